@@ -1,0 +1,9 @@
+from django.apps import AppConfig
+
+
+class CallerConfig(AppConfig):
+    name = "caller"
+    verbose_name = "Calls"
+
+    def ready(self) -> None:
+        from caller import checks  # noqa: F401 - registers the system checks

@@ -1,0 +1,123 @@
+"""Audio files: what is one, and how it gets to us without filling the memory."""
+
+import hashlib
+from collections.abc import Callable, Iterable, Iterator
+from contextlib import contextmanager
+from typing import IO, Any
+
+import requests
+from django.core.files.uploadedfile import TemporaryUploadedFile
+
+CHUNK_BYTES = 256 * 1024
+KEEP_ALIVE_BYTES = 1024 * 1024
+TIMEOUT_SECONDS = (5, 30)  # to connect, between two bytes
+
+# How files that AssemblyAI takes begin: {suffix: (offset, bytes)}.
+BEGINNINGS = [
+    (".wav", 8, b"WAVE"),
+    (".mp3", 0, b"ID3"),
+    (".mp3", 0, b"\xff\xfb"),
+    (".mp3", 0, b"\xff\xf3"),
+    (".mp3", 0, b"\xff\xf2"),
+    (".ogg", 0, b"OggS"),
+    (".flac", 0, b"fLaC"),
+    (".m4a", 4, b"ftyp"),
+    (".amr", 0, b"#!AMR"),
+    (".webm", 0, b"\x1a\x45\xdf\xa3"),
+]
+
+
+class NotAudio(Exception):
+    """The message says what came instead."""
+
+
+def received(
+    chunks: Iterable[bytes], keep_alive: Callable[[], None]
+) -> Iterator[bytes]:
+    """The chunks, with a sign of life every megabyte (a lease is renewed by it)."""
+    unreported = 0
+    for chunk in chunks:
+        yield chunk
+        unreported += len(chunk)
+        if unreported >= KEEP_ALIVE_BYTES:
+            unreported = 0
+            keep_alive()
+
+
+def downloaded(url: str) -> Iterator[bytes]:
+    """The file at an address that an operator named on the command line.
+
+    Never for an address out of a request. Raises NotAudio.
+    """
+    try:
+        with requests.get(url, stream=True, timeout=TIMEOUT_SECONDS) as answer:
+            answer.raise_for_status()
+            yield from answer.iter_content(CHUNK_BYTES)
+    except requests.RequestException as error:
+        raise NotAudio(f"it could not be downloaded ({type(error).__name__}).") from error
+
+
+class Sent:
+    """A file to send to a vendor, with the same sign of life while it is read."""
+
+    def __init__(self, file: Any, keep_alive: Callable[[], None]) -> None:
+        self.file = file
+        self.keep_alive = keep_alive
+        self.unreported = 0
+
+    def __len__(self) -> int:
+        return int(self.file.size)
+
+    def __iter__(self) -> Iterator[bytes]:
+        return iter(lambda: self.read(CHUNK_BYTES), b"")
+
+    def read(self, size: int = CHUNK_BYTES) -> bytes:
+        self.unreported += size
+        if self.unreported >= KEEP_ALIVE_BYTES:
+            self.unreported = 0
+            self.keep_alive()
+        return bytes(self.file.read(size))
+
+
+@contextmanager
+def checked_file(
+    chunks: Iterable[bytes], expected_bytes: int | None
+) -> Iterator[tuple[TemporaryUploadedFile, str]]:
+    """A temporary file with all chunks, and its SHA-256. Raises NotAudio."""
+    digest = hashlib.sha256()
+    with TemporaryUploadedFile("audio", None, None, None) as file:
+        for chunk in chunks:
+            digest.update(chunk)
+            file.write(chunk)
+        file.flush()
+        file.size = file.tell()
+        if not file.size:
+            raise NotAudio("the file is empty.")
+        if expected_bytes is not None and file.size != expected_bytes:
+            raise NotAudio(f"{file.size} of {expected_bytes} bytes came.")
+        if not suffix(file):
+            raise NotAudio("it begins like no audio format that we know.")
+        _check_wav_is_whole(file)
+        file.seek(0)
+        yield file, digest.hexdigest()
+
+
+def suffix(file: IO[bytes] | Any) -> str:
+    """`.wav`, `.mp3`… by the first bytes, or an empty string."""
+    file.seek(0)
+    head = file.read(16)
+    for ending, offset, beginning in BEGINNINGS:
+        if head[offset:].startswith(beginning):
+            return ending
+    return ""
+
+
+def _check_wav_is_whole(file: TemporaryUploadedFile) -> None:
+    file.seek(0)
+    head = file.read(8)
+    if not head.startswith(b"RIFF"):
+        return
+    declared = int.from_bytes(head[4:8], "little")
+    # A WAV that was written as a stream says 0 or 4 GB: its writer did not know.
+    if 0 < declared < 0x7FFF_0000 and declared + 8 > file.size + 1:
+        raise NotAudio(f"{file.size} of {declared + 8} bytes came.")

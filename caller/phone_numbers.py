@@ -1,0 +1,80 @@
+"""Which numbers may be dialled, judged by Google's numbering plans."""
+
+import re
+
+import phonenumbers
+from django.core.exceptions import ValidationError
+from phonenumbers import NumberParseException, PhoneNumberFormat, PhoneNumberType
+
+# ASCII only: \d would let digits of other scripts through to Twilio.
+E164 = re.compile(r"\+[1-9][0-9]{6,14}")
+
+TOO_DEAR = {
+    PhoneNumberType.PREMIUM_RATE: "a premium-rate number",
+    PhoneNumberType.SHARED_COST: "a shared-cost number",
+}
+
+
+def clean_number(value: str) -> str:
+    """`14155551234`, `+14155551234` or `+1 415-555-1234` -> `+14155551234`.
+
+    Raises ValidationError with a sentence that says what is wrong.
+    """
+    number = "+" + re.sub(r"[ ().-]", "", value).removeprefix("+")
+    if not number[1:].isascii() or not number[1:].isdigit():
+        raise ValidationError(
+            "A number to dial has digits only, country code first, such as "
+            "14155551234. No extension, no letters.",
+            code="not-digits",
+        )
+    if number[1] == "0":
+        raise ValidationError(
+            "Begin with the country code, without zeros in front: 14155551234 in the "
+            "USA, 442079460123 in the United Kingdom.",
+            code="no-country",
+        )
+    if not E164.fullmatch(number):
+        raise ValidationError(
+            "A number has 7 to 15 digits with its country code; this one has "
+            f"{len(number) - 1}.",
+            code="length",
+        )
+    try:
+        parsed = phonenumbers.parse(number)
+    except NumberParseException as error:
+        raise ValidationError(
+            "No country has this country code.", code="no-country"
+        ) from error
+    if not phonenumbers.is_valid_number(parsed):
+        country = phonenumbers.region_code_for_country_code(parsed.country_code)
+        raise ValidationError(
+            f"This is not a number that can exist in its country ({country}). "
+            "Compare it digit by digit.",
+            code="invalid",
+        )
+    kind = TOO_DEAR.get(phonenumbers.number_type(parsed))
+    if kind:
+        raise ValidationError(
+            f"This is {kind}; such numbers are not dialled.", code="premium"
+        )
+    return number
+
+
+def for_people(number: str) -> str:
+    """`+14155551234` -> `+1 415-555-1234`; what cannot be parsed stays as it is."""
+    try:
+        parsed = phonenumbers.parse(number)
+    except NumberParseException:
+        return number
+    return phonenumbers.format_number(parsed, PhoneNumberFormat.INTERNATIONAL)
+
+
+def country(number: str) -> str:
+    """The country's English name, or an empty string."""
+    # Imported late: the names of the world's regions take 40 ms to load.
+    from phonenumbers import geocoder
+
+    try:
+        return geocoder.country_name_for_number(phonenumbers.parse(number), "en") or ""
+    except NumberParseException:
+        return ""

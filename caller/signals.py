@@ -1,0 +1,5 @@
+from django.dispatch import Signal
+
+# Sent with `recording` when Twilio first says that a recording is complete, inside
+# the transaction that stores it. The one push upward: `transcription` listens.
+recording_completed = Signal()

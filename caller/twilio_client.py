@@ -1,0 +1,299 @@
+"""Twilio's REST API. No other module talks to it.
+
+Facts and traps: twilio.com/docs/voice/api/call-resource and .../recording.
+"""
+
+import logging
+import re
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from datetime import datetime
+from decimal import Decimal
+from functools import lru_cache
+from typing import Any
+from uuid import UUID
+
+import requests
+from django.conf import settings
+from django.urls import reverse
+from django.utils.http import urlencode
+from requests.adapters import HTTPAdapter
+from twilio.base.exceptions import TwilioException, TwilioRestException
+from twilio.http import HttpClient
+from twilio.http.response import Response
+from twilio.rest import Client
+
+from djtranscribe.errors import VendorError, never_sent, retry_after_seconds
+from djtranscribe.public_urls import public_url
+
+REAL_API = "https://api.twilio.com"
+TIMEOUT_SECONDS = (3.05, 15)  # to connect, between two bytes of the answer
+# Twilio's default is one retry, and only where no connection came about. The part
+# behind the # is an order to Twilio: it is neither sent to us nor signed.
+RETRY = "#rc=3&rp=all"
+# A call must end even when nobody speaks and nothing hangs up.
+NOTICE_SECONDS = 120
+
+CALL_SID = re.compile(r"CA[0-9a-f]{32}", re.ASCII)
+RECORDING_SID = re.compile(r"RE[0-9a-f]{32}", re.ASCII)
+
+NOT_FOUND = 20404
+NOT_CALLABLE = "Twilio cannot call this number."
+PERMISSION = (
+    "This Twilio account has no permission to call that country. It is given in the "
+    "Twilio console under Voice, Geographic Permissions."
+)
+OUR_NUMBER = (
+    "Twilio does not know TWILIO_PHONE_NUMBER as a number of this account. Compare it "
+    "with the Twilio console."
+)
+REFUSALS = {
+    13224: NOT_CALLABLE,
+    21205: "Twilio cannot use our address. Set BASE_URL to the https address of this "
+    "site as the internet sees it.",
+    21210: OUR_NUMBER,
+    21211: NOT_CALLABLE,
+    21212: OUR_NUMBER,
+    21214: NOT_CALLABLE,
+    21215: PERMISSION,
+    21216: "This number is blocked for the Twilio account.",
+    21217: NOT_CALLABLE,
+    21219: "A trial account of Twilio may only call numbers verified in its console.",
+    573005: "A trial account of Twilio may only call numbers verified in its console.",
+}
+CREDENTIALS = (
+    "Twilio does not accept our credentials. Compare TWILIO_ACCOUNT_SID and "
+    "TWILIO_AUTH_TOKEN with the Twilio console."
+)
+
+
+class TwilioError(VendorError):
+    pass
+
+
+@dataclass(frozen=True)
+class CallState:
+    """A call as Twilio's REST API tells it; times are aware, durations seconds."""
+
+    sid: str
+    status: str
+    created_at: datetime | None
+    answered_at: datetime | None
+    ended_at: datetime | None
+    duration_seconds: int | None
+    price: Decimal | None
+    price_unit: str
+
+
+@dataclass(frozen=True)
+class RecordingState:
+    sid: str
+    call_sid: str
+    status: str
+    duration_seconds: int | None
+    channels: int | None
+    source: str
+    error_code: int | None
+
+
+class Transport(HttpClient):
+    """Twilio's own transport waits for ever and shares its last answer between threads."""
+
+    def __init__(self, api_url: str) -> None:
+        super().__init__(logging.getLogger("twilio.http_client"), False, None)
+        self.api_url = api_url.rstrip("/")
+        self.session = requests.Session()
+        # A stand-in on this machine is never reached through a proxy.
+        self.session.trust_env = self.api_url.startswith("https://")
+        for scheme in ("https://", "http://"):
+            self.session.mount(scheme, HTTPAdapter(pool_maxsize=16))
+
+    def request(  # noqa: PLR0913 - the SDK's signature
+        self,
+        method: str,
+        uri: str,
+        params: Any = None,
+        data: Any = None,
+        headers: Any = None,
+        auth: Any = None,
+        timeout: Any = None,
+        allow_redirects: bool = False,
+    ) -> Response:
+        answer = self.session.request(
+            method,
+            uri.replace(REAL_API, self.api_url, 1),
+            params=params,
+            data=data,
+            headers=headers,
+            auth=auth,
+            timeout=TIMEOUT_SECONDS,
+            allow_redirects=allow_redirects,
+        )
+        return Response(answer.status_code, answer.text, answer.headers)
+
+
+@lru_cache(maxsize=4)
+def _client(account_sid: str, auth_token: str, api_url: str) -> Client:
+    return Client(account_sid, auth_token, http_client=Transport(api_url))
+
+
+def client() -> Client:
+    if not (settings.TWILIO_ACCOUNT_SID and settings.TWILIO_AUTH_TOKEN):
+        # The SDK would silently ask for /Accounts/None/ without a login.
+        raise TwilioError(CREDENTIALS, permanent=True, account=True)
+    return _client(
+        settings.TWILIO_ACCOUNT_SID, settings.TWILIO_AUTH_TOKEN, settings.TWILIO_API_URL
+    )
+
+
+def callback_url(view_name: str, call_uuid: UUID) -> str:
+    return public_url(f"{reverse(view_name)}?{urlencode({'call': call_uuid})}")
+
+
+def place_call(to: str, call_uuid: UUID) -> CallState:
+    """Let Twilio dial. Not idempotent: dial again only if `maybe_done` is False."""
+    with translated():
+        return _call_state(
+            client().calls.create(
+                to=to,
+                from_=settings.TWILIO_PHONE_NUMBER,
+                url=callback_url("caller:record", call_uuid),
+                status_callback=callback_url("caller:call-webhook", call_uuid) + RETRY,
+                status_callback_event=["initiated", "ringing", "answered", "completed"],
+                time_limit=settings.RECORDING_MAX_SECONDS + NOTICE_SECONDS,
+            )
+        )
+
+
+def fetch_call(sid: str) -> CallState:
+    with translated():
+        return _call_state(client().calls(sid).fetch())
+
+
+def list_calls(to: str, limit: int = 50) -> list[CallState]:
+    """The latest calls from our number to this one, newest first."""
+    with translated():
+        calls = client().calls.list(
+            to=to, from_=settings.TWILIO_PHONE_NUMBER, limit=limit
+        )
+        return [_call_state(call) for call in calls]
+
+
+def list_recordings(call_sid: str) -> list[RecordingState]:
+    with translated():
+        recordings = client().recordings.list(call_sid=call_sid, limit=50)
+        return [_recording_state(recording) for recording in recordings]
+
+
+def fetch_recording(sid: str) -> RecordingState:
+    with translated():
+        return _recording_state(client().recordings(sid).fetch())
+
+
+def media_url(recording_sid: str) -> str:
+    """The audio's address; the API's own `uri` ends in .json and is metadata.
+
+    Built from account and SID, never taken from a request: it is asked with our
+    credentials attached.
+    """
+    if not RECORDING_SID.fullmatch(recording_sid):
+        raise ValueError("Not the SID of a Twilio recording.")
+    return (
+        f"{settings.TWILIO_API_URL.rstrip('/')}/2010-04-01/Accounts/"
+        f"{settings.TWILIO_ACCOUNT_SID}/Recordings/{recording_sid}.wav"
+    )
+
+
+@contextmanager
+def open_recording(recording_sid: str) -> Iterator[requests.Response]:
+    """The audio as a stream. Too early, it is a 404 that heals by itself."""
+    session = client().http_client.session
+    with (
+        translated(),
+        session.get(
+            media_url(recording_sid),
+            auth=(settings.TWILIO_ACCOUNT_SID, settings.TWILIO_AUTH_TOKEN),
+            stream=True,
+            timeout=TIMEOUT_SECONDS,
+        ) as answer,
+    ):
+        if answer.status_code == requests.codes.not_found:
+            raise TwilioError("Twilio does not have the recording's audio ready yet.")
+        if not answer.ok:
+            raise _refusal(answer.status_code, None, answer.headers)
+        yield answer
+
+
+@contextmanager
+def translated() -> Iterator[None]:
+    """Whatever the SDK or the network throws becomes a TwilioError."""
+    try:
+        yield
+    except TwilioRestException as error:
+        raise _refusal(error.status, error.code, None) from error
+    except TwilioException as error:
+        # Listings raise the base class, with the answer as their second argument.
+        answer = error.args[1] if len(error.args) > 1 else None
+        status = getattr(answer, "status_code", None) or getattr(error, "status", None)
+        raise _refusal(status, None, getattr(answer, "headers", None)) from error
+    except requests.RequestException as error:
+        if never_sent(error):
+            message = "Twilio could not be reached; nothing was sent to it."
+            raise TwilioError(message) from error
+        message = "Twilio did not answer in time."
+        raise TwilioError(message, maybe_done=True) from error
+    except ValueError as error:
+        message = "Twilio's answer could not be understood."
+        raise TwilioError(message, maybe_done=True) from error
+
+
+def _refusal(status: int | None, code: int | None, headers: Any) -> TwilioError:
+    # The SDK puts the HTTP status where Twilio sent no code of its own. Twilio's
+    # message is not repeated: it can hold the number that was called.
+    code = None if code == status else code
+    if status == requests.codes.unauthorized or code == 20003:
+        return TwilioError(CREDENTIALS, permanent=True, account=True, code=code)
+    if status == requests.codes.too_many_requests:
+        wait = retry_after_seconds((headers or {}).get("Retry-After"))
+        message = "Twilio is busy with our earlier requests and did not take this one."
+        return TwilioError(message, retry_after=wait, code=code)
+    if status is None or status >= 500 or status < 400:
+        message = "Twilio answered with a fault of its own."
+        return TwilioError(message, maybe_done=True, code=code)
+    if code is None:
+        return TwilioError(f"Twilio refused: HTTP status {status}.", permanent=True)
+    reason = REFUSALS.get(code, f"See twilio.com/docs/api/errors/{code}.")
+    return TwilioError(
+        f"Twilio refused (error {code}): {reason}", permanent=True, code=code
+    )
+
+
+def _call_state(call: Any) -> CallState:
+    return CallState(
+        sid=call.sid,
+        status=str(call.status or ""),
+        created_at=call.date_created,
+        answered_at=call.start_time,
+        ended_at=call.end_time,
+        duration_seconds=_whole(call.duration),
+        price=Decimal(str(call.price)) if call.price else None,
+        price_unit=call.price_unit or "",
+    )
+
+
+def _recording_state(recording: Any) -> RecordingState:
+    return RecordingState(
+        sid=recording.sid,
+        call_sid=recording.call_sid or "",
+        status=str(recording.status or ""),
+        duration_seconds=_whole(recording.duration),
+        channels=_whole(recording.channels),
+        source=str(recording.source or ""),
+        error_code=_whole(recording.error_code),
+    )
+
+
+def _whole(value: Any) -> int | None:
+    """Twilio gives numbers as strings, as numbers, or as None."""
+    return int(value) if value not in (None, "") and str(value).isdigit() else None

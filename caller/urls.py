@@ -1,0 +1,26 @@
+from django.urls import path
+
+from caller import views, webhooks
+
+app_name = "caller"
+
+urlpatterns = [
+    path("", views.home, name="home"),
+    # Any text: a number that is none gets a page that says why.
+    path("dial/<str:number>/", views.dial, name="dial"),
+    path("dial/", views.dial_box, name="dial-box"),
+    path("calls/<uuid:uuid>/", views.call_page, name="call-page"),
+    path("recordings/<int:pk>/audio/", views.recording_audio, name="recording-audio"),
+    path(
+        "get-recording-url/<str:call_sid>/",
+        views.get_recording_url,
+        name="get-recording-url",
+    ),
+    # Twilio
+    path("record/", webhooks.record, name="record"),
+    path("record/done/", webhooks.record_done, name="record-done"),
+    path("webhooks/twilio/call/", webhooks.call_webhook, name="call-webhook"),
+    path(
+        "webhooks/twilio/recording/", webhooks.recording_webhook, name="recording-webhook"
+    ),
+]

@@ -1,0 +1,171 @@
+from django.conf import settings
+from django.contrib.auth.decorators import permission_required
+from django.core.exceptions import ValidationError
+from django.db import IntegrityError, transaction
+from django.http import (
+    FileResponse,
+    Http404,
+    HttpRequest,
+    HttpResponse,
+    HttpResponseBase,
+)
+from django.shortcuts import get_object_or_404, redirect, render
+from django.views.decorators.http import require_http_methods, require_safe
+
+from caller import phone_numbers, twilio_client
+from caller.forms import DialForm
+from caller.models import Call, Recording
+from caller.timeline import is_settled, timeline
+from caller.twilio_client import TwilioError
+from djtranscribe.ranges import ranged
+
+RECENT_CALLS = 20
+
+
+@require_safe
+def home(request: HttpRequest) -> HttpResponse:
+    calls = Call.objects.none()
+    if request.user.has_perm("caller.view_call"):
+        calls = Call.objects.select_related("requested_by")[:RECENT_CALLS]
+    return render(request, "caller/home.html", {"calls": calls})
+
+
+@require_safe
+@permission_required("caller.add_call", raise_exception=True)
+def dial_box(request: HttpRequest) -> HttpResponse:
+    """The home page's box: lead to the page of the number typed there."""
+    number = request.GET.get("number", "")
+    try:
+        to = phone_numbers.clean_number(number)
+    except ValidationError as error:
+        return refused_number(request, number, error)
+    return redirect("caller:dial", number=to.removeprefix("+"))
+
+
+@require_http_methods(["GET", "HEAD", "POST"])
+@permission_required("caller.add_call", raise_exception=True)
+def dial(request: HttpRequest, number: str) -> HttpResponse:
+    """Make a phone ring, if a person asked for it; else show what would be dialled."""
+    try:
+        to = phone_numbers.clean_number(number)
+    except ValidationError as error:
+        return refused_number(request, number, error)
+    call = Call(
+        to=to,
+        from_number=settings.TWILIO_PHONE_NUMBER,
+        requested_by=request.user,
+    )
+    if request.method == "POST":
+        form = DialForm(request.POST, instance=call)
+    elif was_typed(request):
+        form = DialForm({}, instance=call)
+    else:
+        form = DialForm(instance=call)
+    if form.is_valid():
+        return place(form)
+    context = {"call": call, "form": form, "number": to.removeprefix("+")}
+    return render(request, "caller/dial.html", context)
+
+
+def place(form: DialForm) -> HttpResponse:
+    # A redirect whatever happens, so that a reload never dials again.
+    try:
+        with transaction.atomic():
+            call = form.save()
+    except IntegrityError:
+        unfinished = Call.objects.unfinished().filter(to=form.instance.to)
+        first = unfinished.first()
+        if first is None:
+            # It ended in this very moment; dialling again is a person's decision.
+            return redirect("caller:dial", number=form.instance.to.removeprefix("+"))
+        return redirect(first)
+    try:
+        call.dial()
+    except TwilioError:
+        # Stored on the row; the call's page says it in words.
+        pass
+    return redirect(call)
+
+
+def refused_number(
+    request: HttpRequest, number: str, error: ValidationError
+) -> HttpResponse:
+    context = {"typed": number[:40], "reason": error.message}
+    return render(request, "caller/refused_number.html", context, status=400)
+
+
+def was_typed(request: HttpRequest) -> bool:
+    """Whether a person typed this URL or took it from the bookmarks.
+
+    Browsers tell a link, an image, a prefetch and a redirect apart from that, and no
+    page can forge these headers (w3.org/TR/fetch-metadata).
+    """
+    headers = request.headers
+    return (
+        request.method == "GET"
+        and headers.get("Sec-Fetch-Site") == "none"
+        and headers.get("Sec-Fetch-Mode") == "navigate"
+        and headers.get("Sec-Fetch-Dest") == "document"
+        and headers.get("Sec-Fetch-User") == "?1"
+        and "Sec-Purpose" not in headers
+    )
+
+
+@require_safe
+@permission_required("caller.view_call", raise_exception=True)
+def call_page(request: HttpRequest, uuid: str) -> HttpResponse:
+    """The call as it goes; asked by itself every second until all is settled."""
+    calls = Call.objects.select_related("requested_by", "vocabulary")
+    # By name, since `caller` imports nothing of `transcription`.
+    calls = calls.prefetch_related("recordings__transcripts")
+    call = get_object_or_404(calls, uuid=uuid)
+    steps = timeline(call)
+    context = {"call": call, "steps": steps, "is_settled": is_settled(steps)}
+    template = "caller/_call.html" if request.htmx else "caller/call.html"  # type: ignore[attr-defined]
+    return render(request, template, context)
+
+
+@require_safe
+@permission_required("caller.view_recording", raise_exception=True)
+def recording_audio(request: HttpRequest, pk: int) -> HttpResponseBase:
+    recording = get_object_or_404(Recording, pk=pk)
+    if not recording.audio:
+        raise Http404("The audio is not stored yet.")
+    try:
+        file = recording.audio.open("rb")
+    except FileNotFoundError:
+        raise Http404("The audio is no longer in the storage.") from None
+    return ranged(request, FileResponse(file, filename=recording.filename))
+
+
+@require_safe
+@permission_required("caller.view_recording", raise_exception=True)
+def get_recording_url(request: HttpRequest, call_sid: str) -> HttpResponse:
+    """The tutorial's view: one audio URL a line, from our rows, else from Twilio."""
+    if not twilio_client.CALL_SID.fullmatch(call_sid):
+        return plain("This is not the SID of a call: CA and 32 digits or a to f.", 404)
+    completed = Recording.objects.filter(status=Recording.Status.COMPLETED)
+    sids = list(completed.filter(call__sid=call_sid).values_list("sid", flat=True))
+    try:
+        sids = sids or completed_at_twilio(call_sid)
+    except TwilioError as error:
+        if error.code == twilio_client.NOT_FOUND:
+            return plain("Twilio knows no call with this SID.", 404)
+        return plain(error.message, 502)
+    if not sids:
+        return plain("This call has no recording, or none yet.", 404)
+    return plain("".join(f"{twilio_client.media_url(sid)}\n" for sid in sids), 200)
+
+
+def completed_at_twilio(call_sid: str) -> list[str]:
+    # The list alone would be empty for a SID that does not exist.
+    twilio_client.fetch_call(call_sid)
+    return [
+        recording.sid
+        for recording in twilio_client.list_recordings(call_sid)
+        if recording.status == Recording.Status.COMPLETED
+    ]
+
+
+def plain(message: str, status: int) -> HttpResponse:
+    return HttpResponse(message, status=status, content_type="text/plain; charset=utf-8")

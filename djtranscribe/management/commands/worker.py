@@ -1,0 +1,112 @@
+"""The one process beside the web server: it works, and it sweeps.
+
+The only module that knows the engine. Rows are the truth (transcription/tasks.py), so
+whatever this process drops, it or another one finds again.
+"""
+
+import logging
+import signal
+import threading
+import time
+from typing import Any
+
+import caller.tasks
+import transcription.tasks
+from django.conf import settings
+from django.core.management import call_command
+from django.core.management.base import BaseCommand, CommandParser
+from django.db import DatabaseError, connection
+from django.utils.crypto import get_random_string
+from django_tasks_db.management.commands.db_worker import Worker
+
+logger = logging.getLogger("djtranscribe.worker")
+
+IDLE_SECONDS = 0.25  # between two looks for a message
+PRUNE_SECONDS = 3600
+
+
+class Command(BaseCommand):
+    help = (
+        "Fetch recordings, have them transcribed, and look after what was left behind. "
+        "Run one beside the web server, or several, on any machine that reaches the "
+        "database and the recordings. Ctrl-C or SIGTERM lets it finish what it holds."
+    )
+
+    def add_arguments(self, parser: CommandParser) -> None:
+        parser.add_argument(
+            "--threads",
+            type=int,
+            default=4,
+            help="How many transcripts are worked on at once (default: %(default)s).",
+        )
+
+    def handle(self, *, threads: int, **options: Any) -> None:
+        stopping = threading.Event()
+        for signum in (signal.SIGINT, signal.SIGTERM):
+            signal.signal(signum, lambda *_: stopping.set())
+        workers = [
+            threading.Thread(target=work, args=[stopping], name=f"worker-{number}")
+            for number in range(max(1, threads))
+        ]
+        for worker in workers:
+            worker.start()
+        self.stdout.write(f"Worker ready: {len(workers)} threads. Ctrl-C stops it.")
+        self.stdout.flush()
+        look_after(stopping)
+        self.stdout.write("Stopping: finishing what is in hand.")
+        for worker in workers:
+            worker.join()
+
+
+class Engine(Worker):
+    """The engine's own worker, told to stop by an event instead of by a signal."""
+
+    def __init__(self, stopping: threading.Event) -> None:
+        self.stopping = stopping
+        super().__init__(
+            queue_names=["*"],
+            interval=IDLE_SECONDS,
+            batch=False,
+            backend_name="default",
+            startup_delay=False,
+            max_tasks=None,
+            worker_id=get_random_string(32),
+            excluded_queue_names=[],
+        )
+
+    @property
+    def running(self) -> bool:
+        return not self.stopping.is_set()
+
+    @running.setter
+    def running(self, value: bool) -> None:
+        pass  # the engine sets it once, when it starts
+
+
+def work(stopping: threading.Event) -> None:
+    """Work until told to stop, and start again when the database was away."""
+    while not stopping.is_set():
+        try:
+            Engine(stopping).run()
+        except DatabaseError:
+            # A long lock or a cut connection: the engine gives up, we do not.
+            logger.exception("database=away")
+            stopping.wait(1)
+        finally:
+            connection.close()
+
+
+def look_after(stopping: threading.Event) -> None:
+    """Sweep until told to stop."""
+    pruned_at = 0.0
+    while not stopping.is_set():
+        try:
+            caller.tasks.sweep()
+            transcription.tasks.sweep()
+            if time.monotonic() - pruned_at > PRUNE_SECONDS or not pruned_at:
+                call_command("prune_db_task_results", verbosity=0)
+                pruned_at = time.monotonic()
+        except DatabaseError:
+            logger.exception("sweep=failed database=away")
+            connection.close()
+        stopping.wait(settings.SWEEP_SECONDS)

@@ -1,0 +1,200 @@
+"""Settings, read from the environment or from a file `.env` beside manage.py.
+
+Every name read here is explained in .env.example and in the README's table;
+tests/test_documentation.py holds the three equal.
+"""
+
+import os
+from pathlib import Path
+from urllib.parse import urlsplit
+
+import dj_database_url
+from django.core.exceptions import ImproperlyConfigured
+from dotenv import load_dotenv
+
+BASE_DIR = Path(__file__).resolve().parent.parent
+
+# What the environment says already wins over the file.
+load_dotenv(BASE_DIR / ".env")
+
+
+def text(name: str, default: str = "") -> str:
+    return os.environ.get(name, default).strip()
+
+
+def words(name: str, default: str = "") -> list[str]:
+    return [word.strip() for word in text(name, default).split(",") if word.strip()]
+
+
+def seconds(name: str, default: int) -> int:
+    value = text(name) or str(default)
+    if not (value.isascii() and value.isdigit() and int(value) > 0):
+        raise ImproperlyConfigured(f"{name} must be a whole number of seconds above 0.")
+    return int(value)
+
+
+def flag(name: str) -> bool:
+    value = text(name).lower()
+    if value not in {"", "0", "1", "false", "true", "no", "yes", "off", "on"}:
+        raise ImproperlyConfigured(f"{name} must be true or false.")
+    return value in {"1", "true", "yes", "on"}
+
+
+# The site
+
+DEBUG = flag("DEBUG")
+SECRET_KEY = text("SECRET_KEY")
+if not SECRET_KEY:
+    if not DEBUG:
+        raise ImproperlyConfigured(
+            "SECRET_KEY is empty. Copy .env.example to .env and set it; this prints a "
+            'good one: python3 -c "import secrets; print(secrets.token_urlsafe(50))"'
+        )
+    SECRET_KEY = "insecure-and-only-for-development-" + "0" * 32
+
+BASE_URL = text("BASE_URL")
+ALLOWED_HOSTS = words("ALLOWED_HOSTS", "localhost,127.0.0.1")
+CSRF_TRUSTED_ORIGINS = []
+if urlsplit(BASE_URL).hostname:
+    ALLOWED_HOSTS.append(str(urlsplit(BASE_URL).hostname))
+    # A tunnel such as ngrok ends TLS before us: the browser's Origin says https,
+    # the request that reaches us http.
+    CSRF_TRUSTED_ORIGINS.append("{0.scheme}://{0.netloc}".format(urlsplit(BASE_URL)))
+
+# Twilio: the call and its recording
+
+TWILIO_ACCOUNT_SID = text("TWILIO_ACCOUNT_SID")
+TWILIO_AUTH_TOKEN = text("TWILIO_AUTH_TOKEN")
+TWILIO_PHONE_NUMBER = text("TWILIO_PHONE_NUMBER")
+TWILIO_API_URL = text("TWILIO_API_URL", "https://api.twilio.com")
+
+RECORDING_NOTICE = text(
+    "RECORDING_NOTICE",
+    "Hello. This call is recorded and will be transcribed. "
+    "Please speak after the beep, and press any key when you are done.",
+)
+RECORDING_MAX_SECONDS = seconds("RECORDING_MAX_SECONDS", 300)
+RECORDING_SILENCE_SECONDS = seconds("RECORDING_SILENCE_SECONDS", 5)
+
+# AssemblyAI: the recording's words
+
+ASSEMBLYAI_KEY = text("ASSEMBLYAI_KEY")
+ASSEMBLYAI_API_URL = text("ASSEMBLYAI_API_URL", "https://api.assemblyai.com")
+# Model names die quickly, so they are a setting. In order of preference.
+SPEECH_MODELS = words("SPEECH_MODELS", "universal-3-5-pro,universal-2")
+# What is spoken in the calls; "detect" lets AssemblyAI find out. Not Django's
+# LANGUAGE_CODE, which is the language of these pages.
+SPEECH_LANGUAGE_CODE = text("LANGUAGE_CODE", "en_us")
+AUDIO_DELIVERY = text("AUDIO_DELIVERY", "upload")
+
+# The worker
+
+SWEEP_SECONDS = seconds("SWEEP_SECONDS", 10)
+LEASE_SECONDS = seconds("LEASE_SECONDS", 60)
+TASKS = {"default": {"BACKEND": "django_tasks_db.DatabaseBackend"}}
+
+# Django
+
+INSTALLED_APPS = [
+    "djtranscribe",
+    "caller",
+    "transcription",
+    "django.contrib.admin",
+    "django.contrib.auth",
+    "django.contrib.contenttypes",
+    "django.contrib.humanize",
+    "django.contrib.messages",
+    "django.contrib.sessions",
+    "django.contrib.staticfiles",
+    "django_htmx",
+    "django_tasks",
+    "django_tasks_db",
+]
+
+MIDDLEWARE = [
+    "django.middleware.security.SecurityMiddleware",
+    "whitenoise.middleware.WhiteNoiseMiddleware",
+    "django.contrib.sessions.middleware.SessionMiddleware",
+    "django.middleware.common.CommonMiddleware",
+    "django.middleware.csrf.CsrfViewMiddleware",
+    "django.contrib.auth.middleware.AuthenticationMiddleware",
+    # Every page is private unless its view says otherwise.
+    "django.contrib.auth.middleware.LoginRequiredMiddleware",
+    "django.contrib.messages.middleware.MessageMiddleware",
+    "django.middleware.clickjacking.XFrameOptionsMiddleware",
+    "django_htmx.middleware.HtmxMiddleware",
+]
+
+ROOT_URLCONF = "djtranscribe.urls"
+WSGI_APPLICATION = "djtranscribe.wsgi.application"
+LOGIN_URL = "admin:login"
+LOGIN_REDIRECT_URL = "caller:home"
+
+TEMPLATES = [
+    {
+        "BACKEND": "django.template.backends.django.DjangoTemplates",
+        "APP_DIRS": True,
+        "OPTIONS": {
+            "context_processors": [
+                "django.template.context_processors.request",
+                "django.contrib.auth.context_processors.auth",
+                "django.contrib.messages.context_processors.messages",
+            ],
+        },
+    },
+]
+
+DATABASES = {
+    "default": dj_database_url.parse(
+        text("DATABASE_URL") or f"sqlite:///{BASE_DIR / 'db.sqlite3'}",
+        conn_max_age=60,
+        conn_health_checks=True,
+    )
+}
+if DATABASES["default"]["ENGINE"] == "django.db.backends.sqlite3":
+    # Without these, 80 % of the requests failed with "database is locked" at 200
+    # webhooks a second; with them, none. IMMEDIATE is what matters: a transaction
+    # that reads before it writes otherwise fails at once, whatever the timeout.
+    DATABASES["default"]["OPTIONS"] = {
+        "transaction_mode": "IMMEDIATE",
+        "timeout": 20,
+        "init_command": "PRAGMA journal_mode=WAL; PRAGMA synchronous=NORMAL;",
+    }
+DEFAULT_AUTO_FIELD = "django.db.models.BigAutoField"
+
+AUTH_PASSWORD_VALIDATORS = [
+    {"NAME": f"django.contrib.auth.password_validation.{name}"}
+    for name in (
+        "UserAttributeSimilarityValidator",
+        "MinimumLengthValidator",
+        "CommonPasswordValidator",
+        "NumericPasswordValidator",
+    )
+]
+
+USE_TZ = True
+TIME_ZONE = "UTC"
+LANGUAGE_CODE = "en-us"
+
+# Recordings are private: they are read through a view that checks permissions,
+# and MEDIA_URL stays unset so that nothing serves them from a public path.
+MEDIA_ROOT = text("MEDIA_ROOT") or str(BASE_DIR / "media")
+STATIC_URL = "static/"
+STATIC_ROOT = BASE_DIR / "staticfiles"
+# Makes static files findable without `collectstatic` under gunicorn too.
+WHITENOISE_USE_FINDERS = True
+
+# A call's UUID may be logged; numbers, texts and tokens may not.
+LOGGING = {
+    "version": 1,
+    "disable_existing_loggers": False,
+    "formatters": {
+        "line": {"format": "{asctime} {levelname} {name} {message}", "style": "{"}
+    },
+    "handlers": {"console": {"class": "logging.StreamHandler", "formatter": "line"}},
+    "loggers": {
+        "caller": {"handlers": ["console"], "level": "INFO"},
+        "transcription": {"handlers": ["console"], "level": "INFO"},
+        "djtranscribe": {"handlers": ["console"], "level": "INFO"},
+    },
+}

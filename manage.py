@@ -1,0 +1,22 @@
+#!/usr/bin/env python3
+"""Django's command line: `manage.py help` lists what it can do."""
+
+import os
+import sys
+
+
+def main() -> None:
+    os.environ.setdefault("DJANGO_SETTINGS_MODULE", "djtranscribe.settings")
+    try:
+        from django.core.management import execute_from_command_line
+    except ImportError as error:
+        raise SystemExit(
+            "Django is not installed here. Run the first command line of README.md, "
+            "or: python3 -m venv .venv && .venv/bin/pip install -r requirements.txt, "
+            "then use .venv/bin/python manage.py"
+        ) from error
+    execute_from_command_line(sys.argv)
+
+
+if __name__ == "__main__":
+    main()

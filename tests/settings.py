@@ -1,0 +1,32 @@
+"""The settings of the tests: every name is set here, so that no .env leaks in."""
+
+import os
+
+os.environ.update(
+    {
+        "DEBUG": "false",
+        "SECRET_KEY": "tests-only",
+        "BASE_URL": "https://djtranscribe.example.com",
+        "ALLOWED_HOSTS": "localhost,127.0.0.1,testserver",
+        "TWILIO_ACCOUNT_SID": "AC" + "0" * 31 + "1",
+        "TWILIO_AUTH_TOKEN": "tests-only-token",
+        "TWILIO_PHONE_NUMBER": "+14155550100",
+        "TWILIO_API_URL": "https://api.twilio.com",
+        "RECORDING_NOTICE": "This call is recorded.",
+        "RECORDING_MAX_SECONDS": "300",
+        "RECORDING_SILENCE_SECONDS": "5",
+        "ASSEMBLYAI_KEY": "tests-only-key",
+        "ASSEMBLYAI_API_URL": "https://api.assemblyai.com",
+        "SPEECH_MODELS": "universal-3-5-pro,universal-2",
+        "LANGUAGE_CODE": "en_us",
+        "AUDIO_DELIVERY": "upload",
+        "SWEEP_SECONDS": "10",
+        "LEASE_SECONDS": "60",
+        "MEDIA_ROOT": "/nonexistent/tests-set-their-own",
+    }
+)
+os.environ.setdefault("DATABASE_URL", "sqlite:///:memory:")
+
+from djtranscribe.settings import *  # noqa: E402, F403
+
+PASSWORD_HASHERS = ["django.contrib.auth.hashers.MD5PasswordHasher"]

@@ -1,0 +1,9 @@
+from django.apps import AppConfig
+
+
+class TranscriptionConfig(AppConfig):
+    name = "transcription"
+    verbose_name = "Transcripts"
+
+    def ready(self) -> None:
+        from transcription import checks, receivers  # noqa: F401 - they register

@@ -1,0 +1,146 @@
+"""AssemblyAI's REST API. No other module talks to it.
+
+Facts and traps: assemblyai.com/docs/api-reference.
+"""
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+from functools import lru_cache
+from typing import IO, Any
+
+import requests
+from django.conf import settings
+from requests.adapters import HTTPAdapter
+
+from djtranscribe.errors import VendorError, never_sent, retry_after_seconds
+
+TIMEOUT_SECONDS = (3.05, 30)  # to connect, between two bytes of the answer
+# Pages of the list that are read to find one job, 200 jobs each.
+LIST_PAGES = 10
+
+KEY_REFUSED = (
+    "AssemblyAI does not accept our key. Compare ASSEMBLYAI_KEY with its dashboard."
+)
+
+
+class AssemblyAIError(VendorError):
+    pass
+
+
+@lru_cache(maxsize=4)
+def _session(api_url: str) -> requests.Session:
+    session = requests.Session()
+    # A stand-in on this machine is never reached through a proxy.
+    session.trust_env = api_url.startswith("https://")
+    for scheme in ("https://", "http://"):
+        session.mount(scheme, HTTPAdapter(pool_maxsize=16))
+    return session
+
+
+def upload(file: IO[bytes]) -> str:
+    """Stream the audio; the `upload_url` that only AssemblyAI can open, for 24 hours.
+
+    assemblyai.com/docs/api-reference/files/upload
+    """
+    answer = _request(
+        "POST", "upload", data=file, headers={"Content-Type": "application/octet-stream"}
+    )
+    return _text(answer, "upload_url")
+
+
+def submit(body: dict[str, Any]) -> dict[str, Any]:
+    """Start a job; the job with its `id`. Not idempotent, and each job is paid for."""
+    answer = _request("POST", "transcript", json=body)
+    _text(answer, "id")
+    return answer
+
+
+def fetch(assemblyai_id: str) -> dict[str, Any]:
+    """The job as it is now, raw."""
+    return _request("GET", f"transcript/{assemblyai_id}")
+
+
+def list_jobs(until: str) -> Iterator[dict[str, Any]]:
+    """The account's latest jobs, newest first, down to those created before `until`.
+
+    until: `2026-11-23T10:00:00`, UTC as the list's own times are.
+    """
+    params: dict[str, str | int] = {"limit": 200}
+    for _ in range(LIST_PAGES):
+        page = _request("GET", "transcript", params=params).get("transcripts") or []
+        for job in page:
+            if str(job.get("created", "")) < until:
+                return
+            yield job
+        if not page:
+            return
+        params["before_id"] = page[-1]["id"]
+
+
+def _request(method: str, path: str, **options: Any) -> dict[str, Any]:
+    if not settings.ASSEMBLYAI_KEY:
+        raise AssemblyAIError(KEY_REFUSED, permanent=True, account=True)
+    url = settings.ASSEMBLYAI_API_URL.rstrip("/")
+    headers = {"Authorization": settings.ASSEMBLYAI_KEY, **options.pop("headers", {})}
+    with translated():
+        answer = _session(url).request(
+            method,
+            f"{url}/v2/{path}",
+            headers=headers,
+            timeout=TIMEOUT_SECONDS,
+            allow_redirects=False,
+            **options,
+        )
+        if answer.status_code != requests.codes.ok:
+            raise _refusal(answer)
+        body = answer.json()
+    if not isinstance(body, dict):
+        raise _not_understood()
+    return body
+
+
+@contextmanager
+def translated() -> Iterator[None]:
+    """Whatever the network throws becomes an AssemblyAIError."""
+    try:
+        yield
+    except requests.JSONDecodeError as error:
+        raise _not_understood() from error
+    except requests.RequestException as error:
+        if never_sent(error):
+            message = "AssemblyAI could not be reached; nothing was sent to it."
+            raise AssemblyAIError(message) from error
+        message = "AssemblyAI did not answer in time."
+        raise AssemblyAIError(message, maybe_done=True) from error
+
+
+def _refusal(answer: requests.Response) -> AssemblyAIError:
+    status = answer.status_code
+    try:
+        said = str(answer.json()["error"])[:500]
+    except (ValueError, KeyError, TypeError):
+        said = ""
+    if status == requests.codes.unauthorized:
+        return AssemblyAIError(KEY_REFUSED, permanent=True, account=True, code=status)
+    if "balance is negative" in said:
+        message = "The balance of our AssemblyAI account is negative. Please top it up."
+        return AssemblyAIError(message, permanent=True, account=True, code=status)
+    if status == requests.codes.too_many_requests:
+        wait = retry_after_seconds(answer.headers.get("Retry-After"))
+        message = "AssemblyAI is busy with our earlier requests."
+        return AssemblyAIError(message, retry_after=wait, code=status)
+    if status >= 500 or status < 400:
+        message = f"AssemblyAI answered with a fault of its own (HTTP status {status})."
+        return AssemblyAIError(message, maybe_done=True, code=status)
+    message = f"AssemblyAI refused (HTTP status {status}): {said or 'no reason given'}"
+    return AssemblyAIError(message, permanent=True, code=status)
+
+
+def _text(answer: dict[str, Any], key: str) -> str:
+    if not (isinstance(answer.get(key), str) and answer[key]):
+        raise _not_understood()
+    return str(answer[key])
+
+
+def _not_understood() -> AssemblyAIError:
+    return AssemblyAIError("AssemblyAI's answer could not be understood.", maybe_done=True)

@@ -1,0 +1,64 @@
+import json
+from typing import Any
+
+from django.core.exceptions import ValidationError
+from django.core.management.base import BaseCommand, CommandError, CommandParser
+from django.db.models import Q
+
+from transcription.models import Transcript
+
+
+class Command(BaseCommand):
+    help = "Print a transcript that is stored here. Asks nobody."
+
+    def add_arguments(self, parser: CommandParser) -> None:
+        parser.add_argument(
+            "id",
+            help="The transcript's number here, its UUID, or its id at AssemblyAI.",
+        )
+        form = parser.add_mutually_exclusive_group()
+        form.add_argument(
+            "--json",
+            action="store_true",
+            help="Text, words and AssemblyAI's whole answer, as JSON.",
+        )
+        form.add_argument(
+            "--words",
+            action="store_true",
+            help="One word a line: start and end (ms), confidence, word; with tabs.",
+        )
+
+    def handle(self, *, id: str, **options: Any) -> None:
+        transcript = find(id)
+        if not transcript.is_finished:
+            raise CommandError(
+                f"Transcript {transcript.pk} is not finished: {transcript.progress}"
+            )
+        if transcript.is_failed:
+            raise CommandError(f"Transcript {transcript.pk}: {transcript.error}")
+        if options["json"]:
+            answer = {**(transcript.response or {}), "text": transcript.text}
+            answer["words"] = transcript.words
+            self.stdout.write(json.dumps(answer, indent=2, ensure_ascii=False))
+        elif options["words"]:
+            for word in transcript.words:
+                parts = (word.get(key) for key in ("start", "end", "confidence", "text"))
+                self.stdout.write("\t".join("" if p is None else str(p) for p in parts))
+        elif transcript.nobody_spoke:
+            self.stderr.write("Nobody spoke: the transcript is empty.")
+        else:
+            self.stdout.write(transcript.text)
+
+
+def find(name: str) -> Transcript:
+    is_number = name.isascii() and name.isdigit() and len(name) < 19
+    wanted = Q(pk=int(name)) if is_number else Q(assemblyai_id=name)
+    found = Transcript.objects.filter(wanted).first()
+    if found is None and not is_number:
+        try:
+            found = Transcript.objects.filter(uuid=name).first()
+        except ValidationError:
+            pass
+    if found is None:
+        raise CommandError(f"There is no transcript {name} here.")
+    return found

@@ -1,0 +1,137 @@
+import time
+from collections.abc import Iterable
+from pathlib import Path
+from typing import Any
+from urllib.parse import urlsplit
+
+from django.core.management.base import BaseCommand, CommandError, CommandParser
+from django.db import transaction
+from django.utils import timezone
+
+from caller import audio, twilio_client
+from caller.models import Call, Recording
+from djtranscribe.errors import VendorError
+from transcription.models import Transcript, Vocabulary
+from transcription.tasks import advance, start
+
+LOOK_SECONDS = 2
+
+
+class Command(BaseCommand):
+    help = (
+        "Transcribe one recording and print its text. Needs no running worker. The "
+        "transcript is kept, and stands in admin. Ctrl-C leaves it to the worker."
+    )
+
+    def add_arguments(self, parser: CommandParser) -> None:
+        parser.add_argument(
+            "source",
+            metavar="RECORDING",
+            help="The SID of a Twilio recording (RE…), an audio file, or the https "
+            "address of one.",
+        )
+        parser.add_argument(
+            "--vocabulary",
+            metavar="NAME",
+            help="The keyword list to send (default: the default list).",
+        )
+
+    def handle(self, *, source: str, vocabulary: str | None, **options: Any) -> None:
+        words = vocabulary_named(vocabulary) if vocabulary else None
+        try:
+            recording = recording_of(source)
+        except VendorError as error:
+            raise CommandError(error.message) from error
+        except audio.NotAudio as error:
+            raise CommandError(f"{source} is not audio: {error}") from error
+        except OSError as error:
+            raise CommandError(f"{source} could not be read: {error}") from error
+        transcript = start(recording, words)
+        try:
+            self.wait_for(transcript)
+        except KeyboardInterrupt:
+            self.stderr.write(
+                f"\nLeft to the worker. Later: manage.py print_transcription "
+                f"{transcript.pk}"
+            )
+            raise SystemExit(130) from None
+        if transcript.is_failed:
+            raise CommandError(f"Transcript {transcript.pk}: {transcript.error}")
+        if transcript.nobody_spoke:
+            self.stderr.write("Nobody spoke: the transcript is empty.")
+        self.stdout.write(transcript.text)
+
+    def wait_for(self, transcript: Transcript) -> None:
+        began = time.monotonic()
+        while not transcript.is_finished:
+            # Without its webhook here, the row is due as soon as we look.
+            waiting = Transcript.objects.unfinished().filter(pk=transcript.pk, attempts=0)
+            waiting.update(next_attempt_at=timezone.now())
+            advance.call(transcript.pk)
+            transcript.refresh_from_db()
+            seconds = int(time.monotonic() - began)
+            self.progress(f"Transcript {transcript.pk}: {transcript.progress}, {seconds} s")
+            if not transcript.is_finished:
+                time.sleep(LOOK_SECONDS)
+        self.progress("")
+
+    def progress(self, line: str) -> None:
+        if self.stderr.isatty():
+            self.stderr.write(f"\r\x1b[K{line}", ending="")
+            self.stderr.flush()
+        elif line:
+            self.stderr.write(line)
+
+
+def vocabulary_named(name: str) -> Vocabulary:
+    found = Vocabulary.objects.filter(name=name).first()
+    if found is None:
+        names = ", ".join(Vocabulary.objects.values_list("name", flat=True))
+        raise CommandError(
+            f"No keyword list is called “{name}”. There is: {names or 'none yet'}."
+        )
+    return found
+
+
+def recording_of(source: str) -> Recording:
+    """Find the recording, or make one and store its audio.
+
+    Raises VendorError, audio.NotAudio or OSError.
+    """
+    if twilio_client.RECORDING_SID.fullmatch(source):
+        return recording_at_twilio(source)
+    if urlsplit(source).scheme in {"http", "https"}:
+        return stored("url", audio.downloaded(source))
+    with Path(source).open("rb") as file:
+        return stored("file", iter(lambda: file.read(audio.CHUNK_BYTES), b""))
+
+
+def recording_at_twilio(sid: str) -> Recording:
+    known = Recording.objects.filter(sid=sid).first()
+    if known and known.is_finished:
+        news_status = known.status
+    else:
+        news = twilio_client.fetch_recording(sid)
+        news_status = news.status
+        known, _ = Recording.objects.update_or_create(
+            sid=sid,
+            defaults={
+                "call": Call.objects.filter(sid=news.call_sid).first(),
+                "status": news.status,
+                "duration_seconds": news.duration_seconds,
+                "channels": news.channels,
+                "source": news.source,
+            },
+        )
+    if news_status != Recording.Status.COMPLETED:
+        raise CommandError(f"Twilio has no audio for {sid}: it is {news_status}.")
+    return known
+
+
+def stored(source: str, chunks: Iterable[bytes]) -> Recording:
+    with transaction.atomic():
+        recording = Recording.objects.create(
+            source=source, status=Recording.Status.COMPLETED
+        )
+        recording.store_audio(chunks)
+    return recording

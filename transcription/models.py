@@ -1,0 +1,294 @@
+from __future__ import annotations
+
+from datetime import datetime, timedelta
+from random import uniform
+from typing import Any
+from uuid import UUID, uuid4
+
+from django.conf import settings
+from django.db import models, transaction
+from django.db.models import Case, F, Q, Value, When
+from django.urls import reverse
+from django.utils import timezone
+from django.utils.crypto import salted_hmac
+
+from caller.models import Recording
+from djtranscribe.errors import VendorError
+from transcription import keyterms
+
+# AssemblyAI deletes uploads after 24 hours; one hour less is safe.
+UPLOAD_LIVES = timedelta(hours=23)
+# A job's webhook is the rule; this is how often we look when it does not come.
+POLL_AFTER = timedelta(seconds=30)
+# Doubling from 5 seconds to 15 minutes: about a day until the row is an error.
+BACKOFF_SECONDS = (5, 900)
+MAX_ATTEMPTS = 100
+# Failed jobs are not charged, but neither do they heal for ever.
+MAX_JOBS = 4
+
+
+class Vocabulary(models.Model):
+    """A keyword list of a niche domain: what AssemblyAI should expect to hear."""
+
+    name = models.CharField(max_length=80, unique=True)
+    terms = models.TextField(
+        blank=True,
+        validators=[keyterms.validate_terms],
+        help_text="One term a line, spelled as you want to read it. At most 6 words a "
+        "term and 1,000 words in all.",
+    )
+    custom_spellings = models.TextField(
+        blank=True,
+        validators=[keyterms.validate_spellings],
+        help_text="One a line: what is heard = how it shall be written. Several ways "
+        "of hearing with commas: k 8 s, kubernetes = Kubernetes",
+    )
+    is_default = models.BooleanField(
+        "default list",
+        default=False,
+        help_text="Used for every call for which no list was chosen.",
+    )
+
+    class Meta:
+        verbose_name = "keyword list"
+        ordering = ["name"]
+        constraints = [
+            models.UniqueConstraint(
+                fields=["is_default"],
+                condition=Q(is_default=True),
+                name="one_default_vocabulary",
+                violation_error_message="Another list is the default already.",
+            )
+        ]
+
+    def __str__(self) -> str:
+        return self.name
+
+
+class TranscriptQuerySet(models.QuerySet["Transcript"]):
+    def unfinished(self) -> TranscriptQuerySet:
+        return self.exclude(status__in=Transcript.FINISHED)
+
+    def unclaimed(self, now: datetime) -> TranscriptQuerySet:
+        """Nobody works on these. A lease that ends later than any lease can is a
+        leftover of a clock that was put back, and holds nothing."""
+        longest = now + timedelta(seconds=settings.LEASE_SECONDS)
+        return self.filter(
+            Q(lease=None) | Q(leased_until__lte=now) | Q(leased_until__gt=longest)
+        )
+
+    def due(self, now: datetime) -> TranscriptQuerySet:
+        """Rows whose time has come and on which nobody works."""
+        return self.unfinished().unclaimed(now).filter(next_attempt_at__lte=now)
+
+    def claim(self, pk: int) -> Transcript | None:
+        """Take a due row for LEASE_SECONDS; None if it is not due or another's."""
+        now, lease = timezone.now(), uuid4()
+        with transaction.atomic():
+            changed = (
+                self.due(now)
+                .filter(pk=pk)
+                .update(
+                    lease=lease,
+                    leased_until=now + timedelta(seconds=settings.LEASE_SECONDS),
+                    announced_at=None,
+                )
+            )
+            if not changed:
+                return None
+            return self.select_related("recording", "vocabulary").get(pk=pk, lease=lease)
+
+
+class Transcript(models.Model):
+    """The words of one recording. Several may exist: none overwrites another."""
+
+    class Status(models.TextChoices):
+        # Ours: the way to AssemblyAI
+        PENDING = "pending", "Waiting for the audio"
+        FETCHED = "fetched", "Audio stored"
+        UPLOADED = "uploaded", "Audio handed over"
+        SUBMITTING = "submitting", "Being submitted"
+        # AssemblyAI's, letter for letter
+        QUEUED = "queued", "Queued at AssemblyAI"
+        PROCESSING = "processing", "Being transcribed"
+        COMPLETED = "completed", "Completed"
+        ERROR = "error", "Error"
+
+    FINISHED = (Status.COMPLETED, Status.ERROR)
+
+    class ErrorClass(models.TextChoices):
+        TEMPORARY = "temporary", "Temporary: tried again by itself"
+        ACCOUNT = "account", "Our account at the vendor"
+        PERMANENT = "permanent", "Permanent"
+        NO_SPEECH = "no-speech", "Nobody spoke"
+
+    uuid = models.UUIDField(default=uuid4, unique=True, editable=False)
+    recording = models.ForeignKey(
+        Recording, on_delete=models.CASCADE, related_name="transcripts"
+    )
+    assemblyai_id = models.CharField(
+        "AssemblyAI id", max_length=64, unique=True, null=True, blank=True
+    )
+    status = models.CharField(
+        max_length=20, choices=Status.choices, default=Status.PENDING, db_index=True
+    )
+    vocabulary = models.ForeignKey(
+        Vocabulary,
+        null=True,
+        blank=True,
+        on_delete=models.SET_NULL,
+        verbose_name="keyword list",
+    )
+
+    # What was sent
+    audio_url = models.TextField(blank=True)
+    uploaded_at = models.DateTimeField(null=True, blank=True)
+    request = models.JSONField("request sent to AssemblyAI", null=True, blank=True)
+    submitted_at = models.DateTimeField(null=True, blank=True)
+    jobs = models.PositiveSmallIntegerField("jobs started", default=0)
+
+    # What came back
+    text = models.TextField(blank=True)
+    # AssemblyAI's own list, as it came: text, start and end (ms), confidence (0 to 1
+    # or null), speaker, channel.
+    words = models.JSONField(default=list, blank=True)
+    confidence = models.FloatField(null=True, blank=True)
+    language = models.CharField(max_length=20, blank=True)
+    model_used = models.CharField(max_length=40, blank=True)
+    audio_seconds = models.FloatField("audio (seconds)", null=True, blank=True)
+    # The rest of the answer, without `text` and `words`, which stand above.
+    response = models.JSONField("answer of AssemblyAI", null=True, blank=True)
+
+    # The work
+    error = models.TextField(blank=True)
+    error_class = models.CharField(max_length=20, choices=ErrorClass.choices, blank=True)
+    attempts = models.PositiveIntegerField("failed attempts at this step", default=0)
+    created_at = models.DateTimeField(auto_now_add=True, db_index=True)
+    finished_at = models.DateTimeField(null=True, blank=True)
+    next_attempt_at = models.DateTimeField(
+        default=timezone.now, null=True, blank=True, db_index=True
+    )
+    announced_at = models.DateTimeField(null=True, blank=True)
+    lease = models.UUIDField(null=True, blank=True)
+    leased_until = models.DateTimeField(null=True, blank=True)
+
+    objects = TranscriptQuerySet.as_manager()
+
+    class Meta:
+        ordering = ["-created_at"]
+
+    def __str__(self) -> str:
+        if self.recording.call:
+            return f"Transcript of the call to {self.recording.call.number}"
+        return f"Transcript of a {self.recording.source or 'file'}"
+
+    def get_absolute_url(self) -> str:
+        return reverse("admin:transcription_transcript_change", args=[self.pk])
+
+    @property
+    def is_finished(self) -> bool:
+        return self.status in self.FINISHED
+
+    @property
+    def is_failed(self) -> bool:
+        return self.status == self.Status.ERROR
+
+    @property
+    def nobody_spoke(self) -> bool:
+        return self.status == self.Status.COMPLETED and not self.text
+
+    @property
+    def progress(self) -> str:
+        """What is going on, for the operator who waits."""
+        return self.error or str(self.get_status_display())
+
+    @property
+    def upload_is_fresh(self) -> bool:
+        """Whether AssemblyAI can still open the audio that it was handed."""
+        if not self.uploaded_at:
+            return bool(self.audio_url)
+        return timezone.now() < self.uploaded_at + UPLOAD_LIVES
+
+    # The lease. What a step did is written only by who still holds it.
+
+    def keep_lease(self) -> None:
+        """Long work says that it is alive. Raises LeaseLost."""
+        until = timezone.now() + timedelta(seconds=settings.LEASE_SECONDS)
+        self.write(leased_until=until)
+
+    def write(self, **columns: Any) -> None:
+        """Store these columns and keep the lease. Raises LeaseLost."""
+        mine = Transcript.objects.filter(pk=self.pk, lease=self.lease)
+        if not mine.update(**columns):
+            raise LeaseLost
+        for name, value in columns.items():
+            setattr(self, name, value)
+
+    def release(self, wait: timedelta | None = timedelta(), **columns: Any) -> None:
+        """Store the step's outcome and give the row back, due after `wait`.
+
+        A webhook that came meanwhile has made the row due by itself: that stands.
+        """
+        due_at: Any = None
+        if wait is not None:
+            due_at = Case(
+                When(next_attempt_at=self.next_attempt_at, then=timezone.now() + wait),
+                default=F("next_attempt_at"),
+                output_field=models.DateTimeField(),
+            )
+        mine = Transcript.objects.filter(pk=self.pk, lease=self.lease)
+        columns = {"attempts": 0, "error": "", "error_class": "", **columns}
+        if not mine.update(
+            next_attempt_at=due_at, lease=None, leased_until=None, **columns
+        ):
+            raise LeaseLost
+
+    def retry_later(self, error: VendorError | OSError, **columns: Any) -> None:
+        """The step failed and may heal: try again later, or give up after a day."""
+        attempts = self.attempts + 1
+        message = str(error) if isinstance(error, VendorError) else explain(error)
+        is_account = isinstance(error, VendorError) and error.account
+        if attempts >= MAX_ATTEMPTS and not is_account:
+            self.fail(f"Given up after {attempts} attempts. {message}", **columns)
+            return
+        first, longest = BACKOFF_SECONDS
+        seconds = min(longest, first * 2 ** min(attempts - 1, 16)) * uniform(0.75, 1.25)
+        if isinstance(error, VendorError) and error.retry_after:
+            seconds = max(seconds, min(error.retry_after, 3600))
+        self.release(
+            wait=timedelta(seconds=seconds),
+            attempts=attempts,
+            error=message,
+            error_class=self.ErrorClass.ACCOUNT
+            if is_account
+            else self.ErrorClass.TEMPORARY,
+            **columns,
+        )
+
+    def fail(self, reason: str, **columns: Any) -> None:
+        self.release(
+            wait=None,
+            **{
+                **columns,
+                "status": self.Status.ERROR,
+                "error": reason,
+                "error_class": self.ErrorClass.PERMANENT,
+                "finished_at": timezone.now(),
+            },
+        )
+
+    def webhook_token(self) -> str:
+        """Proves that a webhook about this transcript comes from whom we asked."""
+        return webhook_token(self.uuid, settings.SECRET_KEY)
+
+
+class LeaseLost(Exception):
+    """Another worker has taken the row over: whatever we did, it now decides."""
+
+
+def webhook_token(uuid: UUID, secret: str) -> str:
+    return salted_hmac("transcription.webhook", str(uuid), secret=secret).hexdigest()
+
+
+def explain(error: OSError) -> str:
+    return f"The audio could not be stored or read: {error.strerror or error}."

@@ -1,0 +1,13 @@
+from typing import Any
+
+from django.dispatch import receiver
+
+from caller.models import Recording
+from caller.signals import recording_completed
+from transcription.tasks import start
+
+
+@receiver(recording_completed)
+def transcribe(recording: Recording, **kwargs: Any) -> None:
+    """Runs in the transaction that stores the recording: both are kept or neither."""
+    start(recording, recording.call.vocabulary if recording.call else None)

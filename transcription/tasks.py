@@ -1,0 +1,203 @@
+"""The way of a recording to its words, one step at a time.
+
+The rows are the truth: a message only says "advance transcript 42". It may be lost,
+doubled or late; the lease lets one worker act, the sweep sends again what is overdue.
+"""
+
+import logging
+from datetime import timedelta
+from datetime import timezone as tz
+from functools import partial
+from typing import Any
+
+from django.conf import settings
+from django.db import transaction
+from django.db.models import F
+from django.utils import timezone
+from django_tasks import task
+
+from caller import audio, twilio_client
+from caller.models import Recording
+from djtranscribe.errors import VendorError
+from transcription import assemblyai_client, jobs
+from transcription.models import (
+    MAX_JOBS,
+    POLL_AFTER,
+    LeaseLost,
+    Transcript,
+    Vocabulary,
+)
+
+logger = logging.getLogger(__name__)
+
+Status = Transcript.Status
+
+# A message that was sent this long ago is taken for lost.
+ANNOUNCE_AGAIN_AFTER = timedelta(seconds=60)
+
+
+@task()
+def advance(transcript_pk: int) -> None:
+    """Take a transcript as far as it goes now. Never raises for a vendor's fault."""
+    while transcript := Transcript.objects.claim(transcript_pk):
+        try:
+            take_step(transcript)
+        except LeaseLost:
+            logger.warning("transcript=%s lease=lost", transcript.uuid)
+            return
+
+
+def start(recording: Recording, vocabulary: Vocabulary | None = None) -> Transcript:
+    """Have a recording transcribed, with this keyword list or the default one."""
+    transcript = Transcript.objects.create(
+        recording=recording,
+        vocabulary=vocabulary or Vocabulary.objects.filter(is_default=True).first(),
+    )
+    announce(transcript.pk)
+    return transcript
+
+
+def announce(transcript_pk: int) -> None:
+    """Send a message once what we know is stored. Lost, the sweep sends another."""
+    transaction.on_commit(partial(advance.enqueue, transcript_pk), robust=True)
+
+
+def sweep(limit: int = 500) -> int:
+    """Send a message for every transcript that is due and has none under way."""
+    now = timezone.now()
+    due = Transcript.objects.due(now).exclude(
+        announced_at__gt=now - ANNOUNCE_AGAIN_AFTER, announced_at__lte=now
+    )
+    sent = 0
+    for pk in due.order_by("next_attempt_at").values_list("pk", flat=True)[:limit]:
+        if due.filter(pk=pk).update(announced_at=now):
+            announce(pk)
+            sent += 1
+    return sent
+
+
+def take_step(transcript: Transcript) -> None:
+    """One step, and its outcome on the row. Raises LeaseLost."""
+    # A status that AssemblyAI invents after us is not final: look again.
+    step = STEPS.get(transcript.status, refresh)
+    try:
+        step(transcript)
+    except VendorError as error:
+        logger.warning(
+            "transcript=%s step=%s code=%s permanent=%s",
+            transcript.uuid,
+            step.__name__,
+            error.code,
+            error.permanent,
+        )
+        if error.permanent and not error.account:
+            transcript.fail(error.message)
+        else:
+            transcript.retry_later(error)
+    except OSError as error:
+        # The disk is full, the storage is away, a file is gone.
+        logger.exception("transcript=%s step=%s", transcript.uuid, step.__name__)
+        transcript.retry_later(error)
+    else:
+        logger.info("transcript=%s step=%s done", transcript.uuid, step.__name__)
+
+
+def fetch(transcript: Transcript) -> None:
+    if not transcript.recording.audio:
+        transcript.recording.fetch_audio(transcript.keep_lease)
+    transcript.release(status=Status.FETCHED)
+
+
+def hand_over(transcript: Transcript) -> None:
+    """Upload the audio, or, the tutorial's way, name its address at Twilio."""
+    recording = transcript.recording
+    # After one address that AssemblyAI could not open there is no second try.
+    if settings.AUDIO_DELIVERY == "url" and recording.sid and not transcript.audio_url:
+        url = twilio_client.media_url(recording.sid)
+        transcript.release(status=Status.UPLOADED, audio_url=url)
+        return
+    with recording.audio.open("rb") as file:
+        url = assemblyai_client.upload(audio.Sent(file, transcript.keep_lease))
+    transcript.release(
+        status=Status.UPLOADED, audio_url=url, uploaded_at=timezone.now()
+    )
+
+
+def submit(transcript: Transcript) -> None:
+    if not transcript.upload_is_fresh:
+        transcript.release(status=Status.FETCHED)
+        return
+    body = jobs.request_body(transcript)
+    # Before the request leaves: if we die now, the next worker knows that a paid job
+    # may exist, and looks for it.
+    transcript.write(
+        status=Status.SUBMITTING,
+        submitted_at=timezone.now(),
+        request=jobs.to_keep(body),
+    )
+    try:
+        job = assemblyai_client.submit(body)
+    except VendorError as error:
+        if not error.maybe_done:
+            transcript.write(status=Status.UPLOADED)
+        raise
+    keep_job(transcript, job, POLL_AFTER)
+
+
+def adopt_or_submit(transcript: Transcript) -> None:
+    """Our last request to start a job got no answer: was it carried out?"""
+    since = (transcript.submitted_at or timezone.now()) - timedelta(minutes=10)
+    for job in assemblyai_client.list_jobs(since.astimezone(tz.utc).strftime("%FT%T")):
+        if job.get("audio_url") != transcript.audio_url:
+            continue
+        if not Transcript.objects.filter(assemblyai_id=job["id"]).exists():
+            keep_job(transcript, job, wait=timedelta())
+            return
+    submit(transcript)
+
+
+def keep_job(transcript: Transcript, job: dict[str, Any], wait: timedelta) -> None:
+    """The job exists: store its id before anything else. Its result is read later."""
+    transcript.release(
+        wait=wait,
+        status=Status.QUEUED,
+        assemblyai_id=job["id"],
+        jobs=F("jobs") + 1,
+    )
+
+
+def refresh(transcript: Transcript) -> None:
+    """Ask AssemblyAI how far the job is, and take over its result."""
+    job = assemblyai_client.fetch(transcript.assemblyai_id or "")
+    status = str(job.get("status") or "")
+    if status == Status.ERROR:
+        settle_error(transcript, job)
+    elif job.get("audio_url") == jobs.DELETED:
+        transcript.fail("The transcript was deleted at AssemblyAI before we read it.")
+    elif status == Status.COMPLETED:
+        transcript.release(wait=None, **jobs.outcome(job))
+    else:
+        transcript.release(wait=POLL_AFTER, status=status[:20] or Status.QUEUED)
+
+
+def settle_error(transcript: Transcript, job: dict[str, Any]) -> None:
+    """The job ended as an error. A new job for it costs nothing but time."""
+    reason = str(job.get("error") or "AssemblyAI gave no reason.")
+    again = reason.startswith(jobs.UNREACHABLE_AUDIO + jobs.THEIR_FAULT)
+    if jobs.NO_SPEECH in reason:
+        transcript.release(wait=None, **jobs.nothing_said(job))
+    elif again and transcript.jobs < MAX_JOBS:
+        error = VendorError(f"AssemblyAI: {reason}")
+        transcript.retry_later(error, status=Status.FETCHED, assemblyai_id=None)
+    else:
+        transcript.fail(f"AssemblyAI: {reason}")
+
+
+STEPS = {
+    Status.PENDING: fetch,
+    Status.FETCHED: hand_over,
+    Status.UPLOADED: submit,
+    Status.SUBMITTING: adopt_or_submit,
+    Status.QUEUED: refresh,
+    Status.PROCESSING: refresh,
+}
