@@ -54,7 +54,9 @@ def downloaded(url: str) -> Iterator[bytes]:
             answer.raise_for_status()
             yield from answer.iter_content(CHUNK_BYTES)
     except requests.RequestException as error:
-        raise NotAudio(f"it could not be downloaded ({type(error).__name__}).") from error
+        raise NotAudio(
+            f"it could not be downloaded ({type(error).__name__})."
+        ) from error
 
 
 class Sent:
@@ -119,5 +121,5 @@ def _check_wav_is_whole(file: TemporaryUploadedFile) -> None:
         return
     declared = int.from_bytes(head[4:8], "little")
     # A WAV that was written as a stream says 0 or 4 GB: its writer did not know.
-    if 0 < declared < 0x7FFF_0000 and declared + 8 > file.size + 1:
+    if 0 < declared < 0x7FFF_0000 and declared + 8 > (file.size or 0) + 1:
         raise NotAudio(f"{file.size} of {declared + 8} bytes came.")

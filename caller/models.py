@@ -74,7 +74,7 @@ class Call(models.Model):
     )
     # State moves only forward along this line, whatever arrives late or twice. A word
     # that is not here was invented by Twilio after us: above ringing, never final.
-    RANK = {
+    RANK: dict[str, int] = {
         Status.DIALING: 0,
         Status.UNKNOWN: 0,
         Status.QUEUED: 1,
@@ -235,15 +235,15 @@ class Call(models.Model):
             if state.created_at and earliest <= state.created_at <= latest
         ]
         known = set(
-            Call.objects.filter(sid__in=[state.sid for state in candidates]).values_list(
-                "sid", flat=True
-            )
+            Call.objects.filter(
+                sid__in=[state.sid for state in candidates]
+            ).values_list("sid", flat=True)
         )
         return next((s for s in reversed(candidates) if s.sid not in known), None)
 
     @classmethod
     def rank(cls, status: str) -> int:
-        return cls.RANK.get(status, cls.RANK_OF_NEW_WORDS)  # type: ignore[call-overload]
+        return int(cls.RANK.get(status, cls.RANK_OF_NEW_WORDS))
 
     def _next_check(self) -> datetime | None:
         """When Twilio should be asked, if it has not told us by then."""
@@ -314,7 +314,7 @@ class Recording(models.Model):
     @property
     def filename(self) -> str:
         """What the audio is called when an operator saves it: no number in it."""
-        return self.audio.name.rsplit("/", 1)[-1]
+        return (self.audio.name or "").rsplit("/", 1)[-1]
 
     @property
     def audio_url(self) -> str:

@@ -46,7 +46,7 @@ def clean_number(value: str) -> str:
             "No country has this country code.", code="no-country"
         ) from error
     if not phonenumbers.is_valid_number(parsed):
-        country = phonenumbers.region_code_for_country_code(parsed.country_code)
+        country = phonenumbers.region_code_for_country_code(parsed.country_code or 0)
         raise ValidationError(
             f"This is not a number that can exist in its country ({country}). "
             "Compare it digit by digit.",

@@ -48,7 +48,9 @@ def _call_steps(call: Call) -> Iterator[Step]:
         yield Step("Dialing", _state(call, Call.Status.INITIATED))
     yield Step("Ringing", _state(call, Call.Status.RINGING))
     talk = f"{call.duration_seconds} s" if call.duration_seconds else ""
-    yield Step("In progress", _state(call, Call.Status.IN_PROGRESS), call.answered_at, talk)
+    yield Step(
+        "In progress", _state(call, Call.Status.IN_PROGRESS), call.answered_at, talk
+    )
 
 
 def _state(call: Call, status: str) -> str:
@@ -71,7 +73,9 @@ def _recording_steps(call: Call) -> Iterator[Step]:
             yield Step("Recording", NOW, None, "Twilio is preparing it.")
             yield Step("Transcribing", LATER)
         else:
-            yield Step("Recording", FAILED, None, "Twilio has no recording of this call.")
+            yield Step(
+                "Recording", FAILED, None, "Twilio has no recording of this call."
+            )
         return
     for recording in recordings:
         if recording.status == Recording.Status.COMPLETED:

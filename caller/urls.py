@@ -21,6 +21,8 @@ urlpatterns = [
     path("record/done/", webhooks.record_done, name="record-done"),
     path("webhooks/twilio/call/", webhooks.call_webhook, name="call-webhook"),
     path(
-        "webhooks/twilio/recording/", webhooks.recording_webhook, name="recording-webhook"
+        "webhooks/twilio/recording/",
+        webhooks.recording_webhook,
+        name="recording-webhook",
     ),
 ]

@@ -1,5 +1,9 @@
+from contextlib import suppress
+from typing import cast
+
 from django.conf import settings
 from django.contrib.auth.decorators import permission_required
+from django.contrib.auth.models import User
 from django.core.exceptions import ValidationError
 from django.db import IntegrityError, transaction
 from django.http import (
@@ -53,7 +57,7 @@ def dial(request: HttpRequest, number: str) -> HttpResponse:
     call = Call(
         to=to,
         from_number=settings.TWILIO_PHONE_NUMBER,
-        requested_by=request.user,
+        requested_by=cast(User, request.user),
     )
     if request.method == "POST":
         form = DialForm(request.POST, instance=call)
@@ -79,11 +83,9 @@ def place(form: DialForm) -> HttpResponse:
             # It ended in this very moment; dialling again is a person's decision.
             return redirect("caller:dial", number=form.instance.to.removeprefix("+"))
         return redirect(first)
-    try:
+    # A refusal is stored on the row, and the call's page says it in words.
+    with suppress(TwilioError):
         call.dial()
-    except TwilioError:
-        # Stored on the row; the call's page says it in words.
-        pass
     return redirect(call)
 
 
@@ -145,7 +147,8 @@ def get_recording_url(request: HttpRequest, call_sid: str) -> HttpResponse:
     if not twilio_client.CALL_SID.fullmatch(call_sid):
         return plain("This is not the SID of a call: CA and 32 digits or a to f.", 404)
     completed = Recording.objects.filter(status=Recording.Status.COMPLETED)
-    sids = list(completed.filter(call__sid=call_sid).values_list("sid", flat=True))
+    rows = completed.filter(call__sid=call_sid)
+    sids = [recording.sid or "" for recording in rows]
     try:
         sids = sids or completed_at_twilio(call_sid)
     except TwilioError as error:
@@ -168,4 +171,6 @@ def completed_at_twilio(call_sid: str) -> list[str]:
 
 
 def plain(message: str, status: int) -> HttpResponse:
-    return HttpResponse(message, status=status, content_type="text/plain; charset=utf-8")
+    return HttpResponse(
+        message, status=status, content_type="text/plain; charset=utf-8"
+    )

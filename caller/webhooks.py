@@ -46,7 +46,7 @@ def refusal(request: HttpRequest) -> str:
     validator = RequestValidator(settings.TWILIO_AUTH_TOKEN)
     if not validator.validate(url, request.POST, signature):
         return (
-            f"the signature does not fit {settings.BASE_URL}; if this came from Twilio, "
+            f"the signature does not fit {settings.BASE_URL}; if Twilio sent this, "
             "BASE_URL or TWILIO_AUTH_TOKEN is not what Twilio uses"
         )
     if not constant_time_compare(
@@ -157,7 +157,9 @@ def call_news(request: HttpRequest) -> CallState:
 def number(request: HttpRequest, name: str) -> int | None:
     value = request.POST.get(name, "")
     # Nine digits fit every integer column.
-    return int(value) if value.isascii() and value.isdigit() and len(value) < 10 else None
+    return (
+        int(value) if value.isascii() and value.isdigit() and len(value) < 10 else None
+    )
 
 
 def timestamp(value: str) -> datetime | None:

@@ -32,7 +32,7 @@ class VendorError(Exception):
 
 
 def retry_after_seconds(value: str | None) -> float | None:
-    """A Retry-After header given in seconds; its date form is not used by our vendors."""
+    """A Retry-After header in seconds; our vendors do not use its date form."""
     return float(value) if value and value.isascii() and value.isdigit() else None
 
 

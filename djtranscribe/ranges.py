@@ -5,7 +5,7 @@ Django's FileResponse has none, and the packages that add them are no longer kep
 
 import re
 from collections.abc import Iterator
-from typing import IO
+from typing import IO, cast
 
 from django.http import FileResponse, HttpRequest, HttpResponse, StreamingHttpResponse
 from django.http.response import HttpResponseBase
@@ -31,7 +31,7 @@ def ranged(request: HttpRequest, response: FileResponse) -> HttpResponseBase:
         response.close()
         return HttpResponse(status=416, headers={"Content-Range": f"bytes */{size}"})
     part = StreamingHttpResponse(
-        blocks(response.file_to_stream, start, end + 1 - start),
+        blocks(cast(IO[bytes], response.file_to_stream), start, end + 1 - start),
         status=206,
         headers={
             "Accept-Ranges": "bytes",

@@ -3,7 +3,7 @@
 Facts and traps: assemblyai.com/docs/api-reference.
 """
 
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
 from functools import lru_cache
 from typing import IO, Any
@@ -37,13 +37,16 @@ def _session(api_url: str) -> requests.Session:
     return session
 
 
-def upload(file: IO[bytes]) -> str:
+def upload(file: IO[bytes] | Iterable[bytes]) -> str:
     """Stream the audio; the `upload_url` that only AssemblyAI can open, for 24 hours.
 
     assemblyai.com/docs/api-reference/files/upload
     """
     answer = _request(
-        "POST", "upload", data=file, headers={"Content-Type": "application/octet-stream"}
+        "POST",
+        "upload",
+        data=file,
+        headers={"Content-Type": "application/octet-stream"},
     )
     return _text(answer, "upload_url")
 
@@ -143,4 +146,6 @@ def _text(answer: dict[str, Any], key: str) -> str:
 
 
 def _not_understood() -> AssemblyAIError:
-    return AssemblyAIError("AssemblyAI's answer could not be understood.", maybe_done=True)
+    return AssemblyAIError(
+        "AssemblyAI's answer could not be understood.", maybe_done=True
+    )

@@ -4,7 +4,8 @@ from typing import Any
 from urllib.parse import urlsplit
 
 from django.conf import settings
-from django.core.checks import CheckMessage, Error, Warning, register
+from django.core.checks import CheckMessage, Error, register
+from django.core.checks import Warning as Caution
 
 from caller.checks import START, is_https
 from transcription.assemblyai_client import TIMEOUT_SECONDS
@@ -31,7 +32,9 @@ def check_assemblyai(**kwargs: Any) -> list[CheckMessage]:
         problems.append(Error(message, "upload suits all.", id="transcription.E004"))
     if not settings.SPEECH_LANGUAGE_CODE:
         message = "LANGUAGE_CODE is empty."
-        hint = "The language of the calls as AssemblyAI writes it: en_us, es, … or detect."
+        hint = (
+            "The language of the calls as AssemblyAI writes it: en_us, es, … or detect."
+        )
         problems.append(Error(message, hint, id="transcription.E005"))
     return problems
 
@@ -39,10 +42,10 @@ def check_assemblyai(**kwargs: Any) -> list[CheckMessage]:
 @register()
 def check_lease(**kwargs: Any) -> list[CheckMessage]:
     longest = sum(TIMEOUT_SECONDS)
-    if settings.LEASE_SECONDS > longest:
+    if longest < settings.LEASE_SECONDS:
         return []
     message = (
         f"LEASE_SECONDS is {settings.LEASE_SECONDS}, and one request may take "
         f"{longest:.0f}: a second worker could take over a row that is worked on."
     )
-    return [Warning(message, "60 is a good value.", id="transcription.W001")]
+    return [Caution(message, "60 is a good value.", id="transcription.W001")]

@@ -44,8 +44,8 @@ def warnings_for(text: str) -> list[str]:
     if ignored:
         names = ", ".join(ignored[:5]) + (", …" if len(ignored) > 5 else "")
         warnings.append(
-            f"universal-2, the fallback model, ignores terms under {FALLBACK_LENGTH[0]} "
-            f"or over {FALLBACK_LENGTH[-1]} characters: {names}"
+            f"universal-2, the fallback model, ignores terms under "
+            f"{FALLBACK_LENGTH[0]} or over {FALLBACK_LENGTH[-1]} characters: {names}"
         )
     if len(terms) > FALLBACK_TERMS:
         warnings.append(
@@ -66,8 +66,8 @@ def spellings_of(text: str) -> list[dict[str, list[str] | str]]:
         heard_as = [" ".join(way.split()) for way in heard.split(",") if way.strip()]
         if not (equals and heard_as and written):
             raise ValidationError(
-                f"“{line}”: write what is heard, an equals sign, what shall be written: "
-                "k 8 s, kubernetes = Kubernetes"
+                f"“{line}”: write what is heard, an equals sign, what shall be "
+                "written: k 8 s, kubernetes = Kubernetes"
             )
         if len(written.split()) > 1:
             raise ValidationError(

@@ -7,7 +7,7 @@ from uuid import UUID, uuid4
 
 from django.conf import settings
 from django.db import models, transaction
-from django.db.models import Case, F, Q, Value, When
+from django.db.models import Case, F, Q, When
 from django.urls import reverse
 from django.utils import timezone
 from django.utils.crypto import salted_hmac
@@ -96,7 +96,9 @@ class TranscriptQuerySet(models.QuerySet["Transcript"]):
             )
             if not changed:
                 return None
-            return self.select_related("recording", "vocabulary").get(pk=pk, lease=lease)
+            return self.select_related("recording", "vocabulary").get(
+                pk=pk, lease=lease
+            )
 
 
 class Transcript(models.Model):
@@ -161,7 +163,9 @@ class Transcript(models.Model):
 
     # The work
     error = models.TextField(blank=True)
-    error_class = models.CharField(max_length=20, choices=ErrorClass.choices, blank=True)
+    error_class = models.CharField(
+        max_length=20, choices=ErrorClass.choices, blank=True
+    )
     attempts = models.PositiveIntegerField("failed attempts at this step", default=0)
     created_at = models.DateTimeField(auto_now_add=True, db_index=True)
     finished_at = models.DateTimeField(null=True, blank=True)
@@ -252,7 +256,7 @@ class Transcript(models.Model):
             self.fail(f"Given up after {attempts} attempts. {message}", **columns)
             return
         first, longest = BACKOFF_SECONDS
-        seconds = min(longest, first * 2 ** min(attempts - 1, 16)) * uniform(0.75, 1.25)
+        seconds = min(longest, first * 2 ** min(attempts - 1, 16)) * uniform(0.75, 1.25)  # noqa: S311
         if isinstance(error, VendorError) and error.retry_after:
             seconds = max(seconds, min(error.retry_after, 3600))
         self.release(

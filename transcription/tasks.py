@@ -5,6 +5,7 @@ doubled or late; the lease lets one worker act, the sweep sends again what is ov
 """
 
 import logging
+from collections.abc import Callable
 from datetime import timedelta
 from datetime import timezone as tz
 from functools import partial
@@ -193,7 +194,7 @@ def settle_error(transcript: Transcript, job: dict[str, Any]) -> None:
         transcript.fail(f"AssemblyAI: {reason}")
 
 
-STEPS = {
+STEPS: dict[str, Callable[[Transcript], None]] = {
     Status.PENDING: fetch,
     Status.FETCHED: hand_over,
     Status.UPLOADED: submit,

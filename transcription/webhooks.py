@@ -42,7 +42,9 @@ def is_authentic(request: HttpRequest, uuid: UUID) -> bool:
     given = request.headers.get(WEBHOOK_HEADER, "")
     # Old keys too: a job may outlive a change of SECRET_KEY.
     keys = [settings.SECRET_KEY, *settings.SECRET_KEY_FALLBACKS]
-    return any(constant_time_compare(given, webhook_token(uuid, key)) for key in keys)
+    return any(
+        constant_time_compare(given, webhook_token(uuid, str(key))) for key in keys
+    )
 
 
 def nudge(uuid: UUID) -> HttpResponse:

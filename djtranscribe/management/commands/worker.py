@@ -10,14 +10,15 @@ import threading
 import time
 from typing import Any
 
-import caller.tasks
-import transcription.tasks
 from django.conf import settings
 from django.core.management import call_command
 from django.core.management.base import BaseCommand, CommandParser
 from django.db import DatabaseError, connection
 from django.utils.crypto import get_random_string
 from django_tasks_db.management.commands.db_worker import Worker
+
+import caller.tasks
+import transcription.tasks
 
 logger = logging.getLogger("djtranscribe.worker")
 

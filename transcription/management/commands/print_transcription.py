@@ -1,4 +1,5 @@
 import json
+from contextlib import suppress
 from typing import Any
 
 from django.core.exceptions import ValidationError
@@ -42,7 +43,9 @@ class Command(BaseCommand):
             self.stdout.write(json.dumps(answer, indent=2, ensure_ascii=False))
         elif options["words"]:
             for word in transcript.words:
-                parts = (word.get(key) for key in ("start", "end", "confidence", "text"))
+                parts = (
+                    word.get(key) for key in ("start", "end", "confidence", "text")
+                )
                 self.stdout.write("\t".join("" if p is None else str(p) for p in parts))
         elif transcript.nobody_spoke:
             self.stderr.write("Nobody spoke: the transcript is empty.")
@@ -55,10 +58,8 @@ def find(name: str) -> Transcript:
     wanted = Q(pk=int(name)) if is_number else Q(assemblyai_id=name)
     found = Transcript.objects.filter(wanted).first()
     if found is None and not is_number:
-        try:
+        with suppress(ValidationError):
             found = Transcript.objects.filter(uuid=name).first()
-        except ValidationError:
-            pass
     if found is None:
         raise CommandError(f"There is no transcript {name} here.")
     return found

@@ -65,12 +65,16 @@ class Command(BaseCommand):
         began = time.monotonic()
         while not transcript.is_finished:
             # Without its webhook here, the row is due as soon as we look.
-            waiting = Transcript.objects.unfinished().filter(pk=transcript.pk, attempts=0)
+            waiting = Transcript.objects.unfinished().filter(
+                pk=transcript.pk, attempts=0
+            )
             waiting.update(next_attempt_at=timezone.now())
             advance.call(transcript.pk)
             transcript.refresh_from_db()
             seconds = int(time.monotonic() - began)
-            self.progress(f"Transcript {transcript.pk}: {transcript.progress}, {seconds} s")
+            self.progress(
+                f"Transcript {transcript.pk}: {transcript.progress}, {seconds} s"
+            )
             if not transcript.is_finished:
                 time.sleep(LOOK_SECONDS)
         self.progress("")

@@ -1,0 +1,50 @@
+"""Admin for rows that the system owns: to be read, and acted on, not edited."""
+
+import json
+from typing import Any
+
+from django.contrib import admin
+from django.db.models import Model
+from django.http import HttpRequest
+from django.urls import reverse
+from django.utils.html import format_html
+from django.utils.safestring import SafeString
+
+
+class ReadOnly:
+    """Mixed into a ModelAdmin or an inline."""
+
+    def has_add_permission(self, request: HttpRequest, *args: Any) -> bool:
+        return False
+
+    def has_change_permission(self, request: HttpRequest, obj: Any = None) -> bool:
+        return False
+
+
+class ReadOnlyInline(ReadOnly, admin.TabularInline[Any, Any]):
+    extra = 0
+    can_delete = False
+    show_change_link = True
+
+
+def link(to: Model | None, text: str = "") -> SafeString | str:
+    """A link to a row's own page in admin."""
+    if to is None:
+        return "-"
+    meta = to._meta
+    return format_html(
+        '<a href="{}">{}</a>',
+        reverse(f"admin:{meta.app_label}_{meta.model_name}_change", args=[to.pk]),
+        text or str(to),
+    )
+
+
+def player(url: str) -> SafeString:
+    return format_html('<audio controls preload="none" src="{}"></audio>', url)
+
+
+def pretty(value: Any) -> SafeString | str:
+    """JSON for the rare moment in which somebody must see what went over the wire."""
+    if value is None:
+        return "-"
+    return format_html("<pre>{}</pre>", json.dumps(value, indent=2, ensure_ascii=False))

@@ -1,0 +1,144 @@
+from typing import Any
+
+from django.contrib import admin, messages
+from django.db.models import QuerySet
+from django.http import HttpRequest
+from django.utils import timezone
+from django.utils.html import format_html
+from django.utils.safestring import SafeString
+
+from djtranscribe.read_only_admin import ReadOnly, link, player, pretty
+from transcription.keyterms import terms_of, warnings_for
+from transcription.models import Transcript, Vocabulary
+from transcription.tasks import announce, start
+
+
+@admin.register(Transcript)
+class TranscriptAdmin(ReadOnly, admin.ModelAdmin[Transcript]):
+    list_display = [
+        "__str__",
+        "status",
+        "excerpt",
+        "certainty",
+        "created_at",
+        "vocabulary",
+    ]
+    list_filter = ["status", "created_at", "error_class", "vocabulary", "model_used"]
+    list_select_related = ["recording__call", "vocabulary"]
+    search_fields = ["text", "recording__call__to", "assemblyai_id", "uuid"]
+    search_help_text = "Words of the text, or a number's digits."
+    actions = ["transcribe_again", "refresh_now"]
+    fieldsets = [
+        (None, {"fields": ["recording_link", "call_link", "player", "words_said"]}),
+        ("How sure", {"fields": ["certainty", "language", "model_used", "vocabulary"]}),
+        (
+            "State",
+            {"fields": ["status", "error", "error_class", "created_at", "finished_at"]},
+        ),
+        (
+            "What went over the wire",
+            {
+                "classes": ["collapse"],
+                "fields": [
+                    "assemblyai_id",
+                    "submitted_at",
+                    "jobs",
+                    "attempts",
+                    "next_attempt_at",
+                    "request_sent",
+                    "answer",
+                ],
+            },
+        ),
+    ]
+    readonly_fields = [
+        "recording_link",
+        "call_link",
+        "player",
+        "words_said",
+        "certainty",
+        "request_sent",
+        "answer",
+    ]
+
+    @admin.display(description="text")
+    def excerpt(self, transcript: Transcript) -> str:
+        if transcript.nobody_spoke:
+            return "Nobody spoke"
+        return transcript.text[:80] + ("…" if len(transcript.text) > 80 else "")
+
+    @admin.display(description="text")
+    def words_said(self, transcript: Transcript) -> str:
+        if transcript.nobody_spoke:
+            return "Nobody spoke."
+        if not transcript.is_finished:
+            return "Not there yet. This page does not reload by itself."
+        return format_html('<div class="readonly">{}</div>', transcript.text or "-")
+
+    @admin.display(description="confidence", ordering="confidence")
+    def certainty(self, transcript: Transcript) -> str:
+        if transcript.confidence is None:
+            return "-"
+        return f"{transcript.confidence:.0%}"
+
+    @admin.display(description="recording")
+    def recording_link(self, transcript: Transcript) -> str:
+        return link(transcript.recording)
+
+    @admin.display(description="call")
+    def call_link(self, transcript: Transcript) -> str:
+        return link(transcript.recording.call)
+
+    @admin.display(description="audio")
+    def player(self, transcript: Transcript) -> SafeString | str:
+        recording = transcript.recording
+        return player(recording.audio_url) if recording.audio else "not stored yet"
+
+    @admin.display(description="request")
+    def request_sent(self, transcript: Transcript) -> str:
+        return pretty(transcript.request)
+
+    @admin.display(description="answer")
+    def answer(self, transcript: Transcript) -> str:
+        return pretty(transcript.response)
+
+    def has_act_permission(self, request: HttpRequest) -> bool:
+        return request.user.has_perm("transcription.add_transcript")
+
+    @admin.action(description="Transcribe again", permissions=["act"])
+    def transcribe_again(
+        self, request: HttpRequest, chosen: QuerySet[Transcript]
+    ) -> None:
+        """A new transcript beside the old one, with the keyword list as it is now."""
+        for transcript in chosen.select_related("recording", "vocabulary"):
+            start(transcript.recording, transcript.vocabulary)
+        messages.success(
+            request, f"{chosen.count()} new transcripts are on their way. The old stay."
+        )
+
+    @admin.action(description="Refresh now", permissions=["act"])
+    def refresh_now(self, request: HttpRequest, chosen: QuerySet[Transcript]) -> None:
+        waiting = chosen.unfinished()  # type: ignore[attr-defined]
+        for pk in waiting.values_list("pk", flat=True):
+            Transcript.objects.filter(pk=pk).update(next_attempt_at=timezone.now())
+            announce(pk)
+        done = chosen.count() - waiting.count()
+        note = f" {done} are finished already." if done else ""
+        messages.success(request, f"{waiting.count()} are looked at now.{note}")
+
+
+@admin.register(Vocabulary)
+class VocabularyAdmin(admin.ModelAdmin[Vocabulary]):
+    list_display = ["name", "is_default", "number_of_terms"]
+    search_fields = ["name", "terms"]
+
+    @admin.display(description="terms")
+    def number_of_terms(self, vocabulary: Vocabulary) -> int:
+        return len(terms_of(vocabulary.terms))
+
+    def save_model(
+        self, request: HttpRequest, obj: Vocabulary, form: Any, change: bool
+    ) -> None:
+        super().save_model(request, obj, form, change)
+        for warning in warnings_for(obj.terms):
+            messages.warning(request, warning)
