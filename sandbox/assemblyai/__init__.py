@@ -1,0 +1,1 @@
+"""Stand-in for AssemblyAI: its API, with speech really recognised, by PocketSphinx."""

@@ -1,0 +1,185 @@
+"""A job's life: queued, processing, completed or error; then its webhook."""
+
+import gc
+import hashlib
+import multiprocessing
+import queue
+import tempfile
+import threading
+import time
+from collections import OrderedDict
+from multiprocessing.pool import Pool
+from pathlib import Path
+from typing import Any
+
+import requests
+
+from sandbox.assemblyai import recogniser, wording
+from sandbox.assemblyai.state import Job, account, now
+from sandbox.assemblyai.webhook import notify
+
+WORKERS = 2
+QUEUED_SECONDS = 0.5
+PROCESSING_SECONDS = 1.0
+DOWNLOAD_SECONDS = 30
+RECOGNISE_SECONDS = 600
+# The same audio gives the same words: a load test with twelve clips needs them once.
+CACHE_SIZE = 200
+
+NO_SPEECH = "language_detection cannot be performed on files with no spoken audio."
+NO_DOWNLOAD = (
+    "Download error, unable to download {url}. Please make sure the file exists and is "
+    "accessible from the internet."
+)
+STAND_IN = (
+    "Recognised offline by a stand-in (PocketSphinx): its accuracy is not AssemblyAI's."
+)
+BIAS_IGNORED = "The stand-in ignores keyterms_prompt: it can't bias its recogniser."
+
+_pool: Pool | None = None
+_waiting: queue.SimpleQueue[Job] = queue.SimpleQueue()
+_cache: OrderedDict[tuple, dict[str, Any]] = OrderedDict()
+_cache_lock = threading.Lock()
+
+
+class JobError(Exception):
+    """The text that the job ends with."""
+
+
+def start() -> None:
+    """Start the recognisers, which load their model while nobody waits yet."""
+    global _pool
+    # spawn: this process has threads, which a fork would not survive well.
+    context = multiprocessing.get_context("spawn")
+    _pool = context.Pool(WORKERS, initializer=recogniser.start_worker)
+    for _ in range(WORKERS):
+        threading.Thread(target=_work, daemon=True).start()
+
+
+def stop() -> None:
+    global _pool
+    if _pool:
+        _pool.terminate()
+        _pool = None
+        # The pool's semaphores go with it; otherwise Python complains that they leaked.
+        gc.collect()
+    account.close()
+
+
+def submit(job: Job) -> None:
+    with account.lock:
+        account.jobs[job.id] = job
+    timer = threading.Timer(QUEUED_SECONDS * account.pace, _waiting.put, (job,))
+    timer.daemon = True
+    timer.start()
+
+
+def _work() -> None:
+    while True:
+        _process(_waiting.get())
+
+
+def _process(job: Job) -> None:
+    if job.deleted:
+        return
+    job.status = "processing"
+    started = time.monotonic()
+    try:
+        result = _result(job)
+        left = PROCESSING_SECONDS * account.pace - (time.monotonic() - started)
+        time.sleep(max(0, left))
+        _complete(job, result)
+    except JobError as error:
+        _end(job, "error", error=str(error))
+    except Exception as error:  # a fault of the stand-in: said, and the queue goes on
+        print(f"job {job.id}: {error!r}", flush=True)
+        text = "Server error, developers have been alerted."
+        _end(job, "error", error=text)
+    notify(job)
+
+
+def _result(job: Job) -> dict[str, Any]:
+    with account.lock:
+        if account.next_errors:
+            raise JobError(account.next_errors.pop(0))
+    language = job.request.get("language_code") or "en_us"
+    if not language.startswith("en"):
+        raise JobError(f"The stand-in recognises English only, not {language}.")
+    path, own = _audio(job.request["audio_url"])
+    try:
+        result = _recognised(path, job.request)
+    finally:
+        if not own:
+            path.unlink()
+    if "error" in result:
+        raise JobError(result["error"])
+    if not result["words"] and job.request.get("language_detection"):
+        raise JobError(NO_SPEECH)
+    return result
+
+
+def _audio(url: str) -> tuple[Path, bool]:
+    """The file, and whether it is one of the uploads (else: the caller's to delete)."""
+    mark = f"{account.base_url}/upload/"
+    if url.startswith(mark):
+        path = account.uploads.get(url.removeprefix(mark))
+        if path is None:
+            raise JobError(NO_DOWNLOAD.format(url=url))
+        return path, True
+    path = Path(tempfile.mkstemp(dir=account.folder)[1])
+    try:
+        with requests.Session() as session:
+            session.trust_env = False  # neither a proxy nor a .netrc login
+            with session.get(url, stream=True, timeout=DOWNLOAD_SECONDS) as answer:
+                answer.raise_for_status()
+                with path.open("wb") as file:
+                    for chunk in answer.iter_content(65536):
+                        file.write(chunk)
+    except requests.RequestException as error:
+        path.unlink()
+        raise JobError(NO_DOWNLOAD.format(url=url)) from error
+    return path, False
+
+
+def _recognised(path: Path, request: dict[str, Any]) -> dict[str, Any]:
+    names = ("audio_start_from", "audio_end_at", "multichannel")
+    options = {name: request.get(name) for name in names}
+    key = (_digest(path), *options.values())
+    with _cache_lock:
+        if key in _cache:
+            _cache.move_to_end(key)
+            return _cache[key]
+    assert _pool is not None
+    task = _pool.apply_async(recogniser.recognise, (path, options))
+    result = task.get(RECOGNISE_SECONDS)
+    with _cache_lock:
+        _cache[key] = result
+        while len(_cache) > CACHE_SIZE:
+            _cache.popitem(last=False)
+    return result
+
+
+def _digest(path: Path) -> str:
+    digest = hashlib.sha256()
+    with path.open("rb") as file:
+        while chunk := file.read(1 << 20):
+            digest.update(chunk)
+    return digest.hexdigest()
+
+
+def _complete(job: Job, result: dict[str, Any]) -> None:
+    words = wording.formatted(result["words"], job.request)
+    job.words, job.text = words, " ".join(word["text"] for word in words)
+    job.seconds, job.channels = result["seconds"], result["channels"]
+    job.warnings = [STAND_IN]
+    if job.request.get("keyterms_prompt"):
+        job.warnings.append(BIAS_IGNORED)
+    _end(job, "completed")
+
+
+def _end(job: Job, status: str, error: str | None = None) -> None:
+    with account.lock:
+        if job.deleted:
+            return
+        job.status, job.error, job.completed = status, error, now()
+    print(f"job {job.id}: {status} {error or ''}", flush=True)

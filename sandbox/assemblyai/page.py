@@ -1,0 +1,75 @@
+"""The stand-in's own page, and its switches for tests."""
+
+from collections import Counter
+from typing import Any
+
+from django.http import HttpRequest, HttpResponse
+from django.shortcuts import render
+
+from sandbox.assemblyai.jobs import STAND_IN
+from sandbox.assemblyai.shapes import time, transcript
+from sandbox.assemblyai.state import account
+from sandbox.web import evidence
+from sandbox.web.control import answer, listed, posted
+
+SHOWN = 30
+
+
+def index(request: HttpRequest) -> HttpResponse:
+    found = account.newest_first()
+    counts = Counter(
+        f"{entry['method']} {_kind(entry['path'])} {entry['status'] or 'no answer'}"
+        for entry in evidence.requests.list()
+        if entry["path"].startswith("/v2/")
+    )
+    return render(
+        request,
+        "assemblyai.html",
+        {
+            "stand_in": STAND_IN,
+            "jobs": found[:SHOWN],
+            "hidden": max(0, len(found) - SHOWN),
+            "counts": sorted(counts.items()),
+            "deliveries": list(evidence.postman.deliveries)[: -SHOWN - 1 : -1],
+            "pace": account.pace,
+            "balance_negative": account.balance_negative,
+        },
+    )
+
+
+def _kind(path: str) -> str:
+    return "/v2/transcript/{id}" if path.startswith("/v2/transcript/") else path
+
+
+def jobs(request: HttpRequest) -> HttpResponse:
+    """Oldest first: when and what was asked, and the transcript as the API gives it."""
+    return answer(
+        [
+            {"created": time(job.created), "completed": time(job.completed)}
+            | transcript(job)
+            for job in reversed(account.newest_first())
+        ]
+    )
+
+
+@posted
+def settings(body: dict[str, Any]) -> Any:
+    """``key``: the one that is accepted from now on; null: the first one again."""
+    unknown = set(body) - {"balance_negative", "key"}
+    if unknown:
+        raise ValueError(f"unknown setting: {', '.join(sorted(unknown))}")
+    if "balance_negative" in body:
+        account.balance_negative = bool(body["balance_negative"])
+    if "key" in body:
+        account.key = body["key"] or account.first_key
+    return {"balance_negative": account.balance_negative}
+
+
+@posted
+def next_error(body: dict[str, Any]) -> Any:
+    with account.lock:
+        account.next_errors += [str(body["error"])] * int(body.get("times", 1))
+        return account.next_errors
+
+
+uploads = listed(lambda: sorted(account.uploads), account.forget_uploads)

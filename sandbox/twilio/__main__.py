@@ -1,0 +1,51 @@
+"""python -m sandbox.twilio: a phone network on this machine."""
+
+import os
+from pathlib import Path
+
+from sandbox.web import cli
+
+DESCRIPTION = """A stand-in for Twilio on 127.0.0.1: its REST API, and a phone network that
+obeys TwiML and sends signed callbacks. Nobody is called. Open the printed address in a
+browser to watch, and for the list of numbers with a special fate. The auth token comes
+from the environment variable TWILIO_AUTH_TOKEN, since others can read a process's
+arguments."""
+
+
+def main() -> None:
+    parser = cli.parser("twilio", DESCRIPTION, 8001)
+    parser.add_argument(
+        "--account-sid",
+        default=os.environ.get("TWILIO_ACCOUNT_SID"),
+        help="AC and 32 hex digits (default: TWILIO_ACCOUNT_SID)",
+    )
+    parser.add_argument(
+        "--phone-number",
+        default=os.environ.get("TWILIO_PHONE_NUMBER"),
+        help="the account's number, +1... (default: TWILIO_PHONE_NUMBER)",
+    )
+    options = parser.parse_args()
+    token = os.environ.get("TWILIO_AUTH_TOKEN")
+    for value, name in (
+        (options.account_sid, "--account-sid"),
+        (options.phone_number, "--phone-number"),
+        (token, "the environment variable TWILIO_AUTH_TOKEN"),
+    ):
+        if not value:
+            parser.error(f"{name} is missing")
+    cli.configure_django("sandbox.twilio.urls", Path(__file__).parent / "templates")
+    from sandbox.twilio.state import network
+
+    network.account_sid = options.account_sid
+    network.phone_number = options.phone_number
+    network.auth_token = token or ""
+    network.pace = options.pace
+
+    def ready(address: str) -> None:
+        network.base_url = address
+
+    cli.serve("Twilio stand-in", options, ready=ready)
+
+
+if __name__ == "__main__":
+    main()

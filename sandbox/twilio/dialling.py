@@ -1,0 +1,101 @@
+"""POST Calls.json: what is refused, with Twilio's codes, and what is placed."""
+
+import re
+from typing import Any
+from urllib.parse import urlsplit
+
+from django.http import HttpRequest, HttpResponse, JsonResponse
+
+from sandbox.twilio import audio, phone
+from sandbox.twilio.fates import fate_of
+from sandbox.twilio.shapes import call_json, error
+from sandbox.twilio.state import Call, network, new_sid
+
+E164 = re.compile(r"\+[1-9][0-9]{6,14}", re.ASCII)
+LISTS = ("StatusCallbackEvent", "RecordingStatusCallbackEvent")
+EVENTS = {"initiated", "ringing", "answered", "completed"}
+NOT_PLAYED = ("Record", "SendDigits", "AsyncAmd", "ApplicationSid", "TimeLimit")
+# Longer than any client should wait.
+HOLD_SECONDS = 60.0
+
+
+def create(request: HttpRequest) -> HttpResponse:
+    form = request.POST
+    refusal = _refusal(form)
+    if refusal:
+        return error(400, *refusal)
+    options: dict[str, Any] = {
+        name: form.getlist(name) if name in LISTS else form[name] for name in form
+    }
+    call = _new_call(form["To"], form["From"], options)
+    answer = JsonResponse(call_json(call), status=201)
+    phone.place(call)
+    if call.fate == "no-api-answer":
+        request.META["sandbox.handler"].hold_and_drop(HOLD_SECONDS)
+    return answer
+
+
+def _new_call(to: str, from_: str, options: dict[str, Any]) -> Call:
+    fate = fate_of(to)
+    clip = {
+        "silent": None,
+        "too-short": None,
+        "hangs-up": None,
+        "voicemail": audio.VOICEMAIL,
+    }.get(fate or "", audio.clip_for(to))
+    call = Call(
+        sid=new_sid("CA"),
+        to=to,
+        from_=from_,
+        options=options,
+        fate=fate,
+        clip=clip,
+        said=audio.said(clip) if clip else None,
+    )
+    call.note("queued")
+    for name in NOT_PLAYED:
+        if name in options:
+            call.note(f"{name} is not played by this stand-in")
+    for event in {e for f in options.get("StatusCallbackEvent", []) for e in f.split()}:
+        if event not in EVENTS:
+            call.note(f"unknown StatusCallbackEvent: {event}", error=21626)
+    with network.lock:
+        network.calls[call.sid] = call
+    return call
+
+
+def _refusal(form: Any) -> tuple[int, str] | None:
+    to, from_ = form.get("To", ""), form.get("From", "")
+    if not to:
+        return 21201, "No 'To' number is specified"
+    if not from_:
+        return 21213, "No 'From' number is specified"
+    if not E164.fullmatch(to) or fate_of(to) == "invalid":
+        return (
+            21211,
+            f"The phone number you are attempting to call, {to}, is not valid.",
+        )
+    if not E164.fullmatch(from_):
+        return 21212, f"The source phone number provided, {from_}, is not valid."
+    if from_ != network.phone_number:
+        return 21210, (
+            f"The source phone number provided, {from_}, is not yet verified for your "
+            "account. You may only make calls from phone numbers that you've verified "
+            "or purchased from Twilio."
+        )
+    if fate_of(to) == "no-permission":
+        return 21215, (
+            f"Account not authorized to call {to}. Perhaps you need to enable some "
+            "international permissions."
+        )
+    if not form.get("Url") and not form.get("Twiml"):
+        return 21205, "Url parameter is required"
+    for name, code in (("Url", 21205), ("StatusCallback", 21609)):
+        if form.get(name) and not _is_web_address(form[name]):
+            return code, f"{name} is not a valid URL: {form[name]}"
+    return None
+
+
+def _is_web_address(url: str) -> bool:
+    parts = urlsplit(url)
+    return parts.scheme in ("http", "https") and bool(parts.hostname)

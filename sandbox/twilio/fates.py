@@ -1,0 +1,45 @@
+"""What becomes of a call, by the last four digits of the number that is called."""
+
+# last four digits: (short name, what happens in one sentence)
+FATES: dict[str, tuple[str, str]] = {
+    "0001": (
+        "invalid",
+        "Twilio refuses the number: HTTP 400 with error 21211, and nothing is dialled.",
+    ),
+    "0002": ("busy", "The line is engaged: the call ends as busy."),
+    "0003": (
+        "no-answer",
+        "It rings and nobody picks up: the call ends as no-answer.",
+    ),
+    "0004": ("failed", "The network can't reach the number: the call ends as failed."),
+    "0005": (
+        "no-permission",
+        "The account may not call that country: HTTP 400 with error 21215.",
+    ),
+    "0006": (
+        "silent",
+        "Somebody picks up and says nothing: the recording is made, and is silence.",
+    ),
+    "0007": (
+        "hangs-up",
+        "Somebody picks up and hangs up before the beep: completed, with no recording.",
+    ),
+    "0008": (
+        "voicemail",
+        "A machine answers: the recording holds its greeting and its beep.",
+    ),
+    "0009": (
+        "no-api-answer",
+        "The call is placed, but the API never answers the request that placed it.",
+    ),
+    "0010": (
+        "too-short",
+        "Somebody hangs up at the beep: the recording is absent, with error 16101.",
+    ),
+}
+
+
+def fate_of(number: str) -> str | None:
+    """The short name, or None for a number whose owner answers and speaks."""
+    name, _ = FATES.get(number[-4:], (None, ""))
+    return name

@@ -1,0 +1,68 @@
+"""The stand-in's own page, and the calls as evidence for tests."""
+
+from typing import Any
+
+from django.http import HttpRequest, HttpResponse
+from django.shortcuts import render
+
+from sandbox.twilio.fates import FATES
+from sandbox.twilio.shapes import not_found
+from sandbox.twilio.state import Call, network
+from sandbox.web import evidence
+from sandbox.web.control import answer
+
+SHOWN = 30
+
+
+def index(request: HttpRequest) -> HttpResponse:
+    found = _newest_first()
+    return render(
+        request,
+        "twilio.html",
+        {
+            "fates": FATES,
+            "calls": [_evidence(call) for call in found[:SHOWN]],
+            "hidden": max(0, len(found) - SHOWN),
+            "deliveries": list(evidence.postman.deliveries)[: -SHOWN - 1 : -1],
+            "phone_number": network.phone_number,
+            "pace": network.pace,
+        },
+    )
+
+
+def calls(request: HttpRequest) -> HttpResponse:
+    return answer([_evidence(call) for call in reversed(_newest_first())])
+
+
+def unknown(request: HttpRequest) -> HttpResponse:
+    return not_found(request.path)
+
+
+def _newest_first() -> list[Call]:
+    with network.lock:
+        return sorted(network.calls.values(), key=lambda c: c.created, reverse=True)
+
+
+def _evidence(call: Call) -> dict[str, Any]:
+    return {
+        "sid": call.sid,
+        "to": call.to,
+        "from": call.from_,
+        "status": call.status,
+        "fate": call.fate,
+        "clip": call.clip,
+        "said": call.said,
+        "created": call.created.isoformat(),
+        "duration": call.duration,
+        "timeline": list(call.timeline),
+        "unknown_verbs": list(call.unknown_verbs),
+        "recordings": [
+            {
+                "sid": recording.sid,
+                "status": recording.status,
+                "duration": recording.duration,
+                "error_code": recording.error_code,
+            }
+            for recording in network.recordings_of(call.sid)
+        ],
+    }

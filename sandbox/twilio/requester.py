@@ -1,0 +1,152 @@
+"""Twilio's own requests to our webhooks: signed, with its timeouts and its retries."""
+
+import time
+import uuid
+from dataclasses import dataclass
+from urllib.parse import parse_qs, urldefrag, urlencode, urljoin
+
+import requests
+
+from sandbox.twilio.signature import sign
+from sandbox.twilio.state import network
+from sandbox.web import evidence
+
+MAX_REDIRECTS = 10
+USER_AGENT = "TwilioProxy/1.1 (sandbox stand-in)"
+
+
+class WebhookError(Exception):
+    """No usable answer. ``code`` is Twilio's error code."""
+
+    def __init__(self, code: int, reason: str) -> None:
+        super().__init__(reason)
+        self.code = code
+
+
+@dataclass
+class Overrides:
+    """Connection overrides, from the URL's fragment; times in seconds."""
+
+    connect: float = 5.0
+    read: float = 15.0
+    total: float = 15.0
+    retries: int = 1
+    retry_on: tuple[str, ...] = ("ct",)
+
+
+def split_overrides(url: str) -> tuple[str, Overrides]:
+    """The URL without its fragment, which is neither sent nor signed, and what it says."""
+    plain, fragment = urldefrag(url)
+    asked = {name: values[-1] for name, values in parse_qs(fragment).items()}
+    found = Overrides()
+    try:
+        found.connect = _bounded(asked.get("ct"), 100, 10_000, found.connect)
+        found.read = _bounded(asked.get("rt"), 100, 15_000, found.read)
+        found.total = _bounded(asked.get("tt"), 100, 15_000, found.total)
+        found.retries = min(5, max(0, int(asked.get("rc", found.retries))))
+    except ValueError:
+        return plain, Overrides()
+    if "rp" in asked:
+        found.retry_on = tuple(asked["rp"].split(","))
+    return plain, found
+
+
+def _bounded(text: str | None, low: int, high: int, default: float) -> float:
+    return min(high, max(low, int(text))) / 1000 if text else default
+
+
+def send(method: str, url: str, params: dict[str, str]) -> requests.Response:
+    """Request ``url``; retried as its fragment says. Each attempt is noted as evidence.
+
+    The last answer is returned, whatever its status; no answer raises WebhookError.
+    """
+    plain, overrides = split_overrides(url)
+    token = str(uuid.uuid4())
+    deadline = time.monotonic() + overrides.total
+    attempt = 0
+    while True:
+        attempt += 1
+        headers = {"I-Twilio-Idempotency-Token": token} if attempt > 1 else {}
+        left = max(0.1, deadline - time.monotonic())
+        timeout = (min(overrides.connect, left), min(overrides.read, left))
+        failure, answer = _attempt(method, plain, params, headers, timeout)
+        evidence.postman.note(
+            plain,
+            params,
+            attempt,
+            status=answer.status_code if answer is not None else None,
+            error=failure if answer is None else None,
+        )
+        kind = failure.split(":")[0]
+        again = kind and ("all" in overrides.retry_on or kind in overrides.retry_on)
+        if not again or attempt > overrides.retries or time.monotonic() > deadline:
+            break
+    if answer is None:
+        raise WebhookError(11205 if kind == "ct" else 11200, failure)
+    return answer
+
+
+def _attempt(
+    method: str,
+    url: str,
+    params: dict[str, str],
+    headers: dict[str, str],
+    timeout: tuple[float, float],
+) -> tuple[str, requests.Response | None]:
+    """What failed, as the fragment's ``rp`` words (4xx, 5xx, ct, rt), and the answer."""
+    try:
+        answer = _follow(method, url, params, headers, timeout)
+    except requests.exceptions.ReadTimeout as error:
+        return f"rt: {error}", None
+    except requests.exceptions.RequestException as error:
+        return f"ct: {error}", None
+    if answer.status_code >= 500:
+        return "5xx", answer
+    return ("4xx" if answer.status_code >= 400 else ""), answer
+
+
+def _follow(
+    method: str,
+    url: str,
+    params: dict[str, str],
+    headers: dict[str, str],
+    timeout: tuple[float, float],
+) -> requests.Response:
+    with requests.Session() as session:
+        session.trust_env = False  # a proxy's address in the environment is not for us
+        for _ in range(MAX_REDIRECTS + 1):
+            answer = _once(session, method, url, params, headers, timeout)
+            if answer.status_code not in (301, 302, 303, 307, 308):
+                return answer
+            url = urljoin(url, answer.headers.get("Location", ""))
+            if answer.status_code in (301, 302, 303):
+                # As with Twilio, the fields of the POST are lost on the way.
+                method, params = "GET", {}
+    raise WebhookError(11215, "more than 10 redirects")
+
+
+def _once(
+    session: requests.Session,
+    method: str,
+    url: str,
+    params: dict[str, str],
+    headers: dict[str, str],
+    timeout: tuple[float, float],
+) -> requests.Response:
+    form = params if method == "POST" else {}
+    if method == "GET" and params:
+        url += ("&" if "?" in url else "?") + urlencode(params)
+    return session.request(
+        method,
+        url,
+        data=form or None,
+        headers={
+            "User-Agent": USER_AGENT,
+            "Accept": "*/*",
+            "X-Twilio-Signature": sign(network.auth_token, url, form),
+            **({"Content-Type": "application/x-www-form-urlencoded"} if form else {}),
+            **headers,
+        },
+        timeout=timeout,
+        allow_redirects=False,
+    )

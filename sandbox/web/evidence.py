@@ -1,0 +1,9 @@
+"""The one set of logs and switches of this process: a process is one stand-in."""
+
+from sandbox.web.faults import Faults
+from sandbox.web.postman import Postman
+from sandbox.web.requestlog import RequestLog
+
+faults = Faults()
+requests = RequestLog()
+postman = Postman()

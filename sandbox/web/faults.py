@@ -1,0 +1,87 @@
+"""Rules that break requests on purpose, set with POST /_sandbox/faults."""
+
+import re
+import threading
+from typing import Any
+
+KINDS = (
+    "status",
+    "hang",
+    "reset",
+    "reset_after",
+    "hang_after",
+    "truncate",
+    "html",
+)
+
+
+class Faults:
+    """Rules in the order given; the first that applies to a request breaks it.
+
+    A rule is ``{"method": "POST", "path": regex, "times": N or null, "skip": K,
+    "do": {kind: value, ...}}``; all but ``do`` may be left out. ``path`` is searched in
+    the path without the query. ``skip`` lets the first K matching requests pass.
+    """
+
+    def __init__(self) -> None:
+        self._lock = threading.Lock()
+        self._rules: list[dict[str, Any]] = []
+
+    def add(self, rules: list[dict[str, Any]]) -> None:
+        """Raises ValueError, and adds none, when one of the rules makes no sense."""
+        checked = [_checked(rule) for rule in rules]
+        with self._lock:
+            self._rules += checked
+
+    def clear(self) -> None:
+        with self._lock:
+            self._rules.clear()
+
+    def list(self) -> list[dict[str, Any]]:
+        with self._lock:
+            return [dict(rule) for rule in self._rules]
+
+    def take(self, method: str, path: str) -> dict[str, Any] | None:
+        """What to do to this request, or None. Counts the request against the rules."""
+        with self._lock:
+            for rule in self._rules:
+                if rule["method"] not in (None, method):
+                    continue
+                if not re.search(rule["path"], path):
+                    continue
+                if rule["skip"]:
+                    rule["skip"] -= 1
+                    continue
+                if rule["times"] == 0:
+                    continue
+                if rule["times"] is not None:
+                    rule["times"] -= 1
+                rule["hits"] += 1
+                return rule["do"]
+        return None
+
+
+def _checked(rule: Any) -> dict[str, Any]:
+    if not isinstance(rule, dict):
+        raise ValueError("a rule is a JSON object")
+    unknown = set(rule) - {"method", "path", "times", "skip", "do"}
+    if unknown:
+        raise ValueError(f"unknown key in a rule: {', '.join(sorted(unknown))}")
+    do = rule.get("do")
+    if not isinstance(do, dict) or not any(kind in do for kind in KINDS):
+        raise ValueError(f"'do' needs one of: {', '.join(KINDS)}")
+    unknown = set(do) - {*KINDS, "headers", "body"}
+    if unknown:
+        raise ValueError(f"unknown key in 'do': {', '.join(sorted(unknown))}")
+    try:
+        re.compile(rule.get("path", ""))
+    except re.error as error:
+        raise ValueError(f"'path' is no regular expression: {error}") from error
+    return {
+        "method": rule.get("method"),
+        "path": rule.get("path", ""),
+        "times": rule.get("times"),
+        "skip": rule.get("skip", 0),
+        "do": do,
+        "hits": 0,
+    }

@@ -1,0 +1,113 @@
+"""Hands callbacks out: in order by nature, or lost, doubled, reversed, late when told."""
+
+import re
+import threading
+from collections import defaultdict, deque
+from collections.abc import Callable
+from datetime import datetime, timezone
+from typing import Any
+
+MODES = ("normal", "lost", "doubled", "reversed", "delayed")
+Job = Callable[[], None]
+
+
+class Postman:
+    """Callbacks of one lane (one call, one job) go one after the other; lanes don't wait
+    for each other. What was sent is in ``deliveries``."""
+
+    def __init__(self) -> None:
+        self._lock = threading.Lock()
+        self._lanes: dict[str, deque[Job]] = {}
+        self._held: dict[str, list[Job]] = defaultdict(list)
+        self._timers: dict[str, threading.Timer] = {}
+        self.settings: dict[str, Any] = {}
+        self.deliveries: deque[dict[str, Any]] = deque(maxlen=50_000)
+        self.configure({"mode": "normal"})
+
+    def configure(self, settings: dict[str, Any]) -> None:
+        """Raises ValueError on a setting that makes no sense."""
+        unknown = set(settings) - {"mode", "seconds", "match", "retry_seconds"}
+        if unknown:
+            raise ValueError(f"unknown setting: {', '.join(sorted(unknown))}")
+        if settings.get("mode", "normal") not in MODES:
+            raise ValueError(f"mode is one of: {', '.join(MODES)}")
+        re.compile(settings.get("match") or "")
+        self.settings = {
+            "mode": settings.get("mode", "normal"),
+            "seconds": float(settings.get("seconds") or 2),
+            "match": settings.get("match") or "",
+            "retry_seconds": settings.get("retry_seconds"),
+        }
+
+    def post(self, lane: str, url: str, params: dict[str, Any], job: Job) -> None:
+        """Send later, in this lane. ``job`` sends, and notes each attempt itself."""
+        mode, seconds = self.settings["mode"], self.settings["seconds"]
+        if not re.search(self.settings["match"], url):
+            mode = "normal"
+        if mode == "lost":
+            self.note(url, params, 0, error="lost on purpose")
+        elif mode == "doubled":
+            self._enqueue(lane, job)
+            self._enqueue(lane, job)
+        elif mode == "delayed":
+            self._later(seconds, lambda: self._enqueue(lane, job))
+        elif mode == "reversed":
+            self._hold(lane, job, seconds)
+        else:
+            self._enqueue(lane, job)
+
+    def note(
+        self,
+        url: str,
+        params: dict[str, Any],
+        attempt: int,
+        status: int | None = None,
+        error: str | None = None,
+    ) -> None:
+        self.deliveries.append(
+            {
+                "at": datetime.now(timezone.utc).isoformat(),
+                "url": url,
+                "params": params,
+                "attempt": attempt,
+                "status": status,
+                "error": error,
+            }
+        )
+
+    def _enqueue(self, lane: str, job: Job) -> None:
+        with self._lock:
+            if lane in self._lanes:
+                self._lanes[lane].append(job)
+                return
+            self._lanes[lane] = deque([job])
+        threading.Thread(target=self._work, args=(lane,), daemon=True).start()
+
+    def _work(self, lane: str) -> None:
+        while True:
+            with self._lock:
+                if not self._lanes[lane]:
+                    del self._lanes[lane]
+                    return
+                job = self._lanes[lane].popleft()
+            job()
+
+    def _hold(self, lane: str, job: Job, seconds: float) -> None:
+        """Keep until the lane has been quiet for that long, then send the last first."""
+        with self._lock:
+            self._held[lane].append(job)
+            if lane in self._timers:
+                self._timers[lane].cancel()
+            self._timers[lane] = self._later(seconds, lambda: self._release(lane))
+
+    def _release(self, lane: str) -> None:
+        with self._lock:
+            jobs = self._held.pop(lane, [])
+        for job in reversed(jobs):
+            self._enqueue(lane, job)
+
+    def _later(self, seconds: float, action: Job) -> threading.Timer:
+        timer = threading.Timer(seconds, action)
+        timer.daemon = True
+        timer.start()
+        return timer

@@ -1,0 +1,92 @@
+"""Evidence: every request that reached the stand-in, kept for GET /_sandbox/requests."""
+
+import hashlib
+import itertools
+import json
+import threading
+from collections import deque
+from datetime import datetime, timezone
+from email.message import Message
+from typing import Any, BinaryIO
+from urllib.parse import parse_qs, urlsplit
+
+# Enough for a load test of 5,000 calls; older ones make room.
+KEEP = 50_000
+# Above this size a body is kept as size and hash only.
+TEXT_LIMIT = 1_000_000
+
+
+class RequestLog:
+    def __init__(self) -> None:
+        self._lock = threading.Lock()
+        self._entries: deque[dict[str, Any]] = deque(maxlen=KEEP)
+        self._numbers = itertools.count(1)
+
+    def add(
+        self, method: str, target: str, headers: Message, body: BinaryIO | None
+    ) -> dict[str, Any]:
+        """Note a request at its arrival; the caller fills in ``status`` afterwards.
+
+        ``query`` and a form body are {name: [values]}; a JSON body is as it came;
+        any other body is {"size", "sha256"}; None where the body was never read.
+        """
+        url = urlsplit(target)
+        entry = {
+            "n": next(self._numbers),
+            "at": datetime.now(timezone.utc).isoformat(),
+            "method": method,
+            "path": url.path,
+            "query": parse_qs(url.query, keep_blank_values=True),
+            "headers": _headers(headers),
+            "body": _body(headers, body) if body else None,
+            "status": None,
+            "fault": None,
+        }
+        with self._lock:
+            self._entries.append(entry)
+        return entry
+
+    def list(self) -> list[dict[str, Any]]:
+        with self._lock:
+            return [dict(entry) for entry in self._entries]
+
+    def clear(self) -> None:
+        with self._lock:
+            self._entries.clear()
+
+    def __len__(self) -> int:
+        return len(self._entries)
+
+
+def _headers(headers: Message) -> dict[str, str]:
+    kept = {name: value for name, value in headers.items()}
+    for name in kept:
+        if name.lower() == "authorization":
+            kept[name] = "present"
+    if not any(name.lower() == "authorization" for name in kept):
+        kept["Authorization"] = "absent"
+    return kept
+
+
+def _body(headers: Message, body: BinaryIO) -> Any:
+    """Reads to the end and rewinds."""
+    body.seek(0)
+    kind = headers.get_content_type() if headers.get("Content-Type") else ""
+    digest, size, text = hashlib.sha256(), 0, b""
+    while chunk := body.read(65536):
+        digest.update(chunk)
+        size += len(chunk)
+        if size <= TEXT_LIMIT:
+            text += chunk
+    body.seek(0)
+    if size == 0:
+        return None
+    if size <= TEXT_LIMIT:
+        try:
+            if kind == "application/x-www-form-urlencoded":
+                return parse_qs(text.decode(), keep_blank_values=True)
+            if kind == "application/json":
+                return json.loads(text)
+        except ValueError:
+            pass
+    return {"size": size, "sha256": digest.hexdigest()}

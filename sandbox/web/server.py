@@ -1,0 +1,176 @@
+"""A threaded WSGI server that can also misbehave.
+
+Django's development server does the HTTP; added are chunked request bodies (requests
+sends generators that way), the log of requests, and the faults. Every answer is built
+in memory before a byte of it is sent, so that a fault can lose, delay or cut it.
+"""
+
+import io
+import json
+import os
+import socket
+import struct
+import tempfile
+import time
+from typing import Any, BinaryIO
+from urllib.parse import urlsplit
+
+from django.core.servers.basehttp import (
+    ServerHandler,
+    ThreadedWSGIServer,
+    WSGIRequestHandler,
+)
+
+from sandbox.web import evidence
+
+HTML_ERROR = (
+    "<!DOCTYPE html><html><head><title>Error</title></head>"
+    "<body><h1>We're sorry, but something went wrong.</h1></body></html>"
+)
+# In memory up to here, then a temporary file: a 200 MB upload must not fill the memory.
+SPOOL_BYTES = 256 * 1024
+
+
+class Server(ThreadedWSGIServer):
+    # Twenty calls in a burst must not be refused.
+    request_queue_size = 128
+
+    def handle_error(self, request: Any, client_address: Any) -> None:
+        """A client that hung up is no news; anything else is printed."""
+        import sys
+
+        if not isinstance(sys.exc_info()[1], OSError):
+            super().handle_error(request, client_address)
+
+
+class Handler(WSGIRequestHandler):
+    dropped = False
+
+    def log_message(self, format: str, *args: Any) -> None:
+        """Nothing here: handle_one_request logs, without the query."""
+
+    def handle_one_request(self) -> None:
+        self.raw_requestline = self.rfile.readline(65537)
+        if not self.raw_requestline or not self.parse_request():
+            self.close_connection = True
+            return
+        path = urlsplit(self.path).path
+        if path.startswith("/_sandbox/"):
+            with self._read_body() as body:
+                self.wfile.write(self._run(body))
+            return
+        self._handle_logged(path)
+
+    def _handle_logged(self, path: str) -> None:
+        do = evidence.faults.take(self.command, path) or {}
+        if "reset" in do or "hang" in do:
+            entry = evidence.requests.add(self.command, self.path, self.headers, None)
+            entry["fault"] = do
+            time.sleep(float(do.get("hang") or 0))
+            self._drop(reset="reset" in do)
+            return
+        with self._read_body() as body:
+            entry = evidence.requests.add(self.command, self.path, self.headers, body)
+            entry["fault"] = do or None
+            if "status" in do or "html" in do:
+                answer = _canned(do)
+            else:
+                answer = self._run(body)
+        if self.dropped:
+            entry["fault"] = {"no answer": True}
+            self._drop(reset=False)
+            return
+        status = int(answer.split(b" ", 2)[1])
+        entry["status"] = status
+        print(f"{self.command} {path} {status}{' (fault)' if do else ''}", flush=True)
+        self._send(answer, do)
+
+    def _send(self, answer: bytes, do: dict[str, Any]) -> None:
+        if "reset_after" in do:
+            self._drop(reset=False)
+            return
+        if "hang_after" in do:
+            time.sleep(float(do["hang_after"]))
+        if "truncate" in do:
+            head = answer.index(b"\r\n\r\n") + 4
+            self.wfile.write(answer[: head + int(do["truncate"])])
+            self._drop(reset=False)
+            return
+        self.wfile.write(answer)
+
+    def _read_body(self) -> BinaryIO:
+        """The whole body in a temporary file, rewound; Content-Length made true."""
+        spool = tempfile.SpooledTemporaryFile(max_size=SPOOL_BYTES)
+        if self.headers.get("Transfer-Encoding", "").lower() == "chunked":
+            while size := int(self.rfile.readline().split(b";")[0], 16):
+                self._copy(spool, size)
+                self.rfile.readline()
+            while self.rfile.readline().strip():
+                pass  # trailers
+            length = spool.tell()
+            del self.headers["Transfer-Encoding"]
+        else:
+            length = int(self.headers.get("Content-Length") or 0)
+            self._copy(spool, length)
+        del self.headers["Content-Length"]
+        self.headers["Content-Length"] = str(length)
+        spool.seek(0)
+        return spool  # type: ignore[return-value]
+
+    def _copy(self, spool: Any, size: int) -> None:
+        while size:
+            chunk = self.rfile.read(min(size, 65536))
+            if not chunk:
+                raise ConnectionError("the client went away amid its body")
+            spool.write(chunk)
+            size -= len(chunk)
+
+    def _run(self, body: BinaryIO) -> bytes:
+        answer = io.BytesIO()
+        environ = self.get_environ()
+        # For a view that must not answer: it may wait, and then drop the connection.
+        self.dropped = False
+        environ["sandbox.handler"] = self
+        handler = ServerHandler(body, answer, self.get_stderr(), environ)
+        handler.request_handler = self  # type: ignore[attr-defined]
+        handler.run(self.server.get_app())  # type: ignore[attr-defined]
+        return answer.getvalue()
+
+    def hold_and_drop(self, seconds: float) -> None:
+        """For a view: never answer. Returns when the client gives up, or in the end."""
+        self.dropped = True
+        deadline = time.monotonic() + seconds
+        self.connection.settimeout(0.2)
+        while time.monotonic() < deadline:
+            try:
+                if not self.connection.recv(1, socket.MSG_PEEK):
+                    return
+                time.sleep(0.2)
+            except TimeoutError:
+                continue
+            except OSError:
+                return
+
+    def _drop(self, *, reset: bool) -> None:
+        self.close_connection = True
+        if reset:
+            # Linger 0: the kernel answers with RST instead of FIN. Detached, because
+            # rfile holds the socket open otherwise.
+            linger = struct.pack("ii", 1, 0)
+            self.connection.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, linger)
+            os.close(self.connection.detach())
+
+
+def _canned(do: dict[str, Any]) -> bytes:
+    body = do.get("body", "")
+    kind = "application/json"
+    if "html" in do:
+        body, kind = body or HTML_ERROR, "text/html; charset=utf-8"
+    if not isinstance(body, str):
+        body = json.dumps(body)
+    headers = {"Content-Type": kind, **do.get("headers", {})}
+    data = body.encode()
+    lines = [f"HTTP/1.1 {int(do.get('status', 200))} Fault"]
+    lines += [f"{name}: {value}" for name, value in headers.items()]
+    lines += [f"Content-Length: {len(data)}", "", ""]
+    return "\r\n".join(lines).encode() + data
