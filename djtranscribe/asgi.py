@@ -1,7 +1,12 @@
 import os
 
+from django.core.management import call_command
 from django.core.asgi import get_asgi_application
 
 os.environ.setdefault("DJANGO_SETTINGS_MODULE", "djtranscribe.settings")
 
 application = get_asgi_application()
+
+# gunicorn asks no system check by itself, and a site that would accept forged
+# webhooks, or could not sign a session, must not start.
+call_command("check")

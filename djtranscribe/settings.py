@@ -19,7 +19,7 @@ load_dotenv(BASE_DIR / ".env")
 
 
 def text(name: str, default: str = "") -> str:
-    return os.environ.get(name, default).strip()
+    return os.environ.get(name, "").strip() or default
 
 
 def words(name: str, default: str = "") -> list[str]:
@@ -27,7 +27,7 @@ def words(name: str, default: str = "") -> list[str]:
 
 
 def seconds(name: str, default: int) -> int:
-    value = text(name) or str(default)
+    value = text(name, str(default))
     if not (value.isascii() and value.isdigit() and int(value) > 0):
         raise ImproperlyConfigured(f"{name} must be a whole number of seconds above 0.")
     return int(value)
@@ -43,15 +43,9 @@ def flag(name: str) -> bool:
 # The site
 
 DEBUG = flag("DEBUG")
-SECRET_KEY = text("SECRET_KEY")
-if not SECRET_KEY:
-    if not DEBUG:
-        raise ImproperlyConfigured(
-            "SECRET_KEY is empty. Copy .env.example to .env and set it; this prints a "
-            'good one: python3 -c "import secrets; print(secrets.token_urlsafe(50))"'
-        )
-    SECRET_KEY = "insecure-and-only-for-development-" + "0" * 32
-
+# Empty with DEBUG off: a system check, and with it every command and wsgi.py, refuses.
+INSECURE_KEY = "insecure-and-only-for-development-" + "0" * 32
+SECRET_KEY = text("SECRET_KEY", INSECURE_KEY if DEBUG else "")
 BASE_URL = text("BASE_URL")
 ALLOWED_HOSTS = words("ALLOWED_HOSTS", "localhost,127.0.0.1")
 CSRF_TRUSTED_ORIGINS = []

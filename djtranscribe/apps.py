@@ -1,0 +1,8 @@
+from django.apps import AppConfig
+
+
+class DjtranscribeConfig(AppConfig):
+    name = "djtranscribe"
+
+    def ready(self) -> None:
+        from djtranscribe import checks  # noqa: F401 - registers the system check

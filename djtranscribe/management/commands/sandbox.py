@@ -1,0 +1,238 @@
+"""Everything a newcomer needs, with no account: stand-ins, web server, worker.
+
+The product reaches the stand-ins only through TWILIO_API_URL and ASSEMBLYAI_API_URL;
+nothing in it knows that it is in a sandbox.
+"""
+
+import os
+import shutil
+import signal
+import socket
+import subprocess
+import sys
+import threading
+import time
+from importlib.util import find_spec
+from pathlib import Path
+from types import FrameType
+from typing import Any
+
+from django.conf import settings
+from django.core.management.base import BaseCommand, CommandError, CommandParser
+from dotenv import dotenv_values
+
+OPERATOR, PASSWORD = "operator", "sandbox"
+START_SECONDS = 60
+STOP_SECONDS = 15
+ACCOUNT_SID = "AC" + "5a4db0c5" * 4
+PHONE_NUMBER = "+14155550100"
+
+
+class Command(BaseCommand):
+    help = (
+        "Try everything on this machine, offline and without an account: a phone "
+        "network and a transcription service that are stand-ins, the web server, the "
+        "worker, a database of its own and an operator to sign in with. Ctrl-C stops "
+        "all of it."
+    )
+    # The settings of this very process are not used: the children get their own.
+    requires_system_checks: list[str] = []
+
+    def add_arguments(self, parser: CommandParser) -> None:
+        parser.add_argument("--port", type=int, default=8000, help="of the web server")
+        parser.add_argument(
+            "--twilio-port", type=int, default=8001, help="of Twilio's stand-in"
+        )
+        parser.add_argument(
+            "--assemblyai-port", type=int, default=8002, help="of AssemblyAI's stand-in"
+        )
+        parser.add_argument(
+            "--pace",
+            type=float,
+            default=1.0,
+            help="1: as a real call; 0.1: ten times faster (default: %(default)s)",
+        )
+        parser.add_argument(
+            "--directory",
+            type=Path,
+            default=settings.BASE_DIR / "var" / "sandbox",
+            help="database, recordings and logs (default: %(default)s)",
+        )
+        parser.add_argument(
+            "--fresh", action="store_true", help="forget earlier calls first"
+        )
+
+    def handle(self, **options: Any) -> None:
+        if not find_spec("pocketsphinx"):
+            raise CommandError(
+                "The sandbox recognises speech with PocketSphinx, which is not "
+                f"installed: {sys.executable} -m pip install -r sandbox/requirements.txt"
+            )
+        for option in ("port", "twilio_port", "assemblyai_port"):
+            ensure_free(options[option], "--" + option.replace("_", "-"))
+        for signum in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP):
+            signal.signal(signum, stop)
+        directory = options["directory"].resolve()
+        if options["fresh"]:
+            shutil.rmtree(directory, ignore_errors=True)
+        directory.mkdir(parents=True, exist_ok=True)
+        house = House(directory, environment(directory, options))
+        try:
+            self.start(house, options)
+            self.greet(options, directory)
+            house.wait()
+        finally:
+            house.stop()
+
+    def start(self, house: "House", options: dict[str, Any]) -> None:
+        is_new = not (house.directory / "db.sqlite3").exists()
+        self.say("Preparing the database")
+        house.run("migrate", "manage.py", "migrate")
+        if is_new:
+            house.run("loaddata", "manage.py", "loaddata", "sandbox/operator.json")
+        pace = ["--pace", str(options["pace"]), "--exit-with-parent"]
+        twilio_port, assemblyai_port = (
+            str(options[name]) for name in ("twilio_port", "assemblyai_port")
+        )
+        self.say("Starting the stand-ins for Twilio and AssemblyAI")
+        house.start("twilio", "-m", "sandbox.twilio", "--port", twilio_port, *pace)
+        house.start(
+            "assemblyai", "-m", "sandbox.assemblyai", "--port", assemblyai_port, *pace
+        )
+        self.say("Starting the web server and the worker")
+        address = f"127.0.0.1:{options['port']}"
+        house.start("web", "manage.py", "runserver", "--noreload", address)
+        house.start("worker", "manage.py", "worker")
+        for name in ("port", "twilio_port", "assemblyai_port"):
+            house.wait_until_open(options[name])
+
+    def greet(self, options: dict[str, Any], directory: Path) -> None:
+        site = f"http://localhost:{options['port']}"
+        self.say(
+            f"""
+Ready. Nobody is called and nothing leaves this machine.
+
+  Open first      {site}/dial/14155551234/
+  Sign in as      {OPERATOR}, password {PASSWORD}
+  Transcripts     {site}/admin/
+
+  Phone network   http://localhost:{options["twilio_port"]}/  (numbers with a fate)
+  Transcription   http://localhost:{options["assemblyai_port"]}/
+  Logs            {directory}
+
+Ctrl-C stops all of it."""
+        )
+
+    def say(self, line: str) -> None:
+        self.stdout.write(line)
+        self.stdout.flush()
+
+
+class House:
+    """The processes of the sandbox. Each writes to a log of its own."""
+
+    def __init__(self, directory: Path, environ: dict[str, str]) -> None:
+        self.directory = directory
+        self.environ = environ
+        self.processes: dict[str, subprocess.Popen[bytes]] = {}
+
+    def run(self, name: str, *command: str) -> None:
+        """To its end. Raises CommandError with the end of its log."""
+        self.start(name, *command)
+        if self.processes.pop(name).wait() != 0:
+            raise CommandError(f"{name} failed:\n{self.end_of_log(name)}")
+
+    def start(self, name: str, *command: str) -> None:
+        with (self.directory / f"{name}.log").open("wb") as log:
+            self.processes[name] = subprocess.Popen(  # noqa: S603 - our own commands
+                [sys.executable, *command],
+                cwd=settings.BASE_DIR,
+                env=self.environ,
+                stdin=subprocess.DEVNULL,
+                stdout=log,
+                stderr=subprocess.STDOUT,
+                # Ctrl-C reaches this process alone, which then stops the others.
+                start_new_session=True,
+            )
+
+    def wait_until_open(self, port: int) -> None:
+        deadline = time.monotonic() + START_SECONDS
+        while not is_open(port):
+            self.complain_of_the_dead()
+            if time.monotonic() > deadline:
+                raise CommandError(f"Nothing answers on port {port}. See the logs.")
+            time.sleep(0.1)
+
+    def wait(self) -> None:
+        while True:
+            self.complain_of_the_dead()
+            time.sleep(0.5)
+
+    def complain_of_the_dead(self) -> None:
+        for name, process in self.processes.items():
+            if process.poll() is not None:
+                raise CommandError(
+                    f"{name} ended by itself (exit status {process.returncode}):\n"
+                    f"{self.end_of_log(name)}"
+                )
+
+    def end_of_log(self, name: str) -> str:
+        lines = (
+            (self.directory / f"{name}.log").read_text(errors="replace").splitlines()
+        )
+        return "\n".join(f"  {line}" for line in lines[-15:])
+
+    def stop(self) -> None:
+        for process in self.processes.values():
+            process.terminate()
+        killer = threading.Timer(STOP_SECONDS, self.kill)
+        killer.start()
+        for process in self.processes.values():
+            process.wait()
+        killer.cancel()
+
+    def kill(self) -> None:
+        for process in self.processes.values():
+            process.kill()
+
+
+def environment(directory: Path, options: dict[str, Any]) -> dict[str, str]:
+    """The settings of the sandbox; what a .env beside manage.py says is kept out."""
+    site = f"http://localhost:{options['port']}"
+    return {
+        **os.environ,
+        **dict.fromkeys(dotenv_values(settings.BASE_DIR / ".env"), ""),
+        "PYTHONUNBUFFERED": "1",
+        "DEBUG": "true",
+        "BASE_URL": site,
+        "DATABASE_URL": f"sqlite:///{directory / 'db.sqlite3'}",
+        "MEDIA_ROOT": str(directory / "media"),
+        "TWILIO_ACCOUNT_SID": ACCOUNT_SID,
+        "TWILIO_AUTH_TOKEN": "sandbox",
+        "TWILIO_PHONE_NUMBER": PHONE_NUMBER,
+        "TWILIO_API_URL": f"http://127.0.0.1:{options['twilio_port']}",
+        "ASSEMBLYAI_KEY": "sandbox",
+        "ASSEMBLYAI_API_URL": f"http://127.0.0.1:{options['assemblyai_port']}",
+    }
+
+
+def ensure_free(port: int, option: str) -> None:
+    with socket.socket() as probe:
+        probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+        try:
+            probe.bind(("127.0.0.1", port))
+        except (OSError, OverflowError) as error:
+            raise CommandError(
+                f"Port {port} is in use or not allowed. Choose another with "
+                f"{option} {port + 100}."
+            ) from error
+
+
+def is_open(port: int) -> bool:
+    with socket.socket() as probe:
+        return probe.connect_ex(("127.0.0.1", port)) == 0
+
+
+def stop(signum: int, frame: FrameType | None) -> None:
+    print("\nStopping.", flush=True)  # noqa: T201
+    raise SystemExit(0)

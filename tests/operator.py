@@ -1,0 +1,47 @@
+"""An operator without a browser: signs in, dials, waits for the words, over HTTP."""
+
+import re
+import time
+from html import unescape
+
+import requests
+
+TOKEN = re.compile(r'name="csrfmiddlewaretoken" value="([^"]+)"')
+TEXT = re.compile(r'class="transcript-text"[^>]*>(.*?)</', re.DOTALL)
+
+
+class Operator:
+    def __init__(self, site: str, name: str = "operator", password: str = "sandbox"):
+        self.site = site
+        self.session = requests.Session()
+        self.session.trust_env = False
+        login = {"username": name, "password": password, "next": "/"}
+        answer = self.post("/admin/login/", login)
+        assert answer.url == f"{site}/", "signing in failed"
+
+    def get(self, path: str, **options) -> requests.Response:
+        return self.session.get(self.site + path, timeout=20, **options)
+
+    def post(self, path: str, data: dict[str, str]) -> requests.Response:
+        token = TOKEN.search(self.get(path).text)
+        assert token, f"no form on {path}"
+        data = {**data, "csrfmiddlewaretoken": token.group(1)}
+        return self.session.post(
+            self.site + path, data=data, headers={"Referer": self.site}, timeout=90
+        )
+
+    def dial(self, digits: str) -> str:
+        """The path of the call's page."""
+        answer = self.post(f"/dial/{digits}/", {})
+        assert "/calls/" in answer.url, answer.url
+        return answer.url.removeprefix(self.site)
+
+    def text_of(self, call_page: str, seconds: float) -> str:
+        """The words on the call's page, once they stand there."""
+        deadline = time.monotonic() + seconds
+        while time.monotonic() < deadline:
+            page = self.get(call_page).text
+            if found := TEXT.search(page):
+                return unescape(" ".join(found.group(1).split()))
+            time.sleep(0.25)
+        raise AssertionError(f"no text after {seconds} s:\n{page[-3000:]}")
