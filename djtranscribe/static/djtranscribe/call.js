@@ -1,0 +1,31 @@
+// The call's page replaces its section every second. This keeps that quiet and honest.
+(() => {
+  "use strict";
+  const announcer = document.getElementById("announcer");
+  const offline = document.getElementById("offline");
+  let last = "";
+  let announced = document.getElementById("headline-text").textContent;
+
+  document.addEventListener("htmx:beforeSwap", (event) => {
+    const { xhr } = event.detail;
+    if (new URL(xhr.responseURL).pathname !== location.pathname) {
+      // The session has ended and this is the sign-in page: show it as a page.
+      event.detail.shouldSwap = false;
+      location.reload();
+    } else if (xhr.status === 200) {
+      offline.hidden = true;
+      // Nothing new: leave focus and selection alone.
+      event.detail.shouldSwap = xhr.responseText !== last;
+      last = xhr.responseText;
+    }
+  });
+
+  document.addEventListener("htmx:afterSwap", () => {
+    const now = document.getElementById("headline-text").textContent;
+    if (now !== announced) announcer.textContent = announced = now;
+  });
+
+  for (const failure of ["htmx:sendError", "htmx:responseError", "htmx:timeout"]) {
+    document.addEventListener(failure, () => { offline.hidden = false; });
+  }
+})();
