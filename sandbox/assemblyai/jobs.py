@@ -36,9 +36,10 @@ STAND_IN = (
 )
 BIAS_IGNORED = "The stand-in ignores keyterms_prompt: it can't bias its recogniser."
 
-_pool: Pool | None = None
+# Filled by start(), emptied by stop().
+_pools: list[Pool] = []
 _waiting: queue.SimpleQueue[Job] = queue.SimpleQueue()
-_cache: OrderedDict[tuple, dict[str, Any]] = OrderedDict()
+_cache: OrderedDict[tuple[Any, ...], dict[str, Any]] = OrderedDict()
 _cache_lock = threading.Lock()
 
 
@@ -48,21 +49,18 @@ class JobError(Exception):
 
 def start() -> None:
     """Start the recognisers, which load their model while nobody waits yet."""
-    global _pool
     # spawn: this process has threads, which a fork would not survive well.
     context = multiprocessing.get_context("spawn")
-    _pool = context.Pool(WORKERS, initializer=recogniser.start_worker)
+    _pools.append(context.Pool(WORKERS, initializer=recogniser.start_worker))
     for _ in range(WORKERS):
         threading.Thread(target=_work, daemon=True).start()
 
 
 def stop() -> None:
-    global _pool
-    if _pool:
-        _pool.terminate()
-        _pool = None
-        # The pool's semaphores go with it; otherwise Python complains that they leaked.
-        gc.collect()
+    while _pools:
+        _pools.pop().terminate()
+    # The pools' semaphores go with them; otherwise Python complains that they leaked.
+    gc.collect()
     account.close()
 
 
@@ -149,8 +147,7 @@ def _recognised(path: Path, request: dict[str, Any]) -> dict[str, Any]:
         if key in _cache:
             _cache.move_to_end(key)
             return _cache[key]
-    assert _pool is not None
-    task = _pool.apply_async(recogniser.recognise, (path, options))
+    task = _pools[0].apply_async(recogniser.recognise, (path, options))
     result = task.get(RECOGNISE_SECONDS)
     with _cache_lock:
         _cache[key] = result

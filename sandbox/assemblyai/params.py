@@ -76,7 +76,15 @@ def refusal(body: Any) -> str | None:
     """Why this request is refused, or None."""
     if not isinstance(body, dict):
         return "Invalid JSON body"
-    for check in (_dead_fields, _types, _audio, _models, _keyterms, _spelling, _webhook):
+    for check in (
+        _dead_fields,
+        _types,
+        _audio,
+        _models,
+        _keyterms,
+        _spelling,
+        _webhook,
+    ):
         if reason := check(body):
             return reason
     return None

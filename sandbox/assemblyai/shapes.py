@@ -47,9 +47,9 @@ DEFAULTS: dict[str, Any] = {
 EMPTY: dict[str, Any] = {
     "auto_highlights_result": None,
     "chapters": None,
-    "content_safety_labels": {},
+    "content_safety_labels": None,
     "entities": None,
-    "iab_categories_result": {},
+    "iab_categories_result": None,
     "sentiment_analysis_results": None,
     "summary": None,
     "throttled": False,
@@ -80,7 +80,9 @@ def transcript(job: Job) -> dict[str, Any]:
         "confidence": _mean(found) if done and not job.deleted else None,
         "audio_duration": None if job.seconds is None else round(job.seconds),
         "language_code": _language(job),
-        "language_confidence": 0.99 if done and asked.get("language_detection") else None,
+        "language_confidence": 0.99
+        if done and asked.get("language_detection")
+        else None,
         "speech_model_used": asked["speech_models"][0] if done else None,
         "webhook_auth": bool(job.request.get(SECRET)),
         "webhook_status_code": job.webhook_status_code,
@@ -112,7 +114,8 @@ def _word(job: Job, word: dict[str, Any]) -> dict[str, Any]:
 def _mean(words: list[dict[str, Any]]) -> float:
     if not words:
         return 0.0
-    return round(sum(word["confidence"] for word in words) / len(words), 5)
+    total: float = sum(word["confidence"] for word in words)
+    return round(total / len(words), 5)
 
 
 def _utterances(job: Job) -> list[dict[str, Any]] | None:

@@ -23,7 +23,9 @@ def sentences(words: Words) -> list[Words]:
 
 def formatted(words: Words, request: dict[str, Any]) -> Words:
     """New words: spelled and written as the request wants it."""
-    words = spelled([dict(word) for word in words], request.get("custom_spelling") or [])
+    words = spelled(
+        [dict(word) for word in words], request.get("custom_spelling") or []
+    )
     capitals = request.get("format_text", True)
     stops = request.get("punctuate", True)
     for sentence in sentences(words):
@@ -39,8 +41,8 @@ def formatted(words: Words, request: dict[str, Any]) -> Words:
 
 
 def spelled(words: Words, rules: list[dict[str, Any]]) -> Words:
-    """``from`` is found whatever its capitals, over several words too; the words that it
-    covers become one."""
+    """``from`` is found whatever its capitals, over several words too; the words that
+    it covers become one."""
     for rule in rules:
         for text in rule["from"]:
             words = _replaced(words, text.lower().split(), rule["to"])

@@ -5,10 +5,10 @@ from pathlib import Path
 
 from sandbox.web import cli
 
-DESCRIPTION = """A stand-in for Twilio on 127.0.0.1: its REST API, and a phone network that
-obeys TwiML and sends signed callbacks. Nobody is called. Open the printed address in a
-browser to watch, and for the list of numbers with a special fate. The auth token comes
-from the environment variable TWILIO_AUTH_TOKEN, since others can read a process's
+DESCRIPTION = """A stand-in for Twilio on 127.0.0.1: its REST API, and a phone network
+that obeys TwiML and sends signed callbacks. Nobody is called. Open the printed address
+in a browser to watch, and for the list of numbers with a special fate. The auth token
+comes from the environment variable TWILIO_AUTH_TOKEN, since others can read a process's
 arguments."""
 
 

@@ -1,5 +1,7 @@
 """What the person called says: clips, and the recordings that are made of them."""
 
+from __future__ import annotations  # array[int] runs on Python 3.12 only
+
 import io
 import math
 import wave
@@ -30,7 +32,7 @@ def said(clip: str) -> str:
 
 
 @lru_cache
-def samples(clip: str) -> array:
+def samples(clip: str) -> array[int]:
     with wave.open(str(CLIPS / f"{clip}.wav")) as file:
         found = array("h")
         found.frombytes(file.readframes(file.getnframes()))
@@ -44,7 +46,7 @@ def speech_seconds(clip: str | None) -> float:
     return len(samples(clip)) / RATE + (BEEP_SECONDS if clip == VOICEMAIL else 0)
 
 
-def beep() -> array:
+def beep() -> array[int]:
     """The machine's own beep, at the end of its greeting."""
     count = int(BEEP_SECONDS * RATE)
     step = 2 * math.pi * 1000 / RATE

@@ -64,7 +64,7 @@ def _new_call(to: str, from_: str, options: dict[str, Any]) -> Call:
     return call
 
 
-def _refusal(form: Any) -> tuple[int, str] | None:
+def _refusal(form: Any) -> tuple[int, str] | None:  # noqa: PLR0911 (a table of them)
     to, from_ = form.get("To", ""), form.get("From", "")
     if not to:
         return 21201, "No 'To' number is specified"

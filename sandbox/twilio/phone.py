@@ -76,7 +76,8 @@ def _finish(call: Call, status: str) -> None:
 
 def _converse(call: Call) -> None:
     url: str | None = call.options.get("Url")
-    method, extra = call.options.get("Method") or "POST", {}
+    method: str = call.options.get("Method") or "POST"
+    extra: dict[str, str] = {}
     document = call.options.get("Twiml") if not url else None
     for _ in range(MAX_DOCUMENTS):
         try:
@@ -139,8 +140,9 @@ def _play(call: Call, verbs: list[Verb], base: str) -> Following | None:
             call.note("plays a sound file (the stand-in: one second of silence)")
             wait(call, 1)
         elif verb.name == "Pause":
-            call.note(f"pauses {verb.attributes.get('length', '1')} s")
-            wait(call, float(verb.attributes.get("length") or 1))
+            seconds = float(verb.attributes.get("length") or 1)
+            call.note(f"pauses {seconds:g} s")
+            wait(call, seconds)
         elif verb.name == "Record":
             return record.run(call, verb, base, spoken)
         elif verb.name == "Redirect":

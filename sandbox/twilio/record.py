@@ -17,6 +17,7 @@ from sandbox.twilio.state import (
 )
 from sandbox.twilio.twiml import Verb
 
+EVENTS = {"in-progress", "completed", "absent"}
 ALL_KEYS = "1234567890*#"
 BEEP_SECONDS = 0.5
 # A person who has said everything hangs up after this silence, if nothing else happens.
@@ -35,6 +36,9 @@ def run(call: Call, verb: Verb, base: str, spoken: str) -> Following:
     with network.lock:
         network.recordings[recording.sid] = recording
     call.note(f"records {recording.sid}")
+    events = attributes.get("recordingStatusCallbackEvent", "completed").split()
+    if odd := sorted(set(events) - EVENTS):
+        call.note(f"unknown recording events: {' '.join(odd)}", error=13621)
     recording_callback(call, recording, attributes)
     digits = _listen(call, recording, attributes, spoken)
     recording.status = "processing"

@@ -35,7 +35,7 @@ class Overrides:
 
 
 def split_overrides(url: str) -> tuple[str, Overrides]:
-    """The URL without its fragment, which is neither sent nor signed, and what it says."""
+    """The URL without its fragment (neither sent nor signed), and what that says."""
     plain, fragment = urldefrag(url)
     asked = {name: values[-1] for name, values in parse_qs(fragment).items()}
     found = Overrides()
@@ -93,7 +93,7 @@ def _attempt(
     headers: dict[str, str],
     timeout: tuple[float, float],
 ) -> tuple[str, requests.Response | None]:
-    """What failed, as the fragment's ``rp`` words (4xx, 5xx, ct, rt), and the answer."""
+    """What failed, in the fragment's words (4xx, 5xx, ct, rt), and the answer."""
     try:
         answer = _follow(method, url, params, headers, timeout)
     except requests.exceptions.ReadTimeout as error:

@@ -106,6 +106,6 @@ class CallOver(Exception):
 
 
 def wait(call: Call, seconds: float) -> None:
-    """Let time pass in the call, as fast as --pace says; CallOver if it ends meanwhile."""
+    """Let time pass in the call, as --pace says; CallOver if it ends meanwhile."""
     if call.over.wait(seconds * network.pace):
         raise CallOver

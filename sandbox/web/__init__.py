@@ -1,1 +1,1 @@
-"""What both stand-ins share: a small web server, faults on demand, evidence, callbacks."""
+"""What both stand-ins share: a web server, faults on demand, evidence, callbacks."""

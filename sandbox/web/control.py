@@ -17,7 +17,7 @@ def answer(data: Any, status: int = 200) -> JsonResponse:
 
 
 def posted(handle: Callable[[Any], Any]) -> View:
-    """A view that hands the JSON body to ``handle``; a ValueError is a 400 that says why."""
+    """A view: the JSON body goes to ``handle``; a ValueError is a 400 that says why."""
 
     def view(request: HttpRequest) -> HttpResponse:
         try:

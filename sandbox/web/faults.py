@@ -57,7 +57,8 @@ class Faults:
                 if rule["times"] is not None:
                     rule["times"] -= 1
                 rule["hits"] += 1
-                return rule["do"]
+                do: dict[str, Any] = rule["do"]
+                return do
         return None
 
 

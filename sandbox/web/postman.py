@@ -1,4 +1,4 @@
-"""Hands callbacks out: in order by nature, or lost, doubled, reversed, late when told."""
+"""Sends callbacks: in order by nature, or lost, doubled, reversed, late when told."""
 
 import re
 import threading
@@ -12,8 +12,8 @@ Job = Callable[[], None]
 
 
 class Postman:
-    """Callbacks of one lane (one call, one job) go one after the other; lanes don't wait
-    for each other. What was sent is in ``deliveries``."""
+    """Callbacks of one lane (one call, one job) go one after the other; lanes don't
+    wait for each other. What was sent is in ``deliveries``."""
 
     def __init__(self) -> None:
         self._lock = threading.Lock()
@@ -31,7 +31,10 @@ class Postman:
             raise ValueError(f"unknown setting: {', '.join(sorted(unknown))}")
         if settings.get("mode", "normal") not in MODES:
             raise ValueError(f"mode is one of: {', '.join(MODES)}")
-        re.compile(settings.get("match") or "")
+        try:
+            re.compile(settings.get("match") or "")
+        except re.error as error:
+            raise ValueError(f"match is no regular expression: {error}") from error
         self.settings = {
             "mode": settings.get("mode", "normal"),
             "seconds": float(settings.get("seconds") or 2),
@@ -93,7 +96,7 @@ class Postman:
             job()
 
     def _hold(self, lane: str, job: Job, seconds: float) -> None:
-        """Keep until the lane has been quiet for that long, then send the last first."""
+        """Keep until the lane was quiet for that long, then send the last first."""
         with self._lock:
             self._held[lane].append(job)
             if lane in self._timers:

@@ -1,4 +1,4 @@
-"""Evidence: every request that reached the stand-in, kept for GET /_sandbox/requests."""
+"""Evidence: every request that reached the stand-in, for GET /_sandbox/requests."""
 
 import hashlib
 import itertools
@@ -59,7 +59,7 @@ class RequestLog:
 
 
 def _headers(headers: Message) -> dict[str, str]:
-    kept = {name: value for name, value in headers.items()}
+    kept = dict(headers.items())
     for name in kept:
         if name.lower() == "authorization":
             kept[name] = "present"

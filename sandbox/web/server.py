@@ -10,9 +10,10 @@ import json
 import os
 import socket
 import struct
+import sys
 import tempfile
 import time
-from typing import Any, BinaryIO
+from typing import Any, BinaryIO, cast
 from urllib.parse import urlsplit
 
 from django.core.servers.basehttp import (
@@ -37,14 +38,17 @@ class Server(ThreadedWSGIServer):
 
     def handle_error(self, request: Any, client_address: Any) -> None:
         """A client that hung up is no news; anything else is printed."""
-        import sys
-
         if not isinstance(sys.exc_info()[1], OSError):
             super().handle_error(request, client_address)
 
 
 class Handler(WSGIRequestHandler):
+    # Set by a view that must not answer.
     dropped = False
+
+    @property
+    def _socket(self) -> socket.socket:
+        return cast(socket.socket, self.connection)
 
     def log_message(self, format: str, *args: Any) -> None:
         """Nothing here: handle_one_request logs, without the query."""
@@ -72,10 +76,8 @@ class Handler(WSGIRequestHandler):
         with self._read_body() as body:
             entry = evidence.requests.add(self.command, self.path, self.headers, body)
             entry["fault"] = do or None
-            if "status" in do or "html" in do:
-                answer = _canned(do)
-            else:
-                answer = self._run(body)
+            canned = "status" in do or "html" in do
+            answer = _canned(do) if canned else self._run(body)
         if self.dropped:
             entry["fault"] = {"no answer": True}
             self._drop(reset=False)
@@ -99,23 +101,18 @@ class Handler(WSGIRequestHandler):
         self.wfile.write(answer)
 
     def _read_body(self) -> BinaryIO:
-        """The whole body in a temporary file, rewound; Content-Length made true."""
-        spool = tempfile.SpooledTemporaryFile(max_size=SPOOL_BYTES)
+        """The whole body in a temporary file, rewound."""
+        spool = tempfile.SpooledTemporaryFile(max_size=SPOOL_BYTES)  # noqa: SIM115
         if self.headers.get("Transfer-Encoding", "").lower() == "chunked":
             while size := int(self.rfile.readline().split(b";")[0], 16):
                 self._copy(spool, size)
                 self.rfile.readline()
             while self.rfile.readline().strip():
                 pass  # trailers
-            length = spool.tell()
-            del self.headers["Transfer-Encoding"]
         else:
-            length = int(self.headers.get("Content-Length") or 0)
-            self._copy(spool, length)
-        del self.headers["Content-Length"]
-        self.headers["Content-Length"] = str(length)
+            self._copy(spool, int(self.headers.get("Content-Length") or 0))
         spool.seek(0)
-        return spool  # type: ignore[return-value]
+        return cast(BinaryIO, spool)
 
     def _copy(self, spool: Any, size: int) -> None:
         while size:
@@ -128,9 +125,12 @@ class Handler(WSGIRequestHandler):
     def _run(self, body: BinaryIO) -> bytes:
         answer = io.BytesIO()
         environ = self.get_environ()
-        # For a view that must not answer: it may wait, and then drop the connection.
+        # Known by now, also where the body came in chunks.
+        environ["CONTENT_LENGTH"] = str(body.seek(0, os.SEEK_END))
+        body.seek(0)
+        # For the view that calls hold_and_drop.
         self.dropped = False
-        environ["sandbox.handler"] = self
+        environ["sandbox.handler"] = self  # type: ignore[assignment]
         handler = ServerHandler(body, answer, self.get_stderr(), environ)
         handler.request_handler = self  # type: ignore[attr-defined]
         handler.run(self.server.get_app())  # type: ignore[attr-defined]
@@ -140,10 +140,10 @@ class Handler(WSGIRequestHandler):
         """For a view: never answer. Returns when the client gives up, or in the end."""
         self.dropped = True
         deadline = time.monotonic() + seconds
-        self.connection.settimeout(0.2)
+        self._socket.settimeout(0.2)
         while time.monotonic() < deadline:
             try:
-                if not self.connection.recv(1, socket.MSG_PEEK):
+                if not self._socket.recv(1, socket.MSG_PEEK):
                     return
                 time.sleep(0.2)
             except TimeoutError:
@@ -157,8 +157,8 @@ class Handler(WSGIRequestHandler):
             # Linger 0: the kernel answers with RST instead of FIN. Detached, because
             # rfile holds the socket open otherwise.
             linger = struct.pack("ii", 1, 0)
-            self.connection.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, linger)
-            os.close(self.connection.detach())
+            self._socket.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, linger)
+            os.close(self._socket.detach())
 
 
 def _canned(do: dict[str, Any]) -> bytes:

@@ -1,0 +1,394 @@
+import io
+import wave
+from array import array
+
+import jiwer
+import pytest
+import requests
+
+from sandbox.assemblyai.params import MODELS
+from sandbox.twilio import audio
+
+from .conftest import KEY, until
+
+HEADERS = {"Authorization": KEY}
+BASE = {"speech_models": ["universal-3-5-pro", "universal-2"], "language_code": "en_us"}
+
+
+def call(stand_in, method, path, **options):
+    options.setdefault("headers", HEADERS)
+    return requests.request(method, f"{stand_in.url}/v2/{path}", timeout=10, **options)
+
+
+def upload(stand_in, data):
+    answer = call(stand_in, "POST", "upload", data=data)
+    assert answer.status_code == 200, answer.text
+    return answer.json()["upload_url"]
+
+
+def submit(stand_in, data=None, **options):
+    url = options.pop("audio_url", None) or upload(stand_in, data or clip())
+    body = BASE | {"audio_url": url} | options
+    return call(stand_in, "POST", "transcript", json=body)
+
+
+def transcribe(stand_in, data=None, **options):
+    answer = submit(stand_in, data, **options)
+    assert answer.status_code == 200, answer.text
+    assert answer.json()["status"] == "queued"
+    return ended(stand_in, answer.json()["id"])
+
+
+def ended(stand_in, job_id):
+    def fetch():
+        found = call(stand_in, "GET", f"transcript/{job_id}").json()
+        return found if found["status"] in ("completed", "error") else None
+
+    return until(fetch, "the transcript", seconds=60)
+
+
+def clip(name=None):
+    return (audio.CLIPS / f"{name or audio.clip_names()[0]}.wav").read_bytes()
+
+
+def wav(samples, rate=8000, width=2, channels=1):
+    file = io.BytesIO()
+    with wave.open(file, "wb") as out:
+        out.setparams((channels, width, rate, 0, "NONE", ""))
+        out.writeframes(samples)
+    return file.getvalue()
+
+
+def word_error_rate(name, text):
+    plain = jiwer.Compose(
+        [
+            jiwer.ToLowerCase(),
+            jiwer.RemovePunctuation(),
+            jiwer.ReduceToListOfListOfWords(),
+        ]
+    )
+    return jiwer.wer(audio.said(name), text, plain, plain)
+
+
+@pytest.mark.parametrize("name", [*audio.clip_names(), audio.VOICEMAIL])
+def test_each_clip_is_recognised_with_few_mistakes(assemblyai, name):
+    found = transcribe(assemblyai, clip(name))
+
+    assert word_error_rate(name, found["text"]) <= 0.25
+    assert " ".join(word["text"] for word in found["words"]) == found["text"]
+    ends = [0]
+    for word in found["words"]:
+        assert ends[-1] <= word["start"] < word["end"]
+        assert 0 <= word["confidence"] <= 1
+        ends.append(word["end"])
+    assert ends[-1] <= audio.speech_seconds(name) * 1000
+    mean = sum(word["confidence"] for word in found["words"]) / len(found["words"])
+    assert found["confidence"] == pytest.approx(mean, abs=0.001)
+
+
+def test_there_are_at_least_ten_clips_of_five_to_ten_seconds_in_little_space():
+    names = audio.clip_names()
+    size = sum(path.stat().st_size for path in audio.CLIPS.iterdir())
+
+    assert len(names) >= 10
+    assert all(5 <= audio.speech_seconds(name) <= 10 for name in names)
+    assert size < 1_500_000
+    assert len({audio.said(name) for name in names}) == len(names)
+
+
+def test_a_transcript_echoes_its_request_and_says_who_recognised(assemblyai):
+    found = transcribe(assemblyai, keyterms_prompt=["metoprolol", "torque wrench"])
+
+    assert found["keyterms_prompt"] == ["metoprolol", "torque wrench"]
+    assert found["speech_models"] == BASE["speech_models"]
+    assert found["speech_model_used"] == "universal-3-5-pro"
+    assert found["language_code"] == "en_us"
+    assert found["audio_duration"] == round(audio.speech_seconds(audio.clip_names()[0]))
+    warnings = [warning["message"] for warning in found["metadata"]["warnings"]]
+    assert "stand-in" in warnings[0]
+    assert "ignores keyterms_prompt" in warnings[1]
+    assert "webhook_auth_header_value" not in found
+
+
+def test_custom_spelling_rewrites_several_words_to_one(assemblyai):
+    name = "02-blood-pressure"
+    rules = [
+        {"from": ["Blood Pressure"], "to": "BP"},
+        {"from": ["morning"], "to": "AM"},
+    ]
+
+    found = transcribe(assemblyai, clip(name), custom_spelling=rules)
+
+    assert "BP was normal" in found["text"]
+    assert found["text"].endswith("AM.")
+    assert "blood" not in found["text"]
+
+
+def test_without_formatting_the_words_stay_as_recognised(assemblyai):
+    found = transcribe(assemblyai, punctuate=False, format_text=False)
+
+    assert found["text"] == found["text"].lower()
+    assert not found["text"].endswith(".")
+
+
+SILENCE = wav(bytes(2 * 8000 * 3))
+
+
+def test_silence_in_a_given_language_is_an_empty_transcript(assemblyai):
+    found = transcribe(assemblyai, SILENCE)
+
+    assert (found["status"], found["text"], found["words"]) == ("completed", "", [])
+    assert found["audio_duration"] == 3
+
+
+def test_silence_with_language_detection_is_an_error(assemblyai):
+    found = transcribe(assemblyai, SILENCE, language_code=None, language_detection=True)
+
+    assert found["status"] == "error"
+    assert found["error"].startswith(
+        "language_detection cannot be performed on files with no spoken audio"
+    )
+    assert found["text"] is None
+
+
+def stereo(left, right):
+    return bytes(
+        array(
+            "h", [v for pair in zip(left, right, strict=True) for v in pair]
+        ).tobytes()
+    )
+
+
+def test_sound_of_other_widths_rates_and_channels_is_understood(assemblyai):
+    name = audio.clip_names()[0]
+    mono = audio.samples(name)
+    eight = bytes((value >> 8) + 128 for value in mono)
+    thirty_two = b"".join(
+        b"\0\0" + value.to_bytes(2, "little", signed=True) for value in mono
+    )
+    sixteen_khz = array("h", [value for value in mono for _ in range(2)])
+    files = [
+        wav(eight, width=1),
+        wav(thirty_two, width=4),
+        wav(stereo(mono, mono), channels=2),
+        wav(sixteen_khz.tobytes(), rate=16000),
+    ]
+
+    for file in files:
+        assert word_error_rate(name, transcribe(assemblyai, file)["text"]) <= 0.25
+
+
+def test_with_multichannel_each_channel_is_a_speaker(assemblyai):
+    left = audio.samples(audio.clip_names()[4])
+    right = array("h", bytes(2 * len(left)))
+
+    found = transcribe(
+        assemblyai, wav(stereo(left, right), channels=2), multichannel=True
+    )
+
+    assert found["audio_channels"] == 2
+    assert {word["channel"] for word in found["words"]} == {"1"}
+    assert {u["speaker"] for u in found["utterances"]} == {"1"}
+    assert word_error_rate(audio.clip_names()[4], found["text"]) <= 0.25
+
+
+@pytest.mark.parametrize(
+    ("data", "error"),
+    [
+        (b"<!DOCTYPE html><html></html>", "File type is text/html."),
+        (b'{"code": 20404}', "File type is application/json."),
+        (b"\x00\x01\x02" * 500, "Transcoding failed."),
+        (wav(bytes(2 * 800)), "Audio duration is too short."),
+    ],
+)
+def test_what_is_no_audio_ends_as_the_error_of_the_real_service(
+    assemblyai, data, error
+):
+    found = transcribe(assemblyai, data)
+
+    assert found["status"] == "error"
+    assert error in found["error"]
+
+
+def test_audio_is_fetched_from_an_address_without_login(assemblyai, product):
+    found = transcribe(assemblyai, audio_url=product.url + "/gone.wav")
+    product.answers["/gone.wav"] = [404]
+    gone = transcribe(assemblyai, audio_url=product.url + "/gone.wav")
+
+    assert (
+        found["error"] == "Transcoding failed. File does not appear to contain audio."
+    )
+    assert gone["error"].startswith(f"Download error, unable to download {product.url}")
+    assert "Authorization" not in product.at("/gone.wav")[0].headers
+
+
+def test_an_upload_that_is_gone_can_not_be_downloaded(assemblyai):
+    url = upload(assemblyai, clip())
+    assemblyai.control("DELETE", "uploads")
+
+    found = transcribe(assemblyai, audio_url=url)
+
+    assert found["error"].startswith(f"Download error, unable to download {url}")
+
+
+def test_an_upload_address_cannot_be_opened(assemblyai):
+    answer = requests.get(upload(assemblyai, clip()), timeout=5)
+
+    assert answer.status_code == 403
+    assert "AccessDenied" in answer.text
+
+
+@pytest.mark.parametrize("chunked", [True, False])
+def test_uploads_come_whole_with_a_length_or_in_chunks(assemblyai, chunked):
+    data = clip()
+    pieces = (data[n : n + 10_000] for n in range(0, len(data), 10_000))
+
+    found = transcribe(
+        assemblyai, audio_url=upload(assemblyai, pieces if chunked else data)
+    )
+
+    assert found["status"] == "completed"
+    [sent] = [
+        entry
+        for entry in assemblyai.control("GET", "requests")
+        if entry["path"] == "/v2/upload"
+    ]
+    assert sent["body"]["size"] == len(data)
+    assert ("Transfer-Encoding" in sent["headers"]) == chunked
+
+
+@pytest.mark.parametrize(
+    ("change", "error"),
+    [
+        (
+            {"speech_models": None},
+            '"speech_models" must be a non-empty list containing',
+        ),
+        ({"speech_models": []}, '"speech_models" must be a non-empty list containing'),
+        ({"speech_models": ["nano"]}, '"speech_models" must be a non-empty list'),
+        ({"speech_model": "best"}, 'speech_model is deprecated. Use "speech_models"'),
+        (
+            {"word_boost": ["x"]},
+            '"word_boost" is not compatible with universal-3-5-pro',
+        ),
+        ({"audio_url": "/tmp/x.wav"}, "audio_url should start with http"),
+        ({"keyterms": ["x"]}, "unknown field keyterms"),
+        ({"punctuate": "true"}, "punctuate has the wrong type"),
+        ({"audio_start_from": True}, "audio_start_from has the wrong type"),
+        ({"keyterms_prompt": ["a b c d e f g"]}, "a phrase has at most 6 words"),
+        ({"keyterms_prompt": ["a b c d e"] * 201}, "at most 1000 words"),
+        ({"custom_spelling": [{"from": ["a"], "to": "b c"}]}, "one word"),
+        ({"custom_spelling": {"a": "b"}}, "custom_spelling has the wrong type"),
+        ({"webhook_auth_header_name": "X-Token"}, "go together"),
+    ],
+)
+def test_a_bad_request_is_refused_and_makes_no_job(assemblyai, change, error):
+    before = len(assemblyai.control("GET", "jobs"))
+    body = BASE | {"audio_url": "http://127.0.0.1:1/a.wav"} | change
+    body = {name: value for name, value in body.items() if value is not None}
+
+    answer = call(assemblyai, "POST", "transcript", json=body)
+
+    assert answer.status_code == 400
+    assert error in answer.json()["error"]
+    assert len(assemblyai.control("GET", "jobs")) == before
+
+
+def test_newer_fields_than_the_specs_are_accepted(assemblyai):
+    options = {"keyterms_match_strength": "high"}
+
+    answer = submit(assemblyai, domain="medical-v1", keyterms_prompt_options=options)
+
+    assert answer.status_code == 200
+    assert "universal-3-5-pro" in MODELS
+
+
+@pytest.mark.parametrize("key", [None, "", "wrong", f"Bearer {KEY}"])
+def test_without_the_raw_key_nothing_is_answered(assemblyai, key):
+    headers = {"Authorization": key} if key is not None else {}
+
+    for method, path in (("POST", "upload"), ("GET", "transcript")):
+        answer = call(assemblyai, method, path, headers=headers)
+        assert answer.status_code == 401
+        assert answer.json()["error"] == (
+            "Authentication error, API token missing/invalid"
+        )
+
+
+def test_an_unknown_id_is_a_400(assemblyai):
+    answer = call(assemblyai, "GET", "transcript/00000000-0000-4000-8000-000000000001")
+
+    assert answer.status_code == 400
+    assert answer.json()["error"] == "Transcript lookup error, transcript id not found"
+
+
+def test_the_account_can_be_broken_and_mended(assemblyai):
+    assemblyai.control("POST", "account", {"balance_negative": True})
+    refused = submit(assemblyai)
+    assemblyai.control("POST", "account", {"balance_negative": False, "key": "new"})
+    locked_out = call(assemblyai, "GET", "transcript")
+    assemblyai.control("POST", "account", {"key": None})
+
+    assert refused.status_code == 400
+    assert "balance is negative. Please top up" in refused.json()["error"]
+    assert locked_out.status_code == 401
+    assert submit(assemblyai).status_code == 200
+
+
+def test_the_next_jobs_can_be_told_to_fail(assemblyai):
+    text = "Server error, developers have been alerted"
+    assemblyai.control("POST", "next-error", {"error": text, "times": 1})
+
+    failed, healed = transcribe(assemblyai), transcribe(assemblyai)
+
+    assert (failed["status"], failed["error"]) == ("error", text)
+    assert healed["status"] == "completed"
+
+
+def test_the_list_is_newest_first_and_leads_to_older_ones(assemblyai):
+    ids = [transcribe(assemblyai)["id"] for _ in range(3)]
+
+    page = call(assemblyai, "GET", "transcript?limit=2").json()
+    older = requests.get(page["page_details"]["prev_url"], headers=HEADERS, timeout=5)
+    newer = call(assemblyai, "GET", f"transcript?after_id={ids[0]}").json()
+    errors = call(assemblyai, "GET", "transcript?status=queued").json()
+    wrong = call(
+        assemblyai, "GET", f"transcript?before_id={ids[2]}&after_id={ids[0]}"
+    ).status_code
+    crossed = call(
+        assemblyai, "GET", f"transcript?before_id={ids[0]}&after_id={ids[2]}"
+    )
+
+    assert [item["id"] for item in page["transcripts"]] == [ids[2], ids[1]]
+    assert page["page_details"]["next_url"] is None
+    assert older.json()["transcripts"][0]["id"] == ids[0]
+    assert [item["id"] for item in newer["transcripts"]] == [ids[2], ids[1]]
+    assert errors["transcripts"] == []
+    assert wrong == 200
+    assert "'after_id' must be a newer transcript" in crossed.json()["error"]
+    assert page["transcripts"][0]["created"].count("+") == 0
+
+
+def test_a_deleted_transcript_is_a_tombstone(assemblyai):
+    job_id = transcribe(assemblyai)["id"]
+
+    deleted = call(assemblyai, "DELETE", f"transcript/{job_id}").json()
+    again = call(assemblyai, "GET", f"transcript/{job_id}").json()
+
+    for found in (deleted, again):
+        assert found["status"] == "completed"
+        assert found["text"] == "Deleted by user."
+        assert found["audio_url"] == found["webhook_url"] == "http://deleted_by_user"
+        assert found["words"] is None
+        assert found["confidence"] is None
+        assert found["audio_duration"] > 5
+
+
+def test_the_page_says_that_this_is_a_stand_in(assemblyai):
+    transcribe(assemblyai)
+
+    page = requests.get(assemblyai.url, timeout=5).text
+
+    assert "not AssemblyAI" in page
+    assert "accuracy is not AssemblyAI" in page
+    assert "POST /v2/transcript 200" in page
