@@ -124,7 +124,7 @@ Following = tuple[str, str, dict[str, str]]
 
 
 def _play(call: Call, verbs: list[Verb], base: str) -> Following | None:
-    """Obey verb by verb. What to ask next (URL, method, parameters), or None: the end."""
+    """Obey verb by verb. What to ask next: URL, method, parameters; None: the end."""
     spoken = ""
     for verb in verbs:
         if odd := verb.odd_attributes():
