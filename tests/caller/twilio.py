@@ -1,0 +1,73 @@
+"""Twilio as these tests meet it: its addresses, its SIDs, its deliveries for a call."""
+
+from typing import Any
+
+from caller.models import Call, Recording
+from tests.data import load
+
+ACCOUNT_SID = "AC" + "0" * 31 + "1"
+CALL_SID = "CA" + "0" * 31 + "2"
+RECORDING_SID = "RE" + "0" * 31 + "3"
+NUMBER = "+14155551234"
+
+API = f"https://api.twilio.com/2010-04-01/Accounts/{ACCOUNT_SID}"
+CALLS = f"{API}/Calls.json"
+CALL = f"{API}/Calls/{CALL_SID}.json"
+RECORDINGS = f"{API}/Recordings.json"
+RECORDING = f"{API}/Recordings/{RECORDING_SID}.json"
+MEDIA = f"{API}/Recordings/{RECORDING_SID}.wav"
+
+DIAL = "/dial/14155551234/"
+TYPED = {
+    "Sec-Fetch-Site": "none",
+    "Sec-Fetch-Mode": "navigate",
+    "Sec-Fetch-Dest": "document",
+    "Sec-Fetch-User": "?1",
+}
+
+
+def a_call(**columns: Any) -> Call:
+    return Call.objects.create(
+        **{"to": NUMBER, "from_number": "+14155550100", **columns}
+    )
+
+
+def a_recording(**columns: Any) -> Recording:
+    columns = {"sid": RECORDING_SID, "status": "completed", **columns}
+    return Recording.objects.create(**columns)
+
+
+def refusal(code: int, status: int = 400) -> dict[str, Any]:
+    """Arguments of `vendors.post` for one of Twilio's errors."""
+    body = load("twilio/error", code=code, status=status)
+    return {"json": body, "status": status}
+
+
+def call_path(call: Call) -> str:
+    return f"/webhooks/twilio/call/?call={call.uuid}"
+
+
+def recording_path(call: Call) -> str:
+    return f"/webhooks/twilio/recording/?call={call.uuid}"
+
+
+def record_path(call: Call) -> str:
+    return f"/record/?call={call.uuid}"
+
+
+def deliveries(call: Call) -> list[tuple[str, dict[str, str]]]:
+    """Everything that Twilio sends for a call in which somebody spoke, in its order."""
+
+    def status(word: str, number: int, **more: str) -> tuple[str, dict[str, str]]:
+        at = f"Mon, 23 Nov 2026 10:00:{number * 10:02} +0000"
+        fields = {"CallStatus": word, "SequenceNumber": str(number), "Timestamp": at}
+        return call_path(call), load("twilio/status-callback", **fields, **more)
+
+    return [
+        status("initiated", 0),
+        status("ringing", 1),
+        status("in-progress", 2),
+        (record_path(call), load("twilio/twiml-request")),
+        status("completed", 3, CallDuration="17", Duration="1"),
+        (recording_path(call), load("twilio/recording-callback")),
+    ]

@@ -1,0 +1,94 @@
+"""What every test stands on: no network, files in a folder of its own, an operator."""
+
+from collections.abc import Callable, Iterator
+from typing import Any
+from urllib.parse import urlencode
+
+import pytest
+import responses
+from django.contrib.auth.models import Permission, User
+from django.http import HttpResponse
+from django.test import Client
+from django_tasks_db.management.commands.db_worker import Worker
+from twilio.request_validator import RequestValidator
+
+FORM = "application/x-www-form-urlencoded"
+
+
+@pytest.fixture(autouse=True)
+def vendors() -> Iterator[responses.RequestsMock]:
+    """The internet: what a test tells it to answer, and nothing else.
+
+    A request that no test expects fails it, even where the product takes the failure
+    for a vendor's and goes on. This machine stays reachable: the stand-ins are on it.
+    """
+    with responses.RequestsMock(assert_all_requests_are_fired=False) as mock:
+        mock.add_passthru("http://127.0.0.1:")
+        mock.add_passthru("http://localhost:")
+        yield mock
+        unexpected = [
+            f"{call.request.method} {call.request.url}"
+            for call in mock.calls
+            if "Connection refused by Responses" in str(call.response)
+        ]
+    assert not unexpected
+
+
+@pytest.fixture(autouse=True)
+def media(settings: Any, tmp_path: Any) -> Any:
+    settings.MEDIA_ROOT = str(tmp_path / "media")
+    # No folder of collected static files is expected, none is read for each client.
+    settings.WHITENOISE_AUTOREFRESH = True
+    return tmp_path / "media"
+
+
+@pytest.fixture
+def operator(db: None) -> User:
+    """Who may dial and read, and no more."""
+    user = User.objects.create_user("ada", password="secret", is_staff=True)
+    may = ["add_call", "view_call", "view_recording", "view_transcript"]
+    user.user_permissions.set(Permission.objects.filter(codename__in=may))
+    return user
+
+
+@pytest.fixture
+def browser(client: Client, operator: User) -> Client:
+    """The operator's browser, signed in."""
+    client.force_login(operator)
+    return client
+
+
+@pytest.fixture
+def signed_post(client: Client, settings: Any) -> Callable[..., HttpResponse]:
+    """POST a form as Twilio does: signed over the address that the world sees."""
+
+    def post(path: str, fields: dict[str, str]) -> HttpResponse:
+        validator = RequestValidator(settings.TWILIO_AUTH_TOKEN)
+        url = f"https://djtranscribe.example.com{path}"
+        signature = validator.compute_signature(url, fields)
+        headers = {"X-Twilio-Signature": signature}
+        return client.post(path, urlencode(fields), content_type=FORM, headers=headers)
+
+    return post
+
+
+@pytest.fixture
+def work(transactional_db: None) -> Callable[[], None]:
+    """Run every message in the queue with the engine's own worker.
+
+    Rows whose time has not come yet stay as they are.
+    """
+
+    def run() -> None:
+        Worker(
+            queue_names=["*"],
+            interval=0,
+            batch=True,
+            backend_name="default",
+            startup_delay=False,
+            max_tasks=None,
+            worker_id="tests",
+            excluded_queue_names=[],
+        ).run()
+
+    return run

@@ -1,0 +1,25 @@
+"""Vendors' answers and webhooks. Each file names where its shape was taken from."""
+
+import io
+import json
+import wave
+from pathlib import Path
+from typing import Any
+
+
+def load(name: str, **changes: Any) -> dict[str, Any]:
+    """The body in `<name>.json`, with these keys changed."""
+    body = json.loads((Path(__file__).parent / f"{name}.json").read_text())
+    assert body.pop("_source")
+    return {**body, **changes}
+
+
+def wav(seconds: float = 1, rate: int = 8000) -> bytes:
+    """Audio as Twilio sends it: mono, 8 kHz, 16 bit. Silence."""
+    file = io.BytesIO()
+    with wave.open(file, "wb") as out:
+        out.setnchannels(1)
+        out.setsampwidth(2)
+        out.setframerate(rate)
+        out.writeframes(bytes(int(seconds * rate) * 2))
+    return file.getvalue()
