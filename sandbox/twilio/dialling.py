@@ -15,6 +15,8 @@ E164 = re.compile(r"\+[1-9][0-9]{6,14}", re.ASCII)
 LISTS = ("StatusCallbackEvent", "RecordingStatusCallbackEvent")
 EVENTS = {"initiated", "ringing", "answered", "completed"}
 NOT_PLAYED = ("Record", "SendDigits", "AsyncAmd", "ApplicationSid", "TimeLimit")
+# Fates in which somebody, or a machine, says something.
+SPEAKING = (None, "voicemail", "no-api-answer")
 # Longer than any client should wait.
 HOLD_SECONDS = 60.0
 
@@ -37,12 +39,9 @@ def create(request: HttpRequest) -> HttpResponse:
 
 def _new_call(to: str, from_: str, options: dict[str, Any]) -> Call:
     fate = fate_of(to)
-    clip = {
-        "silent": None,
-        "too-short": None,
-        "hangs-up": None,
-        "voicemail": audio.VOICEMAIL,
-    }.get(fate or "", audio.clip_for(to))
+    clip = None
+    if fate in SPEAKING:
+        clip = audio.VOICEMAIL if fate == "voicemail" else audio.clip_for(to)
     call = Call(
         sid=new_sid("CA"),
         to=to,

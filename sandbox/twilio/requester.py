@@ -6,6 +6,7 @@ from dataclasses import dataclass
 from urllib.parse import parse_qs, urldefrag, urlencode, urljoin
 
 import requests
+from urllib3.exceptions import NewConnectionError
 
 from sandbox.twilio.signature import sign
 from sandbox.twilio.state import network
@@ -96,13 +97,23 @@ def _attempt(
     """What failed, in the fragment's words (4xx, 5xx, ct, rt), and the answer."""
     try:
         answer = _follow(method, url, params, headers, timeout)
-    except requests.exceptions.ReadTimeout as error:
-        return f"rt: {error}", None
+    except requests.exceptions.ReadTimeout:
+        return f"rt: no answer in time ({timeout[1]:g} s)", None
     except requests.exceptions.RequestException as error:
-        return f"ct: {error}", None
+        if _never_connected(error):
+            return "ct: can't connect", None
+        # Sent, and the answer was lost: no connect failure, so not retried by default.
+        return f"rt: the connection broke ({type(error).__name__})", None
     if answer.status_code >= 500:
         return "5xx", answer
     return ("4xx" if answer.status_code >= 400 else ""), answer
+
+
+def _never_connected(error: requests.RequestException) -> bool:
+    if isinstance(error, requests.exceptions.ConnectTimeout):
+        return True
+    reason = getattr(error.args[0], "reason", None) if error.args else None
+    return isinstance(reason, NewConnectionError)
 
 
 def _follow(

@@ -49,6 +49,7 @@ def configure_django(urlconf: str, templates: Path) -> None:
         # It sets Content-Length, without which every answer would close its connection.
         MIDDLEWARE=["django.middleware.common.CommonMiddleware"],
         USE_TZ=True,
+        TIME_ZONE="UTC",
         TEMPLATES=[
             {
                 "BACKEND": "django.template.backends.django.DjangoTemplates",

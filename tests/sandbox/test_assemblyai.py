@@ -384,11 +384,14 @@ def test_a_deleted_transcript_is_a_tombstone(assemblyai):
         assert found["audio_duration"] > 5
 
 
-def test_the_page_says_that_this_is_a_stand_in(assemblyai):
-    transcribe(assemblyai)
+def test_the_page_says_that_this_is_a_stand_in_and_shows_times_in_utc(assemblyai):
+    found = transcribe(assemblyai)
+    created = assemblyai.control("GET", "jobs")[-1]["created"]
 
     page = requests.get(assemblyai.url, timeout=5).text
 
     assert "not AssemblyAI" in page
     assert "accuracy is not AssemblyAI" in page
     assert "POST /v2/transcript 200" in page
+    assert found["text"] in page.replace("&#x27;", "'")
+    assert f"{created[11:19]} UTC" in page

@@ -282,3 +282,20 @@ def test_a_refused_connection_is_tried_once_more(twilio, client, dial):
     until(lambda: len(refused()) >= 2, "two attempts")
     assert [s["attempt"] for s in refused()] == [1, 2]
     assert all(s["status"] is None and s["error"] for s in refused())
+
+
+def test_a_connection_that_broke_after_sending_is_not_tried_again(
+    twilio, client, dial, assemblyai
+):
+    # any server that resets will do
+    assemblyai.break_next({"reset_after": True}, path="^/broken/$", times=None)
+    url = f"{assemblyai.url}/broken/"
+
+    finished(client, dial(status_callback=url, status_callback_event=None).sid)
+
+    def sent():
+        return [s for s in twilio.control("GET", "deliveries") if s["url"] == url]
+
+    until(sent, "the attempt")
+    finished(client, dial().sid)  # time for a second one
+    assert [s["attempt"] for s in sent()] == [1]

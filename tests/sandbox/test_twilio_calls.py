@@ -116,12 +116,13 @@ def test_without_events_only_the_end_is_reported(client, dial, product):
     [("0002", "busy", "486"), ("0003", "no-answer", "487"), ("0004", "failed", "404")],
 )
 def test_an_unanswered_call_ends_with_its_status_and_no_twiml_is_asked_for(
-    client, dial, product, digits, status, sip
+    twilio, client, dial, product, digits, status, sip
 ):
     ended = finished(client, dial("+1415555" + digits).sid)
 
     assert ended.status == status
     assert ended.duration == "0"
+    assert evidence(twilio, ended.sid)["said"] is None
     last = product.wait_for("/status/", 2 if status == "failed" else 3)[-1]
     assert last.params["CallStatus"] == status
     assert last.params["SipResponseCode"] == sip
