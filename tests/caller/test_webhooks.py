@@ -75,7 +75,7 @@ def test_any_order_of_the_deliveries_ends_in_the_same_rows(signed_post, part):
         1,
     ]
 
-    # Every eighth of the 720 orders in each of the eight tests, each delivery twice.
+    # 120 of the 720 orders, spread evenly; each delivery comes twice.
     for order in ORDERS[part::48]:
         call = a_call()
         sent = deliveries(call)
