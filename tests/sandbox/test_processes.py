@@ -98,14 +98,17 @@ def test_a_signal_ends_it_cleanly_quickly_and_with_all_its_children(number):
 
 
 @linux
-def test_the_recognisers_die_with_a_killed_parent():
+def test_the_recognisers_die_with_a_killed_parent_and_clear_up(tmp_path, monkeypatch):
+    monkeypatch.setenv("TMPDIR", str(tmp_path))
     stand_in = started("assemblyai", "--pace", "0")
     below = descendants(stand_in.process.pid)
+    [folder] = tmp_path.glob("sandbox-assemblyai-*")
 
     stand_in.process.kill()
     stand_in.process.wait(5)
 
     until(lambda: not alive(below), "the end of the workers", seconds=5)
+    assert not folder.exists()
     stand_in.process.stdout.close()
 
 

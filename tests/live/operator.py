@@ -7,7 +7,8 @@ from html import unescape
 import requests
 
 TOKEN = re.compile(r'name="csrfmiddlewaretoken" value="([^"]+)"')
-TEXT = re.compile(r'class="transcript-text"[^>]*>(.*?)</', re.DOTALL)
+TEXT = re.compile(r'<div class="text"[^>]*>(.*?)</div>', re.DOTALL)
+TAG = re.compile(r"<[^>]+>")
 
 
 class Operator:
@@ -42,6 +43,6 @@ class Operator:
         while time.monotonic() < deadline:
             page = self.get(call_page).text
             if found := TEXT.search(page):
-                return unescape(" ".join(found.group(1).split()))
+                return unescape(" ".join(TAG.sub(" ", found.group(1)).split()))
             time.sleep(0.25)
         raise AssertionError(f"no text after {seconds} s:\n{page[-3000:]}")

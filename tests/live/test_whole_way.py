@@ -1,0 +1,89 @@
+import time
+from concurrent.futures import ThreadPoolExecutor
+from datetime import datetime, timedelta, timezone
+
+import jiwer
+import pytest
+
+from tests.live.operator import Operator
+from tests.live.sandbox import Sandbox, control
+
+WORD_ERROR_RATE = 0.25  # the stand-in's recogniser, not AssemblyAI
+
+as_spoken = jiwer.Compose(
+    [jiwer.ToLowerCase(), jiwer.RemovePunctuation(), jiwer.RemoveMultipleSpaces()]
+)
+
+
+def word_error_rate(said: str, read: str) -> float:
+    return jiwer.wer(as_spoken(said), as_spoken(read))
+
+
+def test_a_call_becomes_the_words_that_were_said(sandbox: Sandbox, operator: Operator):
+    page = operator.dial("14155551234")
+
+    text = operator.text_of(page, seconds=60)
+
+    said = sandbox.said_to("+14155551234")
+    assert word_error_rate(said, text) <= WORD_ERROR_RATE, f"{said!r} became {text!r}"
+
+
+@pytest.mark.slow
+def test_twenty_calls_within_ten_seconds_all_end_in_their_words(
+    sandbox: Sandbox, operator: Operator
+):
+    numbers = [f"1415555{last}" for last in range(2100, 2120)]
+    before = {job["audio_url"] for job in jobs_asked_for(sandbox)}
+
+    began = time.monotonic()
+    pages = {number: operator.dial(number) for number in numbers}
+    dialled_in = time.monotonic() - began
+    with ThreadPoolExecutor(4) as readers:
+        texts = dict(
+            zip(
+                numbers,
+                readers.map(lambda page: operator.text_of(page, 240), pages.values()),
+                strict=True,
+            )
+        )
+
+    rates = {
+        number: word_error_rate(sandbox.said_to(f"+{number}"), text)
+        for number, text in texts.items()
+    }
+    asked = [job["audio_url"] for job in jobs_asked_for(sandbox)]
+    ours = [url for url in asked if url not in before]
+    print(f"\n20 calls dialled in {dialled_in:.1f} s; all read after ", end="")
+    print(f"{time.monotonic() - began:.1f} s; word error rates {sorted(rates.values())}")
+    assert dialled_in < 10
+    assert max(rates.values()) <= WORD_ERROR_RATE, rates
+    assert len(ours) == len(set(ours)) == 20
+
+
+def jobs_asked_for(sandbox: Sandbox) -> list[dict]:
+    asked = sandbox.requests_to(sandbox.assemblyai, "POST", "/v2/transcript")
+    return [request["body"] for request in asked]
+
+
+@pytest.mark.slow
+def test_what_is_ours_between_recording_and_text_takes_under_two_seconds(
+    sandbox: Sandbox, operator: Operator
+):
+    page = operator.dial("14155552190")
+
+    operator.text_of(page, seconds=60)
+
+    seen = datetime.now(timezone.utc)
+    recorded = when(control(sandbox.twilio, "deliveries"), "url", "/recording/")
+    requests = control(sandbox.assemblyai, "requests")
+    submitted = when(requests, "path", "/v2/transcript")
+    finished = when(control(sandbox.assemblyai, "deliveries"), "url", "/assemblyai/")
+    ours = (seen - recorded) - (finished - submitted)
+    print(f"\nrecording completed to text on the page: {ours} of our own")
+    assert timedelta() < ours < timedelta(seconds=2)
+
+
+def when(events: list[dict], key: str, ending: str) -> datetime:
+    """The time of the latest event of this kind."""
+    matching = [event for event in events if ending in event[key]]
+    return max(datetime.fromisoformat(event["at"]) for event in matching)

@@ -1,0 +1,88 @@
+"""The README's first command line, as a newcomer runs it: in a fresh clone, with an
+empty home, to the words on the page, to Ctrl-C. `python -m tests.newcomer`"""
+
+import os
+import re
+import signal
+import subprocess
+import tempfile
+import time
+from pathlib import Path
+
+from tests.live.operator import Operator
+
+ROOT = Path(__file__).resolve().parent.parent
+START_SECONDS = 600  # installs packages from a registry
+
+
+def command_line(name: str) -> str:
+    """What stands in the README under the marker `<!-- name -->`."""
+    readme = (ROOT / "README.md").read_text()
+    found = re.search(rf"<!-- {name} -->\n+```sh\n(.*?)\n```", readme, re.DOTALL)
+    assert found, f"README.md has no command line marked {name}"
+    return found.group(1)
+
+
+def main() -> None:
+    with tempfile.TemporaryDirectory() as folder:
+        clone, home = Path(folder, "clone"), Path(folder, "home")
+        home.mkdir()
+        subprocess.run(["git", "clone", "--quiet", str(ROOT), str(clone)], check=True)
+        kept = {"PATH", "LANG"} | {name for name in os.environ if "CERT" in name}
+        kept |= {name for name in os.environ if name.startswith("PIP_")}
+        environ = {name: os.environ[name] for name in kept & os.environ.keys()}
+        environ["HOME"] = str(home)
+        process = subprocess.Popen(
+            ["bash", "-c", command_line("sandbox")],
+            cwd=clone,
+            env=environ,
+            stdout=subprocess.PIPE,
+            text=True,
+            start_new_session=True,
+        )
+        try:
+            site = wait_until_ready(process)
+            operator = Operator(site)
+            text = operator.text_of(operator.dial("14155551234"), seconds=90)
+            assert len(text.split()) > 5, text
+            print(f"The words on the page: {text}")
+        finally:
+            # As Ctrl-C in a terminal: to every process of the group.
+            os.killpg(process.pid, signal.SIGINT)
+            process.wait(timeout=30)
+        left = processes_in(clone)
+        assert not left, f"Ctrl-C left running: {left}"
+    print("Ctrl-C left no process.")
+
+
+def wait_until_ready(process: "subprocess.Popen[str]") -> str:
+    """The site's address, which the sandbox prints when everything answers."""
+    site = ""
+    deadline = time.monotonic() + START_SECONDS
+    assert process.stdout
+    for line in process.stdout:
+        print(line, end="", flush=True)
+        if found := re.search(r"(http://localhost:\d+)/admin/", line):
+            site = found.group(1)
+        if "Ctrl-C" in line:
+            return site
+        assert time.monotonic() < deadline
+    raise AssertionError("the sandbox ended by itself")
+
+
+def processes_in(folder: Path) -> list[str]:
+    """Command lines of the processes that were started from this folder."""
+    found = []
+    for path in Path("/proc").glob("[0-9]*/cmdline"):
+        try:
+            line = path.read_bytes().replace(b"\0", b" ").decode(errors="replace")
+            where = os.readlink(path.parent / "cwd")
+        except OSError:
+            continue  # it ended while we looked, or is not ours to see
+        if where.startswith(str(folder)):
+            found.append(line)
+    return found
+
+
+if __name__ == "__main__":
+    main()
