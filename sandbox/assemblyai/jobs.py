@@ -51,7 +51,8 @@ def start() -> None:
     """Start the recognisers, which load their model while nobody waits yet."""
     # spawn: this process has threads, which a fork would not survive well.
     context = multiprocessing.get_context("spawn")
-    _pools.append(context.Pool(WORKERS, initializer=recogniser.start_worker))
+    pool = context.Pool(WORKERS, recogniser.start_worker, (account.folder,))
+    _pools.append(pool)
     for _ in range(WORKERS):
         threading.Thread(target=_work, daemon=True).start()
 

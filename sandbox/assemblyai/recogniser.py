@@ -4,6 +4,7 @@ from __future__ import annotations  # array[int] runs on Python 3.12 only
 
 import multiprocessing
 import os
+import shutil
 import signal
 import threading
 from array import array
@@ -17,11 +18,11 @@ from sandbox.assemblyai import sound
 FRAME_MS = 10
 
 
-def start_worker() -> None:
+def start_worker(folder: Path) -> None:
     """Loads the model before the first job needs it."""
     # Ctrl-C goes to every process of the terminal; our parent ends us.
     signal.signal(signal.SIGINT, signal.SIG_IGN)
-    threading.Thread(target=_die_with_parent, daemon=True).start()
+    threading.Thread(target=_die_with_parent, args=(folder,), daemon=True).start()
     _decoder()
 
 
@@ -34,11 +35,12 @@ def _decoder() -> Any:
     return Decoder(loglevel="FATAL")
 
 
-def _die_with_parent() -> None:
-    # Also when it was killed and could tell nobody.
+def _die_with_parent(folder: Path) -> None:
+    # Also when it was killed: then it could neither tell us nor clear its folder.
     parent = multiprocessing.parent_process()
     if parent:
         parent.join()
+        shutil.rmtree(folder, ignore_errors=True)
         os._exit(0)
 
 
