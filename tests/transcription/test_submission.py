@@ -334,9 +334,9 @@ def test_an_address_that_assemblyai_cannot_open_is_followed_by_an_upload(
     vendors.get(JOB, json=failed)
     vendors.get(JOB, json=load("assemblyai/completed"))
 
-    for _ in range(3):
-        advanced(transcript)
+    for _ in range(4):
         make_due(transcript)
+        advanced(transcript)
 
     sent_urls = [
         json.loads(call.request.body)["audio_url"] for call in theirs["submit"].calls

@@ -5,13 +5,16 @@ from urllib.parse import urlsplit
 
 import pytest
 import responses
+from django.db import DatabaseError
 
 from caller import tasks as caller_tasks
 from caller.models import Recording
 from tests.caller.twilio import (
+    CALL,
     CALL_SID,
     MEDIA,
     RECORDING_SID,
+    RECORDINGS,
     a_call,
     deliveries,
     recording_path,
@@ -63,10 +66,6 @@ def test_a_call_becomes_text_with_four_requests_to_assemblyai_and_one_to_twilio(
 
 
 def test_without_any_webhook_the_sweep_ends_at_the_same_text(vendors, work):
-    from tests.caller.twilio import CALL, RECORDINGS
-
-    from .assemblyai import TEXT
-
     call = a_call(sid=CALL_SID, status="ringing", next_check_at="2026-01-01T00:00Z")
     ended = {"status": "completed", "duration": "17", "price": None}
     vendors.get(CALL, json=load("twilio/call", **ended))
@@ -121,7 +120,7 @@ def test_the_audio_that_is_uploaded_is_the_audio_that_twilio_sent(
     uploaded = []
 
     def take(request):
-        uploaded.append(b"".join(request.body))
+        uploaded.append(request.body)
         return 200, {}, json.dumps(load("assemblyai/upload"))
 
     vendors.get(MEDIA, body=audio)
@@ -139,8 +138,6 @@ def test_the_audio_that_is_uploaded_is_the_audio_that_twilio_sent(
 def test_the_recording_and_its_transcript_are_stored_both_or_neither(
     signed_post, monkeypatch
 ):
-    from django.db import DatabaseError
-
     call = a_call(sid=CALL_SID)
 
     def full(*args, **kwargs):

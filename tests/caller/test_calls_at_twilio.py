@@ -1,0 +1,288 @@
+"""What the webhooks did not tell is asked of Twilio: lost answers, lost callbacks."""
+
+from datetime import timedelta
+
+import pytest
+import requests
+from django.utils import timezone
+
+from caller import tasks
+from caller.models import Call, Recording
+from tests.data import load
+from transcription.models import Transcript
+
+from .twilio import (
+    CALL,
+    CALL_SID,
+    CALLS,
+    NUMBER,
+    RECORDINGS,
+    a_call,
+    a_recording,
+    refusal,
+)
+
+pytestmark = pytest.mark.django_db
+
+
+def rfc2822(moment):
+    return moment.strftime("%a, %d %b %Y %H:%M:%S +0000")
+
+
+def listed(*calls):
+    return {"json": load("twilio/calls", calls=list(calls))}
+
+
+def at_twilio(call, **changes):
+    return load("twilio/call", date_created=rfc2822(call.created_at), **changes)
+
+
+def recordings(*rows):
+    return {"json": load("twilio/recordings", recordings=list(rows))}
+
+
+def checked(call):
+    tasks.check_call.call(call.pk)
+    call.refresh_from_db()
+    return call
+
+
+def overdue(call):
+    """Asked for so long ago that Twilio's list must have it."""
+    call.created_at = timezone.now() - timedelta(minutes=3)
+    call.save()
+    return call
+
+
+def test_a_call_whose_webhooks_were_lost_is_brought_up_to_date(vendors):
+    call = a_call(sid=CALL_SID, status="ringing")
+    state = {
+        "status": "completed",
+        "start_time": "Mon, 23 Nov 2026 10:00:20 +0000",
+        "end_time": "Mon, 23 Nov 2026 10:00:37 +0000",
+        "duration": "17",
+        "price": "-0.01300",
+    }
+    vendors.get(CALL, json=load("twilio/call", **state))
+    vendors.get(RECORDINGS, **recordings(load("twilio/recording")))
+
+    checked(call)
+
+    assert (call.status, call.duration_seconds) == ("completed", 17)
+    assert (call.ended_at - call.answered_at).seconds == 17
+    assert (str(call.price), call.price_unit) == ("-0.01300", "USD")
+    assert call.recordings.get().status == "completed"
+    assert Transcript.objects.get().recording == call.recordings.get()
+
+
+def test_asking_twice_makes_no_second_transcript(vendors):
+    call = a_call(sid=CALL_SID, status="ringing")
+    vendors.get(CALL, json=load("twilio/call", status="completed"))
+    vendors.get(RECORDINGS, **recordings(load("twilio/recording")))
+
+    checked(call)
+    checked(call)
+
+    assert Transcript.objects.count() == 1
+
+
+def test_a_call_that_still_rings_is_not_asked_for_recordings(vendors):
+    call = a_call(sid=CALL_SID, status="queued")
+    vendors.get(CALL, json=load("twilio/call", status="ringing"))
+
+    checked(call)
+
+    assert call.status == "ringing"
+    assert len(vendors.calls) == 1
+
+
+@pytest.mark.parametrize("status", ["unknown", "dialing"])
+def test_a_call_whose_answer_was_lost_is_found_in_twilios_list(vendors, status):
+    call = a_call(status=status, error="Twilio did not answer in time.")
+    asked = vendors.get(CALLS, **listed(at_twilio(call, status="in-progress")))
+
+    checked(call)
+
+    assert (call.sid, call.status, call.error) == (CALL_SID, "in-progress", "")
+    assert asked.calls[0].request.params == {
+        "To": NUMBER,
+        "From": "+14155550100",
+        "PageSize": "50",
+    }
+
+
+def test_a_call_that_twilio_never_had_is_failed_and_says_so(vendors, browser):
+    call = overdue(a_call(status="unknown"))
+    vendors.get(CALLS, **listed())
+
+    checked(call)
+
+    assert (call.status, call.next_check_at) == ("failed", None)
+    assert "safe to dial again" in call.error
+    assert "safe to dial again" in browser.get(f"/calls/{call.uuid}/").text
+
+
+def test_a_call_that_is_not_yet_in_the_list_is_looked_for_again(vendors):
+    call = a_call(status="unknown")
+    vendors.get(CALLS, **listed())
+
+    checked(call)
+
+    assert call.status == "unknown"
+    assert call.next_check_at is not None
+
+
+def test_an_earlier_call_to_the_same_number_is_not_taken_for_this_one(vendors):
+    earlier = a_call(sid="CA" + "e" * 32, status="completed")
+    call = overdue(a_call(status="unknown"))
+    known = at_twilio(call, sid=earlier.sid)
+    too_old = load("twilio/call", date_created="Mon, 23 Nov 2020 10:00:00 +0000")
+    undated = load("twilio/call", sid="CA" + "d" * 32)
+    vendors.get(CALLS, **listed(known, too_old, undated))
+
+    checked(call)
+
+    assert (call.sid, call.status) == (None, "failed")
+
+
+@pytest.mark.parametrize(
+    "answer",
+    [
+        refusal(20500, 500),
+        refusal(20429, 429),
+        refusal(20003, 401),
+        {"body": requests.ReadTimeout("slow")},
+        {"body": requests.ConnectionError("reset")},
+        {"body": "<html>", "status": 200},
+        {"json": {"calls": [], "surprise": []}},
+    ],
+)
+def test_twilio_being_away_changes_nothing_and_is_asked_again_later(vendors, answer):
+    call = overdue(a_call(status="unknown"))
+    vendors.get(CALLS, **answer)
+
+    checked(call)
+
+    assert call.status == "unknown"
+    assert call.next_check_at is not None
+
+
+def test_a_recording_that_is_still_prepared_is_asked_for_again(vendors):
+    call = a_call(sid=CALL_SID, status="in-progress")
+    vendors.get(CALL, json=load("twilio/call", status="completed"))
+    early = load("twilio/recording", status="processing", duration=None)
+    vendors.get(RECORDINGS, **recordings(early))
+
+    checked(call)
+
+    assert call.recordings.get().status == "processing"
+    assert call.next_check_at is not None
+    assert not Transcript.objects.exists()
+
+
+@pytest.mark.parametrize("ended", ["busy", "no-answer", "canceled", "failed"])
+def test_a_call_that_nobody_took_is_not_asked_about_again(vendors, ended):
+    call = a_call(sid=CALL_SID, status="ringing")
+    vendors.get(CALL, json=load("twilio/call", status=ended))
+    vendors.get(RECORDINGS, **recordings())
+
+    checked(call)
+
+    assert (call.status, call.next_check_at) == (ended, None)
+
+
+def test_after_ten_minutes_nothing_more_is_expected_of_a_call(vendors, browser):
+    call = a_call(sid=CALL_SID, status="in-progress")
+    ended = rfc2822(timezone.now() - timedelta(minutes=11))
+    vendors.get(CALL, json=load("twilio/call", status="completed", end_time=ended))
+    vendors.get(RECORDINGS, **recordings())
+
+    checked(call)
+
+    assert call.next_check_at is None
+    assert "no recording of this call" in browser.get(f"/calls/{call.uuid}/").text
+
+
+def test_the_price_ends_the_questions(vendors):
+    call = a_call(sid=CALL_SID, status="completed", ended_at=timezone.now())
+    a_recording(call=call)
+    vendors.get(CALL, json=load("twilio/call", status="completed", price="-0.013"))
+    vendors.get(RECORDINGS, **recordings(load("twilio/recording")))
+
+    checked(call)
+
+    assert call.next_check_at is None
+
+
+def test_another_calls_answer_changes_nothing(vendors, caplog):
+    call = a_call(sid=CALL_SID, status="ringing")
+    other = load("twilio/call", sid="CA" + "f" * 32, status="completed")
+    vendors.get(CALL, json=other)
+
+    checked(call)
+
+    assert (call.sid, call.status) == (CALL_SID, "ringing")
+    assert "other_sid" in caplog.text
+
+
+def test_a_call_that_was_deleted_here_needs_no_check():
+    assert tasks.check_call.call(999) is None
+
+
+def test_each_call_that_is_due_is_given_to_one_asker_only():
+    due = a_call(next_check_at=timezone.now() - timedelta(seconds=1))
+    a_call(to="+442079460123")
+    a_call(to="+442079460124", status="busy", next_check_at=None)
+
+    first, second = Call.objects.claim_due(), Call.objects.claim_due()
+
+    assert (first, second) == ([due.pk], [])
+
+
+def test_a_call_that_nobody_came_to_check_is_due_again_after_45_seconds():
+    call = a_call(next_check_at=timezone.now() - timedelta(seconds=1))
+
+    Call.objects.claim_due()
+    call.refresh_from_db()
+
+    wait = call.next_check_at - timezone.now()
+    assert timedelta(seconds=43) < wait <= timedelta(seconds=45)
+
+
+def test_a_sweep_takes_no_more_than_it_can_do():
+    for number in range(3):
+        past = timezone.now() - timedelta(minutes=number + 1)
+        a_call(to=f"+44207946012{number}", next_check_at=past)
+
+    claimed = Call.objects.claim_due(limit=2)
+
+    oldest = Call.objects.order_by("-to").values_list("pk", flat=True)[:2]
+    assert claimed == list(oldest)
+
+
+@pytest.mark.django_db(transaction=True)
+def test_the_sweep_sends_due_calls_to_be_checked(vendors, work):
+    past = timezone.now() - timedelta(seconds=1)
+    call = a_call(sid=CALL_SID, status="ringing", next_check_at=past)
+    vendors.get(CALL, json=load("twilio/call", status="in-progress"))
+
+    sent = [tasks.sweep(), tasks.sweep()]
+    work()
+
+    call.refresh_from_db()
+    assert sent == [1, 0]
+    assert call.status == "in-progress"
+
+
+def test_a_recording_is_never_taken_back_from_its_final_state(vendors):
+    call = a_call(sid=CALL_SID, status="completed", ended_at=timezone.now())
+    recording = a_recording(call=call)
+    vendors.get(CALL, json=load("twilio/call", status="completed"))
+    gone = load("twilio/recording", status="deleted", channels=2)
+    vendors.get(RECORDINGS, **recordings(gone))
+
+    checked(call)
+
+    recording.refresh_from_db()
+    assert recording.status == "completed"
+    assert Recording.objects.count() == 1

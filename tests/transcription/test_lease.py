@@ -1,0 +1,396 @@
+"""Several workers, lost and doubled messages, clocks that jump: each row is worked on by
+one at a time, and what it did is written only while the row is still its own."""
+
+import json
+import threading
+from datetime import timedelta
+from uuid import uuid4
+
+import pytest
+import responses
+from django.db import connection
+from django.utils import timezone
+
+from tests.caller.twilio import MEDIA
+from tests.data import load, wav
+from transcription import tasks
+from transcription.models import LeaseLost, Transcript
+
+from .assemblyai import (
+    JOB,
+    TEXT,
+    TRANSCRIPT,
+    UPLOAD,
+    a_transcript,
+    advanced,
+    answers_well,
+    make_due,
+)
+
+pytestmark = pytest.mark.django_db
+
+
+def taken_over(transcript):
+    """Another worker, which took ours for dead, holds the row now."""
+    Transcript.objects.filter(pk=transcript.pk).update(
+        lease=uuid4(), leased_until=timezone.now() + timedelta(seconds=50)
+    )
+
+
+def nudge(client, transcript):
+    return client.post(
+        f"/webhooks/assemblyai/{transcript.uuid}/",
+        load("assemblyai/webhook"),
+        content_type="application/json",
+        headers={"X-Djtranscribe-Token": transcript.webhook_token()},
+    )
+
+
+def test_of_two_who_claim_a_row_one_gets_it():
+    transcript = a_transcript()
+
+    first = Transcript.objects.claim(transcript.pk)
+    second = Transcript.objects.claim(transcript.pk)
+
+    assert first.pk == transcript.pk
+    assert second is None
+
+
+@pytest.mark.django_db(transaction=True)
+@pytest.mark.skipif(
+    "connection.vendor == 'sqlite'",
+    reason="SQLite in memory has no second connection; on PostgreSQL this runs",
+)
+def test_of_many_threads_that_claim_a_row_one_gets_it():
+    transcript = a_transcript()
+    barrier, got = threading.Barrier(8), []
+
+    def claim():
+        barrier.wait()
+        got.append(Transcript.objects.claim(transcript.pk))
+        connection.close()
+
+    threads = [threading.Thread(target=claim) for _ in range(8)]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+
+    assert len([row for row in got if row]) == 1
+    assert len(got) == 8
+
+
+def test_a_row_whose_time_has_not_come_cannot_be_claimed():
+    later = timezone.now() + timedelta(seconds=5)
+    transcript = a_transcript(next_attempt_at=later)
+
+    assert Transcript.objects.claim(transcript.pk) is None
+
+
+def test_the_row_of_a_dead_worker_is_free_once_its_lease_has_ended():
+    ended = timezone.now() - timedelta(seconds=1)
+    transcript = a_transcript(lease=uuid4(), leased_until=ended)
+
+    claimed = Transcript.objects.claim(transcript.pk)
+
+    assert claimed.lease != transcript.lease
+    assert claimed.leased_until > timezone.now() + timedelta(seconds=50)
+
+
+def test_a_lease_from_before_the_clock_was_put_back_holds_nothing(settings):
+    settings.LEASE_SECONDS = 60
+    future = timezone.now() + timedelta(hours=1)
+    transcript = a_transcript(lease=uuid4(), leased_until=future)
+
+    assert Transcript.objects.claim(transcript.pk) is not None
+
+
+def test_a_message_that_comes_twice_does_the_work_once(vendors):
+    transcript = a_transcript("uploaded")
+    asked = vendors.post(TRANSCRIPT, json=load("assemblyai/queued"))
+
+    advanced(transcript)
+    advanced(transcript)
+
+    assert asked.call_count == 1
+
+
+def test_a_message_that_comes_while_another_works_does_nothing(vendors):
+    transcript = a_transcript("uploaded")
+
+    def meanwhile(request):
+        tasks.advance.call(transcript.pk)
+        return 200, {}, json.dumps(load("assemblyai/queued"))
+
+    vendors.add_callback(responses.POST, TRANSCRIPT, meanwhile)
+    advanced(transcript)
+
+    assert len(vendors.calls) == 1
+    assert transcript.status == "queued"
+
+
+@pytest.mark.parametrize(
+    ("status", "method", "url", "body"),
+    [
+        ("fetched", "POST", UPLOAD, "assemblyai/upload"),
+        ("uploaded", "POST", TRANSCRIPT, "assemblyai/queued"),
+        ("queued", "GET", JOB, "assemblyai/completed"),
+        ("queued", "GET", JOB, "assemblyai/error"),
+        ("queued", "GET", JOB, "assemblyai/deleted"),
+    ],
+)
+def test_who_lost_the_lease_writes_nothing(vendors, status, method, url, body, caplog):
+    transcript = a_transcript(status)
+    seen = []
+
+    def meanwhile(request):
+        taken_over(transcript)
+        seen.append(Transcript.objects.values().get(pk=transcript.pk))
+        return 200, {}, json.dumps(load(body))
+
+    vendors.add_callback(method, url, meanwhile)
+    advanced(transcript)
+
+    assert Transcript.objects.values().get(pk=transcript.pk) == seen[0]
+    assert "lease=lost" in caplog.text
+
+
+@pytest.mark.parametrize("status_code", [401, 400, 500])
+def test_who_lost_the_lease_writes_no_failure_either(vendors, status_code):
+    transcript = a_transcript("queued")
+
+    def meanwhile(request):
+        taken_over(transcript)
+        return status_code, {}, "{}"
+
+    vendors.add_callback(responses.GET, JOB, meanwhile)
+    advanced(transcript)
+
+    assert (transcript.status, transcript.error, transcript.attempts) == (
+        "queued",
+        "",
+        0,
+    )
+
+
+def test_a_long_download_keeps_its_lease(vendors, settings):
+    transcript = a_transcript("pending")
+    claimed = Transcript.objects.claim(transcript.pk)
+    Transcript.objects.update(leased_until=timezone.now() + timedelta(seconds=1))
+    vendors.get(MEDIA, body=wav(200))  # 3.2 MB
+
+    claimed.recording.fetch_audio(claimed.keep_lease)
+
+    transcript.refresh_from_db()
+    assert transcript.leased_until > timezone.now() + timedelta(seconds=50)
+    assert transcript.lease == claimed.lease
+
+
+def test_a_download_stops_when_another_has_taken_the_row_over(vendors):
+    transcript = a_transcript("pending")
+    claimed = Transcript.objects.claim(transcript.pk)
+    taken_over(transcript)
+    vendors.get(MEDIA, body=wav(200))
+
+    with pytest.raises(LeaseLost):
+        claimed.recording.fetch_audio(claimed.keep_lease)
+
+    transcript.recording.refresh_from_db()
+    assert not transcript.recording.audio
+
+
+def test_audio_that_two_fetched_is_stored_once(vendors, media):
+    transcript = a_transcript("pending")
+    first, second = transcript.recording, type(transcript.recording).objects.get()
+    vendors.get(MEDIA, body=wav())
+
+    first.fetch_audio(lambda: None)
+    second.fetch_audio(lambda: None)
+
+    assert second.audio.name == first.audio.name
+    assert len(list(media.rglob("*.wav"))) == 1
+
+
+# The webhook
+
+
+def test_a_webhook_makes_the_row_due_at_once(client, vendors):
+    transcript = a_transcript("queued")
+    Transcript.objects.update(next_attempt_at=timezone.now() + timedelta(minutes=10))
+    vendors.get(JOB, json=load("assemblyai/completed"))
+
+    answer = nudge(client, transcript)
+    advanced(transcript)
+
+    assert answer.status_code == 204
+    assert transcript.text == TEXT
+
+
+def test_a_webhook_that_comes_while_the_row_is_worked_on_is_not_lost(client, vendors):
+    transcript = a_transcript("queued")
+    codes = []
+
+    def still_processing(request):
+        codes.append(nudge(client, transcript).status_code)
+        return 200, {}, json.dumps(load("assemblyai/queued", status="processing"))
+
+    first = vendors.add_callback(responses.GET, JOB, still_processing)
+    vendors.get(JOB, json=load("assemblyai/completed"))
+    advanced(transcript)
+
+    assert codes == [204]
+    assert first.call_count == 1
+    assert transcript.text == TEXT
+
+
+def test_a_webhook_that_comes_before_the_jobs_id_is_stored_comes_again(client, vendors):
+    transcript = a_transcript("uploaded")
+    codes = []
+
+    def fast(request):
+        codes.append(nudge(client, transcript).status_code)
+        return 200, {}, json.dumps(load("assemblyai/queued"))
+
+    vendors.add_callback(responses.POST, TRANSCRIPT, fast)
+    advanced(transcript)
+    codes.append(nudge(client, transcript).status_code)
+
+    assert codes == [503, 204]
+
+
+def test_a_webhooks_words_are_not_believed(client, vendors):
+    transcript = a_transcript("queued")
+    vendors.get(JOB, json=load("assemblyai/queued", status="processing"))
+    headers = {"X-Djtranscribe-Token": transcript.webhook_token()}
+    path = f"/webhooks/assemblyai/{transcript.uuid}/"
+
+    lie = {"transcript_id": "x", "status": "error", "text": "Lies."}
+    client.post(path, lie, content_type="application/json", headers=headers)
+    advanced(transcript)
+
+    assert (transcript.status, transcript.text) == ("processing", "")
+
+
+@pytest.mark.parametrize("body", [b"", b"{", b"\xff\xfe", b"[" * 10_000, b"null"])
+def test_an_authentic_webhook_may_have_any_body(client, body):
+    transcript = a_transcript("queued")
+
+    answer = client.post(
+        f"/webhooks/assemblyai/{transcript.uuid}/",
+        body,
+        content_type="application/json",
+        headers={"X-Djtranscribe-Token": transcript.webhook_token()},
+    )
+
+    assert answer.status_code == 204
+
+
+def test_the_token_of_one_transcript_opens_no_other(client):
+    mine = a_transcript("queued")
+    other = a_transcript("queued", recording=mine.recording, assemblyai_id="other")
+
+    answer = client.post(
+        f"/webhooks/assemblyai/{other.uuid}/",
+        headers={"X-Djtranscribe-Token": mine.webhook_token()},
+    )
+
+    assert answer.status_code == 403
+
+
+def test_a_token_survives_a_change_of_the_secret_key_while_the_old_one_is_kept(
+    client, settings
+):
+    transcript = a_transcript("queued")
+    headers = {"X-Djtranscribe-Token": transcript.webhook_token()}
+    path = f"/webhooks/assemblyai/{transcript.uuid}/"
+    old, settings.SECRET_KEY = settings.SECRET_KEY, "a new one"
+
+    dropped = client.post(path, headers=headers)
+    settings.SECRET_KEY_FALLBACKS = [old]
+    kept = client.post(path, headers=headers)
+
+    assert (dropped.status_code, kept.status_code) == (403, 204)
+
+
+def test_a_webhook_about_a_transcript_that_we_deleted_does_not_come_again(client):
+    transcript = a_transcript("queued")
+    token, path = transcript.webhook_token(), f"/webhooks/assemblyai/{transcript.uuid}/"
+    transcript.delete()
+
+    answer = client.post(path, headers={"X-Djtranscribe-Token": token})
+
+    assert answer.status_code == 204
+
+
+def test_a_webhook_that_could_not_be_stored_is_asked_to_come_again(client, monkeypatch):
+    from django.db import OperationalError
+
+    transcript = a_transcript("queued")
+
+    def away(*args, **kwargs):
+        raise OperationalError("the database is away")
+
+    monkeypatch.setattr("django.db.models.query.QuerySet.update", away)
+    answer = nudge(client, transcript)
+
+    assert answer.status_code == 503
+
+
+# The sweep
+
+
+@pytest.mark.django_db(transaction=True)
+def test_the_sweep_sends_a_message_once_and_again_when_it_was_lost(vendors, work):
+    transcript = a_transcript("pending")
+    vendors.get(MEDIA, body=wav())
+    answers_well(vendors)
+
+    sent = [tasks.sweep(), tasks.sweep()]
+    ago = timezone.now() - timedelta(seconds=61)
+    Transcript.objects.update(announced_at=ago)
+    sent.append(tasks.sweep())
+    work()
+
+    transcript.refresh_from_db()
+    assert sent == [1, 0, 1]
+    assert transcript.status == "queued"
+
+
+def test_the_sweep_leaves_rows_that_wait_are_finished_or_are_worked_on():
+    recording = a_transcript("error").recording
+    soon = timezone.now() + timedelta(seconds=5)
+    a_transcript(recording=recording, next_attempt_at=soon)
+    held = {"lease": uuid4(), "leased_until": timezone.now() + timedelta(seconds=5)}
+    a_transcript(recording=recording, **held)
+
+    assert tasks.sweep() == 0
+
+
+def test_the_sweep_sends_again_what_was_announced_before_the_clock_was_put_back():
+    a_transcript(announced_at=timezone.now() + timedelta(hours=1))
+
+    assert tasks.sweep() == 1
+
+
+def test_the_sweep_takes_the_longest_waiting_first_and_not_all_at_once():
+    recording = a_transcript().recording
+    for minutes in (3, 1, 2):
+        since = timezone.now() - timedelta(minutes=minutes)
+        a_transcript(recording=recording, next_attempt_at=since)
+
+    sent = tasks.sweep(limit=2)
+
+    announced = Transcript.objects.exclude(announced_at=None)
+    waits = sorted(row.next_attempt_at for row in Transcript.objects.all())
+    assert sent == 2
+    assert sorted(row.next_attempt_at for row in announced) == waits[:2]
+
+
+def test_work_that_begins_clears_the_mark_so_that_the_next_step_is_announced(vendors):
+    transcript = a_transcript("queued", announced_at=timezone.now())
+    vendors.get(JOB, json=load("assemblyai/queued"))
+
+    advanced(transcript)
+    make_due(transcript)
+
+    assert tasks.sweep() == 1
