@@ -4,7 +4,8 @@
   const announcer = document.getElementById("announcer");
   const offline = document.getElementById("offline");
   let last = "";
-  let announced = document.getElementById("headline-text").textContent;
+  const headline = () => document.getElementById("headline").textContent.trim();
+  let announced = headline();
 
   document.addEventListener("htmx:beforeSwap", (event) => {
     const { xhr } = event.detail;
@@ -21,8 +22,7 @@
   });
 
   document.addEventListener("htmx:afterSwap", () => {
-    const now = document.getElementById("headline-text").textContent;
-    if (now !== announced) announcer.textContent = announced = now;
+    if (headline() !== announced) announcer.textContent = announced = headline();
   });
 
   for (const failure of ["htmx:sendError", "htmx:responseError", "htmx:timeout"]) {
