@@ -1,12 +1,13 @@
 from typing import Any
 
-from django.contrib import admin
+from django.contrib import admin, messages
 from django.db.models import QuerySet
 from django.http import HttpRequest
 from django.utils.html import format_html, format_html_join
 from django.utils.safestring import SafeString
 
 from caller.models import Call, Recording
+from caller.tasks import check_call
 from djtranscribe.read_only_admin import ReadOnly, ReadOnlyInline, link, player
 
 
@@ -38,6 +39,7 @@ class CallAdmin(HasLength, ReadOnly, admin.ModelAdmin[Call]):
     search_help_text = "A number's digits, a call's SID or UUID."
     date_hierarchy = "created_at"
     inlines = [RecordingInline]
+    actions = ["ask_twilio"]
     fieldsets = [
         (None, {"fields": ["number", "country", "status", "error", "watch"]}),
         (
@@ -55,6 +57,15 @@ class CallAdmin(HasLength, ReadOnly, admin.ModelAdmin[Call]):
         digits = search_term.translate(str.maketrans("", "", " ()-."))
         term = digits if digits.removeprefix("+").isdigit() else search_term
         return super().get_search_results(request, queryset, term)
+
+    def has_ask_permission(self, request: HttpRequest) -> bool:
+        return request.user.has_perm("caller.add_call")
+
+    @admin.action(description="Ask Twilio now", permissions=["ask"])
+    def ask_twilio(self, request: HttpRequest, chosen: QuerySet[Call]) -> None:
+        for pk in chosen.values_list("pk", flat=True):
+            check_call.enqueue(pk)
+        messages.success(request, f"Twilio is asked about {chosen.count()} calls.")
 
     @admin.display(description="number", ordering="to")
     def number(self, call: Call) -> str:

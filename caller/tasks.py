@@ -1,23 +1,36 @@
 import logging
+from datetime import timedelta
 
+from django.utils import timezone
 from django_tasks import task
 
-from caller.models import Call
-from caller.twilio_client import TwilioError
+from caller import twilio_client
+from caller.models import Call, Recording
+from caller.twilio_client import CallState, TwilioError
+from djtranscribe.models import VendorPause
 
 logger = logging.getLogger(__name__)
+
+# How long Twilio's clock and ours may differ, and how late a request may arrive.
+CLOCK_SKEW = timedelta(minutes=2)
 
 
 @task()
 def check_call(call_pk: int) -> None:
     """Ask Twilio what its webhooks did not tell us. A lost message is sent again."""
     call = Call.objects.filter(pk=call_pk).first()
-    if call is None:
+    pause = VendorPause.objects.of(TwilioError.vendor)
+    if call is None or (pause and not pause.lets_through()):
         return
     try:
-        call.ask_twilio()
+        ask_twilio(call)
     except TwilioError as error:
         logger.warning("call=%s check=failed code=%s", call.uuid, error.code)
+        if error.account:
+            VendorPause.objects.begin(error)
+    else:
+        if pause:
+            pause.delete()
 
 
 def sweep() -> int:
@@ -26,3 +39,29 @@ def sweep() -> int:
     for call_pk in calls:
         check_call.enqueue(call_pk)
     return len(calls)
+
+
+def ask_twilio(call: Call) -> None:
+    """Learn a call's state and recordings from Twilio. Raises TwilioError."""
+    if call.sid:
+        call.apply(twilio_client.fetch_call(call.sid))
+    elif found := find_at_twilio(call):
+        call.apply(found)
+    elif timezone.now() > call.created_at + CLOCK_SKEW:
+        call.never_happened()
+    if call.sid and call.is_finished:
+        for news in twilio_client.list_recordings(call.sid):
+            Recording.record(news, call)
+
+
+def find_at_twilio(call: Call) -> CallState | None:
+    """The call that was placed although its answer never reached us."""
+    earliest, latest = call.created_at - CLOCK_SKEW, call.created_at + CLOCK_SKEW
+    candidates = [
+        state
+        for state in twilio_client.list_calls(call.to)
+        if state.created_at and earliest <= state.created_at <= latest
+    ]
+    sids = [state.sid for state in candidates]
+    known = set(Call.objects.filter(sid__in=sids).values_list("sid", flat=True))
+    return next((s for s in reversed(candidates) if s.sid not in known), None)

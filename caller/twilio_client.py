@@ -69,7 +69,7 @@ CREDENTIALS = (
 
 
 class TwilioError(VendorError):
-    pass
+    vendor = "twilio"
 
 
 @dataclass(frozen=True)

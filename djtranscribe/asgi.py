@@ -1,7 +1,7 @@
 import os
 
-from django.core.management import call_command
 from django.core.asgi import get_asgi_application
+from django.core.management import call_command
 
 os.environ.setdefault("DJANGO_SETTINGS_MODULE", "djtranscribe.settings")
 

@@ -12,6 +12,8 @@ class VendorError(Exception):
     code: the vendor's own number for the fault, or None.
     """
 
+    vendor = ""
+
     def __init__(
         self,
         message: str,

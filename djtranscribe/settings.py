@@ -6,6 +6,7 @@ tests/test_documentation.py holds the three equal.
 
 import os
 from pathlib import Path
+from typing import Any
 from urllib.parse import urlsplit
 
 import dj_database_url
@@ -85,6 +86,7 @@ AUDIO_DELIVERY = text("AUDIO_DELIVERY", "upload")
 
 SWEEP_SECONDS = seconds("SWEEP_SECONDS", 10)
 LEASE_SECONDS = seconds("LEASE_SECONDS", 60)
+RECOVER_SECONDS = seconds("RECOVER_SECONDS", 90)
 TASKS = {"default": {"BACKEND": "django_tasks_db.DatabaseBackend"}}
 
 # Django
@@ -178,17 +180,27 @@ STATIC_ROOT = BASE_DIR / "staticfiles"
 # Makes static files findable without `collectstatic` under gunicorn too.
 WHITENOISE_USE_FINDERS = True
 
-# A call's UUID may be logged; numbers, texts and tokens may not.
-LOGGING = {
+LOGGING: dict[str, Any] = {
     "version": 1,
     "disable_existing_loggers": False,
+    "filters": {"no-numbers": {"()": "djtranscribe.logs.NoNumbers"}},
     "formatters": {
-        "line": {"format": "{asctime} {levelname} {name} {message}", "style": "{"}
+        "line": {
+            "format": "time={asctime} level={levelname} logger={name} {message}",
+            "style": "{",
+        }
     },
-    "handlers": {"console": {"class": "logging.StreamHandler", "formatter": "line"}},
+    "handlers": {
+        "console": {
+            "class": "logging.StreamHandler",
+            "formatter": "line",
+            "filters": ["no-numbers"],
+        }
+    },
     "loggers": {
-        "caller": {"handlers": ["console"], "level": "INFO"},
-        "transcription": {"handlers": ["console"], "level": "INFO"},
-        "djtranscribe": {"handlers": ["console"], "level": "INFO"},
+        name: {"handlers": ["console"], "level": "INFO", "propagate": False}
+        for name in ("caller", "transcription", "djtranscribe", "django")
     },
 }
+# With the console's line instead of Django's own, which has no filter.
+LOGGING["loggers"]["django.server"] = LOGGING["loggers"]["django"]

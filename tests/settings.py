@@ -22,6 +22,7 @@ os.environ.update(
         "AUDIO_DELIVERY": "upload",
         "SWEEP_SECONDS": "10",
         "LEASE_SECONDS": "60",
+        "RECOVER_SECONDS": "90",
         "MEDIA_ROOT": "/nonexistent/tests-set-their-own",
     }
 )

@@ -1,4 +1,4 @@
-from typing import Any
+from typing import Any, cast
 
 from django.contrib import admin, messages
 from django.db.models import QuerySet
@@ -9,8 +9,28 @@ from django.utils.safestring import SafeString
 
 from djtranscribe.read_only_admin import ReadOnly, link, player, pretty
 from transcription.keyterms import terms_of, warnings_for
-from transcription.models import Transcript, Vocabulary
+from transcription.models import Transcript, TranscriptQuerySet, Vocabulary
 from transcription.tasks import announce, start
+
+
+class NeedsAttention(admin.SimpleListFilter):
+    title = "what needs attention"
+    parameter_name = "attention"
+
+    def lookups(self, request: HttpRequest, model_admin: Any) -> list[tuple[str, str]]:
+        return [("failed", "Failed"), ("stuck", "Stuck"), ("paused", "Paused")]
+
+    def queryset(
+        self, request: HttpRequest, queryset: QuerySet[Transcript]
+    ) -> QuerySet[Transcript]:
+        transcripts = cast(TranscriptQuerySet, queryset)
+        if self.value() == "failed":
+            return transcripts.failed()
+        if self.value() == "stuck":
+            return transcripts.stuck(timezone.now())
+        if self.value() == "paused":
+            return transcripts.paused()
+        return queryset
 
 
 @admin.register(Transcript)
@@ -23,11 +43,18 @@ class TranscriptAdmin(ReadOnly, admin.ModelAdmin[Transcript]):
         "created_at",
         "vocabulary",
     ]
-    list_filter = ["status", "created_at", "error_class", "vocabulary", "model_used"]
+    list_filter = [
+        NeedsAttention,
+        "status",
+        "created_at",
+        "error_class",
+        "vocabulary",
+        "model_used",
+    ]
     list_select_related = ["recording__call", "vocabulary"]
     search_fields = ["text", "recording__call__to", "assemblyai_id", "uuid"]
     search_help_text = "Words of the text, or a number's digits."
-    actions = ["transcribe_again", "refresh_now"]
+    actions = ["try_again", "refresh_now", "transcribe_again"]
     fieldsets = [
         (None, {"fields": ["recording_link", "call_link", "player", "words_said"]}),
         ("How sure", {"fields": ["certainty", "language", "model_used", "vocabulary"]}),
@@ -104,6 +131,16 @@ class TranscriptAdmin(ReadOnly, admin.ModelAdmin[Transcript]):
 
     def has_act_permission(self, request: HttpRequest) -> bool:
         return request.user.has_perm("transcription.add_transcript")
+
+    @admin.action(description="Try again what failed", permissions=["act"])
+    def try_again(self, request: HttpRequest, chosen: QuerySet[Transcript]) -> None:
+        """From the stage that failed: what was stored or handed over before stays."""
+        retried = [transcript for transcript in chosen if transcript.retry()]
+        for transcript in retried:
+            announce(transcript.pk)
+        others = chosen.count() - len(retried)
+        note = f" {others} had not failed." if others else ""
+        messages.success(request, f"{len(retried)} are tried again.{note}")
 
     @admin.action(description="Transcribe again", permissions=["act"])
     def transcribe_again(

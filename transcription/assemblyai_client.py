@@ -24,7 +24,7 @@ KEY_REFUSED = (
 
 
 class AssemblyAIError(VendorError):
-    pass
+    vendor = "assemblyai"
 
 
 @lru_cache(maxsize=4)

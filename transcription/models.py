@@ -14,15 +14,17 @@ from django.utils.crypto import salted_hmac
 
 from caller.models import Recording
 from djtranscribe.errors import VendorError
+from djtranscribe.models import PROBE_AFTER
 from transcription import keyterms
 
 # AssemblyAI deletes uploads after 24 hours; one hour less is safe.
 UPLOAD_LIVES = timedelta(hours=23)
-# A job's webhook is the rule; this is how often we look when it does not come.
-POLL_AFTER = timedelta(seconds=30)
 # Doubling from 5 seconds to 15 minutes: about a day until the row is an error.
 BACKOFF_SECONDS = (5, 900)
+# No wait is longer, so one that is comes from a clock that was put back.
+LONGEST_WAIT = timedelta(minutes=20)
 MAX_ATTEMPTS = 100
+STUCK_AFTER = timedelta(minutes=15)
 # Failed jobs are not charged, but neither do they heal for ever.
 MAX_JOBS = 4
 
@@ -79,7 +81,22 @@ class TranscriptQuerySet(models.QuerySet["Transcript"]):
 
     def due(self, now: datetime) -> TranscriptQuerySet:
         """Rows whose time has come and on which nobody works."""
-        return self.unfinished().unclaimed(now).filter(next_attempt_at__lte=now)
+        its_time = Q(next_attempt_at__lte=now) | Q(
+            next_attempt_at__gt=now + LONGEST_WAIT
+        )
+        return self.unfinished().unclaimed(now).filter(its_time)
+
+    def stuck(self, now: datetime) -> TranscriptQuerySet:
+        """Still on the way although most are done in a minute or two."""
+        return self.unfinished().filter(created_at__lt=now - STUCK_AFTER)
+
+    def paused(self) -> TranscriptQuerySet:
+        """Held back by a fault of our account at a vendor."""
+        account = Transcript.ErrorClass.ACCOUNT
+        return self.unfinished().filter(error_class=account)
+
+    def failed(self) -> TranscriptQuerySet:
+        return self.filter(status=Transcript.Status.ERROR)
 
     def claim(self, pk: int) -> Transcript | None:
         """Take a due row for LEASE_SECONDS; None if it is not due or another's."""
@@ -110,6 +127,7 @@ class Transcript(models.Model):
         FETCHED = "fetched", "Audio stored"
         UPLOADED = "uploaded", "Audio handed over"
         SUBMITTING = "submitting", "Being submitted"
+        LOST = "lost", "Answer lost: looking for the job"
         # AssemblyAI's, letter for letter
         QUEUED = "queued", "Queued at AssemblyAI"
         PROCESSING = "processing", "Being transcribed"
@@ -250,23 +268,52 @@ class Transcript(models.Model):
     def retry_later(self, error: VendorError | OSError, **columns: Any) -> None:
         """The step failed and may heal: try again later, or give up after a day."""
         attempts = self.attempts + 1
-        message = str(error) if isinstance(error, VendorError) else explain(error)
-        is_account = isinstance(error, VendorError) and error.account
-        if attempts >= MAX_ATTEMPTS and not is_account:
-            self.fail(f"Given up after {attempts} attempts. {message}", **columns)
+        if attempts >= MAX_ATTEMPTS:
+            self.fail(
+                f"Given up after {attempts} attempts. {explain(error)}", **columns
+            )
             return
         first, longest = BACKOFF_SECONDS
         seconds = min(longest, first * 2 ** min(attempts - 1, 16)) * uniform(0.75, 1.25)  # noqa: S311
         if isinstance(error, VendorError) and error.retry_after:
-            seconds = max(seconds, min(error.retry_after, 3600))
+            seconds = max(seconds, error.retry_after)
         self.release(
-            wait=timedelta(seconds=seconds),
+            wait=min(timedelta(seconds=seconds), LONGEST_WAIT),
             attempts=attempts,
-            error=message,
-            error_class=self.ErrorClass.ACCOUNT
-            if is_account
-            else self.ErrorClass.TEMPORARY,
+            error=explain(error),
+            error_class=self.ErrorClass.TEMPORARY,
             **columns,
+        )
+
+    def hold(self, reason: str) -> None:
+        """Our account is at fault, not this row: wait, without counting an attempt."""
+        self.release(
+            wait=PROBE_AFTER,
+            attempts=self.attempts,
+            error=reason,
+            error_class=self.ErrorClass.ACCOUNT,
+        )
+
+    def retry(self) -> bool:
+        """An operator wants a failed transcript tried again, from where it failed."""
+        if self.assemblyai_id:
+            # That job is over; a failed one was not charged.
+            status = self.Status.FETCHED
+        elif self.audio_url and self.upload_is_fresh:
+            status = self.Status.UPLOADED
+        else:
+            status = self.Status.PENDING
+        failed = Transcript.objects.failed().filter(pk=self.pk)
+        return bool(
+            failed.update(
+                status=status,
+                assemblyai_id=None,
+                error="",
+                error_class="",
+                attempts=0,
+                finished_at=None,
+                next_attempt_at=timezone.now(),
+            )
         )
 
     def fail(self, reason: str, **columns: Any) -> None:
@@ -294,5 +341,15 @@ def webhook_token(uuid: UUID, secret: str) -> str:
     return salted_hmac("transcription.webhook", str(uuid), secret=secret).hexdigest()
 
 
-def explain(error: OSError) -> str:
+def explain(error: VendorError | OSError) -> str:
+    if isinstance(error, VendorError):
+        return error.message
     return f"The audio could not be stored or read: {error.strerror or error}."
+
+
+def poll_after() -> timedelta:
+    """A job's webhook is the rule; this is when we look if it does not come.
+
+    A quarter of RECOVER_SECONDS, see caller.models.call.soon.
+    """
+    return timedelta(seconds=settings.RECOVER_SECONDS / 4)

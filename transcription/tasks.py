@@ -19,14 +19,17 @@ from django_tasks import task
 
 from caller import audio, twilio_client
 from caller.models import Recording
+from caller.twilio_client import TwilioError
 from djtranscribe.errors import VendorError
+from djtranscribe.models import VendorPause
 from transcription import assemblyai_client, jobs
+from transcription.assemblyai_client import AssemblyAIError
 from transcription.models import (
     MAX_JOBS,
-    POLL_AFTER,
     LeaseLost,
     Transcript,
     Vocabulary,
+    poll_after,
 )
 
 logger = logging.getLogger(__name__)
@@ -80,7 +83,11 @@ def sweep(limit: int = 500) -> int:
 def take_step(transcript: Transcript) -> None:
     """One step, and its outcome on the row. Raises LeaseLost."""
     # A status that AssemblyAI invents after us is not final: look again.
-    step = STEPS.get(transcript.status, refresh)
+    step, vendor = STEPS.get(transcript.status, (refresh, ASSEMBLYAI))
+    pause = VendorPause.objects.of(vendor)
+    if pause and not pause.lets_through():
+        transcript.hold(pause.reason)
+        return
     try:
         step(transcript)
     except VendorError as error:
@@ -91,7 +98,10 @@ def take_step(transcript: Transcript) -> None:
             error.code,
             error.permanent,
         )
-        if error.permanent and not error.account:
+        if error.account:
+            VendorPause.objects.begin(error)
+            transcript.hold(error.message)
+        elif error.permanent:
             transcript.fail(error.message)
         else:
             transcript.retry_later(error)
@@ -100,6 +110,8 @@ def take_step(transcript: Transcript) -> None:
         logger.exception("transcript=%s step=%s", transcript.uuid, step.__name__)
         transcript.retry_later(error)
     else:
+        if pause:
+            pause.delete()
         logger.info("transcript=%s step=%s done", transcript.uuid, step.__name__)
 
 
@@ -139,10 +151,16 @@ def submit(transcript: Transcript) -> None:
     try:
         job = assemblyai_client.submit(body)
     except VendorError as error:
-        if not error.maybe_done:
-            transcript.write(status=Status.UPLOADED)
+        # Still ours: the outcome is written by take_step.
+        transcript.write(status=Status.LOST if error.maybe_done else Status.UPLOADED)
         raise
-    keep_job(transcript, job, POLL_AFTER)
+    keep_job(transcript, job, poll_after())
+
+
+def wait_out(transcript: Transcript) -> None:
+    """A worker died, or seems to have, while it submitted: let its request end."""
+    longest = timedelta(seconds=sum(assemblyai_client.TIMEOUT_SECONDS))
+    transcript.release(wait=longest, status=Status.LOST)
 
 
 def adopt_or_submit(transcript: Transcript) -> None:
@@ -178,7 +196,7 @@ def refresh(transcript: Transcript) -> None:
     elif status == Status.COMPLETED:
         transcript.release(wait=None, **jobs.outcome(job))
     else:
-        transcript.release(wait=POLL_AFTER, status=status[:20] or Status.QUEUED)
+        transcript.release(wait=poll_after(), status=status[:20] or Status.QUEUED)
 
 
 def settle_error(transcript: Transcript, job: dict[str, Any]) -> None:
@@ -194,11 +212,14 @@ def settle_error(transcript: Transcript, job: dict[str, Any]) -> None:
         transcript.fail(f"AssemblyAI: {reason}")
 
 
-STEPS: dict[str, Callable[[Transcript], None]] = {
-    Status.PENDING: fetch,
-    Status.FETCHED: hand_over,
-    Status.UPLOADED: submit,
-    Status.SUBMITTING: adopt_or_submit,
-    Status.QUEUED: refresh,
-    Status.PROCESSING: refresh,
+TWILIO, ASSEMBLYAI = TwilioError.vendor, AssemblyAIError.vendor
+# Each status has its step, and the vendor without whom that step cannot be taken.
+STEPS: dict[str, tuple[Callable[[Transcript], None], str]] = {
+    Status.PENDING: (fetch, TWILIO),
+    Status.FETCHED: (hand_over, ASSEMBLYAI),
+    Status.UPLOADED: (submit, ASSEMBLYAI),
+    Status.SUBMITTING: (wait_out, ASSEMBLYAI),
+    Status.LOST: (adopt_or_submit, ASSEMBLYAI),
+    Status.QUEUED: (refresh, ASSEMBLYAI),
+    Status.PROCESSING: (refresh, ASSEMBLYAI),
 }

@@ -35,7 +35,7 @@ class Command(BaseCommand):
         "worker, a database of its own and an operator to sign in with. Ctrl-C stops "
         "all of it."
     )
-    # The settings of this very process are not used: the children get their own.
+    # Settings of this very process are not used: the children get their own.
     requires_system_checks: list[str] = []
 
     def add_arguments(self, parser: CommandParser) -> None:
@@ -65,8 +65,8 @@ class Command(BaseCommand):
     def handle(self, **options: Any) -> None:
         if not find_spec("pocketsphinx"):
             raise CommandError(
-                "The sandbox recognises speech with PocketSphinx, which is not "
-                f"installed: {sys.executable} -m pip install -r sandbox/requirements.txt"
+                "The sandbox recognises speech with PocketSphinx, which is missing. "
+                f"Run {sys.executable} -m pip install -r sandbox/requirements.txt"
             )
         for option in ("port", "twilio_port", "assemblyai_port"):
             ensure_free(options[option], "--" + option.replace("_", "-"))

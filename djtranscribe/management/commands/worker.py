@@ -8,22 +8,25 @@ import logging
 import signal
 import threading
 import time
+from datetime import timedelta
 from typing import Any
 
 from django.conf import settings
 from django.core.management import call_command
 from django.core.management.base import BaseCommand, CommandParser
-from django.db import DatabaseError, connection
+from django.db import Error, connection
 from django.utils.crypto import get_random_string
 from django_tasks_db.management.commands.db_worker import Worker
 
 import caller.tasks
 import transcription.tasks
+from djtranscribe.models import WebhookDelivery
 
 logger = logging.getLogger("djtranscribe.worker")
 
 IDLE_SECONDS = 0.25  # between two looks for a message
 PRUNE_SECONDS = 3600
+KEEP_DELIVERIES = timedelta(days=30)
 
 
 class Command(BaseCommand):
@@ -89,7 +92,7 @@ def work(stopping: threading.Event) -> None:
     while not stopping.is_set():
         try:
             Engine(stopping).run()
-        except DatabaseError:
+        except Error:
             # A long lock or a cut connection: the engine gives up, we do not.
             logger.exception("database=away")
             stopping.wait(1)
@@ -106,8 +109,9 @@ def look_after(stopping: threading.Event) -> None:
             transcription.tasks.sweep()
             if time.monotonic() - pruned_at > PRUNE_SECONDS or not pruned_at:
                 call_command("prune_db_task_results", verbosity=0)
+                WebhookDelivery.objects.prune(KEEP_DELIVERIES)
                 pruned_at = time.monotonic()
-        except DatabaseError:
+        except Error:
             logger.exception("sweep=failed database=away")
             connection.close()
         stopping.wait(settings.SWEEP_SECONDS)

@@ -1,0 +1,236 @@
+from __future__ import annotations
+
+import logging
+from datetime import datetime, timedelta
+from uuid import uuid4
+
+from django.conf import settings
+from django.db import models, transaction
+from django.db.models import Q
+from django.urls import reverse
+from django.utils import timezone
+
+from caller import phone_numbers, twilio_client
+from caller.twilio_client import CallState, TwilioError
+
+logger = logging.getLogger(__name__)
+
+CHECK_PRICE_AFTER = timedelta(minutes=2)
+# After a call's end its recording takes a moment, its price some minutes.
+EXPECT_MORE_FOR = timedelta(minutes=10)
+
+
+def soon() -> datetime:
+    """When Twilio is asked if it has not told us by then (tasks.check_call).
+
+    A third of RECOVER_SECONDS: this wait, the sweep's, and the wait for the transcript
+    follow each other.
+    """
+    return timezone.now() + timedelta(seconds=settings.RECOVER_SECONDS / 3)
+
+
+class CallQuerySet(models.QuerySet["Call"]):
+    def unfinished(self) -> CallQuerySet:
+        return self.exclude(status__in=Call.FINISHED)
+
+    def claim_due(self, limit: int = 200) -> list[int]:
+        """Calls that Twilio should be asked about now, each given to one asker only.
+
+        One that nobody comes to ask about is due again `soon`.
+        """
+        due = self.filter(next_check_at__lte=timezone.now())
+        return [
+            pk
+            for pk in due.order_by("next_check_at").values_list("pk", flat=True)[:limit]
+            if due.filter(pk=pk).update(next_check_at=soon())
+        ]
+
+
+class Call(models.Model):
+    """One call that an operator asked for. The row exists before Twilio hears of it."""
+
+    class Status(models.TextChoices):
+        # Ours: Twilio was asked and has not answered; its answer was lost.
+        DIALING = "dialing", "Dialing"
+        UNKNOWN = "unknown", "Unknown: Twilio's answer was lost"
+        # Twilio's, letter for letter
+        QUEUED = "queued", "Queued at Twilio"
+        INITIATED = "initiated", "Dialing"
+        RINGING = "ringing", "Ringing"
+        IN_PROGRESS = "in-progress", "In progress"
+        COMPLETED = "completed", "Completed"
+        BUSY = "busy", "Busy"
+        NO_ANSWER = "no-answer", "No answer"
+        CANCELED = "canceled", "Canceled"
+        FAILED = "failed", "Failed"
+
+    FINISHED = (
+        Status.COMPLETED,
+        Status.BUSY,
+        Status.NO_ANSWER,
+        Status.CANCELED,
+        Status.FAILED,
+    )
+    # State moves only forward along this line, whatever arrives late or twice. A word
+    # that is not here was invented by Twilio after us: above ringing, never final.
+    RANK: dict[str, int] = {
+        Status.DIALING: 0,
+        Status.UNKNOWN: 0,
+        Status.QUEUED: 1,
+        Status.INITIATED: 2,
+        Status.RINGING: 3,
+        Status.IN_PROGRESS: 5,
+        **dict.fromkeys(FINISHED, 6),
+    }
+    RANK_OF_NEW_WORDS = 4
+
+    uuid = models.UUIDField(default=uuid4, unique=True, editable=False)
+    sid = models.CharField("SID", max_length=34, unique=True, null=True, blank=True)
+    to = models.CharField("number called", max_length=16, db_index=True)
+    from_number = models.CharField("number shown to them", max_length=16)
+    status = models.CharField(
+        max_length=20, choices=Status.choices, default=Status.DIALING, db_index=True
+    )
+    requested_by = models.ForeignKey(
+        settings.AUTH_USER_MODEL,
+        null=True,
+        blank=True,
+        on_delete=models.SET_NULL,
+        related_name="calls",
+    )
+    # By name, since `caller` imports nothing of `transcription`.
+    vocabulary = models.ForeignKey(
+        "transcription.Vocabulary",
+        null=True,
+        blank=True,
+        on_delete=models.SET_NULL,
+        related_name="+",
+        verbose_name="keyword list",
+        help_text="Words that AssemblyAI should expect. Empty: the default list.",
+    )
+    created_at = models.DateTimeField("asked for", auto_now_add=True, db_index=True)
+    answered_at = models.DateTimeField("answered", null=True, blank=True)
+    ended_at = models.DateTimeField("ended", null=True, blank=True)
+    duration_seconds = models.PositiveIntegerField(
+        "duration (seconds)", null=True, blank=True
+    )
+    price = models.DecimalField(max_digits=10, decimal_places=5, null=True, blank=True)
+    price_unit = models.CharField(max_length=3, blank=True)
+    error = models.TextField(blank=True)
+    sequence_number = models.PositiveIntegerField(null=True, blank=True)
+    next_check_at = models.DateTimeField(
+        default=soon, null=True, blank=True, db_index=True
+    )
+
+    objects = CallQuerySet.as_manager()
+
+    class Meta:
+        ordering = ["-created_at"]
+        constraints = [
+            # Two clicks in two processes cannot make one phone ring twice. The
+            # words are spelled out: a constraint must not change with the code.
+            models.UniqueConstraint(
+                fields=["to"],
+                condition=~Q(
+                    status__in=["completed", "busy", "no-answer", "canceled", "failed"]
+                ),
+                name="one_unfinished_call_per_number",
+                violation_error_message="This number is being called already.",
+            )
+        ]
+
+    def __str__(self) -> str:
+        return f"Call to {self.number}"
+
+    @property
+    def number(self) -> str:
+        return phone_numbers.for_people(self.to)
+
+    @property
+    def country(self) -> str:
+        return phone_numbers.country(self.to)
+
+    @property
+    def is_finished(self) -> bool:
+        return self.status in self.FINISHED
+
+    def get_absolute_url(self) -> str:
+        return reverse("caller:call-page", args=[self.uuid])
+
+    def dial(self) -> None:
+        """Ask Twilio to place this call, and keep what is known of the outcome.
+
+        Raises TwilioError, after storing it: with `maybe_done` the phone may be
+        ringing, and a webhook or a look at Twilio's list of calls will tell.
+        """
+        try:
+            placed = twilio_client.place_call(self.to, self.uuid)
+        except TwilioError as error:
+            self.status = Call.Status.FAILED
+            if error.maybe_done:
+                self.status = Call.Status.UNKNOWN
+            # A webhook may have told us more while we waited for the answer.
+            still_dialing = Call.objects.filter(
+                pk=self.pk, status=Call.Status.DIALING, sid=None
+            )
+            still_dialing.update(
+                status=self.status,
+                error=error.message,
+                next_check_at=soon() if error.maybe_done else None,
+            )
+            logger.warning(
+                "call=%s dial=%s code=%s", self.uuid, self.status, error.code
+            )
+            raise
+        Call.objects.get(pk=self.pk).apply(placed)
+        logger.info("call=%s dial=placed", self.uuid)
+
+    def apply(self, news: CallState, sequence_number: int | None = None) -> None:
+        """Take over what Twilio says of this call, never going back in state."""
+        with transaction.atomic():
+            call = Call.objects.select_for_update().get(pk=self.pk)
+            if call.sid and call.sid != news.sid:
+                # Ours is the call that answered first; a second one is not this row.
+                logger.error("call=%s other_sid=%s", call.uuid, news.sid)
+                return
+            call.sid = news.sid
+            if self.rank(news.status) > self.rank(call.status):
+                call.status = news.status
+                call.error = ""
+            call.answered_at = call.answered_at or news.answered_at
+            call.ended_at = call.ended_at or news.ended_at
+            call.duration_seconds = call.duration_seconds or news.duration_seconds
+            if news.price is not None:
+                call.price, call.price_unit = news.price, news.price_unit
+            if sequence_number is not None:
+                call.sequence_number = max(call.sequence_number or 0, sequence_number)
+            call.next_check_at = call.next_check()
+            call.save()
+        self.refresh_from_db()
+
+    def never_happened(self) -> None:
+        """Twilio does not have it: whatever became of our request, nothing rang."""
+        mine = Call.objects.filter(pk=self.pk, sid=None)
+        mine.update(
+            status=Call.Status.FAILED,
+            error="Twilio's list of calls does not have this call: nothing was "
+            "dialled. It is safe to dial again.",
+            next_check_at=None,
+        )
+
+    @classmethod
+    def rank(cls, status: str) -> int:
+        return int(cls.RANK.get(status, cls.RANK_OF_NEW_WORDS))
+
+    def next_check(self) -> datetime | None:
+        """When Twilio should be asked, if it has not told us by then."""
+        if not self.is_finished:
+            return soon()
+        if self.status != Call.Status.COMPLETED:
+            return None
+        now = timezone.now()
+        if now > (self.ended_at or now) + EXPECT_MORE_FOR:
+            return None
+        if not self.recordings.finished().exists():
+            return soon()
+        return now + CHECK_PRICE_AFTER if self.price is None else None

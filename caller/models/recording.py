@@ -1,0 +1,162 @@
+from __future__ import annotations
+
+import logging
+from collections.abc import Callable, Iterable
+from uuid import uuid4
+
+from django.db import models, transaction
+from django.urls import reverse
+from django.utils import timezone
+
+from caller import audio, twilio_client
+from caller.models.call import Call
+from caller.signals import recording_completed
+from caller.twilio_client import RecordingState, TwilioError
+
+logger = logging.getLogger(__name__)
+
+
+class RecordingQuerySet(models.QuerySet["Recording"]):
+    def finished(self) -> RecordingQuerySet:
+        """Nothing more will happen to them at Twilio."""
+        return self.filter(status__in=Recording.FINISHED)
+
+
+class Recording(models.Model):
+    """What was said in a call, or an audio file that an operator handed in."""
+
+    class Status(models.TextChoices):
+        # Twilio's, letter for letter
+        IN_PROGRESS = "in-progress", "In progress"
+        PROCESSING = "processing", "Being prepared by Twilio"
+        COMPLETED = "completed", "Completed"
+        ABSENT = "absent", "Absent: nothing was recorded"
+        FAILED = "failed", "Failed"
+        DELETED = "deleted", "Deleted at Twilio"
+
+    FINISHED = (Status.COMPLETED, Status.ABSENT, Status.FAILED, Status.DELETED)
+    # Of Twilio's errors those that an operator meets.
+    ABSENCE = {
+        16101: "The recording was too short to keep.",
+        16102: "Nobody spoke, and this Twilio account deletes silent recordings.",
+    }
+
+    sid = models.CharField("SID", max_length=34, unique=True, null=True, blank=True)
+    call = models.ForeignKey(
+        Call,
+        null=True,
+        blank=True,
+        on_delete=models.CASCADE,
+        related_name="recordings",
+    )
+    status = models.CharField(max_length=20, choices=Status.choices, db_index=True)
+    duration_seconds = models.PositiveIntegerField(
+        "duration (seconds)", null=True, blank=True
+    )
+    channels = models.PositiveSmallIntegerField(null=True, blank=True)
+    # Twilio's word (RecordVerb, OutboundAPI...), or ours: file, url.
+    source = models.CharField(max_length=40, blank=True)
+    error = models.TextField(blank=True)
+    audio = models.FileField(upload_to="recordings/", blank=True)
+    sha256 = models.CharField("SHA-256", max_length=64, blank=True)
+    created_at = models.DateTimeField(auto_now_add=True, db_index=True)
+    fetched_at = models.DateTimeField("audio stored", null=True, blank=True)
+
+    objects = RecordingQuerySet.as_manager()
+
+    class Meta:
+        ordering = ["-created_at"]
+
+    def __str__(self) -> str:
+        if self.call:
+            return f"Recording of the call to {self.call.number}"
+        return f"Recording from a {self.source or 'file'}"
+
+    @property
+    def is_finished(self) -> bool:
+        return self.status in self.FINISHED
+
+    @property
+    def filename(self) -> str:
+        """What the audio is called when an operator saves it: no number in it."""
+        return (self.audio.name or "").rsplit("/", 1)[-1]
+
+    @property
+    def audio_url(self) -> str:
+        """Our own address of the audio, for who may listen to it."""
+        return reverse("caller:recording-audio", args=[self.pk])
+
+    @classmethod
+    def record(cls, news: RecordingState, call: Call) -> Recording | None:
+        """Take over what Twilio says of a recording, never going back in state.
+
+        None if the recording is known as another call's.
+        """
+        with transaction.atomic():
+            cls.objects.get_or_create(
+                sid=news.sid, defaults={"call": call, "status": cls.Status.IN_PROGRESS}
+            )
+            recording = cls.objects.select_for_update().get(sid=news.sid)
+            if recording.call_id != call.pk:
+                logger.error("call=%s recording_of_another_call", call.uuid)
+                return None
+            recording.channels = recording.channels or news.channels
+            recording.source = recording.source or news.source
+            recording.duration_seconds = (
+                recording.duration_seconds or news.duration_seconds
+            )
+            completed = False
+            if not recording.is_finished:
+                recording.status = news.status
+                recording.error = cls._explain(news)
+                completed = news.status == cls.Status.COMPLETED
+            recording.save()
+            if recording.is_finished:
+                call.refresh_from_db()
+                call.next_check_at = call.next_check()
+                call.save(update_fields=["next_check_at"])
+            if completed:
+                recording_completed.send(sender=cls, recording=recording)
+        return recording
+
+    @classmethod
+    def _explain(cls, news: RecordingState) -> str:
+        if not news.error_code:
+            return ""
+        return cls.ABSENCE.get(
+            news.error_code, f"See twilio.com/docs/api/errors/{news.error_code}."
+        )
+
+    def fetch_audio(self, keep_alive: Callable[[], None]) -> None:
+        """Stream the audio from Twilio into our storage.
+
+        keep_alive is called every megabyte. Raises TwilioError, and OSError when our
+        storage does not take the file.
+        """
+        with twilio_client.open_recording(self.sid or "") as answer:
+            length = answer.headers.get("Content-Length", "")
+            try:
+                self.store_audio(
+                    audio.received(answer.iter_content(audio.CHUNK_BYTES), keep_alive),
+                    expected_bytes=int(length) if length.isdigit() else None,
+                )
+            except audio.NotAudio as error:
+                raise TwilioError(
+                    f"What Twilio sent as the recording is not audio: {error}"
+                ) from error
+
+    def store_audio(
+        self, chunks: Iterable[bytes], expected_bytes: int | None = None
+    ) -> None:
+        """Check the audio, then keep it. Raises audio.NotAudio and keeps nothing."""
+        with audio.checked_file(chunks, expected_bytes) as (file, sha256):
+            name = f"{self.sid or uuid4()}{audio.suffix(file)}"
+            stored = self.audio.storage.save(f"recordings/{name}", file)
+        now = timezone.now()
+        changed = Recording.objects.filter(pk=self.pk, audio="").update(
+            audio=stored, sha256=sha256, fetched_at=now
+        )
+        if not changed:
+            # Somebody else was faster; theirs is the same audio.
+            self.audio.storage.delete(stored)
+        self.refresh_from_db()

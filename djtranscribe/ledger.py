@@ -1,0 +1,135 @@
+"""Every webhook: authenticate, act, keep the delivery, answer.
+
+What a handler stores and the ledger's line are one transaction: both are kept, or
+neither is, and then the vendor is asked to come again.
+"""
+
+import functools
+import logging
+from collections.abc import Callable, Mapping
+from typing import Any
+
+from django.contrib.auth.decorators import login_not_required
+from django.db import Error, transaction
+from django.http import HttpRequest, HttpResponse
+from django.utils import timezone
+from django.views.decorators.cache import never_cache
+from django.views.decorators.csrf import csrf_exempt
+from django.views.decorators.http import require_POST
+
+from djtranscribe.models import WebhookDelivery
+
+logger = logging.getLogger(__name__)
+
+# A vendor's webhook has some hundred bytes; Twilio's largest a few thousand.
+MAX_BODY_BYTES = 64 * 1024
+
+Verdict = WebhookDelivery.Verdict
+# about: our UUID in the callback's URL. said: the request's own fields.
+Handler = Callable[[str, Mapping[str, Any]], HttpResponse]
+
+handlers: dict[str, Handler] = {}
+
+
+def webhook(
+    kind: str,
+    refusal: Callable[[HttpRequest, str], str],
+    said: Callable[[HttpRequest], dict[str, Any]],
+) -> Callable[[Handler], Callable[..., HttpResponse]]:
+    """Make a view of a handler.
+
+    refusal(request, about) says why the request is not authentic; empty if it is.
+    """
+
+    def decorate(handle: Handler) -> Callable[..., HttpResponse]:
+        handlers[kind] = handle
+
+        @csrf_exempt
+        @login_not_required
+        @never_cache
+        @require_POST
+        @functools.wraps(handle)
+        def view(request: HttpRequest, **kwargs: Any) -> HttpResponse:
+            about = str(kwargs.get("uuid") or request.GET.get("call", ""))[:36]
+            delivery = WebhookDelivery(kind=kind)
+            try:
+                reason = too_large(request) or refusal(request, about)
+                if reason:
+                    return refuse(delivery, reason)
+                delivery.about, delivery.body = about, said(request)
+                return accept(delivery)
+            except Error:
+                # Not stored, so not acknowledged.
+                logger.exception("webhook=%s about=%s stored=no", kind, about)
+                return come_again("The database is away.")
+
+        return view
+
+    return decorate
+
+
+def refuse(delivery: WebhookDelivery, reason: str) -> HttpResponse:
+    logger.warning("webhook=%s refused=%r", delivery.kind, reason)
+    answer = text(f"Refused: {reason}", status=403)
+    delivery.verdict, delivery.reason = Verdict.REFUSED, reason
+    delivery.answer_status = answer.status_code
+    WebhookDelivery.objects.keep_refused(delivery)
+    return answer
+
+
+def accept(delivery: WebhookDelivery) -> HttpResponse:
+    with transaction.atomic():
+        answer = handlers[delivery.kind](delivery.about, delivery.said())
+        note(delivery, answer)
+        delivery.save()
+    logger.info(
+        "webhook=%s about=%s verdict=%s",
+        delivery.kind,
+        delivery.about,
+        delivery.verdict,
+    )
+    return answer
+
+
+def replay(delivery: WebhookDelivery) -> HttpResponse:
+    """Act on an authentic delivery once more; safe, since state moves only forward."""
+    with transaction.atomic():
+        answer = handlers[delivery.kind](delivery.about, delivery.said())
+        note(delivery, answer)
+        delivery.replayed_at = timezone.now()
+        delivery.save()
+    return answer
+
+
+def note(delivery: WebhookDelivery, answer: HttpResponse) -> None:
+    delivery.answer_status = answer.status_code
+    verdicts = {2: Verdict.ACCEPTED, 4: Verdict.IGNORED, 5: Verdict.DEFERRED}
+    delivery.verdict = verdicts[answer.status_code // 100]
+    is_text = answer.headers.get("Content-Type", "").startswith("text/plain")
+    delivery.reason = answer.content.decode() if is_text else ""
+
+
+def too_large(request: HttpRequest) -> str:
+    length = request.META.get("CONTENT_LENGTH") or "0"
+    if not length.isdigit() or int(length) > MAX_BODY_BYTES:
+        return f"the body is larger than {MAX_BODY_BYTES} bytes."
+    return ""
+
+
+def done() -> HttpResponse:
+    return HttpResponse(status=204)
+
+
+def not_ours(reason: str) -> HttpResponse:
+    """Authentic, and yet about nothing that we have; it cannot heal."""
+    return text(reason, status=404)
+
+
+def come_again(reason: str) -> HttpResponse:
+    return text(f"{reason} Come again.", status=503)
+
+
+def text(message: str, status: int) -> HttpResponse:
+    return HttpResponse(
+        message, status=status, content_type="text/plain; charset=utf-8"
+    )

@@ -1,0 +1,120 @@
+from __future__ import annotations
+
+from datetime import timedelta
+from typing import Any
+from uuid import uuid4
+
+from django.db import models
+from django.db.models import F
+from django.utils import timezone
+
+from djtranscribe.errors import VendorError
+
+# While a vendor is paused, one piece of work is let through this often, to see.
+PROBE_AFTER = timedelta(seconds=30)
+# Of forged requests so many a minute are kept; the rest are only counted.
+REFUSED_A_MINUTE = 30
+
+
+class VendorPauseQuerySet(models.QuerySet["VendorPause"]):
+    def of(self, vendor: str) -> VendorPause | None:
+        return self.filter(vendor=vendor).first()
+
+    def begin(self, error: VendorError) -> None:
+        """Our account is at fault: nothing of this vendor's can go on until mended."""
+        probe_at = timezone.now() + PROBE_AFTER
+        self.update_or_create(
+            vendor=error.vendor,
+            defaults={"reason": error.message, "probe_at": probe_at},
+        )
+
+
+class VendorPause(models.Model):
+    """A vendor refuses our account (key, balance): work with it waits, none fails.
+
+    It ends when a probe succeeds.
+    """
+
+    vendor = models.CharField(max_length=20, unique=True)
+    reason = models.TextField()
+    since = models.DateTimeField(auto_now_add=True)
+    probe_at = models.DateTimeField("next try")
+
+    objects = VendorPauseQuerySet.as_manager()
+
+    class Meta:
+        verbose_name = "pause"
+        ordering = ["vendor"]
+
+    def __str__(self) -> str:
+        return f"{self.vendor} is paused"
+
+    def lets_through(self) -> bool:
+        """Whether the caller is the one that may try; of many, exactly one."""
+        now = timezone.now()
+        # A time further away than any probe is a leftover of a clock put back.
+        is_due = self.probe_at <= now or self.probe_at > now + PROBE_AFTER
+        mine = VendorPause.objects.filter(pk=self.pk, probe_at=self.probe_at)
+        return is_due and bool(mine.update(probe_at=now + PROBE_AFTER))
+
+
+class WebhookDeliveryQuerySet(models.QuerySet["WebhookDelivery"]):
+    def keep_refused(self, delivery: WebhookDelivery) -> None:
+        """Keep it, unless there is a flood: then it is counted on the last one kept."""
+        minute = timezone.now() - timedelta(minutes=1)
+        recent = self.filter(
+            verdict=WebhookDelivery.Verdict.REFUSED, received_at__gte=minute
+        )
+        kept = list(recent.values_list("pk", flat=True)[:REFUSED_A_MINUTE])
+        if len(kept) < REFUSED_A_MINUTE:
+            delivery.save()
+        else:
+            self.filter(pk=kept[0]).update(more_like_this=F("more_like_this") + 1)
+
+    def prune(self, older_than: timedelta) -> int:
+        old = self.filter(received_at__lt=timezone.now() - older_than)
+        return old.delete()[0]
+
+
+class WebhookDelivery(models.Model):
+    """The ledger: what reached a webhook, what we made of it, and why."""
+
+    class Verdict(models.TextChoices):
+        ACCEPTED = "accepted", "Accepted"
+        IGNORED = "ignored", "Ignored"
+        DEFERRED = "deferred", "Asked to come again"
+        REFUSED = "refused", "Refused"
+
+    uuid = models.UUIDField(default=uuid4, unique=True, editable=False)
+    received_at = models.DateTimeField(auto_now_add=True, db_index=True)
+    kind = models.CharField(max_length=30, db_index=True)
+    verdict = models.CharField(max_length=10, choices=Verdict.choices)
+    reason = models.TextField(blank=True)
+    answer_status = models.PositiveSmallIntegerField("HTTP status of our answer")
+    # Which row it is about: our UUID in the callback's URL.
+    about = models.CharField(max_length=36, blank=True, db_index=True)
+    # What it said; only of authentic ones.
+    body = models.JSONField(null=True, blank=True)
+    more_like_this = models.PositiveIntegerField(
+        "refused in the same minute and not kept", default=0
+    )
+    replayed_at = models.DateTimeField(null=True, blank=True)
+
+    objects = WebhookDeliveryQuerySet.as_manager()
+
+    class Meta:
+        verbose_name_plural = "webhook deliveries"
+        ordering = ["-received_at"]
+        indexes = [
+            models.Index(fields=["verdict", "-received_at"], name="delivery_by_verdict")
+        ]
+
+    def __str__(self) -> str:
+        return f"{self.kind}, {self.received_at:%d %b %Y %H:%M:%S}"
+
+    @property
+    def is_authentic(self) -> bool:
+        return self.verdict != self.Verdict.REFUSED
+
+    def said(self) -> dict[str, Any]:
+        return self.body or {}

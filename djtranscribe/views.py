@@ -1,0 +1,34 @@
+from django.contrib.auth.decorators import login_not_required
+from django.db import Error
+from django.http import HttpRequest, JsonResponse
+from django.utils import timezone
+from django.views.decorators.cache import never_cache
+from django.views.decorators.http import require_safe
+
+from djtranscribe.models import VendorPause
+from transcription.models import Transcript
+
+# Work that is due this long and not taken means that no worker runs.
+LATE_SECONDS = 300
+
+
+@require_safe
+@login_not_required
+@never_cache
+def healthz(request: HttpRequest) -> JsonResponse:
+    """For a monitor: 200 if all is well, else 503, and why. Nothing secret, no names.
+
+    {"ok": bool, "database": "ok" | "away", "overdue_seconds": seconds that the oldest
+    transcript is overdue, "paused": {vendor: reason}}
+    """
+    try:
+        now = timezone.now()
+        due = Transcript.objects.due(now).order_by("next_attempt_at")
+        oldest = due.values_list("next_attempt_at", flat=True).first()
+        paused = dict(VendorPause.objects.values_list("vendor", "reason"))
+    except Error:
+        return JsonResponse({"ok": False, "database": "away"}, status=503)
+    overdue = max(0, int((now - oldest).total_seconds())) if oldest else 0
+    ok = not paused and overdue < LATE_SECONDS
+    state = {"ok": ok, "database": "ok", "overdue_seconds": overdue, "paused": paused}
+    return JsonResponse(state, status=200 if ok else 503)
