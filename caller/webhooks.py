@@ -6,7 +6,7 @@ twilio.com/docs/voice/twiml, .../voice/api/call-resource#statuscallback,
 """
 
 from collections.abc import Mapping
-from datetime import datetime
+from datetime import datetime, timezone
 from email.utils import parsedate_to_datetime
 from typing import Any
 from urllib.parse import urlsplit
@@ -142,12 +142,12 @@ def number(said: Mapping[str, Any], name: str) -> int | None:
 
 
 def timestamp(value: str) -> datetime | None:
-    """RFC 2822, in UTC; None for anything else."""
+    """RFC 2822 -> an aware time; None for anything else."""
     try:
         at = parsedate_to_datetime(value)
-    except ValueError:
+        return at.astimezone(timezone.utc) if at.tzinfo else None
+    except (ValueError, OverflowError):
         return None
-    return at if at.tzinfo else None
 
 
 def document(twiml_text: str) -> HttpResponse:

@@ -194,7 +194,7 @@ class Call(models.Model):
                 logger.error("call=%s other_sid=%s", call.uuid, news.sid)
                 return
             call.sid = news.sid
-            if self.rank(news.status) > self.rank(call.status):
+            if news.status and self.rank(news.status) > self.rank(call.status):
                 call.status = news.status
                 call.error = ""
             call.answered_at = call.answered_at or news.answered_at
