@@ -30,6 +30,21 @@ def timeline(call: Call) -> list[Step]:
     return [*_call_steps(call), *_recording_steps(call)]
 
 
+# A step is named for its doing; these say how it ended.
+ENDED = {
+    ("Recording", DONE): "Recorded",
+    ("Recording", FAILED): "No recording",
+    ("Transcribing", DONE): "Transcribed",
+    ("Transcribing", FAILED): "Not transcribed",
+}
+
+
+def headline(steps: list[Step]) -> str:
+    """Where the call stands, in one or two words."""
+    step = next((step for step in steps if step.state == NOW), steps[-1])
+    return ENDED.get((step.name, step.state), step.name)
+
+
 def is_settled(steps: list[Step]) -> bool:
     """Whether nothing more will happen by itself."""
     return all(step.state in (DONE, FAILED) for step in steps)
@@ -96,6 +111,7 @@ def _transcript_steps(recording: Any) -> Iterator[Step]:
         if transcript.is_failed:
             yield Step("Transcribing", FAILED, transcript.finished_at, transcript.error)
         elif transcript.is_finished:
-            yield Step("Transcribing", DONE, transcript.finished_at)
+            silence = "Nobody spoke." if transcript.nobody_spoke else ""
+            yield Step("Transcribing", DONE, transcript.finished_at, silence)
         else:
             yield Step("Transcribing", NOW, None, transcript.progress)

@@ -14,12 +14,14 @@ from django.http import (
     HttpResponseBase,
 )
 from django.shortcuts import get_object_or_404, redirect, render
+from django.views.decorators.cache import never_cache
 from django.views.decorators.http import require_http_methods, require_safe
+from django.views.decorators.vary import vary_on_headers
 
 from caller import phone_numbers, twilio_client
 from caller.forms import DialForm
 from caller.models import Call, Recording
-from caller.timeline import is_settled, timeline
+from caller.timeline import headline, is_settled, timeline
 from caller.twilio_client import TwilioError
 from djtranscribe.ranges import ranged
 
@@ -114,15 +116,23 @@ def was_typed(request: HttpRequest) -> bool:
 
 
 @require_safe
+# One address, two answers: without this, Back shows the bare fragment.
+@vary_on_headers("HX-Request")
+@never_cache
 @permission_required("caller.view_call", raise_exception=True)
 def call_page(request: HttpRequest, uuid: str) -> HttpResponse:
     """The call as it goes; asked by itself every second until all is settled."""
     calls = Call.objects.select_related("requested_by", "vocabulary")
     # By name, since `caller` imports nothing of `transcription`.
-    calls = calls.prefetch_related("recordings__transcripts")
+    calls = calls.prefetch_related("recordings__transcripts__vocabulary")
     call = get_object_or_404(calls, uuid=uuid)
     steps = timeline(call)
-    context = {"call": call, "steps": steps, "is_settled": is_settled(steps)}
+    context = {
+        "call": call,
+        "steps": steps,
+        "headline": headline(steps),
+        "is_settled": is_settled(steps),
+    }
     template = "caller/_call.html" if request.htmx else "caller/call.html"  # type: ignore[attr-defined]
     return render(request, template, context)
 

@@ -52,7 +52,7 @@ class Call(models.Model):
     class Status(models.TextChoices):
         # Ours: Twilio was asked and has not answered; its answer was lost.
         DIALING = "dialing", "Dialing"
-        UNKNOWN = "unknown", "Unknown: Twilio's answer was lost"
+        UNKNOWN = "unknown", "Unknown"
         # Twilio's, letter for letter
         QUEUED = "queued", "Queued at Twilio"
         INITIATED = "initiated", "Dialing"
@@ -106,7 +106,7 @@ class Call(models.Model):
         on_delete=models.SET_NULL,
         related_name="+",
         verbose_name="keyword list",
-        help_text="Words that AssemblyAI should expect. Empty: the default list.",
+        help_text="Words that AssemblyAI should expect.",
     )
     created_at = models.DateTimeField("asked for", auto_now_add=True, db_index=True)
     answered_at = models.DateTimeField("answered", null=True, blank=True)
