@@ -36,13 +36,14 @@ class NeedsAttention(admin.SimpleListFilter):
 @admin.register(Transcript)
 class TranscriptAdmin(ReadOnly, admin.ModelAdmin[Transcript]):
     list_display = [
-        "__str__",
-        "status",
+        "number",
         "excerpt",
+        "status",
         "certainty",
         "created_at",
-        "vocabulary",
     ]
+    # Its own page is the one in admin.
+    view_on_site = False
     list_filter = [
         NeedsAttention,
         "status",
@@ -87,6 +88,11 @@ class TranscriptAdmin(ReadOnly, admin.ModelAdmin[Transcript]):
         "request_sent",
         "answer",
     ]
+
+    @admin.display(description="number", ordering="recording__call__to")
+    def number(self, transcript: Transcript) -> str:
+        call = transcript.recording.call
+        return call.number if call else f"from a {transcript.recording.source}"
 
     @admin.display(description="text")
     def excerpt(self, transcript: Transcript) -> str:

@@ -54,7 +54,9 @@ def test_twenty_calls_within_ten_seconds_all_end_in_their_words(
     asked = [job["audio_url"] for job in jobs_asked_for(sandbox)]
     ours = [url for url in asked if url not in before]
     print(f"\n20 calls dialled in {dialled_in:.1f} s; all read after ", end="")
-    print(f"{time.monotonic() - began:.1f} s; word error rates {sorted(rates.values())}")
+    print(
+        f"{time.monotonic() - began:.1f} s; word error rates {sorted(rates.values())}"
+    )
     assert dialled_in < 10
     assert max(rates.values()) <= WORD_ERROR_RATE, rates
     assert len(ours) == len(set(ours)) == 20

@@ -1,0 +1,135 @@
+"""What a newcomer does, in a real browser; skipped where there is no chromium."""
+
+import re
+from collections.abc import Iterator
+
+import pytest
+from playwright.sync_api import Browser, Page, expect
+
+from tests.live.browser import CHROMIUM, chromium, sign_in
+from tests.live.sandbox import ROOT, Sandbox, running
+from tests.live.test_whole_way import WORD_ERROR_RATE, word_error_rate
+
+SCREENSHOTS = ROOT / "var" / "screenshots"
+
+pytestmark = [
+    pytest.mark.slow,
+    pytest.mark.browser,
+    pytest.mark.skipif(not CHROMIUM, reason="there is no chromium here"),
+]
+
+
+@pytest.fixture(scope="module")
+def browser() -> Iterator[Browser]:
+    with chromium() as browser:
+        yield browser
+
+
+@pytest.fixture(scope="module")
+def lifelike(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Sandbox]:
+    """At the pace of a real call, so that every state can be seen."""
+    with running(tmp_path_factory.mktemp("lifelike"), pace=1) as sandbox:
+        yield sandbox
+
+
+@pytest.fixture
+def page(browser: Browser) -> Iterator[Page]:
+    context = browser.new_context(viewport={"width": 1280, "height": 800})
+    page = context.new_page()
+    complaints: list[str] = []
+    page.on("console", lambda line: complaints.append(line.text))
+    page.on("pageerror", lambda error: complaints.append(str(error)))
+    yield page
+    context.close()
+    assert not complaints
+
+
+def keep(page: Page, name: str) -> None:
+    SCREENSHOTS.mkdir(parents=True, exist_ok=True)
+    page.screenshot(path=SCREENSHOTS / f"{name}.png", full_page=True)
+
+
+def test_a_newcomer_dials_watches_and_finds_everything_in_admin(
+    lifelike: Sandbox, page: Page
+):
+    sandbox = lifelike
+    page.goto(f"{sandbox.site}/dial/14155551236/")
+    sign_in(page)
+    keep(page, "dial")
+    page.get_by_role("button", name="Call +1 415-555-1236").click()
+    headline = page.locator("#headline")
+    seen = {headline.inner_text()}
+    address = page.url
+    while "Transcribed" not in seen:
+        expect(headline).not_to_have_text(
+            re.compile(f"^({'|'.join(seen)})$"), timeout=60_000
+        )
+        seen.add(headline.inner_text())
+    text = page.locator(".transcript .text").inner_text()
+    keep(page, "call")
+
+    assert page.url == address
+    assert {"Ringing", "In progress", "Transcribing"} <= seen, seen
+    said = sandbox.said_to("+14155551236")
+    assert word_error_rate(said, text) <= WORD_ERROR_RATE
+
+    page.goto(f"{sandbox.site}/admin/")
+    page.get_by_role("link", name="Transcripts", exact=True).last.click()
+    keep(page, "transcripts")
+    page.get_by_role("link", name="+1 415-555-1236").click()
+    keep(page, "transcript")
+    expect(page.get_by_text(text)).to_be_visible()
+    assert seconds_played(page) > 0.2
+    page.get_by_role("link", name="Recording of the call").click()
+    keep(page, "recording")
+    expect(page.get_by_text("Completed").first).to_be_visible()
+    page.get_by_role("link", name="Call to +1 415-555-1236").first.click()
+    keep(page, "call-in-admin")
+    expect(page.get_by_role("heading", name="Call to +1 415-555-1236")).to_be_visible()
+
+
+def seconds_played(page: Page) -> float:
+    return page.evaluate(
+        """async () => {
+            const audio = document.querySelector("audio");
+            await audio.play();
+            await new Promise((done) => setTimeout(done, 500));
+            audio.pause();
+            return audio.currentTime;
+        }"""
+    )
+
+
+def test_a_typed_address_makes_the_phone_ring_at_once_and_a_reload_does_not(
+    sandbox: Sandbox, page: Page
+):
+    page.goto(f"{sandbox.site}/admin/login/?next=/")
+    sign_in(page)
+    calls = "/2010-04-01/Accounts/AC5a4db0c55a4db0c55a4db0c55a4db0c5/Calls.json"
+    before = len(sandbox.requests_to(sandbox.twilio, "POST", calls))
+
+    page.goto(f"{sandbox.site}/dial/14155551237/")
+    page.reload()
+
+    expect(page).to_have_url(re.compile("/calls/"))
+    assert len(sandbox.requests_to(sandbox.twilio, "POST", calls)) == before + 1
+
+
+@pytest.mark.parametrize("scheme", ["light", "dark"])
+@pytest.mark.parametrize("width", [1280, 390])
+def test_no_page_is_wider_than_its_window(
+    sandbox: Sandbox, browser: Browser, width: int, scheme: str
+):
+    context = browser.new_context(
+        viewport={"width": width, "height": 800}, color_scheme=scheme
+    )
+    page = context.new_page()
+    page.goto(f"{sandbox.site}/")
+    sign_in(page)
+
+    for path in ["/", "/dial/14155550002/", "/dial/12/", "/nothing/"]:
+        page.goto(sandbox.site + path)
+        name = path.strip("/").replace("/", "-") or "home"
+        keep(page, f"{name}-{width}-{scheme}")
+        assert page.evaluate("document.documentElement.scrollWidth") <= width, path
+    context.close()
