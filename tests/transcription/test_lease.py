@@ -8,7 +8,7 @@ from uuid import uuid4
 
 import pytest
 import responses
-from django.db import connection
+from django.db import OperationalError, connection
 from django.utils import timezone
 
 from tests.caller.twilio import MEDIA
@@ -103,6 +103,14 @@ def test_a_lease_from_before_the_clock_was_put_back_holds_nothing(settings):
     transcript = a_transcript(lease=uuid4(), leased_until=future)
 
     assert Transcript.objects.claim(transcript.pk) is not None
+
+
+@pytest.mark.parametrize("ahead", [0.01, 1, 5])
+def test_the_lease_of_a_worker_whose_clock_is_a_little_ahead_holds(settings, ahead):
+    until = timezone.now() + timedelta(seconds=settings.LEASE_SECONDS + ahead)
+    transcript = a_transcript(lease=uuid4(), leased_until=until)
+
+    assert Transcript.objects.claim(transcript.pk) is None
 
 
 def test_a_message_that_comes_twice_does_the_work_once(vendors):
@@ -323,8 +331,6 @@ def test_a_webhook_about_a_transcript_that_we_deleted_does_not_come_again(client
 
 
 def test_a_webhook_that_could_not_be_stored_is_asked_to_come_again(client, monkeypatch):
-    from django.db import OperationalError
-
     transcript = a_transcript("queued")
 
     def away(*args, **kwargs):

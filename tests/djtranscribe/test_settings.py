@@ -1,0 +1,196 @@
+"""What an environment makes of the settings: each in a process of its own."""
+
+import json
+import os
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+ROOT = Path(__file__).resolve().parents[2]
+COMPLETE = {
+    "SECRET_KEY": "tests-only-" + "0123456789abcdef" * 4,
+    "BASE_URL": "https://djtranscribe.example.com",
+    "TWILIO_ACCOUNT_SID": "AC" + "0" * 32,
+    "TWILIO_AUTH_TOKEN": "token",
+    "TWILIO_PHONE_NUMBER": "+14155550100",
+    "ASSEMBLYAI_KEY": "key",
+    "DATABASE_URL": "sqlite:///:memory:",
+}
+# So that a developer's .env cannot answer for a name that a test leaves out.
+ALL = {
+    **dict.fromkeys(
+        (
+            "DEBUG ALLOWED_HOSTS TWILIO_API_URL RECORDING_NOTICE RECORDING_MAX_SECONDS "
+            "RECORDING_SILENCE_SECONDS ASSEMBLYAI_API_URL SPEECH_MODELS LANGUAGE_CODE "
+            "AUDIO_DELIVERY SWEEP_SECONDS LEASE_SECONDS MEDIA_ROOT"
+        ).split(),
+        "",
+    ),
+    **dict.fromkeys(COMPLETE, ""),
+}
+
+
+def python(*arguments: str, **environment: str) -> "subprocess.CompletedProcess[str]":
+    outside = {key: os.environ[key] for key in ("PATH", "HOME") if key in os.environ}
+    chosen = {"DJANGO_SETTINGS_MODULE": "djtranscribe.settings", **ALL, **environment}
+    return subprocess.run(
+        [sys.executable, *arguments],
+        cwd=ROOT,
+        env={**outside, **chosen},
+        capture_output=True,
+        text=True,
+        timeout=60,
+        check=False,
+    )
+
+
+def values(*names: str, **environment: str) -> list:
+    code = (
+        "import json; from djtranscribe import settings; "
+        f"print(json.dumps([getattr(settings, name) for name in {names}]))"
+    )
+    done = python("-c", code, **environment)
+    assert done.returncode == 0, done.stderr
+    return json.loads(done.stdout)
+
+
+def test_a_complete_environment_passes_every_check():
+    done = python("manage.py", "check", "--fail-level", "WARNING", **COMPLETE)
+
+    assert done.returncode == 0, done.stderr
+    assert "no issues" in done.stdout
+
+
+def test_an_empty_environment_is_told_all_that_is_missing_at_once():
+    done = python("manage.py", "check")
+
+    assert done.returncode == 1
+    for missing in set(COMPLETE) - {"DATABASE_URL"}:
+        assert missing in done.stderr
+    assert "Traceback" not in done.stderr
+
+
+@pytest.mark.parametrize("command", [["check"], ["migrate"], ["worker"]])
+def test_without_a_secret_key_no_command_starts(command):
+    done = python("manage.py", *command, **{**COMPLETE, "SECRET_KEY": ""})
+
+    assert done.returncode == 1
+    assert "djtranscribe.E001" in done.stderr
+    assert "Traceback" not in done.stderr
+
+
+@pytest.mark.parametrize("module", ["wsgi", "asgi"])
+@pytest.mark.parametrize("missing", ["SECRET_KEY", "TWILIO_AUTH_TOKEN"])
+def test_a_web_server_does_not_start_with_what_would_accept_forgeries(module, missing):
+    code = f"import djtranscribe.{module}"
+
+    refused = python("-c", code, **{**COMPLETE, missing: ""})
+    accepted = python("-c", code, **COMPLETE)
+
+    assert refused.returncode != 0
+    assert missing in refused.stderr
+    assert accepted.returncode == 0, accepted.stderr
+
+
+def test_with_debug_on_a_key_for_development_is_made_up():
+    [key] = values("SECRET_KEY", DEBUG="true")
+
+    assert key.startswith("insecure")
+
+
+def test_the_defaults_are_those_of_the_readme():
+    found = values(
+        *("DEBUG", "SECRET_KEY", "ALLOWED_HOSTS", "TWILIO_API_URL"),
+        *("ASSEMBLYAI_API_URL", "SPEECH_MODELS", "SPEECH_LANGUAGE_CODE"),
+        *("AUDIO_DELIVERY", "SWEEP_SECONDS", "LEASE_SECONDS", "LANGUAGE_CODE"),
+    )
+
+    assert found == [
+        *(False, "", ["localhost", "127.0.0.1"], "https://api.twilio.com"),
+        *("https://api.assemblyai.com", ["universal-3-5-pro", "universal-2"], "en_us"),
+        *("upload", 10, 60, "en-us"),
+    ]
+
+
+def test_the_public_address_is_an_allowed_host_and_a_trusted_origin():
+    found = values(
+        "ALLOWED_HOSTS",
+        "CSRF_TRUSTED_ORIGINS",
+        BASE_URL="https://x.ngrok.app",
+        ALLOWED_HOSTS=" a.example , b.example,, ",
+    )
+
+    assert found == [
+        ["a.example", "b.example", "x.ngrok.app"],
+        ["https://x.ngrok.app"],
+    ]
+
+
+def test_lists_and_blanks_are_read_as_people_write_them():
+    found = values(
+        "SPEECH_MODELS",
+        "ASSEMBLYAI_KEY",
+        SPEECH_MODELS="universal-2, best ,",
+        ASSEMBLYAI_KEY=" key ",
+    )
+
+    assert found == [["universal-2", "best"], "key"]
+
+
+@pytest.mark.parametrize("value", ["0", "-5", "1.5", "ten", "10s", "١٠", "0x10"])
+@pytest.mark.parametrize("name", ["LEASE_SECONDS"])
+def test_what_is_no_number_of_seconds_is_refused_by_name(name, value):
+    done = python("manage.py", "check", **{**COMPLETE, name: value})
+
+    assert done.returncode == 1
+    assert f"{name} must be a whole number of seconds" in done.stderr
+
+
+def test_every_number_of_seconds_is_checked():
+    names = [name for name in ALL if name.endswith("_SECONDS")]
+    code = "from djtranscribe import settings"
+
+    refused = [
+        name
+        for name in names
+        if f"{name} must be" in python("-c", code, **{name: "soon"}).stderr
+    ]
+
+    assert refused == names
+
+
+@pytest.mark.parametrize(
+    ("value", "expected"), [("True", True), ("1", True), ("on", True), ("OFF", False)]
+)
+def test_a_switch_is_read_in_every_usual_spelling(value, expected):
+    assert values("DEBUG", DEBUG=value) == [expected]
+
+
+def test_a_switch_that_is_neither_is_refused():
+    done = python("-c", "import djtranscribe.settings", DEBUG="maybe")
+
+    assert "DEBUG must be true or false" in done.stderr
+
+
+def test_sqlite_is_made_fit_for_two_processes_and_postgresql_left_alone():
+    [sqlite] = values("DATABASES")
+    [postgresql] = values("DATABASES", DATABASE_URL="postgres://u@h/d")
+
+    assert sqlite["default"]["OPTIONS"]["transaction_mode"] == "IMMEDIATE"
+    assert "WAL" in sqlite["default"]["OPTIONS"]["init_command"]
+    assert sqlite["default"]["NAME"].endswith("db.sqlite3")
+    assert postgresql["default"]["ENGINE"] == "django.db.backends.postgresql"
+    assert "init_command" not in postgresql["default"].get("OPTIONS", {})
+
+
+def test_recordings_have_no_public_address():
+    code = (
+        "import django; django.setup(); from django.conf import settings; "
+        "print(repr(settings.MEDIA_URL))"
+    )
+
+    done = python("-c", code, **COMPLETE)
+
+    assert done.stdout.strip() in ("''", "'/'"), done.stderr

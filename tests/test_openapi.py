@@ -1,0 +1,174 @@
+"""Every request that the product sends, against the vendors' own specifications.
+
+These lie beside the checkout on the maintainers' machines; elsewhere this is skipped.
+"""
+
+import json
+from pathlib import Path
+from urllib.parse import urlsplit
+
+import pytest
+import requests
+from jsonschema import Draft202012Validator
+from openapi_core import OpenAPI
+from openapi_core.contrib.requests import RequestsOpenAPIRequest
+
+from caller import tasks as caller_tasks
+from caller import twilio_client
+from caller.models import Call
+from tests.caller.twilio import (
+    CALL,
+    CALL_SID,
+    CALLS,
+    DIAL,
+    MEDIA,
+    RECORDING,
+    RECORDING_SID,
+    RECORDINGS,
+    deliveries,
+)
+from tests.data import load, wav
+from tests.transcription.assemblyai import JOB, TRANSCRIPT, UPLOAD, make_due
+from transcription import tasks
+from transcription.models import Transcript, Vocabulary
+
+REFERENCE = Path(__file__).resolve().parents[2] / "shared" / "reference"
+
+pytestmark = [
+    pytest.mark.django_db(transaction=True),
+    pytest.mark.skipif(
+        not REFERENCE.is_dir(), reason="the vendors' OpenAPI files are not here"
+    ),
+    # openapi-core and jsonschema warn about each other, not about our requests.
+    pytest.mark.filterwarnings("ignore::DeprecationWarning"),
+]
+
+
+@pytest.fixture(scope="module")
+def specifications():
+    return {
+        host: OpenAPI.from_dict(
+            json.loads((REFERENCE / f"{name}-openapi.json").read_text())
+        )
+        for host, name in {
+            "api.twilio.com": "twilio",
+            "api.assemblyai.com": "assemblyai",
+        }.items()
+    }
+
+
+@pytest.fixture
+def whole_way(browser, signed_post, vendors, work):
+    """Dial, lose an answer, record, transcribe, lose another, ask for everything."""
+    words = Vocabulary.objects.create(
+        name="Cardiology", terms="metoprolol", custom_spellings="e c g = ECG"
+    )
+    recordings = load("twilio/recordings", recordings=[load("twilio/recording")])
+    vendors.post(CALLS, json=load("twilio/call"), status=201)
+    vendors.get(CALLS, json=load("twilio/calls", calls=[]))
+    vendors.get(CALL, json=load("twilio/call", status="completed"))
+    vendors.get(RECORDINGS, json=recordings)
+    vendors.get(RECORDING, json=load("twilio/recording"))
+    vendors.get(MEDIA, body=wav())
+    vendors.post(UPLOAD, json=load("assemblyai/upload"))
+    vendors.post(TRANSCRIPT, body=requests.ReadTimeout("slow"))
+    vendors.get(TRANSCRIPT, json=load("assemblyai/list"))
+    vendors.post(TRANSCRIPT, json=load("assemblyai/queued"))
+    vendors.get(JOB, json=load("assemblyai/completed"))
+
+    browser.post(DIAL, {"vocabulary": words.pk})
+    call = Call.objects.get()
+    for path, fields in deliveries(call):
+        signed_post(path, fields)
+    work()
+    for _ in range(2):
+        make_due(Transcript.objects.get())
+        tasks.sweep()
+        work()
+    caller_tasks.check_call.call(call.pk)
+    twilio_client.list_calls(call.to)
+    twilio_client.fetch_recording(RECORDING_SID)
+    assert Transcript.objects.get().status == "completed"
+    return [call.request for call in vendors.calls]
+
+
+def test_every_request_is_as_the_vendor_specifies_it(whole_way, specifications):
+    validated = set()
+
+    for request in whole_way:
+        url = urlsplit(request.url)
+        if url.path.endswith(".wav"):
+            continue  # media: no part of the API's specification
+        specification = specifications[url.hostname]
+        if request.headers["Content-Type"] == "application/octet-stream":
+            request.body = "audio"  # openapi-core takes text alone for a string
+        specification.validate_request(RequestsOpenAPIRequest(request))
+        validated.add((request.method, url.path.rpartition("/")[2]))
+
+    assert validated == {
+        ("POST", "Calls.json"),
+        ("GET", "Calls.json"),
+        ("GET", f"{CALL_SID}.json"),
+        ("GET", "Recordings.json"),
+        ("GET", f"{RECORDING_SID}.json"),
+        ("POST", "upload"),
+        ("POST", "transcript"),
+        ("GET", "transcript"),
+        ("GET", "00000000-0000-4000-8000-0000000000aa"),
+    }
+
+
+def test_a_dead_field_would_be_noticed(specifications):
+    """The specification is strict enough to be worth asking."""
+    dead = {"audio_url": "https://x/", "speech_models": ["a"], "word_boost": ["b"]}
+    request = requests.Request(
+        "POST", TRANSCRIPT, json=dead, headers={"Authorization": "k"}
+    )
+
+    with pytest.raises(Exception, match=r"(?i)body"):
+        specifications["api.assemblyai.com"].validate_request(
+            RequestsOpenAPIRequest(request.prepare())
+        )
+
+
+@pytest.mark.parametrize(
+    ("name", "host", "schema"),
+    [
+        ("twilio/call", "api.twilio.com", "api.v2010.account.call"),
+        ("twilio/recording", "api.twilio.com", "api.v2010.account.recording"),
+        ("assemblyai/upload", "api.assemblyai.com", "UploadedFile"),
+        ("assemblyai/queued", "api.assemblyai.com", "Transcript"),
+        ("assemblyai/completed", "api.assemblyai.com", "Transcript"),
+        ("assemblyai/error", "api.assemblyai.com", "Transcript"),
+        ("assemblyai/deleted", "api.assemblyai.com", "Transcript"),
+        ("assemblyai/listed", "api.assemblyai.com", "TranscriptListItem"),
+        ("assemblyai/list", "api.assemblyai.com", "TranscriptList"),
+        ("assemblyai/webhook", "api.assemblyai.com", "TranscriptReadyNotification"),
+        ("assemblyai/refusal", "api.assemblyai.com", "Error"),
+    ],
+)
+def test_the_answers_that_the_tests_give_are_as_specified_too(
+    specifications, name, host, schema
+):
+    document = json.loads(
+        (REFERENCE / f"{host.split('.')[1]}-openapi.json").read_text()
+    )
+    text = json.dumps(document).replace('"nullable": true', '"x-nullable": true')
+    document = nullable(json.loads(text))
+    reference = {"$ref": f"#/components/schemas/{schema}", **document}
+
+    errors = list(Draft202012Validator(reference).iter_errors(load(name)))
+
+    assert not errors
+
+
+def nullable(node):
+    """OpenAPI 3.0's `nullable` in the words of JSON Schema."""
+    if isinstance(node, list):
+        return [nullable(item) for item in node]
+    if not isinstance(node, dict):
+        return node
+    node = {key: nullable(value) for key, value in node.items()}
+    if node.pop("x-nullable", False):
+        return {"anyOf": [node, {"type": "null"}]}
+    return node

@@ -1,0 +1,274 @@
+"""The operator's admin: rows that the system owns are read and acted on, not edited."""
+
+import pytest
+from django.contrib.auth.models import Permission
+from django.contrib.messages import get_messages
+from django.utils import timezone
+
+from tests.caller.twilio import CALL_SID, NUMBER, a_call, a_recording
+from transcription.models import Transcript, Vocabulary
+
+from .assemblyai import a_transcript
+
+pytestmark = pytest.mark.django_db
+
+ADMIN = "/admin/transcription/transcript/"
+LISTS = "/admin/transcription/vocabulary/"
+
+
+@pytest.fixture
+def may(browser, operator):
+    """Give the operator one more permission."""
+
+    def give(*codenames):
+        given = Permission.objects.filter(codename__in=codenames)
+        operator.user_permissions.add(*given)
+        return browser
+
+    return give
+
+
+def a_finished_one(**columns):
+    recording = columns.pop("recording", None) or a_recording(
+        call=a_call(sid=CALL_SID, status="completed")
+    )
+    return a_transcript(
+        "completed",
+        **{
+            "recording": recording,
+            "text": "Please call <the> ward.",
+            "confidence": 0.952,
+            "response": {"id": "x", "language_code": "en_us"},
+            "request": {"audio_url": "https://…"},
+            "next_attempt_at": None,
+            **columns,
+        },
+    )
+
+
+def messages_of(answer):
+    return " ".join(str(message) for message in get_messages(answer.wsgi_request))
+
+
+def test_the_list_shows_text_confidence_and_state(browser):
+    a_finished_one(text="Please call. " * 20)
+
+    page = browser.get(ADMIN)
+
+    assert "Transcript of the call to +1 415-555-1234" in page.text
+    assert "Please call. Please" in page.text
+    assert "…" in page.text
+    assert "95%" in page.text
+
+
+def test_the_page_of_a_transcript_has_text_player_call_and_answer(browser):
+    transcript = a_finished_one()
+
+    page = browser.get(f"{ADMIN}{transcript.pk}/change/")
+
+    assert "Please call &lt;the&gt; ward." in page.text
+    assert transcript.recording.audio_url in page.text
+    assert f"/admin/caller/call/{transcript.recording.call_id}/change/" in page.text
+    assert "&quot;language_code&quot;: &quot;en_us&quot;" in page.text
+    assert transcript.get_absolute_url() == f"{ADMIN}{transcript.pk}/change/"
+
+
+@pytest.mark.parametrize(
+    ("status", "columns", "sentence"),
+    [
+        ("pending", {}, "Not there yet"),
+        ("completed", {}, "Nobody spoke."),
+        ("error", {"error": "Too short."}, "Too short."),
+    ],
+)
+def test_the_page_of_a_transcript_without_text_says_why(
+    browser, status, columns, sentence
+):
+    transcript = a_transcript(status, **columns)
+
+    page = browser.get(f"{ADMIN}{transcript.pk}/change/")
+    listed = browser.get(ADMIN)
+
+    assert sentence in page.text
+    assert listed.status_code == 200
+
+
+@pytest.mark.parametrize(
+    "term",
+    ["ward", NUMBER, "14155551234", "415", "00000000-0000-4000-8000-0000000000aa"],
+)
+def test_a_transcript_is_found_by_its_words_its_number_and_its_id(browser, term):
+    transcript = a_finished_one()
+
+    page = browser.get(ADMIN, {"q": term})
+
+    assert f"{ADMIN}{transcript.pk}/change/" in page.text
+
+
+def test_a_transcript_that_does_not_match_is_not_found(browser):
+    transcript = a_finished_one()
+
+    page = browser.get(ADMIN, {"q": "pharmacy"})
+
+    assert f"{ADMIN}{transcript.pk}/change/" not in page.text
+
+
+@pytest.mark.parametrize("filtered", ["status__exact=completed", "error_class=", "x=y"])
+def test_the_filters_answer(browser, filtered):
+    a_finished_one()
+
+    page = browser.get(f"{ADMIN}?{filtered}", follow=True)
+
+    assert page.status_code == 200
+
+
+def test_nothing_that_came_from_assemblyai_can_be_edited(admin_client):
+    transcript = a_finished_one()
+
+    page = admin_client.get(f"{ADMIN}{transcript.pk}/change/")
+    edit = admin_client.post(
+        f"{ADMIN}{transcript.pk}/change/", {"text": "Forged.", "status": "pending"}
+    )
+    add = admin_client.get(f"{ADMIN}add/")
+
+    transcript.refresh_from_db()
+    assert 'name="_save"' not in page.text
+    assert (edit.status_code, add.status_code) == (403, 403)
+    assert transcript.text == "Please call <the> ward."
+
+
+@pytest.mark.parametrize("path", [ADMIN, LISTS])
+def test_the_list_needs_the_permission_to_see_it(client, django_user_model, path):
+    client.force_login(django_user_model.objects.create_user("nobody", is_staff=True))
+
+    assert client.get(path).status_code == 403
+
+
+def test_the_list_costs_the_same_queries_however_long_it_is(
+    browser, django_assert_num_queries, django_assert_max_num_queries
+):
+    def fill(count):
+        for _ in range(count):
+            number = Transcript.objects.count()
+            call = a_call(to=f"+4420794601{number:02}", sid=f"CA{number:032}")
+            recording = a_recording(call=call, sid=f"RE{number:032}")
+            words = Vocabulary.objects.create(name=str(number))
+            a_finished_one(
+                recording=recording, assemblyai_id=str(number), vocabulary=words
+            )
+
+    fill(2)
+    browser.get(ADMIN)
+    with django_assert_max_num_queries(25) as few:
+        browser.get(ADMIN)
+    fill(20)
+
+    with django_assert_num_queries(len(few)):
+        page = browser.get(ADMIN)
+
+    assert page.text.count("Transcript of the call") >= 22
+
+
+# Actions
+
+
+def act(browser, action, *rows):
+    chosen = {"action": action, "_selected_action": [row.pk for row in rows]}
+    return browser.post(ADMIN, chosen)
+
+
+def test_transcribe_again_makes_a_new_one_and_keeps_the_old(may):
+    words = Vocabulary.objects.create(name="Cardiology")
+    old = a_finished_one(vocabulary=words)
+
+    answer = act(may("add_transcript"), "transcribe_again", old)
+
+    new = Transcript.objects.exclude(pk=old.pk).get()
+    old.refresh_from_db()
+    assert (new.status, new.recording, new.vocabulary) == (
+        "pending",
+        old.recording,
+        words,
+    )
+    assert old.text == "Please call <the> ward."
+    assert "on their way" in messages_of(answer)
+
+
+def test_refresh_now_makes_waiting_rows_due_and_counts_the_finished(
+    may, django_capture_on_commit_callbacks
+):
+    done = a_finished_one()
+    later = timezone.now() + timezone.timedelta(hours=1)
+    waiting = a_transcript(
+        "queued", recording=done.recording, assemblyai_id="w", next_attempt_at=later
+    )
+
+    with django_capture_on_commit_callbacks() as messages:
+        answer = act(may("add_transcript"), "refresh_now", done, waiting)
+
+    waiting.refresh_from_db()
+    assert waiting.next_attempt_at <= timezone.now()
+    assert len(messages) == 1
+    assert "1 are looked at now. 1 are finished already." in messages_of(answer)
+
+
+def test_refresh_now_of_waiting_rows_alone_speaks_of_no_others(may):
+    waiting = a_transcript("queued")
+
+    answer = act(may("add_transcript"), "refresh_now", waiting)
+
+    assert messages_of(answer) == "1 are looked at now."
+
+
+@pytest.mark.parametrize("action", ["transcribe_again", "refresh_now"])
+def test_who_may_only_read_cannot_act(browser, action):
+    old = a_finished_one()
+
+    page = browser.get(ADMIN)
+    act(browser, action, old)
+
+    assert action not in page.text
+    assert Transcript.objects.count() == 1
+
+
+# Keyword lists
+
+
+def save(browser, **fields):
+    return browser.post(f"{LISTS}add/", {"name": "Cardiology", **fields})
+
+
+def test_a_keyword_list_is_kept_and_counted(may):
+    browser = may("add_vocabulary", "view_vocabulary", "change_vocabulary")
+
+    save(browser, terms="metoprolol\nheart failure", custom_spellings="e c g = ECG")
+    page = browser.get(LISTS)
+
+    assert Vocabulary.objects.get().name == "Cardiology"
+    assert '<td class="field-number_of_terms">2</td>' in page.text
+
+
+def test_terms_that_do_nothing_are_named_when_the_list_is_saved(may):
+    browser = may("add_vocabulary", "view_vocabulary")
+
+    answer = save(browser, terms="ECG\nmetoprolol")
+
+    assert "ECG" in messages_of(answer)
+    assert Vocabulary.objects.count() == 1
+
+
+@pytest.mark.parametrize(
+    ("fields", "sentence"),
+    [
+        ({"terms": "one two three four five six seven"}, "has 7 words"),
+        ({"custom_spellings": "ECG"}, "equals sign"),
+        ({"is_default": "on"}, "Another list is the default already"),
+    ],
+)
+def test_a_list_that_assemblyai_would_refuse_is_not_saved(may, fields, sentence):
+    Vocabulary.objects.create(name="House", is_default=True)
+
+    page = save(may("add_vocabulary"), **fields)
+
+    assert sentence in page.text
+    assert Vocabulary.objects.count() == 1

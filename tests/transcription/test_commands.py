@@ -1,0 +1,323 @@
+"""The two commands in the tutorial's spirit."""
+
+import json
+from io import StringIO
+
+import pytest
+import requests
+import responses
+from django.core.management import CommandError, call_command
+
+from caller.models import Recording
+from tests.caller.twilio import (
+    CALL_SID,
+    MEDIA,
+    RECORDING,
+    RECORDING_SID,
+    a_call,
+    a_recording,
+    refusal,
+)
+from tests.data import load, wav
+from transcription.management.commands import transcribe
+from transcription.models import Transcript, Vocabulary
+
+from .assemblyai import (
+    JOB,
+    JOB_ID,
+    TEXT,
+    TRANSCRIPT,
+    UPLOAD,
+    a_transcript,
+    advanced,
+    answers_well,
+)
+
+pytestmark = pytest.mark.django_db
+
+
+class Terminal(StringIO):
+    def isatty(self):
+        return True
+
+
+@pytest.fixture(autouse=True)
+def hurry(monkeypatch):
+    monkeypatch.setattr(transcribe, "LOOK_SECONDS", 0)
+
+
+def printed(*arguments):
+    out, err = StringIO(), StringIO()
+    call_command(*arguments, stdout=out, stderr=err)
+    return out.getvalue(), err.getvalue()
+
+
+def test_a_file_is_transcribed_and_its_text_printed(tmp_path, vendors):
+    path = tmp_path / "call.wav"
+    path.write_bytes(wav(2))
+    answers_well(vendors)
+
+    out, err = printed("transcribe", str(path))
+
+    transcript = Transcript.objects.get()
+    assert out == f"{TEXT}\n"
+    assert f"Transcript {transcript.pk}: " in err
+    assert (transcript.recording.source, transcript.recording.call) == ("file", None)
+    assert str(transcript) == "Transcript of a file"
+    assert transcript.recording.audio
+
+
+def test_a_terminal_gets_one_progress_line_that_is_cleared(tmp_path, vendors):
+    path = tmp_path / "call.wav"
+    path.write_bytes(wav(2))
+    answers_well(vendors)
+    err = Terminal()
+
+    call_command("transcribe", str(path), stdout=StringIO(), stderr=err)
+
+    assert "\n" not in err.getvalue()
+    assert err.getvalue().endswith("\r\x1b[K")
+
+
+def test_an_address_is_transcribed(vendors):
+    vendors.get("https://example.com/call.wav", body=wav(2))
+    answers_well(vendors)
+
+    out, _ = printed("transcribe", "https://example.com/call.wav")
+
+    assert out == f"{TEXT}\n"
+    assert Recording.objects.get().source == "url"
+
+
+def test_a_recording_that_we_have_is_transcribed_once_more(vendors):
+    recording = a_recording()
+    a_transcript("completed", recording=recording, assemblyai_id="old", text="Old.")
+    answers_well(vendors)
+
+    out, _ = printed("transcribe", RECORDING_SID)
+
+    assert out == f"{TEXT}\n"
+    assert sorted(Transcript.objects.values_list("text", flat=True)) == ["Old.", TEXT]
+
+
+def test_a_recording_that_only_twilio_has_is_fetched_and_joined_to_its_call(vendors):
+    call = a_call(sid=CALL_SID)
+    vendors.get(RECORDING, json=load("twilio/recording"))
+    vendors.get(MEDIA, body=wav(2))
+    answers_well(vendors)
+
+    out, _ = printed("transcribe", RECORDING_SID)
+
+    recording = Recording.objects.get()
+    assert out == f"{TEXT}\n"
+    assert (recording.call, recording.duration_seconds) == (call, 7)
+
+
+def test_the_keyword_list_that_is_named_goes_out(tmp_path, vendors):
+    Vocabulary.objects.create(name="Cardiology", terms="metoprolol")
+    path = tmp_path / "call.wav"
+    path.write_bytes(wav(2))
+    theirs = answers_well(vendors)
+
+    printed("transcribe", str(path), "--vocabulary", "Cardiology")
+
+    body = json.loads(theirs["submit"].calls[0].request.body)
+    assert body["keyterms_prompt"] == ["metoprolol"]
+
+
+@pytest.mark.parametrize(("lists", "named"), [((), "none yet"), (("House",), "House")])
+def test_a_keyword_list_that_does_not_exist_is_named_with_those_that_do(lists, named):
+    for name in lists:
+        Vocabulary.objects.create(name=name)
+
+    with pytest.raises(CommandError, match=named):
+        printed("transcribe", "x.wav", "--vocabulary", "Cardiology")
+
+
+@pytest.mark.parametrize(
+    "source",
+    ["nonsense", "/", "", "RE1", "ftp://example.com/x.wav", "http://[", "https://"],
+)
+def test_nonsense_is_refused_in_words_and_leaves_no_row(source):
+    with pytest.raises(CommandError):
+        printed("transcribe", source)
+
+    assert not Recording.objects.exists()
+
+
+def test_a_file_that_is_no_audio_is_refused_and_leaves_no_row(tmp_path):
+    path = tmp_path / "call.wav"
+    path.write_bytes(b"<html>")
+
+    with pytest.raises(CommandError, match="is not audio"):
+        printed("transcribe", str(path))
+
+    assert not Recording.objects.exists()
+
+
+@pytest.mark.parametrize(
+    "answer",
+    [
+        {"status": 404},
+        {"body": requests.ConnectionError("refused")},
+        {"body": "<html>login</html>"},
+        {"body": requests.ReadTimeout("slow")},
+    ],
+)
+def test_an_address_without_audio_is_refused_and_leaves_no_row(vendors, answer):
+    vendors.get("https://example.com/call.wav", **answer)
+
+    with pytest.raises(CommandError, match="is not audio"):
+        printed("transcribe", "https://example.com/call.wav")
+
+    assert not Recording.objects.exists()
+
+
+@pytest.mark.parametrize(
+    ("answer", "sentence"),
+    [
+        (refusal(20404, 404), "20404"),
+        ({"status": 500}, "fault of its own"),
+        ({"json": load("twilio/recording", status="absent")}, "it is absent"),
+        ({"json": load("twilio/recording", status="processing")}, "it is processing"),
+    ],
+)
+def test_a_recording_without_audio_at_twilio_is_refused_in_words(
+    vendors, answer, sentence
+):
+    vendors.get(RECORDING, **answer)
+
+    with pytest.raises(CommandError, match=sentence):
+        printed("transcribe", RECORDING_SID)
+
+    assert not Transcript.objects.exists()
+
+
+def test_a_recording_that_we_know_as_absent_is_not_asked_for():
+    a_recording(status="absent")
+
+    with pytest.raises(CommandError, match="it is absent"):
+        printed("transcribe", RECORDING_SID)
+
+
+def test_an_error_of_the_job_is_the_commands_error(tmp_path, vendors):
+    path = tmp_path / "call.wav"
+    path.write_bytes(wav(2))
+    vendors.post(UPLOAD, json=load("assemblyai/upload"))
+    vendors.post(TRANSCRIPT, json=load("assemblyai/queued"))
+    vendors.get(
+        JOB, json=load("assemblyai/error", error="Audio duration is too short.")
+    )
+
+    with pytest.raises(CommandError, match="too short"):
+        printed("transcribe", str(path))
+
+
+def test_silence_is_said_beside_an_empty_text(tmp_path, vendors):
+    path = tmp_path / "call.wav"
+    path.write_bytes(wav(2))
+    vendors.post(UPLOAD, json=load("assemblyai/upload"))
+    vendors.post(TRANSCRIPT, json=load("assemblyai/queued"))
+    vendors.get(JOB, json=load("assemblyai/completed", text="", words=[]))
+
+    out, err = printed("transcribe", str(path))
+
+    assert out == "\n"
+    assert "Nobody spoke" in err
+
+
+def test_ctrl_c_leaves_the_transcript_to_the_worker(tmp_path, vendors):
+    path = tmp_path / "call.wav"
+    path.write_bytes(wav(2))
+    err = StringIO()
+
+    def ctrl_c(request):
+        raise KeyboardInterrupt
+
+    vendors.add_callback(responses.POST, UPLOAD, ctrl_c)
+
+    with pytest.raises(SystemExit) as stopped:
+        call_command("transcribe", str(path), stdout=StringIO(), stderr=err)
+
+    transcript = Transcript.objects.get()
+    assert stopped.value.code == 130
+    assert f"print_transcription {transcript.pk}" in err.getvalue()
+    assert not transcript.is_finished
+
+
+def test_two_files_of_one_name_stay_two_files(tmp_path, vendors):
+    answers_well(vendors)
+    path = tmp_path / "call.wav"
+    path.write_bytes(wav(2))
+    printed("transcribe", str(path))
+    Transcript.objects.update(assemblyai_id=None)
+    path.write_bytes(wav(3))
+    printed("transcribe", str(path))
+
+    sums = set(Recording.objects.values_list("sha256", flat=True))
+    names = set(Recording.objects.values_list("audio", flat=True))
+    assert (len(sums), len(names)) == (2, 2)
+
+
+# print_transcription
+
+
+@pytest.fixture
+def finished(vendors):
+    transcript = a_transcript("queued")
+    vendors.get(JOB, json=load("assemblyai/completed"))
+
+    return advanced(transcript)
+
+
+@pytest.mark.parametrize("name", ["pk", "uuid", "assemblyai_id"])
+def test_a_transcript_is_printed_by_any_of_its_names(finished, name):
+    out, _ = printed("print_transcription", str(getattr(finished, name)))
+
+    assert out == f"{TEXT}\n"
+
+
+def test_json_has_the_whole_answer(finished):
+    out, _ = printed("print_transcription", JOB_ID, "--json")
+
+    assert json.loads(out) == load("assemblyai/completed")
+
+
+def test_words_are_printed_with_times_and_confidence(finished):
+    finished.words[1]["confidence"] = None
+    finished.save()
+
+    out, _ = printed("print_transcription", JOB_ID, "--words")
+
+    assert out.splitlines()[:2] == ["240\t560\t0.99\tPlease", "560\t800\t\tcall"]
+
+
+@pytest.mark.parametrize(
+    "name", ["0", "999", "9" * 18, "9" * 50, "x", "", JOB_ID, "١", "-1"]
+)
+def test_a_transcript_that_is_not_here_is_named(name):
+    with pytest.raises(CommandError, match="no transcript"):
+        printed("print_transcription", "--", name)
+
+
+def test_one_that_is_not_finished_says_how_far_it_is():
+    transcript = a_transcript("queued")
+
+    with pytest.raises(CommandError, match="not finished: Queued at AssemblyAI"):
+        printed("print_transcription", str(transcript.pk))
+
+
+def test_one_that_failed_says_why():
+    transcript = a_transcript("error", error="Too short.")
+
+    with pytest.raises(CommandError, match=r"Too short\."):
+        printed("print_transcription", str(transcript.pk))
+
+
+def test_one_in_which_nobody_spoke_says_so_and_prints_nothing():
+    transcript = a_transcript("completed")
+
+    out, err = printed("print_transcription", str(transcript.pk))
+
+    assert out == ""
+    assert "Nobody spoke" in err
