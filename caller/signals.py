@@ -1,5 +1,6 @@
 from django.dispatch import Signal
 
-# Sent with `recording` when Twilio first says that a recording is complete, inside
-# the transaction that stores it. The one push upward: `transcription` listens.
+# Sent with `recording` and `priority` when Twilio first says that a recording is
+# complete, inside the transaction that stores it. The one push upward:
+# `transcription` listens.
 recording_completed = Signal()

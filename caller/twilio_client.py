@@ -78,6 +78,7 @@ class CallState:
 
     sid: str
     status: str
+    to: str
     created_at: datetime | None
     answered_at: datetime | None
     ended_at: datetime | None
@@ -180,6 +181,24 @@ def list_calls(to: str, limit: int = 50) -> list[CallState]:
         return [_call_state(call) for call in calls]
 
 
+def calls_since(since: datetime) -> Iterator[CallState]:
+    """Every call from our number that began after `since`, newest first."""
+    with translated():
+        for call in client().calls.stream(
+            from_=settings.TWILIO_PHONE_NUMBER, start_time_after=since, page_size=200
+        ):
+            yield _call_state(call)
+
+
+def recordings_since(since: datetime) -> Iterator[RecordingState]:
+    """Every recording of the account made after `since`, newest first."""
+    with translated():
+        for recording in client().recordings.stream(
+            date_created_after=since, page_size=200
+        ):
+            yield _recording_state(recording)
+
+
 def list_recordings(call_sid: str) -> list[RecordingState]:
     with translated():
         recordings = client().recordings.list(call_sid=call_sid, limit=50)
@@ -273,6 +292,7 @@ def _call_state(call: Any) -> CallState:
     return CallState(
         sid=call.sid,
         status=str(call.status or ""),
+        to=call.to or "",
         created_at=call.date_created,
         answered_at=call.start_time,
         ended_at=call.end_time,

@@ -124,6 +124,7 @@ def call_news(said: Mapping[str, Any]) -> CallState:
     return CallState(
         sid=said["CallSid"],
         status=status,
+        to="",
         created_at=None,
         answered_at=at if status == Call.Status.IN_PROGRESS else None,
         ended_at=at if status in Call.FINISHED else None,

@@ -191,6 +191,8 @@ class Transcript(models.Model):
         default=timezone.now, null=True, blank=True, db_index=True
     )
     announced_at = models.DateTimeField(null=True, blank=True)
+    # Of its messages: back-filled recordings let the calls of today go first.
+    priority = models.SmallIntegerField(default=0)
     lease = models.UUIDField(null=True, blank=True)
     leased_until = models.DateTimeField(null=True, blank=True)
 

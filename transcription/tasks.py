@@ -51,19 +51,23 @@ def advance(transcript_pk: int) -> None:
             return
 
 
-def start(recording: Recording, vocabulary: Vocabulary | None = None) -> Transcript:
+def start(
+    recording: Recording, vocabulary: Vocabulary | None = None, priority: int = 0
+) -> Transcript:
     """Have a recording transcribed, with this keyword list or the default one."""
     transcript = Transcript.objects.create(
         recording=recording,
         vocabulary=vocabulary or Vocabulary.objects.filter(is_default=True).first(),
+        priority=priority,
     )
-    announce(transcript.pk)
+    announce(transcript.pk, priority)
     return transcript
 
 
-def announce(transcript_pk: int) -> None:
+def announce(transcript_pk: int, priority: int = 0) -> None:
     """Send a message once what we know is stored. Lost, the sweep sends another."""
-    transaction.on_commit(partial(advance.enqueue, transcript_pk), robust=True)
+    message = advance.using(priority=priority)
+    transaction.on_commit(partial(message.enqueue, transcript_pk), robust=True)
 
 
 def sweep(limit: int = 500) -> int:
@@ -73,9 +77,10 @@ def sweep(limit: int = 500) -> int:
         announced_at__gt=now - ANNOUNCE_AGAIN_AFTER, announced_at__lte=now
     )
     sent = 0
-    for pk in due.order_by("next_attempt_at").values_list("pk", flat=True)[:limit]:
+    overdue = due.order_by("next_attempt_at").values_list("pk", "priority")
+    for pk, priority in overdue[:limit]:
         if due.filter(pk=pk).update(announced_at=now):
-            announce(pk)
+            announce(pk, priority)
             sent += 1
     return sent
 

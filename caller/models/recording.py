@@ -87,10 +87,13 @@ class Recording(models.Model):
         return reverse("caller:recording-audio", args=[self.pk])
 
     @classmethod
-    def record(cls, news: RecordingState, call: Call) -> Recording | None:
+    def record(
+        cls, news: RecordingState, call: Call, priority: int = 0
+    ) -> Recording | None:
         """Take over what Twilio says of a recording, never going back in state.
 
-        None if the recording is known as another call's.
+        None if the recording is known as another call's. Priority: -100 to 100, of
+        the work that follows.
         """
         with transaction.atomic():
             cls.objects.get_or_create(
@@ -116,7 +119,9 @@ class Recording(models.Model):
                 call.next_check_at = call.next_check()
                 call.save(update_fields=["next_check_at"])
             if completed:
-                recording_completed.send(sender=cls, recording=recording)
+                recording_completed.send(
+                    sender=cls, recording=recording, priority=priority
+                )
         return recording
 
     @classmethod
