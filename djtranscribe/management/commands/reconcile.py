@@ -1,3 +1,4 @@
+import logging
 import re
 from collections.abc import Iterable, Iterator
 from datetime import datetime, timedelta
@@ -69,6 +70,8 @@ class Command(BaseCommand):
     def handle(
         self, *, since: timedelta, all: bool, limit: int, **options: Any
     ) -> None:
+        # The table says the same to a person.
+        logging.getLogger("transcription").setLevel(logging.WARNING)
         begin = timezone.now() - since
         table = [
             Row("Calls at Twilio"),

@@ -1,3 +1,4 @@
+import logging
 import time
 from collections.abc import Iterable
 from pathlib import Path
@@ -37,6 +38,8 @@ class Command(BaseCommand):
         )
 
     def handle(self, *, source: str, vocabulary: str | None, **options: Any) -> None:
+        # The progress line says the same to a person.
+        logging.getLogger("transcription").setLevel(logging.WARNING)
         words = vocabulary_named(vocabulary) if vocabulary else None
         try:
             recording = recording_of(source)
