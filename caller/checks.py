@@ -44,7 +44,7 @@ def check_base_url(**kwargs: Any) -> list[CheckMessage]:
     url = urlsplit(settings.BASE_URL)
     if not (url.scheme in {"http", "https"} and url.hostname):
         message = "BASE_URL is not an address that begins with https://."
-    elif settings.BASE_URL.endswith("/") or url.query or url.fragment:
+    elif settings.BASE_URL.endswith("/") or url.query or url.fragment or url.username:
         message = "BASE_URL ends with a slash, or has more than an address."
     elif url.scheme == "http" and not (settings.DEBUG and url.hostname in LOOPBACK):
         message = "BASE_URL does not begin with https://: secrets would be readable."

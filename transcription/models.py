@@ -21,6 +21,8 @@ from transcription import keyterms
 UPLOAD_LIVES = timedelta(hours=23)
 # Doubling from 5 seconds to 15 minutes: about a day until the row is an error.
 BACKOFF_SECONDS = (5, 900)
+# How far the clocks of two machines may differ.
+CLOCK_SKEW = timedelta(minutes=5)
 # No wait is longer, so one that is comes from a clock that was put back.
 LONGEST_WAIT = timedelta(minutes=20)
 MAX_ATTEMPTS = 100
@@ -74,7 +76,7 @@ class TranscriptQuerySet(models.QuerySet["Transcript"]):
     def unclaimed(self, now: datetime) -> TranscriptQuerySet:
         """Nobody works on these. A lease that ends later than any lease can is a
         leftover of a clock that was put back, and holds nothing."""
-        longest = now + timedelta(seconds=settings.LEASE_SECONDS)
+        longest = now + timedelta(seconds=settings.LEASE_SECONDS) + CLOCK_SKEW
         return self.filter(
             Q(lease=None) | Q(leased_until__lte=now) | Q(leased_until__gt=longest)
         )

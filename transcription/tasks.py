@@ -8,7 +8,6 @@ import logging
 from collections.abc import Callable
 from datetime import timedelta
 from datetime import timezone as tz
-from functools import partial
 from typing import Any
 
 from django.conf import settings
@@ -66,8 +65,13 @@ def start(
 
 def announce(transcript_pk: int, priority: int = 0) -> None:
     """Send a message once what we know is stored. Lost, the sweep sends another."""
-    message = advance.using(priority=priority)
-    transaction.on_commit(partial(message.enqueue, transcript_pk), robust=True)
+
+    def send() -> None:
+        advance.using(priority=priority).enqueue(transcript_pk)
+
+    # An engine that is away must not turn into a 500: robust, and a real function,
+    # since Django cannot name a partial when it logs the failure.
+    transaction.on_commit(send, robust=True)
 
 
 def sweep(limit: int = 500) -> int:
@@ -129,6 +133,9 @@ def fetch(transcript: Transcript) -> None:
 def hand_over(transcript: Transcript) -> None:
     """Upload the audio, or, the tutorial's way, name its address at Twilio."""
     recording = transcript.recording
+    if not recording.audio:
+        transcript.release(status=Status.PENDING)
+        return
     # After one address that AssemblyAI could not open there is no second try.
     if settings.AUDIO_DELIVERY == "url" and recording.sid and not transcript.audio_url:
         url = twilio_client.media_url(recording.sid)
