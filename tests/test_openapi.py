@@ -10,7 +10,7 @@ from urllib.parse import urlsplit
 import pytest
 import requests
 from jsonschema import Draft202012Validator
-from openapi_core import OpenAPI
+from openapi_core import Config, OpenAPI
 from openapi_core.contrib.requests import RequestsOpenAPIRequest
 
 from caller import tasks as caller_tasks
@@ -46,9 +46,12 @@ pytestmark = [
 
 @pytest.fixture(scope="module")
 def specifications():
+    # openapi-core takes text alone for a string, and an upload is bytes.
+    audio = {"application/octet-stream": lambda body, **_: body.decode("latin-1")}
+    config = Config(extra_media_type_deserializers=audio)
     return {
         host: OpenAPI.from_dict(
-            json.loads((REFERENCE / f"{name}-openapi.json").read_text())
+            json.loads((REFERENCE / f"{name}-openapi.json").read_text()), config
         )
         for host, name in {
             "api.twilio.com": "twilio",
@@ -100,8 +103,6 @@ def test_every_request_is_as_the_vendor_specifies_it(whole_way, specifications):
         if url.path.endswith(".wav"):
             continue  # media: no part of the API's specification
         specification = specifications[url.hostname]
-        if request.headers["Content-Type"] == "application/octet-stream":
-            request.body = "audio"  # openapi-core takes text alone for a string
         specification.validate_request(RequestsOpenAPIRequest(request))
         validated.add((request.method, url.path.rpartition("/")[2]))
 

@@ -1,6 +1,7 @@
 """Calls and recordings in admin: read, found, played, never edited."""
 
 import pytest
+from django_tasks_db.models import DBTaskResult
 
 from tests.data import wav
 from transcription.models import Transcript
@@ -149,3 +150,14 @@ def test_the_list_costs_the_same_queries_however_long_it_is(
         page = browser.get(path)
 
     assert page.text.count("/change/") >= 22
+
+
+def test_twilio_can_be_asked_about_a_call(browser, django_capture_on_commit_callbacks):
+    call = a_call(sid=CALL_SID)
+    chosen = {"action": "ask_twilio", "_selected_action": [call.pk]}
+
+    with django_capture_on_commit_callbacks():
+        answer = browser.post(CALLS, chosen, follow=True)
+
+    assert "Twilio is asked about 1 calls." in answer.text
+    assert DBTaskResult.objects.get().task_path == "caller.tasks.check_call"

@@ -72,7 +72,18 @@ def test_what_is_no_whole_audio_is_not_stored(vendors, media, body, reason):
     assert not list(media.rglob("*"))
 
 
-def test_fewer_bytes_than_announced_are_not_stored(vendors, media):
+@pytest.mark.parametrize("announced", [len(wav()) - 1, len(wav()) + 1])
+def test_another_number_of_bytes_than_announced_is_not_stored(media, announced):
+    recording = a_recording()
+
+    with pytest.raises(audio.NotAudio, match=f"of {announced} bytes came"):
+        recording.store_audio([wav()], expected_bytes=announced)
+
+    assert not recording.audio
+    assert not list(media.rglob("*"))
+
+
+def test_a_download_that_ends_early_is_not_stored(vendors, media):
     recording = a_recording()
     longer = {"Content-Length": str(len(wav()) + 1)}
     vendors.get(MEDIA, body=wav(), headers=longer, auto_calculate_content_length=False)

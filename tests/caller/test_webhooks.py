@@ -329,4 +329,4 @@ def test_what_could_not_be_stored_is_not_acknowledged(
     answer = signed_post(path_of(call), load(f"twilio/{kind}"))
 
     assert answer.status_code == 503
-    assert "not stored" in caplog.text
+    assert "stored=no" in caplog.text

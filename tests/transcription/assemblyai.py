@@ -6,6 +6,7 @@ from typing import Any
 from django.utils import timezone
 
 from caller.models import Recording
+from djtranscribe.models import VendorPause
 from tests.caller.twilio import RECORDING_SID
 from tests.data import load, wav
 from transcription.models import Transcript
@@ -29,7 +30,7 @@ def a_transcript(status: str = "pending", **columns: Any) -> Transcript:
         recording.store_audio([wav()])
     if status not in ("pending", "fetched"):
         columns = {"audio_url": AUDIO_URL, "uploaded_at": timezone.now(), **columns}
-    if status == "submitting":
+    if status in ("submitting", "lost"):
         columns = {"submitted_at": timezone.now(), **columns}
     if status in ("queued", "processing", "completed"):
         columns = {"assemblyai_id": JOB_ID, "jobs": 1, **columns}
@@ -46,6 +47,7 @@ def advanced(transcript: Transcript) -> Transcript:
 def make_due(transcript: Transcript) -> None:
     """The moment for which this row waits has come."""
     moment = timezone.now() - timedelta(seconds=1)
+    VendorPause.objects.update(probe_at=moment)
     Transcript.objects.filter(pk=transcript.pk).update(next_attempt_at=moment)
 
 

@@ -1,5 +1,7 @@
 """The operator's admin: rows that the system owns are read and acted on, not edited."""
 
+from datetime import timedelta
+
 import pytest
 from django.contrib.auth.models import Permission
 from django.contrib.messages import get_messages
@@ -8,7 +10,7 @@ from django.utils import timezone
 from tests.caller.twilio import CALL_SID, NUMBER, a_call, a_recording
 from transcription.models import Transcript, Vocabulary
 
-from .assemblyai import a_transcript
+from .assemblyai import AUDIO_URL, a_transcript
 
 pytestmark = pytest.mark.django_db
 
@@ -55,7 +57,7 @@ def test_the_list_shows_text_confidence_and_state(browser):
 
     page = browser.get(ADMIN)
 
-    assert "Transcript of the call to +1 415-555-1234" in page.text
+    assert "+1 415-555-1234" in page.text
     assert "Please call. Please" in page.text
     assert "…" in page.text
     assert "95%" in page.text
@@ -166,10 +168,14 @@ def test_the_list_costs_the_same_queries_however_long_it_is(
     with django_assert_num_queries(len(few)):
         page = browser.get(ADMIN)
 
-    assert page.text.count("Transcript of the call") >= 22
+    assert page.text.count("+44 20 7946 01") >= 22
 
 
 # Actions
+
+
+def long_ago():
+    return timezone.now() - timedelta(hours=24)
 
 
 def act(browser, action, *rows):
@@ -198,7 +204,7 @@ def test_refresh_now_makes_waiting_rows_due_and_counts_the_finished(
     may, django_capture_on_commit_callbacks
 ):
     done = a_finished_one()
-    later = timezone.now() + timezone.timedelta(hours=1)
+    later = timezone.now() + timedelta(hours=1)
     waiting = a_transcript(
         "queued", recording=done.recording, assemblyai_id="w", next_attempt_at=later
     )
@@ -272,3 +278,28 @@ def test_a_list_that_assemblyai_would_refuse_is_not_saved(may, fields, sentence)
 
     assert sentence in page.text
     assert Vocabulary.objects.count() == 1
+
+
+@pytest.mark.parametrize(
+    ("columns", "goes_on_at"),
+    [
+        ({}, "pending"),
+        ({"audio_url": AUDIO_URL, "uploaded_at": timezone.now}, "uploaded"),
+        ({"audio_url": AUDIO_URL, "uploaded_at": long_ago}, "pending"),
+        ({"audio_url": AUDIO_URL, "assemblyai_id": "over"}, "fetched"),
+    ],
+)
+def test_try_again_goes_on_where_it_failed(may, columns, goes_on_at):
+    columns = {name: v() if callable(v) else v for name, v in columns.items()}
+    done = a_finished_one()
+    failed = a_transcript("pending", recording=done.recording, **columns)
+    Transcript.objects.filter(pk=failed.pk).update(status="error", error="Gone.")
+
+    answer = act(may("add_transcript"), "try_again", failed, done)
+
+    failed.refresh_from_db()
+    done.refresh_from_db()
+    assert (failed.status, failed.error, failed.assemblyai_id) == (goes_on_at, "", None)
+    assert failed.next_attempt_at is not None
+    assert done.status == "completed"
+    assert "1 are tried again. 1 had not failed." in messages_of(answer)

@@ -23,6 +23,7 @@ from .assemblyai import (
     advanced,
     answers_well,
     make_due,
+    seconds_until_next_attempt,
 )
 
 pytestmark = pytest.mark.django_db
@@ -166,7 +167,7 @@ def test_a_job_whose_answer_was_lost_is_found_and_not_paid_twice(vendors, lost):
     make_due(transcript)
     advanced(transcript)
 
-    assert status_then == "submitting"
+    assert status_then == "lost"
     assert (transcript.status, transcript.text) == ("completed", TEXT)
     assert transcript.assemblyai_id == JOB_ID
     assert asked.call_count == 1
@@ -196,7 +197,11 @@ def test_a_worker_that_died_while_submitting_is_followed_by_one_that_looks_first
     vendors.get(JOB, json=load("assemblyai/completed"))
 
     advanced(transcript)
+    waits = seconds_until_next_attempt(transcript)
+    make_due(transcript)
+    advanced(transcript)
 
+    assert waits > 30  # as long as the dead worker's request may still be on its way
     assert transcript.text == TEXT
     assert [call.request.method for call in vendors.calls] == ["GET", "GET"]
 
@@ -229,7 +234,7 @@ def test_a_refused_connection_leaves_nothing_to_look_for(settings):
 def test_a_job_of_another_transcript_is_not_adopted(vendors):
     recording = a_recording()
     a_transcript("completed", recording=recording)
-    transcript = a_transcript("submitting", recording=recording)
+    transcript = a_transcript("lost", recording=recording)
     theirs = load("assemblyai/listed", created=timezone.now().strftime("%FT%T.%f"))
     vendors.get(TRANSCRIPT, json=load("assemblyai/list", transcripts=[theirs]))
     asked = vendors.post(TRANSCRIPT, json=load("assemblyai/queued", id="a new one"))
@@ -241,7 +246,7 @@ def test_a_job_of_another_transcript_is_not_adopted(vendors):
 
 
 def test_the_list_is_read_down_to_the_time_of_our_request_and_no_further(vendors):
-    transcript = a_transcript("submitting")
+    transcript = a_transcript("lost")
     now = timezone.now()
 
     def page(request):
@@ -265,7 +270,7 @@ def test_the_list_is_read_down_to_the_time_of_our_request_and_no_further(vendors
 
 
 def test_the_list_is_not_read_for_ever(vendors):
-    transcript = a_transcript("submitting")
+    transcript = a_transcript("lost")
     job = load(
         "assemblyai/listed",
         audio_url="https://elsewhere/",
@@ -280,7 +285,7 @@ def test_the_list_is_not_read_for_ever(vendors):
     assert transcript.assemblyai_id == JOB_ID
 
 
-@pytest.mark.parametrize("status", ["uploaded", "submitting"])
+@pytest.mark.parametrize("status", ["uploaded", "lost"])
 def test_audio_that_assemblyai_has_forgotten_is_uploaded_again(vendors, status):
     yesterday = timezone.now() - timedelta(hours=23, minutes=1)
     transcript = a_transcript(status, uploaded_at=yesterday, submitted_at=yesterday)

@@ -1,0 +1,100 @@
+"""What a monitor and an administrator see of the whole."""
+
+from datetime import timedelta
+
+import pytest
+from django.contrib.auth.models import Group
+from django.db import OperationalError
+from django.utils import timezone
+
+from djtranscribe.models import VendorPause
+from tests.transcription.assemblyai import a_transcript
+
+pytestmark = pytest.mark.django_db
+
+
+def test_all_is_well(client):
+    answer = client.get("/healthz")
+
+    assert answer.status_code == 200
+    assert answer.json() == {
+        "ok": True,
+        "database": "ok",
+        "overdue_seconds": 0,
+        "paused": {},
+    }
+    assert "no-store" in answer["Cache-Control"]
+
+
+def test_work_that_nobody_takes_is_ill(client):
+    since = timezone.now() - timedelta(seconds=301)
+    a_transcript("queued", next_attempt_at=since)
+
+    answer = client.get("/healthz")
+
+    assert answer.status_code == 503
+    assert 301 <= answer.json()["overdue_seconds"] < 310
+
+
+def test_work_that_waits_a_moment_is_not_ill(client):
+    since = timezone.now() - timedelta(seconds=200)
+    a_transcript("queued", next_attempt_at=since)
+
+    answer = client.get("/healthz")
+
+    assert answer.status_code == 200
+    assert answer.json()["overdue_seconds"] >= 200
+
+
+def test_a_vendor_that_refuses_our_account_is_ill(client):
+    VendorPause.objects.create(
+        vendor="assemblyai", reason="Top it up.", probe_at=timezone.now()
+    )
+
+    answer = client.get("/healthz")
+
+    assert answer.status_code == 503
+    assert answer.json()["paused"] == {"assemblyai": "Top it up."}
+
+
+def test_a_database_that_is_away_is_ill(client, monkeypatch):
+    def away(*args, **kwargs):
+        raise OperationalError("secret host")
+
+    monkeypatch.setattr("django.db.models.query.QuerySet.first", away)
+    answer = client.get("/healthz")
+
+    assert answer.status_code == 503
+    assert answer.json() == {"ok": False, "database": "away"}
+
+
+def test_post_is_refused(client):
+    assert client.post("/healthz").status_code == 405
+
+
+def test_a_pause_can_be_ended_at_once_in_admin(admin_client):
+    pause = VendorPause.objects.create(vendor="twilio", probe_at=timezone.now())
+
+    shown = admin_client.get("/admin/djtranscribe/vendorpause/")
+    admin_client.post(
+        "/admin/djtranscribe/vendorpause/",
+        {"action": "try_now", "_selected_action": [pause.pk]},
+    )
+
+    assert "twilio" in shown.text
+    assert not VendorPause.objects.exists()
+
+
+def test_operators_may_dial_and_read(django_user_model):
+    operator = django_user_model.objects.create_user("ada")
+    operator.groups.add(Group.objects.get(name="Operators"))
+
+    for permission in (
+        "caller.add_call",
+        "caller.view_call",
+        "caller.view_recording",
+        "transcription.view_transcript",
+    ):
+        assert operator.has_perm(permission), permission
+    for permission in ("caller.delete_call", "auth.change_user"):
+        assert not operator.has_perm(permission), permission

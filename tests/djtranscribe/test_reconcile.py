@@ -1,0 +1,172 @@
+"""After a bad night: what both vendors have and we have not is found and mended."""
+
+from io import StringIO
+
+import pytest
+from django.core.management import CommandError, call_command
+from django.utils import timezone
+
+from caller.models import Call, Recording
+from tests.caller.twilio import (
+    CALL,
+    CALL_SID,
+    CALLS,
+    RECORDING_SID,
+    RECORDINGS,
+    a_call,
+    a_recording,
+)
+from tests.data import load
+from tests.transcription.assemblyai import JOB, TEXT, TRANSCRIPT, a_transcript
+from transcription.models import Transcript
+
+pytestmark = pytest.mark.django_db
+
+
+class Vendors:
+    def __init__(self, mock):
+        self.mock = mock
+
+    def have(self, calls=(), recordings=(), jobs=()):
+        self.mock.get(CALLS, json=load("twilio/calls", calls=list(calls)))
+        rows = load("twilio/recordings", recordings=list(recordings))
+        self.mock.get(RECORDINGS, json=rows)
+        # The second page is empty, as the last page of a list is.
+        self.mock.get(TRANSCRIPT, json=load("assemblyai/list", transcripts=list(jobs)))
+        self.mock.get(TRANSCRIPT, json=load("assemblyai/list"))
+
+
+@pytest.fixture
+def both(vendors):
+    return Vendors(vendors)
+
+
+def table(*arguments):
+    """`{"Calls at Twilio": (compared, missing, mended)}`, and what was said besides."""
+    out = StringIO()
+    call_command("reconcile", *arguments, stdout=out, stderr=StringIO())
+    rows, rest = {}, []
+    for line in out.getvalue().splitlines()[1:]:
+        cells = line.rsplit(maxsplit=3)
+        if len(cells) == 4 and cells[-1].isdigit():
+            rows[cells[0]] = tuple(map(int, cells[1:]))
+        else:
+            rest.append(line)
+    return rows, " ".join(rest)
+
+
+def just_now():
+    return timezone.now().strftime("%FT%T.%f")
+
+
+def test_where_nothing_is_missing_nothing_is_done(both):
+    both.have()
+
+    rows, rest = table()
+
+    assert set(rows.values()) == {(0, 0, 0)}
+    assert rest == ""
+
+
+def test_a_state_that_was_never_told_is_taken_over_once(both):
+    call = a_call(sid=CALL_SID, status="ringing")
+    ended = load("twilio/call", status="completed", duration="17", price="-0.01300")
+    both.have(calls=[ended])
+
+    first, _ = table()
+    both.have(calls=[ended])
+    second, _ = table()
+
+    call.refresh_from_db()
+    assert first["Calls at Twilio"] == (1, 1, 1)
+    assert second["Calls at Twilio"] == (1, 0, 0)
+    assert (call.status, call.duration_seconds) == ("completed", 17)
+
+
+def test_a_recording_that_was_never_told_gets_its_transcript(both):
+    a_call(sid=CALL_SID, status="completed")
+    both.have(recordings=[load("twilio/recording")])
+
+    rows, _ = table()
+
+    assert rows["Recordings at Twilio"] == (1, 1, 1)
+    assert Transcript.objects.get().recording.sid == RECORDING_SID
+
+
+def test_a_recording_without_a_transcript_gets_one(both):
+    a_recording(call=a_call(sid=CALL_SID, status="completed"))
+    both.have(recordings=[load("twilio/recording")])
+
+    rows, _ = table()
+
+    assert rows["Transcripts here"] == (1, 1, 1)
+    assert Transcript.objects.count() == 1
+
+
+def test_a_result_that_was_never_told_is_read(both, vendors):
+    transcript = a_transcript("queued", next_attempt_at=timezone.now())
+    both.have(jobs=[load("assemblyai/listed", status="completed", created=just_now())])
+    vendors.get(JOB, json=load("assemblyai/completed"))
+
+    rows, _ = table()
+
+    transcript.refresh_from_db()
+    assert rows["Jobs at AssemblyAI"] == (1, 1, 1)
+    assert transcript.text == TEXT
+
+
+def test_what_was_not_made_from_here_is_left_alone_and_said(both):
+    both.have(
+        calls=[load("twilio/call", status="completed")],
+        recordings=[load("twilio/recording")],
+        jobs=[load("assemblyai/listed", status="completed", created=just_now())],
+    )
+
+    _, rest = table()
+
+    assert "3 of these were not made from here" in rest
+    assert not Call.objects.exists()
+    assert not Recording.objects.exists()
+
+
+def test_with_all_the_accounts_other_recordings_are_taken_in_behind_todays(
+    both, vendors
+):
+    both.have(recordings=[load("twilio/recording")])
+    vendors.get(CALL, json=load("twilio/call", status="completed"))
+
+    rows, _ = table("--all")
+
+    transcript = Transcript.objects.get()
+    assert rows["Recordings at Twilio"] == (1, 1, 1)
+    assert transcript.recording.call.sid == CALL_SID
+    assert transcript.priority < 0
+
+
+def test_no_more_than_the_limit_is_taken_in(both, vendors):
+    both.have(
+        recordings=[
+            load("twilio/recording", sid=f"RE{number:032}") for number in range(3)
+        ]
+    )
+    vendors.get(CALL, json=load("twilio/call", status="completed"))
+
+    table("--all", "--limit", "2")
+
+    assert Recording.objects.count() == 2
+
+
+def test_a_vendor_that_is_away_ends_it_with_what_was_done_so_far(vendors):
+    vendors.get(CALLS, status=500)
+    out = StringIO()
+
+    with pytest.raises(CommandError, match="Stopped half-way: Twilio answered"):
+        call_command("reconcile", stdout=out)
+
+    assert "Calls at Twilio" in out.getvalue()
+
+
+@pytest.mark.parametrize("age", ["", "7", "0d", "-1d", "7 d", "1y", "99999h", "١d"])
+def test_an_age_that_cannot_be_read_is_refused(age):
+    with pytest.raises(CommandError, match="since"):
+        call_command("reconcile", f"--since={age}")

@@ -1,0 +1,150 @@
+"""A vendor refuses our account (key, balance): its work waits, and none of it fails."""
+
+from datetime import timedelta
+
+import pytest
+from django.utils import timezone
+
+from caller import tasks
+from djtranscribe.models import VendorPause
+from tests.caller.twilio import CALL, CALL_SID, MEDIA, a_call, a_recording, refusal
+from tests.data import load, wav
+from transcription.models import Transcript
+
+from .assemblyai import JOB, TEXT, a_transcript, advanced, make_due
+
+pytestmark = pytest.mark.django_db
+
+
+def rows(count, status="queued"):
+    recording = a_recording()
+    return [
+        a_transcript(status, recording=recording, assemblyai_id=f"job-{number}")
+        for number in range(count)
+    ]
+
+
+def test_after_one_refusal_no_other_row_asks(vendors):
+    transcripts = rows(5)
+    for number in range(5):
+        vendors.get(JOB.replace(JOB[-36:], f"job-{number}"), status=401)
+
+    for transcript in transcripts:
+        advanced(transcript)
+
+    assert len(vendors.calls) == 1
+    assert {row.status for row in transcripts} == {"queued"}
+    assert {row.error_class for row in transcripts} == {"account"}
+    assert {row.attempts for row in transcripts} == {0}
+    assert all("ASSEMBLYAI_KEY" in row.error for row in transcripts)
+    assert VendorPause.objects.get().vendor == "assemblyai"
+
+
+def test_of_many_rows_one_is_let_through_to_see_and_ends_the_pause(vendors):
+    transcripts = rows(3)
+    VendorPause.objects.create(vendor="assemblyai", probe_at=timezone.now())
+    url = JOB.replace(JOB[-36:], "job-0")
+    vendors.get(url, json=load("assemblyai/completed", id="job-0"))
+
+    advanced(transcripts[0])
+
+    assert transcripts[0].text == TEXT
+    assert not VendorPause.objects.exists()
+
+
+def test_of_two_who_see_the_pause_one_may_try():
+    pause = VendorPause.objects.create(vendor="twilio", probe_at=timezone.now())
+    same = VendorPause.objects.get()
+
+    assert [pause.lets_through(), same.lets_through()] == [True, False]
+
+
+def test_a_pause_from_before_the_clock_was_put_back_lets_through():
+    future = timezone.now() + timedelta(days=1)
+    pause = VendorPause.objects.create(vendor="twilio", probe_at=future)
+
+    assert pause.lets_through()
+
+
+def test_a_pause_of_twilio_does_not_hold_work_with_assemblyai(vendors):
+    later = timezone.now() + timedelta(seconds=25)
+    VendorPause.objects.create(vendor="twilio", probe_at=later)
+    transcript = a_transcript("queued")
+    vendors.get(JOB, json=load("assemblyai/completed"))
+
+    advanced(transcript)
+
+    assert transcript.text == TEXT
+    assert VendorPause.objects.count() == 1
+
+
+def test_audio_that_is_stored_already_needs_no_twilio(vendors):
+    later = timezone.now() + timedelta(seconds=25)
+    VendorPause.objects.create(vendor="twilio", probe_at=later)
+    transcript = a_transcript("pending", recording=a_recording(sid=None, source="file"))
+    transcript.recording.store_audio([wav()])
+    vendors.post("https://api.assemblyai.com/v2/upload", status=503)
+
+    advanced(transcript)
+
+    assert transcript.status == "fetched"
+
+
+def test_a_step_that_asks_nobody_ends_no_pause(vendors):
+    VendorPause.objects.create(vendor="twilio", probe_at=timezone.now())
+    transcript = a_transcript("pending", recording=a_recording(sid=None, source="file"))
+    transcript.recording.store_audio([wav()])
+    vendors.post("https://api.assemblyai.com/v2/upload", status=503)
+
+    advanced(transcript)
+
+    assert VendorPause.objects.filter(vendor="twilio").exists()
+
+
+def test_twilios_refusal_pauses_its_downloads_and_its_checks(vendors):
+    asked = vendors.get(MEDIA, **refusal(20003, 401))
+    transcript = a_transcript("pending")
+    call = a_call(sid=CALL_SID, status="ringing")
+
+    advanced(transcript)
+    tasks.check_call.call(call.pk)
+
+    assert asked.call_count == 1
+    assert VendorPause.objects.get().vendor == "twilio"
+
+
+def test_a_check_that_is_refused_pauses_twilio_and_one_that_succeeds_ends_it(vendors):
+    call = a_call(sid=CALL_SID, status="ringing")
+    vendors.get(CALL, **refusal(20003, 401))
+    vendors.get(CALL, json=load("twilio/call", status="ringing"))
+
+    tasks.check_call.call(call.pk)
+    paused = VendorPause.objects.count()
+    make_due(a_transcript("error"))
+    tasks.check_call.call(call.pk)
+
+    assert (paused, VendorPause.objects.count()) == (1, 0)
+
+
+def test_held_rows_are_found_in_admin(browser, vendors):
+    transcript = a_transcript("queued")
+    vendors.get(JOB, status=401)
+    advanced(transcript)
+
+    page = browser.get("/admin/transcription/transcript/?attention=paused")
+    others = browser.get("/admin/transcription/transcript/?attention=failed")
+    stuck = browser.get("/admin/transcription/transcript/?attention=stuck")
+
+    path = f"/admin/transcription/transcript/{transcript.pk}/change/"
+    assert path in page.text
+    assert path not in others.text
+    assert path not in stuck.text
+
+
+def test_a_row_that_is_long_on_its_way_is_found_in_admin(browser):
+    transcript = a_transcript("queued")
+    Transcript.objects.update(created_at=timezone.now() - timedelta(minutes=16))
+
+    page = browser.get("/admin/transcription/transcript/?attention=stuck")
+
+    assert f"/transcript/{transcript.pk}/change/" in page.text
