@@ -9,6 +9,7 @@ from urllib.parse import urlsplit
 
 import pytest
 import requests
+from django.utils import timezone
 from jsonschema import Draft202012Validator
 from openapi_core import Config, OpenAPI
 from openapi_core.contrib.requests import RequestsOpenAPIRequest
@@ -91,6 +92,8 @@ def whole_way(browser, signed_post, vendors, work):
     caller_tasks.check_call.call(call.pk)
     twilio_client.list_calls(call.to)
     twilio_client.fetch_recording(RECORDING_SID)
+    list(twilio_client.calls_since(timezone.now()))
+    list(twilio_client.recordings_since(timezone.now()))
     assert Transcript.objects.get().status == "completed"
     return [call.request for call in vendors.calls]
 

@@ -144,16 +144,43 @@ def test_with_all_the_accounts_other_recordings_are_taken_in_behind_todays(
 
 
 def test_no_more_than_the_limit_is_taken_in(both, vendors):
-    both.have(
-        recordings=[
-            load("twilio/recording", sid=f"RE{number:032}") for number in range(3)
-        ]
-    )
-    vendors.get(CALL, json=load("twilio/call", status="completed"))
+    theirs = []
+    for number in range(3):
+        sid = f"CA{number:032}"
+        theirs.append(load("twilio/recording", sid=f"RE{number:032}", call_sid=sid))
+        ended = load("twilio/call", sid=sid, status="completed")
+        vendors.get(CALL.replace(CALL_SID, sid), json=ended)
+    both.have(recordings=theirs)
 
     table("--all", "--limit", "2")
 
     assert Recording.objects.count() == 2
+
+
+def test_a_call_that_still_goes_on_is_not_taken_in(both, vendors):
+    both.have(recordings=[load("twilio/recording")])
+    vendors.get(CALL, json=load("twilio/call", status="in-progress"))
+
+    rows, _ = table("--all")
+
+    assert rows["Recordings at Twilio"] == (1, 1, 0)
+    assert not Recording.objects.exists()
+
+
+def test_a_call_whose_answer_was_lost_is_looked_for(both):
+    call = a_call(status="unknown")
+    placed = load(
+        "twilio/call",
+        status="ringing",
+        date_created=call.created_at.strftime("%a, %d %b %Y %H:%M:%S +0000"),
+    )
+    both.have(calls=[placed])
+
+    rows, _ = table()
+
+    call.refresh_from_db()
+    assert (call.sid, call.status) == (CALL_SID, "ringing")
+    assert rows["Calls at Twilio"] == (1, 1, 1)
 
 
 def test_a_vendor_that_is_away_ends_it_with_what_was_done_so_far(vendors):

@@ -198,7 +198,8 @@ def test_the_upload_names_no_number_and_carries_no_secret_of_twilio(
 
 
 def test_nothing_said_in_a_call_reaches_the_log(vendors, work, signed_post, caplog):
-    caplog.set_level("INFO")
+    for logger in ("caller", "djtranscribe", "transcription"):
+        caplog.set_level("INFO", logger=logger)
     call = a_call(sid=CALL_SID)
     vendors.get(MEDIA, body=wav(1))
     answers_well(vendors)
