@@ -5,7 +5,7 @@ import re
 from pathlib import Path
 
 ROOT = Path(__file__).resolve().parents[1]
-READERS = {"text", "words", "seconds", "flag"}
+READERS = {"text", "words", "whole", "amount", "flag"}
 
 
 def names_read() -> list[str]:
