@@ -1,0 +1,241 @@
+"""Web server and workers as real processes, in an environment of their own."""
+
+import hashlib
+import os
+import re
+import signal
+import subprocess
+import sys
+import time
+from contextlib import suppress
+from dataclasses import dataclass
+from itertools import count
+from pathlib import Path
+from typing import Any
+
+import jiwer
+import requests
+
+from tests.chaos.databases import Database
+from tests.chaos.environment import ENVIRON, ROOT
+from tests.chaos.proxy import Proxy
+from tests.chaos.vendors import AssemblyAI, Twilio
+from tests.chaos.waiting import free_port, is_open, until
+
+WORD_ERROR_RATE = 0.25  # the stand-in's recogniser, not AssemblyAI
+# A person who typed the address: GET dials at once.
+TYPED = {
+    "Sec-Fetch-Site": "none",
+    "Sec-Fetch-Mode": "navigate",
+    "Sec-Fetch-Dest": "document",
+    "Sec-Fetch-User": "?1",
+}
+TRANSCRIPTS = """
+    SELECT transcript.*, recording.sid AS recording_sid, recording.audio,
+           recording.sha256, recording.error AS recording_error
+    FROM transcription_transcript AS transcript
+    JOIN caller_recording AS recording ON transcript.recording_id = recording.id
+    JOIN caller_call AS call ON recording.call_id = call.id
+    WHERE call."to" = %s ORDER BY transcript.id
+"""
+AREAS = (212, 213, 310, 312, 404, 415, 503, 512, 602, 617, 702, 713, 718, 804, 919)
+
+_last_four = count(1100)
+_area = count()
+
+as_spoken = jiwer.Compose(
+    [jiwer.ToLowerCase(), jiwer.RemovePunctuation(), jiwer.RemoveMultipleSpaces()]
+)
+
+
+def new_number(fate: str = "") -> str:
+    """A number that no other test calls. fate: last four digits, see sandbox.twilio."""
+    if fate:
+        return f"+1{AREAS[next(_area) % len(AREAS)]}555{fate}"
+    return f"+1415555{next(_last_four)}"
+
+
+@dataclass
+class Process:
+    name: str
+    popen: "subprocess.Popen[bytes]"
+    log: Path
+
+    def kill(self) -> float:
+        """SIGKILL, with its children; when it was."""
+        with suppress(ProcessLookupError):
+            os.killpg(self.popen.pid, signal.SIGKILL)
+        self.popen.wait()
+        return time.monotonic()
+
+
+class House:
+    def __init__(
+        self,
+        folder: Path,
+        database: Database,
+        twilio: Twilio,
+        assemblyai: AssemblyAI,
+        **settings: str,
+    ) -> None:
+        self.folder, self.database = folder, database
+        self.twilio, self.assemblyai = twilio, assemblyai
+        self.to_twilio, self.to_assemblyai = Proxy(twilio.url), Proxy(assemblyai.url)
+        self.port = free_port()
+        self.site = f"http://127.0.0.1:{self.port}"
+        self.media = folder / "media"
+        self.temporary = folder / "tmp"
+        self.temporary.mkdir()
+        self.processes: list[Process] = []
+        self.logs: list[Path] = []
+        self.web: Process | None = None
+        self.environ = {
+            **ENVIRON,
+            "TMPDIR": str(self.temporary),
+            "BASE_URL": self.site,
+            "DATABASE_URL": database.url,
+            "MEDIA_ROOT": str(self.media),
+            "TWILIO_API_URL": self.to_twilio.url,
+            "ASSEMBLYAI_API_URL": self.to_assemblyai.url,
+            **settings,
+        }
+        self.session = self._browser()
+
+    def _browser(self) -> requests.Session:
+        session = requests.Session()
+        session.trust_env = False
+        session.cookies.set("sessionid", self.database.session)
+        return session
+
+    # Processes
+
+    def start(self, name: str, *command: str, environ: Any = None) -> Process:
+        log = self.folder / f"{name}-{len(self.logs)}.log"
+        self.logs.append(log)
+        with log.open("wb") as out:
+            popen = subprocess.Popen(
+                command,
+                cwd=ROOT,
+                env={**self.environ, **(environ or {})},
+                stdin=subprocess.DEVNULL,
+                stdout=out,
+                stderr=subprocess.STDOUT,
+                start_new_session=True,
+            )
+        process = Process(name, popen, log)
+        self.processes.append(process)
+        return process
+
+    def start_web(self, environ: Any = None) -> Process:
+        command = [sys.executable, "-m", "gunicorn", "djtranscribe.wsgi"]
+        command += ["--bind", f"127.0.0.1:{self.port}", "--threads", "16"]
+        self.web = self.start("web", *command, environ=environ)
+        until("the web server listens", lambda: is_open(self.port), 30)
+        return self.web
+
+    def start_worker(self, threads: int = 4, environ: Any = None) -> Process:
+        command = [sys.executable, "manage.py", "worker", "--threads", str(threads)]
+        worker = self.start("worker", *command, environ=environ)
+        until("the worker is ready", lambda: "ready" in worker.log.read_text(), 40)
+        return worker
+
+    def manage(self, *command: str) -> str:
+        done = subprocess.run(
+            [sys.executable, "manage.py", *command],
+            cwd=ROOT,
+            env=self.environ,
+            capture_output=True,
+            text=True,
+            timeout=60,
+        )
+        assert done.returncode == 0, done.stderr
+        return done.stdout
+
+    def stop(self) -> None:
+        for process in self.processes:
+            process.kill()
+        for proxy in (self.to_twilio, self.to_assemblyai):
+            with suppress(OSError):
+                proxy.unplug()
+
+    # An operator
+
+    def dial(self, number: str, seconds: float = 40) -> str:
+        """The path of the call's page."""
+        answer = self.session.get(
+            f"{self.site}/dial/{number[1:]}/", headers=TYPED, timeout=seconds
+        )
+        assert "/calls/" in answer.url, (answer.url, answer.text[-2000:])
+        return answer.url.removeprefix(self.site)
+
+    def page(self, path: str) -> str:
+        """What an operator reads there: words, without the tags."""
+        answer = self.session.get(self.site + path, timeout=20)
+        text = re.sub(r"<(script|style).*?</\1>", " ", answer.text, flags=re.DOTALL)
+        return " ".join(re.sub(r"<[^>]+>", " ", text).split())
+
+    def health(self) -> requests.Response:
+        return self.session.get(f"{self.site}/healthz", timeout=20)
+
+    # Rows
+
+    def call(self, number: str) -> dict[str, Any]:
+        query = 'SELECT * FROM caller_call WHERE "to" = %s ORDER BY id DESC'
+        calls = self.database.rows(query, number)
+        return calls[0] if calls else {}
+
+    def transcripts(self, number: str) -> list[dict[str, Any]]:
+        return self.database.rows(TRANSCRIPTS, number)
+
+    def status(self, number: str) -> str:
+        found = self.transcripts(number)
+        return found[0]["status"] if found else ""
+
+    def completed(self, number: str, seconds: float = 30) -> dict[str, Any]:
+        """The transcript of the call to this number, once it is completed."""
+        return until(
+            f"the transcript of {number} is completed",
+            lambda: next(
+                (t for t in self.transcripts(number) if t["status"] == "completed"),
+                None,
+            ),
+            seconds,
+        )
+
+    # What must hold
+
+    def word_error_rate(self, number: str) -> float:
+        """Between what was said to us and what the operator reads."""
+        (transcript,) = self.transcripts(number)
+        said = self.twilio.said_to(number)
+        return jiwer.wer(as_spoken(said), as_spoken(transcript["text"]))
+
+    def assert_right(self, *numbers: str, jobs: int = 1) -> None:
+        """One call, one transcript with the words said, one paid job, whole audio."""
+        all_jobs = self.assemblyai.jobs()
+        for number in numbers:
+            (transcript,) = self.transcripts(number)
+            assert transcript["status"] == "completed", transcript
+            rate = self.word_error_rate(number)
+            assert rate <= WORD_ERROR_RATE, (number, rate, transcript["text"])
+            assert len(self.twilio.posts_to(number)) == 1
+            uuid = str(transcript["uuid"]).replace("-", "")
+            mine = [
+                job
+                for job in all_jobs
+                if uuid in (job["webhook_url"] or "").replace("-", "")
+            ]
+            assert len(mine) == jobs, (number, mine)
+            audio = (self.media / transcript["audio"]).read_bytes()
+            assert hashlib.sha256(audio).hexdigest() == transcript["sha256"]
+            assert audio == self.twilio.audio(transcript["recording_sid"])
+        self.assert_no_half_file()
+
+    def assert_no_half_file(self) -> None:
+        rows = self.database.rows(
+            "SELECT audio FROM caller_recording WHERE audio <> ''"
+        )
+        files = [path for path in self.media.rglob("*") if path.is_file()]
+        assert sorted(str(path.relative_to(self.media)) for path in files) == sorted(
+            row["audio"] for row in rows
+        )

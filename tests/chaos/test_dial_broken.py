@@ -1,0 +1,186 @@
+"""The web server dies while it asks Twilio to dial, and Twilio answers oddly or not."""
+
+import threading
+from datetime import datetime, timedelta
+
+import pytest
+import requests
+
+from tests.chaos.house import House, new_number
+from tests.chaos.waiting import is_open, until
+
+pytestmark = pytest.mark.slow
+
+# After this long a call that Twilio does not list was never placed (caller.tasks).
+CLOCK_SKEW = timedelta(minutes=2)
+
+
+def dial_and_be_cut_off(house: House, number: str) -> threading.Thread:
+    def dial() -> None:
+        try:
+            house.dial(number)
+        except requests.RequestException:
+            return
+
+    thread = threading.Thread(target=dial, daemon=True)
+    thread.start()
+    return thread
+
+
+def let_time_pass(house: House, number: str, by: timedelta) -> None:
+    """As if this call had been asked for earlier."""
+    (row,) = house.database.rows(
+        'SELECT created_at FROM caller_call WHERE "to" = %s', number
+    )
+    earlier = row["created_at"]
+    if isinstance(earlier, str):
+        earlier = datetime.fromisoformat(earlier).replace(tzinfo=None)
+    earlier = earlier - by
+    house.database.execute(
+        'UPDATE caller_call SET created_at = %s WHERE "to" = %s',
+        str(earlier),
+        number,
+    )
+
+
+def settled(house: House, number: str, seconds: float = 20) -> dict:
+    words = ("completed", "busy", "no-answer", "failed")
+    return until(
+        f"the call to {number} is settled",
+        lambda: (call := house.call(number))["status"] in words and call,
+        seconds,
+    )
+
+
+def test_a_web_server_killed_while_it_dials_places_one_call_or_none(new_house, counted):
+    house = new_house(RECOVER_SECONDS="9")
+    web = house.start_web()
+    house.start_worker()
+    never, listed, told, spoken = numbers = [
+        new_number(),
+        new_number(fate="0002"),
+        new_number(fate="0003"),
+        new_number(),
+    ]
+    # Twilio never receives it.
+    hold = house.to_twilio.hold("POST .*/Calls.json", of_request=0)
+    threads = [dial_and_be_cut_off(house, never)]
+    until("the first request left", hold.reached.is_set)
+    # Twilio receives it and places the call: only its list of calls can tell.
+    for number, webhooks in (
+        (listed, "lost"),
+        (told, "delayed"),
+        (spoken, "normal"),
+    ):
+        house.twilio.webhooks(webhooks, seconds=5)
+        hold = house.to_twilio.hold("POST .*/Calls.json")
+        threads.append(dial_and_be_cut_off(house, number))
+        until("Twilio placed the call", hold.reached.is_set)
+        until("Twilio knows it", lambda n=number: house.twilio.call_to(n))
+    waiting = {number: house.call(number) for number in (never, listed, told)}
+    assert {row["sid"] for row in waiting.values()} == {None}
+    assert {row["status"] for row in waiting.values()} == {"dialing"}
+
+    web.kill()
+    until("nothing listens", lambda: not is_open(house.port))
+    house.start_web()
+    for thread in threads:
+        thread.join(20)
+
+    # A second click while nothing is known does not dial again.
+    pages = {number: house.dial(number) for number in (never, listed)}
+    for number, status in (
+        (listed, "busy"),
+        (told, "no-answer"),
+        (spoken, "completed"),
+    ):
+        call = settled(house, number)
+        assert (call["status"], call["sid"]) == (
+            status,
+            house.twilio.call_to(number)["sid"],
+        )
+    house.completed(spoken)
+    house.assert_right(spoken)
+    assert house.call(never)["status"] == "dialing", "not given up before two minutes"
+    let_time_pass(house, never, CLOCK_SKEW)
+    assert settled(house, never)["status"] == "failed"
+    words = house.page(pages[never])
+    assert "nothing was dialled" in words, words
+
+    posts = [len(house.twilio.posts_to(number)) for number in numbers]
+    counted(
+        "web server killed while it dialled: before the request left, "
+        f"{posts[0]} calls; after Twilio received it, {posts[1:]} calls, found by the "
+        "list, by a late webhook, by the request for TwiML"
+    )
+    assert posts == [0, 1, 1, 1]
+
+
+def test_whatever_twilio_answers_the_page_says_what_is_known_and_nothing_rings_twice(
+    new_house, counted
+):
+    house = new_house(RECOVER_SECONDS="9")
+    house.start_web()
+    house.start_worker()
+    twilio = house.twilio
+    post = "POST /Calls.json$"
+    pages, numbers = {}, {}
+
+    def dial(kind: str, number: str | None = None) -> None:
+        numbers[kind] = number or new_number()
+        pages[kind] = house.dial(numbers[kind])
+
+    # A number at which Twilio places the call and never answers us: 15 s.
+    unanswered = threading.Thread(
+        target=dial, args=["nothing", new_number(fate="0009")]
+    )
+    unanswered.start()
+    until("the first is under way", lambda: twilio.requests(post))
+    for kind, do in {
+        "500": {"status": 500, "body": {"message": "oops"}},
+        "429": {"status": 429, "headers": {"Retry-After": "1"}},
+        "html": {"html": True},
+        "reset": {"reset": True},
+        "answer cut": {"reset_after": True},
+    }.items():
+        twilio.fault(post, **do)
+        dial(kind)
+    twilio.fault(post, status=503)
+    dial("503")
+    house.to_twilio.unplug()
+    dial("refused")
+    house.to_twilio.plug_in()
+    unanswered.join(30)
+
+    words = {kind: house.page(page) for kind, page in pages.items()}
+    placed = {"nothing", "answer cut"}
+    for kind in placed:
+        house.completed(numbers[kind])
+    house.assert_right(*(numbers[kind] for kind in placed))
+    said = {
+        "429": "busy with our earlier requests and did not take this one",
+        "refused": "could not be reached; nothing was sent",
+        "500": "Twilio answered with a fault of its own",
+        "503": "Twilio answered with a fault of its own",
+        "html": "could not be understood",
+        "reset": "did not answer in time",
+    }
+    for kind, text in said.items():
+        assert text in words[kind], (kind, words[kind])
+    for kind in ("500", "503", "html", "reset"):
+        assert house.call(numbers[kind])["status"] == "unknown"
+        let_time_pass(house, numbers[kind], CLOCK_SKEW)
+    for kind in ("500", "503", "html", "reset"):
+        assert settled(house, numbers[kind])["status"] == "failed"
+        assert "nothing was dialled" in house.page(pages[kind])
+    # Where surely nothing was sent, and where the list said so, one may dial again.
+    for kind in said:
+        house.dial(numbers[kind])
+        house.completed(numbers[kind])
+
+    calls = {}
+    for kind, number in numbers.items():
+        everything = twilio.control("GET", "calls")
+        calls[kind] = sum(call["to"] == number for call in everything)
+    counted(f"Twilio answered {', '.join(calls)}: calls placed {[*calls.values()]}")
+    assert set(calls.values()) == {1}

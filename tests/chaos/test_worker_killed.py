@@ -1,0 +1,90 @@
+"""A worker that is killed in the middle of a step: another one takes over."""
+
+from datetime import datetime, timezone
+
+import pytest
+
+from tests.chaos.house import House, new_number
+from tests.chaos.waiting import until
+
+pytestmark = pytest.mark.slow
+
+LEASE_SECONDS = 4
+# transcription.tasks.wait_out: what one request may last at the longest.
+LONGEST_REQUEST_SECONDS = 33.05
+SLACK_SECONDS = 6  # sweeps, and two slow processors
+AUDIO_BYTES_PASSED = 30_000
+
+
+def bring_to(house: House, number: str, step: str) -> None:
+    """Let the worker come so far with this call, and hold it there."""
+    if step == "before the fetch":
+        hold = house.to_twilio.hold("GET .*[.]wav", of_request=0)
+    elif step == "amid the download":
+        hold = house.to_twilio.hold("GET .*[.]wav", of_answer=AUDIO_BYTES_PASSED)
+    elif step == "amid the upload":
+        hold = house.to_assemblyai.hold(
+            "POST /v2/upload", of_request=AUDIO_BYTES_PASSED
+        )
+    elif step == "after the upload":
+        hold = house.to_assemblyai.hold("POST /v2/upload")
+    elif step == "before POST /v2/transcript left":
+        hold = house.to_assemblyai.hold("POST /v2/transcript ", of_request=0)
+    elif step == "after POST /v2/transcript was received":
+        hold = house.to_assemblyai.hold("POST /v2/transcript ")
+    elif step == "amid the refresh":
+        hold = house.to_assemblyai.hold("GET /v2/transcript/")
+    house.dial(number)
+    until(f"the worker is {step}", hold.reached.is_set, 30)
+
+
+STEPS = {
+    "before the fetch": "pending",
+    "amid the download": "pending",
+    "amid the upload": "fetched",
+    "after the upload": "fetched",
+    "before POST /v2/transcript left": "submitting",
+    "after POST /v2/transcript was received": "submitting",
+    "amid the refresh": "queued",
+}
+
+
+def test_a_worker_killed_at_any_step_costs_no_word_and_no_second_job(
+    new_house, counted
+):
+    house = new_house(LEASE_SECONDS=str(LEASE_SECONDS), RECOVER_SECONDS="12")
+    # Otherwise this webhook would be asked to come again, and tell us of the lost job.
+    house.assemblyai.webhooks("lost")
+    house.start_web()
+    worker = house.start_worker(threads=len(STEPS) + 1)
+    numbers = {step: new_number() for step in STEPS}
+    for step in reversed(STEPS):
+        # The webhook is lost, so the row waits for its next look.
+        bring_to(house, numbers[step], step)
+    assert {step: house.status(numbers[step]) for step in STEPS} == STEPS
+
+    worker.kill()
+    killed_at = datetime.now(timezone.utc)
+    house.start_worker(threads=4)
+
+    took = {}
+    for step, number in numbers.items():
+        finished = house.completed(number, seconds=60)["finished_at"]
+        if isinstance(finished, str):
+            finished = datetime.fromisoformat(finished).replace(tzinfo=timezone.utc)
+        took[step] = (finished - killed_at).total_seconds()
+    for step, number in numbers.items():
+        (transcript,) = house.transcripts(number)
+        posts = house.assemblyai.posts_of(transcript["audio_url"])
+        counted(
+            f"worker killed {step}: {len(posts)} POST /v2/transcript, word error rate "
+            f"{house.word_error_rate(number):.2f}, done {took[step]:.1f} s after the kill"
+        )
+        assert len(posts) == 1
+        longest = LEASE_SECONDS + SLACK_SECONDS
+        # Then the job runs, and is looked at a quarter of RECOVER_SECONDS later.
+        longest += 3
+        if STEPS[step] == "submitting":
+            longest += LONGEST_REQUEST_SECONDS
+        assert took[step] < longest, step
+    house.assert_right(*numbers.values())

@@ -1,0 +1,132 @@
+"""The two stand-ins, as processes of their own, and what they say they received."""
+
+import re
+import subprocess
+import sys
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any
+
+import requests
+
+from tests.chaos.environment import ACCOUNT_SID, AUTH_TOKEN, ENVIRON, ROOT
+from tests.chaos.waiting import until
+
+
+class StandIn:
+    def __init__(self, url: str) -> None:
+        self.url = url
+        self.session = requests.Session()
+        self.session.trust_env = False
+
+    def control(self, method: str, what: str, **options: Any) -> Any:
+        url = f"{self.url}/_sandbox/{what}"
+        answer = self.session.request(method, url, timeout=20, **options)
+        answer.raise_for_status()
+        return answer.json()
+
+    def fault(self, request: str, times: int | None = 1, **do: Any) -> None:
+        """fault("POST /v2/upload", status=503): break the next such request."""
+        method, path = request.split(" ", 1)
+        rule = {"method": method, "path": path, "times": times, "do": do}
+        self.control("POST", "faults", json=rule)
+
+    def mend(self) -> None:
+        self.control("DELETE", "faults")
+
+    def webhooks(self, mode: str, **settings: Any) -> None:
+        # A second between two tries; --pace 0 would leave none.
+        settings = {"retry_seconds": 1, **settings}
+        self.control("POST", "webhooks", json={"mode": mode, **settings})
+
+    def requests(self, request: str) -> list[dict[str, Any]]:
+        """The requests received, oldest first: requests("GET /v2/transcript$")."""
+        method, path = request.split(" ", 1)
+        return [
+            each
+            for each in self.control("GET", "requests")
+            if each["method"] == method and re.search(path, each["path"])
+        ]
+
+    def deliveries(self) -> list[dict[str, Any]]:
+        return self.control("GET", "deliveries")
+
+    def forget(self) -> None:
+        """As just started, but for calls and jobs, which nobody can undo."""
+        self.mend()
+        self.webhooks("normal")
+        self.control("DELETE", "requests")
+        self.control("DELETE", "deliveries")
+
+
+class Twilio(StandIn):
+    def call_to(self, number: str) -> dict[str, Any] | None:
+        calls = self.control("GET", "calls")
+        return next((call for call in calls if call["to"] == number), None)
+
+    def said_to(self, number: str) -> str:
+        call = self.call_to(number)
+        assert call, f"Twilio's stand-in was never asked to call {number}"
+        return call["said"]
+
+    def posts_to(self, number: str) -> list[dict[str, Any]]:
+        """Requests to dial this number that reached Twilio with their body."""
+        posts = self.requests("POST /Calls.json$")
+        return [post for post in posts if number in (post["body"] or {}).get("To", [])]
+
+    def audio(self, recording_sid: str) -> bytes:
+        url = f"{self.url}/2010-04-01/Accounts/{ACCOUNT_SID}/Recordings/{recording_sid}"
+        login = (ACCOUNT_SID, AUTH_TOKEN)
+        answer = self.session.get(f"{url}.wav", auth=login, timeout=20)
+        answer.raise_for_status()
+        return answer.content
+
+
+class AssemblyAI(StandIn):
+    def jobs(self) -> list[dict[str, Any]]:
+        return self.control("GET", "jobs")
+
+    def posts_of(self, audio_url: str) -> list[dict[str, Any]]:
+        """Requests for a job with this audio."""
+        posts = self.requests("POST /v2/transcript$")
+        return [
+            post for post in posts if (post["body"] or {}).get("audio_url") == audio_url
+        ]
+
+    def next_error(self, reason: str, times: int = 1) -> None:
+        body = {"error": reason, "times": times}
+        self.control("POST", "next-error", json=body)
+
+    def account(self, **settings: Any) -> None:
+        self.control("POST", "account", json=settings)
+
+    def forget(self) -> None:
+        super().forget()
+        self.account(key=None, balance_negative=False)
+
+
+@contextmanager
+def running(folder: Path, name: str, pace: float = 0) -> Iterator[str]:
+    """One stand-in's address."""
+    log = folder / f"{name}.log"
+    command = [sys.executable, "-u", "-m", f"sandbox.{name}", "--port", "0"]
+    command += ["--pace", str(pace), "--exit-with-parent"]
+    with log.open("wb") as out:
+        process = subprocess.Popen(
+            command, cwd=ROOT, env=ENVIRON, stdout=out, stderr=subprocess.STDOUT
+        )
+    try:
+        found = until(
+            f"{name} is ready",
+            lambda: re.search(r"ready on (http://[\d.]+:\d+)/", log.read_text()),
+            seconds=60,
+        )
+        yield found.group(1)
+    finally:
+        process.terminate()
+        try:
+            process.wait(10)
+        except subprocess.TimeoutExpired:
+            process.kill()
+            process.wait()
