@@ -6,7 +6,7 @@ from django.http import HttpRequest
 from django.utils.html import format_html, format_html_join
 from django.utils.safestring import SafeString
 
-from caller.models import Call, Recording
+from caller.models import Call, DoNotCall, Recording
 from caller.tasks import check_call
 from djtranscribe.read_only_admin import ReadOnly, ReadOnlyInline, link, player
 
@@ -44,7 +44,15 @@ class CallAdmin(HasLength, ReadOnly, admin.ModelAdmin[Call]):
         (None, {"fields": ["number", "country", "status", "error", "watch"]}),
         (
             "Asked for",
-            {"fields": ["created_at", "requested_by", "vocabulary", "from_number"]},
+            {
+                "fields": [
+                    "created_at",
+                    "requested_by",
+                    "vocabulary",
+                    "from_number",
+                    "notice",
+                ]
+            },
         ),
         ("At Twilio", {"fields": ["sid", "answered_at", "ended_at", "length", "cost"]}),
     ]
@@ -83,6 +91,12 @@ class CallAdmin(HasLength, ReadOnly, admin.ModelAdmin[Call]):
         if call.price is None:
             return "not known yet"
         return f"{abs(call.price).normalize():f} {call.price_unit}"
+
+
+@admin.register(DoNotCall)
+class DoNotCallAdmin(admin.ModelAdmin[DoNotCall]):
+    list_display = ["__str__", "reason", "added_at"]
+    search_fields = ["number", "reason"]
 
 
 @admin.register(Recording)

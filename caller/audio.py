@@ -53,7 +53,7 @@ def downloaded(url: str) -> Iterator[bytes]:
         with requests.get(url, stream=True, timeout=TIMEOUT_SECONDS) as answer:
             answer.raise_for_status()
             yield from answer.iter_content(CHUNK_BYTES)
-    except requests.RequestException as error:
+    except (requests.RequestException, ValueError) as error:
         raise NotAudio(
             f"it could not be downloaded ({type(error).__name__})."
         ) from error

@@ -1,17 +1,26 @@
 """Which numbers may be dialled, judged by Google's numbering plans."""
 
 import re
+from contextlib import suppress
+from datetime import datetime
+from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 
 import phonenumbers
 from django.core.exceptions import ValidationError
-from phonenumbers import NumberParseException, PhoneNumberFormat, PhoneNumberType
+from phonenumbers import (
+    NumberParseException,
+    PhoneNumber,
+    PhoneNumberFormat,
+    PhoneNumberType,
+)
 
 # ASCII only: \d would let digits of other scripts through to Twilio.
 E164 = re.compile(r"\+[1-9][0-9]{6,14}")
 
-TOO_DEAR = {
+REFUSED_KINDS = {
     PhoneNumberType.PREMIUM_RATE: "a premium-rate number",
     PhoneNumberType.SHARED_COST: "a shared-cost number",
+    PhoneNumberType.UNKNOWN: "a number of a kind that its country does not publish",
 }
 
 
@@ -52,7 +61,7 @@ def clean_number(value: str) -> str:
             "Compare it digit by digit.",
             code="invalid",
         )
-    kind = TOO_DEAR.get(phonenumbers.number_type(parsed))
+    kind = REFUSED_KINDS.get(phonenumbers.number_type(parsed))
     if kind:
         raise ValidationError(
             f"This is {kind}; such numbers are not dialled.", code="premium"
@@ -60,13 +69,30 @@ def clean_number(value: str) -> str:
     return number
 
 
+def validate_number(value: str) -> None:
+    clean_number(value)
+
+
 def for_people(number: str) -> str:
     """`+14155551234` -> `+1 415-555-1234`; what cannot be parsed stays as it is."""
-    try:
-        parsed = phonenumbers.parse(number)
-    except NumberParseException:
+    parsed = _parsed(number)
+    if parsed is None:
         return number
     return phonenumbers.format_number(parsed, PhoneNumberFormat.INTERNATIONAL)
+
+
+def national(number: str) -> str:
+    """`+14155551234` -> `(415) 555-1234`, as it is written where it rings."""
+    parsed = _parsed(number)
+    if parsed is None:
+        return number
+    return phonenumbers.format_number(parsed, PhoneNumberFormat.NATIONAL)
+
+
+def country_code(number: str) -> str:
+    """`US`, by the whole number: +1 alone is twenty-five countries. Or empty."""
+    parsed = _parsed(number)
+    return (phonenumbers.region_code_for_number(parsed) or "") if parsed else ""
 
 
 def country(number: str) -> str:
@@ -74,7 +100,37 @@ def country(number: str) -> str:
     # Imported late: the names of the world's regions take 40 ms to load.
     from phonenumbers import geocoder
 
+    parsed = _parsed(number)
+    return (geocoder.country_name_for_number(parsed, "en") or "") if parsed else ""
+
+
+def region(number: str) -> str:
+    """`San Francisco, CA`, or the country where the plan says no more."""
+    from phonenumbers import geocoder
+
+    parsed = _parsed(number)
+    return (geocoder.description_for_number(parsed, "en") or "") if parsed else ""
+
+
+def local_times(number: str, now: datetime) -> list[datetime]:
+    """The times that it may be there, one for each clock time, earliest first.
+
+    A mobile number's plan may span a continent; none if the plan says nothing.
+    """
+    from phonenumbers import timezone as zones
+
+    parsed = _parsed(number)
+    names = zones.time_zones_for_number(parsed) if parsed else ()
+    times = []
+    for name in names:
+        with suppress(ZoneInfoNotFoundError):
+            times.append(now.astimezone(ZoneInfo(name)))
+    distinct = {time.replace(tzinfo=None): time for time in times}
+    return [distinct[clock] for clock in sorted(distinct)]
+
+
+def _parsed(number: str) -> PhoneNumber | None:
     try:
-        return geocoder.country_name_for_number(phonenumbers.parse(number), "en") or ""
+        return phonenumbers.parse(number)
     except NumberParseException:
-        return ""
+        return None

@@ -7,6 +7,7 @@ from django_tasks import task
 from caller import twilio_client
 from caller.models import Call, Recording
 from caller.twilio_client import CallState, TwilioError
+from djtranscribe.errors import VendorError
 from djtranscribe.models import VendorPause
 
 logger = logging.getLogger(__name__)
@@ -19,18 +20,13 @@ CLOCK_SKEW = timedelta(minutes=2)
 def check_call(call_pk: int) -> None:
     """Ask Twilio what its webhooks did not tell us. A lost message is sent again."""
     call = Call.objects.filter(pk=call_pk).first()
-    pause = VendorPause.objects.of(TwilioError.vendor)
-    if call is None or (pause and not pause.lets_through()):
+    if call is None:
         return
     try:
-        ask_twilio(call)
-    except TwilioError as error:
+        with VendorPause.objects.asking(TwilioError.vendor):
+            ask_twilio(call)
+    except VendorError as error:
         logger.warning("call=%s check=failed code=%s", call.uuid, error.code)
-        if error.account:
-            VendorPause.objects.begin(error)
-    else:
-        if pause:
-            pause.delete()
 
 
 def sweep() -> int:

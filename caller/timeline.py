@@ -14,6 +14,7 @@ WHY = {
     Call.Status.NO_ANSWER: "Nobody answered.",
     Call.Status.CANCELED: "The call was canceled before it was answered.",
     Call.Status.FAILED: "The call could not be connected.",
+    Call.Status.REFUSED: "A rule of this site forbade it.",
 }
 
 

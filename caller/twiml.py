@@ -14,7 +14,7 @@ def record(call: Call) -> str:
     What follows <Record> is reached only if Twilio recorded nothing at all.
     """
     response = VoiceResponse()
-    response.say(settings.RECORDING_NOTICE)
+    response.say(call.notice)
     response.record(
         action=callback_url("caller:record-done", call.uuid),
         max_length=settings.RECORDING_MAX_SECONDS,

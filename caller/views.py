@@ -1,11 +1,9 @@
-from contextlib import suppress
 from typing import cast
 
 from django.conf import settings
 from django.contrib.auth.decorators import permission_required
 from django.contrib.auth.models import User
 from django.core.exceptions import ValidationError
-from django.db import IntegrityError, transaction
 from django.http import (
     FileResponse,
     Http404,
@@ -14,11 +12,12 @@ from django.http import (
     HttpResponseBase,
 )
 from django.shortcuts import get_object_or_404, redirect, render
+from django.utils import timezone
 from django.views.decorators.cache import never_cache
 from django.views.decorators.http import require_http_methods, require_safe
 from django.views.decorators.vary import vary_on_headers
 
-from caller import phone_numbers, twilio_client
+from caller import dialling, phone_numbers, twilio_client
 from caller.forms import DialForm
 from caller.models import Call, Recording
 from caller.timeline import headline, is_settled, timeline
@@ -26,6 +25,7 @@ from caller.twilio_client import TwilioError
 from djtranscribe.ranges import ranged
 
 RECENT_CALLS = 20
+SOCIABLE_HOURS = range(8, 21)
 
 
 @require_safe
@@ -68,27 +68,21 @@ def dial(request: HttpRequest, number: str) -> HttpResponse:
     else:
         form = DialForm(instance=call)
     if form.is_valid():
-        return place(form)
-    context = {"call": call, "form": form, "number": to.removeprefix("+")}
+        # A redirect whatever happens, so that a reload never dials again.
+        return redirect(dialling.dial(form.save(commit=False)))
+    local_times = phone_numbers.local_times(to, timezone.now())
+    context = {
+        "call": call,
+        "form": form,
+        "number": to.removeprefix("+"),
+        "national": phone_numbers.national(to),
+        "region": phone_numbers.region(to),
+        "local_times": local_times,
+        "is_late": any(time.hour not in SOCIABLE_HOURS for time in local_times),
+        "refusal": dialling.refusal(call),
+        "calls_today": Call.objects.made_within(dialling.DAY).filter(to=to),
+    }
     return render(request, "caller/dial.html", context)
-
-
-def place(form: DialForm) -> HttpResponse:
-    # A redirect whatever happens, so that a reload never dials again.
-    try:
-        with transaction.atomic():
-            call = form.save()
-    except IntegrityError:
-        unfinished = Call.objects.unfinished().filter(to=form.instance.to)
-        first = unfinished.first()
-        if first is None:
-            # It ended in this very moment; dialling again is a person's decision.
-            return redirect("caller:dial", number=form.instance.to.removeprefix("+"))
-        return redirect(first)
-    # A refusal is stored on the row, and the call's page says it in words.
-    with suppress(TwilioError):
-        call.dial()
-    return redirect(call)
 
 
 def refused_number(

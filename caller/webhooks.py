@@ -67,6 +67,7 @@ def record(about: str, said: Mapping[str, Any]) -> HttpResponse:
         # Never record what we could not attribute.
         return document(twiml.hang_up())
     call.apply(call_news(said))
+    call.hear(settings.RECORDING_NOTICE)
     return document(twiml.record(call))
 
 

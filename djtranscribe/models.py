@@ -1,5 +1,7 @@
 from __future__ import annotations
 
+from collections.abc import Iterator
+from contextlib import contextmanager
 from datetime import timedelta
 from typing import Any
 from uuid import uuid4
@@ -17,8 +19,24 @@ REFUSED_A_MINUTE = 30
 
 
 class VendorPauseQuerySet(models.QuerySet["VendorPause"]):
-    def of(self, vendor: str) -> VendorPause | None:
-        return self.filter(vendor=vendor).first()
+    @contextmanager
+    def asking(self, vendor: str) -> Iterator[None]:
+        """Around each request of a worker: none while the vendor is paused.
+
+        Raises a VendorError with `account` then. One that the vendor itself raises
+        begins a pause; a request that succeeds ends it.
+        """
+        pause = self.filter(vendor=vendor).first()
+        if pause and not pause.lets_through():
+            raise VendorError(pause.reason, permanent=True, account=True)
+        try:
+            yield
+        except VendorError as error:
+            if error.account:
+                self.begin(error)
+            raise
+        if pause:
+            pause.delete()
 
     def begin(self, error: VendorError) -> None:
         """Our account is at fault: nothing of this vendor's can go on until mended."""

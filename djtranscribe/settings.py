@@ -5,6 +5,8 @@ tests/test_documentation.py holds the three equal.
 """
 
 import os
+import re
+from decimal import Decimal
 from pathlib import Path
 from typing import Any
 from urllib.parse import urlsplit
@@ -27,11 +29,18 @@ def words(name: str, default: str = "") -> list[str]:
     return [word.strip() for word in text(name, default).split(",") if word.strip()]
 
 
-def seconds(name: str, default: int) -> int:
+def whole(name: str, default: int) -> int:
     value = text(name, str(default))
     if not (value.isascii() and value.isdigit() and int(value) > 0):
-        raise ImproperlyConfigured(f"{name} must be a whole number of seconds above 0.")
+        raise ImproperlyConfigured(f"{name} must be a whole number above 0.")
     return int(value)
+
+
+def amount(name: str, default: str) -> Decimal:
+    value = text(name, default)
+    if not re.fullmatch(r"[0-9]{1,9}(\.[0-9]{1,2})?", value):
+        raise ImproperlyConfigured(f"{name} must be an amount such as 25 or 25.50.")
+    return Decimal(value)
 
 
 def flag(name: str) -> bool:
@@ -63,13 +72,21 @@ TWILIO_AUTH_TOKEN = text("TWILIO_AUTH_TOKEN")
 TWILIO_PHONE_NUMBER = text("TWILIO_PHONE_NUMBER")
 TWILIO_API_URL = text("TWILIO_API_URL", "https://api.twilio.com")
 
+# ISO codes of the countries that may be called; empty: that of our own number.
+DIAL_COUNTRIES = words("DIAL_COUNTRIES")
+MAX_CALLS_PER_OPERATOR_HOUR = whole("MAX_CALLS_PER_OPERATOR_HOUR", 60)
+MAX_CALLS_PER_NUMBER_DAY = whole("MAX_CALLS_PER_NUMBER_DAY", 5)
+MAX_CALLS_PER_DAY = whole("MAX_CALLS_PER_DAY", 500)
+# In the currency of the Twilio account.
+MAX_SPEND_PER_DAY = amount("MAX_SPEND_PER_DAY", "25")
+
 RECORDING_NOTICE = text(
     "RECORDING_NOTICE",
     "Hello. This call is recorded and will be transcribed. "
     "Please speak after the beep, and press any key when you are done.",
 )
-RECORDING_MAX_SECONDS = seconds("RECORDING_MAX_SECONDS", 300)
-RECORDING_SILENCE_SECONDS = seconds("RECORDING_SILENCE_SECONDS", 5)
+RECORDING_MAX_SECONDS = whole("RECORDING_MAX_SECONDS", 300)
+RECORDING_SILENCE_SECONDS = whole("RECORDING_SILENCE_SECONDS", 5)
 
 # AssemblyAI: the recording's words
 
@@ -84,9 +101,9 @@ AUDIO_DELIVERY = text("AUDIO_DELIVERY", "upload")
 
 # The worker
 
-SWEEP_SECONDS = seconds("SWEEP_SECONDS", 10)
-LEASE_SECONDS = seconds("LEASE_SECONDS", 60)
-RECOVER_SECONDS = seconds("RECOVER_SECONDS", 90)
+SWEEP_SECONDS = whole("SWEEP_SECONDS", 10)
+LEASE_SECONDS = whole("LEASE_SECONDS", 60)
+RECOVER_SECONDS = whole("RECOVER_SECONDS", 90)
 TASKS = {"default": {"BACKEND": "django_tasks_db.DatabaseBackend"}}
 
 # Django

@@ -35,6 +35,9 @@ logger = logging.getLogger(__name__)
 
 Status = Transcript.Status
 
+TWILIO, ASSEMBLYAI = TwilioError.vendor, AssemblyAIError.vendor
+asking = VendorPause.objects.asking
+
 # A message that was sent this long ago is taken for lost.
 ANNOUNCE_AGAIN_AFTER = timedelta(seconds=60)
 
@@ -92,11 +95,7 @@ def sweep(limit: int = 500) -> int:
 def take_step(transcript: Transcript) -> None:
     """One step, and its outcome on the row. Raises LeaseLost."""
     # A status that AssemblyAI invents after us is not final: look again.
-    step, vendor = STEPS.get(transcript.status, (refresh, ASSEMBLYAI))
-    pause = VendorPause.objects.of(vendor)
-    if pause and not pause.lets_through():
-        transcript.hold(pause.reason)
-        return
+    step = STEPS.get(transcript.status, refresh)
     try:
         step(transcript)
     except VendorError as error:
@@ -108,7 +107,6 @@ def take_step(transcript: Transcript) -> None:
             error.permanent,
         )
         if error.account:
-            VendorPause.objects.begin(error)
             transcript.hold(error.message)
         elif error.permanent:
             transcript.fail(error.message)
@@ -119,14 +117,13 @@ def take_step(transcript: Transcript) -> None:
         logger.exception("transcript=%s step=%s", transcript.uuid, step.__name__)
         transcript.retry_later(error)
     else:
-        if pause:
-            pause.delete()
         logger.info("transcript=%s step=%s done", transcript.uuid, step.__name__)
 
 
 def fetch(transcript: Transcript) -> None:
     if not transcript.recording.audio:
-        transcript.recording.fetch_audio(transcript.keep_lease)
+        with asking(TWILIO):
+            transcript.recording.fetch_audio(transcript.keep_lease)
     transcript.release(status=Status.FETCHED)
 
 
@@ -141,7 +138,7 @@ def hand_over(transcript: Transcript) -> None:
         url = twilio_client.media_url(recording.sid)
         transcript.release(status=Status.UPLOADED, audio_url=url)
         return
-    with recording.audio.open("rb") as file:
+    with recording.audio.open("rb") as file, asking(ASSEMBLYAI):
         url = assemblyai_client.upload(audio.Sent(file, transcript.keep_lease))
     transcript.release(
         status=Status.UPLOADED, audio_url=url, uploaded_at=timezone.now()
@@ -161,7 +158,8 @@ def submit(transcript: Transcript) -> None:
         request=jobs.to_keep(body),
     )
     try:
-        job = assemblyai_client.submit(body)
+        with asking(ASSEMBLYAI):
+            job = assemblyai_client.submit(body)
     except VendorError as error:
         # Still ours: the outcome is written by take_step.
         transcript.write(status=Status.LOST if error.maybe_done else Status.UPLOADED)
@@ -177,14 +175,24 @@ def wait_out(transcript: Transcript) -> None:
 
 def adopt_or_submit(transcript: Transcript) -> None:
     """Our last request to start a job got no answer: was it carried out?"""
+    with asking(ASSEMBLYAI):
+        orphan = find_orphan(transcript)
+    if orphan:
+        keep_job(transcript, orphan, wait=timedelta())
+    else:
+        submit(transcript)
+
+
+def find_orphan(transcript: Transcript) -> dict[str, Any] | None:
+    """A job for this very upload that no row of ours knows."""
     since = (transcript.submitted_at or timezone.now()) - timedelta(minutes=10)
-    for job in assemblyai_client.list_jobs(since.astimezone(tz.utc).strftime("%FT%T")):
-        if job.get("audio_url") != transcript.audio_url:
-            continue
-        if not Transcript.objects.filter(assemblyai_id=job["id"]).exists():
-            keep_job(transcript, job, wait=timedelta())
-            return
-    submit(transcript)
+    until = since.astimezone(tz.utc).strftime("%Y-%m-%dT%H:%M:%S")
+    for job in assemblyai_client.list_jobs(until):
+        if job.get("audio_url") == transcript.audio_url:
+            known = Transcript.objects.filter(assemblyai_id=job["id"])
+            if not known.exists():
+                return job
+    return None
 
 
 def keep_job(transcript: Transcript, job: dict[str, Any], wait: timedelta) -> None:
@@ -199,7 +207,8 @@ def keep_job(transcript: Transcript, job: dict[str, Any], wait: timedelta) -> No
 
 def refresh(transcript: Transcript) -> None:
     """Ask AssemblyAI how far the job is, and take over its result."""
-    job = assemblyai_client.fetch(transcript.assemblyai_id or "")
+    with asking(ASSEMBLYAI):
+        job = assemblyai_client.fetch(transcript.assemblyai_id or "")
     status = str(job.get("status") or "")
     if status == Status.ERROR:
         settle_error(transcript, job)
@@ -224,14 +233,12 @@ def settle_error(transcript: Transcript, job: dict[str, Any]) -> None:
         transcript.fail(f"AssemblyAI: {reason}")
 
 
-TWILIO, ASSEMBLYAI = TwilioError.vendor, AssemblyAIError.vendor
-# Each status has its step, and the vendor without whom that step cannot be taken.
-STEPS: dict[str, tuple[Callable[[Transcript], None], str]] = {
-    Status.PENDING: (fetch, TWILIO),
-    Status.FETCHED: (hand_over, ASSEMBLYAI),
-    Status.UPLOADED: (submit, ASSEMBLYAI),
-    Status.SUBMITTING: (wait_out, ASSEMBLYAI),
-    Status.LOST: (adopt_or_submit, ASSEMBLYAI),
-    Status.QUEUED: (refresh, ASSEMBLYAI),
-    Status.PROCESSING: (refresh, ASSEMBLYAI),
+STEPS: dict[str, Callable[[Transcript], None]] = {
+    Status.PENDING: fetch,
+    Status.FETCHED: hand_over,
+    Status.UPLOADED: submit,
+    Status.SUBMITTING: wait_out,
+    Status.LOST: adopt_or_submit,
+    Status.QUEUED: refresh,
+    Status.PROCESSING: refresh,
 }

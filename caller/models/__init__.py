@@ -1,4 +1,4 @@
-from caller.models.call import Call
+from caller.models.call import Call, DoNotCall
 from caller.models.recording import Recording
 
-__all__ = ["Call", "Recording"]
+__all__ = ["Call", "DoNotCall", "Recording"]

@@ -2,11 +2,14 @@ from __future__ import annotations
 
 import logging
 from datetime import datetime, timedelta
+from decimal import Decimal
+from typing import Any
 from uuid import uuid4
 
 from django.conf import settings
 from django.db import models, transaction
-from django.db.models import Q
+from django.db.models import Q, Sum
+from django.db.models.functions import Abs
 from django.urls import reverse
 from django.utils import timezone
 
@@ -33,6 +36,18 @@ class CallQuerySet(models.QuerySet["Call"]):
     def unfinished(self) -> CallQuerySet:
         return self.exclude(status__in=Call.FINISHED)
 
+    def made_within(self, time: timedelta) -> CallQuerySet:
+        """Asked for this recently, and not refused by a rule of ours."""
+        recent = self.filter(created_at__gt=timezone.now() - time)
+        return recent.exclude(status=Call.Status.REFUSED)
+
+    def cost(self, estimate: Decimal) -> Decimal:
+        """Of these calls; each whose price is not known yet counts as `estimate`."""
+        # Twilio's prices are negative: they leave the account.
+        known = self.aggregate(known=Sum(Abs("price")))["known"] or Decimal()
+        may_cost = self.filter(price=None).exclude(status__in=Call.FREE)
+        return Decimal(known) + estimate * may_cost.count()
+
     def claim_due(self, limit: int = 200) -> list[int]:
         """Calls that Twilio should be asked about now, each given to one asker only.
 
@@ -53,6 +68,8 @@ class Call(models.Model):
         # Ours: Twilio was asked and has not answered; its answer was lost.
         DIALING = "dialing", "Dialing"
         UNKNOWN = "unknown", "Unknown"
+        # Ours: a rule forbade it (dialling.refusal); Twilio was never asked.
+        REFUSED = "refused", "Refused"
         # Twilio's, letter for letter
         QUEUED = "queued", "Queued at Twilio"
         INITIATED = "initiated", "Dialing"
@@ -70,7 +87,10 @@ class Call(models.Model):
         Status.NO_ANSWER,
         Status.CANCELED,
         Status.FAILED,
+        Status.REFUSED,
     )
+    # Never connected: Twilio bills nothing.
+    FREE = (Status.BUSY, Status.NO_ANSWER, Status.CANCELED, Status.FAILED)
     # State moves only forward along this line, whatever arrives late or twice. A word
     # that is not here was invented by Twilio after us: above ringing, never final.
     RANK: dict[str, int] = {
@@ -117,6 +137,8 @@ class Call(models.Model):
     price = models.DecimalField(max_digits=10, decimal_places=5, null=True, blank=True)
     price_unit = models.CharField(max_length=3, blank=True)
     error = models.TextField(blank=True)
+    # Evidence of consent: what was really played, not what the setting says today.
+    notice = models.TextField("notice played", blank=True)
     sequence_number = models.PositiveIntegerField(null=True, blank=True)
     next_check_at = models.DateTimeField(
         default=soon, null=True, blank=True, db_index=True
@@ -132,7 +154,14 @@ class Call(models.Model):
             models.UniqueConstraint(
                 fields=["to"],
                 condition=~Q(
-                    status__in=["completed", "busy", "no-answer", "canceled", "failed"]
+                    status__in=[
+                        "completed",
+                        "busy",
+                        "no-answer",
+                        "canceled",
+                        "failed",
+                        "refused",
+                    ]
                 ),
                 name="one_unfinished_call_per_number",
                 violation_error_message="This number is being called already.",
@@ -208,6 +237,11 @@ class Call(models.Model):
             call.save()
         self.refresh_from_db()
 
+    def hear(self, notice: str) -> None:
+        """They are told this, now: kept as evidence that they knew."""
+        self.notice = notice
+        self.save(update_fields=["notice"])
+
     def never_happened(self) -> None:
         """Twilio does not have it: whatever became of our request, nothing rang."""
         mine = Call.objects.filter(pk=self.pk, sid=None)
@@ -234,3 +268,29 @@ class Call(models.Model):
         if not self.recordings.finished().exists():
             return soon()
         return now + CHECK_PRICE_AFTER if self.price is None else None
+
+
+class DoNotCall(models.Model):
+    """Who asked not to be called."""
+
+    number = models.CharField(
+        max_length=20,
+        unique=True,
+        validators=[phone_numbers.validate_number],
+        help_text="With country code, such as +14155551234.",
+    )
+    reason = models.CharField(max_length=200, blank=True)
+    added_at = models.DateTimeField(auto_now_add=True)
+
+    class Meta:
+        verbose_name = "number not to call"
+        verbose_name_plural = "do-not-call list"
+        ordering = ["-added_at"]
+
+    def __str__(self) -> str:
+        return phone_numbers.for_people(self.number)
+
+    def save(self, *args: Any, **kwargs: Any) -> None:
+        # As calls are stored, so that the two can be compared.
+        self.number = phone_numbers.clean_number(self.number)
+        super().save(*args, **kwargs)

@@ -13,6 +13,10 @@ OPERATORS = [
 SUPERVISORS = [
     *OPERATORS,
     "delete_call",
+    "view_donotcall",
+    "add_donotcall",
+    "change_donotcall",
+    "delete_donotcall",
     "delete_recording",
     "add_transcript",
     "delete_transcript",

@@ -210,6 +210,8 @@ def environment(directory: Path, options: dict[str, Any]) -> dict[str, str]:
         "TWILIO_ACCOUNT_SID": ACCOUNT_SID,
         "TWILIO_AUTH_TOKEN": "sandbox",
         "TWILIO_PHONE_NUMBER": PHONE_NUMBER,
+        # A newcomer dials the same number again and again.
+        "MAX_CALLS_PER_NUMBER_DAY": "1000",
         "TWILIO_API_URL": f"http://127.0.0.1:{options['twilio_port']}",
         "ASSEMBLYAI_KEY": "sandbox",
         "ASSEMBLYAI_API_URL": f"http://127.0.0.1:{options['assemblyai_port']}",

@@ -3,7 +3,6 @@ import time
 from collections.abc import Iterable
 from pathlib import Path
 from typing import Any
-from urllib.parse import urlsplit
 
 from django.core.management.base import BaseCommand, CommandError, CommandParser
 from django.db import transaction
@@ -107,7 +106,7 @@ def recording_of(source: str) -> Recording:
     """
     if twilio_client.RECORDING_SID.fullmatch(source):
         return recording_at_twilio(source)
-    if urlsplit(source).scheme in {"http", "https"}:
+    if source.startswith(("http://", "https://")):
         return stored("url", audio.downloaded(source))
     with Path(source).open("rb") as file:
         return stored("file", iter(lambda: file.read(audio.CHUNK_BYTES), b""))

@@ -1,0 +1,118 @@
+"""The one way to dial, for the page and for the command: the rules, then the row, then
+Twilio. Every rule holds under concurrency, since calls are admitted one at a time."""
+
+from contextlib import suppress
+from datetime import timedelta
+from decimal import Decimal
+
+from django.conf import settings
+from django.db import connection, transaction
+
+from caller import phone_numbers
+from caller.models import Call, DoNotCall
+from caller.models.call import CallQuerySet
+from caller.twilio_client import TwilioError
+
+HOUR, DAY = timedelta(hours=1), timedelta(days=1)
+# What a call is taken to cost until Twilio says its price.
+ESTIMATE = Decimal("0.10")
+
+
+def dial(call: Call) -> Call:
+    """Place an unsaved call; the row that the operator should look at.
+
+    That is this call, dialled, or refused with the reason in `error`; or the call to
+    the same number that has not ended yet. What Twilio answers stands on the row, too.
+    """
+    with transaction.atomic():
+        admit_one_at_a_time()
+        unfinished = Call.objects.unfinished().filter(to=call.to).first()
+        if unfinished:
+            return unfinished
+        if reason := refusal(call):
+            call.status, call.error = Call.Status.REFUSED, reason
+            call.next_check_at = None
+        call.save(force_insert=True)
+    if call.status != Call.Status.REFUSED:
+        with suppress(TwilioError):
+            call.dial()
+    return call
+
+
+def admit_one_at_a_time() -> None:
+    """Until the transaction ends. SQLite's IMMEDIATE transactions do so anyway."""
+    if connection.vendor == "postgresql":
+        with connection.cursor() as cursor:
+            cursor.execute("SELECT pg_advisory_xact_lock(hashtext('caller.dial'))")
+
+
+def refusal(call: Call) -> str:
+    """Why this call must not be made; empty if it may."""
+    return next(filter(None, (rule(call) for rule in RULES)), "")
+
+
+def do_not_call(call: Call) -> str:
+    if DoNotCall.objects.filter(number=call.to).exists():
+        return "This number is on the do-not-call list."
+    return ""
+
+
+def country(call: Call) -> str:
+    code = phone_numbers.country_code(call.to)
+    allowed = allowed_countries()
+    if code in allowed:
+        return ""
+    return (
+        f"Calls to {phone_numbers.country(call.to) or code} are not allowed here: "
+        f"DIAL_COUNTRIES is {', '.join(sorted(allowed))}."
+    )
+
+
+def calls_to_the_number(call: Call) -> str:
+    made = Call.objects.made_within(DAY).filter(to=call.to)
+    most = settings.MAX_CALLS_PER_NUMBER_DAY
+    return limit(made, most, "to this number within 24 hours")
+
+
+def calls_by_the_operator(call: Call) -> str:
+    made = Call.objects.made_within(HOUR).filter(requested_by=call.requested_by)
+    most = settings.MAX_CALLS_PER_OPERATOR_HOUR
+    return limit(made, most, "by one operator within an hour")
+
+
+def calls_of_the_site(call: Call) -> str:
+    made = Call.objects.made_within(DAY)
+    return limit(made, settings.MAX_CALLS_PER_DAY, "within 24 hours")
+
+
+def money(call: Call) -> str:
+    spent = Call.objects.made_within(DAY).cost(ESTIMATE)
+    if spent + ESTIMATE <= settings.MAX_SPEND_PER_DAY:
+        return ""
+    return (
+        f"The calls of the last 24 hours cost about {spent:.2f}; MAX_SPEND_PER_DAY is "
+        f"{settings.MAX_SPEND_PER_DAY}."
+    )
+
+
+RULES = [
+    do_not_call,
+    country,
+    calls_to_the_number,
+    calls_by_the_operator,
+    calls_of_the_site,
+    money,
+]
+
+
+def limit(made: CallQuerySet, most: int, of_what: str) -> str:
+    if made.count() < most:
+        return ""
+    return f"The limit of {most} calls {of_what} is reached."
+
+
+def allowed_countries() -> set[str]:
+    """ISO codes; without a setting the country of our own number."""
+    if settings.DIAL_COUNTRIES:
+        return set(settings.DIAL_COUNTRIES)
+    return {phone_numbers.country_code(settings.TWILIO_PHONE_NUMBER)}

@@ -1,0 +1,46 @@
+from typing import Any
+
+from django.conf import settings
+from django.contrib.auth import get_user_model
+from django.core.exceptions import ValidationError
+from django.core.management.base import BaseCommand, CommandError, CommandParser
+
+from caller import dialling, phone_numbers
+from caller.models import Call
+
+
+class Command(BaseCommand):
+    help = (
+        "Make a phone ring, by the same rules and limits as the page. Prints the "
+        "address of the call's page."
+    )
+
+    def add_arguments(self, parser: CommandParser) -> None:
+        parser.add_argument(
+            "number", help="the number to call, country code first: 14155551234"
+        )
+        parser.add_argument(
+            "--operator",
+            required=True,
+            metavar="USERNAME",
+            help="who calls: a user who may dial, whose limits apply",
+        )
+
+    def handle(self, *, number: str, operator: str, **options: Any) -> None:
+        user = (
+            get_user_model().objects.filter(username=operator, is_active=True).first()
+        )
+        if user is None or not user.has_perm("caller.add_call"):
+            raise CommandError(f"{operator} is no user who may dial.")
+        try:
+            to = phone_numbers.clean_number(number)
+        except ValidationError as error:
+            raise CommandError(error.message) from error
+        asked = Call(to=to, from_number=settings.TWILIO_PHONE_NUMBER, requested_by=user)
+        call = dialling.dial(asked)
+        if call is not asked:
+            self.stderr.write("This number is being called already.")
+        call.refresh_from_db()
+        if call.is_finished:
+            raise CommandError(call.error)
+        self.stdout.write(settings.BASE_URL + call.get_absolute_url())
