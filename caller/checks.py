@@ -1,12 +1,12 @@
 """System checks: a wrong setting is found at start, not by the first call."""
 
 from typing import Any
-from urllib.parse import urlsplit
 
 from django.conf import settings
 from django.core.checks import CheckMessage, Error, register
 
 from caller.phone_numbers import E164
+from djtranscribe.public_urls import parts
 
 CONSOLE = "It is on the first page of the Twilio console."
 START = " Copy .env.example to .env and fill it in; `manage.py sandbox` needs none."
@@ -27,7 +27,7 @@ def check_twilio(**kwargs: Any) -> list[CheckMessage]:
         message = "TWILIO_PHONE_NUMBER is not a number such as +14155551234."
         hint = "Your Twilio number with plus and country code, without blanks."
         problems.append(Error(message, hint + START, id="caller.E003"))
-    api = urlsplit(settings.TWILIO_API_URL)
+    api = parts(settings.TWILIO_API_URL)
     if not settings.DEBUG and not is_https(api, ".twilio.com"):
         message = "TWILIO_API_URL is not Twilio's."
         hint = "Leave it out: another address is for the sandbox, with DEBUG on."
@@ -41,7 +41,7 @@ def check_base_url(**kwargs: Any) -> list[CheckMessage]:
         "The address of this site as the internet sees it, such as "
         "https://transcribe.example.com (with ngrok: the https line that it prints)."
     )
-    url = urlsplit(settings.BASE_URL)
+    url = parts(settings.BASE_URL)
     if not (url.scheme in {"http", "https"} and url.hostname):
         message = "BASE_URL is not an address that begins with https://."
     elif settings.BASE_URL.endswith("/") or url.query or url.fragment or url.username:

@@ -40,7 +40,14 @@ def sweep() -> int:
 def ask_twilio(call: Call) -> None:
     """Learn a call's state and recordings from Twilio. Raises TwilioError."""
     if call.sid:
-        call.apply(twilio_client.fetch_call(call.sid))
+        try:
+            call.apply(twilio_client.fetch_call(call.sid))
+        except TwilioError as error:
+            is_new = timezone.now() < call.created_at + CLOCK_SKEW
+            if error.code != twilio_client.NOT_FOUND or is_new:
+                raise
+            call.vanished()
+            return
     elif found := find_at_twilio(call):
         call.apply(found)
     elif timezone.now() > call.created_at + CLOCK_SKEW:

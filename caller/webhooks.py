@@ -36,8 +36,12 @@ def refusal(request: HttpRequest, about: str) -> str:
     signature = request.headers.get("X-Twilio-Signature", "")
     if not signature:
         return "it has no X-Twilio-Signature."
-    validator = RequestValidator(settings.TWILIO_AUTH_TOKEN)
-    if not validator.validate(public_url_of(request), request.POST, signature):
+    tokens = [settings.TWILIO_AUTH_TOKEN, *settings.TWILIO_AUTH_TOKEN_FALLBACKS]
+    url = public_url_of(request)
+    if not any(
+        RequestValidator(token).validate(url, request.POST, signature)
+        for token in tokens
+    ):
         return (
             f"its signature does not fit {public_url(request.path)}, which we checked. "
             f"It reached us as {seen_url(request)}. If Twilio sent it, set BASE_URL to "
@@ -56,7 +60,11 @@ def seen_url(request: HttpRequest) -> str:
 
 
 def said(request: HttpRequest) -> dict[str, Any]:
-    return dict(request.POST.items())
+    # PostgreSQL cannot store a NUL character, and Twilio has no use for one.
+    return {
+        name.replace("\0", ""): value.replace("\0", "")
+        for name, value in request.POST.items()
+    }
 
 
 @webhook("twilio-record", refusal, said)

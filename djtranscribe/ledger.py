@@ -50,7 +50,8 @@ def webhook(
         @require_POST
         @functools.wraps(handle)
         def view(request: HttpRequest, **kwargs: Any) -> HttpResponse:
-            about = str(kwargs.get("uuid") or request.GET.get("call", ""))[:36]
+            about = str(kwargs.get("uuid") or request.GET.get("call", ""))
+            about = about.replace("\0", "")[:36]
             delivery = WebhookDelivery(kind=kind)
             try:
                 reason = too_large(request) or refusal(request, about)

@@ -2,8 +2,26 @@
 
 import logging
 import re
+from collections.abc import Iterator
+from contextlib import contextmanager
 
 DIALLED = re.compile(r"/dial/[^\s\"']*")
+
+
+@contextmanager
+def quiet() -> Iterator[None]:
+    """While a person waits for a command that shows its own progress."""
+    names = ["caller", "transcription"]
+    levels = [
+        (logging.getLogger(name), logging.getLogger(name).level) for name in names
+    ]
+    for logger, _ in levels:
+        logger.setLevel(logging.WARNING)
+    try:
+        yield
+    finally:
+        for logger, level in levels:
+            logger.setLevel(level)
 
 
 class NoNumbers(logging.Filter):

@@ -4,6 +4,8 @@ Not request.build_absolute_uri(): behind ngrok or a load balancer it names the i
 host and http, and neither Twilio's signature nor a callback would fit.
 """
 
+from urllib.parse import SplitResult, urlsplit
+
 from django.conf import settings
 from django.http import HttpRequest
 
@@ -16,3 +18,11 @@ def public_url(path: str) -> str:
 def public_url_of(request: HttpRequest) -> str:
     """The URL that the sender of this request used, query included."""
     return public_url(request.get_full_path())
+
+
+def parts(url: str) -> SplitResult:
+    """Of an address; empty ones of what is none, which a system check then says."""
+    try:
+        return urlsplit(url)
+    except ValueError:
+        return urlsplit("")

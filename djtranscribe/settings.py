@@ -6,14 +6,16 @@ tests/test_documentation.py holds the three equal.
 
 import os
 import re
+from datetime import timedelta
 from decimal import Decimal
 from pathlib import Path
 from typing import Any
-from urllib.parse import urlsplit
 
 import dj_database_url
 from django.core.exceptions import ImproperlyConfigured
 from dotenv import load_dotenv
+
+from djtranscribe.public_urls import parts
 
 BASE_DIR = Path(__file__).resolve().parent.parent
 
@@ -56,19 +58,22 @@ DEBUG = flag("DEBUG")
 # Empty with DEBUG off: a system check, and with it every command and wsgi.py, refuses.
 INSECURE_KEY = "insecure-and-only-for-development-" + "0" * 32
 SECRET_KEY = text("SECRET_KEY", INSECURE_KEY if DEBUG else "")
+SECRET_KEY_FALLBACKS = words("SECRET_KEY_FALLBACKS")
 BASE_URL = text("BASE_URL")
 ALLOWED_HOSTS = words("ALLOWED_HOSTS", "localhost,127.0.0.1")
 CSRF_TRUSTED_ORIGINS = []
-if urlsplit(BASE_URL).hostname:
-    ALLOWED_HOSTS.append(str(urlsplit(BASE_URL).hostname))
+if parts(BASE_URL).hostname:
+    ALLOWED_HOSTS.append(str(parts(BASE_URL).hostname))
     # A tunnel such as ngrok ends TLS before us: the browser's Origin says https,
     # the request that reaches us http.
-    CSRF_TRUSTED_ORIGINS.append("{0.scheme}://{0.netloc}".format(urlsplit(BASE_URL)))
+    CSRF_TRUSTED_ORIGINS.append("{0.scheme}://{0.netloc}".format(parts(BASE_URL)))
 
 # Twilio: the call and its recording
 
 TWILIO_ACCOUNT_SID = text("TWILIO_ACCOUNT_SID")
 TWILIO_AUTH_TOKEN = text("TWILIO_AUTH_TOKEN")
+# Older tokens, while they are rotated: webhooks signed with them are still accepted.
+TWILIO_AUTH_TOKEN_FALLBACKS = words("TWILIO_AUTH_TOKEN_FALLBACKS")
 TWILIO_PHONE_NUMBER = text("TWILIO_PHONE_NUMBER")
 TWILIO_API_URL = text("TWILIO_API_URL", "https://api.twilio.com")
 
@@ -109,6 +114,8 @@ TASKS = {"default": {"BACKEND": "django_tasks_db.DatabaseBackend"}}
 # Django
 
 INSTALLED_APPS = [
+    "axes",
+    "csp",
     "djtranscribe",
     "caller",
     "transcription",
@@ -126,6 +133,7 @@ INSTALLED_APPS = [
 
 MIDDLEWARE = [
     "django.middleware.security.SecurityMiddleware",
+    "csp.middleware.CSPMiddleware",
     "whitenoise.middleware.WhiteNoiseMiddleware",
     "django.contrib.sessions.middleware.SessionMiddleware",
     "django.middleware.common.CommonMiddleware",
@@ -136,7 +144,52 @@ MIDDLEWARE = [
     "django.contrib.messages.middleware.MessageMiddleware",
     "django.middleware.clickjacking.XFrameOptionsMiddleware",
     "django_htmx.middleware.HtmxMiddleware",
+    # Last: it answers in place of the login view.
+    "axes.middleware.AxesMiddleware",
 ]
+
+AUTHENTICATION_BACKENDS = [
+    "axes.backends.AxesStandaloneBackend",
+    "django.contrib.auth.backends.ModelBackend",
+]
+# Of one name from one address: a stranger must not lock an operator out.
+AXES_LOCKOUT_PARAMETERS = [["username", "ip_address"]]
+AXES_FAILURE_LIMIT = 10
+AXES_COOLOFF_TIME = timedelta(minutes=15)
+AXES_LOCKOUT_TEMPLATE = "locked_out.html"
+AXES_VERBOSE = False
+AXES_DISABLE_ACCESS_LOG = True
+AXES_SENSITIVE_PARAMETERS = ["username", "ip_address"]
+
+# What the browser may do with our pages
+
+IS_HTTPS = BASE_URL.startswith("https://")
+SESSION_COOKIE_SECURE = CSRF_COOKIE_SECURE = IS_HTTPS
+SESSION_COOKIE_SAMESITE = "Lax"
+SECURE_SSL_REDIRECT = IS_HTTPS
+SECURE_SSL_HOST = parts(BASE_URL).netloc
+# A monitor on this machine asks without https.
+SECURE_REDIRECT_EXEMPT = ["^healthz$"]
+# ngrok and load balancers end TLS and say so; gunicorn listens to them alone.
+SECURE_PROXY_SSL_HEADER = ("HTTP_X_FORWARDED_PROTO", "https")
+SECURE_HSTS_SECONDS = 31_536_000 if IS_HTTPS else 0
+SECURE_HSTS_INCLUDE_SUBDOMAINS = SECURE_HSTS_PRELOAD = IS_HTTPS
+SECURE_REFERRER_POLICY = "same-origin"
+X_FRAME_OPTIONS = "DENY"
+CONTENT_SECURITY_POLICY = {
+    "DIRECTIVES": {
+        "default-src": ["'none'"],
+        "script-src": ["'self'"],
+        "style-src": ["'self'"],
+        "img-src": ["'self'", "data:"],
+        "font-src": ["'self'"],
+        "media-src": ["'self'"],
+        "connect-src": ["'self'"],
+        "form-action": ["'self'"],
+        "frame-ancestors": ["'none'"],
+        "base-uri": ["'none'"],
+    }
+}
 
 ROOT_URLCONF = "djtranscribe.urls"
 WSGI_APPLICATION = "djtranscribe.wsgi.application"

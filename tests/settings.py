@@ -10,6 +10,8 @@ os.environ.update(
         "ALLOWED_HOSTS": "localhost,127.0.0.1,testserver",
         "TWILIO_ACCOUNT_SID": "AC" + "0" * 31 + "1",
         "TWILIO_AUTH_TOKEN": "tests-only-token",
+        "TWILIO_AUTH_TOKEN_FALLBACKS": "",
+        "SECRET_KEY_FALLBACKS": "",
         "TWILIO_PHONE_NUMBER": "+14155550100",
         "TWILIO_API_URL": "https://api.twilio.com",
         "DIAL_COUNTRIES": "US,GB,DE",
@@ -36,3 +38,7 @@ os.environ.setdefault("DATABASE_URL", "sqlite:///:memory:")
 from djtranscribe.settings import *  # noqa: F403
 
 PASSWORD_HASHERS = ["django.contrib.auth.hashers.MD5PasswordHasher"]
+# The test client speaks http unless told otherwise; tests of https turn it on.
+SECURE_SSL_REDIRECT = False
+# No folder of collected files is needed, nor warned about.
+WHITENOISE_AUTOREFRESH = True

@@ -72,7 +72,7 @@ def list_jobs(until: str) -> Iterator[dict[str, Any]]:
     for _ in range(LIST_PAGES):
         page = _request("GET", "transcript", params=params).get("transcripts") or []
         for job in page:
-            if str(job.get("created", "")) < until:
+            if "" < str(job.get("created") or "") < until:
                 return
             yield job
         if not page:

@@ -1,13 +1,13 @@
 """System checks: a wrong setting is found at start, not by the first recording."""
 
 from typing import Any
-from urllib.parse import urlsplit
 
 from django.conf import settings
 from django.core.checks import CheckMessage, Error, register
 from django.core.checks import Warning as Caution
 
 from caller.checks import START, is_https
+from djtranscribe.public_urls import parts
 from transcription.assemblyai_client import TIMEOUT_SECONDS
 
 
@@ -18,7 +18,7 @@ def check_assemblyai(**kwargs: Any) -> list[CheckMessage]:
         message = "ASSEMBLYAI_KEY is empty."
         hint = "Your API key, from AssemblyAI's dashboard." + START
         problems.append(Error(message, hint, id="transcription.E001"))
-    api = urlsplit(settings.ASSEMBLYAI_API_URL)
+    api = parts(settings.ASSEMBLYAI_API_URL)
     if not settings.DEBUG and not is_https(api, ".assemblyai.com"):
         message = "ASSEMBLYAI_API_URL is not AssemblyAI's."
         hint = "Leave it out, or https://api.eu.assemblyai.com to stay in the EU."

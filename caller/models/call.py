@@ -242,6 +242,15 @@ class Call(models.Model):
         self.notice = notice
         self.save(update_fields=["notice"])
 
+    def vanished(self) -> None:
+        """Twilio had it and has it no more: somebody deleted it there."""
+        unfinished = Call.objects.unfinished().filter(pk=self.pk)
+        unfinished.update(
+            status=Call.Status.FAILED,
+            error="Twilio no longer has this call; how it ended is not known.",
+        )
+        Call.objects.filter(pk=self.pk).update(next_check_at=None)
+
     def never_happened(self) -> None:
         """Twilio does not have it: whatever became of our request, nothing rang."""
         mine = Call.objects.filter(pk=self.pk, sid=None)

@@ -53,7 +53,7 @@ class Recording(models.Model):
     duration_seconds = models.PositiveIntegerField(
         "duration (seconds)", null=True, blank=True
     )
-    channels = models.PositiveSmallIntegerField(null=True, blank=True)
+    channels = models.PositiveIntegerField(null=True, blank=True)
     # Twilio's word (RecordVerb, OutboundAPI...), or ours: file, url.
     source = models.CharField(max_length=40, blank=True)
     error = models.TextField(blank=True)

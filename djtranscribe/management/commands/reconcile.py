@@ -1,4 +1,3 @@
-import logging
 import re
 from collections.abc import Iterable, Iterator
 from datetime import datetime, timedelta
@@ -14,6 +13,7 @@ from caller.models import Call, Recording
 from caller.tasks import ask_twilio
 from caller.twilio_client import CallState, RecordingState
 from djtranscribe.errors import VendorError
+from djtranscribe.logs import quiet
 from transcription import assemblyai_client
 from transcription.models import Transcript
 from transcription.tasks import advance, start
@@ -70,8 +70,6 @@ class Command(BaseCommand):
     def handle(
         self, *, since: timedelta, all: bool, limit: int, **options: Any
     ) -> None:
-        # The table says the same to a person.
-        logging.getLogger("transcription").setLevel(logging.WARNING)
         begin = timezone.now() - since
         table = [
             Row("Calls at Twilio"),
@@ -80,10 +78,11 @@ class Command(BaseCommand):
             Row("Jobs at AssemblyAI"),
         ]
         try:
-            self.calls(table[0], begin)
-            self.recordings(table[1], begin, limit if all else 0)
-            self.transcripts(table[2], begin)
-            self.jobs(table[3], begin)
+            with quiet():
+                self.calls(table[0], begin)
+                self.recordings(table[1], begin, limit if all else 0)
+                self.transcripts(table[2], begin)
+                self.jobs(table[3], begin)
         except VendorError as error:
             self.print_table(table)
             raise CommandError(f"Stopped half-way: {error.message}") from error

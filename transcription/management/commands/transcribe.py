@@ -1,4 +1,3 @@
-import logging
 import time
 from collections.abc import Iterable
 from pathlib import Path
@@ -11,6 +10,7 @@ from django.utils import timezone
 from caller import audio, twilio_client
 from caller.models import Call, Recording
 from djtranscribe.errors import VendorError
+from djtranscribe.logs import quiet
 from transcription.models import Transcript, Vocabulary
 from transcription.tasks import advance, start
 
@@ -37,8 +37,6 @@ class Command(BaseCommand):
         )
 
     def handle(self, *, source: str, vocabulary: str | None, **options: Any) -> None:
-        # The progress line says the same to a person.
-        logging.getLogger("transcription").setLevel(logging.WARNING)
         words = vocabulary_named(vocabulary) if vocabulary else None
         try:
             recording = recording_of(source)
@@ -50,7 +48,8 @@ class Command(BaseCommand):
             raise CommandError(f"{source} could not be read: {error}") from error
         transcript = start(recording, words)
         try:
-            self.wait_for(transcript)
+            with quiet():
+                self.wait_for(transcript)
         except KeyboardInterrupt:
             self.stderr.write(
                 f"\nLeft to the worker. Later: manage.py print_transcription "
