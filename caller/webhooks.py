@@ -62,7 +62,7 @@ def seen_url(request: HttpRequest) -> str:
 def said(request: HttpRequest) -> dict[str, Any]:
     # PostgreSQL cannot store a NUL character, and Twilio has no use for one.
     return {
-        name.replace("\0", ""): value.replace("\0", "")
+        name.replace("\0", ""): str(value).replace("\0", "")
         for name, value in request.POST.items()
     }
 
