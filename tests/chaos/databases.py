@@ -50,10 +50,13 @@ class Database:
     def prepare(self) -> None:
         """Migrate, and sign an operator in."""
         environ = {**ENVIRON, "DATABASE_URL": self.url}
-        for command in (["migrate", "--verbosity=0"], ["shell", "--no-imports", "-c"]):
-            command += [PREPARE] if command[0] == "shell" else []
+        for command in (
+            ["migrate", "--verbosity=0"],
+            ["shell", "--no-imports", "--command", PREPARE],
+        ):
             done = subprocess.run(
                 [sys.executable, "manage.py", *command],
+                check=False,
                 cwd=ROOT,
                 env=environ,
                 capture_output=True,

@@ -12,6 +12,7 @@ from dataclasses import dataclass
 from itertools import count
 from pathlib import Path
 from typing import Any
+from uuid import UUID
 
 import jiwer
 import requests
@@ -134,14 +135,20 @@ class House:
         return self.web
 
     def start_worker(self, threads: int = 4, environ: Any = None) -> Process:
+        return self.until_ready(self.launch_worker(threads, environ))
+
+    def launch_worker(self, threads: int = 4, environ: Any = None) -> Process:
         command = [sys.executable, "manage.py", "worker", "--threads", str(threads)]
-        worker = self.start("worker", *command, environ=environ)
-        until("the worker is ready", lambda: "ready" in worker.log.read_text(), 40)
+        return self.start("worker", *command, environ=environ)
+
+    def until_ready(self, worker: Process) -> Process:
+        until("the worker is ready", lambda: "ready" in worker.log.read_text(), 60)
         return worker
 
     def manage(self, *command: str) -> str:
         done = subprocess.run(
             [sys.executable, "manage.py", *command],
+            check=False,
             cwd=ROOT,
             env=self.environ,
             capture_output=True,
@@ -173,6 +180,10 @@ class House:
         answer = self.session.get(self.site + path, timeout=20)
         text = re.sub(r"<(script|style).*?</\1>", " ", answer.text, flags=re.DOTALL)
         return " ".join(re.sub(r"<[^>]+>", " ", text).split())
+
+    def page_of(self, number: str) -> str:
+        """The call's page, read."""
+        return self.page(f"/calls/{UUID(str(self.call(number)['uuid']))}/")
 
     def health(self) -> requests.Response:
         return self.session.get(f"{self.site}/healthz", timeout=20)

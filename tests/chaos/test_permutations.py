@@ -90,7 +90,7 @@ def test_two_thousand_orders_of_a_calls_deliveries_end_in_the_same_rows(
     try_order()
 
     counted(
-        f"{len(sent)} orders of a call's deliveries, {len(set(sent))} of them different "
-        f"({sum(map(len, sent))} deliveries): {len(outcomes)} outcome"
+        f"{len(sent)} orders of a call's deliveries ({len(set(sent))} different ones, "
+        f"{sum(map(len, sent))} deliveries): {len(outcomes)} outcome"
     )
     assert len(sent) >= EXAMPLES

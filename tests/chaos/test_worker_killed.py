@@ -78,7 +78,7 @@ def test_a_worker_killed_at_any_step_costs_no_word_and_no_second_job(
         posts = house.assemblyai.posts_of(transcript["audio_url"])
         counted(
             f"worker killed {step}: {len(posts)} POST /v2/transcript, word error rate "
-            f"{house.word_error_rate(number):.2f}, done {took[step]:.1f} s after the kill"
+            f"{house.word_error_rate(number):.2f}, done after {took[step]:.1f} s"
         )
         assert len(posts) == 1
         longest = LEASE_SECONDS + SLACK_SECONDS

@@ -1,0 +1,273 @@
+"""AssemblyAI fails at every request: with a status, with silence, with a reset."""
+
+from datetime import datetime
+
+import pytest
+
+from tests.chaos.house import new_number
+from tests.chaos.waiting import until
+
+pytestmark = pytest.mark.slow
+
+RETRY_AFTER_SECONDS = 9
+# transcription.models.BACKOFF_SECONDS: 5, give or take a quarter.
+FIRST_BACKOFF_SECONDS = (3.75, 6.25)
+# Longer than the client reads (30 s): then it is silence.
+SILENCE_SECONDS = 40
+FAULTS = {
+    "silence": {"hang": SILENCE_SECONDS},
+    "silence after it was done": {"hang_after": SILENCE_SECONDS},
+    "500": {"status": 500, "body": {"error": "Internal server error"}},
+    "503": {"status": 503, "body": {"error": "Server error"}},
+    "429": {
+        "status": 429,
+        "body": {"error": "Too many requests"},
+        "headers": {"Retry-After": str(RETRY_AFTER_SECONDS)},
+    },
+    "reset": {"reset": True},
+    "reset after it was done": {"reset_after": True},
+    "html": {"html": True},
+}
+REQUESTS = ["POST /v2/upload$", "POST /v2/transcript$", "GET /v2/transcript/"]
+
+
+def at(request: dict) -> datetime:
+    return datetime.fromisoformat(request["at"])
+
+
+def test_whatever_fails_at_assemblyai_the_words_come_and_are_paid_once(
+    new_house, counted
+):
+    house = new_house()
+    house.start_web()
+    house.start_worker(threads=8)
+    stand_in = house.assemblyai
+    # Each fault meets one request of each kind; whose, is left to the race.
+    for request in REQUESTS:
+        for do in FAULTS.values():
+            stand_in.fault(request, **do)
+    numbers = [new_number() for _ in FAULTS]
+
+    for number in numbers:
+        house.dial(number)
+    for number in numbers:
+        house.completed(number, 180)
+
+    hit = sum(rule["hits"] for rule in stand_in.control("GET", "faults"))
+    waits = waited_after_429(house)
+    asked = len(stand_in.requests("POST /v2/transcript$"))
+    counted(
+        f"AssemblyAI failed {hit} requests in {len(FAULTS)} ways: {len(numbers)} "
+        f"transcripts, {len(numbers)} jobs of {asked} POSTs; after Retry-After: "
+        f"{RETRY_AFTER_SECONDS} we waited {', '.join(f'{wait:.1f}' for wait in waits)} s"
+    )
+    assert hit == len(FAULTS) * len(REQUESTS)
+    assert len(waits) == len(REQUESTS)
+    assert min(waits) >= RETRY_AFTER_SECONDS
+    house.assert_right(*numbers)
+
+
+def waited_after_429(house) -> list[float]:
+    """From each 429 to the same row's next request of that kind, in seconds."""
+    waits = []
+    for request in REQUESTS:
+        everything = house.assemblyai.requests(request)
+        for refused in everything:
+            if refused["status"] != 429:
+                continue
+            later = [
+                at(other)
+                for other in everything
+                if other["n"] > refused["n"] and same_row(other, refused)
+            ]
+            if later:
+                waits.append((min(later) - at(refused)).total_seconds())
+            else:
+                # A POST that came after it was carried by another audio_url.
+                waits.append(float("inf"))
+    return waits
+
+
+def same_row(one: dict, other: dict) -> bool:
+    if one["path"].endswith("/upload"):
+        return one["body"] == other["body"]
+    if one["method"] == "POST":
+        return (one["body"] or {}).get("audio_url") == other["body"]["audio_url"]
+    return one["path"] == other["path"]
+
+
+def test_a_row_waits_longer_each_time_and_never_two_rows_alike(new_house, counted):
+    house = new_house()
+    house.start_web()
+    house.start_worker()
+    house.assemblyai.fault("POST /v2/upload$", times=None, status=503)
+    numbers = [new_number() for _ in range(4)]
+
+    for number in numbers:
+        house.dial(number)
+    until(
+        "each row failed twice",
+        lambda: all(house.transcripts(n)[0]["attempts"] >= 2 for n in numbers),
+        30,
+    )
+    # By the rows' audio, since twelve clips go round.
+    uploads: dict[str, list[datetime]] = {}
+    for request in house.assemblyai.requests("POST /v2/upload$"):
+        uploads.setdefault(request["body"]["sha256"], []).append(at(request))
+    house.assemblyai.mend()
+    first = [(times[1] - times[0]).total_seconds() for times in uploads.values()]
+    shown = house.page_of(numbers[0])
+    for number in numbers:
+        house.completed(number, 40)
+
+    counted(
+        "AssemblyAI 503 at every upload: second tries after "
+        f"{', '.join(f'{wait:.1f}' for wait in first)} s, words right once it is mended"
+    )
+    low, high = FIRST_BACKOFF_SECONDS
+    assert all(low <= wait <= high + 2 for wait in first), first
+    assert len({round(wait, 1) for wait in first}) > 1
+    assert "AssemblyAI answered with a fault of its own" in shown
+    house.assert_right(*numbers)
+
+
+def test_a_refused_key_and_a_negative_balance_pause_the_queue_and_fail_no_row(
+    new_house, counted
+):
+    house = new_house()
+    house.start_web()
+    house.start_worker()
+    numbers = [new_number() for _ in range(4)]
+    paused = {}
+
+    def pause() -> dict:
+        found = house.database.rows("SELECT * FROM djtranscribe_vendorpause")
+        return found[0] if found else {}
+
+    def look(kind: str) -> None:
+        until(f"the queue pauses: {kind}", pause, 60)
+        until(
+            "all rows wait",
+            lambda: all(house.transcripts(n) for n in numbers),
+        )
+        health = house.health()
+        assert health.status_code == 503
+        assert health.json()["paused"] == {"assemblyai": pause()["reason"]}
+        admin = house.page("/admin/djtranscribe/vendorpause/")
+        assert pause()["reason"] in admin
+        paused[kind] = pause()["reason"]
+
+    house.assemblyai.account(key="another key")
+    for number in numbers[:3]:
+        house.dial(number)
+    look_at = numbers
+    numbers = look_at[:3]
+    look("401")
+    refused = len(house.assemblyai.requests("POST /v2/upload$"))
+    # The key is mended, but now there is no money: the next probe says so.
+    house.assemblyai.account(key=None, balance_negative=True)
+    house.dial(look_at[3])
+    until("the reason changed", lambda: "balance" in pause().get("reason", ""), 60)
+    numbers = look_at
+    look("balance")
+    statuses = {number: house.status(number) for number in numbers}
+    house.assemblyai.account(balance_negative=False)
+    for number in numbers:
+        house.completed(number, 75)
+
+    posts = house.assemblyai.requests("POST /v2/transcript$")
+    accepted = [post for post in posts if post["status"] == 200]
+    counted(
+        f"AssemblyAI 401, then negative balance: {refused} refused before the pause, "
+        f"no row failed ({', '.join(sorted(statuses.values()))}), {len(accepted)} jobs "
+        f"for {len(numbers)} calls, {len(posts) - len(accepted)} refused POSTs"
+    )
+    assert "key" in paused["401"]
+    assert "balance" in paused["balance"]
+    assert "error" not in statuses.values()
+    assert refused <= 3
+    assert len(accepted) == len(numbers)
+    house.assert_right(*numbers)
+    assert not pause()
+    assert house.health().status_code == 200
+
+
+ENDS = {
+    "Download error, unable to download the file. Please make sure it exists.": 2,
+    "Cannot access uploaded file. Please upload it again.": 2,
+    "Server error, developers have been alerted.": 2,
+    "language_detection cannot be performed on files with no spoken audio.": 1,
+    "File does not appear to contain audio. File type is text/html.": 0,
+}
+
+
+def test_a_job_that_ends_in_an_error_is_tried_again_or_empty_or_final(
+    new_house, counted
+):
+    house = new_house()
+    house.start_web()
+    house.start_worker()
+    numbers = {}
+
+    for reason in ENDS:
+        house.assemblyai.next_error(reason)
+        numbers[reason] = new_number()
+        house.dial(numbers[reason])
+        until(
+            f"a job ended in {reason}",
+            lambda r=reason: any(j["error"] == r for j in house.assemblyai.jobs()),
+        )
+
+    outcomes = []
+    for reason, jobs in ENDS.items():
+        number = numbers[reason]
+        if jobs == 2:
+            house.completed(number, 40)
+            house.assert_right(number, jobs=2)
+            outcome = "right text by a second job"
+        elif jobs == 1:
+            transcript = house.completed(number)
+            assert transcript["text"] == ""
+            assert transcript["error_class"] == "no-speech"
+            outcome = "completed, empty"
+        else:
+            until("it is final", lambda n=number: house.status(n) == "error")
+            (transcript,) = house.transcripts(number)
+            assert reason in transcript["error"]
+            assert "File type is text/html" in house.page_of(number)
+            outcome = "final, the reason on the page"
+        outcomes.append(f"{reason.split('.')[0][:30]}… {outcome}")
+    counted(f"jobs that ended in error: {'; '.join(outcomes)}")
+
+
+def test_an_upload_that_is_gone_after_a_day_is_uploaded_again(new_house, counted):
+    house = new_house()
+    house.start_web()
+    house.start_worker()
+    old, lost = numbers = [new_number(), new_number()]
+
+    # The old one: AssemblyAI is away for a day between the upload and the job.
+    house.assemblyai.fault("POST /v2/transcript$", times=1, status=503)
+    house.dial(old)
+    until("the job was not taken", lambda: house.status(old) == "lost")
+    house.database.execute(
+        "UPDATE transcription_transcript SET uploaded_at = %s",
+        "2026-01-01 00:00:00+00:00",
+    )
+    house.assemblyai.control("DELETE", "uploads")
+    house.completed(old, 40)
+    # The lost one: AssemblyAI forgets it early, and the job says so.
+    house.assemblyai.fault("POST /v2/transcript$", times=1, status=503)
+    house.dial(lost)
+    until("the job was not taken", lambda: house.status(lost) == "lost")
+    house.assemblyai.control("DELETE", "uploads")
+    house.completed(lost, 40)
+
+    uploads = len(house.assemblyai.requests("POST /v2/upload$"))
+    counted(
+        f"uploads gone: {uploads} uploads for 2 calls; 1 job for the one that was 24 h "
+        "old, 2 for the one whose first job found nothing"
+    )
+    house.assert_right(old)
+    house.assert_right(lost, jobs=2)
+    assert uploads == 2 * len(numbers)

@@ -1,0 +1,109 @@
+"""Audio that is late, cut, or no audio; a disk without room for it."""
+
+import os
+import subprocess
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from tests.chaos.house import new_number
+from tests.chaos.waiting import until
+
+pytestmark = pytest.mark.slow
+
+WAV = "GET /Recordings/RE[0-9a-f]+.wav$"
+
+
+def test_audio_that_is_late_or_cut_or_a_web_page_is_fetched_whole_in_the_end(
+    new_house, counted
+):
+    house = new_house()
+    house.start_web()
+    house.start_worker()
+    twilio = house.twilio
+    for do in (
+        {"status": 404, "body": {"code": 20404, "status": 404}},
+        {"truncate": 20_000},
+        {"html": True},
+        {"truncate": 30},
+        {"status": 404, "body": {"code": 20404, "status": 404}},
+        {"html": True, "status": 404},
+    ):
+        twilio.fault(WAV, **do)
+    numbers = [new_number() for _ in range(3)]
+
+    for number in numbers:
+        house.dial(number)
+    stored = set()
+
+    def all_completed() -> bool:
+        # Whatever is stored while faults are there must be whole.
+        for number in numbers:
+            for row in house.transcripts(number):
+                stored.add((row["recording_sid"], row["sha256"]))
+        return all(house.status(number) == "completed" for number in numbers)
+
+    until("all are completed", all_completed, 60)
+
+    faults = sum(rule["hits"] for rule in twilio.control("GET", "faults"))
+    counted(
+        f"audio 404, cut, or HTML in {faults} answers: {len(numbers)} files stored, "
+        f"each with Twilio's own bytes, {len(twilio.requests(WAV))} downloads"
+    )
+    assert faults == 6
+    house.assert_right(*numbers)
+    assert len({sid for sid, sha256 in stored if sha256}) == len(
+        {(sid, sha256) for sid, sha256 in stored if sha256}
+    )
+
+
+@pytest.fixture
+def small_disk(tmp_path: Path) -> Iterator[Path]:
+    """A file system of our own with room for half a recording."""
+    folder = tmp_path / "disk"
+    folder.mkdir()
+    command = ["mount", "-t", "tmpfs", "-o", "size=64k", "tmpfs", str(folder)]
+    done = subprocess.run(command, check=False, capture_output=True, text=True)
+    if done.returncode != 0:
+        pytest.skip(f"no file system may be mounted: {done.stderr.strip()}")
+    yield folder
+    subprocess.run(["umount", "--lazy", str(folder)], check=True)
+
+
+def test_a_full_disk_is_said_in_words_and_the_audio_is_stored_once_there_is_room(
+    small_disk, new_house, counted
+):
+    house = new_house(MEDIA_ROOT=str(small_disk))
+    house.media = small_disk
+    house.start_web()
+    house.start_worker()
+    numbers = [new_number(), new_number()]
+
+    pages = [house.dial(number) for number in numbers]
+    for number in numbers:
+        until(
+            "the full disk is on the row",
+            lambda n=number: [t for t in house.transcripts(n) if t["error"]],
+        )
+    kept = [path for path in small_disk.rglob("*") if path.is_file()]
+    words = [house.transcripts(number)[0]["error"] for number in numbers]
+    statuses = [house.status(number) for number in numbers]
+    shown = [house.page(page) for page in pages]
+    remount = ["mount", "-o", "remount,size=16m", str(small_disk)]
+    subprocess.run(remount, check=True)
+    for number in numbers:
+        house.completed(number, 60)
+
+    left = sorted(os.listdir(house.temporary))
+    counted(
+        f"disk full: {len(kept)} half files kept, said: {words[0]!r}, {len(numbers)} "
+        f"stored once there was room, {len(left)} temporary files left"
+    )
+    assert kept == []
+    assert statuses == ["pending", "pending"]
+    for text, page in zip(words, shown, strict=True):
+        assert "No space left on device" in text
+        assert text in page
+    house.assert_right(*numbers)
+    assert not [name for name in left if "upload" in name]

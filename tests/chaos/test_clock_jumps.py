@@ -1,0 +1,142 @@
+"""The clock of our machine jumps by an hour; the vendors' clocks go on."""
+
+from datetime import datetime, timezone
+from pathlib import Path
+
+import pytest
+
+from tests.chaos.house import House, new_number
+from tests.chaos.test_dial_broken import CLOCK_SKEW, dial_and_be_cut_off, let_time_pass
+from tests.chaos.waiting import until
+
+pytestmark = pytest.mark.slow
+
+LIBRARIES = sorted(Path("/usr/lib").glob("*/faketime/libfaketimeMT.so.1"))
+HOUR = 3600
+RECOVER_SECONDS = 9
+
+
+class Clock:
+    """What our processes take for the time of day; time.monotonic stays as it is."""
+
+    def __init__(self, folder: Path) -> None:
+        self.file = folder / "clock"
+        self.jump(0)
+        self.environ = {
+            "LD_PRELOAD": str(LIBRARIES[-1]),
+            "FAKETIME_TIMESTAMP_FILE": str(self.file),
+            "FAKETIME_NO_CACHE": "1",
+            "FAKETIME_DONT_FAKE_MONOTONIC": "1",
+            "FAKETIME_DISABLE_SHM": "1",
+        }
+
+    def jump(self, seconds: int) -> None:
+        # In one piece: a reader must not see half of it.
+        new = self.file.with_suffix(".new")
+        new.write_text(f"{seconds:+d}")
+        new.rename(self.file)
+
+
+@pytest.fixture
+def clock(tmp_path: Path) -> Clock:
+    if not LIBRARIES:
+        pytest.skip("no libfaketime here")
+    return Clock(tmp_path)
+
+
+def hours_off(house: House, number: str) -> float:
+    """Between our clock, as this call's row has it, and the true one."""
+    created = house.call(number)["created_at"]
+    at = created if isinstance(created, datetime) else datetime.fromisoformat(created)
+    at = at if at.tzinfo else at.replace(tzinfo=timezone.utc)
+    return (at - datetime.now(timezone.utc)).total_seconds() / HOUR
+
+
+@pytest.mark.parametrize("jump", [HOUR, -HOUR])
+def test_leases_waits_and_checks_survive_a_clock_that_jumps_by_an_hour(
+    new_house, counted, clock, jump
+):
+    house = new_house(
+        LEASE_SECONDS="5", RECOVER_SECONDS=str(RECOVER_SECONDS), **clock.environ
+    )
+    house.start_web()
+    worker = house.start_worker(threads=6)
+    leased, waiting, polled, unheard = numbers = [new_number() for _ in range(4)]
+    hold = house.to_assemblyai.hold("POST /v2/upload", of_request=1000)
+    house.dial(leased)
+    until("a worker holds the lease", hold.reached.is_set)
+    house.assemblyai.fault("POST /v2/upload$", status=503)
+    house.dial(waiting)
+    until("it waits", lambda: house.transcripts(waiting)[0]["attempts"])
+    house.assemblyai.webhooks("lost")
+    house.dial(polled)
+    until("the job runs", lambda: house.status(polled) == "queued")
+    house.twilio.webhooks("lost")
+    house.dial(unheard)
+    until(
+        "it was recorded",
+        lambda: house.twilio.call_to(unheard)["status"] == "completed",
+    )
+    assert not house.transcripts(unheard)
+
+    clock.jump(jump)
+    # As a machine that was suspended: the worker that held the lease is gone.
+    worker.kill()
+    house.start_worker(threads=6)
+
+    began = datetime.now(timezone.utc)
+    took = {}
+    for name, number in zip(
+        ("leased", "backing off", "polled", "call unheard of"), numbers, strict=True
+    ):
+        house.completed(number, 30)
+        took[name] = (datetime.now(timezone.utc) - began).total_seconds()
+    probe = new_number()
+    house.twilio.webhooks("normal")
+    house.dial(probe)
+    house.completed(probe)
+    counted(
+        f"clock jumped by {jump:+d} s: "
+        + ", ".join(f"{name} done within {took[name]:.1f} s" for name in took)
+    )
+    assert round(hours_off(house, probe)) == jump / HOUR, "the clock did not jump"
+    house.assert_right(*numbers, probe)
+
+
+@pytest.mark.parametrize("jump", [HOUR, -HOUR])
+def test_with_a_clock_an_hour_off_a_lost_answer_is_still_found_at_the_vendor(
+    new_house, counted, clock, jump
+):
+    house = new_house(RECOVER_SECONDS=str(RECOVER_SECONDS), **clock.environ)
+    clock.jump(jump)
+    house.start_web()
+    house.start_worker()
+    lost, dialled = new_number(), new_number(fate="0002")
+
+    house.assemblyai.fault("POST /v2/transcript$", reset_after=True)
+    house.dial(lost)
+    house.completed(lost, 40)
+    # Twilio placed the call, its answer and its webhooks are lost.
+    house.twilio.webhooks("lost")
+    hold = house.to_twilio.hold("POST .*/Calls.json")
+    dial_and_be_cut_off(house, dialled)
+    until("Twilio placed the call", hold.reached.is_set)
+    until(
+        "the line was engaged",
+        lambda: house.twilio.call_to(dialled)["status"] == "busy",
+    )
+    until("our own time is up", lambda: house.call(dialled)["status"] == "unknown", 30)
+    let_time_pass(house, dialled, CLOCK_SKEW)
+    until("it is settled", lambda: house.call(dialled)["status"] != "unknown", 20)
+
+    (transcript,) = house.transcripts(lost)
+    posts = len(house.assemblyai.posts_of(transcript["audio_url"]))
+    call = house.call(dialled)
+    counted(
+        f"clock {jump:+d} s off: answer to POST /v2/transcript lost, {posts} POSTs; "
+        f"answer to dialling lost, Twilio says busy, we say {call['status']}"
+    )
+    assert round(hours_off(house, lost)) == jump / HOUR, "the clock did not jump"
+    assert posts == 1
+    assert call["status"] == "busy"
+    house.assert_right(lost)
