@@ -210,6 +210,24 @@ def fetch_recording(sid: str) -> RecordingState:
         return _recording_state(client().recordings(sid).fetch())
 
 
+def our_numbers() -> list[str]:
+    """The account's numbers; costs nothing."""
+    with translated():
+        numbers = client().incoming_phone_numbers.list(
+            phone_number=settings.TWILIO_PHONE_NUMBER, limit=20
+        )
+        return [number.phone_number for number in numbers]
+
+
+def server_time() -> str:
+    """Twilio's clock, as its Date header has it."""
+    with translated():
+        answer = client().http_client.session.get(
+            settings.TWILIO_API_URL, timeout=TIMEOUT_SECONDS, allow_redirects=False
+        )
+        return str(answer.headers.get("Date", ""))
+
+
 def media_url(recording_sid: str) -> str:
     """The audio's address; the API's own `uri` ends in .json and is metadata.
 

@@ -1,4 +1,4 @@
-from typing import cast
+from typing import Any, cast
 
 from django.conf import settings
 from django.contrib.auth.decorators import permission_required
@@ -22,6 +22,7 @@ from caller.forms import DialForm
 from caller.models import Call, Recording
 from caller.timeline import headline, is_settled, timeline
 from caller.twilio_client import TwilioError
+from djtranscribe.models import Access
 from djtranscribe.ranges import ranged
 
 RECENT_CALLS = 20
@@ -121,6 +122,10 @@ def call_page(request: HttpRequest, uuid: str) -> HttpResponse:
     calls = calls.prefetch_related("recordings__transcripts__vocabulary")
     call = get_object_or_404(calls, uuid=uuid)
     steps = timeline(call)
+    if is_settled(steps) and request.user.has_perm("transcription.view_transcript"):
+        for recording in call.recordings.all():
+            for transcript in cast(Any, recording).transcripts.all():
+                Access.objects.note(request.user, Access.Action.READ, transcript)
     context = {
         "call": call,
         "steps": steps,
@@ -141,6 +146,7 @@ def recording_audio(request: HttpRequest, pk: int) -> HttpResponseBase:
         file = recording.audio.open("rb")
     except FileNotFoundError:
         raise Http404("The audio is no longer in the storage.") from None
+    Access.objects.note(request.user, Access.Action.LISTENED, recording)
     return ranged(request, FileResponse(file, filename=recording.filename))
 
 

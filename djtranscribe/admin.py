@@ -3,7 +3,7 @@ from django.db.models import QuerySet
 from django.http import HttpRequest
 
 from djtranscribe import ledger
-from djtranscribe.models import VendorPause, WebhookDelivery
+from djtranscribe.models import Access, VendorPause, WebhookDelivery
 from djtranscribe.read_only_admin import ReadOnly, pretty
 
 
@@ -44,6 +44,14 @@ class WebhookDeliveryAdmin(ReadOnly, admin.ModelAdmin[WebhookDelivery]):
         left = chosen.filter(verdict=WebhookDelivery.Verdict.REFUSED).count()
         note = f" {left} were refused when they came, and stay so." if left else ""
         messages.success(request, f"{authentic.count()} were replayed.{note}")
+
+
+@admin.register(Access)
+class AccessAdmin(ReadOnly, admin.ModelAdmin[Access]):
+    list_display = ["at", "user", "action", "what", "row"]
+    list_filter = ["action", "at", "user"]
+    list_select_related = ["user"]
+    show_full_result_count = False
 
 
 @admin.register(VendorPause)

@@ -6,6 +6,7 @@ from datetime import timedelta
 from typing import Any
 from uuid import uuid4
 
+from django.conf import settings
 from django.db import models
 from django.db.models import F
 from django.utils import timezone
@@ -14,6 +15,7 @@ from djtranscribe.errors import VendorError
 
 # While a vendor is paused, one piece of work is let through this often, to see.
 PROBE_AFTER = timedelta(seconds=30)
+ONE_SITTING = timedelta(minutes=10)
 # Of forged requests so many a minute are kept; the rest are only counted.
 REFUSED_A_MINUTE = 30
 
@@ -74,6 +76,46 @@ class VendorPause(models.Model):
         is_due = self.probe_at <= now or self.probe_at > now + PROBE_AFTER
         mine = VendorPause.objects.filter(pk=self.pk, probe_at=self.probe_at)
         return is_due and bool(mine.update(probe_at=now + PROBE_AFTER))
+
+
+class AccessQuerySet(models.QuerySet["Access"]):
+    def note(self, user: Any, action: str, row: models.Model) -> None:
+        """Keep that this user heard or read this; once in ten minutes, since a player
+        asks for its audio in many pieces and a page reloads."""
+        entry = {
+            "user": user,
+            "action": action,
+            "what": row._meta.verbose_name,
+            "row": row.pk,
+        }
+        if not self.filter(at__gt=timezone.now() - ONE_SITTING, **entry).exists():
+            self.create(**entry)
+
+
+class Access(models.Model):
+    """Who listened to which audio, who read which transcript. Outlives both."""
+
+    class Action(models.TextChoices):
+        LISTENED = "listened", "Listened to or downloaded"
+        READ = "read", "Read"
+
+    at = models.DateTimeField(auto_now_add=True, db_index=True)
+    user = models.ForeignKey(
+        settings.AUTH_USER_MODEL, null=True, on_delete=models.SET_NULL, related_name="+"
+    )
+    action = models.CharField(max_length=10, choices=Action.choices)
+    what = models.CharField(max_length=20)
+    row = models.PositiveBigIntegerField("number")
+
+    objects = AccessQuerySet.as_manager()
+
+    class Meta:
+        verbose_name_plural = "accesses"
+        ordering = ["-at"]
+        indexes = [models.Index(fields=["what", "row"], name="access_by_row")]
+
+    def __str__(self) -> str:
+        return f"{self.user} {self.action} {self.what} {self.row}"
 
 
 class WebhookDeliveryQuerySet(models.QuerySet["WebhookDelivery"]):

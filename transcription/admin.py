@@ -7,6 +7,7 @@ from django.utils import timezone
 from django.utils.html import format_html
 from django.utils.safestring import SafeString
 
+from djtranscribe.models import Access
 from djtranscribe.read_only_admin import ReadOnly, link, player, pretty
 from transcription.keyterms import terms_of, warnings_for
 from transcription.models import Transcript, TranscriptQuerySet, Vocabulary
@@ -134,6 +135,14 @@ class TranscriptAdmin(ReadOnly, admin.ModelAdmin[Transcript]):
     @admin.display(description="answer")
     def answer(self, transcript: Transcript) -> str:
         return pretty(transcript.response)
+
+    def get_object(
+        self, request: HttpRequest, object_id: str, from_field: str | None = None
+    ) -> Transcript | None:
+        transcript = super().get_object(request, object_id, from_field)
+        if transcript:
+            Access.objects.note(request.user, Access.Action.READ, transcript)
+        return transcript
 
     def has_act_permission(self, request: HttpRequest) -> bool:
         return request.user.has_perm("transcription.add_transcript")

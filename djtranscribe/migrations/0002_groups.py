@@ -23,6 +23,7 @@ SUPERVISORS = [
     "add_vocabulary",
     "change_vocabulary",
     "delete_vocabulary",
+    "view_access",
     "view_webhookdelivery",
     "change_webhookdelivery",
     "view_vendorpause",

@@ -1,0 +1,186 @@
+import shutil
+import socket
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from datetime import timedelta
+from email.utils import parsedate_to_datetime
+from pathlib import Path
+from typing import Any
+
+from django.conf import settings
+from django.core import checks
+from django.core.files.base import ContentFile
+from django.core.files.storage import default_storage
+from django.core.management.base import BaseCommand
+from django.db import Error, connection
+from django.db.migrations.executor import MigrationExecutor
+from django.utils import timezone
+
+from caller import twilio_client
+from djtranscribe.errors import VendorError
+from djtranscribe.models import VendorPause
+from djtranscribe.public_urls import parts
+from transcription import assemblyai_client
+from transcription.models import Transcript
+
+CLOCK_SKEW = timedelta(seconds=30)
+LATE = timedelta(seconds=60)
+FREE_BYTES = 1024**3
+TIMEOUT_SECONDS = 5
+
+
+class Ill(Exception):
+    """What is wrong, and what to do about it."""
+
+    def __init__(self, what: str, remedy: str) -> None:
+        super().__init__(what)
+        self.remedy = remedy
+
+
+class Command(BaseCommand):
+    help = (
+        "Examine this installation: settings, database, vendors, storage, worker. A "
+        "line for each; a bad one says what to do. Exit status 1 if one is bad. Calls "
+        "nobody and costs nothing."
+    )
+    # It reports them itself.
+    requires_system_checks: list[str] = []
+
+    def handle(self, **options: Any) -> None:
+        results = [self.examine(*examination) for examination in EXAMINATIONS]
+        if not all(results):
+            raise SystemExit(1)
+
+    def examine(self, name: str, look: Callable[[], str]) -> bool:
+        try:
+            found = look()
+        except Ill as ill:
+            self.stdout.write(self.style.ERROR(f"bad   {name}: {ill}"))
+            self.stdout.write(f"      {ill.remedy}")
+            return False
+        self.stdout.write(self.style.SUCCESS(f"good  {name}: {found}"))
+        return True
+
+
+def look_at_settings() -> str:
+    problems = [m for m in checks.run_checks() if m.level >= checks.WARNING]
+    if problems:
+        first = problems[0]
+        more = f" And {len(problems) - 1} more." if problems[1:] else ""
+        raise Ill(f"{first.msg}{more}", f"{first.hint} manage.py check lists all.")
+    return "all in order"
+
+
+def look_at_database() -> str:
+    try:
+        connection.ensure_connection()
+        executor = MigrationExecutor(connection)
+        missing = executor.migration_plan(executor.loader.graph.leaf_nodes())
+    except Error as error:
+        raise Ill(
+            f"cannot be reached ({type(error).__name__}).",
+            "Is it running? Compare DATABASE_URL.",
+        ) from error
+    if missing:
+        raise Ill(f"{len(missing)} migrations are missing.", "manage.py migrate")
+    return f"{connection.vendor}, all migrations applied"
+
+
+def look_at_base_url() -> str:
+    url = parts(settings.BASE_URL)
+    if not url.hostname:
+        raise Ill("BASE_URL names no host.", "Set it to this site's https address.")
+    port = url.port or (443 if url.scheme == "https" else 80)
+    try:
+        socket.create_connection((url.hostname, port), TIMEOUT_SECONDS).close()
+    except OSError as error:
+        raise Ill(
+            f"{url.hostname}:{port} does not answer ({error.strerror or error}).",
+            "Is the web server, or ngrok, running? Twilio and AssemblyAI must reach it.",
+        ) from error
+    return f"{url.hostname}:{port} answers, seen from here"
+
+
+def look_at_twilio() -> str:
+    with asking("If it cannot be reached: does this machine reach the internet?"):
+        numbers = twilio_client.our_numbers()
+    if settings.TWILIO_PHONE_NUMBER not in numbers:
+        raise Ill(
+            "TWILIO_PHONE_NUMBER is no number of this account.",
+            "Compare it with Phone Numbers in the Twilio console.",
+        )
+    return "credentials and number are right"
+
+
+def look_at_assemblyai() -> str:
+    with asking("If it cannot be reached: does this machine reach the internet?"):
+        next(assemblyai_client.list_jobs(""), None)
+    return "the key is right"
+
+
+def look_at_clock() -> str:
+    with asking("Twilio's own clock is needed to compare."):
+        date = twilio_client.server_time()
+    try:
+        theirs = parsedate_to_datetime(date)
+    except ValueError as error:
+        remedy = "Is there a proxy that answers in Twilio's place?"
+        raise Ill("Twilio's answer has no date.", remedy) from error
+    skew = abs(timezone.now() - theirs)
+    if skew > CLOCK_SKEW:
+        raise Ill(
+            f"differs from Twilio's by {skew.total_seconds():.0f} s.",
+            "Let the system keep its time (timedatectl set-ntp true).",
+        )
+    return f"within {CLOCK_SKEW.seconds} s of Twilio's"
+
+
+def look_at_storage() -> str:
+    try:
+        name = default_storage.save("doctor", ContentFile(b"?"))
+        default_storage.delete(name)
+    except OSError as error:
+        raise Ill(
+            f"cannot be written ({error.strerror}).",
+            "Compare MEDIA_ROOT, and who may write there.",
+        ) from error
+    free = shutil.disk_usage(Path(settings.MEDIA_ROOT)).free
+    if free < FREE_BYTES:
+        raise Ill(
+            f"only {free // 1024**2} MB are free.",
+            "Make room: recordings that cannot be stored wait.",
+        )
+    return f"writable, {free // 1024**3} GB free"
+
+
+def look_at_worker() -> str:
+    try:
+        paused = VendorPause.objects.first()
+        overdue = Transcript.objects.due(timezone.now() - LATE).count()
+    except Error as error:
+        raise Ill("unknown without the database.", "See above.") from error
+    if paused:
+        raise Ill(f"{paused}: {paused.reason}", "Mend that; then it goes on by itself.")
+    if overdue:
+        raise Ill(f"{overdue} transcripts are overdue.", "Start manage.py worker.")
+    return "nothing is overdue"
+
+
+@contextmanager
+def asking(remedy: str) -> Iterator[None]:
+    try:
+        yield
+    except VendorError as error:
+        raise Ill(error.message, remedy) from error
+
+
+EXAMINATIONS: list[tuple[str, Callable[[], str]]] = [
+    ("settings", look_at_settings),
+    ("database", look_at_database),
+    ("address", look_at_base_url),
+    ("Twilio", look_at_twilio),
+    ("AssemblyAI", look_at_assemblyai),
+    ("clock", look_at_clock),
+    ("storage", look_at_storage),
+    ("worker", look_at_worker),
+]
