@@ -6,7 +6,8 @@ from django_tasks import task
 
 from caller import twilio_client
 from caller.models import Call, Recording
-from caller.twilio_client import CallState, TwilioError
+from caller.twilio_client import CallState
+from caller.twilio_errors import NOT_FOUND, TwilioError
 from djtranscribe.errors import VendorError
 from djtranscribe.models import VendorPause
 
@@ -44,7 +45,7 @@ def ask_twilio(call: Call) -> None:
             call.apply(twilio_client.fetch_call(call.sid))
         except TwilioError as error:
             is_new = timezone.now() < call.created_at + CLOCK_SKEW
-            if error.code != twilio_client.NOT_FOUND or is_new:
+            if error.code != NOT_FOUND or is_new:
                 raise
             call.vanished()
             return

@@ -21,7 +21,7 @@ from caller import dialling, phone_numbers, twilio_client
 from caller.forms import DialForm
 from caller.models import Call, Recording
 from caller.timeline import headline, is_settled, timeline
-from caller.twilio_client import TwilioError
+from caller.twilio_errors import NOT_FOUND, TwilioError
 from djtranscribe.models import Access
 from djtranscribe.ranges import ranged
 
@@ -123,9 +123,11 @@ def call_page(request: HttpRequest, uuid: str) -> HttpResponse:
     call = get_object_or_404(calls, uuid=uuid)
     steps = timeline(call)
     if is_settled(steps) and request.user.has_perm("transcription.view_transcript"):
-        for recording in call.recordings.all():
-            for transcript in cast(Any, recording).transcripts.all():
-                Access.objects.note(request.user, Access.Action.READ, transcript)
+        recordings = cast("list[Any]", call.recordings.all())
+        read = [
+            each for recording in recordings for each in recording.transcripts.all()
+        ]
+        Access.objects.note(request.user, Access.Action.READ, read)
     context = {
         "call": call,
         "steps": steps,
@@ -146,7 +148,7 @@ def recording_audio(request: HttpRequest, pk: int) -> HttpResponseBase:
         file = recording.audio.open("rb")
     except FileNotFoundError:
         raise Http404("The audio is no longer in the storage.") from None
-    Access.objects.note(request.user, Access.Action.LISTENED, recording)
+    Access.objects.note(request.user, Access.Action.LISTENED, [recording])
     return ranged(request, FileResponse(file, filename=recording.filename))
 
 
@@ -162,7 +164,7 @@ def get_recording_url(request: HttpRequest, call_sid: str) -> HttpResponse:
     try:
         sids = sids or completed_at_twilio(call_sid)
     except TwilioError as error:
-        if error.code == twilio_client.NOT_FOUND:
+        if error.code == NOT_FOUND:
             return plain("Twilio knows no call with this SID.", 404)
         return plain(error.message, 502)
     if not sids:

@@ -1,6 +1,6 @@
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
 from datetime import timedelta
 from typing import Any
@@ -79,17 +79,18 @@ class VendorPause(models.Model):
 
 
 class AccessQuerySet(models.QuerySet["Access"]):
-    def note(self, user: Any, action: str, row: models.Model) -> None:
-        """Keep that this user heard or read this; once in ten minutes, since a player
-        asks for its audio in many pieces and a page reloads."""
-        entry = {
-            "user": user,
-            "action": action,
-            "what": row._meta.verbose_name,
-            "row": row.pk,
-        }
-        if not self.filter(at__gt=timezone.now() - ONE_SITTING, **entry).exists():
-            self.create(**entry)
+    def note(self, user: Any, action: str, rows: Iterable[models.Model]) -> None:
+        """Keep that this user heard or read these; once in ten minutes, since a player
+        asks for its audio in many pieces and a page reloads. Two queries."""
+        recent = self.filter(
+            user=user, action=action, at__gt=timezone.now() - ONE_SITTING
+        )
+        noted = set(recent.values_list("what", "row"))
+        named = {(str(row._meta.verbose_name), row.pk) for row in rows}
+        self.bulk_create(
+            Access(user=user, action=action, what=what, row=row)
+            for what, row in named - noted
+        )
 
 
 class Access(models.Model):

@@ -141,7 +141,7 @@ class TranscriptAdmin(ReadOnly, admin.ModelAdmin[Transcript]):
     ) -> Transcript | None:
         transcript = super().get_object(request, object_id, from_field)
         if transcript:
-            Access.objects.note(request.user, Access.Action.READ, transcript)
+            Access.objects.note(request.user, Access.Action.READ, [transcript])
         return transcript
 
     def has_act_permission(self, request: HttpRequest) -> bool:

@@ -18,7 +18,7 @@ from django_tasks import task
 
 from caller import audio, twilio_client
 from caller.models import Recording
-from caller.twilio_client import TwilioError
+from caller.twilio_errors import TwilioError
 from djtranscribe.errors import VendorError
 from djtranscribe.models import VendorPause
 from transcription import assemblyai_client, jobs

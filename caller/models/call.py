@@ -14,7 +14,8 @@ from django.urls import reverse
 from django.utils import timezone
 
 from caller import phone_numbers, twilio_client
-from caller.twilio_client import CallState, TwilioError
+from caller.twilio_client import CallState
+from caller.twilio_errors import TwilioError
 
 logger = logging.getLogger(__name__)
 

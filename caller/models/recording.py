@@ -11,7 +11,8 @@ from django.utils import timezone
 from caller import audio, twilio_client
 from caller.models.call import Call
 from caller.signals import recording_completed
-from caller.twilio_client import RecordingState, TwilioError
+from caller.twilio_client import RecordingState
+from caller.twilio_errors import TwilioError
 
 logger = logging.getLogger(__name__)
 

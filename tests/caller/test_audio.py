@@ -7,7 +7,7 @@ import requests
 
 from caller import audio
 from caller.models import Recording
-from caller.twilio_client import TwilioError, media_url
+from caller.twilio_errors import TwilioError, media_url
 from tests.data import load, wav
 
 from .twilio import MEDIA, RECORDING_SID, a_recording

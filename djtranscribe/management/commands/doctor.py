@@ -96,7 +96,7 @@ def look_at_base_url() -> str:
     except OSError as error:
         raise Ill(
             f"{url.hostname}:{port} does not answer ({error.strerror or error}).",
-            "Is the web server, or ngrok, running? Twilio and AssemblyAI must reach it.",
+            "Is the web server, or ngrok, running? Twilio must reach it.",
         ) from error
     return f"{url.hostname}:{port} answers, seen from here"
 

@@ -15,7 +15,7 @@ from django.utils.crypto import salted_hmac
 from caller.models import Recording
 from djtranscribe.errors import VendorError
 from djtranscribe.models import PROBE_AFTER
-from transcription import keyterms
+from transcription.models.vocabulary import Vocabulary
 
 # AssemblyAI deletes uploads after 24 hours; one hour less is safe.
 UPLOAD_LIVES = timedelta(hours=23)
@@ -29,44 +29,6 @@ MAX_ATTEMPTS = 100
 STUCK_AFTER = timedelta(minutes=15)
 # Failed jobs are not charged, but neither do they heal for ever.
 MAX_JOBS = 4
-
-
-class Vocabulary(models.Model):
-    """A keyword list of a niche domain: what AssemblyAI should expect to hear."""
-
-    name = models.CharField(max_length=80, unique=True)
-    terms = models.TextField(
-        blank=True,
-        validators=[keyterms.validate_terms],
-        help_text="One term a line, spelled as you want to read it. At most 6 words a "
-        "term and 1,000 words in all.",
-    )
-    custom_spellings = models.TextField(
-        blank=True,
-        validators=[keyterms.validate_spellings],
-        help_text="One a line: what is heard = how it shall be written. Several ways "
-        "of hearing with commas: k 8 s, kubernetes = Kubernetes",
-    )
-    is_default = models.BooleanField(
-        "default list",
-        default=False,
-        help_text="Used for every call for which no list was chosen.",
-    )
-
-    class Meta:
-        verbose_name = "keyword list"
-        ordering = ["name"]
-        constraints = [
-            models.UniqueConstraint(
-                fields=["is_default"],
-                condition=Q(is_default=True),
-                name="one_default_vocabulary",
-                violation_error_message="Another list is the default already.",
-            )
-        ]
-
-    def __str__(self) -> str:
-        return self.name
 
 
 class TranscriptQuerySet(models.QuerySet["Transcript"]):

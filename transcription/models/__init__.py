@@ -1,0 +1,25 @@
+from transcription.models.transcript import (
+    BACKOFF_SECONDS,
+    CLOCK_SKEW,
+    MAX_ATTEMPTS,
+    MAX_JOBS,
+    LeaseLost,
+    Transcript,
+    TranscriptQuerySet,
+    poll_after,
+    webhook_token,
+)
+from transcription.models.vocabulary import Vocabulary
+
+__all__ = [
+    "BACKOFF_SECONDS",
+    "CLOCK_SKEW",
+    "MAX_ATTEMPTS",
+    "MAX_JOBS",
+    "LeaseLost",
+    "Transcript",
+    "TranscriptQuerySet",
+    "Vocabulary",
+    "poll_after",
+    "webhook_token",
+]
