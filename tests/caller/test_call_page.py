@@ -192,7 +192,9 @@ def test_the_page_costs_the_same_queries_however_much_there_is(
                 recording=recording, status="completed", text="Words."
             )
 
-    with django_assert_max_num_queries(8):
+    # Session, user, permissions (2), call, recordings, transcripts; and two that keep
+    # who read them.
+    with django_assert_max_num_queries(9):
         page = browser.get(call.get_absolute_url())
 
     assert page.text.count("Words.") == 15
