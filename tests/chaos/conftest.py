@@ -101,7 +101,7 @@ def counted(request: pytest.FixtureRequest) -> Callable[[str], None]:
 
     def say(line: str) -> None:
         print(line)
-        lines.append(f"{where:12}{line}")
+        lines.append(f"{where:17}{line}")
 
     return say
 

@@ -202,6 +202,11 @@ class House:
         found = self.transcripts(number)
         return found[0]["status"] if found else ""
 
+    def attempts(self, number: str) -> int:
+        """How often the present step of this call's transcript has failed."""
+        found = self.transcripts(number)
+        return found[0]["attempts"] if found else 0
+
     def completed(self, number: str, seconds: float = 30) -> dict[str, Any]:
         """The transcript of the call to this number, once it is completed."""
         return until(

@@ -88,7 +88,7 @@ def test_a_database_that_is_away_for_20_seconds_costs_nothing(
     counted(
         f"database away for {(ended - began) / timedelta(seconds=1):.0f} s: "
         f"{len(answers)} webhooks meanwhile, answered {tally(answers)}; "
-        f"{len(numbers)} transcripts, 1 job each, the last {took.total_seconds():.0f} s "
+        f"{len(numbers)} transcripts, 1 job each, all {took.total_seconds():.0f} s "
         "after it was back"
     )
     assert answers
