@@ -59,9 +59,14 @@ def webhook(
                     return refuse(delivery, reason)
                 delivery.about, delivery.body = about, said(request)
                 return accept(delivery)
-            except Error:
-                # Not stored, so not acknowledged.
-                logger.exception("webhook=%s about=%s stored=no", kind, about)
+            except Error as error:
+                # Not stored, so not acknowledged. Its message may quote the row.
+                logger.error(
+                    "webhook=%s about=%s stored=no error=%s",
+                    kind,
+                    about,
+                    type(error).__name__,
+                )
                 return come_again("The database is away.")
 
         return view

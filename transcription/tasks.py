@@ -11,7 +11,7 @@ from datetime import timezone as tz
 from typing import Any
 
 from django.conf import settings
-from django.db import transaction
+from django.db import Error, transaction
 from django.db.models import F
 from django.utils import timezone
 from django_tasks import task
@@ -37,6 +37,8 @@ Status = Transcript.Status
 
 TWILIO, ASSEMBLYAI = TwilioError.vendor, AssemblyAIError.vendor
 asking = VendorPause.objects.asking
+
+OUR_FAULT = "A fault of djtranscribe itself; the worker's log has it"
 
 # A message that was sent this long ago is taken for lost.
 ANNOUNCE_AGAIN_AFTER = timedelta(seconds=60)
@@ -116,14 +118,24 @@ def take_step(transcript: Transcript) -> None:
         # The disk is full, the storage is away, a file is gone.
         logger.exception("transcript=%s step=%s", transcript.uuid, step.__name__)
         transcript.retry_later(error)
+    except (LeaseLost, Error):
+        raise
+    except Exception as error:
+        # A fault of ours, or an answer that nobody foresaw: shown, not lost.
+        logger.exception("transcript=%s step=%s", transcript.uuid, step.__name__)
+        transcript.retry_later(VendorError(f"{OUR_FAULT} ({type(error).__name__})."))
     else:
         logger.info("transcript=%s step=%s done", transcript.uuid, step.__name__)
 
 
 def fetch(transcript: Transcript) -> None:
-    if not transcript.recording.audio:
+    recording = transcript.recording
+    if not recording.audio and not recording.sid:
+        transcript.fail("The audio is gone, and it did not come from Twilio.")
+        return
+    if not recording.audio:
         with asking(TWILIO):
-            transcript.recording.fetch_audio(transcript.keep_lease)
+            recording.fetch_audio(transcript.keep_lease)
     transcript.release(status=Status.FETCHED)
 
 

@@ -240,8 +240,9 @@ class Call(models.Model):
 
     def hear(self, notice: str) -> None:
         """They are told this, now: kept as evidence that they knew."""
-        self.notice = notice
-        self.save(update_fields=["notice"])
+        if not self.notice:
+            self.notice = notice
+            self.save(update_fields=["notice"])
 
     def vanished(self) -> None:
         """Twilio had it and has it no more: somebody deleted it there."""

@@ -7,7 +7,8 @@ import requests
 
 from caller import audio
 from caller.models import Recording
-from caller.twilio_errors import TwilioError, media_url
+from caller.twilio_client import media_url
+from caller.twilio_errors import TwilioError
 from tests.data import load, wav
 
 from .twilio import MEDIA, RECORDING_SID, a_recording
