@@ -1,0 +1,204 @@
+"""`manage.py dial`: the same rules as the page, for scripts."""
+
+from io import StringIO
+
+import pytest
+from django.contrib.auth.models import User
+from django.core.management import CommandError, call_command
+
+from caller.models import Call, DoNotCall
+from tests.caller.twilio import CALL_SID, CALLS, NUMBER, a_call, refusal
+from tests.data import load
+
+pytestmark = pytest.mark.django_db
+
+
+@pytest.fixture
+def twilio_answers(vendors):
+    return vendors.post(CALLS, json=load("twilio/call"), status=201)
+
+
+def dial(*arguments):
+    """What was printed; and, apart, what was complained of."""
+    out, err = StringIO(), StringIO()
+    call_command("dial", *arguments, stdout=out, stderr=err)
+    return out.getvalue(), err.getvalue()
+
+
+def by_ada(number=NUMBER):
+    return dial(number, "--operator", "ada")
+
+
+def test_it_dials_for_a_named_operator_and_prints_the_address_of_the_page(
+    operator, twilio_answers
+):
+    out, err = by_ada("14155551234")
+
+    call = Call.objects.get()
+    assert (call.to, call.sid, call.status) == (NUMBER, CALL_SID, "queued")
+    assert call.requested_by == operator
+    assert out == f"https://djtranscribe.example.com/calls/{call.uuid}/\n"
+    assert err == ""
+    assert twilio_answers.call_count == 1
+
+
+@pytest.mark.parametrize(
+    "written", ["+14155551234", "1 415 555 1234", "+1 415-555-1234"]
+)
+def test_a_number_may_be_written_as_on_the_page(operator, twilio_answers, written):
+    by_ada(written)
+
+    assert Call.objects.get().to == NUMBER
+
+
+def test_the_operator_must_be_named():
+    with pytest.raises(CommandError, match="--operator"):
+        dial(NUMBER)
+
+
+@pytest.mark.parametrize("name", ["nobody", "", "ADA", "ada\0", "' OR 1=1 --"])
+def test_somebody_unknown_may_not_dial(operator, vendors, name):
+    with pytest.raises(CommandError, match="is no user who may dial"):
+        dial(NUMBER, "--operator", name)
+
+    assert not Call.objects.exists()
+    assert len(vendors.calls) == 0
+
+
+def test_who_may_only_read_may_not_dial_here_either(operator, vendors):
+    operator.user_permissions.remove(
+        *operator.user_permissions.filter(codename="add_call")
+    )
+
+    with pytest.raises(CommandError, match="ada is no user who may dial"):
+        by_ada()
+
+    assert len(vendors.calls) == 0
+
+
+def test_who_left_may_not_dial(operator, vendors):
+    User.objects.update(is_active=False)
+
+    with pytest.raises(CommandError, match="ada is no user who may dial"):
+        by_ada()
+
+    assert len(vendors.calls) == 0
+
+
+@pytest.mark.parametrize(
+    ("number", "words"),
+    [
+        ("abc", "digits only"),
+        ("123", "7 to 15 digits"),
+        ("04155551234", "country code"),
+        ("14150000000", "can exist"),
+        ("19002345678", "premium"),
+        ("448431234567", "shared-cost|premium"),
+    ],
+)
+def test_what_is_no_number_is_said_in_words(operator, vendors, number, words):
+    with pytest.raises(CommandError, match=words):
+        by_ada(number)
+
+    assert not Call.objects.exists()
+    assert len(vendors.calls) == 0
+
+
+def on_the_list(settings):
+    DoNotCall.objects.create(number=NUMBER)
+    return "do-not-call list"
+
+
+def in_another_country(settings):
+    settings.DIAL_COUNTRIES = ["DE"]
+    return "DIAL_COUNTRIES is DE"
+
+
+def called_often(settings):
+    settings.MAX_CALLS_PER_NUMBER_DAY = 1
+    a_call(status="completed")
+    return "The limit of 1 calls to this number"
+
+
+def of_a_busy_operator(settings):
+    settings.MAX_CALLS_PER_OPERATOR_HOUR = 1
+    ada = User.objects.get()
+    a_call(to="+14155550001", status="completed", requested_by=ada)
+    return "The limit of 1 calls by one operator"
+
+
+def on_a_busy_site(settings):
+    settings.MAX_CALLS_PER_DAY = 1
+    a_call(to="+14155550001", status="completed")
+    return "The limit of 1 calls within 24 hours"
+
+
+def without_money(settings):
+    settings.MAX_SPEND_PER_DAY = 0
+    return "MAX_SPEND_PER_DAY is 0"
+
+
+@pytest.mark.parametrize(
+    "forbidden",
+    [
+        on_the_list,
+        in_another_country,
+        called_often,
+        of_a_busy_operator,
+        on_a_busy_site,
+        without_money,
+    ],
+    ids=lambda rule: rule.__name__,
+)
+def test_each_rule_of_the_page_holds_here_and_is_kept(
+    operator, vendors, settings, forbidden
+):
+    words = forbidden(settings)
+
+    with pytest.raises(CommandError, match=words):
+        by_ada()
+
+    call = Call.objects.get(status="refused")
+    assert words in call.error
+    assert call.requested_by == operator
+    assert len(vendors.calls) == 0
+
+
+def test_a_number_that_rings_already_is_not_dialled_twice(operator, vendors):
+    call = a_call(status="ringing")
+
+    out, err = by_ada()
+
+    assert out == f"https://djtranscribe.example.com/calls/{call.uuid}/\n"
+    assert err == "This number is being called already.\n"
+    assert Call.objects.count() == 1
+    assert len(vendors.calls) == 0
+
+
+def test_what_twilio_refuses_is_said_in_words(operator, vendors):
+    vendors.post(CALLS, **refusal(21211))
+
+    with pytest.raises(CommandError, match="Twilio refused \\(error 21211\\)"):
+        by_ada()
+
+    assert Call.objects.get().status == "failed"
+
+
+def test_an_answer_that_was_lost_leads_to_the_page_that_finds_out(operator, vendors):
+    vendors.post(CALLS, status=500)
+
+    out, _ = by_ada()
+
+    call = Call.objects.get()
+    assert call.status == "unknown"
+    assert str(call.uuid) in out
+
+
+def test_neither_number_nor_secret_is_logged(operator, twilio_answers, caplog):
+    caplog.set_level("INFO")
+
+    by_ada()
+
+    assert "dial=placed" in caplog.text
+    assert "5551234" not in caplog.text
+    assert "tests-only-token" not in caplog.text

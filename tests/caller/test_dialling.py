@@ -1,0 +1,746 @@
+"""The rules of dialling: what is refused, what is counted, what is shown beforehand."""
+
+import json
+import os
+import subprocess
+import sys
+from datetime import datetime, timedelta, timezone
+from decimal import Decimal
+from pathlib import Path
+from unittest.mock import patch
+
+import phonenumbers
+import psycopg
+import pytest
+from django.contrib.auth.models import Permission, User
+from django.core.exceptions import ValidationError
+from django.test import Client
+from phonenumbers import PhoneNumberFormat, PhoneNumberType
+from psycopg import sql
+
+from caller.models import Call, DoNotCall
+from caller.phone_numbers import clean_number
+from tests.caller.twilio import CALL_SID, CALLS, DIAL, NUMBER, TYPED, a_call
+from tests.data import load
+
+pytestmark = pytest.mark.django_db
+
+JAMAICA, CANADA, LONDON = "18764561234", "16135551234", "442079460123"
+
+
+@pytest.fixture
+def twilio_answers(vendors, db):
+    return vendors.post(CALLS, json=load("twilio/call"), status=201)
+
+
+@pytest.fixture
+def refused(browser, vendors):
+    """Press the button for a number; the refused row that this must have left."""
+
+    def press(digits=NUMBER[1:]):
+        answer = browser.post(f"/dial/{digits}/")
+        call = Call.objects.latest("pk")
+        assert answer["Location"] == call.get_absolute_url()
+        assert call.status == "refused"
+        assert len(vendors.calls) == 0, "Twilio was asked"
+        return call
+
+    return press
+
+
+def earlier_calls(count, *, ago=timedelta(), **columns):
+    columns = {"status": "completed", **columns}
+    for _ in range(count):
+        call = a_call(**columns)
+        Call.objects.filter(pk=call.pk).update(created_at=call.created_at - ago)
+
+
+# The list
+
+
+def test_a_number_on_the_do_not_call_list_is_refused(refused):
+    DoNotCall.objects.create(number=NUMBER, reason="asked us in May")
+
+    call = refused()
+
+    assert call.error == "This number is on the do-not-call list."
+
+
+def test_typing_its_address_does_not_help_either(browser, vendors):
+    DoNotCall.objects.create(number=NUMBER)
+
+    answer = browser.get(DIAL, headers=TYPED)
+
+    call = Call.objects.get()
+    assert answer["Location"] == call.get_absolute_url()
+    assert call.status == "refused"
+    assert len(vendors.calls) == 0
+
+
+@pytest.mark.parametrize(
+    "written", ["14155551234", "+1 415 555 1234", "+1 (415) 555-1234"]
+)
+def test_the_list_takes_a_number_as_people_write_it(written):
+    DoNotCall.objects.create(number=written)
+
+    assert DoNotCall.objects.get().number == NUMBER
+
+
+# The same telephone rings: the prefix of long-distance calls inside the country (1 in
+# the USA, 0 in Britain and Germany) is no part of the number.
+OTHER_SPELLINGS = [
+    ("+14155551234", "114155551234"),
+    ("+442079460123", "4402079460123"),
+    ("+49301234567", "490301234567"),
+]
+
+
+@pytest.mark.parametrize(("number", "spelling"), OTHER_SPELLINGS)
+def test_another_spelling_of_a_number_on_the_list_is_not_dialled(
+    browser, vendors, number, spelling
+):
+    DoNotCall.objects.create(number=number)
+
+    browser.post(f"/dial/{spelling}/")
+
+    assert not Call.objects.exclude(status="refused").exists()
+    assert len(vendors.calls) == 0
+
+
+@pytest.mark.parametrize(("number", "spelling"), OTHER_SPELLINGS)
+def test_another_spelling_does_not_ring_a_phone_that_rings_already(
+    browser, vendors, number, spelling
+):
+    a_call(to=number, status="ringing")
+
+    browser.post(f"/dial/{spelling}/")
+
+    assert Call.objects.unfinished().count() == 1
+    assert len(vendors.calls) == 0
+
+
+@pytest.mark.parametrize(("number", "spelling"), OTHER_SPELLINGS)
+def test_another_spelling_has_no_allowance_of_its_own(
+    browser, vendors, settings, number, spelling
+):
+    settings.MAX_CALLS_PER_NUMBER_DAY = 1
+    earlier_calls(1, to=number)
+
+    browser.post(f"/dial/{spelling}/")
+
+    assert len(vendors.calls) == 0
+
+
+# Countries
+
+
+@pytest.mark.parametrize("digits", [JAMAICA, CANADA, "18095551234", LONDON])
+def test_the_country_is_that_of_the_whole_number_and_not_of_its_prefix(
+    refused, settings, digits
+):
+    settings.DIAL_COUNTRIES = ["US"]
+
+    call = refused(digits)
+
+    assert "are not allowed here: DIAL_COUNTRIES is US." in call.error
+
+
+def test_jamaica_is_named_when_it_is_refused(refused, settings):
+    settings.DIAL_COUNTRIES = ["US"]
+
+    assert refused(JAMAICA).error.startswith("Calls to Jamaica are not allowed")
+
+
+@pytest.mark.parametrize(
+    ("ours", "other"), [("+14155550100", LONDON), ("+442079460000", NUMBER[1:])]
+)
+def test_without_a_setting_only_the_country_of_our_own_number_is_called(
+    refused, settings, ours, other
+):
+    settings.DIAL_COUNTRIES, settings.TWILIO_PHONE_NUMBER = [], ours
+
+    assert "are not allowed here" in refused(other).error
+
+
+def test_without_a_setting_our_own_country_is_called(browser, twilio_answers, settings):
+    settings.DIAL_COUNTRIES = []
+
+    browser.post(DIAL)
+
+    assert twilio_answers.call_count == 1
+
+
+@pytest.mark.parametrize("digits", ["80012345678", "88213456789"])
+def test_numbers_of_no_country_are_refused(refused, settings, digits):
+    settings.DIAL_COUNTRIES = []
+
+    assert "are not allowed here" in refused(digits).error
+
+
+# Kinds of numbers
+
+
+def examples(kind):
+    found = {
+        phonenumbers.format_number(number, PhoneNumberFormat.E164)
+        for region in phonenumbers.SUPPORTED_REGIONS
+        if (number := phonenumbers.example_number_for_type(region, kind))
+        and phonenumbers.is_valid_number(number)
+        and phonenumbers.number_type(number) == kind
+    }
+    assert found
+    return found
+
+
+@pytest.mark.parametrize(
+    "kind", [PhoneNumberType.PREMIUM_RATE, PhoneNumberType.SHARED_COST]
+)
+def test_expensive_kinds_are_refused_in_every_country(kind):
+    for number in examples(kind):
+        with pytest.raises(ValidationError) as caught:
+            clean_number(number)
+        assert caught.value.code in ("premium", "length"), number
+
+
+def test_a_kind_that_nobody_knows_is_refused():
+    unknown = PhoneNumberType.UNKNOWN
+    with (
+        patch("phonenumbers.number_type", return_value=unknown),
+        pytest.raises(ValidationError, match="does not publish"),
+    ):
+        clean_number(NUMBER)
+
+
+def test_ordinary_numbers_of_every_country_are_kept_as_they_are():
+    for kind in (PhoneNumberType.FIXED_LINE, PhoneNumberType.MOBILE):
+        for number in examples(kind):
+            assert clean_number(number) == number
+
+
+# Limits
+
+
+def test_a_number_is_called_so_many_times_a_day_and_no_more(refused, settings):
+    settings.MAX_CALLS_PER_NUMBER_DAY = 3
+    earlier_calls(3)
+
+    assert refused().error == (
+        "The limit of 3 calls to this number within 24 hours is reached."
+    )
+
+
+def test_the_last_call_before_the_limit_is_made(browser, twilio_answers, settings):
+    settings.MAX_CALLS_PER_NUMBER_DAY = 3
+    earlier_calls(2)
+
+    browser.post(DIAL)
+
+    assert twilio_answers.call_count == 1
+
+
+def test_an_operator_makes_so_many_calls_an_hour_and_no_more(
+    refused, operator, settings
+):
+    settings.MAX_CALLS_PER_OPERATOR_HOUR = 2
+    earlier_calls(2, to="+14155550001", requested_by=operator)
+
+    assert refused().error == (
+        "The limit of 2 calls by one operator within an hour is reached."
+    )
+
+
+def test_another_operator_has_a_limit_of_his_own(
+    browser, twilio_answers, settings, django_user_model
+):
+    settings.MAX_CALLS_PER_OPERATOR_HOUR = 2
+    other = django_user_model.objects.create_user("bob")
+    earlier_calls(2, to="+14155550001", requested_by=other)
+
+    browser.post(DIAL)
+
+    assert twilio_answers.call_count == 1
+
+
+def test_the_site_makes_so_many_calls_a_day_and_no_more(refused, settings):
+    settings.MAX_CALLS_PER_DAY = 4
+    for number in range(4):
+        earlier_calls(1, to=f"+1415555000{number}")
+
+    assert refused().error == "The limit of 4 calls within 24 hours is reached."
+
+
+@pytest.mark.parametrize(
+    ("limit", "ago"),
+    [
+        ("MAX_CALLS_PER_NUMBER_DAY", timedelta(hours=24, seconds=1)),
+        ("MAX_CALLS_PER_DAY", timedelta(hours=24, seconds=1)),
+        ("MAX_CALLS_PER_OPERATOR_HOUR", timedelta(hours=1, seconds=1)),
+    ],
+)
+def test_what_was_longer_ago_does_not_count(
+    browser, operator, twilio_answers, settings, limit, ago
+):
+    setattr(settings, limit, 1)
+    earlier_calls(3, ago=ago, requested_by=operator)
+
+    browser.post(DIAL)
+
+    assert twilio_answers.call_count == 1
+
+
+def test_calls_that_failed_count_too(refused, settings):
+    settings.MAX_CALLS_PER_NUMBER_DAY = 2
+    earlier_calls(1, status="failed")
+    earlier_calls(1, status="busy")
+
+    assert "limit of 2" in refused().error
+
+
+@pytest.mark.parametrize(
+    "limit",
+    ["MAX_CALLS_PER_NUMBER_DAY", "MAX_CALLS_PER_DAY", "MAX_CALLS_PER_OPERATOR_HOUR"],
+)
+def test_refused_attempts_use_up_no_limit(
+    browser, operator, twilio_answers, settings, limit
+):
+    setattr(settings, limit, 1)
+    earlier_calls(3, status="refused", requested_by=operator)
+
+    browser.post(DIAL)
+
+    assert twilio_answers.call_count == 1
+
+
+def test_calls_taken_in_from_twilio_by_reconcile_use_up_no_limit_of_today(
+    browser, operator, twilio_answers, vendors, settings
+):
+    from django.core.management import call_command
+
+    from tests.caller.twilio import CALL, RECORDINGS
+    from tests.transcription.assemblyai import TRANSCRIPT
+
+    settings.MAX_CALLS_PER_DAY = 1
+    theirs = load("twilio/recordings", recordings=[load("twilio/recording")])
+    vendors.get(CALLS, json=load("twilio/calls", calls=[]))
+    vendors.get(RECORDINGS, json=theirs)
+    vendors.get(CALL, json=load("twilio/call", to="+14155550009", status="completed"))
+    vendors.get(TRANSCRIPT, json=load("assemblyai/list"))
+    call_command("reconcile", "--all")
+    assert Call.objects.get().sid == CALL_SID
+    twilio_answers.body = json.dumps(load("twilio/call", sid="CA" + "9" * 32))
+
+    browser.post(DIAL)
+
+    assert twilio_answers.call_count == 1
+
+
+# Money
+
+
+def spend(*prices):
+    for number, price in enumerate(prices):
+        earlier_calls(1, to=f"+1415555{number:04}", price=price and Decimal(price))
+
+
+@pytest.mark.parametrize(
+    ("most", "prices"),
+    [
+        ("1.00", ["-0.91"]),
+        ("1.00", ["-0.50", "-0.41"]),
+        # Twilio has not said yet: each is taken to cost 0.10.
+        ("1.00", [None] * 10),
+        ("1.00", ["-0.75", None, None]),
+        ("0.05", []),
+        ("0", []),
+    ],
+)
+def test_no_call_is_made_that_could_exceed_the_days_money(
+    refused, settings, most, prices
+):
+    settings.MAX_SPEND_PER_DAY = Decimal(most)
+    spend(*prices)
+
+    error = refused().error
+
+    assert "The calls of the last 24 hours cost about" in error
+    assert f"MAX_SPEND_PER_DAY is {most}." in error
+
+
+@pytest.mark.parametrize(
+    ("most", "prices"),
+    [
+        ("1.00", []),
+        ("1.00", ["-0.90"]),
+        ("1.00", [None] * 9),
+        ("1.00", ["-0.80", None]),
+        ("0.10", []),
+    ],
+)
+def test_up_to_the_days_money_calls_are_made(
+    browser, twilio_answers, settings, most, prices
+):
+    settings.MAX_SPEND_PER_DAY = Decimal(most)
+    spend(*prices)
+
+    browser.post(DIAL)
+
+    assert twilio_answers.call_count == 1
+
+
+def test_yesterdays_money_is_not_todays(browser, twilio_answers, settings):
+    settings.MAX_SPEND_PER_DAY = Decimal("1")
+    ago = timedelta(hours=24, seconds=1)
+    earlier_calls(1, to="+14155550001", price=Decimal("-50"), ago=ago)
+
+    browser.post(DIAL)
+
+    assert twilio_answers.call_count == 1
+
+
+@pytest.mark.parametrize("status", ["busy", "no-answer", "canceled", "failed"])
+def test_calls_that_never_connected_are_taken_to_cost_nothing(
+    browser, twilio_answers, settings, status
+):
+    settings.MAX_SPEND_PER_DAY = Decimal("0.10")
+    earlier_calls(3, to="+14155550001", status=status)
+
+    browser.post(DIAL)
+
+    assert twilio_answers.call_count == 1
+
+
+# What is kept of a refused attempt
+
+
+def test_a_refused_attempt_is_kept_with_who_when_and_why_and_is_never_looked_up(
+    refused, operator, settings
+):
+    settings.DIAL_COUNTRIES = ["US"]
+
+    call = refused(LONDON)
+
+    assert (call.to, call.requested_by) == (f"+{LONDON}", operator)
+    assert (call.sid, call.next_check_at) == (None, None)
+    assert call.is_finished
+
+
+def test_its_page_says_why(refused, browser, settings):
+    settings.DIAL_COUNTRIES = ["US"]
+
+    page = browser.get(refused(LONDON).get_absolute_url()).text
+
+    assert "Refused" in page
+    assert "Calls to United Kingdom are not allowed here" in page
+    assert "hx-get" not in page
+
+
+def test_admin_shows_it_with_the_reason(refused, browser, settings):
+    settings.DIAL_COUNTRIES = ["US"]
+    call = refused(LONDON)
+
+    listed = browser.get("/admin/caller/call/?status__exact=refused").text
+    shown = browser.get(f"/admin/caller/call/{call.pk}/change/").text
+
+    for page in (listed, shown):
+        assert "Refused" in page
+        assert "DIAL_COUNTRIES is US." in page
+
+
+def test_a_number_may_be_dialled_again_after_it_was_refused(
+    refused, browser, vendors, settings
+):
+    settings.DIAL_COUNTRIES = ["GB"]
+    refused()
+    settings.DIAL_COUNTRIES = ["US"]
+    asked = vendors.post(CALLS, json=load("twilio/call"), status=201)
+
+    browser.post(DIAL)
+
+    assert asked.call_count == 1
+
+
+def test_a_running_call_is_shown_even_when_a_rule_would_refuse_another(
+    browser, vendors
+):
+    call = a_call(status="in-progress")
+    DoNotCall.objects.create(number=NUMBER)
+
+    answer = browser.post(DIAL)
+
+    assert answer["Location"] == call.get_absolute_url()
+    assert Call.objects.count() == 1
+    assert len(vendors.calls) == 0
+
+
+# Many at once
+
+
+def run_rush(url):
+    root = Path(__file__).resolve().parents[2]
+    environ = {
+        **os.environ,
+        "DATABASE_URL": url,
+        "DJANGO_SETTINGS_MODULE": "tests.settings",
+    }
+    done = subprocess.run(
+        [sys.executable, "-m", "tests.security.rush"],
+        check=False,
+        cwd=root,
+        env=environ,
+        capture_output=True,
+        text=True,
+        timeout=300,
+    )
+    assert done.returncode == 0, done.stderr[-3000:]
+    assert "Traceback" not in done.stderr, done.stderr[-3000:]
+    results = map(json.loads, done.stdout.splitlines())
+    return {result.pop("rush"): result for result in results}
+
+
+@pytest.fixture(scope="module", params=["sqlite", "postgresql"])
+def rushes(request, tmp_path_factory):
+    if request.param == "sqlite":
+        yield run_rush(f"sqlite:///{tmp_path_factory.mktemp('rush')}/db.sqlite3")
+        return
+    server = os.environ.get(
+        "CI_DATABASE_URL", "postgres://postgres@127.0.0.1:5432/postgres"
+    )
+    try:
+        connection = psycopg.connect(server, autocommit=True, connect_timeout=5)
+    except psycopg.OperationalError as error:
+        pytest.skip(f"no PostgreSQL answers: {error}")
+    name = sql.Identifier(f"rush_{os.getpid()}")
+    connection.execute(sql.SQL("CREATE DATABASE {}").format(name))
+    try:
+        yield run_rush(f"{server.rsplit('/', 1)[0]}/rush_{os.getpid()}")
+    finally:
+        drop = sql.SQL("DROP DATABASE {} WITH (FORCE)").format(name)
+        connection.execute(drop)
+        connection.close()
+
+
+def test_fifty_clicks_at_once_ring_one_phone_once(rushes):
+    found = rushes["one number"]
+
+    assert (found["answered"], found["pages"]) == (50, 1)
+    assert found["asked"] == 1
+    assert found["statuses"] == {"queued": 1}
+
+
+def test_fifty_clicks_at_once_stay_within_the_limit_of_a_number(rushes):
+    found = rushes["one number, each call over at once"]
+
+    assert found["answered"] == 50
+    assert 1 <= found["asked"] <= 5
+    assert found["statuses"]["busy"] == found["asked"]
+
+
+@pytest.mark.parametrize(
+    ("rush", "most", "reason"),
+    [
+        ("one operator", 10, "The limit of 10 calls by one operator within an hour"),
+        ("the site", 7, "The limit of 7 calls within 24 hours"),
+        # 0.85 is eight times the estimate of 0.10.
+        ("the money", 8, "The calls of the last 24 hours cost about 0.80"),
+    ],
+)
+def test_fifty_calls_at_once_are_as_many_as_the_limit(rushes, rush, most, reason):
+    found = rushes[rush]
+
+    assert (found["answered"], found["pages"]) == (50, 50)
+    assert found["asked"] == most
+    assert found["statuses"] == {"queued": most, "refused": 50 - most}
+    assert len(found["reasons"]) == 1
+    assert found["reasons"][0].startswith(reason)
+
+
+# What was said to them
+
+
+def answered(signed_post, call):
+    path = f"/record/?call={call.uuid}"
+    answer = signed_post(path, load("twilio/twiml-request"))
+    assert answer.status_code == 200
+    call.refresh_from_db()
+    return answer.text
+
+
+def test_the_notice_that_was_played_is_kept_with_the_call_whatever_is_set_later(
+    signed_post, browser, settings
+):
+    call = a_call(status="ringing")
+    assert call.notice == ""
+    settings.RECORDING_NOTICE = "Hello. We record this & keep it."
+    twiml = answered(signed_post, call)
+    settings.RECORDING_NOTICE = "Something else."
+
+    page = browser.get(f"/admin/caller/call/{call.pk}/change/").text
+
+    assert "<Say>Hello. We record this &amp; keep it.</Say>" in twiml
+    assert call.notice == "Hello. We record this & keep it."
+    assert "Hello. We record this &amp; keep it." in page
+    assert "Something else." not in page
+
+
+def test_a_replay_does_not_change_what_was_played(signed_post, admin_client, settings):
+    """Evidence: a supervisor replays the delivery a year later, from the ledger."""
+    from djtranscribe.models import WebhookDelivery
+
+    call = a_call(status="ringing")
+    answered(signed_post, call)
+    settings.RECORDING_NOTICE = "A notice that this person never heard."
+    delivery = WebhookDelivery.objects.get()
+
+    admin_client.post(
+        "/admin/djtranscribe/webhookdelivery/",
+        {"action": "replay", "_selected_action": [delivery.pk]},
+    )
+
+    delivery.refresh_from_db()
+    call.refresh_from_db()
+    assert delivery.replayed_at
+    assert call.notice == "This call is recorded."
+
+
+def test_a_call_that_nobody_answered_has_no_notice(signed_post):
+    call = a_call(status="ringing")
+
+    signed_post(
+        f"/webhooks/twilio/call/?call={call.uuid}",
+        load("twilio/status-callback", CallStatus="no-answer"),
+    )
+
+    call.refresh_from_db()
+    assert (call.status, call.notice) == ("no-answer", "")
+
+
+# The page before dialling
+
+
+@pytest.fixture
+def page_at(browser):
+    """The page of a number, seen at this hour of 1 July 2026, UTC."""
+
+    def page(clock, digits=NUMBER[1:]):
+        hour, minute = map(int, clock.split(":"))
+        now = datetime(2026, 7, 1, hour, minute, tzinfo=timezone.utc)
+        with patch("django.utils.timezone.now", return_value=now):
+            answer = browser.get(f"/dial/{digits}/")
+        assert answer.status_code == 200
+        return " ".join(answer.text.split())
+
+    return page
+
+
+WARNING = "people expect calls between 8:00 and 21:00"
+
+
+def test_it_shows_number_region_and_country_as_people_know_them(page_at):
+    page = page_at("17:00")
+
+    assert "+1 415-555-1234" in page
+    assert "(415) 555-1234" in page
+    assert "San Francisco, CA" in page
+    assert "United States" in page
+
+
+@pytest.mark.parametrize(
+    ("utc", "there", "warns"),
+    [
+        ("14:59", "07:59", True),
+        ("15:00", "08:00", False),
+        ("03:59", "20:59", False),
+        ("04:00", "21:00", True),
+        ("10:30", "03:30", True),
+        ("20:00", "13:00", False),
+    ],
+)
+def test_it_shows_the_time_there_and_warns_when_people_sleep(
+    page_at, utc, there, warns
+):
+    page = page_at(utc)
+
+    assert f"It is <strong>{there}</strong> there." in page
+    assert (WARNING in page) is warns
+
+
+def test_the_time_there_is_not_the_time_here(page_at):
+    page = page_at("07:30", LONDON)
+
+    # Summer time: an hour ahead of UTC.
+    assert "It is <strong>08:30</strong> there." in page
+    assert WARNING not in page
+
+
+def test_where_a_number_may_be_in_several_zones_it_warns_if_one_sleeps(page_at):
+    # A toll-free number may be answered anywhere from Hawaii to the Caribbean.
+    page = page_at("16:00", "18005551234")
+
+    assert "It is between <strong>" in page
+    assert WARNING in page
+
+
+def test_it_says_how_often_the_number_was_called_today(page_at, browser):
+    assert "Not called in the last 24 hours." in page_at("17:00")
+    earlier_calls(2)
+    earlier_calls(1, ago=timedelta(hours=25))
+    earlier_calls(1, status="refused")
+    earlier_calls(1, to="+14155559999")
+
+    assert "Called 2 times in the last 24 hours." in " ".join(
+        browser.get(DIAL).text.split()
+    )
+
+
+def test_where_a_rule_forbids_the_call_it_says_so_and_has_no_button(browser):
+    DoNotCall.objects.create(number=NUMBER)
+
+    page = browser.get(DIAL).text
+
+    assert "This number is on the do-not-call list." in page
+    assert "Call +1 415-555-1234</button>" not in page
+    assert not Call.objects.exists(), "only an attempt is kept"
+
+
+# Supervisors keep the list
+
+
+@pytest.fixture
+def supervisor(db):
+    user = User.objects.create_user("grace", is_staff=True)
+    may = Permission.objects.filter(content_type__model="donotcall")
+    user.user_permissions.set(may)
+    client = Client(raise_request_exception=False)
+    client.force_login(user)
+    return client
+
+
+def test_the_list_is_kept_in_admin(supervisor):
+    supervisor.post(
+        "/admin/caller/donotcall/add/",
+        {"number": "+1 (415) 555-1234", "reason": "asked us"},
+    )
+
+    assert "+1 415-555-1234" in supervisor.get("/admin/caller/donotcall/").text
+    assert DoNotCall.objects.get().number == NUMBER
+
+
+def test_a_number_that_stands_on_the_list_in_another_spelling_is_said_to_be_there(
+    supervisor,
+):
+    DoNotCall.objects.create(number=NUMBER)
+
+    answer = supervisor.post(
+        "/admin/caller/donotcall/add/", {"number": "+1 (415) 555-1234"}
+    )
+
+    assert answer.status_code == 200
+    assert "already exists" in answer.text
+    assert DoNotCall.objects.count() == 1
+
+
+def test_what_is_no_number_does_not_get_onto_the_list(supervisor):
+    answer = supervisor.post("/admin/caller/donotcall/add/", {"number": "ada"})
+
+    assert "digits only" in answer.text
+    assert not DoNotCall.objects.exists()
