@@ -1,0 +1,494 @@
+"""Every page for people, found in the URL map: a new one fails here until somebody has
+decided who may see it, by which methods, and that other sites cannot press its buttons.
+"""
+
+import re
+from dataclasses import dataclass
+
+import pytest
+from django.apps import apps
+from django.contrib import admin
+from django.contrib.auth.models import Group, User
+from django.test import Client
+from django.utils import timezone
+
+from caller.models import Call, DoNotCall, Recording
+from djtranscribe.models import Access, VendorPause, WebhookDelivery
+from tests.caller.twilio import CALL_SID, a_call, a_recording
+from tests.data import load, wav
+from tests.security.url_map import addresses, is_csrf_exempt, is_open, is_webhook
+from transcription.models import Transcript, Vocabulary
+
+pytestmark = pytest.mark.django_db
+
+# Of every row here; no sequence of a database comes that far.
+ROW = 70_001
+UUID = "11111111-2222-4333-8444-555555555555"
+METHODS = ["GET", "HEAD", "POST", "PUT", "PATCH", "DELETE", "OPTIONS", "TRACE", "FOO"]
+TO_LOGIN = "to the login"
+
+
+@dataclass(frozen=True)
+class Page:
+    """What GET answers to a stranger, to an account without any permission, to an
+    operator, to a supervisor; and which methods there are."""
+
+    stranger: int | str
+    nobody: int
+    operator: int
+    supervisor: int
+    methods: tuple[str, ...] = ("GET", "HEAD")
+    example: str = ""
+
+
+PAGES = {
+    "/": Page(TO_LOGIN, 200, 200, 200),
+    "/dial/": Page(TO_LOGIN, 403, 302, 302, example="/dial/?number=14155559876"),
+    "/dial/<str:number>/": Page(
+        TO_LOGIN, 403, 200, 200, ("GET", "HEAD", "POST"), "/dial/14155559876/"
+    ),
+    "/calls/<uuid:uuid>/": Page(TO_LOGIN, 403, 200, 200, example=f"/calls/{UUID}/"),
+    "/recordings/<int:pk>/audio/": Page(
+        TO_LOGIN, 403, 200, 200, example=f"/recordings/{ROW}/audio/"
+    ),
+    "/get-recording-url/<str:call_sid>/": Page(
+        TO_LOGIN, 403, 200, 200, example=f"/get-recording-url/{CALL_SID}/"
+    ),
+    "/search/": Page(TO_LOGIN, 403, 200, 200),
+    "/healthz": Page(200, 200, 200, 200),
+    # Django's own, for the admin.
+    "/admin/": Page(TO_LOGIN, 200, 200, 200),
+    "/admin/login/": Page(200, 302, 302, 302),
+    "/admin/logout/": Page(TO_LOGIN, 405, 405, 405, ("POST",)),
+    "/admin/password_change/": Page(TO_LOGIN, 200, 200, 200),
+    "/admin/password_change/done/": Page(TO_LOGIN, 200, 200, 200),
+    "/admin/autocomplete/": Page(TO_LOGIN, 403, 403, 403),
+    "/admin/jsi18n/": Page(TO_LOGIN, 200, 200, 200),
+    "/admin/r/<path:content_type_id>/<path:object_id>/": Page(
+        TO_LOGIN, 404, 404, 404, example="/admin/r/999/1/"
+    ),
+    "/admin/(?P<url>.*)$": Page(TO_LOGIN, 404, 404, 404, example="/admin/nothing"),
+    "/admin/auth/user/<id>/password/": Page(
+        TO_LOGIN, 403, 403, 403, example=f"/admin/auth/user/{ROW}/password/"
+    ),
+}
+
+
+@dataclass(frozen=True)
+class Table:
+    """Of a model in admin: who may `view`, `add`, `change`, `delete` its rows."""
+
+    operator: str = ""
+    supervisor: str = ""
+
+
+TABLES = {
+    "caller.call": Table("view", "view delete"),
+    "caller.recording": Table("view", "view delete"),
+    "caller.donotcall": Table("", "view add change delete"),
+    "transcription.transcript": Table("view", "view delete"),
+    "transcription.vocabulary": Table("view", "view add change delete"),
+    "djtranscribe.webhookdelivery": Table("", "view"),
+    "djtranscribe.access": Table("", "view"),
+    "djtranscribe.vendorpause": Table("", "view"),
+    # For whoever administers the site: superusers.
+    "auth.user": Table(),
+    "auth.group": Table(),
+    "axes.accessattempt": Table(),
+    "axes.accesslog": Table(),
+    "axes.accessfailurelog": Table(),
+    "django_tasks_database.dbtaskresult": Table(),
+}
+OF_A_TABLE = {"": "view", "add/": "add"}
+OF_A_ROW = {"history/": "view", "delete/": "delete", "change/": "view", "": "view"}
+
+
+def table_of(route):
+    """`/admin/caller/call/add/` -> `caller.call`, `add/`."""
+    found = re.fullmatch(r"/admin/(\w+)/(\w+)/(.*)", route)
+    name = f"{found[1]}.{found[2]}" if found else ""
+    return (name, found[3]) if found and route not in PAGES else ("", "")
+
+
+def test_every_page_has_a_decision():
+    undecided = set()
+    for route, view in addresses():
+        name, rest = table_of(route)
+        is_decided = route in PAGES or "app_label" in route
+        if name in TABLES:
+            rest = rest.removeprefix("<path:object_id>/")
+            is_decided = rest in {*OF_A_TABLE, *OF_A_ROW}
+        if not (is_webhook(view) or is_decided):
+            undecided.add(route)
+
+    assert not undecided
+
+
+def test_no_decision_is_about_a_page_that_is_gone():
+    found = {route for route, _ in addresses()}
+    models = {f"{m._meta.app_label}.{m._meta.model_name}" for m in admin.site._registry}
+
+    assert PAGES.keys() <= found
+    assert models == TABLES.keys()
+
+
+def test_no_page_but_these_is_open_and_none_does_without_csrf():
+    for route, view in addresses():
+        if not is_webhook(view):
+            is_for_strangers = route in PAGES and PAGES[route].stranger == 200
+            assert is_open(view) == is_for_strangers, route
+            assert not is_csrf_exempt(view), route
+
+
+# The site has one row of everything.
+
+
+@pytest.fixture
+def rows(media):
+    call = a_call(
+        pk=ROW, uuid=UUID, sid=CALL_SID, status="completed", next_check_at=None
+    )
+    recording = a_recording(pk=ROW, call=call)
+    recording.store_audio([wav()])
+    Transcript.objects.create(
+        pk=ROW, recording=recording, status="completed", text="Hi"
+    )
+    Vocabulary.objects.create(pk=ROW, name="Cardiology")
+    DoNotCall.objects.create(pk=ROW, number="+14155550007")
+    WebhookDelivery.objects.create(
+        pk=ROW, kind="twilio-call", verdict="accepted", answer_status=204
+    )
+    user = User.objects.create_user("somebody", pk=ROW)
+    Access.objects.create(pk=ROW, user=user, action="read", what="transcript", row=ROW)
+    Group.objects.create(pk=ROW, name="Others")
+    return call
+
+
+def account(name, *groups):
+    user = User.objects.create_user(name, password="secret", is_staff=True)
+    user.groups.set(Group.objects.filter(name__in=groups))
+    assert user.groups.count() == len(groups)
+    return user
+
+
+def client_of(who, **options):
+    client = Client(**options)
+    if who == "nobody":
+        client.force_login(account("nobody"))
+    if who == "operator":
+        client.force_login(account("ada", "Operators"))
+    if who == "supervisor":
+        client.force_login(account("grace", "Supervisors"))
+    return client
+
+
+def outcome(answer):
+    login = answer.status_code == 302 and "/login/" in answer["Location"]
+    return TO_LOGIN if login else answer.status_code
+
+
+@pytest.mark.parametrize("who", ["stranger", "nobody", "operator", "supervisor"])
+def test_a_page_opens_to_whom_it_should(rows, who):
+    client = client_of(who)
+    # Signs out.
+    last = "/admin/logout/"
+
+    found = {}
+    for route in sorted(PAGES, key=last.__eq__):
+        answer = client.get(PAGES[route].example or route)
+        found[route] = outcome(answer)
+        answer.close()
+
+    assert found == {route: getattr(page, who) for route, page in PAGES.items()}
+
+
+@pytest.mark.parametrize("method", METHODS)
+def test_a_page_has_its_methods_and_no_other(rows, method):
+    client = client_of("supervisor")
+
+    for route, page in PAGES.items():
+        dials = (route, method) == ("/dial/<str:number>/", "POST")
+        if not dials and not route.startswith("/admin/"):
+            answer = client.generic(method, page.example or route)
+            answer.close()
+            assert (answer.status_code != 405) == (method in page.methods), route
+
+
+def test_another_site_cannot_press_a_button(rows):
+    strict = client_of("supervisor", enforce_csrf_checks=True)
+    evil = {"Origin": "https://evil.example"}
+
+    found = {
+        route: strict.post(page.example or route, headers=evil).status_code
+        for route, page in PAGES.items()
+    }
+
+    assert found == dict.fromkeys(PAGES, 403)
+    assert Call.objects.count() == 1
+
+
+@pytest.mark.parametrize("who", ["nobody", "operator", "supervisor"])
+def test_a_table_in_admin_opens_to_whom_it_should(rows, who):
+    client = client_of(who)
+    now = timezone.now()
+    VendorPause.objects.create(pk=ROW, vendor="a", reason="The key.", probe_at=now)
+    expected, found = {}, {}
+
+    for table, decision in TABLES.items():
+        may = set(getattr(decision, who, "").split())
+        address = f"/admin/{table.replace('.', '/')}/"
+        for end, deed in OF_A_TABLE.items():
+            found[address + end] = outcome(client.get(address + end))
+            expected[address + end] = 200 if deed in may else 403
+        for end, deed in OF_A_ROW.items():
+            path = f"{address}{ROW}/{end}"
+            found[path] = outcome(client.get(path, follow=end == ""))
+            expected[path] = 200 if deed in may else 403
+            if not may and not has_row(table) and found[path] in (302, 404):
+                # Sent away because there is no such row: as good as 403.
+                expected[path] = found[path]
+
+    assert found == expected
+
+
+def has_row(table):
+    model = apps.get_model(table)
+    return model.objects.filter(pk=ROW).exists()
+
+
+def test_no_table_in_admin_opens_to_a_stranger(rows, client):
+    for table in TABLES:
+        address = f"/admin/{table.replace('.', '/')}/"
+        ends = [*OF_A_TABLE, *(f"{ROW}/{end}" for end in OF_A_ROW)]
+        for end in ends:
+            answer = client.get(address + end, follow=end == f"{ROW}/")
+            is_login = "Log in" in answer.text and answer.status_code == 200
+            assert is_login or outcome(answer) == TO_LOGIN, address + end
+
+
+def test_another_site_cannot_press_a_button_of_admin(rows):
+    strict = Client(enforce_csrf_checks=True)
+    strict.force_login(User.objects.create_superuser("root"))
+
+    for table in TABLES:
+        address = f"/admin/{table.replace('.', '/')}/"
+        for end in ["", "add/", f"{ROW}/change/", f"{ROW}/delete/"]:
+            answer = strict.post(
+                address + end,
+                {"post": "yes", "action": "delete_selected", "_selected_action": ROW},
+                headers={"Origin": "https://evil.example"},
+            )
+            assert answer.status_code == 403, address + end
+
+
+# What the groups may do, through the pages
+
+
+@pytest.fixture
+def operator_client(rows):
+    return client_of("operator")
+
+
+@pytest.fixture
+def supervisor_client(rows):
+    return client_of("supervisor")
+
+
+def act(client, table, action, **more):
+    return client.post(
+        f"/admin/{table}/", {"action": action, "_selected_action": [str(ROW)], **more}
+    )
+
+
+def test_an_operator_dials_listens_and_reads(operator_client, vendors):
+    vendors.post(
+        "https://api.twilio.com/2010-04-01/Accounts/AC00000000000000000000000000000001"
+        "/Calls.json",
+        json=load("twilio/call", sid="CA" + "7" * 32),
+        status=201,
+    )
+
+    dialled = operator_client.post("/dial/14155559876/")
+    heard = operator_client.get(f"/recordings/{ROW}/audio/")
+    read = operator_client.get(f"/calls/{UUID}/")
+
+    assert dialled["Location"].startswith("/calls/")
+    assert b"".join(heard.streaming_content).startswith(b"RIFF")
+    assert "Hi" in read.text
+
+
+@pytest.mark.parametrize(
+    ("table", "model"),
+    [
+        ("caller/call", Call),
+        ("caller/recording", Recording),
+        ("transcription/transcript", Transcript),
+        ("transcription/vocabulary", Vocabulary),
+        ("caller/donotcall", DoNotCall),
+        ("djtranscribe/webhookdelivery", WebhookDelivery),
+        ("djtranscribe/access", Access),
+    ],
+)
+def test_an_operator_deletes_nothing(operator_client, table, model):
+    answers = [
+        operator_client.post(f"/admin/{table}/{ROW}/delete/", {"post": "yes"}),
+        act(operator_client, table, "delete_selected", post="yes"),
+    ]
+
+    assert model.objects.count() == 1
+    assert answers[0].status_code == 403
+    assert "delete_selected" not in operator_client.get(f"/admin/{table}/").text
+
+
+@pytest.mark.parametrize("action", ["try_again", "refresh_now", "transcribe_again"])
+def test_an_operator_retries_nothing(operator_client, action):
+    Transcript.objects.update(status="error", error_class="permanent")
+    before = list(Transcript.objects.values())
+
+    act(operator_client, "transcription/transcript", action)
+
+    assert list(Transcript.objects.values()) == before
+    page = operator_client.get("/admin/transcription/transcript/").text
+    assert action not in page
+
+
+def test_an_operator_changes_no_keyword_list(operator_client):
+    fields = {"name": "Mine", "terms": "", "custom_spellings": ""}
+
+    answers = [
+        operator_client.post(f"/admin/transcription/vocabulary/{ROW}/change/", fields),
+        operator_client.post("/admin/transcription/vocabulary/add/", fields),
+    ]
+
+    assert [answer.status_code for answer in answers] == [403, 403]
+    assert Vocabulary.objects.get().name == "Cardiology"
+
+
+@pytest.mark.parametrize("table", ["webhookdelivery", "access", "vendorpause"])
+def test_an_operator_does_not_see_the_ledger_and_its_neighbours(operator_client, table):
+    assert operator_client.get(f"/admin/djtranscribe/{table}/").status_code == 403
+    assert f"/djtranscribe/{table}/" not in operator_client.get("/admin/").text
+
+
+def test_an_operator_does_not_replay(operator_client):
+    act(operator_client, "djtranscribe/webhookdelivery", "replay")
+
+    assert WebhookDelivery.objects.get().replayed_at is None
+
+
+def test_a_supervisor_deletes_a_call_with_all_that_hangs_on_it(supervisor_client):
+    supervisor_client.post(f"/admin/caller/call/{ROW}/delete/", {"post": "yes"})
+
+    assert not Call.objects.exists()
+    assert not Recording.objects.exists()
+    assert not Transcript.objects.exists()
+
+
+def test_what_a_supervisor_deletes_is_gone_from_the_disk_too(supervisor_client, media):
+    assert [path for path in media.rglob("*") if path.is_file()]
+
+    supervisor_client.post(f"/admin/caller/recording/{ROW}/delete/", {"post": "yes"})
+
+    assert not Recording.objects.exists()
+    assert not [path for path in media.rglob("*") if path.is_file()]
+
+
+@pytest.mark.parametrize("action", ["try_again", "refresh_now", "transcribe_again"])
+def test_a_supervisor_retries(supervisor_client, action):
+    is_over = action == "try_again"
+    Transcript.objects.update(status="error" if is_over else "queued")
+
+    answer = act(supervisor_client, "transcription/transcript", action)
+
+    assert outcome(answer) == 302
+    if action == "transcribe_again":
+        assert Transcript.objects.count() == 2
+    else:
+        assert Transcript.objects.get().next_attempt_at
+    if is_over:
+        assert Transcript.objects.get().status != "error"
+
+
+def test_a_supervisor_changes_keyword_lists(supervisor_client):
+    fields = {"name": "Heart", "terms": "metoprolol", "custom_spellings": ""}
+
+    supervisor_client.post(f"/admin/transcription/vocabulary/{ROW}/change/", fields)
+    fields["name"] = "Lung"
+    supervisor_client.post("/admin/transcription/vocabulary/add/", fields)
+
+    names = Vocabulary.objects.values_list("name", flat=True)
+    assert set(names) == {"Heart", "Lung"}
+
+
+def test_a_supervisor_reads_the_ledger_and_replays_and_erases_none_of_it(
+    supervisor_client,
+):
+    read = supervisor_client.get(f"/admin/djtranscribe/webhookdelivery/{ROW}/change/")
+    act(supervisor_client, "djtranscribe/webhookdelivery", "replay")
+    for table in ("webhookdelivery", "access"):
+        path = f"/admin/djtranscribe/{table}/"
+        assert supervisor_client.post(f"{path}{ROW}/delete/").status_code == 403
+        act(supervisor_client, f"djtranscribe/{table}", "delete_selected", post="yes")
+
+    assert "twilio-call" in read.text
+    assert WebhookDelivery.objects.get().replayed_at
+    assert Access.objects.filter(pk=ROW).exists()
+
+
+@pytest.mark.parametrize("who", ["operator", "supervisor"])
+def test_neither_group_makes_accounts_or_itself_mighty(rows, who):
+    client = client_of(who)
+    me = User.objects.get(username={"operator": "ada", "supervisor": "grace"}[who])
+
+    client.post("/admin/auth/user/add/", {"username": "eve", "password1": "x"})
+    client.post(f"/admin/auth/user/{me.pk}/change/", {"is_superuser": "on"})
+    client.post(f"/admin/auth/user/{me.pk}/password/", {"password1": "x"})
+
+    me.refresh_from_db()
+    assert not me.is_superuser
+    assert me.check_password("secret")
+    assert not User.objects.filter(username="eve").exists()
+
+
+def test_a_hash_of_a_password_cannot_be_asked_for_through_a_filter(operator_client):
+    for table, field in (
+        ("caller/call", "requested_by__password__startswith"),
+        ("transcription/transcript", "recording__call__requested_by__password__regex"),
+    ):
+        answer = operator_client.get(f"/admin/{table}/", {field: "pbkdf2"})
+        assert answer.status_code == 400, field
+
+
+@pytest.mark.parametrize("name", ["Operators", "Supervisors"])
+def test_the_groups_hold_what_the_design_says_and_no_more(name):
+    held = {
+        f"{permission.content_type.app_label}.{permission.codename}"
+        for permission in Group.objects.get(name=name).permissions.all()
+    }
+    operators = {
+        "caller.add_call",
+        "caller.view_call",
+        "caller.view_recording",
+        "transcription.view_transcript",
+        "transcription.view_vocabulary",
+    }
+    supervisors = operators | {
+        "caller.delete_call",
+        "caller.delete_recording",
+        "caller.view_donotcall",
+        "caller.add_donotcall",
+        "caller.change_donotcall",
+        "caller.delete_donotcall",
+        "transcription.add_transcript",
+        "transcription.delete_transcript",
+        "transcription.add_vocabulary",
+        "transcription.change_vocabulary",
+        "transcription.delete_vocabulary",
+        "djtranscribe.view_access",
+        "djtranscribe.view_webhookdelivery",
+        "djtranscribe.change_webhookdelivery",
+        "djtranscribe.view_vendorpause",
+        "djtranscribe.change_vendorpause",
+    }
+
+    assert held == {"Operators": operators, "Supervisors": supervisors}[name]

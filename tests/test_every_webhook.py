@@ -1,0 +1,219 @@
+"""Every address that answers machines, found in the URL map: a new one fails here until
+somebody has decided how it knows its sender, and what it keeps.
+
+What forgers may try is in tests/djtranscribe/test_webhook_abuse.py.
+"""
+
+import re
+from dataclasses import dataclass
+from urllib.parse import urlencode
+
+import pytest
+from django.conf import settings as django_settings
+from django.test import Client
+from twilio.request_validator import RequestValidator
+
+from caller.models import Call, Recording
+from djtranscribe.models import WebhookDelivery
+from tests.caller.twilio import CALL_SID, a_call, a_recording
+from tests.data import load
+from tests.security.url_map import addresses, is_csrf_exempt, is_open, is_webhook
+from transcription.models import Transcript
+
+pytestmark = pytest.mark.django_db
+
+UUID = "11111111-2222-4333-8444-555555555555"
+FORM = "application/x-www-form-urlencoded"
+TWILIO, ASSEMBLYAI = "Twilio's signature", "the token of its own transcript"
+
+
+@dataclass(frozen=True)
+class Decision:
+    kind: str  # in the ledger
+    proof: str
+    body: str
+    answer: int
+    methods: tuple[str, ...] = ("POST",)
+
+
+DECISIONS = {
+    "/record/": Decision("twilio-record", TWILIO, "twilio/twiml-request", 200),
+    "/record/done/": Decision(
+        "twilio-record-done", TWILIO, "twilio/record-action", 200
+    ),
+    "/webhooks/twilio/call/": Decision(
+        "twilio-call", TWILIO, "twilio/status-callback", 204
+    ),
+    "/webhooks/twilio/recording/": Decision(
+        "twilio-recording", TWILIO, "twilio/recording-callback", 204
+    ),
+    "/webhooks/assemblyai/<uuid:uuid>/": Decision(
+        "assemblyai", ASSEMBLYAI, "assemblyai/webhook", 204
+    ),
+}
+METHODS = ["GET", "HEAD", "POST", "PUT", "PATCH", "DELETE", "OPTIONS", "TRACE", "FOO"]
+# What the outside world asks of us and no vendor sends; see test_every_page.
+OPEN_PAGES = {"/healthz", "/admin/login/"}
+
+
+def test_every_webhook_has_a_decision():
+    found = {route for route, view in addresses() if is_webhook(view)}
+
+    assert found == DECISIONS.keys()
+
+
+def test_nothing_else_is_open_and_nothing_else_does_without_csrf():
+    for route, view in addresses():
+        if route not in DECISIONS:
+            assert not is_csrf_exempt(view), route
+            assert not is_open(view) or route in OPEN_PAGES, route
+
+
+def test_whatever_is_called_a_webhook_is_one():
+    for route, view in addresses():
+        if route.startswith(("/webhooks/", "/record")) and "audio" not in route:
+            assert is_webhook(view), route
+
+
+@pytest.fixture(params=DECISIONS)
+def hook(request):
+    """A webhook about a call that is going on, and the honest request."""
+    call = a_call(uuid=UUID, sid=CALL_SID, status="ringing")
+    recording = a_recording(call=call, status="processing")
+    transcript = Transcript.objects.create(
+        uuid=UUID, recording=recording, status="queued", assemblyai_id="a"
+    )
+    return Hook(request.param, DECISIONS[request.param], transcript.webhook_token())
+
+
+class Hook:
+    def __init__(self, route, decision, token):
+        self.decision, self.token = decision, token
+        self.path = route.replace("<uuid:uuid>", UUID)
+        if decision.proof == TWILIO:
+            self.path += f"?call={UUID}"
+
+    def proof(self, secret=None):
+        if self.decision.proof == ASSEMBLYAI:
+            return {"X-Djtranscribe-Token": secret or self.token}
+        token = secret or django_settings.TWILIO_AUTH_TOKEN
+        url = f"https://djtranscribe.example.com{self.path}"
+        signature = RequestValidator(token).compute_signature(url, self.fields)
+        return {"X-Twilio-Signature": signature}
+
+    @property
+    def fields(self):
+        return load(self.decision.body)
+
+    def send(self, client, method="POST", **headers):
+        return client.generic(
+            method,
+            self.path,
+            urlencode(self.fields),
+            content_type=FORM,
+            headers=headers,
+        )
+
+
+def everything():
+    return [
+        sorted(map(str, model.objects.values_list()))
+        for model in (Call, Recording, Transcript)
+    ]
+
+
+def test_an_honest_request_needs_no_session_and_no_csrf_token(hook):
+    strict = Client(enforce_csrf_checks=True)
+
+    answer = hook.send(strict, **hook.proof(), Origin="https://api.twilio.com")
+
+    assert answer.status_code == hook.decision.answer
+    assert "sessionid" not in answer.cookies
+    assert "csrftoken" not in answer.cookies
+
+
+def test_an_honest_request_stands_in_the_ledger(hook, client):
+    hook.send(client, **hook.proof())
+
+    delivery = WebhookDelivery.objects.get()
+    assert delivery.kind == hook.decision.kind
+    assert (delivery.verdict, delivery.about) == ("accepted", UUID)
+    assert delivery.answer_status == hook.decision.answer
+
+
+@pytest.mark.parametrize("method", METHODS)
+def test_only_the_methods_decided_on_reach_it(hook, client, method):
+    before = everything()
+
+    answer = hook.send(client, method, **hook.proof())
+
+    if method in hook.decision.methods:
+        assert answer.status_code == hook.decision.answer
+    else:
+        assert answer.status_code == 405
+        assert answer["Allow"] == ", ".join(hook.decision.methods)
+        assert everything() == before
+
+
+@pytest.mark.parametrize("signed_in", [False, True])
+def test_without_proof_it_is_refused_kept_and_changes_nothing(
+    hook, client, admin_user, signed_in
+):
+    if signed_in:
+        # Being signed in here proves nothing about being Twilio.
+        client.force_login(admin_user)
+    before = everything()
+
+    answer = hook.send(client)
+
+    assert answer.status_code == 403
+    assert everything() == before
+    delivery = WebhookDelivery.objects.get()
+    assert (delivery.kind, delivery.verdict) == (hook.decision.kind, "refused")
+    assert delivery.body is None
+    assert delivery.reason
+
+
+@pytest.mark.parametrize("secret", ["another", "0" * 64, "tests-only"])
+def test_the_proof_of_another_secret_is_none(hook, client, secret):
+    before = everything()
+
+    answer = hook.send(client, **hook.proof(secret))
+
+    assert answer.status_code == 403
+    assert everything() == before
+
+
+def test_the_proof_for_one_address_opens_no_other(hook, client):
+    proof = hook.proof()
+    before = everything()
+
+    for route, decision in DECISIONS.items():
+        other = Hook(route, decision, "")
+        if other.decision != hook.decision:
+            assert other.send(client, **proof).status_code == 403, route
+
+    assert everything() == before
+
+
+def test_no_answer_may_be_kept_by_a_cache(hook, client):
+    for headers in (hook.proof(), {}):
+        answer = hook.send(client, **headers)
+        assert "no-store" in answer["Cache-Control"]
+
+
+def test_the_same_request_ten_times_leaves_what_one_leaves(hook, client):
+    hook.send(client, **hook.proof())
+    once = without_times(everything())
+
+    for _ in range(9):
+        answer = hook.send(client, **hook.proof())
+        assert answer.status_code == hook.decision.answer
+
+    assert without_times(everything()) == once
+
+
+def without_times(rows):
+    """When we look again may move; what is known may not."""
+    moment = re.compile(r"datetime\.datetime\(.*?tzinfo=[^)]*\)+")
+    return [[moment.sub("<time>", row) for row in table] for table in rows]
