@@ -36,7 +36,9 @@ def stand_ins(
             stack.enter_context(running(folder, name))
             for name in ("twilio", "assemblyai")
         ]
-        yield Twilio(urls[0]), AssemblyAI(urls[1])
+        assemblyai = AssemblyAI(urls[1])
+        assemblyai.warm_up()
+        yield Twilio(urls[0]), assemblyai
 
 
 @pytest.fixture

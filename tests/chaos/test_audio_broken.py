@@ -31,7 +31,7 @@ def test_audio_that_is_late_or_cut_or_a_web_page_is_fetched_whole_in_the_end(
         {"html": True, "status": 404},
     ):
         twilio.fault(WAV, **do)
-    numbers = [new_number() for _ in range(3)]
+    numbers = [new_number() for _ in range(6)]
 
     for number in numbers:
         house.dial(number)

@@ -18,7 +18,7 @@ pytestmark = [pytest.mark.slow, pytest.mark.django_db]
 EXAMPLES = 2_000
 ASSEMBLYAI = "assemblyai"
 ORDERS = st.permutations(range(7)).flatmap(
-    lambda order: st.lists(st.integers(0, 6), min_size=1, max_size=5).flatmap(
+    lambda order: st.lists(st.integers(0, 6), min_size=1, max_size=4).flatmap(
         lambda again: st.permutations([*order, *again])
     )
 )

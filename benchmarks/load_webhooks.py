@@ -1,0 +1,332 @@
+"""A minute of webhooks for 5,000 calls, doubled and shuffled, with two worker kills.
+
+    python benchmarks/load_webhooks.py [--calls 5000] [--seconds 60]
+
+gunicorn, PostgreSQL and two workers, all on this machine; the vendors are
+fake_vendors.py. Exits with 1 if a transcript was lost, wrong, or paid twice.
+"""
+
+import argparse
+import http.client
+import json
+import os
+import queue
+import random
+import signal
+import socket
+import subprocess
+import sys
+import tempfile
+import threading
+import time
+from collections import Counter
+from contextlib import suppress
+from pathlib import Path
+from secrets import token_hex
+from urllib.parse import urlencode
+from uuid import UUID
+
+import psycopg
+from psycopg import sql
+from twilio.request_validator import RequestValidator
+
+HERE = Path(__file__).resolve().parent
+ROOT = HERE.parent
+SERVER = os.environ.get(
+    "CI_DATABASE_URL", "postgres://postgres@127.0.0.1:5432/postgres"
+)
+ACCOUNT_SID = "AC" + "10ad7e57" * 4
+TOKEN = "load-test"
+NUMBER = "+14155550100"
+SENDERS = 12
+TRIES = 4  # Twilio's, with #rc=3
+FINISH_SECONDS = 600
+
+
+class Load:
+    """What is sent, and how it was answered."""
+
+    def __init__(self, site: str, calls: int) -> None:
+        self.site = site
+        self.calls = calls
+        self.validator = RequestValidator(TOKEN)
+        self.answers: Counter[str] = Counter()
+        self.milliseconds: list[float] = []
+        self.due: queue.Queue[tuple[float, str, dict[str, str]]] = queue.Queue()
+
+    def prepare(self, seconds: float) -> None:
+        """Four deliveries a call, any order, spread over these seconds."""
+        deliveries = [
+            delivery
+            for number in range(1, self.calls + 1)
+            for delivery in self.of_call(number)
+            for _ in range(2)
+        ]
+        random.Random(1).shuffle(deliveries)
+        for number, (path, fields) in enumerate(deliveries):
+            self.due.put((number * seconds / len(deliveries), path, fields))
+
+    def of_call(self, number: int) -> list[tuple[str, dict[str, str]]]:
+        uuid = UUID(int=number)
+        at = "Mon, 23 Nov 2026 10:00:20 +0000"
+        common = {"AccountSid": ACCOUNT_SID, "CallSid": f"CA{number:032x}"}
+        status = {"CallStatus": "completed", "SequenceNumber": "3", "CallDuration": "5"}
+        recording = {
+            "RecordingSid": f"RE{number:032x}",
+            "RecordingStatus": "completed",
+            "RecordingDuration": "3",
+            "RecordingChannels": "1",
+        }
+        return [
+            (
+                f"/webhooks/twilio/call/?call={uuid}",
+                common | status | {"Timestamp": at},
+            ),
+            (f"/webhooks/twilio/recording/?call={uuid}", common | recording),
+        ]
+
+    def send_all(self) -> float:
+        """Seconds that it took; slower than planned if the server is."""
+        began = time.monotonic()
+        threads = [
+            threading.Thread(target=self.send, args=[began]) for _ in range(SENDERS)
+        ]
+        for thread in threads:
+            thread.start()
+        for thread in threads:
+            thread.join()
+        return time.monotonic() - began
+
+    def send(self, began: float) -> None:
+        connection = http.client.HTTPConnection(self.site, timeout=15)
+        while True:
+            try:
+                at, path, fields = self.due.get_nowait()
+            except queue.Empty:
+                return
+            time.sleep(max(0, began + at - time.monotonic()))
+            signature = self.validator.compute_signature(
+                f"http://{self.site}{path}", fields
+            )
+            headers = {
+                "Content-Type": "application/x-www-form-urlencoded",
+                "X-Twilio-Signature": signature,
+            }
+            for _ in range(TRIES):
+                sent = time.monotonic()
+                try:
+                    connection.request("POST", path, urlencode(fields), headers)
+                    answer = connection.getresponse()
+                    answer.read()
+                    status = str(answer.status)
+                except (OSError, http.client.HTTPException) as error:
+                    connection.close()
+                    status = type(error).__name__
+                self.answers[status] += 1
+                if status.startswith("2"):
+                    self.milliseconds.append((time.monotonic() - sent) * 1000)
+                    break
+
+
+class Processes:
+    def __init__(self, environ: dict[str, str], folder: Path) -> None:
+        self.environ, self.folder = environ, folder
+        self.all: list[subprocess.Popen[bytes]] = []
+
+    def start(self, *command: str) -> "subprocess.Popen[bytes]":
+        with (self.folder / f"{len(self.all)}.log").open("wb") as log:
+            process = subprocess.Popen(
+                [sys.executable, *command],
+                cwd=ROOT,
+                env=self.environ,
+                stdout=log,
+                stderr=log,
+                start_new_session=True,
+            )
+        self.all.append(process)
+        return process
+
+    def start_worker(self) -> "subprocess.Popen[bytes]":
+        return self.start("manage.py", "worker")
+
+    def run(self, *command: str) -> None:
+        if self.start(*command).wait() != 0:
+            raise SystemExit((self.folder / f"{len(self.all) - 1}.log").read_text())
+
+    @staticmethod
+    def kill(process: "subprocess.Popen[bytes]") -> None:
+        with suppress(ProcessLookupError):
+            os.killpg(process.pid, signal.SIGKILL)
+        process.wait()
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("--calls", type=int, default=5000)
+    parser.add_argument("--seconds", type=float, default=60)
+    options = parser.parse_args()
+    name = f"load_{token_hex(4)}"
+    with psycopg.connect(SERVER, autocommit=True) as admin:
+        identifier = sql.Identifier(name)
+        admin.execute(sql.SQL("CREATE DATABASE {}").format(identifier))
+        try:
+            url = f"{SERVER.rsplit('/', 1)[0]}/{name}"
+            with tempfile.TemporaryDirectory(prefix="load-") as folder:
+                run(url, Path(folder), options.calls, options.seconds)
+        finally:
+            drop = sql.SQL("DROP DATABASE {} WITH (FORCE)").format(identifier)
+            admin.execute(drop)
+
+
+def run(url: str, folder: Path, calls: int, seconds: float) -> None:
+    vendors = subprocess.Popen(
+        [sys.executable, str(HERE / "fake_vendors.py")], stdout=subprocess.PIPE
+    )
+    assert vendors.stdout
+    vendors_port = int(vendors.stdout.readline())
+    port = free_port()
+    environ = environment(url, folder, port, vendors_port)
+    processes = Processes(environ, folder)
+    try:
+        processes.run("manage.py", "migrate", "--verbosity=0")
+        load = Load(f"127.0.0.1:{port}", calls)
+        made = CALLS.format(calls=calls)
+        processes.run("manage.py", "shell", "--no-imports", "--command", made)
+        load.prepare(seconds)
+        bind = f"127.0.0.1:{port}"
+        gunicorn = ["-m", "gunicorn", "djtranscribe.wsgi", "--bind", bind]
+        processes.start(*gunicorn, "--workers", "2", "--threads", "6")
+        workers = [processes.start_worker() for _ in range(2)]
+        while not is_open(port):
+            time.sleep(0.1)
+        killers = [
+            threading.Timer(seconds * when, kill_one, [processes, workers])
+            for when in (1 / 3, 2 / 3)
+        ]
+        for killer in killers:
+            killer.start()
+        began = time.monotonic()
+        took = load.send_all()
+        until_done(url, calls, began)
+        everything = time.monotonic() - began
+        for killer in killers:
+            killer.join()
+        report(url, load, vendors_port, took, everything)
+    finally:
+        for process in processes.all:
+            processes.kill(process)
+        vendors.kill()
+        vendors.wait()
+
+
+def environment(url: str, folder: Path, port: int, vendors_port: int) -> dict[str, str]:
+    return {
+        "PATH": os.environ["PATH"],
+        "DEBUG": "true",
+        "DATABASE_URL": url,
+        "MEDIA_ROOT": str(folder / "media"),
+        "BASE_URL": f"http://127.0.0.1:{port}",
+        "TWILIO_ACCOUNT_SID": ACCOUNT_SID,
+        "TWILIO_AUTH_TOKEN": TOKEN,
+        "TWILIO_PHONE_NUMBER": NUMBER,
+        "TWILIO_API_URL": f"http://127.0.0.1:{vendors_port}",
+        "ASSEMBLYAI_KEY": TOKEN,
+        "ASSEMBLYAI_API_URL": f"http://127.0.0.1:{vendors_port}",
+    }
+
+
+# As /dial/ leaves them: queued at Twilio.
+CALLS = """
+from uuid import UUID
+from caller.models import Call
+Call.objects.bulk_create(
+    Call(
+        uuid=UUID(int=number),
+        sid=f"CA{{number:032x}}",
+        to=f"+1415{{number:07}}",
+        from_number="+14155550100",
+        status="queued",
+    )
+    for number in range(1, {calls} + 1)
+)
+"""
+
+
+def kill_one(processes: Processes, workers: "list[subprocess.Popen[bytes]]") -> None:
+    processes.kill(workers.pop(0))
+    workers.append(processes.start_worker())
+
+
+def until_done(url: str, calls: int, began: float) -> None:
+    done = "SELECT count(*) FROM transcription_transcript WHERE finished_at IS NOT NULL"
+    with psycopg.connect(url, autocommit=True) as database:
+        while time.monotonic() < began + FINISH_SECONDS:
+            (finished,) = database.execute(done).fetchone() or (0,)
+            if sys.stderr.isatty():
+                print(f"\r{finished} of {calls}", end="", file=sys.stderr, flush=True)
+            if finished >= calls:
+                return
+            time.sleep(0.5)
+
+
+def report(
+    url: str, load: Load, vendors_port: int, took: float, everything: float
+) -> None:
+    connection = http.client.HTTPConnection(f"127.0.0.1:{vendors_port}", timeout=10)
+    connection.request("GET", "/_counts")
+    counts = json.loads(connection.getresponse().read())
+    right = """SELECT count(*) FROM transcription_transcript AS transcript
+        JOIN caller_recording AS recording ON transcript.recording_id = recording.id
+        WHERE transcript.status = 'completed'
+          AND transcript.text = 'said ' || recording.sid"""
+    with psycopg.connect(url, autocommit=True) as database:
+
+        def count(query: str) -> int:
+            (found,) = database.execute(query).fetchone() or (0,)
+            return int(found)
+
+        transcripts = count("SELECT count(*) FROM transcription_transcript")
+        texts = count(right)
+        failed = "SELECT count(*) FROM transcription_transcript WHERE status = 'error'"
+        errors = count(failed)
+        kept = count("SELECT count(*) FROM djtranscribe_webhookdelivery")
+    posts = counts["POST /v2/transcript"]
+    answered = sorted(load.milliseconds)
+    rows = [
+        ("calls", load.calls),
+        ("webhooks of Twilio, doubled, shuffled", sum(load.answers.values())),
+        ("  answered", ", ".join(f"{k}: {v}" for k, v in load.answers.items())),
+        ("  sent within", f"{took:.0f} s"),
+        ("  answered within, median", f"{answered[len(answered) // 2]:.0f} ms"),
+        ("  answered within, 99 %", f"{answered[len(answered) * 99 // 100]:.0f} ms"),
+        ("webhooks in the ledger, both vendors'", kept),
+        ("workers killed", 2),
+        ("transcripts", transcripts),
+        ("  with the right words", texts),
+        ("  in error", errors),
+        ("  lost", load.calls - texts - errors),
+        ("downloads", counts["downloads"]),
+        ("uploads", counts["uploads"]),
+        ("POST /v2/transcript", posts),
+        ("results read", counts["results read"]),
+        ("all done after", f"{everything:.0f} s"),
+    ]
+    for what, value in rows:
+        print(f"{what:40}{value}")
+    if not transcripts == texts == posts == load.calls:
+        raise SystemExit("Something was lost, wrong, or paid twice.")
+
+
+def free_port() -> int:
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        return int(probe.getsockname()[1])
+
+
+def is_open(port: int) -> bool:
+    with socket.socket() as probe:
+        return probe.connect_ex(("127.0.0.1", port)) == 0
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,182 @@
+"""How long does a search take over a million transcripts on PostgreSQL?
+
+    DATABASE_URL=postgres://… python -m benchmarks.search 1000000
+
+Makes a database of its own beside that of DATABASE_URL, fills it, asks the page
+/search/ what people ask, prints the medians, and drops the database. The words are made
+up and as frequent as those of a language (Zipf's law), a hundred a transcript. The list
+of words with their times is left empty: it costs the same however many rows there are.
+"""
+
+import argparse
+import io
+import os
+import random
+import statistics
+import sys
+import time
+from collections.abc import Iterator
+from itertools import accumulate, islice
+
+import dj_database_url
+import psycopg
+from psycopg import sql
+
+NAME = f"djtranscribe_benchmark_{os.getpid()}"
+GOAL_MS = 100
+WORDS_KNOWN, WORDS_SAID = 30_000, 100
+ROWS_AT_ONCE = 5_000
+ASKED = 25
+
+SYLLABLES = [a + b for a in "bcdfghjklmnprstvwz" for b in "aeiou"]
+chance = random.Random(5)  # noqa: S311 - the same database each time
+
+
+def vocabulary() -> list[str]:
+    made: dict[str, None] = {}
+    while len(made) < WORDS_KNOWN:
+        made["".join(chance.choices(SYLLABLES, k=chance.randint(1, 4)))] = None
+    return list(made)
+
+
+KNOWN = vocabulary()
+WEIGHTS = list(accumulate(1 / (rank + 2) for rank in range(WORDS_KNOWN)))
+
+
+def texts(count: int) -> Iterator[str]:
+    for _ in range(count):
+        said = chance.choices(KNOWN, cum_weights=WEIGHTS, k=WORDS_SAID)
+        yield " ".join(said).capitalize() + "."
+
+
+def fill(size: int) -> list[str]:
+    """Some of the texts, to take phrases from."""
+    from django.db import connection
+
+    from caller.models import Call, Recording
+    from transcription.models import Transcript
+
+    call = Call.objects.create(to="+14155551234", from_number="+14155550100")
+    recording = Recording.objects.create(call=call, status="completed")
+    Transcript.objects.create(recording=recording, status="completed")
+    with connection.cursor() as cursor:
+        # A copy of this row, with another text, is what COPY and INSERT make.
+        cursor.execute("CREATE TEMPORARY TABLE said (text text)")
+        cursor.execute(
+            "SELECT string_agg(quote_ident(column_name), ', ') FROM "
+            "information_schema.columns WHERE table_name = 'transcription_transcript' "
+            "AND table_schema = 'public' AND is_generated = 'NEVER' "
+            "AND column_name NOT IN ('id', 'uuid', 'text')"
+        )
+        columns = cursor.fetchone()[0]
+        cursor.execute(
+            "SELECT indexdef FROM pg_indexes WHERE indexname = 'transcription_search'"
+        )
+        index = cursor.fetchone()[0]
+        cursor.execute("DROP INDEX transcription_search")
+        some, source, done = [], texts(size), 0
+        while rows := list(islice(source, ROWS_AT_ONCE)):
+            some.append(rows[0])
+            with cursor.copy("COPY said (text) FROM STDIN") as copy:
+                copy.write(io.StringIO("\n".join(rows) + "\n").read())
+            cursor.execute(
+                f"INSERT INTO transcription_transcript ({columns}, uuid, text) "
+                f"SELECT {columns}, gen_random_uuid(), said.text FROM said, "
+                "(SELECT * FROM transcription_transcript WHERE text = '' LIMIT 1) row_"
+                .replace("said.text FROM", "said.text AS text_ FROM")
+                .replace(f"SELECT {columns}", "SELECT " + ", ".join(
+                    f"row_.{name}" for name in columns.split(", ")
+                ))
+            )
+            cursor.execute("TRUNCATE said")
+            done += len(rows)
+            print(f"\r{done:,} of {size:,}", end="", file=sys.stderr)
+        print("\nthe index, as the migration makes it", file=sys.stderr)
+        cursor.execute(index)
+        cursor.execute("VACUUM ANALYZE transcription_transcript")
+    return some
+
+
+def questions(some: list[str]) -> dict[str, list[str]]:
+    """What people ask, by kind; each question new."""
+
+    def word(first: int, last: int) -> str:
+        return KNOWN[chance.randrange(first, last)]
+
+    def phrase(length: int) -> str:
+        words = chance.choice(some).lower().rstrip(".").split()
+        start = chance.randrange(len(words) - length)
+        return f'"{" ".join(words[start : start + length])}"'
+
+    rare, usual, frequent = (2_000, WORDS_KNOWN), (200, 2_000), (0, 20)
+    kinds = {
+        "a rare word": lambda: word(*rare),
+        "a usual word": lambda: word(*usual),
+        "a frequent word": lambda: word(*frequent),
+        "two usual words": lambda: f"{word(*usual)} {word(*usual)}",
+        "a frequent and a rare word": lambda: f"{word(*frequent)} {word(*rare)}",
+        "a phrase of three words": lambda: phrase(3),
+        "one without another": lambda: f"{word(*usual)} -{word(*frequent)}",
+        "a prefix": lambda: f"{word(*rare)[:5]}*",
+        "nothing that was said": lambda: "xylophone",
+    }
+    return {kind: [ask() for _ in range(ASKED)] for kind, ask in kinds.items()}
+
+
+def measure(some: list[str]) -> list[float]:
+    from django.contrib.auth.models import User
+    from django.test import Client
+
+    browser = Client()
+    browser.force_login(User.objects.create_superuser("benchmark"))
+    browser.get("/search/", {"q": "warm"})
+    everything = []
+    for kind, asked in questions(some).items():
+        took = []
+        for question in asked:
+            began = time.perf_counter()
+            page = browser.get("/search/", {"q": question})
+            took.append((time.perf_counter() - began) * 1000)
+            assert page.status_code == 200
+        print(f"{kind:28} median {statistics.median(took):7.1f} ms, "
+              f"worst {max(took):7.1f} ms")
+        everything += took
+    return everything
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description="How long does a search take?")
+    parser.add_argument("size", nargs="?", type=int, default=20_000)
+    size = parser.parse_args().size
+    server = os.environ.get(
+        "DATABASE_URL", "postgres://postgres@127.0.0.1:5432/postgres"
+    )
+    config = dj_database_url.parse(server)
+    own = server.rsplit("/", 1)[0] + f"/{NAME}"
+    admin = psycopg.connect(
+        host=config["HOST"], port=config["PORT"] or 5432, user=config["USER"],
+        password=config["PASSWORD"] or None, dbname=config["NAME"], autocommit=True,
+    )
+    admin.execute(sql.SQL("CREATE DATABASE {}").format(sql.Identifier(NAME)))
+    try:
+        os.environ.update(DATABASE_URL=own, DJANGO_SETTINGS_MODULE="tests.settings")
+        import django
+        from django.core.management import call_command
+        from django.db import connection
+
+        django.setup()
+        call_command("migrate", verbosity=0)
+        some = fill(size)
+        took = measure(some)
+        connection.close()
+    finally:
+        admin.execute(
+            sql.SQL("DROP DATABASE {} WITH (FORCE)").format(sql.Identifier(NAME))
+        )
+    median = statistics.median(took)
+    print(f"{size:,} transcripts: median {median:.1f} ms of {len(took)} questions; "
+          f"goal {GOAL_MS} ms: {'met' if median < GOAL_MS else 'MISSED'}")
+
+
+if __name__ == "__main__":
+    main()
