@@ -1,5 +1,6 @@
 """After a bad night: what both vendors have and we have not is found and mended."""
 
+from contextlib import suppress
 from io import StringIO
 
 import pytest
@@ -197,3 +198,133 @@ def test_a_vendor_that_is_away_ends_it_with_what_was_done_so_far(vendors):
 def test_an_age_that_cannot_be_read_is_refused(age):
     with pytest.raises(CommandError, match="since"):
         call_command("reconcile", f"--since={age}")
+
+
+def test_after_everything_was_missing_at_once_a_second_run_mends_nothing(both, vendors):
+    call = a_call(sid=CALL_SID, status="ringing")
+    ended = load("twilio/call", status="completed", duration="17", price="-0.01300")
+    theirs = {"calls": [ended], "recordings": [load("twilio/recording")]}
+    both.have(**theirs)
+
+    first, _ = table()
+    both.have(**theirs)
+    second, rest = table()
+
+    call.refresh_from_db()
+    assert call.status == "completed"
+    assert first["Calls at Twilio"] == first["Recordings at Twilio"] == (1, 1, 1)
+    assert {missing for _, missing, _ in second.values()} == {0}
+    assert {mended for _, _, mended in second.values()} == {0}
+    assert rest == ""
+    assert Transcript.objects.count() == 1
+
+
+def test_with_all_run_twice_it_takes_nothing_in_twice(both, vendors):
+    vendors.get(CALL, json=load("twilio/call", status="completed"))
+    for _ in range(2):
+        both.have(recordings=[load("twilio/recording")])
+    table("--all")
+
+    rows, _ = table("--all")
+
+    assert rows["Recordings at Twilio"] == (1, 0, 0)
+    assert Call.objects.count() == Transcript.objects.count() == 1
+
+
+def foreign_recordings(both, vendors, count):
+    theirs = []
+    for number in range(count):
+        sid = f"CA{number:032}"
+        theirs.append(load("twilio/recording", sid=f"RE{number:032}", call_sid=sid))
+        ended = load("twilio/call", sid=sid, status="completed")
+        vendors.get(CALL.replace(CALL_SID, sid), json=ended)
+    both.have(recordings=theirs)
+
+
+def test_the_next_run_takes_in_the_next_ones(both, vendors):
+    foreign_recordings(both, vendors, 3)
+    foreign_recordings(both, vendors, 3)
+
+    _, rest = table("--all", "--limit", "2")
+    table("--all", "--limit", "2")
+
+    assert "1 of these were not made from here" in rest
+    assert Recording.objects.count() == 3
+
+
+@pytest.mark.parametrize("limit", ["0", "-1", "-100"])
+def test_a_limit_below_one_takes_in_nothing(both, vendors, limit):
+    """Each costs money: -1 must not mean all."""
+    foreign_recordings(both, vendors, 2)
+
+    with suppress(CommandError):
+        table("--all", f"--limit={limit}")
+
+    assert not Recording.objects.exists()
+
+
+def test_without_all_a_limit_alone_takes_in_nothing(both, vendors):
+    foreign_recordings(both, vendors, 2)
+
+    table("--limit", "2")
+
+    assert not Recording.objects.exists()
+
+
+def test_a_vendor_that_fails_half_way_leaves_what_was_mended_and_says_so(vendors):
+    call = a_call(sid=CALL_SID, status="ringing")
+    ended = load("twilio/call", status="completed", duration="17")
+    vendors.get(CALLS, json=load("twilio/calls", calls=[ended]))
+    vendors.get(RECORDINGS, status=503)
+    out = StringIO()
+
+    with pytest.raises(CommandError, match="Stopped half-way"):
+        call_command("reconcile", stdout=out, stderr=StringIO())
+
+    call.refresh_from_db()
+    assert call.status == "completed"
+    line = next(line for line in out.getvalue().splitlines() if "Calls at" in line)
+    assert line.split()[-3:] == ["1", "1", "1"]
+
+
+def test_assemblyai_failing_at_the_end_leaves_what_came_from_twilio(vendors):
+    a_call(sid=CALL_SID, status="completed")
+    vendors.get(CALLS, json=load("twilio/calls", calls=[]))
+    rows = load("twilio/recordings", recordings=[load("twilio/recording")])
+    vendors.get(RECORDINGS, json=rows)
+    vendors.get(TRANSCRIPT, status=401, json={"error": "Invalid API key"})
+
+    with pytest.raises(CommandError, match="ASSEMBLYAI_KEY") as stopped:
+        call_command("reconcile", stdout=StringIO(), stderr=StringIO())
+
+    assert Transcript.objects.count() == 1
+    assert "tests-only-key" not in str(stopped.value)
+
+
+class Terminal(StringIO):
+    def isatty(self):
+        return True
+
+
+@pytest.mark.parametrize(("screen", "has_bar"), [(StringIO, False), (Terminal, True)])
+def test_a_progress_bar_is_for_terminals_only(both, screen, has_bar):
+    both.have(calls=[load("twilio/call", status="completed")])
+    out, err = StringIO(), screen()
+
+    call_command("reconcile", stdout=out, stderr=err)
+
+    assert ("[####" in err.getvalue()) is has_bar
+    assert "#" not in out.getvalue()
+    if not has_bar:
+        assert err.getvalue() == ""
+
+
+def test_no_number_and_no_secret_is_printed(both, vendors):
+    foreign_recordings(both, vendors, 2)
+    out, err = StringIO(), Terminal()
+
+    call_command("reconcile", "--all", stdout=out, stderr=err)
+
+    said = out.getvalue() + err.getvalue()
+    for secret in ("tests-only", "5551234"):
+        assert secret not in said
