@@ -2,13 +2,13 @@ from typing import Any, cast
 
 from django.contrib import admin, messages
 from django.db.models import QuerySet
-from django.http import HttpRequest
+from django.http import HttpRequest, HttpResponse
 from django.utils import timezone
-from django.utils.html import format_html
-from django.utils.safestring import SafeString
 
+from caller import waveform
 from djtranscribe.models import Access
-from djtranscribe.read_only_admin import ReadOnly, link, player, pretty
+from djtranscribe.read_only_admin import ReadOnly, link, pretty
+from transcription import reading
 from transcription.keyterms import terms_of, warnings_for
 from transcription.models import Transcript, TranscriptQuerySet, Vocabulary
 from transcription.tasks import announce, start
@@ -32,6 +32,43 @@ class NeedsAttention(admin.SimpleListFilter):
         if self.value() == "paused":
             return transcripts.paused()
         return queryset
+
+
+def page_of(transcript: Transcript) -> dict[str, Any]:
+    """What the page of a transcript shows above admin's own fields."""
+    recording = transcript.recording
+    loudness = recording.loudness()
+    words = reading.words_of(transcript.words)
+    known = [loudness.get("seconds"), transcript.audio_seconds]
+    return {
+        "call_link": link(recording.call) if recording.call else "",
+        "recording_link": link(recording),
+        "has_audio": bool(recording.audio),
+        "outline": waveform.outline(loudness.get("levels", [])),
+        "wave_width": waveform.LEVELS,
+        "seconds": next(filter(None, known), recording.duration_seconds or 0),
+        "state": state_of(transcript),
+        "language": transcript.language[:2],
+        "words": words,
+        "turns": reading.turns_of(words),
+        "doubtful": reading.doubtful(words),
+        "below": reading.DOUBTFUL_BELOW,
+        "player_words": reading.for_the_player(words),
+    }
+
+
+def state_of(transcript: Transcript) -> str:
+    """Why there is no text to read, or nothing."""
+    if transcript.is_failed:
+        reason = transcript.error or "No reason is known."
+        return f"This recording could not be transcribed. {reason}"
+    if transcript.nobody_spoke:
+        return "Nobody spoke."
+    if not transcript.is_finished:
+        return (
+            f"Not there yet: {transcript.progress} This page does not reload by itself."
+        )
+    return ""
 
 
 @admin.register(Transcript)
@@ -58,7 +95,6 @@ class TranscriptAdmin(ReadOnly, admin.ModelAdmin[Transcript]):
     search_help_text = "Words of the text, or a number's digits."
     actions = ["try_again", "refresh_now", "transcribe_again"]
     fieldsets = [
-        (None, {"fields": ["recording_link", "call_link", "player", "words_said"]}),
         ("How sure", {"fields": ["certainty", "language", "model_used", "vocabulary"]}),
         (
             "State",
@@ -80,15 +116,7 @@ class TranscriptAdmin(ReadOnly, admin.ModelAdmin[Transcript]):
             },
         ),
     ]
-    readonly_fields = [
-        "recording_link",
-        "call_link",
-        "player",
-        "words_said",
-        "certainty",
-        "request_sent",
-        "answer",
-    ]
+    readonly_fields = ["certainty", "request_sent", "answer"]
 
     @admin.display(description="number", ordering="recording__call__to")
     def number(self, transcript: Transcript) -> str:
@@ -101,32 +129,11 @@ class TranscriptAdmin(ReadOnly, admin.ModelAdmin[Transcript]):
             return "Nobody spoke"
         return transcript.text[:80] + ("…" if len(transcript.text) > 80 else "")
 
-    @admin.display(description="text")
-    def words_said(self, transcript: Transcript) -> str:
-        if transcript.nobody_spoke:
-            return "Nobody spoke."
-        if not transcript.is_finished:
-            return "Not there yet. This page does not reload by itself."
-        return format_html('<div class="readonly">{}</div>', transcript.text or "-")
-
     @admin.display(description="confidence", ordering="confidence")
     def certainty(self, transcript: Transcript) -> str:
         if transcript.confidence is None:
             return "-"
         return f"{transcript.confidence:.0%}"
-
-    @admin.display(description="recording")
-    def recording_link(self, transcript: Transcript) -> str:
-        return link(transcript.recording)
-
-    @admin.display(description="call")
-    def call_link(self, transcript: Transcript) -> str:
-        return link(transcript.recording.call)
-
-    @admin.display(description="audio")
-    def player(self, transcript: Transcript) -> SafeString | str:
-        recording = transcript.recording
-        return player(recording.audio_url) if recording.audio else "not stored yet"
 
     @admin.display(description="request")
     def request_sent(self, transcript: Transcript) -> str:
@@ -134,7 +141,18 @@ class TranscriptAdmin(ReadOnly, admin.ModelAdmin[Transcript]):
 
     @admin.display(description="answer")
     def answer(self, transcript: Transcript) -> str:
-        return pretty(transcript.response)
+        response = transcript.response
+        if isinstance(response, dict) and response.get("utterances"):
+            # Every word once more: of three hours, megabytes.
+            response = {**response, "utterances": "… left out here"}
+        return pretty(response)
+
+    def render_change_form(
+        self, request: HttpRequest, context: Any, *args: Any, **kwargs: Any
+    ) -> HttpResponse:
+        return super().render_change_form(
+            request, {**context, **page_of(context["original"])}, *args, **kwargs
+        )
 
     def get_object(
         self, request: HttpRequest, object_id: str, from_field: str | None = None

@@ -2,13 +2,14 @@ from __future__ import annotations
 
 import logging
 from collections.abc import Callable, Iterable
+from typing import Any
 from uuid import uuid4
 
 from django.db import models, transaction
 from django.urls import reverse
 from django.utils import timezone
 
-from caller import audio, twilio_client
+from caller import audio, twilio_client, waveform
 from caller.models.call import Call
 from caller.signals import recording_completed
 from caller.twilio_client import RecordingState
@@ -60,6 +61,8 @@ class Recording(models.Model):
     error = models.TextField(blank=True)
     audio = models.FileField(upload_to="recordings/", blank=True)
     sha256 = models.CharField("SHA-256", max_length=64, blank=True)
+    # See caller/waveform.py; null for what was stored before it was measured.
+    peaks = models.JSONField(null=True, blank=True, editable=False)
     created_at = models.DateTimeField(auto_now_add=True, db_index=True)
     fetched_at = models.DateTimeField("audio stored", null=True, blank=True)
 
@@ -157,12 +160,26 @@ class Recording(models.Model):
         """Check the audio, then keep it. Raises audio.NotAudio and keeps nothing."""
         with audio.checked_file(chunks, expected_bytes) as (file, sha256):
             name = f"{self.sid or uuid4()}{audio.suffix(file)}"
+            peaks = waveform.measured(file)
+            file.seek(0)
             stored = self.audio.storage.save(f"recordings/{name}", file)
         now = timezone.now()
         changed = Recording.objects.filter(pk=self.pk, audio="").update(
-            audio=stored, sha256=sha256, fetched_at=now
+            audio=stored, sha256=sha256, fetched_at=now, peaks=peaks
         )
         if not changed:
             # Somebody else was faster; theirs is the same audio.
             self.audio.storage.delete(stored)
         self.refresh_from_db()
+
+    def loudness(self) -> dict[str, Any]:
+        """See caller.waveform.measured. Done now for a row that is older than it."""
+        if self.peaks is None and self.audio:
+            try:
+                with self.audio.open("rb") as file:
+                    self.peaks = waveform.measured(file)
+            except OSError:
+                # The storage is away; it may be back when the page is opened again.
+                return {}
+            Recording.objects.filter(pk=self.pk).update(peaks=self.peaks)
+        return self.peaks or {}

@@ -1,0 +1,198 @@
+"""A transcript's page: text and audio in step, by hand and by keys."""
+
+import re
+from collections.abc import Iterator
+
+import pytest
+from playwright.sync_api import Browser, Page, expect
+
+from tests.live.browser import CHROMIUM, chromium, sign_in
+from tests.live.operator import Operator
+from tests.live.sandbox import ROOT, Sandbox
+
+SCREENSHOTS = ROOT / "var" / "screenshots"
+
+pytestmark = [
+    pytest.mark.slow,
+    pytest.mark.browser,
+    pytest.mark.skipif(not CHROMIUM, reason="there is no chromium here"),
+]
+
+
+@pytest.fixture(scope="module")
+def browser() -> Iterator[Browser]:
+    with chromium() as browser:
+        yield browser
+
+
+@pytest.fixture(scope="module")
+def address(sandbox: Sandbox) -> str:
+    """The page of a transcript that a call has become."""
+    operator = Operator(sandbox.site)
+    call_page = operator.dial("14155551290")
+    operator.text_of(call_page, seconds=60)
+    link = re.search(
+        r"/admin/transcription/transcript/\d+/change/", operator.get(call_page).text
+    )
+    assert link
+    return sandbox.site + link[0]
+
+
+@pytest.fixture
+def page(browser: Browser, address: str) -> Iterator[Page]:
+    context = browser.new_context(viewport={"width": 1280, "height": 800})
+    page = context.new_page()
+    complaints: list[str] = []
+    page.on("console", lambda line: complaints.append(line.text))
+    page.on("pageerror", lambda error: complaints.append(str(error)))
+    page.goto(address)
+    sign_in(page)
+    expect(page.get_by_role("button", name="Next")).to_be_visible()
+    yield page
+    context.close()
+    assert not complaints
+
+
+def starts(page: Page) -> list[int]:
+    return page.evaluate("JSON.parse(document.getElementById('words').textContent)")[
+        "starts"
+    ]
+
+
+def doubtful(page: Page) -> list[int]:
+    """The numbers of the words that are marked as doubtful."""
+    return page.locator(".said > span").evaluate_all(
+        "all => all.flatMap((w, i) => w.classList.contains('doubtful') ? [i] : [])"
+    )
+
+
+def paused_at(page: Page) -> float:
+    """Stop, and say where, in seconds."""
+    return page.evaluate(
+        "() => { const a = document.querySelector('audio'); a.pause();"
+        " return a.currentTime; }"
+    )
+
+
+def is_paused(page: Page) -> bool:
+    return page.locator("audio").evaluate("audio => audio.paused")
+
+
+def test_the_word_that_is_spoken_is_marked(page: Page):
+    page.keyboard.press("Space")
+
+    expect(page.locator(".spoken")).to_have_count(1)
+    first = page.locator(".spoken").inner_text()
+    expect(page.locator(".spoken")).not_to_have_text(first)
+
+    played = paused_at(page) * 1000
+    number = page.locator(".said > span").evaluate_all(
+        "all => all.findIndex((w) => w.classList.contains('spoken'))"
+    )
+    assert number == max(i for i, start in enumerate(starts(page)) if start <= played)
+
+
+def test_space_plays_and_pauses(page: Page):
+    page.keyboard.press("Space")
+    expect(page.locator(".spoken")).to_have_count(1)
+    assert not is_paused(page)
+
+    page.keyboard.press("Space")
+    assert is_paused(page)
+
+
+def test_n_and_p_go_to_doubtful_words_with_two_seconds_before_them(page: Page):
+    page.locator("#below").fill("0.95")
+    every = doubtful(page)
+    assert len(every) > 2
+
+    for key, number in [("n", 0), ("n", 1), ("n", 2), ("p", 1)]:
+        page.keyboard.press(key)
+
+        seconds = paused_at(page)
+        lead = max(0, starts(page)[every[number]] / 1000 - 2)
+        assert lead <= seconds < lead + 0.5, key
+        expect(page.locator(".said > span").nth(every[number])).to_be_focused()
+        expect(page.get_by_role("status")).to_contain_text(f"{number + 1} of")
+
+
+def test_a_word_that_is_clicked_or_entered_is_played_from(page: Page):
+    words = page.locator(".said > span")
+
+    words.nth(4).click()
+    clicked = paused_at(page)
+    page.keyboard.press("ArrowRight")
+    page.keyboard.press("Enter")
+    entered = paused_at(page)
+
+    times = starts(page)
+    assert times[4] <= clicked * 1000 < times[4] + 500
+    assert times[5] <= entered * 1000 < times[5] + 500
+
+
+def test_the_speed_and_what_counts_as_doubtful_can_be_changed(page: Page):
+    page.get_by_label("Speed").select_option("2")
+    page.locator("#below").fill("0")
+
+    page.keyboard.press("n")
+
+    assert page.locator("audio").evaluate("audio => audio.playbackRate") == 2
+    assert doubtful(page) == []
+    expect(page.get_by_role("status")).to_contain_text("0 to check")
+
+
+def test_a_click_on_the_waveform_goes_there(page: Page):
+    page.keyboard.press("Space")
+    expect(page.locator(".spoken")).to_have_count(1)
+    box = page.locator(".wave").bounding_box()
+    assert box
+
+    page.mouse.click(box["x"] + box["width"] / 2, box["y"] + 10)
+
+    half = page.locator("audio").evaluate("audio => audio.duration") / 2
+    assert half - 0.1 <= paused_at(page) < half + 0.5
+
+
+def test_keys_that_are_typed_or_turned_off_do_nothing(page: Page):
+    page.get_by_role("combobox").focus()
+    page.keyboard.press("n")
+    page.get_by_label("Keys on").uncheck()
+    page.locator(".said > span").first.focus()
+    page.keyboard.press("n")
+    page.keyboard.press("Space")
+
+    assert is_paused(page)
+    page.reload()
+    expect(page.get_by_label("Keys on")).not_to_be_checked()
+
+
+@pytest.mark.parametrize("scheme", ["light", "dark"])
+@pytest.mark.parametrize("width", [1280, 390])
+def test_it_is_not_wider_than_its_window(
+    browser: Browser, address: str, width: int, scheme: str
+):
+    context = browser.new_context(
+        viewport={"width": width, "height": 800}, color_scheme=scheme
+    )
+    page = context.new_page()
+    page.goto(address)
+    sign_in(page)
+    page.get_by_role("button", name="Next").click()
+    paused_at(page)
+
+    SCREENSHOTS.mkdir(parents=True, exist_ok=True)
+    page.screenshot(path=SCREENSHOTS / f"transcript-{width}-{scheme}.png")
+    assert page.evaluate("document.documentElement.scrollWidth") <= width
+    context.close()
+
+
+def test_without_javascript_text_and_player_are_there(browser: Browser, address: str):
+    context = browser.new_context(java_script_enabled=False)
+    page = context.new_page()
+    page.goto(address)
+    sign_in(page)
+
+    expect(page.locator(".said").first).to_be_visible()
+    expect(page.locator("audio")).to_be_visible()
+    expect(page.locator(".controls")).to_be_hidden()
+    context.close()

@@ -1,0 +1,132 @@
+"""A transcript's words as a person reads them: turns of speech, doubtful words.
+
+The words are AssemblyAI's own list, as it came: any field may be missing or odd.
+"""
+
+from collections.abc import Iterator
+from typing import Any, NamedTuple
+
+from django.utils.html import format_html_join
+from django.utils.safestring import SafeString
+
+# On AssemblyAI's scale, 0 to 1. Most words of a clear call are above 0.9.
+DOUBTFUL_BELOW = 0.5
+# A new paragraph begins after this silence…
+PAUSE_MS = 2000
+# …and in speech without one, at the end of a sentence after so many words, or at once.
+LONG_WORDS, LONGEST_WORDS = 80, 200
+ENDS = (".", "?", "!", "…", "。", "？", "！", "।", "؟")
+# No recording is longer than a week.
+LATEST_MS = 7 * 24 * 3600 * 1000
+
+
+class Word(NamedTuple):
+    text: str
+    start: int  # ms; where AssemblyAI says none, the end of the word before
+    end: int
+    confidence: float | None
+    speaker: str
+
+
+class Turn(NamedTuple):
+    """What one speaker says until another does, or one paragraph of it."""
+
+    speaker: str  # empty: unknown, or the same as that of the turn before
+    words: list[Word]
+
+    @property
+    def clock(self) -> str:
+        return clock(self.words[0].start)
+
+    @property
+    def html(self) -> SafeString:
+        return format_html_join(
+            " ", "<span>{}</span>", ((word.text,) for word in self.words)
+        )
+
+
+def words_of(listed: Any) -> list[Word]:
+    """The words that have a text. Whatever else is missing or odd is made up for."""
+    words: list[Word] = []
+    before = 0
+    for each in listed if isinstance(listed, list) else []:
+        if not isinstance(each, dict) or not str(each.get("text") or "").strip():
+            continue
+        start = _between(each.get("start"), 0, LATEST_MS)
+        end = _between(each.get("end"), 0, LATEST_MS)
+        begins = before if start is None else int(start)
+        before = max(begins, int(end or 0))
+        words.append(
+            Word(
+                str(each["text"]).strip(),
+                begins,
+                before,
+                _between(each.get("confidence"), 0, 1),
+                _speaker(each),
+            )
+        )
+    return words
+
+
+def turns_of(words: list[Word]) -> Iterator[Turn]:
+    """A word without a speaker is the one's who spoke before."""
+    turn: list[Word] = []
+    speaking = named = ""
+    for word in words:
+        speaker = word.speaker or speaking
+        if turn and (speaker != speaking or _begins_anew(turn, word)):
+            yield Turn("" if speaking == named else speaking, turn)
+            turn, named = [], speaking
+        speaking = speaker
+        turn.append(word)
+    if turn:
+        yield Turn("" if speaking == named else speaking, turn)
+
+
+def doubtful(words: list[Word], below: float = DOUBTFUL_BELOW) -> list[Word]:
+    """A word of which AssemblyAI does not say how sure it is is not doubtful."""
+    return [
+        word
+        for word in words
+        if word.confidence is not None and word.confidence < below
+    ]
+
+
+def for_the_player(words: list[Word]) -> dict[str, list[Any]]:
+    """What reading.js needs of each word, in the order of the text."""
+    sure = [word.confidence for word in words]
+    return {
+        "starts": [word.start for word in words],
+        "sure": [None if each is None else round(each, 3) for each in sure],
+    }
+
+
+def clock(ms: float) -> str:
+    """`1:05`, or `2:01:05` from an hour on."""
+    minutes, seconds = divmod(int(ms) // 1000, 60)
+    hours, minutes = divmod(minutes, 60)
+    return f"{hours}:{minutes:02}:{seconds:02}" if hours else f"{minutes}:{seconds:02}"
+
+
+def _begins_anew(turn: list[Word], word: Word) -> bool:
+    last = turn[-1]
+    return (
+        word.start - last.end >= PAUSE_MS
+        or (len(turn) >= LONG_WORDS and last.text.endswith(ENDS))
+        or len(turn) >= LONGEST_WORDS
+    )
+
+
+def _speaker(word: dict[str, Any]) -> str:
+    """With several channels AssemblyAI names the speakers after them, too."""
+    speaker, channel = (str(word.get(key) or "") for key in ("speaker", "channel"))
+    if speaker and speaker != channel:
+        return f"Speaker {speaker}"
+    return f"Channel {channel}" if channel else ""
+
+
+def _between(value: Any, least: float, most: float) -> float | None:
+    """The number, or None for what is none and for one that cannot be meant."""
+    if isinstance(value, bool) or not isinstance(value, (int, float)):
+        return None
+    return value if least <= value <= most else None
