@@ -1,3 +1,4 @@
+import re
 from typing import Any, cast
 
 from django.contrib import admin, messages
@@ -8,10 +9,13 @@ from django.utils import timezone
 from caller import waveform
 from djtranscribe.models import Access
 from djtranscribe.read_only_admin import ReadOnly, link, pretty
-from transcription import reading
+from transcription import reading, search
 from transcription.keyterms import terms_of, warnings_for
 from transcription.models import Transcript, TranscriptQuerySet, Vocabulary
 from transcription.tasks import announce, start
+
+# A UUID, ours or AssemblyAI's.
+IDENTIFIER = re.compile(r"[0-9a-f]{8}(-?[0-9a-f]{4}){3}-?[0-9a-f]{12}", re.IGNORECASE)
 
 
 class NeedsAttention(admin.SimpleListFilter):
@@ -91,8 +95,11 @@ class TranscriptAdmin(ReadOnly, admin.ModelAdmin[Transcript]):
         "model_used",
     ]
     list_select_related = ["recording__call", "vocabulary"]
-    search_fields = ["text", "recording__call__to", "assemblyai_id", "uuid"]
-    search_help_text = "Words of the text, or a number's digits."
+    # What a UUID, an id or a number is looked for in; words go to the index.
+    search_fields = ["recording__call__to", "assemblyai_id", "uuid"]
+    search_help_text = (
+        'Words, "an exact phrase", -not, prefix*; or a number\'s digits, or a UUID.'
+    )
     actions = ["try_again", "refresh_now", "transcribe_again"]
     fieldsets = [
         ("How sure", {"fields": ["certainty", "language", "model_used", "vocabulary"]}),
@@ -153,6 +160,18 @@ class TranscriptAdmin(ReadOnly, admin.ModelAdmin[Transcript]):
         return super().render_change_form(
             request, {**context, **page_of(context["original"])}, *args, **kwargs
         )
+
+    def get_search_results(
+        self, request: HttpRequest, queryset: QuerySet[Transcript], search_term: str
+    ) -> tuple[QuerySet[Transcript], bool]:
+        digits = search_term.translate(str.maketrans("", "", " ()-."))
+        if not search_term or digits.removeprefix("+").isdigit():
+            return super().get_search_results(request, queryset, digits)
+        if IDENTIFIER.fullmatch(search_term):
+            return super().get_search_results(request, queryset, search_term)
+        query = search.parse(search_term)
+        found = search.matching(queryset, query) if query else queryset.none()
+        return found, False
 
     def get_object(
         self, request: HttpRequest, object_id: str, from_field: str | None = None

@@ -1,10 +1,12 @@
 from django.urls import path
 
-from transcription import webhooks
+from transcription import views, webhooks
 
 app_name = "transcription"
 
 urlpatterns = [
+    path("search/", views.search_page, name="search"),
+    # AssemblyAI
     path(
         "webhooks/assemblyai/<uuid:uuid>/",
         webhooks.assemblyai_webhook,

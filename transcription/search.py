@@ -1,0 +1,209 @@
+"""Full-text search over all transcripts, with the same answers from both databases.
+
+words, "an exact phrase", -not, prefix*. The index is made by migration 0002_search.
+"""
+
+import re
+import unicodedata
+from dataclasses import dataclass
+
+from django.db import connection
+from django.db.models import QuerySet
+from django.db.models.expressions import RawSQL
+
+from transcription.models import Transcript
+
+# Only so many of the hits, the newest, are ranked: a word that stands everywhere would
+# have a million rows read, to show twenty.
+RANKED = 1000
+MAX_TERMS = 20
+MAX_LENGTH = 300
+# Above this, PostgreSQL may have forgotten where a word stands: it keeps 256 positions
+# of each and none above 16,383. Phrases are then looked for in the text itself.
+SURE_OF_POSITIONS = 8000
+
+TERM = re.compile(r'(-?)(?:["“”„]([^"“”„]*)["“”„]?|([^\s"“”„]+))')
+MARKS = re.compile("[\u0300-\u036f]")
+
+
+class Folding(dict[int, str]):
+    """For str.translate: a letter without case and accent, a space for what is none.
+
+    One character for each, so that a place in the folded text is the same in the text.
+    """
+
+    def __missing__(self, code: int) -> str:
+        letter = chr(code)
+        category = unicodedata.category(letter)
+        folded = " "
+        if category[0] in "LM" or category == "Nd":
+            base = unicodedata.normalize("NFD", letter)[0].lower()
+            folded = base if base.isascii() else letter.lower()[0]
+        self[code] = folded
+        return folded
+
+
+FOLDING = Folding({ord("ς"): "σ", ord("Σ"): "σ", ord("µ"): "μ"})
+
+# What 0002_search does to a text before it is indexed.
+FOLDED = r"""
+    regexp_replace(normalize(translate(lower(
+        regexp_replace(
+            normalize(text, NFD), '([A-Za-z])[\u0300-\u036f]+', '\1', 'g'
+        )
+    ), 'ςµ', 'σμ'), NFC), '[^[:alnum:]]+', ' ', 'g')
+"""
+
+
+@dataclass(frozen=True)
+class Token:
+    """A word as the index knows it, and where it stands in the text."""
+
+    word: str
+    start: int
+    end: int
+
+
+def tokens(text: str) -> list[Token]:
+    found = re.finditer(r"\S+", text.translate(FOLDING))
+    return [Token(MARKS.sub("", each[0]), each.start(), each.end()) for each in found]
+
+
+@dataclass(frozen=True)
+class Term:
+    """Words that stand side by side; of a prefix, the last may go on."""
+
+    words: tuple[str, ...]
+    is_prefix: bool = False
+    is_excluded: bool = False
+
+    def found_in(self, words: list[str], start: int) -> bool:
+        """Whether the term stands in these words at this place."""
+        end = start + len(self.words)
+        *firsts, last = words[start:end] or [""]
+        if end > len(words) or tuple(firsts) != self.words[:-1]:
+            return False
+        wanted = self.words[-1]
+        return last.startswith(wanted) if self.is_prefix else last == wanted
+
+
+@dataclass(frozen=True)
+class Query:
+    terms: tuple[Term, ...]
+
+    @property
+    def wanted(self) -> list[Term]:
+        return [term for term in self.terms if not term.is_excluded]
+
+    @property
+    def excluded(self) -> list[Term]:
+        return [term for term in self.terms if term.is_excluded]
+
+    def __bool__(self) -> bool:
+        """Everything but one word is no question that an index can answer."""
+        return bool(self.wanted)
+
+
+def parse(text: str) -> Query:
+    """Never raises: what is no word, phrase or sign is passed over."""
+    text = unicodedata.normalize("NFC", text[:MAX_LENGTH])
+    terms = []
+    for minus, phrase, word in TERM.findall(text):
+        words = tuple(token.word for token in tokens(phrase or word) if token.word)
+        if words:
+            terms.append(Term(words, word.endswith("*"), bool(minus)))
+    return Query(tuple(dict.fromkeys(terms))[:MAX_TERMS])
+
+
+def ranked(query: Query) -> list[int]:
+    """The keys of at most RANKED transcripts that match, the best first."""
+    condition, params = _condition(query)
+    if connection.vendor == "postgresql":
+        params = [*params, _tsquery(query.wanted)]
+    with connection.cursor() as cursor:
+        cursor.execute(_STATEMENTS[connection.vendor].format(condition, RANKED), params)
+        return [pk for (pk,) in cursor.fetchall()]
+
+
+def matching(transcripts: QuerySet[Transcript], query: Query) -> QuerySet[Transcript]:
+    """Those of these transcripts that match, in the order that they have."""
+    condition, params = _condition(query)
+    keys = _KEYS[connection.vendor].format(condition)
+    # What a person typed is in the parameters, never in the statement.
+    return transcripts.filter(pk__in=RawSQL(keys, params))  # noqa: S611
+
+
+_KEYS = {
+    "postgresql": "SELECT id FROM transcription_transcript WHERE {}",
+    "sqlite": "SELECT rowid FROM transcription_search WHERE {}",
+}
+_STATEMENTS = {
+    "postgresql": """
+        SELECT id FROM (
+            SELECT id, search_vector FROM transcription_transcript
+            WHERE {} ORDER BY id DESC LIMIT {}
+        ) AS newest
+        ORDER BY ts_rank(search_vector, %s::tsquery, 1) DESC, id DESC
+    """,
+    "sqlite": """
+        SELECT rowid FROM (
+            SELECT rowid, bm25(transcription_search) AS score
+            FROM transcription_search
+            WHERE {} ORDER BY rowid DESC LIMIT {}
+        ) ORDER BY score, rowid DESC
+    """,
+}
+
+
+def _condition(query: Query) -> tuple[str, list[str]]:
+    if connection.vendor == "postgresql":
+        return _postgresql(query)
+    return "transcription_search MATCH %s", [_fts5(query)]
+
+
+# Words are letters and digits alone: nothing in them can be taken for syntax.
+
+
+def _fts5(query: Query) -> str:
+    def expression(terms: list[Term], operator: str) -> str:
+        return f" {operator} ".join(
+            f'"{" ".join(term.words)}"{" *" if term.is_prefix else ""}'
+            for term in terms
+        )
+
+    wanted = expression(query.wanted, "AND")
+    if not query.excluded:
+        return wanted
+    return f"({wanted}) NOT ({expression(query.excluded, 'OR')})"
+
+
+def _postgresql(query: Query) -> tuple[str, list[str]]:
+    # Of phrases the words first: they are what the index holds.
+    conditions, params = [_WORDS], [_tsquery(query.wanted)]
+    for term in query.terms:
+        is_phrase = len(term.words) > 1
+        if is_phrase or term.is_excluded:
+            condition = _PHRASE if is_phrase else _WORDS
+            conditions.append(f"NOT ({condition})" if term.is_excluded else condition)
+            params.append(_tsquery([term], " <-> "))
+        if is_phrase:
+            end = "%" if term.is_prefix else " %"
+            params.append(f"% {' '.join(term.words)}{end}")
+    return " AND ".join(conditions), params
+
+
+_WORDS = "search_vector @@ %s::tsquery"
+# CASE, unlike OR, keeps its order: the text is folded only where it must be.
+_PHRASE = f"""
+    CASE WHEN {_WORDS} THEN true
+         WHEN length(text) < {SURE_OF_POSITIONS} THEN false
+         ELSE ' ' || {FOLDED} || ' ' LIKE %s END
+"""
+
+
+def _tsquery(terms: list[Term], operator: str = " & ") -> str:
+    def lexemes(term: Term) -> list[str]:
+        quoted = [f"'{word}'" for word in term.words]
+        return [*quoted[:-1], quoted[-1] + (":*" if term.is_prefix else "")]
+
+    return operator.join(lexeme for term in terms for lexeme in lexemes(term))

@@ -1,0 +1,37 @@
+from django.contrib.auth.decorators import permission_required
+from django.core.paginator import Paginator
+from django.http import HttpRequest, HttpResponse
+from django.shortcuts import render
+from django.views.decorators.cache import never_cache
+from django.views.decorators.http import require_safe
+
+from transcription import search
+from transcription.hits import hit
+from transcription.models import Transcript
+
+HITS_ON_A_PAGE = 20
+
+
+@require_safe
+@never_cache
+@permission_required("transcription.view_transcript", raise_exception=True)
+def search_page(request: HttpRequest) -> HttpResponse:
+    typed = request.GET.get("q", "")[: search.MAX_LENGTH].replace("\0", "")
+    query = search.parse(typed)
+    # A list of keys, at most search.RANKED: nothing is counted by the database.
+    keys = search.ranked(query) if query else []
+    page = Paginator(keys, HITS_ON_A_PAGE).get_page(request.GET.get("page"))
+    transcripts = Transcript.objects.select_related("recording__call").defer(
+        "request", "response"
+    )
+    rows = transcripts.in_bulk(list(page.object_list))
+    context = {
+        "typed": typed,
+        "query": query,
+        "page": page,
+        "found": len(keys),
+        "is_cut": len(keys) == search.RANKED,
+        # A transcript that was deleted meanwhile is passed over.
+        "hits": [hit(rows[pk], query) for pk in page.object_list if pk in rows],
+    }
+    return render(request, "transcription/search.html", context)
