@@ -1,0 +1,558 @@
+"""What proxies put before us, what we put into browsers, and who is let in."""
+
+import os
+import re
+import subprocess
+import sys
+from datetime import timedelta
+from pathlib import Path
+from urllib.parse import urlencode
+
+import pytest
+from axes.models import AccessAttempt
+from django.contrib.auth.models import User
+from django.test import Client
+from twilio.request_validator import RequestValidator
+
+from djtranscribe.models import WebhookDelivery
+from tests.caller.twilio import CALL_SID, a_call, call_path
+from tests.data import load
+from tests.security.url_map import addresses
+from tests.test_every_page import PAGES, client_of, rows  # noqa: F401
+from transcription.models import Transcript
+
+pytestmark = pytest.mark.django_db
+
+ROOT = Path(__file__).resolve().parents[2]
+PUBLIC = "djtranscribe.example.com"
+FORM = "application/x-www-form-urlencoded"
+
+
+# Behind proxies the signature holds
+
+SET_UPS = {
+    "ngrok": {
+        "Host": PUBLIC,
+        "X-Forwarded-Proto": "https",
+        "X-Forwarded-Host": PUBLIC,
+        "X-Forwarded-For": "54.172.60.1",
+    },
+    "ngrok that rewrites the host": {
+        "Host": "localhost:8000",
+        "X-Forwarded-Proto": "https",
+        "X-Forwarded-Host": PUBLIC,
+    },
+    "nginx that names the inner host": {
+        "Host": "127.0.0.1:8000",
+        "X-Forwarded-Proto": "https",
+        "X-Real-IP": "54.172.60.1",
+    },
+    "a load balancer": {
+        "Host": PUBLIC,
+        "X-Forwarded-Proto": "https",
+        "X-Forwarded-Port": "443",
+        "X-Forwarded-For": "54.172.60.1, 10.0.0.7",
+    },
+    "two proxies, one behind the other": {
+        "Host": PUBLIC,
+        "X-Forwarded-Proto": "https, http",
+        "X-Forwarded-Host": f"{PUBLIC}, inner",
+    },
+    "a host with its port": {"Host": f"{PUBLIC}:443", "X-Forwarded-Proto": "https"},
+    "a host in capitals": {"Host": PUBLIC.upper(), "X-Forwarded-Proto": "https"},
+    "another outer port": {
+        "Host": PUBLIC,
+        "X-Forwarded-Proto": "https",
+        "X-Forwarded-Port": "8443",
+    },
+    "a proxy that lies about the host": {
+        "Host": PUBLIC,
+        "X-Forwarded-Proto": "https",
+        "X-Forwarded-Host": "evil.example",
+        "Forwarded": "host=evil.example;proto=http",
+    },
+    # As nginx does with proxy_pass alone: the request looks like plain http.
+    "a proxy that says nothing": {"Host": "127.0.0.1:8000"},
+}
+
+
+def signed(path, fields, base=f"https://{PUBLIC}", token="tests-only-token"):
+    signature = RequestValidator(token).compute_signature(base + path, fields)
+    return {"X-Twilio-Signature": signature}
+
+
+@pytest.fixture
+def as_deployed(settings):
+    """With the redirect to https, that the other tests leave out."""
+    settings.SECURE_SSL_REDIRECT = True
+
+
+@pytest.fixture
+def tell(client):
+    """Twilio's status webhook for a call, with these headers besides its own."""
+    call = a_call(sid=CALL_SID, status="ringing")
+    path = call_path(call)
+    fields = load("twilio/status-callback", CallStatus="in-progress")
+
+    def post(headers, **signing):
+        return client.post(
+            path,
+            urlencode(fields),
+            content_type=FORM,
+            headers={**signed(path, fields, **signing), **headers},
+        )
+
+    return post
+
+
+@pytest.mark.parametrize("set_up", SET_UPS)
+def test_the_signature_holds_behind(as_deployed, tell, set_up):
+    answer = tell(SET_UPS[set_up])
+
+    assert answer.status_code == 204
+    assert WebhookDelivery.objects.get().verdict == "accepted"
+
+
+@pytest.mark.parametrize(
+    "base",
+    [
+        f"https://{PUBLIC}:8443",
+        f"https://{PUBLIC}/calls",
+        "https://xn--bcher-kva.example",
+    ],
+)
+def test_it_is_checked_over_base_url_whatever_that_is(tell, settings, base):
+    settings.BASE_URL = base
+
+    assert tell({"Host": "localhost"}, base=base).status_code == 204
+
+
+@pytest.mark.parametrize("set_up", SET_UPS)
+def test_no_header_makes_the_signature_of_another_site_ours(tell, set_up):
+    for headers in (
+        {"X-Forwarded-Host": "other.example"},
+        {"Forwarded": "host=other.example;proto=https"},
+        {"X-Original-URL": "https://other.example/"},
+    ):
+        answer = tell({**SET_UPS[set_up], **headers}, base="https://other.example")
+        assert answer.status_code == 403
+
+
+def test_the_ledger_names_the_address_that_we_checked_and_the_one_that_we_saw(tell):
+    tell({"Host": "localhost:8000"}, base="https://old.ngrok.app")
+
+    delivery = WebhookDelivery.objects.get()
+    assert delivery.verdict == "refused"
+    assert f"https://{PUBLIC}/webhooks/twilio/call/, which we checked" in (
+        delivery.reason
+    )
+    assert "reached us as http://localhost/webhooks/twilio/call/" in (
+        delivery.reason.replace("localhost:8000", "localhost")
+    )
+    assert "set BASE_URL" in delivery.reason
+    for secret in ("tests-only-token", "call=", "5551234"):
+        assert secret not in delivery.reason
+
+
+def test_a_supervisor_reads_that_in_admin(tell):
+    tell({"Host": "localhost:8000"}, base="https://old.ngrok.app")
+
+    page = client_of("supervisor").get("/admin/djtranscribe/webhookdelivery/").text
+
+    assert "set BASE_URL" in page
+
+
+# Secrets are rotated without losing a webhook
+
+
+def test_webhooks_signed_with_an_older_token_are_taken_while_it_is_listed(
+    tell, settings
+):
+    settings.TWILIO_AUTH_TOKEN = "new"
+    settings.TWILIO_AUTH_TOKEN_FALLBACKS = ["older", "oldest"]
+
+    answers = [
+        tell({}, token=token).status_code for token in ("new", "older", "oldest")
+    ]
+    settings.TWILIO_AUTH_TOKEN_FALLBACKS = []
+
+    assert answers == [204, 204, 204]
+    assert tell({}, token="older").status_code == 403
+
+
+def test_assemblyais_jobs_outlive_a_change_of_the_secret_key(client, settings):
+    transcript = Transcript.objects.create(
+        recording=a_recording_row(), status="queued", assemblyai_id="a"
+    )
+    token = {"X-Djtranscribe-Token": transcript.webhook_token()}
+    path = f"/webhooks/assemblyai/{transcript.uuid}/"
+    old, settings.SECRET_KEY = settings.SECRET_KEY, "a new one"
+
+    refused = client.post(path, headers=token).status_code
+    settings.SECRET_KEY_FALLBACKS = [old]
+    taken = client.post(path, headers=token).status_code
+
+    assert (refused, taken) == (403, 204)
+
+
+def a_recording_row():
+    from caller.models import Recording
+
+    return Recording.objects.create(status="completed", source="file")
+
+
+# Bodies have a limit
+
+
+@pytest.mark.parametrize(
+    ("size", "status"), [(64 * 1024, 204), (64 * 1024 + 1, 403), (10_000_000, 403)]
+)
+def test_a_webhook_takes_64_kilobytes_and_no_more(client, size, status):
+    call = a_call(sid=CALL_SID, status="ringing")
+    path, fields = call_path(call), load("twilio/status-callback")
+    fields["Filler"] = ""
+    fields["Filler"] = "x" * (size - len(urlencode(fields)))
+
+    answer = client.post(
+        path, urlencode(fields), content_type=FORM, headers=signed(path, fields)
+    )
+
+    assert answer.status_code == status
+    assert ("larger than" in answer.text) is (status == 403)
+
+
+@pytest.mark.parametrize("length", ["²", "9" * 5000, "-1", "٣", "1e3", "0x10", " 7"])
+@pytest.mark.parametrize("path", ["/record/", "/webhooks/twilio/call/"])
+def test_a_length_that_is_none_is_no_fault_of_ours(path, length):
+    client = Client(raise_request_exception=False)
+
+    answer = client.post(path, "a=1", content_type=FORM, CONTENT_LENGTH=length)
+
+    assert answer.status_code < 500
+
+
+def test_a_form_of_three_megabytes_is_refused(client):
+    answer = client.post(
+        "/admin/login/", urlencode({"username": "x" * 3_000_000}), content_type=FORM
+    )
+
+    assert answer.status_code == 400
+
+
+# What every answer tells the browser
+
+
+def policy(answer):
+    return dict(
+        part.strip().partition(" ")[::2]
+        for part in answer["Content-Security-Policy"].split(";")
+    )
+
+
+def assert_strict(answer, where):
+    assert answer["X-Content-Type-Options"] == "nosniff", where
+    assert answer["Referrer-Policy"] == "same-origin", where
+    assert answer["X-Frame-Options"] == "DENY", where
+    assert answer["Cross-Origin-Opener-Policy"] == "same-origin", where
+    assert "max-age=31536000" in answer["Strict-Transport-Security"], where
+    rules = policy(answer)
+    assert rules["default-src"] == "'none'", where
+    assert rules["frame-ancestors"] == "'none'", where
+    assert rules["base-uri"] == "'none'", where
+    assert rules["form-action"] == "'self'", where
+    assert rules["script-src"] == rules["style-src"] == "'self'", where
+    assert "unsafe" not in answer["Content-Security-Policy"], where
+    assert "http" not in answer["Content-Security-Policy"], where
+
+
+@pytest.mark.parametrize("who", ["stranger", "nobody", "supervisor"])
+def test_every_page_is_strict_with_the_browser(rows, who):  # noqa: F811
+    client = client_of(who)
+
+    for route, page in PAGES.items():
+        if route != "/admin/logout/":
+            answer = client.get(page.example or route, secure=True)
+            assert_strict(answer, route)
+            answer.close()
+
+
+def test_so_is_every_table_in_admin(rows):  # noqa: F811
+    User.objects.create_superuser("root")
+    client = Client()
+    client.force_login(User.objects.get(username="root"))
+
+    for route, _ in addresses():
+        if route.startswith("/admin/") and route.count("/") == 4 and "<" not in route:
+            answer = client.get(route, secure=True)
+            assert_strict(answer, route)
+            assert_nothing_inline(answer, route)
+
+
+@pytest.mark.parametrize(
+    ("path", "status"),
+    [
+        ("/nothing/", 404),
+        ("/dial/12/", 400),
+        ("/recordings/999/audio/", 404),
+        ("/webhooks/twilio/call/", 405),
+        ("/static/nothing.css", 404),
+    ],
+)
+def test_so_are_errors_and_files(path, status):
+    answer = client_of("supervisor").get(path, secure=True)
+    answer.close()
+
+    assert answer.status_code == status
+    assert_strict(answer, path)
+
+
+def test_a_file_is_taken_for_what_it_is(client):
+    answer = client.get("/static/djtranscribe/site.css", secure=True)
+    answer.close()
+
+    assert answer.status_code == 200
+    assert answer["X-Content-Type-Options"] == "nosniff"
+    assert policy(answer)["frame-ancestors"] == "'none'"
+    assert "max-age=31536000" in answer["Strict-Transport-Security"]
+
+
+def test_so_is_the_page_for_a_fault_of_our_own(monkeypatch):
+    client = client_of("supervisor")
+    client.raise_request_exception = False
+    monkeypatch.setattr("caller.views.Call.objects.none", lambda: 1 / 0)
+
+    answer = client.get("/", secure=True)
+
+    assert answer.status_code == 500
+    assert_strict(answer, "500")
+    assert "division" not in answer.text
+
+
+def test_a_host_that_is_not_ours_is_refused_as_strictly(client):
+    answer = client.get("/", secure=True, headers={"Host": "evil.example"})
+
+    assert answer.status_code == 400
+    assert answer["Content-Security-Policy"]
+    assert answer["X-Content-Type-Options"] == "nosniff"
+    assert "evil.example" not in answer.text
+
+
+INLINE = re.compile(
+    r"<script(?![^>]*\ssrc=)(?![^>]*type=.application/json)[^>]*>\s*\S"
+    r"|<style|\sstyle=|\son[a-z]+\s*=|javascript:",
+    re.IGNORECASE,
+)
+
+
+def assert_nothing_inline(answer, where):
+    found = INLINE.search(answer.text)
+    assert not found, (where, answer.text[found.start() : found.start() + 80])
+
+
+@pytest.mark.parametrize("who", ["stranger", "supervisor"])
+def test_no_page_needs_what_the_policy_forbids(rows, who):  # noqa: F811
+    client = client_of(who)
+
+    for route, page in PAGES.items():
+        if route not in ("/admin/logout/", "/recordings/<int:pk>/audio/"):
+            assert_nothing_inline(client.get(page.example or route), route)
+
+
+def test_private_pages_are_kept_by_no_cache_on_the_way(rows):  # noqa: F811
+    client = client_of("supervisor")
+
+    for path in (f"/calls/{rows.uuid}/", "/admin/caller/call/", "/admin/"):
+        assert "private" in client.get(path)["Cache-Control"], path
+
+
+# Cookies
+
+
+def test_cookies_travel_over_https_only_and_not_from_other_sites():
+    User.objects.create_user("ada", password="secret", is_staff=True)
+    client = Client()
+    client.get("/admin/login/", secure=True)
+
+    answer = client.post(
+        "/admin/login/", {"username": "ada", "password": "secret"}, secure=True
+    )
+
+    assert answer.status_code == 302
+    session, token = answer.cookies["sessionid"], answer.cookies["csrftoken"]
+    assert session["secure"]
+    assert session["httponly"]
+    assert session["samesite"] == "Lax"
+    assert not session["domain"]
+    assert token["secure"]
+    assert token["samesite"] in ("Lax", "Strict")
+
+
+def test_signing_in_gives_a_new_session(client):
+    User.objects.create_user("ada", password="secret", is_staff=True)
+    client.cookies["sessionid"] = planted = "a" * 32
+
+    client.post("/admin/login/", {"username": "ada", "password": "secret"})
+
+    assert client.cookies["sessionid"].value != planted
+
+
+def test_plain_http_is_sent_to_https_and_only_to_our_own_address(as_deployed, client):
+    for host in ("localhost", PUBLIC):
+        answer = client.get("/dial/14155551234/", headers={"Host": host})
+        assert answer.status_code == 301
+        assert answer["Location"] == f"https://{PUBLIC}/dial/14155551234/"
+
+
+def test_a_monitor_on_this_machine_needs_no_https(as_deployed, client):
+    assert client.get("/healthz").status_code == 200
+
+
+@pytest.mark.parametrize(
+    "to",
+    ["https://evil.example/", "//evil.example/", "\\\\evil.example", "javascript:1"],
+)
+def test_the_login_leads_nowhere_else(client, to):
+    User.objects.create_user("ada", password="secret", is_staff=True)
+
+    answer = client.post(
+        "/admin/login/", {"username": "ada", "password": "secret", "next": to}
+    )
+
+    assert answer["Location"] == "/"
+
+
+# check --deploy
+
+
+def test_djangos_own_examination_of_a_deployment_finds_nothing(tmp_path):
+    environ = {
+        "PATH": os.environ["PATH"],
+        "DEBUG": "false",
+        "SECRET_KEY": "".join(map(chr, range(48, 120))),
+        "BASE_URL": f"https://{PUBLIC}",
+        "TWILIO_ACCOUNT_SID": "AC" + "0" * 32,
+        "TWILIO_AUTH_TOKEN": "token",
+        "TWILIO_PHONE_NUMBER": "+14155550100",
+        "ASSEMBLYAI_KEY": "key",
+        "DATABASE_URL": f"sqlite:///{tmp_path}/db.sqlite3",
+        "MEDIA_ROOT": str(tmp_path),
+    }
+
+    done = subprocess.run(
+        [sys.executable, "manage.py", "check", "--deploy", "--fail-level=WARNING"],
+        check=False,
+        cwd=ROOT,
+        env=environ,
+        capture_output=True,
+        text=True,
+        timeout=60,
+    )
+
+    assert done.returncode == 0, done.stderr
+    assert "no issues" in done.stdout
+
+
+# Guessing passwords
+
+
+def sign_in(name="ada", password="wrong", **environ):
+    """The answer's status: 200 asks again, 302 is in, 429 is locked out."""
+    fields = {"username": name, "password": password}
+    return Client().post("/admin/login/", fields, **environ).status_code
+
+
+@pytest.fixture
+def ada():
+    return User.objects.create_user("ada", password="secret", is_staff=True)
+
+
+HERE, THERE = {"REMOTE_ADDR": "203.0.113.9"}, {"REMOTE_ADDR": "198.51.100.7"}
+
+
+def test_nine_wrong_passwords_are_forgiven(ada):
+    assert [sign_in(**HERE) for _ in range(9)] == [200] * 9
+    assert sign_in(password="secret", **HERE) == 302
+
+
+def test_the_tenth_locks_this_name_from_this_address_and_nobody_else(ada):
+    User.objects.create_user("grace", password="secret", is_staff=True)
+    for _ in range(9):
+        sign_in(**HERE)
+
+    assert sign_in(**HERE) == 429
+    assert sign_in(password="secret", **HERE) == 429
+    assert sign_in(password="secret", **THERE) == 302
+    assert sign_in("grace", "secret", **HERE) == 302
+
+
+def test_a_name_written_otherwise_has_no_guesses_of_its_own(ada):
+    # Full-width letters, which Django takes for the same name.
+    for _ in range(10):
+        sign_in("ａｄａ", **HERE)
+
+    assert sign_in(password="secret", **HERE) == 429
+
+
+def test_the_lock_opens_after_a_quarter_of_an_hour(ada):
+    for _ in range(10):
+        sign_in(**HERE)
+    for attempt in AccessAttempt.objects.all():
+        attempt.attempt_time -= timedelta(minutes=15, seconds=1)
+        attempt.save()
+
+    assert sign_in(password="secret", **HERE) == 302
+
+
+def test_the_page_says_so_in_words(ada, client):
+    for _ in range(10):
+        sign_in(**HERE)
+
+    fields = {"username": "ada", "password": "secret"}
+    page = client.post("/admin/login/", fields, **HERE)
+
+    assert page.status_code == 429
+    assert "Too many attempts" in page.text
+    assert "ada" not in page.text
+
+
+def test_behind_a_proxy_a_stranger_does_not_lock_an_operator_out(ada):
+    """All requests come from the proxy: who sent them stands in X-Forwarded-For."""
+    proxy = {"REMOTE_ADDR": "127.0.0.1", "HTTP_X_FORWARDED_PROTO": "https"}
+    stranger = {**proxy, "HTTP_X_FORWARDED_FOR": "203.0.113.9"}
+    operator = {**proxy, "HTTP_X_FORWARDED_FOR": "198.51.100.7"}
+    for _ in range(10):
+        sign_in(**stranger)
+
+    assert sign_in(password="secret", **stranger) == 429
+    assert sign_in(password="secret", **operator) == 302
+
+
+def test_an_invented_address_gives_no_new_guesses(ada):
+    """What the sender wrote himself stands before what the proxy wrote."""
+    for number in range(10):
+        forged = f"10.1.1.{number}, 203.0.113.9"
+        sign_in(REMOTE_ADDR="127.0.0.1", HTTP_X_FORWARDED_FOR=forged)
+
+    forged = {"HTTP_X_FORWARDED_FOR": "10.9.9.9, 203.0.113.9"}
+    assert sign_in(password="secret", REMOTE_ADDR="127.0.0.1", **forged) == 429
+
+
+def test_neither_name_nor_password_is_logged(ada, caplog):
+    caplog.set_level("DEBUG")
+    for _ in range(11):
+        sign_in(password="hunter2hunter2", **HERE)
+
+    assert "hunter2" not in caplog.text
+    kept = str(list(AccessAttempt.objects.values()))
+    assert "hunter2" not in kept
+
+
+def test_an_unknown_name_gets_the_same_answer_as_a_wrong_password(ada, client):
+    pages = []
+    for name in ("ada", "eve"):
+        fields = {"username": name, "password": "wrong"}
+        text = client.post("/admin/login/", fields).text
+        text = re.sub(r'csrfmiddlewaretoken" value="[^"]+"', "", text)
+        pages.append(text.replace(f'value="{name}"', ""))
+
+    assert pages[0] == pages[1]
