@@ -6,6 +6,11 @@ app_name = "transcription"
 
 urlpatterns = [
     path("search/", views.search_page, name="search"),
+    path(
+        "transcripts/<uuid:uuid>/export/<str:extension>/",
+        views.export,
+        name="export",
+    ),
     # AssemblyAI
     path(
         "webhooks/assemblyai/<uuid:uuid>/",

@@ -1,11 +1,14 @@
+from uuid import UUID
+
 from django.contrib.auth.decorators import permission_required
 from django.core.paginator import Paginator
-from django.http import HttpRequest, HttpResponse
-from django.shortcuts import render
+from django.http import Http404, HttpRequest, HttpResponse
+from django.shortcuts import get_object_or_404, render
 from django.views.decorators.cache import never_cache
 from django.views.decorators.http import require_safe
 
-from transcription import search
+from djtranscribe.models import Access
+from transcription import exports, search
 from transcription.hits import hit
 from transcription.models import Transcript
 
@@ -35,3 +38,25 @@ def search_page(request: HttpRequest) -> HttpResponse:
         "hits": [hit(rows[pk], query) for pk in page.object_list if pk in rows],
     }
     return render(request, "transcription/search.html", context)
+
+
+@require_safe
+@never_cache
+@permission_required("transcription.view_transcript", raise_exception=True)
+def export(request: HttpRequest, uuid: UUID, extension: str) -> HttpResponse:
+    """One transcript as a file; ?times=1 and ?speakers=1 add these."""
+    kind = exports.FORMATS.get(extension)
+    if kind is None:
+        raise Http404("There is no such format.")
+    transcripts = Transcript.objects.select_related("recording__call")
+    transcript = get_object_or_404(transcripts, uuid=uuid)
+    options = exports.Options(
+        times=request.GET.get("times") == "1",
+        speakers=request.GET.get("speakers") == "1",
+    )
+    content = kind.make(transcript, options)
+    Access.objects.note(request.user, Access.Action.READ, [transcript])
+    answer = HttpResponse(content, content_type=kind.content_type)
+    name = exports.filename(transcript, extension)
+    answer["Content-Disposition"] = f'attachment; filename="{name}"'
+    return answer

@@ -1,0 +1,401 @@
+"""Each file is read back by somebody else's library, or by a parser written for it."""
+
+import csv
+import io
+import json
+import re
+import zipfile
+from itertools import pairwise
+
+import docx
+import pypdf
+import pytest
+import webvtt
+from django.template.loader import render_to_string
+from hypothesis import given
+from hypothesis import settings as hypothesis
+from hypothesis import strategies as st
+
+from djtranscribe.models import Access
+from tests.caller.twilio import CALL_SID, NUMBER, a_call, a_recording
+from transcription import exports, subtitles
+from transcription.exports import FORMATS, Options
+from transcription.models import Transcript
+from transcription.reading import Word, words_of
+
+from .assemblyai import a_transcript
+
+ADMIN = "/admin/transcription/transcript/"
+TEXT = "Please call the cardiology ward. José said <no> & {yes}. Привет!"
+WORDS = [
+    {
+        "text": word,
+        "start": number * 400,
+        "end": number * 400 + 350,
+        "confidence": 0.9,
+        "speaker": "A" if number < 5 else "B",
+        "channel": None,
+    }
+    for number, word in enumerate(TEXT.split())
+]
+# AssemblyAI's fields may be missing or null.
+BROKEN = [
+    {"text": "Please", "start": None, "end": None},
+    {"text": None},
+    "odd",
+    {"text": "call", "start": 900, "end": 100},
+    {"text": "back.", "start": 50},
+]
+
+
+@pytest.fixture
+def transcript(db):
+    recording = a_recording(call=a_call(sid=CALL_SID, status="completed"))
+    return a_transcript(
+        "completed",
+        recording=recording,
+        text=TEXT,
+        words=WORDS,
+        confidence=0.9,
+        language="en_us",
+        audio_seconds=5,
+    )
+
+
+def url(transcript, extension):
+    return f"/transcripts/{transcript.uuid}/export/{extension}/"
+
+
+def srt(content):
+    """[(start in ms, end, [line])], by the format's own rules."""
+    blocks = content.decode().replace("\r\n", "\n").strip("\n").split("\n\n")
+    cues = []
+    for number, block in enumerate(blocks, 1):
+        head, times, *lines = block.split("\n")
+        assert head == str(number)
+        found = re.fullmatch(
+            r"(\d\d+):(\d\d):(\d\d),(\d{3}) --> (\d\d+):(\d\d):(\d\d),(\d{3})", times
+        )
+        h, m, s, ms, h2, m2, s2, ms2 = map(int, found.groups())
+        start = ((h * 60 + m) * 60 + s) * 1000 + ms
+        cues.append((start, ((h2 * 60 + m2) * 60 + s2) * 1000 + ms2, lines))
+    return cues
+
+
+def vtt(content):
+    assert content.startswith(b"WEBVTT\n")
+    return webvtt.from_string(content.decode())
+
+
+def docx_lines(content):
+    return [each.text for each in docx.Document(io.BytesIO(content)).paragraphs]
+
+
+def pdf_text(content):
+    pages = pypdf.PdfReader(io.BytesIO(content)).pages
+    return " ".join(" ".join(page.extract_text() for page in pages).split())
+
+
+def visible(extension, content):
+    """What a reader sees of the file, without line breaks."""
+    if extension == "pdf":
+        return pdf_text(content)
+    if extension == "docx":
+        return " ".join(docx_lines(content))
+    if extension == "srt":
+        return " ".join(" ".join(lines) for _, _, lines in srt(content))
+    if extension == "vtt":
+        return " ".join(cue.text.replace("\n", " ") for cue in vtt(content))
+    if extension == "json":
+        return json.dumps(json.loads(content), ensure_ascii=False)
+    return content.decode()
+
+
+# One
+
+
+@pytest.mark.parametrize("extension", FORMATS)
+def test_the_file_holds_the_text_and_no_number_in_its_name(
+    browser, transcript, extension
+):
+    answer = browser.get(url(transcript, extension))
+
+    name = answer["Content-Disposition"]
+    assert answer.status_code == 200
+    assert name.endswith(f'{transcript.uuid}.{extension}"')
+    assert NUMBER.removeprefix("+") not in name
+    assert "Please call the cardiology ward." in visible(extension, answer.content)
+
+
+@pytest.mark.parametrize("extension", FORMATS)
+def test_times_and_speakers_are_there_if_asked_for(browser, transcript, extension):
+    plain = browser.get(url(transcript, extension)).content
+    both = browser.get(url(transcript, extension), {"times": "1", "speakers": "1"})
+
+    speaker = '"speaker": "B"' if extension == "json" else "Speaker B"
+    assert speaker not in visible(extension, plain)
+    assert speaker in visible(extension, both.content)
+
+
+def test_text_and_word_files_show_when_and_who(transcript):
+    both = Options(times=True, speakers=True)
+
+    assert exports.txt(transcript, both).decode() == (
+        "[0:00 Speaker A] Please call the cardiology ward.\n\n"
+        "[0:02 Speaker B] José said <no> & {yes}. Привет!\n"
+    )
+    assert exports.txt(transcript, Options(times=True)).startswith(b"[0:00] Please")
+    assert exports.txt(transcript, Options()).decode() == f"{TEXT}\n"
+    assert docx_lines(exports.docx(transcript, both))[2:] == [
+        "0:00 Speaker A  Please call the cardiology ward.",
+        "0:02 Speaker B  José said <no> & {yes}. Привет!",
+    ]
+
+
+def test_json_holds_what_assemblyai_said(transcript):
+    read = json.loads(exports.as_json(transcript, Options(times=True)))
+    plain = json.loads(exports.as_json(transcript, Options()))
+
+    assert (read["text"], read["number"]) == (TEXT, NUMBER)
+    assert read["words"][1] == {
+        "text": "call",
+        "confidence": 0.9,
+        "start": 400,
+        "end": 750,
+    }
+    assert plain["words"][1] == {"text": "call", "confidence": 0.9}
+
+
+def test_subtitles_hold_what_would_be_markup(transcript):
+    as_srt = visible("srt", FORMATS["srt"].make(transcript, Options()))
+    as_vtt = FORMATS["vtt"].make(transcript, Options()).decode()
+
+    assert "José said <no> & (yes). Привет!" in as_srt
+    assert "&lt;no&gt; &amp; (yes)" in as_vtt
+
+
+def test_a_pdf_says_that_its_font_lacks_letters(transcript):
+    read = pdf_text(exports.pdf(transcript, Options()))
+
+    assert "José said <no> & {yes}. ??????!" in read
+    assert "The other formats have them all." in read
+
+
+def test_a_pdf_of_western_letters_has_no_such_note(transcript):
+    transcript.text = "“Zürich” – café… €5"
+    read = pdf_text(exports.pdf(transcript, Options()))
+
+    assert "“Zürich” – café… €5" in read
+    assert "other formats" not in read
+
+
+def test_a_long_pdf_has_pages(transcript):
+    transcript.text = "Words and words. " * 3000
+
+    assert (
+        len(pypdf.PdfReader(io.BytesIO(exports.pdf(transcript, Options()))).pages) > 5
+    )
+
+
+@pytest.mark.parametrize("extension", FORMATS)
+@pytest.mark.parametrize("words", [BROKEN, [], None, "odd", [{}]])
+def test_words_that_are_odd_break_no_file(transcript, extension, words):
+    transcript.text, transcript.words = "Please call\x0b back.", words
+    options = Options(times=True, speakers=True)
+
+    content = FORMATS[extension].make(transcript, options)
+
+    assert "Please call" in visible(extension, content)
+
+
+@pytest.mark.parametrize("extension", sorted(set(FORMATS) - {"json"}))
+@pytest.mark.parametrize(
+    ("status", "columns", "sentence"),
+    [
+        ("completed", {}, "Nobody spoke in this recording."),
+        ("error", {"error": "Too short."}, "could not be transcribed. Too short."),
+        ("queued", {}, "This transcript is not finished: Queued"),
+    ],
+)
+def test_a_transcript_without_text_is_a_sentence(
+    browser, extension, status, columns, sentence
+):
+    transcript = a_transcript(status, **columns)
+
+    answer = browser.get(url(transcript, extension))
+
+    assert sentence in visible(extension, answer.content)
+
+
+def test_a_transcript_without_text_is_empty_in_json_and_says_why(browser):
+    transcript = a_transcript("error", error="Too short.")
+
+    read = json.loads(browser.get(url(transcript, "json")).content)
+
+    assert (read["text"], read["words"], read["error"]) == ("", [], "Too short.")
+
+
+def test_whoever_saves_a_transcript_has_read_it(browser, operator, transcript):
+    browser.get(url(transcript, "txt"))
+
+    noted = Access.objects.get()
+    assert (noted.user, noted.action, noted.row) == (operator, "read", transcript.pk)
+
+
+@pytest.mark.parametrize("extension", ["exe", "TXT", "doc"])
+def test_a_format_that_there_is_not_is_not_found(browser, transcript, extension):
+    assert browser.get(url(transcript, extension)).status_code == 404
+
+
+def test_who_may_not_read_may_not_save(client, django_user_model, transcript):
+    client.force_login(django_user_model.objects.create_user("nobody"))
+
+    assert client.get(url(transcript, "txt")).status_code == 403
+    assert not Access.objects.exists()
+
+
+def test_the_links_lead_to_every_format(transcript):
+    page = render_to_string("transcription/_exports.html", {"transcript": transcript})
+
+    for extension in FORMATS:
+        assert f'formaction="{url(transcript, extension)}"' in page
+
+
+# Subtitles
+
+
+words_spoken = st.lists(
+    st.tuples(
+        st.text(st.characters(categories=["L", "P"]), min_size=1, max_size=100),
+        st.integers(0, 4000),
+        st.integers(0, 1500),
+        st.sampled_from(["", "Speaker A", "Speaker B"]),
+    ),
+    max_size=60,
+)
+
+
+@hypothesis(max_examples=200, deadline=None)
+@given(words_spoken)
+def test_no_subtitle_is_too_long_too_short_or_over_another(said):
+    words, at = [], 0
+    for text, gap, lasts, speaker in said:
+        words.append(Word(text, at + gap, at + gap + lasts, None, speaker))
+        at += gap + lasts
+
+    cues = subtitles.cues(words)
+
+    assert "".join("".join(cue.lines) for cue in cues).replace(" ", "") == "".join(
+        word.text for word in words
+    )
+    for cue in cues:
+        assert len(cue.lines) <= 2
+        assert max(map(len, cue.lines)) <= 42
+        assert cue.end - cue.start >= 1000
+    for before, after in pairwise(cues):
+        assert before.end <= after.start
+
+
+def test_slow_speech_can_be_read_and_fast_speech_is_not_delayed():
+    slow = "A sentence, of twenty letters each. " * 3
+    spoken = [
+        Word(word, n * 400, n * 400 + 300, None, "")
+        for n, word in enumerate(slow.split())
+    ]
+    fast = [word._replace(start=word.start // 4, end=word.end // 4) for word in spoken]
+
+    for cue in subtitles.cues(spoken):
+        assert sum(map(len, cue.lines)) * 1000 / (cue.end - cue.start) <= 20
+    assert subtitles.cues(fast)[-1].start <= 1000 * len(subtitles.cues(fast))
+
+
+def test_a_subtitle_begins_with_its_first_word_and_ends_with_its_sentence():
+    words = words_of(WORDS)
+
+    first, second, *_ = subtitles.cues(words)
+
+    assert (first.start, first.lines) == (0, ["Please call the cardiology ward."])
+    assert second.start == WORDS[5]["start"]
+
+
+def test_a_silence_leaves_the_screen_empty():
+    words = [Word("One.", 0, 500, None, ""), Word("Two.", 60_000, 60_500, None, "")]
+
+    assert [(cue.start, cue.end) for cue in subtitles.cues(words)] == [
+        (0, 1000),
+        (60_000, 61_000),
+    ]
+
+
+# Many
+
+
+def act(browser, action, *rows):
+    chosen = {"action": action, "_selected_action": [row.pk for row in rows]}
+    answer = browser.post(ADMIN, chosen)
+    return answer, b"".join(answer.streaming_content)
+
+
+@pytest.fixture
+def many(transcript):
+    others = [
+        a_transcript(
+            "completed",
+            recording=transcript.recording,
+            assemblyai_id=str(number),
+            text=f"=HYPERLINK({number})",
+        )
+        for number in range(5)
+    ]
+    return [transcript, *others]
+
+
+def test_many_are_one_csv(browser, many, monkeypatch):
+    monkeypatch.setattr(exports, "AT_ONCE", 2)
+
+    answer, content = act(browser, "export_csv", *many)
+
+    rows = list(csv.DictReader(io.StringIO(content.decode("utf-8-sig"), newline="")))
+    assert answer["Content-Disposition"] == 'attachment; filename="transcripts.csv"'
+    assert {row["uuid"] for row in rows} == {str(each.uuid) for each in many}
+    assert {row["number"] for row in rows} == {"'" + NUMBER}
+    assert TEXT in {row["text"] for row in rows}
+    assert "'=HYPERLINK(3)" in {row["text"] for row in rows}
+    assert Access.objects.count() == 6
+
+
+@pytest.mark.parametrize("begin", ["=", "+", "-", "@", "\t", "\r"])
+def test_no_cell_is_a_formula(begin):
+    assert exports.harmless(f"{begin}1") == f"'{begin}1"
+    assert exports.harmless(f"1{begin}") == f"1{begin}"
+    assert exports.harmless(None) == ""
+
+
+@pytest.mark.parametrize("extension", FORMATS)
+def test_many_are_one_zip(browser, many, extension):
+    answer, content = act(browser, f"export_{extension}", *many)
+
+    archive = zipfile.ZipFile(io.BytesIO(content))
+    assert answer.streaming
+    assert archive.testzip() is None
+    assert len(archive.namelist()) == 6
+    name = exports.filename(many[0], extension)
+    assert "cardiology ward." in visible(extension, archive.read(name))
+
+
+def test_nothing_is_read_before_it_is_sent(many, operator):
+    pieces = exports.zip_pieces(
+        exports.batches(Transcript.objects.all(), operator), "txt", Options()
+    )
+
+    assert not Access.objects.exists()
+    assert next(pieces).startswith(b"PK")
+    assert Access.objects.count() == 6
+
+
+def test_who_may_not_read_may_not_export_many(client, django_user_model, many):
+    client.force_login(django_user_model.objects.create_user("no", is_staff=True))
+
+    answer = client.post(ADMIN, {"action": "export_csv", "_selected_action": ["1"]})
+
+    assert answer.status_code == 403
