@@ -43,15 +43,16 @@ def page_of(transcript: Transcript) -> dict[str, Any]:
     """What the page of a transcript shows above admin's own fields."""
     recording = transcript.recording
     loudness = recording.loudness()
-    words = reading.words_of(transcript.words)
     known = [loudness.get("seconds"), transcript.audio_seconds]
+    seconds = next(filter(None, known), recording.duration_seconds or 0)
+    words = reading.words_of(transcript.words, seconds)
     return {
         "call_link": link(recording.call) if recording.call else "",
         "recording_link": link(recording),
         "has_audio": bool(recording.audio),
         "outline": waveform.outline(loudness.get("levels", [])),
         "wave_width": waveform.LEVELS,
-        "seconds": next(filter(None, known), recording.duration_seconds or 0),
+        "seconds": seconds,
         "state": state_of(transcript),
         "language": transcript.language[:2],
         "words": words,

@@ -100,6 +100,12 @@ def test_numbers_that_are_missing_or_odd_are_made_up_for(odd):
     json.dumps(reading.for_the_player(words), allow_nan=False)
 
 
+def test_nothing_is_said_after_the_end_of_the_audio():
+    words = words_of([a_word("a", 0, 900), a_word("b", 99_000, 99_100)], seconds=5)
+
+    assert [(word.start, word.end) for word in words] == [(0, 900), (900, 900)]
+
+
 @pytest.mark.parametrize(
     "listed", [None, "words", {}, [None, 3, "x", [], {}, a_word(None), a_word(" ")]]
 )

@@ -9,6 +9,7 @@
   const audio = desk.querySelector("audio");
   const wave = desk.querySelector(".wave");
   const [width, height] = [wave.viewBox.baseVal.width, wave.viewBox.baseVal.height];
+  const line = wave.querySelector(".now");
   const text = byId("text");
   const count = byId("count");
   const words = [...text.querySelectorAll(".said > span")];
@@ -19,6 +20,7 @@
   let doubtful = [];
   let target = -1;
   let spoken = -1;
+  let drawn = null;
   let stop = 0;
   let frame = 0;
 
@@ -42,13 +44,16 @@
 
   function inSight(word) {
     const { top, bottom } = word.getBoundingClientRect();
-    return top >= desk.getBoundingClientRect().bottom * (getComputedStyle(desk).position === "sticky") && bottom <= innerHeight;
+    const stays = getComputedStyle(desk).position === "sticky";
+    return top >= (stays ? desk.getBoundingClientRect().bottom : 0) && bottom <= innerHeight;
   }
 
   function follow() {
     const at = wordAt(now());
-    const across = length() ? (now() / length()) * width : 0;
-    desk.querySelector(".now").setAttribute("d", `M${across.toFixed(2)} 0V${height}`);
+    const across = length() ? ((now() / length()) * width).toFixed(1) : 0;
+    // Only when it moves: the whole picture is painted anew.
+    if (across !== drawn) line.setAttribute("d", `M${across} 0V${height}`);
+    drawn = across;
     if (at === spoken) return;
     // Whoever has scrolled away reads something else: the text stays where it is.
     const along = !audio.paused && spoken >= 0 && inSight(words[spoken]);
@@ -99,7 +104,8 @@
   }
 
   function place() {
-    const places = doubtful.map((number) => `M${((starts[number] / length()) * width).toFixed(1)} 0V${height}`);
+    // Below the sound and not across it: of three hours there may be a thousand.
+    const places = doubtful.map((number) => `M${Math.round((starts[number] / length()) * width)} ${height * 0.8}V${height}`);
     desk.querySelector(".checks").setAttribute("d", length() ? [...new Set(places)].join("") : "");
   }
 

@@ -1,0 +1,173 @@
+"""How fast is a transcript's page with three hours of speech, 30,000 words?
+
+    python -m benchmarks.transcript_page
+
+Starts a sandbox, puts one such transcript into its database, and opens it in
+Chromium. Prints milliseconds, and how busy the machine is with other things; exits
+with 1 if the median of the first text is a second or more, or that of a key 50 ms or
+more until its effect is painted.
+"""
+
+import os
+import random
+import sys
+import tempfile
+import time
+import wave
+from collections.abc import Iterator, Sequence
+from pathlib import Path
+from statistics import median
+from typing import Any
+
+from playwright.sync_api import Page
+
+from tests.live.browser import chromium, sign_in
+from tests.live.sandbox import ROOT, running
+
+SECONDS, WORDS = 3 * 3600, 30_000
+OPENINGS, PRESSES = 5, 20
+TEXT_MS, KEY_MS = 1000, 50
+
+# The first frame after the one in which the words are there has shown them.
+WATCH = """
+const look = () => {
+  if (document.querySelector(".said > span")) {
+    requestAnimationFrame(() => { window.firstText = performance.now(); });
+  } else {
+    requestAnimationFrame(look);
+  }
+};
+look();
+window.keys = [];
+addEventListener("keydown", (event) => {
+  const pressed = event.timeStamp;
+  // After the handlers; then a frame, and the task that follows its painting.
+  requestAnimationFrame(() => {
+    const { port1, port2 } = new MessageChannel();
+    port1.onmessage = () => window.keys.push(performance.now() - pressed);
+    port2.postMessage(null);
+  });
+}, true);
+"""
+
+
+def main() -> int:
+    with (
+        tempfile.TemporaryDirectory() as folder,
+        running(Path(folder), pace=0.1) as sandbox,
+    ):
+        address = sandbox.site + a_long_transcript(Path(folder))
+        with chromium() as browser:
+            page = browser.new_page(viewport={"width": 1280, "height": 800})
+            page.add_init_script(WATCH)
+            page.goto(sandbox.site + "/admin/login/?next=/")
+            sign_in(page)
+            page.wait_for_url(sandbox.site + "/")
+            texts, ready, sizes = zip(
+                *(opened(page, address) for _ in range(OPENINGS)), strict=True
+            )
+            keys = {name: pressed(page, name) for name in ("n", "p", " ", "ArrowRight")}
+    print(f"the page: {max(sizes) / 1e6:.1f} MB of HTML")
+    print(f"first text: {said(texts)}, of {OPENINGS} openings")
+    print(f"all ready: {said(ready)}")
+    for name, times in keys.items():
+        print(f"key {name!r}: {said(times)}, of {PRESSES} presses")
+    print(f"load average {os.getloadavg()[0]:.1f} on {os.cpu_count()} processors")
+    slowest = max(median(times) for times in keys.values())
+    return int(median(texts) >= TEXT_MS or slowest >= KEY_MS)
+
+
+def said(times: Sequence[float]) -> str:
+    return f"median {median(times):.0f} ms, worst {max(times):.0f} ms"
+
+
+def opened(page: Page, address: str) -> tuple[float, float, int]:
+    """First text and all ready, in ms since the address was asked for, and bytes."""
+    page.goto(address)
+    page.wait_for_function("window.firstText")
+    found: list[Any] = page.evaluate(
+        """() => {
+            const [entry] = performance.getEntriesByType("navigation");
+            return [window.firstText, entry.domComplete, entry.decodedBodySize];
+        }"""
+    )
+    return round(found[0]), found[1], found[2]
+
+
+def pressed(page: Page, key: str) -> list[float]:
+    for number in range(PRESSES):
+        page.keyboard.press(key)
+        page.wait_for_function("n => window.keys.length > n", arg=number)
+        page.wait_for_timeout(100)
+    times: list[float] = page.evaluate("window.keys.splice(0)")
+    return times
+
+
+def a_long_transcript(folder: Path) -> str:
+    """The path of its page. Its rows are written as the sandbox's own processes do."""
+    os.environ |= {
+        "DJANGO_SETTINGS_MODULE": "djtranscribe.settings",
+        "DEBUG": "true",
+        "DATABASE_URL": f"sqlite:///{folder / 'db.sqlite3'}",
+        "MEDIA_ROOT": str(folder / "media"),
+    }
+    import django
+
+    django.setup()
+    from caller.models import Recording
+    from transcription.models import Transcript
+
+    recording = Recording.objects.create(status="completed", source="file")
+    began = time.perf_counter()
+    recording.store_audio(three_hours(folder / "long.wav"))
+    stored = time.perf_counter() - began
+    began = time.perf_counter()
+    Recording.objects.update(peaks=None)
+    recording.refresh_from_db()
+    recording.loudness()
+    print(f"three hours of audio: stored in {stored:.1f} s, ", end="")
+    print(f"measured for the waveform in {time.perf_counter() - began:.1f} s")
+    words = spoken()
+    transcript = Transcript.objects.create(
+        recording=recording,
+        status="completed",
+        text=" ".join(word["text"] for word in words),
+        words=words,
+        confidence=0.93,
+        next_attempt_at=None,
+    )
+    return transcript.get_absolute_url()
+
+
+def three_hours(path: Path) -> Iterator[bytes]:
+    with wave.open(str(ROOT / "sandbox/clips/01-appointment.wav")) as clip:
+        form, sound = clip.getparams(), clip.readframes(clip.getnframes())
+    with wave.open(str(path), "wb") as out:
+        out.setparams(form)
+        for _ in range(round(SECONDS / (form.nframes / form.framerate))):
+            out.writeframesraw(sound)
+    with path.open("rb") as file:
+        yield from iter(lambda: file.read(256 * 1024), b"")
+
+
+def spoken() -> list[dict[str, Any]]:
+    """Two people in turns; every 25th word is doubtful."""
+    chance = random.Random(5)
+    text = (ROOT / "sandbox/clips/01-appointment.txt").read_text().split()
+    each = SECONDS * 1000 // WORDS
+    return [
+        {
+            "text": text[number % len(text)],
+            "start": number * each,
+            "end": number * each + each * 3 // 4,
+            "confidence": round(chance.uniform(0.1, 0.5), 5)
+            if number % 25 == 7
+            else round(chance.uniform(0.6, 1), 5),
+            "speaker": "AB"[number // 60 % 2],
+        }
+        for number in range(WORDS)
+    ]
+
+
+if __name__ == "__main__":
+    sys.exit(main())
