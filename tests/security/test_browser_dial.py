@@ -1,0 +1,405 @@
+"""When a real browser makes a phone ring: the table of the design, row by row.
+
+Counted is what Twilio's stand-in was asked. The other site is the same machine under
+another name: 127.0.0.1, where ours is localhost.
+"""
+
+import re
+from collections.abc import Callable, Iterator
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from itertools import count
+from threading import Thread
+
+import pytest
+from playwright.sync_api import Browser, BrowserContext, Page, expect
+
+from tests.live.browser import CHROMIUM, chromium, sign_in
+from tests.live.sandbox import Sandbox, running
+
+pytestmark = [
+    pytest.mark.slow,
+    pytest.mark.browser,
+    pytest.mark.skipif(not CHROMIUM, reason="there is no chromium here"),
+]
+
+# Long enough for a request that should not be to have been.
+SETTLE_MS = 700
+last_four = count(3100)
+
+
+@pytest.fixture(autouse=True)
+def vendors() -> None:
+    """These tests talk to the stand-ins on this machine, over real sockets."""
+
+
+@pytest.fixture(scope="module")
+def sandbox(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Sandbox]:
+    with running(tmp_path_factory.mktemp("dial"), pace=0.1) as sandbox:
+        yield sandbox
+
+
+@pytest.fixture(scope="module")
+def browser() -> Iterator[Browser]:
+    with chromium() as browser:
+        yield browser
+
+
+@pytest.fixture
+def context(browser: Browser, sandbox: Sandbox) -> Iterator[BrowserContext]:
+    """Signed in."""
+    context = browser.new_context()
+    page = context.new_page()
+    page.goto(f"{sandbox.site}/")
+    sign_in(page)
+    page.close()
+    yield context
+    context.close()
+
+
+@pytest.fixture
+def page(context: BrowserContext) -> Page:
+    return context.new_page()
+
+
+class Number:
+    """A number that only this test calls."""
+
+    def __init__(self, sandbox: Sandbox) -> None:
+        self.sandbox = sandbox
+        self.digits = f"1415555{next(last_four)}"
+        self.address = f"{sandbox.site}/dial/{self.digits}/"
+
+    @property
+    def rang(self) -> int:
+        """How often Twilio was asked to call it."""
+        account = "/2010-04-01/Accounts/AC5a4db0c55a4db0c55a4db0c55a4db0c5"
+        asked = self.sandbox.requests_to(
+            self.sandbox.twilio, "POST", f"{account}/Calls.json"
+        )
+        return len([each for each in asked if self.digits in str(each["body"])])
+
+
+@pytest.fixture
+def number(sandbox: Sandbox) -> Number:
+    return Number(sandbox)
+
+
+@pytest.fixture
+def other_site() -> Iterator[Callable[[str], str]]:
+    """Serve this page on another site; its address."""
+    documents: dict[str, str] = {}
+
+    class Handler(BaseHTTPRequestHandler):
+        def do_GET(self) -> None:
+            document = documents.get(self.path, "")
+            if document.startswith("http"):
+                self.send_response(302)
+                self.send_header("Location", document)
+                self.end_headers()
+                return
+            self.send_response(200 if document else 404)
+            self.send_header("Content-Type", "text/html")
+            self.end_headers()
+            self.wfile.write(document.encode())
+
+        def log_message(self, *args: object) -> None:
+            pass
+
+    server = ThreadingHTTPServer(("127.0.0.1", 0), Handler)
+    Thread(target=server.serve_forever, daemon=True).start()
+
+    def serve(document: str) -> str:
+        path = f"/{len(documents)}"
+        documents[path] = document
+        return f"http://127.0.0.1:{server.server_port}{path}"
+
+    yield serve
+    server.shutdown()
+    server.server_close()
+
+
+def expect_question(page: Page, number: Number) -> None:
+    """The page with the number and one button: nothing rang."""
+    expect(page).to_have_url(number.address)
+    expect(page.get_by_role("button", name=re.compile("^Call"))).to_be_visible()
+    assert number.rang == 0
+
+
+def expect_call(page: Page, number: Number) -> None:
+    expect(page).to_have_url(re.compile("/calls/"))
+    assert number.rang == 1
+
+
+# What dials
+
+
+def test_a_typed_address_dials(page: Page, number: Number):
+    page.goto(number.address)
+
+    expect_call(page, number)
+
+
+def test_a_bookmark_dials_again_only_after_the_first_call(page: Page, number: Number):
+    page.goto(number.address)
+    first = page.url
+    page.goto("about:blank")
+    page.goto(number.address)
+
+    # Still ringing, or over: then it is a new call that the person asked for.
+    assert number.rang == (1 if page.url == first else 2)
+
+
+def test_the_button_dials(page: Page, number: Number, sandbox: Sandbox):
+    page.goto(f"{sandbox.site}/dial/?number={number.digits}", referer=sandbox.site)
+    if "/calls/" not in page.url:
+        page.get_by_role("button", name=re.compile("^Call")).click()
+
+    expect_call(page, number)
+
+
+def test_the_box_on_our_own_page_asks_once_more(
+    page: Page, number: Number, sandbox: Sandbox
+):
+    page.goto(f"{sandbox.site}/")
+    page.get_by_label("Number to call").fill(number.digits)
+    page.get_by_role("button", name="Continue").click()
+
+    expect_question(page, number)
+    page.get_by_role("button", name=re.compile("^Call")).click()
+    expect_call(page, number)
+
+
+# What does not
+
+
+def test_a_reload_of_the_call_does_not_dial_again(page: Page, number: Number):
+    page.goto(number.address)
+    for _ in range(3):
+        page.reload()
+
+    expect_call(page, number)
+
+
+def test_back_and_forward_do_not_dial_again(
+    page: Page, number: Number, sandbox: Sandbox
+):
+    page.goto(f"{sandbox.site}/")
+    page.goto(number.address)
+    expect_call(page, number)
+    page.go_back()
+    page.go_forward()
+    page.wait_for_timeout(SETTLE_MS)
+
+    expect_call(page, number)
+
+
+def test_back_to_the_question_after_the_button_does_not_dial_again(
+    page: Page, number: Number, sandbox: Sandbox
+):
+    page.goto(f"{sandbox.site}/")
+    page.get_by_label("Number to call").fill(number.digits)
+    page.get_by_role("button", name="Continue").click()
+    page.get_by_role("button", name=re.compile("^Call")).click()
+    expect(page).to_have_url(re.compile("/calls/"))
+    page.go_back()
+    page.wait_for_timeout(SETTLE_MS)
+    page.reload()
+    page.wait_for_timeout(SETTLE_MS)
+
+    assert number.rang == 1
+
+
+def link_to(page: Page, address: str, target: str = "_self") -> None:
+    page.evaluate(
+        """([address, target]) => {
+            const link = document.createElement("a");
+            link.id = "planted"; link.href = address; link.target = target;
+            link.textContent = "planted"; document.body.prepend(link);
+        }""",
+        [address, target],
+    )
+
+
+def test_a_link_on_our_own_page_asks(page: Page, number: Number, sandbox: Sandbox):
+    page.goto(f"{sandbox.site}/")
+    link_to(page, number.address)
+    page.click("#planted")
+
+    expect_question(page, number)
+    page.reload()
+    expect_question(page, number)
+
+
+@pytest.mark.parametrize("modifiers", [[], ["Control"], ["Shift"]])
+def test_a_link_on_another_site_asks(page: Page, number: Number, other_site, modifiers):
+    page.goto(other_site(f'<a id="planted" href="{number.address}">Win!</a>'))
+    if modifiers:
+        with page.context.expect_page() as opened:
+            page.click("#planted", modifiers=modifiers)
+        page = opened.value
+        page.wait_for_load_state()
+    else:
+        page.click("#planted")
+
+    # The session's cookie goes along with a link; the header says where it was.
+    expect_question(page, number)
+    page.reload()
+    expect_question(page, number)
+
+
+@pytest.mark.parametrize(
+    "attributes",
+    [
+        'rel="noreferrer"',
+        'rel="noopener" target="_blank"',
+        'referrerpolicy="no-referrer"',
+    ],
+)
+def test_a_link_that_hides_where_it_comes_from_asks(
+    page: Page, number: Number, other_site, attributes
+):
+    page.goto(other_site(f'<a id="planted" {attributes} href="{number.address}">x</a>'))
+    if "_blank" in attributes:
+        with page.context.expect_page() as opened:
+            page.click("#planted")
+        page = opened.value
+        page.wait_for_load_state()
+    else:
+        page.click("#planted")
+
+    expect_question(page, number)
+
+
+PLANTED = {
+    "image": '<img src="{0}">',
+    "script": '<script src="{0}"></script>',
+    "stylesheet": '<link rel="stylesheet" href="{0}">',
+    "frame": '<iframe src="{0}"></iframe>',
+    "sandboxed frame": '<iframe sandbox="allow-scripts" src="{0}"></iframe>',
+    "object": '<object data="{0}"></object>',
+    "embed": '<embed src="{0}">',
+    "audio": '<audio src="{0}" autoplay></audio>',
+    "prefetch": '<link rel="prefetch" href="{0}">',
+    "prerender": '<link rel="prerender" href="{0}">',
+    "preload": '<link rel="preload" as="fetch" href="{0}">',
+    "speculation rules": '<script type="speculationrules">{{"prefetch": [{{"source": '
+    '"list", "urls": ["{0}"]}}], "prerender": [{{"source": "list", "urls": ["{0}"]}}]'
+    "}}</script>",
+    "fetch": '<script>fetch("{0}", {{mode: "no-cors", credentials: "include"}})'
+    "</script>",
+    "a fetch that claims to be typed": '<script>fetch("{0}", {{credentials: "include", '
+    'headers: {{"Sec-Fetch-Site": "none", "Sec-Fetch-User": "?1"}}}})</script>',
+    "beacon": '<script>navigator.sendBeacon("{0}")</script>',
+    "ping": '<a id="go" href="#" ping="{0}">x</a><script>go.click()</script>',
+    "form without a click": '<form id="go" method="post" action="{0}"></form>'
+    "<script>go.submit()</script>",
+    "form that gets": '<form id="go" action="{0}"></form><script>go.submit()</script>',
+    "redirect by script": '<script>location = "{0}"</script>',
+    "redirect by refresh": '<meta http-equiv="refresh" content="0; url={0}">',
+    "window": '<script>window.open("{0}")</script>',
+    "replaced history": '<script>location.replace("{0}")</script>',
+}
+
+
+@pytest.mark.parametrize("how", PLANTED)
+def test_another_site_dials_by_no_means(page: Page, number: Number, other_site, how):
+    page.goto(other_site("<!doctype html>" + PLANTED[how].format(number.address)))
+    page.wait_for_timeout(SETTLE_MS)
+
+    assert number.rang == 0
+
+
+def test_a_form_on_another_site_that_a_person_sends_does_not_dial(
+    page: Page, number: Number, other_site
+):
+    page.goto(
+        other_site(
+            f'<form method="post" action="{number.address}">'
+            '<input name="csrfmiddlewaretoken" value="x"><button>Win!</button></form>'
+        )
+    )
+    page.get_by_role("button", name="Win!").click()
+    page.wait_for_load_state()
+
+    # The session's cookie does not go along: SameSite.
+    expect(page.get_by_role("button", name="Log in")).to_be_visible()
+    assert number.rang == 0
+
+
+def test_a_link_to_another_site_that_leads_back_to_us_asks(
+    page: Page, number: Number, sandbox: Sandbox, other_site
+):
+    page.goto(f"{sandbox.site}/")
+    link_to(page, other_site(number.address))
+    page.click("#planted")
+
+    expect_question(page, number)
+
+
+def test_what_is_prefetched_on_our_own_page_does_not_dial(
+    page: Page, number: Number, sandbox: Sandbox
+):
+    page.goto(f"{sandbox.site}/")
+    for rel in ("prefetch", "prerender"):
+        page.evaluate(
+            """([rel, address]) => {
+                const link = document.createElement("link");
+                link.rel = rel; link.href = address; document.head.append(link);
+            }""",
+            [rel, number.address],
+        )
+    page.wait_for_timeout(SETTLE_MS)
+
+    assert number.rang == 0
+
+
+def test_after_signing_in_it_asks(browser: Browser, number: Number):
+    context = browser.new_context()
+    page = context.new_page()
+    page.goto(number.address)
+    sign_in(page)
+
+    expect_question(page, number)
+    page.reload()
+    expect_question(page, number)
+    context.close()
+
+
+def test_a_stranger_dials_nothing(browser: Browser, number: Number):
+    context = browser.new_context()
+    page = context.new_page()
+    page.goto(number.address)
+
+    expect(page.get_by_role("button", name="Log in")).to_be_visible()
+    assert number.rang == 0
+    context.close()
+
+
+def test_a_redirect_from_a_typed_address_of_another_site_asks(
+    page: Page, number: Number, other_site
+):
+    """As of a link shortener, or of a poster's QR code."""
+    page.goto(other_site(number.address))
+    page.wait_for_load_state()
+
+    expect_question(page, number)
+
+
+def test_a_browser_that_does_not_say_how_it_came_asks(
+    context: BrowserContext, number: Number
+):
+    page = context.new_page()
+
+    def without_the_headers(route, request):
+        headers = {
+            name: value
+            for name, value in request.headers.items()
+            if not name.startswith("sec-fetch")
+        }
+        answer = context.request.get(number.address, headers=headers)
+        route.fulfill(response=answer)
+
+    page.route(number.address, without_the_headers)
+    page.goto(number.address)
+
+    expect_question(page, number)
