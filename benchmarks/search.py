@@ -9,7 +9,6 @@ of words with their times is left empty: it costs the same however many rows the
 """
 
 import argparse
-import io
 import os
 import random
 import statistics
@@ -18,7 +17,6 @@ import time
 from collections.abc import Iterator
 from itertools import accumulate, islice
 
-import dj_database_url
 import psycopg
 from psycopg import sql
 
@@ -29,7 +27,7 @@ ROWS_AT_ONCE = 5_000
 ASKED = 25
 
 SYLLABLES = [a + b for a in "bcdfghjklmnprstvwz" for b in "aeiou"]
-chance = random.Random(5)  # noqa: S311 - the same database each time
+chance = random.Random(5)  # the same each time
 
 
 def vocabulary() -> list[str]:
@@ -60,38 +58,38 @@ def fill(size: int) -> list[str]:
     recording = Recording.objects.create(call=call, status="completed")
     Transcript.objects.create(recording=recording, status="completed")
     with connection.cursor() as cursor:
-        # A copy of this row, with another text, is what COPY and INSERT make.
+        cursor.execute(
+            "SELECT column_name FROM information_schema.columns WHERE table_name = "
+            "'transcription_transcript' AND table_schema = 'public' AND "
+            "column_name NOT IN ('id', 'uuid', 'text', 'search_vector')"
+        )
+        others = ", ".join(f'"{name}"' for (name,) in cursor.fetchall())
+        # The one row, with another text and key.
+        insert = (
+            f"INSERT INTO transcription_transcript (uuid, text, {others}) "
+            f"SELECT gen_random_uuid(), said.text, {others} FROM said, one"
+        )
         cursor.execute("CREATE TEMPORARY TABLE said (text text)")
         cursor.execute(
-            "SELECT string_agg(quote_ident(column_name), ', ') FROM "
-            "information_schema.columns WHERE table_name = 'transcription_transcript' "
-            "AND table_schema = 'public' AND is_generated = 'NEVER' "
-            "AND column_name NOT IN ('id', 'uuid', 'text')"
+            "CREATE TEMPORARY TABLE one AS "
+            f"SELECT {others} FROM transcription_transcript"
         )
-        columns = cursor.fetchone()[0]
+        # Filled first and indexed then: much faster, and the same index.
         cursor.execute(
             "SELECT indexdef FROM pg_indexes WHERE indexname = 'transcription_search'"
         )
-        index = cursor.fetchone()[0]
+        [index] = cursor.fetchone() or [""]
         cursor.execute("DROP INDEX transcription_search")
-        some, source, done = [], texts(size), 0
-        while rows := list(islice(source, ROWS_AT_ONCE)):
+        some, source = [], texts(size)
+        for done in range(0, size, ROWS_AT_ONCE):
+            rows = list(islice(source, ROWS_AT_ONCE))
             some.append(rows[0])
-            with cursor.copy("COPY said (text) FROM STDIN") as copy:
-                copy.write(io.StringIO("\n".join(rows) + "\n").read())
-            cursor.execute(
-                f"INSERT INTO transcription_transcript ({columns}, uuid, text) "
-                f"SELECT {columns}, gen_random_uuid(), said.text FROM said, "
-                "(SELECT * FROM transcription_transcript WHERE text = '' LIMIT 1) row_"
-                .replace("said.text FROM", "said.text AS text_ FROM")
-                .replace(f"SELECT {columns}", "SELECT " + ", ".join(
-                    f"row_.{name}" for name in columns.split(", ")
-                ))
-            )
+            with cursor.copy("COPY said FROM STDIN") as copy:
+                copy.write("".join(f"{row}\n" for row in rows))
+            cursor.execute(insert)
             cursor.execute("TRUNCATE said")
-            done += len(rows)
-            print(f"\r{done:,} of {size:,}", end="", file=sys.stderr)
-        print("\nthe index, as the migration makes it", file=sys.stderr)
+            print(f"\r{done + len(rows):,} of {size:,}", end="", file=sys.stderr)
+        print("\nthe index", file=sys.stderr)
         cursor.execute(index)
         cursor.execute("VACUUM ANALYZE transcription_transcript")
     return some
@@ -138,8 +136,10 @@ def measure(some: list[str]) -> list[float]:
             page = browser.get("/search/", {"q": question})
             took.append((time.perf_counter() - began) * 1000)
             assert page.status_code == 200
-        print(f"{kind:28} median {statistics.median(took):7.1f} ms, "
-              f"worst {max(took):7.1f} ms")
+        print(
+            f"{kind:28} median {statistics.median(took):7.1f} ms, "
+            f"worst {max(took):7.1f} ms"
+        )
         everything += took
     return everything
 
@@ -151,12 +151,8 @@ def main() -> None:
     server = os.environ.get(
         "DATABASE_URL", "postgres://postgres@127.0.0.1:5432/postgres"
     )
-    config = dj_database_url.parse(server)
     own = server.rsplit("/", 1)[0] + f"/{NAME}"
-    admin = psycopg.connect(
-        host=config["HOST"], port=config["PORT"] or 5432, user=config["USER"],
-        password=config["PASSWORD"] or None, dbname=config["NAME"], autocommit=True,
-    )
+    admin = psycopg.connect(server, autocommit=True)
     admin.execute(sql.SQL("CREATE DATABASE {}").format(sql.Identifier(NAME)))
     try:
         os.environ.update(DATABASE_URL=own, DJANGO_SETTINGS_MODULE="tests.settings")
@@ -174,8 +170,10 @@ def main() -> None:
             sql.SQL("DROP DATABASE {} WITH (FORCE)").format(sql.Identifier(NAME))
         )
     median = statistics.median(took)
-    print(f"{size:,} transcripts: median {median:.1f} ms of {len(took)} questions; "
-          f"goal {GOAL_MS} ms: {'met' if median < GOAL_MS else 'MISSED'}")
+    print(
+        f"{size:,} transcripts: median {median:.1f} ms of {len(took)} questions; "
+        f"goal {GOAL_MS} ms: {'met' if median < GOAL_MS else 'MISSED'}"
+    )
 
 
 if __name__ == "__main__":

@@ -5,9 +5,11 @@ words, "an exact phrase", -not, prefix*. The index is made by migration 0002_sea
 
 import re
 import unicodedata
+from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
 
-from django.db import connection
+from django.db import OperationalError, connection, transaction
 from django.db.models import QuerySet
 from django.db.models.expressions import RawSQL
 
@@ -16,6 +18,8 @@ from transcription.models import Transcript
 # Only so many of the hits, the newest, are ranked: a word that stands everywhere would
 # have a million rows read, to show twenty.
 RANKED = 1000
+LONGEST_MS = 5000
+QUERY_CANCELED = "57014"
 MAX_TERMS = 20
 MAX_LENGTH = 300
 # Above this, PostgreSQL may have forgotten where a word stands: it keeps 256 positions
@@ -116,13 +120,38 @@ def parse(text: str) -> Query:
 
 
 def ranked(query: Query) -> list[int]:
-    """The keys of at most RANKED transcripts that match, the best first."""
+    """The keys of at most RANKED transcripts that match, the best first.
+
+    Raises TooFrequent.
+    """
     condition, params = _condition(query)
     if connection.vendor == "postgresql":
         params = [*params, _tsquery(query.wanted)]
-    with connection.cursor() as cursor:
+    with _in_time(), connection.cursor() as cursor:
         cursor.execute(_STATEMENTS[connection.vendor].format(condition, RANKED), params)
         return [pk for (pk,) in cursor.fetchall()]
+
+
+class TooFrequent(Exception):
+    """Words that stand nearly everywhere, and hardly ever as they were asked for."""
+
+
+@contextmanager
+def _in_time() -> Iterator[None]:
+    """Of PostgreSQL, which serves others meanwhile. Raises TooFrequent."""
+    if connection.vendor != "postgresql":
+        yield
+        return
+    try:
+        with transaction.atomic():
+            with connection.cursor() as cursor:
+                limit = "SELECT set_config('statement_timeout', %s, true)"
+                cursor.execute(limit, [str(LONGEST_MS)])
+            yield
+    except OperationalError as error:
+        if getattr(error.__cause__, "sqlstate", "") != QUERY_CANCELED:
+            raise
+        raise TooFrequent from error
 
 
 def matching(transcripts: QuerySet[Transcript], query: Query) -> QuerySet[Transcript]:

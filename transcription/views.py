@@ -21,8 +21,13 @@ HITS_ON_A_PAGE = 20
 def search_page(request: HttpRequest) -> HttpResponse:
     typed = request.GET.get("q", "")[: search.MAX_LENGTH].replace("\0", "")
     query = search.parse(typed)
-    # A list of keys, at most search.RANKED: nothing is counted by the database.
-    keys = search.ranked(query) if query else []
+    keys: list[int] = []
+    is_too_frequent = False
+    try:
+        # At most search.RANKED of them: nothing is counted by the database.
+        keys = search.ranked(query) if query else []
+    except search.TooFrequent:
+        is_too_frequent = True
     page = Paginator(keys, HITS_ON_A_PAGE).get_page(request.GET.get("page"))
     transcripts = Transcript.objects.select_related("recording__call").defer(
         "request", "response"
@@ -33,6 +38,7 @@ def search_page(request: HttpRequest) -> HttpResponse:
         "query": query,
         "page": page,
         "found": len(keys),
+        "is_too_frequent": is_too_frequent,
         "is_cut": len(keys) == search.RANKED,
         # A transcript that was deleted meanwhile is passed over.
         "hits": [hit(rows[pk], query) for pk in page.object_list if pk in rows],

@@ -374,6 +374,22 @@ def test_a_cut_result_says_so(browser, said, monkeypatch):
     assert "The 2 newest transcripts" in browser.get(SEARCH, {"q": "pressure"}).text
 
 
+@pytest.mark.skipif(
+    "connection.vendor != 'postgresql'", reason="SQLite serves nobody else meanwhile"
+)
+def test_a_search_that_takes_too_long_is_ended(browser, said, monkeypatch):
+    slow = (
+        "SELECT id FROM transcription_transcript WHERE {} "
+        "AND pg_sleep(5) IS NOT NULL AND %s <> '' LIMIT {}"
+    )
+    monkeypatch.setitem(search._STATEMENTS, "postgresql", slow)
+    monkeypatch.setattr(search, "LONGEST_MS", 20)
+
+    page = browser.get(SEARCH, {"q": "pressure"})
+
+    assert "Add a rarer word" in page.text
+
+
 def test_who_may_not_read_transcripts_may_not_search(client, django_user_model):
     client.force_login(django_user_model.objects.create_user("nobody"))
 

@@ -23,6 +23,9 @@ ALTER TABLE transcription_transcript ADD COLUMN search_vector tsvector
             )
         ), 'ςµ', 'σμ'), NFC), '[^[:alnum:]]+', ' ', 'g'))
     ) STORED;
+-- Of so many more words PostgreSQL then knows how frequent they are. Taken for frequent,
+-- a rare word is looked for from the newest row down to the oldest, not in the index.
+ALTER TABLE transcription_transcript ALTER COLUMN search_vector SET STATISTICS 500;
 -- Without the list of pending entries, which every search would have to read through.
 CREATE INDEX transcription_search ON transcription_transcript
     USING gin (search_vector) WITH (fastupdate = off);
