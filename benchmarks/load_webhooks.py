@@ -40,7 +40,7 @@ TOKEN = "load-test"
 NUMBER = "+14155550100"
 SENDERS = 12
 TRIES = 4  # Twilio's, with #rc=3
-FINISH_SECONDS = 600
+FINISH_SECONDS = 600  # after the last webhook was sent
 
 
 class Load:
@@ -207,7 +207,7 @@ def run(url: str, folder: Path, calls: int, seconds: float) -> None:
             killer.start()
         began = time.monotonic()
         took = load.send_all()
-        until_done(url, calls, began)
+        until_done(url, calls)
         everything = time.monotonic() - began
         for killer in killers:
             killer.join()
@@ -257,10 +257,11 @@ def kill_one(processes: Processes, workers: "list[subprocess.Popen[bytes]]") -> 
     workers.append(processes.start_worker())
 
 
-def until_done(url: str, calls: int, began: float) -> None:
+def until_done(url: str, calls: int) -> None:
     done = "SELECT count(*) FROM transcription_transcript WHERE finished_at IS NOT NULL"
+    deadline = time.monotonic() + FINISH_SECONDS
     with psycopg.connect(url, autocommit=True) as database:
-        while time.monotonic() < began + FINISH_SECONDS:
+        while time.monotonic() < deadline:
             (finished,) = database.execute(done).fetchone() or (0,)
             if sys.stderr.isatty():
                 print(f"\r{finished} of {calls}", end="", file=sys.stderr, flush=True)

@@ -128,7 +128,7 @@ class AssemblyAI(StandIn):
         until(
             "every clip is recognised",
             lambda: {job["status"] for job in self.jobs()} == {"completed"},
-            180,
+            600,
         )
 
 
