@@ -395,7 +395,8 @@ def test_hostile_requests_break_change_and_cost_nothing(vendors, count, capsys):
         print(f"\n{target.requests} hostile requests: {dict(target.statuses)}")
     assert target.requests >= count
     assert target.statuses[200], "all of them stopped at the door"
-    assert not target.faults, dict(target.faults)
+    faults = "\n".join(f"{many} x {fault}" for fault, many in target.faults.items())
+    assert not faults, faults
     assert digest() == before
     assert len(vendors.calls) == 0
     # The ledger has a bound: thirty refusals a minute, and twice that at its edge.
