@@ -40,9 +40,6 @@ asking = VendorPause.objects.asking
 
 OUR_FAULT = "A fault of djtranscribe itself; the worker's log has it"
 
-# A message that was sent this long ago is taken for lost.
-ANNOUNCE_AGAIN_AFTER = timedelta(seconds=60)
-
 
 @task()
 def advance(transcript_pk: int) -> None:
@@ -68,30 +65,35 @@ def start(
     return transcript
 
 
-def announce(transcript_pk: int, priority: int = 0) -> None:
-    """Send a message once what we know is stored. Lost, the sweep sends another."""
+def announce(transcript_pk: int, priority: int = 0) -> bool:
+    """Send a message once what we know is stored; whether one was sent.
+
+    None is while an earlier one is on its way: a queue full of copies is slow to
+    read. Lost, the sweep sends another.
+    """
+    now = timezone.now()
+    silent = Transcript.objects.unannounced(now).filter(pk=transcript_pk)
+    if not silent.update(announced_at=now):
+        return False
 
     def send() -> None:
-        advance.using(priority=priority).enqueue(transcript_pk)
+        try:
+            advance.using(priority=priority).enqueue(transcript_pk)
+        except Exception:
+            Transcript.objects.filter(pk=transcript_pk).update(announced_at=None)
+            raise
 
     # An engine that is away must not turn into a 500: robust, and a real function,
     # since Django cannot name a partial when it logs the failure.
     transaction.on_commit(send, robust=True)
+    return True
 
 
 def sweep(limit: int = 500) -> int:
     """Send a message for every transcript that is due and has none under way."""
     now = timezone.now()
-    due = Transcript.objects.due(now).exclude(
-        announced_at__gt=now - ANNOUNCE_AGAIN_AFTER, announced_at__lte=now
-    )
-    sent = 0
-    overdue = due.order_by("next_attempt_at").values_list("pk", "priority")
-    for pk, priority in overdue[:limit]:
-        if due.filter(pk=pk).update(announced_at=now):
-            announce(pk, priority)
-            sent += 1
-    return sent
+    due = Transcript.objects.due(now).unannounced(now).order_by("next_attempt_at")
+    return sum(announce(*row) for row in due.values_list("pk", "priority")[:limit])
 
 
 def take_step(transcript: Transcript) -> None:

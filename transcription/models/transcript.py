@@ -26,6 +26,8 @@ CLOCK_SKEW = timedelta(minutes=5)
 # No wait is longer, so one that is comes from a clock that was put back.
 LONGEST_WAIT = timedelta(minutes=20)
 MAX_ATTEMPTS = 100
+# A message that was sent this long ago is taken for lost.
+ANNOUNCE_AGAIN_AFTER = timedelta(seconds=60)
 STUCK_AFTER = timedelta(minutes=15)
 # Failed jobs are not charged, but neither do they heal for ever.
 MAX_JOBS = 4
@@ -49,6 +51,12 @@ class TranscriptQuerySet(models.QuerySet["Transcript"]):
             next_attempt_at__gt=now + LONGEST_WAIT
         )
         return self.unfinished().unclaimed(now).filter(its_time)
+
+    def unannounced(self, now: datetime) -> TranscriptQuerySet:
+        """For these no message is on its way; who takes one up clears the time."""
+        return self.exclude(
+            announced_at__gt=now - ANNOUNCE_AGAIN_AFTER, announced_at__lte=now
+        )
 
     def stuck(self, now: datetime) -> TranscriptQuerySet:
         """Still on the way although most are done in a minute or two."""

@@ -17,6 +17,7 @@ from django.core.management.base import BaseCommand, CommandParser
 from django.db import Error, connection
 from django.utils.crypto import get_random_string
 from django_tasks_db.management.commands.db_worker import Worker
+from django_tasks_db.models import DBTaskResult
 
 import caller.tasks
 import transcription.tasks
@@ -26,6 +27,7 @@ logger = logging.getLogger("djtranscribe.worker")
 
 IDLE_SECONDS = 0.25  # between two looks for a message
 PRUNE_SECONDS = 3600
+BACKLOG = 200
 KEEP_DELIVERIES = timedelta(days=30)
 
 
@@ -105,10 +107,13 @@ def look_after(stopping: threading.Event) -> None:
     pruned_at = 0.0
     while not stopping.is_set():
         try:
-            caller.tasks.sweep()
-            transcription.tasks.sweep()
+            # Messages that wait already say it all, and picking one takes the
+            # longer the more there are.
+            if DBTaskResult.objects.ready()[:BACKLOG].count() < BACKLOG:
+                caller.tasks.sweep()
+                transcription.tasks.sweep()
             if time.monotonic() - pruned_at > PRUNE_SECONDS or not pruned_at:
-                call_command("prune_db_task_results", verbosity=0)
+                call_command("prune_db_task_results", min_age_days=1, verbosity=0)
                 WebhookDelivery.objects.prune(KEEP_DELIVERIES)
                 pruned_at = time.monotonic()
         except Error:
