@@ -55,6 +55,12 @@ PAGES = {
         TO_LOGIN, 403, 200, 200, example=f"/get-recording-url/{CALL_SID}/"
     ),
     "/search/": Page(TO_LOGIN, 403, 200, 200),
+    "/transcripts/<uuid:uuid>/export/<str:extension>/": Page(
+        TO_LOGIN, 403, 200, 200, example=f"/transcripts/{UUID}/export/txt/"
+    ),
+    "/transcripts/<uuid:uuid>/export/<str:extension>/": Page(
+        TO_LOGIN, 403, 200, 200, example=f"/transcripts/{UUID}/export/txt/"
+    ),
     "/healthz": Page(200, 200, 200, 200),
     # Django's own, for the admin.
     "/admin/": Page(TO_LOGIN, 200, 200, 200),
@@ -151,7 +157,7 @@ def rows(media):
     recording = a_recording(pk=ROW, call=call)
     recording.store_audio([wav()])
     Transcript.objects.create(
-        pk=ROW, recording=recording, status="completed", text="Hi"
+        uuid=UUID, pk=ROW, recording=recording, status="completed", text="Hi"
     )
     Vocabulary.objects.create(pk=ROW, name="Cardiology")
     DoNotCall.objects.create(pk=ROW, number="+14155550007")
@@ -384,10 +390,15 @@ def test_a_supervisor_deletes_a_call_with_all_that_hangs_on_it(supervisor_client
     assert not Transcript.objects.exists()
 
 
-def test_what_a_supervisor_deletes_is_gone_from_the_disk_too(supervisor_client, media):
+def test_what_a_supervisor_deletes_is_gone_from_the_disk_too(
+    supervisor_client, media, django_capture_on_commit_callbacks
+):
     assert [path for path in media.rglob("*") if path.is_file()]
 
-    supervisor_client.post(f"/admin/caller/recording/{ROW}/delete/", {"post": "yes"})
+    with django_capture_on_commit_callbacks(execute=True):
+        supervisor_client.post(
+            f"/admin/caller/recording/{ROW}/delete/", {"post": "yes"}
+        )
 
     assert not Recording.objects.exists()
     assert not [path for path in media.rglob("*") if path.is_file()]
