@@ -6,4 +6,4 @@ class CallerConfig(AppConfig):
     verbose_name = "Calls"
 
     def ready(self) -> None:
-        from caller import checks  # noqa: F401 - registers the system checks
+        from caller import checks, receivers  # noqa: F401 - they register

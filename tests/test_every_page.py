@@ -58,9 +58,6 @@ PAGES = {
     "/transcripts/<uuid:uuid>/export/<str:extension>/": Page(
         TO_LOGIN, 403, 200, 200, example=f"/transcripts/{UUID}/export/txt/"
     ),
-    "/transcripts/<uuid:uuid>/export/<str:extension>/": Page(
-        TO_LOGIN, 403, 200, 200, example=f"/transcripts/{UUID}/export/txt/"
-    ),
     "/healthz": Page(200, 200, 200, 200),
     # Django's own, for the admin.
     "/admin/": Page(TO_LOGIN, 200, 200, 200),

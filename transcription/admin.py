@@ -19,6 +19,10 @@ from transcription.tasks import announce, start
 IDENTIFIER = re.compile(r"[0-9a-f]{8}(-?[0-9a-f]{4}){3}-?[0-9a-f]{12}", re.IGNORECASE)
 
 
+# Read when a transcript's own page asks for them.
+HEAVY = ("words", "response", "request", "recording__peaks")
+
+
 class NeedsAttention(admin.SimpleListFilter):
     title = "what needs attention"
     parameter_name = "attention"
@@ -191,6 +195,10 @@ class TranscriptAdmin(ReadOnly, admin.ModelAdmin[Transcript]):
         return super().render_change_form(
             request, {**context, **page_of(context["original"])}, *args, **kwargs
         )
+
+    def get_queryset(self, request: HttpRequest) -> QuerySet[Transcript]:
+        # Every word of every call would be read to show a page of excerpts.
+        return super().get_queryset(request).defer(*HEAVY)
 
     def get_search_results(
         self, request: HttpRequest, queryset: QuerySet[Transcript], search_term: str

@@ -191,5 +191,14 @@
 
   choose(0, false);
   mark();
+
+  // A hit of the search leads here with #t=12.5, seconds. Where the browser wants a
+  // click before it plays, the place is found all the same.
+  const [, wanted] = location.hash.match(/^#t=(\d+(?:\.\d+)?)$/) ?? [];
+  if (wanted) {
+    playFrom(Number(wanted) * 1000);
+    const at = wordAt(Number(wanted) * 1000);
+    if (at >= 0) words[at].scrollIntoView({ block: "center" });
+  }
   for (const part of document.querySelectorAll("#reading [hidden]")) part.hidden = false;
 })();

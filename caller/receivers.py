@@ -1,0 +1,16 @@
+from functools import partial
+from typing import Any
+
+from django.db import transaction
+from django.db.models.signals import post_delete
+from django.dispatch import receiver
+
+from caller.models import Recording
+
+
+@receiver(post_delete, sender=Recording)
+def delete_audio(instance: Recording, **kwargs: Any) -> None:
+    """What somebody deleted must not stay on the disk. A signal, since a call takes its
+    recordings with it; after the commit, since a rollback brings no file back."""
+    if name := instance.audio.name:
+        transaction.on_commit(partial(instance.audio.storage.delete, name))
