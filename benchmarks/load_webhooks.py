@@ -165,6 +165,8 @@ def main() -> None:
     parser.add_argument("--calls", type=int, default=5000)
     parser.add_argument("--seconds", type=float, default=60)
     options = parser.parse_args()
+    # Also when it is stopped from outside, it leaves nothing running.
+    signal.signal(signal.SIGTERM, lambda *_: sys.exit("stopped"))
     name = f"load_{token_hex(4)}"
     with psycopg.connect(SERVER, autocommit=True) as admin:
         identifier = sql.Identifier(name)
