@@ -443,3 +443,13 @@ def test_an_odd_cookie_is_no_fault_of_ours(path, cookie):
     answer = client.get(path, headers={"Cookie": cookie})
 
     assert answer.status_code < 500
+
+
+@pytest.mark.parametrize("end", ["change", "delete"])
+@pytest.mark.parametrize(
+    "table", ["caller/call", "transcription/transcript", "axes/accessattempt"]
+)
+def test_an_empty_name_of_a_field_in_admin_is_no_fault_of_ours(reader, table, end):
+    answer = reader.get(f"/admin/{table}/1/{end}/?_to_field=")
+
+    assert answer.status_code < 500
