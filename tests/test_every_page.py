@@ -16,7 +16,13 @@ from caller.models import Call, DoNotCall, Recording
 from djtranscribe.models import Access, VendorPause, WebhookDelivery
 from tests.caller.twilio import CALL_SID, a_call, a_recording
 from tests.data import load, wav
-from tests.security.url_map import addresses, is_csrf_exempt, is_open, is_webhook
+from tests.security.url_map import (
+    addresses,
+    finish,
+    is_csrf_exempt,
+    is_open,
+    is_webhook,
+)
 from transcription.models import Transcript, Vocabulary
 
 pytestmark = pytest.mark.django_db
@@ -200,7 +206,7 @@ def test_a_page_opens_to_whom_it_should(rows, who):
     for route in sorted(PAGES, key=last.__eq__):
         answer = client.get(PAGES[route].example or route)
         found[route] = outcome(answer)
-        answer.close()
+        finish(answer)
 
     assert found == {route: getattr(page, who) for route, page in PAGES.items()}
 
@@ -213,7 +219,7 @@ def test_a_page_has_its_methods_and_no_other(rows, method):
         dials = (route, method) == ("/dial/<str:number>/", "POST")
         if not dials and not route.startswith("/admin/"):
             answer = client.generic(method, page.example or route)
-            answer.close()
+            finish(answer)
             assert (answer.status_code != 405) == (method in page.methods), route
 
 

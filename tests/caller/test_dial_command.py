@@ -56,7 +56,7 @@ def test_the_operator_must_be_named():
         dial(NUMBER)
 
 
-@pytest.mark.parametrize("name", ["nobody", "", "ADA", "ada\0", "' OR 1=1 --"])
+@pytest.mark.parametrize("name", ["nobody", "", "ADA", "' OR 1=1 --"])
 def test_somebody_unknown_may_not_dial(operator, vendors, name):
     with pytest.raises(CommandError, match="is no user who may dial"):
         dial(NUMBER, "--operator", name)

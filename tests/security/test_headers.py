@@ -17,7 +17,7 @@ from twilio.request_validator import RequestValidator
 from djtranscribe.models import WebhookDelivery
 from tests.caller.twilio import CALL_SID, a_call, call_path
 from tests.data import load
-from tests.security.url_map import addresses
+from tests.security.url_map import addresses, finish
 from tests.test_every_page import PAGES, client_of, rows  # noqa: F401
 from transcription.models import Transcript
 
@@ -273,7 +273,7 @@ def test_every_page_is_strict_with_the_browser(rows, who):  # noqa: F811
         if route != "/admin/logout/":
             answer = client.get(page.example or route, secure=True)
             assert_strict(answer, route)
-            answer.close()
+            finish(answer)
 
 
 def test_so_is_every_table_in_admin(rows):  # noqa: F811
@@ -300,7 +300,7 @@ def test_so_is_every_table_in_admin(rows):  # noqa: F811
 )
 def test_so_are_errors_and_files(path, status):
     answer = client_of("supervisor").get(path, secure=True)
-    answer.close()
+    finish(answer)
 
     assert answer.status_code == status
     assert_strict(answer, path)
@@ -308,7 +308,7 @@ def test_so_are_errors_and_files(path, status):
 
 def test_a_file_is_taken_for_what_it_is(client):
     answer = client.get("/static/djtranscribe/site.css", secure=True)
-    answer.close()
+    finish(answer)
 
     assert answer.status_code == 200
     assert answer["X-Content-Type-Options"] == "nosniff"
