@@ -6,6 +6,7 @@ import subprocess
 import sys
 from datetime import datetime, timedelta, timezone
 from decimal import Decimal
+from email.utils import format_datetime
 from pathlib import Path
 from unittest.mock import patch
 
@@ -323,7 +324,14 @@ def test_calls_taken_in_from_twilio_by_reconcile_use_up_no_limit_of_today(
     theirs = load("twilio/recordings", recordings=[load("twilio/recording")])
     vendors.get(CALLS, json=load("twilio/calls", calls=[]))
     vendors.get(RECORDINGS, json=theirs)
-    vendors.get(CALL, json=load("twilio/call", to="+14155550009", status="completed"))
+    began = datetime.now(timezone.utc) - timedelta(days=3)
+    theirs = load(
+        "twilio/call",
+        to="+14155550009",
+        status="completed",
+        date_created=format_datetime(began),
+    )
+    vendors.get(CALL, json=theirs)
     vendors.get(TRANSCRIPT, json=load("assemblyai/list"))
     call_command("reconcile", "--all")
     assert Call.objects.get().sid == CALL_SID

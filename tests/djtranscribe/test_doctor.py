@@ -313,9 +313,18 @@ def test_a_clock_that_is_nearly_right_is_good(site, seconds):
     assert status == 0
 
 
-@pytest.mark.parametrize(
-    "date", [None, "", "tomorrow", "Mon, 23 Nov 2026 10:00:00 -0000"]
-)
+def test_a_date_whose_zone_is_unknown_is_taken_for_utc(site):
+    date = format_datetime(site.clock.replace(tzinfo=None))
+    assert date.endswith("-0000")
+    site.answer(TWILIO, json={}, headers={"Date": date})
+
+    found, status = site.examine()
+
+    assert found["clock"][0] == "good"
+    assert status == 0
+
+
+@pytest.mark.parametrize("date", [None, "", "tomorrow"])
 def test_an_answer_without_a_proper_date_is_said(site, date):
     headers = {} if date is None else {"Date": date}
     site.answer(TWILIO, json={}, headers=headers)
