@@ -8,7 +8,13 @@ from django.utils.safestring import SafeString
 
 from caller.models import Call, DoNotCall, Recording
 from caller.tasks import check_call
-from djtranscribe.read_only_admin import ReadOnly, ReadOnlyInline, link, player
+from djtranscribe.read_only_admin import (
+    OddRequests,
+    ReadOnly,
+    ReadOnlyInline,
+    link,
+    player,
+)
 
 
 class HasLength:
@@ -94,7 +100,7 @@ class CallAdmin(HasLength, ReadOnly, admin.ModelAdmin[Call]):
 
 
 @admin.register(DoNotCall)
-class DoNotCallAdmin(admin.ModelAdmin[DoNotCall]):
+class DoNotCallAdmin(OddRequests, admin.ModelAdmin[DoNotCall]):
     list_display = ["__str__", "reason", "added_at"]
     search_fields = ["number", "reason"]
 

@@ -6,6 +6,7 @@ from contextlib import contextmanager
 from typing import IO, Any
 
 import requests
+from django.core.files.storage import Storage
 from django.core.files.uploadedfile import TemporaryUploadedFile
 
 CHUNK_BYTES = 256 * 1024
@@ -102,6 +103,16 @@ def checked_file(
         _check_wav_is_whole(file)
         file.seek(0)
         yield file, digest.hexdigest()
+
+
+def kept_whole(storage: Storage, name: str, file: TemporaryUploadedFile) -> str:
+    """The name under which the file is kept. Raises OSError and leaves no half file."""
+    name = storage.get_available_name(name)
+    try:
+        return storage.save(name, file)
+    except OSError:
+        storage.delete(name)
+        raise
 
 
 def suffix(file: IO[bytes] | Any) -> str:

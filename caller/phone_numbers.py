@@ -66,7 +66,9 @@ def clean_number(value: str) -> str:
         raise ValidationError(
             f"This is {kind}; such numbers are not dialled.", code="premium"
         )
-    return number
+    # One number may be written in several ways, +44 020… and +44 20…: the limits, the
+    # do-not-call list and the one call at a time hold for all of them.
+    return phonenumbers.format_number(parsed, PhoneNumberFormat.E164)
 
 
 def validate_number(value: str) -> None:

@@ -13,8 +13,10 @@ from djtranscribe.models import VendorPause
 
 logger = logging.getLogger(__name__)
 
-# How long Twilio's clock and ours may differ, and how late a request may arrive.
-CLOCK_SKEW = timedelta(minutes=2)
+# How late a request may arrive at Twilio, and be listed.
+SETTLED_AFTER = timedelta(minutes=2)
+# How far Twilio's clock and ours may differ: one set by hand is off by an hour.
+CLOCK_OFF = timedelta(minutes=90)
 
 
 @task()
@@ -44,14 +46,14 @@ def ask_twilio(call: Call) -> None:
         try:
             call.apply(twilio_client.fetch_call(call.sid))
         except TwilioError as error:
-            is_new = timezone.now() < call.created_at + CLOCK_SKEW
+            is_new = timezone.now() < call.created_at + SETTLED_AFTER
             if error.code != NOT_FOUND or is_new:
                 raise
             call.vanished()
             return
     elif found := find_at_twilio(call):
         call.apply(found)
-    elif timezone.now() > call.created_at + CLOCK_SKEW:
+    elif timezone.now() > call.created_at + SETTLED_AFTER:
         call.never_happened()
     if call.sid and call.is_finished:
         for news in twilio_client.list_recordings(call.sid):
@@ -60,7 +62,7 @@ def ask_twilio(call: Call) -> None:
 
 def find_at_twilio(call: Call) -> CallState | None:
     """The call that was placed although its answer never reached us."""
-    earliest, latest = call.created_at - CLOCK_SKEW, call.created_at + CLOCK_SKEW
+    earliest, latest = call.created_at - CLOCK_OFF, call.created_at + CLOCK_OFF
     candidates = [
         state
         for state in twilio_client.list_calls(call.to)

@@ -130,7 +130,7 @@ def place_call(to: str, call_uuid: UUID) -> CallState:
             client().calls.create(
                 to=to,
                 from_=settings.TWILIO_PHONE_NUMBER,
-                url=callback_url("caller:record", call_uuid),
+                url=callback_url("caller:record", call_uuid) + RETRY,
                 status_callback=callback_url("caller:call-webhook", call_uuid) + RETRY,
                 status_callback_event=["initiated", "ringing", "answered", "completed"],
                 time_limit=settings.RECORDING_MAX_SECONDS + NOTICE_SECONDS,

@@ -4,6 +4,7 @@ Not request.build_absolute_uri(): behind ngrok or a load balancer it names the i
 host and http, and neither Twilio's signature nor a callback would fit.
 """
 
+from ipaddress import ip_address
 from urllib.parse import SplitResult, urlsplit
 
 from django.conf import settings
@@ -18,6 +19,15 @@ def public_url(path: str) -> str:
 def public_url_of(request: HttpRequest) -> str:
     """The URL that the sender of this request used, query included."""
     return public_url(request.get_full_path())
+
+
+def client_address(request: HttpRequest) -> str:
+    """Who asks: what the proxy before us says last, else who is connected to us."""
+    seen = request.META.get("HTTP_X_FORWARDED_FOR", "").split(",")[-1].strip()
+    try:
+        return str(ip_address(seen))
+    except ValueError:
+        return str(request.META.get("REMOTE_ADDR", ""))
 
 
 def parts(url: str) -> SplitResult:

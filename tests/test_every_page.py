@@ -103,9 +103,6 @@ TABLES = {
     # For whoever administers the site: superusers.
     "auth.user": Table(),
     "auth.group": Table(),
-    "axes.accessattempt": Table(),
-    "axes.accesslog": Table(),
-    "axes.accessfailurelog": Table(),
     "django_tasks_database.dbtaskresult": Table(),
 }
 OF_A_TABLE = {"": "view", "add/": "add"}

@@ -9,7 +9,7 @@ from django.utils import timezone
 
 from caller import waveform
 from djtranscribe.models import Access
-from djtranscribe.read_only_admin import ReadOnly, link, pretty
+from djtranscribe.read_only_admin import OddRequests, ReadOnly, link, pretty
 from transcription import exports, reading, search
 from transcription.keyterms import terms_of, warnings_for
 from transcription.models import Transcript, TranscriptQuerySet, Vocabulary
@@ -192,6 +192,7 @@ class TranscriptAdmin(ReadOnly, admin.ModelAdmin[Transcript]):
     def render_change_form(
         self, request: HttpRequest, context: Any, *args: Any, **kwargs: Any
     ) -> HttpResponse:
+        Access.objects.note(request.user, Access.Action.READ, [context["original"]])
         return super().render_change_form(
             request, {**context, **page_of(context["original"])}, *args, **kwargs
         )
@@ -212,13 +213,15 @@ class TranscriptAdmin(ReadOnly, admin.ModelAdmin[Transcript]):
         found = search.matching(queryset, query) if query else queryset.none()
         return found, False
 
-    def get_object(
-        self, request: HttpRequest, object_id: str, from_field: str | None = None
-    ) -> Transcript | None:
-        transcript = super().get_object(request, object_id, from_field)
-        if transcript:
-            Access.objects.note(request.user, Access.Action.READ, [transcript])
-        return transcript
+    def changelist_view(self, request: HttpRequest, *args: Any) -> HttpResponse:
+        answer = super().changelist_view(request, *args)
+        changelist = getattr(answer, "context_data", {}).get("cl")
+        if changelist:
+            # An excerpt may be all that was said.
+            Access.objects.note(
+                request.user, Access.Action.READ, changelist.result_list
+            )
+        return answer
 
     def has_act_permission(self, request: HttpRequest) -> bool:
         return request.user.has_perm("transcription.add_transcript")
@@ -263,7 +266,7 @@ class TranscriptAdmin(ReadOnly, admin.ModelAdmin[Transcript]):
 
 
 @admin.register(Vocabulary)
-class VocabularyAdmin(admin.ModelAdmin[Vocabulary]):
+class VocabularyAdmin(OddRequests, admin.ModelAdmin[Vocabulary]):
     list_display = ["name", "is_default", "number_of_terms"]
     search_fields = ["name", "terms"]
 

@@ -16,7 +16,7 @@ from djtranscribe.errors import VendorError, never_sent, retry_after_seconds
 
 TIMEOUT_SECONDS = (3.05, 30)  # to connect, between two bytes of the answer
 # Pages of the list that are read to find one job, 200 jobs each.
-LIST_PAGES = 10
+LIST_PAGES = 50
 
 KEY_REFUSED = (
     "AssemblyAI does not accept our key. Compare ASSEMBLYAI_KEY with its dashboard."

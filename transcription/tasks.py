@@ -38,6 +38,8 @@ Status = Transcript.Status
 TWILIO, ASSEMBLYAI = TwilioError.vendor, AssemblyAIError.vendor
 asking = VendorPause.objects.asking
 
+# Jobs have AssemblyAI's time and rows ours, which may be off by an hour or a zone.
+CLOCK_OFF = timedelta(days=1)
 OUR_FAULT = "A fault of djtranscribe itself; the worker's log has it"
 
 
@@ -152,7 +154,14 @@ def hand_over(transcript: Transcript) -> None:
         url = twilio_client.media_url(recording.sid)
         transcript.release(status=Status.UPLOADED, audio_url=url)
         return
-    with recording.audio.open("rb") as file, asking(ASSEMBLYAI):
+    try:
+        file = recording.audio.open("rb")
+    except FileNotFoundError:
+        # Gone from the storage: Twilio may have it still.
+        Recording.objects.filter(pk=recording.pk).update(audio="")
+        transcript.release(status=Status.PENDING)
+        return
+    with file, asking(ASSEMBLYAI):
         url = assemblyai_client.upload(audio.Sent(file, transcript.keep_lease))
     transcript.release(
         status=Status.UPLOADED, audio_url=url, uploaded_at=timezone.now()
@@ -199,7 +208,7 @@ def adopt_or_submit(transcript: Transcript) -> None:
 
 def find_orphan(transcript: Transcript) -> dict[str, Any] | None:
     """A job for this very upload that no row of ours knows."""
-    since = (transcript.submitted_at or timezone.now()) - timedelta(minutes=10)
+    since = (transcript.submitted_at or timezone.now()) - CLOCK_OFF
     until = since.astimezone(tz.utc).strftime("%Y-%m-%dT%H:%M:%S")
     for job in assemblyai_client.list_jobs(until):
         if job.get("audio_url") == transcript.audio_url:

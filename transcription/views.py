@@ -33,6 +33,7 @@ def search_page(request: HttpRequest) -> HttpResponse:
         "request", "response"
     )
     rows = transcripts.in_bulk(list(page.object_list))
+    Access.objects.note(request.user, Access.Action.READ, rows.values())
     context = {
         "typed": typed,
         "query": query,

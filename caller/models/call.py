@@ -1,12 +1,14 @@
 from __future__ import annotations
 
 import logging
+from contextlib import suppress
 from datetime import datetime, timedelta
 from decimal import Decimal
 from typing import Any
 from uuid import uuid4
 
 from django.conf import settings
+from django.core.exceptions import ValidationError
 from django.db import models, transaction
 from django.db.models import Q, Sum
 from django.db.models.functions import Abs
@@ -20,6 +22,7 @@ from caller.twilio_errors import TwilioError
 logger = logging.getLogger(__name__)
 
 CHECK_PRICE_AFTER = timedelta(minutes=2)
+LONGEST_WAIT = timedelta(minutes=20)
 # After a call's end its recording takes a moment, its price some minutes.
 EXPECT_MORE_FOR = timedelta(minutes=10)
 
@@ -54,7 +57,10 @@ class CallQuerySet(models.QuerySet["Call"]):
 
         One that nobody comes to ask about is due again `soon`.
         """
-        due = self.filter(next_check_at__lte=timezone.now())
+        now = timezone.now()
+        # No check is that far away: it is a leftover of a clock that was put back.
+        leftover = Q(next_check_at__gt=now + LONGEST_WAIT)
+        due = self.filter(Q(next_check_at__lte=now) | leftover)
         return [
             pk
             for pk in due.order_by("next_check_at").values_list("pk", flat=True)[:limit]
@@ -129,7 +135,9 @@ class Call(models.Model):
         verbose_name="keyword list",
         help_text="Words that AssemblyAI should expect.",
     )
-    created_at = models.DateTimeField("asked for", auto_now_add=True, db_index=True)
+    created_at = models.DateTimeField(
+        "asked for", default=timezone.now, editable=False, db_index=True
+    )
     answered_at = models.DateTimeField("answered", null=True, blank=True)
     ended_at = models.DateTimeField("ended", null=True, blank=True)
     duration_seconds = models.PositiveIntegerField(
@@ -300,6 +308,11 @@ class DoNotCall(models.Model):
 
     def __str__(self) -> str:
         return phone_numbers.for_people(self.number)
+
+    def clean(self) -> None:
+        # Before admin asks whether the number stands on the list already.
+        with suppress(ValidationError):
+            self.number = phone_numbers.clean_number(self.number)
 
     def save(self, *args: Any, **kwargs: Any) -> None:
         # As calls are stored, so that the two can be compared.

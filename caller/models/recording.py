@@ -5,7 +5,7 @@ from collections.abc import Callable, Iterable
 from typing import Any
 from uuid import uuid4
 
-from django.db import models, transaction
+from django.db import Error, models, transaction
 from django.urls import reverse
 from django.utils import timezone
 
@@ -162,11 +162,15 @@ class Recording(models.Model):
             name = f"{self.sid or uuid4()}{audio.suffix(file)}"
             peaks = waveform.measured(file)
             file.seek(0)
-            stored = self.audio.storage.save(f"recordings/{name}", file)
-        now = timezone.now()
-        changed = Recording.objects.filter(pk=self.pk, audio="").update(
-            audio=stored, sha256=sha256, fetched_at=now, peaks=peaks
-        )
+            stored = audio.kept_whole(self.audio.storage, f"recordings/{name}", file)
+        try:
+            changed = Recording.objects.filter(pk=self.pk, audio="").update(
+                audio=stored, sha256=sha256, fetched_at=timezone.now(), peaks=peaks
+            )
+        except Error:
+            # Without its row nobody would ever find it.
+            self.audio.storage.delete(stored)
+            raise
         if not changed:
             # Somebody else was faster; theirs is the same audio.
             self.audio.storage.delete(stored)

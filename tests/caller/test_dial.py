@@ -283,7 +283,7 @@ def test_what_twilio_is_asked(browser, twilio_answers, settings):
     assert parse_qs(request.body) == {
         "To": [NUMBER],
         "From": ["+14155550100"],
-        "Url": [f"{base}/record/?call={uuid}"],
+        "Url": [f"{base}/record/?call={uuid}#rc=3&rp=all"],
         "StatusCallback": [f"{base}/webhooks/twilio/call/?call={uuid}#rc=3&rp=all"],
         "StatusCallbackEvent": ["initiated", "ringing", "answered", "completed"],
         "TimeLimit": ["320"],

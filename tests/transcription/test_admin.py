@@ -163,9 +163,12 @@ def test_the_list_costs_the_same_queries_however_long_it_is(
     browser.get(ADMIN)
     with django_assert_max_num_queries(25) as few:
         browser.get(ADMIN)
+    queries = len(few)
     fill(20)
+    # Who reads them for the first time is kept; this is the second time.
+    browser.get(ADMIN)
 
-    with django_assert_num_queries(len(few)):
+    with django_assert_num_queries(queries):
         page = browser.get(ADMIN)
 
     assert page.text.count("+44 20 7946 01") >= 22

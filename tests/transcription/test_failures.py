@@ -423,14 +423,17 @@ def test_a_status_that_assemblyai_invents_is_stored_and_looked_at_again(
 # Our own side
 
 
-def test_audio_that_is_gone_from_our_storage_is_told_in_words(media):
+def test_audio_that_is_gone_from_our_storage_is_fetched_again(vendors, media):
     transcript = a_transcript("fetched")
+    gone = transcript.recording.audio.path
     transcript.recording.audio.storage.delete(transcript.recording.audio.name)
+    vendors.get(MEDIA, body=wav())
+    answers_well(vendors)
 
     advanced(transcript)
 
-    assert transcript.error_class == "temporary"
-    assert "could not be stored or read: No such file" in transcript.error
+    assert transcript.status == "queued"
+    assert [str(path) for path in media.rglob("*.wav")] == [gone]
 
 
 def test_a_full_disk_is_told_in_words_and_tried_again(vendors, monkeypatch, media):

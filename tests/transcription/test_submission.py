@@ -245,13 +245,13 @@ def test_a_job_of_another_transcript_is_not_adopted(vendors):
     assert transcript.assemblyai_id == "a new one"
 
 
-def test_the_list_is_read_down_to_the_time_of_our_request_and_no_further(vendors):
+def test_the_list_is_read_down_to_a_day_before_our_request_and_no_further(vendors):
     transcript = a_transcript("lost")
     now = timezone.now()
 
     def page(request):
         before = request.params.get("before_id")
-        created = now if before is None else now - timedelta(days=1)
+        created = now if before is None else now - timedelta(days=3)
         job = load(
             "assemblyai/listed",
             id=f"after {before}",
@@ -281,7 +281,7 @@ def test_the_list_is_not_read_for_ever(vendors):
 
     advanced(transcript)
 
-    assert pages.call_count == 10
+    assert pages.call_count == 50
     assert transcript.assemblyai_id == JOB_ID
 
 

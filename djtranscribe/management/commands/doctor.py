@@ -3,6 +3,7 @@ import socket
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from datetime import timedelta
+from datetime import timezone as utc
 from email.utils import parsedate_to_datetime
 from pathlib import Path
 from typing import Any
@@ -67,7 +68,8 @@ def look_at_settings() -> str:
     if problems:
         first = problems[0]
         more = f" And {len(problems) - 1} more." if problems[1:] else ""
-        raise Ill(f"{first.msg}{more}", f"{first.hint} manage.py check lists all.")
+        hint = f"{first.hint} " if first.hint else ""
+        raise Ill(f"{first.msg}{more}", f"{hint}manage.py check lists all.")
     return "all in order"
 
 
@@ -90,7 +92,10 @@ def look_at_base_url() -> str:
     url = parts(settings.BASE_URL)
     if not url.hostname:
         raise Ill("BASE_URL names no host.", "Set it to this site's https address.")
-    port = url.port or (443 if url.scheme == "https" else 80)
+    try:
+        port = url.port or (443 if url.scheme == "https" else 80)
+    except ValueError as error:
+        raise Ill("BASE_URL's port is none.", "Leave it out: 443 is meant.") from error
     try:
         socket.create_connection((url.hostname, port), TIMEOUT_SECONDS).close()
     except OSError as error:
@@ -122,7 +127,8 @@ def look_at_clock() -> str:
     with asking("Twilio's own clock is needed to compare."):
         date = twilio_client.server_time()
     try:
-        theirs = parsedate_to_datetime(date)
+        # All of HTTP's dates are in UTC, whatever they say of it.
+        theirs = parsedate_to_datetime(date).replace(tzinfo=utc.utc)
     except ValueError as error:
         remedy = "Is there a proxy that answers in Twilio's place?"
         raise Ill("Twilio's answer has no date.", remedy) from error

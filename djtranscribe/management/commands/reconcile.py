@@ -111,9 +111,9 @@ class Command(BaseCommand):
             call = Call.objects.filter(sid=news.call_sid).first()
             if call:
                 row.found(mended=bool(Recording.record(news, call)))
-            elif take_in and news.status == Recording.Status.COMPLETED:
+            elif take_in > 0 and news.status == Recording.Status.COMPLETED:
                 take_in -= 1
-                row.found(mended=bool(take_over(news)))
+                row.found(mended=bool(take_over(news, begin)))
             else:
                 row.foreign += 1
 
@@ -186,7 +186,7 @@ def differs(call: Call, news: CallState) -> bool:
     return is_behind or (news.price is not None and call.price != news.price)
 
 
-def take_over(news: RecordingState) -> Recording | None:
+def take_over(news: RecordingState, begin: datetime) -> Recording | None:
     """A recording that was not made from here: its call becomes a row, too."""
     state = twilio_client.fetch_call(news.call_sid)
     call = Call(
@@ -195,6 +195,8 @@ def take_over(news: RecordingState) -> Recording | None:
         from_number=settings.TWILIO_PHONE_NUMBER,
         status=state.status[:20],
         next_check_at=None,
+        # Not today's: it uses up no limit of today.
+        created_at=state.created_at or begin,
     )
     if not call.is_finished:
         return None
