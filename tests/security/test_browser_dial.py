@@ -182,7 +182,7 @@ def test_the_box_on_our_own_page_asks_once_more(
 
 # What does not
 
-# Passed on one day, and the next run waited for ever: Playwright does not come back from
+# Later on the same day it waited for ever: Playwright does not come back from
 # Chromium's back/forward cache, whichever way it is asked to travel.
 waits_for_ever = pytest.mark.skip(reason="Playwright hangs on Chromium's Back")
 
