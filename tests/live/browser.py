@@ -32,3 +32,4 @@ def sign_in(page: Page) -> None:
     page.get_by_label("Username").fill("operator")
     page.get_by_label("Password").fill("sandbox")
     page.get_by_role("button", name="Log in").click()
+    page.wait_for_load_state()

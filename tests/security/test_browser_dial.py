@@ -4,7 +4,6 @@ Counted is what Twilio's stand-in was asked. The other site is the same machine 
 another name: 127.0.0.1, where ours is localhost.
 """
 
-import os
 import re
 from collections.abc import Callable, Iterator
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
@@ -18,9 +17,6 @@ from tests.live.browser import CHROMIUM, chromium, sign_in
 from tests.live.sandbox import Sandbox, running
 
 pytestmark = [
-    # They passed, and later the same day waited for ever inside Playwright; until
-    # that is understood, run them by hand: a CI that hangs lands nothing.
-    pytest.mark.skipif("CI" in os.environ, reason="may hang; run by hand"),
     pytest.mark.slow,
     pytest.mark.browser,
     pytest.mark.skipif(not CHROMIUM, reason="there is no chromium here"),
@@ -54,8 +50,9 @@ def context(browser: Browser, sandbox: Sandbox) -> Iterator[BrowserContext]:
     context = browser.new_context()
     page = context.new_page()
     page.goto(f"{sandbox.site}/")
+    # The page stays open: Chromium loses a close that comes amid a navigation, and
+    # Playwright waits for it without end.
     sign_in(page)
-    page.close()
     yield context
     context.close()
 
@@ -122,13 +119,6 @@ def other_site() -> Iterator[Callable[[str], str]]:
     server.server_close()
 
 
-def travel(page: Page, way: str) -> None:
-    """Back or forward, as by the browser's own buttons. Written in
-    place of Playwright's go_back, which hung; it did not cure that."""
-    page.evaluate(f"setTimeout(() => history.{way}(), 0)")
-    page.wait_for_timeout(SETTLE_MS)
-
-
 def expect_question(page: Page, number: Number) -> None:
     """The page with the number and one button: nothing rang."""
     expect(page).to_have_url(number.address)
@@ -182,10 +172,6 @@ def test_the_box_on_our_own_page_asks_once_more(
 
 # What does not
 
-# These passed, and an hour later waited for ever, whichever way the page was asked to
-# travel. The cause is not known; others in this file hung after them, too.
-waits_for_ever = pytest.mark.skip(reason="hangs on Back; cause not known")
-
 
 def test_a_reload_of_the_call_does_not_dial_again(page: Page, number: Number):
     page.goto(number.address)
@@ -195,21 +181,19 @@ def test_a_reload_of_the_call_does_not_dial_again(page: Page, number: Number):
     expect_call(page, number)
 
 
-@waits_for_ever
 def test_back_and_forward_do_not_dial_again(
     page: Page, number: Number, sandbox: Sandbox
 ):
     page.goto(f"{sandbox.site}/")
     page.goto(number.address)
     expect_call(page, number)
-    travel(page, "back")
-    travel(page, "forward")
+    page.go_back()
+    page.go_forward()
     page.wait_for_timeout(SETTLE_MS)
 
     expect_call(page, number)
 
 
-@waits_for_ever
 def test_back_to_the_question_after_the_button_does_not_dial_again(
     page: Page, number: Number, sandbox: Sandbox
 ):
@@ -218,7 +202,7 @@ def test_back_to_the_question_after_the_button_does_not_dial_again(
     page.get_by_role("button", name="Continue").click()
     page.get_by_role("button", name=re.compile("^Call")).click()
     expect(page).to_have_url(re.compile("/calls/"))
-    travel(page, "back")
+    page.go_back()
     page.wait_for_timeout(SETTLE_MS)
     page.reload()
     page.wait_for_timeout(SETTLE_MS)
