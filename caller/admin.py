@@ -94,9 +94,7 @@ class CallAdmin(HasLength, ReadOnly, admin.ModelAdmin[Call]):
 
     @admin.display(description="cost")
     def cost(self, call: Call) -> str:
-        if call.price is None:
-            return "not known yet"
-        return f"{abs(call.price).normalize():f} {call.price_unit}"
+        return call.cost or "not known yet"
 
 
 @admin.register(DoNotCall)

@@ -6,6 +6,7 @@ from django_tasks import task
 
 from caller import twilio_client
 from caller.models import Call, Recording
+from caller.models.call import soon
 from caller.twilio_client import CallState
 from caller.twilio_errors import NOT_FOUND, TwilioError
 from djtranscribe.errors import VendorError
@@ -30,6 +31,12 @@ def check_call(call_pk: int) -> None:
             ask_twilio(call)
     except VendorError as error:
         logger.warning("call=%s check=failed code=%s", call.uuid, error.code)
+
+
+def ask_again(call: Call) -> None:
+    """An operator wants to know: ask now, and once more if the message is lost."""
+    Call.objects.filter(pk=call.pk).update(next_check_at=soon())
+    check_call.enqueue(call.pk)
 
 
 def sweep() -> int:

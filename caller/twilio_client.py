@@ -51,6 +51,7 @@ class CallState:
     status: str
     to: str
     created_at: datetime | None
+    ringing_at: datetime | None
     answered_at: datetime | None
     ended_at: datetime | None
     duration_seconds: int | None
@@ -239,6 +240,8 @@ def _call_state(call: Any) -> CallState:
         status=str(call.status or ""),
         to=call.to or "",
         created_at=call.date_created,
+        # Only its webhook tells.
+        ringing_at=None,
         answered_at=call.start_time,
         ended_at=call.end_time,
         duration_seconds=_whole(call.duration),

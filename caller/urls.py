@@ -10,6 +10,7 @@ urlpatterns = [
     path("dial/<str:number>/", views.dial, name="dial"),
     path("dial/", views.dial_box, name="dial-box"),
     path("calls/<uuid:uuid>/", views.call_page, name="call-page"),
+    path("calls/<uuid:uuid>/ask/", views.ask_twilio, name="ask-twilio"),
     path("recordings/<int:pk>/audio/", views.recording_audio, name="recording-audio"),
     path(
         "get-recording-url/<str:call_sid>/",

@@ -14,12 +14,17 @@ from django.http import (
 from django.shortcuts import get_object_or_404, redirect, render
 from django.utils import timezone
 from django.views.decorators.cache import never_cache
-from django.views.decorators.http import require_http_methods, require_safe
+from django.views.decorators.http import (
+    require_http_methods,
+    require_POST,
+    require_safe,
+)
 from django.views.decorators.vary import vary_on_headers
 
 from caller import dialling, phone_numbers, twilio_client
 from caller.forms import DialForm
 from caller.models import Call, Recording
+from caller.tasks import ask_again
 from caller.timeline import headline, is_settled, timeline
 from caller.twilio_errors import NOT_FOUND, TwilioError
 from djtranscribe.models import Access
@@ -136,6 +141,15 @@ def call_page(request: HttpRequest, uuid: str) -> HttpResponse:
     }
     template = "caller/_call.html" if request.htmx else "caller/call.html"  # type: ignore[attr-defined]
     return render(request, template, context)
+
+
+@require_POST
+@permission_required("caller.add_call", raise_exception=True)
+def ask_twilio(request: HttpRequest, uuid: str) -> HttpResponse:
+    """For a call whose recording seems to be missing: look once more."""
+    call = get_object_or_404(Call, uuid=uuid)
+    ask_again(call)
+    return redirect(call)
 
 
 @require_safe

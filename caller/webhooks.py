@@ -135,6 +135,7 @@ def call_news(said: Mapping[str, Any]) -> CallState:
         status=status,
         to="",
         created_at=None,
+        ringing_at=at if status == Call.Status.RINGING else None,
         answered_at=at if status == Call.Status.IN_PROGRESS else None,
         ended_at=at if status in Call.FINISHED else None,
         # Not `Duration`, which is minutes.

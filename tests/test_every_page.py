@@ -54,6 +54,9 @@ PAGES = {
         TO_LOGIN, 403, 200, 200, ("GET", "HEAD", "POST"), "/dial/14155559876/"
     ),
     "/calls/<uuid:uuid>/": Page(TO_LOGIN, 403, 200, 200, example=f"/calls/{UUID}/"),
+    "/calls/<uuid:uuid>/ask/": Page(
+        TO_LOGIN, 405, 405, 405, ("POST",), f"/calls/{UUID}/ask/"
+    ),
     "/recordings/<int:pk>/audio/": Page(
         TO_LOGIN, 403, 200, 200, example=f"/recordings/{ROW}/audio/"
     ),
@@ -63,6 +66,9 @@ PAGES = {
     "/search/": Page(TO_LOGIN, 403, 200, 200),
     "/transcripts/<uuid:uuid>/export/<str:extension>/": Page(
         TO_LOGIN, 403, 200, 200, example=f"/transcripts/{UUID}/export/txt/"
+    ),
+    "/transcripts/<uuid:uuid>/retry/": Page(
+        TO_LOGIN, 405, 405, 405, ("POST",), f"/transcripts/{UUID}/retry/"
     ),
     "/healthz": Page(200, 200, 200, 200),
     # Django's own, for the admin.

@@ -11,6 +11,7 @@ urlpatterns = [
         views.export,
         name="export",
     ),
+    path("transcripts/<uuid:uuid>/retry/", views.retry, name="retry"),
     # AssemblyAI
     path(
         "webhooks/assemblyai/<uuid:uuid>/",

@@ -3,14 +3,15 @@ from uuid import UUID
 from django.contrib.auth.decorators import permission_required
 from django.core.paginator import Paginator
 from django.http import Http404, HttpRequest, HttpResponse
-from django.shortcuts import get_object_or_404, render
+from django.shortcuts import get_object_or_404, redirect, render
 from django.views.decorators.cache import never_cache
-from django.views.decorators.http import require_safe
+from django.views.decorators.http import require_POST, require_safe
 
 from djtranscribe.models import Access
 from transcription import exports, search
 from transcription.hits import hit
 from transcription.models import Transcript
+from transcription.tasks import announce
 
 HITS_ON_A_PAGE = 20
 
@@ -45,6 +46,17 @@ def search_page(request: HttpRequest) -> HttpResponse:
         "hits": [hit(rows[pk], query) for pk in page.object_list if pk in rows],
     }
     return render(request, "transcription/search.html", context)
+
+
+@require_POST
+@permission_required("transcription.add_transcript", raise_exception=True)
+def retry(request: HttpRequest, uuid: UUID) -> HttpResponse:
+    """Go on from the stage that failed; what is not failed is left alone."""
+    transcripts = Transcript.objects.select_related("recording__call")
+    transcript = get_object_or_404(transcripts, uuid=uuid)
+    if transcript.retry():
+        announce(transcript.pk)
+    return redirect(transcript.recording.call or transcript)
 
 
 @require_safe

@@ -138,6 +138,8 @@ class Call(models.Model):
     created_at = models.DateTimeField(
         "asked for", default=timezone.now, editable=False, db_index=True
     )
+    queued_at = models.DateTimeField("queued at Twilio", null=True, blank=True)
+    ringing_at = models.DateTimeField("rang", null=True, blank=True)
     answered_at = models.DateTimeField("answered", null=True, blank=True)
     ended_at = models.DateTimeField("ended", null=True, blank=True)
     duration_seconds = models.PositiveIntegerField(
@@ -192,6 +194,13 @@ class Call(models.Model):
     def is_finished(self) -> bool:
         return self.status in self.FINISHED
 
+    @property
+    def cost(self) -> str:
+        """`0.0085 USD`, or nothing while Twilio has not said it."""
+        if self.price is None:
+            return ""
+        return f"{abs(self.price).normalize():f} {self.price_unit}".strip()
+
     def get_absolute_url(self) -> str:
         return reverse("caller:call-page", args=[self.uuid])
 
@@ -235,6 +244,8 @@ class Call(models.Model):
             if news.status and self.rank(news.status) > self.rank(call.status):
                 call.status = news.status
                 call.error = ""
+            call.queued_at = call.queued_at or news.created_at
+            call.ringing_at = call.ringing_at or news.ringing_at
             call.answered_at = call.answered_at or news.answered_at
             call.ended_at = call.ended_at or news.ended_at
             call.duration_seconds = call.duration_seconds or news.duration_seconds

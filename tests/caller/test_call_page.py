@@ -18,7 +18,7 @@ pytestmark = pytest.mark.django_db
 def steps(page):
     """`[("done", "Asked for"), …]` as the page shows them."""
     items = re.findall(
-        r'<li class="state (\w+)".*?</span>\s*([^<]+?)\s*(?:<time|</p>)',
+        r'<li class="state (\w+)".*?</span>\s*([^<]+?)\s*(?:<span|</p>)',
         page.text,
         re.S,
     )
@@ -32,11 +32,13 @@ def test_the_steps_of_a_call_that_rings(browser):
 
     assert steps(page) == [
         ("Asked for", "done"),
-        ("Dialing", "done"),
+        ("Queued at Twilio", "done"),
         ("Ringing", "now"),
-        ("In progress", "later"),
-        ("Recording", "later"),
-        ("Transcribing", "later"),
+        ("Answered", "later"),
+        ("Recorded", "later"),
+        ("Stored", "later"),
+        ("Submitted", "later"),
+        ("Transcribed", "later"),
     ]
     assert 'hx-trigger="every 1s"' in page.text
 
@@ -44,9 +46,9 @@ def test_the_steps_of_a_call_that_rings(browser):
 @pytest.mark.parametrize(
     ("status", "now"),
     [
-        ("dialing", ["Dialing"]),
+        ("dialing", ["Asking Twilio"]),
         ("unknown", ["Dialing"]),
-        ("queued", ["Dialing"]),
+        ("queued", ["Queued at Twilio"]),
         ("initiated", ["Dialing"]),
         ("ringing", ["Ringing"]),
         ("in-progress", ["In progress"]),
@@ -80,13 +82,21 @@ def test_a_call_that_came_to_nothing_says_why_and_is_settled(browser, status, se
     assert "Call again" in page.text
 
 
+EXPECTED = [
+    ("Recording", "now"),
+    ("Stored", "later"),
+    ("Submitted", "later"),
+    ("Transcribed", "later"),
+]
+
+
 def test_while_twilio_prepares_the_recording_the_page_waits(browser):
     call = a_call(status="completed", sid=CALL_SID)
     a_recording(call=call, status="processing")
 
     page = browser.get(call.get_absolute_url())
 
-    assert steps(page)[-2:] == [("Recording", "now"), ("Transcribing", "later")]
+    assert steps(page)[-4:] == EXPECTED
 
 
 def test_right_after_the_call_the_recording_is_expected(browser):
@@ -94,7 +104,7 @@ def test_right_after_the_call_the_recording_is_expected(browser):
 
     page = browser.get(call.get_absolute_url())
 
-    assert steps(page)[-2:] == [("Recording", "now"), ("Transcribing", "later")]
+    assert steps(page)[-4:] == EXPECTED
 
 
 def test_a_recording_that_is_absent_says_why(browser):
@@ -104,7 +114,7 @@ def test_a_recording_that_is_absent_says_why(browser):
     page = browser.get(call.get_absolute_url())
 
     assert "Nobody spoke." in page.text
-    assert steps(page)[-1] == ("Recording", "failed")
+    assert steps(page)[-1] == ("No recording", "failed")
     assert "hx-get" not in page.text
 
 
@@ -115,7 +125,11 @@ def test_a_transcript_on_its_way_says_what_goes_on(browser):
 
     page = browser.get(call.get_absolute_url())
 
-    assert steps(page)[-1] == ("Transcribing", "now")
+    assert steps(page)[-3:] == [
+        ("Storing", "now"),
+        ("Submitted", "later"),
+        ("Transcribed", "later"),
+    ]
     assert "AssemblyAI is busy." in page.text
 
 
@@ -127,7 +141,7 @@ def test_a_transcript_that_failed_says_why_and_the_page_is_settled(browser):
     page = browser.get(call.get_absolute_url())
 
     assert "Too short." in page.text
-    assert "Not transcribed" in page.text
+    assert steps(page)[-1] == ("Not stored", "failed")
     assert "hx-get" not in page.text
 
 

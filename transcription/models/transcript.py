@@ -190,6 +190,11 @@ class Transcript(models.Model):
         return self.status == self.Status.ERROR
 
     @property
+    def is_submitted(self) -> bool:
+        """Whether AssemblyAI has a job for it that we know of."""
+        return self.assemblyai_id is not None
+
+    @property
     def nobody_spoke(self) -> bool:
         return self.status == self.Status.COMPLETED and not self.text
 
