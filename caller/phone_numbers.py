@@ -12,6 +12,7 @@ from phonenumbers import (
     PhoneNumber,
     PhoneNumberFormat,
     PhoneNumberType,
+    ValidationResult,
 )
 
 # ASCII only: \d would let digits of other scripts through to Twilio.
@@ -29,8 +30,8 @@ def clean_number(value: str) -> str:
 
     Raises ValidationError with a sentence that says what is wrong.
     """
-    number = "+" + re.sub(r"[ ().-]", "", value).removeprefix("+")
-    if not number[1:].isascii() or not number[1:].isdigit():
+    number = f"+{_digits(value)}"
+    if number == "+":
         raise ValidationError(
             "A number to dial has digits only, country code first, such as "
             "14155551234. No extension, no letters.",
@@ -91,6 +92,32 @@ def national(number: str) -> str:
     return phonenumbers.format_number(parsed, PhoneNumberFormat.NATIONAL)
 
 
+def as_typed(value: str) -> str:
+    """`1415555` -> `+1 415-555`: a number that is not all there yet. What holds
+    anything but digits and what people put between them stays as it is."""
+    digits = _digits(value)
+    if not digits:
+        return value
+    formatter = phonenumbers.AsYouTypeFormatter("ZZ")
+    formatted = value
+    for character in f"+{digits}":
+        formatted = formatter.input_digit(character)
+    return formatted
+
+
+def may_continue(value: str) -> bool:
+    """Whether more digits could still make a number of this one."""
+    digits = _digits(value)
+    parsed = _parsed(f"+{digits}")
+    if parsed is None:
+        # `+1`: a country and nothing else.
+        return 0 < len(digits) < 5
+    return phonenumbers.is_possible_number_with_reason(parsed) in (
+        ValidationResult.TOO_SHORT,
+        ValidationResult.IS_POSSIBLE_LOCAL_ONLY,
+    )
+
+
 def country_code(number: str) -> str:
     """`US`, by the whole number: +1 alone is twenty-five countries. Or empty."""
     parsed = _parsed(number)
@@ -129,6 +156,12 @@ def local_times(number: str, now: datetime) -> list[datetime]:
             times.append(now.astimezone(ZoneInfo(name)))
     distinct = {time.replace(tzinfo=None): time for time in times}
     return [distinct[clock] for clock in sorted(distinct)]
+
+
+def _digits(value: str) -> str:
+    """Without what people put between them; empty if there is anything else."""
+    digits = re.sub(r"[ ().-]", "", value).removeprefix("+")
+    return digits if digits.isascii() and digits.isdigit() else ""
 
 
 def _parsed(number: str) -> PhoneNumber | None:

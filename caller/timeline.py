@@ -60,7 +60,7 @@ def is_settled(steps: list[Step]) -> bool:
 
 
 def lapse(start: datetime | None, end: datetime | None) -> str:
-    """`4 s`, `1:05 min`, `2:10 h`; empty if either is not known.
+    """`< 1 s`, `4 s`, `1:05 min`, `2:10 h`; empty if either is not known.
 
     Twilio's times are whole seconds of its own clock: an end before the start is none.
     """
@@ -68,7 +68,7 @@ def lapse(start: datetime | None, end: datetime | None) -> str:
         return ""
     seconds = max(0, round((end - start).total_seconds()))
     if seconds < 60:
-        return f"{seconds} s" if seconds else "under 1 s"
+        return f"{seconds} s" if seconds else "< 1 s"
     minutes, seconds = divmod(seconds, 60)
     hours, minutes = divmod(minutes, 60)
     return f"{hours}:{minutes:02} h" if hours else f"{minutes}:{seconds:02} min"

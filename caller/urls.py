@@ -6,6 +6,7 @@ app_name = "caller"
 
 urlpatterns = [
     path("", views.home, name="home"),
+    path("dial/check/", views.check_number, name="check-number"),
     # Any text: a number that is none gets a page that says why.
     path("dial/<str:number>/", views.dial, name="dial"),
     path("dial/", views.dial_box, name="dial-box"),

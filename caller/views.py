@@ -20,8 +20,9 @@ from django.views.decorators.http import (
     require_safe,
 )
 from django.views.decorators.vary import vary_on_headers
+from django_htmx.http import trigger_client_event
 
-from caller import dialling, phone_numbers, twilio_client
+from caller import desk, dialling, phone_numbers, twilio_client
 from caller.forms import DialForm
 from caller.models import Call, Recording
 from caller.tasks import ask_again
@@ -36,10 +37,14 @@ SOCIABLE_HOURS = range(8, 21)
 
 @require_safe
 def home(request: HttpRequest) -> HttpResponse:
-    calls = Call.objects.none()
+    context: dict[str, Any] = {}
     if request.user.has_perm("caller.view_call"):
-        calls = Call.objects.select_related("requested_by")[:RECENT_CALLS]
-    return render(request, "caller/home.html", {"calls": calls})
+        context = {
+            "calls": Call.objects.select_related("requested_by")[:RECENT_CALLS],
+            "numbers": desk.numbers_of_the_day(),
+            "concerns": desk.needs_attention(),
+        }
+    return render(request, "caller/home.html", context)
 
 
 @require_safe
@@ -52,6 +57,37 @@ def dial_box(request: HttpRequest) -> HttpResponse:
     except ValidationError as error:
         return refused_number(request, number, error)
     return redirect("caller:dial", number=to.removeprefix("+"))
+
+
+@require_POST
+@permission_required("caller.add_call", raise_exception=True)
+def check_number(request: HttpRequest) -> HttpResponse:
+    """While a number is typed: how it is written, where it rings, what is wrong.
+
+    By POST, so that no half number stands in a log.
+    """
+    typed = request.POST.get("number", "")[:40].replace("\0", "")
+    context: dict[str, Any] = {"reason": ""}
+    try:
+        to = phone_numbers.clean_number(typed)
+    except ValidationError as error:
+        if typed.strip(" +") and not phone_numbers.may_continue(typed):
+            context["reason"] = error.message
+    else:
+        call = Call(to=to, requested_by=cast(User, request.user))
+        context = {
+            "reason": dialling.refusal(call),
+            "call": call,
+            "region": phone_numbers.region(to),
+            "local_times": phone_numbers.local_times(to, timezone.now()),
+        }
+    answer = render(request, "caller/_number_check.html", context)
+    news = {
+        "typed": typed,
+        "formatted": phone_numbers.as_typed(typed),
+        "isWrong": bool(context["reason"]),
+    }
+    return trigger_client_event(answer, "number-checked", news)
 
 
 @require_http_methods(["GET", "HEAD", "POST"])

@@ -54,6 +54,7 @@ PAGES = {
         TO_LOGIN, 403, 200, 200, ("GET", "HEAD", "POST"), "/dial/14155559876/"
     ),
     "/calls/<uuid:uuid>/": Page(TO_LOGIN, 403, 200, 200, example=f"/calls/{UUID}/"),
+    "/dial/check/": Page(TO_LOGIN, 405, 405, 405, ("POST",), "/dial/check/"),
     "/calls/<uuid:uuid>/ask/": Page(
         TO_LOGIN, 405, 405, 405, ("POST",), f"/calls/{UUID}/ask/"
     ),
