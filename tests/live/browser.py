@@ -3,10 +3,22 @@
 import shutil
 from collections.abc import Iterator
 from contextlib import contextmanager
+from typing import Any
 
-from playwright.sync_api import Browser, Page, sync_playwright
+import pytest
+from playwright.sync_api import Browser, BrowserContext, Page, sync_playwright
+
+from tests.live.sandbox import ROOT
 
 CHROMIUM = shutil.which("chromium")
+SCREENSHOTS = ROOT / "var" / "screenshots"
+
+in_chromium = [
+    pytest.mark.slow,
+    pytest.mark.browser,
+    pytest.mark.skipif(not CHROMIUM, reason="there is no chromium here"),
+]
+
 # As root in a container it has no sandbox of its own; and it must ask nobody outside.
 OPTIONS = [
     "--no-sandbox",
@@ -33,3 +45,21 @@ def sign_in(page: Page) -> None:
     page.get_by_label("Password").fill("sandbox")
     page.get_by_role("button", name="Log in").click()
     page.wait_for_load_state()
+
+
+@contextmanager
+def signed_in(browser: Browser, site: str, **options: Any) -> Iterator[BrowserContext]:
+    context = browser.new_context(**options)
+    page = context.new_page()
+    page.goto(f"{site}/")
+    # The page stays open: Chromium loses a close that comes amid a navigation, and
+    # Playwright waits for it without end.
+    sign_in(page)
+    yield context
+    context.close()
+
+
+def keep(page: Page, name: str, full_page: bool = True) -> None:
+    """An artefact for whoever wants to see what the tests saw."""
+    SCREENSHOTS.mkdir(parents=True, exist_ok=True)
+    page.screenshot(path=SCREENSHOTS / f"{name}.png", full_page=full_page)

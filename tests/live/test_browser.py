@@ -6,23 +6,11 @@ from collections.abc import Iterator
 import pytest
 from playwright.sync_api import Browser, Page, expect
 
-from tests.live.browser import CHROMIUM, chromium, sign_in
-from tests.live.sandbox import ROOT, Sandbox, running
+from tests.live.browser import in_chromium, keep, sign_in, signed_in
+from tests.live.sandbox import Sandbox, running
 from tests.live.test_whole_way import WORD_ERROR_RATE, word_error_rate
 
-SCREENSHOTS = ROOT / "var" / "screenshots"
-
-pytestmark = [
-    pytest.mark.slow,
-    pytest.mark.browser,
-    pytest.mark.skipif(not CHROMIUM, reason="there is no chromium here"),
-]
-
-
-@pytest.fixture(scope="module")
-def browser() -> Iterator[Browser]:
-    with chromium() as browser:
-        yield browser
+pytestmark = in_chromium
 
 
 @pytest.fixture(scope="module")
@@ -30,23 +18,6 @@ def lifelike(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Sandbox]:
     """At the pace of a real call, so that every state can be seen."""
     with running(tmp_path_factory.mktemp("lifelike"), pace=1) as sandbox:
         yield sandbox
-
-
-@pytest.fixture
-def page(browser: Browser) -> Iterator[Page]:
-    context = browser.new_context(viewport={"width": 1280, "height": 800})
-    page = context.new_page()
-    complaints: list[str] = []
-    page.on("console", lambda line: complaints.append(line.text))
-    page.on("pageerror", lambda error: complaints.append(str(error)))
-    yield page
-    context.close()
-    assert not complaints
-
-
-def keep(page: Page, name: str) -> None:
-    SCREENSHOTS.mkdir(parents=True, exist_ok=True)
-    page.screenshot(path=SCREENSHOTS / f"{name}.png", full_page=True)
 
 
 def test_a_newcomer_dials_watches_and_finds_everything_in_admin(
@@ -120,17 +91,12 @@ def test_a_typed_address_makes_the_phone_ring_at_once_and_a_reload_does_not(
 def test_no_page_is_wider_than_its_window(
     sandbox: Sandbox, browser: Browser, width: int, scheme: str
 ):
-    context = browser.new_context(
-        viewport={"width": width, "height": 800}, color_scheme=scheme
-    )
-    page = context.new_page()
-    page.goto(f"{sandbox.site}/")
-    sign_in(page)
-
-    # No unknown address: with DEBUG on, Django answers it with a page of its own.
-    for path in ["/", "/dial/14155550002/", "/dial/12/", "/search/?q=appointment"]:
-        page.goto(sandbox.site + path)
-        name = path.partition("?")[0].strip("/").replace("/", "-") or "home"
-        keep(page, f"{name}-{width}-{scheme}")
-        assert page.evaluate("document.documentElement.scrollWidth") <= width, path
-    context.close()
+    window = {"viewport": {"width": width, "height": 800}, "color_scheme": scheme}
+    with signed_in(browser, sandbox.site, **window) as context:
+        page = context.new_page()
+        # No unknown address: with DEBUG on, Django answers it with a page of its own.
+        for path in ["/", "/dial/14155550002/", "/dial/12/", "/search/?q=appointment"]:
+            page.goto(sandbox.site + path)
+            name = path.partition("?")[0].strip("/").replace("/", "-") or "home"
+            keep(page, f"{name}-{width}-{scheme}")
+            assert page.evaluate("document.documentElement.scrollWidth") <= width, path

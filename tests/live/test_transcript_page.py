@@ -1,28 +1,15 @@
 """A transcript's page: text and audio in step, by hand and by keys."""
 
 import re
-from collections.abc import Iterator
 
 import pytest
 from playwright.sync_api import Browser, Page, expect
 
-from tests.live.browser import CHROMIUM, chromium, sign_in
+from tests.live.browser import in_chromium, keep, sign_in
 from tests.live.operator import Operator
-from tests.live.sandbox import ROOT, Sandbox
+from tests.live.sandbox import Sandbox
 
-SCREENSHOTS = ROOT / "var" / "screenshots"
-
-pytestmark = [
-    pytest.mark.slow,
-    pytest.mark.browser,
-    pytest.mark.skipif(not CHROMIUM, reason="there is no chromium here"),
-]
-
-
-@pytest.fixture(scope="module")
-def browser() -> Iterator[Browser]:
-    with chromium() as browser:
-        yield browser
+pytestmark = in_chromium
 
 
 @pytest.fixture(scope="module")
@@ -39,18 +26,11 @@ def address(sandbox: Sandbox) -> str:
 
 
 @pytest.fixture
-def page(browser: Browser, address: str) -> Iterator[Page]:
-    context = browser.new_context(viewport={"width": 1280, "height": 800})
-    page = context.new_page()
-    complaints: list[str] = []
-    page.on("console", lambda line: complaints.append(line.text))
-    page.on("pageerror", lambda error: complaints.append(str(error)))
+def page(page: Page, address: str) -> Page:
     page.goto(address)
     sign_in(page)
     expect(page.get_by_role("button", name="Next")).to_be_visible()
-    yield page
-    context.close()
-    assert not complaints
+    return page
 
 
 def starts(page: Page) -> list[int]:
@@ -180,8 +160,7 @@ def test_it_is_not_wider_than_its_window(
     page.get_by_role("button", name="Next").click()
     paused_at(page)
 
-    SCREENSHOTS.mkdir(parents=True, exist_ok=True)
-    page.screenshot(path=SCREENSHOTS / f"transcript-{width}-{scheme}.png")
+    keep(page, f"transcript-{width}-{scheme}", full_page=False)
     assert page.evaluate("document.documentElement.scrollWidth") <= width
     context.close()
 

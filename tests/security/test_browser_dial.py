@@ -13,14 +13,10 @@ from threading import Thread
 import pytest
 from playwright.sync_api import Browser, BrowserContext, Page, expect
 
-from tests.live.browser import CHROMIUM, chromium, sign_in
+from tests.live.browser import chromium, in_chromium, sign_in, signed_in
 from tests.live.sandbox import Sandbox, running
 
-pytestmark = [
-    pytest.mark.slow,
-    pytest.mark.browser,
-    pytest.mark.skipif(not CHROMIUM, reason="there is no chromium here"),
-]
+pytestmark = in_chromium
 
 # Long enough for a request that should not be to have been.
 SETTLE_MS = 700
@@ -46,15 +42,8 @@ def browser() -> Iterator[Browser]:
 
 @pytest.fixture
 def context(browser: Browser, sandbox: Sandbox) -> Iterator[BrowserContext]:
-    """Signed in."""
-    context = browser.new_context()
-    page = context.new_page()
-    page.goto(f"{sandbox.site}/")
-    # The page stays open: Chromium loses a close that comes amid a navigation, and
-    # Playwright waits for it without end.
-    sign_in(page)
-    yield context
-    context.close()
+    with signed_in(browser, sandbox.site) as context:
+        yield context
 
 
 @pytest.fixture

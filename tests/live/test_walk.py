@@ -1,0 +1,126 @@
+"""An operator's whole way, in a real browser: a typed number, the words, the files."""
+
+import json
+import re
+from collections.abc import Callable
+from pathlib import Path
+
+import docx
+import pypdf
+import pysubs2
+import pytest
+import webvtt
+from playwright.sync_api import Page, expect
+
+from tests.live.browser import in_chromium, keep, sign_in
+from tests.live.sandbox import Sandbox
+from tests.live.test_transcript_page import paused_at, starts
+from tests.live.test_whole_way import WORD_ERROR_RATE, word_error_rate
+
+pytestmark = in_chromium
+
+NUMBER = "14155551299"
+
+
+def of_json(file: Path) -> str:
+    return json.loads(file.read_text())["text"]
+
+
+def of_docx(file: Path) -> str:
+    return " ".join(each.text for each in docx.Document(str(file)).paragraphs)
+
+
+def of_pdf(file: Path) -> str:
+    return " ".join(page.extract_text() for page in pypdf.PdfReader(file).pages)
+
+
+def of_srt(file: Path) -> str:
+    return " ".join(each.plaintext for each in pysubs2.load(str(file)))
+
+
+def of_vtt(file: Path) -> str:
+    return " ".join(each.text for each in webvtt.read(str(file)))
+
+
+# The name of the button, and somebody's reader of such files.
+FORMATS: dict[str, Callable[[Path], str]] = {
+    "Text": Path.read_text,
+    "Subtitles (SRT)": of_srt,
+    "Subtitles (VTT)": of_vtt,
+    "JSON": of_json,
+    "Word": of_docx,
+    "PDF": of_pdf,
+}
+
+
+# Where an audio begins when it is played, in seconds.
+PLAY = """async (audio) => {
+    await audio.play();
+    const seconds = audio.currentTime;
+    audio.pause();
+    return seconds;
+}"""
+
+
+def in_one_line(text: str) -> str:
+    return " ".join(text.split())
+
+
+@pytest.fixture
+def words(page: Page, sandbox: Sandbox) -> str:
+    """The call is dialled by its typed address, and watched until its words stand
+    there."""
+    page.goto(f"{sandbox.site}/")
+    sign_in(page)
+    page.goto(f"{sandbox.site}/dial/{NUMBER}/")
+    expect(page).to_have_url(re.compile("/calls/"))
+    expect(page.locator("#headline")).to_have_text("Transcribed", timeout=60_000)
+    keep(page, "walk-call")
+    text = page.locator(".transcript .text").inner_text()
+    assert word_error_rate(sandbox.said_to(f"+{NUMBER}"), text) <= WORD_ERROR_RATE
+    return text
+
+
+def test_from_a_typed_number_to_the_files(
+    page: Page, sandbox: Sandbox, words: str, tmp_path: Path
+):
+    page.get_by_role("link", name="Transcript in admin").click()
+    expect(page.get_by_role("button", name="Next")).to_be_visible()
+    said = page.locator(".said > span")
+    expect(said).to_have_count(len(words.split()))
+    assert in_one_line(" ".join(said.all_text_contents())) == in_one_line(words)
+
+    # Heard, checked, played from a word
+    page.keyboard.press("Space")
+    expect(page.locator(".spoken")).to_have_count(1)
+    page.keyboard.press("Space")
+    page.locator("#below").fill("1")
+    page.keyboard.press("n")
+    expect(page.get_by_role("status")).to_have_text(re.compile(r"\d+ of \d+ to"))
+    said.nth(3).click()
+    at = starts(page)[3]
+    assert at <= paused_at(page) * 1000 < at + 500
+    keep(page, "walk-transcript")
+
+    # Each file says the same, read by another's library
+    for name, text_of in FORMATS.items():
+        with page.expect_download() as download:
+            page.get_by_role("button", name=name, exact=True).click()
+        file = tmp_path / download.value.suggested_filename
+        download.value.save_as(file)
+        assert in_one_line(words) in in_one_line(text_of(file)), name
+
+    # Found by a phrase, played from three seconds before it
+    phrase = " ".join(words.split()[-3:]).strip(".")
+    page.goto(f"{sandbox.site}/search/")
+    page.get_by_role("searchbox").fill(f'"{phrase}"')
+    page.keyboard.press("Enter")
+    expect(page.locator("mark").first).to_be_visible()
+    page.locator("summary").first.click()
+    keep(page, "walk-search")
+    heard_from = page.locator("audio").first.evaluate(PLAY)
+    page.get_by_role("link", name=re.compile("^Open")).first.click()
+    expect(page).to_have_url(re.compile("#t="))
+    lead = max(0, starts(page)[-3] / 1000 - 3)
+    assert lead - 0.1 <= heard_from < lead + 1
+    assert lead - 0.1 <= page.locator("audio").evaluate(PLAY) < lead + 1
