@@ -113,10 +113,14 @@ class Access(models.Model):
     class Meta:
         verbose_name_plural = "accesses"
         ordering = ["-at"]
-        indexes = [models.Index(fields=["what", "row"], name="access_by_row")]
+        indexes = [
+            models.Index(fields=["what", "row"], name="access_by_row"),
+            models.Index(fields=["user", "at"], name="access_by_user"),
+        ]
 
     def __str__(self) -> str:
-        return f"{self.user} {self.action} {self.what} {self.row}"
+        did = "listened to" if self.action == self.Action.LISTENED else "read"
+        return f"{self.user or 'Somebody'} {did} {self.what} {self.row}"
 
 
 class WebhookDeliveryQuerySet(models.QuerySet["WebhookDelivery"]):
