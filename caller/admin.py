@@ -2,7 +2,7 @@ from typing import Any, cast
 from uuid import UUID
 
 from django.contrib import admin, messages
-from django.db.models import Prefetch, Q, QuerySet
+from django.db.models import Prefetch, QuerySet
 from django.http import HttpRequest
 from django.utils.html import format_html, format_html_join
 from django.utils.safestring import SafeString
@@ -43,6 +43,26 @@ class Operator(Stored):
     parameter_name = "operator"
     column = Call.requested_by.field
     path = "requested_by"
+
+
+class State(Choice):
+    """Those in which a call rests; the others pass within minutes."""
+
+    title = "status"
+    parameter_name = "state"
+
+    def lookups(self, request: HttpRequest, model_admin: Any) -> list[tuple[str, str]]:
+        rests = (Call.Status.UNKNOWN, *Call.FINISHED)
+        return [
+            ("under-way", "Under way"),
+            *((str(status), str(status.label)) for status in rests),
+        ]
+
+    def narrow(self, queryset: QuerySet[Any], chosen: str) -> QuerySet[Call]:
+        calls = cast(CallQuerySet, queryset)
+        if chosen == "under-way":
+            return calls.unfinished().exclude(status=Call.Status.UNKNOWN)
+        return calls.filter(status=chosen)
 
 
 class Country(Stored):
@@ -115,8 +135,8 @@ def transcripts_of(recording: Any) -> SafeString | str:
 
 class RecordingInline(HasLength, ReadOnlyInline):
     model = Recording
-    fields = ["itself", "status", "length", "player", "transcripts", "error"]
-    readonly_fields = ["itself", "length", "player", "transcripts"]
+    fields = ["itself", "transcripts", "length", "status", "error", "player"]
+    readonly_fields = ["itself", "transcripts", "length", "player"]
     show_change_link = False
     verbose_name_plural = "recordings and what was said in them"
 
@@ -150,7 +170,7 @@ class CallAdmin(HasLength, LongLists, ReadOnly, admin.ModelAdmin[Call]):
     sortable_by = ["number", "created_at", "length"]
     list_filter = [
         ("created_at", Dates),
-        "status",
+        State,
         Operator,
         Country,
         CallLength,
@@ -224,7 +244,7 @@ class CallAdmin(HasLength, LongLists, ReadOnly, admin.ModelAdmin[Call]):
 
     @admin.display(description="country")
     def where(self, call: Call) -> str:
-        return call.country or "-"
+        return phone_numbers.country_name(call.country_code) or "-"
 
     @admin.display(description="number shown to them")
     def from_us(self, call: Call) -> str:
@@ -294,8 +314,9 @@ class RecordingAdmin(HasLength, LongLists, ReadOnly, admin.ModelAdmin[Recording]
             return queryset.filter(call__in=Call.objects.to_number(term)), False
         if is_uuid(term):
             return queryset.filter(call__uuid=term), False
-        by_call = Call.objects.filter(sid=term)
-        return queryset.filter(Q(sid=term) | Q(call__in=by_call)), False
+        if term.startswith("CA"):
+            return queryset.filter(call__sid=term), False
+        return queryset.filter(sid=term), False
 
     @admin.display(description="call")
     def call_link(self, recording: Recording) -> str:

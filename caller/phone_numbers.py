@@ -3,6 +3,7 @@
 import re
 from contextlib import suppress
 from datetime import datetime
+from functools import cache
 from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 
 import phonenumbers
@@ -112,6 +113,7 @@ def country(number: str) -> str:
     return (geocoder.country_name_for_number(parsed, "en") or "") if parsed else ""
 
 
+@cache
 def country_name(code: str) -> str:
     """`United States` for `US`; a code without a name stays as it is."""
     example = phonenumbers.example_number(code)

@@ -14,14 +14,9 @@ from djtranscribe.long_lists import LongList, LongLists
 from djtranscribe.models import Access, VendorPause, WebhookDelivery
 from djtranscribe.read_only_admin import ReadOnly, link, table
 
-# What a delivery is called; a new webhook's own name stands for itself.
-KINDS = {
-    "twilio-call": "Twilio: state of a call",
-    "twilio-record": "Twilio: what to say",
-    "twilio-record-done": "Twilio: the recording ended",
-    "twilio-recording": "Twilio: a recording",
-    "assemblyai": "AssemblyAI: a job is done",
-}
+# The breadcrumbs lead back; beside a wide table a second menu leaves no room.
+admin.site.enable_nav_sidebar = False
+
 # What was heard or read, by the name in its row; where its call is; what is needed to
 # name it. In words, since this app imports nothing of the others.
 HEARD_OR_READ = {
@@ -42,7 +37,7 @@ class Kind(Stored):
     path = "kind"
 
     def label(self, value: str) -> str:
-        return KINDS.get(value, value)
+        return WebhookDelivery.KINDS.get(value, value)
 
 
 class Reader(Stored):
@@ -86,10 +81,6 @@ class WebhookDeliveryAdmin(LongLists, ReadOnly, admin.ModelAdmin[WebhookDelivery
     ) -> tuple[QuerySet[Any], bool]:
         term = search_term.strip()
         return (queryset.filter(about=term) if term else queryset), False
-
-    @admin.display(description="what")
-    def what(self, delivery: WebhookDelivery) -> str:
-        return KINDS.get(delivery.kind, delivery.kind)
 
     @admin.display(description="about")
     def row(self, delivery: WebhookDelivery) -> SafeString | str:

@@ -119,6 +119,10 @@ class Dates(admin.FieldListFilter):
     FIRST, LAST = "from", "to"
     hidden: list[tuple[str, str]]
 
+    def __init__(self, *args: Any, **kwargs: Any) -> None:
+        super().__init__(*args, **kwargs)
+        self.title = "date"
+
     def expected_parameters(self) -> list[str | None]:
         return [self.FIRST, self.LAST]
 

@@ -8,19 +8,20 @@ from typing import Any, cast
 
 from django.contrib import admin
 from django.contrib.admin.views.main import ChangeList
-from django.core.paginator import Paginator
+from django.core.paginator import Page, Paginator
 from django.db.models import QuerySet
 from django.db.models.expressions import Combinable, OrderBy
 from django.http import HttpRequest
 from django.utils.functional import cached_property
+from django.utils.text import capfirst
 
 # Rows of a list that are counted, and that its pages lead to. The others are found by a
 # filter, by a search, or from the other end.
-COUNTED = 10_000
+COUNTED = 5_000
 
 
 class AtLeast(int):
-    """A count that was broken off; it reads `10,000+` wherever it is printed."""
+    """A count that was broken off; it reads `5,000+` wherever it is printed."""
 
     def __str__(self) -> str:
         return f"{int(self):,}+"
@@ -33,12 +34,31 @@ class QuickPaginator(Paginator[Any]):
         counted = rows.order_by()[: COUNTED + 1].count()
         return counted if counted <= COUNTED else AtLeast(COUNTED)
 
+    def page(self, number: int | str) -> Page[Any]:
+        """Of the rows before this page only the keys are read, and nothing joined."""
+        page = super().page(number)
+        rows = cast("QuerySet[Any]", page.object_list)
+        keys = list(rows.values_list("pk", flat=True))
+        page.object_list = cast("QuerySet[Any]", self.object_list).filter(pk__in=keys)
+        return page
+
     @property
     def is_cut(self) -> bool:
         return isinstance(self.count, AtLeast)
 
 
 class LongList(ChangeList):
+    def __init__(self, *args: Any) -> None:
+        super().__init__(*args)
+        # Instead of "Select call to view".
+        self.title = str(capfirst(self.opts.verbose_name_plural))
+
+    def get_results(self, request: HttpRequest) -> None:
+        super().get_results(request)
+        if not (self.query or self.get_filters_params()):
+            # Nothing is left out, so admin need not offer to show all.
+            self.full_result_count = self.result_count
+
     def get_ordering(self, request: HttpRequest, queryset: QuerySet[Any]) -> Any:
         """Admin's own, its tie-breaker in the direction of the rest.
 

@@ -77,10 +77,14 @@ def duration(seconds: float | None) -> str:
 
 
 def table(value: dict[str, Any] | None) -> SafeString | str:
-    """What went over the wire, a line for each name."""
-    if not value:
+    """What went over the wire, a line for each name that says something."""
+    lines = [
+        (name, _in_words(each))
+        for name, each in (value or {}).items()
+        if each not in (None, "")
+    ]
+    if not lines:
         return "-"
-    lines = ((name, _in_words(each)) for name, each in value.items())
     return format_html(
         '<table class="pairs">{}</table>',
         format_html_join("", '<tr><th scope="row">{}</th><td>{}</td></tr>', lines),
@@ -88,8 +92,8 @@ def table(value: dict[str, Any] | None) -> SafeString | str:
 
 
 def _in_words(value: Any) -> str:
-    if isinstance(value, bool) or value is None:
-        return {True: "yes", False: "no", None: "-"}[value]
+    if isinstance(value, bool):
+        return "yes" if value else "no"
     if isinstance(value, list) and not any(
         isinstance(each, (dict, list)) for each in value
     ):

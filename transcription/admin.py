@@ -5,6 +5,7 @@ from django.contrib import admin, messages
 from django.db.models import Q, QuerySet
 from django.http import HttpRequest, HttpResponse, StreamingHttpResponse
 from django.utils import timezone
+from django.utils.translation import get_language_info
 
 from caller import waveform
 from caller.admin import Country, Operator, is_number, is_uuid
@@ -77,11 +78,23 @@ class KeywordList(Stored):
     path = "vocabulary"
 
 
+def language_name(code: str) -> str:
+    """`English (en_us)`; AssemblyAI knows languages that Django does not."""
+    try:
+        name = get_language_info(code.replace("_", "-").lower())["name"]
+    except KeyError:
+        return code
+    return f"{name} ({code})"
+
+
 class Language(Stored):
     title = "language"
     parameter_name = "language"
     column = Transcript.language.field
     path = "language"
+
+    def label(self, value: str) -> str:
+        return language_name(value)
 
 
 class Model(Stored):
@@ -201,7 +214,7 @@ class TranscriptAdmin(LongLists, ReadOnly, admin.ModelAdmin[Transcript]):
                 "fields": [
                     "certainty",
                     "length",
-                    "language",
+                    "spoken",
                     "model_used",
                     "vocabulary",
                 ]
@@ -227,7 +240,7 @@ class TranscriptAdmin(LongLists, ReadOnly, admin.ModelAdmin[Transcript]):
         ),
         ("What it answered", {"classes": ["collapse"], "fields": ["answer"]}),
     ]
-    readonly_fields = ["certainty", "length", "request_sent", "answer"]
+    readonly_fields = ["certainty", "length", "spoken", "request_sent", "answer"]
 
     @admin.display(description="number")
     def number(self, transcript: Transcript) -> str:
@@ -246,9 +259,13 @@ class TranscriptAdmin(LongLists, ReadOnly, admin.ModelAdmin[Transcript]):
 
     @admin.display(description="confidence", ordering=Transcript.SURE.asc())
     def certainty(self, transcript: Transcript) -> str:
-        if transcript.confidence is None:
+        if transcript.confidence is None or transcript.nobody_spoke:
             return "-"
         return f"{transcript.confidence:.0%}"
+
+    @admin.display(description="language")
+    def spoken(self, transcript: Transcript) -> str:
+        return language_name(transcript.language) or "-"
 
     @admin.display(description="request")
     def request_sent(self, transcript: Transcript) -> str:
