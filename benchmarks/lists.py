@@ -140,6 +140,7 @@ def fill(size: int) -> None:
     from transcription.models import Vocabulary
 
     for number in range(1, 201):
+        # All have an account, nine of them have dialled.
         User.objects.create(pk=number, username=f"operator-{number}")
     for number in range(1, 6):
         Vocabulary.objects.create(pk=number, name=f"List {number}")
@@ -170,7 +171,7 @@ def supervisor() -> Any:
     from django.contrib.auth.models import Group, User
     from django.test import Client
 
-    user = User.objects.create(pk=1001, username="benchmark", is_staff=True)
+    user, _ = User.objects.get_or_create(username="benchmark", is_staff=True)
     user.groups.set(Group.objects.all())
     browser = Client()
     browser.force_login(user)

@@ -63,9 +63,9 @@ class CallQuerySet(models.QuerySet["Call"]):
         wanted = Q()
         for start in begins:
             wanted |= Q(to__startswith=start)
-        if len(national) >= LAST_DIGITS:
-            last = national[-LAST_DIGITS:]
-            wanted |= Q(last_digits=last, to__endswith=national)
+        for end in {digits, national}:
+            if len(end) >= LAST_DIGITS:
+                wanted |= Q(last_digits=end[-LAST_DIGITS:], to__endswith=end)
         return self.alias(last_digits=Right("to", LAST_DIGITS)).filter(wanted)
 
     def made_within(self, time: timedelta) -> CallQuerySet:
