@@ -3,6 +3,7 @@
 import re
 from contextlib import suppress
 from datetime import datetime
+from functools import cache
 from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 
 import phonenumbers
@@ -69,7 +70,7 @@ def clean_number(value: str) -> str:
         )
     # One number may be written in several ways, +44 020… and +44 20…: the limits, the
     # do-not-call list and the one call at a time hold for all of them.
-    return phonenumbers.format_number(parsed, PhoneNumberFormat.E164)
+    return _e164(parsed)
 
 
 def validate_number(value: str) -> None:
@@ -118,6 +119,12 @@ def may_continue(value: str) -> bool:
     )
 
 
+def calling_code(number: str) -> str:
+    """`1` of `+14155551234`, or empty."""
+    parsed = _parsed(number)
+    return str(parsed.country_code) if parsed else ""
+
+
 def country_code(number: str) -> str:
     """`US`, by the whole number: +1 alone is twenty-five countries. Or empty."""
     parsed = _parsed(number)
@@ -131,6 +138,13 @@ def country(number: str) -> str:
 
     parsed = _parsed(number)
     return (geocoder.country_name_for_number(parsed, "en") or "") if parsed else ""
+
+
+@cache
+def country_name(code: str) -> str:
+    """`United States` for `US`; a code without a name stays as it is."""
+    example = phonenumbers.example_number(code)
+    return (country(_e164(example)) if example else "") or code
 
 
 def region(number: str) -> str:
@@ -162,6 +176,10 @@ def _digits(value: str) -> str:
     """Without what people put between them; empty if there is anything else."""
     digits = re.sub(r"[ ().-]", "", value).removeprefix("+")
     return digits if digits.isascii() and digits.isdigit() else ""
+
+
+def _e164(number: PhoneNumber) -> str:
+    return phonenumbers.format_number(number, PhoneNumberFormat.E164)
 
 
 def _parsed(number: str) -> PhoneNumber | None:

@@ -1,36 +1,96 @@
+from typing import Any
+
+from django.apps import apps
 from django.contrib import admin, messages
 from django.db.models import QuerySet
 from django.http import HttpRequest
+from django.urls import reverse
+from django.utils.html import format_html
+from django.utils.safestring import SafeString
 
 from djtranscribe import ledger
+from djtranscribe.list_filters import Dates, Stored
+from djtranscribe.long_lists import LongList, LongLists
 from djtranscribe.models import Access, VendorPause, WebhookDelivery
-from djtranscribe.read_only_admin import ReadOnly, pretty
+from djtranscribe.read_only_admin import ReadOnly, link, table
+
+# The breadcrumbs lead back; beside a wide table a second menu leaves no room.
+admin.site.enable_nav_sidebar = False
+
+# What was heard or read, by the name in its row; where its call is; what is needed to
+# name it. In words, since this app imports nothing of the others.
+HEARD_OR_READ = {
+    "recording": ("caller.Recording", "call", "call__to", "source"),
+    "transcript": (
+        "transcription.Transcript",
+        "recording__call",
+        "recording__call__to",
+        "recording__source",
+    ),
+}
+
+
+class Kind(Stored):
+    title = "kind"
+    parameter_name = "kind"
+    column = WebhookDelivery.kind.field
+    path = "kind"
+
+    def label(self, value: str) -> str:
+        return WebhookDelivery.KINDS.get(value, value)
+
+
+class Reader(Stored):
+    title = "person"
+    parameter_name = "person"
+    column = Access.user.field
+    path = "user"
 
 
 @admin.register(WebhookDelivery)
-class WebhookDeliveryAdmin(ReadOnly, admin.ModelAdmin[WebhookDelivery]):
-    list_display = ["received_at", "kind", "verdict", "reason", "about"]
-    list_filter = ["verdict", "kind", "received_at"]
+class WebhookDeliveryAdmin(LongLists, ReadOnly, admin.ModelAdmin[WebhookDelivery]):
+    list_display = ["received_at", "what", "verdict", "reason", "row"]
+    sortable_by = ["received_at"]
+    list_filter = [("received_at", Dates), "verdict", Kind]
     search_fields = ["about"]
     search_help_text = "The UUID of a call or of a transcript."
+    when_empty = (
+        "Nothing has reached a webhook yet. If you have dialled, look whether BASE_URL "
+        "is the address at which the internet finds this site."
+    )
     actions = ["replay"]
-    show_full_result_count = False
     fields = [
         "received_at",
-        "kind",
+        "what",
         "verdict",
         "reason",
         "answer_status",
-        "about",
+        "row",
         "said",
         "more_like_this",
         "replayed_at",
     ]
-    readonly_fields = ["said"]
+    readonly_fields = ["what", "row", "said"]
+
+    def get_queryset(self, request: HttpRequest) -> QuerySet[WebhookDelivery]:
+        # A list shows none of it; its own page reads it.
+        return super().get_queryset(request).defer("body")
+
+    def get_search_results(
+        self, request: HttpRequest, queryset: QuerySet[Any], search_term: str
+    ) -> tuple[QuerySet[Any], bool]:
+        term = search_term.strip()
+        return (queryset.filter(about=term) if term else queryset), False
+
+    @admin.display(description="about")
+    def row(self, delivery: WebhookDelivery) -> SafeString | str:
+        """The list in which a search for the UUID finds it."""
+        name = "transcription_transcript" if delivery.kind == "assemblyai" else ""
+        return about(delivery.about, name or "caller_call")
 
     @admin.display(description="what it said")
-    def said(self, delivery: WebhookDelivery) -> str:
-        return pretty(delivery.body)
+    def said(self, delivery: WebhookDelivery) -> SafeString | str:
+        return table(delivery.body)
 
     def has_replay_permission(self, request: HttpRequest) -> bool:
         return request.user.has_perm("djtranscribe.change_webhookdelivery")
@@ -46,17 +106,60 @@ class WebhookDeliveryAdmin(ReadOnly, admin.ModelAdmin[WebhookDelivery]):
         messages.success(request, f"{authentic.count()} were replayed.{note}")
 
 
+def about(uuid: str, name: str) -> SafeString | str:
+    if not uuid:
+        return "-"
+    address = reverse(f"admin:{name}_changelist", query={"q": uuid})
+    return format_html('<a href="{}">{}</a>', address, uuid)
+
+
+class AccessList(LongList):
+    """What was heard or read is looked up for the whole page: two queries more."""
+
+    def get_results(self, request: HttpRequest) -> None:
+        super().get_results(request)
+        self.result_list = list(self.result_list)
+        for what, (label, call, *needed) in HEARD_OR_READ.items():
+            mine = [access for access in self.result_list if access.what == what]
+            model: Any = apps.get_model(label)
+            rows = model._default_manager.select_related(call).only(*needed)
+            found = rows.in_bulk([access.row for access in mine])
+            for access in mine:
+                access.found = found.get(access.row)
+
+
 @admin.register(Access)
-class AccessAdmin(ReadOnly, admin.ModelAdmin[Access]):
-    list_display = ["at", "user", "action", "what", "row"]
-    list_filter = ["action", "at", "user"]
+class AccessAdmin(LongLists, ReadOnly, admin.ModelAdmin[Access]):
+    list_display = ["__str__", "heard_or_read", "at"]
+    sortable_by = ["at"]
+    list_filter = [("at", Dates), "action", Reader]
     list_select_related = ["user"]
-    show_full_result_count = False
+    when_empty = "Nobody has listened to a recording or read a transcript yet."
+    fields = ["user", "action", "heard_or_read", "at"]
+    readonly_fields = ["heard_or_read"]
+
+    def get_changelist(self, request: HttpRequest, **kwargs: Any) -> type[LongList]:
+        return AccessList
+
+    @admin.display(description="what")
+    def heard_or_read(self, access: Access) -> SafeString | str:
+        # Looked up already for a list.
+        if hasattr(access, "found"):
+            found = access.found
+        elif access.what in HEARD_OR_READ:
+            model: Any = apps.get_model(HEARD_OR_READ[access.what][0])
+            found = model._default_manager.filter(pk=access.row).first()
+        else:
+            found = None
+        if found is None:
+            return f"{access.what.capitalize()} {access.row}, which is deleted"
+        return link(found)
 
 
 @admin.register(VendorPause)
-class VendorPauseAdmin(ReadOnly, admin.ModelAdmin[VendorPause]):
+class VendorPauseAdmin(LongLists, ReadOnly, admin.ModelAdmin[VendorPause]):
     list_display = ["vendor", "reason", "since", "probe_at"]
+    when_empty = "No pauses: both vendors accept our account. There is nothing to do."
     actions = ["try_now"]
 
     def has_try_permission(self, request: HttpRequest) -> bool:

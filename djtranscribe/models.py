@@ -113,10 +113,14 @@ class Access(models.Model):
     class Meta:
         verbose_name_plural = "accesses"
         ordering = ["-at"]
-        indexes = [models.Index(fields=["what", "row"], name="access_by_row")]
+        indexes = [
+            models.Index(fields=["what", "row"], name="access_by_row"),
+            models.Index(fields=["user", "at"], name="access_by_user"),
+        ]
 
     def __str__(self) -> str:
-        return f"{self.user} {self.action} {self.what} {self.row}"
+        did = "listened to" if self.action == self.Action.LISTENED else "read"
+        return f"{self.user or 'Somebody'} {did} {self.what} {self.row}"
 
 
 class WebhookDeliveryQuerySet(models.QuerySet["WebhookDelivery"]):
@@ -139,6 +143,15 @@ class WebhookDeliveryQuerySet(models.QuerySet["WebhookDelivery"]):
 
 class WebhookDelivery(models.Model):
     """The ledger: what reached a webhook, what we made of it, and why."""
+
+    # A new webhook's own name stands for itself.
+    KINDS = {
+        "twilio-call": "Twilio: state of a call",
+        "twilio-record": "Twilio: what to say",
+        "twilio-record-done": "Twilio: end of the recording",
+        "twilio-recording": "Twilio: state of a recording",
+        "assemblyai": "AssemblyAI: end of a job",
+    }
 
     class Verdict(models.TextChoices):
         ACCEPTED = "accepted", "Accepted"
@@ -171,7 +184,11 @@ class WebhookDelivery(models.Model):
         ]
 
     def __str__(self) -> str:
-        return f"{self.kind}, {self.received_at:%d %b %Y %H:%M:%S}"
+        return f"{self.what}, {self.received_at:%d %b %Y %H:%M:%S}"
+
+    @property
+    def what(self) -> str:
+        return self.KINDS.get(self.kind, self.kind)
 
     @property
     def is_authentic(self) -> bool:

@@ -8,7 +8,7 @@ from django.db import DatabaseError
 from django.db.models import Model
 from django.http import HttpRequest, HttpResponse, HttpResponseRedirect
 from django.urls import reverse
-from django.utils.html import format_html
+from django.utils.html import format_html, format_html_join
 from django.utils.safestring import SafeString
 
 
@@ -65,6 +65,42 @@ def link(to: Model | None, text: str = "") -> SafeString | str:
 
 def player(url: str) -> SafeString:
     return format_html('<audio controls preload="none" src="{}"></audio>', url)
+
+
+def duration(seconds: float | None) -> str:
+    """`1:05`, or `2:01:05` from an hour on."""
+    if seconds is None:
+        return "-"
+    minutes, seconds = divmod(round(seconds), 60)
+    hours, minutes = divmod(minutes, 60)
+    return f"{hours}:{minutes:02}:{seconds:02}" if hours else f"{minutes}:{seconds:02}"
+
+
+def table(value: dict[str, Any] | None) -> SafeString | str:
+    """What went over the wire, a line for each name that says something."""
+    lines = [
+        (name, _in_words(each))
+        for name, each in (value or {}).items()
+        if each not in (None, "")
+    ]
+    if not lines:
+        return "-"
+    return format_html(
+        '<table class="pairs">{}</table>',
+        format_html_join("", '<tr><th scope="row">{}</th><td>{}</td></tr>', lines),
+    )
+
+
+def _in_words(value: Any) -> str:
+    if isinstance(value, bool):
+        return "yes" if value else "no"
+    if isinstance(value, list) and not any(
+        isinstance(each, (dict, list)) for each in value
+    ):
+        return ", ".join(map(str, value))
+    if isinstance(value, (dict, list)):
+        return json.dumps(value, ensure_ascii=False)
+    return str(value)
 
 
 def pretty(value: Any) -> SafeString | str:

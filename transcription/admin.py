@@ -1,46 +1,107 @@
-import re
 from collections.abc import Iterator
 from typing import Any, cast
 
 from django.contrib import admin, messages
-from django.db.models import QuerySet
+from django.db.models import Q, QuerySet
 from django.http import HttpRequest, HttpResponse, StreamingHttpResponse
 from django.utils import timezone
+from django.utils.translation import get_language_info
 
 from caller import waveform
+from caller.admin import Country, Operator, is_number, is_uuid
+from caller.models import Call
+from djtranscribe.list_filters import Choice, Dates, Length, Range, Stored
+from djtranscribe.long_lists import LongLists
 from djtranscribe.models import Access
-from djtranscribe.read_only_admin import OddRequests, ReadOnly, link, pretty
+from djtranscribe.read_only_admin import (
+    OddRequests,
+    ReadOnly,
+    duration,
+    link,
+    pretty,
+    table,
+)
 from transcription import exports, reading, search
 from transcription.keyterms import terms_of, warnings_for
 from transcription.models import Transcript, TranscriptQuerySet, Vocabulary
 from transcription.tasks import announce, start
 
-# A UUID, ours or AssemblyAI's.
-IDENTIFIER = re.compile(r"[0-9a-f]{8}(-?[0-9a-f]{4}){3}-?[0-9a-f]{12}", re.IGNORECASE)
-
-
 # Read when a transcript's own page asks for them.
 HEAVY = ("words", "response", "request", "recording__peaks")
 
 
-class NeedsAttention(admin.SimpleListFilter):
+class NeedsAttention(Choice):
     title = "what needs attention"
     parameter_name = "attention"
 
     def lookups(self, request: HttpRequest, model_admin: Any) -> list[tuple[str, str]]:
         return [("failed", "Failed"), ("stuck", "Stuck"), ("paused", "Paused")]
 
-    def queryset(
-        self, request: HttpRequest, queryset: QuerySet[Transcript]
-    ) -> QuerySet[Transcript]:
+    def narrow(self, queryset: QuerySet[Any], chosen: str) -> QuerySet[Transcript]:
         transcripts = cast(TranscriptQuerySet, queryset)
-        if self.value() == "failed":
+        if chosen == "failed":
             return transcripts.failed()
-        if self.value() == "stuck":
+        if chosen == "stuck":
             return transcripts.stuck(timezone.now())
-        if self.value() == "paused":
-            return transcripts.paused()
-        return queryset
+        return transcripts.paused()
+
+
+class OperatorOfCall(Operator):
+    path = "recording__call__requested_by"
+
+
+class CountryOfCall(Country):
+    path = "recording__call__country_code"
+
+
+class Confidence(Range):
+    title = "confidence"
+    parameter_name = "confidence"
+    measure = Transcript.SURE
+    steps = [
+        ("doubtful", "Below 60 %", 0, 0.6),
+        ("fair", "60 to 80 %", 0.6, 0.8),
+        ("good", "80 to 90 %", 0.8, 0.9),
+        # Above 1 are those without any.
+        ("sure", "90 % and above", 0.9, 1.01),
+    ]
+
+
+class TranscriptLength(Length):
+    measure = Transcript.LENGTH
+
+
+class KeywordList(Stored):
+    title = "keyword list"
+    parameter_name = "keywords"
+    column = Transcript.vocabulary.field
+    path = "vocabulary"
+
+
+def language_name(code: str) -> str:
+    """`English (en_us)`; AssemblyAI knows languages that Django does not."""
+    try:
+        name = get_language_info(code.replace("_", "-").lower())["name"]
+    except KeyError:
+        return code
+    return f"{name} ({code})"
+
+
+class Language(Stored):
+    title = "language"
+    parameter_name = "language"
+    column = Transcript.language.field
+    path = "language"
+
+    def label(self, value: str) -> str:
+        return language_name(value)
+
+
+class Model(Stored):
+    title = "speech model"
+    parameter_name = "model"
+    column = Transcript.model_used.field
+    path = "model_used"
 
 
 def page_of(transcript: Transcript) -> dict[str, Any]:
@@ -105,29 +166,39 @@ def download(
 
 
 @admin.register(Transcript)
-class TranscriptAdmin(ReadOnly, admin.ModelAdmin[Transcript]):
+class TranscriptAdmin(LongLists, ReadOnly, admin.ModelAdmin[Transcript]):
     list_display = [
         "number",
         "excerpt",
         "status",
         "certainty",
+        "length",
         "created_at",
     ]
+    sortable_by = ["certainty", "length", "created_at"]
+    when_empty = (
+        "No transcripts yet. Dial a number; when the call is over, what was said "
+        "appears here by itself."
+    )
     # Its own page is the one in admin.
     view_on_site = False
     list_filter = [
         NeedsAttention,
+        ("created_at", Dates),
         "status",
-        "created_at",
-        "error_class",
-        "vocabulary",
-        "model_used",
+        Confidence,
+        TranscriptLength,
+        OperatorOfCall,
+        CountryOfCall,
+        KeywordList,
+        Language,
+        Model,
     ]
-    list_select_related = ["recording__call", "vocabulary"]
-    # What a UUID, an id or a number is looked for in; words go to the index.
-    search_fields = ["recording__call__to", "assemblyai_id", "uuid"]
+    list_select_related = ["recording__call"]
+    search_fields = ["text"]
     search_help_text = (
-        'Words, "an exact phrase", -not, prefix*; or a number\'s digits, or a UUID.'
+        'Words, "an exact phrase", -not, prefix*; or how a number begins, or its last '
+        "four digits or more; or a UUID."
     )
     actions = [
         "try_again",
@@ -137,13 +208,24 @@ class TranscriptAdmin(ReadOnly, admin.ModelAdmin[Transcript]):
         *map(zip_action, exports.FORMATS),
     ]
     fieldsets = [
-        ("How sure", {"fields": ["certainty", "language", "model_used", "vocabulary"]}),
+        (
+            "How sure",
+            {
+                "fields": [
+                    "certainty",
+                    "length",
+                    "spoken",
+                    "model_used",
+                    "vocabulary",
+                ]
+            },
+        ),
         (
             "State",
             {"fields": ["status", "error", "error_class", "created_at", "finished_at"]},
         ),
         (
-            "What went over the wire",
+            "What AssemblyAI was sent",
             {
                 "classes": ["collapse"],
                 "fields": [
@@ -153,17 +235,17 @@ class TranscriptAdmin(ReadOnly, admin.ModelAdmin[Transcript]):
                     "attempts",
                     "next_attempt_at",
                     "request_sent",
-                    "answer",
                 ],
             },
         ),
+        ("What it answered", {"classes": ["collapse"], "fields": ["answer"]}),
     ]
-    readonly_fields = ["certainty", "request_sent", "answer"]
+    readonly_fields = ["certainty", "length", "spoken", "request_sent", "answer"]
 
-    @admin.display(description="number", ordering="recording__call__to")
+    @admin.display(description="number")
     def number(self, transcript: Transcript) -> str:
         call = transcript.recording.call
-        return call.number if call else f"from a {transcript.recording.source}"
+        return call.number if call else f"From {transcript.recording.origin}"
 
     @admin.display(description="text")
     def excerpt(self, transcript: Transcript) -> str:
@@ -171,15 +253,23 @@ class TranscriptAdmin(ReadOnly, admin.ModelAdmin[Transcript]):
             return "Nobody spoke"
         return transcript.text[:80] + ("…" if len(transcript.text) > 80 else "")
 
-    @admin.display(description="confidence", ordering="confidence")
+    @admin.display(description="length", ordering=Transcript.LENGTH.desc())
+    def length(self, transcript: Transcript) -> str:
+        return duration(transcript.audio_seconds)
+
+    @admin.display(description="confidence", ordering=Transcript.SURE.asc())
     def certainty(self, transcript: Transcript) -> str:
-        if transcript.confidence is None:
+        if transcript.confidence is None or transcript.nobody_spoke:
             return "-"
         return f"{transcript.confidence:.0%}"
 
+    @admin.display(description="language")
+    def spoken(self, transcript: Transcript) -> str:
+        return language_name(transcript.language) or "-"
+
     @admin.display(description="request")
     def request_sent(self, transcript: Transcript) -> str:
-        return pretty(transcript.request)
+        return table(transcript.request)
 
     @admin.display(description="answer")
     def answer(self, transcript: Transcript) -> str:
@@ -204,12 +294,15 @@ class TranscriptAdmin(ReadOnly, admin.ModelAdmin[Transcript]):
     def get_search_results(
         self, request: HttpRequest, queryset: QuerySet[Transcript], search_term: str
     ) -> tuple[QuerySet[Transcript], bool]:
-        digits = search_term.translate(str.maketrans("", "", " ()-."))
-        if not search_term or digits.removeprefix("+").isdigit():
-            return super().get_search_results(request, queryset, digits)
-        if IDENTIFIER.fullmatch(search_term):
-            return super().get_search_results(request, queryset, search_term)
-        query = search.parse(search_term)
+        term = search_term.strip()
+        if not term:
+            return queryset, False
+        if is_number(term):
+            calls = Call.objects.to_number(term)
+            return queryset.filter(recording__call__in=calls), False
+        if is_uuid(term):
+            return queryset.filter(Q(uuid=term) | Q(assemblyai_id=term)), False
+        query = search.parse(term)
         found = search.matching(queryset, query) if query else queryset.none()
         return found, False
 
@@ -266,9 +359,13 @@ class TranscriptAdmin(ReadOnly, admin.ModelAdmin[Transcript]):
 
 
 @admin.register(Vocabulary)
-class VocabularyAdmin(OddRequests, admin.ModelAdmin[Vocabulary]):
+class VocabularyAdmin(LongLists, OddRequests, admin.ModelAdmin[Vocabulary]):
     list_display = ["name", "is_default", "number_of_terms"]
     search_fields = ["name", "terms"]
+    when_empty = (
+        "No keyword lists yet. Add one with the names and terms that your calls are "
+        "full of: AssemblyAI then expects them."
+    )
 
     @admin.display(description="terms")
     def number_of_terms(self, vocabulary: Vocabulary) -> int:

@@ -6,6 +6,7 @@ from typing import Any
 from uuid import uuid4
 
 from django.db import Error, models, transaction
+from django.db.models.functions import Coalesce
 from django.urls import reverse
 from django.utils import timezone
 
@@ -51,7 +52,7 @@ class Recording(models.Model):
         on_delete=models.CASCADE,
         related_name="recordings",
     )
-    status = models.CharField(max_length=20, choices=Status.choices, db_index=True)
+    status = models.CharField(max_length=20, choices=Status.choices)
     duration_seconds = models.PositiveIntegerField(
         "duration (seconds)", null=True, blank=True
     )
@@ -68,13 +69,29 @@ class Recording(models.Model):
 
     objects = RecordingQuerySet.as_manager()
 
+    LENGTH = Coalesce("duration_seconds", -1)
+
     class Meta:
         ordering = ["-created_at"]
+        # For admin's list, as those of Call.
+        indexes = [
+            models.Index(
+                Coalesce("duration_seconds", -1), "id", name="recording_by_length"
+            ),
+            models.Index(fields=["status", "created_at"], name="recording_by_status"),
+            models.Index(fields=["source", "created_at"], name="recording_by_source"),
+        ]
 
     def __str__(self) -> str:
         if self.call:
             return f"Recording of the call to {self.call.number}"
-        return f"Recording from a {self.source or 'file'}"
+        return f"Recording from {self.origin}"
+
+    @property
+    def origin(self) -> str:
+        """Where it came from, if not from a call of ours."""
+        words = {"url": "an address", "file": "a file", "": "a file"}
+        return words.get(self.source, "a call made elsewhere")
 
     @property
     def is_finished(self) -> bool:

@@ -8,6 +8,7 @@ from uuid import UUID, uuid4
 from django.conf import settings
 from django.db import models, transaction
 from django.db.models import Case, F, Q, When
+from django.db.models.functions import Coalesce
 from django.urls import reverse
 from django.utils import timezone
 from django.utils.crypto import salted_hmac
@@ -170,13 +171,41 @@ class Transcript(models.Model):
 
     objects = TranscriptQuerySet.as_manager()
 
+    # Unknown ones last where the least sure, or the longest, come first.
+    SURE = Coalesce("confidence", 2.0)
+    LENGTH = Coalesce("audio_seconds", -1.0)
+
     class Meta:
         ordering = ["-created_at"]
+        # For admin's list: each of its orders and filters, the newest first.
+        indexes = [
+            models.Index(
+                Coalesce("confidence", 2.0), "id", name="transcript_by_confidence"
+            ),
+            models.Index(
+                Coalesce("audio_seconds", -1.0), "id", name="transcript_by_length"
+            ),
+            # Few among a million. As in `unfinished`, else it is not used.
+            models.Index(
+                fields=["created_at"],
+                condition=~Q(status__in=["completed", "error"]),
+                name="transcript_unfinished",
+            ),
+            *(
+                models.Index(fields=[column, "created_at"], name=name)
+                for column, name in {
+                    "status": "transcript_by_status",
+                    "vocabulary": "transcript_by_vocabulary",
+                    "language": "transcript_by_language",
+                    "model_used": "transcript_by_model",
+                }.items()
+            ),
+        ]
 
     def __str__(self) -> str:
         if self.recording.call:
             return f"Transcript of the call to {self.recording.call.number}"
-        return f"Transcript of a {self.recording.source or 'file'}"
+        return f"Transcript of {self.recording.origin}"
 
     def get_absolute_url(self) -> str:
         return reverse("admin:transcription_transcript_change", args=[self.pk])

@@ -6,7 +6,7 @@ from django.db import migrations, models
 class Migration(migrations.Migration):
 
     dependencies = [
-        ('caller', '0002_initial'),
+        ('caller', '0005_list_indexes'),
     ]
 
     operations = [

@@ -1,0 +1,326 @@
+"""How long does a list in admin take over a million calls on PostgreSQL?
+
+    DATABASE_URL=postgres://… python -m benchmarks.lists 1000000
+
+Makes a database of its own beside that of DATABASE_URL and fills it with so many
+calls, recordings, transcripts, accesses and webhook deliveries. Then it asks for each
+list as a supervisor's browser does: every choice of every filter, every order in both
+directions, the first, a middle and the last page, every kind of search; prints the
+medians, and drops the database. Ends with status 1 if a median misses the goal.
+--pairs asks for each choice in each order, too, and prints only what missed.
+"""
+
+import argparse
+import os
+import statistics
+import sys
+import time
+from collections.abc import Iterator
+from contextlib import suppress
+from typing import Any
+
+import psycopg
+from psycopg import sql
+
+from benchmarks.search import texts
+
+NAME = f"djtranscribe_lists_{os.getpid()}"
+GOAL_MS = 150
+ASKED = 7
+# At the end of an address: its last page, known when the first one was seen.
+LAST = "&last"
+
+# Numbers of four countries, one of them rare; most calls are answered; one operator is
+# new; the newest call is the last one.
+FILL = {
+    "calls": """
+        INSERT INTO caller_call (
+            id, uuid, sid, "to", from_number, status, requested_by_id, vocabulary_id,
+            country_code, created_at, answered_at, ended_at, duration_seconds,
+            price, price_unit, error, notice
+        )
+        SELECT n, gen_random_uuid(), 'CA' || md5(n::text), number, '+14155550100',
+            status,
+            CASE WHEN n % 50000 = 0 THEN 9 ELSE 1 + floor(8 * power(random(), 2)) END,
+            CASE WHEN luck < 0.6 THEN 1 + floor(5 * power(random(), 2)) END,
+            country, at, at, at,
+            CASE status WHEN 'completed' THEN (-ln(random()) * 60)::int END,
+            -0.013, 'USD', '', 'This call is recorded.'
+        FROM (
+            SELECT n, luck, now() - ({size} - n) * interval '1 minute' AS at,
+                CASE WHEN luck < 0.75 OR n % 7 = 0 THEN 'completed'
+                     WHEN luck < 0.9 THEN 'no-answer' WHEN luck < 0.95 THEN 'busy'
+                     WHEN luck < 0.9999 THEN 'failed' ELSE 'refused' END AS status,
+                CASE WHEN n % 10000 = 0 THEN 'CH' WHEN n % 10 < 6 THEN 'US'
+                     WHEN n % 10 < 9 THEN 'GB' ELSE 'DE' END AS country,
+                CASE WHEN n % 10000 = 0 THEN '+4144' WHEN n % 10 < 6 THEN '+1415'
+                     WHEN n % 10 < 9 THEN '+44207' ELSE '+49301' END
+                    || (1000000 + floor(random() * 8999999))::int AS number
+            FROM (SELECT n, random() AS luck FROM generate_series(1, {size}) AS n) AS a
+        ) AS b
+    """,
+    "recordings": """
+        INSERT INTO caller_recording (
+            id, sid, call_id, status, duration_seconds, channels, source, error, audio,
+            sha256, created_at, fetched_at
+        )
+        SELECT id, 'RE' || md5(id::text), CASE WHEN id % 5000 > 0 THEN id END,
+            CASE WHEN id % 40 > 0 THEN 'completed' ELSE 'absent' END,
+            duration_seconds, 1,
+            CASE id % 5000 WHEN 0 THEN 'file' ELSE 'RecordVerb' END, '',
+            'recordings/' || id || '.wav', md5('a' || id) || md5('b' || id),
+            created_at, created_at
+        FROM caller_call
+    """,
+    "transcripts": """
+        INSERT INTO transcription_transcript (
+            id, uuid, recording_id, assemblyai_id, status, vocabulary_id, audio_url,
+            request, jobs, text, words, confidence, language, model_used, audio_seconds,
+            response, error, error_class, attempts, created_at, finished_at, priority
+        )
+        SELECT id, gen_random_uuid(), id, gen_random_uuid(), status,
+            CASE WHEN luck < 0.6 THEN 1 + floor(5 * power(random(), 2)) END,
+            'https://cdn.assemblyai.com/upload/' || md5(id::text),
+            '{{"speech_models": ["universal-3-5-pro", "universal-2"]}}', 1,
+            said.text, '[]',
+            CASE status WHEN 'completed' THEN 1 - power(random(), 4) END,
+            CASE WHEN luck < 0.8 THEN 'en_us' WHEN luck < 0.999 THEN 'de' ELSE 'fr' END,
+            CASE id % 30 WHEN 0 THEN 'universal-2' ELSE 'universal-3-5-pro' END,
+            coalesce(duration_seconds, 0) + 0.5,
+            jsonb_build_object('id', md5(id::text), 'audio_duration', 30), '', '', 0,
+            created_at, created_at, 0
+        FROM (
+            SELECT id, created_at, duration_seconds, random() AS luck,
+                CASE WHEN id % 100000 = 1 THEN 'queued' WHEN id % 33 = 0 THEN 'error'
+                     ELSE 'completed' END AS status
+            FROM caller_recording
+        ) AS a JOIN said ON said.number = id % (SELECT count(*) FROM said)
+    """,
+    "accesses": """
+        INSERT INTO djtranscribe_access (user_id, action, what, "row", at)
+        SELECT 1 + id % 8, CASE id % 9 WHEN 0 THEN 'listened' ELSE 'read' END,
+            CASE id % 9 WHEN 0 THEN 'recording' ELSE 'transcript' END, id, created_at
+        FROM caller_call
+    """,
+    "webhook deliveries": """
+        INSERT INTO djtranscribe_webhookdelivery (
+            uuid, received_at, kind, verdict, reason, answer_status, about, body,
+            more_like_this
+        )
+        SELECT gen_random_uuid(), created_at,
+            CASE id % 4 WHEN 0 THEN 'assemblyai' WHEN 1 THEN 'twilio-recording'
+                ELSE 'twilio-call' END,
+            CASE id % 1000 WHEN 0 THEN 'refused' WHEN 1 THEN 'ignored'
+                ELSE 'accepted' END, '', 204, uuid,
+            '{{"CallStatus": "completed", "CallDuration": "17"}}', 0
+        FROM caller_call
+    """,
+}
+LISTS = {
+    "calls": "/admin/caller/call/",
+    "recordings": "/admin/caller/recording/",
+    "transcripts": "/admin/transcription/transcript/",
+    "accesses": "/admin/djtranscribe/access/",
+    "webhook deliveries": "/admin/djtranscribe/webhookdelivery/",
+}
+NUMBERS = {
+    "the last four digits": "1234",
+    "the last seven digits": "{number:.7}",
+    "a whole number": "{number}",
+    "how a number begins": "+1 415",
+    "how a number begins, in its country": "(415) 12",
+    "a rare beginning": "+41 44",
+}
+
+
+def fill(size: int) -> None:
+    from django.contrib.auth.models import User
+    from django.db import connection
+
+    from transcription.models import Vocabulary
+
+    for number in range(1, 201):
+        # All have an account, nine of them have dialled.
+        User.objects.create(pk=number, username=f"operator-{number}")
+    for number in range(1, 6):
+        Vocabulary.objects.create(pk=number, name=f"List {number}")
+    with connection.cursor() as cursor:
+        cursor.execute("CREATE TEMPORARY TABLE said (number int, text text)")
+        rows = [(number, text) for number, text in enumerate(texts(2_000))]
+        cursor.executemany("INSERT INTO said VALUES (%s, %s)", rows)
+        # Filled first and indexed then: much faster, and the same indexes.
+        cursor.execute(
+            "SELECT indexname, indexdef FROM pg_indexes JOIN pg_class "
+            "ON relname = indexname JOIN pg_index ON indexrelid = pg_class.oid "
+            "WHERE schemaname = 'public' AND NOT indisunique AND "
+            "tablename ~ '^(caller|transcription|djtranscribe)_'"
+        )
+        indexes = cursor.fetchall()
+        for name, _ in indexes:
+            cursor.execute(f'DROP INDEX "{name}"')
+        for what, statement in FILL.items():
+            print(what, file=sys.stderr)
+            cursor.execute(statement.format(size=size))
+        print("the indexes", file=sys.stderr)
+        for _, definition in indexes:
+            cursor.execute(definition)
+        cursor.execute("VACUUM ANALYZE")
+
+
+def supervisor() -> Any:
+    from django.contrib.auth.models import Group, User
+    from django.test import Client
+
+    user, _ = User.objects.get_or_create(username="benchmark", is_staff=True)
+    user.groups.set(Group.objects.all())
+    browser = Client()
+    browser.force_login(user)
+    return browser
+
+
+def questions(name: str, browser: Any, pairs: bool) -> Iterator[tuple[str, str]]:
+    """What the list offers, by its own words, and its address."""
+    page = browser.get(LISTS[name]).context_data["cl"]
+    yield "as it opens", ""
+    last = page.paginator.num_pages
+    yield f"page {last // 2}, a middle one", f"?p={last // 2}"
+    yield f"page {last}, the last", f"?p={last}"
+    orders = {"": ""}
+    for index, column in enumerate(page.list_display):
+        if column in page.sortable_by and page.get_ordering_field(column):
+            orders |= {f" by {column}": f"o={index}", f" by -{column}": f"o=-{index}"}
+    for label, order in orders.items():
+        if order:
+            yield f"ordered{label}", f"?{order}"
+            yield f"ordered{label}, the last page", f"?{order}&p={last}"
+    for each in page.filter_specs:
+        for choice in each.choices(page):
+            query = choice["query_string"]
+            if query == "?":
+                continue
+            for label, order in orders.items() if pairs else [("", "")]:
+                words = f"{each.title}: {choice['display']}{label}"
+                yield words, f"{query}&{order}"
+            if not pairs:
+                yield f"{words}, its last page", query + LAST
+    yield from (
+        (f"search: {words}", f"?q={typed}") for words, typed in searches(name).items()
+    )
+
+
+def searches(name: str) -> dict[str, str]:
+    from django.utils.http import urlencode
+
+    from caller.models import Call
+    from transcription.models import Transcript
+
+    call = Call.objects.order_by("pk")[12_345 % Call.objects.count()]
+    transcript = Transcript.objects.order_by("-pk")[0]
+    word = transcript.text.split()[4]
+    numbers = {
+        label: typed.format(number=call.to[1:]) for label, typed in NUMBERS.items()
+    }
+    by_list = {
+        "calls": {**numbers, "a SID": call.sid, "a UUID": str(call.uuid)},
+        "recordings": {**numbers, "a SID": call.sid, "a UUID": str(call.uuid)},
+        "transcripts": {
+            **numbers,
+            "a UUID": str(transcript.uuid),
+            "a word": word,
+            "a phrase": f'"{" ".join(transcript.text.split()[1:4])}"',
+            "nothing that was said": "xylophone",
+        },
+        "accesses": {},
+        "webhook deliveries": {"a UUID": str(call.uuid)},
+    }
+    return {label: urlencode({"": typed})[1:] for label, typed in by_list[name].items()}
+
+
+def measure(pairs: bool) -> list[tuple[str, float]]:
+    from django.db import connection
+    from django.test.utils import CaptureQueriesContext
+
+    browser = supervisor()
+    medians = []
+    print(f"{'':58} median    p95  queries")
+    for name, address in LISTS.items():
+        for label, query in questions(name, browser, pairs):
+            # The first time it also keeps who read the texts.
+            page = address + query.removesuffix(LAST)
+            opened = browser.get(page)
+            assert opened.status_code == 200, page
+            if query.endswith(LAST):
+                last = opened.context_data["cl"].paginator.num_pages
+                if last == 1:
+                    continue
+                page += f"&p={last}"
+                browser.get(page)
+            with CaptureQueriesContext(connection) as captured:
+                browser.get(page)
+            asked = len(captured)
+            took = [time_of(browser, page) for _ in range(ASKED)]
+            median = statistics.median(took)
+            worst = statistics.quantiles(took, n=20)[-1]
+            mark = "" if median < GOAL_MS else "  MISSED"
+            words = f"{name}, {label}"
+            if mark or not pairs:
+                print(f"{words:58} {median:6.1f} {worst:6.1f}  {asked:7}{mark}")
+            medians.append((words, median))
+    return medians
+
+
+def time_of(browser: Any, address: str) -> float:
+    began = time.perf_counter()
+    browser.get(address)
+    return (time.perf_counter() - began) * 1000
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description="How long does a list take?")
+    parser.add_argument("size", nargs="?", type=int, default=20_000)
+    parser.add_argument("--pairs", action="store_true")
+    parser.add_argument("--keep", help="of a database: fill it once, and leave it")
+    options = parser.parse_args()
+    server = os.environ.get(
+        "DATABASE_URL", "postgres://postgres@127.0.0.1:5432/postgres"
+    )
+    name = options.keep or NAME
+    admin = psycopg.connect(server, autocommit=True)
+    is_new = True
+    if options.keep:
+        found = admin.execute("SELECT 1 FROM pg_database WHERE datname = %s", [name])
+        is_new = not found.fetchone()
+    if is_new:
+        admin.execute(sql.SQL("CREATE DATABASE {}").format(sql.Identifier(name)))
+    try:
+        own = server.rsplit("/", 1)[0] + f"/{name}"
+        os.environ.update(DATABASE_URL=own, DJANGO_SETTINGS_MODULE="tests.settings")
+        import django
+        from django.core.management import call_command
+        from django.db import connection
+
+        django.setup()
+        call_command("migrate", verbosity=0)
+        if is_new:
+            fill(options.size)
+        with suppress(BrokenPipeError):
+            medians = measure(options.pairs)
+        connection.close()
+    finally:
+        if not options.keep:
+            admin.execute(
+                sql.SQL("DROP DATABASE {} WITH (FORCE)").format(sql.Identifier(name))
+            )
+    words, slowest = max(medians, key=lambda each: each[1])
+    load = os.getloadavg()[0]
+    print(
+        f"{options.size:,} calls, {len(medians)} pages, load {load:.1f}: the slowest "
+        f"median is {slowest:.1f} ms ({words}); goal {GOAL_MS} ms: "
+        f"{'met' if slowest < GOAL_MS else 'MISSED'}"
+    )
+    if slowest >= GOAL_MS:
+        sys.exit(1)
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,35 @@
+"""The country of each call that was made before it was kept."""
+
+from typing import Any
+
+from django.db import migrations
+
+from caller.phone_numbers import country_code
+
+ROWS_AT_ONCE = 2_000
+
+
+def fill(apps: Any, schema_editor: Any) -> None:
+    Call = apps.get_model("caller", "Call")
+    last = 0
+    # By key, so that none is looked at twice: of some numbers no country is known.
+    while batch := list(
+        Call.objects.filter(pk__gt=last)
+        .order_by("pk")
+        .values_list("pk", "to")[:ROWS_AT_ONCE]
+    ):
+        last = batch[-1][0]
+        of_country: dict[str, list[int]] = {}
+        for pk, to in batch:
+            of_country.setdefault(country_code(to), []).append(pk)
+        for code, keys in of_country.items():
+            Call.objects.filter(pk__in=keys, country_code="").update(country_code=code)
+
+
+class Migration(migrations.Migration):
+    # Each batch by itself: on a large table, nobody waits for all of them.
+    atomic = False
+
+    dependencies = [("caller", "0003_country_code")]
+
+    operations = [migrations.RunPython(fill, migrations.RunPython.noop)]
