@@ -8,7 +8,7 @@ from typing import Any, cast
 
 from django.contrib import admin
 from django.contrib.admin.views.main import ChangeList
-from django.core.paginator import Paginator
+from django.core.paginator import Page, Paginator
 from django.db.models import QuerySet
 from django.db.models.expressions import Combinable, OrderBy
 from django.http import HttpRequest
@@ -34,6 +34,14 @@ class QuickPaginator(Paginator[Any]):
         rows = cast("QuerySet[Any]", self.object_list)
         counted = rows.order_by()[: COUNTED + 1].count()
         return counted if counted <= COUNTED else AtLeast(COUNTED)
+
+    def page(self, number: int | str) -> Page[Any]:
+        """The keys first: else whole rows, joined, are sorted to show fifty."""
+        page = super().page(number)
+        rows = cast("QuerySet[Any]", page.object_list)
+        keys = list(rows.values_list("pk", flat=True))
+        page.object_list = cast("QuerySet[Any]", self.object_list).filter(pk__in=keys)
+        return page
 
     @property
     def is_cut(self) -> bool:

@@ -134,10 +134,10 @@ def test_a_long_list_is_counted_no_further_than_its_pages_lead(supervisor, monke
 
     with CaptureQueriesContext(connection) as asked:
         first = supervisor.get(CALLS)
+        counts = [query["sql"] for query in asked if "COUNT(" in query["sql"]]
     last = supervisor.get(CALLS, {"p": 2})
     beyond = supervisor.get(CALLS, {"p": 3}, follow=True)
 
-    counts = [query["sql"] for query in asked if "COUNT(" in query["sql"]]
     assert len(counts) == 1
     assert "LIMIT 101" in counts[0]
     assert "100+ calls" in first.text
