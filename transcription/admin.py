@@ -10,7 +10,12 @@ from django.utils import timezone
 from caller import waveform
 from djtranscribe.models import Access
 from djtranscribe.read_only_admin import OddRequests, ReadOnly, link, pretty
-from transcription import exports, reading, search
+from transcription import (
+    exports,
+    notification_admin,  # noqa: F401 - it registers
+    reading,
+    search,
+)
 from transcription.keyterms import terms_of, warnings_for
 from transcription.models import Transcript, TranscriptQuerySet, Vocabulary
 from transcription.tasks import announce, start

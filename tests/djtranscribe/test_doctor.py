@@ -31,6 +31,7 @@ NAMES = [
     "clock",
     "storage",
     "worker",
+    "notifications",
 ]
 NUMBERS = f"{API}/IncomingPhoneNumbers.json"
 TWILIO = "https://api.twilio.com/"
