@@ -8,15 +8,7 @@ from transcription.models import Notification
 
 @admin.register(Notification)
 class NotificationAdmin(ReadOnly, admin.ModelAdmin[Notification]):
-    list_display = [
-        "created_at",
-        "event",
-        "kind",
-        "state",
-        "answer",
-        "attempts",
-        "next_attempt_at",
-    ]
+    list_display = ["created_at", "state", "kind", "event", "answer"]
     list_filter = ["state", "kind", "event", "created_at"]
     search_fields = ["about", "uuid"]
     search_help_text = "The UUID of a transcript, or a webhook-id."

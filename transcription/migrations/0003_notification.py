@@ -17,7 +17,7 @@ class Migration(migrations.Migration):
             name='Notification',
             fields=[
                 ('id', models.BigAutoField(auto_created=True, primary_key=True, serialize=False, verbose_name='ID')),
-                ('uuid', models.UUIDField(default=uuid.uuid4, editable=False, unique=True)),
+                ('uuid', models.UUIDField(default=uuid.uuid4, editable=False, unique=True, verbose_name='webhook-id')),
                 ('about', models.UUIDField(db_index=True, verbose_name="transcript's UUID")),
                 ('kind', models.CharField(choices=[('webhook', 'Webhook'), ('email', 'E-mail')], max_length=10)),
                 ('event', models.CharField(choices=[('transcript.completed', 'Completed'), ('transcript.failed', 'Failed')], max_length=30)),

@@ -20,7 +20,10 @@ if TYPE_CHECKING:
 
 # After each failed attempt; about a day until a notification is given up.
 MINUTE, HOUR = 60, 3600
-WAITS_SECONDS = (5, 60, 5 * MINUTE, 30 * MINUTE, *(h * HOUR for h in (2, 5, 8, 8)))
+WAITS_SECONDS = (
+    *(5, MINUTE, 5 * MINUTE, 30 * MINUTE),
+    *(2 * HOUR, 5 * HOUR, 8 * HOUR, 8 * HOUR),
+)
 MAX_ATTEMPTS = len(WAITS_SECONDS) + 1
 # However long a receiver asks us to stay away. With the jitter, no wait is longer.
 LONGEST_WAIT = timedelta(days=1)
@@ -110,7 +113,7 @@ class Notification(models.Model):
         GIVEN_UP = "given-up", "Given up"
 
     # The same at every attempt: a receiver drops doubles by it.
-    uuid = models.UUIDField(default=uuid4, unique=True, editable=False)
+    uuid = models.UUIDField("webhook-id", default=uuid4, unique=True, editable=False)
     transcript = models.ForeignKey(
         "transcription.Transcript",
         null=True,
@@ -204,7 +207,11 @@ class Notification(models.Model):
         now = timezone.now()
         resting = Notification.objects.filter(free(now, LEASE), pk=self.pk)
         return self._rest(
-            resting, state=self.State.PENDING, attempts=0, next_attempt_at=now
+            resting,
+            state=self.State.PENDING,
+            attempts=0,
+            next_attempt_at=now,
+            answer="",
         )
 
     def _mine(self) -> NotificationQuerySet:
