@@ -8,6 +8,8 @@ from pathlib import Path
 
 import pytest
 
+from djtranscribe.management.commands import sandbox
+
 ROOT = Path(__file__).resolve().parents[2]
 COMPLETE = {
     "SECRET_KEY": "tests-only-" + "0123456789abcdef" * 4,
@@ -257,3 +259,13 @@ def test_no_line_with_a_password_is_a_setting():
 
     assert done.stdout.count("s3cr3t") == 1
     assert "'EMAIL_HOST_PASSWORD': 's3cr3t'" in done.stdout
+
+
+def test_from_the_sandbox_nobody_is_notified(monkeypatch, tmp_path):
+    monkeypatch.setenv("NOTIFY_URL", "https://receiver.example.com/")
+    monkeypatch.setenv("NOTIFY_EMAIL", "true")
+    ports = {"port": 1, "twilio_port": 2, "assemblyai_port": 3}
+
+    chosen = sandbox.environment(tmp_path, ports)
+
+    assert chosen["NOTIFY_URL"] == chosen["NOTIFY_EMAIL"] == ""

@@ -4,7 +4,7 @@ which may be away, hang, or take what it is sent."""
 import socket
 import threading
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 
 Request = tuple[dict[str, str], bytes]  # headers, body
@@ -56,6 +56,35 @@ def black_hole(port: int) -> Iterator[list[socket.socket]]:
         thread.join()
     for connection in taken:
         connection.close()
+
+
+@contextmanager
+def babbler(port: int, first: bytes, more: bytes, pause: float) -> Iterator[list[int]]:
+    """Answers with `first`, and then with `more` without end; a 1 for each request."""
+    came: list[int] = []
+    over = threading.Event()
+    with socket.create_server(("127.0.0.1", port)) as listener:
+
+        def babble(connection: socket.socket) -> None:
+            with connection, suppress(OSError):
+                connection.recv(65536)
+                came.append(1)
+                connection.sendall(first)
+                while not over.wait(pause):
+                    connection.sendall(more)
+
+        def take() -> None:
+            with suppress(OSError):
+                while True:
+                    taken = listener.accept()[0]
+                    threading.Thread(target=babble, args=[taken], daemon=True).start()
+
+        thread = threading.Thread(target=take, daemon=True)
+        thread.start()
+        yield came
+        over.set()
+        listener.shutdown(socket.SHUT_RDWR)
+        thread.join()
 
 
 @contextmanager

@@ -11,7 +11,7 @@ from standardwebhooks import Webhook
 
 from tests.chaos.waiting import free_port, until
 from tests.djtranscribe.test_settings import ALL, COMPLETE, ROOT
-from tests.live.receiver import black_hole, mail_server, receiver
+from tests.live.receiver import babbler, black_hole, mail_server, receiver
 
 pytestmark = pytest.mark.slow
 
@@ -184,9 +184,12 @@ def test_receivers_that_hang_hold_up_no_transcript_and_no_mail(site):
     assert sum(attempts for _, attempts in waiting) <= 2
 
 
-def test_a_worker_stops_when_told_although_a_receiver_hangs(site):
+@pytest.mark.parametrize("how", ["silent", "a header a second"])
+def test_a_worker_stops_when_told_although_a_receiver_hangs(site, how):
     site.manage("shell", "--command", FAILING.format(count=5))
-    with black_hole(site.port) as taken, mail_server(site.mail_port):
+    slow = babbler(site.port, b"HTTP/1.1 200 OK\r\nX: ", b"y", pause=1)
+    bad = black_hole(site.port) if how == "silent" else slow
+    with bad as taken, mail_server(site.mail_port):
         worker = site.start_worker()
         until("it is amid sending", lambda: taken)
         began = time.monotonic()

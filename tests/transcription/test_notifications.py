@@ -3,6 +3,7 @@ to try, and never a word or a number."""
 
 import logging
 import threading
+import time
 from datetime import datetime, timedelta
 from datetime import timezone as tz
 from email.utils import format_datetime
@@ -17,7 +18,9 @@ from django.utils import timezone
 from standardwebhooks import Webhook, WebhookVerificationError
 
 from tests.caller.twilio import NUMBER, a_call, a_recording
+from tests.chaos.waiting import free_port
 from tests.data import load
+from tests.live.receiver import babbler
 from transcription import notifications, outgoing_webhook
 from transcription.models import LeaseLost, Notification, Transcript
 from transcription.models.notification import LEASE, MAX_ATTEMPTS, WAITS_SECONDS
@@ -398,6 +401,20 @@ def test_a_receiver_that_is_away_is_tried_again(
     assert the_one().state == "pending"
     assert said in the_one().answer
     assert "secret-path" not in the_one().answer + caplog.text
+
+
+@pytest.mark.parametrize("status", [b"200 OK", b"302 Found", b"500 Oh"])
+def test_an_answer_without_end_is_not_read(completed, settings, status):
+    port = free_port()
+    settings.NOTIFY_URL = f"http://127.0.0.1:{port}/"
+    head = b"HTTP/1.1 " + status + b"\r\nLocation: http://[\r\n\r\n"
+
+    with babbler(port, head, b"x" * 65536, pause=0):
+        began = time.monotonic()
+        deliver()
+
+    assert time.monotonic() - began < 5
+    assert the_one().answer.startswith(f"HTTP status {status[:3].decode()}")
 
 
 def test_the_id_and_the_body_stay_and_only_the_time_moves(vendors, completed):

@@ -29,6 +29,7 @@ logger = logging.getLogger("djtranscribe.worker")
 
 IDLE_SECONDS = 0.25  # between two looks for a message
 NOTIFY_SECONDS = 1  # between two looks for a notification
+STOP_SECONDS = 16  # what is left to an attempt when the worker is told to stop
 PRUNE_SECONDS = 3600
 BACKLOG = 200
 KEEP_DELIVERIES = timedelta(days=30)
@@ -60,7 +61,9 @@ class Command(BaseCommand):
         # A thread for each kind: a receiver that hangs keeps no mail, and neither of
         # them a transcript.
         senders = [
-            threading.Thread(target=notify, args=[stopping, kind], name=f"send-{kind}")
+            threading.Thread(
+                target=notify, args=[stopping, kind], name=f"send-{kind}", daemon=True
+            )
             for kind in Notification.wanted()
         ]
         for thread in workers + senders:
@@ -69,8 +72,11 @@ class Command(BaseCommand):
         self.stdout.flush()
         look_after(stopping)
         self.stdout.write("Stopping: finishing what is in hand.")
-        for thread in workers + senders:
-            thread.join()
+        for worker in workers:
+            worker.join()
+        for sender in senders:
+            # One that answers a byte at a time holds nobody up; its row is sent later.
+            sender.join(STOP_SECONDS)
 
 
 class Engine(Worker):
