@@ -15,6 +15,7 @@ import dj_database_url
 from django.core.exceptions import ImproperlyConfigured
 from dotenv import load_dotenv
 
+from djtranscribe.mail import settings_of
 from djtranscribe.public_urls import parts
 
 BASE_DIR = Path(__file__).resolve().parent.parent
@@ -103,6 +104,20 @@ SPEECH_MODELS = words("SPEECH_MODELS", "universal-3-5-pro,universal-2")
 # LANGUAGE_CODE, which is the language of these pages.
 SPEECH_LANGUAGE_CODE = text("LANGUAGE_CODE", "en_us")
 AUDIO_DELIVERY = text("AUDIO_DELIVERY", "upload")
+
+# Who hears of a transcript that is finished
+
+NOTIFY_URL = text("NOTIFY_URL")
+# Several while it is rotated: each signs.
+NOTIFY_SECRETS = words("NOTIFY_SECRET")
+NOTIFY_EMAIL = flag("NOTIFY_EMAIL")
+# EMAIL_HOST and the like; EMAIL_URL itself is no setting, since Django's page for
+# developers would show the password in it.
+globals().update(settings_of(text("EMAIL_URL"), DEBUG))
+EMAIL_TIMEOUT = 15
+DEFAULT_FROM_EMAIL = SERVER_EMAIL = text(
+    "DEFAULT_FROM_EMAIL", f"djtranscribe@{parts(BASE_URL).hostname or 'localhost'}"
+)
 
 # The worker
 

@@ -23,7 +23,7 @@ from tests.security.url_map import (
     is_open,
     is_webhook,
 )
-from transcription.models import Transcript, Vocabulary
+from transcription.models import Notification, Transcript, Vocabulary
 
 pytestmark = pytest.mark.django_db
 
@@ -104,6 +104,7 @@ TABLES = {
     "caller.donotcall": Table("", "view add change delete"),
     "transcription.transcript": Table("view", "view delete"),
     "transcription.vocabulary": Table("view", "view add change delete"),
+    "transcription.notification": Table("", "view"),
     "djtranscribe.webhookdelivery": Table("", "view"),
     "djtranscribe.access": Table("", "view"),
     "djtranscribe.vendorpause": Table("", "view"),
@@ -163,8 +164,18 @@ def rows(media):
     )
     recording = a_recording(pk=ROW, call=call)
     recording.store_audio([wav()])
-    Transcript.objects.create(
+    transcript = Transcript.objects.create(
         uuid=UUID, pk=ROW, recording=recording, status="completed", text="Hi"
+    )
+    Notification.objects.create(
+        pk=ROW,
+        transcript=transcript,
+        about=UUID,
+        kind="webhook",
+        event="transcript.completed",
+        state="given-up",
+        finished_at=timezone.now(),
+        facts={},
     )
     Vocabulary.objects.create(pk=ROW, name="Cardiology")
     DoNotCall.objects.create(pk=ROW, number="+14155550007")
@@ -383,6 +394,28 @@ def test_an_operator_does_not_see_the_ledger_and_its_neighbours(operator_client,
     assert f"/djtranscribe/{table}/" not in operator_client.get("/admin/").text
 
 
+def test_an_operator_sends_no_notification_again(operator_client, settings):
+    settings.NOTIFY_URL = "https://receiver.example.com/"
+
+    act(operator_client, "transcription/notification", "send_again")
+
+    assert Notification.objects.get().state == "given-up"
+
+
+def test_a_supervisor_sends_a_notification_again_and_erases_none(
+    supervisor_client, settings
+):
+    settings.NOTIFY_URL = "https://receiver.example.com/"
+    path = "transcription/notification"
+
+    act(supervisor_client, path, "send_again")
+    erased = supervisor_client.post(f"/admin/{path}/{ROW}/delete/", {"post": "yes"})
+    act(supervisor_client, path, "delete_selected", post="yes")
+
+    assert erased.status_code == 403
+    assert Notification.objects.get().state == "pending"
+
+
 def test_an_operator_does_not_replay(operator_client):
     act(operator_client, "djtranscribe/webhookdelivery", "replay")
 
@@ -502,6 +535,8 @@ def test_the_groups_hold_what_the_design_says_and_no_more(name):
         "transcription.add_vocabulary",
         "transcription.change_vocabulary",
         "transcription.delete_vocabulary",
+        "transcription.view_notification",
+        "transcription.change_notification",
         "djtranscribe.view_access",
         "djtranscribe.view_webhookdelivery",
         "djtranscribe.change_webhookdelivery",

@@ -21,7 +21,12 @@ from djtranscribe.read_only_admin import (
     pretty,
     table,
 )
-from transcription import exports, reading, search
+from transcription import (
+    exports,
+    notification_admin,  # noqa: F401 - it registers
+    reading,
+    search,
+)
 from transcription.keyterms import terms_of, warnings_for
 from transcription.models import Transcript, TranscriptQuerySet, Vocabulary
 from transcription.tasks import announce, start

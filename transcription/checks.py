@@ -1,14 +1,18 @@
 """System checks: a wrong setting is found at start, not by the first recording."""
 
+from email.utils import parseaddr
 from typing import Any
 
 from django.conf import settings
 from django.core.checks import CheckMessage, Error, register
 from django.core.checks import Warning as Caution
+from django.core.exceptions import ValidationError
+from django.core.validators import validate_email
 
-from caller.checks import START, is_https
+from caller.checks import LOOPBACK, START, is_https
 from djtranscribe.public_urls import parts
 from transcription.assemblyai_client import TIMEOUT_SECONDS
+from transcription.outgoing_webhook import key_of
 
 
 @register()
@@ -49,3 +53,77 @@ def check_lease(**kwargs: Any) -> list[CheckMessage]:
         f"{longest:.0f}: a second worker could take over a row that is worked on."
     )
     return [Caution(message, "60 is a good value.", id="transcription.W001")]
+
+
+@register()
+def check_notify_url(**kwargs: Any) -> list[CheckMessage]:
+    if not settings.NOTIFY_URL:
+        return []
+    problems: list[CheckMessage] = []
+    schemes = {"https", "http"} if settings.DEBUG else {"https"}
+    if not is_plain(settings.NOTIFY_URL, schemes):
+        message = "NOTIFY_URL is not an https address without a name or a fragment."
+        hint = (
+            "Where your webhooks go, such as https://example.com/hooks/transcripts; "
+            "empty for none. The signature says who sends them."
+        )
+        problems.append(Error(message, hint, id="transcription.E006"))
+    try:
+        keys = [key_of(secret) for secret in settings.NOTIFY_SECRETS]
+    except ValueError:
+        keys = []
+    if not keys:
+        message = "NOTIFY_SECRET is not whsec_ and 24 to 64 bytes in base64."
+        hint = (
+            "NOTIFY_URL needs one, to sign with; several with commas while you rotate "
+            "it. .env.example has a command that prints a good one."
+        )
+        problems.append(Error(message, hint, id="transcription.E007"))
+    return problems
+
+
+@register()
+def check_notify_email(**kwargs: Any) -> list[CheckMessage]:
+    if not settings.NOTIFY_EMAIL:
+        return []
+    problems: list[CheckMessage] = []
+    hint = "smtp+tls://user:password@host:587 or smtps://user:password@host:465"
+    if settings.EMAIL_BACKEND.endswith("dummy.EmailBackend"):
+        message = "NOTIFY_EMAIL is on, and EMAIL_URL names no mail server."
+        problems.append(Error(message, hint, id="transcription.E008"))
+    is_plain_smtp = not (settings.EMAIL_USE_TLS or settings.EMAIL_USE_SSL)
+    is_far = settings.EMAIL_HOST not in LOOPBACK
+    if settings.EMAIL_HOST_PASSWORD and is_plain_smtp and is_far:
+        message = "EMAIL_URL sends the mail server's password readable to all."
+        problems.append(Error(message, hint, id="transcription.E009"))
+    _, address = parseaddr(settings.DEFAULT_FROM_EMAIL)
+    try:
+        validate_email(address)
+        is_sender = settings.DEFAULT_FROM_EMAIL.isprintable()
+    except ValidationError:
+        # The default on a machine of one's own, which sends nothing.
+        is_sender = settings.DEBUG
+    if not is_sender:
+        message = "DEFAULT_FROM_EMAIL is not an e-mail address."
+        hint = "Who sends, such as transcripts@example.com."
+        problems.append(Error(message, hint, id="transcription.E010"))
+    return problems
+
+
+def is_plain(url: str, schemes: set[str]) -> bool:
+    """An address that can be sent to, without what would be sent to it as a login."""
+    address = parts(url)
+    try:
+        has_port = address.port != 0
+    except ValueError:
+        has_port = False
+    odd = address.username or address.password or address.fragment or "#" in url
+    return bool(
+        has_port
+        and address.scheme in schemes
+        and address.hostname
+        and not odd
+        and url.isascii()
+        and url.isprintable()
+        and " " not in url
+    )

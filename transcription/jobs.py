@@ -8,7 +8,6 @@ from typing import Any
 
 from django.conf import settings
 from django.urls import reverse
-from django.utils import timezone
 
 from djtranscribe.public_urls import public_url
 from transcription import keyterms
@@ -72,7 +71,6 @@ def outcome(job: dict[str, Any]) -> dict[str, Any]:
         "model_used": str(job.get("speech_model_used") or "")[:40],
         "audio_seconds": _number(job.get("audio_duration")),
         "response": rest,
-        "finished_at": timezone.now(),
     }
 
 

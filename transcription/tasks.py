@@ -238,7 +238,7 @@ def refresh(transcript: Transcript) -> None:
     elif job.get("audio_url") == jobs.DELETED:
         transcript.fail("The transcript was deleted at AssemblyAI before we read it.")
     elif status == Status.COMPLETED:
-        transcript.release(wait=None, **jobs.outcome(job))
+        transcript.finish(**jobs.outcome(job))
     else:
         transcript.release(wait=poll_after(), status=status[:20] or Status.QUEUED)
 
@@ -248,7 +248,7 @@ def settle_error(transcript: Transcript, job: dict[str, Any]) -> None:
     reason = str(job.get("error") or "AssemblyAI gave no reason.")
     again = reason.startswith(jobs.UNREACHABLE_AUDIO + jobs.THEIR_FAULT)
     if jobs.NO_SPEECH in reason:
-        transcript.release(wait=None, **jobs.nothing_said(job))
+        transcript.finish(**jobs.nothing_said(job))
     elif again and transcript.jobs < MAX_JOBS:
         error = VendorError(f"AssemblyAI: {reason}")
         transcript.retry_later(error, status=Status.FETCHED, assemblyai_id=None)

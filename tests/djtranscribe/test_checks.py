@@ -3,6 +3,8 @@
 import pytest
 from django.core.checks import run_checks
 
+from djtranscribe.mail import settings_of
+
 E1, E2, E3, E4, E5 = (f"caller.E00{n}" for n in range(1, 6))
 T1, T2, T3, T4, T5 = (f"transcription.E00{n}" for n in range(1, 6))
 
@@ -96,3 +98,128 @@ def test_no_hint_and_no_message_repeats_a_secret(settings):
     text = " ".join(f"{message.msg} {message.hint}" for message in found())
 
     assert "s3cr3t" not in text
+
+
+# Notifications
+
+SECRET = "whsec_MfKQ9r8GKYqrTwjUPD8ILPZIo2LaLaSw"
+N6, N7, N8, N9, N10 = (f"transcription.E{n:03}" for n in range(6, 11))
+
+
+@pytest.fixture
+def webhooks(settings):
+    settings.NOTIFY_URL = "https://example.com/hooks?of=transcripts"
+    settings.NOTIFY_SECRETS = [SECRET, "whsec_" + "A" * 84]
+
+
+@pytest.fixture
+def mail(settings):
+    settings.NOTIFY_EMAIL = True
+    for name, value in settings_of("smtp+tls://ada:pw@mail.example", False).items():
+        setattr(settings, name, value)
+    settings.DEFAULT_FROM_EMAIL = "Transcripts <transcripts@example.com>"
+
+
+def test_notifications_that_are_set_up_are_in_order(webhooks, mail):
+    assert found() == []
+
+
+@pytest.mark.parametrize(
+    "url",
+    [
+        "http://example.com/",
+        "ftp://example.com/",
+        "example.com",
+        "https://",
+        "https://user:s3cr3t@example.com/",
+        "https://example.com/#part",
+        "https://example.com:99999/",
+        "https://example.com:port/",
+        "https://example.com/a b",
+        "https://exämple.com/",
+        "https://example.com/\r\nX: y",
+        "https://[::1",
+    ],
+)
+def test_an_address_to_which_nothing_can_be_sent_safely_is_named(
+    webhooks, settings, url
+):
+    settings.NOTIFY_URL = url
+
+    messages = found()
+
+    assert [message.id for message in messages] == [N6]
+    assert "s3cr3t" not in f"{messages[0].msg} {messages[0].hint}"
+
+
+def test_while_debugging_a_receiver_may_be_without_https(webhooks, settings):
+    settings.DEBUG = True
+    settings.NOTIFY_URL = "http://127.0.0.1:9000/hooks"
+
+    assert found() == []
+
+
+@pytest.mark.parametrize(
+    "secrets",
+    [
+        [],
+        ["s3cr3t"],
+        [SECRET.removeprefix("whsec_")],
+        ["whsec_"],
+        ["whsec_s3cr3t"],
+        ["whsec_" + "A" * 28],  # 21 bytes
+        ["whsec_" + "A" * 88],  # 66 bytes
+        ["whsec_" + "*" * 40],
+        ["whsec_" + "ä" * 40],
+        [SECRET, "s3cr3t"],
+    ],
+)
+def test_a_secret_that_cannot_sign_is_named_and_not_repeated(
+    webhooks, settings, secrets
+):
+    settings.NOTIFY_SECRETS = secrets
+
+    messages = found()
+
+    assert [message.id for message in messages] == [N7]
+    assert "s3cr3t" not in f"{messages[0].msg} {messages[0].hint}"
+
+
+@pytest.mark.parametrize(
+    ("url", "expected"),
+    [
+        ("", [N8]),
+        ("mail.example", [N8]),
+        ("imap://mail.example", [N8]),
+        ("smtp+tls://", [N8]),
+        ("smtp://mail.example:port", [N8]),
+        ("smtp://ada:pw@mail.example", [N9]),
+        ("smtp://mail.example", []),
+        ("smtp://ada:pw@localhost", []),
+        ("smtps://ada:pw@mail.example", []),
+    ],
+)
+def test_a_mail_server_that_cannot_be_used_safely_is_named(
+    mail, settings, url, expected
+):
+    settings.EMAIL_HOST_PASSWORD = ""
+    for name, value in settings_of(url, False).items():
+        setattr(settings, name, value)
+
+    messages = found()
+
+    assert [message.id for message in messages] == expected
+    assert all(message.hint for message in messages)
+
+
+@pytest.mark.parametrize("sender", ["", "ada", "a@b.example\nBcc: eve@example.com"])
+def test_a_sender_that_is_none_is_named(mail, settings, sender):
+    settings.DEFAULT_FROM_EMAIL = sender
+
+    assert [message.id for message in found()] == [N10]
+
+
+def test_a_mail_server_is_not_asked_for_where_no_mail_is_wanted(settings):
+    settings.EMAIL_BACKEND = "django.core.mail.backends.dummy.EmailBackend"
+
+    assert found() == []

@@ -7,6 +7,7 @@ from datetime import datetime, timedelta, timezone
 from email.utils import format_datetime
 from io import StringIO
 from unittest.mock import patch
+from uuid import uuid4
 
 import pytest
 import requests
@@ -15,10 +16,12 @@ from django.core.management import call_command
 from django.db import OperationalError, connection
 from django.utils import timezone as django_timezone
 
+from djtranscribe.mail import settings_of
 from djtranscribe.models import VendorPause
 from tests.caller.twilio import API
 from tests.data import load
 from tests.transcription.assemblyai import TRANSCRIPT, a_transcript
+from transcription.models import Notification
 
 pytestmark = pytest.mark.django_db
 
@@ -31,6 +34,7 @@ NAMES = [
     "clock",
     "storage",
     "worker",
+    "notifications",
 ]
 NUMBERS = f"{API}/IncomingPhoneNumbers.json"
 TWILIO = "https://api.twilio.com/"
@@ -383,3 +387,77 @@ def test_a_vendor_that_is_paused_is_said_with_its_reason(site):
 
     what, _ = alone(found, "worker")
     assert what == "assemblyai is paused: No balance."
+
+
+# Notifications
+
+
+@pytest.fixture
+def receivers(settings):
+    settings.NOTIFY_URL = "https://receiver.example.com/a-secret-path"
+    settings.NOTIFY_SECRETS = ["whsec_MfKQ9r8GKYqrTwjUPD8ILPZIo2LaLaSw"]
+    settings.NOTIFY_EMAIL = True
+    for name, value in settings_of("smtps://ada:pw@mail.example", False).items():
+        setattr(settings, name, value)
+
+
+def a_notification(**columns):
+    now = django_timezone.now()
+    row = {"about": uuid4(), "kind": "webhook", "finished_at": now, "facts": {}}
+    return Notification.objects.create(**row, **columns)
+
+
+def test_notifications_that_are_off_are_said_to_be(site):
+    found, _ = site.examine()
+
+    assert found["notifications"] == ("good", "off", "")
+
+
+def test_receivers_that_answer_are_named_and_sent_nothing(site, receivers):
+    found, status = site.examine()
+
+    verdict, what, _ = found["notifications"]
+    assert (verdict, status) == ("good", 0)
+    assert "receiver.example.com:443, which answers" in what
+    assert "mail.example:465, which answers" in what
+    assert "secret" not in what
+    assert not [call for call in site.vendors.calls if "receiver" in call.request.url]
+
+
+@pytest.mark.parametrize("host", ["receiver.example.com", "mail.example"])
+def test_a_receiver_that_does_not_answer_is_said(site, receivers, monkeypatch, host):
+    def connect(address, timeout):
+        if address[0] == host:
+            raise OSError(111, "Connection refused")
+        return socket.socket()
+
+    monkeypatch.setattr(socket, "create_connection", connect)
+    found, status = site.examine()
+
+    verdict, what, remedy = found["notifications"]
+    assert (verdict, status) == ("bad", 1)
+    assert what.startswith(f"{host}:")
+    assert remedy
+
+
+def test_notifications_that_nobody_sends_are_counted(site, receivers):
+    since = django_timezone.now() - timedelta(seconds=90)
+    a_notification(next_attempt_at=since)
+
+    found, _ = site.examine()
+
+    assert found["notifications"][:2] == ("bad", "1 are overdue.")
+
+
+def test_notifications_that_were_given_up_lately_are_counted(site, receivers):
+    a_notification(state="given-up")
+    a_notification(state="given-up")
+    old = django_timezone.now() - timedelta(days=3)
+    Notification.objects.filter(pk=a_notification(state="given-up").pk).update(
+        created_at=old
+    )
+
+    found, _ = site.examine()
+
+    assert found["notifications"][0] == "bad"
+    assert found["notifications"][1].startswith("2 of the last two days")

@@ -8,6 +8,8 @@ from pathlib import Path
 
 import pytest
 
+from djtranscribe.management.commands import sandbox
+
 ROOT = Path(__file__).resolve().parents[2]
 COMPLETE = {
     "SECRET_KEY": "tests-only-" + "0123456789abcdef" * 4,
@@ -32,6 +34,11 @@ ALL = {
             "SPEECH_MODELS",
             "LANGUAGE_CODE",
             "AUDIO_DELIVERY",
+            "NOTIFY_URL",
+            "NOTIFY_SECRET",
+            "NOTIFY_EMAIL",
+            "EMAIL_URL",
+            "DEFAULT_FROM_EMAIL",
             "SWEEP_SECONDS",
             "LEASE_SECONDS",
             "RECOVER_SECONDS",
@@ -204,3 +211,61 @@ def test_recordings_have_no_public_address():
     done = python("-c", code, **COMPLETE)
 
     assert done.stdout.strip() in ("''", "'/'"), done.stderr
+
+
+MAIL = (
+    *("EMAIL_BACKEND", "EMAIL_HOST", "EMAIL_PORT", "EMAIL_HOST_USER"),
+    *("EMAIL_HOST_PASSWORD", "EMAIL_USE_TLS", "EMAIL_USE_SSL"),
+)
+SMTP = "django.core.mail.backends.smtp.EmailBackend"
+
+
+@pytest.mark.parametrize(
+    ("url", "expected"),
+    [
+        (
+            "smtp+tls://ada%40example.com:p%2Fw%3A%23@mail.example",
+            ["mail.example", 587, "ada@example.com", "p/w:#", True, False],
+        ),
+        ("smtps://a:b@mail.example", ["mail.example", 465, "a", "b", False, True]),
+        ("smtp://localhost:2525", ["localhost", 2525, "", "", False, False]),
+    ],
+)
+def test_a_mail_server_is_named_in_one_line(url, expected):
+    assert values(*MAIL, EMAIL_URL=url) == [SMTP, *expected]
+
+
+@pytest.mark.parametrize(("debug", "kind"), [("true", "console"), ("", "dummy")])
+def test_without_a_mail_server_nothing_is_mailed(debug, kind):
+    (backend,) = values("EMAIL_BACKEND", DEBUG=debug)
+
+    assert backend == f"django.core.mail.backends.{kind}.EmailBackend"
+
+
+def test_mail_comes_from_the_site_unless_somebody_else_is_named():
+    site = "https://calls.example.com"
+    (usual,) = values("DEFAULT_FROM_EMAIL", BASE_URL=site)
+    (named,) = values(
+        "DEFAULT_FROM_EMAIL", BASE_URL=site, DEFAULT_FROM_EMAIL="ada@example.com"
+    )
+
+    assert (usual, named) == ("djtranscribe@calls.example.com", "ada@example.com")
+
+
+def test_no_line_with_a_password_is_a_setting():
+    code = "from djtranscribe import settings; print(vars(settings))"
+
+    done = python("-c", code, EMAIL_URL="smtp+tls://ada:s3cr3t@mail.example")
+
+    assert done.stdout.count("s3cr3t") == 1
+    assert "'EMAIL_HOST_PASSWORD': 's3cr3t'" in done.stdout
+
+
+def test_from_the_sandbox_nobody_is_notified(monkeypatch, tmp_path):
+    monkeypatch.setenv("NOTIFY_URL", "https://receiver.example.com/")
+    monkeypatch.setenv("NOTIFY_EMAIL", "true")
+    ports = {"port": 1, "twilio_port": 2, "assemblyai_port": 3}
+
+    chosen = sandbox.environment(tmp_path, ports)
+
+    assert chosen["NOTIFY_URL"] == chosen["NOTIFY_EMAIL"] == ""

@@ -1,6 +1,7 @@
+from transcription.models.lease import CLOCK_SKEW
+from transcription.models.notification import Notification, NotificationQuerySet
 from transcription.models.transcript import (
     BACKOFF_SECONDS,
-    CLOCK_SKEW,
     MAX_ATTEMPTS,
     MAX_JOBS,
     LeaseLost,
@@ -17,6 +18,8 @@ __all__ = [
     "MAX_ATTEMPTS",
     "MAX_JOBS",
     "LeaseLost",
+    "Notification",
+    "NotificationQuerySet",
     "Transcript",
     "TranscriptQuerySet",
     "Vocabulary",

@@ -16,14 +16,14 @@ from django.utils.crypto import salted_hmac
 from caller.models import Recording
 from djtranscribe.errors import VendorError
 from djtranscribe.models import PROBE_AFTER
+from transcription.models.lease import free
+from transcription.models.notification import Notification
 from transcription.models.vocabulary import Vocabulary
 
 # AssemblyAI deletes uploads after 24 hours; one hour less is safe.
 UPLOAD_LIVES = timedelta(hours=23)
 # Doubling from 5 seconds to 15 minutes: about a day until the row is an error.
 BACKOFF_SECONDS = (5, 900)
-# How far the clocks of two machines may differ.
-CLOCK_SKEW = timedelta(minutes=5)
 # No wait is longer, so one that is comes from a clock that was put back.
 LONGEST_WAIT = timedelta(minutes=20)
 MAX_ATTEMPTS = 100
@@ -39,12 +39,7 @@ class TranscriptQuerySet(models.QuerySet["Transcript"]):
         return self.exclude(status__in=Transcript.FINISHED)
 
     def unclaimed(self, now: datetime) -> TranscriptQuerySet:
-        """Nobody works on these. A lease that ends later than any lease can is a
-        leftover of a clock that was put back, and holds nothing."""
-        longest = now + timedelta(seconds=settings.LEASE_SECONDS) + CLOCK_SKEW
-        return self.filter(
-            Q(lease=None) | Q(leased_until__lte=now) | Q(leased_until__gt=longest)
-        )
+        return self.filter(free(now, timedelta(seconds=settings.LEASE_SECONDS)))
 
     def due(self, now: datetime) -> TranscriptQuerySet:
         """Rows whose time has come and on which nobody works."""
@@ -255,7 +250,8 @@ class Transcript(models.Model):
             setattr(self, name, value)
 
     def release(self, wait: timedelta | None = timedelta(), **columns: Any) -> None:
-        """Store the step's outcome and give the row back, due after `wait`.
+        """Store the step's outcome and give the row back, due after `wait`; without
+        one only by `finish`.
 
         A webhook that came meanwhile has made the row due by itself: that stands.
         """
@@ -272,6 +268,22 @@ class Transcript(models.Model):
             next_attempt_at=due_at, lease=None, leased_until=None, **columns
         ):
             raise LeaseLost
+
+    def finish(self, status: Status, **columns: Any) -> None:
+        """The one way to the end; who is to hear of it is stored with it, or neither.
+
+        Raises LeaseLost.
+        """
+        now = timezone.now()
+        columns |= {"status": status, "finished_at": now}
+        if not Notification.wanted():
+            self.release(wait=None, **columns)
+            return
+        with transaction.atomic():
+            self.release(wait=None, **columns)
+            for name, value in columns.items():
+                setattr(self, name, value)
+            Notification.objects.write_down(self, now)
 
     def retry_later(self, error: VendorError | OSError, **columns: Any) -> None:
         """The step failed and may heal: try again later, or give up after a day."""
@@ -325,16 +337,8 @@ class Transcript(models.Model):
         )
 
     def fail(self, reason: str, **columns: Any) -> None:
-        self.release(
-            wait=None,
-            **{
-                **columns,
-                "status": self.Status.ERROR,
-                "error": reason,
-                "error_class": self.ErrorClass.PERMANENT,
-                "finished_at": timezone.now(),
-            },
-        )
+        permanent = {"error": reason, "error_class": self.ErrorClass.PERMANENT}
+        self.finish(**{**columns, **permanent, "status": self.Status.ERROR})
 
     def webhook_token(self) -> str:
         """Proves that a webhook about this transcript comes from whom we asked."""

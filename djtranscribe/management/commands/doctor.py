@@ -22,10 +22,11 @@ from djtranscribe.errors import VendorError
 from djtranscribe.models import VendorPause
 from djtranscribe.public_urls import parts
 from transcription import assemblyai_client
-from transcription.models import Transcript
+from transcription.models import Notification, Transcript
 
 CLOCK_SKEW = timedelta(seconds=30)
 LATE = timedelta(seconds=60)
+RECENT = timedelta(days=2)
 FREE_BYTES = 1024**3
 TIMEOUT_SECONDS = 5
 
@@ -96,13 +97,7 @@ def look_at_base_url() -> str:
         port = url.port or (443 if url.scheme == "https" else 80)
     except ValueError as error:
         raise Ill("BASE_URL's port is none.", "Leave it out: 443 is meant.") from error
-    try:
-        socket.create_connection((url.hostname, port), TIMEOUT_SECONDS).close()
-    except OSError as error:
-        raise Ill(
-            f"{url.hostname}:{port} does not answer ({error.strerror or error}).",
-            "Is the web server, or ngrok, running? Twilio must reach it.",
-        ) from error
+    knock(url.hostname, port, "Is the web server, or ngrok, running? Twilio needs it.")
     return f"{url.hostname}:{port} answers, seen from here"
 
 
@@ -172,6 +167,53 @@ def look_at_worker() -> str:
     return "nothing is overdue"
 
 
+def look_at_notifications() -> str:
+    found = []
+    url = parts(settings.NOTIFY_URL)
+    if settings.NOTIFY_URL:
+        try:
+            port = url.port or (443 if url.scheme == "https" else 80)
+        except ValueError as error:
+            raise Ill("NOTIFY_URL's port is none.", "Mend NOTIFY_URL.") from error
+        knock(str(url.hostname or ""), port, "Mend NOTIFY_URL or what stands there.")
+        found.append(f"webhooks to {url.hostname}:{port}, which answers")
+    if settings.NOTIFY_EMAIL and settings.EMAIL_BACKEND.endswith("smtp.EmailBackend"):
+        host, port = settings.EMAIL_HOST, settings.EMAIL_PORT
+        knock(host, port, "Mend EMAIL_URL or the mail server.")
+        found.append(f"e-mail through {host}:{port}, which answers")
+    elif settings.NOTIFY_EMAIL:
+        found.append("e-mail is printed or dropped, for want of EMAIL_URL")
+    if not found:
+        return "off"
+    look_at_unsent()
+    return "; ".join(found) + ". Nothing was sent"
+
+
+def look_at_unsent() -> None:
+    now = timezone.now()
+    wanted = Notification.objects.filter(kind__in=Notification.wanted())
+    try:
+        overdue = wanted.due(now - LATE).count()
+        lost = wanted.given_up().filter(created_at__gt=now - RECENT).count()
+    except Error as error:
+        raise Ill("unknown without the database.", "See above.") from error
+    if overdue:
+        raise Ill(f"{overdue} are overdue.", "Restart manage.py worker.")
+    if lost:
+        raise Ill(
+            f"{lost} of the last two days were given up.",
+            "Admin's Notifications say why. Mend that, then Send again.",
+        )
+
+
+def knock(host: str, port: int, remedy: str) -> None:
+    try:
+        socket.create_connection((host, port), TIMEOUT_SECONDS).close()
+    except (OSError, UnicodeError) as error:
+        why = getattr(error, "strerror", "") or error
+        raise Ill(f"{host}:{port} does not answer ({why}).", remedy) from error
+
+
 @contextmanager
 def asking(remedy: str) -> Iterator[None]:
     try:
@@ -189,4 +231,5 @@ EXAMINATIONS: list[tuple[str, Callable[[], str]]] = [
     ("clock", look_at_clock),
     ("storage", look_at_storage),
     ("worker", look_at_worker),
+    ("notifications", look_at_notifications),
 ]

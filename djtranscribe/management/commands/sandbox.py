@@ -213,6 +213,9 @@ def environment(directory: Path, options: dict[str, Any]) -> dict[str, str]:
         # A newcomer dials the same number again and again.
         "MAX_CALLS_PER_NUMBER_DAY": "1000",
         "TWILIO_API_URL": f"http://127.0.0.1:{options['twilio_port']}",
+        # Nothing leaves this machine.
+        "NOTIFY_URL": "",
+        "NOTIFY_EMAIL": "",
         "ASSEMBLYAI_KEY": "sandbox",
         "ASSEMBLYAI_API_URL": f"http://127.0.0.1:{options['assemblyai_port']}",
     }

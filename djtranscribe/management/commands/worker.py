@@ -22,10 +22,14 @@ from django_tasks_db.models import DBTaskResult
 import caller.tasks
 import transcription.tasks
 from djtranscribe.models import WebhookDelivery
+from transcription import notifications
+from transcription.models import Notification
 
 logger = logging.getLogger("djtranscribe.worker")
 
 IDLE_SECONDS = 0.25  # between two looks for a message
+NOTIFY_SECONDS = 1  # between two looks for a notification
+STOP_SECONDS = 16  # what is left to an attempt when the worker is told to stop
 PRUNE_SECONDS = 3600
 BACKLOG = 200
 KEEP_DELIVERIES = timedelta(days=30)
@@ -54,14 +58,25 @@ class Command(BaseCommand):
             threading.Thread(target=work, args=[stopping], name=f"worker-{number}")
             for number in range(max(1, threads))
         ]
-        for worker in workers:
-            worker.start()
+        # A thread for each kind: a receiver that hangs keeps no mail, and neither of
+        # them a transcript.
+        senders = [
+            threading.Thread(
+                target=notify, args=[stopping, kind], name=f"send-{kind}", daemon=True
+            )
+            for kind in Notification.wanted()
+        ]
+        for thread in workers + senders:
+            thread.start()
         self.stdout.write(f"Worker ready: {len(workers)} threads. Ctrl-C stops it.")
         self.stdout.flush()
         look_after(stopping)
         self.stdout.write("Stopping: finishing what is in hand.")
         for worker in workers:
             worker.join()
+        for sender in senders:
+            # One that answers a byte at a time holds nobody up; its row is sent later.
+            sender.join(STOP_SECONDS)
 
 
 class Engine(Worker):
@@ -102,6 +117,18 @@ def work(stopping: threading.Event) -> None:
             connection.close()
 
 
+def notify(stopping: threading.Event, kind: str) -> None:
+    """Send notifications of this kind until told to stop."""
+    while not stopping.is_set():
+        try:
+            notifications.deliver(kind, stopping.is_set)
+        except Error:
+            logger.exception("notify=failed database=away")
+            connection.close()
+        stopping.wait(NOTIFY_SECONDS)
+    connection.close()
+
+
 def look_after(stopping: threading.Event) -> None:
     """Sweep until told to stop."""
     pruned_at = 0.0
@@ -115,6 +142,7 @@ def look_after(stopping: threading.Event) -> None:
             if time.monotonic() - pruned_at > PRUNE_SECONDS or not pruned_at:
                 call_command("prune_db_task_results", min_age_days=1, verbosity=0)
                 WebhookDelivery.objects.prune(KEEP_DELIVERIES)
+                Notification.objects.prune(KEEP_DELIVERIES)
                 pruned_at = time.monotonic()
         except Error:
             logger.exception("sweep=failed database=away")

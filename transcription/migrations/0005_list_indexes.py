@@ -7,7 +7,7 @@ from django.db import migrations, models
 class Migration(migrations.Migration):
 
     dependencies = [
-        ('transcription', '0002_search'),
+        ('transcription', '0004_notification_permissions'),
     ]
 
     operations = [

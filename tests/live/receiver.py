@@ -1,0 +1,119 @@
+"""Who is notified, over real sockets: a receiver of webhooks and a mail server, each of
+which may be away, hang, or take what it is sent."""
+
+import socket
+import threading
+from collections.abc import Iterator
+from contextlib import contextmanager, suppress
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+
+Request = tuple[dict[str, str], bytes]  # headers, body
+
+
+@contextmanager
+def receiver(port: int) -> Iterator[list[Request]]:
+    """Takes all that comes; what came."""
+    came: list[Request] = []
+
+    class Handler(BaseHTTPRequestHandler):
+        def do_POST(self) -> None:
+            body = self.rfile.read(int(self.headers["Content-Length"]))
+            came.append((dict(self.headers), body))
+            self.send_response(204)
+            self.end_headers()
+
+        def log_message(self, *args: object) -> None:
+            pass
+
+    server = ThreadingHTTPServer(("127.0.0.1", port), Handler)
+    thread = threading.Thread(target=server.serve_forever, args=[0.05])
+    thread.start()
+    try:
+        yield came
+    finally:
+        server.shutdown()
+        server.server_close()
+        thread.join()
+
+
+@contextmanager
+def black_hole(port: int) -> Iterator[list[socket.socket]]:
+    """Takes connections and never answers; the connections."""
+    taken: list[socket.socket] = []
+    with socket.create_server(("127.0.0.1", port)) as listener:
+
+        def take() -> None:
+            try:
+                while True:
+                    taken.append(listener.accept()[0])
+            except OSError:
+                return
+
+        thread = threading.Thread(target=take, daemon=True)
+        thread.start()
+        yield taken
+        listener.shutdown(socket.SHUT_RDWR)
+        thread.join()
+    for connection in taken:
+        connection.close()
+
+
+@contextmanager
+def babbler(port: int, first: bytes, more: bytes, pause: float) -> Iterator[list[int]]:
+    """Answers with `first`, and then with `more` without end; a 1 for each request."""
+    came: list[int] = []
+    over = threading.Event()
+    with socket.create_server(("127.0.0.1", port)) as listener:
+
+        def babble(connection: socket.socket) -> None:
+            with connection, suppress(OSError):
+                connection.recv(65536)
+                came.append(1)
+                connection.sendall(first)
+                while not over.wait(pause):
+                    connection.sendall(more)
+
+        def take() -> None:
+            with suppress(OSError):
+                while True:
+                    taken = listener.accept()[0]
+                    threading.Thread(target=babble, args=[taken], daemon=True).start()
+
+        thread = threading.Thread(target=take, daemon=True)
+        thread.start()
+        yield came
+        over.set()
+        listener.shutdown(socket.SHUT_RDWR)
+        thread.join()
+
+
+@contextmanager
+def mail_server(port: int) -> Iterator[list[str]]:
+    """As much of SMTP as one message needs; the messages."""
+    messages: list[str] = []
+    with socket.create_server(("127.0.0.1", port)) as listener:
+
+        def serve() -> None:
+            try:
+                while True:
+                    with listener.accept()[0] as connection:
+                        talk(connection, messages)
+            except OSError:
+                return
+
+        thread = threading.Thread(target=serve, daemon=True)
+        thread.start()
+        yield messages
+        listener.shutdown(socket.SHUT_RDWR)
+        thread.join()
+
+
+def talk(connection: socket.socket, messages: list[str]) -> None:
+    with connection.makefile("rwb", buffering=0) as wire:
+        wire.write(b"220 ready\r\n")
+        for line in wire:
+            if line.upper().startswith(b"DATA"):
+                wire.write(b"354 go on\r\n")
+                lines = iter(wire.readline, b".\r\n")
+                messages.append(b"".join(lines).decode())
+            wire.write(b"221 bye\r\n" if line.startswith(b"quit") else b"250 ok\r\n")

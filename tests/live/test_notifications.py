@@ -1,0 +1,216 @@
+"""The real worker and real receivers: what arrives, what a bad receiver holds up."""
+
+import signal
+import sqlite3
+import subprocess
+import sys
+import time
+
+import pytest
+from standardwebhooks import Webhook
+
+from tests.chaos.waiting import free_port, until
+from tests.djtranscribe.test_settings import ALL, COMPLETE, ROOT
+from tests.live.receiver import babbler, black_hole, mail_server, receiver
+
+pytestmark = pytest.mark.slow
+
+SECRET = "whsec_MfKQ9r8GKYqrTwjUPD8ILPZIo2LaLaSw"
+# One that a worker can only fail: no audio, no SID to fetch it by.
+FAILING = """
+from django.contrib.auth.models import User
+from caller.models import Call, Recording
+from transcription.models import Transcript
+ada = User.objects.create_user('ada', 'ada@example.com')
+for number in range({count}):
+    call = Call.objects.create(to=f'+1415555{{number:04}}', from_number='+14155550100',
+        status='completed', requested_by=ada, next_check_at=None)
+    recording = Recording.objects.create(call=call, source='file', status='completed')
+    Transcript.objects.create(recording=recording)
+"""
+HEALTHY = """
+from caller.models import Recording
+from transcription.models import Transcript
+r = Recording.objects.create(source='file', status='completed')
+r.store_audio([b'ID3' + bytes(50)])
+Transcript.objects.create(recording=r)
+"""
+
+
+class Site:
+    def __init__(self, folder):
+        self.folder, self.port, self.mail_port = folder, free_port(), free_port()
+        self.environment = {
+            **ALL,
+            **COMPLETE,
+            "PATH": "/usr/bin:/bin",
+            "DJANGO_SETTINGS_MODULE": "djtranscribe.settings",
+            "DEBUG": "true",
+            "DATABASE_URL": f"sqlite:///{folder / 'db.sqlite3'}",
+            "MEDIA_ROOT": str(folder / "media"),
+            "SWEEP_SECONDS": "1",
+            "ASSEMBLYAI_API_URL": "http://127.0.0.1:9",
+            "NOTIFY_URL": f"http://127.0.0.1:{self.port}/hooks/a-secret-path",
+            "NOTIFY_SECRET": SECRET,
+            "NOTIFY_EMAIL": "true",
+            "EMAIL_URL": f"smtp://127.0.0.1:{self.mail_port}",
+        }
+        self.workers = []
+        self.manage("migrate", "--verbosity", "0")
+
+    def manage(self, *arguments):
+        subprocess.run(
+            [sys.executable, "manage.py", *arguments],
+            cwd=ROOT,
+            env=self.environment,
+            check=True,
+            timeout=60,
+        )
+
+    def start_worker(self):
+        with (self.folder / f"worker-{len(self.workers)}.log").open("wb") as log:
+            worker = subprocess.Popen(
+                [sys.executable, "manage.py", "worker"],
+                cwd=ROOT,
+                env=self.environment,
+                stdout=log,
+                stderr=subprocess.STDOUT,
+            )
+        self.workers.append(worker)
+        until("the worker is ready", lambda: "Worker ready" in self.log(), 30)
+        return worker
+
+    def log(self):
+        return "".join(path.read_text() for path in self.folder.glob("worker-*.log"))
+
+    def rows(self, query):
+        database = sqlite3.connect(self.folder / "db.sqlite3", timeout=10)
+        try:
+            return database.execute(query).fetchall()
+        finally:
+            database.close()
+
+    def states(self, kind="webhook"):
+        query = "SELECT state, attempts FROM transcription_notification WHERE kind = "
+        return self.rows(f"{query}'{kind}' ORDER BY id")
+
+
+@pytest.fixture
+def site(tmp_path):
+    site = Site(tmp_path)
+    yield site
+    for worker in site.workers:
+        worker.kill()
+        worker.wait()
+
+
+def test_a_receiver_that_was_away_gets_exactly_the_right_message_once(site):
+    site.manage("shell", "--command", FAILING.format(count=1))
+    site.start_worker()
+    answers = "SELECT DISTINCT answer FROM transcription_notification"
+    until("both were tried in vain", lambda: len(site.rows(answers)) == 2)
+
+    with receiver(site.port) as came, mail_server(site.mail_port) as mails:
+        until("both were sent", lambda: both_sent(site), 30)
+        time.sleep(3)
+
+    [(headers, body)] = came
+    message = Webhook(SECRET).verify(body, headers)
+    [(uuid, attempts, transcript)] = site.rows(
+        "SELECT n.uuid, n.attempts, t.uuid FROM transcription_notification n "
+        "JOIN transcription_transcript t ON t.id = n.transcript_id "
+        "WHERE kind = 'webhook'"
+    )
+    assert headers["webhook-id"].replace("-", "") == uuid
+    assert message["type"] == "transcript.failed"
+    assert message["data"]["transcript"].replace("-", "") == transcript
+    assert message["data"]["error"].startswith("The audio is gone")
+    assert attempts == 2
+    (mail,) = mails
+    assert "Subject: A call could not be transcribed" in mail
+    assert "To: ada@example.com" in mail
+    assert "1415555" not in mail + str(came)
+    log = site.log()
+    assert not any(x in log for x in ("secret", "whsec", "ada@", "Traceback"))
+
+
+def both_sent(site):
+    return [state for state, _ in site.states() + site.states("email")] == ["sent"] * 2
+
+
+def test_a_worker_that_is_killed_right_after_the_end_loses_nothing(site):
+    site.manage("shell", "--command", FAILING.format(count=1))
+    with black_hole(site.port) as taken:
+        first = site.start_worker()
+        until("it is amid sending", lambda: taken)
+        first.send_signal(signal.SIGKILL)
+        first.wait()
+    assert site.states() == [("pending", 1)]
+
+    # Instead of waiting for three minutes until the lease of the dead has run out.
+    database = sqlite3.connect(site.folder / "db.sqlite3", timeout=10)
+    with database:
+        database.execute(
+            "UPDATE transcription_notification SET leased_until = '2020-01-01'"
+        )
+    database.close()
+    with receiver(site.port) as came, mail_server(site.mail_port):
+        site.start_worker()
+        until("it was sent", lambda: site.states() == [("sent", 2)])
+
+    assert len(came) == 1
+
+
+def test_receivers_that_hang_hold_up_no_transcript_and_no_mail(site):
+    count = 40
+    site.manage("shell", "--command", FAILING.format(count=count))
+    with black_hole(site.port), mail_server(site.mail_port) as mails:
+        site.start_worker()
+        until("all were mailed", lambda: len(mails) == count, 30)
+        began = time.monotonic()
+        site.manage("shell", "--command", HEALTHY)
+        until(
+            "a transcript goes on",
+            lambda: site.rows(
+                "SELECT 1 FROM transcription_transcript WHERE status = 'fetched'"
+            ),
+            15,
+        )
+        seconds = time.monotonic() - began
+        waiting = site.states()
+
+    print(f"{count} wait for a receiver that hangs; a transcript took {seconds:.1f} s")
+    assert [state for state, _ in waiting] == ["pending"] * count
+    assert sum(attempts for _, attempts in waiting) <= 2
+
+
+@pytest.mark.parametrize("how", ["silent", "a header a second"])
+def test_a_worker_stops_when_told_although_a_receiver_hangs(site, how):
+    site.manage("shell", "--command", FAILING.format(count=5))
+    slow = babbler(site.port, b"HTTP/1.1 200 OK\r\nX: ", b"y", pause=1)
+    bad = black_hole(site.port) if how == "silent" else slow
+    with bad as taken, mail_server(site.mail_port):
+        worker = site.start_worker()
+        until("it is amid sending", lambda: taken)
+        began = time.monotonic()
+        worker.send_signal(signal.SIGTERM)
+        status = worker.wait(timeout=25)
+
+    assert status == 0
+    assert time.monotonic() - began < 20
+    assert len(taken) == 1
+
+
+def test_two_workers_send_each_once(site):
+    count = 60
+    site.manage("shell", "--command", FAILING.format(count=count))
+    with receiver(site.port) as came, mail_server(site.mail_port) as mails:
+        for _ in range(2):
+            site.start_worker()
+        until("all were sent", lambda: len(came) >= count, 40)
+        until("all were mailed", lambda: len(mails) >= count, 40)
+        time.sleep(2)
+
+    ids = [headers["webhook-id"] for headers, _ in came]
+    assert len(ids) == len(set(ids)) == count
+    assert len(mails) == count

@@ -1,0 +1,53 @@
+"""E-mail to the operator who dialled, through the server that EMAIL_URL names."""
+
+import smtplib
+from uuid import UUID
+
+from django.core.exceptions import ValidationError
+from django.core.mail import EmailMessage
+from django.core.validators import validate_email
+
+from djtranscribe.errors import VendorError
+from djtranscribe.public_urls import parts, public_url
+
+
+class EmailError(VendorError):
+    vendor = "email"
+
+
+def send(message_id: UUID, to: str, subject: str, body: str) -> str:
+    """What became of it in words. Raises EmailError, without the address."""
+    try:
+        validate_email(to)
+    except ValidationError as error:
+        message = "The operator's e-mail address is none."
+        raise EmailError(message, permanent=True) from error
+    headers = {
+        # The same at every attempt, so that a double is known as one.
+        "Message-ID": f"<{message_id}@{parts(public_url('/')).hostname}>",
+        # Nobody's holiday notice shall answer. RFC 3834
+        "Auto-Submitted": "auto-generated",
+    }
+    try:
+        EmailMessage(subject, body, to=[to], headers=headers).send()
+    except (OSError, smtplib.SMTPException) as error:
+        # Not its text, which may repeat addresses and what we signed in with.
+        raise failure(error) from None
+    return "Taken by the mail server"
+
+
+def failure(error: Exception) -> EmailError:
+    if isinstance(error, smtplib.SMTPRecipientsRefused):
+        codes = [code for code, _ in error.recipients.values()]
+        code = max(codes, default=0)
+        # 4xx: not now; 5xx: never. RFC 5321
+        message = f"The mail server refused the operator's address ({code})."
+        return EmailError(message, permanent=code >= 500, code=code)
+    if isinstance(error, smtplib.SMTPAuthenticationError):
+        message = "The mail server refused the name or password in EMAIL_URL"
+        return EmailError(f"{message} ({error.smtp_code}).", code=error.smtp_code)
+    if isinstance(error, smtplib.SMTPResponseException):
+        message = f"The mail server refused the message ({error.smtp_code})."
+        return EmailError(message, code=error.smtp_code)
+    name = type(error).__name__
+    return EmailError(f"The mail server could not be reached or hung up ({name}).")
