@@ -181,7 +181,8 @@ class CallAdmin(HasLength, LongLists, ReadOnly, admin.ModelAdmin[Call]):
     search_help_text = (
         "How a number begins, or its last four digits or more; a SID; a UUID."
     )
-    when_empty = "No calls yet. Dial one from the home page."
+    when_empty = "No calls yet. Dial a number on the home page."
+    when_empty_go_to = "caller:home"
     inlines = [RecordingInline]
     actions = ["ask_twilio"]
     fieldsets = [
@@ -288,7 +289,8 @@ class RecordingAdmin(HasLength, LongLists, ReadOnly, admin.ModelAdmin[Recording]
     list_select_related = ["call"]
     search_fields = ["sid"]
     search_help_text = CallAdmin.search_help_text
-    when_empty = "No recordings yet. They come with the calls: dial one."
+    when_empty = "No recordings yet. They come with calls: dial on the home page."
+    when_empty_go_to = "caller:home"
     fieldsets = [
         (None, {"fields": ["call_link", "status", "error", "player", "transcripts"]}),
         (

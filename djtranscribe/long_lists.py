@@ -87,6 +87,8 @@ class LongLists:
     show_facets = admin.ShowFacets.NEVER
     # What an empty list says: what would be here, and what to do next.
     when_empty = ""
+    # The name of the page on which that is done, if it is another one.
+    when_empty_go_to = ""
 
     def get_changelist(self, request: HttpRequest, **kwargs: Any) -> type[ChangeList]:
         return LongList

@@ -182,9 +182,10 @@ class TranscriptAdmin(LongLists, ReadOnly, admin.ModelAdmin[Transcript]):
     ]
     sortable_by = ["certainty", "length", "created_at"]
     when_empty = (
-        "No transcripts yet. Dial a number; when the call is over, what was said "
-        "appears here by itself."
+        "No transcripts yet. Dial a number on the home page; when the call is over, "
+        "what was said appears here by itself."
     )
+    when_empty_go_to = "caller:home"
     # Its own page is the one in admin.
     view_on_site = False
     list_filter = [
