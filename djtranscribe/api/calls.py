@@ -1,4 +1,5 @@
 from typing import Annotated, Any
+from uuid import UUID
 
 from django.conf import settings
 from django.core.exceptions import ValidationError
@@ -90,7 +91,7 @@ def list_calls(request: HttpRequest, asked: Query[Calls]) -> CallPage:
     summary="Get a call",
     url_name="call",
 )
-def get_call(request: HttpRequest, uuid: Any) -> CallDetail:
+def get_call(request: HttpRequest, uuid: UUID) -> CallDetail:
     """With its recordings, if the account has `caller.view_recording`, and its
     transcripts, if it has `transcription.view_transcript`: these count as read.
     Needs `caller.view_call`."""

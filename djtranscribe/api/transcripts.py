@@ -1,4 +1,5 @@
 from typing import Annotated, Any
+from uuid import UUID
 
 from django.contrib.auth.models import User
 from django.db.models import QuerySet
@@ -126,7 +127,7 @@ def hits(
     url_name="transcript",
 )
 def get_transcript(
-    request: HttpRequest, uuid: Any, asked: Query[Detail]
+    request: HttpRequest, uuid: UUID, asked: Query[Detail]
 ) -> TranscriptDetail:
     """Counts as read. Needs `transcription.view_transcript`."""
     rows = transcripts()
@@ -162,6 +163,6 @@ def get_transcript(
     },
 )
 def export(
-    request: HttpRequest, uuid: Any, extension: str, asked: Query[Export]
+    request: HttpRequest, uuid: UUID, extension: str, asked: Query[Export]
 ) -> HttpResponseBase:
     return views.export(request, uuid=uuid, extension=extension)

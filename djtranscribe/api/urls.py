@@ -4,7 +4,7 @@ from typing import Any
 from django.contrib.auth.decorators import login_not_required
 from django.http import HttpRequest
 from django.http.response import HttpResponseBase
-from django.urls import URLPattern, path
+from django.urls import URLPattern, path, re_path
 from django.views.decorators.cache import never_cache
 from django.views.decorators.csrf import csrf_exempt
 
@@ -31,7 +31,7 @@ def for_programs(view: Callable[..., HttpResponseBase]) -> Callable[..., Any]:
     return open_view
 
 
-def nothing(request: HttpRequest, rest: str) -> HttpResponseBase:
+def nothing(request: HttpRequest) -> HttpResponseBase:
     return errors.problem(
         404, "There is nothing at this address. /api/ lists the addresses there are."
     )
@@ -46,5 +46,6 @@ urlpatterns = [
         # Its root would stand where our page does.
         if isinstance(each, URLPattern) and each.name != "api-root"
     ),
-    path("<path:rest>", for_programs(nothing), name="nothing"),
+    # Not <path:>, which has no line breaks.
+    re_path(r"^[\s\S]+$", for_programs(nothing), name="nothing"),
 ]

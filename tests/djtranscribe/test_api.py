@@ -369,6 +369,7 @@ def test_words_that_take_too_long_are_422(program, monkeypatch):
         "/api/recordings/" + "9" * 5000,
         "/api/recordings/1/audio",
         "/api/\0",
+        "/api/%0D%0A",
     ],
 )
 def test_what_is_not_there_is_404_in_words(program, path):
