@@ -10,6 +10,8 @@ from django.contrib.auth.decorators import login_not_required
 from django.http import HttpRequest, HttpResponse, JsonResponse
 from django.shortcuts import render
 from django.urls import reverse
+from django.utils.html import format_html, format_html_join
+from django.utils.safestring import SafeString
 from django.views.decorators.cache import never_cache
 from django.views.decorators.http import require_safe
 from ninja.errors import HttpError
@@ -20,7 +22,7 @@ from djtranscribe.api.tokens import token_of
 
 EXAMPLES = {
     "{uuid}": "3f2b7f0e-8c1d-4a59-9d7e-5b1f2c6a0e11",
-    "{pk}": "7",
+    "{id}": "7",
     "{extension}": "txt",
 }
 QUERIES = {
@@ -36,12 +38,12 @@ class Field(NamedTuple):
     name: str
     kind: str
     is_required: bool
-    description: str
+    description: SafeString
 
 
 class Answer(NamedTuple):
     status: str
-    description: str
+    description: SafeString
     shape: str
 
 
@@ -50,7 +52,7 @@ class Operation(NamedTuple):
     method: str
     path: str
     summary: str
-    description: str
+    description: SafeString
     parameters: list[Field]
     answers: list[Answer]
     curl: str
@@ -58,7 +60,7 @@ class Operation(NamedTuple):
 
 class Shape(NamedTuple):
     name: str
-    description: str
+    description: SafeString
     fields: list[Field]
 
 
@@ -99,9 +101,10 @@ def operations(document: dict[str, Any]) -> Iterator[Operation]:
             parameters = [
                 Field(
                     each["name"],
-                    kind_of(each["schema"]),
+                    # Left out is null; nobody writes it behind a question mark.
+                    kind_of(each["schema"]).removesuffix(" or null"),
                     bool(each["required"]),
-                    each.get("description", ""),
+                    marked(each.get("description", "")),
                 )
                 for each in details["parameters"]
                 if each["in"] != "path"
@@ -115,9 +118,13 @@ def operations(document: dict[str, Any]) -> Iterator[Operation]:
                 method.upper(),
                 path,
                 details["summary"],
-                details["description"],
+                marked(details["description"]),
                 parameters,
-                [answer(*each) for each in sorted(details["responses"].items())],
+                [
+                    answer(*each)
+                    for each in sorted(details["responses"].items())
+                    if not is_everywhere(each[1])
+                ],
                 curl(server, method, path, details["summary"]),
             )
 
@@ -125,18 +132,27 @@ def operations(document: dict[str, Any]) -> Iterator[Operation]:
 def answer(status: int, details: dict[str, Any]) -> Answer:
     content = list(details.get("content", {}).values())
     shape = kind_of(content[0]["schema"]) if content else ""
-    return Answer(str(status), details["description"], shape)
+    return Answer(str(status), marked(details["description"]), shape)
+
+
+def is_everywhere(details: dict[str, Any]) -> bool:
+    """An error that the page explains once, for all addresses."""
+    return "Problem" in [
+        kind_of(each["schema"]) for each in details.get("content", {}).values()
+    ]
 
 
 def shapes(document: dict[str, Any]) -> Iterator[Shape]:
     for name, shape in sorted(document["components"]["schemas"].items()):
-        yield Shape(name, shape.get("description", ""), fields(shape))
+        yield Shape(name, marked(shape.get("description", "")), fields(shape))
 
 
 def fields(shape: dict[str, Any]) -> list[Field]:
     required = shape.get("required", [])
     return [
-        Field(name, kind_of(each), name in required, each.get("description", ""))
+        Field(
+            name, kind_of(each), name in required, marked(each.get("description", ""))
+        )
         for name, each in shape.get("properties", {}).items()
     ]
 
@@ -149,11 +165,21 @@ def kind_of(schema: dict[str, Any]) -> str:
         kinds = [kind_of(each) for each in schema["anyOf"]]
         return " or ".join(dict.fromkeys(kinds))
     if "enum" in schema:
-        return " | ".join(map(str, schema["enum"]))
+        return f"one of {', '.join(map(str, schema['enum']))}"
     if schema.get("type") == "array":
         return f"list of {kind_of(schema['items'])}"
     kind = str(schema.get("format") or schema.get("type") or "anything")
-    return {"binary": "file", "decimal": "decimal"}.get(kind, kind)
+    return "file" if kind == "binary" else kind
+
+
+def marked(text: str) -> SafeString:
+    """What stands `between these` is code."""
+    pieces = enumerate(text.split("`"))
+    return format_html_join(
+        "",
+        "{}",
+        ((format_html("<code>{}</code>", s) if n % 2 else s,) for n, s in pieces),
+    )
 
 
 def curl(server: str, method: str, path: str, summary: str) -> str:

@@ -43,16 +43,17 @@ def handle(api: NinjaAPI) -> None:
     def forbidden(request: HttpRequest, error: PermissionDenied) -> HttpResponse:
         return problem(403, "The account of this token may not do that.")
 
-    # A body of megabytes, one that breaks off.
+    # A body of megabytes or one that breaks off, a thousand parameters.
     @api.exception_handler(SuspiciousOperation)
     @api.exception_handler(UnreadablePostError)
     def unreadable(request: HttpRequest, error: Exception) -> HttpResponse:
-        return problem(400, "The body is too large, or incomplete.")
+        return problem(400, "The request is too large, or incomplete.")
 
     @api.exception_handler(OperationalError)
     def away(request: HttpRequest, error: OperationalError) -> HttpResponse:
-        # Its message may quote the row.
-        logger.error("api=%s error=%s", request.resolver_match, type(error).__name__)
+        # Its message may quote the row, and what was asked for stands in the address.
+        route = request.resolver_match.route if request.resolver_match else ""
+        logger.error("api=%s error=%s", route, type(error).__name__)
         return problem(503, "The database is away. Come again.")
 
 

@@ -51,22 +51,22 @@ def list_recordings(request: HttpRequest, asked: Query[Recordings]) -> Recording
 
 
 @router.get(
-    "/recordings/{int:pk}",
+    "/recordings/{int:id}",
     auth=Bearer("caller.view_recording"),
     response={200: RecordingDetail, **FAULTS, **NOT_FOUND},
     summary="Get a recording",
     url_name="recording",
 )
-def get_recording(request: HttpRequest, pk: int) -> RecordingDetail:
+def get_recording(request: HttpRequest, id: int) -> RecordingDetail:
     """With its transcripts, if the account has `transcription.view_transcript`: these
     count as read. Needs `caller.view_recording`."""
-    recording = get_object_or_404(recordings(), pk=pk)
+    recording = get_object_or_404(recordings(), pk=id)
     read = transcripts.read_by(user_of(request), recording=recording)
     return RecordingDetail(**RecordingOut.columns(recording), transcripts=read)
 
 
 @router.get(
-    "/recordings/{int:pk}/audio",
+    "/recordings/{int:id}/audio",
     auth=Bearer("caller.view_recording"),
     response={**FAULTS, **NOT_FOUND},
     summary="Get the audio",
@@ -94,7 +94,7 @@ def get_recording(request: HttpRequest, pk: int) -> RecordingDetail:
         },
     },
 )
-def get_audio(request: HttpRequest, pk: int) -> HttpResponseBase:
+def get_audio(request: HttpRequest, id: int) -> HttpResponseBase:
     """Counts as listened to. Needs `caller.view_recording`."""
-    answer: Any = views.recording_audio(request, pk=pk)
+    answer: Any = views.recording_audio(request, pk=id)
     return answer  # type: ignore[no-any-return]

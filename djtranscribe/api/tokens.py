@@ -42,7 +42,7 @@ class Bearer(AuthBase):
 def token_of(request: HttpRequest) -> ApiToken:
     scheme, _, secret = request.headers.get("Authorization", "").partition(" ")
     if scheme.lower() != "bearer":
-        raise HttpError(401, "Send a token in a header: Authorization: Bearer djt_…")
+        raise HttpError(401, "Send a token in the header Authorization: Bearer djt_...")
     token = ApiToken.objects.known_as(secret.strip())
     if token is None:
         raise HttpError(401, "This token is not known.")

@@ -323,6 +323,22 @@ def test_a_parameter_that_cannot_be_is_422_in_words(program, query):
     assert isinstance(answer.json()["detail"], str)
 
 
+def test_a_thousand_parameters_are_refused_in_words(program):
+    answer = program.get("/api/calls?" + "&".join(f"a{n}=1" for n in range(1200)))
+
+    assert answer.status_code == 400
+    assert answer.json()["detail"]
+
+
+@pytest.mark.parametrize("charset", ["hex", "utf-7", "utf-16", "undefined", "idna"])
+def test_an_odd_charset_is_no_fault_of_ours(program, charset):
+    kind = f"application/json; charset={charset}"
+
+    for method, path in [("GET", "/api/transcripts?q=+2AA-"), ("POST", "/api/calls")]:
+        answer = program.generic(method, path, '{"to": "911"}', content_type=kind)
+        assert answer.status_code < 500
+
+
 @pytest.mark.parametrize("query", ["q=", "q=-ward", "q=%00", "q=" + "a" * 301])
 def test_a_search_without_a_word_is_422(program, query):
     assert program.get(f"/api/transcripts?{query}").status_code == 422

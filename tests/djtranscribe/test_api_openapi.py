@@ -79,7 +79,7 @@ def test_it_names_no_row_and_no_secret(document, settings):
 
 PATH_VALUES = {
     "uuid": [UUID] * 9 + ["1"],
-    "pk": ["1"] * 9 + ["0", "9" * 30],
+    "id": ["1"] * 9 + ["0", "9" * 30],
     "extension": ["txt", "pdf", "srt", "json", "exe"],
 }
 BODIES = [
@@ -175,7 +175,7 @@ def programs(vendors):
 
 HONEST = {
     "uuid": UUID,
-    "pk": "1",
+    "id": "1",
     "extension": "txt",
 }
 
