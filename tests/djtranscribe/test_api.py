@@ -4,6 +4,7 @@ from datetime import datetime, timedelta, timezone
 
 import pytest
 from django.contrib.auth.models import User
+from django.db import OperationalError, connection
 
 from djtranscribe.api.pages import packed
 from djtranscribe.models import Access
@@ -143,12 +144,18 @@ def test_audio_comes_whole_or_in_part_and_counts_as_heard(program, transcript):
 
     whole = program.get(address)
     part = program.get(address, headers={"Range": "bytes=0-3"})
-    beyond = program.get(address, headers={"Range": "bytes=99999999-"})
 
     assert b"".join(whole.streaming_content)[:4] == b"RIFF"
     assert (part.status_code, b"".join(part.streaming_content)) == (206, b"RIFF")
-    assert beyond.status_code == 416
     assert accesses() == [("ada", "listened", "recording", transcript.recording.pk)]
+
+
+def test_a_range_behind_the_end_of_the_audio_is_416(program, transcript):
+    address = f"/api/recordings/{transcript.recording.pk}/audio"
+
+    answer = program.get(address, headers={"Range": "bytes=99999999-"})
+
+    assert answer.status_code == 416
 
 
 def test_audio_that_is_not_stored_is_404_and_was_not_heard(program):
@@ -330,15 +337,6 @@ def test_a_thousand_parameters_are_refused_in_words(program):
     assert answer.json()["detail"]
 
 
-@pytest.mark.parametrize("charset", ["hex", "utf-7", "utf-16", "undefined", "idna"])
-def test_an_odd_charset_is_no_fault_of_ours(program, charset):
-    kind = f"application/json; charset={charset}"
-
-    for method, path in [("GET", "/api/transcripts?q=+2AA-"), ("POST", "/api/calls")]:
-        answer = program.generic(method, path, '{"to": "911"}', content_type=kind)
-        assert answer.status_code < 500
-
-
 @pytest.mark.parametrize("query", ["q=", "q=-ward", "q=%00", "q=" + "a" * 301])
 def test_a_search_without_a_word_is_422(program, query):
     assert program.get(f"/api/transcripts?{query}").status_code == 422
@@ -405,8 +403,6 @@ def test_a_method_that_there_is_not_is_405_in_words(program, method):
 
 
 def test_a_database_that_is_away_is_503_in_words(program, monkeypatch):
-    from django.db import OperationalError
-
     from djtranscribe.api import calls
 
     def away():
@@ -454,6 +450,8 @@ def test_the_number_of_queries_is_that_of_the_rows_no_matter(
                 recording=recording, status="completed", text="ward", vocabulary=words
             )
     program.get("/api/calls")
+    # There the search has a time limit, in a transaction of its own.
+    is_limited = "q=" in path and connection.vendor == "postgresql"
 
-    with django_assert_num_queries(QUERIES[path]):
+    with django_assert_num_queries(QUERIES[path] + 3 * is_limited):
         assert program.get(path).status_code == 200
