@@ -6,6 +6,8 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 
 DIALLED = re.compile(r"/dial/[^\s\"']*")
+# Numbers and words that somebody looks for.
+ASKED = re.compile(r"(/(?:api|search)/[^\s\"'?]*)\?[^\s\"']*")
 
 
 @contextmanager
@@ -25,9 +27,11 @@ def quiet() -> Iterator[None]:
 
 
 class NoNumbers(logging.Filter):
-    """Django's own loggers write paths, and the path of a dial holds a number."""
+    """Django's own loggers write addresses. That of a dial holds a number, and what is
+    looked for stands behind a question mark."""
 
     def filter(self, record: logging.LogRecord) -> bool:
-        record.msg = DIALLED.sub("/dial/…", record.getMessage())
+        message = DIALLED.sub("/dial/…", record.getMessage())
+        record.msg = ASKED.sub(r"\1?…", message)
         record.args = ()
         return True

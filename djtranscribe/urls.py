@@ -6,6 +6,7 @@ from djtranscribe.views import healthz
 urlpatterns = [
     path("healthz", healthz, name="healthz"),
     path("admin/", admin.site.urls),
+    path("api/", include("djtranscribe.api.urls")),
     path("", include("caller.urls")),
     path("", include("transcription.urls")),
 ]

@@ -19,6 +19,7 @@ from tests.data import load, wav
 from tests.security.url_map import (
     addresses,
     finish,
+    is_api,
     is_csrf_exempt,
     is_open,
     is_webhook,
@@ -71,6 +72,8 @@ PAGES = {
     "/transcripts/<uuid:uuid>/retry/": Page(
         TO_LOGIN, 405, 405, 405, ("POST",), f"/transcripts/{UUID}/retry/"
     ),
+    # What it speaks of is in tests/djtranscribe/test_api_access.py.
+    "/api/": Page(TO_LOGIN, 200, 200, 200),
     "/healthz": Page(200, 200, 200, 200),
     # Django's own, for the admin.
     "/admin/": Page(TO_LOGIN, 200, 200, 200),
@@ -109,6 +112,7 @@ TABLES = {
     "djtranscribe.access": Table("", "view"),
     "djtranscribe.vendorpause": Table("", "view"),
     # For whoever administers the site: superusers.
+    "djtranscribe.apitoken": Table(),
     "auth.user": Table(),
     "auth.group": Table(),
     "django_tasks_database.dbtaskresult": Table(),
@@ -132,7 +136,7 @@ def test_every_page_has_a_decision():
         if name in TABLES:
             rest = rest.removeprefix("<path:object_id>/")
             is_decided = rest in {*OF_A_TABLE, *OF_A_ROW}
-        if not (is_webhook(view) or is_decided):
+        if not (is_webhook(view) or is_api(route) or is_decided):
             undecided.add(route)
 
     assert not undecided
@@ -148,7 +152,7 @@ def test_no_decision_is_about_a_page_that_is_gone():
 
 def test_no_page_but_these_is_open_and_none_does_without_csrf():
     for route, view in addresses():
-        if not is_webhook(view):
+        if not (is_webhook(view) or is_api(route)):
             is_for_strangers = route in PAGES and PAGES[route].stranger == 200
             assert is_open(view) == is_for_strangers, route
             assert not is_csrf_exempt(view), route

@@ -16,6 +16,8 @@ pytestmark = pytest.mark.django_db
         ('"GET %s HTTP/1.1" 200', [DIAL], '"GET /dial/… HTTP/1.1" 200'),
         ("Bad Request: %s", ["/dial/0123/"], "Bad Request: /dial/…"),
         ("at /dial/1415?x=5551234 and /dial/2/", [], "at /dial/… and /dial/…"),
+        ('"GET %s" 200', ["/api/calls?to=%2B14155551234"], '"GET /api/calls?…" 200'),
+        ("%s and %s", ["/search/?q=ward", "/x?y=1"], "/search/?… and /x?y=1"),
         ("call=%s dial=placed", ["uuid"], "call=uuid dial=placed"),
         ("100 % sure", [], "100 % sure"),
     ],

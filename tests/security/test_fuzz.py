@@ -1,7 +1,8 @@
 """Hostile requests by the thousand: no fault of ours, no changed row, no vendor asked.
 
 Every address of the URL map, every method, with headers, cookies, queries and bodies
-that nobody honest sends; as a stranger, and as somebody who may look and not dial.
+that nobody honest sends; as a stranger, and as somebody who may look and not dial, in a
+browser or by a program with a token.
 """
 
 import hashlib
@@ -23,14 +24,17 @@ from caller.models import Call, DoNotCall, Recording
 from djtranscribe.models import Access, VendorPause, WebhookDelivery
 from tests.caller.twilio import CALL_SID, a_call, a_recording
 from tests.data import wav
+from tests.djtranscribe.api import a_token
 from tests.security.url_map import addresses
 from transcription.models import Transcript, Vocabulary
 
 UUID = "11111111-2222-4333-8444-555555555555"
 DOMAIN = [Call, Recording, Transcript, Vocabulary, DoNotCall, VendorPause, User, Group]
-# What may be written: who read, what knocked, who is signed in or failed to be.
+# What may be written: who read, what knocked, who is signed in or failed to be, when a
+# token was used.
 WRITABLE = re.compile(
     r'"(djtranscribe_access|djtranscribe_webhookdelivery|django_session|axes_\w+)"'
+    r'|UPDATE "djtranscribe_apitoken" SET "last_used_at"'
 )
 WRITES = re.compile(r"\s*(INSERT|UPDATE|DELETE|REPLACE|DROP|ALTER|CREATE)\b", re.I)
 
@@ -194,6 +198,14 @@ FIELDS = [
     "username",
     "password",
     "csrfmiddlewaretoken",
+    "limit",
+    "cursor",
+    "since",
+    "until",
+    "status",
+    "to",
+    "words",
+    "times",
     "CallSid",
     "CallStatus",
     "AccountSid",
@@ -230,6 +242,7 @@ def paths(draw):
     route = re.sub(r"\(\?P<app_label>[^)]*\)", "caller", route)
     route = re.sub(r"[\^$]", "", route)
     honest = {"uuid": UUID, "int": "1", "str": CALL_SID, "path": "1"}
+    honest["uuidstr"] = UUID
 
     def fill(found):
         kind = (found[1] or "path").partition(":")[0]
@@ -256,6 +269,8 @@ def bodies(draw):
                     b"",
                     b"{" * 5000,
                     b"[" * 5000,
+                    b'{"to": "+14155559876"}',
+                    b'{"to": "\\u0000", "vocabulary": 1e999}',
                     b"--x\r\nContent-Disposition: form-data; name=a\r\n\r\n1\r\n--x--",
                     b'--x\r\nContent-Disposition: form-data; name="a"; filename="../x"'
                     b"\r\nContent-Transfer-Encoding: base64\r\n\r\n!!!\r\n--x--",
@@ -269,7 +284,7 @@ def bodies(draw):
 
 requests = st.fixed_dictionaries(
     {
-        "who": st.sampled_from(["stranger", "reader"]),
+        "who": st.sampled_from(["stranger", "reader", "program"]),
         "method": st.sampled_from([*METHODS, "GET", "GET", "POST", "POST"]),
         "path": paths(),
         "query": fields,
@@ -302,6 +317,7 @@ class Target:
         may = Permission.objects.filter(codename__startswith="view_")
         mine = may.filter(content_type__app_label__in=["caller", "transcription"])
         self.reader.user_permissions.set(mine)
+        self.secret = a_token(self.reader)
         self.clients = {"stranger": Client(), "reader": Client()}
         for client in self.clients.values():
             client.raise_request_exception = False
@@ -323,6 +339,8 @@ class Target:
         headers = dict(request["headers"])
         if cookies:
             headers["Cookie"] = "; ".join(cookies)
+        if request["who"] == "program":
+            headers["Authorization"] = f"Bearer {self.secret}"
         query = urlencode(request["query"], errors="surrogatepass")
         path, _, more = request["path"].partition("?")
         self.error = ""

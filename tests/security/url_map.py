@@ -27,6 +27,11 @@ def is_csrf_exempt(view: Callable[..., Any]) -> bool:
     return getattr(view, "csrf_exempt", False)
 
 
+def is_api(route: str) -> bool:
+    """For programs with a token; its page is for people."""
+    return route.startswith("/api/") and route != "/api/"
+
+
 def is_webhook(view: Callable[..., Any]) -> bool:
     """Answers machines: no session, no form of ours."""
     return is_open(view) and is_csrf_exempt(view)

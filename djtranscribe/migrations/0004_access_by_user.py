@@ -7,7 +7,7 @@ from django.db import migrations, models
 class Migration(migrations.Migration):
 
     dependencies = [
-        ('djtranscribe', '0002_groups'),
+        ('djtranscribe', '0003_api_token'),
         migrations.swappable_dependency(settings.AUTH_USER_MODEL),
     ]
 

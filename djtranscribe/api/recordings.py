@@ -1,0 +1,100 @@
+from typing import Annotated, Any
+
+from django.db.models import QuerySet
+from django.http import HttpRequest
+from django.http.response import HttpResponseBase
+from django.shortcuts import get_object_or_404
+from ninja import Query, Router
+from pydantic import Field
+
+from caller import views
+from caller.models import Recording
+from djtranscribe.api import transcripts
+from djtranscribe.api.errors import FAULTS, NOT_FOUND
+from djtranscribe.api.pages import Period, Word, page_of
+from djtranscribe.api.shapes import (
+    RecordingDetail,
+    RecordingOut,
+    RecordingPage,
+    recordings_out,
+)
+from djtranscribe.api.tokens import Bearer, user_of
+
+router = Router(tags=["recordings"])
+BINARY = {"schema": {"type": "string", "format": "binary"}}
+
+
+class Recordings(Period):
+    status: Annotated[str, Word(Recording.Status)] | None = Field(
+        None, description="Where the recording stands."
+    )
+
+
+def recordings() -> QuerySet[Recording]:
+    return Recording.objects.select_related("call").defer("peaks")
+
+
+@router.get(
+    "/recordings",
+    auth=Bearer("caller.view_recording"),
+    response={200: RecordingPage, **FAULTS},
+    summary="List recordings",
+    url_name="recordings",
+)
+def list_recordings(request: HttpRequest, asked: Query[Recordings]) -> RecordingPage:
+    """Newest first. Needs `caller.view_recording`."""
+    rows = asked.among(recordings())
+    if asked.status:
+        rows = rows.filter(status=asked.status)
+    found, next_cursor = page_of(rows, asked)
+    return RecordingPage(items=recordings_out(found), next_cursor=next_cursor)
+
+
+@router.get(
+    "/recordings/{int:id}",
+    auth=Bearer("caller.view_recording"),
+    response={200: RecordingDetail, **FAULTS, **NOT_FOUND},
+    summary="Get a recording",
+    url_name="recording",
+)
+def get_recording(request: HttpRequest, id: int) -> RecordingDetail:
+    """With its transcripts, if the account has `transcription.view_transcript`: these
+    count as read. Needs `caller.view_recording`."""
+    recording = get_object_or_404(recordings(), pk=id)
+    read = transcripts.read_by(user_of(request), recording=recording)
+    return RecordingDetail(**RecordingOut.columns(recording), transcripts=read)
+
+
+@router.get(
+    "/recordings/{int:id}/audio",
+    auth=Bearer("caller.view_recording"),
+    response={**FAULTS, **NOT_FOUND},
+    summary="Get the audio",
+    url_name="recording-audio",
+    openapi_extra={
+        "parameters": [
+            {
+                "in": "header",
+                "name": "Range",
+                "required": False,
+                "description": "One range of bytes, such as bytes=0-65535.",
+                "schema": {"type": "string"},
+            }
+        ],
+        "responses": {
+            200: {
+                "description": "The file, as Twilio made it or as it was handed in.",
+                "content": {"audio/*": BINARY},
+            },
+            206: {
+                "description": "The bytes that were asked for.",
+                "content": {"audio/*": BINARY},
+            },
+            416: {"description": "The file ends before that range; no body."},
+        },
+    },
+)
+def get_audio(request: HttpRequest, id: int) -> HttpResponseBase:
+    """Counts as listened to. Needs `caller.view_recording`."""
+    answer: Any = views.recording_audio(request, pk=id)
+    return answer  # type: ignore[no-any-return]
