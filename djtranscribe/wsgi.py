@@ -1,11 +1,29 @@
 import os
 
+from django.core.handlers.wsgi import WSGIHandler, WSGIRequest
 from django.core.management import call_command
 from django.core.wsgi import get_wsgi_application
 
 os.environ.setdefault("DJANGO_SETTINGS_MODULE", "djtranscribe.settings")
 
-application = get_wsgi_application()
+
+class Utf8Request(WSGIRequest):
+    """Whatever charset it claims: browsers, both vendors and our API speak UTF-8.
+
+    One that Python knows and that is no text (`hex`) would raise before any page.
+    """
+
+    @property
+    def encoding(self) -> str | None:
+        return None
+
+    @encoding.setter
+    def encoding(self, value: str | None) -> None:
+        pass
+
+
+application: WSGIHandler = get_wsgi_application()
+application.request_class = Utf8Request
 
 # gunicorn asks no system check by itself, and a site that would accept forged
 # webhooks, or could not sign a session, must not start.

@@ -24,7 +24,7 @@ from tests.security.url_map import (
     is_open,
     is_webhook,
 )
-from transcription.models import Notification, Transcript, Vocabulary
+from transcription.models import Export, Notification, Transcript, Vocabulary
 
 pytestmark = pytest.mark.django_db
 
@@ -74,6 +74,9 @@ PAGES = {
     ),
     # What it speaks of is in tests/djtranscribe/test_api_access.py.
     "/api/": Page(TO_LOGIN, 200, 200, 200),
+    "/exports/<uuid:uuid>/progress/": Page(
+        TO_LOGIN, 403, 200, 200, example=f"/exports/{UUID}/progress/"
+    ),
     "/healthz": Page(200, 200, 200, 200),
     # Django's own, for the admin.
     "/admin/": Page(TO_LOGIN, 200, 200, 200),
@@ -108,6 +111,7 @@ TABLES = {
     "transcription.transcript": Table("view", "view delete"),
     "transcription.vocabulary": Table("view", "view add change delete"),
     "transcription.notification": Table("", "view"),
+    "transcription.export": Table("", "view"),
     "djtranscribe.webhookdelivery": Table("", "view"),
     "djtranscribe.access": Table("", "view"),
     "djtranscribe.vendorpause": Table("", "view"),
@@ -182,6 +186,7 @@ def rows(media):
         facts={},
     )
     Vocabulary.objects.create(pk=ROW, name="Cardiology")
+    Export.objects.create(pk=ROW, kind="CSV", total=2)
     DoNotCall.objects.create(pk=ROW, number="+14155550007")
     WebhookDelivery.objects.create(
         pk=ROW, kind="twilio-call", verdict="accepted", answer_status=204
@@ -541,6 +546,7 @@ def test_the_groups_hold_what_the_design_says_and_no_more(name):
         "transcription.delete_vocabulary",
         "transcription.view_notification",
         "transcription.change_notification",
+        "transcription.view_export",
         "djtranscribe.view_access",
         "djtranscribe.view_webhookdelivery",
         "djtranscribe.change_webhookdelivery",

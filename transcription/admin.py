@@ -1,9 +1,8 @@
-from collections.abc import Iterator
 from typing import Any, cast
 
 from django.contrib import admin, messages
 from django.db.models import Q, QuerySet
-from django.http import HttpRequest, HttpResponse, StreamingHttpResponse
+from django.http import HttpRequest, HttpResponse
 from django.utils import timezone
 from django.utils.translation import get_language_info
 
@@ -22,11 +21,11 @@ from djtranscribe.read_only_admin import (
     table,
 )
 from transcription import (
-    exports,
     notification_admin,  # noqa: F401 - it registers
     reading,
     search,
 )
+from transcription.export_admin import export
 from transcription.keyterms import terms_of, warnings_for
 from transcription.models import Transcript, TranscriptQuerySet, Vocabulary
 from transcription.tasks import announce, start
@@ -147,29 +146,6 @@ def state_of(transcript: Transcript) -> str:
     return ""
 
 
-def zip_action(extension: str) -> Any:
-    label = f"Export as a ZIP: {exports.FORMATS[extension].label}"
-
-    @admin.action(description=label, permissions=["view"])
-    def export_zip(
-        model_admin: Any, request: HttpRequest, chosen: QuerySet[Transcript]
-    ) -> StreamingHttpResponse:
-        batches = exports.batches(chosen, request.user)
-        pieces = exports.zip_pieces(batches, extension, exports.Options())
-        return download(pieces, "application/zip", "transcripts.zip")
-
-    export_zip.__name__ = f"export_{extension}"
-    return export_zip
-
-
-def download(
-    pieces: Iterator[bytes], content_type: str, name: str
-) -> StreamingHttpResponse:
-    answer = StreamingHttpResponse(pieces, content_type=content_type)
-    answer["Content-Disposition"] = f'attachment; filename="{name}"'
-    return answer
-
-
 @admin.register(Transcript)
 class TranscriptAdmin(LongLists, ReadOnly, admin.ModelAdmin[Transcript]):
     list_display = [
@@ -206,13 +182,7 @@ class TranscriptAdmin(LongLists, ReadOnly, admin.ModelAdmin[Transcript]):
         'Words, "an exact phrase", -not, prefix*; or how a number begins, or its last '
         "four digits or more; or a UUID."
     )
-    actions = [
-        "try_again",
-        "refresh_now",
-        "transcribe_again",
-        "export_csv",
-        *map(zip_action, exports.FORMATS),
-    ]
+    actions = ["try_again", "refresh_now", "transcribe_again", export]
     fieldsets = [
         (
             "How sure",
@@ -324,13 +294,6 @@ class TranscriptAdmin(LongLists, ReadOnly, admin.ModelAdmin[Transcript]):
 
     def has_act_permission(self, request: HttpRequest) -> bool:
         return request.user.has_perm("transcription.add_transcript")
-
-    @admin.action(description="Export as CSV", permissions=["view"])
-    def export_csv(
-        self, request: HttpRequest, chosen: QuerySet[Transcript]
-    ) -> StreamingHttpResponse:
-        lines = exports.csv_lines(exports.batches(chosen, request.user))
-        return download(lines, "text/csv; charset=utf-8", "transcripts.csv")
 
     @admin.action(description="Try again what failed", permissions=["act"])
     def try_again(self, request: HttpRequest, chosen: QuerySet[Transcript]) -> None:

@@ -11,6 +11,9 @@ urlpatterns = [
         views.export,
         name="export",
     ),
+    path(
+        "exports/<uuid:uuid>/progress/", views.export_progress, name="export-progress"
+    ),
     path("transcripts/<uuid:uuid>/retry/", views.retry, name="retry"),
     # AssemblyAI
     path(

@@ -10,7 +10,7 @@ from django.views.decorators.http import require_POST, require_safe
 from djtranscribe.models import Access
 from transcription import exports, search
 from transcription.hits import hit
-from transcription.models import Transcript
+from transcription.models import Export, Transcript
 from transcription.tasks import announce
 
 HITS_ON_A_PAGE = 20
@@ -79,3 +79,12 @@ def export(request: HttpRequest, uuid: UUID, extension: str) -> HttpResponse:
     name = exports.filename(transcript, extension)
     answer["Content-Disposition"] = f'attachment; filename="{name}"'
     return answer
+
+
+@require_safe
+@never_cache
+@permission_required("transcription.view_transcript", raise_exception=True)
+def export_progress(request: HttpRequest, uuid: UUID) -> HttpResponse:
+    """How far the reader's own download of many is; asked by its page every second."""
+    row = Export.objects.filter(uuid=uuid, user=request.user.pk).first()
+    return render(request, "transcription/_export_progress.html", {"row": row})

@@ -5,6 +5,7 @@ import io
 import json
 import re
 import zipfile
+from datetime import timedelta
 from itertools import pairwise
 
 import docx
@@ -12,6 +13,7 @@ import pypdf
 import pytest
 import webvtt
 from django.template.loader import render_to_string
+from django.utils import timezone
 from hypothesis import given
 from hypothesis import settings as hypothesis
 from hypothesis import strategies as st
@@ -20,12 +22,13 @@ from djtranscribe.models import Access
 from tests.caller.twilio import CALL_SID, NUMBER, a_call, a_recording
 from transcription import exports, subtitles
 from transcription.exports import FORMATS, Options
-from transcription.models import Transcript
+from transcription.models import Export, Transcript
 from transcription.reading import Word, words_of
 
 from .assemblyai import a_transcript
 
 ADMIN = "/admin/transcription/transcript/"
+EXPORT = "11111111-2222-4333-8444-666666666666"
 TEXT = "Please call the cardiology ward. José said <no> & {yes}. Привет!"
 WORDS = [
     {
@@ -330,9 +333,14 @@ def test_a_silence_leaves_the_screen_empty():
 # Many
 
 
-def act(browser, action, *rows):
-    chosen = {"action": action, "_selected_action": [row.pk for row in rows]}
-    answer = browser.post(ADMIN, chosen)
+def chosen(*rows):
+    return {"action": "export", "_selected_action": [row.pk for row in rows]}
+
+
+def download(browser, kind, *rows, export=EXPORT, **options):
+    """Press the button of the page that the action leads to."""
+    asked = {**chosen(*rows), "kind": kind, "export": export, **options}
+    answer = browser.post(ADMIN, asked)
     return answer, b"".join(answer.streaming_content)
 
 
@@ -353,7 +361,7 @@ def many(transcript):
 def test_many_are_one_csv(browser, many, monkeypatch):
     monkeypatch.setattr(exports, "AT_ONCE", 2)
 
-    answer, content = act(browser, "export_csv", *many)
+    answer, content = download(browser, "csv", *many)
 
     rows = list(csv.DictReader(io.StringIO(content.decode("utf-8-sig"), newline="")))
     assert answer["Content-Disposition"] == 'attachment; filename="transcripts.csv"'
@@ -373,7 +381,7 @@ def test_no_cell_is_a_formula(begin):
 
 @pytest.mark.parametrize("extension", FORMATS)
 def test_many_are_one_zip(browser, many, extension):
-    answer, content = act(browser, f"export_{extension}", *many)
+    answer, content = download(browser, extension, *many)
 
     archive = zipfile.ZipFile(io.BytesIO(content))
     assert answer.streaming
@@ -396,6 +404,95 @@ def test_nothing_is_read_before_it_is_sent(many, operator):
 def test_who_may_not_read_may_not_export_many(client, django_user_model, many):
     client.force_login(django_user_model.objects.create_user("no", is_staff=True))
 
-    answer = client.post(ADMIN, {"action": "export_csv", "_selected_action": ["1"]})
+    answer = client.post(ADMIN, {**chosen(*many), "kind": "csv", "export": EXPORT})
 
     assert answer.status_code == 403
+    assert not Export.objects.exists()
+
+
+def test_the_action_asks_for_the_kind_of_file_first(browser, many):
+    page = browser.post(ADMIN, chosen(*many)).text
+
+    assert "6 transcripts will be in the file" in page
+    for each in many:
+        assert f'name="_selected_action" value="{each.pk}"' in page
+    # Nothing has been taken yet.
+    assert not Export.objects.exists()
+    assert not Access.objects.exists()
+
+
+def test_a_choice_that_there_is_not_is_asked_for_again(browser, many):
+    page = browser.post(ADMIN, {**chosen(*many), "kind": "exe", "export": EXPORT})
+
+    assert "not one of the available choices" in page.text
+    assert not Export.objects.exists()
+
+
+def test_all_that_match_are_exported_if_asked_for(browser, many):
+    _, content = download(browser, "csv", many[0], select_across="1")
+
+    assert content.count(b"\n") == 7
+
+
+def test_the_files_of_a_zip_have_times_and_speakers_if_asked_for(browser, transcript):
+    _, content = download(browser, "txt", transcript, times="on", speakers="on")
+
+    archive = zipfile.ZipFile(io.BytesIO(content))
+    assert b"[0:00 Speaker A]" in archive.read(archive.namelist()[0])
+
+
+def progress(browser, export=EXPORT):
+    return " ".join(browser.get(f"/exports/{export}/progress/").text.split())
+
+
+def test_how_far_a_download_is_can_be_asked(browser, many, monkeypatch):
+    monkeypatch.setattr(exports, "AT_ONCE", 2)
+    before = progress(browser)
+
+    asked = {**chosen(*many), "kind": "csv", "export": EXPORT}
+    pieces = iter(browser.post(ADMIN, asked).streaming_content)
+    next(pieces)
+    next(pieces)
+    amid = progress(browser)
+    list(pieces)
+    after = progress(browser)
+
+    assert "begins" in before
+    assert 'max="6" value="2"' in amid
+    assert "hx-get" in amid
+    assert "The file is whole: 6 transcripts." in after
+    assert "hx-get" not in after
+
+
+def test_a_download_that_stands_still_is_said_to_have_broken_off(
+    browser, operator, many
+):
+    Export.objects.create(
+        uuid=EXPORT,
+        user=operator,
+        kind="CSV",
+        total=6,
+        sent=2,
+        moved_at=timezone.now() - timedelta(minutes=1),
+    )
+
+    said = progress(browser)
+
+    assert "broke off after 2 of 6" in said
+    assert "hx-get" not in said
+
+
+def test_who_did_not_ask_for_a_download_learns_nothing_of_it(
+    browser, django_user_model, many
+):
+    other = django_user_model.objects.create_user("other")
+    Export.objects.create(uuid=EXPORT, user=other, kind="CSV", total=6, sent=2)
+
+    assert "6" not in re.sub("<[^>]+>", "", progress(browser))
+
+
+def test_a_button_pressed_twice_is_two_exports(browser, operator, many):
+    for _ in range(2):
+        download(browser, "csv", *many)
+
+    assert [row.sent for row in Export.objects.filter(user=operator)] == [6, 6]

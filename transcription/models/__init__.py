@@ -1,3 +1,4 @@
+from transcription.models.export import Export
 from transcription.models.lease import CLOCK_SKEW
 from transcription.models.notification import Notification, NotificationQuerySet
 from transcription.models.transcript import (
@@ -17,6 +18,7 @@ __all__ = [
     "CLOCK_SKEW",
     "MAX_ATTEMPTS",
     "MAX_JOBS",
+    "Export",
     "LeaseLost",
     "Notification",
     "NotificationQuerySet",

@@ -1,0 +1,51 @@
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator
+from datetime import timedelta
+from typing import TypeVar
+from uuid import uuid4
+
+from django.conf import settings
+from django.db import models
+from django.utils import timezone
+
+# One batch takes seconds; a browser that went away takes none any more.
+BROKEN_OFF_AFTER = timedelta(seconds=30)
+
+Row = TypeVar("Row")
+
+
+class Export(models.Model):
+    """Many transcripts as one file: who took how many, and how far it has come."""
+
+    uuid = models.UUIDField(default=uuid4, unique=True, editable=False)
+    user = models.ForeignKey(
+        settings.AUTH_USER_MODEL, null=True, on_delete=models.SET_NULL, related_name="+"
+    )
+    kind = models.CharField("file", max_length=40)
+    total = models.PositiveIntegerField("transcripts")
+    sent = models.PositiveIntegerField(default=0)
+    begun_at = models.DateTimeField("begun", default=timezone.now, db_index=True)
+    moved_at = models.DateTimeField(default=timezone.now)
+    finished_at = models.DateTimeField("finished", null=True)
+
+    class Meta:
+        ordering = ["-begun_at"]
+
+    def __str__(self) -> str:
+        return f"{self.kind} with {self.total} transcripts"
+
+    @property
+    def is_broken_off(self) -> bool:
+        late = timezone.now() > self.moved_at + BROKEN_OFF_AFTER
+        return late and self.finished_at is None
+
+    def sending(self, batches: Iterable[list[Row]]) -> Iterator[list[Row]]:
+        """Pass the batches on, and keep how many of their rows have been sent."""
+        mine = Export.objects.filter(pk=self.pk)
+        for batch in batches:
+            yield batch
+            # Whoever takes the batches asks for the next once this one is written.
+            self.sent += len(batch)
+            mine.update(sent=self.sent, moved_at=timezone.now())
+        mine.update(finished_at=timezone.now())
