@@ -67,8 +67,8 @@ def fill(first, last):
         transcript = Transcript.objects.create(
             recording=recording, vocabulary=words, language=f"l{number}", text="Yes."
         )
-        for what, row in (("recording", recording), ("transcript", transcript)):
-            Access.objects.create(user=user, action="read", what=what, row=row.pk)
+        what, row = [("recording", recording), ("transcript", transcript)][number % 2]
+        Access.objects.create(user=user, action="read", what=what, row=row.pk)
         WebhookDelivery.objects.create(
             kind=f"kind-{number}",
             verdict="accepted",
@@ -80,20 +80,20 @@ def fill(first, last):
 
 
 @pytest.mark.parametrize("model", LISTS, ids=lambda model: model.__name__)
-def test_fifty_rows_cost_the_queries_of_one(supervisor, model):
-    fill(0, 1)
+def test_fifty_rows_cost_the_queries_of_two(supervisor, model):
+    fill(0, 2)
     # Who reads the texts for the first time is kept: the second time is counted.
     supervisor.get(LISTS[model])
     with CaptureQueriesContext(connection) as few:
         supervisor.get(LISTS[model])
     queries = len(few)
-    fill(1, 50)
+    fill(2, 50)
     supervisor.get(LISTS[model])
 
     with CaptureQueriesContext(connection) as many:
         page = supervisor.get(LISTS[model])
 
-    assert len(rows(page)) >= 50
+    assert len(rows(page)) == 50
     assert len(many) == queries
 
 
@@ -429,14 +429,14 @@ def test_a_search_for_nothing_leads_back_to_everything(supervisor):
 
 
 def test_an_access_reads_as_a_sentence_and_leads_to_what_was_heard(supervisor):
-    fill(0, 1)
+    fill(0, 2)
     Transcript.objects.all().delete()
     Access.objects.filter(what="recording").update(action="listened")
 
     page = supervisor.get(ACCESSES)
     own = supervisor.get(f"{ACCESSES}{Access.objects.get(what='recording').pk}/change/")
 
-    recording = Recording.objects.get()
+    recording = Recording.objects.earliest("pk")
     assert f"operator-0 listened to recording {recording.pk}" in page.text
     for each in (page, own):
         assert f'href="{RECORDINGS}{recording.pk}/change/"' in each.text
