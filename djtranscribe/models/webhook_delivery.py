@@ -79,9 +79,5 @@ class WebhookDelivery(models.Model):
     def what(self) -> str:
         return self.KINDS.get(self.kind, self.kind)
 
-    @property
-    def is_authentic(self) -> bool:
-        return self.verdict != self.Verdict.REFUSED
-
     def said(self) -> dict[str, Any]:
         return self.body or {}
