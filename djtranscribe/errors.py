@@ -33,6 +33,12 @@ class VendorError(Exception):
         self.code = code
 
 
+def our_fault(error: Exception) -> VendorError:
+    """For the row of a piece of work that a fault of our own stopped: tried again."""
+    message = "A fault of djtranscribe itself; the worker's log has it"
+    return VendorError(f"{message} ({type(error).__name__}).")
+
+
 def retry_after_seconds(value: str | None) -> float | None:
     """A Retry-After header in seconds; our vendors do not use its date form."""
     return float(value) if value and value.isascii() and value.isdigit() else None

@@ -3,7 +3,6 @@
 import json
 from typing import Any, cast
 
-from django.contrib import admin
 from django.db import DatabaseError
 from django.db.models import Model
 from django.http import HttpRequest, HttpResponse, HttpResponseRedirect
@@ -45,12 +44,6 @@ class ReadOnly(OddRequests):
         return False
 
 
-class ReadOnlyInline(ReadOnly, admin.TabularInline[Any, Any]):
-    extra = 0
-    can_delete = False
-    show_change_link = True
-
-
 def link(to: Model | None, text: str = "") -> SafeString | str:
     """A link to a row's own page in admin."""
     if to is None:
@@ -61,10 +54,6 @@ def link(to: Model | None, text: str = "") -> SafeString | str:
         reverse(f"admin:{meta.app_label}_{meta.model_name}_change", args=[to.pk]),
         text or str(to),
     )
-
-
-def player(url: str) -> SafeString:
-    return format_html('<audio controls preload="none" src="{}"></audio>', url)
 
 
 def duration(seconds: float | None) -> str:

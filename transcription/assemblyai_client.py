@@ -5,6 +5,8 @@ Facts and traps: assemblyai.com/docs/api-reference.
 
 from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
+from datetime import datetime
+from datetime import timezone as tz
 from functools import lru_cache
 from typing import IO, Any
 
@@ -63,16 +65,15 @@ def fetch(assemblyai_id: str) -> dict[str, Any]:
     return _request("GET", f"transcript/{assemblyai_id}")
 
 
-def list_jobs(until: str) -> Iterator[dict[str, Any]]:
-    """The account's latest jobs, newest first, down to those created before `until`.
-
-    until: `2026-11-23T10:00:00`, UTC as the list's own times are.
-    """
+def list_jobs(since: datetime | None = None) -> Iterator[dict[str, Any]]:
+    """The account's jobs, newest first; none that was created before `since`."""
+    # As the list has its times: UTC, and so compared as text.
+    begin = since.astimezone(tz.utc).strftime("%Y-%m-%dT%H:%M:%S") if since else ""
     params: dict[str, str | int] = {"limit": 200}
     for _ in range(LIST_PAGES):
         page = _request("GET", "transcript", params=params).get("transcripts") or []
         for job in page:
-            if "" < str(job.get("created") or "") < until:
+            if "" < str(job.get("created") or "") < begin:
                 return
             yield job
         if not page:

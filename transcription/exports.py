@@ -1,34 +1,21 @@
-"""Transcripts as files: one in any of FORMATS, many as CSV or as a ZIP of one format.
+"""One transcript as a file, in any of FORMATS.
 
 The libraries are imported where they are used: a worker needs none of them.
 """
 
-import csv
 import io
 import json
 import unicodedata
-import zipfile
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterator
 from typing import Any, NamedTuple
 
-from django.db.models import QuerySet
 from django.utils import timezone
 
-from djtranscribe.models import Access
 from transcription import reading, subtitles
 from transcription.models import Transcript
 from transcription.reading import Word
 
-AT_ONCE = 100
 NO_TEXT_SECONDS = 3
-# What Excel, LibreOffice and Google Sheets take for the beginning of a formula
-# (owasp.org/www-community/attacks/CSV_Injection).
-FORMULA = ("=", "+", "-", "@", "\t", "\r")
-
-COLUMNS = [
-    *("uuid", "number", "created", "status", "error"),
-    *("language", "confidence", "audio_seconds", "text"),
-]
 
 
 class Options(NamedTuple):
@@ -231,75 +218,3 @@ FORMATS = {
     ),
     "pdf": Format("PDF", "application/pdf", pdf),
 }
-
-
-# Many. Each batch is noted as read when it is sent, not when it was asked for.
-
-
-def batches(
-    transcripts: QuerySet[Transcript], reader: Any
-) -> Iterator[list[Transcript]]:
-    rows = transcripts.select_related("recording__call").defer("request", "response")
-    batch: list[Transcript] = []
-    for transcript in rows.iterator(chunk_size=AT_ONCE):
-        batch.append(transcript)
-        if len(batch) == AT_ONCE:
-            Access.objects.note(reader, Access.Action.READ, batch)
-            yield batch
-            batch = []
-    Access.objects.note(reader, Access.Action.READ, batch)
-    yield batch
-
-
-def harmless(cell: Any) -> str:
-    text = "" if cell is None else str(cell)
-    return f"'{text}" if text.startswith(FORMULA) else text
-
-
-def csv_lines(batches: Iterable[list[Transcript]]) -> Iterator[bytes]:
-    file = io.StringIO(newline="")
-    writer = csv.writer(file)
-    # Without this mark Excel takes UTF-8 for something else.
-    file.write("\ufeff")
-    writer.writerow(COLUMNS)
-    for batch in batches:
-        for row in batch:
-            call = row.recording.call
-            cells = [row.uuid, call.to if call else "", row.created_at.isoformat()]
-            cells += [row.get_status_display(), row.error, row.language]
-            cells += [row.confidence, row.audio_seconds, row.text]
-            writer.writerow(map(harmless, cells))
-        yield file.getvalue().encode()
-        file.seek(0)
-        file.truncate()
-
-
-class Sink(io.RawIOBase):
-    """What zipfile writes into and we send on; it cannot be gone back in."""
-
-    def __init__(self) -> None:
-        self.written: list[bytes] = []
-
-    def writable(self) -> bool:
-        return True
-
-    def write(self, data: Any) -> int:
-        self.written.append(bytes(data))
-        return len(data)
-
-    def taken(self) -> bytes:
-        data, self.written = b"".join(self.written), []
-        return data
-
-
-def zip_pieces(
-    batches: Iterable[list[Transcript]], extension: str, options: Options
-) -> Iterator[bytes]:
-    sink = Sink()
-    with zipfile.ZipFile(sink, "w", zipfile.ZIP_DEFLATED) as archive:
-        for batch in batches:
-            for transcript in batch:
-                content = FORMATS[extension].make(transcript, options)
-                archive.writestr(filename(transcript, extension), content)
-                yield sink.taken()
-    yield sink.taken()

@@ -12,14 +12,13 @@ from typing import Any
 
 from django.db import Error
 
-from djtranscribe.errors import VendorError
+from djtranscribe.errors import VendorError, our_fault
 from djtranscribe.public_urls import public_url
 from transcription import outgoing_email, outgoing_webhook
 from transcription.models import Notification, Transcript
 
 logger = logging.getLogger(__name__)
 
-OUR_FAULT = "A fault of djtranscribe itself; the worker's log has it"
 DELETED = "The transcript was deleted before this was sent."
 NO_ADDRESS = "The operator has no e-mail address any more."
 
@@ -53,8 +52,7 @@ def attempt(notification: Notification) -> None:
         raise
     except Exception as error:
         logger.exception("%s attempt=%s", name, notification.attempts)
-        reason = VendorError(f"{OUR_FAULT} ({type(error).__name__}).")
-        kept = notification.retry_later(reason)
+        kept = notification.retry_later(our_fault(error))
     else:
         kept = notification.sent(answer)
         logger.info("%s attempt=%s sent", name, notification.attempts)

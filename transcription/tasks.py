@@ -7,7 +7,6 @@ doubled or late; the lease lets one worker act, the sweep sends again what is ov
 import logging
 from collections.abc import Callable
 from datetime import timedelta
-from datetime import timezone as tz
 from typing import Any
 
 from django.conf import settings
@@ -19,17 +18,11 @@ from django_tasks import task
 from caller import audio, twilio_client
 from caller.models import Recording
 from caller.twilio_errors import TwilioError
-from djtranscribe.errors import VendorError
+from djtranscribe.errors import VendorError, our_fault
 from djtranscribe.models import VendorPause
 from transcription import assemblyai_client, jobs
 from transcription.assemblyai_client import AssemblyAIError
-from transcription.models import (
-    MAX_JOBS,
-    LeaseLost,
-    Transcript,
-    Vocabulary,
-    poll_after,
-)
+from transcription.models import MAX_JOBS, LeaseLost, Transcript, Vocabulary
 
 logger = logging.getLogger(__name__)
 
@@ -40,7 +33,6 @@ asking = VendorPause.objects.asking
 
 # Jobs have AssemblyAI's time and rows ours, which may be off by an hour or a zone.
 CLOCK_OFF = timedelta(days=1)
-OUR_FAULT = "A fault of djtranscribe itself; the worker's log has it"
 
 
 @task()
@@ -127,7 +119,7 @@ def take_step(transcript: Transcript) -> None:
     except Exception as error:
         # A fault of ours, or an answer that nobody foresaw: shown, not lost.
         logger.exception("transcript=%s step=%s", transcript.uuid, step.__name__)
-        transcript.retry_later(VendorError(f"{OUR_FAULT} ({type(error).__name__})."))
+        transcript.retry_later(our_fault(error))
     else:
         logger.info("transcript=%s step=%s done", transcript.uuid, step.__name__)
 
@@ -209,13 +201,20 @@ def adopt_or_submit(transcript: Transcript) -> None:
 def find_orphan(transcript: Transcript) -> dict[str, Any] | None:
     """A job for this very upload that no row of ours knows."""
     since = (transcript.submitted_at or timezone.now()) - CLOCK_OFF
-    until = since.astimezone(tz.utc).strftime("%Y-%m-%dT%H:%M:%S")
-    for job in assemblyai_client.list_jobs(until):
+    for job in assemblyai_client.list_jobs(since):
         if job.get("audio_url") == transcript.audio_url:
             known = Transcript.objects.filter(assemblyai_id=job["id"])
             if not known.exists():
                 return job
     return None
+
+
+def poll_after() -> timedelta:
+    """A job's webhook is the rule; this is when we look if it does not come.
+
+    A quarter of RECOVER_SECONDS, see caller.models.call.soon.
+    """
+    return timedelta(seconds=settings.RECOVER_SECONDS / 4)
 
 
 def keep_job(transcript: Transcript, job: dict[str, Any], wait: timedelta) -> None:

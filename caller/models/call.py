@@ -2,14 +2,12 @@ from __future__ import annotations
 
 import logging
 import re
-from contextlib import suppress
 from datetime import datetime, timedelta
 from decimal import Decimal
 from typing import Any
 from uuid import uuid4
 
 from django.conf import settings
-from django.core.exceptions import ValidationError
 from django.db import models, transaction
 from django.db.models import Q, Sum
 from django.db.models.functions import Abs, Coalesce, Right
@@ -354,34 +352,3 @@ class Call(models.Model):
         if not self.recordings.finished().exists():
             return soon()
         return now + CHECK_PRICE_AFTER if self.price is None else None
-
-
-class DoNotCall(models.Model):
-    """Who asked not to be called."""
-
-    number = models.CharField(
-        max_length=20,
-        unique=True,
-        validators=[phone_numbers.validate_number],
-        help_text="With country code, such as +14155551234.",
-    )
-    reason = models.CharField(max_length=200, blank=True)
-    added_at = models.DateTimeField(auto_now_add=True)
-
-    class Meta:
-        verbose_name = "number not to call"
-        verbose_name_plural = "do-not-call list"
-        ordering = ["-added_at"]
-
-    def __str__(self) -> str:
-        return phone_numbers.for_people(self.number)
-
-    def clean(self) -> None:
-        # Before admin asks whether the number stands on the list already.
-        with suppress(ValidationError):
-            self.number = phone_numbers.clean_number(self.number)
-
-    def save(self, *args: Any, **kwargs: Any) -> None:
-        # As calls are stored, so that the two can be compared.
-        self.number = phone_numbers.clean_number(self.number)
-        super().save(*args, **kwargs)

@@ -19,7 +19,6 @@ View = Callable[..., HttpResponse]
 UNAUTHORIZED = "Authentication error, API token missing/invalid"
 NO_BALANCE = "Your current account balance is negative. Please top up to continue."
 NO_SUCH_ID = "Transcript lookup error, transcript id not found"
-FOREIGN_UPLOAD = "Cannot access uploaded file"
 
 
 def failed(status: int, text: str) -> JsonResponse:

@@ -24,7 +24,6 @@ BEEP_SECONDS = 0.5
 PATIENCE_SECONDS = 10.0
 # Twilio needs a moment between the end of a recording and its file.
 PROCESSING_SECONDS = 1.5
-RECORDING_PRICE = -0.0025
 
 Following = tuple[str, str, dict[str, str]]
 

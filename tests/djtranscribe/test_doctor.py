@@ -7,7 +7,6 @@ from datetime import datetime, timedelta, timezone
 from email.utils import format_datetime
 from io import StringIO
 from unittest.mock import patch
-from uuid import uuid4
 
 import pytest
 import requests
@@ -21,6 +20,7 @@ from djtranscribe.models import VendorPause
 from tests.caller.twilio import API
 from tests.data import load
 from tests.transcription.assemblyai import TRANSCRIPT, a_transcript
+from tests.transcription.notification import a_notification
 from transcription.models import Notification
 
 pytestmark = pytest.mark.django_db
@@ -399,12 +399,6 @@ def receivers(settings):
     settings.NOTIFY_EMAIL = True
     for name, value in settings_of("smtps://ada:pw@mail.example", False).items():
         setattr(settings, name, value)
-
-
-def a_notification(**columns):
-    now = django_timezone.now()
-    row = {"about": uuid4(), "kind": "webhook", "finished_at": now, "facts": {}}
-    return Notification.objects.create(**row, **columns)
 
 
 def test_notifications_that_are_off_are_said_to_be(site):

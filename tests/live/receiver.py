@@ -3,7 +3,7 @@ which may be away, hang, or take what it is sent."""
 
 import socket
 import threading
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 
@@ -37,23 +37,28 @@ def receiver(port: int) -> Iterator[list[Request]]:
 
 
 @contextmanager
+def listening(port: int, take: Callable[[socket.socket], object]) -> Iterator[None]:
+    """Every connection goes to `take`, one after the other."""
+    with socket.create_server(("127.0.0.1", port)) as listener:
+
+        def accept() -> None:
+            with suppress(OSError):
+                while True:
+                    take(listener.accept()[0])
+
+        thread = threading.Thread(target=accept, daemon=True)
+        thread.start()
+        yield
+        listener.shutdown(socket.SHUT_RDWR)
+        thread.join()
+
+
+@contextmanager
 def black_hole(port: int) -> Iterator[list[socket.socket]]:
     """Takes connections and never answers; the connections."""
     taken: list[socket.socket] = []
-    with socket.create_server(("127.0.0.1", port)) as listener:
-
-        def take() -> None:
-            try:
-                while True:
-                    taken.append(listener.accept()[0])
-            except OSError:
-                return
-
-        thread = threading.Thread(target=take, daemon=True)
-        thread.start()
+    with listening(port, taken.append):
         yield taken
-        listener.shutdown(socket.SHUT_RDWR)
-        thread.join()
     for connection in taken:
         connection.close()
 
@@ -63,49 +68,34 @@ def babbler(port: int, first: bytes, more: bytes, pause: float) -> Iterator[list
     """Answers with `first`, and then with `more` without end; a 1 for each request."""
     came: list[int] = []
     over = threading.Event()
-    with socket.create_server(("127.0.0.1", port)) as listener:
 
-        def babble(connection: socket.socket) -> None:
-            with connection, suppress(OSError):
-                connection.recv(65536)
-                came.append(1)
-                connection.sendall(first)
-                while not over.wait(pause):
-                    connection.sendall(more)
+    def babble(connection: socket.socket) -> None:
+        with connection, suppress(OSError):
+            connection.recv(65536)
+            came.append(1)
+            connection.sendall(first)
+            while not over.wait(pause):
+                connection.sendall(more)
 
-        def take() -> None:
-            with suppress(OSError):
-                while True:
-                    taken = listener.accept()[0]
-                    threading.Thread(target=babble, args=[taken], daemon=True).start()
+    def take(connection: socket.socket) -> None:
+        threading.Thread(target=babble, args=[connection], daemon=True).start()
 
-        thread = threading.Thread(target=take, daemon=True)
-        thread.start()
+    with listening(port, take):
         yield came
         over.set()
-        listener.shutdown(socket.SHUT_RDWR)
-        thread.join()
 
 
 @contextmanager
 def mail_server(port: int) -> Iterator[list[str]]:
     """As much of SMTP as one message needs; the messages."""
     messages: list[str] = []
-    with socket.create_server(("127.0.0.1", port)) as listener:
 
-        def serve() -> None:
-            try:
-                while True:
-                    with listener.accept()[0] as connection:
-                        talk(connection, messages)
-            except OSError:
-                return
+    def take(connection: socket.socket) -> None:
+        with connection:
+            talk(connection, messages)
 
-        thread = threading.Thread(target=serve, daemon=True)
-        thread.start()
+    with listening(port, take):
         yield messages
-        listener.shutdown(socket.SHUT_RDWR)
-        thread.join()
 
 
 def talk(connection: socket.socket, messages: list[str]) -> None:

@@ -2,7 +2,6 @@
 file is opened that he names, and nothing that he wrote becomes XML, HTML or a header.
 """
 
-import json
 import logging
 import re
 from html.parser import HTMLParser
@@ -34,7 +33,7 @@ from tests.caller.twilio import (
 )
 from tests.data import load, wav
 from tests.live.sandbox import running
-from tests.transcription.assemblyai import JOB_ID, answers_well
+from tests.transcription.assemblyai import JOB_ID, answers_well, nudge
 from transcription.models import Transcript, Vocabulary
 from transcription.tasks import advance
 
@@ -95,12 +94,8 @@ def test_assemblyais_webhook_has_no_address_asked(client, vendors, url):
         recording=recording, status="queued", assemblyai_id=JOB_ID
     )
 
-    answer = client.post(
-        f"/webhooks/assemblyai/{transcript.uuid}/",
-        json.dumps({"transcript_id": url, "audio_url": url, "status": "completed"}),
-        content_type="application/json",
-        headers={"X-Djtranscribe-Token": transcript.webhook_token()},
-    )
+    said = {"transcript_id": url, "audio_url": url, "status": "completed"}
+    answer = nudge(client, transcript, said)
 
     assert answer.status_code == 204
     assert len(vendors.calls) == 0

@@ -3,6 +3,7 @@
 from datetime import timedelta
 from typing import Any
 
+from django.test import Client
 from django.utils import timezone
 
 from caller.models import Recording
@@ -54,6 +55,16 @@ def make_due(transcript: Transcript) -> None:
 def seconds_until_next_attempt(transcript: Transcript) -> float:
     assert transcript.next_attempt_at
     return (transcript.next_attempt_at - timezone.now()).total_seconds()
+
+
+def nudge(client: Client, transcript: Transcript, body: Any = None) -> Any:
+    """AssemblyAI's webhook about it, which may say anything."""
+    return client.post(
+        f"/webhooks/assemblyai/{transcript.uuid}/",
+        load("assemblyai/webhook") if body is None else body,
+        content_type="application/json",
+        headers={"X-Djtranscribe-Token": transcript.webhook_token()},
+    )
 
 
 def answers_well(vendors: Any) -> dict[str, Any]:

@@ -20,7 +20,7 @@ from hypothesis import strategies as st
 
 from djtranscribe.models import Access
 from tests.caller.twilio import CALL_SID, NUMBER, a_call, a_recording
-from transcription import exports, subtitles
+from transcription import bulk_exports, exports, subtitles
 from transcription.exports import FORMATS, Options
 from transcription.models import Export, Transcript
 from transcription.reading import Word, words_of
@@ -359,7 +359,7 @@ def many(transcript):
 
 
 def test_many_are_one_csv(browser, many, monkeypatch):
-    monkeypatch.setattr(exports, "AT_ONCE", 2)
+    monkeypatch.setattr(bulk_exports, "AT_ONCE", 2)
 
     answer, content = download(browser, "csv", *many)
 
@@ -374,9 +374,9 @@ def test_many_are_one_csv(browser, many, monkeypatch):
 
 @pytest.mark.parametrize("begin", ["=", "+", "-", "@", "\t", "\r"])
 def test_no_cell_is_a_formula(begin):
-    assert exports.harmless(f"{begin}1") == f"'{begin}1"
-    assert exports.harmless(f"1{begin}") == f"1{begin}"
-    assert exports.harmless(None) == ""
+    assert bulk_exports.harmless(f"{begin}1") == f"'{begin}1"
+    assert bulk_exports.harmless(f"1{begin}") == f"1{begin}"
+    assert bulk_exports.harmless(None) == ""
 
 
 @pytest.mark.parametrize("extension", FORMATS)
@@ -392,8 +392,8 @@ def test_many_are_one_zip(browser, many, extension):
 
 
 def test_nothing_is_read_before_it_is_sent(many, operator):
-    pieces = exports.zip_pieces(
-        exports.batches(Transcript.objects.all(), operator), "txt", Options()
+    pieces = bulk_exports.zip_pieces(
+        bulk_exports.batches(Transcript.objects.all(), operator), "txt", Options()
     )
 
     assert not Access.objects.exists()
@@ -446,7 +446,7 @@ def progress(browser, export=EXPORT):
 
 
 def test_how_far_a_download_is_can_be_asked(browser, many, monkeypatch):
-    monkeypatch.setattr(exports, "AT_ONCE", 2)
+    monkeypatch.setattr(bulk_exports, "AT_ONCE", 2)
     before = progress(browser)
 
     asked = {**chosen(*many), "kind": "csv", "export": EXPORT}

@@ -18,6 +18,7 @@ from .assemblyai import (
     advanced,
     answers_well,
     make_due,
+    nudge,
     seconds_until_next_attempt,
 )
 
@@ -336,12 +337,7 @@ def test_a_transcript_deleted_at_assemblyai_before_we_read_it_is_an_error(vendor
 def test_the_tombstone_never_overwrites_words_that_we_have(client, vendors):
     transcript = a_transcript("completed", text="Ours.", next_attempt_at=None)
 
-    answer = client.post(
-        f"/webhooks/assemblyai/{transcript.uuid}/",
-        load("assemblyai/webhook"),
-        content_type="application/json",
-        headers={"X-Djtranscribe-Token": transcript.webhook_token()},
-    )
+    answer = nudge(client, transcript)
     tasks.sweep()
     advanced(transcript)
 

@@ -2,17 +2,17 @@
 by one at a time, and what it did is written only while the row is still its own."""
 
 import json
-import threading
 from datetime import timedelta
 from uuid import uuid4
 
 import pytest
 import responses
-from django.db import OperationalError, connection
+from django.db import OperationalError
 from django.utils import timezone
 
 from tests.caller.twilio import MEDIA
 from tests.data import load, wav
+from tests.threads import at_once, needs_connections
 from transcription import tasks
 from transcription.models import LeaseLost, Transcript
 
@@ -25,6 +25,7 @@ from .assemblyai import (
     advanced,
     answers_well,
     make_due,
+    nudge,
 )
 
 pytestmark = pytest.mark.django_db
@@ -34,15 +35,6 @@ def taken_over(transcript):
     """Another worker, which took ours for dead, holds the row now."""
     Transcript.objects.filter(pk=transcript.pk).update(
         lease=uuid4(), leased_until=timezone.now() + timedelta(seconds=50)
-    )
-
-
-def nudge(client, transcript):
-    return client.post(
-        f"/webhooks/assemblyai/{transcript.uuid}/",
-        load("assemblyai/webhook"),
-        content_type="application/json",
-        headers={"X-Djtranscribe-Token": transcript.webhook_token()},
     )
 
 
@@ -57,24 +49,11 @@ def test_of_two_who_claim_a_row_one_gets_it():
 
 
 @pytest.mark.django_db(transaction=True)
-@pytest.mark.skipif(
-    "connection.vendor == 'sqlite'",
-    reason="SQLite in memory has no second connection; on PostgreSQL this runs",
-)
+@needs_connections
 def test_of_many_threads_that_claim_a_row_one_gets_it():
     transcript = a_transcript()
-    barrier, got = threading.Barrier(8), []
 
-    def claim():
-        barrier.wait()
-        got.append(Transcript.objects.claim(transcript.pk))
-        connection.close()
-
-    threads = [threading.Thread(target=claim) for _ in range(8)]
-    for thread in threads:
-        thread.start()
-    for thread in threads:
-        thread.join()
+    got = at_once(lambda: Transcript.objects.claim(transcript.pk))
 
     assert len([row for row in got if row]) == 1
     assert len(got) == 8
@@ -269,11 +248,9 @@ def test_a_webhook_that_comes_before_the_jobs_id_is_stored_comes_again(client, v
 def test_a_webhooks_words_are_not_believed(client, vendors):
     transcript = a_transcript("queued")
     vendors.get(JOB, json=load("assemblyai/queued", status="processing"))
-    headers = {"X-Djtranscribe-Token": transcript.webhook_token()}
-    path = f"/webhooks/assemblyai/{transcript.uuid}/"
 
     lie = {"transcript_id": "x", "status": "error", "text": "Lies."}
-    client.post(path, lie, content_type="application/json", headers=headers)
+    nudge(client, transcript, lie)
     advanced(transcript)
 
     assert (transcript.status, transcript.text) == ("processing", "")
@@ -283,12 +260,7 @@ def test_a_webhooks_words_are_not_believed(client, vendors):
 def test_an_authentic_webhook_may_have_any_body(client, body):
     transcript = a_transcript("queued")
 
-    answer = client.post(
-        f"/webhooks/assemblyai/{transcript.uuid}/",
-        body,
-        content_type="application/json",
-        headers={"X-Djtranscribe-Token": transcript.webhook_token()},
-    )
+    answer = nudge(client, transcript, body)
 
     assert answer.status_code == 204
 

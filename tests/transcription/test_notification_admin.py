@@ -9,10 +9,10 @@ from django.db import connection
 from django.test.utils import CaptureQueriesContext
 from django.utils import timezone
 
-from transcription.models import Notification
 from transcription.models.notification import LEASE
 
 from .assemblyai import a_transcript
+from .notification import a_notification
 
 pytestmark = pytest.mark.django_db
 
@@ -30,19 +30,6 @@ def supervisor(client):
     user.groups.add(Group.objects.get(name="Supervisors"))
     client.force_login(user)
     return client
-
-
-def a_notification(**columns):
-    return Notification.objects.create(
-        **{
-            "about": uuid4(),
-            "kind": "webhook",
-            "event": "transcript.completed",
-            "finished_at": timezone.now(),
-            "facts": {"status": "completed"},
-            **columns,
-        }
-    )
 
 
 def send_again(client, *rows):

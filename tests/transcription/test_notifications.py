@@ -2,7 +2,6 @@
 to try, and never a word or a number."""
 
 import logging
-import threading
 import time
 from datetime import datetime, timedelta
 from datetime import timezone as tz
@@ -21,12 +20,14 @@ from tests.caller.twilio import NUMBER, a_call, a_recording
 from tests.chaos.waiting import free_port
 from tests.data import load
 from tests.live.receiver import babbler
+from tests.threads import at_once, needs_connections
 from transcription import notifications, outgoing_webhook
 from transcription.models import LeaseLost, Notification, Transcript
 from transcription.models.notification import LEASE, MAX_ATTEMPTS, WAITS_SECONDS
 from transcription.tasks import advance
 
 from .assemblyai import JOB, TEXT, a_transcript, advanced
+from .notification import a_notification
 
 pytestmark = pytest.mark.django_db
 
@@ -576,41 +577,15 @@ def test_of_two_workers_one_gets_the_row(completed):
 
 
 @pytest.mark.django_db(transaction=True)
-@pytest.mark.skipif(
-    "connection.vendor == 'sqlite'",
-    reason="SQLite in memory has no second connection; on PostgreSQL this runs",
-)
+@needs_connections
 def test_of_many_workers_each_gets_rows_of_its_own():
     pks = [a_notification().pk for _ in range(6)]
-    barrier, got = threading.Barrier(8), []
 
-    def claim():
-        barrier.wait()
-        got.append(Notification.objects.claim("webhook"))
-        connection.close()
-
-    threads = [threading.Thread(target=claim) for _ in range(8)]
-    for thread in threads:
-        thread.start()
-    for thread in threads:
-        thread.join()
+    got = at_once(lambda: Notification.objects.claim("webhook"))
 
     claimed = [row.pk for row in got if row]
     assert len(claimed) == len(set(claimed))
     assert set(claimed) <= set(pks)
-
-
-def a_notification(**columns):
-    return Notification.objects.create(
-        **{
-            "about": uuid4(),
-            "kind": "webhook",
-            "event": "transcript.completed",
-            "finished_at": timezone.now(),
-            "facts": {},
-            **columns,
-        }
-    )
 
 
 def test_one_that_is_killed_while_it_sends_is_followed_by_another(vendors, completed):

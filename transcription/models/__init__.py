@@ -1,14 +1,12 @@
 from transcription.models.export import Export
-from transcription.models.lease import CLOCK_SKEW
+from transcription.models.lease import CLOCK_SKEW, LeaseLost
 from transcription.models.notification import Notification, NotificationQuerySet
 from transcription.models.transcript import (
     BACKOFF_SECONDS,
     MAX_ATTEMPTS,
     MAX_JOBS,
-    LeaseLost,
     Transcript,
     TranscriptQuerySet,
-    poll_after,
     webhook_token,
 )
 from transcription.models.vocabulary import Vocabulary
@@ -25,6 +23,5 @@ __all__ = [
     "Transcript",
     "TranscriptQuerySet",
     "Vocabulary",
-    "poll_after",
     "webhook_token",
 ]

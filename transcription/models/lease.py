@@ -8,6 +8,10 @@ from django.db.models import Q
 CLOCK_SKEW = timedelta(minutes=5)
 
 
+class LeaseLost(Exception):
+    """Another worker has taken the row over: whatever we did, it now decides."""
+
+
 def free(now: datetime, lasts: timedelta) -> Q:
     """Nobody works on these. A lease that ends later than any lease can is a
     leftover of a clock that was put back, and holds nothing."""

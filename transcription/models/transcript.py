@@ -16,7 +16,7 @@ from django.utils.crypto import salted_hmac
 from caller.models import Recording
 from djtranscribe.errors import VendorError
 from djtranscribe.models import PROBE_AFTER
-from transcription.models.lease import free
+from transcription.models.lease import LeaseLost, free
 from transcription.models.notification import Notification
 from transcription.models.vocabulary import Vocabulary
 
@@ -345,10 +345,6 @@ class Transcript(models.Model):
         return webhook_token(self.uuid, settings.SECRET_KEY)
 
 
-class LeaseLost(Exception):
-    """Another worker has taken the row over: whatever we did, it now decides."""
-
-
 def webhook_token(uuid: UUID, secret: str) -> str:
     return salted_hmac("transcription.webhook", str(uuid), secret=secret).hexdigest()
 
@@ -357,11 +353,3 @@ def explain(error: VendorError | OSError) -> str:
     if isinstance(error, VendorError):
         return error.message
     return f"The audio could not be stored or read: {error.strerror or error}."
-
-
-def poll_after() -> timedelta:
-    """A job's webhook is the rule; this is when we look if it does not come.
-
-    A quarter of RECOVER_SECONDS, see caller.models.call.soon.
-    """
-    return timedelta(seconds=settings.RECOVER_SECONDS / 4)

@@ -1,7 +1,6 @@
 import re
 from collections.abc import Iterable, Iterator
 from datetime import datetime, timedelta
-from datetime import timezone as tz
 from typing import Any, TypeVar
 
 from django.conf import settings
@@ -127,8 +126,7 @@ class Command(BaseCommand):
             row.found(mended=True)
 
     def jobs(self, row: Row, begin: datetime) -> None:
-        until = begin.astimezone(tz.utc).strftime("%Y-%m-%dT%H:%M:%S")
-        for job in self.each(row, assemblyai_client.list_jobs(until)):
+        for job in self.each(row, assemblyai_client.list_jobs(begin)):
             ours = Transcript.objects.filter(assemblyai_id=job["id"]).first()
             if ours is None:
                 lost = (Transcript.Status.SUBMITTING, Transcript.Status.LOST)

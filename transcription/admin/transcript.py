@@ -1,153 +1,39 @@
-from typing import Any, cast
+from typing import Any
 
 from django.contrib import admin, messages
 from django.db.models import Q, QuerySet
 from django.http import HttpRequest, HttpResponse
 from django.utils import timezone
-from django.utils.translation import get_language_info
 
 from caller import waveform
-from caller.admin import Country, Operator, is_number, is_uuid
 from caller.models import Call
-from djtranscribe.list_filters import Choice, Dates, Length, Range, Stored
+from djtranscribe.list_filters import Dates
 from djtranscribe.long_lists import LongLists
 from djtranscribe.models import Access
-from djtranscribe.read_only_admin import (
-    OddRequests,
-    ReadOnly,
-    duration,
-    link,
-    pretty,
-    table,
+from djtranscribe.read_only_admin import ReadOnly, duration, link, pretty, table
+from djtranscribe.search_box import SearchBox, is_number, is_uuid
+from transcription import reading, search
+from transcription.admin.export import export
+from transcription.list_filters import (
+    Confidence,
+    CountryOfCall,
+    KeywordList,
+    Language,
+    Model,
+    NeedsAttention,
+    OperatorOfCall,
+    TranscriptLength,
+    language_name,
 )
-from transcription import (
-    notification_admin,  # noqa: F401 - it registers
-    reading,
-    search,
-)
-from transcription.export_admin import export
-from transcription.keyterms import terms_of, warnings_for
-from transcription.models import Transcript, TranscriptQuerySet, Vocabulary
+from transcription.models import Transcript
 from transcription.tasks import announce, start
 
 # Read when a transcript's own page asks for them.
 HEAVY = ("words", "response", "request", "recording__peaks")
 
 
-class NeedsAttention(Choice):
-    title = "what needs attention"
-    parameter_name = "attention"
-
-    def lookups(self, request: HttpRequest, model_admin: Any) -> list[tuple[str, str]]:
-        return [("failed", "Failed"), ("stuck", "Stuck"), ("paused", "Paused")]
-
-    def narrow(self, queryset: QuerySet[Any], chosen: str) -> QuerySet[Transcript]:
-        transcripts = cast(TranscriptQuerySet, queryset)
-        if chosen == "failed":
-            return transcripts.failed()
-        if chosen == "stuck":
-            return transcripts.stuck(timezone.now())
-        return transcripts.paused()
-
-
-class OperatorOfCall(Operator):
-    path = "recording__call__requested_by"
-
-
-class CountryOfCall(Country):
-    path = "recording__call__country_code"
-
-
-class Confidence(Range):
-    title = "confidence"
-    parameter_name = "confidence"
-    measure = Transcript.SURE
-    steps = [
-        ("doubtful", "Below 60 %", 0, 0.6),
-        ("fair", "60 to 80 %", 0.6, 0.8),
-        ("good", "80 to 90 %", 0.8, 0.9),
-        # Above 1 are those without any.
-        ("sure", "90 % and above", 0.9, 1.01),
-    ]
-
-
-class TranscriptLength(Length):
-    measure = Transcript.LENGTH
-
-
-class KeywordList(Stored):
-    title = "keyword list"
-    parameter_name = "keywords"
-    column = Transcript.vocabulary.field
-    path = "vocabulary"
-
-
-def language_name(code: str) -> str:
-    """`English (en_us)`; AssemblyAI knows languages that Django does not."""
-    try:
-        name = get_language_info(code.replace("_", "-").lower())["name"]
-    except KeyError:
-        return code
-    return f"{name} ({code})"
-
-
-class Language(Stored):
-    title = "language"
-    parameter_name = "language"
-    column = Transcript.language.field
-    path = "language"
-
-    def label(self, value: str) -> str:
-        return language_name(value)
-
-
-class Model(Stored):
-    title = "speech model"
-    parameter_name = "model"
-    column = Transcript.model_used.field
-    path = "model_used"
-
-
-def page_of(transcript: Transcript) -> dict[str, Any]:
-    """What the page of a transcript shows above admin's own fields."""
-    recording = transcript.recording
-    loudness = recording.loudness()
-    known = [loudness.get("seconds"), transcript.audio_seconds]
-    seconds = next(filter(None, known), recording.duration_seconds or 0)
-    words = reading.words_of(transcript.words, seconds)
-    return {
-        "call_link": link(recording.call) if recording.call else "",
-        "recording_link": link(recording),
-        "has_audio": bool(recording.audio),
-        "outline": waveform.outline(loudness.get("levels", [])),
-        "wave_width": waveform.LEVELS,
-        "seconds": seconds,
-        "state": state_of(transcript),
-        "language": transcript.language[:2],
-        "words": words,
-        "turns": reading.turns_of(words),
-        "doubtful": reading.doubtful(words),
-        "below": reading.DOUBTFUL_BELOW,
-        "player_words": reading.for_the_player(words),
-    }
-
-
-def state_of(transcript: Transcript) -> str:
-    """Why there is no text to read, or nothing."""
-    if transcript.is_failed:
-        reason = transcript.error or "No reason is known."
-        return f"This recording could not be transcribed. {reason}"
-    if transcript.nobody_spoke:
-        return "Nobody spoke."
-    if not transcript.is_finished:
-        return (
-            f"Not there yet: {transcript.progress} This page does not reload by itself."
-        )
-    return ""
-
-
 @admin.register(Transcript)
-class TranscriptAdmin(LongLists, ReadOnly, admin.ModelAdmin[Transcript]):
+class TranscriptAdmin(SearchBox, LongLists, ReadOnly, admin.ModelAdmin[Transcript]):
     list_display = [
         "number",
         "excerpt",
@@ -267,20 +153,13 @@ class TranscriptAdmin(LongLists, ReadOnly, admin.ModelAdmin[Transcript]):
         # Every word of every call would be read to show a page of excerpts.
         return super().get_queryset(request).defer(*HEAVY)
 
-    def get_search_results(
-        self, request: HttpRequest, queryset: QuerySet[Transcript], search_term: str
-    ) -> tuple[QuerySet[Transcript], bool]:
-        term = search_term.strip()
-        if not term:
-            return queryset, False
-        if is_number(term):
-            calls = Call.objects.to_number(term)
-            return queryset.filter(recording__call__in=calls), False
-        if is_uuid(term):
-            return queryset.filter(Q(uuid=term) | Q(assemblyai_id=term)), False
-        query = search.parse(term)
-        found = search.matching(queryset, query) if query else queryset.none()
-        return found, False
+    def find(self, rows: QuerySet[Transcript], typed: str) -> QuerySet[Transcript]:
+        if is_number(typed):
+            return rows.filter(recording__call__in=Call.objects.to_number(typed))
+        if is_uuid(typed):
+            return rows.filter(Q(uuid=typed) | Q(assemblyai_id=typed))
+        query = search.parse(typed)
+        return search.matching(rows, query) if query else rows.none()
 
     def changelist_view(self, request: HttpRequest, *args: Any) -> HttpResponse:
         answer = super().changelist_view(request, *args)
@@ -327,22 +206,39 @@ class TranscriptAdmin(LongLists, ReadOnly, admin.ModelAdmin[Transcript]):
         messages.success(request, f"{waiting.count()} are looked at now.{note}")
 
 
-@admin.register(Vocabulary)
-class VocabularyAdmin(LongLists, OddRequests, admin.ModelAdmin[Vocabulary]):
-    list_display = ["name", "is_default", "number_of_terms"]
-    search_fields = ["name", "terms"]
-    when_empty = (
-        "No keyword lists yet. Add one with the names and terms that your calls are "
-        "full of: AssemblyAI then expects them."
-    )
+def page_of(transcript: Transcript) -> dict[str, Any]:
+    """What the page of a transcript shows above admin's own fields."""
+    recording = transcript.recording
+    loudness = recording.loudness()
+    known = [loudness.get("seconds"), transcript.audio_seconds]
+    seconds = next(filter(None, known), recording.duration_seconds or 0)
+    words = reading.words_of(transcript.words, seconds)
+    return {
+        "call_link": link(recording.call) if recording.call else "",
+        "recording_link": link(recording),
+        "has_audio": bool(recording.audio),
+        "outline": waveform.outline(loudness.get("levels", [])),
+        "wave_width": waveform.LEVELS,
+        "seconds": seconds,
+        "state": state_of(transcript),
+        "language": transcript.language[:2],
+        "words": words,
+        "turns": reading.turns_of(words),
+        "doubtful": reading.doubtful(words),
+        "below": reading.DOUBTFUL_BELOW,
+        "player_words": reading.for_the_player(words),
+    }
 
-    @admin.display(description="terms")
-    def number_of_terms(self, vocabulary: Vocabulary) -> int:
-        return len(terms_of(vocabulary.terms))
 
-    def save_model(
-        self, request: HttpRequest, obj: Vocabulary, form: Any, change: bool
-    ) -> None:
-        super().save_model(request, obj, form, change)
-        for warning in warnings_for(obj.terms):
-            messages.warning(request, warning)
+def state_of(transcript: Transcript) -> str:
+    """Why there is no text to read, or nothing."""
+    if transcript.is_failed:
+        reason = transcript.error or "No reason is known."
+        return f"This recording could not be transcribed. {reason}"
+    if transcript.nobody_spoke:
+        return "Nobody spoke."
+    if not transcript.is_finished:
+        return (
+            f"Not there yet: {transcript.progress} This page does not reload by itself."
+        )
+    return ""

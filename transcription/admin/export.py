@@ -15,7 +15,7 @@ from django.template.response import TemplateResponse
 from djtranscribe.list_filters import Dates
 from djtranscribe.long_lists import LongLists
 from djtranscribe.read_only_admin import ReadOnly
-from transcription import exports
+from transcription import bulk_exports
 from transcription.forms import CSV, KINDS, ExportForm
 from transcription.models import Export, Transcript
 
@@ -62,12 +62,12 @@ def download(
         kind=dict(KINDS)[kind],
         total=chosen.count(),
     )
-    batches = row.sending(exports.batches(chosen, request.user))
+    batches = row.sending(bulk_exports.batches(chosen, request.user))
     if kind == CSV:
-        pieces: Iterator[bytes] = exports.csv_lines(batches)
+        pieces: Iterator[bytes] = bulk_exports.csv_lines(batches)
         content_type, name = "text/csv; charset=utf-8", "transcripts.csv"
     else:
-        pieces = exports.zip_pieces(batches, kind, form.options)
+        pieces = bulk_exports.zip_pieces(batches, kind, form.options)
         content_type, name = "application/zip", "transcripts.zip"
     answer = StreamingHttpResponse(pieces, content_type=content_type)
     answer["Content-Disposition"] = f'attachment; filename="{name}"'

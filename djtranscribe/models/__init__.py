@@ -1,0 +1,14 @@
+from djtranscribe.models.access import ONE_SITTING, Access
+from djtranscribe.models.api_token import ApiToken
+from djtranscribe.models.vendor_pause import PROBE_AFTER, VendorPause
+from djtranscribe.models.webhook_delivery import REFUSED_A_MINUTE, WebhookDelivery
+
+__all__ = [
+    "ONE_SITTING",
+    "PROBE_AFTER",
+    "REFUSED_A_MINUTE",
+    "Access",
+    "ApiToken",
+    "VendorPause",
+    "WebhookDelivery",
+]

@@ -1,0 +1,83 @@
+from __future__ import annotations
+
+from datetime import timedelta
+from typing import Any
+from uuid import uuid4
+
+from django.db import models
+from django.db.models import F
+from django.utils import timezone
+
+# Of forged requests so many a minute are kept; the rest are only counted.
+REFUSED_A_MINUTE = 30
+
+
+class WebhookDeliveryQuerySet(models.QuerySet["WebhookDelivery"]):
+    def keep_refused(self, delivery: WebhookDelivery) -> None:
+        """Keep it, unless there is a flood: then it is counted on the last one kept."""
+        minute = timezone.now() - timedelta(minutes=1)
+        recent = self.filter(
+            verdict=WebhookDelivery.Verdict.REFUSED, received_at__gte=minute
+        )
+        kept = list(recent.values_list("pk", flat=True)[:REFUSED_A_MINUTE])
+        if len(kept) < REFUSED_A_MINUTE:
+            delivery.save()
+        else:
+            self.filter(pk=kept[0]).update(more_like_this=F("more_like_this") + 1)
+
+    def prune(self, older_than: timedelta) -> int:
+        old = self.filter(received_at__lt=timezone.now() - older_than)
+        return old.delete()[0]
+
+
+class WebhookDelivery(models.Model):
+    """The ledger: what reached a webhook, what we made of it, and why."""
+
+    # A new webhook's own name stands for itself.
+    KINDS = {
+        "twilio-call": "Twilio: state of a call",
+        "twilio-record": "Twilio: what to say",
+        "twilio-record-done": "Twilio: end of the recording",
+        "twilio-recording": "Twilio: state of a recording",
+        "assemblyai": "AssemblyAI: end of a job",
+    }
+
+    class Verdict(models.TextChoices):
+        ACCEPTED = "accepted", "Accepted"
+        IGNORED = "ignored", "Ignored"
+        DEFERRED = "deferred", "Asked to come again"
+        REFUSED = "refused", "Refused"
+
+    uuid = models.UUIDField(default=uuid4, unique=True, editable=False)
+    received_at = models.DateTimeField(auto_now_add=True, db_index=True)
+    kind = models.CharField(max_length=30, db_index=True)
+    verdict = models.CharField(max_length=10, choices=Verdict.choices)
+    reason = models.TextField(blank=True)
+    answer_status = models.PositiveSmallIntegerField("HTTP status of our answer")
+    # Which row it is about: our UUID in the callback's URL.
+    about = models.CharField(max_length=36, blank=True, db_index=True)
+    # What it said; only of authentic ones.
+    body = models.JSONField(null=True, blank=True)
+    more_like_this = models.PositiveIntegerField(
+        "refused in the same minute and not kept", default=0
+    )
+    replayed_at = models.DateTimeField(null=True, blank=True)
+
+    objects = WebhookDeliveryQuerySet.as_manager()
+
+    class Meta:
+        verbose_name_plural = "webhook deliveries"
+        ordering = ["-received_at"]
+        indexes = [
+            models.Index(fields=["verdict", "-received_at"], name="delivery_by_verdict")
+        ]
+
+    def __str__(self) -> str:
+        return f"{self.what}, {self.received_at:%d %b %Y %H:%M:%S}"
+
+    @property
+    def what(self) -> str:
+        return self.KINDS.get(self.kind, self.kind)
+
+    def said(self) -> dict[str, Any]:
+        return self.body or {}
