@@ -58,6 +58,9 @@ def ask_twilio(call: Call) -> None:
                 raise
             call.vanished()
             return
+    elif call.is_finished:
+        # Twilio was not asked for it, or said no: what it lists is another call.
+        Call.objects.filter(pk=call.pk, sid=None).update(next_check_at=None)
     elif found := find_at_twilio(call):
         call.apply(found)
     elif timezone.now() > call.created_at + SETTLED_AFTER:

@@ -7,7 +7,9 @@ from contextlib import contextmanager
 
 DIALLED = re.compile(r"/dial/[^\s\"']*")
 # Numbers and words that somebody looks for.
-ASKED = re.compile(r"(/(?:api|search)/[^\s\"'?]*)\?[^\s\"']*")
+ASKED = re.compile(r"(/(?:admin|api|search)/[^\s\"'?]*)\?[^\s\"']*")
+# A number where a program or a person guessed that it belongs: /api/calls/14155551234.
+GUESSED = re.compile(r"(?<=/)(?:\+|%2B)?[0-9(][0-9 ().-]{6,20}(?=[/?\s\"']|$)", re.I)
 
 
 @contextmanager
@@ -27,11 +29,11 @@ def quiet() -> Iterator[None]:
 
 
 class NoNumbers(logging.Filter):
-    """Django's own loggers write addresses. That of a dial holds a number, and what is
-    looked for stands behind a question mark."""
+    """Django's own loggers write addresses. That of a dial holds a number, what is
+    looked for stands behind a question mark, and any may be made up."""
 
     def filter(self, record: logging.LogRecord) -> bool:
         message = DIALLED.sub("/dial/…", record.getMessage())
-        record.msg = ASKED.sub(r"\1?…", message)
+        record.msg = GUESSED.sub("…", ASKED.sub(r"\1?…", message))
         record.args = ()
         return True

@@ -30,7 +30,7 @@ def send(message_id: UUID, to: str, subject: str, body: str) -> str:
     }
     try:
         EmailMessage(subject, body, to=[to], headers=headers).send()
-    except (OSError, smtplib.SMTPException) as error:
+    except (OSError, smtplib.SMTPException, ValueError) as error:
         # Not its text, which may repeat addresses and what we signed in with.
         raise failure(error) from None
     return "Taken by the mail server"
@@ -49,5 +49,10 @@ def failure(error: Exception) -> EmailError:
     if isinstance(error, smtplib.SMTPResponseException):
         message = f"The mail server refused the message ({error.smtp_code})."
         return EmailError(message, code=error.smtp_code)
+    if isinstance(error, ValueError):
+        # A host's name that is too long, letters that a password cannot have.
+        return EmailError(
+            "Nothing was sent: the operator's address or EMAIL_URL is odd."
+        )
     name = type(error).__name__
     return EmailError(f"The mail server could not be reached or hung up ({name}).")

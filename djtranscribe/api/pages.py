@@ -34,10 +34,12 @@ def in_utc(moment: datetime) -> datetime:
     return moment.astimezone(timezone.utc)
 
 
-def without_nul(text: str) -> str:
-    """PostgreSQL refuses that character with an error."""
+def storable(text: str) -> str:
+    """Databases refuse these with an error. JSON can write half a character."""
     if "\0" in text:
         raise ValueError("there is a NUL character in it")
+    if any("\ud800" <= character <= "\udfff" for character in text):
+        raise ValueError("there is half a character in it")
     return text
 
 
@@ -52,7 +54,7 @@ class Word:
 
 
 Moment = Annotated[datetime, AfterValidator(in_utc)]
-Text = Annotated[str, AfterValidator(without_nul)]
+Text = Annotated[str, AfterValidator(storable)]
 
 
 class Parameters(Schema):

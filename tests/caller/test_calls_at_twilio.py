@@ -287,3 +287,26 @@ def test_a_recording_is_never_taken_back_from_its_final_state(vendors):
     recording.refresh_from_db()
     assert recording.status == "completed"
     assert Recording.objects.count() == 1
+
+
+@pytest.mark.parametrize(
+    ("status", "error"),
+    [
+        ("refused", "This number is on the do-not-call list."),
+        ("failed", "Twilio refused this number."),
+    ],
+)
+def test_a_call_that_twilio_never_took_stays_as_it_ended_when_it_is_asked_about(
+    vendors, browser, work, status, error
+):
+    call = overdue(a_call(status=status, error=error, next_check_at=None))
+    # Another system calls the same number through the same account.
+    vendors.get(CALLS, **listed(at_twilio(call, status="completed")))
+
+    browser.post(f"/calls/{call.uuid}/ask/")
+    work()
+
+    call.refresh_from_db()
+    assert (call.status, call.error, call.sid) == (status, error, None)
+    assert call.next_check_at is None
+    assert len(vendors.calls) == 0

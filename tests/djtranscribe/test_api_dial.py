@@ -147,6 +147,7 @@ def test_when_twilio_fails_the_call_says_how(program, vendors, said, status, sta
         b'{"to": "+14155551234", "vocabulary": ""}',
         b'{"to": "+14155551234", "vocabulary": "nothing"}',
         b'{"to": "+14155551234", "vocabulary": "\\u0000"}',
+        b'{"to": "+14155551234", "vocabulary": "\\ud800"}',
         b'{"to": "+14155551234", "status": "completed"}',
         b'{"to": "+14155551234", "requested_by": 1}',
         b'{"to": "+14155551234", "from_number": "+14155550001"}',

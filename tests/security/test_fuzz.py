@@ -452,6 +452,28 @@ def test_an_odd_filter_in_admin_is_no_fault_of_ours(reader, query):
     assert answer.status_code < 500
 
 
+@pytest.mark.parametrize(
+    "query", [{"from": "tomorrow"}, {"created_at__year": "9" * 30}]
+)
+@pytest.mark.parametrize("table", ["caller/call", "transcription/transcript"])
+def test_an_odd_filter_on_admins_page_about_it_is_no_fault_of_ours(
+    reader, table, query
+):
+    answer = reader.get(f"/admin/{table}/", {**query, "e": "1"})
+
+    assert answer["Location"] == f"/admin/{table}/?e=1"
+
+
+@pytest.mark.parametrize("key", ["", "a", "9" * 40, "-1", "²", "1\0"])
+@pytest.mark.parametrize("table", ["caller/call", "transcription/transcript"])
+def test_an_action_on_what_is_no_row_is_no_fault_of_ours(reader, table, key):
+    chosen = {"action": "export", "_selected_action": ["1", key]}
+
+    answer = reader.post(f"/admin/{table}/", chosen)
+
+    assert answer["Location"] == f"/admin/{table}/?e=1"
+
+
 @pytest.mark.django_db(transaction=True)
 @pytest.mark.parametrize("cookie", COOKIES)
 @pytest.mark.parametrize("path", ["/", "/admin/login/", "/dial/14155551234/"])

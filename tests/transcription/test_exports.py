@@ -428,6 +428,15 @@ def test_a_choice_that_there_is_not_is_asked_for_again(browser, many):
     assert not Export.objects.exists()
 
 
+@pytest.mark.parametrize("export", ["", "odd", "\0", EXPORT.upper(), f"{{{EXPORT}}}"])
+@pytest.mark.parametrize("kind", ["exe", "csv"])
+def test_an_export_of_no_name_is_no_fault_of_ours(browser, many, kind, export):
+    answer = browser.post(ADMIN, {**chosen(*many), "kind": kind, "export": export})
+
+    assert answer.status_code == 200
+    assert answer.streaming == (kind == "csv")
+
+
 def test_all_that_match_are_exported_if_asked_for(browser, many):
     _, content = download(browser, "csv", many[0], select_across="1")
 

@@ -201,6 +201,24 @@ def test_a_mail_server_that_fails_is_tried_again_unless_it_says_never(
     assert not any(x in row.answer + caplog.text for x in ("s3cr3t", "ada@example"))
 
 
+def test_an_address_that_no_mail_server_takes_is_kept_out_of_the_log(
+    completed, ada, settings, caplog
+):
+    settings.EMAIL_BACKEND = "django.core.mail.backends.smtp.EmailBackend"
+    # Long in the letters that mail has for it, as no name of a host may be.
+    User.objects.update(email=f"ada@{'ü' * 60}.example")
+    taken = patch("smtplib.SMTP", autospec=True)
+
+    with taken:
+        deliver()
+
+    row = the_one()
+    assert row.state == "pending"
+    assert "operator's address or EMAIL_URL" in row.answer
+    assert "ü" not in row.answer + caplog.text
+    assert "Traceback" not in caplog.text
+
+
 def test_after_a_failure_it_arrives(completed, mailoutbox):
     away = patch("django.core.mail.EmailMessage.send", side_effect=TimeoutError)
     with away:

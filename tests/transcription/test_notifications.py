@@ -23,7 +23,12 @@ from tests.live.receiver import babbler
 from tests.threads import at_once, needs_connections
 from transcription import notifications, outgoing_webhook
 from transcription.models import LeaseLost, Notification, Transcript
-from transcription.models.notification import LEASE, MAX_ATTEMPTS, WAITS_SECONDS
+from transcription.models.notification import (
+    LEASE,
+    MAX_ATTEMPTS,
+    WAITS_SECONDS,
+    discreet,
+)
 from transcription.tasks import advance
 
 from .assemblyai import JOB, TEXT, a_transcript, advanced
@@ -664,3 +669,12 @@ def test_sent_and_given_up_ones_are_forgotten_after_a_while_and_waiting_ones_nev
     left = set(Notification.objects.values_list("state", "pk"))
     assert ("sent", fresh.pk) in left
     assert len(left) == 2
+
+
+def test_an_error_that_is_one_word_without_end_is_told_at_once():
+    began = time.monotonic()
+
+    told = discreet("a" * 100_000 + "https://media.example/RE1.wav")
+
+    assert len(told) == 500
+    assert time.monotonic() - began < 5

@@ -2,7 +2,7 @@
 
 from collections.abc import Iterator
 from typing import Any, cast
-from uuid import uuid4
+from uuid import UUID, uuid4
 
 from django.contrib import admin
 from django.contrib.admin.helpers import ACTION_CHECKBOX_NAME
@@ -25,18 +25,18 @@ def export(
     model_admin: Any, request: HttpRequest, chosen: QuerySet[Transcript]
 ) -> HttpResponseBase:
     """A page that asks for the kind of file, then the file itself."""
-    form = ExportForm(request.POST if "kind" in request.POST else None)
+    uuid = uuid_of(request.POST.get("export", ""))
+    answers = {**request.POST.dict(), "export": uuid}
+    form = ExportForm(answers if "kind" in answers else None, initial={"export": uuid})
     if form.is_bound and form.is_valid():
         return download(request, chosen, form)
-    if not form.is_bound:
-        form.initial["export"] = uuid4()
     context = {
         **model_admin.admin_site.each_context(request),
         "title": "Export transcripts",
         "opts": model_admin.opts,
         "form": form,
         "total": chosen.count(),
-        "progress_of": form["export"].value(),
+        "progress_of": uuid,
         # What admin's list needs to find the same rows once more.
         "again": {
             "action": "export",
@@ -49,19 +49,29 @@ def export(
     return TemplateResponse(request, template, context)
 
 
+def uuid_of(typed: str) -> UUID:
+    """What the page named its export; of one that named none, a new one."""
+    try:
+        return UUID(typed)
+    except ValueError:
+        return uuid4()
+
+
 def download(
     request: HttpRequest, chosen: QuerySet[Transcript], form: ExportForm
 ) -> StreamingHttpResponse:
-    kind, uuid = form.cleaned_data["kind"], form.cleaned_data["export"]
-    if Export.objects.filter(uuid=uuid).exists():
-        # The button was pressed twice: each file is an export of its own.
-        uuid = uuid4()
-    row = Export.objects.create(
-        uuid=uuid,
-        user=cast(User, request.user),
-        kind=dict(KINDS)[kind],
-        total=chosen.count(),
+    kind = form.cleaned_data["kind"]
+    facts: dict[str, Any] = {
+        "user": cast(User, request.user),
+        "kind": dict(KINDS)[kind],
+        "total": chosen.count(),
+    }
+    row, is_new = Export.objects.get_or_create(
+        uuid=form.cleaned_data["export"], defaults=facts
     )
+    if not is_new:
+        # The button was pressed twice: each file is an export of its own.
+        row = Export.objects.create(**facts)
     batches = row.sending(bulk_exports.batches(chosen, request.user))
     if kind == CSV:
         pieces: Iterator[bytes] = bulk_exports.csv_lines(batches)

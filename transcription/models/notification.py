@@ -35,8 +35,9 @@ HEAVY = [
     "transcript__recording__peaks",
 ]
 # Of an error, what is in it for a stranger's eyes: an address may open the audio, and
-# a row of digits may be a phone number.
-PRIVATE = re.compile(r"\w+://\S+|\+?\d[\d ().-]{5,}\d|\0")
+# a row of digits may be a phone number. Few letters of a scheme, since a word without
+# end would be read from each of its letters on.
+PRIVATE = re.compile(r"\w{1,20}://\S+|\+?\d[\d ().-]{5,}\d|\0")
 
 
 class NotificationQuerySet(models.QuerySet["Notification"]):
