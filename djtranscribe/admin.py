@@ -162,6 +162,7 @@ class AccessAdmin(LongLists, ReadOnly, admin.ModelAdmin[Access]):
 @admin.register(VendorPause)
 class VendorPauseAdmin(LongLists, ReadOnly, admin.ModelAdmin[VendorPause]):
     list_display = ["vendor", "reason", "since", "probe_at"]
+    fields = ["vendor", "reason", "since", "probe_at"]
     when_empty = "No pauses: both vendors accept our account. There is nothing to do."
     actions = ["try_now"]
 
@@ -227,7 +228,10 @@ class ApiTokenAdmin(LongLists, OddRequests, admin.ModelAdmin[ApiToken]):
     ) -> Any:
         users = users_for(request).filter(is_active=True).order_by("username")
         options = {"queryset": users, "initial": request.user.pk, **kwargs}
-        field: Any = super().formfield_for_foreignkey(db_field, request, **options)
+        return super().formfield_for_foreignkey(db_field, request, **options)
+
+    def formfield_for_dbfield(self, db_field: Any, request: Any, **kwargs: Any) -> Any:
+        field: Any = super().formfield_for_dbfield(db_field, request, **kwargs)
         # Accounts are made in their own table.
         field.widget.can_add_related = field.widget.can_change_related = False
         field.widget.can_view_related = field.widget.can_delete_related = False

@@ -4,7 +4,6 @@ from django.contrib import admin, messages
 from django.db.models import Q, QuerySet
 from django.http import HttpRequest, HttpResponse
 from django.utils import timezone
-from django.utils.translation import get_language_info
 
 from caller import waveform
 from caller.admin import Country, Operator, is_number, is_uuid
@@ -17,7 +16,6 @@ from djtranscribe.read_only_admin import (
     ReadOnly,
     duration,
     link,
-    pretty,
     table,
 )
 from transcription import (
@@ -28,6 +26,7 @@ from transcription import (
 from transcription.export_admin import export
 from transcription.keyterms import terms_of, warnings_for
 from transcription.models import Transcript, TranscriptQuerySet, Vocabulary
+from transcription.models.transcript import language_name
 from transcription.tasks import announce, start
 
 # Read when a transcript's own page asks for them.
@@ -63,11 +62,11 @@ class Confidence(Range):
     parameter_name = "confidence"
     measure = Transcript.SURE
     steps = [
-        ("doubtful", "Below 60 %", 0, 0.6),
-        ("fair", "60 to 80 %", 0.6, 0.8),
-        ("good", "80 to 90 %", 0.8, 0.9),
+        ("doubtful", "Below 60%", 0, 0.6),
+        ("fair", "60 to 80%", 0.6, 0.8),
+        ("good", "80 to 90%", 0.8, 0.9),
         # Above 1 are those without any.
-        ("sure", "90 % and above", 0.9, 1.01),
+        ("sure", "90% and above", 0.9, 1.01),
     ]
 
 
@@ -80,15 +79,6 @@ class KeywordList(Stored):
     parameter_name = "keywords"
     column = Transcript.vocabulary.field
     path = "vocabulary"
-
-
-def language_name(code: str) -> str:
-    """`English (en_us)`; AssemblyAI knows languages that Django does not."""
-    try:
-        name = get_language_info(code.replace("_", "-").lower())["name"]
-    except KeyError:
-        return code
-    return f"{name} ({code})"
 
 
 class Language(Stored):
@@ -241,7 +231,7 @@ class TranscriptAdmin(LongLists, ReadOnly, admin.ModelAdmin[Transcript]):
 
     @admin.display(description="language")
     def spoken(self, transcript: Transcript) -> str:
-        return language_name(transcript.language) or "-"
+        return transcript.language_name or "-"
 
     @admin.display(description="request")
     def request_sent(self, transcript: Transcript) -> str:
@@ -253,7 +243,7 @@ class TranscriptAdmin(LongLists, ReadOnly, admin.ModelAdmin[Transcript]):
         if isinstance(response, dict) and response.get("utterances"):
             # Every word once more: of three hours, megabytes.
             response = {**response, "utterances": "… left out here"}
-        return pretty(response)
+        return table(response if isinstance(response, dict) else None)
 
     def render_change_form(
         self, request: HttpRequest, context: Any, *args: Any, **kwargs: Any
