@@ -51,11 +51,11 @@ def numbers_of_the_day() -> list[tuple[str, str]]:
     ]
     if sums["seconds"]:
         end = midnight + timedelta(seconds=sums["seconds"])
-        numbers.append(("Talk", lapse(midnight, end)))
+        numbers.append(("Talk time", lapse(midnight, end)))
     if sums["cost"]:
         # Twilio's, so far: it prices a call some minutes after its end.
         cost = Decimal(sums["cost"]).quantize(Decimal("0.01"))
-        numbers.append(("Calls cost", f"{cost} {sums['unit']}"))
+        numbers.append(("Cost of calls", f"{cost} {sums['unit']}"))
     return numbers
 
 

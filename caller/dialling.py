@@ -62,9 +62,10 @@ def country(call: Call) -> str:
     allowed = allowed_countries()
     if code in allowed:
         return ""
+    names = sorted(phone_numbers.country_name(each) for each in allowed)
     return (
-        f"Calls to {phone_numbers.country(call.to) or code} are not allowed here: "
-        f"DIAL_COUNTRIES is {', '.join(sorted(allowed))}."
+        f"Calls to {phone_numbers.country(call.to) or code} are not allowed here, only "
+        f"to: {', '.join(names)}. The setting DIAL_COUNTRIES says so."
     )
 
 

@@ -99,10 +99,3 @@ def _in_words(value: Any) -> str:
     if isinstance(value, (dict, list)):
         return json.dumps(value, ensure_ascii=False)
     return str(value)
-
-
-def pretty(value: Any) -> SafeString | str:
-    """JSON for the rare moment in which somebody must see what went over the wire."""
-    if value is None:
-        return "-"
-    return format_html("<pre>{}</pre>", json.dumps(value, indent=2, ensure_ascii=False))

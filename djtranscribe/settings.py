@@ -261,6 +261,7 @@ AUTH_PASSWORD_VALIDATORS = [
 USE_TZ = True
 TIME_ZONE = "UTC"
 LANGUAGE_CODE = "en-us"
+FORMAT_MODULE_PATH = "djtranscribe.formats"
 
 # Recordings are private: they are read through a view that checks permissions,
 # and MEDIA_URL stays unset so that nothing serves them from a public path.

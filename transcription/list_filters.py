@@ -3,11 +3,11 @@ from typing import Any, cast
 from django.db.models import QuerySet
 from django.http import HttpRequest
 from django.utils import timezone
-from django.utils.translation import get_language_info
 
 from caller.list_filters import Country, Operator
 from djtranscribe.list_filters import Choice, Length, Range, Stored
 from transcription.models import Transcript, TranscriptQuerySet
+from transcription.models.transcript import language_name
 
 
 class NeedsAttention(Choice):
@@ -39,11 +39,11 @@ class Confidence(Range):
     parameter_name = "confidence"
     measure = Transcript.SURE
     steps = [
-        ("doubtful", "Below 60 %", 0, 0.6),
-        ("fair", "60 to 80 %", 0.6, 0.8),
-        ("good", "80 to 90 %", 0.8, 0.9),
+        ("doubtful", "Below 60%", 0, 0.6),
+        ("fair", "60 to 80%", 0.6, 0.8),
+        ("good", "80 to 90%", 0.8, 0.9),
         # Above 1 are those without any.
-        ("sure", "90 % and above", 0.9, 1.01),
+        ("sure", "90% and above", 0.9, 1.01),
     ]
 
 
@@ -56,15 +56,6 @@ class KeywordList(Stored):
     parameter_name = "keywords"
     column = Transcript.vocabulary.field
     path = "vocabulary"
-
-
-def language_name(code: str) -> str:
-    """`English (en_us)`; AssemblyAI knows languages that Django does not."""
-    try:
-        name = get_language_info(code.replace("_", "-").lower())["name"]
-    except KeyError:
-        return code
-    return f"{name} ({code})"
 
 
 class Language(Stored):

@@ -64,7 +64,10 @@ class ApiTokenAdmin(LongLists, OddRequests, admin.ModelAdmin[ApiToken]):
     ) -> Any:
         users = users_for(request).filter(is_active=True).order_by("username")
         options = {"queryset": users, "initial": request.user.pk, **kwargs}
-        field: Any = super().formfield_for_foreignkey(db_field, request, **options)
+        return super().formfield_for_foreignkey(db_field, request, **options)
+
+    def formfield_for_dbfield(self, db_field: Any, request: Any, **kwargs: Any) -> Any:
+        field: Any = super().formfield_for_dbfield(db_field, request, **kwargs)
         # Accounts are made in their own table.
         field.widget.can_add_related = field.widget.can_change_related = False
         field.widget.can_view_related = field.widget.can_delete_related = False

@@ -10,6 +10,7 @@ from djtranscribe.read_only_admin import ReadOnly
 @admin.register(VendorPause)
 class VendorPauseAdmin(LongLists, ReadOnly, admin.ModelAdmin[VendorPause]):
     list_display = ["vendor", "reason", "since", "probe_at"]
+    fields = ["vendor", "reason", "since", "probe_at"]
     when_empty = "No pauses: both vendors accept our account. There is nothing to do."
     actions = ["try_now"]
 

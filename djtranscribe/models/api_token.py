@@ -24,7 +24,7 @@ class ApiTokenQuerySet(models.QuerySet["ApiToken"]):
 
 
 class ApiToken(models.Model):
-    """What a program shows in place of a person. It may what its user may."""
+    """What a program shows in place of a person. It can do what its user can do."""
 
     user = models.ForeignKey(
         settings.AUTH_USER_MODEL,

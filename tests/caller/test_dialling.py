@@ -143,7 +143,7 @@ def test_the_country_is_that_of_the_whole_number_and_not_of_its_prefix(
 
     call = refused(digits)
 
-    assert "are not allowed here: DIAL_COUNTRIES is US." in call.error
+    assert "are not allowed here, only to: United States." in call.error
 
 
 def test_jamaica_is_named_when_it_is_refused(refused, settings):
@@ -451,7 +451,7 @@ def test_admin_shows_it_with_the_reason(refused, browser, settings):
 
     for page in (listed, shown):
         assert "Refused" in page
-        assert "DIAL_COUNTRIES is US." in page
+        assert "only to: United States." in page
 
 
 def test_a_number_may_be_dialled_again_after_it_was_refused(

@@ -129,8 +129,8 @@ def test_the_numbers_of_the_day_are_of_today(browser):
         "Calls": "3",
         "Answered": "2",
         "Transcribed": "1",
-        "Talk": "2:05 min",
-        "Calls cost": "0.04 USD",
+        "Talk time": "2:05 min",
+        "Cost of calls": "0.04 USD",
     }
 
 

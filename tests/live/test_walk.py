@@ -110,6 +110,17 @@ def test_from_a_typed_number_to_the_files(
         download.value.save_as(file)
         assert in_one_line(words) in in_one_line(text_of(file)), name
 
+    # Many at once: the file comes, and the page says when it is whole
+    page.goto(f"{sandbox.site}/admin/transcription/transcript/")
+    page.get_by_role("checkbox", name="Select all").check()
+    page.get_by_role("combobox", name="Action").select_option("export")
+    page.get_by_role("button", name="Go").click()
+    with page.expect_download() as download:
+        page.get_by_role("button", name="Download").click()
+    download.value.save_as(tmp_path / "many.csv")
+    assert words.split(maxsplit=1)[0] in (tmp_path / "many.csv").read_text()
+    expect(page.get_by_text("The file is whole")).to_be_visible()
+
     # Found by a phrase, played from three seconds before it
     phrase = " ".join(words.split()[-3:]).strip(".")
     page.goto(f"{sandbox.site}/search/")

@@ -71,7 +71,7 @@ def test_the_page_of_a_transcript_has_text_player_call_and_answer(browser):
     assert "Please call &lt;the&gt; ward." in page.text
     assert transcript.recording.audio_url in page.text
     assert f"/admin/caller/call/{transcript.recording.call_id}/change/" in page.text
-    assert "&quot;language_code&quot;: &quot;en_us&quot;" in page.text
+    assert "language_code</th><td>en_us</td>" in page.text
     assert transcript.get_absolute_url() == f"{ADMIN}{transcript.pk}/change/"
 
 

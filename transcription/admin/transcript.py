@@ -10,7 +10,7 @@ from caller.models import Call
 from djtranscribe.list_filters import Dates
 from djtranscribe.long_lists import LongLists
 from djtranscribe.models import Access
-from djtranscribe.read_only_admin import ReadOnly, duration, link, pretty, table
+from djtranscribe.read_only_admin import ReadOnly, duration, link, table
 from djtranscribe.search_box import SearchBox, is_number, is_uuid
 from transcription import reading, search
 from transcription.admin.export import export
@@ -23,7 +23,6 @@ from transcription.list_filters import (
     NeedsAttention,
     OperatorOfCall,
     TranscriptLength,
-    language_name,
 )
 from transcription.models import Transcript
 from transcription.tasks import announce, start
@@ -127,7 +126,7 @@ class TranscriptAdmin(SearchBox, LongLists, ReadOnly, admin.ModelAdmin[Transcrip
 
     @admin.display(description="language")
     def spoken(self, transcript: Transcript) -> str:
-        return language_name(transcript.language) or "-"
+        return transcript.language_name or "-"
 
     @admin.display(description="request")
     def request_sent(self, transcript: Transcript) -> str:
@@ -139,7 +138,7 @@ class TranscriptAdmin(SearchBox, LongLists, ReadOnly, admin.ModelAdmin[Transcrip
         if isinstance(response, dict) and response.get("utterances"):
             # Every word once more: of three hours, megabytes.
             response = {**response, "utterances": "… left out here"}
-        return pretty(response)
+        return table(response if isinstance(response, dict) else None)
 
     def render_change_form(
         self, request: HttpRequest, context: Any, *args: Any, **kwargs: Any

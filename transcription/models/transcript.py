@@ -12,6 +12,7 @@ from django.db.models.functions import Coalesce
 from django.urls import reverse
 from django.utils import timezone
 from django.utils.crypto import salted_hmac
+from django.utils.translation import get_language_info
 
 from caller.models import Recording
 from djtranscribe.errors import VendorError
@@ -223,6 +224,10 @@ class Transcript(models.Model):
         return self.status == self.Status.COMPLETED and not self.text
 
     @property
+    def language_name(self) -> str:
+        return language_name(self.language)
+
+    @property
     def progress(self) -> str:
         """What is going on, for the operator who waits."""
         return self.error or str(self.get_status_display())
@@ -343,6 +348,15 @@ class Transcript(models.Model):
     def webhook_token(self) -> str:
         """Proves that a webhook about this transcript comes from whom we asked."""
         return webhook_token(self.uuid, settings.SECRET_KEY)
+
+
+def language_name(code: str) -> str:
+    """`English (en_us)`; AssemblyAI knows languages that Django does not."""
+    try:
+        name = get_language_info(code.replace("_", "-").lower())["name"]
+    except KeyError:
+        return code
+    return f"{name} ({code})"
 
 
 def webhook_token(uuid: UUID, secret: str) -> str:
