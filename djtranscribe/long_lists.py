@@ -6,12 +6,13 @@ order that a list offers has an index, as have the filters (list_filters.py).
 
 from typing import Any, cast
 
-from django.contrib import admin
+from django.contrib import admin, messages
 from django.contrib.admin.views.main import ChangeList
 from django.core.paginator import Page, Paginator
 from django.db.models import QuerySet
 from django.db.models.expressions import Combinable, OrderBy
 from django.http import HttpRequest
+from django.shortcuts import redirect
 from django.utils.functional import cached_property
 from django.utils.text import capfirst
 
@@ -85,6 +86,8 @@ class LongLists:
     show_full_result_count = False
     # Each count would be a query over all rows.
     show_facets = admin.ShowFacets.NEVER
+    # Actions that may be given more rows than the pages of a list show.
+    of_any_number: tuple[str, ...] = ()
     # What an empty list says: what would be here, and what to do next.
     when_empty = ""
     # The name of the page on which that is done, if it is another one.
@@ -92,3 +95,17 @@ class LongLists:
 
     def get_changelist(self, request: HttpRequest, **kwargs: Any) -> type[ChangeList]:
         return LongList
+
+    def response_action(self, request: HttpRequest, queryset: Any) -> Any:
+        """ "Select all" may be a million, which one click must not ask vendors about
+        or pay for; what is only read may go."""
+        takes_all = request.POST.get("select_across") == "1"
+        is_read = request.POST.get("action") in self.of_any_number
+        if takes_all and not is_read and queryset[: COUNTED + 1].count() > COUNTED:
+            messages.error(
+                request,
+                f"Nothing was done: an action takes up to {COUNTED:,} rows at once. "
+                "Narrow the list by a filter or a search.",
+            )
+            return redirect(request.get_full_path())
+        return cast(Any, super()).response_action(request, queryset)

@@ -521,3 +521,38 @@ def test_calls_made_before_it_was_kept_get_their_country(monkeypatch):
 
     kept = Call.objects.in_bulk(keys)
     assert [kept[key].country_code for key in keys] == ["CA", "US", "", "GB", "DE"]
+
+
+def act_on_all(supervisor, action):
+    first = Transcript.objects.values_list("pk", flat=True).first()
+    asked = {"action": action, "_selected_action": [first], "select_across": "1"}
+    return supervisor.post(TRANSCRIPTS, asked)
+
+
+@pytest.mark.parametrize("action", ["transcribe_again", "delete_selected"])
+def test_no_action_takes_more_rows_than_a_person_has_seen(
+    supervisor, monkeypatch, action
+):
+    fill(0, 4)
+    monkeypatch.setattr(long_lists, "COUNTED", 3)
+
+    answer = act_on_all(supervisor, action)
+
+    assert Transcript.objects.count() == 4
+    assert "takes up to 3 rows at once" in supervisor.get(answer["Location"]).text
+
+
+def test_as_many_as_are_counted_may_be_acted_on_at_once(supervisor, monkeypatch):
+    fill(0, 4)
+    monkeypatch.setattr(long_lists, "COUNTED", 4)
+
+    act_on_all(supervisor, "transcribe_again")
+
+    assert Transcript.objects.count() == 8
+
+
+def test_an_export_takes_any_number(supervisor, monkeypatch):
+    fill(0, 4)
+    monkeypatch.setattr(long_lists, "COUNTED", 3)
+
+    assert "4 transcripts will be in the file" in act_on_all(supervisor, "export").text

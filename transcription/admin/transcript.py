@@ -67,6 +67,7 @@ class TranscriptAdmin(SearchBox, LongLists, ReadOnly, admin.ModelAdmin[Transcrip
         'Words, "an exact phrase", -not, prefix*; or how a number begins, or its last '
         "four digits or more; or a UUID."
     )
+    of_any_number = ("export",)
     actions = ["try_again", "refresh_now", "transcribe_again", export]
     fieldsets = [
         (
