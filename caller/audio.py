@@ -13,7 +13,7 @@ CHUNK_BYTES = 256 * 1024
 KEEP_ALIVE_BYTES = 1024 * 1024
 TIMEOUT_SECONDS = (5, 30)  # to connect, between two bytes
 
-# How files that AssemblyAI takes begin: {suffix: (offset, bytes)}.
+# How files that AssemblyAI takes begin: suffix, offset, bytes.
 BEGINNINGS = [
     (".wav", 8, b"WAVE"),
     (".mp3", 0, b"ID3"),

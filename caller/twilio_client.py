@@ -1,5 +1,6 @@
 """Twilio's REST API. No other module talks to it.
 
+What Twilio refuses and the network breaks is raised as a TwilioError.
 Facts and traps: twilio.com/docs/voice/api/call-resource and .../recording.
 """
 
@@ -204,7 +205,7 @@ def media_url(recording_sid: str) -> str:
     """The audio's address; the API's own `uri` ends in .json and is metadata.
 
     Built from account and SID, never taken from a request: it is asked with our
-    credentials attached.
+    credentials attached. Raises ValueError for what is no SID.
     """
     if not RECORDING_SID.fullmatch(recording_sid):
         raise ValueError("Not the SID of a Twilio recording.")

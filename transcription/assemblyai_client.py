@@ -1,5 +1,6 @@
 """AssemblyAI's REST API. No other module talks to it.
 
+What AssemblyAI refuses and the network breaks is raised as an AssemblyAIError.
 Facts and traps: assemblyai.com/docs/api-reference.
 """
 

@@ -174,7 +174,8 @@ class Notification(models.Model):
         event = Notification.Event
         return event.FAILED if transcript.is_failed else event.COMPLETED
 
-    # What an attempt came to is written only by who still holds the lease.
+    # What an attempt came to is written only by who still holds the lease: False if
+    # that is another by now.
 
     def sent(self, answer: str) -> bool:
         """Except for this: whoever holds the row now need not send it once more."""

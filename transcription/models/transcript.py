@@ -320,7 +320,7 @@ class Transcript(models.Model):
         )
 
     def retry(self) -> bool:
-        """An operator wants a failed transcript tried again, from where it failed."""
+        """An operator wants it tried again, from where it failed; whether it had."""
         if self.assemblyai_id:
             # That job is over; a failed one was not charged.
             status = self.Status.FETCHED
