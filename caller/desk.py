@@ -78,8 +78,9 @@ def needs_attention() -> list[Concern]:
             | Q(confidence__lt=LOW_CONFIDENCE)
         )
     )
-    # One row a transcript; a call is shown once, for its newest.
-    rows = calls.order_by("-created_at", "-recordings__transcripts__pk")[: 2 * MOST]
+    # One row a transcript, of which a call tried again has many; a call is shown once,
+    # for its newest.
+    rows = calls.order_by("-created_at", "-recordings__transcripts__pk")[: 20 * MOST]
     newest: dict[int, Concern] = {}
     for row in rows:
         newest.setdefault(row.pk, Concern(row, reason(row)))

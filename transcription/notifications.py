@@ -16,10 +16,12 @@ from djtranscribe.errors import VendorError, our_fault
 from djtranscribe.public_urls import public_url
 from transcription import outgoing_email, outgoing_webhook
 from transcription.models import Notification, Transcript
+from transcription.models.notification import MAX_ATTEMPTS
 
 logger = logging.getLogger(__name__)
 
 DELETED = "The transcript was deleted before this was sent."
+NEVER_ENDED = "Given up: attempts began and did not end; the worker was killed."
 NO_ADDRESS = "The operator has no e-mail address any more."
 
 
@@ -41,6 +43,8 @@ def attempt(notification: Notification) -> None:
     try:
         if notification.transcript is None:
             raise VendorError(DELETED, permanent=True)
+        if notification.attempts > MAX_ATTEMPTS:
+            raise VendorError(NEVER_ENDED, permanent=True)
         answer = SENDERS[notification.kind](notification, notification.transcript)
     except VendorError as error:
         logger.warning("%s attempt=%s code=%s", name, notification.attempts, error.code)

@@ -195,6 +195,15 @@ def test_a_call_is_named_once_for_its_newest_transcript(browser):
     assert concerns(browser) == {"+14155550002": "Only 30% sure of the words."}
 
 
+def test_a_call_that_was_tried_many_times_hides_no_other(browser):
+    first = a_transcribed_call("+14155550002", status="error")
+    for _ in range(20):
+        Transcript.objects.create(recording=first.recording, status="error")
+    a_transcribed_call("+14155550003", age=timedelta(hours=1), text="")
+
+    assert list(concerns(browser)) == ["+14155550002", "+14155550003"]
+
+
 def test_old_worries_are_let_go(browser):
     a_transcribed_call("+14155550002", age=timedelta(days=4), status="error")
 

@@ -12,6 +12,7 @@ import docx
 import pypdf
 import pytest
 import webvtt
+from django.db import connection
 from django.template.loader import render_to_string
 from django.utils import timezone
 from hypothesis import given
@@ -399,6 +400,30 @@ def test_nothing_is_read_before_it_is_sent(many, operator):
     assert not Access.objects.exists()
     assert next(pieces).startswith(b"PK")
     assert Access.objects.count() == 6
+
+
+def test_nothing_is_held_open_between_two_pieces(many, operator, monkeypatch):
+    monkeypatch.setattr(bulk_exports, "AT_ONCE", 2)
+    with connection.cursor() as cursor:
+        cursor.execute("CREATE TABLE scratch (id integer)")
+        batches = bulk_exports.batches(Transcript.objects.all(), operator)
+        next(batches)
+        # SQLite refuses it while a SELECT is read from, as it refuses to write then
+        # what another process has written meanwhile.
+        cursor.execute("DROP TABLE scratch")
+
+    assert sum(map(len, batches)) == 4
+
+
+def test_a_transcript_that_is_deleted_amid_an_export_is_passed_over(
+    many, operator, monkeypatch
+):
+    monkeypatch.setattr(bulk_exports, "AT_ONCE", 4)
+    batches = bulk_exports.batches(Transcript.objects.order_by("pk"), operator)
+    next(batches)
+    many[-1].delete()
+
+    assert list(batches) == [[many[-2]]]
 
 
 def test_who_may_not_read_may_not_export_many(client, django_user_model, many):

@@ -606,6 +606,19 @@ def test_one_that_is_killed_while_it_sends_is_followed_by_another(vendors, compl
     assert killed.attempts == 1
 
 
+def test_one_that_kills_every_worker_is_given_up(vendors, completed):
+    vendors.post(URL)
+    for _ in range(MAX_ATTEMPTS):
+        Notification.objects.claim("webhook")
+        Notification.objects.update(leased_until=timezone.now())
+
+    deliver()
+
+    assert the_one().state == "given-up"
+    assert "killed" in the_one().answer
+    assert len(vendors.calls) == 1  # AssemblyAI's answer, and nobody was told
+
+
 def test_who_was_taken_for_dead_and_failed_changes_nothing(vendors, completed):
     slow = Notification.objects.claim("webhook")
     Notification.objects.update(leased_until=timezone.now())
