@@ -1,4 +1,11 @@
-"""axe-core finds nothing on any page, in light and dark, at a desk and on a phone."""
+"""axe-core finds nothing on any page, in light and dark, at a desk and on a phone; and
+none is wider than its window."""
+
+import os
+import subprocess
+import sys
+from collections.abc import Iterator
+from uuid import uuid4
 
 import pytest
 from axe_playwright_python.sync_playwright import Axe
@@ -6,7 +13,7 @@ from playwright.sync_api import Browser, BrowserContext, Page
 
 from tests.live.browser import in_chromium, signed_in
 from tests.live.operator import Operator
-from tests.live.sandbox import Sandbox
+from tests.live.sandbox import ROOT, Sandbox
 
 pytestmark = in_chromium
 
@@ -18,36 +25,93 @@ PAGES = [
     "/search/",
     '/search/?q="nothing says this"',
     "/search/?q=the",
+    "/search/?q=-the",
+    "/api/",
     "/admin/",
+    "/admin/caller/",
+    "/admin/caller/call/?q=99999",
+    "/admin/caller/donotcall/add/",
+    "/admin/transcription/transcript/?attention=stuck",
+    "/admin/transcription/transcript/?q=zzz",
+    "/admin/transcription/vocabulary/add/",
+    "/admin/transcription/vocabulary/1/delete/",
+    "/admin/transcription/vocabulary/1/history/",
+    "/admin/djtranscribe/apitoken/add/",
+    "/admin/djtranscribe/webhookdelivery/?verdict=deferred",
+    "/admin/password_change/",
+    # Their rows have fields of Django's own that break the rules.
+    "/admin/auth/user/",
+    "/admin/auth/group/",
+]
+# Each list, and a row of it.
+LISTS = [
     "/admin/caller/call/",
     "/admin/caller/recording/",
     "/admin/caller/donotcall/",
-    "/admin/caller/donotcall/add/",
     "/admin/transcription/transcript/",
     "/admin/transcription/vocabulary/",
-    "/admin/transcription/vocabulary/add/",
+    "/admin/transcription/notification/",
+    "/admin/transcription/export/",
     "/admin/djtranscribe/webhookdelivery/",
     "/admin/djtranscribe/access/",
+    "/admin/djtranscribe/apitoken/",
     "/admin/djtranscribe/vendorpause/",
 ]
-# A row of each, as its list shows it.
-ROWS = [
-    "/admin/caller/call/",
-    "/admin/caller/recording/",
-    "/admin/transcription/transcript/",
-    "/admin/djtranscribe/webhookdelivery/",
-    "/admin/djtranscribe/access/",
-]
+# What no call and no button makes here, with texts as long as they come.
+ROWS = """
+from django.contrib.auth.models import User
+from django.utils import timezone
+from caller.models import DoNotCall
+from djtranscribe.models import VendorPause
+from transcription.models import Export, Notification, Transcript
+
+user = User.objects.create(username="w" * 150, is_staff=True)
+failed = Transcript.objects.get(recording__call__to="+14155551297")
+failed.fail("A reason that is long. " * 13, text="", words=[], confidence=None)
+Notification.objects.create(
+    transcript=failed, about=failed.uuid, kind="webhook", event="transcript.failed",
+    finished_at=timezone.now(), facts={"error": failed.error}, state="given-up",
+    answer="Given up after 9 attempts. " * 12, next_attempt_at=None,
+)
+Export.objects.create(user=user, kind="One table (CSV)", total=10, sent=4)
+DoNotCall.objects.create(number="+14155559999", reason="She asked for it. " * 11)
+VendorPause.objects.create(vendor="nobody", reason="No such vendor. " * 20,
+    probe_at=timezone.now())
+"""
 WINDOWS = [(1280, "light"), (1280, "dark"), (390, "light"), (390, "dark")]
 
 
 @pytest.fixture(scope="module")
-def calls(sandbox: Sandbox) -> list[str]:
+def calls(sandbox: Sandbox) -> Iterator[list[str]]:
     """The pages of calls that ended in different ways."""
     operator = Operator(sandbox.site)
     transcribed = operator.dial("14155551298")
     operator.text_of(transcribed, seconds=60)
-    return [transcribed, operator.dial("14155550001"), operator.dial("14155550002")]
+    failed = operator.dial("14155551297")
+    operator.text_of(failed, seconds=60)
+    operator.post("/admin/djtranscribe/apitoken/add/", {"user": "1", "name": "n" * 80})
+    in_shell(sandbox, ROWS)
+    yield [
+        *(transcribed, failed),
+        *map(operator.dial, ["14155550001", "14155550002", "14155550006"]),
+    ]
+    in_shell(
+        sandbox,
+        "from djtranscribe.models import VendorPause;"
+        "VendorPause.objects.filter(vendor='nobody').delete()",
+    )
+
+
+def in_shell(sandbox: Sandbox, code: str) -> None:
+    database = f"sqlite:///{sandbox.directory / 'db.sqlite3'}"
+    subprocess.run(
+        [sys.executable, "manage.py", "shell", "-c", code],
+        cwd=ROOT,
+        env={"PATH": os.environ["PATH"], "DEBUG": "true", "DATABASE_URL": database},
+        capture_output=True,
+        timeout=60,
+        check=True,
+    )
 
 
 @pytest.fixture(params=WINDOWS, ids=lambda window: "-".join(map(str, window)))
@@ -65,7 +129,8 @@ def violations(page: Page) -> list[str]:
         # Admin's own templates break some of these; ours do not.
         rules.append("best-practice")
     found = Axe().run(page, options={"runOnly": rules}).response["violations"]
-    return [
+    wide = page.evaluate("document.documentElement.scrollWidth - innerWidth")
+    return [f"{wide} px wider than its window"] * (wide > 0) + [
         f"{rule['id']}: {node['html'][:120]} ({node.get('failureSummary', '')[:200]})"
         for rule in found
         for node in rule["nodes"]
@@ -82,8 +147,9 @@ def test_no_page_has_a_violation(
     for path in [*PAGES, *calls]:
         page.goto(sandbox.site + path)
         wrong[path] = violations(page)
-    for path in ROWS:
+    for path in LISTS:
         page.goto(sandbox.site + path)
+        wrong[path] = violations(page)
         page.locator("#result_list tbody th a").first.click()
         page.wait_for_load_state()
         wrong[page.url.removeprefix(sandbox.site)] = violations(page)
@@ -91,10 +157,43 @@ def test_no_page_has_a_violation(
     assert {path: found for path, found in wrong.items() if found} == {}
 
 
+def test_no_page_behind_a_button_has_a_violation(
+    context: BrowserContext, sandbox: Sandbox, calls: list[str]
+):
+    page = context.new_page()
+    wrong = {}
+
+    for path, action in [
+        ("/admin/transcription/transcript/", "export"),
+        ("/admin/caller/donotcall/", "delete_selected"),
+    ]:
+        page.goto(sandbox.site + path)
+        page.get_by_role("checkbox", name="Select all").check()
+        page.get_by_role("combobox", name="Action").select_option(action)
+        page.get_by_role("button", name="Go").click()
+        page.wait_for_load_state()
+        wrong[action] = violations(page)
+        if action == "export":
+            page.get_by_role("button", name="Download").click()
+            page.get_by_text("The file is whole").wait_for()
+            wrong["exported"] = violations(page)
+    page.goto(f"{sandbox.site}/admin/djtranscribe/apitoken/add/")
+    page.get_by_label("Name").fill(str(uuid4()))
+    page.get_by_role("button", name="Save").click()
+    page.get_by_text("it is not shown again").wait_for()
+    wrong["new token"] = violations(page)
+
+    assert {name: found for name, found in wrong.items() if found} == {}
+
+
 def test_who_is_not_signed_in_meets_no_violation(browser: Browser, sandbox: Sandbox):
     context = browser.new_context(bypass_csp=True)
     page = context.new_page()
     page.goto(f"{sandbox.site}/")
 
+    assert violations(page) == []
+    page.get_by_label("Username").fill("nobody")
+    page.get_by_label("Password").fill("wrong")
+    page.get_by_role("button", name="Log in").click()
     assert violations(page) == []
     context.close()
