@@ -11,7 +11,7 @@ from caller.admin.recording import HasLength, RecordingAdmin, RecordingInline
 from caller.list_filters import CallLength, Country, KeywordList, Operator, State
 from caller.models import Call
 from caller.models.call import CallQuerySet
-from caller.tasks import check_call
+from caller.tasks import ask_again
 from djtranscribe.list_filters import Dates
 from djtranscribe.long_lists import LongLists
 from djtranscribe.read_only_admin import ReadOnly
@@ -84,8 +84,8 @@ class CallAdmin(HasLength, SearchBox, LongLists, ReadOnly, admin.ModelAdmin[Call
 
     @admin.action(description="Ask Twilio now", permissions=["ask"])
     def ask_twilio(self, request: HttpRequest, chosen: QuerySet[Call]) -> None:
-        for pk in chosen.values_list("pk", flat=True):
-            check_call.enqueue(pk)
+        for call in chosen:
+            ask_again(call)
         messages.success(request, f"Twilio is asked about {chosen.count()} calls.")
 
     @admin.display(description="number", ordering="to")
