@@ -189,5 +189,4 @@ def test_the_answer_does_not_repeat_every_word(browser):
     page = page_of(browser, text="Please", words=[a_word("Please")], response=answer)
 
     assert "left out here" in page
-    assert '<th scope="row">id</th><td>x</td>' in page
-    assert "{}" not in page
+    assert "id</th><td>x</td>" in page
