@@ -43,6 +43,13 @@ def let_time_pass(house: House, number: str, by: timedelta) -> None:
     )
 
 
+def twiml_was_heard(house: House) -> bool:
+    return any(
+        "/record/?" in delivery["url"] and delivery["status"] == 200
+        for delivery in house.twilio.deliveries()
+    )
+
+
 def settled(house: House, number: str, seconds: float = 20) -> dict:
     words = ("completed", "busy", "no-answer", "failed")
     return until(
@@ -77,6 +84,8 @@ def test_a_web_server_killed_while_it_dials_places_one_call_or_none(new_house, c
         threads.append(dial_and_be_cut_off(house, number))
         until("Twilio placed the call", hold.reached.is_set)
         until("Twilio knows it", lambda n=number: house.twilio.call_to(n))
+    # Cut off amid this answer, Twilio would hang up, and nothing would be recorded.
+    until("somebody is told what to do", lambda: twiml_was_heard(house))
     waiting = {number: house.call(number) for number in (never, listed, told)}
     assert {row["sid"] for row in waiting.values()} == {None}
     assert {row["status"] for row in waiting.values()} == {"dialing"}
