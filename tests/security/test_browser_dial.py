@@ -311,7 +311,7 @@ def test_a_form_on_another_site_that_a_person_sends_does_not_dial(
     page.get_by_role("button", name="Win!").click()
     page.wait_for_load_state()
 
-    expect(page.get_by_text("No phone was dialed")).to_be_visible()
+    expect(page.get_by_text("No phone was dialled")).to_be_visible()
     assert number.rang == 0
 
 
