@@ -6,7 +6,8 @@ import pytest
 
 from djtranscribe.wsgi import application
 
-pytestmark = pytest.mark.django_db
+# Closes its connection, as a server does.
+pytestmark = pytest.mark.django_db(transaction=True)
 
 
 @pytest.mark.parametrize("charset", ["hex", "undefined", "utf-16", "latin-1", "x" * 99])

@@ -7,6 +7,7 @@ from uuid import uuid4
 
 import pytest
 import responses
+from django.conf import settings
 from django.db import OperationalError
 from django.utils import timezone
 
@@ -324,7 +325,7 @@ def test_the_sweep_sends_a_message_once_and_again_when_it_was_lost(vendors, work
     answers_well(vendors)
 
     sent = [tasks.sweep(), tasks.sweep()]
-    ago = timezone.now() - timedelta(seconds=61)
+    ago = timezone.now() - timedelta(seconds=settings.RECOVER_SECONDS / 3 + 1)
     Transcript.objects.update(announced_at=ago)
     sent.append(tasks.sweep())
     work()

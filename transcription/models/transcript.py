@@ -28,8 +28,6 @@ BACKOFF_SECONDS = (5, 900)
 # No wait is longer, so one that is comes from a clock that was put back.
 LONGEST_WAIT = timedelta(minutes=20)
 MAX_ATTEMPTS = 100
-# A message that was sent this long ago is taken for lost.
-ANNOUNCE_AGAIN_AFTER = timedelta(seconds=60)
 STUCK_AFTER = timedelta(minutes=15)
 # Failed jobs are not charged, but neither do they heal for ever.
 MAX_JOBS = 4
@@ -51,9 +49,9 @@ class TranscriptQuerySet(models.QuerySet["Transcript"]):
 
     def unannounced(self, now: datetime) -> TranscriptQuerySet:
         """For these no message is on its way; who takes one up clears the time."""
-        return self.exclude(
-            announced_at__gt=now - ANNOUNCE_AGAIN_AFTER, announced_at__lte=now
-        )
+        # After that long it is taken for lost, with the process that was to send it.
+        lost = now - timedelta(seconds=settings.RECOVER_SECONDS / 3)
+        return self.exclude(announced_at__gt=lost, announced_at__lte=now)
 
     def stuck(self, now: datetime) -> TranscriptQuerySet:
         """Still on the way although most are done in a minute or two."""
