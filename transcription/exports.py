@@ -47,8 +47,7 @@ def storable(text: str) -> str:
 def instead(transcript: Transcript) -> str:
     """The sentence for a transcript that has no text."""
     if transcript.is_failed:
-        reason = transcript.error or "No reason is known."
-        return f"This recording could not be transcribed. {reason}"
+        return transcript.failure
     if transcript.nobody_spoke:
         return "Nobody spoke in this recording."
     return f"This transcript is not finished: {transcript.progress}"

@@ -233,8 +233,7 @@ def page_of(transcript: Transcript) -> dict[str, Any]:
 def state_of(transcript: Transcript) -> str:
     """Why there is no text to read, or nothing."""
     if transcript.is_failed:
-        reason = transcript.error or "No reason is known."
-        return f"This recording could not be transcribed. {reason}"
+        return transcript.failure
     if transcript.nobody_spoke:
         return "Nobody spoke."
     if not transcript.is_finished:

@@ -213,6 +213,12 @@ class Transcript(models.Model):
         return self.status == self.Status.ERROR
 
     @property
+    def failure(self) -> str:
+        """The sentence in place of the text of one that failed."""
+        reason = self.error or "No reason is known."
+        return f"This recording could not be transcribed. {reason}"
+
+    @property
     def is_submitted(self) -> bool:
         """Whether AssemblyAI has a job for it that we know of."""
         return self.assemblyai_id is not None
