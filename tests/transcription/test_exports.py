@@ -14,6 +14,7 @@ import pytest
 import webvtt
 from django.db import connection
 from django.template.loader import render_to_string
+from django.test.utils import CaptureQueriesContext
 from django.utils import timezone
 from hypothesis import given
 from hypothesis import settings as hypothesis
@@ -371,6 +372,19 @@ def test_many_are_one_csv(browser, many, monkeypatch):
     assert TEXT in {row["text"] for row in rows}
     assert "'=HYPERLINK(3)" in {row["text"] for row in rows}
     assert Access.objects.count() == 6
+
+
+def test_a_table_does_not_read_every_word(browser, many):
+    with CaptureQueriesContext(connection) as asked:
+        download(browser, "csv", *many)
+
+    texts = [
+        query["sql"]
+        for query in asked
+        if '"transcription_transcript"."text"' in query["sql"]
+    ]
+    assert len(texts) == 1
+    assert '"words"' not in texts[0]
 
 
 @pytest.mark.parametrize("begin", ["=", "+", "-", "@", "\t", "\r"])
