@@ -157,8 +157,11 @@ LOST = [
 def test_a_job_whose_answer_was_lost_is_found_and_not_paid_twice(vendors, lost):
     transcript = a_transcript("uploaded")
     asked = vendors.post(TRANSCRIPT, **lost)
-    others = load("assemblyai/listed", id="other", audio_url="https://elsewhere/")
-    ours = load("assemblyai/listed", created=timezone.now().strftime("%FT%T.%f"))
+    now = timezone.now().strftime("%FT%T.%f")
+    others = load(
+        "assemblyai/listed", id="other", audio_url="https://elsewhere/", created=now
+    )
+    ours = load("assemblyai/listed", created=now)
     vendors.get(TRANSCRIPT, json=load("assemblyai/list", transcripts=[others, ours]))
     vendors.get(JOB, json=load("assemblyai/completed"))
 
