@@ -1,10 +1,12 @@
 from django.contrib.auth.decorators import login_not_required
 from django.db import Error
+from django.db.models import Min
 from django.http import HttpRequest, JsonResponse
 from django.utils import timezone
 from django.views.decorators.cache import never_cache
 from django.views.decorators.http import require_safe
 
+from caller.models import Call
 from djtranscribe.models import VendorPause
 from transcription.models import Transcript
 
@@ -19,16 +21,20 @@ def healthz(request: HttpRequest) -> JsonResponse:
     """For a monitor: 200 if all is well, else 503, and why. Nothing secret, no names.
 
     {"ok": bool, "database": "ok" | "away", "overdue_seconds": seconds that the oldest
-    transcript is overdue, "paused": {vendor: reason}}
+    transcript, or question to Twilio about a call, is overdue,
+    "paused": {vendor: reason}}
     """
     try:
         now = timezone.now()
-        due = Transcript.objects.due(now).order_by("next_attempt_at")
-        oldest = due.values_list("next_attempt_at", flat=True).first()
+        due = (
+            Transcript.objects.due(now).aggregate(at=Min("next_attempt_at")),
+            Call.objects.due(now).aggregate(at=Min("next_check_at")),
+        )
+        oldest = min((row["at"] for row in due if row["at"]), default=now)
         paused = dict(VendorPause.objects.values_list("vendor", "reason"))
     except Error:
         return JsonResponse({"ok": False, "database": "away"}, status=503)
-    overdue = max(0, int((now - oldest).total_seconds())) if oldest else 0
+    overdue = max(0, int((now - oldest).total_seconds()))
     ok = not paused and overdue < LATE_SECONDS
     state = {"ok": ok, "database": "ok", "overdue_seconds": overdue, "paused": paused}
     return JsonResponse(state, status=200 if ok else 503)

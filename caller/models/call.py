@@ -78,15 +78,18 @@ class CallQuerySet(models.QuerySet["Call"]):
         may_cost = self.filter(price=None).exclude(status__in=Call.FREE)
         return Decimal(known) + estimate * may_cost.count()
 
+    def due(self, now: datetime) -> CallQuerySet:
+        """About which Twilio should be asked by now."""
+        # No check is that far away: it is a leftover of a clock that was put back.
+        leftover = Q(next_check_at__gt=now + LONGEST_WAIT)
+        return self.filter(Q(next_check_at__lte=now) | leftover)
+
     def claim_due(self, limit: int = 200) -> list[int]:
-        """Calls that Twilio should be asked about now, each given to one asker only.
+        """Calls to ask Twilio about now, each given to one asker only.
 
         One that nobody comes to ask about is due again `soon`.
         """
-        now = timezone.now()
-        # No check is that far away: it is a leftover of a clock that was put back.
-        leftover = Q(next_check_at__gt=now + LONGEST_WAIT)
-        due = self.filter(Q(next_check_at__lte=now) | leftover)
+        due = self.due(timezone.now())
         return [
             pk
             for pk in due.order_by("next_check_at").values_list("pk", flat=True)[:limit]
@@ -133,9 +136,11 @@ class Call(models.Model):
         Status.INITIATED: 2,
         Status.RINGING: 3,
         Status.IN_PROGRESS: 5,
-        **dict.fromkeys(FINISHED, 6),
+        **dict.fromkeys(FINISHED, 7),
     }
     RANK_OF_NEW_WORDS = 4
+    # We took it for failed, and said why; how it really ended, only Twilio can tell.
+    RANK_OF_OUR_GUESS = 6
 
     uuid = models.UUIDField(default=uuid4, unique=True, editable=False)
     sid = models.CharField("SID", max_length=34, unique=True, null=True, blank=True)
@@ -288,28 +293,28 @@ class Call(models.Model):
 
     def apply(self, news: CallState, sequence_number: int | None = None) -> None:
         """Take over what Twilio says of this call, never going back in state."""
-        with transaction.atomic():
-            call = Call.objects.select_for_update().get(pk=self.pk)
-            if call.sid and call.sid != news.sid:
+        # A webhook's transaction is open already and fails as a whole.
+        with transaction.atomic(savepoint=False):
+            self.refresh_from_db(from_queryset=Call.objects.select_for_update())
+            if self.sid and self.sid != news.sid:
                 # Ours is the call that answered first; a second one is not this row.
-                logger.error("call=%s other_sid=%s", call.uuid, news.sid)
+                logger.error("call=%s other_sid=%s", self.uuid, news.sid)
                 return
-            call.sid = news.sid
-            if news.status and self.rank(news.status) > self.rank(call.status):
-                call.status = news.status
-                call.error = ""
-            call.queued_at = call.queued_at or news.created_at
-            call.ringing_at = call.ringing_at or news.ringing_at
-            call.answered_at = call.answered_at or news.answered_at
-            call.ended_at = call.ended_at or news.ended_at
-            call.duration_seconds = call.duration_seconds or news.duration_seconds
+            self.sid = news.sid
+            if news.status and self.rank(news.status) > self.reached:
+                self.status = news.status
+                self.error = ""
+            self.queued_at = self.queued_at or news.created_at
+            self.ringing_at = self.ringing_at or news.ringing_at
+            self.answered_at = self.answered_at or news.answered_at
+            self.ended_at = self.ended_at or news.ended_at
+            self.duration_seconds = self.duration_seconds or news.duration_seconds
             if news.price is not None:
-                call.price, call.price_unit = news.price, news.price_unit
+                self.price, self.price_unit = news.price, news.price_unit
             if sequence_number is not None:
-                call.sequence_number = max(call.sequence_number or 0, sequence_number)
-            call.next_check_at = call.next_check()
-            call.save()
-        self.refresh_from_db()
+                self.sequence_number = max(self.sequence_number or 0, sequence_number)
+            self.next_check_at = self.next_check()
+            self.save()
 
     def hear(self, notice: str) -> None:
         """They are told this, now: kept as evidence that they knew."""
@@ -335,6 +340,13 @@ class Call(models.Model):
             "dialled. It is safe to dial again.",
             next_check_at=None,
         )
+
+    @property
+    def reached(self) -> int:
+        """How far it has come along RANK."""
+        if self.status == Call.Status.FAILED and self.error:
+            return self.RANK_OF_OUR_GUESS
+        return self.rank(self.status)
 
     @classmethod
     def rank(cls, status: str) -> int:

@@ -8,6 +8,7 @@ from django.db import OperationalError
 from django.utils import timezone
 
 from djtranscribe.models import VendorPause
+from tests.caller.twilio import a_call
 from tests.transcription.assemblyai import a_transcript
 
 pytestmark = pytest.mark.django_db
@@ -29,6 +30,16 @@ def test_all_is_well(client):
 def test_work_that_nobody_takes_is_ill(client):
     since = timezone.now() - timedelta(seconds=301)
     a_transcript("queued", next_attempt_at=since)
+
+    answer = client.get("/healthz")
+
+    assert answer.status_code == 503
+    assert 301 <= answer.json()["overdue_seconds"] < 310
+
+
+def test_a_call_of_which_nobody_asks_twilio_is_ill(client):
+    # With every webhook lost it has no transcript yet.
+    a_call(status="queued", next_check_at=timezone.now() - timedelta(seconds=301))
 
     answer = client.get("/healthz")
 
@@ -61,7 +72,7 @@ def test_a_database_that_is_away_is_ill(client, monkeypatch):
     def away(*args, **kwargs):
         raise OperationalError("secret host")
 
-    monkeypatch.setattr("django.db.models.query.QuerySet.first", away)
+    monkeypatch.setattr("django.db.backends.utils.CursorWrapper.execute", away)
     answer = client.get("/healthz")
 
     assert answer.status_code == 503

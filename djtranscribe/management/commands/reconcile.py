@@ -180,7 +180,7 @@ def parse_age(value: str) -> timedelta:
 
 def differs(call: Call, news: CallState) -> bool:
     """Whether Twilio knows more of this call than we."""
-    is_behind = Call.rank(news.status) > Call.rank(call.status)
+    is_behind = Call.rank(news.status) > call.reached
     return is_behind or (news.price is not None and call.price != news.price)
 
 
