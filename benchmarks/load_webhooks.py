@@ -52,10 +52,12 @@ class Load:
         self.validator = RequestValidator(TOKEN)
         self.answers: Counter[str] = Counter()
         self.milliseconds: list[float] = []
-        self.due: queue.Queue[tuple[float, str, dict[str, str]]] = queue.Queue()
+        # When, in seconds from the start; path, body, and headers.
+        self.due: queue.Queue[tuple[float, str, str, dict[str, str]]] = queue.Queue()
 
     def prepare(self, seconds: float) -> None:
-        """Four deliveries a call, any order, spread over these seconds."""
+        """Four deliveries a call, any order, spread over these seconds; signed before
+        the clock runs, since Twilio signs on machines of its own."""
         deliveries = [
             delivery
             for number in range(1, self.calls + 1)
@@ -64,7 +66,15 @@ class Load:
         ]
         random.Random(1).shuffle(deliveries)
         for number, (path, fields) in enumerate(deliveries):
-            self.due.put((number * seconds / len(deliveries), path, fields))
+            at = number * seconds / len(deliveries)
+            self.due.put((at, path, urlencode(fields), self.headers(path, fields)))
+
+    def headers(self, path: str, fields: dict[str, str]) -> dict[str, str]:
+        url = f"http://{self.site}{path}"
+        return {
+            "Content-Type": "application/x-www-form-urlencoded",
+            "X-Twilio-Signature": self.validator.compute_signature(url, fields),
+        }
 
     def of_call(self, number: int) -> list[tuple[str, dict[str, str]]]:
         uuid = UUID(int=number)
@@ -101,21 +111,14 @@ class Load:
         connection = http.client.HTTPConnection(self.site, timeout=15)
         while True:
             try:
-                at, path, fields = self.due.get_nowait()
+                at, path, body, headers = self.due.get_nowait()
             except queue.Empty:
                 return
             time.sleep(max(0, began + at - time.monotonic()))
-            signature = self.validator.compute_signature(
-                f"http://{self.site}{path}", fields
-            )
-            headers = {
-                "Content-Type": "application/x-www-form-urlencoded",
-                "X-Twilio-Signature": signature,
-            }
             for _ in range(TRIES):
                 sent = time.monotonic()
                 try:
-                    connection.request("POST", path, urlencode(fields), headers)
+                    connection.request("POST", path, body, headers)
                     answer = connection.getresponse()
                     answer.read()
                     status = str(answer.status)
