@@ -64,20 +64,28 @@ def ask_twilio(call: Call) -> None:
     elif found := find_at_twilio(call):
         call.apply(found)
     elif timezone.now() > call.created_at + SETTLED_AFTER:
-        call.never_happened()
+        call.missed()
     if call.sid and call.is_finished:
         for news in twilio_client.list_recordings(call.sid):
             Recording.record(news, call)
+        call.told_all()
 
 
 def find_at_twilio(call: Call) -> CallState | None:
-    """The call that was placed although its answer never reached us."""
-    earliest, latest = call.created_at - CLOCK_OFF, call.created_at + CLOCK_OFF
-    candidates = [
-        state
-        for state in twilio_client.list_calls(call.to)
-        if state.created_at and earliest <= state.created_at <= latest
-    ]
-    sids = [state.sid for state in candidates]
+    """The call that was placed although its answer never reached us.
+
+    Of several that are not ours yet, that of our own moment; if our clock is off, the
+    newest.
+    """
+    listed = twilio_client.list_calls(call.to)
+    sids = [state.sid for state in listed]
     known = set(Call.objects.filter(sid__in=sids).values_list("sid", flat=True))
-    return next((s for s in reversed(candidates) if s.sid not in known), None)
+    off = {
+        state: abs(state.created_at - call.created_at)
+        for state in listed
+        if state.created_at and state.sid not in known
+    }
+    at_the_moment = [state for state in off if off[state] <= SETTLED_AFTER]
+    if at_the_moment:
+        return min(at_the_moment, key=off.__getitem__)
+    return next((state for state in off if off[state] <= CLOCK_OFF), None)

@@ -15,7 +15,7 @@ from django.urls import reverse
 from django.utils import timezone
 
 from caller import phone_numbers, twilio_client
-from caller.twilio_client import CallState
+from caller.twilio_client import NOTICE_SECONDS, CallState
 from caller.twilio_errors import TwilioError
 
 logger = logging.getLogger(__name__)
@@ -24,6 +24,8 @@ CHECK_PRICE_AFTER = timedelta(minutes=2)
 LONGEST_WAIT = timedelta(minutes=20)
 # After a call's end its recording takes a moment, its price some minutes.
 EXPECT_MORE_FOR = timedelta(minutes=10)
+# Between two looks at Twilio's list: as long as our request may be on its way.
+LOOK_AGAIN_AFTER = timedelta(seconds=sum(twilio_client.TIMEOUT_SECONDS))
 # What people remember of a number.
 LAST_DIGITS = 4
 
@@ -191,6 +193,8 @@ class Call(models.Model):
     next_check_at = models.DateTimeField(
         default=soon, null=True, blank=True, db_index=True
     )
+    # When Twilio's list should have had it, and did not.
+    missed_at = models.DateTimeField(null=True, blank=True, editable=False)
 
     objects = CallQuerySet.as_manager()
 
@@ -331,10 +335,16 @@ class Call(models.Model):
         )
         Call.objects.filter(pk=self.pk).update(next_check_at=None)
 
-    def never_happened(self) -> None:
-        """Twilio does not have it: whatever became of our request, nothing rang."""
+    def missed(self) -> None:
+        """Twilio's list does not have it. The second time, whatever became of our
+        request, nothing rang: our first look may have come of a clock that jumped
+        while the request was on its way."""
+        now = timezone.now()
         mine = Call.objects.filter(pk=self.pk, sid=None)
-        mine.update(
+        if mine.filter(missed_at=None).update(missed_at=now, next_check_at=soon()):
+            return
+        looked_before = Q(missed_at__lte=now - LOOK_AGAIN_AFTER) | Q(missed_at__gt=now)
+        mine.filter(looked_before).update(
             status=Call.Status.FAILED,
             error="Twilio's list of calls does not have this call: nothing was "
             "dialled. It is safe to dial again.",
@@ -354,13 +364,20 @@ class Call(models.Model):
 
     def next_check(self) -> datetime | None:
         """When Twilio should be asked, if it has not told us by then."""
-        if not self.is_finished:
+        if self.reached < self.rank(Call.Status.COMPLETED):
             return soon()
         if self.status != Call.Status.COMPLETED:
             return None
-        now = timezone.now()
-        if now > (self.ended_at or now) + EXPECT_MORE_FOR:
-            return None
         if not self.recordings.finished().exists():
             return soon()
-        return now + CHECK_PRICE_AFTER if self.price is None else None
+        return timezone.now() + CHECK_PRICE_AFTER if self.price is None else None
+
+    def told_all(self) -> None:
+        """Twilio was asked for all that it has of this call: what has not come long
+        after its end will not come."""
+        # By our own clock, too: Twilio's may say that it ended an hour ago.
+        longest = timedelta(seconds=settings.RECORDING_MAX_SECONDS + NOTICE_SECONDS)
+        ended_at = max(self.ended_at or self.created_at, self.created_at + longest)
+        is_late = timezone.now() > ended_at + EXPECT_MORE_FOR
+        if is_late and not self.recordings.unfinished().exists():
+            Call.objects.filter(pk=self.pk).update(next_check_at=None)

@@ -24,6 +24,9 @@ class RecordingQuerySet(models.QuerySet["Recording"]):
         """Nothing more will happen to them at Twilio."""
         return self.filter(status__in=Recording.FINISHED)
 
+    def unfinished(self) -> RecordingQuerySet:
+        return self.exclude(status__in=Recording.FINISHED)
+
 
 class Recording(models.Model):
     """What was said in a call, or an audio file that an operator handed in."""
@@ -116,11 +119,11 @@ class Recording(models.Model):
         None if the recording is known as another call's. Priority: -100 to 100, of
         the work that follows.
         """
-        with transaction.atomic():
-            cls.objects.get_or_create(
+        # A webhook's transaction is open already and fails as a whole.
+        with transaction.atomic(savepoint=False):
+            recording, _ = cls.objects.select_for_update().get_or_create(
                 sid=news.sid, defaults={"call": call, "status": cls.Status.IN_PROGRESS}
             )
-            recording = cls.objects.select_for_update().get(sid=news.sid)
             if recording.call_id != call.pk:
                 logger.error("call=%s recording_of_another_call", call.uuid)
                 return None
@@ -129,20 +132,19 @@ class Recording(models.Model):
             recording.duration_seconds = (
                 recording.duration_seconds or news.duration_seconds
             )
-            completed = False
-            if not recording.is_finished:
+            was_finished = recording.is_finished
+            if not was_finished:
                 recording.status = news.status
                 recording.error = cls._explain(news)
-                completed = news.status == cls.Status.COMPLETED
             recording.save()
-            if recording.is_finished:
-                call.refresh_from_db()
+            if recording.is_finished and not was_finished:
+                # A call that ended meanwhile is at worst asked about once too often.
                 call.next_check_at = call.next_check()
                 call.save(update_fields=["next_check_at"])
-            if completed:
-                recording_completed.send(
-                    sender=cls, recording=recording, priority=priority
-                )
+                if recording.status == cls.Status.COMPLETED:
+                    recording_completed.send(
+                        sender=cls, recording=recording, priority=priority
+                    )
         return recording
 
     @classmethod

@@ -16,9 +16,11 @@ from .twilio import (
     CALL_SID,
     CALLS,
     NUMBER,
+    RECORDING_SID,
     RECORDINGS,
     a_call,
     a_recording,
+    deliveries,
     refusal,
 )
 
@@ -45,6 +47,13 @@ def checked(call):
     tasks.check_call.call(call.pk)
     call.refresh_from_db()
     return call
+
+
+def checked_twice(call):
+    """As often as it takes to believe that Twilio does not have it."""
+    checked(call)
+    Call.objects.update(missed_at=timezone.now() - timedelta(seconds=30))
+    return checked(call)
 
 
 def overdue(call):
@@ -115,7 +124,7 @@ def test_a_call_that_twilio_never_had_is_failed_and_says_so(vendors, browser):
     call = overdue(a_call(status="unknown"))
     vendors.get(CALLS, **listed())
 
-    checked(call)
+    checked_twice(call)
 
     assert (call.status, call.next_check_at) == ("failed", None)
     assert "safe to dial again" in call.error
@@ -132,6 +141,75 @@ def test_a_call_that_is_not_yet_in_the_list_is_looked_for_again(vendors):
     assert call.next_check_at is not None
 
 
+def test_one_look_at_the_list_is_not_enough_to_say_that_nothing_was_dialled(vendors):
+    # Our clock may have jumped while the request was on its way.
+    call = overdue(a_call(status="dialing"))
+    vendors.get(CALLS, **listed())
+
+    for _ in range(3):
+        checked(call)
+
+    assert call.status == "dialing"
+    assert call.next_check_at is not None
+
+
+def test_a_webhook_that_comes_after_we_gave_a_call_up_is_believed(vendors, signed_post):
+    call = overdue(a_call(status="unknown"))
+    vendors.get(CALLS, **listed())
+    checked_twice(call)
+
+    *of_the_call, of_the_recording = deliveries(call)
+    for delivery in of_the_call:
+        signed_post(*delivery)
+
+    call.refresh_from_db()
+    assert (call.sid, call.status, call.error) == (CALL_SID, "completed", "")
+    # Its recording's webhook may be lost.
+    assert call.next_check_at is not None
+    signed_post(*of_the_recording)
+    assert Transcript.objects.get().recording.call == call
+
+
+def test_a_late_ringing_does_not_reopen_a_call_that_was_given_up(vendors, signed_post):
+    call = overdue(a_call(status="unknown"))
+    vendors.get(CALLS, **listed())
+    checked_twice(call)
+    # The operator was told that it is safe to dial again, and did.
+    a_call(status="ringing", sid="CA" + "a" * 32)
+
+    _, ringing, *_ = deliveries(call)
+    answer = signed_post(*ringing)
+
+    call.refresh_from_db()
+    assert (answer.status_code, call.status) == (204, "failed")
+    assert call.next_check_at is not None
+
+
+def test_of_two_unknown_calls_to_the_number_the_one_of_our_moment_is_ours(vendors):
+    call = a_call(status="unknown")
+    an_hour_ago = rfc2822(call.created_at - timedelta(hours=1))
+    theirs = load("twilio/call", sid="CA" + "b" * 32, date_created=an_hour_ago)
+    vendors.get(CALLS, **listed(at_twilio(call, status="ringing"), theirs))
+
+    checked(call)
+
+    assert (call.sid, call.status) == (CALL_SID, "ringing")
+
+
+def test_with_a_clock_an_hour_off_the_newest_unknown_call_is_ours(vendors):
+    call = a_call(status="unknown")
+    an_hour_off = rfc2822(call.created_at - timedelta(hours=1))
+    earlier = rfc2822(call.created_at - timedelta(minutes=80))
+    ours = load("twilio/call", status="busy", date_created=an_hour_off)
+    theirs = load("twilio/call", sid="CA" + "b" * 32, date_created=earlier)
+    vendors.get(CALLS, **listed(ours, theirs))
+    vendors.get(RECORDINGS, **recordings())
+
+    checked(call)
+
+    assert (call.sid, call.status) == (CALL_SID, "busy")
+
+
 def test_an_earlier_call_to_the_same_number_is_not_taken_for_this_one(vendors):
     earlier = a_call(sid="CA" + "e" * 32, status="completed")
     call = overdue(a_call(status="unknown"))
@@ -140,7 +218,7 @@ def test_an_earlier_call_to_the_same_number_is_not_taken_for_this_one(vendors):
     undated = load("twilio/call", sid="CA" + "d" * 32)
     vendors.get(CALLS, **listed(known, too_old, undated))
 
-    checked(call)
+    checked_twice(call)
 
     assert (call.sid, call.status) == (None, "failed")
 
@@ -191,16 +269,57 @@ def test_a_call_that_nobody_took_is_not_asked_about_again(vendors, ended):
     assert (call.status, call.next_check_at) == (ended, None)
 
 
-def test_after_ten_minutes_nothing_more_is_expected_of_a_call(vendors, browser):
-    call = a_call(sid=CALL_SID, status="in-progress")
-    ended = rfc2822(timezone.now() - timedelta(minutes=11))
+def long_over(vendors):
+    """A call that ended while nobody of ours was listening."""
+    now = timezone.now()
+    asked_for = now - timedelta(minutes=30)
+    call = a_call(sid=CALL_SID, status="in-progress", created_at=asked_for)
+    ended = rfc2822(now - timedelta(minutes=11))
     vendors.get(CALL, json=load("twilio/call", status="completed", end_time=ended))
+    return call
+
+
+def test_after_ten_minutes_nothing_more_is_expected_of_a_call(vendors, browser):
+    call = long_over(vendors)
     vendors.get(RECORDINGS, **recordings())
 
     checked(call)
 
     assert call.next_check_at is None
     assert "no recording of this call" in browser.get(f"/calls/{call.uuid}/").text
+
+
+@pytest.mark.parametrize(
+    "answer",
+    [
+        {"status": 500},
+        {"body": requests.ReadTimeout("slow")},
+        recordings(load("twilio/recording", status="processing", duration=None)),
+    ],
+)
+def test_a_call_is_not_given_up_before_its_recordings_were_told(vendors, answer):
+    call = long_over(vendors)
+    vendors.get(RECORDINGS, **answer)
+
+    checked(call)
+    asked_again = call.next_check_at is not None
+    vendors.replace("GET", RECORDINGS, **recordings(load("twilio/recording")))
+    checked(call)
+
+    assert asked_again
+    assert Transcript.objects.get().recording.sid == RECORDING_SID
+
+
+def test_a_clock_that_is_an_hour_ahead_gives_no_call_up(vendors, signed_post):
+    call = a_call(sid=CALL_SID, status="in-progress")
+    ended = rfc2822(timezone.now() - timedelta(hours=1))
+    vendors.get(CALL, json=load("twilio/call", status="completed", end_time=ended))
+    vendors.get(RECORDINGS, **recordings())
+
+    checked(call)
+
+    assert call.status == "completed"
+    assert call.next_check_at is not None
 
 
 def test_the_price_ends_the_questions(vendors):
