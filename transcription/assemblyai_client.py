@@ -9,6 +9,7 @@ from contextlib import contextmanager
 from datetime import datetime
 from datetime import timezone as tz
 from functools import lru_cache
+from math import isfinite
 from typing import IO, Any
 
 import requests
@@ -18,7 +19,8 @@ from requests.adapters import HTTPAdapter
 from djtranscribe.errors import VendorError, never_sent, retry_after_seconds
 
 TIMEOUT_SECONDS = (3.05, 30)  # to connect, between two bytes of the answer
-# Pages of the list that are read to find one job, 200 jobs each.
+# Of the list: as many as it gives, and pages that are read to find one job.
+JOBS_A_PAGE = 200
 LIST_PAGES = 50
 
 KEY_REFUSED = (
@@ -67,10 +69,14 @@ def fetch(assemblyai_id: str) -> dict[str, Any]:
 
 
 def list_jobs(since: datetime | None = None) -> Iterator[dict[str, Any]]:
-    """The account's jobs, newest first; none that was created before `since`."""
+    """The account's jobs, newest first; none that was created before `since`.
+
+    Raises AssemblyAIError where there are more than LIST_PAGES of them: what is not
+    among these may still be there.
+    """
     # As the list has its times: UTC, and so compared as text.
     begin = since.astimezone(tz.utc).strftime("%Y-%m-%dT%H:%M:%S") if since else ""
-    params: dict[str, str | int] = {"limit": 200}
+    params: dict[str, str | int] = {"limit": JOBS_A_PAGE}
     for _ in range(LIST_PAGES):
         page = _request("GET", "transcript", params=params).get("transcripts") or []
         for job in page:
@@ -80,6 +86,7 @@ def list_jobs(since: datetime | None = None) -> Iterator[dict[str, Any]]:
         if not page:
             return
         params["before_id"] = page[-1]["id"]
+    raise AssemblyAIError("AssemblyAI's list of jobs is too long to be read.")
 
 
 def _request(method: str, path: str, **options: Any) -> dict[str, Any]:
@@ -98,7 +105,7 @@ def _request(method: str, path: str, **options: Any) -> dict[str, Any]:
         )
         if answer.status_code != requests.codes.ok:
             raise _refusal(answer)
-        body = answer.json()
+        body = _storable(answer.json())
     if not isinstance(body, dict):
         raise _not_understood()
     return body
@@ -122,7 +129,7 @@ def translated() -> Iterator[None]:
 def _refusal(answer: requests.Response) -> AssemblyAIError:
     status = answer.status_code
     try:
-        said = str(answer.json()["error"])[:500]
+        said = str(_storable(answer.json())["error"])[:500]
     except (ValueError, KeyError, TypeError):
         said = ""
     if status == requests.codes.unauthorized:
@@ -139,6 +146,18 @@ def _refusal(answer: requests.Response) -> AssemblyAIError:
         return AssemblyAIError(message, maybe_done=True, code=status)
     message = f"AssemblyAI refused (HTTP status {status}): {said or 'no reason given'}"
     return AssemblyAIError(message, permanent=True, code=status)
+
+
+def _storable(value: Any) -> Any:
+    """The same JSON without what a database does not take: NUL characters, halves of
+    characters, numbers that are none (NaN)."""
+    if isinstance(value, dict):
+        return {_storable(key): _storable(part) for key, part in value.items()}
+    if isinstance(value, list):
+        return [_storable(part) for part in value]
+    if isinstance(value, str):
+        return value.replace("\0", "").encode(errors="replace").decode()
+    return None if isinstance(value, float) and not isfinite(value) else value
 
 
 def _text(answer: dict[str, Any], key: str) -> str:

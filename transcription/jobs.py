@@ -59,7 +59,6 @@ def to_keep(body: dict[str, Any]) -> dict[str, Any]:
 
 def outcome(job: dict[str, Any]) -> dict[str, Any]:
     """The columns of a completed job."""
-    job = storable(job)
     words = job.get("words")
     rest = {key: job[key] for key in job if key not in ("text", "words")}
     return {
@@ -81,15 +80,6 @@ def nothing_said(job: dict[str, Any]) -> dict[str, Any]:
         "text": "",
         "error_class": Transcript.ErrorClass.NO_SPEECH,
     }
-
-
-def storable(value: Any) -> Any:
-    """The same JSON without the NUL characters that PostgreSQL cannot store."""
-    if isinstance(value, dict):
-        return {storable(key): storable(part) for key, part in value.items()}
-    if isinstance(value, list):
-        return [storable(part) for part in value]
-    return value.replace("\0", "") if isinstance(value, str) else value
 
 
 def _number(value: Any) -> float | None:

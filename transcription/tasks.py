@@ -10,7 +10,7 @@ from datetime import timedelta
 from typing import Any
 
 from django.conf import settings
-from django.db import Error, transaction
+from django.db import DataError, Error, IntegrityError, transaction
 from django.db.models import F
 from django.utils import timezone
 from django_tasks import task
@@ -30,6 +30,8 @@ Status = Transcript.Status
 
 TWILIO, ASSEMBLYAI = TwilioError.vendor, AssemblyAIError.vendor
 asking = VendorPause.objects.asking
+
+FORBIDDEN = 403  # "Cannot access uploaded file"
 
 # Jobs have AssemblyAI's time and rows ours, which may be off by an hour or a zone.
 CLOCK_OFF = timedelta(days=1)
@@ -54,8 +56,9 @@ def start(
         recording=recording,
         vocabulary=vocabulary or Vocabulary.objects.filter(is_default=True).first(),
         priority=priority,
+        announced_at=timezone.now(),
     )
-    announce(transcript.pk, priority)
+    send(transcript.pk, priority)
     return transcript
 
 
@@ -69,8 +72,14 @@ def announce(transcript_pk: int, priority: int = 0) -> bool:
     silent = Transcript.objects.unannounced(now).filter(pk=transcript_pk)
     if not silent.update(announced_at=now):
         return False
+    send(transcript_pk, priority)
+    return True
 
-    def send() -> None:
+
+def send(transcript_pk: int, priority: int) -> None:
+    """The message itself, once the transaction is stored."""
+
+    def enqueue() -> None:
         try:
             advance.using(priority=priority).enqueue(transcript_pk)
         except Exception:
@@ -79,14 +88,14 @@ def announce(transcript_pk: int, priority: int = 0) -> bool:
 
     # An engine that is away must not turn into a 500: robust, and a real function,
     # since Django cannot name a partial when it logs the failure.
-    transaction.on_commit(send, robust=True)
-    return True
+    transaction.on_commit(enqueue, robust=True)
 
 
 def sweep(limit: int = 500) -> int:
     """Send a message for every transcript that is due and has none under way."""
     now = timezone.now()
-    due = Transcript.objects.due(now).unannounced(now).order_by("next_attempt_at")
+    due = Transcript.objects.due(now).unannounced(now)
+    due = due.order_by("-priority", "next_attempt_at")
     return sum(announce(*row) for row in due.values_list("pk", "priority")[:limit])
 
 
@@ -114,6 +123,16 @@ def take_step(transcript: Transcript) -> None:
         # The disk is full, the storage is away, a file is gone.
         logger.exception("transcript=%s step=%s", transcript.uuid, step.__name__)
         transcript.retry_later(error)
+    except (DataError, IntegrityError) as error:
+        # Not the database's absence: it does not take what we would store, now or
+        # later. Its own message quotes the row, words and all.
+        logger.error(
+            "transcript=%s step=%s error=%s",
+            transcript.uuid,
+            step.__name__,
+            type(error).__name__,
+        )
+        transcript.retry_later(our_fault(error))
     except (LeaseLost, Error):
         raise
     except Exception as error:
@@ -170,6 +189,7 @@ def submit(transcript: Transcript) -> None:
     transcript.write(
         status=Status.SUBMITTING,
         submitted_at=timezone.now(),
+        leased_until=transcript.lease_end(),
         request=jobs.to_keep(body),
     )
     try:
@@ -177,7 +197,20 @@ def submit(transcript: Transcript) -> None:
             job = assemblyai_client.submit(body)
     except VendorError as error:
         # Still ours: the outcome is written by take_step.
-        transcript.write(status=Status.LOST if error.maybe_done else Status.UPLOADED)
+        if error.maybe_done:
+            transcript.write(status=Status.LOST)
+            raise
+        transcript.write(status=Status.UPLOADED, submitted_at=None)
+        if error.code == FORBIDDEN and transcript.jobs < MAX_JOBS:
+            # The upload belongs to a key that was replaced since. Counted as a job,
+            # so that it ends.
+            transcript.retry_later(
+                VendorError(error.message),
+                status=Status.FETCHED,
+                audio_url="",
+                jobs=F("jobs") + 1,
+            )
+            return
         raise
     keep_job(transcript, job, poll_after())
 
@@ -201,12 +234,23 @@ def adopt_or_submit(transcript: Transcript) -> None:
 def find_orphan(transcript: Transcript) -> dict[str, Any] | None:
     """A job for this very upload that no row of ours knows."""
     since = (transcript.submitted_at or timezone.now()) - CLOCK_OFF
-    for job in assemblyai_client.list_jobs(since):
-        if job.get("audio_url") == transcript.audio_url:
-            known = Transcript.objects.filter(assemblyai_id=job["id"])
-            if not known.exists():
-                return job
+    for number, job in enumerate(assemblyai_client.list_jobs(since)):
+        if number % assemblyai_client.JOBS_A_PAGE == 0:
+            transcript.keep_lease()
+        if job.get("audio_url") != transcript.audio_url:
+            continue
+        if Transcript.objects.filter(assemblyai_id=job["id"]).exists():
+            continue
+        # Twilio's own address is that of every transcript of the recording.
+        if transcript.uploaded_at or was_asked_for_by(transcript, job):
+            return job
     return None
+
+
+def was_asked_for_by(transcript: Transcript, job: dict[str, Any]) -> bool:
+    """Whether this job's webhook, where it has one, is this transcript's."""
+    webhook = assemblyai_client.fetch(job["id"]).get("webhook_url")
+    return not webhook or str(transcript.uuid) in str(webhook)
 
 
 def poll_after() -> timedelta:
@@ -235,11 +279,17 @@ def refresh(transcript: Transcript) -> None:
     if status == Status.ERROR:
         settle_error(transcript, job)
     elif job.get("audio_url") == jobs.DELETED:
-        transcript.fail("The transcript was deleted at AssemblyAI before we read it.")
+        transcript.fail(
+            "The transcript was deleted at AssemblyAI before we read it.",
+            response=job,
+        )
     elif status == Status.COMPLETED:
         transcript.finish(**jobs.outcome(job))
     else:
-        transcript.release(wait=poll_after(), status=status[:20] or Status.QUEUED)
+        # A word that AssemblyAI invents after us is kept, unless it is one of ours.
+        known = STEPS.get(status, refresh) is refresh
+        word = status[:20] if known and status else Status.QUEUED
+        transcript.release(wait=poll_after(), status=word)
 
 
 def settle_error(transcript: Transcript, job: dict[str, Any]) -> None:
@@ -250,9 +300,9 @@ def settle_error(transcript: Transcript, job: dict[str, Any]) -> None:
         transcript.finish(**jobs.nothing_said(job))
     elif again and transcript.jobs < MAX_JOBS:
         error = VendorError(f"AssemblyAI: {reason}")
-        transcript.retry_later(error, status=Status.FETCHED, assemblyai_id=None)
+        transcript.retry_later(error, status=Status.FETCHED, **Transcript.NO_JOB)
     else:
-        transcript.fail(f"AssemblyAI: {reason}")
+        transcript.fail(f"AssemblyAI: {reason}", response=job)
 
 
 STEPS: dict[str, Callable[[Transcript], None]] = {

@@ -37,7 +37,8 @@ def said(request: HttpRequest) -> dict[str, Any]:
 
 @webhook("assemblyai", refusal, said)
 def assemblyai_webhook(about: str, said: Mapping[str, Any]) -> HttpResponse:
-    transcript = Transcript.objects.filter(uuid=about).first()
+    # Not its words, of which there may be tens of thousands.
+    transcript = Transcript.objects.filter(uuid=about).only("status").first()
     if transcript is None:
         # Ours, and deleted since: nothing to come again for.
         return not_ours("This transcript was deleted.")

@@ -1,7 +1,10 @@
 """Each step of the way, and each way in which a vendor fails it."""
 
+import json
+
 import pytest
 import requests
+from django.db import DataError
 
 from tests.caller.twilio import MEDIA
 from tests.data import load, wav
@@ -414,6 +417,65 @@ def test_a_status_that_assemblyai_invents_is_stored_and_looked_at_again(
     assert transcript.status[:20] == str(status or "queued")[:20]
     assert 10 < seconds_until_next_attempt(transcript) < 31
     assert gets_to_the_text(transcript, vendors)
+
+
+@pytest.mark.parametrize("word", ["pending", "fetched", "uploaded", "submitting"])
+def test_a_status_of_theirs_that_is_a_word_of_ours_starts_no_second_job(vendors, word):
+    transcript = a_transcript("queued")
+    vendors.get(JOB, json=load("assemblyai/queued", status=word))
+
+    advanced(transcript)
+    make_due(transcript)
+    advanced(transcript)
+
+    assert (transcript.status, transcript.assemblyai_id) == ("queued", JOB_ID)
+    assert {call.request.method for call in vendors.calls} == {"GET"}
+
+
+HALF_A_CHARACTER = r"\ud83d"
+
+
+@pytest.mark.parametrize("number", ["NaN", "Infinity", "-Infinity"])
+def test_what_no_database_takes_does_not_cost_us_the_words(vendors, number):
+    transcript = a_transcript("queued")
+    body = json.dumps(load("assemblyai/completed", text="ODD", confidence="NUMBER"))
+    body = body.replace('"NUMBER"', number).replace("ODD", f"Hello {HALF_A_CHARACTER}.")
+    vendors.get(JOB, body=body, content_type="application/json")
+
+    advanced(transcript)
+
+    assert (transcript.status, transcript.confidence) == ("completed", None)
+    assert transcript.text == "Hello ?."
+    assert transcript.words
+
+
+@pytest.mark.parametrize("error", ["Server error \0", "Odd \0"])
+def test_a_zero_byte_in_a_jobs_error_ends_the_row_all_the_same(vendors, error):
+    transcript = a_transcript("queued", jobs=MAX_JOBS)
+    vendors.get(JOB, json=load("assemblyai/error", error=error))
+
+    advanced(transcript)
+
+    assert transcript.status == "error"
+    assert error.strip("\0") in transcript.error
+
+
+def test_what_the_database_refuses_is_tried_again_and_quoted_nowhere(
+    vendors, monkeypatch, caplog
+):
+    def refuse(*args, **columns):
+        raise DataError("DETAIL: the words that were said")
+
+    transcript = a_transcript("queued")
+    vendors.get(JOB, json=load("assemblyai/completed"))
+    monkeypatch.setattr("transcription.models.Transcript.finish", refuse)
+
+    advanced(transcript)
+
+    assert (transcript.status, transcript.error_class) == ("queued", "temporary")
+    assert "(DataError)" in transcript.error
+    assert transcript.lease is None
+    assert "words that were said" not in caplog.text
 
 
 # Our own side

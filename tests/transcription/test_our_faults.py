@@ -37,7 +37,7 @@ def test_audio_that_is_gone_and_never_was_at_twilio_ends_with_the_reason(vendors
     ("columns", "status"),
     [
         ({}, "pending"),
-        ({"assemblyai_id": JOB_ID}, "fetched"),
+        ({"assemblyai_id": JOB_ID, "response": {"id": JOB_ID}}, "fetched"),
         ({"audio_url": UPLOAD, "uploaded_at": None}, "uploaded"),
     ],
 )

@@ -10,7 +10,7 @@ from django.utils import timezone
 
 from tests.caller.twilio import MEDIA, a_recording
 from tests.data import load, wav
-from transcription.models import Transcript, Vocabulary
+from transcription.models import MAX_JOBS, Transcript, Vocabulary
 
 from .assemblyai import (
     AUDIO_URL,
@@ -240,12 +240,136 @@ def test_a_job_of_another_transcript_is_not_adopted(vendors):
     transcript = a_transcript("lost", recording=recording)
     theirs = load("assemblyai/listed", created=timezone.now().strftime("%FT%T.%f"))
     vendors.get(TRANSCRIPT, json=load("assemblyai/list", transcripts=[theirs]))
+    vendors.get(TRANSCRIPT, json=load("assemblyai/list"))
     asked = vendors.post(TRANSCRIPT, json=load("assemblyai/queued", id="a new one"))
 
     advanced(transcript)
 
     assert asked.call_count == 1
     assert transcript.assemblyai_id == "a new one"
+
+
+@pytest.mark.parametrize("is_ours", [True, False])
+def test_of_twilios_own_address_the_job_is_ours_whose_webhook_is_ours(vendors, is_ours):
+    # Its recording may have had a transcript that was deleted here.
+    transcript = a_transcript("lost", audio_url=MEDIA, uploaded_at=None)
+    webhook = f"https://djtranscribe.example.com/webhooks/{transcript.uuid}/"
+    created = timezone.now().strftime("%FT%T.%f")
+    found = load("assemblyai/listed", audio_url=MEDIA, created=created)
+    vendors.get(TRANSCRIPT, json=load("assemblyai/list", transcripts=[found]))
+    vendors.get(TRANSCRIPT, json=load("assemblyai/list"))
+    webhook = webhook if is_ours else webhook.replace(str(transcript.uuid), "another")
+    vendors.get(JOB, json=load("assemblyai/completed", webhook_url=webhook))
+    asked = vendors.post(TRANSCRIPT, json=load("assemblyai/queued", id="a new one"))
+
+    advanced(transcript)
+
+    assert asked.call_count == (0 if is_ours else 1)
+    assert transcript.assemblyai_id == (JOB_ID if is_ours else "a new one")
+
+
+@pytest.mark.parametrize("uploaded", [timedelta(), timedelta(hours=30)])
+def test_a_lost_job_is_looked_for_before_an_operator_pays_for_another(
+    vendors, uploaded
+):
+    moment = timezone.now() - uploaded
+    transcript = a_transcript(
+        "lost", attempts=99, uploaded_at=moment, submitted_at=moment
+    )
+    vendors.get(TRANSCRIPT, status=503)
+    advanced(transcript)
+    status_then = transcript.status
+    ours = load("assemblyai/listed", created=moment.strftime("%FT%T.%f"))
+    listed = load("assemblyai/list", transcripts=[ours])
+    vendors.replace("GET", TRANSCRIPT, json=listed)
+    vendors.get(JOB, json=load("assemblyai/completed"))
+
+    assert transcript.retry()
+    advanced(transcript)
+
+    assert status_then == "error"
+    assert (transcript.status, transcript.text) == ("completed", TEXT)
+    assert {call.request.method for call in vendors.calls} == {"GET"}
+
+
+@pytest.mark.parametrize("answer", [{"status": 403}, {"status": 404}, {"status": 503}])
+def test_a_job_that_could_not_be_read_is_read_again_and_not_paid_again(vendors, answer):
+    transcript = a_transcript("queued", attempts=99)
+    vendors.get(JOB, **answer)
+    advanced(transcript)
+    status_then = transcript.status
+    vendors.replace("GET", JOB, json=load("assemblyai/completed"))
+
+    assert transcript.retry()
+    advanced(transcript)
+
+    assert status_then == "error"
+    assert (transcript.status, transcript.text) == ("completed", TEXT)
+
+
+def test_an_upload_of_a_key_that_was_replaced_is_uploaded_again(vendors):
+    transcript = a_transcript("uploaded")
+    refused = {"status": 403, "json": {"error": "Cannot access uploaded file"}}
+    asked = vendors.post(TRANSCRIPT, **refused)
+    advanced(transcript)
+    state_then = (transcript.status, transcript.audio_url)
+    vendors.remove(asked)
+    theirs = answers_well(vendors)
+
+    make_due(transcript)
+    advanced(transcript)
+
+    assert state_then == ("fetched", "")
+    assert theirs["upload"].call_count == 1
+    assert transcript.status == "queued"
+
+
+def test_an_upload_that_is_refused_for_ever_ends_the_row(vendors):
+    transcript = a_transcript("uploaded")
+    vendors.post(UPLOAD, json=load("assemblyai/upload"))
+    vendors.post(TRANSCRIPT, status=403)
+
+    for _ in range(MAX_JOBS + 1):
+        make_due(transcript)
+        advanced(transcript)
+
+    assert (transcript.status, transcript.jobs) == ("error", MAX_JOBS)
+    assert "403" in transcript.error
+
+
+def test_the_lease_is_renewed_while_the_list_is_read_and_before_a_job_is_paid(
+    vendors, settings
+):
+    settings.LEASE_SECONDS = 60
+    transcript = a_transcript("lost")
+    ends = []
+
+    def look(request):
+        row = Transcript.objects.get(pk=transcript.pk)
+        ends.append(row.leased_until)
+        # As if the answer had taken half a minute.
+        Transcript.objects.update(leased_until=row.leased_until - timedelta(seconds=30))
+        body = load("assemblyai/queued")
+        if request.method == "GET":
+            body = load("assemblyai/list", transcripts=jobs_of_others(200))
+            if "before_id" in request.params:
+                body = load("assemblyai/list")
+        return 200, {}, json.dumps(body)
+
+    vendors.add_callback(responses.GET, TRANSCRIPT, look)
+    vendors.add_callback(responses.POST, TRANSCRIPT, look)
+    advanced(transcript)
+
+    assert len(ends) == 3
+    assert ends == sorted(ends)
+
+
+def jobs_of_others(number):
+    created = timezone.now().strftime("%FT%T.%f")
+    return [
+        load("assemblyai/listed", id=str(n), audio_url="https://x/", created=created)
+        for n in range(number)
+    ]
 
 
 def test_the_list_is_read_down_to_a_day_before_our_request_and_no_further(vendors):
@@ -280,12 +404,13 @@ def test_the_list_is_not_read_for_ever(vendors):
         created=timezone.now().strftime("%FT%T.%f"),
     )
     pages = vendors.get(TRANSCRIPT, json=load("assemblyai/list", transcripts=[job]))
-    vendors.post(TRANSCRIPT, json=load("assemblyai/queued"))
 
     advanced(transcript)
 
     assert pages.call_count == 50
-    assert transcript.assemblyai_id == JOB_ID
+    # What was not found may still be there: nothing is paid for.
+    assert (transcript.status, transcript.error_class) == ("lost", "temporary")
+    assert "too long" in transcript.error
 
 
 @pytest.mark.parametrize("status", ["uploaded", "lost"])

@@ -74,7 +74,7 @@ class TranscriptQuerySet(models.QuerySet["Transcript"]):
                 .filter(pk=pk)
                 .update(
                     lease=lease,
-                    leased_until=now + timedelta(seconds=settings.LEASE_SECONDS),
+                    leased_until=Transcript.lease_end(),
                     announced_at=None,
                 )
             )
@@ -102,6 +102,10 @@ class Transcript(models.Model):
         ERROR = "error", "Error"
 
     FINISHED = (Status.COMPLETED, Status.ERROR)
+    # What a row has before its next job, and no longer of its last one.
+    NO_JOB: dict[str, Any] = dict.fromkeys(
+        ("assemblyai_id", "submitted_at", "response")
+    )
 
     class ErrorClass(models.TextChoices):
         TEMPORARY = "temporary", "Temporary: tried again by itself"
@@ -131,6 +135,7 @@ class Transcript(models.Model):
     audio_url = models.TextField(blank=True)
     uploaded_at = models.DateTimeField(null=True, blank=True)
     request = models.JSONField("request sent to AssemblyAI", null=True, blank=True)
+    # Without an `assemblyai_id`: a job may exist whose id never reached us.
     submitted_at = models.DateTimeField(null=True, blank=True)
     jobs = models.PositiveSmallIntegerField("jobs started", default=0)
 
@@ -247,8 +252,12 @@ class Transcript(models.Model):
 
     def keep_lease(self) -> None:
         """Long work says that it is alive. Raises LeaseLost."""
-        until = timezone.now() + timedelta(seconds=settings.LEASE_SECONDS)
-        self.write(leased_until=until)
+        self.write(leased_until=self.lease_end())
+
+    @staticmethod
+    def lease_end() -> datetime:
+        """Of a lease that is taken or renewed now."""
+        return timezone.now() + timedelta(seconds=settings.LEASE_SECONDS)
 
     def write(self, **columns: Any) -> None:
         """Store these columns and keep the lease. Raises LeaseLost."""
@@ -325,9 +334,16 @@ class Transcript(models.Model):
 
     def retry(self) -> bool:
         """An operator wants it tried again, from where it failed; whether it had."""
-        if self.assemblyai_id:
+        columns: dict[str, Any] = {}
+        if self.assemblyai_id and not self.response:
+            # How that job ended was never read: it may have gone well, and is paid.
+            status = self.Status.QUEUED
+        elif self.assemblyai_id:
             # That job is over; a failed one was not charged.
-            status = self.Status.FETCHED
+            status, columns = self.Status.FETCHED, self.NO_JOB
+        elif self.submitted_at:
+            # A job may exist: it is looked for before another is paid.
+            status = self.Status.LOST
         elif self.audio_url and self.upload_is_fresh:
             status = self.Status.UPLOADED
         else:
@@ -336,12 +352,12 @@ class Transcript(models.Model):
         return bool(
             failed.update(
                 status=status,
-                assemblyai_id=None,
                 error="",
                 error_class="",
                 attempts=0,
                 finished_at=None,
                 next_attempt_at=timezone.now(),
+                **columns,
             )
         )
 
