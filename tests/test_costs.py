@@ -1,0 +1,96 @@
+"""What a call costs on its way to the words: queries, and requests to the vendors.
+
+A number that grows here is a decision; benchmarks/load_webhooks.py says what it means.
+"""
+
+import pytest
+from django.db import connection
+from django.test.utils import CaptureQueriesContext
+from django_tasks_db.models import DBTaskResult
+
+from tests.caller.twilio import MEDIA, a_call, deliveries
+from tests.data import wav
+from tests.transcription.assemblyai import (
+    JOB,
+    TRANSCRIPT,
+    UPLOAD,
+    answers_well,
+    make_due,
+    nudge,
+)
+from transcription.models import Transcript
+from transcription.tasks import advance
+
+pytestmark = pytest.mark.django_db(transaction=True)
+
+# Twilio's in its order, each once more, then AssemblyAI's. The last of the queries is
+# the ledger's line; a completed recording also makes a transcript and its message.
+WEBHOOKS = {
+    "initiated": (4, 4),
+    "ringing": (4, 4),
+    "in-progress": (4, 4),
+    "what to say": (5, 4),
+    "completed": (5, 5),
+    "recording completed": (12, 4),
+}
+
+
+@pytest.fixture
+def queries():
+    """Counts those since it was asked last, without BEGIN and COMMIT."""
+    with CaptureQueriesContext(connection) as captured:
+        seen = 0
+
+        def count() -> int:
+            nonlocal seen
+            new = captured.captured_queries[seen:]
+            seen += len(new)
+            return sum(not each["sql"].startswith(("BEGIN", "COMMIT")) for each in new)
+
+        yield count
+
+
+def test_queries_of_each_webhook(signed_post, queries):
+    call = a_call()
+    counted = {}
+
+    queries()
+    for name, delivery in zip(WEBHOOKS, deliveries(call), strict=True):
+        signed_post(*delivery)
+        once = queries()
+        signed_post(*delivery)
+        counted[name] = (once, queries())
+
+    assert counted == WEBHOOKS
+    assert DBTaskResult.objects.count() == 1
+
+
+def test_queries_and_requests_from_a_recording_to_its_words(
+    client, signed_post, vendors, queries
+):
+    call = a_call()
+    for delivery in deliveries(call):
+        signed_post(*delivery)
+    transcript = Transcript.objects.get()
+    vendors.get(MEDIA, body=wav())
+    answers_well(vendors)
+
+    queries()
+    advance.call(transcript.pk)
+    to_the_job = queries()
+    nudge(client, transcript)
+    of_the_nudge = queries()
+    make_due(transcript)
+    queries()
+    advance.call(transcript.pk)
+    to_the_words = queries()
+
+    transcript.refresh_from_db()
+    assert transcript.status == "completed"
+    assert (to_the_job, of_the_nudge, to_the_words) == (16, 5, 5)
+    assert [(each.request.method, each.request.url) for each in vendors.calls] == [
+        ("GET", MEDIA),
+        ("POST", UPLOAD),
+        ("POST", TRANSCRIPT),
+        ("GET", JOB),
+    ]
