@@ -4,6 +4,12 @@ import ast
 import re
 from pathlib import Path
 
+import pytest
+
+from caller.models import Call, Recording
+from djtranscribe.models import WebhookDelivery
+from transcription.models import Notification, Transcript
+
 ROOT = Path(__file__).resolve().parents[1]
 
 
@@ -67,3 +73,22 @@ def test_an_example_that_is_copied_as_it_is_overrides_no_default():
     needed = {"SECRET_KEY", "BASE_URL", "TWILIO_ACCOUNT_SID", "TWILIO_AUTH_TOKEN"}
 
     assert set(active) == needed | {"TWILIO_PHONE_NUMBER", "ASSEMBLYAI_KEY"}
+
+
+@pytest.mark.parametrize(
+    "words",
+    [
+        Call.Status,
+        Recording.Status,
+        Transcript.Status,
+        Transcript.ErrorClass,
+        WebhookDelivery.Verdict,
+        Notification.State,
+    ],
+)
+def test_the_readme_says_what_each_status_means(words):
+    readme = (ROOT / "README.md").read_text()
+    begin, end = readme.index("## When something breaks"), readme.index("## Security")
+    explained = set(re.findall(r"\*([^*\n]+)\*", readme[begin:end]))
+
+    assert set(words.labels) <= explained
