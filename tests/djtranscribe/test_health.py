@@ -57,6 +57,16 @@ def test_work_that_waits_a_moment_is_not_ill(client):
     assert answer.json()["overdue_seconds"] >= 200
 
 
+def test_a_back_fill_that_waits_behind_todays_calls_is_not_ill(client):
+    since = timezone.now() - timedelta(hours=5)
+    a_transcript("pending", priority=-50, next_attempt_at=since)
+
+    answer = client.get("/healthz")
+
+    assert answer.status_code == 200
+    assert answer.json()["overdue_seconds"] == 0
+
+
 def test_a_vendor_that_refuses_our_account_is_ill(client):
     VendorPause.objects.create(
         vendor="assemblyai", reason="Top it up.", probe_at=timezone.now()

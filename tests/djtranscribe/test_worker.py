@@ -1,13 +1,23 @@
-"""The one process beside the web server, as a process: it starts, works, and stops."""
+"""The one process beside the web server: it starts, works, sweeps, and stops."""
 
 import os
 import signal
 import sqlite3
 import subprocess
 import sys
+import threading
 import time
+from datetime import timedelta
 
 import pytest
+from django.utils import timezone
+from django_tasks_db.models import DBTaskResult
+
+from caller.tasks import check_call
+from djtranscribe.management.commands import worker as command
+from tests.caller.twilio import CALL_SID, a_call, a_recording
+from tests.transcription.assemblyai import a_transcript
+from transcription.tasks import advance
 
 from .test_settings import ALL, COMPLETE, ROOT
 
@@ -95,3 +105,56 @@ def test_it_sweeps_up_what_was_left_behind(worker, environment, tmp_path):
         database.close()
 
     assert statuses == ["fetched"]
+
+
+class Once(threading.Event):
+    """Tells the worker to stop when it first waits; how long it would have waited."""
+
+    waited = None
+
+    def wait(self, timeout=None):
+        self.waited = timeout
+        self.set()
+        return True
+
+
+def looked_after():
+    stopping = Once()
+    command.look_after(stopping)
+    return stopping.waited
+
+
+def messages(task):
+    return DBTaskResult.objects.filter(task_path=task.module_path, priority=0)
+
+
+def due():
+    return timezone.now() - timedelta(seconds=1)
+
+
+@pytest.mark.django_db(transaction=True)
+def test_a_back_fill_that_waits_keeps_no_sweep_from_todays_calls():
+    for number in range(command.BACKLOG):
+        advance.using(priority=-50).enqueue(10**6 + number)
+    a_call(sid=CALL_SID, status="ringing", next_check_at=due())
+    a_transcript("pending", next_attempt_at=due())
+
+    looked_after()
+
+    assert messages(check_call).count() == 1
+    assert messages(advance).count() == 1
+
+
+@pytest.mark.django_db(transaction=True)
+@pytest.mark.parametrize("task", [check_call, advance])
+def test_a_queue_full_of_one_kind_keeps_only_that_kind_from_being_swept(task):
+    for number in range(command.BACKLOG):
+        task.enqueue(10**6 + number)
+    a_call(sid=CALL_SID, status="ringing", next_check_at=due())
+    a_transcript("pending", recording=a_recording(), next_attempt_at=due())
+
+    looked_after()
+
+    other = {check_call: advance, advance: check_call}[task]
+    assert messages(task).count() == command.BACKLOG
+    assert messages(other).count() == 1

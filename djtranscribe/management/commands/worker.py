@@ -16,6 +16,7 @@ from django.core.management import call_command
 from django.core.management.base import BaseCommand, CommandParser
 from django.db import Error, connection
 from django.utils.crypto import get_random_string
+from django_tasks.base import Task
 from django_tasks_db.management.commands.db_worker import Worker
 from django_tasks_db.models import DBTaskResult
 
@@ -134,10 +135,9 @@ def look_after(stopping: threading.Event) -> None:
     pruned_at = 0.0
     while not stopping.is_set():
         try:
-            # Messages that wait already say it all, and picking one takes the
-            # longer the more there are.
-            if DBTaskResult.objects.ready()[:BACKLOG].count() < BACKLOG:
+            if not has_backlog(caller.tasks.check_call):
                 caller.tasks.sweep()
+            if not has_backlog(transcription.tasks.advance):
                 transcription.tasks.sweep()
             if time.monotonic() - pruned_at > PRUNE_SECONDS or not pruned_at:
                 call_command("prune_db_task_results", min_age_days=1, verbosity=0)
@@ -148,3 +148,12 @@ def look_after(stopping: threading.Event) -> None:
             logger.exception("sweep=failed database=away")
             connection.close()
         stopping.wait(settings.SWEEP_SECONDS)
+
+
+def has_backlog(task: Task[Any, Any]) -> bool:
+    """Messages that wait already say it all, and picking one takes the longer the more
+    there are. A back-fill's say nothing of today, and stand behind all others."""
+    waiting = DBTaskResult.objects.ready().filter(
+        task_path=task.module_path, priority__gte=0
+    )
+    return waiting[:BACKLOG].count() >= BACKLOG
