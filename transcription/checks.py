@@ -14,6 +14,12 @@ from djtranscribe.public_urls import parts
 from transcription.assemblyai_client import TIMEOUT_SECONDS
 from transcription.outgoing_webhook import key_of
 
+# Waits that follow from these must stay below what counts as a clock that was put back
+# (LONGEST_WAIT): with longer ones the worker would ask without a pause.
+LONGEST_SECONDS = 3600
+# Two sweeps follow the two waits that are a third and a quarter of RECOVER_SECONDS.
+SWEEPS_TO_RECOVER = 5
+
 
 @register()
 def check_assemblyai(**kwargs: Any) -> list[CheckMessage]:
@@ -53,6 +59,31 @@ def check_lease(**kwargs: Any) -> list[CheckMessage]:
         f"{longest:.0f}: a second worker could take over a row that is worked on."
     )
     return [Caution(message, "60 is a good value.", id="transcription.W001")]
+
+
+@register()
+def check_waits(**kwargs: Any) -> list[CheckMessage]:
+    problems: list[CheckMessage] = []
+    for name, good in (
+        ("RECOVER_SECONDS", 90),
+        ("LEASE_SECONDS", 60),
+        ("SWEEP_SECONDS", 10),
+    ):
+        seconds = getattr(settings, name)
+        if seconds > LONGEST_SECONDS:
+            message = f"{name} is {seconds}; the most is {LONGEST_SECONDS}, an hour."
+            hint = f"{good} is a good value; leave it out for that."
+            problems.append(Error(message, hint, id="transcription.E011"))
+    if not problems and settings.SWEEP_SECONDS * SWEEPS_TO_RECOVER > (
+        settings.RECOVER_SECONDS
+    ):
+        message = (
+            f"SWEEP_SECONDS is {settings.SWEEP_SECONDS}: too rare for what "
+            f"RECOVER_SECONDS, {settings.RECOVER_SECONDS}, promises."
+        )
+        hint = f"At most 1/{SWEEPS_TO_RECOVER} of RECOVER_SECONDS."
+        problems.append(Caution(message, hint, id="transcription.W002"))
+    return problems
 
 
 @register()

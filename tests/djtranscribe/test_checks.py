@@ -2,8 +2,14 @@
 
 import pytest
 from django.core.checks import run_checks
+from django.utils import timezone
 
+from caller.models import call
+from caller.models.call import soon
 from djtranscribe.mail import settings_of
+from transcription.checks import LONGEST_SECONDS
+from transcription.models import transcript
+from transcription.tasks import poll_after
 
 E1, E2, E3, E4, E5 = (f"caller.E00{n}" for n in range(1, 6))
 T1, T2, T3, T4, T5 = (f"transcription.E00{n}" for n in range(1, 6))
@@ -53,6 +59,11 @@ def test_the_settings_of_the_tests_are_in_order():
         ("AUDIO_DELIVERY", "carrier pigeon", T4),
         ("SPEECH_LANGUAGE_CODE", "", T5),
         ("LEASE_SECONDS", 33, "transcription.W001"),
+        ("LEASE_SECONDS", 3601, "transcription.E011"),
+        ("RECOVER_SECONDS", 3601, "transcription.E011"),
+        ("RECOVER_SECONDS", 10**15, "transcription.E011"),
+        ("SWEEP_SECONDS", 3601, "transcription.E011"),
+        ("SWEEP_SECONDS", 19, "transcription.W002"),
         ("SECRET_KEY", "", "djtranscribe.E001"),
     ],
 )
@@ -74,12 +85,24 @@ def test_a_wrong_setting_is_named_with_a_hint(settings, name, value, expected):
         ("SPEECH_LANGUAGE_CODE", "detect"),
         ("AUDIO_DELIVERY", "url"),
         ("LEASE_SECONDS", 60),
+        ("LEASE_SECONDS", 3600),
+        ("RECOVER_SECONDS", 3600),
+        ("SWEEP_SECONDS", 18),
     ],
 )
 def test_a_right_setting_is_not_complained_about(settings, name, value):
     setattr(settings, name, value)
 
     assert found() == []
+
+
+def test_the_longest_recovery_makes_no_wait_that_counts_as_a_clock_put_back(settings):
+    """Such a row is due at once, and the worker would ask without a pause."""
+    settings.RECOVER_SECONDS = LONGEST_SECONDS
+    now = timezone.now()
+
+    assert soon() <= timezone.now() + call.LONGEST_WAIT
+    assert now + poll_after() <= now + transcript.LONGEST_WAIT
 
 
 def test_the_sandbox_is_in_order_while_debugging(settings):
