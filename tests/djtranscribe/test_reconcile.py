@@ -1,13 +1,17 @@
 """After a bad night: what both vendors have and we have not is found and mended."""
 
+import json
 from contextlib import suppress
+from datetime import timedelta
 from io import StringIO
+from uuid import uuid4
 
 import pytest
 from django.core.management import CommandError, call_command
 from django.utils import timezone
 
 from caller.models import Call, Recording
+from djtranscribe.management.commands import reconcile
 from tests.caller.twilio import (
     CALL,
     CALL_SID,
@@ -16,10 +20,21 @@ from tests.caller.twilio import (
     RECORDINGS,
     a_call,
     a_recording,
+    deliveries,
+    refusal,
 )
 from tests.data import load
-from tests.transcription.assemblyai import JOB, TEXT, TRANSCRIPT, a_transcript
-from transcription.models import Transcript
+from tests.threads import at_once, needs_connections
+from tests.transcription.assemblyai import (
+    AUDIO_URL,
+    JOB,
+    JOB_ID,
+    TEXT,
+    TRANSCRIPT,
+    a_transcript,
+    seconds_until_next_attempt,
+)
+from transcription.models import Transcript, Vocabulary
 
 pytestmark = pytest.mark.django_db
 
@@ -104,6 +119,75 @@ def test_a_recording_without_a_transcript_gets_one(both):
     assert Transcript.objects.count() == 1
 
 
+def test_it_is_transcribed_with_the_keyword_list_of_its_call(both):
+    words = Vocabulary.objects.create(name="Ward", terms="cardiology")
+    a_recording(call=a_call(sid=CALL_SID, status="completed", vocabulary=words))
+    both.have(recordings=[load("twilio/recording")])
+
+    table()
+
+    assert Transcript.objects.get().vocabulary == words
+
+
+def test_of_two_runs_that_see_the_same_recording_one_starts_its_transcript(
+    both, monkeypatch
+):
+    for number in range(2):
+        a_recording(sid=f"RE{number:032}")
+    real = reconcile.start_once
+
+    def other_run_first(pk):
+        monkeypatch.setattr(reconcile, "start_once", real)
+        both.have()
+        table()
+        return real(pk)
+
+    monkeypatch.setattr(reconcile, "start_once", other_run_first)
+    both.have()
+    rows, _ = table()
+
+    assert rows["Transcripts here"] == (2, 0, 0)
+    assert Transcript.objects.count() == 2
+
+
+@needs_connections
+@pytest.mark.django_db(transaction=True)
+def test_of_many_who_start_it_at_once_one_does():
+    recording = a_recording()
+
+    started = at_once(lambda: reconcile.start_once(recording.pk))
+
+    assert sorted(started) == [False] * 7 + [True]
+    assert Transcript.objects.count() == 1
+
+
+def test_a_transcript_that_somebody_deleted_is_not_started_and_paid_again(both):
+    call = a_call(sid=CALL_SID, status="completed")
+    a_transcript("completed", recording=a_recording(call=call)).delete()
+    both.have(recordings=[load("twilio/recording")])
+
+    rows, _ = table()
+
+    assert rows["Transcripts here"] == (1, 0, 0)
+    assert not Transcript.objects.exists()
+
+
+@pytest.mark.parametrize("row", [Call, Recording])
+@pytest.mark.parametrize("arguments", [[], ["--all"]])
+def test_a_recording_that_was_told_and_deleted_does_not_come_back(
+    both, signed_post, row, arguments
+):
+    for path, fields in deliveries(a_call(sid=CALL_SID)):
+        signed_post(path, fields)
+    row.objects.get().delete()
+    both.have(recordings=[load("twilio/recording")])
+
+    rows, _ = table(*arguments)
+
+    assert rows["Recordings at Twilio"] == (1, 0, 0)
+    assert not Transcript.objects.exists()
+
+
 def test_a_result_that_was_never_told_is_read(both, vendors):
     transcript = a_transcript("queued", next_attempt_at=timezone.now())
     both.have(jobs=[load("assemblyai/listed", status="completed", created=just_now())])
@@ -114,6 +198,91 @@ def test_a_result_that_was_never_told_is_read(both, vendors):
     transcript.refresh_from_db()
     assert rows["Jobs at AssemblyAI"] == (1, 1, 1)
     assert transcript.text == TEXT
+
+
+def lists(both, vendors, *jobs):
+    """As `have`, and AssemblyAI's list is there as often as it is read."""
+
+    def page(request):
+        shown = [] if "before_id" in request.url else list(jobs)
+        return 200, {}, json.dumps(load("assemblyai/list", transcripts=shown))
+
+    vendors.add_callback("GET", TRANSCRIPT, page)
+    vendors.get(CALLS, json=load("twilio/calls", calls=[]))
+    vendors.get(RECORDINGS, json=load("twilio/recordings", recordings=[]))
+
+
+def listed_job(**fields):
+    ours = {"id": JOB_ID, "audio_url": AUDIO_URL, "created": just_now()}
+    return load("assemblyai/listed", **{**ours, **fields})
+
+
+@pytest.mark.parametrize("status", ["submitting", "lost"])
+def test_a_job_whose_answer_was_lost_is_adopted_and_read_in_the_first_run(
+    both, vendors, status
+):
+    later = timezone.now() + timedelta(minutes=10)
+    transcript = a_transcript(status, next_attempt_at=later)
+    lists(both, vendors, listed_job(status="completed"))
+    post = vendors.post(TRANSCRIPT, json=load("assemblyai/queued", id="second"))
+    vendors.get(JOB, json=load("assemblyai/completed"))
+
+    first, _ = table()
+    second, _ = table()
+
+    transcript.refresh_from_db()
+    assert first["Jobs at AssemblyAI"] == (1, 1, 1)
+    assert second["Jobs at AssemblyAI"] == (1, 0, 0)
+    assert (transcript.text, transcript.jobs) == (TEXT, 1)
+    assert post.call_count == 0
+
+
+def test_a_job_that_is_not_finished_yet_is_adopted_and_left_to_the_worker(
+    both, vendors
+):
+    transcript = a_transcript("lost")
+    lists(both, vendors, listed_job(status="processing"))
+
+    first, _ = table()
+    second, _ = table()
+
+    transcript.refresh_from_db()
+    assert first["Jobs at AssemblyAI"] == (1, 1, 1)
+    assert second["Jobs at AssemblyAI"] == (1, 0, 0)
+    assert (transcript.status, transcript.assemblyai_id) == ("queued", JOB_ID)
+    assert transcript.lease is None
+
+
+def test_a_row_that_a_worker_submits_at_this_moment_is_left_to_it(both, vendors):
+    lease, until = uuid4(), timezone.now() + timedelta(seconds=30)
+    transcript = a_transcript("submitting", lease=lease, leased_until=until)
+    lists(both, vendors, listed_job(status="completed"))
+
+    rows, _ = table()
+
+    transcript.refresh_from_db()
+    assert rows["Jobs at AssemblyAI"] == (1, 0, 0)
+    assert (transcript.lease, transcript.status) == (lease, "submitting")
+
+
+def test_a_list_that_fails_while_a_job_is_adopted_leaves_the_row_as_it_was(
+    both, vendors
+):
+    later = timezone.now() + timedelta(minutes=10)
+    transcript = a_transcript("lost", next_attempt_at=later, attempts=3)
+    both.mock.get(CALLS, json=load("twilio/calls", calls=[]))
+    both.mock.get(RECORDINGS, json=load("twilio/recordings", recordings=[]))
+    job = listed_job(status="completed")
+    both.mock.get(TRANSCRIPT, json=load("assemblyai/list", transcripts=[job]))
+    both.mock.get(TRANSCRIPT, json=load("assemblyai/list"))
+    both.mock.get(TRANSCRIPT, status=503)
+
+    with pytest.raises(CommandError, match="Stopped half-way"):
+        table()
+
+    transcript.refresh_from_db()
+    assert (transcript.lease, transcript.attempts) == (None, 3)
+    assert seconds_until_next_attempt(transcript) > 590
 
 
 def test_what_was_not_made_from_here_is_left_alone_and_said(both):
@@ -142,6 +311,41 @@ def test_with_all_the_accounts_other_recordings_are_taken_in_behind_todays(
     assert rows["Recordings at Twilio"] == (1, 1, 1)
     assert transcript.recording.call.sid == CALL_SID
     assert transcript.priority < 0
+
+
+def test_a_recording_whose_call_is_gone_at_twilio_is_passed_over(both, vendors):
+    gone = "CA" + "9" * 32
+    theirs = [
+        load("twilio/recording", sid="RE" + "8" * 32, call_sid=gone),
+        load("twilio/recording", sid="RE" + "7" * 32, call_sid=None),
+        load("twilio/recording"),
+    ]
+    both.have(recordings=theirs)
+    vendors.get(CALL.replace(CALL_SID, gone), **refusal(20404, 404))
+    vendors.get(CALL, json=load("twilio/call", status="completed"))
+
+    rows, rest = table("--all", "--limit", "1")
+
+    assert rows["Recordings at Twilio"] == (3, 1, 1)
+    assert Recording.objects.get().sid == RECORDING_SID
+    assert "2 of these were not made from here" in rest
+
+
+def test_a_call_of_theirs_is_stored_with_its_recording_or_not_at_all(
+    both, vendors, monkeypatch
+):
+    """Killed in between: the next run must find neither, not a call of today's."""
+    both.have(recordings=[load("twilio/recording")])
+    vendors.get(CALL, json=load("twilio/call", status="completed"))
+
+    def killed(*args):
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr(Recording, "record", killed)
+    with pytest.raises(KeyboardInterrupt):
+        table("--all")
+
+    assert not Call.objects.exists()
 
 
 def test_no_more_than_the_limit_is_taken_in(both, vendors):

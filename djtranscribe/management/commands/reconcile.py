@@ -2,25 +2,32 @@ import re
 from collections.abc import Iterable, Iterator
 from datetime import datetime, timedelta
 from typing import Any, TypeVar
+from uuid import uuid4
 
 from django.conf import settings
 from django.core.management.base import BaseCommand, CommandError, CommandParser
+from django.db import transaction
 from django.utils import timezone
 
 from caller import twilio_client
 from caller.models import Call, Recording
 from caller.tasks import ask_twilio
 from caller.twilio_client import CallState, RecordingState
+from caller.twilio_errors import NOT_FOUND, TwilioError
 from djtranscribe.errors import VendorError
 from djtranscribe.logs import quiet
+from djtranscribe.models import WebhookDelivery
 from transcription import assemblyai_client
-from transcription.models import Transcript
-from transcription.tasks import advance, start
+from transcription.models import LeaseLost, Transcript
+from transcription.receivers import transcribe
+from transcription.tasks import advance, find_orphan, keep_job
 
 UNITS = {"h": timedelta(hours=1), "d": timedelta(days=1), "w": timedelta(weeks=1)}
 BAR = 24
 # The calls of today go first.
 LOW_PRIORITY = -50
+# Here a job may exist that the row does not know.
+UNANSWERED = (Transcript.Status.SUBMITTING, Transcript.Status.LOST)
 
 Item = TypeVar("Item")
 
@@ -41,7 +48,8 @@ class Command(BaseCommand):
     help = (
         "Compare with what Twilio and AssemblyAI have, and mend what is missing here: "
         "states of calls, recordings, results. Run twice, it mends nothing the second "
-        "time. With --all it also takes in recordings that were not made from here."
+        "time. With --all it also takes in recordings that were not made from here. "
+        "What was deleted here on purpose is not brought back."
     )
 
     def add_arguments(self, parser: CommandParser) -> None:
@@ -103,16 +111,24 @@ class Command(BaseCommand):
                 row.found(mended=not differs(known, news))
 
     def recordings(self, row: Row, begin: datetime, take_in: int) -> None:
+        told = told_before()
         for news in self.each(row, twilio_client.recordings_since(begin)):
             known = Recording.objects.filter(sid=news.sid).first()
             if known and (known.is_finished or known.status == news.status):
+                continue
+            if not known and news.sid in told:
+                # Somebody deleted it here: words that must not come back.
                 continue
             call = Call.objects.filter(sid=news.call_sid).first()
             if call:
                 row.found(mended=bool(Recording.record(news, call)))
             elif take_in > 0 and news.status == Recording.Status.COMPLETED:
+                theirs = call_at_twilio(news)
+                if theirs is None:
+                    row.foreign += 1
+                    continue
                 take_in -= 1
-                row.found(mended=bool(take_over(news, begin)))
+                row.found(mended=bool(take_over(news, theirs, begin)))
             else:
                 row.foreign += 1
 
@@ -121,19 +137,25 @@ class Command(BaseCommand):
             status=Recording.Status.COMPLETED, created_at__gte=begin
         )
         row.compared = completed.count()
-        for recording in completed.filter(transcripts=None):
-            start(recording)
-            row.found(mended=True)
+        # Twilio's audio is fetched for a transcript only: where it is stored and has
+        # none, somebody deleted that.
+        never_had_one = completed.filter(transcripts=None, fetched_at=None)
+        for pk in list(never_had_one.values_list("pk", flat=True)):
+            if start_once(pk):
+                row.found(mended=True)
 
     def jobs(self, row: Row, begin: datetime) -> None:
         for job in self.each(row, assemblyai_client.list_jobs(begin)):
             ours = Transcript.objects.filter(assemblyai_id=job["id"]).first()
             if ours is None:
-                lost = (Transcript.Status.SUBMITTING, Transcript.Status.LOST)
-                waiting = Transcript.objects.filter(status__in=lost)
-                ours = waiting.filter(audio_url=job.get("audio_url")).first()
-            if ours is None:
-                row.foreign += 1
+                waiting = Transcript.objects.filter(status__in=UNANSWERED)
+                lost = waiting.filter(audio_url=job.get("audio_url")).first()
+                if lost is None:
+                    row.foreign += 1
+                elif adopted(lost):
+                    if job.get("status") in Transcript.FINISHED:
+                        advance.call(lost.pk)
+                    row.found(mended=True)
             elif not ours.is_finished and job.get("status") in Transcript.FINISHED:
                 unfinished = Transcript.objects.unfinished().filter(pk=ours.pk)
                 unfinished.update(next_attempt_at=timezone.now())
@@ -184,20 +206,84 @@ def differs(call: Call, news: CallState) -> bool:
     return is_behind or (news.price is not None and call.price != news.price)
 
 
-def take_over(news: RecordingState, begin: datetime) -> Recording | None:
-    """A recording that was not made from here: its call becomes a row, too."""
-    state = twilio_client.fetch_call(news.call_sid)
-    call = Call(
-        sid=state.sid,
-        to=state.to[:16],
-        from_number=settings.TWILIO_PHONE_NUMBER,
-        status=state.status[:20],
-        next_check_at=None,
-        # Not today's: it uses up no limit of today.
-        created_at=state.created_at or begin,
+def told_before() -> set[str]:
+    """The SIDs of recordings that Twilio told us of, and that we stored then."""
+    accepted = WebhookDelivery.objects.filter(
+        kind="twilio-recording", verdict=WebhookDelivery.Verdict.ACCEPTED
     )
-    if not call.is_finished:
+    return set(accepted.values_list("body__RecordingSid", flat=True))
+
+
+def call_at_twilio(news: RecordingState) -> CallState | None:
+    """The call of a recording that was not made from here; None if there is none."""
+    if not twilio_client.CALL_SID.fullmatch(news.call_sid):
+        # A conference's, or a video room's.
         return None
-    call.save()
-    call.apply(state)
-    return Recording.record(news, call, LOW_PRIORITY)
+    try:
+        return twilio_client.fetch_call(news.call_sid)
+    except TwilioError as error:
+        if error.code == NOT_FOUND:
+            # Deleted there; its recording stayed.
+            return None
+        raise
+
+
+def take_over(
+    news: RecordingState, state: CallState, begin: datetime
+) -> Recording | None:
+    """A recording that was not made from here: its call becomes a row, too."""
+    if state.status not in Call.FINISHED:
+        return None
+    # Both or neither: a call alone would look like one of ours when this runs again.
+    with transaction.atomic():
+        call, _ = Call.objects.get_or_create(
+            sid=state.sid,
+            defaults={
+                "to": state.to[:16],
+                "from_number": settings.TWILIO_PHONE_NUMBER,
+                "status": state.status,
+                "next_check_at": None,
+                # Not today's: it uses up no limit of today.
+                "created_at": state.created_at or begin,
+            },
+        )
+        call.apply(state)
+        return Recording.record(news, call, LOW_PRIORITY)
+
+
+def start_once(pk: int) -> bool:
+    """A transcript for a recording that has none; of two who see that, one starts it.
+
+    With it the call's keyword list, as if the recording had been told just now.
+    """
+    with transaction.atomic():
+        recording = Recording.objects.select_for_update().filter(pk=pk).first()
+        if recording is None or recording.transcripts.exists():
+            return False
+        transcribe(recording=recording, priority=0)
+    return True
+
+
+def adopted(transcript: Transcript) -> bool:
+    """Give a row whose request got no answer its job, unless a worker is at it.
+
+    Claimed whether it is due or not: nothing is cut short of what it waits for, since
+    its job is listed already.
+    """
+    now, lease = timezone.now(), uuid4()
+    lasts = timedelta(seconds=settings.LEASE_SECONDS)
+    rows = Transcript.objects.filter(pk=transcript.pk)
+    free = rows.filter(status__in=UNANSWERED).unclaimed(now)
+    if not free.update(lease=lease, leased_until=now + lasts):
+        return False
+    transcript = rows.get()
+    try:
+        job = find_orphan(transcript)
+        if job:
+            keep_job(transcript, job, wait=timedelta())
+        return bool(job)
+    except LeaseLost:
+        return False
+    finally:
+        # Without its job it waits on as before.
+        rows.filter(lease=lease).update(lease=None, leased_until=None)
