@@ -1,5 +1,6 @@
 """What is stored as audio, and what is not although it came as such."""
 
+import gzip
 import hashlib
 
 import pytest
@@ -88,6 +89,38 @@ def test_a_download_that_ends_early_is_not_stored(vendors, media):
     recording = a_recording()
     longer = {"Content-Length": str(len(wav()) + 1)}
     vendors.get(MEDIA, body=wav(), headers=longer, auto_calculate_content_length=False)
+
+    with pytest.raises(TwilioError):
+        fetched(recording)
+
+    assert not Recording.objects.get().audio
+    assert not list(media.rglob("*"))
+
+
+def test_the_audio_is_asked_for_unpacked(vendors):
+    asked = vendors.get(MEDIA, body=wav())
+
+    fetched(a_recording())
+
+    assert asked.calls[0].request.headers["Accept-Encoding"] == "identity"
+
+
+def test_audio_that_is_packed_all_the_same_is_taken_whatever_length_it_has(vendors):
+    packed = gzip.compress(wav())
+    headers = {"Content-Encoding": "gzip", "Content-Length": str(len(packed))}
+    vendors.get(
+        MEDIA, body=packed, headers=headers, auto_calculate_content_length=False
+    )
+
+    recording = fetched(a_recording())
+
+    assert recording.sha256 == hashlib.sha256(wav()).hexdigest()
+
+
+def test_packed_audio_that_ends_early_is_not_stored(vendors, media):
+    recording = a_recording()
+    packed = gzip.compress(wav())[:-100]
+    vendors.get(MEDIA, body=packed, headers={"Content-Encoding": "gzip"})
 
     with pytest.raises(TwilioError):
         fetched(recording)

@@ -84,6 +84,54 @@ def test_a_call_whose_webhooks_were_lost_is_brought_up_to_date(vendors):
     assert Transcript.objects.get().recording == call.recordings.get()
 
 
+def test_words_and_numbers_that_fit_no_column_are_cut_or_left_out(vendors):
+    """PostgreSQL refuses such a row, each time that it is asked about."""
+    call = overdue(a_call(sid=CALL_SID, status="in-progress"))
+    odd = {"price": "1234567.5", "price_unit": "U\0SDollars", "duration": "9" * 12}
+    vendors.get(CALL, json=load("twilio/call", status="completed", **odd))
+    news = {"source": "x" * 60, "duration": "²", "channels": "2" * 12}
+    vendors.get(RECORDINGS, **recordings(load("twilio/recording", **news)))
+
+    checked(call)
+
+    recording = Recording.objects.get()
+    assert (call.status, call.price_unit) == ("completed", "")
+    assert (call.price, call.duration_seconds) == (None, None)
+    assert (recording.source, recording.status) == ("x" * 40, "completed")
+    assert (recording.duration_seconds, recording.channels) == (None, None)
+
+
+@pytest.mark.parametrize("word", ["x" * 30, "in\0vented", "in\ud83dvented"])
+def test_a_status_that_twilio_invents_is_kept_as_far_as_it_fits(vendors, word):
+    call = overdue(a_call(sid=CALL_SID, status="ringing"))
+    vendors.get(CALL, json=load("twilio/call", status=word))
+
+    checked(call)
+
+    assert call.status in ("x" * 20, "invented")
+
+
+@pytest.mark.parametrize("price", ["free", "NaN", "-Infinity", "1e9", [], {}])
+def test_a_price_that_is_none_leaves_the_price_open(vendors, price):
+    call = overdue(a_call(sid=CALL_SID, status="in-progress"))
+    vendors.get(CALL, json=load("twilio/call", status="completed", price=price))
+    vendors.get(RECORDINGS, **recordings())
+
+    checked(call)
+
+    assert (call.status, call.price) == ("completed", None)
+
+
+@pytest.mark.parametrize("body", ["[]", "null", "1", '{"calls": [1]}', '{"calls": 1}'])
+def test_an_answer_of_another_shape_changes_nothing(vendors, body):
+    call = overdue(a_call(status="unknown"))
+    vendors.get(CALLS, body=body, content_type="application/json")
+
+    checked(call)
+
+    assert call.status == "unknown"
+
+
 def test_asking_twice_makes_no_second_transcript(vendors):
     call = a_call(sid=CALL_SID, status="ringing")
     vendors.get(CALL, json=load("twilio/call", status="completed"))

@@ -6,7 +6,7 @@ import requests
 
 from caller.models import Call
 
-from .twilio import CALLS, DIAL, refusal
+from .twilio import CALL_SID, CALLS, DIAL, refusal
 
 pytestmark = pytest.mark.django_db
 
@@ -37,6 +37,21 @@ LOST = [
     ({"body": requests.ReadTimeout("slow")}, "did not answer in time"),
     ({"body": requests.ConnectionError("reset by peer")}, "did not answer in time"),
     ({"body": "<html>hotel login</html>", "status": 200}, "could not be understood"),
+    *(
+        ({"body": body, "status": 201}, "could not be understood")
+        for body in (
+            "[]",
+            "[1]",
+            "null",
+            '"x"',
+            "1",
+            "{}",
+            '{"sid": null}',
+            '{"sid": 1}',
+            '{"sid": "CA1"}',
+            f'{{"sid": "{CALL_SID}", "date_created": 5}}',
+        )
+    ),
 ]
 
 
