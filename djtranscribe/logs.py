@@ -2,8 +2,10 @@
 
 import logging
 import re
+import traceback
 from collections.abc import Iterator
 from contextlib import contextmanager
+from typing import Any
 
 DIALLED = re.compile(r"/dial/[^\s\"']*")
 # Numbers and words that somebody looks for.
@@ -33,7 +35,45 @@ class NoNumbers(logging.Filter):
     looked for stands behind a question mark, and any may be made up."""
 
     def filter(self, record: logging.LogRecord) -> bool:
+        if isinstance(record.args, tuple):
+            # Django names an exception in its line as well as below it.
+            record.args = tuple(
+                named(arg) if isinstance(arg, BaseException) else arg
+                for arg in record.args
+            )
         message = DIALLED.sub("/dial/…", record.getMessage())
         record.msg = GUESSED.sub("…", ASKED.sub(r"\1?…", message))
         record.args = ()
         return True
+
+
+class Line(logging.Formatter):
+    """Of an exception its type and its place. What it says may be anybody's: PostgreSQL
+    quotes the row that it refuses, Python the text that it cannot read."""
+
+    def format(self, record: logging.LogRecord) -> str:
+        # Another handler may have written it out in full, and left it there.
+        record.exc_text = None
+        return super().format(record)
+
+    def formatException(self, ei: Any) -> str:  # noqa: N802 - logging calls it so
+        error: BaseException | None = ei[1]
+        told: list[BaseException] = []
+        while error and error not in told:
+            told.append(error)
+            context = None if error.__suppress_context__ else error.__context__
+            error = error.__cause__ or context
+        return "\n".join(
+            "".join(traceback.format_tb(each.__traceback__)) + named(each)
+            for each in reversed(told)
+        )
+
+
+def named(error: BaseException) -> str:
+    """`django.db.utils.DataError`, and the number that its kind has, if one has."""
+    kind = type(error)
+    name = f"{kind.__module__}.{kind.__qualname__}".removeprefix("builtins.")
+    for number in ("sqlstate", "sqlite_errorname", "errno"):
+        if known := getattr(error, number, None):
+            return f"{name} ({known})"
+    return name

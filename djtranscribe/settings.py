@@ -277,6 +277,7 @@ LOGGING: dict[str, Any] = {
     "filters": {"no-numbers": {"()": "djtranscribe.logs.NoNumbers"}},
     "formatters": {
         "line": {
+            "()": "djtranscribe.logs.Line",
             "format": "time={asctime} level={levelname} logger={name} {message}",
             "style": "{",
         }
@@ -292,6 +293,8 @@ LOGGING: dict[str, Any] = {
         name: {"handlers": ["console"], "level": "INFO", "propagate": False}
         for name in ("caller", "transcription", "djtranscribe", "django")
     },
+    # Whoever else speaks up, the tasks' engine above all: with the same filter.
+    "root": {"handlers": ["console"], "level": "WARNING"},
 }
 # With the console's line instead of Django's own, which has no filter.
 LOGGING["loggers"]["django.server"] = LOGGING["loggers"]["django"]

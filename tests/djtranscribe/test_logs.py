@@ -1,11 +1,18 @@
 """What an operator dials is nobody's business but his: no log has it."""
 
+import errno
 import logging
+from io import StringIO
 
 import pytest
+from django.db import DataError, connection, transaction
+from django.db.models import Value
 
-from djtranscribe.logs import NoNumbers
+from djtranscribe.logs import Line, NoNumbers
 from tests.caller.twilio import DIAL
+from tests.transcription.assemblyai import a_transcript
+from transcription import tasks
+from transcription.models import Transcript
 
 pytestmark = pytest.mark.django_db
 
@@ -49,3 +56,124 @@ def test_a_refused_number_does_not_reach_the_console(browser, capfd):
     browser.get("/dial/0415555123499/")
 
     assert "0415555123499" not in "".join(capfd.readouterr())
+
+
+SECRET = "Please call +14155551234 about my heart"
+
+
+@pytest.fixture
+def console(monkeypatch):
+    """What is written to the console, by whatever logger."""
+    handlers = logging.getLogger("django").handlers
+    ours = next(each for each in handlers if isinstance(each.formatter, Line))
+    assert ours in logging.getLogger().handlers
+    written = StringIO()
+    monkeypatch.setattr(ours, "stream", written)
+    return written
+
+
+def refused_row(*args):
+    """PostgreSQL's way to quote a row that it refuses."""
+    raise DataError(f"value too long\nDETAIL:  Failing row contains ({SECRET}).")
+
+
+def caught(function):
+    try:
+        function()
+    except Exception as error:
+        return error
+
+
+def written_out(error):
+    record = logging.LogRecord("x", 40, "", 0, "step=%s", ("fetch",), None)
+    record.exc_info = (type(error), error, error.__traceback__)
+    record.exc_text = f"as another handler has it: {error}"
+    NoNumbers().filter(record)
+    return Line().format(record)
+
+
+def test_of_an_exception_its_type_and_place_are_written_and_not_what_it_says():
+    def chained():
+        try:
+            refused_row()
+        except DataError as error:
+            raise ValueError(SECRET) from error
+
+    text = written_out(caught(chained))
+
+    assert SECRET not in text
+    assert text.startswith("step=fetch\n")
+    assert "django.db.utils.DataError\n" in text
+    assert "in refused_row\n" in text
+    assert text.endswith("\nValueError")
+
+
+def test_an_exception_amid_another_is_written_after_it():
+    def amid():
+        try:
+            refused_row()
+        except DataError:
+            int(SECRET)
+
+    text = written_out(caught(amid))
+
+    assert SECRET not in text
+    assert text.index("DataError") < text.index("ValueError")
+
+
+def test_the_number_that_an_exception_has_is_kept():
+    full = OSError(errno.ENOSPC, "No space left on device", SECRET)
+
+    text = written_out(full)
+
+    assert text == f"step=fetch\nOSError ({errno.ENOSPC})"
+
+
+def test_what_the_database_really_says_of_words_is_not_written():
+    words = Transcript.objects.annotate(said=Value(SECRET))
+
+    def asked():
+        with transaction.atomic():
+            a_transcript()
+            # A function that neither database has.
+            list(words.extra(select={"x": f"nowhere('{SECRET}')"}))
+
+    text = written_out(caught(asked))
+
+    assert SECRET not in text
+    assert "django.db.utils." in text
+    kept = {"sqlite": "SQLITE_ERROR", "postgresql": "42883"}
+    assert kept[connection.vendor] in text
+
+
+@pytest.mark.django_db(transaction=True)
+def test_a_task_that_fails_is_written_by_the_engine_without_its_words(
+    console, monkeypatch, work
+):
+    monkeypatch.setattr(tasks, "take_step", refused_row)
+    tasks.announce(a_transcript("queued").pk)
+
+    work()
+
+    line = console.getvalue()
+    assert "level=ERROR logger=django_tasks Task id=" in line
+    assert "django.db.utils.DataError" in line
+    assert SECRET not in line
+    assert "555" not in line
+
+
+@pytest.mark.django_db(transaction=True)
+def test_a_message_that_cannot_be_sent_is_written_without_the_row(console):
+    transaction.on_commit(refused_row, robust=True)
+
+    line = console.getvalue()
+    assert (
+        "Error calling refused_row in on_commit() (django.db.utils.DataError)" in line
+    )
+    assert SECRET not in line
+
+
+def test_a_library_that_warns_is_filtered_too(console):
+    logging.getLogger("somebody.else").warning("GET %s", DIAL)
+
+    assert "level=WARNING logger=somebody.else GET /dial/…" in console.getvalue()
