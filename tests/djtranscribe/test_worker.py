@@ -10,6 +10,7 @@ import time
 from datetime import timedelta
 
 import pytest
+from django.db import OperationalError
 from django.utils import timezone
 from django_tasks_db.models import DBTaskResult
 
@@ -143,6 +144,66 @@ def test_a_back_fill_that_waits_keeps_no_sweep_from_todays_calls():
 
     assert messages(check_call).count() == 1
     assert messages(advance).count() == 1
+
+
+class Unforeseen(Exception):
+    pass
+
+
+def refuses(*args):
+    raise Unforeseen("secret words")
+
+
+@pytest.mark.django_db(transaction=True)
+@pytest.mark.parametrize(
+    ("kind", "other"), [("caller", "transcription"), ("transcription", "caller")]
+)
+def test_what_fails_in_one_sweep_keeps_the_other_from_nothing(
+    monkeypatch, caplog, kind, other
+):
+    swept = []
+    monkeypatch.setattr(f"{kind}.tasks.sweep", refuses)
+    monkeypatch.setattr(f"{other}.tasks.sweep", lambda: swept.append(other))
+
+    waited = looked_after()
+
+    assert swept == [other]
+    assert waited == 1
+    assert "=failed unforeseen" in caplog.text
+
+
+@pytest.mark.django_db(transaction=True)
+def test_after_a_night_without_a_fault_it_looks_again_when_it_should(settings):
+    settings.SWEEP_SECONDS = 7
+
+    assert looked_after() == 7
+
+
+@pytest.mark.django_db(transaction=True)
+@pytest.mark.parametrize("error", [Unforeseen, OperationalError])
+def test_a_thread_goes_on_whatever_happens(monkeypatch, caplog, error):
+    stopping, runs = threading.Event(), []
+
+    def run(*args):
+        runs.append(1)
+        if len(runs) < 3:
+            raise error("secret words")
+        stopping.set()
+        return 0
+
+    monkeypatch.setattr(command, "AGAIN_SECONDS", 0)
+    monkeypatch.setattr(command, "NOTIFY_SECONDS", 0)
+    monkeypatch.setattr(command.Engine, "run", run)
+    monkeypatch.setattr("transcription.notifications.deliver", run)
+    command.work(stopping)
+    worked = len(runs)
+    stopping.clear()
+    runs.clear()
+    command.notify(stopping, "webhook")
+
+    assert (worked, len(runs)) == (3, 3)
+    assert caplog.text.count("work=failed") == 2
+    assert caplog.text.count("notify=failed") == 2
 
 
 @pytest.mark.django_db(transaction=True)

@@ -8,6 +8,7 @@ import logging
 import signal
 import threading
 import time
+from contextlib import suppress
 from datetime import timedelta
 from typing import Any
 
@@ -29,6 +30,7 @@ from transcription.models import Notification
 logger = logging.getLogger("djtranscribe.worker")
 
 IDLE_SECONDS = 0.25  # between two looks for a message
+AGAIN_SECONDS = 1  # after what nobody foresaw
 NOTIFY_SECONDS = 1  # between two looks for a notification
 STOP_SECONDS = 16  # what is left to an attempt when the worker is told to stop
 PRUNE_SECONDS = 3600
@@ -106,16 +108,16 @@ class Engine(Worker):
 
 
 def work(stopping: threading.Event) -> None:
-    """Work until told to stop, and start again when the database was away."""
+    """Work until told to stop, and start again whatever happened: a thread that ends
+    leaves a process that looks alive."""
     while not stopping.is_set():
         try:
             Engine(stopping).run()
-        except Error:
+        except Exception as error:
             # A long lock or a cut connection: the engine gives up, we do not.
-            logger.exception("database=away")
-            stopping.wait(1)
-        finally:
-            connection.close()
+            survive("work", error)
+            stopping.wait(AGAIN_SECONDS)
+    hang_up()
 
 
 def notify(stopping: threading.Event, kind: str) -> None:
@@ -123,31 +125,66 @@ def notify(stopping: threading.Event, kind: str) -> None:
     while not stopping.is_set():
         try:
             notifications.deliver(kind, stopping.is_set)
-        except Error:
-            logger.exception("notify=failed database=away")
-            connection.close()
+        except Exception as error:
+            survive("notify", error)
         stopping.wait(NOTIFY_SECONDS)
-    connection.close()
+    hang_up()
 
 
 def look_after(stopping: threading.Event) -> None:
     """Sweep until told to stop."""
-    pruned_at = 0.0
+    pruned_at: float | None = None
     while not stopping.is_set():
-        try:
-            if not has_backlog(caller.tasks.check_call):
-                caller.tasks.sweep()
-            if not has_backlog(transcription.tasks.advance):
-                transcription.tasks.sweep()
-            if time.monotonic() - pruned_at > PRUNE_SECONDS or not pruned_at:
-                call_command("prune_db_task_results", min_age_days=1, verbosity=0)
-                WebhookDelivery.objects.prune(KEEP_DELIVERIES)
-                Notification.objects.prune(KEEP_DELIVERIES)
-                pruned_at = time.monotonic()
-        except Error:
-            logger.exception("sweep=failed database=away")
-            connection.close()
-        stopping.wait(settings.SWEEP_SECONDS)
+        wait = settings.SWEEP_SECONDS
+        steps = [sweep_calls, sweep_transcripts]
+        if pruned_at is None or time.monotonic() - pruned_at > PRUNE_SECONDS:
+            pruned_at = time.monotonic()
+            steps += PRUNING
+        for step in steps:
+            # Each for itself: what keeps failing must not keep the others from it.
+            try:
+                step()
+            except Exception as error:
+                survive(step.__name__, error)
+                wait = AGAIN_SECONDS
+        stopping.wait(wait)
+
+
+def survive(what: str, error: Exception) -> None:
+    why = "database=away" if isinstance(error, Error) else "unforeseen"
+    # Its type and its place; what it says may be somebody's words (djtranscribe.logs).
+    logger.error("%s=failed %s", what, why, exc_info=error)
+    hang_up()
+
+
+def hang_up() -> None:
+    with suppress(Exception):
+        connection.close()
+
+
+def sweep_calls() -> None:
+    if not has_backlog(caller.tasks.check_call):
+        caller.tasks.sweep()
+
+
+def sweep_transcripts() -> None:
+    if not has_backlog(transcription.tasks.advance):
+        transcription.tasks.sweep()
+
+
+def prune_messages() -> None:
+    call_command("prune_db_task_results", min_age_days=1, verbosity=0)
+
+
+def prune_deliveries() -> None:
+    WebhookDelivery.objects.prune(KEEP_DELIVERIES)
+
+
+def prune_notifications() -> None:
+    Notification.objects.prune(KEEP_DELIVERIES)
+
+
+PRUNING = [prune_messages, prune_deliveries, prune_notifications]
 
 
 def has_backlog(task: Task[Any, Any]) -> bool:
