@@ -2,7 +2,9 @@
 
 import hashlib
 from collections.abc import Callable, Iterable, Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
+from pathlib import PurePosixPath
+from secrets import token_hex
 from typing import IO, Any
 
 import requests
@@ -12,6 +14,8 @@ from django.core.files.uploadedfile import TemporaryUploadedFile
 CHUNK_BYTES = 256 * 1024
 KEEP_ALIVE_BYTES = 1024 * 1024
 TIMEOUT_SECONDS = (5, 30)  # to connect, between two bytes
+# How a download is called until it is whole: see caller.leftovers.
+TEMPORARY = ".djtranscribe-audio"
 
 # How files that AssemblyAI takes begin: suffix, offset, bytes.
 BEGINNINGS = [
@@ -88,7 +92,7 @@ def checked_file(
 ) -> Iterator[tuple[TemporaryUploadedFile, str]]:
     """A temporary file with all chunks, and its SHA-256. Raises NotAudio."""
     digest = hashlib.sha256()
-    with TemporaryUploadedFile("audio", None, None, None) as file:
+    with TemporaryUploadedFile(f"x{TEMPORARY}", None, None, None) as file:
         for chunk in chunks:
             digest.update(chunk)
             file.write(chunk)
@@ -106,12 +110,18 @@ def checked_file(
 
 
 def kept_whole(storage: Storage, name: str, file: TemporaryUploadedFile) -> str:
-    """The name under which the file is kept. Raises OSError and leaves no half file."""
-    name = storage.get_available_name(name)
+    """The name under which the file is kept: this one, and what nobody else can have.
+
+    Raises OSError and leaves no half file; nor does it touch the file of another who
+    stores the same recording at this moment.
+    """
+    path = PurePosixPath(name)
+    name = str(path.with_name(f"{path.stem}-{token_hex(4)}{path.suffix}"))
     try:
         return storage.save(name, file)
-    except OSError:
-        storage.delete(name)
+    except BaseException:
+        with suppress(OSError):
+            storage.delete(name)
         raise
 
 

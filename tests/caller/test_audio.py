@@ -2,9 +2,11 @@
 
 import gzip
 import hashlib
+import re
 
 import pytest
 import requests
+from django.core.files.storage import FileSystemStorage
 
 from caller import audio
 from caller.models import Recording
@@ -164,7 +166,40 @@ def test_what_assemblyai_takes_is_taken_and_named_for_what_it_is(
 
     recording = fetched(a_recording())
 
-    assert recording.audio.name == f"recordings/{RECORDING_SID}{suffix}"
+    name = rf"recordings/{RECORDING_SID}-[0-9a-f]{{8}}\{suffix}"
+    assert re.fullmatch(name, recording.audio.name)
+
+
+class Full(FileSystemStorage):
+    """Another worker stores the same recording before this disk is full."""
+
+    faster = None
+
+    def _save(self, name, content):
+        half = super()._save(name, content)
+        if not self.faster:
+            return half
+        self.faster()
+        raise OSError(28, "No space left on device")
+
+
+def test_a_full_disk_takes_no_file_from_who_stored_the_same_recording(
+    media, monkeypatch
+):
+    storage = Full()
+    monkeypatch.setattr(Recording.audio.field, "storage", storage)
+    recording = a_recording()
+
+    def other_worker():
+        storage.faster = None
+        Recording.objects.get().store_audio([wav()])
+
+    storage.faster = other_worker
+    with pytest.raises(OSError, match="No space"):
+        recording.store_audio([wav()])
+
+    (stored,) = media.rglob("*.wav")
+    assert Recording.objects.get().audio.path == str(stored)
 
 
 def test_audio_that_is_not_ready_yet_heals(vendors):

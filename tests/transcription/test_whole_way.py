@@ -131,8 +131,8 @@ def test_the_audio_that_is_uploaded_is_the_audio_that_twilio_sent(
 
     recording = Recording.objects.get()
     assert uploaded == [audio]
-    assert (media / "recordings" / f"{RECORDING_SID}.wav").read_bytes() == audio
-    assert recording.filename == f"{RECORDING_SID}.wav"
+    assert (media / "recordings" / recording.filename).read_bytes() == audio
+    assert recording.filename.startswith(f"{RECORDING_SID}-")
 
 
 def test_the_recording_and_its_transcript_are_stored_both_or_neither(
