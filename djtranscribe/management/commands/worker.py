@@ -16,6 +16,7 @@ from django.conf import settings
 from django.core.management import call_command
 from django.core.management.base import BaseCommand, CommandParser
 from django.db import Error, connection
+from django.utils import timezone
 from django.utils.crypto import get_random_string
 from django_tasks.base import Task
 from django_tasks_db.management.commands.db_worker import Worker
@@ -23,6 +24,7 @@ from django_tasks_db.models import DBTaskResult
 
 import caller.tasks
 import transcription.tasks
+from caller import leftovers
 from djtranscribe.models import WebhookDelivery
 from transcription import notifications
 from transcription.models import Notification
@@ -36,6 +38,7 @@ STOP_SECONDS = 16  # what is left to an attempt when the worker is told to stop
 PRUNE_SECONDS = 3600
 BACKLOG = 200
 KEEP_DELIVERIES = timedelta(days=30)
+KEEP_LEFTOVERS = timedelta(days=1)
 
 
 class Command(BaseCommand):
@@ -184,7 +187,13 @@ def prune_notifications() -> None:
     Notification.objects.prune(KEEP_DELIVERIES)
 
 
-PRUNING = [prune_messages, prune_deliveries, prune_notifications]
+def prune_files() -> None:
+    old = timezone.now() - KEEP_LEFTOVERS
+    leftovers.delete_recordings(old)
+    leftovers.delete_temporary(old)
+
+
+PRUNING = [prune_messages, prune_deliveries, prune_notifications, prune_files]
 
 
 def has_backlog(task: Task[Any, Any]) -> bool:
