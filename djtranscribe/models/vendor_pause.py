@@ -15,11 +15,14 @@ PROBE_AFTER = timedelta(seconds=30)
 
 class VendorPauseQuerySet(models.QuerySet["VendorPause"]):
     @contextmanager
-    def asking(self, vendor: str) -> Iterator[None]:
+    def asking(self, vendor: str, what: str = "") -> Iterator[None]:
         """Around each request of a worker: none while the vendor is paused.
 
         Raises a VendorError with `account` then. One that the vendor itself raises
         begins a pause; a request that succeeds ends it.
+
+        what: a word for requests that may be refused while others are granted, as
+        what costs money is without any. A pause that began with one ends with one.
         """
         pause = self.filter(vendor=vendor).first()
         if pause and not pause.lets_through():
@@ -28,17 +31,19 @@ class VendorPauseQuerySet(models.QuerySet["VendorPause"]):
             yield
         except VendorError as error:
             if error.account:
-                self.begin(error)
+                self.begin(error, what)
             raise
         if pause:
-            pause.delete()
+            proven = self.filter(pk=pause.pk, refused__in={"", what})
+            if not proven.delete()[0]:
+                pause.let_next_through()
 
-    def begin(self, error: VendorError) -> None:
+    def begin(self, error: VendorError, what: str = "") -> None:
         """Our account is at fault: nothing of this vendor's can go on until mended."""
         probe_at = timezone.now() + PROBE_AFTER
         self.update_or_create(
             vendor=error.vendor,
-            defaults={"reason": error.message, "probe_at": probe_at},
+            defaults={"reason": error.message, "refused": what, "probe_at": probe_at},
         )
 
 
@@ -50,6 +55,8 @@ class VendorPause(models.Model):
 
     vendor = models.CharField(max_length=20, unique=True)
     reason = models.TextField()
+    # See `asking`; empty for what any request proves mended.
+    refused = models.CharField(max_length=20, blank=True, default="")
     since = models.DateTimeField(auto_now_add=True)
     probe_at = models.DateTimeField("next try")
 
@@ -68,4 +75,13 @@ class VendorPause(models.Model):
         # A time further away than any probe is a leftover of a clock put back.
         is_due = self.probe_at <= now or self.probe_at > now + PROBE_AFTER
         mine = VendorPause.objects.filter(pk=self.pk, probe_at=self.probe_at)
-        return is_due and bool(mine.update(probe_at=now + PROBE_AFTER))
+        next_at = now + PROBE_AFTER
+        if not (is_due and mine.update(probe_at=next_at)):
+            return False
+        self.probe_at = next_at
+        return True
+
+    def let_next_through(self) -> None:
+        """Ours proved nothing: the one that would need not wait for the next probe."""
+        mine = VendorPause.objects.filter(pk=self.pk, probe_at=self.probe_at)
+        mine.update(probe_at=timezone.now())

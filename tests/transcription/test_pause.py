@@ -1,19 +1,24 @@
 """A vendor refuses our account (key, balance): its work waits, and none of it fails."""
 
+from contextlib import suppress
 from datetime import timedelta
 
 import pytest
 from django.utils import timezone
 
 from caller import tasks
+from djtranscribe.errors import VendorError
 from djtranscribe.models import VendorPause
 from tests.caller.twilio import CALL, CALL_SID, MEDIA, a_call, a_recording, refusal
 from tests.data import load, wav
+from transcription.assemblyai_client import AssemblyAIError
 from transcription.models import Transcript
 
 from .assemblyai import JOB, TEXT, a_transcript, advanced, make_due
 
 pytestmark = pytest.mark.django_db
+
+asking = VendorPause.objects.asking
 
 
 def rows(count, status="queued"):
@@ -64,6 +69,63 @@ def test_a_pause_from_before_the_clock_was_put_back_lets_through():
     pause = VendorPause.objects.create(vendor="twilio", probe_at=future)
 
     assert pause.lets_through()
+
+
+@pytest.fixture
+def no_money():
+    """AssemblyAI refused a job, and it is time to try again."""
+    with suppress(VendorError), asking("assemblyai", "submit"):
+        raise AssemblyAIError("Please top it up.", permanent=True, account=True)
+    with pytest.raises(VendorError, match="top it up"), asking("assemblyai"):
+        pass
+    VendorPause.objects.update(probe_at=timezone.now())
+
+
+def test_without_money_a_look_at_a_job_ends_no_pause_and_delays_none(no_money):
+    for _ in range(3):
+        with asking("assemblyai"):
+            pass
+
+    assert VendorPause.objects.get().reason == "Please top it up."
+
+
+def test_once_there_is_money_the_next_job_ends_the_pause(no_money):
+    with asking("assemblyai"):
+        pass
+    with asking("assemblyai", "submit"):
+        pass
+
+    assert not VendorPause.objects.exists()
+
+
+def test_while_a_job_is_tried_again_nobody_else_asks(no_money):
+    with (
+        asking("assemblyai", "submit"),
+        pytest.raises(VendorError, match="top it up"),
+        asking("assemblyai"),
+    ):
+        pass
+
+
+def test_a_key_that_is_refused_amid_that_is_proven_mended_by_anything(no_money):
+    with suppress(VendorError), asking("assemblyai"):
+        raise AssemblyAIError("The key.", permanent=True, account=True)
+    VendorPause.objects.update(probe_at=timezone.now())
+
+    with asking("assemblyai"):
+        pass
+
+    assert not VendorPause.objects.exists()
+
+
+def test_a_pause_that_began_amid_a_look_is_not_ended_by_it():
+    VendorPause.objects.create(vendor="assemblyai", probe_at=timezone.now())
+
+    with asking("assemblyai"):
+        later = timezone.now() + timedelta(seconds=25)
+        VendorPause.objects.update(refused="submit", probe_at=later)
+
+    assert VendorPause.objects.get().probe_at == later
 
 
 def test_a_pause_of_twilio_does_not_hold_work_with_assemblyai(vendors):
