@@ -1,6 +1,7 @@
 """Audio files: what is one, and how it gets to us without filling the memory."""
 
 import hashlib
+import time
 from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager, suppress
 from pathlib import PurePosixPath
@@ -11,8 +12,10 @@ import requests
 from django.core.files.storage import Storage
 from django.core.files.uploadedfile import TemporaryUploadedFile
 
-CHUNK_BYTES = 256 * 1024
+# Small, for a sign of life where the network is slow, too.
+CHUNK_BYTES = 64 * 1024
 KEEP_ALIVE_BYTES = 1024 * 1024
+KEEP_ALIVE_SECONDS = 1
 TIMEOUT_SECONDS = (5, 30)  # to connect, between two bytes
 # How a download is called until it is whole: see caller.leftovers.
 TEMPORARY = ".djtranscribe-audio"
@@ -36,17 +39,31 @@ class NotAudio(Exception):
     """The message says what came instead."""
 
 
+class Pulse:
+    """A sign of life every megabyte or every second: a lease is renewed by it."""
+
+    def __init__(self, keep_alive: Callable[[], None]) -> None:
+        self.keep_alive = keep_alive
+        self.unreported = 0
+        self.reported_at = time.monotonic()
+
+    def passed(self, size: int) -> None:
+        self.unreported += size
+        now = time.monotonic()
+        is_long = now - self.reported_at >= KEEP_ALIVE_SECONDS
+        if self.unreported >= KEEP_ALIVE_BYTES or is_long:
+            self.unreported, self.reported_at = 0, now
+            self.keep_alive()
+
+
 def received(
     chunks: Iterable[bytes], keep_alive: Callable[[], None]
 ) -> Iterator[bytes]:
-    """The chunks, with a sign of life every megabyte (a lease is renewed by it)."""
-    unreported = 0
+    """The chunks, with a sign of life."""
+    pulse = Pulse(keep_alive)
     for chunk in chunks:
         yield chunk
-        unreported += len(chunk)
-        if unreported >= KEEP_ALIVE_BYTES:
-            unreported = 0
-            keep_alive()
+        pulse.passed(len(chunk))
 
 
 def downloaded(url: str) -> Iterator[bytes]:
@@ -69,8 +86,7 @@ class Sent:
 
     def __init__(self, file: Any, keep_alive: Callable[[], None]) -> None:
         self.file = file
-        self.keep_alive = keep_alive
-        self.unreported = 0
+        self.pulse = Pulse(keep_alive)
 
     def __len__(self) -> int:
         return int(self.file.size)
@@ -79,10 +95,7 @@ class Sent:
         return iter(lambda: self.read(CHUNK_BYTES), b"")
 
     def read(self, size: int = CHUNK_BYTES) -> bytes:
-        self.unreported += size
-        if self.unreported >= KEEP_ALIVE_BYTES:
-            self.unreported = 0
-            self.keep_alive()
+        self.pulse.passed(size)
         return bytes(self.file.read(size))
 
 

@@ -193,7 +193,8 @@ def submit(transcript: Transcript) -> None:
         request=jobs.to_keep(body),
     )
     try:
-        with asking(ASSEMBLYAI):
+        # What costs money is refused without any, while all else is granted.
+        with asking(ASSEMBLYAI, "submit"):
             job = assemblyai_client.submit(body)
     except VendorError as error:
         # Still ours: the outcome is written by take_step.

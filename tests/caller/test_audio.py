@@ -246,6 +246,16 @@ def test_a_sign_of_life_comes_every_megabyte():
     assert len(signs) == 2
 
 
+def test_a_sign_of_life_comes_every_second_where_the_network_is_slow(monkeypatch):
+    now = iter(range(0, 100, 20))
+    monkeypatch.setattr(audio.time, "monotonic", lambda: next(now))
+    signs = []
+
+    list(audio.received([bytes(10)] * 4, lambda: signs.append(1)))
+
+    assert len(signs) == 4
+
+
 def test_a_file_on_its_way_out_gives_the_same_sign(tmp_path):
     path = tmp_path / "big.wav"
     path.write_bytes(wav(200))

@@ -200,6 +200,21 @@ def test_a_result_that_was_never_told_is_read(both, vendors):
     assert transcript.text == TEXT
 
 
+def test_a_result_that_was_given_up_unread_is_read_and_paid_once(both, vendors):
+    transcript = a_transcript("queued")
+    transcript.fail("Given up after 100 attempts.")
+    done = load("assemblyai/listed", status="completed", created=just_now())
+    lists(both, vendors, done)
+    vendors.get(JOB, json=load("assemblyai/completed"))
+
+    first, _ = table()
+    second, _ = table()
+
+    transcript.refresh_from_db()
+    assert (first["Jobs at AssemblyAI"], transcript.text) == ((1, 1, 1), TEXT)
+    assert second["Jobs at AssemblyAI"] == (1, 0, 0)
+
+
 def lists(both, vendors, *jobs):
     """As `have`, and AssemblyAI's list is there as often as it is read."""
 

@@ -229,6 +229,11 @@ class Transcript(models.Model):
         return self.assemblyai_id is not None
 
     @property
+    def is_unread(self) -> bool:
+        """Whether how its job ended is not known here."""
+        return not self.is_finished or (self.is_failed and not self.response)
+
+    @property
     def nobody_spoke(self) -> bool:
         return self.status == self.Status.COMPLETED and not self.text
 
@@ -335,8 +340,8 @@ class Transcript(models.Model):
     def retry(self) -> bool:
         """An operator wants it tried again, from where it failed; whether it had."""
         columns: dict[str, Any] = {}
-        if self.assemblyai_id and not self.response:
-            # How that job ended was never read: it may have gone well, and is paid.
+        if self.assemblyai_id and self.is_unread:
+            # It may have gone well, and is paid.
             status = self.Status.QUEUED
         elif self.assemblyai_id:
             # That job is over; a failed one was not charged.

@@ -156,7 +156,9 @@ class Command(BaseCommand):
                     if job.get("status") in Transcript.FINISHED:
                         advance.call(lost.pk)
                     row.found(mended=True)
-            elif not ours.is_finished and job.get("status") in Transcript.FINISHED:
+            elif ours.is_unread and job.get("status") in Transcript.FINISHED:
+                # One that was given up, though its job went well, is taken up again.
+                ours.retry()
                 unfinished = Transcript.objects.unfinished().filter(pk=ours.pk)
                 unfinished.update(next_attempt_at=timezone.now())
                 advance.call(ours.pk)
