@@ -65,11 +65,17 @@ def settings(body: dict[str, Any]) -> Any:
     return {"balance_negative": account.balance_negative}
 
 
-@posted
-def next_error(body: dict[str, Any]) -> Any:
-    with account.lock:
-        account.next_errors += [str(body["error"])] * int(body.get("times", 1))
-        return account.next_errors
+def next_error(request: HttpRequest) -> HttpResponse:
+    if request.method == "POST":
+
+        def add(body: dict[str, Any]) -> Any:
+            with account.lock:
+                account.next_errors += [str(body["error"])] * int(body.get("times", 1))
+                return account.next_errors
+
+        return posted(add)(request)
+    errors = account.next_errors
+    return listed(lambda: list(errors), errors.clear)(request)
 
 
 uploads = listed(lambda: sorted(account.uploads), account.forget_uploads)

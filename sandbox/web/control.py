@@ -57,6 +57,8 @@ def webhooks(request: HttpRequest) -> HttpResponse:
             return evidence.postman.settings
 
         return posted(configure)(request)
+    if request.method == "DELETE":
+        evidence.postman.release()
     return answer(evidence.postman.settings)
 
 

@@ -1,4 +1,4 @@
-"""Sends callbacks: in order by nature, or lost, doubled, reversed, late when told."""
+"""Sends callbacks: in order by nature; lost, doubled, reversed, late, held when told."""
 
 import re
 import threading
@@ -7,7 +7,7 @@ from collections.abc import Callable
 from datetime import datetime, timezone
 from typing import Any
 
-MODES = ("normal", "lost", "doubled", "reversed", "delayed")
+MODES = ("normal", "lost", "doubled", "reversed", "delayed", "held")
 Job = Callable[[], None]
 
 
@@ -20,6 +20,7 @@ class Postman:
         self._lanes: dict[str, deque[Job]] = {}
         self._held: dict[str, list[Job]] = defaultdict(list)
         self._timers: dict[str, threading.Timer] = {}
+        self._unsent: list[tuple[str, Job]] = []
         self.settings: dict[str, Any] = {}
         self.deliveries: deque[dict[str, Any]] = deque(maxlen=50_000)
         self.configure({"mode": "normal"})
@@ -56,7 +57,17 @@ class Postman:
             self._later(seconds, lambda: self._enqueue(lane, job))
         elif mode == "reversed":
             self._hold(lane, job, seconds)
+        elif mode == "held":
+            with self._lock:
+                self._unsent.append((lane, job))
         else:
+            self._enqueue(lane, job)
+
+    def release(self) -> None:
+        """Send what was held until now, whatever the mode is by now."""
+        with self._lock:
+            unsent, self._unsent = self._unsent, []
+        for lane, job in unsent:
             self._enqueue(lane, job)
 
     def note(

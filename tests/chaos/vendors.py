@@ -7,6 +7,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
+from uuid import UUID
 
 import requests
 
@@ -40,6 +41,14 @@ class StandIn:
         # A second between two tries; --pace 0 would leave none.
         settings = {"retry_seconds": 1, **settings}
         self.control("POST", "webhooks", json={"mode": mode, **settings})
+
+    def release(self) -> None:
+        """Send the webhooks that the mode "held" has kept back."""
+        self.control("DELETE", "webhooks")
+
+    def hits(self) -> int:
+        """How many requests the faults have broken since the last mend()."""
+        return sum(rule["hits"] for rule in self.control("GET", "faults"))
 
     def requests(self, request: str) -> list[dict[str, Any]]:
         """The requests received, oldest first: requests("GET /v2/transcript$")."""
@@ -88,6 +97,11 @@ class AssemblyAI(StandIn):
     def jobs(self) -> list[dict[str, Any]]:
         return self.control("GET", "jobs")
 
+    def jobs_of(self, transcript: dict[str, Any]) -> list[dict[str, Any]]:
+        """By the webhook's address, which has the transcript's UUID."""
+        uuid = str(UUID(str(transcript["uuid"])))
+        return [job for job in self.jobs() if uuid in (job["webhook_url"] or "")]
+
     def posts_of(self, audio_url: str) -> list[dict[str, Any]]:
         """Requests for a job with this audio."""
         posts = self.requests("POST /v2/transcript$")
@@ -104,6 +118,7 @@ class AssemblyAI(StandIn):
 
     def forget(self) -> None:
         super().forget()
+        self.control("DELETE", "next-error")
         self.account(key=None, balance_negative=False)
 
     def warm_up(self) -> None:
