@@ -13,6 +13,7 @@ import psycopg
 import pytest
 
 from tests.chaos.databases import Database, PostgresMaker, SqliteMaker
+from tests.chaos.environment import not_to_be_had
 from tests.chaos.house import House
 from tests.chaos.vendors import AssemblyAI, Twilio, running
 
@@ -63,7 +64,7 @@ def maker(
         try:
             made = PostgresMaker()
         except psycopg.OperationalError as error:
-            pytest.skip(f"no PostgreSQL answers: {error}")
+            not_to_be_had(f"no PostgreSQL answers: {error}")
     yield made
     made.close()
 
@@ -93,6 +94,8 @@ def new_house(
     yield build
     for house in houses:
         house.stop()
+    for house in houses:
+        house.assert_logs_keep_secrets()
 
 
 @pytest.fixture

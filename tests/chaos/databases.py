@@ -8,6 +8,7 @@ import sys
 import tempfile
 from collections.abc import Iterator
 from contextlib import contextmanager
+from datetime import datetime, timezone
 from pathlib import Path
 from secrets import token_hex
 from typing import Any
@@ -35,6 +36,12 @@ session[auth.HASH_SESSION_KEY] = user.get_session_auth_hash()
 session.create()
 print("session", session.session_key)
 """
+
+
+def moment(value: str | datetime) -> datetime:
+    """A time out of a row, which is text on SQLite."""
+    at = value if isinstance(value, datetime) else datetime.fromisoformat(value)
+    return at if at.tzinfo else at.replace(tzinfo=timezone.utc)
 
 
 class Database:

@@ -2,7 +2,9 @@
 
 import os
 from pathlib import Path
+from typing import NoReturn
 
+import pytest
 from dotenv import dotenv_values
 
 ROOT = Path(__file__).resolve().parents[2]
@@ -26,3 +28,10 @@ ENVIRON = {
     "LEASE_SECONDS": "60",
     "RECOVER_SECONDS": "12",
 }
+
+
+def not_to_be_had(what: str) -> NoReturn:
+    """Skips, but not in CI: what was not broken there has not been shown to hold."""
+    if os.environ.get("CI") == "true":
+        pytest.fail(what)
+    pytest.skip(what)

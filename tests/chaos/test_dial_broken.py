@@ -1,6 +1,7 @@
 """The web server dies while it asks Twilio to dial, and Twilio answers oddly or not."""
 
 import threading
+import time
 from datetime import datetime, timedelta
 
 import pytest
@@ -13,6 +14,9 @@ pytestmark = pytest.mark.slow
 
 # After this long a call that Twilio does not list was never placed (caller.tasks).
 CLOCK_SKEW = timedelta(minutes=2)
+# caller.twilio_client.TIMEOUT_SECONDS: for an answer.
+WAITED_SECONDS = 15
+LONGER_THAN_WE_WAIT = 20
 
 
 def dial_and_be_cut_off(house: House, number: str) -> threading.Thread:
@@ -43,11 +47,9 @@ def let_time_pass(house: House, number: str, by: timedelta) -> None:
     )
 
 
-def twiml_was_heard(house: House) -> bool:
-    return any(
-        "/record/?" in delivery["url"] and delivery["status"] == 200
-        for delivery in house.twilio.deliveries()
-    )
+def ended_as(house: House, number: str, status: str) -> bool:
+    call = house.twilio.call_to(number)
+    return bool(call) and call["status"] == status
 
 
 def settled(house: House, number: str, seconds: float = 20) -> dict:
@@ -72,22 +74,24 @@ def test_a_web_server_killed_while_it_dials_places_one_call_or_none(new_house, c
     hold = house.to_twilio.hold("POST .*/Calls.json", of_request=0)
     threads = [dial_and_be_cut_off(house, never)]
     until("the first request left", hold.reached.is_set)
-    # Twilio receives it and places the call: only its list of calls can tell.
-    for number, webhooks in (
-        (listed, "lost"),
-        (told, "delayed"),
-        (spoken, "normal"),
+    # Twilio receives it and places the call; who tells us is different for each.
+    for number, webhooks, end in (
+        (listed, "lost", "busy"),
+        (told, "held", "no-answer"),
+        (spoken, "lost", "completed"),
     ):
-        house.twilio.webhooks(webhooks, seconds=5)
+        house.twilio.webhooks(webhooks)
         hold = house.to_twilio.hold("POST .*/Calls.json")
         threads.append(dial_and_be_cut_off(house, number))
         until("Twilio placed the call", hold.reached.is_set)
-        until("Twilio knows it", lambda n=number: house.twilio.call_to(n))
-    # Cut off amid this answer, Twilio would hang up, and nothing would be recorded.
-    until("somebody is told what to do", lambda: twiml_was_heard(house))
+        until("it ended", lambda n=number, e=end: ended_as(house, n, e))
+        # Its last webhook is posted right after that.
+        time.sleep(1)
     waiting = {number: house.call(number) for number in (never, listed, told)}
     assert {row["sid"] for row in waiting.values()} == {None}
     assert {row["status"] for row in waiting.values()} == {"dialing"}
+    # Who picked up was told what to do, and in asking Twilio named its call.
+    assert house.call(spoken)["sid"] == house.twilio.call_to(spoken)["sid"]
 
     web.kill()
     until("nothing listens", lambda: not is_open(house.port))
@@ -97,6 +101,9 @@ def test_a_web_server_killed_while_it_dials_places_one_call_or_none(new_house, c
 
     # A second click while nothing is known does not dial again.
     pages = {number: house.dial(number) for number in (never, listed)}
+    # No worker runs yet that could have asked Twilio.
+    house.twilio.release()
+    until("a late webhook tells", lambda: house.call(told)["status"] == "no-answer")
     # Only now: its sweep may be faster than the web server's start, and a call that is
     # settled may be made again.
     house.start_worker()
@@ -135,40 +142,50 @@ def test_whatever_twilio_answers_the_page_says_what_is_known_and_nothing_rings_t
     house.start_worker()
     twilio = house.twilio
     post = "POST /Calls.json$"
-    pages, numbers = {}, {}
+    pages, numbers, took = {}, {}, {}
 
     def dial(kind: str, number: str | None = None) -> None:
         numbers[kind] = number or new_number()
+        began = time.monotonic()
         pages[kind] = house.dial(numbers[kind])
+        took[kind] = time.monotonic() - began
 
-    # A number at which Twilio places the call and never answers us: 15 s.
-    unanswered = threading.Thread(
-        target=dial, args=["nothing", new_number(fate="0009")]
-    )
-    unanswered.start()
-    until("the first is under way", lambda: twilio.requests(post))
+    # Twilio is silent, after it placed the call and before.
+    silent = []
+    for kind, number in (("placed", new_number(fate="0009")), ("silence", None)):
+        if kind == "silence":
+            twilio.fault(post, hang=LONGER_THAN_WE_WAIT)
+        silent.append(threading.Thread(target=dial, args=[kind, number]))
+        silent[-1].start()
+        until(
+            f"{kind} is under way",
+            lambda: len(twilio.requests(post)) == len(silent),
+        )
     for kind, do in {
         "500": {"status": 500, "body": {"message": "oops"}},
         "429": {"status": 429, "headers": {"Retry-After": "1"}},
         "html": {"html": True},
         "reset": {"reset": True},
         "answer cut": {"reset_after": True},
+        "503": {"status": 503},
     }.items():
         twilio.fault(post, **do)
         dial(kind)
-    twilio.fault(post, status=503)
-    dial("503")
+    # Unplugged, the silent ones would end before their time.
+    for thread in silent:
+        thread.join(60)
     house.to_twilio.unplug()
     dial("refused")
     house.to_twilio.plug_in()
-    unanswered.join(30)
 
     words = {kind: house.page(page) for kind, page in pages.items()}
-    placed = {"nothing", "answer cut"}
+    assert all(took[kind] >= WAITED_SECONDS for kind in ("placed", "silence")), took
+    placed = {"placed", "answer cut"}
     for kind in placed:
         house.completed(numbers[kind])
     house.assert_right(*(numbers[kind] for kind in placed))
     said = {
+        "silence": "did not answer in time",
         "429": "busy with our earlier requests and did not take this one",
         "refused": "could not be reached; nothing was sent",
         "500": "Twilio answered with a fault of its own",
@@ -178,20 +195,25 @@ def test_whatever_twilio_answers_the_page_says_what_is_known_and_nothing_rings_t
     }
     for kind, text in said.items():
         assert text in words[kind], (kind, words[kind])
-    for kind in ("500", "503", "html", "reset"):
+    doubtful = ("silence", "500", "503", "html", "reset")
+    for kind in doubtful:
         assert house.call(numbers[kind])["status"] == "unknown"
         let_time_pass(house, numbers[kind], CLOCK_SKEW)
-    for kind in ("500", "503", "html", "reset"):
+    for kind in doubtful:
         assert settled(house, numbers[kind])["status"] == "failed"
         assert "nothing was dialled" in house.page(pages[kind])
     # Where surely nothing was sent, and where the list said so, one may dial again.
     for kind in said:
         house.dial(numbers[kind])
-        house.completed(numbers[kind])
+    for kind in said:
+        house.completed(numbers[kind], 60)
 
     calls = {}
     for kind, number in numbers.items():
         everything = twilio.control("GET", "calls")
         calls[kind] = sum(call["to"] == number for call in everything)
-    counted(f"Twilio answered {', '.join(calls)}: calls placed {[*calls.values()]}")
+    counted(
+        f"Twilio answered {', '.join(calls)}: calls placed {[*calls.values()]}; "
+        f"silent, it was waited for {took['placed']:.1f} and {took['silence']:.1f} s"
+    )
     assert set(calls.values()) == {1}
