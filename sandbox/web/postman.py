@@ -1,4 +1,4 @@
-"""Sends callbacks: in order by nature; lost, doubled, reversed, late, held when told."""
+"""Sends callbacks: in order by nature; lost, doubled, reversed, late, held if told."""
 
 import re
 import threading

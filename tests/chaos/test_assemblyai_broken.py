@@ -1,17 +1,22 @@
 """AssemblyAI fails at every request: with a status, with silence, with a reset."""
 
-from datetime import datetime
+from datetime import datetime, timezone
+from itertools import pairwise
 
 import pytest
 
-from tests.chaos.house import new_number
+from tests.chaos.databases import moment
+from tests.chaos.house import House, new_number
 from tests.chaos.waiting import until
 
 pytestmark = pytest.mark.slow
 
-RETRY_AFTER_SECONDS = 9
+# Longer than a second backoff, which could be taken for it.
+RETRY_AFTER_SECONDS = 20
 # transcription.models.BACKOFF_SECONDS: 5, give or take a quarter.
 FIRST_BACKOFF_SECONDS = (3.75, 6.25)
+# djtranscribe.models.PROBE_AFTER.
+PROBE_SECONDS = 30
 # Longer than the client reads (30 s): then it is silence.
 SILENCE_SECONDS = 40
 FAULTS = {
@@ -29,6 +34,8 @@ FAULTS = {
     "html": {"html": True},
 }
 REQUESTS = ["POST /v2/upload$", "POST /v2/transcript$", "GET /v2/transcript/"]
+# By whoever got no answer to his POST: whether its job is there after all.
+LIST = "GET /v2/transcript$"
 
 
 def at(request: dict) -> datetime:
@@ -43,7 +50,7 @@ def test_whatever_fails_at_assemblyai_the_words_come_and_are_paid_once(
     house.start_worker(threads=8)
     stand_in = house.assemblyai
     # Each fault meets one request of each kind; whose, is left to the race.
-    for request in REQUESTS:
+    for request in [*REQUESTS, LIST]:
         for do in FAULTS.values():
             stand_in.fault(request, **do)
     numbers = [new_number() for _ in FAULTS]
@@ -51,9 +58,9 @@ def test_whatever_fails_at_assemblyai_the_words_come_and_are_paid_once(
     for number in numbers:
         house.dial(number)
     for number in numbers:
-        house.completed(number, 180)
+        house.completed(number, 300)
 
-    hit = sum(rule["hits"] for rule in stand_in.control("GET", "faults"))
+    hit = stand_in.hits()
     waits = waited_after_429(house)
     asked = len(stand_in.requests("POST /v2/transcript$"))
     counted(
@@ -61,14 +68,17 @@ def test_whatever_fails_at_assemblyai_the_words_come_and_are_paid_once(
         f"transcripts, {len(numbers)} jobs of {asked} POSTs; after Retry-After: "
         f"{RETRY_AFTER_SECONDS}, waited {', '.join(f'{wait:.1f}' for wait in waits)} s"
     )
-    assert hit == len(FAULTS) * len(REQUESTS)
+    assert hit == len(FAULTS) * (len(REQUESTS) + 1)
     assert len(waits) == len(REQUESTS)
-    assert min(waits) >= RETRY_AFTER_SECONDS
+    assert all(RETRY_AFTER_SECONDS <= wait < float("inf") for wait in waits), waits
     house.assert_right(*numbers)
 
 
 def waited_after_429(house) -> list[float]:
-    """From each 429 to the same row's next request of that kind, in seconds."""
+    """From each 429 to the same row's next request of that kind, in seconds.
+
+    Not of the list: a request for it does not say for which row.
+    """
     waits = []
     for request in REQUESTS:
         everything = house.assemblyai.requests(request)
@@ -80,11 +90,8 @@ def waited_after_429(house) -> list[float]:
                 for other in everything
                 if other["n"] > refused["n"] and same_row(other, refused)
             ]
-            if later:
-                waits.append((min(later) - at(refused)).total_seconds())
-            else:
-                # A POST that came after it was carried by another audio_url.
-                waits.append(float("inf"))
+            wait = (min(later) - at(refused)).total_seconds() if later else float("inf")
+            waits.append(wait)
     return waits
 
 
@@ -101,22 +108,27 @@ def test_rows_that_failed_together_are_not_tried_again_together(new_house, count
     house.start_web()
     house.start_worker()
     numbers = [new_number() for _ in range(4)]
-    house.assemblyai.fault("POST /v2/upload$", times=len(numbers), status=503)
+    house.assemblyai.fault("POST /v2/upload$", times=None, status=503)
 
     for number in numbers:
         house.dial(number)
-    # The first may be tried again before the last has failed.
+    # The first is tried again, and fails again, before the last has failed.
     shown: dict[str, str] = {}
+    at_most: dict[str, float] = {}
 
     def each_has_failed() -> bool:
         for number in set(numbers) - shown.keys():
-            if house.attempts(number):
+            if attempts := house.attempts(number):
+                (row,) = house.transcripts(number)
+                due = moment(row["next_attempt_at"]) - datetime.now(timezone.utc)
+                at_most[number] = due.total_seconds() / 2 ** (attempts - 1)
                 shown[number] = house.page_of(number)
         return len(shown) == len(numbers)
 
     until("each row failed", each_has_failed)
+    house.assemblyai.mend()
     for number in numbers:
-        house.completed(number, 40)
+        house.completed(number, 90)
     # By the rows' audio, since twelve clips go round.
     uploads: dict[str, list[datetime]] = {}
     for request in house.assemblyai.requests("POST /v2/upload$"):
@@ -128,7 +140,9 @@ def test_rows_that_failed_together_are_not_tried_again_together(new_house, count
         f"{', '.join(f'{wait:.1f}' for wait in first)} s"
     )
     low, high = FIRST_BACKOFF_SECONDS
-    assert all(low <= wait <= high + 2 for wait in first), first
+    # How soon it is taken up once it is due depends on how busy the machine is.
+    assert all(wait >= low for wait in first), first
+    assert all(wait <= high for wait in at_most.values()), at_most
     assert len({round(wait, 1) for wait in first}) > 1
     failed = "AssemblyAI answered with a fault of its own"
     assert any(failed in page for page in shown.values())
@@ -152,7 +166,7 @@ def test_a_refused_key_and_a_negative_balance_pause_the_queue_and_fail_no_row(
         until(f"the queue pauses: {kind}", pause, 60)
         until(
             "all rows wait",
-            lambda: all(house.transcripts(n) for n in numbers),
+            lambda: all(waits_for_us(house, n) for n in numbers),
         )
         health = house.health()
         assert health.status_code == 503
@@ -162,40 +176,58 @@ def test_a_refused_key_and_a_negative_balance_pause_the_queue_and_fail_no_row(
         paused[kind] = pause()["reason"]
 
     house.assemblyai.account(key="another key")
-    for number in numbers[:3]:
+    numbers, all_numbers = numbers[:3], numbers
+    for number in numbers:
         house.dial(number)
-    look_at = numbers
-    numbers = look_at[:3]
     look("401")
-    refused = len(house.assemblyai.requests("POST /v2/upload$"))
+    # One more, which has to wait without asking.
+    before = len(refused_uploads(house))
+    numbers = all_numbers
+    house.dial(numbers[-1])
+    until("the fourth waits", lambda: waits_for_us(house, numbers[-1]))
     # The key is mended, but now there is no money: the next probe says so.
     house.assemblyai.account(key=None, balance_negative=True)
-    house.dial(look_at[3])
-    until("the reason changed", lambda: "balance" in pause().get("reason", ""), 60)
-    numbers = look_at
+    until("the reason changed", lambda: "balance" in pause().get("reason", ""), 90)
     look("balance")
     statuses = {number: house.status(number) for number in numbers}
     house.assemblyai.account(balance_negative=False)
     for number in numbers:
-        house.completed(number, 75)
+        house.completed(number, 120)
 
     posts = house.assemblyai.requests("POST /v2/transcript$")
     accepted = [post for post in posts if post["status"] == 200]
+    refused = refused_uploads(house)
+    waits = [(b - a).total_seconds() for a, b in pairwise(refused[before - 1 :])]
     counted(
-        f"AssemblyAI 401, then negative balance: {refused} refused before the pause, "
-        f"no row failed ({', '.join(sorted(statuses.values()))}), {len(accepted)} jobs "
-        f"for {len(numbers)} calls, {len(posts) - len(accepted)} refused POSTs"
+        f"AssemblyAI 401, then negative balance: {before} refused before the pause, "
+        f"{len(waits)} probes amid it; no row failed "
+        f"({', '.join(sorted(statuses.values()))}), {len(accepted)} jobs for "
+        f"{len(numbers)} calls, {len(posts) - len(accepted)} refused POSTs"
     )
     assert "key" in paused["401"]
     assert "balance" in paused["balance"]
     assert "error" not in statuses.values()
-    assert refused <= 3
+    assert before <= len(all_numbers) - 1
+    assert all(wait >= PROBE_SECONDS - 1 for wait in waits), waits
     assert len(accepted) == len(numbers)
     house.assert_right(*numbers)
     assert not pause()
     assert house.health().status_code == 200
 
 
+def refused_uploads(house: House) -> list[datetime]:
+    uploads = house.assemblyai.requests("POST /v2/upload$")
+    return [at(upload) for upload in uploads if upload["status"] == 401]
+
+
+def waits_for_us(house: House, number: str) -> bool:
+    """Held back by a fault of our account."""
+    rows = house.transcripts(number)
+    return bool(rows) and rows[0]["error_class"] == "account"
+
+
+FINISHED = ("completed", "error")
+# A job's reason: how many jobs it then takes.
 ENDS = {
     "Download error, unable to download the file. Please make sure it exists.": 2,
     "Cannot access uploaded file. Please upload it again.": 2,
@@ -211,32 +243,27 @@ def test_a_job_that_ends_in_an_error_is_tried_again_or_empty_or_final(
     house = new_house()
     house.start_web()
     house.start_worker()
-    numbers = {}
-
-    for reason in ENDS:
-        house.assemblyai.next_error(reason)
-        numbers[reason] = new_number()
-        house.dial(numbers[reason])
-        until(
-            f"a job ended in {reason}",
-            lambda r=reason: any(j["error"] == r for j in house.assemblyai.jobs()),
-        )
-
     outcomes = []
+
     for reason, jobs in ENDS.items():
-        number = numbers[reason]
+        # One after the other: the error falls to the next job, whose ever it is.
+        house.assemblyai.next_error(reason)
+        number = new_number()
+        house.dial(number)
+        until("it is finished", lambda n=number: house.status(n) in FINISHED, 60)
+        (transcript,) = house.transcripts(number)
+        errors = [job["error"] for job in house.assemblyai.jobs_of(transcript)]
+        assert errors == [reason, None][: jobs or 1]
         if jobs == 2:
-            house.completed(number, 40)
             house.assert_right(number, jobs=2)
             outcome = "right text by a second job"
         elif jobs == 1:
-            transcript = house.completed(number)
+            assert transcript["status"] == "completed"
             assert transcript["text"] == ""
             assert transcript["error_class"] == "no-speech"
             outcome = "completed, empty"
         else:
-            until("it is final", lambda n=number: house.status(n) == "error")
-            (transcript,) = house.transcripts(number)
+            assert transcript["status"] == "error"
             assert reason in transcript["error"]
             assert "File type is text/html" in house.page_of(number)
             outcome = "final, the reason on the page"
@@ -252,18 +279,20 @@ def test_an_upload_that_is_gone_after_a_day_is_uploaded_again(new_house, counted
 
     # AssemblyAI takes the audio and no job; then it forgets the audio, of the old one
     # because a day went by.
-    house.assemblyai.fault("POST /v2/transcript$", times=2, status=503)
+    house.assemblyai.fault("POST /v2/transcript$", times=None, status=503)
     for number in numbers:
         house.dial(number)
-    until("no job was taken", lambda: {*map(house.status, numbers)} == {"lost"})
+    until("no job was taken", lambda: {*map(house.status, numbers)} == {"lost"}, 60)
+    # In this order: a try meanwhile must not upload what is forgotten then.
+    house.assemblyai.control("DELETE", "uploads")
     house.database.execute(
         "UPDATE transcription_transcript SET uploaded_at = %s WHERE id = %s",
         "2026-01-01 00:00:00+00:00",
         house.transcripts(old)[0]["id"],
     )
-    house.assemblyai.control("DELETE", "uploads")
+    house.assemblyai.mend()
     for number in numbers:
-        house.completed(number, 40)
+        house.completed(number, 120)
 
     uploads = len(house.assemblyai.requests("POST /v2/upload$"))
     counted(

@@ -1,12 +1,14 @@
 """Each step of the way, and each way in which a vendor fails it."""
 
 import json
+import re
 
 import pytest
 import requests
 from django.db import DataError
+from django.utils import timezone
 
-from tests.caller.twilio import MEDIA
+from tests.caller.twilio import API, MEDIA, a_recording
 from tests.data import load, wav
 from transcription import tasks
 from transcription.models import MAX_ATTEMPTS, MAX_JOBS
@@ -198,6 +200,26 @@ def test_the_wait_doubles_with_jitter_up_to_a_quarter_of_an_hour(vendors, attemp
     expected = min(900, 5 * 2**attempts)
     assert 0.74 * expected <= seconds_until_next_attempt(transcript) <= 1.25 * expected
     assert transcript.attempts == attempts + 1
+
+
+def test_rows_that_failed_at_the_same_moment_are_due_at_different_ones(
+    vendors, monkeypatch
+):
+    vendors.get(re.compile(f"{API}/Recordings/RE[0-9]+[.]wav"), status=503)
+    rows = [
+        a_transcript(recording=a_recording(sid=f"RE{number:032}"))
+        for number in range(60)
+    ]
+    moment = timezone.now()
+    monkeypatch.setattr(timezone, "now", lambda: moment)
+
+    waits = [seconds_until_next_attempt(advanced(row)) for row in rows]
+
+    assert min(waits) >= 3.75
+    assert max(waits) <= 6.25
+    # By chance all of sixty lie within half of the range once in 10 ** 16 times.
+    assert max(waits) - min(waits) > 1.25
+    assert len(set(waits)) == len(waits)
 
 
 @pytest.mark.parametrize(
