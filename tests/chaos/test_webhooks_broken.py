@@ -1,25 +1,28 @@
 """Webhooks that are lost, doubled, reversed or late, sent by the real stand-ins."""
 
-from datetime import datetime, timedelta, timezone
+from collections import Counter
+from datetime import timedelta
+from uuid import UUID
 
 import pytest
 
-from tests.chaos.house import new_number
+from tests.chaos.databases import moment
+from tests.chaos.house import House, new_number
+from tests.chaos.test_dial_broken import CLOCK_SKEW, let_time_pass
+from tests.chaos.waiting import until
 
 pytestmark = pytest.mark.slow
 
-RECOVER_SECONDS = 9
-
-
-def moment(value: str | datetime) -> datetime:
-    at = value if isinstance(value, datetime) else datetime.fromisoformat(value)
-    return at if at.tzinfo else at.replace(tzinfo=timezone.utc)
+# The default is 90 s, and 10 s between two sweeps: all of it is this much faster.
+RECOVER_SECONDS, SWEEP_SECONDS = 36, 4
 
 
 def test_with_every_webhook_lost_the_transcript_comes_within_the_time_that_is_set(
     new_house, counted
 ):
-    house = new_house(RECOVER_SECONDS=str(RECOVER_SECONDS))
+    house = new_house(
+        RECOVER_SECONDS=str(RECOVER_SECONDS), SWEEP_SECONDS=str(SWEEP_SECONDS)
+    )
     house.twilio.webhooks("lost")
     house.assemblyai.webhooks("lost")
     house.start_web()
@@ -29,7 +32,7 @@ def test_with_every_webhook_lost_the_transcript_comes_within_the_time_that_is_se
 
     for number in [*numbers, *unheard.values()]:
         house.dial(number)
-    finished = {number: house.completed(number, 60) for number in numbers}
+    finished = {number: house.completed(number, 120) for number in numbers}
 
     late = []
     for number, transcript in finished.items():
@@ -59,12 +62,43 @@ def test_with_every_webhook_lost_the_transcript_comes_within_the_time_that_is_se
     assert not [one for one in mine if one["status"]]
 
 
+# All that is sent about a call of which somebody hears: what the webhook says.
+TOLD = {
+    *("initiated", "ringing", "in-progress", "completed"),
+    *("recording completed", "transcript completed"),
+}
+
+
+def told(house: House, number: str) -> Counter[str]:
+    """The webhooks about this call that were answered, all with 2xx."""
+    call = str(UUID(str(house.call(number)["uuid"])))
+    (transcript,) = house.transcripts(number)
+    sent = Counter()
+    for one in [*house.twilio.deliveries(), *house.assemblyai.deliveries()]:
+        url, params = one["url"], one["params"]
+        if "/webhooks/" not in url or one["status"] is None:
+            continue
+        if str(UUID(str(transcript["uuid"]))) in url:
+            if one["status"] == 503:
+                continue  # the job was done before its id was stored: it comes again
+            sent[f"transcript {params['status']}"] += 1
+        elif call in url and "/recording/" in url:
+            sent[f"recording {params['RecordingStatus']}"] += 1
+        elif call in url:
+            sent[params["CallStatus"]] += 1
+        else:
+            continue
+        assert 200 <= one["status"] < 300, one
+    return sent
+
+
 def test_webhooks_doubled_reversed_and_delayed_end_in_the_same_rows(new_house, counted):
     house = new_house()
     house.start_web()
     house.start_worker()
     columns = "status, duration_seconds IS NULL AS no_duration, error"
     seen = {}
+    heard = {}
     numbers = {}
 
     for mode in ("normal", "doubled", "reversed", "delayed"):
@@ -75,6 +109,13 @@ def test_webhooks_doubled_reversed_and_delayed_end_in_the_same_rows(new_house, c
         house.completed(numbers[mode])
     # The late ones come after the transcript is there.
     for mode, number in numbers.items():
+        times = 2 if mode == "doubled" else 1
+        wanted = dict.fromkeys(TOLD, times)
+        until(
+            f"everything was told, {mode}",
+            lambda n=number, w=wanted: w.items() <= told(house, n).items(),
+        )
+        heard[mode] = told(house, number).total()
         call = house.database.rows(
             f'SELECT {columns}, sequence_number FROM caller_call WHERE "to" = %s',
             number,
@@ -82,6 +123,90 @@ def test_webhooks_doubled_reversed_and_delayed_end_in_the_same_rows(new_house, c
         (transcript,) = house.transcripts(number)
         seen[mode] = (call, transcript["status"], transcript["jobs"])
 
-    counted(f"webhooks {', '.join(seen)}: 1 POST /v2/transcript each, the same rows")
+    counted(
+        f"webhooks {', '.join(f'{mode} {heard[mode]}' for mode in seen)}: "
+        "1 POST /v2/transcript each, the same rows"
+    )
     house.assert_right(*numbers.values())
     assert len({str(rows) for rows in seen.values()}) == 1, seen
+
+
+# As Twilio fails a question of ours, each of them once.
+SILENCE_SECONDS = 20
+FAULTS = {
+    "500": {"status": 500, "body": {"message": "oops"}},
+    "html": {"html": True},
+    "429": {"status": 429, "headers": {"Retry-After": "1"}},
+    "reset": {"reset": True},
+    "silence": {"hang": SILENCE_SECONDS},
+}
+QUESTIONS = {
+    "list of calls": "GET /Calls.json$",
+    "call": "GET /Calls/CA[0-9a-f]+.json$",
+    "list of recordings": "GET /Recordings.json$",
+}
+
+
+def test_with_every_webhook_lost_twilio_is_asked_until_it_answers(new_house, counted):
+    house = new_house(RECOVER_SECONDS="9")
+    twilio = house.twilio
+    twilio.webhooks("lost")
+    house.start_web()
+    heard_of = [new_number() for _ in FAULTS]
+    # Twilio placed these, and only its list of calls can tell.
+    unheard_of = [new_number(fate="0002") for _ in FAULTS]
+    for number in unheard_of:
+        twilio.fault("POST /Calls.json$", reset_after=True)
+        house.dial(number)
+    for number in heard_of:
+        house.dial(number)
+    for request in QUESTIONS.values():
+        for do in FAULTS.values():
+            twilio.fault(request, **do)
+    # From now on no answer but the list itself may say that nothing was dialled.
+    twilio.fault(QUESTIONS["list of calls"], times=None, status=503)
+    for number in unheard_of:
+        let_time_pass(house, number, CLOCK_SKEW)
+    house.start_worker(threads=12)
+
+    until("every fault was met", lambda: hits(house, "list of calls") > len(FAULTS), 90)
+    unsettled = {house.call(number)["status"] for number in unheard_of}
+    pages = [house.page_of(number) for number in unheard_of]
+    until(
+        "every question was failed",
+        lambda: all(hits(house, name) >= len(FAULTS) for name in QUESTIONS),
+        120,
+    )
+    failed = {name: hits(house, name) for name in QUESTIONS}
+    twilio.mend()
+    for number in heard_of:
+        house.completed(number, 90)
+    for number in unheard_of:
+        until(
+            "it is settled",
+            lambda n=number: house.call(n)["status"] != "unknown",
+            60,
+        )
+
+    counted(
+        f"every webhook of Twilio's lost, and its answers failed in {len(FAULTS)} ways "
+        f"({failed}): {len(heard_of)} transcripts, {len(unheard_of)} busy calls found"
+    )
+    assert unsettled == {"unknown"}
+    assert not [page for page in pages if "nothing was dialled" in page]
+    assert {house.call(number)["status"] for number in unheard_of} == {"busy"}
+    for number in unheard_of:
+        assert house.call(number)["sid"] == twilio.call_to(number)["sid"]
+        assert len(twilio.posts_to(number)) == 1
+    house.assert_right(*heard_of)
+
+
+def hits(house: House, question: str) -> int:
+    """How often this question of ours was failed on purpose."""
+    path = QUESTIONS[question].split(" ", 1)[1]
+    rules = house.twilio.control("GET", "faults")
+    return sum(
+        rule["hits"]
+        for rule in rules
+        if (rule["method"], rule["path"]) == ("GET", path)
+    )
