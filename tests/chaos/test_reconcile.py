@@ -1,0 +1,94 @@
+"""`manage.py reconcile` beside the real stand-ins: what it finds, and that it ends."""
+
+import re
+
+import pytest
+
+from tests.chaos.house import House, new_number
+from tests.chaos.waiting import until
+
+pytestmark = pytest.mark.slow
+
+# What its table says is missing and mended, by line.
+LINE = re.compile(r"^(\w.*?) +(\d+) +(\d+) +(\d+)$", re.MULTILINE)
+
+
+def reconcile(house: House) -> dict[str, tuple[int, int]]:
+    table = LINE.findall(house.manage("reconcile"))
+    assert len(table) == 4, table
+    return {name: (int(missing), int(mended)) for name, _, missing, mended in table}
+
+
+def test_reconcile_finds_what_no_webhook_told_and_then_mends_nothing(
+    new_house, counted
+):
+    # Nothing but the command looks: no lease is long, no worker runs.
+    house = new_house(LEASE_SECONDS="5", RECOVER_SECONDS="90")
+    twilio, assemblyai = house.twilio, house.assemblyai
+    assemblyai.webhooks("lost")
+    house.start_web()
+    worker = house.start_worker()
+    # Of two jobs the answer is lost: a worker died amid it, and another heard nothing.
+    assemblyai.fault("GET /v2/transcript$", times=None, status=503)
+    submitting, lost, *heard_of = numbers = [new_number() for _ in range(4)]
+    hold = house.to_assemblyai.hold("POST /v2/transcript ")
+    house.dial(submitting)
+    until("a job is asked for", hold.reached.is_set)
+    assemblyai.fault("POST /v2/transcript$", reset_after=True)
+    house.dial(lost)
+    until("its answer is lost", lambda: house.status(lost) == "lost")
+    worker.kill()
+    assemblyai.mend()
+    assert house.status(submitting) == "submitting"
+    # And nobody tells of these calls; of the last not even the answer came.
+    twilio.webhooks("lost")
+    engaged = {"answered": new_number(fate="0002"), "cut": new_number(fate="0002")}
+    for number in (*heard_of, engaged["answered"]):
+        house.dial(number)
+    twilio.fault("POST /Calls.json$", reset_after=True)
+    house.dial(engaged["cut"])
+    assert house.call(engaged["cut"])["status"] == "unknown"
+    until(
+        "all are over",
+        lambda: all(is_over(house, n) for n in (*heard_of, *engaged.values())),
+    )
+
+    runs: list[dict[str, tuple[int, int]]] = []
+
+    def nothing_is_missing() -> bool:
+        runs.append(reconcile(house))
+        return not any(missing for missing, _ in runs[-1].values())
+
+    until("nothing is missing", nothing_is_missing, 120)
+    once_more = reconcile(house)
+    adopted = {number: house.status(number) for number in (submitting, lost)}
+    waiting = {house.status(number) for number in heard_of}
+    house.start_worker()
+    for number in numbers:
+        house.completed(number, 60)
+
+    mended = {name: sum(run[name][1] for run in runs) for name in (*runs[0],)}
+    counted(
+        f"reconcile, run {len(runs)} times: mended {mended}; once more: "
+        f"{sum(count for _, count in once_more.values())}; jobs whose answer was lost: "
+        f"{', '.join(adopted.values())}"
+    )
+    assert once_more == dict.fromkeys(once_more, (0, 0))
+    assert set(adopted.values()) == {"completed"}
+    assert waiting == {"pending"}
+    for number in engaged.values():
+        call = house.call(number)
+        assert (call["status"], call["sid"]) == ("busy", twilio.call_to(number)["sid"])
+        assert len(twilio.posts_to(number)) == 1
+    for number in numbers:
+        (transcript,) = house.transcripts(number)
+        assert len(assemblyai.posts_of(transcript["audio_url"])) == 1
+    house.assert_right(*numbers)
+
+
+def is_over(house: House, number: str) -> bool:
+    """The call, and what was recorded of it."""
+    call = house.twilio.call_to(number)
+    if not call or call["status"] not in ("busy", "completed"):
+        return False
+    return all(one["status"] == "completed" for one in call["recordings"])
