@@ -3,6 +3,7 @@
 import pytest
 
 from tests.chaos.house import new_number
+from tests.chaos.waiting import until
 
 pytestmark = pytest.mark.slow
 
@@ -27,6 +28,7 @@ def test_workers_on_the_same_rows_do_each_step_once(new_house, counted, workers)
     numbers = [new_number() for _ in range(8)]
     for number in numbers:
         house.dial(number)
+    until("each is to be announced", lambda: all(map(house.transcripts, numbers)))
     house.manage("shell", "--no-imports", "--command", ANNOUNCE)
 
     processes = [house.launch_worker(threads=2) for _ in range(workers)]
