@@ -52,7 +52,7 @@ def ended_as(house: House, number: str, status: str) -> bool:
     return bool(call) and call["status"] == status
 
 
-def settled(house: House, number: str, seconds: float = 20) -> dict:
+def settled(house: House, number: str, seconds: float = 60) -> dict:
     words = ("completed", "busy", "no-answer", "failed")
     return until(
         f"the call to {number} is settled",
