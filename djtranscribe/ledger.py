@@ -134,7 +134,10 @@ def not_ours(reason: str) -> HttpResponse:
 
 
 def come_again(reason: str) -> HttpResponse:
-    return text(f"{reason} Come again.", status=503)
+    answer = text(f"{reason} Come again.", status=503)
+    # Meant, and in our own line: Django's would be an ERROR in the best of nights.
+    answer._has_been_logged = True  # type: ignore[attr-defined]
+    return answer
 
 
 def text(message: str, status: int) -> HttpResponse:

@@ -3,6 +3,8 @@ from django.urls import include, path
 
 from djtranscribe.views import healthz
 
+handler500 = "djtranscribe.views.server_error"
+
 urlpatterns = [
     path("healthz", healthz, name="healthz"),
     path("admin/", admin.site.urls),

@@ -1,8 +1,12 @@
+import sys
+
 from django.contrib.auth.decorators import login_not_required
-from django.db import Error
+from django.db import Error, InterfaceError, OperationalError
 from django.db.models import Min
-from django.http import HttpRequest, JsonResponse
+from django.http import HttpRequest, HttpResponse, JsonResponse
+from django.urls import reverse
 from django.utils import timezone
+from django.views import defaults
 from django.views.decorators.cache import never_cache
 from django.views.decorators.http import require_safe
 
@@ -12,6 +16,17 @@ from transcription.models import Transcript
 
 # Work that is due this long and not taken means that no worker runs.
 LATE_SECONDS = 300
+
+
+def server_error(request: HttpRequest) -> HttpResponse:
+    """A page that needs no database; without one it says so, also to a machine."""
+    is_away = isinstance(sys.exc_info()[1], OperationalError | InterfaceError)
+    if is_away and request.path == reverse("healthz"):
+        # Whoever asks is signed in, and even that is in the database.
+        return database_away()
+    answer = defaults.server_error(request, "503.html" if is_away else "500.html")
+    answer.status_code = 503 if is_away else 500
+    return answer
 
 
 @require_safe
@@ -29,16 +44,18 @@ def healthz(request: HttpRequest) -> JsonResponse:
     try:
         now = timezone.now()
         due = (
-            Transcript.objects.due(now)
-            .filter(priority__gte=0)
-            .aggregate(at=Min("next_attempt_at")),
+            Transcript.objects.due(now).current().aggregate(at=Min("next_attempt_at")),
             Call.objects.due(now).aggregate(at=Min("next_check_at")),
         )
         oldest = min((row["at"] for row in due if row["at"]), default=now)
         paused = dict(VendorPause.objects.values_list("vendor", "reason"))
     except Error:
-        return JsonResponse({"ok": False, "database": "away"}, status=503)
+        return database_away()
     overdue = max(0, int((now - oldest).total_seconds()))
     ok = not paused and overdue < LATE_SECONDS
     state = {"ok": ok, "database": "ok", "overdue_seconds": overdue, "paused": paused}
     return JsonResponse(state, status=200 if ok else 503)
+
+
+def database_away() -> JsonResponse:
+    return JsonResponse({"ok": False, "database": "away"}, status=503)

@@ -89,6 +89,36 @@ def test_a_database_that_is_away_is_ill(client, monkeypatch):
     assert answer.json() == {"ok": False, "database": "away"}
 
 
+@pytest.mark.parametrize(
+    ("address", "words"),
+    [("/", "The database is away"), ("/healthz", '{"ok": false, "database": "away"}')],
+)
+def test_who_is_signed_in_is_told_so_too(browser, monkeypatch, address, words):
+    # Even who is signed in stands in the database.
+    def away(*args, **kwargs):
+        raise OperationalError("secret host")
+
+    browser.raise_request_exception = False
+    monkeypatch.setattr("django.db.backends.utils.CursorWrapper.execute", away)
+    answer = browser.get(address)
+
+    assert answer.status_code == 503
+    assert words in answer.text
+    assert "secret" not in answer.text
+
+
+def test_another_fault_is_still_one_of_ours(browser, monkeypatch):
+    def broken(*args, **kwargs):
+        raise ZeroDivisionError
+
+    browser.raise_request_exception = False
+    monkeypatch.setattr("caller.desk.numbers_of_the_day", broken)
+    answer = browser.get("/")
+
+    assert answer.status_code == 500
+    assert "Something broke on our side" in answer.text
+
+
 def test_post_is_refused(client):
     assert client.post("/healthz").status_code == 405
 

@@ -157,9 +157,7 @@ def look_at_storage() -> str:
 def look_at_worker() -> str:
     try:
         paused = VendorPause.objects.first()
-        late = Transcript.objects.due(timezone.now() - LATE)
-        # A back-fill may wait as long as it likes.
-        overdue = late.filter(priority__gte=0).count()
+        overdue = Transcript.objects.due(timezone.now() - LATE).current().count()
     except Error as error:
         raise Ill("unknown without the database.", "See above.") from error
     if paused:
