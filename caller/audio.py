@@ -94,9 +94,10 @@ class Sent:
     def __iter__(self) -> Iterator[bytes]:
         return iter(lambda: self.read(CHUNK_BYTES), b"")
 
-    def read(self, size: int = CHUNK_BYTES) -> bytes:
-        self.pulse.passed(size)
-        return bytes(self.file.read(size))
+    def read(self, size: int = -1) -> bytes:
+        data = bytes(self.file.read(size))
+        self.pulse.passed(len(data))
+        return data
 
 
 @contextmanager

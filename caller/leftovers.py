@@ -18,7 +18,7 @@ AT_ONCE = 500
 
 
 def delete_recordings(older_than: datetime) -> int:
-    """Delete each file whose recording has another one; how many.
+    """Delete each file whose recording has another one there; how many.
 
     No others: to a database that was restored from last week, or that is another one,
     every recording since is a file that no row names.
@@ -28,6 +28,7 @@ def delete_recordings(older_than: datetime) -> int:
     # Not every storage can tell what it has, or since when.
     with suppress(FileNotFoundError, NotImplementedError):
         _, names = storage.listdir(FOLDER)
+        there = {f"{FOLDER}/{name}" for name in names}
         found = [match for match in map(NAME.fullmatch, names) if match]
         for begin in range(0, len(found), AT_ONCE):
             some = found[begin : begin + AT_ONCE]
@@ -36,7 +37,8 @@ def delete_recordings(older_than: datetime) -> int:
             kept = dict(rows.exclude(audio="").values_list("sid", "audio"))
             for match in some:
                 path = f"{FOLDER}/{match[0]}"
-                if kept.get(match[1], path) == path:
+                other = kept.get(match[1], path)
+                if other == path or other not in there:
                     continue
                 if storage.get_modified_time(path) < older_than:
                     storage.delete(path)

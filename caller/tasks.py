@@ -6,18 +6,16 @@ from django_tasks import task
 
 from caller import twilio_client
 from caller.models import Call, Recording
-from caller.models.call import soon
+from caller.models.call import CLOCK_OFF, soon
 from caller.twilio_client import CallState
 from caller.twilio_errors import NOT_FOUND, TwilioError
 from djtranscribe.errors import VendorError
-from djtranscribe.models import VendorPause
+from djtranscribe.models import VendorPause, WebhookDelivery
 
 logger = logging.getLogger(__name__)
 
 # How late a request may arrive at Twilio, and be listed.
 SETTLED_AFTER = timedelta(minutes=2)
-# How far Twilio's clock and ours may differ: one set by hand is off by an hour.
-CLOCK_OFF = timedelta(minutes=90)
 
 
 @task()
@@ -66,9 +64,27 @@ def ask_twilio(call: Call) -> None:
     elif timezone.now() > call.created_at + SETTLED_AFTER:
         call.missed()
     if call.sid and call.is_finished:
-        for news in twilio_client.list_recordings(call.sid):
-            Recording.record(news, call)
-        call.told_all()
+        listed = twilio_client.list_recordings(call.sid)
+        for news in listed:
+            if not was_deleted_here(news.sid, call):
+                Recording.record(news, call)
+        is_all = all(news.status in Recording.FINISHED for news in listed)
+        if is_all and call.is_long_over:
+            call.told_all()
+
+
+def was_deleted_here(recording_sid: str, call: Call) -> bool:
+    """Whether Twilio told us of it, and somebody has deleted it since: it must not
+    come back, nor be paid for again."""
+    if Recording.objects.filter(sid=recording_sid).exists():
+        return False
+    told = WebhookDelivery.objects.filter(
+        kind="twilio-recording",
+        verdict=WebhookDelivery.Verdict.ACCEPTED,
+        about=str(call.uuid),
+        body__RecordingSid=recording_sid,
+    )
+    return told.exists()
 
 
 def find_at_twilio(call: Call) -> CallState | None:

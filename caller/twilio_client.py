@@ -138,17 +138,16 @@ def asked() -> Iterator[None]:
 
 def place_call(to: str, call_uuid: UUID) -> CallState:
     """Let Twilio dial. Not idempotent: dial again only if `maybe_done` is False."""
+    wanted = {
+        "to": to,
+        "from_": settings.TWILIO_PHONE_NUMBER,
+        "url": callback_url("caller:record", call_uuid) + RETRY,
+        "status_callback": callback_url("caller:call-webhook", call_uuid) + RETRY,
+        "status_callback_event": ["initiated", "ringing", "answered", "completed"],
+        "time_limit": settings.RECORDING_MAX_SECONDS + NOTICE_SECONDS,
+    }
     with asked():
-        return _call_state(
-            client().calls.create(
-                to=to,
-                from_=settings.TWILIO_PHONE_NUMBER,
-                url=callback_url("caller:record", call_uuid) + RETRY,
-                status_callback=callback_url("caller:call-webhook", call_uuid) + RETRY,
-                status_callback_event=["initiated", "ringing", "answered", "completed"],
-                time_limit=settings.RECORDING_MAX_SECONDS + NOTICE_SECONDS,
-            )
-        )
+        return _call_state(client().calls.create(**wanted))
 
 
 def fetch_call(sid: str) -> CallState:

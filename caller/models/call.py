@@ -24,6 +24,8 @@ CHECK_PRICE_AFTER = timedelta(minutes=2)
 LONGEST_WAIT = timedelta(minutes=20)
 # After a call's end its recording takes a moment, its price some minutes.
 EXPECT_MORE_FOR = timedelta(minutes=10)
+# How far Twilio's clock and ours may differ: one set by hand is off by an hour.
+CLOCK_OFF = timedelta(minutes=90)
 # Between two looks at Twilio's list: as long as our request may be on its way.
 LOOK_AGAIN_AFTER = timedelta(seconds=sum(twilio_client.TIMEOUT_SECONDS))
 # What people remember of a number.
@@ -341,15 +343,17 @@ class Call(models.Model):
         while the request was on its way."""
         now = timezone.now()
         mine = Call.objects.filter(pk=self.pk, sid=None)
-        if mine.filter(missed_at=None).update(missed_at=now, next_check_at=soon()):
-            return
         looked_before = Q(missed_at__lte=now - LOOK_AGAIN_AFTER) | Q(missed_at__gt=now)
-        mine.filter(looked_before).update(
+        # No clock jumps that far.
+        is_old = Q(created_at__lt=now - CLOCK_OFF)
+        given_up = mine.filter(looked_before | is_old).update(
             status=Call.Status.FAILED,
             error="Twilio's list of calls does not have this call: nothing was "
             "dialled. It is safe to dial again.",
             next_check_at=None,
         )
+        if not given_up:
+            mine.filter(missed_at=None).update(missed_at=now, next_check_at=soon())
 
     @property
     def reached(self) -> int:
@@ -372,12 +376,18 @@ class Call(models.Model):
             return soon()
         return timezone.now() + CHECK_PRICE_AFTER if self.price is None else None
 
+    @property
+    def is_long_over(self) -> bool:
+        """Whether what Twilio has not by now of this call will not come."""
+        ended_at = self.ended_at
+        if not ended_at or ended_at < self.created_at:
+            # By Twilio's clock, which is behind ours.
+            longest = settings.RECORDING_MAX_SECONDS + NOTICE_SECONDS
+            ended_at = self.created_at + timedelta(seconds=longest)
+        return timezone.now() > ended_at + EXPECT_MORE_FOR
+
     def told_all(self) -> None:
-        """Twilio was asked for all that it has of this call: what has not come long
-        after its end will not come."""
-        # By our own clock, too: Twilio's may say that it ended an hour ago.
-        longest = timedelta(seconds=settings.RECORDING_MAX_SECONDS + NOTICE_SECONDS)
-        ended_at = max(self.ended_at or self.created_at, self.created_at + longest)
-        is_late = timezone.now() > ended_at + EXPECT_MORE_FOR
-        if is_late and not self.recordings.unfinished().exists():
-            Call.objects.filter(pk=self.pk).update(next_check_at=None)
+        """Twilio has nothing more of this call, and will have nothing more."""
+        recordings = self.recordings.unfinished()
+        recordings.update(status=recordings.model.Status.DELETED)
+        Call.objects.filter(pk=self.pk).update(next_check_at=None)

@@ -158,8 +158,8 @@ class Recording(models.Model):
     def fetch_audio(self, keep_alive: Callable[[], None]) -> None:
         """Stream the audio from Twilio into our storage.
 
-        keep_alive is called every megabyte. Raises TwilioError, and OSError when our
-        storage does not take the file.
+        keep_alive is called every megabyte or second. Raises TwilioError, and OSError
+        when our storage does not take the file.
         """
         with twilio_client.open_recording(self.sid or "") as answer:
             length = answer.headers.get("Content-Length", "")

@@ -52,7 +52,8 @@ def checked(call):
 def checked_twice(call):
     """As often as it takes to believe that Twilio does not have it."""
     checked(call)
-    Call.objects.update(missed_at=timezone.now() - timedelta(seconds=30))
+    looked = Call.objects.filter(missed_at__isnull=False)
+    assert looked.update(missed_at=timezone.now() - timedelta(seconds=30)) == 1
     return checked(call)
 
 
@@ -356,6 +357,41 @@ def test_a_call_is_not_given_up_before_its_recordings_were_told(vendors, answer)
 
     assert asked_again
     assert Transcript.objects.get().recording.sid == RECORDING_SID
+
+
+def test_a_recording_that_twilio_lost_while_preparing_it_is_not_awaited_for_ever(
+    vendors, browser
+):
+    call = long_over(vendors)
+    a_recording(call=call, status="processing")
+    vendors.get(RECORDINGS, **recordings())
+
+    checked(call)
+
+    assert (call.recordings.get().status, call.next_check_at) == ("deleted", None)
+    assert "Deleted at Twilio" in browser.get(f"/calls/{call.uuid}/").text
+
+
+def test_a_recording_that_was_deleted_here_is_not_brought_back(vendors, signed_post):
+    call = a_call(sid=CALL_SID, status="completed", ended_at=timezone.now())
+    signed_post(*deliveries(call)[-1])
+    Recording.objects.get().delete()
+    vendors.get(CALL, json=load("twilio/call", status="completed"))
+    vendors.get(RECORDINGS, **recordings(load("twilio/recording")))
+
+    checked(call)
+
+    assert not Recording.objects.exists()
+    assert not Transcript.objects.exists()
+
+
+def test_a_call_of_yesterday_that_twilio_does_not_have_needs_no_second_look(vendors):
+    call = a_call(status="dialing", created_at=timezone.now() - timedelta(hours=24))
+    vendors.get(CALLS, **listed())
+
+    checked(call)
+
+    assert (call.status, call.next_check_at) == ("failed", None)
 
 
 def test_a_clock_that_is_an_hour_ahead_gives_no_call_up(vendors, signed_post):

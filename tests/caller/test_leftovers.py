@@ -63,6 +63,14 @@ def test_one_that_may_still_be_named_stays(media, killed):
     assert killed in files(media)
 
 
+def test_one_stays_whose_successor_is_gone(media, killed):
+    Recording.objects.get().audio.storage.delete(Recording.objects.get().audio.name)
+    before = files(media)
+
+    assert leftovers.delete_recordings(yesterday()) == 0
+    assert files(media) == before
+
+
 def test_the_only_file_of_a_recording_stays(media, killed):
     Recording.objects.update(audio="")
 
@@ -153,8 +161,8 @@ def test_the_worker_clears_both(temporary, media, killed):
     left.touch()
     grown_old(left)
 
-    worker.prune_files()
+    for prune in worker.PRUNING:
+        prune()
 
-    assert worker.prune_files in worker.PRUNING
     assert not left.exists()
     assert killed not in files(media)
