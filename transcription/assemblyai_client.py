@@ -9,6 +9,7 @@ from contextlib import contextmanager
 from datetime import datetime
 from datetime import timezone as tz
 from functools import lru_cache
+from itertools import count
 from math import isfinite
 from typing import IO, Any
 
@@ -68,16 +69,18 @@ def fetch(assemblyai_id: str) -> dict[str, Any]:
     return _request("GET", f"transcript/{assemblyai_id}")
 
 
-def list_jobs(since: datetime | None = None) -> Iterator[dict[str, Any]]:
+def list_jobs(
+    since: datetime | None = None, most_pages: int | None = None
+) -> Iterator[dict[str, Any]]:
     """The account's jobs, newest first; none that was created before `since`.
 
-    Raises AssemblyAIError where there are more than LIST_PAGES of them: what is not
+    Raises AssemblyAIError where there are more pages of them than wanted: what is not
     among these may still be there.
     """
     # As the list has its times: UTC, and so compared as text.
     begin = since.astimezone(tz.utc).strftime("%Y-%m-%dT%H:%M:%S") if since else ""
     params: dict[str, str | int] = {"limit": JOBS_A_PAGE}
-    for _ in range(LIST_PAGES):
+    for _ in range(most_pages) if most_pages else count():
         page = _request("GET", "transcript", params=params).get("transcripts") or []
         for job in page:
             if "" < str(job.get("created") or "") < begin:

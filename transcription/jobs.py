@@ -20,6 +20,8 @@ NO_SPEECH = "no spoken audio"
 # Of a job's errors: AssemblyAI could not open the address, or fell over by itself.
 UNREACHABLE_AUDIO = ("Download error", "Cannot access uploaded file")
 THEIR_FAULT = ("Server error",)
+# Of the answer to a question for a job.
+UNKNOWN_ID = "transcript id not found"
 # What stands in a job's place after somebody deleted it.
 DELETED = "http://deleted_by_user"
 

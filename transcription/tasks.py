@@ -91,10 +91,12 @@ def send(transcript_pk: int, priority: int) -> None:
     transaction.on_commit(enqueue, robust=True)
 
 
-def sweep(limit: int = 500) -> int:
+def sweep(limit: int = 500, back_fill: bool = True) -> int:
     """Send a message for every transcript that is due and has none under way."""
     now = timezone.now()
     due = Transcript.objects.due(now).unannounced(now)
+    if not back_fill:
+        due = due.current()
     due = due.order_by("-priority", "next_attempt_at")
     return sum(announce(*row) for row in due.values_list("pk", "priority")[:limit])
 
@@ -163,7 +165,7 @@ def hand_over(transcript: Transcript) -> None:
     # After one address that AssemblyAI could not open there is no second try.
     if settings.AUDIO_DELIVERY == "url" and recording.sid and not transcript.audio_url:
         url = twilio_client.media_url(recording.sid)
-        transcript.release(status=Status.UPLOADED, audio_url=url)
+        transcript.release(status=Status.UPLOADED, audio_url=url, uploaded_at=None)
         return
     try:
         file = recording.audio.open("rb")
@@ -209,6 +211,7 @@ def submit(transcript: Transcript) -> None:
                 VendorError(error.message),
                 status=Status.FETCHED,
                 audio_url="",
+                uploaded_at=None,
                 jobs=F("jobs") + 1,
             )
             return
@@ -235,7 +238,8 @@ def adopt_or_submit(transcript: Transcript) -> None:
 def find_orphan(transcript: Transcript) -> dict[str, Any] | None:
     """A job for this very upload that no row of ours knows."""
     since = (transcript.submitted_at or timezone.now()) - CLOCK_OFF
-    for number, job in enumerate(assemblyai_client.list_jobs(since)):
+    listed = assemblyai_client.list_jobs(since, assemblyai_client.LIST_PAGES)
+    for number, job in enumerate(listed):
         if number % assemblyai_client.JOBS_A_PAGE == 0:
             transcript.keep_lease()
         if job.get("audio_url") != transcript.audio_url:
@@ -274,8 +278,15 @@ def keep_job(transcript: Transcript, job: dict[str, Any], wait: timedelta) -> No
 
 def refresh(transcript: Transcript) -> None:
     """Ask AssemblyAI how far the job is, and take over its result."""
-    with asking(ASSEMBLYAI):
-        job = assemblyai_client.fetch(transcript.assemblyai_id or "")
+    try:
+        with asking(ASSEMBLYAI):
+            job = assemblyai_client.fetch(transcript.assemblyai_id or "")
+    except AssemblyAIError as error:
+        if jobs.UNKNOWN_ID not in error.message:
+            raise
+        # Of another key, or long gone: never to be read, so another job is the cure.
+        transcript.fail(error.message, response={"error": error.message})
+        return
     status = str(job.get("status") or "")
     if status == Status.ERROR:
         settle_error(transcript, job)
@@ -288,9 +299,9 @@ def refresh(transcript: Transcript) -> None:
         transcript.finish(**jobs.outcome(job))
     else:
         # A word that AssemblyAI invents after us is kept, unless it is one of ours.
-        known = STEPS.get(status, refresh) is refresh
-        word = status[:20] if known and status else Status.QUEUED
-        transcript.release(wait=poll_after(), status=word)
+        if not status or STEPS.get(status, refresh) is not refresh:
+            status = Status.QUEUED
+        transcript.release(wait=poll_after(), status=status[:20])
 
 
 def settle_error(transcript: Transcript, job: dict[str, Any]) -> None:

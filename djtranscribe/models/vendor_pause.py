@@ -4,6 +4,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from datetime import timedelta
 
+import requests
 from django.db import models
 from django.utils import timezone
 
@@ -40,11 +41,13 @@ class VendorPauseQuerySet(models.QuerySet["VendorPause"]):
 
     def begin(self, error: VendorError, what: str = "") -> None:
         """Our account is at fault: nothing of this vendor's can go on until mended."""
-        probe_at = timezone.now() + PROBE_AFTER
-        self.update_or_create(
-            vendor=error.vendor,
-            defaults={"reason": error.message, "refused": what, "probe_at": probe_at},
-        )
+        defaults = {
+            "reason": error.message,
+            # A key is refused whatever is asked with it.
+            "refused": "" if error.code == requests.codes.unauthorized else what,
+            "probe_at": timezone.now() + PROBE_AFTER,
+        }
+        self.update_or_create(vendor=error.vendor, defaults=defaults)
 
 
 class VendorPause(models.Model):

@@ -18,6 +18,7 @@ from caller.tasks import check_call
 from djtranscribe.management.commands import worker as command
 from tests.caller.twilio import CALL_SID, a_call, a_recording
 from tests.transcription.assemblyai import a_transcript
+from transcription.models import Transcript
 from transcription.tasks import advance
 
 from .test_settings import ALL, COMPLETE, ROOT
@@ -146,6 +147,24 @@ def test_a_back_fill_that_waits_keeps_no_sweep_from_todays_calls():
     assert messages(advance).count() == 1
 
 
+@pytest.mark.django_db(transaction=True)
+def test_a_back_fill_that_waits_is_not_announced_again_and_again():
+    recordings = [a_recording(sid=f"RE{n:032}") for n in range(command.BACKLOG + 1)]
+    Transcript.objects.bulk_create(
+        Transcript(recording=recording, priority=-50) for recording in recordings
+    )
+    counts = []
+
+    for _ in range(3):
+        looked_after()
+        counts.append(DBTaskResult.objects.ready().count())
+        # So long ago that the messages might be lost.
+        an_hour_ago = timezone.now() - timedelta(hours=1)
+        Transcript.objects.update(announced_at=an_hour_ago)
+
+    assert counts == [len(recordings)] * 3
+
+
 class Unforeseen(Exception):
     pass
 
@@ -163,7 +182,7 @@ def test_what_fails_in_one_sweep_keeps_the_other_from_nothing(
 ):
     swept = []
     monkeypatch.setattr(f"{kind}.tasks.sweep", refuses)
-    monkeypatch.setattr(f"{other}.tasks.sweep", lambda: swept.append(other))
+    monkeypatch.setattr(f"{other}.tasks.sweep", lambda **_: swept.append(other))
 
     waited = looked_after()
 

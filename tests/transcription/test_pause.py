@@ -98,6 +98,17 @@ def test_once_there_is_money_the_next_job_ends_the_pause(no_money):
     assert not VendorPause.objects.exists()
 
 
+def test_a_key_that_is_refused_for_a_job_is_proven_mended_by_anything():
+    with suppress(VendorError), asking("assemblyai", "submit"):
+        raise AssemblyAIError("The key.", permanent=True, account=True, code=401)
+    VendorPause.objects.update(probe_at=timezone.now())
+
+    with asking("assemblyai"):
+        pass
+
+    assert not VendorPause.objects.exists()
+
+
 def test_while_a_job_is_tried_again_nobody_else_asks(no_money):
     with (
         asking("assemblyai", "submit"),

@@ -307,6 +307,32 @@ def test_a_job_that_could_not_be_read_is_read_again_and_not_paid_again(vendors, 
     assert (transcript.status, transcript.text) == ("completed", TEXT)
 
 
+def test_a_job_that_assemblyai_does_not_know_is_asked_for_anew(vendors):
+    transcript = a_transcript("queued")
+    lost = "Transcript lookup error, transcript id not found"
+    unknown = vendors.get(JOB, status=400, json={"error": lost})
+    advanced(transcript)
+    status_then = transcript.status
+    vendors.remove(unknown)
+    theirs = answers_well(vendors)
+
+    assert transcript.retry()
+    advanced(transcript)
+
+    assert status_then == "error"
+    assert theirs["submit"].call_count == 1
+    assert transcript.status == "queued"
+
+
+def test_a_retry_that_was_decided_on_an_older_row_does_nothing(vendors):
+    transcript = a_transcript("lost")
+    transcript.fail("Given up.")
+    older = Transcript.objects.get()
+    Transcript.objects.update(submitted_at=timezone.now())
+
+    assert not older.retry()
+
+
 def test_an_upload_of_a_key_that_was_replaced_is_uploaded_again(vendors):
     transcript = a_transcript("uploaded")
     refused = {"status": 403, "json": {"error": "Cannot access uploaded file"}}

@@ -53,6 +53,10 @@ class TranscriptQuerySet(models.QuerySet["Transcript"]):
         lost = now - timedelta(seconds=settings.RECOVER_SECONDS / 3)
         return self.exclude(announced_at__gt=lost, announced_at__lte=now)
 
+    def current(self) -> TranscriptQuerySet:
+        """Not of a back-fill (reconcile --all), which may wait as long as it likes."""
+        return self.filter(priority__gte=0)
+
     def stuck(self, now: datetime) -> TranscriptQuerySet:
         """Still on the way although most are done in a minute or two."""
         return self.unfinished().filter(created_at__lt=now - STUCK_AFTER)
@@ -231,7 +235,9 @@ class Transcript(models.Model):
     @property
     def is_unread(self) -> bool:
         """Whether how its job ended is not known here."""
-        return not self.is_finished or (self.is_failed and not self.response)
+        # Once only the job's error was kept, as `settle_error` writes it.
+        is_known = self.response or self.error.startswith("AssemblyAI: ")
+        return not self.is_finished or (self.is_failed and not is_known)
 
     @property
     def nobody_spoke(self) -> bool:
@@ -344,7 +350,7 @@ class Transcript(models.Model):
             # It may have gone well, and is paid.
             status = self.Status.QUEUED
         elif self.assemblyai_id:
-            # That job is over; a failed one was not charged.
+            # That job failed, which is not charged, or is no longer there.
             status, columns = self.Status.FETCHED, self.NO_JOB
         elif self.submitted_at:
             # A job may exist: it is looked for before another is paid.
@@ -353,7 +359,12 @@ class Transcript(models.Model):
             status = self.Status.UPLOADED
         else:
             status = self.Status.PENDING
-        failed = Transcript.objects.failed().filter(pk=self.pk)
+        # As it was when that was decided.
+        failed = Transcript.objects.failed().filter(
+            pk=self.pk,
+            assemblyai_id=self.assemblyai_id,
+            submitted_at=self.submitted_at,
+        )
         return bool(
             failed.update(
                 status=status,

@@ -272,11 +272,10 @@ def adopted(transcript: Transcript) -> bool:
     Claimed whether it is due or not: nothing is cut short of what it waits for, since
     its job is listed already.
     """
-    now, lease = timezone.now(), uuid4()
-    lasts = timedelta(seconds=settings.LEASE_SECONDS)
+    lease = uuid4()
     rows = Transcript.objects.filter(pk=transcript.pk)
-    free = rows.filter(status__in=UNANSWERED).unclaimed(now)
-    if not free.update(lease=lease, leased_until=now + lasts):
+    free = rows.filter(status__in=UNANSWERED).unclaimed(timezone.now())
+    if not free.update(lease=lease, leased_until=Transcript.lease_end()):
         return False
     transcript = rows.get()
     try:

@@ -171,8 +171,10 @@ def sweep_calls() -> None:
 
 
 def sweep_transcripts() -> None:
-    if not has_backlog(transcription.tasks.advance):
-        transcription.tasks.sweep()
+    advance = transcription.tasks.advance
+    if not has_backlog(advance):
+        back_fill_waits = has_backlog(advance, back_fill=True)
+        transcription.tasks.sweep(back_fill=not back_fill_waits)
 
 
 def prune_messages() -> None:
@@ -187,19 +189,26 @@ def prune_notifications() -> None:
     Notification.objects.prune(KEEP_DELIVERIES)
 
 
-def prune_files() -> None:
-    old = timezone.now() - KEEP_LEFTOVERS
-    leftovers.delete_recordings(old)
-    leftovers.delete_temporary(old)
+def prune_recordings() -> None:
+    leftovers.delete_recordings(timezone.now() - KEEP_LEFTOVERS)
 
 
-PRUNING = [prune_messages, prune_deliveries, prune_notifications, prune_files]
+def prune_downloads() -> None:
+    leftovers.delete_temporary(timezone.now() - KEEP_LEFTOVERS)
 
 
-def has_backlog(task: Task[Any, Any]) -> bool:
+PRUNING = [
+    prune_messages,
+    prune_deliveries,
+    prune_notifications,
+    prune_recordings,
+    prune_downloads,
+]
+
+
+def has_backlog(task: Task[Any, Any], back_fill: bool = False) -> bool:
     """Messages that wait already say it all, and picking one takes the longer the more
     there are. A back-fill's say nothing of today, and stand behind all others."""
-    waiting = DBTaskResult.objects.ready().filter(
-        task_path=task.module_path, priority__gte=0
-    )
+    whose = {"priority__lt": 0} if back_fill else {"priority__gte": 0}
+    waiting = DBTaskResult.objects.ready().filter(task_path=task.module_path, **whose)
     return waiting[:BACKLOG].count() >= BACKLOG
