@@ -136,10 +136,10 @@ class Processes:
         self.environ, self.folder = environ, folder
         self.all: list[subprocess.Popen[bytes]] = []
 
-    def start(self, *command: str, nice: bool = False) -> "subprocess.Popen[bytes]":
+    def start(self, *command: str) -> "subprocess.Popen[bytes]":
         with (self.folder / f"{len(self.all)}.log").open("wb") as log:
             process = subprocess.Popen(
-                [*(["nice"] if nice else []), sys.executable, *command],
+                [sys.executable, *command],
                 cwd=ROOT,
                 env=self.environ,
                 stdout=log,
@@ -150,8 +150,7 @@ class Processes:
         return process
 
     def start_worker(self) -> "subprocess.Popen[bytes]":
-        # As in README: vendors wait for the web server, nobody for the worker.
-        return self.start("manage.py", "worker", nice=True)
+        return self.start("manage.py", "worker")
 
     def run(self, *command: str) -> None:
         if self.start(*command).wait() != 0:
