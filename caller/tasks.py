@@ -78,13 +78,8 @@ def was_deleted_here(recording_sid: str, call: Call) -> bool:
     come back, nor be paid for again."""
     if Recording.objects.filter(sid=recording_sid).exists():
         return False
-    told = WebhookDelivery.objects.filter(
-        kind="twilio-recording",
-        verdict=WebhookDelivery.Verdict.ACCEPTED,
-        about=str(call.uuid),
-        body__RecordingSid=recording_sid,
-    )
-    return told.exists()
+    told = WebhookDelivery.objects.of_stored_recordings()
+    return told.filter(about=str(call.uuid), body__RecordingSid=recording_sid).exists()
 
 
 def find_at_twilio(call: Call) -> CallState | None:

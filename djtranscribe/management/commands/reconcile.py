@@ -210,9 +210,7 @@ def differs(call: Call, news: CallState) -> bool:
 
 def told_before() -> set[str]:
     """The SIDs of recordings that Twilio told us of, and that we stored then."""
-    accepted = WebhookDelivery.objects.filter(
-        kind="twilio-recording", verdict=WebhookDelivery.Verdict.ACCEPTED
-    )
+    accepted = WebhookDelivery.objects.of_stored_recordings()
     return set(accepted.values_list("body__RecordingSid", flat=True))
 
 
