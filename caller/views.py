@@ -1,3 +1,4 @@
+import re
 from typing import Any, cast
 
 from django.conf import settings
@@ -13,7 +14,6 @@ from django.http import (
 )
 from django.shortcuts import get_object_or_404, redirect, render
 from django.utils import timezone
-from django.views.decorators.cache import never_cache
 from django.views.decorators.http import (
     require_http_methods,
     require_POST,
@@ -33,6 +33,13 @@ from djtranscribe.ranges import ranged
 
 RECENT_CALLS = 20
 SOCIABLE_HOURS = range(8, 21)
+# Headers by which browsers and proxies announced a prefetch, prerender or preview over
+# the years: Sec-Purpose, Purpose, X-Purpose, X-Moz, X-Sec-Purpose, Next-Router-Prefetch…
+SPECULATIVE_HEADER = re.compile(
+    r"purpose|prefetch|preload|prerender|preview|speculat|^x-moz$", re.IGNORECASE
+)
+# How long a browser may keep the audio; signing out clears it.
+AUDIO_MAX_AGE_SECONDS = 3600
 
 
 @require_safe
@@ -135,10 +142,11 @@ def refused_number(
 
 
 def was_typed(request: HttpRequest) -> bool:
-    """Whether a person typed this URL or took it from the bookmarks.
+    """Whether a person typed this URL or opened it from the bookmarks.
 
-    Browsers tell a link, an image, a prefetch and a redirect apart from that, and no
-    page can forge these headers (w3.org/TR/fetch-metadata).
+    Browsers mark links, images and redirects differently, and no page can forge these
+    headers (w3.org/TR/fetch-metadata). A prefetch of a half-typed address looks the
+    same except for its purpose, so any header that names one, with any value, counts.
     """
     headers = request.headers
     return (
@@ -147,14 +155,13 @@ def was_typed(request: HttpRequest) -> bool:
         and headers.get("Sec-Fetch-Mode") == "navigate"
         and headers.get("Sec-Fetch-Dest") == "document"
         and headers.get("Sec-Fetch-User") == "?1"
-        and "Sec-Purpose" not in headers
+        and not any(SPECULATIVE_HEADER.search(name) for name in headers)
     )
 
 
 @require_safe
 # One address, two answers: without this, Back shows the bare fragment.
 @vary_on_headers("HX-Request")
-@never_cache
 @permission_required("caller.view_call", raise_exception=True)
 def call_page(request: HttpRequest, uuid: str) -> HttpResponse:
     """The call as it goes; asked by itself every second until all is settled."""
@@ -199,7 +206,9 @@ def recording_audio(request: HttpRequest, pk: int) -> HttpResponseBase:
     except FileNotFoundError:
         raise Http404("The audio is no longer in the storage.") from None
     Access.objects.note(request.user, Access.Action.LISTENED, [recording])
-    return ranged(request, FileResponse(file, filename=recording.filename))
+    response = ranged(request, FileResponse(file, filename=recording.filename))
+    response["Cache-Control"] = f"private, max-age={AUDIO_MAX_AGE_SECONDS}"
+    return response
 
 
 @require_safe
