@@ -13,7 +13,6 @@ from django.contrib.auth.decorators import login_not_required
 from django.db import Error, transaction
 from django.http import HttpRequest, HttpResponse
 from django.utils import timezone
-from django.views.decorators.cache import never_cache
 from django.views.decorators.csrf import csrf_exempt
 from django.views.decorators.http import require_POST
 
@@ -46,7 +45,6 @@ def webhook(
 
         @csrf_exempt
         @login_not_required
-        @never_cache
         @require_POST
         @functools.wraps(handle)
         def view(request: HttpRequest, **kwargs: Any) -> HttpResponse:

@@ -2,6 +2,8 @@ from collections.abc import Callable
 
 from django.conf import settings
 from django.http import HttpRequest, HttpResponse
+from django.urls import reverse
+from django.utils.cache import add_never_cache_headers
 
 
 def without_odd_session(
@@ -14,5 +16,27 @@ def without_odd_session(
         if not request.COOKIES.get(settings.SESSION_COOKIE_NAME, "a").isalnum():
             del request.COOKIES[settings.SESSION_COOKIE_NAME]
         return get_response(request)
+
+    return middleware
+
+
+def private_responses(
+    get_response: Callable[[HttpRequest], HttpResponse],
+) -> Callable[[HttpRequest], HttpResponse]:
+    """Keep every response out of shared caches, and pages out of all caches.
+
+    `no-store` also keeps a page from being shown by Back after signing out. A view may
+    set its own `Cache-Control` if it contains `private`; the audio does, so that a
+    browser can seek in what it already has. Signing out clears that too
+    (w3.org/TR/clear-site-data). Static files are answered further out, by WhiteNoise.
+    """
+
+    def middleware(request: HttpRequest) -> HttpResponse:
+        response = get_response(request)
+        if "private" not in response.get("Cache-Control", ""):
+            add_never_cache_headers(response)
+        if request.method == "POST" and request.path == reverse("admin:logout"):
+            response["Clear-Site-Data"] = '"cache"'
+        return response
 
     return middleware

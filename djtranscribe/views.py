@@ -7,7 +7,6 @@ from django.http import HttpRequest, HttpResponse, JsonResponse
 from django.urls import reverse
 from django.utils import timezone
 from django.views import defaults
-from django.views.decorators.cache import never_cache
 from django.views.decorators.http import require_safe
 
 from caller.models import Call
@@ -31,7 +30,6 @@ def server_error(request: HttpRequest) -> HttpResponse:
 
 @require_safe
 @login_not_required
-@never_cache
 def healthz(request: HttpRequest) -> JsonResponse:
     """For a monitor: 200 if all is well, else 503, and why. Nothing secret, no names.
 

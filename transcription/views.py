@@ -4,7 +4,6 @@ from django.contrib.auth.decorators import permission_required
 from django.core.paginator import Paginator
 from django.http import Http404, HttpRequest, HttpResponse
 from django.shortcuts import get_object_or_404, redirect, render
-from django.views.decorators.cache import never_cache
 from django.views.decorators.http import require_POST, require_safe
 
 from djtranscribe.models import Access
@@ -17,7 +16,6 @@ HITS_ON_A_PAGE = 20
 
 
 @require_safe
-@never_cache
 @permission_required("transcription.view_transcript", raise_exception=True)
 def search_page(request: HttpRequest) -> HttpResponse:
     typed = request.GET.get("q", "")[: search.MAX_LENGTH].replace("\0", "")
@@ -60,7 +58,6 @@ def retry(request: HttpRequest, uuid: UUID) -> HttpResponse:
 
 
 @require_safe
-@never_cache
 @permission_required("transcription.view_transcript", raise_exception=True)
 def export(request: HttpRequest, uuid: UUID, extension: str) -> HttpResponse:
     """One transcript as a file; ?times=1 and ?speakers=1 add these."""
@@ -82,7 +79,6 @@ def export(request: HttpRequest, uuid: UUID, extension: str) -> HttpResponse:
 
 
 @require_safe
-@never_cache
 @permission_required("transcription.view_transcript", raise_exception=True)
 def export_progress(request: HttpRequest, uuid: UUID) -> HttpResponse:
     """How far the reader's own download of many is; asked by its page every second."""

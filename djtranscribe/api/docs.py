@@ -12,7 +12,6 @@ from django.shortcuts import render
 from django.urls import reverse
 from django.utils.html import format_html, format_html_join
 from django.utils.safestring import SafeString
-from django.views.decorators.cache import never_cache
 from django.views.decorators.http import require_safe
 from ninja.errors import HttpError
 
@@ -71,7 +70,6 @@ def schema() -> dict[str, Any]:
 
 @require_safe
 @login_not_required
-@never_cache
 def openapi(request: HttpRequest) -> JsonResponse:
     """For who is signed in, and for programs, which come with a token."""
     if not request.user.is_authenticated:
@@ -83,7 +81,6 @@ def openapi(request: HttpRequest) -> JsonResponse:
 
 
 @require_safe
-@never_cache
 def page(request: HttpRequest) -> HttpResponse:
     document = schema()
     context = {

@@ -5,7 +5,6 @@ from django.contrib.auth.decorators import login_not_required
 from django.http import HttpRequest
 from django.http.response import HttpResponseBase
 from django.urls import URLPattern, path, re_path
-from django.views.decorators.cache import never_cache
 from django.views.decorators.csrf import csrf_exempt
 
 from djtranscribe.api import docs, errors
@@ -19,7 +18,6 @@ def for_programs(view: Callable[..., HttpResponseBase]) -> Callable[..., Any]:
 
     @csrf_exempt
     @login_not_required
-    @never_cache
     def open_view(request: HttpRequest, **kwargs: Any) -> HttpResponseBase:
         answer = view(request, **kwargs)
         if answer.status_code == 405:

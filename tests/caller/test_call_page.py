@@ -265,3 +265,29 @@ def test_numbers_are_written_for_people(to, number, country):
     call = Call(to=to)
 
     assert (call.number, call.country) == (number, country)
+
+
+def test_the_sid_is_shown_with_a_copy_button_and_the_recording_url(browser):
+    call = a_call(status="completed", sid=CALL_SID)
+
+    page = browser.get(call.get_absolute_url())
+
+    assert f'<code id="call-sid">{CALL_SID}</code>' in page.text
+    assert 'data-copy="call-sid"' in page.text
+    assert f'href="/get-recording-url/{CALL_SID}/"' in page.text
+
+
+def test_a_call_without_a_sid_shows_none(browser):
+    page = browser.get(a_call(status="dialing").get_absolute_url())
+
+    assert "Call SID" not in page.text
+
+
+def test_the_recording_url_is_offered_only_to_those_who_may_open_it(browser, operator):
+    operator.user_permissions.remove(Permission.objects.get(codename="view_recording"))
+    call = a_call(status="completed", sid=CALL_SID)
+
+    page = browser.get(call.get_absolute_url())
+
+    assert CALL_SID in page.text
+    assert "/get-recording-url/" not in page.text

@@ -100,3 +100,28 @@ def test_no_page_is_wider_than_its_window(
             name = path.partition("?")[0].strip("/").replace("/", "-") or "home"
             keep(page, f"{name}-{width}-{scheme}")
             assert page.evaluate("document.documentElement.scrollWidth") <= width, path
+
+
+def test_the_sid_is_copied_and_back_shows_nothing_after_signing_out(
+    sandbox: Sandbox, browser: Browser
+):
+    with signed_in(browser, sandbox.site) as context:
+        context.grant_permissions(["clipboard-read", "clipboard-write"])
+        page = context.new_page()
+        page.goto(f"{sandbox.site}/dial/14155550002/")
+        expect(page.get_by_text("Call SID")).to_be_visible(timeout=15_000)
+        page.get_by_role("button", name="Copy").click()
+        sid = page.locator("#call-sid").inner_text()
+        assert page.evaluate("navigator.clipboard.readText()") == sid
+        for width in (1280, 390):
+            for scheme in ("light", "dark"):
+                page.set_viewport_size({"width": width, "height": 800})
+                page.emulate_media(color_scheme=scheme)
+                keep(page, f"call-sid-{width}-{scheme}")
+
+        page.get_by_role("button", name="Log out").click()
+        page.wait_for_load_state()
+        page.go_back()
+        page.wait_for_load_state()
+
+        assert sid not in page.content()

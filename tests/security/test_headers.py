@@ -336,11 +336,35 @@ def test_no_page_needs_what_the_policy_forbids(rows, who):  # noqa: F811
             assert_nothing_inline(client.get(page.example or route), route)
 
 
-def test_private_pages_are_kept_by_no_cache_on_the_way(rows):  # noqa: F811
-    client = client_of("supervisor")
+@pytest.mark.parametrize("who", ["stranger", "operator", "supervisor"])
+@pytest.mark.parametrize("method", ["get", "head"])
+def test_no_response_is_stored_but_the_audio_by_the_browser(rows, who, method):  # noqa: F811
+    client = client_of(who)
 
-    for path in (f"/calls/{rows.uuid}/", "/admin/caller/call/", "/admin/"):
-        assert "private" in client.get(path)["Cache-Control"], path
+    for route, page in PAGES.items():
+        answer = getattr(client, method)(page.example or route)
+        finish(answer)
+        kept = answer["Cache-Control"]
+        if "/audio/" in route and answer.status_code == 200:
+            assert kept == "private, max-age=3600", route
+        else:
+            assert {"private", "no-store"} <= set(kept.split(", ")), route
+
+
+def test_a_part_of_the_audio_may_be_kept_like_the_whole(rows):  # noqa: F811
+    path = PAGES["/recordings/<int:pk>/audio/"].example
+
+    answer = client_of("operator").get(path, headers={"Range": "bytes=0-3"})
+
+    finish(answer)
+    assert answer.status_code == 206
+    assert answer["Cache-Control"] == "private, max-age=3600"
+
+
+def test_signing_out_clears_the_cache(rows):  # noqa: F811
+    answer = client_of("operator").post("/admin/logout/")
+
+    assert answer["Clear-Site-Data"] == '"cache"'
 
 
 # Cookies

@@ -21,7 +21,30 @@
     }
   });
 
+  // Copy buttons stay hidden without JavaScript.
+  const showCopyButtons = () => {
+    for (const button of document.querySelectorAll("[data-copy]")) button.hidden = false;
+  };
+  showCopyButtons();
+
+  document.addEventListener("click", async (event) => {
+    const button = event.target.closest("[data-copy]");
+    if (!button) return;
+    const source = document.getElementById(button.dataset.copy);
+    let copied = true;
+    try {
+      await navigator.clipboard.writeText(source.textContent);
+    } catch {
+      // The clipboard needs https and permission. Select the text and try the old way.
+      getSelection().selectAllChildren(source);
+      copied = document.execCommand("copy");
+    }
+    announcer.textContent = copied ? "Copied." : "Press Ctrl-C to copy.";
+    button.textContent = copied ? "Copied" : "Press Ctrl-C";
+  });
+
   document.addEventListener("htmx:afterSwap", () => {
+    showCopyButtons();
     if (headline() !== announced) announcer.textContent = announced = headline();
   });
 
