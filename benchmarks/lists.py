@@ -81,11 +81,11 @@ FILL = {
         SELECT id, gen_random_uuid(), id, gen_random_uuid(), status,
             CASE WHEN luck < 0.6 THEN 1 + floor(5 * power(random(), 2)) END,
             'https://cdn.assemblyai.com/upload/' || md5(id::text),
-            '{{"speech_models": ["universal-3-5-pro", "universal-2"]}}', 1,
+            '{{"speech_models": ["assemblyai-stt-3-7", "universal-2"]}}', 1,
             said.text, '[]',
             CASE status WHEN 'completed' THEN 1 - power(random(), 4) END,
             CASE WHEN luck < 0.8 THEN 'en_us' WHEN luck < 0.999 THEN 'de' ELSE 'fr' END,
-            CASE id % 30 WHEN 0 THEN 'universal-2' ELSE 'universal-3-5-pro' END,
+            CASE id % 30 WHEN 0 THEN 'universal-2' ELSE 'assemblyai-stt-3-7' END,
             coalesce(duration_seconds, 0) + 0.5,
             jsonb_build_object('id', md5(id::text), 'audio_duration', 30), '', '', 0,
             created_at, created_at, 0

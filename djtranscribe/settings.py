@@ -99,7 +99,7 @@ RECORDING_SILENCE_SECONDS = whole("RECORDING_SILENCE_SECONDS", 5)
 ASSEMBLYAI_KEY = text("ASSEMBLYAI_KEY")
 ASSEMBLYAI_API_URL = text("ASSEMBLYAI_API_URL", "https://api.assemblyai.com")
 # Model names die quickly, so they are a setting. In order of preference.
-SPEECH_MODELS = words("SPEECH_MODELS", "universal-3-5-pro,universal-2")
+SPEECH_MODELS = words("SPEECH_MODELS", "assemblyai-stt-3-7,universal-2")
 # What is spoken in the calls; "detect" lets AssemblyAI find out. Not Django's
 # LANGUAGE_CODE, which is the language of these pages.
 SPEECH_LANGUAGE_CODE = text("LANGUAGE_CODE", "en_us")

@@ -24,7 +24,7 @@ os.environ.update(
         "RECORDING_SILENCE_SECONDS": "5",
         "ASSEMBLYAI_KEY": "tests-only-key",
         "ASSEMBLYAI_API_URL": "https://api.assemblyai.com",
-        "SPEECH_MODELS": "universal-3-5-pro,universal-2",
+        "SPEECH_MODELS": "assemblyai-stt-3-7,universal-2",
         "LANGUAGE_CODE": "en_us",
         "AUDIO_DELIVERY": "upload",
         "NOTIFY_URL": "",

@@ -30,7 +30,14 @@ KEY_REFUSED = (
 
 
 class AssemblyAIError(VendorError):
+    """said: AssemblyAI's own sentence of a refusal, or "".
+
+    refused_at: for a fault of our settings, when the transcript was first refused.
+    """
+
     vendor = "assemblyai"
+    said = ""
+    refused_at: datetime | None = None
 
 
 @lru_cache(maxsize=4)
@@ -148,7 +155,9 @@ def _refusal(answer: requests.Response) -> AssemblyAIError:
         message = f"AssemblyAI answered with a fault of its own (HTTP status {status})."
         return AssemblyAIError(message, maybe_done=True, code=status)
     message = f"AssemblyAI refused (HTTP status {status}): {said or 'no reason given'}"
-    return AssemblyAIError(message, permanent=True, code=status)
+    error = AssemblyAIError(message, permanent=True, code=status)
+    error.said = said
+    return error
 
 
 def _storable(value: Any) -> Any:

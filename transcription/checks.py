@@ -11,6 +11,7 @@ from django.core.validators import validate_email
 
 from caller.checks import LOOPBACK, START, is_https
 from djtranscribe.public_urls import parts
+from transcription import speech_models
 from transcription.assemblyai_client import TIMEOUT_SECONDS
 from transcription.outgoing_webhook import key_of
 
@@ -37,6 +38,13 @@ def check_assemblyai(**kwargs: Any) -> list[CheckMessage]:
         message = "SPEECH_MODELS is empty: AssemblyAI refuses a job without a model."
         hint = "Leave it out for the default, or name models separated by commas."
         problems.append(Error(message, hint, id="transcription.E003"))
+    for sentence in speech_models.outdated(settings.SPEECH_MODELS):
+        message = f"SPEECH_MODELS: {sentence}"
+        hint = (
+            f"Change it in .env and restart. Models: {speech_models.SOURCE} (our list "
+            f"was checked on {speech_models.CHECKED_ON.isoformat()})."
+        )
+        problems.append(Caution(message, hint, id="transcription.W003"))
     if settings.AUDIO_DELIVERY not in {"upload", "url"}:
         message = "AUDIO_DELIVERY is neither upload nor url."
         problems.append(Error(message, "upload suits all.", id="transcription.E004"))

@@ -3,13 +3,14 @@
 assemblyai.com/docs/pre-recorded-audio, `keyterms_prompt` and `custom_spelling`.
 """
 
+from django.conf import settings
 from django.core.exceptions import ValidationError
 
+from transcription.speech_models import MODELS
+
+# For all models; what one model ignores beyond that is in `speech_models`.
 MAX_WORDS_IN_A_TERM = 6
 MAX_WORDS = 1000
-# What universal-2, the fallback, takes; it ignores the rest without a word.
-FALLBACK_TERMS = 200
-FALLBACK_LENGTH = range(5, 51)
 
 
 def terms_of(text: str) -> list[str]:
@@ -37,21 +38,27 @@ def validate_terms(text: str) -> None:
 
 
 def warnings_for(text: str) -> list[str]:
-    """What is allowed and yet does not do what the operator may expect."""
+    """What the models in SPEECH_MODELS accept but do not use, a sentence each."""
     terms = terms_of(text)
     warnings = []
-    ignored = [term for term in terms if len(term) not in FALLBACK_LENGTH]
-    if ignored:
-        names = ", ".join(ignored[:5]) + (", …" if len(ignored) > 5 else "")
-        warnings.append(
-            f"universal-2, the fallback model, ignores terms under "
-            f"{FALLBACK_LENGTH[0]} or over {FALLBACK_LENGTH[-1]} characters: {names}"
-        )
-    if len(terms) > FALLBACK_TERMS:
-        warnings.append(
-            f"universal-2, the fallback model, takes at most {FALLBACK_TERMS} terms; "
-            f"this list has {len(terms)}."
-        )
+    for position, name in enumerate(settings.SPEECH_MODELS):
+        model = MODELS.get(name)
+        if not model:
+            continue
+        who = f"{name}, {'the fallback' if position else 'the first'} model,"
+        length = model.term_length
+        ignored = [term for term in terms if length and len(term) not in length]
+        if length and ignored:
+            names = ", ".join(ignored[:5]) + (", …" if len(ignored) > 5 else "")
+            warnings.append(
+                f"{who} ignores terms under {length[0]} or over {length[-1]} "
+                f"characters: {names}"
+            )
+        if model.keyterms is not None and len(terms) > model.keyterms:
+            warnings.append(
+                f"{who} takes at most {model.keyterms} terms; this list has "
+                f"{len(terms)}."
+            )
     return warnings
 
 

@@ -19,8 +19,8 @@ from caller import audio, twilio_client
 from caller.models import Recording
 from caller.twilio_errors import TwilioError
 from djtranscribe.errors import VendorError, our_fault
-from djtranscribe.models import VendorPause
-from transcription import assemblyai_client, jobs
+from djtranscribe.models import JOB, READ, SUBMIT, VendorPause
+from transcription import assemblyai_client, jobs, refusals
 from transcription.assemblyai_client import AssemblyAIError
 from transcription.models import MAX_JOBS, LeaseLost, Transcript, Vocabulary
 
@@ -185,7 +185,11 @@ def submit(transcript: Transcript) -> None:
     if not transcript.upload_is_fresh:
         transcript.release(status=Status.FETCHED)
         return
+    if refusals.lets_others_first(transcript):
+        transcript.hold(transcript.error)
+        return
     body = jobs.request_body(transcript)
+    refused_at = refusals.refused_at(transcript, body)
     # Before the request leaves: if we die now, the next worker knows that a paid job
     # may exist, and looks for it.
     transcript.write(
@@ -193,18 +197,22 @@ def submit(transcript: Transcript) -> None:
         submitted_at=timezone.now(),
         leased_until=transcript.lease_end(),
         request=jobs.to_keep(body),
+        refused_at=refused_at,
     )
     try:
         # What costs money is refused without any, while all else is granted.
-        with asking(ASSEMBLYAI, "submit"):
-            job = assemblyai_client.submit(body)
+        with asking(ASSEMBLYAI, SUBMIT):
+            job = ask_for_job(transcript, body)
     except VendorError as error:
         # Still ours: the outcome is written by take_step.
         if error.maybe_done:
             transcript.write(status=Status.LOST)
             raise
-        transcript.write(status=Status.UPLOADED, submitted_at=None)
-        if error.code == FORBIDDEN and transcript.jobs < MAX_JOBS:
+        refused_at = getattr(error, "refused_at", None) or refused_at
+        transcript.write(
+            status=Status.UPLOADED, submitted_at=None, refused_at=refused_at
+        )
+        if not error.account and error.code == FORBIDDEN and transcript.jobs < MAX_JOBS:
             # The upload belongs to a key that was replaced since. Counted as a job,
             # so that it ends.
             transcript.retry_later(
@@ -219,6 +227,13 @@ def submit(transcript: Transcript) -> None:
     keep_job(transcript, job, poll_after())
 
 
+def ask_for_job(transcript: Transcript, body: dict[str, Any]) -> dict[str, Any]:
+    try:
+        return assemblyai_client.submit(body)
+    except AssemblyAIError as error:
+        raise refusals.of_request(error, transcript, body) from error
+
+
 def wait_out(transcript: Transcript) -> None:
     """A worker died, or seems to have, while it submitted: let its request end."""
     longest = timedelta(seconds=sum(assemblyai_client.TIMEOUT_SECONDS))
@@ -227,7 +242,7 @@ def wait_out(transcript: Transcript) -> None:
 
 def adopt_or_submit(transcript: Transcript) -> None:
     """Our last request to start a job got no answer: was it carried out?"""
-    with asking(ASSEMBLYAI):
+    with asking(ASSEMBLYAI, READ):
         orphan = find_orphan(transcript)
     if orphan:
         keep_job(transcript, orphan, wait=timedelta())
@@ -279,7 +294,7 @@ def keep_job(transcript: Transcript, job: dict[str, Any], wait: timedelta) -> No
 def refresh(transcript: Transcript) -> None:
     """Ask AssemblyAI how far the job is, and take over its result."""
     try:
-        with asking(ASSEMBLYAI):
+        with asking(ASSEMBLYAI, READ) as pause:
             job = assemblyai_client.fetch(transcript.assemblyai_id or "")
     except AssemblyAIError as error:
         if jobs.UNKNOWN_ID not in error.message:
@@ -296,6 +311,8 @@ def refresh(transcript: Transcript) -> None:
             response=job,
         )
     elif status == Status.COMPLETED:
+        if pause:
+            pause.end_with_result(transcript.submitted_at)
         transcript.finish(**jobs.outcome(job))
     else:
         # A word that AssemblyAI invents after us is kept, unless it is one of ours.
@@ -313,8 +330,34 @@ def settle_error(transcript: Transcript, job: dict[str, Any]) -> None:
     elif again and transcript.jobs < MAX_JOBS:
         error = VendorError(f"AssemblyAI: {reason}")
         transcript.retry_later(error, status=Status.FETCHED, **Transcript.NO_JOB)
+    elif refused := refusals.of_job(transcript, reason):
+        start_again(transcript, job, refused)
     else:
         transcript.fail(f"AssemblyAI: {reason}", response=job)
+
+
+def start_again(
+    transcript: Transcript, job: dict[str, Any], refused: AssemblyAIError
+) -> None:
+    """The job ended because of our settings, which is not charged: wait, ask anew."""
+    columns: dict[str, Any] = {
+        **Transcript.NO_JOB,
+        "status": Status.FETCHED,
+        "refused_at": refused.refused_at or transcript.refused_at,
+    }
+    body = jobs.request_body(transcript)
+    if refusals.of_settings(transcript.request) != refusals.of_settings(body):
+        # The settings were changed since.
+        transcript.release(**{**columns, "refused_at": None})
+    elif refused.account:
+        VendorPause.objects.begin(refused, JOB)
+        # Not counted: however long it lasts, it must not use up MAX_JOBS.
+        columns["jobs"] = max(transcript.jobs - 1, 0)
+        transcript.hold(refused.message, **columns)
+    elif transcript.jobs < MAX_JOBS:
+        transcript.retry_later(refused, **columns)
+    else:
+        transcript.fail(refused.message, response=job)
 
 
 STEPS: dict[str, Callable[[Transcript], None]] = {

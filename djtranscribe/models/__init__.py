@@ -1,12 +1,15 @@
 from djtranscribe.models.access import ONE_SITTING, Access
 from djtranscribe.models.api_token import ApiToken
-from djtranscribe.models.vendor_pause import PROBE_AFTER, VendorPause
+from djtranscribe.models.vendor_pause import JOB, PROBE_AFTER, READ, SUBMIT, VendorPause
 from djtranscribe.models.webhook_delivery import REFUSED_A_MINUTE, WebhookDelivery
 
 __all__ = [
+    "JOB",
     "ONE_SITTING",
     "PROBE_AFTER",
+    "READ",
     "REFUSED_A_MINUTE",
+    "SUBMIT",
     "Access",
     "ApiToken",
     "VendorPause",

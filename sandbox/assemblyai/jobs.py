@@ -14,7 +14,7 @@ from typing import Any
 
 import requests
 
-from sandbox.assemblyai import recogniser, wording
+from sandbox.assemblyai import params, recogniser, wording
 from sandbox.assemblyai.state import Job, account, now
 from sandbox.assemblyai.webhook import notify
 
@@ -169,7 +169,7 @@ def _complete(job: Job, result: dict[str, Any]) -> None:
     words = wording.formatted(result["words"], job.request)
     job.words, job.text = words, " ".join(word["text"] for word in words)
     job.seconds, job.channels = result["seconds"], result["channels"]
-    job.warnings = [STAND_IN]
+    job.warnings = [STAND_IN, *params.warnings(job.request)]
     if job.request.get("keyterms_prompt"):
         job.warnings.append(BIAS_IGNORED)
     _end(job, "completed")

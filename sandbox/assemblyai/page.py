@@ -8,7 +8,7 @@ from django.shortcuts import render
 
 from sandbox.assemblyai.jobs import STAND_IN
 from sandbox.assemblyai.shapes import time, transcript
-from sandbox.assemblyai.state import account
+from sandbox.assemblyai.state import RETIRED_MODELS, account
 from sandbox.web import evidence
 from sandbox.web.control import answer, listed, posted
 
@@ -33,6 +33,7 @@ def index(request: HttpRequest) -> HttpResponse:
             "deliveries": list(evidence.postman.deliveries)[: -SHOWN - 1 : -1],
             "pace": account.pace,
             "balance_negative": account.balance_negative,
+            "retired_models": sorted(account.retired_models),
         },
     )
 
@@ -54,15 +55,27 @@ def jobs(request: HttpRequest) -> HttpResponse:
 
 @posted
 def settings(body: dict[str, Any]) -> Any:
-    """``key``: the one that is accepted from now on; null: the first one again."""
-    unknown = set(body) - {"balance_negative", "key"}
+    """Change the account while the stand-in runs.
+
+    ``key``: the one that is accepted from now on; null: the first one again.
+    ``retired_models``: models whose name is refused from now on; null: as at the start.
+    """
+    unknown = set(body) - {"balance_negative", "key", "retired_models"}
     if unknown:
         raise ValueError(f"unknown setting: {', '.join(sorted(unknown))}")
     if "balance_negative" in body:
         account.balance_negative = bool(body["balance_negative"])
     if "key" in body:
         account.key = body["key"] or account.first_key
-    return {"balance_negative": account.balance_negative}
+    if "retired_models" in body:
+        names = body["retired_models"]
+        if names is not None and not isinstance(names, list):
+            raise ValueError("retired_models is a list of names, or null")
+        account.retired_models = RETIRED_MODELS if names is None else names
+    return {
+        "balance_negative": account.balance_negative,
+        "retired_models": sorted(account.retired_models),
+    }
 
 
 def next_error(request: HttpRequest) -> HttpResponse:

@@ -6,7 +6,12 @@ mistake of ours more often than news of theirs.
 
 from typing import Any
 
-MODELS = ("universal-3-5-pro", "universal-3-pro", "universal-2")
+from sandbox.assemblyai.state import account
+
+MODELS = ("assemblyai-stt-3-7", "universal-3-5-pro", "universal-2")
+# They work as before; the answer has a warning.
+DEPRECATED = {"universal-3-5-pro": "assemblyai-stt-3-7"}
+SUGGESTED = '["assemblyai-stt-3-7", "universal-2"]'
 KEYTERMS_WORDS = 1000
 KEYTERM_WORDS = 6
 
@@ -92,7 +97,7 @@ def refusal(body: Any) -> str | None:
 
 def _dead_fields(body: dict[str, Any]) -> str | None:
     if "word_boost" in body or "boost_param" in body:
-        models = body.get("speech_models") or ["universal-3-5-pro"]
+        models = body.get("speech_models") or [MODELS[0]]
         return (
             f'"word_boost" is not compatible with {models[0]}. '
             'Use "prompt" or "keyterms_prompt"'
@@ -123,12 +128,29 @@ def _audio(body: dict[str, Any]) -> str | None:
 
 def _models(body: dict[str, Any]) -> str | None:
     models = body.get("speech_models") or []
+    retired = [model for model in models if model in account.retired_models]
+    if retired:
+        names = ", ".join(f'"{model}"' for model in retired)
+        return (
+            f"The {names} speech model(s) have been deprecated. "
+            f"Use speech_models: {SUGGESTED} instead."
+        )
     if not models or any(model not in MODELS for model in models):
+        accepted = [model for model in MODELS if model not in account.retired_models]
         return (
             '"speech_models" must be a non-empty list containing one or more of: '
-            + ", ".join(f'"{model}"' for model in MODELS)
+            + ", ".join(f'"{model}"' for model in accepted)
         )
     return None
+
+
+def warnings(body: dict[str, Any]) -> list[str]:
+    """What the answer warns of."""
+    return [
+        f"{model} is deprecated. Use {DEPRECATED[model]} instead."
+        for model in body["speech_models"]
+        if model in DEPRECATED
+    ]
 
 
 def _keyterms(body: dict[str, Any]) -> str | None:

@@ -4,10 +4,14 @@ import shutil
 import tempfile
 import threading
 import uuid
+from collections.abc import Collection
 from dataclasses import dataclass, field
 from datetime import datetime, timezone
 from pathlib import Path
 from typing import Any
+
+# Refused by name, as the real service does since September 2026.
+RETIRED_MODELS = frozenset({"universal-3-pro"})
 
 
 def now() -> datetime:
@@ -39,6 +43,7 @@ class Account:
         self.uploads: dict[str, Path] = {}
         self.first_key = self.key = self.base_url = ""
         self.balance_negative = False
+        self.retired_models: Collection[str] = RETIRED_MODELS
         self.pace = 1.0
         # Errors that the next jobs shall end in.
         self.next_errors: list[str] = []

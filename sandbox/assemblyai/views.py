@@ -79,7 +79,7 @@ def _create(request: HttpRequest) -> HttpResponse:
         return failed(400, reason)
     if account.balance_negative:
         return failed(400, NO_BALANCE)
-    job = Job(request=body)
+    job = Job(request=body, warnings=params.warnings(body))
     data = shapes.transcript(job)  # before it can move on: the answer says queued
     jobs.submit(job)
     return JsonResponse(data)

@@ -119,7 +119,7 @@ class AssemblyAI(StandIn):
     def forget(self) -> None:
         super().forget()
         self.control("DELETE", "next-error")
-        self.account(key=None, balance_negative=False)
+        self.account(key=None, balance_negative=False, retired_models=None)
 
     def warm_up(self) -> None:
         """Recognise every clip once: afterwards the same audio takes no time."""

@@ -22,6 +22,7 @@ from tests.data import load
 from tests.transcription.assemblyai import TRANSCRIPT, a_transcript
 from tests.transcription.notification import a_notification
 from transcription.models import Notification
+from transcription.speech_models import CHECKED_ON, SOURCE
 
 pytestmark = pytest.mark.django_db
 
@@ -294,6 +295,42 @@ def test_a_key_that_assemblyai_refuses_is_said(site):
 
     what, _ = alone(found, "AssemblyAI")
     assert "ASSEMBLYAI_KEY" in what
+
+
+@pytest.mark.parametrize(
+    "models",
+    [["assemblyai-stt-3-7", "universal-2"], ["universal-2"], ["a-model-of-tomorrow"]],
+)
+def test_the_models_are_named_and_when_our_list_was_checked(site, models):
+    site.settings.SPEECH_MODELS = models
+
+    found, status = site.examine()
+
+    verdict, what, _ = found["AssemblyAI"]
+    assert (verdict, status) == ("good", 0)
+    assert f"models {', '.join(models)}." in what
+    assert CHECKED_ON.isoformat() in what
+    assert SOURCE in what
+    assert ("Not in our list" in what) == (models == ["a-model-of-tomorrow"])
+
+
+@pytest.mark.parametrize(
+    ("model", "state"),
+    [
+        ("universal-3-5-pro", "is deprecated: use assemblyai-stt-3-7"),
+        ("universal-3-pro", "is refused by AssemblyAI: use assemblyai-stt-3-7"),
+        ("slam-1", "is deprecated"),
+        ("nano", "is refused by AssemblyAI: use universal-2"),
+    ],
+)
+def test_an_old_model_is_warned_of_with_its_replacement(site, model, state):
+    site.settings.SPEECH_MODELS = [model, "universal-2"]
+
+    found, _ = site.examine()
+
+    what, remedy = alone(found, "settings")
+    assert what.startswith(f"SPEECH_MODELS: {model} {state}")
+    assert CHECKED_ON.isoformat() in remedy
 
 
 @pytest.mark.parametrize("seconds", [-3600, -40, 40, 3600])

@@ -127,7 +127,7 @@ def test_the_defaults_are_those_of_the_readme():
 
     assert found == [
         *(False, "", ["localhost", "127.0.0.1"], "https://api.twilio.com"),
-        *("https://api.assemblyai.com", ["universal-3-5-pro", "universal-2"], "en_us"),
+        *("https://api.assemblyai.com", ["assemblyai-stt-3-7", "universal-2"], "en_us"),
         *("upload", 10, 60, "en-us"),
     ]
 

@@ -100,7 +100,9 @@ def twilio(twilio_process: StandIn) -> StandIn:
 def assemblyai(assemblyai_process: StandIn) -> StandIn:
     assemblyai_process.reset()
     assemblyai_process.control(
-        "POST", "account", {"balance_negative": False, "key": None}
+        "POST",
+        "account",
+        {"balance_negative": False, "key": None, "retired_models": None},
     )
     return assemblyai_process
 

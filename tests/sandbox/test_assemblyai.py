@@ -12,7 +12,10 @@ from sandbox.twilio import audio
 from .conftest import KEY, until
 
 HEADERS = {"Authorization": KEY}
-BASE = {"speech_models": ["universal-3-5-pro", "universal-2"], "language_code": "en_us"}
+BASE = {
+    "speech_models": ["assemblyai-stt-3-7", "universal-2"],
+    "language_code": "en_us",
+}
 
 
 def call(stand_in, method, path, **options):
@@ -101,7 +104,7 @@ def test_a_transcript_echoes_its_request_and_says_who_recognised(assemblyai):
 
     assert found["keyterms_prompt"] == ["metoprolol", "torque wrench"]
     assert found["speech_models"] == BASE["speech_models"]
-    assert found["speech_model_used"] == "universal-3-5-pro"
+    assert found["speech_model_used"] == "assemblyai-stt-3-7"
     assert found["language_code"] == "en_us"
     assert found["audio_duration"] == round(audio.speech_seconds(audio.clip_names()[0]))
     warnings = [warning["message"] for warning in found["metadata"]["warnings"]]
@@ -269,7 +272,7 @@ def test_uploads_come_whole_with_a_length_or_in_chunks(assemblyai, chunked):
         ({"speech_model": "best"}, 'speech_model is deprecated. Use "speech_models"'),
         (
             {"word_boost": ["x"]},
-            '"word_boost" is not compatible with universal-3-5-pro',
+            '"word_boost" is not compatible with assemblyai-stt-3-7',
         ),
         ({"audio_url": "/tmp/x.wav"}, "audio_url should start with http"),
         ({"keyterms": ["x"]}, "unknown field keyterms"),
@@ -294,13 +297,73 @@ def test_a_bad_request_is_refused_and_makes_no_job(assemblyai, change, error):
     assert len(assemblyai.control("GET", "jobs")) == before
 
 
+@pytest.mark.parametrize("models", [[m] for m in MODELS] + [list(MODELS)])
+def test_todays_models_are_accepted(assemblyai, models):
+    assert submit(assemblyai, speech_models=models).status_code == 200
+
+
+@pytest.mark.parametrize(
+    ("models", "warned"),
+    [
+        (["universal-3-5-pro", "universal-2"], True),
+        (["universal-2", "universal-3-5-pro"], True),
+        (["assemblyai-stt-3-7", "universal-2"], False),
+        (["universal-2"], False),
+    ],
+)
+def test_a_deprecated_model_works_and_the_answer_warns(assemblyai, models, warned):
+    answer = submit(assemblyai, speech_models=models)
+    done = transcribe(assemblyai, speech_models=models)
+
+    for found in (answer.json(), done):
+        messages = str(found["metadata"]["warnings"])
+        assert ("universal-3-5-pro is deprecated" in messages) == warned
+    assert done["text"]
+
+
+@pytest.mark.parametrize(
+    "models", [["universal-3-pro"], ["universal-3-pro", "universal-2"]]
+)
+def test_a_retired_model_is_refused_by_name_with_a_suggestion(assemblyai, models):
+    answer = submit(assemblyai, speech_models=models)
+
+    assert answer.status_code == 400
+    assert answer.json()["error"] == (
+        'The "universal-3-pro" speech model(s) have been deprecated. '
+        'Use speech_models: ["assemblyai-stt-3-7", "universal-2"] instead.'
+    )
+
+
+@pytest.mark.parametrize("model", MODELS)
+def test_a_model_can_be_retired_while_the_stand_in_runs(assemblyai, model):
+    before = submit(assemblyai, speech_models=[model])
+    assemblyai.control("POST", "account", {"retired_models": [model]})
+    refused = submit(assemblyai, speech_models=[model])
+    assemblyai.control("POST", "account", {"retired_models": None})
+    after = submit(assemblyai, speech_models=[model])
+
+    assert [a.status_code for a in (before, refused, after)] == [200, 400, 200]
+    assert (
+        f'The "{model}" speech model(s) have been deprecated'
+        in refused.text.replace("\\", "")
+    )
+
+
+def test_retired_models_that_are_no_list_are_refused(assemblyai):
+    url = f"{assemblyai.url}/_sandbox/account"
+
+    answer = requests.post(url, json={"retired_models": "universal-2"}, timeout=5)
+
+    assert answer.status_code == 400
+
+
 def test_newer_fields_than_the_specs_are_accepted(assemblyai):
     options = {"keyterms_match_strength": "high"}
 
     answer = submit(assemblyai, domain="medical-v1", keyterms_prompt_options=options)
 
     assert answer.status_code == 200
-    assert "universal-3-5-pro" in MODELS
+    assert "assemblyai-stt-3-7" in MODELS
 
 
 @pytest.mark.parametrize("key", [None, "", "wrong", f"Bearer {KEY}"])

@@ -150,12 +150,13 @@ def test_without_a_key_assemblyai_is_not_asked(settings, status):
 @pytest.mark.parametrize("status", OF_ASSEMBLYAI)
 def test_a_refusal_ends_the_row_with_the_reason_that_was_given(vendors, status):
     transcript = a_transcript(status)
-    vendors.add(*STEPS[status], json=load("assemblyai/refusal"), status=400)
+    reason = "Transcript creation error, audio_url should start with http"
+    vendors.add(*STEPS[status], json={"error": reason}, status=400)
 
     advanced(transcript)
 
     assert (transcript.status, transcript.error_class) == ("error", "permanent")
-    assert "speech_models" in transcript.error
+    assert "audio_url" in transcript.error
     assert transcript.finished_at is not None
     assert transcript.next_attempt_at is None
 

@@ -41,7 +41,7 @@ def test_the_request_for_a_plain_call(vendors):
 
     assert sent(asked) == {
         "audio_url": AUDIO_URL,
-        "speech_models": ["universal-3-5-pro", "universal-2"],
+        "speech_models": ["assemblyai-stt-3-7", "universal-2"],
         "language_code": "en_us",
         "webhook_url": "https://djtranscribe.example.com/webhooks/assemblyai/"
         f"{transcript.uuid}/",

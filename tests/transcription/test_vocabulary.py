@@ -64,6 +64,31 @@ def test_a_list_without_such_terms_gets_no_warning(terms):
     assert warnings_for(terms) == []
 
 
+@pytest.mark.parametrize(
+    ("models", "fragments"),
+    [
+        (["assemblyai-stt-3-7"], []),
+        (["universal-3-5-pro"], []),
+        (["a-model-of-tomorrow"], []),
+        (["universal-2"], ["universal-2, the first model, ignores", "at most 200"]),
+        (
+            ["assemblyai-stt-3-7", "universal-2"],
+            ["universal-2, the fallback model, ignores", "at most 200"],
+        ),
+    ],
+)
+def test_only_the_limits_of_the_models_that_are_set_are_warned_of(
+    settings, models, fragments
+):
+    settings.SPEECH_MODELS = models
+
+    warnings = warnings_for("ECG\n" + "\n".join(f"term {n}" for n in range(200)))
+
+    assert len(warnings) == len(fragments)
+    for warning, fragment in zip(warnings, fragments, strict=True):
+        assert fragment in warning
+
+
 def test_spellings_are_read_one_a_line():
     text = "k 8 s,  kubernetes = Kubernetes\n\n e c g=ECG \n"
 

@@ -102,10 +102,10 @@ def test_what_is_stored_of_the_result(vendors, work, signed_post):
     transcript = Transcript.objects.get()
     assert transcript.confidence == 0.952
     assert transcript.language == "en_us"
-    assert transcript.model_used == "universal-3-5-pro"
+    assert transcript.model_used == "assemblyai-stt-3-7"
     assert transcript.audio_seconds == 7
     assert transcript.words == load("assemblyai/completed")["words"]
-    assert transcript.response["speech_models"] == ["universal-3-5-pro", "universal-2"]
+    assert transcript.response["speech_models"] == ["assemblyai-stt-3-7", "universal-2"]
     assert "words" not in transcript.response
     assert transcript.finished_at is not None
     assert (transcript.lease, transcript.next_attempt_at) == (None, None)

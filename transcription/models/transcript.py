@@ -142,6 +142,8 @@ class Transcript(models.Model):
     # Without an `assemblyai_id`: a job may exist whose id never reached us.
     submitted_at = models.DateTimeField(null=True, blank=True)
     jobs = models.PositiveSmallIntegerField("jobs started", default=0)
+    # When AssemblyAI first refused it in a way that any transcript might be refused.
+    refused_at = models.DateTimeField(null=True, blank=True)
 
     # What came back
     text = models.TextField(blank=True)
@@ -334,13 +336,14 @@ class Transcript(models.Model):
             **columns,
         )
 
-    def hold(self, reason: str) -> None:
-        """Our account is at fault, not this row: wait, without counting an attempt."""
+    def hold(self, reason: str, **columns: Any) -> None:
+        """Our account or settings are at fault: wait, without counting an attempt."""
         self.release(
             wait=PROBE_AFTER,
             attempts=self.attempts,
             error=reason,
             error_class=self.ErrorClass.ACCOUNT,
+            **columns,
         )
 
     def retry(self) -> bool:
@@ -371,6 +374,7 @@ class Transcript(models.Model):
                 error="",
                 error_class="",
                 attempts=0,
+                refused_at=None,
                 finished_at=None,
                 next_attempt_at=timezone.now(),
                 **columns,

@@ -21,7 +21,7 @@ from caller import twilio_client
 from djtranscribe.errors import VendorError
 from djtranscribe.models import VendorPause
 from djtranscribe.public_urls import parts
-from transcription import assemblyai_client
+from transcription import assemblyai_client, speech_models
 from transcription.models import Notification, Transcript
 
 CLOCK_SKEW = timedelta(seconds=30)
@@ -115,7 +115,7 @@ def look_at_twilio() -> str:
 def look_at_assemblyai() -> str:
     with asking("If it cannot be reached: does this machine reach the internet?"):
         next(assemblyai_client.list_jobs(), None)
-    return "the key is right"
+    return f"the key is right; {speech_models.summary(settings.SPEECH_MODELS)}"
 
 
 def look_at_clock() -> str:
@@ -161,7 +161,10 @@ def look_at_worker() -> str:
     except Error as error:
         raise Ill("unknown without the database.", "See above.") from error
     if paused:
-        raise Ill(f"{paused}: {paused.reason}", "Mend that; then it goes on by itself.")
+        raise Ill(
+            f"{paused}: {paused.reason}",
+            "Fix that; waiting work then continues by itself.",
+        )
     if overdue:
         raise Ill(f"{overdue} transcripts are overdue.", "Start manage.py worker.")
     return "nothing is overdue"

@@ -1,0 +1,65 @@
+"""AssemblyAI's speech models: which are in use, deprecated or refused.
+
+Only for warnings and for `doctor`. SPEECH_MODELS may name others: AssemblyAI decides
+what it accepts.
+"""
+
+from dataclasses import dataclass
+from datetime import date
+
+SOURCE = "https://www.assemblyai.com/docs/speech-to-text/models"
+# When MODELS was last compared with AssemblyAI's documents. Change it together with
+# the list.
+CHECKED_ON = date(2026, 11, 26)
+
+
+@dataclass(frozen=True)
+class SpeechModel:
+    """What we know of one model.
+
+    replaced_by: the model to use instead of a deprecated one; "" for a current one.
+    is_refused: AssemblyAI answers HTTP 400 to its name.
+    keyterms: how many terms it uses, or None for no limit of its own.
+    term_length: characters of the terms that it uses; it ignores others silently.
+    """
+
+    replaced_by: str = ""
+    is_refused: bool = False
+    keyterms: int | None = None
+    term_length: range | None = None
+
+
+NEWEST = "assemblyai-stt-3-7"
+MODELS = {
+    # Its keyterm limits are not published. It gets those of its predecessor, which are
+    # the general ones in keyterms.py.
+    NEWEST: SpeechModel(),
+    "universal-2": SpeechModel(keyterms=200, term_length=range(5, 51)),
+    "universal-3-5-pro": SpeechModel(replaced_by=NEWEST),
+    "universal-3-pro": SpeechModel(replaced_by=NEWEST, is_refused=True),
+    "slam-1": SpeechModel(replaced_by=NEWEST),
+    "best": SpeechModel(replaced_by=NEWEST),
+    "universal": SpeechModel(replaced_by="universal-2"),
+    "nano": SpeechModel(replaced_by="universal-2", is_refused=True),
+}
+
+
+def outdated(names: list[str]) -> list[str]:
+    """One sentence per deprecated or refused model among these."""
+    sentences = []
+    for name in names:
+        model = MODELS.get(name)
+        if model and model.replaced_by:
+            state = "is refused by AssemblyAI" if model.is_refused else "is deprecated"
+            sentences.append(f"{name} {state}: use {model.replaced_by}.")
+    return sentences
+
+
+def summary(names: list[str]) -> str:
+    """The models that are set, and how old our knowledge of them is."""
+    unlisted = [name for name in names if name not in MODELS]
+    unknown = f" Not in our list: {', '.join(unlisted)}." if unlisted else ""
+    return (
+        f"models {', '.join(names)}.{unknown} "
+        f"List of models checked against {SOURCE} on {CHECKED_ON.isoformat()}"
+    )
