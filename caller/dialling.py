@@ -59,6 +59,12 @@ def do_not_call(call: Call) -> str:
 
 def country(call: Call) -> str:
     code = phone_numbers.country_code(call.to)
+    if code == phone_numbers.GLOBAL_SERVICES:
+        prefix = phone_numbers.calling_code(call.to)
+        return (
+            f"Calls to satellite phones and other global services (+{prefix}) are not "
+            "allowed here: they belong to no country and can be very expensive."
+        )
     allowed = allowed_countries()
     if code in allowed:
         return ""
