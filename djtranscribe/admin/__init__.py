@@ -1,4 +1,6 @@
+import django_tasks_db.admin  # noqa: F401 - registers what is hidden below
 from django.contrib import admin
+from django_tasks_db.models import DBTaskResult
 
 from djtranscribe.admin.access import AccessAdmin
 from djtranscribe.admin.api_token import ApiTokenAdmin
@@ -9,3 +11,6 @@ __all__ = ["AccessAdmin", "ApiTokenAdmin", "VendorPauseAdmin", "WebhookDeliveryA
 
 # The breadcrumbs lead back; beside a wide table a second menu leaves no room.
 admin.site.enable_nav_sidebar = False
+
+# The queue's messages are copies of work that calls and transcripts show themselves.
+admin.site.unregister(DBTaskResult)

@@ -1,4 +1,4 @@
-"""Which kinds of numbers are dialled: landline, mobile, VoIP and toll-free, no others."""
+"""Only landline, mobile, VoIP and toll-free numbers are dialled."""
 
 import pytest
 from django.core.exceptions import ValidationError
