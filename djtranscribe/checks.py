@@ -11,8 +11,9 @@ from django.db import DatabaseError, connections
 # Searches lower-case words and split them at what is no letter or digit.
 SAMPLE, LOWERED = "ŁÓDŹ ΙΑΣΗ ЖУК INFO É", "łódź ιαση жук info é"
 NEW_DATABASE = (
-    "Make a new database and move the data with pg_dump and pg_restore: CREATE DATABASE "
-    "djtranscribe TEMPLATE template0 ENCODING 'UTF8' LC_CTYPE 'C.UTF-8'"
+    "Make a new database and move the data with pg_dump and pg_restore: "
+    "CREATE DATABASE djtranscribe TEMPLATE template0 ENCODING 'UTF8' "
+    "LC_CTYPE 'C.UTF-8'"
 )
 
 
