@@ -81,7 +81,7 @@ class Command(BaseCommand):
         for worker in workers:
             worker.join()
         for sender in senders:
-            # One that answers a byte at a time holds nobody up; its row is sent later.
+            # An e-mail may take longer than this. Its row is sent later.
             sender.join(STOP_SECONDS)
 
 
