@@ -425,7 +425,7 @@ def test_a_receiver_that_does_not_answer_is_said(site, receivers, host):
             raise OSError(111, "Connection refused")
         return socket.socket()
 
-    # monkeypatch would be undone after the fixture's own patch, and bring that one back.
+    # monkeypatch is undone after the fixture's own patch, and would bring it back.
     with patch("socket.create_connection", connect):
         found, status = site.examine()
 

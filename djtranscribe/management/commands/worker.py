@@ -1,7 +1,7 @@
 """The one process beside the web server: it works, and it sweeps.
 
-The only module that knows the engine. Rows are the truth (transcription/tasks.py), so
-whatever this process drops, it or another one finds again.
+The only module that uses the engine (admin hides its table). Rows are the truth
+(transcription/tasks.py), so whatever this process drops, it or another one finds again.
 """
 
 import logging
