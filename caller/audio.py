@@ -12,6 +12,8 @@ import requests
 from django.core.files.storage import Storage
 from django.core.files.uploadedfile import TemporaryUploadedFile
 
+from djtranscribe.deadlines import LimitedAdapter, chunks
+
 # Small, for a sign of life where the network is slow, too.
 CHUNK_BYTES = 64 * 1024
 KEEP_ALIVE_BYTES = 1024 * 1024
@@ -72,9 +74,12 @@ def downloaded(url: str) -> Iterator[bytes]:
     Never for an address out of a request. Raises NotAudio.
     """
     try:
-        with requests.get(url, stream=True, timeout=TIMEOUT_SECONDS) as answer:
-            answer.raise_for_status()
-            yield from answer.iter_content(CHUNK_BYTES)
+        with requests.Session() as session:
+            for scheme in ("https://", "http://"):
+                session.mount(scheme, LimitedAdapter(sum(TIMEOUT_SECONDS)))
+            with session.get(url, stream=True, timeout=TIMEOUT_SECONDS) as answer:
+                answer.raise_for_status()
+                yield from chunks(answer)
     except (requests.RequestException, ValueError) as error:
         raise NotAudio(
             f"it could not be downloaded ({type(error).__name__})."

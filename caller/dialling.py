@@ -7,6 +7,7 @@ from decimal import Decimal
 
 from django.conf import settings
 from django.db import connection, transaction
+from django.utils import timezone
 
 from caller import phone_numbers
 from caller.models import Call, DoNotCall
@@ -16,6 +17,8 @@ from caller.twilio_errors import TwilioError
 HOUR, DAY = timedelta(hours=1), timedelta(days=1)
 # What a call is taken to cost until Twilio says its price.
 ESTIMATE = Decimal("0.10")
+# Rows of refused attempts that one operator can add within an hour.
+MAX_REFUSED_ROWS = 100
 
 
 def dial(call: Call) -> Call:
@@ -32,7 +35,9 @@ def dial(call: Call) -> Call:
         if reason := refusal(call):
             call.status, call.error = Call.Status.REFUSED, reason
             call.next_check_at = None
-        call.save(force_insert=True)
+            keep_refusal(call)
+        else:
+            call.save(force_insert=True)
     if call.status != Call.Status.REFUSED:
         with suppress(TwilioError):
             call.dial()
@@ -51,6 +56,31 @@ def refusal(call: Call) -> str:
     return next(filter(None, (rule(call) for rule in RULES)), "")
 
 
+def keep_refusal(call: Call) -> None:
+    """Store a refused attempt, so that a flood of them cannot fill the table.
+
+    The same attempt within an hour is counted on the row that it has. Beyond
+    MAX_REFUSED_ROWS the oldest row of the hour is deleted and counted on the new one.
+    """
+    mine = Call.objects.filter(
+        requested_by=call.requested_by,
+        status=Call.Status.REFUSED,
+        created_at__gt=timezone.now() - HOUR,
+    )
+    same = mine.filter(to=call.to, error=call.error).first()
+    if same:
+        call.pk, call.uuid = same.pk, same.uuid
+        call.refused_attempts = (same.refused_attempts or 1) + 1
+        call.save(force_update=True)
+        return
+    surplus = list(mine.order_by("-created_at")[MAX_REFUSED_ROWS - 1 :])
+    if surplus:
+        counted = sum(row.refused_attempts or 1 for row in surplus)
+        call.refused_attempts = counted + 1
+        mine.filter(pk__in=[row.pk for row in surplus]).delete()
+    call.save(force_insert=True)
+
+
 def do_not_call(call: Call) -> str:
     if DoNotCall.objects.filter(number=call.to).exists():
         return "This number is on the do-not-call list."
@@ -59,6 +89,12 @@ def do_not_call(call: Call) -> str:
 
 def country(call: Call) -> str:
     code = phone_numbers.country_code(call.to)
+    if code == phone_numbers.GLOBAL_SERVICES:
+        prefix = phone_numbers.calling_code(call.to)
+        return (
+            f"Calls to satellite phones and other global services (+{prefix}) are not "
+            "allowed here: they belong to no country and can be very expensive."
+        )
     allowed = allowed_countries()
     if code in allowed:
         return ""

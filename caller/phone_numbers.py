@@ -19,11 +19,22 @@ from phonenumbers import (
 # ASCII only: \d would let digits of other scripts through to Twilio.
 E164 = re.compile(r"\+[1-9][0-9]{6,14}")
 
+# Landlines, mobiles, VoIP and toll-free numbers are dialled. Nothing else is: the price
+# of these kinds is set by whoever owns the number, or no person answers.
 REFUSED_KINDS = {
     PhoneNumberType.PREMIUM_RATE: "a premium-rate number",
     PhoneNumberType.SHARED_COST: "a shared-cost number",
+    PhoneNumberType.PERSONAL_NUMBER: "a personal (follow-me) number",
+    PhoneNumberType.PAGER: "a pager",
+    PhoneNumberType.UAN: "a company-wide access number (UAN)",
+    PhoneNumberType.VOICEMAIL: "a voicemail access number",
     PhoneNumberType.UNKNOWN: "a number of a kind that its country does not publish",
 }
+# Google files British 03 numbers under UAN. By Ofcom's rules they cost the same as a
+# landline: ofcom.org.uk, "The National Telephone Numbering Plan".
+LANDLINE_PRICE = "+443"
+# The "country" of satellite networks and other global services: +800, +870, +881, +882…
+GLOBAL_SERVICES = "001"
 
 
 def clean_number(value: str) -> str:
@@ -63,14 +74,17 @@ def clean_number(value: str) -> str:
             "Compare it digit by digit.",
             code="invalid",
         )
+    # Different spellings (+44 020…, +44 20…) become one, so that the limits and the
+    # do-not-call list cover them all.
+    cleaned = _e164(parsed)
     kind = REFUSED_KINDS.get(phonenumbers.number_type(parsed))
-    if kind:
+    if kind and not cleaned.startswith(LANDLINE_PRICE):
         raise ValidationError(
-            f"This is {kind}; such numbers are not dialled.", code="premium"
+            f"This is {kind}. Only landline, mobile, VoIP and toll-free numbers are "
+            "dialled, because calls to others can be very expensive (premium).",
+            code="premium",
         )
-    # One number may be written in several ways, +44 020… and +44 20…: the limits, the
-    # do-not-call list and the one call at a time hold for all of them.
-    return _e164(parsed)
+    return cleaned
 
 
 def validate_number(value: str) -> None:

@@ -92,6 +92,8 @@ def _call_steps(call: Call) -> Iterator[Step]:
             rang = lapse(call.ringing_at, call.ended_at)
             yield Step("Rang", DONE, call.ringing_at, rang)
         why = call.error or WHY[Call.Status(call.status)]
+        if call.refused_attempts:
+            why += f" This stands for {call.refused_attempts} attempts within an hour."
         name = call.get_status_display()
         yield Step(name, FAILED, call.ended_at, detail=why)
         return

@@ -19,7 +19,6 @@ import requests
 from django.conf import settings
 from django.urls import reverse
 from django.utils.http import urlencode
-from requests.adapters import HTTPAdapter
 from twilio.http import HttpClient
 from twilio.http.response import Response
 from twilio.rest import Client
@@ -30,10 +29,11 @@ from caller.twilio_errors import (
     refusal,
     translated,
 )
+from djtranscribe.deadlines import LimitedAdapter
 from djtranscribe.public_urls import public_url
 
 REAL_API = "https://api.twilio.com"
-TIMEOUT_SECONDS = (3.05, 15)  # to connect, between two bytes of the answer
+TIMEOUT_SECONDS = (3.05, 15)  # to connect, between two bytes; their sum, all in all
 # Twilio's default is one retry, and only where no connection came about. The part
 # behind the # is an order to Twilio: it is neither sent to us nor signed.
 RETRY = "#rc=3&rp=all"
@@ -81,7 +81,8 @@ class Transport(HttpClient):  # type: ignore[misc]
         # A stand-in on this machine is never reached through a proxy.
         self.session.trust_env = self.api_url.startswith("https://")
         for scheme in ("https://", "http://"):
-            self.session.mount(scheme, HTTPAdapter(pool_maxsize=16))
+            adapter = LimitedAdapter(sum(TIMEOUT_SECONDS), pool_maxsize=16)
+            self.session.mount(scheme, adapter)
 
     def request(
         self,
@@ -227,7 +228,10 @@ def media_url(recording_sid: str) -> str:
 
 @contextmanager
 def open_recording(recording_sid: str) -> Iterator[requests.Response]:
-    """The audio as a stream. Too early, it is a 404 that heals by itself."""
+    """The audio as a stream, to be read with `deadlines.chunks`.
+
+    Too early, it is a 404 that heals by itself.
+    """
     session = client().http_client.session
     with (
         translated(),

@@ -10,6 +10,7 @@ from typing import Any
 import requests
 from twilio.base.exceptions import TwilioException, TwilioRestException
 
+from djtranscribe.deadlines import AnswerTooLarge
 from djtranscribe.errors import VendorError, never_sent, retry_after_seconds
 
 NOT_FOUND = 20404
@@ -58,6 +59,8 @@ def translated() -> Iterator[None]:
         answer = error.args[1] if len(error.args) > 1 else None
         status = getattr(answer, "status_code", None) or getattr(error, "status", None)
         raise refusal(status, None, getattr(answer, "headers", None)) from error
+    except AnswerTooLarge as error:
+        raise not_understood() from error
     except requests.RequestException as error:
         if never_sent(error):
             message = "Twilio could not be reached; nothing was sent to it."
@@ -65,8 +68,11 @@ def translated() -> Iterator[None]:
         message = "Twilio did not answer in time."
         raise TwilioError(message, maybe_done=True) from error
     except ValueError as error:
-        message = "Twilio's answer could not be understood."
-        raise TwilioError(message, maybe_done=True) from error
+        raise not_understood() from error
+
+
+def not_understood() -> TwilioError:
+    return TwilioError("Twilio's answer could not be understood.", maybe_done=True)
 
 
 def refusal(status: int | None, code: int | None, headers: Any) -> TwilioError:

@@ -1,8 +1,20 @@
+from collections.abc import Sequence
+from contextlib import suppress
 from typing import Any
 
 from django.conf import settings
-from django.core.checks import CheckMessage, Error, register
+from django.core.checks import CheckMessage, Error, Tags, register
+from django.core.checks import Warning as Caution
 from django.core.exceptions import ImproperlyConfigured
+from django.db import DatabaseError, connections
+
+# Searches lower-case words and split them at what is no letter or digit.
+SAMPLE, LOWERED = "ŁÓDŹ ΙΑΣΗ ЖУК INFO É", "łódź ιαση жук info é"
+NEW_DATABASE = (
+    "Make a new database and move the data with pg_dump and pg_restore: "
+    "CREATE DATABASE djtranscribe TEMPLATE template0 ENCODING 'UTF8' "
+    "LC_CTYPE 'C.UTF-8'"
+)
 
 
 @register()
@@ -17,3 +29,44 @@ def check_secret_key(**kwargs: Any) -> list[CheckMessage]:
         )
         return [Error(message, hint, id="djtranscribe.E001")]
     return []
+
+
+@register(Tags.database)
+def check_database_locale(
+    databases: Sequence[str] | None = None, **kwargs: Any
+) -> list[CheckMessage]:
+    """Name PostgreSQL databases whose encoding or locale breaks searches.
+
+    Runs in `migrate`, `check --database default` and `doctor`. Asks the database how it
+    treats letters, because names of locales differ by provider (libc, ICU, builtin).
+    """
+    problems: list[CheckMessage] = []
+    for alias in databases or []:
+        if connections[alias].vendor == "postgresql":
+            # Whether it can be reached at all is not for this check to say.
+            with suppress(DatabaseError):
+                problems += locale_problems(alias)
+    return problems
+
+
+def locale_problems(alias: str) -> list[CheckMessage]:
+    with connections[alias].cursor() as cursor:
+        cursor.execute(
+            "SELECT current_setting('server_encoding'), datctype FROM pg_database "
+            "WHERE datname = current_database()"
+        )
+        encoding, ctype = cursor.fetchone()
+        if encoding != "UTF8":
+            message = f"The database has the encoding {encoding}, not UTF8."
+            return [Error(message, NEW_DATABASE, id="djtranscribe.E002")]
+        cursor.execute(
+            "SELECT lower(%s), %s ~ '^[[:alnum:] ]+$'",
+            [SAMPLE, LOWERED],
+        )
+        if cursor.fetchone() == (LOWERED, True):
+            return []
+    message = (
+        f"Searches miss words: the database's locale (LC_CTYPE {ctype}) does not "
+        "treat all letters as Unicode does."
+    )
+    return [Caution(message, NEW_DATABASE, id="djtranscribe.W001")]

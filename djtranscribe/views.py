@@ -11,7 +11,7 @@ from django.views.decorators.http import require_safe
 
 from caller.models import Call
 from djtranscribe.models import VendorPause
-from transcription.models import Transcript
+from transcription.models import Notification, Transcript
 
 # Work that is due this long and not taken means that no worker runs.
 LATE_SECONDS = 300
@@ -34,16 +34,21 @@ def healthz(request: HttpRequest) -> JsonResponse:
     """For a monitor: 200 if all is well, else 503, and why. Nothing secret, no names.
 
     {"ok": bool, "database": "ok" | "away", "overdue_seconds": seconds that the oldest
-    transcript, or question to Twilio about a call, is overdue,
+    transcript, notification, or question to Twilio about a call, is overdue,
     "paused": {vendor: reason}}
 
-    A back-fill (reconcile --all) may wait as long as it likes.
+    A back-fill (reconcile --all) may wait as long as it likes, and notifications that
+    are switched off do not count. Exports have no work that waits: they are made while
+    they are downloaded.
     """
     try:
         now = timezone.now()
         due = (
             Transcript.objects.due(now).current().aggregate(at=Min("next_attempt_at")),
             Call.objects.due(now).aggregate(at=Min("next_check_at")),
+            Notification.objects.due(now)
+            .filter(kind__in=Notification.wanted())
+            .aggregate(at=Min("next_attempt_at")),
         )
         oldest = min((row["at"] for row in due if row["at"]), default=now)
         paused = dict(VendorPause.objects.values_list("vendor", "reason"))

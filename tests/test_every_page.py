@@ -119,7 +119,6 @@ TABLES = {
     "djtranscribe.apitoken": Table(),
     "auth.user": Table(),
     "auth.group": Table(),
-    "django_tasks_database.dbtaskresult": Table(),
 }
 OF_A_TABLE = {"": "view", "add/": "add"}
 OF_A_ROW = {"history/": "view", "delete/": "delete", "change/": "view", "": "view"}

@@ -15,11 +15,11 @@ from typing import IO, Any
 
 import requests
 from django.conf import settings
-from requests.adapters import HTTPAdapter
 
+from djtranscribe.deadlines import AnswerTooLarge, LimitedAdapter
 from djtranscribe.errors import VendorError, never_sent, retry_after_seconds
 
-TIMEOUT_SECONDS = (3.05, 30)  # to connect, between two bytes of the answer
+TIMEOUT_SECONDS = (3.05, 30)  # to connect, between two bytes; their sum, all in all
 # Of the list: as many as it gives, and pages that are read to find one job.
 JOBS_A_PAGE = 200
 LIST_PAGES = 50
@@ -46,7 +46,7 @@ def _session(api_url: str) -> requests.Session:
     # A stand-in on this machine is never reached through a proxy.
     session.trust_env = api_url.startswith("https://")
     for scheme in ("https://", "http://"):
-        session.mount(scheme, HTTPAdapter(pool_maxsize=16))
+        session.mount(scheme, LimitedAdapter(sum(TIMEOUT_SECONDS), pool_maxsize=16))
     return session
 
 
@@ -126,7 +126,7 @@ def translated() -> Iterator[None]:
     """Whatever the network throws becomes an AssemblyAIError."""
     try:
         yield
-    except requests.JSONDecodeError as error:
+    except (requests.JSONDecodeError, AnswerTooLarge) as error:
         raise _not_understood() from error
     except requests.RequestException as error:
         if never_sent(error):

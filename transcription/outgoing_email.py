@@ -1,18 +1,42 @@
 """E-mail to the operator who dialled, through the server that EMAIL_URL names."""
 
 import smtplib
+import socket
+from typing import Any
 from uuid import UUID
 
 from django.core.exceptions import ValidationError
-from django.core.mail import EmailMessage
+from django.core.mail import EmailMessage, get_connection
+from django.core.mail.backends import smtp
 from django.core.validators import validate_email
 
+from djtranscribe.deadlines import time_limit, watch_new
 from djtranscribe.errors import VendorError
 from djtranscribe.public_urls import parts, public_url
+
+# All in all; each answer of the server has EMAIL_TIMEOUT besides.
+TOTAL_SECONDS = 60
 
 
 class EmailError(VendorError):
     vendor = "email"
+
+
+class LimitedSMTP(smtplib.SMTP):
+    def _get_socket(self, *address: Any) -> socket.socket:
+        sock: socket.socket = super()._get_socket(*address)  # type: ignore[misc]
+        watch_new(sock)
+        return sock
+
+
+class LimitedSMTPS(smtplib.SMTP_SSL, LimitedSMTP):
+    pass
+
+
+class Backend(smtp.EmailBackend):
+    @property
+    def connection_class(self) -> type[smtplib.SMTP]:
+        return LimitedSMTPS if self.use_ssl else LimitedSMTP
 
 
 def send(message_id: UUID, to: str, subject: str, body: str) -> str:
@@ -29,7 +53,14 @@ def send(message_id: UUID, to: str, subject: str, body: str) -> str:
         "Auto-Submitted": "auto-generated",
     }
     try:
-        EmailMessage(subject, body, to=[to], headers=headers).send()
+        mail = EmailMessage(subject, body, to=[to], headers=headers)
+        # Addresses that no server takes are found before one is asked.
+        mail.message()
+        connection = get_connection()
+        if isinstance(connection, smtp.EmailBackend):
+            mail.connection = Backend()
+        with time_limit(TOTAL_SECONDS):
+            mail.send()
     except (OSError, smtplib.SMTPException, ValueError) as error:
         # Not its text, which may repeat addresses and what we signed in with.
         raise failure(error) from None

@@ -18,9 +18,10 @@ from uuid import UUID
 import requests
 from django.conf import settings
 
+from djtranscribe.deadlines import LimitedAdapter
 from djtranscribe.errors import VendorError, never_sent, retry_after_seconds
 
-TIMEOUT_SECONDS = 15  # to connect, and between two bytes of the answer
+TIMEOUT_SECONDS = 15  # all in all, until the headers of the answer are there
 PREFIX = "whsec_"
 KEY_BYTES = range(24, 65)
 
@@ -44,6 +45,8 @@ def send(message_id: UUID, message: dict[str, Any]) -> str:
     with Session() as session:
         # A receiver on this machine is never reached through a proxy.
         session.trust_env = settings.NOTIFY_URL.startswith("https://")
+        for scheme in ("https://", "http://"):
+            session.mount(scheme, LimitedAdapter(TIMEOUT_SECONDS))
         try:
             # Streamed: what it writes is neither read nor kept.
             answer = session.post(

@@ -13,6 +13,8 @@ from transcription.models import Export, Transcript
 from transcription.tasks import announce
 
 HITS_ON_A_PAGE = 20
+# Seconds in which a download must begin: its page polls once a second.
+POLLS_TO_BEGIN = 30
 
 
 @require_safe
@@ -81,6 +83,12 @@ def export(request: HttpRequest, uuid: UUID, extension: str) -> HttpResponse:
 @require_safe
 @permission_required("transcription.view_transcript", raise_exception=True)
 def export_progress(request: HttpRequest, uuid: UUID) -> HttpResponse:
-    """How far the reader's own download of many is; asked by its page every second."""
+    """The progress of the reader's own bulk export, polled every second by its page.
+
+    `asked` counts the polls, so that a download that never began ends them.
+    """
     row = Export.objects.filter(uuid=uuid, user=request.user.pk).first()
-    return render(request, "transcription/_export_progress.html", {"row": row})
+    typed = request.GET.get("asked", "")
+    asked = int(typed) if typed.isascii() and typed.isdigit() and len(typed) < 5 else 0
+    context = {"row": row, "asked": asked + 1, "never_began": asked >= POLLS_TO_BEGIN}
+    return render(request, "transcription/_export_progress.html", context)

@@ -48,7 +48,12 @@ class CallAdmin(HasLength, SearchBox, LongLists, ReadOnly, admin.ModelAdmin[Call
     fieldsets = [
         (
             None,
-            {"fields": ["number", "national", "where", "status", "error", "watch"]},
+            {
+                "fields": [
+                    *("number", "national", "where", "status", "error"),
+                    *("refused_attempts", "watch"),
+                ]
+            },
         ),
         (
             "Asked for",
@@ -65,6 +70,7 @@ class CallAdmin(HasLength, SearchBox, LongLists, ReadOnly, admin.ModelAdmin[Call
         ("At Twilio", {"fields": ["sid", "answered_at", "ended_at", "length", "cost"]}),
     ]
     readonly_fields = [
+        "refused_attempts",
         "number",
         "national",
         "where",

@@ -189,6 +189,10 @@ class Call(models.Model):
     price = models.DecimalField(max_digits=10, decimal_places=5, null=True, blank=True)
     price_unit = models.CharField(max_length=3, blank=True)
     error = models.TextField(blank=True)
+    # How many attempts of an operator within an hour this row stands for; null: one.
+    refused_attempts = models.PositiveIntegerField(
+        null=True, blank=True, editable=False
+    )
     # Evidence of consent: what was really played, not what the setting says today.
     notice = models.TextField("notice played", blank=True)
     sequence_number = models.PositiveIntegerField(null=True, blank=True)

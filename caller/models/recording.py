@@ -15,6 +15,7 @@ from caller.models.call import Call
 from caller.signals import recording_completed
 from caller.twilio_client import RecordingState
 from caller.twilio_errors import TwilioError
+from djtranscribe.deadlines import chunks
 
 logger = logging.getLogger(__name__)
 
@@ -165,7 +166,7 @@ class Recording(models.Model):
             length = answer.headers.get("Content-Length", "")
             try:
                 self.store_audio(
-                    audio.received(answer.iter_content(audio.CHUNK_BYTES), keep_alive),
+                    audio.received(chunks(answer), keep_alive),
                     expected_bytes=int(length) if length.isdigit() else None,
                 )
             except audio.NotAudio as error:

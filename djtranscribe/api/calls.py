@@ -130,7 +130,7 @@ def get_call(request: HttpRequest, uuid: UUID) -> CallDetail:
             },
             409: {
                 "description": "A rule or limit of this site forbids it. The attempt "
-                "is kept, as `refused`."
+                "is kept, as `refused`; the same one within an hour is counted there."
             },
             502: {
                 "description": "Twilio refused it or could not be reached: nothing was "

@@ -456,14 +456,15 @@ def test_receivers_that_answer_are_named_and_sent_nothing(site, receivers):
 
 
 @pytest.mark.parametrize("host", ["receiver.example.com", "mail.example"])
-def test_a_receiver_that_does_not_answer_is_said(site, receivers, monkeypatch, host):
+def test_a_receiver_that_does_not_answer_is_said(site, receivers, host):
     def connect(address, timeout):
         if address[0] == host:
             raise OSError(111, "Connection refused")
         return socket.socket()
 
-    monkeypatch.setattr(socket, "create_connection", connect)
-    found, status = site.examine()
+    # monkeypatch is undone after the fixture's own patch, and would bring it back.
+    with patch("socket.create_connection", connect):
+        found, status = site.examine()
 
     verdict, what, remedy = found["notifications"]
     assert (verdict, status) == ("bad", 1)

@@ -1,6 +1,7 @@
 """What a monitor and an administrator see of the whole."""
 
 from datetime import timedelta
+from uuid import uuid4
 
 import pytest
 from django.contrib.auth.models import Group
@@ -10,8 +11,11 @@ from django.utils import timezone
 from djtranscribe.models import VendorPause
 from tests.caller.twilio import a_call
 from tests.transcription.assemblyai import a_transcript
+from tests.transcription.notification import a_notification
 
 pytestmark = pytest.mark.django_db
+
+LONG_AGO = timezone.now() - timedelta(seconds=301)
 
 
 def test_all_is_well(client):
@@ -45,6 +49,56 @@ def test_a_call_of_which_nobody_asks_twilio_is_ill(client):
 
     assert answer.status_code == 503
     assert 301 <= answer.json()["overdue_seconds"] < 310
+
+
+@pytest.mark.parametrize(
+    ("kind", "columns"),
+    [
+        ("webhook", {}),
+        ("email", {}),
+        ("webhook", {"attempts": 3}),
+        # Its worker was killed, and nobody took it over.
+        ("webhook", {"lease": uuid4(), "leased_until": LONG_AGO}),
+        ("email", {"lease": uuid4(), "leased_until": LONG_AGO, "attempts": 1}),
+    ],
+)
+def test_a_notification_that_nobody_sends_is_ill(client, settings, kind, columns):
+    settings.NOTIFY_URL, settings.NOTIFY_EMAIL = "https://example.com/", True
+    a_notification(kind=kind, next_attempt_at=LONG_AGO, **columns)
+
+    answer = client.get("/healthz")
+
+    assert answer.status_code == 503
+    assert answer.json()["overdue_seconds"] >= 301
+    assert set(answer.json()) == {"ok", "database", "overdue_seconds", "paused"}
+
+
+@pytest.mark.parametrize(
+    "columns",
+    [
+        {"state": "sent", "next_attempt_at": None},
+        {"state": "given-up", "next_attempt_at": None},
+        {"next_attempt_at": timezone.now() + timedelta(hours=8)},
+        {
+            "lease": uuid4(),
+            "next_attempt_at": LONG_AGO,
+            "leased_until": timezone.now() + timedelta(minutes=7),
+        },
+        # Only webhooks are switched on.
+        {"kind": "email", "next_attempt_at": LONG_AGO},
+    ],
+    ids=["sent", "given up", "waits for its time", "being sent", "switched off"],
+)
+def test_a_notification_that_nobody_has_to_send_now_is_not_ill(
+    client, settings, columns
+):
+    settings.NOTIFY_URL = "https://example.com/"
+    a_notification(**columns)
+
+    answer = client.get("/healthz")
+
+    assert answer.status_code == 200
+    assert answer.json()["overdue_seconds"] == 0
 
 
 def test_work_that_waits_a_moment_is_not_ill(client):

@@ -489,8 +489,54 @@ def test_the_files_of_a_zip_have_times_and_speakers_if_asked_for(browser, transc
     assert b"[0:00 Speaker A]" in archive.read(archive.namelist()[0])
 
 
-def progress(browser, export=EXPORT):
-    return " ".join(browser.get(f"/exports/{export}/progress/").text.split())
+def progress(browser, export=EXPORT, address=""):
+    address = address or f"/exports/{export}/progress/"
+    return " ".join(browser.get(address).text.split())
+
+
+def polled_to_the_end(browser):
+    """Follow the page's own polls; the last answer, and how many there were."""
+    said, polls = progress(browser), 1
+    while (following := re.search('hx-get="([^"]+)"', said)) and polls < 100:
+        said, polls = progress(browser, address=following[1]), polls + 1
+    return said, polls
+
+
+def test_a_download_that_never_began_ends_its_polling(browser):
+    said, polls = polled_to_the_end(browser)
+
+    assert "The download did not begin." in said
+    assert 30 <= polls < 40
+
+
+def test_polling_somebody_elses_download_ends_too(browser, django_user_model):
+    other = django_user_model.objects.create_user("other")
+    Export.objects.create(uuid=EXPORT, user=other, kind="CSV", total=6)
+
+    said, polls = polled_to_the_end(browser)
+
+    assert "The download did not begin." in said
+    assert polls < 40
+
+
+def test_a_download_that_begins_late_is_followed(browser, operator):
+    for _ in range(20):
+        progress(browser)
+    Export.objects.create(uuid=EXPORT, user=operator, kind="CSV", total=6)
+
+    late = progress(browser, address=f"/exports/{EXPORT}/progress/?asked=99")
+
+    assert 'max="6" value="0"' in late
+    assert "hx-get" in late
+
+
+@pytest.mark.parametrize(
+    "odd", ["", "-1", "x", "²", "9" * 99, "1&asked=x", "%00", "1e9"]
+)
+def test_an_odd_count_of_polls_is_no_fault_of_ours(browser, odd):
+    said = progress(browser, address=f"/exports/{EXPORT}/progress/?asked={odd}")
+
+    assert "The download begins" in said
 
 
 def test_how_far_a_download_is_can_be_asked(browser, many, monkeypatch):

@@ -27,7 +27,7 @@ WAITS_SECONDS = (
 MAX_ATTEMPTS = len(WAITS_SECONDS) + 1
 # However long a receiver asks us to stay away. With the jitter, no wait is longer.
 LONGEST_WAIT = timedelta(days=1)
-# Longer than any attempt: a dozen answers of a mail server, each at its timeout.
+# Longer than any attempt: an e-mail may take 60 s, a webhook 15 s.
 LEASE = timedelta(minutes=3)
 # No word is sent, so none is read.
 HEAVY = [

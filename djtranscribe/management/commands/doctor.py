@@ -18,6 +18,7 @@ from django.db.migrations.executor import MigrationExecutor
 from django.utils import timezone
 
 from caller import twilio_client
+from djtranscribe.checks import check_database_locale
 from djtranscribe.errors import VendorError
 from djtranscribe.models import VendorPause
 from djtranscribe.public_urls import parts
@@ -77,6 +78,9 @@ def look_at_settings() -> str:
 def look_at_database() -> str:
     try:
         connection.ensure_connection()
+        problems = check_database_locale([connection.alias])
+        if problems:
+            raise Ill(problems[0].msg, problems[0].hint or "")
         executor = MigrationExecutor(connection)
         missing = executor.migration_plan(executor.loader.graph.leaf_nodes())
     except Error as error:

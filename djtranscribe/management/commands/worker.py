@@ -1,7 +1,7 @@
 """The one process beside the web server: it works, and it sweeps.
 
-The only module that knows the engine. Rows are the truth (transcription/tasks.py), so
-whatever this process drops, it or another one finds again.
+The only module that uses the engine (admin hides its table). Rows are the truth
+(transcription/tasks.py), so whatever this process drops, it or another one finds again.
 """
 
 import logging
@@ -81,7 +81,7 @@ class Command(BaseCommand):
         for worker in workers:
             worker.join()
         for sender in senders:
-            # One that answers a byte at a time holds nobody up; its row is sent later.
+            # An e-mail may take longer than this. Its row is sent later.
             sender.join(STOP_SECONDS)
 
 

@@ -49,6 +49,9 @@
   });
 
   for (const failure of ["htmx:sendError", "htmx:responseError", "htmx:timeout"]) {
-    document.addEventListener(failure, () => { offline.hidden = false; });
+    document.addEventListener(failure, () => {
+      // polling.js says so once it is over.
+      offline.hidden = !document.querySelector("[data-poll-ended]").hidden;
+    });
   }
 })();

@@ -1,0 +1,57 @@
+// Pages that refresh a part of themselves: stop when no answer can come any more, say why.
+(() => {
+  "use strict";
+  // A server that restarts is back sooner. One poll a second.
+  const MOST_FAILURES = 60;
+  const notice = document.querySelector("[data-poll-ended]");
+  const unreachable =
+    "The server cannot be reached, so this page is no longer refreshed. Load it again.";
+  const reasons = {
+    401: "You are signed out, so this page is no longer refreshed. Sign in again.",
+    403: "Your account may not see this any more, so this page is no longer refreshed.",
+    404: "This was deleted, so this page is no longer refreshed.",
+  };
+  let failures = 0;
+  let ended = false;
+
+  const end = (reason) => {
+    ended = true;
+    (notice.querySelector("p") || notice).textContent = reason;
+    notice.hidden = false;
+  };
+
+  document.addEventListener("submit", () => {
+    // The next download begins.
+    failures = 0;
+    ended = false;
+    notice.hidden = true;
+  });
+
+  document.addEventListener("htmx:beforeRequest", (event) => {
+    if (ended) event.preventDefault();
+  });
+
+  document.addEventListener("htmx:beforeSwap", (event) => {
+    const { xhr, requestConfig } = event.detail;
+    const asked = new URL(requestConfig.path, location.href).pathname;
+    if (new URL(xhr.responseURL).pathname !== asked) {
+      // The session has ended and this is the sign-in page.
+      event.detail.shouldSwap = false;
+      end(reasons[401]);
+    } else if (xhr.status === 200) {
+      failures = 0;
+    }
+  });
+
+  for (const failure of ["htmx:sendError", "htmx:responseError", "htmx:timeout"]) {
+    document.addEventListener(failure, (event) => {
+      const { status } = event.detail.xhr;
+      failures += 1;
+      if (status >= 400 && status < 500 && status !== 429) {
+        end(reasons[status] || unreachable);
+      } else if (failures >= MOST_FAILURES) {
+        end(unreachable);
+      }
+    });
+  }
+})();

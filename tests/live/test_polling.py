@@ -1,0 +1,165 @@
+"""A page that refreshes itself ends with a sentence once no answer can come."""
+
+import re
+from collections.abc import Iterator
+
+import pytest
+from playwright.sync_api import Browser, BrowserContext, Page, expect
+
+from tests.live.browser import in_chromium, keep, signed_in
+from tests.live.sandbox import Sandbox
+from tests.live.test_accessibility import in_shell
+
+pytestmark = in_chromium
+
+UUID = "33333333-2222-4333-8444-555555555555"
+ROWS = f"""
+from django.utils import timezone
+from datetime import timedelta
+from caller.models import Call, Recording
+from transcription.models import Transcript
+Call.objects.get_or_create(uuid="{UUID}", defaults=dict(
+    to="+14155557777", from_number="+14155550100", status="ringing",
+    next_check_at=timezone.now() + timedelta(minutes=15)))
+if not Transcript.objects.exists():
+    recording = Recording.objects.create(source="file", status="completed")
+    Transcript.objects.create(recording=recording, status="completed", text="Hi",
+        next_attempt_at=None)
+"""
+WINDOWS = [(1280, "light"), (1280, "dark"), (390, "light"), (390, "dark")]
+
+
+@pytest.fixture(scope="module")
+def rows(sandbox: Sandbox) -> None:
+    in_shell(sandbox, ROWS)
+
+
+@pytest.fixture
+def context(browser: Browser, sandbox: Sandbox, rows: None) -> Iterator[BrowserContext]:
+    with signed_in(browser, sandbox.site) as context:
+        # It is there with DEBUG on only, and shows Django's error page as the page.
+        context.route("**/django-htmx.js", lambda route: route.fulfill(body=""))
+        yield context
+
+
+def export_page(context: BrowserContext, sandbox: Sandbox) -> Page:
+    page = context.new_page()
+    page.goto(f"{sandbox.site}/admin/transcription/transcript/")
+    page.get_by_role("checkbox", name="Select all").check()
+    page.get_by_role("combobox", name="Action").select_option("export")
+    page.get_by_role("button", name="Go").click()
+    page.wait_for_load_state()
+    return page
+
+
+def call_page(context: BrowserContext, sandbox: Sandbox) -> Page:
+    page = context.new_page()
+    page.goto(f"{sandbox.site}/calls/{UUID}/")
+    expect(page.locator("#headline")).to_have_text("Ringing")
+    return page
+
+
+def polls(page: Page) -> list[str]:
+    """The polls that the page sends from now on."""
+    sent: list[str] = []
+    page.on("request", lambda r: "hx-request" in r.headers and sent.append(r.url))
+    return sent
+
+
+def lose_the_download(page: Page) -> None:
+    page.route(
+        "**/transcript/",
+        lambda route: (
+            route.fulfill(status=204)
+            if route.request.method == "POST"
+            else route.continue_()
+        ),
+    )
+
+
+def stops(page: Page) -> bool:
+    """Whether nothing is asked for three seconds."""
+    page.wait_for_timeout(1500)
+    sent = polls(page)
+    page.wait_for_timeout(3000)
+    return not sent
+
+
+@pytest.mark.parametrize(("width", "scheme"), WINDOWS)
+def test_a_download_that_never_begins(
+    browser: Browser, sandbox: Sandbox, rows: None, width: int, scheme: str
+):
+    window = {"viewport": {"width": width, "height": 900}, "color_scheme": scheme}
+    with signed_in(browser, sandbox.site, **window) as context:
+        page = export_page(context, sandbox)
+        lose_the_download(page)
+        # Twenty-nine seconds later.
+        page.route(
+            re.compile(r"/progress/\?asked=1$"),
+            lambda route: route.continue_(url=route.request.url + "9" * 2),
+        )
+        page.get_by_role("button", name="Download").click()
+
+        expect(page.get_by_text("The download did not begin.")).to_be_visible()
+        expect(page.locator("[data-poll-ended]")).to_be_hidden()
+        keep(page, f"export-never-began-{width}-{scheme}")
+        assert page.evaluate("document.documentElement.scrollWidth") <= width
+        assert stops(page)
+
+        # Pressed again, all begins anew.
+        page.unroute_all()
+        with page.expect_download():
+            page.get_by_role("button", name="Download").click()
+        expect(page.get_by_text("The file is whole")).to_be_visible()
+
+
+ENDS = {
+    "signed out": (None, "You are signed out"),
+    "permission taken": (403, "may not see this"),
+    "deleted": (404, "was deleted"),
+    "gone": (410, "no longer refreshed"),
+}
+
+
+@pytest.mark.parametrize(("status", "words"), ENDS.values(), ids=ENDS)
+def test_an_export_whose_progress_cannot_be_asked(
+    context: BrowserContext, sandbox: Sandbox, status: int | None, words: str
+):
+    page = export_page(context, sandbox)
+    lose_the_download(page)
+    if status:
+        page.route("**/progress/**", lambda route: route.fulfill(status=status))
+    else:
+        context.clear_cookies()
+    page.get_by_role("button", name="Download").click()
+
+    expect(page.get_by_text(words)).to_be_visible()
+    keep(page, f"export-ended-{status}")
+    assert stops(page)
+
+
+@pytest.mark.parametrize(
+    ("status", "words"), [ENDS[end] for end in ENDS if end != "signed out"]
+)
+def test_a_call_that_cannot_be_shown_any_more(
+    context: BrowserContext, sandbox: Sandbox, status: int, words: str
+):
+    page = call_page(context, sandbox)
+    page.route("**/calls/**", lambda route: route.fulfill(status=status))
+
+    expect(page.get_by_text(words)).to_be_visible()
+    assert stops(page)
+    expect(page.locator("#offline")).to_be_hidden()
+    keep(page, f"call-ended-{status}")
+
+
+def test_a_call_whose_server_is_away_a_moment_goes_on(
+    context: BrowserContext, sandbox: Sandbox
+):
+    page = call_page(context, sandbox)
+    page.route("**/calls/**", lambda route: route.abort())
+    expect(page.locator("#offline")).to_be_visible()
+    page.unroute_all()
+
+    expect(page.locator("#offline")).to_be_hidden()
+    assert not stops(page)
