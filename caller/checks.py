@@ -1,16 +1,25 @@
 """System checks: a wrong setting is found at start, not by the first call."""
 
+import re
 from typing import Any
 
 from django.conf import settings
 from django.core.checks import CheckMessage, Error, register
+from django.core.checks import Warning as Caution
 
 from caller.phone_numbers import E164
+from caller.twilio_access import REAL_API, api_url, regional_url
 from djtranscribe.public_urls import parts
 
 CONSOLE = "It is on the first page of the Twilio console."
 START = " Copy .env.example to .env and fill it in; `manage.py sandbox` needs none."
 LOOPBACK = {"localhost", "127.0.0.1", "::1"}
+API_KEY = re.compile(r"SK[0-9a-f]{32}", re.ASCII)
+REGION = re.compile(r"[a-z]{2}[1-9]", re.ASCII)
+EDGE = re.compile(r"[a-z]{3,20}(-[a-z0-9]{1,10}){0,2}", re.ASCII)
+API_HOST = re.compile(r"api(\.[a-z0-9-]+){0,2}\.twilio\.com", re.ASCII)
+# Such as api.ie1.twilio.com, off since 28 April 2026: the edge is missing.
+OLD_HOST = re.compile(r"api\.(?!us1\.)[a-z0-9-]+\.twilio\.com", re.ASCII)
 
 
 @register()
@@ -27,12 +36,69 @@ def check_twilio(**kwargs: Any) -> list[CheckMessage]:
         message = "TWILIO_PHONE_NUMBER is not a number such as +14155551234."
         hint = "Your Twilio number with plus and country code, without blanks."
         problems.append(Error(message, hint + START, id="caller.E003"))
-    api = parts(settings.TWILIO_API_URL)
-    if not settings.DEBUG and not is_https(api, ".twilio.com"):
-        message = "TWILIO_API_URL is not Twilio's."
-        hint = "Leave it out: another address is for the sandbox, with DEBUG on."
-        problems.append(Error(message, hint, id="caller.E005"))
     return problems
+
+
+@register()
+def check_api_key(**kwargs: Any) -> list[CheckMessage]:
+    key, secret = settings.TWILIO_API_KEY, settings.TWILIO_API_SECRET
+    hint = (
+        "Make a key under API keys & tokens in the Twilio console and set both, or set "
+        "neither and the auth token is used."
+    )
+    if bool(key) != bool(secret):
+        missing = "TWILIO_API_SECRET" if key else "TWILIO_API_KEY"
+        message = f"{missing} is missing: an API key and its secret belong together."
+        return [Error(message, hint, id="caller.E010")]
+    if key and not API_KEY.fullmatch(key):
+        message = "TWILIO_API_KEY is not SK and 32 hexadecimal digits."
+        return [Error(message, hint, id="caller.E011")]
+    return []
+
+
+@register()
+def check_api_address(**kwargs: Any) -> list[CheckMessage]:
+    address = settings.TWILIO_API_URL
+    region, edge = settings.TWILIO_REGION, settings.TWILIO_EDGE
+    if not is_api_address(address):
+        message = "TWILIO_API_URL is not an address of Twilio's API."
+        hint = (
+            "Leave it out, or use an address of Twilio such as "
+            "https://api.dublin.ie1.twilio.com. Any other one is for stand-ins and "
+            "works only with DEBUG on."
+        )
+        return [Error(message, hint, id="caller.E005")]
+    if (region and not REGION.fullmatch(region)) or (edge and not EDGE.fullmatch(edge)):
+        message = "TWILIO_REGION or TWILIO_EDGE is not a name that Twilio uses."
+        hint = "A region is like ie1, au1 or us1. An edge is like dublin or sydney."
+        return [Error(message, hint, id="caller.E012")]
+    wanted = regional_url(region, edge)
+    if (region or edge) and address.rstrip("/") not in (REAL_API, wanted):
+        message = "TWILIO_API_URL names another address than TWILIO_REGION/TWILIO_EDGE."
+        hint = f"Leave TWILIO_API_URL out: the others stand for {wanted}."
+        return [Error(message, hint, id="caller.E013")]
+    if OLD_HOST.fullmatch(parts(api_url()).hostname or ""):
+        message = (
+            "Twilio's API is addressed without an edge. Twilio ended that in 2026."
+        )
+        hint = "Set TWILIO_EDGE too, such as dublin for ie1, or leave out the region."
+        return [Caution(message, hint, id="caller.W010")]
+    return []
+
+
+def is_api_address(address: str) -> bool:
+    """Return whether this is Twilio's API, or with DEBUG on any web address."""
+    url = parts(address)
+    try:
+        has_port = url.port is not None
+    except ValueError:
+        return False
+    if url.path.strip("/") or url.query or url.fragment or url.username is not None:
+        return False
+    if settings.DEBUG:
+        return url.scheme in {"http", "https"} and bool(url.hostname)
+    is_twilio = API_HOST.fullmatch(url.hostname or "") is not None
+    return url.scheme == "https" and is_twilio and not has_port
 
 
 @register()

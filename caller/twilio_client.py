@@ -4,14 +4,12 @@ What Twilio refuses and the network breaks is raised as a TwilioError.
 Facts and traps: twilio.com/docs/voice/api/call-resource and .../recording.
 """
 
-import logging
 import re
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from datetime import datetime
 from decimal import Decimal, InvalidOperation
-from functools import lru_cache
 from typing import Any
 from uuid import UUID
 
@@ -19,23 +17,13 @@ import requests
 from django.conf import settings
 from django.urls import reverse
 from django.utils.http import urlencode
-from twilio.http import HttpClient
-from twilio.http.response import Response
-from twilio.rest import Client
 
-from caller.twilio_errors import (
-    CREDENTIALS,
-    TwilioError,
-    refusal,
-    translated,
-)
-from djtranscribe.deadlines import LimitedAdapter
+from caller.twilio_access import TIMEOUT_SECONDS, api_url, client, credentials
+from caller.twilio_errors import TwilioError, code_in, refusal, translated
 from djtranscribe.public_urls import public_url
 
-REAL_API = "https://api.twilio.com"
-TIMEOUT_SECONDS = (3.05, 15)  # to connect, between two bytes; their sum, all in all
-# Twilio's default is one retry, and only where no connection came about. The part
-# behind the # is an order to Twilio: it is neither sent to us nor signed.
+# Twilio's default is one retry, and only if it could not connect. The part behind
+# the # is for Twilio: it is neither sent to us nor signed.
 RETRY = "#rc=3&rp=all"
 # A call must end even when nobody speaks and nothing hangs up.
 NOTICE_SECONDS = 120
@@ -69,57 +57,6 @@ class RecordingState:
     channels: int | None
     source: str
     error_code: int | None
-
-
-class Transport(HttpClient):  # type: ignore[misc]
-    """Twilio's own waits for ever, and shares its last answer between threads."""
-
-    def __init__(self, api_url: str) -> None:
-        super().__init__(logging.getLogger("twilio.http_client"), False, None)
-        self.api_url = api_url.rstrip("/")
-        self.session = requests.Session()
-        # A stand-in on this machine is never reached through a proxy.
-        self.session.trust_env = self.api_url.startswith("https://")
-        for scheme in ("https://", "http://"):
-            adapter = LimitedAdapter(sum(TIMEOUT_SECONDS), pool_maxsize=16)
-            self.session.mount(scheme, adapter)
-
-    def request(
-        self,
-        method: str,
-        uri: str,
-        params: Any = None,
-        data: Any = None,
-        headers: Any = None,
-        auth: Any = None,
-        timeout: Any = None,
-        allow_redirects: bool = False,
-    ) -> Response:
-        answer = self.session.request(
-            method,
-            uri.replace(REAL_API, self.api_url, 1),
-            params=params,
-            data=data,
-            headers=headers,
-            auth=auth,
-            timeout=TIMEOUT_SECONDS,
-            allow_redirects=allow_redirects,
-        )
-        return Response(answer.status_code, answer.text, answer.headers)
-
-
-@lru_cache(maxsize=4)
-def _client(account_sid: str, auth_token: str, api_url: str) -> Client:
-    return Client(account_sid, auth_token, http_client=Transport(api_url))
-
-
-def client() -> Client:
-    if not (settings.TWILIO_ACCOUNT_SID and settings.TWILIO_AUTH_TOKEN):
-        # The SDK would silently ask for /Accounts/None/ without a login.
-        raise TwilioError(CREDENTIALS, permanent=True, account=True)
-    return _client(
-        settings.TWILIO_ACCOUNT_SID, settings.TWILIO_AUTH_TOKEN, settings.TWILIO_API_URL
-    )
 
 
 def callback_url(view_name: str, call_uuid: UUID) -> str:
@@ -206,38 +143,38 @@ def our_numbers() -> list[str]:
 def server_time() -> str:
     """Twilio's clock, as its Date header has it."""
     with asked():
-        answer = client().http_client.session.get(
-            settings.TWILIO_API_URL, timeout=TIMEOUT_SECONDS, allow_redirects=False
-        )
+        session = client().http_client.session
+        answer = session.get(api_url(), timeout=TIMEOUT_SECONDS, allow_redirects=False)
         return str(answer.headers.get("Date", ""))
 
 
 def media_url(recording_sid: str) -> str:
-    """The audio's address; the API's own `uri` ends in .json and is metadata.
+    """Return the audio's address; the API's own `uri` ends in .json and is metadata.
 
-    Built from account and SID, never taken from a request: it is asked with our
-    credentials attached. Raises ValueError for what is no SID.
+    Built from region, account and SID, never taken from a request: it is fetched with
+    our credentials attached. Raises ValueError if this is not a SID.
     """
     if not RECORDING_SID.fullmatch(recording_sid):
         raise ValueError("Not the SID of a Twilio recording.")
     return (
-        f"{settings.TWILIO_API_URL.rstrip('/')}/2010-04-01/Accounts/"
-        f"{settings.TWILIO_ACCOUNT_SID}/Recordings/{recording_sid}.wav"
+        f"{api_url()}/2010-04-01/Accounts/{settings.TWILIO_ACCOUNT_SID}"
+        f"/Recordings/{recording_sid}.wav"
     )
 
 
 @contextmanager
 def open_recording(recording_sid: str) -> Iterator[requests.Response]:
-    """The audio as a stream, to be read with `deadlines.chunks`.
+    """Open the audio as a stream, to be read with `deadlines.chunks`.
 
-    Too early, it is a 404 that heals by itself.
+    A redirect, as to a storage host, is followed; `requests` sends our credentials to
+    no other host. Raises TwilioError. Too early, it is a 404 that a retry fixes.
     """
     session = client().http_client.session
     with (
         translated(),
         session.get(
             media_url(recording_sid),
-            auth=(settings.TWILIO_ACCOUNT_SID, settings.TWILIO_AUTH_TOKEN),
+            auth=credentials(),
             # Packed, its length would be another than that of the audio.
             headers={"Accept-Encoding": "identity"},
             stream=True,
@@ -247,7 +184,8 @@ def open_recording(recording_sid: str) -> Iterator[requests.Response]:
         if answer.status_code == requests.codes.not_found:
             raise TwilioError("Twilio does not have the recording's audio ready yet.")
         if not answer.ok:
-            raise refusal(answer.status_code, None, answer.headers)
+            start = next(answer.iter_content(2000), b"").decode(errors="replace")
+            raise refusal(answer.status_code, code_in(start), answer.headers)
         if answer.headers.get("Content-Encoding", "identity") != "identity":
             # Packed all the same, by a proxy: nobody has said how long the audio is.
             answer.headers.pop("Content-Length", None)

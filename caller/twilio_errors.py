@@ -3,15 +3,18 @@
 twilio.com/docs/api/errors
 """
 
+import re
 from collections.abc import Iterator
 from contextlib import contextmanager
 from typing import Any
 
 import requests
+from django.conf import settings
 from twilio.base.exceptions import TwilioException, TwilioRestException
 
 from djtranscribe.deadlines import AnswerTooLarge
 from djtranscribe.errors import VendorError, never_sent, retry_after_seconds
+from djtranscribe.public_urls import parts
 
 NOT_FOUND = 20404
 NOT_CALLABLE = "Twilio cannot call this number."
@@ -37,10 +40,39 @@ REFUSALS = {
     21219: "A trial account of Twilio may only call numbers verified in its console.",
     573005: "A trial account of Twilio may only call numbers verified in its console.",
 }
+# Faults of our account or its credentials: any request would get them.
+# twilio.com/docs/api/errors/20003, .../20403, .../70051, .../403
 CREDENTIALS = (
     "Twilio does not accept our credentials. Compare TWILIO_ACCOUNT_SID and "
     "TWILIO_AUTH_TOKEN with the Twilio console."
 )
+API_KEY = (
+    "Twilio does not accept our credentials. Compare TWILIO_API_KEY, TWILIO_API_SECRET "
+    "and TWILIO_ACCOUNT_SID with API keys & tokens in the Twilio console."
+)
+REGION = (
+    " Keys and tokens work only in the region in which they were made; we ask "
+    "{region}. TWILIO_REGION changes that."
+)
+HALF_A_KEY = "TWILIO_API_KEY and TWILIO_API_SECRET work only together: one is missing."
+NOT_ALLOWED = (
+    "Our account or API key may not do this. Give a restricted API key the permissions "
+    "to create and read calls, to read recordings and to read phone numbers, or use a "
+    "standard key; test credentials are not enough."
+)
+SUSPENDED = (
+    "The Twilio account is suspended or closed. The Twilio console says why, and what "
+    "to do."
+)
+ACCOUNT_FAULTS = {
+    20005: SUSPENDED,
+    20006: NOT_ALLOWED,
+    20008: "These are Twilio's test credentials, which can neither read calls nor "
+    "recordings. Use live credentials or a key of the live account.",
+    20403: SUSPENDED,
+    70051: NOT_ALLOWED,
+}
+CODE = re.compile(r'"code"\s*:\s*"?([0-9]{5,6})\b|<Code>([0-9]{5,6})</Code>')
 
 
 class TwilioError(VendorError):
@@ -58,7 +90,10 @@ def translated() -> Iterator[None]:
         # Listings raise the base class, with the answer as their second argument.
         answer = error.args[1] if len(error.args) > 1 else None
         status = getattr(answer, "status_code", None) or getattr(error, "status", None)
-        raise refusal(status, None, getattr(answer, "headers", None)) from error
+        code = code_in(getattr(answer, "text", "") or "") or getattr(
+            error, "code", None
+        )
+        raise refusal(status, code, getattr(answer, "headers", None)) from error
     except AnswerTooLarge as error:
         raise not_understood() from error
     except requests.RequestException as error:
@@ -76,11 +111,15 @@ def not_understood() -> TwilioError:
 
 
 def refusal(status: int | None, code: int | None, headers: Any) -> TwilioError:
+    """Translate an answer that is not a success.
+
+    status: of HTTP. code: Twilio's own, or None. headers: for Retry-After, or None.
+    """
     # The SDK puts the HTTP status where Twilio sent no code of its own. Twilio's
     # message is not repeated: it can hold the number that was called.
     code = None if code == status else code
-    if status == requests.codes.unauthorized or code == 20003:
-        return TwilioError(CREDENTIALS, permanent=True, account=True, code=code)
+    if fault := account_fault(status, code):
+        return fault
     if status == requests.codes.too_many_requests:
         wait = retry_after_seconds((headers or {}).get("Retry-After"))
         message = "Twilio is busy with our earlier requests and did not take this one."
@@ -94,3 +133,42 @@ def refusal(status: int | None, code: int | None, headers: Any) -> TwilioError:
     return TwilioError(
         f"Twilio refused (error {code}): {reason}", permanent=True, code=code
     )
+
+
+def account_fault(status: int | None, code: int | None) -> TwilioError | None:
+    """Return the error if any request of our account would get it, else None."""
+    if code in ACCOUNT_FAULTS:
+        message = f"Twilio refused (error {code}): {ACCOUNT_FAULTS[code]}"
+        return TwilioError(message, permanent=True, account=True, code=code)
+    if status == requests.codes.unauthorized or code == 20003:
+        return refused_credentials(credentials_message())
+    has_reason = code or settings.TWILIO_API_KEY
+    if status == requests.codes.forbidden and has_reason and code not in REFUSALS:
+        # The auth token may do everything: a bare 403 is about what was asked then.
+        number = f"error {code}" if code else f"HTTP status {status}"
+        message = f"Twilio refused: {number}. {NOT_ALLOWED}"
+        return TwilioError(message, permanent=True, account=True, code=code)
+    return None
+
+
+def refused_credentials(message: str) -> TwilioError:
+    # The status, not 20003: the pause then knows that every request is refused.
+    code = requests.codes.unauthorized
+    return TwilioError(message, permanent=True, account=True, code=code)
+
+
+def credentials_message() -> str:
+    """Say which settings to compare. A key of another region is refused the same way,
+    so the region that was asked is named."""
+    region = f"the region {settings.TWILIO_REGION or 'us1'}"
+    host = parts(settings.TWILIO_API_URL).hostname
+    if host != "api.twilio.com":
+        region = str(host)
+    message = API_KEY if settings.TWILIO_API_KEY else CREDENTIALS
+    return message + REGION.format(region=region)
+
+
+def code_in(body: str) -> int | None:
+    """Return Twilio's error code in the beginning of an answer, JSON or XML."""
+    found = CODE.search(body[:2000])
+    return int(found[1] or found[2]) if found else None

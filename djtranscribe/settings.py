@@ -76,6 +76,11 @@ TWILIO_AUTH_TOKEN = text("TWILIO_AUTH_TOKEN")
 # Older tokens, while they are rotated: webhooks signed with them are still accepted.
 TWILIO_AUTH_TOKEN_FALLBACKS = words("TWILIO_AUTH_TOKEN_FALLBACKS")
 TWILIO_PHONE_NUMBER = text("TWILIO_PHONE_NUMBER")
+# Used for REST and media instead of the auth token, which then only verifies webhooks.
+TWILIO_API_KEY = text("TWILIO_API_KEY")
+TWILIO_API_SECRET = text("TWILIO_API_SECRET")
+TWILIO_REGION = text("TWILIO_REGION")
+TWILIO_EDGE = text("TWILIO_EDGE")
 TWILIO_API_URL = text("TWILIO_API_URL", "https://api.twilio.com")
 
 # ISO codes of the countries that may be called; empty: that of our own number.

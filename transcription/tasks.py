@@ -151,7 +151,8 @@ def fetch(transcript: Transcript) -> None:
         transcript.fail("The audio is gone, and it did not come from Twilio.")
         return
     if not recording.audio:
-        with asking(TWILIO):
+        # A restricted API key may read calls, and no audio.
+        with asking(TWILIO, "audio"):
             recording.fetch_audio(transcript.keep_lease)
     transcript.release(status=Status.FETCHED)
 

@@ -15,6 +15,7 @@ from django.urls import reverse
 from django.utils import timezone
 
 from caller import phone_numbers, twilio_client
+from caller.twilio_access import TIMEOUT_SECONDS
 from caller.twilio_client import NOTICE_SECONDS, CallState
 from caller.twilio_errors import TwilioError
 
@@ -27,7 +28,7 @@ EXPECT_MORE_FOR = timedelta(minutes=10)
 # How far Twilio's clock and ours may differ: one set by hand is off by an hour.
 CLOCK_OFF = timedelta(minutes=90)
 # Between two looks at Twilio's list: as long as our request may be on its way.
-LOOK_AGAIN_AFTER = timedelta(seconds=sum(twilio_client.TIMEOUT_SECONDS))
+LOOK_AGAIN_AFTER = timedelta(seconds=sum(TIMEOUT_SECONDS))
 # What people remember of a number.
 LAST_DIGITS = 4
 

@@ -9,7 +9,7 @@ DESCRIPTION = """A stand-in for Twilio on 127.0.0.1: its REST API, and a phone n
 that obeys TwiML and sends signed callbacks. Nobody is called. Open the printed address
 in a browser to watch, and for the list of numbers with a special fate. The auth token
 comes from the environment variable TWILIO_AUTH_TOKEN, since others can read a process's
-arguments."""
+arguments; so do TWILIO_API_KEY and TWILIO_API_SECRET, an API key that also works."""
 
 
 def main() -> None:
@@ -39,6 +39,8 @@ def main() -> None:
     network.account_sid = options.account_sid
     network.phone_number = options.phone_number
     network.auth_token = token or ""
+    network.api_key = os.environ.get("TWILIO_API_KEY", "")
+    network.api_secret = os.environ.get("TWILIO_API_SECRET", "")
     network.pace = options.pace
 
     def ready(address: str) -> None:

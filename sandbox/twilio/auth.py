@@ -1,4 +1,8 @@
-"""The account's login, which everything but the stand-in's own pages needs."""
+"""The login by account or API key; only the stand-in's own pages need none.
+
+POST /_sandbox/api-key {"kind": ...} changes what the key may do, so that the product
+meets the refusals: twilio.com/docs/api/errors/20003, 20008 and 70051.
+"""
 
 import base64
 import hmac
@@ -18,10 +22,13 @@ def authenticated(*methods: str) -> Callable[[View], View]:
     def decorate(view: View) -> View:
         @wraps(view)
         def inner(request: HttpRequest, account: str, **kwargs: Any) -> HttpResponse:
-            if not _knows(request.headers.get("Authorization", "")):
+            user = _user(request.headers.get("Authorization", ""))
+            if not user:
                 answer = error(401, 20003, "Authenticate")
                 answer["WWW-Authenticate"] = 'Basic realm="Twilio API"'
                 return answer
+            if user == network.api_key and (refused := _refused(request)):
+                return refused
             if account != network.account_sid:
                 return not_found(request.path)
             if request.method not in methods:
@@ -33,10 +40,28 @@ def authenticated(*methods: str) -> Callable[[View], View]:
     return decorate
 
 
-def _knows(header: str) -> bool:
-    expected = f"{network.account_sid}:{network.auth_token}".encode()
+def _user(header: str) -> str:
+    """Return the account or API key that logs in; empty if it is refused."""
+    known = {network.account_sid: network.auth_token}
+    if network.api_key and network.api_key_kind != "deleted":
+        known[network.api_key] = network.api_secret
     try:
         given = base64.b64decode(header.removeprefix("Basic "), validate=True)
     except ValueError:
-        return False
-    return header.startswith("Basic ") and hmac.compare_digest(given, expected)
+        return ""
+    for user, password in known.items():
+        expected = f"{user}:{password}".encode()
+        if header.startswith("Basic ") and hmac.compare_digest(given, expected):
+            return user
+    return ""
+
+
+def _refused(request: HttpRequest) -> HttpResponse | None:
+    """Refuse what a key of this kind may not do; None if it may."""
+    if network.api_key_kind == "restricted" and "/Recordings" in request.path:
+        return error(403, 70051, "Authorization Error")
+    is_dialling = request.method == "POST" and request.path.endswith("/Calls.json")
+    if network.api_key_kind == "test" and not is_dialling:
+        message = "Resource not accessible with Test Account Credentials"
+        return error(403, 20008, message)
+    return None

@@ -12,6 +12,7 @@ from sandbox.web import evidence
 from sandbox.web.control import answer
 
 SHOWN = 30
+KEY_KINDS = ("standard", "restricted", "test", "deleted")
 
 
 def index(request: HttpRequest) -> HttpResponse:
@@ -32,6 +33,14 @@ def index(request: HttpRequest) -> HttpResponse:
 
 def calls(request: HttpRequest) -> HttpResponse:
     return answer([_evidence(call) for call in reversed(_newest_first())])
+
+
+def api_key(settings: Any) -> Any:
+    """Change the kind of the API key. Raises ValueError for an unknown one."""
+    if settings.get("kind") not in KEY_KINDS:
+        raise ValueError(f"'kind' is one of: {', '.join(KEY_KINDS)}")
+    network.api_key_kind = settings["kind"]
+    return settings
 
 
 def unknown(request: HttpRequest) -> HttpResponse:

@@ -75,6 +75,10 @@ class Network:
         self.calls: dict[str, Call] = {}
         self.recordings: dict[str, Recording] = {}
         self.account_sid = self.auth_token = self.phone_number = self.base_url = ""
+        self.api_key = self.api_secret = ""
+        # standard, restricted (no recordings), test, or deleted. A key of another
+        # region looks like a deleted one.
+        self.api_key_kind = "standard"
         self.phone_number_sid = new_sid("PN")
         self.pace = 1.0
         self.created = now()

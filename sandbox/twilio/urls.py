@@ -8,6 +8,7 @@ ACCOUNT = r"^2010-04-01/Accounts/(?P<account>\w+)"
 urlpatterns = [
     path("", page.index),
     path("_sandbox/calls", page.calls),
+    path("_sandbox/api-key", control.posted(page.api_key)),
     *control.urlpatterns,
     re_path(ACCOUNT + r"\.json$", rest.account),
     re_path(ACCOUNT + r"/Calls\.json$", rest.calls),

@@ -264,6 +264,63 @@ def test_credentials_that_twilio_refuses_are_said(site):
     assert "TWILIO_ACCOUNT_SID and TWILIO_AUTH_TOKEN" in what
 
 
+def empty(name):
+    return {"json": {name: [], "page": 0, "page_size": 50, "uri": ""}}
+
+
+@pytest.fixture
+def keyed(site):
+    """The site with an API key that may read everything."""
+    site.settings.TWILIO_API_KEY = "SK" + "0" * 32
+    site.settings.TWILIO_API_SECRET = "s3cr3t-of-the-key"
+    site.answer(f"{API}/Calls.json", **empty("calls"))
+    site.answer(f"{API}/Recordings.json", **empty("recordings"))
+    return site
+
+
+def test_it_says_that_the_auth_token_is_used(site):
+    found, _ = site.examine()
+
+    assert "api.twilio.com accepts our account SID and auth token" in found["Twilio"][1]
+
+
+def test_it_says_that_the_api_key_is_used_and_in_which_region(keyed):
+    keyed.settings.TWILIO_REGION = "ie1"
+    host = "api.dublin.ie1.twilio.com"
+    for url in (NUMBERS, f"{API}/Calls.json", f"{API}/Recordings.json"):
+        known = keyed.answers.get(url, {"json": keyed.numbers})
+        keyed.answer(url.replace("api.twilio.com", host), **known)
+    date = format_datetime(keyed.clock.replace(microsecond=0), usegmt=True)
+    keyed.answer(f"https://{host}/", json={}, headers={"Date": date})
+
+    found, status = keyed.examine()
+
+    verdict, what, _ = found["Twilio"]
+    assert (verdict, status) == ("good", 0)
+    assert f"{host} accepts our API key (TWILIO_API_KEY" in what
+    assert "s3cr3t" not in str(found)
+
+
+@pytest.mark.parametrize("refused", ["Calls", "Recordings", "IncomingPhoneNumbers"])
+@pytest.mark.parametrize(
+    ("code", "status", "words"),
+    [
+        (20003, 401, "TWILIO_API_KEY"),
+        (70051, 403, "permissions"),
+        (20008, 403, "test credentials"),
+    ],
+)
+def test_a_key_that_may_not_read_something_is_said(keyed, refused, code, status, words):
+    body = {"code": code, "status": status}
+    keyed.answer(f"{API}/{refused}.json", status=status, json=body)
+
+    found, exit_status = keyed.examine()
+
+    what, _ = alone(found, "Twilio")
+    assert words in what
+    assert exit_status == 1
+
+
 @pytest.mark.parametrize("numbers", [[], ["+14155550199"]])
 def test_a_number_that_is_not_the_accounts_is_said(site, numbers):
     site.numbers = our_numbers(*numbers)

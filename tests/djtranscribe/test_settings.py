@@ -26,7 +26,11 @@ ALL = {
         [
             "DEBUG",
             "ALLOWED_HOSTS",
+            "TWILIO_API_KEY",
+            "TWILIO_API_SECRET",
             "TWILIO_API_URL",
+            "TWILIO_REGION",
+            "TWILIO_EDGE",
             "RECORDING_NOTICE",
             "RECORDING_MAX_SECONDS",
             "RECORDING_SILENCE_SECONDS",

@@ -23,7 +23,14 @@ ACCOUNT_SID = "AC" + "0123456789abcdef" * 2
 AUTH_TOKEN = "sandbox-token"
 PHONE_NUMBER = "+15550001111"
 KEY = "sandbox-key"
-ENVIRONMENT = {"TWILIO_AUTH_TOKEN": AUTH_TOKEN, "ASSEMBLYAI_KEY": KEY}
+API_KEY = "SK" + "0123456789abcdef" * 2
+API_SECRET = "sandbox-api-secret"
+ENVIRONMENT = {
+    "TWILIO_AUTH_TOKEN": AUTH_TOKEN,
+    "TWILIO_API_KEY": API_KEY,
+    "TWILIO_API_SECRET": API_SECRET,
+    "ASSEMBLYAI_KEY": KEY,
+}
 TWILIO_ARGUMENTS = ["--account-sid", ACCOUNT_SID, "--phone-number", PHONE_NUMBER]
 
 
@@ -93,6 +100,7 @@ def assemblyai_process() -> Iterator[StandIn]:
 @pytest.fixture
 def twilio(twilio_process: StandIn) -> StandIn:
     twilio_process.reset()
+    twilio_process.control("POST", "api-key", {"kind": "standard"})
     return twilio_process
 
 

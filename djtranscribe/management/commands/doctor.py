@@ -18,6 +18,7 @@ from django.db.migrations.executor import MigrationExecutor
 from django.utils import timezone
 
 from caller import twilio_client
+from caller.twilio_access import api_url
 from djtranscribe.checks import check_database_locale
 from djtranscribe.errors import VendorError
 from djtranscribe.models import VendorPause
@@ -108,12 +109,23 @@ def look_at_base_url() -> str:
 def look_at_twilio() -> str:
     with asking("If it cannot be reached: does this machine reach the internet?"):
         numbers = twilio_client.our_numbers()
+        if settings.TWILIO_API_KEY:
+            # A restricted key can read one kind of thing and not another.
+            next(twilio_client.calls_since(timezone.now()), None)
+            next(twilio_client.recordings_since(timezone.now()), None)
     if settings.TWILIO_PHONE_NUMBER not in numbers:
         raise Ill(
             "TWILIO_PHONE_NUMBER is no number of this account.",
             "Compare it with Phone Numbers in the Twilio console.",
         )
-    return "credentials and number are right"
+    used = "account SID and auth token"
+    if settings.TWILIO_API_KEY:
+        used = (
+            "API key (TWILIO_API_KEY; whether it may place calls and the auth token, "
+            "now only for webhook signatures, were not tried)"
+        )
+    host = parts(api_url()).hostname
+    return f"credentials and number are right; {host} accepts our {used}"
 
 
 def look_at_assemblyai() -> str:

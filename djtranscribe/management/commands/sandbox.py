@@ -25,6 +25,7 @@ OPERATOR, PASSWORD = "operator", "sandbox"
 START_SECONDS = 60
 STOP_SECONDS = 15
 ACCOUNT_SID = "AC" + "5a4db0c5" * 4
+API_KEY = "SK" + "5a4db0c5" * 4
 PHONE_NUMBER = "+14155550100"
 
 
@@ -209,11 +210,15 @@ def environment(directory: Path, options: dict[str, Any]) -> dict[str, str]:
         "MEDIA_ROOT": str(directory / "media"),
         "TWILIO_ACCOUNT_SID": ACCOUNT_SID,
         "TWILIO_AUTH_TOKEN": "sandbox",
+        "TWILIO_API_KEY": API_KEY,
+        "TWILIO_API_SECRET": "sandbox-secret",
         "TWILIO_PHONE_NUMBER": PHONE_NUMBER,
         # A newcomer dials the same number again and again.
         "MAX_CALLS_PER_NUMBER_DAY": "1000",
         "TWILIO_API_URL": f"http://127.0.0.1:{options['twilio_port']}",
         # Nothing leaves this machine.
+        "TWILIO_REGION": "",
+        "TWILIO_EDGE": "",
         "NOTIFY_URL": "",
         "NOTIFY_EMAIL": "",
         "ASSEMBLYAI_KEY": "sandbox",
