@@ -23,6 +23,7 @@ from djtranscribe.models import VendorPause
 from transcription import assemblyai_client, jobs
 from transcription.assemblyai_client import AssemblyAIError
 from transcription.models import MAX_JOBS, LeaseLost, Transcript, Vocabulary
+from transcription.models.lease import MAX_KILLS, NOT_KILLED, given_up, holding
 
 logger = logging.getLogger(__name__)
 
@@ -42,7 +43,8 @@ def advance(transcript_pk: int) -> None:
     """Take a transcript as far as it goes now. Never raises for a vendor's fault."""
     while transcript := Transcript.objects.claim(transcript_pk):
         try:
-            take_step(transcript)
+            with holding(transcript):
+                take_step(transcript)
         except LeaseLost:
             logger.warning("transcript=%s lease=lost", transcript.uuid)
             return
@@ -103,6 +105,11 @@ def sweep(limit: int = 500, back_fill: bool = True) -> int:
 
 def take_step(transcript: Transcript) -> None:
     """One step, and its outcome on the row. Raises LeaseLost."""
+    if transcript.kills > MAX_KILLS:
+        doing = DOING.get(transcript.status, READING)
+        logger.error("transcript=%s kills=%s given_up", transcript.uuid, MAX_KILLS)
+        transcript.fail(given_up(doing), kills=MAX_KILLS)
+        return
     # A status that AssemblyAI invents after us is not final: look again.
     step = STEPS.get(transcript.status, refresh)
     try:
@@ -222,7 +229,8 @@ def submit(transcript: Transcript) -> None:
 def wait_out(transcript: Transcript) -> None:
     """A worker died, or seems to have, while it submitted: let its request end."""
     longest = timedelta(seconds=sum(assemblyai_client.TIMEOUT_SECONDS))
-    transcript.release(wait=longest, status=Status.LOST)
+    # Not yet a success: the request itself may be what kills the worker.
+    transcript.release(wait=longest, status=Status.LOST, kills=NOT_KILLED)
 
 
 def adopt_or_submit(transcript: Transcript) -> None:
@@ -325,4 +333,15 @@ STEPS: dict[str, Callable[[Transcript], None]] = {
     Status.LOST: adopt_or_submit,
     Status.QUEUED: refresh,
     Status.PROCESSING: refresh,
+}
+
+SUBMITTING = "asking AssemblyAI for a transcript"
+READING = "reading the result from AssemblyAI"
+# What a worker does at each step, for `given_up`.
+DOING: dict[str, str] = {
+    Status.PENDING: "fetching the audio",
+    Status.FETCHED: "handing the audio to AssemblyAI",
+    Status.UPLOADED: SUBMITTING,
+    Status.SUBMITTING: SUBMITTING,
+    Status.LOST: SUBMITTING,
 }
