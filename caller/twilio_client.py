@@ -26,6 +26,7 @@ from twilio.rest import Client
 
 from caller.twilio_errors import (
     CREDENTIALS,
+    NOT_FOUND,
     TwilioError,
     refusal,
     translated,
@@ -189,8 +190,11 @@ def list_recordings(call_sid: str) -> list[RecordingState]:
 
 
 def fetch_recording(sid: str) -> RecordingState:
+    """Its state now. Twilio remembers a deleted one for 40 days; after that, and for
+    another account's, TwilioError with the code NOT_FOUND."""
     with asked():
-        return _recording_state(client().recordings(sid).fetch())
+        found = client().recordings(sid).fetch(include_soft_deleted=True)
+        return _recording_state(found)
 
 
 def our_numbers() -> list[str]:
@@ -227,7 +231,10 @@ def media_url(recording_sid: str) -> str:
 
 @contextmanager
 def open_recording(recording_sid: str) -> Iterator[requests.Response]:
-    """The audio as a stream. Too early, it is a 404 that heals by itself."""
+    """The audio as a stream.
+
+    Too early, or after it was deleted: TwilioError with the code NOT_FOUND.
+    """
     session = client().http_client.session
     with (
         translated(),
@@ -241,7 +248,8 @@ def open_recording(recording_sid: str) -> Iterator[requests.Response]:
         ) as answer,
     ):
         if answer.status_code == requests.codes.not_found:
-            raise TwilioError("Twilio does not have the recording's audio ready yet.")
+            message = "Twilio does not have the recording's audio ready yet."
+            raise TwilioError(message, code=NOT_FOUND)
         if not answer.ok:
             raise refusal(answer.status_code, None, answer.headers)
         if answer.headers.get("Content-Encoding", "identity") != "identity":

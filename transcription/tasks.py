@@ -17,7 +17,7 @@ from django_tasks import task
 
 from caller import audio, twilio_client
 from caller.models import Recording
-from caller.twilio_errors import TwilioError
+from caller.twilio_errors import NOT_FOUND, TwilioError
 from djtranscribe.errors import VendorError, our_fault
 from djtranscribe.models import VendorPause
 from transcription import assemblyai_client, jobs
@@ -32,6 +32,9 @@ Status = Transcript.Status
 TWILIO, ASSEMBLYAI = TwilioError.vendor, AssemblyAIError.vendor
 asking = VendorPause.objects.asking
 
+# At so many failures in a row, "not ready yet" may be "deleted": Twilio is asked.
+NOT_READY = 3
+GONE = (404, 410)
 FORBIDDEN = 403  # "Cannot access uploaded file"
 
 # Jobs have AssemblyAI's time and rows ours, which may be off by an hour or a zone.
@@ -158,8 +161,18 @@ def fetch(transcript: Transcript) -> None:
         transcript.fail("The audio is gone, and it did not come from Twilio.")
         return
     if not recording.audio:
-        with asking(TWILIO):
-            recording.fetch_audio(transcript.keep_lease)
+        try:
+            with asking(TWILIO):
+                recording.fetch_audio(transcript.keep_lease)
+        except TwilioError as error:
+            if error.code != NOT_FOUND or transcript.attempts + 1 < NOT_READY:
+                raise
+            with asking(TWILIO):
+                reason = recording.missing_audio()
+            if not reason:
+                raise
+            transcript.fail(reason)
+            return
     transcript.release(status=Status.FETCHED)
 
 
@@ -290,7 +303,7 @@ def refresh(transcript: Transcript) -> None:
         with asking(ASSEMBLYAI):
             job = assemblyai_client.fetch(transcript.assemblyai_id or "")
     except AssemblyAIError as error:
-        if jobs.UNKNOWN_ID not in error.message:
+        if jobs.UNKNOWN_ID not in error.message and error.code not in GONE:
             raise
         # Of another key, or long gone: never to be read, so another job is the cure.
         transcript.fail(error.message, response={"error": error.message})
