@@ -17,7 +17,7 @@ REAL_API = "https://api.twilio.com"
 TIMEOUT_SECONDS = (
     3.05,
     15,
-)  # to connect, between two bytes; their sum is the limit for all
+)  # to connect, between two bytes; in all, their sum
 # Used if only TWILIO_REGION is set. The SDK's host without an edge, such as
 # api.ie1.twilio.com, was switched off on 28 April 2026.
 # twilio.com/docs/global-infrastructure/edge-locations/legacy-regions

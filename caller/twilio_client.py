@@ -19,7 +19,7 @@ from django.urls import reverse
 from django.utils.http import urlencode
 
 from caller.twilio_access import TIMEOUT_SECONDS, api_url, client, credentials
-from caller.twilio_errors import TwilioError, code_in, refusal, translated
+from caller.twilio_errors import NOT_FOUND, TwilioError, code_in, refusal, translated
 from djtranscribe.public_urls import public_url
 
 # Twilio's default is one retry, and only if it could not connect. The part behind
@@ -127,8 +127,11 @@ def list_recordings(call_sid: str) -> list[RecordingState]:
 
 
 def fetch_recording(sid: str) -> RecordingState:
+    """Its state now. Twilio remembers a deleted one for 40 days; after that, and for
+    another account's, TwilioError with the code NOT_FOUND."""
     with asked():
-        return _recording_state(client().recordings(sid).fetch())
+        found = client().recordings(sid).fetch(include_soft_deleted=True)
+        return _recording_state(found)
 
 
 def our_numbers() -> list[str]:
@@ -167,7 +170,8 @@ def open_recording(recording_sid: str) -> Iterator[requests.Response]:
     """Open the audio as a stream, to be read with `deadlines.chunks`.
 
     A redirect, as to a storage host, is followed; `requests` sends our credentials to
-    no other host. Raises TwilioError. Too early, it is a 404 that a retry fixes.
+    no other host. Raises TwilioError, with the
+    code NOT_FOUND if the audio is not ready yet or was deleted.
     """
     session = client().http_client.session
     with (
@@ -182,7 +186,8 @@ def open_recording(recording_sid: str) -> Iterator[requests.Response]:
         ) as answer,
     ):
         if answer.status_code == requests.codes.not_found:
-            raise TwilioError("Twilio does not have the recording's audio ready yet.")
+            message = "Twilio does not have the recording's audio ready yet."
+            raise TwilioError(message, code=NOT_FOUND)
         if not answer.ok:
             start = next(answer.iter_content(2000), b"").decode(errors="replace")
             raise refusal(answer.status_code, code_in(start), answer.headers)

@@ -33,8 +33,8 @@ from djtranscribe.ranges import ranged
 
 RECENT_CALLS = 20
 SOCIABLE_HOURS = range(8, 21)
-# Headers that announce a prefetch, prerender or preview: Sec-Purpose, Purpose, X-Purpose,
-# X-Moz, and those of JavaScript frameworks.
+# Headers that announce a prefetch, prerender or preview: Sec-Purpose, Purpose,
+# X-Purpose, X-Moz, and those of JavaScript frameworks.
 SPECULATIVE_HEADER = re.compile(
     r"purpose|prefetch|preload|prerender|preview|speculat|^x-moz$", re.IGNORECASE
 )

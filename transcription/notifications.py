@@ -7,6 +7,7 @@ no transcript. The rows are the work list here, too.
 
 import logging
 from collections.abc import Callable
+from contextlib import suppress
 from datetime import timezone as tz
 from typing import Any
 
@@ -15,13 +16,12 @@ from django.db import Error
 from djtranscribe.errors import VendorError, our_fault
 from djtranscribe.public_urls import public_url
 from transcription import outgoing_email, outgoing_webhook
-from transcription.models import Notification, Transcript
-from transcription.models.notification import MAX_ATTEMPTS
+from transcription.models import LeaseLost, Notification, Transcript
+from transcription.models.lease import MAX_KILLS, given_up, holding
 
 logger = logging.getLogger(__name__)
 
 DELETED = "The transcript was deleted before this was sent."
-NEVER_ENDED = "Given up: attempts began and did not end; the worker was killed."
 NO_ADDRESS = "The operator has no e-mail address any more."
 
 
@@ -32,19 +32,23 @@ def deliver(kind: str, stopping: Callable[[], bool] = lambda: False) -> int:
         notification = Notification.objects.claim(kind)
         if notification is None:
             break
-        attempt(notification)
+        with suppress(LeaseLost), holding(notification):
+            attempt(notification)
         tried += 1
     return tried
 
 
 def attempt(notification: Notification) -> None:
-    """Send it, outside of any transaction, and store what came of it."""
+    """Send it, outside of any transaction, and store what came of it.
+
+    Raises LeaseLost.
+    """
     name = f"notification={notification.uuid} kind={notification.kind}"
     try:
         if notification.transcript is None:
             raise VendorError(DELETED, permanent=True)
-        if notification.attempts > MAX_ATTEMPTS:
-            raise VendorError(NEVER_ENDED, permanent=True)
+        if notification.kills > MAX_KILLS:
+            raise VendorError(given_up("sending this"), permanent=True)
         answer = SENDERS[notification.kind](notification, notification.transcript)
     except VendorError as error:
         logger.warning("%s attempt=%s code=%s", name, notification.attempts, error.code)
@@ -62,6 +66,7 @@ def attempt(notification: Notification) -> None:
         logger.info("%s attempt=%s sent", name, notification.attempts)
     if not kept:
         logger.warning("%s lease=lost", name)
+        raise LeaseLost
 
 
 def post(notification: Notification, transcript: Transcript) -> str:

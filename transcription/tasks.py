@@ -17,12 +17,13 @@ from django_tasks import task
 
 from caller import audio, twilio_client
 from caller.models import Recording
-from caller.twilio_errors import TwilioError
+from caller.twilio_errors import NOT_FOUND, TwilioError
 from djtranscribe.errors import VendorError, our_fault
 from djtranscribe.models import JOB, READ, SUBMIT, VendorPause
 from transcription import assemblyai_client, jobs, refusals
 from transcription.assemblyai_client import AssemblyAIError
 from transcription.models import MAX_JOBS, LeaseLost, Transcript, Vocabulary
+from transcription.models.lease import MAX_KILLS, NOT_KILLED, given_up, holding
 
 logger = logging.getLogger(__name__)
 
@@ -31,6 +32,9 @@ Status = Transcript.Status
 TWILIO, ASSEMBLYAI = TwilioError.vendor, AssemblyAIError.vendor
 asking = VendorPause.objects.asking
 
+# At so many failures in a row, "not ready yet" may be "deleted": Twilio is asked.
+NOT_READY = 3
+GONE = (404, 410)
 FORBIDDEN = 403  # "Cannot access uploaded file"
 
 # Jobs have AssemblyAI's time and rows ours, which may be off by an hour or a zone.
@@ -42,7 +46,8 @@ def advance(transcript_pk: int) -> None:
     """Take a transcript as far as it goes now. Never raises for a vendor's fault."""
     while transcript := Transcript.objects.claim(transcript_pk):
         try:
-            take_step(transcript)
+            with holding(transcript):
+                take_step(transcript)
         except LeaseLost:
             logger.warning("transcript=%s lease=lost", transcript.uuid)
             return
@@ -103,6 +108,11 @@ def sweep(limit: int = 500, back_fill: bool = True) -> int:
 
 def take_step(transcript: Transcript) -> None:
     """One step, and its outcome on the row. Raises LeaseLost."""
+    if transcript.kills > MAX_KILLS:
+        doing = DOING.get(transcript.status, READING)
+        logger.error("transcript=%s kills=%s given_up", transcript.uuid, MAX_KILLS)
+        transcript.fail(given_up(doing), kills=MAX_KILLS)
+        return
     # A status that AssemblyAI invents after us is not final: look again.
     step = STEPS.get(transcript.status, refresh)
     try:
@@ -151,9 +161,19 @@ def fetch(transcript: Transcript) -> None:
         transcript.fail("The audio is gone, and it did not come from Twilio.")
         return
     if not recording.audio:
-        # A restricted API key may read calls, and no audio.
-        with asking(TWILIO, "audio"):
-            recording.fetch_audio(transcript.keep_lease)
+        try:
+            # A restricted API key may read calls, and no audio.
+            with asking(TWILIO, "audio"):
+                recording.fetch_audio(transcript.keep_lease)
+        except TwilioError as error:
+            if error.code != NOT_FOUND or transcript.attempts + 1 < NOT_READY:
+                raise
+            with asking(TWILIO):
+                reason = recording.missing_audio()
+            if not reason:
+                raise
+            transcript.fail(reason)
+            return
     transcript.release(status=Status.FETCHED)
 
 
@@ -238,7 +258,8 @@ def ask_for_job(transcript: Transcript, body: dict[str, Any]) -> dict[str, Any]:
 def wait_out(transcript: Transcript) -> None:
     """A worker died, or seems to have, while it submitted: let its request end."""
     longest = timedelta(seconds=sum(assemblyai_client.TIMEOUT_SECONDS))
-    transcript.release(wait=longest, status=Status.LOST)
+    # Not yet a success: the request itself may be what kills the worker.
+    transcript.release(wait=longest, status=Status.LOST, kills=NOT_KILLED)
 
 
 def adopt_or_submit(transcript: Transcript) -> None:
@@ -298,7 +319,7 @@ def refresh(transcript: Transcript) -> None:
         with asking(ASSEMBLYAI, READ) as pause:
             job = assemblyai_client.fetch(transcript.assemblyai_id or "")
     except AssemblyAIError as error:
-        if jobs.UNKNOWN_ID not in error.message:
+        if jobs.UNKNOWN_ID not in error.message and error.code not in GONE:
             raise
         # Of another key, or long gone: never to be read, so another job is the cure.
         transcript.fail(error.message, response={"error": error.message})
@@ -369,4 +390,15 @@ STEPS: dict[str, Callable[[Transcript], None]] = {
     Status.LOST: adopt_or_submit,
     Status.QUEUED: refresh,
     Status.PROCESSING: refresh,
+}
+
+SUBMITTING = "asking AssemblyAI for a transcript"
+READING = "reading the result from AssemblyAI"
+# What a worker does at each step, for `given_up`.
+DOING: dict[str, str] = {
+    Status.PENDING: "fetching the audio",
+    Status.FETCHED: "handing the audio to AssemblyAI",
+    Status.UPLOADED: SUBMITTING,
+    Status.SUBMITTING: SUBMITTING,
+    Status.LOST: SUBMITTING,
 }

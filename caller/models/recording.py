@@ -14,7 +14,7 @@ from caller import audio, twilio_client, waveform
 from caller.models.call import Call
 from caller.signals import recording_completed
 from caller.twilio_client import RecordingState
-from caller.twilio_errors import TwilioError
+from caller.twilio_errors import NOT_FOUND, TwilioError
 from djtranscribe.deadlines import chunks
 
 logger = logging.getLogger(__name__)
@@ -47,6 +47,17 @@ class Recording(models.Model):
         16101: "The recording was too short to keep.",
         16102: "Nobody spoke, and this Twilio account deletes silent recordings.",
     }
+
+    # Why there will be no audio.
+    WITHOUT_AUDIO = {
+        Status.DELETED: "The recording was deleted at Twilio before we fetched it.",
+        Status.ABSENT: "Twilio has no audio for this recording: nothing was recorded.",
+        Status.FAILED: "Twilio could not make this recording.",
+    }
+    UNKNOWN_AT_TWILIO = (
+        "Twilio does not know this recording: it was deleted there, or it belongs to "
+        "another account."
+    )
 
     sid = models.CharField("SID", max_length=34, unique=True, null=True, blank=True)
     call = models.ForeignKey(
@@ -173,6 +184,26 @@ class Recording(models.Model):
                 raise TwilioError(
                     f"What Twilio sent as the recording is not audio: {error}"
                 ) from error
+
+    def missing_audio(self) -> str:
+        """Ask Twilio why the audio cannot be had. Raises TwilioError.
+
+        The reason is also stored. Empty: Twilio says that the audio is still to come.
+        """
+        try:
+            news = twilio_client.fetch_recording(self.sid or "")
+        except TwilioError as error:
+            if error.code != NOT_FOUND:
+                raise
+            status, reason = self.Status.DELETED, self.UNKNOWN_AT_TWILIO
+        else:
+            status = news.status
+            reason = self.WITHOUT_AUDIO.get(status, "")
+            if reason:
+                reason = f"{reason} {self._explain(news)}".strip()
+        if reason:
+            Recording.objects.filter(pk=self.pk).update(status=status, error=reason)
+        return reason
 
     def store_audio(
         self, chunks: Iterable[bytes], expected_bytes: int | None = None

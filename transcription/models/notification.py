@@ -13,7 +13,7 @@ from django.db.models import F, Q
 from django.utils import timezone
 
 from djtranscribe.errors import VendorError
-from transcription.models.lease import free
+from transcription.models.lease import NOT_KILLED, free, taken
 
 if TYPE_CHECKING:
     from transcription.models.transcript import Transcript
@@ -71,15 +71,14 @@ class NotificationQuerySet(models.QuerySet["Notification"]):
 
         The attempt is counted here: one that kills its worker counts, too.
         """
-        now, lease = timezone.now(), uuid4()
+        now = timezone.now()
+        columns = taken(now + LEASE)
         due = self.due(now)
         # Of several workers that see the same rows, each gets another.
         seen = due.filter(kind=kind).order_by("next_attempt_at").values_list("pk")[:10]
         for (pk,) in seen:
             with transaction.atomic():
-                if due.filter(pk=pk).update(
-                    lease=lease, leased_until=now + LEASE, attempts=F("attempts") + 1
-                ):
+                if due.filter(pk=pk).update(attempts=F("attempts") + 1, **columns):
                     rows = self.select_related("transcript__recording__call")
                     return rows.defer(*HEAVY).get(pk=pk)
         return None
@@ -140,6 +139,10 @@ class Notification(models.Model):
     sent_at = models.DateTimeField(null=True)
     lease = models.UUIDField(null=True)
     leased_until = models.DateTimeField(null=True)
+    # See transcription/models/lease.py.
+    kills = models.PositiveSmallIntegerField(
+        "workers killed while sending", default=0, editable=False
+    )
 
     objects = NotificationQuerySet.as_manager()
 
@@ -185,17 +188,22 @@ class Notification(models.Model):
         )
 
     def retry_later(self, error: VendorError) -> bool:
-        """It was not sent and may be, later; or is given up after about a day."""
-        if self.attempts >= MAX_ATTEMPTS:
-            reason = f"Given up after {self.attempts} attempts. {error.message}"
+        """Try again later, or give up after about a day.
+
+        Attempts that killed their worker have a limit of their own.
+        """
+        failures = max(self.attempts - max(self.kills - 1, 0), 1)
+        if failures >= MAX_ATTEMPTS:
+            reason = f"Given up after {failures} attempts. {error.message}"
             return self.give_up(reason)
-        seconds = WAITS_SECONDS[self.attempts - 1] * uniform(0.75, 1.25)  # noqa: S311
+        seconds = WAITS_SECONDS[failures - 1] * uniform(0.75, 1.25)  # noqa: S311
         seconds = max(seconds, error.retry_after or 0)
         wait = min(seconds, LONGEST_WAIT.total_seconds())
         return self._rest(
             self._mine(),
             next_attempt_at=timezone.now() + timedelta(seconds=wait),
             answer=error.message,
+            kills=NOT_KILLED,
         )
 
     def give_up(self, reason: str) -> bool:
@@ -220,7 +228,7 @@ class Notification(models.Model):
         return Notification.objects.filter(pk=self.pk, lease=self.lease)
 
     def _rest(self, rows: NotificationQuerySet, **columns: Any) -> bool:
-        columns = {"next_attempt_at": None, **columns}
+        columns = {"next_attempt_at": None, "kills": 0, **columns}
         return bool(rows.update(lease=None, leased_until=None, **columns))
 
 

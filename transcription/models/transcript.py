@@ -7,7 +7,7 @@ from uuid import UUID, uuid4
 
 from django.conf import settings
 from django.db import models, transaction
-from django.db.models import Case, F, Q, When
+from django.db.models import Case, Exists, F, Q, When
 from django.db.models.functions import Coalesce
 from django.urls import reverse
 from django.utils import timezone
@@ -17,7 +17,7 @@ from django.utils.translation import get_language_info
 from caller.models import Recording
 from djtranscribe.errors import VendorError
 from djtranscribe.models import PROBE_AFTER
-from transcription.models.lease import LeaseLost, free
+from transcription.models.lease import NOT_KILLED, LeaseLost, free, taken
 from transcription.models.notification import Notification
 from transcription.models.vocabulary import Vocabulary
 
@@ -31,6 +31,9 @@ MAX_ATTEMPTS = 100
 STUCK_AFTER = timedelta(minutes=15)
 # Failed jobs are not charged, but neither do they heal for ever.
 MAX_JOBS = 4
+# After two killed workers, a row is a suspect. Suspects run one at a time, so that a
+# row is not given up because it was worked on beside the one that kills.
+SUSPECT_KILLS = 2
 
 
 class TranscriptQuerySet(models.QuerySet["Transcript"]):
@@ -69,23 +72,21 @@ class TranscriptQuerySet(models.QuerySet["Transcript"]):
     def failed(self) -> TranscriptQuerySet:
         return self.filter(status=Transcript.Status.ERROR)
 
+    def suspected(self, now: datetime) -> TranscriptQuerySet:
+        """Suspects that a worker holds now."""
+        rows = self.unfinished().filter(kills__gt=SUSPECT_KILLS)
+        return rows.exclude(free(now, timedelta(seconds=settings.LEASE_SECONDS)))
+
     def claim(self, pk: int) -> Transcript | None:
         """Take a due row for LEASE_SECONDS; None if it is not due or another's."""
-        now, lease = timezone.now(), uuid4()
+        now, columns = timezone.now(), taken(Transcript.lease_end())
+        alone = Q(kills__lt=SUSPECT_KILLS) | ~Exists(self.suspected(now))
         with transaction.atomic():
-            changed = (
-                self.due(now)
-                .filter(pk=pk)
-                .update(
-                    lease=lease,
-                    leased_until=Transcript.lease_end(),
-                    announced_at=None,
-                )
-            )
-            if not changed:
+            mine = self.due(now).filter(alone, pk=pk)
+            if not mine.update(announced_at=None, **columns):
                 return None
             return self.select_related("recording", "vocabulary").get(
-                pk=pk, lease=lease
+                pk=pk, lease=columns["lease"]
             )
 
 
@@ -173,6 +174,10 @@ class Transcript(models.Model):
     priority = models.SmallIntegerField(default=0)
     lease = models.UUIDField(null=True, blank=True)
     leased_until = models.DateTimeField(null=True, blank=True)
+    # See transcription/models/lease.py.
+    kills = models.PositiveSmallIntegerField(
+        "workers killed at this step", default=0, editable=False
+    )
 
     objects = TranscriptQuerySet.as_manager()
 
@@ -294,7 +299,8 @@ class Transcript(models.Model):
                 output_field=models.DateTimeField(),
             )
         mine = Transcript.objects.filter(pk=self.pk, lease=self.lease)
-        columns = {"attempts": 0, "error": "", "error_class": "", **columns}
+        fresh = {"attempts": 0, "error": "", "error_class": "", "kills": 0}
+        columns = {**fresh, **columns}
         if not mine.update(
             next_attempt_at=due_at, lease=None, leased_until=None, **columns
         ):
@@ -333,6 +339,7 @@ class Transcript(models.Model):
             attempts=attempts,
             error=explain(error),
             error_class=self.ErrorClass.TEMPORARY,
+            kills=NOT_KILLED,
             **columns,
         )
 
@@ -343,6 +350,7 @@ class Transcript(models.Model):
             attempts=self.attempts,
             error=reason,
             error_class=self.ErrorClass.ACCOUNT,
+            kills=NOT_KILLED,
             **columns,
         )
 
@@ -375,6 +383,7 @@ class Transcript(models.Model):
                 error_class="",
                 attempts=0,
                 refused_at=None,
+                kills=0,
                 finished_at=None,
                 next_attempt_at=timezone.now(),
                 **columns,

@@ -27,7 +27,7 @@ import transcription.tasks
 from caller import leftovers
 from djtranscribe.models import WebhookDelivery
 from transcription import notifications
-from transcription.models import Notification
+from transcription.models import Notification, lease
 
 logger = logging.getLogger("djtranscribe.worker")
 
@@ -77,6 +77,7 @@ class Command(BaseCommand):
         self.stdout.write(f"Worker ready: {len(workers)} threads. Ctrl-C stops it.")
         self.stdout.flush()
         look_after(stopping)
+        lease.stop()
         self.stdout.write("Stopping: finishing what is in hand.")
         for worker in workers:
             worker.join()

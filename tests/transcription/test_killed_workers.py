@@ -1,0 +1,322 @@
+"""A step that kills its worker ends; a worker that only stopped is not counted."""
+
+import json
+from datetime import timedelta
+
+import pytest
+import responses
+from django.db import OperationalError
+from django.utils import timezone
+
+from tests.caller.twilio import MEDIA
+from tests.data import load, wav
+from tests.transcription.assemblyai import (
+    JOB,
+    TEXT,
+    TRANSCRIPT,
+    UPLOAD,
+    a_transcript,
+    advanced,
+    answers_well,
+    make_due,
+)
+from tests.transcription.notification import a_notification
+from transcription import notifications, tasks
+from transcription.models import Notification, Transcript, lease
+
+pytestmark = pytest.mark.django_db
+
+
+@pytest.fixture
+def stopped():
+    """This process was told to stop, as by SIGTERM."""
+    yield lease.stop
+    lease._stopping.clear()
+
+
+def expire(rows=Transcript.objects):
+    rows.exclude(lease=None).update(leased_until=timezone.now())
+
+
+def kill(transcript, times=1):
+    """Workers take the row and never say how it went."""
+    for _ in range(times):
+        make_due(transcript)
+        assert Transcript.objects.claim(transcript.pk)
+        expire()
+
+
+def answer(vendors, status):
+    """The vendor's answer to the request of this step: it fails for now."""
+    where = {
+        "pending": ("GET", MEDIA),
+        "fetched": ("POST", UPLOAD),
+        "uploaded": ("POST", TRANSCRIPT),
+        "lost": ("GET", TRANSCRIPT),
+        "queued": ("GET", JOB),
+        "processing": ("GET", JOB),
+    }
+    return vendors.add(*where[status], status=503)
+
+
+@pytest.mark.parametrize(
+    ("status", "doing"),
+    [
+        ("pending", "fetching the audio"),
+        ("fetched", "handing the audio to AssemblyAI"),
+        ("uploaded", "asking AssemblyAI"),
+        ("submitting", "asking AssemblyAI"),
+        ("lost", "asking AssemblyAI"),
+        ("queued", "reading the result"),
+        ("processing", "reading the result"),
+        ("a-new-word", "reading the result"),
+    ],
+)
+def test_a_step_that_killed_five_workers_is_given_up(vendors, status, doing):
+    transcript = a_transcript(status)
+    kill(transcript, 5)
+
+    advanced(transcript)
+
+    assert (transcript.status, transcript.error_class) == ("error", "permanent")
+    assert f"killed 5 times while it was {doing}" in transcript.error
+    assert "memory" in transcript.error
+    assert transcript.finished_at
+    assert not vendors.calls
+
+
+@pytest.mark.parametrize("status", ["pending", "fetched", "lost", "queued"])
+def test_one_that_killed_four_is_tried_a_fifth_time(vendors, status):
+    transcript = a_transcript(status)
+    asked = answer(vendors, status)
+    kill(transcript, 4)
+
+    advanced(transcript)
+
+    assert asked.call_count == 1
+    assert (transcript.attempts, transcript.error_class) == (1, "temporary")
+
+
+def test_a_request_that_kills_the_worker_is_not_repeated_for_ever(vendors):
+    """Between two of them the row only waits: that is no success."""
+    transcript = a_transcript("uploaded")
+    vendors.get(TRANSCRIPT, json=load("assemblyai/list"))
+
+    def killed(request):
+        raise SystemExit
+
+    vendors.add_callback(responses.POST, TRANSCRIPT, killed)
+    for _ in range(20):
+        make_due(transcript)
+        claimed = Transcript.objects.claim(transcript.pk)
+        if claimed is None:
+            break
+        try:
+            tasks.take_step(claimed)
+        except SystemExit:
+            expire()
+
+    transcript.refresh_from_db()
+    assert "killed 5 times" in transcript.error
+    posts = [call for call in vendors.calls if call.request.method == "POST"]
+    assert len(posts) == 5
+
+
+@pytest.mark.parametrize("status", ["pending", "uploaded", "queued"])
+def test_errors_and_kills_have_budgets_of_their_own(vendors, status):
+    transcript = a_transcript(status, attempts=7)
+    if status == "uploaded":
+        vendors.post(TRANSCRIPT, status=429)
+    else:
+        answer(vendors, status)
+
+    kill(transcript, 2)
+    for _ in range(4):
+        make_due(transcript)
+        advanced(transcript)
+
+    assert (transcript.attempts, transcript.kills) == (11, 2)
+
+
+def test_kills_between_errors_are_kills_all_the_same(vendors):
+    transcript = a_transcript("queued")
+    vendors.get(JOB, status=503)
+
+    for _ in range(5):
+        kill(transcript)
+        make_due(transcript)
+        advanced(transcript)
+    make_due(transcript)
+    advanced(transcript)
+
+    assert "killed 5 times" in transcript.error
+
+
+def test_a_success_starts_the_count_anew(vendors):
+    transcript = a_transcript("pending")
+    kill(transcript, 4)
+    vendors.get(MEDIA, body=wav())
+    vendors.post(UPLOAD, status=503)
+
+    make_due(transcript)
+    advanced(transcript)
+
+    assert (transcript.status, transcript.kills) == ("fetched", 0)
+
+
+@pytest.mark.parametrize("status_code", [401, 402])
+def test_a_pause_of_the_vendor_is_no_kill(vendors, status_code):
+    transcript = a_transcript("queued")
+    vendors.get(JOB, status=401)
+
+    for _ in range(12):
+        make_due(transcript)
+        advanced(transcript)
+
+    assert (transcript.error_class, transcript.kills) == ("account", 0)
+
+
+def test_a_slow_worker_that_lost_its_lease_was_not_killed(vendors):
+    transcript = a_transcript("queued")
+
+    def slow(request):
+        expire()
+        Transcript.objects.claim(transcript.pk)
+        return 200, {}, json.dumps(load("assemblyai/completed"))
+
+    vendors.add_callback(responses.GET, JOB, slow)
+    tasks.advance.call(transcript.pk)
+
+    transcript.refresh_from_db()
+    # That of the worker that has it now.
+    assert transcript.kills == 1
+    Transcript.objects.update(lease=None, kills=0)
+    vendors.replace(responses.GET, JOB, json=load("assemblyai/completed"))
+    assert advanced(transcript).text == TEXT
+
+
+@pytest.mark.parametrize("end", [KeyboardInterrupt, SystemExit, OperationalError])
+def test_a_process_that_lives_to_tell_was_not_killed(vendors, end, monkeypatch):
+    transcript = a_transcript("queued")
+
+    def ends(request):
+        raise end
+
+    vendors.add_callback(responses.GET, JOB, ends)
+    for _ in range(8):
+        make_due(transcript)
+        with pytest.raises(end):
+            tasks.advance.call(transcript.pk)
+        expire()
+
+    transcript.refresh_from_db()
+    assert (transcript.status, transcript.kills) == ("queued", 0)
+
+
+def test_a_worker_that_was_told_to_stop_and_then_killed_is_not_counted(
+    vendors, stopped
+):
+    transcript = a_transcript("queued")
+    kills = []
+
+    def told_to_stop(request):
+        stopped()
+        kills.append(Transcript.objects.get().kills)
+        return 200, {}, json.dumps(load("assemblyai/queued"))
+
+    vendors.add_callback(responses.GET, JOB, told_to_stop)
+    advanced(transcript)
+    vendors.replace(responses.GET, JOB, json=load("assemblyai/queued"))
+
+    assert kills == [0]
+    make_due(transcript)
+    # A step that begins while it stops is not counted either.
+    with lease.holding(Transcript.objects.claim(transcript.pk)):
+        assert Transcript.objects.get().kills == 0
+
+
+def test_try_again_gives_it_five_more(vendors):
+    transcript = a_transcript("fetched")
+    kill(transcript, 5)
+    advanced(transcript)
+
+    assert transcript.retry()
+    answers_well(vendors)
+    make_due(transcript)
+    advanced(transcript)
+
+    assert (transcript.status, transcript.kills) == ("queued", 0)
+
+
+def test_of_suspects_one_runs_at_a_time_and_all_others_as_ever():
+    """What ran beside the one that kills must not be given up with it."""
+    recording = a_transcript("error").recording
+    one, other = (a_transcript(recording=recording, kills=2) for _ in range(2))
+    rest = [a_transcript(recording=recording, kills=kills) for kills in (0, 0, 1, 1)]
+
+    claimed = [Transcript.objects.claim(row.pk) for row in (one, other, *rest)]
+
+    assert [bool(row) for row in claimed] == [True, False, True, True, True, True]
+    expire()
+    make_due(other)
+    assert Transcript.objects.claim(other.pk)
+
+
+# Notifications
+
+
+URL = "https://receiver.example.com/hook"
+
+
+def kill_sender(times=1):
+    for _ in range(times):
+        assert Notification.objects.claim("webhook")
+        expire(Notification.objects)
+
+
+@pytest.fixture
+def receiver(settings, vendors):
+    settings.NOTIFY_URL, settings.NOTIFY_SECRET = URL, ["whsec_" + "QUFB" * 8]
+    a_notification(transcript=a_transcript("completed"))
+    return vendors
+
+
+def test_a_notification_that_killed_five_workers_is_given_up(receiver):
+    kill_sender(5)
+
+    notifications.deliver("webhook")
+
+    row = Notification.objects.get()
+    assert row.state == "given-up"
+    assert "killed 5 times while it was sending" in row.answer
+    assert not receiver.calls
+
+
+def test_killed_senders_do_not_use_up_the_day_of_a_receiver_that_is_away(receiver):
+    receiver.post(URL, status=500)
+    kill_sender(4)
+
+    waits = 0
+    while Notification.objects.get().state == "pending":
+        moment = timezone.now() - timedelta(seconds=1)
+        Notification.objects.update(next_attempt_at=moment)
+        notifications.deliver("webhook")
+        waits += 1
+
+    assert waits == 9
+    assert "Given up after 9 attempts" in Notification.objects.get().answer
+
+
+def test_a_sender_that_was_told_to_stop_is_not_counted(receiver, stopped):
+    kills = []
+
+    def told_to_stop(request):
+        stopped()
+        kills.append(Notification.objects.get().kills)
+        return 204, {}, ""
+
+    receiver.add_callback(responses.POST, URL, told_to_stop)
+    notifications.deliver("webhook")
+
+    assert kills == [0]
+    assert Notification.objects.get().state == "sent"

@@ -1,0 +1,145 @@
+"""A recording whose audio Twilio does not give: not ready yet, or never to be had."""
+
+import pytest
+
+from tests.caller.twilio import MEDIA, RECORDING, refusal
+from tests.data import load, wav
+from tests.transcription.assemblyai import (
+    JOB,
+    a_transcript,
+    advanced,
+    answers_well,
+    make_due,
+)
+
+pytestmark = pytest.mark.django_db
+
+
+@pytest.fixture
+def pending(vendors):
+    vendors.get(MEDIA, **refusal(20404, 404))
+    return a_transcript("pending")
+
+
+def tried(transcript, times):
+    for _ in range(times):
+        make_due(transcript)
+        advanced(transcript)
+    return transcript
+
+
+@pytest.mark.parametrize(
+    ("answer", "status", "reason"),
+    [
+        ({"json": load("twilio/recording", status="deleted")}, "deleted", "deleted at"),
+        (refusal(20404, 404), "deleted", "does not know this recording"),
+        ({"json": load("twilio/recording", status="failed")}, "failed", "could not"),
+        ({"json": load("twilio/recording", status="absent")}, "absent", "no audio"),
+        (
+            {"json": load("twilio/recording", status="absent", error_code=16101)},
+            "absent",
+            "too short",
+        ),
+        (
+            {"json": load("twilio/recording", status="absent", error_code=16102)},
+            "absent",
+            "deletes silent",
+        ),
+    ],
+)
+def test_the_third_404_asks_twilio_what_happened(
+    vendors, pending, answer, status, reason
+):
+    asked = vendors.get(RECORDING, **answer)
+
+    tried(pending, 2)
+    before = asked.call_count, pending.error_class
+    tried(pending, 1)
+
+    pending.recording.refresh_from_db()
+    assert before == (0, "temporary")
+    assert asked.call_count == 1
+    assert (pending.status, pending.error_class) == ("error", "permanent")
+    assert reason in pending.error
+    assert (pending.recording.status, pending.recording.error) == (
+        status,
+        pending.error,
+    )
+
+
+@pytest.mark.parametrize(
+    "status", ["processing", "in-progress", "paused", "stopped", "completed", "new"]
+)
+def test_what_twilio_still_works_on_is_waited_for(vendors, pending, status):
+    vendors.get(RECORDING, json=load("twilio/recording", status=status))
+
+    tried(pending, 5)
+    waited = pending.status, pending.error_class, pending.attempts
+    vendors.replace("GET", MEDIA, body=wav())
+    answers_well(vendors)
+    tried(pending, 1)
+
+    pending.recording.refresh_from_db()
+    assert waited == ("pending", "temporary", 5)
+    assert pending.status == "queued"
+    assert pending.recording.status == "completed"
+
+
+@pytest.mark.parametrize("status_code", [500, 503, 429])
+def test_a_state_that_cannot_be_asked_is_asked_again(vendors, pending, status_code):
+    vendors.get(RECORDING, status=status_code)
+
+    tried(pending, 4)
+    waited = pending.status, pending.error_class
+    vendors.replace("GET", RECORDING, json=load("twilio/recording", status="deleted"))
+    tried(pending, 1)
+
+    assert waited == ("pending", "temporary")
+    assert "deleted at Twilio" in pending.error
+
+
+def test_a_wrong_key_at_that_moment_pauses_and_fails_nothing(vendors, pending):
+    vendors.get(RECORDING, status=401)
+
+    tried(pending, 3)
+
+    assert (pending.status, pending.error_class) == ("pending", "account")
+
+
+def test_try_again_asks_for_the_audio_itself(vendors, pending):
+    vendors.get(RECORDING, json=load("twilio/recording", status="deleted"))
+    tried(pending, 3)
+
+    assert pending.retry()
+    vendors.replace("GET", MEDIA, body=wav())
+    answers_well(vendors)
+    tried(pending, 1)
+
+    assert pending.status == "queued"
+
+
+@pytest.mark.parametrize(
+    "answer",
+    [
+        {"json": load("assemblyai/deleted")},
+        {
+            "status": 400,
+            "json": {"error": "Transcript lookup error, transcript id not found"},
+        },
+        {"status": 404, "json": {"error": "Not found"}},
+        {"status": 410, "json": {"error": "Gone"}},
+    ],
+)
+def test_a_job_that_is_gone_at_assemblyai_is_asked_for_anew_when_tried_again(
+    vendors, answer
+):
+    transcript = a_transcript("queued")
+    vendors.get(JOB, **answer)
+
+    advanced(transcript)
+    assert (transcript.status, transcript.error_class) == ("error", "permanent")
+    assert transcript.error
+
+    transcript.retry()
+    transcript.refresh_from_db()
+    assert (transcript.status, transcript.assemblyai_id) == ("fetched", None)
