@@ -4,6 +4,8 @@ from django.conf import settings
 from django.core.checks import CheckMessage, Error, register
 from django.core.exceptions import ImproperlyConfigured
 
+from djtranscribe import zones
+
 
 @register()
 def check_secret_key(**kwargs: Any) -> list[CheckMessage]:
@@ -17,3 +19,15 @@ def check_secret_key(**kwargs: Any) -> list[CheckMessage]:
         )
         return [Error(message, hint, id="djtranscribe.E001")]
     return []
+
+
+@register()
+def check_time_zone(**kwargs: Any) -> list[CheckMessage]:
+    if zones.is_setting(settings.SITE_TIME_ZONE):
+        return []
+    message = "TIME_ZONE is not a time zone that this machine knows."
+    hint = (
+        "Write an IANA name, letter for letter, such as Australia/Sydney or UTC. They "
+        "are listed at https://en.wikipedia.org/wiki/List_of_tz_database_time_zones."
+    )
+    return [Error(message, hint, id="djtranscribe.E002")]

@@ -1,7 +1,18 @@
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from typing import cast
 
 from django.conf import settings
-from django.http import HttpRequest, HttpResponse
+from django.http import (
+    FileResponse,
+    HttpRequest,
+    HttpResponse,
+    StreamingHttpResponse,
+)
+from django.http.response import HttpResponseBase
+from django.utils import timezone
+
+from djtranscribe.models import Profile
+from djtranscribe.zones import each_in_zone
 
 
 def without_odd_session(
@@ -14,5 +25,24 @@ def without_odd_session(
         if not request.COOKIES.get(settings.SESSION_COOKIE_NAME, "a").isalnum():
             del request.COOKIES[settings.SESSION_COOKIE_NAME]
         return get_response(request)
+
+    return middleware
+
+
+def in_zone_of_operator(
+    get_response: Callable[[HttpRequest], HttpResponseBase],
+) -> Callable[[HttpRequest], HttpResponseBase]:
+    """Show times and days in the zone of the account that is signed in."""
+
+    def middleware(request: HttpRequest) -> HttpResponseBase:
+        zone = Profile.objects.zone_of(request.user)
+        with timezone.override(zone):
+            response = get_response(request)
+        if isinstance(response, StreamingHttpResponse) and not isinstance(
+            response, FileResponse
+        ):
+            pieces = cast("Iterator[bytes]", response.streaming_content)
+            response.streaming_content = each_in_zone(pieces, zone)
+        return response
 
     return middleware

@@ -15,6 +15,7 @@ import dj_database_url
 from django.core.exceptions import ImproperlyConfigured
 from dotenv import load_dotenv
 
+from djtranscribe import zones
 from djtranscribe.mail import settings_of
 from djtranscribe.public_urls import parts
 
@@ -158,6 +159,7 @@ MIDDLEWARE = [
     # Every page is private unless its view says otherwise.
     "django.contrib.auth.middleware.LoginRequiredMiddleware",
     "django.contrib.messages.middleware.MessageMiddleware",
+    "djtranscribe.middleware.in_zone_of_operator",
     "django.middleware.clickjacking.XFrameOptionsMiddleware",
     "django_htmx.middleware.HtmxMiddleware",
     # Last: it answers in place of the login view.
@@ -259,7 +261,9 @@ AUTH_PASSWORD_VALIDATORS = [
 ]
 
 USE_TZ = True
-TIME_ZONE = "UTC"
+# Django refuses an unknown zone with a traceback; our system check names it instead.
+SITE_TIME_ZONE = text("TIME_ZONE", "UTC")
+TIME_ZONE = SITE_TIME_ZONE if zones.is_setting(SITE_TIME_ZONE) else "UTC"
 LANGUAGE_CODE = "en-us"
 FORMAT_MODULE_PATH = "djtranscribe.formats"
 

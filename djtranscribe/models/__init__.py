@@ -1,5 +1,6 @@
 from djtranscribe.models.access import ONE_SITTING, Access
 from djtranscribe.models.api_token import ApiToken
+from djtranscribe.models.profile import Profile
 from djtranscribe.models.vendor_pause import PROBE_AFTER, VendorPause
 from djtranscribe.models.webhook_delivery import REFUSED_A_MINUTE, WebhookDelivery
 
@@ -9,6 +10,7 @@ __all__ = [
     "REFUSED_A_MINUTE",
     "Access",
     "ApiToken",
+    "Profile",
     "VendorPause",
     "WebhookDelivery",
 ]

@@ -39,6 +39,7 @@ ALL = {
             "NOTIFY_EMAIL",
             "EMAIL_URL",
             "DEFAULT_FROM_EMAIL",
+            "TIME_ZONE",
             "SWEEP_SECONDS",
             "LEASE_SECONDS",
             "RECOVER_SECONDS",
