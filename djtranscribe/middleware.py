@@ -11,7 +11,7 @@ from django.http import (
 from django.http.response import HttpResponseBase
 from django.utils import timezone
 
-from djtranscribe.models import Profile
+from djtranscribe.models import zone_of
 from djtranscribe.zones import each_in_zone
 
 
@@ -35,7 +35,7 @@ def in_zone_of_operator(
     """Show times and days in the zone of the account that is signed in."""
 
     def middleware(request: HttpRequest) -> HttpResponseBase:
-        zone = Profile.objects.zone_of(request.user)
+        zone = zone_of(request.user)
         with timezone.override(zone):
             response = get_response(request)
         if isinstance(response, StreamingHttpResponse) and not isinstance(

@@ -168,6 +168,8 @@ MIDDLEWARE = [
 
 AUTHENTICATION_BACKENDS = [
     "axes.backends.AxesStandaloneBackend",
+    "djtranscribe.backends.WithProfile",
+    # Sessions from before WithProfile name this one; without it they would end.
     "django.contrib.auth.backends.ModelBackend",
 ]
 # Of one name from one address: a stranger must not lock an operator out.

@@ -15,7 +15,7 @@ from django.utils import timezone
 
 from djtranscribe import zones
 from djtranscribe.errors import VendorError, our_fault
-from djtranscribe.models import Profile
+from djtranscribe.models import zone_of
 from djtranscribe.public_urls import public_url
 from transcription import outgoing_email, outgoing_webhook
 from transcription.models import Notification, Transcript
@@ -95,7 +95,7 @@ def mail(notification: Notification, transcript: Transcript) -> str:
     else:
         silent = notification.facts["nobody_spoke"]
         outcome, reason = "was transcribed", "Nobody spoke." if silent else ""
-    with timezone.override(Profile.objects.zone_of(operator)):
+    with timezone.override(zone_of(operator)):
         local = timezone.localtime(call.created_at)
         when = f"{local:%d %b %Y at %H:%M} {zones.label(local)}"
     lines = [

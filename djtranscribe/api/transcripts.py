@@ -29,7 +29,7 @@ from djtranscribe.api.shapes import (
     transcripts_out,
 )
 from djtranscribe.api.tokens import Bearer, user_of
-from djtranscribe.models import Access, Profile
+from djtranscribe.models import Access, zone_of
 from transcription import exports, search, views
 from transcription.models import Transcript
 
@@ -166,5 +166,5 @@ def get_transcript(
 def export(
     request: HttpRequest, uuid: UUID, extension: str, asked: Query[Export]
 ) -> HttpResponseBase:
-    with timezone.override(Profile.objects.zone_of(user_of(request))):
+    with timezone.override(zone_of(user_of(request))):
         return views.export(request, uuid=uuid, extension=extension)

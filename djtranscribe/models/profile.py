@@ -8,22 +8,6 @@ from django.conf import settings
 from django.db import models
 
 
-class ProfileQuerySet(models.QuerySet["Profile"]):
-    def zone_of(self, user: Any) -> ZoneInfo | None:
-        """The zone that an account has chosen; None: the site's. One query.
-
-        user: a User, an AnonymousUser or None.
-        """
-        if user is None or not user.is_authenticated:
-            return None
-        rows = self.filter(user=user.pk).exclude(time_zone="")
-        # A zone may be unknown on a machine whose zone data are older.
-        with suppress(ZoneInfoNotFoundError, ValueError, OSError):
-            for name in rows.values_list("time_zone", flat=True):
-                return ZoneInfo(name)
-        return None
-
-
 class Profile(models.Model):
     """What an account has chosen for itself."""
 
@@ -37,10 +21,22 @@ class Profile(models.Model):
         help_text="All times and days are shown in this zone, and filters follow it.",
     )
 
-    objects = ProfileQuerySet.as_manager()
-
     class Meta:
         ordering = ["user"]
 
     def __str__(self) -> str:
         return f"Profile of {self.user}"
+
+
+def zone_of(user: Any) -> ZoneInfo | None:
+    """The zone that an account has chosen; None: the site's.
+
+    user: a User, an AnonymousUser or None. One query, unless its profile is loaded.
+    """
+    profile = getattr(user, "profile", None)
+    if profile is None or not profile.time_zone:
+        return None
+    # A zone may be unknown on a machine whose zone data are older.
+    with suppress(ZoneInfoNotFoundError, ValueError, OSError):
+        return ZoneInfo(profile.time_zone)
+    return None

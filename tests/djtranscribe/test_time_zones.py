@@ -11,7 +11,9 @@ from zipfile import ZipFile
 
 import pytest
 from django.contrib.auth.models import User
+from django.db import connection
 from django.test import Client
+from django.test.utils import CaptureQueriesContext
 from django.utils import timezone as django_timezone
 from docx import Document
 from pypdf import PdfReader
@@ -230,6 +232,29 @@ def test_a_zone_that_this_machine_no_longer_knows_is_passed_over(browser, operat
             assert "UTC" in answer.text
 
 
+def test_a_session_from_before_the_upgrade_goes_on(client, operator):
+    live_in(operator, KOLKATA)
+    client.force_login(operator, "django.contrib.auth.backends.ModelBackend")
+
+    assert "Asia/Kolkata (UTC+5:30)" in client.get("/").text
+
+
+@pytest.mark.parametrize("path", ["/", "/search/?q=a", "/profile/", ADMIN_CALLS])
+def test_the_zone_costs_no_query(
+    browser, operator, settings, path, django_assert_num_queries
+):
+    without = [m for m in settings.MIDDLEWARE if not m.endswith("in_zone_of_operator")]
+    live_in(operator, KOLKATA)
+    browser.get(path)
+    with CaptureQueriesContext(connection) as counted:
+        browser.get(path)
+
+    settings.MIDDLEWARE = without
+
+    with django_assert_num_queries(len(counted)):
+        browser.get(path)
+
+
 # The page before dialling
 
 
@@ -311,8 +336,10 @@ def test_a_file_names_the_zone_on_every_way(
     secret = token.new_secret()
     token.save()
     form = {
-        "action": "export", "_selected_action": [transcript.pk],
-        "kind": extension, "export": uuid4(),
+        "action": "export",
+        "_selected_action": [transcript.pk],
+        "kind": extension,
+        "export": uuid4(),
     }
 
     page = browser.get(f"/{path}/")
@@ -347,8 +374,10 @@ def test_what_programs_read_keeps_its_offset(browser, operator, transcript):
     secret = token.new_secret()
     token.save()
     form = {
-        "action": "export", "_selected_action": [transcript.pk],
-        "kind": "csv", "export": uuid4(),
+        "action": "export",
+        "_selected_action": [transcript.pk],
+        "kind": "csv",
+        "export": uuid4(),
     }
 
     listed = Client().get("/api/calls", headers={"Authorization": f"Bearer {secret}"})
