@@ -11,6 +11,7 @@ from django.utils import timezone
 
 from caller.models import Call, Recording
 from caller.timeline import WHY, lapse
+from djtranscribe.zones import midnight
 
 # Older ones were seen, or nobody minds.
 LOOK_BACK = timedelta(days=3)
@@ -31,11 +32,12 @@ class Concern:
 
 
 def numbers_of_the_day() -> list[tuple[str, str]]:
-    """Since midnight; names and values for people, in two queries."""
-    midnight = timezone.localtime().replace(hour=0, minute=0, second=0, microsecond=0)
-    calls = Call.objects.filter(created_at__gte=midnight).exclude(
-        status=Call.Status.REFUSED
-    )
+    """Count the calls of today in the current time zone. Two queries.
+
+    Returns pairs of a name and a value, both for people.
+    """
+    today = Call.objects.filter(created_at__gte=midnight(timezone.localdate()))
+    calls = today.exclude(status=Call.Status.REFUSED)
     sums = calls.aggregate(
         made=Count("pk"),
         answered=Count("answered_at"),
@@ -50,8 +52,9 @@ def numbers_of_the_day() -> list[tuple[str, str]]:
         ("Transcribed", str(transcribed.distinct().count())),
     ]
     if sums["seconds"]:
-        end = midnight + timedelta(seconds=sums["seconds"])
-        numbers.append(("Talk time", lapse(midnight, end)))
+        start = timezone.now()
+        end = start + timedelta(seconds=sums["seconds"])
+        numbers.append(("Talk time", lapse(start, end)))
     if sums["cost"]:
         # Twilio's, so far: it prices a call some minutes after its end.
         cost = Decimal(sums["cost"]).quantize(Decimal("0.01"))

@@ -119,17 +119,23 @@ def dial(request: HttpRequest, number: str) -> HttpResponse:
     if form.is_valid():
         # A redirect whatever happens, so that a reload never dials again.
         return redirect(dialling.dial(form.save(commit=False)))
-    local_times = phone_numbers.local_times(to, timezone.now())
+    now = timezone.now()
+    local_times = phone_numbers.local_times(to, now)
     context = {
         "call": call,
         "form": form,
         "number": to.removeprefix("+"),
         "national": phone_numbers.national(to),
         "region": phone_numbers.region(to),
+        "now": now,
         "local_times": local_times,
-        "is_late": any(time.hour not in SOCIABLE_HOURS for time in local_times),
+        # Where the number may be anywhere, assume that it is where the operator is.
+        "is_late": any(
+            time.hour not in SOCIABLE_HOURS
+            for time in local_times or [timezone.localtime(now)]
+        ),
         "refusal": dialling.refusal(call),
-        "calls_today": Call.objects.made_within(dialling.DAY).filter(to=to),
+        "recent_calls": Call.objects.made_within(dialling.DAY).filter(to=to),
     }
     return render(request, "caller/dial.html", context)
 

@@ -8,6 +8,8 @@ from django.core.checks import Warning as Caution
 from django.core.exceptions import ImproperlyConfigured
 from django.db import DatabaseError, connections
 
+from djtranscribe import zones
+
 # Searches lower-case words and split them at what is no letter or digit.
 SAMPLE, LOWERED = "ŁÓDŹ ΙΑΣΗ ЖУК INFO É", "łódź ιαση жук info é"
 NEW_DATABASE = (
@@ -70,3 +72,15 @@ def locale_problems(alias: str) -> list[CheckMessage]:
         "treat all letters as Unicode does."
     )
     return [Caution(message, NEW_DATABASE, id="djtranscribe.W001")]
+
+
+@register()
+def check_time_zone(**kwargs: Any) -> list[CheckMessage]:
+    if zones.is_setting(settings.SITE_TIME_ZONE):
+        return []
+    message = "TIME_ZONE is not a time zone that this machine knows."
+    hint = (
+        "Write an IANA name, letter for letter, such as Australia/Sydney or UTC. They "
+        "are listed at https://en.wikipedia.org/wiki/List_of_tz_database_time_zones."
+    )
+    return [Error(message, hint, id="djtranscribe.E003")]

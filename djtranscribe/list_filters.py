@@ -4,7 +4,7 @@ Admin's own ask for DISTINCT over the whole table, or list every user.
 """
 
 from collections.abc import Sequence
-from datetime import date, datetime, time, timedelta
+from datetime import date, timedelta
 from typing import Any, ClassVar
 
 from django.contrib import admin
@@ -14,6 +14,8 @@ from django.db.models import F, Field, QuerySet
 from django.db.models.expressions import Combinable
 from django.http import HttpRequest
 from django.utils import timezone
+
+from djtranscribe.zones import midnight
 
 # A list beside the page of more choices than this helps nobody.
 MOST_CHOICES = 300
@@ -176,7 +178,3 @@ def usual_days(today: date) -> list[tuple[str, date, date]]:
         ("Past 7 days", today - timedelta(days=6), today),
         ("Past 30 days", today - timedelta(days=29), today),
     ]
-
-
-def midnight(day: date) -> datetime:
-    return timezone.make_aware(datetime.combine(day, time.min))

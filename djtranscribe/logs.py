@@ -5,7 +5,10 @@ import re
 import traceback
 from collections.abc import Iterator
 from contextlib import contextmanager
+from datetime import datetime
 from typing import Any
+
+from django.utils import timezone
 
 DIALLED = re.compile(r"/dial/[^\s\"']*")
 # Numbers and words that somebody looks for.
@@ -55,6 +58,14 @@ class Line(logging.Formatter):
         # Another handler may have written it out in full, and left it there.
         record.exc_text = None
         return super().format(record)
+
+    def formatTime(  # noqa: N802 - logging calls it so
+        self, record: logging.LogRecord, datefmt: str | None = None
+    ) -> str:
+        """ISO 8601 in TIME_ZONE with its offset, also while a request is in another."""
+        zone = timezone.get_default_timezone()
+        moment = datetime.fromtimestamp(record.created, zone)
+        return moment.isoformat(timespec="milliseconds")
 
     def formatException(self, ei: Any) -> str:  # noqa: N802 - logging calls it so
         error: BaseException | None = ei[1]

@@ -1,9 +1,20 @@
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from typing import cast
 
 from django.conf import settings
-from django.http import HttpRequest, HttpResponse
+from django.http import (
+    FileResponse,
+    HttpRequest,
+    HttpResponse,
+    StreamingHttpResponse,
+)
+from django.http.response import HttpResponseBase
 from django.urls import reverse
+from django.utils import timezone
 from django.utils.cache import add_never_cache_headers
+
+from djtranscribe.models import zone_of
+from djtranscribe.zones import each_in_zone
 
 
 def without_odd_session(
@@ -37,6 +48,25 @@ def private_responses(
             add_never_cache_headers(response)
         if request.method == "POST" and request.path == reverse("admin:logout"):
             response["Clear-Site-Data"] = '"cache"'
+        return response
+
+    return middleware
+
+
+def in_zone_of_operator(
+    get_response: Callable[[HttpRequest], HttpResponseBase],
+) -> Callable[[HttpRequest], HttpResponseBase]:
+    """Show times and days in the zone of the account that is signed in."""
+
+    def middleware(request: HttpRequest) -> HttpResponseBase:
+        zone = zone_of(request.user)
+        with timezone.override(zone):
+            response = get_response(request)
+        if isinstance(response, StreamingHttpResponse) and not isinstance(
+            response, FileResponse
+        ):
+            pieces = cast("Iterator[bytes]", response.streaming_content)
+            response.streaming_content = each_in_zone(pieces, zone)
         return response
 
     return middleware

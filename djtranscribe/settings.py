@@ -15,6 +15,7 @@ import dj_database_url
 from django.core.exceptions import ImproperlyConfigured
 from dotenv import load_dotenv
 
+from djtranscribe import zones
 from djtranscribe.mail import settings_of
 from djtranscribe.public_urls import parts
 
@@ -164,6 +165,7 @@ MIDDLEWARE = [
     # Every page is private unless its view says otherwise.
     "django.contrib.auth.middleware.LoginRequiredMiddleware",
     "django.contrib.messages.middleware.MessageMiddleware",
+    "djtranscribe.middleware.in_zone_of_operator",
     "django.middleware.clickjacking.XFrameOptionsMiddleware",
     "django_htmx.middleware.HtmxMiddleware",
     # Last: it answers in place of the login view.
@@ -172,6 +174,8 @@ MIDDLEWARE = [
 
 AUTHENTICATION_BACKENDS = [
     "axes.backends.AxesStandaloneBackend",
+    "djtranscribe.backends.WithProfile",
+    # Sessions from before WithProfile name this one; without it they would end.
     "django.contrib.auth.backends.ModelBackend",
 ]
 # Of one name from one address: a stranger must not lock an operator out.
@@ -265,7 +269,9 @@ AUTH_PASSWORD_VALIDATORS = [
 ]
 
 USE_TZ = True
-TIME_ZONE = "UTC"
+# Django refuses an unknown zone with a traceback; our system check names it instead.
+SITE_TIME_ZONE = text("TIME_ZONE", "UTC")
+TIME_ZONE = SITE_TIME_ZONE if zones.is_setting(SITE_TIME_ZONE) else "UTC"
 LANGUAGE_CODE = "en-us"
 FORMAT_MODULE_PATH = "djtranscribe.formats"
 

@@ -1,16 +1,21 @@
 import sys
+from typing import cast
 
+from django.contrib import messages
 from django.contrib.auth.decorators import login_not_required
+from django.contrib.auth.models import User
 from django.db import Error, InterfaceError, OperationalError
 from django.db.models import Min
 from django.http import HttpRequest, HttpResponse, JsonResponse
+from django.shortcuts import redirect, render
 from django.urls import reverse
 from django.utils import timezone
 from django.views import defaults
-from django.views.decorators.http import require_safe
+from django.views.decorators.http import require_http_methods, require_safe
 
 from caller.models import Call
-from djtranscribe.models import VendorPause
+from djtranscribe.forms import ProfileForm
+from djtranscribe.models import Profile, VendorPause
 from transcription.models import Notification, Transcript
 
 # Work that is due this long and not taken means that no worker runs.
@@ -62,3 +67,16 @@ def healthz(request: HttpRequest) -> JsonResponse:
 
 def database_away() -> JsonResponse:
     return JsonResponse({"ok": False, "database": "away"}, status=503)
+
+
+@require_http_methods(["GET", "HEAD", "POST"])
+def profile(request: HttpRequest) -> HttpResponse:
+    """Let an account choose its time zone."""
+    user = cast(User, request.user)
+    mine = Profile.objects.filter(user=user).first()
+    form = ProfileForm(request.POST or None, instance=mine or Profile(user=user))
+    if request.method == "POST" and form.is_valid():
+        Profile.objects.update_or_create(user=user, defaults=form.cleaned_data)
+        messages.success(request, "Your profile is saved.")
+        return redirect("profile")
+    return render(request, "profile.html", {"form": form})

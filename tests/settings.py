@@ -36,6 +36,7 @@ os.environ.update(
         "NOTIFY_EMAIL": "",
         "EMAIL_URL": "",
         "DEFAULT_FROM_EMAIL": "",
+        "TIME_ZONE": "UTC",
         "SWEEP_SECONDS": "10",
         "LEASE_SECONDS": "60",
         "RECOVER_SECONDS": "90",

@@ -77,6 +77,7 @@ PAGES = {
     "/exports/<uuid:uuid>/progress/": Page(
         TO_LOGIN, 403, 200, 200, example=f"/exports/{UUID}/progress/"
     ),
+    "/profile/": Page(TO_LOGIN, 200, 200, 200, ("GET", "HEAD", "POST")),
     "/healthz": Page(200, 200, 200, 200),
     # Django's own, for the admin.
     "/admin/": Page(TO_LOGIN, 200, 200, 200),
@@ -117,6 +118,7 @@ TABLES = {
     "djtranscribe.vendorpause": Table("", "view"),
     # For whoever administers the site: superusers.
     "djtranscribe.apitoken": Table(),
+    "djtranscribe.profile": Table(),
     "auth.user": Table(),
     "auth.group": Table(),
 }

@@ -11,6 +11,7 @@ from typing import Any, NamedTuple
 
 from django.utils import timezone
 
+from djtranscribe import zones
 from transcription import reading, subtitles
 from transcription.models import Transcript
 from transcription.reading import Word
@@ -31,7 +32,8 @@ class Format(NamedTuple):
 
 def filename(transcript: Transcript, extension: str) -> str:
     """No phone number in it: names of files end up in logs, mails and clouds."""
-    return f"transcript-{transcript.created_at:%Y-%m-%d}-{transcript.uuid}.{extension}"
+    day = timezone.localdate(transcript.created_at)
+    return f"transcript-{day:%Y-%m-%d}-{transcript.uuid}.{extension}"
 
 
 def storable(text: str) -> str:
@@ -72,8 +74,9 @@ def paragraphs(transcript: Transcript, options: Options) -> Iterator[tuple[str, 
 
 def facts(transcript: Transcript) -> str:
     call = transcript.recording.call
-    when = timezone.localtime(transcript.created_at)
-    parts = [call.number if call else "", f"{when:%d %B %Y, %H:%M %Z}".lstrip("0")]
+    made = transcript.created_at
+    when = f"{timezone.localtime(made):%d %B %Y, %H:%M} {zones.label(made)}"
+    parts = [call.number if call else "", when.lstrip("0")]
     if transcript.audio_seconds:
         parts.append(reading.clock(transcript.audio_seconds * 1000))
     return storable(" · ".join(filter(None, [*parts, transcript.language])))

@@ -12,8 +12,11 @@ from datetime import timezone as tz
 from typing import Any
 
 from django.db import Error
+from django.utils import timezone
 
+from djtranscribe import zones
 from djtranscribe.errors import VendorError, our_fault
+from djtranscribe.models import zone_of
 from djtranscribe.public_urls import public_url
 from transcription import outgoing_email, outgoing_webhook
 from transcription.models import LeaseLost, Notification, Transcript
@@ -97,8 +100,11 @@ def mail(notification: Notification, transcript: Transcript) -> str:
     else:
         silent = notification.facts["nobody_spoke"]
         outcome, reason = "was transcribed", "Nobody spoke." if silent else ""
+    with timezone.override(zone_of(operator)):
+        local = timezone.localtime(call.created_at)
+        when = f"{local:%d %b %Y at %H:%M} {zones.label(local)}"
     lines = [
-        f"The call that you made on {call.created_at:%d %b %Y at %H:%M} UTC {outcome}.",
+        f"The call that you made on {when} {outcome}.",
         reason,
         f"Its page: {public_url(call.get_absolute_url())}",
     ]

@@ -195,7 +195,8 @@ class Recording(models.Model):
         except TwilioError as error:
             if error.code != NOT_FOUND:
                 raise
-            status, reason = self.Status.DELETED, self.UNKNOWN_AT_TWILIO
+            status: str = self.Status.DELETED
+            reason = self.UNKNOWN_AT_TWILIO
         else:
             status = news.status
             reason = self.WITHOUT_AUDIO.get(status, "")

@@ -5,6 +5,7 @@ from django_tasks_db.models import DBTaskResult
 from djtranscribe.admin.access import AccessAdmin
 from djtranscribe.admin.accounts import GroupAdmin, UserAdmin
 from djtranscribe.admin.api_token import ApiTokenAdmin
+from djtranscribe.admin.profile import ProfileAdmin
 from djtranscribe.admin.vendor_pause import VendorPauseAdmin
 from djtranscribe.admin.webhook_delivery import WebhookDeliveryAdmin
 
@@ -12,6 +13,7 @@ __all__ = [
     "AccessAdmin",
     "ApiTokenAdmin",
     "GroupAdmin",
+    "ProfileAdmin",
     "UserAdmin",
     "VendorPauseAdmin",
     "WebhookDeliveryAdmin",

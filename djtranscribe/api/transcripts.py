@@ -6,6 +6,7 @@ from django.db.models import QuerySet
 from django.http import HttpRequest
 from django.http.response import HttpResponseBase
 from django.shortcuts import get_object_or_404
+from django.utils import timezone
 from ninja import Query, Router
 from ninja.errors import HttpError
 from pydantic import Field
@@ -28,7 +29,7 @@ from djtranscribe.api.shapes import (
     transcripts_out,
 )
 from djtranscribe.api.tokens import Bearer, user_of
-from djtranscribe.models import Access
+from djtranscribe.models import Access, zone_of
 from transcription import exports, search, views
 from transcription.models import Transcript
 
@@ -165,4 +166,5 @@ def get_transcript(
 def export(
     request: HttpRequest, uuid: UUID, extension: str, asked: Query[Export]
 ) -> HttpResponseBase:
-    return views.export(request, uuid=uuid, extension=extension)
+    with timezone.override(zone_of(user_of(request))):
+        return views.export(request, uuid=uuid, extension=extension)

@@ -1,5 +1,6 @@
 from djtranscribe.models.access import ONE_SITTING, Access
 from djtranscribe.models.api_token import ApiToken
+from djtranscribe.models.profile import Profile, zone_of
 from djtranscribe.models.vendor_pause import JOB, PROBE_AFTER, READ, SUBMIT, VendorPause
 from djtranscribe.models.webhook_delivery import REFUSED_A_MINUTE, WebhookDelivery
 
@@ -12,6 +13,8 @@ __all__ = [
     "SUBMIT",
     "Access",
     "ApiToken",
+    "Profile",
     "VendorPause",
     "WebhookDelivery",
+    "zone_of",
 ]

@@ -79,7 +79,7 @@ class WebhookDelivery(models.Model):
         ]
 
     def __str__(self) -> str:
-        return f"{self.what}, {self.received_at:%d %b %Y %H:%M:%S}"
+        return f"{self.what}, {timezone.localtime(self.received_at):%d %b %Y %H:%M:%S}"
 
     @property
     def what(self) -> str:

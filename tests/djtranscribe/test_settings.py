@@ -43,6 +43,7 @@ ALL = {
             "NOTIFY_EMAIL",
             "EMAIL_URL",
             "DEFAULT_FROM_EMAIL",
+            "TIME_ZONE",
             "SWEEP_SECONDS",
             "LEASE_SECONDS",
             "RECOVER_SECONDS",

@@ -23,6 +23,7 @@ PAGES = [
     "/dial/?number=1415",
     "/dial/14155551200/",
     "/search/",
+    "/profile/",
     '/search/?q="nothing says this"',
     "/search/?q=the",
     "/search/?q=-the",
@@ -56,6 +57,7 @@ LISTS = [
     "/admin/djtranscribe/access/",
     "/admin/djtranscribe/apitoken/",
     "/admin/djtranscribe/vendorpause/",
+    "/admin/djtranscribe/profile/",
 ]
 # What no call and no button makes here, with texts as long as they come.
 ROWS = """

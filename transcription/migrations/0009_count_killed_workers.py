@@ -6,7 +6,7 @@ from django.db import migrations, models
 class Migration(migrations.Migration):
 
     dependencies = [
-        ('transcription', '0007_export_permissions'),
+        ('transcription', '0008_transcript_refused_at'),
     ]
 
     operations = [

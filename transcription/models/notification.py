@@ -163,7 +163,8 @@ class Notification(models.Model):
         ]
 
     def __str__(self) -> str:
-        return f"{self.get_kind_display()}, {self.created_at:%d %b %Y %H:%M:%S}"
+        made = timezone.localtime(self.created_at)
+        return f"{self.get_kind_display()}, {made:%d %b %Y %H:%M:%S}"
 
     @staticmethod
     def wanted() -> list[Notification.Kind]:

@@ -19,6 +19,7 @@ from django.utils import timezone
 
 from caller import twilio_client
 from caller.twilio_access import api_url
+from djtranscribe import zones
 from djtranscribe.checks import check_database_locale
 from djtranscribe.errors import VendorError
 from djtranscribe.models import VendorPause
@@ -73,7 +74,7 @@ def look_at_settings() -> str:
         more = f" And {len(problems) - 1} more." if problems[1:] else ""
         hint = f"{first.hint} " if first.hint else ""
         raise Ill(f"{first.msg}{more}", f"{hint}manage.py check lists all.")
-    return "all in order"
+    return f"all in order; times are in {zones.label()}"
 
 
 def look_at_database() -> str:

@@ -25,6 +25,7 @@ from django_tasks_db.models import DBTaskResult
 import caller.tasks
 import transcription.tasks
 from caller import leftovers
+from djtranscribe import zones
 from djtranscribe.models import WebhookDelivery
 from transcription import notifications
 from transcription.models import Notification, lease
@@ -74,7 +75,10 @@ class Command(BaseCommand):
         ]
         for thread in workers + senders:
             thread.start()
-        self.stdout.write(f"Worker ready: {len(workers)} threads. Ctrl-C stops it.")
+        self.stdout.write(
+            f"Worker ready: {len(workers)} threads. Times are in {zones.label()}. "
+            "Ctrl-C stops it."
+        )
         self.stdout.flush()
         look_after(stopping)
         lease.stop()

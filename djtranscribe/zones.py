@@ -1,0 +1,84 @@
+"""Time zones: which there are, how they are named for people, when a day begins.
+
+The current zone is Django's: the operator's in a request, TIME_ZONE elsewhere.
+"""
+
+from collections.abc import Iterable, Iterator
+from datetime import date, datetime, time, tzinfo
+from functools import cache
+from pathlib import Path
+from zoneinfo import available_timezones
+
+from django.utils import timezone
+
+# Not places: a file of this machine, and a placeholder for "not configured".
+NOT_ZONES = {"localtime", "Factory"}
+# Django's settings accept only zones that are in this folder, if it exists.
+SYSTEM_ZONES = Path("/usr/share/zoneinfo")
+# The other names ("US/Pacific", "EST") are old aliases of zones in these regions.
+REGIONS = (
+    *("Africa", "America", "Antarctica", "Arctic", "Asia", "Atlantic", "Australia"),
+    *("Europe", "Indian", "Pacific"),
+)
+
+
+@cache
+def names() -> frozenset[str]:
+    """All IANA names, such as `Asia/Kolkata`, from the system or from `tzdata`."""
+    return frozenset(available_timezones() - NOT_ZONES)
+
+
+def is_setting(name: str) -> bool:
+    """Whether Django starts with this TIME_ZONE."""
+    if name not in names():
+        return False
+    return not SYSTEM_ZONES.exists() or (SYSTEM_ZONES / name).is_file()
+
+
+def choices() -> list[tuple[str, str | list[tuple[str, str]]]]:
+    """Choices for a form field, grouped by region. Empty: the site's default."""
+    found: list[tuple[str, str | list[tuple[str, str]]]] = [
+        ("", f"Default of this site: {timezone.get_default_timezone_name()}"),
+        ("UTC", "UTC"),
+    ]
+    for region in REGIONS:
+        members = sorted(name for name in names() if name.startswith(f"{region}/"))
+        labels = [name.partition("/")[2].replace("_", " ") for name in members]
+        found.append((region, list(zip(members, labels, strict=True))))
+    return found
+
+
+def label(moment: datetime | None = None) -> str:
+    """Name the current zone: `UTC`, `Asia/Kolkata (UTC+5:30)`.
+
+    moment: aware; the offset is the one that holds then. Default: now.
+    """
+    name = timezone.get_current_timezone_name()
+    if name == "UTC":
+        return name
+    offset = timezone.localtime(moment).utcoffset()
+    minutes = round(offset.total_seconds() / 60) if offset else 0
+    hours, rest = divmod(abs(minutes), 60)
+    # A hyphen, not a minus sign: the fonts of a PDF do not have that.
+    sign = "-" if minutes < 0 else "+"
+    return f"{name} (UTC{sign}{hours}{f':{rest:02}' if rest else ''})"
+
+
+def midnight(day: date) -> datetime:
+    """The first moment of a day in the current zone.
+
+    Where clocks go forward at midnight, that is 01:00; where they go back to 00:00,
+    the first of the two midnights.
+    """
+    return timezone.make_aware(datetime.combine(day, time.min))
+
+
+def each_in_zone(pieces: Iterable[bytes], zone: tzinfo | None) -> Iterator[bytes]:
+    """Make each piece in this zone: a stream is made after the middleware has ended."""
+    iterator = iter(pieces)
+    while True:
+        with timezone.override(zone):
+            piece = next(iterator, None)
+        if piece is None:
+            return
+        yield piece
