@@ -9,10 +9,13 @@ from django.core.checks import Warning as Caution
 
 from caller.phone_numbers import E164
 from caller.twilio_access import REAL_API, api_url, regional_url
+from djtranscribe.middleware import is_page
 from djtranscribe.public_urls import parts
 
 CONSOLE = "It is on the first page of the Twilio console."
 START = " Copy .env.example to .env and fill it in; `manage.py sandbox` needs none."
+# The path of BASE_URL: what every proxy, browser and vendor writes in only one way.
+PATH = re.compile(r"(/(?!\.{1,2}(/|$))[A-Za-z0-9._~-]+)*")
 LOOPBACK = {"localhost", "127.0.0.1", "::1"}
 API_KEY = re.compile(r"SK[0-9a-f]{32}", re.ASCII)
 REGION = re.compile(r"[a-z]{2}[1-9]", re.ASCII)
@@ -110,8 +113,23 @@ def check_base_url(**kwargs: Any) -> list[CheckMessage]:
     url = parts(settings.BASE_URL)
     if not (url.scheme in {"http", "https"} and url.hostname):
         message = "BASE_URL is not an address that begins with https://."
-    elif settings.BASE_URL.endswith("/") or url.query or url.fragment or url.username:
+    elif (
+        settings.BASE_URL.endswith("/")
+        # Also finds what urlsplit drops: an empty query, line breaks.
+        or f"{url.scheme}://{url.netloc}{url.path}" != settings.BASE_URL
+        or "@" in url.netloc
+    ):
         message = "BASE_URL ends with a slash, or has more than an address."
+    elif not PATH.fullmatch(url.path):
+        message = (
+            "BASE_URL's path is not made of names such as /calls or /team/calls: "
+            "letters A to Z, digits, '-', '.', '_' and '~', and one slash before each."
+        )
+    elif url.path and (is_page(url.path) or f"{url.path}/".startswith("/static/")):
+        message = (
+            "BASE_URL's path is also the path of a page of this site: behind some "
+            "proxies the two cannot be told apart. Choose another, such as /transcribe."
+        )
     elif url.scheme == "http" and not (settings.DEBUG and url.hostname in LOOPBACK):
         message = "BASE_URL does not begin with https://: secrets would be readable."
     elif "_" in url.hostname:

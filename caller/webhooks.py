@@ -21,7 +21,7 @@ from caller import twiml
 from caller.models import Call, Recording
 from caller.twilio_client import CALL_SID, RECORDING_SID, CallState, RecordingState
 from djtranscribe.ledger import done, not_ours, webhook
-from djtranscribe.public_urls import public_url, public_url_of
+from djtranscribe.public_urls import public_url_of
 
 FORM = "application/x-www-form-urlencoded"
 
@@ -43,7 +43,7 @@ def refusal(request: HttpRequest, about: str) -> str:
         for token in tokens
     ):
         return (
-            f"its signature does not fit {public_url(request.path)}, which we checked. "
+            f"its signature does not fit {url.partition('?')[0]}, which we checked. "
             f"It reached us as {seen_url(request)}. If Twilio sent it, set BASE_URL to "
             "the address that Twilio was given, or mend TWILIO_AUTH_TOKEN."
         )

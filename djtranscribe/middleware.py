@@ -2,6 +2,7 @@ from collections.abc import Callable, Iterator
 from typing import cast
 
 from django.conf import settings
+from django.core.exceptions import MiddlewareNotUsed
 from django.http import (
     FileResponse,
     HttpRequest,
@@ -9,17 +10,44 @@ from django.http import (
     StreamingHttpResponse,
 )
 from django.http.response import HttpResponseBase
-from django.urls import reverse
+from django.urls import is_valid_path, reverse
 from django.utils import timezone
 from django.utils.cache import add_never_cache_headers
 
 from djtranscribe.models import zone_of
 from djtranscribe.zones import each_in_zone
 
+Handler = Callable[[HttpRequest], HttpResponse]
 
-def without_odd_session(
-    get_response: Callable[[HttpRequest], HttpResponse],
-) -> Callable[[HttpRequest], HttpResponse]:
+
+def without_prefix(get_response: Handler) -> Handler:
+    """Remove BASE_URL's path from the request's path if the proxy did not remove it.
+
+    Under `/calls`, `/calls/dial/` and `/dial/` are the same page. A proxy that removes
+    the path sends `/calls/<uuid>/` for a call's page: that is left as it is, because
+    `/<uuid>/` is no page. A system check refuses paths where both could be a page.
+    """
+    prefix = settings.FORCE_SCRIPT_NAME
+    if not prefix:
+        raise MiddlewareNotUsed
+
+    def middleware(request: HttpRequest) -> HttpResponse:
+        path = request.path_info
+        if f"{path}/".startswith(f"{prefix}/"):
+            rest = path.removeprefix(prefix) or "/"
+            if is_page(rest) or not is_page(path):
+                request.path_info, request.path = rest, prefix + rest
+        return get_response(request)
+
+    return middleware
+
+
+def is_page(path: str) -> bool:
+    """Whether a page is at this path, or at this path with a slash added."""
+    return is_valid_path(path) or is_valid_path(f"{path}/")
+
+
+def without_odd_session(get_response: Handler) -> Handler:
     """A session key is letters and digits. Django asks the database for any other, and
     PostgreSQL refuses a NUL character with an error that would be a 500."""
 

@@ -9,11 +9,20 @@ from urllib.parse import SplitResult, urlsplit
 
 from django.conf import settings
 from django.http import HttpRequest
+from django.urls import get_script_prefix
 
 
 def public_url(path: str) -> str:
-    """`/record/?call=…` -> `https://example.com/record/?call=…`."""
-    return settings.BASE_URL.rstrip("/") + path
+    """`/record/?call=…` -> `https://example.com/record/?call=…`.
+
+    path: from reverse() or a request. It begins with BASE_URL's path in a request and in
+    a command's main thread, but not in other threads: Django keeps the prefix per thread.
+    """
+    base = settings.BASE_URL.rstrip("/")
+    prefix = get_script_prefix().rstrip("/")
+    if prefix and prefix == parts(base).path:
+        path = path.removeprefix(prefix)
+    return base + path
 
 
 def public_url_of(request: HttpRequest) -> str:

@@ -69,6 +69,10 @@ if parts(BASE_URL).hostname:
     # A tunnel such as ngrok ends TLS before us: the browser's Origin says https,
     # the request that reaches us http.
     CSRF_TRUSTED_ORIGINS.append("{0.scheme}://{0.netloc}".format(parts(BASE_URL)))
+# `/calls` if BASE_URL is https://example.com/calls, else empty. The server's own
+# SCRIPT_NAME is ignored then, so that no address contains the path twice.
+PREFIX = parts(BASE_URL).path.rstrip("/")
+FORCE_SCRIPT_NAME = PREFIX or None
 
 # Twilio: the call and its recording
 
@@ -153,6 +157,8 @@ INSTALLED_APPS = [
 ]
 
 MIDDLEWARE = [
+    # First: the others compare paths.
+    "djtranscribe.middleware.without_prefix",
     "django.middleware.security.SecurityMiddleware",
     "csp.middleware.CSPMiddleware",
     "whitenoise.middleware.WhiteNoiseMiddleware",
@@ -195,11 +201,21 @@ AXES_SENSITIVE_PARAMETERS = ["username", "ip_address"]
 IS_HTTPS = BASE_URL.startswith("https://")
 SESSION_COOKIE_SECURE = CSRF_COOKIE_SECURE = IS_HTTPS
 SESSION_COOKIE_SAMESITE = "Lax"
+# Under a path the host is shared. Another Django site at "/" sets cookies of the same
+# names for every path, and its cookies would hide ours.
+SESSION_COOKIE_NAME = "sessionid" + PREFIX.replace("/", "_")
+CSRF_COOKIE_NAME = "csrftoken" + PREFIX.replace("/", "_")
+SESSION_COOKIE_PATH = CSRF_COOKIE_PATH = PREFIX or "/"
+# Not in a cookie: Django sets that one for the whole host.
+MESSAGE_STORAGE = "django.contrib.messages.storage.session.SessionStorage"
 SECURE_SSL_REDIRECT = IS_HTTPS
 SECURE_SSL_HOST = parts(BASE_URL).netloc
 # A monitor on this machine asks without https; and a redirect would lose what a
 # webhook says, where the proxy does not tell us that it came by https.
-SECURE_REDIRECT_EXEMPT = ["^healthz$", "^record/", "^webhooks/"]
+SECURE_REDIRECT_EXEMPT = [
+    "^" + re.escape(f"{PREFIX}/".lstrip("/")) + path
+    for path in ("healthz$", "record/", "webhooks/")
+]
 # ngrok and load balancers end TLS and say so; gunicorn listens to them alone.
 SECURE_PROXY_SSL_HEADER = ("HTTP_X_FORWARDED_PROTO", "https")
 SECURE_HSTS_SECONDS = 31_536_000 if IS_HTTPS else 0
@@ -278,7 +294,7 @@ FORMAT_MODULE_PATH = "djtranscribe.formats"
 # Recordings are private: they are read through a view that checks permissions,
 # and MEDIA_URL stays unset so that nothing serves them from a public path.
 MEDIA_ROOT = text("MEDIA_ROOT") or str(BASE_DIR / "media")
-STATIC_URL = "static/"
+STATIC_URL = f"{PREFIX}/static/"
 STATIC_ROOT = BASE_DIR / "staticfiles"
 # Makes static files findable without `collectstatic` under gunicorn too.
 WHITENOISE_USE_FINDERS = True

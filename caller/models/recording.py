@@ -199,7 +199,7 @@ class Recording(models.Model):
             reason = self.UNKNOWN_AT_TWILIO
         else:
             status = news.status
-            reason = self.WITHOUT_AUDIO.get(status, "")
+            reason = dict[str, str](self.WITHOUT_AUDIO).get(status, "")
             if reason:
                 reason = f"{reason} {self._explain(news)}".strip()
         if reason:

@@ -18,6 +18,7 @@ from ninja.errors import HttpError
 from djtranscribe.api.errors import problem
 from djtranscribe.api.operations import api
 from djtranscribe.api.tokens import token_of
+from djtranscribe.public_urls import public_url
 
 EXAMPLES = {
     "{uuid}": "3f2b7f0e-8c1d-4a59-9d7e-5b1f2c6a0e11",
@@ -64,8 +65,11 @@ class Shape(NamedTuple):
 
 
 def schema() -> dict[str, Any]:
-    document = api.get_openapi_schema(path_prefix=reverse("api:docs"))
-    return {**document, "servers": [{"url": settings.BASE_URL.rstrip("/")}]}
+    server = settings.BASE_URL.rstrip("/")
+    # The server's URL already contains BASE_URL's path.
+    root = public_url(reverse("api:docs")).removeprefix(server)
+    document = api.get_openapi_schema(path_prefix=root)
+    return {**document, "servers": [{"url": server}]}
 
 
 @require_safe
@@ -86,7 +90,7 @@ def page(request: HttpRequest) -> HttpResponse:
     context = {
         "operations": list(operations(document)),
         "shapes": list(shapes(document)),
-        "server": document["servers"][0]["url"],
+        "calls": public_url(reverse("api:calls")),
     }
     return render(request, "api.html", context)
 

@@ -3,6 +3,7 @@
 import re
 import time
 from html import unescape
+from urllib.parse import urlsplit
 
 import requests
 
@@ -16,7 +17,8 @@ class Operator:
         self.site = site
         self.session = requests.Session()
         self.session.trust_env = False
-        login = {"username": name, "password": password, "next": "/"}
+        login = {"username": name, "password": password}
+        login["next"] = f"{urlsplit(site).path}/"
         answer = self.post("/admin/login/", login)
         assert answer.url == f"{site}/", "signing in failed"
 

@@ -7,6 +7,7 @@ from django.core.management.base import BaseCommand, CommandError, CommandParser
 
 from caller import dialling, phone_numbers
 from caller.models import Call
+from djtranscribe.public_urls import public_url
 
 
 class Command(BaseCommand):
@@ -43,4 +44,4 @@ class Command(BaseCommand):
         call.refresh_from_db()
         if call.is_finished:
             raise CommandError(call.error)
-        self.stdout.write(settings.BASE_URL + call.get_absolute_url())
+        self.stdout.write(public_url(call.get_absolute_url()))

@@ -1,0 +1,155 @@
+"""The site under a path of its host, behind nginx: dialled, signed, transcribed."""
+
+import re
+from collections.abc import Iterator
+from contextlib import ExitStack
+from html import unescape
+from urllib.parse import urljoin, urlsplit
+
+import pytest
+import requests
+
+from tests.chaos.databases import SqliteMaker
+from tests.chaos.house import House
+from tests.chaos.vendors import AssemblyAI, Twilio, running
+from tests.chaos.waiting import free_port, until
+from tests.live.nginx import needs_nginx, nginx
+from tests.live.operator import Operator
+
+pytestmark = [pytest.mark.slow, needs_nginx]
+
+HEADER = "proxy_set_header SCRIPT_NAME {};"
+PASSWORD = """
+from django.contrib.auth.models import User
+user = User.objects.get(username="operator")
+user.set_password("sandbox")
+user.save()
+"""
+# /calls is also where call pages are: /calls/calls/<uuid>/.
+SET_UPS = {
+    "nginx strips": ("/calls", True, "", {}),
+    "nginx keeps": ("/calls", False, "", {}),
+    "SCRIPT_NAME in the environment": ("/calls", False, "", {"SCRIPT_NAME": "/calls"}),
+    "SCRIPT_NAME as a header": ("/calls", False, HEADER.format("/calls"), {}),
+    "nginx strips two names": ("/team.a/our-calls", True, "", {}),
+    "nginx keeps two names": ("/team.a/our-calls", False, "", {}),
+}
+LINK = re.compile(r'\s(?:href|src|action|hx-get|hx-post)="([^"#]+)')
+PAGES = ("/", "/dial/14155551234/", "/search/?q=call", "/api/", "/admin/")
+LISTS = ("/admin/caller/call/", "/admin/transcription/transcript/")
+
+
+@pytest.fixture(scope="module")
+def stand_ins(tmp_path_factory) -> Iterator[tuple[Twilio, AssemblyAI]]:
+    folder = tmp_path_factory.mktemp("stand-ins")
+    with ExitStack() as stack:
+        twilio, assemblyai = (
+            stack.enter_context(running(folder, name))
+            for name in ("twilio", "assemblyai")
+        )
+        yield Twilio(twilio), AssemblyAI(assemblyai)
+
+
+@pytest.fixture(scope="module")
+def maker(tmp_path_factory) -> SqliteMaker:
+    return SqliteMaker(tmp_path_factory.mktemp("template"))
+
+
+@pytest.fixture(params=SET_UPS)
+def site(request, stand_ins, maker, tmp_path) -> Iterator[House]:
+    prefix, strips, more, environ = SET_UPS[request.param]
+    port = free_port()
+    for stand_in in stand_ins:
+        stand_in.forget()
+    with ExitStack() as stack:
+        database = stack.enter_context(maker.fresh(tmp_path))
+        base = f"http://127.0.0.1:{port}{prefix}"
+        house = House(tmp_path, database, *stand_ins, BASE_URL=base)
+        stack.callback(house.stop)
+        house.site = base
+        house.manage("shell", "--no-imports", "--command", PASSWORD)
+        house.start_web(environ=environ)
+        house.start_worker()
+        # nginx may write its files here whatever user its workers have.
+        folder = tmp_path / "nginx"
+        folder.mkdir()
+        stack.enter_context(nginx(folder, port, house.port, prefix, strips, more))
+        yield house
+
+
+def links(text: str, url: str) -> set[str]:
+    found = {urljoin(url, unescape(link)) for link in LINK.findall(text)}
+    origin = "{0.scheme}://{0.netloc}".format(urlsplit(url))
+    return {link for link in found if link.startswith(origin)}
+
+
+def test_a_call_is_dialled_signed_and_transcribed(site, stand_ins):
+    operator = Operator(site.site)
+    prefix = urlsplit(site.site).path
+
+    call_page = operator.dial("14155551234")
+    assert re.fullmatch(r"/calls/[0-9a-f-]{36}/", call_page)
+    assert operator.text_of(call_page, 60)
+
+    # Cookies stay under the path.
+    assert {cookie.path for cookie in operator.session.cookies} == {prefix}
+
+    # Both vendors were given the path once, and were believed.
+    for stand_in, at_least in zip(stand_ins, (5, 1), strict=True):
+        until("deliveries", lambda each=stand_in: len(each.deliveries()) >= at_least)
+        for delivery in stand_in.deliveries():
+            assert delivery["url"].startswith((f"{site.site}/w", f"{site.site}/record"))
+            assert delivery["status"] in (200, 204), delivery
+    verdicts = site.database.rows(
+        "SELECT DISTINCT verdict FROM djtranscribe_webhookdelivery"
+    )
+    assert [row["verdict"] for row in verdicts] == ["accepted"]
+
+    # Every link of every page leads to a page under the path.
+    seen = set()
+    for path in (*PAGES, *LISTS, call_page):
+        answer = operator.get(path)
+        assert answer.status_code == 200, path
+        assert answer.url == site.site + path
+        seen |= links(answer.text, answer.url)
+    assert len(seen) > 30
+    for link in sorted(seen):
+        assert link.startswith(f"{site.site}/"), link
+        answer = operator.session.get(link, timeout=20)
+        # 405: a form that only takes POST. 400: the form of a number, without one.
+        statuses = (400,) if link == f"{site.site}/dial/" else (200, 405)
+        assert answer.status_code in statuses, link
+        assert answer.url.startswith(f"{site.site}/"), (link, answer.url)
+
+    # The API's description leads to the API.
+    document = operator.get("/api/openapi.json").json()
+    assert document["servers"] == [{"url": site.site}]
+    assert "/api/calls" in document["paths"]
+    assert f"{site.site}/api/calls" in operator.get("/api/").text
+    assert requests.get(f"{site.site}/api/calls", timeout=20).status_code == 401
+
+
+def test_strangers_forgers_and_wrong_addresses_stay_outside(site):
+    session = requests.Session()
+    session.trust_env = False
+    prefix = urlsplit(site.site).path
+
+    # The login leads back, under the path.
+    answer = session.get(f"{site.site}/search/?q=a", timeout=20)
+    assert answer.url.startswith(f"{site.site}/admin/login/?next={prefix}/search/")
+    # A slash is added under the path, and nginx adds that of the path itself.
+    assert session.get(f"{site.site}/dial", timeout=20).url.startswith(site.site)
+    assert session.get(site.site, timeout=20).url.startswith(f"{site.site}/admin/")
+    # A forger is told which address was checked: the path once.
+    url = f"{site.site}/webhooks/twilio/call/"
+    answer = session.post(
+        url, {"CallSid": "CA"}, headers={"X-Twilio-Signature": "x"}, timeout=20
+    )
+    assert answer.status_code == 403
+    assert f"does not fit {url}, which we checked" in answer.text
+    # Outside the path is somebody else's.
+    origin = site.site.removesuffix(prefix)
+    assert "outside" in session.get(f"{origin}/dial/1/", timeout=20).text
+    assert "outside" in session.get(f"{site.site}x/dial/1/", timeout=20).text
+    assert session.get(f"{site.site}/healthz", timeout=20).json()["ok"]
+    assert session.get(f"{site.site}/nothing/", timeout=20).status_code == 404
