@@ -2,7 +2,7 @@ from __future__ import annotations
 
 import logging
 from collections.abc import Callable, Iterable
-from typing import Any
+from typing import Any, ClassVar
 from uuid import uuid4
 
 from django.db import Error, models, transaction
@@ -49,7 +49,7 @@ class Recording(models.Model):
     }
 
     # Why there will be no audio.
-    WITHOUT_AUDIO = {
+    WITHOUT_AUDIO: ClassVar[dict[str, str]] = {
         Status.DELETED: "The recording was deleted at Twilio before we fetched it.",
         Status.ABSENT: "Twilio has no audio for this recording: nothing was recorded.",
         Status.FAILED: "Twilio could not make this recording.",
@@ -199,7 +199,7 @@ class Recording(models.Model):
             reason = self.UNKNOWN_AT_TWILIO
         else:
             status = news.status
-            reason = dict[str, str](self.WITHOUT_AUDIO).get(status, "")
+            reason = self.WITHOUT_AUDIO.get(status, "")
             if reason:
                 reason = f"{reason} {self._explain(news)}".strip()
         if reason:

@@ -97,4 +97,6 @@ def get_recording(request: HttpRequest, id: int) -> RecordingDetail:
 def get_audio(request: HttpRequest, id: int) -> HttpResponseBase:
     """Counts as listened to. Needs `caller.view_recording`."""
     answer: Any = views.recording_audio(request, pk=id)
+    # Only a browser that plays the audio may keep it.
+    del answer["Cache-Control"]
     return answer  # type: ignore[no-any-return]

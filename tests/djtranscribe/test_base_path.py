@@ -80,13 +80,17 @@ COOKIES = ("SESSION_COOKIE_NAME", "CSRF_COOKIE_NAME")
         (HOST, [None, "/static/", "/", "/", "sessionid", "csrftoken"]),
         (
             f"{HOST}/calls",
-            ["/calls", "/calls/static/", *["/calls"] * 2]
-            + ["sessionid_calls", "csrftoken_calls"],
+            [
+                *("/calls", "/calls/static/", "/calls", "/calls"),
+                *("sessionid_calls", "csrftoken_calls"),
+            ],
         ),
         (
             f"{HOST}:8443/a/b.c",
-            ["/a/b.c", "/a/b.c/static/", *["/a/b.c"] * 2]
-            + ["sessionid_a_b.c", "csrftoken_a_b.c"],
+            [
+                *("/a/b.c", "/a/b.c/static/", "/a/b.c", "/a/b.c"),
+                *("sessionid_a_b.c", "csrftoken_a_b.c"),
+            ],
         ),
     ],
 )

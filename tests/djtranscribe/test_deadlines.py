@@ -7,7 +7,7 @@ from uuid import uuid4
 
 import pytest
 
-from caller import audio, twilio_client
+from caller import audio, twilio_access, twilio_client
 from caller.twilio_errors import TwilioError
 from djtranscribe import deadlines
 from tests.caller.twilio import CALL_SID, RECORDING_SID, a_recording
@@ -78,7 +78,7 @@ def short(monkeypatch, vendors, settings):
         monkeypatch.delenv(name, raising=False)
         monkeypatch.delenv(name.upper(), raising=False)
     # Each read alone may take longer than all of it.
-    for module in (assemblyai_client, twilio_client, audio):
+    for module in (assemblyai_client, twilio_access, twilio_client, audio):
         monkeypatch.setattr(module, "TIMEOUT_SECONDS", (LIMIT / 2, LIMIT / 2))
     monkeypatch.setattr(outgoing_webhook, "TIMEOUT_SECONDS", LIMIT)
     monkeypatch.setattr(outgoing_email, "TOTAL_SECONDS", LIMIT)

@@ -15,9 +15,22 @@ class Migration(migrations.Migration):
             name='kills',
             field=models.PositiveSmallIntegerField(default=0, editable=False, verbose_name='workers killed while sending'),
         ),
-        migrations.AddField(
-            model_name='transcript',
-            name='kills',
-            field=models.PositiveSmallIntegerField(default=0, editable=False, verbose_name='workers killed at this step'),
+        # Plain SQL: on SQLite Django would rebuild the table and lose the triggers of
+        # the search index (0002_search).
+        migrations.SeparateDatabaseAndState(
+            database_operations=[
+                migrations.RunSQL(
+                    'ALTER TABLE transcription_transcript '
+                    'ADD COLUMN kills smallint NOT NULL DEFAULT 0 CHECK (kills >= 0)',
+                    'ALTER TABLE transcription_transcript DROP COLUMN kills',
+                ),
+            ],
+            state_operations=[
+                migrations.AddField(
+                    model_name='transcript',
+                    name='kills',
+                    field=models.PositiveSmallIntegerField(default=0, editable=False, verbose_name='workers killed at this step'),
+                ),
+            ],
         ),
     ]
