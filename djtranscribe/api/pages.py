@@ -25,7 +25,7 @@ LARGEST_KEY = 2**63 - 1
 
 
 def in_utc(moment: datetime) -> datetime:
-    """Without an offset it is UTC, as on the pages."""
+    """Take a time without an offset as UTC."""
     # Around the ends of the calendar another zone has no such time.
     if not 1970 <= moment.year < 9999:
         raise ValueError("there was nothing then")

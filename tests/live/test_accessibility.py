@@ -64,7 +64,7 @@ ROWS = """
 from django.contrib.auth.models import User
 from django.utils import timezone
 from caller.models import DoNotCall
-from djtranscribe.models import VendorPause
+from djtranscribe.models import Profile, VendorPause
 from transcription.models import Export, Notification, Transcript
 
 user = User.objects.create(username="w" * 150, is_staff=True)
@@ -75,6 +75,7 @@ Notification.objects.create(
     finished_at=timezone.now(), facts={"error": failed.error}, state="given-up",
     answer="Given up after 9 attempts. " * 12, next_attempt_at=None,
 )
+Profile.objects.create(user=user, time_zone="America/Argentina/ComodRivadavia")
 Export.objects.create(user=user, kind="One table (CSV)", total=10, sent=4)
 DoNotCall.objects.create(number="+14155559999", reason="She asked for it. " * 11)
 VendorPause.objects.create(vendor="nobody", reason="No such vendor. " * 20,

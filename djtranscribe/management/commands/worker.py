@@ -75,10 +75,8 @@ class Command(BaseCommand):
         ]
         for thread in workers + senders:
             thread.start()
-        self.stdout.write(
-            f"Worker ready: {len(workers)} threads. Times are in {zones.label()}. "
-            "Ctrl-C stops it."
-        )
+        self.stdout.write(f"Worker ready: {len(workers)} threads. Ctrl-C stops it.")
+        self.stdout.write(f"Times are in {zones.label()}.")
         self.stdout.flush()
         look_after(stopping)
         lease.stop()
