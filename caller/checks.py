@@ -51,7 +51,7 @@ def check_base_url(**kwargs: Any) -> list[CheckMessage]:
     elif (
         settings.BASE_URL.endswith("/")
         # Also finds what urlsplit drops: an empty query, line breaks.
-        or settings.BASE_URL != f"{url.scheme}://{url.netloc}{url.path}"
+        or f"{url.scheme}://{url.netloc}{url.path}" != settings.BASE_URL
         or "@" in url.netloc
     ):
         message = "BASE_URL ends with a slash, or has more than an address."

@@ -22,7 +22,7 @@ from django.views.decorators.http import (
 from django.views.decorators.vary import vary_on_headers
 from django_htmx.http import trigger_client_event
 
-from caller import desk, dialling, phone_numbers, twilio_client
+from caller import audio, desk, dialling, phone_numbers, twilio_client
 from caller.forms import DialForm
 from caller.models import Call, Recording
 from caller.tasks import ask_again
@@ -199,7 +199,10 @@ def recording_audio(request: HttpRequest, pk: int) -> HttpResponseBase:
     except FileNotFoundError:
         raise Http404("The audio is no longer in the storage.") from None
     Access.objects.note(request.user, Access.Action.LISTENED, [recording])
-    return ranged(request, FileResponse(file, filename=recording.filename))
+    name = recording.filename
+    # Explicit: Django would guess it from the machine's tables.
+    answer = FileResponse(file, filename=name, content_type=audio.content_type(name))
+    return ranged(request, answer)
 
 
 @require_safe

@@ -32,7 +32,7 @@ def without_prefix(get_response: Handler) -> Handler:
 
 def is_page(path: str) -> bool:
     """Whether a page is at this path, or at this path with a slash added."""
-    return is_valid_path(path) or is_valid_path(f"{path}/")
+    return bool(is_valid_path(path) or is_valid_path(f"{path}/"))
 
 
 def without_odd_session(get_response: Handler) -> Handler:

@@ -96,7 +96,10 @@ def test_a_call_is_dialled_signed_and_transcribed(site, stand_ins):
 
     # Both vendors were given the path once, and were believed.
     for stand_in, at_least in zip(stand_ins, (5, 1), strict=True):
-        until("deliveries", lambda each=stand_in: len(each.deliveries()) >= at_least)
+        until(
+            "deliveries",
+            lambda each=stand_in, least=at_least: len(each.deliveries()) >= least,
+        )
         for delivery in stand_in.deliveries():
             assert delivery["url"].startswith((f"{site.site}/w", f"{site.site}/record"))
             assert delivery["status"] in (200, 204), delivery
