@@ -20,10 +20,9 @@ def machine(request, tmp_path, monkeypatch):
     table = tmp_path / "mime.types"
     endings = ENDINGS if request.param == "a table that is wrong" else ""
     table.write_text(f"text/html {endings}\n")
-    for known in ("types_map", "_types_map_default"):
-        # Also without the types that Python itself knows.
-        monkeypatch.setattr(mimetypes, known, {}, raising=False)
-    mimetypes.init([str(table)])
+    monkeypatch.setattr(mimetypes, "knownfiles", [str(table)])
+    # What the files of this machine said is forgotten.
+    mimetypes.init()
     yield
     monkeypatch.undo()
     mimetypes.init()
