@@ -22,19 +22,45 @@ TIMEOUT_SECONDS = (5, 30)  # to connect, between two bytes
 # How a download is called until it is whole: see caller.leftovers.
 TEMPORARY = ".djtranscribe-audio"
 
-# How files that AssemblyAI takes begin: suffix, offset, bytes.
+# How files that AssemblyAI takes begin: suffix, offset, bytes. The first match counts.
 BEGINNINGS = [
     (".wav", 8, b"WAVE"),
+    (".aiff", 8, b"AIFF"),
+    (".aiff", 8, b"AIFC"),
     (".mp3", 0, b"ID3"),
-    (".mp3", 0, b"\xff\xfb"),
-    (".mp3", 0, b"\xff\xf3"),
-    (".mp3", 0, b"\xff\xf2"),
+    # MPEG 1, 2 and 2.5, layer III, without and with a checksum.
+    *((".mp3", 0, b"\xff" + bytes([byte])) for byte in b"\xfb\xfa\xf3\xf2\xe3\xe2"),
+    *((".aac", 0, b"\xff" + bytes([byte])) for byte in b"\xf1\xf0\xf9\xf8"),
     (".ogg", 0, b"OggS"),
     (".flac", 0, b"fLaC"),
+    (".3gp", 4, b"ftyp3gp"),
+    (".3g2", 4, b"ftyp3g2"),
     (".m4a", 4, b"ftyp"),
+    (".awb", 0, b"#!AMR-WB"),
     (".amr", 0, b"#!AMR"),
     (".webm", 0, b"\x1a\x45\xdf\xa3"),
+    (".wma", 0, bytes.fromhex("3026b2758e66cf11")),
 ]
+# Our own table: that of Python depends on the machine's files.
+CONTENT_TYPES = {
+    ".wav": "audio/wav",
+    ".aiff": "audio/aiff",
+    ".aif": "audio/aiff",
+    ".mp3": "audio/mpeg",
+    ".aac": "audio/aac",
+    ".ogg": "audio/ogg",
+    ".oga": "audio/ogg",
+    ".opus": "audio/ogg",
+    ".flac": "audio/flac",
+    ".3gp": "audio/3gpp",
+    ".3g2": "audio/3gpp2",
+    ".m4a": "audio/mp4",
+    ".mp4": "audio/mp4",
+    ".amr": "audio/amr",
+    ".awb": "audio/amr-wb",
+    ".webm": "audio/webm",
+    ".wma": "audio/x-ms-wma",
+}
 
 
 class NotAudio(Exception):
@@ -152,6 +178,12 @@ def suffix(file: IO[bytes] | Any) -> str:
         if head[offset:].startswith(beginning):
             return ending
     return ""
+
+
+def content_type(name: str) -> str:
+    """The media type of a stored file: store_audio names it by its first bytes."""
+    ending = PurePosixPath(name).suffix.lower()
+    return CONTENT_TYPES.get(ending, "application/octet-stream")
 
 
 def _check_wav_is_whole(file: TemporaryUploadedFile) -> None:

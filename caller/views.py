@@ -22,7 +22,7 @@ from django.views.decorators.http import (
 from django.views.decorators.vary import vary_on_headers
 from django_htmx.http import trigger_client_event
 
-from caller import desk, dialling, phone_numbers, twilio_client
+from caller import audio, desk, dialling, phone_numbers, twilio_client
 from caller.forms import DialForm
 from caller.models import Call, Recording
 from caller.tasks import ask_again
@@ -212,7 +212,12 @@ def recording_audio(request: HttpRequest, pk: int) -> HttpResponseBase:
     except FileNotFoundError:
         raise Http404("The audio is no longer in the storage.") from None
     Access.objects.note(request.user, Access.Action.LISTENED, [recording])
-    response = ranged(request, FileResponse(file, filename=recording.filename))
+    name = recording.filename
+    # Explicit: Django would guess it from the machine's tables.
+    file_response = FileResponse(
+        file, filename=name, content_type=audio.content_type(name)
+    )
+    response = ranged(request, file_response)
     response["Cache-Control"] = f"private, max-age={AUDIO_MAX_AGE_SECONDS}"
     return response
 

@@ -16,8 +16,8 @@ def public_url(path: str) -> str:
     """`/record/?call=…` -> `https://example.com/record/?call=…`.
 
     path: from reverse() or a request. It begins with BASE_URL's path in a request and
-    in a command's main thread, but not in other threads: Django keeps the prefix per
-    thread.
+    in a command's main thread, but not in a worker's other threads, since Django keeps
+    the script prefix per thread.
     """
     base = settings.BASE_URL.rstrip("/")
     prefix = get_script_prefix().rstrip("/")

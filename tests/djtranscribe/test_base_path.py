@@ -316,3 +316,22 @@ def test_the_dial_command_prints_the_path_once(settings, vendors, operator, caps
     call_command("dial", "14155551234", "--operator", operator.username)
 
     assert capsys.readouterr().out.startswith(f"{HOST}/calls/calls/")
+
+
+@pytest.mark.django_db
+def test_no_cookie_is_set_for_the_whole_host(settings, admin_client):
+    """A message after saving in admin, as well as the session and the CSRF token."""
+    settings.SESSION_COOKIE_PATH = settings.CSRF_COOKIE_PATH = "/calls"
+    url = "/admin/caller/donotcall/add/"
+    paths = {}
+
+    for answer in (
+        admin_client.get(url),
+        admin_client.post(url, {"number": "+14155551234", "reason": "asked"}),
+    ):
+        paths |= {name: morsel["path"] for name, morsel in answer.cookies.items()}
+
+    assert answer.status_code == 302
+    assert "messages" not in paths
+    assert set(paths.values()) == {"/calls"}
+    assert "was added" in admin_client.get("/admin/caller/donotcall/").text
