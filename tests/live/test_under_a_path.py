@@ -83,6 +83,10 @@ def links(text: str, url: str) -> set[str]:
     return {link for link in found if link.startswith(origin)}
 
 
+def accepted(stand_in):
+    return [each for each in stand_in.deliveries() if each["status"] in (200, 204)]
+
+
 def test_a_call_is_dialled_signed_and_transcribed(site, stand_ins):
     operator = Operator(site.site)
     prefix = urlsplit(site.site).path
@@ -94,19 +98,18 @@ def test_a_call_is_dialled_signed_and_transcribed(site, stand_ins):
     # Cookies stay under the path.
     assert {cookie.path for cookie in operator.session.cookies} == {prefix}
 
-    # Both vendors were given the path once, and were believed.
+    # Both vendors were given the path once, and were believed. 503: the job's webhook
+    # came before its id was stored, and is asked to come again.
     for stand_in, at_least in zip(stand_ins, (5, 1), strict=True):
         until(
-            "deliveries",
-            lambda each=stand_in, least=at_least: len(each.deliveries()) >= least,
+            "deliveries are accepted",
+            lambda each=stand_in, least=at_least: len(accepted(each)) >= least,
         )
         for delivery in stand_in.deliveries():
             assert delivery["url"].startswith((f"{site.site}/w", f"{site.site}/record"))
-            assert delivery["status"] in (200, 204), delivery
-    verdicts = site.database.rows(
-        "SELECT DISTINCT verdict FROM djtranscribe_webhookdelivery"
-    )
-    assert [row["verdict"] for row in verdicts] == ["accepted"]
+            assert delivery["status"] in (200, 204, 503), delivery
+    verdicts = site.database.rows("SELECT verdict FROM djtranscribe_webhookdelivery")
+    assert {row["verdict"] for row in verdicts} <= {"accepted", "deferred"}
 
     # Every link of every page leads to a page under the path.
     seen = set()
