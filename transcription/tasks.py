@@ -34,7 +34,6 @@ asking = VendorPause.objects.asking
 
 # At so many failures in a row, "not ready yet" may be "deleted": Twilio is asked.
 NOT_READY = 3
-GONE = (404, 410)
 FORBIDDEN = 403  # "Cannot access uploaded file"
 
 # Jobs have AssemblyAI's time and rows ours, which may be off by an hour or a zone.
@@ -319,7 +318,8 @@ def refresh(transcript: Transcript) -> None:
         with asking(ASSEMBLYAI, READ) as pause:
             job = assemblyai_client.fetch(transcript.assemblyai_id or "")
     except AssemblyAIError as error:
-        if jobs.UNKNOWN_ID not in error.message and error.code not in GONE:
+        # A bare 404 may come from a wrong address: asking again could pay twice.
+        if jobs.UNKNOWN_ID not in error.message:
             raise
         # Of another key, or long gone: never to be read, so another job is the cure.
         transcript.fail(error.message, response={"error": error.message})

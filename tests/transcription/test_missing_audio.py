@@ -126,8 +126,6 @@ def test_try_again_asks_for_the_audio_itself(vendors, pending):
             "status": 400,
             "json": {"error": "Transcript lookup error, transcript id not found"},
         },
-        {"status": 404, "json": {"error": "Not found"}},
-        {"status": 410, "json": {"error": "Gone"}},
     ],
 )
 def test_a_job_that_is_gone_at_assemblyai_is_asked_for_anew_when_tried_again(
