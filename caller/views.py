@@ -1,4 +1,3 @@
-import re
 from typing import Any, cast
 
 from django.conf import settings
@@ -29,15 +28,11 @@ from caller.tasks import ask_again
 from caller.timeline import headline, is_settled, timeline
 from caller.twilio_errors import NOT_FOUND, TwilioError
 from djtranscribe.models import Access
+from djtranscribe.prefetch import allow_prefetch, is_prefetch
 from djtranscribe.ranges import ranged
 
 RECENT_CALLS = 20
 SOCIABLE_HOURS = range(8, 21)
-# Headers that announce a prefetch, prerender or preview: Sec-Purpose, Purpose,
-# X-Purpose, X-Moz, and those of JavaScript frameworks.
-SPECULATIVE_HEADER = re.compile(
-    r"purpose|prefetch|preload|prerender|preview|speculat|^x-moz$", re.IGNORECASE
-)
 # How long a browser may keep the audio; signing out clears it.
 AUDIO_MAX_AGE_SECONDS = 3600
 
@@ -97,6 +92,7 @@ def check_number(request: HttpRequest) -> HttpResponse:
     return trigger_client_event(answer, "number-checked", news)
 
 
+@allow_prefetch
 @require_http_methods(["GET", "HEAD", "POST"])
 @permission_required("caller.add_call", raise_exception=True)
 def dial(request: HttpRequest, number: str) -> HttpResponse:
@@ -161,7 +157,7 @@ def was_typed(request: HttpRequest) -> bool:
         and headers.get("Sec-Fetch-Mode") == "navigate"
         and headers.get("Sec-Fetch-Dest") == "document"
         and headers.get("Sec-Fetch-User") == "?1"
-        and not any(SPECULATIVE_HEADER.search(name) for name in headers)
+        and not is_prefetch(request)
     )
 
 

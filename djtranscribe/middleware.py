@@ -1,12 +1,14 @@
 from collections.abc import Callable, Iterator
-from typing import cast
+from typing import Any, cast
 
 from django.conf import settings
+from django.contrib.messages import get_messages
 from django.core.exceptions import MiddlewareNotUsed
 from django.http import (
     FileResponse,
     HttpRequest,
     HttpResponse,
+    HttpResponseForbidden,
     StreamingHttpResponse,
 )
 from django.http.response import HttpResponseBase
@@ -15,6 +17,7 @@ from django.utils import timezone
 from django.utils.cache import add_never_cache_headers
 
 from djtranscribe.models import zone_of
+from djtranscribe.prefetch import is_prefetch
 from djtranscribe.zones import each_in_zone
 
 Handler = Callable[[HttpRequest], HttpResponse]
@@ -79,6 +82,36 @@ def private_responses(
         return response
 
     return middleware
+
+
+class RefusePrefetch:
+    """Do not load a page behind the login before somebody asks for it.
+
+    Pages note who read and who listened, and show each message once. A browser that is
+    refused a prefetch loads the page when somebody opens it.
+    """
+
+    def __init__(self, get_response: Handler) -> None:
+        self.get_response = get_response
+
+    def __call__(self, request: HttpRequest) -> HttpResponse:
+        response = self.get_response(request)
+        if is_prefetch(request):
+            # Keep the messages for the page that somebody sees.
+            cast(Any, get_messages(request)).used = False
+        return response
+
+    def process_view(
+        self, request: HttpRequest, view: Any, args: Any, kwargs: Any
+    ) -> HttpResponse | None:
+        if (
+            is_prefetch(request)
+            and request.user.is_authenticated
+            and request.method in ("GET", "HEAD")
+            and not getattr(view, "allows_prefetch", False)
+        ):
+            return HttpResponseForbidden("Not loaded before somebody asks for it.")
+        return None
 
 
 def in_zone_of_operator(

@@ -171,6 +171,7 @@ MIDDLEWARE = [
     # Every page is private unless its view says otherwise.
     "django.contrib.auth.middleware.LoginRequiredMiddleware",
     "django.contrib.messages.middleware.MessageMiddleware",
+    "djtranscribe.middleware.RefusePrefetch",
     "djtranscribe.middleware.in_zone_of_operator",
     "django.middleware.clickjacking.XFrameOptionsMiddleware",
     "django_htmx.middleware.HtmxMiddleware",

@@ -14,11 +14,11 @@ from django.contrib.auth.models import User
 from django.test import Client
 from twilio.request_validator import RequestValidator
 
-from djtranscribe.models import WebhookDelivery
+from djtranscribe.models import Access, WebhookDelivery
 from tests.caller.twilio import CALL_SID, a_call, call_path
 from tests.data import load
 from tests.security.url_map import addresses, finish
-from tests.test_every_page import PAGES, client_of, rows  # noqa: F401
+from tests.test_every_page import PAGES, ROW, client_of, rows  # noqa: F401
 
 pytestmark = pytest.mark.django_db
 
@@ -365,6 +365,38 @@ def test_signing_out_clears_the_cache(rows):  # noqa: F811
     answer = client_of("operator").post("/admin/logout/")
 
     assert answer["Clear-Site-Data"] == '"cache"'
+
+
+# Prefetching
+
+
+@pytest.mark.parametrize(
+    "header",
+    [
+        {"Sec-Purpose": "prefetch"},
+        {"Purpose": "prefetch"},
+        {"X-Purpose": "preview"},
+        {"X-Moz": "prefetch"},
+        {"Next-Router-Prefetch": "1"},
+    ],
+)
+@pytest.mark.parametrize("method", ["get", "head"])
+def test_a_prefetch_reads_nothing_and_takes_no_message(rows, method, header):  # noqa: F811
+    client = client_of("supervisor")
+    transcript = f"/admin/transcription/transcript/{ROW}/change/"
+    client.post("/profile/", {"time_zone": "Asia/Tokyo"})
+    before = Access.objects.count()
+
+    pages = [page.example or route for route, page in PAGES.items()]
+    for path in [transcript, *pages]:
+        answer = getattr(client, method)(path, headers=header)
+        finish(answer)
+        # The dial page shows its button, and the health page is for machines.
+        if not path.startswith(("/dial/1", "/healthz")) and answer.status_code != 405:
+            assert answer.status_code == 403, path
+
+    assert Access.objects.count() == before
+    assert "Your profile is saved." in client.get("/").text
 
 
 # Cookies
