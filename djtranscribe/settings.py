@@ -1,6 +1,6 @@
 """Settings, read from the environment or from a file `.env` beside manage.py.
 
-Every name read here is explained in .env.example and in the README's table;
+Every name read here is explained in .env.example and in docs/settings.md;
 tests/test_documentation.py holds the three equal.
 """
 

@@ -1,4 +1,4 @@
-"""What settings read = what .env.example explains = what the README lists."""
+"""Settings, statuses, paths and links: the documentation agrees with the code."""
 
 import ast
 import re
@@ -32,12 +32,10 @@ def names_in_example() -> list[str]:
     return re.findall(r"^#?([A-Z][A-Z_]+)=", example, re.MULTILINE)
 
 
-def names_in_readme() -> list[str]:
-    """The first column of the table that begins with the secret key."""
-    readme = (ROOT / "README.md").read_text()
-    table = re.search(r"^\| `SECRET_KEY` .*\n(\|.*\n)*", readme, re.MULTILINE)
-    assert table, "the README has no table of settings"
-    return re.findall(r"^\| `([A-Z_]+)` ", table.group(), re.MULTILINE)
+def names_in_docs() -> list[str]:
+    """The first column of the table in docs/settings.md."""
+    text = (ROOT / "docs" / "settings.md").read_text()
+    return re.findall(r"^\| `([A-Z_]+)` ", text, re.MULTILINE)
 
 
 def test_nothing_reads_the_environment_past_the_settings():
@@ -61,10 +59,8 @@ def test_the_example_explains_exactly_what_is_read():
     assert len(example) == len(set(example))
 
 
-def test_the_readme_lists_exactly_what_is_read():
-    readme = names_in_readme()
-
-    assert sorted(readme) == sorted(set(names_read()))
+def test_the_docs_list_exactly_the_settings_that_are_read():
+    assert sorted(names_in_docs()) == sorted(set(names_read()))
 
 
 def test_an_example_that_is_copied_as_it_is_overrides_no_default():
@@ -86,9 +82,46 @@ def test_an_example_that_is_copied_as_it_is_overrides_no_default():
         Notification.State,
     ],
 )
-def test_the_readme_says_what_each_status_means(words):
-    readme = (ROOT / "README.md").read_text()
-    begin, end = readme.index("## When something breaks"), readme.index("## Security")
-    explained = set(re.findall(r"\*([^*\n]+)\*", readme[begin:end]))
+def test_the_docs_explain_each_status(words):
+    text = (ROOT / "docs" / "operations.md").read_text()
+    tables = text[text.index("## When something breaks") :]
+    explained = set(re.findall(r"\*([^*\n]+)\*", tables))
 
     assert set(words.labels) <= explained
+
+
+def test_the_readme_stays_short():
+    assert (ROOT / "README.md").stat().st_size <= 8 * 1024
+
+
+def anchors(page: Path) -> set[str]:
+    """The anchors that GitHub makes of a page's headings."""
+    headings = re.findall(r"^#+ (.*)$", page.read_text(), re.MULTILINE)
+    words = (re.sub(r"[^\w\- ]", "", heading.lower()) for heading in headings)
+    return {each.replace(" ", "-") for each in words}
+
+
+PAGES = [
+    *ROOT.glob("*.md"),
+    *(ROOT / "docs").glob("*.md"),
+    ROOT / "benchmarks/README.md",
+]
+
+
+@pytest.mark.parametrize("page", PAGES, ids=lambda page: page.name)
+def test_links_and_paths_lead_somewhere(page):
+    text = page.read_text()
+    wrong = []
+    for link in re.findall(r"\]\(([^)]+)\)", text):
+        if not link.startswith("https://"):
+            path, _, anchor = link.partition("#")
+            target = page.parent / path if path else page
+            if not target.exists() or (anchor and anchor not in anchors(target)):
+                wrong.append(link)
+    # Paths of code, such as `caller/views.py`.
+    for path in re.findall(r"`((?:\.?\w+/)+[\w.]*)`", text):
+        is_ours = path.split("/")[0] in {"djtranscribe", "caller", "transcription"}
+        if is_ours and not (ROOT / path).exists():
+            wrong.append(path)
+
+    assert wrong == []
