@@ -8,7 +8,7 @@ from django.core.checks import CheckMessage, Error, register
 from django.core.checks import Warning as Caution
 
 from caller.phone_numbers import E164
-from caller.twilio_access import REAL_API, api_url, regional_url
+from caller.twilio.connection import REAL_API, api_url, regional_url
 from djtranscribe.middleware import is_page
 from djtranscribe.public_urls import parts
 

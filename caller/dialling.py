@@ -12,7 +12,7 @@ from django.utils import timezone
 from caller import phone_numbers
 from caller.models import Call, DoNotCall
 from caller.models.call import CallQuerySet
-from caller.twilio_errors import TwilioError
+from caller.twilio.errors import TwilioError
 
 HOUR, DAY = timedelta(hours=1), timedelta(days=1)
 # What a call is taken to cost until Twilio says its price.

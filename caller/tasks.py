@@ -4,13 +4,13 @@ from datetime import timedelta
 from django.utils import timezone
 from django_tasks import task
 
-from caller import twilio_client
 from caller.models import Call, Recording
 from caller.models.call import CLOCK_OFF, soon
-from caller.twilio_client import CallState
-from caller.twilio_errors import NOT_FOUND, TwilioError
-from djtranscribe.errors import VendorError
+from caller.twilio import client as twilio_client
+from caller.twilio.client import CallState
+from caller.twilio.errors import NOT_FOUND, TwilioError
 from djtranscribe.models import VendorPause, WebhookDelivery
+from djtranscribe.vendors.errors import VendorError
 
 logger = logging.getLogger(__name__)
 

@@ -1,6 +1,7 @@
 from django.urls import path
 
-from caller import views, webhooks
+from caller import views
+from caller.twilio import webhooks
 
 app_name = "caller"
 

@@ -21,15 +21,17 @@ from django.views.decorators.http import (
 from django.views.decorators.vary import vary_on_headers
 from django_htmx.http import trigger_client_event
 
-from caller import audio, desk, dialling, phone_numbers, twilio_client
+from caller import dashboard, dialling, phone_numbers
 from caller.forms import DialForm
 from caller.models import Call, Recording
+from caller.recordings import audio
+from caller.recordings.http_ranges import ranged
 from caller.tasks import ask_again
 from caller.timeline import headline, is_settled, timeline
-from caller.twilio_errors import NOT_FOUND, TwilioError
+from caller.twilio import client as twilio_client
+from caller.twilio.errors import NOT_FOUND, TwilioError
 from djtranscribe.models import Access
 from djtranscribe.prefetch import allow_prefetch, is_prefetch
-from djtranscribe.ranges import ranged
 
 RECENT_CALLS = 20
 SOCIABLE_HOURS = range(8, 21)
@@ -43,8 +45,8 @@ def home(request: HttpRequest) -> HttpResponse:
     if request.user.has_perm("caller.view_call"):
         context = {
             "calls": Call.objects.select_related("requested_by")[:RECENT_CALLS],
-            "numbers": desk.numbers_of_the_day(),
-            "concerns": desk.needs_attention(),
+            "numbers": dashboard.numbers_of_the_day(),
+            "concerns": dashboard.needs_attention(),
         }
     return render(request, "caller/home.html", context)
 

@@ -181,7 +181,7 @@ MIDDLEWARE = [
 
 AUTHENTICATION_BACKENDS = [
     "axes.backends.AxesStandaloneBackend",
-    "djtranscribe.backends.WithProfile",
+    "djtranscribe.accounts.backends.WithProfile",
     # Sessions from before WithProfile name this one; without it they would end.
     "django.contrib.auth.backends.ModelBackend",
 ]

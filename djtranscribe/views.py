@@ -14,7 +14,7 @@ from django.views import defaults
 from django.views.decorators.http import require_http_methods, require_safe
 
 from caller.models import Call
-from djtranscribe.forms import ProfileForm
+from djtranscribe.accounts.forms import ProfileForm
 from djtranscribe.models import Profile, VendorPause
 from transcription.models import Notification, Transcript
 

@@ -15,8 +15,8 @@ from openapi_core import Config, OpenAPI
 from openapi_core.contrib.requests import RequestsOpenAPIRequest
 
 from caller import tasks as caller_tasks
-from caller import twilio_client
 from caller.models import Call
+from caller.twilio import client as twilio_client
 from tests.caller.twilio import (
     CALL,
     CALL_SID,

@@ -11,9 +11,9 @@ from django.core.validators import validate_email
 
 from caller.checks import LOOPBACK, START, is_https
 from djtranscribe.public_urls import parts
-from transcription import speech_models
-from transcription.assemblyai_client import TIMEOUT_SECONDS
-from transcription.outgoing_webhook import key_of
+from transcription.assemblyai import speech_models
+from transcription.assemblyai.client import TIMEOUT_SECONDS
+from transcription.notifications.webhook import key_of
 
 # Waits that follow from these must stay below what counts as a clock that was put back
 # (LONGEST_WAIT): with longer ones the worker would ask without a pause.

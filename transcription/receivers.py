@@ -3,7 +3,7 @@ from typing import Any
 from django.dispatch import receiver
 
 from caller.models import Recording
-from caller.signals import recording_completed
+from caller.recordings.signals import recording_completed
 from transcription.tasks import start
 
 

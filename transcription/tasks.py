@@ -15,15 +15,17 @@ from django.db.models import F
 from django.utils import timezone
 from django_tasks import task
 
-from caller import audio, twilio_client
 from caller.models import Recording
-from caller.twilio_errors import NOT_FOUND, TwilioError
-from djtranscribe.errors import VendorError, our_fault
+from caller.recordings import audio
+from caller.twilio import client as twilio_client
+from caller.twilio.errors import NOT_FOUND, TwilioError
 from djtranscribe.models import JOB, READ, SUBMIT, VendorPause
-from transcription import assemblyai_client, jobs, refusals
-from transcription.assemblyai_client import AssemblyAIError
+from djtranscribe.vendors.errors import VendorError, our_fault
+from transcription.assemblyai import client as assemblyai_client
+from transcription.assemblyai import payloads, refusals
+from transcription.assemblyai.client import AssemblyAIError
+from transcription.leases import MAX_KILLS, NOT_KILLED, given_up, holding
 from transcription.models import MAX_JOBS, LeaseLost, Transcript, Vocabulary
-from transcription.models.lease import MAX_KILLS, NOT_KILLED, given_up, holding
 
 logger = logging.getLogger(__name__)
 
@@ -208,7 +210,7 @@ def submit(transcript: Transcript) -> None:
     if refusals.lets_others_first(transcript):
         transcript.hold(transcript.error)
         return
-    body = jobs.request_body(transcript)
+    body = payloads.request_body(transcript)
     refused_at = refusals.refused_at(transcript, body)
     # Before the request leaves: if we die now, the next worker knows that a paid job
     # may exist, and looks for it.
@@ -216,7 +218,7 @@ def submit(transcript: Transcript) -> None:
         status=Status.SUBMITTING,
         submitted_at=timezone.now(),
         leased_until=transcript.lease_end(),
-        request=jobs.to_keep(body),
+        request=payloads.to_keep(body),
         refused_at=refused_at,
     )
     try:
@@ -319,7 +321,7 @@ def refresh(transcript: Transcript) -> None:
             job = assemblyai_client.fetch(transcript.assemblyai_id or "")
     except AssemblyAIError as error:
         # A bare 404 may come from a wrong address: asking again could pay twice.
-        if jobs.UNKNOWN_ID not in error.message:
+        if payloads.UNKNOWN_ID not in error.message:
             raise
         # Of another key, or long gone: never to be read, so another job is the cure.
         transcript.fail(error.message, response={"error": error.message})
@@ -327,7 +329,7 @@ def refresh(transcript: Transcript) -> None:
     status = str(job.get("status") or "")
     if status == Status.ERROR:
         settle_error(transcript, job)
-    elif job.get("audio_url") == jobs.DELETED:
+    elif job.get("audio_url") == payloads.DELETED:
         transcript.fail(
             "The transcript was deleted at AssemblyAI before we read it.",
             response=job,
@@ -335,7 +337,7 @@ def refresh(transcript: Transcript) -> None:
     elif status == Status.COMPLETED:
         if pause:
             pause.end_with_result(transcript.submitted_at)
-        transcript.finish(**jobs.outcome(job))
+        transcript.finish(**payloads.outcome(job))
     else:
         # A word that AssemblyAI invents after us is kept, unless it is one of ours.
         if not status or STEPS.get(status, refresh) is not refresh:
@@ -346,9 +348,9 @@ def refresh(transcript: Transcript) -> None:
 def settle_error(transcript: Transcript, job: dict[str, Any]) -> None:
     """The job ended as an error. A new job for it costs nothing but time."""
     reason = str(job.get("error") or "AssemblyAI gave no reason.")
-    again = reason.startswith(jobs.UNREACHABLE_AUDIO + jobs.THEIR_FAULT)
-    if jobs.NO_SPEECH in reason:
-        transcript.finish(**jobs.nothing_said(job))
+    again = reason.startswith(payloads.UNREACHABLE_AUDIO + payloads.THEIR_FAULT)
+    if payloads.NO_SPEECH in reason:
+        transcript.finish(**payloads.nothing_said(job))
     elif again and transcript.jobs < MAX_JOBS:
         error = VendorError(f"AssemblyAI: {reason}")
         transcript.retry_later(error, status=Status.FETCHED, **Transcript.NO_JOB)
@@ -367,7 +369,7 @@ def start_again(
         "status": Status.FETCHED,
         "refused_at": refused.refused_at or transcript.refused_at,
     }
-    body = jobs.request_body(transcript)
+    body = payloads.request_body(transcript)
     if refusals.of_settings(transcript.request) != refusals.of_settings(body):
         # The settings were changed since.
         transcript.release(**{**columns, "refused_at": None})

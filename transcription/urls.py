@@ -1,6 +1,7 @@
 from django.urls import path
 
-from transcription import views, webhooks
+from transcription import views
+from transcription.assemblyai import webhooks
 
 app_name = "transcription"
 

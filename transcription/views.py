@@ -7,9 +7,10 @@ from django.shortcuts import get_object_or_404, redirect, render
 from django.views.decorators.http import require_POST, require_safe
 
 from djtranscribe.models import Access
-from transcription import exports, search
-from transcription.hits import hit
+from transcription.exports import formats as exports
 from transcription.models import Export, Transcript
+from transcription.search import query as search
+from transcription.search.snippets import hit
 from transcription.tasks import announce
 
 HITS_ON_A_PAGE = 20

@@ -1,5 +1,5 @@
 from caller.models.call import Call
 from caller.models.do_not_call import DoNotCall
-from caller.models.recording import Recording
+from caller.recordings.models import Recording
 
 __all__ = ["Call", "DoNotCall", "Recording"]

@@ -14,10 +14,11 @@ from django.db.models.functions import Abs, Coalesce, Right
 from django.urls import reverse
 from django.utils import timezone
 
-from caller import phone_numbers, twilio_client
-from caller.twilio_access import TIMEOUT_SECONDS
-from caller.twilio_client import NOTICE_SECONDS, CallState
-from caller.twilio_errors import TwilioError
+from caller import phone_numbers
+from caller.twilio import client as twilio_client
+from caller.twilio.client import NOTICE_SECONDS, CallState
+from caller.twilio.connection import TIMEOUT_SECONDS
+from caller.twilio.errors import TwilioError
 
 logger = logging.getLogger(__name__)
 

@@ -15,7 +15,7 @@ from ninja import Schema
 from pydantic import Field
 
 from caller.models import Call, Recording
-from transcription import reading
+from transcription import presentation
 from transcription.models import Transcript
 
 
@@ -186,9 +186,11 @@ def transcripts_out(transcripts: Iterable[Transcript]) -> list[TranscriptOut]:
 
 
 def spoken(transcript: Transcript) -> tuple[list[Word], list[Utterance]]:
-    words = reading.words_of(transcript.words, number(transcript.audio_seconds) or 0)
+    words = presentation.words_of(
+        transcript.words, number(transcript.audio_seconds) or 0
+    )
     speaker, utterances = "", []
-    for turn in reading.turns_of(words):
+    for turn in presentation.turns_of(words):
         speaker = turn.speaker or speaker
         text = " ".join(word.text for word in turn.words)
         start, end = turn.words[0].start, turn.words[-1].end

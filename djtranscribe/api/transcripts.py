@@ -30,8 +30,10 @@ from djtranscribe.api.shapes import (
 )
 from djtranscribe.api.tokens import Bearer, user_of
 from djtranscribe.models import Access, zone_of
-from transcription import exports, search, views
+from transcription import views
+from transcription.exports import formats as exports
 from transcription.models import Transcript
+from transcription.search import query as search
 
 router = Router(tags=["transcripts"])
 HEAVY = ("words", "response", "request", "recording__peaks")

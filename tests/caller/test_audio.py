@@ -8,10 +8,10 @@ import pytest
 import requests
 from django.core.files.storage import FileSystemStorage
 
-from caller import audio
 from caller.models import Recording
-from caller.twilio_client import media_url
-from caller.twilio_errors import TwilioError
+from caller.recordings import audio
+from caller.twilio.client import media_url
+from caller.twilio.errors import TwilioError
 from tests.data import load, wav
 
 from .twilio import MEDIA, RECORDING_SID, a_recording

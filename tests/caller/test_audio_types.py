@@ -4,7 +4,7 @@ import mimetypes
 
 import pytest
 
-from caller.audio import NotAudio
+from caller.recordings.audio import NotAudio
 from tests.caller.twilio import a_recording
 from tests.data.audio import SILENCES
 from tests.djtranscribe.api import program_of

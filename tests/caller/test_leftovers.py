@@ -11,8 +11,8 @@ from django.core.files.base import ContentFile
 from django.core.files.storage import FileSystemStorage, InMemoryStorage, Storage
 from django.utils import timezone
 
-from caller import leftovers
 from caller.models import Recording
+from caller.recordings import cleanup
 from djtranscribe.management.commands import worker
 from tests.data import wav
 
@@ -50,7 +50,7 @@ def files(media):
 
 
 def test_a_file_whose_recording_has_another_one_goes(media, killed):
-    deleted = leftovers.delete_recordings(yesterday())
+    deleted = cleanup.delete_recordings(yesterday())
 
     assert deleted == 1
     assert files(media) == {Recording.objects.get().audio.path}
@@ -59,7 +59,7 @@ def test_a_file_whose_recording_has_another_one_goes(media, killed):
 def test_one_that_may_still_be_named_stays(media, killed):
     grown_old(killed, hours=23)
 
-    assert leftovers.delete_recordings(yesterday()) == 0
+    assert cleanup.delete_recordings(yesterday()) == 0
     assert killed in files(media)
 
 
@@ -67,14 +67,14 @@ def test_one_stays_whose_successor_is_gone(media, killed):
     Recording.objects.get().audio.storage.delete(Recording.objects.get().audio.name)
     before = files(media)
 
-    assert leftovers.delete_recordings(yesterday()) == 0
+    assert cleanup.delete_recordings(yesterday()) == 0
     assert files(media) == before
 
 
 def test_the_only_file_of_a_recording_stays(media, killed):
     Recording.objects.update(audio="")
 
-    assert leftovers.delete_recordings(yesterday()) == 0
+    assert cleanup.delete_recordings(yesterday()) == 0
     assert len(files(media)) == 2
 
 
@@ -84,12 +84,12 @@ def test_what_this_database_does_not_know_stays(media, killed):
     grown_old(media / "recordings" / "notes.txt")
     Recording.objects.filter(sid=RECORDING_SID).update(sid=None)
 
-    assert leftovers.delete_recordings(yesterday()) == 0
+    assert cleanup.delete_recordings(yesterday()) == 0
     assert len(files(media)) == 3
 
 
 def test_where_nothing_was_stored_yet_there_is_nothing_to_do():
-    assert leftovers.delete_recordings(yesterday()) == 0
+    assert cleanup.delete_recordings(yesterday()) == 0
 
 
 class Blind(FileSystemStorage):
@@ -106,7 +106,7 @@ def test_a_storage_that_cannot_tell_keeps_what_it_has(
 ):
     monkeypatch.setattr(Recording.audio.field, "storage", storage())
 
-    assert leftovers.delete_recordings(yesterday()) == 0
+    assert cleanup.delete_recordings(yesterday()) == 0
     assert len(files(media)) == 2
 
 
@@ -118,7 +118,7 @@ def test_a_storage_without_a_disk_is_cleared_too(monkeypatch):
 
     tomorrow = timezone.now() + timedelta(days=1)
 
-    assert leftovers.delete_recordings(tomorrow) == 1
+    assert cleanup.delete_recordings(tomorrow) == 1
     assert storage.exists(Recording.objects.get().audio.name)
 
 
@@ -135,7 +135,7 @@ def test_a_download_that_a_kill_ended_goes_after_a_day(temporary):
         "import os, signal\n"
         "from django.conf import settings\n"
         f"settings.configure(FILE_UPLOAD_TEMP_DIR={str(temporary)!r})\n"
-        "from caller import audio\n"
+        "from caller.recordings import audio\n"
         "def chunks():\n"
         "    yield b'RIFF'\n"
         "    os.kill(os.getpid(), signal.SIGKILL)\n"
@@ -147,9 +147,9 @@ def test_a_download_that_a_kill_ended_goes_after_a_day(temporary):
     others.touch()
     grown_old(others)
 
-    too_early = leftovers.delete_temporary(yesterday())
+    too_early = cleanup.delete_temporary(yesterday())
     grown_old(left)
-    in_time = leftovers.delete_temporary(yesterday())
+    in_time = cleanup.delete_temporary(yesterday())
 
     assert done.returncode == -signal.SIGKILL
     assert (too_early, in_time) == (0, 1)

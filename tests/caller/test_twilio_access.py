@@ -7,8 +7,8 @@ import responses
 from django.core.checks import run_checks
 from django.utils import timezone
 
-from caller import twilio_client
-from caller.twilio_errors import TwilioError
+from caller.twilio import client as twilio_client
+from caller.twilio.errors import TwilioError
 from tests.data import load, wav
 from tests.transcription.assemblyai import a_transcript, advanced
 

@@ -7,8 +7,8 @@ from pathlib import Path
 
 import pytest
 
-from caller import waveform
 from caller.models import Recording
+from caller.recordings import waveform
 
 from .twilio import a_recording
 

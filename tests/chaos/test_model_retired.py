@@ -9,7 +9,7 @@ import pytest
 from tests.chaos.environment import ROOT
 from tests.chaos.house import House, new_number
 from tests.chaos.waiting import until
-from transcription.speech_models import CHECKED_ON
+from transcription.assemblyai.speech_models import CHECKED_ON
 
 pytestmark = pytest.mark.slow
 

@@ -12,7 +12,7 @@ from hypothesis import strategies as st
 
 from caller.models import Call, Recording
 from tests.caller.twilio import CALL_SID, NUMBER, RECORDING_SID, deliveries
-from transcription.jobs import WEBHOOK_HEADER
+from transcription.assemblyai.payloads import WEBHOOK_HEADER
 from transcription.models import Transcript
 
 pytestmark = [pytest.mark.slow, pytest.mark.django_db]

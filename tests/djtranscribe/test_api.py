@@ -356,7 +356,7 @@ def test_a_cursor_behind_the_last_hit_finds_none(program, transcript):
 
 
 def test_words_that_take_too_long_are_422(program, monkeypatch):
-    from transcription import search
+    from transcription.search import query as search
 
     def ranked(query):
         raise search.TooFrequent

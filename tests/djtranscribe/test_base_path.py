@@ -11,13 +11,13 @@ from django.core.management import call_command
 from django.urls import set_script_prefix
 from twilio.request_validator import RequestValidator
 
-from caller.twilio_client import callback_url
+from caller.twilio.client import callback_url
 from djtranscribe.public_urls import public_url
 from tests.caller.twilio import CALL_SID, CALLS, a_call
 from tests.data import load
 from tests.djtranscribe.test_settings import values
 from tests.security.url_map import addresses
-from transcription import jobs
+from transcription.assemblyai import payloads
 from transcription.models import Transcript
 
 HOST = "https://djtranscribe.example.com"
@@ -257,8 +257,8 @@ def test_plain_http_is_redirected_under_the_path_but_not_webhooks(
 @pytest.mark.django_db(transaction=True)
 def test_the_page_of_a_fault_leads_home_under_the_path(under, monkeypatch):
     ask = under("/calls")
-    monkeypatch.setattr("caller.webhooks.refusal", lambda *_: "")
-    monkeypatch.setattr("djtranscribe.ledger.too_large", lambda request: 1 / 0)
+    monkeypatch.setattr("caller.twilio.webhooks.refusal", lambda *_: "")
+    monkeypatch.setattr("djtranscribe.webhooks.ledger.too_large", lambda request: 1 / 0)
 
     status, answer = ask("/record/", "POST")
 
@@ -285,7 +285,7 @@ def test_callbacks_contain_the_path_once_in_every_thread(settings, prefix):
 
     def make():
         made.append(callback_url("caller:record", call.uuid))
-        made.append(jobs.request_body(transcript)["webhook_url"])
+        made.append(payloads.request_body(transcript)["webhook_url"])
         made.append(public_url(call.get_absolute_url()))
 
     make()

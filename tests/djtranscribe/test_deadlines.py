@@ -7,17 +7,21 @@ from uuid import uuid4
 
 import pytest
 
-from caller import audio, twilio_access, twilio_client
-from caller.twilio_errors import TwilioError
-from djtranscribe import deadlines
+from caller.recordings import audio
+from caller.twilio import client as twilio_client
+from caller.twilio import connection as twilio_connection
+from caller.twilio.errors import TwilioError
+from djtranscribe.vendors import deadlines
 from tests.caller.twilio import CALL_SID, RECORDING_SID, a_recording
 from tests.chaos.waiting import free_port, until
 from tests.data import wav
 from tests.live.receiver import listening, mail_server
-from transcription import assemblyai_client, outgoing_email, outgoing_webhook
-from transcription.assemblyai_client import AssemblyAIError
-from transcription.outgoing_email import EmailError
-from transcription.outgoing_webhook import WebhookError
+from transcription.assemblyai import client as assemblyai_client
+from transcription.assemblyai.client import AssemblyAIError
+from transcription.notifications import email as outgoing_email
+from transcription.notifications import webhook as outgoing_webhook
+from transcription.notifications.email import EmailError
+from transcription.notifications.webhook import WebhookError
 
 LIMIT = 1
 # Far above the limit, far below what a drip would take.
@@ -78,7 +82,7 @@ def short(monkeypatch, vendors, settings):
         monkeypatch.delenv(name, raising=False)
         monkeypatch.delenv(name.upper(), raising=False)
     # Each read alone may take longer than all of it.
-    for module in (assemblyai_client, twilio_access, twilio_client, audio):
+    for module in (assemblyai_client, twilio_connection, twilio_client, audio):
         monkeypatch.setattr(module, "TIMEOUT_SECONDS", (LIMIT / 2, LIMIT / 2))
     monkeypatch.setattr(outgoing_webhook, "TIMEOUT_SECONDS", LIMIT)
     monkeypatch.setattr(outgoing_email, "TOTAL_SECONDS", LIMIT)

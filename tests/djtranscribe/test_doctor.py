@@ -21,8 +21,8 @@ from tests.caller.twilio import API
 from tests.data import load
 from tests.transcription.assemblyai import TRANSCRIPT, a_transcript
 from tests.transcription.notification import a_notification
+from transcription.assemblyai.speech_models import CHECKED_ON, SOURCE
 from transcription.models import Notification
-from transcription.speech_models import CHECKED_ON, SOURCE
 
 pytestmark = pytest.mark.django_db
 

@@ -166,7 +166,7 @@ def test_another_fault_is_still_one_of_ours(browser, monkeypatch):
         raise ZeroDivisionError
 
     browser.raise_request_exception = False
-    monkeypatch.setattr("caller.desk.numbers_of_the_day", broken)
+    monkeypatch.setattr("caller.dashboard.numbers_of_the_day", broken)
     answer = browser.get("/")
 
     assert answer.status_code == 500

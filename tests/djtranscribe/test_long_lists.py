@@ -13,7 +13,7 @@ from django.test import Client
 from django.test.utils import CaptureQueriesContext
 
 from caller.models import Call, DoNotCall, Recording
-from djtranscribe import list_filters, long_lists
+from djtranscribe.adminsite import filters, large_tables
 from djtranscribe.models import Access, VendorPause, WebhookDelivery
 from tests.caller.twilio import a_call, a_recording
 from transcription.models import Transcript, Vocabulary
@@ -105,7 +105,7 @@ def test_of_our_tables_every_list_is_a_long_one():
     }
     assert set(LISTS) <= set(ours)
     for model, table in ours.items():
-        assert isinstance(table, long_lists.LongLists), model
+        assert isinstance(table, large_tables.LongLists), model
         assert table.when_empty, model
         assert not table.date_hierarchy, "it reads the whole table for its years"
 
@@ -127,7 +127,7 @@ def test_every_order_of_a_list_of_many_rows_has_an_index():
 
 
 def test_a_long_list_is_counted_no_further_than_its_pages_lead(supervisor, monkeypatch):
-    monkeypatch.setattr(long_lists, "COUNTED", 100)
+    monkeypatch.setattr(large_tables, "COUNTED", 100)
     Call.objects.bulk_create(
         Call(to="+14155551234", from_number="", status="busy") for _ in range(120)
     )
@@ -147,7 +147,7 @@ def test_a_long_list_is_counted_no_further_than_its_pages_lead(supervisor, monke
 
 
 def test_thousands_are_readable():
-    assert str(long_lists.AtLeast(10_000)) == "10,000+"
+    assert str(large_tables.AtLeast(10_000)) == "10,000+"
 
 
 def test_a_short_list_is_counted_and_says_no_more(supervisor):
@@ -320,8 +320,8 @@ def test_a_filter_offers_only_what_there_is(supervisor, some_calls):
 def test_the_values_of_a_column_are_found_without_reading_it(some_calls):
     field = Call._meta.get_field("country_code")
 
-    assert list_filters.values_in(field) == ["CA", "GB", "US"]
-    assert list_filters.values_in(Transcript._meta.get_field("language")) == []
+    assert filters.values_in(field) == ["CA", "GB", "US"]
+    assert filters.values_in(Transcript._meta.get_field("language")) == []
 
 
 def test_the_form_of_the_dates_keeps_the_other_filters(supervisor, some_calls):
@@ -534,7 +534,7 @@ def test_no_action_takes_more_rows_than_a_person_has_seen(
     supervisor, monkeypatch, action
 ):
     fill(0, 4)
-    monkeypatch.setattr(long_lists, "COUNTED", 3)
+    monkeypatch.setattr(large_tables, "COUNTED", 3)
 
     answer = act_on_all(supervisor, action)
 
@@ -544,7 +544,7 @@ def test_no_action_takes_more_rows_than_a_person_has_seen(
 
 def test_as_many_as_are_counted_may_be_acted_on_at_once(supervisor, monkeypatch):
     fill(0, 4)
-    monkeypatch.setattr(long_lists, "COUNTED", 4)
+    monkeypatch.setattr(large_tables, "COUNTED", 4)
 
     act_on_all(supervisor, "transcribe_again")
 
@@ -553,6 +553,6 @@ def test_as_many_as_are_counted_may_be_acted_on_at_once(supervisor, monkeypatch)
 
 def test_an_export_takes_any_number(supervisor, monkeypatch):
     fill(0, 4)
-    monkeypatch.setattr(long_lists, "COUNTED", 3)
+    monkeypatch.setattr(large_tables, "COUNTED", 3)
 
     assert "4 transcripts will be in the file" in act_on_all(supervisor, "export").text

@@ -24,8 +24,8 @@ from djtranscribe.management.commands.doctor import look_at_settings
 from djtranscribe.models import ApiToken, Profile
 from tests.caller.twilio import a_call, a_recording
 from tests.djtranscribe.test_settings import COMPLETE, python
-from transcription import notifications
 from transcription.models import Notification, Transcript
+from transcription.notifications import delivery
 
 pytestmark = pytest.mark.django_db
 
@@ -423,7 +423,7 @@ def test_an_e_mail_has_the_time_of_its_reader(
         facts={"nobody_spoke": False, "error": ""},
     )
 
-    notifications.deliver("email")
+    delivery.deliver("email")
 
     assert f"that you made on {when} was transcribed." in mailoutbox[0].body
 

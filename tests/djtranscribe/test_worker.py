@@ -213,7 +213,7 @@ def test_a_thread_goes_on_whatever_happens(monkeypatch, caplog, error):
     monkeypatch.setattr(command, "AGAIN_SECONDS", 0)
     monkeypatch.setattr(command, "NOTIFY_SECONDS", 0)
     monkeypatch.setattr(command.Engine, "run", run)
-    monkeypatch.setattr("transcription.notifications.deliver", run)
+    monkeypatch.setattr("transcription.notifications.delivery.deliver", run)
     command.work(stopping)
     worked = len(runs)
     stopping.clear()

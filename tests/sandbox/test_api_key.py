@@ -6,8 +6,8 @@ import pytest
 import requests
 from django.utils import timezone
 
-from caller import twilio_client
-from caller.twilio_errors import TwilioError
+from caller.twilio import client as twilio_client
+from caller.twilio.errors import TwilioError
 from djtranscribe.models import VendorPause
 from tests.caller.twilio import a_call, a_recording
 from tests.transcription.assemblyai import UPLOAD, a_transcript, advanced, make_due

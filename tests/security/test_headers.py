@@ -297,7 +297,7 @@ def test_a_file_is_taken_for_what_it_is(client):
 def test_so_is_the_page_for_a_fault_of_our_own(monkeypatch):
     client = client_of("supervisor")
     client.raise_request_exception = False
-    monkeypatch.setattr("caller.views.desk.needs_attention", lambda: 1 / 0)
+    monkeypatch.setattr("caller.dashboard.needs_attention", lambda: 1 / 0)
 
     answer = client.get("/", secure=True)
 

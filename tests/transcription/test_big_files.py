@@ -7,9 +7,9 @@ from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 
 import pytest
 
-from caller import audio
+from caller.recordings import audio
 from tests.caller.twilio import a_recording
-from transcription import assemblyai_client
+from transcription.assemblyai import client as assemblyai_client
 
 from .assemblyai import AUDIO_URL
 

@@ -22,10 +22,11 @@ from hypothesis import strategies as st
 
 from djtranscribe.models import Access
 from tests.caller.twilio import CALL_SID, NUMBER, a_call, a_recording
-from transcription import bulk_exports, exports, subtitles
-from transcription.exports import FORMATS, Options
+from transcription.exports import bulk, subtitles
+from transcription.exports import formats as exports
+from transcription.exports.formats import FORMATS, Options
 from transcription.models import Export, Transcript
-from transcription.reading import Word, words_of
+from transcription.presentation import Word, words_of
 
 from .assemblyai import a_transcript
 
@@ -361,7 +362,7 @@ def many(transcript):
 
 
 def test_many_are_one_csv(browser, many, monkeypatch):
-    monkeypatch.setattr(bulk_exports, "AT_ONCE", 2)
+    monkeypatch.setattr(bulk, "AT_ONCE", 2)
 
     answer, content = download(browser, "csv", *many)
 
@@ -389,9 +390,9 @@ def test_a_table_does_not_read_every_word(browser, many):
 
 @pytest.mark.parametrize("begin", ["=", "+", "-", "@", "\t", "\r"])
 def test_no_cell_is_a_formula(begin):
-    assert bulk_exports.harmless(f"{begin}1") == f"'{begin}1"
-    assert bulk_exports.harmless(f"1{begin}") == f"1{begin}"
-    assert bulk_exports.harmless(None) == ""
+    assert bulk.harmless(f"{begin}1") == f"'{begin}1"
+    assert bulk.harmless(f"1{begin}") == f"1{begin}"
+    assert bulk.harmless(None) == ""
 
 
 @pytest.mark.parametrize("extension", FORMATS)
@@ -407,8 +408,8 @@ def test_many_are_one_zip(browser, many, extension):
 
 
 def test_nothing_is_read_before_it_is_sent(many, operator):
-    pieces = bulk_exports.zip_pieces(
-        bulk_exports.batches(Transcript.objects.all(), operator), "txt", Options()
+    pieces = bulk.zip_pieces(
+        bulk.batches(Transcript.objects.all(), operator), "txt", Options()
     )
 
     assert not Access.objects.exists()
@@ -417,10 +418,10 @@ def test_nothing_is_read_before_it_is_sent(many, operator):
 
 
 def test_nothing_is_held_open_between_two_pieces(many, operator, monkeypatch):
-    monkeypatch.setattr(bulk_exports, "AT_ONCE", 2)
+    monkeypatch.setattr(bulk, "AT_ONCE", 2)
     with connection.cursor() as cursor:
         cursor.execute("CREATE TABLE scratch (id integer)")
-        batches = bulk_exports.batches(Transcript.objects.all(), operator)
+        batches = bulk.batches(Transcript.objects.all(), operator)
         next(batches)
         # SQLite refuses it while a SELECT is read from, as it refuses to write then
         # what another process has written meanwhile.
@@ -432,8 +433,8 @@ def test_nothing_is_held_open_between_two_pieces(many, operator, monkeypatch):
 def test_a_transcript_that_is_deleted_amid_an_export_is_passed_over(
     many, operator, monkeypatch
 ):
-    monkeypatch.setattr(bulk_exports, "AT_ONCE", 4)
-    batches = bulk_exports.batches(Transcript.objects.order_by("pk"), operator)
+    monkeypatch.setattr(bulk, "AT_ONCE", 4)
+    batches = bulk.batches(Transcript.objects.order_by("pk"), operator)
     next(batches)
     many[-1].delete()
 
@@ -540,7 +541,7 @@ def test_an_odd_count_of_polls_is_no_fault_of_ours(browser, odd):
 
 
 def test_how_far_a_download_is_can_be_asked(browser, many, monkeypatch):
-    monkeypatch.setattr(bulk_exports, "AT_ONCE", 2)
+    monkeypatch.setattr(bulk, "AT_ONCE", 2)
     before = progress(browser)
 
     asked = {**chosen(*many), "kind": "csv", "export": EXPORT}

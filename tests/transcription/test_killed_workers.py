@@ -21,8 +21,9 @@ from tests.transcription.assemblyai import (
     make_due,
 )
 from tests.transcription.notification import a_notification
-from transcription import notifications, tasks
-from transcription.models import Notification, Transcript, lease
+from transcription import leases, tasks
+from transcription.models import Notification, Transcript
+from transcription.notifications import delivery
 
 pytestmark = pytest.mark.django_db
 
@@ -30,8 +31,8 @@ pytestmark = pytest.mark.django_db
 @pytest.fixture
 def stopped():
     """This process was told to stop, as by SIGTERM."""
-    yield lease.stop
-    lease._stopping.clear()
+    yield leases.stop
+    leases._stopping.clear()
 
 
 def expire(rows=Transcript.objects):
@@ -231,7 +232,7 @@ def test_a_worker_that_was_told_to_stop_and_then_killed_is_not_counted(
     assert kills == [0]
     make_due(transcript)
     # A step that begins while it stops is not counted either.
-    with lease.holding(Transcript.objects.claim(transcript.pk)):
+    with leases.holding(Transcript.objects.claim(transcript.pk)):
         assert Transcript.objects.get().kills == 0
 
 
@@ -284,7 +285,7 @@ def receiver(settings, vendors):
 def test_a_notification_that_killed_five_workers_is_given_up(receiver):
     kill_sender(5)
 
-    notifications.deliver("webhook")
+    delivery.deliver("webhook")
 
     row = Notification.objects.get()
     assert row.state == "given-up"
@@ -300,7 +301,7 @@ def test_killed_senders_do_not_use_up_the_day_of_a_receiver_that_is_away(receive
     while Notification.objects.get().state == "pending":
         moment = timezone.now() - timedelta(seconds=1)
         Notification.objects.update(next_attempt_at=moment)
-        notifications.deliver("webhook")
+        delivery.deliver("webhook")
         waits += 1
 
     assert waits == 9
@@ -316,7 +317,7 @@ def test_a_sender_that_was_told_to_stop_is_not_counted(receiver, stopped):
         return 204, {}, ""
 
     receiver.add_callback(responses.POST, URL, told_to_stop)
-    notifications.deliver("webhook")
+    delivery.deliver("webhook")
 
     assert kills == [0]
     assert Notification.objects.get().state == "sent"

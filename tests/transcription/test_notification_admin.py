@@ -9,7 +9,7 @@ from django.db import connection
 from django.test.utils import CaptureQueriesContext
 from django.utils import timezone
 
-from transcription.models.notification import LEASE
+from transcription.notifications.models import LEASE
 
 from .assemblyai import a_transcript
 from .notification import a_notification

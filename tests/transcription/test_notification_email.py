@@ -10,8 +10,8 @@ from django.utils import timezone
 
 from tests.caller.twilio import NUMBER, a_call, a_recording
 from tests.data import load
-from transcription import notifications
 from transcription.models import Notification, Transcript
+from transcription.notifications import delivery
 
 from .assemblyai import JOB, TEXT, a_transcript, advanced
 
@@ -48,7 +48,7 @@ def failed(vendors, transcript):
 
 
 def deliver():
-    return notifications.deliver("email")
+    return delivery.deliver("email")
 
 
 def the_one():

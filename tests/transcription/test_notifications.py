@@ -21,9 +21,10 @@ from tests.chaos.waiting import free_port
 from tests.data import load
 from tests.live.receiver import babbler
 from tests.threads import at_once, needs_connections
-from transcription import notifications, outgoing_webhook
 from transcription.models import LeaseLost, Notification, Transcript
-from transcription.models.notification import (
+from transcription.notifications import delivery
+from transcription.notifications import webhook as outgoing_webhook
+from transcription.notifications.models import (
     LEASE,
     MAX_ATTEMPTS,
     WAITS_SECONDS,
@@ -75,7 +76,7 @@ def failed(vendors, transcript):
 
 
 def deliver(kind="webhook"):
-    return notifications.deliver(kind)
+    return delivery.deliver(kind)
 
 
 def the_one():
@@ -527,7 +528,7 @@ def test_a_fault_of_ours_is_shown_and_the_next_one_is_sent(
     def broken(notification, transcript):
         raise KeyError("ours")
 
-    monkeypatch.setitem(notifications.SENDERS, "webhook", broken)
+    monkeypatch.setitem(delivery.SENDERS, "webhook", broken)
     assert deliver() == 1
 
     assert the_one().state == "pending"
@@ -667,7 +668,7 @@ def test_the_one_that_has_waited_longest_is_sent_first(vendors):
 
 
 def test_a_worker_that_is_told_to_stop_begins_no_other(completed):
-    assert notifications.deliver("webhook", stopping=lambda: True) == 0
+    assert delivery.deliver("webhook", stopping=lambda: True) == 0
 
 
 def test_sent_and_given_up_ones_are_forgotten_after_a_while_and_waiting_ones_never():

@@ -7,11 +7,11 @@ import pytest
 from django.utils import timezone
 
 from caller import tasks
-from djtranscribe.errors import VendorError
 from djtranscribe.models import VendorPause
+from djtranscribe.vendors.errors import VendorError
 from tests.caller.twilio import CALL, CALL_SID, MEDIA, a_call, a_recording, refusal
 from tests.data import load, wav
-from transcription.assemblyai_client import AssemblyAIError
+from transcription.assemblyai.client import AssemblyAIError
 from transcription.models import Transcript
 
 from .assemblyai import JOB, TEXT, a_transcript, advanced, make_due

@@ -6,8 +6,8 @@ import pytest
 
 from tests.caller.twilio import a_recording
 from tests.data import wav
-from transcription import reading
-from transcription.reading import doubtful, turns_of, words_of
+from transcription import presentation
+from transcription.presentation import doubtful, turns_of, words_of
 
 from .assemblyai import a_transcript
 
@@ -97,7 +97,7 @@ def test_numbers_that_are_missing_or_odd_are_made_up_for(odd):
 
     assert [(w.start, w.end) for w in words] == [(100, 300), (300, 300), (400, 400)]
     assert words[1].confidence is None
-    json.dumps(reading.for_the_player(words), allow_nan=False)
+    json.dumps(presentation.for_the_player(words), allow_nan=False)
 
 
 def test_nothing_is_said_after_the_end_of_the_audio():
@@ -115,7 +115,7 @@ def test_what_is_no_word_is_left_out(listed):
 
 
 def test_a_time_reads_as_on_a_clock():
-    clocks = [reading.clock(ms) for ms in (0, 65_999, 3_600_000, 36_061_000)]
+    clocks = [presentation.clock(ms) for ms in (0, 65_999, 3_600_000, 36_061_000)]
 
     assert clocks == ["0:00", "1:05", "1:00:00", "10:01:01"]
 

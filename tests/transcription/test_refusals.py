@@ -10,7 +10,7 @@ from django.utils import timezone
 from djtranscribe.models import VendorPause
 from tests.caller.twilio import a_recording
 from tests.data import load
-from transcription.jobs import request_body
+from transcription.assemblyai.payloads import request_body
 from transcription.models import MAX_JOBS, Transcript, Vocabulary
 
 from .assemblyai import (

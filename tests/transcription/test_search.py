@@ -11,9 +11,9 @@ from hypothesis import settings as hypothesis
 from hypothesis import strategies as st
 
 from tests.caller.twilio import CALL_SID, a_call, a_recording
-from transcription import search
-from transcription.hits import hit
 from transcription.models import Transcript
+from transcription.search import query as search
+from transcription.search.snippets import hit
 
 from .assemblyai import a_transcript
 

@@ -4,7 +4,7 @@ import pytest
 from django.core.exceptions import ValidationError
 from django.db import IntegrityError, transaction
 
-from transcription.keyterms import spellings_of, terms_of, warnings_for
+from transcription.assemblyai.keyterms import spellings_of, terms_of, warnings_for
 from transcription.models import Vocabulary
 
 pytestmark = pytest.mark.django_db

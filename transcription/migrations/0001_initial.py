@@ -2,7 +2,7 @@
 
 import django.db.models.deletion
 import django.utils.timezone
-import transcription.keyterms
+import transcription.assemblyai.keyterms
 import uuid
 from django.db import migrations, models
 
@@ -21,8 +21,8 @@ class Migration(migrations.Migration):
             fields=[
                 ('id', models.BigAutoField(auto_created=True, primary_key=True, serialize=False, verbose_name='ID')),
                 ('name', models.CharField(max_length=80, unique=True)),
-                ('terms', models.TextField(blank=True, help_text='One term a line, spelled as you want to read it. At most 6 words a term and 1,000 words in all.', validators=[transcription.keyterms.validate_terms])),
-                ('custom_spellings', models.TextField(blank=True, help_text='One a line: what is heard = how it shall be written. Several ways of hearing with commas: k 8 s, kubernetes = Kubernetes', validators=[transcription.keyterms.validate_spellings])),
+                ('terms', models.TextField(blank=True, help_text='One term a line, spelled as you want to read it. At most 6 words a term and 1,000 words in all.', validators=[transcription.assemblyai.keyterms.validate_terms])),
+                ('custom_spellings', models.TextField(blank=True, help_text='One a line: what is heard = how it shall be written. Several ways of hearing with commas: k 8 s, kubernetes = Kubernetes', validators=[transcription.assemblyai.keyterms.validate_spellings])),
                 ('is_default', models.BooleanField(default=False, help_text='Used for every call for which no list was chosen.', verbose_name='default list')),
             ],
             options={

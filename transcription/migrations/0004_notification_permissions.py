@@ -1,6 +1,6 @@
 from django.db import migrations
 
-from djtranscribe.groups import permit
+from djtranscribe.accounts.groups import permit
 
 
 class Migration(migrations.Migration):

@@ -1,6 +1,5 @@
-from transcription.models.export import Export
-from transcription.models.lease import CLOCK_SKEW, LeaseLost
-from transcription.models.notification import Notification, NotificationQuerySet
+from transcription.exports.models import Export
+from transcription.leases import CLOCK_SKEW, LeaseLost
 from transcription.models.transcript import (
     BACKOFF_SECONDS,
     MAX_ATTEMPTS,
@@ -9,7 +8,8 @@ from transcription.models.transcript import (
     TranscriptQuerySet,
     webhook_token,
 )
-from transcription.models.vocabulary import Vocabulary
+from transcription.notifications.models import Notification, NotificationQuerySet
+from transcription.vocabulary.models import Vocabulary
 
 __all__ = [
     "BACKOFF_SECONDS",

@@ -15,11 +15,11 @@ from django.utils.crypto import salted_hmac
 from django.utils.translation import get_language_info
 
 from caller.models import Recording
-from djtranscribe.errors import VendorError
 from djtranscribe.models import PROBE_AFTER
-from transcription.models.lease import NOT_KILLED, LeaseLost, free, taken
-from transcription.models.notification import Notification
-from transcription.models.vocabulary import Vocabulary
+from djtranscribe.vendors.errors import VendorError
+from transcription.leases import NOT_KILLED, LeaseLost, free, taken
+from transcription.notifications.models import Notification
+from transcription.vocabulary.models import Vocabulary
 
 # AssemblyAI deletes uploads after 24 hours; one hour less is safe.
 UPLOAD_LIVES = timedelta(hours=23)

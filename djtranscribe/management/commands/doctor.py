@@ -17,14 +17,15 @@ from django.db import Error, connection
 from django.db.migrations.executor import MigrationExecutor
 from django.utils import timezone
 
-from caller import twilio_client
-from caller.twilio_access import api_url
+from caller.twilio import client as twilio_client
+from caller.twilio.connection import api_url
 from djtranscribe import zones
 from djtranscribe.checks import check_database_locale
-from djtranscribe.errors import VendorError
 from djtranscribe.models import VendorPause
 from djtranscribe.public_urls import parts
-from transcription import assemblyai_client, speech_models
+from djtranscribe.vendors.errors import VendorError
+from transcription.assemblyai import client as assemblyai_client
+from transcription.assemblyai import speech_models
 from transcription.models import Notification, Transcript
 
 CLOCK_SKEW = timedelta(seconds=30)

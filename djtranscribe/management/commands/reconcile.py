@@ -9,15 +9,15 @@ from django.core.management.base import BaseCommand, CommandError, CommandParser
 from django.db import transaction
 from django.utils import timezone
 
-from caller import twilio_client
 from caller.models import Call, Recording
 from caller.tasks import ask_twilio
-from caller.twilio_client import CallState, RecordingState
-from caller.twilio_errors import NOT_FOUND, TwilioError
-from djtranscribe.errors import VendorError
+from caller.twilio import client as twilio_client
+from caller.twilio.client import CallState, RecordingState
+from caller.twilio.errors import NOT_FOUND, TwilioError
 from djtranscribe.logs import quiet
 from djtranscribe.models import WebhookDelivery
-from transcription import assemblyai_client
+from djtranscribe.vendors.errors import VendorError
+from transcription.assemblyai import client as assemblyai_client
 from transcription.models import LeaseLost, Transcript
 from transcription.receivers import transcribe
 from transcription.tasks import advance, find_orphan, keep_job

@@ -24,11 +24,12 @@ from django_tasks_db.models import DBTaskResult
 
 import caller.tasks
 import transcription.tasks
-from caller import leftovers
+from caller.recordings import cleanup
 from djtranscribe import zones
 from djtranscribe.models import WebhookDelivery
-from transcription import notifications
-from transcription.models import Notification, lease
+from transcription import leases
+from transcription.models import Notification
+from transcription.notifications import delivery
 
 logger = logging.getLogger("djtranscribe.worker")
 
@@ -79,7 +80,7 @@ class Command(BaseCommand):
         self.stdout.write(f"Times are in {zones.label()}.")
         self.stdout.flush()
         look_after(stopping)
-        lease.stop()
+        leases.stop()
         self.stdout.write("Stopping: finishing what is in hand.")
         for worker in workers:
             worker.join()
@@ -130,7 +131,7 @@ def notify(stopping: threading.Event, kind: str) -> None:
     """Send notifications of this kind until told to stop."""
     while not stopping.is_set():
         try:
-            notifications.deliver(kind, stopping.is_set)
+            delivery.deliver(kind, stopping.is_set)
         except Exception as error:
             survive("notify", error)
         stopping.wait(NOTIFY_SECONDS)
@@ -193,11 +194,11 @@ def prune_notifications() -> None:
 
 
 def prune_recordings() -> None:
-    leftovers.delete_recordings(timezone.now() - KEEP_LEFTOVERS)
+    cleanup.delete_recordings(timezone.now() - KEEP_LEFTOVERS)
 
 
 def prune_downloads() -> None:
-    leftovers.delete_temporary(timezone.now() - KEEP_LEFTOVERS)
+    cleanup.delete_temporary(timezone.now() - KEEP_LEFTOVERS)
 
 
 PRUNING = [

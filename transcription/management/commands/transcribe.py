@@ -7,10 +7,11 @@ from django.core.management.base import BaseCommand, CommandError, CommandParser
 from django.db import transaction
 from django.utils import timezone
 
-from caller import audio, twilio_client
 from caller.models import Call, Recording
-from djtranscribe.errors import VendorError
+from caller.recordings import audio
+from caller.twilio import client as twilio_client
 from djtranscribe.logs import quiet
+from djtranscribe.vendors.errors import VendorError
 from transcription.models import Transcript, Vocabulary
 from transcription.tasks import advance, start
 

@@ -1,0 +1,197 @@
+"""Audio files: what is one, and how it gets to us without filling the memory."""
+
+import hashlib
+import time
+from collections.abc import Callable, Iterable, Iterator
+from contextlib import contextmanager, suppress
+from pathlib import PurePosixPath
+from secrets import token_hex
+from typing import IO, Any
+
+import requests
+from django.core.files.storage import Storage
+from django.core.files.uploadedfile import TemporaryUploadedFile
+
+from djtranscribe.vendors.deadlines import LimitedAdapter, chunks
+
+# Small, for a sign of life where the network is slow, too.
+CHUNK_BYTES = 64 * 1024
+KEEP_ALIVE_BYTES = 1024 * 1024
+KEEP_ALIVE_SECONDS = 1
+TIMEOUT_SECONDS = (5, 30)  # to connect, between two bytes
+# How a download is called until it is whole: see caller.leftovers.
+TEMPORARY = ".djtranscribe-audio"
+
+# How files that AssemblyAI takes begin: suffix, offset, bytes. The first match counts.
+BEGINNINGS = [
+    (".wav", 8, b"WAVE"),
+    (".aiff", 8, b"AIFF"),
+    (".aiff", 8, b"AIFC"),
+    (".mp3", 0, b"ID3"),
+    # MPEG 1, 2 and 2.5, layer III, without and with a checksum.
+    *((".mp3", 0, b"\xff" + bytes([byte])) for byte in b"\xfb\xfa\xf3\xf2\xe3\xe2"),
+    *((".aac", 0, b"\xff" + bytes([byte])) for byte in b"\xf1\xf0\xf9\xf8"),
+    (".ogg", 0, b"OggS"),
+    (".flac", 0, b"fLaC"),
+    (".3gp", 4, b"ftyp3gp"),
+    (".3g2", 4, b"ftyp3g2"),
+    (".m4a", 4, b"ftyp"),
+    (".awb", 0, b"#!AMR-WB"),
+    (".amr", 0, b"#!AMR"),
+    (".webm", 0, b"\x1a\x45\xdf\xa3"),
+    (".wma", 0, bytes.fromhex("3026b2758e66cf11")),
+]
+# Our own table: that of Python depends on the machine's files.
+CONTENT_TYPES = {
+    ".wav": "audio/wav",
+    ".aiff": "audio/aiff",
+    ".aif": "audio/aiff",
+    ".mp3": "audio/mpeg",
+    ".aac": "audio/aac",
+    ".ogg": "audio/ogg",
+    ".oga": "audio/ogg",
+    ".opus": "audio/ogg",
+    ".flac": "audio/flac",
+    ".3gp": "audio/3gpp",
+    ".3g2": "audio/3gpp2",
+    ".m4a": "audio/mp4",
+    ".mp4": "audio/mp4",
+    ".amr": "audio/amr",
+    ".awb": "audio/amr-wb",
+    ".webm": "audio/webm",
+    ".wma": "audio/x-ms-wma",
+}
+
+
+class NotAudio(Exception):
+    """The message says what came instead."""
+
+
+class Pulse:
+    """A sign of life every megabyte or every second: a lease is renewed by it."""
+
+    def __init__(self, keep_alive: Callable[[], None]) -> None:
+        self.keep_alive = keep_alive
+        self.unreported = 0
+        self.reported_at = time.monotonic()
+
+    def passed(self, size: int) -> None:
+        self.unreported += size
+        now = time.monotonic()
+        is_long = now - self.reported_at >= KEEP_ALIVE_SECONDS
+        if self.unreported >= KEEP_ALIVE_BYTES or is_long:
+            self.unreported, self.reported_at = 0, now
+            self.keep_alive()
+
+
+def received(
+    chunks: Iterable[bytes], keep_alive: Callable[[], None]
+) -> Iterator[bytes]:
+    """The chunks, with a sign of life."""
+    pulse = Pulse(keep_alive)
+    for chunk in chunks:
+        yield chunk
+        pulse.passed(len(chunk))
+
+
+def downloaded(url: str) -> Iterator[bytes]:
+    """The file at an address that an operator named on the command line.
+
+    Never for an address out of a request. Raises NotAudio.
+    """
+    try:
+        with requests.Session() as session:
+            for scheme in ("https://", "http://"):
+                session.mount(scheme, LimitedAdapter(sum(TIMEOUT_SECONDS)))
+            with session.get(url, stream=True, timeout=TIMEOUT_SECONDS) as answer:
+                answer.raise_for_status()
+                yield from chunks(answer)
+    except (requests.RequestException, ValueError) as error:
+        raise NotAudio(
+            f"it could not be downloaded ({type(error).__name__})."
+        ) from error
+
+
+class Sent:
+    """A file to send to a vendor, with the same sign of life while it is read."""
+
+    def __init__(self, file: Any, keep_alive: Callable[[], None]) -> None:
+        self.file = file
+        self.pulse = Pulse(keep_alive)
+
+    def __len__(self) -> int:
+        return int(self.file.size)
+
+    def __iter__(self) -> Iterator[bytes]:
+        return iter(lambda: self.read(CHUNK_BYTES), b"")
+
+    def read(self, size: int = -1) -> bytes:
+        data = bytes(self.file.read(size))
+        self.pulse.passed(len(data))
+        return data
+
+
+@contextmanager
+def checked_file(
+    chunks: Iterable[bytes], expected_bytes: int | None
+) -> Iterator[tuple[TemporaryUploadedFile, str]]:
+    """A temporary file with all chunks, and its SHA-256. Raises NotAudio."""
+    digest = hashlib.sha256()
+    with TemporaryUploadedFile(f"x{TEMPORARY}", None, None, None) as file:
+        for chunk in chunks:
+            digest.update(chunk)
+            file.write(chunk)
+        file.flush()
+        file.size = file.tell()
+        if not file.size:
+            raise NotAudio("the file is empty.")
+        if expected_bytes is not None and file.size != expected_bytes:
+            raise NotAudio(f"{file.size} of {expected_bytes} bytes came.")
+        if not suffix(file):
+            raise NotAudio("it begins like no audio format that we know.")
+        _check_wav_is_whole(file)
+        file.seek(0)
+        yield file, digest.hexdigest()
+
+
+def kept_whole(storage: Storage, name: str, file: TemporaryUploadedFile) -> str:
+    """The name under which the file is kept: this one, and what nobody else can have.
+
+    Raises OSError and leaves no half file; nor does it touch the file of another who
+    stores the same recording at this moment.
+    """
+    path = PurePosixPath(name)
+    name = str(path.with_name(f"{path.stem}-{token_hex(4)}{path.suffix}"))
+    try:
+        return storage.save(name, file)
+    except BaseException:
+        with suppress(OSError):
+            storage.delete(name)
+        raise
+
+
+def suffix(file: IO[bytes] | Any) -> str:
+    """`.wav`, `.mp3`… by the first bytes, or an empty string."""
+    file.seek(0)
+    head = file.read(16)
+    for ending, offset, beginning in BEGINNINGS:
+        if head[offset:].startswith(beginning):
+            return ending
+    return ""
+
+
+def content_type(name: str) -> str:
+    """The media type of a stored file: store_audio names it by its first bytes."""
+    ending = PurePosixPath(name).suffix.lower()
+    return CONTENT_TYPES.get(ending, "application/octet-stream")
+
+
+def _check_wav_is_whole(file: TemporaryUploadedFile) -> None:
+    file.seek(0)
+    head = file.read(8)
+    if not head.startswith(b"RIFF"):
+        return
+    declared = int.from_bytes(head[4:8], "little")
+    # A WAV that was written as a stream says 0 or 4 GB: its writer did not know.
+    if 0 < declared < 0x7FFF_0000 and declared + 8 > (file.size or 0) + 1:
+        raise NotAudio(f"{file.size} of {declared + 8} bytes came.")

@@ -1,0 +1,242 @@
+from __future__ import annotations
+
+import logging
+from collections.abc import Callable, Iterable
+from typing import Any, ClassVar
+from uuid import uuid4
+
+from django.db import Error, models, transaction
+from django.db.models.functions import Coalesce
+from django.urls import reverse
+from django.utils import timezone
+
+from caller.models.call import Call
+from caller.recordings import audio, waveform
+from caller.recordings.signals import recording_completed
+from caller.twilio import client as twilio_client
+from caller.twilio.client import RecordingState
+from caller.twilio.errors import NOT_FOUND, TwilioError
+from djtranscribe.vendors.deadlines import chunks
+
+logger = logging.getLogger(__name__)
+
+
+class RecordingQuerySet(models.QuerySet["Recording"]):
+    def finished(self) -> RecordingQuerySet:
+        """Nothing more will happen to them at Twilio."""
+        return self.filter(status__in=Recording.FINISHED)
+
+    def unfinished(self) -> RecordingQuerySet:
+        return self.exclude(status__in=Recording.FINISHED)
+
+
+class Recording(models.Model):
+    """What was said in a call, or an audio file that an operator handed in."""
+
+    class Status(models.TextChoices):
+        # Twilio's, letter for letter
+        IN_PROGRESS = "in-progress", "In progress"
+        PROCESSING = "processing", "Being prepared by Twilio"
+        COMPLETED = "completed", "Completed"
+        ABSENT = "absent", "Absent: nothing was recorded"
+        FAILED = "failed", "Failed"
+        DELETED = "deleted", "Deleted at Twilio"
+
+    FINISHED = (Status.COMPLETED, Status.ABSENT, Status.FAILED, Status.DELETED)
+    # Of Twilio's errors those that an operator meets.
+    ABSENCE = {
+        16101: "The recording was too short to keep.",
+        16102: "Nobody spoke, and this Twilio account deletes silent recordings.",
+    }
+
+    # Why there will be no audio.
+    WITHOUT_AUDIO: ClassVar[dict[str, str]] = {
+        Status.DELETED: "The recording was deleted at Twilio before we fetched it.",
+        Status.ABSENT: "Twilio has no audio for this recording: nothing was recorded.",
+        Status.FAILED: "Twilio could not make this recording.",
+    }
+    UNKNOWN_AT_TWILIO = (
+        "Twilio does not know this recording: it was deleted there, or it belongs to "
+        "another account."
+    )
+
+    sid = models.CharField("SID", max_length=34, unique=True, null=True, blank=True)
+    call = models.ForeignKey(
+        Call,
+        null=True,
+        blank=True,
+        on_delete=models.CASCADE,
+        related_name="recordings",
+    )
+    status = models.CharField(max_length=20, choices=Status.choices)
+    duration_seconds = models.PositiveIntegerField(
+        "duration (seconds)", null=True, blank=True
+    )
+    channels = models.PositiveIntegerField(null=True, blank=True)
+    # Twilio's word (RecordVerb, OutboundAPI...), or ours: file, url.
+    source = models.CharField(max_length=40, blank=True)
+    error = models.TextField(blank=True)
+    audio = models.FileField(upload_to="recordings/", blank=True)
+    sha256 = models.CharField("SHA-256", max_length=64, blank=True)
+    # See caller/waveform.py; null for what was stored before it was measured.
+    peaks = models.JSONField(null=True, blank=True, editable=False)
+    created_at = models.DateTimeField(auto_now_add=True, db_index=True)
+    fetched_at = models.DateTimeField("audio stored", null=True, blank=True)
+
+    objects = RecordingQuerySet.as_manager()
+
+    LENGTH = Coalesce("duration_seconds", -1)
+
+    class Meta:
+        ordering = ["-created_at"]
+        # For admin's list, as those of Call.
+        indexes = [
+            models.Index(
+                Coalesce("duration_seconds", -1), "id", name="recording_by_length"
+            ),
+            models.Index(fields=["status", "created_at"], name="recording_by_status"),
+            models.Index(fields=["source", "created_at"], name="recording_by_source"),
+        ]
+
+    def __str__(self) -> str:
+        if self.call:
+            return f"Recording of the call to {self.call.number}"
+        return f"Recording from {self.origin}"
+
+    @property
+    def origin(self) -> str:
+        """Where it came from, if not from a call of ours."""
+        words = {"url": "an address", "file": "a file", "": "a file"}
+        return words.get(self.source, "a call made elsewhere")
+
+    @property
+    def is_finished(self) -> bool:
+        return self.status in self.FINISHED
+
+    @property
+    def filename(self) -> str:
+        """What the audio is called when an operator saves it: no number in it."""
+        return (self.audio.name or "").rsplit("/", 1)[-1]
+
+    @property
+    def audio_url(self) -> str:
+        """Our own address of the audio, for who may listen to it."""
+        return reverse("caller:recording-audio", args=[self.pk])
+
+    @classmethod
+    def record(
+        cls, news: RecordingState, call: Call, priority: int = 0
+    ) -> Recording | None:
+        """Take over what Twilio says of a recording, never going back in state.
+
+        None if the recording is known as another call's. Priority: -100 to 100, of
+        the work that follows.
+        """
+        # A webhook's transaction is open already and fails as a whole.
+        with transaction.atomic(savepoint=False):
+            recording, _ = cls.objects.select_for_update().get_or_create(
+                sid=news.sid, defaults={"call": call, "status": cls.Status.IN_PROGRESS}
+            )
+            if recording.call_id != call.pk:
+                logger.error("call=%s recording_of_another_call", call.uuid)
+                return None
+            recording.channels = recording.channels or news.channels
+            recording.source = recording.source or news.source
+            recording.duration_seconds = (
+                recording.duration_seconds or news.duration_seconds
+            )
+            was_finished = recording.is_finished
+            if not was_finished:
+                recording.status = news.status
+                recording.error = cls._explain(news)
+            recording.save()
+            if recording.is_finished and not was_finished:
+                # A call that ended meanwhile is at worst asked about once too often.
+                call.next_check_at = call.next_check()
+                call.save(update_fields=["next_check_at"])
+                if recording.status == cls.Status.COMPLETED:
+                    recording_completed.send(
+                        sender=cls, recording=recording, priority=priority
+                    )
+        return recording
+
+    @classmethod
+    def _explain(cls, news: RecordingState) -> str:
+        if not news.error_code:
+            return ""
+        return cls.ABSENCE.get(
+            news.error_code, f"See twilio.com/docs/api/errors/{news.error_code}."
+        )
+
+    def fetch_audio(self, keep_alive: Callable[[], None]) -> None:
+        """Stream the audio from Twilio into our storage.
+
+        keep_alive is called every megabyte or second. Raises TwilioError, and OSError
+        when our storage does not take the file.
+        """
+        with twilio_client.open_recording(self.sid or "") as answer:
+            length = answer.headers.get("Content-Length", "")
+            try:
+                self.store_audio(
+                    audio.received(chunks(answer), keep_alive),
+                    expected_bytes=int(length) if length.isdigit() else None,
+                )
+            except audio.NotAudio as error:
+                raise TwilioError(
+                    f"What Twilio sent as the recording is not audio: {error}"
+                ) from error
+
+    def missing_audio(self) -> str:
+        """Ask Twilio why the audio cannot be had. Raises TwilioError.
+
+        The reason is also stored. Empty: Twilio says that the audio is still to come.
+        """
+        try:
+            news = twilio_client.fetch_recording(self.sid or "")
+        except TwilioError as error:
+            if error.code != NOT_FOUND:
+                raise
+            status: str = self.Status.DELETED
+            reason = self.UNKNOWN_AT_TWILIO
+        else:
+            status = news.status
+            reason = self.WITHOUT_AUDIO.get(status, "")
+            if reason:
+                reason = f"{reason} {self._explain(news)}".strip()
+        if reason:
+            Recording.objects.filter(pk=self.pk).update(status=status, error=reason)
+        return reason
+
+    def store_audio(
+        self, chunks: Iterable[bytes], expected_bytes: int | None = None
+    ) -> None:
+        """Check the audio, then keep it. Raises audio.NotAudio and keeps nothing."""
+        with audio.checked_file(chunks, expected_bytes) as (file, sha256):
+            name = f"{self.sid or uuid4()}{audio.suffix(file)}"
+            peaks = waveform.measured(file)
+            file.seek(0)
+            stored = audio.kept_whole(self.audio.storage, f"recordings/{name}", file)
+        try:
+            changed = Recording.objects.filter(pk=self.pk, audio="").update(
+                audio=stored, sha256=sha256, fetched_at=timezone.now(), peaks=peaks
+            )
+        except Error:
+            # Without its row nobody would ever find it.
+            self.audio.storage.delete(stored)
+            raise
+        if not changed:
+            # Somebody else was faster; theirs is the same audio.
+            self.audio.storage.delete(stored)
+        self.refresh_from_db()
+
+    def loudness(self) -> dict[str, Any]:
+        """See caller.waveform.measured. Done now for a row that is older than it."""
+        if self.peaks is None and self.audio:
+            try:
+                with self.audio.open("rb") as file:
+                    self.peaks = waveform.measured(file)
+            except OSError:
+                # The storage is away; it may be back when the page is opened again.
+                return {}
+            Recording.objects.filter(pk=self.pk).update(peaks=self.peaks)
+        return self.peaks or {}

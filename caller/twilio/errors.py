@@ -1,0 +1,174 @@
+"""What Twilio refuses and the network breaks, in words fit for an operator's screen.
+
+twilio.com/docs/api/errors
+"""
+
+import re
+from collections.abc import Iterator
+from contextlib import contextmanager
+from typing import Any
+
+import requests
+from django.conf import settings
+from twilio.base.exceptions import TwilioException, TwilioRestException
+
+from djtranscribe.public_urls import parts
+from djtranscribe.vendors.deadlines import AnswerTooLarge
+from djtranscribe.vendors.errors import VendorError, never_sent, retry_after_seconds
+
+NOT_FOUND = 20404
+NOT_CALLABLE = "Twilio cannot call this number."
+PERMISSION = (
+    "This Twilio account has no permission to call that country. It is given in the "
+    "Twilio console under Voice, Geographic Permissions."
+)
+OUR_NUMBER = (
+    "Twilio does not know TWILIO_PHONE_NUMBER as a number of this account. Compare it "
+    "with the Twilio console."
+)
+REFUSALS = {
+    13224: NOT_CALLABLE,
+    21205: "Twilio cannot use our address. Set BASE_URL to the https address of this "
+    "site as the internet sees it.",
+    21210: OUR_NUMBER,
+    21211: NOT_CALLABLE,
+    21212: OUR_NUMBER,
+    21214: NOT_CALLABLE,
+    21215: PERMISSION,
+    21216: "This number is blocked for the Twilio account.",
+    21217: NOT_CALLABLE,
+    21219: "A trial account of Twilio may only call numbers verified in its console.",
+    573005: "A trial account of Twilio may only call numbers verified in its console.",
+}
+# Faults of our account or its credentials: any request would get them.
+# twilio.com/docs/api/errors/20003, .../20403, .../70051, .../403
+CREDENTIALS = (
+    "Twilio does not accept our credentials. Compare TWILIO_ACCOUNT_SID and "
+    "TWILIO_AUTH_TOKEN with the Twilio console."
+)
+API_KEY = (
+    "Twilio does not accept our credentials. Compare TWILIO_API_KEY, TWILIO_API_SECRET "
+    "and TWILIO_ACCOUNT_SID with API keys & tokens in the Twilio console."
+)
+REGION = (
+    " Keys and tokens work only in the region in which they were made; we ask "
+    "{region}. TWILIO_REGION changes that."
+)
+HALF_A_KEY = "TWILIO_API_KEY and TWILIO_API_SECRET work only together: one is missing."
+NOT_ALLOWED = (
+    "Our account or API key may not do this. Give a restricted API key the permissions "
+    "to create and read calls, to read recordings and to read phone numbers, or use a "
+    "standard key; test credentials are not enough."
+)
+SUSPENDED = (
+    "The Twilio account is suspended or closed. The Twilio console says why, and what "
+    "to do."
+)
+ACCOUNT_FAULTS = {
+    20005: SUSPENDED,
+    20006: NOT_ALLOWED,
+    20008: "These are Twilio's test credentials, which can neither read calls nor "
+    "recordings. Use live credentials or a key of the live account.",
+    20403: SUSPENDED,
+    70051: NOT_ALLOWED,
+}
+CODE = re.compile(r'"code"\s*:\s*"?([0-9]{5,6})\b|<Code>([0-9]{5,6})</Code>')
+
+
+class TwilioError(VendorError):
+    vendor = "twilio"
+
+
+@contextmanager
+def translated() -> Iterator[None]:
+    """Whatever the SDK or the network throws becomes a TwilioError."""
+    try:
+        yield
+    except TwilioRestException as error:
+        raise refusal(error.status, error.code, None) from error
+    except TwilioException as error:
+        # Listings raise the base class, with the answer as their second argument.
+        answer = error.args[1] if len(error.args) > 1 else None
+        status = getattr(answer, "status_code", None) or getattr(error, "status", None)
+        code = code_in(getattr(answer, "text", "") or "") or getattr(
+            error, "code", None
+        )
+        raise refusal(status, code, getattr(answer, "headers", None)) from error
+    except AnswerTooLarge as error:
+        raise not_understood() from error
+    except requests.RequestException as error:
+        if never_sent(error):
+            message = "Twilio could not be reached; nothing was sent to it."
+            raise TwilioError(message) from error
+        message = "Twilio did not answer in time."
+        raise TwilioError(message, maybe_done=True) from error
+    except ValueError as error:
+        raise not_understood() from error
+
+
+def not_understood() -> TwilioError:
+    return TwilioError("Twilio's answer could not be understood.", maybe_done=True)
+
+
+def refusal(status: int | None, code: int | None, headers: Any) -> TwilioError:
+    """Translate an answer that is not a success.
+
+    status: of HTTP. code: Twilio's own, or None. headers: for Retry-After, or None.
+    """
+    # The SDK puts the HTTP status where Twilio sent no code of its own. Twilio's
+    # message is not repeated: it can hold the number that was called.
+    code = None if code == status else code
+    if fault := account_fault(status, code):
+        return fault
+    if status == requests.codes.too_many_requests:
+        wait = retry_after_seconds((headers or {}).get("Retry-After"))
+        message = "Twilio is busy with our earlier requests and did not take this one."
+        return TwilioError(message, retry_after=wait, code=code)
+    if status is None or status >= 500 or status < 400:
+        message = "Twilio answered with a fault of its own."
+        return TwilioError(message, maybe_done=True, code=code)
+    if code is None:
+        return TwilioError(f"Twilio refused: HTTP status {status}.", permanent=True)
+    reason = REFUSALS.get(code, f"See twilio.com/docs/api/errors/{code}.")
+    return TwilioError(
+        f"Twilio refused (error {code}): {reason}", permanent=True, code=code
+    )
+
+
+def account_fault(status: int | None, code: int | None) -> TwilioError | None:
+    """Return the error if any request of our account would get it, else None."""
+    if code in ACCOUNT_FAULTS:
+        message = f"Twilio refused (error {code}): {ACCOUNT_FAULTS[code]}"
+        return TwilioError(message, permanent=True, account=True, code=code)
+    if status == requests.codes.unauthorized or code == 20003:
+        return refused_credentials(credentials_message())
+    has_reason = code or settings.TWILIO_API_KEY
+    if status == requests.codes.forbidden and has_reason and code not in REFUSALS:
+        # The auth token may do everything: a bare 403 is about what was asked then.
+        number = f"error {code}" if code else f"HTTP status {status}"
+        message = f"Twilio refused: {number}. {NOT_ALLOWED}"
+        return TwilioError(message, permanent=True, account=True, code=code)
+    return None
+
+
+def refused_credentials(message: str) -> TwilioError:
+    # The status, not 20003: the pause then knows that every request is refused.
+    code = requests.codes.unauthorized
+    return TwilioError(message, permanent=True, account=True, code=code)
+
+
+def credentials_message() -> str:
+    """Say which settings to compare. A key of another region is refused the same way,
+    so the region that was asked is named."""
+    region = f"the region {settings.TWILIO_REGION or 'us1'}"
+    host = parts(settings.TWILIO_API_URL).hostname
+    if host != "api.twilio.com":
+        region = str(host)
+    message = API_KEY if settings.TWILIO_API_KEY else CREDENTIALS
+    return message + REGION.format(region=region)
+
+
+def code_in(body: str) -> int | None:
+    """Return Twilio's error code in the beginning of an answer, JSON or XML."""
+    found = CODE.search(body[:2000])
+    return int(found[1] or found[2]) if found else None

@@ -1,0 +1,205 @@
+"""Django's own tables of users and groups, with this site's answers to odd requests."""
+
+from typing import Any, cast
+
+from django.apps import apps
+from django.contrib import admin, messages
+from django.contrib.auth import admin as django_admin
+from django.contrib.auth.models import Group, User
+from django.db.models import QuerySet
+from django.http import HttpRequest, HttpResponse
+from django.template.response import TemplateResponse
+from django.utils import timezone
+from django.utils.safestring import SafeString
+
+from djtranscribe.accounts.forms import ProfileForm
+from djtranscribe.adminsite.filters import Dates, Stored
+from djtranscribe.adminsite.large_tables import LongList, LongLists
+from djtranscribe.adminsite.read_only import OddRequests, ReadOnly, link
+from djtranscribe.models import Access, ApiToken, Profile
+
+# What was heard or read, by the name in its row; where its call is; what is needed to
+# name it. In words, since this app imports nothing of the others.
+HEARD_OR_READ = {
+    "recording": ("caller.Recording", "call", "call__to", "source"),
+    "transcript": (
+        "transcription.Transcript",
+        "recording__call",
+        "recording__call__to",
+        "recording__source",
+    ),
+}
+
+
+class Reader(Stored):
+    title = "person"
+    parameter_name = "person"
+    column = Access.user.field
+    path = "user"
+
+
+class AccessList(LongList):
+    """What was heard or read is looked up for the whole page: two queries more."""
+
+    def get_results(self, request: HttpRequest) -> None:
+        super().get_results(request)
+        self.result_list = list(self.result_list)
+        for what, (label, call, *needed) in HEARD_OR_READ.items():
+            mine = [access for access in self.result_list if access.what == what]
+            model: Any = apps.get_model(label)
+            rows = model._default_manager.select_related(call).only(*needed)
+            found = rows.in_bulk([access.row for access in mine])
+            for access in mine:
+                access.found = found.get(access.row)
+
+
+@admin.register(Access)
+class AccessAdmin(LongLists, ReadOnly, admin.ModelAdmin[Access]):
+    list_display = ["__str__", "heard_or_read", "at"]
+    sortable_by = ["at"]
+    list_filter = [("at", Dates), "action", Reader]
+    list_select_related = ["user"]
+    when_empty = "Nobody has listened to a recording or read a transcript yet."
+    fields = ["user", "action", "heard_or_read", "at"]
+    readonly_fields = ["heard_or_read"]
+
+    def get_changelist(self, request: HttpRequest, **kwargs: Any) -> type[LongList]:
+        return AccessList
+
+    @admin.display(description="what")
+    def heard_or_read(self, access: Access) -> SafeString | str:
+        # Looked up already for a list.
+        if hasattr(access, "found"):
+            found = access.found
+        elif access.what in HEARD_OR_READ:
+            model: Any = apps.get_model(HEARD_OR_READ[access.what][0])
+            found = model._default_manager.filter(pk=access.row).first()
+        else:
+            found = None
+        if found is None:
+            return f"{access.what.capitalize()} {access.row}, which is deleted"
+        return link(found)
+
+
+admin.site.unregister([User, Group])
+
+
+@admin.register(User)
+class UserAdmin(OddRequests, django_admin.UserAdmin[User]):
+    pass
+
+
+@admin.register(Group)
+class GroupAdmin(OddRequests, django_admin.GroupAdmin):
+    pass
+
+
+@admin.register(ApiToken)
+class ApiTokenAdmin(LongLists, OddRequests, admin.ModelAdmin[ApiToken]):
+    """No group has the permissions: superusers hand out tokens.
+
+    Who is given them nevertheless makes, sees and revokes tokens of his own account
+    alone: one of another account would lend him what that account may.
+    """
+
+    list_display = [
+        "name",
+        "user",
+        "prefix",
+        "is_good",
+        "created_at",
+        "last_used_at",
+        "revoked_at",
+    ]
+    list_select_related = ["user"]
+    sortable_by = ["created_at"]
+    when_empty = (
+        "No tokens yet. Add one for a program that reads calls or dials; what the API "
+        "can do stands at /api/."
+    )
+    actions = ["revoke"]
+
+    def has_change_permission(self, request: HttpRequest, obj: Any = None) -> bool:
+        return False
+
+    def has_revoke_permission(self, request: HttpRequest) -> bool:
+        return request.user.has_perm("djtranscribe.change_apitoken")
+
+    def get_queryset(self, request: HttpRequest) -> QuerySet[ApiToken]:
+        return super().get_queryset(request).filter(user__in=users_for(request))
+
+    def get_fields(self, request: HttpRequest, obj: Any = None) -> Any:
+        return self.list_display if obj else ["user", "name"]
+
+    def get_readonly_fields(self, request: HttpRequest, obj: Any = None) -> Any:
+        return self.list_display if obj else []
+
+    def render_change_form(
+        self, request: HttpRequest, context: Any, *args: Any, **kwargs: Any
+    ) -> HttpResponse:
+        # Whatever button makes it, the next page is the one with the secret.
+        context |= {"show_save_and_add_another": False, "show_save_and_continue": False}
+        return super().render_change_form(request, context, *args, **kwargs)
+
+    def formfield_for_foreignkey(
+        self, db_field: Any, request: HttpRequest, **kwargs: Any
+    ) -> Any:
+        users = users_for(request).filter(is_active=True).order_by("username")
+        options = {"queryset": users, "initial": request.user.pk, **kwargs}
+        return super().formfield_for_foreignkey(db_field, request, **options)
+
+    def formfield_for_dbfield(self, db_field: Any, request: Any, **kwargs: Any) -> Any:
+        field: Any = super().formfield_for_dbfield(db_field, request, **kwargs)
+        # Accounts are made in their own table.
+        field.widget.can_add_related = field.widget.can_change_related = False
+        field.widget.can_view_related = field.widget.can_delete_related = False
+        return field
+
+    def save_model(
+        self, request: HttpRequest, obj: ApiToken, form: Any, change: bool
+    ) -> None:
+        if not change:
+            request.new_secret = obj.new_secret()  # type: ignore[attr-defined]
+        super().save_model(request, obj, form, change)
+
+    def response_add(
+        self, request: HttpRequest, obj: ApiToken, *args: Any, **kwargs: Any
+    ) -> HttpResponse:
+        """The one page that shows the secret, made at once: on the way through a
+        redirect it would have to wait in a cookie or in the database."""
+        context = {
+            **self.admin_site.each_context(request),
+            "title": "The new API token",
+            "opts": self.opts,
+            "token": obj,
+            "secret": request.new_secret,  # type: ignore[attr-defined]
+        }
+        return TemplateResponse(request, "admin/djtranscribe/new_token.html", context)
+
+    @admin.display(description="good", boolean=True)
+    def is_good(self, token: ApiToken) -> bool:
+        return not token.objection
+
+    @admin.action(description="Revoke", permissions=["revoke"])
+    def revoke(self, request: HttpRequest, chosen: QuerySet[ApiToken]) -> None:
+        revoked = chosen.filter(revoked_at=None).update(revoked_at=timezone.now())
+        messages.success(
+            request, f"{revoked} revoked: what uses them is refused from now on."
+        )
+
+
+def users_for(request: HttpRequest) -> QuerySet[User]:
+    user = cast(User, request.user)
+    return User.objects.all() if user.is_superuser else User.objects.filter(pk=user.pk)
+
+
+@admin.register(Profile)
+class ProfileAdmin(LongLists, OddRequests, admin.ModelAdmin[Profile]):
+    """No group has the permissions: accounts edit their own on the Profile page."""
+
+    form = ProfileForm
+    list_display = ["user", "time_zone"]
+    list_select_related = ["user"]
+    sortable_by = ["user"]
+    fields = ["user", "time_zone"]
+    when_empty = "No account has chosen a time zone: all see times in the site's."

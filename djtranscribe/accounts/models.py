@@ -1,0 +1,178 @@
+from __future__ import annotations
+
+import hashlib
+import secrets
+from collections.abc import Iterable
+from contextlib import suppress
+from datetime import timedelta
+from typing import Any
+from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
+
+from django.conf import settings
+from django.db import models
+from django.utils import timezone
+
+ONE_SITTING = timedelta(minutes=10)
+
+
+class AccessQuerySet(models.QuerySet["Access"]):
+    def note(self, user: Any, action: str, rows: Iterable[models.Model]) -> None:
+        """Keep that this user heard or read these; once in ten minutes, since a player
+        asks for its audio in many pieces and a page reloads. Two queries."""
+        named = {(str(row._meta.verbose_name), row.pk) for row in rows}
+        # Of these rows only: a program reads ten thousands in one sitting.
+        recent = self.filter(
+            user=user,
+            action=action,
+            at__gt=timezone.now() - ONE_SITTING,
+            row__in={row for _, row in named},
+        )
+        noted = set(recent.values_list("what", "row"))
+        self.bulk_create(
+            Access(user=user, action=action, what=what, row=row)
+            for what, row in named - noted
+        )
+
+
+class Access(models.Model):
+    """Who listened to which audio, who read which transcript. Outlives both."""
+
+    class Action(models.TextChoices):
+        LISTENED = "listened", "Listened to or downloaded"
+        READ = "read", "Read"
+
+    at = models.DateTimeField(auto_now_add=True, db_index=True)
+    user = models.ForeignKey(
+        settings.AUTH_USER_MODEL, null=True, on_delete=models.SET_NULL, related_name="+"
+    )
+    action = models.CharField(max_length=10, choices=Action.choices)
+    what = models.CharField(max_length=20)
+    row = models.PositiveBigIntegerField("number")
+
+    objects = AccessQuerySet.as_manager()
+
+    class Meta:
+        verbose_name_plural = "accesses"
+        ordering = ["-at"]
+        indexes = [
+            models.Index(fields=["what", "row"], name="access_by_row"),
+            models.Index(fields=["user", "at"], name="access_by_user"),
+        ]
+
+    def __str__(self) -> str:
+        did = "listened to" if self.action == self.Action.LISTENED else "read"
+        return f"{self.user or 'Somebody'} {did} {self.what} {self.row}"
+
+
+# The use of a token is written down once in this time, not with each request.
+USE_KEPT_EVERY = timedelta(minutes=1)
+
+
+class ApiTokenQuerySet(models.QuerySet["ApiToken"]):
+    def known_as(self, secret: str) -> ApiToken | None:
+        """The token, with its user; whether it is still good is asked of it.
+
+        It is looked for by its hash: how long that takes tells nothing about a secret.
+        Nor are failures counted and slowed down: 256 random bits cannot be guessed.
+        """
+        tokens = self.select_related("user")
+        return tokens.filter(sha256=ApiToken.digest(secret)).first()
+
+
+class ApiToken(models.Model):
+    """What a program shows in place of a person. It can do what its user can do."""
+
+    user = models.ForeignKey(
+        settings.AUTH_USER_MODEL,
+        on_delete=models.CASCADE,
+        related_name="api_tokens",
+        help_text="Whose permissions it has, and whose limits count its calls.",
+    )
+    name = models.CharField(
+        max_length=80, help_text="The program that uses it, such as: CRM import."
+    )
+    # To tell tokens apart; the rest of the secret is nowhere but with its owner.
+    prefix = models.CharField("begins with", max_length=10, editable=False)
+    sha256 = models.CharField("SHA-256", max_length=64, unique=True, editable=False)
+    created_at = models.DateTimeField("made", auto_now_add=True)
+    last_used_at = models.DateTimeField(
+        "last used", null=True, blank=True, editable=False
+    )
+    revoked_at = models.DateTimeField("revoked", null=True, blank=True, editable=False)
+
+    objects = ApiTokenQuerySet.as_manager()
+
+    class Meta:
+        verbose_name = "API token"
+        ordering = ["-created_at"]
+        constraints = [
+            # Also what a reload of the page that shows a new one runs into.
+            models.UniqueConstraint(
+                fields=["user", "name"],
+                name="one_token_of_a_name_per_user",
+                violation_error_message="This user has a token of this name already. "
+                "It is not shown again: revoke it, and make one of another name.",
+            )
+        ]
+
+    def __str__(self) -> str:
+        return f"{self.name} ({self.prefix}…)"
+
+    @staticmethod
+    def digest(secret: str) -> str:
+        # Fast on purpose: stretching is for what people can remember.
+        return hashlib.sha256(secret.encode()).hexdigest()
+
+    def new_secret(self) -> str:
+        """To be shown once: only its hash is stored."""
+        secret = f"djt_{secrets.token_urlsafe(32)}"
+        self.prefix, self.sha256 = secret[:10], self.digest(secret)
+        return secret
+
+    @property
+    def objection(self) -> str:
+        """Why it opens nothing any more; empty if it does."""
+        if self.revoked_at:
+            return "This token was revoked."
+        if not self.user.is_active:
+            return "The account of this token is not active."
+        return ""
+
+    def used(self) -> None:
+        now = timezone.now()
+        if not self.last_used_at or abs(now - self.last_used_at) > USE_KEPT_EVERY:
+            ApiToken.objects.filter(pk=self.pk).update(last_used_at=now)
+
+
+class Profile(models.Model):
+    """What an account has chosen for itself."""
+
+    user = models.OneToOneField(
+        settings.AUTH_USER_MODEL, on_delete=models.CASCADE, related_name="profile"
+    )
+    time_zone = models.CharField(
+        max_length=64,
+        blank=True,
+        default="",
+        help_text="All times and days are shown in this zone, and filters follow it.",
+    )
+
+    class Meta:
+        ordering = ["user"]
+
+    def __str__(self) -> str:
+        return f"Profile of {self.user}"
+
+
+def zone_of(user: Any) -> ZoneInfo | None:
+    """The zone that an account has chosen; None: the site's.
+
+    user: a User, an AnonymousUser or None. One query, unless its profile is loaded.
+    """
+    profile = getattr(user, "profile", None)
+    if profile is None or not profile.time_zone:
+        return None
+    # A zone may be unknown on a machine whose zone data are older.
+    with suppress(ZoneInfoNotFoundError, ValueError, OSError):
+        return ZoneInfo(profile.time_zone)
+    return None

@@ -1,0 +1,24 @@
+from django.contrib import admin, messages
+from django.db.models import QuerySet
+from django.http import HttpRequest
+
+from djtranscribe.adminsite.large_tables import LongLists
+from djtranscribe.adminsite.read_only import ReadOnly
+from djtranscribe.models import VendorPause
+
+
+@admin.register(VendorPause)
+class VendorPauseAdmin(LongLists, ReadOnly, admin.ModelAdmin[VendorPause]):
+    list_display = ["vendor", "reason", "since", "probe_at"]
+    fields = ["vendor", "reason", "since", "probe_at"]
+    when_empty = "No pauses: both vendors accept our account. There is nothing to do."
+    actions = ["try_now"]
+
+    def has_try_permission(self, request: HttpRequest) -> bool:
+        return request.user.has_perm("djtranscribe.change_vendorpause")
+
+    @admin.action(description="Try now", permissions=["try"])
+    def try_now(self, request: HttpRequest, chosen: QuerySet[VendorPause]) -> None:
+        """The key or the balance was mended: do not wait for the next probe."""
+        chosen.delete()
+        messages.success(request, "Work goes on within half a minute, or pauses again.")

@@ -1,0 +1,249 @@
+"""Total time and size limits for outgoing connections.
+
+The timeouts of requests and smtplib hold for one read: a server that sends a byte now
+and then keeps a thread for ever. Here a second thread shuts the socket down in time.
+"""
+
+import socket
+import threading
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager, suppress
+from typing import Any
+
+import requests
+from requests.adapters import HTTPAdapter
+from urllib3 import HTTPConnectionPool, HTTPSConnectionPool
+from urllib3.connection import HTTPConnection, HTTPSConnection
+
+from djtranscribe.vendors.errors import never_sent
+
+CHUNK_BYTES = 64 * 1024
+# Of a stored body: one chunk must come within this time, so 2 kB/s is enough.
+CHUNK_SECONDS = 30
+# As much audio as AssemblyAI takes in one file.
+MAX_STREAM_BYTES = 5 * 1024**3
+# The words of a day of speech are about 30 MB of JSON.
+MAX_BODY_BYTES = 128 * 1024**2
+
+_local = threading.local()
+
+
+class AnswerTooLarge(requests.RequestException):
+    """The body is larger than the limit. Nothing of it is kept."""
+
+
+class TimeLimit:
+    """Shuts its sockets down once the time is over; `expired` then says so."""
+
+    def __init__(self, seconds: float) -> None:
+        self.seconds = seconds
+        self.expired = False
+        self.sockets: list[socket.socket] = []
+        self.copies: list[socket.socket] = []
+        self.ends_at = time.monotonic() + seconds
+        self.over = threading.Event()
+        threading.Thread(target=self._wait, name="time-limit", daemon=True).start()
+
+    def restart(self) -> None:
+        self.ends_at = time.monotonic() + self.seconds
+
+    def watch(self, sock: socket.socket) -> None:
+        self.sockets.append(sock)
+        if self.expired:
+            shut_down(sock)
+
+    def end(self) -> None:
+        self.over.set()
+        for copy in self.copies:
+            copy.close()
+
+    def _wait(self) -> None:
+        while not self.over.wait(max(0, self.ends_at - time.monotonic())):
+            if time.monotonic() >= self.ends_at:
+                self.expired = True
+                for sock in list(self.sockets):
+                    shut_down(sock)
+                return
+
+
+def shut_down(sock: socket.socket) -> None:
+    with suppress(OSError):
+        # The plain socket's method: SSLSocket's would stop reading as TLS.
+        socket.socket.shutdown(sock, socket.SHUT_RDWR)
+
+
+@contextmanager
+def time_limit(seconds: float) -> Iterator[TimeLimit]:
+    """Limit what this thread does with the connections below, all in all.
+
+    Reads then fail or see an early end. Ask `expired` where an end could be taken for
+    success.
+    """
+    limit, outer = TimeLimit(seconds), getattr(_local, "limit", None)
+    _local.limit = limit
+    try:
+        yield limit
+    finally:
+        limit.end()
+        _local.limit = outer
+
+
+def watch(sock: socket.socket | None) -> None:
+    """Let the time limit of this thread, if there is one, shut this socket down."""
+    limit: TimeLimit | None = getattr(_local, "limit", None)
+    if limit and sock:
+        limit.watch(sock)
+
+
+def watch_new(sock: socket.socket) -> None:
+    """The same for a new socket, which TLS may take over before its handshake."""
+    limit: TimeLimit | None = getattr(_local, "limit", None)
+    if limit:
+        copy = sock.dup()
+        limit.copies.append(copy)
+        limit.watch(copy)
+
+
+class _Watching:
+    sock: Any
+
+    def _new_conn(self) -> socket.socket:
+        sock: socket.socket = super()._new_conn()  # type: ignore[misc]
+        watch_new(sock)
+        return sock
+
+    def request(self, *args: Any, **options: Any) -> None:
+        # A kept connection was made under an earlier limit.
+        watch(self.sock)
+        super().request(*args, **options)  # type: ignore[misc]
+
+    def getresponse(self) -> Any:
+        sock = self.sock
+        answer: Any = super().getresponse()  # type: ignore[misc]
+        answer.watched_socket = sock
+        return answer
+
+
+class _Watched(_Watching, HTTPConnection):
+    pass
+
+
+class _WatchedTLS(_Watching, HTTPSConnection):
+    pass
+
+
+class _Pool(HTTPConnectionPool):
+    ConnectionCls = _Watched
+
+
+class _PoolTLS(HTTPSConnectionPool):
+    ConnectionCls = _WatchedTLS
+
+
+class LimitedAdapter(HTTPAdapter):
+    """Answers come within `seconds` after the request was sent, headers and body.
+
+    Of a streamed answer only the headers: read its body with `chunks`. Raises
+    requests.ReadTimeout and AnswerTooLarge.
+    """
+
+    def __init__(self, seconds: float, **options: Any) -> None:
+        self.seconds = seconds
+        super().__init__(**options)
+
+    def init_poolmanager(self, *args: Any, **options: Any) -> None:
+        super().init_poolmanager(*args, **options)
+        _use_watched(self.poolmanager)
+
+    def proxy_manager_for(self, *args: Any, **options: Any) -> Any:
+        return _use_watched(super().proxy_manager_for(*args, **options))
+
+    def send(  # type: ignore[override]
+        self, request: requests.PreparedRequest, stream: bool = False, **options: Any
+    ) -> requests.Response:
+        with time_limit(self.seconds) as limit:
+            body: Any = request.body
+            if body is not None and not isinstance(body, str | bytes):
+                request.body = _Upload(body, limit)  # type: ignore[assignment]
+            try:
+                answer = super().send(request, stream=True, **options)
+                if answer.is_redirect:
+                    # Nobody needs its body, and requests would read all of it.
+                    _keep(answer, b"")
+                    answer.raw.close()
+                elif not stream:
+                    _keep(answer, _body(answer))
+            except requests.RequestException as error:
+                if limit.expired and not never_sent(error):
+                    raise requests.ReadTimeout(request=request) from error
+                raise
+            finally:
+                request.body = body
+        if limit.expired:
+            answer.close()
+            raise requests.ReadTimeout(request=request)
+        return answer
+
+
+class _Upload:
+    """A body to send: the time for the answer begins when its last piece is taken."""
+
+    def __init__(self, body: Any, limit: TimeLimit) -> None:
+        self.body, self.limit = body, limit
+        if hasattr(body, "read"):
+            self.read = self._read
+
+    def _read(self, size: int = -1) -> Any:
+        piece = self.body.read(size)
+        self.limit.restart()
+        return piece
+
+    def __iter__(self) -> Iterator[bytes]:
+        for piece in self.body:
+            self.limit.restart()
+            yield piece
+
+
+def _use_watched(manager: Any) -> Any:
+    manager.pool_classes_by_scheme = {"http": _Pool, "https": _PoolTLS}
+    return manager
+
+
+def _body(answer: requests.Response) -> bytes:
+    body = bytearray()
+    for piece in answer.iter_content(CHUNK_BYTES):
+        body += piece
+        if len(body) > MAX_BODY_BYTES:
+            answer.close()
+            raise AnswerTooLarge(response=answer)
+    return bytes(body)
+
+
+def _keep(answer: Any, body: bytes) -> None:
+    answer._content, answer._content_consumed = body, True
+
+
+def chunks(answer: requests.Response) -> Iterator[bytes]:
+    """The body of a streamed answer. Slow is fine, but not a byte now and then.
+
+    Raises requests.ReadTimeout and AnswerTooLarge.
+    """
+    pieces = answer.iter_content(CHUNK_BYTES)
+    came, is_over = 0, False
+    while not is_over:
+        chunk = bytearray()
+        with time_limit(CHUNK_SECONDS) as limit:
+            watch(getattr(answer.raw, "watched_socket", None))
+            # A server chooses how small its pieces are, down to one byte.
+            while len(chunk) < CHUNK_BYTES and not (limit.expired or is_over):
+                piece = next(pieces, None)
+                chunk += piece or b""
+                is_over = piece is None
+        if limit.expired:
+            raise requests.ReadTimeout(request=answer.request)
+        came += len(chunk)
+        if came > MAX_STREAM_BYTES:
+            raise AnswerTooLarge(response=answer)
+        if chunk:
+            yield bytes(chunk)

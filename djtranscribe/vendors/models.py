@@ -1,0 +1,103 @@
+from __future__ import annotations
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+from datetime import datetime, timedelta
+
+import requests
+from django.db import models
+from django.utils import timezone
+
+from djtranscribe.vendors.errors import VendorError
+
+# While a vendor is paused, one piece of work is let through this often, to see.
+PROBE_AFTER = timedelta(seconds=30)
+
+# Kinds of requests, see `VendorPause.refused`. A pause for jobs ends only with the
+# result of a job: AssemblyAI may accept a job and refuse it later.
+SUBMIT, JOB = "submit", "job"
+# Reading costs nothing and goes on while only SUBMIT or JOB is refused.
+READ = "read"
+
+
+class VendorPauseQuerySet(models.QuerySet["VendorPause"]):
+    @contextmanager
+    def asking(self, vendor: str, what: str = "") -> Iterator[VendorPause | None]:
+        """Guard a vendor request: raise while the vendor is paused, record new pauses.
+
+        Yields the pause, if there is one. Raises a VendorError with `account` while
+        the vendor is paused. Such an error of the vendor itself begins a pause; a
+        request that succeeds ends it.
+
+        what: "", SUBMIT or READ. A pause that began with a SUBMIT ends with one.
+        """
+        pause = self.filter(vendor=vendor).first()
+        is_free = bool(pause and pause.refused and what == READ)
+        if pause and not is_free and not pause.lets_through():
+            raise VendorError(pause.reason, permanent=True, account=True)
+        try:
+            yield pause
+        except VendorError as error:
+            if error.account:
+                self.begin(error, what)
+            raise
+        if pause and not is_free:
+            proven = self.filter(pk=pause.pk, refused__in={"", what})
+            if not proven.delete()[0] and not what:
+                pause.let_next_through()
+
+    def begin(self, error: VendorError, what: str = "") -> None:
+        """Pause the vendor: our account or settings are at fault."""
+        # A key is refused whatever is asked with it.
+        is_general = error.code == requests.codes.unauthorized or what == READ
+        defaults = {
+            "reason": error.message,
+            "refused": "" if is_general else what,
+            "probe_at": timezone.now() + PROBE_AFTER,
+        }
+        self.update_or_create(vendor=error.vendor, defaults=defaults)
+
+
+class VendorPause(models.Model):
+    """A vendor refuses our account (key, balance) or our settings: its work waits.
+
+    No work fails. The pause ends when a probe succeeds.
+    """
+
+    vendor = models.CharField(max_length=20, unique=True)
+    reason = models.TextField()
+    # SUBMIT or JOB if only those are refused; "" if any request may end the pause.
+    refused = models.CharField(max_length=20, blank=True, default="")
+    since = models.DateTimeField(auto_now_add=True)
+    probe_at = models.DateTimeField("next try")
+
+    objects = VendorPauseQuerySet.as_manager()
+
+    class Meta:
+        verbose_name = "pause"
+        ordering = ["vendor"]
+
+    def __str__(self) -> str:
+        return f"{self.vendor} is paused"
+
+    def lets_through(self) -> bool:
+        """Whether the caller is the one that may try; of many, exactly one."""
+        now = timezone.now()
+        # A time further away than any probe is a leftover of a clock put back.
+        is_due = self.probe_at <= now or self.probe_at > now + PROBE_AFTER
+        mine = VendorPause.objects.filter(pk=self.pk, probe_at=self.probe_at)
+        next_at = now + PROBE_AFTER
+        if not (is_due and mine.update(probe_at=next_at)):
+            return False
+        self.probe_at = next_at
+        return True
+
+    def end_with_result(self, submitted_at: datetime | None) -> None:
+        """A job that was started after the pause began is completed."""
+        if self.refused == JOB and submitted_at and submitted_at >= self.since:
+            VendorPause.objects.filter(pk=self.pk, refused=JOB).delete()
+
+    def let_next_through(self) -> None:
+        """Ours proved nothing: the one that would need not wait for the next probe."""
+        mine = VendorPause.objects.filter(pk=self.pk, probe_at=self.probe_at)
+        mine.update(probe_at=timezone.now())

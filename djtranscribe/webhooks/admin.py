@@ -1,0 +1,90 @@
+from django.contrib import admin, messages
+from django.db.models import QuerySet
+from django.http import HttpRequest
+from django.urls import reverse
+from django.utils.html import format_html
+from django.utils.safestring import SafeString
+
+from djtranscribe.adminsite.filters import Dates, Stored
+from djtranscribe.adminsite.large_tables import LongLists
+from djtranscribe.adminsite.read_only import ReadOnly, table
+from djtranscribe.adminsite.search_fields import SearchBox
+from djtranscribe.models import WebhookDelivery
+from djtranscribe.webhooks import ledger
+
+
+class Kind(Stored):
+    title = "kind"
+    parameter_name = "kind"
+    column = WebhookDelivery.kind.field
+    path = "kind"
+
+    def label(self, value: str) -> str:
+        return WebhookDelivery.KINDS.get(value, value)
+
+
+@admin.register(WebhookDelivery)
+class WebhookDeliveryAdmin(
+    SearchBox, LongLists, ReadOnly, admin.ModelAdmin[WebhookDelivery]
+):
+    list_display = ["received_at", "what", "verdict", "reason", "row"]
+    sortable_by = ["received_at"]
+    list_filter = [("received_at", Dates), "verdict", Kind]
+    search_fields = ["about"]
+    search_help_text = "The UUID of a call or of a transcript."
+    when_empty = (
+        "Nothing has reached a webhook yet. If you have dialled, look whether BASE_URL "
+        "is the address at which the internet finds this site."
+    )
+    actions = ["replay"]
+    fields = [
+        "received_at",
+        "what",
+        "verdict",
+        "reason",
+        "answer_status",
+        "row",
+        "said",
+        "more_like_this",
+        "replayed_at",
+    ]
+    readonly_fields = ["what", "row", "said"]
+
+    def get_queryset(self, request: HttpRequest) -> QuerySet[WebhookDelivery]:
+        # A list shows none of it; its own page reads it.
+        return super().get_queryset(request).defer("body")
+
+    def find(
+        self, rows: QuerySet[WebhookDelivery], typed: str
+    ) -> QuerySet[WebhookDelivery]:
+        return rows.filter(about=typed)
+
+    @admin.display(description="about")
+    def row(self, delivery: WebhookDelivery) -> SafeString | str:
+        """The list in which a search for the UUID finds it."""
+        name = "transcription_transcript" if delivery.kind == "assemblyai" else ""
+        return about(delivery.about, name or "caller_call")
+
+    @admin.display(description="what it said")
+    def said(self, delivery: WebhookDelivery) -> SafeString | str:
+        return table(delivery.body)
+
+    def has_replay_permission(self, request: HttpRequest) -> bool:
+        return request.user.has_perm("djtranscribe.change_webhookdelivery")
+
+    @admin.action(description="Replay", permissions=["replay"])
+    def replay(self, request: HttpRequest, chosen: QuerySet[WebhookDelivery]) -> None:
+        """Oldest first, as they came. Forged ones were never acted on, nor are now."""
+        authentic = chosen.exclude(verdict=WebhookDelivery.Verdict.REFUSED)
+        for delivery in authentic.order_by("received_at"):
+            ledger.replay(delivery)
+        left = chosen.filter(verdict=WebhookDelivery.Verdict.REFUSED).count()
+        note = f" {left} were refused when they came, and stay so." if left else ""
+        messages.success(request, f"{authentic.count()} were replayed.{note}")
+
+
+def about(uuid: str, name: str) -> SafeString | str:
+    if not uuid:
+        return "-"
+    address = reverse(f"admin:{name}_changelist", query={"q": uuid})
+    return format_html('<a href="{}">{}</a>', address, uuid)

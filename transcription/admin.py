@@ -1,0 +1,248 @@
+from typing import Any
+
+from django.contrib import admin, messages
+from django.db.models import Q, QuerySet
+from django.http import HttpRequest, HttpResponse
+from django.utils import timezone
+
+from caller.models import Call
+from caller.recordings import waveform
+from djtranscribe.adminsite.filters import Dates
+from djtranscribe.adminsite.large_tables import LongLists
+from djtranscribe.adminsite.read_only import ReadOnly, duration, link, table
+from djtranscribe.adminsite.search_fields import SearchBox, is_number, is_uuid
+from djtranscribe.models import Access
+from transcription import presentation
+from transcription.exports.admin import ExportAdmin, export
+from transcription.filters import (
+    Confidence,
+    CountryOfCall,
+    KeywordList,
+    Language,
+    Model,
+    NeedsAttention,
+    OperatorOfCall,
+    TranscriptLength,
+)
+from transcription.models import Transcript
+from transcription.notifications.admin import NotificationAdmin
+from transcription.search import query as search
+from transcription.tasks import announce, start
+from transcription.vocabulary.admin import VocabularyAdmin
+
+__all__ = ["ExportAdmin", "NotificationAdmin", "TranscriptAdmin", "VocabularyAdmin"]
+
+# Read when a transcript's own page asks for them.
+HEAVY = ("words", "response", "request", "recording__peaks")
+
+
+@admin.register(Transcript)
+class TranscriptAdmin(SearchBox, LongLists, ReadOnly, admin.ModelAdmin[Transcript]):
+    list_display = [
+        "number",
+        "excerpt",
+        "status",
+        "certainty",
+        "length",
+        "created_at",
+    ]
+    sortable_by = ["certainty", "length", "created_at"]
+    when_empty = (
+        "No transcripts yet. Dial a number on the home page; when the call is over, "
+        "what was said appears here by itself."
+    )
+    when_empty_go_to = "caller:home"
+    # Its own page is the one in admin.
+    view_on_site = False
+    list_filter = [
+        NeedsAttention,
+        ("created_at", Dates),
+        "status",
+        Confidence,
+        TranscriptLength,
+        OperatorOfCall,
+        CountryOfCall,
+        KeywordList,
+        Language,
+        Model,
+    ]
+    list_select_related = ["recording__call"]
+    search_fields = ["text"]
+    search_help_text = (
+        'Words, "an exact phrase", -not, prefix*; or how a number begins, or its last '
+        "four digits or more; or a UUID."
+    )
+    of_any_number = ("export",)
+    actions = ["try_again", "refresh_now", "transcribe_again", export]
+    fieldsets = [
+        (
+            "How sure",
+            {
+                "fields": [
+                    "certainty",
+                    "length",
+                    "spoken",
+                    "model_used",
+                    "vocabulary",
+                ]
+            },
+        ),
+        (
+            "State",
+            {"fields": ["status", "error", "error_class", "created_at", "finished_at"]},
+        ),
+        (
+            "What AssemblyAI was sent",
+            {
+                "classes": ["collapse"],
+                "fields": [
+                    "assemblyai_id",
+                    "submitted_at",
+                    "jobs",
+                    "attempts",
+                    "next_attempt_at",
+                    "request_sent",
+                ],
+            },
+        ),
+        ("What it answered", {"classes": ["collapse"], "fields": ["answer"]}),
+    ]
+    readonly_fields = ["certainty", "length", "spoken", "request_sent", "answer"]
+
+    @admin.display(description="number")
+    def number(self, transcript: Transcript) -> str:
+        call = transcript.recording.call
+        return call.number if call else f"From {transcript.recording.origin}"
+
+    @admin.display(description="text")
+    def excerpt(self, transcript: Transcript) -> str:
+        if transcript.nobody_spoke:
+            return "Nobody spoke"
+        return transcript.text[:80] + ("…" if len(transcript.text) > 80 else "")
+
+    @admin.display(description="length", ordering=Transcript.LENGTH.desc())
+    def length(self, transcript: Transcript) -> str:
+        return duration(transcript.audio_seconds)
+
+    @admin.display(description="confidence", ordering=Transcript.SURE.asc())
+    def certainty(self, transcript: Transcript) -> str:
+        if transcript.confidence is None or transcript.nobody_spoke:
+            return "-"
+        return f"{transcript.confidence:.0%}"
+
+    @admin.display(description="language")
+    def spoken(self, transcript: Transcript) -> str:
+        return transcript.language_name or "-"
+
+    @admin.display(description="request")
+    def request_sent(self, transcript: Transcript) -> str:
+        return table(transcript.request)
+
+    @admin.display(description="answer")
+    def answer(self, transcript: Transcript) -> str:
+        response = transcript.response
+        if isinstance(response, dict) and response.get("utterances"):
+            # Every word once more: of three hours, megabytes.
+            response = {**response, "utterances": "… left out here"}
+        return table(response if isinstance(response, dict) else None)
+
+    def render_change_form(
+        self, request: HttpRequest, context: Any, *args: Any, **kwargs: Any
+    ) -> HttpResponse:
+        Access.objects.note(request.user, Access.Action.READ, [context["original"]])
+        return super().render_change_form(
+            request, {**context, **page_of(context["original"])}, *args, **kwargs
+        )
+
+    def get_queryset(self, request: HttpRequest) -> QuerySet[Transcript]:
+        # Every word of every call would be read to show a page of excerpts.
+        return super().get_queryset(request).defer(*HEAVY)
+
+    def find(self, rows: QuerySet[Transcript], typed: str) -> QuerySet[Transcript]:
+        if is_number(typed):
+            return rows.filter(recording__call__in=Call.objects.to_number(typed))
+        if is_uuid(typed):
+            return rows.filter(Q(uuid=typed) | Q(assemblyai_id=typed))
+        query = search.parse(typed)
+        return search.matching(rows, query) if query else rows.none()
+
+    def changelist_view(self, request: HttpRequest, *args: Any) -> HttpResponse:
+        answer = super().changelist_view(request, *args)
+        changelist = getattr(answer, "context_data", {}).get("cl")
+        if changelist:
+            # An excerpt may be all that was said.
+            Access.objects.note(
+                request.user, Access.Action.READ, changelist.result_list
+            )
+        return answer
+
+    def has_act_permission(self, request: HttpRequest) -> bool:
+        return request.user.has_perm("transcription.add_transcript")
+
+    @admin.action(description="Try again what failed", permissions=["act"])
+    def try_again(self, request: HttpRequest, chosen: QuerySet[Transcript]) -> None:
+        """From the stage that failed: what was stored or handed over before stays."""
+        retried = [transcript for transcript in chosen if transcript.retry()]
+        for transcript in retried:
+            announce(transcript.pk)
+        others = chosen.count() - len(retried)
+        note = f" {others} had not failed." if others else ""
+        messages.success(request, f"{len(retried)} are tried again.{note}")
+
+    @admin.action(description="Transcribe again", permissions=["act"])
+    def transcribe_again(
+        self, request: HttpRequest, chosen: QuerySet[Transcript]
+    ) -> None:
+        """A new transcript beside the old one, with the keyword list as it is now."""
+        for transcript in chosen.select_related("recording", "vocabulary"):
+            start(transcript.recording, transcript.vocabulary)
+        messages.success(
+            request, f"{chosen.count()} new transcripts are on their way. The old stay."
+        )
+
+    @admin.action(description="Refresh now", permissions=["act"])
+    def refresh_now(self, request: HttpRequest, chosen: QuerySet[Transcript]) -> None:
+        waiting = chosen.unfinished()  # type: ignore[attr-defined]
+        for pk in waiting.values_list("pk", flat=True):
+            Transcript.objects.filter(pk=pk).update(next_attempt_at=timezone.now())
+            announce(pk)
+        done = chosen.count() - waiting.count()
+        note = f" {done} are finished already." if done else ""
+        messages.success(request, f"{waiting.count()} are looked at now.{note}")
+
+
+def page_of(transcript: Transcript) -> dict[str, Any]:
+    """What the page of a transcript shows above admin's own fields."""
+    recording = transcript.recording
+    loudness = recording.loudness()
+    known = [loudness.get("seconds"), transcript.audio_seconds]
+    seconds = next(filter(None, known), recording.duration_seconds or 0)
+    words = presentation.words_of(transcript.words, seconds)
+    return {
+        "call_link": link(recording.call) if recording.call else "",
+        "recording_link": link(recording),
+        "has_audio": bool(recording.audio),
+        "outline": waveform.outline(loudness.get("levels", [])),
+        "wave_width": waveform.LEVELS,
+        "seconds": seconds,
+        "state": state_of(transcript),
+        "language": transcript.language[:2],
+        "words": words,
+        "turns": presentation.turns_of(words),
+        "doubtful": presentation.doubtful(words),
+        "below": presentation.DOUBTFUL_BELOW,
+        "player_words": presentation.for_the_player(words),
+    }
+
+
+def state_of(transcript: Transcript) -> str:
+    """Why there is no text to read, or nothing."""
+    if transcript.is_failed:
+        return transcript.failure
+    if transcript.nobody_spoke:
+        return "Nobody spoke."
+    if not transcript.is_finished:
+        return (
+            f"Not there yet: {transcript.progress} This page does not reload by itself."
+        )
+    return ""

@@ -1,0 +1,184 @@
+"""AssemblyAI's REST API. No other module talks to it.
+
+What AssemblyAI refuses and the network breaks is raised as an AssemblyAIError.
+Facts and traps: assemblyai.com/docs/api-reference.
+"""
+
+from collections.abc import Iterable, Iterator
+from contextlib import contextmanager
+from datetime import datetime
+from datetime import timezone as tz
+from functools import lru_cache
+from itertools import count
+from math import isfinite
+from typing import IO, Any
+
+import requests
+from django.conf import settings
+
+from djtranscribe.vendors.deadlines import AnswerTooLarge, LimitedAdapter
+from djtranscribe.vendors.errors import VendorError, never_sent, retry_after_seconds
+
+TIMEOUT_SECONDS = (3.05, 30)  # to connect, between two bytes; their sum, all in all
+# Of the list: as many as it gives, and pages that are read to find one job.
+JOBS_A_PAGE = 200
+LIST_PAGES = 50
+
+KEY_REFUSED = (
+    "AssemblyAI does not accept our key. Compare ASSEMBLYAI_KEY with its dashboard."
+)
+
+
+class AssemblyAIError(VendorError):
+    """said: AssemblyAI's own sentence of a refusal, or "".
+
+    refused_at: for a fault of our settings, when the transcript was first refused.
+    """
+
+    vendor = "assemblyai"
+    said = ""
+    refused_at: datetime | None = None
+
+
+@lru_cache(maxsize=4)
+def _session(api_url: str) -> requests.Session:
+    session = requests.Session()
+    # A stand-in on this machine is never reached through a proxy.
+    session.trust_env = api_url.startswith("https://")
+    for scheme in ("https://", "http://"):
+        session.mount(scheme, LimitedAdapter(sum(TIMEOUT_SECONDS), pool_maxsize=16))
+    return session
+
+
+def upload(file: IO[bytes] | Iterable[bytes]) -> str:
+    """Stream the audio; the `upload_url` that only AssemblyAI can open, for 24 hours.
+
+    assemblyai.com/docs/api-reference/files/upload
+    """
+    answer = _request(
+        "POST",
+        "upload",
+        data=file,
+        headers={"Content-Type": "application/octet-stream"},
+    )
+    return _text(answer, "upload_url")
+
+
+def submit(body: dict[str, Any]) -> dict[str, Any]:
+    """Start a job; the job with its `id`. Not idempotent, and each job is paid for."""
+    answer = _request("POST", "transcript", json=body)
+    _text(answer, "id")
+    return answer
+
+
+def fetch(assemblyai_id: str) -> dict[str, Any]:
+    """The job as it is now, raw."""
+    return _request("GET", f"transcript/{assemblyai_id}")
+
+
+def list_jobs(
+    since: datetime | None = None, most_pages: int | None = None
+) -> Iterator[dict[str, Any]]:
+    """The account's jobs, newest first; none that was created before `since`.
+
+    Raises AssemblyAIError where there are more pages of them than wanted: what is not
+    among these may still be there.
+    """
+    # As the list has its times: UTC, and so compared as text.
+    begin = since.astimezone(tz.utc).strftime("%Y-%m-%dT%H:%M:%S") if since else ""
+    params: dict[str, str | int] = {"limit": JOBS_A_PAGE}
+    for _ in range(most_pages) if most_pages else count():
+        page = _request("GET", "transcript", params=params).get("transcripts") or []
+        for job in page:
+            if "" < str(job.get("created") or "") < begin:
+                return
+            yield job
+        if not page:
+            return
+        params["before_id"] = page[-1]["id"]
+    raise AssemblyAIError("AssemblyAI's list of jobs is too long to be read.")
+
+
+def _request(method: str, path: str, **options: Any) -> dict[str, Any]:
+    if not settings.ASSEMBLYAI_KEY:
+        raise AssemblyAIError(KEY_REFUSED, permanent=True, account=True)
+    url = settings.ASSEMBLYAI_API_URL.rstrip("/")
+    headers = {"Authorization": settings.ASSEMBLYAI_KEY, **options.pop("headers", {})}
+    with translated():
+        answer = _session(url).request(
+            method,
+            f"{url}/v2/{path}",
+            headers=headers,
+            timeout=TIMEOUT_SECONDS,
+            allow_redirects=False,
+            **options,
+        )
+        if answer.status_code != requests.codes.ok:
+            raise _refusal(answer)
+        body = _storable(answer.json())
+    if not isinstance(body, dict):
+        raise _not_understood()
+    return body
+
+
+@contextmanager
+def translated() -> Iterator[None]:
+    """Whatever the network throws becomes an AssemblyAIError."""
+    try:
+        yield
+    except (requests.JSONDecodeError, AnswerTooLarge) as error:
+        raise _not_understood() from error
+    except requests.RequestException as error:
+        if never_sent(error):
+            message = "AssemblyAI could not be reached; nothing was sent to it."
+            raise AssemblyAIError(message) from error
+        message = "AssemblyAI did not answer in time."
+        raise AssemblyAIError(message, maybe_done=True) from error
+
+
+def _refusal(answer: requests.Response) -> AssemblyAIError:
+    status = answer.status_code
+    try:
+        said = str(_storable(answer.json())["error"])[:500]
+    except (ValueError, KeyError, TypeError):
+        said = ""
+    if status == requests.codes.unauthorized:
+        return AssemblyAIError(KEY_REFUSED, permanent=True, account=True, code=status)
+    if "balance is negative" in said:
+        message = "The balance of our AssemblyAI account is negative. Please top it up."
+        return AssemblyAIError(message, permanent=True, account=True, code=status)
+    if status == requests.codes.too_many_requests:
+        wait = retry_after_seconds(answer.headers.get("Retry-After"))
+        message = "AssemblyAI is busy with our earlier requests."
+        return AssemblyAIError(message, retry_after=wait, code=status)
+    if status >= 500 or status < 400:
+        message = f"AssemblyAI answered with a fault of its own (HTTP status {status})."
+        return AssemblyAIError(message, maybe_done=True, code=status)
+    message = f"AssemblyAI refused (HTTP status {status}): {said or 'no reason given'}"
+    error = AssemblyAIError(message, permanent=True, code=status)
+    error.said = said
+    return error
+
+
+def _storable(value: Any) -> Any:
+    """The same JSON without what a database does not take: NUL characters, halves of
+    characters, numbers that are none (NaN)."""
+    if isinstance(value, dict):
+        return {_storable(key): _storable(part) for key, part in value.items()}
+    if isinstance(value, list):
+        return [_storable(part) for part in value]
+    if isinstance(value, str):
+        return value.replace("\0", "").encode(errors="replace").decode()
+    return None if isinstance(value, float) and not isfinite(value) else value
+
+
+def _text(answer: dict[str, Any], key: str) -> str:
+    if not (isinstance(answer.get(key), str) and answer[key]):
+        raise _not_understood()
+    return str(answer[key])
+
+
+def _not_understood() -> AssemblyAIError:
+    return AssemblyAIError(
+        "AssemblyAI's answer could not be understood.", maybe_done=True
+    )

@@ -1,0 +1,89 @@
+"""AssemblyAI's rules for keyword lists.
+
+assemblyai.com/docs/pre-recorded-audio, `keyterms_prompt` and `custom_spelling`.
+"""
+
+from django.conf import settings
+from django.core.exceptions import ValidationError
+
+from transcription.assemblyai.speech_models import MODELS
+
+# For all models; what one model ignores beyond that is in `speech_models`.
+MAX_WORDS_IN_A_TERM = 6
+MAX_WORDS = 1000
+
+
+def terms_of(text: str) -> list[str]:
+    """The terms, one a line, without blanks and repetitions, in their order."""
+    lines = (" ".join(line.split()) for line in text.splitlines())
+    return list(dict.fromkeys(line for line in lines if line))
+
+
+def validate_terms(text: str) -> None:
+    terms = terms_of(text)
+    errors = [
+        f"“{term}” has {len(term.split())} words; a term has at most "
+        f"{MAX_WORDS_IN_A_TERM}."
+        for term in terms
+        if len(term.split()) > MAX_WORDS_IN_A_TERM
+    ]
+    words = sum(len(term.split()) for term in terms)
+    if words > MAX_WORDS:
+        errors.append(
+            f"The list has {words} words; AssemblyAI takes at most {MAX_WORDS:,}, and "
+            "each word of a term counts."
+        )
+    if errors:
+        raise ValidationError(errors)
+
+
+def warnings_for(text: str) -> list[str]:
+    """What the models in SPEECH_MODELS accept but do not use, a sentence each."""
+    terms = terms_of(text)
+    warnings = []
+    for position, name in enumerate(settings.SPEECH_MODELS):
+        model = MODELS.get(name)
+        if not model:
+            continue
+        who = f"{name}, {'the fallback' if position else 'the first'} model,"
+        length = model.term_length
+        ignored = [term for term in terms if length and len(term) not in length]
+        if length and ignored:
+            names = ", ".join(ignored[:5]) + (", …" if len(ignored) > 5 else "")
+            warnings.append(
+                f"{who} ignores terms under {length[0]} or over {length[-1]} "
+                f"characters: {names}"
+            )
+        if model.keyterms is not None and len(terms) > model.keyterms:
+            warnings.append(
+                f"{who} takes at most {model.keyterms} terms; this list has "
+                f"{len(terms)}."
+            )
+    return warnings
+
+
+def spellings_of(text: str) -> list[dict[str, list[str] | str]]:
+    """`kubernetes, k 8 s = Kubernetes`, one a line -> AssemblyAI's custom_spelling.
+
+    Raises ValidationError with the line that cannot be read.
+    """
+    spellings: list[dict[str, list[str] | str]] = []
+    for line in filter(None, (line.strip() for line in text.splitlines())):
+        heard, equals, written = (part.strip() for part in line.partition("="))
+        heard_as = [" ".join(way.split()) for way in heard.split(",") if way.strip()]
+        if not (equals and heard_as and written):
+            raise ValidationError(
+                f"“{line}”: write what is heard, an equals sign, what shall be "
+                "written: k 8 s, kubernetes = Kubernetes"
+            )
+        if len(written.split()) > 1:
+            raise ValidationError(
+                f"“{line}”: what shall be written must be one word; AssemblyAI takes "
+                "no more."
+            )
+        spellings.append({"from": heard_as, "to": written})
+    return spellings
+
+
+def validate_spellings(text: str) -> None:
+    spellings_of(text)

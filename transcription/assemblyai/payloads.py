@@ -1,0 +1,89 @@
+"""What we ask AssemblyAI to do with a recording, and how its answer is read.
+
+Read leniently: fields come and go, numbers may be null, and every finished job is
+paid for. assemblyai.com/docs/api-reference/transcripts
+"""
+
+from typing import Any
+
+from django.conf import settings
+from django.urls import reverse
+
+from djtranscribe.public_urls import public_url
+from transcription.assemblyai import keyterms
+from transcription.models import Transcript
+
+WEBHOOK_HEADER = "X-Djtranscribe-Token"
+DETECT = "detect"
+
+NO_SPEECH = "no spoken audio"
+# Of a job's errors: AssemblyAI could not open the address, or fell over by itself.
+UNREACHABLE_AUDIO = ("Download error", "Cannot access uploaded file")
+THEIR_FAULT = ("Server error",)
+# Of the answer to a question for a job.
+UNKNOWN_ID = "transcript id not found"
+# What stands in a job's place after somebody deleted it.
+DELETED = "http://deleted_by_user"
+
+
+def request_body(transcript: Transcript) -> dict[str, Any]:
+    """The body of POST /v2/transcript."""
+    body: dict[str, Any] = {
+        "audio_url": transcript.audio_url,
+        "speech_models": settings.SPEECH_MODELS,
+    }
+    if settings.SPEECH_LANGUAGE_CODE == DETECT:
+        body["language_detection"] = True
+    else:
+        # Always said: with detection, a call in which nobody speaks is an error.
+        body["language_code"] = settings.SPEECH_LANGUAGE_CODE
+    if (transcript.recording.channels or 1) > 1:
+        body["multichannel"] = True
+    if transcript.vocabulary:
+        terms = keyterms.terms_of(transcript.vocabulary.terms)
+        spellings = keyterms.spellings_of(transcript.vocabulary.custom_spellings)
+        if terms:
+            body["keyterms_prompt"] = terms
+        if spellings:
+            body["custom_spelling"] = spellings
+    if settings.BASE_URL:
+        path = reverse("transcription:assemblyai-webhook", args=[transcript.uuid])
+        body["webhook_url"] = public_url(path)
+        body["webhook_auth_header_name"] = WEBHOOK_HEADER
+        body["webhook_auth_header_value"] = transcript.webhook_token()
+    return body
+
+
+def to_keep(body: dict[str, Any]) -> dict[str, Any]:
+    """The body as evidence of what was sent, without its secret."""
+    return {key: body[key] for key in body if key != "webhook_auth_header_value"}
+
+
+def outcome(job: dict[str, Any]) -> dict[str, Any]:
+    """The columns of a completed job."""
+    words = job.get("words")
+    rest = {key: job[key] for key in job if key not in ("text", "words")}
+    return {
+        "status": Transcript.Status.COMPLETED,
+        "text": str(job.get("text") or ""),
+        "words": words if isinstance(words, list) else [],
+        "confidence": _number(job.get("confidence")),
+        "language": str(job.get("language_code") or "")[:20],
+        "model_used": str(job.get("speech_model_used") or "")[:40],
+        "audio_seconds": _number(job.get("audio_duration")),
+        "response": rest,
+    }
+
+
+def nothing_said(job: dict[str, Any]) -> dict[str, Any]:
+    """The columns of a job that ended as an error only because nobody spoke."""
+    return {
+        **outcome(job),
+        "text": "",
+        "error_class": Transcript.ErrorClass.NO_SPEECH,
+    }
+
+
+def _number(value: Any) -> float | None:
+    is_number = isinstance(value, (int, float)) and not isinstance(value, bool)
+    return float(value) if is_number else None

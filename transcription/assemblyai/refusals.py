@@ -1,0 +1,223 @@
+"""Whose fault is a refusal by AssemblyAI: our settings, or this one recording?
+
+Its errors are sentences without a code, so they are matched by fragments. A refusal
+that any request would get pauses the vendor, and no transcript fails. Sentences that
+nobody foresaw count as such, since a wrong guess would fail every transcript. What
+proves such a guess wrong is another transcript that AssemblyAI accepts with the same
+settings: then only this one is refused, and it fails after a few more attempts.
+
+Sources of the sentences: assemblyai.com/docs, "common errors and solutions"; issues of
+client programs (supoclip 11 and 43, typewhisper-mac 1042, ThinLineRadio 118).
+"""
+
+import re
+from datetime import datetime
+from typing import Any
+
+import requests
+from django.conf import settings
+from django.utils import timezone
+
+from transcription.assemblyai import speech_models
+from transcription.assemblyai.client import AssemblyAIError
+from transcription.models import Transcript
+
+# A transcript that alone is refused is tried this often more: 5 to 40 seconds apart.
+ATTEMPTS_ALONE = 4
+# How many of the newest transcripts are looked at for one that was accepted.
+LOOK_AT = 500
+
+# Part of the request because of this recording or its keyword list, not of a setting.
+OF_THE_ROW = {
+    "audio_url",
+    "custom_spelling",
+    "keyterms_prompt",
+    "multichannel",
+    "webhook_auth_header_value",
+    "webhook_url",
+}
+RECORDING = re.compile(
+    r"audio_url|uploaded file|no spoken audio|detected language|speech threshold"
+    r"|\b(this|the|your) (audio|file|recording|media)\b"
+    r"|\baudio (is|was|has|duration|length|format|codec|stream|file)\b"
+    r"|\bfile (type|size|format|does|is|was|could|cannot|can't)\b"
+    r"|\btoo (short|large|small|big)\b|\bcontain(s|ing)? (no )?(audio|speech)\b"
+    r"|transcod|codec|corrupt|unreadable|download|\bmono\b|single.channel",
+    re.IGNORECASE,
+)
+# Of the content of a keyword list, as opposed to keyword lists as such.
+CONTENT = re.compile(
+    r"\b(characters?|symbols?|emojis?|ascii|phrases?|terms?|words?|entry|entries)\b"
+    r"|\b(exceeds?|at most|maximum|too many|too long|longer|up to|limit)\b"
+    r"|\b(empty|duplicates?)\b",
+    re.IGNORECASE,
+)
+MODEL = re.compile(
+    r"speech[_ ]?models?|\bmodels?\b|\b(universal-\d|slam-\d|assemblyai-stt)",
+    re.IGNORECASE,
+)
+# "Models" are also what AssemblyAI calls its features.
+LANGUAGE = re.compile(r"language", re.IGNORECASE)
+WEBHOOK = re.compile(r"webhook", re.IGNORECASE)
+ACCOUNT = re.compile(
+    r"\b(account|billing|credits?|funds?|plan|quota|subscription|tier)\b", re.IGNORECASE
+)
+REQUEST = re.compile(
+    r"\b(parameters?|fields?|propert(y|ies)|schema|json|arguments?|options?|endpoint)\b",
+    re.IGNORECASE,
+)
+
+
+def change_for(said: str, request: dict[str, Any]) -> str | None:
+    """What an operator should change, a sentence; "" if this is not known.
+
+    None if the sentence is about this recording or its keyword list.
+    """
+    listed = [key for key in ("keyterms_prompt", "custom_spelling") if key in request]
+    is_of_list = any(key in said for key in listed)
+    if CONTENT.search(said) if is_of_list else RECORDING.search(said):
+        return None
+    known = [
+        (is_of_list, f"{_now('SPEECH_MODELS')} Or use no keyword list."),
+        (LANGUAGE.search(said), _now("LANGUAGE_CODE")),
+        (MODEL.search(said) or _names_a_model(said), _other_models()),
+        (WEBHOOK.search(said), "Change BASE_URL."),
+        (ACCOUNT.search(said), "Look at the account in AssemblyAI's dashboard."),
+        (
+            REQUEST.search(said) or any(key in said for key in request),
+            "Upgrade djtranscribe: AssemblyAI no longer takes what it sends.",
+        ),
+    ]
+    return next((change for is_it, change in known if is_it), "")
+
+
+def of_request(
+    error: AssemblyAIError, transcript: Transcript, body: dict[str, Any]
+) -> AssemblyAIError:
+    """The error to raise for a refused POST /v2/transcript."""
+    if error.account or not error.permanent:
+        return error
+    change = change_for(error.said, body)
+    if error.code == requests.codes.not_found and not error.said:
+        change = "Change ASSEMBLYAI_API_URL."
+    may_be_the_upload = error.code in (
+        requests.codes.forbidden,
+        requests.codes.request_entity_too_large,
+    )
+    if change is None or (may_be_the_upload and not change):
+        return error
+    accepted = Transcript.objects.exclude(assemblyai_id=None)
+    return _blame(error.said, change, transcript, accepted, error.code)
+
+
+def of_job(transcript: Transcript, reason: str) -> AssemblyAIError | None:
+    """The error for a job that ended with this text; None if our settings are right."""
+    change = change_for(reason, transcript.request or {})
+    if not change:
+        return None
+    completed = Transcript.objects.filter(status=Transcript.Status.COMPLETED)
+    return _blame(reason, change, transcript, completed, None)
+
+
+def of_settings(request: dict[str, Any] | None) -> dict[str, Any]:
+    """The part of a request that the settings decide, the same for all transcripts."""
+    return {key: (request or {})[key] for key in {*(request or {})} - OF_THE_ROW}
+
+
+def refused_at(transcript: Transcript, body: dict[str, Any]) -> datetime | None:
+    """When this transcript was first refused with the settings that it has now."""
+    is_same = of_settings(transcript.request) == of_settings(body)
+    return transcript.refused_at if is_same else None
+
+
+def lets_others_first(transcript: Transcript) -> bool:
+    """Whether a refused transcript leaves the next try to those not yet refused.
+
+    Otherwise one that is refused alone could take every try of a pause.
+    """
+    waiting = Transcript.objects.paused().current().filter(refused_at=None)
+    may_be_tried = waiting.filter(
+        status__in=[Transcript.Status.FETCHED, Transcript.Status.UPLOADED]
+    )
+    return bool(transcript.refused_at) and may_be_tried.exists()
+
+
+def _blame(
+    said: str,
+    change: str,
+    transcript: Transcript,
+    accepted: Any,
+    code: int | None,
+) -> AssemblyAIError:
+    said = _without_content(said, transcript)
+    if _others_are_accepted(transcript, accepted):
+        message = (
+            "AssemblyAI refuses this recording, and accepts others with the same "
+            f"settings. It says: {said or 'nothing'}"
+        )
+        is_final = transcript.attempts >= ATTEMPTS_ALONE
+        return AssemblyAIError(message, permanent=is_final, code=code)
+    change = change or (
+        f"The reason is not one we know. Compare SPEECH_MODELS and LANGUAGE_CODE with "
+        f"what it says (now {_models()}; {settings.SPEECH_LANGUAGE_CODE})."
+    )
+    message = (
+        f"AssemblyAI refuses requests with our settings. {change} Then restart the "
+        f"worker. It says: {said or 'nothing'}"
+    )
+    error = AssemblyAIError(message, permanent=True, account=True, code=code)
+    error.refused_at = transcript.refused_at or timezone.now()
+    return error
+
+
+def _others_are_accepted(transcript: Transcript, accepted: Any) -> bool:
+    """Whether one was accepted, with these settings, after this one was refused."""
+    if not transcript.refused_at:
+        return False
+    newest = Transcript.objects.order_by("-created_at").values("pk")[:LOOK_AT]
+    requests_since = (
+        accepted.filter(
+            pk__in=list(newest.values_list("pk", flat=True)),
+            submitted_at__gt=transcript.refused_at,
+        )
+        .exclude(pk=transcript.pk)
+        .values_list("request", flat=True)
+    )
+    ours = of_settings(transcript.request)
+    return any(of_settings(request) == ours for request in requests_since.iterator())
+
+
+def _now(setting: str) -> str:
+    now = {
+        "SPEECH_MODELS": _models(),
+        "LANGUAGE_CODE": settings.SPEECH_LANGUAGE_CODE,
+    }
+    return f"Change {setting} (now {now[setting]})."
+
+
+def _names_a_model(said: str) -> bool:
+    return any(name in said for name in settings.SPEECH_MODELS)
+
+
+def _other_models() -> str:
+    old = speech_models.outdated(settings.SPEECH_MODELS)
+    return " ".join([_now("SPEECH_MODELS"), *old])
+
+
+def _models() -> str:
+    return ",".join(settings.SPEECH_MODELS)
+
+
+def _without_content(said: str, transcript: Transcript) -> str:
+    """Without what AssemblyAI may quote of this recording: /healthz is public."""
+    request = transcript.request or {}
+    spelled = request.get("custom_spelling") or []
+    private = [
+        *(request.get("keyterms_prompt") or []),
+        *(text for rule in spelled for text in [*rule["from"], rule["to"]]),
+        *(request[key] for key in ("audio_url", "webhook_url") if key in request),
+        transcript.webhook_token(),
+    ]
+    for text in sorted(private, key=len, reverse=True):
+        said = re.sub(rf"(?<!\w){re.escape(text)}(?!\w)", "…", said, flags=re.I)
+    return said

@@ -1,0 +1,103 @@
+"""Many transcripts as one file, from admin's list: what is asked, and how it goes."""
+
+from collections.abc import Iterator
+from typing import Any, cast
+from uuid import UUID, uuid4
+
+from django.contrib import admin
+from django.contrib.admin.helpers import ACTION_CHECKBOX_NAME
+from django.contrib.auth.models import User
+from django.db.models import QuerySet
+from django.http import HttpRequest, StreamingHttpResponse
+from django.http.response import HttpResponseBase
+from django.template.response import TemplateResponse
+
+from djtranscribe.adminsite.filters import Dates
+from djtranscribe.adminsite.large_tables import LongLists
+from djtranscribe.adminsite.read_only import ReadOnly
+from transcription.exports import bulk
+from transcription.exports.forms import CSV, KINDS, ExportForm
+from transcription.models import Export, Transcript
+
+
+@admin.action(description="Export…", permissions=["view"])
+def export(
+    model_admin: Any, request: HttpRequest, chosen: QuerySet[Transcript]
+) -> HttpResponseBase:
+    """A page that asks for the kind of file, then the file itself."""
+    uuid = uuid_of(request.POST.get("export", ""))
+    answers = {**request.POST.dict(), "export": uuid}
+    form = ExportForm(answers if "kind" in answers else None, initial={"export": uuid})
+    if form.is_bound and form.is_valid():
+        return download(request, chosen, form)
+    context = {
+        **model_admin.admin_site.each_context(request),
+        "title": "Export transcripts",
+        "opts": model_admin.opts,
+        "form": form,
+        "total": chosen.count(),
+        "progress_of": uuid,
+        # What admin's list needs to find the same rows once more.
+        "again": {
+            "action": "export",
+            "select_across": request.POST.get("select_across", "0"),
+        },
+        "checkbox": ACTION_CHECKBOX_NAME,
+        "checked": request.POST.getlist(ACTION_CHECKBOX_NAME),
+    }
+    template = "admin/transcription/transcript/export.html"
+    return TemplateResponse(request, template, context)
+
+
+def uuid_of(typed: str) -> UUID:
+    """What the page named its export; of one that named none, a new one."""
+    try:
+        return UUID(typed)
+    except ValueError:
+        return uuid4()
+
+
+def download(
+    request: HttpRequest, chosen: QuerySet[Transcript], form: ExportForm
+) -> StreamingHttpResponse:
+    kind = form.cleaned_data["kind"]
+    facts: dict[str, Any] = {
+        "user": cast(User, request.user),
+        "kind": dict(KINDS)[kind],
+        "total": chosen.count(),
+    }
+    row, is_new = Export.objects.get_or_create(
+        uuid=form.cleaned_data["export"], defaults=facts
+    )
+    if not is_new:
+        # The button was pressed twice: each file is an export of its own.
+        row = Export.objects.create(**facts)
+    # Of long calls the words are megabytes, and a table has the text alone.
+    unread = ["words"] if kind == CSV else []
+    batches = row.sending(bulk.batches(chosen, request.user, *unread))
+    if kind == CSV:
+        pieces: Iterator[bytes] = bulk.csv_lines(batches)
+        content_type, name = "text/csv; charset=utf-8", "transcripts.csv"
+    else:
+        pieces = bulk.zip_pieces(batches, kind, form.options)
+        content_type, name = "application/zip", "transcripts.zip"
+    answer = StreamingHttpResponse(pieces, content_type=content_type)
+    answer["Content-Disposition"] = f'attachment; filename="{name}"'
+    return answer
+
+
+@admin.register(Export)
+class ExportAdmin(LongLists, ReadOnly, admin.ModelAdmin[Export]):
+    list_display = ["begun_at", "user", "kind", "total", "sent", "is_whole"]
+    list_filter = [("begun_at", Dates)]
+    list_select_related = ["user"]
+    sortable_by = ["begun_at"]
+    fields = ["user", "kind", "total", "sent", "begun_at", "finished_at"]
+    when_empty = (
+        "Nobody has exported many transcripts at once yet. Choose some in their list, "
+        "then the action “Export…”."
+    )
+
+    @admin.display(description="whole", boolean=True)
+    def is_whole(self, row: Export) -> bool:
+        return row.finished_at is not None

@@ -1,0 +1,75 @@
+from typing import Any, cast
+
+from django.db.models import QuerySet
+from django.http import HttpRequest
+from django.utils import timezone
+
+from caller.filters import Country, Operator
+from djtranscribe.adminsite.filters import Choice, Length, Range, Stored
+from transcription.models import Transcript, TranscriptQuerySet
+from transcription.models.transcript import language_name
+
+
+class NeedsAttention(Choice):
+    title = "what needs attention"
+    parameter_name = "attention"
+
+    def lookups(self, request: HttpRequest, model_admin: Any) -> list[tuple[str, str]]:
+        return [("failed", "Failed"), ("stuck", "Stuck"), ("paused", "Paused")]
+
+    def narrow(self, queryset: QuerySet[Any], chosen: str) -> QuerySet[Transcript]:
+        transcripts = cast(TranscriptQuerySet, queryset)
+        if chosen == "failed":
+            return transcripts.failed()
+        if chosen == "stuck":
+            return transcripts.stuck(timezone.now())
+        return transcripts.paused()
+
+
+class OperatorOfCall(Operator):
+    path = "recording__call__requested_by"
+
+
+class CountryOfCall(Country):
+    path = "recording__call__country_code"
+
+
+class Confidence(Range):
+    title = "confidence"
+    parameter_name = "confidence"
+    measure = Transcript.SURE
+    steps = [
+        ("doubtful", "Below 60%", 0, 0.6),
+        ("fair", "60 to 80%", 0.6, 0.8),
+        ("good", "80 to 90%", 0.8, 0.9),
+        # Above 1 are those without any.
+        ("sure", "90% and above", 0.9, 1.01),
+    ]
+
+
+class TranscriptLength(Length):
+    measure = Transcript.LENGTH
+
+
+class KeywordList(Stored):
+    title = "keyword list"
+    parameter_name = "keywords"
+    column = Transcript.vocabulary.field
+    path = "vocabulary"
+
+
+class Language(Stored):
+    title = "language"
+    parameter_name = "language"
+    column = Transcript.language.field
+    path = "language"
+
+    def label(self, value: str) -> str:
+        return language_name(value)
+
+
+class Model(Stored):
+    title = "speech model"
+    parameter_name = "model"
+    column = Transcript.model_used.field
+    path = "model_used"

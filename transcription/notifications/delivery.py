@@ -1,0 +1,122 @@
+"""Telling others that a transcript is finished: a webhook, and e-mail to the operator.
+
+Not through the engine's queue, which is the transcripts' alone: a receiver that hangs
+holds up one thread of its own kind (djtranscribe/management/commands/worker.py) and
+no transcript. The rows are the work list here, too.
+"""
+
+import logging
+from collections.abc import Callable
+from contextlib import suppress
+from datetime import timezone as tz
+from typing import Any
+
+from django.db import Error
+from django.utils import timezone
+
+from djtranscribe import zones
+from djtranscribe.models import zone_of
+from djtranscribe.public_urls import public_url
+from djtranscribe.vendors.errors import VendorError, our_fault
+from transcription.leases import MAX_KILLS, given_up, holding
+from transcription.models import LeaseLost, Notification, Transcript
+from transcription.notifications import email as outgoing_email
+from transcription.notifications import webhook as outgoing_webhook
+
+logger = logging.getLogger(__name__)
+
+DELETED = "The transcript was deleted before this was sent."
+NO_ADDRESS = "The operator has no e-mail address any more."
+
+
+def deliver(kind: str, stopping: Callable[[], bool] = lambda: False) -> int:
+    """Send what is due of this kind, one after the other; how many were tried."""
+    tried = 0
+    while kind in Notification.wanted() and not stopping():
+        notification = Notification.objects.claim(kind)
+        if notification is None:
+            break
+        with suppress(LeaseLost), holding(notification):
+            attempt(notification)
+        tried += 1
+    return tried
+
+
+def attempt(notification: Notification) -> None:
+    """Send it, outside of any transaction, and store what came of it.
+
+    Raises LeaseLost.
+    """
+    name = f"notification={notification.uuid} kind={notification.kind}"
+    try:
+        if notification.transcript is None:
+            raise VendorError(DELETED, permanent=True)
+        if notification.kills > MAX_KILLS:
+            raise VendorError(given_up("sending this"), permanent=True)
+        answer = SENDERS[notification.kind](notification, notification.transcript)
+    except VendorError as error:
+        logger.warning("%s attempt=%s code=%s", name, notification.attempts, error.code)
+        if error.permanent:
+            kept = notification.give_up(error.message)
+        else:
+            kept = notification.retry_later(error)
+    except Error:
+        raise
+    except Exception as error:
+        logger.exception("%s attempt=%s", name, notification.attempts)
+        kept = notification.retry_later(our_fault(error))
+    else:
+        kept = notification.sent(answer)
+        logger.info("%s attempt=%s sent", name, notification.attempts)
+    if not kept:
+        logger.warning("%s lease=lost", name)
+        raise LeaseLost
+
+
+def post(notification: Notification, transcript: Transcript) -> str:
+    return outgoing_webhook.send(notification.uuid, message(notification, transcript))
+
+
+def message(notification: Notification, transcript: Transcript) -> dict[str, Any]:
+    """The body of a webhook, the same at every attempt."""
+    call = transcript.recording.call
+    return {
+        "type": notification.event,
+        "timestamp": notification.finished_at.astimezone(tz.utc).isoformat(),
+        "data": {
+            **notification.facts,
+            "transcript_url": public_url(transcript.get_absolute_url()),
+            "call_url": public_url(call.get_absolute_url()) if call else None,
+        },
+    }
+
+
+def mail(notification: Notification, transcript: Transcript) -> str:
+    call = transcript.recording.call
+    operator = call.requested_by if call else None
+    if call is None or operator is None or not (operator.is_active and operator.email):
+        raise VendorError(NO_ADDRESS, permanent=True)
+    if notification.event == Notification.Event.FAILED:
+        outcome, reason = "could not be transcribed", notification.facts["error"]
+    else:
+        silent = notification.facts["nobody_spoke"]
+        outcome, reason = "was transcribed", "Nobody spoke." if silent else ""
+    with timezone.override(zone_of(operator)):
+        local = timezone.localtime(call.created_at)
+        when = f"{local:%d %b %Y at %H:%M} {zones.label(local)}"
+    lines = [
+        f"The call that you made on {when} {outcome}.",
+        reason,
+        f"Its page: {public_url(call.get_absolute_url())}",
+    ]
+    # No number and no word: mail passes through many hands.
+    body = "\n\n".join(filter(None, lines)) + "\n"
+    return outgoing_email.send(
+        notification.uuid, operator.email, f"A call {outcome}", body
+    )
+
+
+SENDERS: dict[str, Callable[[Notification, Transcript], str]] = {
+    Notification.Kind.WEBHOOK: post,
+    Notification.Kind.EMAIL: mail,
+}
