@@ -13,6 +13,32 @@ from django_tasks_db.management.commands.db_worker import Worker
 from twilio.request_validator import RequestValidator
 
 FORM = "application/x-www-form-urlencoded"
+# The fast loop while you work: the rules of dialling, the pipeline, the documentation.
+QUICK = {
+    "caller": "dial dialling record timeline",
+    "transcription": "reading submission vocabulary whole_way",
+    "tests": "documentation imports",
+}
+# What the database decides: locks, constraints, text search, dates, large tables.
+SQL = {
+    "caller": "calls_at_twilio dialling home refused_floods webhooks",
+    "djtranscribe": "access api health ledger long_lists reconcile time_zones worker",
+    "security": "fuzz injection",
+    "transcription": (
+        "exports failures killed_workers lease missing_audio notifications refusals "
+        "search whole_way"
+    ),
+    "tests": "costs every_page",
+}
+
+
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    for item in items:
+        folder, name = item.path.parent.name, item.path.stem.removeprefix("test_")
+        if name in SQL.get(folder, "").split():
+            item.add_marker("sql")
+        if name in QUICK.get(folder, "").split() and "slow" not in item.keywords:
+            item.add_marker("quick")
 
 
 @pytest.fixture(autouse=True)

@@ -12,6 +12,8 @@ import psycopg
 import pytest
 from psycopg import sql
 
+pytestmark = pytest.mark.slow
+
 ROOT = Path(__file__).resolve().parents[1]
 DUMPS = ROOT / "tests" / "data" / "upgrade"
 SERVER = os.environ.get(

@@ -527,6 +527,7 @@ def rushes(request, tmp_path_factory):
         connection.close()
 
 
+@pytest.mark.slow
 def test_fifty_clicks_at_once_ring_one_phone_once(rushes):
     found = rushes["one number"]
 
@@ -535,6 +536,7 @@ def test_fifty_clicks_at_once_ring_one_phone_once(rushes):
     assert found["statuses"] == {"queued": 1}
 
 
+@pytest.mark.slow
 def test_fifty_clicks_at_once_stay_within_the_limit_of_a_number(rushes):
     found = rushes["one number, each call over at once"]
 
@@ -552,6 +554,7 @@ def test_fifty_clicks_at_once_stay_within_the_limit_of_a_number(rushes):
         ("the money", 8, "The calls of the last 24 hours cost about 0.80"),
     ],
 )
+@pytest.mark.slow
 def test_fifty_calls_at_once_are_as_many_as_the_limit(rushes, rush, most, reason):
     found = rushes[rush]
 

@@ -22,6 +22,7 @@ from djtranscribe.api import docs
 from tests.caller.twilio import CALL_SID, CALLS, a_call, a_recording
 from tests.data import load, wav
 from tests.djtranscribe.api import CALL_AND_READ, a_program, a_token, an_account
+from tests.fuzz import FUZZ
 from tests.security.test_fuzz import ODD, text
 from tests.security.url_map import finish
 from transcription.models import Transcript, Vocabulary
@@ -202,7 +203,7 @@ def test_every_operation_answers_as_specified(document, vendors):
                     specification.validate_response(asked, said)
 
 
-@pytest.mark.parametrize("count", [300, pytest.param(5000, marks=pytest.mark.slow)])
+@pytest.mark.parametrize("count", [200, pytest.param(FUZZ, marks=pytest.mark.slow)])
 def test_every_answer_is_one_that_the_document_has(
     document, vendors, count, capsys, media
 ):

@@ -13,6 +13,8 @@ from psycopg import sql
 from tests.chaos.databases import SERVER
 from tests.chaos.environment import ENVIRON, ROOT, not_to_be_had
 
+pytestmark = pytest.mark.slow
+
 BAD_LOCALES = {
     "C": "LC_CTYPE 'C'",
     "POSIX": "LC_CTYPE 'POSIX'",

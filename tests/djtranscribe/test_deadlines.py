@@ -23,6 +23,8 @@ from transcription.notifications import webhook as outgoing_webhook
 from transcription.notifications.email import EmailError
 from transcription.notifications.webhook import WebhookError
 
+pytestmark = pytest.mark.slow
+
 LIMIT = 1
 # Far above the limit, far below what a drip would take.
 PATIENCE = 5

@@ -73,7 +73,12 @@ def word_error_rate(name, text):
     return jiwer.wer(audio.said(name), text, plain, plain)
 
 
-@pytest.mark.parametrize("name", [*audio.clip_names(), audio.VOICEMAIL])
+FIRST, *OTHERS = [*audio.clip_names(), audio.VOICEMAIL]
+
+
+@pytest.mark.parametrize(
+    "name", [FIRST, *(pytest.param(name, marks=pytest.mark.slow) for name in OTHERS)]
+)
 def test_each_clip_is_recognised_with_few_mistakes(assemblyai, name):
     found = transcribe(assemblyai, clip(name))
 
@@ -162,6 +167,7 @@ def stereo(left, right):
     )
 
 
+@pytest.mark.slow
 def test_sound_of_other_widths_rates_and_channels_is_understood(assemblyai):
     name = audio.clip_names()[0]
     mono = audio.samples(name)

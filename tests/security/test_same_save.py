@@ -13,6 +13,8 @@ from psycopg import sql
 from tests.chaos.databases import SERVER
 from tests.chaos.environment import not_to_be_had
 
+pytestmark = pytest.mark.slow
+
 ROOT = Path(__file__).parents[2]
 FORMS = [
     "new tokens",
