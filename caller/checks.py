@@ -8,6 +8,7 @@ from django.core.checks import CheckMessage, Error, register
 from django.core.checks import Warning as Caution
 
 from caller.phone_numbers import E164
+from caller.twilio import speech
 from caller.twilio.connection import REAL_API, api_url, regional_url
 from djtranscribe.middleware import is_page
 from djtranscribe.public_urls import parts
@@ -57,6 +58,32 @@ def check_api_key(**kwargs: Any) -> list[CheckMessage]:
         message = "TWILIO_API_KEY is not SK and 32 hexadecimal digits."
         return [Error(message, hint, id="caller.E011")]
     return []
+
+
+@register()
+def check_spoken_language(**kwargs: Any) -> list[CheckMessage]:
+    spoken, voice = speech.language(), settings.SAY_VOICE
+    if not (settings.SPEECH_LANGUAGE_CODE or spoken):
+        return []  # Another check names it.
+    if spoken not in speech.LOCALES:
+        name = "SAY_LANGUAGE" if settings.SAY_LANGUAGE else "LANGUAGE_CODE"
+        message = f"Twilio cannot speak the language of {name}: calls begin in English."
+        if settings.SAY_LANGUAGE:
+            message = "SAY_LANGUAGE is not a language that we know Twilio to speak."
+        hint = "Set SAY_LANGUAGE to a language of the people called, such as en-GB."
+        return [Caution(message, hint, id="caller.W011")]
+    problems: list[CheckMessage] = []
+    if missing := speech.untranslated():
+        message = f"There is no standard sentence in {spoken}: English is used."
+        hint = f"Set {', '.join(missing)} to sentences in that language."
+        problems.append(Caution(message, hint, id="caller.W012"))
+    if voice and (fault := speech.voice_fault(voice, spoken)):
+        hint = (
+            f"Choose a voice for {spoken} at "
+            "https://www.twilio.com/docs/voice/twiml/say/text-speech, or leave it out."
+        )
+        problems.append(Caution(fault, hint, id="caller.W013"))
+    return problems
 
 
 @register()

@@ -96,11 +96,12 @@ MAX_CALLS_PER_DAY = whole("MAX_CALLS_PER_DAY", 500)
 # In the currency of the Twilio account.
 MAX_SPEND_PER_DAY = amount("MAX_SPEND_PER_DAY", "25")
 
-RECORDING_NOTICE = text(
-    "RECORDING_NOTICE",
-    "Hello. This call is recorded and will be transcribed. "
-    "Please speak after the beep, and press any key when you are done.",
-)
+# What the person called hears. caller/twilio/speech.py has the defaults.
+SAY_LANGUAGE = text("SAY_LANGUAGE")
+SAY_VOICE = text("SAY_VOICE")
+RECORDING_NOTICE = text("RECORDING_NOTICE")
+SAY_NOTHING_HEARD = text("SAY_NOTHING_HEARD")
+SAY_GOODBYE = text("SAY_GOODBYE")
 RECORDING_MAX_SECONDS = whole("RECORDING_MAX_SECONDS", 300)
 RECORDING_SILENCE_SECONDS = whole("RECORDING_SILENCE_SECONDS", 5)
 

@@ -1,10 +1,20 @@
 """What the person called hears. twilio.com/docs/voice/twiml/record"""
 
+from dataclasses import replace
+
 from django.conf import settings
 from twilio.twiml.voice_response import VoiceResponse
 
 from caller.models import Call
+from caller.twilio import speech
 from caller.twilio.client import RETRY, callback_url
+
+
+def say(response: VoiceResponse, sentence: speech.Sentence) -> None:
+    """Add a `<Say>`; without a language Twilio would use that of its account."""
+    response.say(
+        sentence.text, language=sentence.language, voice=sentence.voice or None
+    )
 
 
 def record(call: Call) -> str:
@@ -14,7 +24,7 @@ def record(call: Call) -> str:
     What follows <Record> is reached only if Twilio recorded nothing at all.
     """
     response = VoiceResponse()
-    response.say(call.notice)
+    say(response, replace(speech.sentence("notice"), text=call.notice))
     response.record(
         action=callback_url("caller:record-done", call.uuid),
         max_length=settings.RECORDING_MAX_SECONDS,
@@ -26,14 +36,14 @@ def record(call: Call) -> str:
         # A string: a list would be rendered as Python writes lists.
         recording_status_callback_event="completed absent",
     )
-    response.say("We heard nothing. Goodbye.")
+    say(response, speech.sentence("nothing_heard"))
     response.hangup()
     return str(response)
 
 
 def goodbye() -> str:
     response = VoiceResponse()
-    response.say("Thank you. Goodbye.")
+    say(response, speech.sentence("goodbye"))
     response.hangup()
     return str(response)
 

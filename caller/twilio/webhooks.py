@@ -18,7 +18,7 @@ from django.utils.crypto import constant_time_compare
 from twilio.request_validator import RequestValidator
 
 from caller.models import Call, Recording
-from caller.twilio import twiml
+from caller.twilio import speech, twiml
 from caller.twilio.client import CALL_SID, RECORDING_SID, CallState, RecordingState
 from djtranscribe.public_urls import public_url_of
 from djtranscribe.webhooks.ledger import done, not_ours, webhook
@@ -75,7 +75,7 @@ def record(about: str, said: Mapping[str, Any]) -> HttpResponse:
         # Never record what we could not attribute.
         return document(twiml.hang_up())
     call.apply(call_news(said))
-    call.hear(settings.RECORDING_NOTICE)
+    call.hear(speech.sentence("notice").text)
     return document(twiml.record(call))
 
 

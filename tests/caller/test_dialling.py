@@ -587,7 +587,7 @@ def test_the_notice_that_was_played_is_kept_with_the_call_whatever_is_set_later(
 
     page = browser.get(f"/admin/caller/call/{call.pk}/change/").text
 
-    assert "<Say>Hello. We record this &amp; keep it.</Say>" in twiml
+    assert '<Say language="en-US">Hello. We record this &amp; keep it.</Say>' in twiml
     assert call.notice == "Hello. We record this & keep it."
     assert "Hello. We record this &amp; keep it." in page
     assert "Something else." not in page

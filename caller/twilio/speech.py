@@ -1,0 +1,152 @@
+"""In which language and voice Twilio speaks, and the sentences that it says.
+
+Languages and voices: twilio.com/docs/voice/twiml/say/text-speech. Twilio adds some now
+and then, so a language that is missing here is a warning only.
+"""
+
+import re
+from dataclasses import dataclass
+
+from django.conf import settings
+
+ENGLISH = "en-US"
+# Twilio's languages, the usual one of several first.
+LOCALES = """
+    af-ZA ar-XA ar-AE eu-ES bn-IN bg-BG ca-ES cmn-CN cmn-TW yue-HK yue-CN cs-CZ
+    da-DK nl-NL nl-BE en-US en-GB en-AU en-CA en-IE en-IN en-NZ en-ZA en-GB-WLS
+    fil-PH fi-FI fr-FR fr-CA fr-BE gl-ES de-DE de-AT de-CH el-GR gu-IN he-IL hi-IN
+    hu-HU is-IS id-ID it-IT ja-JP kn-IN ko-KR lv-LV lt-LT ms-MY ml-IN mr-IN nb-NO
+    pl-PL pt-BR pt-PT pa-IN ro-RO ru-RU sr-RS sk-SK es-ES es-MX es-US sv-SE ta-IN
+    te-IN th-TH tr-TR uk-UA vi-VN cy-GB
+""".split()  # noqa: SIM905
+# AssemblyAI's codes that are spelt otherwise.
+SPELLINGS = {"en_uk": "en-GB", "zh": "cmn-CN", "no": "nb-NO", "tl": "fil-PH"}
+VOICE = re.compile(
+    r"man|woman|Polly\.[A-Z][a-z]+(-Neural|-Generative)?|Google\.[\w-]+", re.ASCII
+)
+# Languages of the voices `man` and `woman`.
+BASIC = {"en", "es", "fr", "de", "it"}
+
+
+@dataclass(frozen=True)
+class Sentence:
+    """Text to speak. voice: a name of Twilio's, or "" for its default."""
+
+    text: str
+    language: str
+    voice: str = ""
+
+
+@dataclass(frozen=True)
+class Sentences:
+    notice: str
+    nothing_heard: str
+    goodbye: str
+
+
+TRANSLATIONS = {
+    "en": Sentences(
+        "Hello. This call is recorded and will be transcribed. "
+        "Please speak after the beep, and press any key when you are done.",
+        "We heard nothing. Goodbye.",
+        "Thank you. Goodbye.",
+    ),
+    "de": Sentences(
+        "Guten Tag. Dieser Anruf wird aufgezeichnet und in Text umgewandelt. "
+        "Bitte sprechen Sie nach dem Signalton und drücken Sie eine beliebige Taste, "
+        "wenn Sie fertig sind.",
+        "Wir haben nichts gehört. Auf Wiederhören.",
+        "Vielen Dank. Auf Wiederhören.",
+    ),
+    "es": Sentences(
+        "Hola. Esta llamada se graba y se transcribirá. "
+        "Hable después de la señal y pulse cualquier tecla cuando termine.",
+        "No hemos oído nada. Adiós.",
+        "Gracias. Adiós.",
+    ),
+    "fr": Sentences(
+        "Bonjour. Cet appel est enregistré et sera transcrit. "
+        "Veuillez parler après le bip, puis appuyer sur une touche pour terminer.",
+        "Nous n'avons rien entendu. Au revoir.",
+        "Merci. Au revoir.",
+    ),
+    "it": Sentences(
+        "Buongiorno. Questa chiamata viene registrata e sarà trascritta. "
+        "Parli dopo il segnale acustico e prema un tasto qualsiasi quando ha finito.",
+        "Non abbiamo sentito nulla. Arrivederci.",
+        "Grazie. Arrivederci.",
+    ),
+    "nl": Sentences(
+        "Hallo. Dit gesprek wordt opgenomen en uitgeschreven. "
+        "Spreek na de pieptoon en druk op een toets als u klaar bent.",
+        "We hebben niets gehoord. Tot ziens.",
+        "Dank u wel. Tot ziens.",
+    ),
+    "pl": Sentences(
+        "Dzień dobry. Ta rozmowa jest nagrywana i zostanie zapisana jako tekst. "
+        "Proszę mówić po sygnale i nacisnąć dowolny klawisz po zakończeniu.",
+        "Nic nie usłyszeliśmy. Do widzenia.",
+        "Dziękujemy. Do widzenia.",
+    ),
+    "pt": Sentences(
+        "Olá. Esta chamada está sendo gravada e será transcrita. "
+        "Fale após o sinal e pressione qualquer tecla quando terminar.",
+        "Não ouvimos nada. Até logo.",
+        "Obrigado. Até logo.",
+    ),
+}
+SETTINGS = {
+    "notice": "RECORDING_NOTICE",
+    "nothing_heard": "SAY_NOTHING_HEARD",
+    "goodbye": "SAY_GOODBYE",
+}
+
+
+def language() -> str:
+    """SAY_LANGUAGE, or Twilio's spelling of LANGUAGE_CODE; "" if Twilio has none."""
+    if settings.SAY_LANGUAGE:
+        return str(settings.SAY_LANGUAGE)
+    code = settings.SPEECH_LANGUAGE_CODE
+    if code == "detect":
+        return ENGLISH
+    wanted = SPELLINGS.get(code, code.replace("_", "-")).lower()
+    same = [each for each in LOCALES if each.lower() == wanted]
+    of_language = [each for each in LOCALES if base(each) == base(wanted)]
+    return (same or of_language or [""])[0]
+
+
+def base(locale: str) -> str:
+    """The language of a locale: "de" of "de-AT"."""
+    return locale.partition("-")[0].lower()
+
+
+def sentence(name: str) -> Sentence:
+    """notice, nothing_heard or goodbye, as set or translated.
+
+    A sentence that is neither is said in English, by an English voice.
+    """
+    chosen = getattr(settings, SETTINGS[name])
+    translation = TRANSLATIONS.get(base(language()))
+    text = chosen or (translation and getattr(translation, name))
+    if text:
+        return Sentence(text, language() or ENGLISH, settings.SAY_VOICE)
+    return Sentence(getattr(TRANSLATIONS["en"], name), ENGLISH)
+
+
+def untranslated() -> list[str]:
+    """The settings that are empty although we have no translation of their sentence."""
+    if base(language()) in TRANSLATIONS:
+        return []
+    return [name for name in SETTINGS.values() if not getattr(settings, name)]
+
+
+def voice_fault(voice: str, spoken: str) -> str:
+    """What is wrong with a voice for a language, or ""."""
+    if not VOICE.fullmatch(voice):
+        return "SAY_VOICE is not a name of a voice that Twilio has."
+    locale = re.match(r"Google\.([a-z]{2,3}(-[A-Z]{2})(-WLS)?)-", voice)
+    if voice in ("man", "woman"):
+        agrees = base(spoken) in BASIC
+    else:
+        agrees = not voice.startswith("Google.") or bool(locale and locale[1] == spoken)
+    return "" if agrees else f"The voice of SAY_VOICE does not speak {spoken}."
