@@ -9,7 +9,7 @@ from caller.models.call import CLOCK_OFF, soon
 from caller.twilio import client as twilio_client
 from caller.twilio.client import CallState
 from caller.twilio.errors import NOT_FOUND, TwilioError
-from djtranscribe.models import VendorPause, WebhookDelivery
+from djtranscribe.models import VendorPause
 from djtranscribe.vendors.errors import VendorError
 
 logger = logging.getLogger(__name__)
@@ -66,20 +66,10 @@ def ask_twilio(call: Call) -> None:
     if call.sid and call.is_finished:
         listed = twilio_client.list_recordings(call.sid)
         for news in listed:
-            if not was_deleted_here(news.sid, call):
-                Recording.record(news, call)
+            Recording.record(news, call)
         is_all = all(news.status in Recording.FINISHED for news in listed)
         if is_all and call.is_long_over:
             call.told_all()
-
-
-def was_deleted_here(recording_sid: str, call: Call) -> bool:
-    """Whether Twilio told us of it, and somebody has deleted it since: it must not
-    come back, nor be paid for again."""
-    if Recording.objects.filter(sid=recording_sid).exists():
-        return False
-    told = WebhookDelivery.objects.of_stored_recordings()
-    return told.filter(about=str(call.uuid), body__RecordingSid=recording_sid).exists()
 
 
 def find_at_twilio(call: Call) -> CallState | None:

@@ -23,7 +23,7 @@ from django_htmx.http import trigger_client_event
 
 from caller import dashboard, dialling, phone_numbers
 from caller.forms import DialForm
-from caller.models import Call, Recording
+from caller.models import Call, Recording, Tombstone
 from caller.recordings import audio
 from caller.recordings.http_ranges import ranged
 from caller.tasks import ask_again
@@ -243,11 +243,13 @@ def get_recording_url(request: HttpRequest, call_sid: str) -> HttpResponse:
 def completed_at_twilio(call_sid: str) -> list[str]:
     # The list alone would be empty for a SID that does not exist.
     twilio_client.fetch_call(call_sid)
-    return [
+    sids = [
         recording.sid
         for recording in twilio_client.list_recordings(call_sid)
         if recording.status == Recording.Status.COMPLETED
     ]
+    deleted = Tombstone.objects.sids([call_sid, *sids])
+    return [sid for sid in sids if not deleted & {sid, call_sid}]
 
 
 def plain(message: str, status: int) -> HttpResponse:

@@ -31,7 +31,7 @@ WEBHOOKS = {
     "in-progress": (4, 4),
     "what to say": (5, 4),
     "completed": (5, 5),
-    "recording completed": (12, 4),
+    "recording completed": (13, 4),
 }
 
 

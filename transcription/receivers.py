@@ -1,9 +1,12 @@
 from typing import Any
 
+from django.db.models.signals import post_delete
 from django.dispatch import receiver
+from django.utils import timezone
 
 from caller.models import Recording
 from caller.recordings.signals import recording_completed
+from transcription.models import Transcript
 from transcription.tasks import start
 
 
@@ -12,3 +15,11 @@ def transcribe(recording: Recording, priority: int, **kwargs: Any) -> None:
     """Runs in the transaction that stores the recording: both are kept or neither."""
     vocabulary = recording.call.vocabulary if recording.call else None
     start(recording, vocabulary, priority)
+
+
+@receiver(post_delete, sender=Transcript)
+def keep_tombstone(instance: Transcript, **kwargs: Any) -> None:
+    """Remember on the recording that somebody deleted its transcript."""
+    Recording.objects.filter(pk=instance.recording_id).update(
+        transcript_deleted_at=timezone.now()
+    )

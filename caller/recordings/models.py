@@ -11,6 +11,7 @@ from django.urls import reverse
 from django.utils import timezone
 
 from caller.models.call import Call
+from caller.models.tombstone import Tombstone
 from caller.recordings import audio, waveform
 from caller.recordings.signals import recording_completed
 from caller.twilio import client as twilio_client
@@ -69,6 +70,8 @@ class Recording(models.Model):
         related_name="recordings",
     )
     status = models.CharField(max_length=20, choices=Status.choices)
+    # Somebody deleted its transcript: do not start another by ourselves.
+    transcript_deleted_at = models.DateTimeField(null=True, blank=True, editable=False)
     duration_seconds = models.PositiveIntegerField(
         "duration (seconds)", null=True, blank=True
     )
@@ -129,14 +132,17 @@ class Recording(models.Model):
     ) -> Recording | None:
         """Take over what Twilio says of a recording, never going back in state.
 
-        None if the recording is known as another call's. Priority: -100 to 100, of
-        the work that follows.
+        None if the recording was deleted here, or is known as another call's.
+        Priority: -100 to 100, of the work that follows.
         """
         # A webhook's transaction is open already and fails as a whole.
         with transaction.atomic(savepoint=False):
-            recording, _ = cls.objects.select_for_update().get_or_create(
+            recording, is_new = cls.objects.select_for_update().get_or_create(
                 sid=news.sid, defaults={"call": call, "status": cls.Status.IN_PROGRESS}
             )
+            if is_new and Tombstone.objects.filter(sid=news.sid).exists():
+                recording.delete()
+                return None
             if recording.call_id != call.pk:
                 logger.error("call=%s recording_of_another_call", call.uuid)
                 return None

@@ -5,7 +5,15 @@ from django.db import transaction
 from django.db.models.signals import post_delete
 from django.dispatch import receiver
 
-from caller.models import Recording
+from caller.models import Call, Recording, Tombstone
+
+
+@receiver(post_delete, sender=Call)
+@receiver(post_delete, sender=Recording)
+def keep_tombstone(instance: Call | Recording, **kwargs: Any) -> None:
+    """Remember the SID in the transaction that deletes the row."""
+    if instance.sid:
+        Tombstone.objects.get_or_create(sid=instance.sid)
 
 
 @receiver(post_delete, sender=Recording)

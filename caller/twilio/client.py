@@ -47,6 +47,10 @@ class CallState:
     price: Decimal | None
     price_unit: str
 
+    @property
+    def last_event_at(self) -> datetime | None:
+        return self.ended_at or self.answered_at or self.ringing_at or self.created_at
+
 
 @dataclass(frozen=True)
 class RecordingState:
@@ -57,6 +61,7 @@ class RecordingState:
     channels: int | None
     source: str
     error_code: int | None
+    updated_at: datetime | None = None
 
 
 def callback_url(view_name: str, call_uuid: UUID) -> str:
@@ -222,6 +227,7 @@ def _recording_state(recording: Any) -> RecordingState:
         channels=_whole(recording.channels),
         source=_text(recording.source, 40),
         error_code=_whole(recording.error_code),
+        updated_at=recording.date_updated,
     )
 
 

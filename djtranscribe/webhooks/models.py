@@ -25,12 +25,6 @@ class WebhookDeliveryQuerySet(models.QuerySet["WebhookDelivery"]):
         else:
             self.filter(pk=kept[0]).update(more_like_this=F("more_like_this") + 1)
 
-    def of_stored_recordings(self) -> WebhookDeliveryQuerySet:
-        """In which Twilio told us of a recording, and we stored it."""
-        return self.filter(
-            kind="twilio-recording", verdict=WebhookDelivery.Verdict.ACCEPTED
-        )
-
     def prune(self, older_than: timedelta) -> int:
         old = self.filter(received_at__lt=timezone.now() - older_than)
         return old.delete()[0]

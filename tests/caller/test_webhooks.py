@@ -8,7 +8,7 @@ from itertools import permutations
 import pytest
 from django.db import OperationalError
 
-from caller.models import Call, Recording
+from caller.models import Call, Recording, Tombstone
 from tests.data import load
 from transcription.models import Transcript, Vocabulary
 
@@ -85,6 +85,7 @@ def test_any_order_of_the_deliveries_ends_in_the_same_rows(signed_post, part):
 
         assert rows() == expected, order
         Call.objects.all().delete()
+        Tombstone.objects.all().delete()
 
 
 @pytest.mark.parametrize("late", ["queued", "initiated", "ringing", "in-progress"])

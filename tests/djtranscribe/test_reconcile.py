@@ -8,8 +8,10 @@ from uuid import uuid4
 
 import pytest
 from django.core.management import CommandError, call_command
+from django.db import transaction
 from django.utils import timezone
 
+from caller import tasks as caller_tasks
 from caller.models import Call, Recording
 from djtranscribe.management.commands import reconcile
 from tests.caller.twilio import (
@@ -23,7 +25,7 @@ from tests.caller.twilio import (
     deliveries,
     refusal,
 )
-from tests.data import load
+from tests.data import load, wav
 from tests.threads import at_once, needs_connections
 from tests.transcription.assemblyai import (
     AUDIO_URL,
@@ -186,6 +188,164 @@ def test_a_recording_that_was_told_and_deleted_does_not_come_back(
 
     assert rows["Recordings at Twilio"] == (1, 0, 0)
     assert not Transcript.objects.exists()
+
+
+@pytest.mark.parametrize("what", ["recording", "call"])
+@pytest.mark.parametrize("arguments", [[], ["--all"]])
+def test_what_was_deleted_stays_deleted_after_the_ledger_has_forgotten_it(
+    both, vendors, what, arguments
+):
+    call = a_call(sid=CALL_SID, status="completed")
+    recording = a_recording(call=call)
+    (call if what == "call" else recording).delete()
+    both.have(recordings=[load("twilio/recording")])
+
+    rows, _ = table(*arguments)
+
+    assert rows["Recordings at Twilio"] == (1, 0, 0)
+    assert not Recording.objects.exists()
+    assert not Transcript.objects.exists()
+
+
+def test_a_late_webhook_does_not_bring_a_deleted_recording_back(signed_post):
+    call = a_call(sid=CALL_SID, status="completed")
+    a_recording(call=call, status="in-progress").delete()
+
+    for path, fields in deliveries(call):
+        assert signed_post(path, fields).status_code in (200, 204)
+
+    assert not Recording.objects.exists()
+    assert not Transcript.objects.exists()
+
+
+def test_our_own_check_does_not_bring_a_deleted_recording_back(vendors):
+    call = a_call(sid=CALL_SID, status="completed")
+    a_recording(call=call).delete()
+    vendors.get(CALL, json=load("twilio/call", status="completed"))
+    vendors.get(
+        RECORDINGS,
+        json=load("twilio/recordings", recordings=[load("twilio/recording")]),
+    )
+
+    caller_tasks.check_call.call(call.pk)
+
+    assert not Recording.objects.exists()
+
+
+def test_recordings_that_admin_deletes_in_bulk_stay_deleted(both):
+    call = a_call(sid=CALL_SID, status="completed")
+    theirs = []
+    for number in range(3):
+        a_recording(call=call, sid=f"RE{number:032}")
+        theirs.append(load("twilio/recording", sid=f"RE{number:032}"))
+    Recording.objects.all().delete()
+    both.have(recordings=theirs)
+
+    table("--all")
+
+    assert not Recording.objects.exists()
+
+
+def test_a_deleted_recording_is_not_among_the_addresses_of_its_call(browser, vendors):
+    call = a_call(sid=CALL_SID, status="completed")
+    a_recording(call=call).delete()
+    vendors.get(CALL, json=load("twilio/call", status="completed"))
+    vendors.get(
+        RECORDINGS,
+        json=load("twilio/recordings", recordings=[load("twilio/recording")]),
+    )
+
+    assert browser.get(f"/get-recording-url/{CALL_SID}/").status_code == 404
+
+
+def test_a_recording_that_was_rolled_back_has_no_tombstone(both):
+    call = a_call(sid=CALL_SID, status="completed")
+    with suppress(ZeroDivisionError), transaction.atomic():
+        a_recording(call=call).delete()
+        raise ZeroDivisionError
+    both.have(recordings=[load("twilio/recording")])
+
+    rows, _ = table()
+
+    assert rows["Recordings at Twilio"] == (1, 1, 1)
+
+
+@pytest.mark.parametrize("source", ["file", "url", "RecordVerb"])
+def test_a_recording_whose_transcript_was_never_started_is_transcribed(both, source):
+    """`manage.py transcribe` was killed between the two."""
+    recording = a_recording(sid=None, source=source)
+    recording.store_audio([wav()])
+    both.have()
+
+    first, _ = table()
+    both.have()
+    second, _ = table()
+
+    assert first["Transcripts here"] == (1, 1, 1)
+    assert second["Transcripts here"] == (1, 0, 0)
+    assert Transcript.objects.get().recording == recording
+
+
+def test_a_job_that_became_ready_just_now_was_not_missing(both, vendors):
+    transcript = a_transcript("queued")
+    job = listed_job(status="completed", completed=just_now())
+    lists(both, vendors, job)
+    vendors.get(JOB, json=load("assemblyai/completed"))
+
+    rows, rest = table()
+
+    transcript.refresh_from_db()
+    assert rows["Jobs at AssemblyAI"] == (1, 0, 0)
+    assert "1 became ready meanwhile" in rest
+    assert transcript.text == TEXT
+
+
+@pytest.mark.parametrize("completed", ["2026-11-23T10:00:12.5", None, "soon"])
+def test_a_job_that_was_ready_long_ago_was_missing(both, vendors, completed):
+    a_transcript("queued")
+    lists(both, vendors, listed_job(status="completed", completed=completed))
+    vendors.get(JOB, json=load("assemblyai/completed"))
+
+    rows, rest = table()
+
+    assert (rows["Jobs at AssemblyAI"], rest) == ((1, 1, 1), "")
+
+
+def test_a_call_that_ended_just_now_was_not_missing(both):
+    call = a_call(sid=CALL_SID, status="ringing")
+    both.have(calls=[load("twilio/call", status="completed", end_time=http_date())])
+
+    rows, rest = table()
+
+    call.refresh_from_db()
+    assert rows["Calls at Twilio"] == (1, 0, 0)
+    assert "1 became ready meanwhile" in rest
+    assert call.status == "completed"
+
+
+def test_a_price_that_we_would_ask_for_was_not_missing(both):
+    a_call(sid=CALL_SID, status="completed")
+    both.have(calls=[load("twilio/call", status="completed", price="-0.01300")])
+
+    rows, rest = table()
+
+    assert rows["Calls at Twilio"] == (1, 0, 0)
+    assert "1 became ready meanwhile" in rest
+
+
+def test_a_recording_that_was_finished_just_now_was_not_missing(both):
+    a_call(sid=CALL_SID, status="completed")
+    both.have(recordings=[load("twilio/recording", date_updated=http_date())])
+
+    rows, rest = table()
+
+    assert rows["Recordings at Twilio"] == (1, 0, 0)
+    assert "1 became ready meanwhile" in rest
+    assert Transcript.objects.exists()
+
+
+def http_date():
+    return timezone.now().strftime("%a, %d %b %Y %H:%M:%S +0000")
 
 
 def test_a_result_that_was_never_told_is_read(both, vendors):

@@ -1,6 +1,7 @@
 import re
 from collections.abc import Iterable, Iterator
 from datetime import datetime, timedelta
+from datetime import timezone as tz
 from typing import Any, TypeVar
 from uuid import uuid4
 
@@ -9,13 +10,12 @@ from django.core.management.base import BaseCommand, CommandError, CommandParser
 from django.db import transaction
 from django.utils import timezone
 
-from caller.models import Call, Recording
+from caller.models import Call, Recording, Tombstone
 from caller.tasks import ask_twilio
 from caller.twilio import client as twilio_client
 from caller.twilio.client import CallState, RecordingState
 from caller.twilio.errors import NOT_FOUND, TwilioError
 from djtranscribe.logs import quiet
-from djtranscribe.models import WebhookDelivery
 from djtranscribe.vendors.errors import VendorError
 from transcription.assemblyai import client as assemblyai_client
 from transcription.models import LeaseLost, Transcript
@@ -24,6 +24,8 @@ from transcription.tasks import advance, find_orphan, keep_job
 
 UNITS = {"h": timedelta(hours=1), "d": timedelta(days=1), "w": timedelta(weeks=1)}
 BAR = 24
+# SQLite takes no more parameters than this in one query, in its oldest versions.
+SIDS_A_QUERY = 900
 # The calls of today go first.
 LOW_PRIORITY = -50
 # Here a job may exist that the row does not know.
@@ -33,23 +35,32 @@ Item = TypeVar("Item")
 
 
 class Row:
-    """A line of the table: what was compared, missing here, mended."""
+    """A line of the table: how many were compared, missing here, repaired.
+
+    ready: happened so recently that our own checks were not late yet.
+    foreign: not made from here.
+    """
 
     def __init__(self, name: str) -> None:
         self.name = name
-        self.compared = self.missing = self.mended = self.foreign = 0
+        self.compared = self.missing = self.repaired = self.ready = self.foreign = 0
 
-    def found(self, *, mended: bool) -> None:
-        self.missing += 1
-        self.mended += mended
+    def found(self, *, repaired: bool, happened_at: datetime | None = None) -> None:
+        """Count one. happened_at: when it happened at the vendor, if it says so."""
+        recover = timedelta(seconds=settings.RECOVER_SECONDS)
+        if happened_at and happened_at > timezone.now() - recover:
+            self.ready += repaired
+        else:
+            self.missing += 1
+            self.repaired += repaired
 
 
 class Command(BaseCommand):
     help = (
-        "Compare with what Twilio and AssemblyAI have, and mend what is missing here: "
-        "states of calls, recordings, results. Run twice, it mends nothing the second "
-        "time. With --all it also takes in recordings that were not made from here. "
-        "What was deleted here on purpose is not brought back."
+        "Compare with what Twilio and AssemblyAI have, and repair what is missing: "
+        "states of calls, recordings, results. A second run repairs nothing. With "
+        "--all it also imports recordings that were not made from here. What was "
+        "deleted here does not come back."
     )
 
     def add_arguments(self, parser: CommandParser) -> None:
@@ -101,34 +112,43 @@ class Command(BaseCommand):
         for call in lost:
             ask_twilio(call)
             call.refresh_from_db()
-            row.found(mended=bool(call.sid) or call.is_finished)
+            row.found(repaired=bool(call.sid) or call.is_finished)
         for news in self.each(row, twilio_client.calls_since(begin)):
             known = Call.objects.filter(sid=news.sid).first()
             if known is None:
                 row.foreign += 1
             elif differs(known, news):
+                # Twilio does not say when it set the price.
+                is_behind = Call.rank(news.status) > known.reached
+                happened_at = news.last_event_at if is_behind else known.next_check_at
                 known.apply(news)
-                row.found(mended=not differs(known, news))
+                row.found(repaired=not differs(known, news), happened_at=happened_at)
 
     def recordings(self, row: Row, begin: datetime, take_in: int) -> None:
-        told = told_before()
-        for news in self.each(row, twilio_client.recordings_since(begin)):
+        listed = list(twilio_client.recordings_since(begin))
+        sids = [sid for news in listed for sid in (news.sid, news.call_sid)]
+        deleted = {
+            sid
+            for start in range(0, len(sids), SIDS_A_QUERY)
+            for sid in Tombstone.objects.sids(sids[start : start + SIDS_A_QUERY])
+        }
+        for news in self.each(row, listed):
             known = Recording.objects.filter(sid=news.sid).first()
             if known and (known.is_finished or known.status == news.status):
                 continue
-            if not known and news.sid in told:
-                # Somebody deleted it here: words that must not come back.
+            if not known and deleted & {news.sid, news.call_sid}:
                 continue
             call = Call.objects.filter(sid=news.call_sid).first()
             if call:
-                row.found(mended=bool(Recording.record(news, call)))
+                stored = Recording.record(news, call)
+                row.found(repaired=bool(stored), happened_at=news.updated_at)
             elif take_in > 0 and news.status == Recording.Status.COMPLETED:
                 theirs = call_at_twilio(news)
                 if theirs is None:
                     row.foreign += 1
                     continue
                 take_in -= 1
-                row.found(mended=bool(take_over(news, theirs, begin)))
+                row.found(repaired=bool(take_over(news, theirs, begin)))
             else:
                 row.foreign += 1
 
@@ -137,12 +157,10 @@ class Command(BaseCommand):
             status=Recording.Status.COMPLETED, created_at__gte=begin
         )
         row.compared = completed.count()
-        # Twilio's audio is fetched for a transcript only: where it is stored and has
-        # none, somebody deleted that.
-        never_had_one = completed.filter(transcripts=None, fetched_at=None)
+        never_had_one = completed.filter(transcripts=None, transcript_deleted_at=None)
         for pk in list(never_had_one.values_list("pk", flat=True)):
             if start_once(pk):
-                row.found(mended=True)
+                row.found(repaired=True)
 
     def jobs(self, row: Row, begin: datetime) -> None:
         for job in self.each(row, assemblyai_client.list_jobs(begin)):
@@ -155,15 +173,16 @@ class Command(BaseCommand):
                 elif adopted(lost):
                     if job.get("status") in Transcript.FINISHED:
                         advance.call(lost.pk)
-                    row.found(mended=True)
+                    row.found(repaired=True)
             elif ours.is_unread and job.get("status") in Transcript.FINISHED:
-                # One that was given up, though its job went well, is taken up again.
-                ours.retry()
+                # A transcript that was given up although its job went well goes on.
+                was_given_up = ours.retry()
                 unfinished = Transcript.objects.unfinished().filter(pk=ours.pk)
                 unfinished.update(next_attempt_at=timezone.now())
                 advance.call(ours.pk)
                 ours.refresh_from_db()
-                row.found(mended=ours.is_finished)
+                happened_at = None if was_given_up else completed_at(job)
+                row.found(repaired=ours.is_finished, happened_at=happened_at)
 
     def each(self, row: Row, items: Iterable[Item]) -> Iterator[Item]:
         """The items, with a progress bar on a terminal."""
@@ -182,11 +201,14 @@ class Command(BaseCommand):
         self.stderr.flush()
 
     def print_table(self, table: list[Row]) -> None:
-        self.stdout.write(f"{'':<21}{'compared':>10}{'missing':>10}{'mended':>10}")
+        self.stdout.write(f"{'':<21}{'compared':>10}{'missing':>10}{'repaired':>10}")
         for row in table:
             self.stdout.write(
-                f"{row.name:<21}{row.compared:>10}{row.missing:>10}{row.mended:>10}"
+                f"{row.name:<21}{row.compared:>10}{row.missing:>10}{row.repaired:>10}"
             )
+        ready = sum(row.ready for row in table)
+        if ready:
+            self.stdout.write(f"{ready} became ready meanwhile and were stored.")
         foreign = sum(row.foreign for row in table)
         if foreign:
             self.stdout.write(
@@ -208,10 +230,12 @@ def differs(call: Call, news: CallState) -> bool:
     return is_behind or (news.price is not None and call.price != news.price)
 
 
-def told_before() -> set[str]:
-    """The SIDs of recordings that Twilio told us of, and that we stored then."""
-    accepted = WebhookDelivery.objects.of_stored_recordings()
-    return set(accepted.values_list("body__RecordingSid", flat=True))
+def completed_at(job: dict[str, Any]) -> datetime | None:
+    """When a job of AssemblyAI's list was completed: UTC, without saying so."""
+    try:
+        return datetime.fromisoformat(str(job.get("completed"))).replace(tzinfo=tz.utc)
+    except ValueError:
+        return None
 
 
 def call_at_twilio(news: RecordingState) -> CallState | None:

@@ -7,7 +7,7 @@ from django.core.management.base import BaseCommand, CommandError, CommandParser
 from django.db import transaction
 from django.utils import timezone
 
-from caller.models import Call, Recording
+from caller.models import Call, Recording, Tombstone
 from caller.recordings import audio
 from caller.twilio import client as twilio_client
 from djtranscribe.logs import quiet
@@ -40,14 +40,13 @@ class Command(BaseCommand):
     def handle(self, *, source: str, vocabulary: str | None, **options: Any) -> None:
         words = vocabulary_named(vocabulary) if vocabulary else None
         try:
-            recording = recording_of(source)
+            transcript = started(source, words)
         except VendorError as error:
             raise CommandError(error.message) from error
         except audio.NotAudio as error:
             raise CommandError(f"{source} is not audio: {error}") from error
         except OSError as error:
             raise CommandError(f"{source} could not be read: {error}") from error
-        transcript = start(recording, words)
         try:
             with quiet():
                 self.wait_for(transcript)
@@ -99,17 +98,19 @@ def vocabulary_named(name: str) -> Vocabulary:
     return found
 
 
-def recording_of(source: str) -> Recording:
-    """Find the recording, or make one and store its audio.
+def started(source: str, words: Vocabulary | None) -> Transcript:
+    """Find the recording, or store its audio, and start its transcript.
 
-    Raises VendorError, audio.NotAudio or OSError.
+    Both in one transaction: a kill leaves no recording without a transcript. Raises
+    VendorError, audio.NotAudio or OSError.
     """
     if twilio_client.RECORDING_SID.fullmatch(source):
-        return recording_at_twilio(source)
+        return start(recording_at_twilio(source), words)
     if source.startswith(("http://", "https://")):
-        return stored("url", audio.downloaded(source))
+        return stored("url", audio.downloaded(source), words)
     with Path(source).open("rb") as file:
-        return stored("file", iter(lambda: file.read(audio.CHUNK_BYTES), b""))
+        chunks = iter(lambda: file.read(audio.CHUNK_BYTES), b"")
+        return stored("file", chunks, words)
 
 
 def recording_at_twilio(sid: str) -> Recording:
@@ -129,15 +130,19 @@ def recording_at_twilio(sid: str) -> Recording:
                 "source": news.source,
             },
         )
+    # Somebody asks for it again: it is not deleted any more.
+    Tombstone.objects.filter(sid=sid).delete()
     if news_status != Recording.Status.COMPLETED:
         raise CommandError(f"Twilio has no audio for {sid}: it is {news_status}.")
     return known
 
 
-def stored(source: str, chunks: Iterable[bytes]) -> Recording:
+def stored(
+    source: str, chunks: Iterable[bytes], words: Vocabulary | None
+) -> Transcript:
     with transaction.atomic():
         recording = Recording.objects.create(
             source=source, status=Recording.Status.COMPLETED
         )
         recording.store_audio(chunks)
-    return recording
+        return start(recording, words)
