@@ -9,6 +9,7 @@ from django.db.models import Count, F, Max, Q, Sum
 from django.db.models.functions import Abs
 from django.utils import timezone
 
+from caller.concerns import LOW_CONFIDENCE, IsConcern
 from caller.models import Call, Recording
 from caller.timeline import WHY, lapse
 from djtranscribe.zones import midnight
@@ -16,8 +17,9 @@ from djtranscribe.zones import midnight
 # Older ones were seen, or nobody minds.
 LOOK_BACK = timedelta(days=3)
 MOST = 8
-# An average below this is heard once more before it is relied upon.
-LOW_CONFIDENCE = 0.6
+# Of each kind, as many are looked at.
+CANDIDATES = 20 * MOST
+TRANSCRIPTS = "recordings__transcripts__"
 # Of the other app's rows, by its own words.
 FAILED = "error"
 SILENT = Q(
@@ -63,27 +65,51 @@ def numbers_of_the_day() -> list[tuple[str, str]]:
 
 
 def needs_attention() -> list[Concern]:
-    """Failed, silent or doubtful, newest first; not what a second try made good."""
-    calls = (
-        Call.objects.filter(created_at__gte=timezone.now() - LOOK_BACK)
+    """Calls that failed, are silent or are doubtful, newest first.
+
+    Without those that a later transcript of the same call put right. Four queries, each
+    through an index and bounded, however many calls there were.
+    """
+    since = timezone.now() - LOOK_BACK
+    calls = Call.objects.filter(created_at__gte=since)
+    failed = calls.filter(status=Call.Status.FAILED).order_by("-created_at")
+    not_recorded = calls.filter(
+        recordings__status=Recording.Status.FAILED, recordings__created_at__gte=since
+    ).order_by("-recordings__created_at")
+    transcribed = (
+        # The aliases use the inner joins of this filter; in one call they would add
+        # outer joins, and SQLite would read every call.
+        calls.filter(recordings__transcripts__created_at__gte=since)
+        .alias(
+            is_concern=IsConcern(TRANSCRIPTS),
+            transcribed_at=F("recordings__transcripts__created_at"),
+        )
+        .filter(is_concern=1)
+        .order_by("-transcribed_at")
+    )
+    candidates = {
+        pk
+        for some in (failed, not_recorded, transcribed)
+        for pk in some.values_list("pk", flat=True)[:CANDIDATES]
+    }
+    rows = (
+        Call.objects.filter(pk__in=candidates)
         .exclude(recordings__transcripts__confidence__gte=LOW_CONFIDENCE)
         .annotate(
             recording_status=F("recordings__status"),
             transcript_status=F("recordings__transcripts__status"),
             is_silent=SILENT,
             confidence=F("recordings__transcripts__confidence"),
+            is_concern=IsConcern(TRANSCRIPTS),
         )
         .filter(
             Q(status=Call.Status.FAILED)
             | Q(recording_status=Recording.Status.FAILED)
-            | Q(transcript_status=FAILED)
-            | Q(is_silent=True)
-            | Q(confidence__lt=LOW_CONFIDENCE)
+            | Q(is_concern=1)
         )
+        .order_by("-created_at", "-recordings__transcripts__pk")
     )
-    # One row a transcript, of which a call tried again has many; a call is shown once,
-    # for its newest.
-    rows = calls.order_by("-created_at", "-recordings__transcripts__pk")[: 20 * MOST]
+    # A call that was tried again has several transcripts: it is shown for its newest.
     newest: dict[int, Concern] = {}
     for row in rows:
         newest.setdefault(row.pk, Concern(row, reason(row)))

@@ -5,6 +5,8 @@ from datetime import timedelta
 from decimal import Decimal
 
 import pytest
+from django.db import connection
+from django.test.utils import CaptureQueriesContext
 from django.utils import timezone
 
 from caller.models import DoNotCall
@@ -214,3 +216,35 @@ def test_a_quiet_day_shows_no_list_of_worries(browser):
     a_transcribed_call("+14155550006", confidence=0.97)
 
     assert "Needs attention" not in browser.get("/").text
+
+
+def test_what_needs_a_look_is_found_through_an_index(browser):
+    """However many calls there were: nothing reads all of three days."""
+    if connection.vendor != "sqlite":
+        pytest.skip("PostgreSQL reads small tables whole")
+    with CaptureQueriesContext(connection) as captured:
+        browser.get("/")
+
+    (statement,) = (
+        query["sql"]
+        for query in captured
+        if "CASE WHEN" in query["sql"] and "LIMIT 160" in query["sql"]
+    )
+    with connection.cursor() as cursor:
+        cursor.execute(f"EXPLAIN QUERY PLAN {statement}")
+        plan = " ".join(str(row) for row in cursor.fetchall())
+    assert "transcript_by_concern" in plan
+    assert "SCAN" not in plan
+
+
+def test_what_a_later_transcript_put_right_does_not_hide_the_others(browser):
+    for number in range(20):
+        call = a_call(to=f"+1415555{3000 + number}", status="completed")
+        recording = a_recording(call=call, sid=f"RE{number:032}")
+        Transcript.objects.create(recording=recording, status="error", error="No.")
+        if number >= 4:
+            Transcript.objects.create(
+                recording=recording, status="completed", text="Hi.", confidence=0.9
+            )
+
+    assert list(concerns(browser)) == [f"+1415555{3000 + n}" for n in (3, 2, 1, 0)]

@@ -556,3 +556,52 @@ def test_an_export_takes_any_number(supervisor, monkeypatch):
     monkeypatch.setattr(large_tables, "COUNTED", 3)
 
     assert "4 transcripts will be in the file" in act_on_all(supervisor, "export").text
+
+
+def calls_of_lengths(lengths):
+    for number, seconds in enumerate(lengths):
+        a_call(
+            to=f"+1415555{2000 + number}", status="completed", duration_seconds=seconds
+        )
+
+
+def lengths(page):
+    return [call.duration_seconds for call in rows(page)]
+
+
+def test_of_many_that_match_the_newest_are_sorted_and_the_page_says_so(
+    supervisor, monkeypatch
+):
+    monkeypatch.setattr(large_tables, "COUNTED", 3)
+    monkeypatch.setattr(large_tables.LongLists, "list_per_page", 2)
+    calls_of_lengths([50, 5, 30, 10, 20])
+
+    page = supervisor.get(f"{CALLS}?state=completed&o={column_of(CALLS, supervisor)}")
+
+    assert lengths(page) == [30, 20]
+    assert "the newest 1,000 of them are sorted here" in page.text
+
+
+@pytest.mark.parametrize("query", ["state=completed&", ""])
+def test_as_many_as_are_counted_are_sorted_all(supervisor, query):
+    calls_of_lengths([50, 5, 30, 10, 20])
+
+    page = supervisor.get(f"{CALLS}?{query}o={column_of(CALLS, supervisor)}")
+
+    assert lengths(page) == [50, 30, 20, 10, 5]
+    assert "are sorted here" not in page.text
+
+
+def test_without_a_filter_all_are_sorted_however_many(supervisor, monkeypatch):
+    monkeypatch.setattr(large_tables, "COUNTED", 3)
+    calls_of_lengths([50, 5, 30, 10, 20])
+
+    page = supervisor.get(f"{CALLS}?o={column_of(CALLS, supervisor)}")
+
+    assert lengths(page)[:3] == [50, 30, 20]
+    assert "are sorted here" not in page.text
+
+
+def column_of(path, supervisor, name="length"):
+    """The number of a column in `?o=`, for its usual direction."""
+    return supervisor.get(path).context_data["cl"].list_display.index(name)

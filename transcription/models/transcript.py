@@ -14,6 +14,7 @@ from django.utils import timezone
 from django.utils.crypto import salted_hmac
 from django.utils.translation import get_language_info
 
+from caller.concerns import IsConcern
 from caller.models import Recording
 from djtranscribe.models import PROBE_AFTER
 from djtranscribe.vendors.errors import VendorError
@@ -195,6 +196,8 @@ class Transcript(models.Model):
             models.Index(
                 Coalesce("audio_seconds", -1.0), "id", name="transcript_by_length"
             ),
+            # For the home page: see caller.dashboard.needs_attention.
+            models.Index(IsConcern(), "created_at", name="transcript_by_concern"),
             # Few among a million. As in `unfinished`, else it is not used.
             models.Index(
                 fields=["created_at"],

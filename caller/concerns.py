@@ -1,0 +1,35 @@
+"""Which transcripts somebody should look at, so that an index can find them."""
+
+from typing import Any
+
+from django.db.models import F, Func, SmallIntegerField
+
+# An average confidence below this: listen before you rely on the words.
+LOW_CONFIDENCE = 0.6
+
+
+class IsConcern(Func):
+    """1 for a transcript that failed, is silent or is doubtful, else 0.
+
+    Without parameters: SQLite uses an index of an expression only if the query has the
+    same expression, letter for letter.
+    """
+
+    output_field = SmallIntegerField()
+
+    def __init__(self, path: str = "", **extra: Any) -> None:
+        columns = [F(f"{path}{name}") for name in ("status", "text", "confidence")]
+        super().__init__(*columns, **extra)
+
+    def as_sql(  # type: ignore[override]
+        self, compiler: Any, connection: Any, **options: Any
+    ) -> tuple[str, list[Any]]:
+        status, text, confidence = (
+            compiler.compile(column)[0] for column in self.source_expressions
+        )
+        statement = (
+            f"(CASE WHEN {status} = 'error' THEN 1 "
+            f"WHEN {status} = 'completed' AND {text} = '' THEN 1 "
+            f"WHEN {confidence} < {LOW_CONFIDENCE} THEN 1 ELSE 0 END)"
+        )
+        return statement, []
