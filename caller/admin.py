@@ -13,13 +13,15 @@ from caller.models.call import CallQuerySet
 from caller.recordings.admin import HasLength, RecordingAdmin, RecordingInline
 from caller.tasks import ask_again
 from djtranscribe.adminsite.filters import Dates
-from djtranscribe.adminsite.large_tables import LongLists
-from djtranscribe.adminsite.read_only import OddRequests, ReadOnly
-from djtranscribe.adminsite.search_fields import SearchBox, is_number, is_uuid
+from djtranscribe.adminsite.large_tables import LargeTableAdmin
+from djtranscribe.adminsite.read_only import ReadOnly, TolerantChangelist
+from djtranscribe.adminsite.search_fields import IdentifierSearch, is_number, is_uuid
 
 
 @admin.register(Call)
-class CallAdmin(HasLength, SearchBox, LongLists, ReadOnly, admin.ModelAdmin[Call]):
+class CallAdmin(
+    HasLength, IdentifierSearch, LargeTableAdmin, ReadOnly, admin.ModelAdmin[Call]
+):
     list_display = [
         "number",
         "status",
@@ -41,8 +43,8 @@ class CallAdmin(HasLength, SearchBox, LongLists, ReadOnly, admin.ModelAdmin[Call
     list_select_related = ["requested_by"]
     search_fields = ["to"]
     search_help_text = RecordingAdmin.search_help_text
-    when_empty = "No calls yet. Dial a number on the home page."
-    when_empty_go_to = "caller:home"
+    empty_text = "No calls yet. Dial a number on the home page."
+    empty_link = "caller:home"
     inlines = [RecordingInline]
     actions = ["ask_twilio"]
     fieldsets = [
@@ -123,10 +125,10 @@ class CallAdmin(HasLength, SearchBox, LongLists, ReadOnly, admin.ModelAdmin[Call
 
 
 @admin.register(DoNotCall)
-class DoNotCallAdmin(LongLists, OddRequests, admin.ModelAdmin[DoNotCall]):
+class DoNotCallAdmin(LargeTableAdmin, TolerantChangelist, admin.ModelAdmin[DoNotCall]):
     list_display = ["__str__", "reason", "added_at"]
     search_fields = ["number", "reason"]
-    when_empty = (
+    empty_text = (
         "Nobody is on the list yet. Add the number of who asks not to be called: it "
         "is never dialled then."
     )

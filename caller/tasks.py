@@ -5,7 +5,7 @@ from django.utils import timezone
 from django_tasks import task
 
 from caller.models import Call, Recording
-from caller.models.call import CLOCK_OFF, soon
+from caller.models.call import CLOCK_OFF, next_check_time
 from caller.twilio import client as twilio_client
 from caller.twilio.client import CallState
 from caller.twilio.errors import NOT_FOUND, TwilioError
@@ -33,7 +33,7 @@ def check_call(call_pk: int) -> None:
 
 def ask_again(call: Call) -> None:
     """An operator wants to know: ask now, and once more if the message is lost."""
-    Call.objects.filter(pk=call.pk).update(next_check_at=soon())
+    Call.objects.filter(pk=call.pk).update(next_check_at=next_check_time())
     check_call.enqueue(call.pk)
 
 
@@ -54,7 +54,7 @@ def ask_twilio(call: Call) -> None:
             is_new = timezone.now() < call.created_at + SETTLED_AFTER
             if error.code != NOT_FOUND or is_new:
                 raise
-            call.vanished()
+            call.mark_deleted_at_twilio()
             return
     elif call.is_finished:
         # Twilio was not asked for it, or said no: what it lists is another call.
@@ -62,14 +62,14 @@ def ask_twilio(call: Call) -> None:
     elif found := find_at_twilio(call):
         call.apply(found)
     elif timezone.now() > call.created_at + SETTLED_AFTER:
-        call.missed()
+        call.mark_not_listed()
     if call.sid and call.is_finished:
         listed = twilio_client.list_recordings(call.sid)
         for news in listed:
             Recording.record(news, call)
         is_all = all(news.status in Recording.FINISHED for news in listed)
         if is_all and call.is_long_over:
-            call.told_all()
+            call.stop_checking()
 
 
 def find_at_twilio(call: Call) -> CallState | None:

@@ -8,9 +8,9 @@ from django.utils import timezone
 from caller.models import Call
 from caller.recordings import waveform
 from djtranscribe.adminsite.filters import Dates
-from djtranscribe.adminsite.large_tables import LongLists
+from djtranscribe.adminsite.large_tables import LargeTableAdmin
 from djtranscribe.adminsite.read_only import ReadOnly, duration, link, table
-from djtranscribe.adminsite.search_fields import SearchBox, is_number, is_uuid
+from djtranscribe.adminsite.search_fields import IdentifierSearch, is_number, is_uuid
 from djtranscribe.models import Access
 from transcription import presentation
 from transcription.exports.admin import ExportAdmin, export
@@ -27,7 +27,7 @@ from transcription.filters import (
 from transcription.models import Transcript
 from transcription.notifications.admin import NotificationAdmin
 from transcription.search import query as search
-from transcription.tasks import announce, start
+from transcription.tasks import enqueue_once, start
 from transcription.vocabulary.admin import VocabularyAdmin
 
 __all__ = ["ExportAdmin", "NotificationAdmin", "TranscriptAdmin", "VocabularyAdmin"]
@@ -37,7 +37,9 @@ HEAVY = ("words", "response", "request", "recording__peaks")
 
 
 @admin.register(Transcript)
-class TranscriptAdmin(SearchBox, LongLists, ReadOnly, admin.ModelAdmin[Transcript]):
+class TranscriptAdmin(
+    IdentifierSearch, LargeTableAdmin, ReadOnly, admin.ModelAdmin[Transcript]
+):
     list_display = [
         "number",
         "excerpt",
@@ -47,11 +49,11 @@ class TranscriptAdmin(SearchBox, LongLists, ReadOnly, admin.ModelAdmin[Transcrip
         "created_at",
     ]
     sortable_by = ["certainty", "length", "created_at"]
-    when_empty = (
+    empty_text = (
         "No transcripts yet. Dial a number on the home page; when the call is over, "
         "what was said appears here by itself."
     )
-    when_empty_go_to = "caller:home"
+    empty_link = "caller:home"
     # Its own page is the one in admin.
     view_on_site = False
     list_filter = [
@@ -72,7 +74,7 @@ class TranscriptAdmin(SearchBox, LongLists, ReadOnly, admin.ModelAdmin[Transcrip
         'Words, "an exact phrase", -not, prefix*; or how a number begins, or its last '
         "four digits or more; or a UUID."
     )
-    of_any_number = ("export",)
+    unlimited_actions = ("export",)
     actions = ["try_again", "refresh_now", "transcribe_again", export]
     fieldsets = [
         (
@@ -124,7 +126,7 @@ class TranscriptAdmin(SearchBox, LongLists, ReadOnly, admin.ModelAdmin[Transcrip
     def length(self, transcript: Transcript) -> str:
         return duration(transcript.audio_seconds)
 
-    @admin.display(description="confidence", ordering=Transcript.SURE.asc())
+    @admin.display(description="confidence", ordering=Transcript.CONFIDENCE_ORDER.asc())
     def certainty(self, transcript: Transcript) -> str:
         if transcript.confidence is None or transcript.nobody_spoke:
             return "-"
@@ -184,7 +186,7 @@ class TranscriptAdmin(SearchBox, LongLists, ReadOnly, admin.ModelAdmin[Transcrip
         """From the stage that failed: what was stored or handed over before stays."""
         retried = [transcript for transcript in chosen if transcript.retry()]
         for transcript in retried:
-            announce(transcript.pk)
+            enqueue_once(transcript.pk)
         others = chosen.count() - len(retried)
         note = f" {others} had not failed." if others else ""
         messages.success(request, f"{len(retried)} are tried again.{note}")
@@ -205,7 +207,7 @@ class TranscriptAdmin(SearchBox, LongLists, ReadOnly, admin.ModelAdmin[Transcrip
         waiting = chosen.unfinished()  # type: ignore[attr-defined]
         for pk in waiting.values_list("pk", flat=True):
             Transcript.objects.filter(pk=pk).update(next_attempt_at=timezone.now())
-            announce(pk)
+            enqueue_once(pk)
         done = chosen.count() - waiting.count()
         note = f" {done} are finished already." if done else ""
         messages.success(request, f"{waiting.count()} are looked at now.{note}")

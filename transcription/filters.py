@@ -37,7 +37,7 @@ class CountryOfCall(Country):
 class Confidence(Range):
     title = "confidence"
     parameter_name = "confidence"
-    measure = Transcript.SURE
+    measure = Transcript.CONFIDENCE_ORDER
     steps = [
         ("doubtful", "Below 60%", 0, 0.6),
         ("fair", "60 to 80%", 0.6, 0.8),

@@ -64,11 +64,11 @@ def start(
         priority=priority,
         announced_at=timezone.now(),
     )
-    send(transcript.pk, priority)
+    enqueue(transcript.pk, priority)
     return transcript
 
 
-def announce(transcript_pk: int, priority: int = 0) -> bool:
+def enqueue_once(transcript_pk: int, priority: int = 0) -> bool:
     """Send a message once what we know is stored; whether one was sent.
 
     None is while an earlier one is on its way: a queue full of copies is slow to
@@ -78,14 +78,14 @@ def announce(transcript_pk: int, priority: int = 0) -> bool:
     silent = Transcript.objects.unannounced(now).filter(pk=transcript_pk)
     if not silent.update(announced_at=now):
         return False
-    send(transcript_pk, priority)
+    enqueue(transcript_pk, priority)
     return True
 
 
-def send(transcript_pk: int, priority: int) -> None:
+def enqueue(transcript_pk: int, priority: int) -> None:
     """The message itself, once the transaction is stored."""
 
-    def enqueue() -> None:
+    def send() -> None:
         try:
             advance.using(priority=priority).enqueue(transcript_pk)
         except Exception:
@@ -94,7 +94,7 @@ def send(transcript_pk: int, priority: int) -> None:
 
     # An engine that is away must not turn into a 500: robust, and a real function,
     # since Django cannot name a partial when it logs the failure.
-    transaction.on_commit(enqueue, robust=True)
+    transaction.on_commit(send, robust=True)
 
 
 def sweep(limit: int = 500, back_fill: bool = True) -> int:
@@ -104,7 +104,7 @@ def sweep(limit: int = 500, back_fill: bool = True) -> int:
     if not back_fill:
         due = due.current()
     due = due.order_by("-priority", "next_attempt_at")
-    return sum(announce(*row) for row in due.values_list("pk", "priority")[:limit])
+    return sum(enqueue_once(*row) for row in due.values_list("pk", "priority")[:limit])
 
 
 def take_step(transcript: Transcript) -> None:
@@ -127,7 +127,7 @@ def take_step(transcript: Transcript) -> None:
             error.permanent,
         )
         if error.account:
-            transcript.hold(error.message)
+            transcript.pause(error.message)
         elif error.permanent:
             transcript.fail(error.message)
         else:
@@ -197,7 +197,7 @@ def hand_over(transcript: Transcript) -> None:
         transcript.release(status=Status.PENDING)
         return
     with file, asking(ASSEMBLYAI):
-        url = assemblyai_client.upload(audio.Sent(file, transcript.keep_lease))
+        url = assemblyai_client.upload(audio.UploadStream(file, transcript.keep_lease))
     transcript.release(
         status=Status.UPLOADED, audio_url=url, uploaded_at=timezone.now()
     )
@@ -208,7 +208,7 @@ def submit(transcript: Transcript) -> None:
         transcript.release(status=Status.FETCHED)
         return
     if refusals.lets_others_first(transcript):
-        transcript.hold(transcript.error)
+        transcript.pause(transcript.error)
         return
     body = payloads.request_body(transcript)
     refused_at = refusals.refused_at(transcript, body)
@@ -299,7 +299,7 @@ def was_asked_for_by(transcript: Transcript, job: dict[str, Any]) -> bool:
 def poll_after() -> timedelta:
     """A job's webhook is the rule; this is when we look if it does not come.
 
-    A quarter of RECOVER_SECONDS, see caller.models.call.soon.
+    A quarter of RECOVER_SECONDS, see caller.models.call.next_check_time.
     """
     return timedelta(seconds=settings.RECOVER_SECONDS / 4)
 
@@ -377,7 +377,7 @@ def start_again(
         VendorPause.objects.begin(refused, JOB)
         # Not counted: however long it lasts, it must not use up MAX_JOBS.
         columns["jobs"] = max(transcript.jobs - 1, 0)
-        transcript.hold(refused.message, **columns)
+        transcript.pause(refused.message, **columns)
     elif transcript.jobs < MAX_JOBS:
         transcript.retry_later(refused, **columns)
     else:

@@ -11,7 +11,7 @@ from transcription.exports import formats as exports
 from transcription.models import Export, Transcript
 from transcription.search import query as search
 from transcription.search.snippets import hit
-from transcription.tasks import announce
+from transcription.tasks import enqueue_once
 
 HITS_ON_A_PAGE = 20
 # Seconds in which a download must begin: its page polls once a second.
@@ -56,7 +56,7 @@ def retry(request: HttpRequest, uuid: UUID) -> HttpResponse:
     transcripts = Transcript.objects.select_related("recording__call")
     transcript = get_object_or_404(transcripts, uuid=uuid)
     if transcript.retry():
-        announce(transcript.pk)
+        enqueue_once(transcript.pk)
     return redirect(transcript.recording.call or transcript)
 
 

@@ -70,7 +70,7 @@ class Migration(migrations.Migration):
                 ('error', models.TextField(blank=True)),
                 ('notice', models.TextField(blank=True, verbose_name='notice played')),
                 ('sequence_number', models.PositiveIntegerField(blank=True, null=True)),
-                ('next_check_at', models.DateTimeField(blank=True, db_index=True, default=caller.models.call.soon, null=True)),
+                ('next_check_at', models.DateTimeField(blank=True, db_index=True, default=caller.models.call.next_check_time, null=True)),
                 ('requested_by', models.ForeignKey(blank=True, null=True, on_delete=django.db.models.deletion.SET_NULL, related_name='calls', to=settings.AUTH_USER_MODEL)),
             ],
             options={

@@ -34,7 +34,7 @@ LOOK_AGAIN_AFTER = timedelta(seconds=sum(TIMEOUT_SECONDS))
 LAST_DIGITS = 4
 
 
-def soon() -> datetime:
+def next_check_time() -> datetime:
     """When Twilio is asked if it has not told us by then (tasks.check_call).
 
     A third of RECOVER_SECONDS: this wait, the sweep's, and the wait for the transcript
@@ -99,7 +99,7 @@ class CallQuerySet(models.QuerySet["Call"]):
         return [
             pk
             for pk in due.order_by("next_check_at").values_list("pk", flat=True)[:limit]
-            if due.filter(pk=pk).update(next_check_at=soon())
+            if due.filter(pk=pk).update(next_check_at=next_check_time())
         ]
 
 
@@ -199,7 +199,7 @@ class Call(models.Model):
     notice = models.TextField("notice played", blank=True)
     sequence_number = models.PositiveIntegerField(null=True, blank=True)
     next_check_at = models.DateTimeField(
-        default=soon, null=True, blank=True, db_index=True
+        default=next_check_time, null=True, blank=True, db_index=True
     )
     # When Twilio's list should have had it, and did not.
     missed_at = models.DateTimeField(null=True, blank=True, editable=False)
@@ -294,7 +294,7 @@ class Call(models.Model):
             still_dialing.update(
                 status=self.status,
                 error=error.message,
-                next_check_at=soon() if error.maybe_done else None,
+                next_check_at=next_check_time() if error.maybe_done else None,
             )
             logger.warning(
                 "call=%s dial=%s code=%s", self.uuid, self.status, error.code
@@ -328,13 +328,13 @@ class Call(models.Model):
             self.next_check_at = self.next_check()
             self.save()
 
-    def hear(self, notice: str) -> None:
+    def record_notice(self, notice: str) -> None:
         """They are told this, now: kept as evidence that they knew."""
         if not self.notice:
             self.notice = notice
             self.save(update_fields=["notice"])
 
-    def vanished(self) -> None:
+    def mark_deleted_at_twilio(self) -> None:
         """Twilio had it and has it no more: somebody deleted it there."""
         unfinished = Call.objects.unfinished().filter(pk=self.pk)
         unfinished.update(
@@ -343,7 +343,7 @@ class Call(models.Model):
         )
         Call.objects.filter(pk=self.pk).update(next_check_at=None)
 
-    def missed(self) -> None:
+    def mark_not_listed(self) -> None:
         """Twilio's list does not have it. The second time, whatever became of our
         request, nothing rang: our first look may have come of a clock that jumped
         while the request was on its way."""
@@ -359,7 +359,9 @@ class Call(models.Model):
             next_check_at=None,
         )
         if not given_up:
-            mine.filter(missed_at=None).update(missed_at=now, next_check_at=soon())
+            mine.filter(missed_at=None).update(
+                missed_at=now, next_check_at=next_check_time()
+            )
 
     @property
     def reached(self) -> int:
@@ -375,11 +377,11 @@ class Call(models.Model):
     def next_check(self) -> datetime | None:
         """When Twilio should be asked, if it has not told us by then."""
         if self.reached < self.rank(Call.Status.COMPLETED):
-            return soon()
+            return next_check_time()
         if self.status != Call.Status.COMPLETED:
             return None
         if not self.recordings.finished().exists():
-            return soon()
+            return next_check_time()
         return timezone.now() + CHECK_PRICE_AFTER if self.price is None else None
 
     @property
@@ -392,7 +394,7 @@ class Call(models.Model):
             ended_at = self.created_at + timedelta(seconds=longest)
         return timezone.now() > ended_at + EXPECT_MORE_FOR
 
-    def told_all(self) -> None:
+    def stop_checking(self) -> None:
         """Twilio has nothing more of this call, and will have nothing more."""
         recordings = self.recordings.unfinished()
         recordings.update(status=recordings.model.Status.DELETED)

@@ -9,9 +9,9 @@ from django.utils.safestring import SafeString
 from caller.filters import Origin, RecordingLength
 from caller.models import Call, Recording
 from djtranscribe.adminsite.filters import Dates
-from djtranscribe.adminsite.large_tables import LongLists
+from djtranscribe.adminsite.large_tables import LargeTableAdmin
 from djtranscribe.adminsite.read_only import ReadOnly, duration, link
-from djtranscribe.adminsite.search_fields import SearchBox, is_number, is_uuid
+from djtranscribe.adminsite.search_fields import IdentifierSearch, is_number, is_uuid
 
 
 class HasLength:
@@ -71,7 +71,7 @@ class RecordingInline(HasLength, ReadOnly, admin.TabularInline[Recording, Call])
 
 @admin.register(Recording)
 class RecordingAdmin(
-    HasLength, SearchBox, LongLists, ReadOnly, admin.ModelAdmin[Recording]
+    HasLength, IdentifierSearch, LargeTableAdmin, ReadOnly, admin.ModelAdmin[Recording]
 ):
     list_display = [
         "__str__",
@@ -89,8 +89,8 @@ class RecordingAdmin(
     search_help_text = (
         "How a number begins, or its last four digits or more; a SID; a UUID."
     )
-    when_empty = "No recordings yet. They come with calls: dial on the home page."
-    when_empty_go_to = "caller:home"
+    empty_text = "No recordings yet. They come with calls: dial on the home page."
+    empty_link = "caller:home"
     fieldsets = [
         (None, {"fields": ["call_link", "status", "error", "player", "transcripts"]}),
         (

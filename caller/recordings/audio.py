@@ -19,7 +19,7 @@ CHUNK_BYTES = 64 * 1024
 KEEP_ALIVE_BYTES = 1024 * 1024
 KEEP_ALIVE_SECONDS = 1
 TIMEOUT_SECONDS = (5, 30)  # to connect, between two bytes
-# How a download is called until it is whole: see caller.leftovers.
+# How a download is called until it is whole: see caller.recordings.cleanup.
 TEMPORARY = ".djtranscribe-audio"
 
 # How files that AssemblyAI takes begin: suffix, offset, bytes. The first match counts.
@@ -67,7 +67,7 @@ class NotAudio(Exception):
     """The message says what came instead."""
 
 
-class Pulse:
+class Heartbeat:
     """A sign of life every megabyte or every second: a lease is renewed by it."""
 
     def __init__(self, keep_alive: Callable[[], None]) -> None:
@@ -88,10 +88,10 @@ def received(
     chunks: Iterable[bytes], keep_alive: Callable[[], None]
 ) -> Iterator[bytes]:
     """The chunks, with a sign of life."""
-    pulse = Pulse(keep_alive)
+    heartbeat = Heartbeat(keep_alive)
     for chunk in chunks:
         yield chunk
-        pulse.passed(len(chunk))
+        heartbeat.passed(len(chunk))
 
 
 def downloaded(url: str) -> Iterator[bytes]:
@@ -112,12 +112,12 @@ def downloaded(url: str) -> Iterator[bytes]:
         ) from error
 
 
-class Sent:
+class UploadStream:
     """A file to send to a vendor, with the same sign of life while it is read."""
 
     def __init__(self, file: Any, keep_alive: Callable[[], None]) -> None:
         self.file = file
-        self.pulse = Pulse(keep_alive)
+        self.heartbeat = Heartbeat(keep_alive)
 
     def __len__(self) -> int:
         return int(self.file.size)
@@ -127,7 +127,7 @@ class Sent:
 
     def read(self, size: int = -1) -> bytes:
         data = bytes(self.file.read(size))
-        self.pulse.passed(len(data))
+        self.heartbeat.passed(len(data))
         return data
 
 

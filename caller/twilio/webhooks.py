@@ -21,7 +21,7 @@ from caller.models import Call, Recording
 from caller.twilio import speech, twiml
 from caller.twilio.client import CALL_SID, RECORDING_SID, CallState, RecordingState
 from djtranscribe.public_urls import public_url_of
-from djtranscribe.webhooks.ledger import done, not_ours, webhook
+from djtranscribe.webhooks.ledger import done, ignore, webhook
 
 FORM = "application/x-www-form-urlencoded"
 
@@ -75,7 +75,7 @@ def record(about: str, said: Mapping[str, Any]) -> HttpResponse:
         # Never record what we could not attribute.
         return document(twiml.hang_up())
     call.apply(call_news(said))
-    call.hear(speech.sentence("notice").text)
+    call.record_notice(speech.sentence("notice").text)
     return document(twiml.record(call))
 
 
@@ -90,7 +90,7 @@ def call_webhook(about: str, said: Mapping[str, Any]) -> HttpResponse:
     call = call_of(about, said)
     if call is None:
         # Our row is stored before Twilio hears of it, so this cannot heal.
-        return not_ours("No such call.")
+        return ignore("No such call.")
     call.apply(call_news(said), number(said, "SequenceNumber"))
     return done()
 
@@ -100,7 +100,7 @@ def recording_webhook(about: str, said: Mapping[str, Any]) -> HttpResponse:
     call = call_of(about, said)
     sid = said.get("RecordingSid", "")
     if call is None or not RECORDING_SID.fullmatch(sid):
-        return not_ours("No such call or recording.")
+        return ignore("No such call or recording.")
     news = RecordingState(
         sid=sid,
         call_sid=said["CallSid"],

@@ -14,8 +14,8 @@ from django.utils.safestring import SafeString
 
 from djtranscribe.accounts.forms import ProfileForm
 from djtranscribe.adminsite.filters import Dates, Stored
-from djtranscribe.adminsite.large_tables import LongList, LongLists
-from djtranscribe.adminsite.read_only import OddRequests, ReadOnly, link
+from djtranscribe.adminsite.large_tables import LargeTableAdmin, LargeTableList
+from djtranscribe.adminsite.read_only import ReadOnly, TolerantChangelist, link
 from djtranscribe.models import Access, ApiToken, Profile
 
 # What was heard or read, by the name in its row; where its call is; what is needed to
@@ -38,7 +38,7 @@ class Reader(Stored):
     path = "user"
 
 
-class AccessList(LongList):
+class AccessList(LargeTableList):
     """What was heard or read is looked up for the whole page: two queries more."""
 
     def get_results(self, request: HttpRequest) -> None:
@@ -54,16 +54,18 @@ class AccessList(LongList):
 
 
 @admin.register(Access)
-class AccessAdmin(LongLists, ReadOnly, admin.ModelAdmin[Access]):
+class AccessAdmin(LargeTableAdmin, ReadOnly, admin.ModelAdmin[Access]):
     list_display = ["__str__", "heard_or_read", "at"]
     sortable_by = ["at"]
     list_filter = [("at", Dates), "action", Reader]
     list_select_related = ["user"]
-    when_empty = "Nobody has listened to a recording or read a transcript yet."
+    empty_text = "Nobody has listened to a recording or read a transcript yet."
     fields = ["user", "action", "heard_or_read", "at"]
     readonly_fields = ["heard_or_read"]
 
-    def get_changelist(self, request: HttpRequest, **kwargs: Any) -> type[LongList]:
+    def get_changelist(
+        self, request: HttpRequest, **kwargs: Any
+    ) -> type[LargeTableList]:
         return AccessList
 
     @admin.display(description="what")
@@ -85,17 +87,17 @@ admin.site.unregister([User, Group])
 
 
 @admin.register(User)
-class UserAdmin(OddRequests, django_admin.UserAdmin[User]):
+class UserAdmin(TolerantChangelist, django_admin.UserAdmin[User]):
     pass
 
 
 @admin.register(Group)
-class GroupAdmin(OddRequests, django_admin.GroupAdmin):
+class GroupAdmin(TolerantChangelist, django_admin.GroupAdmin):
     pass
 
 
 @admin.register(ApiToken)
-class ApiTokenAdmin(LongLists, OddRequests, admin.ModelAdmin[ApiToken]):
+class ApiTokenAdmin(LargeTableAdmin, TolerantChangelist, admin.ModelAdmin[ApiToken]):
     """No group has the permissions: superusers hand out tokens.
 
     Who is given them nevertheless makes, sees and revokes tokens of his own account
@@ -113,7 +115,7 @@ class ApiTokenAdmin(LongLists, OddRequests, admin.ModelAdmin[ApiToken]):
     ]
     list_select_related = ["user"]
     sortable_by = ["created_at"]
-    when_empty = (
+    empty_text = (
         "No tokens yet. Add one for a program that reads calls or dials; what the API "
         "can do stands at /api/."
     )
@@ -194,7 +196,7 @@ def users_for(request: HttpRequest) -> QuerySet[User]:
 
 
 @admin.register(Profile)
-class ProfileAdmin(LongLists, OddRequests, admin.ModelAdmin[Profile]):
+class ProfileAdmin(LargeTableAdmin, TolerantChangelist, admin.ModelAdmin[Profile]):
     """No group has the permissions: accounts edit their own on the Profile page."""
 
     form = ProfileForm
@@ -202,4 +204,4 @@ class ProfileAdmin(LongLists, OddRequests, admin.ModelAdmin[Profile]):
     list_select_related = ["user"]
     sortable_by = ["user"]
     fields = ["user", "time_zone"]
-    when_empty = "No account has chosen a time zone: all see times in the site's."
+    empty_text = "No account has chosen a time zone: all see times in the site's."

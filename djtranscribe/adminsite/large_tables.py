@@ -23,19 +23,19 @@ from django.utils.text import capfirst
 COUNTED = 1_000
 
 
-class AtLeast(int):
+class CappedCount(int):
     """A count that was broken off; it reads `1,000+` wherever it is printed."""
 
     def __str__(self) -> str:
         return f"{int(self):,}+"
 
 
-class QuickPaginator(Paginator[Any]):
+class CappedPaginator(Paginator[Any]):
     @cached_property
     def count(self) -> int:
         rows = cast("QuerySet[Any]", self.object_list)
         counted = rows.order_by()[: COUNTED + 1].count()
-        return counted if counted <= COUNTED else AtLeast(COUNTED)
+        return counted if counted <= COUNTED else CappedCount(COUNTED)
 
     def page(self, number: int | str) -> Page[Any]:
         """The keys first: else whole rows, joined, are sorted to show fifty."""
@@ -53,7 +53,7 @@ class QuickPaginator(Paginator[Any]):
 
     @property
     def is_cut(self) -> bool:
-        return isinstance(self.count, AtLeast)
+        return isinstance(self.count, CappedCount)
 
     @property
     def order(self) -> Sequence[Any]:
@@ -73,7 +73,7 @@ class QuickPaginator(Paginator[Any]):
         return bool(rows.query.where) and not by_date and self.is_cut
 
 
-class LongList(ChangeList):
+class LargeTableList(ChangeList):
     def __init__(self, *args: Any) -> None:
         super().__init__(*args)
         # Instead of "Select call to view".
@@ -102,29 +102,29 @@ def is_descending(order: str | Combinable) -> bool:
     return isinstance(order, str) and order.startswith("-")
 
 
-class LongLists:
+class LargeTableAdmin:
     """Mixed into a ModelAdmin. Its `sortable_by` names columns that have an index."""
 
-    paginator: Any = QuickPaginator
+    paginator: Any = CappedPaginator
     list_per_page = 50
     show_full_result_count = False
     # Each count would be a query over all rows.
     show_facets = admin.ShowFacets.NEVER
     # Actions that may be given more rows than the pages of a list show.
-    of_any_number: tuple[str, ...] = ()
+    unlimited_actions: tuple[str, ...] = ()
     # What an empty list says: what would be here, and what to do next.
-    when_empty = ""
+    empty_text = ""
     # The name of the page on which that is done, if it is another one.
-    when_empty_go_to = ""
+    empty_link = ""
 
     def get_changelist(self, request: HttpRequest, **kwargs: Any) -> type[ChangeList]:
-        return LongList
+        return LargeTableList
 
     def response_action(self, request: HttpRequest, queryset: Any) -> Any:
         """ "Select all" may be a million, which one click must not ask vendors about
         or pay for; what is only read may go."""
         takes_all = request.POST.get("select_across") == "1"
-        is_read = request.POST.get("action") in self.of_any_number
+        is_read = request.POST.get("action") in self.unlimited_actions
         if takes_all and not is_read and queryset[: COUNTED + 1].count() > COUNTED:
             messages.error(
                 request,

@@ -16,7 +16,7 @@ from django.utils.safestring import SafeString
 SAVES = 3
 
 
-class OddRequests:
+class TolerantChangelist:
     """ModelAdmin mixin: no error page for hand-crafted requests and concurrent saves.
 
     Admin itself stumbles over ?status__regex=(, a year of thirty digits, ?_to_field=.
@@ -62,7 +62,7 @@ def is_key(typed: str) -> bool:
     return typed.isascii() and typed.isdigit() and len(typed) < 19
 
 
-class ReadOnly(OddRequests):
+class ReadOnly(TolerantChangelist):
     """Mixed into a ModelAdmin or an inline."""
 
     def has_add_permission(self, request: HttpRequest, *args: Any) -> bool:

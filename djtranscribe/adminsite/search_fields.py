@@ -10,7 +10,7 @@ from django.http import HttpRequest
 NUMBER_CHARACTERS = frozenset("0123456789+ ()-./")
 
 
-class SearchBox:
+class IdentifierSearch:
     """Mixed into a ModelAdmin, which says in `find` what is meant by what is typed."""
 
     def find(self, rows: QuerySet[Any], typed: str) -> QuerySet[Any]:

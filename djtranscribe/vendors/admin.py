@@ -2,16 +2,16 @@ from django.contrib import admin, messages
 from django.db.models import QuerySet
 from django.http import HttpRequest
 
-from djtranscribe.adminsite.large_tables import LongLists
+from djtranscribe.adminsite.large_tables import LargeTableAdmin
 from djtranscribe.adminsite.read_only import ReadOnly
 from djtranscribe.models import VendorPause
 
 
 @admin.register(VendorPause)
-class VendorPauseAdmin(LongLists, ReadOnly, admin.ModelAdmin[VendorPause]):
+class VendorPauseAdmin(LargeTableAdmin, ReadOnly, admin.ModelAdmin[VendorPause]):
     list_display = ["vendor", "reason", "since", "probe_at"]
     fields = ["vendor", "reason", "since", "probe_at"]
-    when_empty = "No pauses: both vendors accept our account. There is nothing to do."
+    empty_text = "No pauses: both vendors accept our account. There is nothing to do."
     actions = ["try_now"]
 
     def has_try_permission(self, request: HttpRequest) -> bool:

@@ -6,9 +6,9 @@ from django.utils.html import format_html
 from django.utils.safestring import SafeString
 
 from djtranscribe.adminsite.filters import Dates, Stored
-from djtranscribe.adminsite.large_tables import LongLists
+from djtranscribe.adminsite.large_tables import LargeTableAdmin
 from djtranscribe.adminsite.read_only import ReadOnly, table
-from djtranscribe.adminsite.search_fields import SearchBox
+from djtranscribe.adminsite.search_fields import IdentifierSearch
 from djtranscribe.models import WebhookDelivery
 from djtranscribe.webhooks import ledger
 
@@ -25,14 +25,14 @@ class Kind(Stored):
 
 @admin.register(WebhookDelivery)
 class WebhookDeliveryAdmin(
-    SearchBox, LongLists, ReadOnly, admin.ModelAdmin[WebhookDelivery]
+    IdentifierSearch, LargeTableAdmin, ReadOnly, admin.ModelAdmin[WebhookDelivery]
 ):
     list_display = ["received_at", "what", "verdict", "reason", "row"]
     sortable_by = ["received_at"]
     list_filter = [("received_at", Dates), "verdict", Kind]
     search_fields = ["about"]
     search_help_text = "The UUID of a call or of a transcript."
-    when_empty = (
+    empty_text = (
         "Nothing has reached a webhook yet. If you have dialled, look whether BASE_URL "
         "is the address at which the internet finds this site."
     )

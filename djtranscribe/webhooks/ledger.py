@@ -65,7 +65,7 @@ def webhook(
                     about,
                     type(error).__name__,
                 )
-                return come_again("The database is away.")
+                return retry_later("The database is away.")
 
         return view
 
@@ -126,12 +126,12 @@ def done() -> HttpResponse:
     return HttpResponse(status=204)
 
 
-def not_ours(reason: str) -> HttpResponse:
+def ignore(reason: str) -> HttpResponse:
     """Authentic, and yet about nothing that we have; it cannot heal."""
     return text(reason, status=404)
 
 
-def come_again(reason: str) -> HttpResponse:
+def retry_later(reason: str) -> HttpResponse:
     answer = text(f"{reason} Come again.", status=503)
     # Meant, and in our own line: Django's would be an ERROR in the best of nights.
     answer._has_been_logged = True  # type: ignore[attr-defined]

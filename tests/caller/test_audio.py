@@ -263,7 +263,7 @@ def test_a_file_on_its_way_out_gives_the_same_sign(tmp_path):
 
     with path.open("rb") as file:
         file_like = type("File", (), {"read": file.read, "size": len(wav(200))})
-        sent = audio.Sent(file_like, lambda: signs.append(1))
+        sent = audio.UploadStream(file_like, lambda: signs.append(1))
         whole = b"".join(sent)
 
     assert whole == wav(200)

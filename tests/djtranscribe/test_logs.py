@@ -151,7 +151,7 @@ def test_a_task_that_fails_is_written_by_the_engine_without_its_words(
     console, monkeypatch, work
 ):
     monkeypatch.setattr(tasks, "take_step", refused_row)
-    tasks.announce(a_transcript("queued").pk)
+    tasks.enqueue_once(a_transcript("queued").pk)
 
     work()
 

@@ -105,8 +105,8 @@ def test_of_our_tables_every_list_is_a_long_one():
     }
     assert set(LISTS) <= set(ours)
     for model, table in ours.items():
-        assert isinstance(table, large_tables.LongLists), model
-        assert table.when_empty, model
+        assert isinstance(table, large_tables.LargeTableAdmin), model
+        assert table.empty_text, model
         assert not table.date_hierarchy, "it reads the whole table for its years"
 
 
@@ -147,7 +147,7 @@ def test_a_long_list_is_counted_no_further_than_its_pages_lead(supervisor, monke
 
 
 def test_thousands_are_readable():
-    assert str(large_tables.AtLeast(10_000)) == "10,000+"
+    assert str(large_tables.CappedCount(10_000)) == "10,000+"
 
 
 def test_a_short_list_is_counted_and_says_no_more(supervisor):
@@ -415,7 +415,7 @@ def test_an_empty_list_says_what_to_do_next(supervisor, model):
     page = supervisor.get(LISTS[model])
     table = admin.site._registry[model]
 
-    assert table.when_empty in page.text
+    assert table.empty_text in page.text
     assert "Nothing matches" not in page.text
     assert '<select name="action"' not in page.text
 
@@ -573,7 +573,7 @@ def test_of_many_that_match_the_newest_are_sorted_and_the_page_says_so(
     supervisor, monkeypatch
 ):
     monkeypatch.setattr(large_tables, "COUNTED", 3)
-    monkeypatch.setattr(large_tables.LongLists, "list_per_page", 2)
+    monkeypatch.setattr(large_tables.LargeTableAdmin, "list_per_page", 2)
     calls_of_lengths([50, 5, 30, 10, 20])
 
     page = supervisor.get(f"{CALLS}?state=completed&o={column_of(CALLS, supervisor)}")

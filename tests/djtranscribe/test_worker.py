@@ -122,7 +122,7 @@ class Once(threading.Event):
 
 def looked_after():
     stopping = Once()
-    command.look_after(stopping)
+    command.run_maintenance(stopping)
     return stopping.waited
 
 

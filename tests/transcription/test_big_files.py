@@ -80,7 +80,9 @@ def test_audio_is_fetched_and_handed_on_without_being_held(vendor, peak, media):
 
     recording.fetch_audio(lambda: signs.append("down"))
     with recording.audio.open("rb") as file:
-        url = assemblyai_client.upload(audio.Sent(file, lambda: signs.append("up")))
+        url = assemblyai_client.upload(
+            audio.UploadStream(file, lambda: signs.append("up"))
+        )
 
     assert url == AUDIO_URL
     assert vendor.received == SIZE

@@ -14,10 +14,10 @@ from django.http import HttpRequest, HttpResponse
 from django.utils import timezone
 from django.utils.crypto import constant_time_compare
 
-from djtranscribe.webhooks.ledger import come_again, done, not_ours, webhook
+from djtranscribe.webhooks.ledger import done, ignore, retry_later, webhook
 from transcription.assemblyai.payloads import WEBHOOK_HEADER
 from transcription.models import Transcript, webhook_token
-from transcription.tasks import announce
+from transcription.tasks import enqueue_once
 
 
 def refusal(request: HttpRequest, about: str) -> str:
@@ -41,11 +41,11 @@ def assemblyai_webhook(about: str, said: Mapping[str, Any]) -> HttpResponse:
     transcript = Transcript.objects.filter(uuid=about).only("status").first()
     if transcript is None:
         # Ours, and deleted since: nothing to come again for.
-        return not_ours("This transcript was deleted.")
+        return ignore("This transcript was deleted.")
     if transcript.status == Transcript.Status.SUBMITTING:
         # The job's id is not stored yet, so we could not ask for the result.
-        return come_again("The job is not known yet.")
+        return retry_later("The job is not known yet.")
     unfinished = Transcript.objects.unfinished().filter(pk=transcript.pk)
     if unfinished.update(next_attempt_at=timezone.now()):
-        announce(transcript.pk)
+        enqueue_once(transcript.pk)
     return done()

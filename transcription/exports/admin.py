@@ -13,7 +13,7 @@ from django.http.response import HttpResponseBase
 from django.template.response import TemplateResponse
 
 from djtranscribe.adminsite.filters import Dates
-from djtranscribe.adminsite.large_tables import LongLists
+from djtranscribe.adminsite.large_tables import LargeTableAdmin
 from djtranscribe.adminsite.read_only import ReadOnly
 from transcription.exports import bulk
 from transcription.exports.forms import CSV, KINDS, ExportForm
@@ -87,13 +87,13 @@ def download(
 
 
 @admin.register(Export)
-class ExportAdmin(LongLists, ReadOnly, admin.ModelAdmin[Export]):
+class ExportAdmin(LargeTableAdmin, ReadOnly, admin.ModelAdmin[Export]):
     list_display = ["begun_at", "user", "kind", "total", "sent", "is_whole"]
     list_filter = [("begun_at", Dates)]
     list_select_related = ["user"]
     sortable_by = ["begun_at"]
     fields = ["user", "kind", "total", "sent", "begun_at", "finished_at"]
-    when_empty = (
+    empty_text = (
         "Nobody has exported many transcripts at once yet. Choose some in their list, "
         "then the action “Export…”."
     )

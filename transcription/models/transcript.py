@@ -183,7 +183,7 @@ class Transcript(models.Model):
     objects = TranscriptQuerySet.as_manager()
 
     # Unknown ones last where the least sure, or the longest, come first.
-    SURE = Coalesce("confidence", 2.0)
+    CONFIDENCE_ORDER = Coalesce("confidence", 2.0)
     LENGTH = Coalesce("audio_seconds", -1.0)
 
     class Meta:
@@ -346,7 +346,7 @@ class Transcript(models.Model):
             **columns,
         )
 
-    def hold(self, reason: str, **columns: Any) -> None:
+    def pause(self, reason: str, **columns: Any) -> None:
         """Our account or settings are at fault: wait, without counting an attempt."""
         self.release(
             wait=PROBE_AFTER,

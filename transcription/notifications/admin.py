@@ -3,17 +3,17 @@ from django.db.models import QuerySet
 from django.http import HttpRequest
 
 from djtranscribe.adminsite.filters import Dates
-from djtranscribe.adminsite.large_tables import LongLists
+from djtranscribe.adminsite.large_tables import LargeTableAdmin
 from djtranscribe.adminsite.read_only import ReadOnly, link, table
 from transcription.models import Notification
 
 
 @admin.register(Notification)
-class NotificationAdmin(LongLists, ReadOnly, admin.ModelAdmin[Notification]):
+class NotificationAdmin(LargeTableAdmin, ReadOnly, admin.ModelAdmin[Notification]):
     list_display = ["created_at", "state", "kind", "event", "answer"]
     list_filter = ["state", "kind", "event", ("created_at", Dates)]
     sortable_by = ["created_at"]
-    when_empty = (
+    empty_text = (
         "Nobody was notified yet. Set NOTIFY_URL for a webhook, NOTIFY_EMAIL for "
         "e-mail to the operator: what is sent then stands here."
     )

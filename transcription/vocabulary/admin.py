@@ -3,17 +3,19 @@ from typing import Any
 from django.contrib import admin, messages
 from django.http import HttpRequest
 
-from djtranscribe.adminsite.large_tables import LongLists
-from djtranscribe.adminsite.read_only import OddRequests
+from djtranscribe.adminsite.large_tables import LargeTableAdmin
+from djtranscribe.adminsite.read_only import TolerantChangelist
 from transcription.assemblyai.keyterms import terms_of, warnings_for
 from transcription.models import Vocabulary
 
 
 @admin.register(Vocabulary)
-class VocabularyAdmin(LongLists, OddRequests, admin.ModelAdmin[Vocabulary]):
+class VocabularyAdmin(
+    LargeTableAdmin, TolerantChangelist, admin.ModelAdmin[Vocabulary]
+):
     list_display = ["name", "is_default", "number_of_terms"]
     search_fields = ["name", "terms"]
-    when_empty = (
+    empty_text = (
         "No keyword lists yet. Add one with the names and terms that your calls are "
         "full of: AssemblyAI then expects them."
     )

@@ -79,7 +79,7 @@ class Command(BaseCommand):
         self.stdout.write(f"Worker ready: {len(workers)} threads. Ctrl-C stops it.")
         self.stdout.write(f"Times are in {zones.label()}.")
         self.stdout.flush()
-        look_after(stopping)
+        run_maintenance(stopping)
         leases.stop()
         self.stdout.write("Stopping: finishing what is in hand.")
         for worker in workers:
@@ -122,9 +122,9 @@ def work(stopping: threading.Event) -> None:
             Engine(stopping).run()
         except Exception as error:
             # A long lock or a cut connection: the engine gives up, we do not.
-            survive("work", error)
+            log_and_reconnect("work", error)
             stopping.wait(AGAIN_SECONDS)
-    hang_up()
+    close_connection()
 
 
 def notify(stopping: threading.Event, kind: str) -> None:
@@ -133,12 +133,12 @@ def notify(stopping: threading.Event, kind: str) -> None:
         try:
             delivery.deliver(kind, stopping.is_set)
         except Exception as error:
-            survive("notify", error)
+            log_and_reconnect("notify", error)
         stopping.wait(NOTIFY_SECONDS)
-    hang_up()
+    close_connection()
 
 
-def look_after(stopping: threading.Event) -> None:
+def run_maintenance(stopping: threading.Event) -> None:
     """Sweep until told to stop."""
     pruned_at: float | None = None
     while not stopping.is_set():
@@ -152,19 +152,19 @@ def look_after(stopping: threading.Event) -> None:
             try:
                 step()
             except Exception as error:
-                survive(step.__name__, error)
+                log_and_reconnect(step.__name__, error)
                 wait = AGAIN_SECONDS
         stopping.wait(wait)
 
 
-def survive(what: str, error: Exception) -> None:
+def log_and_reconnect(what: str, error: Exception) -> None:
     why = "database=away" if isinstance(error, Error) else "unforeseen"
     # Its type and its place; what it says may be somebody's words (djtranscribe.logs).
     logger.error("%s=failed %s", what, why, exc_info=error)
-    hang_up()
+    close_connection()
 
 
-def hang_up() -> None:
+def close_connection() -> None:
     with suppress(Exception):
         connection.close()
 
