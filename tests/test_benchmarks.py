@@ -1,0 +1,51 @@
+"""Each benchmark runs, at a tiny size: its numbers mean nothing here."""
+
+import os
+import subprocess
+import sys
+from pathlib import Path
+
+import psycopg
+import pytest
+
+ROOT = Path(__file__).resolve().parents[1]
+SERVER = os.environ.get(
+    "CI_DATABASE_URL", "postgres://postgres@127.0.0.1:5432/postgres"
+)
+BENCHMARKS = {
+    "lists": ["300", "--times", "1"],
+    "search": ["300"],
+    "load_webhooks": ["--calls", "4", "--seconds", "1"],
+    "transcript_page": [],
+}
+
+pytestmark = pytest.mark.slow
+
+
+def test_none_is_forgotten():
+    scripts = {path.stem for path in (ROOT / "benchmarks").glob("*.py")}
+
+    assert scripts - {"fake_vendors", "__init__"} == set(BENCHMARKS)
+
+
+@pytest.mark.parametrize("name", BENCHMARKS)
+def test_a_benchmark_runs_and_prints_numbers(name):
+    try:
+        psycopg.connect(SERVER).close()
+    except psycopg.OperationalError:
+        pytest.skip("no PostgreSQL on this machine")
+
+    done = subprocess.run(
+        [sys.executable, "-m", f"benchmarks.{name}", *BENCHMARKS[name]],
+        cwd=ROOT,
+        env=os.environ | {"DATABASE_URL": SERVER, "CI_DATABASE_URL": SERVER},
+        capture_output=True,
+        text=True,
+        check=False,
+        timeout=300,
+    )
+
+    # 1: it ran to its end and missed its goal, which a busy machine may.
+    assert done.returncode in (0, 1), done.stderr[-2000:]
+    assert "Traceback" not in done.stderr, done.stderr[-3000:]
+    assert any(character.isdigit() for character in done.stdout)
