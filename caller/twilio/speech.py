@@ -1,7 +1,8 @@
 """In which language and voice Twilio speaks, and the sentences that it says.
 
-Languages and voices: twilio.com/docs/voice/twiml/say/text-speech. Twilio adds some now
-and then, so a language that is missing here is a warning only.
+Languages and voices: twilio.com/docs/voice/twiml/say/text-speech, from a stored copy
+read on 27 November 2026, and am-ET, en-CA, sr-RS and uk-UA from Twilio's Node SDK.
+Twilio adds some now and then, so a language that is missing here is a warning only.
 """
 
 import re
@@ -12,20 +13,58 @@ from django.conf import settings
 ENGLISH = "en-US"
 # Twilio's languages, the usual one of several first.
 LOCALES = """
-    af-ZA ar-XA ar-AE eu-ES bn-IN bg-BG ca-ES cmn-CN cmn-TW yue-HK yue-CN cs-CZ
-    da-DK nl-NL nl-BE en-US en-GB en-AU en-CA en-IE en-IN en-NZ en-ZA en-GB-WLS
-    fil-PH fi-FI fr-FR fr-CA fr-BE gl-ES de-DE de-AT de-CH el-GR gu-IN he-IL hi-IN
+    af-ZA am-ET ar-XA ar-AE arb eu-ES bn-IN bg-BG ca-ES cmn-CN cmn-TW yue-HK yue-CN
+    cs-CZ da-DK nl-NL nl-BE en-US en-GB en-AU en-CA en-IE en-IN en-NZ en-ZA en-GB-WLS
+    fil-PH fi-FI fr-FR fr-CA fr-BE gl-ES de-DE de-AT el-GR gu-IN he-IL hi-IN
     hu-HU is-IS id-ID it-IT ja-JP kn-IN ko-KR lv-LV lt-LT ms-MY ml-IN mr-IN nb-NO
     pl-PL pt-BR pt-PT pa-IN ro-RO ru-RU sr-RS sk-SK es-ES es-MX es-US sv-SE ta-IN
     te-IN th-TH tr-TR uk-UA vi-VN cy-GB
 """.split()  # noqa: SIM905
 # AssemblyAI's codes that are spelt otherwise.
-SPELLINGS = {"en_uk": "en-GB", "zh": "cmn-CN", "no": "nb-NO", "tl": "fil-PH"}
+SPELLINGS = {
+    "en_uk": "en-GB",
+    "zh": "cmn-CN",
+    "no": "nb-NO",
+    "nn": "nb-NO",
+    "tl": "fil-PH",
+}
 VOICE = re.compile(
-    r"man|woman|Polly\.[A-Z][a-z]+(-Neural|-Generative)?|Google\.[\w-]+", re.ASCII
+    r"man|woman|Polly\.(?P<polly>[A-Z][^\W\d_]+)(-Neural|-Generative)?"
+    r"|Google\.(?P<locale>[a-z]{2,3}-[A-Z]{2})-\w+(-\w+)*"
 )
 # Languages of the voices `man` and `woman`.
-BASIC = {"en", "es", "fr", "de", "it"}
+BASIC = {"de-DE", "en-GB", "en-US", "es-ES", "es-MX", "es-US", "fr-FR", "it-IT"}
+# Amazon Polly's voices. Any of them works with every locale of its language.
+POLLY = {
+    "ar": "Hala Zayd",
+    "arb": "Zeina",
+    "ca": "Arlet",
+    "cmn": "Zhiyu",
+    "cy": "Gwyneth",
+    "da": "Mads Naja Sofie",
+    "de": "Daniel Hannah Hans Marlene Vicki",
+    "en": "Aditi Amy Aria Arthur Ayanda Brian Danielle Emma Geraint Gregory Ivy Joanna "
+    "Joey Justin Kajal Kendra Kevin Kimberly Matthew Niamh Nicole Olivia Raveena "
+    "Russell Ruth Salli Stephen Tiffany",
+    "es": "Andres Conchita Enrique Lucia Lupe Mia Mía Miguel Pedro Penelope Penélope "
+    "Sergio",
+    "fi": "Suvi",
+    "fr": "Celine Céline Chantal Gabrielle Isabelle Lea Léa Liam Mathieu Remi Rémi",
+    "hi": "Aditi Kajal",
+    "is": "Dora Dóra Karl",
+    "it": "Adriano Bianca Carla Giorgio",
+    "ja": "Kazuha Mizuki Takumi Tomoko",
+    "ko": "Seoyeon",
+    "nb": "Ida Liv",
+    "nl": "Laura Lisa Lotte Ruben",
+    "pl": "Ewa Jacek Jan Maja Ola",
+    "pt": "Camila Cristiano Ines Inês Ricardo Thiago Vitoria Vitória",
+    "ro": "Carmen",
+    "ru": "Maxim Tatyana",
+    "sv": "Astrid Elin",
+    "tr": "Burcu Filiz",
+    "yue": "Hiujin",
+}
 
 
 @dataclass(frozen=True)
@@ -142,11 +181,15 @@ def untranslated() -> list[str]:
 
 def voice_fault(voice: str, spoken: str) -> str:
     """What is wrong with a voice for a language, or ""."""
-    if not VOICE.fullmatch(voice):
+    name = VOICE.fullmatch(voice)
+    if not name:
         return "SAY_VOICE is not a name of a voice that Twilio has."
-    locale = re.match(r"Google\.([a-z]{2,3}(-[A-Z]{2})(-WLS)?)-", voice)
-    if voice in ("man", "woman"):
-        agrees = base(spoken) in BASIC
+    if name["polly"]:
+        languages = [each for each in POLLY if name["polly"] in POLLY[each].split()]
+        # A name that we do not know is newer than our list.
+        agrees = not languages or base(spoken) in languages
+    elif name["locale"]:
+        agrees = name["locale"] == spoken
     else:
-        agrees = not voice.startswith("Google.") or bool(locale and locale[1] == spoken)
+        agrees = spoken in BASIC
     return "" if agrees else f"The voice of SAY_VOICE does not speak {spoken}."

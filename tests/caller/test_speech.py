@@ -43,6 +43,8 @@ def sentences(signed_post):
         ("en", "en-US", "Hello."),
         ("detect", "en-US", "Hello."),
         ("de", "de-DE", "Guten Tag."),
+        # AssemblyAI has Swiss German; Twilio has not.
+        ("de_ch", "de-DE", "Guten Tag."),
         ("es", "es-ES", "Hola."),
         ("fr", "fr-FR", "Bonjour."),
         ("it", "it-IT", "Buongiorno."),
@@ -86,18 +88,25 @@ def test_the_settings_win_and_the_voice_speaks_all_of_it(settings, sentences):
 
 @pytest.mark.parametrize(
     ("code", "language"),
-    [("uk", "uk-UA"), ("zh", "cmn-CN"), ("no", "nb-NO"), ("ja", "ja-JP")],
+    [
+        ("uk", "uk-UA"),
+        ("zh", "cmn-CN"),
+        ("ja", "ja-JP"),
+        ("no", "nb-NO"),
+        ("nn", "nb-NO"),
+        ("arb", "arb"),
+    ],
 )
 def test_without_a_translation_english_is_spoken_by_an_english_voice(
     settings, sentences, code, language
 ):
     settings.SPEECH_LANGUAGE_CODE = code
-    settings.SAY_VOICE = "Polly.Takumi-Neural"
+    settings.SAY_VOICE = "Polly.New-Neural"
     settings.RECORDING_NOTICE = "…"
 
     notice, *others = sentences()
 
-    assert notice == (language, "Polly.Takumi-Neural", "…")
+    assert notice == (language, "Polly.New-Neural", "…")
     assert {each[:2] for each in others} == {("en-US", None)}
     (warning,) = checks.check_spoken_language()
     assert warning.id == "caller.W012"
@@ -114,7 +123,14 @@ def test_without_a_translation_english_is_spoken_by_an_english_voice(
         ({"SAY_LANGUAGE": "klingon"}, "caller.W011"),
         ({"SAY_VOICE": "Siri"}, "caller.W013"),
         ({"SAY_VOICE": "polly.Joanna"}, "caller.W013"),
+        ({"SAY_LANGUAGE": "de-CH"}, "caller.W011"),
         ({"SAY_VOICE": "Google.de-DE-Standard-A"}, "caller.W013"),
+        ({"SPEECH_LANGUAGE_CODE": "de", "SAY_VOICE": "Polly.Joanna"}, "caller.W013"),
+        (
+            {"SPEECH_LANGUAGE_CODE": "pt", "SAY_VOICE": "Polly.Lucia-Neural"},
+            "caller.W013",
+        ),
+        ({"SAY_LANGUAGE": "en-AU", "SAY_VOICE": "man"}, "caller.W013"),
         ({"SPEECH_LANGUAGE_CODE": "nl", "SAY_VOICE": "woman"}, "caller.W013"),
     ],
 )
@@ -135,6 +151,11 @@ def test_what_twilio_cannot_speak_is_a_warning_and_the_call_goes_on(
         {"SAY_VOICE": "Polly.Joanna-Neural"},
         {"SAY_VOICE": "man"},
         {"SAY_LANGUAGE": "en-GB-WLS", "SAY_VOICE": "Polly.Geraint"},
+        # Twilio's own example.
+        {"SAY_LANGUAGE": "en-GB", "SAY_VOICE": "Polly.Joanna"},
+        {"SAY_LANGUAGE": "fr-FR", "SAY_VOICE": "Polly.Rémi-Generative"},
+        {"SAY_LANGUAGE": "es-MX", "SAY_VOICE": "Polly.Mía-Generative"},
+        {"SAY_VOICE": "Polly.NotYetInOurList"},
     ],
 )
 def test_voices_of_twilio_are_no_warning(settings, changes):
