@@ -161,6 +161,10 @@ def _play(call: Call, verbs: list[Verb], base: str) -> Following | None:
 
 
 def _say(call: Call, verb: Verb) -> None:
+    if fault := verb.speech_fault():
+        message, code = fault
+        call.note(f"{message}: nothing is said", error=code)
+        return
     call.note(f"hears: {verb.text}")
     seconds = len(verb.text.split()) * SECONDS_A_WORD
     if call.fate == "hangs-up":

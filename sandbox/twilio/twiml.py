@@ -1,5 +1,6 @@
 """Reads TwiML: an answer becomes a list of verbs, or an error with Twilio's code."""
 
+import re
 from dataclasses import dataclass
 from xml.etree import ElementTree
 
@@ -31,6 +32,12 @@ VERBS: dict[str, set[str]] = {
     "Redirect": {"method"},
     "Reject": {"reason"},
 }
+# Their form, since Twilio adds languages and voices all the time.
+LANGUAGE = re.compile(r"[a-z]{2,3}-[A-Z]{2}(-WLS)?|arb")
+VOICE = re.compile(
+    r"man|woman|alice|Polly\.[A-Z][^\W\d_]+(-Neural|-Generative)?"
+    r"|Google\.(?P<language>[a-z]{2,3}-[A-Z]{2})-\w+(-\w+)*"
+)
 XML_TYPES = ("text/xml", "application/xml", "text/html", "text/plain")
 
 
@@ -43,6 +50,22 @@ class Verb:
     def odd_attributes(self) -> list[str]:
         """Names Twilio does not know, mostly typing errors, which it would not see."""
         return sorted(set(self.attributes) - VERBS.get(self.name, set(self.attributes)))
+
+    def speech_fault(self) -> tuple[str, int] | None:
+        """What is wrong with <Say>'s language or voice, and Twilio's code for it."""
+        language = self.attributes.get("language", "en-US")
+        voice = self.attributes.get("voice", "man")
+        name = VOICE.fullmatch(voice)
+        if not LANGUAGE.fullmatch(language):
+            return (
+                f"<Say> has the language {language}, which Twilio does not know",
+                12200,
+            )
+        if not name:
+            return f"<Say> has the voice {voice}, which Twilio does not know", 13511
+        if "language" in self.attributes and name["language"] not in (None, language):
+            return f"<Say> has the voice {voice} for {language}", 13511
+        return None
 
 
 def read(answer: requests.Response) -> list[Verb]:

@@ -56,6 +56,30 @@ def test_the_verbs_before_record_are_obeyed_in_order(twilio, client, dial, produ
     assert product.at("/next/")[0].method == "GET"
 
 
+def test_a_voice_is_accepted_if_it_speaks_the_language_and_else_says_nothing(
+    twilio, client, dial, product
+):
+    product.answers["/record/"] = [
+        "<Response>"
+        "<Say language='de-DE'>Eins</Say>"
+        "<Say language='cmn-CN' voice='Google.cmn-CN-Chirp3-HD-Aoede'>Zwei</Say>"
+        "<Say language='fr-FR' voice='Polly.Rémi-Generative'>Drei</Say>"
+        "<Say language='de'>Vier</Say>"
+        "<Say language='de-DE' voice='polly.Vicki'>Fünf</Say>"
+        "<Say language='fr-FR' voice='Google.de-DE-Standard-A'>Sechs</Say>"
+        "</Response>"
+    ]
+
+    call = finished(client, dial().sid)
+
+    said = notes(twilio, call.sid)
+    assert all(f"hears: {word}" in said for word in ("Eins", "Zwei", "Drei"))
+    assert said.count("nothing is said") == 3
+    assert said.count("[12200]") == 1
+    assert said.count("[13511]") == 2
+    assert not any(word in said for word in ("Vier", "Fünf", "Sechs"))
+
+
 @pytest.mark.parametrize(
     ("answer", "code"),
     [
