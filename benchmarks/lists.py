@@ -236,7 +236,7 @@ def searches(name: str) -> dict[str, str]:
     return {label: urlencode({"": typed})[1:] for label, typed in by_list[name].items()}
 
 
-def measure(pairs: bool, times: int) -> list[tuple[str, float]]:
+def measure(pairs: bool, times: int, lists: list[str]) -> list[tuple[str, float]]:
     from django.db import connection
     from django.test.utils import CaptureQueriesContext
 
@@ -245,7 +245,8 @@ def measure(pairs: bool, times: int) -> list[tuple[str, float]]:
     print(f"{'':58} median    max  queries")
     medians.append(("the home page", statistics.median(times_of(browser, "/", times))))
     print(f"{'the home page':58} {medians[0][1]:6.1f}")
-    for name, address in LISTS.items():
+    for name in lists:
+        address = LISTS[name]
         for label, query in questions(name, browser, pairs):
             # The first time it also keeps who read the texts.
             page = address + query.removesuffix(LAST)
@@ -285,6 +286,7 @@ def main() -> None:
     parser = argparse.ArgumentParser(description="How long does a list take?")
     parser.add_argument("size", nargs="?", type=int, default=20_000)
     parser.add_argument("--pairs", action="store_true")
+    parser.add_argument("--list", choices=LISTS, help="only this one")
     parser.add_argument("--times", type=int, default=7, help="to open each page")
     parser.add_argument("--keep", help="of a database: fill it once, and leave it")
     options = parser.parse_args()
@@ -311,7 +313,11 @@ def main() -> None:
         if is_new:
             fill(options.size)
         with suppress(BrokenPipeError):
-            medians = measure(options.pairs, options.times)
+            medians = measure(
+                options.pairs,
+                options.times,
+                [options.list] if options.list else [*LISTS],
+            )
         connection.close()
     finally:
         if not options.keep:

@@ -13,7 +13,7 @@ SERVER = os.environ.get(
     "CI_DATABASE_URL", "postgres://postgres@127.0.0.1:5432/postgres"
 )
 BENCHMARKS = {
-    "lists": ["300", "--times", "1"],
+    "lists": ["300", "--times", "1", "--list", "recordings"],
     "search": ["300"],
     "load_webhooks": ["--calls", "4", "--seconds", "1"],
     "transcript_page": [],
