@@ -1,6 +1,7 @@
 """What every test stands on: no network, files in a folder of its own, an operator."""
 
 from collections.abc import Callable, Iterator
+from pathlib import Path
 from typing import Any
 from urllib.parse import urlencode
 
@@ -15,26 +16,38 @@ from twilio.request_validator import RequestValidator
 FORM = "application/x-www-form-urlencoded"
 # The fast loop while you work: the rules of dialling, the pipeline, the documentation.
 QUICK = {
-    "caller": "dial dialling record timeline",
-    "transcription": "reading submission vocabulary whole_way",
-    "tests": "documentation imports",
+    ".": "documentation imports",
+    "caller": "dial dialling timeline",
+    "caller/twilio": "twiml",
+    "transcription": "reading whole_way",
+    "transcription/assemblyai": "submission",
+    "transcription/vocabulary": "vocabulary",
 }
 # What the database decides: locks, constraints, text search, dates, large tables.
 SQL = {
-    "caller": "calls_at_twilio dialling home refused_floods webhooks",
-    "djtranscribe": "access api health ledger long_lists reconcile time_zones worker",
+    ".": "costs every_page",
+    "caller": "dialling home refused_floods",
+    "caller/twilio": "calls_at_twilio webhooks",
+    "djtranscribe": "health",
+    "djtranscribe/accounts": "access time_zones",
+    "djtranscribe/adminsite": "large_tables",
+    "djtranscribe/api": "api",
+    "djtranscribe/management": "reconcile worker",
+    "djtranscribe/webhooks": "ledger",
     "security": "fuzz injection",
-    "transcription": (
-        "exports failures killed_workers lease missing_audio notifications refusals "
-        "search whole_way"
-    ),
-    "tests": "costs every_page",
+    "transcription": "failures killed_workers lease missing_audio whole_way",
+    "transcription/assemblyai": "refusals",
+    "transcription/exports": "exports",
+    "transcription/notifications": "notifications",
+    "transcription/search": "search",
 }
+TESTS = Path(__file__).parent
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
     for item in items:
-        folder, name = item.path.parent.name, item.path.stem.removeprefix("test_")
+        folder = item.path.parent.relative_to(TESTS).as_posix()
+        name = item.path.stem.removeprefix("test_")
         if name in SQL.get(folder, "").split():
             item.add_marker("sql")
         if name in QUICK.get(folder, "").split() and "slow" not in item.keywords:

@@ -8,9 +8,9 @@ from django.db import connection
 from django.test.utils import CaptureQueriesContext
 from django_tasks_db.models import DBTaskResult
 
-from tests.caller.twilio import MEDIA, a_call, deliveries
+from tests.caller.rows import MEDIA, a_call, deliveries
 from tests.data import wav
-from tests.transcription.assemblyai import (
+from tests.transcription.rows import (
     JOB,
     TRANSCRIPT,
     UPLOAD,

@@ -14,7 +14,7 @@ from django.utils import timezone
 
 from caller.models import Call, DoNotCall, Recording
 from djtranscribe.models import Access, VendorPause, WebhookDelivery
-from tests.caller.twilio import CALL_SID, a_call, a_recording
+from tests.caller.rows import CALL_SID, a_call, a_recording
 from tests.data import load, wav
 from tests.security.url_map import (
     addresses,
@@ -72,7 +72,7 @@ PAGES = {
     "/transcripts/<uuid:uuid>/retry/": Page(
         TO_LOGIN, 405, 405, 405, ("POST",), f"/transcripts/{UUID}/retry/"
     ),
-    # What it speaks of is in tests/djtranscribe/test_api_access.py.
+    # What it speaks of is in tests/djtranscribe/api/test_access.py.
     "/api/": Page(TO_LOGIN, 200, 200, 200),
     "/exports/<uuid:uuid>/progress/": Page(
         TO_LOGIN, 403, 200, 200, example=f"/exports/{UUID}/progress/"

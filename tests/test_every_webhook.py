@@ -1,7 +1,7 @@
 """Every address that answers machines, found in the URL map: a new one fails here until
 somebody has decided how it knows its sender, and what it keeps.
 
-What forgers may try is in tests/djtranscribe/test_webhook_abuse.py.
+What forgers may try is in tests/djtranscribe/webhooks/test_abuse.py.
 """
 
 import re
@@ -15,7 +15,7 @@ from twilio.request_validator import RequestValidator
 
 from caller.models import Call, Recording
 from djtranscribe.models import WebhookDelivery
-from tests.caller.twilio import CALL_SID, a_call, a_recording
+from tests.caller.rows import CALL_SID, a_call, a_recording
 from tests.data import load
 from tests.security.url_map import (
     addresses,

@@ -17,7 +17,7 @@ from openapi_core.contrib.requests import RequestsOpenAPIRequest
 from caller import tasks as caller_tasks
 from caller.models import Call
 from caller.twilio import client as twilio_client
-from tests.caller.twilio import (
+from tests.caller.rows import (
     CALL,
     CALL_SID,
     CALLS,
@@ -29,7 +29,7 @@ from tests.caller.twilio import (
     deliveries,
 )
 from tests.data import load, wav
-from tests.transcription.assemblyai import JOB, TRANSCRIPT, UPLOAD, make_due
+from tests.transcription.rows import JOB, TRANSCRIPT, UPLOAD, make_due
 from transcription import tasks
 from transcription.models import Transcript, Vocabulary
 

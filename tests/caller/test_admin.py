@@ -3,10 +3,9 @@
 import pytest
 from django_tasks_db.models import DBTaskResult
 
+from tests.caller.rows import CALL_SID, RECORDING_SID, a_call, a_recording
 from tests.data import wav
 from transcription.models import Transcript
-
-from .twilio import CALL_SID, RECORDING_SID, a_call, a_recording
 
 pytestmark = pytest.mark.django_db
 

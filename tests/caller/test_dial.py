@@ -10,10 +10,9 @@ from django.db import IntegrityError, transaction
 from django.test import Client
 
 from caller.models import Call
+from tests.caller.rows import CALL_SID, CALLS, DIAL, NUMBER, TYPED, a_call
 from tests.data import load
 from transcription.models import Vocabulary
-
-from .twilio import CALL_SID, CALLS, DIAL, NUMBER, TYPED, a_call
 
 pytestmark = pytest.mark.django_db
 

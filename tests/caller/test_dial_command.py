@@ -7,7 +7,7 @@ from django.contrib.auth.models import User
 from django.core.management import CommandError, call_command
 
 from caller.models import Call, DoNotCall
-from tests.caller.twilio import CALL_SID, CALLS, NUMBER, a_call, refusal
+from tests.caller.rows import CALL_SID, CALLS, NUMBER, a_call, refusal
 from tests.data import load
 
 pytestmark = pytest.mark.django_db

@@ -21,7 +21,7 @@ from psycopg import sql
 
 from caller.models import Call, DoNotCall
 from caller.phone_numbers import clean_number
-from tests.caller.twilio import CALL_SID, CALLS, DIAL, NUMBER, TYPED, a_call
+from tests.caller.rows import CALL_SID, CALLS, DIAL, NUMBER, TYPED, a_call
 from tests.data import load
 
 pytestmark = pytest.mark.django_db
@@ -317,8 +317,8 @@ def test_calls_taken_in_from_twilio_by_reconcile_use_up_no_limit_of_today(
 ):
     from django.core.management import call_command
 
-    from tests.caller.twilio import CALL, RECORDINGS
-    from tests.transcription.assemblyai import TRANSCRIPT
+    from tests.caller.rows import CALL, RECORDINGS
+    from tests.transcription.rows import TRANSCRIPT
 
     settings.MAX_CALLS_PER_DAY = 1
     theirs = load("twilio/recordings", recordings=[load("twilio/recording")])

@@ -3,9 +3,7 @@
 import pytest
 import requests
 
-from tests.data import load
-
-from .twilio import (
+from tests.caller.rows import (
     API,
     CALL,
     CALL_SID,
@@ -16,6 +14,7 @@ from .twilio import (
     a_recording,
     refusal,
 )
+from tests.data import load
 
 pytestmark = pytest.mark.django_db
 

@@ -11,9 +11,8 @@ from django.utils import timezone
 
 from caller.models import DoNotCall
 from caller.phone_numbers import as_typed
+from tests.caller.rows import a_call, a_recording
 from transcription.models import Transcript
-
-from .twilio import a_call, a_recording
 
 pytestmark = pytest.mark.django_db
 

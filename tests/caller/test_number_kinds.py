@@ -8,8 +8,8 @@ from phonenumbers import PhoneNumberType
 from caller.models import Call
 from caller.phone_numbers import clean_number
 from djtranscribe.models import ApiToken
+from tests.caller.rows import TYPED
 from tests.caller.test_dialling import examples
-from tests.caller.twilio import TYPED
 
 pytestmark = pytest.mark.django_db
 

@@ -10,9 +10,9 @@ from django.utils import timezone
 
 from caller.dialling import MAX_REFUSED_ROWS
 from caller.models import Call, DoNotCall
-from tests.caller.twilio import CALLS, DIAL, NUMBER, TYPED, a_call
+from tests.caller.rows import CALLS, DIAL, NUMBER, TYPED, a_call
 from tests.data import load
-from tests.djtranscribe.api import CALL_AND_READ, dial, program_of
+from tests.djtranscribe.api.programs import CALL_AND_READ, dial, program_of
 
 pytestmark = pytest.mark.django_db
 

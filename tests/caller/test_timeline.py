@@ -7,10 +7,9 @@ import pytest
 
 from caller.models import Call
 from caller.timeline import DONE, FAILED, LATER, NOW, headline, lapse, timeline
+from tests.caller.rows import CALL_SID, a_call, a_recording, call_path
 from tests.data import load
 from transcription.models import Transcript
-
-from .twilio import CALL_SID, a_call, a_recording, call_path
 
 pytestmark = pytest.mark.django_db
 

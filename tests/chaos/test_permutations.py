@@ -11,7 +11,7 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from caller.models import Call, Recording
-from tests.caller.twilio import CALL_SID, NUMBER, RECORDING_SID, deliveries
+from tests.caller.rows import CALL_SID, NUMBER, RECORDING_SID, deliveries
 from transcription.assemblyai.payloads import WEBHOOK_HEADER
 from transcription.models import Transcript
 

@@ -13,7 +13,7 @@ from twilio.request_validator import RequestValidator
 
 from caller.twilio.client import callback_url
 from djtranscribe.public_urls import public_url
-from tests.caller.twilio import CALL_SID, CALLS, a_call
+from tests.caller.rows import CALL_SID, CALLS, a_call
 from tests.data import load
 from tests.djtranscribe.test_settings import values
 from tests.security.url_map import addresses

@@ -9,9 +9,9 @@ from django.db import OperationalError
 from django.utils import timezone
 
 from djtranscribe.models import VendorPause
-from tests.caller.twilio import a_call
-from tests.transcription.assemblyai import a_transcript
+from tests.caller.rows import a_call
 from tests.transcription.notification import a_notification
+from tests.transcription.rows import a_transcript
 
 pytestmark = pytest.mark.django_db
 

@@ -9,8 +9,8 @@ from django.db import DataError, connection, transaction
 from django.db.models import Value
 
 from djtranscribe.logs import Line, NoNumbers
-from tests.caller.twilio import DIAL
-from tests.transcription.assemblyai import a_transcript
+from tests.caller.rows import DIAL
+from tests.transcription.rows import a_transcript
 from transcription import tasks
 from transcription.models import Transcript
 

@@ -205,7 +205,7 @@ def client(twilio: StandIn) -> Client:
 
 
 def twilio_client(stand_in: StandIn) -> Client:
-    from .twilio_calls import AUTH, Transport
+    from tests.sandbox.twilio_calls import AUTH, Transport
 
     return Client(*AUTH, http_client=Transport(stand_in.url))
 
@@ -226,7 +226,7 @@ def twilio_slow() -> Iterator[Slow]:
 
 @pytest.fixture
 def dial(client: Client, product: Product) -> Callable[..., Any]:
-    from .twilio_calls import EVENTS, SPEAKS, document
+    from tests.sandbox.twilio_calls import EVENTS, SPEAKS, document
 
     product.answers.setdefault("/record/", [document(product)])
     product.answers.setdefault("/done/", ["<Response><Hangup/></Response>"])

@@ -9,11 +9,10 @@ from django.utils import timezone
 from caller.twilio import client as twilio_client
 from caller.twilio.errors import TwilioError
 from djtranscribe.models import VendorPause
-from tests.caller.twilio import a_call, a_recording
-from tests.transcription.assemblyai import UPLOAD, a_transcript, advanced, make_due
-
-from .conftest import ACCOUNT_SID, API_KEY, API_SECRET, PHONE_NUMBER, until
-from .twilio_calls import finished
+from tests.caller.rows import a_call, a_recording
+from tests.sandbox.conftest import ACCOUNT_SID, API_KEY, API_SECRET, PHONE_NUMBER, until
+from tests.sandbox.twilio_calls import finished
+from tests.transcription.rows import UPLOAD, a_transcript, advanced, make_due
 
 pytestmark = pytest.mark.django_db(transaction=True)
 

@@ -8,8 +8,7 @@ import requests
 
 from sandbox.assemblyai.params import MODELS
 from sandbox.twilio import audio
-
-from .conftest import KEY, until
+from tests.sandbox.conftest import KEY, until
 
 HEADERS = {"Authorization": KEY}
 BASE = {

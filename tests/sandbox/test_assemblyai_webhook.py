@@ -2,8 +2,8 @@ import json
 
 import pytest
 
-from .conftest import until
-from .test_assemblyai import call, transcribe
+from tests.sandbox.conftest import until
+from tests.sandbox.test_assemblyai import call, transcribe
 
 AUTH = {"webhook_auth_header_name": "X-Token", "webhook_auth_header_value": "secret"}
 

@@ -5,9 +5,9 @@ import time
 import pytest
 import requests
 
-from .conftest import until
-from .test_assemblyai import HEADERS, clip, submit, transcribe
-from .twilio_calls import AUTH, evidence, finished
+from tests.sandbox.conftest import until
+from tests.sandbox.test_assemblyai import HEADERS, clip, submit, transcribe
+from tests.sandbox.twilio_calls import AUTH, evidence, finished
 
 
 def listing(stand_in, **options):

@@ -7,9 +7,9 @@ import jsonschema
 import pytest
 import requests
 
-from .conftest import ACCOUNT_SID, openapi
-from .test_assemblyai import call, submit, transcribe
-from .twilio_calls import AUTH, finished
+from tests.sandbox.conftest import ACCOUNT_SID, openapi
+from tests.sandbox.test_assemblyai import call, submit, transcribe
+from tests.sandbox.twilio_calls import AUTH, finished
 
 
 def nullable(schema):

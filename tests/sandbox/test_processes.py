@@ -8,7 +8,14 @@ import time
 
 import pytest
 
-from .conftest import ENVIRONMENT, ROOT, TWILIO_ARGUMENTS, start, started, until
+from tests.sandbox.conftest import (
+    ENVIRONMENT,
+    ROOT,
+    TWILIO_ARGUMENTS,
+    start,
+    started,
+    until,
+)
 
 BOTH = [("twilio", TWILIO_ARGUMENTS), ("assemblyai", [])]
 

@@ -8,9 +8,8 @@ from twilio.request_validator import RequestValidator
 
 from sandbox.twilio import audio
 from sandbox.twilio.fates import FATES
-
-from .conftest import ACCOUNT_SID, AUTH_TOKEN, PHONE_NUMBER, until
-from .twilio_calls import AUTH, SPEAKS, evidence, finished
+from tests.sandbox.conftest import ACCOUNT_SID, AUTH_TOKEN, PHONE_NUMBER, until
+from tests.sandbox.twilio_calls import AUTH, SPEAKS, evidence, finished
 
 
 def wav_seconds(data):

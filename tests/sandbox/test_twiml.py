@@ -1,7 +1,7 @@
 import pytest
 
-from .conftest import until
-from .twilio_calls import document, evidence, finished
+from tests.sandbox.conftest import until
+from tests.sandbox.twilio_calls import document, evidence, finished
 
 
 def notes(twilio, sid):

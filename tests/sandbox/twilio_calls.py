@@ -2,7 +2,7 @@
 
 from twilio.http.http_client import TwilioHttpClient
 
-from .conftest import ACCOUNT_SID, AUTH_TOKEN, until
+from tests.sandbox.conftest import ACCOUNT_SID, AUTH_TOKEN, until
 
 AUTH = (ACCOUNT_SID, AUTH_TOKEN)
 EVENTS = ["initiated", "ringing", "answered", "completed"]

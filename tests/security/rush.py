@@ -27,7 +27,7 @@ def rush(name: str, numbers: list[str], answer: str = "queued", **limits: Any) -
     from django.test import Client, override_settings
 
     from caller.models import Call
-    from tests.caller.twilio import CALLS
+    from tests.caller.rows import CALLS
     from tests.data import load
 
     Call.objects.all().delete()

@@ -22,9 +22,9 @@ from hypothesis import strategies as st
 
 from caller.models import Call, DoNotCall, Recording
 from djtranscribe.models import Access, VendorPause, WebhookDelivery
-from tests.caller.twilio import CALL_SID, a_call, a_recording
+from tests.caller.rows import CALL_SID, a_call, a_recording
 from tests.data import wav
-from tests.djtranscribe.api import a_token
+from tests.djtranscribe.api.programs import a_token
 from tests.fuzz import FUZZ
 from tests.security.url_map import addresses
 from transcription.models import Transcript, Vocabulary

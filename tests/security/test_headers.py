@@ -15,7 +15,7 @@ from django.test import Client
 from twilio.request_validator import RequestValidator
 
 from djtranscribe.models import Access, WebhookDelivery
-from tests.caller.twilio import CALL_SID, a_call, call_path
+from tests.caller.rows import CALL_SID, a_call, call_path
 from tests.data import load
 from tests.security.url_map import addresses, finish
 from tests.test_every_page import PAGES, ROW, client_of, rows  # noqa: F401

@@ -18,7 +18,7 @@ from twilio.request_validator import RequestValidator
 
 from caller.models import Call, DoNotCall, Recording
 from djtranscribe.models import VendorPause, WebhookDelivery
-from tests.caller.twilio import (
+from tests.caller.rows import (
     CALL_SID,
     CALLS,
     MEDIA,
@@ -33,7 +33,7 @@ from tests.caller.twilio import (
 )
 from tests.data import load, wav
 from tests.live.sandbox import running
-from tests.transcription.assemblyai import JOB_ID, answers_well, nudge
+from tests.transcription.rows import JOB_ID, answers_well, nudge
 from transcription.models import Transcript, Vocabulary
 from transcription.tasks import advance
 

@@ -7,10 +7,9 @@ from django.contrib.auth.models import Permission
 from django.contrib.messages import get_messages
 from django.utils import timezone
 
-from tests.caller.twilio import CALL_SID, NUMBER, a_call, a_recording
+from tests.caller.rows import CALL_SID, NUMBER, a_call, a_recording
+from tests.transcription.rows import AUDIO_URL, a_transcript
 from transcription.models import Transcript, Vocabulary
-
-from .assemblyai import AUDIO_URL, a_transcript
 
 pytestmark = pytest.mark.django_db
 

@@ -8,10 +8,9 @@ from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 import pytest
 
 from caller.recordings import audio
-from tests.caller.twilio import a_recording
+from tests.caller.rows import a_recording
+from tests.transcription.rows import AUDIO_URL
 from transcription.assemblyai import client as assemblyai_client
-
-from .assemblyai import AUDIO_URL
 
 pytestmark = pytest.mark.django_db
 

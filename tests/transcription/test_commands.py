@@ -9,7 +9,7 @@ import responses
 from django.core.management import CommandError, call_command
 
 from caller.models import Recording
-from tests.caller.twilio import (
+from tests.caller.rows import (
     CALL_SID,
     MEDIA,
     RECORDING,
@@ -19,10 +19,7 @@ from tests.caller.twilio import (
     refusal,
 )
 from tests.data import load, wav
-from transcription.management.commands import transcribe
-from transcription.models import Transcript, Vocabulary
-
-from .assemblyai import (
+from tests.transcription.rows import (
     JOB,
     JOB_ID,
     TEXT,
@@ -32,6 +29,8 @@ from .assemblyai import (
     advanced,
     answers_well,
 )
+from transcription.management.commands import transcribe
+from transcription.models import Transcript, Vocabulary
 
 pytestmark = pytest.mark.django_db
 

@@ -8,12 +8,9 @@ import requests
 from django.db import DataError
 from django.utils import timezone
 
-from tests.caller.twilio import API, MEDIA, a_recording
+from tests.caller.rows import API, MEDIA, a_recording
 from tests.data import load, wav
-from transcription import tasks
-from transcription.models import MAX_ATTEMPTS, MAX_JOBS
-
-from .assemblyai import (
+from tests.transcription.rows import (
     JOB,
     JOB_ID,
     TEXT,
@@ -26,6 +23,8 @@ from .assemblyai import (
     nudge,
     seconds_until_next_attempt,
 )
+from transcription import tasks
+from transcription.models import MAX_ATTEMPTS, MAX_JOBS
 
 pytestmark = pytest.mark.django_db
 

@@ -8,9 +8,10 @@ import responses
 from django.db import OperationalError
 from django.utils import timezone
 
-from tests.caller.twilio import MEDIA
+from tests.caller.rows import MEDIA
 from tests.data import load, wav
-from tests.transcription.assemblyai import (
+from tests.transcription.notification import a_notification
+from tests.transcription.rows import (
     JOB,
     TEXT,
     TRANSCRIPT,
@@ -20,7 +21,6 @@ from tests.transcription.assemblyai import (
     answers_well,
     make_due,
 )
-from tests.transcription.notification import a_notification
 from transcription import leases, tasks
 from transcription.models import Notification, Transcript
 from transcription.notifications import delivery

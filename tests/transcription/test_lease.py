@@ -11,13 +11,10 @@ from django.conf import settings
 from django.db import OperationalError
 from django.utils import timezone
 
-from tests.caller.twilio import MEDIA
+from tests.caller.rows import MEDIA
 from tests.data import load, wav
 from tests.threads import at_once, needs_connections
-from transcription import tasks
-from transcription.models import LeaseLost, Transcript
-
-from .assemblyai import (
+from tests.transcription.rows import (
     JOB,
     TEXT,
     TRANSCRIPT,
@@ -28,6 +25,8 @@ from .assemblyai import (
     make_due,
     nudge,
 )
+from transcription import tasks
+from transcription.models import LeaseLost, Transcript
 
 pytestmark = pytest.mark.django_db
 

@@ -2,9 +2,9 @@
 
 import pytest
 
-from tests.caller.twilio import MEDIA, RECORDING, refusal
+from tests.caller.rows import MEDIA, RECORDING, refusal
 from tests.data import load, wav
-from tests.transcription.assemblyai import (
+from tests.transcription.rows import (
     JOB,
     a_transcript,
     advanced,

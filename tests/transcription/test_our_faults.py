@@ -3,9 +3,8 @@
 import pytest
 
 from caller.models import Recording
+from tests.transcription.rows import JOB_ID, TRANSCRIPT, UPLOAD, a_transcript, advanced
 from transcription.models import Transcript
-
-from .assemblyai import JOB_ID, TRANSCRIPT, UPLOAD, a_transcript, advanced
 
 pytestmark = pytest.mark.django_db
 

@@ -9,12 +9,11 @@ from django.utils import timezone
 from caller import tasks
 from djtranscribe.models import VendorPause
 from djtranscribe.vendors.errors import VendorError
-from tests.caller.twilio import CALL, CALL_SID, MEDIA, a_call, a_recording, refusal
+from tests.caller.rows import CALL, CALL_SID, MEDIA, a_call, a_recording, refusal
 from tests.data import load, wav
+from tests.transcription.rows import JOB, TEXT, a_transcript, advanced, make_due
 from transcription.assemblyai.client import AssemblyAIError
 from transcription.models import Transcript
-
-from .assemblyai import JOB, TEXT, a_transcript, advanced, make_due
 
 pytestmark = pytest.mark.django_db
 

@@ -4,12 +4,11 @@ import json
 
 import pytest
 
-from tests.caller.twilio import a_recording
+from tests.caller.rows import a_recording
 from tests.data import wav
+from tests.transcription.rows import a_transcript
 from transcription import presentation
 from transcription.presentation import doubtful, turns_of, words_of
-
-from .assemblyai import a_transcript
 
 ADMIN = "/admin/transcription/transcript/"
 

@@ -9,7 +9,7 @@ from django.db import DatabaseError
 
 from caller import tasks as caller_tasks
 from caller.models import Recording
-from tests.caller.twilio import (
+from tests.caller.rows import (
     CALL,
     CALL_SID,
     MEDIA,
@@ -20,10 +20,17 @@ from tests.caller.twilio import (
     recording_path,
 )
 from tests.data import load, wav
+from tests.transcription.rows import (
+    AUDIO_URL,
+    JOB,
+    TEXT,
+    TRANSCRIPT,
+    UPLOAD,
+    answers_well,
+    make_due,
+)
 from transcription import tasks
 from transcription.models import Transcript, Vocabulary
-
-from .assemblyai import AUDIO_URL, JOB, TEXT, TRANSCRIPT, UPLOAD, answers_well, make_due
 
 pytestmark = pytest.mark.django_db(transaction=True)
 

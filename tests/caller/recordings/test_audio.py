@@ -1,0 +1,270 @@
+"""What is stored as audio, and what is not although it came as such."""
+
+import gzip
+import hashlib
+import re
+
+import pytest
+import requests
+from django.core.files.storage import FileSystemStorage
+
+from caller.models import Recording
+from caller.recordings import audio
+from caller.twilio.client import media_url
+from caller.twilio.errors import TwilioError
+from tests.caller.rows import MEDIA, RECORDING_SID, a_recording
+from tests.data import load, wav
+
+pytestmark = pytest.mark.django_db
+
+
+def fetched(recording):
+    recording.fetch_audio(lambda: None)
+    recording.refresh_from_db()
+    return recording
+
+
+def test_the_audio_is_fetched_with_credentials_from_an_address_of_our_making(vendors):
+    asked = vendors.get(MEDIA, body=wav())
+
+    recording = fetched(a_recording())
+
+    request = asked.calls[0].request
+    assert request.headers["Authorization"].startswith("Basic ")
+    assert request.req_kwargs["timeout"] == (3.05, 15)
+    assert request.req_kwargs["stream"] is True
+    assert recording.audio.read() == wav()
+    recording.audio.close()
+    assert recording.sha256 == hashlib.sha256(wav()).hexdigest()
+    assert recording.fetched_at is not None
+
+
+@pytest.mark.parametrize(
+    "sid", ["", "RE", "CA" + "0" * 32, "RE" + "g" * 32, "../x", RECORDING_SID + "\n"]
+)
+def test_no_address_is_made_of_what_is_no_sid(sid):
+    with pytest.raises(ValueError, match="Not the SID"):
+        media_url(sid)
+
+
+@pytest.mark.parametrize(
+    ("body", "reason"),
+    [
+        (b"", "empty"),
+        (b"<html><body>Login</body></html>", "no audio format"),
+        (b"<?xml version='1.0'?><TwilioResponse><RestException/>", "no audio format"),
+        (b'{"code": 20404, "status": 404}', "no audio format"),
+        (b"R", "no audio format"),
+        (b"RIFF\x10\x00\x00\x00AVI LIST", "no audio format"),
+        (b"RIFF", "no audio format"),
+        (bytes(1000), "no audio format"),
+        (wav()[:-2], "bytes came"),
+        (wav()[:44], "bytes came"),
+    ],
+)
+def test_what_is_no_whole_audio_is_not_stored(vendors, media, body, reason):
+    recording = a_recording()
+    vendors.get(MEDIA, body=body, content_type="audio/x-wav")
+
+    with pytest.raises(TwilioError, match=reason) as error:
+        fetched(recording)
+
+    recording.refresh_from_db()
+    assert not recording.audio
+    assert not error.value.permanent
+    assert not list(media.rglob("*"))
+
+
+@pytest.mark.parametrize("announced", [len(wav()) - 1, len(wav()) + 1])
+def test_another_number_of_bytes_than_announced_is_not_stored(media, announced):
+    recording = a_recording()
+
+    with pytest.raises(audio.NotAudio, match=f"of {announced} bytes came"):
+        recording.store_audio([wav()], expected_bytes=announced)
+
+    assert not recording.audio
+    assert not list(media.rglob("*"))
+
+
+def test_a_download_that_ends_early_is_not_stored(vendors, media):
+    recording = a_recording()
+    longer = {"Content-Length": str(len(wav()) + 1)}
+    vendors.get(MEDIA, body=wav(), headers=longer, auto_calculate_content_length=False)
+
+    with pytest.raises(TwilioError):
+        fetched(recording)
+
+    assert not Recording.objects.get().audio
+    assert not list(media.rglob("*"))
+
+
+def test_the_audio_is_asked_for_unpacked(vendors):
+    asked = vendors.get(MEDIA, body=wav())
+
+    fetched(a_recording())
+
+    assert asked.calls[0].request.headers["Accept-Encoding"] == "identity"
+
+
+def test_audio_that_is_packed_all_the_same_is_taken_whatever_length_it_has(vendors):
+    packed = gzip.compress(wav())
+    headers = {"Content-Encoding": "gzip", "Content-Length": str(len(packed))}
+    vendors.get(
+        MEDIA, body=packed, headers=headers, auto_calculate_content_length=False
+    )
+
+    recording = fetched(a_recording())
+
+    assert recording.sha256 == hashlib.sha256(wav()).hexdigest()
+
+
+def test_packed_audio_that_ends_early_is_not_stored(vendors, media):
+    recording = a_recording()
+    packed = gzip.compress(wav())[:-100]
+    vendors.get(MEDIA, body=packed, headers={"Content-Encoding": "gzip"})
+
+    with pytest.raises(TwilioError):
+        fetched(recording)
+
+    assert not Recording.objects.get().audio
+    assert not list(media.rglob("*"))
+
+
+@pytest.mark.parametrize("declared", [0, 0xFFFF_FFFF, 0x7FFF_FFFF])
+def test_a_wav_whose_writer_did_not_know_its_length_is_taken(vendors, declared):
+    streamed = b"RIFF" + declared.to_bytes(4, "little") + wav()[8:]
+    vendors.get(MEDIA, body=streamed)
+
+    assert fetched(a_recording()).audio
+
+
+def test_a_wav_whose_last_padding_byte_is_missing_is_taken(vendors):
+    odd = b"RIFF" + len(wav()[7:]).to_bytes(4, "little") + wav()[8:]
+    vendors.get(MEDIA, body=odd)
+
+    assert fetched(a_recording()).audio
+
+
+@pytest.mark.parametrize(
+    ("beginning", "suffix"),
+    [
+        (b"ID3\x04", ".mp3"),
+        (b"\xff\xfb\x90\x00", ".mp3"),
+        (b"OggS\x00\x02", ".ogg"),
+        (b"fLaC\x00", ".flac"),
+        (b"\x00\x00\x00\x20ftypM4A ", ".m4a"),
+        (b"#!AMR\n", ".amr"),
+        (b"\x1a\x45\xdf\xa3", ".webm"),
+        (b"RIFF\x00\x00\x00\x00WAVEfmt ", ".wav"),
+    ],
+)
+def test_what_assemblyai_takes_is_taken_and_named_for_what_it_is(
+    vendors, beginning, suffix
+):
+    vendors.get(MEDIA, body=beginning + bytes(100))
+
+    recording = fetched(a_recording())
+
+    name = rf"recordings/{RECORDING_SID}-[0-9a-f]{{8}}\{suffix}"
+    assert re.fullmatch(name, recording.audio.name)
+
+
+class Full(FileSystemStorage):
+    """Another worker stores the same recording before this disk is full."""
+
+    faster = None
+
+    def _save(self, name, content):
+        half = super()._save(name, content)
+        if not self.faster:
+            return half
+        self.faster()
+        raise OSError(28, "No space left on device")
+
+
+def test_a_full_disk_takes_no_file_from_who_stored_the_same_recording(
+    media, monkeypatch
+):
+    storage = Full()
+    monkeypatch.setattr(Recording.audio.field, "storage", storage)
+    recording = a_recording()
+
+    def other_worker():
+        storage.faster = None
+        Recording.objects.get().store_audio([wav()])
+
+    storage.faster = other_worker
+    with pytest.raises(OSError, match="No space"):
+        recording.store_audio([wav()])
+
+    (stored,) = media.rglob("*.wav")
+    assert Recording.objects.get().audio.path == str(stored)
+
+
+def test_audio_that_is_not_ready_yet_heals(vendors):
+    recording = a_recording()
+    vendors.get(MEDIA, json=load("twilio/error", code=20404, status=404), status=404)
+    vendors.get(MEDIA, body=wav())
+
+    with pytest.raises(TwilioError, match="ready yet") as error:
+        fetched(recording)
+
+    assert not error.value.permanent
+    assert fetched(recording).audio
+
+
+@pytest.mark.parametrize(
+    ("answer", "permanent", "account"),
+    [
+        ({"status": 401}, True, True),
+        ({"status": 403}, True, False),
+        ({"status": 429}, False, False),
+        ({"status": 500}, False, False),
+        ({"body": requests.ReadTimeout("slow")}, False, False),
+        ({"body": requests.ConnectTimeout("slow")}, False, False),
+        ({"body": requests.ConnectionError("reset")}, False, False),
+    ],
+)
+def test_each_failure_says_whether_to_try_again(vendors, answer, permanent, account):
+    recording = a_recording()
+    vendors.get(MEDIA, **answer)
+
+    with pytest.raises(TwilioError) as error:
+        fetched(recording)
+
+    assert (error.value.permanent, error.value.account) == (permanent, account)
+
+
+def test_a_sign_of_life_comes_every_megabyte():
+    signs = []
+    chunks = [bytes(400_000)] * 8
+
+    came = list(audio.received(chunks, lambda: signs.append(1)))
+
+    assert came == chunks
+    assert len(signs) == 2
+
+
+def test_a_sign_of_life_comes_every_second_where_the_network_is_slow(monkeypatch):
+    now = iter(range(0, 100, 20))
+    monkeypatch.setattr(audio.time, "monotonic", lambda: next(now))
+    signs = []
+
+    list(audio.received([bytes(10)] * 4, lambda: signs.append(1)))
+
+    assert len(signs) == 4
+
+
+def test_a_file_on_its_way_out_gives_the_same_sign(tmp_path):
+    path = tmp_path / "big.wav"
+    path.write_bytes(wav(200))
+    signs = []
+
+    with path.open("rb") as file:
+        file_like = type("File", (), {"read": file.read, "size": len(wav(200))})
+        sent = audio.UploadStream(file_like, lambda: signs.append(1))
+        whole = b"".join(sent)
+
+    assert whole == wav(200)
+    assert len(sent) == len(whole)
+    assert len(signs) == len(whole) // (1024 * 1024)

@@ -1,0 +1,111 @@
+"""The media type of a recording: by its bytes, whatever tables the machine has."""
+
+import mimetypes
+
+import pytest
+
+from caller.recordings.audio import NotAudio
+from tests.caller.rows import a_recording
+from tests.data.audio import SILENCES
+from tests.djtranscribe.api.programs import program_of
+
+pytestmark = pytest.mark.django_db
+
+ENDINGS = "wav mp3 ogg oga opus flac m4a mp4 amr awb webm aiff aif aac 3gp 3g2 wma"
+
+
+@pytest.fixture(params=["no table", "a table that is wrong"])
+def machine(request, tmp_path, monkeypatch):
+    """A machine without /etc/mime.types, or with another one."""
+    table = tmp_path / "mime.types"
+    endings = ENDINGS if request.param == "a table that is wrong" else ""
+    table.write_text(f"text/html {endings}\n")
+    monkeypatch.setattr(mimetypes, "knownfiles", [str(table)])
+    # What the files of this machine said is forgotten.
+    mimetypes.init()
+    yield
+    monkeypatch.undo()
+    mimetypes.init()
+
+
+def finish(answer):
+    content = b"".join(answer)
+    answer.close()
+    return content
+
+
+@pytest.mark.parametrize(
+    ("content", "expected"),
+    [pytest.param(content, kind, id=name) for name, content, kind in SILENCES],
+)
+@pytest.mark.parametrize("headers", [{}, {"Range": "bytes=0-9"}])
+def test_audio_is_sent_as_what_it_is(browser, machine, content, expected, headers):
+    recording = a_recording()
+    recording.store_audio([content])
+
+    answer = browser.get(recording.audio_url, headers=headers)
+
+    assert answer["Content-Type"] == expected
+    assert answer["X-Content-Type-Options"] == "nosniff"
+    assert finish(answer) == (content[:10] if headers else content)
+
+
+@pytest.mark.parametrize(
+    ("content", "expected"),
+    [pytest.param(content, kind, id=name) for name, content, kind in SILENCES[-8:]],
+)
+def test_the_api_sends_the_same_type(machine, content, expected):
+    recording = a_recording()
+    recording.store_audio([content])
+    program = program_of("reader", ["view_recording"])
+
+    answer = program.get(f"/api/recordings/{recording.pk}/audio")
+
+    assert answer["Content-Type"] == expected
+    assert finish(answer) == content
+
+
+@pytest.mark.parametrize(
+    ("name", "expected"),
+    [
+        ("old.wav", "audio/wav"),
+        ("old.MP3", "audio/mpeg"),
+        ("old.ogg", "audio/ogg"),
+        ("old.oga", "audio/ogg"),
+        ("old.opus", "audio/ogg"),
+        ("old.aif", "audio/aiff"),
+        ("old.mp4", "audio/mp4"),
+        ("old.tar.flac", "audio/flac"),
+        ("old", "application/octet-stream"),
+        ("old.html", "application/octet-stream"),
+        ("old.svg", "application/octet-stream"),
+    ],
+)
+def test_a_file_that_was_stored_before_is_sent_by_its_name(
+    browser, machine, media, name, expected
+):
+    (media / "recordings").mkdir(parents=True)
+    (media / "recordings" / name).write_bytes(b"audio")
+    recording = a_recording(audio=f"recordings/{name}")
+
+    answer = browser.get(recording.audio_url)
+
+    assert answer["Content-Type"] == expected
+    finish(answer)
+
+
+@pytest.mark.parametrize(
+    "content",
+    [
+        b"\xff\xfe<\0h\0t\0m\0l\0",
+        b"\xff\xd8\xff\xe0JFIF" + bytes(20),
+        b"FORM\0\0\0\x20ILBM" + bytes(20),
+        b"#!/bin/sh\n",
+        b"0&\xb2\x75" + bytes(20),
+    ],
+)
+def test_what_begins_almost_like_audio_is_not_stored(content):
+    recording = a_recording()
+
+    with pytest.raises(NotAudio):
+        recording.store_audio([content])

@@ -1,0 +1,167 @@
+"""What a killed process leaves on the disk goes after a day, and nothing else does."""
+
+import os
+import signal
+import subprocess
+import sys
+from datetime import timedelta
+
+import pytest
+from django.core.files.base import ContentFile
+from django.core.files.storage import FileSystemStorage, InMemoryStorage, Storage
+from django.utils import timezone
+
+from caller.models import Recording
+from caller.recordings import cleanup
+from djtranscribe.management.commands import worker
+from tests.caller.rows import RECORDING_SID, a_recording
+from tests.data import wav
+
+pytestmark = pytest.mark.django_db
+
+
+def grown_old(*paths, hours=25):
+    at = (timezone.now() - timedelta(hours=hours)).timestamp()
+    for path in paths:
+        os.utime(path, (at, at))
+
+
+def yesterday():
+    return timezone.now() - timedelta(days=1)
+
+
+@pytest.fixture
+def killed(media):
+    """The file of who was killed before he could name it, beside the one that is
+    named: the next worker's."""
+    recording = a_recording()
+    recording.store_audio([wav()])
+    left = recording.audio.path
+    Recording.objects.update(audio="")
+    recording = Recording.objects.get()
+    recording.store_audio([wav()])
+    grown_old(left, recording.audio.path)
+    return left
+
+
+def files(media):
+    return {str(path) for path in (media / "recordings").iterdir()}
+
+
+def test_a_file_whose_recording_has_another_one_goes(media, killed):
+    deleted = cleanup.delete_recordings(yesterday())
+
+    assert deleted == 1
+    assert files(media) == {Recording.objects.get().audio.path}
+
+
+def test_one_that_may_still_be_named_stays(media, killed):
+    grown_old(killed, hours=23)
+
+    assert cleanup.delete_recordings(yesterday()) == 0
+    assert killed in files(media)
+
+
+def test_one_stays_whose_successor_is_gone(media, killed):
+    Recording.objects.get().audio.storage.delete(Recording.objects.get().audio.name)
+    before = files(media)
+
+    assert cleanup.delete_recordings(yesterday()) == 0
+    assert files(media) == before
+
+
+def test_the_only_file_of_a_recording_stays(media, killed):
+    Recording.objects.update(audio="")
+
+    assert cleanup.delete_recordings(yesterday()) == 0
+    assert len(files(media)) == 2
+
+
+def test_what_this_database_does_not_know_stays(media, killed):
+    """Restored from an older copy, it knows of none of the recordings since."""
+    (media / "recordings" / "notes.txt").write_text("An operator's own.")
+    grown_old(media / "recordings" / "notes.txt")
+    Recording.objects.filter(sid=RECORDING_SID).update(sid=None)
+
+    assert cleanup.delete_recordings(yesterday()) == 0
+    assert len(files(media)) == 3
+
+
+def test_where_nothing_was_stored_yet_there_is_nothing_to_do():
+    assert cleanup.delete_recordings(yesterday()) == 0
+
+
+class Blind(FileSystemStorage):
+    listdir = Storage.listdir
+
+
+class Timeless(FileSystemStorage):
+    get_modified_time = Storage.get_modified_time
+
+
+@pytest.mark.parametrize("storage", [Blind, Timeless])
+def test_a_storage_that_cannot_tell_keeps_what_it_has(
+    media, killed, monkeypatch, storage
+):
+    monkeypatch.setattr(Recording.audio.field, "storage", storage())
+
+    assert cleanup.delete_recordings(yesterday()) == 0
+    assert len(files(media)) == 2
+
+
+def test_a_storage_without_a_disk_is_cleared_too(monkeypatch):
+    storage = InMemoryStorage()
+    monkeypatch.setattr(Recording.audio.field, "storage", storage)
+    a_recording().store_audio([wav()])
+    storage.save(f"recordings/{RECORDING_SID}-0123abcd.wav", ContentFile(wav()))
+
+    tomorrow = timezone.now() + timedelta(days=1)
+
+    assert cleanup.delete_recordings(tomorrow) == 1
+    assert storage.exists(Recording.objects.get().audio.name)
+
+
+@pytest.fixture
+def temporary(settings, tmp_path):
+    folder = tmp_path / "temporary"
+    folder.mkdir()
+    settings.FILE_UPLOAD_TEMP_DIR = str(folder)
+    return folder
+
+
+def test_a_download_that_a_kill_ended_goes_after_a_day(temporary):
+    code = (
+        "import os, signal\n"
+        "from django.conf import settings\n"
+        f"settings.configure(FILE_UPLOAD_TEMP_DIR={str(temporary)!r})\n"
+        "from caller.recordings import audio\n"
+        "def chunks():\n"
+        "    yield b'RIFF'\n"
+        "    os.kill(os.getpid(), signal.SIGKILL)\n"
+        "with audio.checked_file(chunks(), None): pass\n"
+    )
+    done = subprocess.run([sys.executable, "-c", code], check=False)
+    (left,) = temporary.iterdir()
+    others = temporary / "tmp123.upload.jpg"
+    others.touch()
+    grown_old(others)
+
+    too_early = cleanup.delete_temporary(yesterday())
+    grown_old(left)
+    in_time = cleanup.delete_temporary(yesterday())
+
+    assert done.returncode == -signal.SIGKILL
+    assert (too_early, in_time) == (0, 1)
+    assert list(temporary.iterdir()) == [others]
+
+
+def test_the_worker_clears_both(temporary, media, killed):
+    left = temporary / "tmp1.upload.djtranscribe-audio"
+    left.touch()
+    grown_old(left)
+
+    for prune in worker.PRUNING:
+        prune()
+
+    assert not left.exists()
+    assert killed not in files(media)

@@ -1,0 +1,156 @@
+"""How loud a recording is from moment to moment, measured when it is stored."""
+
+import io
+import struct
+import wave
+from pathlib import Path
+
+import pytest
+
+from caller.models import Recording
+from caller.recordings import waveform
+from tests.caller.rows import a_recording
+
+SAMPLE = "shared/data/aws-sample-call-277s-8khz-mono.wav"
+SILENCE = {1: 128, 2: 0}
+
+
+def wav(samples, width=2, channels=1, rate=8000):
+    """A WAV of these samples, those of several channels interleaved."""
+    file = io.BytesIO()
+    with wave.open(file, "wb") as writer:
+        writer.setnchannels(channels)
+        writer.setsampwidth(width)
+        writer.setframerate(rate)
+        form = {1: "B", 2: "h"}[width]
+        writer.writeframes(struct.pack(f"<{len(samples)}{form}", *samples))
+    return file.getvalue()
+
+
+def measured(data):
+    return waveform.measured(io.BytesIO(data))
+
+
+@pytest.mark.parametrize(
+    ("width", "loud", "level"),
+    [(1, 255, 99), (1, 0, 100), (1, 192, 50), (2, 32767, 100), (2, -16384, 50)],
+)
+@pytest.mark.parametrize("channels", [1, 2])
+def test_a_loud_moment_stands_where_it_was(width, loud, level, channels):
+    silent, frames = SILENCE[width], 6000
+    samples = [silent] * frames * channels
+    # In the middle, on the last channel alone.
+    samples[frames // 2 * channels + channels - 1] = loud
+
+    found = measured(wav(samples, width, channels))
+
+    assert found["seconds"] == 0.75
+    assert len(found["levels"]) == waveform.LEVELS
+    assert {i: n for i, n in enumerate(found["levels"]) if n} == {300: level}
+
+
+@pytest.mark.parametrize("channels", [1, 2])
+def test_of_long_audio_every_channel_is_looked_at(monkeypatch, channels):
+    monkeypatch.setattr(waveform, "SAMPLES", 3)
+    quiet_then_loud = [0] * (channels - 1) + [16384]
+
+    found = measured(wav(quiet_then_loud * 60_000, channels=channels))
+
+    assert set(found["levels"]) == {50}
+
+
+def test_a_recording_shorter_than_the_picture_is_wide():
+    assert measured(wav([0, 32767, 0]))["levels"] == [0, 100, 0]
+
+
+@pytest.mark.parametrize("declared", [0, 0xFFFF_FFFF])
+def test_a_wav_that_was_written_as_a_stream_is_measured_to_its_end(declared):
+    data = bytearray(wav([16384] * 8000))
+    data[40:44] = struct.pack("<I", declared)
+
+    found = measured(bytes(data))
+
+    assert found["seconds"] == 1
+    assert set(found["levels"]) == {50}
+
+
+def test_what_follows_the_sound_is_not_sound():
+    found = measured(
+        wav([0] * 8000) + b"LIST\x08\x00\x00\x00\xff\x7f\xff\x7f\xff\x7f\xff\x7f"
+    )
+
+    assert set(found["levels"]) == {0}
+
+
+@pytest.mark.parametrize(
+    "data",
+    [
+        b"",
+        b"ID3" + bytes(500),
+        b"RIFF\x04\x00\x00\x00WAVE",
+        wav([]),
+        wav([1] * 100)[:30],
+        # mu-law, and a block of no bytes
+        wav([1] * 100).replace(b"\x01\x00\x01\x00", b"\x07\x00\x01\x00", 1),
+        wav([1] * 100).replace(b"\x10\x00data", b"\x00\x00data"),
+        wav([1] * 100).replace(b"\x10\x00data", b"\x18\x00data"),
+        wav([1] * 100, rate=1).replace(b"\x01\x00\x00\x00\x02\x00", bytes(6), 1),
+    ],
+)
+def test_other_audio_has_no_picture_and_breaks_nothing(data):
+    assert measured(data) == {}
+
+
+def test_the_outline_fills_the_height_however_quiet_the_recording():
+    path = waveform.outline([0, 2, 4])
+
+    assert path == "M0 50L0 49L200 26L400 2L600 50L400 98L200 74L0 51Z"
+    assert waveform.outline([]) == ""
+    assert waveform.outline([0]) == "M0 50L0 49L600 50L0 51Z"
+
+
+@pytest.mark.django_db
+def test_it_is_measured_when_the_audio_is_stored():
+    recording = a_recording()
+
+    recording.store_audio([wav([16384] * 800)])
+
+    assert recording.peaks == {"seconds": 0.1, "levels": [50] * 600}
+    assert recording.audio.read() == wav([16384] * 800)
+    recording.audio.close()
+
+
+@pytest.mark.django_db
+def test_a_row_stored_before_is_measured_once_when_it_is_asked_for(
+    django_assert_num_queries,
+):
+    recording = a_recording()
+    recording.store_audio([wav([16384] * 800)])
+    Recording.objects.update(peaks=None)
+
+    first = Recording.objects.get().loudness()
+    with django_assert_num_queries(1):
+        second = Recording.objects.get().loudness()
+
+    assert first == second == {"seconds": 0.1, "levels": [50] * 600}
+
+
+@pytest.mark.django_db
+def test_audio_that_the_storage_lost_is_asked_for_again_next_time():
+    recording = a_recording(audio="recordings/gone.wav")
+
+    assert recording.loudness() == {}
+    assert Recording.objects.get().peaks is None
+    assert a_recording(sid="RE" + "9" * 32).loudness() == {}
+
+
+def test_a_real_call_of_8_bits():
+    beside = Path(__file__).resolve().parents[4] / SAMPLE
+    if not beside.exists():
+        pytest.skip("the sample call is not here")
+
+    with beside.open("rb") as file:
+        found = waveform.measured(file)
+
+    assert found["seconds"] == pytest.approx(277.7, abs=0.1)
+    assert max(found["levels"]) > 20 > min(found["levels"])

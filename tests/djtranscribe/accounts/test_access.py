@@ -1,0 +1,227 @@
+"""Who listened to what, and who read what, is kept; nobody is accused falsely."""
+
+from datetime import timedelta
+
+import pytest
+from django.contrib.auth.models import Group, Permission, User
+from django.test import Client
+
+from caller.models import Recording
+from djtranscribe.models import ONE_SITTING, Access
+from tests.caller.rows import CALL_SID, a_call, a_recording
+from tests.data import wav
+from transcription.models import Transcript
+
+pytestmark = pytest.mark.django_db
+
+
+@pytest.fixture
+def recording():
+    call = a_call(sid=CALL_SID, status="completed", next_check_at=None)
+    recording = a_recording(call=call)
+    recording.store_audio([wav()])
+    return recording
+
+
+@pytest.fixture
+def transcript(recording):
+    return Transcript.objects.create(
+        recording=recording, status="completed", text="I take metoprolol."
+    )
+
+
+def signed_in(name, *groups):
+    user = User.objects.create_user(name, is_staff=True)
+    user.groups.set(Group.objects.filter(name__in=groups))
+    client = Client()
+    client.force_login(user)
+    return client
+
+
+@pytest.fixture
+def ada():
+    return signed_in("ada", "Operators")
+
+
+def entries():
+    return [
+        (access.user.get_username(), access.action, access.what, access.row)
+        for access in Access.objects.order_by("pk")
+    ]
+
+
+def listen(client, recording, **headers):
+    answer = client.get(recording.audio_url, headers=headers)
+    assert b"".join(answer.streaming_content)
+    return answer.status_code
+
+
+def time_passes(by):
+    for access in Access.objects.all():
+        Access.objects.filter(pk=access.pk).update(at=access.at - by)
+
+
+def test_who_listens_is_kept(ada, recording):
+    assert listen(ada, recording) == 200
+
+    assert entries() == [("ada", "listened", "recording", recording.pk)]
+
+
+def test_a_player_that_asks_for_many_pieces_is_one_sitting(ada, recording):
+    for start in range(0, 1000, 100):
+        assert listen(ada, recording, Range=f"bytes={start}-{start + 99}") == 206
+
+    assert len(entries()) == 1
+
+
+def test_the_next_sitting_is_another_line(ada, recording):
+    listen(ada, recording)
+    time_passes(ONE_SITTING + timedelta(seconds=1))
+    listen(ada, recording)
+
+    assert len(entries()) == 2
+
+
+def test_two_who_listen_are_two_lines(ada, recording):
+    listen(ada, recording)
+    listen(signed_in("grace", "Operators"), recording)
+
+    assert [who for who, *_ in entries()] == ["ada", "grace"]
+
+
+def test_who_reads_the_page_of_the_call_is_kept(ada, transcript):
+    page = ada.get(transcript.recording.call.get_absolute_url())
+
+    assert "metoprolol" in page.text
+    assert entries() == [("ada", "read", "transcript", transcript.pk)]
+
+
+def test_who_reads_it_in_admin_is_kept(ada, transcript):
+    page = ada.get(transcript.get_absolute_url())
+
+    assert "metoprolol" in page.text
+    assert entries() == [("ada", "read", "transcript", transcript.pk)]
+
+
+def test_who_reads_it_in_admins_list_is_kept(ada, transcript):
+    """A short text stands there from its first word to its last."""
+    page = ada.get("/admin/transcription/transcript/")
+
+    assert "I take metoprolol." in page.text
+    assert entries() == [("ada", "read", "transcript", transcript.pk)]
+
+
+def test_a_page_that_reloads_is_one_sitting(ada, transcript):
+    for _ in range(5):
+        ada.get(transcript.recording.call.get_absolute_url())
+
+    assert len(entries()) == 1
+
+
+def test_each_transcript_on_the_page_is_a_line(ada, transcript):
+    other = Transcript.objects.create(
+        recording=transcript.recording, status="completed", text="Again."
+    )
+
+    ada.get(transcript.recording.call.get_absolute_url())
+
+    assert {row for *_, row in entries()} == {transcript.pk, other.pk}
+
+
+def test_while_the_text_is_not_there_nobody_has_read_it(ada, transcript):
+    Transcript.objects.update(status="queued", text="")
+
+    ada.get(transcript.recording.call.get_absolute_url())
+
+    assert entries() == []
+
+
+@pytest.mark.parametrize("groups", [[], ["nothing"]])
+def test_who_is_refused_has_neither_heard_nor_read(transcript, groups):
+    nobody = signed_in("eve", *groups)
+
+    answers = [
+        nobody.get(transcript.recording.audio_url).status_code,
+        nobody.get(transcript.recording.call.get_absolute_url()).status_code,
+        nobody.get(transcript.get_absolute_url()).status_code,
+    ]
+
+    assert answers == [403, 403, 403]
+    assert entries() == []
+
+
+def test_a_stranger_leaves_no_line(client, transcript):
+    client.get(transcript.recording.audio_url)
+    client.get(transcript.get_absolute_url())
+
+    assert not Access.objects.exists()
+
+
+def test_who_may_see_the_call_and_not_its_text_has_not_read_it(transcript):
+    user = User.objects.create_user("eve")
+    user.user_permissions.add(Permission.objects.get(codename="view_call"))
+    client = Client()
+    client.force_login(user)
+
+    page = client.get(transcript.recording.call.get_absolute_url())
+
+    assert page.status_code == 200
+    assert "metoprolol" not in page.text
+    assert entries() == []
+
+
+def test_audio_that_is_not_there_was_not_heard(ada, recording):
+    Recording.objects.update(audio="")
+
+    assert ada.get(recording.audio_url).status_code == 404
+    assert entries() == []
+
+
+def test_a_supervisor_sees_it_in_admin(ada, transcript):
+    listen(ada, transcript.recording)
+    ada.get(transcript.get_absolute_url())
+
+    page = signed_in("grace", "Supervisors").get("/admin/djtranscribe/access/").text
+
+    assert "Listened to or downloaded" in page
+    assert "Read" in page
+    assert "ada" in page
+    assert str(transcript.pk) in page
+
+
+def test_an_operator_does_not_see_who_else_listened(ada, recording):
+    listen(ada, recording)
+
+    assert ada.get("/admin/djtranscribe/access/").status_code == 403
+
+
+def test_it_outlives_the_row(ada, transcript):
+    listen(ada, transcript.recording)
+    ada.get(transcript.get_absolute_url())
+
+    transcript.recording.call.delete()
+
+    assert not Transcript.objects.exists()
+    assert [action for _, action, *_ in entries()] == ["listened", "read"]
+
+
+def test_it_outlives_the_account(ada, recording):
+    listen(ada, recording)
+
+    User.objects.all().delete()
+
+    assert Access.objects.get().user is None
+    page = signed_in("grace", "Supervisors").get("/admin/djtranscribe/access/")
+    assert page.status_code == 200
+
+
+def test_nobody_edits_it(recording, admin_client, ada):
+    listen(ada, recording)
+    access = Access.objects.get()
+
+    answer = admin_client.post(
+        f"/admin/djtranscribe/access/{access.pk}/change/", {"what": "nothing"}
+    )
+
+    assert answer.status_code == 403
+    assert Access.objects.get().what == "recording"

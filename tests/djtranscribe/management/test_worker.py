@@ -1,0 +1,239 @@
+"""The one process beside the web server: it starts, works, sweeps, and stops."""
+
+import os
+import signal
+import sqlite3
+import subprocess
+import sys
+import threading
+import time
+from datetime import timedelta
+
+import pytest
+from django.db import OperationalError
+from django.utils import timezone
+from django_tasks_db.models import DBTaskResult
+
+from caller.tasks import check_call
+from djtranscribe.management.commands import worker as command
+from tests.caller.rows import CALL_SID, a_call, a_recording
+from tests.djtranscribe.test_settings import ALL, COMPLETE, ROOT
+from tests.transcription.rows import a_transcript
+from transcription.models import Transcript
+from transcription.tasks import advance
+
+
+@pytest.fixture
+def environment(tmp_path):
+    return {
+        "PATH": os.environ["PATH"],
+        **ALL,
+        **COMPLETE,
+        "DJANGO_SETTINGS_MODULE": "djtranscribe.settings",
+        "DATABASE_URL": f"sqlite:///{tmp_path / 'db.sqlite3'}",
+        "MEDIA_ROOT": str(tmp_path / "media"),
+        "SWEEP_SECONDS": "1",
+    }
+
+
+def manage(environment, *arguments):
+    return subprocess.run(
+        [sys.executable, "manage.py", *arguments],
+        cwd=ROOT,
+        env=environment,
+        check=True,
+        capture_output=True,
+        text=True,
+        timeout=60,
+    )
+
+
+@pytest.fixture
+def worker(environment):
+    manage(environment, "migrate", "--verbosity", "0")
+    process = subprocess.Popen(
+        [sys.executable, "manage.py", "worker", "--threads", "2"],
+        cwd=ROOT,
+        env=environment,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.STDOUT,
+        text=True,
+    )
+    yield process
+    process.kill()
+    process.wait()
+    process.stdout.close()
+
+
+@pytest.mark.parametrize("signum", [signal.SIGTERM, signal.SIGINT])
+def test_it_says_that_it_is_ready_and_stops_when_told(worker, signum):
+    line = worker.stdout.readline()
+    began = time.monotonic()
+    worker.send_signal(signum)
+    rest, _ = worker.communicate(timeout=20)
+
+    assert line == "Worker ready: 2 threads. Ctrl-C stops it.\n"
+    assert worker.returncode == 0
+    assert "finishing what is in hand" in rest
+    assert "Traceback" not in rest
+    assert time.monotonic() - began < 5
+
+
+def test_it_sweeps_up_what_was_left_behind(worker, environment, tmp_path):
+    make = (
+        "from caller.models import Recording; "
+        "from transcription.models import Transcript; "
+        "r = Recording.objects.create(source='file', status='completed'); "
+        "r.store_audio([b'ID3' + bytes(50)]); "
+        "Transcript.objects.create(recording=r)"
+    )
+    # No AssemblyAI is reached from here: the address is one at which nobody listens.
+    worker.stdout.readline()
+    manage(
+        {**environment, "ASSEMBLYAI_API_URL": "http://127.0.0.1:9", "DEBUG": "true"},
+        "shell",
+        "--command",
+        make,
+    )
+
+    statuses = []
+    deadline = time.monotonic() + 20
+    while statuses != ["fetched"] and time.monotonic() < deadline:
+        time.sleep(0.1)
+        with sqlite3.connect(tmp_path / "db.sqlite3", timeout=10) as database:
+            rows = database.execute("select status from transcription_transcript")
+            statuses = [status for (status,) in rows]
+        database.close()
+
+    assert statuses == ["fetched"]
+
+
+class Once(threading.Event):
+    """Tells the worker to stop when it first waits; how long it would have waited."""
+
+    waited = None
+
+    def wait(self, timeout=None):
+        self.waited = timeout
+        self.set()
+        return True
+
+
+def looked_after():
+    stopping = Once()
+    command.run_maintenance(stopping)
+    return stopping.waited
+
+
+def messages(task):
+    return DBTaskResult.objects.filter(task_path=task.module_path, priority=0)
+
+
+def due():
+    return timezone.now() - timedelta(seconds=1)
+
+
+@pytest.mark.django_db(transaction=True)
+def test_a_back_fill_that_waits_keeps_no_sweep_from_todays_calls():
+    for number in range(command.BACKLOG):
+        advance.using(priority=-50).enqueue(10**6 + number)
+    a_call(sid=CALL_SID, status="ringing", next_check_at=due())
+    a_transcript("pending", next_attempt_at=due())
+
+    looked_after()
+
+    assert messages(check_call).count() == 1
+    assert messages(advance).count() == 1
+
+
+@pytest.mark.django_db(transaction=True)
+def test_a_back_fill_that_waits_is_not_announced_again_and_again():
+    recordings = [a_recording(sid=f"RE{n:032}") for n in range(command.BACKLOG + 1)]
+    Transcript.objects.bulk_create(
+        Transcript(recording=recording, priority=-50) for recording in recordings
+    )
+    counts = []
+
+    for _ in range(3):
+        looked_after()
+        counts.append(DBTaskResult.objects.ready().count())
+        # So long ago that the messages might be lost.
+        an_hour_ago = timezone.now() - timedelta(hours=1)
+        Transcript.objects.update(announced_at=an_hour_ago)
+
+    assert counts == [len(recordings)] * 3
+
+
+class Unforeseen(Exception):
+    pass
+
+
+def refuses(*args):
+    raise Unforeseen("secret words")
+
+
+@pytest.mark.django_db(transaction=True)
+@pytest.mark.parametrize(
+    ("kind", "other"), [("caller", "transcription"), ("transcription", "caller")]
+)
+def test_what_fails_in_one_sweep_keeps_the_other_from_nothing(
+    monkeypatch, caplog, kind, other
+):
+    swept = []
+    monkeypatch.setattr(f"{kind}.tasks.sweep", refuses)
+    monkeypatch.setattr(f"{other}.tasks.sweep", lambda **_: swept.append(other))
+
+    waited = looked_after()
+
+    assert swept == [other]
+    assert waited == 1
+    assert "=failed unforeseen" in caplog.text
+
+
+@pytest.mark.django_db(transaction=True)
+def test_after_a_night_without_a_fault_it_looks_again_when_it_should(settings):
+    settings.SWEEP_SECONDS = 7
+
+    assert looked_after() == 7
+
+
+@pytest.mark.django_db(transaction=True)
+@pytest.mark.parametrize("error", [Unforeseen, OperationalError])
+def test_a_thread_goes_on_whatever_happens(monkeypatch, caplog, error):
+    stopping, runs = threading.Event(), []
+
+    def run(*args):
+        runs.append(1)
+        if len(runs) < 3:
+            raise error("secret words")
+        stopping.set()
+        return 0
+
+    monkeypatch.setattr(command, "AGAIN_SECONDS", 0)
+    monkeypatch.setattr(command, "NOTIFY_SECONDS", 0)
+    monkeypatch.setattr(command.Engine, "run", run)
+    monkeypatch.setattr("transcription.notifications.delivery.deliver", run)
+    command.work(stopping)
+    worked = len(runs)
+    stopping.clear()
+    runs.clear()
+    command.notify(stopping, "webhook")
+
+    assert (worked, len(runs)) == (3, 3)
+    assert caplog.text.count("work=failed") == 2
+    assert caplog.text.count("notify=failed") == 2
+
+
+@pytest.mark.django_db(transaction=True)
+@pytest.mark.parametrize("task", [check_call, advance])
+def test_a_queue_full_of_one_kind_keeps_only_that_kind_from_being_swept(task):
+    for number in range(command.BACKLOG):
+        task.enqueue(10**6 + number)
+    a_call(sid=CALL_SID, status="ringing", next_check_at=due())
+    a_transcript("pending", recording=a_recording(), next_attempt_at=due())
+
+    looked_after()
+
+    other = {check_call: advance, advance: check_call}[task]
+    assert messages(task).count() == command.BACKLOG
+    assert messages(other).count() == 1

@@ -1,0 +1,327 @@
+"""Everything that may knock at a webhook: never a server error, never a changed row.
+
+Written once, run over every address that needs no sign-in. A new one fails
+`test_no_address_is_open_without_being_listed_here` until it is listed.
+"""
+
+import json
+from urllib.parse import urlencode
+
+import pytest
+from django.urls import URLPattern, URLResolver, get_resolver
+from twilio.request_validator import RequestValidator
+
+from caller.models import Call, Recording
+from tests.caller.rows import CALL_SID, a_call, a_recording
+from tests.data import load
+from tests.security.url_map import is_api
+from transcription.models import Transcript
+
+pytestmark = pytest.mark.django_db
+
+FORM = "application/x-www-form-urlencoded"
+TWILIO = {
+    "/record/": "twilio/twiml-request",
+    "/record/done/": "twilio/record-action",
+    "/webhooks/twilio/call/": "twilio/status-callback",
+    "/webhooks/twilio/recording/": "twilio/recording-callback",
+}
+ASSEMBLYAI = "/webhooks/assemblyai/<uuid:uuid>/"
+OURS = "11111111-2222-4333-8444-555555555555"
+OTHERS = "99999999-2222-4333-8444-555555555555"
+
+
+def patterns(resolver, prefix="/"):
+    for entry in resolver.url_patterns:
+        route = prefix + str(entry.pattern)
+        if isinstance(entry, URLResolver):
+            yield from patterns(entry, route)
+        elif isinstance(entry, URLPattern):
+            yield route, entry.callback
+
+
+def test_no_address_is_open_without_being_listed_here():
+    listed = {*TWILIO, ASSEMBLYAI, "/healthz"}
+
+    found = {
+        route
+        for route, view in patterns(get_resolver())
+        if not getattr(view, "login_required", True)
+        and not route.startswith("/admin/")
+        and not is_api(route)
+    }
+
+    assert found == listed
+
+
+def test_no_address_but_the_webhooks_does_without_csrf():
+    exempt = {
+        route
+        for route, view in patterns(get_resolver())
+        if getattr(view, "csrf_exempt", False)
+        and not route.startswith("/admin/")
+        and not is_api(route)
+    }
+
+    assert exempt == {*TWILIO, ASSEMBLYAI}
+
+
+@pytest.fixture(params=[*TWILIO, ASSEMBLYAI])
+def hook(request):
+    """The address of a webhook about a call that is going on."""
+    call = a_call(uuid=OURS, sid=CALL_SID, status="ringing")
+    recording = a_recording(call=call, status="processing")
+    Transcript.objects.create(
+        uuid=OURS, recording=recording, status="queued", assemblyai_id="a"
+    )
+    if request.param == ASSEMBLYAI:
+        return f"/webhooks/assemblyai/{OURS}/"
+    return f"{request.param}?call={OURS}"
+
+
+def body_of(hook):
+    if "assemblyai" in hook:
+        return load("assemblyai/webhook")
+    return load(TWILIO[hook.partition("?")[0]])
+
+
+def everything():
+    return [
+        sorted(map(str, model.objects.values_list()))
+        for model in (Call, Recording, Transcript)
+    ]
+
+
+def signature(path, fields, token="tests-only-token"):
+    url = f"https://djtranscribe.example.com{path}"
+    return RequestValidator(token).compute_signature(url, fields)
+
+
+def signed(path, fields, **more):
+    return {
+        "data": urlencode(fields),
+        "content_type": FORM,
+        "headers": {"X-Twilio-Signature": signature(path, fields), **more},
+    }
+
+
+def form(hook):
+    return {"data": urlencode(body_of(hook)), "content_type": FORM}
+
+
+def without_signature(hook):
+    return form(hook)
+
+
+def with_a_wrong_signature(hook):
+    wrong = signature(hook, body_of(hook), token="another token")
+    headers = {"X-Twilio-Signature": wrong, "X-Djtranscribe-Token": "0" * 64}
+    return {**form(hook), "headers": headers}
+
+
+def with_the_signature_of_an_empty_token(hook):
+    headers = {"X-Twilio-Signature": signature(hook, body_of(hook), token="")}
+    return {**form(hook), "headers": headers}
+
+
+def with_the_signature_of_another_address(hook):
+    headers = {"X-Twilio-Signature": signature("/elsewhere/", body_of(hook))}
+    return {**form(hook), "headers": headers}
+
+
+def with_one_more_field(hook):
+    honest = signature(hook, body_of(hook))
+    body = {**body_of(hook), "CallDuration": "99"}
+    return {
+        **form(hook),
+        "data": urlencode(body),
+        "headers": {"X-Twilio-Signature": honest},
+    }
+
+
+def with_letters_that_no_signature_has(hook):
+    headers = {"X-Twilio-Signature": "ü\x7f", "X-Djtranscribe-Token": "ü\x7f"}
+    return {**form(hook), "headers": headers}
+
+
+def with_headers_of_a_megabyte(hook):
+    long = "A" * 1_000_000
+    headers = {"X-Twilio-Signature": long, "X-Djtranscribe-Token": long}
+    return {**form(hook), "headers": headers}
+
+
+def as_json(hook):
+    text = json.dumps(body_of(hook))
+    headers = {"X-Twilio-Signature": signature(hook, {})}
+    return {"data": text, "content_type": "application/json", "headers": headers}
+
+
+def as_broken_json(hook):
+    return {"data": "{" * 500, "content_type": "application/json"}
+
+
+def as_deep_json(hook):
+    return {"data": "[" * 100_000, "content_type": "application/json"}
+
+
+def as_binary(hook):
+    headers = {"X-Twilio-Signature": signature(hook, {})}
+    data = bytes(range(256)) * 40
+    return {
+        "data": data,
+        "content_type": "application/octet-stream",
+        "headers": headers,
+    }
+
+
+def as_a_binary_form(hook):
+    headers = {"X-Twilio-Signature": signature(hook, {})}
+    return {"data": bytes(range(256)) * 40, "content_type": FORM, "headers": headers}
+
+
+def as_multipart(hook):
+    return {"data": body_of(hook), "headers": {"X-Twilio-Signature": "x"}}
+
+
+def as_broken_multipart(hook):
+    return {"data": b"--x\r\nno", "content_type": "multipart/form-data; boundary=x"}
+
+
+def as_multipart_without_boundary(hook):
+    return {"data": b"x", "content_type": "multipart/form-data"}
+
+
+def with_an_unknown_charset(hook):
+    return {**form(hook), "CONTENT_TYPE": f"{FORM}; charset=klingon"}
+
+
+def with_thousands_of_fields(hook):
+    data = "&".join(f"a{number}=1" for number in range(20_000))
+    return {"data": data, "content_type": FORM, "headers": {"X-Twilio-Signature": "x"}}
+
+
+def with_a_huge_body(hook):
+    data = "CallSid=" + "A" * 5_000_000
+    return {"data": data, "content_type": FORM, "headers": {"X-Twilio-Signature": "x"}}
+
+
+def without_a_body(hook):
+    return {"data": b"", "content_type": FORM}
+
+
+def of_another_account(hook):
+    return signed(hook, {**body_of(hook), "AccountSid": "AC" + "f" * 32})
+
+
+def without_an_account(hook):
+    return signed(hook, {**body_of(hook), "AccountSid": ""})
+
+
+ABUSES = [
+    without_signature,
+    with_a_wrong_signature,
+    with_the_signature_of_an_empty_token,
+    with_the_signature_of_another_address,
+    with_one_more_field,
+    with_letters_that_no_signature_has,
+    with_headers_of_a_megabyte,
+    as_json,
+    as_broken_json,
+    as_deep_json,
+    as_binary,
+    as_a_binary_form,
+    as_multipart,
+    as_broken_multipart,
+    as_multipart_without_boundary,
+    with_an_unknown_charset,
+    with_thousands_of_fields,
+    with_a_huge_body,
+    without_a_body,
+    of_another_account,
+    without_an_account,
+]
+
+
+@pytest.mark.parametrize("abuse", ABUSES, ids=lambda abuse: abuse.__name__)
+def test_a_request_that_is_not_authentic_changes_nothing(client, hook, abuse):
+    before = everything()
+
+    answer = client.post(hook, **abuse(hook))
+
+    assert 400 <= answer.status_code < 500
+    assert everything() == before
+
+
+@pytest.mark.parametrize("method", ["get", "head", "put", "patch", "delete", "options"])
+def test_other_methods_are_refused(client, hook, method):
+    before = everything()
+
+    answer = getattr(client, method)(hook)
+
+    assert answer.status_code == 405
+    assert everything() == before
+
+
+@pytest.mark.parametrize("token", ["", None])
+def test_with_no_token_configured_nothing_is_authentic(client, hook, settings, token):
+    settings.TWILIO_AUTH_TOKEN = token
+    before = everything()
+
+    answer = client.post(hook, **with_the_signature_of_an_empty_token(hook))
+
+    assert answer.status_code == 403
+    assert everything() == before
+
+
+@pytest.mark.parametrize(
+    "uuid", [OTHERS, "", "garbage", "%00", "0" * 5000, "{" + OURS + "}x", "١" * 32]
+)
+@pytest.mark.parametrize("path", TWILIO)
+def test_a_signed_request_about_an_unknown_call_changes_nothing(client, path, uuid):
+    a_call(uuid=OURS, sid=CALL_SID, status="ringing")
+    before = everything()
+    hook = f"{path}?{urlencode({'call': uuid})}"
+
+    answer = client.post(hook, **signed(hook, load(TWILIO[path])))
+
+    assert answer.status_code < 500
+    assert everything() == before
+
+
+@pytest.mark.parametrize("uuid", ["garbage", "0" * 36, "%00", OURS.upper() + "0"])
+def test_assemblyais_address_takes_uuids_only(client, uuid):
+    answer = client.post(f"/webhooks/assemblyai/{uuid}/")
+
+    assert answer.status_code == 404
+
+
+@pytest.mark.parametrize("sid", ["", "CA1", "CA" + "g" * 32, "CA" + "F" * 32, "\0"])
+@pytest.mark.parametrize("path", list(TWILIO)[2:])
+def test_a_signed_request_without_a_proper_call_sid_changes_nothing(client, path, sid):
+    a_call(uuid=OURS, status="ringing")
+    before = everything()
+    hook = f"{path}?call={OURS}"
+
+    answer = client.post(hook, **signed(hook, {**load(TWILIO[path]), "CallSid": sid}))
+
+    assert answer.status_code == 404
+    assert everything() == before
+
+
+def test_a_refusal_says_in_the_log_what_to_look_at_and_no_secret(client, hook, caplog):
+    client.post(hook, **with_a_wrong_signature(hook))
+
+    assert "refused" in caplog.text
+    assert "tests-only-token" not in caplog.text
+    assert "5551234" not in caplog.text
+
+
+def test_behind_a_proxy_the_signature_is_checked_over_the_public_address(client):
+    call = a_call(uuid=OURS)
+    hook = f"/webhooks/twilio/call/?call={call.uuid}"
+
+    answer = client.post(
+        hook, **signed(hook, load("twilio/status-callback"), Host="localhost:8000")
+    )
+
+    assert answer.status_code == 204

@@ -1,0 +1,125 @@
+"""Admin's Notifications are the log: to be read, filtered, and sent again."""
+
+from datetime import timedelta
+from uuid import uuid4
+
+import pytest
+from django.contrib.auth.models import Group, User
+from django.db import connection
+from django.test.utils import CaptureQueriesContext
+from django.utils import timezone
+
+from tests.transcription.notification import a_notification
+from tests.transcription.rows import a_transcript
+from transcription.notifications.models import LEASE
+
+pytestmark = pytest.mark.django_db
+
+PATH = "/admin/transcription/notification/"
+
+
+@pytest.fixture(autouse=True)
+def switched_on(settings):
+    settings.NOTIFY_URL = "https://receiver.example.com/"
+
+
+@pytest.fixture
+def supervisor(client):
+    user = User.objects.create_user("grace", is_staff=True)
+    user.groups.add(Group.objects.get(name="Supervisors"))
+    client.force_login(user)
+    return client
+
+
+def send_again(client, *rows):
+    chosen = {"action": "send_again", "_selected_action": [row.pk for row in rows]}
+    return client.post(PATH, chosen, follow=True).text
+
+
+def test_given_up_ones_can_be_picked_out(supervisor):
+    a_notification(state="sent", answer="HTTP status 204", next_attempt_at=None)
+    reason = "Given up after 9 attempts. HTTP status 500"
+    a_notification(state="given-up", answer=reason, next_attempt_at=None)
+
+    page = supervisor.get(f"{PATH}?state=given-up").text
+
+    assert reason in page
+    assert "HTTP status 204" not in page
+
+
+def test_all_of_one_transcript_are_found_by_its_uuid(supervisor):
+    wanted = a_notification(answer="this one")
+    a_notification(answer="another")
+
+    page = supervisor.get(f"{PATH}?q={wanted.about}").text
+
+    assert "this one" in page
+    assert "another" not in page
+
+
+def test_its_page_says_what_it_tells_and_of_which_transcript(supervisor):
+    transcript = a_transcript("completed")
+    row = a_notification(transcript=transcript, about=transcript.uuid)
+
+    page = supervisor.get(f"{PATH}{row.pk}/change/").text
+
+    assert transcript.get_absolute_url() in page
+    assert "completed" in page.split("What it tells:")[1]
+
+
+def test_the_list_takes_as_many_queries_for_many_as_for_one(
+    supervisor,
+):
+    a_notification(transcript=a_transcript("completed"))
+    counts = []
+    for _ in range(2):
+        with CaptureQueriesContext(connection) as queries:
+            supervisor.get(PATH)
+        counts.append(len(queries))
+        for _ in range(20):
+            a_notification()
+
+    assert counts[0] == counts[1]
+
+
+@pytest.mark.parametrize("state", ["sent", "given-up", "pending"])
+def test_one_at_rest_is_sent_again_from_the_first_attempt(supervisor, state):
+    row = a_notification(state=state, attempts=9, next_attempt_at=None)
+    uuid = row.uuid
+
+    page = send_again(supervisor, row)
+
+    row.refresh_from_db()
+    assert "1 are sent again." in page
+    assert (row.state, row.attempts, row.uuid) == ("pending", 0, uuid)
+    assert row.next_attempt_at <= timezone.now()
+
+
+def test_one_that_is_being_sent_is_left_alone(supervisor):
+    until = timezone.now() + LEASE - timedelta(seconds=9)
+    row = a_notification(lease=uuid4(), leased_until=until, attempts=1)
+
+    page = send_again(supervisor, row)
+
+    row.refresh_from_db()
+    assert "0 are sent again. 1 are being sent now" in page
+    assert (row.attempts, row.leased_until) == (1, until)
+
+
+def test_one_whose_kind_is_off_is_left_alone(supervisor):
+    row = a_notification(kind="email", state="given-up")
+
+    page = send_again(supervisor, row)
+
+    row.refresh_from_db()
+    assert "0 are sent again." in page
+    assert row.state == "given-up"
+
+
+def test_nobody_edits_it(admin_client):
+    row = a_notification(answer="HTTP status 500")
+
+    answer = admin_client.post(f"{PATH}{row.pk}/change/", {"answer": "fine"})
+
+    row.refresh_from_db()
+    assert (answer.status_code, row.answer) == (403, "HTTP status 500")

@@ -1,0 +1,242 @@
+"""The operator who dialled gets an e-mail, if the account has an address: short, once,
+without a number or a word."""
+
+import smtplib
+from unittest.mock import patch
+
+import pytest
+from django.contrib.auth.models import User
+from django.utils import timezone
+
+from tests.caller.rows import NUMBER, a_call, a_recording
+from tests.data import load
+from tests.transcription.rows import JOB, TEXT, a_transcript, advanced
+from transcription.models import Notification, Transcript
+from transcription.notifications import delivery
+
+pytestmark = pytest.mark.django_db
+
+
+@pytest.fixture(autouse=True)
+def switched_on(settings):
+    settings.NOTIFY_EMAIL = True
+
+
+@pytest.fixture
+def ada():
+    return User.objects.create_user("ada", "ada@example.com")
+
+
+@pytest.fixture
+def transcript(ada):
+    call = a_call(status="completed", next_check_at=None, requested_by=ada)
+    return a_transcript("queued", recording=a_recording(call=call))
+
+
+@pytest.fixture
+def completed(vendors, transcript):
+    vendors.get(JOB, json=load("assemblyai/completed"))
+    return advanced(transcript)
+
+
+@pytest.fixture
+def failed(vendors, transcript):
+    reason = "Decode error in https://media.example/RE1.wav of +14155551234"
+    vendors.get(JOB, json=load("assemblyai/error", error=reason))
+    return advanced(transcript)
+
+
+def deliver():
+    return delivery.deliver("email")
+
+
+def the_one():
+    return Notification.objects.get()
+
+
+def test_the_operator_hears_that_a_call_was_transcribed(completed, mailoutbox):
+    deliver()
+
+    (mail,) = mailoutbox
+    call = completed.recording.call
+    assert mail.subject == "A call was transcribed"
+    assert mail.to == ["ada@example.com"]
+    assert mail.body == (
+        f"The call that you made on {call.created_at:%d %b %Y at %H:%M} UTC was "
+        "transcribed.\n\n"
+        f"Its page: https://djtranscribe.example.com/calls/{call.uuid}/\n"
+    )
+    assert (the_one().state, the_one().answer) == ("sent", "Taken by the mail server")
+
+
+def test_the_operator_hears_that_a_call_could_not_be_transcribed_and_why(
+    failed, mailoutbox
+):
+    deliver()
+
+    (mail,) = mailoutbox
+    assert mail.subject == "A call could not be transcribed"
+    assert "AssemblyAI: Decode error in … of …" in mail.body
+
+
+def test_the_operator_hears_that_nobody_spoke(vendors, transcript, mailoutbox):
+    vendors.get(JOB, json=load("assemblyai/completed", text="", words=[]))
+    advanced(transcript)
+
+    deliver()
+
+    assert "Nobody spoke." in mailoutbox[0].body
+
+
+def test_no_word_and_no_number_is_in_it(completed, mailoutbox):
+    deliver()
+
+    whole = mailoutbox[0].message().as_string()
+    assert completed.text == TEXT
+    assert not any(part in whole for part in ("cardiology", NUMBER[1:], "5551234"))
+
+
+def test_it_is_known_as_one_message_and_answered_by_no_machine(completed, mailoutbox):
+    deliver()
+
+    message = mailoutbox[0].message()
+    assert message["Message-ID"] == f"<{the_one().uuid}@djtranscribe.example.com>"
+    assert message["Auto-Submitted"] == "auto-generated"
+    assert message["From"] == "djtranscribe@djtranscribe.example.com"
+
+
+@pytest.mark.parametrize(
+    "who", [{"email": ""}, {"is_active": False}], ids=["no address", "left"]
+)
+def test_who_has_no_address_or_has_left_gets_none(vendors, transcript, ada, who):
+    User.objects.update(**who)
+    vendors.get(JOB, json=load("assemblyai/completed"))
+
+    advanced(transcript)
+
+    assert not Notification.objects.exists()
+
+
+def test_a_recording_that_nobody_dialled_mails_nobody(vendors):
+    vendors.get(JOB, json=load("assemblyai/completed"))
+
+    advanced(a_transcript("queued"))
+
+    assert not Notification.objects.exists()
+
+
+def test_an_old_recording_that_is_taken_in_later_mails_nobody(
+    vendors, transcript, settings
+):
+    settings.NOTIFY_URL = "https://receiver.example.com/"
+    Transcript.objects.update(priority=-50)
+    vendors.get(JOB, json=load("assemblyai/completed"))
+
+    advanced(transcript)
+
+    assert the_one().kind == "webhook"
+
+
+@pytest.mark.parametrize("who", [{"email": ""}, {"is_active": False}])
+def test_who_leaves_before_it_is_sent_gets_none(completed, mailoutbox, who):
+    User.objects.update(**who)
+
+    deliver()
+
+    assert mailoutbox == []
+    assert the_one().state == "given-up"
+
+
+@pytest.mark.parametrize(
+    "address",
+    [
+        "ada@example.com\nBcc: eve@example.com",
+        "ada@example.com\r\n\r\nHi",
+        "ada@example.com, eve@example.com",
+        "Ada <ada@example.com>",
+        "ada",
+    ],
+)
+def test_an_address_that_is_none_is_not_written_to(completed, mailoutbox, address):
+    User.objects.update(email=address)
+
+    deliver()
+
+    assert mailoutbox == []
+    assert the_one().state == "given-up"
+    assert address not in the_one().answer
+
+
+FAILURES = [
+    (ConnectionRefusedError(111, "refused"), "pending", "could not be reached"),
+    (TimeoutError("timed out"), "pending", "could not be reached"),
+    (smtplib.SMTPServerDisconnected("bye"), "pending", "hung up"),
+    (smtplib.SMTPAuthenticationError(535, b"ada:s3cr3t"), "pending", "password"),
+    (smtplib.SMTPDataError(451, b"s3cr3t"), "pending", "(451)"),
+    (smtplib.SMTPNotSupportedError("STARTTLS"), "pending", "NotSupported"),
+    (
+        smtplib.SMTPRecipientsRefused({"ada@example.com": (450, b"s3cr3t")}),
+        "pending",
+        "(450)",
+    ),
+    (
+        smtplib.SMTPRecipientsRefused({"ada@example.com": (550, b"s3cr3t")}),
+        "given-up",
+        "(550)",
+    ),
+]
+
+
+@pytest.mark.parametrize(("error", "state", "said"), FAILURES)
+def test_a_mail_server_that_fails_is_tried_again_unless_it_says_never(
+    completed, caplog, error, state, said
+):
+    with patch("django.core.mail.EmailMessage.send", side_effect=error):
+        deliver()
+
+    row = the_one()
+    assert row.state == state
+    assert said in row.answer
+    assert not any(x in row.answer + caplog.text for x in ("s3cr3t", "ada@example"))
+
+
+def test_an_address_that_no_mail_server_takes_is_kept_out_of_the_log(
+    completed, ada, settings, caplog
+):
+    settings.EMAIL_BACKEND = "django.core.mail.backends.smtp.EmailBackend"
+    # Long in the letters that mail has for it, as no name of a host may be.
+    User.objects.update(email=f"ada@{'ü' * 60}.example")
+    taken = patch("smtplib.SMTP", autospec=True)
+
+    with taken:
+        deliver()
+
+    row = the_one()
+    assert row.state == "pending"
+    assert "operator's address or EMAIL_URL" in row.answer
+    assert "ü" not in row.answer + caplog.text
+    assert "Traceback" not in caplog.text
+
+
+def test_after_a_failure_it_arrives(completed, mailoutbox):
+    away = patch("django.core.mail.EmailMessage.send", side_effect=TimeoutError)
+    with away:
+        deliver()
+    Notification.objects.update(next_attempt_at=timezone.now())
+
+    deliver()
+    deliver()
+
+    assert len(mailoutbox) == 1
+
+
+def test_both_kinds_go_their_own_ways(vendors, transcript, settings, mailoutbox):
+    settings.NOTIFY_URL = "https://receiver.example.com/"
+    vendors.get(JOB, json=load("assemblyai/completed"))
+    advanced(transcript)
+
+    deliver()
+
+    states = Notification.objects.order_by("kind").values_list("kind", "state")
+    assert list(states) == [("email", "sent"), ("webhook", "pending")]
+    assert len(mailoutbox) == 1

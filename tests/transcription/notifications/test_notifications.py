@@ -1,0 +1,693 @@
+"""Who hears that a transcript is finished: each ending once, however often somebody has
+to try, and never a word or a number."""
+
+import logging
+import time
+from datetime import datetime, timedelta
+from datetime import timezone as tz
+from email.utils import format_datetime
+from uuid import uuid4
+
+import pytest
+import requests
+from django.contrib.auth.models import User
+from django.db import OperationalError, connection
+from django.test.utils import CaptureQueriesContext
+from django.utils import timezone
+from standardwebhooks import Webhook, WebhookVerificationError
+
+from tests.caller.rows import NUMBER, a_call, a_recording
+from tests.chaos.waiting import free_port
+from tests.data import load
+from tests.live.receiver import babbler
+from tests.threads import at_once, needs_connections
+from tests.transcription.notification import a_notification
+from tests.transcription.rows import JOB, TEXT, a_transcript, advanced
+from transcription.models import LeaseLost, Notification, Transcript
+from transcription.notifications import delivery
+from transcription.notifications import webhook as outgoing_webhook
+from transcription.notifications.models import (
+    LEASE,
+    MAX_ATTEMPTS,
+    WAITS_SECONDS,
+    discreet,
+)
+from transcription.tasks import advance
+
+pytestmark = pytest.mark.django_db
+
+URL = "https://receiver.example.com/hooks/a-secret-path"
+SECRET = "whsec_MfKQ9r8GKYqrTwjUPD8ILPZIo2LaLaSw"
+OTHER = "whsec_C2FVsBQIhrscChlQIMV+b5sSYspob7oD"
+
+
+@pytest.fixture(autouse=True)
+def switched_on(settings):
+    settings.NOTIFY_URL = URL
+    settings.NOTIFY_SECRETS = [SECRET]
+    settings.DEFAULT_FROM_EMAIL = "transcripts@djtranscribe.example.com"
+
+
+@pytest.fixture
+def call():
+    ada = User.objects.create_user("ada", "ada@example.com")
+    return a_call(status="completed", next_check_at=None, requested_by=ada)
+
+
+@pytest.fixture
+def transcript(call):
+    return a_transcript("queued", recording=a_recording(call=call))
+
+
+@pytest.fixture
+def completed(vendors, transcript):
+    vendors.get(JOB, json=load("assemblyai/completed"))
+    return advanced(transcript)
+
+
+@pytest.fixture
+def failed(vendors, transcript):
+    reason = (
+        "Decode error, no audio in https://media.example/RE1.wav of +1 415 555 1234"
+    )
+    vendors.get(JOB, json=load("assemblyai/error", error=reason))
+    return advanced(transcript)
+
+
+def deliver(kind="webhook"):
+    return delivery.deliver(kind)
+
+
+def the_one():
+    return Notification.objects.get()
+
+
+def time_comes():
+    Notification.objects.update(next_attempt_at=timezone.now() - timedelta(seconds=1))
+
+
+def seconds_until_next_attempt():
+    return (the_one().next_attempt_at - timezone.now()).total_seconds()
+
+
+def what_came(vendors):
+    """Each request at the receiver, verified by the specification's own library."""
+    came = [call.request for call in vendors.calls if call.request.url == URL]
+    return [Webhook(SECRET).verify(each.body, dict(each.headers)) for each in came]
+
+
+# What is sent
+
+
+def test_a_finished_transcript_is_told_signed_as_the_specification_says(
+    vendors, completed
+):
+    vendors.post(URL, status=204)
+
+    deliver()
+
+    (message,) = what_came(vendors)
+    site = "https://djtranscribe.example.com"
+    call = completed.recording.call
+    assert message == {
+        "type": "transcript.completed",
+        "timestamp": completed.finished_at.isoformat(),
+        "data": {
+            "transcript": str(completed.uuid),
+            "call": str(call.uuid),
+            "status": "completed",
+            "nobody_spoke": False,
+            "confidence": completed.confidence,
+            "language": completed.language,
+            "audio_seconds": completed.audio_seconds,
+            "error": "",
+            "transcript_url": f"{site}/admin/transcription/transcript/"
+            f"{completed.pk}/change/",
+            "call_url": f"{site}/calls/{call.uuid}/",
+        },
+    }
+    request = vendors.calls[-1].request
+    assert request.headers["Content-Type"] == "application/json"
+    assert request.headers["webhook-id"] == str(the_one().uuid)
+
+
+def test_neither_words_nor_numbers_nor_addresses_of_audio_are_sent(vendors, failed):
+    vendors.post(URL)
+
+    deliver()
+
+    (message,) = what_came(vendors)
+    assert message["type"] == "transcript.failed"
+    assert message["data"]["status"] == "error"
+    assert message["data"]["error"] == "AssemblyAI: Decode error, no audio in … of …"
+
+
+def test_no_word_that_was_said_is_sent_or_kept(vendors, completed):
+    vendors.post(URL)
+
+    deliver()
+
+    sent = str(what_came(vendors)) + str(Notification.objects.values())
+    assert completed.text == TEXT
+    assert not any(word in sent for word in ("cardiology", "ward", NUMBER[1:]))
+
+
+def test_a_recording_without_a_call_is_told_too(vendors):
+    vendors.get(JOB, json=load("assemblyai/completed"))
+    advanced(a_transcript("queued"))
+    vendors.post(URL)
+
+    deliver()
+
+    (message,) = what_came(vendors)
+    assert message["data"]["call"] is message["data"]["call_url"] is None
+
+
+def test_a_number_that_json_does_not_know_is_left_out(vendors, transcript):
+    vendors.post(URL)
+    claimed = Transcript.objects.claim(transcript.pk)
+
+    claimed.finish(Transcript.Status.COMPLETED, text="Hi", confidence=float("nan"))
+    deliver()
+
+    (message,) = what_came(vendors)
+    assert message["data"]["confidence"] is None
+
+
+def test_while_a_secret_is_rotated_a_receiver_may_know_either(
+    vendors, completed, settings
+):
+    settings.NOTIFY_SECRETS = [OTHER, SECRET]
+    vendors.post(URL)
+
+    deliver()
+
+    request = vendors.calls[-1].request
+    for known in (SECRET, OTHER):
+        Webhook(known).verify(request.body, dict(request.headers))
+    with pytest.raises(WebhookVerificationError):
+        Webhook("whsec_" + "A" * 40).verify(request.body, dict(request.headers))
+
+
+def test_the_signature_is_that_of_the_specifications_own_example():
+    signed = b'msg_p5jXN8AQM9LWM0D4loKWxJek.1614265330.{"test": 2432232314}'
+
+    signature = outgoing_webhook.signature(outgoing_webhook.key_of(SECRET), signed)
+
+    assert signature == "v1,g0hM9SsE+OTPJTGt/tmIKtSyZlE3uFJELVlNIOLJ1OE="
+
+
+# Each ending is told once
+
+
+def ways_to_end():
+    def by_outcome(vendors):
+        vendors.get(JOB, json=load("assemblyai/completed"))
+
+    def by_silence(vendors):
+        reason = "language_detection cannot be performed on files with no spoken audio."
+        vendors.get(JOB, json=load("assemblyai/error", error=reason))
+
+    def by_error(vendors):
+        vendors.get(JOB, json=load("assemblyai/error", error="Not audio."))
+
+    def by_deletion(vendors):
+        url = "http://deleted_by_user"
+        vendors.get(JOB, json=load("assemblyai/completed", audio_url=url))
+
+    def by_refusal(vendors):
+        vendors.get(JOB, json={"error": "no"}, status=400)
+
+    def by_giving_up(vendors):
+        Transcript.objects.update(attempts=99)
+        vendors.get(JOB, status=500)
+
+    return [by_outcome, by_silence, by_error, by_deletion, by_refusal, by_giving_up]
+
+
+@pytest.mark.parametrize("way", ways_to_end())
+def test_however_a_transcript_ends_it_is_told(vendors, transcript, way):
+    way(vendors)
+
+    advanced(transcript)
+
+    assert transcript.is_finished
+    assert the_one().finished_at == transcript.finished_at
+    assert the_one().event == Notification.event_of(transcript)
+
+
+def test_one_that_is_not_at_its_end_is_not_told(vendors, transcript):
+    vendors.get(JOB, json=load("assemblyai/queued"))
+
+    advanced(transcript)
+
+    assert not Notification.objects.exists()
+
+
+def test_silence_is_told_as_a_result(vendors, transcript):
+    ways_to_end()[1](vendors)
+    advanced(transcript)
+    vendors.post(URL)
+
+    deliver()
+
+    (message,) = what_came(vendors)
+    assert message["type"] == "transcript.completed"
+    assert message["data"]["nobody_spoke"] is True
+
+
+def test_late_and_doubled_messages_about_one_ending_tell_nothing_more(completed):
+    for _ in range(3):
+        advance.call(completed.pk)
+
+    assert Notification.objects.count() == 1
+
+
+def test_one_that_failed_and_then_was_tried_again_with_success_is_told_twice(
+    vendors, failed
+):
+    vendors.post(URL)
+    failed.retry()
+    Transcript.objects.update(status="queued", assemblyai_id="aa")
+    vendors.get(JOB.rpartition("/")[0] + "/aa", json=load("assemblyai/completed"))
+
+    advanced(failed)
+    deliver()
+
+    types = [message["type"] for message in what_came(vendors)]
+    assert types == ["transcript.failed", "transcript.completed"]
+    assert what_came(vendors)[0]["data"]["status"] == "error"
+
+
+def test_what_was_finished_before_it_was_switched_on_is_not_told(
+    vendors, transcript, settings
+):
+    settings.NOTIFY_URL = ""
+    vendors.get(JOB, json=load("assemblyai/completed"))
+    advanced(transcript)
+
+    settings.NOTIFY_URL = URL
+
+    assert not Notification.objects.exists()
+    assert deliver() == 0
+
+
+def test_the_ending_and_who_is_to_hear_of_it_are_stored_together_or_not_at_all(
+    transcript, monkeypatch
+):
+    claimed = Transcript.objects.claim(transcript.pk)
+
+    def away(*args, **kwargs):
+        raise OperationalError("the database is away")
+
+    monkeypatch.setattr("django.db.models.query.QuerySet.bulk_create", away)
+    with pytest.raises(OperationalError):
+        claimed.fail("No.")
+
+    transcript.refresh_from_db()
+    assert not transcript.is_finished
+
+
+def test_who_lost_the_lease_ends_nothing_and_tells_nothing(transcript):
+    claimed = Transcript.objects.claim(transcript.pk)
+    Transcript.objects.update(lease=uuid4())
+
+    with pytest.raises(LeaseLost):
+        claimed.fail("No.")
+
+    assert not Notification.objects.exists()
+
+
+def test_switched_off_it_costs_the_last_step_no_query(transcript, settings):
+    settings.NOTIFY_URL = ""
+    claimed = Transcript.objects.claim(transcript.pk)
+
+    with CaptureQueriesContext(
+        connection,
+    ) as queries:
+        claimed.finish(Transcript.Status.COMPLETED, text="Hi")
+
+    assert len(queries) == 1
+
+
+def test_switched_on_it_costs_the_last_step_the_call_and_one_row(transcript):
+    claimed = Transcript.objects.claim(transcript.pk)
+
+    with CaptureQueriesContext(connection) as queries:
+        claimed.finish(Transcript.Status.COMPLETED, text="Hi")
+
+    words = [query["sql"].split()[0] for query in queries]
+    assert [word for word in words if word in ("SELECT", "INSERT", "UPDATE")] == [
+        "UPDATE",
+        "SELECT",
+        "INSERT",
+    ]
+
+
+def test_a_transcript_that_was_deleted_is_not_told_and_the_log_stays(
+    vendors, completed
+):
+    completed.recording.call.delete()
+
+    deliver()
+
+    row = the_one()
+    assert row.transcript is None
+    assert (row.state, row.about) == ("given-up", completed.uuid)
+    assert "deleted" in row.answer
+
+
+# Trying again
+
+
+@pytest.mark.parametrize("status", [200, 202, 204, 299])
+def test_every_2xx_is_taken_for_received(vendors, completed, status):
+    vendors.post(URL, status=status, body="Thank you, here is a secret.")
+
+    deliver()
+    deliver()
+
+    row = the_one()
+    assert (row.state, row.answer) == ("sent", f"HTTP status {status}")
+    assert row.sent_at
+    assert row.next_attempt_at is row.lease is row.leased_until is None
+    assert len(what_came(vendors)) == 1
+
+
+@pytest.mark.parametrize("status", [300, 302, 308, 400, 401, 404, 429, 500, 503])
+def test_anything_else_is_tried_again(vendors, completed, status):
+    vendors.post(URL, status=status, headers={"Location": "https://evil.example/"})
+
+    deliver()
+
+    row = the_one()
+    assert row.state == "pending"
+    assert row.answer.startswith(f"HTTP status {status}")
+    assert 3 < seconds_until_next_attempt() < 7
+    assert len(vendors.calls) == 2  # the job, and one POST: no redirect was followed
+
+
+@pytest.mark.parametrize(
+    ("error", "said"),
+    [
+        (requests.ConnectTimeout(f"{URL} timed out"), "could not be reached"),
+        (requests.ReadTimeout(f"{URL} timed out"), "did not answer"),
+        (requests.ConnectionError(f"{URL} hung up"), "did not answer"),
+        (requests.exceptions.SSLError(f"{URL} lies"), "certificate"),
+        (requests.exceptions.InvalidURL(URL), "NOTIFY_URL"),
+    ],
+)
+def test_a_receiver_that_is_away_is_tried_again(
+    vendors, completed, caplog, error, said
+):
+    vendors.post(URL, body=error)
+
+    deliver()
+
+    assert the_one().state == "pending"
+    assert said in the_one().answer
+    assert "secret-path" not in the_one().answer + caplog.text
+
+
+@pytest.mark.parametrize("status", [b"200 OK", b"302 Found", b"500 Oh"])
+def test_an_answer_without_end_is_not_read(completed, settings, status):
+    port = free_port()
+    settings.NOTIFY_URL = f"http://127.0.0.1:{port}/"
+    head = b"HTTP/1.1 " + status + b"\r\nLocation: http://[\r\n\r\n"
+
+    with babbler(port, head, b"x" * 65536, pause=0):
+        began = time.monotonic()
+        deliver()
+
+    assert time.monotonic() - began < 5
+    assert the_one().answer.startswith(f"HTTP status {status[:3].decode()}")
+
+
+def test_the_id_and_the_body_stay_and_only_the_time_moves(vendors, completed):
+    vendors.post(URL, status=500)
+    vendors.post(URL)
+
+    deliver()
+    time_comes()
+    deliver()
+
+    first, second = (c.request for c in vendors.calls if c.request.url == URL)
+    assert first.headers["webhook-id"] == second.headers["webhook-id"]
+    assert first.body == second.body
+    assert the_one().state == "sent"
+
+
+def test_it_is_given_up_after_about_a_day(vendors, completed):
+    vendors.post(URL, status=500)
+    waits = []
+
+    while the_one().state == "pending":
+        time_comes()
+        deliver()
+        if the_one().state == "pending":
+            waits.append(seconds_until_next_attempt())
+
+    row = the_one()
+    assert (row.state, row.attempts) == ("given-up", MAX_ATTEMPTS)
+    assert row.answer == f"Given up after {MAX_ATTEMPTS} attempts. HTTP status 500"
+    assert row.next_attempt_at is None
+    assert len(waits) == len(WAITS_SECONDS)
+    assert waits == sorted(waits) or sorted(waits)[:-2] == waits[:-2]
+    assert 23 * 3600 < sum(WAITS_SECONDS) < 25 * 3600
+    assert deliver() == 0
+
+
+def test_two_that_failed_together_do_not_come_again_together(vendors, completed):
+    vendors.post(URL, status=500)
+    waits = set()
+
+    for _ in range(8):
+        Notification.objects.update(attempts=3, next_attempt_at=timezone.now())
+        deliver()
+        waits.add(round(seconds_until_next_attempt()))
+
+    assert len(waits) > 2
+
+
+@pytest.mark.parametrize("status", [429, 503])
+def test_a_receiver_that_asks_for_time_gets_it(vendors, completed, status):
+    vendors.post(URL, status=status, headers={"Retry-After": "600"})
+
+    deliver()
+
+    assert 590 < seconds_until_next_attempt() <= 600
+
+
+def test_it_may_ask_with_a_date(vendors, completed):
+    at = datetime.now(tz.utc) + timedelta(seconds=600)
+    header = {"Retry-After": format_datetime(at, usegmt=True)}
+    vendors.post(URL, status=503, headers=header)
+
+    deliver()
+
+    assert 590 < seconds_until_next_attempt() <= 600
+
+
+@pytest.mark.parametrize(
+    "value",
+    ["", "soon", "-5", "0", "Mon, 99 Nov 2026", "Mon, 01 Jan 0001 00:00:00 GMT"],
+)
+def test_what_it_asks_in_vain_changes_nothing(vendors, completed, value):
+    vendors.post(URL, status=503, headers={"Retry-After": value})
+
+    deliver()
+
+    assert 3 < seconds_until_next_attempt() < 7
+
+
+@pytest.mark.parametrize("value", ["9" * 12, "9" * 400])
+def test_nobody_can_ask_for_more_than_a_day(vendors, completed, value):
+    vendors.post(URL, status=503, headers={"Retry-After": value})
+
+    deliver()
+
+    assert 0.9 * 86_400 < seconds_until_next_attempt() <= 86_400
+
+
+def test_a_receiver_that_is_gone_for_good_ends_it(vendors, completed):
+    vendors.post(URL, status=410)
+
+    deliver()
+    time_comes()
+    deliver()
+
+    row = the_one()
+    assert (row.state, row.attempts) == ("given-up", 1)
+    assert "410" in row.answer
+
+
+def test_a_fault_of_ours_is_shown_and_the_next_one_is_sent(
+    vendors, completed, monkeypatch, caplog
+):
+    def broken(notification, transcript):
+        raise KeyError("ours")
+
+    monkeypatch.setitem(delivery.SENDERS, "webhook", broken)
+    assert deliver() == 1
+
+    assert the_one().state == "pending"
+    assert "A fault of djtranscribe itself" in the_one().answer
+    assert "KeyError" in caplog.text
+
+
+def test_a_secret_that_is_none_is_said_without_repeating_it(
+    vendors, completed, settings, caplog
+):
+    settings.NOTIFY_SECRETS = ["whsec_s3cr3t"]
+
+    deliver()
+
+    assert the_one().state == "pending"
+    assert "s3cr3t" not in the_one().answer + caplog.text
+
+
+def test_the_log_names_no_address_and_no_secret(vendors, completed, caplog):
+    caplog.set_level(logging.DEBUG)
+    vendors.post(URL, status=500)
+    vendors.post(URL)
+
+    deliver()
+    time_comes()
+    deliver()
+
+    assert str(the_one().uuid) in caplog.text
+    assert "receiver.example.com" not in caplog.text
+    assert "whsec" not in caplog.text
+
+
+def test_what_is_switched_off_waits(vendors, completed, settings):
+    settings.NOTIFY_URL = ""
+    off = deliver()
+    settings.NOTIFY_URL = URL
+    vendors.post(URL)
+
+    assert off == 0
+    assert deliver() == 1
+
+
+# Several workers, and killed ones
+
+
+def test_of_two_workers_one_gets_the_row(completed):
+    first = Notification.objects.claim("webhook")
+    second = Notification.objects.claim("webhook")
+
+    assert first.pk == the_one().pk
+    assert second is None
+
+
+@pytest.mark.django_db(transaction=True)
+@needs_connections
+def test_of_many_workers_each_gets_rows_of_its_own():
+    pks = [a_notification().pk for _ in range(6)]
+
+    got = at_once(lambda: Notification.objects.claim("webhook"))
+
+    claimed = [row.pk for row in got if row]
+    assert len(claimed) == len(set(claimed))
+    assert set(claimed) <= set(pks)
+
+
+def test_one_that_is_killed_while_it_sends_is_followed_by_another(vendors, completed):
+    vendors.post(URL)
+    killed = Notification.objects.claim("webhook")
+
+    at_once = deliver()
+    Notification.objects.update(leased_until=timezone.now())
+    later = deliver()
+
+    assert (at_once, later) == (0, 1)
+    assert (the_one().state, the_one().attempts) == ("sent", 2)
+    assert killed.attempts == 1
+
+
+def test_one_that_kills_every_worker_is_given_up(vendors, completed):
+    vendors.post(URL)
+    for _ in range(MAX_ATTEMPTS):
+        Notification.objects.claim("webhook")
+        Notification.objects.update(leased_until=timezone.now())
+
+    deliver()
+
+    assert the_one().state == "given-up"
+    assert "killed" in the_one().answer
+    assert len(vendors.calls) == 1  # AssemblyAI's answer, and nobody was told
+
+
+def test_who_was_taken_for_dead_and_failed_changes_nothing(vendors, completed):
+    slow = Notification.objects.claim("webhook")
+    Notification.objects.update(leased_until=timezone.now())
+    vendors.post(URL)
+    deliver()
+
+    assert not slow.retry_later(outgoing_webhook.WebhookError("Too late."))
+    assert not slow.give_up("Too late.")
+    assert the_one().state == "sent"
+
+
+def test_who_was_taken_for_dead_and_sent_it_spares_the_other_the_next_attempt(
+    completed,
+):
+    slow = Notification.objects.claim("webhook")
+    Notification.objects.update(leased_until=timezone.now())
+    other = Notification.objects.claim("webhook")
+
+    slow.sent("HTTP status 204")
+
+    assert not other.retry_later(outgoing_webhook.WebhookError("Away."))
+    assert the_one().state == "sent"
+    assert deliver() == 0
+
+
+@pytest.mark.parametrize("by", [timedelta(hours=30), timedelta(days=400)])
+def test_a_clock_that_was_put_back_holds_nothing_up(vendors, completed, by):
+    future = timezone.now() + by
+    Notification.objects.update(
+        next_attempt_at=future, lease=uuid4(), leased_until=future + LEASE
+    )
+    vendors.post(URL)
+
+    assert deliver() == 1
+
+
+def test_the_one_that_has_waited_longest_is_sent_first(vendors):
+    rows = [
+        a_notification(next_attempt_at=timezone.now() - timedelta(minutes=minutes))
+        for minutes in (1, 3, 2)
+    ]
+
+    order = [Notification.objects.claim("webhook").pk for _ in rows]
+
+    assert order == [rows[1].pk, rows[2].pk, rows[0].pk]
+
+
+def test_a_worker_that_is_told_to_stop_begins_no_other(completed):
+    assert delivery.deliver("webhook", stopping=lambda: True) == 0
+
+
+def test_sent_and_given_up_ones_are_forgotten_after_a_while_and_waiting_ones_never():
+    for state in ("pending", "sent", "given-up"):
+        a_notification(state=state)
+    Notification.objects.update(created_at=timezone.now() - timedelta(days=31))
+    fresh = a_notification(state="sent")
+
+    forgotten = Notification.objects.prune(timedelta(days=30))
+
+    assert forgotten == 2
+    left = set(Notification.objects.values_list("state", "pk"))
+    assert ("sent", fresh.pk) in left
+    assert len(left) == 2
+
+
+def test_an_error_that_is_one_word_without_end_is_told_at_once():
+    began = time.monotonic()
+
+    told = discreet("a" * 100_000 + "https://media.example/RE1.wav")
+
+    assert len(told) == 500
+    assert time.monotonic() - began < 5

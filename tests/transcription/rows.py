@@ -1,0 +1,77 @@
+"""AssemblyAI as these tests meet it, and rows on their way to it."""
+
+from datetime import timedelta
+from typing import Any
+
+from django.test import Client
+from django.utils import timezone
+
+from caller.models import Recording
+from djtranscribe.models import VendorPause
+from tests.caller.rows import RECORDING_SID
+from tests.data import load, wav
+from transcription.models import Transcript
+from transcription.tasks import advance
+
+API = "https://api.assemblyai.com/v2"
+UPLOAD = f"{API}/upload"
+TRANSCRIPT = f"{API}/transcript"
+JOB_ID = "00000000-0000-4000-8000-0000000000aa"
+JOB = f"{TRANSCRIPT}/{JOB_ID}"
+AUDIO_URL = load("assemblyai/upload")["upload_url"]
+TEXT = "Please call the cardiology ward."
+
+
+def a_transcript(status: str = "pending", **columns: Any) -> Transcript:
+    """A transcript that has come this far, its audio stored unless it is pending."""
+    recording = columns.pop("recording", None) or Recording.objects.create(
+        sid=RECORDING_SID, status="completed", source="RecordVerb"
+    )
+    if status != "pending" and not recording.audio:
+        recording.store_audio([wav()])
+    if status not in ("pending", "fetched"):
+        columns = {"audio_url": AUDIO_URL, "uploaded_at": timezone.now(), **columns}
+    if status in ("submitting", "lost"):
+        columns = {"submitted_at": timezone.now(), **columns}
+    if status in ("queued", "processing", "completed"):
+        columns = {"assemblyai_id": JOB_ID, "jobs": 1, **columns}
+    return Transcript.objects.create(recording=recording, status=status, **columns)
+
+
+def advanced(transcript: Transcript) -> Transcript:
+    """The row after the worker has had it once."""
+    advance.call(transcript.pk)
+    transcript.refresh_from_db()
+    return transcript
+
+
+def make_due(transcript: Transcript) -> None:
+    """The moment for which this row waits has come."""
+    moment = timezone.now() - timedelta(seconds=1)
+    VendorPause.objects.update(probe_at=moment)
+    Transcript.objects.filter(pk=transcript.pk).update(next_attempt_at=moment)
+
+
+def seconds_until_next_attempt(transcript: Transcript) -> float:
+    assert transcript.next_attempt_at
+    return (transcript.next_attempt_at - timezone.now()).total_seconds()
+
+
+def nudge(client: Client, transcript: Transcript, body: Any = None) -> Any:
+    """AssemblyAI's webhook about it, which may say anything."""
+    return client.post(
+        f"/webhooks/assemblyai/{transcript.uuid}/",
+        load("assemblyai/webhook") if body is None else body,
+        content_type="application/json",
+        headers={"X-Djtranscribe-Token": transcript.webhook_token()},
+    )
+
+
+def answers_well(vendors: Any) -> dict[str, Any]:
+    """AssemblyAI does all that it is asked; what it was asked is in the `calls`."""
+    return {
+        "upload": vendors.post(UPLOAD, json=load("assemblyai/upload")),
+        "list": vendors.get(TRANSCRIPT, json=load("assemblyai/list")),
+        "submit": vendors.post(TRANSCRIPT, json=load("assemblyai/queued")),
+        "fetch": vendors.get(JOB, json=load("assemblyai/completed")),
+    }

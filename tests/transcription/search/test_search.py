@@ -1,0 +1,434 @@
+"""One table of questions and answers, which SQLite and PostgreSQL must both give."""
+
+import re
+
+import pytest
+from django.contrib.auth.models import Permission
+from django.core.management import call_command
+from django.db import connection
+from hypothesis import HealthCheck, given
+from hypothesis import settings as hypothesis
+from hypothesis import strategies as st
+
+from tests.caller.rows import CALL_SID, a_call, a_recording
+from tests.transcription.rows import a_transcript
+from transcription.models import Transcript
+from transcription.search import query as search
+from transcription.search.snippets import hit
+
+pytestmark = pytest.mark.django_db
+
+SEARCH = "/search/"
+ADMIN = "/admin/transcription/transcript/"
+
+SAID = {
+    "ward": "Please call the cardiology ward. It is about blood pressure.",
+    "tyre": "The pressure of the tyre is low, there was blood on the road.",
+    "accents": "José from Zürich asked for Ærøskøbing and ŁÓDŹ, İzmir, Tiếng.",
+    "numbers": "Room 3.14, e-mail anna@example.com, www.example.com/x, 1e5, don't.",
+    "signs": "Rock'n'roll: “follow-up”; <b>bold</b> & more_or_less.",
+    "greek": "Ο ΟΔΥΣΣΕΥΣ και η Ελένη, Москва, שלום, مرحبا.",
+    "empty": "",
+}
+CASES = {
+    "pressure": "ward tyre",
+    "PRESSURE": "ward tyre",
+    "pressure blood": "ward tyre",
+    '"blood pressure"': "ward",
+    '"pressure blood"': "",
+    "“blood pressure”": "ward",
+    "pressure -tyre": "ward",
+    'pressure -"blood pressure"': "tyre",
+    "-tyre pressure": "ward",
+    "pressure -ward -tyre": "",
+    "cardio*": "ward",
+    "cardio": "",
+    "card* pres*": "ward",
+    "pres* -card*": "tyre",
+    "pressure of": "tyre",
+    "jose": "accents",
+    "JOSÉ": "accents",
+    "zu\u0308rich": "accents",
+    "Łódź": "accents",
+    "izmir": "accents",
+    "tie\u0302\u0301ng tieng": "accents",
+    "lodz": "",
+    "ærøskøbing": "accents",
+    "example.com": "numbers",
+    "anna@example.com": "numbers",
+    "example": "numbers",
+    "3.14": "numbers",
+    "14": "numbers",
+    "1e5": "numbers",
+    "don't": "numbers",
+    "don’t": "numbers",
+    "e-mail": "numbers",
+    '"mail e"': "",
+    "follow-up": "signs",
+    "follow up": "signs",
+    "follow-u*": "signs",
+    "-follow-up rock": "",
+    "bold": "signs",
+    "<b>": "signs",
+    "more_or_less": "signs",
+    "rock'n'roll": "signs",
+    "οδυσσευς": "greek",
+    "ΟΔΥΣΣΕΎΣ": "",
+    "москва": "greek",
+    "שלום": "greek",
+    "مرحبا": "greek",
+    "pharmacy": "",
+    # What cannot be parsed is taken as words.
+    '"blood pressure': "ward",
+    'blood" pressure': "ward tyre",
+    "( pressure ) ( tyre": "tyre",
+    "pressure AND": "",
+    "NEAR(pressure blood)": "",
+    "text:pressure": "",
+    "pressure ^tyre": "tyre",
+    "pressure*tyre": "",
+    "pressure & | ! : <-> tyre": "tyre",
+    "pressure \\ ' '' tyre": "tyre",
+    "--tyre pressure": "ward",
+    "pressure \x00 tyre": "tyre",
+    "* pressure": "ward tyre",
+    '"" pressure': "ward tyre",
+    "100% pressure": "",
+}
+
+
+@pytest.fixture
+def said():
+    call = a_call(sid=CALL_SID, status="completed")
+    recording = a_recording(call=call)
+    return {
+        name: a_transcript(
+            "completed", recording=recording, assemblyai_id=name, text=text
+        )
+        for name, text in SAID.items()
+    }
+
+
+def found(question):
+    """The names of what is found, from the page's way and from admin's."""
+    query = search.parse(question)
+    names = dict(Transcript.objects.values_list("pk", "assemblyai_id"))
+    ranked = [names[pk] for pk in search.ranked(query)]
+    filtered = search.matching(Transcript.objects.all(), query)
+    assert {row.assemblyai_id for row in filtered} == set(ranked)
+    return ranked
+
+
+@pytest.mark.parametrize(("question", "answer"), CASES.items())
+def test_both_databases_give_this_answer(said, question, answer):
+    assert set(found(question)) == set(answer.split())
+
+
+@pytest.mark.parametrize("question", ["", "  ", "-tyre", '""', "*", "-", "%", "🙂"])
+def test_what_asks_for_nothing_is_no_question(question):
+    assert not search.parse(question)
+
+
+@hypothesis(
+    max_examples=100,
+    deadline=None,
+    suppress_health_check=[HealthCheck.function_scoped_fixture],
+)
+@given(st.text(st.characters(codec="utf-8"), max_size=40))
+def test_whatever_is_typed_never_raises(said, question):
+    if search.parse(question):
+        found(question)
+
+
+def test_the_most_and_the_nearest_comes_first(said):
+    recording = said["ward"].recording
+    texts = {
+        "once": "A fever, and then many words of other things that were said.",
+        "often": "Fever, fever, high fever, and no word of other things at all.",
+    }
+    for name, text in [*texts.items(), ("late", texts["once"])]:
+        a_transcript("completed", recording=recording, assemblyai_id=name, text=text)
+
+    assert found("fever") == ["often", "late", "once"]
+
+
+def test_only_the_newest_are_ranked(said, monkeypatch):
+    monkeypatch.setattr(search, "RANKED", 1)
+
+    assert search.ranked(search.parse("pressure")) == [said["tyre"].pk]
+
+
+@pytest.mark.parametrize("often", [300, 20_000])
+def test_a_phrase_is_found_at_the_end_of_a_long_speech(said, often):
+    said["ward"].text = "no " * often + "middle " * 17_000 + "no more of the blood."
+    said["ward"].save()
+
+    assert found('"no more of"') == ["ward"]
+    assert found('"no mor*"') == []
+    assert found("no-mor*") == ["ward"]
+    assert found('"no of"') == []
+    assert found('"more no"') == []
+    assert set(found('blood -"no more"')) == {"tyre"}
+
+
+def test_the_longest_text_is_stored_whatever_the_index_can_hold(said):
+    said["ward"].text = " ".join(f"w{number:x}" for number in range(250_000))
+    said["ward"].save()
+
+    assert found("wff") == ["ward"]
+
+
+def test_the_index_follows_the_text(said):
+    row = Transcript.objects.filter(pk=said["ward"].pk)
+
+    row.update(text="Changed.")
+    assert (found("cardiology"), found("changed")) == ([], ["ward"])
+    row.update(text="")
+    assert found("changed") == []
+    row.update(text="Back again.")
+    assert found("again") == ["ward"]
+    row.delete()
+    assert found("again") == []
+
+
+@pytest.mark.django_db(transaction=True)
+def test_the_index_can_be_taken_away_and_made_again(said):
+    call_command("migrate", "transcription", "0001", verbosity=0)
+    call_command("migrate", verbosity=0)
+
+    assert set(found("pressure")) == {"ward", "tyre"}
+
+
+def test_no_later_migration_took_the_index_away():
+    """Django makes a table of SQLite's anew to change it, and forgets its triggers."""
+    with connection.cursor() as cursor:
+        if connection.vendor == "sqlite":
+            cursor.execute("SELECT name FROM sqlite_master WHERE type = 'trigger'")
+        else:
+            cursor.execute("SELECT indexname FROM pg_indexes")
+        names = {name for (name,) in cursor.fetchall()}
+
+    triggers = ("insert", "delete", "update")
+    expected = {"transcription_search"}
+    if connection.vendor == "sqlite":
+        expected = {f"transcription_search_{event}" for event in triggers}
+    assert expected <= names
+
+
+# The passage
+
+
+def a_hit(text, question, words=None):
+    said = words if words is not None else spoken(text)
+    transcript = Transcript(text=text, words=said)
+    return hit(transcript, search.parse(question))
+
+
+def spoken(text):
+    """A word each second."""
+    return [
+        {"text": word, "start": n * 1000, "end": n * 1000 + 900}
+        for n, word in enumerate(text.split())
+    ]
+
+
+@pytest.mark.parametrize(
+    ("text", "question", "passage"),
+    [
+        ("Call José.", "jose", "Call <mark>José</mark>."),
+        ("The <b> & ward", "ward", "The &lt;b&gt; &amp; <mark>ward</mark>"),
+        (
+            "no blood, blood pressure",
+            '"blood pressure"',
+            "no blood, <mark>blood pressure</mark>",
+        ),
+        ("cardiology", "card*", "<mark>cardiology</mark>"),
+        ("a b c", "c a -d", "<mark>a</mark> b <mark>c</mark>"),
+        ("A follow-up.", "follow-up", "A <mark>follow-up</mark>."),
+        ("nothing of it", "ward", "nothing of it"),
+        ("", "ward", ""),
+    ],
+)
+def test_the_passage_is_escaped_and_marked(text, question, passage):
+    assert a_hit(text, question).passage == passage
+
+
+def test_a_long_text_is_cut_around_the_most_terms():
+    text = "blood " + "x " * 100 + "the blood pressure " + "y " * 100
+
+    it = a_hit(text, "pressure blood")
+
+    assert it.passage.startswith("… x x")
+    assert it.passage.endswith("y …")
+    assert "<mark>blood</mark> <mark>pressure</mark>" in it.passage
+    assert (it.clock, it.plays_from) == ("1:42", "#t=99.0")
+
+
+@pytest.mark.parametrize(
+    ("words", "at", "fragment"),
+    [
+        (None, 2000, "#t=0.0"),
+        ([], None, ""),
+        ("odd", None, ""),
+        ([{"text": "the"}, {"text": "ward", "start": None, "end": None}], 0, "#t=0.0"),
+        (
+            [{"text": "the", "start": 9000, "end": 9500}, {"text": "ward"}],
+            9500,
+            "#t=6.5",
+        ),
+        ([{"text": "else", "start": 5}], None, ""),
+    ],
+)
+def test_the_hit_plays_from_three_seconds_before_it(words, at, fragment):
+    it = a_hit("call the ward", "ward", words)
+
+    assert (it.said_at_ms, it.plays_from) == (at, fragment)
+
+
+# The page
+
+
+def test_the_page_shows_number_time_passage_and_where_to_listen(browser, said):
+    ward = said["ward"]
+    ward.words = spoken(ward.text)
+    ward.save()
+
+    page = browser.get(SEARCH, {"q": "blood -tyre"})
+
+    recording = ward.recording
+    assert "<mark>blood</mark>" in page.text
+    assert "+1 415-555-1234" in page.text
+    assert f'src="{recording.audio_url}#t=5.0"' in page.text
+    assert f'href="{ADMIN}{ward.pk}/change/#t=5.0"' in page.text
+    assert "1 transcript<" in page.text
+
+
+def test_who_may_not_listen_gets_no_player(browser, operator, said):
+    gone = Permission.objects.filter(codename__in=["view_recording", "view_call"])
+    operator.user_permissions.remove(*gone)
+    operator.is_staff = False
+    operator.save()
+
+    page = browser.get(SEARCH, {"q": "blood"})
+
+    assert "<mark>blood</mark>" in page.text
+    assert "<audio" not in page.text
+    assert '<a class="number"' not in page.text
+    assert ADMIN not in page.text
+
+
+def test_a_recording_without_a_call_is_named_by_its_source(browser):
+    recording = a_recording(sid=None, source="file")
+    a_transcript("completed", recording=recording, text="Blood.")
+
+    assert "A recording from a file" in browser.get(SEARCH, {"q": "blood"}).text
+
+
+@pytest.mark.parametrize(
+    ("question", "sentence"),
+    [
+        ("", "cardiologist"),
+        ("?!", "There is no word in that"),
+        ("-blood", "Everything but a word cannot"),
+        ("pharmacy", "No transcript has pharmacy"),
+        ("pharmacy x", "leave one out"),
+        ("<script>", "No transcript has &lt;script&gt;"),
+    ],
+)
+def test_the_page_says_what_can_be_asked(browser, said, question, sentence):
+    page = browser.get(SEARCH, {"q": question})
+
+    assert sentence in page.text
+    assert page.status_code == 200
+
+
+def test_the_pages_of_a_result_cost_the_same(
+    browser, said, django_assert_max_num_queries
+):
+    for number in range(41):
+        a_transcript(
+            "completed",
+            recording=said["ward"].recording,
+            assemblyai_id=str(number),
+            text=f"Fever number {number}.",
+        )
+
+    # On PostgreSQL one for the time limit; on both two that keep who read them.
+    with django_assert_max_num_queries(11):
+        first = browser.get(SEARCH, {"q": "fever"})
+    last = browser.get(SEARCH, {"q": "fever", "page": "3"})
+    beyond = browser.get(SEARCH, {"q": "fever", "page": "x"})
+
+    assert first.text.count('<li class="hit">') == 20
+    assert "41 transcripts, the best first · page 1 of 3" in " ".join(
+        first.text.split()
+    )
+    assert last.text.count('<li class="hit">') == 1
+    assert beyond.text.count('<li class="hit">') == 20
+    assert "?q=fever&amp;page=2" in first.text
+
+
+def test_a_cut_result_says_so(browser, said, monkeypatch):
+    monkeypatch.setattr(search, "RANKED", 2)
+
+    assert "The 2 newest transcripts" in browser.get(SEARCH, {"q": "pressure"}).text
+
+
+@pytest.mark.skipif(
+    "connection.vendor != 'postgresql'", reason="SQLite serves nobody else meanwhile"
+)
+def test_a_search_that_takes_too_long_is_ended(browser, said, monkeypatch):
+    slow = (
+        "SELECT id FROM transcription_transcript WHERE {} "
+        "AND pg_sleep(5) IS NOT NULL AND %s <> '' LIMIT {}"
+    )
+    monkeypatch.setitem(search._STATEMENTS, "postgresql", slow)
+    monkeypatch.setattr(search, "LONGEST_MS", 20)
+
+    page = browser.get(SEARCH, {"q": "pressure"})
+
+    assert "Add a rarer word" in page.text
+
+
+def test_who_may_not_read_transcripts_may_not_search(client, django_user_model):
+    client.force_login(django_user_model.objects.create_user("nobody"))
+
+    page = client.get(SEARCH, {"q": "blood"})
+
+    assert page.status_code == 403
+    assert "You may not do this" in page.text
+    assert f'href="{SEARCH}"' not in page.text
+
+
+def test_the_search_stands_in_the_head_of_the_page(browser):
+    assert f'href="{SEARCH}"' in browser.get("/").text
+
+
+# Admin's list
+
+
+@pytest.mark.parametrize(
+    ("question", "answer"),
+    [
+        ('"blood pressure"', "ward"),
+        ("pressure -tyre", "ward"),
+        ("card*", "ward"),
+        ("jose", "accents"),
+        ("pharmacy", ""),
+        ("-tyre", ""),
+        ("?!", ""),
+    ],
+)
+def test_the_list_in_admin_is_searched_likewise(browser, said, question, answer):
+    page = browser.get(ADMIN, {"q": question})
+
+    keys = map(int, set(re.findall(rf"{ADMIN}(\d+)/change", page.text)))
+    names = dict(Transcript.objects.values_list("pk", "assemblyai_id"))
+    assert {names[pk] for pk in keys} == set(answer.split())
+
+
+def test_the_list_in_admin_finds_a_number_however_it_is_written(browser, said):
+    for number in ("+1 415-555-1234", "(415) 555-1234", "4155551234"):
+        page = browser.get(ADMIN, {"q": number})
+
+        assert f"{ADMIN}{said['ward'].pk}/change/" in page.text
