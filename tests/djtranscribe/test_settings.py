@@ -10,6 +10,8 @@ import pytest
 
 from djtranscribe.management.commands import sandbox
 
+pytestmark = pytest.mark.slow
+
 ROOT = Path(__file__).resolve().parents[2]
 COMPLETE = {
     "SECRET_KEY": "tests-only-" + "0123456789abcdef" * 4,

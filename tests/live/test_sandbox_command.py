@@ -12,6 +12,8 @@ import pytest
 from tests.live.sandbox import ROOT, running
 from tests.newcomer import processes_in
 
+pytestmark = pytest.mark.slow
+
 
 def sandbox(*arguments: str) -> subprocess.CompletedProcess[str]:
     return subprocess.run(
@@ -46,7 +48,6 @@ def test_a_nonsense_port_is_refused_in_words():
     assert "Traceback" not in ended.stderr
 
 
-@pytest.mark.slow
 def test_a_process_that_dies_ends_the_sandbox_with_its_name_and_leaves_no_other(
     tmp_path: Path, capfd: pytest.CaptureFixture[str]
 ):

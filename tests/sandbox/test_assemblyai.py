@@ -117,6 +117,7 @@ def test_a_transcript_echoes_its_request_and_says_who_recognised(assemblyai):
     assert "webhook_auth_header_value" not in found
 
 
+@pytest.mark.slow
 def test_custom_spelling_rewrites_several_words_to_one(assemblyai):
     name = "02-blood-pressure"
     rules = [
@@ -131,6 +132,7 @@ def test_custom_spelling_rewrites_several_words_to_one(assemblyai):
     assert "blood" not in found["text"]
 
 
+@pytest.mark.slow
 def test_without_formatting_the_words_stay_as_recognised(assemblyai):
     found = transcribe(assemblyai, punctuate=False, format_text=False)
 
@@ -186,6 +188,7 @@ def test_sound_of_other_widths_rates_and_channels_is_understood(assemblyai):
         assert word_error_rate(name, transcribe(assemblyai, file)["text"]) <= 0.25
 
 
+@pytest.mark.slow
 def test_with_multichannel_each_channel_is_a_speaker(assemblyai):
     left = audio.samples(audio.clip_names()[4])
     right = array("h", bytes(2 * len(left)))

@@ -106,6 +106,7 @@ def test_twilios_answer_to_a_new_call_is_the_specs(twilio_spec, twilio):
     assert re.fullmatch(r"CA[0-9a-f]{32}", answer.json()["sid"])
 
 
+@pytest.mark.slow
 def test_assemblyais_answers_are_the_specs(assemblyai_spec, assemblyai):
     def checked(path, method, answer):
         check(assemblyai_spec, path, method, answer)

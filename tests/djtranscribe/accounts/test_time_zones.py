@@ -455,6 +455,7 @@ def test_doctor_names_the_zone(settings, zone):
 # The setting
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     "name",
     [
@@ -472,6 +473,7 @@ def test_a_zone_that_is_none_is_refused_without_a_traceback(name):
     assert "Traceback" not in done.stderr
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     "name", ["", "UTC", SYDNEY, KOLKATA, "America/Argentina/Buenos_Aires"]
 )
