@@ -43,7 +43,7 @@ def send(message_id: UUID, message: dict[str, Any]) -> str:
     """
     body = json.dumps(message).encode()
     with Session() as session:
-        # Never use a proxy for plain HTTP: the receiver is on this machine.
+        # Plain HTTP is for development: such a receiver is local and needs no proxy.
         session.trust_env = settings.NOTIFY_URL.startswith("https://")
         for scheme in ("https://", "http://"):
             session.mount(scheme, LimitedAdapter(TIMEOUT_SECONDS))
