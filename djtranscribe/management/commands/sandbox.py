@@ -78,7 +78,7 @@ class Command(BaseCommand):
     def handle(self, **options: Any) -> None:
         if not find_spec("pocketsphinx"):
             raise CommandError(
-                "The sandbox needs PocketSphinx for speech recognition. "
+                "PocketSphinx, the sandbox speech recognition, is not installed. "
                 f"Run {sys.executable} -m pip install -r sandbox/requirements.txt"
             )
         for option in ("port", "twilio_port", "assemblyai_port"):
