@@ -1,4 +1,4 @@
-"""The API for programs: the pages' rows, rules and limits, in JSON.
+"""JSON API for programs, with the same data, rules and limits as the pages.
 
-Needs a token (tokens.py). Each answer that is none of 2xx is {"detail": a sentence}.
+Every request needs a token (tokens.py). Every error is {"detail": "a sentence"}.
 """

@@ -39,12 +39,14 @@ def number(value: str) -> str:
 
 class Calls(Period):
     status: Annotated[str, Word(Call.Status)] | None = Field(
-        None, description="Where the call stands."
+        None, description="The call's status."
     )
     to: (
         Annotated[str, AfterValidator(number), WithJsonSchema({"type": "string"})]
         | None
-    ) = Field(None, description="The number called, country code first: 14155551234.")
+    ) = Field(
+        None, description="The number called, with its country code: 14155551234."
+    )
 
 
 class Dial(Schema):
@@ -52,14 +54,18 @@ class Dial(Schema):
 
     to: str = Field(
         max_length=40,
-        description="The number to call, country code first.",
+        description="The number to call, with its country code.",
         examples=["+14155551234"],
     )
     vocabulary: (
         Annotated[StrictInt, Field(ge=1, le=LARGEST_KEY)]
         | Annotated[Text, Field(min_length=1, max_length=80)]
         | None
-    ) = Field(None, description="A keyword list, by name or id; else the default.")
+    ) = Field(
+        None,
+        description="The name or id of a keyword list. Without it, the default list is "
+        "used.",
+    )
 
 
 def calls() -> QuerySet[Call]:
@@ -73,14 +79,14 @@ def calls() -> QuerySet[Call]:
     summary="List calls",
     url_name="calls",
 )
-def list_calls(request: HttpRequest, asked: Query[Calls]) -> CallPage:
-    """Newest first, refused attempts among them. Needs `caller.view_call`."""
-    rows = asked.among(calls())
-    if asked.status:
-        rows = rows.filter(status=asked.status)
-    if asked.to:
-        rows = rows.filter(to=asked.to)
-    found, next_cursor = page_of(rows, asked)
+def list_calls(request: HttpRequest, params: Query[Calls]) -> CallPage:
+    """Newest first, including refused attempts. Needs `caller.view_call`."""
+    rows = params.within(calls())
+    if params.status:
+        rows = rows.filter(status=params.status)
+    if params.to:
+        rows = rows.filter(to=params.to)
+    found, next_cursor = page_of(rows, params)
     return CallPage(items=[call_out(row) for row in found], next_cursor=next_cursor)
 
 
@@ -92,9 +98,9 @@ def list_calls(request: HttpRequest, asked: Query[Calls]) -> CallPage:
     url_name="call",
 )
 def get_call(request: HttpRequest, uuid: UUID) -> CallDetail:
-    """With its recordings, if the account has `caller.view_recording`, and its
-    transcripts, if it has `transcription.view_transcript`: these count as read.
-    Needs `caller.view_call`."""
+    """Includes the recordings if the account has `caller.view_recording`, and the
+    transcripts if it has `transcription.view_transcript`. These transcripts count as
+    read. Needs `caller.view_call`."""
     call = get_object_or_404(calls(), uuid=uuid)
     recordings = None
     if request.user.has_perm("caller.view_recording"):
@@ -116,48 +122,49 @@ def get_call(request: HttpRequest, uuid: UUID) -> CallDetail:
         502: NotDialled,
         **FAULTS,
     },
-    summary="Make a phone ring",
+    summary="Place a call",
     openapi_extra={
         "responses": {
             201: {"description": "Twilio has placed the call."},
             200: {
-                "description": "Nothing was dialled: this number is being called "
-                "already, and this is that call."
+                "description": "Nothing was dialled. There is already a call to this "
+                "number, and this is that call."
             },
             202: {
-                "description": "Twilio was asked and its answer was lost: the phone "
-                "may be ringing. The call's status will tell."
+                "description": "Twilio's answer was lost, so the phone may be ringing. "
+                "Watch the call's status."
             },
             409: {
-                "description": "A rule or limit of this site forbids it. The attempt "
-                "is kept, as `refused`; the same one within an hour is counted there."
+                "description": "A rule or limit of this site forbids the call. The "
+                "attempt is stored as `refused`. The same attempt within an hour is "
+                "added to its count."
             },
             502: {
-                "description": "Twilio refused it or could not be reached: nothing was "
-                "dialled. The attempt is kept, as `failed`."
+                "description": "Twilio refused the call or could not be reached. "
+                "Nothing was dialled. The attempt is stored as `failed`."
             },
         }
     },
 )
-def dial(request: HttpRequest, wanted: Dial) -> Status[Any]:
-    """By the rules and limits of the page, which count for the token's account. It is
-    safe to ask again: a number is called once at a time.
+def dial(request: HttpRequest, body: Dial) -> Status[Any]:
+    """The rules and limits of the pages apply to the token's account. It is safe to
+    retry: a number is never called twice at the same time.
     Needs `caller.add_call` and `caller.view_call`."""
     try:
-        to = phone_numbers.clean_number(wanted.to)
+        to = phone_numbers.clean_number(body.to)
     except ValidationError as error:
         raise HttpError(422, f"to: {error.message}") from None
-    asked = Call(
+    new_call = Call(
         to=to,
         from_number=settings.TWILIO_PHONE_NUMBER,
         requested_by=user_of(request),
     )
-    form = DialForm({"vocabulary": key_of(wanted.vocabulary)}, instance=asked)
+    form = DialForm({"vocabulary": key_of(body.vocabulary)}, instance=new_call)
     if not form.is_valid():
         raise HttpError(422, "vocabulary: There is no such keyword list.")
     dialled = dialling.dial(form.save(commit=False))
     call = get_object_or_404(calls(), pk=dialled.pk)
-    status = status_of(call) if dialled is asked else 200
+    status = status_of(call) if dialled is new_call else 200
     if status < 400:
         return Status(status, call_out(call))
     return Status(status, NotDialled(detail=call.error, call=call_out(call)))
@@ -166,7 +173,7 @@ def dial(request: HttpRequest, wanted: Dial) -> Status[Any]:
 def status_of(call: Call) -> int:
     if call.status == Call.Status.REFUSED:
         return 409
-    # One that has a SID was placed; what became of it since is no fault of the request.
+    # A call with a SID was placed. If it failed later, the request still succeeded.
     if call.status == Call.Status.FAILED and not call.sid:
         return 502
     return 202 if call.status == Call.Status.UNKNOWN else 201

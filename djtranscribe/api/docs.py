@@ -1,4 +1,4 @@
-"""The API's documentation: OpenAPI for programs, a page of the same for people."""
+"""The API's documentation: OpenAPI for programs, and an HTML page for people."""
 
 import json
 import shlex
@@ -75,7 +75,7 @@ def schema() -> dict[str, Any]:
 @require_safe
 @login_not_required
 def openapi(request: HttpRequest) -> JsonResponse:
-    """For who is signed in, and for programs, which come with a token."""
+    """The OpenAPI document, for signed-in users and for programs with a token."""
     if not request.user.is_authenticated:
         try:
             token_of(request)
@@ -102,7 +102,7 @@ def operations(document: dict[str, Any]) -> Iterator[Operation]:
             parameters = [
                 Field(
                     each["name"],
-                    # Left out is null; nobody writes it behind a question mark.
+                    # In a query string, null means that the parameter is left out.
                     kind_of(each["schema"]).removesuffix(" or null"),
                     bool(each["required"]),
                     marked(each.get("description", "")),
@@ -124,7 +124,7 @@ def operations(document: dict[str, Any]) -> Iterator[Operation]:
                 [
                     answer(*each)
                     for each in sorted(details["responses"].items())
-                    if not is_everywhere(each[1])
+                    if not is_common_error(each[1])
                 ],
                 curl(server, method, path, details["summary"]),
             )
@@ -136,8 +136,8 @@ def answer(status: int, details: dict[str, Any]) -> Answer:
     return Answer(str(status), marked(details["description"]), shape)
 
 
-def is_everywhere(details: dict[str, Any]) -> bool:
-    """An error that the page explains once, for all addresses."""
+def is_common_error(details: dict[str, Any]) -> bool:
+    """Whether this is an error that the page explains once for all URLs."""
     return "Problem" in [
         kind_of(each["schema"]) for each in details.get("content", {}).values()
     ]
@@ -159,7 +159,7 @@ def fields(shape: dict[str, Any]) -> list[Field]:
 
 
 def kind_of(schema: dict[str, Any]) -> str:
-    """A type in JSON Schema, in a few words."""
+    """Describe a JSON Schema type in a few words."""
     if "$ref" in schema:
         return str(schema["$ref"]).rsplit("/", 1)[-1]
     if "anyOf" in schema:
@@ -174,7 +174,7 @@ def kind_of(schema: dict[str, Any]) -> str:
 
 
 def marked(text: str) -> SafeString:
-    """What stands `between these` is code."""
+    """Turn text between backticks into <code>."""
     pieces = enumerate(text.split("`"))
     return format_html_join(
         "",

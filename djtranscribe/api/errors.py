@@ -1,4 +1,4 @@
-"""Every fault is JSON: {"detail": what is wrong, in words}."""
+"""Error responses. Each one is JSON: {"detail": "a sentence"}."""
 
 import logging
 from typing import Any
@@ -14,7 +14,7 @@ from djtranscribe.api.shapes import Problem
 
 logger = logging.getLogger(__name__)
 
-# What any address may answer, for its documentation.
+# For the documentation: errors that every URL can return.
 FAULTS: dict[int, Any] = {401: Problem, 403: Problem, 422: Problem}
 NOT_FOUND: dict[int, Any] = {404: Problem}
 
@@ -26,7 +26,9 @@ def problem(status: int, detail: str) -> JsonResponse:
     return answer
 
 
-def handle(api: NinjaAPI) -> None:
+def add_handlers(api: NinjaAPI) -> None:
+    """Turn each exception into a response with a sentence."""
+
     @api.exception_handler(HttpError)
     def refused(request: HttpRequest, error: HttpError) -> HttpResponse:
         return problem(error.status_code, error.message)
@@ -37,28 +39,31 @@ def handle(api: NinjaAPI) -> None:
 
     @api.exception_handler(Http404)
     def not_found(request: HttpRequest, error: Http404) -> HttpResponse:
-        return problem(404, "There is no such thing, or no longer.")
+        return problem(404, "This does not exist, or it was deleted.")
 
     @api.exception_handler(PermissionDenied)
     def forbidden(request: HttpRequest, error: PermissionDenied) -> HttpResponse:
-        return problem(403, "The account of this token may not do that.")
+        return problem(403, "The account of this token may not do this.")
 
-    # A body of megabytes or one that breaks off, a thousand parameters.
+    # The body is too large or incomplete, or there are too many parameters.
     @api.exception_handler(SuspiciousOperation)
     @api.exception_handler(UnreadablePostError)
     def unreadable(request: HttpRequest, error: Exception) -> HttpResponse:
-        return problem(400, "The request is too large, or incomplete.")
+        return problem(400, "The request is too large or incomplete.")
 
     @api.exception_handler(OperationalError)
-    def away(request: HttpRequest, error: OperationalError) -> HttpResponse:
-        # Its message may quote the row, and what was asked for stands in the address.
+    def no_database(request: HttpRequest, error: OperationalError) -> HttpResponse:
+        # Log neither the message, which may quote a row, nor the URL's values.
         route = request.resolver_match.route if request.resolver_match else ""
         logger.error("api=%s error=%s", route, type(error).__name__)
-        return problem(503, "The database is away. Come again.")
+        return problem(503, "The database is not available. Retry later.")
 
 
 def sentence(error: dict[str, Any]) -> str:
-    """`limit: Input should be less than or equal to 200`; never what was sent."""
+    """Describe an error without the value that was sent.
+
+    For example `limit: Input should be less than or equal to 200`.
+    """
     where = ".".join(str(part) for part in error["loc"][2:] or error["loc"][1:])
     said = error["msg"].removeprefix("Value error, ")
     return f"{where}: {said}" if where else said

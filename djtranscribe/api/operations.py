@@ -2,28 +2,28 @@ from ninja import NinjaAPI
 from ninja.operation import Operation
 
 from djtranscribe.api import calls, errors, recordings, transcripts
-from djtranscribe.api.pages import nothing_else
+from djtranscribe.api.pages import reject_unknown_parameters
 
 
 class Api(NinjaAPI):
     def get_openapi_operation_id(self, operation: Operation) -> str:
-        """`list_calls`: what generated clients call their functions."""
+        """Return a function name for generated clients, such as `list_calls`."""
         return str(operation.view_func.__name__)
 
 
-def made() -> NinjaAPI:
-    # ninja's own page of documentation has scripts of other hosts: see docs.py.
+def build_api() -> NinjaAPI:
+    # ninja's own documentation page loads scripts from other hosts. See docs.py.
     api = Api(
         title="djtranscribe",
         description="Calls, their recordings and their transcripts. Times are in UTC.",
         openapi_url=None,
         docs_url=None,
     )
-    api.add_decorator(nothing_else)
-    errors.handle(api)
+    api.add_decorator(reject_unknown_parameters)
+    errors.add_handlers(api)
     for module in (calls, recordings, transcripts):
         api.add_router("", module.router)
     return api
 
 
-api = made()
+api = build_api()

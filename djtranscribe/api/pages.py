@@ -1,8 +1,7 @@
-"""Lists, a page at a time, newest first.
+"""Pagination of lists, newest first.
 
-A page begins behind the last row of the page before: no offset is counted off and no
-total is counted, so that page 1,000 is as quick as page 1, and rows that are made
-meanwhile push none on to another page.
+A page starts after the last row of the previous page. There is no offset and no total,
+so page 1,000 is as fast as page 1, and new rows do not move others to another page.
 """
 
 from base64 import urlsafe_b64decode, urlsafe_b64encode
@@ -26,26 +25,26 @@ LARGEST_KEY = 2**63 - 1
 
 def in_utc(moment: datetime) -> datetime:
     """Take a time without an offset as UTC."""
-    # Around the ends of the calendar another zone has no such time.
+    # Near the first and last year, converting to another time zone overflows.
     if not 1970 <= moment.year < 9999:
-        raise ValueError("there was nothing then")
+        raise ValueError("the year must be between 1970 and 9998")
     if moment.tzinfo is None:
         return moment.replace(tzinfo=timezone.utc)
     return moment.astimezone(timezone.utc)
 
 
 def storable(text: str) -> str:
-    """Databases refuse these with an error. JSON can write half a character."""
+    """Refuse characters that databases reject. JSON can contain lone surrogates."""
     if "\0" in text:
-        raise ValueError("there is a NUL character in it")
+        raise ValueError("it contains a NUL character")
     if any("\ud800" <= character <= "\udfff" for character in text):
-        raise ValueError("there is half a character in it")
+        raise ValueError("it contains half of a surrogate pair")
     return text
 
 
 @dataclass(frozen=True)
 class Word:
-    """Marks a parameter that is one of these words."""
+    """Annotation for a parameter that must be one of these choices."""
 
     choices: type[TextChoices]
 
@@ -58,28 +57,29 @@ Text = Annotated[str, AfterValidator(storable)]
 
 
 class Parameters(Schema):
-    """What may stand behind the question mark."""
+    """Base class for the parameters in a query string."""
 
 
 class Page(Parameters):
-    limit: int = Field(50, ge=1, le=200, description="Rows of a page.")
+    limit: int = Field(50, ge=1, le=200, description="Rows per page.")
     cursor: str | None = Field(
         None,
         max_length=200,
-        description="`next_cursor` of the page before. The other parameters must stay "
-        "as they were.",
+        description="`next_cursor` of the previous page. Do not change the other "
+        "parameters.",
     )
 
 
 class Period(Page):
     since: Moment | None = Field(
         None,
-        description="Made at or after this time: 2026-11-23T10:00:00Z; without an "
-        "offset, UTC.",
+        description="Created at or after this time, such as 2026-11-23T10:00:00Z. "
+        "Without an offset, it is UTC.",
     )
-    until: Moment | None = Field(None, description="Made before this time.")
+    until: Moment | None = Field(None, description="Created before this time.")
 
-    def among(self, rows: QuerySet[Row]) -> QuerySet[Row]:
+    def within(self, rows: QuerySet[Row]) -> QuerySet[Row]:
+        """Filter the rows that were created in this period."""
         if self.since:
             rows = rows.filter(created_at__gte=self.since)
         if self.until:
@@ -88,7 +88,7 @@ class Period(Page):
 
 
 def page_of(rows: QuerySet[Row], page: Page) -> tuple[list[Row], str | None]:
-    """The rows, and the cursor of the next page if there is one."""
+    """Return the rows, and the cursor of the next page if there is one."""
     if page.cursor:
         at, pk = position(page.cursor)
         rows = rows.filter(Q(created_at__lt=at) | Q(pk__lt=pk), created_at__lte=at)
@@ -99,7 +99,7 @@ def page_of(rows: QuerySet[Row], page: Page) -> tuple[list[Row], str | None]:
     return found[: page.limit], packed(f"{last.created_at.isoformat()} {last.pk}")
 
 
-# A cursor is not signed: who makes one up begins at another row of the same list.
+# A cursor needs no signature: a forged one only starts at another row of the list.
 
 
 def packed(text: str) -> str:
@@ -115,15 +115,15 @@ def position(cursor: str) -> tuple[datetime, int]:
         at, pk = unpacked(cursor).split(" ")
         return in_utc(datetime.fromisoformat(at)), key(pk)
     except (ValueError, OverflowError):
-        raise not_a_cursor() from None
+        raise invalid_cursor() from None
 
 
 def offset(cursor: str | None) -> int:
-    """Of a list that is ranked, and held whole: how many rows went before."""
+    """Return the number of rows before this page of a ranked list in memory."""
     try:
         return key(unpacked(cursor)) if cursor else 0
     except ValueError:
-        raise not_a_cursor() from None
+        raise invalid_cursor() from None
 
 
 def key(digits: str) -> int:
@@ -133,12 +133,12 @@ def key(digits: str) -> int:
     return number
 
 
-def not_a_cursor() -> HttpError:
-    return HttpError(422, "cursor: take it from next_cursor of the page before.")
+def invalid_cursor() -> HttpError:
+    return HttpError(422, "cursor: use next_cursor of the previous page.")
 
 
-def nothing_else(view: Callable[..., Any]) -> Callable[..., Any]:
-    """A parameter with a typing mistake is refused, not passed over in silence."""
+def reject_unknown_parameters(view: Callable[..., Any]) -> Callable[..., Any]:
+    """Refuse unknown parameters, so that a typing mistake is noticed."""
 
     @wraps(view)
     def strict(request: HttpRequest, *args: Any, **values: Any) -> Any:
@@ -148,7 +148,9 @@ def nothing_else(view: Callable[..., Any]) -> Callable[..., Any]:
                 known |= type(value).model_fields.keys()
         if request.GET.keys() - known:
             names = ", ".join(sorted(known)) or "none"
-            raise HttpError(422, f"Parameters of this address are: {names}.")
+            raise HttpError(
+                422, f"Unknown parameter. This URL has the parameters: {names}."
+            )
         return view(request, *args, **values)
 
     return strict

@@ -26,7 +26,7 @@ BINARY = {"schema": {"type": "string", "format": "binary"}}
 
 class Recordings(Period):
     status: Annotated[str, Word(Recording.Status)] | None = Field(
-        None, description="Where the recording stands."
+        None, description="The recording's status."
     )
 
 
@@ -41,12 +41,12 @@ def recordings() -> QuerySet[Recording]:
     summary="List recordings",
     url_name="recordings",
 )
-def list_recordings(request: HttpRequest, asked: Query[Recordings]) -> RecordingPage:
+def list_recordings(request: HttpRequest, params: Query[Recordings]) -> RecordingPage:
     """Newest first. Needs `caller.view_recording`."""
-    rows = asked.among(recordings())
-    if asked.status:
-        rows = rows.filter(status=asked.status)
-    found, next_cursor = page_of(rows, asked)
+    rows = params.within(recordings())
+    if params.status:
+        rows = rows.filter(status=params.status)
+    found, next_cursor = page_of(rows, params)
     return RecordingPage(items=recordings_out(found), next_cursor=next_cursor)
 
 
@@ -58,8 +58,8 @@ def list_recordings(request: HttpRequest, asked: Query[Recordings]) -> Recording
     url_name="recording",
 )
 def get_recording(request: HttpRequest, id: int) -> RecordingDetail:
-    """With its transcripts, if the account has `transcription.view_transcript`: these
-    count as read. Needs `caller.view_recording`."""
+    """Includes the transcripts if the account has `transcription.view_transcript`.
+    These transcripts count as read. Needs `caller.view_recording`."""
     recording = get_object_or_404(recordings(), pk=id)
     read = transcripts.read_by(user_of(request), recording=recording)
     return RecordingDetail(**RecordingOut.columns(recording), transcripts=read)
@@ -77,26 +77,26 @@ def get_recording(request: HttpRequest, id: int) -> RecordingDetail:
                 "in": "header",
                 "name": "Range",
                 "required": False,
-                "description": "One range of bytes, such as bytes=0-65535.",
+                "description": "A single range of bytes, such as bytes=0-65535.",
                 "schema": {"type": "string"},
             }
         ],
         "responses": {
             200: {
-                "description": "The file, as Twilio made it or as it was handed in.",
+                "description": "The original file, from Twilio or from an operator.",
                 "content": {"audio/*": BINARY},
             },
             206: {
-                "description": "The bytes that were asked for.",
+                "description": "The requested bytes.",
                 "content": {"audio/*": BINARY},
             },
-            416: {"description": "The file ends before that range; no body."},
+            416: {"description": "The file ends before that range. There is no body."},
         },
     },
 )
 def get_audio(request: HttpRequest, id: int) -> HttpResponseBase:
-    """Counts as listened to. Needs `caller.view_recording`."""
+    """The recording counts as listened to. Needs `caller.view_recording`."""
     answer: Any = views.recording_audio(request, pk=id)
-    # Only a browser that plays the audio may keep it.
+    # The page's Cache-Control is meant for a browser that plays the audio.
     del answer["Cache-Control"]
     return answer  # type: ignore[no-any-return]

@@ -1,4 +1,4 @@
-"""What the API answers. Times are in UTC; null is not known, or not yet."""
+"""Schemas of the responses. Times are in UTC. Null means unknown, or not known yet."""
 
 from __future__ import annotations
 
@@ -19,23 +19,27 @@ from transcription import presentation
 from transcription.models import Transcript
 
 
-def among(choices: type[TextChoices]) -> str:
-    return "One of " + ", ".join(choices.values) + ", or a newer word of the vendor's."
+def one_of(choices: type[TextChoices]) -> str:
+    return f"One of {', '.join(choices.values)}, or a newer status of the vendor."
 
 
 class Problem(Schema):
-    detail: str = Field(description="What is wrong, in words.")
+    detail: str = Field(description="A sentence that says what is wrong.")
 
 
 class CallOut(Schema):
     uuid: UUID
-    sid: str | None = Field(description="Twilio's name for it.")
+    sid: str | None = Field(description="Twilio's ID of the call.")
     to: str = Field(description="The number called, such as +14155551234.")
-    from_number: str = Field(description="The number shown to them.")
-    status: str = Field(description=among(Call.Status))
-    error: str = Field(description="Why it was not made or failed; else empty.")
-    requested_by: str | None = Field(description="Who asked for it.")
-    vocabulary: str | None = Field(description="Its keyword list; null: the default.")
+    from_number: str = Field(description="The caller ID.")
+    status: str = Field(description=one_of(Call.Status))
+    error: str = Field(
+        description="Why the call was not placed or failed. Empty if there is no error."
+    )
+    requested_by: str | None = Field(description="The user who placed the call.")
+    vocabulary: str | None = Field(
+        description="The keyword list. Null means the default list."
+    )
     created_at: datetime
     answered_at: datetime | None
     ended_at: datetime | None
@@ -52,7 +56,7 @@ class CallOut(Schema):
             **{name: getattr(call, name) for name in (*names, *times)},
             "requested_by": user.get_username() if user else None,
             "vocabulary": words.name if words else None,
-            # Twilio's prices are negative: they leave the account.
+            # Twilio's prices are negative, because they are debits.
             "cost": None if call.price is None else abs(call.price),
             "cost_currency": call.price_unit or None,
         }
@@ -60,17 +64,25 @@ class CallOut(Schema):
 
 class RecordingOut(Schema):
     id: int
-    sid: str | None = Field(description="Twilio's name for it.")
-    call: UUID | None = Field(description="Null: not of a call, but of a file.")
-    status: str = Field(description=among(Recording.Status))
-    error: str = Field(description="Why there is none; else empty.")
-    source: str = Field(description="Twilio's word, or ours: file, url.")
+    sid: str | None = Field(description="Twilio's ID of the recording.")
+    call: UUID | None = Field(
+        description="The call's UUID. Null if the recording does not belong to a call."
+    )
+    status: str = Field(description=one_of(Recording.Status))
+    error: str = Field(
+        description="Why there is no recording. Empty if there is no error."
+    )
+    source: str = Field(
+        description="Twilio's name of the source. For other audio: file or url."
+    )
     duration_seconds: int | None
     channels: int | None
     created_at: datetime
-    fetched_at: datetime | None = Field(description="When its audio was stored here.")
-    audio: str | None = Field(description="Where its audio is; null: not stored yet.")
-    sha256: str = Field(description="Of the audio.")
+    fetched_at: datetime | None = Field(description="When the audio was stored here.")
+    audio: str | None = Field(
+        description="The path of the audio. Null if it is not stored yet."
+    )
+    sha256: str = Field(description="The checksum of the audio.")
 
     @staticmethod
     def columns(recording: Recording) -> dict[str, Any]:
@@ -87,17 +99,21 @@ class RecordingOut(Schema):
 class TranscriptOut(Schema):
     uuid: UUID
     recording: int
-    call: UUID | None = Field(description="Null: the recording is not of a call.")
+    call: UUID | None = Field(
+        description="The call's UUID. Null if the recording does not belong to a call."
+    )
     to: str | None = Field(description="The number called.")
-    status: str = Field(description=among(Transcript.Status))
-    error: str = Field(description="Why there is no text; else empty.")
+    status: str = Field(description=one_of(Transcript.Status))
+    error: str = Field(description="Why there is no text. Empty if there is no error.")
     vocabulary: str | None = Field(description="The keyword list that was used.")
-    language: str = Field(description="Such as en_us; empty: not known.")
+    language: str = Field(description="Such as en_us. Empty if unknown.")
     confidence: float | None = Field(description="From 0 to 1.")
     audio_seconds: float | None
     created_at: datetime
     finished_at: datetime | None
-    text: str = Field(description="Empty and completed: nobody spoke.")
+    text: str = Field(
+        description="If the status is completed and the text is empty, nobody spoke."
+    )
 
     @staticmethod
     def columns(transcript: Transcript) -> dict[str, Any]:
@@ -119,11 +135,11 @@ class Word(Schema):
     start_ms: int
     end_ms: int
     confidence: float | None
-    speaker: str = Field(description="Empty: not known.")
+    speaker: str = Field(description="Empty if unknown.")
 
 
 class Utterance(Schema):
-    """What one speaker says until another does, or one paragraph of it."""
+    """One paragraph of what one speaker says before another speaks."""
 
     text: str
     start_ms: int
@@ -132,32 +148,34 @@ class Utterance(Schema):
 
 
 class TranscriptDetail(TranscriptOut):
-    words: list[Word] | None = Field(None, description="With `words=true`.")
-    utterances: list[Utterance] | None = Field(None, description="With `words=true`.")
+    words: list[Word] | None = Field(None, description="Only with `words=true`.")
+    utterances: list[Utterance] | None = Field(
+        None, description="Only with `words=true`."
+    )
 
 
 class CallDetail(CallOut):
     recordings: list[RecordingOut] | None = Field(
-        description="Null: the account may not see recordings."
+        description="Null if the account may not see recordings."
     )
     transcripts: list[TranscriptOut] | None = Field(
-        description="Null: the account may not read transcripts."
+        description="Null if the account may not read transcripts."
     )
 
 
 class RecordingDetail(RecordingOut):
     transcripts: list[TranscriptOut] | None = Field(
-        description="Null: the account may not read transcripts."
+        description="Null if the account may not read transcripts."
     )
 
 
 class NotDialled(Problem):
-    call: CallOut = Field(description="The attempt as it is kept, with its error.")
+    call: CallOut = Field(description="The stored attempt, with its error.")
 
 
 class Listed(Schema):
     next_cursor: str | None = Field(
-        description="For the parameter `cursor`; null: this was the last page."
+        description="Value for the parameter `cursor`. Null if this is the last page."
     )
 
 
@@ -210,5 +228,5 @@ def spoken(transcript: Transcript) -> tuple[list[Word], list[Utterance]]:
 
 
 def number(value: float | None) -> float | None:
-    """JSON has no NaN and no infinity."""
+    """Replace NaN and infinity by None, because JSON has neither."""
     return value if value is not None and isfinite(value) else None

@@ -1,7 +1,7 @@
-"""Who asks: a token in the header, and nothing else.
+"""Authentication by a token in the header.
 
-No cookie is looked at, so no browser can be tricked into a request that counts, and
-CSRF tokens are not needed.
+Cookies are ignored. So another site cannot make a browser send a valid request, and no
+CSRF token is needed.
 """
 
 from typing import cast
@@ -15,9 +15,9 @@ from djtranscribe.models import ApiToken
 
 
 class Bearer(AuthBase):
-    """Asks for a token whose user has all of these permissions.
+    """Require a token of a user who has all of these permissions.
 
-    Not ninja's HttpBearer, which logs what it does not understand.
+    This does not use ninja's HttpBearer, because that logs invalid headers.
     """
 
     openapi_type = "http"
@@ -28,7 +28,7 @@ class Bearer(AuthBase):
         self.permissions = permissions
 
     def __call__(self, request: HttpRequest) -> ApiToken:
-        """Makes the token's user the request's. Raises HttpError, 401 or 403."""
+        """Set request.user to the token's user. Raises HttpError 401 or 403."""
         token = token_of(request)
         request.user = token.user
         for permission in self.permissions:
@@ -45,7 +45,7 @@ def token_of(request: HttpRequest) -> ApiToken:
         raise HttpError(401, "Send a token in the header Authorization: Bearer djt_...")
     token = ApiToken.objects.known_as(secret.strip())
     if token is None:
-        raise HttpError(401, "This token is not known.")
+        raise HttpError(401, "This token does not exist.")
     if token.objection:
         raise HttpError(401, token.objection)
     token.used()
@@ -53,5 +53,5 @@ def token_of(request: HttpRequest) -> ApiToken:
 
 
 def user_of(request: HttpRequest) -> User:
-    """Of whom the token is: Bearer has seen to that."""
+    """Return the token's user, which Bearer has set."""
     return cast(User, request.user)

@@ -41,23 +41,23 @@ HEAVY = ("words", "response", "request", "recording__peaks")
 
 class Transcripts(Period):
     status: Annotated[str, Word(Transcript.Status)] | None = Field(
-        None, description="Where the transcript stands."
+        None, description="The transcript's status."
     )
     q: Text | None = Field(
         None,
         max_length=search.MAX_LENGTH,
-        description='Search: words, "exact phrases", -not, prefix*. The answer is the '
-        f"best first, of the {search.RANKED:,} newest that match.",
+        description='Search: words, "exact phrases", -not, prefix*. Returns the best '
+        f"matches first, from the {search.RANKED:,} newest matches.",
     )
 
 
 class Detail(Parameters):
-    words: bool = Field(False, description="With every word and when it is said.")
+    words: bool = Field(False, description="Include every word with its times.")
 
 
 class Export(Parameters):
-    times: int = Field(0, ge=0, le=1, description="1: with times.")
-    speakers: int = Field(0, ge=0, le=1, description="1: with speakers.")
+    times: int = Field(0, ge=0, le=1, description="1 to include times.")
+    speakers: int = Field(0, ge=0, le=1, description="1 to include speakers.")
 
 
 def transcripts() -> QuerySet[Transcript]:
@@ -66,13 +66,13 @@ def transcripts() -> QuerySet[Transcript]:
 
 
 def read(user: User, rows: list[Transcript]) -> list[TranscriptOut]:
-    """Of what has no text yet nothing was read."""
+    """Return the rows for output, and record that the user read those with a text."""
     Access.objects.note(user, Access.Action.READ, [row for row in rows if row.text])
     return transcripts_out(rows)
 
 
 def read_by(user: User, **of: Any) -> list[TranscriptOut] | None:
-    """Those of a call or recording; None if this user may not read."""
+    """Read the transcripts of a call or recording. None without the permission."""
     if not user.has_perm("transcription.view_transcript"):
         return None
     return read(user, list(transcripts().filter(**of)))
@@ -85,38 +85,41 @@ def read_by(user: User, **of: Any) -> list[TranscriptOut] | None:
     summary="List or search transcripts",
     url_name="transcripts",
 )
-def list_transcripts(request: HttpRequest, asked: Query[Transcripts]) -> TranscriptPage:
-    """Newest first, or with `q` the best first. All on the page count as read.
-    Needs `transcription.view_transcript`."""
-    rows = asked.among(transcripts())
-    if asked.status:
-        rows = rows.filter(status=asked.status)
-    if asked.q is None:
-        found, next_cursor = page_of(rows, asked)
+def list_transcripts(
+    request: HttpRequest, params: Query[Transcripts]
+) -> TranscriptPage:
+    """Newest first, or best match first with `q`. All transcripts on the page count as
+    read. Needs `transcription.view_transcript`."""
+    rows = params.within(transcripts())
+    if params.status:
+        rows = rows.filter(status=params.status)
+    if params.q is None:
+        found, next_cursor = page_of(rows, params)
     else:
-        found, next_cursor = hits(rows, asked, asked.q)
+        found, next_cursor = search_page(rows, params, params.q)
     items = read(user_of(request), found)
     return TranscriptPage(items=items, next_cursor=next_cursor)
 
 
-def hits(
-    rows: QuerySet[Transcript], asked: Transcripts, typed: str
+def search_page(
+    rows: QuerySet[Transcript], params: Transcripts, text: str
 ) -> tuple[list[Transcript], str | None]:
-    query = search.parse(typed)
+    """Return one page of search results, and the cursor of the next page."""
+    query = search.parse(text)
     if not query:
-        raise HttpError(422, "q: At least one word that must be there is needed.")
+        raise HttpError(422, "q: Add at least one word without a minus sign.")
     try:
         keys = search.ranked(query)
     except search.TooFrequent:
         raise HttpError(
             422,
-            "q: These words stand in nearly every transcript, and looking for them "
-            "takes too long. Add a rarer word.",
+            "q: These words are in nearly every transcript, so the search takes too "
+            "long. Add a rarer word.",
         ) from None
     kept = set(rows.filter(pk__in=keys).values_list("pk", flat=True))
     keys = [pk for pk in keys if pk in kept]
-    start = offset(asked.cursor)
-    end = start + asked.limit
+    start = offset(params.cursor)
+    end = start + params.limit
     by_key = rows.in_bulk(keys[start:end])
     found = [by_key[pk] for pk in keys[start:end] if pk in by_key]
     return found, packed(str(end)) if end < len(keys) else None
@@ -130,16 +133,16 @@ def hits(
     url_name="transcript",
 )
 def get_transcript(
-    request: HttpRequest, uuid: UUID, asked: Query[Detail]
+    request: HttpRequest, uuid: UUID, params: Query[Detail]
 ) -> TranscriptDetail:
-    """Counts as read. Needs `transcription.view_transcript`."""
+    """The transcript counts as read. Needs `transcription.view_transcript`."""
     rows = transcripts()
-    if asked.words:
+    if params.words:
         light = [name for name in HEAVY if name != "words"]
         rows = rows.defer(None).defer(*light)
     transcript = get_object_or_404(rows, uuid=uuid)
     [out] = read(user_of(request), [transcript])
-    words, utterances = spoken(transcript) if asked.words else (None, None)
+    words, utterances = spoken(transcript) if params.words else (None, None)
     return TranscriptDetail(**out.dict(), words=words, utterances=utterances)
 
 
@@ -148,8 +151,8 @@ def get_transcript(
     auth=Bearer("transcription.view_transcript"),
     response={**FAULTS, **NOT_FOUND},
     summary="Get a transcript as a file",
-    description=f"The extension is one of {', '.join(exports.FORMATS)}. Counts as "
-    "read. Needs `transcription.view_transcript`.",
+    description=f"The extension is one of {', '.join(exports.FORMATS)}. The transcript "
+    "counts as read. Needs `transcription.view_transcript`.",
     url_name="export",
     openapi_extra={
         "responses": {
@@ -166,7 +169,7 @@ def get_transcript(
     },
 )
 def export(
-    request: HttpRequest, uuid: UUID, extension: str, asked: Query[Export]
+    request: HttpRequest, uuid: UUID, extension: str, params: Query[Export]
 ) -> HttpResponseBase:
     with timezone.override(zone_of(user_of(request))):
         return views.export(request, uuid=uuid, extension=extension)

@@ -14,7 +14,7 @@ app_name = "api"
 
 
 def for_programs(view: Callable[..., HttpResponseBase]) -> Callable[..., Any]:
-    """A token in place of the login; no cookie counts, so no CSRF token is needed."""
+    """Exempt a view from login and CSRF checks, because it needs a token instead."""
 
     @csrf_exempt
     @login_not_required
@@ -22,17 +22,15 @@ def for_programs(view: Callable[..., HttpResponseBase]) -> Callable[..., Any]:
         answer = view(request, **kwargs)
         if answer.status_code == 405:
             allowed = answer["Allow"]
-            answer = errors.problem(405, f"Methods of this address are: {allowed}.")
+            answer = errors.problem(405, f"This URL accepts only: {allowed}.")
             answer["Allow"] = allowed
         return answer
 
     return open_view
 
 
-def nothing(request: HttpRequest) -> HttpResponseBase:
-    return errors.problem(
-        404, "There is nothing at this address. /api/ lists the addresses there are."
-    )
+def unknown_url(request: HttpRequest) -> HttpResponseBase:
+    return errors.problem(404, "This URL does not exist. /api/ lists all URLs.")
 
 
 urlpatterns = [
@@ -41,9 +39,9 @@ urlpatterns = [
     *(
         path(str(each.pattern), for_programs(each.callback), name=each.name)
         for each in api.urls[0]
-        # Its root would stand where our page does.
+        # ninja's root URL would replace our documentation page.
         if isinstance(each, URLPattern) and each.name != "api-root"
     ),
-    # Not <path:>, which has no line breaks.
-    re_path(r"^[\s\S]+$", for_programs(nothing), name="nothing"),
+    # <path:> does not match line breaks.
+    re_path(r"^[\s\S]+$", for_programs(unknown_url), name="nothing"),
 ]

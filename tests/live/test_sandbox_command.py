@@ -61,7 +61,7 @@ def test_a_process_that_dies_ends_the_sandbox_with_its_name_and_leaves_no_other(
         house.process.wait(timeout=20)
 
     assert house.process.returncode == 1
-    assert "worker ended by itself" in capfd.readouterr().err
+    assert "worker stopped unexpectedly" in capfd.readouterr().err
     assert not [line for line in processes_in(ROOT) if str(tmp_path) in line]
 
 

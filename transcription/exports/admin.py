@@ -1,4 +1,4 @@
-"""Many transcripts as one file, from admin's list: what is asked, and how it goes."""
+"""Bulk export from the admin's list of transcripts, and the list of past exports."""
 
 from collections.abc import Iterator
 from typing import Any, cast
@@ -24,7 +24,7 @@ from transcription.models import Export, Transcript
 def export(
     model_admin: Any, request: HttpRequest, chosen: QuerySet[Transcript]
 ) -> HttpResponseBase:
-    """A page that asks for the kind of file, then the file itself."""
+    """Ask for the kind of file, then return that file."""
     uuid = uuid_of(request.POST.get("export", ""))
     answers = {**request.POST.dict(), "export": uuid}
     form = ExportForm(answers if "kind" in answers else None, initial={"export": uuid})
@@ -37,7 +37,7 @@ def export(
         "form": form,
         "total": chosen.count(),
         "progress_of": uuid,
-        # What admin's list needs to find the same rows once more.
+        # The admin's changelist needs these to select the same rows again.
         "again": {
             "action": "export",
             "select_across": request.POST.get("select_across", "0"),
@@ -50,7 +50,7 @@ def export(
 
 
 def uuid_of(typed: str) -> UUID:
-    """What the page named its export; of one that named none, a new one."""
+    """Return the UUID that the page sent, or a new one if it sent none."""
     try:
         return UUID(typed)
     except ValueError:
@@ -70,11 +70,11 @@ def download(
         uuid=form.cleaned_data["export"], defaults=facts
     )
     if not is_new:
-        # The button was pressed twice: each file is an export of its own.
+        # The button was pressed twice. Each download counts as its own export.
         row = Export.objects.create(**facts)
-    # Of long calls the words are megabytes, and a table has the text alone.
-    unread = ["words"] if kind == CSV else []
-    batches = row.sending(bulk.batches(chosen, request.user, *unread))
+    # Skip the words: they can be megabytes and the CSV does not need them.
+    unused_columns = ["words"] if kind == CSV else []
+    batches = row.sending(bulk.batches(chosen, request.user, *unused_columns))
     if kind == CSV:
         pieces: Iterator[bytes] = bulk.csv_lines(batches)
         content_type, name = "text/csv; charset=utf-8", "transcripts.csv"
@@ -94,8 +94,8 @@ class ExportAdmin(LargeTableAdmin, ReadOnly, admin.ModelAdmin[Export]):
     sortable_by = ["begun_at"]
     fields = ["user", "kind", "total", "sent", "begun_at", "finished_at"]
     empty_text = (
-        "Nobody has exported many transcripts at once yet. Choose some in their list, "
-        "then the action “Export…”."
+        "No bulk exports yet. To make one, select transcripts in their list and run "
+        "the action “Export…”."
     )
 
     @admin.display(description="whole", boolean=True)

@@ -1,6 +1,6 @@
-"""Many transcripts as one file: a table (CSV), or a ZIP of one file each.
+"""Bulk export: one table (CSV), or a ZIP with one file per transcript.
 
-Both are made while they are sent, from `batches`.
+Both are streamed: they are generated from `batches` while they are sent.
 """
 
 import csv
@@ -16,8 +16,8 @@ from transcription.exports.formats import FORMATS, Options, filename
 from transcription.models import Transcript
 
 AT_ONCE = 100
-# What Excel, LibreOffice and Google Sheets take for the beginning of a formula
-# (owasp.org/www-community/attacks/CSV_Injection).
+# A cell that starts with one of these is a formula to Excel, LibreOffice and Google
+# Sheets. See owasp.org/www-community/attacks/CSV_Injection
 FORMULA = ("=", "+", "-", "@", "\t", "\r")
 
 COLUMNS = [
@@ -27,24 +27,28 @@ COLUMNS = [
 
 
 def batches(
-    transcripts: QuerySet[Transcript], reader: Any, *unread: str
+    transcripts: QuerySet[Transcript], reader: Any, *unused_columns: str
 ) -> Iterator[list[Transcript]]:
-    """Without the columns that the file leaves `unread`."""
-    # The keys first, not rows through a cursor that stays open: once anybody else has
-    # written, SQLite refuses the writing of who still reads, and the file breaks off.
+    """Load the transcripts in batches and record that `reader` read them.
+
+    The `unused_columns` are not loaded.
+    """
+    # Load the keys first. With an open cursor, SQLite rejects our own writes as soon
+    # as another process has written, and the download would break off.
     keys = list(transcripts.values_list("pk", flat=True))
     rows = Transcript.objects.select_related("recording__call")
-    rows = rows.defer("request", "response", "recording__peaks", *unread)
+    rows = rows.defer("request", "response", "recording__peaks", *unused_columns)
     for start in range(0, len(keys) or 1, AT_ONCE):
         chosen = keys[start : start + AT_ONCE]
         found = rows.in_bulk(chosen)
-        # One that was deleted meanwhile is passed over.
+        # Skip transcripts that were deleted in the meantime.
         batch = [found[key] for key in chosen if key in found]
         Access.objects.note(reader, Access.Action.READ, batch)
         yield batch
 
 
 def harmless(cell: Any) -> str:
+    """Return the cell as text that no spreadsheet runs as a formula."""
     text = "" if cell is None else str(cell)
     return f"'{text}" if text.startswith(FORMULA) else text
 
@@ -52,7 +56,7 @@ def harmless(cell: Any) -> str:
 def csv_lines(batches: Iterable[list[Transcript]]) -> Iterator[bytes]:
     file = io.StringIO(newline="")
     writer = csv.writer(file)
-    # Without this mark Excel takes UTF-8 for something else.
+    # Excel only recognises UTF-8 if the file starts with a byte order mark.
     file.write("\ufeff")
     writer.writerow(COLUMNS)
     for batch in batches:
@@ -68,7 +72,7 @@ def csv_lines(batches: Iterable[list[Transcript]]) -> Iterator[bytes]:
 
 
 class Sink(io.RawIOBase):
-    """What zipfile writes into and we send on; it cannot be gone back in."""
+    """Write-only buffer between zipfile and the response. It cannot seek."""
 
     def __init__(self) -> None:
         self.written: list[bytes] = []
@@ -80,7 +84,8 @@ class Sink(io.RawIOBase):
         self.written.append(bytes(data))
         return len(data)
 
-    def taken(self) -> bytes:
+    def take(self) -> bytes:
+        """Return what was written since the last call."""
         data, self.written = b"".join(self.written), []
         return data
 
@@ -94,5 +99,5 @@ def zip_pieces(
             for transcript in batch:
                 content = FORMATS[extension].make(transcript, options)
                 archive.writestr(filename(transcript, extension), content)
-                yield sink.taken()
-    yield sink.taken()
+                yield sink.take()
+    yield sink.take()

@@ -1,6 +1,7 @@
-"""One transcript as a file, in any of FORMATS.
+"""Export of one transcript as a file, in any of FORMATS.
 
-The libraries are imported where they are used: a worker needs none of them.
+The DOCX, PDF and subtitle libraries are imported in the functions that use them,
+because the worker does not need them.
 """
 
 import io
@@ -32,13 +33,16 @@ class Format(NamedTuple):
 
 
 def filename(transcript: Transcript, extension: str) -> str:
-    """No phone number in it: names of files end up in logs, mails and clouds."""
+    """Return a file name without the phone number.
+
+    File names end up in logs, e-mails and cloud storage.
+    """
     day = timezone.localdate(transcript.created_at)
     return f"transcript-{day:%Y-%m-%d}-{transcript.uuid}.{extension}"
 
 
 def storable(text: str) -> str:
-    """Without control characters, which neither XML nor a PDF can hold."""
+    """Remove control characters, which neither XML nor PDF allows."""
     kept = (
         letter
         for letter in text
@@ -47,8 +51,8 @@ def storable(text: str) -> str:
     return "".join(kept)
 
 
-def instead(transcript: Transcript) -> str:
-    """The sentence for a transcript that has no text."""
+def placeholder(transcript: Transcript) -> str:
+    """Return the sentence that explains why a transcript has no text."""
     if transcript.is_failed:
         return transcript.failure
     if transcript.nobody_spoke:
@@ -57,10 +61,10 @@ def instead(transcript: Transcript) -> str:
 
 
 def paragraphs(transcript: Transcript, options: Options) -> Iterator[tuple[str, str]]:
-    """(what stands before it, paragraph): `1:05 Speaker A`, or nothing."""
+    """Yield (prefix, paragraph). The prefix is like `1:05 Speaker A`, or empty."""
     words = presentation.words_of(transcript.words)
     if not transcript.text:
-        yield "", storable(instead(transcript))
+        yield "", storable(placeholder(transcript))
     elif not words or not (options.times or options.speakers):
         for line in filter(None, map(str.strip, transcript.text.splitlines())):
             yield "", storable(line)
@@ -68,12 +72,13 @@ def paragraphs(transcript: Transcript, options: Options) -> Iterator[tuple[str, 
         speaker = ""
         for turn in presentation.turns_of(words):
             speaker = turn.speaker or speaker
-            before = [turn.clock] * options.times + [speaker] * options.speakers
+            prefix = [turn.clock] * options.times + [speaker] * options.speakers
             said = " ".join(word.text for word in turn.words)
-            yield storable(" ".join(filter(None, before))), storable(said)
+            yield storable(" ".join(filter(None, prefix))), storable(said)
 
 
 def facts(transcript: Transcript) -> str:
+    """Return one line with the number, time, length and language."""
     call = transcript.recording.call
     made = transcript.created_at
     when = f"{timezone.localtime(made):%d %B %Y, %H:%M} {zones.label(made)}"
@@ -85,14 +90,14 @@ def facts(transcript: Transcript) -> str:
 
 def txt(transcript: Transcript, options: Options) -> bytes:
     lines = (
-        f"[{before}] {said}" if before else said
-        for before, said in paragraphs(transcript, options)
+        f"[{prefix}] {said}" if prefix else said
+        for prefix, said in paragraphs(transcript, options)
     )
     return ("\n\n".join(lines) + "\n").encode()
 
 
 def as_json(transcript: Transcript, options: Options) -> bytes:
-    """The words as AssemblyAI gave them, times in ms; one that it left out is null."""
+    """Return the words as AssemblyAI sent them: times in ms, null if missing."""
     keys = ["text", "confidence"]
     keys += ["start", "end"] * options.times + ["speaker", "channel"] * options.speakers
     listed = transcript.words if isinstance(transcript.words, list) else []
@@ -122,7 +127,7 @@ def subtitle_file(kind: str) -> Callable[[Transcript, Options], bytes]:
 
         file = SSAFile()
         for cue in cues(transcript, options):
-            # Braces are pysubs2's own markup, and tags the players'.
+            # pysubs2 reads braces as markup, and players read tags as markup.
             text = storable("\n".join(cue.lines)).translate({123: "(", 125: ")"})
             if kind == "vtt":
                 text = text.replace("&", "&amp;").replace("<", "&lt;")
@@ -137,15 +142,18 @@ def subtitle_file(kind: str) -> Callable[[Transcript, Options], bytes]:
 
 def cues(transcript: Transcript, options: Options) -> list[subtitles.Cue]:
     if not transcript.text:
-        lines = subtitles.wrapped(spread(instead(transcript), NO_TEXT_SECONDS))
+        words = spread_evenly(placeholder(transcript), NO_TEXT_SECONDS)
+        lines = subtitles.wrapped(words)
         return [subtitles.Cue(0, NO_TEXT_SECONDS * 1000, lines, "")]
     words = presentation.words_of(transcript.words)
-    words = words or spread(transcript.text, transcript.audio_seconds or 0)
-    return subtitles.cues(subtitles.named(words) if options.speakers else words)
+    words = words or spread_evenly(transcript.text, transcript.audio_seconds or 0)
+    if options.speakers:
+        words = subtitles.with_speakers(words)
+    return subtitles.cues(words)
 
 
-def spread(text: str, seconds: float) -> list[Word]:
-    """Words of which no time is known, evenly over the recording."""
+def spread_evenly(text: str, seconds: float) -> list[Word]:
+    """Spread words without known times evenly over the recording."""
     said = text.split()
     step = max(seconds * 1000 / max(1, len(said)), 1)
     return [
@@ -162,10 +170,10 @@ def docx(transcript: Transcript, options: Options) -> bytes:
     document.core_properties.author = "djtranscribe"
     document.add_heading("Transcript", level=1)
     document.add_paragraph(facts(transcript))
-    for before, said in paragraphs(transcript, options):
+    for prefix, said in paragraphs(transcript, options):
         paragraph = document.add_paragraph()
-        if before:
-            paragraph.add_run(f"{before}  ").bold = True
+        if prefix:
+            paragraph.add_run(f"{prefix}  ").bold = True
         paragraph.add_run(said)
     file = io.BytesIO()
     document.save(file)
@@ -177,21 +185,20 @@ def pdf(transcript: Transcript, options: Options) -> bytes:
     from fpdf.enums import XPos, YPos
 
     document = FPDF()
-    # The fonts that every reader has know the letters of Western Europe alone.
+    # The fonts built into every PDF reader only have Western European letters.
     document.core_fonts_encoding = "cp1252"
     document.set_title("Transcript")
     document.set_creator("djtranscribe")
     document.set_margin(20)
     document.set_auto_page_break(auto=True, margin=20)
     document.add_page()
-    written = list(paragraphs(transcript, options))
     lines = [("B", 18, "Transcript"), ("", 10, facts(transcript))]
-    for before, said in written:
-        lines += [("B", 9, before)] * bool(before) + [("", 11, said)]
+    for prefix, said in paragraphs(transcript, options):
+        lines += [("B", 9, prefix)] * bool(prefix) + [("", 11, said)]
     if any(western(line) != line for _, _, line in lines):
         note = (
-            "Letters that the font of this PDF does not have are question marks. "
-            "The other formats have them all."
+            "This PDF shows a question mark for each letter that its font does not "
+            "have. The other formats contain all letters."
         )
         lines.insert(2, ("I", 9, note))
     for style, size, line in lines:
@@ -204,7 +211,7 @@ def pdf(transcript: Transcript, options: Options) -> bytes:
 
 
 def western(text: str) -> str:
-    """What Windows-1252 can say of it, a question mark for each other letter."""
+    """Replace each letter that Windows-1252 does not have with a question mark."""
     composed = unicodedata.normalize("NFC", text).replace("\t", " ")
     return composed.encode("cp1252", "replace").decode("cp1252")
 

@@ -15,12 +15,12 @@ class ExportForm(forms.Form):
     )
     times = forms.BooleanField(label="with times", required=False)
     speakers = forms.BooleanField(label="with speakers", required=False)
-    # Made by the page, so that it can ask how far the download is.
+    # The page chooses the UUID, so that it can ask for the progress of the download.
     export = forms.UUIDField(widget=forms.HiddenInput)
 
     @property
     def options(self) -> Options:
-        """Of a table there are none: its columns are fixed."""
+        """The options for the files in a ZIP. A CSV has fixed columns."""
         return Options(
             times=self.cleaned_data["times"], speakers=self.cleaned_data["speakers"]
         )

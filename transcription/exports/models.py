@@ -9,14 +9,14 @@ from django.conf import settings
 from django.db import models
 from django.utils import timezone
 
-# One batch takes seconds; a browser that went away takes none any more.
+# One batch takes seconds. After this time without a batch, the browser is gone.
 BROKEN_OFF_AFTER = timedelta(seconds=30)
 
 Row = TypeVar("Row")
 
 
 class Export(models.Model):
-    """Many transcripts as one file: who took how many, and how far it has come."""
+    """A bulk export: who downloaded how many transcripts, and its progress."""
 
     uuid = models.UUIDField(default=uuid4, unique=True, editable=False)
     user = models.ForeignKey(
@@ -41,11 +41,11 @@ class Export(models.Model):
         return late and self.finished_at is None
 
     def sending(self, batches: Iterable[list[Row]]) -> Iterator[list[Row]]:
-        """Pass the batches on, and keep how many of their rows have been sent."""
+        """Yield the batches and save how many of their rows have been sent."""
         mine = Export.objects.filter(pk=self.pk)
         for batch in batches:
             yield batch
-            # Whoever takes the batches asks for the next once this one is written.
+            # The consumer asks for the next batch once this one is written.
             self.sent += len(batch)
             mine.update(sent=self.sent, moved_at=timezone.now())
         mine.update(finished_at=timezone.now())

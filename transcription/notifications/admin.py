@@ -14,8 +14,8 @@ class NotificationAdmin(LargeTableAdmin, ReadOnly, admin.ModelAdmin[Notification
     list_filter = ["state", "kind", "event", ("created_at", Dates)]
     sortable_by = ["created_at"]
     empty_text = (
-        "Nobody was notified yet. Set NOTIFY_URL for a webhook, NOTIFY_EMAIL for "
-        "e-mail to the operator: what is sent then stands here."
+        "No notifications yet. Set NOTIFY_URL to send webhooks, or NOTIFY_EMAIL to "
+        "send e-mail to the operator. This list then shows what was sent."
     )
     search_fields = ["about", "uuid"]
     search_help_text = "The UUID of a transcript, or a webhook-id."
@@ -43,7 +43,7 @@ class NotificationAdmin(LargeTableAdmin, ReadOnly, admin.ModelAdmin[Notification
             return "deleted"
         return link(notification.transcript)
 
-    @admin.display(description="what it tells")
+    @admin.display(description="content")
     def told(self, notification: Notification) -> str:
         return table(notification.facts)
 
@@ -52,9 +52,11 @@ class NotificationAdmin(LargeTableAdmin, ReadOnly, admin.ModelAdmin[Notification
 
     @admin.action(description="Send again", permissions=["send"])
     def send_again(self, request: HttpRequest, chosen: QuerySet[Notification]) -> None:
-        """Under the same webhook-id: a receiver that has it already may drop it."""
+        """Queue again under the same webhook-id, so receivers can drop duplicates."""
         wanted = chosen.filter(kind__in=Notification.wanted())
         sent = sum(notification.send_again() for notification in wanted)
-        left = chosen.count() - sent
-        note = f" {left} are being sent now, or their kind is off." if left else ""
-        messages.success(request, f"{sent} are sent again.{note}")
+        skipped = chosen.count() - sent
+        note = (
+            f" Skipped: {skipped}, being sent now or switched off." if skipped else ""
+        )
+        messages.success(request, f"Queued to be sent again: {sent}.{note}")

@@ -1,8 +1,8 @@
-"""Telling others that a transcript is finished: a webhook, and e-mail to the operator.
+"""Delivery of notifications about finished transcripts, by webhook and by e-mail.
 
-Not through the engine's queue, which is the transcripts' alone: a receiver that hangs
-holds up one thread of its own kind (djtranscribe/management/commands/worker.py) and
-no transcript. The rows are the work list here, too.
+Notifications do not use the queue of the transcripts. Each kind has its own thread
+(djtranscribe/management/commands/worker.py), so that a receiver that hangs does not
+delay transcripts. The Notification rows are the queue.
 """
 
 import logging
@@ -26,11 +26,11 @@ from transcription.notifications import webhook as outgoing_webhook
 logger = logging.getLogger(__name__)
 
 DELETED = "The transcript was deleted before this was sent."
-NO_ADDRESS = "The operator has no e-mail address any more."
+NO_ADDRESS = "The operator is inactive or no longer has an e-mail address."
 
 
 def deliver(kind: str, stopping: Callable[[], bool] = lambda: False) -> int:
-    """Send what is due of this kind, one after the other; how many were tried."""
+    """Send all due notifications of this kind. Return the number of attempts."""
     tried = 0
     while kind in Notification.wanted() and not stopping():
         notification = Notification.objects.claim(kind)
@@ -43,9 +43,9 @@ def deliver(kind: str, stopping: Callable[[], bool] = lambda: False) -> int:
 
 
 def attempt(notification: Notification) -> None:
-    """Send it, outside of any transaction, and store what came of it.
+    """Send a notification outside of any transaction and store the outcome.
 
-    Raises LeaseLost.
+    Raises LeaseLost if another worker has claimed it in the meantime.
     """
     name = f"notification={notification.uuid} kind={notification.kind}"
     try:
@@ -78,7 +78,7 @@ def post(notification: Notification, transcript: Transcript) -> str:
 
 
 def message(notification: Notification, transcript: Transcript) -> dict[str, Any]:
-    """The body of a webhook, the same at every attempt."""
+    """Return the body of a webhook. It is the same at every attempt."""
     call = transcript.recording.call
     return {
         "type": notification.event,
@@ -107,9 +107,9 @@ def mail(notification: Notification, transcript: Transcript) -> str:
     lines = [
         f"The call that you made on {when} {outcome}.",
         reason,
-        f"Its page: {public_url(call.get_absolute_url())}",
+        f"See the call: {public_url(call.get_absolute_url())}",
     ]
-    # No number and no word: mail passes through many hands.
+    # Leave out the phone number and the text, because e-mail is not confidential.
     body = "\n\n".join(filter(None, lines)) + "\n"
     return outgoing_email.send(
         notification.uuid, operator.email, f"A call {outcome}", body

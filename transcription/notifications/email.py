@@ -1,4 +1,4 @@
-"""E-mail to the operator who dialled, through the server that EMAIL_URL names."""
+"""E-mail to the operator who placed the call, through the server in EMAIL_URL."""
 
 import smtplib
 import socket
@@ -14,7 +14,7 @@ from djtranscribe.public_urls import parts, public_url
 from djtranscribe.vendors.deadlines import time_limit, watch_new
 from djtranscribe.vendors.errors import VendorError
 
-# All in all; each answer of the server has EMAIL_TIMEOUT besides.
+# For the whole delivery. In addition, each response has EMAIL_TIMEOUT.
 TOTAL_SECONDS = 60
 
 
@@ -40,21 +40,24 @@ class Backend(smtp.EmailBackend):
 
 
 def send(message_id: UUID, to: str, subject: str, body: str) -> str:
-    """What became of it in words. Raises EmailError, without the address."""
+    """Send an e-mail and return the outcome in words.
+
+    Raises EmailError. Its message does not contain the address.
+    """
     try:
         validate_email(to)
     except ValidationError as error:
-        message = "The operator's e-mail address is none."
+        message = "The operator's e-mail address is not valid."
         raise EmailError(message, permanent=True) from error
     headers = {
-        # The same at every attempt, so that a double is known as one.
+        # Use the same ID at every attempt, so that mail programs detect duplicates.
         "Message-ID": f"<{message_id}@{parts(public_url('/')).hostname}>",
-        # Nobody's holiday notice shall answer. RFC 3834
+        # Prevent out-of-office replies. RFC 3834
         "Auto-Submitted": "auto-generated",
     }
     try:
         mail = EmailMessage(subject, body, to=[to], headers=headers)
-        # Addresses that no server takes are found before one is asked.
+        # Detect addresses that cannot be encoded before connecting to the server.
         mail.message()
         connection = get_connection()
         if isinstance(connection, smtp.EmailBackend):
@@ -62,28 +65,30 @@ def send(message_id: UUID, to: str, subject: str, body: str) -> str:
         with time_limit(TOTAL_SECONDS):
             mail.send()
     except (OSError, smtplib.SMTPException, ValueError) as error:
-        # Not its text, which may repeat addresses and what we signed in with.
+        # Drop the cause: its text may contain addresses and our credentials.
         raise failure(error) from None
-    return "Taken by the mail server"
+    return "Accepted by the mail server"
 
 
 def failure(error: Exception) -> EmailError:
     if isinstance(error, smtplib.SMTPRecipientsRefused):
         codes = [code for code, _ in error.recipients.values()]
         code = max(codes, default=0)
-        # 4xx: not now; 5xx: never. RFC 5321
+        # 4xx is temporary, 5xx is permanent. RFC 5321
         message = f"The mail server refused the operator's address ({code})."
         return EmailError(message, permanent=code >= 500, code=code)
     if isinstance(error, smtplib.SMTPAuthenticationError):
-        message = "The mail server refused the name or password in EMAIL_URL"
+        message = "The mail server refused the user name or password in EMAIL_URL"
         return EmailError(f"{message} ({error.smtp_code}).", code=error.smtp_code)
     if isinstance(error, smtplib.SMTPResponseException):
         message = f"The mail server refused the message ({error.smtp_code})."
         return EmailError(message, code=error.smtp_code)
     if isinstance(error, ValueError):
-        # A host's name that is too long, letters that a password cannot have.
+        # For example, a host name that is too long or an invalid letter in a password.
         return EmailError(
-            "Nothing was sent: the operator's address or EMAIL_URL is odd."
+            "Nothing was sent: the operator's address or EMAIL_URL is not valid."
         )
     name = type(error).__name__
-    return EmailError(f"The mail server could not be reached or hung up ({name}).")
+    return EmailError(
+        f"The mail server could not be reached or closed the connection ({name})."
+    )

@@ -18,31 +18,31 @@ from transcription.leases import NOT_KILLED, free, taken
 if TYPE_CHECKING:
     from transcription.models.transcript import Transcript
 
-# After each failed attempt; about a day until a notification is given up.
+# The wait after each failed attempt. Together about a day until we give up.
 MINUTE, HOUR = 60, 3600
 WAITS_SECONDS = (
     *(5, MINUTE, 5 * MINUTE, 30 * MINUTE),
     *(2 * HOUR, 5 * HOUR, 8 * HOUR, 8 * HOUR),
 )
 MAX_ATTEMPTS = len(WAITS_SECONDS) + 1
-# However long a receiver asks us to stay away. With the jitter, no wait is longer.
+# The longest wait, including the jitter, and even if a receiver asks for more.
 LONGEST_WAIT = timedelta(days=1)
-# Longer than any attempt: an e-mail may take 60 s, a webhook 15 s.
+# Must be longer than any attempt: an e-mail can take 60 s, a webhook 15 s.
 LEASE = timedelta(minutes=3)
-# No word is sent, so none is read.
+# Large columns that no notification needs.
 HEAVY = [
     *(f"transcript__{name}" for name in ("text", "words", "request", "response")),
     "transcript__recording__peaks",
 ]
-# Of an error, what is in it for a stranger's eyes: an address may open the audio, and
-# a row of digits may be a phone number. Few letters of a scheme, since a word without
-# end would be read from each of its letters on.
+# What an error message must not reveal: a URL may open the audio, and a series of
+# digits may be a phone number. The scheme's length is limited, because matching a very
+# long word would otherwise take quadratic time.
 PRIVATE = re.compile(r"\w{1,20}://\S+|\+?\d[\d ().-]{5,}\d|\0")
 
 
 class NotificationQuerySet(models.QuerySet["Notification"]):
     def write_down(self, transcript: Transcript, finished_at: datetime) -> None:
-        """Who is to hear of this ending; in the transaction that stores it."""
+        """Create the notifications, in the transaction that ends the transcript."""
         rows = [
             Notification(
                 transcript=transcript,
@@ -58,25 +58,23 @@ class NotificationQuerySet(models.QuerySet["Notification"]):
         self.bulk_create(rows, ignore_conflicts=True)
 
     def due(self, now: datetime) -> NotificationQuerySet:
-        """Rows whose time has come and which nobody is sending."""
-        # A time further away than any wait is a leftover of a clock put back.
-        its_time = Q(next_attempt_at__lte=now) | Q(
-            next_attempt_at__gt=now + LONGEST_WAIT
-        )
+        """Filter rows that are due and that no worker is sending."""
+        # A time beyond the longest wait means that the clock was set back.
+        is_due = Q(next_attempt_at__lte=now) | Q(next_attempt_at__gt=now + LONGEST_WAIT)
         pending = self.filter(state=Notification.State.PENDING)
-        return pending.filter(its_time).filter(free(now, LEASE))
+        return pending.filter(is_due).filter(free(now, LEASE))
 
     def claim(self, kind: str) -> Notification | None:
-        """Take the one of this kind that has been due longest, for LEASE.
+        """Lease the row of this kind that has been due longest, or return None.
 
-        The attempt is counted here: one that kills its worker counts, too.
+        This counts the attempt, so that attempts that kill their worker count too.
         """
         now = timezone.now()
         columns = taken(now + LEASE)
         due = self.due(now)
-        # Of several workers that see the same rows, each gets another.
-        seen = due.filter(kind=kind).order_by("next_attempt_at").values_list("pk")[:10]
-        for (pk,) in seen:
+        # Try several rows, because other workers may claim the same ones first.
+        oldest = due.filter(kind=kind).order_by("next_attempt_at")
+        for (pk,) in oldest.values_list("pk")[:10]:
             with transaction.atomic():
                 if due.filter(pk=pk).update(attempts=F("attempts") + 1, **columns):
                     rows = self.select_related("transcript__recording__call")
@@ -87,16 +85,17 @@ class NotificationQuerySet(models.QuerySet["Notification"]):
         return self.filter(state=Notification.State.GIVEN_UP)
 
     def prune(self, older_than: timedelta) -> int:
-        over = self.exclude(state=Notification.State.PENDING)
-        old = over.filter(created_at__lt=timezone.now() - older_than)
+        """Delete old rows that are not pending. Return how many were deleted."""
+        closed = self.exclude(state=Notification.State.PENDING)
+        old = closed.filter(created_at__lt=timezone.now() - older_than)
         return old.delete()[0]
 
 
 class Notification(models.Model):
-    """Somebody is to hear that a transcript is finished, and whether they have.
+    """A message that a transcript is finished, and the state of its delivery.
 
-    Written with the ending itself, sent by transcription/notifications.py, kept as
-    the log of what was sent. It outlives its transcript.
+    Created in the transaction that ends the transcript, sent by delivery.py, and kept
+    as a log, even after the transcript was deleted.
     """
 
     class Kind(models.TextChoices):
@@ -112,7 +111,7 @@ class Notification(models.Model):
         SENT = "sent", "Sent"
         GIVEN_UP = "given-up", "Given up"
 
-    # The same at every attempt: a receiver drops doubles by it.
+    # The same at every attempt, so that receivers can drop duplicates.
     uuid = models.UUIDField("webhook-id", default=uuid4, unique=True, editable=False)
     transcript = models.ForeignKey(
         "transcription.Transcript",
@@ -123,9 +122,9 @@ class Notification(models.Model):
     about = models.UUIDField("transcript's UUID", db_index=True)
     kind = models.CharField(max_length=10, choices=Kind.choices)
     event = models.CharField(max_length=30, choices=Event.choices)
-    # Of which ending it tells: one that failed and is tried again ends twice.
+    # Identifies the ending: a transcript that failed and was retried ends twice.
     finished_at = models.DateTimeField("transcript finished at")
-    # What was true then; no words and no number.
+    # A snapshot from that time, without the text and the phone number.
     facts = models.JSONField()
 
     state = models.CharField(
@@ -133,7 +132,7 @@ class Notification(models.Model):
     )
     attempts = models.PositiveSmallIntegerField(default=0)
     next_attempt_at = models.DateTimeField(default=timezone.now, null=True)
-    # Of the last attempt: a status or a reason, never what a receiver wrote.
+    # The status or error of the last attempt, never the body of the response.
     answer = models.TextField(blank=True)
     created_at = models.DateTimeField(auto_now_add=True, db_index=True)
     sent_at = models.DateTimeField(null=True)
@@ -178,20 +177,20 @@ class Notification(models.Model):
         event = Notification.Event
         return event.FAILED if transcript.is_failed else event.COMPLETED
 
-    # What an attempt came to is written only by who still holds the lease: False if
-    # that is another by now.
+    # Only the worker that still holds the lease may store the outcome of an attempt.
+    # If another worker holds it now, these methods return False. Exception: `sent`.
 
     def sent(self, answer: str) -> bool:
-        """Except for this: whoever holds the row now need not send it once more."""
+        """Store a success even without the lease, so that no worker sends it again."""
         unsent = Notification.objects.filter(pk=self.pk, state=self.State.PENDING)
-        return self._rest(
+        return self._release(
             unsent, state=self.State.SENT, answer=answer, sent_at=timezone.now()
         )
 
     def retry_later(self, error: VendorError) -> bool:
-        """Try again later, or give up after about a day.
+        """Schedule a retry, or give up after about a day.
 
-        Attempts that killed their worker have a limit of their own.
+        Attempts that killed their worker have a separate limit.
         """
         failures = max(self.attempts - max(self.kills - 1, 0), 1)
         if failures >= MAX_ATTEMPTS:
@@ -200,7 +199,7 @@ class Notification(models.Model):
         seconds = WAITS_SECONDS[failures - 1] * uniform(0.75, 1.25)  # noqa: S311
         seconds = max(seconds, error.retry_after or 0)
         wait = min(seconds, LONGEST_WAIT.total_seconds())
-        return self._rest(
+        return self._release(
             self._mine(),
             next_attempt_at=timezone.now() + timedelta(seconds=wait),
             answer=error.message,
@@ -208,17 +207,17 @@ class Notification(models.Model):
         )
 
     def give_up(self, reason: str) -> bool:
-        return self._rest(self._mine(), state=self.State.GIVEN_UP, answer=reason)
+        return self._release(self._mine(), state=self.State.GIVEN_UP, answer=reason)
 
     def send_again(self) -> bool:
-        """An operator asks for it, whatever became of it; not while it is being sent.
+        """Queue again in any state. Return False if it is being sent now.
 
-        Under the same UUID, so that a receiver that has it already drops it.
+        The UUID stays the same, so that receivers can drop duplicates.
         """
         now = timezone.now()
-        resting = Notification.objects.filter(free(now, LEASE), pk=self.pk)
-        return self._rest(
-            resting,
+        idle = Notification.objects.filter(free(now, LEASE), pk=self.pk)
+        return self._release(
+            idle,
             state=self.State.PENDING,
             attempts=0,
             next_attempt_at=now,
@@ -228,23 +227,24 @@ class Notification(models.Model):
     def _mine(self) -> NotificationQuerySet:
         return Notification.objects.filter(pk=self.pk, lease=self.lease)
 
-    def _rest(self, rows: NotificationQuerySet, **columns: Any) -> bool:
+    def _release(self, rows: NotificationQuerySet, **columns: Any) -> bool:
+        """Save the columns and end the lease. Return whether a row was changed."""
         columns = {"next_attempt_at": None, "kills": 0, **columns}
         return bool(rows.update(lease=None, leased_until=None, **columns))
 
 
 def is_awaited(transcript: Transcript) -> bool:
-    """Whether an operator waits for these words, and has an address.
+    """Whether an operator waits for this transcript and has an e-mail address.
 
-    Nobody does for old recordings, which `reconcile --all` takes in at low priority.
+    `reconcile --all` imports old recordings at low priority; nobody waits for those.
     """
     call = transcript.recording.call
-    who = call.requested_by if call and transcript.priority >= 0 else None
-    return bool(who and who.is_active and who.email)
+    operator = call.requested_by if call and transcript.priority >= 0 else None
+    return bool(operator and operator.is_active and operator.email)
 
 
 def facts(transcript: Transcript) -> dict[str, Any]:
-    """What a receiver is told. Words and number are not: they need a login."""
+    """Return the payload, without text and phone number: those need a login."""
     call = transcript.recording.call
     return {
         "transcript": str(transcript.uuid),
@@ -263,4 +263,5 @@ def finite(number: float | None) -> float | None:
 
 
 def discreet(reason: str) -> str:
+    """Remove URLs and phone numbers from an error message and shorten it."""
     return PRIVATE.sub("…", reason)[:500]

@@ -1,6 +1,6 @@
-"""POST to NOTIFY_URL, signed. standardwebhooks.com, specification 1.0.0
+"""Signed POST requests to NOTIFY_URL. See standardwebhooks.com, specification 1.0.0
 
-An address that only the settings name: none that came in a request is fetched.
+The URL comes only from the settings. We never fetch a URL from a request.
 """
 
 import base64
@@ -21,7 +21,7 @@ from django.conf import settings
 from djtranscribe.vendors.deadlines import LimitedAdapter
 from djtranscribe.vendors.errors import VendorError, never_sent, retry_after_seconds
 
-TIMEOUT_SECONDS = 15  # all in all, until the headers of the answer are there
+TIMEOUT_SECONDS = 15  # in total, until the response headers have arrived
 PREFIX = "whsec_"
 KEY_BYTES = range(24, 65)
 
@@ -32,23 +32,23 @@ class WebhookError(VendorError):
 
 class Session(requests.Session):
     def get_redirect_target(self, resp: requests.Response) -> str | None:
-        """None is followed; asked for one, requests would read a body without end."""
+        """Follow no redirect: requests would read its body, which may be endless."""
         return None
 
 
 def send(message_id: UUID, message: dict[str, Any]) -> str:
-    """The receiver's answer in words, once it has taken the message.
+    """Send a message and return the receiver's HTTP status in words.
 
-    Raises WebhookError, without the address, which may hold a secret of its own.
+    Raises WebhookError. Its message leaves out the URL, which may contain a secret.
     """
     body = json.dumps(message).encode()
     with Session() as session:
-        # A receiver on this machine is never reached through a proxy.
+        # Plain HTTP is for development: such a receiver is local and needs no proxy.
         session.trust_env = settings.NOTIFY_URL.startswith("https://")
         for scheme in ("https://", "http://"):
             session.mount(scheme, LimitedAdapter(TIMEOUT_SECONDS))
         try:
-            # Streamed: what it writes is neither read nor kept.
+            # With stream=True, the body of the response is not read.
             answer = session.post(
                 settings.NOTIFY_URL,
                 data=body,
@@ -57,10 +57,10 @@ def send(message_id: UUID, message: dict[str, Any]) -> str:
                 stream=True,
             )
         except (requests.RequestException, ValueError) as error:
-            raise WebhookError(unanswered(error)) from None
+            raise WebhookError(failure_reason(error)) from None
         answer.close()
     if not 200 <= answer.status_code < 300:
-        raise refusal(answer)
+        raise error_for(answer)
     return f"HTTP status {answer.status_code}"
 
 
@@ -72,7 +72,7 @@ def headers(message_id: str, body: bytes) -> dict[str, str]:
         "User-Agent": "djtranscribe",
         "webhook-id": message_id,
         "webhook-timestamp": at,
-        # One for each secret: while it is rotated, a receiver knows either.
+        # Sign with each secret: during a rotation, a receiver may know only one.
         "webhook-signature": " ".join(
             signature(key_of(secret), signed) for secret in settings.NOTIFY_SECRETS
         ),
@@ -85,41 +85,46 @@ def signature(key: bytes, signed: bytes) -> str:
 
 
 def key_of(secret: str) -> bytes:
-    """`whsec_` and 24 to 64 bytes in base64. Raises ValueError, without the secret."""
+    """Decode a secret: `whsec_` and then 24 to 64 bytes in base64.
+
+    Raises ValueError. Its message does not contain the secret.
+    """
     try:
         key = base64.b64decode(secret.removeprefix(PREFIX), validate=True)
     except (binascii.Error, ValueError):
         key = b""
     if not secret.startswith(PREFIX) or len(key) not in KEY_BYTES:
-        raise ValueError("A secret is not whsec_ and 24 to 64 bytes in base64.")
+        raise ValueError("A secret must be whsec_ and then 24 to 64 bytes in base64.")
     return key
 
 
-def unanswered(error: Exception) -> str:
+def failure_reason(error: Exception) -> str:
+    """Explain why there was no response."""
     if not isinstance(error, requests.RequestException) or isinstance(
         error, (requests.exceptions.InvalidURL, requests.exceptions.InvalidSchema)
     ):
-        return "Nothing was sent: NOTIFY_URL or NOTIFY_SECRET is not right."
+        return "Nothing was sent: NOTIFY_URL or NOTIFY_SECRET is not valid."
     if isinstance(error, requests.exceptions.SSLError):
-        return "The receiver's certificate is not accepted."
+        return "The receiver's TLS certificate was rejected."
     if never_sent(error):
         return "The receiver could not be reached."
     return f"The receiver did not answer within {TIMEOUT_SECONDS} s."
 
 
-def refusal(answer: requests.Response) -> WebhookError:
+def error_for(answer: requests.Response) -> WebhookError:
+    """Turn a response without success into an error."""
     status = answer.status_code
     if status == requests.codes.gone:
-        # By the specification: it wants no more of this.
+        # In the specification, 410 means that the receiver is permanently closed.
         return WebhookError("HTTP status 410: gone.", permanent=True, code=status)
     is_redirect = 300 <= status < 400
-    note = ": a redirect, which is not followed." if is_redirect else ""
-    wait = seconds_asked(answer.headers.get("Retry-After"))
+    note = ": redirects are not followed." if is_redirect else ""
+    wait = parse_retry_after(answer.headers.get("Retry-After"))
     return WebhookError(f"HTTP status {status}{note}", retry_after=wait, code=status)
 
 
-def seconds_asked(value: str | None) -> float | None:
-    """Of a Retry-After header: seconds, or a date in UTC as all of HTTP's are."""
+def parse_retry_after(value: str | None) -> float | None:
+    """Parse a Retry-After header: seconds, or an HTTP date, which is always in UTC."""
     seconds = retry_after_seconds(value)
     if seconds is not None or not value:
         return seconds

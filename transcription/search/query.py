@@ -1,6 +1,7 @@
-"""Full-text search over all transcripts, with the same answers from both databases.
+"""Full-text search over all transcripts, with the same results on both databases.
 
-words, "an exact phrase", -not, prefix*. The index is made by migration 0002_search.
+The syntax: words, "an exact phrase", -not, prefix*. Migration 0002_search creates the
+index.
 """
 
 import re
@@ -15,25 +16,26 @@ from django.db.models.expressions import RawSQL
 
 from transcription.models import Transcript
 
-# Only so many of the hits, the newest, are ranked: a word that stands everywhere would
-# have a million rows read, to show twenty.
+# Rank only the newest matches. Otherwise a very common word would read a million rows
+# to show twenty.
 RANKED = 1000
 LONGEST_MS = 5000
 QUERY_CANCELED = "57014"
 MAX_TERMS = 20
 MAX_LENGTH = 300
-# Above this, PostgreSQL may have forgotten where a word stands: it keeps 256 positions
-# of each and none above 16,383. Phrases are then looked for in the text itself.
-SURE_OF_POSITIONS = 8000
+# In longer texts PostgreSQL may drop positions: it keeps 256 per word, and none above
+# 16,383. So phrases are also searched for in the text itself.
+LENGTH_WITH_ALL_POSITIONS = 8000
 
 TERM = re.compile(r'(-?)(?:["“”„]([^"“”„]*)["“”„]?|([^\s"“”„]+))')
 MARKS = re.compile("[\u0300-\u036f]")
 
 
 class Folding(dict[int, str]):
-    """For str.translate: a letter without case and accent, a space for what is none.
+    """Table for str.translate: fold case and accents, replace other signs by a space.
 
-    One character for each, so that a place in the folded text is the same in the text.
+    Each character becomes exactly one character, so positions in the folded text are
+    also positions in the original.
     """
 
     def __missing__(self, code: int) -> str:
@@ -49,7 +51,7 @@ class Folding(dict[int, str]):
 
 FOLDING = Folding({ord("ς"): "σ", ord("Σ"): "σ", ord("µ"): "μ"})
 
-# What 0002_search does to a text before it is indexed.
+# The same folding that 0002_search applies to a text before it is indexed.
 FOLDED = r"""
     regexp_replace(normalize(translate(lower(
         regexp_replace(
@@ -61,7 +63,7 @@ FOLDED = r"""
 
 @dataclass(frozen=True)
 class Token:
-    """A word as the index knows it, and where it stands in the text."""
+    """A word as the index stores it, and its position in the text."""
 
     word: str
     start: int
@@ -75,14 +77,14 @@ def tokens(text: str) -> list[Token]:
 
 @dataclass(frozen=True)
 class Term:
-    """Words that stand side by side; of a prefix, the last may go on."""
+    """A word or a phrase. In a prefix, the last word may continue."""
 
     words: tuple[str, ...]
     is_prefix: bool = False
     is_excluded: bool = False
 
     def found_in(self, words: list[str], start: int) -> bool:
-        """Whether the term stands in these words at this place."""
+        """Whether the term occurs in these words at index `start`."""
         end = start + len(self.words)
         *firsts, last = words[start:end] or [""]
         if end > len(words) or tuple(firsts) != self.words[:-1]:
@@ -104,12 +106,12 @@ class Query:
         return [term for term in self.terms if term.is_excluded]
 
     def __bool__(self) -> bool:
-        """Everything but one word is no question that an index can answer."""
+        """Whether a term is wanted: the index cannot answer exclusions alone."""
         return bool(self.wanted)
 
 
 def parse(text: str) -> Query:
-    """Never raises: what is no word, phrase or sign is passed over."""
+    """Parse a search. Never raises: anything that is not a term is skipped."""
     text = unicodedata.normalize("NFC", text[:MAX_LENGTH])
     terms = []
     for minus, phrase, word in TERM.findall(text):
@@ -120,25 +122,28 @@ def parse(text: str) -> Query:
 
 
 def ranked(query: Query) -> list[int]:
-    """The keys of at most RANKED transcripts that match, the best first.
+    """Return the keys of at most RANKED matching transcripts, the best first.
 
-    Raises TooFrequent.
+    Raises TooFrequent if the search takes longer than LONGEST_MS.
     """
     condition, params = _condition(query)
     if connection.vendor == "postgresql":
         params = [*params, _tsquery(query.wanted)]
-    with _in_time(), connection.cursor() as cursor:
+    with _time_limit(), connection.cursor() as cursor:
         cursor.execute(_STATEMENTS[connection.vendor].format(condition, RANKED), params)
         return [pk for (pk,) in cursor.fetchall()]
 
 
 class TooFrequent(Exception):
-    """Words that stand nearly everywhere, and hardly ever as they were asked for."""
+    """The words are so frequent that the search took longer than LONGEST_MS."""
 
 
 @contextmanager
-def _in_time() -> Iterator[None]:
-    """Of PostgreSQL, which serves others meanwhile. Raises TooFrequent."""
+def _time_limit() -> Iterator[None]:
+    """Stop a slow search on PostgreSQL, which other users share.
+
+    Raises TooFrequent after LONGEST_MS. SQLite has no limit.
+    """
     if connection.vendor != "postgresql":
         yield
         return
@@ -155,10 +160,10 @@ def _in_time() -> Iterator[None]:
 
 
 def matching(transcripts: QuerySet[Transcript], query: Query) -> QuerySet[Transcript]:
-    """Those of these transcripts that match, in the order that they have."""
+    """Filter these transcripts by the query and keep their order."""
     condition, params = _condition(query)
     keys = _KEYS[connection.vendor].format(condition)
-    # What a person typed is in the parameters, never in the statement.
+    # The user's input is in the parameters, never in the SQL.
     return transcripts.filter(pk__in=RawSQL(keys, params))  # noqa: S611
 
 
@@ -190,7 +195,7 @@ def _condition(query: Query) -> tuple[str, list[str]]:
     return "transcription_search MATCH %s", [_fts5(query)]
 
 
-# Words are letters and digits alone: nothing in them can be taken for syntax.
+# Words contain only letters and digits, so the two functions below need no escaping.
 
 
 def _fts5(query: Query) -> str:
@@ -207,7 +212,7 @@ def _fts5(query: Query) -> str:
 
 
 def _postgresql(query: Query) -> tuple[str, list[str]]:
-    # Of phrases the words first: they are what the index holds.
+    # Filter by the words of phrases first, because the index can answer that.
     conditions, params = [_WORDS], [_tsquery(query.wanted)]
     for term in query.terms:
         is_phrase = len(term.words) > 1
@@ -222,10 +227,10 @@ def _postgresql(query: Query) -> tuple[str, list[str]]:
 
 
 _WORDS = "search_vector @@ %s::tsquery"
-# CASE, unlike OR, keeps its order: the text is folded only where it must be.
+# CASE, unlike OR, is evaluated in order, so the text is folded only where needed.
 _PHRASE = f"""
     CASE WHEN {_WORDS} THEN true
-         WHEN length(text) < {SURE_OF_POSITIONS} THEN false
+         WHEN length(text) < {LENGTH_WITH_ALL_POSITIONS} THEN false
          ELSE ' ' || {FOLDED} || ' ' LIKE %s END
 """
 

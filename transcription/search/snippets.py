@@ -1,6 +1,6 @@
-"""What a search shows of a transcript: the passage, its marked words, when it is said.
+"""Search results: a passage with the matches marked, and the time it is said.
 
-It tokenizes as the index does, so that what the index found is what is marked.
+The text is tokenized as in the index, so that the marked words are the ones it found.
 """
 
 from dataclasses import dataclass
@@ -13,9 +13,9 @@ from transcription import presentation
 from transcription.models import Transcript
 from transcription.search.query import Query, tokens
 
-# Words of a passage, and how many of them stand before its first hit.
+# The number of words in a passage, and how many of them come before the first match.
 PASSAGE, BEFORE = 36, 8
-# Who hears a word out of nowhere does not understand it.
+# Start the audio a little earlier: a word without its context is hard to understand.
 LEAD_SECONDS = 3
 
 
@@ -23,7 +23,7 @@ LEAD_SECONDS = 3
 class Hit:
     transcript: Transcript
     passage: SafeString
-    # None where AssemblyAI gave no times.
+    # None if AssemblyAI gave no times.
     said_at_ms: int | None
 
     @property
@@ -32,28 +32,29 @@ class Hit:
 
     @property
     def plays_from(self) -> str:
-        """A media fragment, for the end of an address."""
+        """A media fragment to append to a URL, or an empty string."""
         if self.said_at_ms is None:
             return ""
         return f"#t={max(0, self.said_at_ms / 1000 - LEAD_SECONDS):.1f}"
 
 
 def hit(transcript: Transcript, query: Query) -> Hit:
+    """Choose the passage to show, and mark the matches in it."""
     text = transcript.text
-    told = tokens(text)
-    found = occurrences([token.word for token in told], query)
+    all_tokens = tokens(text)
+    found = occurrences([token.word for token in all_tokens], query)
     best = densest(found)
     first = max(0, found[best][0] - BEFORE) if found else 0
-    passage = told[first : first + PASSAGE]
+    passage = all_tokens[first : first + PASSAGE]
     if not passage:
         return Hit(transcript, SafeString(""), None)
     cuts = [passage[0].start if first else 0]
     for start, end, _ in found:
         if first <= start and end <= first + len(passage):
-            cuts += [told[start].start, told[end - 1].end]
-    is_cut = first + len(passage) < len(told)
+            cuts += [all_tokens[start].start, all_tokens[end - 1].end]
+    is_cut = first + len(passage) < len(all_tokens)
     cuts.append(passage[-1].end if is_cut else len(text))
-    # Every second piece is a hit.
+    # Every second piece is a match.
     pieces = [text[a:b] for a, b in pairwise(cuts)]
     return Hit(
         transcript,
@@ -75,7 +76,10 @@ def hit(transcript: Transcript, query: Query) -> Hit:
 
 
 def occurrences(words: list[str], query: Query) -> list[tuple[int, int, int]]:
-    """From which word, to before which, of which term; in order, none in another."""
+    """Find the terms: (first word, word after the last, index of the term).
+
+    The occurrences are in order and do not overlap.
+    """
     found: list[tuple[int, int, int]] = []
     for start in range(len(words)):
         if found and start < found[-1][1]:
@@ -88,7 +92,7 @@ def occurrences(words: list[str], query: Query) -> list[tuple[int, int, int]]:
 
 
 def densest(found: list[tuple[int, int, int]]) -> int:
-    """Which hit begins the passage in which the most of the terms stand."""
+    """Return the index of the occurrence whose passage contains the most terms."""
 
     def terms_near(index: int) -> int:
         last = found[index][0] + PASSAGE - BEFORE
@@ -102,7 +106,10 @@ def densest(found: list[tuple[int, int, int]]) -> int:
 
 
 def said_at(transcript: Transcript, query: Query, best: int, count: int) -> int | None:
-    """When the hit is said: it is the so manieth in the list of words, too."""
+    """Return when occurrence number `best` of the text is said, in ms.
+
+    It has the same number in the list of words, if both lists have `count` occurrences.
+    """
     spoken = [
         (token.word, word.start)
         for word in presentation.words_of(transcript.words)
@@ -111,6 +118,6 @@ def said_at(transcript: Transcript, query: Query, best: int, count: int) -> int 
     found = occurrences([word for word, _ in spoken], query)
     if not found:
         return None
-    # Where the two lists differ, the first is said, and not a wrong one.
+    # If the lists differ, use the first occurrence: any other could be a wrong one.
     start, _, _ = found[best] if len(found) == count else found[0]
     return spoken[start][1]

@@ -16,8 +16,8 @@ class VocabularyAdmin(
     list_display = ["name", "is_default", "number_of_terms"]
     search_fields = ["name", "terms"]
     empty_text = (
-        "No keyword lists yet. Add one with the names and terms that your calls are "
-        "full of: AssemblyAI then expects them."
+        "No keyword lists yet. Add one with the names and terms that are frequent in "
+        "your calls, so that AssemblyAI recognises them."
     )
 
     @admin.display(description="terms")

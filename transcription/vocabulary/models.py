@@ -5,7 +5,7 @@ from transcription.assemblyai import keyterms
 
 
 class Vocabulary(models.Model):
-    """A keyword list of a niche domain: what AssemblyAI should expect to hear."""
+    """A keyword list: special terms that AssemblyAI should recognise."""
 
     name = models.CharField(max_length=80, unique=True)
     terms = models.TextField(

@@ -34,223 +34,239 @@ RECENT = timedelta(days=2)
 FREE_BYTES = 1024**3
 TIMEOUT_SECONDS = 5
 
+CHECK_INTERNET = (
+    "If it cannot be reached, check whether this machine can reach the internet."
+)
+FIX_DATABASE = "Fix the database first. See above."
 
-class Ill(Exception):
-    """What is wrong, and what to do about it."""
 
-    def __init__(self, what: str, remedy: str) -> None:
-        super().__init__(what)
+class Problem(Exception):
+    """A failed check: what is wrong, and how to fix it."""
+
+    def __init__(self, message: str, remedy: str) -> None:
+        super().__init__(message)
         self.remedy = remedy
 
 
 class Command(BaseCommand):
     help = (
-        "Examine this installation: settings, database, vendors, storage, worker. A "
-        "line for each; a bad one says what to do. Exit status 1 if one is bad. Calls "
-        "nobody and costs nothing."
+        "Check this installation: settings, database, vendors, storage, worker. Prints "
+        "one line for each, and how to fix what is bad. The exit status is 1 if "
+        "anything is bad. Places no calls and costs nothing."
     )
-    # It reports them itself.
+    # check_settings runs and reports the system checks.
     requires_system_checks: list[str] = []
 
     def handle(self, **options: Any) -> None:
-        results = [self.examine(*examination) for examination in EXAMINATIONS]
+        results = [self.run_check(*each) for each in CHECKS]
         if not all(results):
             raise SystemExit(1)
 
-    def examine(self, name: str, look: Callable[[], str]) -> bool:
+    def run_check(self, name: str, check: Callable[[], str]) -> bool:
+        """Print the result of a check. Return whether it passed."""
         try:
-            found = look()
-        except Ill as ill:
-            self.stdout.write(self.style.ERROR(f"bad   {name}: {ill}"))
-            self.stdout.write(f"      {ill.remedy}")
+            result = check()
+        except Problem as problem:
+            self.stdout.write(self.style.ERROR(f"bad   {name}: {problem}"))
+            self.stdout.write(f"      {problem.remedy}")
             return False
-        self.stdout.write(self.style.SUCCESS(f"good  {name}: {found}"))
+        self.stdout.write(self.style.SUCCESS(f"good  {name}: {result}"))
         return True
 
 
-def look_at_settings() -> str:
+def check_settings() -> str:
     problems = [m for m in checks.run_checks() if m.level >= checks.WARNING]
     if problems:
         first = problems[0]
         more = f" And {len(problems) - 1} more." if problems[1:] else ""
         hint = f"{first.hint} " if first.hint else ""
-        raise Ill(f"{first.msg}{more}", f"{hint}manage.py check lists all.")
-    return f"all in order; times are in {zones.label()}"
+        raise Problem(f"{first.msg}{more}", f"{hint}manage.py check lists all.")
+    return f"no problems; times are in {zones.label()}"
 
 
-def look_at_database() -> str:
+def check_database() -> str:
     try:
         connection.ensure_connection()
         problems = check_database_locale([connection.alias])
         if problems:
-            raise Ill(problems[0].msg, problems[0].hint or "")
+            raise Problem(problems[0].msg, problems[0].hint or "")
         executor = MigrationExecutor(connection)
         missing = executor.migration_plan(executor.loader.graph.leaf_nodes())
     except Error as error:
-        raise Ill(
+        raise Problem(
             f"cannot be reached ({type(error).__name__}).",
-            "Is it running? Compare DATABASE_URL.",
+            "Make sure that it is running, and check DATABASE_URL.",
         ) from error
     if missing:
-        raise Ill(f"{len(missing)} migrations are missing.", "manage.py migrate")
+        raise Problem(
+            f"{len(missing)} migrations are missing.", "Run manage.py migrate."
+        )
     return f"{connection.vendor}, all migrations applied"
 
 
-def look_at_base_url() -> str:
+def check_base_url() -> str:
     url = parts(settings.BASE_URL)
     if not url.hostname:
-        raise Ill("BASE_URL names no host.", "Set it to this site's https address.")
+        raise Problem("BASE_URL has no host.", "Set it to this site's https address.")
     try:
         port = url.port or (443 if url.scheme == "https" else 80)
     except ValueError as error:
-        raise Ill("BASE_URL's port is none.", "Leave it out: 443 is meant.") from error
-    knock(url.hostname, port, "Is the web server, or ngrok, running? Twilio needs it.")
-    return f"{url.hostname}:{port} answers, seen from here"
+        remedy = "Leave the port out to use 443."
+        raise Problem("The port in BASE_URL is not valid.", remedy) from error
+    remedy = "Start the web server or ngrok: Twilio must be able to reach this site."
+    ensure_reachable(url.hostname, port, remedy)
+    return f"{url.hostname}:{port} answers requests from this machine"
 
 
-def look_at_twilio() -> str:
-    with asking("If it cannot be reached: does this machine reach the internet?"):
+def check_twilio() -> str:
+    with vendor_errors(CHECK_INTERNET):
         numbers = twilio_client.our_numbers()
         if settings.TWILIO_API_KEY:
-            # A restricted key can read one kind of thing and not another.
+            # A restricted key may be allowed to read some resources and not others.
             next(twilio_client.calls_since(timezone.now()), None)
             next(twilio_client.recordings_since(timezone.now()), None)
     if settings.TWILIO_PHONE_NUMBER not in numbers:
-        raise Ill(
-            "TWILIO_PHONE_NUMBER is no number of this account.",
+        raise Problem(
+            "TWILIO_PHONE_NUMBER does not belong to this account.",
             "Compare it with Phone Numbers in the Twilio console.",
         )
-    used = "account SID and auth token"
+    credentials = "account SID and auth token"
     if settings.TWILIO_API_KEY:
-        used = (
-            "API key (TWILIO_API_KEY; whether it may place calls and the auth token, "
-            "now only for webhook signatures, were not tried)"
+        credentials = (
+            "API key (TWILIO_API_KEY). Not tested: whether the key may place calls, "
+            "and the auth token, which is now only used for webhook signatures"
         )
     host = parts(api_url()).hostname
-    return f"credentials and number are right; {host} accepts our {used}"
+    return f"the number is correct; {host} accepts our {credentials}"
 
 
-def look_at_assemblyai() -> str:
-    with asking("If it cannot be reached: does this machine reach the internet?"):
+def check_assemblyai() -> str:
+    with vendor_errors(CHECK_INTERNET):
         next(assemblyai_client.list_jobs(), None)
-    return f"the key is right; {speech_models.summary(settings.SPEECH_MODELS)}"
+    return f"the key is valid; {speech_models.summary(settings.SPEECH_MODELS)}"
 
 
-def look_at_clock() -> str:
-    with asking("Twilio's own clock is needed to compare."):
+def check_clock() -> str:
+    with vendor_errors(
+        "This check compares our clock with Twilio's. Fix Twilio first."
+    ):
         date = twilio_client.server_time()
     try:
-        # All of HTTP's dates are in UTC, whatever they say of it.
+        # HTTP dates are always in UTC, even with another time zone in the header.
         theirs = parsedate_to_datetime(date).replace(tzinfo=utc.utc)
     except ValueError as error:
-        remedy = "Is there a proxy that answers in Twilio's place?"
-        raise Ill("Twilio's answer has no date.", remedy) from error
+        remedy = "Check whether a proxy answers instead of Twilio."
+        raise Problem("Twilio's response has no valid date.", remedy) from error
     skew = abs(timezone.now() - theirs)
     if skew > CLOCK_SKEW:
-        raise Ill(
+        raise Problem(
             f"differs from Twilio's by {skew.total_seconds():.0f} s.",
-            "Let the system keep its time (timedatectl set-ntp true).",
+            "Turn on time synchronisation (timedatectl set-ntp true).",
         )
     return f"within {CLOCK_SKEW.seconds} s of Twilio's"
 
 
-def look_at_storage() -> str:
+def check_storage() -> str:
     try:
         name = default_storage.save("doctor", ContentFile(b"?"))
         default_storage.delete(name)
     except OSError as error:
-        raise Ill(
+        raise Problem(
             f"cannot be written ({error.strerror}).",
-            "Compare MEDIA_ROOT, and who may write there.",
+            "Check MEDIA_ROOT and its write permissions.",
         ) from error
     free = shutil.disk_usage(Path(settings.MEDIA_ROOT)).free
     if free < FREE_BYTES:
-        raise Ill(
+        raise Problem(
             f"only {free // 1024**2} MB are free.",
-            "Make room: recordings that cannot be stored wait.",
+            "Make room. Recordings that cannot be stored have to wait.",
         )
     return f"writable, {free // 1024**3} GB free"
 
 
-def look_at_worker() -> str:
+def check_worker() -> str:
     try:
         paused = VendorPause.objects.first()
         overdue = Transcript.objects.due(timezone.now() - LATE).current().count()
     except Error as error:
-        raise Ill("unknown without the database.", "See above.") from error
+        raise Problem("unknown without the database.", FIX_DATABASE) from error
     if paused:
-        raise Ill(
+        raise Problem(
             f"{paused}: {paused.reason}",
-            "Fix that; waiting work then continues by itself.",
+            "Fix this. The waiting work then continues automatically.",
         )
     if overdue:
-        raise Ill(f"{overdue} transcripts are overdue.", "Start manage.py worker.")
+        raise Problem(f"{overdue} transcripts are overdue.", "Start manage.py worker.")
     return "nothing is overdue"
 
 
-def look_at_notifications() -> str:
+def check_notifications() -> str:
     found = []
     url = parts(settings.NOTIFY_URL)
     if settings.NOTIFY_URL:
         try:
             port = url.port or (443 if url.scheme == "https" else 80)
         except ValueError as error:
-            raise Ill("NOTIFY_URL's port is none.", "Mend NOTIFY_URL.") from error
-        knock(str(url.hostname or ""), port, "Mend NOTIFY_URL or what stands there.")
+            message = "The port in NOTIFY_URL is not valid."
+            raise Problem(message, "Fix NOTIFY_URL.") from error
+        remedy = "Fix NOTIFY_URL or the server at this address."
+        ensure_reachable(str(url.hostname or ""), port, remedy)
         found.append(f"webhooks to {url.hostname}:{port}, which answers")
     if settings.NOTIFY_EMAIL and settings.EMAIL_BACKEND.endswith("smtp.EmailBackend"):
         host, port = settings.EMAIL_HOST, settings.EMAIL_PORT
-        knock(host, port, "Mend EMAIL_URL or the mail server.")
+        ensure_reachable(host, port, "Fix EMAIL_URL or the mail server.")
         found.append(f"e-mail through {host}:{port}, which answers")
     elif settings.NOTIFY_EMAIL:
-        found.append("e-mail is printed or dropped, for want of EMAIL_URL")
+        found.append("e-mail is printed or dropped, because EMAIL_URL is empty")
     if not found:
         return "off"
-    look_at_unsent()
+    check_unsent()
     return "; ".join(found) + ". Nothing was sent"
 
 
-def look_at_unsent() -> None:
+def check_unsent() -> None:
     now = timezone.now()
     wanted = Notification.objects.filter(kind__in=Notification.wanted())
     try:
         overdue = wanted.due(now - LATE).count()
-        lost = wanted.given_up().filter(created_at__gt=now - RECENT).count()
+        failed = wanted.given_up().filter(created_at__gt=now - RECENT).count()
     except Error as error:
-        raise Ill("unknown without the database.", "See above.") from error
+        raise Problem("unknown without the database.", FIX_DATABASE) from error
     if overdue:
-        raise Ill(f"{overdue} are overdue.", "Restart manage.py worker.")
-    if lost:
-        raise Ill(
-            f"{lost} of the last two days were given up.",
-            "Admin's Notifications say why. Mend that, then Send again.",
+        raise Problem(f"{overdue} are overdue.", "Restart manage.py worker.")
+    if failed:
+        raise Problem(
+            f"{failed} from the last two days were given up.",
+            "See the reason under Notifications in admin. Fix it, then use Send again.",
         )
 
 
-def knock(host: str, port: int, remedy: str) -> None:
+def ensure_reachable(host: str, port: int, remedy: str) -> None:
+    """Open a TCP connection and close it. Raises Problem."""
     try:
         socket.create_connection((host, port), TIMEOUT_SECONDS).close()
     except (OSError, UnicodeError) as error:
-        why = getattr(error, "strerror", "") or error
-        raise Ill(f"{host}:{port} does not answer ({why}).", remedy) from error
+        reason = getattr(error, "strerror", "") or error
+        raise Problem(f"{host}:{port} does not answer ({reason}).", remedy) from error
 
 
 @contextmanager
-def asking(remedy: str) -> Iterator[None]:
+def vendor_errors(remedy: str) -> Iterator[None]:
+    """Turn a VendorError into a Problem."""
     try:
         yield
     except VendorError as error:
-        raise Ill(error.message, remedy) from error
+        raise Problem(error.message, remedy) from error
 
 
-EXAMINATIONS: list[tuple[str, Callable[[], str]]] = [
-    ("settings", look_at_settings),
-    ("database", look_at_database),
-    ("address", look_at_base_url),
-    ("Twilio", look_at_twilio),
-    ("AssemblyAI", look_at_assemblyai),
-    ("clock", look_at_clock),
-    ("storage", look_at_storage),
-    ("worker", look_at_worker),
-    ("notifications", look_at_notifications),
+CHECKS: list[tuple[str, Callable[[], str]]] = [
+    ("settings", check_settings),
+    ("database", check_database),
+    ("address", check_base_url),
+    ("Twilio", check_twilio),
+    ("AssemblyAI", check_assemblyai),
+    ("clock", check_clock),
+    ("storage", check_storage),
+    ("worker", check_worker),
+    ("notifications", check_notifications),
 ]

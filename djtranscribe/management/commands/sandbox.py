@@ -1,7 +1,8 @@
-"""Everything a newcomer needs, with no account: stand-ins, web server, worker.
+"""A complete installation to try out, without accounts at the vendors.
 
-The product reaches the stand-ins only through TWILIO_API_URL and ASSEMBLYAI_API_URL;
-nothing in it knows that it is in a sandbox.
+It runs stand-ins for Twilio and AssemblyAI, the web server and the worker. The product
+does not know that it is in a sandbox: only TWILIO_API_URL and ASSEMBLYAI_API_URL lead
+to the stand-ins.
 """
 
 import os
@@ -31,42 +32,53 @@ PHONE_NUMBER = "+14155550100"
 
 class Command(BaseCommand):
     help = (
-        "Try everything on this machine, offline and without an account: a phone "
-        "network and a transcription service that are stand-ins, the web server, the "
-        "worker, a database of its own and an operator to sign in with. Ctrl-C stops "
-        "all of it."
+        "Try everything on this machine, offline and without an account. Starts "
+        "stand-ins for Twilio and AssemblyAI, the web server and the worker, with a "
+        "separate database and an operator account. Ctrl-C stops everything."
     )
-    # Settings of this very process are not used: the children get their own.
+    # The settings of this process are not used. The child processes get their own.
     requires_system_checks: list[str] = []
 
     def add_arguments(self, parser: CommandParser) -> None:
-        parser.add_argument("--port", type=int, default=8000, help="of the web server")
         parser.add_argument(
-            "--twilio-port", type=int, default=8001, help="of Twilio's stand-in"
+            "--port",
+            type=int,
+            default=8000,
+            help="port of the web server (default: %(default)s)",
         )
         parser.add_argument(
-            "--assemblyai-port", type=int, default=8002, help="of AssemblyAI's stand-in"
+            "--twilio-port",
+            type=int,
+            default=8001,
+            help="port of the Twilio stand-in (default: %(default)s)",
+        )
+        parser.add_argument(
+            "--assemblyai-port",
+            type=int,
+            default=8002,
+            help="port of the AssemblyAI stand-in (default: %(default)s)",
         )
         parser.add_argument(
             "--pace",
             type=float,
             default=1.0,
-            help="1: as a real call; 0.1: ten times faster (default: %(default)s)",
+            help="duration of calls: 1 is real time, 0.1 is ten times faster "
+            "(default: %(default)s)",
         )
         parser.add_argument(
             "--directory",
             type=Path,
             default=settings.BASE_DIR / "var" / "sandbox",
-            help="database, recordings and logs (default: %(default)s)",
+            help="where to store database, recordings and logs (default: %(default)s)",
         )
         parser.add_argument(
-            "--fresh", action="store_true", help="forget earlier calls first"
+            "--fresh", action="store_true", help="delete the sandbox directory first"
         )
 
     def handle(self, **options: Any) -> None:
         if not find_spec("pocketsphinx"):
             raise CommandError(
-                "The sandbox recognises speech with PocketSphinx, which is missing. "
+                "PocketSphinx, the sandbox speech recognition, is not installed. "
                 f"Run {sys.executable} -m pip install -r sandbox/requirements.txt"
             )
         for option in ("port", "twilio_port", "assemblyai_port"):
@@ -77,51 +89,51 @@ class Command(BaseCommand):
         if options["fresh"]:
             shutil.rmtree(directory, ignore_errors=True)
         directory.mkdir(parents=True, exist_ok=True)
-        house = House(directory, environment(directory, options))
+        processes = Processes(directory, environment(directory, options))
         try:
-            self.start(house, options)
-            self.greet(options, directory)
-            house.wait()
+            self.start(processes, options)
+            self.print_addresses(options, directory)
+            processes.wait()
         finally:
-            house.stop()
+            processes.stop()
 
-    def start(self, house: "House", options: dict[str, Any]) -> None:
-        is_new = not (house.directory / "db.sqlite3").exists()
+    def start(self, processes: "Processes", options: dict[str, Any]) -> None:
+        is_new = not (processes.directory / "db.sqlite3").exists()
         self.say("Preparing the database")
-        house.run("migrate", "manage.py", "migrate")
+        processes.run("migrate", "manage.py", "migrate")
         if is_new:
-            house.run("loaddata", "manage.py", "loaddata", "sandbox/operator.json")
+            processes.run("loaddata", "manage.py", "loaddata", "sandbox/operator.json")
         pace = ["--pace", str(options["pace"]), "--exit-with-parent"]
         twilio_port, assemblyai_port = (
             str(options[name]) for name in ("twilio_port", "assemblyai_port")
         )
         self.say("Starting the stand-ins for Twilio and AssemblyAI")
-        house.start("twilio", "-m", "sandbox.twilio", "--port", twilio_port, *pace)
-        house.start(
+        processes.start("twilio", "-m", "sandbox.twilio", "--port", twilio_port, *pace)
+        processes.start(
             "assemblyai", "-m", "sandbox.assemblyai", "--port", assemblyai_port, *pace
         )
         self.say("Starting the web server and the worker")
         address = f"127.0.0.1:{options['port']}"
-        house.start("web", "manage.py", "runserver", "--noreload", address)
-        house.start("worker", "manage.py", "worker")
+        processes.start("web", "manage.py", "runserver", "--noreload", address)
+        processes.start("worker", "manage.py", "worker")
         for name in ("port", "twilio_port", "assemblyai_port"):
-            house.wait_until_open(options[name])
+            processes.wait_until_open(options[name])
 
-    def greet(self, options: dict[str, Any], directory: Path) -> None:
+    def print_addresses(self, options: dict[str, Any], directory: Path) -> None:
         site = f"http://localhost:{options['port']}"
         self.say(
             f"""
-Ready. Nobody is called and nothing leaves this machine.
+Ready. No real phone rings, and no data leaves this machine.
 
-  Open first      {site}/dial/14155551234/
+  Start here      {site}/dial/14155551234/
   Sign in as      {OPERATOR}, password {PASSWORD}
   Transcripts     {site}/admin/
 
-  Phone network   http://localhost:{options["twilio_port"]}/  (numbers with a fate)
-  Transcription   http://localhost:{options["assemblyai_port"]}/
+  Twilio          http://localhost:{options["twilio_port"]}/  (lists numbers to try)
+  AssemblyAI      http://localhost:{options["assemblyai_port"]}/
   Logs            {directory}
 
-Ctrl-C stops all of it."""
+Ctrl-C stops everything."""
         )
 
     def say(self, line: str) -> None:
@@ -129,51 +141,55 @@ Ctrl-C stops all of it."""
         self.stdout.flush()
 
 
-class House:
-    """The processes of the sandbox. Each writes to a log of its own."""
+class Processes:
+    """The processes of the sandbox. Each one has its own log file."""
 
     def __init__(self, directory: Path, environ: dict[str, str]) -> None:
         self.directory = directory
         self.environ = environ
-        self.processes: dict[str, subprocess.Popen[bytes]] = {}
+        self.running: dict[str, subprocess.Popen[bytes]] = {}
 
     def run(self, name: str, *command: str) -> None:
-        """To its end. Raises CommandError with the end of its log."""
+        """Run a command until it exits. On failure, raise CommandError with its log."""
         self.start(name, *command)
-        if self.processes.pop(name).wait() != 0:
+        if self.running.pop(name).wait() != 0:
             raise CommandError(f"{name} failed:\n{self.end_of_log(name)}")
 
     def start(self, name: str, *command: str) -> None:
         with (self.directory / f"{name}.log").open("wb") as log:
-            self.processes[name] = subprocess.Popen(  # noqa: S603 - our own commands
+            self.running[name] = subprocess.Popen(  # noqa: S603 - our own commands
                 [sys.executable, *command],
                 cwd=settings.BASE_DIR,
                 env=self.environ,
                 stdin=subprocess.DEVNULL,
                 stdout=log,
                 stderr=subprocess.STDOUT,
-                # Ctrl-C reaches this process alone, which then stops the others.
+                # Ctrl-C must only reach this process, which then stops the others.
                 start_new_session=True,
             )
 
     def wait_until_open(self, port: int) -> None:
         deadline = time.monotonic() + START_SECONDS
         while not is_open(port):
-            self.complain_of_the_dead()
+            self.check_running()
             if time.monotonic() > deadline:
-                raise CommandError(f"Nothing answers on port {port}. See the logs.")
+                raise CommandError(
+                    f"Nothing answers on port {port} after {START_SECONDS} s. "
+                    f"See the logs in {self.directory}."
+                )
             time.sleep(0.1)
 
     def wait(self) -> None:
         while True:
-            self.complain_of_the_dead()
+            self.check_running()
             time.sleep(0.5)
 
-    def complain_of_the_dead(self) -> None:
-        for name, process in self.processes.items():
+    def check_running(self) -> None:
+        """Raise CommandError if a process has exited."""
+        for name, process in self.running.items():
             if process.poll() is not None:
                 raise CommandError(
-                    f"{name} ended by itself (exit status {process.returncode}):\n"
+                    f"{name} stopped unexpectedly (exit status {process.returncode}):\n"
                     f"{self.end_of_log(name)}"
                 )
 
@@ -184,21 +200,21 @@ class House:
         return "\n".join(f"  {line}" for line in lines[-15:])
 
     def stop(self) -> None:
-        for process in self.processes.values():
+        for process in self.running.values():
             process.terminate()
         killer = threading.Timer(STOP_SECONDS, self.kill)
         killer.start()
-        for process in self.processes.values():
+        for process in self.running.values():
             process.wait()
         killer.cancel()
 
     def kill(self) -> None:
-        for process in self.processes.values():
+        for process in self.running.values():
             process.kill()
 
 
 def environment(directory: Path, options: dict[str, Any]) -> dict[str, str]:
-    """The settings of the sandbox; what a .env beside manage.py says is kept out."""
+    """Return the settings of the sandbox. Variables from a .env file are cleared."""
     site = f"http://localhost:{options['port']}"
     return {
         **os.environ,
@@ -213,10 +229,10 @@ def environment(directory: Path, options: dict[str, Any]) -> dict[str, str]:
         "TWILIO_API_KEY": API_KEY,
         "TWILIO_API_SECRET": "sandbox-secret",
         "TWILIO_PHONE_NUMBER": PHONE_NUMBER,
-        # A newcomer dials the same number again and again.
+        # Allow many calls to the same number while somebody tries things out.
         "MAX_CALLS_PER_NUMBER_DAY": "1000",
         "TWILIO_API_URL": f"http://127.0.0.1:{options['twilio_port']}",
-        # Nothing leaves this machine.
+        # Keep all traffic on this machine.
         "TWILIO_REGION": "",
         "TWILIO_EDGE": "",
         "NOTIFY_URL": "",
@@ -227,14 +243,15 @@ def environment(directory: Path, options: dict[str, Any]) -> dict[str, str]:
 
 
 def ensure_free(port: int, option: str) -> None:
+    """Raise CommandError if the port cannot be used."""
     with socket.socket() as probe:
         probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
         try:
             probe.bind(("127.0.0.1", port))
         except (OSError, OverflowError) as error:
             raise CommandError(
-                f"Port {port} is in use or not allowed. Choose another with "
-                f"{option} {port + 100}."
+                f"Port {port} is in use or not allowed. Choose another one, for "
+                f"example {option} {port + 100}."
             ) from error
 
 

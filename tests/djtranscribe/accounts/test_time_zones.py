@@ -20,7 +20,7 @@ from pypdf import PdfReader
 
 from caller.models import Call
 from djtranscribe.logs import Line
-from djtranscribe.management.commands.doctor import look_at_settings
+from djtranscribe.management.commands.doctor import check_settings
 from djtranscribe.models import ApiToken, Profile
 from tests.caller.rows import a_call, a_recording
 from tests.djtranscribe.test_settings import COMPLETE, python
@@ -449,7 +449,7 @@ def test_a_log_line_has_its_offset(settings, zone, time):
 def test_doctor_names_the_zone(settings, zone):
     settings.TIME_ZONE = settings.SITE_TIME_ZONE = zone
 
-    assert f"times are in {zone} (UTC" in look_at_settings()
+    assert f"times are in {zone} (UTC" in check_settings()
 
 
 # The setting

@@ -197,7 +197,7 @@ def test_migrations_that_are_missing_are_counted(site):
 
     what, remedy = alone(found, "database")
     assert what == "1 migrations are missing."
-    assert remedy == "manage.py migrate"
+    assert remedy == "Run manage.py migrate."
 
 
 @pytest.mark.parametrize(
@@ -328,7 +328,7 @@ def test_a_number_that_is_not_the_accounts_is_said(site, numbers):
     found, _ = site.examine()
 
     what, remedy = alone(found, "Twilio")
-    assert what == "TWILIO_PHONE_NUMBER is no number of this account."
+    assert what == "TWILIO_PHONE_NUMBER does not belong to this account."
     assert "Twilio console" in remedy
 
 
@@ -341,7 +341,7 @@ def test_a_twilio_that_is_away_is_said_for_account_and_clock(site):
 
     bad = [name for name in NAMES if found[name][0] == "bad"]
     assert bad == ["Twilio", "clock"]
-    assert "reach the internet" in found["Twilio"][2]
+    assert "can reach the internet" in found["Twilio"][2]
     assert status == 1
 
 
@@ -549,4 +549,4 @@ def test_notifications_that_were_given_up_lately_are_counted(site, receivers):
     found, _ = site.examine()
 
     assert found["notifications"][0] == "bad"
-    assert found["notifications"][1].startswith("2 of the last two days")
+    assert found["notifications"][1].startswith("2 from the last two days")

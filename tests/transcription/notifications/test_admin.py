@@ -64,7 +64,7 @@ def test_its_page_says_what_it_tells_and_of_which_transcript(supervisor):
     page = supervisor.get(f"{PATH}{row.pk}/change/").text
 
     assert transcript.get_absolute_url() in page
-    assert "completed" in page.split("What it tells:")[1]
+    assert "completed" in page.split("Content:")[1]
 
 
 def test_the_list_takes_as_many_queries_for_many_as_for_one(
@@ -90,7 +90,7 @@ def test_one_at_rest_is_sent_again_from_the_first_attempt(supervisor, state):
     page = send_again(supervisor, row)
 
     row.refresh_from_db()
-    assert "1 are sent again." in page
+    assert "Queued to be sent again: 1." in page
     assert (row.state, row.attempts, row.uuid) == ("pending", 0, uuid)
     assert row.next_attempt_at <= timezone.now()
 
@@ -102,7 +102,7 @@ def test_one_that_is_being_sent_is_left_alone(supervisor):
     page = send_again(supervisor, row)
 
     row.refresh_from_db()
-    assert "0 are sent again. 1 are being sent now" in page
+    assert "Queued to be sent again: 0. Skipped: 1, being sent now" in page
     assert (row.attempts, row.leased_until) == (1, until)
 
 
@@ -112,7 +112,7 @@ def test_one_whose_kind_is_off_is_left_alone(supervisor):
     page = send_again(supervisor, row)
 
     row.refresh_from_db()
-    assert "0 are sent again." in page
+    assert "Queued to be sent again: 0." in page
     assert row.state == "given-up"
 
 

@@ -64,9 +64,10 @@ def test_the_operator_hears_that_a_call_was_transcribed(completed, mailoutbox):
     assert mail.body == (
         f"The call that you made on {call.created_at:%d %b %Y at %H:%M} UTC was "
         "transcribed.\n\n"
-        f"Its page: https://djtranscribe.example.com/calls/{call.uuid}/\n"
+        f"See the call: https://djtranscribe.example.com/calls/{call.uuid}/\n"
     )
-    assert (the_one().state, the_one().answer) == ("sent", "Taken by the mail server")
+    assert the_one().state == "sent"
+    assert the_one().answer == "Accepted by the mail server"
 
 
 def test_the_operator_hears_that_a_call_could_not_be_transcribed_and_why(
@@ -170,7 +171,7 @@ def test_an_address_that_is_none_is_not_written_to(completed, mailoutbox, addres
 FAILURES = [
     (ConnectionRefusedError(111, "refused"), "pending", "could not be reached"),
     (TimeoutError("timed out"), "pending", "could not be reached"),
-    (smtplib.SMTPServerDisconnected("bye"), "pending", "hung up"),
+    (smtplib.SMTPServerDisconnected("bye"), "pending", "closed the connection"),
     (smtplib.SMTPAuthenticationError(535, b"ada:s3cr3t"), "pending", "password"),
     (smtplib.SMTPDataError(451, b"s3cr3t"), "pending", "(451)"),
     (smtplib.SMTPNotSupportedError("STARTTLS"), "pending", "NotSupported"),
