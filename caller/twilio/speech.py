@@ -1,7 +1,7 @@
-"""In which language and voice Twilio speaks, and the sentences that it says.
+"""The sentences that Twilio speaks, and their language and voice.
 
-Languages and voices: twilio.com/docs/voice/twiml/say/text-speech. Twilio adds some now
-and then, so a language that is missing here is a warning only.
+Languages and voices: twilio.com/docs/voice/twiml/say/text-speech. Twilio adds new ones
+from time to time, so a language that is missing here is only a warning.
 """
 
 import re
@@ -10,7 +10,7 @@ from dataclasses import dataclass
 from django.conf import settings
 
 ENGLISH = "en-US"
-# Twilio's languages, the usual one of several first.
+# Locales that Twilio speaks. The first locale of a language is its default.
 LOCALES = """
     af-ZA ar-XA ar-AE eu-ES bn-IN bg-BG ca-ES cmn-CN cmn-TW yue-HK yue-CN cs-CZ
     da-DK nl-NL nl-BE en-US en-GB en-AU en-CA en-IE en-IN en-NZ en-ZA en-GB-WLS
@@ -19,18 +19,18 @@ LOCALES = """
     pl-PL pt-BR pt-PT pa-IN ro-RO ru-RU sr-RS sk-SK es-ES es-MX es-US sv-SE ta-IN
     te-IN th-TH tr-TR uk-UA vi-VN cy-GB
 """.split()  # noqa: SIM905
-# AssemblyAI's codes that are spelt otherwise.
+# AssemblyAI's language codes that Twilio spells differently.
 SPELLINGS = {"en_uk": "en-GB", "zh": "cmn-CN", "no": "nb-NO", "tl": "fil-PH"}
 VOICE = re.compile(
     r"man|woman|Polly\.[A-Z][a-z]+(-Neural|-Generative)?|Google\.[\w-]+", re.ASCII
 )
-# Languages of the voices `man` and `woman`.
+# Languages that the voices `man` and `woman` speak.
 BASIC = {"en", "es", "fr", "de", "it"}
 
 
 @dataclass(frozen=True)
 class Sentence:
-    """Text to speak. voice: a name of Twilio's, or "" for its default."""
+    """Text to speak. voice: one of Twilio's names, or "" for the default voice."""
 
     text: str
     language: str
@@ -103,27 +103,28 @@ SETTINGS = {
 
 
 def language() -> str:
-    """SAY_LANGUAGE, or Twilio's spelling of LANGUAGE_CODE; "" if Twilio has none."""
+    """Return SAY_LANGUAGE, or Twilio's locale for LANGUAGE_CODE. "" if unknown."""
     if settings.SAY_LANGUAGE:
         return str(settings.SAY_LANGUAGE)
     code = settings.SPEECH_LANGUAGE_CODE
     if code == "detect":
         return ENGLISH
     wanted = SPELLINGS.get(code, code.replace("_", "-")).lower()
-    same = [each for each in LOCALES if each.lower() == wanted]
-    of_language = [each for each in LOCALES if base(each) == base(wanted)]
-    return (same or of_language or [""])[0]
+    exact = [locale for locale in LOCALES if locale.lower() == wanted]
+    similar = [locale for locale in LOCALES if base(locale) == base(wanted)]
+    return (exact or similar or [""])[0]
 
 
 def base(locale: str) -> str:
-    """The language of a locale: "de" of "de-AT"."""
+    """Return the language of a locale: "de" for "de-AT"."""
     return locale.partition("-")[0].lower()
 
 
 def sentence(name: str) -> Sentence:
-    """notice, nothing_heard or goodbye, as set or translated.
+    """Return the sentence `notice`, `nothing_heard` or `goodbye`.
 
-    A sentence that is neither is said in English, by an English voice.
+    The setting wins over our translation. Without both it is English, spoken by
+    Twilio's default English voice.
     """
     chosen = getattr(settings, SETTINGS[name])
     translation = TRANSLATIONS.get(base(language()))
@@ -134,19 +135,19 @@ def sentence(name: str) -> Sentence:
 
 
 def untranslated() -> list[str]:
-    """The settings that are empty although we have no translation of their sentence."""
+    """Return the names of empty settings whose sentence we have no translation for."""
     if base(language()) in TRANSLATIONS:
         return []
     return [name for name in SETTINGS.values() if not getattr(settings, name)]
 
 
 def voice_fault(voice: str, spoken: str) -> str:
-    """What is wrong with a voice for a language, or ""."""
+    """Return why this voice cannot be used for the language, or ""."""
     if not VOICE.fullmatch(voice):
-        return "SAY_VOICE is not a name of a voice that Twilio has."
+        return "SAY_VOICE is not one of Twilio's voices."
     locale = re.match(r"Google\.([a-z]{2,3}(-[A-Z]{2})(-WLS)?)-", voice)
     if voice in ("man", "woman"):
-        agrees = base(spoken) in BASIC
+        fits = base(spoken) in BASIC
     else:
-        agrees = not voice.startswith("Google.") or bool(locale and locale[1] == spoken)
-    return "" if agrees else f"The voice of SAY_VOICE does not speak {spoken}."
+        fits = not voice.startswith("Google.") or bool(locale and locale[1] == spoken)
+    return "" if fits else f"The voice in SAY_VOICE does not speak {spoken}."
