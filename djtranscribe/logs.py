@@ -1,4 +1,4 @@
-"""Logs are key=value lines with UUIDs; numbers, texts and tokens are kept out."""
+"""Log lines are key=value with UUIDs, without phone numbers, words or tokens."""
 
 import logging
 import re
@@ -11,15 +11,15 @@ from typing import Any
 from django.utils import timezone
 
 DIALLED = re.compile(r"/dial/[^\s\"']*")
-# Numbers and words that somebody looks for.
+# Query strings: they contain numbers and words that somebody searched for.
 ASKED = re.compile(r"(/(?:admin|api|search)/[^\s\"'?]*)\?[^\s\"']*")
-# A number where a program or a person guessed that it belongs: /api/calls/14155551234.
+# A phone number in a path that does not exist, such as /api/calls/14155551234.
 GUESSED = re.compile(r"(?<=/)(?:\+|%2B)?[0-9(][0-9 ().-]{6,20}(?=[/?\s\"']|$)", re.I)
 
 
 @contextmanager
 def quiet() -> Iterator[None]:
-    """While a person waits for a command that shows its own progress."""
+    """Log only warnings, while a command shows its own progress."""
     names = ["caller", "transcription"]
     levels = [
         (logging.getLogger(name), logging.getLogger(name).level) for name in names
@@ -34,12 +34,11 @@ def quiet() -> Iterator[None]:
 
 
 class NoNumbers(logging.Filter):
-    """Django's own loggers write addresses. That of a dial holds a number, what is
-    looked for stands behind a question mark, and any may be made up."""
+    """Remove phone numbers and search terms from the URLs that Django logs."""
 
     def filter(self, record: logging.LogRecord) -> bool:
         if isinstance(record.args, tuple):
-            # Django names an exception in its line as well as below it.
+            # Django puts the exception into the message, too.
             record.args = tuple(
                 named(arg) if isinstance(arg, BaseException) else arg
                 for arg in record.args
@@ -51,11 +50,13 @@ class NoNumbers(logging.Filter):
 
 
 class Line(logging.Formatter):
-    """Of an exception its type and its place. What it says may be anybody's: PostgreSQL
-    quotes the row that it refuses, Python the text that it cannot read."""
+    """Log the type and traceback of an exception, but not its message.
+
+    Messages may quote people's words: PostgreSQL quotes the row, Python the text.
+    """
 
     def format(self, record: logging.LogRecord) -> str:
-        # Another handler may have written it out in full, and left it there.
+        # Another handler may have cached the full text here.
         record.exc_text = None
         return super().format(record)
 
@@ -81,7 +82,7 @@ class Line(logging.Formatter):
 
 
 def named(error: BaseException) -> str:
-    """`django.db.utils.DataError`, and the number that its kind has, if one has."""
+    """Return `django.db.utils.DataError (22001)`: type, and error number if any."""
     kind = type(error)
     name = f"{kind.__module__}.{kind.__qualname__}".removeprefix("builtins.")
     for number in ("sqlstate", "sqlite_errorname", "errno"):

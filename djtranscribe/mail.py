@@ -5,15 +5,15 @@ from urllib.parse import unquote
 
 from djtranscribe.public_urls import parts
 
-# How the server is spoken to, and on which port unless one is named.
+# Default port of each scheme.
 PORTS = {"smtp": 25, "smtp+tls": 587, "smtps": 465}
 
 
 def settings_of(url: str, debug: bool) -> dict[str, Any]:
-    """`smtp+tls://user:password@host:587`, with what is odd in a name as %40.
+    """Parse `smtp+tls://user:password@host:587`, with special characters as `%40`.
 
-    Without EMAIL_URL, or of what is none, no server: messages are printed while
-    debugging and otherwise dropped, and a system check says so if any are wanted.
+    If it is empty or invalid, messages are printed with DEBUG on and dropped otherwise.
+    A system check reports that if e-mail is wanted.
     """
     server = parts(url)
     try:

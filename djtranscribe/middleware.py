@@ -51,8 +51,11 @@ def is_page(path: str) -> bool:
 
 
 def without_odd_session(get_response: Handler) -> Handler:
-    """A session key is letters and digits. Django asks the database for any other, and
-    PostgreSQL refuses a NUL character with an error that would be a 500."""
+    """Ignore session cookies that are not letters and digits.
+
+    Django would look for them in the database. PostgreSQL raises for a NUL character,
+    and the answer would be a 500.
+    """
 
     def middleware(request: HttpRequest) -> HttpResponse:
         if not request.COOKIES.get(settings.SESSION_COOKIE_NAME, "a").isalnum():
@@ -65,12 +68,11 @@ def without_odd_session(get_response: Handler) -> Handler:
 def private_responses(
     get_response: Callable[[HttpRequest], HttpResponse],
 ) -> Callable[[HttpRequest], HttpResponse]:
-    """Keep every response out of shared caches, and pages out of all caches.
+    """Set `Cache-Control: private, no-store` on every response.
 
-    `no-store` also keeps a page from being shown by Back after signing out. A view may
-    set its own `Cache-Control` if it contains `private`; the audio does, so that a
-    browser can seek in what it already has. Signing out clears that too
-    (w3.org/TR/clear-site-data). Static files are answered further out, by WhiteNoise.
+    Then Back shows nothing after logging out. A view may set its own `Cache-Control` if
+    it contains `private`: browsers may keep audio, so that seeking is fast. Logging out
+    clears it (w3.org/TR/clear-site-data). WhiteNoise answers static files earlier.
     """
 
     def middleware(request: HttpRequest) -> HttpResponse:

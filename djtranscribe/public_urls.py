@@ -1,7 +1,7 @@
-"""The address under which the outside world sees this site.
+"""The address of this site as the internet sees it.
 
-Not request.build_absolute_uri(): behind ngrok or a load balancer it names the inner
-host and http, and neither Twilio's signature nor a callback would fit.
+Do not use request.build_absolute_uri(): behind a proxy it may return the inner host and
+http, so that Twilio's signature does not match and callbacks do not arrive.
 """
 
 from ipaddress import ip_address
@@ -32,7 +32,7 @@ def public_url_of(request: HttpRequest) -> str:
 
 
 def client_address(request: HttpRequest) -> str:
-    """Who asks: what the proxy before us says last, else who is connected to us."""
+    """Return the client's IP address: the last one that the proxy added, if any."""
     seen = request.META.get("HTTP_X_FORWARDED_FOR", "").split(",")[-1].strip()
     try:
         return str(ip_address(seen))
@@ -41,7 +41,7 @@ def client_address(request: HttpRequest) -> str:
 
 
 def parts(url: str) -> SplitResult:
-    """Of an address; empty ones of what is none, which a system check then says."""
+    """Split a URL. An invalid one gives empty parts; a system check reports it."""
     try:
         return urlsplit(url)
     except ValueError:

@@ -27,11 +27,9 @@ def stored_audio(recording: Recording) -> SafeString | str:
     return format_html(player, recording.audio_url)
 
 
-# By name, since `caller` imports nothing of `transcription`.
-
-
 def with_transcripts(recordings: QuerySet[Recording]) -> QuerySet[Recording]:
-    """Without what is long of either: outlines, texts, words."""
+    """Prefetch the transcripts; leave out the large fields of both models."""
+    # Looked up by name, because `caller` must not import `transcription`.
     model: Any = Recording._meta.get_field("transcripts").related_model
     transcripts = model._default_manager.only("recording", "status")
     return recordings.defer("peaks").prefetch_related(
@@ -51,7 +49,7 @@ class RecordingInline(HasLength, ReadOnly, admin.TabularInline[Recording, Call])
     can_delete = False
     fields = ["itself", "transcripts", "length", "status", "error", "player"]
     readonly_fields = ["itself", "transcripts", "length", "player"]
-    verbose_name_plural = "recordings and what was said in them"
+    verbose_name_plural = "recordings and their transcripts"
 
     def get_queryset(self, request: HttpRequest) -> QuerySet[Recording]:
         return with_transcripts(super().get_queryset(request))
@@ -87,9 +85,11 @@ class RecordingAdmin(
     list_select_related = ["call"]
     search_fields = ["sid"]
     search_help_text = (
-        "How a number begins, or its last four digits or more; a SID; a UUID."
+        "The start of a number, or its last four or more digits; a SID; a UUID."
     )
-    empty_text = "No recordings yet. They come with calls: dial on the home page."
+    empty_text = (
+        "No recordings yet. Each call makes one: place a call on the home page."
+    )
     empty_link = "caller:home"
     fieldsets = [
         (None, {"fields": ["call_link", "status", "error", "player", "transcripts"]}),

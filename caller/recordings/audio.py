@@ -1,4 +1,4 @@
-"""Audio files: what is one, and how it gets to us without filling the memory."""
+"""Audio files: recognise the format, and stream large files in small chunks."""
 
 import hashlib
 import time
@@ -14,21 +14,22 @@ from django.core.files.uploadedfile import TemporaryUploadedFile
 
 from djtranscribe.vendors.deadlines import LimitedAdapter, chunks
 
-# Small, for a sign of life where the network is slow, too.
+# Small, so that a slow upload calls keep_alive often enough.
 CHUNK_BYTES = 64 * 1024
 KEEP_ALIVE_BYTES = 1024 * 1024
 KEEP_ALIVE_SECONDS = 1
-TIMEOUT_SECONDS = (5, 30)  # to connect, between two bytes
-# How a download is called until it is whole: see caller.recordings.cleanup.
+TIMEOUT_SECONDS = (5, 30)  # (connect, read)
+# Suffix of an incomplete download. caller.recordings.cleanup searches for it.
 TEMPORARY = ".djtranscribe-audio"
 
-# How files that AssemblyAI takes begin: suffix, offset, bytes. The first match counts.
+# Signatures of the formats that AssemblyAI accepts: suffix, offset, bytes.
+# The first match wins.
 BEGINNINGS = [
     (".wav", 8, b"WAVE"),
     (".aiff", 8, b"AIFF"),
     (".aiff", 8, b"AIFC"),
     (".mp3", 0, b"ID3"),
-    # MPEG 1, 2 and 2.5, layer III, without and with a checksum.
+    # MPEG 1, 2 and 2.5, layer III, each with and without a checksum.
     *((".mp3", 0, b"\xff" + bytes([byte])) for byte in b"\xfb\xfa\xf3\xf2\xe3\xe2"),
     *((".aac", 0, b"\xff" + bytes([byte])) for byte in b"\xf1\xf0\xf9\xf8"),
     (".ogg", 0, b"OggS"),
@@ -41,7 +42,7 @@ BEGINNINGS = [
     (".webm", 0, b"\x1a\x45\xdf\xa3"),
     (".wma", 0, bytes.fromhex("3026b2758e66cf11")),
 ]
-# Our own table: that of Python depends on the machine's files.
+# Python's mimetypes depends on files of the machine, so we keep our own table.
 CONTENT_TYPES = {
     ".wav": "audio/wav",
     ".aiff": "audio/aiff",
@@ -64,11 +65,11 @@ CONTENT_TYPES = {
 
 
 class NotAudio(Exception):
-    """The message says what came instead."""
+    """The file is not complete audio. The message says why."""
 
 
 class Heartbeat:
-    """A sign of life every megabyte or every second: a lease is renewed by it."""
+    """Call keep_alive every megabyte or every second, so that a lease is renewed."""
 
     def __init__(self, keep_alive: Callable[[], None]) -> None:
         self.keep_alive = keep_alive
@@ -87,7 +88,7 @@ class Heartbeat:
 def received(
     chunks: Iterable[bytes], keep_alive: Callable[[], None]
 ) -> Iterator[bytes]:
-    """The chunks, with a sign of life."""
+    """Yield the chunks, and call keep_alive every megabyte or second."""
     heartbeat = Heartbeat(keep_alive)
     for chunk in chunks:
         yield chunk
@@ -95,9 +96,10 @@ def received(
 
 
 def downloaded(url: str) -> Iterator[bytes]:
-    """The file at an address that an operator named on the command line.
+    """Download a URL that an operator gave on the command line.
 
-    Never for an address out of a request. Raises NotAudio.
+    Never use it for a URL from a request: it would reach internal hosts. Raises
+    NotAudio.
     """
     try:
         with requests.Session() as session:
@@ -113,7 +115,7 @@ def downloaded(url: str) -> Iterator[bytes]:
 
 
 class UploadStream:
-    """A file to send to a vendor, with the same sign of life while it is read."""
+    """A file to upload to a vendor. Reading it calls keep_alive, as in Heartbeat."""
 
     def __init__(self, file: Any, keep_alive: Callable[[], None]) -> None:
         self.file = file
@@ -135,7 +137,10 @@ class UploadStream:
 def checked_file(
     chunks: Iterable[bytes], expected_bytes: int | None
 ) -> Iterator[tuple[TemporaryUploadedFile, str]]:
-    """A temporary file with all chunks, and its SHA-256. Raises NotAudio."""
+    """Write the chunks to a temporary file. Yield it and its SHA-256.
+
+    Raises NotAudio if the file is empty, incomplete or of an unknown format.
+    """
     digest = hashlib.sha256()
     with TemporaryUploadedFile(f"x{TEMPORARY}", None, None, None) as file:
         for chunk in chunks:
@@ -146,19 +151,19 @@ def checked_file(
         if not file.size:
             raise NotAudio("the file is empty.")
         if expected_bytes is not None and file.size != expected_bytes:
-            raise NotAudio(f"{file.size} of {expected_bytes} bytes came.")
+            raise NotAudio(f"only {file.size} of {expected_bytes} bytes arrived.")
         if not suffix(file):
-            raise NotAudio("it begins like no audio format that we know.")
+            raise NotAudio("its format is not a known audio format.")
         _check_wav_is_whole(file)
         file.seek(0)
         yield file, digest.hexdigest()
 
 
 def kept_whole(storage: Storage, name: str, file: TemporaryUploadedFile) -> str:
-    """The name under which the file is kept: this one, and what nobody else can have.
+    """Save the file under the name plus a random suffix. Return the stored name.
 
-    Raises OSError and leaves no half file; nor does it touch the file of another who
-    stores the same recording at this moment.
+    The suffix keeps two workers that store the same recording from overwriting or
+    deleting each other's file. On an error, deletes the partial file. Raises OSError.
     """
     path = PurePosixPath(name)
     name = str(path.with_name(f"{path.stem}-{token_hex(4)}{path.suffix}"))
@@ -171,7 +176,7 @@ def kept_whole(storage: Storage, name: str, file: TemporaryUploadedFile) -> str:
 
 
 def suffix(file: IO[bytes] | Any) -> str:
-    """`.wav`, `.mp3`… by the first bytes, or an empty string."""
+    """Return `.wav`, `.mp3`… by the first bytes, or "" if they are unknown."""
     file.seek(0)
     head = file.read(16)
     for ending, offset, beginning in BEGINNINGS:
@@ -181,7 +186,7 @@ def suffix(file: IO[bytes] | Any) -> str:
 
 
 def content_type(name: str) -> str:
-    """The media type of a stored file: store_audio names it by its first bytes."""
+    """Return the media type for the suffix, which store_audio chose by the content."""
     ending = PurePosixPath(name).suffix.lower()
     return CONTENT_TYPES.get(ending, "application/octet-stream")
 
@@ -192,6 +197,6 @@ def _check_wav_is_whole(file: TemporaryUploadedFile) -> None:
     if not head.startswith(b"RIFF"):
         return
     declared = int.from_bytes(head[4:8], "little")
-    # A WAV that was written as a stream says 0 or 4 GB: its writer did not know.
+    # Streaming writers leave 0 or about 4 GB as the size.
     if 0 < declared < 0x7FFF_0000 and declared + 8 > (file.size or 0) + 1:
-        raise NotAudio(f"{file.size} of {declared + 8} bytes came.")
+        raise NotAudio(f"only {file.size} of {declared + 8} bytes arrived.")

@@ -1,4 +1,4 @@
-"""Files that a killed process left behind, which no row names and nobody would find."""
+"""Delete files that a killed process left behind and that no row refers to."""
 
 import re
 import tempfile
@@ -12,33 +12,34 @@ from caller.models import Recording
 from caller.recordings import audio
 
 FOLDER = "recordings"
-# Of whose recording it is, as audio.kept_whole names it, and as files were named once.
+# The SID, then the random suffix of audio.kept_whole. Older files have another suffix
+# or none.
 NAME = re.compile(r"(RE[0-9a-f]{32})(?:[-_][0-9A-Za-z]+)?\.[0-9a-z]+", re.ASCII)
-AT_ONCE = 500
+BATCH_SIZE = 500
 
 
 def delete_recordings(older_than: datetime) -> int:
-    """Delete each file whose recording has another one there; how many.
+    """Delete duplicate files of the same recording. Return how many.
 
-    No others: to a database that was restored from last week, or that is another one,
-    every recording since is a file that no row names.
+    A file that no row refers to is kept: with a database that was restored from a
+    backup, that is every newer recording.
     """
     storage = Recording.audio.field.storage
     deleted = 0
-    # Not every storage can tell what it has, or since when.
+    # Not every storage can list its files or tell their age.
     with suppress(FileNotFoundError, NotImplementedError):
         _, names = storage.listdir(FOLDER)
-        there = {f"{FOLDER}/{name}" for name in names}
-        found = [match for match in map(NAME.fullmatch, names) if match]
-        for begin in range(0, len(found), AT_ONCE):
-            some = found[begin : begin + AT_ONCE]
-            # Read after the list: what was stored meanwhile is not in the list.
-            rows = Recording.objects.filter(sid__in=[match[1] for match in some])
-            kept = dict(rows.exclude(audio="").values_list("sid", "audio"))
-            for match in some:
+        existing = {f"{FOLDER}/{name}" for name in names}
+        matches = [match for match in map(NAME.fullmatch, names) if match]
+        for begin in range(0, len(matches), BATCH_SIZE):
+            batch = matches[begin : begin + BATCH_SIZE]
+            # Read the rows after listing: a file stored since then is not in the list.
+            rows = Recording.objects.filter(sid__in=[match[1] for match in batch])
+            stored = dict(rows.exclude(audio="").values_list("sid", "audio"))
+            for match in batch:
                 path = f"{FOLDER}/{match[0]}"
-                other = kept.get(match[1], path)
-                if other == path or other not in there:
+                current = stored.get(match[1], path)
+                if current == path or current not in existing:
                     continue
                 if storage.get_modified_time(path) < older_than:
                     storage.delete(path)
@@ -47,11 +48,11 @@ def delete_recordings(older_than: datetime) -> int:
 
 
 def delete_temporary(older_than: datetime) -> int:
-    """Delete downloads that were never finished; how many."""
+    """Delete downloads that were never finished. Return how many."""
     folder = Path(settings.FILE_UPLOAD_TEMP_DIR or tempfile.gettempdir())
     deleted = 0
     for path in folder.glob(f"*{audio.TEMPORARY}"):
-        # Another worker may be at it, or it is another user's.
+        # Another worker may have deleted it, or another user may own it.
         with suppress(OSError):
             if path.lstat().st_mtime < older_than.timestamp():
                 path.unlink()

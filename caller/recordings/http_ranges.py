@@ -1,6 +1,7 @@
-"""HTTP ranges (RFC 9110, 14): without them a browser cannot seek in audio.
+"""HTTP range requests (RFC 9110, section 14), so that a browser can seek in audio.
 
-Django's FileResponse has none, and the packages that add them are no longer kept.
+Django's FileResponse does not support them, and the packages that add them are no
+longer maintained.
 """
 
 import re
@@ -15,9 +16,9 @@ BLOCK_BYTES = 64 * 1024
 
 
 def ranged(request: HttpRequest, response: FileResponse) -> HttpResponseBase:
-    """The whole response, or the one range of bytes that the request asks for.
+    """Return the whole response, or the single byte range that was requested.
 
-    Several ranges at once and units other than bytes are answered with the whole.
+    Several ranges and units other than bytes get the whole response.
     """
     response["Accept-Ranges"] = "bytes"
     wanted = RANGE.fullmatch(request.headers.get("Range", ""))

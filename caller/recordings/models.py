@@ -24,7 +24,7 @@ logger = logging.getLogger(__name__)
 
 class RecordingQuerySet(models.QuerySet["Recording"]):
     def finished(self) -> RecordingQuerySet:
-        """Nothing more will happen to them at Twilio."""
+        """Recordings whose status at Twilio will not change any more."""
         return self.filter(status__in=Recording.FINISHED)
 
     def unfinished(self) -> RecordingQuerySet:
@@ -32,10 +32,10 @@ class RecordingQuerySet(models.QuerySet["Recording"]):
 
 
 class Recording(models.Model):
-    """What was said in a call, or an audio file that an operator handed in."""
+    """The recording of a call, or an audio file that an operator added."""
 
     class Status(models.TextChoices):
-        # Twilio's, letter for letter
+        # Twilio's own words
         IN_PROGRESS = "in-progress", "In progress"
         PROCESSING = "processing", "Being prepared by Twilio"
         COMPLETED = "completed", "Completed"
@@ -44,13 +44,13 @@ class Recording(models.Model):
         DELETED = "deleted", "Deleted at Twilio"
 
     FINISHED = (Status.COMPLETED, Status.ABSENT, Status.FAILED, Status.DELETED)
-    # Of Twilio's errors those that an operator meets.
+    # Twilio's error codes for a recording that is absent.
     ABSENCE = {
         16101: "The recording was too short to keep.",
         16102: "Nobody spoke, and this Twilio account deletes silent recordings.",
     }
 
-    # Why there will be no audio.
+    # Why there will never be audio.
     WITHOUT_AUDIO: ClassVar[dict[str, str]] = {
         Status.DELETED: "The recording was deleted at Twilio before we fetched it.",
         Status.ABSENT: "Twilio has no audio for this recording: nothing was recorded.",
@@ -70,18 +70,18 @@ class Recording(models.Model):
         related_name="recordings",
     )
     status = models.CharField(max_length=20, choices=Status.choices)
-    # Somebody deleted its transcript: do not start another by ourselves.
+    # An operator deleted the transcript, so do not start another automatically.
     transcript_deleted_at = models.DateTimeField(null=True, blank=True, editable=False)
     duration_seconds = models.PositiveIntegerField(
         "duration (seconds)", null=True, blank=True
     )
     channels = models.PositiveIntegerField(null=True, blank=True)
-    # Twilio's word (RecordVerb, OutboundAPI...), or ours: file, url.
+    # Twilio's word (RecordVerb, OutboundAPI...) or our own: file, url.
     source = models.CharField(max_length=40, blank=True)
     error = models.TextField(blank=True)
     audio = models.FileField(upload_to="recordings/", blank=True)
     sha256 = models.CharField("SHA-256", max_length=64, blank=True)
-    # See caller/waveform.py; null for what was stored before it was measured.
+    # See caller/recordings/waveform.py. Null if stored by a version without waveforms.
     peaks = models.JSONField(null=True, blank=True, editable=False)
     created_at = models.DateTimeField(auto_now_add=True, db_index=True)
     fetched_at = models.DateTimeField("audio stored", null=True, blank=True)
@@ -92,7 +92,7 @@ class Recording(models.Model):
 
     class Meta:
         ordering = ["-created_at"]
-        # For admin's list, as those of Call.
+        # For sorting and filtering in the admin, as in Call.
         indexes = [
             models.Index(
                 Coalesce("duration_seconds", -1), "id", name="recording_by_length"
@@ -108,9 +108,9 @@ class Recording(models.Model):
 
     @property
     def origin(self) -> str:
-        """Where it came from, if not from a call of ours."""
-        words = {"url": "an address", "file": "a file", "": "a file"}
-        return words.get(self.source, "a call made elsewhere")
+        """Where the audio came from, if not from one of our calls."""
+        names = {"url": "an address", "file": "a file", "": "a file"}
+        return names.get(self.source, "a call made elsewhere")
 
     @property
     def is_finished(self) -> bool:
@@ -118,24 +118,24 @@ class Recording(models.Model):
 
     @property
     def filename(self) -> str:
-        """What the audio is called when an operator saves it: no number in it."""
+        """File name for a download. It contains no phone number."""
         return (self.audio.name or "").rsplit("/", 1)[-1]
 
     @property
     def audio_url(self) -> str:
-        """Our own address of the audio, for who may listen to it."""
+        """URL of the audio on this site; needs the permission to view recordings."""
         return reverse("caller:recording-audio", args=[self.pk])
 
     @classmethod
     def record(
         cls, news: RecordingState, call: Call, priority: int = 0
     ) -> Recording | None:
-        """Take over what Twilio says of a recording, never going back in state.
+        """Create or update the recording from Twilio's data. A final status stays.
 
-        None if the recording was deleted here, or is known as another call's.
-        Priority: -100 to 100, of the work that follows.
+        Return None if the recording was deleted here or belongs to another call.
+        priority: -100 to 100, for the tasks that follow.
         """
-        # A webhook's transaction is open already and fails as a whole.
+        # No savepoint: a webhook's transaction must fail as a whole.
         with transaction.atomic(savepoint=False):
             recording, is_new = cls.objects.select_for_update().get_or_create(
                 sid=news.sid, defaults={"call": call, "status": cls.Status.IN_PROGRESS}
@@ -157,7 +157,7 @@ class Recording(models.Model):
                 recording.error = cls._explain(news)
             recording.save()
             if recording.is_finished and not was_finished:
-                # A call that ended meanwhile is at worst asked about once too often.
+                # If the call just ended elsewhere, this costs one needless check.
                 call.next_check_at = call.next_check()
                 call.save(update_fields=["next_check_at"])
                 if recording.status == cls.Status.COMPLETED:
@@ -177,8 +177,8 @@ class Recording(models.Model):
     def fetch_audio(self, keep_alive: Callable[[], None]) -> None:
         """Stream the audio from Twilio into our storage.
 
-        keep_alive is called every megabyte or second. Raises TwilioError, and OSError
-        when our storage does not take the file.
+        keep_alive is called every megabyte or second. Raises TwilioError, or OSError
+        if our storage cannot save the file.
         """
         with twilio_client.open_recording(self.sid or "") as answer:
             length = answer.headers.get("Content-Length", "")
@@ -189,13 +189,13 @@ class Recording(models.Model):
                 )
             except audio.NotAudio as error:
                 raise TwilioError(
-                    f"What Twilio sent as the recording is not audio: {error}"
+                    f"Twilio sent no usable audio for the recording: {error}"
                 ) from error
 
     def missing_audio(self) -> str:
-        """Ask Twilio why the audio cannot be had. Raises TwilioError.
+        """Ask Twilio why there is no audio. Store and return the reason.
 
-        The reason is also stored. Empty: Twilio says that the audio is still to come.
+        Return "" if the audio is still being prepared. Raises TwilioError.
         """
         try:
             news = twilio_client.fetch_recording(self.sid or "")
@@ -216,7 +216,7 @@ class Recording(models.Model):
     def store_audio(
         self, chunks: Iterable[bytes], expected_bytes: int | None = None
     ) -> None:
-        """Check the audio, then keep it. Raises audio.NotAudio and keeps nothing."""
+        """Check and store the audio. Raises audio.NotAudio and stores nothing then."""
         with audio.checked_file(chunks, expected_bytes) as (file, sha256):
             name = f"{self.sid or uuid4()}{audio.suffix(file)}"
             peaks = waveform.measured(file)
@@ -227,22 +227,22 @@ class Recording(models.Model):
                 audio=stored, sha256=sha256, fetched_at=timezone.now(), peaks=peaks
             )
         except Error:
-            # Without its row nobody would ever find it.
+            # Without a row that names it, nobody would ever find the file.
             self.audio.storage.delete(stored)
             raise
         if not changed:
-            # Somebody else was faster; theirs is the same audio.
+            # Another worker stored the same audio first.
             self.audio.storage.delete(stored)
         self.refresh_from_db()
 
     def loudness(self) -> dict[str, Any]:
-        """See caller.waveform.measured. Done now for a row that is older than it."""
+        """Return the waveform, see waveform.measured. Computed now if missing."""
         if self.peaks is None and self.audio:
             try:
                 with self.audio.open("rb") as file:
                     self.peaks = waveform.measured(file)
             except OSError:
-                # The storage is away; it may be back when the page is opened again.
+                # The storage may be reachable again when the page is reloaded.
                 return {}
             Recording.objects.filter(pk=self.pk).update(peaks=self.peaks)
         return self.peaks or {}

@@ -11,14 +11,17 @@ from caller.models import Call, Recording, Tombstone
 @receiver(post_delete, sender=Call)
 @receiver(post_delete, sender=Recording)
 def keep_tombstone(instance: Call | Recording, **kwargs: Any) -> None:
-    """Remember the SID in the transaction that deletes the row."""
+    """Store the SID in the same transaction that deletes the row."""
     if instance.sid:
         Tombstone.objects.get_or_create(sid=instance.sid)
 
 
 @receiver(post_delete, sender=Recording)
 def delete_audio(instance: Recording, **kwargs: Any) -> None:
-    """What somebody deleted must not stay on the disk. A signal, since a call takes its
-    recordings with it; after the commit, since a rollback brings no file back."""
+    """Delete the audio file of a deleted recording.
+
+    A signal, because deleting a call deletes its recordings without calling delete().
+    After the commit, because a rollback could not restore the file.
+    """
     if name := instance.audio.name:
         transaction.on_commit(partial(instance.audio.storage.delete, name))

@@ -1,6 +1,5 @@
 from django.dispatch import Signal
 
-# Sent with `recording` and `priority` when Twilio first says that a recording is
-# complete, inside the transaction that stores it. The one push upward:
-# `transcription` listens.
+# Sent with `recording` and `priority` when a recording first becomes complete, inside
+# the transaction that stores it. `transcription` listens: `caller` may not import it.
 recording_completed = Signal()

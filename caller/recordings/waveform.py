@@ -1,6 +1,6 @@
-"""How loud a recording is from moment to moment, for a picture of it.
+"""The waveform of a recording: its loudness over time.
 
-Measured once, when the audio is stored, one level's samples in memory at a time.
+Measured once, when the audio is stored. Only the samples of one level are in memory.
 """
 
 import sys
@@ -8,47 +8,47 @@ import wave
 from array import array
 from typing import IO, Any
 
-# As many as a picture is wide.
+# Width of the picture.
 LEVELS = 600
-# Of each level, spread over it: with all of them three hours take 20 times as long
-# and look the same.
+# Samples measured per level, evenly spaced. Measuring all of them would take 20 times
+# as long for three hours of audio, and the picture would look the same.
 SAMPLES = 4000
 
 
 def measured(file: IO[bytes] | Any) -> dict[str, Any]:
-    """`{"seconds": 17.3, "levels": [0 to 100, …]}` of a WAV with 8 or 16 bits of PCM.
+    """Return `{"seconds": 17.3, "levels": [0 to 100, …]}` for an 8 or 16 bit PCM WAV.
 
-    Empty for other audio, which a browser plays all the same. Of two channels the
-    louder counts.
+    Empty for other formats; a browser can still play them. For stereo, a level is that
+    of the louder channel.
     """
     file.seek(0)
     try:
         with wave.open(file, "rb") as header:
             channels, width, rate, declared, *_ = header.getparams()
-            begin = file.tell()
+            data_start = file.tell()
     except (wave.Error, EOFError, RuntimeError):
         return {}
     frame = channels * width
-    there = (file.seek(0, 2) or file.tell()) - begin
-    # A WAV that was written as a stream says 0 or 4 GB: its writer did not know.
-    frames = min(declared or there // frame, there // frame)
+    data_bytes = (file.seek(0, 2) or file.tell()) - data_start
+    # Streaming writers leave 0 or about 4 GB as the size.
+    frames = min(declared or data_bytes // frame, data_bytes // frame)
     if width not in (1, 2) or rate < 1 or frames < 1:
         return {}
-    file.seek(begin)
+    file.seek(data_start)
     count = min(LEVELS, frames)
     levels = []
     for number in range(count):
         size = (number + 1) * frames // count - number * frames // count
-        levels.append(_loudest(file.read(size * frame), width))
+        levels.append(_peak(file.read(size * frame), width))
     return {"seconds": round(frames / rate, 3), "levels": levels}
 
 
-def _loudest(data: bytes, width: int) -> int:
-    # Odd, so that both channels of a stereo file have their turn.
+def _peak(data: bytes, width: int) -> int:
+    # An odd step visits both channels of a stereo file.
     step = len(data) // width // SAMPLES | 1
     if width == 1:
-        some = [sample - 128 for sample in data[::step]]
-        return round(max(map(abs, some), default=0) / 1.28)
+        centred = [sample - 128 for sample in data[::step]]
+        return round(max(map(abs, centred), default=0) / 1.28)
     samples = array("h", data[: len(data) // 2 * 2])
     if sys.byteorder == "big":
         samples.byteswap()
@@ -56,7 +56,7 @@ def _loudest(data: bytes, width: int) -> int:
 
 
 def outline(levels: list[int]) -> str:
-    """An SVG path, LEVELS wide and 100 high, the loudest level filling the height."""
+    """Return an SVG path, LEVELS wide and 100 high, scaled to the loudest level."""
     if not levels:
         return ""
     full = max(*levels, 1)

@@ -1,7 +1,7 @@
-"""Twilio's REST API. No other module talks to it.
+"""Requests to Twilio's REST API. No other module sends any.
 
-What Twilio refuses and the network breaks is raised as a TwilioError.
-Facts and traps: twilio.com/docs/voice/api/call-resource and .../recording.
+Refusals and network errors are raised as TwilioError.
+Reference: twilio.com/docs/voice/api/call-resource and .../recording.
 """
 
 import re
@@ -22,10 +22,10 @@ from caller.twilio.connection import TIMEOUT_SECONDS, api_url, client, credentia
 from caller.twilio.errors import NOT_FOUND, TwilioError, code_in, refusal, translated
 from djtranscribe.public_urls import public_url
 
-# Twilio's default is one retry, and only if it could not connect. The part behind
-# the # is for Twilio: it is neither sent to us nor signed.
+# Three retries on any failure; by default Twilio retries once, if it cannot connect.
+# Twilio reads this fragment itself: it is neither sent to us nor signed.
 RETRY = "#rc=3&rp=all"
-# A call must end even when nobody speaks and nothing hangs up.
+# Added to the recording's limit, so that every call ends even if nobody hangs up.
 NOTICE_SECONDS = 120
 
 CALL_SID = re.compile(r"CA[0-9a-f]{32}", re.ASCII)
@@ -34,7 +34,7 @@ RECORDING_SID = re.compile(r"RE[0-9a-f]{32}", re.ASCII)
 
 @dataclass(frozen=True)
 class CallState:
-    """A call as Twilio's REST API tells it; times are aware, durations seconds."""
+    """A call as Twilio's REST API describes it. Times are aware."""
 
     sid: str
     status: str
@@ -69,19 +69,19 @@ def callback_url(view_name: str, call_uuid: UUID) -> str:
 
 
 @contextmanager
-def asked() -> Iterator[None]:
-    """Around what the SDK asks and reads; it trusts that an answer has its shape."""
+def api_errors() -> Iterator[None]:
+    """Raise TwilioError for every error of the SDK, malformed answers included."""
     with translated():
         try:
             yield
         except (ArithmeticError, AttributeError, LookupError, TypeError) as error:
-            # translated() says the same of what is no JSON at all.
-            raise ValueError("Another shape than Twilio's.") from error
+            # The SDK assumes the right shape. translated() converts ValueError.
+            raise ValueError("Unexpected shape of Twilio's answer.") from error
 
 
 def place_call(to: str, call_uuid: UUID) -> CallState:
-    """Let Twilio dial. Not idempotent: dial again only if `maybe_done` is False."""
-    wanted = {
+    """Place a call. Not idempotent: retry only if the error has maybe_done False."""
+    options = {
         "to": to,
         "from_": settings.TWILIO_PHONE_NUMBER,
         "url": callback_url("caller:record", call_uuid) + RETRY,
@@ -89,18 +89,18 @@ def place_call(to: str, call_uuid: UUID) -> CallState:
         "status_callback_event": ["initiated", "ringing", "answered", "completed"],
         "time_limit": settings.RECORDING_MAX_SECONDS + NOTICE_SECONDS,
     }
-    with asked():
-        return _call_state(client().calls.create(**wanted))
+    with api_errors():
+        return _call_state(client().calls.create(**options))
 
 
 def fetch_call(sid: str) -> CallState:
-    with asked():
+    with api_errors():
         return _call_state(client().calls(sid).fetch())
 
 
 def list_calls(to: str, limit: int = 50) -> list[CallState]:
     """The latest calls from our number to this one, newest first."""
-    with asked():
+    with api_errors():
         calls = client().calls.list(
             to=to, from_=settings.TWILIO_PHONE_NUMBER, limit=limit
         )
@@ -109,7 +109,7 @@ def list_calls(to: str, limit: int = 50) -> list[CallState]:
 
 def calls_since(since: datetime) -> Iterator[CallState]:
     """Every call from our number that began after `since`, newest first."""
-    with asked():
+    with api_errors():
         for call in client().calls.stream(
             from_=settings.TWILIO_PHONE_NUMBER, start_time_after=since, page_size=200
         ):
@@ -118,7 +118,7 @@ def calls_since(since: datetime) -> Iterator[CallState]:
 
 def recordings_since(since: datetime) -> Iterator[RecordingState]:
     """Every recording of the account made after `since`, newest first."""
-    with asked():
+    with api_errors():
         for recording in client().recordings.stream(
             date_created_after=since, page_size=200
         ):
@@ -126,22 +126,25 @@ def recordings_since(since: datetime) -> Iterator[RecordingState]:
 
 
 def list_recordings(call_sid: str) -> list[RecordingState]:
-    with asked():
+    with api_errors():
         recordings = client().recordings.list(call_sid=call_sid, limit=50)
         return [_recording_state(recording) for recording in recordings]
 
 
 def fetch_recording(sid: str) -> RecordingState:
-    """Its state now. Twilio remembers a deleted one for 40 days; after that, and for
-    another account's, TwilioError with the code NOT_FOUND."""
-    with asked():
-        found = client().recordings(sid).fetch(include_soft_deleted=True)
-        return _recording_state(found)
+    """Fetch the current state, also of a recording deleted in the last 40 days.
+
+    Raises TwilioError, with the code NOT_FOUND if it was deleted earlier or belongs to
+    another account.
+    """
+    with api_errors():
+        recording = client().recordings(sid).fetch(include_soft_deleted=True)
+        return _recording_state(recording)
 
 
 def our_numbers() -> list[str]:
-    """The account's numbers; costs nothing."""
-    with asked():
+    """Return TWILIO_PHONE_NUMBER if the account owns it, else an empty list. Free."""
+    with api_errors():
         numbers = client().incoming_phone_numbers.list(
             phone_number=settings.TWILIO_PHONE_NUMBER, limit=20
         )
@@ -149,18 +152,18 @@ def our_numbers() -> list[str]:
 
 
 def server_time() -> str:
-    """Twilio's clock, as its Date header has it."""
-    with asked():
+    """Return the Date header of an answer of Twilio, or ""."""
+    with api_errors():
         session = client().http_client.session
         answer = session.get(api_url(), timeout=TIMEOUT_SECONDS, allow_redirects=False)
         return str(answer.headers.get("Date", ""))
 
 
 def media_url(recording_sid: str) -> str:
-    """Return the audio's address; the API's own `uri` ends in .json and is metadata.
+    """Return the URL of the audio. The API's own `uri` is that of the metadata.
 
-    Built from region, account and SID, never taken from a request: it is fetched with
-    our credentials attached. Raises ValueError if this is not a SID.
+    Built from region, account and SID, never taken from a request, because our
+    credentials are sent to it. Raises ValueError if this is not a SID.
     """
     if not RECORDING_SID.fullmatch(recording_sid):
         raise ValueError("Not the SID of a Twilio recording.")
@@ -172,11 +175,11 @@ def media_url(recording_sid: str) -> str:
 
 @contextmanager
 def open_recording(recording_sid: str) -> Iterator[requests.Response]:
-    """Open the audio as a stream, to be read with `deadlines.chunks`.
+    """Open the audio as a stream. Read it with `deadlines.chunks`.
 
-    A redirect, as to a storage host, is followed; `requests` sends our credentials to
-    no other host. Raises TwilioError, with the
-    code NOT_FOUND if the audio is not ready yet or was deleted.
+    Redirects are followed, for example to a storage host; `requests` does not send our
+    credentials to another host. Raises TwilioError, with the code NOT_FOUND if the
+    audio is not ready yet or was deleted.
     """
     session = client().http_client.session
     with (
@@ -184,7 +187,7 @@ def open_recording(recording_sid: str) -> Iterator[requests.Response]:
         session.get(
             media_url(recording_sid),
             auth=credentials(),
-            # Packed, its length would be another than that of the audio.
+            # With compression, Content-Length would not be the length of the audio.
             headers={"Accept-Encoding": "identity"},
             stream=True,
             timeout=TIMEOUT_SECONDS,
@@ -197,7 +200,7 @@ def open_recording(recording_sid: str) -> Iterator[requests.Response]:
             start = next(answer.iter_content(2000), b"").decode(errors="replace")
             raise refusal(answer.status_code, code_in(start), answer.headers)
         if answer.headers.get("Content-Encoding", "identity") != "identity":
-            # Packed all the same, by a proxy: nobody has said how long the audio is.
+            # A proxy compressed it anyway, so the length of the audio is unknown.
             answer.headers.pop("Content-Length", None)
         yield answer
 
@@ -208,11 +211,11 @@ def _call_state(call: Any) -> CallState:
         status=_text(call.status, 20),
         to=_text(call.to, 100),
         created_at=call.date_created,
-        # Only its webhook tells.
+        # Only the status webhook reports it.
         ringing_at=None,
         answered_at=call.start_time,
         ended_at=call.end_time,
-        duration_seconds=_whole(call.duration),
+        duration_seconds=_integer(call.duration),
         price=_price(call.price),
         price_unit=_text(call.price_unit, 3),
     )
@@ -223,31 +226,31 @@ def _recording_state(recording: Any) -> RecordingState:
         sid=_sid(recording.sid, RECORDING_SID),
         call_sid=_text(recording.call_sid, 34),
         status=_text(recording.status, 20),
-        duration_seconds=_whole(recording.duration),
-        channels=_whole(recording.channels),
+        duration_seconds=_integer(recording.duration),
+        channels=_integer(recording.channels),
         source=_text(recording.source, 40),
-        error_code=_whole(recording.error_code),
+        error_code=_integer(recording.error_code),
         updated_at=recording.date_updated,
     )
 
 
 def _sid(value: Any, kind: re.Pattern[str]) -> str:
     if not (isinstance(value, str) and kind.fullmatch(value)):
-        raise ValueError("An answer without the SID of what it is about.")
+        raise ValueError("The answer has no valid SID.")
     return value
 
 
-# What follows fits the columns: PostgreSQL refuses a row for one letter too many.
+# Cut values to the size of their columns: PostgreSQL refuses longer ones.
 
 
-def _text(value: Any, longest: int) -> str:
-    # Neither NUL nor half a character can be stored.
-    known = str(value or "").encode(errors="ignore").decode()
-    return known.replace("\0", "")[:longest]
+def _text(value: Any, max_length: int) -> str:
+    # PostgreSQL cannot store NUL or unpaired surrogates.
+    storable = str(value or "").encode(errors="ignore").decode()
+    return storable.replace("\0", "")[:max_length]
 
 
-def _whole(value: Any) -> int | None:
-    """Twilio gives numbers as strings, as numbers, or as None."""
+def _integer(value: Any) -> int | None:
+    """Parse a number that Twilio sends as a string, a number or null."""
     digits = str(value)
     is_number = digits.isascii() and digits.isdigit() and len(digits) < 10
     return int(digits) if is_number else None

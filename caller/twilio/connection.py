@@ -1,4 +1,4 @@
-"""How we reach Twilio's REST API: the address, the credentials, the HTTP transport."""
+"""The connection to Twilio's REST API: URL, credentials, HTTP transport."""
 
 import logging
 from functools import lru_cache
@@ -14,24 +14,22 @@ from caller.twilio.errors import CREDENTIALS, HALF_A_KEY, refused_credentials
 from djtranscribe.vendors.deadlines import LimitedAdapter
 
 REAL_API = "https://api.twilio.com"
-TIMEOUT_SECONDS = (
-    3.05,
-    15,
-)  # to connect, between two bytes; in all, their sum
-# Used if only TWILIO_REGION is set. The SDK's host without an edge, such as
-# api.ie1.twilio.com, was switched off on 28 April 2026.
+# (connect, read). The sum limits the whole request.
+TIMEOUT_SECONDS = (3.05, 15)
+# The edge for each region if only TWILIO_REGION is set. Hosts without an edge, such as
+# the SDK's api.ie1.twilio.com, were switched off on 28 April 2026.
 # twilio.com/docs/global-infrastructure/edge-locations/legacy-regions
 EDGES = {"au1": "sydney", "ie1": "dublin", "jp1": "tokyo", "us1": "ashburn"}
 
 
 class Transport(HttpClient):  # type: ignore[misc]
-    """Twilio's own waits for ever, and shares its last answer between threads."""
+    """HTTP client with a timeout. The SDK's has none, and is not thread-safe."""
 
     def __init__(self, address: str) -> None:
         super().__init__(logging.getLogger("twilio.http_client"), False, None)
         self.address = address
         self.session = requests.Session()
-        # A stand-in on this machine is never reached through a proxy.
+        # Never use a proxy for the sandbox, which runs on this machine.
         self.session.trust_env = address.startswith("https://")
         for scheme in ("https://", "http://"):
             adapter = LimitedAdapter(sum(TIMEOUT_SECONDS), pool_maxsize=16)
@@ -62,9 +60,9 @@ class Transport(HttpClient):  # type: ignore[misc]
 
 
 def regional_url(region: str, edge: str) -> str:
-    """Return the API's address for a region and an edge, either of which may be empty.
+    """Return the API's URL for a region and an edge. Either may be empty.
 
-    Twilio's SDK builds the same host, except that we add the edge of a known region.
+    Same host as the SDK builds, but with the edge of a known region added.
     """
     if not (region or edge):
         return REAL_API
@@ -75,7 +73,7 @@ def regional_url(region: str, edge: str) -> str:
 
 
 def api_url() -> str:
-    """Return the address of the API and of the recordings' audio, without a slash."""
+    """Return the base URL of the API and of the audio, without a trailing slash."""
     address = settings.TWILIO_API_URL.rstrip("/")
     if address != REAL_API:
         return str(address)
@@ -83,10 +81,10 @@ def api_url() -> str:
 
 
 def credentials() -> tuple[str, str]:
-    """Return user and password of every REST and media request: the API key if set.
+    """Return user and password for REST and media requests: the API key if set.
 
-    Raises TwilioError if they are incomplete: half a key is refused, since falling
-    back to the auth token would use what the operator wanted to stop using.
+    Raises TwilioError if they are incomplete. Half a key does not fall back to the auth
+    token, because the operator wanted to stop using the token.
     """
     key, secret = settings.TWILIO_API_KEY, settings.TWILIO_API_SECRET
     if bool(key) != bool(secret):
@@ -94,7 +92,7 @@ def credentials() -> tuple[str, str]:
     user, password = key or settings.TWILIO_ACCOUNT_SID, secret
     password = password or settings.TWILIO_AUTH_TOKEN
     if not (settings.TWILIO_ACCOUNT_SID and password):
-        # The SDK would silently ask for /Accounts/None/ without a login.
+        # The SDK would request /Accounts/None/ without credentials.
         raise refused_credentials(CREDENTIALS)
     return user, password
 
@@ -106,11 +104,11 @@ def _client(account_sid: str, user: str, password: str, address: str) -> Client:
         password,
         account_sid,
         http_client=Transport(address),
-        # Else the SDK reads TWILIO_REGION itself and passes by the address above.
+        # Otherwise the SDK reads TWILIO_REGION itself and overrides our URL.
         environment={"TWILIO_REGION": "", "TWILIO_EDGE": ""},
     )
 
 
 def client() -> Client:
-    """Return the SDK's client for the settings of now. Raises TwilioError."""
+    """Return the SDK's client for the current settings. Raises TwilioError."""
     return _client(settings.TWILIO_ACCOUNT_SID, *credentials(), api_url())

@@ -1,4 +1,4 @@
-"""What Twilio refuses and the network breaks, in words fit for an operator's screen.
+"""Turn Twilio's refusals and network errors into messages for operators.
 
 twilio.com/docs/api/errors
 """
@@ -19,17 +19,17 @@ from djtranscribe.vendors.errors import VendorError, never_sent, retry_after_sec
 NOT_FOUND = 20404
 NOT_CALLABLE = "Twilio cannot call this number."
 PERMISSION = (
-    "This Twilio account has no permission to call that country. It is given in the "
-    "Twilio console under Voice, Geographic Permissions."
+    "This Twilio account has no permission to call that country. Enable the country "
+    "in the Twilio console under Voice, Geographic Permissions."
 )
 OUR_NUMBER = (
-    "Twilio does not know TWILIO_PHONE_NUMBER as a number of this account. Compare it "
-    "with the Twilio console."
+    "TWILIO_PHONE_NUMBER is not a number of this Twilio account. Compare it with the "
+    "Twilio console."
 )
 REFUSALS = {
     13224: NOT_CALLABLE,
-    21205: "Twilio cannot use our address. Set BASE_URL to the https address of this "
-    "site as the internet sees it.",
+    21205: "Twilio cannot use our address. Set BASE_URL to the public https address "
+    "of this site.",
     21210: OUR_NUMBER,
     21211: NOT_CALLABLE,
     21212: OUR_NUMBER,
@@ -40,7 +40,7 @@ REFUSALS = {
     21219: "A trial account of Twilio may only call numbers verified in its console.",
     573005: "A trial account of Twilio may only call numbers verified in its console.",
 }
-# Faults of our account or its credentials: any request would get them.
+# Errors of our account or its credentials. Every request would fail with them.
 # twilio.com/docs/api/errors/20003, .../20403, .../70051, .../403
 CREDENTIALS = (
     "Twilio does not accept our credentials. Compare TWILIO_ACCOUNT_SID and "
@@ -51,23 +51,23 @@ API_KEY = (
     "and TWILIO_ACCOUNT_SID with API keys & tokens in the Twilio console."
 )
 REGION = (
-    " Keys and tokens work only in the region in which they were made; we ask "
-    "{region}. TWILIO_REGION changes that."
+    " Keys and tokens work only in the region where they were created. We use "
+    "{region}; set TWILIO_REGION to change that."
 )
 HALF_A_KEY = "TWILIO_API_KEY and TWILIO_API_SECRET work only together: one is missing."
 NOT_ALLOWED = (
-    "Our account or API key may not do this. Give a restricted API key the permissions "
-    "to create and read calls, to read recordings and to read phone numbers, or use a "
-    "standard key; test credentials are not enough."
+    "Our account or API key is not allowed to do this. Give a restricted API key the "
+    "permissions to create and read calls, to read recordings and to read phone "
+    "numbers, or use a standard key. Test credentials are not enough."
 )
 SUSPENDED = (
-    "The Twilio account is suspended or closed. The Twilio console says why, and what "
-    "to do."
+    "The Twilio account is suspended or closed. The Twilio console shows the reason "
+    "and what to do."
 )
 ACCOUNT_FAULTS = {
     20005: SUSPENDED,
     20006: NOT_ALLOWED,
-    20008: "These are Twilio's test credentials, which can neither read calls nor "
+    20008: "These are Twilio's test credentials, which cannot read calls or "
     "recordings. Use live credentials or a key of the live account.",
     20403: SUSPENDED,
     70051: NOT_ALLOWED,
@@ -81,13 +81,13 @@ class TwilioError(VendorError):
 
 @contextmanager
 def translated() -> Iterator[None]:
-    """Whatever the SDK or the network throws becomes a TwilioError."""
+    """Convert exceptions of the SDK and the network to TwilioError."""
     try:
         yield
     except TwilioRestException as error:
         raise refusal(error.status, error.code, None) from error
     except TwilioException as error:
-        # Listings raise the base class, with the answer as their second argument.
+        # Lists raise the base class, with the answer as the second argument.
         answer = error.args[1] if len(error.args) > 1 else None
         status = getattr(answer, "status_code", None) or getattr(error, "status", None)
         code = code_in(getattr(answer, "text", "") or "") or getattr(
@@ -98,7 +98,7 @@ def translated() -> Iterator[None]:
         raise not_understood() from error
     except requests.RequestException as error:
         if never_sent(error):
-            message = "Twilio could not be reached; nothing was sent to it."
+            message = "Twilio could not be reached; nothing was sent."
             raise TwilioError(message) from error
         message = "Twilio did not answer in time."
         raise TwilioError(message, maybe_done=True) from error
@@ -111,21 +111,21 @@ def not_understood() -> TwilioError:
 
 
 def refusal(status: int | None, code: int | None, headers: Any) -> TwilioError:
-    """Translate an answer that is not a success.
+    """Convert an error answer to a TwilioError.
 
-    status: of HTTP. code: Twilio's own, or None. headers: for Retry-After, or None.
+    status: HTTP status. code: Twilio's error code. headers: read for Retry-After.
     """
-    # The SDK puts the HTTP status where Twilio sent no code of its own. Twilio's
-    # message is not repeated: it can hold the number that was called.
+    # The SDK uses the HTTP status as the code if Twilio sent none. Twilio's message is
+    # not shown, because it can contain the number that was called.
     code = None if code == status else code
     if fault := account_fault(status, code):
         return fault
     if status == requests.codes.too_many_requests:
         wait = retry_after_seconds((headers or {}).get("Retry-After"))
-        message = "Twilio is busy with our earlier requests and did not take this one."
+        message = "Twilio is busy with our earlier requests and rejected this one."
         return TwilioError(message, retry_after=wait, code=code)
     if status is None or status >= 500 or status < 400:
-        message = "Twilio answered with a fault of its own."
+        message = "Twilio answered with an internal error."
         return TwilioError(message, maybe_done=True, code=code)
     if code is None:
         return TwilioError(f"Twilio refused: HTTP status {status}.", permanent=True)
@@ -136,7 +136,7 @@ def refusal(status: int | None, code: int | None, headers: Any) -> TwilioError:
 
 
 def account_fault(status: int | None, code: int | None) -> TwilioError | None:
-    """Return the error if any request of our account would get it, else None."""
+    """Return the error if it affects every request of our account, else None."""
     if code in ACCOUNT_FAULTS:
         message = f"Twilio refused (error {code}): {ACCOUNT_FAULTS[code]}"
         return TwilioError(message, permanent=True, account=True, code=code)
@@ -144,7 +144,8 @@ def account_fault(status: int | None, code: int | None) -> TwilioError | None:
         return refused_credentials(credentials_message())
     has_reason = code or settings.TWILIO_API_KEY
     if status == requests.codes.forbidden and has_reason and code not in REFUSALS:
-        # The auth token may do everything: a bare 403 is about what was asked then.
+        # The auth token may do everything. With it, a 403 without a code is about this
+        # one request, not about the account.
         number = f"error {code}" if code else f"HTTP status {status}"
         message = f"Twilio refused: {number}. {NOT_ALLOWED}"
         return TwilioError(message, permanent=True, account=True, code=code)
@@ -152,14 +153,16 @@ def account_fault(status: int | None, code: int | None) -> TwilioError | None:
 
 
 def refused_credentials(message: str) -> TwilioError:
-    # The status, not 20003: the pause then knows that every request is refused.
+    # HTTP 401 instead of 20003 tells the pause that every request is refused.
     code = requests.codes.unauthorized
     return TwilioError(message, permanent=True, account=True, code=code)
 
 
 def credentials_message() -> str:
-    """Say which settings to compare. A key of another region is refused the same way,
-    so the region that was asked is named."""
+    """Say which settings to check, and name the region that we use.
+
+    Twilio refuses a key of another region in the same way as a wrong key.
+    """
     region = f"the region {settings.TWILIO_REGION or 'us1'}"
     host = parts(settings.TWILIO_API_URL).hostname
     if host != "api.twilio.com":
@@ -169,6 +172,6 @@ def credentials_message() -> str:
 
 
 def code_in(body: str) -> int | None:
-    """Return Twilio's error code in the beginning of an answer, JSON or XML."""
+    """Return Twilio's error code from the start of a JSON or XML answer, or None."""
     found = CODE.search(body[:2000])
     return int(found[1] or found[2]) if found else None

@@ -1,4 +1,4 @@
-"""In which language and voice Twilio speaks, and the sentences that it says.
+"""The sentences that Twilio speaks, and their language and voice.
 
 Languages and voices: twilio.com/docs/voice/twiml/say/text-speech, from a stored copy
 read on 27 November 2026, and am-ET, en-CA, sr-RS and uk-UA from Twilio's Node SDK.
@@ -11,7 +11,7 @@ from dataclasses import dataclass
 from django.conf import settings
 
 ENGLISH = "en-US"
-# Twilio's languages, the usual one of several first.
+# Locales that Twilio speaks. The first locale of a language is its default.
 LOCALES = """
     af-ZA am-ET ar-XA ar-AE arb eu-ES bn-IN bg-BG ca-ES cmn-CN cmn-TW yue-HK yue-CN
     cs-CZ da-DK nl-NL nl-BE en-US en-GB en-AU en-CA en-IE en-IN en-NZ en-ZA en-GB-WLS
@@ -20,7 +20,7 @@ LOCALES = """
     pl-PL pt-BR pt-PT pa-IN ro-RO ru-RU sr-RS sk-SK es-ES es-MX es-US sv-SE ta-IN
     te-IN th-TH tr-TR uk-UA vi-VN cy-GB
 """.split()  # noqa: SIM905
-# AssemblyAI's codes that are spelt otherwise.
+# AssemblyAI's language codes that Twilio spells differently.
 SPELLINGS = {
     "en_uk": "en-GB",
     "zh": "cmn-CN",
@@ -32,7 +32,7 @@ VOICE = re.compile(
     r"man|woman|Polly\.(?P<polly>[A-Z][^\W\d_]+)(-Neural|-Generative)?"
     r"|Google\.(?P<locale>[a-z]{2,3}-[A-Z]{2})-\w+(-\w+)*"
 )
-# Languages of the voices `man` and `woman`.
+# Languages that the voices `man` and `woman` speak.
 BASIC = {"de-DE", "en-GB", "en-US", "es-ES", "es-MX", "es-US", "fr-FR", "it-IT"}
 # Amazon Polly's voices. Any of them works with every locale of its language.
 POLLY = {
@@ -69,7 +69,7 @@ POLLY = {
 
 @dataclass(frozen=True)
 class Sentence:
-    """Text to speak. voice: a name of Twilio's, or "" for its default."""
+    """Text to speak. voice: one of Twilio's names, or "" for the default voice."""
 
     text: str
     language: str
@@ -142,27 +142,28 @@ SETTINGS = {
 
 
 def language() -> str:
-    """SAY_LANGUAGE, or Twilio's spelling of LANGUAGE_CODE; "" if Twilio has none."""
+    """Return SAY_LANGUAGE, or Twilio's locale for LANGUAGE_CODE. "" if unknown."""
     if settings.SAY_LANGUAGE:
         return str(settings.SAY_LANGUAGE)
     code = settings.SPEECH_LANGUAGE_CODE
     if code == "detect":
         return ENGLISH
     wanted = SPELLINGS.get(code, code.replace("_", "-")).lower()
-    same = [each for each in LOCALES if each.lower() == wanted]
-    of_language = [each for each in LOCALES if base(each) == base(wanted)]
-    return (same or of_language or [""])[0]
+    exact = [locale for locale in LOCALES if locale.lower() == wanted]
+    similar = [locale for locale in LOCALES if base(locale) == base(wanted)]
+    return (exact or similar or [""])[0]
 
 
 def base(locale: str) -> str:
-    """The language of a locale: "de" of "de-AT"."""
+    """Return the language of a locale: "de" for "de-AT"."""
     return locale.partition("-")[0].lower()
 
 
 def sentence(name: str) -> Sentence:
-    """notice, nothing_heard or goodbye, as set or translated.
+    """Return the sentence `notice`, `nothing_heard` or `goodbye`.
 
-    A sentence that is neither is said in English, by an English voice.
+    The setting wins over our translation. Without both it is English, spoken by
+    Twilio's default English voice.
     """
     chosen = getattr(settings, SETTINGS[name])
     translation = TRANSLATIONS.get(base(language()))
@@ -173,17 +174,17 @@ def sentence(name: str) -> Sentence:
 
 
 def untranslated() -> list[str]:
-    """The settings that are empty although we have no translation of their sentence."""
+    """Return the names of empty settings whose sentence we have no translation for."""
     if base(language()) in TRANSLATIONS:
         return []
     return [name for name in SETTINGS.values() if not getattr(settings, name)]
 
 
 def voice_fault(voice: str, spoken: str) -> str:
-    """What is wrong with a voice for a language, or ""."""
+    """Return why this voice cannot be used for the language, or ""."""
     name = VOICE.fullmatch(voice)
     if not name:
-        return "SAY_VOICE is not a name of a voice that Twilio has."
+        return "SAY_VOICE is not one of Twilio's voices."
     if name["polly"]:
         languages = [each for each in POLLY if name["polly"] in POLLY[each].split()]
         # A name that we do not know is newer than our list.

@@ -1,4 +1,4 @@
-"""What the person called hears. twilio.com/docs/voice/twiml/record"""
+"""TwiML: what the called person hears. twilio.com/docs/voice/twiml/record"""
 
 from dataclasses import replace
 
@@ -11,17 +11,17 @@ from caller.twilio.client import RETRY, callback_url
 
 
 def say(response: VoiceResponse, sentence: speech.Sentence) -> None:
-    """Add a `<Say>`; without a language Twilio would use that of its account."""
+    """Add a `<Say>`. Without a language, Twilio would use the account's default."""
     response.say(
         sentence.text, language=sentence.language, voice=sentence.voice or None
     )
 
 
 def record(call: Call) -> str:
-    """The notice, the beep, the recording.
+    """Play the notice and the beep, then record.
 
-    With `action`, since <Record> without it asks for this document again, for ever.
-    What follows <Record> is reached only if Twilio recorded nothing at all.
+    `action` is required: without it Twilio would request this document again, in an
+    endless loop. The verbs after <Record> run only if Twilio recorded nothing.
     """
     response = VoiceResponse()
     say(response, replace(speech.sentence("notice"), text=call.notice))
@@ -33,7 +33,7 @@ def record(call: Call) -> str:
         trim="do-not-trim",
         recording_status_callback=callback_url("caller:recording-webhook", call.uuid)
         + RETRY,
-        # A string: a list would be rendered as Python writes lists.
+        # A string, because the SDK would render a list as Python's repr.
         recording_status_callback_event="completed absent",
     )
     say(response, speech.sentence("nothing_heard"))

@@ -1,5 +1,4 @@
-"""What Twilio asks and tells us. Each request is authenticated, then kept, then
-answered; each answer has its reason beside it.
+"""Twilio's webhooks. Each request is authenticated, stored, and answered.
 
 twilio.com/docs/voice/twiml, .../voice/api/call-resource#statuscallback,
 .../voice/api/recording#recordingstatuscallback, .../usage/security
@@ -27,9 +26,9 @@ FORM = "application/x-www-form-urlencoded"
 
 
 def refusal(request: HttpRequest, about: str) -> str:
-    """Why this request is not from our Twilio account; empty if it is."""
+    """Return why this request is not from our Twilio account, or "" if it is."""
     if not settings.TWILIO_AUTH_TOKEN:
-        # With an empty key anybody could sign.
+        # Anybody could sign with an empty key.
         return "TWILIO_AUTH_TOKEN is not set."
     if request.content_type != FORM:
         return f"its body is not {FORM}."
@@ -43,80 +42,81 @@ def refusal(request: HttpRequest, about: str) -> str:
         for token in tokens
     ):
         return (
-            f"its signature does not fit {url.partition('?')[0]}, which we checked. "
-            f"It reached us as {seen_url(request)}. If Twilio sent it, set BASE_URL to "
-            "the address that Twilio was given, or mend TWILIO_AUTH_TOKEN."
+            f"its signature does not match {url.partition('?')[0]}, the URL that we "
+            f"checked. The request was received as {seen_url(request)}. If Twilio sent "
+            "it, set BASE_URL to the address that Twilio uses, or fix "
+            "TWILIO_AUTH_TOKEN."
         )
     account = request.POST.get("AccountSid", "")
     if not constant_time_compare(account, settings.TWILIO_ACCOUNT_SID):
-        return "its AccountSid is another account's."
+        return "its AccountSid belongs to another account."
     return ""
 
 
 def seen_url(request: HttpRequest) -> str:
-    """As the request names it, without what a forger may have put into the query."""
+    """Return the URL as received, without the query, which a forger could choose."""
     host = urlsplit(f"//{request.META.get('HTTP_HOST', '')}").hostname or "?"
     return f"{request.scheme}://{host[:100]}{request.path}"
 
 
-def said(request: HttpRequest) -> dict[str, Any]:
-    # PostgreSQL cannot store a NUL character, and Twilio has no use for one.
+def form_fields(request: HttpRequest) -> dict[str, Any]:
+    # PostgreSQL cannot store NUL characters, and Twilio never sends one.
     return {
         name.replace("\0", ""): str(value).replace("\0", "")
         for name, value in request.POST.items()
     }
 
 
-@webhook("twilio-record", refusal, said)
-def record(about: str, said: Mapping[str, Any]) -> HttpResponse:
-    """The call was answered: what is said to them?"""
-    call = call_of(about, said)
+@webhook("twilio-record", refusal, form_fields)
+def record(about: str, fields: Mapping[str, Any]) -> HttpResponse:
+    """Answer with what to say and record, now that the person has picked up."""
+    call = call_of(about, fields)
     if call is None:
-        # Never record what we could not attribute.
-        return document(twiml.hang_up())
-    call.apply(call_news(said))
+        # Never record a call that we cannot identify.
+        return twiml_response(twiml.hang_up())
+    call.apply(call_state(fields))
     call.record_notice(speech.sentence("notice").text)
-    return document(twiml.record(call))
+    return twiml_response(twiml.record(call))
 
 
-@webhook("twilio-record-done", refusal, said)
-def record_done(about: str, said: Mapping[str, Any]) -> HttpResponse:
-    """The recording ended. Its state comes by its own webhook."""
-    return document(twiml.goodbye())
+@webhook("twilio-record-done", refusal, form_fields)
+def record_done(about: str, fields: Mapping[str, Any]) -> HttpResponse:
+    """Say goodbye. The recording's status arrives by its own webhook."""
+    return twiml_response(twiml.goodbye())
 
 
-@webhook("twilio-call", refusal, said)
-def call_webhook(about: str, said: Mapping[str, Any]) -> HttpResponse:
-    call = call_of(about, said)
+@webhook("twilio-call", refusal, form_fields)
+def call_webhook(about: str, fields: Mapping[str, Any]) -> HttpResponse:
+    call = call_of(about, fields)
     if call is None:
-        # Our row is stored before Twilio hears of it, so this cannot heal.
+        # The row is stored before Twilio knows the call, so a retry would not help.
         return ignore("No such call.")
-    call.apply(call_news(said), number(said, "SequenceNumber"))
+    call.apply(call_state(fields), integer(fields, "SequenceNumber"))
     return done()
 
 
-@webhook("twilio-recording", refusal, said)
-def recording_webhook(about: str, said: Mapping[str, Any]) -> HttpResponse:
-    call = call_of(about, said)
-    sid = said.get("RecordingSid", "")
+@webhook("twilio-recording", refusal, form_fields)
+def recording_webhook(about: str, fields: Mapping[str, Any]) -> HttpResponse:
+    call = call_of(about, fields)
+    sid = fields.get("RecordingSid", "")
     if call is None or not RECORDING_SID.fullmatch(sid):
         return ignore("No such call or recording.")
-    news = RecordingState(
+    state = RecordingState(
         sid=sid,
-        call_sid=said["CallSid"],
-        status=said.get("RecordingStatus", "")[:20],
-        duration_seconds=number(said, "RecordingDuration"),
-        channels=number(said, "RecordingChannels"),
-        source=said.get("RecordingSource", "")[:40],
-        error_code=number(said, "ErrorCode"),
+        call_sid=fields["CallSid"],
+        status=fields.get("RecordingStatus", "")[:20],
+        duration_seconds=integer(fields, "RecordingDuration"),
+        channels=integer(fields, "RecordingChannels"),
+        source=fields.get("RecordingSource", "")[:40],
+        error_code=integer(fields, "ErrorCode"),
     )
-    Recording.record(news, call)
+    Recording.record(state, call)
     return done()
 
 
-def call_of(about: str, said: Mapping[str, Any]) -> Call | None:
-    """The call named by our own UUID in the callback URL and by Twilio's CallSid."""
-    sid = said.get("CallSid", "")
+def call_of(about: str, fields: Mapping[str, Any]) -> Call | None:
+    """Return the call if our UUID in the URL and Twilio's CallSid both match."""
+    sid = fields.get("CallSid", "")
     try:
         uuid = UUID(about)
     except ValueError:
@@ -127,33 +127,33 @@ def call_of(about: str, said: Mapping[str, Any]) -> Call | None:
     return call
 
 
-def call_news(said: Mapping[str, Any]) -> CallState:
-    status = said.get("CallStatus", "")[:20]
-    at = timestamp(said.get("Timestamp", ""))
+def call_state(fields: Mapping[str, Any]) -> CallState:
+    status = fields.get("CallStatus", "")[:20]
+    at = timestamp(fields.get("Timestamp", ""))
     return CallState(
-        sid=said["CallSid"],
+        sid=fields["CallSid"],
         status=status,
         to="",
         created_at=None,
         ringing_at=at if status == Call.Status.RINGING else None,
         answered_at=at if status == Call.Status.IN_PROGRESS else None,
         ended_at=at if status in Call.FINISHED else None,
-        # Not `Duration`, which is minutes.
-        duration_seconds=number(said, "CallDuration"),
+        # Not `Duration`, which is in minutes.
+        duration_seconds=integer(fields, "CallDuration"),
         price=None,
         price_unit="",
     )
 
 
-def number(said: Mapping[str, Any], name: str) -> int | None:
-    value = said.get(name, "")
-    # Nine digits fit every integer column.
+def integer(fields: Mapping[str, Any], name: str) -> int | None:
+    value = fields.get(name, "")
+    # Nine digits fit into every integer column.
     is_number = value.isascii() and value.isdigit() and len(value) < 10
     return int(value) if is_number else None
 
 
 def timestamp(value: str) -> datetime | None:
-    """RFC 2822 -> an aware time; None for anything else."""
+    """Parse an RFC 2822 date into an aware time. None for anything else."""
     try:
         at = parsedate_to_datetime(value)
         return at.astimezone(timezone.utc) if at.tzinfo else None
@@ -161,5 +161,5 @@ def timestamp(value: str) -> datetime | None:
         return None
 
 
-def document(twiml_text: str) -> HttpResponse:
+def twiml_response(twiml_text: str) -> HttpResponse:
     return HttpResponse(twiml_text, content_type="text/xml")

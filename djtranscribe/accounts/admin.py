@@ -1,4 +1,4 @@
-"""Django's own tables of users and groups, with this site's answers to odd requests."""
+"""Admin of accounts, groups, API tokens, profiles and the access log."""
 
 from typing import Any, cast
 
@@ -18,8 +18,8 @@ from djtranscribe.adminsite.large_tables import LargeTableAdmin, LargeTableList
 from djtranscribe.adminsite.read_only import ReadOnly, TolerantChangelist, link
 from djtranscribe.models import Access, ApiToken, Profile
 
-# What was heard or read, by the name in its row; where its call is; what is needed to
-# name it. In words, since this app imports nothing of the others.
+# For each kind of row in the access log: model, path to its call, columns for its name.
+# As strings, because this app does not import the others.
 HEARD_OR_READ = {
     "recording": ("caller.Recording", "call", "call__to", "source"),
     "transcript": (
@@ -39,7 +39,7 @@ class Reader(Stored):
 
 
 class AccessList(LargeTableList):
-    """What was heard or read is looked up for the whole page: two queries more."""
+    """Load the recordings and transcripts of the whole page: two more queries."""
 
     def get_results(self, request: HttpRequest) -> None:
         super().get_results(request)
@@ -70,7 +70,7 @@ class AccessAdmin(LargeTableAdmin, ReadOnly, admin.ModelAdmin[Access]):
 
     @admin.display(description="what")
     def heard_or_read(self, access: Access) -> SafeString | str:
-        # Looked up already for a list.
+        # A list has loaded it already.
         if hasattr(access, "found"):
             found = access.found
         elif access.what in HEARD_OR_READ:
@@ -98,10 +98,10 @@ class GroupAdmin(TolerantChangelist, django_admin.GroupAdmin):
 
 @admin.register(ApiToken)
 class ApiTokenAdmin(LargeTableAdmin, TolerantChangelist, admin.ModelAdmin[ApiToken]):
-    """No group has the permissions: superusers hand out tokens.
+    """Admin of API tokens. No group has the permissions; superusers create tokens.
 
-    Who is given them nevertheless makes, sees and revokes tokens of his own account
-    alone: one of another account would lend him what that account may.
+    A user who is given the permissions sees, creates and revokes only tokens of the own
+    account: a token of another account would give that account's permissions.
     """
 
     list_display = [
@@ -116,8 +116,8 @@ class ApiTokenAdmin(LargeTableAdmin, TolerantChangelist, admin.ModelAdmin[ApiTok
     list_select_related = ["user"]
     sortable_by = ["created_at"]
     empty_text = (
-        "No tokens yet. Add one for a program that reads calls or dials; what the API "
-        "can do stands at /api/."
+        "No tokens yet. Add one for a program that reads calls or dials. The page /api/ "
+        "describes what the API can do."
     )
     actions = ["revoke"]
 
@@ -139,7 +139,7 @@ class ApiTokenAdmin(LargeTableAdmin, TolerantChangelist, admin.ModelAdmin[ApiTok
     def render_change_form(
         self, request: HttpRequest, context: Any, *args: Any, **kwargs: Any
     ) -> HttpResponse:
-        # Whatever button makes it, the next page is the one with the secret.
+        # The next page must be the one with the secret.
         context |= {"show_save_and_add_another": False, "show_save_and_continue": False}
         return super().render_change_form(request, context, *args, **kwargs)
 
@@ -152,7 +152,7 @@ class ApiTokenAdmin(LargeTableAdmin, TolerantChangelist, admin.ModelAdmin[ApiTok
 
     def formfield_for_dbfield(self, db_field: Any, request: Any, **kwargs: Any) -> Any:
         field: Any = super().formfield_for_dbfield(db_field, request, **kwargs)
-        # Accounts are made in their own table.
+        # Accounts are created in their own table.
         field.widget.can_add_related = field.widget.can_change_related = False
         field.widget.can_view_related = field.widget.can_delete_related = False
         return field
@@ -167,8 +167,7 @@ class ApiTokenAdmin(LargeTableAdmin, TolerantChangelist, admin.ModelAdmin[ApiTok
     def response_add(
         self, request: HttpRequest, obj: ApiToken, *args: Any, **kwargs: Any
     ) -> HttpResponse:
-        """The one page that shows the secret, made at once: on the way through a
-        redirect it would have to wait in a cookie or in the database."""
+        """Show the secret, once. No redirect: it would have to be stored meanwhile."""
         context = {
             **self.admin_site.each_context(request),
             "title": "The new API token",
@@ -186,7 +185,8 @@ class ApiTokenAdmin(LargeTableAdmin, TolerantChangelist, admin.ModelAdmin[ApiTok
     def revoke(self, request: HttpRequest, chosen: QuerySet[ApiToken]) -> None:
         revoked = chosen.filter(revoked_at=None).update(revoked_at=timezone.now())
         messages.success(
-            request, f"{revoked} revoked: what uses them is refused from now on."
+            request,
+            f"{revoked} revoked. Programs that use them are refused from now on.",
         )
 
 

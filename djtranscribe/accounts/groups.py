@@ -1,4 +1,4 @@
-"""What the Supervisors may, for the migrations that bring them something new."""
+"""Give the group Supervisors new permissions, for migrations."""
 
 from typing import Any
 

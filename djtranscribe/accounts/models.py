@@ -17,10 +17,13 @@ ONE_SITTING = timedelta(minutes=10)
 
 class AccessQuerySet(models.QuerySet["Access"]):
     def note(self, user: Any, action: str, rows: Iterable[models.Model]) -> None:
-        """Keep that this user heard or read these; once in ten minutes, since a player
-        asks for its audio in many pieces and a page reloads. Two queries."""
+        """Store that this user listened to or read these rows. Two queries.
+
+        At most once in ten minutes: a player requests audio in many pieces, and pages
+        reload.
+        """
         named = {(str(row._meta.verbose_name), row.pk) for row in rows}
-        # Of these rows only: a program reads ten thousands in one sitting.
+        # Only these rows: a program may read tens of thousands in ten minutes.
         recent = self.filter(
             user=user,
             action=action,
@@ -35,7 +38,7 @@ class AccessQuerySet(models.QuerySet["Access"]):
 
 
 class Access(models.Model):
-    """Who listened to which audio, who read which transcript. Outlives both."""
+    """Who listened to which recording or read which transcript. Kept after deletion."""
 
     class Action(models.TextChoices):
         LISTENED = "listened", "Listened to or downloaded"
@@ -64,23 +67,23 @@ class Access(models.Model):
         return f"{self.user or 'Somebody'} {did} {self.what} {self.row}"
 
 
-# The use of a token is written down once in this time, not with each request.
+# Store the last use of a token at most this often.
 USE_KEPT_EVERY = timedelta(minutes=1)
 
 
 class ApiTokenQuerySet(models.QuerySet["ApiToken"]):
     def known_as(self, secret: str) -> ApiToken | None:
-        """The token, with its user; whether it is still good is asked of it.
+        """Find a token by its secret, with its user. Check `objection` before use.
 
-        It is looked for by its hash: how long that takes tells nothing about a secret.
-        Nor are failures counted and slowed down: 256 random bits cannot be guessed.
+        Looking for the hash leaks nothing through timing. Failures need no limit: 256
+        random bits cannot be guessed.
         """
         tokens = self.select_related("user")
         return tokens.filter(sha256=ApiToken.digest(secret)).first()
 
 
 class ApiToken(models.Model):
-    """What a program shows in place of a person. It can do what its user can do."""
+    """A secret with which a program acts as its user."""
 
     user = models.ForeignKey(
         settings.AUTH_USER_MODEL,
@@ -91,7 +94,7 @@ class ApiToken(models.Model):
     name = models.CharField(
         max_length=80, help_text="The program that uses it, such as: CRM import."
     )
-    # To tell tokens apart; the rest of the secret is nowhere but with its owner.
+    # The first letters, to tell tokens apart. The secret itself is not stored.
     prefix = models.CharField("begins with", max_length=10, editable=False)
     sha256 = models.CharField("SHA-256", max_length=64, unique=True, editable=False)
     created_at = models.DateTimeField("made", auto_now_add=True)
@@ -106,7 +109,7 @@ class ApiToken(models.Model):
         verbose_name = "API token"
         ordering = ["-created_at"]
         constraints = [
-            # Also what a reload of the page that shows a new one runs into.
+            # Also prevents a second token when the page with the secret is reloaded.
             models.UniqueConstraint(
                 fields=["user", "name"],
                 name="one_token_of_a_name_per_user",
@@ -120,18 +123,18 @@ class ApiToken(models.Model):
 
     @staticmethod
     def digest(secret: str) -> str:
-        # Fast on purpose: stretching is for what people can remember.
+        # A fast hash is enough for random secrets; slow ones are for passwords.
         return hashlib.sha256(secret.encode()).hexdigest()
 
     def new_secret(self) -> str:
-        """To be shown once: only its hash is stored."""
+        """Create the secret, to be shown once. Only its hash is stored."""
         secret = f"djt_{secrets.token_urlsafe(32)}"
         self.prefix, self.sha256 = secret[:10], self.digest(secret)
         return secret
 
     @property
     def objection(self) -> str:
-        """Why it opens nothing any more; empty if it does."""
+        """Why the token is no longer valid, or ""."""
         if self.revoked_at:
             return "This token was revoked."
         if not self.user.is_active:
@@ -145,7 +148,7 @@ class ApiToken(models.Model):
 
 
 class Profile(models.Model):
-    """What an account has chosen for itself."""
+    """Settings that an account chooses for itself."""
 
     user = models.OneToOneField(
         settings.AUTH_USER_MODEL, on_delete=models.CASCADE, related_name="profile"
@@ -165,7 +168,7 @@ class Profile(models.Model):
 
 
 def zone_of(user: Any) -> ZoneInfo | None:
-    """The zone that an account has chosen; None: the site's.
+    """Return the time zone that an account has chosen, or None for the site's.
 
     user: a User, an AnonymousUser or None. One query, unless its profile is loaded.
     """

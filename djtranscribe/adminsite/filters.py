@@ -1,6 +1,6 @@
-"""Filters of admin's lists whose choices cost nothing, however many rows there are.
+"""Filters for admin lists of large tables.
 
-Admin's own ask for DISTINCT over the whole table, or list every user.
+Admin's own filters run DISTINCT over the whole table, or list every user.
 """
 
 from collections.abc import Sequence
@@ -17,14 +17,14 @@ from django.utils import timezone
 
 from djtranscribe.zones import midnight
 
-# A list beside the page of more choices than this helps nobody.
+# Show no more choices than this: nobody reads a longer list.
 MOST_CHOICES = 300
 
 
 def values_in(field: Field[Any, Any]) -> list[Any]:
-    """The different values of a column, from one to the next through its index.
+    """Return the distinct non-empty values of a column.
 
-    It must be the first column of one. Empty ones are left out.
+    Jumps from value to value in an index, whose first column it must be.
     """
     quote = connection.ops.quote_name
     column, table = quote(str(field.column)), quote(field.model._meta.db_table)
@@ -43,7 +43,7 @@ def values_in(field: Field[Any, Any]) -> list[Any]:
 
 
 class Choice(admin.SimpleListFilter):
-    """Of `lookups` one; what is none of them is an odd request."""
+    """Filter with the choices of `lookups`. Other values redirect, as in admin."""
 
     def narrow(self, queryset: QuerySet[Any], chosen: str) -> QuerySet[Any]:
         raise NotImplementedError
@@ -60,11 +60,11 @@ class Choice(admin.SimpleListFilter):
 
 
 class Range(Choice):
-    """By how much there is of something."""
+    """Filter by ranges of a number."""
 
-    # What is compared: a column, or the expression that is indexed.
+    # A column, or an expression that has an index.
     measure: ClassVar[str | Combinable]
-    # What a choice is called in the address, and for people; from, and below which.
+    # Name in the URL, label, lower bound, upper bound (excluded).
     steps: ClassVar[Sequence[tuple[str, str, float, float | None]]]
 
     def lookups(self, request: HttpRequest, model_admin: Any) -> list[tuple[str, str]]:
@@ -91,10 +91,10 @@ class Length(Range):
 
 
 class Stored(Choice):
-    """By what stands in an indexed column, perhaps of rows that the list leads to."""
+    """Filter by the values of an indexed column, perhaps of a related table."""
 
     column: ClassVar[Field[Any, Any]]
-    # From the rows of the list to that column.
+    # Lookup path from the list's model to that column.
     path: ClassVar[str]
 
     def label(self, value: Any) -> str:
@@ -115,7 +115,7 @@ class Stored(Choice):
 
 
 class Dates(admin.FieldListFilter):
-    """From one day to another, both included; the usual ones are one click away."""
+    """Filter by first and last day, with links for the usual periods."""
 
     template = "admin/dates_filter.html"
     FIRST, LAST = "from", "to"

@@ -1,7 +1,7 @@
-"""Admin's lists, as quick over a million rows as over ten.
+"""Admin lists that stay fast with millions of rows.
 
-Nothing counts a table, nothing sorts one, and no page lies deeper than is quick. Every
-order that a list offers has an index, as have the filters (list_filters.py).
+They never count or sort a whole table, and they page no further than COUNTED rows.
+Every order and every filter (filters.py) uses an index.
 """
 
 from collections.abc import Sequence
@@ -17,14 +17,13 @@ from django.shortcuts import redirect
 from django.utils.functional import cached_property
 from django.utils.text import capfirst
 
-# Rows of a list that are counted and that its pages lead to: as many as a search ranks.
-# The others are found by a filter, a search, or from the other end. With 10,000 the
-# last page of a filter over two joins took a second; and nobody turns 200 pages.
+# A list counts and shows at most this many rows. To see others, use a filter, a search
+# or the reverse order. With 10,000, the last page of some filters took a second.
 COUNTED = 1_000
 
 
 class CappedCount(int):
-    """A count that was broken off; it reads `1,000+` wherever it is printed."""
+    """A count that stopped at the limit. Prints as `1,000+`."""
 
     def __str__(self) -> str:
         return f"{int(self):,}+"
@@ -38,7 +37,7 @@ class CappedPaginator(Paginator[Any]):
         return counted if counted <= COUNTED else CappedCount(COUNTED)
 
     def page(self, number: int | str) -> Page[Any]:
-        """The keys first: else whole rows, joined, are sorted to show fifty."""
+        """Load the primary keys first, so that no joined rows are sorted."""
         page = super().page(number)
         rows = cast("QuerySet[Any]", self.object_list)
         if self.sorts_newest:
@@ -76,19 +75,19 @@ class CappedPaginator(Paginator[Any]):
 class LargeTableList(ChangeList):
     def __init__(self, *args: Any) -> None:
         super().__init__(*args)
-        # Instead of "Select call to view".
+        # Admin's title would be "Select call to view".
         self.title = str(capfirst(self.opts.verbose_name_plural))
 
     def get_results(self, request: HttpRequest) -> None:
         super().get_results(request)
         if not (self.query or self.get_filters_params()):
-            # Nothing is left out, so admin need not offer to show all.
+            # Without a filter, admin needs no link that shows all rows.
             self.full_result_count = self.result_count
 
     def get_ordering(self, request: HttpRequest, queryset: QuerySet[Any]) -> Any:
-        """Admin's own, its tie-breaker in the direction of the rest.
+        """Order ties by `pk` in the direction of the first column.
 
-        Admin breaks ties by `-pk` in both: one index then serves only one of them.
+        Admin always uses `-pk`, so an index could serve only one direction.
         """
         first, *others = super().get_ordering(request, queryset)
         if others and others[-1] == "-pk" and not is_descending(first):
@@ -103,26 +102,26 @@ def is_descending(order: str | Combinable) -> bool:
 
 
 class LargeTableAdmin:
-    """Mixed into a ModelAdmin. Its `sortable_by` names columns that have an index."""
+    """ModelAdmin mixin for large tables. `sortable_by` must name indexed columns."""
 
     paginator: Any = CappedPaginator
     list_per_page = 50
     show_full_result_count = False
-    # Each count would be a query over all rows.
+    # Facets would count all rows of each choice.
     show_facets = admin.ShowFacets.NEVER
-    # Actions that may be given more rows than the pages of a list show.
+    # Actions that may get more rows than the list shows.
     unlimited_actions: tuple[str, ...] = ()
-    # What an empty list says: what would be here, and what to do next.
+    # Text of an empty list: what will be here, and what to do next.
     empty_text = ""
-    # The name of the page on which that is done, if it is another one.
+    # URL name of the page where to do it, if any.
     empty_link = ""
 
     def get_changelist(self, request: HttpRequest, **kwargs: Any) -> type[ChangeList]:
         return LargeTableList
 
     def response_action(self, request: HttpRequest, queryset: Any) -> Any:
-        """ "Select all" may be a million, which one click must not ask vendors about
-        or pay for; what is only read may go."""
+        """Refuse actions on more than COUNTED rows: they could call vendors and cost
+        money. Exceptions are in `unlimited_actions`."""
         takes_all = request.POST.get("select_across") == "1"
         is_read = request.POST.get("action") in self.unlimited_actions
         if takes_all and not is_read and queryset[: COUNTED + 1].count() > COUNTED:

@@ -1,4 +1,4 @@
-"""Admin for rows that the system owns: to be read, and acted on, not edited."""
+"""Mixins and helpers for admin pages of rows that people read but do not edit."""
 
 import json
 from typing import Any, cast
@@ -12,7 +12,7 @@ from django.urls import reverse
 from django.utils.html import format_html, format_html_join
 from django.utils.safestring import SafeString
 
-# Each try loses only to somebody who saved the same value meanwhile.
+# Attempts to save: each fails only if somebody else saved the same value meanwhile.
 SAVES = 3
 
 
@@ -24,7 +24,7 @@ class TolerantChangelist:
 
     def changelist_view(self, request: HttpRequest, *args: Any) -> HttpResponse:
         parent = cast(Any, super())
-        # As admin answers a filter that it does not know.
+        # Admin itself redirects like this for an unknown filter.
         plain = HttpResponseRedirect(f"{request.path}?e=1")
         if not all(map(is_key, request.POST.getlist(ACTION_CHECKBOX_NAME))):
             return plain
@@ -38,16 +38,18 @@ class TolerantChangelist:
     def changeform_view(self, request: HttpRequest, *args: Any, **kwargs: Any) -> Any:
         """Validate again when somebody else saved the same value a moment earlier.
 
-        The form then finds the other row, and says so as usual.
+        The second validation finds the other row and shows the usual form error.
         """
         parent = cast(Any, super())
         for _ in range(SAVES):
             try:
                 return parent.changeform_view(request, *args, **kwargs)
             except IntegrityError:
-                # One that is raised by the commit comes after the words of success.
+                # If the commit raised it, the success message is already queued.
                 cast(Any, messages.get_messages(request))._queued_messages.clear()
-        messages.error(request, "Not saved: somebody else changes the same. Try again.")
+        messages.error(
+            request, "Not saved: somebody else is changing the same row. Try again."
+        )
         return HttpResponseRedirect(request.get_full_path())
 
     def get_object(
@@ -58,12 +60,12 @@ class TolerantChangelist:
 
 
 def is_key(typed: str) -> bool:
-    """What may be a row's number: more digits than these fit into no column."""
+    """Return whether this can be a primary key: digits that fit into the column."""
     return typed.isascii() and typed.isdigit() and len(typed) < 19
 
 
 class ReadOnly(TolerantChangelist):
-    """Mixed into a ModelAdmin or an inline."""
+    """ModelAdmin or inline mixin: no adding and no changing."""
 
     def has_add_permission(self, request: HttpRequest, *args: Any) -> bool:
         return False
@@ -73,7 +75,7 @@ class ReadOnly(TolerantChangelist):
 
 
 def link(to: Model | None, text: str = "") -> SafeString | str:
-    """A link to a row's own page in admin."""
+    """Link to a row's page in admin."""
     if to is None:
         return "-"
     meta = to._meta
@@ -85,7 +87,7 @@ def link(to: Model | None, text: str = "") -> SafeString | str:
 
 
 def duration(seconds: float | None) -> str:
-    """`1:05`, or `2:01:05` from an hour on."""
+    """Format seconds as `1:05`, or as `2:01:05` from one hour."""
     if seconds is None:
         return "-"
     minutes, seconds = divmod(round(seconds), 60)
@@ -94,7 +96,7 @@ def duration(seconds: float | None) -> str:
 
 
 def table(value: dict[str, Any] | None) -> SafeString | str:
-    """What went over the wire, a line for each name that says something."""
+    """Show a JSON object as a table, without empty values."""
     lines = [
         (name, _in_words(each))
         for name, each in (value or {}).items()

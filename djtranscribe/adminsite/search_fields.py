@@ -1,4 +1,4 @@
-"""The box above a list in admin, where one thing is looked for by what names it."""
+"""Search in admin lists by identifiers: phone number, SID or UUID."""
 
 from typing import Any
 from uuid import UUID
@@ -6,12 +6,12 @@ from uuid import UUID
 from django.db.models import QuerySet
 from django.http import HttpRequest
 
-# As people write numbers: +1 (415) 555-1234.
+# Phone numbers as people write them: +1 (415) 555-1234.
 NUMBER_CHARACTERS = frozenset("0123456789+ ()-./")
 
 
 class IdentifierSearch:
-    """Mixed into a ModelAdmin, which says in `find` what is meant by what is typed."""
+    """ModelAdmin mixin: search with `find` instead of with `search_fields`."""
 
     def find(self, rows: QuerySet[Any], typed: str) -> QuerySet[Any]:
         raise NotImplementedError

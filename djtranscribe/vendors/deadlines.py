@@ -1,7 +1,8 @@
 """Total time and size limits for outgoing connections.
 
-The timeouts of requests and smtplib hold for one read: a server that sends a byte now
-and then keeps a thread for ever. Here a second thread shuts the socket down in time.
+The timeouts of requests and smtplib apply to a single read. A server that sends one
+byte now and then could block a thread without end. Here a second thread shuts the
+socket down after a total time.
 """
 
 import socket
@@ -19,9 +20,9 @@ from urllib3.connection import HTTPConnection, HTTPSConnection
 from djtranscribe.vendors.errors import never_sent
 
 CHUNK_BYTES = 64 * 1024
-# Of a stored body: one chunk must come within this time, so 2 kB/s is enough.
+# For each chunk of a streamed body: 2 kB/s is fast enough.
 CHUNK_SECONDS = 30
-# As much audio as AssemblyAI takes in one file.
+# AssemblyAI accepts no larger file.
 MAX_STREAM_BYTES = 5 * 1024**3
 # The words of a day of speech are about 30 MB of JSON.
 MAX_BODY_BYTES = 128 * 1024**2
@@ -30,11 +31,11 @@ _local = threading.local()
 
 
 class AnswerTooLarge(requests.RequestException):
-    """The body is larger than the limit. Nothing of it is kept."""
+    """The body is larger than the limit. Nothing of it was stored."""
 
 
 class TimeLimit:
-    """Shuts its sockets down once the time is over; `expired` then says so."""
+    """Shut down sockets after a time and set `expired`."""
 
     def __init__(self, seconds: float) -> None:
         self.seconds = seconds
@@ -69,16 +70,16 @@ class TimeLimit:
 
 def shut_down(sock: socket.socket) -> None:
     with suppress(OSError):
-        # The plain socket's method: SSLSocket's would stop reading as TLS.
+        # Call the plain socket's method: SSLSocket.shutdown would end TLS first.
         socket.socket.shutdown(sock, socket.SHUT_RDWR)
 
 
 @contextmanager
 def time_limit(seconds: float) -> Iterator[TimeLimit]:
-    """Limit what this thread does with the connections below, all in all.
+    """Limit the total time of this thread's requests through the classes below.
 
-    Reads then fail or see an early end. Ask `expired` where an end could be taken for
-    success.
+    After that, reads fail or the body ends early. Check `expired` where an early end
+    could look like success.
     """
     limit, outer = TimeLimit(seconds), getattr(_local, "limit", None)
     _local.limit = limit
@@ -90,14 +91,14 @@ def time_limit(seconds: float) -> Iterator[TimeLimit]:
 
 
 def watch(sock: socket.socket | None) -> None:
-    """Let the time limit of this thread, if there is one, shut this socket down."""
+    """Add a socket to the time limit of this thread, if there is one."""
     limit: TimeLimit | None = getattr(_local, "limit", None)
     if limit and sock:
         limit.watch(sock)
 
 
 def watch_new(sock: socket.socket) -> None:
-    """The same for a new socket, which TLS may take over before its handshake."""
+    """Add a new socket. TLS may replace it before its handshake, so keep a copy."""
     limit: TimeLimit | None = getattr(_local, "limit", None)
     if limit:
         copy = sock.dup()
@@ -114,7 +115,7 @@ class _Watching:
         return sock
 
     def request(self, *args: Any, **options: Any) -> None:
-        # A kept connection was made under an earlier limit.
+        # A reused connection was opened under an earlier limit.
         watch(self.sock)
         super().request(*args, **options)  # type: ignore[misc]
 
@@ -142,9 +143,9 @@ class _PoolTLS(HTTPSConnectionPool):
 
 
 class LimitedAdapter(HTTPAdapter):
-    """Answers come within `seconds` after the request was sent, headers and body.
+    """HTTP adapter: the whole answer must arrive within `seconds` of the request.
 
-    Of a streamed answer only the headers: read its body with `chunks`. Raises
+    For a streamed answer this covers the headers; read its body with `chunks`. Raises
     requests.ReadTimeout and AnswerTooLarge.
     """
 
@@ -169,7 +170,7 @@ class LimitedAdapter(HTTPAdapter):
             try:
                 answer = super().send(request, stream=True, **options)
                 if answer.is_redirect:
-                    # Nobody needs its body, and requests would read all of it.
+                    # Do not read the body of a redirect: nobody needs it.
                     _keep(answer, b"")
                     answer.raw.close()
                 elif not stream:
@@ -187,7 +188,7 @@ class LimitedAdapter(HTTPAdapter):
 
 
 class _Upload:
-    """A body to send: the time for the answer begins when its last piece is taken."""
+    """A request body. Each piece that is sent restarts the time limit."""
 
     def __init__(self, body: Any, limit: TimeLimit) -> None:
         self.body, self.limit = body, limit
@@ -225,7 +226,7 @@ def _keep(answer: Any, body: bytes) -> None:
 
 
 def chunks(answer: requests.Response) -> Iterator[bytes]:
-    """The body of a streamed answer. Slow is fine, but not a byte now and then.
+    """Yield the body of a streamed answer in chunks. 2 kB/s is fast enough.
 
     Raises requests.ReadTimeout and AnswerTooLarge.
     """
@@ -235,7 +236,7 @@ def chunks(answer: requests.Response) -> Iterator[bytes]:
         chunk = bytearray()
         with time_limit(CHUNK_SECONDS) as limit:
             watch(getattr(answer.raw, "watched_socket", None))
-            # A server chooses how small its pieces are, down to one byte.
+            # The server decides how small the pieces are, down to one byte.
             while len(chunk) < CHUNK_BYTES and not (limit.expired or is_over):
                 piece = next(pieces, None)
                 chunk += piece or b""

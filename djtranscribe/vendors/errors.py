@@ -3,13 +3,13 @@ from urllib3.exceptions import ConnectTimeoutError, MaxRetryError, NewConnection
 
 
 class VendorError(Exception):
-    """What went wrong between us and a vendor, in words fit for an operator's screen.
+    """A request to a vendor failed. The message is written for operators.
 
-    permanent: trying the same again cannot help.
-    account: a fault of our account (key, balance), not of this one piece of work.
-    maybe_done: no usable answer came, so the vendor may have done what we asked.
-    retry_after: seconds that the vendor told us to wait, or None.
-    code: the vendor's own number for the fault, or None.
+    permanent: a retry cannot help.
+    account: our account or settings are at fault (key, balance), not this request.
+    maybe_done: the answer was lost, so the vendor may have done what we asked.
+    retry_after: seconds that the vendor asked us to wait, or None.
+    code: the vendor's own number of the error, or None.
     """
 
     vendor = ""
@@ -34,18 +34,18 @@ class VendorError(Exception):
 
 
 def our_fault(error: Exception) -> VendorError:
-    """For the row of a piece of work that a fault of our own stopped: tried again."""
-    message = "A fault of djtranscribe itself; the worker's log has it"
+    """Describe a bug of ours for the row that it stopped. The row is retried."""
+    message = "An error in djtranscribe itself; see the worker's log"
     return VendorError(f"{message} ({type(error).__name__}).")
 
 
 def retry_after_seconds(value: str | None) -> float | None:
-    """A Retry-After header in seconds; our vendors do not use its date form."""
+    """Parse a Retry-After header: seconds. Our vendors do not use its date form."""
     return float(value) if value and value.isascii() and value.isdigit() else None
 
 
 def never_sent(error: requests.RequestException) -> bool:
-    """Whether the request failed before a byte of it left: then it may be repeated."""
+    """Return whether the request failed before anything was sent: a retry is safe."""
     cause = error.args[0] if error.args else None
     return isinstance(error, requests.ConnectTimeout) or (
         isinstance(cause, MaxRetryError)

@@ -10,7 +10,7 @@ from django.utils import timezone
 
 from djtranscribe.vendors.errors import VendorError
 
-# While a vendor is paused, one piece of work is let through this often, to see.
+# While a vendor is paused, one request is let through this often, as a probe.
 PROBE_AFTER = timedelta(seconds=30)
 
 # Kinds of requests, see `VendorPause.refused`. A pause for jobs ends only with the
@@ -48,7 +48,7 @@ class VendorPauseQuerySet(models.QuerySet["VendorPause"]):
 
     def begin(self, error: VendorError, what: str = "") -> None:
         """Pause the vendor: our account or settings are at fault."""
-        # A key is refused whatever is asked with it.
+        # A wrong key affects every kind of request.
         is_general = error.code == requests.codes.unauthorized or what == READ
         defaults = {
             "reason": error.message,
@@ -59,9 +59,9 @@ class VendorPauseQuerySet(models.QuerySet["VendorPause"]):
 
 
 class VendorPause(models.Model):
-    """A vendor refuses our account (key, balance) or our settings: its work waits.
+    """A vendor refuses our account (key, balance) or our settings.
 
-    No work fails. The pause ends when a probe succeeds.
+    Work for this vendor waits and does not fail. A successful probe ends the pause.
     """
 
     vendor = models.CharField(max_length=20, unique=True)
@@ -81,9 +81,9 @@ class VendorPause(models.Model):
         return f"{self.vendor} is paused"
 
     def lets_through(self) -> bool:
-        """Whether the caller is the one that may try; of many, exactly one."""
+        """Claim the right to send the next probe. Only one caller gets it."""
         now = timezone.now()
-        # A time further away than any probe is a leftover of a clock put back.
+        # A time too far in the future was set before a clock was put back.
         is_due = self.probe_at <= now or self.probe_at > now + PROBE_AFTER
         mine = VendorPause.objects.filter(pk=self.pk, probe_at=self.probe_at)
         next_at = now + PROBE_AFTER
@@ -93,11 +93,11 @@ class VendorPause(models.Model):
         return True
 
     def end_with_result(self, submitted_at: datetime | None) -> None:
-        """A job that was started after the pause began is completed."""
+        """End a pause for jobs: a job that started after the pause was completed."""
         if self.refused == JOB and submitted_at and submitted_at >= self.since:
             VendorPause.objects.filter(pk=self.pk, refused=JOB).delete()
 
     def let_next_through(self) -> None:
-        """Ours proved nothing: the one that would need not wait for the next probe."""
+        """Allow the next probe now: this request did not prove that jobs work."""
         mine = VendorPause.objects.filter(pk=self.pk, probe_at=self.probe_at)
         mine.update(probe_at=timezone.now())

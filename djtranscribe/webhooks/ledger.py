@@ -1,7 +1,7 @@
-"""Every webhook: authenticate, act, keep the delivery, answer.
+"""What all webhooks share: authenticate, act, store the delivery, answer.
 
-What a handler stores and the ledger's line are one transaction: both are kept, or
-neither is, and then the vendor is asked to come again.
+The handler's changes and the delivery are stored in one transaction. If that fails,
+neither is stored and the vendor is asked to retry.
 """
 
 import functools
@@ -20,11 +20,11 @@ from djtranscribe.models import WebhookDelivery
 
 logger = logging.getLogger(__name__)
 
-# A vendor's webhook has some hundred bytes; Twilio's largest a few thousand.
+# A webhook has a few hundred bytes, the largest of Twilio a few thousand.
 MAX_BODY_BYTES = 64 * 1024
 
 Verdict = WebhookDelivery.Verdict
-# about: our UUID in the callback's URL. said: the request's own fields.
+# Arguments: our UUID from the callback URL, and the fields of the request.
 Handler = Callable[[str, Mapping[str, Any]], HttpResponse]
 
 handlers: dict[str, Handler] = {}
@@ -35,9 +35,10 @@ def webhook(
     refusal: Callable[[HttpRequest, str], str],
     said: Callable[[HttpRequest], dict[str, Any]],
 ) -> Callable[[Handler], Callable[..., HttpResponse]]:
-    """Make a view of a handler.
+    """Turn a handler into a view.
 
-    refusal(request, about) says why the request is not authentic; empty if it is.
+    refusal(request, about) returns why the request is not authentic, or "".
+    said(request) returns the fields of the request.
     """
 
     def decorate(handle: Handler) -> Callable[..., HttpResponse]:
@@ -58,7 +59,7 @@ def webhook(
                 delivery.about, delivery.body = about, said(request)
                 return accept(delivery)
             except Error as error:
-                # Not stored, so not acknowledged. Its message may quote the row.
+                # Log only the type: the message may quote the row.
                 logger.error(
                     "webhook=%s about=%s stored=no error=%s",
                     kind,
@@ -96,7 +97,7 @@ def accept(delivery: WebhookDelivery) -> HttpResponse:
 
 
 def replay(delivery: WebhookDelivery) -> HttpResponse:
-    """Act on an authentic delivery once more; safe, since state moves only forward."""
+    """Run the handler of a stored delivery again. Safe: states only move forward."""
     with transaction.atomic():
         answer = handlers[delivery.kind](delivery.about, delivery.said())
         note(delivery, answer)
@@ -115,7 +116,7 @@ def note(delivery: WebhookDelivery, answer: HttpResponse) -> None:
 
 def too_large(request: HttpRequest) -> str:
     length = request.META.get("CONTENT_LENGTH") or "0"
-    # Nine digits: Python refuses to read numbers of thousands.
+    # Limit the digits: Python raises for numbers with thousands of them.
     is_number = length.isascii() and length.isdigit() and len(length) < 10
     if not is_number or int(length) > MAX_BODY_BYTES:
         return f"the body is larger than {MAX_BODY_BYTES} bytes."
@@ -127,13 +128,13 @@ def done() -> HttpResponse:
 
 
 def ignore(reason: str) -> HttpResponse:
-    """Authentic, and yet about nothing that we have; it cannot heal."""
+    """Answer an authentic request about a row that we do not have: do not retry."""
     return text(reason, status=404)
 
 
 def retry_later(reason: str) -> HttpResponse:
-    answer = text(f"{reason} Come again.", status=503)
-    # Meant, and in our own line: Django's would be an ERROR in the best of nights.
+    answer = text(f"{reason} Please retry.", status=503)
+    # We log this ourselves. Django would log every 503 as an error.
     answer._has_been_logged = True  # type: ignore[attr-defined]
     return answer
 

@@ -8,13 +8,13 @@ from django.db import models
 from django.db.models import F
 from django.utils import timezone
 
-# Of forged requests so many a minute are kept; the rest are only counted.
+# Store at most this many refused requests per minute, and only count the others.
 REFUSED_A_MINUTE = 30
 
 
 class WebhookDeliveryQuerySet(models.QuerySet["WebhookDelivery"]):
     def keep_refused(self, delivery: WebhookDelivery) -> None:
-        """Keep it, unless there is a flood: then it is counted on the last one kept."""
+        """Store a refused delivery. During a flood, count it on the last stored one."""
         minute = timezone.now() - timedelta(minutes=1)
         recent = self.filter(
             verdict=WebhookDelivery.Verdict.REFUSED, received_at__gte=minute
@@ -31,9 +31,9 @@ class WebhookDeliveryQuerySet(models.QuerySet["WebhookDelivery"]):
 
 
 class WebhookDelivery(models.Model):
-    """The ledger: what reached a webhook, what we made of it, and why."""
+    """A request to a webhook, what we did with it, and why."""
 
-    # A new webhook's own name stands for itself.
+    # Names for people. A kind that is missing here is shown as it is.
     KINDS = {
         "twilio-call": "Twilio: state of a call",
         "twilio-record": "Twilio: what to say",
@@ -54,9 +54,9 @@ class WebhookDelivery(models.Model):
     verdict = models.CharField(max_length=10, choices=Verdict.choices)
     reason = models.TextField(blank=True)
     answer_status = models.PositiveSmallIntegerField("HTTP status of our answer")
-    # Which row it is about: our UUID in the callback's URL.
+    # UUID of the call or transcript, from the callback URL.
     about = models.CharField(max_length=36, blank=True, db_index=True)
-    # What it said; only of authentic ones.
+    # The fields of the request. Not stored for refused requests.
     body = models.JSONField(null=True, blank=True)
     more_like_this = models.PositiveIntegerField(
         "refused in the same minute and not kept", default=0

@@ -1,4 +1,4 @@
-"""python -m sandbox.assemblyai: speech to text on this machine."""
+"""python -m sandbox.assemblyai: run the AssemblyAI stand-in on this machine."""
 
 import importlib.util
 import os
@@ -7,10 +7,11 @@ from pathlib import Path
 
 from sandbox.web import cli
 
-DESCRIPTION = """A stand-in for AssemblyAI on 127.0.0.1: its API for recorded audio, and
-speech really recognised, offline, by PocketSphinx. English WAV files only; its accuracy
-is not AssemblyAI's. Open the printed address in a browser to watch. The key comes from
-the environment variable ASSEMBLYAI_KEY, since others can read a process's arguments."""
+DESCRIPTION = """A stand-in for AssemblyAI on 127.0.0.1: its API for recorded audio,
+with real, offline speech recognition by PocketSphinx. It supports only English WAV
+files, and is less accurate than AssemblyAI. Open the printed address in a browser to
+see the jobs. The key is read from the environment variable ASSEMBLYAI_KEY, because
+other users can see a process's arguments."""
 
 
 def main() -> None:

@@ -1,4 +1,4 @@
-"""A job's life: queued, processing, completed or error; then its webhook."""
+"""Run jobs: queued, processing, completed or error, then the webhook."""
 
 import gc
 import hashlib
@@ -23,7 +23,7 @@ QUEUED_SECONDS = 0.5
 PROCESSING_SECONDS = 1.0
 DOWNLOAD_SECONDS = 30
 RECOGNISE_SECONDS = 600
-# The same audio gives the same words: a load test with twelve clips needs them once.
+# Cache results, so that a load test recognises each of its twelve clips only once.
 CACHE_SIZE = 200
 
 NO_SPEECH = "language_detection cannot be performed on files with no spoken audio."
@@ -32,9 +32,12 @@ NO_DOWNLOAD = (
     "accessible from the internet."
 )
 STAND_IN = (
-    "Recognised offline by a stand-in (PocketSphinx): its accuracy is not AssemblyAI's."
+    "Recognised offline by a stand-in (PocketSphinx), which is less accurate than "
+    "AssemblyAI."
 )
-BIAS_IGNORED = "The stand-in ignores keyterms_prompt: it can't bias its recogniser."
+BIAS_IGNORED = (
+    "The stand-in ignores keyterms_prompt: its recogniser does not support it."
+)
 
 # Filled by start(), emptied by stop().
 _pools: list[Pool] = []
@@ -44,12 +47,12 @@ _cache_lock = threading.Lock()
 
 
 class JobError(Exception):
-    """The text that the job ends with."""
+    """The job fails. The text becomes its error."""
 
 
 def start() -> None:
-    """Start the recognisers, which load their model while nobody waits yet."""
-    # spawn: this process has threads, which a fork would not survive well.
+    """Start the worker processes. They load their model before the first job."""
+    # spawn, because fork is not safe in a process with threads.
     context = multiprocessing.get_context("spawn")
     pool = context.Pool(WORKERS, recogniser.start_worker, (account.folder,))
     _pools.append(pool)
@@ -60,7 +63,7 @@ def start() -> None:
 def stop() -> None:
     while _pools:
         _pools.pop().terminate()
-    # The pools' semaphores go with them; otherwise Python complains that they leaked.
+    # Free the pool's semaphores, or Python warns that they leaked.
     gc.collect()
     account.close()
 
@@ -90,7 +93,7 @@ def _process(job: Job) -> None:
         _complete(job, result)
     except JobError as error:
         _end(job, "error", error=str(error))
-    except Exception as error:  # a fault of the stand-in: said, and the queue goes on
+    except Exception as error:  # a bug here must not stop the queue
         print(f"job {job.id}: {error!r}", flush=True)
         text = "Server error, developers have been alerted."
         _end(job, "error", error=text)
@@ -104,11 +107,11 @@ def _result(job: Job) -> dict[str, Any]:
     language = job.request.get("language_code") or "en_us"
     if not language.startswith("en"):
         raise JobError(f"The stand-in recognises English only, not {language}.")
-    path, own = _audio(job.request["audio_url"])
+    path, is_upload = _audio(job.request["audio_url"])
     try:
         result = _recognised(path, job.request)
     finally:
-        if not own:
+        if not is_upload:
             path.unlink()
     if "error" in result:
         raise JobError(result["error"])
@@ -118,17 +121,17 @@ def _result(job: Job) -> dict[str, Any]:
 
 
 def _audio(url: str) -> tuple[Path, bool]:
-    """The file, and whether it is one of the uploads (else: the caller's to delete)."""
-    mark = f"{account.base_url}/upload/"
-    if url.startswith(mark):
-        path = account.uploads.get(url.removeprefix(mark))
+    """Return the file, and whether it is an upload. Otherwise delete it after use."""
+    prefix = f"{account.base_url}/upload/"
+    if url.startswith(prefix):
+        path = account.uploads.get(url.removeprefix(prefix))
         if path is None:
             raise JobError(NO_DOWNLOAD.format(url=url))
         return path, True
     path = Path(tempfile.mkstemp(dir=account.folder)[1])
     try:
         with requests.Session() as session:
-            session.trust_env = False  # neither a proxy nor a .netrc login
+            session.trust_env = False  # ignore proxies and .netrc
             with session.get(url, stream=True, timeout=DOWNLOAD_SECONDS) as answer:
                 answer.raise_for_status()
                 with path.open("wb") as file:

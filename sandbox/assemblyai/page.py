@@ -1,4 +1,4 @@
-"""The stand-in's own page, and its switches for tests."""
+"""The stand-in's web page, its jobs as JSON, and its switches for tests."""
 
 from collections import Counter
 from typing import Any
@@ -43,7 +43,7 @@ def _kind(path: str) -> str:
 
 
 def jobs(request: HttpRequest) -> HttpResponse:
-    """Oldest first: when and what was asked, and the transcript as the API gives it."""
+    """List the jobs, oldest first: times, and the transcript as in the API."""
     return answer(
         [
             {"created": time(job.created), "completed": time(job.completed)}
@@ -57,8 +57,8 @@ def jobs(request: HttpRequest) -> HttpResponse:
 def settings(body: dict[str, Any]) -> Any:
     """Change the account while the stand-in runs.
 
-    ``key``: the one that is accepted from now on; null: the first one again.
-    ``retired_models``: models whose name is refused from now on; null: as at the start.
+    ``key``: the API key to accept; null restores the first one.
+    ``retired_models``: names of models to refuse; null restores the default.
     """
     unknown = set(body) - {"balance_negative", "key", "retired_models"}
     if unknown:

@@ -1,7 +1,7 @@
-"""Which requests for a transcript are refused, and in which words.
+"""Validate requests for a transcript, with AssemblyAI's error messages.
 
-Stricter than the real service in one point: an unknown field is refused, since it is a
-mistake of ours more often than news of theirs.
+Stricter than the real service: an unknown field is refused, because it is more likely
+our mistake than a new field of theirs.
 """
 
 from typing import Any
@@ -9,13 +9,13 @@ from typing import Any
 from sandbox.assemblyai.state import account
 
 MODELS = ("assemblyai-stt-3-7", "universal-3-5-pro", "universal-2")
-# They work as before; the answer has a warning.
+# Deprecated models still work. The answer contains a warning.
 DEPRECATED = {"universal-3-5-pro": "assemblyai-stt-3-7"}
 SUGGESTED = '["assemblyai-stt-3-7", "universal-2"]'
 KEYTERMS_WORDS = 1000
 KEYTERM_WORDS = 6
 
-# name: the types that its value may have
+# name: allowed types of its value
 FIELDS: dict[str, tuple[type, ...]] = {
     "audio_url": (str,),
     "audio_end_at": (int,),
@@ -78,11 +78,11 @@ NULL_ALLOWED = {
 
 
 def refusal(body: Any) -> str | None:
-    """Why this request is refused, or None."""
+    """Return why this request is refused, or None."""
     if not isinstance(body, dict):
         return "Invalid JSON body"
     for check in (
-        _dead_fields,
+        _removed_fields,
         _types,
         _audio,
         _models,
@@ -95,7 +95,7 @@ def refusal(body: Any) -> str | None:
     return None
 
 
-def _dead_fields(body: dict[str, Any]) -> str | None:
+def _removed_fields(body: dict[str, Any]) -> str | None:
     if "word_boost" in body or "boost_param" in body:
         models = body.get("speech_models") or [MODELS[0]]
         return (
@@ -113,7 +113,7 @@ def _types(body: dict[str, Any]) -> str | None:
             return f"Invalid endpoint schema: unknown field {name}"
         if value is None and name in NULL_ALLOWED:
             continue
-        # bool is an int to Python, not to JSON
+        # in Python, unlike JSON, bool is an int
         wrong_bool = isinstance(value, bool) and bool not in FIELDS[name]
         if wrong_bool or not isinstance(value, FIELDS[name]):
             return f"Invalid endpoint schema: {name} has the wrong type"
@@ -145,7 +145,7 @@ def _models(body: dict[str, Any]) -> str | None:
 
 
 def warnings(body: dict[str, Any]) -> list[str]:
-    """What the answer warns of."""
+    """Return the warnings of the answer."""
     return [
         f"{model} is deprecated. Use {DEPRECATED[model]} instead."
         for model in body["speech_models"]
@@ -154,7 +154,7 @@ def warnings(body: dict[str, Any]) -> list[str]:
 
 
 def _keyterms(body: dict[str, Any]) -> str | None:
-    # What the real service does above its limits is not documented; refusing shows it.
+    # The real service's behaviour above its limits is undocumented. Refuse, to notice.
     terms = body.get("keyterms_prompt", [])
     if not all(isinstance(term, str) and term.strip() for term in terms):
         return "keyterms_prompt must be a list of non-empty strings"
@@ -167,14 +167,14 @@ def _keyterms(body: dict[str, Any]) -> str | None:
 
 def _spelling(body: dict[str, Any]) -> str | None:
     for rule in body.get("custom_spelling", []):
-        good = (
+        is_valid = (
             isinstance(rule, dict)
             and set(rule) == {"from", "to"}
             and isinstance(rule["from"], list)
             and all(isinstance(text, str) and text for text in rule["from"])
             and isinstance(rule["to"], str)
         )
-        if not good:
+        if not is_valid:
             return 'custom_spelling must be a list of {"from": [...], "to": "..."}'
         if len(rule["to"].split()) != 1:
             return "custom_spelling: to must be one word"

@@ -1,6 +1,6 @@
-"""Speech to words. Runs in worker processes: PocketSphinx keeps a processor busy."""
+"""Recognise speech. Runs in worker processes, because it is CPU-bound."""
 
-from __future__ import annotations  # array[int] runs on Python 3.12 only
+from __future__ import annotations  # array[int] needs Python 3.12
 
 import multiprocessing
 import os
@@ -19,8 +19,8 @@ FRAME_MS = 10
 
 
 def start_worker(folder: Path) -> None:
-    """Loads the model before the first job needs it."""
-    # Ctrl-C goes to every process of the terminal; our parent ends us.
+    """Load the model before the first job needs it."""
+    # Ctrl-C reaches every process of the terminal. The parent stops the workers.
     signal.signal(signal.SIGINT, signal.SIG_IGN)
     threading.Thread(target=_die_with_parent, args=(folder,), daemon=True).start()
     _decoder()
@@ -28,15 +28,15 @@ def start_worker(folder: Path) -> None:
 
 @cache
 def _decoder() -> Any:
-    """One a process: making one takes 0.4 s."""
-    # Late, for the web server imports this module too, and needs no recogniser.
+    """Return the decoder of this process. Creating one takes 0.4 s."""
+    # Imported here, because the web server imports this module without needing it.
     from pocketsphinx import Decoder
 
     return Decoder(loglevel="FATAL")
 
 
 def _die_with_parent(folder: Path) -> None:
-    # Also when it was killed: then it could neither tell us nor clear its folder.
+    # A killed parent cannot stop its workers or delete its folder, so do both here.
     parent = multiprocessing.parent_process()
     if parent:
         parent.join()
@@ -45,25 +45,26 @@ def _die_with_parent(folder: Path) -> None:
 
 
 def recognise(path: Path, options: dict[str, Any]) -> dict[str, Any]:
-    """``{"words": [...], "seconds", "channels"}``, or ``{"error": text}``.
+    """Return ``{"words": [...], "seconds", "channels"}`` or ``{"error": text}``.
 
-    A word is ``{"text", "start", "end", "confidence", "channel", "pause"}``: times in
-    ms; channel from 1, or None for a mix; pause: ms of silence before it.
+    A word is ``{"text", "start", "end", "confidence", "channel", "pause"}``. Times are
+    in ms. channel counts from 1, or is None for mixed channels. pause is the silence
+    before the word, in ms.
     """
     try:
         channels, rate = sound.read(path)
     except sound.AudioError as error:
         return {"error": str(error)}
     seconds = len(channels[0]) / rate
-    begin = int((options.get("audio_start_from") or 0) * rate / 1000)
-    end = int((options.get("audio_end_at") or seconds * 1000) * rate / 1000)
+    first = int((options.get("audio_start_from") or 0) * rate / 1000)
+    last = int((options.get("audio_end_at") or seconds * 1000) * rate / 1000)
     words: list[dict[str, Any]] = []
     if options.get("multichannel"):
         for number, samples in enumerate(channels, start=1):
-            words += _words(samples, rate, begin, end, str(number))
+            words += _words(samples, rate, first, last, str(number))
         words.sort(key=lambda word: word["start"])
     else:
-        words = _words(sound.mixed(channels), rate, begin, end, None)
+        words = _words(sound.mixed(channels), rate, first, last, None)
     return {"words": words, "seconds": seconds, "channels": len(channels)}
 
 
@@ -90,7 +91,7 @@ def _words(
         start = segment.start_frame * FRAME_MS
         words.append(
             {
-                "text": segment.word.split("(")[0],  # "the(2)": another pronunciation
+                "text": segment.word.split("(")[0],  # "the(2)" is another pronunciation
                 "start": offset + start,
                 "end": offset + (segment.end_frame + 1) * FRAME_MS,
                 "confidence": _confidence(segment.prob),
@@ -103,11 +104,11 @@ def _words(
 
 
 def _confidence(posterior: float) -> float:
-    """PocketSphinx's posterior, spread over 0 to 1.
+    """Scale PocketSphinx's posterior to a confidence like AssemblyAI's.
 
-    Right words mostly have 0.05 and more, wrong ones less. The fourth root keeps their
-    order and puts the wrong ones near 0.4 or below, where a reviewer of AssemblyAI's
-    confidences would look for them.
+    Correct words mostly have a posterior of 0.05 or more, wrong words less. The fourth
+    root keeps the order and moves wrong words to about 0.4 or below, which AssemblyAI's
+    users read as low confidence.
     """
     spread: float = max(0.0, min(1.0, posterior)) ** 0.25
     return round(spread, 5)

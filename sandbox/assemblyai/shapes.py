@@ -1,4 +1,4 @@
-"""Transcripts and lists as AssemblyAI's API writes them."""
+"""JSON of transcripts and lists in the shape of AssemblyAI's API."""
 
 from datetime import datetime
 from typing import Any
@@ -6,7 +6,7 @@ from typing import Any
 from sandbox.assemblyai import wording
 from sandbox.assemblyai.state import Job, account
 
-# In every answer, with these values when the request did not say.
+# Fields of every answer, with the values for a request that does not set them.
 DEFAULTS: dict[str, Any] = {
     "audio_end_at": None,
     "audio_start_from": None,
@@ -43,7 +43,7 @@ DEFAULTS: dict[str, Any] = {
     "webhook_url": None,
     "webhook_auth_header_name": None,
 }
-# Results that the stand-in never has, and fields that are dead.
+# Results that the stand-in never produces, and obsolete fields.
 EMPTY: dict[str, Any] = {
     "auto_highlights_result": None,
     "chapters": None,
@@ -60,30 +60,30 @@ EMPTY: dict[str, Any] = {
     "custom_topics": None,
     "topics": [],
 }
-# Not echoed: a secret.
+# A secret, so the answer does not repeat it.
 SECRET = "webhook_auth_header_value"
 DELETED_URL = "http://deleted_by_user"
 
 
 def transcript(job: Job) -> dict[str, Any]:
-    asked = {name: value for name, value in job.request.items() if name != SECRET}
+    options = {name: value for name, value in job.request.items() if name != SECRET}
     done = job.status == "completed"
-    found = job.words or []
-    data = DEFAULTS | EMPTY | asked
+    words = job.words or []
+    data = DEFAULTS | EMPTY | options
     data |= {
         "id": job.id,
         "status": job.status,
         "error": job.error,
         "text": job.text,
-        "words": None if job.words is None else [_word(job, word) for word in found],
+        "words": None if job.words is None else [_word(job, word) for word in words],
         "utterances": _utterances(job),
-        "confidence": _mean(found) if done and not job.deleted else None,
+        "confidence": _mean(words) if done and not job.deleted else None,
         "audio_duration": None if job.seconds is None else round(job.seconds),
         "language_code": _language(job),
         "language_confidence": 0.99
-        if done and asked.get("language_detection")
+        if done and options.get("language_detection")
         else None,
-        "speech_model_used": asked["speech_models"][0] if done else None,
+        "speech_model_used": options["speech_models"][0] if done else None,
         "webhook_auth": bool(job.request.get(SECRET)),
         "webhook_status_code": job.webhook_status_code,
         "metadata": {
@@ -92,7 +92,7 @@ def transcript(job: Job) -> dict[str, Any]:
             "warnings": [{"message": message} for message in job.warnings],
         },
     }
-    if asked.get("multichannel"):
+    if options.get("multichannel"):
         data["audio_channels"] = job.channels
     return data | _tombstone() if job.deleted else data
 
@@ -107,7 +107,7 @@ def _word(job: Job, word: dict[str, Any]) -> dict[str, Any]:
     names = ("text", "start", "end", "confidence", "channel")
     speaker = word["channel"]
     if not speaker and job.request.get("speaker_labels"):
-        speaker = "A"  # the stand-in can't tell voices apart
+        speaker = "A"  # the stand-in cannot distinguish voices
     return {name: word[name] for name in names} | {"speaker": speaker}
 
 
@@ -159,7 +159,7 @@ def _tombstone() -> dict[str, Any]:
 
 
 def time(moment: datetime | None) -> str | None:
-    """UTC, and no zone in the text."""
+    """Format a UTC time without a zone, as AssemblyAI does."""
     return moment.strftime("%Y-%m-%dT%H:%M:%S.%f") if moment else None
 
 

@@ -1,4 +1,4 @@
-"""The account, uploads and jobs, in memory; uploaded audio in a temporary folder."""
+"""In-memory account, uploads and jobs. Uploaded audio is in a temporary folder."""
 
 import shutil
 import tempfile
@@ -10,7 +10,7 @@ from datetime import datetime, timezone
 from pathlib import Path
 from typing import Any
 
-# Refused by name, as the real service does since September 2026.
+# The real service refuses these since September 2026.
 RETIRED_MODELS = frozenset({"universal-3-pro"})
 
 
@@ -45,7 +45,7 @@ class Account:
         self.balance_negative = False
         self.retired_models: Collection[str] = RETIRED_MODELS
         self.pace = 1.0
-        # Errors that the next jobs shall end in.
+        # Errors for the next jobs, in this order.
         self.next_errors: list[str] = []
         self.folder = Path(tempfile.mkdtemp(prefix="sandbox-assemblyai-"))
 
@@ -54,7 +54,7 @@ class Account:
             return list(reversed(self.jobs.values()))
 
     def forget_uploads(self) -> None:
-        """As the real service does a day later."""
+        """Delete all uploads, as the real service does after a day."""
         with self.lock:
             for path in self.uploads.values():
                 path.unlink(missing_ok=True)

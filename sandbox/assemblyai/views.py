@@ -1,4 +1,4 @@
-"""AssemblyAI's API: upload, transcripts. Everything behind the raw key."""
+"""AssemblyAI's API: uploads and transcripts. Requests carry the key as it is."""
 
 import hmac
 import json
@@ -56,7 +56,7 @@ def upload(request: HttpRequest) -> HttpResponse:
 
 
 def uploaded(request: HttpRequest, name: str) -> HttpResponse:
-    """An upload_url works inside AssemblyAI only."""
+    """Refuse to serve an upload, because its URL works only inside AssemblyAI."""
     return HttpResponse(
         '<?xml version="1.0" encoding="UTF-8"?>'
         "<Error><Code>AccessDenied</Code><Message>Access Denied</Message></Error>",
@@ -80,23 +80,23 @@ def _create(request: HttpRequest) -> HttpResponse:
     if account.balance_negative:
         return failed(400, NO_BALANCE)
     job = Job(request=body, warnings=params.warnings(body))
-    data = shapes.transcript(job)  # before it can move on: the answer says queued
+    data = shapes.transcript(job)  # built first, so that the status is queued
     jobs.submit(job)
     return JsonResponse(data)
 
 
 def _list(request: HttpRequest) -> HttpResponse:
-    asked = request.GET
+    query = request.GET
     found = account.newest_first()
     try:
-        limit = int(asked.get("limit", 10))
-        day = date.fromisoformat(asked["created_on"]) if "created_on" in asked else None
+        limit = int(query.get("limit", 10))
+        day = date.fromisoformat(query["created_on"]) if "created_on" in query else None
     except ValueError as error:
         return failed(400, str(error))
     if not 1 <= limit <= 200:
         return failed(400, "limit must be between 1 and 200")
     order = [job.id for job in found]
-    before, after = asked.get("before_id"), asked.get("after_id")
+    before, after = query.get("before_id"), query.get("after_id")
     for wanted in (before, after):
         if wanted and wanted not in order:
             return failed(400, NO_SUCH_ID)
@@ -106,11 +106,11 @@ def _list(request: HttpRequest) -> HttpResponse:
         found = found[order.index(before) + 1 :]
     if after:
         found = [job for job in found if order.index(job.id) < order.index(after)]
-    if "status" in asked:
-        found = [job for job in found if job.status == asked["status"]]
+    if "status" in query:
+        found = [job for job in found if job.status == query["status"]]
     if day:
         found = [job for job in found if job.created.date() == day]
-    # After an id: the ones that follow it, which are the last of this list.
+    # With after_id: the next newer ones, which are at the end of this list.
     shown = found[-limit:] if after and not before else found[:limit]
     return JsonResponse(
         {
@@ -135,7 +135,7 @@ def _page_details(
         "limit": limit,
         "result_count": len(shown),
         "current_url": account.base_url + request.get_full_path(),
-        # prev leads to older ones, next to newer ones
+        # prev is the page of older transcripts, next that of newer ones
         "prev_url": url("before_id", shown[-1].id) if older else None,
         "next_url": url("after_id", shown[0].id) if newer else None,
     }

@@ -1,4 +1,7 @@
-"""AssemblyAI's webhook: id and status, one static header, ten tries, final at a 4xx."""
+"""AssemblyAI's webhook: id and status, one static header, ten attempts.
+
+A 4xx answer stops the retries.
+"""
 
 import time
 
@@ -7,8 +10,8 @@ import requests
 from sandbox.assemblyai.state import Job, account
 from sandbox.web import evidence
 
-TRIES = 10
-GAP_SECONDS = 10.0
+MAX_ATTEMPTS = 10
+RETRY_SECONDS = 10.0
 TIMEOUT_SECONDS = 10.0
 
 
@@ -20,20 +23,20 @@ def notify(job: Job) -> None:
 
 
 def _deliver(job: Job, url: str, body: dict[str, str]) -> None:
-    for attempt in range(1, TRIES + 1):
+    for attempt in range(1, MAX_ATTEMPTS + 1):
         status, error = _post(job, url, body)
         evidence.postman.note(url, body, attempt, status=status, error=error)
         if status is not None:
             job.webhook_status_code = status
             if 200 <= status < 300 or 400 <= status < 500:
                 return
-        if attempt < TRIES:
-            time.sleep(_gap())
+        if attempt < MAX_ATTEMPTS:
+            time.sleep(_retry_seconds())
 
 
-def _gap() -> float:
-    asked = evidence.postman.settings["retry_seconds"]
-    return GAP_SECONDS * account.pace if asked is None else float(asked)
+def _retry_seconds() -> float:
+    seconds = evidence.postman.settings["retry_seconds"]
+    return RETRY_SECONDS * account.pace if seconds is None else float(seconds)
 
 
 def _post(job: Job, url: str, body: dict[str, str]) -> tuple[int | None, str | None]:

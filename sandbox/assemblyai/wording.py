@@ -1,7 +1,7 @@
-"""From recognised words to a text: capitals, full stops, custom spellings.
+"""Format recognised words: capitals, full stops, custom spellings.
 
-PocketSphinx knows neither capitals nor punctuation. Words between two pauses are taken
-for a sentence: a capital at its start, a full stop at its end, and "I". No more.
+PocketSphinx gives no capitals or punctuation. Words between two pauses count as a
+sentence, with a capital at its start and a full stop at its end. "I" is a capital.
 """
 
 from typing import Any
@@ -12,17 +12,17 @@ Words = list[dict[str, Any]]
 
 
 def sentences(words: Words) -> list[Words]:
-    found: list[Words] = []
+    groups: list[Words] = []
     for word in words:
-        new = not found or word["pause"] > SENTENCE_PAUSE_MS
-        if new or word["channel"] != found[-1][-1]["channel"]:
-            found.append([])
-        found[-1].append(word)
-    return found
+        new = not groups or word["pause"] > SENTENCE_PAUSE_MS
+        if new or word["channel"] != groups[-1][-1]["channel"]:
+            groups.append([])
+        groups[-1].append(word)
+    return groups
 
 
 def formatted(words: Words, request: dict[str, Any]) -> Words:
-    """New words: spelled and written as the request wants it."""
+    """Return copies of the words with the request's spelling and formatting."""
     words = spelled(
         [dict(word) for word in words], request.get("custom_spelling") or []
     )
@@ -41,8 +41,10 @@ def formatted(words: Words, request: dict[str, Any]) -> Words:
 
 
 def spelled(words: Words, rules: list[dict[str, Any]]) -> Words:
-    """``from`` is found whatever its capitals, over several words too; the words that
-    it covers become one."""
+    """Apply the custom spellings.
+
+    ``from`` is case-insensitive and may span several words, which become one.
+    """
     for rule in rules:
         for text in rule["from"]:
             words = _replaced(words, text.lower().split(), rule["to"])
@@ -53,12 +55,12 @@ def _replaced(words: Words, wanted: list[str], to: str) -> Words:
     out: Words = []
     n = 0
     while n < len(words):
-        covered = words[n : n + len(wanted)]
-        if [word["text"].lower() for word in covered] == wanted:
-            mean = sum(word["confidence"] for word in covered) / len(covered)
-            end = covered[-1]["end"]
+        matched = words[n : n + len(wanted)]
+        if [word["text"].lower() for word in matched] == wanted:
+            mean = sum(word["confidence"] for word in matched) / len(matched)
+            end = matched[-1]["end"]
             joined = {"text": to, "end": end, "confidence": round(mean, 5)}
-            out.append(covered[0] | joined)
+            out.append(matched[0] | joined)
             n += len(wanted)
         else:
             out.append(words[n])

@@ -1,1 +1,1 @@
-"""Stand-in for Twilio: its REST API, and a phone network that obeys TwiML."""
+"""Stand-in for Twilio: its REST API and a phone network that follows TwiML."""

@@ -1,4 +1,4 @@
-"""python -m sandbox.twilio: a phone network on this machine."""
+"""python -m sandbox.twilio: run the Twilio stand-in on this machine."""
 
 import os
 from pathlib import Path
@@ -6,10 +6,11 @@ from pathlib import Path
 from sandbox.web import cli
 
 DESCRIPTION = """A stand-in for Twilio on 127.0.0.1: its REST API, and a phone network
-that obeys TwiML and sends signed callbacks. Nobody is called. Open the printed address
-in a browser to watch, and for the list of numbers with a special fate. The auth token
-comes from the environment variable TWILIO_AUTH_TOKEN, since others can read a process's
-arguments; so do TWILIO_API_KEY and TWILIO_API_SECRET, an API key that also works."""
+that follows TwiML and sends signed callbacks. It does not call anybody. Open the
+printed address in a browser to see the calls and the list of special test numbers. The
+auth token is read from the environment variable TWILIO_AUTH_TOKEN, because other users
+can see a process's arguments. To accept an API key too, set TWILIO_API_KEY and
+TWILIO_API_SECRET."""
 
 
 def main() -> None:

@@ -1,6 +1,6 @@
-"""What the person called says: clips, and the recordings that are made of them."""
+"""The speech of the called person: clips, and recordings rendered from them."""
 
-from __future__ import annotations  # array[int] runs on Python 3.12 only
+from __future__ import annotations  # array[int] needs Python 3.12
 
 import io
 import math
@@ -27,7 +27,7 @@ def clip_for(number: str) -> str:
 
 @lru_cache
 def said(clip: str) -> str:
-    """The sentence that was spoken into the clip."""
+    """Return the sentence that is spoken in the clip."""
     return (CLIPS / f"{clip}.txt").read_text().strip()
 
 
@@ -40,21 +40,21 @@ def samples(clip: str) -> array[int]:
 
 
 def speech_seconds(clip: str | None) -> float:
-    """How long the person, or the machine with its beep, makes a sound."""
+    """Return how long the person or the machine speaks, the machine's beep included."""
     if clip is None:
         return 0.0
     return len(samples(clip)) / RATE + (BEEP_SECONDS if clip == VOICEMAIL else 0)
 
 
 def beep() -> array[int]:
-    """The machine's own beep, at the end of its greeting."""
+    """Return the samples of the beep at the end of an answering machine's greeting."""
     count = int(BEEP_SECONDS * RATE)
     step = 2 * math.pi * 1000 / RATE
     return array("h", [int(8000 * math.sin(step * n)) for n in range(count)])
 
 
 def render(clip: str | None, silence: float, limit: float) -> bytes:
-    """A WAV file: the clip if any, then silence, cut at ``limit`` seconds."""
+    """Return a WAV file: the clip if any, then silence, cut at ``limit`` seconds."""
     sound = array("h", samples(clip)) if clip else array("h")
     if clip == VOICEMAIL:
         sound += beep()

@@ -1,7 +1,7 @@
-"""The login by account or API key; only the stand-in's own pages need none.
+"""HTTP authentication by account or API key, for all URLs except the sandbox pages.
 
-POST /_sandbox/api-key {"kind": ...} changes what the key may do, so that the product
-meets the refusals: twilio.com/docs/api/errors/20003, 20008 and 70051.
+POST /_sandbox/api-key {"kind": ...} changes what the key may do, to test the errors
+20003, 20008 and 70051 of twilio.com/docs/api/errors.
 """
 
 import base64
@@ -41,7 +41,7 @@ def authenticated(*methods: str) -> Callable[[View], View]:
 
 
 def _user(header: str) -> str:
-    """Return the account or API key that logs in; empty if it is refused."""
+    """Return the authenticated account or API key, or "" if the login is refused."""
     known = {network.account_sid: network.auth_token}
     if network.api_key and network.api_key_kind != "deleted":
         known[network.api_key] = network.api_secret
@@ -57,7 +57,7 @@ def _user(header: str) -> str:
 
 
 def _refused(request: HttpRequest) -> HttpResponse | None:
-    """Refuse what a key of this kind may not do; None if it may."""
+    """Return the error if a key of this kind may not send the request, else None."""
     if network.api_key_kind == "restricted" and "/Recordings" in request.path:
         return error(403, 70051, "Authorization Error")
     is_dialling = request.method == "POST" and request.path.endswith("/Calls.json")

@@ -1,4 +1,4 @@
-"""The parameters that Twilio sends to webhooks, and when it sends which."""
+"""The webhooks that Twilio sends: their parameters, and which events are sent."""
 
 import math
 from email.utils import format_datetime
@@ -9,7 +9,7 @@ from sandbox.web import evidence
 
 API_VERSION = "2010-04-01"
 SIP_CODES = {"busy": "486", "no-answer": "487", "failed": "404", "canceled": "487"}
-# Unknown for a made-up number. Twilio sends them empty, and signs the empty values.
+# Test numbers have no location. Twilio sends such fields empty, and signs them.
 GEOGRAPHY = [
     f"{who}{what}"
     for who in ("From", "To", "Caller", "Called")
@@ -18,7 +18,7 @@ GEOGRAPHY = [
 
 
 def call_params(call: Call, status: str | None = None) -> dict[str, str]:
-    """What every request about a call carries."""
+    """Return the parameters of every request about a call."""
     params = {
         "AccountSid": network.account_sid,
         "ApiVersion": API_VERSION,
@@ -37,7 +37,11 @@ def call_params(call: Call, status: str | None = None) -> dict[str, str]:
 
 
 def status_callback(call: Call, event: str) -> None:
-    """``event`` is initiated, ringing, answered or completed (whatever the end was)."""
+    """Send a status callback.
+
+    ``event`` is initiated, ringing, answered or completed. completed stands for every
+    final status.
+    """
     url = call.options.get("StatusCallback")
     with network.lock:
         number, call.sequence = call.sequence, call.sequence + 1
@@ -58,9 +62,9 @@ def status_callback(call: Call, event: str) -> None:
 
 
 def _events(call: Call) -> set[str]:
-    asked = call.options.get("StatusCallbackEvent") or ["completed"]
-    # One field each from the SDK; several in one field, by hand, works too.
-    return {event for field in asked for event in field.split()}
+    fields = call.options.get("StatusCallbackEvent") or ["completed"]
+    # The SDK sends one field per event. Several events in one field work too.
+    return {event for field in fields for event in field.split()}
 
 
 def recording_callback(

@@ -1,4 +1,4 @@
-"""POST Calls.json: what is refused, with Twilio's codes, and what is placed."""
+"""POST Calls.json: place the call, or refuse it with Twilio's error code."""
 
 import re
 from typing import Any
@@ -15,9 +15,9 @@ E164 = re.compile(r"\+[1-9][0-9]{6,14}", re.ASCII)
 LISTS = ("StatusCallbackEvent", "RecordingStatusCallbackEvent")
 EVENTS = {"initiated", "ringing", "answered", "completed"}
 NOT_PLAYED = ("Record", "SendDigits", "AsyncAmd", "ApplicationSid", "TimeLimit")
-# Fates in which somebody, or a machine, says something.
+# Fates in which a person or a machine speaks.
 SPEAKING = (None, "voicemail", "no-api-answer")
-# Longer than any client should wait.
+# Longer than any client should wait for an answer.
 HOLD_SECONDS = 60.0
 
 
@@ -63,7 +63,7 @@ def _new_call(to: str, from_: str, options: dict[str, Any]) -> Call:
     return call
 
 
-def _refusal(form: Any) -> tuple[int, str] | None:  # noqa: PLR0911 (a table of them)
+def _refusal(form: Any) -> tuple[int, str] | None:  # noqa: PLR0911 (one per error)
     to, from_ = form.get("To", ""), form.get("From", "")
     if not to:
         return 21201, "No 'To' number is specified"

@@ -1,15 +1,15 @@
-"""What becomes of a call, by the last four digits of the number that is called."""
+"""The outcome of a call, chosen by the last four digits of the called number."""
 
 # last four digits: (short name, what happens in one sentence)
 FATES: dict[str, tuple[str, str]] = {
     "0001": (
         "invalid",
-        "Twilio refuses the number: HTTP 400 with error 21211, and nothing is dialled.",
+        "Twilio refuses the number: HTTP 400 with error 21211. No call is placed.",
     ),
-    "0002": ("busy", "The line is engaged: the call ends as busy."),
+    "0002": ("busy", "The line is busy: the call ends as busy."),
     "0003": (
         "no-answer",
-        "It rings and nobody picks up: the call ends as no-answer.",
+        "The phone rings but nobody picks up: the call ends as no-answer.",
     ),
     "0004": ("failed", "The network can't reach the number: the call ends as failed."),
     "0005": (
@@ -18,19 +18,19 @@ FATES: dict[str, tuple[str, str]] = {
     ),
     "0006": (
         "silent",
-        "Somebody picks up and says nothing: the recording is made, and is silence.",
+        "Somebody picks up and says nothing: the recording contains only silence.",
     ),
     "0007": (
         "hangs-up",
-        "Somebody picks up and hangs up before the beep: completed, with no recording.",
+        "Somebody picks up and hangs up before the beep: completed, without recording.",
     ),
     "0008": (
         "voicemail",
-        "A machine answers: the recording holds its greeting and its beep.",
+        "A machine answers: the recording contains its greeting and its beep.",
     ),
     "0009": (
         "no-api-answer",
-        "The call is placed, but the API never answers the request that placed it.",
+        "The call is placed, but the API never answers the request.",
     ),
     "0010": (
         "too-short",
@@ -40,6 +40,6 @@ FATES: dict[str, tuple[str, str]] = {
 
 
 def fate_of(number: str) -> str | None:
-    """The short name, or None for a number whose owner answers and speaks."""
+    """Return the fate's short name. None: the person picks up and speaks."""
     name, _ = FATES.get(number[-4:], (None, ""))
     return name

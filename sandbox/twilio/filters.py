@@ -1,11 +1,14 @@
-"""Filters of lists by time, as Twilio's are: a date, or a moment."""
+"""Twilio's list filters by date or time."""
 
 from datetime import datetime, timezone
 from typing import Any
 
 
 def in_range(wanted: Any, name: str, moment: datetime | None) -> bool:
-    """Twilio's three filters on a time: name, name< and name>, a date or a moment."""
+    """Check a time against Twilio's filters `name`, `name<` and `name>`.
+
+    Their values are dates or times. Raises ValueError if one is neither.
+    """
     given = {op: wanted.get(name + op) for op in ("", "<", ">")}
     if not any(given.values()):
         return True

@@ -1,4 +1,4 @@
-"""The stand-in's own page, and the calls as evidence for tests."""
+"""The stand-in's web page, its calls as JSON for tests, and its switches."""
 
 from typing import Any
 
@@ -36,7 +36,7 @@ def calls(request: HttpRequest) -> HttpResponse:
 
 
 def api_key(settings: Any) -> Any:
-    """Change the kind of the API key. Raises ValueError for an unknown one."""
+    """Change the kind of the API key. Raises ValueError for an unknown kind."""
     if settings.get("kind") not in KEY_KINDS:
         raise ValueError(f"'kind' is one of: {', '.join(KEY_KINDS)}")
     network.api_key_kind = settings["kind"]

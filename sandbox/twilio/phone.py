@@ -1,4 +1,4 @@
-"""The phone network: one thread a call, from queued to its end."""
+"""The phone network: one thread per call, from queued to its final status."""
 
 import threading
 from urllib.parse import urljoin
@@ -12,9 +12,9 @@ from sandbox.twilio.twiml import Verb
 QUEUE_SECONDS = 0.3
 RING_SECONDS = 2.0
 NO_ANSWER_SECONDS = 6.0
-SECONDS_A_WORD = 0.35
+SECONDS_PER_WORD = 0.35
 PRICE_SECONDS = 3.0
-# Documents in one call, against loops: <Record> without action, <Redirect> to itself.
+# Limit per call, against loops: <Record> without action, <Redirect> to itself.
 MAX_DOCUMENTS = 5
 
 
@@ -23,9 +23,9 @@ def place(call: Call) -> None:
 
 
 def hang_up(call: Call, status: str) -> None:
-    """End the call, from the API: ``completed`` or ``canceled``."""
+    """End the call on an API request. status: ``completed`` or ``canceled``."""
     if status == "canceled" and call.status == "queued":
-        call.options.pop("StatusCallback", None)  # Twilio sends none for these
+        call.options.pop("StatusCallback", None)  # Twilio sends no callback for these
     _finish(call, status)
 
 
@@ -36,7 +36,7 @@ def _live(call: Call) -> None:
             _converse(call)
     except CallOver:
         pass
-    except Exception as error:  # a fault of the stand-in must not look like silence
+    except Exception as error:  # make a bug of the stand-in visible on its page
         call.note(f"the stand-in failed: {error!r}", error=500)
         raise
     finally:
@@ -93,15 +93,15 @@ def _converse(call: Call) -> None:
             return
         url, method, extra = following
     call.note(
-        f"more than {MAX_DOCUMENTS} documents in one call: a loop (<Record> without "
-        "action asks for the same document again); the stand-in hangs up"
+        f"more than {MAX_DOCUMENTS} documents in one call, probably a loop (<Record> "
+        "without action requests the same document again); the stand-in hangs up"
     )
 
 
 def _fetch(
     call: Call, method: str, url: str | None, extra: dict[str, str]
 ) -> list[Verb]:
-    call.note(f"asks {_shown(url)} what to do")
+    call.note(f"requests TwiML from {_shown(url)}")
     params = call_params(call) | extra
     return twiml.read(send(method.upper(), url or "", params))
 
@@ -124,7 +124,7 @@ Following = tuple[str, str, dict[str, str]]
 
 
 def _play(call: Call, verbs: list[Verb], base: str) -> Following | None:
-    """Obey verb by verb. What to ask next: URL, method, parameters; None: the end."""
+    """Run the verbs. Return the next request (URL, method, parameters) or None."""
     spoken = ""
     for verb in verbs:
         if odd := verb.odd_attributes():
@@ -137,7 +137,7 @@ def _play(call: Call, verbs: list[Verb], base: str) -> Following | None:
             spoken += " " + verb.text
             _say(call, verb)
         elif verb.name == "Play":
-            call.note("plays a sound file (the stand-in: one second of silence)")
+            call.note("plays a sound file (here: one second of silence)")
             wait(call, 1)
         elif verb.name == "Pause":
             seconds = float(verb.attributes.get("length") or 1)
@@ -149,7 +149,7 @@ def _play(call: Call, verbs: list[Verb], base: str) -> Following | None:
             method = verb.attributes.get("method") or "POST"
             return urljoin(base, verb.text), method, {}
         elif verb.name in ("Hangup", "Reject"):
-            call.note(f"<{verb.name}>: we hang up")
+            call.note(f"<{verb.name}>: the product hangs up")
             return None
         else:
             call.unknown_verbs.append(verb.name)
@@ -166,10 +166,10 @@ def _say(call: Call, verb: Verb) -> None:
         call.note(f"{message}: nothing is said", error=code)
         return
     call.note(f"hears: {verb.text}")
-    seconds = len(verb.text.split()) * SECONDS_A_WORD
+    seconds = len(verb.text.split()) * SECONDS_PER_WORD
     if call.fate == "hangs-up":
         wait(call, seconds / 2)
-        call.note("hangs up amid our words")
+        call.note("hangs up during the message")
         raise CallOver
     wait(call, seconds)
 

@@ -1,4 +1,4 @@
-"""<Record>: what is kept of the person's words, and what Twilio tells about it when."""
+"""<Record>: record the person, then send the callbacks and request the action."""
 
 import threading
 from urllib.parse import urljoin
@@ -20,16 +20,16 @@ from sandbox.twilio.twiml import Verb
 EVENTS = {"in-progress", "completed", "absent"}
 ALL_KEYS = "1234567890*#"
 BEEP_SECONDS = 0.5
-# A person who has said everything hangs up after this silence, if nothing else happens.
+# After this much silence, a person who has finished speaking hangs up.
 PATIENCE_SECONDS = 10.0
-# Twilio needs a moment between the end of a recording and its file.
+# Delay between the end of a recording and its file.
 PROCESSING_SECONDS = 1.5
 
 Following = tuple[str, str, dict[str, str]]
 
 
 def run(call: Call, verb: Verb, base: str, spoken: str) -> Following:
-    """Record, then say what to ask next: ``action``, or else the same document."""
+    """Record. Return the next request: ``action``, or else the same document."""
     attributes = verb.attributes
     recording = Recording(sid=new_sid("RE"), call_sid=call.sid)
     with network.lock:
@@ -45,7 +45,7 @@ def run(call: Call, verb: Verb, base: str, spoken: str) -> Following:
         target=_process, args=(call, recording, attributes), daemon=True
     ).start()
     if not attributes.get("action"):
-        call.note("<Record> has no action: the same document is asked for again")
+        call.note("<Record> has no action: the same document is requested again")
     url = urljoin(base, attributes.get("action", ""))
     method = (attributes.get("method") or "POST").upper()
     extra = {
@@ -55,13 +55,13 @@ def run(call: Call, verb: Verb, base: str, spoken: str) -> Following:
         "Digits": digits,
     }
     if digits == "hangup":
-        _tell_action(call, method, url, extra)
+        _request_action(call, method, url, extra)
         raise CallOver
     return url, method, extra
 
 
-def _tell_action(call: Call, method: str, url: str, extra: dict[str, str]) -> None:
-    """After a hang-up the action is still asked for, but its answer changes nothing."""
+def _request_action(call: Call, method: str, url: str, extra: dict[str, str]) -> None:
+    """Request the action after a hang-up, as Twilio does, and ignore its answer."""
     try:
         send(method, url, call_params(call, "completed") | extra)
     except WebhookError as error:
@@ -71,8 +71,10 @@ def _tell_action(call: Call, method: str, url: str, extra: dict[str, str]) -> No
 def _listen(
     call: Call, recording: Recording, attributes: dict[str, str], spoken: str
 ) -> str:
-    """Let the person speak; sets the recording's sound. What ended it: a key, "hangup",
-    or "" for silence and for maxLength."""
+    """Let the person speak, and set the recording's sound.
+
+    Return what ended it: the key, "hangup", or "" for silence or maxLength.
+    """
     try:
         if attributes.get("playBeep", "true") == "true":
             call.note("hears the beep")
@@ -93,11 +95,11 @@ def _listen(
     started = now()
     try:
         wait(call, length)
-    except CallOver:  # from the API: what was said until then is kept
+    except CallOver:  # hung up by the API: keep what was said so far
         passed = (now() - started).total_seconds() / (network.pace or 1)
         length, digits = min(length, passed), "hangup"
     trimmed = attributes.get("trim", "trim-silence") == "trim-silence"
-    # Nothing but silence stays as it is: Twilio saves silent recordings by default.
+    # Do not trim a silent recording to nothing: Twilio keeps those by default.
     kept = min(length, speech) if trimmed and speech else length
     recording.sound = (call.clip, max(0.0, kept - speech), kept)
     recording.duration = round(kept)
@@ -105,9 +107,9 @@ def _listen(
 
 
 def _ending(attributes: dict[str, str], spoken: str) -> tuple[float, str]:
-    """How long the person is silent after speaking, and what ends the recording.
+    """Return the seconds of silence after speaking, and what ends the recording.
 
-    A person who was told to press a key does so; otherwise the silence ends it.
+    The person presses a key if told to. Otherwise silence ends the recording.
     """
     keys = attributes.get("finishOnKey", ALL_KEYS)
     if keys and "press" in spoken.lower():

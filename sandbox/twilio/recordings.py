@@ -1,4 +1,4 @@
-"""Recordings: both lists, one, its deletion, and the audio."""
+"""Endpoints of recordings: lists, details, deletion and audio."""
 
 from django.http import HttpRequest, HttpResponse, JsonResponse
 
@@ -8,7 +8,7 @@ from sandbox.twilio.filters import in_range
 from sandbox.twilio.shapes import error, not_found, page, recording_json
 from sandbox.twilio.state import Recording, network
 
-# What a plain GET of recordings shows; one in progress is not there yet.
+# Statuses that a GET shows. A recording in progress is hidden.
 SHOWN = {"processing", "completed", "absent"}
 
 
@@ -30,7 +30,7 @@ def of_account(request: HttpRequest) -> HttpResponse:
 def _listed(
     request: HttpRequest, found: list[Recording], *, of_call: bool
 ) -> HttpResponse:
-    shown = SHOWN | ({"deleted"} if _soft_deleted_too(request) else set())
+    shown = SHOWN | ({"deleted"} if _includes_deleted(request) else set())
     found = sorted(found, key=lambda r: r.created, reverse=True)
     try:
         items = [
@@ -44,14 +44,14 @@ def _listed(
     return page(request, "recordings", items)
 
 
-def _soft_deleted_too(request: HttpRequest) -> bool:
+def _includes_deleted(request: HttpRequest) -> bool:
     return request.GET.get("IncludeSoftDeleted", "").lower() == "true"
 
 
 @authenticated("GET", "DELETE")
 def one(request: HttpRequest, sid: str) -> HttpResponse:
     found = network.recordings.get(sid)
-    shown = SHOWN | ({"deleted"} if _soft_deleted_too(request) else set())
+    shown = SHOWN | ({"deleted"} if _includes_deleted(request) else set())
     if found is None or found.status not in shown:
         return not_found(request.path)
     if request.method == "DELETE":
@@ -67,7 +67,7 @@ def one(request: HttpRequest, sid: str) -> HttpResponse:
 def media(request: HttpRequest, sid: str, suffix: str = "") -> HttpResponse:
     found = network.recordings.get(sid)
     if found is None or found.status != "completed":
-        # As XML, which careless code has saved as "audio" before.
+        # XML, to catch code that saves an error page as audio.
         return HttpResponse(
             '<?xml version="1.0" encoding="UTF-8"?><TwilioResponse><RestException>'
             "<Code>20404</Code><Message>The requested resource was not found</Message>"

@@ -1,4 +1,4 @@
-"""Twilio's own requests to our webhooks: signed, with its timeouts and its retries."""
+"""Twilio's requests to webhooks: signed, with Twilio's timeouts and retries."""
 
 import time
 import uuid
@@ -17,7 +17,7 @@ USER_AGENT = "TwilioProxy/1.1 (sandbox stand-in)"
 
 
 class WebhookError(Exception):
-    """No usable answer. ``code`` is Twilio's error code."""
+    """No usable answer from a webhook. ``code`` is Twilio's error code."""
 
     def __init__(self, code: int, reason: str) -> None:
         super().__init__(reason)
@@ -26,7 +26,7 @@ class WebhookError(Exception):
 
 @dataclass
 class Overrides:
-    """Connection overrides, from the URL's fragment; times in seconds."""
+    """Connection overrides from the URL's fragment. Times are in seconds."""
 
     connect: float = 5.0
     read: float = 15.0
@@ -36,19 +36,19 @@ class Overrides:
 
 
 def split_overrides(url: str) -> tuple[str, Overrides]:
-    """The URL without its fragment (neither sent nor signed), and what that says."""
+    """Split off the fragment, which is neither sent nor signed, and parse it."""
     plain, fragment = urldefrag(url)
-    asked = {name: values[-1] for name, values in parse_qs(fragment).items()}
+    options = {name: values[-1] for name, values in parse_qs(fragment).items()}
     found = Overrides()
     try:
-        found.connect = _bounded(asked.get("ct"), 100, 10_000, found.connect)
-        found.read = _bounded(asked.get("rt"), 100, 15_000, found.read)
-        found.total = _bounded(asked.get("tt"), 100, 15_000, found.total)
-        found.retries = min(5, max(0, int(asked.get("rc", found.retries))))
+        found.connect = _bounded(options.get("ct"), 100, 10_000, found.connect)
+        found.read = _bounded(options.get("rt"), 100, 15_000, found.read)
+        found.total = _bounded(options.get("tt"), 100, 15_000, found.total)
+        found.retries = min(5, max(0, int(options.get("rc", found.retries))))
     except ValueError:
         return plain, Overrides()
-    if "rp" in asked:
-        found.retry_on = tuple(asked["rp"].split(","))
+    if "rp" in options:
+        found.retry_on = tuple(options["rp"].split(","))
     return plain, found
 
 
@@ -57,9 +57,9 @@ def _bounded(text: str | None, low: int, high: int, default: float) -> float:
 
 
 def send(method: str, url: str, params: dict[str, str]) -> requests.Response:
-    """Request ``url``; retried as its fragment says. Each attempt is noted as evidence.
+    """Request ``url``, with the retries in its fragment. Each attempt is logged.
 
-    The last answer is returned, whatever its status; no answer raises WebhookError.
+    Return the last answer, whatever its status. Raises WebhookError if none came.
     """
     plain, overrides = split_overrides(url)
     token = str(uuid.uuid4())
@@ -79,8 +79,8 @@ def send(method: str, url: str, params: dict[str, str]) -> requests.Response:
             error=failure if answer is None else None,
         )
         kind = failure.split(":")[0]
-        again = kind and ("all" in overrides.retry_on or kind in overrides.retry_on)
-        if not again or attempt > overrides.retries or time.monotonic() > deadline:
+        may_retry = kind and ("all" in overrides.retry_on or kind in overrides.retry_on)
+        if not may_retry or attempt > overrides.retries or time.monotonic() > deadline:
             break
     if answer is None:
         raise WebhookError(11205 if kind == "ct" else 11200, failure)
@@ -94,7 +94,7 @@ def _attempt(
     headers: dict[str, str],
     timeout: tuple[float, float],
 ) -> tuple[str, requests.Response | None]:
-    """What failed, in the fragment's words (4xx, 5xx, ct, rt), and the answer."""
+    """Return the failure (4xx, 5xx, ct, rt or "") and the answer, if any."""
     try:
         answer = _follow(method, url, params, headers, timeout)
     except requests.exceptions.ReadTimeout:
@@ -102,7 +102,7 @@ def _attempt(
     except requests.exceptions.RequestException as error:
         if _never_connected(error):
             return "ct: can't connect", None
-        # Sent, and the answer was lost: no connect failure, so not retried by default.
+        # The request was sent, so this is not a connect failure: no retry by default.
         return f"rt: the connection broke ({type(error).__name__})", None
     if answer.status_code >= 500:
         return "5xx", answer
@@ -124,14 +124,14 @@ def _follow(
     timeout: tuple[float, float],
 ) -> requests.Response:
     with requests.Session() as session:
-        session.trust_env = False  # a proxy's address in the environment is not for us
+        session.trust_env = False  # ignore proxies and .netrc
         for _ in range(MAX_REDIRECTS + 1):
             answer = _once(session, method, url, params, headers, timeout)
             if answer.status_code not in (301, 302, 303, 307, 308):
                 return answer
             url = urljoin(url, answer.headers.get("Location", ""))
             if answer.status_code in (301, 302, 303):
-                # As with Twilio, the fields of the POST are lost on the way.
+                # Like Twilio, drop the POST fields on these redirects.
                 method, params = "GET", {}
     raise WebhookError(11215, "more than 10 redirects")
 

@@ -1,4 +1,4 @@
-"""Twilio's REST API, as far as a dialler needs it: calls, account, numbers."""
+"""The part of Twilio's REST API that places calls: calls, account, numbers."""
 
 from django.http import HttpRequest, HttpResponse, JsonResponse
 
@@ -24,8 +24,7 @@ def calls(request: HttpRequest) -> HttpResponse:
             and wanted.get("From") in (None, call.from_)
             and wanted.get("Status") in (None, call.status)
             and wanted.get("ParentCallSid") is None
-            # A call that waits in the queue has no start_time; by its creation it is
-            # found nevertheless.
+            # A queued call has no start_time, so filter by its creation.
             and in_range(wanted, "StartTime", call.started or call.created)
             and in_range(wanted, "EndTime", call.ended)
         ]
@@ -50,7 +49,11 @@ def call(request: HttpRequest, sid: str) -> HttpResponse:
     if request.method == "POST":
         status = request.POST.get("Status")
         if status not in ("completed", "canceled"):
-            return error(400, 20001, "The stand-in knows Status=completed and canceled")
+            return error(
+                400,
+                20001,
+                "The stand-in supports only Status=completed and Status=canceled",
+            )
         if found.status in FINAL:
             return error(400, 21220, "Call is not in-progress. Cannot redirect.")
         if status == "completed" or found.status in ("queued", "ringing"):

@@ -1,4 +1,4 @@
-"""Calls, recordings, lists and errors as Twilio's API writes them."""
+"""JSON of calls, recordings, lists and errors in the shape of Twilio's API."""
 
 from datetime import datetime
 from email.utils import format_datetime
@@ -72,14 +72,17 @@ def call_json(call: Call) -> dict[str, Any]:
 
 
 def _duration(call: Call) -> str | None:
-    """Seconds as a string. A call that ended unanswered says 0, one that lives null."""
+    """Return seconds as a string: "0" if unanswered, None if the call has not ended."""
     if call.ended is None:
         return None
     return str(call.duration or 0)
 
 
 def recording_json(recording: Recording, *, of_call: bool) -> dict[str, Any]:
-    """``of_call``: the list below a call has another shape than the account's."""
+    """Return a recording as JSON.
+
+    of_call: use the shape of the call's list, which differs from the account's.
+    """
     base = f"{root()}/Recordings/{recording.sid}"
     data: dict[str, Any] = {
         "account_sid": network.account_sid,
@@ -117,7 +120,7 @@ def recording_json(recording: Recording, *, of_call: bool) -> dict[str, Any]:
 
 
 def page(request: HttpRequest, key: str, items: list[dict[str, Any]]) -> JsonResponse:
-    """One page of a list, with Twilio's paging keys."""
+    """Return one page of a list, with Twilio's paging keys."""
     try:
         size = min(1000, max(1, int(request.GET.get("PageSize", 50))))
         number = max(0, int(request.GET.get("Page", 0)))

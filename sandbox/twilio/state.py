@@ -1,4 +1,4 @@
-"""Calls and recordings, in memory. ``network.lock`` guards every change."""
+"""In-memory calls and recordings. Hold ``network.lock`` for every change."""
 
 import secrets
 import threading
@@ -28,7 +28,7 @@ class Recording:
     duration: int | None = None
     error_code: int | None = None
     priced: bool = False
-    # What to render: clip, seconds of silence after it, seconds at most.
+    # Input of audio.render: clip, seconds of silence after it, maximum seconds.
     sound: tuple[str | None, float, float] = (None, 0.0, 0.0)
 
 
@@ -37,7 +37,7 @@ class Call:
     sid: str
     to: str
     from_: str
-    options: dict[str, Any]  # the request's form, name: value or list
+    options: dict[str, Any]  # the request's form: {name: value or list}
     fate: str | None
     clip: str | None
     said: str | None
@@ -52,23 +52,23 @@ class Call:
     sequence: int = 0
     timeline: list[dict[str, Any]] = field(default_factory=list)
     unknown_verbs: list[str] = field(default_factory=list)
-    # Set when somebody ends the call: the callee hangs up, or the API says so.
+    # Set when the call ends: the person hangs up, or the API ends it.
     over: threading.Event = field(default_factory=threading.Event)
 
     @property
     def duration(self) -> int | None:
-        """Seconds talked, for a completed call."""
+        """Seconds between answer and end, for a completed call."""
         if self.status != "completed" or not self.answered or not self.ended:
             return None
         return max(1, round((self.ended - self.answered).total_seconds()))
 
     def note(self, what: str, *, error: int | None = None) -> None:
-        """A line for the stand-in's page; ``error`` is Twilio's code."""
+        """Add a line to the timeline on the page. ``error`` is Twilio's code."""
         self.timeline.append({"at": now().isoformat(), "what": what, "error": error})
 
 
 class Network:
-    """The account and all that belongs to it."""
+    """The account, its number and key, and its calls and recordings."""
 
     def __init__(self) -> None:
         self.lock = threading.RLock()
@@ -76,15 +76,15 @@ class Network:
         self.recordings: dict[str, Recording] = {}
         self.account_sid = self.auth_token = self.phone_number = self.base_url = ""
         self.api_key = self.api_secret = ""
-        # standard, restricted (no recordings), test, or deleted. A key of another
-        # region looks like a deleted one.
+        # standard, restricted (no recordings), test, or deleted. Twilio treats a key
+        # of another region like a deleted one.
         self.api_key_kind = "standard"
         self.phone_number_sid = new_sid("PN")
         self.pace = 1.0
         self.created = now()
 
     def set_status(self, call: Call, status: str) -> bool:
-        """Forward only: a finished call stays what it is. False if it was finished."""
+        """Change the status. Return False if the call has already ended."""
         with self.lock:
             if call.status in FINAL:
                 return False
@@ -106,10 +106,10 @@ network = Network()
 
 
 class CallOver(Exception):
-    """The call is over: somebody hung up, or the API ended it."""
+    """The call has ended: somebody hung up, or the API ended it."""
 
 
 def wait(call: Call, seconds: float) -> None:
-    """Let time pass in the call, as --pace says; CallOver if it ends meanwhile."""
+    """Wait in the call, scaled by --pace. Raises CallOver if it ends meanwhile."""
     if call.over.wait(seconds * network.pace):
         raise CallOver

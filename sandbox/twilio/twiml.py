@@ -1,4 +1,4 @@
-"""Reads TwiML: an answer becomes a list of verbs, or an error with Twilio's code."""
+"""Parse TwiML into verbs. Raises WebhookError with Twilio's error code."""
 
 import re
 from dataclasses import dataclass
@@ -8,7 +8,7 @@ import requests
 
 from sandbox.twilio.requester import WebhookError
 
-# The verbs that the stand-in plays, and the attributes that Twilio knows for each.
+# The verbs that the stand-in supports, with their attributes in Twilio's reference.
 VERBS: dict[str, set[str]] = {
     "Say": {"voice", "language", "loop"},
     "Play": {"loop", "digits"},
@@ -48,7 +48,7 @@ class Verb:
     text: str
 
     def odd_attributes(self) -> list[str]:
-        """Names Twilio does not know, mostly typing errors, which it would not see."""
+        """Return attributes that Twilio does not know. They are mostly typos."""
         return sorted(set(self.attributes) - VERBS.get(self.name, set(self.attributes)))
 
     def speech_fault(self) -> tuple[str, int] | None:
@@ -83,7 +83,7 @@ def parse(document: bytes | str) -> list[Verb]:
     try:
         root = ElementTree.fromstring(document)
     except ElementTree.ParseError as error:
-        raise WebhookError(12100, f"the document is no XML: {error}") from error
+        raise WebhookError(12100, f"the document is not XML: {error}") from error
     if root.tag != "Response":
         raise WebhookError(12102, f"the document is <{root.tag}>, not <Response>")
     return [

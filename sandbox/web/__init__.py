@@ -1,1 +1,1 @@
-"""What both stand-ins share: a web server, faults on demand, evidence, callbacks."""
+"""Shared by both stand-ins: web server, injected faults, request log, callbacks."""

@@ -1,4 +1,4 @@
-"""Starting and stopping: options, settings of the tiny Django, signals, the parent."""
+"""Start and stop a stand-in: options, Django settings, signals, parent process."""
 
 import argparse
 import logging
@@ -11,7 +11,7 @@ import time
 from collections.abc import Callable
 from pathlib import Path
 
-# Taken at once: if the parent dies while we start, it must not look like our parent.
+# Read at import: if the parent dies while we start, getppid() would change.
 PARENT = os.getppid()
 
 
@@ -27,12 +27,12 @@ def parser(name: str, description: str, port: int) -> argparse.ArgumentParser:
         type=float,
         default=1.0,
         metavar="FACTOR",
-        help="multiplies every wait: 1 is lifelike, 0 as fast as possible (default: 1)",
+        help="multiplies every wait: 1 is realistic, 0 is fastest (default: 1)",
     )
     options.add_argument(
         "--exit-with-parent",
         action="store_true",
-        help="exit when the process that started this one is gone",
+        help="exit when the process that started this one has ended",
     )
     return options
 
@@ -42,11 +42,11 @@ def configure_django(urlconf: str, templates: Path) -> None:
 
     settings.configure(
         ROOT_URLCONF=urlconf,
-        # Loopback names only: a web page elsewhere can't reach us by DNS rebinding.
+        # Loopback names only, against DNS rebinding by other web pages.
         ALLOWED_HOSTS=["127.0.0.1", "localhost"],
         SECRET_KEY=secrets.token_hex(),
         APPEND_SLASH=False,
-        # It sets Content-Length, without which every answer would close its connection.
+        # Sets Content-Length. Without it, every answer would close the connection.
         MIDDLEWARE=["django.middleware.common.CommonMiddleware"],
         USE_TZ=True,
         TIME_ZONE="UTC",
@@ -61,7 +61,7 @@ def configure_django(urlconf: str, templates: Path) -> None:
     import django
 
     django.setup()
-    # Refusals are this program's work, not its faults.
+    # A stand-in refuses requests on purpose, so do not log them as warnings.
     logging.getLogger("django.request").setLevel(logging.ERROR)
 
 
@@ -72,10 +72,10 @@ def serve(
     ready: Callable[[str], None],
     stop: Callable[[], None] = lambda: None,
 ) -> None:
-    """Serve until a signal, or until the parent is gone; then exit, at once.
+    """Serve until a signal arrives or the parent has ended, then exit immediately.
 
-    ``ready`` gets the address before the first request does; ``stop`` ends what the
-    stand-in itself started. Port 0 takes any free one.
+    ``ready`` receives the address before the first request. ``stop`` ends what the
+    stand-in started. Port 0 means any free port.
     """
     from django.core.wsgi import get_wsgi_application
 
@@ -106,12 +106,12 @@ def serve(
     server.socket.close()
     stop()
     sys.stdout.flush()
-    # Not sys.exit: that would wait for threads that are amid a call or a callback.
+    # Not sys.exit, which would wait for threads with a call or a callback.
     os._exit(0)
 
 
 def _watch_parent(done: threading.Event) -> None:
-    # Polled, since PR_SET_PDEATHSIG is Linux only and goes by thread, not by process.
+    # Polled, because PR_SET_PDEATHSIG is Linux only and refers to the parent's thread.
     while os.getppid() == PARENT:
         time.sleep(0.2)
     done.set()

@@ -1,4 +1,4 @@
-"""The switches and the evidence that both stand-ins offer under /_sandbox/."""
+"""Endpoints under /_sandbox/: switches and logs of both stand-ins."""
 
 import json
 from collections.abc import Callable
@@ -17,7 +17,7 @@ def answer(data: Any, status: int = 200) -> JsonResponse:
 
 
 def posted(handle: Callable[[Any], Any]) -> View:
-    """A view: the JSON body goes to ``handle``; a ValueError is a 400 that says why."""
+    """Make a view that passes the JSON body to ``handle``. Invalid input gets a 400."""
 
     def view(request: HttpRequest) -> HttpResponse:
         try:

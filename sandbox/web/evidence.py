@@ -1,4 +1,4 @@
-"""The one set of logs and switches of this process: a process is one stand-in."""
+"""The logs and switches of this process, which runs one stand-in."""
 
 from sandbox.web.faults import Faults
 from sandbox.web.postman import Postman

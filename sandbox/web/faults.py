@@ -1,4 +1,4 @@
-"""Rules that break requests on purpose, set with POST /_sandbox/faults."""
+"""Rules that make requests fail on purpose, set with POST /_sandbox/faults."""
 
 import re
 import threading
@@ -16,10 +16,10 @@ KINDS = (
 
 
 class Faults:
-    """Rules in the order given; the first that applies to a request breaks it.
+    """Rules for faults. The first rule that matches a request applies.
 
     A rule is ``{"method": "POST", "path": regex, "times": N or null, "skip": K,
-    "do": {kind: value, ...}}``; all but ``do`` may be left out. ``path`` is searched in
+    "do": {kind: value, ...}}``. Only ``do`` is required. ``path`` is searched for in
     the path without the query. ``skip`` lets the first K matching requests pass.
     """
 
@@ -28,7 +28,7 @@ class Faults:
         self._rules: list[dict[str, Any]] = []
 
     def add(self, rules: list[dict[str, Any]]) -> None:
-        """Raises ValueError, and adds none, when one of the rules makes no sense."""
+        """Add the rules. Raises ValueError, and adds none, if one is invalid."""
         checked = [_checked(rule) for rule in rules]
         with self._lock:
             self._rules += checked
@@ -42,7 +42,7 @@ class Faults:
             return [dict(rule) for rule in self._rules]
 
     def take(self, method: str, path: str) -> dict[str, Any] | None:
-        """What to do to this request, or None. Counts the request against the rules."""
+        """Return the fault for this request, or None. Counts it against the rules."""
         with self._lock:
             for rule in self._rules:
                 if rule["method"] not in (None, method):
@@ -77,7 +77,7 @@ def _checked(rule: Any) -> dict[str, Any]:
     try:
         re.compile(rule.get("path", ""))
     except re.error as error:
-        raise ValueError(f"'path' is no regular expression: {error}") from error
+        raise ValueError(f"'path' is not a regular expression: {error}") from error
     return {
         "method": rule.get("method"),
         "path": rule.get("path", ""),

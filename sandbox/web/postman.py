@@ -1,4 +1,4 @@
-"""Sends callbacks: in order by nature; lost, doubled, reversed, late, held if told."""
+"""Send callbacks in order, or lose, double, reverse, delay or hold them on demand."""
 
 import re
 import threading
@@ -12,8 +12,10 @@ Job = Callable[[], None]
 
 
 class Postman:
-    """Callbacks of one lane (one call, one job) go one after the other; lanes don't
-    wait for each other. What was sent is in ``deliveries``."""
+    """Send the callbacks of one lane (one call or job) one after another.
+
+    Lanes do not wait for each other. Each attempt is logged in ``deliveries``.
+    """
 
     def __init__(self) -> None:
         self._lock = threading.Lock()
@@ -26,7 +28,7 @@ class Postman:
         self.configure({"mode": "normal"})
 
     def configure(self, settings: dict[str, Any]) -> None:
-        """Raises ValueError on a setting that makes no sense."""
+        """Replace the settings. Raises ValueError if one is invalid."""
         unknown = set(settings) - {"mode", "seconds", "match", "retry_seconds"}
         if unknown:
             raise ValueError(f"unknown setting: {', '.join(sorted(unknown))}")
@@ -35,7 +37,7 @@ class Postman:
         try:
             re.compile(settings.get("match") or "")
         except re.error as error:
-            raise ValueError(f"match is no regular expression: {error}") from error
+            raise ValueError(f"match is not a regular expression: {error}") from error
         self.settings = {
             "mode": settings.get("mode", "normal"),
             "seconds": float(settings.get("seconds") or 2),
@@ -44,7 +46,7 @@ class Postman:
         }
 
     def post(self, lane: str, url: str, params: dict[str, Any], job: Job) -> None:
-        """Send later, in this lane. ``job`` sends, and notes each attempt itself."""
+        """Queue a callback. ``job`` sends it, and calls note() for each attempt."""
         mode, seconds = self.settings["mode"], self.settings["seconds"]
         if not re.search(self.settings["match"], url):
             mode = "normal"
@@ -64,7 +66,7 @@ class Postman:
             self._enqueue(lane, job)
 
     def release(self) -> None:
-        """Send what was held until now, whatever the mode is by now."""
+        """Send everything held so far, whatever the current mode."""
         with self._lock:
             unsent, self._unsent = self._unsent, []
         for lane, job in unsent:
@@ -107,7 +109,7 @@ class Postman:
             job()
 
     def _hold(self, lane: str, job: Job, seconds: float) -> None:
-        """Keep until the lane was quiet for that long, then send the last first."""
+        """Hold until the lane is quiet for ``seconds``, then send newest first."""
         with self._lock:
             self._held[lane].append(job)
             if lane in self._timers:

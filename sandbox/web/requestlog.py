@@ -1,4 +1,4 @@
-"""Evidence: every request that reached the stand-in, for GET /_sandbox/requests."""
+"""Log of every request to the stand-in, for GET /_sandbox/requests."""
 
 import hashlib
 import itertools
@@ -10,9 +10,9 @@ from email.message import Message
 from typing import Any, BinaryIO
 from urllib.parse import parse_qs, urlsplit
 
-# Enough for a load test of 5,000 calls; older ones make room.
+# Enough for a load test of 5,000 calls. Older entries are dropped.
 KEEP = 50_000
-# Above this size a body is kept as size and hash only.
+# For larger bodies, only the size and the hash are kept.
 TEXT_LIMIT = 1_000_000
 
 
@@ -25,10 +25,10 @@ class RequestLog:
     def add(
         self, method: str, target: str, headers: Message, body: BinaryIO | None
     ) -> dict[str, Any]:
-        """Note a request at its arrival; the caller fills in ``status`` afterwards.
+        """Add a request on arrival. The caller sets ``status`` afterwards.
 
-        ``query`` and a form body are {name: [values]}; a JSON body is as it came;
-        any other body is {"size", "sha256"}; None where the body was never read.
+        ``query`` and a form body are {name: [values]}. A JSON body is stored as parsed,
+        any other body as {"size", "sha256"}. An empty or unread body is None.
         """
         url = urlsplit(target)
         entry = {
@@ -69,7 +69,7 @@ def _headers(headers: Message) -> dict[str, str]:
 
 
 def _body(headers: Message, body: BinaryIO) -> Any:
-    """Reads to the end and rewinds."""
+    """Read and summarise the body, then rewind it."""
     body.seek(0)
     kind = headers.get_content_type() if headers.get("Content-Type") else ""
     digest, size, text = hashlib.sha256(), 0, b""

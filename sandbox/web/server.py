@@ -1,8 +1,8 @@
-"""A threaded WSGI server that can also misbehave.
+"""A threaded WSGI server that can also inject faults.
 
-Django's development server does the HTTP; added are chunked request bodies (requests
-sends generators that way), the log of requests, and the faults. Every answer is built
-in memory before a byte of it is sent, so that a fault can lose, delay or cut it.
+It extends Django's development server with chunked request bodies (the `requests`
+library sends generators that way), the request log, and faults. Every answer is built
+in memory first, so that a fault can lose, delay or truncate it.
 """
 
 import io
@@ -28,22 +28,22 @@ HTML_ERROR = (
     "<!DOCTYPE html><html><head><title>Error</title></head>"
     "<body><h1>We're sorry, but something went wrong.</h1></body></html>"
 )
-# In memory up to here, then a temporary file: a 200 MB upload must not fill the memory.
+# Larger bodies go to a temporary file: a 200 MB upload must not fill the memory.
 SPOOL_BYTES = 256 * 1024
 
 
 class Server(ThreadedWSGIServer):
-    # Twenty calls in a burst must not be refused.
+    # A burst of twenty calls must not be refused.
     request_queue_size = 128
 
     def handle_error(self, request: Any, client_address: Any) -> None:
-        """A client that hung up is no news; anything else is printed."""
+        """Print errors, except those of clients that disconnected."""
         if not isinstance(sys.exc_info()[1], OSError):
             super().handle_error(request, client_address)
 
 
 class Handler(WSGIRequestHandler):
-    # Set by a view that must not answer.
+    # True if the view must not answer.
     dropped = False
 
     @property
@@ -51,7 +51,7 @@ class Handler(WSGIRequestHandler):
         return cast(socket.socket, self.connection)
 
     def log_message(self, format: str, *args: Any) -> None:
-        """Nothing here: handle_one_request logs, without the query."""
+        """Do nothing: handle_one_request logs instead, without the query."""
 
     def handle_one_request(self) -> None:
         self.raw_requestline = self.rfile.readline(65537)
@@ -101,7 +101,7 @@ class Handler(WSGIRequestHandler):
         self.wfile.write(answer)
 
     def _read_body(self) -> BinaryIO:
-        """The whole body in a temporary file, rewound."""
+        """Read the whole body into a temporary file, and rewind it."""
         spool = tempfile.SpooledTemporaryFile(max_size=SPOOL_BYTES)  # noqa: SIM115
         if self.headers.get("Transfer-Encoding", "").lower() == "chunked":
             while size := int(self.rfile.readline().split(b";")[0], 16):
@@ -118,14 +118,14 @@ class Handler(WSGIRequestHandler):
         while size:
             chunk = self.rfile.read(min(size, 65536))
             if not chunk:
-                raise ConnectionError("the client went away amid its body")
+                raise ConnectionError("the client disconnected while sending the body")
             spool.write(chunk)
             size -= len(chunk)
 
     def _run(self, body: BinaryIO) -> bytes:
         answer = io.BytesIO()
         environ = self.get_environ()
-        # Known by now, also where the body came in chunks.
+        # A chunked request has no Content-Length, but the size is known by now.
         environ["CONTENT_LENGTH"] = str(body.seek(0, os.SEEK_END))
         body.seek(0)
         # For the view that calls hold_and_drop.
@@ -137,7 +137,7 @@ class Handler(WSGIRequestHandler):
         return answer.getvalue()
 
     def hold_and_drop(self, seconds: float) -> None:
-        """For a view: never answer. Returns when the client gives up, or in the end."""
+        """For a view: send no answer. Return once the client gives up or time is up."""
         self.dropped = True
         deadline = time.monotonic() + seconds
         self._socket.settimeout(0.2)
@@ -154,8 +154,8 @@ class Handler(WSGIRequestHandler):
     def _drop(self, *, reset: bool) -> None:
         self.close_connection = True
         if reset:
-            # Linger 0: the kernel answers with RST instead of FIN. Detached, because
-            # rfile holds the socket open otherwise.
+            # Linger 0 sends RST instead of FIN. Detach the socket, because rfile would
+            # keep it open.
             linger = struct.pack("ii", 1, 0)
             self._socket.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, linger)
             os.close(self._socket.detach())

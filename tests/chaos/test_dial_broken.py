@@ -186,10 +186,10 @@ def test_whatever_twilio_answers_the_page_says_what_is_known_and_nothing_rings_t
     house.assert_right(*(numbers[kind] for kind in placed))
     said = {
         "silence": "did not answer in time",
-        "429": "busy with our earlier requests and did not take this one",
+        "429": "busy with our earlier requests and rejected this one",
         "refused": "could not be reached; nothing was sent",
-        "500": "Twilio answered with a fault of its own",
-        "503": "Twilio answered with a fault of its own",
+        "500": "Twilio answered with an internal error",
+        "503": "Twilio answered with an internal error",
         "html": "could not be understood",
         "reset": "did not answer in time",
     }

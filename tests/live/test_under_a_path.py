@@ -152,7 +152,7 @@ def test_strangers_forgers_and_wrong_addresses_stay_outside(site):
         url, {"CallSid": "CA"}, headers={"X-Twilio-Signature": "x"}, timeout=20
     )
     assert answer.status_code == 403
-    assert f"does not fit {url}, which we checked" in answer.text
+    assert f"does not match {url}, the URL that we checked" in answer.text
     # Outside the path is somebody else's.
     origin = site.site.removesuffix(prefix)
     assert "outside" in session.get(f"{origin}/dial/1/", timeout=20).text

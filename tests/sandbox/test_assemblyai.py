@@ -462,7 +462,7 @@ def test_the_page_says_that_this_is_a_stand_in_and_shows_times_in_utc(assemblyai
     page = requests.get(assemblyai.url, timeout=5).text
 
     assert "not AssemblyAI" in page
-    assert "accuracy is not AssemblyAI" in page
+    assert "less accurate than AssemblyAI" in page
     assert "POST /v2/transcript 200" in page
     assert found["text"] in page.replace("&#x27;", "'")
     assert f"{created[11:19]} UTC" in page

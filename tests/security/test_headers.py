@@ -142,10 +142,10 @@ def test_the_ledger_names_the_address_that_we_checked_and_the_one_that_we_saw(te
 
     delivery = WebhookDelivery.objects.get()
     assert delivery.verdict == "refused"
-    assert f"https://{PUBLIC}/webhooks/twilio/call/, which we checked" in (
+    assert f"https://{PUBLIC}/webhooks/twilio/call/, the URL that we checked" in (
         delivery.reason
     )
-    assert "reached us as http://localhost/webhooks/twilio/call/" in (
+    assert "received as http://localhost/webhooks/twilio/call/" in (
         delivery.reason.replace("localhost:8000", "localhost")
     )
     assert "set BASE_URL" in delivery.reason

@@ -176,7 +176,7 @@ def test_an_address_without_audio_is_refused_and_leaves_no_row(vendors, answer):
     ("answer", "sentence"),
     [
         (refusal(20404, 404), "20404"),
-        ({"status": 500}, "fault of its own"),
+        ({"status": 500}, "internal error"),
         ({"json": load("twilio/recording", status="absent")}, "it is absent"),
         ({"json": load("twilio/recording", status="processing")}, "it is processing"),
     ],

@@ -51,15 +51,18 @@ def test_no_address_is_made_of_what_is_no_sid(sid):
     ("body", "reason"),
     [
         (b"", "empty"),
-        (b"<html><body>Login</body></html>", "no audio format"),
-        (b"<?xml version='1.0'?><TwilioResponse><RestException/>", "no audio format"),
-        (b'{"code": 20404, "status": 404}', "no audio format"),
-        (b"R", "no audio format"),
-        (b"RIFF\x10\x00\x00\x00AVI LIST", "no audio format"),
-        (b"RIFF", "no audio format"),
-        (bytes(1000), "no audio format"),
-        (wav()[:-2], "bytes came"),
-        (wav()[:44], "bytes came"),
+        (b"<html><body>Login</body></html>", "not a known audio format"),
+        (
+            b"<?xml version='1.0'?><TwilioResponse><RestException/>",
+            "not a known audio format",
+        ),
+        (b'{"code": 20404, "status": 404}', "not a known audio format"),
+        (b"R", "not a known audio format"),
+        (b"RIFF\x10\x00\x00\x00AVI LIST", "not a known audio format"),
+        (b"RIFF", "not a known audio format"),
+        (bytes(1000), "not a known audio format"),
+        (wav()[:-2], "bytes arrived"),
+        (wav()[:44], "bytes arrived"),
     ],
 )
 def test_what_is_no_whole_audio_is_not_stored(vendors, media, body, reason):
@@ -79,7 +82,7 @@ def test_what_is_no_whole_audio_is_not_stored(vendors, media, body, reason):
 def test_another_number_of_bytes_than_announced_is_not_stored(media, announced):
     recording = a_recording()
 
-    with pytest.raises(audio.NotAudio, match=f"of {announced} bytes came"):
+    with pytest.raises(audio.NotAudio, match=f"of {announced} bytes arrived"):
         recording.store_audio([wav()], expected_bytes=announced)
 
     assert not recording.audio

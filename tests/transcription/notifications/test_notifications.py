@@ -531,7 +531,7 @@ def test_a_fault_of_ours_is_shown_and_the_next_one_is_sent(
     assert deliver() == 1
 
     assert the_one().state == "pending"
-    assert "A fault of djtranscribe itself" in the_one().answer
+    assert "An error in djtranscribe itself" in the_one().answer
     assert "KeyError" in caplog.text
 
 
