@@ -116,7 +116,7 @@ class ApiTokenAdmin(LargeTableAdmin, TolerantChangelist, admin.ModelAdmin[ApiTok
     list_select_related = ["user"]
     sortable_by = ["created_at"]
     empty_text = (
-        "No tokens yet. Add one for a program that reads calls or dials. The page /api/ "
+        "No tokens yet. Add one for a program that reads calls or dials. /api/ "
         "describes what the API can do."
     )
     actions = ["revoke"]
