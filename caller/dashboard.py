@@ -1,4 +1,4 @@
-"""What the home page says of the day, and of what needs somebody to look at it."""
+"""The home page: numbers of the day, and calls that need attention."""
 
 from dataclasses import dataclass
 from datetime import timedelta
@@ -14,13 +14,13 @@ from caller.models import Call, Recording
 from caller.timeline import WHY, lapse
 from djtranscribe.zones import midnight
 
-# Older ones were seen, or nobody minds.
+# Older calls are not shown.
 LOOK_BACK = timedelta(days=3)
 MOST = 8
-# Of each kind, as many are looked at.
+# Maximum candidates of each kind.
 CANDIDATES = 20 * MOST
 TRANSCRIPTS = "recordings__transcripts__"
-# Of the other app's rows, by its own words.
+# Statuses of transcripts, as strings: `caller` does not import `transcription`.
 FAILED = "error"
 SILENT = Q(
     recordings__transcripts__status="completed", recordings__transcripts__text=""
@@ -58,17 +58,17 @@ def numbers_of_the_day() -> list[tuple[str, str]]:
         end = start + timedelta(seconds=sums["seconds"])
         numbers.append(("Talk time", lapse(start, end)))
     if sums["cost"]:
-        # Twilio's, so far: it prices a call some minutes after its end.
+        # Only calls that have a price: Twilio sets it some minutes after a call.
         cost = Decimal(sums["cost"]).quantize(Decimal("0.01"))
         numbers.append(("Cost of calls", f"{cost} {sums['unit']}"))
     return numbers
 
 
 def needs_attention() -> list[Concern]:
-    """Calls that failed, are silent or are doubtful, newest first.
+    """Return calls that failed, are silent or are doubtful, newest first.
 
-    Without those that a later transcript of the same call put right. Four queries, each
-    through an index and bounded, however many calls there were.
+    Calls with a later good transcript are left out. Four queries, each bounded and
+    through an index, however many calls there are.
     """
     since = timezone.now() - LOOK_BACK
     calls = Call.objects.filter(created_at__gte=since)
@@ -109,7 +109,7 @@ def needs_attention() -> list[Concern]:
         )
         .order_by("-created_at", "-recordings__transcripts__pk")
     )
-    # A call that was tried again has several transcripts: it is shown for its newest.
+    # A retried call has several transcripts: show the reason of the newest.
     newest: dict[int, Concern] = {}
     for row in rows:
         newest.setdefault(row.pk, Concern(row, reason(row)))

@@ -1,5 +1,8 @@
-"""The one way to dial, for the page and for the command: the rules, then the row, then
-Twilio. Every rule holds under concurrency, since calls are admitted one at a time."""
+"""Place a call: check the rules, save the row, ask Twilio.
+
+Used by the page, the API and the command. Calls are admitted one at a time, so that the
+limits also hold for parallel requests.
+"""
 
 from contextlib import suppress
 from datetime import timedelta
@@ -15,17 +18,17 @@ from caller.models.call import CallQuerySet
 from caller.twilio.errors import TwilioError
 
 HOUR, DAY = timedelta(hours=1), timedelta(days=1)
-# What a call is taken to cost until Twilio says its price.
+# Estimated price of a call until Twilio sets it.
 ESTIMATE = Decimal("0.10")
-# Rows of refused attempts that one operator can add within an hour.
+# Maximum rows of refused attempts per operator and hour.
 MAX_REFUSED_ROWS = 100
 
 
 def dial(call: Call) -> Call:
-    """Place an unsaved call; the row that the operator should look at.
+    """Place an unsaved call and return the row to show.
 
-    That is this call, dialled, or refused with the reason in `error`; or the call to
-    the same number that has not ended yet. What Twilio answers stands on the row, too.
+    That is this call, placed or refused with the reason in `error`, or an earlier call
+    to the same number that has not ended. An error of Twilio is stored on the row.
     """
     with transaction.atomic():
         admit_one_at_a_time()
@@ -45,22 +48,22 @@ def dial(call: Call) -> Call:
 
 
 def admit_one_at_a_time() -> None:
-    """Until the transaction ends. SQLite's IMMEDIATE transactions do so anyway."""
+    """Lock until the transaction ends. SQLite's IMMEDIATE transactions lock anyway."""
     if connection.vendor == "postgresql":
         with connection.cursor() as cursor:
             cursor.execute("SELECT pg_advisory_xact_lock(hashtext('caller.dial'))")
 
 
 def refusal(call: Call) -> str:
-    """Why this call must not be made; empty if it may."""
+    """Return why this call is forbidden, or ""."""
     return next(filter(None, (rule(call) for rule in RULES)), "")
 
 
 def keep_refusal(call: Call) -> None:
     """Store a refused attempt, so that a flood of them cannot fill the table.
 
-    The same attempt within an hour is counted on the row that it has. Beyond
-    MAX_REFUSED_ROWS the oldest row of the hour is deleted and counted on the new one.
+    A repeated attempt within an hour is counted on its row. Beyond MAX_REFUSED_ROWS the
+    oldest row of the hour is deleted and counted on the new one.
     """
     mine = Call.objects.filter(
         requested_by=call.requested_by,
@@ -149,7 +152,7 @@ def limit(made: CallQuerySet, most: int, of_what: str) -> str:
 
 
 def allowed_countries() -> set[str]:
-    """ISO codes; without a setting the country of our own number."""
+    """ISO codes of the allowed countries. Default: the country of our number."""
     if settings.DIAL_COUNTRIES:
         return set(settings.DIAL_COUNTRIES)
     return {phone_numbers.country_code(settings.TWILIO_PHONE_NUMBER)}

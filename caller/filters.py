@@ -17,7 +17,7 @@ class Operator(Stored):
 
 
 class State(Choice):
-    """Those in which a call rests; the others pass within minutes."""
+    """Filter by final status. The other statuses last only minutes."""
 
     title = "status"
     parameter_name = "state"
@@ -62,7 +62,7 @@ class RecordingLength(Length):
 
 
 class Origin(Choice):
-    """Twilio has many words for the source of a recording; we have two more."""
+    """Filter by where a recording comes from. Twilio's many sources count as one."""
 
     title = "origin"
     parameter_name = "origin"

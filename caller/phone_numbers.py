@@ -1,4 +1,4 @@
-"""Which numbers may be dialled, judged by Google's numbering plans."""
+"""Parse, check and format phone numbers, with Google's numbering plans."""
 
 import re
 from contextlib import suppress
@@ -19,8 +19,8 @@ from phonenumbers import (
 # ASCII only: \d would let digits of other scripts through to Twilio.
 E164 = re.compile(r"\+[1-9][0-9]{6,14}")
 
-# Landlines, mobiles, VoIP and toll-free numbers are dialled. Nothing else is: the price
-# of these kinds is set by whoever owns the number, or no person answers.
+# Only landline, mobile, VoIP and toll-free numbers may be called. For the others the
+# owner sets the price, or no person answers.
 REFUSED_KINDS = {
     PhoneNumberType.PREMIUM_RATE: "a premium-rate number",
     PhoneNumberType.SHARED_COST: "a shared-cost number",
@@ -40,7 +40,7 @@ GLOBAL_SERVICES = "001"
 def clean_number(value: str) -> str:
     """`14155551234`, `+14155551234` or `+1 415-555-1234` -> `+14155551234`.
 
-    Raises ValidationError with a sentence that says what is wrong.
+    Raises ValidationError with a sentence for the operator.
     """
     number = f"+{_digits(value)}"
     if number == "+":
@@ -74,8 +74,8 @@ def clean_number(value: str) -> str:
             "Compare it digit by digit.",
             code="invalid",
         )
-    # Different spellings (+44 020…, +44 20…) become one, so that the limits and the
-    # do-not-call list cover them all.
+    # One form for different spellings (+44 020…, +44 20…), so that limits and the
+    # do-not-call list cover all of them.
     cleaned = _e164(parsed)
     kind = REFUSED_KINDS.get(phonenumbers.number_type(parsed))
     if kind and not cleaned.startswith(LANDLINE_PRICE):
@@ -92,7 +92,7 @@ def validate_number(value: str) -> None:
 
 
 def for_people(number: str) -> str:
-    """`+14155551234` -> `+1 415-555-1234`; what cannot be parsed stays as it is."""
+    """`+14155551234` -> `+1 415-555-1234`. Returns invalid numbers unchanged."""
     parsed = _parsed(number)
     if parsed is None:
         return number
@@ -100,7 +100,7 @@ def for_people(number: str) -> str:
 
 
 def national(number: str) -> str:
-    """`+14155551234` -> `(415) 555-1234`, as it is written where it rings."""
+    """`+14155551234` -> `(415) 555-1234`, the national format."""
     parsed = _parsed(number)
     if parsed is None:
         return number
@@ -108,8 +108,10 @@ def national(number: str) -> str:
 
 
 def as_typed(value: str) -> str:
-    """`1415555` -> `+1 415-555`: a number that is not all there yet. What holds
-    anything but digits and what people put between them stays as it is."""
+    """`1415555` -> `+1 415-555`: format an incomplete number.
+
+    Returns other text unchanged.
+    """
     digits = _digits(value)
     if not digits:
         return value
@@ -121,11 +123,11 @@ def as_typed(value: str) -> str:
 
 
 def may_continue(value: str) -> bool:
-    """Whether more digits could still make a number of this one."""
+    """Return whether more digits could make this a valid number."""
     digits = _digits(value)
     parsed = _parsed(f"+{digits}")
     if parsed is None:
-        # `+1`: a country and nothing else.
+        # Only a country code, such as `+1`.
         return 0 < len(digits) < 5
     return phonenumbers.is_possible_number_with_reason(parsed) in (
         ValidationResult.TOO_SHORT,
@@ -134,20 +136,20 @@ def may_continue(value: str) -> bool:
 
 
 def calling_code(number: str) -> str:
-    """`1` of `+14155551234`, or empty."""
+    """Return the calling code: `1` for `+14155551234`, or ""."""
     parsed = _parsed(number)
     return str(parsed.country_code) if parsed else ""
 
 
 def country_code(number: str) -> str:
-    """`US`, by the whole number: +1 alone is twenty-five countries. Or empty."""
+    """Return the country, such as `US`, or "". +1 alone is 25 countries."""
     parsed = _parsed(number)
     return (phonenumbers.region_code_for_number(parsed) or "") if parsed else ""
 
 
 def country(number: str) -> str:
-    """The country's English name, or an empty string."""
-    # Imported late: the names of the world's regions take 40 ms to load.
+    """Return the country's English name, or ""."""
+    # Imported late because it takes 40 ms.
     from phonenumbers import geocoder
 
     parsed = _parsed(number)
@@ -156,13 +158,13 @@ def country(number: str) -> str:
 
 @cache
 def country_name(code: str) -> str:
-    """`United States` for `US`; a code without a name stays as it is."""
+    """Return `United States` for `US`, or the code if it has no name."""
     example = phonenumbers.example_number(code)
     return (country(_e164(example)) if example else "") or code
 
 
 def region(number: str) -> str:
-    """`San Francisco, CA`, or the country where the plan says no more."""
+    """Return the place, such as `San Francisco, CA`, or the country."""
     from phonenumbers import geocoder
 
     parsed = _parsed(number)
@@ -170,9 +172,9 @@ def region(number: str) -> str:
 
 
 def local_times(number: str, now: datetime) -> list[datetime]:
-    """The times that it may be there, one for each clock time, earliest first.
+    """Return the possible local times of a number, earliest first.
 
-    A mobile number's plan may span a continent; none if the plan says nothing.
+    Several if its region has several time zones, none if the region is unknown.
     """
     from phonenumbers import timezone as zones
 
@@ -187,7 +189,7 @@ def local_times(number: str, now: datetime) -> list[datetime]:
 
 
 def _digits(value: str) -> str:
-    """Without what people put between them; empty if there is anything else."""
+    """Return the digits without separators, or "" if there is other text."""
     digits = re.sub(r"[ ().-]", "", value).removeprefix("+")
     return digits if digits.isascii() and digits.isdigit() else ""
 

@@ -14,13 +14,13 @@ from djtranscribe.vendors.errors import VendorError
 
 logger = logging.getLogger(__name__)
 
-# How late a request may arrive at Twilio, and be listed.
+# How late a request may appear in Twilio's list.
 SETTLED_AFTER = timedelta(minutes=2)
 
 
 @task()
 def check_call(call_pk: int) -> None:
-    """Ask Twilio what its webhooks did not tell us. A lost message is sent again."""
+    """Ask Twilio for what no webhook reported. The sweep replaces lost messages."""
     call = Call.objects.filter(pk=call_pk).first()
     if call is None:
         return
@@ -32,13 +32,13 @@ def check_call(call_pk: int) -> None:
 
 
 def ask_again(call: Call) -> None:
-    """An operator wants to know: ask now, and once more if the message is lost."""
+    """Queue a check for an operator, and one more in case the message is lost."""
     Call.objects.filter(pk=call.pk).update(next_check_at=next_check_time())
     check_call.enqueue(call.pk)
 
 
 def sweep() -> int:
-    """Send every call of which we should have heard to be checked; how many."""
+    """Queue a check for every call that is due. Return how many."""
     calls = Call.objects.claim_due()
     for call_pk in calls:
         check_call.enqueue(call_pk)
@@ -46,7 +46,7 @@ def sweep() -> int:
 
 
 def ask_twilio(call: Call) -> None:
-    """Learn a call's state and recordings from Twilio. Raises TwilioError."""
+    """Get a call's state and recordings from Twilio. Raises TwilioError."""
     if call.sid:
         try:
             call.apply(twilio_client.fetch_call(call.sid))
@@ -57,7 +57,7 @@ def ask_twilio(call: Call) -> None:
             call.mark_deleted_at_twilio()
             return
     elif call.is_finished:
-        # Twilio was not asked for it, or said no: what it lists is another call.
+        # Twilio was not asked or refused: a listed call is another one.
         Call.objects.filter(pk=call.pk, sid=None).update(next_check_at=None)
     elif found := find_at_twilio(call):
         call.apply(found)
@@ -73,10 +73,9 @@ def ask_twilio(call: Call) -> None:
 
 
 def find_at_twilio(call: Call) -> CallState | None:
-    """The call that was placed although its answer never reached us.
+    """Find a call that was placed although its answer was lost.
 
-    Of several that are not ours yet, that of our own moment; if our clock is off, the
-    newest.
+    Prefer an unknown call from the same moment. If our clock is wrong, take the newest.
     """
     listed = twilio_client.list_calls(call.to)
     sids = [state.sid for state in listed]

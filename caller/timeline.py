@@ -1,4 +1,4 @@
-"""What the call's page says: what has happened, is happening, and went wrong."""
+"""The steps of a call, as its page shows them."""
 
 from collections.abc import Iterator
 from dataclasses import dataclass
@@ -22,7 +22,7 @@ WHY = {
 
 @dataclass(frozen=True)
 class Retry:
-    """The button beside a step that failed: where it posts, and who may press it."""
+    """A button next to a failed step: label, URL to POST to, required permission."""
 
     label: str
     url: str
@@ -31,7 +31,7 @@ class Retry:
 
 @dataclass(frozen=True)
 class Step:
-    """`at`: when it was reached; of what goes on now, when that began."""
+    """at: when the step was reached, or when a running step started."""
 
     name: str
     state: str
@@ -42,7 +42,7 @@ class Step:
 
 
 def timeline(call: Call) -> list[Step]:
-    """The steps of a call; fetch `recordings__transcripts` beforehand."""
+    """Return the steps of a call. Prefetch `recordings__transcripts` before."""
     steps = list(_call_steps(call))
     if steps[-1].state != FAILED:
         steps.extend(_recordings_steps(call))
@@ -50,19 +50,19 @@ def timeline(call: Call) -> list[Step]:
 
 
 def headline(steps: list[Step]) -> str:
-    """Where the call stands, in one or two words."""
+    """Return the state of the call in one or two words."""
     return next((step for step in steps if step.state == NOW), steps[-1]).name
 
 
 def is_settled(steps: list[Step]) -> bool:
-    """Whether nothing more will happen by itself."""
+    """Return whether nothing more will change without a person."""
     return all(step.state in (DONE, FAILED) for step in steps)
 
 
 def lapse(start: datetime | None, end: datetime | None) -> str:
-    """`< 1 s`, `4 s`, `1:05 min`, `2:10 h`; empty if either is not known.
+    """Return `< 1 s`, `4 s`, `1:05 min` or `2:10 h`, or "" if a time is missing.
 
-    Twilio's times are whole seconds of its own clock: an end before the start is none.
+    Twilio's times are whole seconds of another clock, so an end may precede its start.
     """
     if not start or not end:
         return ""
@@ -160,7 +160,7 @@ def _recording_steps(call: Call, recording: Any) -> Iterator[Step]:
     length = f"{recording.duration_seconds or 0} s of sound"
     took = lapse(call.ended_at, recording.created_at)
     yield Step("Recorded", DONE, recording.created_at, took, length)
-    # `transcripts` is another app's relation: only its own words are used of it.
+    # `transcripts` belongs to another app: use only its attributes.
     transcripts = list(recording.transcripts.all())
     if recording.fetched_at:
         took = lapse(recording.created_at, recording.fetched_at)
@@ -170,7 +170,7 @@ def _recording_steps(call: Call, recording: Any) -> Iterator[Step]:
 
 
 def _transcript_steps(recording: Recording, transcript: Any) -> Iterator[Step]:
-    """From the stage that the transcript has not behind it; the last one ended it."""
+    """Yield the steps of a transcript, from submission to its end."""
     ahead = [] if recording.fetched_at else [("Storing", "Stored", "Not stored")]
     began = recording.fetched_at or recording.created_at
     if transcript.is_submitted:

@@ -8,7 +8,7 @@ app_name = "caller"
 urlpatterns = [
     path("", views.home, name="home"),
     path("dial/check/", views.check_number, name="check-number"),
-    # Any text: a number that is none gets a page that says why.
+    # Accept any string, so that an invalid number gets an explanation, not a 404.
     path("dial/<str:number>/", views.dial, name="dial"),
     path("dial/", views.dial_box, name="dial-box"),
     path("calls/<uuid:uuid>/", views.call_page, name="call-page"),

@@ -35,7 +35,7 @@ from djtranscribe.prefetch import allow_prefetch, is_prefetch
 
 RECENT_CALLS = 20
 SOCIABLE_HOURS = range(8, 21)
-# How long a browser may keep the audio; signing out clears it.
+# How long a browser may cache the audio. Logging out clears it.
 AUDIO_MAX_AGE_SECONDS = 3600
 
 
@@ -54,7 +54,7 @@ def home(request: HttpRequest) -> HttpResponse:
 @require_safe
 @permission_required("caller.add_call", raise_exception=True)
 def dial_box(request: HttpRequest) -> HttpResponse:
-    """The home page's box: lead to the page of the number typed there."""
+    """Redirect from the home page's form to the page of the number."""
     number = request.GET.get("number", "")
     try:
         to = phone_numbers.clean_number(number)
@@ -66,9 +66,9 @@ def dial_box(request: HttpRequest) -> HttpResponse:
 @require_POST
 @permission_required("caller.add_call", raise_exception=True)
 def check_number(request: HttpRequest) -> HttpResponse:
-    """While a number is typed: how it is written, where it rings, what is wrong.
+    """Check a number while it is typed: format, place, local time, errors.
 
-    By POST, so that no half number stands in a log.
+    By POST, so that no part of a number is logged.
     """
     typed = request.POST.get("number", "")[:40].replace("\0", "")
     context: dict[str, Any] = {"reason": ""}
@@ -98,7 +98,7 @@ def check_number(request: HttpRequest) -> HttpResponse:
 @require_http_methods(["GET", "HEAD", "POST"])
 @permission_required("caller.add_call", raise_exception=True)
 def dial(request: HttpRequest, number: str) -> HttpResponse:
-    """Make a phone ring, if a person asked for it; else show what would be dialled."""
+    """Place a call if a person asked for it, else show a page with a button."""
     try:
         to = phone_numbers.clean_number(number)
     except ValidationError as error:
@@ -115,7 +115,7 @@ def dial(request: HttpRequest, number: str) -> HttpResponse:
     else:
         form = DialForm(instance=call)
     if form.is_valid():
-        # A redirect whatever happens, so that a reload never dials again.
+        # Always redirect, so that a reload does not dial again.
         return redirect(dialling.dial(form.save(commit=False)))
     now = timezone.now()
     local_times = phone_numbers.local_times(to, now)
@@ -127,7 +127,7 @@ def dial(request: HttpRequest, number: str) -> HttpResponse:
         "region": phone_numbers.region(to),
         "now": now,
         "local_times": local_times,
-        # Where the number may be anywhere, assume that it is where the operator is.
+        # If the place is unknown, use the operator's own time.
         "is_late": any(
             time.hour not in SOCIABLE_HOURS
             for time in local_times or [timezone.localtime(now)]
@@ -146,7 +146,7 @@ def refused_number(
 
 
 def was_typed(request: HttpRequest) -> bool:
-    """Whether a person typed this URL or opened it from the bookmarks.
+    """Return whether a person typed this URL or opened a bookmark.
 
     Browsers mark links, images and redirects differently, and no page can forge these
     headers (w3.org/TR/fetch-metadata). A prefetch of a half-typed address looks the
@@ -164,13 +164,13 @@ def was_typed(request: HttpRequest) -> bool:
 
 
 @require_safe
-# One address, two answers: without this, Back shows the bare fragment.
+# Without this, Back shows the bare htmx fragment.
 @vary_on_headers("HX-Request")
 @permission_required("caller.view_call", raise_exception=True)
 def call_page(request: HttpRequest, uuid: str) -> HttpResponse:
-    """The call as it goes; asked by itself every second until all is settled."""
+    """Show a call. The page polls every second until nothing more will change."""
     calls = Call.objects.select_related("requested_by", "vocabulary")
-    # By name, since `caller` imports nothing of `transcription`.
+    # A string, because `caller` does not import `transcription`.
     calls = calls.prefetch_related("recordings__transcripts__vocabulary")
     call = get_object_or_404(calls, uuid=uuid)
     steps = timeline(call)
@@ -193,7 +193,7 @@ def call_page(request: HttpRequest, uuid: str) -> HttpResponse:
 @require_POST
 @permission_required("caller.add_call", raise_exception=True)
 def ask_twilio(request: HttpRequest, uuid: str) -> HttpResponse:
-    """For a call whose recording seems to be missing: look once more."""
+    """Ask Twilio again for a missing recording."""
     call = get_object_or_404(Call, uuid=uuid)
     ask_again(call)
     return redirect(call)
@@ -211,7 +211,7 @@ def recording_audio(request: HttpRequest, pk: int) -> HttpResponseBase:
         raise Http404("The audio is no longer in the storage.") from None
     Access.objects.note(request.user, Access.Action.LISTENED, [recording])
     name = recording.filename
-    # Explicit: Django would guess it from the machine's tables.
+    # Django would guess the type from /etc/mime.types, which may be missing.
     file_response = FileResponse(
         file, filename=name, content_type=audio.content_type(name)
     )
@@ -223,7 +223,7 @@ def recording_audio(request: HttpRequest, pk: int) -> HttpResponseBase:
 @require_safe
 @permission_required("caller.view_recording", raise_exception=True)
 def get_recording_url(request: HttpRequest, call_sid: str) -> HttpResponse:
-    """The tutorial's view: one audio URL a line, from our rows, else from Twilio."""
+    """The tutorial's view: one audio URL per line, from our rows or from Twilio."""
     if not twilio_client.CALL_SID.fullmatch(call_sid):
         return plain("This is not the SID of a call: CA and 32 digits or a to f.", 404)
     completed = Recording.objects.filter(status=Recording.Status.COMPLETED)
@@ -241,7 +241,7 @@ def get_recording_url(request: HttpRequest, call_sid: str) -> HttpResponse:
 
 
 def completed_at_twilio(call_sid: str) -> list[str]:
-    # The list alone would be empty for a SID that does not exist.
+    # Raises if the call does not exist. The list would just be empty.
     twilio_client.fetch_call(call_sid)
     sids = [
         recording.sid

@@ -32,7 +32,7 @@ from transcription.vocabulary.admin import VocabularyAdmin
 
 __all__ = ["ExportAdmin", "NotificationAdmin", "TranscriptAdmin", "VocabularyAdmin"]
 
-# Read when a transcript's own page asks for them.
+# Load these only for a transcript's page.
 HEAVY = ("words", "response", "request", "recording__peaks")
 
 
@@ -144,7 +144,7 @@ class TranscriptAdmin(
     def answer(self, transcript: Transcript) -> str:
         response = transcript.response
         if isinstance(response, dict) and response.get("utterances"):
-            # Every word once more: of three hours, megabytes.
+            # Contains every word again: megabytes for three hours.
             response = {**response, "utterances": "… left out here"}
         return table(response if isinstance(response, dict) else None)
 
@@ -157,7 +157,7 @@ class TranscriptAdmin(
         )
 
     def get_queryset(self, request: HttpRequest) -> QuerySet[Transcript]:
-        # Every word of every call would be read to show a page of excerpts.
+        # Do not load all words of all rows to show excerpts.
         return super().get_queryset(request).defer(*HEAVY)
 
     def find(self, rows: QuerySet[Transcript], typed: str) -> QuerySet[Transcript]:
@@ -172,7 +172,7 @@ class TranscriptAdmin(
         answer = super().changelist_view(request, *args)
         changelist = getattr(answer, "context_data", {}).get("cl")
         if changelist:
-            # An excerpt may be all that was said.
+            # An excerpt may be the whole text: note it as read.
             Access.objects.note(
                 request.user, Access.Action.READ, changelist.result_list
             )
@@ -183,7 +183,7 @@ class TranscriptAdmin(
 
     @admin.action(description="Try again what failed", permissions=["act"])
     def try_again(self, request: HttpRequest, chosen: QuerySet[Transcript]) -> None:
-        """From the stage that failed: what was stored or handed over before stays."""
+        """Restart at the stage that failed. Earlier stages are not repeated."""
         retried = [transcript for transcript in chosen if transcript.retry()]
         for transcript in retried:
             enqueue_once(transcript.pk)
@@ -195,7 +195,7 @@ class TranscriptAdmin(
     def transcribe_again(
         self, request: HttpRequest, chosen: QuerySet[Transcript]
     ) -> None:
-        """A new transcript beside the old one, with the keyword list as it is now."""
+        """Create a second transcript, with the current keyword list."""
         for transcript in chosen.select_related("recording", "vocabulary"):
             start(transcript.recording, transcript.vocabulary)
         messages.success(
@@ -214,7 +214,7 @@ class TranscriptAdmin(
 
 
 def page_of(transcript: Transcript) -> dict[str, Any]:
-    """What the page of a transcript shows above admin's own fields."""
+    """Context for the part of the page above admin's fields."""
     recording = transcript.recording
     loudness = recording.loudness()
     known = [loudness.get("seconds"), transcript.audio_seconds]
@@ -238,7 +238,7 @@ def page_of(transcript: Transcript) -> dict[str, Any]:
 
 
 def state_of(transcript: Transcript) -> str:
-    """Why there is no text to read, or nothing."""
+    """Explain why there is no text, or return ""."""
     if transcript.is_failed:
         return transcript.failure
     if transcript.nobody_spoke:

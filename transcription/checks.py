@@ -1,4 +1,4 @@
-"""System checks: a wrong setting is found at start, not by the first recording."""
+"""System checks of the settings: report mistakes at start."""
 
 from email.utils import parseaddr
 from typing import Any
@@ -150,7 +150,7 @@ def check_notify_email(**kwargs: Any) -> list[CheckMessage]:
 
 
 def is_plain(url: str, schemes: set[str]) -> bool:
-    """An address that can be sent to, without what would be sent to it as a login."""
+    """Return whether this is a URL to send to, without user name and password."""
     address = parts(url)
     try:
         has_port = address.port != 0

@@ -1,8 +1,7 @@
-"""Leases: which row a worker holds, until when, and how many workers died on it.
+"""Leases: which worker works on a row, until when, and how many workers it killed.
 
-`kills` goes up by one when a lease is taken. A success sets it to 0, and any other
-report takes the one back. So a row that nobody works on has as many `kills` as its
-present step has killed workers.
+Taking a lease adds 1 to `kills`. A success sets it to 0, any other outcome subtracts
+the 1 again. So `kills` of an idle row counts the workers that died at its current step.
 """
 
 import threading
@@ -19,9 +18,9 @@ from django.db.models.functions import Greatest
 
 # How far the clocks of two machines may differ.
 CLOCK_SKEW = timedelta(minutes=5)
-# So many killed workers are enough: the step is given up.
+# Give up a step after it has killed this many workers.
 MAX_KILLS = 5
-# For every report except success: the worker was not killed by this attempt.
+# For every outcome except success: this attempt did not kill the worker.
 NOT_KILLED = Greatest(F("kills") - 1, 0)
 
 _held: dict[UUID, Any] = {}
@@ -30,23 +29,25 @@ _stopping = threading.Event()
 
 
 class LeaseLost(Exception):
-    """Another worker has taken the row over: whatever we did, it now decides."""
+    """Another worker has leased the row. Do not store our outcome."""
 
 
 def free(now: datetime, lasts: timedelta) -> Q:
-    """Nobody works on these. A lease that ends later than any lease can is a
-    leftover of a clock that was put back, and holds nothing."""
+    """Condition: the row is not leased.
+
+    A lease with an impossibly late end is from before a clock was put back: ignore it.
+    """
     longest = now + lasts + CLOCK_SKEW
     return Q(lease=None) | Q(leased_until__lte=now) | Q(leased_until__gt=longest)
 
 
 def taken(until: datetime) -> dict[str, Any]:
-    """Columns for the UPDATE that takes a row."""
+    """Columns for the UPDATE that takes a lease."""
     return {"lease": uuid4(), "leased_until": until, "kills": F("kills") + 1}
 
 
 def given_up(work: str) -> str:
-    """Reason for the operator. work: "… while it was {work}"."""
+    """Explain to operators why a row failed. work: "fetching the audio"."""
     return (
         f"The worker was killed {MAX_KILLS} times while it was {work}. Most often the "
         "machine ran out of memory: its system log says so. Give the worker more "
@@ -76,8 +77,7 @@ def holding(row: Any) -> Iterator[None]:
 
 
 def stop() -> None:
-    """The process was told to stop: it may be killed before its work has ended, and
-    that is nobody's fault."""
+    """The process is stopping and may be killed soon: do not count that as a kill."""
     _stopping.set()
     for lease in list(_held):
         if row := _held.pop(lease, None):

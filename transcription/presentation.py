@@ -1,6 +1,6 @@
-"""A transcript's words as a person reads them: turns of speech, doubtful words.
+"""Prepare a transcript's words for reading: turns, paragraphs, doubtful words.
 
-The words are AssemblyAI's own list, as it came: any field may be missing or odd.
+The words are AssemblyAI's list, unchanged: any field may be missing or invalid.
 """
 
 from collections.abc import Iterator
@@ -9,14 +9,14 @@ from typing import Any, NamedTuple
 from django.utils.html import escape
 from django.utils.safestring import SafeString
 
-# On AssemblyAI's scale, 0 to 1. Most words of a clear call are above 0.9.
+# Confidence from 0 to 1. Most words of a clear call are above 0.9.
 DOUBTFUL_BELOW = 0.5
-# A new paragraph begins after this silence…
+# Start a new paragraph after this silence…
 PAUSE_MS = 2000
-# …and in speech without one, at the end of a sentence after so many words, or at once.
+# …or at the end of a sentence after this many words, or after this many in any case.
 LONG_WORDS, LONGEST_WORDS = 80, 200
 ENDS = (".", "?", "!", "…", "。", "？", "！", "।", "؟")
-# No recording is longer than a week. Of one whose length is known, a second more.
+# Ignore later times: after a week, or a second after the end of the audio.
 LATEST_MS, MARGIN_MS = 7 * 24 * 3600 * 1000, 1000
 
 
@@ -29,7 +29,7 @@ class Word(NamedTuple):
 
 
 class Turn(NamedTuple):
-    """What one speaker says until another does, or one paragraph of it."""
+    """One speaker's words until another one speaks, or one paragraph of them."""
 
     speaker: str  # empty: unknown, or the same as that of the turn before
     words: list[Word]
@@ -47,9 +47,9 @@ class Turn(NamedTuple):
 
 
 def words_of(listed: Any, seconds: float = 0) -> list[Word]:
-    """The words that have a text. Whatever else is missing or odd is made up for.
+    """Return the words that have a text, with estimates for missing values.
 
-    seconds: of the audio, if known: nothing is said after its end.
+    seconds: length of the audio, if known. Times are clipped to it.
     """
     latest = seconds * 1000 + MARGIN_MS if seconds else LATEST_MS
     words: list[Word] = []
@@ -69,7 +69,7 @@ def words_of(listed: Any, seconds: float = 0) -> list[Word]:
 
 
 def turns_of(words: list[Word]) -> Iterator[Turn]:
-    """A word without a speaker is the one's who spoke before."""
+    """Give words without a speaker the speaker of the word before."""
     turn: list[Word] = []
     speaking = named = ""
     for word in words:
@@ -84,7 +84,7 @@ def turns_of(words: list[Word]) -> Iterator[Turn]:
 
 
 def doubtful(words: list[Word], below: float = DOUBTFUL_BELOW) -> list[Word]:
-    """A word of which AssemblyAI does not say how sure it is is not doubtful."""
+    """Return whether a word is doubtful. Without a confidence it is not."""
     return [
         word
         for word in words
@@ -93,7 +93,7 @@ def doubtful(words: list[Word], below: float = DOUBTFUL_BELOW) -> list[Word]:
 
 
 def for_the_player(words: list[Word]) -> dict[str, list[Any]]:
-    """What reading.js needs of each word, in the order of the text."""
+    """Return the data of each word for reading.js."""
     sure = [word.confidence for word in words]
     return {
         "starts": [word.start for word in words],
@@ -102,7 +102,7 @@ def for_the_player(words: list[Word]) -> dict[str, list[Any]]:
 
 
 def clock(ms: float) -> str:
-    """`1:05`, or `2:01:05` from an hour on."""
+    """Format milliseconds as `1:05`, or `2:01:05` from one hour."""
     minutes, seconds = divmod(int(ms) // 1000, 60)
     hours, minutes = divmod(minutes, 60)
     return f"{hours}:{minutes:02}:{seconds:02}" if hours else f"{minutes}:{seconds:02}"
@@ -118,7 +118,7 @@ def _begins_anew(turn: list[Word], word: Word) -> bool:
 
 
 def _speaker(word: dict[str, Any]) -> str:
-    """With several channels AssemblyAI names the speakers after them, too."""
+    """Return the name of a speaker. With several channels it is the channel."""
     speaker, channel = word.get("speaker"), word.get("channel")
     if speaker and str(speaker) != str(channel):
         return f"Speaker {speaker}"
@@ -126,7 +126,7 @@ def _speaker(word: dict[str, Any]) -> str:
 
 
 def _between(value: Any, least: float, most: float) -> float | None:
-    """The number, or None for what is none and for one that cannot be meant."""
+    """Return the number, or None if it is invalid or impossible."""
     if isinstance(value, bool) or not isinstance(value, (int, float)):
         return None
     return value if least <= value <= most else None

@@ -1,7 +1,7 @@
-"""The way of a recording to its words, one step at a time.
+"""The pipeline: take a recording to its transcript, one step at a time.
 
-The rows are the truth: a message only says "advance transcript 42". It may be lost,
-doubled or late; the lease lets one worker act, the sweep sends again what is overdue.
+The rows are the truth. A message only says "advance transcript 42" and may be lost,
+duplicated or late: the lease lets one worker act, and the sweep queues overdue rows.
 """
 
 import logging
@@ -34,17 +34,17 @@ Status = Transcript.Status
 TWILIO, ASSEMBLYAI = TwilioError.vendor, AssemblyAIError.vendor
 asking = VendorPause.objects.asking
 
-# At so many failures in a row, "not ready yet" may be "deleted": Twilio is asked.
+# After this many failures, ask Twilio whether the recording was deleted.
 NOT_READY = 3
 FORBIDDEN = 403  # "Cannot access uploaded file"
 
-# Jobs have AssemblyAI's time and rows ours, which may be off by an hour or a zone.
+# Tolerance between AssemblyAI's clock and ours, which may be in a wrong zone.
 CLOCK_OFF = timedelta(days=1)
 
 
 @task()
 def advance(transcript_pk: int) -> None:
-    """Take a transcript as far as it goes now. Never raises for a vendor's fault."""
+    """Run all steps that are possible now. Never raises for a fault of a vendor."""
     while transcript := Transcript.objects.claim(transcript_pk):
         try:
             with holding(transcript):
@@ -57,7 +57,7 @@ def advance(transcript_pk: int) -> None:
 def start(
     recording: Recording, vocabulary: Vocabulary | None = None, priority: int = 0
 ) -> Transcript:
-    """Have a recording transcribed, with this keyword list or the default one."""
+    """Create and queue a transcript, with this keyword list or the default one."""
     transcript = Transcript.objects.create(
         recording=recording,
         vocabulary=vocabulary or Vocabulary.objects.filter(is_default=True).first(),
@@ -69,10 +69,9 @@ def start(
 
 
 def enqueue_once(transcript_pk: int, priority: int = 0) -> bool:
-    """Send a message once what we know is stored; whether one was sent.
+    """Queue a message unless one is queued already. Return whether it was queued.
 
-    None is while an earlier one is on its way: a queue full of copies is slow to
-    read. Lost, the sweep sends another.
+    A queue full of duplicates is slow. The sweep replaces lost messages.
     """
     now = timezone.now()
     silent = Transcript.objects.unannounced(now).filter(pk=transcript_pk)
@@ -83,7 +82,7 @@ def enqueue_once(transcript_pk: int, priority: int = 0) -> bool:
 
 
 def enqueue(transcript_pk: int, priority: int) -> None:
-    """The message itself, once the transaction is stored."""
+    """Queue a message after the transaction has been committed."""
 
     def send() -> None:
         try:
@@ -92,13 +91,13 @@ def enqueue(transcript_pk: int, priority: int) -> None:
             Transcript.objects.filter(pk=transcript_pk).update(announced_at=None)
             raise
 
-    # An engine that is away must not turn into a 500: robust, and a real function,
-    # since Django cannot name a partial when it logs the failure.
+    # robust: an engine that is down must not cause a 500. A function, because Django
+    # cannot log the name of a partial.
     transaction.on_commit(send, robust=True)
 
 
 def sweep(limit: int = 500, back_fill: bool = True) -> int:
-    """Send a message for every transcript that is due and has none under way."""
+    """Queue every transcript that is due and has no message yet."""
     now = timezone.now()
     due = Transcript.objects.due(now).unannounced(now)
     if not back_fill:
@@ -108,13 +107,13 @@ def sweep(limit: int = 500, back_fill: bool = True) -> int:
 
 
 def take_step(transcript: Transcript) -> None:
-    """One step, and its outcome on the row. Raises LeaseLost."""
+    """Run one step and store its outcome. Raises LeaseLost."""
     if transcript.kills > MAX_KILLS:
         doing = DOING.get(transcript.status, READING)
         logger.error("transcript=%s kills=%s given_up", transcript.uuid, MAX_KILLS)
         transcript.fail(given_up(doing), kills=MAX_KILLS)
         return
-    # A status that AssemblyAI invents after us is not final: look again.
+    # An unknown status of AssemblyAI is not final: ask again.
     step = STEPS.get(transcript.status, refresh)
     try:
         step(transcript)
@@ -133,12 +132,12 @@ def take_step(transcript: Transcript) -> None:
         else:
             transcript.retry_later(error)
     except OSError as error:
-        # The disk is full, the storage is away, a file is gone.
+        # The disk is full, the storage is down or a file is missing.
         logger.exception("transcript=%s step=%s", transcript.uuid, step.__name__)
         transcript.retry_later(error)
     except (DataError, IntegrityError) as error:
-        # Not the database's absence: it does not take what we would store, now or
-        # later. Its own message quotes the row, words and all.
+        # The database rejects these values, now and later. Its message is not shown:
+        # it quotes the row.
         logger.error(
             "transcript=%s step=%s error=%s",
             transcript.uuid,
@@ -149,7 +148,7 @@ def take_step(transcript: Transcript) -> None:
     except (LeaseLost, Error):
         raise
     except Exception as error:
-        # A fault of ours, or an answer that nobody foresaw: shown, not lost.
+        # A bug of ours or an unexpected answer: show it on the row and retry.
         logger.exception("transcript=%s step=%s", transcript.uuid, step.__name__)
         transcript.retry_later(our_fault(error))
     else:
@@ -163,7 +162,7 @@ def fetch(transcript: Transcript) -> None:
         return
     if not recording.audio:
         try:
-            # A restricted API key may read calls, and no audio.
+            # A restricted API key may read calls but not audio.
             with asking(TWILIO, "audio"):
                 recording.fetch_audio(transcript.keep_lease)
         except TwilioError as error:
@@ -179,12 +178,12 @@ def fetch(transcript: Transcript) -> None:
 
 
 def hand_over(transcript: Transcript) -> None:
-    """Upload the audio, or, the tutorial's way, name its address at Twilio."""
+    """Upload the audio to AssemblyAI, or hand over its address at Twilio."""
     recording = transcript.recording
     if not recording.audio:
         transcript.release(status=Status.PENDING)
         return
-    # After one address that AssemblyAI could not open there is no second try.
+    # If AssemblyAI could not open the address once, upload instead.
     if settings.AUDIO_DELIVERY == "url" and recording.sid and not transcript.audio_url:
         url = twilio_client.media_url(recording.sid)
         transcript.release(status=Status.UPLOADED, audio_url=url, uploaded_at=None)
@@ -192,7 +191,7 @@ def hand_over(transcript: Transcript) -> None:
     try:
         file = recording.audio.open("rb")
     except FileNotFoundError:
-        # Gone from the storage: Twilio may have it still.
+        # The file is gone from our storage: fetch it from Twilio again.
         Recording.objects.filter(pk=recording.pk).update(audio="")
         transcript.release(status=Status.PENDING)
         return
@@ -212,8 +211,8 @@ def submit(transcript: Transcript) -> None:
         return
     body = payloads.request_body(transcript)
     refused_at = refusals.refused_at(transcript, body)
-    # Before the request leaves: if we die now, the next worker knows that a paid job
-    # may exist, and looks for it.
+    # Store this before the request: if this worker dies, the next one knows that a paid
+    # job may exist and searches for it.
     transcript.write(
         status=Status.SUBMITTING,
         submitted_at=timezone.now(),
@@ -222,11 +221,11 @@ def submit(transcript: Transcript) -> None:
         refused_at=refused_at,
     )
     try:
-        # What costs money is refused without any, while all else is granted.
+        # With a negative balance, AssemblyAI refuses only requests that cost money.
         with asking(ASSEMBLYAI, SUBMIT):
             job = ask_for_job(transcript, body)
     except VendorError as error:
-        # Still ours: the outcome is written by take_step.
+        # We still hold the lease; take_step stores the outcome.
         if error.maybe_done:
             transcript.write(status=Status.LOST)
             raise
@@ -235,8 +234,8 @@ def submit(transcript: Transcript) -> None:
             status=Status.UPLOADED, submitted_at=None, refused_at=refused_at
         )
         if not error.account and error.code == FORBIDDEN and transcript.jobs < MAX_JOBS:
-            # The upload belongs to a key that was replaced since. Counted as a job,
-            # so that it ends.
+            # The upload belongs to an older key. Count it as a job, so that this
+            # cannot repeat without end.
             transcript.retry_later(
                 VendorError(error.message),
                 status=Status.FETCHED,
@@ -257,14 +256,14 @@ def ask_for_job(transcript: Transcript, body: dict[str, Any]) -> dict[str, Any]:
 
 
 def wait_out(transcript: Transcript) -> None:
-    """A worker died, or seems to have, while it submitted: let its request end."""
+    """Wait until the request of a dead worker cannot arrive any more."""
     longest = timedelta(seconds=sum(assemblyai_client.TIMEOUT_SECONDS))
-    # Not yet a success: the request itself may be what kills the worker.
+    # Keep the count of kills: the request itself may kill the worker.
     transcript.release(wait=longest, status=Status.LOST, kills=NOT_KILLED)
 
 
 def adopt_or_submit(transcript: Transcript) -> None:
-    """Our last request to start a job got no answer: was it carried out?"""
+    """Find the job of a request without an answer, or submit again."""
     with asking(ASSEMBLYAI, READ):
         orphan = find_orphan(transcript)
     if orphan:
@@ -274,7 +273,7 @@ def adopt_or_submit(transcript: Transcript) -> None:
 
 
 def find_orphan(transcript: Transcript) -> dict[str, Any] | None:
-    """A job for this very upload that no row of ours knows."""
+    """Search AssemblyAI's list for a job with our upload that no row has."""
     since = (transcript.submitted_at or timezone.now()) - CLOCK_OFF
     listed = assemblyai_client.list_jobs(since, assemblyai_client.LIST_PAGES)
     for number, job in enumerate(listed):
@@ -284,20 +283,20 @@ def find_orphan(transcript: Transcript) -> dict[str, Any] | None:
             continue
         if Transcript.objects.filter(assemblyai_id=job["id"]).exists():
             continue
-        # Twilio's own address is that of every transcript of the recording.
+        # All transcripts of a recording share its address at Twilio.
         if transcript.uploaded_at or was_asked_for_by(transcript, job):
             return job
     return None
 
 
 def was_asked_for_by(transcript: Transcript, job: dict[str, Any]) -> bool:
-    """Whether this job's webhook, where it has one, is this transcript's."""
+    """Return whether the job's webhook, if any, belongs to this transcript."""
     webhook = assemblyai_client.fetch(job["id"]).get("webhook_url")
     return not webhook or str(transcript.uuid) in str(webhook)
 
 
 def poll_after() -> timedelta:
-    """A job's webhook is the rule; this is when we look if it does not come.
+    """How long to wait for a job's webhook before we ask AssemblyAI.
 
     A quarter of RECOVER_SECONDS, see caller.models.call.next_check_time.
     """
@@ -305,7 +304,7 @@ def poll_after() -> timedelta:
 
 
 def keep_job(transcript: Transcript, job: dict[str, Any], wait: timedelta) -> None:
-    """The job exists: store its id before anything else. Its result is read later."""
+    """Store the id of a job. Its result is read in a later step."""
     transcript.release(
         wait=wait,
         status=Status.QUEUED,
@@ -315,15 +314,15 @@ def keep_job(transcript: Transcript, job: dict[str, Any], wait: timedelta) -> No
 
 
 def refresh(transcript: Transcript) -> None:
-    """Ask AssemblyAI how far the job is, and take over its result."""
+    """Ask AssemblyAI for the job and store its result if it is finished."""
     try:
         with asking(ASSEMBLYAI, READ) as pause:
             job = assemblyai_client.fetch(transcript.assemblyai_id or "")
     except AssemblyAIError as error:
-        # A bare 404 may come from a wrong address: asking again could pay twice.
+        # A plain 404 may mean a wrong API address: another job could be paid twice.
         if payloads.UNKNOWN_ID not in error.message:
             raise
-        # Of another key, or long gone: never to be read, so another job is the cure.
+        # The job is unknown, of another key or deleted. Only a new job helps.
         transcript.fail(error.message, response={"error": error.message})
         return
     status = str(job.get("status") or "")
@@ -339,14 +338,14 @@ def refresh(transcript: Transcript) -> None:
             pause.end_with_result(transcript.submitted_at)
         transcript.finish(**payloads.outcome(job))
     else:
-        # A word that AssemblyAI invents after us is kept, unless it is one of ours.
+        # Keep an unknown status of AssemblyAI, unless it is one of ours.
         if not status or STEPS.get(status, refresh) is not refresh:
             status = Status.QUEUED
         transcript.release(wait=poll_after(), status=status[:20])
 
 
 def settle_error(transcript: Transcript, job: dict[str, Any]) -> None:
-    """The job ended as an error. A new job for it costs nothing but time."""
+    """Handle a job that ended as an error. Such jobs are not charged."""
     reason = str(job.get("error") or "AssemblyAI gave no reason.")
     again = reason.startswith(payloads.UNREACHABLE_AUDIO + payloads.THEIR_FAULT)
     if payloads.NO_SPEECH in reason:
@@ -363,7 +362,7 @@ def settle_error(transcript: Transcript, job: dict[str, Any]) -> None:
 def start_again(
     transcript: Transcript, job: dict[str, Any], refused: AssemblyAIError
 ) -> None:
-    """The job ended because of our settings, which is not charged: wait, ask anew."""
+    """Handle a job that failed because of our settings: wait, then submit again."""
     columns: dict[str, Any] = {
         **Transcript.NO_JOB,
         "status": Status.FETCHED,
@@ -371,11 +370,11 @@ def start_again(
     }
     body = payloads.request_body(transcript)
     if refusals.of_settings(transcript.request) != refusals.of_settings(body):
-        # The settings were changed since.
+        # The settings have changed since.
         transcript.release(**{**columns, "refused_at": None})
     elif refused.account:
         VendorPause.objects.begin(refused, JOB)
-        # Not counted: however long it lasts, it must not use up MAX_JOBS.
+        # Do not count this job: a long pause must not use up MAX_JOBS.
         columns["jobs"] = max(transcript.jobs - 1, 0)
         transcript.pause(refused.message, **columns)
     elif transcript.jobs < MAX_JOBS:
@@ -396,7 +395,7 @@ STEPS: dict[str, Callable[[Transcript], None]] = {
 
 SUBMITTING = "asking AssemblyAI for a transcript"
 READING = "reading the result from AssemblyAI"
-# What a worker does at each step, for `given_up`.
+# Names of the steps for `given_up`.
 DOING: dict[str, str] = {
     Status.PENDING: "fetching the audio",
     Status.FETCHED: "handing the audio to AssemblyAI",

@@ -43,7 +43,7 @@ def search_page(request: HttpRequest) -> HttpResponse:
         "found": len(keys),
         "is_too_frequent": is_too_frequent,
         "is_cut": len(keys) == search.RANKED,
-        # A transcript that was deleted meanwhile is passed over.
+        # Skip transcripts that were deleted meanwhile.
         "hits": [hit(rows[pk], query) for pk in page.object_list if pk in rows],
     }
     return render(request, "transcription/search.html", context)
@@ -52,7 +52,7 @@ def search_page(request: HttpRequest) -> HttpResponse:
 @require_POST
 @permission_required("transcription.add_transcript", raise_exception=True)
 def retry(request: HttpRequest, uuid: UUID) -> HttpResponse:
-    """Go on from the stage that failed; what is not failed is left alone."""
+    """Restart a failed transcript at the stage that failed."""
     transcripts = Transcript.objects.select_related("recording__call")
     transcript = get_object_or_404(transcripts, uuid=uuid)
     if transcript.retry():
@@ -63,7 +63,7 @@ def retry(request: HttpRequest, uuid: UUID) -> HttpResponse:
 @require_safe
 @permission_required("transcription.view_transcript", raise_exception=True)
 def export(request: HttpRequest, uuid: UUID, extension: str) -> HttpResponse:
-    """One transcript as a file; ?times=1 and ?speakers=1 add these."""
+    """Export one transcript. Options: ?times=1 and ?speakers=1."""
     kind = exports.FORMATS.get(extension)
     if kind is None:
         raise Http404("There is no such format.")

@@ -24,21 +24,21 @@ logger = logging.getLogger(__name__)
 
 CHECK_PRICE_AFTER = timedelta(minutes=2)
 LONGEST_WAIT = timedelta(minutes=20)
-# After a call's end its recording takes a moment, its price some minutes.
+# When to ask for the price: Twilio sets it some minutes after the call.
 EXPECT_MORE_FOR = timedelta(minutes=10)
-# How far Twilio's clock and ours may differ: one set by hand is off by an hour.
+# Tolerance between Twilio's clock and ours, which may be off by an hour.
 CLOCK_OFF = timedelta(minutes=90)
-# Between two looks at Twilio's list: as long as our request may be on its way.
+# Wait before looking at Twilio's list again: our request may still be on its way.
 LOOK_AGAIN_AFTER = timedelta(seconds=sum(TIMEOUT_SECONDS))
-# What people remember of a number.
+# How many last digits people search by.
 LAST_DIGITS = 4
 
 
 def next_check_time() -> datetime:
-    """When Twilio is asked if it has not told us by then (tasks.check_call).
+    """Return when to ask Twilio, if no webhook arrives (tasks.check_call).
 
-    A third of RECOVER_SECONDS: this wait, the sweep's, and the wait for the transcript
-    follow each other.
+    A third of RECOVER_SECONDS, because the waits for the call, the sweep and the
+    transcript add up.
     """
     return timezone.now() + timedelta(seconds=settings.RECOVER_SECONDS / 3)
 
@@ -48,10 +48,10 @@ class CallQuerySet(models.QuerySet["Call"]):
         return self.exclude(status__in=Call.FINISHED)
 
     def to_number(self, typed: str) -> CallQuerySet:
-        """Whose number begins or ends with these digits, as people write them.
+        """Calls whose number begins or ends with these digits, in any format.
 
         +1 (415) 555-1234, 0044 20 7946 0123, (020) 7946 0123, its last four digits.
-        Digits out of its middle are no question that an index can answer.
+        Digits from the middle are not found: no index could serve that.
         """
         digits = re.sub(r"[^0-9]", "", typed)
         if not digits:
@@ -61,7 +61,7 @@ class CallQuerySet(models.QuerySet["Call"]):
             begins = [f"+{digits[2:]}"]
         national = digits.lstrip("0")
         if not typed.lstrip().startswith("+"):
-            # Without its country it may be one of ours.
+            # A national number: try our own country.
             own = phone_numbers.calling_code(settings.TWILIO_PHONE_NUMBER)
             begins.append(f"+{own}{national}")
         wanted = Q()
@@ -73,27 +73,27 @@ class CallQuerySet(models.QuerySet["Call"]):
         return self.alias(last_digits=Right("to", LAST_DIGITS)).filter(wanted)
 
     def made_within(self, time: timedelta) -> CallQuerySet:
-        """Asked for this recently, and not refused by a rule of ours."""
+        """Calls of this last period that were not refused by our rules."""
         recent = self.filter(created_at__gt=timezone.now() - time)
         return recent.exclude(status=Call.Status.REFUSED)
 
     def cost(self, estimate: Decimal) -> Decimal:
-        """Of these calls; each whose price is not known yet counts as `estimate`."""
-        # Twilio's prices are negative: they leave the account.
+        """Sum of the prices. A call without a price counts as `estimate`."""
+        # Twilio's prices are negative.
         known = self.aggregate(known=Sum(Abs("price")))["known"] or Decimal()
         may_cost = self.filter(price=None).exclude(status__in=Call.FREE)
         return Decimal(known) + estimate * may_cost.count()
 
     def due(self, now: datetime) -> CallQuerySet:
-        """About which Twilio should be asked by now."""
-        # No check is that far away: it is a leftover of a clock that was put back.
+        """Calls whose check is due."""
+        # A check too far in the future was set before a clock was put back.
         leftover = Q(next_check_at__gt=now + LONGEST_WAIT)
         return self.filter(Q(next_check_at__lte=now) | leftover)
 
     def claim_due(self, limit: int = 200) -> list[int]:
-        """Calls to ask Twilio about now, each given to one asker only.
+        """Claim the calls that are due for a check. Each is claimed once.
 
-        One that nobody comes to ask about is due again `soon`.
+        If the check does not happen, the call is due again after next_check_time.
         """
         due = self.due(timezone.now())
         return [
@@ -104,13 +104,13 @@ class CallQuerySet(models.QuerySet["Call"]):
 
 
 class Call(models.Model):
-    """One call that an operator asked for. The row exists before Twilio hears of it."""
+    """A call that an operator requested. The row exists before Twilio is asked."""
 
     class Status(models.TextChoices):
-        # Ours: Twilio was asked and has not answered; its answer was lost.
+        # Ours: Twilio was asked and its answer is missing or lost.
         DIALING = "dialing", "Dialing"
         UNKNOWN = "unknown", "Unknown"
-        # Ours: a rule forbade it (dialling.refusal); Twilio was never asked.
+        # Ours: a rule forbids the call (dialling.refusal). Twilio was not asked.
         REFUSED = "refused", "Refused"
         # Twilio's, letter for letter
         QUEUED = "queued", "Queued at Twilio"
@@ -131,10 +131,10 @@ class Call(models.Model):
         Status.FAILED,
         Status.REFUSED,
     )
-    # Never connected: Twilio bills nothing.
+    # Not connected: Twilio charges nothing.
     FREE = (Status.BUSY, Status.NO_ANSWER, Status.CANCELED, Status.FAILED)
-    # State moves only forward along this line, whatever arrives late or twice. A word
-    # that is not here was invented by Twilio after us: above ringing, never final.
+    # The status only moves up in this order, whatever arrives late or twice. An unknown
+    # status ranks above ringing and is not final.
     RANK: dict[str, int] = {
         Status.DIALING: 0,
         Status.UNKNOWN: 0,
@@ -145,7 +145,7 @@ class Call(models.Model):
         **dict.fromkeys(FINISHED, 7),
     }
     RANK_OF_NEW_WORDS = 4
-    # We took it for failed, and said why; how it really ended, only Twilio can tell.
+    # Our own guess: a later status from Twilio overrides it.
     RANK_OF_OUR_GUESS = 6
 
     uuid = models.UUIDField(default=uuid4, unique=True, editable=False)
@@ -163,11 +163,11 @@ class Call(models.Model):
         related_name="calls",
         db_index=False,  # the first column of one below
     )
-    # Kept to be filtered by: +1 alone is twenty-five countries.
+    # Stored for the filter, because +1 alone is 25 countries.
     country_code = models.CharField(
         "country", max_length=3, blank=True, default="", editable=False
     )
-    # By name, since `caller` imports nothing of `transcription`.
+    # A string, because `caller` does not import `transcription`.
     vocabulary = models.ForeignKey(
         "transcription.Vocabulary",
         null=True,
@@ -191,27 +191,27 @@ class Call(models.Model):
     price = models.DecimalField(max_digits=10, decimal_places=5, null=True, blank=True)
     price_unit = models.CharField(max_length=3, blank=True)
     error = models.TextField(blank=True)
-    # How many attempts of an operator within an hour this row stands for; null: one.
+    # Attempts within an hour that this row counts. null means one.
     refused_attempts = models.PositiveIntegerField(
         null=True, blank=True, editable=False
     )
-    # Evidence of consent: what was really played, not what the setting says today.
+    # Evidence of consent: the notice that was played.
     notice = models.TextField("notice played", blank=True)
     sequence_number = models.PositiveIntegerField(null=True, blank=True)
     next_check_at = models.DateTimeField(
         default=next_check_time, null=True, blank=True, db_index=True
     )
-    # When Twilio's list should have had it, and did not.
+    # When Twilio's list did not contain the call for the first time.
     missed_at = models.DateTimeField(null=True, blank=True, editable=False)
 
     objects = CallQuerySet.as_manager()
 
-    # Unknown lengths last where the longest come first, in both databases.
+    # Order by this: calls without a length come last.
     LENGTH = Coalesce("duration_seconds", -1)
 
     class Meta:
         ordering = ["-created_at"]
-        # For admin's list: each of its orders and filters, the newest first.
+        # For the orders and filters of admin's list, newest first.
         indexes = [
             models.Index(Right("to", LAST_DIGITS), name="call_by_last_digits"),
             models.Index(Coalesce("duration_seconds", -1), "id", name="call_by_length"),
@@ -226,8 +226,8 @@ class Call(models.Model):
             ),
         ]
         constraints = [
-            # Two clicks in two processes cannot make one phone ring twice. The
-            # words are spelled out: a constraint must not change with the code.
+            # Prevents two calls to one number at a time. The statuses are literals,
+            # because a constraint must not change with the code.
             models.UniqueConstraint(
                 fields=["to"],
                 condition=~Q(
@@ -262,7 +262,7 @@ class Call(models.Model):
 
     @property
     def cost(self) -> str:
-        """`0.0085 USD`, or nothing while Twilio has not said it."""
+        """Return `0.0085 USD`, or "" while the price is unknown."""
         if self.price is None:
             return ""
         return f"{abs(self.price).normalize():f} {self.price_unit}".strip()
@@ -276,10 +276,10 @@ class Call(models.Model):
         super().save(*args, **kwargs)
 
     def dial(self) -> None:
-        """Ask Twilio to place this call, and keep what is known of the outcome.
+        """Ask Twilio to place this call and store the outcome.
 
-        Raises TwilioError, after storing it: with `maybe_done` the phone may be
-        ringing, and a webhook or a look at Twilio's list of calls will tell.
+        Raises TwilioError after storing it. With `maybe_done` the phone may be ringing:
+        a webhook or Twilio's list of calls will tell.
         """
         try:
             placed = twilio_client.place_call(self.to, self.uuid)
@@ -287,7 +287,7 @@ class Call(models.Model):
             self.status = Call.Status.FAILED
             if error.maybe_done:
                 self.status = Call.Status.UNKNOWN
-            # A webhook may have told us more while we waited for the answer.
+            # A webhook may have updated the row meanwhile.
             still_dialing = Call.objects.filter(
                 pk=self.pk, status=Call.Status.DIALING, sid=None
             )
@@ -304,12 +304,12 @@ class Call(models.Model):
         logger.info("call=%s dial=placed", self.uuid)
 
     def apply(self, news: CallState, sequence_number: int | None = None) -> None:
-        """Take over what Twilio says of this call, never going back in state."""
-        # A webhook's transaction is open already and fails as a whole.
+        """Store what Twilio reports about this call. The status never moves back."""
+        # No savepoint: the transaction of a webhook fails as a whole.
         with transaction.atomic(savepoint=False):
             self.refresh_from_db(from_queryset=Call.objects.select_for_update())
             if self.sid and self.sid != news.sid:
-                # Ours is the call that answered first; a second one is not this row.
+                # Another call with our UUID: only the first one belongs to this row.
                 logger.error("call=%s other_sid=%s", self.uuid, news.sid)
                 return
             self.sid = news.sid
@@ -329,13 +329,13 @@ class Call(models.Model):
             self.save()
 
     def record_notice(self, notice: str) -> None:
-        """They are told this, now: kept as evidence that they knew."""
+        """Store the notice that is played now, as evidence of consent."""
         if not self.notice:
             self.notice = notice
             self.save(update_fields=["notice"])
 
     def mark_deleted_at_twilio(self) -> None:
-        """Twilio had it and has it no more: somebody deleted it there."""
+        """Mark a call that was deleted at Twilio."""
         unfinished = Call.objects.unfinished().filter(pk=self.pk)
         unfinished.update(
             status=Call.Status.FAILED,
@@ -344,13 +344,14 @@ class Call(models.Model):
         Call.objects.filter(pk=self.pk).update(next_check_at=None)
 
     def mark_not_listed(self) -> None:
-        """Twilio's list does not have it. The second time, whatever became of our
-        request, nothing rang: our first look may have come of a clock that jumped
-        while the request was on its way."""
+        """Note that Twilio's list does not contain the call. The second time it fails.
+
+        One look is not enough: a clock may have jumped meanwhile.
+        """
         now = timezone.now()
         mine = Call.objects.filter(pk=self.pk, sid=None)
         looked_before = Q(missed_at__lte=now - LOOK_AGAIN_AFTER) | Q(missed_at__gt=now)
-        # No clock jumps that far.
+        # Clocks do not jump that far.
         is_old = Q(created_at__lt=now - CLOCK_OFF)
         given_up = mine.filter(looked_before | is_old).update(
             status=Call.Status.FAILED,
@@ -365,7 +366,7 @@ class Call(models.Model):
 
     @property
     def reached(self) -> int:
-        """How far it has come along RANK."""
+        """The rank of its status."""
         if self.status == Call.Status.FAILED and self.error:
             return self.RANK_OF_OUR_GUESS
         return self.rank(self.status)
@@ -375,7 +376,7 @@ class Call(models.Model):
         return int(cls.RANK.get(status, cls.RANK_OF_NEW_WORDS))
 
     def next_check(self) -> datetime | None:
-        """When Twilio should be asked, if it has not told us by then."""
+        """Return when to ask Twilio next, or None if nothing is missing."""
         if self.reached < self.rank(Call.Status.COMPLETED):
             return next_check_time()
         if self.status != Call.Status.COMPLETED:
@@ -386,16 +387,16 @@ class Call(models.Model):
 
     @property
     def is_long_over(self) -> bool:
-        """Whether what Twilio has not by now of this call will not come."""
+        """Whether Twilio will not send anything more about this call."""
         ended_at = self.ended_at
         if not ended_at or ended_at < self.created_at:
-            # By Twilio's clock, which is behind ours.
+            # Twilio's clock is behind ours.
             longest = settings.RECORDING_MAX_SECONDS + NOTICE_SECONDS
             ended_at = self.created_at + timedelta(seconds=longest)
         return timezone.now() > ended_at + EXPECT_MORE_FOR
 
     def stop_checking(self) -> None:
-        """Twilio has nothing more of this call, and will have nothing more."""
+        """Stop asking Twilio about this call: nothing more will come."""
         recordings = self.recordings.unfinished()
         recordings.update(status=recordings.model.Status.DELETED)
         Call.objects.filter(pk=self.pk).update(next_check_at=None)

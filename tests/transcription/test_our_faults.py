@@ -16,7 +16,7 @@ def test_an_answer_that_nobody_foresaw_is_shown_on_the_row_and_tried_again(vendo
     advanced(transcript)
 
     assert transcript.status == "lost"
-    assert "fault of djtranscribe itself" in transcript.error
+    assert "error in djtranscribe itself" in transcript.error
     assert transcript.lease is None
     assert transcript.next_attempt_at
 

@@ -1,7 +1,7 @@
 """AssemblyAI's REST API. No other module talks to it.
 
-What AssemblyAI refuses and the network breaks is raised as an AssemblyAIError.
-Facts and traps: assemblyai.com/docs/api-reference.
+Refusals and network errors are raised as AssemblyAIError. See
+assemblyai.com/docs/api-reference.
 """
 
 from collections.abc import Iterable, Iterator
@@ -19,8 +19,11 @@ from django.conf import settings
 from djtranscribe.vendors.deadlines import AnswerTooLarge, LimitedAdapter
 from djtranscribe.vendors.errors import VendorError, never_sent, retry_after_seconds
 
-TIMEOUT_SECONDS = (3.05, 30)  # to connect, between two bytes; their sum, all in all
-# Of the list: as many as it gives, and pages that are read to find one job.
+TIMEOUT_SECONDS = (
+    3.05,
+    30,
+)  # to connect, between two bytes; the sum is the total limit
+# Page size of the list (its maximum), and pages to read for one job.
 JOBS_A_PAGE = 200
 LIST_PAGES = 50
 
@@ -30,7 +33,9 @@ KEY_REFUSED = (
 
 
 class AssemblyAIError(VendorError):
-    """said: AssemblyAI's own sentence of a refusal, or "".
+    """A request to AssemblyAI failed.
+
+    said: AssemblyAI's own sentence, or "".
 
     refused_at: for a fault of our settings, when the transcript was first refused.
     """
@@ -43,7 +48,7 @@ class AssemblyAIError(VendorError):
 @lru_cache(maxsize=4)
 def _session(api_url: str) -> requests.Session:
     session = requests.Session()
-    # A stand-in on this machine is never reached through a proxy.
+    # Do not use a proxy for a stand-in on this machine.
     session.trust_env = api_url.startswith("https://")
     for scheme in ("https://", "http://"):
         session.mount(scheme, LimitedAdapter(sum(TIMEOUT_SECONDS), pool_maxsize=16))
@@ -51,7 +56,7 @@ def _session(api_url: str) -> requests.Session:
 
 
 def upload(file: IO[bytes] | Iterable[bytes]) -> str:
-    """Stream the audio; the `upload_url` that only AssemblyAI can open, for 24 hours.
+    """Stream the audio and return its `upload_url`, valid for 24 hours.
 
     assemblyai.com/docs/api-reference/files/upload
     """
@@ -65,26 +70,25 @@ def upload(file: IO[bytes] | Iterable[bytes]) -> str:
 
 
 def submit(body: dict[str, Any]) -> dict[str, Any]:
-    """Start a job; the job with its `id`. Not idempotent, and each job is paid for."""
+    """Start a job and return it. Not idempotent, and every job costs money."""
     answer = _request("POST", "transcript", json=body)
     _text(answer, "id")
     return answer
 
 
 def fetch(assemblyai_id: str) -> dict[str, Any]:
-    """The job as it is now, raw."""
+    """Return the job as AssemblyAI sends it."""
     return _request("GET", f"transcript/{assemblyai_id}")
 
 
 def list_jobs(
     since: datetime | None = None, most_pages: int | None = None
 ) -> Iterator[dict[str, Any]]:
-    """The account's jobs, newest first; none that was created before `since`.
+    """Yield the account's jobs since a time, newest first.
 
-    Raises AssemblyAIError where there are more pages of them than wanted: what is not
-    among these may still be there.
+    Raises AssemblyAIError if there are more than `most_pages` pages.
     """
-    # As the list has its times: UTC, and so compared as text.
+    # The list has UTC times without a zone: compare them as text.
     begin = since.astimezone(tz.utc).strftime("%Y-%m-%dT%H:%M:%S") if since else ""
     params: dict[str, str | int] = {"limit": JOBS_A_PAGE}
     for _ in range(most_pages) if most_pages else count():
@@ -123,7 +127,7 @@ def _request(method: str, path: str, **options: Any) -> dict[str, Any]:
 
 @contextmanager
 def translated() -> Iterator[None]:
-    """Whatever the network throws becomes an AssemblyAIError."""
+    """Turn network errors into AssemblyAIError."""
     try:
         yield
     except (requests.JSONDecodeError, AnswerTooLarge) as error:
@@ -161,8 +165,7 @@ def _refusal(answer: requests.Response) -> AssemblyAIError:
 
 
 def _storable(value: Any) -> Any:
-    """The same JSON without what a database does not take: NUL characters, halves of
-    characters, numbers that are none (NaN)."""
+    """Remove what a database rejects: NUL characters, lone surrogates and NaN."""
     if isinstance(value, dict):
         return {_storable(key): _storable(part) for key, part in value.items()}
     if isinstance(value, list):

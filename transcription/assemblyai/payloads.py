@@ -1,7 +1,7 @@
-"""What we ask AssemblyAI to do with a recording, and how its answer is read.
+"""Bodies of requests to AssemblyAI, and columns from its answers.
 
-Read leniently: fields come and go, numbers may be null, and every finished job is
-paid for. assemblyai.com/docs/api-reference/transcripts
+Reading is lenient: fields may be missing or null, and a finished job is paid for.
+assemblyai.com/docs/api-reference/transcripts
 """
 
 from typing import Any
@@ -17,17 +17,17 @@ WEBHOOK_HEADER = "X-Djtranscribe-Token"
 DETECT = "detect"
 
 NO_SPEECH = "no spoken audio"
-# Of a job's errors: AssemblyAI could not open the address, or fell over by itself.
+# Beginnings of a job's error: the address could not be opened; a server error.
 UNREACHABLE_AUDIO = ("Download error", "Cannot access uploaded file")
 THEIR_FAULT = ("Server error",)
-# Of the answer to a question for a job.
+# Part of the answer for an unknown job.
 UNKNOWN_ID = "transcript id not found"
-# What stands in a job's place after somebody deleted it.
+# The `audio_url` of a deleted job.
 DELETED = "http://deleted_by_user"
 
 
 def request_body(transcript: Transcript) -> dict[str, Any]:
-    """The body of POST /v2/transcript."""
+    """Return the body of POST /v2/transcript."""
     body: dict[str, Any] = {
         "audio_url": transcript.audio_url,
         "speech_models": settings.SPEECH_MODELS,
@@ -35,7 +35,7 @@ def request_body(transcript: Transcript) -> dict[str, Any]:
     if settings.SPEECH_LANGUAGE_CODE == DETECT:
         body["language_detection"] = True
     else:
-        # Always said: with detection, a call in which nobody speaks is an error.
+        # Always send it: with detection, a silent call would be an error.
         body["language_code"] = settings.SPEECH_LANGUAGE_CODE
     if (transcript.recording.channels or 1) > 1:
         body["multichannel"] = True
@@ -55,12 +55,12 @@ def request_body(transcript: Transcript) -> dict[str, Any]:
 
 
 def to_keep(body: dict[str, Any]) -> dict[str, Any]:
-    """The body as evidence of what was sent, without its secret."""
+    """Return the body to store, without its secret."""
     return {key: body[key] for key in body if key != "webhook_auth_header_value"}
 
 
 def outcome(job: dict[str, Any]) -> dict[str, Any]:
-    """The columns of a completed job."""
+    """Return the columns for a completed job."""
     words = job.get("words")
     rest = {key: job[key] for key in job if key not in ("text", "words")}
     return {
@@ -76,7 +76,7 @@ def outcome(job: dict[str, Any]) -> dict[str, Any]:
 
 
 def nothing_said(job: dict[str, Any]) -> dict[str, Any]:
-    """The columns of a job that ended as an error only because nobody spoke."""
+    """Return the columns for a job that failed only because nobody spoke."""
     return {
         **outcome(job),
         "text": "",

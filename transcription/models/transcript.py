@@ -24,16 +24,16 @@ from transcription.vocabulary.models import Vocabulary
 
 # AssemblyAI deletes uploads after 24 hours; one hour less is safe.
 UPLOAD_LIVES = timedelta(hours=23)
-# Doubling from 5 seconds to 15 minutes: about a day until the row is an error.
+# Waits between retries, doubling. The row fails after about a day.
 BACKOFF_SECONDS = (5, 900)
-# No wait is longer, so one that is comes from a clock that was put back.
+# The longest wait. A longer one means that a clock was put back.
 LONGEST_WAIT = timedelta(minutes=20)
 MAX_ATTEMPTS = 100
 STUCK_AFTER = timedelta(minutes=15)
-# Failed jobs are not charged, but neither do they heal for ever.
+# Jobs per transcript. Failed jobs are not charged, but most fail again.
 MAX_JOBS = 4
-# After two killed workers, a row is a suspect. Suspects run one at a time, so that a
-# row is not given up because it was worked on beside the one that kills.
+# After two killed workers a row is a suspect. Suspects run one at a time, so that a row
+# is not blamed for a kill that another one caused.
 SUSPECT_KILLS = 2
 
 
@@ -45,28 +45,28 @@ class TranscriptQuerySet(models.QuerySet["Transcript"]):
         return self.filter(free(now, timedelta(seconds=settings.LEASE_SECONDS)))
 
     def due(self, now: datetime) -> TranscriptQuerySet:
-        """Rows whose time has come and on which nobody works."""
+        """Rows that are due and not leased."""
         its_time = Q(next_attempt_at__lte=now) | Q(
             next_attempt_at__gt=now + LONGEST_WAIT
         )
         return self.unfinished().unclaimed(now).filter(its_time)
 
     def unannounced(self, now: datetime) -> TranscriptQuerySet:
-        """For these no message is on its way; who takes one up clears the time."""
-        # After that long it is taken for lost, with the process that was to send it.
+        """Rows without a message in the queue. A claim clears the time."""
+        # An older message is lost, together with the process that sent it.
         lost = now - timedelta(seconds=settings.RECOVER_SECONDS / 3)
         return self.exclude(announced_at__gt=lost, announced_at__lte=now)
 
     def current(self) -> TranscriptQuerySet:
-        """Not of a back-fill (reconcile --all), which may wait as long as it likes."""
+        """Rows that are not from a back-fill (reconcile --all)."""
         return self.filter(priority__gte=0)
 
     def stuck(self, now: datetime) -> TranscriptQuerySet:
-        """Still on the way although most are done in a minute or two."""
+        """Rows that take longer than usual."""
         return self.unfinished().filter(created_at__lt=now - STUCK_AFTER)
 
     def paused(self) -> TranscriptQuerySet:
-        """Held back by a fault of our account at a vendor."""
+        """Rows that wait because a vendor refuses our account or settings."""
         account = Transcript.ErrorClass.ACCOUNT
         return self.unfinished().filter(error_class=account)
 
@@ -74,12 +74,12 @@ class TranscriptQuerySet(models.QuerySet["Transcript"]):
         return self.filter(status=Transcript.Status.ERROR)
 
     def suspected(self, now: datetime) -> TranscriptQuerySet:
-        """Suspects that a worker holds now."""
+        """Suspects that are leased now."""
         rows = self.unfinished().filter(kills__gt=SUSPECT_KILLS)
         return rows.exclude(free(now, timedelta(seconds=settings.LEASE_SECONDS)))
 
     def claim(self, pk: int) -> Transcript | None:
-        """Take a due row for LEASE_SECONDS; None if it is not due or another's."""
+        """Lease a row for LEASE_SECONDS. None if it is not due or leased already."""
         now, columns = timezone.now(), taken(Transcript.lease_end())
         alone = Q(kills__lt=SUSPECT_KILLS) | ~Exists(self.suspected(now))
         with transaction.atomic():
@@ -92,10 +92,10 @@ class TranscriptQuerySet(models.QuerySet["Transcript"]):
 
 
 class Transcript(models.Model):
-    """The words of one recording. Several may exist: none overwrites another."""
+    """The words of one recording. A recording may have several transcripts."""
 
     class Status(models.TextChoices):
-        # Ours: the way to AssemblyAI
+        # Ours, on the way to AssemblyAI
         PENDING = "pending", "Waiting for the audio"
         FETCHED = "fetched", "Audio stored"
         UPLOADED = "uploaded", "Audio handed over"
@@ -108,7 +108,7 @@ class Transcript(models.Model):
         ERROR = "error", "Error"
 
     FINISHED = (Status.COMPLETED, Status.ERROR)
-    # What a row has before its next job, and no longer of its last one.
+    # Columns to reset before the next job.
     NO_JOB: dict[str, Any] = dict.fromkeys(
         ("assemblyai_id", "submitted_at", "response")
     )
@@ -141,22 +141,22 @@ class Transcript(models.Model):
     audio_url = models.TextField(blank=True)
     uploaded_at = models.DateTimeField(null=True, blank=True)
     request = models.JSONField("request sent to AssemblyAI", null=True, blank=True)
-    # Without an `assemblyai_id`: a job may exist whose id never reached us.
+    # If set without `assemblyai_id`, a job may exist whose id we did not receive.
     submitted_at = models.DateTimeField(null=True, blank=True)
     jobs = models.PositiveSmallIntegerField("jobs started", default=0)
-    # When AssemblyAI first refused it in a way that any transcript might be refused.
+    # When AssemblyAI first refused it for a reason that is not about this recording.
     refused_at = models.DateTimeField(null=True, blank=True)
 
     # What came back
     text = models.TextField(blank=True)
-    # AssemblyAI's own list, as it came: text, start and end (ms), confidence (0 to 1
-    # or null), speaker, channel.
+    # AssemblyAI's list, unchanged: text, start and end (ms), confidence (0 to 1 or
+    # null), speaker, channel.
     words = models.JSONField(default=list, blank=True)
     confidence = models.FloatField(null=True, blank=True)
     language = models.CharField(max_length=20, blank=True)
     model_used = models.CharField(max_length=40, blank=True)
     audio_seconds = models.FloatField("audio (seconds)", null=True, blank=True)
-    # The rest of the answer, without `text` and `words`, which stand above.
+    # The answer without `text` and `words`.
     response = models.JSONField("answer of AssemblyAI", null=True, blank=True)
 
     # The work
@@ -171,24 +171,24 @@ class Transcript(models.Model):
         default=timezone.now, null=True, blank=True, db_index=True
     )
     announced_at = models.DateTimeField(null=True, blank=True)
-    # Of its messages: back-filled recordings let the calls of today go first.
+    # Priority in the queue: back-fills are negative, so that new calls go first.
     priority = models.SmallIntegerField(default=0)
     lease = models.UUIDField(null=True, blank=True)
     leased_until = models.DateTimeField(null=True, blank=True)
-    # See transcription/models/lease.py.
+    # See transcription/leases.py.
     kills = models.PositiveSmallIntegerField(
         "workers killed at this step", default=0, editable=False
     )
 
     objects = TranscriptQuerySet.as_manager()
 
-    # Unknown ones last where the least sure, or the longest, come first.
+    # Order by these: rows without a value come last.
     CONFIDENCE_ORDER = Coalesce("confidence", 2.0)
     LENGTH = Coalesce("audio_seconds", -1.0)
 
     class Meta:
         ordering = ["-created_at"]
-        # For admin's list: each of its orders and filters, the newest first.
+        # For the orders and filters of admin's list, newest first.
         indexes = [
             models.Index(
                 Coalesce("confidence", 2.0), "id", name="transcript_by_confidence"
@@ -198,7 +198,7 @@ class Transcript(models.Model):
             ),
             # For the home page: see caller.dashboard.needs_attention.
             models.Index(IsConcern(), "created_at", name="transcript_by_concern"),
-            # Few among a million. As in `unfinished`, else it is not used.
+            # The condition must be the one of `unfinished`, or it is not used.
             models.Index(
                 fields=["created_at"],
                 condition=~Q(status__in=["completed", "error"]),
@@ -233,19 +233,19 @@ class Transcript(models.Model):
 
     @property
     def failure(self) -> str:
-        """The sentence in place of the text of one that failed."""
+        """The sentence to show instead of the text of a failed transcript."""
         reason = self.error or "No reason is known."
         return f"This recording could not be transcribed. {reason}"
 
     @property
     def is_submitted(self) -> bool:
-        """Whether AssemblyAI has a job for it that we know of."""
+        """Whether we know a job of it at AssemblyAI."""
         return self.assemblyai_id is not None
 
     @property
     def is_unread(self) -> bool:
-        """Whether how its job ended is not known here."""
-        # Once only the job's error was kept, as `settle_error` writes it.
+        """Whether we do not know how its job ended."""
+        # Older rows have no response, only the error of `settle_error`.
         is_known = self.response or self.error.startswith("AssemblyAI: ")
         return not self.is_finished or (self.is_failed and not is_known)
 
@@ -259,25 +259,25 @@ class Transcript(models.Model):
 
     @property
     def progress(self) -> str:
-        """What is going on, for the operator who waits."""
+        """Progress in words, for operators."""
         return self.error or str(self.get_status_display())
 
     @property
     def upload_is_fresh(self) -> bool:
-        """Whether AssemblyAI can still open the audio that it was handed."""
+        """Whether AssemblyAI still has the uploaded audio."""
         if not self.uploaded_at:
             return bool(self.audio_url)
         return timezone.now() < self.uploaded_at + UPLOAD_LIVES
 
-    # The lease. What a step did is written only by who still holds it.
+    # The lease. A step stores its outcome only while it holds the lease.
 
     def keep_lease(self) -> None:
-        """Long work says that it is alive. Raises LeaseLost."""
+        """Extend the lease during long work. Raises LeaseLost."""
         self.write(leased_until=self.lease_end())
 
     @staticmethod
     def lease_end() -> datetime:
-        """Of a lease that is taken or renewed now."""
+        """End of a lease that starts now."""
         return timezone.now() + timedelta(seconds=settings.LEASE_SECONDS)
 
     def write(self, **columns: Any) -> None:
@@ -289,10 +289,10 @@ class Transcript(models.Model):
             setattr(self, name, value)
 
     def release(self, wait: timedelta | None = timedelta(), **columns: Any) -> None:
-        """Store the step's outcome and give the row back, due after `wait`; without
-        one only by `finish`.
+        """Store the step's outcome and release the lease. The row is due after `wait`.
 
-        A webhook that came meanwhile has made the row due by itself: that stands.
+        Only `finish` passes no wait. If a webhook has made the row due meanwhile, it
+        stays due. Raises LeaseLost.
         """
         due_at: Any = None
         if wait is not None:
@@ -310,7 +310,7 @@ class Transcript(models.Model):
             raise LeaseLost
 
     def finish(self, status: Status, **columns: Any) -> None:
-        """The one way to the end; who is to hear of it is stored with it, or neither.
+        """Finish or fail the transcript and store its notifications, both or neither.
 
         Raises LeaseLost.
         """
@@ -326,7 +326,7 @@ class Transcript(models.Model):
             Notification.objects.write_down(self, now)
 
     def retry_later(self, error: VendorError | OSError, **columns: Any) -> None:
-        """The step failed and may heal: try again later, or give up after a day."""
+        """Schedule a retry after a temporary failure, or fail after about a day."""
         attempts = self.attempts + 1
         if attempts >= MAX_ATTEMPTS:
             self.fail(
@@ -347,7 +347,7 @@ class Transcript(models.Model):
         )
 
     def pause(self, reason: str, **columns: Any) -> None:
-        """Our account or settings are at fault: wait, without counting an attempt."""
+        """Wait because a vendor refuses our account or settings. Not an attempt."""
         self.release(
             wait=PROBE_AFTER,
             attempts=self.attempts,
@@ -358,22 +358,22 @@ class Transcript(models.Model):
         )
 
     def retry(self) -> bool:
-        """An operator wants it tried again, from where it failed; whether it had."""
+        """Restart at the stage that failed. False if the transcript has not failed."""
         columns: dict[str, Any] = {}
         if self.assemblyai_id and self.is_unread:
-            # It may have gone well, and is paid.
+            # The job may have succeeded, and is paid for.
             status = self.Status.QUEUED
         elif self.assemblyai_id:
-            # That job failed, which is not charged, or is no longer there.
+            # The job failed, which is not charged, or was deleted.
             status, columns = self.Status.FETCHED, self.NO_JOB
         elif self.submitted_at:
-            # A job may exist: it is looked for before another is paid.
+            # A job may exist: search for it before paying for another.
             status = self.Status.LOST
         elif self.audio_url and self.upload_is_fresh:
             status = self.Status.UPLOADED
         else:
             status = self.Status.PENDING
-        # As it was when that was decided.
+        # Only if the row has not changed since we read it.
         failed = Transcript.objects.failed().filter(
             pk=self.pk,
             assemblyai_id=self.assemblyai_id,
@@ -398,12 +398,12 @@ class Transcript(models.Model):
         self.finish(**{**columns, **permanent, "status": self.Status.ERROR})
 
     def webhook_token(self) -> str:
-        """Proves that a webhook about this transcript comes from whom we asked."""
+        """Token that authenticates AssemblyAI's webhook for this transcript."""
         return webhook_token(self.uuid, settings.SECRET_KEY)
 
 
 def language_name(code: str) -> str:
-    """`English (en_us)`; AssemblyAI knows languages that Django does not."""
+    """Return `English (en_us)`, or the code if Django does not know the language."""
     try:
         name = get_language_info(code.replace("_", "-").lower())["name"]
     except KeyError:
