@@ -7,6 +7,6 @@ os.environ.setdefault("DJANGO_SETTINGS_MODULE", "djtranscribe.settings")
 
 application = get_asgi_application()
 
-# gunicorn asks no system check by itself, and a site that would accept forged
+# gunicorn runs no system checks, and a site that would accept forged
 # webhooks, or could not sign a session, must not start.
 call_command("check")

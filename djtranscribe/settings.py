@@ -323,7 +323,7 @@ LOGGING: dict[str, Any] = {
         name: {"handlers": ["console"], "level": "INFO", "propagate": False}
         for name in ("caller", "transcription", "djtranscribe", "django")
     },
-    # Whoever else speaks up, the tasks' engine above all: with the same filter.
+    # All other loggers, mainly the task engine's, with the same filter.
     "root": {"handlers": ["console"], "level": "WARNING"},
 }
 # With the console's line instead of Django's own, which has no filter.

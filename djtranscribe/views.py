@@ -26,7 +26,7 @@ def server_error(request: HttpRequest) -> HttpResponse:
     """A page that needs no database; without one it says so, also to a machine."""
     is_away = isinstance(sys.exc_info()[1], OperationalError | InterfaceError)
     if is_away and request.path == reverse("healthz"):
-        # Whoever asks is signed in, and even that is in the database.
+        # Sessions are in the database, so the login could not be checked.
         return database_away()
     answer = defaults.server_error(request, "503.html" if is_away else "500.html")
     answer.status_code = 503 if is_away else 500

@@ -25,6 +25,6 @@ class Utf8Request(WSGIRequest):
 application: WSGIHandler = get_wsgi_application()
 application.request_class = Utf8Request
 
-# gunicorn asks no system check by itself, and a site that would accept forged
+# gunicorn runs no system checks, and a site that would accept forged
 # webhooks, or could not sign a session, must not start.
 call_command("check")

@@ -51,7 +51,7 @@ class TranscriptAdmin(
     sortable_by = ["certainty", "length", "created_at"]
     empty_text = (
         "No transcripts yet. Dial a number on the home page; when the call is over, "
-        "what was said appears here by itself."
+        "the transcript appears here automatically."
     )
     empty_link = "caller:home"
     # Its own page is the one in admin.
@@ -189,7 +189,7 @@ class TranscriptAdmin(
             enqueue_once(transcript.pk)
         others = chosen.count() - len(retried)
         note = f" {others} had not failed." if others else ""
-        messages.success(request, f"{len(retried)} are tried again.{note}")
+        messages.success(request, f"{len(retried)} are retried.{note}")
 
     @admin.action(description="Transcribe again", permissions=["act"])
     def transcribe_again(
@@ -244,7 +244,6 @@ def state_of(transcript: Transcript) -> str:
     if transcript.nobody_spoke:
         return "Nobody spoke."
     if not transcript.is_finished:
-        return (
-            f"Not there yet: {transcript.progress} This page does not reload by itself."
-        )
+        progress = transcript.progress
+        return f"Not finished yet: {progress} Reload this page to see its progress."
     return ""

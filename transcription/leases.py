@@ -96,6 +96,6 @@ def _uncount(*extra: Any) -> None:
             try:
                 rows.update(kills=F("kills") - 1)
             except Error:
-                # The database is away. The next claim tries again.
+                # The database is down. The next claim retries.
                 _uncounted.append(row)
                 return

@@ -19,6 +19,8 @@ class VendorPauseAdmin(LargeTableAdmin, ReadOnly, admin.ModelAdmin[VendorPause])
 
     @admin.action(description="Try now", permissions=["try"])
     def try_now(self, request: HttpRequest, chosen: QuerySet[VendorPause]) -> None:
-        """The key or the balance was mended: do not wait for the next probe."""
+        """Send the next probe now, after the key or the balance was fixed."""
         chosen.delete()
-        messages.success(request, "Work goes on within half a minute, or pauses again.")
+        messages.success(
+            request, "Work continues within half a minute, or pauses again."
+        )

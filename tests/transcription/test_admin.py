@@ -77,7 +77,7 @@ def test_the_page_of_a_transcript_has_text_player_call_and_answer(browser):
 @pytest.mark.parametrize(
     ("status", "columns", "sentence"),
     [
-        ("pending", {}, "Not there yet"),
+        ("pending", {}, "Not finished yet"),
         ("completed", {}, "Nobody spoke."),
         ("error", {"error": "Too short."}, "Too short."),
     ],
@@ -307,4 +307,4 @@ def test_try_again_goes_on_where_it_failed(may, columns, goes_on_at):
     assert (failed.status, failed.error) == (goes_on_at, "")
     assert failed.next_attempt_at is not None
     assert done.status == "completed"
-    assert "1 are tried again. 1 had not failed." in messages_of(answer)
+    assert "1 are retried. 1 had not failed." in messages_of(answer)

@@ -27,7 +27,7 @@ def refusal(request: HttpRequest, about: str) -> str:
     tokens = [webhook_token(UUID(about), str(key)) for key in keys]
     if any(constant_time_compare(given, token) for token in tokens):
         return ""
-    return f"its {WEBHOOK_HEADER} is not the one that this transcript's job was given."
+    return f"its {WEBHOOK_HEADER} does not belong to this transcript."
 
 
 def said(request: HttpRequest) -> dict[str, Any]:
@@ -37,10 +37,10 @@ def said(request: HttpRequest) -> dict[str, Any]:
 
 @webhook("assemblyai", refusal, said)
 def assemblyai_webhook(about: str, said: Mapping[str, Any]) -> HttpResponse:
-    # Not its words, of which there may be tens of thousands.
+    # Do not load the words: there may be tens of thousands.
     transcript = Transcript.objects.filter(uuid=about).only("status").first()
     if transcript is None:
-        # Ours, and deleted since: nothing to come again for.
+        # The transcript was deleted: a retry is useless.
         return ignore("This transcript was deleted.")
     if transcript.status == Transcript.Status.SUBMITTING:
         # The job's id is not stored yet, so we could not ask for the result.

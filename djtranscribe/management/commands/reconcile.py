@@ -175,7 +175,7 @@ class Command(BaseCommand):
                         advance.call(lost.pk)
                     row.found(repaired=True)
             elif ours.is_unread and job.get("status") in Transcript.FINISHED:
-                # A transcript that was given up although its job went well goes on.
+                # Restart a transcript that failed although its job succeeded.
                 was_given_up = ours.retry()
                 unfinished = Transcript.objects.unfinished().filter(pk=ours.pk)
                 unfinished.update(next_attempt_at=timezone.now())

@@ -4,7 +4,7 @@
   document.addEventListener("number-checked", (event) => {
     const { typed, formatted, isWrong } = event.detail;
     const input = document.getElementById("number");
-    // Typed on meanwhile, or somebody mends the middle: leave it alone.
+    // The text has changed meanwhile, or the cursor is in the middle: do not touch it.
     const isAtEnd = input.selectionStart === input.value.length;
     if (input.value !== typed) return;
     if (isAtEnd) input.value = formatted;

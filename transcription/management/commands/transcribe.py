@@ -21,7 +21,7 @@ LOOK_SECONDS = 2
 class Command(BaseCommand):
     help = (
         "Transcribe one recording and print its text. Needs no running worker. The "
-        "transcript is kept, and stands in admin. Ctrl-C leaves it to the worker."
+        "transcript is stored and shown in admin. After Ctrl-C the worker continues."
     )
 
     def add_arguments(self, parser: CommandParser) -> None:

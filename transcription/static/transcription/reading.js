@@ -55,7 +55,7 @@
     if (across !== drawn) line.setAttribute("d", `M${across} 0V${height}`);
     drawn = across;
     if (at === spoken) return;
-    // Whoever has scrolled away reads something else: the text stays where it is.
+    // Do not scroll if the reader has scrolled away.
     const along = !audio.paused && spoken >= 0 && inSight(words[spoken]);
     words[spoken]?.classList.remove("spoken");
     words[at]?.classList.add("spoken");
@@ -158,7 +158,7 @@
 
   text.addEventListener("click", (event) => {
     const number = numbers.get(event.target);
-    // Whoever has selected text wants to copy it.
+    // Selected text may be about to be copied.
     if (number === undefined || !getSelection().isCollapsed) return;
     choose(number);
     playFrom(starts[number]);
