@@ -1,4 +1,4 @@
-"""System checks: a wrong setting is found at start, not by the first call."""
+"""System checks of the settings: report mistakes at start."""
 
 import re
 from typing import Any
@@ -15,7 +15,7 @@ from djtranscribe.public_urls import parts
 
 CONSOLE = "It is on the first page of the Twilio console."
 START = " Copy .env.example to .env and fill it in; `manage.py sandbox` needs none."
-# The path of BASE_URL: what every proxy, browser and vendor writes in only one way.
+# A path of BASE_URL that all proxies, browsers and vendors spell alike.
 PATH = re.compile(r"(/(?!\.{1,2}(/|$))[A-Za-z0-9._~-]+)*")
 LOOPBACK = {"localhost", "127.0.0.1", "::1"}
 API_KEY = re.compile(r"SK[0-9a-f]{32}", re.ASCII)

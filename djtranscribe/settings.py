@@ -1,7 +1,7 @@
-"""Settings, read from the environment or from a file `.env` beside manage.py.
+"""Settings, read from the environment or from a file `.env` next to manage.py.
 
-Every name read here is explained in .env.example and in docs/settings.md;
-tests/test_documentation.py holds the three equal.
+.env.example and docs/settings.md explain every name; tests/test_documentation.py
+compares the three.
 """
 
 import os
@@ -21,7 +21,7 @@ from djtranscribe.public_urls import parts
 
 BASE_DIR = Path(__file__).resolve().parent.parent
 
-# What the environment says already wins over the file.
+# The environment wins over the file.
 load_dotenv(BASE_DIR / ".env")
 
 
@@ -57,7 +57,7 @@ def flag(name: str) -> bool:
 # The site
 
 DEBUG = flag("DEBUG")
-# Empty with DEBUG off: a system check, and with it every command and wsgi.py, refuses.
+# If it is empty with DEBUG off, a system check stops every command and wsgi.py.
 INSECURE_KEY = "insecure-and-only-for-development-" + "0" * 32
 SECRET_KEY = text("SECRET_KEY", INSECURE_KEY if DEBUG else "")
 SECRET_KEY_FALLBACKS = words("SECRET_KEY_FALLBACKS")
@@ -78,7 +78,7 @@ FORCE_SCRIPT_NAME = PREFIX or None
 
 TWILIO_ACCOUNT_SID = text("TWILIO_ACCOUNT_SID")
 TWILIO_AUTH_TOKEN = text("TWILIO_AUTH_TOKEN")
-# Older tokens, while they are rotated: webhooks signed with them are still accepted.
+# Older tokens during rotation: webhooks signed with them are accepted, too.
 TWILIO_AUTH_TOKEN_FALLBACKS = words("TWILIO_AUTH_TOKEN_FALLBACKS")
 TWILIO_PHONE_NUMBER = text("TWILIO_PHONE_NUMBER")
 # Used for REST and media instead of the auth token, which then only verifies webhooks.
@@ -88,7 +88,7 @@ TWILIO_REGION = text("TWILIO_REGION")
 TWILIO_EDGE = text("TWILIO_EDGE")
 TWILIO_API_URL = text("TWILIO_API_URL", "https://api.twilio.com")
 
-# ISO codes of the countries that may be called; empty: that of our own number.
+# ISO codes of the allowed countries. Empty means the country of our number.
 DIAL_COUNTRIES = words("DIAL_COUNTRIES")
 MAX_CALLS_PER_OPERATOR_HOUR = whole("MAX_CALLS_PER_OPERATOR_HOUR", 60)
 MAX_CALLS_PER_NUMBER_DAY = whole("MAX_CALLS_PER_NUMBER_DAY", 5)
@@ -111,19 +111,19 @@ ASSEMBLYAI_KEY = text("ASSEMBLYAI_KEY")
 ASSEMBLYAI_API_URL = text("ASSEMBLYAI_API_URL", "https://api.assemblyai.com")
 # Model names die quickly, so they are a setting. In order of preference.
 SPEECH_MODELS = words("SPEECH_MODELS", "assemblyai-stt-3-7,universal-2")
-# What is spoken in the calls; "detect" lets AssemblyAI find out. Not Django's
-# LANGUAGE_CODE, which is the language of these pages.
+# Language of the calls, or "detect". Not Django's LANGUAGE_CODE, which is the language
+# of the pages.
 SPEECH_LANGUAGE_CODE = text("LANGUAGE_CODE", "en_us")
 AUDIO_DELIVERY = text("AUDIO_DELIVERY", "upload")
 
-# Who hears of a transcript that is finished
+# Notifications about finished transcripts
 
 NOTIFY_URL = text("NOTIFY_URL")
-# Several while it is rotated: each signs.
+# Several during rotation: each one signs.
 NOTIFY_SECRETS = words("NOTIFY_SECRET")
 NOTIFY_EMAIL = flag("NOTIFY_EMAIL")
-# EMAIL_HOST and the like; EMAIL_URL itself is no setting, since Django's page for
-# developers would show the password in it.
+# Sets EMAIL_HOST and others. EMAIL_URL is not a setting of Django, because the debug
+# page would show its password.
 globals().update(settings_of(text("EMAIL_URL"), DEBUG))
 EMAIL_TIMEOUT = 15
 DEFAULT_FROM_EMAIL = SERVER_EMAIL = text(
@@ -158,7 +158,7 @@ INSTALLED_APPS = [
 ]
 
 MIDDLEWARE = [
-    # First: the others compare paths.
+    # First, because the others compare paths.
     "djtranscribe.middleware.without_prefix",
     "django.middleware.security.SecurityMiddleware",
     "csp.middleware.CSPMiddleware",
@@ -176,29 +176,29 @@ MIDDLEWARE = [
     "djtranscribe.middleware.in_zone_of_operator",
     "django.middleware.clickjacking.XFrameOptionsMiddleware",
     "django_htmx.middleware.HtmxMiddleware",
-    # Last: it answers in place of the login view.
+    # Last, because it replaces the answer of the login view.
     "axes.middleware.AxesMiddleware",
 ]
 
 AUTHENTICATION_BACKENDS = [
     "axes.backends.AxesStandaloneBackend",
     "djtranscribe.accounts.backends.WithProfile",
-    # Sessions from before WithProfile name this one; without it they would end.
+    # Older sessions name this backend; without it they would end.
     "django.contrib.auth.backends.ModelBackend",
 ]
-# Of one name from one address: a stranger must not lock an operator out.
+# Lock username + IP together, so that a stranger cannot lock an operator out.
 AXES_LOCKOUT_PARAMETERS = [["username", "ip_address"]]
 AXES_FAILURE_LIMIT = 10
 AXES_COOLOFF_TIME = timedelta(minutes=15)
 AXES_LOCKOUT_TEMPLATE = "locked_out.html"
 AXES_CLIENT_IP_CALLABLE = "djtranscribe.public_urls.client_address"
-# `manage.py axes_reset` lets somebody in again.
+# `manage.py axes_reset` removes all locks.
 AXES_ENABLE_ADMIN = False
 AXES_VERBOSE = False
 AXES_DISABLE_ACCESS_LOG = True
 AXES_SENSITIVE_PARAMETERS = ["username", "ip_address"]
 
-# What the browser may do with our pages
+# What browsers may do with our pages
 
 IS_HTTPS = BASE_URL.startswith("https://")
 SESSION_COOKIE_SECURE = CSRF_COOKIE_SECURE = IS_HTTPS
@@ -208,17 +208,17 @@ SESSION_COOKIE_SAMESITE = "Lax"
 SESSION_COOKIE_NAME = "sessionid" + PREFIX.replace("/", "_")
 CSRF_COOKIE_NAME = "csrftoken" + PREFIX.replace("/", "_")
 SESSION_COOKIE_PATH = CSRF_COOKIE_PATH = PREFIX or "/"
-# Not in a cookie: Django sets that one for the whole host.
+# Not in a cookie: Django would set it for the whole host.
 MESSAGE_STORAGE = "django.contrib.messages.storage.session.SessionStorage"
 SECURE_SSL_REDIRECT = IS_HTTPS
 SECURE_SSL_HOST = parts(BASE_URL).netloc
-# A monitor on this machine asks without https; and a redirect would lose what a
-# webhook says, where the proxy does not tell us that it came by https.
+# Do not redirect monitors on this machine, nor webhooks: a redirect loses the body, if
+# the proxy does not say that they came by https.
 SECURE_REDIRECT_EXEMPT = [
     "^" + re.escape(f"{PREFIX}/".lstrip("/")) + path
     for path in ("healthz$", "record/", "webhooks/")
 ]
-# ngrok and load balancers end TLS and say so; gunicorn listens to them alone.
+# Proxies set this header. Only they can reach gunicorn.
 SECURE_PROXY_SSL_HEADER = ("HTTP_X_FORWARDED_PROTO", "https")
 SECURE_HSTS_SECONDS = 31_536_000 if IS_HTTPS else 0
 SECURE_HSTS_INCLUDE_SUBDOMAINS = SECURE_HSTS_PRELOAD = IS_HTTPS

@@ -18,12 +18,12 @@ from djtranscribe.accounts.forms import ProfileForm
 from djtranscribe.models import Profile, VendorPause
 from transcription.models import Notification, Transcript
 
-# Work that is due this long and not taken means that no worker runs.
+# If work is overdue this long, no worker runs.
 LATE_SECONDS = 300
 
 
 def server_error(request: HttpRequest) -> HttpResponse:
-    """A page that needs no database; without one it says so, also to a machine."""
+    """Error page that needs no database. 503 if the database is down."""
     is_away = isinstance(sys.exc_info()[1], OperationalError | InterfaceError)
     if is_away and request.path == reverse("healthz"):
         # Sessions are in the database, so the login could not be checked.
@@ -36,15 +36,13 @@ def server_error(request: HttpRequest) -> HttpResponse:
 @require_safe
 @login_not_required
 def healthz(request: HttpRequest) -> JsonResponse:
-    """For a monitor: 200 if all is well, else 503, and why. Nothing secret, no names.
+    """Health check for monitors: 200, or 503 and the reason. Contains nothing secret.
 
     {"ok": bool, "database": "ok" | "away", "overdue_seconds": seconds that the oldest
     transcript, notification, or question to Twilio about a call, is overdue,
     "paused": {vendor: reason}}
 
-    A back-fill (reconcile --all) may wait as long as it likes, and notifications that
-    are switched off do not count. Exports have no work that waits: they are made while
-    they are downloaded.
+    Back-fills (reconcile --all) and notifications that are switched off do not count.
     """
     try:
         now = timezone.now()

@@ -8,9 +8,9 @@ os.environ.setdefault("DJANGO_SETTINGS_MODULE", "djtranscribe.settings")
 
 
 class Utf8Request(WSGIRequest):
-    """Whatever charset it claims: browsers, both vendors and our API speak UTF-8.
+    """Ignore the charset of requests: all our clients use UTF-8.
 
-    One that Python knows and that is no text (`hex`) would raise before any page.
+    Django would raise for a codec that is not a charset, such as `hex`.
     """
 
     @property

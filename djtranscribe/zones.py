@@ -1,6 +1,6 @@
-"""Time zones: which there are, how they are named for people, when a day begins.
+"""Time zones: names, choices for forms, labels, the start of a day.
 
-The current zone is Django's: the operator's in a request, TIME_ZONE elsewhere.
+The current zone is the operator's in a request, and TIME_ZONE elsewhere.
 """
 
 from collections.abc import Iterable, Iterator
@@ -11,7 +11,7 @@ from zoneinfo import available_timezones
 
 from django.utils import timezone
 
-# Not places: a file of this machine, and a placeholder for "not configured".
+# Not zones: a file of this machine and a placeholder.
 NOT_ZONES = {"localtime", "Factory"}
 # Django's settings accept only zones that are in this folder, if it exists.
 SYSTEM_ZONES = Path("/usr/share/zoneinfo")
@@ -24,19 +24,19 @@ REGIONS = (
 
 @cache
 def names() -> frozenset[str]:
-    """All IANA names, such as `Asia/Kolkata`, from the system or from `tzdata`."""
+    """Return all IANA names, such as `Asia/Kolkata`."""
     return frozenset(available_timezones() - NOT_ZONES)
 
 
 def is_setting(name: str) -> bool:
-    """Whether Django starts with this TIME_ZONE."""
+    """Return whether Django accepts this TIME_ZONE."""
     if name not in names():
         return False
     return not SYSTEM_ZONES.exists() or (SYSTEM_ZONES / name).is_file()
 
 
 def choices() -> list[tuple[str, str | list[tuple[str, str]]]]:
-    """Choices for a form field, grouped by region. Empty: the site's default."""
+    """Return choices for a form field, by region. "" is the site's default."""
     found: list[tuple[str, str | list[tuple[str, str]]]] = [
         ("", f"Default of this site: {timezone.get_default_timezone_name()}"),
         ("UTC", "UTC"),
@@ -59,13 +59,13 @@ def label(moment: datetime | None = None) -> str:
     offset = timezone.localtime(moment).utcoffset()
     minutes = round(offset.total_seconds() / 60) if offset else 0
     hours, rest = divmod(abs(minutes), 60)
-    # A hyphen, not a minus sign: the fonts of a PDF do not have that.
+    # A hyphen, because the fonts of the PDF have no minus sign.
     sign = "-" if minutes < 0 else "+"
     return f"{name} (UTC{sign}{hours}{f':{rest:02}' if rest else ''})"
 
 
 def midnight(day: date) -> datetime:
-    """The first moment of a day in the current zone.
+    """Return the first moment of a day in the current zone.
 
     Where clocks go forward at midnight, that is 01:00; where they go back to 00:00,
     the first of the two midnights.
@@ -74,7 +74,7 @@ def midnight(day: date) -> datetime:
 
 
 def each_in_zone(pieces: Iterable[bytes], zone: tzinfo | None) -> Iterator[bytes]:
-    """Make each piece in this zone: a stream is made after the middleware has ended."""
+    """Generate each piece in this zone: streams run after the middleware."""
     iterator = iter(pieces)
     while True:
         with timezone.override(zone):

@@ -140,7 +140,7 @@ def check_notify_email(**kwargs: Any) -> list[CheckMessage]:
         validate_email(address)
         is_sender = settings.DEFAULT_FROM_EMAIL.isprintable()
     except ValidationError:
-        # The default on a machine of one's own, which sends nothing.
+        # The default on a developer's machine, which sends nothing.
         is_sender = settings.DEBUG
     if not is_sender:
         message = "DEFAULT_FROM_EMAIL is not an e-mail address."

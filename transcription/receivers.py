@@ -12,7 +12,7 @@ from transcription.tasks import start
 
 @receiver(recording_completed)
 def transcribe(recording: Recording, priority: int, **kwargs: Any) -> None:
-    """Runs in the transaction that stores the recording: both are kept or neither."""
+    """Start a transcript in the transaction that stores the recording."""
     vocabulary = recording.call.vocabulary if recording.call else None
     start(recording, vocabulary, priority)
 

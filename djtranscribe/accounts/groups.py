@@ -8,12 +8,12 @@ from django.db import migrations
 
 def permit(label: str, *codenames: str) -> migrations.RunPython:
     def forwards(apps: Any, schema_editor: Any) -> None:
-        # Django makes permissions after the last migration; here they are needed now.
+        # Django creates permissions after all migrations; here they are needed now.
         config = apps.get_app_config(label)
         config.models_module = True
         create_permissions(config, apps=apps, verbosity=0)
         config.models_module = None
-        # A group that the site has deleted or renamed since is its own business.
+        # The site may have deleted or renamed the group.
         Group = apps.get_model("auth", "Group")
         for group in Group.objects.filter(name="Supervisors"):
             permissions = apps.get_model("auth", "Permission").objects.filter(
@@ -21,5 +21,5 @@ def permit(label: str, *codenames: str) -> migrations.RunPython:
             )
             group.permissions.add(*permissions)
 
-    # Groups may have members by the time somebody goes back: they are left alone.
+    # Leave the groups when migrating back: they may have members.
     return migrations.RunPython(forwards, migrations.RunPython.noop)

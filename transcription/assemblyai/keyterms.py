@@ -8,13 +8,13 @@ from django.core.exceptions import ValidationError
 
 from transcription.assemblyai.speech_models import MODELS
 
-# For all models; what one model ignores beyond that is in `speech_models`.
+# For all models. `speech_models` has the limits of each model.
 MAX_WORDS_IN_A_TERM = 6
 MAX_WORDS = 1000
 
 
 def terms_of(text: str) -> list[str]:
-    """The terms, one a line, without blanks and repetitions, in their order."""
+    """Return the terms, one per line, without duplicates, in their order."""
     lines = (" ".join(line.split()) for line in text.splitlines())
     return list(dict.fromkeys(line for line in lines if line))
 
@@ -38,7 +38,7 @@ def validate_terms(text: str) -> None:
 
 
 def warnings_for(text: str) -> list[str]:
-    """What the models in SPEECH_MODELS accept but do not use, a sentence each."""
+    """Return a warning for each rule by which a model ignores terms."""
     terms = terms_of(text)
     warnings = []
     for position, name in enumerate(settings.SPEECH_MODELS):
@@ -63,7 +63,7 @@ def warnings_for(text: str) -> list[str]:
 
 
 def spellings_of(text: str) -> list[dict[str, list[str] | str]]:
-    """`kubernetes, k 8 s = Kubernetes`, one a line -> AssemblyAI's custom_spelling.
+    """Parse lines such as `kubernetes, k 8 s = Kubernetes` for AssemblyAI.
 
     Raises ValidationError with the line that cannot be read.
     """

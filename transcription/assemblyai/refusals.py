@@ -1,10 +1,10 @@
-"""Whose fault is a refusal by AssemblyAI: our settings, or this one recording?
+"""Decide whether AssemblyAI refuses our settings or only one recording.
 
 Its errors are sentences without a code, so they are matched by fragments. A refusal
-that any request would get pauses the vendor, and no transcript fails. Sentences that
-nobody foresaw count as such, since a wrong guess would fail every transcript. What
-proves such a guess wrong is another transcript that AssemblyAI accepts with the same
-settings: then only this one is refused, and it fails after a few more attempts.
+that every request would get pauses the vendor, and no transcript fails. Unknown
+sentences count as such, because the opposite guess could fail every transcript. If
+AssemblyAI then accepts another transcript with the same settings, the guess was wrong:
+the refused transcript fails after a few more attempts.
 
 Sources of the sentences: assemblyai.com/docs, "common errors and solutions"; issues of
 client programs (supoclip 11 and 43, typewhisper-mac 1042, ThinLineRadio 118).
@@ -22,12 +22,12 @@ from transcription.assemblyai import speech_models
 from transcription.assemblyai.client import AssemblyAIError
 from transcription.models import Transcript
 
-# A transcript that alone is refused is tried this often more: 5 to 40 seconds apart.
+# Retries of a transcript that alone is refused, 5 to 40 seconds apart.
 ATTEMPTS_ALONE = 4
-# How many of the newest transcripts are looked at for one that was accepted.
+# Search this many of the newest transcripts for an accepted one.
 LOOK_AT = 500
 
-# Part of the request because of this recording or its keyword list, not of a setting.
+# Fields that depend on the recording or its keyword list, not on settings.
 OF_THE_ROW = {
     "audio_url",
     "custom_spelling",
@@ -45,7 +45,7 @@ RECORDING = re.compile(
     r"|transcod|codec|corrupt|unreadable|download|\bmono\b|single.channel",
     re.IGNORECASE,
 )
-# Of the content of a keyword list, as opposed to keyword lists as such.
+# Errors about the content of a keyword list.
 CONTENT = re.compile(
     r"\b(characters?|symbols?|emojis?|ascii|phrases?|terms?|words?|entry|entries)\b"
     r"|\b(exceeds?|at most|maximum|too many|too long|longer|up to|limit)\b"
@@ -56,7 +56,7 @@ MODEL = re.compile(
     r"speech[_ ]?models?|\bmodels?\b|\b(universal-\d|slam-\d|assemblyai-stt)",
     re.IGNORECASE,
 )
-# "Models" are also what AssemblyAI calls its features.
+# AssemblyAI also calls its features "models".
 LANGUAGE = re.compile(r"language", re.IGNORECASE)
 WEBHOOK = re.compile(r"webhook", re.IGNORECASE)
 ACCOUNT = re.compile(
@@ -69,7 +69,7 @@ REQUEST = re.compile(
 
 
 def change_for(said: str, request: dict[str, Any]) -> str | None:
-    """What an operator should change, a sentence; "" if this is not known.
+    """Return a sentence that says what to change, or "" if this is not known.
 
     None if the sentence is about this recording or its keyword list.
     """
@@ -94,7 +94,7 @@ def change_for(said: str, request: dict[str, Any]) -> str | None:
 def of_request(
     error: AssemblyAIError, transcript: Transcript, body: dict[str, Any]
 ) -> AssemblyAIError:
-    """The error to raise for a refused POST /v2/transcript."""
+    """Return the error to raise for a refused POST /v2/transcript."""
     if error.account or not error.permanent:
         return error
     change = change_for(error.said, body)
@@ -111,7 +111,7 @@ def of_request(
 
 
 def of_job(transcript: Transcript, reason: str) -> AssemblyAIError | None:
-    """The error for a job that ended with this text; None if our settings are right."""
+    """Return the error for a failed job, or None if our settings are right."""
     change = change_for(reason, transcript.request or {})
     if not change:
         return None
@@ -120,20 +120,20 @@ def of_job(transcript: Transcript, reason: str) -> AssemblyAIError | None:
 
 
 def of_settings(request: dict[str, Any] | None) -> dict[str, Any]:
-    """The part of a request that the settings decide, the same for all transcripts."""
+    """Return the part of a request that depends only on settings."""
     return {key: (request or {})[key] for key in {*(request or {})} - OF_THE_ROW}
 
 
 def refused_at(transcript: Transcript, body: dict[str, Any]) -> datetime | None:
-    """When this transcript was first refused with the settings that it has now."""
+    """Return when this transcript was first refused with the current settings."""
     is_same = of_settings(transcript.request) == of_settings(body)
     return transcript.refused_at if is_same else None
 
 
 def lets_others_first(transcript: Transcript) -> bool:
-    """Whether a refused transcript leaves the next try to those not yet refused.
+    """Return whether a refused transcript should leave the next probe to others.
 
-    Otherwise one that is refused alone could take every try of a pause.
+    Otherwise a transcript that alone is refused could use every probe.
     """
     waiting = Transcript.objects.paused().current().filter(refused_at=None)
     may_be_tried = waiting.filter(
@@ -171,7 +171,7 @@ def _blame(
 
 
 def _others_are_accepted(transcript: Transcript, accepted: Any) -> bool:
-    """Whether one was accepted, with these settings, after this one was refused."""
+    """Return whether another transcript was accepted with these settings since."""
     if not transcript.refused_at:
         return False
     newest = Transcript.objects.order_by("-created_at").values("pk")[:LOOK_AT]
@@ -209,7 +209,7 @@ def _models() -> str:
 
 
 def _without_content(said: str, transcript: Transcript) -> str:
-    """Without what AssemblyAI may quote of this recording: /healthz is public."""
+    """Remove quotes of this recording from a sentence: /healthz is public."""
     request = transcript.request or {}
     spelled = request.get("custom_spelling") or []
     private = [

@@ -1,8 +1,8 @@
-"""AssemblyAI's webhook: not signed, so each of ours has a token, and its body is only
-a nudge to go and ask. assemblyai.com/docs/deployment/webhooks
+"""AssemblyAI's webhook. It is not signed, so each transcript has its own token.
 
-2xx within 10 seconds, or it comes again, ten times in about two minutes. A 4xx ends
-that for good, so it is answered only to what can never become right.
+The body is only a hint: we ask the API for the result. AssemblyAI retries ten times in
+about two minutes unless it gets a 2xx within 10 seconds. A 4xx ends the retries, so we
+answer it only if a retry is useless. assemblyai.com/docs/deployment/webhooks
 """
 
 from collections.abc import Mapping
@@ -22,7 +22,7 @@ from transcription.tasks import enqueue_once
 
 def refusal(request: HttpRequest, about: str) -> str:
     given = request.headers.get(WEBHOOK_HEADER, "")
-    # Old keys too: a job may outlive a change of SECRET_KEY.
+    # Accept tokens of older SECRET_KEYs: a job may be older than a rotation.
     keys = [settings.SECRET_KEY, *settings.SECRET_KEY_FALLBACKS]
     tokens = [webhook_token(UUID(about), str(key)) for key in keys]
     if any(constant_time_compare(given, token) for token in tokens):
@@ -31,7 +31,7 @@ def refusal(request: HttpRequest, about: str) -> str:
 
 
 def said(request: HttpRequest) -> dict[str, Any]:
-    # A nudge needs no words: what the body claims is asked of AssemblyAI itself.
+    # The body is not needed: AssemblyAI's API tells the result.
     return {}
 
 

@@ -24,11 +24,11 @@ from transcription.tasks import advance, find_orphan, keep_job
 
 UNITS = {"h": timedelta(hours=1), "d": timedelta(days=1), "w": timedelta(weeks=1)}
 BAR = 24
-# SQLite takes no more parameters than this in one query, in its oldest versions.
+# Old versions of SQLite accept no more than 999 parameters.
 SIDS_A_QUERY = 900
-# The calls of today go first.
+# New calls go first.
 LOW_PRIORITY = -50
-# Here a job may exist that the row does not know.
+# In these statuses a job may exist that we do not know.
 UNANSWERED = (Transcript.Status.SUBMITTING, Transcript.Status.LOST)
 
 Item = TypeVar("Item")
@@ -107,7 +107,7 @@ class Command(BaseCommand):
         self.print_table(table)
 
     def calls(self, row: Row, begin: datetime) -> None:
-        # Of these Twilio's answer was lost: they have no SID to be found by.
+        # Twilio's answer was lost, so these have no SID.
         lost = Call.objects.unfinished().filter(sid=None, created_at__gte=begin)
         for call in lost:
             ask_twilio(call)
@@ -185,7 +185,7 @@ class Command(BaseCommand):
                 row.found(repaired=ours.is_finished, happened_at=happened_at)
 
     def each(self, row: Row, items: Iterable[Item]) -> Iterator[Item]:
-        """The items, with a progress bar on a terminal."""
+        """Yield the items and show a progress bar on a terminal."""
         found = list(items)
         for done, item in enumerate(found, start=1):
             self.progress(row.name, done, len(found))
@@ -225,13 +225,13 @@ def parse_age(value: str) -> timedelta:
 
 
 def differs(call: Call, news: CallState) -> bool:
-    """Whether Twilio knows more of this call than we."""
+    """Return whether Twilio knows more about this call than we do."""
     is_behind = Call.rank(news.status) > call.reached
     return is_behind or (news.price is not None and call.price != news.price)
 
 
 def completed_at(job: dict[str, Any]) -> datetime | None:
-    """When a job of AssemblyAI's list was completed: UTC, without saying so."""
+    """Return when a listed job was completed. The list has UTC without a zone."""
     try:
         return datetime.fromisoformat(str(job.get("completed"))).replace(tzinfo=tz.utc)
     except ValueError:
@@ -239,15 +239,15 @@ def completed_at(job: dict[str, Any]) -> datetime | None:
 
 
 def call_at_twilio(news: RecordingState) -> CallState | None:
-    """The call of a recording that was not made from here; None if there is none."""
+    """Return the call of a foreign recording, or None if Twilio has none."""
     if not twilio_client.CALL_SID.fullmatch(news.call_sid):
-        # A conference's, or a video room's.
+        # A recording of a conference or a video room.
         return None
     try:
         return twilio_client.fetch_call(news.call_sid)
     except TwilioError as error:
         if error.code == NOT_FOUND:
-            # Deleted there; its recording stayed.
+            # The call was deleted, but not its recording.
             return None
         raise
 
@@ -255,10 +255,10 @@ def call_at_twilio(news: RecordingState) -> CallState | None:
 def take_over(
     news: RecordingState, state: CallState, begin: datetime
 ) -> Recording | None:
-    """A recording that was not made from here: its call becomes a row, too."""
+    """Import a foreign recording together with its call."""
     if state.status not in Call.FINISHED:
         return None
-    # Both or neither: a call alone would look like one of ours when this runs again.
+    # Both or neither: the next run would take a call without recording for ours.
     with transaction.atomic():
         call, _ = Call.objects.get_or_create(
             sid=state.sid,
@@ -267,7 +267,7 @@ def take_over(
                 "from_number": settings.TWILIO_PHONE_NUMBER,
                 "status": state.status,
                 "next_check_at": None,
-                # Not today's: it uses up no limit of today.
+                # An old call must not count for today's limits.
                 "created_at": state.created_at or begin,
             },
         )
@@ -276,9 +276,9 @@ def take_over(
 
 
 def start_once(pk: int) -> bool:
-    """A transcript for a recording that has none; of two who see that, one starts it.
+    """Start a transcript for a recording that has none. Only one process does.
 
-    With it the call's keyword list, as if the recording had been told just now.
+    It uses the keyword list of the call.
     """
     with transaction.atomic():
         recording = Recording.objects.select_for_update().filter(pk=pk).first()
@@ -289,10 +289,9 @@ def start_once(pk: int) -> bool:
 
 
 def adopted(transcript: Transcript) -> bool:
-    """Give a row whose request got no answer its job, unless a worker is at it.
+    """Give a row without an answer its job, unless a worker holds the row.
 
-    Claimed whether it is due or not: nothing is cut short of what it waits for, since
-    its job is listed already.
+    The row need not be due: its job is listed already, so waiting is useless.
     """
     lease = uuid4()
     rows = Transcript.objects.filter(pk=transcript.pk)
@@ -308,5 +307,5 @@ def adopted(transcript: Transcript) -> bool:
     except LeaseLost:
         return False
     finally:
-        # Without its job it waits on as before.
+        # If no job was found, the row waits as before.
         rows.filter(lease=lease).update(lease=None, leased_until=None)

@@ -1,7 +1,7 @@
-"""The one process beside the web server: it works, and it sweeps.
+"""Run the worker: transcribe, notify, sweep and delete what has expired.
 
-The only module that uses the engine (admin hides its table). Rows are the truth
-(transcription/tasks.py), so whatever this process drops, it or another one finds again.
+Only this module uses the task engine directly; admin hides its table. The rows are the
+truth (transcription/tasks.py), so the sweep finds whatever a dead worker has dropped.
 """
 
 import logging
@@ -33,10 +33,10 @@ from transcription.notifications import delivery
 
 logger = logging.getLogger("djtranscribe.worker")
 
-IDLE_SECONDS = 0.25  # between two looks for a message
-AGAIN_SECONDS = 1  # after what nobody foresaw
-NOTIFY_SECONDS = 1  # between two looks for a notification
-STOP_SECONDS = 16  # what is left to an attempt when the worker is told to stop
+IDLE_SECONDS = 0.25  # between two polls of the queue
+AGAIN_SECONDS = 1  # after an unexpected error
+NOTIFY_SECONDS = 1  # between two polls for notifications
+STOP_SECONDS = 16  # time for a running attempt when the worker stops
 PRUNE_SECONDS = 3600
 BACKLOG = 200
 KEEP_DELIVERIES = timedelta(days=30)
@@ -66,8 +66,7 @@ class Command(BaseCommand):
             threading.Thread(target=work, args=[stopping], name=f"worker-{number}")
             for number in range(max(1, threads))
         ]
-        # A thread for each kind: a receiver that hangs keeps no mail, and neither of
-        # them a transcript.
+        # One thread per kind: a hanging receiver blocks neither e-mail nor transcripts.
         senders = [
             threading.Thread(
                 target=notify, args=[stopping, kind], name=f"send-{kind}", daemon=True
@@ -85,12 +84,12 @@ class Command(BaseCommand):
         for worker in workers:
             worker.join()
         for sender in senders:
-            # An e-mail may take longer than this. Its row is sent later.
+            # An e-mail may take longer than this. It is sent again later.
             sender.join(STOP_SECONDS)
 
 
 class Engine(Worker):
-    """The engine's own worker, told to stop by an event instead of by a signal."""
+    """The engine's worker, stopped by an event instead of a signal."""
 
     def __init__(self, stopping: threading.Event) -> None:
         self.stopping = stopping
@@ -111,24 +110,26 @@ class Engine(Worker):
 
     @running.setter
     def running(self, value: bool) -> None:
-        pass  # the engine sets it once, when it starts
+        pass  # The engine sets it once at start.
 
 
 def work(stopping: threading.Event) -> None:
-    """Work until told to stop, and start again whatever happened: a thread that ends
-    leaves a process that looks alive."""
+    """Run the engine until stopped and restart it after every error.
+
+    If the thread ended, the process would look alive and do nothing.
+    """
     while not stopping.is_set():
         try:
             Engine(stopping).run()
         except Exception as error:
-            # A long lock or a cut connection: the engine gives up, we do not.
+            # The engine stops after a long lock or a lost connection.
             log_and_reconnect("work", error)
             stopping.wait(AGAIN_SECONDS)
     close_connection()
 
 
 def notify(stopping: threading.Event, kind: str) -> None:
-    """Send notifications of this kind until told to stop."""
+    """Send notifications of this kind until stopped."""
     while not stopping.is_set():
         try:
             delivery.deliver(kind, stopping.is_set)
@@ -139,7 +140,7 @@ def notify(stopping: threading.Event, kind: str) -> None:
 
 
 def run_maintenance(stopping: threading.Event) -> None:
-    """Sweep until told to stop."""
+    """Sweep and delete what has expired, until stopped."""
     pruned_at: float | None = None
     while not stopping.is_set():
         wait = settings.SWEEP_SECONDS
@@ -148,7 +149,7 @@ def run_maintenance(stopping: threading.Event) -> None:
             pruned_at = time.monotonic()
             steps += PRUNING
         for step in steps:
-            # Each for itself: what keeps failing must not keep the others from it.
+            # One failing step must not stop the others.
             try:
                 step()
             except Exception as error:
@@ -159,7 +160,7 @@ def run_maintenance(stopping: threading.Event) -> None:
 
 def log_and_reconnect(what: str, error: Exception) -> None:
     why = "database=away" if isinstance(error, Error) else "unforeseen"
-    # Its type and its place; what it says may be somebody's words (djtranscribe.logs).
+    # djtranscribe.logs leaves out the message, which may quote people's words.
     logger.error("%s=failed %s", what, why, exc_info=error)
     close_connection()
 
@@ -211,8 +212,10 @@ PRUNING = [
 
 
 def has_backlog(task: Task[Any, Any], back_fill: bool = False) -> bool:
-    """Messages that wait already say it all, and picking one takes the longer the more
-    there are. A back-fill's say nothing of today, and stand behind all others."""
+    """Return whether so many messages wait that more would only slow the queue.
+
+    Messages of a back-fill count apart: they come after all others.
+    """
     whose = {"priority__lt": 0} if back_fill else {"priority__gte": 0}
     waiting = DBTaskResult.objects.ready().filter(task_path=task.module_path, **whose)
     return waiting[:BACKLOG].count() >= BACKLOG
