@@ -100,7 +100,7 @@ class CallAdmin(
     def number(self, call: Call) -> str:
         return call.number
 
-    @admin.display(description="as it is written there")
+    @admin.display(description="national format")
     def national(self, call: Call) -> str:
         return phone_numbers.national(call.to)
 
@@ -129,6 +129,6 @@ class DoNotCallAdmin(LargeTableAdmin, TolerantChangelist, admin.ModelAdmin[DoNot
     list_display = ["__str__", "reason", "added_at"]
     search_fields = ["number", "reason"]
     empty_text = (
-        "Nobody is on the list yet. Add the number of who asks not to be called: it "
-        "is never dialled then."
+        "Nobody is on the list yet. Add numbers of people who ask not to be called. "
+        "They are never dialled."
     )

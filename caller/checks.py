@@ -64,7 +64,7 @@ def check_api_key(**kwargs: Any) -> list[CheckMessage]:
 def check_spoken_language(**kwargs: Any) -> list[CheckMessage]:
     spoken, voice = speech.language(), settings.SAY_VOICE
     if not (settings.SPEECH_LANGUAGE_CODE or spoken):
-        return []  # Another check names it.
+        return []  # Another check reports it.
     if spoken not in speech.LOCALES:
         name = "SAY_LANGUAGE" if settings.SAY_LANGUAGE else "LANGUAGE_CODE"
         message = f"Twilio cannot speak the language of {name}: calls begin in English."
@@ -160,7 +160,7 @@ def check_base_url(**kwargs: Any) -> list[CheckMessage]:
     elif url.scheme == "http" and not (settings.DEBUG and url.hostname in LOOPBACK):
         message = "BASE_URL does not begin with https://: secrets would be readable."
     elif "_" in url.hostname:
-        message = "BASE_URL has an underscore in its host: Twilio takes none."
+        message = "BASE_URL has an underscore in its host: Twilio does not accept that."
     else:
         return []
     return [Error(message, hint, id="caller.E004")]

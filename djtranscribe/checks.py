@@ -10,7 +10,7 @@ from django.db import DatabaseError, connections
 
 from djtranscribe import zones
 
-# Searches lower-case words and split them at what is no letter or digit.
+# Searches lower-case words and split them at everything but letters and digits.
 SAMPLE, LOWERED = "ŁÓDŹ ΙΑΣΗ ЖУК INFO É", "łódź ιαση жук info é"
 NEW_DATABASE = (
     "Make a new database and move the data with pg_dump and pg_restore: "

@@ -51,7 +51,7 @@ class WebhookDeliveryAdmin(
     readonly_fields = ["what", "row", "said"]
 
     def get_queryset(self, request: HttpRequest) -> QuerySet[WebhookDelivery]:
-        # A list shows none of it; its own page reads it.
+        # Only a delivery's own page shows the body.
         return super().get_queryset(request).defer("body")
 
     def find(
@@ -61,7 +61,7 @@ class WebhookDeliveryAdmin(
 
     @admin.display(description="about")
     def row(self, delivery: WebhookDelivery) -> SafeString | str:
-        """The list in which a search for the UUID finds it."""
+        """Link to the list of calls or transcripts, searched for the UUID."""
         name = "transcription_transcript" if delivery.kind == "assemblyai" else ""
         return about(delivery.about, name or "caller_call")
 
