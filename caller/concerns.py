@@ -4,8 +4,13 @@ from typing import Any
 
 from django.db.models import F, Func, SmallIntegerField
 
+# These values are in the index `transcript_by_concern`. If you change one, add a
+# migration that rebuilds the index: Django does not notice the change.
+
 # An average confidence below this: listen before you rely on the words.
 LOW_CONFIDENCE = 0.6
+# Statuses of transcripts, as strings: `caller` does not import `transcription`.
+COMPLETED, FAILED = "completed", "error"
 
 
 class IsConcern(Func):
@@ -28,8 +33,8 @@ class IsConcern(Func):
             compiler.compile(column)[0] for column in self.source_expressions
         )
         statement = (
-            f"(CASE WHEN {status} = 'error' THEN 1 "
-            f"WHEN {status} = 'completed' AND {text} = '' THEN 1 "
+            f"(CASE WHEN {status} = '{FAILED}' THEN 1 "
+            f"WHEN {status} = '{COMPLETED}' AND {text} = '' THEN 1 "
             f"WHEN {confidence} < {LOW_CONFIDENCE} THEN 1 ELSE 0 END)"
         )
         return statement, []

@@ -9,7 +9,7 @@ from django.db.models import Count, F, Max, Q, Sum
 from django.db.models.functions import Abs
 from django.utils import timezone
 
-from caller.concerns import LOW_CONFIDENCE, IsConcern
+from caller.concerns import COMPLETED, FAILED, LOW_CONFIDENCE, IsConcern
 from caller.models import Call, Recording
 from caller.timeline import WHY, lapse
 from djtranscribe.zones import midnight
@@ -20,11 +20,7 @@ MOST = 8
 # Maximum candidates of each kind.
 CANDIDATES = 20 * MOST
 TRANSCRIPTS = "recordings__transcripts__"
-# Statuses of transcripts, as strings: `caller` does not import `transcription`.
-FAILED = "error"
-SILENT = Q(
-    recordings__transcripts__status="completed", recordings__transcripts__text=""
-)
+SILENT = Q(recordings__transcripts__status=COMPLETED, recordings__transcripts__text="")
 
 
 @dataclass(frozen=True)
@@ -47,7 +43,7 @@ def numbers_of_the_day() -> list[tuple[str, str]]:
         cost=Sum(Abs("price")),
         unit=Max("price_unit"),
     )
-    transcribed = calls.filter(recordings__transcripts__status="completed")
+    transcribed = calls.filter(recordings__transcripts__status=COMPLETED)
     numbers = [
         ("Calls", str(sums["made"])),
         ("Answered", str(sums["answered"])),

@@ -8,10 +8,9 @@ from pathlib import Path
 import psycopg
 import pytest
 
+from tests.chaos.databases import SERVER
+
 ROOT = Path(__file__).resolve().parents[1]
-SERVER = os.environ.get(
-    "CI_DATABASE_URL", "postgres://postgres@127.0.0.1:5432/postgres"
-)
 BENCHMARKS = {
     "lists": ["300", "--times", "1", "--list", "recordings"],
     "search": ["300"],

@@ -12,13 +12,12 @@ import psycopg
 import pytest
 from psycopg import sql
 
+from tests.chaos.databases import SERVER
+
 pytestmark = pytest.mark.slow
 
 ROOT = Path(__file__).resolve().parents[1]
 DUMPS = ROOT / "tests" / "data" / "upgrade"
-SERVER = os.environ.get(
-    "CI_DATABASE_URL", "postgres://postgres@127.0.0.1:5432/postgres"
-)
 UUID = "11111111-2222-4333-8444-555555555555"
 ROW = 70_001
 

@@ -18,7 +18,7 @@ def transcribe(recording: Recording, priority: int, **kwargs: Any) -> None:
 
 
 @receiver(post_delete, sender=Transcript)
-def keep_tombstone(instance: Transcript, **kwargs: Any) -> None:
+def note_deletion(instance: Transcript, **kwargs: Any) -> None:
     """Remember on the recording that somebody deleted its transcript."""
     Recording.objects.filter(pk=instance.recording_id).update(
         transcript_deleted_at=timezone.now()

@@ -101,8 +101,9 @@ def vocabulary_named(name: str) -> Vocabulary:
 def started(source: str, words: Vocabulary | None) -> Transcript:
     """Find the recording, or store its audio, and start its transcript.
 
-    Both in one transaction: a kill leaves no recording without a transcript. Raises
-    VendorError, audio.NotAudio or OSError.
+    A file and its transcript are stored in one transaction. If a kill leaves one of
+    Twilio's recordings without a transcript, `reconcile` starts it. Raises VendorError,
+    audio.NotAudio or OSError.
     """
     if twilio_client.RECORDING_SID.fullmatch(source):
         return start(recording_at_twilio(source), words)
