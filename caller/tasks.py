@@ -4,7 +4,7 @@ from datetime import timedelta
 from django.utils import timezone
 from django_tasks import task
 
-from caller.models import Call, Recording
+from caller.models import Call, Recording, Tombstone
 from caller.models.call import CLOCK_OFF, next_check_time
 from caller.twilio import client as twilio_client
 from caller.twilio.client import CallState
@@ -80,6 +80,7 @@ def find_at_twilio(call: Call) -> CallState | None:
     listed = twilio_client.list_calls(call.to)
     sids = [state.sid for state in listed]
     known = set(Call.objects.filter(sid__in=sids).values_list("sid", flat=True))
+    known |= Tombstone.objects.sids(sids)
     off = {
         state: abs(state.created_at - call.created_at)
         for state in listed

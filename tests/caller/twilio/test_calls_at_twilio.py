@@ -258,6 +258,16 @@ def test_with_a_clock_an_hour_off_the_newest_unknown_call_is_ours(vendors):
     assert (call.sid, call.status) == (CALL_SID, "busy")
 
 
+def test_a_call_that_was_deleted_here_is_not_taken_for_a_new_one(vendors):
+    a_call(sid=CALL_SID, status="completed").delete()
+    call = a_call(status="unknown")
+    vendors.get(CALLS, **listed(at_twilio(call, status="ringing")))
+
+    checked(call)
+
+    assert (call.sid, call.status) == (None, "unknown")
+
+
 def test_an_earlier_call_to_the_same_number_is_not_taken_for_this_one(vendors):
     earlier = a_call(sid="CA" + "e" * 32, status="completed")
     call = overdue(a_call(status="unknown"))
