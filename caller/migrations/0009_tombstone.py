@@ -6,18 +6,22 @@ from django.db import migrations, models
 
 
 def remember_deleted_recordings(apps: Any, schema_editor: Any) -> None:
-    """Until now the ledger alone knew them: Twilio told of them and no row is left."""
-    tombstones = apps.get_model("caller", "Tombstone").objects
+    """Find recordings of which Twilio has told us, but whose row is gone.
+
+    Until now only the ledger of webhooks knew them.
+    """
+    tombstone = apps.get_model("caller", "Tombstone")
     known = set(
         apps.get_model("caller", "Recording").objects.values_list("sid", flat=True)
     )
-    told = apps.get_model("djtranscribe", "WebhookDelivery").objects.filter(
+    deliveries = apps.get_model("djtranscribe", "WebhookDelivery").objects.filter(
         kind="twilio-recording", verdict="accepted"
     )
-    sids = told.values_list("body__RecordingSid", flat=True)
-    for sid in {sid for sid in sids.iterator() if sid and sid not in known}:
-        tombstones.create(sid=sid)
-
+    sids = deliveries.values_list("body__RecordingSid", flat=True)
+    deleted = {sid for sid in sids.iterator() if sid and sid not in known}
+    tombstone.objects.bulk_create(
+        [tombstone(sid=sid) for sid in sorted(deleted)], batch_size=500
+    )
 
 
 class Migration(migrations.Migration):

@@ -101,12 +101,11 @@ def vocabulary_named(name: str) -> Vocabulary:
 def started(source: str, words: Vocabulary | None) -> Transcript:
     """Find the recording, or store its audio, and start its transcript.
 
-    A file and its transcript are stored in one transaction. If a kill leaves one of
-    Twilio's recordings without a transcript, `reconcile` starts it. Raises VendorError,
+    The recording and its transcript are stored in one transaction. Raises VendorError,
     audio.NotAudio or OSError.
     """
     if twilio_client.RECORDING_SID.fullmatch(source):
-        return start(recording_at_twilio(source), words)
+        return from_twilio(source, words)
     if source.startswith(("http://", "https://")):
         return stored("url", audio.downloaded(source), words)
     with Path(source).open("rb") as file:
@@ -114,28 +113,28 @@ def started(source: str, words: Vocabulary | None) -> Transcript:
         return stored("file", chunks, words)
 
 
-def recording_at_twilio(sid: str) -> Recording:
-    known = Recording.objects.filter(sid=sid).first()
-    if known and known.is_finished:
-        news_status = known.status
+def from_twilio(sid: str, words: Vocabulary | None) -> Transcript:
+    recording = Recording.objects.filter(sid=sid).first()
+    columns: dict[str, Any] = {}
+    if recording and recording.is_finished:
+        status = recording.status
     else:
         news = twilio_client.fetch_recording(sid)
-        news_status = news.status
-        known, _ = Recording.objects.update_or_create(
-            sid=sid,
-            defaults={
-                "call": Call.objects.filter(sid=news.call_sid).first(),
-                "status": news.status,
-                "duration_seconds": news.duration_seconds,
-                "channels": news.channels,
-                "source": news.source,
-            },
-        )
-    # Somebody asks for it again: it is not deleted any more.
-    Tombstone.objects.filter(sid=sid).delete()
-    if news_status != Recording.Status.COMPLETED:
-        raise CommandError(f"Twilio has no audio for {sid}: it is {news_status}.")
-    return known
+        status = news.status
+        columns = {
+            "call": Call.objects.filter(sid=news.call_sid).first(),
+            "status": news.status,
+            "duration_seconds": news.duration_seconds,
+            "channels": news.channels,
+            "source": news.source,
+        }
+    if status != Recording.Status.COMPLETED:
+        raise CommandError(f"Twilio has no audio for {sid}: it is {status}.")
+    with transaction.atomic():
+        recording, _ = Recording.objects.update_or_create(sid=sid, defaults=columns)
+        # Somebody asks for it again: it is not deleted any more.
+        Tombstone.objects.filter(sid=sid).delete()
+        return start(recording, words)
 
 
 def stored(
