@@ -8,6 +8,7 @@ from django.utils.safestring import SafeString
 
 from caller import phone_numbers
 from caller.filters import CallLength, Country, KeywordList, Operator, State
+from caller.forms import DoNotCallForm
 from caller.models import Call, DoNotCall
 from caller.models.call import CallQuerySet
 from caller.recordings.admin import HasLength, RecordingAdmin, RecordingInline
@@ -15,7 +16,7 @@ from caller.tasks import ask_again
 from djtranscribe.adminsite.filters import Dates
 from djtranscribe.adminsite.large_tables import LargeTableAdmin
 from djtranscribe.adminsite.read_only import ReadOnly, TolerantChangelist
-from djtranscribe.adminsite.search_fields import IdentifierSearch, is_number, is_uuid
+from djtranscribe.adminsite.search_fields import IdentifierSearch, is_uuid
 
 
 @admin.register(Call)
@@ -83,7 +84,7 @@ class CallAdmin(
     ]
 
     def find(self, rows: QuerySet[Call], typed: str) -> QuerySet[Call]:
-        if is_number(typed):
+        if phone_numbers.is_number(typed):
             return cast(CallQuerySet, rows).to_number(typed)
         return rows.filter(uuid=typed) if is_uuid(typed) else rows.filter(sid=typed)
 
@@ -126,6 +127,7 @@ class CallAdmin(
 
 @admin.register(DoNotCall)
 class DoNotCallAdmin(LargeTableAdmin, TolerantChangelist, admin.ModelAdmin[DoNotCall]):
+    form = DoNotCallForm
     list_display = ["__str__", "reason", "added_at"]
     search_fields = ["number", "reason"]
     empty_text = (

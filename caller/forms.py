@@ -1,8 +1,10 @@
 from typing import Any, cast
 
 from django import forms
+from django.contrib.admin.widgets import AdminTextInputWidget
 
-from caller.models import Call
+from caller import phone_numbers
+from caller.models import Call, DoNotCall
 
 
 class DialForm(forms.ModelForm[Call]):
@@ -14,3 +16,16 @@ class DialForm(forms.ModelForm[Call]):
         super().__init__(*args, **kwargs)
         lists = cast("forms.ModelChoiceField[Any]", self.fields["vocabulary"])
         lists.empty_label = "The default list"
+
+
+class DoNotCallForm(forms.ModelForm[DoNotCall]):
+    # Longer than the column: a pasted number may contain invisible characters.
+    number = forms.CharField(
+        max_length=100,
+        widget=AdminTextInputWidget,
+        help_text="With country code, such as +14155551234.",
+    )
+
+    def clean_number(self) -> str:
+        # Before Django looks for the same number on the list.
+        return phone_numbers.clean_number(self.cleaned_data["number"])

@@ -1,6 +1,7 @@
 """Parse, check and format phone numbers, with Google's numbering plans."""
 
 import re
+import unicodedata
 from contextlib import suppress
 from datetime import datetime
 from functools import cache
@@ -36,17 +37,34 @@ LANDLINE_PRICE = "+443"
 # The "country" of satellite networks and other global services: +800, +870, +881, +882…
 GLOBAL_SERVICES = "001"
 
+# What is pasted together with a number and is not a part of it. Format characters are
+# invisible, such as U+200B and the direction marks around a number in a contact list.
+SEPARATORS = "()[]./\N{MIDDLE DOT}\N{MINUS SIGN}"
+SEPARATOR_CATEGORIES = {
+    "Cf",  # format
+    "Pd",  # dash
+    "Zs",  # space
+}
+# Of no category above, and invisible all the same.
+BLANKS = "\N{COMBINING GRAPHEME JOINER}\N{BRAILLE PATTERN BLANK}\N{HANGUL FILLER}"
+VARIATION_SELECTORS = "".join(map(chr, range(0xFE00, 0xFE10)))
+# A spreadsheet's mark for text. Our own tables had it once.
+APOSTROPHES = "'\N{RIGHT SINGLE QUOTATION MARK}"
+PLUS_SIGNS = "+\N{FULLWIDTH PLUS SIGN}"
+
 
 def clean_number(value: str) -> str:
     """`14155551234`, `+14155551234` or `+1 415-555-1234` -> `+14155551234`.
 
     Raises ValidationError with a sentence for the operator.
     """
-    number = f"+{_digits(value)}"
-    if number == "+":
+    written = without_separators(value)
+    number = f"+{written}"
+    if not _is_digits(written):
+        strange = next((c for c in written if not _is_digits(c)), "")
         raise ValidationError(
-            "A number to dial has digits only, country code first, such as "
-            "14155551234. No extension, no letters.",
+            f"{_described(strange)}A number to dial has digits only, country code "
+            "first, such as 14155551234. No extension, no letters.",
             code="not-digits",
         )
     if number[1] == "0":
@@ -89,6 +107,11 @@ def clean_number(value: str) -> str:
 
 def validate_number(value: str) -> None:
     clean_number(value)
+
+
+def is_number(typed: str) -> bool:
+    """Return whether this is a number or a part of one, in any spelling."""
+    return bool(_digits(typed))
 
 
 def for_people(number: str) -> str:
@@ -188,10 +211,41 @@ def local_times(number: str, now: datetime) -> list[datetime]:
     return [distinct[clock] for clock in sorted(distinct)]
 
 
+def without_separators(value: str) -> str:
+    """`+1 (415) 555-1234` -> `14155551234`. Other characters stay where they are."""
+    written = "".join(filter(_is_part, value)).lstrip(APOSTROPHES)
+    return written[1:] if written[:1] in PLUS_SIGNS else written
+
+
+def _is_part(character: str) -> bool:
+    return (
+        unicodedata.category(character) not in SEPARATOR_CATEGORIES
+        and character not in SEPARATORS
+        and character not in BLANKS
+        and character not in VARIATION_SELECTORS
+    )
+
+
+def _is_digits(written: str) -> bool:
+    return written.isascii() and written.isdigit()
+
+
 def _digits(value: str) -> str:
     """Return the digits without separators, or "" if there is other text."""
-    digits = re.sub(r"[ ().-]", "", value).removeprefix("+")
-    return digits if digits.isascii() and digits.isdigit() else ""
+    written = without_separators(value)
+    return written if _is_digits(written) else ""
+
+
+def _described(character: str) -> str:
+    """Say which character is refused. A letter of another script may look like ours."""
+    if not character:
+        return ""
+    if character.isascii() and character.isprintable():
+        return f"“{character}” is not a digit. "
+    name = unicodedata.name(character, f"U+{ord(character):04X}").lower()
+    if character.isprintable():
+        return f"“{character}” ({name}) is not one of the digits 0 to 9. "
+    return f"There is an invisible character ({name}) in it. "
 
 
 def _e164(number: PhoneNumber) -> str:

@@ -5,12 +5,13 @@ from django.db.models import Q, QuerySet
 from django.http import HttpRequest, HttpResponse
 from django.utils import timezone
 
+from caller import phone_numbers
 from caller.models import Call
 from caller.recordings import waveform
 from djtranscribe.adminsite.filters import Dates
 from djtranscribe.adminsite.large_tables import LargeTableAdmin
 from djtranscribe.adminsite.read_only import ReadOnly, duration, link, table
-from djtranscribe.adminsite.search_fields import IdentifierSearch, is_number, is_uuid
+from djtranscribe.adminsite.search_fields import IdentifierSearch, is_uuid
 from djtranscribe.models import Access
 from transcription import presentation
 from transcription.exports.admin import ExportAdmin, export
@@ -161,7 +162,7 @@ class TranscriptAdmin(
         return super().get_queryset(request).defer(*HEAVY)
 
     def find(self, rows: QuerySet[Transcript], typed: str) -> QuerySet[Transcript]:
-        if is_number(typed):
+        if phone_numbers.is_number(typed):
             return rows.filter(recording__call__in=Call.objects.to_number(typed))
         if is_uuid(typed):
             return rows.filter(Q(uuid=typed) | Q(assemblyai_id=typed))

@@ -60,7 +60,7 @@ class CallQuerySet(models.QuerySet["Call"]):
         if digits.startswith("00"):
             begins = [f"+{digits[2:]}"]
         national = digits.lstrip("0")
-        if not typed.lstrip().startswith("+"):
+        if "+" not in typed:
             # A national number: try our own country.
             own = phone_numbers.calling_code(settings.TWILIO_PHONE_NUMBER)
             begins.append(f"+{own}{national}")

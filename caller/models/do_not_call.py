@@ -1,7 +1,5 @@
-from contextlib import suppress
 from typing import Any
 
-from django.core.exceptions import ValidationError
 from django.db import models
 
 from caller import phone_numbers
@@ -26,11 +24,6 @@ class DoNotCall(models.Model):
 
     def __str__(self) -> str:
         return phone_numbers.for_people(self.number)
-
-    def clean(self) -> None:
-        # Before admin asks whether the number stands on the list already.
-        with suppress(ValidationError):
-            self.number = phone_numbers.clean_number(self.number)
 
     def save(self, *args: Any, **kwargs: Any) -> None:
         # As calls are stored, so that the two can be compared.

@@ -6,12 +6,13 @@ from django.http import HttpRequest
 from django.utils.html import format_html, format_html_join
 from django.utils.safestring import SafeString
 
+from caller import phone_numbers
 from caller.filters import Origin, RecordingLength
 from caller.models import Call, Recording
 from djtranscribe.adminsite.filters import Dates
 from djtranscribe.adminsite.large_tables import LargeTableAdmin
 from djtranscribe.adminsite.read_only import ReadOnly, duration, link
-from djtranscribe.adminsite.search_fields import IdentifierSearch, is_number, is_uuid
+from djtranscribe.adminsite.search_fields import IdentifierSearch, is_uuid
 
 
 class HasLength:
@@ -105,7 +106,7 @@ class RecordingAdmin(
         return with_transcripts(super().get_queryset(request))
 
     def find(self, rows: QuerySet[Recording], typed: str) -> QuerySet[Recording]:
-        if is_number(typed):
+        if phone_numbers.is_number(typed):
             return rows.filter(call__in=Call.objects.to_number(typed))
         if is_uuid(typed):
             return rows.filter(call__uuid=typed)

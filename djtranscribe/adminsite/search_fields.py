@@ -6,9 +6,6 @@ from uuid import UUID
 from django.db.models import QuerySet
 from django.http import HttpRequest
 
-# Phone numbers as people write them: +1 (415) 555-1234.
-NUMBER_CHARACTERS = frozenset("0123456789+ ()-./")
-
 
 class IdentifierSearch:
     """ModelAdmin mixin: search with `find` instead of with `search_fields`."""
@@ -21,10 +18,6 @@ class IdentifierSearch:
     ) -> tuple[QuerySet[Any], bool]:
         typed = search_term.strip()
         return (self.find(queryset, typed) if typed else queryset), False
-
-
-def is_number(typed: str) -> bool:
-    return bool(typed) and NUMBER_CHARACTERS.issuperset(typed)
 
 
 def is_uuid(typed: str) -> bool:

@@ -10,6 +10,7 @@ from django.db import IntegrityError, transaction
 from django.test import Client
 
 from caller.models import Call
+from caller.phone_numbers import clean_number
 from tests.caller.rows import CALL_SID, CALLS, DIAL, NUMBER, TYPED, a_call
 from tests.data import load
 from transcription.models import Vocabulary
@@ -154,6 +155,29 @@ def test_a_leading_plus_is_accepted(browser, twilio_answers):
 
 
 @pytest.mark.parametrize(
+    "pasted",
+    [
+        "\u202a+1 415\u2011555\u20111234\u202c",  # from a phone's contacts
+        "\u2066+1 415-555-1234\u2069",
+        "\u200e+1 (415) 555-1234\u200f",
+        "+1\u00a0415\u202f555\u20071234",
+        "1415\u200b555\u200d1234\ufeff",
+        "1415\u00ad5551234\ufe0f",
+        "+1 415–555—1234",
+        "+1 415\u2212555\u22121234",
+        "1.415.555.1234",
+        "+1 [415] 555/1234",
+        "＋1 415 555 1234",
+        "'+14155551234",
+        "’14155551234",
+    ],
+    ids=ascii,
+)
+def test_what_is_pasted_along_with_a_number_is_ignored(pasted):
+    assert clean_number(pasted) == NUMBER
+
+
+@pytest.mark.parametrize(
     ("typed", "reason"),
     [
         ("0", "country code"),
@@ -171,13 +195,16 @@ def test_a_leading_plus_is_accepted(browser, twilio_answers):
         ("1" * 5000, "7 to 15 digits"),
         ("99914155551234", "country code"),
         ("14150000000", "can exist"),
-        ("١٤١٥٥٥٥١٢٣٤", "digits only"),  # Arabic-Indic
-        ("14155551２34", "digits only"),  # one full-width digit
-        ("1415555123²", "digits only"),
+        ("١٤١٥٥٥٥١٢٣٤", "“١” (arabic-indic digit one) is not"),
+        ("14155551２34", "“２” (fullwidth digit two) is not"),
+        ("1415555123²", "“²” (superscript two) is not"),
+        ("1415555O234", "“O” is not a digit"),
+        ("1415555О234", "“О” (cyrillic capital letter o) is not"),
+        ("1415'5551234", "“&#x27;” is not a digit"),
         ("19002345678", "premium"),
         ("449098790000", "premium"),
-        ("14155551234\n", "digits only"),
-        ("14155551234\0", "digits only"),
+        ("14155551234\n", "invisible character (u+000a)"),
+        ("14155551234\0", "invisible character (u+0000)"),
         ("14155551234&To=+19002345678", "digits only"),
         ("14155551234' OR 1=1--", "digits only"),
         ("client:alice", "digits only"),

@@ -750,6 +750,14 @@ def test_a_number_that_stands_on_the_list_in_another_spelling_is_said_to_be_ther
     assert DoNotCall.objects.count() == 1
 
 
+def test_invisible_characters_do_not_make_a_number_too_long(supervisor):
+    pasted = "\u2066\u202a+1 (415) 555\u2011\u200b1234\u202c\u2069"
+
+    supervisor.post("/admin/caller/donotcall/add/", {"number": pasted})
+
+    assert DoNotCall.objects.get().number == NUMBER
+
+
 def test_what_is_no_number_does_not_get_onto_the_list(supervisor):
     answer = supervisor.post("/admin/caller/donotcall/add/", {"number": "ada"})
 
