@@ -42,8 +42,7 @@ class CappedPaginator(Paginator[Any]):
         rows = cast("QuerySet[Any]", self.object_list)
         if self.sorts_newest:
             newest = rows.order_by(*rows.model._meta.ordering, "-pk")[:COUNTED]
-            found = list(newest.values_list("pk", flat=True))
-            rows = rows.model._default_manager.filter(pk__in=found)
+            rows = rows.model._default_manager.filter(pk__in=newest.values("pk"))
             rows = rows.order_by(*self.order)
         first = (page.number - 1) * self.per_page
         keys = list(rows[first : first + self.per_page].values_list("pk", flat=True))
