@@ -12,7 +12,7 @@ pytestmark = pytest.mark.slow
 
 # No lease may run out while the steps are set up, also on a busy machine.
 LEASE_SECONDS = 20
-# transcription.tasks.wait_out: what one request may last at the longest.
+# transcription.steps.wait_out: what one request may last at the longest.
 LONGEST_REQUEST_SECONDS = 33.05
 SLACK_SECONDS = 15  # sweeps, a start of a worker, and two slow processors
 AUDIO_BYTES_PASSED = 30_000

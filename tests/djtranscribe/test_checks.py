@@ -9,7 +9,7 @@ from caller.models.call import next_check_time
 from djtranscribe.mail import settings_of
 from transcription.checks import LONGEST_SECONDS
 from transcription.models import transcript
-from transcription.tasks import poll_after
+from transcription.steps import poll_after
 
 E1, E2, E3, E4, E5 = (f"caller.E00{n}" for n in range(1, 6))
 T1, T2, T3, T4, T5 = (f"transcription.E00{n}" for n in range(1, 6))

@@ -20,7 +20,8 @@ from djtranscribe.vendors.errors import VendorError
 from transcription.assemblyai import client as assemblyai_client
 from transcription.models import LeaseLost, Transcript
 from transcription.receivers import transcribe
-from transcription.tasks import advance, find_orphan, keep_job
+from transcription.steps import find_orphan, keep_job
+from transcription.tasks import advance
 
 UNITS = {"h": timedelta(hours=1), "d": timedelta(days=1), "w": timedelta(weeks=1)}
 BAR = 24

@@ -1,0 +1,287 @@
+"""The steps of a transcript: fetch the audio, hand it over, submit it, read the result.
+
+Each step takes a claimed transcript, stores its outcome and releases the lease. Raises
+LeaseLost, VendorError or OSError; transcription/tasks.py stores the outcome of these.
+"""
+
+from collections.abc import Callable
+from datetime import timedelta
+from typing import Any
+
+from django.conf import settings
+from django.db.models import F
+from django.utils import timezone
+
+from caller.models import Recording
+from caller.recordings import audio
+from caller.twilio import client as twilio_client
+from caller.twilio.errors import NOT_FOUND, TwilioError
+from djtranscribe.models import JOB, READ, SUBMIT, VendorPause
+from djtranscribe.vendors.errors import VendorError
+from transcription.assemblyai import client as assemblyai_client
+from transcription.assemblyai import payloads, refusals
+from transcription.assemblyai.client import AssemblyAIError
+from transcription.leases import NOT_KILLED
+from transcription.models import MAX_JOBS, Transcript
+
+Status = Transcript.Status
+
+TWILIO, ASSEMBLYAI = TwilioError.vendor, AssemblyAIError.vendor
+asking = VendorPause.objects.asking
+
+# After this many failures, ask Twilio whether the recording was deleted.
+NOT_READY = 3
+FORBIDDEN = 403  # "Cannot access uploaded file"
+
+# Tolerance between AssemblyAI's clock and ours, which may be in a wrong zone.
+CLOCK_OFF = timedelta(days=1)
+
+
+def fetch(transcript: Transcript) -> None:
+    recording = transcript.recording
+    if not recording.audio and not recording.sid:
+        transcript.fail("The audio is gone, and it did not come from Twilio.")
+        return
+    if not recording.audio:
+        try:
+            # A restricted API key may read calls but not audio.
+            with asking(TWILIO, "audio"):
+                recording.fetch_audio(transcript.keep_lease)
+        except TwilioError as error:
+            if error.code != NOT_FOUND or transcript.attempts + 1 < NOT_READY:
+                raise
+            with asking(TWILIO):
+                reason = recording.missing_audio()
+            if not reason:
+                raise
+            transcript.fail(reason)
+            return
+    transcript.release(status=Status.FETCHED)
+
+
+def hand_over(transcript: Transcript) -> None:
+    """Upload the audio to AssemblyAI, or hand over its address at Twilio."""
+    recording = transcript.recording
+    if not recording.audio:
+        transcript.release(status=Status.PENDING)
+        return
+    # If AssemblyAI could not open the address once, upload instead.
+    if settings.AUDIO_DELIVERY == "url" and recording.sid and not transcript.audio_url:
+        url = twilio_client.media_url(recording.sid)
+        transcript.release(status=Status.UPLOADED, audio_url=url, uploaded_at=None)
+        return
+    try:
+        file = recording.audio.open("rb")
+    except FileNotFoundError:
+        # The file is gone from our storage: fetch it from Twilio again.
+        Recording.objects.filter(pk=recording.pk).update(audio="")
+        transcript.release(status=Status.PENDING)
+        return
+    with file, asking(ASSEMBLYAI):
+        url = assemblyai_client.upload(audio.UploadStream(file, transcript.keep_lease))
+    transcript.release(
+        status=Status.UPLOADED, audio_url=url, uploaded_at=timezone.now()
+    )
+
+
+def submit(transcript: Transcript) -> None:
+    if not transcript.upload_is_fresh:
+        transcript.release(status=Status.FETCHED)
+        return
+    if refusals.lets_others_first(transcript):
+        transcript.pause(transcript.error)
+        return
+    body = payloads.request_body(transcript)
+    refused_at = refusals.refused_at(transcript, body)
+    # Store this before the request: if this worker dies, the next one knows that a paid
+    # job may exist and searches for it.
+    transcript.write(
+        status=Status.SUBMITTING,
+        submitted_at=timezone.now(),
+        leased_until=transcript.lease_end(),
+        request=payloads.to_keep(body),
+        refused_at=refused_at,
+    )
+    try:
+        # With a negative balance, AssemblyAI refuses only requests that cost money.
+        with asking(ASSEMBLYAI, SUBMIT):
+            job = ask_for_job(transcript, body)
+    except VendorError as error:
+        # We still hold the lease; take_step stores the outcome.
+        if error.maybe_done:
+            transcript.write(status=Status.LOST)
+            raise
+        refused_at = getattr(error, "refused_at", None) or refused_at
+        transcript.write(
+            status=Status.UPLOADED, submitted_at=None, refused_at=refused_at
+        )
+        if not error.account and error.code == FORBIDDEN and transcript.jobs < MAX_JOBS:
+            # The upload belongs to an older key. Count it as a job, so that this
+            # cannot repeat without end.
+            transcript.retry_later(
+                VendorError(error.message),
+                status=Status.FETCHED,
+                audio_url="",
+                uploaded_at=None,
+                jobs=F("jobs") + 1,
+            )
+            return
+        raise
+    keep_job(transcript, job, poll_after())
+
+
+def ask_for_job(transcript: Transcript, body: dict[str, Any]) -> dict[str, Any]:
+    try:
+        return assemblyai_client.submit(body)
+    except AssemblyAIError as error:
+        raise refusals.of_request(error, transcript, body) from error
+
+
+def wait_out(transcript: Transcript) -> None:
+    """Wait until the request of a dead worker cannot arrive any more."""
+    longest = timedelta(seconds=sum(assemblyai_client.TIMEOUT_SECONDS))
+    # Keep the count of kills: the request itself may kill the worker.
+    transcript.release(wait=longest, status=Status.LOST, kills=NOT_KILLED)
+
+
+def adopt_or_submit(transcript: Transcript) -> None:
+    """Find the job of a request without an answer, or submit again."""
+    with asking(ASSEMBLYAI, READ):
+        orphan = find_orphan(transcript)
+    if orphan:
+        keep_job(transcript, orphan, wait=timedelta())
+    else:
+        submit(transcript)
+
+
+def find_orphan(transcript: Transcript) -> dict[str, Any] | None:
+    """Search AssemblyAI's list for a job with our upload that no row has."""
+    since = (transcript.submitted_at or timezone.now()) - CLOCK_OFF
+    listed = assemblyai_client.list_jobs(since, assemblyai_client.LIST_PAGES)
+    for number, job in enumerate(listed):
+        if number % assemblyai_client.JOBS_A_PAGE == 0:
+            transcript.keep_lease()
+        if job.get("audio_url") != transcript.audio_url:
+            continue
+        if Transcript.objects.filter(assemblyai_id=job["id"]).exists():
+            continue
+        # All transcripts of a recording share its address at Twilio.
+        if transcript.uploaded_at or was_asked_for_by(transcript, job):
+            return job
+    return None
+
+
+def was_asked_for_by(transcript: Transcript, job: dict[str, Any]) -> bool:
+    """Return whether the job's webhook, if any, belongs to this transcript."""
+    webhook = assemblyai_client.fetch(job["id"]).get("webhook_url")
+    return not webhook or str(transcript.uuid) in str(webhook)
+
+
+def poll_after() -> timedelta:
+    """How long to wait for a job's webhook before we ask AssemblyAI.
+
+    A quarter of RECOVER_SECONDS, see caller.models.call.next_check_time.
+    """
+    return timedelta(seconds=settings.RECOVER_SECONDS / 4)
+
+
+def keep_job(transcript: Transcript, job: dict[str, Any], wait: timedelta) -> None:
+    """Store the id of a job. Its result is read in a later step."""
+    transcript.release(
+        wait=wait,
+        status=Status.QUEUED,
+        assemblyai_id=job["id"],
+        jobs=F("jobs") + 1,
+    )
+
+
+def refresh(transcript: Transcript) -> None:
+    """Ask AssemblyAI for the job and store its result if it is finished."""
+    try:
+        with asking(ASSEMBLYAI, READ) as pause:
+            job = assemblyai_client.fetch(transcript.assemblyai_id or "")
+    except AssemblyAIError as error:
+        # A plain 404 may mean a wrong API address: another job could be paid twice.
+        if payloads.UNKNOWN_ID not in error.message:
+            raise
+        # The job is unknown, of another key or deleted. Only a new job helps.
+        transcript.fail(error.message, response={"error": error.message})
+        return
+    status = str(job.get("status") or "")
+    if status == Status.ERROR:
+        settle_error(transcript, job)
+    elif job.get("audio_url") == payloads.DELETED:
+        transcript.fail(
+            "The transcript was deleted at AssemblyAI before we read it.",
+            response=job,
+        )
+    elif status == Status.COMPLETED:
+        if pause:
+            pause.end_with_result(transcript.submitted_at)
+        transcript.finish(**payloads.outcome(job))
+    else:
+        # Keep an unknown status of AssemblyAI, unless it is one of ours.
+        if not status or STEPS.get(status, refresh) is not refresh:
+            status = Status.QUEUED
+        transcript.release(wait=poll_after(), status=status[:20])
+
+
+def settle_error(transcript: Transcript, job: dict[str, Any]) -> None:
+    """Handle a job that ended as an error. Such jobs are not charged."""
+    reason = str(job.get("error") or "AssemblyAI gave no reason.")
+    again = reason.startswith(payloads.UNREACHABLE_AUDIO + payloads.THEIR_FAULT)
+    if payloads.NO_SPEECH in reason:
+        transcript.finish(**payloads.nothing_said(job))
+    elif again and transcript.jobs < MAX_JOBS:
+        error = VendorError(f"AssemblyAI: {reason}")
+        transcript.retry_later(error, status=Status.FETCHED, **Transcript.NO_JOB)
+    elif refused := refusals.of_job(transcript, reason):
+        start_again(transcript, job, refused)
+    else:
+        transcript.fail(f"AssemblyAI: {reason}", response=job)
+
+
+def start_again(
+    transcript: Transcript, job: dict[str, Any], refused: AssemblyAIError
+) -> None:
+    """Handle a job that failed because of our settings: wait, then submit again."""
+    columns: dict[str, Any] = {
+        **Transcript.NO_JOB,
+        "status": Status.FETCHED,
+        "refused_at": refused.refused_at or transcript.refused_at,
+    }
+    body = payloads.request_body(transcript)
+    if refusals.of_settings(transcript.request) != refusals.of_settings(body):
+        # The settings have changed since.
+        transcript.release(**{**columns, "refused_at": None})
+    elif refused.account:
+        VendorPause.objects.begin(refused, JOB)
+        # Do not count this job: a long pause must not use up MAX_JOBS.
+        columns["jobs"] = max(transcript.jobs - 1, 0)
+        transcript.pause(refused.message, **columns)
+    elif transcript.jobs < MAX_JOBS:
+        transcript.retry_later(refused, **columns)
+    else:
+        transcript.fail(refused.message, response=job)
+
+
+STEPS: dict[str, Callable[[Transcript], None]] = {
+    Status.PENDING: fetch,
+    Status.FETCHED: hand_over,
+    Status.UPLOADED: submit,
+    Status.SUBMITTING: wait_out,
+    Status.LOST: adopt_or_submit,
+    Status.QUEUED: refresh,
+    Status.PROCESSING: refresh,
+}
+
+SUBMITTING = "asking AssemblyAI for a transcript"
+READING = "reading the result from AssemblyAI"
+# Names of the steps for `given_up`.
+DOING: dict[str, str] = {
+    Status.PENDING: "fetching the audio",
+    Status.FETCHED: "handing the audio to AssemblyAI",
+    Status.UPLOADED: SUBMITTING,
+    Status.SUBMITTING: SUBMITTING,
+    Status.LOST: SUBMITTING,
+}
