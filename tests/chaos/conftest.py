@@ -17,7 +17,6 @@ from tests.chaos.environment import not_to_be_had
 from tests.chaos.house import House
 from tests.chaos.vendors import AssemblyAI, Twilio, running
 
-COUNTED = pytest.StashKey[list[str]]()
 Maker = SqliteMaker | PostgresMaker
 NewHouse = Callable[..., House]
 
@@ -101,12 +100,12 @@ def new_house(
 @pytest.fixture
 def counted(request: pytest.FixtureRequest) -> Callable[[str], None]:
     """Say what was counted: printed now, and once more after the last test."""
-    lines = request.config.stash.setdefault(COUNTED, [])
     where = request.node.callspec.id if hasattr(request.node, "callspec") else ""
 
     def say(line: str) -> None:
         print(line)
-        lines.append(f"{where:17}{line}")
+        # These travel with the report, also from another process of xdist.
+        request.node.user_properties.append(("counted", f"{where:17}{line}"))
 
     return say
 
@@ -122,8 +121,14 @@ def pytest_runtest_makereport(item: pytest.Item) -> Iterator[None]:
             report.sections.append((log.name, end))
 
 
-def pytest_terminal_summary(terminalreporter: Any, config: pytest.Config) -> None:
-    if lines := config.stash.get(COUNTED, []):
+def pytest_terminal_summary(terminalreporter: Any) -> None:
+    lines = [
+        line
+        for report in terminalreporter.getreports("passed")
+        for name, line in report.user_properties
+        if name == "counted" and report.when == "call"
+    ]
+    if lines:
         terminalreporter.section("what broke, and what was counted")
         for line in lines:
             terminalreporter.line(line)

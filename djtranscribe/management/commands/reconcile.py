@@ -39,18 +39,21 @@ class Row:
     """A line of the table: how many were compared, missing here, repaired.
 
     ready: happened so recently that our own checks were not late yet.
+    busy: a worker has the row now.
     foreign: not made from here.
     """
 
     def __init__(self, name: str) -> None:
         self.name = name
-        self.compared = self.missing = self.repaired = self.ready = self.foreign = 0
+        self.compared = self.missing = self.repaired = 0
+        self.ready = self.busy = self.foreign = 0
 
     def found(self, *, repaired: bool, happened_at: datetime | None = None) -> None:
         """Count one. happened_at: when it happened at the vendor, if it says so."""
         recover = timedelta(seconds=settings.RECOVER_SECONDS)
         if happened_at and happened_at > timezone.now() - recover:
             self.ready += repaired
+            self.busy += not repaired
         else:
             self.missing += 1
             self.repaired += repaired
@@ -171,7 +174,9 @@ class Command(BaseCommand):
                 lost = waiting.filter(audio_url=job.get("audio_url")).first()
                 if lost is None:
                     row.foreign += 1
-                elif adopted(lost):
+                elif not adopted(lost):
+                    row.busy += 1
+                else:
                     if job.get("status") in Transcript.FINISHED:
                         advance.call(lost.pk)
                     row.found(repaired=True)
@@ -210,6 +215,12 @@ class Command(BaseCommand):
         ready = sum(row.ready for row in table)
         if ready:
             self.stdout.write(f"{ready} became ready meanwhile and were stored.")
+        busy = sum(row.busy for row in table)
+        if busy:
+            self.stdout.write(
+                f"{busy} are being worked on at this moment. Run reconcile again to "
+                "compare them."
+            )
         foreign = sum(row.foreign for row in table)
         if foreign:
             self.stdout.write(

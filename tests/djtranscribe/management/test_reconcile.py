@@ -433,10 +433,11 @@ def test_a_row_that_a_worker_submits_at_this_moment_is_left_to_it(both, vendors)
     transcript = a_transcript("submitting", lease=lease, leased_until=until)
     lists(both, vendors, listed_job(status="completed"))
 
-    rows, _ = table()
+    rows, said = table()
 
     transcript.refresh_from_db()
     assert rows["Jobs at AssemblyAI"] == (1, 0, 0)
+    assert "1 are being worked on at this moment" in said
     assert (transcript.lease, transcript.status) == (lease, "submitting")
 
 
