@@ -12,6 +12,9 @@ from tests.live.sandbox import ROOT
 
 CHROMIUM = shutil.which("chromium")
 SCREENSHOTS = ROOT / "var" / "screenshots"
+# Each width and each color scheme once: a layout does not depend on the scheme, nor a
+# contrast on the width.
+WINDOWS = [(1280, "light"), (390, "dark")]
 
 in_chromium = [
     pytest.mark.slow,

@@ -11,7 +11,7 @@ import pytest
 from axe_playwright_python.sync_playwright import Axe
 from playwright.sync_api import Browser, BrowserContext, Page
 
-from tests.live.browser import in_chromium, signed_in
+from tests.live.browser import WINDOWS, in_chromium, signed_in
 from tests.live.operator import Operator
 from tests.live.sandbox import ROOT, Sandbox
 
@@ -81,7 +81,6 @@ DoNotCall.objects.create(number="+14155559999", reason="She asked for it. " * 11
 VendorPause.objects.create(vendor="nobody", reason="No such vendor. " * 20,
     probe_at=timezone.now())
 """
-WINDOWS = [(1280, "light"), (1280, "dark"), (390, "light"), (390, "dark")]
 
 
 @pytest.fixture(scope="module")

@@ -6,7 +6,7 @@ from collections.abc import Iterator
 import pytest
 from playwright.sync_api import Browser, Page, expect
 
-from tests.live.browser import in_chromium, keep, sign_in, signed_in
+from tests.live.browser import WINDOWS, in_chromium, keep, sign_in, signed_in
 from tests.live.sandbox import Sandbox, running
 from tests.live.test_whole_way import WORD_ERROR_RATE, word_error_rate
 
@@ -86,8 +86,7 @@ def test_a_typed_address_makes_the_phone_ring_at_once_and_a_reload_does_not(
     assert len(sandbox.requests_to(sandbox.twilio, "POST", calls)) == before + 1
 
 
-@pytest.mark.parametrize("scheme", ["light", "dark"])
-@pytest.mark.parametrize("width", [1280, 390])
+@pytest.mark.parametrize(("width", "scheme"), WINDOWS)
 def test_no_page_is_wider_than_its_window(
     sandbox: Sandbox, browser: Browser, width: int, scheme: str
 ):

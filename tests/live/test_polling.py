@@ -6,7 +6,7 @@ from collections.abc import Iterator
 import pytest
 from playwright.sync_api import Browser, BrowserContext, Page, expect
 
-from tests.live.browser import in_chromium, keep, signed_in
+from tests.live.browser import WINDOWS, in_chromium, keep, signed_in
 from tests.live.sandbox import Sandbox
 from tests.live.test_accessibility import in_shell
 
@@ -26,7 +26,6 @@ if not Transcript.objects.exists():
     Transcript.objects.create(recording=recording, status="completed", text="Hi",
         next_attempt_at=None)
 """
-WINDOWS = [(1280, "light"), (1280, "dark"), (390, "light"), (390, "dark")]
 
 
 @pytest.fixture(scope="module")

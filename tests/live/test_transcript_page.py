@@ -5,7 +5,7 @@ import re
 import pytest
 from playwright.sync_api import Browser, Page, expect
 
-from tests.live.browser import in_chromium, keep, sign_in
+from tests.live.browser import WINDOWS, in_chromium, keep, sign_in
 from tests.live.operator import Operator
 from tests.live.sandbox import Sandbox
 
@@ -146,8 +146,7 @@ def test_keys_that_are_typed_or_turned_off_do_nothing(page: Page):
     expect(page.get_by_label("Keys on")).not_to_be_checked()
 
 
-@pytest.mark.parametrize("scheme", ["light", "dark"])
-@pytest.mark.parametrize("width", [1280, 390])
+@pytest.mark.parametrize(("width", "scheme"), WINDOWS)
 def test_it_is_not_wider_than_its_window(
     browser: Browser, address: str, width: int, scheme: str
 ):
