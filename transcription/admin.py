@@ -30,6 +30,7 @@ from transcription.notifications.admin import NotificationAdmin
 from transcription.search import query as search
 from transcription.tasks import enqueue_once, start
 from transcription.vocabulary.admin import VocabularyAdmin
+from transcription.words import words_of
 
 __all__ = ["ExportAdmin", "NotificationAdmin", "TranscriptAdmin", "VocabularyAdmin"]
 
@@ -220,7 +221,7 @@ def page_of(transcript: Transcript) -> dict[str, Any]:
     loudness = recording.loudness()
     known = [loudness.get("seconds"), transcript.audio_seconds]
     seconds = next(filter(None, known), recording.duration_seconds or 0)
-    words = presentation.words_of(transcript.words, seconds)
+    words = words_of(transcript)
     return {
         "call_link": link(recording.call) if recording.call else "",
         "recording_link": link(recording),

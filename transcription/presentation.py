@@ -1,13 +1,12 @@
-"""Prepare a transcript's words for reading: turns, paragraphs, doubtful words.
-
-The words are AssemblyAI's list, unchanged: any field may be missing or invalid.
-"""
+"""Prepare a transcript's words for reading: turns, paragraphs, doubtful words."""
 
 from collections.abc import Iterator
 from typing import Any, NamedTuple
 
 from django.utils.html import escape
 from django.utils.safestring import SafeString
+
+from transcription.words import Word, joined
 
 # Confidence from 0 to 1. Most words of a clear call are above 0.9.
 DOUBTFUL_BELOW = 0.5
@@ -16,16 +15,6 @@ PAUSE_MS = 2000
 # …or at the end of a sentence after this many words, or after this many in any case.
 LONG_WORDS, LONGEST_WORDS = 80, 200
 ENDS = (".", "?", "!", "…", "。", "？", "！", "।", "؟")
-# Ignore later times: after a week, or a second after the end of the audio.
-LATEST_MS, MARGIN_MS = 7 * 24 * 3600 * 1000, 1000
-
-
-class Word(NamedTuple):
-    text: str
-    start: int  # ms; where AssemblyAI says none, the end of the word before
-    end: int
-    confidence: float | None
-    speaker: str
 
 
 class Turn(NamedTuple):
@@ -39,33 +28,17 @@ class Turn(NamedTuple):
         return clock(self.words[0].start)
 
     @property
+    def text(self) -> str:
+        return joined(self.words)
+
+    @property
     def html(self) -> SafeString:
-        # Escaped in one go: word by word, three hours take a tenth of a second. There
-        # is no line break in a word.
-        text = escape("\n".join(word.text for word in self.words))
-        return SafeString(f"<span>{text.replace(chr(10), '</span> <span>')}</span>")
-
-
-def words_of(listed: Any, seconds: float = 0) -> list[Word]:
-    """Return the words that have a text, with estimates for missing values.
-
-    seconds: length of the audio, if known. Times are clipped to it.
-    """
-    latest = seconds * 1000 + MARGIN_MS if seconds else LATEST_MS
-    words: list[Word] = []
-    before = 0
-    for each in listed if isinstance(listed, list) else []:
-        if not isinstance(each, dict):
-            continue
-        text = " ".join(str(each.get("text") or "").split())
-        if not text:
-            continue
-        start = _between(each.get("start"), 0, latest)
-        begins = before if start is None else int(start)
-        before = max(begins, int(_between(each.get("end"), 0, latest) or 0))
-        confidence = _between(each.get("confidence"), 0, 1)
-        words.append(Word(text, begins, before, confidence, _speaker(each)))
-    return words
+        # Escaped in one go: word by word, three hours take a tenth of a second. No word
+        # has a line break or a tab. A tab stands for the space before a word.
+        marked = (f"{chr(9) if word.space else ''}\n{word.text}" for word in self.words)
+        text = str(escape("".join(marked).lstrip()))
+        text = text.replace("\t\n", "</span> <span>").replace("\n", "</span><span>")
+        return SafeString(f"<span>{text}</span>")
 
 
 def turns_of(words: list[Word]) -> Iterator[Turn]:
@@ -115,18 +88,3 @@ def _begins_anew(turn: list[Word], word: Word) -> bool:
         or (len(turn) >= LONG_WORDS and last.text.endswith(ENDS))
         or len(turn) >= LONGEST_WORDS
     )
-
-
-def _speaker(word: dict[str, Any]) -> str:
-    """Return the name of a speaker. With several channels it is the channel."""
-    speaker, channel = word.get("speaker"), word.get("channel")
-    if speaker and str(speaker) != str(channel):
-        return f"Speaker {speaker}"
-    return f"Channel {channel}" if channel else ""
-
-
-def _between(value: Any, least: float, most: float) -> float | None:
-    """Return the number, or None if it is invalid or impossible."""
-    if isinstance(value, bool) or not isinstance(value, (int, float)):
-        return None
-    return value if least <= value <= most else None

@@ -8,12 +8,14 @@ from django.views.decorators.http import require_POST, require_safe
 
 from djtranscribe.models import Access
 from transcription.exports import formats as exports
+from transcription.exports.fonts import MissingFont
 from transcription.models import Export, Transcript
 from transcription.search import query as search
 from transcription.search.snippets import hit
 from transcription.tasks import enqueue_once
 
 HITS_ON_A_PAGE = 20
+PLAIN = "text/plain; charset=utf-8"
 # Seconds in which a download must begin: its page polls once a second.
 POLLS_TO_BEGIN = 30
 
@@ -64,6 +66,14 @@ def retry(request: HttpRequest, uuid: UUID) -> HttpResponse:
 @permission_required("transcription.view_transcript", raise_exception=True)
 def export(request: HttpRequest, uuid: UUID, extension: str) -> HttpResponse:
     """Export one transcript. Options: ?times=1 and ?speakers=1."""
+    try:
+        return file_of(request, uuid, extension)
+    except MissingFont as error:
+        return HttpResponse(str(error), status=422, content_type=PLAIN)
+
+
+def file_of(request: HttpRequest, uuid: UUID, extension: str) -> HttpResponse:
+    """Return the file as a response. Raises Http404 or MissingFont."""
     kind = exports.FORMATS.get(extension)
     if kind is None:
         raise Http404("There is no such format.")

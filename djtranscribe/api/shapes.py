@@ -17,6 +17,7 @@ from pydantic import Field
 from caller.models import Call, Recording
 from transcription import presentation
 from transcription.models import Transcript
+from transcription.words import words_of
 
 
 def one_of(choices: type[TextChoices]) -> str:
@@ -204,16 +205,13 @@ def transcripts_out(transcripts: Iterable[Transcript]) -> list[TranscriptOut]:
 
 
 def spoken(transcript: Transcript) -> tuple[list[Word], list[Utterance]]:
-    words = presentation.words_of(
-        transcript.words, number(transcript.audio_seconds) or 0
-    )
+    words = words_of(transcript)
     speaker, utterances = "", []
     for turn in presentation.turns_of(words):
         speaker = turn.speaker or speaker
-        text = " ".join(word.text for word in turn.words)
         start, end = turn.words[0].start, turn.words[-1].end
         utterances.append(
-            Utterance(text=text, start_ms=start, end_ms=end, speaker=speaker)
+            Utterance(text=turn.text, start_ms=start, end_ms=end, speaker=speaker)
         )
     return [
         Word(

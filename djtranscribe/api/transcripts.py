@@ -32,6 +32,7 @@ from djtranscribe.api.tokens import Bearer, user_of
 from djtranscribe.models import Access, zone_of
 from transcription import views
 from transcription.exports import formats as exports
+from transcription.exports.fonts import MissingFont
 from transcription.models import Transcript
 from transcription.search import query as search
 
@@ -172,4 +173,7 @@ def export(
     request: HttpRequest, uuid: UUID, extension: str, params: Query[Export]
 ) -> HttpResponseBase:
     with timezone.override(zone_of(user_of(request))):
-        return views.export(request, uuid=uuid, extension=extension)
+        try:
+            return views.file_of(request, uuid, extension)
+        except MissingFont as error:
+            raise HttpError(422, str(error)) from None

@@ -1,6 +1,4 @@
-"""Words as they are read: turns, doubtful words, and whatever AssemblyAI may send."""
-
-import json
+"""Words as they are read: turns and doubtful words."""
 
 import pytest
 
@@ -8,7 +6,8 @@ from tests.caller.rows import a_recording
 from tests.data import wav
 from tests.transcription.rows import a_transcript
 from transcription import presentation
-from transcription.presentation import doubtful, turns_of, words_of
+from transcription.presentation import doubtful, turns_of
+from transcription.words import heard_in, spoken
 
 ADMIN = "/admin/transcription/transcript/"
 
@@ -29,10 +28,13 @@ def speech(count, text="yes", **more):
     return [a_word(text, n * 200, n * 200 + 200, **more) for n in range(count)]
 
 
+def words_of(listed):
+    return spoken(" ".join(word["text"] for word in listed), heard_in(listed))
+
+
 def read(listed):
     """`[(speaker, text)]` of the turns."""
-    turns = turns_of(words_of(listed))
-    return [(turn.speaker, " ".join(w.text for w in turn.words)) for turn in turns]
+    return [(turn.speaker, turn.text) for turn in turns_of(words_of(listed))]
 
 
 def test_a_turn_ends_where_another_speaker_begins():
@@ -85,34 +87,6 @@ def test_doubtful_is_what_is_below_the_threshold_and_not_what_is_unknown():
     assert [word.text for word in doubtful(words, 1)] == ["0", "0.49", "0.5"]
 
 
-@pytest.mark.parametrize(
-    "odd",
-    [None, "", "soon", -1, True, [], {}, float("nan"), float("inf"), 1e300, 10**400],
-)
-def test_numbers_that_are_missing_or_odd_are_made_up_for(odd):
-    words = words_of(
-        [a_word("a", 100, 300), a_word("b", odd, odd, odd), a_word("c", 400, odd)]
-    )
-
-    assert [(w.start, w.end) for w in words] == [(100, 300), (300, 300), (400, 400)]
-    assert words[1].confidence is None
-    json.dumps(presentation.for_the_player(words), allow_nan=False)
-
-
-def test_nothing_is_said_after_the_end_of_the_audio():
-    words = words_of([a_word("a", 0, 900), a_word("b", 99_000, 99_100)], seconds=5)
-
-    assert [(word.start, word.end) for word in words] == [(0, 900), (900, 900)]
-
-
-@pytest.mark.parametrize(
-    "listed", [None, "words", {}, [None, 3, "x", [], {}, a_word(None), a_word(" ")]]
-)
-def test_what_is_no_word_is_left_out(listed):
-    assert words_of(listed) == []
-    assert list(turns_of([])) == []
-
-
 def test_a_time_reads_as_on_a_clock():
     clocks = [presentation.clock(ms) for ms in (0, 65_999, 3_600_000, 36_061_000)]
 
@@ -130,7 +104,8 @@ def page_of(browser, **columns):
 def test_the_page_has_words_that_are_escaped_and_their_times(browser):
     words = [a_word("<script>", 0, 90, 0.2, speaker="<A>"), a_word("</script>", None)]
 
-    page = page_of(browser, text="x", words=words, language="en_us")
+    text = "<script> </script>"
+    page = page_of(browser, text=text, words=words, language="en_us", audio_seconds=1)
 
     assert "<span>&lt;script&gt;</span> <span>&lt;/script&gt;</span>" in page
     assert "<b>Speaker &lt;A&gt;</b>" in page
@@ -138,6 +113,15 @@ def test_the_page_has_words_that_are_escaped_and_their_times(browser):
     assert "1 to check" in page
     assert 'lang="en"' in page
     assert " style=" not in page
+
+
+@pytest.mark.django_db
+def test_the_page_has_spaces_where_the_text_has_them(browser):
+    words = [a_word(letter, n * 200) for n, letter in enumerate("会议。Yes")]
+
+    page = page_of(browser, text="会议。 Yes", words=words)
+
+    assert "<span>会</span><span>议</span><span>。</span> <span>Y" in page
 
 
 @pytest.mark.django_db

@@ -5,6 +5,7 @@ Both are streamed: they are generated from `batches` while they are sent.
 
 import csv
 import io
+import re
 import zipfile
 from collections.abc import Iterable, Iterator
 from typing import Any
@@ -12,6 +13,7 @@ from typing import Any
 from django.db.models import QuerySet
 
 from djtranscribe.models import Access
+from transcription.exports.fonts import MissingFont
 from transcription.exports.formats import FORMATS, Options, filename
 from transcription.models import Transcript
 
@@ -19,10 +21,14 @@ AT_ONCE = 100
 # A cell that starts with one of these is a formula to Excel, LibreOffice and Google
 # Sheets. See owasp.org/www-community/attacks/CSV_Injection
 FORMULA = ("=", "+", "-", "@", "\t", "\r")
+# A phone number or another number is no formula.
+NUMBER = re.compile(r"[+-]?[0-9]+(\.[0-9]+)?")
+# Excel and LibreOffice show no more characters of a cell.
+CELL_CHARACTERS = 32_767
 
 COLUMNS = [
     *("uuid", "number", "created", "status", "error"),
-    *("language", "confidence", "audio_seconds", "text"),
+    *("language", "confidence", "audio_seconds", "text", "note"),
 ]
 
 
@@ -50,7 +56,18 @@ def batches(
 def harmless(cell: Any) -> str:
     """Return the cell as text that no spreadsheet runs as a formula."""
     text = "" if cell is None else str(cell)
-    return f"'{text}" if text.startswith(FORMULA) else text
+    is_formula = text.startswith(FORMULA) and not NUMBER.fullmatch(text)
+    return f"'{text}" if is_formula else text
+
+
+def note_on(text: str) -> str:
+    """Warn of a text that a spreadsheet shows incompletely. The file has all of it."""
+    if len(text) <= CELL_CHARACTERS:
+        return ""
+    return (
+        f"This text has {len(text):,} characters. A spreadsheet program shows the "
+        f"first {CELL_CHARACTERS:,} of them; other programs read all."
+    )
 
 
 def csv_lines(batches: Iterable[list[Transcript]]) -> Iterator[bytes]:
@@ -64,7 +81,7 @@ def csv_lines(batches: Iterable[list[Transcript]]) -> Iterator[bytes]:
             call = row.recording.call
             cells = [row.uuid, call.to if call else "", row.created_at.isoformat()]
             cells += [row.get_status_display(), row.error, row.language]
-            cells += [row.confidence, row.audio_seconds, row.text]
+            cells += [row.confidence, row.audio_seconds, row.text, note_on(row.text)]
             writer.writerow(map(harmless, cells))
         yield file.getvalue().encode()
         file.seek(0)
@@ -90,6 +107,19 @@ class Sink(io.RawIOBase):
         return data
 
 
+def zipped(
+    transcript: Transcript, extension: str, options: Options
+) -> tuple[str, bytes]:
+    """Return the name and content of one file of a ZIP."""
+    try:
+        content = FORMATS[extension].make(transcript, options)
+    except MissingFont as error:
+        # The download has begun, so the reason is a file of its own.
+        name = filename(transcript, f"{extension}-was-not-made.txt")
+        return name, f"{error}\n".encode()
+    return filename(transcript, extension), content
+
+
 def zip_pieces(
     batches: Iterable[list[Transcript]], extension: str, options: Options
 ) -> Iterator[bytes]:
@@ -97,7 +127,6 @@ def zip_pieces(
     with zipfile.ZipFile(sink, "w", zipfile.ZIP_DEFLATED) as archive:
         for batch in batches:
             for transcript in batch:
-                content = FORMATS[extension].make(transcript, options)
-                archive.writestr(filename(transcript, extension), content)
+                archive.writestr(*zipped(transcript, extension, options))
                 yield sink.take()
     yield sink.take()

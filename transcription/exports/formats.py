@@ -1,7 +1,7 @@
 """Export of one transcript as a file, in any of FORMATS.
 
-The DOCX, PDF and subtitle libraries are imported in the functions that use them,
-because the worker does not need them.
+The libraries are imported in the functions that use them, because the worker does not
+need them.
 """
 
 import io
@@ -15,8 +15,10 @@ from django.utils import timezone
 from djtranscribe import zones
 from transcription import presentation
 from transcription.exports import subtitles
+from transcription.exports.pdf import pdf_file
+from transcription.exports.subtitles import Cue
 from transcription.models import Transcript
-from transcription.presentation import Word
+from transcription.words import spoken, words_of
 
 NO_TEXT_SECONDS = 3
 
@@ -62,7 +64,7 @@ def placeholder(transcript: Transcript) -> str:
 
 def paragraphs(transcript: Transcript, options: Options) -> Iterator[tuple[str, str]]:
     """Yield (prefix, paragraph). The prefix is like `1:05 Speaker A`, or empty."""
-    words = presentation.words_of(transcript.words)
+    words = words_of(transcript)
     if not transcript.text:
         yield "", storable(placeholder(transcript))
     elif not words or not (options.times or options.speakers):
@@ -73,8 +75,7 @@ def paragraphs(transcript: Transcript, options: Options) -> Iterator[tuple[str, 
         for turn in presentation.turns_of(words):
             speaker = turn.speaker or speaker
             prefix = [turn.clock] * options.times + [speaker] * options.speakers
-            said = " ".join(word.text for word in turn.words)
-            yield storable(" ".join(filter(None, prefix))), storable(said)
+            yield storable(" ".join(filter(None, prefix))), storable(turn.text)
 
 
 def facts(transcript: Transcript) -> str:
@@ -121,45 +122,24 @@ def as_json(transcript: Transcript, options: Options) -> bytes:
     return (json.dumps(body, indent=2, ensure_ascii=False) + "\n").encode()
 
 
-def subtitle_file(kind: str) -> Callable[[Transcript, Options], bytes]:
+def subtitle_file(write: Callable[[list[Cue]], str]) -> Any:
     def make(transcript: Transcript, options: Options) -> bytes:
-        from pysubs2 import SSAEvent, SSAFile
-
-        file = SSAFile()
-        for cue in cues(transcript, options):
-            # pysubs2 reads braces as markup, and players read tags as markup.
-            text = storable("\n".join(cue.lines)).translate({123: "(", 125: ")"})
-            if kind == "vtt":
-                text = text.replace("&", "&amp;").replace("<", "&lt;")
-                text = text.replace(">", "&gt;")
-            event = SSAEvent(start=cue.start, end=cue.end)
-            event.plaintext = text
-            file.append(event)
-        return file.to_string(kind).encode()
+        cues = (
+            cue._replace(lines=list(filter(None, map(storable, cue.lines))))
+            for cue in cues_of(transcript, options)
+        )
+        return write([cue for cue in cues if cue.lines]).encode()
 
     return make
 
 
-def cues(transcript: Transcript, options: Options) -> list[subtitles.Cue]:
+def cues_of(transcript: Transcript, options: Options) -> list[Cue]:
     if not transcript.text:
-        words = spread_evenly(placeholder(transcript), NO_TEXT_SECONDS)
-        lines = subtitles.wrapped(words)
-        return [subtitles.Cue(0, NO_TEXT_SECONDS * 1000, lines, "")]
-    words = presentation.words_of(transcript.words)
-    words = words or spread_evenly(transcript.text, transcript.audio_seconds or 0)
-    if options.speakers:
-        words = subtitles.with_speakers(words)
-    return subtitles.cues(words)
-
-
-def spread_evenly(text: str, seconds: float) -> list[Word]:
-    """Spread words without known times evenly over the recording."""
-    said = text.split()
-    step = max(seconds * 1000 / max(1, len(said)), 1)
-    return [
-        Word(word, int(n * step), int((n + 1) * step), None, "")
-        for n, word in enumerate(said)
-    ]
+        words = spoken(placeholder(transcript), [], NO_TEXT_SECONDS)
+        return [Cue(0, NO_TEXT_SECONDS * 1000, subtitles.wrapped(words))]
+    seconds = transcript.audio_seconds or 0
+    words = words_of(transcript) or spoken(transcript.text, [], seconds)
+    return subtitles.cues(words, seconds, options.speakers)
 
 
 def docx(transcript: Transcript, options: Options) -> bytes:
@@ -181,45 +161,18 @@ def docx(transcript: Transcript, options: Options) -> bytes:
 
 
 def pdf(transcript: Transcript, options: Options) -> bytes:
-    from fpdf import FPDF
-    from fpdf.enums import XPos, YPos
-
-    document = FPDF()
-    # The fonts built into every PDF reader only have Western European letters.
-    document.core_fonts_encoding = "cp1252"
-    document.set_title("Transcript")
-    document.set_creator("djtranscribe")
-    document.set_margin(20)
-    document.set_auto_page_break(auto=True, margin=20)
-    document.add_page()
-    lines = [("B", 18, "Transcript"), ("", 10, facts(transcript))]
-    for prefix, said in paragraphs(transcript, options):
-        lines += [("B", 9, prefix)] * bool(prefix) + [("", 11, said)]
-    if any(western(line) != line for _, _, line in lines):
-        note = (
-            "This PDF shows a question mark for each letter that its font does not "
-            "have. The other formats contain all letters."
-        )
-        lines.insert(2, ("I", 9, note))
-    for style, size, line in lines:
-        document.set_font("Helvetica", style, size)
-        place: Any = {"new_x": XPos.LMARGIN, "new_y": YPos.NEXT, "align": "L"}
-        document.multi_cell(0, size * 0.55, western(line), **place)
-        if size != 9:
-            document.ln(3)
-    return bytes(document.output())
-
-
-def western(text: str) -> str:
-    """Replace each letter that Windows-1252 does not have with a question mark."""
-    composed = unicodedata.normalize("NFC", text).replace("\t", " ")
-    return composed.encode("cp1252", "replace").decode("cp1252")
+    """Raises fonts.MissingFont: a letter is never replaced by another one."""
+    return pdf_file(facts(transcript), list(paragraphs(transcript, options)))
 
 
 FORMATS = {
     "txt": Format("Text", "text/plain; charset=utf-8", txt),
-    "srt": Format("Subtitles (SRT)", "application/x-subrip", subtitle_file("srt")),
-    "vtt": Format("Subtitles (VTT)", "text/vtt; charset=utf-8", subtitle_file("vtt")),
+    "srt": Format(
+        "Subtitles (SRT)", "application/x-subrip", subtitle_file(subtitles.srt)
+    ),
+    "vtt": Format(
+        "Subtitles (VTT)", "text/vtt; charset=utf-8", subtitle_file(subtitles.vtt)
+    ),
     "json": Format("JSON", "application/json", as_json),
     "docx": Format(
         "Word (DOCX)",

@@ -1,100 +1,213 @@
-"""Subtitles from words: short lines, enough time to read them, and no overlaps."""
+"""Subtitles from words: short lines that stay with the speech.
+
+A cue begins with its first word and ends at most AFTER_MS after its last one, never
+after the audio. Speakers who answer each other quickly share a cue, one line each, with
+dashes. Cues overlap only where people talk at the same time. See "Dashes" and "Timing"
+in the BBC Subtitle Guidelines, bbc.github.io/subtitle-guidelines
+"""
 
 import re
+from collections.abc import Iterator
+from itertools import pairwise
 from typing import NamedTuple
 
-from transcription.presentation import PAUSE_MS, Word
+import regex
+
+from transcription.presentation import ENDS, PAUSE_MS
+from transcription.words import Word, joined
 
 LINE, LINES = 42, 2
 CHARACTERS_A_SECOND = 20
+# Cues should last so long, if there is time…
 LEAST_MS = 1000
-SENTENCE_ENDS = (".", "?", "!", "…", "。", "？", "！")
+# …but stay no longer than this after the speech.
+AFTER_MS = 500
+# A cue without any length would not be shown.
+SHORTEST_MS = 40
 
 
 class Cue(NamedTuple):
     start: int  # ms
     end: int
     lines: list[str]
-    speaker: str
 
 
-def cues(words: list[Word]) -> list[Cue]:
-    """Group the words into cues that do not overlap and last at least LEAST_MS."""
-    groups: list[list[Word]] = []
-    for word in words:
-        for piece in pieces(word):
-            if groups and not starts_new_cue(groups[-1], piece):
-                groups[-1].append(piece)
-            else:
-                groups.append([piece])
+def cues(words: list[Word], seconds: float = 0, speakers: bool = False) -> list[Cue]:
+    """Return the cues in order of their start.
+
+    seconds: length of the audio, 0 if unknown. speakers: whether to name them.
+    """
+    groups = [group for turn in turns(words) for group in cut(turn, speakers)]
+    groups.sort(key=lambda group: group[0].start)
+    shared = list(share(groups, speakers))
+    latest = int(seconds * 1000)
     made: list[Cue] = []
-    for number, group in enumerate(groups):
-        lines = wrapped(group)
-        # Start after the previous cue has ended, even if the times run backwards.
-        start = max(group[0].start, made[-1].end if made else 0)
-        needed = max(LEAST_MS, sum(map(len, lines)) * 1000 // CHARACTERS_A_SECOND)
-        end = max(group[-1].end, start + needed)
-        if number + 1 < len(groups):
-            # If speech is faster than reading, end when the next cue starts, but stay
-            # visible for at least LEAST_MS.
-            end = max(min(end, groups[number + 1][0].start), start + LEAST_MS)
-        made.append(Cue(start, end, lines, group[0].speaker))
+    for number, (together, lines) in enumerate(shared):
+        start = together[0].start
+        spoken_until = max(word.end for word in together)
+        later = [other[0].start for other, _ in shared[number + 1 : number + 2]]
+        end = shown_until(start, spoken_until, lines, later)
+        end = max(end, start + SHORTEST_MS)
+        if latest:
+            start, end = min(start, max(0, latest - SHORTEST_MS)), min(end, latest)
+        made.append(Cue(start, end, lines))
     return made
 
 
-def with_speakers(words: list[Word]) -> list[Word]:
-    """Insert the speaker's name wherever the speaker changes."""
-    result: list[Word] = []
-    speaker = ""
-    for word in words:
-        if word.speaker and word.speaker != speaker:
-            result.append(word._replace(text=f"{word.speaker}:", end=word.start))
-            speaker = word.speaker
-        result.append(word)
-    return result
+def shown_until(
+    start: int, spoken_until: int, lines: list[str], later: list[int]
+) -> int:
+    """Return when a cue disappears: it is read, or the next one appears."""
+    reading = sum(map(len, lines)) * 1000 // CHARACTERS_A_SECOND
+    end = max(spoken_until, start + max(LEAST_MS, reading))
+    end = min(end, spoken_until + AFTER_MS)
+    # The next one does not wait. If it appears earlier, two people talk at once.
+    return min([end, *(each for each in later if each >= spoken_until)])
+
+
+def turns(words: list[Word]) -> list[list[Word]]:
+    """Group the words by speaker. A turn ends when another speaker says a word in a
+    pause of this one, and goes on when two talk at once."""
+    found: list[list[Word]] = []
+    open_turns: dict[str, list[Word]] = {}
+    for word in sorted(words, key=lambda word: word.start):
+        turn = open_turns.get(word.speaker)
+        if turn is None or answered(turn[-1], word, open_turns):
+            turn = open_turns[word.speaker] = []
+            found.append(turn)
+        turn.append(word)
+    return found
+
+
+def answered(last: Word, word: Word, open_turns: dict[str, list[Word]]) -> bool:
+    """Return whether somebody else spoke between two words of a speaker."""
+    return any(
+        other.start >= last.end and other.end <= word.start and other != last
+        for speaker, turn in open_turns.items()
+        if speaker != word.speaker
+        for other in turn[-1:]
+    )
+
+
+def cut(turn: list[Word], speakers: bool) -> Iterator[list[Word]]:
+    """Cut a turn into the words of one cue each."""
+    group: list[Word] = []
+    name = f"{turn[0].speaker}: " if speakers and turn[0].speaker else ""
+    if name:
+        turn = [turn[0]._replace(text=name + turn[0].text), *turn[1:]]
+    for word in turn:
+        for piece in pieces(word):
+            if group and starts_new_cue(group, piece):
+                yield group
+                group = []
+            group.append(piece)
+    if group:
+        yield group
+
+
+def share(
+    groups: list[list[Word]], speakers: bool
+) -> Iterator[tuple[list[Word], list[str]]]:
+    """Put short turns that follow each other into one cue, as (words, lines)."""
+    together: list[Word] = []
+    said: list[list[str]] = []
+    for group in groups:
+        own = wrapped(group)
+        if (
+            together
+            and len(said) + 1 <= LINES
+            and len(own) == 1
+            and len(said[-1]) == 1
+            and group[0].speaker != together[-1].speaker
+            and group[0].start >= together[-1].end
+            and group[0].start - together[0].start < LEAST_MS
+            and max(map(len, [*said[-1], *own])) + 2 <= LINE
+        ):
+            together, said = [*together, *group], [*said, own]
+            continue
+        if together:
+            yield together, with_dashes(said, speakers)
+        together, said = group, [own]
+    if together:
+        yield together, with_dashes(said, speakers)
+
+
+def with_dashes(said: list[list[str]], speakers: bool) -> list[str]:
+    dash = "" if speakers or len(said) == 1 else "- "
+    return [f"{dash}{line}" for lines in said for line in lines]
 
 
 def pieces(word: Word) -> list[Word]:
     """Cut a word that is longer than a line.
 
-    In a language without spaces, one "word" can be a whole text.
+    In a language without spaces, one "word" can be a whole text. An accent or a vowel
+    sign stays with its letter, and an emoji in one piece.
     """
     text = re.sub(r"\s+", " ", word.text)
-    cut = [text[at : at + LINE] for at in range(0, len(text), LINE)]
-    span = (word.end - word.start) // len(cut)
+    if len(text) <= LINE:
+        return [word._replace(text=text)]
+    cut = [""]
+    for letter in regex.findall(r"\X", text):
+        if cut[-1] and len(cut[-1]) + len(letter) > LINE:
+            cut.append("")
+        cut[-1] += letter
+    span = (word.end - word.start) / len(cut)
+    bounds = [word.start + round(number * span) for number in range(len(cut) + 1)]
     return [
         word._replace(
-            text=part,
-            start=word.start + number * span,
-            end=word.end
-            if number + 1 == len(cut)
-            else word.start + (number + 1) * span,
+            text=part, start=start, end=end, space=word.space if number == 0 else ""
         )
-        for number, part in enumerate(cut)
+        for number, (part, (start, end)) in enumerate(
+            zip(cut, pairwise(bounds), strict=True)
+        )
     ]
 
 
 def starts_new_cue(group: list[Word], word: Word) -> bool:
     last = group[-1]
     return (
-        word.speaker != last.speaker
-        or word.start - last.end >= PAUSE_MS
+        word.start - last.end >= PAUSE_MS
         or len(wrapped([*group, word])) > LINES
         # Each sentence gets its own cue, unless the cue would be too short to see.
-        or (
-            last.text.endswith(SENTENCE_ENDS)
-            and word.start - group[0].start >= LEAST_MS
-        )
+        or (last.text.endswith(ENDS) and word.start - group[0].start >= LEAST_MS)
     )
 
 
 def wrapped(group: list[Word]) -> list[str]:
     """Wrap the words into lines of LINE characters. A longer word has its own line."""
-    lines = [""]
+    lines: list[list[Word]] = [[]]
     for word in group:
-        longer = f"{lines[-1]} {word.text}".strip()
-        if len(longer) > LINE and lines[-1]:
-            lines.append(word.text)
-        else:
-            lines[-1] = longer
-    return lines
+        if lines[-1] and len(joined([*lines[-1], word])) > LINE:
+            lines.append([])
+        lines[-1].append(word)
+    return [joined(line) for line in lines]
+
+
+# Files
+
+
+def clock(ms: int, mark: str) -> str:
+    minutes, seconds = divmod(ms // 1000, 60)
+    hours, minutes = divmod(minutes, 60)
+    return f"{hours:02}:{minutes:02}:{seconds:02}{mark}{ms % 1000:03}"
+
+
+def srt(cues: list[Cue]) -> str:
+    """Return the file. An invisible word joiner keeps `<i>` from being markup."""
+    blocks = []
+    for number, cue in enumerate(cues, start=1):
+        text = re.sub(r"([<{])", "\\1\N{WORD JOINER}", "\n".join(cue.lines))
+        times = f"{clock(cue.start, ',')} --> {clock(cue.end, ',')}"
+        blocks.append(f"{number}\n{times}\n{text}\n")
+    return "\n".join(blocks)
+
+
+def vtt(cues: list[Cue]) -> str:
+    """See w3.org/TR/webvtt1: `&`, `<` and `>` are escaped."""
+    blocks = ["WEBVTT\n"]
+    for cue in cues:
+        text = "\n".join(cue.lines).replace("&", "&amp;")
+        text = text.replace("<", "&lt;").replace(">", "&gt;")
+        times = f"{clock(cue.start, '.')} --> {clock(cue.end, '.')}"
+        blocks.append(f"{times}\n{text}\n")
+    return "\n".join(blocks)

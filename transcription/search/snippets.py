@@ -12,6 +12,7 @@ from django.utils.safestring import SafeString
 from transcription import presentation
 from transcription.models import Transcript
 from transcription.search.query import Query, tokens
+from transcription.words import words_of
 
 # The number of words in a passage, and how many of them come before the first match.
 PASSAGE, BEFORE = 36, 8
@@ -112,7 +113,7 @@ def said_at(transcript: Transcript, query: Query, best: int, count: int) -> int 
     """
     spoken = [
         (token.word, word.start)
-        for word in presentation.words_of(transcript.words)
+        for word in words_of(transcript)
         for token in tokens(word.text)
     ]
     found = occurrences([word for word, _ in spoken], query)

@@ -270,13 +270,13 @@ def test_a_long_text_is_cut_around_the_most_terms():
         (None, 2000, "#t=0.0"),
         ([], None, ""),
         ("odd", None, ""),
-        ([{"text": "the"}, {"text": "ward", "start": None, "end": None}], 0, "#t=0.0"),
+        ([{"text": "the"}, {"text": "ward", "start": None}], 800, "#t=0.0"),
         (
             [{"text": "the", "start": 9000, "end": 9500}, {"text": "ward"}],
             9500,
             "#t=6.5",
         ),
-        ([{"text": "else", "start": 5}], None, ""),
+        ([{"text": "else", "start": 9000}], 9800, "#t=6.8"),
     ],
 )
 def test_the_hit_plays_from_three_seconds_before_it(words, at, fragment):
