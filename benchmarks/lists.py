@@ -74,14 +74,15 @@ FILL = {
     "transcripts": """
         INSERT INTO transcription_transcript (
             id, uuid, recording_id, assemblyai_id, status, vocabulary_id, audio_url,
-            request, jobs, text, words, confidence, language, model_used, audio_seconds,
-            response, error, error_class, attempts, created_at, finished_at, priority
+            request, jobs, text, search_text, words, confidence, language, model_used,
+            audio_seconds, response, error, error_class, attempts, created_at,
+            finished_at, priority
         )
         SELECT id, gen_random_uuid(), id, gen_random_uuid(), status,
             CASE WHEN luck < 0.6 THEN 1 + floor(5 * power(random(), 2)) END,
             'https://cdn.assemblyai.com/upload/' || md5(id::text),
             '{{"speech_models": ["assemblyai-stt-3-7", "universal-2"]}}', 1,
-            said.text, '[]',
+            said.text, said.indexed, '[]',
             CASE status WHEN 'completed' THEN 1 - power(random(), 4) END,
             CASE WHEN luck < 0.8 THEN 'en_us' WHEN luck < 0.999 THEN 'de' ELSE 'fr' END,
             CASE id % 30 WHEN 0 THEN 'universal-2' ELSE 'assemblyai-stt-3-7' END,
@@ -137,6 +138,7 @@ def fill(size: int) -> None:
     from django.db import connection
 
     from transcription.models import Vocabulary
+    from transcription.search.tokens import indexed
 
     for number in range(1, 201):
         # All have an account, nine of them have dialled.
@@ -144,9 +146,11 @@ def fill(size: int) -> None:
     for number in range(1, 6):
         Vocabulary.objects.create(pk=number, name=f"List {number}")
     with connection.cursor() as cursor:
-        cursor.execute("CREATE TEMPORARY TABLE said (number int, text text)")
-        rows = [(number, text) for number, text in enumerate(texts(2_000))]
-        cursor.executemany("INSERT INTO said VALUES (%s, %s)", rows)
+        cursor.execute(
+            "CREATE TEMPORARY TABLE said (number int, text text, indexed text)"
+        )
+        rows = [(n, text, indexed(text)) for n, text in enumerate(texts(2_000))]
+        cursor.executemany("INSERT INTO said VALUES (%s, %s, %s)", rows)
         # Filled first and indexed then: much faster, and the same indexes.
         cursor.execute(
             "SELECT indexname, indexdef FROM pg_indexes JOIN pg_class "
@@ -215,7 +219,7 @@ def searches(name: str) -> dict[str, str]:
     from transcription.models import Transcript
 
     call = Call.objects.order_by("pk")[12_345 % Call.objects.count()]
-    transcript = Transcript.objects.order_by("-pk")[0]
+    transcript = Transcript.objects.filter(text__regex="^[A-Z]").order_by("-pk")[0]
     word = transcript.text.split()[4]
     numbers = {
         label: typed.format(number=call.to[1:]) for label, typed in NUMBERS.items()

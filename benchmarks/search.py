@@ -3,19 +3,24 @@
     DATABASE_URL=postgres://… python -m benchmarks.search 1000000
 
 Makes a database of its own beside that of DATABASE_URL, fills it, asks the page
-/search/ what people ask, prints the medians, and drops the database. The words are made
-up and as frequent as those of a language (Zipf's law), a hundred a transcript. The list
+/search/ what people ask, prints the medians and the sizes, and drops the database. The
+words are made up and as frequent as those of a language (Zipf's law), a hundred a
+transcript; a third of the transcripts are in Chinese, Thai or Hindi letters. The list
 of words with their times is left empty: it costs the same however many rows there are.
 """
 
 import argparse
 import os
 import random
+import sqlite3
 import statistics
 import sys
+import tempfile
 import time
 from collections.abc import Iterator
+from contextlib import closing
 from itertools import accumulate, islice
+from pathlib import Path
 
 import psycopg
 from psycopg import sql
@@ -41,10 +46,39 @@ KNOWN = vocabulary()
 WEIGHTS = list(accumulate(1 / (rank + 2) for rank in range(WORDS_KNOWN)))
 
 
+# Letters of made-up words, and what is between the words.
+SCRIPTS = {
+    "Chinese": ("".join(map(chr, range(0x4E00, 0x5200))), ""),
+    "Thai": ("กขคงจชซญดตถทธนบปผพฟภมยรลวศสหอะาิีุูเแโ", ""),
+    "Hindi": ("कखगघचछजझटठडढणतथदधनपफबभमयरलवशषसहािीुूेैोौं", " "),
+}
+
+
+def in_script(words: list[str], letters: str) -> list[str]:
+    """The same words in other letters, two for each syllable."""
+    return [
+        "".join(
+            letters[hash_of(word[at : at + 2]) % len(letters)]
+            for at in range(0, len(word), 2)
+        )
+        for word in words
+    ]
+
+
+def hash_of(syllable: str) -> int:
+    return SYLLABLES.index(syllable) * 7919
+
+
 def texts(count: int) -> Iterator[str]:
-    for _ in range(count):
+    """Latin texts, then some in other scripts: every ninth in each of them."""
+    others = list(SCRIPTS.values())
+    for number in range(count):
         said = chance.choices(KNOWN, cum_weights=WEIGHTS, k=WORDS_SAID)
-        yield " ".join(said).capitalize() + "."
+        if number % 9 < len(others):
+            letters, space = others[number % 9]
+            yield space.join(in_script(said, letters))
+        else:
+            yield " ".join(said).capitalize() + "."
 
 
 def fill(size: int) -> list[str]:
@@ -53,6 +87,7 @@ def fill(size: int) -> list[str]:
 
     from caller.models import Call, Recording
     from transcription.models import Transcript
+    from transcription.search.tokens import indexed
 
     call = Call.objects.create(to="+14155551234", from_number="+14155550100")
     recording = Recording.objects.create(call=call, status="completed")
@@ -61,15 +96,15 @@ def fill(size: int) -> list[str]:
         cursor.execute(
             "SELECT column_name FROM information_schema.columns WHERE table_name = "
             "'transcription_transcript' AND table_schema = 'public' AND "
-            "column_name NOT IN ('id', 'uuid', 'text', 'search_vector')"
+            "column_name NOT IN ('id', 'uuid', 'text', 'search_text', 'search_vector')"
         )
         others = ", ".join(f'"{name}"' for (name,) in cursor.fetchall())
         # The one row, with another text and key.
         insert = (
-            f"INSERT INTO transcription_transcript (uuid, text, {others}) "
-            f"SELECT gen_random_uuid(), said.text, {others} FROM said, one"
+            f"INSERT INTO transcription_transcript (uuid, text, search_text, {others}) "
+            f"SELECT gen_random_uuid(), said.text, indexed, {others} FROM said, one"
         )
-        cursor.execute("CREATE TEMPORARY TABLE said (text text)")
+        cursor.execute("CREATE TEMPORARY TABLE said (text text, indexed text)")
         cursor.execute(
             "CREATE TEMPORARY TABLE one AS "
             f"SELECT {others} FROM transcription_transcript"
@@ -83,9 +118,9 @@ def fill(size: int) -> list[str]:
         some, source = [], texts(size)
         for done in range(0, size, ROWS_AT_ONCE):
             rows = list(islice(source, ROWS_AT_ONCE))
-            some.append(rows[0])
+            some += rows[:9]
             with cursor.copy("COPY said FROM STDIN") as copy:
-                copy.write("".join(f"{row}\n" for row in rows))
+                copy.write("".join(f"{row}\t{indexed(row)}\n" for row in rows))
             cursor.execute(insert)
             cursor.execute("TRUNCATE said")
             print(f"\r{done + len(rows):,} of {size:,}", end="", file=sys.stderr)
@@ -101,8 +136,18 @@ def questions(some: list[str]) -> dict[str, list[str]]:
     def word(first: int, last: int) -> str:
         return KNOWN[chance.randrange(first, last)]
 
+    latin = [text for text in some if text.isascii()]
+
+    def part_of(script: str, length: int) -> str:
+        """Some letters, or words, that somebody said in this script."""
+        letters, space = SCRIPTS[script]
+        said = chance.choice([text for text in some if text[0] in letters])
+        parts = said.split(space) if space else list(said)
+        start = chance.randrange(len(parts) - length)
+        return space.join(parts[start : start + length])
+
     def phrase(length: int) -> str:
-        words = chance.choice(some).lower().rstrip(".").split()
+        words = chance.choice(latin).lower().rstrip(".").split()
         start = chance.randrange(len(words) - length)
         return f'"{" ".join(words[start : start + length])}"'
 
@@ -116,6 +161,11 @@ def questions(some: list[str]) -> dict[str, list[str]]:
         "a phrase of three words": lambda: phrase(3),
         "one without another": lambda: f"{word(*usual)} -{word(*frequent)}",
         "a prefix": lambda: f"{word(*rare)[:5]}*",
+        "two letters in Chinese": lambda: part_of("Chinese", 2),
+        "four letters in Chinese": lambda: part_of("Chinese", 4),
+        "five letters in Thai": lambda: part_of("Thai", 5),
+        "a word in Hindi": lambda: part_of("Hindi", 1),
+        "a phrase in Hindi": lambda: f'"{part_of("Hindi", 3)}"',
         "nothing that was said": lambda: "xylophone",
     }
     return {kind: [ask() for _ in range(ASKED)] for kind, ask in kinds.items()}
@@ -144,6 +194,44 @@ def measure(some: list[str]) -> list[float]:
     return everything
 
 
+def sizes_of(url: str) -> str:
+    with psycopg.connect(url) as connection:
+        row = connection.execute(
+            "SELECT pg_size_pretty(pg_total_relation_size('transcription_transcript')),"
+            " pg_size_pretty(pg_relation_size('transcription_search'))"
+        ).fetchone()
+    assert row
+    return f"{row[0]}, of it {row[1]} the index"
+
+
+def size_on_sqlite(size: int) -> str:
+    """The same texts in SQLite: a tenth of them, times ten."""
+    from transcription.search.tokens import indexed
+
+    sample = max(100, size // 10)
+    with tempfile.TemporaryDirectory() as folder:
+        path = Path(folder, "search.sqlite3")
+        with closing(sqlite3.connect(path)) as connection:
+            connection.execute(
+                "CREATE TABLE said (id INTEGER PRIMARY KEY, text, words)"
+            )
+            connection.execute(
+                "CREATE VIRTUAL TABLE search USING fts5(words, content='said', "
+                "content_rowid='id', tokenize='ascii', prefix='2 3 5')"
+            )
+            rows = ((text, indexed(text)) for text in texts(sample))
+            connection.executemany("INSERT INTO said (text, words) VALUES (?, ?)", rows)
+            connection.commit()
+            texts_only = path.stat().st_size
+            connection.execute("INSERT INTO search (search) VALUES ('rebuild')")
+            connection.commit()
+        whole = path.stat().st_size
+    scale = size / sample / 1e6
+    return (
+        f"{whole * scale:.0f} MB, of it {(whole - texts_only) * scale:.0f} MB the index"
+    )
+
+
 def main() -> None:
     parser = argparse.ArgumentParser(description="How long does a search take?")
     parser.add_argument("size", nargs="?", type=int, default=20_000)
@@ -164,6 +252,7 @@ def main() -> None:
         call_command("migrate", verbosity=0)
         some = fill(size)
         took = measure(some)
+        print(f"PostgreSQL: {sizes_of(own)}; SQLite: {size_on_sqlite(size)}")
         connection.close()
     finally:
         admin.execute(

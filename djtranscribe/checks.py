@@ -4,14 +4,11 @@ from typing import Any
 
 from django.conf import settings
 from django.core.checks import CheckMessage, Error, Tags, register
-from django.core.checks import Warning as Caution
 from django.core.exceptions import ImproperlyConfigured
 from django.db import DatabaseError, connections
 
 from djtranscribe import zones
 
-# Searches lower-case words and split them at everything but letters and digits.
-SAMPLE, LOWERED = "ŁÓDŹ ΙΑΣΗ ЖУК INFO É", "łódź ιαση жук info é"
 NEW_DATABASE = (
     "Make a new database and move the data with pg_dump and pg_restore: "
     "CREATE DATABASE djtranscribe TEMPLATE template0 ENCODING 'UTF8' "
@@ -34,44 +31,30 @@ def check_secret_key(**kwargs: Any) -> list[CheckMessage]:
 
 
 @register(Tags.database)
-def check_database_locale(
+def check_database_encoding(
     databases: Sequence[str] | None = None, **kwargs: Any
 ) -> list[CheckMessage]:
-    """Name PostgreSQL databases whose encoding or locale breaks searches.
+    """Refuse PostgreSQL databases that cannot store every letter.
 
-    Runs in `migrate`, `check --database default` and `doctor`. Asks the database how it
-    treats letters, because names of locales differ by provider (libc, ICU, builtin).
+    Runs in `migrate`, `check --database default` and `doctor`.
     """
     problems: list[CheckMessage] = []
     for alias in databases or []:
         if connections[alias].vendor == "postgresql":
             # Whether it can be reached at all is not for this check to say.
             with suppress(DatabaseError):
-                problems += locale_problems(alias)
+                problems += encoding_problems(alias)
     return problems
 
 
-def locale_problems(alias: str) -> list[CheckMessage]:
+def encoding_problems(alias: str) -> list[CheckMessage]:
     with connections[alias].cursor() as cursor:
-        cursor.execute(
-            "SELECT current_setting('server_encoding'), datctype FROM pg_database "
-            "WHERE datname = current_database()"
-        )
-        encoding, ctype = cursor.fetchone()
-        if encoding != "UTF8":
-            message = f"The database has the encoding {encoding}, not UTF8."
-            return [Error(message, NEW_DATABASE, id="djtranscribe.E002")]
-        cursor.execute(
-            "SELECT lower(%s), %s ~ '^[[:alnum:] ]+$'",
-            [SAMPLE, LOWERED],
-        )
-        if cursor.fetchone() == (LOWERED, True):
-            return []
-    message = (
-        f"Searches miss words: the database's locale (LC_CTYPE {ctype}) does not "
-        "treat all letters as Unicode does."
-    )
-    return [Caution(message, NEW_DATABASE, id="djtranscribe.W001")]
+        cursor.execute("SELECT current_setting('server_encoding')")
+        [encoding] = cursor.fetchone()
+    if encoding == "UTF8":
+        return []
+    message = f"The database has the encoding {encoding}, not UTF8."
+    return [Error(message, NEW_DATABASE, id="djtranscribe.E002")]
 
 
 @register()

@@ -35,7 +35,7 @@ from transcription.words import words_of
 __all__ = ["ExportAdmin", "NotificationAdmin", "TranscriptAdmin", "VocabularyAdmin"]
 
 # Load these only for a transcript's page.
-HEAVY = ("words", "response", "request", "recording__peaks")
+HEAVY = ("search_text", "words", "response", "request", "recording__peaks")
 
 
 @admin.register(Transcript)

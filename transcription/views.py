@@ -34,7 +34,7 @@ def search_page(request: HttpRequest) -> HttpResponse:
         is_too_frequent = True
     page = Paginator(keys, HITS_ON_A_PAGE).get_page(request.GET.get("page"))
     transcripts = Transcript.objects.select_related("recording__call").defer(
-        "request", "response"
+        "search_text", "request", "response"
     )
     rows = transcripts.in_bulk(list(page.object_list))
     Access.objects.note(request.user, Access.Action.READ, rows.values())

@@ -13,6 +13,7 @@ from collections.abc import Iterator
 from typing import Any, NamedTuple
 
 from transcription.models import Transcript
+from transcription.search.tokens import UNSPACED
 
 # How far to look for the place where the text and the list agree again.
 REACH_WORDS, REACH_LETTERS = 16, 400
@@ -26,11 +27,7 @@ LONGEST_WORD_MS = 10_000
 LATEST_MS = 7 * 24 * 3600 * 1000
 # AssemblyAI rounds the length of the audio.
 MARGIN_MS = 1000
-# Scripts without spaces between words: Thai, Lao, Burmese, Khmer, Chinese, Japanese.
-UNSPACED = re.compile(
-    "[\u0e00-\u0eff\u1000-\u109f\u1780-\u17ff\u3040-\u30ff\u3400-\u4dbf\u4e00-\u9fff"
-    "\uf900-\ufaff\uff66-\uff9f\U00020000-\U0003ffff]"
-)
+UNSPACED_LETTER = re.compile(f"[{UNSPACED}]")
 
 
 class Word(NamedTuple):
@@ -184,7 +181,7 @@ def _is_inside_word(text: str, at: int) -> bool:
     if not 0 < at < len(text):
         return False
     before, after = text[at - 1], text[at]
-    if UNSPACED.match(before) or UNSPACED.match(after):
+    if UNSPACED_LETTER.match(before) or UNSPACED_LETTER.match(after):
         return False
     return before.isalnum() and after.isalnum()
 

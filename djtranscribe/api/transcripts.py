@@ -37,7 +37,7 @@ from transcription.models import Transcript
 from transcription.search import query as search
 
 router = Router(tags=["transcripts"])
-HEAVY = ("words", "response", "request", "recording__peaks")
+HEAVY = ("search_text", "words", "response", "request", "recording__peaks")
 
 
 class Transcripts(Period):

@@ -20,6 +20,7 @@ from djtranscribe.models import PROBE_AFTER
 from djtranscribe.vendors.errors import VendorError
 from transcription.leases import NOT_KILLED, LeaseLost, free, taken
 from transcription.notifications.models import Notification
+from transcription.search.tokens import indexed
 from transcription.vocabulary.models import Vocabulary
 
 # AssemblyAI deletes uploads after 24 hours; one hour less is safe.
@@ -38,6 +39,12 @@ SUSPECT_KILLS = 2
 
 
 class TranscriptQuerySet(models.QuerySet["Transcript"]):
+    def update(self, **columns: Any) -> int:
+        """Also update the search index, which follows the text."""
+        if "text" in columns:
+            columns["search_text"] = indexed(columns["text"])
+        return super().update(**columns)
+
     def unfinished(self) -> TranscriptQuerySet:
         return self.exclude(status__in=Transcript.FINISHED)
 
@@ -152,6 +159,8 @@ class Transcript(models.Model):
     # AssemblyAI's list, unchanged: text, start and end (ms), confidence (0 to 1 or
     # null), speaker, channel.
     words = models.JSONField(default=list, blank=True)
+    # What the search index is made of, see transcription/search/tokens.py.
+    search_text = models.TextField(default="", blank=True, editable=False)
     confidence = models.FloatField(null=True, blank=True)
     language = models.CharField(max_length=20, blank=True)
     model_used = models.CharField(max_length=40, blank=True)
@@ -219,6 +228,15 @@ class Transcript(models.Model):
         if self.recording.call:
             return f"Transcript of the call to {self.recording.call.number}"
         return f"Transcript of {self.recording.origin}"
+
+    def save(self, *args: Any, **kwargs: Any) -> None:
+        columns = kwargs.get("update_fields")
+        is_text_saved = "text" in columns if columns is not None else True
+        if is_text_saved and "text" not in self.get_deferred_fields():
+            self.search_text = indexed(self.text)
+            if columns is not None:
+                kwargs["update_fields"] = {*columns, "search_text"}
+        super().save(*args, **kwargs)
 
     def get_absolute_url(self) -> str:
         return reverse("admin:transcription_transcript_change", args=[self.pk])

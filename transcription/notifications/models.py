@@ -31,7 +31,10 @@ LONGEST_WAIT = timedelta(days=1)
 LEASE = timedelta(minutes=3)
 # Large columns that no notification needs.
 HEAVY = [
-    *(f"transcript__{name}" for name in ("text", "words", "request", "response")),
+    *(
+        f"transcript__{name}"
+        for name in ("text", "search_text", "words", "request", "response")
+    ),
     "transcript__recording__peaks",
 ]
 # What an error message must not reveal: a URL may open the audio, and a series of

@@ -1,7 +1,7 @@
 """Full-text search over all transcripts, with the same results on both databases.
 
-The syntax: words, "an exact phrase", -not, prefix*. Migration 0002_search creates the
-index.
+The syntax: words, "an exact phrase", -not, prefix*. Migration 0012_search_text creates
+the index, of Transcript.search_text. See tokens.py for what a word is.
 """
 
 import re
@@ -15,6 +15,7 @@ from django.db.models import QuerySet
 from django.db.models.expressions import RawSQL
 
 from transcription.models import Transcript
+from transcription.search.tokens import encoded, tokens
 
 # Rank only the newest matches. Otherwise a very common word would read a million rows
 # to show twenty.
@@ -24,55 +25,10 @@ QUERY_CANCELED = "57014"
 MAX_TERMS = 20
 MAX_LENGTH = 300
 # In longer texts PostgreSQL may drop positions: it keeps 256 per word, and none above
-# 16,383. So phrases are also searched for in the text itself.
+# 16,383. So phrases are also searched for in the column itself.
 LENGTH_WITH_ALL_POSITIONS = 8000
 
 TERM = re.compile(r'(-?)(?:["“”„]([^"“”„]*)["“”„]?|([^\s"“”„]+))')
-MARKS = re.compile("[\u0300-\u036f]")
-
-
-class Folding(dict[int, str]):
-    """Table for str.translate: fold case and accents, replace other signs by a space.
-
-    Each character becomes exactly one character, so positions in the folded text are
-    also positions in the original.
-    """
-
-    def __missing__(self, code: int) -> str:
-        letter = chr(code)
-        category = unicodedata.category(letter)
-        folded = " "
-        if category[0] in "LM" or category == "Nd":
-            base = unicodedata.normalize("NFD", letter)[0].lower()
-            folded = base if base.isascii() else letter.lower()[0]
-        self[code] = folded
-        return folded
-
-
-FOLDING = Folding({ord("ς"): "σ", ord("Σ"): "σ", ord("µ"): "μ"})
-
-# The same folding that 0002_search applies to a text before it is indexed.
-FOLDED = r"""
-    regexp_replace(normalize(translate(lower(
-        regexp_replace(
-            normalize(text, NFD), '([A-Za-z])[\u0300-\u036f]+', '\1', 'g'
-        )
-    ), 'ςµ', 'σμ'), NFC), '[^[:alnum:]]+', ' ', 'g')
-"""
-
-
-@dataclass(frozen=True)
-class Token:
-    """A word as the index stores it, and its position in the text."""
-
-    word: str
-    start: int
-    end: int
-
-
-def tokens(text: str) -> list[Token]:
-    found = re.finditer(r"\S+", text.translate(FOLDING))
-    return [Token(MARKS.sub("", each[0]), each.start(), each.end()) for each in found]
 
 
 @dataclass(frozen=True)
@@ -82,6 +38,11 @@ class Term:
     words: tuple[str, ...]
     is_prefix: bool = False
     is_excluded: bool = False
+
+    @property
+    def codes(self) -> list[str]:
+        """The words as they are in the index."""
+        return [encoded(word) for word in self.words]
 
     def found_in(self, words: list[str], start: int) -> bool:
         """Whether the term occurs in these words at index `start`."""
@@ -115,10 +76,22 @@ def parse(text: str) -> Query:
     text = unicodedata.normalize("NFC", text[:MAX_LENGTH])
     terms = []
     for minus, phrase, word in TERM.findall(text):
-        words = tuple(token.word for token in tokens(phrase or word) if token.word)
-        if words:
-            terms.append(Term(words, word.endswith("*"), bool(minus)))
+        if term := _term(phrase or word, word.endswith("*"), bool(minus)):
+            terms.append(term)
     return Query(tuple(dict.fromkeys(terms))[:MAX_TERMS])
+
+
+def _term(typed: str, is_prefix: bool, is_excluded: bool) -> Term | None:
+    found = tokens(typed)
+    if found and found[-1].is_last_letter:
+        # In a text, more letters may follow: only the pairs before it are certain. A
+        # letter alone is the beginning of a pair.
+        if len(found) > 1 and not found[-2].is_last_letter:
+            found.pop()
+        else:
+            is_prefix = True
+    words = tuple(token.word for token in found)
+    return Term(words, is_prefix, is_excluded) if words else None
 
 
 def ranked(query: Query) -> list[int]:
@@ -195,13 +168,13 @@ def _condition(query: Query) -> tuple[str, list[str]]:
     return "transcription_search MATCH %s", [_fts5(query)]
 
 
-# Words contain only letters and digits, so the two functions below need no escaping.
+# Encoded words contain only a-z and 0-9, so the functions below need no escaping.
 
 
 def _fts5(query: Query) -> str:
     def expression(terms: list[Term], operator: str) -> str:
         return f" {operator} ".join(
-            f'"{" ".join(term.words)}"{" *" if term.is_prefix else ""}'
+            f'"{" ".join(term.codes)}"{" *" if term.is_prefix else ""}'
             for term in terms
         )
 
@@ -222,22 +195,22 @@ def _postgresql(query: Query) -> tuple[str, list[str]]:
             params.append(_tsquery([term], " <-> "))
         if is_phrase:
             end = "%" if term.is_prefix else " %"
-            params.append(f"% {' '.join(term.words)}{end}")
+            params.append(f"% {' '.join(term.codes)}{end}")
     return " AND ".join(conditions), params
 
 
 _WORDS = "search_vector @@ %s::tsquery"
-# CASE, unlike OR, is evaluated in order, so the text is folded only where needed.
+# CASE, unlike OR, is evaluated in order, so the text is read only where needed.
 _PHRASE = f"""
     CASE WHEN {_WORDS} THEN true
-         WHEN length(text) < {LENGTH_WITH_ALL_POSITIONS} THEN false
-         ELSE ' ' || {FOLDED} || ' ' LIKE %s END
+         WHEN length(search_text) < {LENGTH_WITH_ALL_POSITIONS} THEN false
+         ELSE ' ' || search_text || ' ' LIKE %s END
 """
 
 
 def _tsquery(terms: list[Term], operator: str = " & ") -> str:
     def lexemes(term: Term) -> list[str]:
-        quoted = [f"'{word}'" for word in term.words]
+        quoted = [f"'{code}'" for code in term.codes]
         return [*quoted[:-1], quoted[-1] + (":*" if term.is_prefix else "")]
 
     return operator.join(lexeme for term in terms for lexeme in lexemes(term))

@@ -3,19 +3,24 @@
 The text is tokenized as in the index, so that the marked words are the ones it found.
 """
 
+import unicodedata
+from bisect import bisect_right
 from dataclasses import dataclass
-from itertools import pairwise
+from itertools import accumulate, pairwise
 
 from django.utils.html import format_html, format_html_join
 from django.utils.safestring import SafeString
 
 from transcription import presentation
 from transcription.models import Transcript
-from transcription.search.query import Query, tokens
+from transcription.search.query import Query
+from transcription.search.tokens import Token, tokens
 from transcription.words import words_of
 
-# The number of words in a passage, and how many of them come before the first match.
-PASSAGE, BEFORE = 36, 8
+# The length of a passage in letters, and how many of them come before the first match.
+PASSAGE, BEFORE = 220, 50
+# So many words, or pairs of letters, count as one passage when the best one is chosen.
+NEAR = 28
 # Start the audio a little earlier: a word without its context is hard to understand.
 LEAD_SECONDS = 3
 
@@ -45,14 +50,17 @@ def hit(transcript: Transcript, query: Query) -> Hit:
     all_tokens = tokens(text)
     found = occurrences([token.word for token in all_tokens], query)
     best = densest(found)
-    first = max(0, found[best][0] - BEFORE) if found else 0
-    passage = all_tokens[first : first + PASSAGE]
-    if not passage:
+    if not all_tokens:
         return Hit(transcript, SafeString(""), None)
+    first = beginning(text, all_tokens, found[best][0] if found else 0)
+    latest = all_tokens[first].start + PASSAGE
+    passage = [each for each in all_tokens[first:] if each.start < latest]
     cuts = [passage[0].start if first else 0]
     for start, end, _ in found:
         if first <= start and end <= first + len(passage):
-            cuts += [all_tokens[start].start, all_tokens[end - 1].end]
+            # Pairs of letters overlap.
+            marked = max(cuts[-1], all_tokens[start].start), all_tokens[end - 1].end
+            cuts += marked
     is_cut = first + len(passage) < len(all_tokens)
     cuts.append(passage[-1].end if is_cut else len(text))
     # Every second piece is a match.
@@ -76,6 +84,17 @@ def hit(transcript: Transcript, query: Query) -> Hit:
     )
 
 
+def beginning(text: str, all_tokens: list[Token], match: int) -> int:
+    """Return with which token a passage begins: some letters before the match."""
+    first = match
+    while first and all_tokens[match].start - all_tokens[first - 1].start <= BEFORE:
+        first -= 1
+    # Do not cut between a letter and its vowel sign.
+    while first and unicodedata.category(text[all_tokens[first].start])[0] == "M":
+        first -= 1
+    return first
+
+
 def occurrences(words: list[str], query: Query) -> list[tuple[int, int, int]]:
     """Find the terms: (first word, word after the last, index of the term).
 
@@ -96,9 +115,9 @@ def densest(found: list[tuple[int, int, int]]) -> int:
     """Return the index of the occurrence whose passage contains the most terms."""
 
     def terms_near(index: int) -> int:
-        last = found[index][0] + PASSAGE - BEFORE
+        last = found[index][0] + NEAR
         near = set()
-        for start, _, term in found[index : index + PASSAGE]:
+        for start, _, term in found[index : index + NEAR]:
             if start < last:
                 near.add(term)
         return len(near)
@@ -109,16 +128,16 @@ def densest(found: list[tuple[int, int, int]]) -> int:
 def said_at(transcript: Transcript, query: Query, best: int, count: int) -> int | None:
     """Return when occurrence number `best` of the text is said, in ms.
 
-    It has the same number in the list of words, if both lists have `count` occurrences.
+    It has the same number in the words, if there are `count` occurrences in both.
     """
-    spoken = [
-        (token.word, word.start)
-        for word in words_of(transcript)
-        for token in tokens(word.text)
-    ]
-    found = occurrences([word for word, _ in spoken], query)
+    words = words_of(transcript)
+    spoken = tokens("".join(f"{word.space}{word.text}" for word in words))
+    found = occurrences([token.word for token in spoken], query)
     if not found:
         return None
-    # If the lists differ, use the first occurrence: any other could be a wrong one.
+    # If the words are in another order than the text, an occurrence may be missing.
     start, _, _ = found[best] if len(found) == count else found[0]
-    return spoken[start][1]
+    begins = list(
+        accumulate((len(word.space) + len(word.text) for word in words), initial=0)
+    )
+    return words[bisect_right(begins, spoken[start].start) - 1].start

@@ -20,7 +20,7 @@ from django.utils import timezone
 from caller.twilio import client as twilio_client
 from caller.twilio.connection import api_url
 from djtranscribe import zones
-from djtranscribe.checks import check_database_locale
+from djtranscribe.checks import check_database_encoding
 from djtranscribe.models import VendorPause
 from djtranscribe.public_urls import parts
 from djtranscribe.vendors.errors import VendorError
@@ -87,7 +87,7 @@ def check_settings() -> str:
 def check_database() -> str:
     try:
         connection.ensure_connection()
-        problems = check_database_locale([connection.alias])
+        problems = check_database_encoding([connection.alias])
         if problems:
             raise Problem(problems[0].msg, problems[0].hint or "")
         executor = MigrationExecutor(connection)
