@@ -1,5 +1,6 @@
 """Audio files: recognise the format, and stream large files in small chunks."""
 
+import codecs
 import hashlib
 import time
 from collections.abc import Callable, Iterable, Iterator
@@ -22,8 +23,7 @@ TIMEOUT_SECONDS = (5, 30)  # (connect, read)
 # Suffix of an incomplete download. caller.recordings.cleanup searches for it.
 TEMPORARY = ".djtranscribe-audio"
 
-# Signatures of the formats that AssemblyAI accepts: suffix, offset, bytes.
-# The first match wins.
+# Signatures of audio formats: suffix, offset, bytes. The first match wins.
 BEGINNINGS = [
     (".wav", 8, b"WAVE"),
     (".aiff", 8, b"AIFF"),
@@ -31,6 +31,8 @@ BEGINNINGS = [
     (".mp3", 0, b"ID3"),
     # MPEG 1, 2 and 2.5, layer III, each with and without a checksum.
     *((".mp3", 0, b"\xff" + bytes([byte])) for byte in b"\xfb\xfa\xf3\xf2\xe3\xe2"),
+    # Layer II.
+    *((".mp2", 0, b"\xff" + bytes([byte])) for byte in b"\xfd\xfc\xf5\xf4"),
     *((".aac", 0, b"\xff" + bytes([byte])) for byte in b"\xf1\xf0\xf9\xf8"),
     (".ogg", 0, b"OggS"),
     (".flac", 0, b"fLaC"),
@@ -41,7 +43,17 @@ BEGINNINGS = [
     (".amr", 0, b"#!AMR"),
     (".webm", 0, b"\x1a\x45\xdf\xa3"),
     (".wma", 0, bytes.fromhex("3026b2758e66cf11")),
+    (".au", 0, b".snd"),
 ]
+# Files that are certainly no audio, besides texts: images, documents, archives.
+OTHER_FILES = (
+    *(b"\xff\xd8\xff", b"\x89PNG\r\n", b"GIF8", b"%PDF", b"PK\x03\x04", b"\x1f\x8b"),
+    *(b"\x7fELF", b"SQLite format 3\0"),
+)
+# Of other audio. AssemblyAI knows more formats than we do.
+UNKNOWN = ".audio"
+# The beginning of a file by which a text is recognised.
+HEAD_BYTES = 512
 # Python's mimetypes depends on files of the machine, so we keep our own table.
 CONTENT_TYPES = {
     ".wav": "audio/wav",
@@ -61,6 +73,8 @@ CONTENT_TYPES = {
     ".awb": "audio/amr-wb",
     ".webm": "audio/webm",
     ".wma": "audio/x-ms-wma",
+    ".mp2": "audio/mpeg",
+    ".au": "audio/basic",
 }
 
 
@@ -139,7 +153,9 @@ def checked_file(
 ) -> Iterator[tuple[TemporaryUploadedFile, str]]:
     """Write the chunks to a temporary file. Yield it and its SHA-256.
 
-    Raises NotAudio if the file is empty, incomplete or of an unknown format.
+    Raises NotAudio if the file is empty, incomplete or certainly no audio. A file is
+    complete if it has the announced length. What a WAV header says is often wrong, and
+    every player ignores it.
     """
     digest = hashlib.sha256()
     with TemporaryUploadedFile(f"x{TEMPORARY}", None, None, None) as file:
@@ -152,9 +168,8 @@ def checked_file(
             raise NotAudio("the file is empty.")
         if expected_bytes is not None and file.size != expected_bytes:
             raise NotAudio(f"only {file.size} of {expected_bytes} bytes arrived.")
-        if not suffix(file):
-            raise NotAudio("its format is not a known audio format.")
-        _check_wav_is_whole(file)
+        if is_other_file(file):
+            raise NotAudio("it is a text, a picture or another file, and not audio.")
         file.seek(0)
         yield file, digest.hexdigest()
 
@@ -176,27 +191,38 @@ def kept_whole(storage: Storage, name: str, file: TemporaryUploadedFile) -> str:
 
 
 def suffix(file: IO[bytes] | Any) -> str:
-    """Return `.wav`, `.mp3`… by the first bytes, or "" if they are unknown."""
+    """Return `.wav`, `.mp3`… by the first bytes, or UNKNOWN."""
     file.seek(0)
     head = file.read(16)
     for ending, offset, beginning in BEGINNINGS:
         if head[offset:].startswith(beginning):
             return ending
-    return ""
+    return UNKNOWN
+
+
+def is_other_file(file: IO[bytes] | Any) -> bool:
+    """Return whether this is certainly no audio: a text, in any encoding, or a picture.
+
+    Not stricter than AssemblyAI, which knows more formats than we do.
+    """
+    if suffix(file) != UNKNOWN:
+        return False
+    file.seek(0)
+    head = file.read(HEAD_BYTES)
+    if head.startswith(OTHER_FILES):
+        return True
+    for mark in (codecs.BOM_UTF16_LE, codecs.BOM_UTF16_BE):
+        if head.startswith(mark):
+            return True
+    try:
+        # The last letter may be cut.
+        text = codecs.getincrementaldecoder("utf-8-sig")().decode(head)
+    except UnicodeDecodeError:
+        return False
+    return all(letter.isprintable() or letter in "\r\n\t\f" for letter in text)
 
 
 def content_type(name: str) -> str:
     """Return the media type for the suffix, which store_audio chose by the content."""
     ending = PurePosixPath(name).suffix.lower()
     return CONTENT_TYPES.get(ending, "application/octet-stream")
-
-
-def _check_wav_is_whole(file: TemporaryUploadedFile) -> None:
-    file.seek(0)
-    head = file.read(8)
-    if not head.startswith(b"RIFF"):
-        return
-    declared = int.from_bytes(head[4:8], "little")
-    # Streaming writers leave 0 or about 4 GB as the size.
-    if 0 < declared < 0x7FFF_0000 and declared + 8 > (file.size or 0) + 1:
-        raise NotAudio(f"only {file.size} of {declared + 8} bytes arrived.")

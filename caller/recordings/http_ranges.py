@@ -18,7 +18,7 @@ BLOCK_BYTES = 64 * 1024
 def ranged(request: HttpRequest, response: FileResponse) -> HttpResponseBase:
     """Return the whole response, or the single byte range that was requested.
 
-    Several ranges and units other than bytes get the whole response.
+    Several ranges, invalid ones and units other than bytes get the whole response.
     """
     response["Accept-Ranges"] = "bytes"
     wanted = RANGE.fullmatch(request.headers.get("Range", ""))
@@ -26,6 +26,8 @@ def ranged(request: HttpRequest, response: FileResponse) -> HttpResponseBase:
         return response
     size = int(response["Content-Length"])
     first, last = wanted.groups()
+    if first and last and int(last) < int(first):
+        return response
     start = int(first) if first else max(0, size - int(last))
     end = min(int(last), size - 1) if first and last else size - 1
     if start > end:

@@ -220,11 +220,12 @@ class Recording(models.Model):
         with audio.checked_file(chunks, expected_bytes) as (file, sha256):
             name = f"{self.sid or uuid4()}{audio.suffix(file)}"
             peaks = waveform.measured(file)
+            columns = {"peaks": peaks, **self._missing_facts(peaks)}
             file.seek(0)
             stored = audio.kept_whole(self.audio.storage, f"recordings/{name}", file)
         try:
             changed = Recording.objects.filter(pk=self.pk, audio="").update(
-                audio=stored, sha256=sha256, fetched_at=timezone.now(), peaks=peaks
+                audio=stored, sha256=sha256, fetched_at=timezone.now(), **columns
             )
         except Error:
             # Without a row that names it, nobody would ever find the file.
@@ -234,6 +235,15 @@ class Recording(models.Model):
             # Another worker stored the same audio first.
             self.audio.storage.delete(stored)
         self.refresh_from_db()
+
+    def _missing_facts(self, measured: dict[str, Any]) -> dict[str, int]:
+        """Length and channels of the audio, where Twilio has not told them."""
+        facts = {}
+        if measured and self.duration_seconds is None:
+            facts["duration_seconds"] = round(measured["seconds"])
+        if measured and self.channels is None:
+            facts["channels"] = measured["channels"]
+        return facts
 
     def loudness(self) -> dict[str, Any]:
         """Return the waveform, see waveform.measured. Computed now if missing."""

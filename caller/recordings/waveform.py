@@ -1,12 +1,21 @@
-"""The waveform of a recording: its loudness over time.
+"""The waveform of a recording: its loudness over time, its length and channels.
 
-Measured once, when the audio is stored. Only the samples of one level are in memory.
+Measured once, when the audio is stored. A WAV of 8 or 16 bits, as Twilio sends it, is
+read here, in milliseconds. Any other audio goes to decoder.py.
 """
 
+import json
+import logging
+import shutil
+import subprocess
 import sys
 import wave
 from array import array
+from pathlib import Path
+from tempfile import TemporaryFile
 from typing import IO, Any
+
+logger = logging.getLogger(__name__)
 
 # Width of the picture.
 LEVELS = 600
@@ -15,12 +24,44 @@ LEVELS = 600
 SAMPLES = 4000
 
 
-def measured(file: IO[bytes] | Any) -> dict[str, Any]:
-    """Return `{"seconds": 17.3, "levels": [0 to 100, …]}` for an 8 or 16 bit PCM WAV.
+# Where `-m caller.recordings.decoder` is found.
+ROOT = Path(__file__).resolve().parents[2]
+# Three hours take four seconds.
+DECODE_SECONDS = 50
 
-    Empty for other formats; a browser can still play them. For stereo, a level is that
-    of the louder channel.
+
+def measured(file: IO[bytes] | Any) -> dict[str, Any]:
+    """Return `{"seconds": 17.3, "levels": [0 to 100, …], "channels": 1}`.
+
+    Empty if the audio cannot be decoded: a browser or AssemblyAI may still be able to.
+    For stereo, a level is that of the louder channel.
     """
+    return _of_plain_wav(file) or _decoded(file)
+
+
+def _decoded(file: IO[bytes] | Any) -> dict[str, Any]:
+    command = [sys.executable, "-m", "caller.recordings.decoder"]
+    file.seek(0)
+    with TemporaryFile() as copy:
+        shutil.copyfileobj(file, copy)
+        copy.seek(0)
+        try:
+            done = subprocess.run(  # noqa: S603 - a command of our own
+                command,
+                stdin=copy,
+                capture_output=True,
+                cwd=ROOT,
+                timeout=DECODE_SECONDS,
+                check=True,
+            )
+            return dict(json.loads(done.stdout))
+        except (subprocess.SubprocessError, ValueError) as error:
+            # It crashed, or takes too long. The recording is stored nevertheless.
+            logger.warning("decoder error=%s", type(error).__name__)
+            return {}
+
+
+def _of_plain_wav(file: IO[bytes] | Any) -> dict[str, Any]:
     file.seek(0)
     try:
         with wave.open(file, "rb") as header:
@@ -40,7 +81,8 @@ def measured(file: IO[bytes] | Any) -> dict[str, Any]:
     for number in range(count):
         size = (number + 1) * frames // count - number * frames // count
         levels.append(_peak(file.read(size * frame), width))
-    return {"seconds": round(frames / rate, 3), "levels": levels}
+    seconds = round(frames / rate, 3)
+    return {"seconds": seconds, "levels": levels, "channels": channels}
 
 
 def _peak(data: bytes, width: int) -> int:

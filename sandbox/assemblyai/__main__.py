@@ -8,8 +8,8 @@ from pathlib import Path
 from sandbox.web import cli
 
 DESCRIPTION = """A stand-in for AssemblyAI on 127.0.0.1: its API for recorded audio,
-with real, offline speech recognition by PocketSphinx. It supports only English WAV
-files, and is less accurate than AssemblyAI. Open the printed address in a browser to
+with real, offline speech recognition by PocketSphinx. It recognises only English,
+and is less accurate than AssemblyAI. Open the printed address in a browser to
 see the jobs. The key is read from the environment variable ASSEMBLYAI_KEY, because
 other users can see a process's arguments."""
 

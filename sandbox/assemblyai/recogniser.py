@@ -52,37 +52,37 @@ def recognise(path: Path, options: dict[str, Any]) -> dict[str, Any]:
     before the word, in ms.
     """
     try:
-        channels, rate = sound.read(path)
+        channels = sound.read(path)
     except sound.AudioError as error:
         return {"error": str(error)}
-    seconds = len(channels[0]) / rate
-    first = int((options.get("audio_start_from") or 0) * rate / 1000)
-    last = int((options.get("audio_end_at") or seconds * 1000) * rate / 1000)
+    seconds = len(channels[0]) / sound.RATE
+    first = int((options.get("audio_start_from") or 0) * sound.RATE / 1000)
+    last = int((options.get("audio_end_at") or seconds * 1000) * sound.RATE / 1000)
     words: list[dict[str, Any]] = []
     if options.get("multichannel"):
         for number, samples in enumerate(channels, start=1):
-            words += _words(samples, rate, first, last, str(number))
+            words += _words(samples, first, last, str(number))
         words.sort(key=lambda word: word["start"])
     else:
-        words = _words(sound.mixed(channels), rate, first, last, None)
+        words = _words(sound.mixed(channels), first, last, None)
     return {"words": words, "seconds": seconds, "channels": len(channels)}
 
 
 def _words(
-    samples: array[int], rate: int, begin: int, end: int, channel: str | None
+    samples: array[int], begin: int, end: int, channel: str | None
 ) -> list[dict[str, Any]]:
-    found = sound.speech_range(samples[begin:end], rate)
+    found = sound.speech_range(samples[begin:end])
     if found is None:
         return []
     first, last = begin + found[0], begin + found[1]
-    data = sound.to_16_khz(samples[first:last], rate).tobytes()
+    data = samples[first:last].tobytes()
     decoder = _decoder()
     decoder.start_utt()
     decoder.process_raw(data, full_utt=True)
     decoder.end_utt()
     if decoder.hyp() is None:
         return []
-    offset = first * 1000 // rate
+    offset = first * 1000 // sound.RATE
     words: list[dict[str, Any]] = []
     finished = 0
     for segment in decoder.seg():

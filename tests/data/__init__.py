@@ -14,12 +14,12 @@ def load(name: str, **changes: Any) -> dict[str, Any]:
     return {**body, **changes}
 
 
-def wav(seconds: float = 1, rate: int = 8000) -> bytes:
-    """Audio as Twilio sends it: mono, 8 kHz, 16 bit. Silence."""
+def wav(seconds: float = 1, rate: int = 8000, channels: int = 1) -> bytes:
+    """Audio as Twilio sends it: 8 kHz, 16 bit. Silence."""
     file = io.BytesIO()
     with wave.open(file, "wb") as out:
-        out.setnchannels(1)
+        out.setnchannels(channels)
         out.setsampwidth(2)
         out.setframerate(rate)
-        out.writeframes(bytes(int(seconds * rate) * 2))
+        out.writeframes(bytes(int(seconds * rate) * 2 * channels))
     return file.getvalue()

@@ -124,6 +124,23 @@ def test_the_keyword_list_that_is_named_goes_out(tmp_path, vendors):
     assert body["keyterms_prompt"] == ["metoprolol"]
 
 
+@pytest.mark.parametrize(
+    ("arguments", "multichannel"), [([], True), (["--mono"], None)]
+)
+def test_the_channels_of_a_file_are_speakers_unless_they_are_mixed(
+    tmp_path, vendors, arguments, multichannel
+):
+    path = tmp_path / "call.wav"
+    path.write_bytes(wav(2, channels=2))
+    theirs = answers_well(vendors)
+
+    printed("transcribe", str(path), *arguments)
+
+    body = json.loads(theirs["submit"].calls[0].request.body)
+    assert body.get("multichannel") == multichannel
+    assert Recording.objects.get().duration_seconds == 2
+
+
 @pytest.mark.parametrize(("lists", "named"), [((), "none yet"), (("House",), "House")])
 def test_a_keyword_list_that_does_not_exist_is_named_with_those_that_do(lists, named):
     for name in lists:

@@ -131,9 +131,21 @@ def _code(letter: str) -> str:
     return f"z{code}"
 
 
+def _codes(found: "regex.Match[str]") -> str:
+    if found["unspaced"] is None:
+        return _code_of(found[0])
+    return " ".join(encoded(token.word) for token in _tokens(found))
+
+
+@lru_cache(100_000)
+def _code_of(word: str) -> str:
+    """Cached: most words of a text are frequent ones."""
+    return encoded(folded(word)[:LONGEST])
+
+
 def indexed(text: str) -> str:
     """Return the codes of all words, separated by spaces: what the index is made of."""
-    whole = " ".join(encoded(token.word) for token in tokens(text))
+    whole = " ".join(filter(None, map(_codes, WORD.finditer(text))))
     if len(whole) <= LONGEST_INDEXED:
         return whole
     return whole[:LONGEST_INDEXED].rpartition(" ")[0]

@@ -1,10 +1,12 @@
 """How loud a recording is from moment to moment, measured when it is stored."""
 
 import io
+import math
 import struct
 import wave
 from pathlib import Path
 
+import av
 import pytest
 
 from caller.models import Recording
@@ -90,15 +92,95 @@ def test_what_follows_the_sound_is_not_sound():
         b"RIFF\x04\x00\x00\x00WAVE",
         wav([]),
         wav([1] * 100)[:30],
-        # mu-law, and a block of no bytes
-        wav([1] * 100).replace(b"\x01\x00\x01\x00", b"\x07\x00\x01\x00", 1),
+        # a list of addresses, which ffmpeg would open
+        b"#EXTM3U\nhttp://127.0.0.1:9/private.ts\n",
+        # samples of no bits
         wav([1] * 100).replace(b"\x10\x00data", b"\x00\x00data"),
-        wav([1] * 100).replace(b"\x10\x00data", b"\x18\x00data"),
         wav([1] * 100, rate=1).replace(b"\x01\x00\x00\x00\x02\x00", bytes(6), 1),
     ],
 )
 def test_other_audio_has_no_picture_and_breaks_nothing(data):
     assert measured(data) == {}
+
+
+def in_format(codec, container, channels=1, seconds=2.0):
+    """A tone on the last channel, silence on the others, made by ffmpeg."""
+    file = io.BytesIO()
+    rate = 8000 if codec.startswith(("pcm", "amr", "gsm")) else 48_000
+    with av.open(file, "w", format=container) as out:
+        stream = out.add_stream(codec, rate=rate)
+        stream.bit_rate = 128_000
+        stream.layout = {1: "mono", 2: "stereo"}[channels]
+        resampler = av.AudioResampler(
+            format=stream.codec_context.format, layout=stream.layout, rate=rate
+        )
+        samples = []
+        for n in range(int(rate * seconds)):
+            tone = int(16384 * math.sin(n * 2 * math.pi * 400 / rate))
+            samples += [0] * (channels - 1) + [tone]
+        frame = av.AudioFrame("s16", stream.layout, len(samples) // channels)
+        frame.planes[0].update(struct.pack(f"<{len(samples)}h", *samples))
+        frame.sample_rate, frame.pts = rate, 0
+        size = stream.codec_context.frame_size or 1024
+        fifo = av.AudioFifo()
+        for part in resampler.resample(frame):
+            fifo.write(part)
+        for part in [*fifo.read_many(size), fifo.read()]:
+            for packet in stream.encode(part) if part else []:
+                out.mux(packet)
+        for packet in stream.encode(None):
+            out.mux(packet)
+    return file.getvalue()
+
+
+FORMATS = [
+    *(("pcm_s24le", "wav"), ("pcm_s32le", "wav"), ("pcm_f32le", "wav")),
+    *(("pcm_mulaw", "wav"), ("pcm_alaw", "wav"), ("pcm_s16be", "aiff")),
+    *(("pcm_mulaw", "au"), ("mp2", "mp2"), ("aac", "adts"), ("aac", "ipod")),
+    *(("flac", "flac"), ("libopus", "ogg"), ("wmav2", "asf"), ("libopus", "webm")),
+    ("libmp3lame", "mp3"),
+]
+
+
+@pytest.mark.parametrize("channels", [1, 2])
+@pytest.mark.parametrize(("codec", "container"), FORMATS)
+def test_every_format_has_a_picture_a_length_and_channels(codec, container, channels):
+    found = measured(in_format(codec, container, channels))
+
+    assert found["seconds"] == pytest.approx(2, abs=0.15)
+    assert found["channels"] == channels
+    # 50, and somewhat less where two channels share what a codec keeps.
+    assert 35 <= sorted(found["levels"])[300] <= 55
+
+
+def test_a_file_that_crashes_the_decoder_crashes_nothing_else(caplog):
+    # Samples of no bits: ffmpeg divides by zero.
+    crashing = wav([1] * 100).replace(b"\x10\x00data", b"\x00\x00data")
+
+    assert measured(crashing) == {}
+
+
+@pytest.mark.django_db
+def test_a_file_that_cannot_be_decoded_is_stored():
+    recording = a_recording(duration_seconds=None)
+
+    recording.store_audio([b"OggS" + bytes(500)])
+
+    assert recording.audio
+    assert (recording.peaks, recording.duration_seconds) == ({}, None)
+
+
+@pytest.mark.django_db
+def test_length_and_channels_are_measured_where_nobody_told_them():
+    recording = a_recording(duration_seconds=None, channels=None)
+    told = a_recording(sid="RE" + "1" * 32, duration_seconds=99, channels=1)
+    content = in_format("flac", "flac", channels=2)
+
+    recording.store_audio([content])
+    told.store_audio([content])
+
+    assert (recording.duration_seconds, recording.channels) == (2, 2)
+    assert (told.duration_seconds, told.channels) == (99, 1)
 
 
 def test_the_outline_fills_the_height_however_quiet_the_recording():
@@ -115,7 +197,7 @@ def test_it_is_measured_when_the_audio_is_stored():
 
     recording.store_audio([wav([16384] * 800)])
 
-    assert recording.peaks == {"seconds": 0.1, "levels": [50] * 600}
+    assert recording.peaks == {"seconds": 0.1, "levels": [50] * 600, "channels": 1}
     assert recording.audio.read() == wav([16384] * 800)
     recording.audio.close()
 
@@ -132,7 +214,7 @@ def test_a_row_stored_before_is_measured_once_when_it_is_asked_for(
     with django_assert_num_queries(1):
         second = Recording.objects.get().loudness()
 
-    assert first == second == {"seconds": 0.1, "levels": [50] * 600}
+    assert first == second == {"seconds": 0.1, "levels": [50] * 600, "channels": 1}
 
 
 @pytest.mark.django_db

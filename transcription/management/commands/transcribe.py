@@ -37,10 +37,19 @@ class Command(BaseCommand):
             help="The keyword list to send (default: the default list).",
         )
 
-    def handle(self, *, source: str, vocabulary: str | None, **options: Any) -> None:
+        parser.add_argument(
+            "--mono",
+            action="store_true",
+            help="Mix the channels of a file or address into one. By default each "
+            "channel is transcribed as a speaker of its own.",
+        )
+
+    def handle(
+        self, *, source: str, vocabulary: str | None, mono: bool, **options: Any
+    ) -> None:
         words = vocabulary_named(vocabulary) if vocabulary else None
         try:
-            transcript = started(source, words)
+            transcript = started(source, words, mono)
         except VendorError as error:
             raise CommandError(error.message) from error
         except audio.NotAudio as error:
@@ -98,7 +107,7 @@ def vocabulary_named(name: str) -> Vocabulary:
     return found
 
 
-def started(source: str, words: Vocabulary | None) -> Transcript:
+def started(source: str, words: Vocabulary | None, mono: bool) -> Transcript:
     """Find the recording, or store its audio, and start its transcript.
 
     The recording and its transcript are stored in one transaction. Raises VendorError,
@@ -107,10 +116,10 @@ def started(source: str, words: Vocabulary | None) -> Transcript:
     if twilio_client.RECORDING_SID.fullmatch(source):
         return from_twilio(source, words)
     if source.startswith(("http://", "https://")):
-        return stored("url", audio.downloaded(source), words)
+        return stored("url", audio.downloaded(source), words, mono)
     with Path(source).open("rb") as file:
         chunks = iter(lambda: file.read(audio.CHUNK_BYTES), b"")
-        return stored("file", chunks, words)
+        return stored("file", chunks, words, mono)
 
 
 def from_twilio(sid: str, words: Vocabulary | None) -> Transcript:
@@ -138,11 +147,14 @@ def from_twilio(sid: str, words: Vocabulary | None) -> Transcript:
 
 
 def stored(
-    source: str, chunks: Iterable[bytes], words: Vocabulary | None
+    source: str, chunks: Iterable[bytes], words: Vocabulary | None, mono: bool
 ) -> Transcript:
     with transaction.atomic():
         recording = Recording.objects.create(
-            source=source, status=Recording.Status.COMPLETED
+            source=source,
+            status=Recording.Status.COMPLETED,
+            # AssemblyAI then mixes them. Otherwise they are counted in the file.
+            channels=1 if mono else None,
         )
         recording.store_audio(chunks)
         return start(recording, words)
