@@ -33,8 +33,8 @@ class WebhookDeliveryAdmin(
     search_fields = ["about"]
     search_help_text = "The UUID of a call or of a transcript."
     empty_text = (
-        "Nothing has reached a webhook yet. If you have dialled, look whether BASE_URL "
-        "is the address at which the internet finds this site."
+        "No webhook has arrived yet. If you have dialled, check that BASE_URL is the "
+        "public address of this site."
     )
     actions = ["replay"]
     fields = [

@@ -45,7 +45,7 @@ class WebhookDelivery(models.Model):
     class Verdict(models.TextChoices):
         ACCEPTED = "accepted", "Accepted"
         IGNORED = "ignored", "Ignored"
-        DEFERRED = "deferred", "Asked to come again"
+        DEFERRED = "deferred", "Retry requested"
         REFUSED = "refused", "Refused"
 
     uuid = models.UUIDField(default=uuid4, unique=True, editable=False)

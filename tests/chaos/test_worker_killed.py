@@ -60,7 +60,7 @@ def test_a_worker_killed_at_any_step_costs_no_word_and_no_second_job(
     new_house, counted
 ):
     house = new_house(LEASE_SECONDS=str(LEASE_SECONDS), RECOVER_SECONDS="12")
-    # Otherwise this webhook would be asked to come again, and tell us of the lost job.
+    # Otherwise this webhook would be retried, and tell us of the lost job.
     house.assemblyai.webhooks("lost")
     house.start_web()
     worker = house.start_worker(threads=len(STEPS) + 1)

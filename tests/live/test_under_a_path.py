@@ -99,7 +99,7 @@ def test_a_call_is_dialled_signed_and_transcribed(site, stand_ins):
     assert {cookie.path for cookie in operator.session.cookies} == {prefix}
 
     # Both vendors were given the path once, and were believed. 503: the job's webhook
-    # came before its id was stored, and is asked to come again.
+    # came before its id was stored, and is retried.
     for stand_in, at_least in zip(stand_ins, (5, 1), strict=True):
         until(
             "deliveries are accepted",

@@ -2,6 +2,7 @@ import io
 import wave
 from array import array
 
+import av
 import jiwer
 import pytest
 import requests
@@ -186,6 +187,47 @@ def test_sound_of_other_widths_rates_and_channels_is_understood(assemblyai):
 
     for file in files:
         assert word_error_rate(name, transcribe(assemblyai, file)["text"]) <= 0.25
+
+
+FORMATS = [
+    *(
+        ("pcm_mulaw", "wav", 8000),
+        ("pcm_s24le", "wav", 8000),
+        ("libmp3lame", "mp3", 16_000),
+    ),
+    *(("aac", "ipod", 16_000), ("libopus", "ogg", 16_000), ("flac", "flac", 8000)),
+]
+
+
+def encoded(samples, codec, container, rate):
+    file = io.BytesIO()
+    with av.open(file, "w", format=container) as out:
+        stream = out.add_stream(codec, rate=rate)
+        stream.layout = "mono"
+        stream.bit_rate = 64_000
+        resampler = av.AudioResampler(
+            format=stream.codec_context.format,
+            layout="mono",
+            rate=rate,
+            frame_size=stream.codec_context.frame_size or 1024,
+        )
+        frame = av.AudioFrame("s16", "mono", len(samples))
+        frame.planes[0].update(samples.tobytes())
+        frame.sample_rate, frame.pts = 8000, 0
+        for part in [*resampler.resample(frame), *resampler.resample(None)]:
+            out.mux(stream.encode(part))
+        out.mux(stream.encode(None))
+    return file.getvalue()
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize(("codec", "container", "rate"), FORMATS)
+def test_sound_in_other_formats_is_understood(assemblyai, codec, container, rate):
+    name = audio.clip_names()[0]
+
+    file = encoded(audio.samples(name), codec, container, rate)
+
+    assert word_error_rate(name, transcribe(assemblyai, file)["text"]) <= 0.25
 
 
 @pytest.mark.slow

@@ -121,7 +121,7 @@ class Transcript(models.Model):
     )
 
     class ErrorClass(models.TextChoices):
-        TEMPORARY = "temporary", "Temporary: tried again by itself"
+        TEMPORARY = "temporary", "Temporary: retried automatically"
         ACCOUNT = "account", "Our account at the vendor"
         PERMANENT = "permanent", "Permanent"
         NO_SPEECH = "no-speech", "Nobody spoke"

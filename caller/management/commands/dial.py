@@ -32,7 +32,7 @@ class Command(BaseCommand):
             get_user_model().objects.filter(username=operator, is_active=True).first()
         )
         if user is None or not user.has_perm("caller.add_call"):
-            raise CommandError(f"{operator} is no user who may dial.")
+            raise CommandError(f"{operator} is not a user who may dial.")
         try:
             to = phone_numbers.clean_number(number)
         except ValidationError as error:
