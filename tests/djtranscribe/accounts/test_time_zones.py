@@ -459,9 +459,8 @@ def test_doctor_names_the_zone(settings, zone):
 @pytest.mark.parametrize(
     "name",
     [
-        *("Mars/Olympus", "Sydney", "australia/sydney", "UTC+11", "America", "Europe/"),
-        *("../../etc/passwd", "/etc/passwd", "localtime", "Factory", "posixrules"),
-        *("Australia/Sydney\N{ZERO WIDTH SPACE}", "🕰", "."),
+        *("Mars/Olympus", "australia/sydney", "UTC+11", "America"),
+        *("../../etc/passwd", "localtime", "Australia/Sydney\N{ZERO WIDTH SPACE}"),
     ],
 )
 def test_a_zone_that_is_none_is_refused_without_a_traceback(name):
@@ -474,9 +473,7 @@ def test_a_zone_that_is_none_is_refused_without_a_traceback(name):
 
 
 @pytest.mark.slow
-@pytest.mark.parametrize(
-    "name", ["", "UTC", SYDNEY, KOLKATA, "America/Argentina/Buenos_Aires"]
-)
+@pytest.mark.parametrize("name", ["", "America/Argentina/Buenos_Aires"])
 def test_a_zone_that_is_one_is_taken(name):
     done = python("manage.py", "check", **{**COMPLETE, "TIME_ZONE": name})
 
