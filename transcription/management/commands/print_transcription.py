@@ -7,6 +7,7 @@ from django.core.management.base import BaseCommand, CommandError, CommandParser
 from django.db.models import Q
 
 from transcription.models import Transcript
+from transcription.words import words_of
 
 
 class Command(BaseCommand):
@@ -42,11 +43,9 @@ class Command(BaseCommand):
             answer["words"] = transcript.words
             self.stdout.write(json.dumps(answer, indent=2, ensure_ascii=False))
         elif options["words"]:
-            for word in transcript.words:
-                parts = (
-                    word.get(key) for key in ("start", "end", "confidence", "text")
-                )
-                self.stdout.write("\t".join("" if p is None else str(p) for p in parts))
+            for word in words_of(transcript):
+                sure = "" if word.confidence is None else word.confidence
+                self.stdout.write(f"{word.start}\t{word.end}\t{sure}\t{word.text}")
         elif transcript.nobody_spoke:
             self.stderr.write("Nobody spoke: the transcript is empty.")
         else:
