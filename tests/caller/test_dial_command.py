@@ -42,11 +42,8 @@ def test_it_dials_for_a_named_operator_and_prints_the_address_of_the_page(
     assert twilio_answers.call_count == 1
 
 
-@pytest.mark.parametrize(
-    "written", ["+14155551234", "1 415 555 1234", "+1 415-555-1234"]
-)
-def test_a_number_may_be_written_as_on_the_page(operator, twilio_answers, written):
-    by_ada(written)
+def test_a_number_may_be_written_as_on_the_page(operator, twilio_answers):
+    by_ada("+1 415-555-1234")
 
     assert Call.objects.get().to == NUMBER
 
@@ -89,11 +86,7 @@ def test_who_left_may_not_dial(operator, vendors):
     ("number", "words"),
     [
         ("abc", "digits only"),
-        ("123", "7 to 15 digits"),
-        ("04155551234", "country code"),
-        ("14150000000", "can exist"),
         ("19002345678", "premium"),
-        ("448431234567", "shared-cost|premium"),
     ],
 )
 def test_what_is_no_number_is_said_in_words(operator, vendors, number, words):
@@ -104,62 +97,14 @@ def test_what_is_no_number_is_said_in_words(operator, vendors, number, words):
     assert len(vendors.calls) == 0
 
 
-def on_the_list(settings):
+def test_the_rules_of_the_page_hold_here_and_the_attempt_is_kept(operator, vendors):
     DoNotCall.objects.create(number=NUMBER)
-    return "do-not-call list"
 
-
-def in_another_country(settings):
-    settings.DIAL_COUNTRIES = ["DE"]
-    return "only to: Germany"
-
-
-def called_often(settings):
-    settings.MAX_CALLS_PER_NUMBER_DAY = 1
-    a_call(status="completed")
-    return "The limit of 1 calls to this number"
-
-
-def of_a_busy_operator(settings):
-    settings.MAX_CALLS_PER_OPERATOR_HOUR = 1
-    ada = User.objects.get()
-    a_call(to="+14155550001", status="completed", requested_by=ada)
-    return "The limit of 1 calls by one operator"
-
-
-def on_a_busy_site(settings):
-    settings.MAX_CALLS_PER_DAY = 1
-    a_call(to="+14155550001", status="completed")
-    return "The limit of 1 calls within 24 hours"
-
-
-def without_money(settings):
-    settings.MAX_SPEND_PER_DAY = 0
-    return "MAX_SPEND_PER_DAY is 0"
-
-
-@pytest.mark.parametrize(
-    "forbidden",
-    [
-        on_the_list,
-        in_another_country,
-        called_often,
-        of_a_busy_operator,
-        on_a_busy_site,
-        without_money,
-    ],
-    ids=lambda rule: rule.__name__,
-)
-def test_each_rule_of_the_page_holds_here_and_is_kept(
-    operator, vendors, settings, forbidden
-):
-    words = forbidden(settings)
-
-    with pytest.raises(CommandError, match=words):
+    with pytest.raises(CommandError, match="do-not-call list"):
         by_ada()
 
     call = Call.objects.get(status="refused")
-    assert words in call.error
+    assert "do-not-call list" in call.error
     assert call.requested_by == operator
     assert len(vendors.calls) == 0
 
