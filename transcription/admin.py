@@ -34,9 +34,6 @@ from transcription.words import words_of
 
 __all__ = ["ExportAdmin", "NotificationAdmin", "TranscriptAdmin", "VocabularyAdmin"]
 
-# Load these only for a transcript's page.
-HEAVY = ("search_text", "words", "response", "request", "recording__peaks")
-
 
 @admin.register(Transcript)
 class TranscriptAdmin(
@@ -160,7 +157,7 @@ class TranscriptAdmin(
 
     def get_queryset(self, request: HttpRequest) -> QuerySet[Transcript]:
         # Do not load all words of all rows to show excerpts.
-        return super().get_queryset(request).defer(*HEAVY)
+        return super().get_queryset(request).defer("words", *Transcript.HEAVY)
 
     def find(self, rows: QuerySet[Transcript], typed: str) -> QuerySet[Transcript]:
         if phone_numbers.is_number(typed):

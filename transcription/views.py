@@ -6,6 +6,7 @@ from django.http import Http404, HttpRequest, HttpResponse
 from django.shortcuts import get_object_or_404, redirect, render
 from django.views.decorators.http import require_POST, require_safe
 
+from caller.views import plain
 from djtranscribe.models import Access
 from transcription.exports import formats as exports
 from transcription.exports.fonts import MissingFont
@@ -15,7 +16,6 @@ from transcription.search.snippets import hit
 from transcription.tasks import enqueue_once
 
 HITS_ON_A_PAGE = 20
-PLAIN = "text/plain; charset=utf-8"
 # Seconds in which a download must begin: its page polls once a second.
 POLLS_TO_BEGIN = 30
 
@@ -34,7 +34,7 @@ def search_page(request: HttpRequest) -> HttpResponse:
         is_too_frequent = True
     page = Paginator(keys, HITS_ON_A_PAGE).get_page(request.GET.get("page"))
     transcripts = Transcript.objects.select_related("recording__call").defer(
-        "search_text", "request", "response"
+        *Transcript.HEAVY
     )
     rows = transcripts.in_bulk(list(page.object_list))
     Access.objects.note(request.user, Access.Action.READ, rows.values())
@@ -69,7 +69,7 @@ def export(request: HttpRequest, uuid: UUID, extension: str) -> HttpResponse:
     try:
         return file_of(request, uuid, extension)
     except MissingFont as error:
-        return HttpResponse(str(error), status=422, content_type=PLAIN)
+        return plain(str(error), 422)
 
 
 def file_of(request: HttpRequest, uuid: UUID, extension: str) -> HttpResponse:

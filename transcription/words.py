@@ -10,6 +10,7 @@ import re
 import unicodedata
 from bisect import bisect_left
 from collections.abc import Iterator
+from itertools import groupby
 from typing import Any, NamedTuple
 
 from transcription.models import Transcript
@@ -21,7 +22,7 @@ REACH_WORDS, REACH_LETTERS = 16, 400
 MOST_UNKNOWN = 1000
 # The length of a word whose times are unknown.
 WORD_MS = 400
-# Nobody speaks a word for longer: such an end is wrong.
+# The longest plausible word. A later end is wrong.
 LONGEST_WORD_MS = 10_000
 # Ignore later times if the length of the audio is unknown.
 LATEST_MS = 7 * 24 * 3600 * 1000
@@ -254,35 +255,25 @@ def _stand_in(unmatched: list[Heard], number: int, count: int) -> Heard:
 def _timed(parts: list[Part], latest: float) -> list[Word]:
     """Give each part a start and an end. latest: end of the audio in ms, 0: unknown."""
     starts = _plausible_starts(parts, latest)
+    # After the last part nothing follows.
+    starts_after = [*starts[1:], None]
     words: list[Word] = []
-    ended, speaker, number = 0, "", 0
-    while number < len(parts):
-        run = number
-        while run < len(parts) and starts[run] is None:
-            run += 1
-        if run > number:
-            begins = starts[run] if run < len(parts) else None
-            times = _estimated(ended, begins, run - number, latest)
+    ended, speaker = 0, ""
+    for start_is_known, run in groupby(
+        range(len(parts)), lambda number: starts[number] is not None
+    ):
+        numbers = list(run)
+        if start_is_known:
+            times = [(starts[number] or 0, 0) for number in numbers]
         else:
-            times = [(starts[number] or 0, 0)]
-            run = number + 1
-        for start, estimated_end in times:
-            part = parts[number]
-            following = next((s for s in starts[number + 1 : number + 2] if s), None)
-            end = _end(part.heard.end, start, estimated_end, following, latest)
-            speaker = part.heard.speaker or speaker
-            words.append(
-                Word(
-                    part.text,
-                    start,
-                    end,
-                    part.heard.confidence,
-                    speaker,
-                    part.space,
-                )
-            )
-            ended = end
-            number += 1
+            begins = starts_after[numbers[-1]]
+            times = _estimated(ended, begins, len(numbers), latest)
+        for number, (start, estimated_end) in zip(numbers, times, strict=True):
+            text, space, heard = parts[number]
+            following = starts_after[number]
+            ended = _end(heard.end, start, estimated_end, following, latest)
+            speaker = heard.speaker or speaker
+            words.append(Word(text, start, ended, heard.confidence, speaker, space))
     return words
 
 
@@ -352,6 +343,6 @@ def _end(
         end = estimated
     else:
         end = start + WORD_MS
-        if following is not None and following >= start:
+        if following and following >= start:
             end = min(end, following)
     return max(start, min(end, int(latest)) if latest else end)

@@ -15,9 +15,9 @@ from typing import IO, Any
 
 import av
 
-# Width of the picture.
-LEVELS = 600
-# At most so many peaks are kept; then each two become one.
+from caller.recordings.waveform import LEVELS
+
+# The most peaks that are kept. Beyond it, they are merged in pairs.
 MOST_PEAKS = 8 * LEVELS
 # Samples looked at for each peak, evenly spaced. With all of them, the picture of three
 # hours would look the same.
@@ -32,7 +32,7 @@ LONGEST_SECONDS = 24 * 3600
 
 
 class Peaks:
-    """The peaks of blocks of equal length, of audio whose length is not known yet."""
+    """The loudest sample of each block, for audio of unknown length."""
 
     def __init__(self) -> None:
         self.peaks = array("H")

@@ -22,8 +22,6 @@ LEVELS = 600
 # Samples measured per level, evenly spaced. Measuring all of them would take 20 times
 # as long for three hours of audio, and the picture would look the same.
 SAMPLES = 4000
-
-
 # Where `-m caller.recordings.decoder` is found.
 ROOT = Path(__file__).resolve().parents[2]
 # Three hours take four seconds.

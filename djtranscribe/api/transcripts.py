@@ -37,7 +37,6 @@ from transcription.models import Transcript
 from transcription.search import query as search
 
 router = Router(tags=["transcripts"])
-HEAVY = ("search_text", "words", "response", "request", "recording__peaks")
 
 
 class Transcripts(Period):
@@ -63,7 +62,7 @@ class Export(Parameters):
 
 def transcripts() -> QuerySet[Transcript]:
     related = Transcript.objects.select_related("recording__call", "vocabulary")
-    return related.defer(*HEAVY)
+    return related.defer("words", *Transcript.HEAVY)
 
 
 def read(user: User, rows: list[Transcript]) -> list[TranscriptOut]:
@@ -139,8 +138,7 @@ def get_transcript(
     """The transcript counts as read. Needs `transcription.view_transcript`."""
     rows = transcripts()
     if params.words:
-        light = [name for name in HEAVY if name != "words"]
-        rows = rows.defer(None).defer(*light)
+        rows = rows.defer(None).defer(*Transcript.HEAVY)
     transcript = get_object_or_404(rows, uuid=uuid)
     [out] = read(user_of(request), [transcript])
     words, utterances = spoken(transcript) if params.words else (None, None)

@@ -18,7 +18,6 @@ from transcription.exports.formats import FORMATS, Options, filename
 from transcription.models import Transcript
 
 AT_ONCE = 100
-HEAVY = ("search_text", "request", "response", "recording__peaks")
 # A cell that starts with one of these is a formula to Excel, LibreOffice and Google
 # Sheets. See owasp.org/www-community/attacks/CSV_Injection
 FORMULA = ("=", "+", "-", "@", "\t", "\r")
@@ -44,7 +43,7 @@ def batches(
     # as another process has written, and the download would break off.
     keys = list(transcripts.values_list("pk", flat=True))
     rows = Transcript.objects.select_related("recording__call")
-    rows = rows.defer(*HEAVY, *unused_columns)
+    rows = rows.defer(*Transcript.HEAVY, *unused_columns)
     for start in range(0, len(keys) or 1, AT_ONCE):
         chosen = keys[start : start + AT_ONCE]
         found = rows.in_bulk(chosen)

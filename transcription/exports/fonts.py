@@ -7,7 +7,7 @@ from importlib.util import find_spec
 from pathlib import Path
 from typing import NamedTuple
 
-# See requirements.txt. The first one that has a letter is used.
+# Installed by requirements.txt. Each letter is taken from the first font that has it.
 PACKAGES = (
     "fontpkg_noto_sans",  # Latin, Greek, Cyrillic
     "fontpkg_noto_sans_arabic",
@@ -57,7 +57,6 @@ class MissingFont(Exception):
 class Font(NamedTuple):
     name: str
     path: str
-    number: int  # in a collection of fonts (.ttc)
     letters: frozenset[int]
 
 
@@ -118,7 +117,7 @@ def _read(paths: Iterable[Path]) -> Iterator[Font]:
             with TTFont(path, fontNumber=0, lazy=True) as font:
                 if "glyf" in font:
                     letters = frozenset(font.getBestCmap() or ())
-                    yield Font(path.stem.partition("[")[0], str(path), 0, letters)
+                    yield Font(path.stem.partition("[")[0], str(path), letters)
         except (TTLibError, OSError):
             # Not a font that can be read.
             continue

@@ -64,10 +64,11 @@ def placeholder(transcript: Transcript) -> str:
 
 def paragraphs(transcript: Transcript, options: Options) -> Iterator[tuple[str, str]]:
     """Yield (prefix, paragraph). The prefix is like `1:05 Speaker A`, or empty."""
-    words = words_of(transcript)
     if not transcript.text:
         yield "", storable(placeholder(transcript))
-    elif not words or not (options.times or options.speakers):
+        return
+    words = words_of(transcript) if options.times or options.speakers else []
+    if not words:
         for line in filter(None, map(str.strip, transcript.text.splitlines())):
             yield "", storable(line)
     else:

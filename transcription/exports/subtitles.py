@@ -8,7 +8,7 @@ in the BBC Subtitle Guidelines, bbc.github.io/subtitle-guidelines
 
 import re
 from collections.abc import Iterator
-from itertools import pairwise
+from itertools import pairwise, zip_longest
 from typing import NamedTuple
 
 import regex
@@ -17,6 +17,7 @@ from transcription.presentation import ENDS, PAUSE_MS
 from transcription.words import Word, joined
 
 LINE, LINES = 42, 2
+DASH = "- "
 CHARACTERS_A_SECOND = 20
 # Cues should last so long, if there is time…
 LEAST_MS = 1000
@@ -39,14 +40,15 @@ def cues(words: list[Word], seconds: float = 0, speakers: bool = False) -> list[
     """
     groups = [group for turn in turns(words) for group in cut(turn, speakers)]
     groups.sort(key=lambda group: group[0].start)
-    shared = list(share(groups, speakers))
+    shared = share(groups)
     latest = int(seconds * 1000)
     made: list[Cue] = []
-    for number, (together, lines) in enumerate(shared):
-        start = together[0].start
-        spoken_until = max(word.end for word in together)
-        later = [other[0].start for other, _ in shared[number + 1 : number + 2]]
-        end = shown_until(start, spoken_until, lines, later)
+    for together, following in zip_longest(shared, shared[1:]):
+        start = together[0][0].start
+        spoken_until = max(word.end for group in together for word in group)
+        lines = lines_of(together, speakers)
+        next_start = following[0][0].start if following else None
+        end = shown_until(start, spoken_until, lines, next_start)
         end = max(end, start + SHORTEST_MS)
         if latest:
             start, end = min(start, max(0, latest - SHORTEST_MS)), min(end, latest)
@@ -55,14 +57,16 @@ def cues(words: list[Word], seconds: float = 0, speakers: bool = False) -> list[
 
 
 def shown_until(
-    start: int, spoken_until: int, lines: list[str], later: list[int]
+    start: int, spoken_until: int, lines: list[str], next_start: int | None
 ) -> int:
     """Return when a cue disappears: it is read, or the next one appears."""
     reading = sum(map(len, lines)) * 1000 // CHARACTERS_A_SECOND
     end = max(spoken_until, start + max(LEAST_MS, reading))
     end = min(end, spoken_until + AFTER_MS)
     # The next one does not wait. If it appears earlier, two people talk at once.
-    return min([end, *(each for each in later if each >= spoken_until)])
+    if next_start is not None and next_start >= spoken_until:
+        end = min(end, next_start)
+    return end
 
 
 def turns(words: list[Word]) -> list[list[Word]]:
@@ -82,10 +86,9 @@ def turns(words: list[Word]) -> list[list[Word]]:
 def answered(last: Word, word: Word, open_turns: dict[str, list[Word]]) -> bool:
     """Return whether somebody else spoke between two words of a speaker."""
     return any(
-        other.start >= last.end and other.end <= word.start and other != last
+        turn[-1].start >= last.end and turn[-1].end <= word.start
         for speaker, turn in open_turns.items()
         if speaker != word.speaker
-        for other in turn[-1:]
     )
 
 
@@ -105,36 +108,35 @@ def cut(turn: list[Word], speakers: bool) -> Iterator[list[Word]]:
         yield group
 
 
-def share(
-    groups: list[list[Word]], speakers: bool
-) -> Iterator[tuple[list[Word], list[str]]]:
-    """Put short turns that follow each other into one cue, as (words, lines)."""
-    together: list[Word] = []
-    said: list[list[str]] = []
+def share(groups: list[list[Word]]) -> list[list[list[Word]]]:
+    """Put short turns that follow each other into one cue."""
+    shared: list[list[list[Word]]] = []
     for group in groups:
-        own = wrapped(group)
-        if (
-            together
-            and len(said) + 1 <= LINES
-            and len(own) == 1
-            and len(said[-1]) == 1
-            and group[0].speaker != together[-1].speaker
-            and group[0].start >= together[-1].end
-            and group[0].start - together[0].start < LEAST_MS
-            and max(map(len, [*said[-1], *own])) + 2 <= LINE
-        ):
-            together, said = [*together, *group], [*said, own]
-            continue
-        if together:
-            yield together, with_dashes(said, speakers)
-        together, said = group, [own]
-    if together:
-        yield together, with_dashes(said, speakers)
+        if shared and may_share(shared[-1], group):
+            shared[-1].append(group)
+        else:
+            shared.append([group])
+    return shared
 
 
-def with_dashes(said: list[list[str]], speakers: bool) -> list[str]:
-    dash = "" if speakers or len(said) == 1 else "- "
-    return [f"{dash}{line}" for lines in said for line in lines]
+def may_share(together: list[list[Word]], group: list[Word]) -> bool:
+    """Return whether a turn fits into the cue of the turns before it."""
+    first, last = together[0][0], together[-1][-1]
+    lines = [*wrapped(together[-1]), *wrapped(group)]
+    return (
+        len(together) < LINES
+        and len(lines) == LINES
+        and max(map(len, lines)) + len(DASH) <= LINE
+        and group[0].speaker != last.speaker
+        and group[0].start >= last.end
+        and group[0].start - first.start < LEAST_MS
+    )
+
+
+def lines_of(together: list[list[Word]], speakers: bool) -> list[str]:
+    """Return the lines of a cue, with dashes unless the speakers are named."""
+    dash = "" if speakers or len(together) == 1 else DASH
+    return [f"{dash}{line}" for group in together for line in wrapped(group)]
 
 
 def pieces(word: Word) -> list[Word]:
@@ -146,19 +148,19 @@ def pieces(word: Word) -> list[Word]:
     text = re.sub(r"\s+", " ", word.text)
     if len(text) <= LINE:
         return [word._replace(text=text)]
-    cut = [""]
+    parts = [""]
     for letter in regex.findall(r"\X", text):
-        if cut[-1] and len(cut[-1]) + len(letter) > LINE:
-            cut.append("")
-        cut[-1] += letter
-    span = (word.end - word.start) / len(cut)
-    bounds = [word.start + round(number * span) for number in range(len(cut) + 1)]
+        if parts[-1] and len(parts[-1]) + len(letter) > LINE:
+            parts.append("")
+        parts[-1] += letter
+    span = (word.end - word.start) / len(parts)
+    bounds = [word.start + round(number * span) for number in range(len(parts) + 1)]
     return [
         word._replace(
             text=part, start=start, end=end, space=word.space if number == 0 else ""
         )
         for number, (part, (start, end)) in enumerate(
-            zip(cut, pairwise(bounds), strict=True)
+            zip(parts, pairwise(bounds), strict=True)
         )
     ]
 

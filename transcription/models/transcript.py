@@ -115,6 +115,8 @@ class Transcript(models.Model):
         ERROR = "error", "Error"
 
     FINISHED = (Status.COMPLETED, Status.ERROR)
+    # Large columns, besides the words, that few readers need: defer(*HEAVY).
+    HEAVY = ("search_text", "request", "response", "recording__peaks")
     # Columns to reset before the next job.
     NO_JOB: dict[str, Any] = dict.fromkeys(
         ("assemblyai_id", "submitted_at", "response")

@@ -68,7 +68,8 @@ class Token:
     word: str
     start: int
     end: int
-    # The last letter of a text without spaces: the only one that is not in a pair.
+    # Whether it is the single letter at the end of a text without spaces. All other
+    # tokens of such a text are pairs of letters.
     is_last_letter: bool = False
 
 
@@ -79,7 +80,7 @@ def tokens(text: str) -> list[Token]:
 def _tokens(found: "regex.Match[str]") -> Iterator[Token]:
     if found["unspaced"] is None:
         if word := folded(found[0]):
-            yield Token(word[:LONGEST], found.start(), found.end())
+            yield Token(word, found.start(), found.end())
         return
     letters = [
         (letter, found.start() + each.start(), found.start() + each.end())
@@ -93,18 +94,17 @@ def _tokens(found: "regex.Match[str]") -> Iterator[Token]:
 
 
 @lru_cache(100_000)
-def _folded(word: str) -> str:
+def folded(word: str) -> str:
+    """Return the word without case, width and accents, in at most LONGEST letters."""
+    if word.isascii():
+        return word.lower()[:LONGEST]
     word = IGNORED_LETTER.sub("", word)
     word = unicodedata.normalize("NFKD", unicodedata.normalize("NFKC", word).casefold())
     word = unicodedata.normalize("NFC", ACCENTS.sub("", word)).translate(BASE_LETTERS)
     return "".join(
         str(unicodedata.decimal(letter)) if letter.isdecimal() else letter
         for letter in word
-    )
-
-
-def folded(word: str) -> str:
-    return word.lower() if word.isascii() else _folded(word)
+    )[:LONGEST]
 
 
 def encoded(word: str) -> str:
@@ -131,21 +131,9 @@ def _code(letter: str) -> str:
     return f"z{code}"
 
 
-def _codes(found: "regex.Match[str]") -> str:
-    if found["unspaced"] is None:
-        return _code_of(found[0])
-    return " ".join(encoded(token.word) for token in _tokens(found))
-
-
-@lru_cache(100_000)
-def _code_of(word: str) -> str:
-    """Cached: most words of a text are frequent ones."""
-    return encoded(folded(word)[:LONGEST])
-
-
 def indexed(text: str) -> str:
     """Return the codes of all words, separated by spaces: what the index is made of."""
-    whole = " ".join(filter(None, map(_codes, WORD.finditer(text))))
+    whole = " ".join(encoded(token.word) for token in tokens(text))
     if len(whole) <= LONGEST_INDEXED:
         return whole
     return whole[:LONGEST_INDEXED].rpartition(" ")[0]
