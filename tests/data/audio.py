@@ -1,13 +1,46 @@
-"""A moment of silence in many formats, written by hand: no encoder is needed.
+"""A moment of silence in many formats, written by hand, and sound encoded by ffmpeg.
 
 WAV and AIFF (Apple's AIFF 1.3), MP3 (ISO 11172-3), AAC in ADTS (ISO 13818-7), AMR (RFC
 4867), FLAC (RFC 9639), Opus in Ogg (RFC 3533, RFC 7845), boxes of ISO 14496-12, EBML
 (RFC 8794), ASF.
 """
 
+import io
 import struct
+from array import array
+
+import av
 
 from tests.data import wav
+
+
+def encoded(
+    samples: "array[int]",
+    codec: str,
+    container: str,
+    rate: int,
+    from_rate: int,
+    channels: int = 1,
+) -> bytes:
+    """Encode samples of 16 bit, those of two channels interleaved."""
+    file = io.BytesIO()
+    with av.open(file, "w", format=container) as out:
+        stream = out.add_stream(codec, rate=rate)
+        stream.bit_rate = 64_000 * channels
+        stream.layout = {1: "mono", 2: "stereo"}[channels]
+        resampler = av.AudioResampler(
+            format=stream.codec_context.format,
+            layout=stream.layout,
+            rate=rate,
+            frame_size=stream.codec_context.frame_size or 1024,
+        )
+        frame = av.AudioFrame("s16", stream.layout, len(samples) // channels)
+        frame.planes[0].update(samples.tobytes())
+        frame.sample_rate, frame.pts = from_rate, 0
+        for part in [*resampler.resample(frame), *resampler.resample(None)]:
+            out.mux(stream.encode(part))
+        out.mux(stream.encode(None))
+    return file.getvalue()
 
 
 def _crc(data: bytes, bits: int, polynomial: int) -> int:

@@ -2,13 +2,13 @@ import io
 import wave
 from array import array
 
-import av
 import jiwer
 import pytest
 import requests
 
 from sandbox.assemblyai.params import MODELS
 from sandbox.twilio import audio
+from tests.data.audio import encoded
 from tests.sandbox.conftest import KEY, until
 
 HEADERS = {"Authorization": KEY}
@@ -199,33 +199,12 @@ FORMATS = [
 ]
 
 
-def encoded(samples, codec, container, rate):
-    file = io.BytesIO()
-    with av.open(file, "w", format=container) as out:
-        stream = out.add_stream(codec, rate=rate)
-        stream.layout = "mono"
-        stream.bit_rate = 64_000
-        resampler = av.AudioResampler(
-            format=stream.codec_context.format,
-            layout="mono",
-            rate=rate,
-            frame_size=stream.codec_context.frame_size or 1024,
-        )
-        frame = av.AudioFrame("s16", "mono", len(samples))
-        frame.planes[0].update(samples.tobytes())
-        frame.sample_rate, frame.pts = 8000, 0
-        for part in [*resampler.resample(frame), *resampler.resample(None)]:
-            out.mux(stream.encode(part))
-        out.mux(stream.encode(None))
-    return file.getvalue()
-
-
 @pytest.mark.slow
 @pytest.mark.parametrize(("codec", "container", "rate"), FORMATS)
 def test_sound_in_other_formats_is_understood(assemblyai, codec, container, rate):
     name = audio.clip_names()[0]
 
-    file = encoded(audio.samples(name), codec, container, rate)
+    file = encoded(audio.samples(name), codec, container, rate, from_rate=8000)
 
     assert word_error_rate(name, transcribe(assemblyai, file)["text"]) <= 0.25
 

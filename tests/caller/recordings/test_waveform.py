@@ -4,14 +4,15 @@ import io
 import math
 import struct
 import wave
+from array import array
 from pathlib import Path
 
-import av
 import pytest
 
 from caller.models import Recording
 from caller.recordings import waveform
 from tests.caller.rows import a_recording
+from tests.data.audio import encoded
 
 SAMPLE = "shared/data/aws-sample-call-277s-8khz-mono.wav"
 SILENCE = {1: 128, 2: 0}
@@ -104,33 +105,13 @@ def test_other_audio_has_no_picture_and_breaks_nothing(data):
 
 
 def in_format(codec, container, channels=1, seconds=2.0):
-    """A tone on the last channel, silence on the others, made by ffmpeg."""
-    file = io.BytesIO()
-    rate = 8000 if codec.startswith(("pcm", "amr", "gsm")) else 48_000
-    with av.open(file, "w", format=container) as out:
-        stream = out.add_stream(codec, rate=rate)
-        stream.bit_rate = 128_000
-        stream.layout = {1: "mono", 2: "stereo"}[channels]
-        resampler = av.AudioResampler(
-            format=stream.codec_context.format, layout=stream.layout, rate=rate
-        )
-        samples = []
-        for n in range(int(rate * seconds)):
-            tone = int(16384 * math.sin(n * 2 * math.pi * 400 / rate))
-            samples += [0] * (channels - 1) + [tone]
-        frame = av.AudioFrame("s16", stream.layout, len(samples) // channels)
-        frame.planes[0].update(struct.pack(f"<{len(samples)}h", *samples))
-        frame.sample_rate, frame.pts = rate, 0
-        size = stream.codec_context.frame_size or 1024
-        fifo = av.AudioFifo()
-        for part in resampler.resample(frame):
-            fifo.write(part)
-        for part in [*fifo.read_many(size), fifo.read()]:
-            for packet in stream.encode(part) if part else []:
-                out.mux(packet)
-        for packet in stream.encode(None):
-            out.mux(packet)
-    return file.getvalue()
+    """A tone on the last channel, silence on the others."""
+    rate = 8000 if codec.startswith("pcm") else 48_000
+    samples = array("h")
+    for n in range(int(rate * seconds)):
+        tone = int(16384 * math.sin(n * 2 * math.pi * 400 / rate))
+        samples.extend([0] * (channels - 1) + [tone])
+    return encoded(samples, codec, container, rate, rate, channels)
 
 
 FORMATS = [
