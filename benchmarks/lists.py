@@ -151,7 +151,7 @@ def fill(size: int) -> None:
         )
         rows = [(n, text, indexed(text)) for n, text in enumerate(texts(2_000))]
         cursor.executemany("INSERT INTO said VALUES (%s, %s, %s)", rows)
-        # Filled first and indexed then: much faster, and the same indexes.
+        # The indexes are built after filling: much faster, with the same result.
         cursor.execute(
             "SELECT indexname, indexdef FROM pg_indexes JOIN pg_class "
             "ON relname = indexname JOIN pg_index ON indexrelid = pg_class.oid "

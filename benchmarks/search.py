@@ -109,7 +109,7 @@ def fill(size: int) -> list[str]:
             "CREATE TEMPORARY TABLE one AS "
             f"SELECT {others} FROM transcription_transcript"
         )
-        # Filled first and indexed then: much faster, and the same index.
+        # The index is built after filling: much faster, with the same result.
         cursor.execute(
             "SELECT indexdef FROM pg_indexes WHERE indexname = 'transcription_search'"
         )

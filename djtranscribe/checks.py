@@ -41,7 +41,7 @@ def check_database_encoding(
     problems: list[CheckMessage] = []
     for alias in databases or []:
         if connections[alias].vendor == "postgresql":
-            # Whether it can be reached at all is not for this check to say.
+            # Another check reports a database that cannot be reached.
             with suppress(DatabaseError):
                 problems += encoding_problems(alias)
     return problems

@@ -53,7 +53,7 @@ class TranscriptAdmin(
         "the transcript appears here automatically."
     )
     empty_link = "caller:home"
-    # Its own page is the one in admin.
+    # The page of a transcript is this one: hide the button that would lead to it.
     view_on_site = False
     list_filter = [
         NeedsAttention,

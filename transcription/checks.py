@@ -15,8 +15,8 @@ from transcription.assemblyai import speech_models
 from transcription.assemblyai.client import TIMEOUT_SECONDS
 from transcription.notifications.webhook import key_of
 
-# Waits that follow from these must stay below what counts as a clock that was put back
-# (LONGEST_WAIT): with longer ones the worker would ask without a pause.
+# These settings set waits. A wait of LONGEST_WAIT or more is taken for a clock that was
+# set back, and the worker would then ask without a pause.
 LONGEST_SECONDS = 3600
 # Two sweeps follow the two waits that are a third and a quarter of RECOVER_SECONDS.
 SWEEPS_TO_RECOVER = 5

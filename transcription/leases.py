@@ -85,7 +85,7 @@ def stop() -> None:
 
 
 def _uncount(*extra: Any) -> None:
-    """Take back the kill counted for these rows, and for those of earlier tries."""
+    """Subtract the kill that was counted for these rows, and for earlier ones."""
     _uncounted.extend(extra)
     for _ in range(len(_uncounted)):
         with suppress(IndexError):  # another thread was faster

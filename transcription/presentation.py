@@ -10,9 +10,9 @@ from transcription.words import Word, joined
 
 # Confidence from 0 to 1. Most words of a clear call are above 0.9.
 DOUBTFUL_BELOW = 0.5
-# Start a new paragraph after this silence…
+# A new paragraph starts after a silence of PAUSE_MS, at the end of a sentence after
+# LONG_WORDS words, and after LONGEST_WORDS words in any case.
 PAUSE_MS = 2000
-# …or at the end of a sentence after this many words, or after this many in any case.
 LONG_WORDS, LONGEST_WORDS = 80, 200
 ENDS = (".", "?", "!", "…", "。", "？", "！", "।", "؟")
 

@@ -83,7 +83,7 @@ class VendorPause(models.Model):
     def lets_through(self) -> bool:
         """Claim the right to send the next probe. Only one caller gets it."""
         now = timezone.now()
-        # A time too far in the future was set before a clock was put back.
+        # If the clock was set back, probe_at is too far in the future: ignore it.
         is_due = self.probe_at <= now or self.probe_at > now + PROBE_AFTER
         mine = VendorPause.objects.filter(pk=self.pk, probe_at=self.probe_at)
         next_at = now + PROBE_AFTER

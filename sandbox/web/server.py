@@ -128,7 +128,7 @@ class Handler(WSGIRequestHandler):
         # A chunked request has no Content-Length, but the size is known by now.
         environ["CONTENT_LENGTH"] = str(body.seek(0, os.SEEK_END))
         body.seek(0)
-        # For the view that calls hold_and_drop.
+        # A view that must not answer calls hold_and_drop of this handler.
         self.dropped = False
         environ["sandbox.handler"] = self  # type: ignore[assignment]
         handler = ServerHandler(body, answer, self.get_stderr(), environ)

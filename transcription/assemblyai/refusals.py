@@ -1,8 +1,8 @@
 """Decide whether AssemblyAI refuses our settings or only one recording.
 
 Its errors are sentences without a code, so they are matched by fragments. A refusal
-that every request would get pauses the vendor, and no transcript fails. Unknown
-sentences count as such, because the opposite guess could fail every transcript. If
+that every request would get pauses the vendor, and no transcript fails. An unknown
+sentence is treated as such a refusal: otherwise it could fail every transcript. If
 AssemblyAI then accepts another transcript with the same settings, the guess was wrong:
 the refused transcript fails after a few more attempts.
 

@@ -38,7 +38,7 @@ Item = TypeVar("Item")
 class Row:
     """A line of the table: how many were compared, missing here, repaired.
 
-    ready: happened so recently that our own checks were not late yet.
+    ready: happened too recently for our own checks to be overdue.
     busy: a worker has the row now.
     foreign: not made from here.
     """
@@ -78,7 +78,7 @@ class Command(BaseCommand):
         parser.add_argument(
             "--all",
             action="store_true",
-            help="also take in, and transcribe at low priority, the account's "
+            help="also import, and transcribe at low priority, the account's "
             "recordings that were not made from here",
         )
         parser.add_argument(
@@ -86,7 +86,7 @@ class Command(BaseCommand):
             type=int,
             default=100,
             metavar="N",
-            help="of those, take in at most so many (default: %(default)s)",
+            help="import at most this many of them (default: %(default)s)",
         )
 
     def handle(

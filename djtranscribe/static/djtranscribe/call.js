@@ -1,4 +1,4 @@
-// The call's page replaces its section every second. This keeps that quiet and honest.
+// The call's page replaces its section every second, and only if something has changed.
 (() => {
   "use strict";
   const announcer = document.getElementById("announcer");
@@ -35,7 +35,7 @@
     try {
       await navigator.clipboard.writeText(source.textContent);
     } catch {
-      // The clipboard needs https and permission. Select the text and try the old way.
+      // The clipboard needs https and permission. Otherwise select the text and use execCommand.
       getSelection().selectAllChildren(source);
       copied = document.execCommand("copy");
     }
@@ -50,7 +50,7 @@
 
   for (const failure of ["htmx:sendError", "htmx:responseError", "htmx:timeout"]) {
     document.addEventListener(failure, () => {
-      // polling.js says so once it is over.
+      // polling.js shows a message when the polling has ended.
       offline.hidden = !document.querySelector("[data-poll-ended]").hidden;
     });
   }

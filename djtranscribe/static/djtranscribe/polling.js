@@ -1,7 +1,7 @@
-// Pages that refresh a part of themselves: stop when no answer can come any more, say why.
+// For pages that refresh a part of themselves: stop when no answer can come, and say why.
 (() => {
   "use strict";
-  // A server that restarts is back sooner. One poll a second.
+  // Failed polls before giving up, one a second. A server restarts in less time.
   const MOST_FAILURES = 60;
   const notice = document.querySelector("[data-poll-ended]");
   const unreachable =

@@ -2,7 +2,7 @@
 (() => {
   "use strict";
   const LEAD_MS = 2000;
-  // A browser may stop a moment beside the place that it was sent to.
+  // After a seek, the browser's position may differ by this much.
   const NEAR_MS = 50;
   const byId = (id) => document.getElementById(id);
   const desk = document.querySelector("#reading .desk");
@@ -31,7 +31,7 @@
     return (h ? `${h}:${String(m).padStart(2, "0")}` : m) + `:${String(s).padStart(2, "0")}`;
   };
 
-  // The word that is being spoken, or was before this silence; -1 before the first.
+  // The index of the word that is spoken now or was spoken last; -1 before the first.
   function wordAt(ms) {
     let [low, high] = [0, inTime.length];
     while (low < high) {
@@ -51,7 +51,7 @@
   function follow() {
     const at = wordAt(now());
     const across = length() ? ((now() / length()) * width).toFixed(1) : 0;
-    // Only when it moves: the whole picture is painted anew.
+    // Only if it has moved: each change repaints the whole picture.
     if (across !== drawn) line.setAttribute("d", `M${across} 0V${height}`);
     drawn = across;
     if (at === spoken) return;
@@ -104,12 +104,12 @@
   }
 
   function place() {
-    // Below the sound and not across it: of three hours there may be a thousand.
+    // Below the waveform, not across it: three hours may have a thousand of them.
     const places = doubtful.map((number) => `M${Math.round((starts[number] / length()) * width)} ${height * 0.8}V${height}`);
     desk.querySelector(".checks").setAttribute("d", length() ? [...new Set(places)].join("") : "");
   }
 
-  // The word to check that is played now, else the word that is.
+  // The doubtful word that is being played, or else the word that is spoken now.
   function here() {
     const lead = target < 0 ? 0 : Math.max(0, starts[target] - LEAD_MS);
     const onTheWay = target >= 0 && now() >= lead - NEAR_MS && now() <= starts[target] + NEAR_MS;
@@ -181,7 +181,7 @@
   audio.addEventListener("durationchange", place);
   for (const moment of ["play", "pause", "seeked", "timeupdate"]) audio.addEventListener(moment, run);
 
-  // Letters as keys must be possible to turn off: who speaks to his computer types them.
+  // Single-letter keys can be turned off: speech input may type them by accident.
   try {
     byId("keys").checked = localStorage.getItem("djtranscribe.keys") !== "off";
     byId("keys").addEventListener("change", (event) => {
@@ -192,8 +192,8 @@
   choose(0, false);
   mark();
 
-  // A hit of the search leads here with #t=12.5, seconds. Where the browser wants a
-  // click before it plays, the place is found all the same.
+  // A search result links here with #t=12.5, in seconds. If the browser requires a
+  // click before it plays, the position is set nevertheless.
   const [, wanted] = location.hash.match(/^#t=(\d+(?:\.\d+)?)$/) ?? [];
   if (wanted) {
     playFrom(Number(wanted) * 1000);
