@@ -5,9 +5,10 @@
 Makes a database of its own beside that of DATABASE_URL and fills it with so many
 calls, recordings, transcripts, accesses and webhook deliveries. Then it asks for each
 list as a supervisor's browser does: every choice of every filter, every order in both
-directions, the first, a middle and the last page, every kind of search; prints the
-medians, and drops the database. Ends with status 1 if a median misses the goal.
---pairs asks for each choice in each order, too, and prints only what missed.
+directions, the first, a middle and the last page, every kind of search. It also asks
+for the home page, a call, a number, searches, accuracy and suggestions. Prints the
+medians, and drops the database. Ends with status 1 if a median misses the goal. --pairs
+asks for each choice in each order, too, and prints only what missed.
 """
 
 import argparse
@@ -34,12 +35,14 @@ LAST = "&last"
 FILL = {
     "calls": """
         INSERT INTO caller_call (
-            id, uuid, sid, "to", from_number, status, requested_by_id, vocabulary_id,
+            id, uuid, sid, direction, kind, other_number, our_number, answered_by,
+            status, requested_by_id, vocabulary_id,
             country_code, created_at, answered_at, ended_at, duration_seconds,
             price, price_unit, error, notice
         )
-        SELECT n, gen_random_uuid(), 'CA' || md5(n::text), number, '+14155550100',
-            status,
+        SELECT n, gen_random_uuid(), 'CA' || md5(n::text),
+            CASE WHEN n % 5 = 0 THEN 'inbound' ELSE 'outbound' END, 'message', number,
+            '+14155550100', '', status,
             CASE WHEN n % 50000 = 0 THEN 9 ELSE 1 + floor(8 * power(random(), 2)) END,
             CASE WHEN luck < 0.6 THEN 1 + floor(5 * power(random(), 2)) END,
             country, at, at, at,
@@ -96,6 +99,49 @@ FILL = {
             FROM caller_recording
         ) AS a JOIN said ON said.number = id % (SELECT count(*) FROM said)
     """,
+    # One number in a hundred has a name, one call in twenty a tag, one in fifty a note.
+    "contacts": """
+        INSERT INTO caller_contact (id, name, do_not_call, created_at)
+        SELECT n, 'Person ' || n, false, now()
+        FROM generate_series(1, {size} / 100) AS n
+    """,
+    "numbers of contacts": """
+        INSERT INTO caller_contactnumber (contact_id, number, label)
+        SELECT id / 100, "other_number", '' FROM caller_call
+        WHERE id % 100 = 0 ON CONFLICT DO NOTHING
+    """,
+    "tags": """
+        INSERT INTO caller_tag (id, name)
+        SELECT n, 'tag ' || n FROM generate_series(1, 50) AS n
+    """,
+    "tags of calls": """
+        INSERT INTO caller_call_tags (call_id, tag_id)
+        SELECT id, 1 + floor(50 * power(random(), 3)) FROM caller_call
+        WHERE id % 20 = 0
+    """,
+    "notes": """
+        INSERT INTO caller_note (call_id, author_id, text, search_text, created_at)
+        SELECT caller_call.id, 1, left(said.text, 200),
+            ' ' || left(said.indexed, 200) || ' ', created_at
+        FROM caller_call
+        JOIN said ON said.number = caller_call.id % (SELECT count(*) FROM said)
+        WHERE caller_call.id % 50 = 0
+    """,
+    # One call in a hundred is verified.
+    "scores": """
+        INSERT INTO transcription_score (
+            transcript_id, reference_id, terms, terms_right, false_terms, words,
+            words_wrong, normaliser, at
+        )
+        SELECT id, id, 5, 1 + id % 5, id % 2, 200, 5 + id % 40, 'whisper', created_at
+        FROM transcription_transcript WHERE id % 100 = 0 AND status = 'completed'
+    """,
+    "mistakes": """
+        INSERT INTO transcription_mistake (heard, corrected, transcripts, is_settled)
+        SELECT 'mistak ' || md5(n::text), 'mistake ' || md5(n::text),
+            1 + floor(40 * power(random(), 8)), n % 50 = 0
+        FROM generate_series(1, {size} / 10) AS n
+    """,
     "accesses": """
         INSERT INTO djtranscribe_access (user_id, action, what, "row", at)
         SELECT 1 + id % 8, CASE id % 9 WHEN 0 THEN 'listened' ELSE 'read' END,
@@ -123,6 +169,8 @@ LISTS = {
     "accesses": "/admin/djtranscribe/access/",
     "webhook deliveries": "/admin/djtranscribe/webhookdelivery/",
 }
+# How many ms other pages may take.
+PAGE_GOAL_MS = 300
 NUMBERS = {
     "the last four digits": "1234",
     "the last seven digits": "{number:.7}",
@@ -222,7 +270,8 @@ def searches(name: str) -> dict[str, str]:
     transcript = Transcript.objects.filter(text__regex="^[A-Z]").order_by("-pk")[0]
     word = transcript.text.split()[4]
     numbers = {
-        label: typed.format(number=call.to[1:]) for label, typed in NUMBERS.items()
+        label: typed.format(number=call.other_number[1:])
+        for label, typed in NUMBERS.items()
     }
     by_list = {
         "calls": {**numbers, "a SID": call.sid, "a UUID": str(call.uuid)},
@@ -240,6 +289,50 @@ def searches(name: str) -> dict[str, str]:
     return {label: urlencode({"": typed})[1:] for label, typed in by_list[name].items()}
 
 
+def pages() -> dict[str, str]:
+    """Other pages than lists: what they are, and their addresses."""
+    from django.utils.http import urlencode
+
+    from caller.models import Call
+    from transcription.models import Transcript
+
+    transcript = Transcript.objects.filter(text__regex="^[A-Z]").order_by("-pk")[0]
+    word = transcript.text.split()[4].strip(".")
+    call = Call.objects.filter(status="completed")[0]
+    often = Call.objects.filter(pk__lte=300)
+    often.exclude(pk=call.pk).update(other_number="+14155550999")
+    found = {
+        "home": "/",
+        "home, mine": "/?whose=mine",
+        "the page of a call": call.get_absolute_url(),
+        "the page of a number": f"{call.get_absolute_url()}number/",
+        "the page of a number with 300 calls": (
+            f"{often[0].get_absolute_url()}number/"
+        ),
+        "accuracy": "/accuracy/",
+        "suggestions": "/keyword-lists/suggestions/",
+    }
+    for typed in (
+        word,
+        f"{word} tag:tag-1",
+        f'{word} tag:"tag 1"',
+        f"{word} by:operator-1",
+        f"{word} by:operator-9",
+        f"{word} to:+1415",
+        f"{word} to:{call.other_number[-4:]}",
+        f"{word} after:2000-01-01 before:2100-01-01",
+        'tag:"tag 1"',
+        'tag:"tag 50"',
+        "by:operator-1",
+        "by:operator-9",
+        "to:+4144",
+        "to:person",
+        f'-tag:"tag 1" by:operator-2 -{word}',
+    ):
+        found[f"search: {typed}"] = f"/search/?{urlencode({'q': typed})}"
+    return found
+
+
 def measure(pairs: bool, times: int, lists: list[str]) -> list[tuple[str, float]]:
     from django.db import connection
     from django.test.utils import CaptureQueriesContext
@@ -247,8 +340,21 @@ def measure(pairs: bool, times: int, lists: list[str]) -> list[tuple[str, float]
     browser = supervisor()
     medians = []
     print(f"{'':58} median    max  queries")
-    medians.append(("the home page", statistics.median(times_of(browser, "/", times))))
-    print(f"{'the home page':58} {medians[0][1]:6.1f}")
+    for words, address in pages().items():
+        # The first time it also keeps who read the texts.
+        browser.get(address)
+        with CaptureQueriesContext(connection) as captured:
+            browser.get(address)
+        asked = len(captured)
+        took = times_of(browser, address, times)
+        median = statistics.median(took)
+        mark = "" if median < PAGE_GOAL_MS else f"  MISSED {PAGE_GOAL_MS} ms"
+        print(
+            f"{words:58} {median:6.1f} {max(took):6.1f}  {asked:7}{mark}",
+            flush=True,
+        )
+        # As a share of its own goal.
+        medians.append((words, median * GOAL_MS / PAGE_GOAL_MS))
     for name in lists:
         address = LISTS[name]
         for label, query in questions(name, browser, pairs):
@@ -266,7 +372,7 @@ def measure(pairs: bool, times: int, lists: list[str]) -> list[tuple[str, float]
                 browser.get(page)
             asked = len(captured)
             took = times_of(browser, page, times)
-            if statistics.median(took) >= GOAL_MS:
+            if statistics.median(took) >= GOAL_MS and times > 1:
                 # Perhaps another program was busy: ask more often before judging.
                 took = times_of(browser, page, 5 * times)
             median = statistics.median(took)

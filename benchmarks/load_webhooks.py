@@ -248,8 +248,8 @@ Call.objects.bulk_create(
     Call(
         uuid=UUID(int=number),
         sid=f"CA{{number:032x}}",
-        to=f"+1415{{number:07}}",
-        from_number="+14155550100",
+        other_number=f"+1415{{number:07}}",
+        our_number="+14155550100",
         status="queued",
     )
     for number in range(1, {calls} + 1)

@@ -89,7 +89,7 @@ def fill(size: int) -> list[str]:
     from transcription.models import Transcript
     from transcription.search.tokens import indexed
 
-    call = Call.objects.create(to="+14155551234", from_number="+14155550100")
+    call = Call.objects.create(other_number="+14155551234", our_number="+14155550100")
     recording = Recording.objects.create(call=call, status="completed")
     Transcript.objects.create(recording=recording, status="completed")
     with connection.cursor() as cursor:

@@ -7,16 +7,29 @@ from django.utils.html import format_html
 from django.utils.safestring import SafeString
 
 from caller import phone_numbers
-from caller.filters import CallLength, Country, KeywordList, Operator, State
+from caller.contacts.admin import ContactAdmin, TagAdmin
+from caller.contacts.models import with_name
+from caller.filters import (
+    CallLength,
+    CallState,
+    Country,
+    Direction,
+    KeywordList,
+    Operator,
+    Tagged,
+)
 from caller.forms import DoNotCallForm
-from caller.models import Call, DoNotCall
+from caller.models import Call, Contact, DoNotCall
 from caller.models.call import CallQuerySet
 from caller.recordings.admin import HasLength, RecordingAdmin, RecordingInline
 from caller.tasks import ask_again
+from caller.twilio.client import CALL_SID
 from djtranscribe.adminsite.filters import Dates
 from djtranscribe.adminsite.large_tables import LargeTableAdmin
 from djtranscribe.adminsite.read_only import ReadOnly, TolerantChangelist
 from djtranscribe.adminsite.search_fields import IdentifierSearch, is_uuid
+
+__all__ = ["CallAdmin", "ContactAdmin", "DoNotCallAdmin", "RecordingAdmin", "TagAdmin"]
 
 
 @admin.register(Call)
@@ -25,7 +38,7 @@ class CallAdmin(
 ):
     list_display = [
         "number",
-        "status",
+        "state",
         "created_at",
         "length",
         "where",
@@ -35,14 +48,16 @@ class CallAdmin(
     sortable_by = ["number", "created_at", "length"]
     list_filter = [
         ("created_at", Dates),
-        State,
+        CallState,
+        Direction,
         Operator,
         Country,
         CallLength,
         KeywordList,
+        Tagged,
     ]
     list_select_related = ["requested_by"]
-    search_fields = ["to"]
+    search_fields = ["other_number"]
     search_help_text = RecordingAdmin.search_help_text
     empty_text = "No calls yet. Dial a number on the home page."
     empty_link = "caller:home"
@@ -53,7 +68,8 @@ class CallAdmin(
             None,
             {
                 "fields": [
-                    *("number", "national", "where", "status", "error"),
+                    *("number", "direction", "kind", "national", "where"),
+                    *("status", "error"),
                     *("refused_attempts", "watch"),
                 ]
             },
@@ -83,10 +99,18 @@ class CallAdmin(
         "cost",
     ]
 
+    def get_queryset(self, request: HttpRequest) -> QuerySet[Call]:
+        return cast(CallQuerySet, super().get_queryset(request)).named()
+
     def find(self, rows: QuerySet[Call], typed: str) -> QuerySet[Call]:
         if phone_numbers.is_number(typed):
             return cast(CallQuerySet, rows).to_number(typed)
-        return rows.filter(uuid=typed) if is_uuid(typed) else rows.filter(sid=typed)
+        if is_uuid(typed):
+            return rows.filter(uuid=typed)
+        if CALL_SID.fullmatch(typed):
+            return rows.filter(sid=typed)
+        contacts = Contact.objects.filter(name__istartswith=typed)
+        return rows.filter(other_number__in=contacts.some_numbers())
 
     def has_ask_permission(self, request: HttpRequest) -> bool:
         return request.user.has_perm("caller.add_call")
@@ -97,21 +121,27 @@ class CallAdmin(
             ask_again(call)
         messages.success(request, f"Twilio is asked about {chosen.count()} calls.")
 
-    @admin.display(description="number", ordering="to")
+    @admin.display(description="number", ordering="other_number")
     def number(self, call: Call) -> str:
-        return call.number
+        arrow = "↙" if call.is_inbound else "↗"
+        return f"{arrow} {with_name(call, call.number)}"
+
+    @admin.display(description="status")
+    def state(self, call: Call) -> str:
+        status = str(call.get_status_display())
+        return f"{status} (voicemail)" if call.is_voicemail else status
 
     @admin.display(description="national format")
     def national(self, call: Call) -> str:
-        return phone_numbers.national(call.to)
+        return phone_numbers.national(call.other_number)
 
     @admin.display(description="country")
     def where(self, call: Call) -> str:
         return phone_numbers.country_name(call.country_code) or "-"
 
-    @admin.display(description="number shown to them")
+    @admin.display(description="our number")
     def from_us(self, call: Call) -> str:
-        return phone_numbers.for_people(call.from_number)
+        return phone_numbers.for_people(call.our_number)
 
     @admin.display(description="page")
     def watch(self, call: Call) -> SafeString:

@@ -87,6 +87,14 @@ def check_spoken_language(**kwargs: Any) -> list[CheckMessage]:
 
 
 @register()
+def check_machine_detection(**kwargs: Any) -> list[CheckMessage]:
+    if settings.MACHINE_DETECTION in ("off", "show", "hangup"):
+        return []
+    message = "MACHINE_DETECTION is not off, show or hangup."
+    return [Error(message, "Leave it out to turn it off.", id="caller.E014")]
+
+
+@register()
 def check_api_address(**kwargs: Any) -> list[CheckMessage]:
     address = settings.TWILIO_API_URL
     region, edge = settings.TWILIO_REGION, settings.TWILIO_EDGE

@@ -2,65 +2,65 @@
 
 from dataclasses import dataclass
 from datetime import timedelta
-from decimal import Decimal
 from typing import Any
 
-from django.db.models import Count, F, Max, Q, Sum
-from django.db.models.functions import Abs
+from django.db.models import F, Q
+from django.urls import reverse
 from django.utils import timezone
 
 from caller.concerns import COMPLETED, FAILED, LOW_CONFIDENCE, IsConcern
+from caller.contacts.models import name_of
+from caller.days import Day
 from caller.models import Call, Recording
 from caller.timeline import WHY, lapse
 from djtranscribe.zones import midnight
 
 # Older calls are not shown.
 LOOK_BACK = timedelta(days=3)
-MOST = 8
+MOST = 10
+MOST_ON_REQUEST = 100
 # Maximum candidates of each kind.
-CANDIDATES = 20 * MOST
+CANDIDATES = 200
 TRANSCRIPTS = "recordings__transcripts__"
 SILENT = Q(recordings__transcripts__status=COMPLETED, recordings__transcripts__text="")
 
 
 @dataclass(frozen=True)
 class Concern:
+    """A call to look at, and the button that helps. is_post: it changes something."""
+
     call: Call
     reason: str
+    label: str
+    url: str
+    permission: str
+    is_post: bool = False
 
 
-def numbers_of_the_day() -> list[tuple[str, str]]:
-    """Count the calls of today in the current time zone. Two queries.
+def numbers_of_the_day(today: Day) -> list[tuple[str, str]]:
+    """Describe the calls of today in the current time zone. One query.
 
     Returns pairs of a name and a value, both for people.
     """
-    today = Call.objects.filter(created_at__gte=midnight(timezone.localdate()))
-    calls = today.exclude(status=Call.Status.REFUSED)
-    sums = calls.aggregate(
-        made=Count("pk"),
-        answered=Count("answered_at"),
-        seconds=Sum("duration_seconds"),
-        cost=Sum(Abs("price")),
-        unit=Max("price_unit"),
+    calls = Call.objects.filter(created_at__gte=midnight(today.date))
+    transcribed = calls.exclude(status=Call.Status.REFUSED).filter(
+        recordings__transcripts__status=COMPLETED
     )
-    transcribed = calls.filter(recordings__transcripts__status=COMPLETED)
     numbers = [
-        ("Calls", str(sums["made"])),
-        ("Answered", str(sums["answered"])),
+        ("Calls", str(today.calls)),
+        ("Answered", str(today.answered)),
         ("Transcribed", str(transcribed.distinct().count())),
     ]
-    if sums["seconds"]:
+    if today.seconds:
         start = timezone.now()
-        end = start + timedelta(seconds=sums["seconds"])
+        end = start + timedelta(seconds=today.seconds)
         numbers.append(("Talk time", lapse(start, end)))
-    if sums["cost"]:
-        # Only calls that have a price: Twilio sets it some minutes after a call.
-        cost = Decimal(sums["cost"]).quantize(Decimal("0.01"))
-        numbers.append(("Cost of calls", f"{cost} {sums['unit']}"))
+    if today.paid:
+        numbers.append(("Cost of calls", f"{today.cost} {today.currency}"))
     return numbers
 
 
-def needs_attention() -> list[Concern]:
+def needs_attention(most: int = MOST) -> list[Concern]:
     """Return calls that failed, are silent or are doubtful, newest first.
 
     Calls with a later good transcript are left out. Four queries, each bounded and
@@ -97,6 +97,8 @@ def needs_attention() -> list[Concern]:
             is_silent=SILENT,
             confidence=F("recordings__transcripts__confidence"),
             is_concern=IsConcern(TRANSCRIPTS),
+            transcript=F("recordings__transcripts__uuid"),
+            contact_name=name_of("other_number"),
         )
         .filter(
             Q(status=Call.Status.FAILED)
@@ -108,8 +110,21 @@ def needs_attention() -> list[Concern]:
     # A retried call has several transcripts: show the reason of the newest.
     newest: dict[int, Concern] = {}
     for row in rows:
-        newest.setdefault(row.pk, Concern(row, reason(row)))
-    return list(newest.values())[:MOST]
+        newest.setdefault(row.pk, Concern(row, reason(row), *help_for(row)))
+    return list(newest.values())[:most]
+
+
+def help_for(row: Any) -> tuple[str, str, str, bool]:
+    """Return the button that helps: label, URL, permission, whether to POST."""
+    if row.status != Call.Status.FAILED and row.transcript_status == FAILED:
+        retry = reverse("transcription:retry", args=[row.transcript])
+        return "Try again", retry, "transcription.add_transcript", True
+    if row.confidence is not None and not row.is_silent:
+        return "Check words", row.get_absolute_url(), "caller.view_call", False
+    if not row.other_number:
+        return "Look", row.get_absolute_url(), "caller.view_call", False
+    again = reverse("caller:dial", args=[row.other_number.removeprefix("+")])
+    return "Call again", again, "caller.add_call", False
 
 
 def reason(row: Any) -> str:

@@ -13,7 +13,7 @@ from django.db import connection, transaction
 from django.utils import timezone
 
 from caller import phone_numbers
-from caller.models import Call, DoNotCall
+from caller.models import Call, Contact, DoNotCall, Leg, OperatorPhone
 from caller.models.call import CallQuerySet
 from caller.twilio.errors import TwilioError
 
@@ -24,15 +24,18 @@ ESTIMATE = Decimal("0.10")
 MAX_REFUSED_ROWS = 100
 
 
-def dial(call: Call) -> Call:
+def dial(call: Call, phone: OperatorPhone | None = None) -> Call:
     """Place an unsaved call and return the row to show.
+
+    phone: the verified phone of the operator who wants to be connected, if any.
 
     That is this call, placed or refused with the reason in `error`, or an earlier call
     to the same number that has not ended. An error of Twilio is stored on the row.
     """
     with transaction.atomic():
         admit_one_at_a_time()
-        unfinished = Call.objects.unfinished().filter(to=call.to).first()
+        mine = Call.objects.unfinished().filter(direction=Call.Direction.OUTBOUND)
+        unfinished = mine.filter(other_number=call.other_number).first()
         if unfinished:
             return unfinished
         if reason := refusal(call):
@@ -40,7 +43,11 @@ def dial(call: Call) -> Call:
             call.next_check_at = None
             keep_refusal(call)
         else:
+            if phone:
+                call.kind = Call.Kind.CONVERSATION
             call.save(force_insert=True)
+            if phone:
+                Leg.objects.create(call=call, number=phone.number)
     if call.status != Call.Status.REFUSED:
         with suppress(TwilioError):
             call.dial()
@@ -70,7 +77,7 @@ def keep_refusal(call: Call) -> None:
         status=Call.Status.REFUSED,
         created_at__gt=timezone.now() - HOUR,
     )
-    same = mine.filter(to=call.to, error=call.error).first()
+    same = mine.filter(other_number=call.other_number, error=call.error).first()
     if same:
         call.pk, call.uuid = same.pk, same.uuid
         call.refused_attempts = (same.refused_attempts or 1) + 1
@@ -85,15 +92,18 @@ def keep_refusal(call: Call) -> None:
 
 
 def do_not_call(call: Call) -> str:
-    if DoNotCall.objects.filter(number=call.to).exists():
+    if DoNotCall.objects.filter(number=call.other_number).exists():
         return "This number is on the do-not-call list."
-    return ""
+    contact = Contact.objects.filter(
+        numbers__number=call.other_number, do_not_call=True
+    ).first()
+    return f"{contact} asked not to be called." if contact else ""
 
 
 def country(call: Call) -> str:
-    code = phone_numbers.country_code(call.to)
+    code = phone_numbers.country_code(call.other_number)
     if code == phone_numbers.GLOBAL_SERVICES:
-        prefix = phone_numbers.calling_code(call.to)
+        prefix = phone_numbers.calling_code(call.other_number)
         return (
             f"Calls to satellite phones and other global services (+{prefix}) are not "
             "allowed here: they belong to no country and can be very expensive."
@@ -102,14 +112,15 @@ def country(call: Call) -> str:
     if code in allowed:
         return ""
     names = sorted(phone_numbers.country_name(each) for each in allowed)
+    there = phone_numbers.country(call.other_number) or code
     return (
-        f"Calls to {phone_numbers.country(call.to) or code} are not allowed here, only "
-        f"to: {', '.join(names)}. The setting DIAL_COUNTRIES says so."
+        f"Calls to {there} are not allowed here, only to: {', '.join(names)}. The "
+        "setting DIAL_COUNTRIES says so."
     )
 
 
 def calls_to_the_number(call: Call) -> str:
-    made = Call.objects.made_within(DAY).filter(to=call.to)
+    made = Call.objects.made_within(DAY).filter(other_number=call.other_number)
     most = settings.MAX_CALLS_PER_NUMBER_DAY
     return limit(made, most, "to this number within 24 hours")
 
@@ -126,7 +137,7 @@ def calls_of_the_site(call: Call) -> str:
 
 
 def money(call: Call) -> str:
-    spent = Call.objects.made_within(DAY).cost(ESTIMATE)
+    spent = Call.objects.paid_within(DAY).cost(ESTIMATE)
     if spent + ESTIMATE <= settings.MAX_SPEND_PER_DAY:
         return ""
     return (

@@ -1,12 +1,11 @@
-from typing import Any, cast
+from typing import Any
 
 from django.db.models import QuerySet
 from django.http import HttpRequest
 
 from caller import phone_numbers
 from caller.models import Call, Recording
-from caller.models.call import CallQuerySet
-from djtranscribe.adminsite.filters import Choice, Length, Stored
+from djtranscribe.adminsite.filters import Choice, Length, State, Stored
 
 
 class Operator(Stored):
@@ -16,24 +15,23 @@ class Operator(Stored):
     path = "requested_by"
 
 
-class State(Choice):
-    """Filter by final status. The other statuses last only minutes."""
+class CallState(State):
+    groups = [
+        ("done", "Done", [Call.Status.COMPLETED]),
+        ("not-reached", "Failed", [*Call.FREE, Call.Status.REFUSED]),
+    ]
+    statuses = Call.Status
 
-    title = "status"
-    parameter_name = "state"
+
+class Direction(Choice):
+    title = "direction"
+    parameter_name = "direction"
 
     def lookups(self, request: HttpRequest, model_admin: Any) -> list[tuple[str, str]]:
-        rests = (Call.Status.UNKNOWN, *Call.FINISHED)
-        return [
-            ("under-way", "Under way"),
-            *((str(status), str(status.label)) for status in rests),
-        ]
+        return [(value, str(label)) for value, label in Call.Direction.choices]
 
-    def narrow(self, queryset: QuerySet[Any], chosen: str) -> QuerySet[Call]:
-        calls = cast(CallQuerySet, queryset)
-        if chosen == "under-way":
-            return calls.unfinished().exclude(status=Call.Status.UNKNOWN)
-        return calls.filter(status=chosen)
+    def narrow(self, queryset: QuerySet[Any], chosen: str) -> QuerySet[Any]:
+        return queryset.filter(direction=chosen)
 
 
 class Country(Stored):
@@ -51,6 +49,13 @@ class KeywordList(Stored):
     parameter_name = "keywords"
     column = Call.vocabulary.field
     path = "vocabulary"
+
+
+class Tagged(Stored):
+    title = "tag"
+    parameter_name = "tag"
+    column = Call.tags.through._meta.get_field("tag")
+    path = "tags"
 
 
 class CallLength(Length):

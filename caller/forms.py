@@ -18,13 +18,16 @@ class DialForm(forms.ModelForm[Call]):
         lists.empty_label = "The default list"
 
 
+class NumberField(forms.CharField):
+    """A phone number in admin. It may be longer than the column: a pasted number may
+    contain invisible characters."""
+
+    def __init__(self, **kwargs: Any) -> None:
+        super().__init__(max_length=100, widget=AdminTextInputWidget, **kwargs)
+
+
 class DoNotCallForm(forms.ModelForm[DoNotCall]):
-    # Longer than the column: a pasted number may contain invisible characters.
-    number = forms.CharField(
-        max_length=100,
-        widget=AdminTextInputWidget,
-        help_text="With country code, such as +14155551234.",
-    )
+    number = NumberField(help_text="With country code, such as +14155551234.")
 
     def clean_number(self) -> str:
         # Before Django looks for the same number on the list.

@@ -8,6 +8,7 @@ from functools import cache
 from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 
 import phonenumbers
+from django.conf import settings
 from django.core.exceptions import ValidationError
 from phonenumbers import (
     NumberParseException,
@@ -34,6 +35,8 @@ REFUSED_KINDS = {
 # Google files British 03 numbers under UAN. By Ofcom's rules they cost the same as a
 # landline: ofcom.org.uk, "The National Telephone Numbering Plan".
 LANDLINE_PRICE = "+443"
+# The word on a phone's keys, see of_caller. It may also be a number in China.
+UNAVAILABLE = "+86282452253"
 # The "country" of satellite networks and other global services: +800, +870, +881, +882…
 GLOBAL_SERVICES = "001"
 
@@ -105,6 +108,38 @@ def clean_number(value: str) -> str:
     return cleaned
 
 
+def with_country_code(typed: str) -> str:
+    """Return what was typed with its country code: `+` and digits.
+
+    A number as it is written in the country of TWILIO_PHONE_NUMBER, such as
+    (415) 555-1234 or 020 7946 0123, gets that country's code. So does `00`, or `011` in
+    North America, before another one. Everything else is returned unchanged, for
+    clean_number to judge. A number that can be read both ways is international: that is
+    how the address /dial/14155551234/ means it.
+    """
+    digits = _digits(typed)
+    if not digits or typed.strip()[:1] in PLUS_SIGNS or _is_valid(f"+{digits}"):
+        return typed
+    number = _parsed(digits, country_code(settings.TWILIO_PHONE_NUMBER))
+    is_valid = number is not None and phonenumbers.is_valid_number(number)
+    return _e164(number) if number and is_valid else typed
+
+
+def _is_valid(number: str) -> bool:
+    parsed = _parsed(number)
+    return parsed is not None and phonenumbers.is_valid_number(parsed)
+
+
+def of_caller(value: str) -> str:
+    """Return the number of who calls us, such as +14155551234, or "" if it is withheld.
+
+    Instead of a withheld number, Twilio sends a word, or its digits on the keys of a
+    phone, such as +266696687 (anonymous). They are not valid numbers, but for one.
+    """
+    is_real = E164.fullmatch(value) and value != UNAVAILABLE and _is_valid(value)
+    return value if is_real else ""
+
+
 def validate_number(value: str) -> None:
     clean_number(value)
 
@@ -131,16 +166,21 @@ def national(number: str) -> str:
 
 
 def as_typed(value: str) -> str:
-    """`1415555` -> `+1 415-555`: format an incomplete number.
+    """Format a number while it is typed: `1415555` -> `+1 415-555`.
 
-    Returns other text unchanged.
+    A number that may still become a national one, and other text, stay unchanged.
     """
     digits = _digits(value)
+    home = calling_code(settings.TWILIO_PHONE_NUMBER)
+    whole = with_country_code(value)
     if not digits:
         return value
+    if value.strip()[:1] not in PLUS_SIGNS and not digits.startswith(home):
+        is_whole = _is_valid(f"+{_digits(whole)}")
+        return for_people(f"+{_digits(whole)}") if is_whole else value
     formatter = phonenumbers.AsYouTypeFormatter("ZZ")
     formatted = value
-    for character in f"+{digits}":
+    for character in f"+{_digits(whole)}":
         formatted = formatter.input_digit(character)
     return formatted
 
@@ -148,13 +188,18 @@ def as_typed(value: str) -> str:
 def may_continue(value: str) -> bool:
     """Return whether more digits could make this a valid number."""
     digits = _digits(value)
-    parsed = _parsed(f"+{digits}")
-    if parsed is None:
+    home = country_code(settings.TWILIO_PHONE_NUMBER)
+    readings = [_parsed(f"+{digits}")]
+    if digits and value.strip()[:1] not in PLUS_SIGNS:
+        readings.append(_parsed(digits, home))
+    if not any(readings):
         # Only a country code, such as `+1`.
         return 0 < len(digits) < 5
-    return phonenumbers.is_possible_number_with_reason(parsed) in (
-        ValidationResult.TOO_SHORT,
-        ValidationResult.IS_POSSIBLE_LOCAL_ONLY,
+    return any(
+        phonenumbers.is_possible_number_with_reason(number)
+        in (ValidationResult.TOO_SHORT, ValidationResult.IS_POSSIBLE_LOCAL_ONLY)
+        for number in readings
+        if number
     )
 
 
@@ -252,8 +297,8 @@ def _e164(number: PhoneNumber) -> str:
     return phonenumbers.format_number(number, PhoneNumberFormat.E164)
 
 
-def _parsed(number: str) -> PhoneNumber | None:
+def _parsed(number: str, region: str | None = None) -> PhoneNumber | None:
     try:
-        return phonenumbers.parse(number)
+        return phonenumbers.parse(number, region)
     except NumberParseException:
         return None

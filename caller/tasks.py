@@ -31,6 +31,19 @@ def check_call(call_pk: int) -> None:
         logger.warning("call=%s check=failed code=%s", call.uuid, error.code)
 
 
+@task()
+def hang_up(call_pk: int) -> None:
+    """End a call that an answering machine has taken. A lost message does no harm."""
+    call = Call.objects.unfinished().filter(pk=call_pk).exclude(sid=None).first()
+    if call is None:
+        return
+    try:
+        with VendorPause.objects.asking(TwilioError.vendor):
+            twilio_client.hang_up(call.sid or "")
+    except VendorError as error:
+        logger.warning("call=%s hang_up=failed code=%s", call.uuid, error.code)
+
+
 def ask_again(call: Call) -> None:
     """Queue a check for an operator, and one more in case the message is lost."""
     Call.objects.filter(pk=call.pk).update(next_check_at=next_check_time())
@@ -63,6 +76,8 @@ def ask_twilio(call: Call) -> None:
         call.apply(found)
     elif timezone.now() > call.created_at + SETTLED_AFTER:
         call.mark_not_listed()
+    if call.sid and call.is_conversation:
+        ask_for_other_phone(call)
     if call.sid and call.is_finished:
         listed = twilio_client.list_recordings(call.sid)
         for news in listed:
@@ -72,12 +87,22 @@ def ask_twilio(call: Call) -> None:
             call.stop_checking()
 
 
+def ask_for_other_phone(call: Call) -> None:
+    """Get the state of the phone that <Dial> has called. Raises TwilioError."""
+    child = twilio_client.fetch_child(call.sid or "")
+    if child:
+        call.apply(child)
+    elif call.leg.is_finished and not call.is_inbound:
+        call.mark_not_connected()
+
+
 def find_at_twilio(call: Call) -> CallState | None:
     """Find a call that was placed although its answer was lost.
 
     Prefer an unknown call from the same moment. If our clock is wrong, take the newest.
     """
-    listed = twilio_client.list_calls(call.to)
+    asked = call.leg.number if call.is_conversation else call.other_number
+    listed = twilio_client.list_calls(asked)
     sids = [state.sid for state in listed]
     known = set(Call.objects.filter(sid__in=sids).values_list("sid", flat=True))
     known |= Tombstone.objects.sids(sids)

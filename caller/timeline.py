@@ -1,15 +1,15 @@
-"""The steps of a call, as its page shows them."""
+"""The steps of a call, from the dial button to the words."""
 
 from collections.abc import Iterator
-from dataclasses import dataclass
-from datetime import datetime
 from typing import Any
 
 from django.urls import reverse
 
+from caller.conversations.steps import conversation_steps
 from caller.models import Call, Recording
+from caller.steps import DONE, FAILED, LATER, NOW, Retry, Step, lapse, later
 
-DONE, NOW, LATER, FAILED = "done", "now", "later", "failed"
+__all__ = ["DONE", "FAILED", "LATER", "NOW", "WHY", "headline", "lapse", "timeline"]
 
 WHY = {
     Call.Status.BUSY: "The line was busy.",
@@ -18,32 +18,16 @@ WHY = {
     Call.Status.FAILED: "The call could not be connected.",
     Call.Status.REFUSED: "A rule of this site forbade it.",
 }
+VOICEMAIL = "Voicemail answered."
+HUNG_UP = "Voicemail answered, and the call was ended before the recording."
 
 
-@dataclass(frozen=True)
-class Retry:
-    """A button next to a failed step: label, URL to POST to, required permission."""
+def timeline(call: Call, viewer: Any = None) -> list[Step]:
+    """Return the steps of a call. Prefetch `recordings__transcripts` before.
 
-    label: str
-    url: str
-    permission: str
-
-
-@dataclass(frozen=True)
-class Step:
-    """at: when the step was reached, or when a running step started."""
-
-    name: str
-    state: str
-    at: datetime | None = None
-    took: str = ""
-    detail: str = ""
-    retry: Retry | None = None
-
-
-def timeline(call: Call) -> list[Step]:
-    """Return the steps of a call. Prefetch `recordings__transcripts` before."""
-    steps = list(_call_steps(call))
+    viewer: the user who reads them, if any.
+    """
+    steps = list(_call_steps(call, viewer))
     if steps[-1].state != FAILED:
         steps.extend(_recordings_steps(call))
     return steps
@@ -59,44 +43,43 @@ def is_settled(steps: list[Step]) -> bool:
     return all(step.state in (DONE, FAILED) for step in steps)
 
 
-def lapse(start: datetime | None, end: datetime | None) -> str:
-    """Return `< 1 s`, `4 s`, `1:05 min` or `2:10 h`, or "" if a time is missing.
-
-    Twilio's times are whole seconds of another clock, so an end may precede its start.
-    """
-    if not start or not end:
-        return ""
-    seconds = max(0, round((end - start).total_seconds()))
-    if seconds < 60:
-        return f"{seconds} s" if seconds else "< 1 s"
-    minutes, seconds = divmod(seconds, 60)
-    hours, minutes = divmod(minutes, 60)
-    return f"{hours}:{minutes:02} h" if hours else f"{minutes}:{seconds:02} min"
-
-
-def later(*names: str) -> Iterator[Step]:
-    yield from (Step(name, LATER) for name in names)
-
-
-def _call_steps(call: Call) -> Iterator[Step]:
+def _call_steps(call: Call, viewer: Any) -> Iterator[Step]:
     operator = call.requested_by.get_username() if call.requested_by else ""
-    yield Step(
-        "Asked for",
-        DONE,
-        call.created_at,
-        lapse(call.created_at, call.queued_at),
-        operator and f"by {operator}",
-    )
+    if call.is_inbound:
+        yield Step("Came in", DONE, call.created_at)
+    else:
+        yield Step(
+            "Asked for",
+            DONE,
+            call.created_at,
+            lapse(call.created_at, call.queued_at),
+            operator and f"by {operator}",
+        )
+    if call.is_conversation:
+        is_own = viewer is not None and viewer == call.requested_by
+        yield from conversation_steps(call, "Your" if is_own else "The operator’s")
+        if call.status == Call.Status.COMPLETED or not call.is_finished:
+            return
     if call.is_finished and call.status != Call.Status.COMPLETED:
-        if call.ringing_at:
-            rang = lapse(call.ringing_at, call.ended_at)
-            yield Step("Rang", DONE, call.ringing_at, rang)
-        why = call.error or WHY[Call.Status(call.status)]
-        if call.refused_attempts:
-            why += f" This stands for {call.refused_attempts} attempts within an hour."
-        name = call.get_status_display()
-        yield Step(name, FAILED, call.ended_at, detail=why)
-        return
+        yield from _ended_early(call)
+    elif call.is_inbound:
+        yield _talk(call) if call.is_finished else _in_progress(call)
+    else:
+        yield from _phone_steps(call)
+
+
+def _ended_early(call: Call) -> Iterator[Step]:
+    if call.ringing_at:
+        rang = lapse(call.ringing_at, call.ended_at)
+        yield Step("Rang", DONE, call.ringing_at, rang)
+    why = call.error or WHY[Call.Status(call.status)]
+    if call.refused_attempts:
+        why += f" This stands for {call.refused_attempts} attempts within an hour."
+    yield Step(call.get_status_display(), FAILED, call.ended_at, detail=why)
+
+
+def _phone_steps(call: Call) -> Iterator[Step]:
+    """Yield the steps of the one phone of a call that we made."""
     rank = Call.rank(call.status)
     if rank < Call.rank(Call.Status.RINGING):
         yield _dialing(call)
@@ -110,12 +93,20 @@ def _call_steps(call: Call) -> Iterator[Step]:
         return
     rang = lapse(call.ringing_at, call.answered_at)
     yield Step("Rang", DONE, call.ringing_at, rang)
-    if not call.is_finished:
-        yield Step("In progress", NOW, call.answered_at)
-        return
+    yield _talk(call) if call.is_finished else _in_progress(call)
+
+
+def _in_progress(call: Call) -> Step:
+    voicemail = VOICEMAIL if call.is_voicemail else ""
+    return Step("In progress", NOW, call.answered_at, detail=voicemail)
+
+
+def _talk(call: Call) -> Step:
     talk = f"{call.duration_seconds} s" if call.duration_seconds else ""
-    cost = call.cost and f"cost {call.cost}"
-    yield Step("Answered", DONE, call.answered_at, talk, cost)
+    details = [VOICEMAIL] if call.is_voicemail else []
+    if call.cost:
+        details.append(f"cost {call.cost}")
+    return Step("Answered", DONE, call.answered_at, talk, " · ".join(details))
 
 
 def _dialing(call: Call) -> Step:
@@ -132,9 +123,14 @@ TO_WORDS = ("Stored", "Submitted", "Transcribed")
 def _recordings_steps(call: Call) -> Iterator[Step]:
     recordings = list(call.recordings.all())
     if not recordings and not call.is_finished:
-        yield from later("Recorded", *TO_WORDS)
-    elif not recordings and call.next_check_at:
+        if call.kind != Call.Kind.CODE:
+            yield from later("Recorded", *TO_WORDS)
+    elif call.kind == Call.Kind.CODE:
+        return
+    elif not recordings and call.expects_recording and call.next_check_at:
         yield from _awaited(call)
+    elif not recordings and not call.expects_recording:
+        yield Step("No recording", FAILED, call.ended_at, detail=HUNG_UP)
     elif not recordings:
         why = "Twilio has no recording of this call."
         ask = reverse("caller:ask-twilio", args=[call.uuid])

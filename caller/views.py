@@ -1,6 +1,7 @@
 from typing import Any, cast
 
 from django.conf import settings
+from django.contrib import messages
 from django.contrib.auth.decorators import permission_required
 from django.contrib.auth.models import User
 from django.core.exceptions import ValidationError
@@ -22,69 +23,103 @@ from django.views.decorators.vary import vary_on_headers
 from django_htmx.http import trigger_client_event
 
 from caller import dashboard, dialling, phone_numbers
+from caller.call_rows import note_read, rows_of
+from caller.days import last_days, plots
 from caller.forms import DialForm
-from caller.models import Call, Recording, Tombstone
+from caller.models import (
+    Call,
+    Contact,
+    OperatorPhone,
+    Recording,
+    Tag,
+    Tombstone,
+)
 from caller.recordings import audio
 from caller.recordings.http_ranges import ranged
 from caller.tasks import ask_again
-from caller.timeline import headline, is_settled, timeline
+from caller.timeline import NOW, headline, is_settled, timeline
 from caller.twilio import client as twilio_client
 from caller.twilio.errors import NOT_FOUND, TwilioError
 from djtranscribe.models import Access
 from djtranscribe.prefetch import allow_prefetch, is_prefetch
 
 RECENT_CALLS = 20
+# Tags that are suggested while one is typed.
+MOST_TAGS = 200
 SOCIABLE_HOURS = range(8, 21)
 # How long a browser may cache the audio. Logging out clears it.
 AUDIO_MAX_AGE_SECONDS = 3600
 
 
 @require_safe
+# Without this, Back shows the bare htmx fragment.
+@vary_on_headers("HX-Request")
 def home(request: HttpRequest) -> HttpResponse:
-    context: dict[str, Any] = {}
-    if request.user.has_perm("caller.view_call"):
-        context = {
-            "calls": Call.objects.select_related("requested_by")[:RECENT_CALLS],
-            "numbers": dashboard.numbers_of_the_day(),
-            "concerns": dashboard.needs_attention(),
+    """The operator's day. Its list of calls polls while one of them moves."""
+    user = request.user
+    context: dict[str, Any] = {"is_mine": request.GET.get("whose") == "mine"}
+    if user.has_perm("caller.view_call"):
+        context |= recent_calls(user, context["is_mine"])
+        if request.htmx:  # type: ignore[attr-defined]
+            return render(request, "caller/_recent_calls.html", context)
+        days = last_days()
+        shows_all = request.GET.get("attention") == "all"
+        most = dashboard.MOST_ON_REQUEST if shows_all else dashboard.MOST
+        concerns = dashboard.needs_attention(most + 1)
+        context |= {
+            "numbers": dashboard.numbers_of_the_day(days[-1]),
+            "days": days,
+            "plots": plots(days),
+            "concerns": concerns[:most],
+            "has_more_concerns": len(concerns) > most,
         }
+    if user.has_perm("caller.add_call"):
+        context |= {"form": DialForm(), "phone": OperatorPhone.of(user)}
     return render(request, "caller/home.html", context)
 
 
-@require_safe
+def recent_calls(user: Any, is_mine: bool) -> dict[str, Any]:
+    """Return the rows of the list, and whether something in it still moves."""
+    calls = Call.objects.named().select_related("requested_by")
+    if is_mine:
+        calls = calls.filter(requested_by=user)
+    rows = rows_of(calls[:RECENT_CALLS])
+    note_read(user, rows)
+    return {"rows": rows, "moves": any(row.state == NOW for row in rows)}
+
+
+@require_http_methods(["GET", "HEAD", "POST"])
 @permission_required("caller.add_call", raise_exception=True)
 def dial_box(request: HttpRequest) -> HttpResponse:
-    """Redirect from the home page's form to the page of the number."""
-    number = request.GET.get("number", "")
+    """Dial the number of the home page's form. GET leads to the page of the number."""
+    typed = request.POST if request.method == "POST" else request.GET
+    number = typed.get("number", "")
     try:
-        to = phone_numbers.clean_number(number)
+        to = phone_numbers.clean_number(phone_numbers.with_country_code(number))
     except ValidationError as error:
         return refused_number(request, number, error)
-    return redirect("caller:dial", number=to.removeprefix("+"))
+    if request.method != "POST":
+        return redirect("caller:dial", number=to.removeprefix("+"))
+    return dial(request, to)
 
 
 @require_POST
 @permission_required("caller.add_call", raise_exception=True)
 def check_number(request: HttpRequest) -> HttpResponse:
-    """Check a number while it is typed: format, place, local time, errors.
+    """Check a number while it is typed: who, where, local time, rules, errors.
 
     By POST, so that no part of a number is logged.
     """
     typed = request.POST.get("number", "")[:40].replace("\0", "")
     context: dict[str, Any] = {"reason": ""}
     try:
-        to = phone_numbers.clean_number(typed)
+        to = phone_numbers.clean_number(phone_numbers.with_country_code(typed))
     except ValidationError as error:
         if typed.strip(" +") and not phone_numbers.may_continue(typed):
             context["reason"] = error.message
     else:
-        call = Call(to=to, requested_by=cast(User, request.user))
-        context = {
-            "reason": dialling.refusal(call),
-            "call": call,
-            "region": phone_numbers.region(to),
-            "local_times": phone_numbers.local_times(to, timezone.now()),
-        }
+        call = Call(other_number=to, requested_by=cast(User, request.user))
+        context = about_number(call) | {"reason": dialling.refusal(call)}
     answer = render(request, "caller/_number_check.html", context)
     news = {
         "typed": typed,
@@ -92,6 +127,27 @@ def check_number(request: HttpRequest) -> HttpResponse:
         "isWrong": bool(context["reason"]),
     }
     return trigger_client_event(answer, "number-checked", news)
+
+
+def about_number(call: Call) -> dict[str, Any]:
+    """Return what an operator should know before the call. Two queries."""
+    now = timezone.now()
+    local_times = phone_numbers.local_times(call.other_number, now)
+    return {
+        "call": call,
+        "contact": Contact.objects.of(call.other_number),
+        "region": phone_numbers.region(call.other_number),
+        "now": now,
+        "local_times": local_times,
+        # If the place is unknown, use the operator's own time.
+        "is_late": any(
+            time.hour not in SOCIABLE_HOURS
+            for time in local_times or [timezone.localtime(now)]
+        ),
+        "recent": Call.objects.made_within(dialling.DAY)
+        .filter(other_number=call.other_number)
+        .count(),
+    }
 
 
 @allow_prefetch
@@ -104,10 +160,16 @@ def dial(request: HttpRequest, number: str) -> HttpResponse:
     except ValidationError as error:
         return refused_number(request, number, error)
     call = Call(
-        to=to,
-        from_number=settings.TWILIO_PHONE_NUMBER,
+        other_number=to,
+        our_number=settings.TWILIO_PHONE_NUMBER,
         requested_by=cast(User, request.user),
     )
+    phone = OperatorPhone.of(request.user)
+    asked = request.POST if request.method == "POST" else request.GET
+    connects = asked.get("connect") == "1"
+    if connects and not phone:
+        messages.error(request, "To be connected, verify your own phone first.")
+        return redirect("caller:phone")
     if request.method == "POST":
         form = DialForm(request.POST, instance=call)
     elif was_typed(request):
@@ -116,24 +178,16 @@ def dial(request: HttpRequest, number: str) -> HttpResponse:
         form = DialForm(instance=call)
     if form.is_valid():
         # Always redirect, so that a reload does not dial again.
-        return redirect(dialling.dial(form.save(commit=False)))
-    now = timezone.now()
-    local_times = phone_numbers.local_times(to, now)
-    context = {
-        "call": call,
+        wanted = form.save(commit=False)
+        return redirect(dialling.dial(wanted, phone if connects else None))
+    context = about_number(call) | {
         "form": form,
+        "phone": phone,
+        "connects": connects,
         "number": to.removeprefix("+"),
         "national": phone_numbers.national(to),
-        "region": phone_numbers.region(to),
-        "now": now,
-        "local_times": local_times,
-        # If the place is unknown, use the operator's own time.
-        "is_late": any(
-            time.hour not in SOCIABLE_HOURS
-            for time in local_times or [timezone.localtime(now)]
-        ),
         "refusal": dialling.refusal(call),
-        "recent_calls": Call.objects.made_within(dialling.DAY).filter(to=to),
+        "last_call": Call.objects.filter(other_number=to).first(),
     }
     return render(request, "caller/dial.html", context)
 
@@ -141,7 +195,7 @@ def dial(request: HttpRequest, number: str) -> HttpResponse:
 def refused_number(
     request: HttpRequest, number: str, error: ValidationError
 ) -> HttpResponse:
-    context = {"typed": number[:40], "reason": error.message}
+    context = {"typed": number[:40], "reason": error.message, "form": DialForm()}
     return render(request, "caller/refused_number.html", context, status=400)
 
 
@@ -169,11 +223,12 @@ def was_typed(request: HttpRequest) -> bool:
 @permission_required("caller.view_call", raise_exception=True)
 def call_page(request: HttpRequest, uuid: str) -> HttpResponse:
     """Show a call. The page polls every second until nothing more will change."""
-    calls = Call.objects.select_related("requested_by", "vocabulary")
+    calls = Call.objects.named().select_related("requested_by", "vocabulary", "leg")
     # A string, because `caller` does not import `transcription`.
     calls = calls.prefetch_related("recordings__transcripts__vocabulary")
     call = get_object_or_404(calls, uuid=uuid)
-    steps = timeline(call)
+    steps = timeline(call, request.user)
+    read: list[Any] = []
     if is_settled(steps) and request.user.has_perm("transcription.view_transcript"):
         recordings = cast("list[Any]", call.recordings.all())
         read = [
@@ -181,13 +236,21 @@ def call_page(request: HttpRequest, uuid: str) -> HttpResponse:
         ]
         Access.objects.note(request.user, Access.Action.READ, read)
     context = {
+        # The newest one with words, with its player and corrections.
+        "shown": next((each for each in read if each.text and each.is_finished), None),
         "call": call,
         "steps": steps,
         "headline": headline(steps),
         "is_settled": is_settled(steps),
     }
-    template = "caller/_call.html" if request.htmx else "caller/call.html"  # type: ignore[attr-defined]
-    return render(request, template, context)
+    if request.htmx:  # type: ignore[attr-defined]
+        return render(request, "caller/_call.html", context)
+    context |= {
+        "notes": call.notes.select_related("author"),
+        "tags": call.tags.all(),
+        "all_tags": Tag.objects.all()[:MOST_TAGS],
+    }
+    return render(request, "caller/call.html", context)
 
 
 @require_POST

@@ -104,6 +104,13 @@ SAY_NOTHING_HEARD = text("SAY_NOTHING_HEARD")
 SAY_GOODBYE = text("SAY_GOODBYE")
 RECORDING_MAX_SECONDS = whole("RECORDING_MAX_SECONDS", 300)
 RECORDING_SILENCE_SECONDS = whole("RECORDING_SILENCE_SECONDS", 5)
+CONVERSATION_NOTICE = text("CONVERSATION_NOTICE")
+CONVERSATION_MAX_SECONDS = whole("CONVERSATION_MAX_SECONDS", 3600)
+MACHINE_DETECTION = text("MACHINE_DETECTION", "off")
+ANSWER_GREETING = text("ANSWER_GREETING")
+# The user whose verified phone takes incoming calls.
+ANSWER_FORWARD_TO = text("ANSWER_FORWARD_TO")
+MAX_ANSWERED_PER_CALLER_HOUR = whole("MAX_ANSWERED_PER_CALLER_HOUR", 10)
 
 # AssemblyAI: the recording's words
 
@@ -216,7 +223,7 @@ SECURE_SSL_HOST = parts(BASE_URL).netloc
 # the proxy does not say that they came by https.
 SECURE_REDIRECT_EXEMPT = [
     "^" + re.escape(f"{PREFIX}/".lstrip("/")) + path
-    for path in ("healthz$", "record/", "webhooks/")
+    for path in ("healthz$", "record/", "bridge/", "code/", "answer/", "webhooks/")
 ]
 # Proxies set this header. Only they can reach gunicorn.
 SECURE_PROXY_SSL_HEADER = ("HTTP_X_FORWARDED_PROTO", "https")
@@ -272,7 +279,10 @@ if DATABASES["default"]["ENGINE"] == "django.db.backends.sqlite3":
     DATABASES["default"]["OPTIONS"] = {
         "transaction_mode": "IMMEDIATE",
         "timeout": 20,
-        "init_command": "PRAGMA journal_mode=WAL; PRAGMA synchronous=NORMAL;",
+        # A correction of a long transcript writes 4 MB. With the usual 1,000 pages,
+        # each would also wait for the disk; 8,000 are 32 MB.
+        "init_command": "PRAGMA journal_mode=WAL; PRAGMA synchronous=NORMAL; "
+        "PRAGMA wal_autocheckpoint=8000;",
     }
 DEFAULT_AUTO_FIELD = "django.db.models.BigAutoField"
 

@@ -27,6 +27,7 @@ QUICK = {
 SQL = {
     ".": "costs every_page",
     "caller": "dialling home refused_floods",
+    "caller/conversations": "answer connect",
     "caller/twilio": "calls_at_twilio webhooks",
     "djtranscribe": "health",
     "djtranscribe/accounts": "access time_zones",
@@ -39,6 +40,7 @@ SQL = {
     "transcription/assemblyai": "refusals",
     "transcription/exports": "exports",
     "transcription/notifications": "notifications",
+    "transcription/review": "editing",
     "transcription/search": "search",
 }
 TESTS = Path(__file__).parent

@@ -24,14 +24,15 @@ from transcription.tasks import advance
 pytestmark = pytest.mark.django_db(transaction=True)
 
 # Twilio's in its order, each once more, then AssemblyAI's. The last of the queries is
-# the ledger's line; a completed recording also makes a transcript and its message.
+# the ledger's line; a completed recording also looks for the contact's keyword list and
+# makes a transcript and its message.
 WEBHOOKS = {
     "initiated": (4, 4),
     "ringing": (4, 4),
     "in-progress": (4, 4),
     "what to say": (5, 4),
     "completed": (5, 5),
-    "recording completed": (13, 4),
+    "recording completed": (14, 4),
 }
 
 
@@ -87,7 +88,8 @@ def test_queries_and_requests_from_a_recording_to_its_words(
 
     transcript.refresh_from_db()
     assert transcript.status == "completed"
-    assert (to_the_job, of_the_nudge, to_the_words) == (16, 5, 5)
+    # The last query looks for other transcripts of the recording.
+    assert (to_the_job, of_the_nudge, to_the_words) == (16, 5, 6)
     assert [(each.request.method, each.request.url) for each in vendors.calls] == [
         ("GET", MEDIA),
         ("POST", UPLOAD),

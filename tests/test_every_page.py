@@ -12,7 +12,7 @@ from django.contrib.auth.models import Group, User
 from django.test import Client
 from django.utils import timezone
 
-from caller.models import Call, DoNotCall, Recording
+from caller.models import Call, Contact, DoNotCall, Note, Recording, Tag
 from djtranscribe.models import Access, VendorPause, WebhookDelivery
 from tests.caller.rows import CALL_SID, a_call, a_recording
 from tests.data import load, wav
@@ -24,7 +24,7 @@ from tests.security.url_map import (
     is_open,
     is_webhook,
 )
-from transcription.models import Export, Notification, Transcript, Vocabulary
+from transcription.models import Export, Mistake, Notification, Transcript, Vocabulary
 
 pytestmark = pytest.mark.django_db
 
@@ -50,7 +50,10 @@ class Page:
 
 PAGES = {
     "/": Page(TO_LOGIN, 200, 200, 200),
-    "/dial/": Page(TO_LOGIN, 403, 302, 302, example="/dial/?number=14155559876"),
+    "/dial/": Page(
+        *(TO_LOGIN, 403, 302, 302, ("GET", "HEAD", "POST")),
+        "/dial/?number=14155559876",
+    ),
     "/dial/<str:number>/": Page(
         TO_LOGIN, 403, 200, 200, ("GET", "HEAD", "POST"), "/dial/14155559876/"
     ),
@@ -59,6 +62,20 @@ PAGES = {
     "/calls/<uuid:uuid>/ask/": Page(
         TO_LOGIN, 405, 405, 405, ("POST",), f"/calls/{UUID}/ask/"
     ),
+    "/calls/<uuid:uuid>/number/": Page(
+        TO_LOGIN, 403, 200, 200, example=f"/calls/{UUID}/number/"
+    ),
+    **{
+        f"/calls/<uuid:uuid>/{end}": Page(
+            TO_LOGIN, 405, 405, 405, ("POST",), f"/calls/{UUID}/{end}"
+        )
+        for end in ("number/name/", "notes/", "tags/")
+    },
+    "/calls/<uuid:uuid>/notes/<int:pk>/delete/": Page(
+        *(TO_LOGIN, 405, 405, 405, ("POST",)), f"/calls/{UUID}/notes/{ROW}/delete/"
+    ),
+    "/phone/": Page(TO_LOGIN, 403, 200, 200, ("GET", "HEAD", "POST")),
+    "/contacts/import/": Page(TO_LOGIN, 403, 200, 200, ("GET", "HEAD", "POST")),
     "/recordings/<int:pk>/audio/": Page(
         TO_LOGIN, 403, 200, 200, example=f"/recordings/{ROW}/audio/"
     ),
@@ -71,6 +88,48 @@ PAGES = {
     ),
     "/transcripts/<uuid:uuid>/retry/": Page(
         TO_LOGIN, 405, 405, 405, ("POST",), f"/transcripts/{UUID}/retry/"
+    ),
+    **{
+        f"/transcripts/<uuid:uuid>/{name}/": Page(
+            TO_LOGIN, 403, 200, 200, example=f"/transcripts/{UUID}/{name}/"
+        )
+        for name in ("history", "compare", "print")
+    },
+    **{
+        f"/transcripts/<uuid:uuid>/{verb}/": Page(
+            TO_LOGIN, 405, 405, 405, ("POST",), f"/transcripts/{UUID}/{verb}/"
+        )
+        for verb in (
+            *("corrections", "undo", "redo", "replace", "preview", "speakers"),
+            *("verify", "reopen", "again"),
+        )
+    },
+    "/accuracy/": Page(TO_LOGIN, 403, 200, 200),
+    "/keyword-lists/suggestions/": Page(TO_LOGIN, 403, 403, 200),
+    "/keyword-lists/suggestions/<int:pk>/occurrences/": Page(
+        TO_LOGIN,
+        403,
+        403,
+        200,
+        example=f"/keyword-lists/suggestions/{ROW}/occurrences/",
+    ),
+    "/keyword-lists/suggestions/<int:pk>/settle/": Page(
+        *(TO_LOGIN, 405, 405, 405, ("POST",)),
+        f"/keyword-lists/suggestions/{ROW}/settle/",
+    ),
+    "/keyword-lists/suggestions/<int:pk>/apply/": Page(
+        *(TO_LOGIN, 405, 405, 405, ("POST",)),
+        f"/keyword-lists/suggestions/{ROW}/apply/",
+    ),
+    "/corrections/": Page(TO_LOGIN, 403, 403, 200),
+    "/corrections/<int:pk>/undo/": Page(
+        *(TO_LOGIN, 405, 405, 405, ("POST",)), f"/corrections/{ROW}/undo/"
+    ),
+    "/keyword-lists/check/": Page(
+        TO_LOGIN, 405, 405, 405, ("POST",), "/keyword-lists/check/"
+    ),
+    "/keyword-lists/<int:pk>/terms.<str:extension>": Page(
+        TO_LOGIN, 403, 200, 200, example=f"/keyword-lists/{ROW}/terms.csv"
     ),
     # What it speaks of is in tests/djtranscribe/api/test_access.py.
     "/api/": Page(TO_LOGIN, 200, 200, 200),
@@ -109,6 +168,8 @@ TABLES = {
     "caller.call": Table("view", "view delete"),
     "caller.recording": Table("view", "view delete"),
     "caller.donotcall": Table("", "view add change delete"),
+    "caller.contact": Table("view add change", "view add change delete"),
+    "caller.tag": Table("view", "view add change delete"),
     "transcription.transcript": Table("view", "view delete"),
     "transcription.vocabulary": Table("view", "view add change delete"),
     "transcription.notification": Table("", "view"),
@@ -187,8 +248,12 @@ def rows(media):
         facts={},
     )
     Vocabulary.objects.create(pk=ROW, name="Cardiology")
+    Mistake.objects.create(pk=ROW, heard="hi", corrected="Hey")
     Export.objects.create(pk=ROW, kind="CSV", total=2)
     DoNotCall.objects.create(pk=ROW, number="+14155550007")
+    Contact.objects.create(pk=ROW, name="Ada")
+    Note.objects.create(pk=ROW, call=call, text="A note", author=None)
+    Tag.objects.create(pk=ROW, name="billing")
     WebhookDelivery.objects.create(
         pk=ROW, kind="twilio-call", verdict="accepted", answer_status=204
     )
@@ -530,16 +595,24 @@ def test_the_groups_hold_what_the_design_says_and_no_more(name):
         "caller.add_call",
         "caller.view_call",
         "caller.view_recording",
+        *(f"caller.{verb}_contact" for verb in ("view", "add", "change")),
+        *(f"caller.{verb}_contactnumber" for verb in ("view", "add", "change")),
+        *("caller.view_note", "caller.add_note", "caller.view_tag"),
         "transcription.view_transcript",
+        "transcription.correct_transcript",
         "transcription.view_vocabulary",
     }
     supervisors = operators | {
         "caller.delete_call",
         "caller.delete_recording",
+        *("caller.delete_contact", "caller.delete_contactnumber"),
+        *("caller.delete_note", "caller.add_tag", "caller.change_tag"),
+        "caller.delete_tag",
         "caller.view_donotcall",
         "caller.add_donotcall",
         "caller.change_donotcall",
         "caller.delete_donotcall",
+        "transcription.verify_transcript",
         "transcription.add_transcript",
         "transcription.delete_transcript",
         "transcription.add_vocabulary",

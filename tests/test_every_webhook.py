@@ -13,7 +13,7 @@ from django.conf import settings as django_settings
 from django.test import Client
 from twilio.request_validator import RequestValidator
 
-from caller.models import Call, Recording
+from caller.models import Call, Leg, Recording
 from djtranscribe.models import WebhookDelivery
 from tests.caller.rows import CALL_SID, a_call, a_recording
 from tests.data import load
@@ -47,6 +47,17 @@ DECISIONS = {
     "/record/done/": Decision(
         "twilio-record-done", TWILIO, "twilio/record-action", 200
     ),
+    "/code/": Decision("twilio-code", TWILIO, "twilio/twiml-request", 200),
+    "/answer/": Decision("twilio-answer", TWILIO, "twilio/inbound", 200),
+    "/bridge/": Decision("twilio-bridge", TWILIO, "twilio/twiml-request", 200),
+    "/bridge/accept/": Decision("twilio-accept", TWILIO, "twilio/gather-action", 200),
+    "/bridge/notice/": Decision(
+        "twilio-bridge-notice", TWILIO, "twilio/number-request", 200
+    ),
+    "/bridge/done/": Decision("twilio-bridge-done", TWILIO, "twilio/dial-action", 200),
+    "/webhooks/twilio/machine/": Decision(
+        "twilio-machine", TWILIO, "twilio/machine", 204
+    ),
     "/webhooks/twilio/call/": Decision(
         "twilio-call", TWILIO, "twilio/status-callback", 204
     ),
@@ -79,14 +90,19 @@ def test_nothing_else_is_open_and_nothing_else_does_without_csrf():
 
 def test_whatever_is_called_a_webhook_is_one():
     for route, view in addresses():
-        if route.startswith(("/webhooks/", "/record")) and "audio" not in route:
+        begins = ("/webhooks/", "/record", "/bridge/", "/code/", "/answer/")
+        if route.startswith(begins) and "audio" not in route:
             assert is_webhook(view), route
 
 
 @pytest.fixture(params=DECISIONS)
 def hook(request):
     """A webhook about a call that is going on, and the honest request."""
-    call = a_call(uuid=UUID, sid=CALL_SID, status="ringing")
+    is_bridge = request.param.startswith("/bridge/")
+    kind = {"/code/": "code"}.get(request.param, "conversation" * is_bridge)
+    call = a_call(uuid=UUID, sid=CALL_SID, status="ringing", kind=kind or "message")
+    if is_bridge:
+        Leg.objects.create(call=call, number="+14155550199", status="in-progress")
     recording = a_recording(call=call, status="processing")
     transcript = Transcript.objects.create(
         uuid=UUID, recording=recording, status="queued", assemblyai_id="a"
@@ -126,7 +142,7 @@ class Hook:
 def everything():
     return [
         sorted(map(str, model.objects.values_list()))
-        for model in (Call, Recording, Transcript)
+        for model in (Call, Leg, Recording, Transcript)
     ]
 
 

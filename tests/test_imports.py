@@ -14,7 +14,10 @@ BASE = {
     "djtranscribe/vendors",
     "djtranscribe/webhooks",
 }
-CALLER = {"caller", "caller/recordings", "caller/twilio"}
+CALLER = {
+    *("caller", "caller/contacts", "caller/conversations", "caller/notes"),
+    *("caller/recordings", "caller/twilio"),
+}
 # What each room may import, besides itself. docs/architecture.md draws it.
 MAY_IMPORT = {
     "djtranscribe": BASE,
@@ -23,12 +26,19 @@ MAY_IMPORT = {
     "djtranscribe/vendors": {"djtranscribe", "djtranscribe/adminsite"},
     "djtranscribe/webhooks": {"djtranscribe", "djtranscribe/adminsite"},
     "caller": BASE | CALLER,
+    "caller/contacts": BASE | {"caller"},
+    "caller/conversations": BASE | {"caller", "caller/twilio"},
+    "caller/notes": BASE | {"caller"},
     "caller/twilio": BASE | {"caller"},
     "caller/recordings": BASE | {"caller", "caller/twilio"},
     "transcription/assemblyai": BASE | CALLER | {"transcription"},
-    "transcription/vocabulary": BASE | {"transcription", "transcription/assemblyai"},
-    "transcription/exports": BASE | CALLER | {"transcription"},
-    "transcription/search": BASE | CALLER | {"transcription"},
+    "transcription/vocabulary": BASE
+    | {"caller", "transcription", "transcription/assemblyai"}
+    | {"transcription/review", "transcription/search"},
+    "transcription/review": BASE
+    | {"transcription", "transcription/assemblyai", "transcription/search"},
+    "transcription/exports": BASE | CALLER | {"transcription", "transcription/review"},
+    "transcription/search": BASE | CALLER | {"transcription", "transcription/review"},
     "transcription/notifications": BASE | CALLER | {"transcription"},
     "sandbox": set(),
 }

@@ -97,7 +97,7 @@ def whole_way(browser, signed_post, vendors, work):
         tasks.sweep()
         work()
     caller_tasks.check_call.call(call.pk)
-    twilio_client.list_calls(call.to)
+    twilio_client.list_calls(call.other_number)
     twilio_client.fetch_recording(RECORDING_SID)
     list(twilio_client.calls_since(timezone.now()))
     list(twilio_client.recordings_since(timezone.now()))

@@ -1,4 +1,4 @@
-from typing import Any
+from typing import Any, cast
 
 from django.contrib import admin, messages
 from django.db.models import Q, QuerySet
@@ -6,14 +6,13 @@ from django.http import HttpRequest, HttpResponse
 from django.utils import timezone
 
 from caller import phone_numbers
+from caller.contacts.models import with_name
 from caller.models import Call
-from caller.recordings import waveform
 from djtranscribe.adminsite.filters import Dates
 from djtranscribe.adminsite.large_tables import LargeTableAdmin
 from djtranscribe.adminsite.read_only import ReadOnly, duration, link, table
 from djtranscribe.adminsite.search_fields import IdentifierSearch, is_uuid
 from djtranscribe.models import Access
-from transcription import presentation
 from transcription.exports.admin import ExportAdmin, export
 from transcription.filters import (
     Confidence,
@@ -24,13 +23,14 @@ from transcription.filters import (
     NeedsAttention,
     OperatorOfCall,
     TranscriptLength,
+    TranscriptState,
 )
-from transcription.models import Transcript
+from transcription.models import Transcript, TranscriptQuerySet
 from transcription.notifications.admin import NotificationAdmin
 from transcription.search import query as search
+from transcription.search.operators import BadOperator
 from transcription.tasks import enqueue_once, start
 from transcription.vocabulary.admin import VocabularyAdmin
-from transcription.words import words_of
 
 __all__ = ["ExportAdmin", "NotificationAdmin", "TranscriptAdmin", "VocabularyAdmin"]
 
@@ -58,7 +58,7 @@ class TranscriptAdmin(
     list_filter = [
         NeedsAttention,
         ("created_at", Dates),
-        "status",
+        TranscriptState,
         Confidence,
         TranscriptLength,
         OperatorOfCall,
@@ -70,8 +70,8 @@ class TranscriptAdmin(
     list_select_related = ["recording__call"]
     search_fields = ["text"]
     search_help_text = (
-        'Words, "an exact phrase", -not, prefix*; or how a number begins, or its last '
-        "four digits or more; or a UUID."
+        'Words, "an exact phrase", -not, prefix*, tag:billing, by:ada; or how a number '
+        "begins, or its last four digits or more; or a UUID."
     )
     unlimited_actions = ("export",)
     actions = ["try_again", "refresh_now", "transcribe_again", export]
@@ -113,7 +113,9 @@ class TranscriptAdmin(
     @admin.display(description="number")
     def number(self, transcript: Transcript) -> str:
         call = transcript.recording.call
-        return call.number if call else f"From {transcript.recording.origin}"
+        if call is None:
+            return f"From {transcript.recording.origin}"
+        return with_name(transcript, call.number)
 
     @admin.display(description="text")
     def excerpt(self, transcript: Transcript) -> str:
@@ -152,12 +154,16 @@ class TranscriptAdmin(
     ) -> HttpResponse:
         Access.objects.note(request.user, Access.Action.READ, [context["original"]])
         return super().render_change_form(
-            request, {**context, **page_of(context["original"])}, *args, **kwargs
+            request,
+            {**context, **links_of(context["original"])},
+            *args,
+            **kwargs,
         )
 
     def get_queryset(self, request: HttpRequest) -> QuerySet[Transcript]:
         # Do not load all words of all rows to show excerpts.
-        return super().get_queryset(request).defer("words", *Transcript.HEAVY)
+        rows = cast(TranscriptQuerySet, super().get_queryset(request))
+        return rows.defer("words", *Transcript.HEAVY).named()
 
     def find(self, rows: QuerySet[Transcript], typed: str) -> QuerySet[Transcript]:
         if phone_numbers.is_number(typed):
@@ -166,6 +172,15 @@ class TranscriptAdmin(
             return rows.filter(Q(uuid=typed) | Q(assemblyai_id=typed))
         query = search.parse(typed)
         return search.matching(rows, query) if query else rows.none()
+
+    def get_search_results(
+        self, request: HttpRequest, queryset: QuerySet[Transcript], search_term: str
+    ) -> tuple[QuerySet[Transcript], bool]:
+        try:
+            return super().get_search_results(request, queryset, search_term)
+        except BadOperator as error:
+            messages.warning(request, str(error))
+            return queryset.none(), False
 
     def changelist_view(self, request: HttpRequest, *args: Any) -> HttpResponse:
         answer = super().changelist_view(request, *args)
@@ -212,37 +227,9 @@ class TranscriptAdmin(
         messages.success(request, f"{waiting.count()} are looked at now.{note}")
 
 
-def page_of(transcript: Transcript) -> dict[str, Any]:
-    """Context for the part of the page above admin's fields."""
+def links_of(transcript: Transcript) -> dict[str, Any]:
     recording = transcript.recording
-    loudness = recording.loudness()
-    known = [loudness.get("seconds"), transcript.audio_seconds]
-    seconds = next(filter(None, known), recording.duration_seconds or 0)
-    words = words_of(transcript)
     return {
         "call_link": link(recording.call) if recording.call else "",
         "recording_link": link(recording),
-        "has_audio": bool(recording.audio),
-        "outline": waveform.outline(loudness.get("levels", [])),
-        "wave_width": waveform.LEVELS,
-        "seconds": seconds,
-        "state": state_of(transcript),
-        "language": transcript.language[:2],
-        "words": words,
-        "turns": presentation.turns_of(words),
-        "doubtful": presentation.doubtful(words),
-        "below": presentation.DOUBTFUL_BELOW,
-        "player_words": presentation.for_the_player(words),
     }
-
-
-def state_of(transcript: Transcript) -> str:
-    """Explain why there is no text, or return ""."""
-    if transcript.is_failed:
-        return transcript.failure
-    if transcript.nobody_spoke:
-        return "Nobody spoke."
-    if not transcript.is_finished:
-        progress = transcript.progress
-        return f"Not finished yet: {progress} Reload this page to see its progress."
-    return ""

@@ -5,7 +5,7 @@ from django.http import HttpRequest
 from django.utils import timezone
 
 from caller.filters import Country, Operator
-from djtranscribe.adminsite.filters import Choice, Length, Range, Stored
+from djtranscribe.adminsite.filters import Choice, Length, Range, State, Stored
 from transcription.models import Transcript, TranscriptQuerySet
 from transcription.models.transcript import language_name
 
@@ -24,6 +24,14 @@ class NeedsAttention(Choice):
         if chosen == "stuck":
             return transcripts.stuck(timezone.now())
         return transcripts.paused()
+
+
+class TranscriptState(State):
+    groups = [
+        ("done", "Done", [Transcript.Status.COMPLETED]),
+        ("failed", "Failed", [Transcript.Status.ERROR]),
+    ]
+    statuses = Transcript.Status
 
 
 class OperatorOfCall(Operator):

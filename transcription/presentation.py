@@ -31,14 +31,17 @@ class Turn(NamedTuple):
     def text(self) -> str:
         return joined(self.words)
 
-    @property
-    def html(self) -> SafeString:
-        # Escaped in one go: word by word, three hours take a tenth of a second. No word
-        # has a line break or a tab. A tab stands for the space before a word.
-        marked = (f"{chr(9) if word.space else ''}\n{word.text}" for word in self.words)
-        text = str(escape("".join(marked).lstrip()))
-        text = text.replace("\t\n", "</span> <span>").replace("\n", "</span><span>")
-        return SafeString(f"<span>{text}</span>")
+
+def html_of(words: list[Word]) -> SafeString:
+    """Return the words, each in a span."""
+    if not words:
+        return SafeString("")
+    # Escaped in one go: word by word, three hours take a tenth of a second. No word has
+    # a line break or a tab. A tab stands for the space before a word.
+    marked = (f"{chr(9) if word.space else ''}\n{word.text}" for word in words)
+    text = str(escape("".join(marked).lstrip()))
+    text = text.replace("\t\n", "</span> <span>").replace("\n", "</span><span>")
+    return SafeString(f"<span>{text}</span>")
 
 
 def turns_of(words: list[Word]) -> Iterator[Turn]:
@@ -56,6 +59,15 @@ def turns_of(words: list[Word]) -> Iterator[Turn]:
         yield Turn("" if speaking == named else speaking, turn)
 
 
+def bounds_of(words: list[Word]) -> list[tuple[int, int, str]]:
+    """Return (first, last, speaker) of each turn: indexes of words, `last` excluded."""
+    bounds, at = [], 0
+    for turn in turns_of(words):
+        bounds.append((at, at + len(turn.words), turn.speaker))
+        at += len(turn.words)
+    return bounds
+
+
 def doubtful(words: list[Word], below: float = DOUBTFUL_BELOW) -> list[Word]:
     """Return whether a word is doubtful. Without a confidence it is not."""
     return [
@@ -66,7 +78,7 @@ def doubtful(words: list[Word], below: float = DOUBTFUL_BELOW) -> list[Word]:
 
 
 def for_the_player(words: list[Word]) -> dict[str, list[Any]]:
-    """Return the data of each word for reading.js."""
+    """Return the start (ms) and the confidence of each word for reading.js."""
     sure = [word.confidence for word in words]
     return {
         "starts": [word.start for word in words],

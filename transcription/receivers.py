@@ -1,12 +1,13 @@
 from typing import Any
 
-from django.db.models.signals import post_delete
+from django.db.models.signals import post_delete, pre_save
 from django.dispatch import receiver
 from django.utils import timezone
 
-from caller.models import Recording
+from caller.models import Note, Recording
 from caller.recordings.signals import recording_completed
 from transcription.models import Transcript
+from transcription.search.notes import search_text
 from transcription.tasks import start
 
 
@@ -15,6 +16,12 @@ def transcribe(recording: Recording, priority: int, **kwargs: Any) -> None:
     """Start a transcript in the transaction that stores the recording."""
     vocabulary = recording.call.vocabulary if recording.call else None
     start(recording, vocabulary, priority)
+
+
+@receiver(pre_save, sender=Note)
+def index_note(instance: Note, **kwargs: Any) -> None:
+    """Keep the words of a note: `caller` does not know how a search compares them."""
+    instance.search_text = search_text(instance.text)
 
 
 @receiver(post_delete, sender=Transcript)

@@ -23,6 +23,8 @@ from transcription.assemblyai import payloads, refusals
 from transcription.assemblyai.client import AssemblyAIError
 from transcription.leases import NOT_KILLED
 from transcription.models import MAX_JOBS, Transcript
+from transcription.review.carrying import carry_over
+from transcription.review.scores import score_recording
 
 Status = Transcript.Status
 
@@ -100,6 +102,7 @@ def submit(transcript: Transcript) -> None:
         submitted_at=timezone.now(),
         leased_until=transcript.lease_end(),
         request=payloads.to_keep(body),
+        vocabulary_version=transcript.vocabulary and transcript.vocabulary.version,
         refused_at=refused_at,
     )
     try:
@@ -219,6 +222,9 @@ def refresh(transcript: Transcript) -> None:
         if pause:
             pause.end_with_result(transcript.submitted_at)
         transcript.finish(**payloads.outcome(job))
+        if transcript.siblings().exists():
+            carry_over(transcript)
+            score_recording(transcript.recording_id)
     else:
         # Keep an unknown status of AssemblyAI, unless it is one of ours.
         if not status or STEPS.get(status, refresh) is not refresh:

@@ -10,7 +10,8 @@ from django.db import DataError, Error, IntegrityError, transaction
 from django.utils import timezone
 from django_tasks import task
 
-from caller.models import Recording
+from caller.conversations.channels import channel_names
+from caller.models import Contact, Recording
 from djtranscribe.vendors.errors import VendorError, our_fault
 from transcription.leases import MAX_KILLS, given_up, holding
 from transcription.models import LeaseLost, Transcript, Vocabulary
@@ -34,11 +35,19 @@ def advance(transcript_pk: int) -> None:
 def start(
     recording: Recording, vocabulary: Vocabulary | None = None, priority: int = 0
 ) -> Transcript:
-    """Create and queue a transcript, with this keyword list or the default one."""
+    """Create and queue a transcript.
+
+    Without a keyword list: with that of the contact, for the number, or the default.
+    """
+    number = recording.call.other_number if recording.call else ""
+    contact = Contact.objects.of(number) if number and not vocabulary else None
+    if contact:
+        vocabulary = contact.vocabulary
     transcript = Transcript.objects.create(
         recording=recording,
-        vocabulary=vocabulary or Vocabulary.objects.filter(is_default=True).first(),
+        vocabulary=vocabulary or Vocabulary.objects.fitting(number),
         priority=priority,
+        channel_names=channel_names(recording),
         announced_at=timezone.now(),
     )
     enqueue(transcript.pk, priority)

@@ -2,6 +2,10 @@ from django.urls import path
 
 from transcription import views
 from transcription.assemblyai import webhooks
+from transcription.review import pages
+from transcription.review import views as review
+from transcription.vocabulary import suggestions
+from transcription.vocabulary import views as vocabulary
 
 app_name = "transcription"
 
@@ -16,6 +20,49 @@ urlpatterns = [
         "exports/<uuid:uuid>/progress/", views.export_progress, name="export-progress"
     ),
     path("transcripts/<uuid:uuid>/retry/", views.retry, name="retry"),
+    path("transcripts/<uuid:uuid>/print/", views.print_view, name="print"),
+    path(
+        "transcripts/<uuid:uuid>/again/",
+        views.transcribe_again,
+        name="transcribe-again",
+    ),
+    path("transcripts/<uuid:uuid>/compare/", pages.compare, name="compare"),
+    path(
+        "transcripts/<uuid:uuid>/corrections/",
+        review.correct,
+        name="correct",
+    ),
+    path("transcripts/<uuid:uuid>/undo/", review.undo, name="undo"),
+    path("transcripts/<uuid:uuid>/redo/", review.redo, name="redo"),
+    path("transcripts/<uuid:uuid>/replace/", review.replace, name="replace"),
+    path("transcripts/<uuid:uuid>/speakers/", pages.speakers, name="speakers"),
+    path("transcripts/<uuid:uuid>/preview/", review.preview, name="preview"),
+    path("transcripts/<uuid:uuid>/history/", pages.history, name="history"),
+    path(
+        "transcripts/<uuid:uuid>/verify/", pages.lock, {"locked": True}, name="verify"
+    ),
+    path(
+        "transcripts/<uuid:uuid>/reopen/", pages.lock, {"locked": False}, name="reopen"
+    ),
+    path("accuracy/", pages.accuracy_page, name="accuracy"),
+    path("keyword-lists/suggestions/", suggestions.page, name="suggestions"),
+    path(
+        "keyword-lists/suggestions/<int:pk>/occurrences/",
+        suggestions.occurrences,
+        name="occurrences",
+    ),
+    path(
+        "keyword-lists/suggestions/<int:pk>/settle/", suggestions.settle, name="settle"
+    ),
+    path("keyword-lists/suggestions/<int:pk>/apply/", suggestions.apply, name="apply"),
+    path("corrections/", suggestions.batches, name="batches"),
+    path("corrections/<int:pk>/undo/", suggestions.undo, name="undo-batch"),
+    path("keyword-lists/check/", vocabulary.check_terms, name="check-terms"),
+    path(
+        "keyword-lists/<int:pk>/terms.<str:extension>",
+        vocabulary.download,
+        name="terms",
+    ),
     # AssemblyAI
     path(
         "webhooks/assemblyai/<uuid:uuid>/",

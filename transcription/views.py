@@ -1,3 +1,4 @@
+from typing import Any
 from uuid import UUID
 
 from django.contrib.auth.decorators import permission_required
@@ -6,16 +7,27 @@ from django.http import Http404, HttpRequest, HttpResponse
 from django.shortcuts import get_object_or_404, redirect, render
 from django.views.decorators.http import require_POST, require_safe
 
+from caller.call_rows import rows_of
+from caller.models import Call, Contact
 from caller.views import plain
+from djtranscribe.adminsite.read_only import is_key
 from djtranscribe.models import Access
 from transcription.exports import formats as exports
 from transcription.exports.fonts import MissingFont
-from transcription.models import Export, Transcript
+from transcription.models import Export, Transcript, Vocabulary
+from transcription.reading import sent_from, state_of
+from transcription.review.page import turns_on_page
 from transcription.search import query as search
+from transcription.search.notes import matching_notes
+from transcription.search.operators import BadOperator
 from transcription.search.snippets import hit
-from transcription.tasks import enqueue_once
+from transcription.tasks import enqueue_once, start
 
 HITS_ON_A_PAGE = 20
+# Notes, or calls without a transcript, that a search shows.
+MOST_OTHERS = 10
+# Calls among which those without a transcript are looked for.
+NEWEST_CALLS = 500
 # Seconds in which a download must begin: its page polls once a second.
 POLLS_TO_BEGIN = 30
 
@@ -26,16 +38,19 @@ def search_page(request: HttpRequest) -> HttpResponse:
     typed = request.GET.get("q", "")[: search.MAX_LENGTH].replace("\0", "")
     query = search.parse(typed)
     keys: list[int] = []
-    is_too_frequent = False
+    others: dict[str, Any] = {}
+    is_too_frequent, wrong = False, ""
     try:
         # At most search.RANKED of them: nothing is counted by the database.
         keys = search.ranked(query) if query else []
+        others = besides(query, request.user)
     except search.TooFrequent:
         is_too_frequent = True
+    except BadOperator as error:
+        wrong = str(error)
     page = Paginator(keys, HITS_ON_A_PAGE).get_page(request.GET.get("page"))
-    transcripts = Transcript.objects.select_related("recording__call").defer(
-        *Transcript.HEAVY
-    )
+    transcripts = Transcript.objects.select_related("recording__call").named()
+    transcripts = transcripts.defer(*Transcript.HEAVY)
     rows = transcripts.in_bulk(list(page.object_list))
     Access.objects.note(request.user, Access.Action.READ, rows.values())
     context = {
@@ -44,11 +59,29 @@ def search_page(request: HttpRequest) -> HttpResponse:
         "page": page,
         "found": len(keys),
         "is_too_frequent": is_too_frequent,
+        "wrong": wrong,
         "is_cut": len(keys) == search.RANKED,
         # Skip transcripts that were deleted meanwhile.
         "hits": [hit(rows[pk], query) for pk in page.object_list if pk in rows],
+        **others,
     }
     return render(request, "transcription/search.html", context)
+
+
+def besides(query: search.Query, user: Any) -> dict[str, Any]:
+    """Return what is found besides transcripts: notes, and calls without a transcript.
+
+    Without words the operators alone find calls. Raises BadOperator.
+    """
+    if not query or not user.has_perm("caller.view_call"):
+        return {}
+    if query.wanted:
+        return {"notes": matching_notes(query)[:MOST_OTHERS]}
+    # Among the newest only: nearly all calls may have a transcript.
+    found = query.narrow(Call.objects.all(), "").values_list("pk", flat=True)
+    newest = list(found[:NEWEST_CALLS])
+    calls = Call.objects.named().filter(pk__in=newest, recordings__transcripts=None)
+    return {"rows": rows_of(calls.select_related("requested_by")[:MOST_OTHERS])}
 
 
 @require_POST
@@ -62,26 +95,43 @@ def retry(request: HttpRequest, uuid: UUID) -> HttpResponse:
     return redirect(transcript.recording.call or transcript)
 
 
+@require_POST
+@permission_required(
+    ["transcription.view_transcript", "transcription.add_transcript"],
+    raise_exception=True,
+)
+def transcribe_again(request: HttpRequest, uuid: UUID) -> HttpResponse:
+    """Make another transcript of the same recording, with the chosen keyword list."""
+    transcripts = Transcript.objects.select_related("recording")
+    transcript = get_object_or_404(transcripts, uuid=uuid)
+    typed = request.POST.get("vocabulary", "")
+    chosen = Vocabulary.objects.filter(pk=typed).first() if is_key(typed) else None
+    if typed and chosen is None:
+        return plain("This keyword list does not exist, or it was deleted.", 400)
+    return redirect(sent_from(request, start(transcript.recording, chosen)))
+
+
 @require_safe
 @permission_required("transcription.view_transcript", raise_exception=True)
 def export(request: HttpRequest, uuid: UUID, extension: str) -> HttpResponse:
-    """Export one transcript. Options: ?times=1 and ?speakers=1."""
+    """Export one transcript. Options: ?times=1, ?speakers=1, ?version=both."""
     try:
         return file_of(request, uuid, extension)
-    except MissingFont as error:
+    except (MissingFont, exports.OneVersionOnly) as error:
         return plain(str(error), 422)
 
 
 def file_of(request: HttpRequest, uuid: UUID, extension: str) -> HttpResponse:
-    """Return the file as a response. Raises Http404 or MissingFont."""
+    """Return the file as a response. Raises Http404, MissingFont, OneVersionOnly."""
     kind = exports.FORMATS.get(extension)
     if kind is None:
         raise Http404("There is no such format.")
-    transcripts = Transcript.objects.select_related("recording__call")
+    transcripts = Transcript.objects.select_related("recording__call").named()
     transcript = get_object_or_404(transcripts, uuid=uuid)
     options = exports.Options(
         times=request.GET.get("times") == "1",
         speakers=request.GET.get("speakers") == "1",
+        version=request.GET.get("version", ""),
     )
     content = kind.make(transcript, options)
     Access.objects.note(request.user, Access.Action.READ, [transcript])
@@ -89,6 +139,25 @@ def file_of(request: HttpRequest, uuid: UUID, extension: str) -> HttpResponse:
     name = exports.filename(transcript, extension)
     answer["Content-Disposition"] = f'attachment; filename="{name}"'
     return answer
+
+
+@require_safe
+@permission_required("transcription.view_transcript", raise_exception=True)
+def print_view(request: HttpRequest, uuid: UUID) -> HttpResponse:
+    """A page for paper: number, date, notice played, and the words with their times."""
+    transcripts = Transcript.objects.select_related("recording__call__requested_by")
+    transcript = get_object_or_404(transcripts, uuid=uuid)
+    Access.objects.note(request.user, Access.Action.READ, [transcript])
+    call = transcript.recording.call
+    context = {
+        "transcript": transcript,
+        "recording": transcript.recording,
+        "call": call,
+        "contact": Contact.objects.of(call.other_number) if call else None,
+        "state": state_of(transcript),
+        "turns": turns_on_page(transcript),
+    }
+    return render(request, "transcription/print.html", context)
 
 
 @require_safe

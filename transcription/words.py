@@ -2,19 +2,25 @@
 
 AssemblyAI sends a text and a list of words. The text is the truth; the list says when
 a word is spoken, how sure the model is and who speaks. Any field of the list may be
-missing or invalid, and the list may differ from the text. Every reader of words uses
-`words_of`: it returns the whole text, with times that lie within the audio.
+missing or invalid, and the list may differ from the text. `original_words` returns the
+whole text, with times that lie within the audio. Pages, exports, search and API show
+what people have corrected, too: see `review/current.py`.
 """
+
+from __future__ import annotations
 
 import re
 import unicodedata
 from bisect import bisect_left
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from itertools import groupby
-from typing import Any, NamedTuple
+from types import MappingProxyType
+from typing import TYPE_CHECKING, Any, NamedTuple
 
-from transcription.models import Transcript
 from transcription.search.tokens import UNSPACED
+
+if TYPE_CHECKING:
+    from transcription.models import Transcript
 
 # How far to look for the place where the text and the list agree again.
 REACH_WORDS, REACH_LETTERS = 16, 400
@@ -39,6 +45,12 @@ class Word(NamedTuple):
     speaker: str
     # What is before it in the text: a space, or nothing between Chinese words.
     space: str = " "
+    # The index of the original word it stands for, or of the first of `span` words.
+    at: int = 0
+    span: int = 1
+    # The key of the live Correction it belongs to, or 0.
+    correction: int = 0
+    is_estimated: bool = False
 
 
 class Heard(NamedTuple):
@@ -59,12 +71,17 @@ class Part(NamedTuple):
     heard: Heard
 
 
-def words_of(transcript: Transcript) -> list[Word]:
-    """Return the words of a transcript, or [] if AssemblyAI lists none."""
-    heard = heard_in(transcript.words)
+def original_words(transcript: Transcript) -> list[Word]:
+    """Return the words before any correction, or [] if AssemblyAI lists none."""
+    heard = heard_in(transcript.words, transcript.channel_names or {})
     if not heard:
         return []
-    return spoken(transcript.text, heard, transcript.audio_seconds or 0)
+    words = spoken(transcript.as_heard, heard, transcript.audio_seconds or 0)
+    if len({word.speaker for word in words}) < 2:
+        return words
+    # Where two talk at once, one after the other: word by word nobody could read it.
+    in_turns = [word for turn in turns(words) for word in turn]
+    return [word._replace(at=number) for number, word in enumerate(in_turns)]
 
 
 def spoken(text: str, heard: list[Heard], seconds: float = 0) -> list[Word]:
@@ -82,29 +99,74 @@ def spoken(text: str, heard: list[Heard], seconds: float = 0) -> list[Word]:
     return _timed(parts, latest)
 
 
-def heard_in(listed: Any) -> list[Heard]:
-    """Return the words of AssemblyAI's list that have a text."""
+def heard_in(
+    listed: Any, names: Mapping[str, str] = MappingProxyType({})
+) -> list[Heard]:
+    """Return the words of AssemblyAI's list that have a text.
+
+    names: who speaks on a channel, where that is known.
+    """
     listed = listed if isinstance(listed, list) else []
-    words = [_heard(each) for each in listed if isinstance(each, dict)]
+    words = [_heard(each, names) for each in listed if isinstance(each, dict)]
     return [word for word in words if word.text]
+
+
+def turns(words: list[Word]) -> list[list[Word]]:
+    """Group the words by speaker. A turn ends when another speaker says a word in a
+    pause of this one, and goes on when two talk at once."""
+    found: list[list[Word]] = []
+    open_turns: dict[str, list[Word]] = {}
+    for word in sorted(words, key=lambda word: word.start):
+        turn = open_turns.get(word.speaker)
+        if turn is None or answered(turn[-1], word, open_turns):
+            turn = open_turns[word.speaker] = []
+            found.append(turn)
+        turn.append(word)
+    return found
+
+
+def answered(last: Word, word: Word, open_turns: dict[str, list[Word]]) -> bool:
+    """Return whether somebody else spoke on between two words of a speaker."""
+    return any(
+        last.end < turn[-1].end <= word.start
+        for speaker, turn in open_turns.items()
+        if speaker != word.speaker
+    )
 
 
 def joined(words: list[Word]) -> str:
     """Return the words as the text that they are."""
-    return "".join(f"{word.space}{word.text}" for word in words).strip()
+    return "".join(pieces_in(words)).strip()
+
+
+def pieces_in(words: list[Word]) -> list[str]:
+    """Return each word with what is before it: a space or nothing."""
+    return [word.space + word.text for word in words]
+
+
+def edges(text: str) -> tuple[str, str]:
+    """Return the punctuation before and after a word."""
+    letters = [n for n, letter in enumerate(text) if letter.isalnum()]
+    return (text[: letters[0]], text[letters[-1] + 1 :]) if letters else (text, "")
+
+
+def bare(text: str) -> str:
+    """Return a word without case and the punctuation around it."""
+    before, after = edges(text)
+    return text[len(before) : len(text) - len(after)].casefold()
 
 
 # The list as it came
 
 
-def _heard(word: dict[str, Any]) -> Heard:
+def _heard(word: dict[str, Any], names: Mapping[str, str]) -> Heard:
     text = " ".join(str(word.get("text") or "").split())
     return Heard(
         unicodedata.normalize("NFC", text),
         _number(word.get("start"), LATEST_MS),
         _number(word.get("end"), LATEST_MS),
         _number(word.get("confidence"), 1),
-        _speaker(word),
+        _speaker(word, names),
     )
 
 
@@ -114,9 +176,11 @@ def _number(value: Any, most: float) -> float | None:
     return value if 0 <= value <= most else None
 
 
-def _speaker(word: dict[str, Any]) -> str:
+def _speaker(word: dict[str, Any], names: Mapping[str, str]) -> str:
     """Return the name of a speaker. With several channels it is the channel."""
     speaker, channel = word.get("speaker"), word.get("channel")
+    if str(channel) in names:
+        return names[str(channel)]
     if speaker and str(speaker) != str(channel):
         return f"Speaker {speaker}"
     return f"Channel {channel}" if channel else ""
@@ -273,7 +337,9 @@ def _timed(parts: list[Part], latest: float) -> list[Word]:
             following = starts_after[number]
             ended = _end(heard.end, start, estimated_end, following, latest)
             speaker = heard.speaker or speaker
-            words.append(Word(text, start, ended, heard.confidence, speaker, space))
+            words.append(
+                Word(text, start, ended, heard.confidence, speaker, space, number)
+            )
     return words
 
 

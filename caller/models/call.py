@@ -9,12 +9,14 @@ from uuid import uuid4
 
 from django.conf import settings
 from django.db import models, transaction
-from django.db.models import Q, Sum
+from django.db.models import Count, Q, Sum
 from django.db.models.functions import Abs, Coalesce, Right
 from django.urls import reverse
 from django.utils import timezone
 
 from caller import phone_numbers
+from caller.contacts.models import name_of
+from caller.models.progress import Progress
 from caller.twilio import client as twilio_client
 from caller.twilio.client import NOTICE_SECONDS, CallState
 from caller.twilio.connection import TIMEOUT_SECONDS
@@ -22,6 +24,14 @@ from caller.twilio.errors import TwilioError
 
 logger = logging.getLogger(__name__)
 
+# Why the other party of a conversation was not called, by the status of our phone.
+NOT_DIALLED = {
+    "busy": "The operator's phone was busy, so nobody was called.",
+    "no-answer": "The operator's phone was not answered, so nobody was called.",
+    "failed": "The operator's phone could not be reached, so nobody was called.",
+    "canceled": "The call to the operator's phone was canceled, so nobody was called.",
+}
+NO_KEY = "No key was pressed on the operator's phone, so nobody was called."
 CHECK_PRICE_AFTER = timedelta(minutes=2)
 LONGEST_WAIT = timedelta(minutes=20)
 # When to ask for the price: Twilio sets it some minutes after the call.
@@ -66,23 +76,35 @@ class CallQuerySet(models.QuerySet["Call"]):
             begins.append(f"+{own}{national}")
         wanted = Q()
         for start in begins:
-            wanted |= Q(to__startswith=start)
+            wanted |= Q(other_number__startswith=start)
         for end in {digits, national}:
             if len(end) >= LAST_DIGITS:
-                wanted |= Q(last_digits=end[-LAST_DIGITS:], to__endswith=end)
-        return self.alias(last_digits=Right("to", LAST_DIGITS)).filter(wanted)
+                wanted |= Q(last_digits=end[-LAST_DIGITS:], other_number__endswith=end)
+        return self.alias(last_digits=Right("other_number", LAST_DIGITS)).filter(wanted)
+
+    def named(self) -> CallQuerySet:
+        """Add the name of the contact who has the number, as `contact_name`."""
+        return self.annotate(contact_name=name_of("other_number"))
 
     def made_within(self, time: timedelta) -> CallQuerySet:
-        """Calls of this last period that were not refused by our rules."""
+        """Calls that we made in this last period, without those that a rule refused."""
+        return self.paid_within(time).filter(direction=Call.Direction.OUTBOUND)
+
+    def paid_within(self, time: timedelta) -> CallQuerySet:
+        """Calls of this last period that cost money, whoever called."""
         recent = self.filter(created_at__gt=timezone.now() - time)
         return recent.exclude(status=Call.Status.REFUSED)
 
     def cost(self, estimate: Decimal) -> Decimal:
         """Sum of the prices. A call without a price counts as `estimate`."""
         # Twilio's prices are negative.
-        known = self.aggregate(known=Sum(Abs("price")))["known"] or Decimal()
+        sums = self.aggregate(calls=Sum(Abs("price")), legs=Sum(Abs("leg__price")))
+        known = sum((Decimal(each or 0) for each in sums.values()), Decimal())
         may_cost = self.filter(price=None).exclude(status__in=Call.FREE)
-        return Decimal(known) + estimate * may_cost.count()
+        # A conversation is two calls to Twilio.
+        both = Q(kind=Call.Kind.CONVERSATION)
+        counts = may_cost.aggregate(calls=Count("pk"), more=Count("pk", filter=both))
+        return known + estimate * Decimal(sum(counts.values()))
 
     def due(self, now: datetime) -> CallQuerySet:
         """Calls whose check is due."""
@@ -103,58 +125,31 @@ class CallQuerySet(models.QuerySet["Call"]):
         ]
 
 
-class Call(models.Model):
-    """A call that an operator requested. The row exists before Twilio is asked."""
+class Call(Progress):
+    """A call, as the other party's phone takes part in it.
 
-    class Status(models.TextChoices):
-        # Ours: Twilio was asked and its answer is missing or lost.
-        DIALING = "dialing", "Dialing"
-        UNKNOWN = "unknown", "Unknown"
-        # Ours: a rule forbids the call (dialling.refusal). Twilio was not asked.
-        REFUSED = "refused", "Refused"
-        # Twilio's, letter for letter
-        QUEUED = "queued", "Queued at Twilio"
-        INITIATED = "initiated", "Dialing"
-        RINGING = "ringing", "Ringing"
-        IN_PROGRESS = "in-progress", "In progress"
-        COMPLETED = "completed", "Completed"
-        BUSY = "busy", "Busy"
-        NO_ANSWER = "no-answer", "No answer"
-        CANCELED = "canceled", "Canceled"
-        FAILED = "failed", "Failed"
+    The row of an outgoing call exists before Twilio is asked. In a conversation the
+    operator's phone has a row of its own, see caller/conversations/models.py.
+    """
 
-    FINISHED = (
-        Status.COMPLETED,
-        Status.BUSY,
-        Status.NO_ANSWER,
-        Status.CANCELED,
-        Status.FAILED,
-        Status.REFUSED,
-    )
-    # Not connected: Twilio charges nothing.
-    FREE = (Status.BUSY, Status.NO_ANSWER, Status.CANCELED, Status.FAILED)
-    # The status only moves up in this order, whatever arrives late or twice. An unknown
-    # status ranks above ringing and is not final.
-    RANK: dict[str, int] = {
-        Status.DIALING: 0,
-        Status.UNKNOWN: 0,
-        Status.QUEUED: 1,
-        Status.INITIATED: 2,
-        Status.RINGING: 3,
-        Status.IN_PROGRESS: 5,
-        **dict.fromkeys(FINISHED, 7),
-    }
-    RANK_OF_NEW_WORDS = 4
-    # Our own guess: a later status from Twilio overrides it.
-    RANK_OF_OUR_GUESS = 6
+    class Direction(models.TextChoices):
+        OUTBOUND = "outbound", "Outgoing"
+        INBOUND = "inbound", "Incoming"
+
+    class Kind(models.TextChoices):
+        MESSAGE = "message", "Message: one person speaks to the recorder"
+        CONVERSATION = "conversation", "Conversation with an operator"
+        CODE = "code", "Code that verifies an operator's phone"
 
     uuid = models.UUIDField(default=uuid4, unique=True, editable=False)
     sid = models.CharField("SID", max_length=34, unique=True, null=True, blank=True)
-    to = models.CharField("number called", max_length=16, db_index=True)
-    from_number = models.CharField("number shown to them", max_length=16)
-    status = models.CharField(
-        max_length=20, choices=Status.choices, default=Status.DIALING
+    direction = models.CharField(
+        max_length=10, choices=Direction.choices, default=Direction.OUTBOUND
     )
+    kind = models.CharField(max_length=20, choices=Kind.choices, default=Kind.MESSAGE)
+    # Who was called or, if the direction is inbound, who called.
+    other_number = models.CharField("number", max_length=16, db_index=True)
+    our_number = models.CharField("our number", max_length=16)
     requested_by = models.ForeignKey(
         settings.AUTH_USER_MODEL,
         null=True,
@@ -182,22 +177,15 @@ class Call(models.Model):
         "asked for", default=timezone.now, editable=False, db_index=True
     )
     queued_at = models.DateTimeField("queued at Twilio", null=True, blank=True)
-    ringing_at = models.DateTimeField("rang", null=True, blank=True)
-    answered_at = models.DateTimeField("answered", null=True, blank=True)
-    ended_at = models.DateTimeField("ended", null=True, blank=True)
-    duration_seconds = models.PositiveIntegerField(
-        "duration (seconds)", null=True, blank=True
-    )
-    price = models.DecimalField(max_digits=10, decimal_places=5, null=True, blank=True)
-    price_unit = models.CharField(max_length=3, blank=True)
-    error = models.TextField(blank=True)
+    tags = models.ManyToManyField("caller.Tag", blank=True, related_name="calls")
     # Attempts within an hour that this row counts. null means one.
     refused_attempts = models.PositiveIntegerField(
         null=True, blank=True, editable=False
     )
     # Evidence of consent: the notice that was played.
     notice = models.TextField("notice played", blank=True)
-    sequence_number = models.PositiveIntegerField(null=True, blank=True)
+    # Who answered, in Twilio's words: human, machine_start, fax... Empty: not asked.
+    answered_by = models.CharField(max_length=20, blank=True, editable=False)
     next_check_at = models.DateTimeField(
         default=next_check_time, null=True, blank=True, db_index=True
     )
@@ -213,7 +201,9 @@ class Call(models.Model):
         ordering = ["-created_at"]
         # For the orders and filters of admin's list, newest first.
         indexes = [
-            models.Index(Right("to", LAST_DIGITS), name="call_by_last_digits"),
+            models.Index(
+                Right("other_number", LAST_DIGITS), name="call_by_last_digits"
+            ),
             models.Index(Coalesce("duration_seconds", -1), "id", name="call_by_length"),
             *(
                 models.Index(fields=[column, "created_at"], name=name)
@@ -222,15 +212,17 @@ class Call(models.Model):
                     "country_code": "call_by_country",
                     "requested_by": "call_by_operator",
                     "vocabulary": "call_by_vocabulary",
+                    "direction": "call_by_direction",
                 }.items()
             ),
         ]
         constraints = [
-            # Prevents two calls to one number at a time. The statuses are literals,
+            # Prevents two calls to one number at a time. The values are literals,
             # because a constraint must not change with the code.
             models.UniqueConstraint(
-                fields=["to"],
-                condition=~Q(
+                fields=["other_number"],
+                condition=Q(direction="outbound")
+                & ~Q(
                     status__in=[
                         "completed",
                         "busy",
@@ -246,33 +238,67 @@ class Call(models.Model):
         ]
 
     def __str__(self) -> str:
-        return f"Call to {self.number}"
+        return self.description.capitalize()
+
+    @property
+    def description(self) -> str:
+        return f"call {'from' if self.is_inbound else 'to'} {self.number}"
 
     @property
     def number(self) -> str:
-        return phone_numbers.for_people(self.to)
+        if not self.other_number:
+            return "withheld number"
+        return phone_numbers.for_people(self.other_number)
+
+    @property
+    def who(self) -> str:
+        """The name of the contact, if `named()` has found one, else the number."""
+        name: str | None = getattr(self, "contact_name", None)
+        return name or self.number
 
     @property
     def country(self) -> str:
-        return phone_numbers.country(self.to)
+        return phone_numbers.country(self.other_number)
 
     @property
-    def is_finished(self) -> bool:
-        return self.status in self.FINISHED
+    def is_inbound(self) -> bool:
+        return self.direction == self.Direction.INBOUND
+
+    @property
+    def is_conversation(self) -> bool:
+        return self.kind == self.Kind.CONVERSATION
+
+    @property
+    def to(self) -> str:
+        return self.our_number if self.is_inbound else self.other_number
+
+    @property
+    def from_number(self) -> str:
+        return self.other_number if self.is_inbound else self.our_number
+
+    @property
+    def is_voicemail(self) -> bool:
+        """Whether a machine answered. See MACHINE_DETECTION."""
+        return self.answered_by.startswith("machine")
 
     @property
     def cost(self) -> str:
-        """Return `0.0085 USD`, or "" while the price is unknown."""
-        if self.price is None:
+        """Return `0.0085 USD`, or "" while the price is unknown.
+
+        In a conversation the operator's phone costs, too.
+        """
+        leg: Any = self.leg if self.is_conversation else None
+        prices = [each.price for each in (self, leg) if each and each.price is not None]
+        if not prices:
             return ""
-        return f"{abs(self.price).normalize():f} {self.price_unit}".strip()
+        return f"{sum(map(abs, prices)).normalize():f} {self.price_unit}".strip()
 
     def get_absolute_url(self) -> str:
         return reverse("caller:call-page", args=[self.uuid])
 
     def save(self, *args: Any, **kwargs: Any) -> None:
         if self._state.adding:
-            self.country_code = phone_numbers.country_code(self.to)
+            self.country_code = phone_numbers.country_code(self.other_number)
         super().save(*args, **kwargs)
 
     def dial(self) -> None:
@@ -282,7 +308,7 @@ class Call(models.Model):
         a webhook or Twilio's list of calls will tell.
         """
         try:
-            placed = twilio_client.place_call(self.to, self.uuid)
+            placed = twilio_client.place_call(self)
         except TwilioError as error:
             self.status = Call.Status.FAILED
             if error.maybe_done:
@@ -304,35 +330,66 @@ class Call(models.Model):
         logger.info("call=%s dial=placed", self.uuid)
 
     def apply(self, news: CallState, sequence_number: int | None = None) -> None:
-        """Store what Twilio reports about this call. The status never moves back."""
+        """Store what Twilio reports about a phone of this call."""
         # No savepoint: the transaction of a webhook fails as a whole.
         with transaction.atomic(savepoint=False):
             self.refresh_from_db(from_queryset=Call.objects.select_for_update())
-            if self.sid and self.sid != news.sid:
+            sid = news.parent_sid or news.sid
+            if self.sid and self.sid != sid:
                 # Another call with our UUID: only the first one belongs to this row.
-                logger.error("call=%s other_sid=%s", self.uuid, news.sid)
+                logger.error("call=%s other_sid=%s", self.uuid, sid)
                 return
-            self.sid = news.sid
-            if news.status and self.rank(news.status) > self.reached:
-                self.status = news.status
-                self.error = ""
-            self.queued_at = self.queued_at or news.created_at
-            self.ringing_at = self.ringing_at or news.ringing_at
-            self.answered_at = self.answered_at or news.answered_at
-            self.ended_at = self.ended_at or news.ended_at
-            self.duration_seconds = self.duration_seconds or news.duration_seconds
-            if news.price is not None:
-                self.price, self.price_unit = news.price, news.price_unit
-            if sequence_number is not None:
-                self.sequence_number = max(self.sequence_number or 0, sequence_number)
+            self.sid = sid
+            phone = self.phone_of(news)
+            phone.take(news, sequence_number)
+            if phone is not self:
+                phone.save()
+            if not news.parent_sid:
+                self.queued_at = self.queued_at or news.created_at
+            self.answered_by = news.answered_by or self.answered_by
+            if self.is_conversation:
+                self.follow(self.leg)
             self.next_check_at = self.next_check()
             self.save()
+
+    def phone_of(self, news: CallState) -> Progress:
+        """Return whose phone this is about: the other party's, or the operator's."""
+        is_child = bool(news.parent_sid)
+        if self.is_conversation and is_child == self.is_inbound:
+            leg: Progress = self.leg
+            return leg
+        return self
+
+    def follow(self, leg: Any) -> None:
+        """Update the status from the operator's phone, where it decides."""
+        if self.is_inbound or self.is_finished:
+            return
+        if leg.is_finished and not (leg.accepted_at or self.ringing_at):
+            # They were not dialled, as far as we know.
+            self.status = Call.Status.CANCELED
+            self.error = NOT_DIALLED.get(leg.status, NO_KEY)
+        elif self.reached < self.rank(Call.Status.INITIATED):
+            dialled = leg.accepted_at is not None
+            self.status = Call.Status.INITIATED if dialled else Call.Status.QUEUED
+            self.error = ""
 
     def record_notice(self, notice: str) -> None:
         """Store the notice that is played now, as evidence of consent."""
         if not self.notice:
             self.notice = notice
             self.save(update_fields=["notice"])
+
+    def mark_not_connected(self) -> None:
+        """Note that Twilio has called nobody for an operator whose phone is free again.
+
+        If a key was pressed, Twilio refused to call the other party.
+        """
+        unfinished = Call.objects.unfinished().filter(pk=self.pk)
+        unfinished.update(
+            status=Call.Status.FAILED,
+            error="Twilio could not call this number for you.",
+        )
+        Call.objects.filter(pk=self.pk).update(next_check_at=None)
 
     def mark_deleted_at_twilio(self) -> None:
         """Mark a call that was deleted at Twilio."""
@@ -365,15 +422,10 @@ class Call(models.Model):
             )
 
     @property
-    def reached(self) -> int:
-        """The rank of its status."""
-        if self.status == Call.Status.FAILED and self.error:
-            return self.RANK_OF_OUR_GUESS
-        return self.rank(self.status)
-
-    @classmethod
-    def rank(cls, status: str) -> int:
-        return int(cls.RANK.get(status, cls.RANK_OF_NEW_WORDS))
+    def expects_recording(self) -> bool:
+        """Whether a completed call should have a recording."""
+        is_ended = self.is_voicemail and settings.MACHINE_DETECTION == "hangup"
+        return self.kind != Call.Kind.CODE and not is_ended
 
     def next_check(self) -> datetime | None:
         """Return when to ask Twilio next, or None if nothing is missing."""
@@ -381,7 +433,7 @@ class Call(models.Model):
             return next_check_time()
         if self.status != Call.Status.COMPLETED:
             return None
-        if not self.recordings.finished().exists():
+        if self.expects_recording and not self.recordings.finished().exists():
             return next_check_time()
         return timezone.now() + CHECK_PRICE_AFTER if self.price is None else None
 
@@ -391,7 +443,10 @@ class Call(models.Model):
         ended_at = self.ended_at
         if not ended_at or ended_at < self.created_at:
             # Twilio's clock is behind ours.
-            longest = settings.RECORDING_MAX_SECONDS + NOTICE_SECONDS
+            longest = settings.RECORDING_MAX_SECONDS
+            if self.is_conversation:
+                longest = settings.CONVERSATION_MAX_SECONDS
+            longest += NOTICE_SECONDS
             ended_at = self.created_at + timedelta(seconds=longest)
         return timezone.now() > ended_at + EXPECT_MORE_FOR
 

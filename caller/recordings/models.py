@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 import logging
+import math
 from collections.abc import Callable, Iterable
 from typing import Any, ClassVar
 from uuid import uuid4
@@ -103,7 +104,7 @@ class Recording(models.Model):
 
     def __str__(self) -> str:
         if self.call:
-            return f"Recording of the call to {self.call.number}"
+            return f"Recording of the {self.call.description}"
         return f"Recording from {self.origin}"
 
     @property
@@ -180,7 +181,7 @@ class Recording(models.Model):
         keep_alive is called every megabyte or second. Raises TwilioError, or OSError
         if our storage cannot save the file.
         """
-        with twilio_client.open_recording(self.sid or "") as answer:
+        with twilio_client.open_recording(self.sid or "", self.channels) as answer:
             length = answer.headers.get("Content-Length", "")
             try:
                 self.store_audio(
@@ -237,11 +238,12 @@ class Recording(models.Model):
         self.refresh_from_db()
 
     def _missing_facts(self, measured: dict[str, Any]) -> dict[str, int]:
-        """Length and channels of the audio, where Twilio has not told them."""
+        """Length and channels of the audio, where Twilio has not told them rightly."""
         facts = {}
         if measured and self.duration_seconds is None:
             facts["duration_seconds"] = round(measured["seconds"])
-        if measured and self.channels is None:
+        # Twilio may have no file with two channels, although it recorded both sides.
+        if measured and measured["channels"] < (self.channels or math.inf):
             facts["channels"] = measured["channels"]
         return facts
 

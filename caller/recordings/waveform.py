@@ -4,6 +4,8 @@ Measured once, when the audio is stored. A WAV of 8 or 16 bits, as Twilio sends 
 read here, in milliseconds. Any other audio goes to decoder.py.
 """
 
+from __future__ import annotations  # array[int] needs Python 3.12
+
 import json
 import logging
 import shutil
@@ -32,7 +34,8 @@ def measured(file: IO[bytes] | Any) -> dict[str, Any]:
     """Return `{"seconds": 17.3, "levels": [0 to 100, …], "channels": 1}`.
 
     Empty if the audio cannot be decoded: a browser or AssemblyAI may still be able to.
-    For stereo, a level is that of the louder channel.
+    For stereo, a level is that of the louder channel. A plain WAV of two channels also
+    has `"each": [levels of the left, levels of the right]`.
     """
     return _of_plain_wav(file) or _decoded(file)
 
@@ -75,34 +78,54 @@ def _of_plain_wav(file: IO[bytes] | Any) -> dict[str, Any]:
         return {}
     file.seek(data_start)
     count = min(LEVELS, frames)
-    levels = []
+    each: list[list[int]] = [[] for _ in range(channels)]
     for number in range(count):
         size = (number + 1) * frames // count - number * frames // count
-        levels.append(_peak(file.read(size * frame), width))
-    seconds = round(frames / rate, 3)
-    return {"seconds": seconds, "levels": levels, "channels": channels}
+        samples = _samples(file.read(size * frame), width)
+        for channel, levels in enumerate(each):
+            levels.append(_peak(samples, channel, channels, width))
+    facts = {
+        "seconds": round(frames / rate, 3),
+        "levels": [max(levels) for levels in zip(*each, strict=True)],
+        "channels": channels,
+    }
+    return {**facts, "each": each} if channels == 2 else facts
 
 
-def _peak(data: bytes, width: int) -> int:
-    # An odd step visits both channels of a stereo file.
-    step = len(data) // width // SAMPLES | 1
+def _samples(data: bytes, width: int) -> array[int]:
     if width == 1:
-        centred = [sample - 128 for sample in data[::step]]
-        return round(max(map(abs, centred), default=0) / 1.28)
+        return array("h", (sample - 128 for sample in data))
     samples = array("h", data[: len(data) // 2 * 2])
     if sys.byteorder == "big":
         samples.byteswap()
-    return round(max(map(abs, samples[::step]), default=0) / 327.68)
+    return samples
 
 
-def outline(levels: list[int]) -> str:
-    """Return an SVG path, LEVELS wide and 100 high, scaled to the loudest level."""
+def _peak(samples: array[int], channel: int, channels: int, width: int) -> int:
+    step = max(1, len(samples) // channels // SAMPLES)
+    mine = samples[channel :: channels * step]
+    full = 327.68 if width == 2 else 1.28
+    return round(max(map(abs, mine), default=0) / full)
+
+
+def outlines(loudness: dict[str, Any]) -> list[str]:
+    """Return SVG paths, LEVELS wide and 100 high in all: one, or one for each channel.
+
+    loudness: see `measured`. All are scaled to the loudest level.
+    """
+    if each := loudness.get("each"):
+        full = max([*each[0], *each[1], 1])
+        return [_outline(each[0], full, 25, 24), _outline(each[1], full, 75, 24)]
+    levels = loudness.get("levels", [])
+    return [_outline(levels, max([*levels, 1]), 50, 48)]
+
+
+def _outline(levels: list[int], full: int, middle: int, most: int) -> str:
     if not levels:
         return ""
-    full = max(*levels, 1)
     wide = LEVELS / len(levels)
-    heights = [max(1, round(48 * level / full)) for level in levels]
+    heights = [max(1, round(most * level / full)) for level in levels]
     steps = [(f"{number * wide:.4g}", height) for number, height in enumerate(heights)]
-    upper = "".join(f"L{x} {50 - height}" for x, height in steps)
-    lower = "".join(f"L{x} {50 + height}" for x, height in reversed(steps))
-    return f"M0 50{upper}L{LEVELS} 50{lower}Z"
+    upper = "".join(f"L{x} {middle - height}" for x, height in steps)
+    lower = "".join(f"L{x} {middle + height}" for x, height in reversed(steps))
+    return f"M0 {middle}{upper}L{LEVELS} {middle}{lower}Z"

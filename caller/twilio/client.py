@@ -10,7 +10,7 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 from datetime import datetime
 from decimal import Decimal, InvalidOperation
-from typing import Any
+from typing import TYPE_CHECKING, Any
 from uuid import UUID
 
 import requests
@@ -22,11 +22,23 @@ from caller.twilio.connection import TIMEOUT_SECONDS, api_url, client, credentia
 from caller.twilio.errors import NOT_FOUND, TwilioError, code_in, refusal, translated
 from djtranscribe.public_urls import public_url
 
+if TYPE_CHECKING:
+    from caller.models import Call
+
 # Three retries on any failure; by default Twilio retries once, if it cannot connect.
 # Twilio reads this fragment itself: it is neither sent to us nor signed.
 RETRY = "#rc=3&rp=all"
 # Added to the recording's limit, so that every call ends even if nobody hangs up.
 NOTICE_SECONDS = 120
+
+# How long the operator's own phone rings.
+OPERATOR_RINGS_SECONDS = 25
+# What Twilio requests when the phone is answered, by the kind of the call.
+ANSWERED = {
+    "message": "caller:record",
+    "conversation": "caller:bridge",
+    "code": "caller:code",
+}
 
 CALL_SID = re.compile(r"CA[0-9a-f]{32}", re.ASCII)
 RECORDING_SID = re.compile(r"RE[0-9a-f]{32}", re.ASCII)
@@ -46,10 +58,25 @@ class CallState:
     duration_seconds: int | None
     price: Decimal | None
     price_unit: str
+    # The call that dialled this one with <Dial>, or "".
+    parent_sid: str = ""
+    # Who called. Twilio's list names it, a webhook's fields need not.
+    from_number: str = ""
+    is_inbound: bool = False
+    # See MACHINE_DETECTION.
+    answered_by: str = ""
 
     @property
     def last_event_at(self) -> datetime | None:
         return self.ended_at or self.answered_at or self.ringing_at or self.created_at
+
+
+@dataclass(frozen=True)
+class NumberState:
+    """A number of our account, and what Twilio requests when somebody calls it."""
+
+    sid: str
+    voice_url: str
 
 
 @dataclass(frozen=True)
@@ -79,18 +106,41 @@ def api_errors() -> Iterator[None]:
             raise ValueError("Unexpected shape of Twilio's answer.") from error
 
 
-def place_call(to: str, call_uuid: UUID) -> CallState:
-    """Place a call. Not idempotent: retry only if the error has maybe_done False."""
-    options = {
-        "to": to,
+def place_call(call: "Call") -> CallState:
+    """Place a call. Not idempotent: retry only if the error has maybe_done False.
+
+    For a conversation the operator's phone is called first.
+    """
+    options: dict[str, Any] = {
+        "to": call.leg.number if call.is_conversation else call.other_number,
         "from_": settings.TWILIO_PHONE_NUMBER,
-        "url": callback_url("caller:record", call_uuid) + RETRY,
-        "status_callback": callback_url("caller:call-webhook", call_uuid) + RETRY,
+        "url": callback_url(ANSWERED[call.kind], call.uuid) + RETRY,
+        "status_callback": callback_url("caller:call-webhook", call.uuid) + RETRY,
         "status_callback_event": ["initiated", "ringing", "answered", "completed"],
         "time_limit": settings.RECORDING_MAX_SECONDS + NOTICE_SECONDS,
     }
+    if call.is_conversation:
+        options["time_limit"] = settings.CONVERSATION_MAX_SECONDS + NOTICE_SECONDS
+        # Shorter than the greeting of most answering machines takes to begin.
+        options["timeout"] = OPERATOR_RINGS_SECONDS
+    elif settings.MACHINE_DETECTION != "off" and call.kind == "message":
+        # Asynchronous, so that the notice is not delayed.
+        options |= {
+            "machine_detection": "Enable",
+            "async_amd": "true",
+            "async_amd_status_callback": callback_url(
+                "caller:machine-webhook", call.uuid
+            )
+            + RETRY,
+        }
     with api_errors():
         return _call_state(client().calls.create(**options))
+
+
+def hang_up(sid: str) -> None:
+    """End a call. Does nothing if it has ended."""
+    with api_errors():
+        client().calls(sid).update(status="completed")
 
 
 def fetch_call(sid: str) -> CallState:
@@ -107,13 +157,22 @@ def list_calls(to: str, limit: int = 50) -> list[CallState]:
         return [_call_state(call) for call in calls]
 
 
-def calls_since(since: datetime) -> Iterator[CallState]:
-    """Every call from our number that began after `since`, newest first."""
+def fetch_child(sid: str) -> CallState | None:
+    """Return the call that this one has dialled with <Dial>, or None."""
     with api_errors():
-        for call in client().calls.stream(
-            from_=settings.TWILIO_PHONE_NUMBER, start_time_after=since, page_size=200
-        ):
-            yield _call_state(call)
+        calls = client().calls.list(parent_call_sid=sid, limit=1)
+        return _call_state(calls[0]) if calls else None
+
+
+def calls_since(since: datetime) -> Iterator[CallState]:
+    """Every call from and to our number that began after `since`, newest first."""
+    number = settings.TWILIO_PHONE_NUMBER
+    for ours in ({"from_": number}, {"to": number}):
+        with api_errors():
+            for call in client().calls.stream(
+                **ours, start_time_after=since, page_size=200
+            ):
+                yield _call_state(call)
 
 
 def recordings_since(since: datetime) -> Iterator[RecordingState]:
@@ -142,13 +201,31 @@ def fetch_recording(sid: str) -> RecordingState:
         return _recording_state(recording)
 
 
-def our_numbers() -> list[str]:
-    """Return TWILIO_PHONE_NUMBER if the account owns it, else an empty list. Free."""
+def our_number() -> NumberState | None:
+    """Return TWILIO_PHONE_NUMBER if the account owns it, else None. Free."""
+    number = settings.TWILIO_PHONE_NUMBER
     with api_errors():
-        numbers = client().incoming_phone_numbers.list(
-            phone_number=settings.TWILIO_PHONE_NUMBER, limit=20
+        numbers = client().incoming_phone_numbers.list(phone_number=number, limit=20)
+        ours = [each for each in numbers if each.phone_number == number]
+        if not ours:
+            return None
+        return NumberState(ours[0].sid, _text(ours[0].voice_url, 2000))
+
+
+def connect_number(sid: str) -> None:
+    """Let Twilio ask us when somebody calls this number of ours."""
+    with api_errors():
+        client().incoming_phone_numbers(sid).update(
+            voice_url=answer_url(),
+            voice_method="POST",
+            status_callback=public_url(reverse("caller:call-webhook")) + RETRY,
+            status_callback_method="POST",
         )
-        return [number.phone_number for number in numbers]
+
+
+def answer_url() -> str:
+    """Return the Voice URL that our number should have."""
+    return public_url(reverse("caller:answer"))
 
 
 def server_time() -> str:
@@ -174,18 +251,23 @@ def media_url(recording_sid: str) -> str:
 
 
 @contextmanager
-def open_recording(recording_sid: str) -> Iterator[requests.Response]:
+def open_recording(
+    recording_sid: str, channels: int | None = None
+) -> Iterator[requests.Response]:
     """Open the audio as a stream. Read it with `deadlines.chunks`.
 
-    Redirects are followed, for example to a storage host; `requests` does not send our
-    credentials to another host. Raises TwilioError, with the code NOT_FOUND if the
-    audio is not ready yet or was deleted.
+    channels: 2 for a file with both sides of a conversation apart. If Twilio has none,
+    they are mixed. Redirects are followed, for example to a storage host; `requests`
+    does not send our credentials to another host. Raises TwilioError, with the code
+    NOT_FOUND if the audio is not ready yet or was deleted.
     """
     session = client().http_client.session
+    wants_two = channels == 2
     with (
         translated(),
         session.get(
             media_url(recording_sid),
+            params={"RequestedChannels": 2} if wants_two else None,
             auth=credentials(),
             # With compression, Content-Length would not be the length of the audio.
             headers={"Accept-Encoding": "identity"},
@@ -196,6 +278,11 @@ def open_recording(recording_sid: str) -> Iterator[requests.Response]:
         if answer.status_code == requests.codes.not_found:
             message = "Twilio does not have the recording's audio ready yet."
             raise TwilioError(message, code=NOT_FOUND)
+        if wants_two and answer.status_code == requests.codes.bad_request:
+            answer.close()
+            with open_recording(recording_sid) as mono:
+                yield mono
+            return
         if not answer.ok:
             start = next(answer.iter_content(2000), b"").decode(errors="replace")
             raise refusal(answer.status_code, code_in(start), answer.headers)
@@ -218,6 +305,10 @@ def _call_state(call: Any) -> CallState:
         duration_seconds=_integer(call.duration),
         price=_price(call.price),
         price_unit=_text(call.price_unit, 3),
+        parent_sid=_text(call.parent_call_sid, 34),
+        from_number=_text(call._from, 100),
+        is_inbound=call.direction == "inbound",
+        answered_by=_text(call.answered_by, 20),
     )
 
 

@@ -78,9 +78,21 @@ class Sentence:
 
 @dataclass(frozen=True)
 class Sentences:
+    """What is said. In braces: what `sentence` fills in."""
+
     notice: str
     nothing_heard: str
     goodbye: str
+    # Conversations
+    connect: str
+    conversation_notice: str
+    no_key: str
+    not_reached: str
+    # Verification of a phone
+    code: str
+    # Incoming calls
+    not_accepted: str
+    try_later: str
 
 
 TRANSLATIONS = {
@@ -89,6 +101,13 @@ TRANSLATIONS = {
         "Please speak after the beep, and press any key when you are done.",
         "We heard nothing. Goodbye.",
         "Thank you. Goodbye.",
+        "Press any key to call {who}.",
+        "This call is recorded and will be transcribed.",
+        "No key was pressed. Goodbye.",
+        "The call could not be connected. Goodbye.",
+        "Your code is {code}.",
+        "This number does not accept your call. Goodbye.",
+        "We cannot take your call now. Please try again later. Goodbye.",
     ),
     "de": Sentences(
         "Guten Tag. Dieser Anruf wird aufgezeichnet und in Text umgewandelt. "
@@ -96,46 +115,100 @@ TRANSLATIONS = {
         "wenn Sie fertig sind.",
         "Wir haben nichts gehört. Auf Wiederhören.",
         "Vielen Dank. Auf Wiederhören.",
+        "Drücken Sie eine beliebige Taste, um {who} anzurufen.",
+        "Dieser Anruf wird aufgezeichnet und in Text umgewandelt.",
+        "Es wurde keine Taste gedrückt. Auf Wiederhören.",
+        "Die Verbindung kam nicht zustande. Auf Wiederhören.",
+        "Ihr Code lautet {code}.",
+        "Diese Nummer nimmt Ihren Anruf nicht an. Auf Wiederhören.",
+        "Wir können Ihren Anruf jetzt nicht annehmen. "
+        "Bitte versuchen Sie es später noch einmal. Auf Wiederhören.",
     ),
     "es": Sentences(
         "Hola. Esta llamada se graba y se transcribirá. "
         "Hable después de la señal y pulse cualquier tecla cuando termine.",
         "No hemos oído nada. Adiós.",
         "Gracias. Adiós.",
+        "Pulse cualquier tecla para llamar a {who}.",
+        "Esta llamada se graba y se transcribirá.",
+        "No se ha pulsado ninguna tecla. Adiós.",
+        "No se ha podido establecer la llamada. Adiós.",
+        "Su código es {code}.",
+        "Este número no acepta su llamada. Adiós.",
+        "Ahora no podemos atender su llamada. Inténtelo de nuevo más tarde. Adiós.",
     ),
     "fr": Sentences(
         "Bonjour. Cet appel est enregistré et sera transcrit. "
         "Veuillez parler après le bip, puis appuyer sur une touche pour terminer.",
         "Nous n'avons rien entendu. Au revoir.",
         "Merci. Au revoir.",
+        "Appuyez sur une touche pour appeler {who}.",
+        "Cet appel est enregistré et sera transcrit.",
+        "Aucune touche n'a été pressée. Au revoir.",
+        "L'appel n'a pas pu aboutir. Au revoir.",
+        "Votre code est {code}.",
+        "Ce numéro n'accepte pas votre appel. Au revoir.",
+        "Nous ne pouvons pas prendre votre appel maintenant. "
+        "Veuillez réessayer plus tard. Au revoir.",
     ),
     "it": Sentences(
         "Buongiorno. Questa chiamata viene registrata e sarà trascritta. "
         "Parli dopo il segnale acustico e prema un tasto qualsiasi quando ha finito.",
         "Non abbiamo sentito nulla. Arrivederci.",
         "Grazie. Arrivederci.",
+        "Prema un tasto qualsiasi per chiamare {who}.",
+        "Questa chiamata viene registrata e sarà trascritta.",
+        "Non è stato premuto alcun tasto. Arrivederci.",
+        "Non è stato possibile collegare la chiamata. Arrivederci.",
+        "Il suo codice è {code}.",
+        "Questo numero non accetta la sua chiamata. Arrivederci.",
+        "Ora non possiamo rispondere. Riprovi più tardi. Arrivederci.",
     ),
     "nl": Sentences(
         "Hallo. Dit gesprek wordt opgenomen en uitgeschreven. "
         "Spreek na de pieptoon en druk op een toets als u klaar bent.",
         "We hebben niets gehoord. Tot ziens.",
         "Dank u wel. Tot ziens.",
+        "Druk op een toets om {who} te bellen.",
+        "Dit gesprek wordt opgenomen en uitgeschreven.",
+        "Er is geen toets ingedrukt. Tot ziens.",
+        "De verbinding is niet gelukt. Tot ziens.",
+        "Uw code is {code}.",
+        "Dit nummer neemt uw oproep niet aan. Tot ziens.",
+        "We kunnen uw oproep nu niet aannemen. Probeer het later opnieuw. Tot ziens.",
     ),
     "pl": Sentences(
         "Dzień dobry. Ta rozmowa jest nagrywana i zostanie zapisana jako tekst. "
         "Proszę mówić po sygnale i nacisnąć dowolny klawisz po zakończeniu.",
         "Nic nie usłyszeliśmy. Do widzenia.",
         "Dziękujemy. Do widzenia.",
+        "Proszę nacisnąć dowolny klawisz, aby zadzwonić do {who}.",
+        "Ta rozmowa jest nagrywana i zostanie zapisana jako tekst.",
+        "Nie naciśnięto żadnego klawisza. Do widzenia.",
+        "Nie udało się połączyć rozmowy. Do widzenia.",
+        "Państwa kod to {code}.",
+        "Ten numer nie przyjmuje Państwa połączenia. Do widzenia.",
+        "Nie możemy teraz odebrać połączenia. Proszę spróbować później. Do widzenia.",
     ),
     "pt": Sentences(
         "Olá. Esta chamada está sendo gravada e será transcrita. "
         "Fale após o sinal e pressione qualquer tecla quando terminar.",
         "Não ouvimos nada. Até logo.",
         "Obrigado. Até logo.",
+        "Pressione qualquer tecla para ligar para {who}.",
+        "Esta chamada está sendo gravada e será transcrita.",
+        "Nenhuma tecla foi pressionada. Até logo.",
+        "Não foi possível completar a chamada. Até logo.",
+        "O seu código é {code}.",
+        "Este número não aceita a sua chamada. Até logo.",
+        "Não podemos atender a sua chamada agora. "
+        "Tente novamente mais tarde. Até logo.",
     ),
 }
+# Settings that replace a sentence.
 SETTINGS = {
     "notice": "RECORDING_NOTICE",
+    "conversation_notice": "CONVERSATION_NOTICE",
     "nothing_heard": "SAY_NOTHING_HEARD",
     "goodbye": "SAY_GOODBYE",
 }
@@ -159,18 +232,36 @@ def base(locale: str) -> str:
     return locale.partition("-")[0].lower()
 
 
-def sentence(name: str) -> Sentence:
-    """Return the sentence `notice`, `nothing_heard` or `goodbye`.
+def sentence(name: str, **filled: str) -> Sentence:
+    """Return a sentence, by its name in Sentences. filled: what stands for its braces.
 
     The setting wins over our translation. Without both it is English, spoken by
     Twilio's default English voice.
     """
-    chosen = getattr(settings, SETTINGS[name])
-    translation = TRANSLATIONS.get(base(language()))
-    text = chosen or (translation and getattr(translation, name))
-    if text:
-        return Sentence(text, language() or ENGLISH, settings.SAY_VOICE)
-    return Sentence(getattr(TRANSLATIONS["en"], name), ENGLISH)
+    chosen = getattr(settings, SETTINGS[name]) if name in SETTINGS else ""
+    if chosen:
+        return written_by_the_site(chosen)
+    if translation := TRANSLATIONS.get(base(language())):
+        text = getattr(translation, name).format(**filled)
+        return Sentence(text, language(), settings.SAY_VOICE)
+    return Sentence(getattr(TRANSLATIONS["en"], name).format(**filled), ENGLISH)
+
+
+def greeting() -> Sentence:
+    """Return what somebody hears who calls us."""
+    if settings.ANSWER_GREETING:
+        return written_by_the_site(settings.ANSWER_GREETING)
+    return sentence("notice")
+
+
+def written_by_the_site(text: str) -> Sentence:
+    """Return the sentence of a setting, in the language of the site."""
+    return Sentence(text, language() or ENGLISH, settings.SAY_VOICE)
+
+
+def digits(text: str) -> str:
+    """Return the digits apart, so that they are spoken one by one."""
+    return ", ".join(letter for letter in text if letter.isdigit())
 
 
 def untranslated() -> list[str]:

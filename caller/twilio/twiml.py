@@ -1,4 +1,4 @@
-"""TwiML: what the called person hears. twilio.com/docs/voice/twiml/record"""
+"""TwiML: what the people on the phone hear. twilio.com/docs/voice/twiml"""
 
 from dataclasses import replace
 
@@ -9,6 +9,14 @@ from caller.models import Call
 from caller.twilio import speech
 from caller.twilio.client import RETRY, callback_url
 
+# A string, because the SDK would render a list as Python's repr.
+RECORDING_EVENTS = "completed absent"
+LEG_EVENTS = "initiated ringing answered completed"
+# The operator has this long to press a key, after the sentence.
+KEY_SECONDS = 10
+# The other phone rings this long.
+RINGS_SECONDS = 30
+
 
 def say(response: VoiceResponse, sentence: speech.Sentence) -> None:
     """Add a `<Say>`. Without a language, Twilio would use the account's default."""
@@ -17,14 +25,14 @@ def say(response: VoiceResponse, sentence: speech.Sentence) -> None:
     )
 
 
-def record(call: Call) -> str:
+def record(call: Call, notice: speech.Sentence) -> str:
     """Play the notice and the beep, then record.
 
     `action` is required: without it Twilio would request this document again, in an
     endless loop. The verbs after <Record> run only if Twilio recorded nothing.
     """
     response = VoiceResponse()
-    say(response, replace(speech.sentence("notice"), text=call.notice))
+    say(response, replace(notice, text=call.notice))
     response.record(
         action=callback_url("caller:record-done", call.uuid),
         max_length=settings.RECORDING_MAX_SECONDS,
@@ -33,17 +41,77 @@ def record(call: Call) -> str:
         trim="do-not-trim",
         recording_status_callback=callback_url("caller:recording-webhook", call.uuid)
         + RETRY,
-        # A string, because the SDK would render a list as Python's repr.
-        recording_status_callback_event="completed absent",
+        recording_status_callback_event=RECORDING_EVENTS,
     )
     say(response, speech.sentence("nothing_heard"))
     response.hangup()
     return str(response)
 
 
-def goodbye() -> str:
+def ask_operator(call: Call, who: str) -> str:
+    """Ask for a key before anybody is called: an answering machine presses none."""
     response = VoiceResponse()
-    say(response, speech.sentence("goodbye"))
+    gather = response.gather(
+        num_digits=1,
+        timeout=KEY_SECONDS,
+        action=callback_url("caller:accept", call.uuid) + RETRY,
+    )
+    say(gather, speech.sentence("connect", who=who))
+    say(response, speech.sentence("no_key"))
+    response.hangup()
+    return str(response)
+
+
+def connect(call: Call, number: str, caller_id: str) -> str:
+    """Play the notice to who is on the phone, then call this number and record both.
+
+    The one called hears the notice from `bridge_notice`, before the two are connected.
+    """
+    response = VoiceResponse()
+    notice = speech.sentence("conversation_notice")
+    say(response, replace(notice, text=call.notice))
+    dial = response.dial(
+        caller_id=caller_id,
+        record="record-from-answer-dual",
+        timeout=RINGS_SECONDS,
+        time_limit=settings.CONVERSATION_MAX_SECONDS,
+        action=callback_url("caller:bridge-done", call.uuid) + RETRY,
+        recording_status_callback=callback_url("caller:recording-webhook", call.uuid)
+        + RETRY,
+        recording_status_callback_event=RECORDING_EVENTS,
+    )
+    dial.number(
+        number,
+        url=callback_url("caller:bridge-notice", call.uuid) + RETRY,
+        status_callback=callback_url("caller:call-webhook", call.uuid) + RETRY,
+        status_callback_event=LEG_EVENTS,
+    )
+    return str(response)
+
+
+def bridge_notice(call: Call) -> str:
+    """Play the notice to the one whom <Dial> has called. Then the two are connected."""
+    response = VoiceResponse()
+    notice = speech.sentence("conversation_notice")
+    say(response, replace(notice, text=call.notice))
+    return str(response)
+
+
+def code(digits: str) -> str:
+    """Say a code three times: people rarely have a pen in their hand."""
+    response = VoiceResponse()
+    sentence = speech.sentence("code", code=speech.digits(digits))
+    for _ in range(3):
+        say(response, sentence)
+        response.pause(length=1)
+    response.hangup()
+    return str(response)
+
+
+def last_words(name: str) -> str:
+    """Say a sentence, by its name in speech.Sentences, and hang up."""
+    response = VoiceResponse()
+    say(response, speech.sentence(name))
     response.hangup()
     return str(response)
 

@@ -17,6 +17,7 @@ from django.utils.crypto import constant_time_compare
 from twilio.request_validator import RequestValidator
 
 from caller.models import Call, Recording
+from caller.tasks import hang_up
 from caller.twilio import speech, twiml
 from caller.twilio.client import CALL_SID, RECORDING_SID, CallState, RecordingState
 from djtranscribe.public_urls import public_url_of
@@ -74,15 +75,16 @@ def record(about: str, fields: Mapping[str, Any]) -> HttpResponse:
     if call is None:
         # Never record a call that we cannot identify.
         return twiml_response(twiml.hang_up())
+    notice = speech.sentence("notice")
     call.apply(call_state(fields))
-    call.record_notice(speech.sentence("notice").text)
-    return twiml_response(twiml.record(call))
+    call.record_notice(notice.text)
+    return twiml_response(twiml.record(call, notice))
 
 
 @webhook("twilio-record-done", refusal, form_fields)
 def record_done(about: str, fields: Mapping[str, Any]) -> HttpResponse:
     """Say goodbye. The recording's status arrives by its own webhook."""
-    return twiml_response(twiml.goodbye())
+    return twiml_response(twiml.last_words("goodbye"))
 
 
 @webhook("twilio-call", refusal, form_fields)
@@ -92,6 +94,18 @@ def call_webhook(about: str, fields: Mapping[str, Any]) -> HttpResponse:
         # The row is stored before Twilio knows the call, so a retry would not help.
         return ignore("No such call.")
     call.apply(call_state(fields), integer(fields, "SequenceNumber"))
+    return done()
+
+
+@webhook("twilio-machine", refusal, form_fields)
+def machine_webhook(about: str, fields: Mapping[str, Any]) -> HttpResponse:
+    """Store whether a person or a machine answered. See MACHINE_DETECTION."""
+    call = call_of(about, fields)
+    if call is None:
+        return ignore("No such call.")
+    call.apply(call_state(fields))
+    if call.is_voicemail and settings.MACHINE_DETECTION == "hangup":
+        hang_up.enqueue(call.pk)
     return done()
 
 
@@ -115,8 +129,15 @@ def recording_webhook(about: str, fields: Mapping[str, Any]) -> HttpResponse:
 
 
 def call_of(about: str, fields: Mapping[str, Any]) -> Call | None:
-    """Return the call if our UUID in the URL and Twilio's CallSid both match."""
-    sid = fields.get("CallSid", "")
+    """Return the call if our UUID in the URL and Twilio's SID both match.
+
+    In a conversation, the phone that <Dial> has called names the other as its parent.
+    The status callback of our number has no UUID in its URL.
+    """
+    sid = fields.get("ParentCallSid") or fields.get("CallSid", "")
+    if not about:
+        inbound = Call.objects.filter(direction=Call.Direction.INBOUND)
+        return inbound.filter(sid=sid).first() if CALL_SID.fullmatch(sid) else None
     try:
         uuid = UUID(about)
     except ValueError:
@@ -131,7 +152,7 @@ def call_state(fields: Mapping[str, Any]) -> CallState:
     status = fields.get("CallStatus", "")[:20]
     at = timestamp(fields.get("Timestamp", ""))
     return CallState(
-        sid=fields["CallSid"],
+        sid=fields.get("CallSid", "")[:34],
         status=status,
         to="",
         created_at=None,
@@ -142,6 +163,8 @@ def call_state(fields: Mapping[str, Any]) -> CallState:
         duration_seconds=integer(fields, "CallDuration"),
         price=None,
         price_unit="",
+        parent_sid=fields.get("ParentCallSid", "")[:34],
+        answered_by=fields.get("AnsweredBy", "")[:20],
     )
 
 

@@ -21,11 +21,15 @@ from djtranscribe.models import Access, ApiToken, Profile
 # For each kind of row in the access log: model, path to its call, columns for its name.
 # As strings, because this app does not import the others.
 HEARD_OR_READ = {
-    "recording": ("caller.Recording", "call", "call__to", "source"),
+    "recording": (
+        *("caller.Recording", "call", "call__other_number", "call__direction"),
+        "source",
+    ),
     "transcript": (
         "transcription.Transcript",
         "recording__call",
-        "recording__call__to",
+        "recording__call__other_number",
+        "recording__call__direction",
         "recording__source",
     ),
 }

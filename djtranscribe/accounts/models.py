@@ -38,11 +38,14 @@ class AccessQuerySet(models.QuerySet["Access"]):
 
 
 class Access(models.Model):
-    """Who listened to which recording or read which transcript. Kept after deletion."""
+    """Who listened to, read or corrected what. Kept after deletion."""
 
     class Action(models.TextChoices):
         LISTENED = "listened", "Listened to or downloaded"
         READ = "read", "Read"
+        CORRECTED = "corrected", "Corrected"
+        VERIFIED = "verified", "Verified"
+        REOPENED = "reopened", "Reopened"
 
     at = models.DateTimeField(auto_now_add=True, db_index=True)
     user = models.ForeignKey(
@@ -63,7 +66,7 @@ class Access(models.Model):
         ]
 
     def __str__(self) -> str:
-        did = "listened to" if self.action == self.Action.LISTENED else "read"
+        did = "listened to" if self.action == self.Action.LISTENED else self.action
         return f"{self.user or 'Somebody'} {did} {self.what} {self.row}"
 
 

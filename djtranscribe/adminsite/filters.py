@@ -10,7 +10,7 @@ from typing import Any, ClassVar
 from django.contrib import admin
 from django.contrib.admin.options import IncorrectLookupParameters
 from django.db import connection
-from django.db.models import F, Field, QuerySet
+from django.db.models import F, Field, QuerySet, TextChoices
 from django.db.models.expressions import Combinable
 from django.http import HttpRequest
 from django.utils import timezone
@@ -57,6 +57,41 @@ class Choice(admin.SimpleListFilter):
         if chosen not in {str(key) for key, _ in self.lookup_choices}:
             raise IncorrectLookupParameters
         return self.narrow(queryset, chosen)
+
+
+class State(Choice):
+    """Filter by status: a few groups in people's words, and inside the exact ones."""
+
+    title = "state"
+    parameter_name = "state"
+    # Name in the URL, label, the statuses. Every other status is in progress.
+    groups: ClassVar[Sequence[tuple[str, str, Sequence[str]]]]
+    statuses: ClassVar[type[TextChoices]]
+
+    def lookups(self, request: HttpRequest, model_admin: Any) -> list[tuple[str, str]]:
+        return [
+            ("under-way", "In progress"),
+            *((key, label) for key, label, _ in self.groups),
+            *((str(status), str(status.label)) for status in self.statuses),
+        ]
+
+    def choices(self, changelist: Any) -> Any:
+        exact = set(map(str, self.statuses))
+        for choice, key in zip(
+            super().choices(changelist),
+            [None, *(key for key, _ in self.lookup_choices)],
+            strict=True,
+        ):
+            yield {**choice, "is_exact": key in exact}
+
+    def narrow(self, queryset: QuerySet[Any], chosen: str) -> QuerySet[Any]:
+        ended = [status for _, _, statuses in self.groups for status in statuses]
+        # What is wanted, not what is not: an index finds the few that are in progress.
+        statuses: dict[str, Sequence[str]] = {
+            "under-way": [each for each in self.statuses if each not in ended],
+            **{key: statuses for key, _, statuses in self.groups},
+        }
+        return queryset.filter(status__in=statuses.get(chosen, [chosen]))
 
 
 class Range(Choice):
@@ -160,12 +195,21 @@ class Dates(admin.FieldListFilter):
             "query_string": changelist.get_query_string(remove=[*mine]),
             "display": "Any date",
         }
-        for label, first, last in usual_days(timezone.localdate()):
+        chosen = (self.first, self.last)
+        periods: dict[tuple[date | None, date | None], str] = {
+            (first, last): label
+            for label, first, last in usual_days(timezone.localdate())
+        }
+        if any(chosen):
+            label = f"{self.first or 'The beginning'} to {self.last or 'now'}"
+            periods.setdefault(chosen, label)
+        for (first, last), label in periods.items():
+            # None removes the parameter.
+            days = {self.FIRST: first and first.isoformat()}
+            days |= {self.LAST: last and last.isoformat()}
             yield {
-                "selected": (self.first, self.last) == (first, last),
-                "query_string": changelist.get_query_string(
-                    {self.FIRST: first.isoformat(), self.LAST: last.isoformat()}
-                ),
+                "selected": chosen == (first, last),
+                "query_string": changelist.get_query_string(days),
                 "display": label,
             }
 

@@ -15,7 +15,6 @@ from django.db.models.expressions import Combinable, OrderBy
 from django.http import HttpRequest
 from django.shortcuts import redirect
 from django.utils.functional import cached_property
-from django.utils.text import capfirst
 
 # A list counts and shows at most this many rows. To see others, use a filter, a search
 # or the reverse order. With 10,000, the last page of some filters took a second.
@@ -72,11 +71,6 @@ class CappedPaginator(Paginator[Any]):
 
 
 class LargeTableList(ChangeList):
-    def __init__(self, *args: Any) -> None:
-        super().__init__(*args)
-        # Admin's title would be "Select call to view".
-        self.title = str(capfirst(self.opts.verbose_name_plural))
-
     def get_results(self, request: HttpRequest) -> None:
         super().get_results(request)
         if not (self.query or self.get_filters_params()):

@@ -69,7 +69,7 @@ class Dial(Schema):
 
 
 def calls() -> QuerySet[Call]:
-    return Call.objects.select_related("requested_by", "vocabulary")
+    return Call.objects.named().select_related("requested_by", "vocabulary")
 
 
 @router.get(
@@ -85,7 +85,7 @@ def list_calls(request: HttpRequest, params: Query[Calls]) -> CallPage:
     if params.status:
         rows = rows.filter(status=params.status)
     if params.to:
-        rows = rows.filter(to=params.to)
+        rows = rows.filter(other_number=params.to)
     found, next_cursor = page_of(rows, params)
     return CallPage(items=[call_out(row) for row in found], next_cursor=next_cursor)
 
@@ -155,8 +155,8 @@ def dial(request: HttpRequest, body: Dial) -> Status[Any]:
     except ValidationError as error:
         raise HttpError(422, f"to: {error.message}") from None
     new_call = Call(
-        to=to,
-        from_number=settings.TWILIO_PHONE_NUMBER,
+        other_number=to,
+        our_number=settings.TWILIO_PHONE_NUMBER,
         requested_by=user_of(request),
     )
     form = DialForm({"vocabulary": key_of(body.vocabulary)}, instance=new_call)

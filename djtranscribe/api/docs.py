@@ -31,7 +31,13 @@ QUERIES = {
     "List or search transcripts": "?q=metoprolol",
     "Get a transcript": "?words=true",
 }
-BODY = {"to": "+14155551234"}
+BODIES: dict[str, dict[str, Any]] = {
+    "Place a call": {"to": "+14155551234"},
+    "Correct a transcript": {
+        "revision": 0,
+        "corrections": [{"first": 2, "last": 3, "text": "metoprolol"}],
+    },
+}
 
 
 class Field(NamedTuple):
@@ -188,11 +194,12 @@ def curl(server: str, method: str, path: str, summary: str) -> str:
         path = path.replace(part, example)
     address = shlex.quote(server + path + QUERIES.get(summary, ""))
     lines = ['curl -H "Authorization: Bearer $DJT_TOKEN"']
-    if method == "post":
+    if method != "get":
         lines += [
+            f"-X {method.upper()}" if method != "post" else "",
             "-H 'Content-Type: application/json'",
-            f"-d {shlex.quote(json.dumps(BODY))}",
+            f"-d {shlex.quote(json.dumps(BODIES[summary]))}",
         ]
     if path.endswith("/audio"):
         lines.append("--output recording.wav")
-    return " \\\n  ".join([*lines, address])
+    return " \\\n  ".join(filter(None, [*lines, address]))

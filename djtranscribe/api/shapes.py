@@ -15,9 +15,9 @@ from ninja import Schema
 from pydantic import Field
 
 from caller.models import Call, Recording
-from transcription import presentation
+from transcription import presentation, words
 from transcription.models import Transcript
-from transcription.words import words_of
+from transcription.review.current import original_of, words_of
 
 
 def one_of(choices: type[TextChoices]) -> str:
@@ -32,7 +32,10 @@ class CallOut(Schema):
     uuid: UUID
     sid: str | None = Field(description="Twilio's ID of the call.")
     to: str = Field(description="The number called, such as +14155551234.")
-    from_number: str = Field(description="The caller ID.")
+    contact: str | None = Field(description="Whose number it is, if it has a name.")
+    from_number: str = Field(description="The number that called.")
+    direction: str = Field(description=one_of(Call.Direction))
+    kind: str = Field(description=one_of(Call.Kind))
     status: str = Field(description=one_of(Call.Status))
     error: str = Field(
         description="Why the call was not placed or failed. Empty if there is no error."
@@ -50,11 +53,13 @@ class CallOut(Schema):
 
     @staticmethod
     def columns(call: Call) -> dict[str, Any]:
-        names = ("uuid", "sid", "to", "from_number", "status", "error", "created_at")
+        names = ("uuid", "sid", "to", "from_number", "direction", "kind")
+        state = ("status", "error", "created_at")
         times = ("answered_at", "ended_at", "duration_seconds")
         user, words = call.requested_by, call.vocabulary
         return {
-            **{name: getattr(call, name) for name in (*names, *times)},
+            **{name: getattr(call, name) for name in (*names, *state, *times)},
+            "contact": getattr(call, "contact_name", None),
             "requested_by": user.get_username() if user else None,
             "vocabulary": words.name if words else None,
             # Twilio's prices are negative, because they are debits.
@@ -113,7 +118,12 @@ class TranscriptOut(Schema):
     created_at: datetime
     finished_at: datetime | None
     text: str = Field(
-        description="If the status is completed and the text is empty, nobody spoke."
+        description="With all corrections. If the status is completed and the text is "
+        "empty, nobody spoke."
+    )
+    revision: int = Field(description="The last revision. 0 if nobody has changed it.")
+    verified_at: datetime | None = Field(
+        description="Since when the text is locked because it is right."
     )
 
     @staticmethod
@@ -123,8 +133,10 @@ class TranscriptOut(Schema):
         return {
             **{name: getattr(transcript, name) for name in (*names, "text")},
             "recording": transcript.recording_id,
+            "revision": transcript.revision or 0,
+            "verified_at": transcript.verified_at,
             "call": call.uuid if call else None,
-            "to": call.to if call else None,
+            "to": call.other_number if call else None,
             "vocabulary": words.name if words else None,
             "confidence": number(transcript.confidence),
             "audio_seconds": number(transcript.audio_seconds),
@@ -135,8 +147,22 @@ class Word(Schema):
     text: str
     start_ms: int
     end_ms: int
-    confidence: float | None
+    confidence: float | None = Field(
+        description="From 0 to 1. Null if unknown, and for what a person wrote."
+    )
     speaker: str = Field(description="Empty if unknown.")
+    first: int = Field(
+        description="Index of the first of the `original_words` it stands for."
+    )
+    last: int = Field(description="Index after the last one of them.")
+
+
+class OriginalWord(Schema):
+    text: str
+    start_ms: int
+    end_ms: int
+    confidence: float | None
+    speaker: str
 
 
 class Utterance(Schema):
@@ -149,10 +175,20 @@ class Utterance(Schema):
 
 
 class TranscriptDetail(TranscriptOut):
+    original_text: str = Field(description="As AssemblyAI wrote it.")
     words: list[Word] | None = Field(None, description="Only with `words=true`.")
+    original_words: list[OriginalWord] | None = Field(
+        None, description="Before any correction. Only with `words=true`."
+    )
     utterances: list[Utterance] | None = Field(
         None, description="Only with `words=true`."
     )
+
+
+class CorrectionOut(Schema):
+    first: int
+    last: int
+    text: str
 
 
 class CallDetail(CallOut):
@@ -167,6 +203,12 @@ class CallDetail(CallOut):
 class RecordingDetail(RecordingOut):
     transcripts: list[TranscriptOut] | None = Field(
         description="Null if the account may not read transcripts."
+    )
+
+
+class Disputed(Problem):
+    corrections: list[CorrectionOut] = Field(
+        description="What the disputed words read now."
     )
 
 
@@ -204,25 +246,35 @@ def transcripts_out(transcripts: Iterable[Transcript]) -> list[TranscriptOut]:
     return [TranscriptOut(**TranscriptOut.columns(each)) for each in transcripts]
 
 
-def spoken(transcript: Transcript) -> tuple[list[Word], list[Utterance]]:
-    words = words_of(transcript)
+def spoken(transcript: Transcript) -> dict[str, Any]:
+    """Return the fields that only `words=true` has."""
+    now = words_of(transcript)
     speaker, utterances = "", []
-    for turn in presentation.turns_of(words):
+    for turn in presentation.turns_of(now):
         speaker = turn.speaker or speaker
         start, end = turn.words[0].start, turn.words[-1].end
         utterances.append(
             Utterance(text=turn.text, start_ms=start, end_ms=end, speaker=speaker)
         )
-    return [
-        Word(
-            text=word.text,
-            start_ms=word.start,
-            end_ms=word.end,
-            confidence=word.confidence,
-            speaker=word.speaker,
-        )
-        for word in words
-    ], utterances
+    return {
+        "words": [
+            Word(**timed(word), first=word.at, last=word.at + word.span) for word in now
+        ],
+        "original_words": [
+            OriginalWord(**timed(word)) for word in original_of(transcript)
+        ],
+        "utterances": utterances,
+    }
+
+
+def timed(word: words.Word) -> dict[str, Any]:
+    return {
+        "text": word.text,
+        "start_ms": word.start,
+        "end_ms": word.end,
+        "confidence": word.confidence,
+        "speaker": word.speaker,
+    }
 
 
 def number(value: float | None) -> float | None:

@@ -7,12 +7,13 @@ from django.http import HttpRequest
 from django.http.response import HttpResponseBase
 from django.shortcuts import get_object_or_404
 from django.utils import timezone
-from ninja import Query, Router
+from ninja import Query, Router, Schema, Status
 from ninja.errors import HttpError
-from pydantic import Field
+from pydantic import Field, StrictInt
 
 from djtranscribe.api.errors import FAULTS, NOT_FOUND
 from djtranscribe.api.pages import (
+    LARGEST_KEY,
     Parameters,
     Period,
     Text,
@@ -22,6 +23,9 @@ from djtranscribe.api.pages import (
     page_of,
 )
 from djtranscribe.api.shapes import (
+    CorrectionOut,
+    Disputed,
+    Problem,
     TranscriptDetail,
     TranscriptOut,
     TranscriptPage,
@@ -34,7 +38,11 @@ from transcription import views
 from transcription.exports import formats as exports
 from transcription.exports.fonts import MissingFont
 from transcription.models import Transcript
+from transcription.review import editing
+from transcription.review.current import Change
+from transcription.review.rules import MOST_AT_ONCE, Conflict, Refused
 from transcription.search import query as search
+from transcription.search.operators import BadOperator
 
 router = Router(tags=["transcripts"])
 
@@ -46,7 +54,8 @@ class Transcripts(Period):
     q: Text | None = Field(
         None,
         max_length=search.MAX_LENGTH,
-        description='Search: words, "exact phrases", -not, prefix*. Returns the best '
+        description='Search: words, "exact phrases", -not, prefix*, and operators such '
+        "as tag:billing and after:2026-11-01 (docs/using.md). Returns the best "
         f"matches first, from the {search.RANKED:,} newest matches.",
     )
 
@@ -55,9 +64,39 @@ class Detail(Parameters):
     words: bool = Field(False, description="Include every word with its times.")
 
 
+class CorrectionIn(Schema):
+    first: Annotated[StrictInt, Field(ge=0, le=LARGEST_KEY)] = Field(
+        description="Index of the first word in `original_words`."
+    )
+    last: Annotated[StrictInt, Field(ge=0, le=LARGEST_KEY)] = Field(
+        description="Index after the last word."
+    )
+    text: str = Field(
+        description="What these words read. Empty to remove them. The text as it is "
+        "says that it is right."
+    )
+
+
+class Corrections(Schema):
+    revision: Annotated[StrictInt, Field(ge=0, le=LARGEST_KEY)] = Field(
+        description="The transcript's `revision` that you have read."
+    )
+    corrections: list[CorrectionIn] = Field(max_length=MOST_AT_ONCE)
+    key: UUID | None = Field(
+        None,
+        description="Chosen by you. A request that is repeated with the same key is "
+        "saved once.",
+    )
+
+
 class Export(Parameters):
     times: int = Field(0, ge=0, le=1, description="1 to include times.")
     speakers: int = Field(0, ge=0, le=1, description="1 to include speakers.")
+    version: Annotated[str, Word(exports.Version)] = Field(
+        exports.Version.CURRENT,
+        description="With the corrections, as AssemblyAI wrote it, or both. Subtitles "
+        "have one of them.",
+    )
 
 
 def transcripts() -> QuerySet[Transcript]:
@@ -116,6 +155,8 @@ def search_page(
             "q: These words are in nearly every transcript, so the search takes too "
             "long. Add a rarer word.",
         ) from None
+    except BadOperator as error:
+        raise HttpError(422, f"q: {error}") from None
     kept = set(rows.filter(pk__in=keys).values_list("pk", flat=True))
     keys = [pk for pk in keys if pk in kept]
     start = offset(params.cursor)
@@ -136,13 +177,62 @@ def get_transcript(
     request: HttpRequest, uuid: UUID, params: Query[Detail]
 ) -> TranscriptDetail:
     """The transcript counts as read. Needs `transcription.view_transcript`."""
-    rows = transcripts()
-    if params.words:
-        rows = rows.defer(None).defer(*Transcript.HEAVY)
+    return detail(request, uuid, params.words)
+
+
+def detail(request: HttpRequest, uuid: UUID, with_words: bool) -> TranscriptDetail:
+    unused = {"words", *Transcript.HEAVY} - {"original_text"}
+    if with_words:
+        unused.remove("words")
+    rows = transcripts().defer(None).defer(*unused)
     transcript = get_object_or_404(rows, uuid=uuid)
     [out] = read(user_of(request), [transcript])
-    words, utterances = spoken(transcript) if params.words else (None, None)
-    return TranscriptDetail(**out.dict(), words=words, utterances=utterances)
+    return TranscriptDetail(
+        **out.dict(),
+        original_text=transcript.as_heard,
+        **(spoken(transcript) if with_words else {}),
+    )
+
+
+@router.patch(
+    "/transcripts/{uuid:uuid}",
+    auth=Bearer("transcription.view_transcript", "transcription.correct_transcript"),
+    response={
+        200: TranscriptDetail,
+        400: Problem,
+        409: Disputed,
+        **FAULTS,
+        **NOT_FOUND,
+    },
+    summary="Correct a transcript",
+    url_name="correct",
+)
+def correct_transcript(
+    request: HttpRequest, uuid: UUID, body: Corrections
+) -> Status[Any]:
+    """Saves all corrections as one revision, or none. 400: a correction cannot be
+    saved. 409: the transcript is verified, or somebody else has corrected the same
+    words since `revision`. The answer counts as read.
+    Needs `transcription.view_transcript` and `transcription.correct_transcript`."""
+    transcript = get_object_or_404(transcripts(), uuid=uuid)
+    changes = [Change(each.first, each.last, each.text) for each in body.corrections]
+    try:
+        editing.save(
+            transcript,
+            user_of(request),
+            body.revision,
+            changes,
+            client_key=body.key,
+        )
+    except Refused as error:
+        return Status(400, Problem(detail=str(error)))
+    except Conflict as error:
+        now = [
+            CorrectionOut(first=each.first, last=each.last, text=each.after)
+            for each in error.now
+        ]
+        return Status(409, Disputed(detail=str(error), corrections=now))
+    return Status(200, detail(request, uuid, with_words=False))
 
 
 @router.get(
@@ -173,5 +263,5 @@ def export(
     with timezone.override(zone_of(user_of(request))):
         try:
             return views.file_of(request, uuid, extension)
-        except MissingFont as error:
+        except (MissingFont, exports.OneVersionOnly) as error:
             raise HttpError(422, str(error)) from None

@@ -6,6 +6,7 @@ PyAV decodes what AssemblyAI takes. It contains ffmpeg.
 from __future__ import annotations  # array[int] needs Python 3.12
 
 from array import array
+from itertools import pairwise
 from pathlib import Path
 
 import av
@@ -15,7 +16,10 @@ SHORTEST_SECONDS = 0.160
 # Frames up to this level (of 32,767) are silence. It is above mu-law's noise.
 SILENCE_LEVEL = 150
 FRAME_SECONDS = 0.03
-MARGIN_SECONDS = 0.3
+MARGIN_SECONDS = 0.5
+# Moonshine is made for pieces of up to 30 s, and best below 15.
+LONGEST_SECONDS = 14.0
+PAUSE_SECONDS = 0.3
 
 
 class AudioError(Exception):
@@ -81,12 +85,39 @@ def speech_range(samples: array[int]) -> tuple[int, int] | None:
     """
     step = int(RATE * FRAME_SECONDS)
     loud = [
-        n
-        for n in range(0, len(samples), step)
-        if max(abs(value) for value in samples[n : n + step]) > SILENCE_LEVEL
+        number * step
+        for number, level in enumerate(levels(samples))
+        if level > SILENCE_LEVEL
     ]
     # A single loud frame is a click, not a word.
     if len(loud) < 3:
         return None
     margin = int(RATE * MARGIN_SECONDS)
     return max(0, loud[0] - margin), min(len(samples), loud[-1] + step + margin)
+
+
+def levels(samples: array[int]) -> list[int]:
+    """Return the loudest sample of each frame of FRAME_SECONDS."""
+    step = int(RATE * FRAME_SECONDS)
+    return [max(map(abs, samples[n : n + step])) for n in range(0, len(samples), step)]
+
+
+def pieces(samples: array[int]) -> list[tuple[int, int]]:
+    """Cut speech into pieces of at most LONGEST_SECONDS, in the pauses.
+
+    Return the first sample of each and the one after its last.
+    """
+    found = levels(samples)
+    step = int(RATE * FRAME_SECONDS)
+    most = int(LONGEST_SECONDS / FRAME_SECONDS)
+    window = int(PAUSE_SECONDS / FRAME_SECONDS)
+    cuts = [0]
+    while len(found) - cuts[-1] > most:
+        begin, end = cuts[-1] + most // 2, cuts[-1] + most - window
+        # The middle of the quietest time.
+        quietest = min(range(begin, end), key=lambda n: sum(found[n : n + window]))
+        cuts.append(quietest + window // 2)
+    cuts.append(len(found))
+    return [
+        (first * step, min(last * step, len(samples))) for first, last in pairwise(cuts)
+    ]

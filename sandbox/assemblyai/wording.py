@@ -1,12 +1,15 @@
 """Format recognised words: capitals, full stops, custom spellings.
 
-PocketSphinx gives no capitals or punctuation. Words between two pauses count as a
-sentence, with a capital at its start and a full stop at its end. "I" is a capital.
+Moonshine gives capitals and punctuation, PocketSphinx neither: then words between two
+pauses count as a sentence, with a capital at its start and a full stop at its end. "I"
+is a capital.
 """
 
 from typing import Any
 
 SENTENCE_PAUSE_MS = 450
+
+ENDS = ".,?!"
 
 Words = list[dict[str, Any]]
 
@@ -21,13 +24,21 @@ def sentences(words: Words) -> list[Words]:
     return groups
 
 
-def formatted(words: Words, request: dict[str, Any]) -> Words:
-    """Return copies of the words with the request's spelling and formatting."""
+def formatted(words: Words, request: dict[str, Any], is_written: bool) -> Words:
+    """Return copies of the words with the request's spelling and formatting.
+
+    is_written: they have capitals and punctuation already.
+    """
     words = spelled(
         [dict(word) for word in words], request.get("custom_spelling") or []
     )
     capitals = request.get("format_text", True)
     stops = request.get("punctuate", True)
+    if is_written:
+        for word in words:
+            word["text"] = word["text"] if stops else word["text"].rstrip(ENDS)
+            word["text"] = word["text"] if capitals else word["text"].lower()
+        return words
     for sentence in sentences(words):
         if capitals:
             for word in sentence:
@@ -43,7 +54,8 @@ def formatted(words: Words, request: dict[str, Any]) -> Words:
 def spelled(words: Words, rules: list[dict[str, Any]]) -> Words:
     """Apply the custom spellings.
 
-    ``from`` is case-insensitive and may span several words, which become one.
+    ``from`` is case-insensitive and may span several words, which become one. The
+    punctuation after them stays.
     """
     for rule in rules:
         for text in rule["from"]:
@@ -56,10 +68,12 @@ def _replaced(words: Words, wanted: list[str], to: str) -> Words:
     n = 0
     while n < len(words):
         matched = words[n : n + len(wanted)]
-        if [word["text"].lower() for word in matched] == wanted:
+        texts = " ".join(word["text"] for word in matched).lower()
+        if texts.rstrip(ENDS) == " ".join(wanted):
+            ending = texts[len(texts.rstrip(ENDS)) :]
             mean = sum(word["confidence"] for word in matched) / len(matched)
             end = matched[-1]["end"]
-            joined = {"text": to, "end": end, "confidence": round(mean, 5)}
+            joined = {"text": to + ending, "end": end, "confidence": round(mean, 5)}
             out.append(matched[0] | joined)
             n += len(wanted)
         else:

@@ -1,4 +1,4 @@
-"""The speech of the called person: clips, and recordings rendered from them."""
+"""The audio of recordings, made of the clips and of what a microphone has heard."""
 
 from __future__ import annotations  # array[int] needs Python 3.12
 
@@ -9,10 +9,17 @@ from array import array
 from functools import lru_cache
 from pathlib import Path
 
-RATE = 8000  # Twilio's recordings: 8 kHz, 16 bit, mono
+from sandbox.twilio.fates import SPECIALISTS
+
+RATE = 8000  # Twilio's recordings: 8 kHz, 16 bit
 CLIPS = Path(__file__).resolve().parent.parent / "clips"
 VOICEMAIL = "voicemail"
+# The folder of clips with special terms, which need a keyword list.
+TERMS = "terms"
 BEEP_SECONDS = 0.5
+
+# What one person says: (seconds from the beginning of the recording, samples).
+Track = list[tuple[float, "array[int]"]]
 
 
 @lru_cache
@@ -21,6 +28,8 @@ def clip_names() -> list[str]:
 
 
 def clip_for(number: str) -> str:
+    if specialist := SPECIALISTS.get(number[-4:]):
+        return f"{TERMS}/{specialist[0]}"
     names = clip_names()
     return names[int(number[-4:]) % len(names)]
 
@@ -39,11 +48,15 @@ def samples(clip: str) -> array[int]:
     return found
 
 
+@lru_cache
+def spoken(clip: str) -> array[int]:
+    """Return the samples of a clip, with the beep that ends a machine's greeting."""
+    return samples(clip) + beep() if clip == VOICEMAIL else samples(clip)
+
+
 def speech_seconds(clip: str | None) -> float:
     """Return how long the person or the machine speaks, the machine's beep included."""
-    if clip is None:
-        return 0.0
-    return len(samples(clip)) / RATE + (BEEP_SECONDS if clip == VOICEMAIL else 0)
+    return len(spoken(clip)) / RATE if clip else 0.0
 
 
 def beep() -> array[int]:
@@ -53,15 +66,33 @@ def beep() -> array[int]:
     return array("h", [int(8000 * math.sin(step * n)) for n in range(count)])
 
 
-def render(clip: str | None, silence: float, limit: float) -> bytes:
-    """Return a WAV file: the clip if any, then silence, cut at ``limit`` seconds."""
-    sound = array("h", samples(clip)) if clip else array("h")
-    if clip == VOICEMAIL:
-        sound += beep()
-    sound += array("h", bytes(2 * int(silence * RATE)))
-    sound = sound[: int(limit * RATE)]
+def render(tracks: list[Track], seconds: float, channels: int) -> bytes:
+    """Return a WAV file of this length. With one channel, the tracks are mixed."""
+    length = int(seconds * RATE)
+    parts = [_channel(track, length) for track in tracks]
+    if channels == 1 and len(parts) > 1:
+        parts = [_mixed(parts)]
+    interleaved = array("h", bytes(2 * length * len(parts)))
+    for number, part in enumerate(parts):
+        interleaved[number :: len(parts)] = part
     file = io.BytesIO()
     with wave.open(file, "wb") as out:
-        out.setparams((1, 2, RATE, 0, "NONE", ""))
-        out.writeframes(sound.tobytes())
+        out.setparams((len(parts), 2, RATE, 0, "NONE", ""))
+        out.writeframes(interleaved.tobytes())
     return file.getvalue()
+
+
+def _channel(track: Track, length: int) -> array[int]:
+    sound = array("h", bytes(2 * length))
+    for start, samples in track:
+        at = int(start * RATE)
+        kept = samples[: max(0, length - at)]
+        sound[at : at + len(kept)] = kept
+    return sound
+
+
+def _mixed(parts: list[array[int]]) -> array[int]:
+    return array(
+        "h",
+        (max(-32768, min(32767, sum(each))) for each in zip(*parts, strict=True)),
+    )

@@ -24,16 +24,27 @@ def call_params(call: Call, status: str | None = None) -> dict[str, str]:
         "ApiVersion": API_VERSION,
         "CallSid": call.sid,
         "CallStatus": status or call.status,
-        "Direction": "outbound-api",
+        "Direction": call.direction,
         "From": call.from_,
         "Caller": call.from_,
         "To": call.to,
         "Called": call.to,
         **dict.fromkeys(GEOGRAPHY, ""),
     }
+    if call.parent_sid:
+        params["ParentCallSid"] = call.parent_sid
     if call.answered_by:
         params["AnsweredBy"] = call.answered_by
     return params
+
+
+def machine_callback(call: Call) -> None:
+    """Say who has answered, if it was found out while the call went on."""
+    url = call.options.get("AsyncAmdStatusCallback")
+    if url:
+        method = call.options.get("AsyncAmdStatusCallbackMethod")
+        what = f"detected {call.answered_by}"
+        _post(call, method, url, call_params(call), what)
 
 
 def status_callback(call: Call, event: str) -> None:
@@ -80,7 +91,7 @@ def recording_callback(
         "RecordingSid": recording.sid,
         "RecordingUrl": recording_url(recording),
         "RecordingStatus": recording.status,
-        "RecordingChannels": "1",
+        "RecordingChannels": str(recording.channels),
         "RecordingSource": recording.source,
         "RecordingStartTime": format_datetime(recording.created),
         "ErrorCode": str(recording.error_code or 0),

@@ -1,22 +1,21 @@
 """POST Calls.json: place the call, or refuse it with Twilio's error code."""
 
-import re
 from typing import Any
 from urllib.parse import urlsplit
 
 from django.http import HttpRequest, HttpResponse, JsonResponse
 
-from sandbox.twilio import audio, phone
+from sandbox.twilio import phone
 from sandbox.twilio.fates import fate_of
+from sandbox.twilio.placing import E164, new_call
 from sandbox.twilio.shapes import call_json, error
-from sandbox.twilio.state import Call, network, new_sid
+from sandbox.twilio.state import Call, network
 
-E164 = re.compile(r"\+[1-9][0-9]{6,14}", re.ASCII)
 LISTS = ("StatusCallbackEvent", "RecordingStatusCallbackEvent")
 EVENTS = {"initiated", "ringing", "answered", "completed"}
-NOT_PLAYED = ("Record", "SendDigits", "AsyncAmd", "ApplicationSid", "TimeLimit")
-# Fates in which a person or a machine speaks.
-SPEAKING = (None, "voicemail", "no-api-answer")
+NOT_PLAYED = ("Record", "SendDigits", "ApplicationSid", "TimeLimit")
+# What Twilio sends for a withheld number.
+WITHHELD = "+266696687"
 # Longer than any client should wait for an answer.
 HOLD_SECONDS = 60.0
 
@@ -29,38 +28,36 @@ def create(request: HttpRequest) -> HttpResponse:
     options: dict[str, Any] = {
         name: form.getlist(name) if name in LISTS else form[name] for name in form
     }
-    call = _new_call(form["To"], form["From"], options)
+    call = new_call(form["To"], form["From"], options)
+    _warn(call)
     answer = JsonResponse(call_json(call), status=201)
     phone.place(call)
-    if call.fate == "no-api-answer":
+    if call.person.fate == "no-api-answer":
         request.META["sandbox.handler"].hold_and_drop(HOLD_SECONDS)
     return answer
 
 
-def _new_call(to: str, from_: str, options: dict[str, Any]) -> Call:
-    fate = fate_of(to)
-    clip = None
-    if fate in SPEAKING:
-        clip = audio.VOICEMAIL if fate == "voicemail" else audio.clip_for(to)
-    call = Call(
-        sid=new_sid("CA"),
-        to=to,
-        from_=from_,
-        options=options,
-        fate=fate,
-        clip=clip,
-        said=audio.said(clip) if clip else None,
-    )
-    call.note("queued")
+def call_in(number: str) -> Call:
+    """Let the person with this number call ours. Raises ValueError."""
+    if number and not E164.fullmatch(number):
+        raise ValueError("'from' is a number such as +14155551234, or empty.")
+    if not network.voice_url:
+        raise ValueError("The number has no Voice URL: run manage.py connect-number.")
+    options = {"Url": network.voice_url, "StatusCallback": network.status_callback}
+    call = new_call(network.phone_number, number or WITHHELD, options, "inbound")
+    phone.place(call)
+    return call
+
+
+def _warn(call: Call) -> None:
     for name in NOT_PLAYED:
-        if name in options:
+        if name in call.options:
             call.note(f"{name} is not played by this stand-in")
-    for event in {e for f in options.get("StatusCallbackEvent", []) for e in f.split()}:
+    for event in {
+        e for f in call.options.get("StatusCallbackEvent", []) for e in f.split()
+    }:
         if event not in EVENTS:
             call.note(f"unknown StatusCallbackEvent: {event}", error=21626)
-    with network.lock:
-        network.calls[call.sid] = call
-    return call
 
 
 def _refusal(form: Any) -> tuple[int, str] | None:  # noqa: PLR0911 (one per error)

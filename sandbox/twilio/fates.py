@@ -36,6 +36,23 @@ FATES: dict[str, tuple[str, str]] = {
         "too-short",
         "Somebody hangs up at the beep: the recording is absent, with error 16101.",
     ),
+    "0011": (
+        "listens",
+        "In a conversation, the one who called hangs up first.",
+    ),
+}
+
+# last four digits: (clip, what the person talks about in one sentence)
+SPECIALISTS: dict[str, tuple[str, str]] = {
+    "0021": ("clinic", "Somebody speaks of drugs. The keyword list Clinic gets them."),
+    "0022": (
+        "front-desk",
+        "Somebody names people. The keyword list Front desk gets them.",
+    ),
+    "0023": (
+        "machine-shop",
+        "Somebody speaks of tools. The keyword list Machine shop gets them.",
+    ),
 }
 
 

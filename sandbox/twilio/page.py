@@ -5,7 +5,8 @@ from typing import Any
 from django.http import HttpRequest, HttpResponse
 from django.shortcuts import render
 
-from sandbox.twilio.fates import FATES
+from sandbox.twilio import dialling
+from sandbox.twilio.fates import FATES, SPECIALISTS
 from sandbox.twilio.shapes import not_found
 from sandbox.twilio.state import Call, network
 from sandbox.web import evidence
@@ -21,7 +22,7 @@ def index(request: HttpRequest) -> HttpResponse:
         request,
         "twilio.html",
         {
-            "fates": FATES,
+            "fates": {**FATES, **SPECIALISTS},
             "calls": [_evidence(call) for call in found[:SHOWN]],
             "hidden": max(0, len(found) - SHOWN),
             "deliveries": list(evidence.postman.deliveries)[: -SHOWN - 1 : -1],
@@ -43,6 +44,11 @@ def api_key(settings: Any) -> Any:
     return settings
 
 
+def ring(settings: Any) -> Any:
+    """Let the person with the number `from` call ours. Empty: it is withheld."""
+    return {"sid": dialling.call_in(settings.get("from", "")).sid}
+
+
 def unknown(request: HttpRequest) -> HttpResponse:
     return not_found(request.path)
 
@@ -58,9 +64,11 @@ def _evidence(call: Call) -> dict[str, Any]:
         "to": call.to,
         "from": call.from_,
         "status": call.status,
-        "fate": call.fate,
-        "clip": call.clip,
-        "said": call.said,
+        "direction": call.direction,
+        "parent_sid": call.parent_sid,
+        "fate": call.person.fate,
+        "clip": call.person.clip,
+        "said": call.person.said,
         "created": call.created.isoformat(),
         "duration": call.duration,
         "timeline": list(call.timeline),
@@ -70,6 +78,7 @@ def _evidence(call: Call) -> dict[str, Any]:
                 "sid": recording.sid,
                 "status": recording.status,
                 "duration": recording.duration,
+                "channels": recording.channels,
                 "error_code": recording.error_code,
             }
             for recording in network.recordings_of(call.sid)

@@ -1,19 +1,14 @@
 """The phone network: one thread per call, from queued to its final status."""
 
 import threading
-from urllib.parse import urljoin
 
-from sandbox.twilio import record, twiml
-from sandbox.twilio.callbacks import call_params, status_callback
-from sandbox.twilio.requester import WebhookError, send, split_overrides
-from sandbox.twilio.state import Call, CallOver, network, wait
+from sandbox.twilio import conversation, record, twiml
+from sandbox.twilio.documents import Following, fetch, following, shown
+from sandbox.twilio.line import come_in, finish, ring, say, settle, warn
+from sandbox.twilio.requester import WebhookError, split_overrides
+from sandbox.twilio.state import Call, CallOver
 from sandbox.twilio.twiml import Verb
 
-QUEUE_SECONDS = 0.3
-RING_SECONDS = 2.0
-NO_ANSWER_SECONDS = 6.0
-SECONDS_PER_WORD = 0.35
-PRICE_SECONDS = 3.0
 # Limit per call, against loops: <Record> without action, <Redirect> to itself.
 MAX_DOCUMENTS = 5
 
@@ -22,16 +17,19 @@ def place(call: Call) -> None:
     threading.Thread(target=_live, args=(call,), daemon=True, name=call.sid).start()
 
 
-def hang_up(call: Call, status: str) -> None:
+def end(call: Call, status: str) -> None:
     """End the call on an API request. status: ``completed`` or ``canceled``."""
     if status == "canceled" and call.status == "queued":
         call.options.pop("StatusCallback", None)  # Twilio sends no callback for these
-    _finish(call, status)
+    finish(call, status)
 
 
 def _live(call: Call) -> None:
     try:
-        _dial(call)
+        if call.direction == "inbound":
+            come_in(call)
+        else:
+            ring(call)
         if call.status == "in-progress":
             _converse(call)
     except CallOver:
@@ -40,114 +38,74 @@ def _live(call: Call) -> None:
         call.note(f"the stand-in failed: {error!r}", error=500)
         raise
     finally:
-        _finish(call, "completed" if call.answered else "failed")
-    threading.Event().wait(PRICE_SECONDS * network.pace)
-    if call.status == "completed":
-        call.price = "-0.01400"
-
-
-def _dial(call: Call) -> None:
-    wait(call, QUEUE_SECONDS)
-    call.note("initiated")
-    status_callback(call, "initiated")
-    if call.fate == "failed":
-        _finish(call, "failed")
-        return
-    wait(call, QUEUE_SECONDS)
-    if not network.set_status(call, "ringing"):
-        raise CallOver
-    status_callback(call, "ringing")
-    wait(call, NO_ANSWER_SECONDS if call.fate == "no-answer" else RING_SECONDS)
-    if call.fate in ("busy", "no-answer"):
-        _finish(call, call.fate)
-        return
-    if call.options.get("MachineDetection"):
-        call.answered_by = "machine_start" if call.fate == "voicemail" else "human"
-    if not network.set_status(call, "in-progress"):
-        raise CallOver
-    status_callback(call, "answered")
-
-
-def _finish(call: Call, status: str) -> None:
-    if network.set_status(call, status):
-        status_callback(call, "completed")
-    call.over.set()
+        finish(call, "completed" if call.answered else "failed")
+    settle(call)
 
 
 def _converse(call: Call) -> None:
-    url: str | None = call.options.get("Url")
-    method: str = call.options.get("Method") or "POST"
-    extra: dict[str, str] = {}
-    document = call.options.get("Twiml") if not url else None
+    request: Following = (
+        call.options.get("Url") or "",
+        call.options.get("Method") or "POST",
+        {},
+    )
+    document = call.options.get("Twiml") if not call.options.get("Url") else None
     for _ in range(MAX_DOCUMENTS):
+        url, method, extra = request
         try:
             verbs = (
-                twiml.parse(document) if document else _fetch(call, method, url, extra)
+                twiml.parse(document) if document else fetch(call, method, url, extra)
             )
         except WebhookError as error:
-            call.note(f"TwiML from {_shown(url)}: {error}", error=error.code)
+            call.note(f"TwiML from {shown(url)}: {error}", error=error.code)
             verbs = _fallback(call, url, error)
         document = None
-        following = _play(call, verbs, url or "")
-        if following is None:
+        next_request = _play(call, verbs, url)
+        if next_request is None:
             return
-        url, method, extra = following
+        request = next_request
     call.note(
         f"more than {MAX_DOCUMENTS} documents in one call, probably a loop (<Record> "
         "without action requests the same document again); the stand-in hangs up"
     )
 
 
-def _fetch(
-    call: Call, method: str, url: str | None, extra: dict[str, str]
-) -> list[Verb]:
-    call.note(f"requests TwiML from {_shown(url)}")
-    params = call_params(call) | extra
-    return twiml.read(send(method.upper(), url or "", params))
-
-
-def _fallback(call: Call, url: str | None, error: WebhookError) -> list[Verb]:
+def _fallback(call: Call, url: str, error: WebhookError) -> list[Verb]:
     fallback = call.options.get("FallbackUrl")
     if not fallback:
         return []
-    extra = {"ErrorCode": str(error.code), "ErrorUrl": split_overrides(url or "")[0]}
+    extra = {"ErrorCode": str(error.code), "ErrorUrl": split_overrides(url)[0]}
     try:
-        return _fetch(
-            call, call.options.get("FallbackMethod") or "POST", fallback, extra
-        )
+        method = call.options.get("FallbackMethod") or "POST"
+        return fetch(call, method, fallback, extra)
     except WebhookError as second:
         call.note(f"fallback failed too: {second}", error=second.code)
         return []
 
 
-Following = tuple[str, str, dict[str, str]]
-
-
-def _play(call: Call, verbs: list[Verb], base: str) -> Following | None:
-    """Run the verbs. Return the next request (URL, method, parameters) or None."""
+def _play(call: Call, verbs: list[Verb], base: str) -> Following | None:  # noqa: PLR0911
+    """Run the verbs. Return the next request, or None."""
     spoken = ""
     for verb in verbs:
-        if odd := verb.odd_attributes():
-            call.note(
-                f"<{verb.name}> has attributes that Twilio does not know: "
-                f"{', '.join(odd)}",
-                error=12200,
-            )
+        warn(call, verb)
         if verb.name == "Say":
             spoken += " " + verb.text
-            _say(call, verb)
+            say(call, verb)
         elif verb.name == "Play":
             call.note("plays a sound file (here: one second of silence)")
-            wait(call, 1)
+            call.wait(1)
         elif verb.name == "Pause":
             seconds = float(verb.attributes.get("length") or 1)
             call.note(f"pauses {seconds:g} s")
-            wait(call, seconds)
+            call.wait(seconds)
         elif verb.name == "Record":
             return record.run(call, verb, base, spoken)
+        elif verb.name == "Gather":
+            if pressed := _gather(call, verb, base):
+                return pressed
+        elif verb.name == "Dial":
+            return conversation.run(call, verb, base)
         elif verb.name == "Redirect":
-            method = verb.attributes.get("method") or "POST"
-            return urljoin(base, verb.text), method, {}
+            return following(base, verb.text, verb.attributes.get("method"))
         elif verb.name in ("Hangup", "Reject"):
             call.note(f"<{verb.name}>: the product hangs up")
             return None
@@ -160,19 +118,14 @@ def _play(call: Call, verbs: list[Verb], base: str) -> Following | None:
     return None
 
 
-def _say(call: Call, verb: Verb) -> None:
-    if fault := verb.speech_fault():
-        message, code = fault
-        call.note(f"{message}: nothing is said", error=code)
-        return
-    call.note(f"hears: {verb.text}")
-    seconds = len(verb.text.split()) * SECONDS_PER_WORD
-    if call.fate == "hangs-up":
-        wait(call, seconds / 2)
-        call.note("hangs up during the message")
-        raise CallOver
-    wait(call, seconds)
-
-
-def _shown(url: str | None) -> str:
-    return split_overrides(url)[0] if url else "the TwiML given with the call"
+def _gather(call: Call, verb: Verb, base: str) -> Following | None:
+    """Return the next request if a key is pressed. Without one, the verbs go on."""
+    for prompt in verb.children:
+        if prompt.name == "Say":
+            say(call, prompt)
+    key = call.person.press(call, float(verb.attributes.get("timeout") or 5))
+    if not key:
+        return None
+    action = verb.attributes.get("action", "")
+    extra = {"Digits": key, "FinishedOnKey": ""}
+    return following(base, action, verb.attributes.get("method"), extra)

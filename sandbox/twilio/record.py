@@ -1,37 +1,47 @@
 """<Record>: record the person, then send the callbacks and request the action."""
 
 import threading
-from urllib.parse import urljoin
 
-from sandbox.twilio import audio
-from sandbox.twilio.callbacks import call_params, recording_callback, recording_url
-from sandbox.twilio.requester import WebhookError, send
-from sandbox.twilio.state import (
-    Call,
-    CallOver,
-    Recording,
-    network,
-    new_sid,
-    now,
-    wait,
-)
+from sandbox.twilio.callbacks import recording_callback, recording_url
+from sandbox.twilio.documents import Following, following, request_action
+from sandbox.twilio.people import ALL_KEYS, Message
+from sandbox.twilio.state import Call, CallOver, Recording, network, new_sid, now
 from sandbox.twilio.twiml import Verb
 
 EVENTS = {"in-progress", "completed", "absent"}
-ALL_KEYS = "1234567890*#"
 BEEP_SECONDS = 0.5
-# After this much silence, a person who has finished speaking hangs up.
-PATIENCE_SECONDS = 10.0
 # Delay between the end of a recording and its file.
-PROCESSING_SECONDS = 1.5
-
-Following = tuple[str, str, dict[str, str]]
+PROCESSING_SECONDS = 1.0
 
 
 def run(call: Call, verb: Verb, base: str, spoken: str) -> Following:
     """Record. Return the next request: ``action``, or else the same document."""
     attributes = verb.attributes
-    recording = Recording(sid=new_sid("RE"), call_sid=call.sid)
+    recording = begin(call, attributes, "RecordVerb")
+    message = _listen(call, recording, attributes, spoken)
+    end(call, recording, attributes)
+    if not attributes.get("action"):
+        call.note("<Record> has no action: the same document is requested again")
+    action = following(
+        base,
+        attributes.get("action", ""),
+        attributes.get("method"),
+        {
+            "RecordingUrl": recording_url(recording),
+            "RecordingSid": recording.sid,
+            "RecordingDuration": str(recording.duration or 0),
+            "Digits": message.ended_by,
+        },
+    )
+    if message.ended_by == "hangup":
+        request_action(call, action)
+        raise CallOver
+    return action
+
+
+def begin(call: Call, attributes: dict[str, str], source: str) -> Recording:
+    """Start a recording of the call."""
+    recording = Recording(sid=new_sid("RE"), call_sid=call.sid, source=source)
     with network.lock:
         network.recordings[recording.sid] = recording
     call.note(f"records {recording.sid}")
@@ -39,85 +49,43 @@ def run(call: Call, verb: Verb, base: str, spoken: str) -> Following:
     if odd := sorted(set(events) - EVENTS):
         call.note(f"unknown recording events: {' '.join(odd)}", error=13621)
     recording_callback(call, recording, attributes)
-    digits = _listen(call, recording, attributes, spoken)
+    return recording
+
+
+def end(call: Call, recording: Recording, attributes: dict[str, str]) -> None:
+    """End a recording. Its file is ready some time later, in a thread of its own."""
     recording.status = "processing"
     threading.Thread(
         target=_process, args=(call, recording, attributes), daemon=True
     ).start()
-    if not attributes.get("action"):
-        call.note("<Record> has no action: the same document is requested again")
-    url = urljoin(base, attributes.get("action", ""))
-    method = (attributes.get("method") or "POST").upper()
-    extra = {
-        "RecordingUrl": recording_url(recording),
-        "RecordingSid": recording.sid,
-        "RecordingDuration": str(recording.duration or 0),
-        "Digits": digits,
-    }
-    if digits == "hangup":
-        _request_action(call, method, url, extra)
-        raise CallOver
-    return url, method, extra
-
-
-def _request_action(call: Call, method: str, url: str, extra: dict[str, str]) -> None:
-    """Request the action after a hang-up, as Twilio does, and ignore its answer."""
-    try:
-        send(method, url, call_params(call, "completed") | extra)
-    except WebhookError as error:
-        call.note(f"action after the hang-up: {error}", error=error.code)
 
 
 def _listen(
     call: Call, recording: Recording, attributes: dict[str, str], spoken: str
-) -> str:
-    """Let the person speak, and set the recording's sound.
-
-    Return what ended it: the key, "hangup", or "" for silence or maxLength.
-    """
+) -> Message:
+    """Let the person speak, and set the recording's sound."""
     try:
         if attributes.get("playBeep", "true") == "true":
             call.note("hears the beep")
-            wait(call, BEEP_SECONDS)
-        if call.fate in ("too-short", "hangs-up"):
-            call.note("hangs up at the beep")
-            raise CallOver
+            call.wait(BEEP_SECONDS)
+        call.person.begin(call)
     except CallOver:
         recording.error_code = 16101
-        return "hangup"
-    speech = audio.speech_seconds(call.clip)
-    silence, digits = _ending(attributes, spoken)
-    limit = float(attributes.get("maxLength") or 3600)
-    call.note(f"says: {call.said}" if call.said else "says nothing")
-    length = speech + silence
-    if length >= limit:
-        length, digits = limit, ""
-    started = now()
-    try:
-        wait(call, length)
-    except CallOver:  # hung up by the API: keep what was said so far
-        passed = (now() - started).total_seconds() / (network.pace or 1)
-        length, digits = min(length, passed), "hangup"
+        return Message(0, ended_by="hangup")
+    message = call.person.leave_message(
+        call,
+        keys=attributes.get("finishOnKey", ALL_KEYS),
+        told=spoken,
+        silence=float(attributes.get("timeout") or 5),
+        limit=float(attributes.get("maxLength") or 3600),
+    )
     trimmed = attributes.get("trim", "trim-silence") == "trim-silence"
     # Do not trim a silent recording to nothing: Twilio keeps those by default.
-    kept = min(length, speech) if trimmed and speech else length
-    recording.sound = (call.clip, max(0.0, kept - speech), kept)
+    is_shorter = trimmed and message.spoken
+    kept = min(message.seconds, message.spoken) if is_shorter else message.seconds
+    recording.tracks, recording.seconds = [message.track], kept
     recording.duration = round(kept)
-    return digits
-
-
-def _ending(attributes: dict[str, str], spoken: str) -> tuple[float, str]:
-    """Return the seconds of silence after speaking, and what ends the recording.
-
-    The person presses a key if told to. Otherwise silence ends the recording.
-    """
-    keys = attributes.get("finishOnKey", ALL_KEYS)
-    if keys and "press" in spoken.lower():
-        return 1.0, "#" if "#" in keys else keys[0]
-    timeout = float(attributes.get("timeout") or 5)
-    if timeout == 0 or timeout > PATIENCE_SECONDS:
-        return PATIENCE_SECONDS, "hangup"
-    return timeout, ""
+    return message
 
 
 def _process(call: Call, recording: Recording, attributes: dict[str, str]) -> None:

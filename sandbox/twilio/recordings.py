@@ -78,6 +78,9 @@ def media(request: HttpRequest, sid: str, suffix: str = "") -> HttpResponse:
         )
     if suffix == ".mp3":
         return error(404, 20404, "This stand-in has no MP3: ask for .wav")
-    if request.GET.get("RequestedChannels") == "2":
+    wanted = request.GET.get("RequestedChannels")
+    if wanted == "2" and found.channels == 1:
         return error(400, 21220, "This recording has one channel only")
-    return HttpResponse(audio.render(*found.sound), content_type="audio/x-wav")
+    channels = 1 if wanted == "1" else found.channels
+    sound = audio.render(found.tracks, found.seconds, channels)
+    return HttpResponse(sound, content_type="audio/x-wav")

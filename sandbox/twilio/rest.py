@@ -1,5 +1,7 @@
 """The part of Twilio's REST API that places calls: calls, account, numbers."""
 
+from typing import Any
+
 from django.http import HttpRequest, HttpResponse, JsonResponse
 
 from sandbox.twilio import dialling, phone
@@ -23,7 +25,7 @@ def calls(request: HttpRequest) -> HttpResponse:
             if wanted.get("To") in (None, call.to)
             and wanted.get("From") in (None, call.from_)
             and wanted.get("Status") in (None, call.status)
-            and wanted.get("ParentCallSid") is None
+            and wanted.get("ParentCallSid") in (None, call.parent_sid)
             # A queued call has no start_time, so filter by its creation.
             and in_range(wanted, "StartTime", call.started or call.created)
             and in_range(wanted, "EndTime", call.ended)
@@ -57,7 +59,7 @@ def call(request: HttpRequest, sid: str) -> HttpResponse:
         if found.status in FINAL:
             return error(400, 21220, "Call is not in-progress. Cannot redirect.")
         if status == "completed" or found.status in ("queued", "ringing"):
-            phone.hang_up(found, status)
+            phone.end(found, status)
     return JsonResponse(call_json(found))
 
 
@@ -81,7 +83,25 @@ def account(request: HttpRequest) -> HttpResponse:
 
 @authenticated("GET")
 def phone_numbers(request: HttpRequest) -> HttpResponse:
-    number = {
+    wanted = request.GET.get("PhoneNumber")
+    items = [_number_json()] if wanted in (None, network.phone_number) else []
+    return page(request, "incoming_phone_numbers", items)
+
+
+@authenticated("GET", "POST")
+def phone_number(request: HttpRequest, sid: str) -> HttpResponse:
+    if sid != network.phone_number_sid:
+        return not_found(request.path)
+    if request.method == "POST":
+        network.voice_url = request.POST.get("VoiceUrl", network.voice_url)
+        network.status_callback = request.POST.get(
+            "StatusCallback", network.status_callback
+        )
+    return JsonResponse(_number_json())
+
+
+def _number_json() -> dict[str, Any]:
+    return {
         "sid": network.phone_number_sid,
         "account_sid": network.account_sid,
         "phone_number": network.phone_number,
@@ -90,8 +110,9 @@ def phone_numbers(request: HttpRequest) -> HttpResponse:
         "date_created": time(network.created),
         "date_updated": time(network.created),
         "status": "in-use",
+        "voice_url": network.voice_url,
+        "voice_method": "POST",
+        "status_callback": network.status_callback,
+        "status_callback_method": "POST",
         "uri": f"{root()}/IncomingPhoneNumbers/{network.phone_number_sid}.json",
     }
-    wanted = request.GET.get("PhoneNumber")
-    items = [number] if wanted in (None, network.phone_number) else []
-    return page(request, "incoming_phone_numbers", items)

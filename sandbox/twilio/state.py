@@ -2,9 +2,13 @@
 
 import secrets
 import threading
+import time
 from dataclasses import dataclass, field
 from datetime import datetime, timezone
 from typing import Any
+
+from sandbox.twilio import audio
+from sandbox.twilio.people import Person
 
 FINAL = frozenset({"completed", "busy", "failed", "no-answer", "canceled"})
 
@@ -28,8 +32,10 @@ class Recording:
     duration: int | None = None
     error_code: int | None = None
     priced: bool = False
-    # Input of audio.render: clip, seconds of silence after it, maximum seconds.
-    sound: tuple[str | None, float, float] = (None, 0.0, 0.0)
+    channels: int = 1
+    # What is on each channel, see audio.render, and the length in seconds.
+    tracks: list[audio.Track] = field(default_factory=lambda: [[]])
+    seconds: float = 0.0
 
 
 @dataclass
@@ -38,9 +44,10 @@ class Call:
     to: str
     from_: str
     options: dict[str, Any]  # the request's form: {name: value or list}
-    fate: str | None
-    clip: str | None
-    said: str | None
+    person: Person
+    direction: str = "outbound-api"
+    # The call whose <Dial> has placed this one.
+    parent_sid: str | None = None
     status: str = "queued"
     created: datetime = field(default_factory=now)
     updated: datetime = field(default_factory=now)
@@ -62,6 +69,29 @@ class Call:
             return None
         return max(1, round((self.ended - self.answered).total_seconds()))
 
+    @property
+    def number(self) -> str:
+        """The number of the person on the phone, in calls of both directions."""
+        return self.from_ if self.direction == "inbound" else self.to
+
+    def wait(self, seconds: float) -> None:
+        """Wait, scaled by --pace. Raises CallOver if the call ends meanwhile."""
+        if self.over.wait(seconds * network.pace):
+            raise CallOver
+
+    def wait_or_hang_up(self, seconds: float) -> float:
+        """Wait, scaled by --pace. Return how many of the seconds the call went on."""
+        started = time.monotonic()
+        if not self.over.wait(seconds * network.pace):
+            return seconds
+        return min(seconds, (time.monotonic() - started) / (network.pace or 1))
+
+    def hang_up(self, why: str) -> None:
+        """The person hangs up: raises CallOver."""
+        self.note(why)
+        self.over.set()
+        raise CallOver
+
     def note(self, what: str, *, error: int | None = None) -> None:
         """Add a line to the timeline on the page. ``error`` is Twilio's code."""
         self.timeline.append({"at": now().isoformat(), "what": what, "error": error})
@@ -80,6 +110,8 @@ class Network:
         # of another region like a deleted one.
         self.api_key_kind = "standard"
         self.phone_number_sid = new_sid("PN")
+        # What is requested when somebody calls the number.
+        self.voice_url = self.status_callback = ""
         self.pace = 1.0
         self.created = now()
 
@@ -107,9 +139,3 @@ network = Network()
 
 class CallOver(Exception):
     """The call has ended: somebody hung up, or the API ended it."""
-
-
-def wait(call: Call, seconds: float) -> None:
-    """Wait in the call, scaled by --pace. Raises CallOver if it ends meanwhile."""
-    if call.over.wait(seconds * network.pace):
-        raise CallOver

@@ -1,7 +1,7 @@
 """Parse TwiML into verbs. Raises WebhookError with Twilio's error code."""
 
 import re
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from xml.etree import ElementTree
 
 import requests
@@ -27,6 +27,19 @@ VERBS: dict[str, set[str]] = {
         "transcribeCallback",
         "recordingConfigurationId",
     },
+    "Gather": {
+        *("action", "method", "timeout", "numDigits", "finishOnKey", "input"),
+        *("actionOnEmptyResult", "language"),
+    },
+    "Dial": {
+        *("action", "method", "timeout", "timeLimit", "callerId", "record", "trim"),
+        *("recordingStatusCallback", "recordingStatusCallbackMethod"),
+        *("recordingStatusCallbackEvent", "answerOnBridge", "hangupOnStar"),
+    },
+    "Number": {
+        *("url", "method", "statusCallback", "statusCallbackMethod"),
+        *("statusCallbackEvent", "sendDigits"),
+    },
     "Hangup": set(),
     "Pause": {"length"},
     "Redirect": {"method"},
@@ -46,6 +59,7 @@ class Verb:
     name: str
     attributes: dict[str, str]
     text: str
+    children: "list[Verb]" = field(default_factory=list)
 
     def odd_attributes(self) -> list[str]:
         """Return attributes that Twilio does not know. They are mostly typos."""
@@ -86,8 +100,17 @@ def parse(document: bytes | str) -> list[Verb]:
         raise WebhookError(12100, f"the document is not XML: {error}") from error
     if root.tag != "Response":
         raise WebhookError(12102, f"the document is <{root.tag}>, not <Response>")
+    return _verbs(root)
+
+
+def _verbs(parent: ElementTree.Element) -> list[Verb]:
     return [
-        Verb(child.tag, dict(child.attrib), "".join(child.itertext()).strip())
-        for child in root
-        if isinstance(child.tag, str)
+        Verb(
+            each.tag,
+            dict(each.attrib),
+            "".join(each.itertext()).strip(),
+            _verbs(each),
+        )
+        for each in parent
+        if isinstance(each.tag, str)
     ]

@@ -28,7 +28,7 @@ TYPED = {
 
 def a_call(**columns: Any) -> Call:
     return Call.objects.create(
-        **{"to": NUMBER, "from_number": "+14155550100", **columns}
+        **{"other_number": NUMBER, "our_number": "+14155550100", **columns}
     )
 
 

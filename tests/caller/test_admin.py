@@ -136,7 +136,7 @@ def test_the_list_costs_the_same_queries_however_long_it_is(
     def fill(numbers):
         for number in numbers:
             to = f"+4420794601{number:02}"
-            call = a_call(to=to, sid=f"CA{number:032}", requested_by=operator)
+            call = a_call(other_number=to, sid=f"CA{number:032}", requested_by=operator)
             a_recording(call=call, sid=f"RE{number:032}")
 
     fill(range(2))

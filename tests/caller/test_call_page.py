@@ -205,9 +205,10 @@ def test_the_page_costs_the_same_queries_however_much_there_is(
                 recording=recording, status="completed", text="Words."
             )
 
-    # Session, user, permissions (2), call, recordings, transcripts; and two that keep
-    # who read them.
-    with django_assert_max_num_queries(9):
+    # Session, user, permissions (2), call, recordings, transcripts; two that keep who
+    # read them; for the transcript with a player: its score, and how many
+    # others there are; notes, tags, all tags.
+    with django_assert_max_num_queries(14):
         page = browser.get(call.get_absolute_url())
 
     assert page.text.count("Words.") == 15
@@ -217,10 +218,11 @@ def test_home_shows_the_latest_calls_in_a_constant_number_of_queries(
     browser, operator, django_assert_max_num_queries
 ):
     for number in range(25):
-        a_call(to=f"+4420794601{number:02}", requested_by=operator)
+        a_call(other_number=f"+4420794601{number:02}", requested_by=operator)
 
-    # Session, user, permissions (2), calls, numbers of the day (2), needs attention (3)
-    with django_assert_max_num_queries(10):
+    # Session, user, permissions (2), calls with their transcripts and recordings (3),
+    # needs attention (4), two weeks, transcribed today, keyword lists.
+    with django_assert_max_num_queries(14):
         page = browser.get("/")
 
     assert page.text.count('<a class="number"') == 20
@@ -261,7 +263,7 @@ def test_who_may_dial_and_not_see_gets_no_page(client, django_user_model):
     ],
 )
 def test_numbers_are_written_for_people(to, number, country):
-    call = Call(to=to)
+    call = Call(other_number=to)
 
     assert (call.number, call.country) == (number, country)
 

@@ -32,9 +32,9 @@ def test_typing_the_url_dials_and_leads_to_the_page_of_the_call(
     assert answer.status_code == 302
     assert answer["Location"] == f"/calls/{call.uuid}/"
     assert twilio_answers.call_count == 1
-    assert (call.to, call.sid, call.status) == (NUMBER, CALL_SID, "queued")
+    assert (call.other_number, call.sid, call.status) == (NUMBER, CALL_SID, "queued")
     assert call.requested_by == operator
-    assert call.from_number == "+14155550100"
+    assert call.our_number == "+14155550100"
 
 
 @pytest.mark.parametrize(
@@ -151,7 +151,7 @@ def test_a_user_who_may_only_read_cannot_dial(client, django_user_model, send):
 def test_a_leading_plus_is_accepted(browser, twilio_answers):
     browser.get("/dial/+14155551234/", headers=TYPED)
 
-    assert Call.objects.get().to == NUMBER
+    assert Call.objects.get().other_number == NUMBER
 
 
 @pytest.mark.parametrize(
@@ -298,7 +298,7 @@ def test_the_row_is_stored_before_twilio_hears_of_it(browser, vendors):
     seen = []
 
     def look(request):
-        seen.extend(Call.objects.values_list("to", "status", "sid"))
+        seen.extend(Call.objects.values_list("other_number", "status", "sid"))
         return 201, {}, json.dumps(load("twilio/call"))
 
     vendors.add_callback(responses.POST, CALLS, look)

@@ -35,7 +35,7 @@ def test_it_dials_for_a_named_operator_and_prints_the_address_of_the_page(
     out, err = by_ada("14155551234")
 
     call = Call.objects.get()
-    assert (call.to, call.sid, call.status) == (NUMBER, CALL_SID, "queued")
+    assert (call.other_number, call.sid, call.status) == (NUMBER, CALL_SID, "queued")
     assert call.requested_by == operator
     assert out == f"https://djtranscribe.example.com/calls/{call.uuid}/\n"
     assert err == ""
@@ -45,7 +45,7 @@ def test_it_dials_for_a_named_operator_and_prints_the_address_of_the_page(
 def test_a_number_may_be_written_as_on_the_page(operator, twilio_answers):
     by_ada("+1 415-555-1234")
 
-    assert Call.objects.get().to == NUMBER
+    assert Call.objects.get().other_number == NUMBER
 
 
 def test_the_operator_must_be_named():

@@ -112,7 +112,7 @@ def test_another_spelling_of_a_number_on_the_list_is_not_dialled(
 def test_another_spelling_does_not_ring_a_phone_that_rings_already(
     browser, vendors, number, spelling
 ):
-    a_call(to=number, status="ringing")
+    a_call(other_number=number, status="ringing")
 
     browser.post(f"/dial/{spelling}/")
 
@@ -125,7 +125,7 @@ def test_another_spelling_has_no_allowance_of_its_own(
     browser, vendors, settings, number, spelling
 ):
     settings.MAX_CALLS_PER_NUMBER_DAY = 1
-    earlier_calls(1, to=number)
+    earlier_calls(1, other_number=number)
 
     browser.post(f"/dial/{spelling}/")
 
@@ -243,7 +243,7 @@ def test_an_operator_makes_so_many_calls_an_hour_and_no_more(
     refused, operator, settings
 ):
     settings.MAX_CALLS_PER_OPERATOR_HOUR = 2
-    earlier_calls(2, to="+14155550001", requested_by=operator)
+    earlier_calls(2, other_number="+14155550001", requested_by=operator)
 
     assert refused().error == (
         "The limit of 2 calls by one operator within an hour is reached."
@@ -255,7 +255,7 @@ def test_another_operator_has_a_limit_of_his_own(
 ):
     settings.MAX_CALLS_PER_OPERATOR_HOUR = 2
     other = django_user_model.objects.create_user("bob")
-    earlier_calls(2, to="+14155550001", requested_by=other)
+    earlier_calls(2, other_number="+14155550001", requested_by=other)
 
     browser.post(DIAL)
 
@@ -265,7 +265,7 @@ def test_another_operator_has_a_limit_of_his_own(
 def test_the_site_makes_so_many_calls_a_day_and_no_more(refused, settings):
     settings.MAX_CALLS_PER_DAY = 4
     for number in range(4):
-        earlier_calls(1, to=f"+1415555000{number}")
+        earlier_calls(1, other_number=f"+1415555000{number}")
 
     assert refused().error == "The limit of 4 calls within 24 hours is reached."
 
@@ -327,7 +327,7 @@ def test_calls_taken_in_from_twilio_by_reconcile_use_up_no_limit_of_today(
     began = datetime.now(timezone.utc) - timedelta(days=3)
     theirs = load(
         "twilio/call",
-        to="+14155550009",
+        other_number="+14155550009",
         status="completed",
         date_created=format_datetime(began),
     )
@@ -347,7 +347,9 @@ def test_calls_taken_in_from_twilio_by_reconcile_use_up_no_limit_of_today(
 
 def spend(*prices):
     for number, price in enumerate(prices):
-        earlier_calls(1, to=f"+1415555{number:04}", price=price and Decimal(price))
+        earlier_calls(
+            1, other_number=f"+1415555{number:04}", price=price and Decimal(price)
+        )
 
 
 @pytest.mark.parametrize(
@@ -398,7 +400,7 @@ def test_up_to_the_days_money_calls_are_made(
 def test_yesterdays_money_is_not_todays(browser, twilio_answers, settings):
     settings.MAX_SPEND_PER_DAY = Decimal("1")
     ago = timedelta(hours=24, seconds=1)
-    earlier_calls(1, to="+14155550001", price=Decimal("-50"), ago=ago)
+    earlier_calls(1, other_number="+14155550001", price=Decimal("-50"), ago=ago)
 
     browser.post(DIAL)
 
@@ -410,7 +412,7 @@ def test_calls_that_never_connected_are_taken_to_cost_nothing(
     browser, twilio_answers, settings, status
 ):
     settings.MAX_SPEND_PER_DAY = Decimal("0.10")
-    earlier_calls(3, to="+14155550001", status=status)
+    earlier_calls(3, other_number="+14155550001", status=status)
 
     browser.post(DIAL)
 
@@ -427,7 +429,7 @@ def test_a_refused_attempt_is_kept_with_who_when_and_why_and_is_never_looked_up(
 
     call = refused(LONDON)
 
-    assert (call.to, call.requested_by) == (f"+{LONDON}", operator)
+    assert (call.other_number, call.requested_by) == (f"+{LONDON}", operator)
     assert (call.sid, call.next_check_at) == (None, None)
     assert call.is_finished
 
@@ -696,7 +698,7 @@ def test_it_says_how_often_the_number_was_called_today(page_at, browser):
     earlier_calls(2)
     earlier_calls(1, ago=timedelta(hours=25))
     earlier_calls(1, status="refused")
-    earlier_calls(1, to="+14155559999")
+    earlier_calls(1, other_number="+14155559999")
 
     assert "Called 2 times in the last 24 hours." in " ".join(
         browser.get(DIAL).text.split()

@@ -5,13 +5,16 @@ from datetime import timedelta
 from decimal import Decimal
 
 import pytest
+from django.contrib.auth.models import Permission
 from django.db import connection
 from django.test.utils import CaptureQueriesContext
 from django.utils import timezone
 
-from caller.models import DoNotCall
+from caller.models import Call, DoNotCall
 from caller.phone_numbers import as_typed
-from tests.caller.rows import a_call, a_recording
+from djtranscribe.models import Access
+from tests.caller.rows import CALL_SID, CALLS, a_call, a_recording
+from tests.data import load
 from transcription.models import Transcript
 
 pytestmark = pytest.mark.django_db
@@ -39,7 +42,11 @@ def check(browser, typed):
         ("(1) 415.555", "+1 415-555"),
         ("call me", "call me"),
         ("٤٢", "٤٢"),
-        ("9" * 40, "+" + "9" * 40),
+        ("9" * 40, "9" * 40),
+        # May become a national number of the country of our own.
+        ("415", "415"),
+        ("4155551234", "+1 415-555-1234"),
+        ("(415) 555-1234", "+1 415-555-1234"),
     ],
 )
 def test_a_number_is_written_as_far_as_it_goes(typed, formatted):
@@ -56,7 +63,7 @@ def test_a_number_that_is_not_all_there_is_not_called_wrong(browser, typed):
 def test_a_whole_number_says_where_it_rings_and_what_time_it_is_there(browser):
     said, formatted, is_wrong = check(browser, "14155551234")
 
-    assert said.startswith("San Francisco, CA, United States. It is ")
+    assert said.startswith("<p>San Francisco, CA, United States. It is ")
     assert (formatted, is_wrong) == ("+1 415-555-1234", False)
 
 
@@ -141,17 +148,166 @@ def test_a_day_without_calls_says_so_in_noughts(browser):
     assert facts(browser) == {"Calls": "0", "Answered": "0", "Transcribed": "0"}
 
 
+def test_two_weeks_are_drawn_and_told(browser):
+    now = timezone.now()
+    for days, calls in ((0, 2), (3, 1), (13, 4), (14, 9)):
+        for _ in range(calls):
+            a_call(
+                status="completed",
+                answered_at=now if days else None,
+                duration_seconds=90,
+                created_at=now - timedelta(days=days),
+            )
+    a_call(status="refused")
+
+    page = browser.get("/")
+
+    days, plots = page.context["days"], page.context["plots"]
+    assert [day.calls for day in days] == [4, *[0] * 9, 1, 0, 0, 2]
+    assert [day.answered for day in days] == [4, *[0] * 9, 1, 0, 0, 0]
+    assert [day.minutes for day in days] == [6, *[0] * 9, 2, 0, 0, 3]
+    # Nothing cost anything.
+    assert [(plot.name, plot.most) for plot in plots] == [
+        ("Calls, answered in green", "4"),
+        ("Minutes", "6"),
+    ]
+    assert [bar.height for bar in plots[0].bars] == [40, *[0] * 9, 10, 0, 0, 20]
+    assert page.text.count("<svg") == 2
+
+
+# The latest calls
+
+
+def latest(browser, query=""):
+    """(name or number, state in a word, how sure, the first words) of each call."""
+    return [
+        (row.call.who, row.word, row.certainty, row.beginning)
+        for row in browser.get(f"/{query}").context["rows"]
+    ]
+
+
+def test_a_list_says_what_was_said_and_how_it_went(browser):
+    long = "word " * 60
+    a_transcribed_call("+14155552001", text=long, confidence=0.934)
+    a_transcribed_call("+14155552002", text="", confidence=None)
+    a_transcribed_call("+14155552003", text="Mumble.", confidence=0.4)
+    a_transcribed_call("+14155552004", status="error", text="", error="No.")
+    a_transcribed_call("+14155552005", status="processing", text="")
+    a_transcribed_call("+14155552006", text="Right.", verified_at=timezone.now())
+    a_call(other_number="+14155552007", status="no-answer")
+    a_call(other_number="+14155552008", status="completed", next_check_at=None)
+    a_recording(call=a_call(other_number="+14155552009", status="completed"), sid=None)
+    a_call(other_number="+14155552010", status="ringing")
+
+    assert latest(browser) == [
+        ("+1 415-555-2010", "Ringing", "", ""),
+        ("+1 415-555-2009", "Recorded", "", ""),
+        ("+1 415-555-2008", "No recording", "", ""),
+        ("+1 415-555-2007", "No answer", "", ""),
+        ("+1 415-555-2006", "Transcribed", "verified", "Right."),
+        ("+1 415-555-2005", "Transcribing", "", ""),
+        ("+1 415-555-2004", "Not transcribed", "", ""),
+        ("+1 415-555-2003", "Transcribed", "needs checking", "Mumble."),
+        ("+1 415-555-2002", "Nobody spoke", "", ""),
+        ("+1 415-555-2001", "Transcribed", "93%", f"{long[:140].rstrip()}…"),
+    ]
+
+
+def test_the_list_follows_what_moves_and_rests_then(browser):
+    polls = 'hx-trigger="every 2s"'
+    call = a_call(status="ringing")
+
+    moving = browser.get("/").text
+    part = browser.get("/", headers={"HX-Request": "true"}).text
+    call.status = "busy"
+    call.save()
+
+    assert polls in moving
+    assert polls in part
+    assert "<html" not in part
+    assert polls not in browser.get("/").text
+
+
+def test_mine_are_those_that_i_placed(browser, operator):
+    a_call(other_number="+14155552001", status="busy", requested_by=operator)
+    a_call(other_number="+14155552002", status="busy")
+
+    assert len(latest(browser)) == 2
+    assert [who for who, *_ in latest(browser, "?whose=mine")] == ["+1 415-555-2001"]
+
+
+def test_first_words_are_only_for_who_may_read_and_it_is_noted(browser, operator):
+    transcript = a_transcribed_call("+14155552001", text="A secret.")
+
+    read = browser.get("/").text
+    operator.user_permissions.remove(Permission.objects.get(codename="view_transcript"))
+
+    assert "A secret." in read
+    noted = Access.objects.get(action="read", what="transcript")
+    assert noted.row == transcript.pk
+    assert "A secret." not in browser.get("/").text
+
+
+def test_the_box_dials_a_number_as_it_is_written_here(browser, vendors):
+    vendors.post(CALLS, json=load("twilio/call", sid=CALL_SID), status=201)
+
+    answer = browser.post("/dial/", {"number": "(415) 555-1234"})
+
+    call = Call.objects.get()
+    assert call.other_number == "+14155551234"
+    assert answer["Location"] == call.get_absolute_url()
+
+
+def test_the_box_never_dials_by_get(browser, vendors):
+    answer = browser.get("/dial/?number=(415) 555-1234")
+    wrong = browser.post("/dial/", {"number": "12"})
+
+    assert answer["Location"] == "/dial/14155551234/"
+    assert wrong.status_code == 400
+    assert not Call.objects.exists()
+
+
 # What needs a look
+
+
+def test_each_worry_has_the_button_that_helps(browser, operator):
+    operator.user_permissions.add(Permission.objects.get(codename="add_transcript"))
+    failed = a_transcribed_call("+14155553001", status="error", error="No.", text="")
+    a_transcribed_call("+14155553002", confidence=0.2)
+    a_call(other_number="+14155553003", status="failed")
+
+    found = browser.get("/").context["concerns"]
+
+    assert [(each.label, each.is_post) for each in found] == [
+        ("Call again", False),
+        ("Check words", False),
+        ("Try again", True),
+    ]
+    answer = browser.post(found[-1].url)
+    assert answer.status_code == 302
+    failed.refresh_from_db()
+    assert failed.status != "error"
+
+
+def test_ten_worries_are_shown_and_the_rest_behind_a_link(browser):
+    for n in range(13):
+        a_call(other_number=f"+1415555{3000 + n}", status="failed")
+
+    assert len(concerns(browser)) == 10
+    assert "?attention=all" in browser.get("/").text
+    every = browser.get("/?attention=all")
+    assert len(every.context["concerns"]) == 13
+    assert "?attention=all" not in every.text
 
 
 def concerns(browser):
     """`{number: reason}`, as the page's list says it."""
     found = browser.get("/").context["concerns"]
-    return {concern.call.to: concern.reason for concern in found}
+    return {concern.call.other_number: concern.reason for concern in found}
 
 
 def a_transcribed_call(to, age=timedelta(), **columns):
-    call = a_call(to=to, status="completed", created_at=timezone.now() - age)
+    call = a_call(other_number=to, status="completed", created_at=timezone.now() - age)
     recording = a_recording(call=call, sid=None)
     return Transcript.objects.create(
         recording=recording, **{"status": "completed", "text": "Yes.", **columns}
@@ -159,15 +315,15 @@ def a_transcribed_call(to, age=timedelta(), **columns):
 
 
 def test_failed_silent_and_doubtful_calls_need_a_look(browser):
-    a_call(to="+14155550001", status="failed", error="Twilio refused.")
+    a_call(other_number="+14155550001", status="failed", error="Twilio refused.")
     a_transcribed_call("+14155550002", status="error", error="Too short.")
     a_transcribed_call("+14155550003", text="", confidence=0.0)
     a_transcribed_call("+14155550004", confidence=0.41)
-    a_recording(call=a_call(to="+14155550005"), status="failed")
+    a_recording(call=a_call(other_number="+14155550005"), status="failed")
     # These do not.
     a_transcribed_call("+14155550006", confidence=0.97)
-    a_call(to="+14155550007", status="busy")
-    a_call(to="+14155550008", status="ringing")
+    a_call(other_number="+14155550007", status="busy")
+    a_call(other_number="+14155550008", status="ringing")
 
     assert concerns(browser) == {
         "+14155550001": "Twilio refused.",
@@ -227,7 +383,7 @@ def test_what_needs_a_look_is_found_through_an_index(browser):
     (statement,) = (
         query["sql"]
         for query in captured
-        if "CASE WHEN" in query["sql"] and "LIMIT 160" in query["sql"]
+        if "CASE WHEN" in query["sql"] and "LIMIT 200" in query["sql"]
     )
     with connection.cursor() as cursor:
         cursor.execute(f"EXPLAIN QUERY PLAN {statement}")
@@ -238,7 +394,7 @@ def test_what_needs_a_look_is_found_through_an_index(browser):
 
 def test_what_a_later_transcript_put_right_does_not_hide_the_others(browser):
     for number in range(20):
-        call = a_call(to=f"+1415555{3000 + number}", status="completed")
+        call = a_call(other_number=f"+1415555{3000 + number}", status="completed")
         recording = a_recording(call=call, sid=f"RE{number:032}")
         Transcript.objects.create(recording=recording, status="error", error="No.")
         if number >= 4:

@@ -76,7 +76,7 @@ def test_a_flood_of_numbers_keeps_the_last_and_counts_the_others(browser):
     pages = [browser.post(f"/dial/{digits}/", follow=True) for digits in ABROAD]
 
     rows = Call.objects.order_by("created_at")
-    kept = [row.to.removeprefix("+") for row in rows]
+    kept = [row.other_number.removeprefix("+") for row in rows]
     assert all("are not allowed here" in page.text for page in pages)
     assert kept == ABROAD[-MAX_ROWS:]
     assert sum(row.refused_attempts or 1 for row in rows) == len(ABROAD)
@@ -89,7 +89,10 @@ def test_repeating_brings_the_row_to_the_top(browser):
     for digits in (first, second, first):
         browser.post(f"/dial/{digits}/")
 
-    assert [row.to for row in Call.objects.all()] == [f"+{first}", f"+{second}"]
+    assert [row.other_number for row in Call.objects.all()] == [
+        f"+{first}",
+        f"+{second}",
+    ]
 
 
 def test_what_differs_has_a_row_of_its_own(browser, client, django_user_model):

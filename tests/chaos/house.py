@@ -37,7 +37,7 @@ TRANSCRIPTS = """
     FROM transcription_transcript AS transcript
     JOIN caller_recording AS recording ON transcript.recording_id = recording.id
     JOIN caller_call AS call ON recording.call_id = call.id
-    WHERE call."to" = %s ORDER BY transcript.id
+    WHERE call.other_number = %s ORDER BY transcript.id
 """
 # One for each number with a fate that the tests of a session call.
 AREAS = (
@@ -174,11 +174,12 @@ class House:
 
     # An operator
 
-    def type_address_of(self, number: str, seconds: float) -> requests.Response:
+    def type_address_of(
+        self, number: str, seconds: float, **query: str
+    ) -> requests.Response:
         self.dialled.append(number)
-        return self.session.get(
-            f"{self.site}/dial/{number[1:]}/", headers=TYPED, timeout=seconds
-        )
+        address = f"{self.site}/dial/{number[1:]}/"
+        return self.session.get(address, params=query, headers=TYPED, timeout=seconds)
 
     def dial(self, number: str, seconds: float = 40) -> str:
         """The path of the call's page."""
@@ -205,7 +206,7 @@ class House:
     # Rows
 
     def call(self, number: str) -> dict[str, Any]:
-        query = 'SELECT * FROM caller_call WHERE "to" = %s ORDER BY id DESC'
+        query = "SELECT * FROM caller_call WHERE other_number = %s ORDER BY id DESC"
         calls = self.database.rows(query, number)
         return calls[0] if calls else {}
 
@@ -223,14 +224,16 @@ class House:
 
     def completed(self, number: str, seconds: float = 30) -> dict[str, Any]:
         """The transcript of the call to this number, once it is completed."""
-        return until(
-            f"the transcript of {number} is completed",
-            lambda: next(
-                (t for t in self.transcripts(number) if t["status"] == "completed"),
-                None,
-            ),
-            seconds,
-        )
+        try:
+            until(
+                f"the transcript of {number} is completed",
+                lambda: self.status(number) == "completed",
+                seconds,
+            )
+        except AssertionError as late:
+            seen = self.transcripts(number) or self.call(number)
+            raise AssertionError(f"{late}; the row: {seen}") from None
+        return self.transcripts(number)[0]
 
     # What must hold
 

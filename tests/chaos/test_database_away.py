@@ -125,7 +125,9 @@ def test_a_database_that_is_away_for_20_seconds_costs_nothing(
         assert health.json() == {"ok": False, "database": "away"}
     house.assert_right(*numbers)
     # Nothing is dialled of which there is no row.
-    rows = house.database.rows('SELECT sid FROM caller_call WHERE "to" = %s', refused)
+    rows = house.database.rows(
+        "SELECT sid FROM caller_call WHERE other_number = %s", refused
+    )
     assert len(twilio.posts_to(refused)) == len(rows)
 
 

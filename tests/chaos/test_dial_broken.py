@@ -34,14 +34,14 @@ def dial_and_be_cut_off(house: House, number: str) -> threading.Thread:
 def let_time_pass(house: House, number: str, by: timedelta) -> None:
     """As if this call had been asked for earlier."""
     (row,) = house.database.rows(
-        'SELECT created_at FROM caller_call WHERE "to" = %s', number
+        "SELECT created_at FROM caller_call WHERE other_number = %s", number
     )
     earlier = row["created_at"]
     if isinstance(earlier, str):
         earlier = datetime.fromisoformat(earlier).replace(tzinfo=None)
     earlier = earlier - by
     house.database.execute(
-        'UPDATE caller_call SET created_at = %s WHERE "to" = %s',
+        "UPDATE caller_call SET created_at = %s WHERE other_number = %s",
         str(earlier),
         number,
     )

@@ -11,54 +11,97 @@ from django.db import connection, transaction
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from caller.models import Call, Recording
-from tests.caller.rows import CALL_SID, NUMBER, RECORDING_SID, deliveries
+from caller.models import Call, Leg, Recording
+from tests.caller.conversations import rows as conversations
+from tests.caller.rows import CALL_SID, RECORDING_SID, a_call, deliveries
 from transcription.assemblyai.payloads import WEBHOOK_HEADER
 from transcription.models import Transcript
 
 pytestmark = [pytest.mark.slow, pytest.mark.django_db]
 
 EXAMPLES = int(os.environ.get("WEBHOOK_ORDERS", "2000"))
-# Which delivery comes, and whether an hour goes by before it does.
-ORDERS = st.permutations(range(7)).flatmap(
-    lambda order: st.lists(st.integers(0, 6), min_size=1, max_size=4).flatmap(
-        lambda again: st.permutations([*order, *again]).flatmap(
-            lambda numbers: st.tuples(
-                *(st.tuples(st.just(number), st.booleans()) for number in numbers)
+
+
+def orders(count: int) -> Any:
+    """Which delivery comes, and whether an hour goes by before it does."""
+    numbers = st.integers(0, count - 1)
+    return st.permutations(range(count)).flatmap(
+        lambda order: st.lists(numbers, min_size=1, max_size=4).flatmap(
+            lambda again: st.permutations([*order, *again]).flatmap(
+                lambda sent: st.tuples(
+                    *(st.tuples(st.just(number), st.booleans()) for number in sent)
+                )
             )
         )
     )
-)
+
+
 HOUR = timedelta(hours=1)
 MORNING = datetime(2026, 11, 23, 10, tzinfo=timezone.utc)
-OUTCOME = {
-    "calls": [
+PHONES = {"message": a_call, "conversation": conversations.a_conversation}
+DELIVERIES = {"message": deliveries, "conversation": conversations.deliveries}
+
+
+def after(seconds: int) -> datetime:
+    return MORNING + timedelta(seconds=seconds)
+
+
+CALLS = {
+    "message": {
+        "ringing_at": after(10),
+        "answered_at": after(20),
+        "ended_at": after(30),
+        "duration_seconds": 17,
+    },
+    "conversation": {
+        "ringing_at": after(20),
+        "answered_at": after(25),
+        "ended_at": after(45),
+        "duration_seconds": 20,
+    },
+}
+LEGS = {
+    "message": [],
+    "conversation": [
         {
-            "sid": CALL_SID,
             "status": "completed",
-            "queued_at": None,
-            "ringing_at": MORNING + timedelta(seconds=10),
-            "answered_at": MORNING + timedelta(seconds=20),
-            "ended_at": MORNING + timedelta(seconds=30),
-            "duration_seconds": 17,
+            "ringing_at": after(5),
+            "answered_at": after(10),
+            "ended_at": after(50),
+            "duration_seconds": 40,
             "sequence_number": 3,
-            "error": "",
+            "hung_up_first": False,
         }
-    ],
-    "recordings": [
-        {
-            "sid": RECORDING_SID,
-            "status": "completed",
-            "duration_seconds": 7,
-            "channels": 1,
-            "source": "RecordVerb",
-            "error": "",
-        }
-    ],
-    "transcripts": [
-        {"recording__sid": RECORDING_SID, "status": "pending", "jobs": 0, "error": ""}
     ],
 }
+SOURCES = {"message": ("RecordVerb", 1), "conversation": ("DialVerb", 2)}
+
+
+def outcome(kind: str) -> dict[str, Any]:
+    source, channels = SOURCES[kind]
+    call = {"sid": CALL_SID, "status": "completed", "queued_at": None}
+    return {
+        "calls": [{**call, **CALLS[kind], "sequence_number": 3, "error": ""}],
+        "legs": LEGS[kind],
+        "recordings": [
+            {
+                "sid": RECORDING_SID,
+                "status": "completed",
+                "duration_seconds": 7,
+                "channels": channels,
+                "source": source,
+                "error": "",
+            }
+        ],
+        "transcripts": [
+            {
+                "recording__sid": RECORDING_SID,
+                "status": "pending",
+                "jobs": 0,
+                "error": "",
+            }
+        ],
+    }
 
 
 @contextmanager
@@ -68,18 +111,27 @@ def rolled_back() -> Iterator[None]:
         transaction.set_rollback(True)
 
 
-def rows() -> dict[str, list[dict[str, Any]]]:
+def rows(expected: dict[str, Any]) -> dict[str, list[dict[str, Any]]]:
     """All that an operator may see, without the times of our own clock."""
-    models = {"calls": Call, "recordings": Recording, "transcripts": Transcript}
+    models = {
+        "calls": Call,
+        "legs": Leg,
+        "recordings": Recording,
+        "transcripts": Transcript,
+    }
     return {
-        name: list(models[name].objects.values(*columns[0]))
-        for name, columns in OUTCOME.items()
+        name: list(models[name].objects.values(*(columns[0] if columns else ())))
+        for name, columns in expected.items()
     }
 
 
+@pytest.mark.parametrize("kind", ["message", "conversation"])
 def test_any_order_of_a_calls_deliveries_ends_in_the_same_rows(
-    client, signed_post, counted, caplog, monkeypatch
+    client, signed_post, counted, caplog, monkeypatch, kind
 ):
+    expected = outcome(kind)
+    # And AssemblyAI's.
+    count = len(DELIVERIES[kind](Call())) + 1
     caplog.set_level("ERROR", logger="djtranscribe")
     sent = []
     late = 0
@@ -102,12 +154,12 @@ def test_any_order_of_a_calls_deliveries_ends_in_the_same_rows(
         database=None,
         suppress_health_check=list(HealthCheck),
     )
-    @given(ORDERS)
+    @given(orders(count))
     def try_order(order):
         nonlocal clock, late
         with rolled_back():
-            call = Call.objects.create(to=NUMBER, from_number="+14155550100")
-            posts = deliveries(call)
+            call = PHONES[kind]()
+            posts = DELIVERIES[kind](call)
             for number, comes_late in order:
                 if comes_late:
                     clock += HOUR
@@ -118,12 +170,13 @@ def test_any_order_of_a_calls_deliveries_ends_in_the_same_rows(
                 else:
                     nudge()
             sent.append(order)
-            assert rows() == OUTCOME
+            assert rows(expected) == expected
 
     try_order()
 
     counted(
-        f"{len(sent)} orders of a call's deliveries ({len(set(sent))} different ones, "
+        f"{len(sent)} orders of a {kind}'s deliveries "
+        f"({len(set(sent))} different ones, "
         f"{sum(map(len, sent))} deliveries, {late} of them an hour late) on "
         f"{connection.vendor}: 1 outcome"
     )

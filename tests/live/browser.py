@@ -36,15 +36,18 @@ OPTIONS = [
 
 
 @contextmanager
-def chromium() -> Iterator[Browser]:
+def chromium(*more: str) -> Iterator[Browser]:
+    """more: options of its own, such as a microphone."""
     with sync_playwright() as playwright:
-        browser = playwright.chromium.launch(executable_path=CHROMIUM, args=OPTIONS)
+        browser = playwright.chromium.launch(
+            executable_path=CHROMIUM, args=[*OPTIONS, *more]
+        )
         yield browser
         browser.close()
 
 
-def sign_in(page: Page) -> None:
-    page.get_by_label("Username").fill("operator")
+def sign_in(page: Page, name: str = "operator") -> None:
+    page.get_by_label("Username").fill(name)
     page.get_by_label("Password").fill("sandbox")
     page.get_by_role("button", name="Log in").click()
     page.wait_for_load_state()

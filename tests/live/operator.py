@@ -8,7 +8,7 @@ from urllib.parse import urlsplit
 import requests
 
 TOKEN = re.compile(r'name="csrfmiddlewaretoken" value="([^"]+)"')
-TEXT = re.compile(r'<div class="text"[^>]*>(.*?)</div>', re.DOTALL)
+SAID = re.compile(r'<p class="said">(.*?)</p>', re.DOTALL)
 TAG = re.compile(r"<[^>]+>")
 
 
@@ -44,7 +44,7 @@ class Operator:
         deadline = time.monotonic() + seconds
         while time.monotonic() < deadline:
             page = self.get(call_page).text
-            if found := TEXT.search(page):
-                return unescape(" ".join(TAG.sub(" ", found.group(1)).split()))
+            if said := SAID.findall(page):
+                return unescape(" ".join(TAG.sub("", " ".join(said)).split()))
             time.sleep(0.25)
         raise AssertionError(f"no text after {seconds} s:\n{page[-3000:]}")

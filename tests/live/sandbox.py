@@ -62,7 +62,7 @@ def running(
     command += ["--port", str(web), "--pace", str(pace), "--twilio-port", str(twilio)]
     command += ["--assemblyai-port", str(assemblyai)]
     # Not the tests' own settings: a newcomer has none of them.
-    names = {"PATH", "HOME", "LANG"} & os.environ.keys()
+    names = {"PATH", "HOME", "LANG", "SANDBOX_CACHE"} & os.environ.keys()
     environment = {name: os.environ[name] for name in names} | (environ or {})
     process = subprocess.Popen(
         command, cwd=ROOT, env=environment, stdout=subprocess.PIPE, text=True

@@ -23,10 +23,23 @@ PAGES = [
     "/dial/?number=1415",
     "/dial/14155551200/",
     "/search/",
+    "/phone/",
     "/profile/",
     '/search/?q="nothing says this"',
     "/search/?q=the",
     "/search/?q=-the",
+    "/accuracy/",
+    "/keyword-lists/suggestions/",
+    "/transcripts/11111111-2222-4333-8444-555555555555/compare/",
+    "/transcripts/11111111-2222-4333-8444-555555555555/history/",
+    "/transcripts/11111111-2222-4333-8444-555555555555/print/",
+    '/search/?q=tag:"nothing like this"',
+    "/search/?q=by:operator",
+    "/search/?q=note",
+    "/?whose=mine",
+    "/contacts/import/",
+    "/admin/caller/contact/add/",
+    "/admin/caller/contact/?q=zzz",
     "/api/",
     "/admin/",
     "/admin/caller/",
@@ -35,6 +48,7 @@ PAGES = [
     "/admin/transcription/transcript/?attention=stuck",
     "/admin/transcription/transcript/?q=zzz",
     "/admin/transcription/vocabulary/add/",
+    "/admin/transcription/vocabulary/1/change/",
     "/admin/transcription/vocabulary/1/delete/",
     "/admin/transcription/vocabulary/1/history/",
     "/admin/djtranscribe/apitoken/add/",
@@ -49,6 +63,8 @@ LISTS = [
     "/admin/caller/call/",
     "/admin/caller/recording/",
     "/admin/caller/donotcall/",
+    "/admin/caller/contact/",
+    "/admin/caller/tag/",
     "/admin/transcription/transcript/",
     "/admin/transcription/vocabulary/",
     "/admin/transcription/notification/",
@@ -63,19 +79,39 @@ LISTS = [
 ROWS = """
 from django.contrib.auth.models import User
 from django.utils import timezone
-from caller.models import DoNotCall
+from caller.models import Contact, ContactNumber, DoNotCall, Note, Tag
 from djtranscribe.models import Profile, VendorPause
-from transcription.models import Export, Notification, Transcript
+from transcription.models import Batch, Export, Mistake, Notification, Transcript
+from transcription.review import editing
+from transcription.review.current import Change
 
 user = User.objects.create(username="w" * 150, is_staff=True)
-failed = Transcript.objects.get(recording__call__to="+14155551297")
+failed = Transcript.objects.get(recording__call__other_number="+14155551297")
 failed.fail("A reason that is long. " * 13, text="", words=[], confidence=None)
 Notification.objects.create(
     transcript=failed, about=failed.uuid, kind="webhook", event="transcript.failed",
     finished_at=timezone.now(), facts={"error": failed.error}, state="given-up",
     answer="Given up after 9 attempts. " * 12, next_attempt_at=None,
 )
+old = Transcript.objects.get(recording__call__other_number="+14155551298")
+new = Transcript.objects.create(
+    uuid="11111111-2222-4333-8444-555555555555", recording=old.recording,
+    status="completed", text="Another text. " * 30, next_attempt_at=None,
+    vocabulary_id=1, vocabulary_version=1, model_used="m" * 40,
+)
+editing.save(old, user, 0, [Change(0, 2, "Other words")])
+editing.verify(old, user)
+for month in (9, 10):
+    Transcript.objects.filter(pk=new.pk).update(created_at=timezone.now().replace(
+        month=month, day=1))
+Mistake.objects.create(heard="h" * 200, corrected="h" * 199, transcripts=3)
+Batch.objects.create(heard="h" * 200, corrected="c" * 200, transcripts=[1, 2])
 Profile.objects.create(user=user, time_zone="America/Argentina/ComodRivadavia")
+contact = Contact.objects.create(name="n" * 120, vocabulary_id=1)
+ContactNumber.objects.create(contact=contact, number="+14155551298", label="l" * 40)
+call = old.recording.call
+call.tags.add(*(Tag.objects.named(f"{n}" + "t" * 38) for n in range(9)))
+Note.objects.create(call=call, author=user, text="A note. " + "n" * 300)
 Export.objects.create(user=user, kind="One table (CSV)", total=10, sent=4)
 DoNotCall.objects.create(number="+14155559999", reason="She asked for it. " * 11)
 VendorPause.objects.create(vendor="nobody", reason="No such vendor. " * 20,
@@ -146,7 +182,7 @@ def test_no_page_has_a_violation(
     # Found on the way, so that one run names all there are.
     wrong = {}
 
-    for path in [*PAGES, *calls]:
+    for path in [*PAGES, *calls, f"{calls[0]}number/"]:
         page.goto(sandbox.site + path)
         wrong[path] = violations(page)
     for path in LISTS:
@@ -179,6 +215,38 @@ def test_no_page_behind_a_button_has_a_violation(
             page.get_by_role("button", name="Download").click()
             page.get_by_text("The file is whole").wait_for()
             wrong["exported"] = violations(page)
+    for path in ("caller/call", "transcription/transcript"):
+        page.goto(f"{sandbox.site}/admin/{path}/?state=done&length=seconds")
+        page.locator(".filters > details > summary").click()
+        for exact in page.locator(".filter summary").all():
+            exact.click()
+        wrong[f"filters of {path}"] = violations(page)
+    page.goto(f"{sandbox.site}/search/?q=the")
+    page.get_by_text("How to search").click()
+    page.locator(".hit summary").first.click()
+    wrong["searching"] = violations(page)
+    page.goto(f"{sandbox.site}/")
+    page.get_by_label("Number to call").fill("33142685300")
+    page.locator("#number-check .wrong").wait_for()
+    page.get_by_text("as a table").click()
+    wrong["dialling"] = violations(page)
+    operator = Operator(sandbox.site)
+    call = operator.dial("14155551296")
+    operator.text_of(call, seconds=60)
+    page.goto(sandbox.site + call)
+    page.get_by_role("button", name="Keys", exact=True).click()
+    wrong["keys"] = violations(page)
+    page.keyboard.press("Escape")
+    for place in ("on the call's page", "in admin"):
+        for panel in page.locator("#reading summary").all():
+            panel.click()
+        page.locator(".said > span").first.dblclick()
+        page.locator(".said > input").wait_for()
+        wrong[f"correcting {place}"] = violations(page)
+        page.keyboard.press("Escape")
+        if place != "in admin":
+            page.get_by_role("link", name="Transcript in admin").click()
+            page.get_by_role("button", name="Next").wait_for()
     page.goto(f"{sandbox.site}/admin/djtranscribe/apitoken/add/")
     page.get_by_label("Name").fill(str(uuid4()))
     page.get_by_role("button", name="Save").click()

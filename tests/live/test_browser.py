@@ -36,7 +36,7 @@ def test_a_newcomer_dials_watches_and_finds_everything_in_admin(
             re.compile(f"^({'|'.join(seen)})$"), timeout=60_000
         )
         seen.add(headline.inner_text())
-    text = page.locator(".transcript .text").inner_text()
+    text = " ".join(page.locator("#text .said").all_inner_texts())
     keep(page, "call")
 
     assert page.url == address

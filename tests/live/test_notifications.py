@@ -23,7 +23,8 @@ from caller.models import Call, Recording
 from transcription.models import Transcript
 ada = User.objects.create_user('ada', 'ada@example.com')
 for number in range({count}):
-    call = Call.objects.create(to=f'+1415555{{number:04}}', from_number='+14155550100',
+    call = Call.objects.create(
+        other_number=f'+1415555{{number:04}}', our_number='+14155550100',
         status='completed', requested_by=ada, next_check_at=None)
     recording = Recording.objects.create(call=call, source='file', status='completed')
     Transcript.objects.create(recording=recording)

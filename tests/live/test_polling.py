@@ -19,7 +19,7 @@ from datetime import timedelta
 from caller.models import Call, Recording
 from transcription.models import Transcript
 Call.objects.get_or_create(uuid="{UUID}", defaults=dict(
-    to="+14155557777", from_number="+14155550100", status="ringing",
+    other_number="+14155557777", our_number="+14155550100", status="ringing",
     next_check_at=timezone.now() + timedelta(minutes=15)))
 if not Transcript.objects.exists():
     recording = Recording.objects.create(source="file", status="completed")

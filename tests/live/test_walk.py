@@ -76,7 +76,7 @@ def words(page: Page, sandbox: Sandbox) -> str:
     expect(page).to_have_url(re.compile("/calls/"))
     expect(page.locator("#headline")).to_have_text("Transcribed", timeout=60_000)
     keep(page, "walk-call")
-    text = page.locator(".transcript .text").inner_text()
+    text = " ".join(page.locator("#text .said").all_inner_texts())
     assert word_error_rate(sandbox.said_to(f"+{NUMBER}"), text) <= WORD_ERROR_RATE
     return text
 
@@ -96,7 +96,7 @@ def test_from_a_typed_number_to_the_files(
     page.keyboard.press("Space")
     page.locator("#below").fill("1")
     page.keyboard.press("n")
-    expect(page.get_by_role("status")).to_have_text(re.compile(r"\d+ of \d+ to"))
+    expect(page.locator("#count")).to_have_text(re.compile(r"\d+ of \d+ to"))
     said.nth(3).click()
     at = starts(page)[3]
     assert at <= paused_at(page) * 1000 < at + 500
@@ -127,7 +127,7 @@ def test_from_a_typed_number_to_the_files(
     page.get_by_role("searchbox").fill(f'"{phrase}"')
     page.keyboard.press("Enter")
     expect(page.locator("mark").first).to_be_visible()
-    page.locator("summary").first.click()
+    page.locator(".hit summary").first.click()
     keep(page, "walk-search")
     heard_from = page.locator("audio").first.evaluate(PLAY)
     page.get_by_role("link", name=re.compile("^Open")).first.click()

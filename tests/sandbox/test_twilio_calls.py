@@ -7,7 +7,7 @@ from twilio.base.exceptions import TwilioRestException
 from twilio.request_validator import RequestValidator
 
 from sandbox.twilio import audio
-from sandbox.twilio.fates import FATES
+from sandbox.twilio.fates import FATES, SPECIALISTS
 from tests.sandbox.conftest import ACCOUNT_SID, AUTH_TOKEN, PHONE_NUMBER, until
 from tests.sandbox.twilio_calls import AUTH, SPEAKS, evidence, finished
 
@@ -226,7 +226,7 @@ def test_every_fate_is_shown_on_the_stand_ins_page(twilio):
     page = requests.get(twilio.url, timeout=5).text
 
     assert "not Twilio" in page
-    for digits, (name, sentence) in FATES.items():
+    for digits, (name, sentence) in {**FATES, **SPECIALISTS}.items():
         assert digits in page
         assert name in page
         assert sentence in page.replace("&#x27;", "'")

@@ -23,7 +23,7 @@ def test_record_without_action_asks_for_the_same_document_again_and_is_stopped(
     assert "more than 5 documents" in notes(twilio, call.sid)
 
 
-@pytest.mark.parametrize("verb", ["Dial", "Gather", "say"])
+@pytest.mark.parametrize("verb", ["Enqueue", "say"])
 def test_an_unknown_verb_is_said_clearly_and_ends_the_call(
     twilio, client, dial, product, verb
 ):

@@ -84,9 +84,13 @@ def main() -> None:
         ]
         save_twice(form, model, paths, fields, value)
 
+    # Admin's form of a keyword list has its versions, too.
+    versions = {"versions-TOTAL_FORMS": "0", "versions-INITIAL_FORMS": "0"}
+
     token = {"user": root.pk, "name": "CRM"}
     add("new tokens", ApiToken, token, name="CRM")
-    add("new keyword lists", Vocabulary, {"name": "Cardiology"}, name="Cardiology")
+    fields = {"name": "Cardiology", **versions}
+    add("new keyword lists", Vocabulary, fields, name="Cardiology")
     add(
         "numbers not to call",
         DoNotCall,
@@ -98,7 +102,8 @@ def main() -> None:
     add("new accounts", User, account, username="bob")
 
     lists = [Vocabulary.objects.create(name=name) for name in "AB"]
-    change("renamed keyword lists", Vocabulary, {"name": "C"}, lists, name="C")
+    fields = {"name": "C", **versions}
+    change("renamed keyword lists", Vocabulary, fields, lists, name="C")
     groups = [Group.objects.create(name=name) for name in "AB"]
     change("renamed groups", Group, {"name": "C"}, groups, name="C")
     numbers = [DoNotCall.objects.create(number=f"+1415555000{n}") for n in (1, 2)]
@@ -118,7 +123,7 @@ def main() -> None:
         "default list",
         Vocabulary,
         paths,
-        lambda path: {"name": f"of {path}", "is_default": "on"},
+        lambda path: {"name": f"of {path}", "is_default": "on", **versions},
         {"is_default": True},
     )
 

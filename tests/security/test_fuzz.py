@@ -189,7 +189,7 @@ FIELDS = [
     "at__gte",
     "requested_by__id__exact",
     "vocabulary__id__exact",
-    "recording__call__to__startswith",
+    "recording__call__other_number__startswith",
     "id__in",
     "pk",
     "app_label",

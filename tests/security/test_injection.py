@@ -286,7 +286,7 @@ def hostile_rows(db):
     vocabulary = Vocabulary.objects.create(name=XSS[:80], terms=XSS)
     call = a_call(
         sid=CALL_SID,
-        to="+1<script>alert",
+        other_number="+1<script>alert",
         status="completed",
         error=XSS,
         notice=XSS,
@@ -296,7 +296,7 @@ def hostile_rows(db):
         price_unit="<b>",
         price=1,
     )
-    refused = a_call(to="+14155550002", status="failed", error=XSS)
+    refused = a_call(other_number="+14155550002", status="failed", error=XSS)
     recording = a_recording(call=call, error=XSS, source=XSS[:40])
     recording.store_audio([wav()])
     words = [{"text": XSS, "start": 0, "end": 9, "confidence": 0.4, "speaker": XSS}]

@@ -28,7 +28,7 @@ def a_transcript(status: str = "pending", **columns: Any) -> Transcript:
         sid=RECORDING_SID, status="completed", source="RecordVerb"
     )
     if status != "pending" and not recording.audio:
-        recording.store_audio([wav()])
+        recording.store_audio([wav(channels=recording.channels or 1)])
     if status not in ("pending", "fetched"):
         columns = {"audio_url": AUDIO_URL, "uploaded_at": timezone.now(), **columns}
     if status in ("submitting", "lost"):

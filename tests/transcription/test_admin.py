@@ -1,5 +1,6 @@
 """The operator's admin: rows that the system owns are read and acted on, not edited."""
 
+import re
 from datetime import timedelta
 
 import pytest
@@ -151,7 +152,7 @@ def test_the_list_costs_the_same_queries_however_long_it_is(
     def fill(count):
         for _ in range(count):
             number = Transcript.objects.count()
-            call = a_call(to=f"+4420794601{number:02}", sid=f"CA{number:032}")
+            call = a_call(other_number=f"+4420794601{number:02}", sid=f"CA{number:032}")
             recording = a_recording(call=call, sid=f"RE{number:032}")
             words = Vocabulary.objects.create(name=str(number))
             a_finished_one(
@@ -253,7 +254,7 @@ def test_a_keyword_list_is_kept_and_counted(may):
     page = browser.get(LISTS)
 
     assert Vocabulary.objects.get().name == "Cardiology"
-    assert '<td class="field-number_of_terms">2</td>' in page.text
+    assert re.search(r'<td [^>]*class="field-number_of_terms">2</td>', page.text)
 
 
 def test_terms_that_do_nothing_are_named_when_the_list_is_saved(may):

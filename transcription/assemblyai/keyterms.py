@@ -3,6 +3,8 @@
 assemblyai.com/docs/pre-recorded-audio, `keyterms_prompt` and `custom_spelling`.
 """
 
+import re
+
 from django.conf import settings
 from django.core.exceptions import ValidationError
 
@@ -11,12 +13,18 @@ from transcription.assemblyai.speech_models import MODELS
 # For all models. `speech_models` has the limits of each model.
 MAX_WORDS_IN_A_TERM = 6
 MAX_WORDS = 1000
+MAX_PROMPT_WORDS = 1500
+NUMBERS = re.compile(r"[A-Z]{2}|\+[1-9][0-9]{0,14}")
 
 
 def terms_of(text: str) -> list[str]:
     """Return the terms, one per line, without duplicates, in their order."""
     lines = (" ".join(line.split()) for line in text.splitlines())
     return list(dict.fromkeys(line for line in lines if line))
+
+
+def words_in(terms: list[str]) -> int:
+    return sum(len(term.split()) for term in terms)
 
 
 def validate_terms(text: str) -> None:
@@ -27,7 +35,7 @@ def validate_terms(text: str) -> None:
         for term in terms
         if len(term.split()) > MAX_WORDS_IN_A_TERM
     ]
-    words = sum(len(term.split()) for term in terms)
+    words = words_in(terms)
     if words > MAX_WORDS:
         errors.append(
             f"The list has {words} words; AssemblyAI takes at most {MAX_WORDS:,}, and "
@@ -87,3 +95,29 @@ def spellings_of(text: str) -> list[dict[str, list[str] | str]]:
 
 def validate_spellings(text: str) -> None:
     spellings_of(text)
+
+
+def validate_prompt(text: str) -> None:
+    words = len(text.split())
+    if words > MAX_PROMPT_WORDS:
+        raise ValidationError(
+            f"The context has {words:,} words; AssemblyAI takes at most "
+            f"{MAX_PROMPT_WORDS:,}."
+        )
+
+
+def validate_numbers(text: str) -> None:
+    """Check lines such as DE or +1415."""
+    for line in terms_of(text):
+        if not NUMBERS.fullmatch(line):
+            raise ValidationError(
+                f"“{line}”: write a country in two capital letters, such as DE, or how "
+                "a number begins, such as +1415."
+            )
+
+
+def count_of(text: str) -> str:
+    """Say how much of AssemblyAI's limit a list uses."""
+    terms = terms_of(text)
+    words = words_in(terms)
+    return f"{len(terms)} terms, {words} of at most {MAX_WORDS:,} words"

@@ -15,6 +15,9 @@ from transcription.models import Transcript
 
 WEBHOOK_HEADER = "X-Djtranscribe-Token"
 DETECT = "detect"
+# Twilio's sources of recordings of several people. If they are on one channel, their
+# voices tell them apart. twilio.com/docs/voice/api/recording
+MIXED = ("DialVerb", "Conference", "StartConferenceRecordingAPI")
 
 NO_SPEECH = "no spoken audio"
 # Beginnings of a job's error: the address could not be opened; a server error.
@@ -30,7 +33,7 @@ def request_body(transcript: Transcript) -> dict[str, Any]:
     """Return the body of POST /v2/transcript."""
     body: dict[str, Any] = {
         "audio_url": transcript.audio_url,
-        "speech_models": settings.SPEECH_MODELS,
+        "speech_models": transcript.speech_models or settings.SPEECH_MODELS,
     }
     if settings.SPEECH_LANGUAGE_CODE == DETECT:
         body["language_detection"] = True
@@ -39,6 +42,8 @@ def request_body(transcript: Transcript) -> dict[str, Any]:
         body["language_code"] = settings.SPEECH_LANGUAGE_CODE
     if (transcript.recording.channels or 1) > 1:
         body["multichannel"] = True
+    elif transcript.recording.source in MIXED:
+        body["speaker_labels"] = True
     if transcript.vocabulary:
         terms = keyterms.terms_of(transcript.vocabulary.terms)
         spellings = keyterms.spellings_of(transcript.vocabulary.custom_spellings)
@@ -46,6 +51,10 @@ def request_body(transcript: Transcript) -> dict[str, Any]:
             body["keyterms_prompt"] = terms
         if spellings:
             body["custom_spelling"] = spellings
+        if transcript.vocabulary.prompt:
+            body["prompt"] = transcript.vocabulary.prompt
+        if transcript.vocabulary.domain:
+            body["domain"] = transcript.vocabulary.domain
     if settings.BASE_URL:
         path = reverse("transcription:assemblyai-webhook", args=[transcript.uuid])
         body["webhook_url"] = public_url(path)

@@ -21,12 +21,14 @@ class SpeechModel:
     is_refused: AssemblyAI answers HTTP 400 to its name.
     keyterms: how many terms it uses, or None for no limit of its own.
     term_length: characters of the terms that it uses; it ignores others silently.
+    dollars_an_hour: list price of an hour of audio, or None if we do not know it.
     """
 
     replaced_by: str = ""
     is_refused: bool = False
     keyterms: int | None = None
     term_length: range | None = None
+    dollars_an_hour: float | None = None
 
 
 NEWEST = "assemblyai-stt-3-7"
@@ -34,8 +36,10 @@ MODELS = {
     # Its keyterm limits are not published. It gets those of its predecessor, which are
     # the general ones in keyterms.py.
     NEWEST: SpeechModel(),
-    "universal-2": SpeechModel(keyterms=200, term_length=range(5, 51)),
-    "universal-3-5-pro": SpeechModel(replaced_by=NEWEST),
+    "universal-2": SpeechModel(
+        keyterms=200, term_length=range(5, 51), dollars_an_hour=0.15
+    ),
+    "universal-3-5-pro": SpeechModel(replaced_by=NEWEST, dollars_an_hour=0.21),
     "universal-3-pro": SpeechModel(replaced_by=NEWEST, is_refused=True),
     "slam-1": SpeechModel(replaced_by=NEWEST),
     "best": SpeechModel(replaced_by=NEWEST),

@@ -76,7 +76,7 @@ def download(
     unused_columns = ["words"] if kind == CSV else []
     batches = row.sending(bulk.batches(chosen, request.user, *unused_columns))
     if kind == CSV:
-        pieces: Iterator[bytes] = bulk.csv_lines(batches)
+        pieces: Iterator[bytes] = bulk.csv_lines(batches, form.options.version)
         content_type, name = "text/csv; charset=utf-8", "transcripts.csv"
     else:
         pieces = bulk.zip_pieces(batches, kind, form.options)

@@ -14,7 +14,13 @@ from django.db.models import QuerySet
 
 from djtranscribe.models import Access
 from transcription.exports.fonts import MissingFont
-from transcription.exports.formats import FORMATS, Options, filename
+from transcription.exports.formats import (
+    FORMATS,
+    OneVersionOnly,
+    Options,
+    Version,
+    filename,
+)
 from transcription.models import Transcript
 
 AT_ONCE = 100
@@ -29,6 +35,7 @@ CELL_CHARACTERS = 32_767
 COLUMNS = [
     *("uuid", "number", "created", "status", "error"),
     *("language", "confidence", "audio_seconds", "text", "note"),
+    "contact",
 ]
 
 
@@ -42,8 +49,8 @@ def batches(
     # Load the keys first. With an open cursor, SQLite rejects our own writes as soon
     # as another process has written, and the download would break off.
     keys = list(transcripts.values_list("pk", flat=True))
-    rows = Transcript.objects.select_related("recording__call")
-    rows = rows.defer(*Transcript.HEAVY, *unused_columns)
+    rows = Transcript.objects.select_related("recording__call").named()
+    rows = rows.defer(*{*Transcript.HEAVY, *unused_columns} - {"original_text"})
     for start in range(0, len(keys) or 1, AT_ONCE):
         chosen = keys[start : start + AT_ONCE]
         found = rows.in_bulk(chosen)
@@ -70,18 +77,29 @@ def note_on(text: str) -> str:
     )
 
 
-def csv_lines(batches: Iterable[list[Transcript]]) -> Iterator[bytes]:
+def csv_lines(
+    batches: Iterable[list[Transcript]], version: str = Version.CURRENT
+) -> Iterator[bytes]:
+    """With both versions, there is a last column `original_text`."""
+    is_original, has_both = version == Version.ORIGINAL, version == Version.BOTH
     file = io.StringIO(newline="")
     writer = csv.writer(file)
     # Excel only recognises UTF-8 if the file starts with a byte order mark.
     file.write("\ufeff")
-    writer.writerow(COLUMNS)
+    writer.writerow(COLUMNS + ["original_text"] * has_both)
     for batch in batches:
         for row in batch:
             call = row.recording.call
-            cells = [row.uuid, call.to if call else "", row.created_at.isoformat()]
+            cells = [
+                row.uuid,
+                call.other_number if call else "",
+                row.created_at.isoformat(),
+            ]
             cells += [row.get_status_display(), row.error, row.language]
-            cells += [row.confidence, row.audio_seconds, row.text, note_on(row.text)]
+            text = row.as_heard if is_original else row.text
+            cells += [row.confidence, row.audio_seconds, text, note_on(text)]
+            cells += [getattr(row, "contact_name", None)]
+            cells += [row.as_heard] * has_both
             writer.writerow(map(harmless, cells))
         yield file.getvalue().encode()
         file.seek(0)
@@ -113,7 +131,7 @@ def zipped(
     """Return the name and content of one file of a ZIP."""
     try:
         content = FORMATS[extension].make(transcript, options)
-    except MissingFont as error:
+    except (MissingFont, OneVersionOnly) as error:
         # The download has begun, so the reason is a file of its own.
         name = filename(transcript, f"{extension}-was-not-made.txt")
         return name, f"{error}\n".encode()

@@ -8,8 +8,10 @@ import io
 import json
 import unicodedata
 from collections.abc import Callable, Iterator
+from functools import partial
 from typing import Any, NamedTuple
 
+from django.db.models import TextChoices
 from django.utils import timezone
 
 from djtranscribe import zones
@@ -18,14 +20,53 @@ from transcription.exports import subtitles
 from transcription.exports.pdf import pdf_file
 from transcription.exports.subtitles import Cue
 from transcription.models import Transcript
-from transcription.words import spoken, words_of
+from transcription.review.current import original_of, words_of
+from transcription.words import Word, spoken
 
 NO_TEXT_SECONDS = 3
+
+
+class Version(TextChoices):
+    """Which text of a corrected transcript is exported."""
+
+    CURRENT = "current", "Corrected"
+    ORIGINAL = "original", "As AssemblyAI wrote it"
+    BOTH = "both", "Both"
+
+
+class OneVersionOnly(Exception):
+    """Subtitles of both versions were asked for. str() is a sentence for the user."""
+
+    def __init__(self) -> None:
+        super().__init__("Subtitles have one text: choose the corrected or the other.")
 
 
 class Options(NamedTuple):
     times: bool = False
     speakers: bool = False
+    version: str = Version.CURRENT
+
+
+class Reading(NamedTuple):
+    """One version of a transcript. heading: empty if it is the only one."""
+
+    heading: str
+    text: str
+    words: Callable[[], list[Word]]
+
+
+def readings(transcript: Transcript, version: str) -> list[Reading]:
+    """Return the versions to export. Uncorrected, a transcript has only one."""
+    now = partial(words_of, transcript)
+    current = Reading("Corrected text", transcript.text, now)
+    if not transcript.revision or transcript.original_text is None:
+        return [current._replace(heading="")]
+    before = partial(original_of, transcript)
+    original = Reading("Original text", transcript.as_heard, before)
+    if version == Version.BOTH:
+        return [current, original]
+    only = original if version == Version.ORIGINAL else current
+    return [only._replace(heading="")]
 
 
 class Format(NamedTuple):
@@ -64,16 +105,19 @@ def placeholder(transcript: Transcript) -> str:
 
 def paragraphs(transcript: Transcript, options: Options) -> Iterator[tuple[str, str]]:
     """Yield (prefix, paragraph). The prefix is like `1:05 Speaker A`, or empty."""
-    if not transcript.text:
+    if not (transcript.text or transcript.revision):
         yield "", storable(placeholder(transcript))
         return
-    words = words_of(transcript) if options.times or options.speakers else []
-    if not words:
-        for line in filter(None, map(str.strip, transcript.text.splitlines())):
-            yield "", storable(line)
-    else:
+    for heading, text, words in readings(transcript, options.version):
+        if heading:
+            yield "", heading
+        listed = words() if options.times or options.speakers else []
+        if not listed:
+            for line in filter(None, map(str.strip, text.splitlines())):
+                yield "", storable(line)
+            continue
         speaker = ""
-        for turn in presentation.turns_of(words):
+        for turn in presentation.turns_of(listed):
             speaker = turn.speaker or speaker
             prefix = [turn.clock] * options.times + [speaker] * options.speakers
             yield storable(" ".join(filter(None, prefix))), storable(turn.text)
@@ -99,28 +143,47 @@ def txt(transcript: Transcript, options: Options) -> bytes:
 
 
 def as_json(transcript: Transcript, options: Options) -> bytes:
-    """Return the words as AssemblyAI sent them: times in ms, null if missing."""
+    """Return the text and its words: times in ms, null if missing.
+
+    Uncorrected words are as AssemblyAI sent them.
+    """
     keys = ["text", "confidence"]
     keys += ["start", "end"] * options.times + ["speaker", "channel"] * options.speakers
-    listed = transcript.words if isinstance(transcript.words, list) else []
+    first, *others = readings(transcript, options.version)
+    is_corrected = first.text != transcript.as_heard
     call = transcript.recording.call
     body: dict[str, Any] = {
         "uuid": str(transcript.uuid),
-        "number": call.to if call else None,
+        "number": call.other_number if call else None,
+        "contact": getattr(transcript, "contact_name", None),
         "created_at": transcript.created_at.isoformat(),
         "status": transcript.status,
         "error": transcript.error or None,
         "language": transcript.language or None,
         "confidence": transcript.confidence,
         "audio_seconds": transcript.audio_seconds,
-        "text": transcript.text,
-        "words": [
-            {key: word.get(key) for key in keys}
-            for word in listed
-            if isinstance(word, dict)
-        ],
+        "text": first.text,
+        "words": (
+            [{key: word._asdict().get(key) for key in keys} for word in first.words()]
+            if is_corrected
+            else _listed(transcript, keys)
+        ),
     }
+    for original in others:
+        body |= {
+            "original_text": original.text,
+            "original_words": _listed(transcript, keys),
+        }
     return (json.dumps(body, indent=2, ensure_ascii=False) + "\n").encode()
+
+
+def _listed(transcript: Transcript, keys: list[str]) -> list[dict[str, Any]]:
+    listed = transcript.words if isinstance(transcript.words, list) else []
+    return [
+        {key: word.get(key) for key in keys}
+        for word in listed
+        if isinstance(word, dict)
+    ]
 
 
 def subtitle_file(write: Callable[[list[Cue]], str]) -> Any:
@@ -138,8 +201,11 @@ def cues_of(transcript: Transcript, options: Options) -> list[Cue]:
     if not transcript.text:
         words = spoken(placeholder(transcript), [], NO_TEXT_SECONDS)
         return [Cue(0, NO_TEXT_SECONDS * 1000, subtitles.wrapped(words))]
+    if options.version == Version.BOTH:
+        raise OneVersionOnly
     seconds = transcript.audio_seconds or 0
-    words = words_of(transcript) or spoken(transcript.text, [], seconds)
+    [reading] = readings(transcript, options.version)
+    words = reading.words() or spoken(reading.text, [], seconds)
     return subtitles.cues(words, seconds, options.speakers)
 
 

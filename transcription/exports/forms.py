@@ -1,6 +1,6 @@
 from django import forms
 
-from transcription.exports.formats import FORMATS, Options
+from transcription.exports.formats import FORMATS, Options, Version
 
 CSV = "csv"
 KINDS = [(CSV, "One table (CSV)")] + [
@@ -15,12 +15,20 @@ class ExportForm(forms.Form):
     )
     times = forms.BooleanField(label="with times", required=False)
     speakers = forms.BooleanField(label="with speakers", required=False)
+    version = forms.ChoiceField(
+        label="Text of corrected transcripts",
+        choices=Version.choices,
+        initial=Version.CURRENT,
+        required=False,
+    )
     # The page chooses the UUID, so that it can ask for the progress of the download.
     export = forms.UUIDField(widget=forms.HiddenInput)
 
     @property
     def options(self) -> Options:
-        """The options for the files in a ZIP. A CSV has fixed columns."""
+        """The options for the files in a ZIP. In a CSV only the version counts."""
         return Options(
-            times=self.cleaned_data["times"], speakers=self.cleaned_data["speakers"]
+            times=self.cleaned_data["times"],
+            speakers=self.cleaned_data["speakers"],
+            version=self.cleaned_data["version"],
         )

@@ -14,7 +14,7 @@ from typing import NamedTuple
 import regex
 
 from transcription.presentation import ENDS, PAUSE_MS
-from transcription.words import Word, joined
+from transcription.words import Word, joined, turns
 
 LINE, LINES = 42, 2
 DASH = "- "
@@ -67,29 +67,6 @@ def shown_until(
     if next_start is not None and next_start >= spoken_until:
         end = min(end, next_start)
     return end
-
-
-def turns(words: list[Word]) -> list[list[Word]]:
-    """Group the words by speaker. A turn ends when another speaker says a word in a
-    pause of this one, and goes on when two talk at once."""
-    found: list[list[Word]] = []
-    open_turns: dict[str, list[Word]] = {}
-    for word in sorted(words, key=lambda word: word.start):
-        turn = open_turns.get(word.speaker)
-        if turn is None or answered(turn[-1], word, open_turns):
-            turn = open_turns[word.speaker] = []
-            found.append(turn)
-        turn.append(word)
-    return found
-
-
-def answered(last: Word, word: Word, open_turns: dict[str, list[Word]]) -> bool:
-    """Return whether somebody else spoke between two words of a speaker."""
-    return any(
-        turn[-1].start >= last.end and turn[-1].end <= word.start
-        for speaker, turn in open_turns.items()
-        if speaker != word.speaker
-    )
 
 
 def cut(turn: list[Word], speakers: bool) -> Iterator[list[Word]]:

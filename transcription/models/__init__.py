@@ -9,19 +9,34 @@ from transcription.models.transcript import (
     webhook_token,
 )
 from transcription.notifications.models import Notification, NotificationQuerySet
-from transcription.vocabulary.models import Vocabulary
+from transcription.review.models import (
+    Batch,
+    Correction,
+    Mistake,
+    Original,
+    Revision,
+    Score,
+)
+from transcription.vocabulary.models import Vocabulary, VocabularyVersion
 
 __all__ = [
     "BACKOFF_SECONDS",
     "CLOCK_SKEW",
     "MAX_ATTEMPTS",
     "MAX_JOBS",
+    "Batch",
+    "Correction",
     "Export",
     "LeaseLost",
+    "Mistake",
     "Notification",
     "NotificationQuerySet",
+    "Original",
+    "Revision",
+    "Score",
     "Transcript",
     "TranscriptQuerySet",
     "Vocabulary",
+    "VocabularyVersion",
     "webhook_token",
 ]

@@ -15,6 +15,7 @@ from django.utils.crypto import salted_hmac
 from django.utils.translation import get_language_info
 
 from caller.concerns import IsConcern
+from caller.contacts.models import name_of
 from caller.models import Recording
 from djtranscribe.models import PROBE_AFTER
 from djtranscribe.vendors.errors import VendorError
@@ -44,6 +45,10 @@ class TranscriptQuerySet(models.QuerySet["Transcript"]):
         if "text" in columns:
             columns["search_text"] = indexed(columns["text"])
         return super().update(**columns)
+
+    def named(self) -> TranscriptQuerySet:
+        """Add the name of the contact who was called, as `contact_name`."""
+        return self.annotate(contact_name=name_of("recording__call__other_number"))
 
     def unfinished(self) -> TranscriptQuerySet:
         return self.exclude(status__in=Transcript.FINISHED)
@@ -116,7 +121,10 @@ class Transcript(models.Model):
 
     FINISHED = (Status.COMPLETED, Status.ERROR)
     # Large columns, besides the words, that few readers need: defer(*HEAVY).
-    HEAVY = ("search_text", "request", "response", "recording__peaks")
+    HEAVY = (
+        *("search_text", "original_text", "request", "response"),
+        "recording__peaks",
+    )
     # Columns to reset before the next job.
     NO_JOB: dict[str, Any] = dict.fromkeys(
         ("assemblyai_id", "submitted_at", "response")
@@ -145,6 +153,10 @@ class Transcript(models.Model):
         on_delete=models.SET_NULL,
         verbose_name="keyword list",
     )
+    # The version that was sent. Null before that, and if there was no list.
+    vocabulary_version = models.PositiveIntegerField(null=True, editable=False)
+    # The models to ask for, instead of SPEECH_MODELS.
+    speech_models = models.JSONField(null=True, editable=False)
 
     # What was sent
     audio_url = models.TextField(blank=True)
@@ -156,8 +168,10 @@ class Transcript(models.Model):
     # When AssemblyAI first refused it for a reason that is not about this recording.
     refused_at = models.DateTimeField(null=True, blank=True)
 
-    # What came back
+    # What came back, with the corrections of people.
     text = models.TextField(blank=True)
+    # What AssemblyAI wrote. Null while the text still is what it wrote.
+    original_text = models.TextField(null=True, editable=False)
     # AssemblyAI's list, unchanged: text, start and end (ms), confidence (0 to 1 or
     # null), speaker, channel.
     words = models.JSONField(default=list, blank=True)
@@ -167,8 +181,23 @@ class Transcript(models.Model):
     language = models.CharField(max_length=20, blank=True)
     model_used = models.CharField(max_length=40, blank=True)
     audio_seconds = models.FloatField("audio (seconds)", null=True, blank=True)
+    # Who speaks on which channel of a conversation: {"1": "ada", "2": "Bob Stone"}.
+    channel_names = models.JSONField(null=True, editable=False)
     # The answer without `text` and `words`.
     response = models.JSONField("answer of AssemblyAI", null=True, blank=True)
+
+    # The number of its last revision, see transcription/review/. Null: no review yet.
+    # Nullable, so that SQLite adds the column without copying the table.
+    revision = models.PositiveIntegerField(null=True, editable=False)
+    verified_at = models.DateTimeField(null=True, blank=True, editable=False)
+    verified_by = models.ForeignKey(
+        settings.AUTH_USER_MODEL,
+        null=True,
+        blank=True,
+        on_delete=models.SET_NULL,
+        related_name="+",
+        editable=False,
+    )
 
     # The work
     error = models.TextField(blank=True)
@@ -199,6 +228,10 @@ class Transcript(models.Model):
 
     class Meta:
         ordering = ["-created_at"]
+        permissions = [
+            ("correct_transcript", "Can correct transcripts"),
+            ("verify_transcript", "Can verify and reopen transcripts"),
+        ]
         # For the orders and filters of admin's list, newest first.
         indexes = [
             models.Index(
@@ -228,7 +261,7 @@ class Transcript(models.Model):
 
     def __str__(self) -> str:
         if self.recording.call:
-            return f"Transcript of the call to {self.recording.call.number}"
+            return f"Transcript of the {self.recording.call.description}"
         return f"Transcript of {self.recording.origin}"
 
     def save(self, *args: Any, **kwargs: Any) -> None:
@@ -272,6 +305,24 @@ class Transcript(models.Model):
     @property
     def nobody_spoke(self) -> bool:
         return self.status == self.Status.COMPLETED and not self.text
+
+    def siblings(self) -> models.QuerySet[Transcript]:
+        """The other transcripts of the same recording."""
+        rows = Transcript.objects.filter(recording=self.recording_id)
+        return rows.exclude(pk=self.pk)
+
+    @property
+    def as_heard(self) -> str:
+        """The text as AssemblyAI wrote it."""
+        # A revision need not change the text. Without one, do not load the column.
+        if not self.revision or self.original_text is None:
+            return self.text
+        return self.original_text
+
+    @property
+    def lang(self) -> str:
+        """Return the language for HTML: `en` for en_us, or "" for other forms."""
+        return self.language[:2] if len(self.language) in (2, 5) else ""
 
     @property
     def language_name(self) -> str:

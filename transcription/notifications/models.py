@@ -29,11 +29,16 @@ MAX_ATTEMPTS = len(WAITS_SECONDS) + 1
 LONGEST_WAIT = timedelta(days=1)
 # Must be longer than any attempt: an e-mail can take 60 s, a webhook 15 s.
 LEASE = timedelta(minutes=3)
+# Corrections within this time are one notification.
+CORRECTIONS_PAUSE = timedelta(minutes=1)
 # Large columns that no notification needs.
 HEAVY = [
     *(
         f"transcript__{name}"
-        for name in ("text", "search_text", "words", "request", "response")
+        for name in (
+            *("text", "original_text", "search_text"),
+            *("words", "request", "response"),
+        )
     ),
     "transcript__recording__peaks",
 ]
@@ -59,6 +64,32 @@ class NotificationQuerySet(models.QuerySet["Notification"]):
             if kind != Notification.Kind.EMAIL or is_awaited(transcript)
         ]
         self.bulk_create(rows, ignore_conflicts=True)
+
+    def write_down_review(
+        self, transcript: Transcript, event: Notification.Event
+    ) -> None:
+        """Create a webhook that a person changed the transcript.
+
+        Not one for each word: while one waits, further corrections belong to it.
+        """
+        if Notification.Kind.WEBHOOK not in Notification.wanted():
+            return
+        now = due_at = timezone.now()
+        if event == Notification.Event.CORRECTED:
+            due_at += CORRECTIONS_PAUSE
+            state = Notification.State.PENDING
+            waiting = self.filter(transcript=transcript, event=event, state=state)
+            if waiting.filter(attempts=0).exists():
+                return
+        self.create(
+            transcript=transcript,
+            about=transcript.uuid,
+            kind=Notification.Kind.WEBHOOK,
+            event=event,
+            finished_at=now,
+            facts=facts(transcript),
+            next_attempt_at=due_at,
+        )
 
     def due(self, now: datetime) -> NotificationQuerySet:
         """Filter rows that are due and that no worker is sending."""
@@ -108,6 +139,8 @@ class Notification(models.Model):
     class Event(models.TextChoices):
         COMPLETED = "transcript.completed", "Completed"
         FAILED = "transcript.failed", "Failed"
+        CORRECTED = "transcript.corrected", "Corrected"
+        VERIFIED = "transcript.verified", "Verified"
 
     class State(models.TextChoices):
         PENDING = "pending", "Waiting to be sent"
@@ -125,7 +158,8 @@ class Notification(models.Model):
     about = models.UUIDField("transcript's UUID", db_index=True)
     kind = models.CharField(max_length=10, choices=Kind.choices)
     event = models.CharField(max_length=30, choices=Event.choices)
-    # Identifies the ending: a transcript that failed and was retried ends twice.
+    # Identifies the ending: a transcript that failed and was retried ends twice. Of a
+    # review: when it was corrected or verified.
     finished_at = models.DateTimeField("transcript finished at")
     # A snapshot from that time, without the text and the phone number.
     facts = models.JSONField()

@@ -1,28 +1,38 @@
 """Full-text search over all transcripts, with the same results on both databases.
 
-The syntax: words, "an exact phrase", -not, prefix*. Migration 0012_search_text creates
-the index, of Transcript.search_text. See tokens.py for what a word is.
+The syntax: words, "an exact phrase", -not, prefix*, and operators (operators.py).
+Migration 0012_search_text creates the index, of Transcript.search_text. See tokens.py
+for what a word is.
 """
 
+import json
 import re
 import unicodedata
 from collections.abc import Iterator
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
+from typing import Any
 
 from django.db import OperationalError, connection, transaction
 from django.db.models import QuerySet
 from django.db.models.expressions import RawSQL
 
+from caller.models import Call
 from transcription.models import Transcript
+from transcription.search.operators import Operator, split
 from transcription.search.tokens import encoded, tokens
 
 # Rank only the newest matches. Otherwise a very common word would read a million rows
 # to show twenty.
 RANKED = 1000
+# If operators leave so many calls at most, the search begins with these.
+FEW = 20_000
 LONGEST_MS = 5000
 QUERY_CANCELED = "57014"
+# From a transcript to its call.
+CALL = "recording__call__"
 MAX_TERMS = 20
+MAX_OPERATORS = 8
 MAX_LENGTH = 300
 # In longer texts PostgreSQL may drop positions: it keeps 256 per word, and none above
 # 16,383. So phrases are also searched for in the column itself.
@@ -57,6 +67,7 @@ class Term:
 @dataclass(frozen=True)
 class Query:
     terms: tuple[Term, ...]
+    operators: tuple[Operator, ...] = ()
 
     @property
     def wanted(self) -> list[Term]:
@@ -67,18 +78,37 @@ class Query:
         return [term for term in self.terms if term.is_excluded]
 
     def __bool__(self) -> bool:
-        """Whether a term is wanted: the index cannot answer exclusions alone."""
-        return bool(self.wanted)
+        """Whether something is wanted: exclusions alone would find nearly all."""
+        return bool(self.wanted or self.operators)
+
+    def narrow(self, rows: QuerySet[Any], path: str) -> QuerySet[Any]:
+        """Filter rows by the operators; their call is at this path.
+
+        Days are those of the calls if calls are asked for, otherwise those of the rows:
+        a recording that was imported has no call. Raises BadOperator.
+        """
+        for operator in self.operators:
+            is_of_rows = operator.is_day and not self.finds_calls
+            rows = rows.filter(operator.condition("" if is_of_rows else path))
+        return rows
+
+    @property
+    def finds_calls(self) -> bool:
+        return any(operator.finds_calls for operator in self.operators)
 
 
 def parse(text: str) -> Query:
     """Parse a search. Never raises: anything that is not a term is skipped."""
     text = unicodedata.normalize("NFC", text[:MAX_LENGTH])
+    operators, text = split(text)
     terms = []
     for minus, phrase, word in TERM.findall(text):
         if term := _term(phrase or word, word.endswith("*"), bool(minus)):
             terms.append(term)
-    return Query(tuple(dict.fromkeys(terms))[:MAX_TERMS])
+    return Query(
+        tuple(dict.fromkeys(terms))[:MAX_TERMS],
+        tuple(dict.fromkeys(operators))[:MAX_OPERATORS],
+    )
 
 
 def _term(typed: str, is_prefix: bool, is_excluded: bool) -> Term | None:
@@ -97,14 +127,18 @@ def _term(typed: str, is_prefix: bool, is_excluded: bool) -> Term | None:
 def ranked(query: Query) -> list[int]:
     """Return the keys of at most RANKED matching transcripts, the best first.
 
-    Raises TooFrequent if the search takes longer than LONGEST_MS.
+    Without a word: the newest. Raises TooFrequent if the search takes longer than
+    LONGEST_MS, and BadOperator.
     """
-    condition, params = _condition(query)
-    if connection.vendor == "postgresql":
-        params = [*params, _tsquery(query.wanted)]
-    with _time_limit(), connection.cursor() as cursor:
-        cursor.execute(_STATEMENTS[connection.vendor].format(condition, RANKED), params)
-        return [pk for (pk,) in cursor.fetchall()]
+    with _time_limit():
+        if not query.wanted:
+            return _newest(query)
+        condition, params = _narrowed(*_condition(query), query)
+        if connection.vendor == "postgresql":
+            params = [*params, _tsquery(query.wanted)]
+        return _selected(
+            _STATEMENTS[connection.vendor].format(condition, RANKED), params
+        )
 
 
 class TooFrequent(Exception):
@@ -133,21 +167,97 @@ def _time_limit() -> Iterator[None]:
 
 
 def matching(transcripts: QuerySet[Transcript], query: Query) -> QuerySet[Transcript]:
-    """Filter these transcripts by the query and keep their order."""
+    """Filter these transcripts by the query and keep their order.
+
+    Raises BadOperator.
+    """
+    transcripts = query.narrow(transcripts, CALL)
+    if query.wanted:
+        return transcripts.filter(pk__in=_keys(query))
+    for term in query.excluded:
+        transcripts = transcripts.exclude(pk__in=_keys(_for_term(term)))
+    return transcripts
+
+
+def _for_term(term: Term) -> Query:
+    """Return the query for what has this term, which may be an excluded one."""
+    return Query((replace(term, is_excluded=False),))
+
+
+def _keys(query: Query) -> RawSQL:
     condition, params = _condition(query)
     keys = _KEYS[connection.vendor].format(condition)
     # The user's input is in the parameters, never in the SQL.
-    return transcripts.filter(pk__in=RawSQL(keys, params))  # noqa: S611
+    return RawSQL(keys, params)  # noqa: S611
+
+
+def _newest(query: Query) -> list[int]:
+    """Return the keys of the newest transcripts that fit the operators.
+
+    Excluded words are looked for in these only.
+    """
+    rows: QuerySet[Transcript] = Transcript.objects.order_by("-pk")
+    if query.finds_calls:
+        calls = query.narrow(Call.objects.all(), "")[:RANKED]
+        rows = rows.filter(recording__call__in=list(calls.values_list("pk", flat=True)))
+    else:
+        rows = query.narrow(rows, CALL)
+    keys = list(rows.values_list("pk", flat=True)[:RANKED])
+    for term in query.excluded:
+        condition, params = _condition(_for_term(term))
+        among, more = _among(keys)
+        statement = _KEYS[connection.vendor].format(f"{condition} AND {among}")
+        unwanted = set(_selected(statement, [*params, *more]))
+        keys = [pk for pk in keys if pk not in unwanted]
+    return keys
+
+
+def _narrowed(condition: str, params: list[Any], query: Query) -> tuple[str, list[Any]]:
+    """Add the operators to a condition on the rows of _KEYS and _STATEMENTS.
+
+    If they leave few calls, only the transcripts of these are read. Otherwise the
+    database goes through what has the words.
+    """
+    if not query.operators:
+        return condition, params
+    if query.finds_calls:
+        calls = query.narrow(Call.objects.order_by(), "")
+        keys = list(calls.values_list("pk", flat=True)[: FEW + 1])
+        if len(keys) <= FEW:
+            rows = Transcript.objects.order_by().filter(recording__call__in=keys)
+            among, more = _among(list(rows.values_list("pk", flat=True)))
+            return f"{condition} AND {among}", [*params, *more]
+    row = RawSQL(_ROW[connection.vendor], [])  # noqa: S611 - no input in it
+    this = query.narrow(Transcript.objects.filter(pk=row), CALL)
+    statement, values = this.order_by().values("pk").query.sql_with_params()
+    return f"{condition} AND EXISTS ({statement})", [*params, *values]
+
+
+def _among(keys: list[int]) -> tuple[str, list[Any]]:
+    is_postgresql = connection.vendor == "postgresql"
+    return _AMONG[connection.vendor], [keys if is_postgresql else json.dumps(keys)]
+
+
+def _selected(statement: str, params: list[Any]) -> list[int]:
+    with connection.cursor() as cursor:
+        cursor.execute(statement, params)
+        return [pk for (pk,) in cursor.fetchall()]
 
 
 _KEYS = {
-    "postgresql": "SELECT id FROM transcription_transcript WHERE {}",
+    "postgresql": "SELECT id FROM transcription_transcript AS outer_row WHERE {}",
     "sqlite": "SELECT rowid FROM transcription_search WHERE {}",
+}
+# The row that a condition is about.
+_ROW = {"postgresql": "outer_row.id", "sqlite": "transcription_search.rowid"}
+_AMONG = {
+    "postgresql": "outer_row.id = ANY(%s)",
+    "sqlite": "transcription_search.rowid IN (SELECT value FROM json_each(%s))",
 }
 _STATEMENTS = {
     "postgresql": """
         SELECT id FROM (
-            SELECT id, search_vector FROM transcription_transcript
+            SELECT id, search_vector FROM transcription_transcript AS outer_row
             WHERE {} ORDER BY id DESC LIMIT {}
         ) AS newest
         ORDER BY ts_rank(search_vector, %s::tsquery, 1) DESC, id DESC

@@ -13,9 +13,10 @@ from django.utils.safestring import SafeString
 
 from transcription import presentation
 from transcription.models import Transcript
+from transcription.review.current import words_of
 from transcription.search.query import Query
 from transcription.search.tokens import Token, tokens
-from transcription.words import words_of
+from transcription.words import Word
 
 # The length of a passage in letters, and how many of them come before the first match.
 PASSAGE, BEFORE = 220, 50
@@ -29,8 +30,16 @@ LEAD_SECONDS = 3
 class Hit:
     transcript: Transcript
     passage: SafeString
-    # None if AssemblyAI gave no times.
-    said_at_ms: int | None
+    # The word where the match begins. None if AssemblyAI gave no words.
+    word: Word | None
+
+    @property
+    def said_at_ms(self) -> int | None:
+        return self.word.start if self.word else None
+
+    @property
+    def speaker(self) -> str:
+        return self.word.speaker if self.word else ""
 
     @property
     def clock(self) -> str:
@@ -80,7 +89,7 @@ def hit(transcript: Transcript, query: Query) -> Hit:
             ),
             " …" if is_cut else "",
         ),
-        said_at(transcript, query, best, len(found)),
+        matched(transcript, query, best, len(found)),
     )
 
 
@@ -125,8 +134,8 @@ def densest(found: list[tuple[int, int, int]]) -> int:
     return max(range(len(found)), key=terms_near, default=0)
 
 
-def said_at(transcript: Transcript, query: Query, best: int, count: int) -> int | None:
-    """Return when occurrence number `best` of the text is said, in ms.
+def matched(transcript: Transcript, query: Query, best: int, count: int) -> Word | None:
+    """Return the word where occurrence number `best` of the text begins.
 
     It has the same number in the words, if there are `count` occurrences in both.
     """
@@ -140,4 +149,4 @@ def said_at(transcript: Transcript, query: Query, best: int, count: int) -> int 
     begins = list(
         accumulate((len(word.space) + len(word.text) for word in words), initial=0)
     )
-    return words[bisect_right(begins, spoken[start].start) - 1].start
+    return words[bisect_right(begins, spoken[start].start) - 1]

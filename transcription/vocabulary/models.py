@@ -1,18 +1,46 @@
-from django.db import models
+from __future__ import annotations
+
+from typing import Any
+
+from django.conf import settings
+from django.db import models, transaction
 from django.db.models import Q
 
+from caller import phone_numbers
 from transcription.assemblyai import keyterms
+
+
+class VocabularyQuerySet(models.QuerySet["Vocabulary"]):
+    def fitting(self, number: str = "") -> Vocabulary | None:
+        """Return the list for a call to this number, else the default one, or None.
+
+        The longest beginning of a number wins, then its country. One query.
+        """
+        lists = list(self.filter(Q(is_default=True) | ~Q(numbers="")))
+        ranked = [(each.fits(number), each.pk, each) for each in lists]
+        best = max(ranked, default=None)
+        if best and best[0]:
+            return best[2]
+        return next((each for each in lists if each.is_default), None)
 
 
 class Vocabulary(models.Model):
     """A keyword list: special terms that AssemblyAI should recognise."""
 
+    class Domain(models.TextChoices):
+        # AssemblyAI's name: docs/pre-recorded-audio/medical-mode
+        MEDICAL = "medical-v1", "Medical (AssemblyAI charges extra for it)"
+
+    # What is sent to AssemblyAI. A change makes a new version.
+    SENT = ("terms", "custom_spellings", "prompt", "domain")
+
     name = models.CharField(max_length=80, unique=True)
     terms = models.TextField(
         blank=True,
         validators=[keyterms.validate_terms],
-        help_text="One term a line, spelled as you want to read it. At most 6 words a "
-        "term and 1,000 words in all.",
+        help_text="Only terms that are often wrong: common words in a list are heard "
+        "where nobody said them. One a line, spelled as you want to read it. At most 6 "
+        "words a term and 1,000 words in all.",
     )
     custom_spellings = models.TextField(
         blank=True,
@@ -20,11 +48,36 @@ class Vocabulary(models.Model):
         help_text="One a line: what is heard = how it shall be written. Several ways "
         "of hearing with commas: k 8 s, kubernetes = Kubernetes",
     )
+    prompt = models.TextField(
+        "context",
+        blank=True,
+        default="",
+        validators=[keyterms.validate_prompt],
+        help_text="What these calls are about, such as: cardiology follow-up call. "
+        "Models without this feature ignore it.",
+    )
+    domain = models.CharField(
+        "special mode", max_length=20, choices=Domain.choices, blank=True, default=""
+    )
+    numbers = models.TextField(
+        "calls to",
+        blank=True,
+        default="",
+        validators=[keyterms.validate_numbers],
+        help_text="Use this list for calls to these numbers if no list is chosen. One "
+        "a line: a country such as DE, or how a number begins, such as +1415.",
+    )
+    notes = models.TextField(
+        blank=True, default="", help_text="For you. Not sent to AssemblyAI."
+    )
     is_default = models.BooleanField(
         "default list",
         default=False,
         help_text="Used for every call for which no list was chosen.",
     )
+    version = models.PositiveIntegerField(default=1, editable=False)
+
+    objects = VocabularyQuerySet.as_manager()
 
     class Meta:
         verbose_name = "keyword list"
@@ -40,3 +93,60 @@ class Vocabulary(models.Model):
 
     def __str__(self) -> str:
         return self.name
+
+    def save(self, *args: Any, **kwargs: Any) -> None:
+        """Save, as a new version if something has changed that is sent."""
+        with transaction.atomic():
+            stored = Vocabulary.objects.select_for_update().filter(pk=self.pk).first()
+            is_new = stored is None or stored.content != self.content
+            if stored and is_new:
+                self.version = stored.version + 1
+            super().save(*args, **kwargs)
+            if is_new:
+                VocabularyVersion.objects.create(
+                    vocabulary=self, number=self.version, **self.content
+                )
+
+    @property
+    def content(self) -> dict[str, str]:
+        return {name: getattr(self, name) for name in self.SENT}
+
+    def fits(self, number: str) -> int:
+        """Return how closely the list is for this number. 0: not at all."""
+        country = phone_numbers.country_code(number) if number else ""
+        fits = 0
+        for line in keyterms.terms_of(self.numbers):
+            if line.startswith("+") and number.startswith(line):
+                fits = max(fits, 1 + len(line))
+            elif line == country:
+                fits = max(fits, 1)
+        return fits
+
+
+class VocabularyVersion(models.Model):
+    """A keyword list as it was sent until its next version. Never changed."""
+
+    vocabulary = models.ForeignKey(
+        Vocabulary, on_delete=models.CASCADE, related_name="versions"
+    )
+    number = models.PositiveIntegerField()
+    terms = models.TextField(blank=True)
+    custom_spellings = models.TextField(blank=True)
+    prompt = models.TextField(blank=True)
+    domain = models.CharField(max_length=20, blank=True)
+    author = models.ForeignKey(
+        settings.AUTH_USER_MODEL, null=True, on_delete=models.SET_NULL, related_name="+"
+    )
+    at = models.DateTimeField(auto_now_add=True)
+
+    class Meta:
+        verbose_name = "version"
+        ordering = ["-number"]
+        constraints = [
+            models.UniqueConstraint(
+                fields=["vocabulary", "number"], name="one_version_of_a_number"
+            )
+        ]
+
+    def __str__(self) -> str:
+        return f"{self.vocabulary}, version {self.number}"

@@ -37,7 +37,9 @@ class Command(BaseCommand):
             to = phone_numbers.clean_number(number)
         except ValidationError as error:
             raise CommandError(error.message) from error
-        asked = Call(to=to, from_number=settings.TWILIO_PHONE_NUMBER, requested_by=user)
+        asked = Call(
+            other_number=to, our_number=settings.TWILIO_PHONE_NUMBER, requested_by=user
+        )
         call = dialling.dial(asked)
         if call is not asked:
             self.stderr.write("This number is being called already.")

@@ -120,12 +120,12 @@ def check_base_url() -> str:
 
 def check_twilio() -> str:
     with vendor_errors(CHECK_INTERNET):
-        numbers = twilio_client.our_numbers()
+        number = twilio_client.our_number()
         if settings.TWILIO_API_KEY:
             # A restricted key may be allowed to read some resources and not others.
             next(twilio_client.calls_since(timezone.now()), None)
             next(twilio_client.recordings_since(timezone.now()), None)
-    if settings.TWILIO_PHONE_NUMBER not in numbers:
+    if number is None:
         raise Problem(
             "TWILIO_PHONE_NUMBER does not belong to this account.",
             "Compare it with Phone Numbers in the Twilio console.",
@@ -137,7 +137,15 @@ def check_twilio() -> str:
             "and the auth token, which is now only used for webhook signatures"
         )
     host = parts(api_url()).hostname
-    return f"the number is correct; {host} accepts our {credentials}"
+    if number.voice_url == twilio_client.answer_url():
+        incoming = "Calls to the number reach this site"
+    else:
+        # No fault: some people only make calls.
+        incoming = (
+            "Calls to the number do not reach this site; manage.py connect-number sets "
+            f"its Voice URL to {twilio_client.answer_url()}"
+        )
+    return f"the number is correct; {host} accepts our {credentials}. {incoming}"
 
 
 def check_assemblyai() -> str:

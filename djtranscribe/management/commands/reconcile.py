@@ -10,7 +10,9 @@ from django.core.management.base import BaseCommand, CommandError, CommandParser
 from django.db import transaction
 from django.utils import timezone
 
-from caller.models import Call, Recording, Tombstone
+from caller import phone_numbers
+from caller.models import Call, Leg, Recording, Tombstone
+from caller.models.progress import Progress
 from caller.tasks import ask_twilio
 from caller.twilio import client as twilio_client
 from caller.twilio.client import CallState, RecordingState
@@ -31,6 +33,9 @@ SIDS_A_QUERY = 900
 LOW_PRIORITY = -50
 # In these statuses a job may exist that we do not know.
 UNANSWERED = (Transcript.Status.SUBMITTING, Transcript.Status.LOST)
+
+# Twilio's source of the recording of a conversation.
+DIALLED = "DialVerb"
 
 Item = TypeVar("Item")
 
@@ -118,15 +123,18 @@ class Command(BaseCommand):
             call.refresh_from_db()
             row.found(repaired=bool(call.sid) or call.is_finished)
         for news in self.each(row, twilio_client.calls_since(begin)):
-            known = Call.objects.filter(sid=news.sid).first()
+            known = Call.objects.filter(sid=news.parent_sid or news.sid).first()
             if known is None:
                 row.foreign += 1
-            elif differs(known, news):
+                continue
+            phone = known.phone_of(news)
+            if differs(phone, news):
                 # Twilio does not say when it set the price.
-                is_behind = Call.rank(news.status) > known.reached
+                is_behind = Call.rank(news.status) > phone.reached
                 happened_at = news.last_event_at if is_behind else known.next_check_at
                 known.apply(news)
-                row.found(repaired=not differs(known, news), happened_at=happened_at)
+                is_same = not differs(known.phone_of(news), news)
+                row.found(repaired=is_same, happened_at=happened_at)
 
     def recordings(self, row: Row, begin: datetime, take_in: int) -> None:
         listed = list(twilio_client.recordings_since(begin))
@@ -236,10 +244,10 @@ def parse_age(value: str) -> timedelta:
     return int(found.group(1)) * UNITS[found.group(2)]
 
 
-def differs(call: Call, news: CallState) -> bool:
-    """Return whether Twilio knows more about this call than we do."""
-    is_behind = Call.rank(news.status) > call.reached
-    return is_behind or (news.price is not None and call.price != news.price)
+def differs(phone: Progress, news: CallState) -> bool:
+    """Return whether Twilio knows more about this phone than we do."""
+    is_behind = Call.rank(news.status) > phone.reached
+    return is_behind or (news.price is not None and phone.price != news.price)
 
 
 def completed_at(job: dict[str, Any]) -> datetime | None:
@@ -270,21 +278,48 @@ def take_over(
     """Import a foreign recording together with its call."""
     if state.status not in Call.FINISHED:
         return None
+    child = None
+    if news.source == DIALLED:
+        child = twilio_client.fetch_child(state.sid)
     # Both or neither: the next run would take a call without recording for ours.
     with transaction.atomic():
         call, _ = Call.objects.get_or_create(
             sid=state.sid,
             defaults={
-                "to": state.to[:16],
-                "from_number": settings.TWILIO_PHONE_NUMBER,
+                **parties(state, child),
                 "status": state.status,
                 "next_check_at": None,
                 # An old call must not count for today's limits.
                 "created_at": state.created_at or begin,
             },
         )
+        if child and call.is_conversation:
+            own = child.to if state.is_inbound else state.to
+            Leg.objects.get_or_create(call=call, defaults={"number": own[:16]})
+            call.apply(child)
         call.apply(state)
         return Recording.record(news, call, LOW_PRIORITY)
+
+
+def parties(state: CallState, child: CallState | None) -> dict[str, Any]:
+    """Return the columns that say who called whom.
+
+    child: the second phone of a conversation. Who called us, or whom an operator's
+    phone was connected to, is the other party.
+    """
+    kind = Call.Kind.CONVERSATION if child else Call.Kind.MESSAGE
+    if state.is_inbound:
+        direction, ours = Call.Direction.INBOUND, state.to
+        other = phone_numbers.of_caller(state.from_number)
+    else:
+        direction, ours = Call.Direction.OUTBOUND, state.from_number
+        other = child.to if child else state.to
+    return {
+        "direction": direction,
+        "kind": kind,
+        "other_number": other[:16],
+        "our_number": ours[:16],
+    }
 
 
 def start_once(pk: int) -> bool:

@@ -118,6 +118,8 @@ class Command(BaseCommand):
         processes.start("worker", "manage.py", "worker")
         for name in ("port", "twilio_port", "assemblyai_port"):
             processes.wait_until_open(options[name])
+        # So that calls to the number arrive.
+        processes.run("connect", "manage.py", "connect-number", "--yes")
 
     def print_addresses(self, options: dict[str, Any], directory: Path) -> None:
         site = f"http://localhost:{options['port']}"
@@ -129,6 +131,7 @@ Ready. No real phone rings, and no data leaves this machine.
   Sign in as      {OPERATOR}, password {PASSWORD}
   Transcripts     {site}/admin/
 
+  Your phone      http://localhost:{options["twilio_port"]}/phone/  (answer and speak)
   Twilio          http://localhost:{options["twilio_port"]}/  (lists numbers to try)
   AssemblyAI      http://localhost:{options["assemblyai_port"]}/
   Logs            {directory}

@@ -30,12 +30,13 @@ from djtranscribe.models import WebhookDelivery
 from transcription import leases
 from transcription.models import Notification
 from transcription.notifications import delivery
+from transcription.review import past
 
 logger = logging.getLogger("djtranscribe.worker")
 
 IDLE_SECONDS = 0.25  # between two polls of the queue
 AGAIN_SECONDS = 1  # after an unexpected error
-NOTIFY_SECONDS = 1  # between two polls for notifications
+NOTIFY_SECONDS = 1  # between two polls for notifications and corrections
 STOP_SECONDS = 16  # time for a running attempt when the worker stops
 PRUNE_SECONDS = 3600
 BACKLOG = 200
@@ -73,6 +74,11 @@ class Command(BaseCommand):
             )
             for kind in Notification.wanted()
         ]
+        senders.append(
+            threading.Thread(
+                target=correct, args=[stopping], name="corrections", daemon=True
+            )
+        )
         for thread in workers + senders:
             thread.start()
         self.stdout.write(f"Worker ready: {len(workers)} threads. Ctrl-C stops it.")
@@ -135,6 +141,18 @@ def notify(stopping: threading.Event, kind: str) -> None:
             delivery.deliver(kind, stopping.is_set)
         except Exception as error:
             log_and_reconnect("notify", error)
+        stopping.wait(NOTIFY_SECONDS)
+    close_connection()
+
+
+def correct(stopping: threading.Event) -> None:
+    """Carry out corrections in past transcripts until stopped."""
+    while not stopping.is_set():
+        try:
+            while not stopping.is_set() and past.work():
+                pass
+        except Exception as error:
+            log_and_reconnect("correct", error)
         stopping.wait(NOTIFY_SECONDS)
     close_connection()
 

@@ -165,11 +165,21 @@ def test_length_and_channels_are_measured_where_nobody_told_them():
 
 
 def test_the_outline_fills_the_height_however_quiet_the_recording():
-    path = waveform.outline([0, 2, 4])
+    [path] = waveform.outlines({"levels": [0, 2, 4]})
 
     assert path == "M0 50L0 49L200 26L400 2L600 50L400 98L200 74L0 51Z"
-    assert waveform.outline([]) == ""
-    assert waveform.outline([0]) == "M0 50L0 49L600 50L0 51Z"
+    assert waveform.outlines({}) == [""]
+    assert waveform.outlines({"levels": [0]}) == ["M0 50L0 49L600 50L0 51Z"]
+
+
+def test_two_channels_have_an_outline_each_one_above_the_other():
+    loudness = waveform.measured(io.BytesIO(wav([16384, 0] * 400, channels=2)))
+
+    left, right = waveform.outlines(loudness)
+
+    assert loudness["each"] == [[50] * 400, [0] * 400]
+    assert left.startswith("M0 25L0 1L")
+    assert right.startswith("M0 75L0 74L")
 
 
 @pytest.mark.django_db

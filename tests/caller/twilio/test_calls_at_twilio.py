@@ -443,8 +443,8 @@ def test_a_call_that_was_deleted_here_needs_no_check():
 
 def test_each_call_that_is_due_is_given_to_one_asker_only():
     due = a_call(next_check_at=timezone.now() - timedelta(seconds=1))
-    a_call(to="+442079460123")
-    a_call(to="+442079460124", status="busy", next_check_at=None)
+    a_call(other_number="+442079460123")
+    a_call(other_number="+442079460124", status="busy", next_check_at=None)
 
     first, second = Call.objects.claim_due(), Call.objects.claim_due()
 
@@ -465,11 +465,11 @@ def test_a_call_that_nobody_came_to_check_is_soon_due_again(settings):
 def test_a_sweep_takes_no_more_than_it_can_do():
     for number in range(3):
         past = timezone.now() - timedelta(minutes=number + 1)
-        a_call(to=f"+44207946012{number}", next_check_at=past)
+        a_call(other_number=f"+44207946012{number}", next_check_at=past)
 
     claimed = Call.objects.claim_due(limit=2)
 
-    oldest = Call.objects.order_by("-to").values_list("pk", flat=True)[:2]
+    oldest = Call.objects.order_by("-other_number").values_list("pk", flat=True)[:2]
     assert claimed == list(oldest)
 
 

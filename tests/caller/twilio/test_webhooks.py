@@ -312,7 +312,7 @@ def test_odd_values_under_a_good_signature_are_no_server_error(
     answer = signed_post(path_of(call), body)
 
     assert answer.status_code < 500
-    assert Call.objects.get().to == NUMBER
+    assert Call.objects.get().other_number == NUMBER
 
 
 @pytest.mark.parametrize("path_of", [call_path, recording_path, record_path])

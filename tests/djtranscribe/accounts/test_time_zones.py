@@ -49,7 +49,9 @@ def at(moment):
 
 def calls_at(*moments):
     for n, moment in enumerate(moments):
-        call = a_call(to=f"+1415555{n:04}", status="completed", next_check_at=None)
+        call = a_call(
+            other_number=f"+1415555{n:04}", status="completed", next_check_at=None
+        )
         Call.objects.filter(pk=call.pk).update(created_at=utc(moment))
 
 
@@ -298,7 +300,7 @@ def test_where_a_number_may_be_anywhere_the_warning_is_about_your_clock(
 
 def test_calls_to_a_number_are_counted_over_24_hours_in_every_zone(browser, operator):
     calls_at("2026-11-26 12:30")
-    Call.objects.update(to="+14155551234")
+    Call.objects.update(other_number="+14155551234")
     live_in(operator, SYDNEY)
 
     with at("2026-11-26 22:00"):

@@ -7,7 +7,16 @@ from django.test import Client
 
 from djtranscribe.models import ApiToken
 
-CALL_AND_READ = ["add_call", "view_call", "view_recording", "view_transcript"]
+# All that an operator may do through the API.
+CALL_AND_READ = [
+    *("add_call", "view_call", "view_recording"),
+    *("view_transcript", "correct_transcript"),
+]
+# Bodies that are answered with success.
+BODIES = {
+    "POST": {"to": "+14155551234"},
+    "PATCH": {"revision": 0, "corrections": [{"first": 0, "last": 1, "text": "Hi"}]},
+}
 
 
 def an_account(name: str, may: list[str]) -> User:

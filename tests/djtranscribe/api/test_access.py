@@ -1,6 +1,7 @@
 """Who gets in: every address of the API, found in the URL map; tokens, from making to
 revoking."""
 
+import json
 import re
 from datetime import timedelta
 
@@ -14,6 +15,7 @@ from djtranscribe.models import Access, ApiToken
 from tests.caller.rows import CALL_SID, a_call, a_recording
 from tests.data import wav
 from tests.djtranscribe.api.programs import (
+    BODIES,
     CALL_AND_READ,
     a_program,
     a_token,
@@ -37,6 +39,7 @@ NEEDS = {
     "GET /api/recordings/<int:id>/audio": {"view_recording"},
     "GET /api/transcripts": {"view_transcript"},
     "GET /api/transcripts/<uuidstr:uuid>": {"view_transcript"},
+    "PATCH /api/transcripts/<uuidstr:uuid>": {"view_transcript", "correct_transcript"},
     "GET /api/transcripts/<uuidstr:uuid>/export/<str:extension>": {"view_transcript"},
     # For any account.
     "GET /api/openapi.json": set(),
@@ -59,8 +62,8 @@ def ask(client, decision, **headers):
     method, path = decision.split()
     for part, example in EXAMPLES.items():
         path = path.replace(part, example)
-    # Of that number: a call is going on, so that nothing is dialled.
-    body = '{"to": "+14155551234"}' if method == "POST" else ""
+    # To that number a call is going on, so that nothing is dialled.
+    body = json.dumps(BODIES[method]) if method in BODIES else ""
     answer = client.generic(method, path, body, headers=headers)
     finish(answer)
     return answer

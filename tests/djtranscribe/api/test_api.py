@@ -47,7 +47,7 @@ def accesses():
 def numbered(count, **columns):
     return [
         a_call(
-            to=f"+141555512{number:02}",
+            other_number=f"+141555512{number:02}",
             status="completed",
             created_at=NOON + timedelta(seconds=number),
             **columns,
@@ -94,7 +94,7 @@ def test_pages_have_every_row_once_even_of_the_same_moment(program, limit):
 def test_rows_that_are_made_meanwhile_move_none_to_another_page(program):
     numbered(4)
     first = program.get("/api/calls?limit=2").json()
-    a_call(to="+14155550199", created_at=NOON + timedelta(hours=1))
+    a_call(other_number="+14155550199", created_at=NOON + timedelta(hours=1))
 
     second = program.get(f"/api/calls?limit=2&cursor={first['next_cursor']}").json()
 
@@ -439,7 +439,7 @@ def test_the_number_of_queries_is_that_of_the_rows_no_matter(
     for number in range(rows - 1):
         user = User.objects.create_user(f"operator {number}")
         call = a_call(
-            to=f"+141555512{number:02}",
+            other_number=f"+141555512{number:02}",
             status="completed",
             vocabulary=words,
             requested_by=user,

@@ -31,7 +31,7 @@ def test_a_program_makes_a_phone_ring(program, twilio):
     assert answer.json()["uuid"] == str(call.uuid)
     assert answer.json()["status"] == "queued"
     assert call.requested_by.username == "ada"
-    assert call.to == NUMBER
+    assert call.other_number == NUMBER
     assert twilio.call_count == 1
 
 

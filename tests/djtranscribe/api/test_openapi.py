@@ -22,6 +22,7 @@ from djtranscribe.api import docs
 from tests.caller.rows import CALL_SID, CALLS, a_call, a_recording
 from tests.data import load, wav
 from tests.djtranscribe.api.programs import (
+    BODIES,
     CALL_AND_READ,
     a_program,
     a_token,
@@ -88,8 +89,9 @@ PATH_VALUES = {
     "id": ["1"] * 9 + ["0", "9" * 30],
     "extension": ["txt", "pdf", "srt", "json", "exe"],
 }
-BODIES = [
-    {"to": "+14155551234"},
+SENT = [
+    *BODIES.values(),
+    {"revision": 9, "corrections": [{"first": 0, "last": 9, "text": "\0"}]},
     {"to": "+14155559876"},
     {"to": "+14155559876", "vocabulary": "Cardiology"},
     {"to": "911"},
@@ -120,8 +122,8 @@ def requests(draw, document):
     if method == "post":
         body = draw(
             st.one_of(
-                *[st.sampled_from(BODIES).map(json.dumps)] * 3,
-                st.dictionaries(st.sampled_from(["to", "vocabulary", "x"]), odd).map(
+                *[st.sampled_from(SENT).map(json.dumps)] * 3,
+                st.dictionaries(st.sampled_from(["to", "revision", "x"]), odd).map(
                     json.dumps
                 ),
                 text.map(lambda each: each.encode(errors="surrogatepass")),
@@ -193,7 +195,7 @@ def test_every_operation_answers_as_specified(document, vendors):
     for path, methods in document["paths"].items():
         for method in methods:
             address = path.format(**HONEST)
-            body = '{"to": "+14155551234"}' if method == "post" else ""
+            body = json.dumps(BODIES.get(method.upper(), ""))
             json_body = {"content_type": "application/json"}
             for who in (program, lesser, stranger):
                 answer = who.generic(method.upper(), address, body, **json_body)

@@ -10,9 +10,10 @@ import pytest
 from django.core.management import CommandError, call_command
 from django.db import transaction
 from django.utils import timezone
+from responses.matchers import query_param_matcher
 
 from caller import tasks as caller_tasks
-from caller.models import Call, Recording
+from caller.models import Call, Leg, Recording
 from djtranscribe.management.commands import reconcile
 from tests.caller.rows import (
     CALL,
@@ -40,13 +41,24 @@ from transcription.models import Transcript, Vocabulary
 
 pytestmark = pytest.mark.django_db
 
+FROM_US, TO_US = {"From": "+14155550100"}, {"To": "+14155550100"}
+
 
 class Vendors:
     def __init__(self, mock):
         self.mock = mock
 
-    def have(self, calls=(), recordings=(), jobs=()):
-        self.mock.get(CALLS, json=load("twilio/calls", calls=list(calls)))
+    def have(self, calls=(), recordings=(), jobs=(), calls_in=()):
+        self.mock.get(
+            CALLS,
+            json=load("twilio/calls", calls=list(calls)),
+            match=[query_param_matcher(FROM_US, strict_match=False)],
+        )
+        self.mock.get(
+            CALLS,
+            json=load("twilio/calls", calls=list(calls_in)),
+            match=[query_param_matcher(TO_US, strict_match=False)],
+        )
         rows = load("twilio/recordings", recordings=list(recordings))
         self.mock.get(RECORDINGS, json=rows)
         # The second page is empty, as the last page of a list is.
@@ -655,6 +667,7 @@ def test_a_vendor_that_fails_half_way_leaves_what_was_mended_and_says_so(vendors
     call = a_call(sid=CALL_SID, status="ringing")
     ended = load("twilio/call", status="completed", duration="17")
     vendors.get(CALLS, json=load("twilio/calls", calls=[ended]))
+    vendors.get(CALLS, json=load("twilio/calls"))
     vendors.get(RECORDINGS, status=503)
     out = StringIO()
 
@@ -708,3 +721,79 @@ def test_no_number_and_no_secret_is_printed(both, vendors):
     said = out.getvalue() + err.getvalue()
     for secret in ("tests-only", "5551234"):
         assert secret not in said
+
+
+def listed_call(**changes):
+    return load("twilio/call", status="completed", **changes)
+
+
+def test_a_call_that_came_in_is_taken_in_with_its_direction(both, vendors):
+    both.have(recordings=[load("twilio/recording")])
+    inbound = {"direction": "inbound", "from": "+14155559876", "to": "+14155550100"}
+    vendors.get(CALL, json=listed_call(**inbound))
+
+    table("--all")
+
+    call = Call.objects.get()
+    assert (call.direction, call.kind) == ("inbound", "message")
+    assert (call.other_number, call.our_number) == ("+14155559876", "+14155550100")
+
+
+@pytest.mark.parametrize(
+    ("parent", "other", "own"),
+    [
+        # The operator's phone was called first, then that of the other party.
+        (
+            {"direction": "outbound-api", "from": "+14155550100", "to": "+14155550199"},
+            "+14155551234",
+            "+14155550199",
+        ),
+        # Somebody called, and was connected to an operator.
+        (
+            {"direction": "inbound", "from": "+14155559876", "to": "+14155550100"},
+            "+14155559876",
+            "+14155551234",
+        ),
+    ],
+)
+def test_a_conversation_is_taken_in_with_both_parties(
+    both, vendors, parent, other, own
+):
+    theirs = load("twilio/recording", source="DialVerb", channels=2)
+    child = listed_call(
+        sid="CA" + "4" * 32, parent_call_sid=CALL_SID, to="+14155551234"
+    )
+    vendors.get(
+        CALLS,
+        json=load("twilio/calls", calls=[child]),
+        match=[query_param_matcher({"ParentCallSid": CALL_SID}, strict_match=False)],
+    )
+    both.have(recordings=[theirs])
+    vendors.get(CALL, json=listed_call(**parent))
+
+    table("--all")
+
+    call = Call.objects.get()
+    assert (call.kind, call.other_number) == ("conversation", other)
+    assert call.leg.number == own
+    assert (call.status, call.leg.status) == ("completed", "completed")
+    assert Recording.objects.get().channels == 2
+
+
+def test_the_lost_end_of_a_second_phone_is_found(both):
+    call = a_call(sid=CALL_SID, status="ringing", kind="conversation")
+    Leg.objects.create(call=call, number="+14155550199", status="in-progress")
+    child = load(
+        "twilio/call",
+        sid="CA" + "4" * 32,
+        parent_call_sid=CALL_SID,
+        status="busy",
+        **{"from": "+14155550100"},
+    )
+    both.have(calls=[child])
+
+    rows, _ = table()
+
+    call.refresh_from_db()
+    assert (call.status, call.leg.status) == ("busy", "in-progress")
+    assert rows["Calls at Twilio"] == (1, 1, 1)

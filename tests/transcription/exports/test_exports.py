@@ -29,7 +29,8 @@ from transcription.exports import bulk, fonts, subtitles
 from transcription.exports import formats as exports
 from transcription.exports.formats import FORMATS, Options
 from transcription.models import Export, Transcript
-from transcription.words import Word, words_of
+from transcription.review.current import words_of
+from transcription.words import Word
 
 ADMIN = "/admin/transcription/transcript/"
 EXPORT = "11111111-2222-4333-8444-666666666666"
@@ -231,7 +232,10 @@ def test_spaces_are_where_the_text_has_them(transcript, extension, text):
     ]
     options = Options(times=True, speakers=True)
 
-    content = FORMATS[extension].make(transcript, options)
+    try:
+        content = FORMATS[extension].make(transcript, options)
+    except fonts.MissingFont as error:
+        pytest.skip(str(error))
 
     assert text in visible(extension, content)
 
@@ -433,7 +437,12 @@ spoken_turns = st.lists(
         st.integers(-1500, 4000),
         st.lists(
             st.tuples(
-                st.text(st.characters(categories=["L", "P"]), min_size=1, max_size=60),
+                # Without the hyphen, which marks a speaker in a cue.
+                st.text(
+                    st.characters(categories=["L", "P"], exclude_characters="-"),
+                    min_size=1,
+                    max_size=60,
+                ),
                 st.integers(50, 900),
             ),
             min_size=1,

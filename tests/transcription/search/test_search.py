@@ -465,8 +465,9 @@ def test_the_pages_of_a_result_cost_the_same(
             text=f"Fever number {number}.",
         )
 
-    # On PostgreSQL one for the time limit; on both two that keep who read them.
-    with django_assert_max_num_queries(11):
+    # On PostgreSQL one for the time limit; on both one for notes, and two that keep who
+    # read them.
+    with django_assert_max_num_queries(12):
         first = browser.get(SEARCH, {"q": "fever"})
     last = browser.get(SEARCH, {"q": "fever", "page": "3"})
     beyond = browser.get(SEARCH, {"q": "fever", "page": "x"})

@@ -2,10 +2,13 @@
 
 import pytest
 from django.core.exceptions import ValidationError
+from django.core.files.uploadedfile import SimpleUploadedFile
 from django.db import IntegrityError, transaction
 
+from tests.transcription.rows import a_transcript, advanced, answers_well
 from transcription.assemblyai.keyterms import spellings_of, terms_of, warnings_for
 from transcription.models import Vocabulary
+from transcription.vocabulary.files import terms_in
 
 pytestmark = pytest.mark.django_db
 
@@ -120,3 +123,100 @@ def test_names_are_unique():
 
     with pytest.raises(ValidationError, match="already exists"):
         validated()
+
+
+def test_what_is_sent_makes_a_new_version_and_a_transcript_names_it(vendors):
+    clinic = Vocabulary.objects.create(name="Clinic", terms="metoprolol")
+    clinic.notes = "not sent"
+    clinic.save()
+    assert clinic.version == 1
+    clinic.terms, clinic.prompt, clinic.domain = "aspirin", "A clinic.", "medical-v1"
+    clinic.save()
+    answers_well(vendors)
+
+    transcript = advanced(a_transcript("uploaded", vocabulary=clinic))
+
+    assert transcript.vocabulary_version == 2
+    sent = transcript.request
+    assert (sent["prompt"], sent["domain"]) == ("A clinic.", "medical-v1")
+    assert sent["keyterms_prompt"] == ["aspirin"]
+    old = clinic.versions.get(number=1)
+    assert (old.terms, old.prompt) == ("metoprolol", "")
+
+
+@pytest.mark.parametrize(
+    ("number", "expected"),
+    [
+        ("+14155551234", "San Francisco"),
+        ("+12125551234", "America"),
+        ("+4930123456", "Germany"),
+        ("+33123456789", "Default"),
+        ("", "Default"),
+    ],
+)
+def test_a_list_is_chosen_by_number_then_by_country_then_by_default(number, expected):
+    for name, numbers in [
+        ("Default", ""),
+        ("Germany", "DE\nAT"),
+        ("America", "US"),
+        ("San Francisco", "+1415\n+1628"),
+    ]:
+        Vocabulary.objects.create(
+            name=name, numbers=numbers, is_default=name == "Default"
+        )
+
+    assert Vocabulary.objects.fitting(number).name == expected
+
+
+@pytest.mark.parametrize("numbers", ["Germany", "de", "0049", "+", "+0", "+1 415"])
+def test_what_is_neither_a_country_nor_a_number_is_refused(numbers):
+    with pytest.raises(ValidationError, match="two capital letters"):
+        validated(numbers=numbers)
+
+
+def saved_in_admin(client, **typed):
+    inline = {"versions-TOTAL_FORMS": 0, "versions-INITIAL_FORMS": 0}
+    return client.post(
+        "/admin/transcription/vocabulary/add/", {"name": "Clinic", **inline, **typed}
+    )
+
+
+@pytest.mark.parametrize(
+    ("name", "content", "terms"),
+    [
+        (
+            "terms.txt",
+            "aspirin\r\n\r\nSiobhan Okafor\n",
+            "old\naspirin\nSiobhan Okafor",
+        ),
+        ("terms.csv", '\ufeffTerm,note\naspirin,x\n"a, b",y\n', "old\naspirin\na, b"),
+    ],
+)
+def test_terms_come_from_a_file_and_go_to_one(admin_client, name, content, terms):
+    file = SimpleUploadedFile(name, content.encode())
+
+    assert saved_in_admin(admin_client, terms="old", file=file).status_code == 302
+
+    saved = Vocabulary.objects.get()
+    assert saved.terms == terms
+    assert saved.versions.get().author.username == "admin"
+    extension = name.rpartition(".")[2]
+    exported = admin_client.get(f"/keyword-lists/{saved.pk}/terms.{extension}")
+    assert terms_in(name, exported.content) == terms.split("\n")
+
+
+@pytest.mark.parametrize("content", [b"\xff\xfe", b"a\0b", b"x" * 300_000])
+def test_a_file_that_is_no_list_is_refused_on_the_page(admin_client, content):
+    file = SimpleUploadedFile("terms.txt", content)
+
+    assert saved_in_admin(admin_client, file=file).status_code == 200
+    assert not Vocabulary.objects.exists()
+
+
+def test_a_list_is_checked_while_it_is_typed(admin_client):
+    answer = admin_client.post("/keyword-lists/check/", {"terms": "ECG\nmetoprolol"})
+
+    assert "2 terms, 2 of at most 1,000 words" in answer.text
+    assert "ignores terms under 5 or over 50 characters: ECG" in answer.text
+    long = admin_client.post("/keyword-lists/check/", {"terms": "a b c d e f g"})
+    assert "has 7 words" in long.text

@@ -7,7 +7,7 @@ from django.core.management.base import BaseCommand, CommandError, CommandParser
 from django.db.models import Q
 
 from transcription.models import Transcript
-from transcription.words import words_of
+from transcription.review.current import words_of
 
 
 class Command(BaseCommand):

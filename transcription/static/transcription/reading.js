@@ -1,204 +1,415 @@
-// A transcript's page: the text and its audio in step.
+// A transcript's text and its audio in step: on the call's page and in admin.
 (() => {
   "use strict";
-  const LEAD_MS = 2000;
-  // After a seek, the browser's position may differ by this much.
-  const NEAR_MS = 50;
-  const byId = (id) => document.getElementById(id);
-  const desk = document.querySelector("#reading .desk");
-  const audio = desk.querySelector("audio");
-  const wave = desk.querySelector(".wave");
-  const [width, height] = [wave.viewBox.baseVal.width, wave.viewBox.baseVal.height];
-  const line = wave.querySelector(".now");
-  const text = byId("text");
-  const count = byId("count");
-  const words = [...text.querySelectorAll(".said > span")];
-  const numbers = new Map(words.map((word, number) => [word, number]));
-  const { starts, sure } = JSON.parse(byId("words").textContent);
-  // Two channels may speak at once, so the text's order is not always that of time.
-  const inTime = [...starts.keys()].sort((a, b) => starts[a] - starts[b] || a - b);
-  let doubtful = [];
-  let target = -1;
-  let spoken = -1;
-  let drawn = null;
-  let stop = 0;
-  let frame = 0;
 
-  const now = () => audio.currentTime * 1000;
-  const length = () => (Number.isFinite(audio.duration) ? audio.duration : Number(wave.dataset.seconds)) * 1000;
-  const clock = (ms) => {
-    const [h, m, s] = [ms / 3600000, (ms / 60000) % 60, (ms / 1000) % 60].map(Math.floor);
-    return (h ? `${h}:${String(m).padStart(2, "0")}` : m) + `:${String(s).padStart(2, "0")}`;
-  };
+  // The call's page gets its transcript while it is open; in admin it is there at once.
+  function begin() {
+    const text = document.getElementById("text");
+    if (text && document.getElementById("words") && !text.reading) start();
+  }
 
-  // The index of the word that is spoken now or was spoken last; -1 before the first.
-  function wordAt(ms) {
-    let [low, high] = [0, inTime.length];
-    while (low < high) {
-      const middle = (low + high) >> 1;
-      if (starts[inTime[middle]] <= ms + 1) low = middle + 1;
-      else high = middle;
+  function start() {
+    const LEAD_MS = 2000;
+    const BACK_MS = 3000;
+    // After a seek, the browser's position may differ by this much.
+    const NEAR_MS = 50;
+    const byId = (id) => document.getElementById(id);
+    const desk = document.querySelector("#reading .desk");
+    // Without a recording there is an empty player, which plays nothing.
+    const audio = desk.querySelector("audio") ?? document.createElement("audio");
+    const wave = desk.querySelector(".wave");
+    const { width, height } = wave?.viewBox.baseVal ?? {};
+    const line = wave?.querySelector(".now");
+    const text = byId("text");
+    const count = byId("count");
+    const turns = JSON.parse(byId("words").textContent);
+    const said = [...text.querySelectorAll(".said")];
+    // Of each word, in the order of the text. ranges: the original words it stands for.
+    let [words, starts, sure, ranges, inTime, doubtful] = [[], [], [], [], [], []];
+    const numbers = new Map();
+    let below = 0;
+    let target = -1;
+    let spoken = -1;
+    let drawn = null;
+    let stop = 0;
+    let frame = 0;
+
+    const now = () => audio.currentTime * 1000;
+    const length = () => (Number.isFinite(audio.duration) ? audio.duration : Number(wave?.dataset.seconds ?? 0)) * 1000;
+    const clock = (ms) => {
+      const [h, m, s] = [ms / 3600000, (ms / 60000) % 60, (ms / 1000) % 60].map(Math.floor);
+      return (h ? `${h}:${String(m).padStart(2, "0")}` : m) + `:${String(s).padStart(2, "0")}`;
+    };
+
+    // Collect what is known about the words, of all turns.
+    function gather() {
+      words = said.flatMap((turn) => [...turn.querySelectorAll(":scope > span")]);
+      words.forEach((word, number) => numbers.set(word, number));
+      starts = turns.flatMap((turn) => turn.starts);
+      sure = turns.flatMap((turn) => turn.sure);
+      ranges = turns.flatMap(rangesOf);
+      inTime = inOrderOfTime();
     }
-    return low ? inTime[low - 1] : -1;
-  }
 
-  function inSight(word) {
-    const { top, bottom } = word.getBoundingClientRect();
-    const stays = getComputedStyle(desk).position === "sticky";
-    return top >= (stays ? desk.getBoundingClientRect().bottom : 0) && bottom <= innerHeight;
-  }
-
-  function follow() {
-    const at = wordAt(now());
-    const across = length() ? ((now() / length()) * width).toFixed(1) : 0;
-    // Only if it has moved: each change repaints the whole picture.
-    if (across !== drawn) line.setAttribute("d", `M${across} 0V${height}`);
-    drawn = across;
-    if (at === spoken) return;
-    // Do not scroll if the reader has scrolled away.
-    const along = !audio.paused && spoken >= 0 && inSight(words[spoken]);
-    words[spoken]?.classList.remove("spoken");
-    words[at]?.classList.add("spoken");
-    if (along && at >= 0 && !inSight(words[at])) words[at].scrollIntoView({ block: "center" });
-    spoken = at;
-  }
-
-  function run() {
-    cancelAnimationFrame(frame);
-    follow();
-    if (!audio.paused) frame = requestAnimationFrame(run);
-  }
-
-  function play() {
-    // Refused, or overtaken by a pause: the player shows which.
-    audio.play().catch(() => {});
-  }
-
-  function playFrom(ms) {
-    audio.currentTime = Math.max(0, ms) / 1000;
-    play();
-    follow();
-  }
-
-  // One word can be reached with Tab, the others from it with the arrows.
-  function choose(number, focus = true) {
-    words[stop].removeAttribute("tabindex");
-    words[stop].removeAttribute("role");
-    stop = number;
-    words[stop].tabIndex = 0;
-    words[stop].setAttribute("role", "button");
-    if (!focus) return;
-    words[stop].focus({ preventScroll: true });
-    if (!inSight(words[stop])) words[stop].scrollIntoView({ block: "center" });
-  }
-
-  function mark() {
-    const below = Number(byId("below").value);
-    byId("below-value").textContent = below.toFixed(2);
-    for (const number of doubtful) words[number].classList.remove("doubtful");
-    doubtful = [...sure.keys()].filter((number) => sure[number] !== null && sure[number] < below);
-    for (const number of doubtful) words[number].classList.add("doubtful");
-    place();
-    count.textContent = `${doubtful.length} to check`;
-    wave.setAttribute("aria-label", `Waveform of the recording, ${doubtful.length} places to check`);
-  }
-
-  function place() {
-    // Below the waveform, not across it: three hours may have a thousand of them.
-    const places = doubtful.map((number) => `M${Math.round((starts[number] / length()) * width)} ${height * 0.8}V${height}`);
-    desk.querySelector(".checks").setAttribute("d", length() ? [...new Set(places)].join("") : "");
-  }
-
-  // The doubtful word that is being played, or else the word that is spoken now.
-  function here() {
-    const lead = target < 0 ? 0 : Math.max(0, starts[target] - LEAD_MS);
-    const onTheWay = target >= 0 && now() >= lead - NEAR_MS && now() <= starts[target] + NEAR_MS;
-    if (onTheWay) return target;
-    return now() === 0 ? -1 : wordAt(now());
-  }
-
-  function check(forward) {
-    const from = here();
-    const next = forward
-      ? doubtful.find((number) => number > from)
-      : doubtful.findLast((number) => number < from);
-    if (next === undefined) {
-      count.textContent = `${doubtful.length} to check, none ${forward ? "after" : "before"} this place`;
-      return;
+    // Two channels may speak at once, so the text's order is not always that of time.
+    function inOrderOfTime() {
+      return [...starts.keys()].sort((a, b) => starts[a] - starts[b] || a - b);
     }
-    target = next;
-    choose(target);
-    playFrom(starts[target] - LEAD_MS);
-    count.textContent = `${doubtful.indexOf(target) + 1} of ${doubtful.length} to check: “${words[target].textContent}”, ${sure[target].toFixed(2)}, at ${clock(starts[target])}`;
-  }
 
-  const toggle = () => (audio.paused ? play() : audio.pause());
-  const actions = { " ": toggle, n: () => check(true), p: () => check(false) };
-  const typing = "select, textarea, [contenteditable], input:not([type=range], [type=checkbox])";
-  const hasOwnSpace = "button, summary, audio, input[type=checkbox]";
+    function rangesOf({ first, starts: here, corrections }) {
+      const found = [];
+      let original = first;
+      for (const correction of corrections) {
+        while (found.length < correction.at) found.push({ first: original, last: ++original });
+        for (let n = 0; n < correction.count; n += 1) found.push(correction);
+        original = correction.last;
+      }
+      while (found.length < here.length) found.push({ first: original, last: ++original });
+      return found;
+    }
 
-  document.addEventListener("keydown", (event) => {
-    const action = actions[event.key];
-    if (!action || !byId("keys").checked || event.defaultPrevented || event.isComposing) return;
-    if (event.ctrlKey || event.altKey || event.metaKey || event.target.closest(typing)) return;
-    if (event.key === " " && (event.repeat || event.target.closest(hasOwnSpace))) return;
-    event.preventDefault();
-    action();
-  });
+    // Mark the corrections of a turn, and say what was there before.
+    function annotate(number) {
+      const spans = [...said[number].querySelectorAll(":scope > span")];
+      for (const { at, count: many, original, who, when } of turns[number].corrections) {
+        const now = spans.slice(at, at + many).map((span) => span.textContent).join(" ");
+        const about = now === original ? `Checked by ${who}, ${when}.` : `Was “${original}”. Corrected by ${who}, ${when}.`;
+        const marked = many ? spans.slice(at, at + many) : spans.slice(Math.max(0, at - 1), Math.max(1, at));
+        for (const span of marked) {
+          span.classList.add(many ? (now === original ? "checked" : "corrected") : "removed");
+          span.title = many ? about : `Removed: “${original}”, by ${who}, ${when}.`;
+        }
+      }
+    }
 
-  text.addEventListener("keydown", (event) => {
-    const number = numbers.get(event.target);
-    const step = { ArrowLeft: -1, ArrowRight: 1 }[event.key];
-    if (number === undefined || event.ctrlKey || event.altKey || event.metaKey) return;
-    if (event.key === "Enter") playFrom(starts[number]);
-    else if (step && words[number + step]) choose(number + step);
-    else return;
-    event.preventDefault();
-  });
+    // Show turns as they read after a correction. Only they are touched: a long transcript
+    // has tens of thousands of words.
+    function renew(changed) {
+      const chosen = ranges[stop]?.first ?? 0;
+      let isMoved = false;
+      for (const turn of changed) {
+        const number = turns.findIndex(({ first }) => first === turn.first);
+        if (number < 0) continue;
+        isMoved ||= String(turn.starts) !== String(turns[number].starts);
+        replace(number, turn);
+      }
+      if (isMoved) inTime = inOrderOfTime();
+      [spoken, target, stop] = [-1, -1, -1];
+      choose(wordOf(chosen), false);
+      findDoubtful();
+      for (const turn of changed) {
+        const number = turns.findIndex(({ first }) => first === turn.first);
+        for (const span of said[number]?.children ?? []) span.classList.toggle("doubtful", isDoubtful(numbers.get(span)));
+      }
+      follow();
+    }
 
-  text.addEventListener("click", (event) => {
-    const number = numbers.get(event.target);
-    // Selected text may be about to be copied.
-    if (number === undefined || !getSelection().isCollapsed) return;
-    choose(number);
-    playFrom(starts[number]);
-  });
+    function replace(number, turn) {
+      const at = turns.slice(0, number).reduce((sum, each) => sum + each.starts.length, 0);
+      const before = turns[number].starts.length;
+      said[number].innerHTML = turn.html;
+      turns[number] = turn;
+      const spans = [...said[number].children];
+      words.splice(at, before, ...spans);
+      starts.splice(at, before, ...turn.starts);
+      sure.splice(at, before, ...turn.sure);
+      ranges.splice(at, before, ...rangesOf(turn));
+      const end = spans.length === before ? at + before : words.length;
+      for (let n = at; n < end; n += 1) numbers.set(words[n], n);
+      annotate(number);
+    }
 
-  wave.addEventListener("click", (event) => {
-    const { left, width: wide } = wave.getBoundingClientRect();
-    audio.currentTime = (length() / 1000) * Math.min(1, Math.max(0, (event.clientX - left) / wide));
-    follow();
-  });
+    // The word that stands for an original word, or the next one.
+    function wordOf(original) {
+      let [low, high] = [0, ranges.length];
+      while (low < high) {
+        const middle = (low + high) >> 1;
+        if (ranges[middle].last <= original) low = middle + 1;
+        else high = middle;
+      }
+      return Math.min(low, ranges.length - 1);
+    }
 
-  byId("previous").addEventListener("click", () => check(false));
-  byId("next").addEventListener("click", () => check(true));
-  byId("below").addEventListener("input", mark);
-  byId("speed").addEventListener("change", (event) => {
-    // The default, too: loading the audio goes back to it.
-    audio.defaultPlaybackRate = audio.playbackRate = Number(event.target.value);
-  });
-  audio.addEventListener("error", () => { count.textContent = "The audio cannot be played."; });
-  audio.addEventListener("durationchange", place);
-  for (const moment of ["play", "pause", "seeked", "timeupdate"]) audio.addEventListener(moment, run);
+    // The index of the word that is spoken now or was spoken last; -1 before the first.
+    function wordAt(ms) {
+      let [low, high] = [0, inTime.length];
+      while (low < high) {
+        const middle = (low + high) >> 1;
+        if (starts[inTime[middle]] <= ms + 1) low = middle + 1;
+        else high = middle;
+      }
+      return low ? inTime[low - 1] : -1;
+    }
 
-  // Single-letter keys can be turned off: speech input may type them by accident.
-  try {
-    byId("keys").checked = localStorage.getItem("djtranscribe.keys") !== "off";
-    byId("keys").addEventListener("change", (event) => {
-      localStorage.setItem("djtranscribe.keys", event.target.checked ? "on" : "off");
+    function inSight(word) {
+      const { top, bottom } = word.getBoundingClientRect();
+      const stays = getComputedStyle(desk).position === "sticky";
+      return top >= (stays ? desk.getBoundingClientRect().bottom : 0) && bottom <= innerHeight;
+    }
+
+    function follow() {
+      const at = wordAt(now());
+      const across = length() ? ((now() / length()) * width).toFixed(1) : 0;
+      // Only if it has moved: each change repaints the whole picture.
+      if (across !== drawn) line?.setAttribute("d", `M${across} 0V${height}`);
+      drawn = across;
+      if (at === spoken) return;
+      // Do not scroll if the reader has scrolled away.
+      const along = !audio.paused && spoken >= 0 && inSight(words[spoken]);
+      words[spoken]?.classList.remove("spoken");
+      words[at]?.classList.add("spoken");
+      if (along && at >= 0 && !inSight(words[at])) words[at].scrollIntoView({ block: "center" });
+      spoken = at;
+    }
+
+    function run() {
+      cancelAnimationFrame(frame);
+      follow();
+      if (!audio.paused) frame = requestAnimationFrame(run);
+    }
+
+    function play() {
+      // Refused, or overtaken by a pause: the player shows which.
+      audio.play().catch(() => {});
+    }
+
+    function playFrom(ms) {
+      audio.currentTime = Math.max(0, ms) / 1000;
+      play();
+      follow();
+    }
+
+    // One word can be reached with Tab, the others from it with the arrows.
+    function choose(number, focus = true, scroll = true) {
+      words[stop]?.removeAttribute("tabindex");
+      words[stop]?.removeAttribute("role");
+      stop = number;
+      if (!words[stop]) return;
+      words[stop].tabIndex = 0;
+      words[stop].setAttribute("role", "button");
+      if (!focus) return;
+      words[stop].focus({ preventScroll: true });
+      if (scroll && !inSight(words[stop])) words[stop].scrollIntoView({ block: "center" });
+    }
+
+    function mark() {
+      for (const number of doubtful) words[number].classList.remove("doubtful");
+      findDoubtful();
+      for (const number of doubtful) words[number].classList.add("doubtful");
+    }
+
+    const isDoubtful = (number) => sure[number] !== null && sure[number] < below;
+
+    function findDoubtful() {
+      below = Number(byId("below").value);
+      byId("below-value").textContent = below.toFixed(2);
+      doubtful = [...sure.keys()].filter(isDoubtful);
+      place();
+      let checked = 0;
+      for (const { corrections } of turns) for (const { doubts } of corrections) {
+        checked += doubts.filter((each) => each !== null && each < below).length;
+      }
+      if (byId("checked")) byId("checked").textContent = checked + doubtful.length ? `${checked} of ${checked + doubtful.length} checked` : "";
+      count.textContent = `${doubtful.length} to check`;
+      wave?.setAttribute("aria-label", `Waveform of the recording, ${doubtful.length} places to check`);
+    }
+
+    function place() {
+      // Below the waveform, not across it: three hours may have a thousand of them.
+      const places = doubtful.map((number) => `M${Math.round((starts[number] / length()) * width)} ${height * 0.8}V${height}`);
+      wave?.querySelector(".checks").setAttribute("d", length() ? [...new Set(places)].join("") : "");
+    }
+
+    // The doubtful word that is being played, or else the word that is spoken now.
+    function here() {
+      const lead = target < 0 ? 0 : Math.max(0, starts[target] - LEAD_MS);
+      const onTheWay = target >= 0 && now() >= lead - NEAR_MS && now() <= starts[target] + NEAR_MS;
+      if (onTheWay) return target;
+      return now() === 0 ? -1 : wordAt(now());
+    }
+
+    function check(forward) {
+      const from = here();
+      const next = forward
+        ? doubtful.find((number) => number > from)
+        : doubtful.findLast((number) => number < from);
+      if (next === undefined) {
+        count.textContent = `${doubtful.length} to check, none ${forward ? "after" : "before"} this place`;
+        return;
+      }
+      target = next;
+      choose(target);
+      playFrom(starts[target] - LEAD_MS);
+      count.textContent = `${doubtful.indexOf(target) + 1} of ${doubtful.length} to check: “${words[target].textContent}”, ${sure[target].toFixed(2)}, at ${clock(starts[target])}`;
+    }
+
+    const toggle = () => (audio.paused ? play() : audio.pause());
+
+    // What is set here is remembered in this browser.
+    const stored = (name) => { try { return localStorage.getItem(`djtranscribe.${name}`); } catch { return null; } };
+    const store = (name, value) => { try { localStorage.setItem(`djtranscribe.${name}`, value); } catch { /* A browser that keeps nothing. */ } };
+    const speed = byId("speed");
+    const setSpeed = () => {
+      // The default, too: loading the audio goes back to it.
+      audio.defaultPlaybackRate = audio.playbackRate = Number(speed.value);
+      store("speed", speed.value);
+    };
+    const faster = (step) => {
+      speed.selectedIndex = Math.min(speed.length - 1, Math.max(0, speed.selectedIndex + step));
+      setSpeed();
+      count.textContent = `Speed ${speed.selectedOptions[0].textContent}`;
+    };
+
+    const silences = JSON.parse(byId("silences").textContent);
+    function skipSilence() {
+      if (!byId("skip-silence").checked || audio.paused) return;
+      const ms = now();
+      const silence = silences.find(([from, to]) => ms >= from + NEAR_MS && ms < to - NEAR_MS);
+      if (silence) audio.currentTime = silence[1] / 1000;
+    }
+
+    // Hear one channel alone. The audio goes through this only once it is asked for.
+    const balance = byId("balance");
+    let sides = null;
+    function hearSide() {
+      if (!sides) {
+        const context = new AudioContext();
+        const splitter = context.createChannelSplitter(2);
+        context.createMediaElementSource(audio).connect(splitter);
+        sides = ["left", "right"].map((side, channel) => {
+          const gain = context.createGain();
+          splitter.connect(gain, channel);
+          gain.connect(context.destination);
+          return { side, gain, context };
+        });
+      }
+      for (const { side, gain } of sides) gain.gain.value = balance.value === "both" || balance.value === side ? 1 : 0;
+      sides[0].context.resume();
+    }
+    balance?.addEventListener("change", hearSide);
+
+    // A link that opens this page at the chosen word, or at what is spoken now.
+    async function copyMoment() {
+      const at = audio.paused && document.activeElement === words[stop] ? starts[stop] : starts[spoken] ?? starts[stop] ?? 0;
+      // To the millisecond: rounded down, it would lead to the word before.
+      const link = `${location.origin}${location.pathname}#t=${Math.round(at) / 1000}`;
+      try {
+        await navigator.clipboard.writeText(link);
+        count.textContent = `The link to ${clock(at)} is copied.`;
+      } catch {
+        // The clipboard needs https and permission: show the link instead.
+        history.replaceState(null, "", link);
+        count.textContent = `The address of this page now leads to ${clock(at)}. Copy it.`;
+      }
+    }
+
+    const showKeys = () => byId("key-list").showModal();
+    const actions = {
+      " ": toggle,
+      n: () => check(true),
+      p: () => check(false),
+      j: () => { audio.currentTime = Math.max(0, now() - BACK_MS) / 1000; follow(); },
+      "[": () => faster(-1),
+      "]": () => faster(1),
+      l: copyMoment,
+      "?": showKeys,
+    };
+    const typing = "select, textarea, [contenteditable], input:not([type=range], [type=checkbox])";
+    const hasOwnSpace = "button, summary, audio, input[type=checkbox]";
+
+    document.addEventListener("keydown", (event) => {
+      const action = actions[event.key];
+      if (!action || !byId("keys").checked || event.defaultPrevented || event.isComposing) return;
+      if (event.ctrlKey || event.altKey || event.metaKey || event.target.closest(`dialog, ${typing}`)) return;
+      if (event.key === " " && (event.repeat || event.target.closest(hasOwnSpace))) return;
+      event.preventDefault();
+      action();
     });
-  } catch { /* A browser that keeps nothing. */ }
 
-  choose(0, false);
-  mark();
+    text.addEventListener("keydown", (event) => {
+      const number = numbers.get(event.target);
+      const step = { ArrowLeft: -1, ArrowRight: 1 }[event.key];
+      if (number === undefined || event.defaultPrevented || event.ctrlKey || event.altKey || event.metaKey) return;
+      if (event.key === "Enter") playFrom(starts[number]);
+      else if (step && words[number + step]) choose(number + step);
+      else return;
+      event.preventDefault();
+    });
 
-  // A search result links here with #t=12.5, in seconds. If the browser requires a
-  // click before it plays, the position is set nevertheless.
-  const [, wanted] = location.hash.match(/^#t=(\d+(?:\.\d+)?)$/) ?? [];
-  if (wanted) {
-    playFrom(Number(wanted) * 1000);
-    const at = wordAt(Number(wanted) * 1000);
-    if (at >= 0) words[at].scrollIntoView({ block: "center" });
+    text.addEventListener("click", (event) => {
+      if (event.shiftKey) return;
+      const number = numbers.get(event.target);
+      // Selected text may be about to be copied.
+      if (number === undefined || !getSelection().isCollapsed) return;
+      // Whoever clicks it sees it. If it moved, a second click would miss it.
+      choose(number, true, false);
+      playFrom(starts[number]);
+    });
+
+    // Of a corrected word: what was there before, also for those who do not hover.
+    text.addEventListener("focusin", ({ target: word }) => {
+      if (word.title) count.textContent = word.title;
+    });
+
+    wave?.addEventListener("click", (event) => {
+      const { left, width: wide } = wave.getBoundingClientRect();
+      audio.currentTime = (length() / 1000) * Math.min(1, Math.max(0, (event.clientX - left) / wide));
+      follow();
+    });
+
+    byId("previous").addEventListener("click", () => check(false));
+    byId("next").addEventListener("click", () => check(true));
+    byId("below").addEventListener("input", mark);
+    byId("copy-moment").addEventListener("click", copyMoment);
+    byId("show-keys").addEventListener("click", showKeys);
+    speed.addEventListener("change", setSpeed);
+    if ([...speed.options].some(({ value }) => value === stored("speed"))) speed.value = stored("speed");
+    setSpeed();
+    byId("skip-silence").checked = stored("skip-silence") === "on";
+    byId("skip-silence").addEventListener("change", ({ target }) => store("skip-silence", target.checked ? "on" : "off"));
+    const volume = Number(stored("volume") ?? 1);
+    if (volume >= 0 && volume <= 1) audio.volume = volume;
+    audio.addEventListener("volumechange", () => store("volume", audio.volume));
+    audio.addEventListener("timeupdate", skipSilence);
+    audio.addEventListener("error", () => { count.textContent = "The audio cannot be played."; });
+    audio.addEventListener("durationchange", place);
+    for (const moment of ["play", "pause", "seeked", "timeupdate"]) audio.addEventListener(moment, run);
+
+    // Single-letter keys can be turned off: speech input may type them by accident.
+    byId("keys").checked = stored("keys") !== "off";
+    byId("keys").addEventListener("change", ({ target }) => store("keys", target.checked ? "on" : "off"));
+
+    gather();
+    said.forEach((_, number) => { if (turns[number].corrections.length) annotate(number); });
+    choose(0, false);
+    mark();
+    // What review.js needs.
+    text.reading = {
+      renew,
+      choose,
+      check,
+      wordOf,
+      playFrom: (number) => playFrom(starts[number]),
+      keysOn: () => byId("keys").checked,
+      get stop() { return stop; },
+      get words() { return words; },
+      get ranges() { return ranges; },
+      numberOf: (span) => numbers.get(span),
+    };
+
+    // A search result links here with #t=12.5, in seconds. If the browser requires a
+    // click before it plays, the position is set nevertheless.
+    const [, wanted] = location.hash.match(/^#t=(\d+(?:\.\d+)?)$/) ?? [];
+    if (wanted) {
+      playFrom(Number(wanted) * 1000);
+      const at = wordAt(Number(wanted) * 1000);
+      if (at >= 0) choose(at);
+      words[at]?.scrollIntoView({ block: "center" });
+    }
+    for (const part of document.querySelectorAll("#reading [hidden]")) part.hidden = false;
+    document.dispatchEvent(new Event("reading:ready"));
   }
-  for (const part of document.querySelectorAll("#reading [hidden]")) part.hidden = false;
+
+  begin();
+  document.addEventListener("htmx:afterSettle", begin);
 })();

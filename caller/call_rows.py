@@ -1,0 +1,107 @@
+"""Calls as the home page and the page of a number list them."""
+
+from collections.abc import Iterable
+from dataclasses import dataclass
+from typing import Any
+
+from django.db.models import F
+from django.db.models.functions import Left
+
+from caller.concerns import COMPLETED, FAILED, LOW_CONFIDENCE
+from caller.models import Call, Recording
+from caller.timeline import DONE, NOW
+from caller.timeline import FAILED as NOT_DONE
+from djtranscribe.adminsite.read_only import duration
+from djtranscribe.models import Access
+
+# Letters of a text that a list shows.
+BEGINNING = 140
+
+
+@dataclass(frozen=True)
+class CallRow:
+    """state: done, now or failed. transcript: the newest one, without its text."""
+
+    call: Call
+    state: str
+    word: str
+    transcript: Any = None
+
+    @property
+    def beginning(self) -> str:
+        text: str = self.transcript.beginning if self.transcript else ""
+        return text[:BEGINNING].rstrip() + ("…" if len(text) > BEGINNING else "")
+
+    @property
+    def duration(self) -> str:
+        seconds = self.call.duration_seconds
+        return duration(seconds) if seconds is not None else ""
+
+    @property
+    def certainty(self) -> str:
+        """`88%`, `verified`, `needs checking`, or "" without words."""
+        if not self.beginning:
+            return ""
+        if self.transcript.verified_at:
+            return "verified"
+        confidence = self.transcript.confidence
+        if confidence is None:
+            return ""
+        return "needs checking" if confidence < LOW_CONFIDENCE else f"{confidence:.0%}"
+
+
+def rows_of(calls: Iterable[Call]) -> list[CallRow]:
+    """Describe these calls in their order. Two queries, however many calls."""
+    calls = list(calls)
+    keys = [call.pk for call in calls]
+    # Looked up by name, because `caller` does not import `transcription`.
+    model: Any = Recording._meta.get_field("transcripts").related_model
+    transcripts = (
+        model._default_manager.filter(recording__call__in=keys)
+        .only("status", "confidence", "verified_at", "language")
+        .annotate(
+            beginning=Left("text", BEGINNING + 1), of_call=F("recording__call_id")
+        )
+        .order_by("pk")
+    )
+    newest = {transcript.of_call: transcript for transcript in transcripts}
+    recordings = Recording.objects.filter(call__in=keys).order_by("pk")
+    recorded = dict(recordings.values_list("call_id", "status"))
+    return [_row(call, recorded.get(call.pk), newest.get(call.pk)) for call in calls]
+
+
+def _row(call: Call, recorded: str | None, transcript: Any) -> CallRow:
+    if not call.is_finished:
+        state, word = NOW, call.get_status_display()
+    elif call.status != Call.Status.COMPLETED:
+        state, word = NOT_DONE, call.get_status_display()
+    elif call.kind == Call.Kind.CODE:
+        state, word = DONE, "Code told"
+    elif transcript is None:
+        state, word = _without_transcript(call, recorded)
+    elif transcript.status == FAILED:
+        state, word = NOT_DONE, "Not transcribed"
+    elif transcript.status != COMPLETED:
+        state, word = NOW, "Transcribing"
+    else:
+        state, word = DONE, "Transcribed" if transcript.beginning else "Nobody spoke"
+    return CallRow(call, state, word, transcript)
+
+
+def _without_transcript(call: Call, recorded: str | None) -> tuple[str, str]:
+    if recorded == Recording.Status.COMPLETED:
+        return DONE, "Recorded"
+    if (
+        call.expects_recording
+        and call.next_check_at
+        and recorded not in Recording.FINISHED
+    ):
+        return NOW, "Recording"
+    return NOT_DONE, "No recording"
+
+
+def note_read(user: Any, rows: list[CallRow]) -> None:
+    """The beginning of a text may be all of it: note that it was read."""
+    if user.has_perm("transcription.view_transcript"):
+        shown = [row.transcript for row in rows if row.beginning]
+        Access.objects.note(user, Access.Action.READ, shown)

@@ -1,0 +1,72 @@
+from django import forms
+from django.contrib import admin
+from django.db.models import Q, QuerySet
+from django.http import HttpRequest
+
+from caller import phone_numbers
+from caller.forms import NumberField
+from caller.models import Contact, ContactNumber, Tag
+from djtranscribe.adminsite.large_tables import LargeTableAdmin
+from djtranscribe.adminsite.read_only import TolerantChangelist
+from djtranscribe.adminsite.search_fields import IdentifierSearch
+
+
+class NumberForm(forms.ModelForm[ContactNumber]):
+    number = NumberField()
+
+    class Meta:
+        model = ContactNumber
+        fields = ["number", "label"]
+
+    def clean_number(self) -> str:
+        # Before Django looks for the same number in the table.
+        return phone_numbers.clean_number(
+            phone_numbers.with_country_code(self.cleaned_data["number"])
+        )
+
+
+class NumberInline(admin.StackedInline[ContactNumber, Contact]):
+    model = ContactNumber
+    form = NumberForm
+    fields = [("number", "label")]
+    extra = 1
+    verbose_name_plural = "numbers"
+
+
+@admin.register(Contact)
+class ContactAdmin(
+    IdentifierSearch, LargeTableAdmin, TolerantChangelist, admin.ModelAdmin[Contact]
+):
+    list_display = ["name", "numbers_of", "do_not_call", "vocabulary"]
+    list_select_related = ["vocabulary"]
+    sortable_by = ["name"]
+    search_fields = ["name"]
+    search_help_text = "The start of a name, or of a number."
+    inlines = [NumberInline]
+    empty_text = (
+        "No contacts yet. Give numbers a name here, on the page of a number, or import "
+        "a CSV file: the name is shown with every call."
+    )
+
+    def get_queryset(self, request: HttpRequest) -> QuerySet[Contact]:
+        return super().get_queryset(request).prefetch_related("numbers")
+
+    def find(self, rows: QuerySet[Contact], typed: str) -> QuerySet[Contact]:
+        wanted = Q(name__istartswith=typed)
+        if phone_numbers.is_number(typed):
+            digits = phone_numbers.without_separators(typed)
+            wanted |= Q(numbers__number__startswith=f"+{digits}")
+            wanted |= Q(numbers__number=phone_numbers.with_country_code(typed))
+        return rows.filter(wanted).distinct()
+
+    @admin.display(description="numbers")
+    def numbers_of(self, contact: Contact) -> str:
+        return ", ".join(map(str, contact.numbers.all())) or "-"
+
+
+@admin.register(Tag)
+class TagAdmin(LargeTableAdmin, TolerantChangelist, admin.ModelAdmin[Tag]):
+    list_display = ["name"]
+    search_fields = ["name"]
+    search_help_text = "A part of a tag."
+    empty_text = "No tags yet. Add one on the page of a call."

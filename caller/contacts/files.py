@@ -1,0 +1,174 @@
+"""Contacts from a CSV file: name and number, perhaps a label, one number a line."""
+
+import csv
+from dataclasses import dataclass, field
+
+from django.core.exceptions import ValidationError
+from django.db import transaction
+
+from caller import phone_numbers
+from caller.contacts.models import LONGEST_NAME, Contact, ContactNumber
+from djtranscribe.text_files import rows_of_csv, text_of
+
+LARGEST = 1_000_000  # bytes
+MOST_LINES = 20_000
+COLUMNS = {
+    "name": {"name", "contact", "full name", "display name", "company"},
+    "number": {
+        "number",
+        "phone",
+        "phone number",
+        "telephone",
+        "mobile",
+        "phone 1 - value",
+    },
+    "label": {"label", "type", "kind", "phone 1 - type"},
+}
+NEW, KNOWN, MOVED, WRONG = "new", "known", "moved", "wrong"
+
+
+@dataclass
+class Line:
+    """A line of the file, and what an import would do with it."""
+
+    line: int
+    name: str
+    number: str
+    label: str = ""
+    outcome: str = NEW
+    # Why it is wrong, or who has the number now.
+    detail: str = ""
+
+    @property
+    def shown(self) -> str:
+        return phone_numbers.for_people(self.number)
+
+
+@dataclass
+class Preview:
+    lines: list[Line] = field(default_factory=list)
+
+    def count(self, outcome: str) -> int:
+        return sum(line.outcome == outcome for line in self.lines)
+
+    @property
+    def new(self) -> int:
+        return self.count(NEW)
+
+    @property
+    def known(self) -> int:
+        return self.count(KNOWN)
+
+    @property
+    def moved(self) -> int:
+        return self.count(MOVED)
+
+    @property
+    def wrong(self) -> int:
+        return self.count(WRONG)
+
+
+def preview(content: bytes) -> Preview:
+    """Read a file and compare it with what is stored. One query.
+
+    Raises ValidationError with a sentence for the operator.
+    """
+    if len(content) > LARGEST:
+        raise ValidationError("This file is larger than 1 MB. Import it in parts.")
+    lines = _lines(text_of(content))
+    numbers = {line.number for line in lines}
+    owners = Contact.objects.names(numbers)
+    seen: set[str] = set()
+    for line in lines:
+        if line.outcome == WRONG:
+            continue
+        if line.number in seen:
+            line.outcome, line.detail = WRONG, "This number is in the file twice."
+        elif line.number in owners:
+            owner = owners[line.number]
+            line.outcome = KNOWN if owner == line.name else MOVED
+            line.detail = "" if owner == line.name else f"Belongs to {owner} now."
+        seen.add(line.number)
+    return Preview(lines)
+
+
+def import_contacts(content: bytes) -> Preview:
+    """Store what `preview` shows as new. Numbers of other contacts stay with them.
+
+    Lines with the same name belong to one contact. Raises ValidationError.
+    """
+    with transaction.atomic():
+        found = preview(content)
+        wanted = [line for line in found.lines if line.outcome == NEW]
+        names = {line.name for line in wanted}
+        contacts = {
+            contact.name: contact
+            for contact in Contact.objects.filter(name__in=names).order_by("-pk")
+        }
+        missing = [Contact(name=name) for name in sorted(names - contacts.keys())]
+        Contact.objects.bulk_create(missing, batch_size=1000)
+        contacts |= {contact.name: contact for contact in missing}
+        ContactNumber.objects.bulk_create(
+            [
+                ContactNumber(
+                    contact=contacts[line.name], number=line.number, label=line.label
+                )
+                for line in wanted
+            ],
+            batch_size=1000,
+        )
+    return found
+
+
+def _lines(text: str) -> list[Line]:
+    try:
+        dialect: type[csv.Dialect] = csv.Sniffer().sniff(text[:4000], ",;\t")
+    except csv.Error:
+        dialect = csv.excel
+    rows = rows_of_csv(text, dialect)
+    rows_with_place = [(n, row) for n, row in enumerate(rows, 1) if any(row)]
+    if not rows_with_place:
+        raise ValidationError("This file is empty.")
+    if len(rows_with_place) > MOST_LINES:
+        raise ValidationError(
+            f"This file has more than {MOST_LINES:,} lines. Import it in parts."
+        )
+    columns = _columns(rows_with_place[0][1])
+    if columns:
+        rows_with_place.pop(0)
+    else:
+        columns = {"name": 0, "number": 1, "label": 2}
+    return [_line(place, row, columns) for place, row in rows_with_place]
+
+
+def _columns(header: list[str]) -> dict[str, int]:
+    """Return where the columns are, or nothing if the first line is no header."""
+    titles = [title.strip().casefold() for title in header]
+    found = {
+        column: next((n for n, title in enumerate(titles) if title in known), -1)
+        for column, known in COLUMNS.items()
+    }
+    if found["name"] < 0 or found["number"] < 0:
+        return {}
+    return {column: place for column, place in found.items() if place >= 0}
+
+
+def _line(place: int, row: list[str], columns: dict[str, int]) -> Line:
+    def value(column: str, most: int) -> str:
+        at = columns.get(column, -1)
+        text = row[at] if 0 <= at < len(row) else ""
+        return " ".join(text.split())[:most]
+
+    line = Line(
+        place, value("name", LONGEST_NAME), value("number", 100), value("label", 40)
+    )
+    if not line.name:
+        line.outcome, line.detail = WRONG, "The name is missing."
+        return line
+    try:
+        line.number = phone_numbers.clean_number(
+            phone_numbers.with_country_code(line.number)
+        )
+    except ValidationError as error:
+        line.outcome, line.detail = WRONG, str(error.message)
+    return line

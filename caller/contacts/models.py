@@ -1,0 +1,110 @@
+from __future__ import annotations
+
+from collections.abc import Iterable
+from typing import Any
+
+from django.db import models
+from django.db.models import OuterRef, Subquery
+
+from caller import phone_numbers
+
+# A name may have many numbers, and many people the same name.
+MOST_NUMBERS = 500
+LONGEST_NAME = 120
+
+
+class ListedNumber(models.Model):
+    """A phone number that is in a list once, in the form in which calls have it."""
+
+    number = models.CharField(
+        max_length=20,
+        unique=True,
+        validators=[phone_numbers.validate_number],
+        help_text="With country code, such as +14155551234.",
+    )
+
+    class Meta:
+        abstract = True
+
+    def __str__(self) -> str:
+        return phone_numbers.for_people(self.number)
+
+    def save(self, *args: Any, **kwargs: Any) -> None:
+        # As calls are stored, so that the two can be compared.
+        self.number = phone_numbers.clean_number(self.number)
+        super().save(*args, **kwargs)
+
+
+class ContactQuerySet(models.QuerySet["Contact"]):
+    def of(self, number: str) -> Contact | None:
+        """Return who has this number (E.164), or None. One query."""
+        found = self.filter(numbers__number=number).select_related("vocabulary")
+        return found.first()
+
+    def names(self, numbers: Iterable[str]) -> dict[str, str]:
+        """Return the names of these numbers, of those that have one. One query."""
+        known = ContactNumber.objects.filter(number__in=set(numbers))
+        return dict(known.values_list("number", "contact__name"))
+
+    def some_numbers(self) -> list[str]:
+        """Return the numbers of these contacts, at most MOST_NUMBERS of them."""
+        numbers = ContactNumber.objects.filter(contact__in=self.order_by())
+        return list(numbers.values_list("number", flat=True)[:MOST_NUMBERS])
+
+
+class Contact(models.Model):
+    """A person or a company, with a name for its numbers."""
+
+    name = models.CharField(max_length=LONGEST_NAME)
+    do_not_call = models.BooleanField(
+        "do not call",
+        default=False,
+        help_text="None of their numbers is dialled.",
+    )
+    # A string, because `caller` does not import `transcription`.
+    vocabulary = models.ForeignKey(
+        "transcription.Vocabulary",
+        null=True,
+        blank=True,
+        on_delete=models.SET_NULL,
+        related_name="+",
+        verbose_name="keyword list",
+        help_text="Used for calls to them if no list is chosen.",
+    )
+    created_at = models.DateTimeField(auto_now_add=True)
+
+    objects = ContactQuerySet.as_manager()
+
+    class Meta:
+        ordering = ["name", "pk"]
+        indexes = [models.Index(fields=["name", "id"], name="contact_by_name")]
+
+    def __str__(self) -> str:
+        return self.name
+
+
+class ContactNumber(ListedNumber):
+    """A number of a contact. A number belongs to one contact only."""
+
+    contact = models.ForeignKey(
+        Contact, on_delete=models.CASCADE, related_name="numbers"
+    )
+    label = models.CharField(
+        max_length=40, blank=True, help_text="Such as mobile or office."
+    )
+
+    class Meta:
+        verbose_name = "number"
+        ordering = ["pk"]
+
+
+def with_name(row: Any, number: str) -> str:
+    """Return the number with the name that `named()` has found for a row."""
+    name: str | None = getattr(row, "contact_name", None)
+    return f"{name}, {number}" if name else number
+
+
+def name_of(path: str) -> Subquery:
+    """Return an expression: the name of the contact whose number is at this path."""
+    names = ContactNumber.objects.filter(number=OuterRef(path))
+    return Subquery(names.values("contact__name")[:1])

@@ -1,0 +1,106 @@
+from typing import Any
+
+from django.contrib import messages
+from django.contrib.auth.decorators import permission_required
+from django.core.exceptions import ValidationError
+from django.core.paginator import Paginator
+from django.db import IntegrityError, transaction
+from django.http import HttpRequest, HttpResponse
+from django.shortcuts import get_object_or_404, redirect, render
+from django.views.decorators.http import (
+    require_http_methods,
+    require_POST,
+    require_safe,
+)
+
+from caller import phone_numbers
+from caller.call_rows import note_read, rows_of
+from caller.contacts import files
+from caller.contacts.models import LONGEST_NAME
+from caller.models import Call, Contact, ContactNumber, DoNotCall, Note, Tag
+from djtranscribe.text_files import text_of
+
+CALLS_ON_A_PAGE = 30
+NOTES = 50
+# Lines of a file that the preview shows.
+SHOWN_LINES = 200
+
+
+@require_safe
+@permission_required("caller.view_call", raise_exception=True)
+def number_page(request: HttpRequest, uuid: str) -> HttpResponse:
+    """Show everything about the number of this call. Its URL contains no number."""
+    call = get_object_or_404(Call, uuid=uuid)
+    calls = Call.objects.filter(other_number=call.other_number)
+    page = Paginator(
+        calls.named().select_related("requested_by"), CALLS_ON_A_PAGE
+    ).get_page(request.GET.get("page"))
+    rows = rows_of(page.object_list)
+    note_read(request.user, rows)
+    notes = Note.objects.filter(call__other_number=call.other_number).select_related(
+        "author", "call"
+    )
+    context = {
+        "call": call,
+        "contact": Contact.objects.of(call.other_number),
+        "region": phone_numbers.region(call.other_number),
+        "is_listed": DoNotCall.objects.filter(number=call.other_number).exists(),
+        "dial_number": call.other_number.removeprefix("+"),
+        "page": page,
+        "rows": rows,
+        "notes": notes[:NOTES],
+        "tags": Tag.objects.filter(calls__in=calls).distinct(),
+    }
+    return render(request, "caller/number.html", context)
+
+
+@require_POST
+@permission_required(["caller.view_call", "caller.add_contact"], raise_exception=True)
+def name_number(request: HttpRequest, uuid: str) -> HttpResponse:
+    """Give the number of this call a name: of a known contact, or of a new one."""
+    call = get_object_or_404(Call, uuid=uuid)
+    name = " ".join(request.POST.get("name", "").replace("\0", "").split())
+    if not name or len(name) > LONGEST_NAME:
+        messages.error(request, f"Type a name of at most {LONGEST_NAME} letters.")
+    else:
+        try:
+            with transaction.atomic():
+                known = Contact.objects.filter(name=name).first()
+                contact = known or Contact.objects.create(name=name)
+                ContactNumber.objects.create(contact=contact, number=call.other_number)
+        except IntegrityError:
+            messages.error(request, "Somebody has just named this number.")
+        except ValidationError as error:
+            messages.error(request, error.messages[0])
+    return redirect("caller:number", uuid=uuid)
+
+
+@require_http_methods(["GET", "HEAD", "POST"])
+@permission_required("caller.add_contact", raise_exception=True)
+def import_page(request: HttpRequest) -> HttpResponse:
+    """Import contacts from a CSV file: first a preview, then the import."""
+    context: dict[str, Any] = {"most": SHOWN_LINES}
+    if request.method == "POST":
+        file = request.FILES.get("file")
+        content = file.read() if file else request.POST.get("content", "").encode()
+        try:
+            if request.POST.get("confirmed"):
+                done = files.import_contacts(content)
+                messages.success(
+                    request,
+                    f"{done.new} numbers were imported. {done.known} were known, "
+                    f"{done.moved} belong to other contacts, {done.wrong} are wrong.",
+                )
+                return redirect("admin:caller_contact_changelist")
+            preview = files.preview(content)
+            context |= {
+                "preview": preview,
+                "content": text_of(content),
+                # What somebody may want to change comes first.
+                "lines": sorted(
+                    preview.lines, key=lambda line: line.outcome != files.WRONG
+                )[:SHOWN_LINES],
+            }
+        except ValidationError as error:
+            context["error"] = error.messages[0]
+    return render(request, "caller/import_contacts.html", context)

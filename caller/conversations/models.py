@@ -1,0 +1,103 @@
+"""The operator's own phone: its verified number, and its part in a conversation."""
+
+from __future__ import annotations
+
+from datetime import timedelta
+from typing import Any
+
+from django.conf import settings
+from django.db import models
+from django.db.models import F
+from django.utils import timezone
+from django.utils.crypto import constant_time_compare, salted_hmac
+
+from caller import phone_numbers
+from caller.models.call import Call
+from caller.models.progress import Progress
+
+CODE_DIGITS = 6
+# A code can be typed this often, and this long after the call.
+MOST_TRIES = 5
+CODE_LIVES = timedelta(minutes=10)
+
+
+class Leg(Progress):
+    """The operator's phone in a conversation. The Call has the other party's part.
+
+    Twilio calls the two phones parent and child: the parent is the phone that it was
+    asked to call, or that called us. The child is the one that <Dial> called.
+    """
+
+    call = models.OneToOneField(Call, on_delete=models.CASCADE, related_name="leg")
+    number = models.CharField("operator's phone", max_length=16)
+    # When the operator pressed a key, so that the other party was dialled.
+    accepted_at = models.DateTimeField(null=True, blank=True)
+    # Whether the operator hung up first. Null: unknown.
+    hung_up_first = models.BooleanField(null=True, editable=False)
+
+    class Meta:
+        verbose_name = "operator's phone"
+
+    def __str__(self) -> str:
+        return f"Operator's phone in the {self.call.description}"
+
+
+class OperatorPhone(models.Model):
+    """The phone on which an operator takes conversations.
+
+    Its number counts once the operator has typed the code that a call to it says.
+    """
+
+    user = models.OneToOneField(
+        settings.AUTH_USER_MODEL, on_delete=models.CASCADE, related_name="phone"
+    )
+    number = models.CharField(max_length=16)
+    verified_at = models.DateTimeField(null=True, blank=True)
+    # The call that says the code.
+    code_call = models.ForeignKey(
+        Call, null=True, blank=True, on_delete=models.SET_NULL, related_name="+"
+    )
+    tries = models.PositiveSmallIntegerField(default=0)
+
+    class Meta:
+        ordering = ["user"]
+
+    def __str__(self) -> str:
+        return phone_numbers.for_people(self.number)
+
+    @classmethod
+    def of(cls, user: Any) -> OperatorPhone | None:
+        """Return the verified phone of an account, or None. One query."""
+        return cls.verified().filter(user=user).first()
+
+    @classmethod
+    def verified(cls) -> models.QuerySet[OperatorPhone]:
+        return cls.objects.exclude(verified_at=None)
+
+    @property
+    def waits_for_code(self) -> bool:
+        call = self.code_call
+        return (
+            self.verified_at is None
+            and call is not None
+            and self.tries < MOST_TRIES
+            and timezone.now() < call.created_at + CODE_LIVES
+        )
+
+    def verify(self, typed: str) -> bool:
+        """Return whether this is the code, and count the try."""
+        rows = OperatorPhone.objects.filter(pk=self.pk, code_call=self.code_call_id)
+        # Count first, so that parallel requests have no more tries.
+        counted = rows.filter(tries__lt=MOST_TRIES).update(tries=F("tries") + 1)
+        if not (counted and self.waits_for_code and self.code_call):
+            return False
+        digits = "".join(letter for letter in typed if letter.isdigit())
+        if not constant_time_compare(digits, code_of(self.code_call)):
+            return False
+        return bool(rows.update(verified_at=timezone.now()))
+
+
+def code_of(call: Call) -> str:
+    """Return the code that this call says. It is computed, so nothing stores it."""
+    digest = salted_hmac("caller.phone-code", str(call.uuid)).hexdigest()
+    return f"{int(digest, 16) % 10**CODE_DIGITS:0{CODE_DIGITS}}"

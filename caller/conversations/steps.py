@@ -1,0 +1,87 @@
+"""The steps of a call with two phones."""
+
+from collections.abc import Iterator
+
+from caller.models import Call
+from caller.steps import DONE, NOW, Step, lapse, later
+
+
+def conversation_steps(call: Call, whose: str) -> Iterator[Step]:
+    """Yield the steps up to the end of the talk.
+
+    whose: begins the name of the operator's phone, such as "Your". If the call ended
+    before the two were connected, `timeline` adds why.
+    """
+    before = list(_operator_steps(call, whose))
+    if call.leg.accepted_at:
+        before += _other_steps(call)
+    yield from before
+    # The phone that is called second says whether the two are connected.
+    second = call.leg if call.is_inbound else call
+    if call.is_finished:
+        if call.status == Call.Status.COMPLETED:
+            is_talk = second.status == Call.Status.COMPLETED
+            yield _talked(call) if is_talk else _left_message(call)
+    elif second.status == Call.Status.IN_PROGRESS:
+        yield Step("Connected", NOW, second.answered_at)
+    elif second.is_finished:
+        yield Step("Leaving a message", NOW, second.ended_at)
+    else:
+        if not any(step.state == NOW for step in before):
+            yield Step("Calling them", NOW, call.leg.accepted_at)
+        yield from later("Connected")
+
+
+def _operator_steps(call: Call, whose: str) -> Iterator[Step]:
+    """Yield what the operator's phone did."""
+    leg, rank = call.leg, Call.rank(call.leg.status)
+    phone = f"{whose} phone"
+    who = "You" if whose == "Your" else "The operator"
+    if rank < Call.rank(Call.Status.RINGING):
+        if not call.is_finished:
+            yield Step(f"Calling {phone.lower()}", NOW, call.queued_at)
+        return
+    if rank < Call.rank(Call.Status.IN_PROGRESS):
+        yield Step(f"{phone} is ringing", NOW, leg.ringing_at)
+        return
+    until = leg.answered_at or leg.ended_at
+    yield Step(f"{phone} rang", DONE, leg.ringing_at, lapse(leg.ringing_at, until))
+    if leg.status not in (Call.Status.IN_PROGRESS, Call.Status.COMPLETED):
+        return
+    if leg.accepted_at or call.is_inbound:
+        took = lapse(leg.answered_at, leg.accepted_at)
+        yield Step(f"{who} answered", DONE, leg.answered_at, took)
+    elif not leg.is_finished:
+        yield Step(f"{who} answered", NOW, leg.answered_at, detail="Waiting for a key.")
+    else:
+        yield Step(f"{who} answered", DONE, leg.answered_at)
+
+
+def _other_steps(call: Call) -> Iterator[Step]:
+    """Yield what the phone of the one called did until it was answered."""
+    rank = Call.rank(call.status)
+    if call.is_finished and call.status != Call.Status.COMPLETED:
+        return
+    if rank < Call.rank(Call.Status.RINGING):
+        return
+    if rank < Call.rank(Call.Status.IN_PROGRESS):
+        yield Step("Their phone is ringing", NOW, call.ringing_at)
+        return
+    rang = lapse(call.ringing_at, call.answered_at)
+    yield Step("Their phone rang", DONE, call.ringing_at, rang)
+
+
+def _left_message(call: Call) -> Step:
+    """Somebody has called, and the operator did not answer."""
+    return Step("Left a message", DONE, call.answered_at)
+
+
+def _talked(call: Call) -> Step:
+    hung_up = ""
+    if call.leg.hung_up_first is not None:
+        who = "The operator" if call.leg.hung_up_first else "They"
+        hung_up = f"{who} hung up."
+    took = lapse(call.answered_at, call.ended_at)
+    cost = call.cost and f"cost {call.cost}"
+    detail = " ".join(filter(None, [hung_up, cost]))
+    return Step("Connected", DONE, call.answered_at, took, detail)

@@ -1,0 +1,81 @@
+"""The page on which an operator verifies their own phone."""
+
+from typing import cast
+
+from django.conf import settings
+from django.contrib import messages
+from django.contrib.auth.decorators import permission_required
+from django.contrib.auth.models import User
+from django.core.exceptions import ValidationError
+from django.http import HttpRequest, HttpResponse
+from django.shortcuts import redirect, render
+from django.views.decorators.http import require_http_methods
+
+from caller import dialling, phone_numbers
+from caller.conversations.models import MOST_TRIES, OperatorPhone
+from caller.models import Call
+
+WRONG_CODE = "This is not the code."
+NO_TRIES = "The code is not valid any more. Ask for a new one."
+
+
+@require_http_methods(["GET", "HEAD", "POST"])
+@permission_required("caller.add_call", raise_exception=True)
+def phone(request: HttpRequest) -> HttpResponse:
+    """Show the phone, call a new one, check the code that the call says."""
+    user = cast(User, request.user)
+    row = OperatorPhone.objects.filter(user=user).select_related("code_call").first()
+    if request.method != "POST":
+        return render(request, "caller/phone.html", {"phone": row})
+    if "forget" in request.POST:
+        OperatorPhone.objects.filter(user=user).delete()
+        messages.success(request, "Your phone is removed.")
+    elif "code" in request.POST:
+        enter_code(request, row)
+    else:
+        try:
+            ask_for_code(request, user)
+        except ValidationError as error:
+            context = {
+                "phone": row,
+                "typed": request.POST.get("number", "")[:40],
+                "reason": error.message,
+            }
+            return render(request, "caller/phone.html", context, status=400)
+    return redirect("caller:phone")
+
+
+def ask_for_code(request: HttpRequest, user: User) -> None:
+    """Call the number that was typed. The rules and limits of dialling apply."""
+    typed = request.POST.get("number", "").replace("\0", "")
+    number = phone_numbers.clean_number(phone_numbers.with_country_code(typed))
+    call = dialling.dial(
+        Call(
+            kind=Call.Kind.CODE,
+            other_number=number,
+            our_number=settings.TWILIO_PHONE_NUMBER,
+            requested_by=user,
+        )
+    )
+    if call.kind != Call.Kind.CODE or call.requested_by != user:
+        raise ValidationError("This number is being called already. Wait a moment.")
+    if call.status in (Call.Status.REFUSED, Call.Status.FAILED):
+        raise ValidationError(call.error)
+    OperatorPhone.objects.update_or_create(
+        user=user,
+        defaults={
+            "number": number,
+            "code_call": call,
+            "verified_at": None,
+            "tries": 0,
+        },
+    )
+
+
+def enter_code(request: HttpRequest, row: OperatorPhone | None) -> None:
+    if row and row.verify(request.POST.get("code", "")):
+        messages.success(request, "Your phone is verified. You can be connected now.")
+    elif row and row.waits_for_code and row.tries + 1 < MOST_TRIES:
+        messages.error(request, WRONG_CODE)
+    else:
+        messages.error(request, NO_TRIES)

@@ -1,0 +1,181 @@
+"""Twilio's webhooks for calls with two phones, and for calls that come in.
+
+twilio.com/docs/voice/twiml/gather, .../dial, .../number
+"""
+
+from collections.abc import Mapping
+from datetime import timedelta
+from typing import Any
+
+from django.conf import settings
+from django.http import HttpResponse
+from django.utils import timezone
+
+from caller import phone_numbers
+from caller.conversations.models import Leg, OperatorPhone, code_of
+from caller.models import Call, Contact, DoNotCall
+from caller.twilio import speech, twiml
+from caller.twilio.client import CALL_SID
+from caller.twilio.webhooks import (
+    call_of,
+    call_state,
+    form_fields,
+    refusal,
+    twiml_response,
+)
+from djtranscribe.webhooks.ledger import webhook
+
+HOUR = timedelta(hours=1)
+
+
+@webhook("twilio-code", refusal, form_fields)
+def code(about: str, fields: Mapping[str, Any]) -> HttpResponse:
+    """Say the code that verifies an operator's phone."""
+    call = call_of(about, fields)
+    if call is None or call.kind != Call.Kind.CODE:
+        return twiml_response(twiml.hang_up())
+    call.apply(call_state(fields))
+    return twiml_response(twiml.code(code_of(call)))
+
+
+@webhook("twilio-bridge", refusal, form_fields)
+def bridge(about: str, fields: Mapping[str, Any]) -> HttpResponse:
+    """Ask the operator, who has picked up, to press a key."""
+    call = conversation_of(about, fields)
+    if call is None:
+        return twiml_response(twiml.hang_up())
+    call.apply(call_state(fields))
+    contact = Contact.objects.of(call.other_number)
+    who = contact.name if contact else speech.digits(call.other_number)
+    return twiml_response(twiml.ask_operator(call, who))
+
+
+@webhook("twilio-accept", refusal, form_fields)
+def accept(about: str, fields: Mapping[str, Any]) -> HttpResponse:
+    """Call the other party, now that the operator has pressed a key."""
+    call = conversation_of(about, fields)
+    if call is None or not fields.get("Digits"):
+        return twiml_response(twiml.hang_up())
+    Leg.objects.filter(call=call, accepted_at=None).update(accepted_at=timezone.now())
+    call.apply(call_state(fields))
+    call.record_notice(speech.sentence("conversation_notice").text)
+    return twiml_response(twiml.connect(call, call.other_number, call.our_number))
+
+
+@webhook("twilio-bridge-notice", refusal, form_fields)
+def bridge_notice(about: str, fields: Mapping[str, Any]) -> HttpResponse:
+    """Play the notice to the one called, before the two are connected."""
+    call = conversation_of(about, fields)
+    if call is None:
+        return twiml_response(twiml.hang_up())
+    call.apply(call_state(fields))
+    call.record_notice(speech.sentence("conversation_notice").text)
+    return twiml_response(twiml.bridge_notice(call))
+
+
+@webhook("twilio-bridge-done", refusal, form_fields)
+def bridge_done(about: str, fields: Mapping[str, Any]) -> HttpResponse:
+    """Note how the second phone fared, and who hung up. Say what the first must know.
+
+    Somebody who called us and could not be connected leaves a message instead.
+    """
+    call = conversation_of(about, fields)
+    if call is None:
+        return twiml_response(twiml.hang_up())
+    outcome = fields.get("DialCallStatus", "")[:20]
+    first = call_state(fields)
+    if outcome in Call.FINISHED:
+        second = call_state(
+            {
+                "CallSid": fields.get("DialCallSid", ""),
+                "CallStatus": outcome,
+                "CallDuration": fields.get("DialCallDuration", ""),
+                "ParentCallSid": first.sid,
+            }
+        )
+        call.apply(second)
+    call.apply(first)
+    if outcome == Call.Status.COMPLETED:
+        # While Twilio can still talk to the first phone, the second has hung up.
+        first_hung_up = first.status in Call.FINISHED
+        is_operator = first_hung_up != call.is_inbound
+        legs = Leg.objects.filter(call=call, hung_up_first=None)
+        legs.update(hung_up_first=is_operator)
+        return twiml_response(twiml.hang_up())
+    if call.is_inbound:
+        notice = speech.greeting()
+        return twiml_response(twiml.record(call, notice))
+    return twiml_response(twiml.last_words("not_reached"))
+
+
+@webhook("twilio-answer", refusal, form_fields)
+def answer(about: str, fields: Mapping[str, Any]) -> HttpResponse:
+    """Take a call that comes in: the Voice URL of our number."""
+    sid = fields.get("CallSid", "")
+    if not CALL_SID.fullmatch(sid):
+        return twiml_response(twiml.hang_up())
+    number = phone_numbers.of_caller(fields.get("From", ""))
+    call = Call.objects.filter(sid=sid).first()
+    if call is None:
+        if blocked(number):
+            return twiml_response(twiml.last_words("not_accepted"))
+        if asks_too_often(number):
+            return twiml_response(twiml.last_words("try_later"))
+        call = take_in(sid, number, fields)
+    call.apply(call_state(fields))
+    leg = call.leg if call.is_conversation else None
+    notice = speech.sentence("conversation_notice") if leg else speech.greeting()
+    call.record_notice(notice.text)
+    if leg:
+        return twiml_response(twiml.connect(call, leg.number, call.our_number))
+    return twiml_response(twiml.record(call, notice))
+
+
+def take_in(sid: str, number: str, fields: Mapping[str, Any]) -> Call:
+    """Store a call that comes in. With an operator's phone, it is a conversation."""
+    phone = None
+    if settings.ANSWER_FORWARD_TO:
+        phones = OperatorPhone.verified().select_related("user")
+        phone = phones.filter(
+            user__username=settings.ANSWER_FORWARD_TO, user__is_active=True
+        ).first()
+    # Both rows or neither: the ledger runs this in a transaction.
+    call, is_new = Call.objects.get_or_create(
+        sid=sid,
+        defaults={
+            "direction": Call.Direction.INBOUND,
+            "kind": Call.Kind.CONVERSATION if phone else Call.Kind.MESSAGE,
+            "other_number": number,
+            "our_number": fields.get("To", "")[:16],
+            # Our document answers it.
+            "status": Call.Status.IN_PROGRESS,
+            "answered_at": timezone.now(),
+            "requested_by": phone.user if phone else None,
+        },
+    )
+    if is_new and phone:
+        Leg.objects.create(call=call, number=phone.number)
+    return call
+
+
+def blocked(number: str) -> bool:
+    listed = DoNotCall.objects.filter(number=number, blocks_incoming=True)
+    return listed.exists()
+
+
+def asks_too_often(number: str) -> bool:
+    """Whether this caller has left enough recordings within an hour.
+
+    All who withhold their number count as one caller.
+    """
+    taken = Call.objects.filter(
+        direction=Call.Direction.INBOUND,
+        other_number=number,
+        created_at__gt=timezone.now() - HOUR,
+    )
+    return taken.count() >= settings.MAX_ANSWERED_PER_CALLER_HOUR
+
+
+def conversation_of(about: str, fields: Mapping[str, Any]) -> Call | None:
+    call = call_of(about, fields)
+    return call if call and call.is_conversation else None

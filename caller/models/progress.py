@@ -1,0 +1,102 @@
+"""How far one phone of a call has come, as Twilio reports it."""
+
+from __future__ import annotations
+
+from typing import ClassVar
+
+from django.db import models
+
+from caller.twilio.client import CallState
+
+
+class Progress(models.Model):
+    """The status of a phone and its times. The status never moves back."""
+
+    class Status(models.TextChoices):
+        # Ours: Twilio was asked and its answer is missing or lost.
+        DIALING = "dialing", "Dialing"
+        UNKNOWN = "unknown", "Unknown"
+        # Ours: a rule forbids the call (dialling.refusal). Twilio was not asked.
+        REFUSED = "refused", "Refused"
+        # Twilio's, letter for letter
+        QUEUED = "queued", "Queued at Twilio"
+        INITIATED = "initiated", "Dialing"
+        RINGING = "ringing", "Ringing"
+        IN_PROGRESS = "in-progress", "In progress"
+        COMPLETED = "completed", "Completed"
+        BUSY = "busy", "Busy"
+        NO_ANSWER = "no-answer", "No answer"
+        CANCELED = "canceled", "Canceled"
+        FAILED = "failed", "Failed"
+
+    FINISHED = (
+        Status.COMPLETED,
+        Status.BUSY,
+        Status.NO_ANSWER,
+        Status.CANCELED,
+        Status.FAILED,
+        Status.REFUSED,
+    )
+    # Not connected: Twilio charges nothing.
+    FREE = (Status.BUSY, Status.NO_ANSWER, Status.CANCELED, Status.FAILED)
+    # The status only moves up in this order, whatever arrives late or twice. An unknown
+    # status ranks above ringing and is not final.
+    RANK: ClassVar[dict[str, int]] = {
+        Status.DIALING: 0,
+        Status.UNKNOWN: 0,
+        Status.QUEUED: 1,
+        Status.INITIATED: 2,
+        Status.RINGING: 3,
+        Status.IN_PROGRESS: 5,
+        **dict.fromkeys(FINISHED, 7),
+    }
+    RANK_OF_NEW_WORDS = 4
+    # Our own guess: a later final status from Twilio overrides it.
+    RANK_OF_OUR_GUESS = 6
+
+    status = models.CharField(
+        max_length=20, choices=Status.choices, default=Status.DIALING
+    )
+    ringing_at = models.DateTimeField("rang", null=True, blank=True)
+    answered_at = models.DateTimeField("answered", null=True, blank=True)
+    ended_at = models.DateTimeField("ended", null=True, blank=True)
+    duration_seconds = models.PositiveIntegerField(
+        "duration (seconds)", null=True, blank=True
+    )
+    price = models.DecimalField(max_digits=10, decimal_places=5, null=True, blank=True)
+    price_unit = models.CharField(max_length=3, blank=True)
+    error = models.TextField(blank=True)
+    sequence_number = models.PositiveIntegerField(null=True, blank=True)
+
+    class Meta:
+        abstract = True
+
+    @property
+    def is_finished(self) -> bool:
+        return self.status in self.FINISHED
+
+    @property
+    def reached(self) -> int:
+        """The rank of its status."""
+        # Twilio's own final statuses come without a reason.
+        if self.status in (self.Status.FAILED, self.Status.CANCELED) and self.error:
+            return self.RANK_OF_OUR_GUESS
+        return self.rank(self.status)
+
+    @classmethod
+    def rank(cls, status: str) -> int:
+        return int(cls.RANK.get(status, cls.RANK_OF_NEW_WORDS))
+
+    def take(self, news: CallState, sequence_number: int | None = None) -> None:
+        """Take over what is new. The caller has locked the row, and saves it."""
+        if news.status and self.rank(news.status) > self.reached:
+            self.status = news.status
+            self.error = ""
+        self.ringing_at = self.ringing_at or news.ringing_at
+        self.answered_at = self.answered_at or news.answered_at
+        self.ended_at = self.ended_at or news.ended_at
+        self.duration_seconds = self.duration_seconds or news.duration_seconds
+        if news.price is not None:
+            self.price, self.price_unit = news.price, news.price_unit
+        if sequence_number is not None:
+            self.sequence_number = max(self.sequence_number or 0, sequence_number)

@@ -1,0 +1,84 @@
+from __future__ import annotations
+
+from typing import Any
+
+from django.conf import settings
+from django.core.exceptions import ValidationError
+from django.core.validators import RegexValidator
+from django.db import models
+from django.utils import timezone
+
+LONGEST_NOTE = 5000
+
+
+class Note(models.Model):
+    """What somebody wrote about a call."""
+
+    call = models.ForeignKey(
+        "caller.Call", on_delete=models.CASCADE, related_name="notes"
+    )
+    author = models.ForeignKey(
+        settings.AUTH_USER_MODEL, null=True, on_delete=models.SET_NULL, related_name="+"
+    )
+    text = models.TextField(max_length=LONGEST_NOTE)
+    # The words as the search compares them, with a space before and after each.
+    search_text = models.TextField(editable=False, default="")
+    created_at = models.DateTimeField(default=timezone.now, editable=False)
+
+    class Meta:
+        ordering = ["-created_at", "-pk"]
+        indexes = [models.Index(fields=["created_at"], name="note_by_time")]
+
+    def __str__(self) -> str:
+        return f"Note on a call of {self.created_at:%Y-%m-%d}"
+
+
+class TagQuerySet(models.QuerySet["Tag"]):
+    def named(self, typed: str) -> Tag:
+        """Return the tag of this name and create it if needed.
+
+        Raises ValidationError with a sentence for the operator.
+        """
+        tag = Tag(name=tag_name(typed))
+        tag.full_clean(validate_unique=False)
+        return self.get_or_create(name=tag.name)[0]
+
+
+class Tag(models.Model):
+    """A word that calls have in common, such as billing."""
+
+    name = models.CharField(
+        max_length=40,
+        unique=True,
+        validators=[
+            RegexValidator(
+                r"^[\w][\w\- ]*$", "A tag has letters, digits, spaces and hyphens only."
+            )
+        ],
+    )
+
+    objects = TagQuerySet.as_manager()
+
+    class Meta:
+        ordering = ["name"]
+
+    def __str__(self) -> str:
+        return self.name
+
+    def clean(self) -> None:
+        self.name = tag_name(self.name)
+
+    def save(self, *args: Any, **kwargs: Any) -> None:
+        self.name = tag_name(self.name)
+        super().save(*args, **kwargs)
+
+
+def tag_name(typed: str) -> str:
+    """Return how a tag is stored: in lower case, without spaces around it.
+
+    Raises ValidationError if there is nothing.
+    """
+    name = " ".join(typed.casefold().removeprefix("#").split())
+    if not name:
+        raise ValidationError("Type a tag, such as billing.")
+    return name

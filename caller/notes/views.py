@@ -1,0 +1,56 @@
+from typing import cast
+
+from django.contrib import messages
+from django.contrib.auth.decorators import permission_required
+from django.contrib.auth.models import User
+from django.core.exceptions import PermissionDenied, ValidationError
+from django.http import HttpRequest, HttpResponse
+from django.shortcuts import get_object_or_404, redirect
+from django.views.decorators.http import require_POST
+
+from caller.models import Call, Note, Tag
+from caller.notes.models import LONGEST_NOTE, tag_name
+
+
+@require_POST
+@permission_required(["caller.view_call", "caller.add_note"], raise_exception=True)
+def add_note(request: HttpRequest, uuid: str) -> HttpResponse:
+    call = get_object_or_404(Call, uuid=uuid)
+    text = request.POST.get("text", "").replace("\0", "").strip()
+    if not text:
+        messages.error(request, "The note is empty.")
+    elif len(text) > LONGEST_NOTE:
+        messages.error(request, f"A note has at most {LONGEST_NOTE:,} letters.")
+    else:
+        Note.objects.create(call=call, author=cast(User, request.user), text=text)
+    return redirect(f"{call.get_absolute_url()}#notes")
+
+
+@require_POST
+@permission_required("caller.view_call", raise_exception=True)
+def delete_note(request: HttpRequest, uuid: str, pk: int) -> HttpResponse:
+    """Delete one's own note, or with the permission any."""
+    notes = Note.objects.select_related("call").filter(call__uuid=uuid)
+    note = get_object_or_404(notes, pk=pk)
+    if note.author_id != request.user.pk and not request.user.has_perm(
+        "caller.delete_note"
+    ):
+        raise PermissionDenied
+    note.delete()
+    return redirect(f"{note.call.get_absolute_url()}#notes")
+
+
+@require_POST
+@permission_required(["caller.view_call", "caller.add_note"], raise_exception=True)
+def tag_call(request: HttpRequest, uuid: str) -> HttpResponse:
+    """Add a tag to a call, or remove it."""
+    call = get_object_or_404(Call, uuid=uuid)
+    typed = request.POST.get("tag", "").replace("\0", "")
+    try:
+        if request.POST.get("remove"):
+            call.tags.remove(*Tag.objects.filter(name=tag_name(typed)))
+        else:
+            call.tags.add(Tag.objects.named(typed))
+    except ValidationError as error:
+        messages.error(request, error.messages[0])
+    return redirect(f"{call.get_absolute_url()}#notes")

@@ -1,0 +1,47 @@
+"""A step of a call, as the call's page shows it."""
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+from datetime import datetime
+
+DONE, NOW, LATER, FAILED = "done", "now", "later", "failed"
+
+
+@dataclass(frozen=True)
+class Retry:
+    """A button next to a failed step: label, URL to POST to, required permission."""
+
+    label: str
+    url: str
+    permission: str
+
+
+@dataclass(frozen=True)
+class Step:
+    """at: when the step was reached, or when a running step started."""
+
+    name: str
+    state: str
+    at: datetime | None = None
+    took: str = ""
+    detail: str = ""
+    retry: Retry | None = None
+
+
+def lapse(start: datetime | None, end: datetime | None) -> str:
+    """Return `< 1 s`, `4 s`, `1:05 min` or `2:10 h`, or "" if a time is missing.
+
+    Twilio's times are whole seconds of another clock, so an end may precede its start.
+    """
+    if not start or not end:
+        return ""
+    seconds = max(0, round((end - start).total_seconds()))
+    if seconds < 60:
+        return f"{seconds} s" if seconds else "< 1 s"
+    minutes, seconds = divmod(seconds, 60)
+    hours, minutes = divmod(minutes, 60)
+    return f"{hours}:{minutes:02} h" if hours else f"{minutes}:{seconds:02} min"
+
+
+def later(*names: str) -> Iterator[Step]:
+    yield from (Step(name, LATER) for name in names)

@@ -1,0 +1,57 @@
+"""Admin's first page: what can be set and looked up here, grouped by what people do."""
+
+from typing import Any, NamedTuple
+
+from django.utils.text import capfirst
+
+SECTIONS: dict[str, dict[str, str]] = {
+    "Calls": {
+        "Call": "Every call, with filters for state, operator, country and length.",
+        "Recording": "The audio files, also those that were imported.",
+        "Contact": "Names for numbers. Import them from a CSV file.",
+        "DoNotCall": "Numbers that are never dialled.",
+        "Tag": "Words that calls have in common, such as billing.",
+    },
+    "Transcripts": {
+        "Transcript": "Read, listen, correct and export.",
+        "Vocabulary": "Terms that AssemblyAI should expect, by domain.",
+        "Export": "Who downloaded which transcripts, and when.",
+    },
+    "People and access": {
+        "User": "Who can sign in.",
+        "Group": "What operators and supervisors may do.",
+        "Profile": "Time zones of the people who sign in.",
+        "ApiToken": "Keys for programs that use the API.",
+        "Access": "Who read or listened to what.",
+    },
+    "Connections": {
+        "VendorPause": "Whether Twilio or AssemblyAI refuses our account, and why.",
+        "WebhookDelivery": "What Twilio and AssemblyAI reported to this site.",
+        "Notification": "E-mails and webhooks that this site sent.",
+    },
+}
+
+
+class Model(NamedTuple):
+    name: str
+    sentence: str
+    url: str
+    add_url: str
+
+
+def sections(app_list: list[dict[str, Any]]) -> list[tuple[str, list[Model]]]:
+    """Group admin's models, as this person may see them. Others come last."""
+    models = {
+        model["object_name"]: model for app in app_list for model in app["models"]
+    }
+    found = []
+    for heading, sentences in SECTIONS.items():
+        known = [(models.pop(name, None), text) for name, text in sentences.items()]
+        found.append((heading, [_model(each, text) for each, text in known if each]))
+    found.append(("More", [_model(each, "") for each in models.values()]))
+    return [(heading, members) for heading, members in found if members]
+
+
+def _model(model: dict[str, Any], sentence: str) -> Model:
+    name = str(capfirst(model["name"]))
+    return Model(name, sentence, model["admin_url"] or "", model["add_url"] or "")

@@ -1,0 +1,73 @@
+"""What all pages have in common: the navigation."""
+
+from typing import Any, NamedTuple
+
+from django import template
+from django.urls import reverse
+
+register = template.Library()
+
+
+class Entry(NamedTuple):
+    label: str
+    name: str  # of its URL
+    permission: str = ""
+    is_admin: bool = False
+    # Where else its pages are, below the first page.
+    places: tuple[str, ...] = ()
+
+
+class SitePage(NamedTuple):
+    label: str
+    url: str
+    is_current: bool
+
+
+READ = "transcription.view_transcript"
+ENTRIES = [
+    Entry("Calls", "caller:home", places=("calls/", "dial/", "admin/caller/call/")),
+    Entry(
+        "Transcripts",
+        "admin:transcription_transcript_changelist",
+        READ,
+        is_admin=True,
+        places=("transcripts/",),
+    ),
+    Entry("Search", "transcription:search", READ),
+    Entry("Accuracy", "transcription:accuracy", READ, places=("corrections/",)),
+    Entry(
+        "Keyword lists",
+        "admin:transcription_vocabulary_changelist",
+        "transcription.view_vocabulary",
+        is_admin=True,
+        places=("keyword-lists/",),
+    ),
+    Entry("Settings", "admin:index", is_admin=True),
+]
+
+
+@register.simple_tag(takes_context=True)
+def site_pages(context: Any) -> list[SitePage]:
+    """Return the pages of the navigation that this person may open."""
+    user, path = context["user"], context["request"].path
+    current = max(ENTRIES, key=lambda entry: _match(entry, path))
+    return [
+        SitePage(
+            entry.label,
+            reverse(entry.name),
+            entry is current and bool(_match(entry, path)),
+        )
+        for entry in ENTRIES
+        if (not entry.permission or user.has_perm(entry.permission))
+        and (user.is_staff or not entry.is_admin)
+    ]
+
+
+def _match(entry: Entry, path: str) -> int:
+    """Return how much of a path belongs to this entry: the longest match wins."""
+    first, url = reverse("caller:home"), reverse(entry.name)
+    if path == url:
+        return len(path)
+    places = [first + place for place in entry.places]
+    places += [url] if url != first else []
+    return max((len(place) for place in places if path.startswith(place)), default=0)

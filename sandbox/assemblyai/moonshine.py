@@ -1,0 +1,167 @@
+"""Moonshine: reads own voices well, with capitals and punctuation, and without times.
+
+PocketSphinx adds what it lacks: times by forced alignment, a confidence by agreement,
+keyterms by its biased search. huggingface.co/UsefulSensors/moonshine
+"""
+
+from __future__ import annotations  # array[int] needs Python 3.12
+
+import re
+from array import array
+from difflib import SequenceMatcher
+from functools import cache
+from itertools import accumulate, pairwise
+from typing import Any
+
+from sandbox.assemblyai import sound, sphinx
+from sandbox.assemblyai.sphinx import Word
+
+FULL_SCALE = 32_768
+# The confidence of a word that only Moonshine has heard.
+ALONE = 0.3
+
+
+@cache
+def _transcriber() -> Any:
+    from moonshine_voice import ModelArch, Transcriber, get_model_path
+
+    path = str(get_model_path("tiny-en"))
+    # Without its own search for pauses: that remembers earlier audio, and the same
+    # audio would not always read the same. sound.pieces does it.
+    return Transcriber(
+        model_path=path, model_arch=ModelArch.TINY, options={"vad_threshold": 0.0}
+    )
+
+
+@cache
+def is_installed() -> bool:
+    """Return whether it can be used: there is no wheel for every system."""
+    try:
+        import moonshine_voice  # noqa: F401
+    except (ImportError, OSError):
+        return False
+    return True
+
+
+def words_in(samples: array[int], terms: tuple[str, ...] = ()) -> list[Word]:
+    """Return the words as PocketSphinx's do, and written as a text is."""
+    words: list[Word] = []
+    for first, last in sound.pieces(samples):
+        offset = first * 1000 // sound.RATE
+        for word in _words_of_piece(samples[first:last], terms):
+            word["start"] += offset
+            word["end"] += offset
+            words.append(word)
+    return words
+
+
+def _words_of_piece(samples: array[int], terms: tuple[str, ...]) -> list[Word]:
+    heard = _transcriber().transcribe_without_streaming(
+        [sample / FULL_SCALE for sample in samples], sound.RATE
+    )
+    texts = " ".join(line.text for line in heard.lines).split()
+    texts = [text for text in texts if bare(text)]
+    if not texts:
+        return []
+    checks = sphinx.words_in(samples, listener=sphinx.quick())
+    words = _timed(texts, samples, checks)
+    if terms:
+        words = _with_terms(words, sphinx.words_in(samples, terms))
+    return words
+
+
+def bare(text: str) -> str:
+    """Return a word as PocketSphinx's dictionary has it."""
+    return re.sub(r"[^a-z0-9']", "", text.lower()).strip("'")
+
+
+def _timed(texts: list[str], samples: array[int], checks: list[Word]) -> list[Word]:
+    """Give each word its times, and the confidence of who has heard it, too."""
+    plain = [bare(text) for text in texts]
+    twins: dict[int, Word] = {}
+    for number, other in _same(plain, [bare(word["text"]) for word in checks]):
+        twins[number] = checks[other]
+    times = sphinx.aligned(samples, plain) or _spread(plain, twins, len(samples))
+    return [
+        {
+            "text": text,
+            "start": start,
+            "end": end,
+            "confidence": max(ALONE, twins[number]["confidence"])
+            if number in twins
+            else ALONE,
+            "is_term": False,
+        }
+        for number, (text, (start, end)) in enumerate(zip(texts, times, strict=True))
+    ]
+
+
+def _same(first: list[str], second: list[str]) -> list[tuple[int, int]]:
+    """Return the indexes of the words that both have."""
+    matcher = SequenceMatcher(None, first, second, autojunk=False)
+    return [
+        (block.a + n, block.b + n)
+        for block in matcher.get_matching_blocks()
+        for n in range(block.size)
+    ]
+
+
+def _spread(
+    words: list[str], twins: dict[int, Word], count: int
+) -> list[tuple[int, int]]:
+    """Estimate times: those of the twins, and between them by the letters."""
+    known = {number: (word["start"], word["end"]) for number, word in twins.items()}
+    length = count * 1000 // sound.RATE
+    times: list[tuple[int, int]] = []
+    number = 0
+    while number < len(words):
+        if number in known:
+            times.append(known[number])
+            number += 1
+            continue
+        last = number
+        while last < len(words) and last not in known:
+            last += 1
+        begins = times[-1][1] if times else 0
+        ends = known[last][0] if last in known else length
+        letters = [0, *accumulate(len(word) for word in words[number:last])]
+        share = max(0, ends - begins) / letters[-1]
+        marks = [round(begins + letter * share) for letter in letters]
+        times += pairwise(marks)
+        number = last
+    return times
+
+
+def _with_terms(words: list[Word], biased: list[Word]) -> list[Word]:
+    """Take over the places in which the biased search has heard keyterms.
+
+    If it has heard any, it is also believed where Moonshine is alone. Elsewhere nothing
+    changes, so that a list of another subject does no harm.
+    """
+    if not any(word["is_term"] for word in biased):
+        return words
+    plain = [bare(word["text"]) for word in words]
+    other = [bare(word["text"]) for word in biased]
+    matcher = SequenceMatcher(None, plain, other, autojunk=False)
+    result: list[Word] = []
+    for tag, begin, end, from_, to in matcher.get_opcodes():
+        heard = biased[from_:to]
+        is_term = any(word["is_term"] for word in heard)
+        is_unsure = all(word["confidence"] <= ALONE for word in words[begin:end])
+        if tag != "equal" and heard and (is_term or is_unsure):
+            result += _written_like(words[begin:end], heard)
+        else:
+            result += words[begin:end]
+    return result
+
+
+def _written_like(replaced: list[Word], heard: list[Word]) -> list[Word]:
+    """Keep the capital at the beginning and the punctuation at the end."""
+    written = [dict(word) for word in heard]
+    if replaced and replaced[0]["text"][:1].isupper():
+        first = written[0]["text"]
+        written[0]["text"] = first[:1].upper() + first[1:]
+    if replaced:
+        ending = re.search(r"[.,?!]*$", replaced[-1]["text"])
+        written[-1]["text"] += ending[0] if ending else ""
+    return written

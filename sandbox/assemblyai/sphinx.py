@@ -1,0 +1,174 @@
+"""PocketSphinx: recognises speech, with times, confidences and keyterms.
+
+Where Moonshine is installed it only helps: it checks and times the words of that.
+"""
+
+from __future__ import annotations  # array[int] needs Python 3.12
+
+import re
+from array import array
+from functools import cache, lru_cache
+from itertools import islice, pairwise, product
+from typing import Any
+
+from sandbox.assemblyai import pronunciation
+
+# PocketSphinx counts time in frames of 10 ms.
+FRAME_MS = 10
+# A keyterm is this much likelier than another word of the language model. With 1,000,
+# long lists were heard where nobody said them.
+BOOST = 100.0
+# Ends the token of a keyterm. A token of its own boosts words the model knows, too.
+MARK = "@term"
+# Ways to say a phrase: the product of those of its words.
+MOST_WAYS = 8
+# Four times as fast, and hardly worse at telling right words from wrong ones.
+QUICK: dict[str, Any] = {
+    "fwdflat": False,
+    "ds": 2,
+    "topn": 2,
+    "maxwpf": 5,
+    "maxhmmpf": 3000,
+}
+# With the usual beams, words with a guessed pronunciation are not found.
+WIDE = {"beam": 1e-100, "pbeam": 1e-100, "wbeam": 1e-80}
+
+Word = dict[str, Any]
+
+
+def decoder(**options: Any) -> Any:
+    """Return a new decoder. It takes 0.4 s."""
+    # Imported here, because the web server imports this module without needing it.
+    from pocketsphinx import Decoder
+
+    return Decoder(loglevel="FATAL", **options)
+
+
+@cache
+def thorough() -> Any:
+    return decoder()
+
+
+@cache
+def quick() -> Any:
+    return decoder(**QUICK)
+
+
+@cache
+def _aligner() -> Any:
+    return decoder(**WIDE)
+
+
+@lru_cache(maxsize=2)
+def biased(terms: tuple[str, ...]) -> Any:
+    """Return a decoder that prefers these keyterms."""
+    found = decoder()
+    tokens: dict[str, list[str]] = {}
+    for term in terms:
+        words = re.findall(r"[a-z0-9']+", term.lower())
+        ways = [_ways(found, word) for word in words]
+        # A phrase is one token. Of its words, only those that the model does not know
+        # are tokens, too: others would be heard where nobody says the phrase.
+        for word, its_ways in zip(words, ways, strict=True):
+            if not found.lookup_word(word):
+                tokens.setdefault(word, its_ways)
+        phrases = islice(product(*ways), MOST_WAYS)
+        tokens.setdefault("_".join(words), [" ".join(phrase) for phrase in phrases])
+    entries = []
+    for token, ways_of_it in tokens.items():
+        if not all(ways_of_it) or not ways_of_it:
+            continue
+        found.get_lm().add_word(f"{token}{MARK}", BOOST)
+        for number, way in enumerate(ways_of_it, 1):
+            suffix = f"({number})" if number > 1 else ""
+            entries.append((f"{token}{MARK}{suffix}", way))
+    for number, (name, way) in enumerate(entries, 1):
+        # Only the last one rebuilds the search.
+        found.add_word(name, way, number == len(entries))
+    return found
+
+
+def _ways(found: Any, word: str) -> list[str]:
+    """Return the ways to say a word: those of the dictionary, else guesses."""
+    ways: list[str] = []
+    while way := found.lookup_word(f"{word}({len(ways) + 1})" if ways else word):
+        ways.append(way)
+    return ways or pronunciation.guesses(word)
+
+
+def _spelled(terms: tuple[str, ...]) -> dict[str, str]:
+    """Return how the words of the terms are written, by their lower case."""
+    written: dict[str, str] = {}
+    for word in (word for term in terms for word in term.split()):
+        written.setdefault(word.lower(), word)
+    return written
+
+
+def words_in(
+    samples: array[int], terms: tuple[str, ...] = (), listener: Any = None
+) -> list[Word]:
+    """Return the words with their times in ms, their confidence, and `is_term`."""
+    listener = listener or (biased(terms) if terms else thorough())
+    written = _spelled(terms)
+    words: list[Word] = []
+    for token, start, end, posterior in _segments(listener, samples):
+        said = token.removesuffix(MARK).split("_")
+        # The words of a phrase share its time.
+        times = [start + (end - start) * n // len(said) for n in range(len(said) + 1)]
+        is_term = token.endswith(MARK)
+        for text, (begins, ends) in zip(said, pairwise(times), strict=True):
+            words.append(
+                {
+                    "text": written.get(text, text) if is_term else text,
+                    "start": begins * FRAME_MS,
+                    "end": ends * FRAME_MS,
+                    "confidence": _confidence(posterior),
+                    "is_term": is_term,
+                }
+            )
+    return words
+
+
+def aligned(samples: array[int], words: list[str]) -> list[tuple[int, int]] | None:
+    """Return when each of these words is said, in ms, or None if they are not found.
+
+    words: in lower case, without punctuation.
+    """
+    aligner = _aligner()
+    for word in words:
+        if not aligner.lookup_word(word):
+            ways = pronunciation.guesses(word)
+            if not ways:
+                return None
+            aligner.add_word(word, ways[0], True)
+    aligner.set_align_text(" ".join(words))
+    found = list(_segments(aligner, samples))
+    if [token for token, *_ in found] != words:
+        return None
+    return [(start * FRAME_MS, end * FRAME_MS) for _, start, end, _ in found]
+
+
+def _segments(listener: Any, samples: array[int]) -> list[tuple[str, int, int, float]]:
+    """Return token, first frame, frame after the last, posterior. Without silence."""
+    listener.start_utt()
+    listener.process_raw(samples.tobytes(), full_utt=True)
+    listener.end_utt()
+    if listener.hyp() is None:
+        return []
+    return [
+        # "the(2)" is another pronunciation.
+        (each.word.split("(")[0], each.start_frame, each.end_frame + 1, each.prob)
+        for each in listener.seg()
+        if each.word[0] not in "<[+("
+    ]
+
+
+def _confidence(posterior: float) -> float:
+    """Scale PocketSphinx's posterior to a confidence like AssemblyAI's.
+
+    Correct words mostly have a posterior of 0.05 or more, wrong words less. The fourth
+    root keeps the order and moves wrong words to about 0.4 or below, which AssemblyAI's
+    users read as low confidence.
+    """
+    spread: float = max(0.0, min(1.0, posterior)) ** 0.25
+    return round(spread, 5)

@@ -1,0 +1,86 @@
+"""One phone of a call: it rings, hears sentences, and ends."""
+
+import threading
+
+from sandbox.twilio.callbacks import machine_callback, status_callback
+from sandbox.twilio.state import Call, CallOver, network
+from sandbox.twilio.twiml import Verb
+
+QUEUE_SECONDS = 0.3
+DETECTION_SECONDS = 1.5
+PRICE_SECONDS = 3.0
+
+
+def ring(call: Call) -> None:
+    """Dial, until the person answers or the call ends otherwise."""
+    call.wait(QUEUE_SECONDS)
+    call.note("initiated")
+    status_callback(call, "initiated")
+    if call.person.fate == "failed":
+        finish(call, "failed")
+        return
+    call.wait(QUEUE_SECONDS)
+    if not network.set_status(call, "ringing"):
+        raise CallOver
+    status_callback(call, "ringing")
+    if outcome := call.person.pick_up(call):
+        finish(call, outcome)
+        return
+    _detect_machine(call)
+    if not network.set_status(call, "in-progress"):
+        raise CallOver
+    status_callback(call, "answered")
+
+
+def come_in(call: Call) -> None:
+    """Somebody calls our number. Twilio answers as soon as it has a document."""
+    call.note("calls our number")
+    call.person.connected()
+    if not network.set_status(call, "in-progress"):
+        raise CallOver
+
+
+def _detect_machine(call: Call) -> None:
+    if not call.options.get("MachineDetection"):
+        return
+    found = "machine_start" if call.person.is_machine else "human"
+    if call.options.get("AsyncAmd") != "true":
+        call.answered_by = found
+        return
+
+    def tell() -> None:
+        if not call.over.wait(DETECTION_SECONDS * network.pace):
+            call.answered_by = found
+            call.note(f"detected: {found}")
+            machine_callback(call)
+
+    threading.Thread(target=tell, daemon=True).start()
+
+
+def say(call: Call, verb: Verb) -> None:
+    if fault := verb.speech_fault():
+        message, code = fault
+        call.note(f"{message}: nothing is said", error=code)
+        return
+    call.person.hear(call, verb.text)
+
+
+def warn(call: Call, verb: Verb) -> None:
+    if odd := verb.odd_attributes():
+        call.note(
+            f"<{verb.name}> has attributes that Twilio does not know: {', '.join(odd)}",
+            error=12200,
+        )
+
+
+def finish(call: Call, status: str) -> None:
+    if network.set_status(call, status):
+        status_callback(call, "completed")
+    call.over.set()
+
+
+def settle(call: Call) -> None:
+    """Set the price, some time after the end."""
+    threading.Event().wait(PRICE_SECONDS * network.pace)
+    if call.status == "completed":
+        call.price = "-0.01400"

@@ -1,0 +1,130 @@
+"""Who is at a phone: what they do when it rings, at a key prompt, and when they speak.
+
+A Person is played by the fate and the clip of its number. live.py has one who is played
+by somebody at the phone page.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING
+
+from sandbox.twilio import audio
+
+if TYPE_CHECKING:
+    from sandbox.twilio.state import Call
+
+RING_SECONDS = 2.0
+NO_ANSWER_SECONDS = 6.0
+SECONDS_PER_WORD = 0.35
+# How long a person needs to find a key.
+KEY_SECONDS = 1.0
+# After this much silence, a person who has finished speaking hangs up.
+PATIENCE_SECONDS = 10.0
+ALL_KEYS = "1234567890*#"
+
+
+@dataclass
+class Message:
+    """What was said into a recording.
+
+    seconds: its length. spoken: how much of it is before the last silence.
+    ended_by: a key, "hangup", or "" for silence and the longest time.
+    """
+
+    seconds: float
+    spoken: float = 0.0
+    track: audio.Track = field(default_factory=list)
+    ended_by: str = ""
+
+
+class Person:
+    # Whether somebody at the phone page plays them.
+    is_live = False
+
+    def __init__(self, fate: str | None, clip: str | None) -> None:
+        self.fate, self.clip = fate, clip
+
+    @property
+    def said(self) -> str | None:
+        return audio.said(self.clip) if self.clip else None
+
+    @property
+    def is_machine(self) -> bool:
+        return self.fate == "voicemail"
+
+    def pick_up(self, call: Call) -> str:
+        """Wait while the phone rings. Return "" if answered, else how the call ends."""
+        if self.fate == "no-answer":
+            call.wait(NO_ANSWER_SECONDS)
+            return "no-answer"
+        call.wait(RING_SECONDS)
+        return "busy" if self.fate == "busy" else ""
+
+    def connected(self) -> None:
+        """Their own call has been answered."""
+
+    def hear(self, call: Call, text: str) -> None:
+        """Listen to a sentence. Raises CallOver if they hang up."""
+        call.note(f"hears: {text}")
+        seconds = len(text.split()) * SECONDS_PER_WORD
+        if self.fate == "hangs-up":
+            call.wait(seconds / 2)
+            call.hang_up("hangs up during the message")
+        call.wait(seconds)
+
+    def press(self, call: Call, seconds: float) -> str:
+        """Return the key that they press within this time, or ""."""
+        if self.is_machine or self.fate == "silent":
+            call.note("presses no key")
+            call.wait(seconds)
+            return ""
+        call.wait(KEY_SECONDS)
+        call.note("presses 1")
+        return "1"
+
+    def begin(self, call: Call) -> None:
+        """The recording begins, after its beep."""
+        if self.fate in ("too-short", "hangs-up"):
+            call.hang_up("hangs up at the beep")
+
+    def leave_message(
+        self, call: Call, keys: str, told: str, silence: float, limit: float
+    ) -> Message:
+        """Speak into a recording.
+
+        keys: those that end it. told: what was said before. silence: seconds of it that
+        end the recording, or 0. limit: its longest time.
+        """
+        call.note(f"says: {self.said}" if self.said else "says nothing")
+        spoken = audio.speech_seconds(self.clip)
+        if keys and "press" in told.lower():
+            after, ended_by = 1.0, "#" if "#" in keys else keys[0]
+        elif silence == 0 or silence > PATIENCE_SECONDS:
+            after, ended_by = PATIENCE_SECONDS, "hangup"
+        else:
+            after, ended_by = silence, ""
+        length = spoken + after
+        if length >= limit:
+            length, ended_by = limit, ""
+        passed = call.wait_or_hang_up(length)
+        if passed < length:  # hung up by the API: keep what was said so far
+            length, ended_by = passed, "hangup"
+        return Message(length, spoken, self.track(), ended_by)
+
+    # In a conversation
+
+    @property
+    def talk_seconds(self) -> float:
+        return audio.speech_seconds(self.clip)
+
+    def talk(self, call: Call, start: float) -> None:
+        """Begin to talk, this many seconds after the beginning."""
+        call.note(f"says: {self.said}" if self.said else "says nothing")
+
+    def talked(self, start: float) -> audio.Track:
+        """Return what they have said, at the end."""
+        return self.track(start)
+
+    def track(self, start: float = 0.0) -> audio.Track:
+        return [(start, audio.spoken(self.clip))] if self.clip else []

@@ -1,0 +1,298 @@
+"""Connect me: whose phones ring, what both hear, and how each call ends."""
+
+from datetime import datetime, timedelta, timezone
+from decimal import Decimal
+from urllib.parse import parse_qs
+from xml.etree import ElementTree
+
+import pytest
+
+from caller.models import Call, DoNotCall, Leg
+from caller.tasks import ask_twilio
+from caller.timeline import timeline
+from tests.caller.conversations.rows import (
+    CHILD,
+    OWN_NUMBER,
+    a_conversation,
+    a_phone,
+    deliveries,
+    path,
+    status,
+)
+from tests.caller.rows import (
+    CALL,
+    CALL_SID,
+    CALLS,
+    DIAL,
+    NUMBER,
+    RECORDINGS,
+    TYPED,
+    a_call,
+)
+from tests.data import load
+from transcription.models import Transcript
+
+pytestmark = pytest.mark.django_db
+
+MORNING = datetime(2026, 11, 23, 10, tzinfo=timezone.utc)
+
+
+@pytest.fixture
+def placed(vendors):
+    return vendors.post(CALLS, json=load("twilio/call"), status=201)
+
+
+@pytest.mark.parametrize("way", ["typed", "button", "dial box"])
+def test_the_operators_phone_is_called_first(browser, operator, placed, way):
+    a_phone(operator)
+    if way == "typed":
+        browser.get(f"{DIAL}?connect=1", headers=TYPED)
+    elif way == "button":
+        browser.post(DIAL, {"connect": "1"})
+    else:
+        browser.post("/dial/", {"number": NUMBER, "connect": "1"})
+
+    call = Call.objects.get()
+    asked = parse_qs(placed.calls[0].request.body)
+    assert asked["To"] == [OWN_NUMBER]
+    assert asked["Url"][0].startswith("https://djtranscribe.example.com/bridge/?call=")
+    assert (call.other_number, call.kind, call.sid) == (
+        NUMBER,
+        "conversation",
+        CALL_SID,
+    )
+    assert call.leg.number == OWN_NUMBER
+
+
+def test_a_link_to_it_dials_nobody_and_offers_it(browser, operator):
+    a_phone(operator)
+
+    page = browser.get(f"{DIAL}?connect=1").content.decode()
+
+    assert 'name="connect" value="1">Connect me' in page
+    assert not Call.objects.exists()
+
+
+@pytest.mark.parametrize("verified", [False, True])
+def test_without_a_verified_phone_it_leads_to_the_page_that_verifies_one(
+    browser, operator, verified
+):
+    if verified:
+        a_phone(operator, verified_at=None)
+
+    answer = browser.post(DIAL, {"connect": "1"}, follow=True)
+
+    assert answer.redirect_chain == [("/phone/", 302)]
+    assert "verify your own phone first" in answer.content.decode()
+    assert not Call.objects.exists()
+
+
+def test_the_rules_hold_for_the_one_called(browser, operator):
+    a_phone(operator)
+    DoNotCall.objects.create(number=NUMBER)
+
+    browser.post(DIAL, {"connect": "1"})
+
+    assert Call.objects.get().status == "refused"
+
+
+def document(answer):
+    return ElementTree.fromstring(answer.content)
+
+
+def test_the_operator_is_told_whom_a_key_will_call(signed_post):
+    call = a_conversation(sid=CALL_SID)
+
+    asked = document(signed_post(path(call, "bridge/"), load("twilio/twiml-request")))
+
+    gather = asked.find("Gather")
+    assert gather.get("numDigits") == "1"
+    assert (
+        gather.find("Say").text
+        == "Press any key to call 1, 4, 1, 5, 5, 5, 5, 1, 2, 3, 4."
+    )
+    # An answering machine presses none.
+    assert [verb.tag for verb in asked] == ["Gather", "Say", "Hangup"]
+
+
+def test_after_the_key_both_hear_the_notice_and_both_are_recorded(
+    signed_post, settings
+):
+    settings.CONVERSATION_NOTICE = "We record this."
+    call = a_conversation(sid=CALL_SID)
+
+    operator = document(
+        signed_post(path(call, "bridge/accept/"), load("twilio/gather-action"))
+    )
+    other = document(
+        signed_post(path(call, "bridge/notice/"), load("twilio/number-request"))
+    )
+
+    dial = operator.find("Dial")
+    assert operator.find("Say").text == other.find("Say").text == "We record this."
+    assert dial.get("record") == "record-from-answer-dual"
+    assert dial.get("callerId") == call.our_number
+    assert dial.find("Number").text == NUMBER
+    call.refresh_from_db()
+    assert call.notice == "We record this."
+
+
+def test_without_a_key_nobody_is_called(signed_post):
+    call = a_conversation(sid=CALL_SID)
+    fields = load("twilio/gather-action", Digits="")
+
+    answer = document(signed_post(path(call, "bridge/accept/"), fields))
+
+    assert [verb.tag for verb in answer] == ["Hangup"]
+
+
+@pytest.mark.parametrize("name", ["bridge/", "bridge/accept/", "bridge/notice/"])
+def test_a_message_is_never_turned_into_a_conversation(signed_post, name):
+    call = a_call(sid=CALL_SID)
+
+    answer = document(signed_post(path(call, name), load("twilio/gather-action")))
+
+    assert [verb.tag for verb in answer] == ["Hangup"]
+
+
+def seen(call, viewer=None):
+    call = Call.objects.get(pk=call.pk)
+    return [(step.name, step.state, step.detail) for step in timeline(call, viewer)]
+
+
+def after(seconds):
+    return MORNING + timedelta(seconds=seconds)
+
+
+def test_both_phones_stand_in_one_timeline(signed_post, operator):
+    call = a_conversation(requested_by=operator, created_at=MORNING)
+
+    for each in deliveries(call):
+        signed_post(*each)
+
+    call.refresh_from_db()
+    assert (call.status, call.duration_seconds) == ("completed", 20)
+    assert (call.ringing_at, call.answered_at) == (after(20), after(25))
+    assert (call.leg.status, call.leg.answered_at) == ("completed", after(10))
+    names = [step[0] for step in seen(call, operator)]
+    assert names[:5] == [
+        "Asked for",
+        "Your phone rang",
+        "You answered",
+        "Their phone rang",
+        "Connected",
+    ]
+    connected = next(s for s in timeline(call, operator) if s.name == "Connected")
+    assert (connected.took, connected.detail) == ("20 s", "They hung up.")
+
+
+def test_both_phones_cost(signed_post, operator):
+    call = a_conversation({"price": "-0.0140"}, price="-0.0200", price_unit="USD")
+    for each in deliveries(call):
+        signed_post(*each)
+
+    call.refresh_from_db()
+    assert call.cost == "0.034 USD"
+    assert Call.objects.cost(Decimal("0.1")) == Decimal("0.034")
+
+
+def test_each_channel_has_the_name_of_who_speaks_on_it(signed_post, operator):
+    call = a_conversation(requested_by=operator)
+    for each in deliveries(call):
+        signed_post(*each)
+
+    names = Transcript.objects.get().channel_names
+    assert names == {"1": "ada", "2": "+1 415-555-1234"}
+
+
+@pytest.mark.parametrize(
+    ("word", "why"),
+    [
+        ("busy", "operator's phone was busy"),
+        ("no-answer", "operator's phone was not answered"),
+        ("failed", "operator's phone could not be reached"),
+        ("completed", "No key was pressed"),
+    ],
+)
+def test_if_the_operator_does_not_take_it_nobody_is_called(signed_post, word, why):
+    call = a_conversation(sid=CALL_SID)
+    begin = 4 if word == "completed" else 2
+    for each in [*deliveries(call)[:begin], status(call, word, 30, 3)]:
+        signed_post(*each)
+
+    *_, last = seen(call)
+    assert last[:2] == ("Canceled", "failed")
+    assert why in last[2]
+    # The number is free again.
+    a_call(sid="CA" + "7" * 32)
+
+
+@pytest.mark.parametrize(
+    ("word", "name"),
+    [("busy", "Busy"), ("no-answer", "No answer"), ("failed", "Failed")],
+)
+def test_if_the_other_party_is_not_reached_it_says_so(signed_post, word, name):
+    call = a_conversation(sid=CALL_SID)
+    done = load("twilio/dial-action", DialCallStatus=word, DialCallDuration="0")
+    for each in [
+        *deliveries(call)[:7],
+        status(call, word, 40, 3, **CHILD),
+        (path(call, "bridge/done/"), done),
+    ]:
+        answer = signed_post(*each)
+
+    assert document(answer).find("Say").text.startswith("The call could not be")
+    assert [step[0] for step in seen(call)][-1] == name
+
+
+def test_a_second_phone_that_twilio_refuses_fails_the_call(signed_post):
+    call = a_conversation(sid=CALL_SID)
+    done = load("twilio/dial-action", DialCallStatus="failed", DialCallSid="")
+    for each in [*deliveries(call)[:5], (path(call, "bridge/done/"), done)]:
+        signed_post(*each)
+
+    call.refresh_from_db()
+    assert call.status == "failed"
+
+
+def test_it_is_said_if_the_operator_hangs_up_first(signed_post):
+    call = a_conversation(sid=CALL_SID)
+    sent = deliveries(call)
+    done = load("twilio/dial-action", CallStatus="completed")
+    for each in [*sent[:10], (path(call, "bridge/done/"), done)]:
+        signed_post(*each)
+
+    assert "The operator hung up." in [step[2] for step in seen(call)]
+
+
+def test_what_no_webhook_reported_is_asked_of_twilio(vendors):
+    call = a_conversation(
+        {"status": "in-progress", "accepted_at": MORNING},
+        sid=CALL_SID,
+        status="ringing",
+    )
+    child = load("twilio/call", sid=CHILD["CallSid"], parent_call_sid=CALL_SID)
+    vendors.get(CALL, json=load("twilio/call", status="completed"))
+    vendors.get(
+        CALLS,
+        json=load("twilio/calls", calls=[{**child, "status": "busy"}]),
+    )
+    vendors.get(RECORDINGS, json=load("twilio/recordings"))
+
+    ask_twilio(call)
+
+    call.refresh_from_db()
+    assert (call.status, Leg.objects.get().status) == ("busy", "completed")
+
+
+def test_if_twilio_has_no_second_phone_nobody_was_called(vendors):
+    call = a_conversation({"accepted_at": MORNING}, sid=CALL_SID, status="initiated")
+    vendors.get(CALL, json=load("twilio/call", status="completed"))
+    vendors.get(CALLS, json=load("twilio/calls"))
+    vendors.get(RECORDINGS, json=load("twilio/recordings"))
+
+    ask_twilio(call)
+
+    call.refresh_from_db()
+    assert (call.status, call.next_check_at) == ("failed", None)
+    assert "could not call" in call.error

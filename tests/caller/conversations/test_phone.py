@@ -1,0 +1,150 @@
+"""An operator's own phone is verified by a code that a call says."""
+
+import re
+from datetime import timedelta
+
+import pytest
+from django.contrib.auth.models import User
+from django.utils import timezone
+
+from caller.models import Call, DoNotCall, OperatorPhone
+from tests.caller.conversations.rows import OWN_NUMBER, a_phone, path
+from tests.caller.rows import CALLS, refusal
+from tests.data import load
+
+pytestmark = pytest.mark.django_db
+
+
+@pytest.fixture
+def asked(browser, vendors):
+    """The call that says the code, and the request that placed it."""
+    placed = vendors.post(CALLS, json=load("twilio/call"), status=201)
+    browser.post("/phone/", {"number": OWN_NUMBER})
+    return Call.objects.get(), placed
+
+
+def code_said(call, signed_post):
+    answer = signed_post(path(call, "code/"), load("twilio/twiml-request"))
+    said = re.search(r"Your code is ([0-9, ]+)\.", answer.content.decode())
+    return said[1].replace(", ", "")
+
+
+def enter(browser, code):
+    answer = browser.post("/phone/", {"code": code}, follow=True)
+    return answer.content.decode()
+
+
+def test_the_code_that_the_call_says_verifies_the_phone(
+    browser, operator, asked, signed_post
+):
+    call, placed = asked
+    assert "code%2F%3Fcall" in placed.calls[0].request.body
+    assert (call.other_number, call.requested_by) == (OWN_NUMBER, operator)
+    assert OperatorPhone.of(operator) is None
+
+    page = enter(browser, code_said(call, signed_post))
+
+    assert "Your phone is verified" in page
+    assert OperatorPhone.of(operator).number == OWN_NUMBER
+    Call.objects.update(status="completed")
+    assert "Code told" in browser.get("/").content.decode()
+
+
+def test_a_wrong_code_does_not_and_after_five_the_right_one_neither(
+    browser, operator, asked, signed_post
+):
+    code = code_said(asked[0], signed_post)
+    wrong = f"{(int(code) + 1) % 10**6:06}"
+
+    pages = [enter(browser, wrong) for _ in range(5)]
+    pages.append(enter(browser, code))
+
+    assert ["This is not the code" in page for page in pages] == [True] * 4 + [
+        False
+    ] * 2
+    assert "Ask for a new one" in pages[-1]
+    assert OperatorPhone.of(operator) is None
+
+
+def test_a_code_is_good_for_ten_minutes(browser, operator, asked, signed_post):
+    code = code_said(asked[0], signed_post)
+    long_ago = timezone.now() - timedelta(minutes=11)
+    Call.objects.update(created_at=long_ago)
+
+    enter(browser, code)
+
+    assert OperatorPhone.of(operator) is None
+
+
+@pytest.mark.parametrize("code", ["", "000000", "٠" * 6, "9" * 5000, "<b>"])
+def test_what_is_no_code_is_refused(browser, operator, asked, code):
+    enter(browser, code)
+
+    assert OperatorPhone.of(operator) is None
+
+
+def test_the_code_of_another_account_verifies_nothing(
+    client, operator, asked, signed_post
+):
+    code = code_said(asked[0], signed_post)
+    other = User.objects.create_superuser("eve", password="secret")
+    client.force_login(other)
+
+    enter(client, code)
+
+    assert not OperatorPhone.objects.exclude(verified_at=None).exists()
+
+
+@pytest.mark.parametrize(
+    ("number", "reason"),
+    [
+        ("911", "7 to 15 digits"),
+        ("+4930901820", "not allowed here"),
+        (OWN_NUMBER, "do-not-call list"),
+    ],
+)
+def test_the_rules_of_dialling_hold_for_it(browser, settings, number, reason):
+    settings.DIAL_COUNTRIES = ["US"]
+    DoNotCall.objects.create(number=OWN_NUMBER)
+
+    answer = browser.post("/phone/", {"number": number})
+
+    assert answer.status_code == 400
+    assert reason in answer.content.decode()
+    assert not OperatorPhone.objects.exists()
+
+
+def test_the_limits_of_dialling_hold_for_it(browser, asked, settings):
+    settings.MAX_CALLS_PER_NUMBER_DAY = 1
+    Call.objects.update(status="completed")
+
+    answer = browser.post("/phone/", {"number": OWN_NUMBER})
+
+    assert "limit of 1 calls" in answer.content.decode()
+
+
+def test_a_number_that_twilio_refuses_leaves_the_verified_one_as_it_is(
+    browser, operator, vendors
+):
+    a_phone(operator)
+    vendors.post(CALLS, **refusal(21211))
+
+    answer = browser.post("/phone/", {"number": "+14155550177"})
+
+    assert answer.status_code == 400
+    assert OperatorPhone.of(operator).number == OWN_NUMBER
+
+
+def test_a_verified_phone_can_be_removed(browser, operator):
+    a_phone(operator)
+
+    browser.post("/phone/", {"forget": "1"})
+
+    assert OperatorPhone.of(operator) is None
+
+
+def test_no_page_shows_the_code(browser, asked, signed_post):
+    code = code_said(asked[0], signed_post)
+
+    for page in ("/phone/", asked[0].get_absolute_url(), "/"):
+        assert code not in browser.get(page).content.decode()

@@ -1,0 +1,73 @@
+"""manage.py connect-number: what happens to calls to our number, and who is asked."""
+
+from io import StringIO
+from urllib.parse import parse_qs
+
+import pytest
+from django.core.management import CommandError, call_command
+
+from tests.caller.rows import API
+
+pytestmark = pytest.mark.django_db
+
+NUMBER_SID = "PN" + "0" * 31 + "1"
+NUMBERS = f"{API}/IncomingPhoneNumbers.json"
+NUMBER = f"{API}/IncomingPhoneNumbers/{NUMBER_SID}.json"
+OURS = "https://djtranscribe.example.com/answer/"
+
+
+@pytest.fixture
+def number(vendors):
+    def has(voice_url, number="+14155550100"):
+        row = {"sid": NUMBER_SID, "phone_number": number, "voice_url": voice_url}
+        body = {"incoming_phone_numbers": [row], "page": 0, "page_size": 50, "uri": ""}
+        vendors.get(NUMBERS, json=body)
+        return vendors.post(NUMBER, json=row)
+
+    return has
+
+
+def run(*options):
+    out = StringIO()
+    call_command("connect-number", *options, stdout=out)
+    return out.getvalue()
+
+
+def test_it_says_what_changes_and_changes_it(number, monkeypatch):
+    changed = number("https://demo.twilio.com/welcome/voice/")
+    monkeypatch.setattr("builtins.input", lambda question: "y")
+
+    said = run()
+
+    body = parse_qs(changed.calls[0].request.body)
+    assert body["VoiceUrl"] == [OURS]
+    assert body["StatusCallback"][0].startswith(
+        "https://djtranscribe.example.com/webhooks/twilio/call/"
+    )
+    assert "https://demo.twilio.com/welcome/voice/" in said
+    assert "leads here now" in said
+
+
+@pytest.mark.parametrize("typed", ["", "n", "what?"])
+def test_anything_but_yes_changes_nothing(number, monkeypatch, typed):
+    changed = number("")
+    monkeypatch.setattr("builtins.input", lambda question: typed)
+
+    with pytest.raises(CommandError, match="Nothing was changed"):
+        run()
+
+    assert changed.call_count == 0
+
+
+def test_a_number_that_leads_here_is_left_alone(number):
+    changed = number(OURS)
+
+    assert "leads here already" in run("--yes")
+    assert changed.call_count == 0
+
+
+def test_a_number_of_another_account_is_refused(number):
+    number("", number="+14155559999")
+
+    with pytest.raises(CommandError, match="not of this account"):
+        run("--yes")

@@ -1,0 +1,302 @@
+"""An operator's day in a browser: the box that dials, the list that follows, reading
+with keys, and the three main tasks without a mouse."""
+
+import re
+
+import pytest
+from playwright.sync_api import Browser, Page, Route, expect
+
+from tests.live.browser import in_chromium, keep, sign_in
+from tests.live.operator import Operator
+from tests.live.sandbox import Sandbox
+
+pytestmark = in_chromium
+
+TWO_CLIPS = "14155551292"
+
+
+@pytest.fixture(scope="module")
+def call(sandbox: Sandbox) -> str:
+    """The page of a call with a transcript."""
+    operator = Operator(sandbox.site)
+    path = operator.dial(TWO_CLIPS)
+    operator.text_of(path, seconds=60)
+    return sandbox.site + path
+
+
+@pytest.fixture
+def reading(page: Page, call: str) -> Page:
+    page.goto(call)
+    sign_in(page)
+    expect(page.get_by_role("button", name="Next")).to_be_visible()
+    return page
+
+
+def position(page: Page) -> float:
+    """Where the player is, in seconds. It stops."""
+    return page.evaluate(
+        "() => { const a = document.querySelector('audio'); a.pause();"
+        " return a.currentTime; }"
+    )
+
+
+def starts(page: Page) -> list[int]:
+    return page.evaluate(
+        "JSON.parse(document.getElementById('words').textContent)"
+        ".flatMap((turn) => turn.starts)"
+    )
+
+
+def test_the_box_dials_and_the_list_follows_the_call(sandbox: Sandbox, page: Page):
+    page.goto(f"{sandbox.site}/")
+    sign_in(page)
+    page.get_by_label("Number to call").press_sequentially("(415) 555-1291", delay=20)
+
+    expect(page.locator("#number-check")).to_contain_text("San Francisco, CA")
+    expect(page.get_by_label("Number to call")).to_have_value("+1 415-555-1291")
+    page.get_by_role("button", name="Call", exact=True).click()
+    page.wait_for_url("**/calls/**")
+    page.goto(f"{sandbox.site}/")
+    row = page.locator(".call-row").first
+
+    expect(row).to_contain_text("+1 415-555-1291")
+    # Without a reload: the first words come by themselves.
+    expect(row.locator(".word")).to_have_text("Transcribed", timeout=60_000)
+    expect(row.locator(".beginning")).not_to_be_empty()
+    keep(page, "home")
+    row.get_by_role("link", name=re.compile("History")).click()
+    expect(page.get_by_role("heading", name="+1 415-555-1291")).to_be_visible()
+    page.get_by_label("Whose number is it?").fill("Grace Hopper")
+    page.keyboard.press("Enter")
+    expect(page.get_by_role("heading", name="Grace Hopper")).to_be_visible()
+    keep(page, "number")
+
+
+def test_a_transcript_comes_to_the_page_of_a_call_while_a_note_is_typed(
+    sandbox: Sandbox, page: Page
+):
+    page.goto(f"{sandbox.site}/dial/14155551289/")
+    sign_in(page)
+    page.get_by_role("button", name="Call +1").click()
+    page.get_by_role("textbox", name="Note").fill("He asked for")
+
+    expect(page.locator("#headline")).to_have_text("Transcribed", timeout=60_000)
+    expect(page.get_by_role("button", name="Next")).to_be_visible()
+    expect(page.get_by_role("textbox", name="Note")).to_have_value("He asked for")
+    page.get_by_role("button", name="Save note").click()
+    expect(page.locator(".notes")).to_contain_text("He asked for")
+    page.get_by_label("Add a tag").fill("Call back")
+    page.keyboard.press("Enter")
+    expect(page.locator(".tag")).to_contain_text("call back")
+
+    page.goto(f'{sandbox.site}/search/?q=tag:"call back"')
+    expect(page.locator(".hit")).to_contain_text("+1 415-555-1289")
+
+
+def test_a_word_is_corrected_on_the_page_of_the_call(reading: Page, call: str):
+    word = reading.locator(".said > span").nth(2)
+    word.dblclick()
+    reading.keyboard.type("Corrected")
+    reading.keyboard.press("Enter")
+
+    expect(reading.locator("#saved")).to_have_text("Saved.")
+    reading.goto(call)
+    expect(reading.locator(".said > span").nth(2)).to_have_text("Corrected")
+
+
+def test_keys_go_back_and_change_the_speed_which_is_remembered(
+    reading: Page, call: str
+):
+    audio = reading.locator("audio")
+    reading.keyboard.press("]")
+    reading.keyboard.press("]")
+    reading.keyboard.press("[")
+    audio.evaluate("(a) => { a.currentTime = 4; a.volume = 0.25; }")
+    reading.keyboard.press("j")
+
+    assert 0.9 <= position(reading) <= 1.1
+    assert audio.evaluate("a => a.playbackRate") == 1.25
+    reading.goto(call)
+    expect(reading.get_by_label("Speed")).to_have_value("1.25")
+    assert audio.evaluate("a => [a.playbackRate, a.volume]") == [1.25, 0.25]
+
+
+def test_a_question_mark_opens_the_list_of_keys_and_escape_closes_it(reading: Page):
+    reading.keyboard.press("?")
+    dialog = reading.get_by_role("dialog", name="Keys")
+    expect(dialog).to_be_visible()
+    keep(reading, "keys", full_page=False)
+    # Keys do nothing behind it.
+    reading.keyboard.press("Space")
+    expect(dialog).to_be_hidden()
+    reading.keyboard.press("?")
+    reading.keyboard.press("Escape")
+
+    expect(dialog).to_be_hidden()
+    assert position(reading) == 0
+
+
+def test_a_link_to_a_moment_opens_at_the_word_and_plays_from_there(
+    reading: Page, call: str
+):
+    reading.context.grant_permissions(["clipboard-read", "clipboard-write"])
+    reading.locator(".said > span").nth(4).focus()
+    reading.locator(".said > span").nth(4).click()
+    position(reading)
+    reading.keyboard.press("l")
+    expect(reading.locator("#count")).to_contain_text("is copied")
+    link = reading.evaluate("navigator.clipboard.readText()")
+    times = starts(reading)
+
+    reading.goto("about:blank")
+    reading.goto(link)
+    expect(reading.locator(".said > span").nth(4)).to_be_focused()
+    assert link.startswith(f"{call}#t=")
+    assert times[4] - 60 <= position(reading) * 1000 < times[4] + 900
+
+
+def test_silence_is_skipped_if_wanted(reading: Page, call: str):
+    def with_a_pause(route: Route) -> None:
+        """This recording has no long pause: say that there is one."""
+        body = route.fetch().text()
+        changed = re.sub(r'(id="silences"[^>]*>)[^<]*', r"\1[[500, 5000]]", body)
+        route.fulfill(body=changed, content_type="text/html; charset=utf-8")
+
+    reading.route(call, with_a_pause)
+    reading.get_by_label("Skip silence").check()
+    reading.goto(call)
+    expect(reading.get_by_label("Skip silence")).to_be_checked()
+    reading.keyboard.press("Space")
+
+    # Half a second is played, four and a half are skipped.
+    at_five = "document.querySelector('audio').currentTime >= 5"
+    reading.wait_for_function(at_five, timeout=3000)
+
+
+def test_the_print_view_is_clean(reading: Page):
+    reading.get_by_role("link", name="Print view").click()
+    reading.emulate_media(media="print")
+
+    expect(reading.get_by_role("banner")).to_be_hidden()
+    expect(reading.get_by_role("button", name="Print")).to_be_hidden()
+    expect(reading.get_by_text("Notice played")).to_be_visible()
+    keep(reading, "print")
+
+
+# Without a mouse. On every stop: something has the focus, it is seen, and it is not the
+# stop before.
+
+
+def walk_to(page: Page, name: str, most: int = 60) -> None:
+    """Press Tab until the control of this name has the focus."""
+    before = None
+    for _ in range(most):
+        page.keyboard.press("Tab")
+        now = page.evaluate(
+            """() => {
+                const e = document.activeElement;
+                // A player's controls are the browser's own, and so is their mark.
+                if (e === document.body || e.matches("audio")) return null;
+                const style = getComputedStyle(e);
+                const box = e.getBoundingClientRect();
+                const label = e.labels?.[0]?.textContent ?? "";
+                return {
+                    name: (e.getAttribute("aria-label") || label || e.textContent)
+                        .trim().replace(/\\s+/g, " "),
+                    place: [Math.round(box.left), Math.round(box.top + scrollY)],
+                    isSeen: style.outlineStyle !== "none" && box.width > 0
+                        && box.bottom > 0 && box.top < innerHeight,
+                };
+            }"""
+        )
+        if now is None:
+            continue
+        assert now["isSeen"], f"the focus is not seen on {now}"
+        assert now != before, f"trapped on {now}"
+        before = now
+        if now["name"].startswith(name):
+            return
+    raise AssertionError(f"{name} cannot be reached")
+
+
+def test_a_number_is_dialled_without_a_mouse(sandbox: Sandbox, page: Page):
+    page.goto(f"{sandbox.site}/")
+    # The page takes the focus after it has loaded; keys before that are lost.
+    expect(page.get_by_label("Username")).to_be_focused()
+    page.keyboard.type("operator")
+    page.keyboard.press("Tab")
+    page.keyboard.type("sandbox")
+    page.keyboard.press("Enter")
+    page.wait_for_url(f"{sandbox.site}/")
+
+    walk_to(page, "Number to call")
+    page.keyboard.type("4155551288")
+    walk_to(page, "Keyword list")
+    walk_to(page, "Call")
+    page.keyboard.press("Enter")
+
+    page.wait_for_url("**/calls/**")
+    expect(page.locator("#headline")).to_have_text("Transcribed", timeout=60_000)
+
+
+def test_words_are_reviewed_without_a_mouse(reading: Page):
+    walk_to(reading, "Previous word to check")
+    walk_to(reading, "Next word to check")
+    walk_to(reading, "Print view")
+    walk_to(reading, reading.locator(".said > span").first.inner_text())
+    reading.keyboard.press("ArrowRight")
+    reading.keyboard.press("Enter")
+    reading.keyboard.type("Typed")
+    reading.keyboard.press("Enter")
+    expect(reading.locator("#saved")).to_have_text("Saved.")
+    walk_to(reading, "Verify")
+
+
+def test_a_search_is_done_without_a_mouse(sandbox: Sandbox, call: str, page: Page):
+    page.goto(f"{sandbox.site}/search/")
+    sign_in(page)
+
+    walk_to(page, "What was said")
+    page.keyboard.type("to:4155551292")
+    page.keyboard.press("Enter")
+    page.wait_for_url("**q=to*")
+    walk_to(page, "How to search")
+    walk_to(page, "+1 415-555-1292")
+    page.keyboard.press("Enter")
+
+    page.wait_for_url(call)
+
+
+def test_at_twice_the_size_nothing_moves_sideways(
+    browser: Browser, sandbox: Sandbox, call: str
+):
+    # Zoom by two makes half as many CSS pixels of the same window.
+    context = browser.new_context(viewport={"width": 640, "height": 400})
+    page = context.new_page()
+    page.goto(f"{sandbox.site}/")
+    sign_in(page)
+    path = call.removeprefix(sandbox.site)
+    paths = ["/", path, f"{path}number/", "/search/", "/admin/", "/accuracy/"]
+    paths += ["/admin/transcription/transcript/", "/admin/transcription/vocabulary/1/"]
+
+    wide = {}
+    for each in paths:
+        page.goto(sandbox.site + each)
+        wide[each] = page.evaluate("document.documentElement.scrollWidth - innerWidth")
+    context.close()
+
+    assert {each: by for each, by in wide.items() if by > 0} == {}
+
+
+def test_nothing_moves_for_who_wants_it_still(
+    browser: Browser, sandbox: Sandbox, call: str
+):
+    context = browser.new_context(reduced_motion="reduce")
+    page = context.new_page()
+    page.goto(call)
+    sign_in(page)
+
+    for each in (call, f"{sandbox.site}/", f"{sandbox.site}/admin/"):
+        page.goto(each)
+        assert page.evaluate("document.getAnimations().length") == 0
+    context.close()

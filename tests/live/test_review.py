@@ -1,0 +1,359 @@
+"""Words corrected on a transcript's page, by keys and by mouse."""
+
+import os
+import re
+import subprocess
+import sys
+from collections.abc import Iterator
+
+import pytest
+from playwright.sync_api import Browser, Page, expect
+
+from sandbox.twilio import audio
+from sandbox.twilio.fates import SPECIALISTS
+from tests.live.browser import WINDOWS, in_chromium, keep, sign_in
+from tests.live.operator import Operator
+from tests.live.sandbox import ROOT, Sandbox
+
+pytestmark = in_chromium
+# At least as many as tests use one.
+CALLS = 12
+
+
+@pytest.fixture(scope="module")
+def calls(sandbox: Sandbox) -> Iterator[str]:
+    """Pages of calls that go on at the same time, one for each test."""
+    operator = Operator(sandbox.site)
+    pages = [operator.dial(f"1415{555 + n}1290") for n in range(CALLS)]
+    return iter(pages)
+
+
+@pytest.fixture
+def address(sandbox: Sandbox, calls: Iterator[str]) -> str:
+    return transcript_of(sandbox, next(calls))
+
+
+def transcript_of(sandbox: Sandbox, call_page: str) -> str:
+    """The page of a transcript that a call has become."""
+    operator = Operator(sandbox.site)
+    operator.text_of(call_page, seconds=60)
+    link = re.search(
+        r"/admin/transcription/transcript/\d+/change/", operator.get(call_page).text
+    )
+    assert link
+    return sandbox.site + link[0]
+
+
+@pytest.fixture
+def page(page: Page, address: str) -> Page:
+    page.goto(address)
+    sign_in(page)
+    expect(page.get_by_role("button", name="Next")).to_be_visible()
+    return page
+
+
+def word(page: Page, number: int):
+    return page.locator(".said > span:visible").nth(number)
+
+
+def texts(page: Page) -> list[str]:
+    return page.locator(".said > span:visible").all_inner_texts()
+
+
+def correct(page: Page, number: int, text: str) -> None:
+    word(page, number).click()
+    page.keyboard.press("Enter")
+    page.locator(".said > input").fill(text)
+    page.keyboard.press("Enter")
+    expect(page.locator("#saved")).to_have_text("Saved.")
+
+
+def test_enter_corrects_a_word_and_moves_on_and_control_z_undoes_it(page: Page):
+    heard = texts(page)
+    correct(page, 1, "corrected")
+
+    expect(word(page, 1)).to_have_class("corrected")
+    assert f"Was “{heard[1]}”" in (word(page, 1).get_attribute("title") or "")
+    expect(word(page, 2)).to_be_focused()
+    page.reload()
+    assert texts(page) == [heard[0], "corrected", *heard[2:]]
+
+    page.keyboard.press("Control+z")
+    expect(page.locator("#saved")).to_have_text("Undone.")
+    assert texts(page) == heard
+    page.keyboard.press("Control+y")
+    expect(page.locator("#saved")).to_have_text("Redone.")
+    assert texts(page)[1] == "corrected"
+
+
+def test_several_words_are_replaced_and_removed_and_one_is_inserted(page: Page):
+    heard = texts(page)
+    word(page, 0).click()
+    page.keyboard.press("Shift+ArrowRight")
+    page.keyboard.press("F2")
+    expect(page.get_by_label(f"Correct “{heard[0]} {heard[1]}”")).to_be_focused()
+    page.keyboard.type("Once")
+    page.keyboard.press("Enter")
+    expect(page.locator("#saved")).to_have_text("Saved.")
+    correct(page, 1, "")
+    word(page, 0).click()
+    page.keyboard.press("i")
+    page.keyboard.type("more")
+    page.keyboard.press("Enter")
+    expect(word(page, 1)).to_have_text("more")
+
+    expect(page.locator(".pending")).to_have_count(0)
+    assert texts(page) == ["Once", "more", *heard[3:]]
+
+
+def test_words_that_a_finger_selects_are_corrected_with_the_button(page: Page):
+    heard = texts(page)
+    page.evaluate(
+        """() => {
+            const [, one, two] = document.querySelectorAll(".said > span");
+            getSelection().setBaseAndExtent(one.firstChild, 1, two.firstChild, 1);
+        }"""
+    )
+    page.get_by_role("button", name="Edit", exact=True).click()
+    page.keyboard.type("both")
+    page.keyboard.press("Enter")
+    expect(page.locator("#saved")).to_have_text("Saved.")
+    assert texts(page) == [heard[0], "both", *heard[3:]]
+
+
+def test_escape_changes_nothing_and_a_double_click_edits(page: Page):
+    heard = texts(page)
+    word(page, 2).dblclick()
+    page.locator(".said > input").fill("never")
+    page.keyboard.press("Escape")
+
+    expect(page.locator(".said > input")).to_have_count(0)
+    assert texts(page) == heard
+    expect(word(page, 2)).to_be_focused()
+
+
+def test_a_doubtful_word_that_is_right_is_checked(page: Page):
+    page.locator("#below").fill("1")
+    before = page.locator(".doubtful").count()
+    page.keyboard.press("n")
+    page.keyboard.press("a")
+
+    expect(page.locator("#checked")).to_have_text(f"1 of {before} checked")
+    expect(page.locator(".doubtful")).to_have_count(before - 1)
+
+
+def test_a_word_is_replaced_everywhere_and_the_transcript_is_verified(page: Page):
+    heard = page.locator(".said").inner_text()
+    page.get_by_text("Find and replace").click()
+    page.get_by_label("Find").fill("the")
+    page.get_by_label("Replace with").fill("that")
+    page.get_by_role("button", name="Preview").click()
+    page.get_by_role("button", name=re.compile(r"Replace \d place")).click()
+    expect(page.locator("#saved")).to_have_text("Replaced.")
+    replaced = re.sub(r"\bThe\b", "That", re.sub(r"\bthe\b", "that", heard))
+    assert page.locator(".said").inner_text() == replaced != heard
+
+    page.get_by_text("Revisions").click()
+    page.get_by_role("button", name="Undo", exact=True).last.click()
+    expect(page.locator("#saved")).to_have_text("Undone.")
+    assert page.locator(".said").inner_text() == heard
+
+    page.get_by_role("button", name="Verify").click()
+    expect(page.get_by_text("The text is locked.")).to_be_visible()
+    word(page, 0).dblclick()
+    expect(page.locator(".said > input")).to_have_count(0)
+    page.get_by_role("button", name="Reopen").click()
+    expect(page.get_by_role("button", name="Verify")).to_be_visible()
+
+
+@pytest.mark.parametrize(("width", "scheme"), WINDOWS)
+def test_the_page_fits_while_a_word_is_corrected(page: Page, width: int, scheme: str):
+    page.set_viewport_size({"width": width, "height": 900})
+    page.emulate_media(color_scheme=scheme)
+    correct(page, 0, "Corrected")
+    page.get_by_text("Revisions").click()
+    expect(page.locator(".revisions")).to_be_visible()
+    word(page, 3).dblclick()
+
+    keep(page, f"review-{width}-{scheme}")
+    wide = page.evaluate("document.documentElement.scrollWidth")
+    assert wide <= width
+
+
+def test_without_a_connection_nothing_typed_is_lost(browser: Browser, address: str):
+    # Of its own: the console names the requests that failed.
+    page = browser.new_page()
+    page.goto(address)
+    sign_in(page)
+    page.route("**/corrections/", lambda route: route.abort())
+    word(page, 0).click()
+    page.keyboard.press("Enter")
+    page.locator(".said > input").fill("offline")
+    page.keyboard.press("Enter")
+    expect(page.locator("#saved")).to_contain_text("Not saved: no connection")
+    page.keyboard.press("Enter")
+    page.locator(".said > input").fill("half a")
+    page.reload()
+    expect(page.locator(".said > input")).to_have_value("half a")
+
+    page.unroute("**/corrections/")
+    page.reload()
+
+    expect(word(page, 0)).to_have_class("corrected")
+    expect(word(page, 0)).to_have_text("offline")
+    expect(page.locator(".said > input")).to_have_value("half a")
+    page.close()
+
+
+def test_what_is_refused_can_be_typed_again(browser: Browser, address: str):
+    # Of its own: the console names the request that was refused.
+    page = browser.new_page()
+    page.goto(address)
+    sign_in(page)
+    heard = texts(page)
+    word(page, 1).dblclick()
+    page.locator(".said > input").fill("<b>bold</b>")
+    page.keyboard.press("Enter")
+    expect(page.locator("#saved")).to_contain_text("plain text. Remove <b>")
+    expect(page.locator(".said > input")).to_have_value("<b>bold</b>")
+    page.keyboard.press("Escape")
+    assert texts(page) == heard
+    page.close()
+
+
+def test_two_people_see_each_other_s_words(
+    browser: Browser, sandbox: Sandbox, address: str
+):
+    add_supervisor(sandbox, "ada")
+    page, other = browser.new_page(), browser.new_page()
+    for each, name in [(page, "operator"), (other, "ada")]:
+        each.goto(address)
+        sign_in(each, name)
+    correct(other, 0, "theirs")
+    correct(other, 3, "untouched")
+
+    word(page, 0).click()
+    page.keyboard.press("Enter")
+    page.locator(".said > input").fill("mine")
+    page.keyboard.press("Enter")
+
+    expect(page.locator("#saved")).to_contain_text("meanwhile: “theirs”")
+    expect(word(page, 0)).to_have_text("theirs")
+    page.get_by_role("button", name="Use mine").click()
+    expect(word(page, 0)).to_have_text("mine")
+    page.close()
+    other.close()
+
+
+@pytest.mark.parametrize("digits", SPECIALISTS)
+def test_a_keyword_list_makes_the_next_transcript_right(
+    browser: Browser, sandbox: Sandbox, digits: str
+):
+    page = browser.new_page()
+    clip, _ = SPECIALISTS[digits]
+    said = audio.said(f"terms/{clip}")
+    call = Operator(sandbox.site).dial(f"1415555{digits}")
+    page.goto(transcript_of(sandbox, call))
+    sign_in(page)
+    keyword_list = clip.replace("-", " ").capitalize()
+    transcribe_again(page, keyword_list)
+
+    if page.locator(".said").inner_text() != said:
+        # All words at once, as they were said.
+        word(page, 0).click()
+        page.locator(".said > span").last.click(modifiers=["Shift"])
+        page.keyboard.press("F2")
+        page.locator(".said > input").fill(said)
+        page.keyboard.press("Enter")
+        expect(page.locator("#saved")).to_have_text("Saved.")
+    page.get_by_role("button", name="Verify").click()
+    page.get_by_role("link", name="Compare with the other").click()
+
+    rows = page.locator(".comparison tbody tr").all_inner_texts()
+    keep(page, f"compare-{clip}")
+    before, after, words = counted(rows, "Words wrong")
+    terms_before, terms_after, terms = counted(rows, "Terms right")
+    print(
+        f"{clip}: terms right {terms_before} -> {terms_after} of {terms}, "
+        f"words wrong {before} -> {after} of {words}"
+    )
+    assert after <= before / 3
+    assert terms_after >= terms - 1 > terms_before
+    page.close()
+
+
+def test_what_is_corrected_twice_becomes_a_term_and_the_next_transcript_right(
+    browser: Browser, sandbox: Sandbox
+):
+    page = browser.new_page()
+    operator = Operator(sandbox.site)
+    calls = [operator.dial(number) for number in ("14155560021", "14155570021")]
+    for call in calls:
+        page.goto(transcript_of(sandbox, call))
+        if page.get_by_label("Username").is_visible():
+            sign_in(page)
+        heard = page.locator(".said").inner_text()
+        assert "alveolar for her" in heard
+        page.get_by_text("Find and replace").click()
+        page.get_by_label("Find").fill("alveolar for her")
+        page.get_by_label("Replace with").fill("albuterol for her")
+        page.get_by_role("button", name="Preview").click()
+        page.get_by_role("button", name="Replace 1 place").click()
+        expect(page.locator("#saved")).to_have_text("Replaced.")
+    transcript = page.url
+
+    page.goto(f"{sandbox.site}/keyword-lists/suggestions/")
+    expect(page.locator(".suggestions li")).to_contain_text("in 2 transcripts")
+    keep(page, "suggestions")
+    page.locator(".suggestions select").select_option(label="Front desk")
+    page.get_by_role("button", name="Add as a term").click()
+    expect(page.get_by_text("is in the list Front desk")).to_be_visible()
+    page.goto(transcript)
+    transcribe_again(page, "Front desk")
+
+    assert "albuterol for her" in page.locator(".said").inner_text()
+    assert page.locator(".corrected").count() == 0
+    page.close()
+
+
+def transcribe_again(page: Page, keyword_list: str) -> None:
+    page.get_by_label("Transcribe again with").select_option(label=keyword_list)
+    page.get_by_role("button", name="Transcribe again").click()
+    for _ in range(60):
+        if page.get_by_role("button", name="Next").is_visible():
+            return
+        page.wait_for_timeout(500)
+        page.reload()
+
+
+def counted(rows: list[str], name: str) -> tuple[int, int, int]:
+    """The number before, the number after, and of how many."""
+    [row] = [each for each in rows if each.startswith(name)]
+    before, of, after, _ = map(int, re.findall(r"\d+", row))
+    return before, after, of
+
+
+def add_supervisor(sandbox: Sandbox, name: str) -> None:
+    subprocess.run(
+        [
+            sys.executable,
+            "manage.py",
+            "createsuperuser",
+            "--noinput",
+            "--username",
+            name,
+            "--email",
+            "ada@example.com",
+        ],
+        cwd=ROOT,
+        env={
+            **os.environ,
+            "DJANGO_SETTINGS_MODULE": "djtranscribe.settings",
+            "DEBUG": "true",
+            "DATABASE_URL": f"sqlite:///{sandbox.directory / 'db.sqlite3'}",
+            "DJANGO_SUPERUSER_USERNAME": name,
+            "DJANGO_SUPERUSER_EMAIL": f"{name}@example.com",
+            "DJANGO_SUPERUSER_PASSWORD": "sandbox",
+        },
+        check=True,
+    )

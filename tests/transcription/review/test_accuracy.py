@@ -1,0 +1,195 @@
+"""What corrections and verified transcripts teach: suggestions and figures."""
+
+from datetime import datetime
+from datetime import timezone as tz
+
+import pytest
+from django.contrib.auth.models import User
+
+from caller.models import Recording
+from tests.transcription.review.test_editing import correct, fresh, heard
+from transcription.models import Batch, Mistake, Score, Transcript, Vocabulary
+from transcription.review import editing, past
+from transcription.review.mistakes import are_alike, pair_of, suggestions
+
+pytestmark = pytest.mark.django_db
+
+
+@pytest.fixture
+def ada():
+    return User.objects.create_user("ada")
+
+
+def said(text, **columns):
+    recording = Recording.objects.create(source="file", status="completed")
+    columns = {"assemblyai_id": None, "language": "en_us", **columns}
+    return heard(text, recording=recording, **columns)
+
+
+def twice_corrected(ada, wrong="metaprolyla,", right="metoprolol,"):
+    rows = [said(f"Take {wrong} please and {wrong}") for _ in range(2)]
+    words = len(wrong.split())
+    for row in rows:
+        correct(row, ada, (1, 1 + words, right), (3 + words, 3 + 2 * words, right))
+    return rows
+
+
+def counted():
+    rows = Mistake.objects.values_list("heard", "corrected", "transcripts")
+    return [row for row in rows if row[2]]
+
+
+def test_a_mistake_counts_once_per_transcript_and_not_when_it_is_undone(ada):
+    rows = twice_corrected(ada)
+    assert counted() == [("metaprolyla", "metoprolol", 2)]
+
+    correct(rows[0], ada, (1, 2, "metropolis,"))
+    assert counted()[0] == ("metaprolyla", "metoprolol", 2)
+    editing.undo(rows[1], ada, 1)
+    assert ("metaprolyla", "metoprolol", 1) in counted()
+    editing.redo(rows[1], ada, 1)
+    assert ("metaprolyla", "metoprolol", 2) in counted()
+
+
+@pytest.mark.parametrize(
+    ("original", "corrected", "pair"),
+    [
+        ("Up a penchant.", "gabapentin.", ("up a penchant", "gabapentin")),
+        ("(siobhan)", "(Siobhan)", None),
+        ("one two three four five", "x", None),
+        ("word", "", None),
+        ("word", "word", None),
+        ("...", "word", None),
+        ("x" * 300, "word", None),
+    ],
+)
+def test_what_teaches_a_word(original, corrected, pair):
+    assert pair_of(original, corrected) == pair
+
+
+@pytest.mark.parametrize(
+    ("heard", "corrected", "alike"),
+    [
+        ("metaprolyla", "metoprolol", True),
+        ("up a penchant", "gabapentin", True),
+        ("i'll do gear", "albuterol", True),
+        ("oka for", "Okafor", True),
+        ("colics", "Kowalczyk", True),
+        ("yes", "no", False),
+        ("tomorrow", "on Friday", False),
+        ("he said", "the doctor", False),
+    ],
+)
+def test_a_mishearing_is_told_from_a_rewrite(heard, corrected, alike):
+    assert are_alike(Mistake(heard=heard, corrected=corrected)) == alike
+
+
+def test_the_same_correction_in_two_transcripts_is_suggested(ada, admin_client):
+    clinic = Vocabulary.objects.create(name="Clinic", terms="aspirin")
+    twice_corrected(ada)
+    twice_corrected(ada, "yes", "no")
+    lone = said("Take ibuprofane now")
+    correct(lone, ada, (1, 2, "ibuprofen"))
+    Transcript.objects.filter(pk=said("metaprolyla again").pk).update(confidence=0.9)
+    [suggested] = suggestions()
+
+    page = admin_client.get("/keyword-lists/suggestions/").text
+    assert "<del>metaprolyla</del>" in page
+    assert "ibuprofen" not in page
+    path = f"/keyword-lists/suggestions/{suggested.pk}"
+    assert "1 transcript still has it" in " ".join(
+        admin_client.get(f"{path}/occurrences/").text.split()
+    )
+
+    def settle(**typed):
+        answer = admin_client.post(f"{path}/settle/", typed, follow=True)
+        clinic.refresh_from_db()
+        return answer.text
+
+    assert "Choose a keyword list" in settle(what="term", text="x", vocabulary="9")
+    assert "has 7 words" in settle(
+        what="term", text="a b c d e f g", vocabulary=clinic.pk
+    )
+    assert "Choose whether" in settle(what="", text="x", vocabulary=clinic.pk)
+    assert (clinic.terms, clinic.version) == ("aspirin", 1)
+    settle(what="term", text=" metoprolol ", vocabulary=clinic.pk)
+    assert (clinic.terms, clinic.version) == ("aspirin\nmetoprolol", 2)
+    assert suggestions() == []
+
+
+def test_a_suggestion_becomes_a_spelling_or_is_dismissed(ada, admin_client):
+    clinic = Vocabulary.objects.create(name="Clinic")
+    twice_corrected(ada)
+    twice_corrected(ada, "kubernetic", "Kubernetes")
+    first, second = suggestions()
+
+    for row, typed in [
+        (first, {"what": "spelling", "text": first.corrected}),
+        (second, {"what": "dismiss"}),
+    ]:
+        admin_client.post(
+            f"/keyword-lists/suggestions/{row.pk}/settle/",
+            {"vocabulary": clinic.pk, **typed},
+        )
+
+    clinic.refresh_from_db()
+    assert clinic.custom_spellings == f"{first.heard} = {first.corrected}"
+    assert suggestions() == []
+
+
+def test_accuracy_sums_counts_by_list_and_month(ada, admin_client):
+    assert "no figures yet" in admin_client.get("/accuracy/").text
+    clinic = Vocabulary.objects.create(name="Clinic", terms="metoprolol")
+    for month, wrong in [(9, "metaprolyla"), (10, "metoprolol")]:
+        row = said(f"Take {wrong} please.", vocabulary=clinic, vocabulary_version=1)
+        day = datetime(2026, month, 5, tzinfo=tz.utc)
+        Transcript.objects.filter(pk=row.pk).update(created_at=day)
+        correct(row, ada, (1, 2, "metoprolol"))
+        editing.verify(row, ada)
+    assert Score.objects.count() == 2
+
+    page = " ".join(admin_client.get("/accuracy/").text.split())
+
+    assert "Clinic, version 1" in page
+    assert "<b>1 of 2</b><br>50 % (0 to 100)" in page
+    assert "1 of 6<br>16.7 % (0.0 to 33.3), few words" in page
+    assert "33.3 %" in page
+    assert 'd="M0.0 73.3L640.0 220.0"' in page
+    assert "<del>metaprolyla</del> <ins>metoprolol</ins>, in 1 transcript" in page
+
+
+def test_a_mistake_is_corrected_in_past_transcripts_and_undone_as_one(
+    ada, admin_client
+):
+    twice_corrected(ada)
+    past_ones = [said(f"Number {n}: metaprolyla twice") for n in range(25)]
+    verified = said("Metaprolyla again")
+    editing.verify(verified, ada)
+    [row] = suggestions()
+    path = "/keyword-lists/suggestions/"
+
+    page = admin_client.post(f"{path}{row.pk}/apply/", follow=True).text
+    assert "25 transcripts are corrected in the background" in page
+    assert "0 of 25" in page
+    assert past.work()
+    assert "20 of 25" in admin_client.get("/corrections/").text
+    while past.work():
+        pass
+
+    assert "25 of 25 transcripts corrected" in admin_client.get(path).text
+    assert fresh(past_ones[7]).text == "Number 7: metoprolol twice"
+    assert fresh(verified).text == "Metaprolyla again"
+    batch = Batch.objects.get()
+    # A worker that is killed and starts anew changes nothing twice.
+    Batch.objects.update(done=0, finished_at=None)
+    while past.work():
+        pass
+    assert batch.revisions.count() == 25
+
+    correct(past_ones[3], ada, (2, 3, "metropolis"))
+    admin_client.post(f"/corrections/{batch.pk}/undo/")
+    while past.work():
+        pass
+    assert fresh(past_ones[7]).original_text is None
+    assert fresh(past_ones[3]).text == "Number 3: metropolis twice"
+    assert "undone, but 1 were corrected again" in admin_client.get(path).text

@@ -1,0 +1,143 @@
+"""How right a transcript is, and what a new one takes over from an older one."""
+
+import random
+
+import pytest
+from django.contrib.auth.models import User
+
+from tests.transcription.review.test_editing import correct, fresh, heard, listed
+from tests.transcription.rows import JOB, advanced
+from transcription.models import Score, Transcript, Vocabulary
+from transcription.review import editing
+from transcription.review.carrying import carried, left_open
+from transcription.review.current import Change
+from transcription.review.scores import counts
+from transcription.words import Word
+
+TERMS = ["metoprolol", "Siobhan Okafor", "follow-up"]
+
+
+@pytest.mark.parametrize(
+    ("reference", "written", "expected"),
+    [
+        # terms, right, false, words, wrong
+        ("Take metoprolol.", "take Metoprolol", (1, 1, 0, 2, 0)),
+        ("Take metoprolol.", "Take metro pole.", (1, 0, 0, 2, 2)),
+        ("Take it.", "Take metoprolol.", (0, 0, 1, 2, 1)),
+        ("Ask Siobhan Okafor.", "Ask Siobhan Oka for.", (1, 0, 0, 3, 2)),
+        ("Siobhan Okafor, metoprolol", "Siobhan Okafor metro", (2, 1, 0, 3, 1)),
+        ("Her follow up is due.", "Her follow-up is due.", (1, 1, 0, 5, 0)),
+        ("Take 20mg, five times.", "take 20 mg 5 times", (0, 0, 0, 5, 0)),
+        ("The colour.", "The color", (0, 0, 0, 2, 0)),
+        ("", "metoprolol", (0, 0, 1, 0, 1)),
+        ("metoprolol metoprolol", "metoprolol", (2, 1, 0, 2, 1)),
+    ],
+)
+def test_terms_and_words_are_counted(reference, written, expected):
+    assert counts(reference, written, TERMS, "en_us")[:5] == expected
+
+
+@pytest.mark.parametrize(
+    ("language", "reference", "written", "wrong"),
+    [
+        ("hi", "उन्होंने कहा की हिन्दी", "उन्होंने कहा की हिन्दी", 0),
+        ("hi", "हिन्दी की", "हिन्दी का", 1),
+        ("zh", "明天上午有会议。", "明天上午有会议", 0),
+        ("pl", "Łódź jutro", "lodz Jutro.", 0),
+    ],
+)
+def test_other_languages_are_compared_as_the_search_does(
+    language, reference, written, wrong
+):
+    found = counts(reference, written, [], language)
+
+    assert found.words_wrong == wrong
+    assert found.normaliser == "djtranscribe search 1"
+
+
+def words(text):
+    return [
+        Word(word, n, n + 1, None, "", " ", n) for n, word in enumerate(text.split())
+    ]
+
+
+def test_corrections_are_carried_over_only_where_they_certainly_belong():
+    old = words("take metro pole twice and call the ward")
+    new = words("please take metro pole twice and call a ward")
+    changes = [Change(1, 3, "metoprolol"), Change(6, 7, "our"), Change(5, 6, "ring")]
+
+    found = carried(old, sorted(changes), new)
+
+    assert found.carried == [Change(2, 4, "metoprolol")]
+    assert found.open == [Change(5, 6, "ring"), Change(6, 7, "our")]
+    right = words("please take metoprolol twice and call a ward")
+    assert carried(old, [Change(1, 3, "metoprolol")], right).satisfied
+
+
+def test_a_carried_correction_is_never_on_another_word():
+    chance = random.Random(5)
+    for _ in range(2000):
+        old = words(" ".join(chance.choices("abcd", k=12)))
+        new = words(
+            " ".join(chance.choices("abcd", k=12))
+            if chance.random() < 0.5
+            else " ".join(w.text for w in old if chance.random() < 0.8) or "a"
+        )
+        first = chance.randrange(11)
+        change = Change(first, first + chance.randint(1, 2), "x")
+        found = carried(old, [change], new)
+        assert sum(map(len, found)) == 1
+        for each in found.carried:
+            replaced = [word.text for word in old[change.first : change.last]]
+            assert [w.text for w in new[each.first : each.last]] == replaced
+
+
+@pytest.mark.django_db
+def test_a_new_transcript_takes_corrections_over_and_is_scored(vendors):
+    clinic = Vocabulary.objects.create(name="Clinic", terms="metoprolol\naspirin")
+    ada = User.objects.create_user("ada")
+    old = heard("Take metro pole and asper in, please.", language="en_us")
+    correct(old, ada, (1, 3, "metoprolol"), (4, 6, "aspirin,"))
+    editing.verify(old, ada)
+    new = Transcript.objects.create(
+        recording=old.recording, vocabulary=clinic, status="queued", assemblyai_id="x"
+    )
+    text = "Take metoprolol and asper in, please."
+    body = {"id": "x", "status": "completed", "text": text, "words": listed(text)}
+    vendors.get(JOB.rpartition("/")[0] + "/x", json={**body, "language_code": "en_us"})
+
+    advanced(new)
+
+    assert fresh(new).text == "Take metoprolol and aspirin, please."
+    assert fresh(new).original_text == text
+    scores = {s.transcript_id: s for s in Score.objects.all()}
+    assert (scores[old.pk].terms_right, scores[old.pk].terms) == (0, 2)
+    assert (scores[new.pk].terms_right, scores[new.pk].words_wrong) == (1, 2)
+    assert left_open(new) == []
+
+    editing.reopen(old, ada)
+    assert not Score.objects.exists()
+
+
+@pytest.mark.django_db
+def test_two_transcripts_are_compared_on_a_page(admin_client):
+    clinic = Vocabulary.objects.create(name="Clinic", terms="metoprolol")
+    old = heard("Take metro pole.", language="en_us")
+    page = f"/transcripts/{old.uuid}"
+    assert "no other finished transcript" in admin_client.get(f"{page}/compare/").text
+
+    made = admin_client.post(f"{page}/again/", {"vocabulary": clinic.pk})
+    new = Transcript.objects.latest("pk")
+    assert made.url == new.get_absolute_url()
+    assert (new.vocabulary, new.status) == (clinic, "pending")
+    assert admin_client.post(f"{page}/again/", {"vocabulary": "9"}).status_code == 400
+
+    text = "Take metoprolol."
+    Transcript.objects.filter(pk=new.pk).update(status="completed", text=text)
+    admin_client.post(f"/transcripts/{new.uuid}/verify/")
+    answer = admin_client.get(f"/transcripts/{new.uuid}/compare/").text
+    assert "<del>metro pole.</del> <ins>metoprolol.</ins>" in answer
+    assert "<b>0 of 1</b>" in answer
+    assert "<b>1 of 1</b>" in answer
+    transcript_page = admin_client.get(new.get_absolute_url()).text
+    assert "1 of 1 terms right" in transcript_page

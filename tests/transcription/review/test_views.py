@@ -1,0 +1,275 @@
+"""The requests of the page on which words are corrected, and of programs."""
+
+import json
+
+import pytest
+from django.contrib.auth.models import Group, User
+from django.test import Client
+
+from djtranscribe.models import Access
+from tests.caller.rows import a_call
+from tests.djtranscribe.api.programs import program_of
+from tests.transcription.exports.test_exports import visible
+from tests.transcription.review.test_editing import HEARD, fresh, heard
+from transcription.models import Correction, Notification
+
+pytestmark = pytest.mark.django_db
+
+
+@pytest.fixture
+def transcript():
+    return heard()
+
+
+def client_of(group):
+    client = Client()
+    user = User.objects.create_user(f"one of {group}", is_staff=True)
+    user.groups.add(Group.objects.get(name=group))
+    client.force_login(user)
+    return client
+
+
+@pytest.fixture
+def operator():
+    return client_of("Operators")
+
+
+@pytest.fixture
+def supervisor():
+    return client_of("Supervisors")
+
+
+def post(client, transcript, verb, body=None):
+    return client.post(
+        f"/transcripts/{transcript.uuid}/{verb}/",
+        body if isinstance(body, (str, bytes)) else json.dumps(body),
+        content_type="application/json",
+    )
+
+
+def edit(*changes, revision=0):
+    keys = ("first", "last", "after")
+    return {
+        "revision": revision,
+        "changes": [dict(zip(keys, change, strict=True)) for change in changes],
+    }
+
+
+def test_a_save_answers_with_the_turn_as_it_reads_now(operator, transcript):
+    answer = post(operator, transcript, "corrections", edit((2, 3, "<metoprolol>")))
+    assert answer.status_code == 400
+
+    answer = post(operator, transcript, "corrections", edit((2, 3, "meto & co")))
+
+    [turn] = answer.json()["turns"]
+    assert "<span>meto</span> <span>&amp;</span> <span>co</span>" in turn["html"]
+    assert [len(turn["starts"]), turn["first"], turn["last"]] == [8, 0, 6]
+    [correction] = turn["corrections"]
+    assert correction["original"] == "metaprolyla"
+    assert (correction["at"], correction["count"]) == (2, 3)
+    assert Access.objects.filter(action="corrected", row=transcript.pk).count() == 1
+
+
+@pytest.mark.parametrize(
+    "body",
+    [
+        *("", "[]", "{", b"\xff", "1", "null", '{"revision": 0}'),
+        *('{"revision": 0, "changes": 5}', '{"revision": 0, "changes": [5]}'),
+        *('{"revision": 0, "changes": []}', '{"revision": true, "changes": []}'),
+        '{"revision": 99999999999999999999, "changes": []}',
+        '{"revision": 0, "changes": [{"first": 0, "last": 1}]}',
+        '{"revision": 0, "changes": [{"first": 0.5, "last": 1, "after": "x"}]}',
+        '{"revision": 0, "key": "no", "changes": [{"first":0,"last":1,"after":"x"}]}',
+        "[" * 50_000,
+    ],
+)
+@pytest.mark.parametrize("verb", ["corrections", "undo", "redo", "replace"])
+def test_a_body_that_cannot_be_is_400_in_words(operator, transcript, verb, body):
+    answer = post(operator, transcript, verb, body)
+
+    assert answer.status_code == 400
+    assert answer.json()["detail"].endswith(".")
+    assert fresh(transcript).revision is None
+
+
+def test_undo_redo_and_the_revisions(operator, transcript):
+    post(operator, transcript, "corrections", edit((2, 3, "metoprolol")))
+    assert post(operator, transcript, "undo", {}).status_code == 200
+    assert fresh(transcript).text == HEARD
+    assert post(operator, transcript, "undo", {"number": 1}).status_code == 409
+    assert post(operator, transcript, "redo", {"number": 1}).status_code == 200
+    assert post(operator, transcript, "undo", {"number": 7}).status_code == 400
+
+    path = f"/transcripts/{transcript.uuid}/history/"
+    assert "data-undo" not in operator.get(path).text
+    page = operator.get(path, headers={"X-Requested-With": "fetch"}).text
+
+    assert "<del>metaprolyla</del> <ins>metoprolol</ins>" in page
+    assert 'data-undo="1"' in page
+    assert "2. Undone revision 1" in page
+
+
+def test_find_and_replace_is_one_revision(operator):
+    said = heard("The dose, the Dose (dose) doses. Dose twice")
+    body = {"revision": 0, "find": "dose", "replace": "tablet"}
+
+    preview = operator.post(f"/transcripts/{said.uuid}/preview/", body)
+    answer = post(operator, said, "replace", body)
+
+    assert preview.text.count("<ins>") == 4
+    assert "Replace 4 places" in preview.text
+    assert answer.json()["revision"] == 1
+    assert fresh(said).text == "The tablet, the Tablet (tablet) doses. Tablet twice"
+    assert post(operator, said, "undo", {}).status_code == 200
+    assert fresh(said).original_text is None
+
+
+def test_a_phrase_is_replaced_also_where_it_was_corrected_before(operator):
+    said = heard("one two three four two three")
+    post(operator, said, "corrections", edit((0, 2, "1 two")))
+
+    body = {"revision": 1, "find": "Two three", "replace": "23"}
+    assert post(operator, said, "replace", body).status_code == 200
+    assert fresh(said).text == "1 23 four 23"
+    body = {"revision": 2, "find": "nowhere", "replace": "x"}
+    assert "Nothing" in post(operator, said, "replace", body).json()["detail"]
+
+
+def test_operators_correct_and_supervisors_verify(operator, supervisor, transcript):
+    path = f"/transcripts/{transcript.uuid}"
+    assert operator.post(f"{path}/verify/").status_code == 403
+    assert supervisor.post(f"{path}/verify/").status_code == 302
+    answer = post(operator, transcript, "corrections", edit((0, 1, "x"), revision=1))
+    assert (answer.status_code, answer.json()["detail"]) == (
+        409,
+        "This transcript is verified. Reopen it to change it.",
+    )
+    assert operator.post(f"{path}/reopen/").status_code == 403
+    assert supervisor.post(f"{path}/reopen/", follow=True).status_code == 200
+
+    actions = Access.objects.exclude(action="read").values_list("action", flat=True)
+    assert set(actions) == {"verified", "reopened"}
+    for revision in (0, 2):
+        body = edit((0, 1, f"x{revision}"), revision=revision)
+        assert post(operator, transcript, "corrections", body).status_code == 200
+
+
+def test_a_button_leads_back_to_the_page_it_is_on(supervisor, transcript):
+    call = a_call(status="completed", next_check_at=None)
+    type(transcript.recording).objects.update(call=call)
+    path = f"/transcripts/{transcript.uuid}"
+    here, there = call.get_absolute_url(), transcript.get_absolute_url()
+    field = '<input type="hidden" name="from" value="call">'
+
+    assert field in supervisor.get(here).text
+    assert field not in supervisor.get(there).text
+    for verb in ("verify", "reopen", "speakers"):
+        answer = supervisor.post(f"{path}/{verb}/", {"from": "call"})
+        assert answer["Location"] == here, verb
+        assert supervisor.post(f"{path}/{verb}/")["Location"] == there, verb
+
+
+def test_a_reader_sees_the_revisions_and_cannot_correct(transcript):
+    reader = program_of("reader", ["view_transcript"])
+    path = f"/api/transcripts/{transcript.uuid}"
+    body = {"revision": 0, "corrections": []}
+    assert reader.patch(path, body, content_type="application/json").status_code == 403
+
+
+def test_a_program_reads_both_texts_and_corrects_by_the_same_rules(transcript):
+    program = program_of("crm", ["view_transcript", "correct_transcript"])
+    path = f"/api/transcripts/{transcript.uuid}"
+
+    def patch(text, revision=0, **more):
+        corrections = [{"first": 2, "last": 3, "text": text}]
+        body = {"revision": revision, "corrections": corrections, **more}
+        return program.patch(path, body, content_type="application/json")
+
+    assert patch("x" * 100_000).status_code == 400
+    answer = patch("metoprolol").json()
+    assert (answer["original_text"], answer["revision"]) == (HEARD, 1)
+    got = program.get(f"{path}?words=true").json()
+    assert got["text"] == "Please take metoprolol twice a day."
+    assert [got[each][2]["text"] for each in ("words", "original_words")] == [
+        "metoprolol",
+        "metaprolyla",
+    ]
+    assert (got["words"][2]["first"], got["words"][2]["last"]) == (2, 3)
+
+    other = program_of("another", ["view_transcript", "correct_transcript"])
+    body = {"revision": 0, "corrections": [{"first": 2, "last": 4, "text": "x"}]}
+    answer = other.patch(path, body, content_type="application/json")
+    assert answer.status_code == 409
+    assert answer.json()["corrections"] == [
+        {"first": 2, "last": 3, "text": "metoprolol"}
+    ]
+
+
+def test_a_thousand_corrections_keep_the_page_usable(operator, admin_client):
+    said = heard(" ".join(f"word{n}" for n in range(1000)))
+    changes = [(n, n + 1, f"fixed{n}") for n in range(1000)]
+    for start in range(0, 1000, 500):
+        body = edit(*changes[start : start + 500], revision=start // 500)
+        assert post(operator, said, "corrections", body).status_code == 200
+
+    page = admin_client.get(said.get_absolute_url())
+
+    assert page.text.count("fixed") >= 1000
+    assert Correction.objects.filter(transcript=said, is_live=True).count() == 1000
+
+
+def test_receivers_hear_of_corrections_once_and_of_verification(
+    operator, supervisor, transcript, settings
+):
+    settings.NOTIFY_URL = "https://example.com/hook"
+    settings.NOTIFY_SECRET = "whsec_" + "a" * 32
+    for revision in range(3):
+        body = edit((revision, revision + 1, "x"), revision=revision)
+        post(operator, transcript, "corrections", body)
+    supervisor.post(f"/transcripts/{transcript.uuid}/verify/")
+
+    events = Notification.objects.order_by("pk").values_list("event", flat=True)
+    assert list(events) == ["transcript.corrected", "transcript.verified"]
+
+
+@pytest.mark.parametrize("extension", ["txt", "docx", "pdf", "srt", "vtt", "json"])
+@pytest.mark.parametrize("version", ["current", "original", "both", "odd"])
+def test_a_file_has_the_text_that_was_chosen(operator, transcript, extension, version):
+    post(operator, transcript, "corrections", edit((2, 3, "metoprolol")))
+    path = f"/transcripts/{transcript.uuid}/export/{extension}/?version={version}"
+    answer = operator.get(path)
+
+    if version == "both" and extension in ("srt", "vtt"):
+        assert answer.status_code == 422
+        return
+    said = visible(extension, answer.content)
+    assert ("metoprolol" in said) == (version != "original")
+    assert ("metaprolyla" in said) == (version in ("original", "both"))
+
+
+def test_speakers_are_named_swapped_and_renamed_back(operator, admin_client):
+    words = [
+        {"text": text, "start": n * 900, "end": n * 900 + 800, "speaker": speaker}
+        for n, (text, speaker) in enumerate([("Hello?", "A"), ("Yes.", "B")])
+    ]
+    said = heard("Hello? Yes.", words=words)
+    path = f"/transcripts/{said.uuid}"
+
+    def name(*names, **more):
+        data = {"speaker": ["Speaker A", "Speaker B"], "name": names, **more}
+        return operator.post(f"{path}/speakers/", data)
+
+    def read():
+        return operator.get(f"{path}/export/txt/?speakers=1").text
+
+    name("Dr Okonkwo", "")
+    assert read() == "[Dr Okonkwo] Hello?\n\n[Speaker B] Yes.\n"
+    assert "<b>Dr Okonkwo</b>" in admin_client.get(said.get_absolute_url()).text
+    name("Dr Okonkwo", "Ada", swap="1")
+    assert read() == "[Ada] Hello?\n\n[Dr Okonkwo] Yes.\n"
+    assert post(operator, said, "undo", {"number": 1}).status_code == 409
+    assert post(operator, said, "undo", {}).json()["reload"]
+    assert read().startswith("[Dr Okonkwo]")
+    name("<b>Ada</b>", "x" * 81)
+    assert fresh(said).revision == 3
+    assert "Speaker A is Dr Okonkwo" in operator.get(f"{path}/history/").text

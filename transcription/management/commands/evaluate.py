@@ -1,0 +1,220 @@
+import hashlib
+import json
+import sys
+import time
+from pathlib import Path
+from typing import Any, NamedTuple
+
+from django.conf import settings
+from django.core.management.base import BaseCommand, CommandError, CommandParser
+from django.db import transaction
+from django.db.models import Q
+from django.utils import timezone
+
+from caller.models import Recording
+from caller.recordings import audio, waveform
+from djtranscribe.logs import quiet
+from transcription.assemblyai.keyterms import terms_of
+from transcription.assemblyai.speech_models import MODELS
+from transcription.management.commands.transcribe import LOOK_SECONDS, vocabulary_named
+from transcription.models import Transcript, Vocabulary
+from transcription.review.scores import Counts, counts, summed
+from transcription.tasks import advance, enqueue
+
+
+class Pair(NamedTuple):
+    """An audio file, and what is said in it."""
+
+    audio: Path
+    said: str
+
+
+class Command(BaseCommand):
+    help = (
+        "Measure how right AssemblyAI writes the recordings of a folder. It has pairs "
+        "of files such as ward.wav and ward.txt, with what is said in the text. Prints "
+        "terms right, false terms and words wrong: see docs/accuracy.md. What was "
+        "transcribed before with the same list and models is not paid for again, so "
+        "you can stop with Ctrl-C and go on later."
+    )
+
+    def add_arguments(self, parser: CommandParser) -> None:
+        parser.add_argument("folder", type=Path)
+        parser.add_argument(
+            "--vocabulary", metavar="NAME", help="The keyword list (default: none)."
+        )
+        parser.add_argument(
+            "--model",
+            metavar="MODEL",
+            help="The speech model (default: those of SPEECH_MODELS).",
+        )
+        parser.add_argument("--json", action="store_true", help="Print JSON.")
+        parser.add_argument("--yes", action="store_true", help="Do not ask.")
+
+    def handle(
+        self, *, folder: Path, vocabulary: str | None, model: str | None, **options: Any
+    ) -> None:
+        words = vocabulary_named(vocabulary) if vocabulary else None
+        models = [model] if model else settings.SPEECH_MODELS
+        pairs = pairs_in(folder)
+        found = {pair: known(pair, words, models) for pair in pairs}
+        new = [pair for pair in pairs if found[pair] is None]
+        if new:
+            self.ask(new, models, options["yes"])
+        with quiet():
+            try:
+                for pair in new:
+                    found[pair] = begun(pair, words, models)
+                rows = [row for pair in pairs if (row := found[pair])]
+                self.wait_for(rows)
+            except KeyboardInterrupt:
+                self.stderr.write(
+                    "\nStopped. What was begun is finished by the worker; the same "
+                    "command goes on from here."
+                )
+                raise SystemExit(130) from None
+        self.report(pairs, rows, words, options["json"])
+
+    def ask(self, pairs: list[Pair], models: list[str], is_sure: bool) -> None:
+        seconds = sum(length_of(pair.audio) for pair in pairs)
+        known_model = MODELS.get(models[0])
+        price = known_model.dollars_an_hour if known_model else None
+        costs = (
+            f"about ${seconds / 3600 * price:.2f} at ${price} an hour"
+            if price
+            else "see assemblyai.com/pricing for its price"
+        )
+        self.stderr.write(
+            f"{len(pairs)} recordings, {seconds / 60:.1f} minutes, for {models[0]}: "
+            f"{costs}."
+        )
+        if is_sure:
+            return
+        if not sys.stdin.isatty():
+            raise CommandError("Add --yes to transcribe them without a question.")
+        if input("Transcribe them? [y/N] ").strip().lower() not in ("y", "yes"):
+            raise CommandError("Nothing was transcribed.")
+
+    def wait_for(self, rows: list[Transcript]) -> None:
+        began = time.monotonic()
+        while waiting := [row for row in rows if not row.is_finished]:
+            for row in waiting:
+                # Without its webhook here, the row is due as soon as we look.
+                due = Transcript.objects.unfinished().filter(pk=row.pk, attempts=0)
+                due.update(next_attempt_at=timezone.now())
+                advance.call(row.pk)
+                row.refresh_from_db()
+            self.progress(len(rows), rows, time.monotonic() - began)
+            if any(not row.is_finished for row in rows):
+                time.sleep(LOOK_SECONDS)
+        if self.stderr.isatty():
+            self.stderr.write("\n", ending="")
+
+    def progress(self, total: int, rows: list[Transcript], seconds: float) -> None:
+        done = sum(row.is_finished for row in rows)
+        bar = "#" * (20 * done // total)
+        line = f"[{bar:<20}] {done} of {total}, {seconds:.0f} s"
+        if self.stderr.isatty():
+            self.stderr.write(f"\r\x1b[K{line}", ending="")
+            self.stderr.flush()
+        elif done == total:
+            self.stderr.write(line)
+
+    def report(
+        self,
+        pairs: list[Pair],
+        rows: list[Transcript],
+        words: Vocabulary | None,
+        as_json: bool,
+    ) -> None:
+        terms = terms_of(words.terms) if words else []
+        lines: list[tuple[str, Counts]] = []
+        for pair, row in zip(pairs, rows, strict=True):
+            if row.is_failed:
+                self.stderr.write(f"{pair.audio.name}: {row.error}")
+            else:
+                found = counts(pair.said, row.as_heard, terms, row.language)
+                lines.append((pair.audio.name, found))
+        if not lines:
+            raise CommandError("No recording was transcribed.")
+        total = summed([each for _, each in lines])
+        if as_json:
+            body = {
+                "vocabulary": words.name if words else None,
+                "vocabulary_version": words.version if words else None,
+                "models": sorted({row.model_used for row in rows if row.model_used}),
+                "recordings": {name: each._asdict() for name, each in lines},
+                "total": total._asdict(),
+            }
+            self.stdout.write(json.dumps(body, indent=2, ensure_ascii=False))
+            return
+        width = max(len(name) for name, _ in [*lines, ("recording", total)])
+        heads = ("terms right", "false terms", "words wrong")
+        self.stdout.write("  ".join([f"{'recording':<{width}}", *heads]))
+        for name, each in [*lines, ("all", total)]:
+            cells = (
+                f"{each.terms_right} of {each.terms}",
+                str(each.false_terms),
+                f"{each.words_wrong} of {each.words}",
+            )
+            padded = (f"{cell:>11}" for cell in cells)
+            self.stdout.write("  ".join([f"{name:<{width}}", *padded]))
+        if total.words < 1000:
+            self.stdout.write(
+                "Fewer than 1,000 words: a small difference may be chance."
+            )
+
+
+def pairs_in(folder: Path) -> list[Pair]:
+    if not folder.is_dir():
+        raise CommandError(f"{folder} is not a folder.")
+    files = sorted(folder.glob("*.wav"))
+    missing = [file.name for file in files if not file.with_suffix(".txt").exists()]
+    if missing:
+        raise CommandError(f"The text is missing for {', '.join(missing[:5])}.")
+    if not files:
+        raise CommandError(f"{folder} has no pairs such as ward.wav and ward.txt.")
+    try:
+        return [Pair(file, file.with_suffix(".txt").read_text()) for file in files]
+    except UnicodeDecodeError as error:
+        raise CommandError("Save the texts as UTF-8 and try again.") from error
+
+
+def length_of(path: Path) -> float:
+    """Return the length in seconds, or 0 if the file cannot be decoded."""
+    with path.open("rb") as file:
+        return float(waveform.measured(file).get("seconds") or 0)
+
+
+def known(pair: Pair, words: Vocabulary | None, models: list[str]) -> Transcript | None:
+    """Return what was transcribed, or begun, before with this list and models."""
+    digest = hashlib.sha256(pair.audio.read_bytes()).hexdigest()
+    version = words.version if words else None
+    return (
+        Transcript.objects.filter(recording__sha256=digest, vocabulary=words)
+        .filter(Q(vocabulary_version=version) | Q(vocabulary_version=None))
+        .filter(speech_models=models)
+        .exclude(status=Transcript.Status.ERROR)
+        .order_by("pk")
+        .last()
+    )
+
+
+def begun(pair: Pair, words: Vocabulary | None, models: list[str]) -> Transcript:
+    """Store the audio and its transcript, both or neither."""
+    with transaction.atomic(), pair.audio.open("rb") as file:
+        recording = Recording.objects.create(
+            source="file", status=Recording.Status.COMPLETED
+        )
+        try:
+            recording.store_audio(iter(lambda: file.read(audio.CHUNK_BYTES), b""))
+        except audio.NotAudio as error:
+            raise CommandError(f"{pair.audio.name} is not audio: {error}") from error
+        row = Transcript.objects.create(
+            recording=recording,
+            vocabulary=words,
+            speech_models=models,
+            announced_at=timezone.now(),
+        )
+        enqueue(row.pk, row.priority)
+        return row

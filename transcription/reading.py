@@ -1,0 +1,130 @@
+"""A transcript with its audio, as the call's page and admin show it."""
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+from typing import Any
+
+from django.http import HttpRequest
+
+from caller.models import Call
+from caller.recordings import waveform
+from transcription.models import Score, Transcript, Vocabulary
+from transcription.presentation import DOUBTFUL_BELOW, clock, doubtful
+from transcription.review.page import (
+    PageTurn,
+    may_correct,
+    speakers_of,
+    turns_on_page,
+)
+
+# Pauses of this length are skipped if the reader wants so; the player stops that much
+# before the next word.
+SILENCE_MS, BEFORE_WORD_MS = 2000, 400
+
+
+def reading_of(transcript: Transcript, user: Any) -> dict[str, Any]:
+    """Return the context of transcription/_reading.html."""
+    recording = transcript.recording
+    loudness = recording.loudness()
+    known = [loudness.get("seconds"), transcript.audio_seconds]
+    seconds = next(filter(None, known), recording.duration_seconds or 0)
+    turns = turns_on_page(transcript)
+    may_listen = user.has_perm("caller.view_recording")
+    return {
+        "transcript": transcript,
+        "is_stored": bool(recording.audio),
+        "audio_url": recording.audio_url if may_listen and recording.audio else "",
+        "outlines": waveform.outlines(loudness),
+        "channels": channels_of(transcript, turns),
+        "talk": talk_of(turns),
+        "wave_width": waveform.LEVELS,
+        "seconds": seconds,
+        "state": state_of(transcript),
+        "language": transcript.language[:2],
+        "turns": turns,
+        "turn_data": [turn.data for turn in turns],
+        "silences": silences(turns),
+        "doubtful": [word for turn in turns for word in doubtful(turn.words)],
+        "below": DOUBTFUL_BELOW,
+        "may_correct": may_correct(user, transcript),
+        "may_verify": user.has_perm("transcription.verify_transcript"),
+        "may_transcribe": user.has_perm("transcription.add_transcript"),
+        "vocabularies": Vocabulary.objects.defer("terms", "custom_spellings"),
+        "score": Score.objects.filter(transcript=transcript).first(),
+        "speakers": speakers_of(transcript, turns),
+        "siblings": transcript.siblings().count(),
+    }
+
+
+def sent_from(request: HttpRequest, transcript: Transcript) -> Call | Transcript:
+    """Return whose page has sent a form: the call's, if it says so, or admin's."""
+    call = transcript.recording.call
+    return call if call and request.POST.get("from") == "call" else transcript
+
+
+def silences(turns: list[PageTurn]) -> list[tuple[int, int]]:
+    """Return the pauses that the player can skip: from and to, in ms."""
+    return [
+        (start, end - BEFORE_WORD_MS)
+        for start, end in gaps(turns)
+        if end - start >= SILENCE_MS
+    ]
+
+
+def gaps(turns: list[PageTurn]) -> Iterator[tuple[int, int]]:
+    """Yield the times in which nobody speaks before a word: from and to, in ms."""
+    spoken = sorted((word.start, word.end) for turn in turns for word in turn.words)
+    heard = 0
+    for start, end in spoken:
+        if start > heard:
+            yield int(heard), int(start)
+        heard = max(heard, end)
+
+
+def channels_of(transcript: Transcript, turns: list[PageTurn]) -> list[tuple[str, str]]:
+    """Return the left and the right channel and who speaks on it, of two channels."""
+    if transcript.recording.channels != 2:
+        return []
+    names = transcript.channel_names or {"1": "Channel 1", "2": "Channel 2"}
+    now = dict(speakers_of(transcript, turns))
+    return [
+        ("left", now.get(names["1"], names["1"])),
+        ("right", now.get(names["2"], names["2"])),
+    ]
+
+
+@dataclass(frozen=True)
+class Talk:
+    """Who spoke how long. shares: name, `0:58`, per cent of all that was spoken."""
+
+    shares: list[tuple[str, str, int]]
+    silence: str  # the longest one
+
+
+def talk_of(turns: list[PageTurn]) -> Talk | None:
+    """Sum up the words of each speaker. None unless there are several speakers."""
+    spoken: dict[str, float] = {}
+    for turn in turns:
+        for word in turn.words:
+            length = max(0, word.end - word.start)
+            spoken[word.speaker] = spoken.get(word.speaker, 0) + length
+    total = sum(spoken.values())
+    if len(spoken) < 2 or not total:
+        return None
+    longest = max((end - start for start, end in gaps(turns)), default=0)
+    return Talk(
+        [(name, clock(ms), round(100 * ms / total)) for name, ms in spoken.items()],
+        clock(longest),
+    )
+
+
+def state_of(transcript: Transcript) -> str:
+    """Explain why there is no text, or return ""."""
+    if transcript.is_failed:
+        return transcript.failure
+    if transcript.nobody_spoke:
+        return "Nobody spoke."
+    if not transcript.is_finished:
+        progress = transcript.progress
+        return f"Not finished yet: {progress} Reload this page to see its progress."
+    return ""

@@ -1,0 +1,155 @@
+"""What the page Accuracy shows: sums of scores, by keyword list and over time."""
+
+import random
+from collections import defaultdict
+from datetime import datetime
+from functools import lru_cache
+from typing import Any, NamedTuple
+
+from django.db.models import Count, Sum
+from django.db.models.functions import TruncMonth
+
+from transcription.models import Score
+
+# The sums are of all verified calls, the intervals of the newest ones.
+NEWEST = 300
+RESAMPLES = 200
+GROUPS = 20
+# Lines in the plot, and its size.
+LINES = 6
+WIDTH, HEIGHT = 640, 220
+NO_LIST, DELETED = "No keyword list", "A deleted list"
+GROUP = ("transcript__vocabulary__name", "transcript__vocabulary_version")
+MODEL = "transcript__model_used"
+COUNTS = ("terms", "terms_right", "false_terms", "words", "words_wrong")
+
+
+class Interval(NamedTuple):
+    """A share in percent, and where it lies in 95 of 100 samples of such calls."""
+
+    share: float
+    low: float
+    high: float
+
+
+class Group(NamedTuple):
+    """The scores of one version of a keyword list with one model."""
+
+    name: str
+    version: int | None
+    model: str
+    calls: int
+    counts: dict[str, int]
+    terms: Interval | None
+    words: Interval | None
+
+
+class Line(NamedTuple):
+    """Words wrong per month, in percent, of one keyword list."""
+
+    name: str
+    number: int
+    months: list[tuple[datetime, float, int]]
+    points: list[tuple[float, float]]
+
+    @property
+    def path(self) -> str:
+        return "M" + "L".join(f"{x:.1f} {y:.1f}" for x, y in self.points)
+
+
+def groups() -> list[Group]:
+    """Return the sums, the largest groups first. Two queries."""
+    sums = (
+        Score.objects.values(*GROUP, MODEL)
+        .annotate(calls=Count("pk"), **{f"sum_{each}": Sum(each) for each in COUNTS})
+        .order_by("-calls")[:GROUPS]
+    )
+    newest: dict[Any, list[tuple[int, ...]]] = defaultdict(list)
+    rows = Score.objects.order_by("-pk").values_list(*GROUP, MODEL, *COUNTS)
+    for *key, terms, terms_right, _, words, words_wrong in rows[: NEWEST * GROUPS]:
+        if len(newest[tuple(key)]) < NEWEST:
+            newest[tuple(key)].append((terms, terms_right, words, words_wrong))
+    return [_group(row, newest) for row in sums]
+
+
+def _group(row: dict[str, Any], newest: dict[Any, list[tuple[int, ...]]]) -> Group:
+    key = (*(row[each] for each in GROUP), row[MODEL])
+    terms, right, words, wrong = zip(*newest[key] or [(0, 0, 0, 0)], strict=True)
+    counts = {each: row[f"sum_{each}"] for each in COUNTS}
+    return Group(
+        row[GROUP[0]] or (DELETED if row[GROUP[1]] else NO_LIST),
+        row[GROUP[1]],
+        row[MODEL] or "unknown",
+        row["calls"],
+        counts,
+        _interval(counts["terms_right"], counts["terms"], right, terms),
+        _interval(counts["words_wrong"], counts["words"], wrong, words),
+    )
+
+
+def _interval(
+    part: int, whole: int, parts: tuple[int, ...], wholes: tuple[int, ...]
+) -> Interval | None:
+    """Bootstrap over calls: the words of one call are not independent.
+
+    parts, wholes: of each of the newest calls.
+    """
+    if not whole:
+        return None
+    shares = []
+    for sample in _samples(len(wholes)):
+        if of := sum(map(wholes.__getitem__, sample)):
+            shares.append(100 * sum(map(parts.__getitem__, sample)) / of)
+    shares.sort()
+    share = 100 * part / whole
+    if not shares:
+        return Interval(share, share, share)
+    cut = len(shares) // 40
+    return Interval(share, min(share, shares[cut]), max(share, shares[-1 - cut]))
+
+
+@lru_cache(64)
+def _samples(calls: int) -> list[list[int]]:
+    """Return RESAMPLES random choices of calls, the same at each visit."""
+    chance = random.Random(1)  # noqa: S311
+    return [chance.choices(range(calls), k=calls) for _ in range(RESAMPLES)]
+
+
+def lines() -> list[Line]:
+    """Return what is drawn: words wrong per month. One query."""
+    rows = (
+        Score.objects.annotate(month=TruncMonth("transcript__created_at"))
+        .values(GROUP[0], "month")
+        .annotate(calls=Count("pk"), of=Sum("words"), wrong=Sum("words_wrong"))
+        .order_by("month")
+    )
+    by_list: dict[str, list[tuple[datetime, float, int]]] = defaultdict(list)
+    for row in rows:
+        if row["of"]:
+            share = 100 * row["wrong"] / row["of"]
+            name = row[GROUP[0]] or NO_LIST
+            by_list[name].append((row["month"], share, row["calls"]))
+    most = sorted(by_list.items(), key=lambda each: -sum(n for *_, n in each[1]))[
+        :LINES
+    ]
+    months = sorted({month for _, points in most for month, *_ in points})
+    top = highest(share for _, points in most for _, share, _ in points)
+    step = WIDTH / max(1, len(months) - 1)
+    return [
+        Line(
+            name,
+            number,
+            points,
+            [
+                (months.index(month) * step, HEIGHT * (1 - share / top))
+                for month, share, _ in points
+            ],
+        )
+        for number, (name, points) in enumerate(most)
+    ]
+
+
+def highest(shares: Any) -> float:
+    """Return the top of the plot in percent: 10, 20, 50 or 100."""
+    most = max(shares, default=0)
+    return next((top for top in (10, 20, 50) if most <= top), 100)

@@ -1,0 +1,75 @@
+"""Carry corrections over to a new transcript of the same recording."""
+
+from typing import NamedTuple
+
+from transcription.models import Revision, Transcript
+from transcription.review import editing
+from transcription.review.current import Change, live, original_of
+from transcription.review.scores import partners
+from transcription.words import Word, bare, joined
+
+
+class Carried(NamedTuple):
+    """What becomes of the corrections of an older transcript."""
+
+    satisfied: list[Change]  # the new transcript has it right
+    carried: list[Change]  # it has the same mistake; the ranges are those of its words
+    open: list[Change]  # it reads otherwise: a person must look
+
+
+def carry_over(transcript: Transcript) -> Revision | None:
+    """Correct in a new transcript what was corrected in the last reviewed one."""
+    transcript = Transcript.objects.get(pk=transcript.pk)
+    older = older_review(transcript)
+    if older is None or transcript.revision:
+        return None
+    changes = carried(original_of(older), live(older), original_of(transcript)).carried
+    if not changes:
+        return None
+    return editing.save(transcript, None, 0, changes, kind=Revision.Kind.CARRIED)
+
+
+def older_review(transcript: Transcript) -> Transcript | None:
+    """Return the last transcript before it that somebody has reviewed."""
+    older = transcript.siblings().filter(pk__lt=transcript.pk)
+    return older.exclude(revision=None).order_by("pk").last()
+
+
+def left_open(transcript: Transcript) -> list[Change]:
+    """Return the older corrections that a person must look at again."""
+    older = older_review(transcript)
+    if older is None:
+        return []
+    return carried(original_of(older), live(older), original_of(transcript)).open
+
+
+def carried(old: list[Word], changes: list[Change], new: list[Word]) -> Carried:
+    """Find the place of each change in the new words.
+
+    A place is certain only if the words before and after it are the same.
+    """
+    old_texts = [bare(word.text) for word in old]
+    new_texts = [bare(word.text) for word in new]
+    # Before the first word and after the last one, both texts agree.
+    place = {-1: -1, len(old): len(new)}
+    place |= partners(old_texts, new_texts)
+    result = Carried([], [], [])
+    for change in changes:
+        before, after = place.get(change.first - 1), place.get(change.last)
+        if before is None or after is None:
+            result.open.append(change)
+            continue
+        here = Change(before + 1, after, change.after)
+        reads = _bare(joined(new[here.first : here.last]))
+        was = _bare(joined(old[change.first : change.last]))
+        if reads == _bare(change.after) and was != reads:
+            result.satisfied.append(change)
+        elif reads == was and here.first < here.last:
+            result.carried.append(here)
+        else:
+            result.open.append(change)
+    return result
+
+
+def _bare(text: str) -> list[str]:
+    return [bare(word) for word in text.split()]

@@ -1,0 +1,163 @@
+"""The words of a transcript as they read now: the original ones and the corrections.
+
+The corrections are applied when words are read. Only the text is stored with them in
+it: it is what lists and searches need.
+"""
+
+from collections.abc import Iterable, Iterator
+from difflib import SequenceMatcher
+from itertools import accumulate, pairwise
+from typing import Any, NamedTuple
+
+from transcription.models import Correction, Original, Revision, Transcript
+from transcription.words import Word, joined, original_words, spoken
+
+
+class Change(NamedTuple):
+    """A range of original words, `last` excluded, and what it reads now."""
+
+    first: int
+    last: int
+    after: str
+    correction: int = 0
+
+
+def words_of(transcript: Transcript) -> list[Word]:
+    """Return the words of a transcript, or [] if AssemblyAI lists none.
+
+    Three more queries if somebody has reviewed it.
+    """
+    words = original_of(transcript)
+    if not transcript.revision:
+        return words
+    words = corrected(words, live(transcript), transcript.audio_seconds or 0)
+    return named(words, speaker_names(transcript))
+
+
+def original_of(transcript: Transcript) -> list[Word]:
+    """Return the words before any correction, as the corrections refer to them."""
+    if not transcript.revision:
+        return original_words(transcript)
+    return Original.objects.get(pk=transcript.pk).words()
+
+
+def speaker_names(transcript: Transcript) -> dict[str, str]:
+    """Return the names that people gave the speakers, by what AssemblyAI calls them."""
+    rows = transcript.revisions.filter(kind=Revision.Kind.SPEAKERS, is_undone=False)
+    names = rows.order_by("number").values_list("speakers", flat=True).last()
+    return names or {}
+
+
+def named(words: list[Word], names: dict[str, str]) -> list[Word]:
+    if not names:
+        return words
+    return [
+        word._replace(speaker=names.get(word.speaker, word.speaker)) for word in words
+    ]
+
+
+def live(transcript: Transcript) -> list[Change]:
+    """Return the corrections that are in force, in the order of the words."""
+    rows = Correction.objects.filter(transcript=transcript, is_live=True)
+    columns = rows.order_by("first").values_list("first", "last", "after", "pk")
+    return [Change(*row) for row in columns]
+
+
+def corrected(
+    words: list[Word], changes: Iterable[Change], seconds: float = 0
+) -> list[Word]:
+    """Return the words with the changes applied. Times stay in order.
+
+    changes: in the order of their words, without overlaps.
+    seconds: length of the audio, 0 if unknown. Only for a transcript without words.
+    """
+    result: list[Word] = []
+    at = 0
+    for change in changes:
+        result += words[at : change.first]
+        result += _reading(words, change, seconds)
+        at = change.last
+    return [*result, *words[at:]]
+
+
+def text_of(pieces: list[str], changes: Iterable[Change]) -> str:
+    """Return the text that `corrected` words have, from Original.pieces."""
+    result: list[str] = []
+    at = 0
+    for change in changes:
+        result += pieces[at : change.first]
+        if change.after:
+            is_unspaced = pieces and not pieces[change.first].startswith(" ")
+            result.append(change.after if is_unspaced else f" {change.after}")
+        at = change.last
+    return "".join([*result, *pieces[at:]]).strip()
+
+
+def _reading(words: list[Word], change: Change, seconds: float) -> Iterator[Word]:
+    """Yield the words of one change."""
+    replaced = words[change.first : change.last]
+    after = change.after.split()
+    if not replaced:
+        for word in spoken(change.after, [], seconds):
+            yield word._replace(
+                at=0, span=0, correction=change.correction, is_estimated=True
+            )
+        return
+    anchor: Any = {
+        "at": replaced[0].at,
+        "span": len(replaced),
+        "correction": change.correction,
+    }
+    if change.after == joined(replaced):
+        # A person has checked them: the model's doubt no longer counts.
+        for word in replaced:
+            yield word._replace(confidence=None, **anchor)
+        return
+    before = [word.text for word in replaced]
+    matcher = SequenceMatcher(None, before, after, autojunk=False)
+    space = replaced[0].space
+    for tag, begin, end, new_begin, new_end in matcher.get_opcodes():
+        heard, texts = replaced[begin:end], after[new_begin:new_end]
+        keeps_times = len(heard) == len(texts)
+        if keeps_times:
+            times = [(word.start, word.end) for word in heard]
+        else:
+            room = _room(words, change.first + begin, change.first + end)
+            times = list(_spread(texts, *room))
+        speaker = words[min(change.first + begin, change.last - 1)].speaker
+        for number, (text, (start, stop)) in enumerate(zip(texts, times, strict=True)):
+            sure = heard[number].confidence if tag == "equal" else None
+            word = Word(text, start, stop, sure, speaker, space)
+            yield word._replace(is_estimated=not keeps_times, **anchor)
+            space = " "
+
+
+def _room(words: list[Word], first: int, last: int) -> tuple[int, int]:
+    """Return the time in ms of these words. Of none: of the gap between two words.
+
+    Without a gap, it is half of the word before it, or of the word after it.
+    """
+    if first < last:
+        return words[first].start, max(words[last - 1].end, words[first].start)
+    if not first:
+        begins, ends = 0, words[0].start
+        return (begins, ends) if ends > begins else (begins, _middle(words[0]))
+    begins = words[first - 1].end
+    ends = words[first].start if first < len(words) else begins
+    return (begins, ends) if ends > begins else (_middle(words[first - 1]), begins)
+
+
+def _middle(word: Word) -> int:
+    return (word.start + word.end) // 2
+
+
+def _spread(texts: list[str], begin: int, end: int) -> Iterator[tuple[int, int]]:
+    """Share the time from begin to end (ms) among the texts, by their letters.
+
+    Each gets at least 1 ms.
+    """
+    letters = [0, *accumulate(map(len, texts))]
+    for sofar, until in pairwise(letters):
+        share = (end - begin) / letters[-1]
+        start = int(begin + sofar * share)
+        yield start, max(int(begin + until * share), start + 1)

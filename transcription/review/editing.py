@@ -1,0 +1,294 @@
+"""Save what people change in a transcript. See models.py for the journal.
+
+Each function that returns a Revision stores everything, in one transaction, or raises
+Refused or Conflict and stores nothing.
+"""
+
+from bisect import bisect_left
+from collections.abc import Iterable
+from typing import Any
+from uuid import UUID
+
+from django.db import transaction
+from django.utils import timezone
+
+from djtranscribe.models import Access
+from transcription.models import (
+    Batch,
+    Correction,
+    Notification,
+    Original,
+    Revision,
+    Transcript,
+)
+from transcription.review import mistakes
+from transcription.review.current import Change, live, text_of
+from transcription.review.ranges import original_text, overlapping, overlaps, reading
+from transcription.review.rules import (
+    LONGEST_NAME,
+    Conflict,
+    Refused,
+    checked,
+    clean,
+    refuse_cutting,
+    refuse_later,
+    refuse_newer_names,
+    refuse_overwriting,
+    refuse_verified,
+)
+from transcription.review.scores import score_recording
+from transcription.words import original_words, spoken
+
+Kind = Revision.Kind
+EDITS = (Kind.EDIT, Kind.REPLACE, Kind.CARRIED, Kind.SPEAKERS)
+
+
+def save(
+    transcript: Transcript,
+    author: Any,
+    started_from: int,
+    changes: Iterable[Change],
+    *,
+    kind: Revision.Kind = Kind.EDIT,
+    client_key: UUID | None = None,
+    batch: Batch | None = None,
+) -> Revision:
+    """Save changes as one revision. Sent twice with one `client_key`: saved once.
+
+    started_from: the revision that the author saw. If somebody else has changed the
+    same words since then, it is a Conflict. Changes of other words are kept.
+    """
+    with transaction.atomic():
+        row = locked(transcript)
+        if client_key and (saved := sent_before(row, client_key)):
+            return saved
+        refuse_verified(row)
+        if not 0 <= started_from <= (row.revision or 0):
+            raise Refused(f"This transcript has no revision {started_from}.")
+        pieces, now = begun(row), live(row)
+        changes = checked(changes, len(pieces))
+        refuse_overwriting(author, started_from, overlapping(now, changes))
+        refuse_cutting(changes, overlapping(now, changes))
+        revision = new_revision(row, author, kind, client_key, batch=batch)
+        covered = [each.correction for each in overlapping(now, changes)]
+        Correction.objects.filter(pk__in=covered).update(is_live=False)
+        Correction.objects.bulk_create(
+            Correction(
+                revision=revision,
+                transcript=row,
+                first=change.first,
+                last=change.last,
+                before=reading(pieces, now, change),
+                after=change.after,
+            )
+            for change in changes
+        )
+        finish(row, pieces, now, author)
+        return revision
+
+
+def undo(
+    transcript: Transcript, author: Any, number: int, client_key: UUID | None = None
+) -> Revision:
+    """Undo an edit. Later edits of other words stay."""
+    return _switch(transcript, author, number, Kind.UNDO, client_key)
+
+
+def redo(
+    transcript: Transcript, author: Any, number: int, client_key: UUID | None = None
+) -> Revision:
+    """Redo an edit that was undone."""
+    return _switch(transcript, author, number, Kind.REDO, client_key)
+
+
+def _switch(
+    transcript: Transcript,
+    author: Any,
+    number: int,
+    kind: Revision.Kind,
+    client_key: UUID | None,
+) -> Revision:
+    with transaction.atomic():
+        row = locked(transcript)
+        if client_key and (saved := sent_before(row, client_key)):
+            return saved
+        refuse_verified(row)
+        target = row.revisions.filter(number=number, kind__in=EDITS).first()
+        if target is None:
+            raise Refused(f"There is no revision {number} to {kind}.")
+        if target.is_undone == (kind == Kind.UNDO):
+            raise Conflict(f"Revision {number} is {kind.label.lower()} already.")
+        pieces, now = begun(row), live(row)
+        ranges = [
+            Change(*columns)
+            for columns in target.corrections.order_by("first").values_list(
+                "first", "last", "after", "pk"
+            )
+        ]
+        refuse_later(target, ranges, overlapping(now, ranges))
+        if target.kind == Kind.SPEAKERS:
+            refuse_newer_names(row, target)
+        target.is_undone = not target.is_undone
+        target.save(update_fields=["is_undone"])
+        revision = new_revision(row, author, kind, client_key, target)
+        mark_live(row)
+        finish(row, pieces, now, author)
+        return revision
+
+
+def name_speakers(
+    transcript: Transcript, author: Any, names: dict[str, str]
+) -> Revision:
+    """Name the speakers, as one revision.
+
+    names: by what AssemblyAI calls them. Without a name they keep that one.
+    """
+    with transaction.atomic():
+        row = locked(transcript)
+        refuse_verified(row)
+        pieces, now = begun(row), live(row)
+        known = {speaker for _, _, speaker in row.original.turns if speaker}
+        if unknown := names.keys() - known - {""}:
+            raise Refused(f"Nobody here is called {sorted(unknown)[0][:LONGEST_NAME]}.")
+        cleaned = {speaker: clean(name) for speaker, name in names.items()}
+        if any(len(name) > LONGEST_NAME for name in cleaned.values()):
+            raise Refused(f"A name has at most {LONGEST_NAME} characters.")
+        revision = new_revision(row, author, Kind.SPEAKERS)
+        revision.speakers = {speaker: name for speaker, name in cleaned.items() if name}
+        revision.save(update_fields=["speakers"])
+        finish(row, pieces, now, author)
+        return revision
+
+
+def last_to_undo(transcript: Transcript) -> Revision | None:
+    edits = transcript.revisions.filter(kind__in=EDITS, is_undone=False)
+    return edits.order_by("number").last()
+
+
+def last_to_redo(transcript: Transcript) -> Revision | None:
+    undone = transcript.revisions.filter(kind=Kind.UNDO, target__is_undone=True)
+    last = undone.select_related("target").order_by("number").last()
+    return last.target if last else None
+
+
+def verify(transcript: Transcript, author: Any) -> Revision:
+    """Lock the transcript: its text is correct."""
+    with transaction.atomic():
+        row = locked(transcript)
+        refuse_verified(row)
+        begun(row)
+        revision = new_revision(row, author, Kind.VERIFY)
+        row.verified_at, row.verified_by = timezone.now(), author
+        row.save(update_fields=["revision", "verified_at", "verified_by"])
+        Access.objects.note(author, Access.Action.VERIFIED, [row])
+        Notification.objects.write_down_review(row, Notification.Event.VERIFIED)
+        score_recording(row.recording_id)
+        return revision
+
+
+def reopen(transcript: Transcript, author: Any) -> Revision:
+    """Unlock a verified transcript."""
+    with transaction.atomic():
+        row = locked(transcript)
+        if not row.verified_at:
+            raise Conflict("This transcript is not verified.")
+        revision = new_revision(row, author, Kind.REOPEN)
+        row.verified_at = row.verified_by = None
+        row.save(update_fields=["revision", "verified_at", "verified_by"])
+        Access.objects.note(author, Access.Action.REOPENED, [row])
+        score_recording(row.recording_id)
+        return revision
+
+
+# The row
+
+
+def locked(transcript: Transcript) -> Transcript:
+    """Return the row, locked until the end of the transaction."""
+    rows = Transcript.objects.select_for_update()
+    unused = ("words", "search_text", "request", "response")
+    row = rows.defer(*unused).get(pk=transcript.pk)
+    if row.status != Transcript.Status.COMPLETED:
+        raise Refused("Only a completed transcript can be corrected.")
+    return row
+
+
+def sent_before(row: Transcript, client_key: UUID) -> Revision | None:
+    return row.revisions.filter(client_key=client_key).first()
+
+
+def begun(row: Transcript) -> list[str]:
+    """Return the pieces of the text, see Original. The first revision stores them."""
+    if not row.revision:
+        words = original_words(row)
+        # A text whose words AssemblyAI does not list: the times are estimates.
+        words = words or spoken(row.as_heard, [], row.audio_seconds or 0)
+        Original.keep(row, words)
+    return Original.pieces_of(row)
+
+
+def new_revision(
+    row: Transcript,
+    author: Any,
+    kind: Revision.Kind,
+    client_key: UUID | None = None,
+    target: Revision | None = None,
+    batch: Batch | None = None,
+) -> Revision:
+    """Store a revision. The caller saves the row: SQLite writes all of it each time."""
+    row.revision = (row.revision or 0) + 1
+    return Revision.objects.create(
+        transcript=row,
+        number=row.revision,
+        kind=kind,
+        author=author,
+        client_key=client_key,
+        target=target,
+        batch=batch,
+    )
+
+
+def mark_live(row: Transcript) -> None:
+    """Mark the corrections that are live after an undo or redo."""
+    all_of_them = Correction.objects.filter(transcript=row)
+    in_force = all_of_them.filter(revision__is_undone=False).order_by("pk")
+    covering: list[Change] = []
+    # From the newest to the oldest: what is covered by a newer one is not live.
+    for first, last, pk in in_force.reverse().values_list("first", "last", "pk"):
+        change = Change(first, last, "", pk)
+        at = bisect_left(covering, change)
+        if not any(
+            overlaps(each, change) for each in covering[max(0, at - 1) : at + 1]
+        ):
+            covering.insert(at, change)
+    keys = {each.correction for each in covering}
+    was_live = set(all_of_them.filter(is_live=True).values_list("pk", flat=True))
+    Correction.objects.filter(pk__in=was_live - keys).update(is_live=False)
+    Correction.objects.filter(pk__in=keys - was_live).update(is_live=True)
+
+
+def finish(
+    row: Transcript, pieces: list[str], before: list[Change], author: Any
+) -> None:
+    """Store the new text, and with it the search index. Tell of the correction.
+
+    before: the corrections that were live before.
+    """
+    changes = live(row)
+    mistakes.count(mistakes_in(pieces, before), mistakes_in(pieces, changes))
+    original = row.as_heard
+    has_changed = any(each.after != original_text(pieces, each) for each in changes)
+    text = text_of(pieces, changes) if has_changed else original
+    fields = ["revision"]
+    if text != row.text:
+        row.text, row.original_text = text, original if has_changed else None
+        fields += ["text", "original_text"]
+    row.save(update_fields=fields)
+    if author:
+        Access.objects.note(author, Access.Action.CORRECTED, [row])
+    Notification.objects.write_down_review(row, Notification.Event.CORRECTED)
+
+
+def mistakes_in(pieces: list[str], changes: list[Change]) -> set[tuple[str, str]]:
+    pairs = ((original_text(pieces, each), each.after) for each in changes)
+    return {pair for each in pairs if (pair := mistakes.pair_of(*each))}

@@ -1,0 +1,158 @@
+"""What the page of a transcript shows, and what of it changes with a correction.
+
+The page is divided into turns of the original words, so that no correction moves the
+text around it. A corrected word is in the turn of the first word it replaces.
+"""
+
+from bisect import bisect_left
+from collections.abc import Iterator
+from typing import Any, NamedTuple
+
+from django.template.defaultfilters import date as formatted
+from django.utils import timezone
+from django.utils.safestring import SafeString
+
+from transcription.models import Correction, Original, Transcript
+from transcription.presentation import bounds_of, clock, for_the_player, html_of
+from transcription.review.current import Change, corrected, speaker_names
+from transcription.words import Word, joined, original_words
+
+
+class PageTurn(NamedTuple):
+    first: int  # index of its first original word
+    last: int  # after its last one
+    speaker: str
+    clock: str
+    words: list[Word]  # as they read now
+    corrections: list[dict[str, Any]]
+    # Whether it begins while another speaker still speaks.
+    overlaps: bool = False
+
+    @property
+    def text(self) -> str:
+        return joined(self.words)
+
+    @property
+    def html(self) -> SafeString:
+        return html_of(self.words)
+
+    @property
+    def data(self) -> dict[str, Any]:
+        """What reading.js knows about the words of the turn."""
+        return {
+            "first": self.first,
+            "last": self.last,
+            **for_the_player(self.words),
+            "corrections": self.corrections,
+        }
+
+
+def may_correct(user: Any, transcript: Transcript) -> bool:
+    return (
+        user.has_perm("transcription.correct_transcript")
+        and transcript.status == Transcript.Status.COMPLETED
+        and not transcript.verified_at
+    )
+
+
+def turns_on_page(transcript: Transcript) -> list[PageTurn]:
+    """Return the whole text. Three more queries if somebody has reviewed it."""
+    if not transcript.revision:
+        words = original_words(transcript)
+        return with_overlaps(_turns(bounds_of(words), words, 0, []))
+    original = Original.objects.get(pk=transcript.pk)
+    names = speaker_names(transcript)
+    bounds = [
+        (first, last, names.get(speaker, speaker))
+        for first, last, speaker in original.turns
+    ]
+    return with_overlaps(_turns(bounds, original.words(), 0, _live(transcript)))
+
+
+def with_overlaps(turns: Iterator[PageTurn]) -> list[PageTurn]:
+    """Mark the turns that begin before all others have ended."""
+    found, ended = [], 0
+    for turn in turns:
+        begins = turn.words[0].start if turn.words else ended
+        found.append(turn._replace(overlaps=begins < ended))
+        ended = max([ended, *(word.end for word in turn.words)])
+    return found
+
+
+def speakers_of(transcript: Transcript, turns: list[PageTurn]) -> list[tuple[str, str]]:
+    """Return (what AssemblyAI calls them, their name) of the speakers on the page."""
+    names = speaker_names(transcript) if transcript.revision else {}
+    words = (word for turn in turns for word in turn.words)
+    found = dict.fromkeys(word.speaker for word in words if word.speaker)
+    return [(speaker, names.get(speaker, speaker)) for speaker in found]
+
+
+def turns_between(transcript: Transcript, first: int, last: int) -> list[PageTurn]:
+    """Return the turns that have a word from index `first` up to `last`."""
+    original = Original.objects.get(pk=transcript.pk)
+    bounds = [each for each in original.turns if each[0] < last and each[1] > first]
+    if not bounds:
+        return []
+    rows = [
+        row for row in _live(transcript) if bounds[0][0] <= row.first < bounds[-1][1]
+    ]
+    # And their neighbours, between which words may have been inserted.
+    begin = max(0, bounds[0][0] - 1)
+    end = max([bounds[-1][1], *(row.last for row in rows)]) + 1
+    return list(_turns(bounds, original.words(begin, end), begin, rows))
+
+
+def _live(transcript: Transcript) -> list[Correction]:
+    rows = Correction.objects.filter(transcript=transcript, is_live=True)
+    return list(rows.select_related("revision__author").order_by("first"))
+
+
+def _turns(
+    bounds: list[tuple[int, int, str]],
+    words: list[Word],
+    begin: int,
+    rows: list[Correction],
+) -> Iterator[PageTurn]:
+    """Yield these turns. words: original ones, from the index `begin`."""
+    current = corrected(
+        words,
+        (
+            Change(row.first - begin, row.last - begin, row.after, row.pk)
+            for row in rows
+        ),
+    )
+    places = [word.at for word in current]
+    starts = [row.first for row in rows]
+    for first, last, speaker in bounds:
+        mine = current[bisect_left(places, first) : bisect_left(places, last)]
+        here = rows[bisect_left(starts, first) : bisect_left(starts, last)]
+        yield PageTurn(
+            first,
+            last,
+            speaker,
+            clock(words[first - begin].start),
+            mine,
+            [
+                _described(row, words[row.first - begin : row.last - begin], mine)
+                for row in here
+            ],
+        )
+
+
+def _described(
+    row: Correction, replaced: list[Word], in_turn: list[Word]
+) -> dict[str, Any]:
+    """Return what a reader may know about a correction: the original, who and when."""
+    here = [n for n, word in enumerate(in_turn) if word.correction == row.pk]
+    before = bisect_left([word.at for word in in_turn], row.first)
+    author = row.revision.author
+    return {
+        "at": here[0] if here else before,
+        "count": len(here),
+        "first": row.first,
+        "last": row.last,
+        "original": joined(replaced),
+        "who": author.get_username() if author else "a deleted account",
+        "when": formatted(timezone.localtime(row.revision.at), "j M Y, H:i"),
+        "doubts": [word.confidence for word in replaced],
+    }

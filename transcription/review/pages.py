@@ -1,0 +1,126 @@
+"""Pages about a review: revisions, a comparison, accuracy; and the forms on them."""
+
+from uuid import UUID
+
+from django.contrib import messages
+from django.contrib.auth.decorators import permission_required
+from django.http import HttpRequest, HttpResponse
+from django.shortcuts import get_object_or_404, redirect, render
+from django.views.decorators.http import require_POST, require_safe
+
+from djtranscribe.models import Access
+from transcription.models import Transcript
+from transcription.reading import sent_from
+from transcription.review import accuracy, editing
+from transcription.review.carrying import left_open
+from transcription.review.history import history_of, marked
+from transcription.review.mistakes import frequent
+from transcription.review.page import may_correct
+from transcription.review.rules import Conflict, Refused
+from transcription.review.views import shown
+
+# Of the words that were corrected most often, on the page Accuracy.
+MISTAKES = 15
+
+
+@require_safe
+@permission_required("transcription.view_transcript", raise_exception=True)
+def history(request: HttpRequest, uuid: UUID) -> HttpResponse:
+    """The revisions: a part of the transcript's page, or a page of its own."""
+    transcript = shown(uuid)
+    Access.objects.note(request.user, Access.Action.READ, [transcript])
+    is_part = request.headers.get("X-Requested-With") == "fetch"
+    context = {
+        "transcript": transcript,
+        "entries": history_of(transcript),
+        # The buttons belong to the transcript's page.
+        "may_correct": is_part and may_correct(request.user, transcript),
+    }
+    template = "_history.html" if is_part else "history.html"
+    return render(request, f"transcription/{template}", context)
+
+
+@require_POST
+@permission_required(
+    ["transcription.view_transcript", "transcription.correct_transcript"],
+    raise_exception=True,
+)
+def speakers(request: HttpRequest, uuid: UUID) -> HttpResponse:
+    """Name the speakers. The form has `speaker` and `name` once for each of them."""
+    transcript = shown(uuid)
+    asked, given = request.POST.getlist("speaker"), request.POST.getlist("name")
+    if request.POST.get("swap") and len(given) == 2:
+        given.reverse()
+    try:
+        editing.name_speakers(
+            transcript, request.user, dict(zip(asked, given, strict=False))
+        )
+    except (Refused, Conflict) as error:
+        messages.error(request, str(error))
+    else:
+        messages.success(request, "The speakers are named.")
+    return redirect(sent_from(request, transcript))
+
+
+@require_POST
+@permission_required(
+    ["transcription.view_transcript", "transcription.verify_transcript"],
+    raise_exception=True,
+)
+def lock(request: HttpRequest, uuid: UUID, locked: bool) -> HttpResponse:
+    """Verify a transcript, or reopen it."""
+    transcript = shown(uuid)
+    try:
+        (editing.verify if locked else editing.reopen)(transcript, request.user)
+    except (Refused, Conflict) as error:
+        messages.error(request, str(error))
+    else:
+        messages.success(
+            request,
+            "Verified. Nobody can change the text until it is reopened."
+            if locked
+            else "Reopened. The text can be corrected again.",
+        )
+    return redirect(sent_from(request, transcript))
+
+
+@require_safe
+@permission_required("transcription.view_transcript", raise_exception=True)
+def compare(request: HttpRequest, uuid: UUID) -> HttpResponse:
+    """This transcript beside an older one of the same recording."""
+    rows = Transcript.objects.select_related("recording__call", "vocabulary", "score")
+    rows = rows.defer("words", *Transcript.HEAVY)
+    new = get_object_or_404(rows, uuid=uuid)
+    done = rows.filter(recording=new.recording_id, status=Transcript.Status.COMPLETED)
+    others = list(done.exclude(pk=new.pk).order_by("-pk"))
+    typed = request.GET.get("with", "")
+    chosen = [each for each in others if str(each.uuid) == typed]
+    old = next(iter(chosen or others), None)
+    Access.objects.note(request.user, Access.Action.READ, [new, *filter(None, [old])])
+    context = {
+        "new": new,
+        "old": old,
+        "others": others,
+        "scores": [getattr(each, "score", None) for each in (old, new)],
+        "differences": marked(old.as_heard, new.as_heard) if old else "",
+        "left_open": left_open(new),
+    }
+    return render(request, "transcription/compare.html", context)
+
+
+@require_safe
+@permission_required("transcription.view_transcript", raise_exception=True)
+def accuracy_page(request: HttpRequest) -> HttpResponse:
+    """How right the transcripts are, by keyword list and over time."""
+    lines = accuracy.lines()
+    shares = [share for line in lines for _, share, _ in line.months]
+    context = {
+        "groups": accuracy.groups(),
+        "lines": lines,
+        "top": accuracy.highest(shares),
+        "width": accuracy.WIDTH,
+        "height": accuracy.HEIGHT,
+        "months": sorted({month for line in lines for month, *_ in line.months}),
+        "mistakes": frequent()[:MISTAKES],
+    }
+    return render(request, "transcription/accuracy.html", context)

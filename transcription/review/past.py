@@ -1,0 +1,89 @@
+"""Make one correction in all past transcripts, in the background.
+
+The Batch row is the work list. If a worker dies, the next one goes on; a transcript is
+never corrected twice, because each save has a key of its own.
+"""
+
+from contextlib import suppress
+from datetime import timedelta
+from typing import Any
+from uuid import NAMESPACE_URL, uuid5
+
+from django.db.models import Q
+from django.utils import timezone
+
+from transcription.models import Batch, Revision, Transcript
+from transcription.review import editing
+from transcription.review.replacing import found
+from transcription.review.rules import Conflict, Refused
+from transcription.search import query as search
+
+# A worker does so many transcripts before it stores the progress.
+AT_ONCE = 20
+LEASE = timedelta(minutes=5)
+
+
+def begin(heard: str, corrected: str, author: Any) -> Batch:
+    """Store what is to be done. Raises Refused, or search.TooFrequent.
+
+    At most the newest search.RANKED transcripts. Verified ones are left alone.
+    """
+    query = search.parse(f'"{heard}"')
+    keys = search.ranked(query) if query else []
+    rows = Transcript.objects.filter(
+        pk__in=keys, verified_at=None, status=Transcript.Status.COMPLETED
+    )
+    chosen = sorted(rows.values_list("pk", flat=True))
+    if not chosen:
+        raise Refused("No past transcript has this mistake any more.")
+    return Batch.objects.create(
+        heard=heard, corrected=corrected, author=author, transcripts=chosen
+    )
+
+
+def undo(batch: Batch) -> None:
+    finished = Batch.objects.filter(pk=batch.pk, is_undoing=False)
+    finished.exclude(finished_at=None).update(is_undoing=True, done=0, finished_at=None)
+
+
+def work() -> bool:
+    """Do a part of the oldest batch. Return whether there was one."""
+    now = timezone.now()
+    free = Q(leased_until=None) | Q(leased_until__lt=now)
+    waiting = Batch.objects.filter(free, finished_at=None)
+    batch = waiting.order_by("pk").first()
+    if batch is None:
+        return False
+    if not waiting.filter(pk=batch.pk).update(leased_until=now + LEASE):
+        return True
+    end = min(batch.done + AT_ONCE, batch.total)
+    for pk in batch.transcripts[batch.done : end]:
+        # Verified or changed meanwhile, or deleted: leave it alone.
+        with suppress(Refused, Conflict, Transcript.DoesNotExist):
+            _undo_in(batch, pk) if batch.is_undoing else _correct_in(batch, pk)
+    Batch.objects.filter(pk=batch.pk).update(
+        done=end,
+        leased_until=None,
+        finished_at=timezone.now() if end == batch.total else None,
+    )
+    return True
+
+
+def _correct_in(batch: Batch, pk: int) -> None:
+    transcript = Transcript.objects.get(pk=pk)
+    changes = found(transcript, batch.heard, batch.corrected)
+    if changes:
+        editing.save(
+            transcript,
+            batch.author,
+            transcript.revision or 0,
+            changes,
+            kind=Revision.Kind.REPLACE,
+            client_key=uuid5(NAMESPACE_URL, f"batch {batch.pk}"),
+            batch=batch,
+        )
+
+
+def _undo_in(batch: Batch, pk: int) -> None:
+    for revision in batch.revisions.filter(transcript=pk, is_undone=False):
+        editing.undo(revision.transcript, batch.author, revision.number)

@@ -1,0 +1,42 @@
+"""Ranges of original words. Lists of them are sorted and do not overlap."""
+
+from bisect import bisect_right
+
+from transcription.review.current import Change, text_of
+
+
+def overlaps(one: Change, other: Change) -> bool:
+    return one[:2] == other[:2] or (one.first < other.last and other.first < one.last)
+
+
+def overlapping(many: list[Change], changes: list[Change]) -> list[Change]:
+    """Return those of `many` that share a word with one of `changes`."""
+    result: list[Change] = []
+    at = 0
+    for each in many:
+        while at < len(changes) and changes[at].last <= each.first:
+            if overlaps(changes[at], each):
+                break
+            at += 1
+        if at < len(changes) and overlaps(changes[at], each):
+            result.append(each)
+    return result
+
+
+def is_covered(change: Change, ranges: list[Change]) -> bool:
+    """Return whether one of the ranges has all words of the change."""
+    at = bisect_right(ranges, change.first, key=lambda each: each.first) - 1
+    return at >= 0 and change.last <= ranges[at].last
+
+
+def original_text(pieces: list[str], change: Change) -> str:
+    return text_of(pieces[change.first : change.last], [])
+
+
+def reading(pieces: list[str], now: list[Change], change: Change) -> str:
+    """Return what the range reads now."""
+    inside = [
+        each._replace(first=each.first - change.first, last=each.last - change.first)
+        for each in overlapping(now, [change])
+    ]
+    return text_of(pieces[change.first : change.last], inside)

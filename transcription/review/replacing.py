@@ -1,0 +1,69 @@
+"""Find a word or phrase in a transcript and replace it everywhere."""
+
+from collections.abc import Iterator
+from itertools import groupby
+
+from transcription.models import Transcript
+from transcription.review.current import Change, words_of
+from transcription.review.rules import Refused, clean
+from transcription.words import Word, bare, edges
+
+
+def found(transcript: Transcript, wanted: str, replacement: str) -> list[Change]:
+    """Return the changes that replace a word or phrase wherever it stands.
+
+    Case and the punctuation around it do not matter, and the punctuation stays.
+    Raises Refused.
+    """
+    sought = [bare(each) for each in clean(wanted).split()]
+    replacement = clean(replacement)
+    if not sought or not all(sought):
+        raise Refused("Write a word or phrase to look for.")
+    words = words_of(transcript)
+    texts = [word.text for word in words]
+    touched: list[Change] = []
+    for first, last in _places([bare(text) for text in texts], sought):
+        texts[first] = _in_place_of(texts[first], texts[last], replacement)
+        texts[first + 1 : last + 1] = [""] * (last - first)
+        begin, end = words[first].at, words[last].at + words[last].span
+        if touched and touched[-1].last > begin:
+            # Both are in one earlier correction.
+            touched[-1] = touched[-1]._replace(last=end)
+        else:
+            touched.append(Change(begin, end, ""))
+    return list(_with_texts(touched, words, texts))
+
+
+def _places(words: list[str], sought: list[str]) -> Iterator[tuple[int, int]]:
+    """Yield the first and the last index of each occurrence."""
+    at = 0
+    while at + len(sought) <= len(words):
+        if words[at : at + len(sought)] == sought:
+            yield at, at + len(sought) - 1
+            at += len(sought)
+        else:
+            at += 1
+
+
+def _with_texts(
+    touched: list[Change], words: list[Word], texts: list[str]
+) -> Iterator[Change]:
+    pieces = iter(zip(words, texts, strict=True))
+    number = {at: n for n, each in enumerate(touched) for at in range(*each[:2])}
+    inside = (
+        (number[word.at], word, text) for word, text in pieces if word.at in number
+    )
+    for at, group in groupby(inside, key=lambda each: each[0]):
+        said = (word.space + text for _, word, text in group if text)
+        yield touched[at]._replace(after="".join(said).strip())
+
+
+def _in_place_of(first: str, last: str, replacement: str) -> str:
+    """Return the replacement with the punctuation and capital of what it replaces."""
+    if not replacement:
+        return ""
+    before, after = edges(first)[0], edges(last)[1]
+    is_capital = first[len(before) : len(before) + 1].isupper()
+    if is_capital and first[len(before) :] != first[len(before) :].upper():
+        replacement = replacement[0].upper() + replacement[1:]
+    return f"{before}{replacement}{after}"

@@ -1,0 +1,134 @@
+"""What may be saved in a transcript, and what not."""
+
+import re
+import unicodedata
+from collections.abc import Iterable, Sequence
+from typing import Any
+
+from django.db.models import Q
+
+from transcription.models import Correction, Revision, Transcript
+from transcription.review.current import Change
+from transcription.review.ranges import is_covered, overlaps
+
+# Characters of one correction, and corrections of one save.
+LONGEST = 5_000
+MOST_AT_ONCE = 2_000
+TAG = re.compile(r"<[!/?a-zA-Z][^<>]*>")
+# They change the order in which the letters around them are shown.
+DIRECTION_MARKS = re.compile("[\u200e\u200f\u061c\u202a-\u202e\u2066-\u2069]")
+LONGEST_NAME = 80
+
+
+class Refused(Exception):
+    """The request cannot be carried out. str() is a sentence for the user."""
+
+
+class Conflict(Exception):
+    """Somebody else has changed it meanwhile. str() is a sentence for the user.
+
+    now: what the disputed ranges read now.
+    """
+
+    def __init__(self, sentence: str, now: Sequence[Change] = ()) -> None:
+        super().__init__(sentence)
+        self.now = list(now)
+
+
+def refuse_verified(row: Transcript) -> None:
+    if row.verified_at:
+        raise Conflict("This transcript is verified. Reopen it to change it.")
+
+
+def checked(changes: Iterable[Change], words: int) -> list[Change]:
+    """Return the changes in the order of their words, with clean texts."""
+    result: list[Change] = []
+    for change in sorted(changes, key=lambda each: each[:2]):
+        is_all = words == 0 and change.first == change.last == 0
+        if not is_all and not 0 <= change.first < change.last <= words:
+            raise Refused(
+                f"This transcript has the words 0 to {words}; there is no range "
+                f"from {change.first} to {change.last}."
+            )
+        if result and overlaps(result[-1], change):
+            raise Refused("Two corrections of one save are about the same words.")
+        result.append(change._replace(after=clean(change.after)))
+    if not result:
+        raise Refused("There is nothing to save.")
+    if len(result) > MOST_AT_ONCE:
+        raise Refused(f"Save at most {MOST_AT_ONCE:,} corrections at once.")
+    return result
+
+
+def clean(typed: str) -> str:
+    """Return the text of a correction on one line, or raise Refused."""
+    if len(typed) > LONGEST:
+        raise Refused(
+            f"A correction has at most {LONGEST:,} characters; this one has "
+            f"{len(typed):,}."
+        )
+    text = unicodedata.normalize("NFC", " ".join(typed.split()))
+    if any(unicodedata.category(letter) in ("Cc", "Cs") for letter in text):
+        raise Refused("A correction is text; this one has control characters.")
+    if DIRECTION_MARKS.search(text):
+        raise Refused(
+            "This correction has invisible marks that change the direction of "
+            "writing. Type it without them."
+        )
+    if tag := TAG.search(text):
+        raise Refused(f"A correction is plain text. Remove {tag[0][:40]}")
+    return text
+
+
+def refuse_overwriting(author: Any, started_from: int, touched: list[Change]) -> None:
+    """Raise Conflict if somebody else has changed these words since a revision."""
+    newer = Correction.objects.filter(
+        pk__in=[each.correction for each in touched],
+        revision__number__gt=started_from,
+    ).exclude(revision__author=author)
+    theirs = set(newer.values_list("pk", flat=True))
+    now = [each for each in touched if each.correction in theirs]
+    if now:
+        raise Conflict(
+            f"Somebody else has corrected these words meanwhile: “{now[0].after}”.", now
+        )
+
+
+def refuse_cutting(changes: list[Change], touched: list[Change]) -> None:
+    """Raise Refused if a change covers only a part of an earlier correction."""
+    for each in touched:
+        if is_covered(each, changes):
+            continue
+        change = next(change for change in changes if overlaps(change, each))
+        first = min(each.first, change.first)
+        last = max(each.last, change.last)
+        raise Refused(
+            f"Words {each.first} to {each.last} were corrected as one. Correct "
+            f"{first} to {last} together."
+        )
+
+
+def refuse_later(target: Revision, ranges: list[Change], touched: list[Change]) -> None:
+    """Raise Conflict if other edits of the words of this one are in the way.
+
+    These are later edits, and edits that share only a part of its words.
+    """
+    keys = [each.correction for each in touched]
+    cut = [each.correction for each in touched if not is_covered(each, ranges)]
+    others = Revision.objects.filter(corrections__in=keys).exclude(pk=target.pk)
+    in_the_way = others.filter(Q(number__gt=target.number) | Q(corrections__in=cut))
+    if last := in_the_way.order_by("number").last():
+        raise Conflict(
+            f"These words were changed again in revision {last.number}. Undo that "
+            "first."
+        )
+
+
+def refuse_newer_names(row: Transcript, target: Revision) -> None:
+    newer = row.revisions.filter(
+        kind=Revision.Kind.SPEAKERS, is_undone=False, number__gt=target.number
+    )
+    if last := newer.order_by("number").last():
+        raise Conflict(
+            f"The speakers were named again in revision {last.number}. Undo that first."
+        )

@@ -1,0 +1,132 @@
+"""How right a transcript is: terms right, false terms, words wrong.
+
+A verified transcript is the reference for all transcripts of its recording. Both texts
+are normalised first, so that "20mg" and "20 mg" are the same. In English that is done
+by Whisper's normaliser, which AssemblyAI's guide and the Open ASR Leaderboard use. It
+breaks other languages: it takes the vowel signs out of Hindi. There, words are
+compared as the search compares them.
+"""
+
+from collections.abc import Iterator
+from functools import cache
+from importlib.metadata import version
+from typing import Any, NamedTuple
+
+from rapidfuzz.distance import Levenshtein
+
+from transcription.assemblyai.keyterms import terms_of
+from transcription.models import Score, Transcript, Vocabulary
+from transcription.search.tokens import tokens
+
+SEARCH_RULES = "djtranscribe search 1"
+
+
+class Counts(NamedTuple):
+    terms: int
+    terms_right: int
+    false_terms: int
+    words: int
+    words_wrong: int
+    normaliser: str
+
+
+def summed(many: list[Counts]) -> Counts:
+    """Add up counts that were made by the same normaliser. At least one."""
+    *numbers, _ = Counts._fields
+    return many[0]._replace(
+        **{name: sum(getattr(each, name) for each in many) for name in numbers}
+    )
+
+
+@cache
+def _english() -> Any:
+    # Imported here, because the web server and most jobs do not need it.
+    from whisper_normalizer.english import EnglishTextNormalizer
+
+    return EnglishTextNormalizer()
+
+
+def normalised(text: str, language: str) -> list[str]:
+    """Return the words to compare. language: such as en_us; empty if unknown."""
+    if language.startswith("en"):
+        return str(_english()(text)).split()
+    return [token.word for token in tokens(text)]
+
+
+def normaliser(language: str) -> str:
+    if language.startswith("en"):
+        return f"whisper-normalizer {version('whisper-normalizer')} English"
+    return SEARCH_RULES
+
+
+def counts(reference: str, written: str, terms: list[str], language: str) -> Counts:
+    """Compare a text with the reference."""
+    right = normalised(reference, language)
+    ours = normalised(written, language)
+    partner = partners(right, ours)
+    sought = {tuple(normalised(term, language)) for term in terms} - {()}
+    wanted = list(_occurrences(right, sought))
+    found = {(partner.get(first), length) for first, length in wanted}
+    is_right = [
+        all(
+            partner.get(first + n, -1) == partner.get(first, -2) + n
+            for n in range(length)
+        )
+        for first, length in wanted
+    ]
+    false = [each for each in _occurrences(ours, sought) if each not in found]
+    return Counts(
+        terms=len(wanted),
+        terms_right=sum(is_right),
+        false_terms=len(false),
+        words=len(right),
+        words_wrong=Levenshtein.distance(right, ours),
+        normaliser=normaliser(language),
+    )
+
+
+def partners(one: list[str], other: list[str]) -> dict[int, int]:
+    """Return the index in `other` of each word of `one` that is equal there."""
+    blocks: Any = Levenshtein.opcodes(one, other).as_list()
+    return {
+        begin + n: other_begin + n
+        for tag, begin, end, other_begin, _ in blocks
+        if tag == "equal"
+        for n in range(end - begin)
+    }
+
+
+def _occurrences(
+    words: list[str], sought: set[tuple[str, ...]]
+) -> Iterator[tuple[int, int]]:
+    """Yield (index, number of words) of each term, the longest term at each place."""
+    lengths = sorted({len(term) for term in sought}, reverse=True)
+    at = 0
+    while at < len(words):
+        here = [tuple(words[at : at + length]) for length in lengths]
+        term = next((each for each in here if each in sought), None)
+        if term:
+            yield at, len(term)
+        at += len(term) if term else 1
+
+
+def score_recording(recording_pk: int) -> None:
+    """Score all transcripts of a recording against its verified transcript.
+
+    Of several, the one that was verified last. Without one, there are no scores. The
+    terms are those of all keyword lists that were used for the recording.
+    """
+    rows = Transcript.objects.filter(
+        recording=recording_pk, status=Transcript.Status.COMPLETED
+    )
+    reference = rows.exclude(verified_at=None).order_by("verified_at").last()
+    if reference is None:
+        Score.objects.filter(transcript__recording=recording_pk).delete()
+        return
+    lists = Vocabulary.objects.filter(transcript__in=rows).distinct()
+    terms = [term for each in lists for term in terms_of(each.terms)]
+    for row in rows.defer("words", "search_text", "request", "response"):
+        found = counts(reference.text, row.as_heard, terms, reference.language)
+        Score.objects.update_or_create(
+            transcript=row, defaults={"reference": reference, **found._asdict()}
+        )

@@ -1,0 +1,195 @@
+"""Corrections that are made on the page of a transcript."""
+
+import json
+from collections.abc import Callable
+from functools import wraps
+from typing import Any
+from uuid import UUID
+
+from django.contrib.auth.decorators import permission_required
+from django.http import HttpRequest, HttpResponse, JsonResponse
+from django.shortcuts import get_object_or_404, render
+from django.views.decorators.http import require_POST
+
+from transcription.models import Revision, Transcript
+from transcription.review import editing
+from transcription.review.current import Change
+from transcription.review.history import differences
+from transcription.review.page import turns_between
+from transcription.review.replacing import found
+from transcription.review.rules import Conflict, Refused
+
+# Occurrences that a preview shows.
+SHOWN = 50
+Kind = Revision.Kind
+
+
+def correcting(
+    save: Callable[[HttpRequest, Transcript, dict[str, Any]], Revision],
+) -> Callable[..., HttpResponse]:
+    """Make a view of a function that saves a revision.
+
+    The answer has the turns that read differently now. A refusal has a sentence.
+    """
+
+    @require_POST
+    @permission_required(
+        ["transcription.view_transcript", "transcription.correct_transcript"],
+        raise_exception=True,
+    )
+    @wraps(save)
+    def view(request: HttpRequest, uuid: UUID) -> HttpResponse:
+        transcript = shown(uuid)
+        try:
+            revision = save(request, transcript, body_of(request))
+        except Refused as error:
+            return JsonResponse({"detail": str(error)}, status=400)
+        except Conflict as error:
+            answer: dict[str, Any] = {"detail": str(error)}
+            if error.now:
+                answer |= changed(transcript, error.now[0].first, error.now[-1].last)
+            return JsonResponse(answer, status=409)
+        edit = revision.target or revision
+        ranges = list(edit.corrections.values_list("first", "last"))
+        if not ranges:
+            # Names of speakers: they are all over the page.
+            return JsonResponse({"revision": revision.number, "reload": True})
+        first, last = min(first for first, _ in ranges), max(last for _, last in ranges)
+        return JsonResponse(changed(transcript, first, last))
+
+    return view
+
+
+def shown(uuid: UUID) -> Transcript:
+    rows = Transcript.objects.defer("words", "text", *Transcript.HEAVY)
+    return get_object_or_404(rows.select_related("recording__call"), uuid=uuid)
+
+
+def changed(transcript: Transcript, first: int, last: int) -> dict[str, Any]:
+    transcript.refresh_from_db(fields=["revision", "verified_at"])
+    turns = turns_between(transcript, first, last)
+    return {
+        "revision": transcript.revision,
+        "turns": [{**turn.data, "html": turn.html} for turn in turns],
+    }
+
+
+def body_of(request: HttpRequest) -> dict[str, Any]:
+    """Return the JSON object of the body. Raises Refused."""
+    try:
+        body = json.loads(request.body)
+    except (ValueError, RecursionError):
+        body = None
+    if not isinstance(body, dict):
+        raise Refused("The body must be a JSON object.")
+    return body
+
+
+def whole(body: dict[str, Any], name: str) -> int:
+    value = body.get(name)
+    if not isinstance(value, int) or isinstance(value, bool) or abs(value) >= 2**31:
+        raise Refused(f"{name} must be a whole number.")
+    return value
+
+
+def key_of(body: dict[str, Any]) -> UUID | None:
+    key = body.get("key")
+    try:
+        return None if key is None else UUID(str(key))
+    except ValueError:
+        raise Refused("key must be a UUID.") from None
+
+
+def changes_in(body: dict[str, Any]) -> list[Change]:
+    changes = body.get("changes")
+    if not isinstance(changes, list):
+        raise Refused("changes must be a list.")
+    result = []
+    for each in changes:
+        after = each.get("after") if isinstance(each, dict) else None
+        if not isinstance(after, str):
+            raise Refused("Each change needs first, last and after.")
+        result.append(Change(whole(each, "first"), whole(each, "last"), after))
+    return result
+
+
+@correcting
+def correct(
+    request: HttpRequest, transcript: Transcript, body: dict[str, Any]
+) -> Revision:
+    return editing.save(
+        transcript,
+        request.user,
+        whole(body, "revision"),
+        changes_in(body),
+        client_key=key_of(body),
+    )
+
+
+@correcting
+def undo(
+    request: HttpRequest, transcript: Transcript, body: dict[str, Any]
+) -> Revision:
+    """Undo the revision `number`, or the last one."""
+    number = number_of(body, editing.last_to_undo(transcript))
+    return editing.undo(transcript, request.user, number, key_of(body))
+
+
+@correcting
+def redo(
+    request: HttpRequest, transcript: Transcript, body: dict[str, Any]
+) -> Revision:
+    """Redo the revision `number`. Without a number: the one that was undone last."""
+    number = number_of(body, editing.last_to_redo(transcript))
+    return editing.redo(transcript, request.user, number, key_of(body))
+
+
+def number_of(body: dict[str, Any], last: Revision | None) -> int:
+    if body.get("number") is not None:
+        return whole(body, "number")
+    if last is None:
+        raise Refused("There is nothing left to undo or redo.")
+    return last.number
+
+
+@correcting
+def replace(
+    request: HttpRequest, transcript: Transcript, body: dict[str, Any]
+) -> Revision:
+    """Replace a word or phrase everywhere, as one revision."""
+    wanted, replacement = body.get("find"), body.get("replace")
+    if not isinstance(wanted, str) or not isinstance(replacement, str):
+        raise Refused("Write what to find, and what to replace it with.")
+    changes = found(transcript, wanted, replacement)
+    if not changes:
+        raise Refused("Nothing in this transcript matches.")
+    return editing.save(
+        transcript,
+        request.user,
+        whole(body, "revision"),
+        changes,
+        kind=Kind.REPLACE,
+        client_key=key_of(body),
+    )
+
+
+@require_POST
+@permission_required(
+    ["transcription.view_transcript", "transcription.correct_transcript"],
+    raise_exception=True,
+)
+def preview(request: HttpRequest, uuid: UUID) -> HttpResponse:
+    """What `replace` would change. By POST, so that no words are logged."""
+    transcript = shown(uuid)
+    context: dict[str, Any] = {"refusal": "", "differences": []}
+    try:
+        changes = found(
+            transcript,
+            request.POST.get("find", "").replace("\0", ""),
+            request.POST.get("replace", "").replace("\0", ""),
+        )
+        context["differences"] = differences(transcript, changes[:SHOWN])
+        context["count"] = len(changes)
+    except Refused as error:
+        context["refusal"] = str(error)
+    return render(request, "transcription/_preview.html", context)

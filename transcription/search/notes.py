@@ -1,0 +1,30 @@
+"""Search in the notes on calls, by the same words as in transcripts.
+
+People write few notes, and short ones, so no index is needed: the database compares the
+words of each.
+"""
+
+from django.db.models import QuerySet
+
+from caller.models import Note
+from transcription.search.query import Query, Term
+from transcription.search.tokens import indexed
+
+
+def search_text(text: str) -> str:
+    """Return the words of a note as they are compared."""
+    return f" {indexed(text)} "
+
+
+def matching_notes(query: Query) -> QuerySet[Note]:
+    """Return the notes that have the words, newest first. Raises BadOperator."""
+    notes = query.narrow(Note.objects.select_related("call", "author"), "call__")
+    for term in query.terms:
+        found = {"search_text__contains": _pattern(term)}
+        notes = notes.exclude(**found) if term.is_excluded else notes.filter(**found)
+    return notes
+
+
+def _pattern(term: Term) -> str:
+    end = "" if term.is_prefix else " "
+    return f" {' '.join(term.codes)}{end}"

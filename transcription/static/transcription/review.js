@@ -1,0 +1,355 @@
+// Corrections on a transcript's page. Works on the words that reading.js knows.
+(() => {
+  "use strict";
+
+  function start() {
+    if (!document.getElementById("review")) return;
+    const RETRY_MS = 5000;
+    const byId = (id) => document.getElementById(id);
+    const text = byId("text");
+    const review = byId("review");
+    const saved = byId("saved");
+    const reading = text.reading;
+    const token = document.querySelector("[name=csrfmiddlewaretoken]").value;
+    const storageKey = `djtranscribe.drafts.${review.dataset.uuid}`;
+    let revision = Number(review.dataset.revision);
+    // The end of a selection that Shift+arrow extends; its other end is reading.stop.
+    let anchor = null;
+    // The open input: { input, from, to, range, isInsertion }.
+    let edit = null;
+    // Saves that the server has not confirmed, the oldest first.
+    let waiting = [];
+    // By the key of a save: how to show again what was there before it.
+    const before = new Map();
+    let isSending = false;
+    let retry = 0;
+
+    const say = (sentence, isBad = false) => {
+      saved.textContent = sentence;
+      saved.classList.toggle("bad", isBad);
+    };
+    // Not crypto.randomUUID: it exists only with https.
+    const newKey = () => [...crypto.getRandomValues(new Uint8Array(16))].map((byte) => byte.toString(16).padStart(2, "0")).join("");
+    // The words of the browser's own selection, which fingers make, or those of the keys.
+    const selected = () => {
+      const { isCollapsed, anchorNode, focusNode } = getSelection();
+      const marked = [anchorNode, focusNode].map((node) => reading.numberOf(node?.parentElement));
+      const isMarked = !isCollapsed && !marked.includes(undefined);
+      const [one, other] = isMarked ? marked : [reading.stop, anchor ?? reading.stop];
+      return [Math.min(one, other), Math.max(one, other)];
+    };
+
+    // Words that were corrected as one are corrected as one again.
+    function whole(from, to) {
+      let { first } = reading.ranges[from];
+      let { last } = reading.ranges[to];
+      while (from > 0 && reading.ranges[from - 1].last > first) from -= 1;
+      while (to + 1 < reading.words.length && reading.ranges[to + 1].first < last) to += 1;
+      ({ first } = reading.ranges[from]);
+      ({ last } = reading.ranges[to]);
+      return { from, to, range: { first, last } };
+    }
+
+    function textOf(from, to) {
+      return reading.words.slice(from, to + 1)
+        .map((word, n) => (n && word.previousSibling?.nodeType === Node.TEXT_NODE ? " " : "") + word.textContent)
+        .join("");
+    }
+
+    function select() {
+      for (const word of text.querySelectorAll(".chosen")) word.classList.remove("chosen");
+      const [from, to] = selected();
+      if (from < to) for (const word of reading.words.slice(from, to + 1)) word.classList.add("chosen");
+    }
+
+    // Drafts: what is typed or not yet saved outlives a reload.
+
+    function keep() {
+      try {
+        const open = edit && { ...edit.range, typed: edit.input.value, isInsertion: edit.isInsertion };
+        if (open || waiting.length) localStorage.setItem(storageKey, JSON.stringify({ open, waiting }));
+        else localStorage.removeItem(storageKey);
+      } catch { /* A browser that keeps nothing. */ }
+    }
+
+    function restore() {
+      let draft = null;
+      try { draft = JSON.parse(localStorage.getItem(storageKey)); } catch { return; }
+      if (!draft) return;
+      waiting = draft.waiting ?? [];
+      if (draft.open) {
+        open(reading.wordOf(draft.open.first), reading.wordOf(draft.open.last - 1), draft.open.isInsertion, draft.open.typed);
+        say("Your unsaved text is here again. Enter saves it.");
+      }
+      if (waiting.length) send();
+    }
+
+    // The input
+
+    function open(from, to, isInsertion = false, typed = null) {
+      if (edit) close(true);
+      const all = whole(from, to);
+      const input = document.createElement("input");
+      const now = textOf(all.from, all.to);
+      input.type = "text";
+      input.maxLength = 5000;
+      input.autocomplete = "off";
+      input.spellcheck = false;
+      input.value = typed ?? (isInsertion ? "" : now);
+      input.setAttribute("aria-label", isInsertion ? `Insert after “${now}”` : `Correct “${now}”`);
+      const fit = () => { input.size = Math.max(4, input.value.length + 1); };
+      fit();
+      input.addEventListener("input", () => { fit(); keep(); });
+      const spans = reading.words.slice(all.from, all.to + 1);
+      if (isInsertion) spans.at(-1).after(input);
+      else {
+        spans[0].before(input);
+        for (const span of spans) span.hidden = true;
+      }
+      edit = { ...all, input, isInsertion, now, spans };
+      input.focus({ preventScroll: true });
+      input.select();
+      keep();
+    }
+
+    function close(isSaved) {
+      const { input, range, isInsertion, now, spans } = edit;
+      const typed = input.value.trim().replace(/\s+/g, " ");
+      edit = null;
+      input.remove();
+      for (const span of spans) span.hidden = false;
+      const after = isInsertion ? `${now}${typed && " "}${typed}` : typed;
+      if (isSaved && after !== now) {
+        const text = spans[0].textContent;
+        spans[0].textContent = after || "…";
+        spans[0].classList.add("pending");
+        for (const span of spans.slice(1)) span.hidden = true;
+        put(range, after, () => {
+          spans[0].textContent = text;
+          spans[0].classList.remove("pending");
+          for (const span of spans) span.hidden = false;
+        });
+      }
+      keep();
+    }
+
+    function put(range, after, undoShown = () => {}) {
+      const key = newKey();
+      before.set(key, undoShown);
+      waiting.push({ first: range.first, last: range.last, after, revision, key });
+      keep();
+      send();
+    }
+
+    // The server
+
+    async function post(url, body) {
+      const answer = await fetch(url, {
+        method: "POST",
+        headers: { "Content-Type": "application/json", "X-CSRFToken": token },
+        body: JSON.stringify(body),
+      });
+      const isJson = answer.headers.get("Content-Type")?.startsWith("application/json");
+      if (answer.redirected || !isJson) throw new Error("no answer of ours");
+      return { status: answer.status, ...(await answer.json()) };
+    }
+
+    function show(answer) {
+      if (answer.revision !== undefined) revision = answer.revision;
+      if (answer.reload) location.reload();
+      if (!answer.turns?.length) return;
+      // An input in a turn that is replaced is opened again.
+      const again = edit && { ...edit.range, typed: edit.input.value, isInsertion: edit.isInsertion, caret: edit.input.selectionStart };
+      const hadFocus = text.contains(document.activeElement);
+      if (edit) {
+        for (const span of edit.spans) span.hidden = false;
+        edit.input.remove();
+        edit = null;
+      }
+      reading.renew(answer.turns);
+      if (again) {
+        open(reading.wordOf(again.first), reading.wordOf(again.last - 1), again.isInsertion, again.typed);
+        edit.input.setSelectionRange(again.caret, again.caret);
+      } else if (hadFocus) reading.words[reading.stop]?.focus({ preventScroll: true });
+      if (byId("history").open) history();
+    }
+
+    async function send() {
+      if (isSending) return;
+      isSending = true;
+      clearTimeout(retry);
+      while (waiting.length) {
+        const { first, last, after, key, ...sent } = waiting[0];
+        let answer;
+        try {
+          answer = await post(review.dataset.correct, { revision: sent.revision, key, changes: [{ first, last, after }] });
+        } catch {
+          say("Not saved: no connection, or you are signed out. Your text is kept in this browser and is sent again.", true);
+          retry = setTimeout(send, RETRY_MS);
+          break;
+        }
+        waiting.shift();
+        keep();
+        show(answer);
+        // What follows was typed on top of it.
+        for (const each of waiting) if (answer.status === 200) each.revision = revision;
+        if (answer.status === 200) say("Saved.");
+        else refused(answer, first, last, after, key);
+        before.delete(key);
+      }
+      isSending = false;
+    }
+
+    function refused(answer, first, last, after, key) {
+      say(answer.detail, true);
+      if (!answer.turns) before.get(key)?.();
+      if (answer.status === 409 && answer.turns) {
+        const mine = document.createElement("button");
+        mine.type = "button";
+        mine.textContent = `Use mine: “${after || "nothing"}”`;
+        mine.addEventListener("click", () => put({ first, last }, after));
+        saved.append(" ", mine);
+        return;
+      }
+      if (!edit) open(reading.wordOf(first), reading.wordOf(last - 1), false, after);
+    }
+
+    async function act(url, body, sentence) {
+      try {
+        const answer = await post(url, body);
+        show(answer);
+        say(answer.status === 200 ? sentence : answer.detail, answer.status !== 200);
+      } catch {
+        say("Nothing was changed: no connection, or you are signed out.", true);
+      }
+    }
+
+    const undo = (number) => act(review.dataset.undo, { number }, "Undone.");
+    const redo = (number) => act(review.dataset.redo, { number }, "Redone.");
+
+    async function history() {
+      const place = byId("history").querySelector("div");
+      try {
+        const answer = await fetch(review.dataset.history, { headers: { "X-Requested-With": "fetch" } });
+        if (answer.redirected || !answer.ok) throw new Error("no history");
+        place.innerHTML = await answer.text();
+      } catch {
+        place.textContent = "The history cannot be loaded now. Close and open it again.";
+      }
+    }
+
+    // What a person does
+
+    function accept() {
+      const all = whole(...selected());
+      put(all.range, textOf(all.from, all.to));
+    }
+
+    const starts = { edit: () => open(...selected()), insert: () => open(...selected(), true), accept, undo: () => undo(), redo: () => redo() };
+    for (const [name, start] of Object.entries(starts)) {
+      const button = byId(`${name}-word`);
+      // Do not take the focus from the word.
+      button?.addEventListener("pointerdown", (event) => event.preventDefault());
+      button?.addEventListener("click", start);
+    }
+
+    text.addEventListener("keydown", (event) => {
+      if (edit && event.target === edit.input) {
+        if (event.isComposing) return;
+        const { to } = edit;
+        if (event.key === "Enter") {
+          close(true);
+          reading.choose(Math.min(to + 1, reading.words.length - 1));
+        } else if (event.key === "Escape") {
+          close(false);
+          reading.choose(to);
+        } else return;
+        event.preventDefault();
+        return;
+      }
+      const number = reading.numberOf(event.target);
+      if (number === undefined) return;
+      const isPlain = !event.ctrlKey && !event.altKey && !event.metaKey;
+      if (isPlain && event.shiftKey && ["ArrowLeft", "ArrowRight"].includes(event.key)) {
+        anchor ??= number;
+        const next = number + (event.key === "ArrowRight" ? 1 : -1);
+        if (reading.words[next]) reading.choose(next);
+        select();
+      } else if (isPlain && ["Enter", "F2"].includes(event.key)) {
+        starts.edit();
+      } else if (isPlain && ["ArrowLeft", "ArrowRight"].includes(event.key)) {
+        anchor = null;
+        select();
+        return;
+      } else return;
+      event.preventDefault();
+    }, true);
+
+    text.addEventListener("click", (event) => {
+      const number = reading.numberOf(event.target);
+      if (number === undefined) return;
+      if (event.shiftKey) {
+        anchor = reading.stop;
+        reading.choose(number);
+      } else anchor = null;
+      select();
+    }, true);
+
+    text.addEventListener("dblclick", (event) => {
+      const number = reading.numberOf(event.target);
+      if (number === undefined) return;
+      getSelection().removeAllRanges();
+      reading.choose(number);
+      starts.edit();
+    });
+
+    const typing = "select, textarea, input:not([type=range], [type=checkbox])";
+    document.addEventListener("keydown", (event) => {
+      if (event.defaultPrevented || event.isComposing || event.target.closest(typing)) return;
+      if ((event.ctrlKey || event.metaKey) && !event.altKey) {
+        const key = event.key.toLowerCase();
+        if (key === "y" || (key === "z" && event.shiftKey)) redo();
+        else if (key === "z") undo();
+        else return;
+      } else if (!event.altKey && reading.keysOn() && ["i", "a"].includes(event.key) && text.contains(event.target)) {
+        starts[event.key === "i" ? "insert" : "accept"]();
+      } else return;
+      event.preventDefault();
+    });
+
+    byId("history").addEventListener("toggle", () => { if (byId("history").open) history(); });
+    byId("history").addEventListener("click", (event) => {
+      const { undo: undone, redo: redone } = event.target.dataset;
+      if (undone) undo(Number(undone));
+      if (redone) redo(Number(redone));
+    });
+
+    const form = byId("replace");
+    form.addEventListener("submit", async (event) => {
+      event.preventDefault();
+      const place = form.querySelector(".preview");
+      try {
+        const answer = await fetch(form.action, { method: "POST", body: new FormData(form) });
+        if (answer.redirected || !answer.ok) throw new Error("no preview");
+        place.innerHTML = await answer.text();
+      } catch {
+        place.textContent = "There is no connection, or you are signed out.";
+      }
+    });
+    form.addEventListener("input", () => { form.querySelector(".preview").textContent = ""; });
+    form.addEventListener("click", async (event) => {
+      if (event.target.id !== "replace-all") return;
+      const [find, replace] = [form.elements.find.value, form.elements.replace.value];
+      await act(review.dataset.replace, { revision, find, replace, key: newKey() }, "Replaced.");
+      form.querySelector(".preview").textContent = "";
+    });
+
+    addEventListener("online", send);
+    addEventListener("beforeunload", keep);
+    restore();
+  }
+
+  // reading.js says when the words are there; it may have said so already.
+  if (document.getElementById("text")?.reading) start();
+  else document.addEventListener("reading:ready", start, { once: true });
+})();

@@ -1,0 +1,140 @@
+"""The page that suggests terms for keyword lists, from what people have corrected."""
+
+from typing import Any
+
+from django.contrib import messages
+from django.contrib.auth.decorators import permission_required
+from django.core.exceptions import ValidationError
+from django.db import transaction
+from django.http import HttpRequest, HttpResponse
+from django.shortcuts import get_object_or_404, redirect, render
+from django.views.decorators.http import require_POST, require_safe
+
+from djtranscribe.adminsite.read_only import is_key
+from transcription.models import Batch, Mistake, Vocabulary
+from transcription.review import past
+from transcription.review.mistakes import suggestions
+from transcription.review.rules import Refused
+from transcription.search import query as search
+
+SHOWN, BATCHES = 50, 10
+
+
+@require_safe
+@permission_required("transcription.change_vocabulary", raise_exception=True)
+def page(request: HttpRequest) -> HttpResponse:
+    context = {
+        "rows": suggestions(SHOWN),
+        "vocabularies": Vocabulary.objects.all(),
+        **progress(),
+    }
+    return render(request, "transcription/suggestions.html", context)
+
+
+def progress() -> dict[str, Any]:
+    """Context: the last corrections in past transcripts, and whether one is running."""
+    batches = list(Batch.objects.select_related("author")[:BATCHES])
+    is_busy = any(batch.finished_at is None for batch in batches)
+    return {"batches": batches, "is_busy": is_busy}
+
+
+@require_safe
+@permission_required("transcription.change_vocabulary", raise_exception=True)
+def batches(request: HttpRequest) -> HttpResponse:
+    """The progress of corrections in past transcripts, polled while one goes on."""
+    return render(request, "transcription/_batches.html", progress())
+
+
+@require_POST
+@permission_required(
+    ["transcription.change_vocabulary", "transcription.correct_transcript"],
+    raise_exception=True,
+)
+def apply(request: HttpRequest, pk: int) -> HttpResponse:
+    """Correct the mistake in all past transcripts that have it."""
+    row = get_object_or_404(Mistake, pk=pk)
+    try:
+        batch = past.begin(row.heard, row.corrected, request.user)
+    except (search.TooFrequent, Refused) as error:
+        messages.error(request, str(error) or "These words are too frequent.")
+    else:
+        messages.success(
+            request, f"{batch.total} transcripts are corrected in the background."
+        )
+    return redirect("transcription:suggestions")
+
+
+@require_POST
+@permission_required(
+    ["transcription.change_vocabulary", "transcription.correct_transcript"],
+    raise_exception=True,
+)
+def undo(request: HttpRequest, pk: int) -> HttpResponse:
+    """Undo a correction in all past transcripts."""
+    past.undo(get_object_or_404(Batch, pk=pk))
+    return redirect("transcription:suggestions")
+
+
+@require_safe
+@permission_required(
+    ["transcription.change_vocabulary", "transcription.view_transcript"],
+    raise_exception=True,
+)
+def occurrences(request: HttpRequest, pk: int) -> HttpResponse:
+    """In how many transcripts the mistake stands now, for one row of the page."""
+    row = get_object_or_404(Mistake, pk=pk)
+    query = search.parse(f'"{row.heard}"')
+    try:
+        found = len(search.ranked(query)) if query else 0
+    except search.TooFrequent:
+        found = search.RANKED
+    more = found == search.RANKED
+    context = {"row": row, "found": found, "more": more}
+    return render(request, "transcription/_occurrences.html", context)
+
+
+@require_POST
+@permission_required("transcription.change_vocabulary", raise_exception=True)
+def settle(request: HttpRequest, pk: int) -> HttpResponse:
+    """Put a suggestion into a keyword list, as a term or a spelling, or dismiss it."""
+    row = get_object_or_404(Mistake, pk=pk)
+    what = request.POST.get("what", "")
+    if what == "dismiss":
+        Mistake.objects.filter(pk=pk).update(is_settled=True)
+        messages.success(request, f"“{row.heard}” is not suggested any more.")
+        return redirect("transcription:suggestions")
+    typed = request.POST.get("vocabulary", "")
+    chosen = Vocabulary.objects.filter(pk=typed).first() if is_key(typed) else None
+    if chosen is None:
+        messages.error(request, "Choose a keyword list.")
+        return redirect("transcription:suggestions")
+    text = " ".join(request.POST.get("text", "").replace("\0", "").split())
+    try:
+        add(chosen, what, row.heard, text)
+    except ValidationError as error:
+        messages.error(request, " ".join(error.messages))
+    else:
+        Mistake.objects.filter(pk=pk).update(is_settled=True)
+        messages.success(
+            request,
+            f"“{text}” is in the list {chosen}. Transcribe a call again to see what it "
+            "changes.",
+        )
+    return redirect("transcription:suggestions")
+
+
+def add(vocabulary: Vocabulary, what: str, heard: str, text: str) -> None:
+    """Add a term, or the spelling of what was heard. Raises ValidationError."""
+    column, line = "terms", text
+    if what == "spelling":
+        column, line = "custom_spellings", f"{heard} = {text}"
+    elif what != "term":
+        raise ValidationError("Choose whether it is a term or a spelling.")
+    if not text:
+        raise ValidationError("Write the term.")
+    with transaction.atomic():
+        # Two people may add terms at once.
+        row = Vocabulary.objects.select_for_update().get(pk=vocabulary.pk)
+        setattr(row, column, "\n".join(filter(None, [getattr(row, column), line])))
+        row.full_clean()
+        row.save()
