@@ -50,6 +50,24 @@ def is_page(path: str) -> bool:
     return bool(is_valid_path(path) or is_valid_path(f"{path}/"))
 
 
+def webhooks_first(get_response: Handler) -> Handler:
+    """Answer webhooks without what only pages need: sessions, accounts, messages.
+
+    A webhook authenticates itself (webhooks/ledger.py).
+    """
+
+    def middleware(request: HttpRequest) -> HttpResponse:
+        path = request.path_info
+        may_be = request.method == "POST" and path.startswith(settings.WEBHOOK_PATHS)
+        match = may_be and is_valid_path(path)
+        if not (match and getattr(match.func, "is_webhook", False)):
+            return get_response(request)
+        response: HttpResponse = match.func(request, *match.args, **match.kwargs)
+        return response
+
+    return middleware
+
+
 def without_odd_session(get_response: Handler) -> Handler:
     """Ignore session cookies that are not letters and digits.
 

@@ -168,6 +168,7 @@ MIDDLEWARE = [
     # First, because the others compare paths.
     "djtranscribe.middleware.without_prefix",
     "django.middleware.security.SecurityMiddleware",
+    "djtranscribe.middleware.webhooks_first",
     "csp.middleware.CSPMiddleware",
     "whitenoise.middleware.WhiteNoiseMiddleware",
     "djtranscribe.middleware.private_responses",
@@ -221,9 +222,10 @@ SECURE_SSL_REDIRECT = IS_HTTPS
 SECURE_SSL_HOST = parts(BASE_URL).netloc
 # Do not redirect monitors on this machine, nor webhooks: a redirect loses the body, if
 # the proxy does not say that they came by https.
+WEBHOOK_PATHS = ("/record/", "/bridge/", "/code/", "/answer/", "/webhooks/")
 SECURE_REDIRECT_EXEMPT = [
-    "^" + re.escape(f"{PREFIX}/".lstrip("/")) + path
-    for path in ("healthz$", "record/", "bridge/", "code/", "answer/", "webhooks/")
+    "^" + re.escape(f"{PREFIX}{path}".lstrip("/"))
+    for path in ("/healthz", *WEBHOOK_PATHS)
 ]
 # Proxies set this header. Only they can reach gunicorn.
 SECURE_PROXY_SSL_HEADER = ("HTTP_X_FORWARDED_PROTO", "https")

@@ -11,7 +11,7 @@ from django.utils import timezone
 from django_tasks import task
 
 from caller.conversations.channels import channel_names
-from caller.models import Contact, Recording
+from caller.models import Recording
 from djtranscribe.vendors.errors import VendorError, our_fault
 from transcription.leases import MAX_KILLS, given_up, holding
 from transcription.models import LeaseLost, Transcript, Vocabulary
@@ -40,9 +40,6 @@ def start(
     Without a keyword list: with that of the contact, for the number, or the default.
     """
     number = recording.call.other_number if recording.call else ""
-    contact = Contact.objects.of(number) if number and not vocabulary else None
-    if contact:
-        vocabulary = contact.vocabulary
     transcript = Transcript.objects.create(
         recording=recording,
         vocabulary=vocabulary or Vocabulary.objects.fitting(number),

@@ -34,7 +34,7 @@ def code(about: str, fields: Mapping[str, Any]) -> HttpResponse:
     call = call_of(about, fields)
     if call is None or call.kind != Call.Kind.CODE:
         return twiml_response(twiml.hang_up())
-    call.apply(call_state(fields))
+    call.apply_locked(call_state(fields))
     return twiml_response(twiml.code(code_of(call)))
 
 
@@ -44,7 +44,7 @@ def bridge(about: str, fields: Mapping[str, Any]) -> HttpResponse:
     call = conversation_of(about, fields)
     if call is None:
         return twiml_response(twiml.hang_up())
-    call.apply(call_state(fields))
+    call.apply_locked(call_state(fields))
     contact = Contact.objects.of(call.other_number)
     who = contact.name if contact else speech.digits(call.other_number)
     return twiml_response(twiml.ask_operator(call, who))
@@ -57,8 +57,8 @@ def accept(about: str, fields: Mapping[str, Any]) -> HttpResponse:
     if call is None or not fields.get("Digits"):
         return twiml_response(twiml.hang_up())
     Leg.objects.filter(call=call, accepted_at=None).update(accepted_at=timezone.now())
-    call.apply(call_state(fields))
-    call.record_notice(speech.sentence("conversation_notice").text)
+    notice = speech.sentence("conversation_notice").text
+    call.apply_locked(call_state(fields), notice=notice)
     return twiml_response(twiml.connect(call, call.other_number, call.our_number))
 
 
@@ -68,8 +68,8 @@ def bridge_notice(about: str, fields: Mapping[str, Any]) -> HttpResponse:
     call = conversation_of(about, fields)
     if call is None:
         return twiml_response(twiml.hang_up())
-    call.apply(call_state(fields))
-    call.record_notice(speech.sentence("conversation_notice").text)
+    notice = speech.sentence("conversation_notice").text
+    call.apply_locked(call_state(fields), notice=notice)
     return twiml_response(twiml.bridge_notice(call))
 
 
@@ -93,8 +93,8 @@ def bridge_done(about: str, fields: Mapping[str, Any]) -> HttpResponse:
                 "ParentCallSid": first.sid,
             }
         )
-        call.apply(second)
-    call.apply(first)
+        call.apply_locked(second)
+    call.apply_locked(first)
     if outcome == Call.Status.COMPLETED:
         # While Twilio can still talk to the first phone, the second has hung up.
         first_hung_up = first.status in Call.FINISHED
@@ -115,17 +115,16 @@ def answer(about: str, fields: Mapping[str, Any]) -> HttpResponse:
     if not CALL_SID.fullmatch(sid):
         return twiml_response(twiml.hang_up())
     number = phone_numbers.of_caller(fields.get("From", ""))
-    call = Call.objects.filter(sid=sid).first()
+    call = Call.objects.select_for_update().filter(sid=sid).first()
     if call is None:
         if blocked(number):
             return twiml_response(twiml.last_words("not_accepted"))
         if asks_too_often(number):
             return twiml_response(twiml.last_words("try_later"))
         call = take_in(sid, number, fields)
-    call.apply(call_state(fields))
     leg = call.leg if call.is_conversation else None
     notice = speech.sentence("conversation_notice") if leg else speech.greeting()
-    call.record_notice(notice.text)
+    call.apply_locked(call_state(fields), notice=notice.text)
     if leg:
         return twiml_response(twiml.connect(call, leg.number, call.our_number))
     return twiml_response(twiml.record(call, notice))
@@ -140,7 +139,7 @@ def take_in(sid: str, number: str, fields: Mapping[str, Any]) -> Call:
             user__username=settings.ANSWER_FORWARD_TO, user__is_active=True
         ).first()
     # Both rows or neither: the ledger runs this in a transaction.
-    call, is_new = Call.objects.get_or_create(
+    call, is_new = Call.objects.select_for_update().get_or_create(
         sid=sid,
         defaults={
             "direction": Call.Direction.INBOUND,

@@ -9,13 +9,14 @@ from uuid import uuid4
 
 from django.conf import settings
 from django.db import models, transaction
-from django.db.models import Count, Q, Sum
+from django.db.models import Count, Exists, OuterRef, Q, Sum
 from django.db.models.functions import Abs, Coalesce, Right
 from django.urls import reverse
 from django.utils import timezone
 
 from caller import phone_numbers
 from caller.contacts.models import name_of
+from caller.models.changes import columns, save_changes
 from caller.models.progress import Progress
 from caller.twilio import client as twilio_client
 from caller.twilio.client import NOTICE_SECONDS, CallState
@@ -81,6 +82,12 @@ class CallQuerySet(models.QuerySet["Call"]):
             if len(end) >= LAST_DIGITS:
                 wanted |= Q(last_digits=end[-LAST_DIGITS:], other_number__endswith=end)
         return self.alias(last_digits=Right("other_number", LAST_DIGITS)).filter(wanted)
+
+    def with_recording_known(self) -> CallQuerySet:
+        """Add whether a recording is finished, as `has_recording`. Saves a query."""
+        recording: Any = Call._meta.get_field("recordings").related_model
+        finished = recording.objects.finished().filter(call=OuterRef("pk"))
+        return self.annotate(has_recording=Exists(finished))
 
     def named(self) -> CallQuerySet:
         """Add the name of the contact who has the number, as `contact_name`."""
@@ -329,28 +336,41 @@ class Call(Progress):
         Call.objects.get(pk=self.pk).apply(placed)
         logger.info("call=%s dial=placed", self.uuid)
 
-    def apply(self, news: CallState, sequence_number: int | None = None) -> None:
-        """Store what Twilio reports about a phone of this call."""
-        # No savepoint: the transaction of a webhook fails as a whole.
-        with transaction.atomic(savepoint=False):
+    def apply(self, news: CallState) -> None:
+        """Store what Twilio answers about a phone of this call."""
+        with transaction.atomic():
             self.refresh_from_db(from_queryset=Call.objects.select_for_update())
-            sid = news.parent_sid or news.sid
-            if self.sid and self.sid != sid:
-                # Another call with our UUID: only the first one belongs to this row.
-                logger.error("call=%s other_sid=%s", self.uuid, sid)
-                return
-            self.sid = sid
-            phone = self.phone_of(news)
-            phone.take(news, sequence_number)
-            if phone is not self:
-                phone.save()
-            if not news.parent_sid:
-                self.queued_at = self.queued_at or news.created_at
-            self.answered_by = news.answered_by or self.answered_by
-            if self.is_conversation:
-                self.follow(self.leg)
+            self.apply_locked(news)
+            # Also if nothing is new: Twilio was just asked.
+            self.schedule_check()
+
+    def apply_locked(
+        self, news: CallState, sequence_number: int | None = None, notice: str = ""
+    ) -> None:
+        """Store what is new about a phone of this call. Its row is locked.
+
+        notice: what is played now, as evidence of consent. Only the first one counts.
+        """
+        sid = news.parent_sid or news.sid
+        if self.sid and self.sid != sid:
+            # Another call with our UUID: only the first one belongs to this row.
+            logger.error("call=%s other_sid=%s", self.uuid, sid)
+            return
+        phone = self.phone_of(news)
+        before, phone_before = columns(self), columns(phone)
+        self.sid = sid
+        self.notice = self.notice or notice
+        phone.take(news, sequence_number)
+        if phone is not self:
+            save_changes(phone, phone_before)
+        if not news.parent_sid:
+            self.queued_at = self.queued_at or news.created_at
+        self.answered_by = news.answered_by or self.answered_by
+        if self.is_conversation:
+            self.follow(self.leg)
+        if (columns(self), columns(phone)) != (before, phone_before):
             self.next_check_at = self.next_check()
-            self.save()
+            save_changes(self, before)
 
     def phone_of(self, news: CallState) -> Progress:
         """Return whose phone this is about: the other party's, or the operator's."""
@@ -372,12 +392,6 @@ class Call(Progress):
             dialled = leg.accepted_at is not None
             self.status = Call.Status.INITIATED if dialled else Call.Status.QUEUED
             self.error = ""
-
-    def record_notice(self, notice: str) -> None:
-        """Store the notice that is played now, as evidence of consent."""
-        if not self.notice:
-            self.notice = notice
-            self.save(update_fields=["notice"])
 
     def mark_not_connected(self) -> None:
         """Note that Twilio has called nobody for an operator whose phone is free again.
@@ -427,14 +441,27 @@ class Call(Progress):
         is_ended = self.is_voicemail and settings.MACHINE_DETECTION == "hangup"
         return self.kind != Call.Kind.CODE and not is_ended
 
-    def next_check(self) -> datetime | None:
-        """Return when to ask Twilio next, or None if nothing is missing."""
+    def schedule_check(self, has_recording: bool | None = None) -> None:
+        before = columns(self)
+        self.next_check_at = self.next_check(has_recording)
+        save_changes(self, before)
+
+    def next_check(self, has_recording: bool | None = None) -> datetime | None:
+        """Return when to ask Twilio next, or None if nothing is missing.
+
+        has_recording: whether a recording is finished. None: look for one.
+        """
         if self.reached < self.rank(Call.Status.COMPLETED):
             return next_check_time()
         if self.status != Call.Status.COMPLETED:
             return None
-        if self.expects_recording and not self.recordings.finished().exists():
-            return next_check_time()
+        if self.expects_recording:
+            if has_recording is None:
+                has_recording = getattr(self, "has_recording", None)
+            if has_recording is None:
+                has_recording = self.recordings.finished().exists()
+            if not has_recording:
+                return next_check_time()
         return timezone.now() + CHECK_PRICE_AFTER if self.price is None else None
 
     @property

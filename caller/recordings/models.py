@@ -12,6 +12,7 @@ from django.urls import reverse
 from django.utils import timezone
 
 from caller.models.call import Call
+from caller.models.changes import columns, save_changes
 from caller.models.tombstone import Tombstone
 from caller.recordings import audio, waveform
 from caller.recordings.signals import recording_completed
@@ -136,35 +137,43 @@ class Recording(models.Model):
         Return None if the recording was deleted here or belongs to another call.
         priority: -100 to 100, for the tasks that follow.
         """
-        # No savepoint: a webhook's transaction must fail as a whole.
-        with transaction.atomic(savepoint=False):
-            recording, is_new = cls.objects.select_for_update().get_or_create(
-                sid=news.sid, defaults={"call": call, "status": cls.Status.IN_PROGRESS}
-            )
-            if is_new and Tombstone.objects.filter(sid=news.sid).exists():
-                recording.delete()
+        with transaction.atomic():
+            call.refresh_from_db(from_queryset=Call.objects.select_for_update())
+            return cls.record_locked(news, call, priority)
+
+    @classmethod
+    def record_locked(
+        cls, news: RecordingState, call: Call, priority: int = 0
+    ) -> Recording | None:
+        """`record`, for a call whose row is locked."""
+        recording = cls.objects.filter(sid=news.sid).order_by().first()
+        is_new = recording is None
+        if recording is None:
+            if Tombstone.objects.filter(sid=news.sid).exists():
                 return None
-            if recording.call_id != call.pk:
-                logger.error("call=%s recording_of_another_call", call.uuid)
-                return None
-            recording.channels = recording.channels or news.channels
-            recording.source = recording.source or news.source
-            recording.duration_seconds = (
-                recording.duration_seconds or news.duration_seconds
-            )
-            was_finished = recording.is_finished
-            if not was_finished:
-                recording.status = news.status
-                recording.error = cls._explain(news)
+            recording = cls(sid=news.sid, call=call, status=cls.Status.IN_PROGRESS)
+        if recording.call_id != call.pk:
+            logger.error("call=%s recording_of_another_call", call.uuid)
+            return None
+        before = columns(recording)
+        recording.channels = recording.channels or news.channels
+        recording.source = recording.source or news.source
+        recording.duration_seconds = recording.duration_seconds or news.duration_seconds
+        was_finished = recording.is_finished
+        if not was_finished:
+            recording.status = news.status
+            recording.error = cls._explain(news)
+        if is_new:
             recording.save()
-            if recording.is_finished and not was_finished:
-                # If the call just ended elsewhere, this costs one needless check.
-                call.next_check_at = call.next_check()
-                call.save(update_fields=["next_check_at"])
-                if recording.status == cls.Status.COMPLETED:
-                    recording_completed.send(
-                        sender=cls, recording=recording, priority=priority
-                    )
+        else:
+            save_changes(recording, before)
+        if recording.is_finished and not was_finished:
+            if call.is_finished:
+                call.schedule_check(has_recording=True)
+            if recording.status == cls.Status.COMPLETED:
+                recording_completed.send(
+                    sender=cls, recording=recording, priority=priority
+                )
         return recording
 
     @classmethod

@@ -7,6 +7,7 @@ Twilio adds some now and then, so a language that is missing here is a warning o
 
 import re
 from dataclasses import dataclass
+from functools import lru_cache
 
 from django.conf import settings
 
@@ -218,7 +219,12 @@ def language() -> str:
     """Return SAY_LANGUAGE, or Twilio's locale for LANGUAGE_CODE. "" if unknown."""
     if settings.SAY_LANGUAGE:
         return str(settings.SAY_LANGUAGE)
-    code = settings.SPEECH_LANGUAGE_CODE
+    return locale_of(settings.SPEECH_LANGUAGE_CODE)
+
+
+@lru_cache(maxsize=8)
+def locale_of(code: str) -> str:
+    """Return Twilio's locale for a language code of AssemblyAI. "" if unknown."""
     if code == "detect":
         return ENGLISH
     wanted = SPELLINGS.get(code, code.replace("_", "-")).lower()

@@ -12,6 +12,7 @@ from urllib.parse import urlsplit
 from uuid import UUID
 
 from django.conf import settings
+from django.db.models import QuerySet
 from django.http import HttpRequest, HttpResponse
 from django.utils.crypto import constant_time_compare
 from twilio.request_validator import RequestValidator
@@ -76,8 +77,7 @@ def record(about: str, fields: Mapping[str, Any]) -> HttpResponse:
         # Never record a call that we cannot identify.
         return twiml_response(twiml.hang_up())
     notice = speech.sentence("notice")
-    call.apply(call_state(fields))
-    call.record_notice(notice.text)
+    call.apply_locked(call_state(fields), notice=notice.text)
     return twiml_response(twiml.record(call, notice))
 
 
@@ -89,11 +89,14 @@ def record_done(about: str, fields: Mapping[str, Any]) -> HttpResponse:
 
 @webhook("twilio-call", refusal, form_fields)
 def call_webhook(about: str, fields: Mapping[str, Any]) -> HttpResponse:
-    call = call_of(about, fields)
+    calls = Call.objects.all()
+    if fields.get("CallStatus") == Call.Status.COMPLETED:
+        calls = calls.with_recording_known()
+    call = call_of(about, fields, calls)
     if call is None:
         # The row is stored before Twilio knows the call, so a retry would not help.
         return ignore("No such call.")
-    call.apply(call_state(fields), integer(fields, "SequenceNumber"))
+    call.apply_locked(call_state(fields), integer(fields, "SequenceNumber"))
     return done()
 
 
@@ -103,7 +106,7 @@ def machine_webhook(about: str, fields: Mapping[str, Any]) -> HttpResponse:
     call = call_of(about, fields)
     if call is None:
         return ignore("No such call.")
-    call.apply(call_state(fields))
+    call.apply_locked(call_state(fields))
     if call.is_voicemail and settings.MACHINE_DETECTION == "hangup":
         hang_up.enqueue(call.pk)
     return done()
@@ -124,28 +127,31 @@ def recording_webhook(about: str, fields: Mapping[str, Any]) -> HttpResponse:
         source=fields.get("RecordingSource", "")[:40],
         error_code=integer(fields, "ErrorCode"),
     )
-    Recording.record(state, call)
+    Recording.record_locked(state, call)
     return done()
 
 
-def call_of(about: str, fields: Mapping[str, Any]) -> Call | None:
-    """Return the call if our UUID in the URL and Twilio's SID both match.
+def call_of(
+    about: str, fields: Mapping[str, Any], calls: QuerySet[Call] | None = None
+) -> Call | None:
+    """Return the call, locked, if our UUID in the URL and Twilio's SID both match.
 
     In a conversation, the phone that <Dial> has called names the other as its parent.
     The status callback of our number has no UUID in its URL.
     """
     sid = fields.get("ParentCallSid") or fields.get("CallSid", "")
-    if not about:
-        inbound = Call.objects.filter(direction=Call.Direction.INBOUND)
-        return inbound.filter(sid=sid).first() if CALL_SID.fullmatch(sid) else None
+    if not CALL_SID.fullmatch(sid):
+        return None
+    if calls is None:
+        calls = Call.objects.all()
+    calls = calls.select_for_update()
     try:
-        uuid = UUID(about)
-    except ValueError:
+        if not about:
+            return calls.get(sid=sid, direction=Call.Direction.INBOUND)
+        call = calls.get(uuid=UUID(about))
+    except (Call.DoesNotExist, ValueError):
         return None
-    call = Call.objects.filter(uuid=uuid).first()
-    if call is None or not CALL_SID.fullmatch(sid) or call.sid not in (None, sid):
-        return None
-    return call
+    return call if call.sid in (None, sid) else None
 
 
 def call_state(fields: Mapping[str, Any]) -> CallState:

@@ -13,6 +13,7 @@ from django.contrib.auth.decorators import login_not_required
 from django.db import Error, transaction
 from django.http import HttpRequest, HttpResponse
 from django.utils import timezone
+from django.views.decorators.cache import never_cache
 from django.views.decorators.csrf import csrf_exempt
 from django.views.decorators.http import require_POST
 
@@ -46,6 +47,7 @@ def webhook(
 
         @csrf_exempt
         @login_not_required
+        @never_cache
         @require_POST
         @functools.wraps(handle)
         def view(request: HttpRequest, **kwargs: Any) -> HttpResponse:
@@ -68,6 +70,7 @@ def webhook(
                 )
                 return retry_later("The database is away.")
 
+        view.is_webhook = True  # type: ignore[attr-defined]
         return view
 
     return decorate

@@ -4,9 +4,10 @@ from typing import Any
 
 from django.conf import settings
 from django.db import models, transaction
-from django.db.models import Q
+from django.db.models import Exists, OuterRef, Q
 
 from caller import phone_numbers
+from caller.models import Contact
 from transcription.assemblyai import keyterms
 
 
@@ -14,14 +15,24 @@ class VocabularyQuerySet(models.QuerySet["Vocabulary"]):
     def fitting(self, number: str = "") -> Vocabulary | None:
         """Return the list for a call to this number, else the default one, or None.
 
-        The longest beginning of a number wins, then its country. One query.
+        The list of the contact with this number wins, then the longest beginning of a
+        number, then its country. One query.
         """
-        lists = list(self.filter(Q(is_default=True) | ~Q(numbers="")))
-        ranked = [(each.fits(number), each.pk, each) for each in lists]
-        best = max(ranked, default=None)
-        if best and best[0]:
-            return best[2]
-        return next((each for each in lists if each.is_default), None)
+        contacts = Contact.objects.filter(
+            numbers__number=number, vocabulary=OuterRef("pk")
+        )
+        lists: list[Any] = list(
+            self.annotate(is_of_contact=Exists(contacts)).filter(
+                Q(is_of_contact=True) | Q(is_default=True) | ~Q(numbers="")
+            )
+        )
+        ranked = [
+            ((each.is_of_contact, each.fits(number)), each.pk, each) for each in lists
+        ]
+        fit, _, best = max(ranked, default=((False, 0), 0, None))
+        default = next((each for each in lists if each.is_default), None)
+        found: Vocabulary | None = best if any(fit) else default
+        return found
 
 
 class Vocabulary(models.Model):

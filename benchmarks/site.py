@@ -1,0 +1,155 @@
+"""The product as benchmarks run it: a database of its own, processes, fake vendors."""
+
+import os
+import signal
+import socket
+import subprocess
+import sys
+import tempfile
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager, suppress
+from pathlib import Path
+from secrets import token_hex
+
+import psycopg
+from psycopg import sql
+
+HERE = Path(__file__).resolve().parent
+ROOT = HERE.parent
+SERVER = os.environ.get(
+    "CI_DATABASE_URL", "postgres://postgres@127.0.0.1:5432/postgres"
+)
+ACCOUNT_SID = "AC" + "10ad7e57" * 4
+TOKEN = "load-test"
+NUMBER = "+14155550100"
+
+
+@contextmanager
+def a_database(kind: str = "postgresql") -> Iterator[str]:
+    """Yield the URL of a new, empty database: postgresql or sqlite."""
+    # Also when it is stopped from outside, it leaves nothing behind.
+    signal.signal(signal.SIGTERM, lambda *_: sys.exit("stopped"))
+    if kind == "sqlite":
+        with tempfile.TemporaryDirectory(prefix="benchmark-") as folder:
+            yield f"sqlite:///{folder}/db.sqlite3"
+        return
+    name = f"benchmark_{token_hex(4)}"
+    with psycopg.connect(SERVER, autocommit=True) as admin:
+        identifier = sql.Identifier(name)
+        admin.execute(sql.SQL("CREATE DATABASE {}").format(identifier))
+        try:
+            yield f"{SERVER.rsplit('/', 1)[0]}/{name}"
+        finally:
+            drop = sql.SQL("DROP DATABASE {} WITH (FORCE)").format(identifier)
+            admin.execute(drop)
+
+
+class Processes:
+    """Processes of one benchmark. Each writes a log into the folder."""
+
+    def __init__(self, environ: dict[str, str], folder: Path) -> None:
+        self.environ, self.folder = environ, folder
+        self.all: list[subprocess.Popen[bytes]] = []
+
+    def start(self, *command: str) -> "subprocess.Popen[bytes]":
+        with (self.folder / f"{len(self.all)}.log").open("wb") as log:
+            process = subprocess.Popen(
+                [sys.executable, *command],
+                cwd=ROOT,
+                env=self.environ,
+                stdout=log,
+                stderr=log,
+                start_new_session=True,
+            )
+        self.all.append(process)
+        return process
+
+    def run(self, *command: str) -> None:
+        if self.start(*command).wait() != 0:
+            raise SystemExit((self.folder / f"{len(self.all) - 1}.log").read_text())
+
+    def shell(self, code: str) -> None:
+        self.run("manage.py", "shell", "--no-imports", "--command", code)
+
+    def serve(self, application: str, port: int, *options: str) -> None:
+        """Start gunicorn, and wait until it answers."""
+        bind = f"127.0.0.1:{port}"
+        process = self.start("-m", "gunicorn", application, "--bind", bind, *options)
+        while not is_open(port):
+            if process.poll() is not None:
+                raise SystemExit((self.folder / f"{len(self.all) - 1}.log").read_text())
+            time.sleep(0.05)
+
+    @staticmethod
+    def kill(process: "subprocess.Popen[bytes]") -> None:
+        with suppress(ProcessLookupError):
+            os.killpg(process.pid, signal.SIGKILL)
+        process.wait()
+
+    def kill_all(self) -> None:
+        for process in self.all:
+            self.kill(process)
+
+
+@contextmanager
+def processes(environ: dict[str, str]) -> Iterator[Processes]:
+    """Yield a starter of processes, in a folder of its own. Kills them at the end."""
+    with tempfile.TemporaryDirectory(prefix="benchmark-") as folder:
+        started = Processes(
+            environ | {"MEDIA_ROOT": str(Path(folder) / "media")}, Path(folder)
+        )
+        try:
+            yield started
+        finally:
+            started.kill_all()
+
+
+@contextmanager
+def fake_vendors(*options: str) -> Iterator[int]:
+    """Yield the port of benchmarks/fake_vendors.py."""
+    vendors = subprocess.Popen(
+        [sys.executable, str(HERE / "fake_vendors.py"), *options],
+        stdout=subprocess.PIPE,
+    )
+    assert vendors.stdout
+    try:
+        yield int(vendors.stdout.readline())
+    finally:
+        vendors.kill()
+        vendors.wait()
+
+
+def environment(
+    url: str, base_url: str, vendors_port: int | None = None
+) -> dict[str, str]:
+    """Settings of the product: those of production, unless there are fake vendors."""
+    environ = {
+        "PATH": os.environ["PATH"],
+        "SECRET_KEY": token_hex(32),
+        "DATABASE_URL": url,
+        "BASE_URL": base_url,
+        "TWILIO_ACCOUNT_SID": ACCOUNT_SID,
+        "TWILIO_AUTH_TOKEN": TOKEN,
+        "TWILIO_PHONE_NUMBER": NUMBER,
+        "ASSEMBLYAI_KEY": TOKEN,
+    }
+    if vendors_port:
+        vendors = f"http://127.0.0.1:{vendors_port}"
+        environ |= {
+            "DEBUG": "true",
+            "TWILIO_API_URL": vendors,
+            "ASSEMBLYAI_API_URL": vendors,
+        }
+    return environ
+
+
+def free_port() -> int:
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        return int(probe.getsockname()[1])
+
+
+def is_open(port: int) -> bool:
+    with socket.socket() as probe:
+        return probe.connect_ex(("127.0.0.1", port)) == 0

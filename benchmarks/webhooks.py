@@ -1,0 +1,210 @@
+"""How many of Twilio's webhooks a second, compared with the least that could take them?
+
+    python -m benchmarks.webhooks [--seconds 4] [--rounds 5] [--database sqlite]
+
+The product and benchmarks/peer.py take turns: gunicorn with one process and 8 threads,
+`wrk` with 8 connections, 400 calls in rotation, all on this machine. Prints the medians
+and their ratio for each webhook on SQLite and PostgreSQL, and exits with 1 if one is
+below the goal. Needs `wrk` (Debian's package) and PostgreSQL.
+"""
+
+import argparse
+import json
+import re
+import statistics
+import subprocess
+import sys
+from pathlib import Path
+from shutil import which
+from urllib.parse import urlencode
+from uuid import UUID
+
+from twilio.request_validator import RequestValidator
+
+from benchmarks.site import (
+    ACCOUNT_SID,
+    TOKEN,
+    Processes,
+    a_database,
+    environment,
+    free_port,
+    processes,
+)
+
+GOAL = 0.8
+# Calls that take turns, and how many such groups: every delivery has news.
+CALLS, GROUPS = 400, 25
+STATUSES = {
+    "/record/": ["in-progress"],
+    "/webhooks/twilio/call/": ["initiated", "ringing", "in-progress", "completed"],
+}
+# Twilio signs these addresses.
+SITES = {"product": "https://calls.example.com", "peer": "http://127.0.0.1"}
+
+MAKE_CALLS = """
+from uuid import UUID
+from caller.models import Call
+Call.objects.bulk_create(
+    Call(
+        uuid=UUID(int=number),
+        sid=f"CA{{number:032x}}",
+        other_number=f"+1415{{number:07}}",
+        our_number="+14155550100",
+        status="queued",
+    )
+    for number in range(1, {calls} + 1)
+)
+"""
+
+# One thread, so that the deliveries come in their order.
+SCRIPT = """
+local requests = {}
+for line in io.lines(os.getenv("REQUESTS")) do
+  local path, signature, body = line:match("^(%S+) (%S+) (%S+)$")
+  requests[#requests + 1] = wrk.format("POST", path, {
+    ["Content-Type"] = "application/x-www-form-urlencoded",
+    ["X-Twilio-Signature"] = signature,
+  }, body)
+end
+local next_one = tonumber(os.getenv("FIRST"))
+request = function()
+  next_one = next_one % #requests + 1
+  return requests[next_one]
+end
+"""
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(
+        description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
+    )
+    parser.add_argument("--seconds", type=float, default=4, help="of each turn")
+    parser.add_argument("--rounds", type=int, default=5)
+    parser.add_argument("--database", choices=["sqlite", "postgresql"])
+    options = parser.parse_args()
+    if not which("wrk"):
+        sys.exit("wrk is missing: apt-get install wrk")
+    kinds = [options.database] if options.database else ["sqlite", "postgresql"]
+    ratios = [
+        ratio
+        for kind in kinds
+        for ratio in measure(kind, options.seconds, options.rounds)
+    ]
+    if min(ratios) < GOAL:
+        sys.exit(f"Missed: each ratio should be at least {GOAL}.")
+
+
+def measure(kind: str, seconds: float, rounds: int) -> list[float]:
+    """Print the medians of one database, and return the ratios."""
+    ports = {"product": free_port(), "peer": free_port()}
+    with (
+        a_database(kind) as url,
+        processes(environment(url, SITES["product"])) as started,
+    ):
+        started.run("manage.py", "migrate", "--verbosity=0")
+        calls = CALLS * GROUPS * len(STATUSES)
+        started.shell(MAKE_CALLS.format(calls=calls))
+        started.run("-m", "benchmarks.peer", str(calls))
+        started.serve("djtranscribe.wsgi", ports["product"], "--threads", "8")
+        started.serve("benchmarks.peer", ports["peer"], "--threads", "8")
+        return [
+            compare(kind, path, ports, started, seconds, rounds) for path in STATUSES
+        ]
+
+
+def compare(
+    kind: str,
+    path: str,
+    ports: dict[str, int],
+    started: Processes,
+    seconds: float,
+    rounds: int,
+) -> float:
+    for name, site in SITES.items():
+        write_requests(requests_file(started, name), path, site)
+    a_second: dict[str, list[float]] = {name: [] for name in ports}
+    sent = dict.fromkeys(ports, 0)
+    for _ in range(rounds):
+        for name, port in ports.items():
+            count, rate = ask(port, requests_file(started, name), sent[name], seconds)
+            sent[name] += count
+            a_second[name].append(rate)
+    medians = {name: statistics.median(rates) for name, rates in a_second.items()}
+    ratio = medians["product"] / medians["peer"]
+    print(
+        f"{kind:11} {path:24} product {medians['product']:6.0f}/s"
+        f"   peer {medians['peer']:6.0f}/s   ratio {ratio:.2f}   goal {GOAL}",
+        flush=True,
+    )
+    return ratio
+
+
+def requests_file(started: Processes, name: str) -> Path:
+    return started.folder / f"{name}.requests"
+
+
+def write_requests(file: Path, path: str, site: str) -> None:
+    """Write signed deliveries, a line each: path, signature and body."""
+    validator = RequestValidator(TOKEN)
+    # Each path has calls of its own.
+    first = list(STATUSES).index(path) * CALLS * GROUPS + 1
+    with file.open("w") as lines:
+        for group in range(GROUPS):
+            for number, status in enumerate(STATUSES[path]):
+                for call in range(first + group * CALLS, first + (group + 1) * CALLS):
+                    target, fields = delivery(path, call, number, status)
+                    signature = validator.compute_signature(site + target, fields)
+                    lines.write(f"{target} {signature} {urlencode(fields)}\n")
+
+
+def delivery(
+    path: str, call: int, number: int, status: str
+) -> tuple[str, dict[str, str]]:
+    fields = {
+        "AccountSid": ACCOUNT_SID,
+        "ApiVersion": "2010-04-01",
+        "CallSid": f"CA{call:032x}",
+        "CallStatus": status,
+        "Called": f"+1415{call:07}",
+        "Caller": "+14155550100",
+        "Direction": "outbound-api",
+        "From": "+14155550100",
+        "To": f"+1415{call:07}",
+    }
+    if path != "/record/":
+        fields["SequenceNumber"] = str(number)
+        fields["Timestamp"] = f"Mon, 23 Nov 2026 10:00:{number:02} +0000"
+    return f"{path}?call={UUID(int=call)}", fields
+
+
+def ask(port: int, requests: Path, first: int, seconds: float) -> tuple[int, float]:
+    """Return how many requests were answered, and how many that is a second."""
+    script = requests.with_suffix(".lua")
+    script.write_text(SCRIPT + REPORT)
+    load = ["wrk", "--threads", "1", "--connections", "8", "--timeout", "15s"]
+    done = subprocess.run(
+        [*load, "-d", f"{seconds:g}s", "-s", str(script), f"http://127.0.0.1:{port}"],
+        env={"REQUESTS": str(requests), "FIRST": str(first)},
+        capture_output=True,
+        text=True,
+        check=True,
+    )
+    found = json.loads(re.search(r"\{.*\}", done.stdout)[0])  # type: ignore[index]
+    if found["refused"] or found["broken"]:
+        sys.exit(f"Not every delivery was accepted: {found}")
+    return found["answered"], found["answered"] / found["seconds"]
+
+
+REPORT = """
+done = function(summary, latency, requests)
+  local errors = summary.errors
+  io.write(string.format(
+    '{"answered": %d, "seconds": %.6f, "refused": %d, "broken": %d}\\n',
+    summary.requests, summary.duration / 1e6, errors.status,
+    errors.connect + errors.read + errors.write + errors.timeout
+  ))
+end
+"""
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,19 @@
+"""Save only the columns of a row that have changed, and nothing if none has."""
+
+from typing import Any
+
+from django.db import models
+
+
+def columns(row: models.Model) -> dict[str, Any]:
+    """Return the values of the loaded columns, to be compared with later ones."""
+    names = {field.attname for field in row._meta.concrete_fields}
+    return {name: value for name, value in vars(row).items() if name in names}
+
+
+def save_changes(row: models.Model, before: dict[str, Any]) -> None:
+    """Save what differs from `before`."""
+    now = columns(row)
+    changed = [name for name in now if now[name] != before.get(name)]
+    if changed:
+        row.save(update_fields=changed)
