@@ -20,12 +20,15 @@ from django.http import HttpRequest, HttpResponse
 
 from benchmarks.site import ACCOUNT_SID, TOKEN
 
-database = dj_database_url.parse(os.environ["DATABASE_URL"], conn_max_age=60)
+database = dj_database_url.parse(
+    os.environ["DATABASE_URL"], conn_max_age=60, conn_health_checks=True
+)
 if "sqlite" in database["ENGINE"]:
     database["OPTIONS"] = {
         "transaction_mode": "IMMEDIATE",
         "timeout": 20,
-        "init_command": "PRAGMA journal_mode=WAL; PRAGMA synchronous=NORMAL;",
+        "init_command": "PRAGMA journal_mode=WAL; PRAGMA synchronous=NORMAL; "
+        "PRAGMA wal_autocheckpoint=8000;",
     }
 settings.configure(
     ALLOWED_HOSTS=["127.0.0.1"],

@@ -43,8 +43,11 @@ class NoNumbers(logging.Filter):
                 named(arg) if isinstance(arg, BaseException) else arg
                 for arg in record.args
             )
-        message = DIALLED.sub("/dial/…", record.getMessage())
-        record.msg = GUESSED.sub("…", ASKED.sub(r"\1?…", message))
+        message = record.getMessage()
+        if "/" in message:
+            message = DIALLED.sub("/dial/…", message)
+            message = GUESSED.sub("…", ASKED.sub(r"\1?…", message))
+        record.msg = message
         record.args = ()
         return True
 

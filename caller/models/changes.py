@@ -7,8 +7,9 @@ from django.db import models
 
 def columns(row: models.Model) -> dict[str, Any]:
     """Return the values of the loaded columns, to be compared with later ones."""
-    names = {field.attname for field in row._meta.concrete_fields}
-    return {name: value for name, value in vars(row).items() if name in names}
+    values = vars(row)
+    names = [field.attname for field in row._meta.concrete_fields]
+    return {name: values[name] for name in names if name in values}
 
 
 def save_changes(row: models.Model, before: dict[str, Any]) -> None:

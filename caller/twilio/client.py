@@ -10,13 +10,13 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 from datetime import datetime
 from decimal import Decimal, InvalidOperation
+from functools import lru_cache
 from typing import TYPE_CHECKING, Any
 from uuid import UUID
 
 import requests
 from django.conf import settings
-from django.urls import reverse
-from django.utils.http import urlencode
+from django.urls import get_script_prefix, reverse
 
 from caller.twilio.connection import TIMEOUT_SECONDS, api_url, client, credentials
 from caller.twilio.errors import NOT_FOUND, TwilioError, code_in, refusal, translated
@@ -92,7 +92,13 @@ class RecordingState:
 
 
 def callback_url(view_name: str, call_uuid: UUID) -> str:
-    return public_url(f"{reverse(view_name)}?{urlencode({'call': str(call_uuid)})}")
+    return public_url(f"{path_of(view_name, get_script_prefix())}?call={call_uuid}")
+
+
+@lru_cache(maxsize=32)
+def path_of(view_name: str, script_prefix: str) -> str:
+    """Return the path of a view, which begins with the prefix of this thread."""
+    return reverse(view_name)
 
 
 @contextmanager

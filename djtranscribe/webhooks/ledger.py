@@ -13,7 +13,6 @@ from django.contrib.auth.decorators import login_not_required
 from django.db import Error, transaction
 from django.http import HttpRequest, HttpResponse
 from django.utils import timezone
-from django.views.decorators.cache import never_cache
 from django.views.decorators.csrf import csrf_exempt
 from django.views.decorators.http import require_POST
 
@@ -47,10 +46,14 @@ def webhook(
 
         @csrf_exempt
         @login_not_required
-        @never_cache
         @require_POST
         @functools.wraps(handle)
         def view(request: HttpRequest, **kwargs: Any) -> HttpResponse:
+            answer = receive(request, kwargs)
+            answer["Cache-Control"] = "no-store, private"
+            return answer
+
+        def receive(request: HttpRequest, kwargs: dict[str, Any]) -> HttpResponse:
             about = str(kwargs.get("uuid") or request.GET.get("call", ""))
             about = about.replace("\0", "")[:36]
             delivery = WebhookDelivery(kind=kind)
@@ -90,12 +93,13 @@ def accept(delivery: WebhookDelivery) -> HttpResponse:
         answer = handlers[delivery.kind](delivery.about, delivery.said())
         note(delivery, answer)
         delivery.save()
-    logger.info(
-        "webhook=%s about=%s verdict=%s",
-        delivery.kind,
-        delivery.about,
-        delivery.verdict,
-    )
+    if delivery.verdict != Verdict.ACCEPTED:
+        logger.info(
+            "webhook=%s about=%s verdict=%s",
+            delivery.kind,
+            delivery.about,
+            delivery.verdict,
+        )
     return answer
 
 
