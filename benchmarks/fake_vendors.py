@@ -3,7 +3,8 @@
 `sandbox/` has the faithful ones. Here the "audio" of a recording holds its SID, and the
 "words" of a transcript are that SID: a text that lands on the wrong row is seen.
 
-Prints its port. GET /_counts: {requests by kind, jobs}.
+Prints its port. GET /_counts: {requests by kind, jobs}. An argument: the seconds that
+each answer of AssemblyAI takes.
 """
 
 import asyncio
@@ -17,6 +18,7 @@ from datetime import datetime, timezone
 from urllib.parse import parse_qs, urlsplit
 
 JOB_SECONDS = 0.5
+ANSWER_SECONDS = float(sys.argv[1]) if sys.argv[1:] else 0
 WEBHOOKS_AT_ONCE = 4
 WEBHOOK_TRIES = 10
 WEBHOOK_GAP_SECONDS = 5
@@ -155,6 +157,8 @@ async def serve(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> N
                 name, value = header.decode().split(":", 1)
                 headers[name.lower()] = value.strip()
             status, data = answer(method, target, await body_of(reader, headers))
+            if target.startswith("/v2/"):
+                await asyncio.sleep(ANSWER_SECONDS)
             writer.write(
                 f"HTTP/1.1 {status} OK\r\nContent-Type: application/json\r\n"
                 f"Content-Length: {len(data)}\r\n\r\n".encode()

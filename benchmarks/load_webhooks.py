@@ -1,6 +1,6 @@
 """A minute of webhooks for 5,000 calls, doubled and shuffled, with two worker kills.
 
-    python benchmarks/load_webhooks.py [--calls 5000] [--seconds 60]
+    python -m benchmarks.load_webhooks [--calls 5000] [--seconds 60]
 
 gunicorn, PostgreSQL and two workers, all on this machine; the vendors are
 fake_vendors.py. Exits with 1 if a transcript was lost, wrong, or paid twice.
@@ -9,35 +9,31 @@ fake_vendors.py. Exits with 1 if a transcript was lost, wrong, or paid twice.
 import argparse
 import http.client
 import json
-import os
 import queue
 import random
-import signal
-import socket
 import subprocess
 import sys
-import tempfile
 import threading
 import time
 from collections import Counter
-from contextlib import suppress
-from pathlib import Path
-from secrets import token_hex
 from urllib.parse import urlencode
 from uuid import UUID
 
 import psycopg
-from psycopg import sql
 from twilio.request_validator import RequestValidator
 
-HERE = Path(__file__).resolve().parent
-ROOT = HERE.parent
-SERVER = os.environ.get(
-    "CI_DATABASE_URL", "postgres://postgres@127.0.0.1:5432/postgres"
+from benchmarks.site import (
+    ACCOUNT_SID,
+    MAKE_CALLS,
+    TOKEN,
+    Processes,
+    a_database,
+    environment,
+    fake_vendors,
+    free_port,
+    processes,
 )
-ACCOUNT_SID = "AC" + "10ad7e57" * 4
-TOKEN = "load-test"
-NUMBER = "+14155550100"
+
 SENDERS = 12
 TRIES = 4  # Twilio's, with #rc=3
 FINISH_SECONDS = 600  # after the last webhook was sent
@@ -131,81 +127,28 @@ class Load:
                     break
 
 
-class Processes:
-    def __init__(self, environ: dict[str, str], folder: Path) -> None:
-        self.environ, self.folder = environ, folder
-        self.all: list[subprocess.Popen[bytes]] = []
-
-    def start(self, *command: str) -> "subprocess.Popen[bytes]":
-        with (self.folder / f"{len(self.all)}.log").open("wb") as log:
-            process = subprocess.Popen(
-                [sys.executable, *command],
-                cwd=ROOT,
-                env=self.environ,
-                stdout=log,
-                stderr=log,
-                start_new_session=True,
-            )
-        self.all.append(process)
-        return process
-
-    def start_worker(self) -> "subprocess.Popen[bytes]":
-        return self.start("manage.py", "worker")
-
-    def run(self, *command: str) -> None:
-        if self.start(*command).wait() != 0:
-            raise SystemExit((self.folder / f"{len(self.all) - 1}.log").read_text())
-
-    @staticmethod
-    def kill(process: "subprocess.Popen[bytes]") -> None:
-        with suppress(ProcessLookupError):
-            os.killpg(process.pid, signal.SIGKILL)
-        process.wait()
-
-
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--calls", type=int, default=5000)
     parser.add_argument("--seconds", type=float, default=60)
     options = parser.parse_args()
-    # Also when it is stopped from outside, it leaves nothing running.
-    signal.signal(signal.SIGTERM, lambda *_: sys.exit("stopped"))
-    name = f"load_{token_hex(4)}"
-    with psycopg.connect(SERVER, autocommit=True) as admin:
-        identifier = sql.Identifier(name)
-        admin.execute(sql.SQL("CREATE DATABASE {}").format(identifier))
-        try:
-            url = f"{SERVER.rsplit('/', 1)[0]}/{name}"
-            with tempfile.TemporaryDirectory(prefix="load-") as folder:
-                run(url, Path(folder), options.calls, options.seconds)
-        finally:
-            drop = sql.SQL("DROP DATABASE {} WITH (FORCE)").format(identifier)
-            admin.execute(drop)
+    with a_database() as url, fake_vendors() as vendors_port:
+        run(url, vendors_port, options.calls, options.seconds)
 
 
-def run(url: str, folder: Path, calls: int, seconds: float) -> None:
-    vendors = subprocess.Popen(
-        [sys.executable, str(HERE / "fake_vendors.py")], stdout=subprocess.PIPE
-    )
-    assert vendors.stdout
-    vendors_port = int(vendors.stdout.readline())
+def run(url: str, vendors_port: int, calls: int, seconds: float) -> None:
     port = free_port()
-    environ = environment(url, folder, port, vendors_port)
-    processes = Processes(environ, folder)
-    try:
-        processes.run("manage.py", "migrate", "--verbosity=0")
-        load = Load(f"127.0.0.1:{port}", calls)
-        made = CALLS.format(calls=calls)
-        processes.run("manage.py", "shell", "--no-imports", "--command", made)
+    site = f"127.0.0.1:{port}"
+    with processes(environment(url, f"http://{site}", vendors_port)) as started:
+        started.run("manage.py", "migrate", "--verbosity=0")
+        started.shell(MAKE_CALLS.format(calls=calls))
+        load = Load(site, calls)
         load.prepare(seconds)
-        bind = f"127.0.0.1:{port}"
-        gunicorn = ["-m", "gunicorn", "djtranscribe.wsgi", "--bind", bind]
-        processes.start(*gunicorn, "--workers", "2", "--threads", "6")
-        workers = [processes.start_worker() for _ in range(2)]
-        while not is_open(port):
-            time.sleep(0.1)
+        threads = ("--workers", "2", "--threads", "6")
+        started.serve("djtranscribe.wsgi", port, *threads)
+        workers = [start_worker(started) for _ in range(2)]
         killers = [
-            threading.Timer(seconds * when, kill_one, [processes, workers])
+            threading.Timer(seconds * when, kill_one, [started, workers])
             for when in (1 / 3, 2 / 3)
         ]
         for killer in killers:
@@ -217,49 +160,15 @@ def run(url: str, folder: Path, calls: int, seconds: float) -> None:
         for killer in killers:
             killer.join()
         report(url, load, vendors_port, took, everything)
-    finally:
-        for process in processes.all:
-            processes.kill(process)
-        vendors.kill()
-        vendors.wait()
 
 
-def environment(url: str, folder: Path, port: int, vendors_port: int) -> dict[str, str]:
-    return {
-        "PATH": os.environ["PATH"],
-        "DEBUG": "true",
-        "DATABASE_URL": url,
-        "MEDIA_ROOT": str(folder / "media"),
-        "BASE_URL": f"http://127.0.0.1:{port}",
-        "TWILIO_ACCOUNT_SID": ACCOUNT_SID,
-        "TWILIO_AUTH_TOKEN": TOKEN,
-        "TWILIO_PHONE_NUMBER": NUMBER,
-        "TWILIO_API_URL": f"http://127.0.0.1:{vendors_port}",
-        "ASSEMBLYAI_KEY": TOKEN,
-        "ASSEMBLYAI_API_URL": f"http://127.0.0.1:{vendors_port}",
-    }
+def start_worker(started: Processes) -> "subprocess.Popen[bytes]":
+    return started.start("manage.py", "worker")
 
 
-# As /dial/ leaves them: queued at Twilio.
-CALLS = """
-from uuid import UUID
-from caller.models import Call
-Call.objects.bulk_create(
-    Call(
-        uuid=UUID(int=number),
-        sid=f"CA{{number:032x}}",
-        other_number=f"+1415{{number:07}}",
-        our_number="+14155550100",
-        status="queued",
-    )
-    for number in range(1, {calls} + 1)
-)
-"""
-
-
-def kill_one(processes: Processes, workers: "list[subprocess.Popen[bytes]]") -> None:
-    processes.kill(workers.pop(0))
-    workers.append(processes.start_worker())
+def kill_one(started: Processes, workers: "list[subprocess.Popen[bytes]]") -> None:
+    started.kill(workers.pop(0))
+    workers.append(start_worker(started))
 
 
 def until_done(url: str, calls: int) -> None:
@@ -321,17 +230,6 @@ def report(
         print(f"{what:40}{value}")
     if not transcripts == texts == posts == load.calls:
         raise SystemExit("Something was lost, wrong, or paid twice.")
-
-
-def free_port() -> int:
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        return int(probe.getsockname()[1])
-
-
-def is_open(port: int) -> bool:
-    with socket.socket() as probe:
-        return probe.connect_ex(("127.0.0.1", port)) == 0
 
 
 if __name__ == "__main__":

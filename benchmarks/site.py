@@ -24,6 +24,22 @@ ACCOUNT_SID = "AC" + "10ad7e57" * 4
 TOKEN = "load-test"
 NUMBER = "+14155550100"
 
+# As /dial/ leaves them: queued at Twilio. {calls}: how many.
+MAKE_CALLS = """
+from uuid import UUID
+from caller.models import Call
+Call.objects.bulk_create(
+    Call(
+        uuid=UUID(int=number),
+        sid=f"CA{{number:032x}}",
+        other_number=f"+1415{{number:07}}",
+        our_number="+14155550100",
+        status="queued",
+    )
+    for number in range(1, {calls} + 1)
+)
+"""
+
 
 @contextmanager
 def a_database(kind: str = "postgresql") -> Iterator[str]:
@@ -79,6 +95,16 @@ class Processes:
         while not is_open(port):
             if process.poll() is not None:
                 raise SystemExit((self.folder / f"{len(self.all) - 1}.log").read_text())
+            time.sleep(0.05)
+
+    def logs(self) -> str:
+        return "".join(log.read_text() for log in self.folder.glob("*.log"))
+
+    def until_printed(self, process: "subprocess.Popen[bytes]", text: str) -> None:
+        log = self.folder / f"{self.all.index(process)}.log"
+        while text not in log.read_text():
+            if process.poll() is not None:
+                raise SystemExit(log.read_text())
             time.sleep(0.05)
 
     @staticmethod

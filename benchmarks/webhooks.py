@@ -23,6 +23,7 @@ from twilio.request_validator import RequestValidator
 
 from benchmarks.site import (
     ACCOUNT_SID,
+    MAKE_CALLS,
     TOKEN,
     Processes,
     a_database,
@@ -40,21 +41,6 @@ STATUSES = {
 }
 # Twilio signs these addresses.
 SITES = {"product": "https://calls.example.com", "peer": "http://127.0.0.1"}
-
-MAKE_CALLS = """
-from uuid import UUID
-from caller.models import Call
-Call.objects.bulk_create(
-    Call(
-        uuid=UUID(int=number),
-        sid=f"CA{{number:032x}}",
-        other_number=f"+1415{{number:07}}",
-        our_number="+14155550100",
-        status="queued",
-    )
-    for number in range(1, {calls} + 1)
-)
-"""
 
 # One thread, so that the deliveries come in their order.
 SCRIPT = """
@@ -78,7 +64,7 @@ def main() -> None:
     parser = argparse.ArgumentParser(
         description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
     )
-    parser.add_argument("--seconds", type=float, default=4, help="of each turn")
+    parser.add_argument("--seconds", type=int, default=4, help="of each turn")
     parser.add_argument("--rounds", type=int, default=5)
     parser.add_argument("--database", choices=["sqlite", "postgresql"])
     options = parser.parse_args()
@@ -94,7 +80,7 @@ def main() -> None:
         sys.exit(f"Missed: each ratio should be at least {GOAL}.")
 
 
-def measure(kind: str, seconds: float, rounds: int) -> list[float]:
+def measure(kind: str, seconds: int, rounds: int) -> list[float]:
     """Print the medians of one database, and return the ratios."""
     ports = {"product": free_port(), "peer": free_port()}
     with (
@@ -117,7 +103,7 @@ def compare(
     path: str,
     ports: dict[str, int],
     started: Processes,
-    seconds: float,
+    seconds: int,
     rounds: int,
 ) -> float:
     for name, site in SITES.items():
@@ -177,13 +163,13 @@ def delivery(
     return f"{path}?call={UUID(int=call)}", fields
 
 
-def ask(port: int, requests: Path, first: int, seconds: float) -> tuple[int, float]:
+def ask(port: int, requests: Path, first: int, seconds: int) -> tuple[int, float]:
     """Return how many requests were answered, and how many that is a second."""
     script = requests.with_suffix(".lua")
     script.write_text(SCRIPT + REPORT)
     load = ["wrk", "--threads", "1", "--connections", "8", "--timeout", "15s"]
     done = subprocess.run(
-        [*load, "-d", f"{seconds:g}s", "-s", str(script), f"http://127.0.0.1:{port}"],
+        [*load, "-d", f"{seconds}s", "-s", str(script), f"http://127.0.0.1:{port}"],
         env={"REQUESTS": str(requests), "FIRST": str(first)},
         capture_output=True,
         text=True,

@@ -50,6 +50,10 @@ def ask_again(call: Call) -> None:
     check_call.enqueue(call.pk)
 
 
+def is_due() -> bool:
+    return Call.objects.due(timezone.now()).exists()
+
+
 def sweep() -> int:
     """Queue a check for every call that is due. Return how many."""
     calls = Call.objects.claim_due()

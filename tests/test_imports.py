@@ -49,6 +49,7 @@ TOP = (
     "djtranscribe/settings.py",
     "djtranscribe/urls.py",
     "djtranscribe/views.py",
+    "djtranscribe/worker/",
 )
 PARTS = ("djtranscribe", "caller", "transcription", "sandbox")
 

@@ -51,7 +51,7 @@ def given_up(work: str) -> str:
     return (
         f"The worker was killed {MAX_KILLS} times while it was {work}. Most often the "
         "machine ran out of memory: its system log says so. Give the worker more "
-        "memory or fewer --threads, then try again."
+        "memory or a lower --concurrency, then try again."
     )
 
 

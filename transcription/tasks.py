@@ -79,6 +79,11 @@ def enqueue(transcript_pk: int, priority: int) -> None:
     transaction.on_commit(send, robust=True)
 
 
+def is_due() -> bool:
+    now = timezone.now()
+    return Transcript.objects.due(now).unannounced(now).exists()
+
+
 def sweep(limit: int = 500, back_fill: bool = True) -> int:
     """Queue every transcript that is due and has no message yet."""
     now = timezone.now()

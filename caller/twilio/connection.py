@@ -32,7 +32,7 @@ class Transport(HttpClient):  # type: ignore[misc]
         # Never use a proxy for the sandbox, which runs on this machine.
         self.session.trust_env = address.startswith("https://")
         for scheme in ("https://", "http://"):
-            adapter = LimitedAdapter(sum(TIMEOUT_SECONDS), pool_maxsize=16)
+            adapter = LimitedAdapter(sum(TIMEOUT_SECONDS))
             self.session.mount(scheme, adapter)
 
     def request(

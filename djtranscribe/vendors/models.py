@@ -8,6 +8,7 @@ import requests
 from django.db import models
 from django.utils import timezone
 
+from djtranscribe.database import hand_back_connection
 from djtranscribe.vendors.errors import VendorError
 
 # While a vendor is paused, one request is let through this often, as a probe.
@@ -35,6 +36,7 @@ class VendorPauseQuerySet(models.QuerySet["VendorPause"]):
         is_free = bool(pause and pause.refused and what == READ)
         if pause and not is_free and not pause.lets_through():
             raise VendorError(pause.reason, permanent=True, account=True)
+        hand_back_connection()
         try:
             yield pause
         except VendorError as error:

@@ -145,7 +145,7 @@ class House:
         return self.until_ready(self.launch_worker(threads, environ))
 
     def launch_worker(self, threads: int = 4, environ: Any = None) -> Process:
-        command = [sys.executable, "manage.py", "worker", "--threads", str(threads)]
+        command = [sys.executable, "manage.py", "worker", "--concurrency", str(threads)]
         return self.start("worker", *command, environ=environ)
 
     def until_ready(self, worker: Process) -> Process:

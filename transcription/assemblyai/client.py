@@ -51,7 +51,7 @@ def _session(api_url: str) -> requests.Session:
     # Do not use a proxy for a stand-in on this machine.
     session.trust_env = api_url.startswith("https://")
     for scheme in ("https://", "http://"):
-        session.mount(scheme, LimitedAdapter(sum(TIMEOUT_SECONDS), pool_maxsize=16))
+        session.mount(scheme, LimitedAdapter(sum(TIMEOUT_SECONDS)))
     return session
 
 

@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import time
 from datetime import datetime, timedelta
 from random import uniform
 from typing import Any
@@ -17,6 +18,7 @@ from django.utils.translation import get_language_info
 from caller.concerns import IsConcern
 from caller.contacts.models import name_of
 from caller.models import Recording
+from djtranscribe.database import hand_back_connection
 from djtranscribe.models import PROBE_AFTER
 from djtranscribe.vendors.errors import VendorError
 from transcription.leases import NOT_KILLED, LeaseLost, free, taken
@@ -220,6 +222,8 @@ class Transcript(models.Model):
         "workers killed at this step", default=0, editable=False
     )
 
+    lease_kept_at = 0.0
+
     objects = TranscriptQuerySet.as_manager()
 
     # Order by these: rows without a value come last.
@@ -343,8 +347,13 @@ class Transcript(models.Model):
     # The lease. A step stores its outcome only while it holds the lease.
 
     def keep_lease(self) -> None:
-        """Extend the lease during long work. Raises LeaseLost."""
+        """Extend the lease during long work, now and then. Raises LeaseLost."""
+        # Not a comparison of times: clocks may be put back.
+        if time.monotonic() - self.lease_kept_at < settings.LEASE_SECONDS / 4:
+            return
         self.write(leased_until=self.lease_end())
+        self.lease_kept_at = time.monotonic()
+        hand_back_connection()
 
     @staticmethod
     def lease_end() -> datetime:

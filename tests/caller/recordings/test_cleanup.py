@@ -13,7 +13,7 @@ from django.utils import timezone
 
 from caller.models import Recording
 from caller.recordings import cleanup
-from djtranscribe.management.commands import worker
+from djtranscribe.worker import maintenance
 from tests.caller.rows import RECORDING_SID, a_recording
 from tests.data import wav
 
@@ -160,7 +160,7 @@ def test_the_worker_clears_both(temporary, media, killed):
     left.touch()
     grown_old(left)
 
-    for prune in worker.PRUNING:
+    for prune in maintenance.PRUNING:
         prune()
 
     assert not left.exists()

@@ -15,7 +15,7 @@ from django.utils import timezone
 from django_tasks_db.models import DBTaskResult
 
 from caller.tasks import check_call
-from djtranscribe.management.commands import worker as command
+from djtranscribe.worker import loops, maintenance
 from tests.caller.rows import CALL_SID, a_call, a_recording
 from tests.djtranscribe.test_settings import ALL, COMPLETE, ROOT
 from tests.transcription.rows import a_transcript
@@ -52,7 +52,7 @@ def manage(environment, *arguments):
 def worker(environment):
     manage(environment, "migrate", "--verbosity", "0")
     process = subprocess.Popen(
-        [sys.executable, "manage.py", "worker", "--threads", "2"],
+        [sys.executable, "manage.py", "worker", "--concurrency", "2"],
         cwd=ROOT,
         env=environment,
         stdout=subprocess.PIPE,
@@ -72,7 +72,7 @@ def test_it_says_that_it_is_ready_and_stops_when_told(worker, signum):
     worker.send_signal(signum)
     rest, _ = worker.communicate(timeout=20)
 
-    assert line == "Worker ready: 2 threads. Ctrl-C stops it.\n"
+    assert line == "Worker ready: 2 at once. Ctrl-C stops it.\n"
     assert worker.returncode == 0
     assert "finishing what is in hand" in rest
     assert "Traceback" not in rest
@@ -121,7 +121,7 @@ class Once(threading.Event):
 
 def looked_after():
     stopping = Once()
-    command.run_maintenance(stopping)
+    maintenance.run_maintenance(stopping)
     return stopping.waited
 
 
@@ -135,7 +135,7 @@ def due():
 
 @pytest.mark.django_db(transaction=True)
 def test_a_back_fill_that_waits_keeps_no_sweep_from_todays_calls():
-    for number in range(command.BACKLOG):
+    for number in range(maintenance.BACKLOG):
         advance.using(priority=-50).enqueue(10**6 + number)
     a_call(sid=CALL_SID, status="ringing", next_check_at=due())
     a_transcript("pending", next_attempt_at=due())
@@ -148,7 +148,7 @@ def test_a_back_fill_that_waits_keeps_no_sweep_from_todays_calls():
 
 @pytest.mark.django_db(transaction=True)
 def test_a_back_fill_that_waits_is_not_announced_again_and_again():
-    recordings = [a_recording(sid=f"RE{n:032}") for n in range(command.BACKLOG + 1)]
+    recordings = [a_recording(sid=f"RE{n:032}") for n in range(maintenance.BACKLOG + 1)]
     Transcript.objects.bulk_create(
         Transcript(recording=recording, priority=-50) for recording in recordings
     )
@@ -180,6 +180,8 @@ def test_what_fails_in_one_sweep_keeps_the_other_from_nothing(
     monkeypatch, caplog, kind, other
 ):
     swept = []
+    a_call(sid=CALL_SID, status="ringing", next_check_at=due())
+    a_transcript("pending", recording=a_recording(), next_attempt_at=due())
     monkeypatch.setattr(f"{kind}.tasks.sweep", refuses)
     monkeypatch.setattr(f"{other}.tasks.sweep", lambda **_: swept.append(other))
 
@@ -202,32 +204,23 @@ def test_after_a_night_without_a_fault_it_looks_again_when_it_should(settings):
 def test_a_thread_goes_on_whatever_happens(monkeypatch, caplog, error):
     stopping, runs = threading.Event(), []
 
-    def run(*args):
+    def work():
         runs.append(1)
         if len(runs) < 3:
             raise error("secret words")
         stopping.set()
-        return 0
 
-    monkeypatch.setattr(command, "AGAIN_SECONDS", 0)
-    monkeypatch.setattr(command, "NOTIFY_SECONDS", 0)
-    monkeypatch.setattr(command.Engine, "run", run)
-    monkeypatch.setattr("transcription.notifications.delivery.deliver", run)
-    command.work(stopping)
-    worked = len(runs)
-    stopping.clear()
-    runs.clear()
-    command.notify(stopping, "webhook")
+    monkeypatch.setattr(loops, "AGAIN_SECONDS", 0)
+    loops.Loop("notify", work, stopping, threading.Event()).run()
 
-    assert (worked, len(runs)) == (3, 3)
-    assert caplog.text.count("work=failed") == 2
+    assert len(runs) == 3
     assert caplog.text.count("notify=failed") == 2
 
 
 @pytest.mark.django_db(transaction=True)
 @pytest.mark.parametrize("task", [check_call, advance])
 def test_a_queue_full_of_one_kind_keeps_only_that_kind_from_being_swept(task):
-    for number in range(command.BACKLOG):
+    for number in range(maintenance.BACKLOG):
         task.enqueue(10**6 + number)
     a_call(sid=CALL_SID, status="ringing", next_check_at=due())
     a_transcript("pending", recording=a_recording(), next_attempt_at=due())
@@ -235,5 +228,5 @@ def test_a_queue_full_of_one_kind_keeps_only_that_kind_from_being_swept(task):
     looked_after()
 
     other = {check_call: advance, advance: check_call}[task]
-    assert messages(task).count() == command.BACKLOG
+    assert messages(task).count() == maintenance.BACKLOG
     assert messages(other).count() == 1

@@ -1,0 +1,96 @@
+"""Find what was left behind, and delete what has expired."""
+
+import threading
+import time
+from datetime import timedelta
+from typing import Any
+
+from django.conf import settings
+from django.core.management import call_command
+from django.utils import timezone
+from django_tasks.base import Task
+from django_tasks_db.models import DBTaskResult
+
+import caller.tasks
+import transcription.tasks
+from caller.recordings import cleanup
+from djtranscribe.database import hand_back_connection
+from djtranscribe.models import WebhookDelivery
+from djtranscribe.worker.loops import AGAIN_SECONDS, log_and_reconnect
+from transcription.models import Notification
+
+PRUNE_SECONDS = 3600
+BACKLOG = 200
+KEEP_DELIVERIES = timedelta(days=30)
+KEEP_LEFTOVERS = timedelta(days=1)
+
+
+def run_maintenance(stopping: threading.Event) -> None:
+    """Sweep and delete what has expired, until stopped."""
+    pruned_at: float | None = None
+    while not stopping.is_set():
+        wait: float = settings.SWEEP_SECONDS
+        steps = [sweep_calls, sweep_transcripts]
+        if pruned_at is None or time.monotonic() - pruned_at > PRUNE_SECONDS:
+            pruned_at = time.monotonic()
+            steps += PRUNING
+        for step in steps:
+            # One failing step must not stop the others.
+            try:
+                step()
+            except Exception as error:
+                log_and_reconnect(step.__name__, error)
+                wait = AGAIN_SECONDS
+        hand_back_connection()
+        stopping.wait(wait)
+
+
+def sweep_calls() -> None:
+    if caller.tasks.is_due() and not has_backlog(caller.tasks.check_call):
+        caller.tasks.sweep()
+
+
+def sweep_transcripts() -> None:
+    advance = transcription.tasks.advance
+    if transcription.tasks.is_due() and not has_backlog(advance):
+        back_fill_waits = has_backlog(advance, back_fill=True)
+        transcription.tasks.sweep(back_fill=not back_fill_waits)
+
+
+def prune_messages() -> None:
+    call_command("prune_db_task_results", min_age_days=1, verbosity=0)
+
+
+def prune_deliveries() -> None:
+    WebhookDelivery.objects.prune(KEEP_DELIVERIES)
+
+
+def prune_notifications() -> None:
+    Notification.objects.prune(KEEP_DELIVERIES)
+
+
+def prune_recordings() -> None:
+    cleanup.delete_recordings(timezone.now() - KEEP_LEFTOVERS)
+
+
+def prune_downloads() -> None:
+    cleanup.delete_temporary(timezone.now() - KEEP_LEFTOVERS)
+
+
+PRUNING = [
+    prune_messages,
+    prune_deliveries,
+    prune_notifications,
+    prune_recordings,
+    prune_downloads,
+]
+
+
+def has_backlog(task: Task[Any, Any], back_fill: bool = False) -> bool:
+    """Return whether so many messages wait that more would only slow the queue.
+
+    Messages of a back-fill count apart: they come after all others.
+    """
+    whose = {"priority__lt": 0} if back_fill else {"priority__gte": 0}
+    waiting = DBTaskResult.objects.ready().filter(task_path=task.module_path, **whose)
+    return waiting[:BACKLOG].count() >= BACKLOG

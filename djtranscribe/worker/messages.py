@@ -1,0 +1,102 @@
+"""Run the messages of the queue, up to so many at once.
+
+Most of a message is waiting for a vendor, so one process has many in hand. One thread
+claims messages from the task engine's table, for as many as there are free threads.
+"""
+
+import threading
+from concurrent.futures import Future, ThreadPoolExecutor
+from typing import Any
+
+from django.db import close_old_connections
+from django.utils import timezone
+from django.utils.crypto import get_random_string
+from django_tasks.base import TaskResultStatus
+from django_tasks_db.management.commands.db_worker import Worker
+from django_tasks_db.models import DBTaskResult
+from django_tasks_db.utils import exclusive_transaction
+
+from djtranscribe.database import hand_back_connection
+from djtranscribe.worker.loops import log_and_reconnect
+
+
+class Messages:
+    """Claims messages and runs each in a thread of its own.
+
+    woken: is set when a thread is free again and more messages may be waiting.
+    """
+
+    def __init__(self, concurrency: int, woken: threading.Event) -> None:
+        self.concurrency, self.woken = concurrency, woken
+        self.threads = ThreadPoolExecutor(concurrency, "message")
+        self.running: set[Future[None]] = set()
+        self.may_be_more = False
+        self.worker_id = get_random_string(32)
+
+    def work(self) -> bool:
+        """Claim as many messages as there are free threads, and start them."""
+        # True until we know better: a thread may become free meanwhile.
+        self.may_be_more = True
+        free = self.concurrency - len(self.running)
+        claimed = self.claim(free) if free > 0 else []
+        self.may_be_more = free <= len(claimed)
+        for message in claimed:
+            future = self.threads.submit(run, message)
+            self.running.add(future)
+            future.add_done_callback(self.ended)
+        return bool(claimed)
+
+    def ended(self, future: "Future[None]") -> None:
+        self.running.discard(future)
+        if self.may_be_more:
+            self.woken.set()
+
+    def claim(self, most: int) -> list[Any]:
+        """Claim the most urgent messages. One query if there are none, else three."""
+        ready = DBTaskResult.objects.ready()
+        # First without a lock, which would make others wait on SQLite.
+        if not ready.exists():
+            return []
+        with exclusive_transaction(ready.db):
+            found = list(ready.select_for_update(skip_locked=True)[:most])
+            columns = {
+                "status": TaskResultStatus.RUNNING,
+                "started_at": timezone.now(),
+                "worker_ids": [self.worker_id],
+            }
+            if found:
+                claimed = DBTaskResult.objects.filter(pk__in=[row.pk for row in found])
+                claimed.update(**columns)
+        for row in found:
+            for name, value in columns.items():
+                setattr(row, name, value)
+        return found
+
+    def finish(self) -> None:
+        """Wait for what is running."""
+        self.threads.shutdown()
+
+
+def run(message: Any) -> None:
+    """Run a message and note in its row how it ended."""
+    try:
+        close_old_connections()
+        ENGINE.run_task(message)
+    except Exception as error:
+        # The sweep sends another message, once the lease of the row is over.
+        log_and_reconnect("work", error)
+    finally:
+        hand_back_connection()
+
+
+# Only `run_task` is used, which needs none of these.
+ENGINE = Worker(
+    queue_names=["*"],
+    interval=0,
+    batch=False,
+    backend_name="default",
+    startup_delay=False,
+    max_tasks=None,
+    worker_id="",
+    excluded_queue_names=[],
+)
