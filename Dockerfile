@@ -1,0 +1,24 @@
+# The web server and the worker, see compose.yaml. Settings come from the environment.
+
+FROM python:3.13-slim AS packages
+COPY requirements.txt /
+RUN python -m venv /venv \
+    && /venv/bin/pip install --no-cache-dir --requirement /requirements.txt
+
+FROM python:3.13-slim
+RUN useradd --uid 10001 --create-home djtranscribe \
+    && install --directory --owner 10001 /app/media
+WORKDIR /app
+COPY --from=packages /venv /venv
+COPY manage.py LICENSE ./
+COPY djtranscribe djtranscribe
+COPY caller caller
+COPY transcription transcription
+ENV PATH=/venv/bin:$PATH PYTHONUNBUFFERED=1 PYTHONDONTWRITEBYTECODE=1
+USER 10001
+VOLUME /app/media
+EXPOSE 8000
+# Any answer will do: a paused vendor makes /healthz 503, and a restart does not help.
+HEALTHCHECK --interval=30s --timeout=5s --start-period=20s CMD ["python", "-c", \
+    "from http.client import HTTPConnection as C; c = C('127.0.0.1', 8000, timeout=4); c.request('GET', '/healthz'); c.getresponse()"]
+CMD ["gunicorn", "djtranscribe.wsgi", "--bind", "0.0.0.0:8000", "--threads", "8"]
