@@ -136,8 +136,13 @@ def calls_of_the_site(call: Call) -> str:
     return limit(made, settings.MAX_CALLS_PER_DAY, "within 24 hours")
 
 
+def spent_today() -> Decimal:
+    """Return what the calls of the last 24 hours cost, also those that came in."""
+    return Call.objects.paid_within(DAY).cost(ESTIMATE)
+
+
 def money(call: Call) -> str:
-    spent = Call.objects.paid_within(DAY).cost(ESTIMATE)
+    spent = spent_today()
     if spent + ESTIMATE <= settings.MAX_SPEND_PER_DAY:
         return ""
     return (

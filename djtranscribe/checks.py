@@ -9,6 +9,8 @@ from django.db import DatabaseError, connections
 
 from djtranscribe import zones
 
+# Of METRICS_TOKEN, so that nobody guesses it.
+SHORTEST_TOKEN = 20
 NEW_DATABASE = (
     "Make a new database and move the data with pg_dump and pg_restore: "
     "CREATE DATABASE djtranscribe TEMPLATE template0 ENCODING 'UTF8' "
@@ -67,3 +69,16 @@ def check_time_zone(**kwargs: Any) -> list[CheckMessage]:
         "are listed at https://en.wikipedia.org/wiki/List_of_tz_database_time_zones."
     )
     return [Error(message, hint, id="djtranscribe.E003")]
+
+
+@register()
+def check_monitoring(**kwargs: Any) -> list[CheckMessage]:
+    problems: list[CheckMessage] = []
+    if 0 < len(settings.METRICS_TOKEN) < SHORTEST_TOKEN:
+        message = f"METRICS_TOKEN has fewer than {SHORTEST_TOKEN} characters."
+        hint = 'python3 -c "import secrets; print(secrets.token_urlsafe())" makes one.'
+        problems.append(Error(message, hint, id="djtranscribe.E004"))
+    if settings.LOG_FORMAT not in {"text", "json"}:
+        message = "LOG_FORMAT is neither text nor json."
+        problems.append(Error(message, "text is the default.", id="djtranscribe.E005"))
+    return problems

@@ -137,6 +137,11 @@ DEFAULT_FROM_EMAIL = SERVER_EMAIL = text(
     "DEFAULT_FROM_EMAIL", f"djtranscribe@{parts(BASE_URL).hostname or 'localhost'}"
 )
 
+# Monitoring
+
+METRICS_TOKEN = text("METRICS_TOKEN")
+LOG_FORMAT = text("LOG_FORMAT", "text")
+
 # The worker
 
 SWEEP_SECONDS = whole("SWEEP_SECONDS", 10)
@@ -225,7 +230,7 @@ SECURE_SSL_HOST = parts(BASE_URL).netloc
 WEBHOOK_PATHS = ("/record/", "/bridge/", "/code/", "/answer/", "/webhooks/")
 SECURE_REDIRECT_EXEMPT = [
     "^" + re.escape(f"{PREFIX}{path}".lstrip("/"))
-    for path in ("/healthz", *WEBHOOK_PATHS)
+    for path in ("/healthz", "/metrics", *WEBHOOK_PATHS)
 ]
 # Proxies set this header. Only they can reach gunicorn.
 SECURE_PROXY_SSL_HEADER = ("HTTP_X_FORWARDED_PROTO", "https")
@@ -318,16 +323,17 @@ LOGGING: dict[str, Any] = {
     "disable_existing_loggers": False,
     "filters": {"no-numbers": {"()": "djtranscribe.logs.NoNumbers"}},
     "formatters": {
-        "line": {
+        "json": {"()": "djtranscribe.logs.JsonLine"},
+        "text": {
             "()": "djtranscribe.logs.Line",
             "format": "time={asctime} level={levelname} logger={name} {message}",
             "style": "{",
-        }
+        },
     },
     "handlers": {
         "console": {
             "class": "logging.StreamHandler",
-            "formatter": "line",
+            "formatter": "json" if LOG_FORMAT == "json" else "text",
             "filters": ["no-numbers"],
         }
     },

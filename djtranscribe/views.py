@@ -1,22 +1,22 @@
 import sys
 from typing import cast
 
+from django.conf import settings
 from django.contrib import messages
 from django.contrib.auth.decorators import login_not_required
 from django.contrib.auth.models import User
 from django.db import Error, InterfaceError, OperationalError
-from django.db.models import Min
-from django.http import HttpRequest, HttpResponse, JsonResponse
+from django.http import Http404, HttpRequest, HttpResponse, JsonResponse
 from django.shortcuts import redirect, render
 from django.urls import reverse
 from django.utils import timezone
 from django.views import defaults
 from django.views.decorators.http import require_http_methods, require_safe
+from prometheus_client.exposition import choose_encoder
 
-from caller.models import Call
+from djtranscribe import monitoring
 from djtranscribe.accounts.forms import ProfileForm
 from djtranscribe.models import Profile, VendorPause
-from transcription.models import Notification, Transcript
 
 # If work is overdue this long, no worker runs.
 LATE_SECONDS = 300
@@ -41,23 +41,12 @@ def healthz(request: HttpRequest) -> JsonResponse:
     {"ok": bool, "database": "ok" | "away", "overdue_seconds": seconds that the oldest
     transcript, notification, or question to Twilio about a call, is overdue,
     "paused": {vendor: reason}}
-
-    Back-fills (reconcile --all) and notifications that are switched off do not count.
     """
     try:
-        now = timezone.now()
-        due = (
-            Transcript.objects.due(now).current().aggregate(at=Min("next_attempt_at")),
-            Call.objects.due(now).aggregate(at=Min("next_check_at")),
-            Notification.objects.due(now)
-            .filter(kind__in=Notification.wanted())
-            .aggregate(at=Min("next_attempt_at")),
-        )
-        oldest = min((row["at"] for row in due if row["at"]), default=now)
+        overdue = monitoring.overdue_seconds(timezone.now())
         paused = dict(VendorPause.objects.values_list("vendor", "reason"))
     except Error:
         return database_away()
-    overdue = max(0, int((now - oldest).total_seconds()))
     ok = not paused and overdue < LATE_SECONDS
     state = {"ok": ok, "database": "ok", "overdue_seconds": overdue, "paused": paused}
     return JsonResponse(state, status=200 if ok else 503)
@@ -65,6 +54,20 @@ def healthz(request: HttpRequest) -> JsonResponse:
 
 def database_away() -> JsonResponse:
     return JsonResponse({"ok": False, "database": "away"}, status=503)
+
+
+@require_safe
+@login_not_required
+def metrics(request: HttpRequest) -> HttpResponse:
+    """Numbers for Prometheus, for those who send METRICS_TOKEN as a bearer token."""
+    if not settings.METRICS_TOKEN:
+        raise Http404
+    if not monitoring.may_read_metrics(request):
+        answer = HttpResponse("The token is wrong or missing.\n", status=401)
+        answer["WWW-Authenticate"] = "Bearer"
+        return answer
+    encode, content_type = choose_encoder(request.headers.get("Accept", ""))
+    return HttpResponse(encode(monitoring.registry()), content_type=content_type)
 
 
 @require_http_methods(["GET", "HEAD", "POST"])

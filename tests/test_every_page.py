@@ -138,6 +138,8 @@ PAGES = {
     ),
     "/profile/": Page(TO_LOGIN, 200, 200, 200, ("GET", "HEAD", "POST")),
     "/healthz": Page(200, 200, 200, 200),
+    # With METRICS_TOKEN: tests/djtranscribe/test_metrics.py.
+    "/metrics": Page(404, 404, 404, 404),
     # Django's own, for the admin.
     "/admin/": Page(TO_LOGIN, 200, 200, 200),
     "/admin/login/": Page(200, 302, 302, 302),
@@ -219,7 +221,7 @@ def test_no_decision_is_about_a_page_that_is_gone():
 def test_no_page_but_these_is_open_and_none_does_without_csrf():
     for route, view in addresses():
         if not (is_webhook(view) or is_api(route)):
-            is_for_strangers = route in PAGES and PAGES[route].stranger == 200
+            is_for_strangers = route in PAGES and PAGES[route].stranger != TO_LOGIN
             assert is_open(view) == is_for_strangers, route
             assert not is_csrf_exempt(view), route
 

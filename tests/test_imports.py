@@ -46,6 +46,7 @@ MAY_IMPORT = {
 TOP = (
     "djtranscribe/api/",
     "djtranscribe/management/",
+    "djtranscribe/monitoring.py",
     "djtranscribe/settings.py",
     "djtranscribe/urls.py",
     "djtranscribe/views.py",

@@ -1,14 +1,16 @@
 """What an operator dials is nobody's business but his: no log has it."""
 
 import errno
+import json
 import logging
+import sys
 from io import StringIO
 
 import pytest
 from django.db import DataError, connection, transaction
 from django.db.models import Value
 
-from djtranscribe.logs import Line, NoNumbers
+from djtranscribe.logs import JsonLine, Line, NoNumbers
 from tests.caller.rows import DIAL
 from tests.transcription.rows import a_transcript
 from transcription import tasks
@@ -176,3 +178,24 @@ def test_a_library_that_warns_is_filtered_too(console):
     logging.getLogger("somebody.else").warning("GET %s", DIAL)
 
     assert "level=WARNING logger=somebody.else GET /dial/…" in console.getvalue()
+
+
+def test_a_line_of_json_has_the_same_and_no_message_of_an_exception():
+    words = "secret words"
+    try:
+        raise ValueError(words)
+    except ValueError:
+        fault = sys.exc_info()
+    record = logging.LogRecord("caller", 40, "", 0, "call=%s", ("uuid",), fault)
+
+    line = JsonLine().format(record)
+
+    told = json.loads(line)
+    assert "\n" not in line
+    assert {name: told[name] for name in ("level", "logger", "message")} == {
+        "level": "ERROR",
+        "logger": "caller",
+        "message": "call=uuid",
+    }
+    assert "ValueError" in told["exception"]
+    assert "secret" not in line

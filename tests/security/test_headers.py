@@ -391,8 +391,9 @@ def test_a_prefetch_reads_nothing_and_takes_no_message(rows, method, header):  #
     for path in [transcript, *pages]:
         answer = getattr(client, method)(path, headers=header)
         finish(answer)
-        # The dial page shows its button, and the health page is for machines.
-        if not path.startswith(("/dial/1", "/healthz")) and answer.status_code != 405:
+        # The dial page shows its button, and two pages are for machines.
+        machines = ("/healthz", "/metrics")
+        if not path.startswith(("/dial/1", *machines)) and answer.status_code != 405:
             assert answer.status_code == 403, path
 
     assert Access.objects.count() == before

@@ -1,0 +1,169 @@
+"""What a monitor is told: how late the work is, and the numbers of /metrics.
+
+The numbers are read from the database at each request, so it does not matter how many
+processes there are. Each query reads a period or an index, never a whole table.
+"""
+
+import statistics
+from collections.abc import Iterable, Iterator
+from datetime import datetime, timedelta
+from typing import Any
+
+from django.conf import settings
+from django.db.models import Count, Min, QuerySet
+from django.http import HttpRequest
+from django.utils import timezone
+from django.utils.crypto import constant_time_compare
+from django_tasks_db.models import DBTaskResult
+from prometheus_client import CollectorRegistry
+from prometheus_client.core import GaugeMetricFamily, Metric
+
+from caller import dialling
+from caller.models import Call
+from djtranscribe.models import VendorPause, WebhookDelivery
+from transcription.models import Notification, Transcript
+
+HOUR = timedelta(hours=1)
+# So many of the newest transcripts are enough for a median.
+SAMPLE = 1000
+
+
+def overdue_seconds(now: datetime) -> int:
+    """How late the oldest work is. Four queries at most.
+
+    Back-fills (reconcile --all) and notifications that are switched off do not count.
+    """
+    due = (
+        Transcript.objects.due(now).current().aggregate(at=Min("next_attempt_at")),
+        Call.objects.due(now).aggregate(at=Min("next_check_at")),
+        Notification.objects.due(now)
+        .filter(kind__in=Notification.wanted())
+        .aggregate(at=Min("next_attempt_at")),
+    )
+    oldest = min((row["at"] for row in due if row["at"]), default=now)
+    return max(0, int((now - oldest).total_seconds()))
+
+
+def may_read_metrics(request: HttpRequest) -> bool:
+    given = request.headers.get("Authorization", "")
+    wanted = f"Bearer {settings.METRICS_TOKEN}"
+    return bool(settings.METRICS_TOKEN) and constant_time_compare(given, wanted)
+
+
+def registry() -> CollectorRegistry:
+    made = CollectorRegistry()
+    made.register(Numbers())
+    return made
+
+
+class Numbers:
+    """Collects the numbers. github.com/prometheus/client_python, custom collectors"""
+
+    def describe(self) -> list[Metric]:
+        return []
+
+    def collect(self) -> Iterator[Metric]:
+        now = timezone.now()
+        hour = now - HOUR
+        yield gauge(
+            "calls_last_hour",
+            "Calls of the last hour, by state.",
+            ["direction", "status"],
+            counted(
+                Call.objects.filter(created_at__gt=hour).order_by(),
+                ["direction", "status"],
+            ),
+        )
+        yield gauge(
+            "spend_last_day",
+            "Money that the calls of 24 hours cost, in the currency of the Twilio "
+            "account. A call of unknown price counts as estimated.",
+            [],
+            [([], float(dialling.spent_today()))],
+        )
+        yield gauge(
+            "webhooks_last_hour",
+            "Webhooks of the last hour, by what became of them.",
+            ["kind", "verdict"],
+            counted(
+                WebhookDelivery.objects.filter(received_at__gt=hour).order_by(),
+                ["kind", "verdict"],
+            ),
+        )
+        yield gauge(
+            "transcripts_last_hour",
+            "Transcripts that were begun in the last hour, by state.",
+            ["status"],
+            counted(
+                Transcript.objects.filter(created_at__gt=hour).order_by(), ["status"]
+            ),
+        )
+        yield gauge(
+            "transcripts_waiting",
+            "Unfinished transcripts: error_class says why they wait, if they do.",
+            ["error_class"],
+            counted(Transcript.objects.unfinished().order_by(), ["error_class"]),
+        )
+        yield from durations(hour)
+        yield gauge(
+            "queue_messages",
+            "Messages that no worker has taken.",
+            [],
+            [([], DBTaskResult.objects.ready().order_by().count())],
+        )
+        yield gauge(
+            "overdue_seconds",
+            "How late the oldest work is.",
+            [],
+            [([], overdue_seconds(now))],
+        )
+        paused = VendorPause.objects.values_list("vendor", flat=True)
+        yield gauge(
+            "vendor_paused",
+            "1 for each vendor that refuses our account or settings.",
+            ["vendor"],
+            [([vendor], 1) for vendor in paused],
+        )
+
+
+def durations(since: datetime) -> Iterator[Metric]:
+    """Median times of the newest transcripts: the whole, and AssemblyAI's part."""
+    # Rows of older versions may have no time.
+    finished = Transcript.objects.filter(
+        created_at__gt=since, status="completed", finished_at__isnull=False
+    )
+    rows: Any = finished.order_by("-created_at").values_list(
+        "created_at", "submitted_at", "finished_at"
+    )[:SAMPLE]
+    whole = [(end - begin).total_seconds() for begin, _, end in rows]
+    theirs = [(end - sent).total_seconds() for _, sent, end in rows if sent]
+    for name, help_text, values in (
+        ("transcript_seconds", "From the recording to its words.", whole),
+        ("assemblyai_seconds", "From submitting a job to its stored result.", theirs),
+    ):
+        medians = [statistics.median(values)] if values else []
+        yield gauge(
+            f"{name}_median_last_hour",
+            f"{help_text} Median.",
+            [],
+            [([], median) for median in medians],
+        )
+
+
+def counted(
+    rows: "QuerySet[Any]", columns: list[str]
+) -> Iterator[tuple[list[str], int]]:
+    groups = rows.values_list(*columns).annotate(Count("pk"))
+    return (([*map(str, labels)], count) for *labels, count in groups)
+
+
+def gauge(
+    name: str,
+    help_text: str,
+    labels: list[str],
+    values: Iterable[tuple[list[str], float]],
+) -> Metric:
+    family = GaugeMetricFamily(f"djtranscribe_{name}", help_text, labels=labels)
+    for label_values, value in values:
+        family.add_metric(label_values, value)
+    return family
