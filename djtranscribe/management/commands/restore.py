@@ -1,0 +1,55 @@
+from pathlib import Path
+from tempfile import TemporaryDirectory
+from typing import Any
+
+from django.contrib.auth.models import User
+from django.core.management import call_command
+from django.core.management.base import BaseCommand, CommandError, CommandParser
+from django.db import Error
+
+from djtranscribe.management import backups
+
+
+class Command(BaseCommand):
+    help = (
+        "Replace the database by the one in a backup, and put back its recordings. "
+        "Stop the web server and the workers first. Afterwards `reconcile` asks the "
+        "vendors for what is newer than the backup."
+    )
+    # The database may be empty, and checks would read it.
+    requires_system_checks = ()
+
+    def add_arguments(self, parser: CommandParser) -> None:
+        parser.add_argument("file", type=Path, help="made by `backup`")
+        parser.add_argument(
+            "--replace",
+            action="store_true",
+            help="delete what is in the database now",
+        )
+
+    def handle(self, *, file: Path, replace: bool, **options: Any) -> None:
+        if not replace and is_used():
+            raise CommandError(
+                "This database has accounts. To delete all that is in it and to put "
+                "the backup in its place, add --replace."
+            )
+        with TemporaryDirectory() as folder:
+            number = backups.read(file, Path(folder), self.tell)
+        call_command("migrate", verbosity=0, interactive=False)
+        self.stdout.write(
+            f"The database and {number} recordings are back. Start the web server and "
+            "the workers, then run `manage.py reconcile --since 2d`, with the age of "
+            "the backup."
+        )
+
+    def tell(self, number: int) -> None:
+        if number % 100 == 0:
+            self.stdout.write(f"{number} recordings…")
+
+
+def is_used() -> bool:
+    try:
+        return User.objects.exists()
+    except Error:
+        # There are no tables yet.
+        return False

@@ -1,0 +1,176 @@
+"""A backup is restored elsewhere, and everything is there."""
+
+import os
+import sqlite3
+import subprocess
+import sys
+import tarfile
+from collections.abc import Iterator
+from pathlib import Path
+from secrets import token_hex
+
+import psycopg
+import pytest
+
+from tests.chaos.databases import SERVER
+from tests.djtranscribe.test_settings import ALL, COMPLETE, ROOT
+
+pytestmark = pytest.mark.slow
+
+FILL = """
+from django.contrib.auth.models import User
+from caller.models import Call, Recording
+from tests.data import wav
+from transcription.models import Transcript
+User.objects.create_user("ada", password="secret")
+for number in range(3):
+    call = Call.objects.create(
+        other_number=f"+1415555123{number}", our_number="+14155550100", status="busy"
+    )
+    recording = Recording.objects.create(
+        call=call, sid=f"RE{number:032}", status="completed"
+    )
+    recording.store_audio([wav(seconds=1 + number)])
+    Transcript.objects.create(
+        recording=recording, status="completed", text=f"Größe {number}"
+    )
+"""
+TELL = """
+import hashlib
+from django.contrib.auth.models import User
+from transcription.models import Transcript
+assert User.objects.get(username="ada").check_password("secret")
+for row in Transcript.objects.order_by("pk"):
+    audio = row.recording.audio
+    digest = hashlib.sha256(audio.read()).hexdigest()
+    assert digest == row.recording.sha256
+    print(row.text, row.uuid, row.recording.call.other_number, audio.name, digest)
+"""
+
+
+class Site:
+    """A database and a folder of recordings."""
+
+    def __init__(self, folder: Path, url: str) -> None:
+        folder.mkdir(exist_ok=True)
+        self.environ = {
+            "PATH": os.environ["PATH"],
+            "PYTHONPATH": str(ROOT),
+            **ALL,
+            **COMPLETE,
+            "DATABASE_URL": url,
+            "MEDIA_ROOT": str(folder / "media"),
+        }
+
+    def manage(self, *arguments: str) -> "subprocess.CompletedProcess[str]":
+        return subprocess.run(
+            [sys.executable, "manage.py", *arguments],
+            cwd=ROOT,
+            env=self.environ,
+            check=False,
+            capture_output=True,
+            text=True,
+            timeout=120,
+        )
+
+    def shell(self, code: str) -> str:
+        done = self.manage("shell", "--no-imports", "--command", code)
+        assert done.returncode == 0, done.stderr
+        return done.stdout
+
+
+@pytest.fixture(params=["sqlite", "postgresql"])
+def sites(request, tmp_path) -> Iterator[tuple[Site, Site]]:
+    """One that is filled, and an empty one."""
+    names = [f"backup_{token_hex(4)}" for _ in range(2)]
+    folders = [tmp_path / name for name in names]
+    if request.param == "sqlite":
+        urls = [f"sqlite:///{tmp_path / name}.sqlite3" for name in names]
+        yield Site(folders[0], urls[0]), Site(folders[1], urls[1])
+        return
+    try:
+        server = psycopg.connect(SERVER, autocommit=True)
+    except psycopg.OperationalError:
+        pytest.skip("no PostgreSQL on this machine")
+    with server:
+        for name in names:
+            server.execute(f"CREATE DATABASE {name}")
+        urls = [f"{SERVER.rsplit('/', 1)[0]}/{name}" for name in names]
+        yield Site(folders[0], urls[0]), Site(folders[1], urls[1])
+        for name in names:
+            server.execute(f"DROP DATABASE {name} WITH (FORCE)")
+    server.close()
+
+
+def test_everything_is_in_another_database_and_another_folder(sites, tmp_path):
+    one, other = sites
+    one.manage("migrate", "--verbosity", "0")
+    one.shell(FILL)
+    before = one.shell(TELL)
+    archive = tmp_path / "backup.tar"
+
+    made = one.manage("backup", str(archive))
+    restored = other.manage("restore", str(archive))
+
+    assert made.returncode == 0, made.stderr
+    assert restored.returncode == 0, restored.stderr
+    assert "3 recordings are back" in restored.stdout
+    assert before.count("Größe") == 3
+    assert other.shell(TELL) == before
+    assert archive.stat().st_mode & 0o077 == 0
+    # Not twice by mistake, and not over something.
+    assert "exists already" in one.manage("backup", str(archive)).stderr
+    assert "add --replace" in other.manage("restore", str(archive)).stderr
+    assert other.manage("restore", str(archive), "--replace").returncode == 0
+    assert other.shell(TELL) == before
+
+
+@pytest.fixture
+def empty(tmp_path) -> Site:
+    return Site(tmp_path / "empty", f"sqlite:///{tmp_path / 'empty.sqlite3'}")
+
+
+def test_a_file_that_is_no_backup_changes_nothing(empty, tmp_path):
+    (tmp_path / "text.tar").write_text("not a backup")
+    with tarfile.open(tmp_path / "other.tar", "w") as tar:
+        tar.add(tmp_path / "text.tar", "database.dump")
+
+    no_tar = empty.manage("restore", str(tmp_path / "text.tar"))
+    no_file = empty.manage("restore", str(tmp_path / "nothing.tar"))
+    of_postgresql = empty.manage("restore", str(tmp_path / "other.tar"))
+
+    assert "cannot be read" in no_tar.stderr
+    assert "cannot be read" in no_file.stderr
+    assert "another kind of database" in of_postgresql.stderr
+    for done in (no_tar, no_file, of_postgresql):
+        assert done.returncode == 1
+        assert "Traceback" not in done.stderr
+
+
+def test_a_recording_without_its_file_is_named_and_the_rest_is_saved(empty, tmp_path):
+    empty.manage("migrate", "--verbosity", "0")
+    empty.shell(FILL)
+    (lost,) = (tmp_path / "empty").rglob(f"RE{0:032}*")
+    lost.unlink()
+
+    done = empty.manage("backup", str(tmp_path / "backup.tar"))
+
+    assert done.returncode == 0
+    assert f"{lost.name} is missing" in done.stderr
+    with tarfile.open(tmp_path / "backup.tar") as tar:
+        assert len(tar.getnames()) == 3
+
+
+def test_a_name_that_leads_out_of_the_folder_is_refused(empty, tmp_path):
+    with sqlite3.connect(tmp_path / "database.sqlite3"):
+        pass
+    (tmp_path / "evil").write_bytes(b"evil")
+    with tarfile.open(tmp_path / "evil.tar", "w") as tar:
+        tar.add(tmp_path / "database.sqlite3", "database.sqlite3")
+        tar.add(tmp_path / "evil", "audio/../../evil.wav")
+
+    done = empty.manage("restore", str(tmp_path / "evil.tar"))
+
+    assert done.returncode == 1
+    assert "Traceback" not in done.stderr
+    assert not list(tmp_path.rglob("evil.wav"))
