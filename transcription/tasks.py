@@ -23,13 +23,19 @@ logger = logging.getLogger(__name__)
 @task()
 def advance(transcript_pk: int) -> None:
     """Run all steps that are possible now. Never raises for a fault of a vendor."""
-    while transcript := Transcript.objects.claim(transcript_pk):
+    transcript = Transcript.objects.claim(transcript_pk)
+    if transcript is None:
+        # Another worker has it, or it is not due. This message is used up.
+        row = Transcript.objects.unfinished().filter(pk=transcript_pk)
+        row.exclude(announced_at=None).update(announced_at=None)
+    while transcript:
         try:
             with holding(transcript):
                 take_step(transcript)
         except LeaseLost:
             logger.warning("transcript=%s lease=lost", transcript.uuid)
             return
+        transcript = Transcript.objects.claim(transcript_pk)
 
 
 def start(

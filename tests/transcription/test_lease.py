@@ -372,3 +372,39 @@ def test_work_that_begins_clears_the_mark_so_that_the_next_step_is_announced(ven
     make_due(transcript)
 
     assert tasks.sweep() == 1
+
+
+def test_a_message_that_finds_the_row_taken_does_not_silence_the_next_one():
+    transcript = a_transcript("queued")
+    taken_over(transcript)
+    assert tasks.enqueue_once(transcript.pk)
+
+    tasks.advance.call(transcript.pk)
+
+    assert tasks.enqueue_once(transcript.pk)
+
+
+def test_a_repeated_webhook_does_not_move_a_row_that_is_due_already(client):
+    """The worker that claims it at this moment would find it not due yet."""
+    transcript = a_transcript(
+        "queued", next_attempt_at=timezone.now() + timedelta(seconds=20)
+    )
+
+    nudge(client, transcript)
+    transcript.refresh_from_db()
+    due_at = transcript.next_attempt_at
+    nudge(client, transcript)
+
+    transcript.refresh_from_db()
+    assert transcript.next_attempt_at == due_at < timezone.now()
+
+
+def test_a_webhook_during_a_step_makes_the_row_due_after_it(client):
+    transcript = a_transcript("queued", next_attempt_at=timezone.now())
+    mine = Transcript.objects.claim(transcript.pk)
+
+    nudge(client, transcript)
+    mine.release(wait=timedelta(seconds=20))
+
+    transcript.refresh_from_db()
+    assert transcript.next_attempt_at < timezone.now()

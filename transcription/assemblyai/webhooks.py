@@ -10,6 +10,7 @@ from typing import Any
 from uuid import UUID
 
 from django.conf import settings
+from django.db.models import Q
 from django.http import HttpRequest, HttpResponse
 from django.utils import timezone
 from django.utils.crypto import constant_time_compare
@@ -45,7 +46,11 @@ def assemblyai_webhook(about: str, said: Mapping[str, Any]) -> HttpResponse:
     if transcript.status == Transcript.Status.SUBMITTING:
         # The job's id is not stored yet, so we could not ask for the result.
         return retry_later("The job is not known yet.")
+    now = timezone.now()
     unfinished = Transcript.objects.unfinished().filter(pk=transcript.pk)
-    if unfinished.update(next_attempt_at=timezone.now()):
+    # Not if it is due and waits for a worker: a repeated webhook would make it due a
+    # moment later, and the worker that claims it at this moment would find nothing.
+    waiting = Q(lease=None, next_attempt_at__lte=now)
+    if unfinished.exclude(waiting).update(next_attempt_at=now):
         enqueue_once(transcript.pk)
     return done()
