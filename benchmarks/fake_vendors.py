@@ -3,8 +3,8 @@
 `sandbox/` has the faithful ones. Here the "audio" of a recording holds its SID, and the
 "words" of a transcript are that SID: a text that lands on the wrong row is seen.
 
-Prints its port. GET /_counts: {requests by kind, jobs}. An argument: the seconds that
-each answer of AssemblyAI takes.
+Prints its port. GET /_counts: {requests by kind, jobs}. Arguments: the seconds that
+each answer of AssemblyAI takes, and the megabytes of each recording.
 """
 
 import asyncio
@@ -19,6 +19,9 @@ from urllib.parse import parse_qs, urlsplit
 
 JOB_SECONDS = 0.5
 ANSWER_SECONDS = float(sys.argv[1]) if sys.argv[1:] else 0
+AUDIO_BYTES = int(sys.argv[2]) * 1_000_000 if sys.argv[2:] else 4_000
+# What is kept of a request: an upload says whose it is in its first bytes.
+KEPT_BYTES = 64 * 1024
 WEBHOOKS_AT_ONCE = 4
 WEBHOOK_TRIES = 10
 WEBHOOK_GAP_SECONDS = 5
@@ -31,10 +34,12 @@ SAID = re.compile(rb"RE[0-9a-f]{32}")
 
 
 def wav(recording_sid: str) -> bytes:
-    data = recording_sid.encode() + bytes(4000)
-    head = struct.pack("<4sI4s4sIHHIIHH", b"RIFF", 36 + len(data), b"WAVE", b"fmt ", 16,
+    """The beginning of a WAV file, up to the SID. Silence follows."""
+    said = recording_sid.encode()
+    size = len(said) + AUDIO_BYTES
+    head = struct.pack("<4sI4s4sIHHIIHH", b"RIFF", 36 + size, b"WAVE", b"fmt ", 16,
                        1, 1, 8000, 16000, 2, 16)  # fmt: skip
-    return head + struct.pack("<4sI", b"data", len(data)) + data
+    return head + struct.pack("<4sI", b"data", size) + said
 
 
 def answer(method: str, target: str, body: bytes) -> tuple[int, bytes]:  # noqa: PLR0911
@@ -159,11 +164,15 @@ async def serve(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> N
             status, data = answer(method, target, await body_of(reader, headers))
             if target.startswith("/v2/"):
                 await asyncio.sleep(ANSWER_SECONDS)
+            more = AUDIO_BYTES if target.partition("?")[0].endswith(".wav") else 0
             writer.write(
                 f"HTTP/1.1 {status} OK\r\nContent-Type: application/json\r\n"
-                f"Content-Length: {len(data)}\r\n\r\n".encode()
+                f"Content-Length: {len(data) + more}\r\n\r\n".encode()
                 + data
             )
+            for sent in range(0, more, KEPT_BYTES):
+                writer.write(bytes(min(KEPT_BYTES, more - sent)))
+                await writer.drain()
             await writer.drain()
     except (OSError, asyncio.IncompleteReadError):
         pass  # a worker was killed
@@ -172,14 +181,24 @@ async def serve(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> N
 
 
 async def body_of(reader: asyncio.StreamReader, headers: dict[str, str]) -> bytes:
+    """Read a body and return its beginning."""
     if headers.get("transfer-encoding") != "chunked":
-        return await reader.readexactly(int(headers.get("content-length", 0)))
+        return await beginning(reader, int(headers.get("content-length", 0)))
     body = b""
     while size := int(await reader.readline(), 16):
-        body += await reader.readexactly(size)
+        piece = await beginning(reader, size)
+        body += piece[: KEPT_BYTES - len(body)]
         await reader.readline()
     await reader.readline()
     return body
+
+
+async def beginning(reader: asyncio.StreamReader, size: int) -> bytes:
+    kept = await reader.readexactly(min(size, KEPT_BYTES))
+    left = size - len(kept)
+    while left:
+        left -= len(await reader.readexactly(min(left, KEPT_BYTES)))
+    return kept
 
 
 async def main() -> None:

@@ -263,6 +263,8 @@ def main() -> None:
         f"{size:,} transcripts: median {median:.1f} ms of {len(took)} questions; "
         f"goal {GOAL_MS} ms: {'met' if median < GOAL_MS else 'MISSED'}"
     )
+    if median >= GOAL_MS:
+        sys.exit(1)
 
 
 if __name__ == "__main__":

@@ -16,6 +16,7 @@ BENCHMARKS = {
     "lists": ["300", "--times", "1", "--list", "recordings"],
     "search": ["300"],
     "load_webhooks": ["--calls", "4", "--seconds", "1"],
+    "memory": ["--megabytes", "4", "--at-once", "2"],
     "transcript_page": [],
     "webhooks": ["--seconds", "1", "--rounds", "1", "--database", "postgresql"],
     "worker": [

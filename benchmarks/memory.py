@@ -1,0 +1,119 @@
+"""How much memory does a worker need for large recordings, and how fast is it?
+
+    python -m benchmarks.memory [--megabytes 200] [--at-once 32]
+
+A worker beside fake_vendors.py, on PostgreSQL. Prints the memory that one recording of
+so many megabytes takes above an idle worker, and its time compared with curl, which
+downloads into a file and uploads it; then the memory for many recordings of a quarter
+of the size at once. Exits with 1 if a bound is missed. Needs curl.
+"""
+
+import argparse
+import subprocess
+import sys
+import tempfile
+import time
+from collections.abc import Callable
+from pathlib import Path
+
+from benchmarks.site import a_database, environment, fake_vendors, processes
+from benchmarks.worker import RECORDINGS, Ask, asker
+
+ONE_MB, MANY_MB = 30, 200
+SLOWER = 1.3
+SECONDS = 300
+# The three steps up to the job at AssemblyAI.
+HANDED_OVER = (
+    "SELECT count(*) FROM transcription_transcript WHERE submitted_at IS NOT NULL"
+)
+TOOK = (
+    "SELECT extract(epoch FROM max(submitted_at) - min(created_at)) "
+    "FROM transcription_transcript"
+)
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(
+        description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
+    )
+    parser.add_argument("--megabytes", type=int, default=200)
+    parser.add_argument("--at-once", type=int, default=32)
+    options = parser.parse_args()
+    size, many = options.megabytes, options.at_once
+    seconds, one = measure(size, 1)
+    ratio = seconds / by_curl(size)
+    _, all_of_them = measure(max(size // 4, 1), many)
+    print(f"one recording of {size} MB: {one:6.1f} MB   goal {ONE_MB}")
+    print(f"the same, time: {ratio:6.2f} of curl | curl   goal {SLOWER}")
+    print(f"{many} of {size // 4} MB at once: {all_of_them:6.1f} MB   goal {MANY_MB}")
+    if one > ONE_MB or all_of_them > MANY_MB or ratio > SLOWER:
+        sys.exit("Missed.")
+
+
+def measure(megabytes: int, recordings: int) -> tuple[float, float]:
+    """Return the seconds up to the last job, and the MB above an idle worker."""
+    with (
+        a_database() as url,
+        fake_vendors("0", str(megabytes)) as vendors,
+        processes(environment(url, "http://127.0.0.1:9", vendors)) as started,
+    ):
+        started.run("manage.py", "migrate", "--verbosity=0")
+        worker = started.start("manage.py", "worker")
+        started.until_printed(worker, "Worker ready")
+        time.sleep(3)
+        idle = resident(worker.pid)
+        started.shell(RECORDINGS.format(calls=recordings))
+        ask = asker(url)
+        peak = highest(worker.pid, lambda: ask(HANDED_OVER) >= recordings)
+        return took(ask), peak - idle
+
+
+def took(ask: Ask) -> float:
+    return float(ask(TOOK))
+
+
+def highest(pid: int, is_done: Callable[[], bool]) -> float:
+    """Return the most memory of a process until it is done."""
+    peak, deadline = 0.0, time.monotonic() + SECONDS
+    while time.monotonic() < deadline:
+        for _ in range(10):
+            peak = max(peak, resident(pid))
+            time.sleep(0.02)
+        if is_done():
+            return peak
+    raise SystemExit("The worker was not done in time.")
+
+
+def resident(pid: int) -> float:
+    """Megabytes that a process and its children hold."""
+    found = 0.0
+    for status in Path("/proc").glob("[0-9]*/status"):
+        try:
+            lines = dict(line.split(":", 1) for line in status.read_text().splitlines())
+        except (OSError, ValueError):
+            continue  # it has ended
+        if str(pid) in (lines["Pid"].strip(), lines["PPid"].strip()):
+            found += int(lines.get("VmRSS", "0").split()[0]) / 1024
+    return found
+
+
+def by_curl(megabytes: int) -> float:
+    """Return the seconds that a download into a file and an upload take."""
+    with fake_vendors("0", str(megabytes)) as port, tempfile.TemporaryDirectory() as at:
+        site, file = f"http://127.0.0.1:{port}", Path(at) / "audio.wav"
+        began = time.monotonic()
+        sid = "RE" + "0" * 32
+        for command in (
+            ["--output", str(file), f"{site}/{sid}.wav"],
+            ["--upload-file", str(file), "--request", "POST", f"{site}/v2/upload"],
+        ):
+            subprocess.run(
+                ["curl", "--silent", "--show-error", *command],
+                check=True,
+                stdout=subprocess.DEVNULL,
+            )
+        return time.monotonic() - began
+
+
+if __name__ == "__main__":
+    main()
