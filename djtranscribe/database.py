@@ -1,8 +1,9 @@
 """How our processes use their database connections."""
 
+from contextlib import suppress
 from typing import Any
 
-from django.db import connection
+from django.db import Error, connection
 
 # Connections of one worker, however many transcripts it has in hand.
 MOST_CONNECTIONS = 8
@@ -38,7 +39,9 @@ def hand_back_connection() -> None:
     """Let other threads have our connection, while this one waits for something."""
     is_shared = "pool" in connection.settings_dict["OPTIONS"]
     if is_shared and not connection.in_atomic_block:
-        connection.close()
+        # One that is broken is not handed out again.
+        with suppress(Error):
+            connection.close()
 
 
 def turn_off_parallel_queries(connection: Any, **kwargs: Any) -> None:

@@ -2,10 +2,17 @@ from functools import partial
 from typing import Any
 
 from django.db import transaction
-from django.db.models.signals import post_delete
+from django.db.models.signals import post_delete, pre_delete
 from django.dispatch import receiver
 
 from caller.models import Call, Recording, Tombstone
+
+
+@receiver(pre_delete, sender=Call)
+def lock_first(instance: Call, **kwargs: Any) -> None:
+    """Lock the call before its recordings, as a webhook does: no deadlock then."""
+    locked = Call.objects.select_for_update().filter(pk=instance.pk)
+    locked.order_by().values_list("pk").first()
 
 
 @receiver(post_delete, sender=Call)

@@ -21,7 +21,7 @@ from djtranscribe.vendors.errors import never_sent
 
 # Open connections to one vendor, kept for the next requests. As many as a worker may
 # need at once.
-MOST_CONNECTIONS = 128
+MOST_AT_ONCE = 128
 CHUNK_BYTES = 64 * 1024
 # For each chunk of a streamed body: 2 kB/s is fast enough.
 CHUNK_SECONDS = 30
@@ -154,7 +154,7 @@ class LimitedAdapter(HTTPAdapter):
 
     def __init__(self, seconds: float, **options: Any) -> None:
         self.seconds = seconds
-        super().__init__(pool_maxsize=MOST_CONNECTIONS, **options)
+        super().__init__(pool_maxsize=MOST_AT_ONCE, **options)
 
     def init_poolmanager(self, *args: Any, **options: Any) -> None:
         super().init_poolmanager(*args, **options)
