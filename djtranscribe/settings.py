@@ -122,6 +122,8 @@ SPEECH_MODELS = words("SPEECH_MODELS", "assemblyai-stt-3-7,universal-2")
 # of the pages.
 SPEECH_LANGUAGE_CODE = text("LANGUAGE_CODE", "en_us")
 AUDIO_DELIVERY = text("AUDIO_DELIVERY", "upload")
+# What AssemblyAI leaves out of the texts: person_name, phone_number…
+REDACT_PII = words("REDACT_PII")
 
 # Notifications about finished transcripts
 

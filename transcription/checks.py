@@ -1,5 +1,6 @@
 """System checks of the settings: report mistakes at start."""
 
+import re
 from email.utils import parseaddr
 from typing import Any
 
@@ -18,6 +19,8 @@ from transcription.notifications.webhook import key_of
 # These settings set waits. A wait of LONGEST_WAIT or more is taken for a clock that was
 # set back, and the worker would then ask without a pause.
 LONGEST_SECONDS = 3600
+# A name of AssemblyAI's policies. It has dozens, and more now and then.
+POLICY = re.compile(r"[a-z]+(_[a-z]+)*")
 # Two sweeps follow the two waits that are a third and a quarter of RECOVER_SECONDS.
 SWEEPS_TO_RECOVER = 5
 
@@ -48,6 +51,10 @@ def check_assemblyai(**kwargs: Any) -> list[CheckMessage]:
     if settings.AUDIO_DELIVERY not in {"upload", "url"}:
         message = "AUDIO_DELIVERY is neither upload nor url."
         problems.append(Error(message, "upload suits all.", id="transcription.E004"))
+    if odd := [name for name in settings.REDACT_PII if not POLICY.fullmatch(name)]:
+        message = f"REDACT_PII: {', '.join(odd)} is no name of a policy."
+        hint = "Names as AssemblyAI writes them: person_name,phone_number"
+        problems.append(Error(message, hint, id="transcription.E012"))
     if not settings.SPEECH_LANGUAGE_CODE:
         message = "LANGUAGE_CODE is empty."
         hint = (

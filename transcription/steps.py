@@ -221,7 +221,7 @@ def refresh(transcript: Transcript) -> None:
     elif status == Status.COMPLETED:
         if pause:
             pause.end_with_result(transcript.submitted_at)
-        transcript.finish(**payloads.outcome(job))
+        transcript.finish(**payloads.outcome(job, transcript.request))
         if transcript.siblings().exists():
             carry_over(transcript)
             score_recording(transcript.recording_id)

@@ -196,7 +196,7 @@ def _digest(path: Path) -> str:
 
 def _complete(job: Job, result: dict[str, Any]) -> None:
     words = wording.formatted(result["words"], job.request, result["is_written"])
-    job.words, job.text = words, " ".join(word["text"] for word in words)
+    job.words, job.text = words, wording.text_of(words, job.request)
     job.seconds, job.channels = result["seconds"], result["channels"]
     job.warnings = [STAND_IN, *params.warnings(job.request)]
     _end(job, "completed")

@@ -25,6 +25,8 @@ UNREACHABLE_AUDIO = ("Download error", "Cannot access uploaded file")
 THEIR_FAULT = ("Server error",)
 # Part of the answer for an unknown job.
 UNKNOWN_ID = "transcript id not found"
+# What stands for a word that was redacted, as in AssemblyAI's text.
+REDACTED = "####"
 # The `audio_url` of a deleted job.
 DELETED = "http://deleted_by_user"
 
@@ -44,6 +46,10 @@ def request_body(transcript: Transcript) -> dict[str, Any]:
         body["multichannel"] = True
     elif transcript.recording.source in MIXED:
         body["speaker_labels"] = True
+    if settings.REDACT_PII:
+        body["redact_pii"] = True
+        body["redact_pii_policies"] = settings.REDACT_PII
+        body["redact_pii_sub"] = "hash"
     if transcript.vocabulary:
         terms = keyterms.terms_of(transcript.vocabulary.terms)
         spellings = keyterms.spellings_of(transcript.vocabulary.custom_spellings)
@@ -68,8 +74,10 @@ def to_keep(body: dict[str, Any]) -> dict[str, Any]:
     return {key: body[key] for key in body if key != "webhook_auth_header_value"}
 
 
-def outcome(job: dict[str, Any]) -> dict[str, Any]:
-    """Return the columns for a completed job."""
+def outcome(job: dict[str, Any], request: dict[str, Any] | None) -> dict[str, Any]:
+    """Return the columns for a completed job. request: what was sent for it."""
+    if (request or {}).get("redact_pii"):
+        job = redacted(job)
     words = job.get("words")
     rest = {key: job[key] for key in job if key not in ("text", "words")}
     return {
@@ -84,10 +92,31 @@ def outcome(job: dict[str, Any]) -> dict[str, Any]:
     }
 
 
+def redacted(job: dict[str, Any]) -> dict[str, Any]:
+    """Return the answer without what was said and is not in its redacted text.
+
+    AssemblyAI promises redaction for the text alone: its lists may hold the rest.
+    assemblyai.com/docs/audio-intelligence/pii-redaction
+    """
+    kept = set(str(job.get("text") or "").split())
+    listed = job.get("words")
+    words = [
+        word if word.get("text") in kept else {**word, "text": REDACTED}
+        for word in (listed if isinstance(listed, list) else [])
+        if isinstance(word, dict)
+    ]
+    rest = {
+        key: value
+        for key, value in job.items()
+        if not isinstance(value, (dict, list)) and not key.startswith("unredacted")
+    }
+    return {**rest, "words": words}
+
+
 def nothing_said(job: dict[str, Any]) -> dict[str, Any]:
     """Return the columns for a job that failed only because nobody spoke."""
     return {
-        **outcome(job),
+        **outcome(job, None),
         "text": "",
         "error_class": Transcript.ErrorClass.NO_SPEECH,
     }

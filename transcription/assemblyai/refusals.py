@@ -58,6 +58,7 @@ MODEL = re.compile(
 )
 # AssemblyAI also calls its features "models".
 LANGUAGE = re.compile(r"language", re.IGNORECASE)
+REDACTION = re.compile(r"redact|\bpii\b", re.IGNORECASE)
 WEBHOOK = re.compile(r"webhook", re.IGNORECASE)
 ACCOUNT = re.compile(
     r"\b(account|billing|credits?|funds?|plan|quota|subscription|tier)\b", re.IGNORECASE
@@ -82,6 +83,7 @@ def change_for(said: str, request: dict[str, Any]) -> str | None:
         (LANGUAGE.search(said), _now("LANGUAGE_CODE")),
         (MODEL.search(said) or _names_a_model(said), _other_models()),
         (WEBHOOK.search(said), "Change BASE_URL."),
+        (REDACTION.search(said), _now("REDACT_PII")),
         (ACCOUNT.search(said), "Look at the account in AssemblyAI's dashboard."),
         (
             REQUEST.search(said) or any(key in said for key in request),
@@ -191,6 +193,7 @@ def _now(setting: str) -> str:
     now = {
         "SPEECH_MODELS": _models(),
         "LANGUAGE_CODE": settings.SPEECH_LANGUAGE_CODE,
+        "REDACT_PII": ",".join(settings.REDACT_PII),
     }
     return f"Change {setting} (now {now[setting]})."
 
