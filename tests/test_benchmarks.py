@@ -9,10 +9,12 @@ from shutil import which
 import psycopg
 import pytest
 
+from benchmarks.all import RUNS
 from tests.chaos.databases import SERVER
 
 ROOT = Path(__file__).resolve().parents[1]
 BENCHMARKS = {
+    "all": ["--help"],
     "lists": ["300", "--times", "1", "--list", "recordings"],
     "search": ["300"],
     "load_webhooks": ["--calls", "4", "--seconds", "1"],
@@ -40,6 +42,7 @@ def test_none_is_forgotten():
     scripts = {path.stem for path in (ROOT / "benchmarks").glob("*.py")}
 
     assert scripts - PARTS == set(BENCHMARKS)
+    assert RUNS.keys() | {"all"} == set(BENCHMARKS)
 
 
 @pytest.mark.parametrize("name", BENCHMARKS)

@@ -1,0 +1,56 @@
+"""Run every benchmark, one after the other, at a size that takes minutes.
+
+    python -m benchmarks.all [NAME ...]
+
+Without names all of them, in less than 30 minutes. Prints what each of them prints,
+then how long each took and whether it met its goals. Exits with 1 if one did not.
+"""
+
+import argparse
+import os
+import subprocess
+import sys
+import time
+
+from benchmarks.site import ROOT, SERVER
+
+RUNS = {
+    "webhooks": [],
+    "worker": [],
+    "memory": [],
+    "load_webhooks": ["--calls", "1000", "--seconds", "15"],
+    "search": ["100000"],
+    "lists": ["100000"],
+    "transcript_page": [],
+}
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(
+        description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
+    )
+    parser.add_argument("names", nargs="*", metavar="NAME", help=", ".join(RUNS))
+    names = parser.parse_args().names or list(RUNS)
+    if unknown := set(names) - RUNS.keys():
+        parser.error(f"no benchmark is called {', '.join(sorted(unknown))}")
+    environ = {"DATABASE_URL": SERVER} | os.environ
+    summary = []
+    for name in names:
+        print(f"\n== {name} {' '.join(RUNS[name])}", flush=True)
+        began = time.monotonic()
+        done = subprocess.run(
+            [sys.executable, "-m", f"benchmarks.{name}", *RUNS[name]],
+            cwd=ROOT,
+            env=environ,
+            check=False,
+        )
+        result = "met" if done.returncode == 0 else "MISSED or failed"
+        minutes = (time.monotonic() - began) / 60
+        summary.append(f"{name:16} {minutes:5.1f} min   {result}")
+    print("\n" + "\n".join(summary))
+    if any("MISSED" in line for line in summary):
+        sys.exit(1)
+
+
+if __name__ == "__main__":
+    main()
