@@ -14,8 +14,7 @@ import pytest
 
 from tests.chaos.databases import SERVER
 from tests.djtranscribe.test_settings import ALL, COMPLETE, ROOT
-
-pytestmark = pytest.mark.slow
+from tests.measured import measured
 
 FILL = """
 from django.contrib.auth.models import User
@@ -56,6 +55,7 @@ class Site:
         self.environ = {
             "PATH": os.environ["PATH"],
             "PYTHONPATH": str(ROOT),
+            **measured(),
             **ALL,
             **COMPLETE,
             "DATABASE_URL": url,
@@ -79,7 +79,7 @@ class Site:
         return done.stdout
 
 
-@pytest.fixture(params=["sqlite", "postgresql"])
+@pytest.fixture(params=["sqlite", pytest.param("postgresql", marks=pytest.mark.slow)])
 def sites(request, tmp_path) -> Iterator[tuple[Site, Site]]:
     """One that is filled, and an empty one."""
     names = [f"backup_{token_hex(4)}" for _ in range(2)]

@@ -16,8 +16,11 @@ from django_tasks_db.models import DBTaskResult
 
 from caller.tasks import check_call
 from djtranscribe.worker import loops, maintenance
+from djtranscribe.worker.waking import Wakeups
 from tests.caller.rows import CALL_SID, a_call, a_recording
 from tests.djtranscribe.test_settings import ALL, COMPLETE, ROOT
+from tests.measured import measured
+from tests.threads import needs_connections
 from tests.transcription.rows import a_transcript
 from transcription.models import Transcript
 from transcription.tasks import advance
@@ -27,6 +30,7 @@ from transcription.tasks import advance
 def environment(tmp_path):
     return {
         "PATH": os.environ["PATH"],
+        **measured(),
         **ALL,
         **COMPLETE,
         "DJANGO_SETTINGS_MODULE": "djtranscribe.settings",
@@ -60,8 +64,11 @@ def worker(environment):
         text=True,
     )
     yield process
-    process.kill()
-    process.wait()
+    process.terminate()
+    try:
+        process.wait(20)
+    finally:
+        process.kill()
     process.stdout.close()
 
 
@@ -106,6 +113,26 @@ def test_it_sweeps_up_what_was_left_behind(worker, environment, tmp_path):
         database.close()
 
     assert statuses == ["fetched"]
+
+
+@needs_connections
+@pytest.mark.django_db(transaction=True)
+def test_a_message_wakes_the_worker_at_once():
+    stopping = threading.Event()
+    wakeups = Wakeups(stopping)
+    woken = wakeups.subscribe("django_tasks_database_dbtaskresult")
+    other = wakeups.subscribe("transcription_notification")
+    wakeups.start()
+    assert woken.wait(5), "it does not listen"
+    woken.clear()
+    other.clear()
+
+    advance.enqueue(0)
+
+    assert woken.wait(2)
+    assert not other.is_set()
+    stopping.set()
+    wakeups.join(5)
 
 
 class Once(threading.Event):
