@@ -10,16 +10,15 @@ from pathlib import Path
 import pytest
 
 from tests.live.sandbox import ROOT, running
+from tests.measured import measured
 from tests.newcomer import processes_in
-
-pytestmark = pytest.mark.slow
 
 
 def sandbox(*arguments: str) -> subprocess.CompletedProcess[str]:
     return subprocess.run(
         [sys.executable, "manage.py", "sandbox", *arguments],
         cwd=ROOT,
-        env={"PATH": os.environ["PATH"]},
+        env={"PATH": os.environ["PATH"], **measured()},
         capture_output=True,
         text=True,
         timeout=30,
@@ -48,6 +47,7 @@ def test_a_nonsense_port_is_refused_in_words():
     assert "Traceback" not in ended.stderr
 
 
+@pytest.mark.slow
 def test_a_process_that_dies_ends_the_sandbox_with_its_name_and_leaves_no_other(
     tmp_path: Path, capfd: pytest.CaptureFixture[str]
 ):

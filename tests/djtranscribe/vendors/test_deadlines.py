@@ -23,8 +23,6 @@ from transcription.notifications import webhook as outgoing_webhook
 from transcription.notifications.email import EmailError
 from transcription.notifications.webhook import WebhookError
 
-pytestmark = pytest.mark.slow
-
 LIMIT = 1
 # Far above the limit, far below what a drip would take.
 PATIENCE = 5
@@ -100,6 +98,7 @@ def notify(settings, port, scheme="http"):
 # Webhooks
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(("first", "more"), HEADER_DRIPS.values(), ids=HEADER_DRIPS)
 def test_a_receiver_that_drips_is_given_up(settings, first, more):
     with (
@@ -128,6 +127,7 @@ def test_what_a_receiver_writes_is_not_waited_for(settings, first, more):
 # Vendors' answers
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(("first", "more"), DRIPS.values(), ids=DRIPS)
 def test_an_answer_of_assemblyai_that_drips_is_given_up(settings, first, more):
     with server(first, more) as port:
@@ -139,6 +139,7 @@ def test_an_answer_of_assemblyai_that_drips_is_given_up(settings, first, more):
     assert caught.value.maybe_done
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(("first", "more"), DRIPS.values(), ids=DRIPS)
 def test_an_answer_of_twilio_that_drips_is_given_up(settings, first, more):
     with server(first, more) as port:
@@ -214,6 +215,7 @@ def test_an_upload_may_take_longer_than_the_answer_to_it(settings):
         assert assemblyai_client.upload(Slow()) == "https://cdn.example.com/1"
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(("first", "more"), DRIPS.values(), ids=DRIPS)
 def test_an_answer_to_an_upload_that_drips_is_given_up(settings, first, more):
     with server(first, more) as port:
@@ -225,6 +227,7 @@ def test_an_answer_to_an_upload_that_drips_is_given_up(settings, first, more):
 # Audio
 
 
+@pytest.mark.slow
 @pytest.mark.django_db
 @pytest.mark.parametrize(("first", "more"), DRIPS.values(), ids=DRIPS)
 def test_audio_that_drips_is_given_up(settings, first, more):
@@ -238,6 +241,7 @@ def test_audio_that_drips_is_given_up(settings, first, more):
     assert not recording.audio
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(("first", "more"), DRIPS.values(), ids=DRIPS)
 def test_a_download_by_the_command_that_drips_is_given_up(first, more):
     with (
@@ -248,6 +252,7 @@ def test_a_download_by_the_command_that_drips_is_given_up(first, more):
         list(audio.downloaded(f"http://127.0.0.1:{port}/a.wav"))
 
 
+@pytest.mark.slow
 @pytest.mark.django_db
 def test_audio_that_comes_slowly_is_taken_however_long_it_takes(settings):
     sound = wav(seconds=20)
@@ -327,6 +332,7 @@ def test_a_mail_server_that_takes_its_message_gets_it(settings):
     assert "To: ada@example.com" in messages[0]
 
 
+@pytest.mark.slow
 def test_no_thread_is_left_behind(settings):
     def watching():
         return [each for each in threading.enumerate() if each.name == "time-limit"]
