@@ -7,8 +7,11 @@ import subprocess
 import sys
 import threading
 import time
+from contextlib import contextmanager
 from datetime import timedelta
+from secrets import token_hex
 
+import psycopg
 import pytest
 from django.db import OperationalError
 from django.utils import timezone
@@ -18,6 +21,7 @@ from caller.tasks import check_call
 from djtranscribe.worker import loops, maintenance
 from djtranscribe.worker.waking import Wakeups
 from tests.caller.rows import CALL_SID, a_call, a_recording
+from tests.chaos.databases import SERVER
 from tests.djtranscribe.test_settings import ALL, COMPLETE, ROOT
 from tests.measured import measured
 from tests.threads import needs_connections
@@ -55,6 +59,12 @@ def manage(environment, *arguments):
 @pytest.fixture
 def worker(environment):
     manage(environment, "migrate", "--verbosity", "0")
+    with started(environment) as process:
+        yield process
+
+
+@contextmanager
+def started(environment):
     process = subprocess.Popen(
         [sys.executable, "manage.py", "worker", "--concurrency", "2"],
         cwd=ROOT,
@@ -63,12 +73,13 @@ def worker(environment):
         stderr=subprocess.STDOUT,
         text=True,
     )
-    yield process
-    process.terminate()
     try:
+        yield process
+        process.terminate()
         process.wait(20)
     finally:
         process.kill()
+        process.wait()
     process.stdout.close()
 
 
@@ -84,6 +95,39 @@ def test_it_says_that_it_is_ready_and_stops_when_told(worker, signum):
     assert "finishing what is in hand" in rest
     assert "Traceback" not in rest
     assert time.monotonic() - began < 5
+
+
+@needs_connections
+@pytest.mark.sql
+def test_on_postgresql_too_it_starts_works_and_stops(environment):
+    name = f"worker_{token_hex(4)}"
+    server = psycopg.connect(SERVER, autocommit=True)
+    server.execute(f"CREATE DATABASE {name}")
+    environment["DATABASE_URL"] = f"{SERVER.rsplit('/', 1)[0]}/{name}"
+    try:
+        manage(environment, "migrate", "--verbosity", "0")
+        with started(environment) as worker:
+            assert "Worker ready" in worker.stdout.readline()
+            send = "from transcription.tasks import advance; advance.enqueue(0)"
+            manage(environment, "shell", "--command", send)
+            statuses = []
+            deadline = time.monotonic() + 10
+            while statuses != ["SUCCESSFUL"] and time.monotonic() < deadline:
+                time.sleep(0.1)
+                with psycopg.connect(environment["DATABASE_URL"]) as database:
+                    rows = database.execute(
+                        "SELECT status FROM django_tasks_database_dbtaskresult"
+                    )
+                    statuses = [status for (status,) in rows]
+            worker.send_signal(signal.SIGTERM)
+            rest, _ = worker.communicate(timeout=20)
+    finally:
+        server.execute(f"DROP DATABASE {name} WITH (FORCE)")
+        server.close()
+
+    assert statuses == ["SUCCESSFUL"]
+    assert worker.returncode == 0
+    assert "Traceback" not in rest
 
 
 def test_it_sweeps_up_what_was_left_behind(worker, environment, tmp_path):
