@@ -39,7 +39,7 @@ def hand_back_connection() -> None:
     """Let other threads have our connection, while this one waits for something."""
     is_shared = "pool" in connection.settings_dict["OPTIONS"]
     if is_shared and not connection.in_atomic_block:
-        # One that is broken is not handed out again.
+        # The pool discards a broken connection.
         with suppress(Error):
             connection.close()
 

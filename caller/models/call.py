@@ -98,7 +98,7 @@ class CallQuerySet(models.QuerySet["Call"]):
         return self.paid_within(time).filter(direction=Call.Direction.OUTBOUND)
 
     def paid_within(self, time: timedelta) -> CallQuerySet:
-        """Calls of this last period that cost money, whoever called."""
+        """Calls of this last period that cost money, incoming ones included."""
         recent = self.filter(created_at__gt=timezone.now() - time)
         return recent.exclude(status=Call.Status.REFUSED)
 
@@ -340,16 +340,19 @@ class Call(Progress):
         """Store what Twilio answers about a phone of this call."""
         with transaction.atomic():
             self.refresh_from_db(from_queryset=Call.objects.select_for_update())
-            self.apply_locked(news)
-            # Also if nothing is new: Twilio was just asked.
-            self.schedule_check()
+            self.apply_locked(news, was_asked=True)
 
     def apply_locked(
-        self, news: CallState, sequence_number: int | None = None, notice: str = ""
+        self,
+        news: CallState,
+        sequence_number: int | None = None,
+        notice: str = "",
+        was_asked: bool = False,
     ) -> None:
         """Store what is new about a phone of this call. Its row is locked.
 
         notice: what is played now, as evidence of consent. Only the first one counts.
+        was_asked: Twilio was asked, so the next question waits, even without news.
         """
         sid = news.parent_sid or news.sid
         if self.sid and self.sid != sid:
@@ -368,7 +371,7 @@ class Call(Progress):
         self.answered_by = news.answered_by or self.answered_by
         if self.is_conversation:
             self.follow(self.leg)
-        if (columns(self), columns(phone)) != (before, phone_before):
+        if was_asked or (columns(self), columns(phone)) != (before, phone_before):
             self.next_check_at = self.next_check()
             save_changes(self, before)
 

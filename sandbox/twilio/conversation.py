@@ -104,7 +104,7 @@ def _talk(call: Call, child: Call, recording: Recording | None, limit: float) ->
         recording.seconds = passed
         recording.duration = round(passed)
     if not call.over.is_set() and not child.over.is_set() and length < limit:
-        # Somebody ends the call: the one called, or by their fate the one who called.
+        # The called person hangs up, or the caller if that person only listens.
         who = call if second.fate == "listens" else child
         who.hang_up("hangs up")
     raise CallOver

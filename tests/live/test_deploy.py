@@ -72,7 +72,7 @@ def test_systemd_finds_no_fault_in_the_units(unit, tmp_path):
 
 @pytest.fixture
 def certificate(tmp_path) -> Path:
-    """A certificate for calls.example.com, and its key beside it."""
+    """A certificate for calls.example.com. Its key is in the same folder."""
     names = ["-subj", "/CN=calls.example.com"]
     names += ["-addext", "subjectAltName=DNS:calls.example.com"]
     made = ["-keyout", tmp_path / "privkey.pem", "-out", tmp_path / "fullchain.pem"]

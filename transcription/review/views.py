@@ -139,7 +139,7 @@ def undo(
 def redo(
     request: HttpRequest, transcript: Transcript, body: dict[str, Any]
 ) -> Revision:
-    """Redo the revision `number`. Without a number: the one that was undone last."""
+    """Redo revision `number`. Without a number: redo what was undone last."""
     number = number_of(body, editing.last_to_redo(transcript))
     return editing.redo(transcript, request.user, number, key_of(body))
 

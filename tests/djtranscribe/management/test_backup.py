@@ -81,7 +81,7 @@ class Site:
 
 @pytest.fixture(params=["sqlite", pytest.param("postgresql", marks=pytest.mark.slow)])
 def sites(request, tmp_path) -> Iterator[tuple[Site, Site]]:
-    """One that is filled, and an empty one."""
+    """Two sites: the first has calls, the second is empty."""
     names = [f"backup_{token_hex(4)}" for _ in range(2)]
     folders = [tmp_path / name for name in names]
     if request.param == "sqlite":
