@@ -161,6 +161,11 @@ def _recording_steps(call: Call, recording: Any) -> Iterator[Step]:
     if recording.fetched_at:
         took = lapse(recording.created_at, recording.fetched_at)
         yield Step("Stored", DONE, recording.fetched_at, took)
+    if recording.audio_deleted_at:
+        why = "The time to keep it was over."
+        yield Step("Audio deleted", DONE, recording.audio_deleted_at, detail=why)
+    if recording.transcript_deleted_at and not transcripts:
+        yield Step("Text deleted", DONE, recording.transcript_deleted_at)
     for transcript in reversed(transcripts):
         yield from _transcript_steps(recording, transcript)
 

@@ -266,6 +266,8 @@ def ask_twilio(request: HttpRequest, uuid: str) -> HttpResponse:
 @permission_required("caller.view_recording", raise_exception=True)
 def recording_audio(request: HttpRequest, pk: int) -> HttpResponseBase:
     recording = get_object_or_404(Recording, pk=pk)
+    if recording.audio_deleted_at:
+        raise Http404("The audio was deleted: the time to keep it was over.")
     if not recording.audio:
         raise Http404("The audio is not stored yet.")
     try:
@@ -290,7 +292,7 @@ def get_recording_url(request: HttpRequest, call_sid: str) -> HttpResponse:
     if not twilio_client.CALL_SID.fullmatch(call_sid):
         return plain("This is not the SID of a call: CA and 32 digits or a to f.", 404)
     completed = Recording.objects.filter(status=Recording.Status.COMPLETED)
-    rows = completed.filter(call__sid=call_sid)
+    rows = completed.filter(call__sid=call_sid, audio_deleted_at=None)
     sids = [recording.sid or "" for recording in rows]
     try:
         sids = sids or completed_at_twilio(call_sid)

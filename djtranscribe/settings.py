@@ -33,10 +33,10 @@ def words(name: str, default: str = "") -> list[str]:
     return [word.strip() for word in text(name, default).split(",") if word.strip()]
 
 
-def whole(name: str, default: int) -> int:
+def whole(name: str, default: int, least: int = 1) -> int:
     value = text(name, str(default))
-    if not (value.isascii() and value.isdigit() and int(value) > 0):
-        raise ImproperlyConfigured(f"{name} must be a whole number above 0.")
+    if not (value.isascii() and value.isdigit() and int(value) >= least):
+        raise ImproperlyConfigured(f"{name} must be a whole number, {least} or more.")
     return int(value)
 
 
@@ -138,6 +138,11 @@ EMAIL_TIMEOUT = 15
 DEFAULT_FROM_EMAIL = SERVER_EMAIL = text(
     "DEFAULT_FROM_EMAIL", f"djtranscribe@{parts(BASE_URL).hostname or 'localhost'}"
 )
+
+# How long recordings and texts are kept, in days. 0: for ever.
+
+RETAIN_AUDIO_DAYS = whole("RETAIN_AUDIO_DAYS", 0, least=0)
+RETAIN_TEXT_DAYS = whole("RETAIN_TEXT_DAYS", 0, least=0)
 
 # Monitoring
 

@@ -40,6 +40,7 @@ SQL = {
     "transcription/assemblyai": "refusals",
     "transcription/exports": "exports",
     "transcription/notifications": "notifications",
+    "transcription/retention": "expiry person",
     "transcription/review": "editing",
     "transcription/search": "search",
 }

@@ -24,7 +24,14 @@ from tests.security.url_map import (
     is_open,
     is_webhook,
 )
-from transcription.models import Export, Mistake, Notification, Transcript, Vocabulary
+from transcription.models import (
+    Deletion,
+    Export,
+    Mistake,
+    Notification,
+    Transcript,
+    Vocabulary,
+)
 
 pytestmark = pytest.mark.django_db
 
@@ -137,6 +144,13 @@ PAGES = {
         TO_LOGIN, 403, 200, 200, example=f"/exports/{UUID}/progress/"
     ),
     "/profile/": Page(TO_LOGIN, 200, 200, 200, ("GET", "HEAD", "POST")),
+    "/calls/<uuid:uuid>/person/": Page(
+        *(TO_LOGIN, 403, 403, 200, ("GET", "HEAD", "POST")), f"/calls/{UUID}/person/"
+    ),
+    "/calls/<uuid:uuid>/person/export/": Page(
+        TO_LOGIN, 403, 403, 200, example=f"/calls/{UUID}/person/export/"
+    ),
+    "/deletions/<int:pk>/": Page(TO_LOGIN, 403, 403, 200, example=f"/deletions/{ROW}/"),
     "/healthz": Page(200, 200, 200, 200),
     # With METRICS_TOKEN: tests/djtranscribe/test_metrics.py.
     "/metrics": Page(404, 404, 404, 404),
@@ -176,6 +190,7 @@ TABLES = {
     "transcription.vocabulary": Table("view", "view add change delete"),
     "transcription.notification": Table("", "view"),
     "transcription.export": Table("", "view"),
+    "transcription.deletion": Table("", "view"),
     "djtranscribe.webhookdelivery": Table("", "view"),
     "djtranscribe.access": Table("", "view"),
     "djtranscribe.vendorpause": Table("", "view"),
@@ -252,6 +267,7 @@ def rows(media):
     Vocabulary.objects.create(pk=ROW, name="Cardiology")
     Mistake.objects.create(pk=ROW, heard="hi", corrected="Hey")
     Export.objects.create(pk=ROW, kind="CSV", total=2)
+    Deletion.objects.create(pk=ROW, reason="retention")
     DoNotCall.objects.create(pk=ROW, number="+14155550007")
     Contact.objects.create(pk=ROW, name="Ada")
     Note.objects.create(pk=ROW, call=call, text="A note", author=None)
@@ -623,6 +639,7 @@ def test_the_groups_hold_what_the_design_says_and_no_more(name):
         "transcription.view_notification",
         "transcription.change_notification",
         "transcription.view_export",
+        *("transcription.erase_person", "transcription.view_deletion"),
         "djtranscribe.view_access",
         "djtranscribe.view_webhookdelivery",
         "djtranscribe.change_webhookdelivery",

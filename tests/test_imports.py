@@ -38,6 +38,10 @@ MAY_IMPORT = {
     "transcription/review": BASE
     | {"transcription", "transcription/assemblyai", "transcription/search"},
     "transcription/exports": BASE | CALLER | {"transcription", "transcription/review"},
+    "transcription/retention": BASE
+    | CALLER
+    | {"transcription", "transcription/assemblyai", "transcription/exports"}
+    | {"transcription/review"},
     "transcription/search": BASE | CALLER | {"transcription", "transcription/review"},
     "transcription/notifications": BASE | CALLER | {"transcription"},
     "sandbox": set(),

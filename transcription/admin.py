@@ -27,12 +27,19 @@ from transcription.filters import (
 )
 from transcription.models import Transcript, TranscriptQuerySet
 from transcription.notifications.admin import NotificationAdmin
+from transcription.retention.admin import DeletionAdmin
 from transcription.search import query as search
 from transcription.search.operators import BadOperator
 from transcription.tasks import enqueue_once, start
 from transcription.vocabulary.admin import VocabularyAdmin
 
-__all__ = ["ExportAdmin", "NotificationAdmin", "TranscriptAdmin", "VocabularyAdmin"]
+__all__ = [
+    "DeletionAdmin",
+    "ExportAdmin",
+    "NotificationAdmin",
+    "TranscriptAdmin",
+    "VocabularyAdmin",
+]
 
 
 @admin.register(Transcript)

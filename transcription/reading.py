@@ -33,6 +33,7 @@ def reading_of(transcript: Transcript, user: Any) -> dict[str, Any]:
     return {
         "transcript": transcript,
         "is_stored": bool(recording.audio),
+        "deleted_at": recording.audio_deleted_at,
         "audio_url": recording.audio_url if may_listen and recording.audio else "",
         "outlines": waveform.outlines(loudness),
         "channels": channels_of(transcript, turns),
@@ -48,7 +49,8 @@ def reading_of(transcript: Transcript, user: Any) -> dict[str, Any]:
         "below": DOUBTFUL_BELOW,
         "may_correct": may_correct(user, transcript),
         "may_verify": user.has_perm("transcription.verify_transcript"),
-        "may_transcribe": user.has_perm("transcription.add_transcript"),
+        "may_transcribe": not recording.audio_deleted_at
+        and user.has_perm("transcription.add_transcript"),
         "vocabularies": Vocabulary.objects.defer("terms", "custom_spellings"),
         "score": Score.objects.filter(transcript=transcript).first(),
         "speakers": speakers_of(transcript, turns),

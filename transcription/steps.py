@@ -41,6 +41,9 @@ CLOCK_OFF = timedelta(days=1)
 
 def fetch(transcript: Transcript) -> None:
     recording = transcript.recording
+    if recording.audio_deleted_at:
+        transcript.fail("The audio was deleted because its time was over.")
+        return
     if not recording.audio and not recording.sid:
         transcript.fail("The audio is gone, and it did not come from Twilio.")
         return
@@ -205,7 +208,7 @@ def refresh(transcript: Transcript) -> None:
             job = assemblyai_client.fetch(transcript.assemblyai_id or "")
     except AssemblyAIError as error:
         # A plain 404 may mean a wrong API address: another job could be paid twice.
-        if payloads.UNKNOWN_ID not in error.message:
+        if assemblyai_client.UNKNOWN_ID not in error.message:
             raise
         # The job is unknown, of another key or deleted. Only a new job helps.
         transcript.fail(error.message, response={"error": error.message})

@@ -2,6 +2,7 @@ from django.urls import path
 
 from transcription import views
 from transcription.assemblyai import webhooks
+from transcription.retention import views as retention
 from transcription.review import pages
 from transcription.review import views as review
 from transcription.vocabulary import suggestions
@@ -57,6 +58,13 @@ urlpatterns = [
     path("keyword-lists/suggestions/<int:pk>/apply/", suggestions.apply, name="apply"),
     path("corrections/", suggestions.batches, name="batches"),
     path("corrections/<int:pk>/undo/", suggestions.undo, name="undo-batch"),
+    path("calls/<uuid:uuid>/person/", retention.person_page, name="person"),
+    path(
+        "calls/<uuid:uuid>/person/export/",
+        retention.export_person,
+        name="export-person",
+    ),
+    path("deletions/<int:pk>/", retention.deletion_page, name="deletion"),
     path("keyword-lists/check/", vocabulary.check_terms, name="check-terms"),
     path(
         "keyword-lists/<int:pk>/terms.<str:extension>",

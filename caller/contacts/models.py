@@ -7,6 +7,7 @@ from django.db import models
 from django.db.models import OuterRef, Subquery
 
 from caller import phone_numbers
+from djtranscribe.retention import RetentionPeriods
 
 # A name may have many numbers, and many people the same name.
 MOST_NUMBERS = 500
@@ -52,7 +53,7 @@ class ContactQuerySet(models.QuerySet["Contact"]):
         return list(numbers.values_list("number", flat=True)[:MOST_NUMBERS])
 
 
-class Contact(models.Model):
+class Contact(RetentionPeriods):
     """A person or a company, with a name for its numbers."""
 
     name = models.CharField(max_length=LONGEST_NAME)
@@ -106,5 +107,10 @@ def with_name(row: Any, number: str) -> str:
 
 def name_of(path: str) -> Subquery:
     """Return an expression: the name of the contact whose number is at this path."""
-    names = ContactNumber.objects.filter(number=OuterRef(path))
-    return Subquery(names.values("contact__name")[:1])
+    return of_contact("name", path)
+
+
+def of_contact(column: str, path: str) -> Subquery:
+    """Return an expression: a column of the contact whose number is at this path."""
+    numbers = ContactNumber.objects.filter(number=OuterRef(path))
+    return Subquery(numbers.values(f"contact__{column}")[:1])

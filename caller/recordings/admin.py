@@ -3,8 +3,10 @@ from typing import Any
 from django.contrib import admin
 from django.db.models import Prefetch, QuerySet
 from django.http import HttpRequest
+from django.utils.formats import date_format
 from django.utils.html import format_html, format_html_join
 from django.utils.safestring import SafeString
+from django.utils.timezone import localdate
 
 from caller import phone_numbers
 from caller.filters import Origin, RecordingLength
@@ -22,6 +24,8 @@ class HasLength:
 
 
 def stored_audio(recording: Recording) -> SafeString | str:
+    if recording.audio_deleted_at:
+        return f"deleted on {date_format(localdate(recording.audio_deleted_at))}"
     if not recording.audio:
         return "not stored yet"
     player = '<audio controls preload="none" src="{}"></audio>'

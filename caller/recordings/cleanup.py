@@ -2,6 +2,7 @@
 
 import re
 import tempfile
+from collections.abc import Collection
 from contextlib import suppress
 from datetime import datetime
 from pathlib import Path
@@ -45,6 +46,18 @@ def delete_recordings(older_than: datetime) -> int:
                     storage.delete(path)
                     deleted += 1
     return deleted
+
+
+def delete_all_of(sids: Collection[str]) -> None:
+    """Delete every file of these recordings, whatever the rows say."""
+    if not sids:
+        return
+    storage = Recording.audio.field.storage
+    with suppress(FileNotFoundError, NotImplementedError):
+        for name in storage.listdir(FOLDER)[1]:
+            match = NAME.fullmatch(name)
+            if match and match[1] in sids:
+                storage.delete(f"{FOLDER}/{name}")
 
 
 def delete_temporary(older_than: datetime) -> int:

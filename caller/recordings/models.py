@@ -7,6 +7,7 @@ from typing import Any, ClassVar
 from uuid import uuid4
 
 from django.db import Error, models, transaction
+from django.db.models import Q
 from django.db.models.functions import Coalesce
 from django.urls import reverse
 from django.utils import timezone
@@ -31,6 +32,11 @@ class RecordingQuerySet(models.QuerySet["Recording"]):
 
     def unfinished(self) -> RecordingQuerySet:
         return self.exclude(status__in=Recording.FINISHED)
+
+    def with_audio(self) -> RecordingQuerySet:
+        """Recordings whose audio is here, or should be at Twilio."""
+        is_somewhere = Q(status=Recording.Status.COMPLETED) | ~Q(audio="")
+        return self.filter(is_somewhere, audio_deleted_at=None)
 
 
 class Recording(models.Model):
@@ -87,6 +93,10 @@ class Recording(models.Model):
     peaks = models.JSONField(null=True, blank=True, editable=False)
     created_at = models.DateTimeField(auto_now_add=True, db_index=True)
     fetched_at = models.DateTimeField("audio stored", null=True, blank=True)
+    # Deleted at Twilio and here, because its time was over.
+    audio_deleted_at = models.DateTimeField(
+        "audio deleted", null=True, blank=True, editable=False
+    )
 
     objects = RecordingQuerySet.as_manager()
 
@@ -101,6 +111,12 @@ class Recording(models.Model):
             ),
             models.Index(fields=["status", "created_at"], name="recording_by_status"),
             models.Index(fields=["source", "created_at"], name="recording_by_source"),
+            # For what is deleted when its time is over: the others soon are most.
+            models.Index(
+                fields=["created_at"],
+                condition=Q(audio_deleted_at=None),
+                name="recording_with_audio",
+            ),
         ]
 
     def __str__(self) -> str:
@@ -245,6 +261,19 @@ class Recording(models.Model):
             # Another worker stored the same audio first.
             self.audio.storage.delete(stored)
         self.refresh_from_db()
+
+    def delete_audio(self) -> None:
+        """Delete the audio at Twilio, then here. The row stays. Raises TwilioError.
+
+        If this breaks off, it can be called again.
+        """
+        if self.sid:
+            twilio_client.delete_recording(self.sid)
+        if name := self.audio.name:
+            self.audio.storage.delete(name)
+        Recording.objects.filter(pk=self.pk).update(
+            audio="", peaks=None, audio_deleted_at=timezone.now()
+        )
 
     def _missing_facts(self, measured: dict[str, Any]) -> dict[str, int]:
         """Length and channels of the audio, where Twilio has not told them rightly."""

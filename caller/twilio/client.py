@@ -17,6 +17,7 @@ from uuid import UUID
 import requests
 from django.conf import settings
 from django.urls import get_script_prefix, reverse
+from twilio.base.exceptions import TwilioRestException
 
 from caller.twilio.connection import TIMEOUT_SECONDS, api_url, client, credentials
 from caller.twilio.errors import NOT_FOUND, TwilioError, code_in, refusal, translated
@@ -149,6 +150,40 @@ def hang_up(sid: str) -> None:
         client().calls(sid).update(status="completed")
 
 
+def delete_recording(sid: str) -> None:
+    """Delete a recording. Does nothing if it is gone. Raises TwilioError.
+
+    Its audio is gone at once; the metadata stay at Twilio for 40 days
+    (twilio.com/docs/voice/api/recording).
+    """
+    with api_errors(), unless_gone():
+        client().recordings(sid).delete()
+
+
+def delete_call(sid: str) -> None:
+    """Delete a call that is over, with its recordings. Does nothing if it is gone.
+
+    Also the call that it has dialled with <Dial>. Raises TwilioError.
+    """
+    for recording in list_recordings(sid):
+        delete_recording(recording.sid)
+    with api_errors():
+        children = client().calls.list(parent_call_sid=sid, limit=50)
+    for child in children:
+        delete_call(child.sid)
+    with api_errors(), unless_gone():
+        client().calls(sid).delete()
+
+
+@contextmanager
+def unless_gone() -> Iterator[None]:
+    try:
+        yield
+    except TwilioRestException as error:
+        if error.code != NOT_FOUND and error.status != requests.codes.not_found:
+            raise
+
+
 def fetch_call(sid: str) -> CallState:
     with api_errors():
         return _call_state(client().calls(sid).fetch())
@@ -178,6 +213,15 @@ def calls_since(since: datetime) -> Iterator[CallState]:
             for call in client().calls.stream(
                 **ours, start_time_after=since, page_size=200
             ):
+                yield _call_state(call)
+
+
+def calls_with(number: str) -> Iterator[CallState]:
+    """Every call between our number and this one, in both directions."""
+    ours = settings.TWILIO_PHONE_NUMBER
+    for parties in ({"to": number, "from_": ours}, {"to": ours, "from_": number}):
+        with api_errors():
+            for call in client().calls.stream(**parties, page_size=200):
                 yield _call_state(call)
 
 

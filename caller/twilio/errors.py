@@ -58,7 +58,8 @@ HALF_A_KEY = "TWILIO_API_KEY and TWILIO_API_SECRET work only together: one is mi
 NOT_ALLOWED = (
     "Our account or API key is not allowed to do this. Give a restricted API key the "
     "permissions to create and read calls, to read recordings and to read phone "
-    "numbers, or use a standard key. Test credentials are not enough."
+    "numbers (and to delete calls and recordings, if these shall be deleted after a "
+    "time), or use a standard key. Test credentials are not enough."
 )
 SUSPENDED = (
     "The Twilio account is suspended or closed. The Twilio console shows the reason "

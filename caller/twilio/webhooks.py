@@ -17,7 +17,7 @@ from django.http import HttpRequest, HttpResponse
 from django.utils.crypto import constant_time_compare
 from twilio.request_validator import RequestValidator
 
-from caller.models import Call, Recording
+from caller.models import Call, Recording, Tombstone
 from caller.tasks import hang_up
 from caller.twilio import speech, twiml
 from caller.twilio.client import CALL_SID, RECORDING_SID, CallState, RecordingState
@@ -95,7 +95,7 @@ def call_webhook(about: str, fields: Mapping[str, Any]) -> HttpResponse:
     call = call_of(about, fields, calls)
     if call is None:
         # The row is stored before Twilio knows the call, so a retry would not help.
-        return ignore("No such call.")
+        return no_such_call(fields)
     call.apply_locked(call_state(fields), integer(fields, "SequenceNumber"))
     return done()
 
@@ -105,7 +105,7 @@ def machine_webhook(about: str, fields: Mapping[str, Any]) -> HttpResponse:
     """Store whether a person or a machine answered. See MACHINE_DETECTION."""
     call = call_of(about, fields)
     if call is None:
-        return ignore("No such call.")
+        return no_such_call(fields)
     call.apply_locked(call_state(fields))
     if call.is_voicemail and settings.MACHINE_DETECTION == "hangup":
         hang_up.enqueue(call.pk)
@@ -117,7 +117,7 @@ def recording_webhook(about: str, fields: Mapping[str, Any]) -> HttpResponse:
     call = call_of(about, fields)
     sid = fields.get("RecordingSid", "")
     if call is None or not RECORDING_SID.fullmatch(sid):
-        return ignore("No such call or recording.")
+        return no_such_call(fields)
     state = RecordingState(
         sid=sid,
         call_sid=fields["CallSid"],
@@ -129,6 +129,13 @@ def recording_webhook(about: str, fields: Mapping[str, Any]) -> HttpResponse:
     )
     Recording.record_locked(state, call)
     return done()
+
+
+def no_such_call(fields: Mapping[str, Any]) -> HttpResponse:
+    sids = [fields.get(name, "") for name in ("ParentCallSid", "CallSid")]
+    if Tombstone.objects.filter(sid__in=filter(None, sids)).exists():
+        return ignore("This call was deleted here.", is_deleted=True)
+    return ignore("No such call.")
 
 
 def call_of(

@@ -16,6 +16,7 @@ SECTIONS: dict[str, dict[str, str]] = {
         "Transcript": "Read, listen, correct and export.",
         "Vocabulary": "Terms that AssemblyAI should expect, by domain.",
         "Export": "Who downloaded which transcripts, and when.",
+        "Deletion": "What was deleted for good, when and why.",
     },
     "People and access": {
         "User": "Who can sign in.",

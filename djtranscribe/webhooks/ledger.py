@@ -119,6 +119,8 @@ def note(delivery: WebhookDelivery, answer: HttpResponse) -> None:
     delivery.verdict = verdicts[answer.status_code // 100]
     is_text = answer.headers.get("Content-Type", "").startswith("text/plain")
     delivery.reason = answer.content.decode() if is_text else ""
+    if getattr(answer, "is_about_deleted", False):
+        delivery.body = None
 
 
 def too_large(request: HttpRequest) -> str:
@@ -134,9 +136,14 @@ def done() -> HttpResponse:
     return HttpResponse(status=204)
 
 
-def ignore(reason: str) -> HttpResponse:
-    """Answer an authentic request about a row that we do not have: do not retry."""
-    return text(reason, status=404)
+def ignore(reason: str, is_deleted: bool = False) -> HttpResponse:
+    """Answer an authentic request about a row that we do not have: do not retry.
+
+    is_deleted: the row was deleted here, so the fields are not stored either.
+    """
+    answer = text(reason, status=404)
+    answer.is_about_deleted = is_deleted  # type: ignore[attr-defined]
+    return answer
 
 
 def retry_later(reason: str) -> HttpResponse:

@@ -12,6 +12,7 @@ from django_tasks.base import Task
 from django_tasks_db.models import DBTaskResult
 
 import caller.tasks
+import transcription.retention.tasks
 import transcription.tasks
 from caller.recordings import cleanup
 from djtranscribe.database import hand_back_connection
@@ -77,7 +78,12 @@ def prune_downloads() -> None:
     cleanup.delete_temporary(timezone.now() - KEEP_LEFTOVERS)
 
 
+def delete_expired() -> None:
+    transcription.retention.tasks.sweep()
+
+
 PRUNING = [
+    delete_expired,
     prune_messages,
     prune_deliveries,
     prune_notifications,

@@ -38,6 +38,7 @@ PAGES = [
     "/search/?q=note",
     "/?whose=mine",
     "/contacts/import/",
+    "/deletions/70001/",
     "/admin/caller/contact/add/",
     "/admin/caller/contact/?q=zzz",
     "/api/",
@@ -69,6 +70,7 @@ LISTS = [
     "/admin/transcription/vocabulary/",
     "/admin/transcription/notification/",
     "/admin/transcription/export/",
+    "/admin/transcription/deletion/",
     "/admin/djtranscribe/webhookdelivery/",
     "/admin/djtranscribe/access/",
     "/admin/djtranscribe/apitoken/",
@@ -81,7 +83,9 @@ from django.contrib.auth.models import User
 from django.utils import timezone
 from caller.models import Contact, ContactNumber, DoNotCall, Note, Tag
 from djtranscribe.models import Profile, VendorPause
-from transcription.models import Batch, Export, Mistake, Notification, Transcript
+from transcription.models import (
+    Batch, Deletion, Export, Mistake, Notification, Transcript
+)
 from transcription.review import editing
 from transcription.review.current import Change
 
@@ -113,6 +117,10 @@ call = old.recording.call
 call.tags.add(*(Tag.objects.named(f"{n}" + "t" * 38) for n in range(9)))
 Note.objects.create(call=call, author=user, text="A note. " + "n" * 300)
 Export.objects.create(user=user, kind="One table (CSV)", total=10, sent=4)
+Deletion.objects.create(
+    pk=70001, reason="retention", counts={"texts": 12_000, "audio files": 9},
+    problem="Twilio refuses. " * 20, finished_at=timezone.now(),
+)
 DoNotCall.objects.create(number="+14155559999", reason="She asked for it. " * 11)
 VendorPause.objects.create(vendor="nobody", reason="No such vendor. " * 20,
     probe_at=timezone.now())
@@ -182,7 +190,7 @@ def test_no_page_has_a_violation(
     # Found on the way, so that one run names all there are.
     wrong = {}
 
-    for path in [*PAGES, *calls, f"{calls[0]}number/"]:
+    for path in [*PAGES, *calls, f"{calls[0]}number/", f"{calls[0]}person/"]:
         page.goto(sandbox.site + path)
         wrong[path] = violations(page)
     for path in LISTS:

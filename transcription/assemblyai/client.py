@@ -27,6 +27,8 @@ TIMEOUT_SECONDS = (
 JOBS_A_PAGE = 200
 LIST_PAGES = 50
 
+# In the answer about a job that does not exist, or that belongs to another account.
+UNKNOWN_ID = "transcript id not found"
 KEY_REFUSED = (
     "AssemblyAI does not accept our key. Compare ASSEMBLYAI_KEY with its dashboard."
 )
@@ -79,6 +81,19 @@ def submit(body: dict[str, Any]) -> dict[str, Any]:
 def fetch(assemblyai_id: str) -> dict[str, Any]:
     """Return the job as AssemblyAI sends it."""
     return _request("GET", f"transcript/{assemblyai_id}")
+
+
+def delete(assemblyai_id: str) -> None:
+    """Delete the text of a job and its upload. Does nothing if the job is gone.
+
+    A tombstone stays. assemblyai.com/docs/api-reference/transcripts/delete
+    """
+    try:
+        _request("DELETE", f"transcript/{assemblyai_id}")
+    except AssemblyAIError as error:
+        # A plain 404 may mean a wrong API address.
+        if UNKNOWN_ID not in error.message:
+            raise
 
 
 def list_jobs(

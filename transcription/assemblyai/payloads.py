@@ -23,8 +23,6 @@ NO_SPEECH = "no spoken audio"
 # Beginnings of a job's error: the address could not be opened; a server error.
 UNREACHABLE_AUDIO = ("Download error", "Cannot access uploaded file")
 THEIR_FAULT = ("Server error",)
-# Part of the answer for an unknown job.
-UNKNOWN_ID = "transcript id not found"
 # What stands for a word that was redacted, as in AssemblyAI's text.
 REDACTED = "####"
 # The `audio_url` of a deleted job.

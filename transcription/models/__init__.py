@@ -9,6 +9,7 @@ from transcription.models.transcript import (
     webhook_token,
 )
 from transcription.notifications.models import Notification, NotificationQuerySet
+from transcription.retention.models import Deletion
 from transcription.review.models import (
     Batch,
     Correction,
@@ -26,6 +27,7 @@ __all__ = [
     "MAX_JOBS",
     "Batch",
     "Correction",
+    "Deletion",
     "Export",
     "LeaseLost",
     "Mistake",

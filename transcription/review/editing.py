@@ -16,6 +16,7 @@ from djtranscribe.models import Access
 from transcription.models import (
     Batch,
     Correction,
+    Mistake,
     Notification,
     Original,
     Revision,
@@ -287,6 +288,14 @@ def finish(
     if author:
         Access.objects.note(author, Access.Action.CORRECTED, [row])
     Notification.objects.write_down_review(row, Notification.Event.CORRECTED)
+
+
+def forget(row: Transcript) -> None:
+    """Take the corrections of a transcript out of all counts. Before it is deleted."""
+    if Original.objects.filter(transcript=row).exists():
+        pieces = Original.pieces_of(row)
+        mistakes.count(mistakes_in(pieces, live(row)), set())
+        Mistake.objects.filter(transcripts=0).delete()
 
 
 def mistakes_in(pieces: list[str], changes: list[Change]) -> set[tuple[str, str]]:

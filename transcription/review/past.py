@@ -87,3 +87,10 @@ def _correct_in(batch: Batch, pk: int) -> None:
 def _undo_in(batch: Batch, pk: int) -> None:
     for revision in batch.revisions.filter(transcript=pk, is_undone=False):
         editing.undo(revision.transcript, batch.author, revision.number)
+
+
+def forget_finished() -> None:
+    """Delete batches whose transcripts are all deleted: they hold words of these."""
+    for batch in Batch.objects.exclude(finished_at=None).iterator():
+        if not Transcript.objects.filter(pk__in=batch.transcripts).exists():
+            batch.delete()

@@ -30,6 +30,10 @@ class VocabularyAdmin(
         (None, {"fields": ["name", "terms", "file", "custom_spellings"]}),
         ("Context", {"fields": ["prompt", "domain"]}),
         ("When it is used", {"fields": ["is_default", "numbers", "notes"]}),
+        (
+            "How long its calls are kept",
+            {"fields": ["retain_audio_days", "retain_text_days"]},
+        ),
     ]
     search_fields = ["name", "terms"]
     empty_text = (

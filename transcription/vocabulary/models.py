@@ -8,6 +8,7 @@ from django.db.models import Exists, OuterRef, Q
 
 from caller import phone_numbers
 from caller.models import Contact
+from djtranscribe.retention import RetentionPeriods
 from transcription.assemblyai import keyterms
 
 
@@ -35,7 +36,7 @@ class VocabularyQuerySet(models.QuerySet["Vocabulary"]):
         return found
 
 
-class Vocabulary(models.Model):
+class Vocabulary(RetentionPeriods):
     """A keyword list: special terms that AssemblyAI should recognise."""
 
     class Domain(models.TextChoices):

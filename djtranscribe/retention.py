@@ -1,0 +1,72 @@
+"""How long recordings and texts are kept: in settings, per contact and keyword list."""
+
+from datetime import datetime, timedelta
+from typing import Any, Literal
+
+from django.conf import settings
+from django.core.validators import MaxValueValidator
+from django.db import models
+from django.db.models import Q, QuerySet, Value
+from django.db.models.functions import Coalesce
+
+LONGEST_DAYS = 36_500
+FOR_EVER = 0
+
+What = Literal["audio", "text"]
+
+
+def days_field(what: What) -> Any:
+    return models.PositiveIntegerField(
+        f"keep the {what} (days)",
+        null=True,
+        blank=True,
+        validators=[MaxValueValidator(LONGEST_DAYS)],
+        help_text="Then it is deleted at the vendors and here. 0: keep it for ever. "
+        f"Empty: as RETAIN_{what.upper()}_DAYS says.",
+    )
+
+
+class RetentionPeriods(models.Model):
+    """Periods that win over RETAIN_AUDIO_DAYS and RETAIN_TEXT_DAYS."""
+
+    retain_audio_days = days_field("audio")
+    retain_text_days = days_field("text")
+
+    class Meta:
+        abstract = True
+
+
+def column(what: What) -> str:
+    return f"retain_{what}_days"
+
+
+def default_days(what: What) -> int:
+    days: int = getattr(settings, column(what).upper())
+    return min(days, LONGEST_DAYS)
+
+
+def expired(
+    rows: QuerySet[Any], what: What, since: str, now: datetime, *periods: Any
+) -> QuerySet[Any]:
+    """Return the rows whose period is over.
+
+    since: the path of the time from which it counts.
+    periods: expressions for the number of days; the first that is not null wins, and
+    the setting if there is none.
+    """
+    known = {default_days(what)}
+    for model in RetentionPeriods.__subclasses__():
+        values: Any = model._default_manager.order_by().values_list(column(what))
+        known |= {days for (days,) in values.distinct()}
+    lengths = {timedelta(days=days) for days in known - {None, FOR_EVER}}
+    if not lengths:
+        return rows.none()
+    # The values are few, and every database can compare a time with a constant.
+    over = Q()
+    for length in lengths:
+        over |= Q(**{"keep_days": length.days, f"{since}__lt": now - length})
+    # So that the index of `since` is used.
+    rows = rows.filter(**{f"{since}__lt": now - min(lengths)})
+    days = Coalesce(*periods, Value(default_days(what)))
+    found: QuerySet[Any] = rows.alias(keep_days=days).filter(over)
+    return found

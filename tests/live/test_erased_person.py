@@ -1,0 +1,110 @@
+"""After a person was erased, the files of the database and the vendors know nothing."""
+
+import sqlite3
+import time
+from collections.abc import Iterator
+from contextlib import closing
+from pathlib import Path
+from urllib.parse import urlsplit
+
+import pytest
+import requests
+
+from djtranscribe.management.commands.sandbox import ACCOUNT_SID
+from tests.live.operator import Operator
+from tests.live.sandbox import Sandbox, control, running
+
+pytestmark = pytest.mark.slow
+
+NUMBER, NAME, NOTE = "14155551277", "Quillfeather", "xylophonic"
+
+
+@pytest.fixture
+def sandbox(tmp_path: Path) -> Iterator[Sandbox]:
+    """One of its own: other calls may have the same words."""
+    with running(tmp_path / "sandbox", pace=0.1) as sandbox:
+        yield sandbox
+
+
+def test_nothing_is_left_in_three_places(sandbox: Sandbox, operator: Operator):
+    page = operator.dial(NUMBER)
+    text = operator.text_of(page, seconds=60)
+    name(operator, page)
+    words = {word.strip(".,?!").lower() for word in text.split()}
+    # Not those of the keyword lists that a sandbox begins with.
+    said = max(words - listed_terms(sandbox.directory), key=len)
+    wanted = [NUMBER, NAME, NOTE, said]
+    jobs = {job["id"] for job in jobs_of(sandbox)}
+    assert set(left(sandbox.directory, wanted)) == set(wanted)
+
+    answer = operator.post(f"{page}person/", {"number": f"+{NUMBER}", "sure": "on"})
+    report = finished(operator, urlsplit(answer.url).path)
+
+    assert "Everything was deleted" in report
+    # The journal of the database is cleared after the report.
+    deadline = time.monotonic() + 10
+    while found := left(sandbox.directory, wanted):
+        assert time.monotonic() < deadline, found
+        time.sleep(0.25)
+    assert control(sandbox.twilio, "calls") == []
+    assert recordings_at_twilio(sandbox) == []
+    assert {job["text"] for job in jobs_of(sandbox) if job["id"] in jobs} == {
+        "Deleted by user."
+    }
+    assert not list((sandbox.directory / "media").rglob("*.wav"))
+
+
+def listed_terms(directory: Path) -> set[str]:
+    with closing(sqlite3.connect(directory / "db.sqlite3")) as database:
+        rows = database.execute("SELECT terms FROM transcription_vocabulary")
+        return {word.lower() for (terms,) in rows for word in terms.split()}
+
+
+def name(operator: Operator, page: str) -> None:
+    """Leave a name and a note, as people do on the pages."""
+    token = operator.session.cookies["csrftoken"]
+    for path, fields in {
+        f"{page}number/name/": {"name": NAME},
+        f"{page}notes/": {"text": NOTE},
+    }.items():
+        answer = operator.session.post(
+            operator.site + path,
+            data={**fields, "csrfmiddlewaretoken": token},
+            headers={"Referer": operator.site},
+            timeout=20,
+        )
+        assert answer.ok
+
+
+def finished(operator: Operator, path: str) -> str:
+    deadline = time.monotonic() + 30
+    while "hx-trigger" in (page := operator.get(path).text):
+        assert time.monotonic() < deadline, page
+        time.sleep(0.25)
+    return page
+
+
+def left(directory: Path, wanted: list[str]) -> list[str]:
+    """Which of these are in any file of the site, deleted pages included."""
+    content = b"".join(
+        path.read_bytes().lower()
+        for path in directory.rglob("*")
+        if path.is_file() and path.suffix != ".wav"
+    )
+    return [each for each in wanted if each.lower().encode() in content]
+
+
+def recordings_at_twilio(sandbox: Sandbox) -> list[dict]:
+    url = f"{sandbox.twilio}/2010-04-01/Accounts/{ACCOUNT_SID}/Recordings.json"
+    answer = requests.get(url, auth=(ACCOUNT_SID, "sandbox"), timeout=10)
+    return answer.json()["recordings"]
+
+
+def jobs_of(sandbox: Sandbox) -> list[dict]:
+    key = {"Authorization": "sandbox"}
+    url = f"{sandbox.assemblyai}/v2/transcript"
+    listed = requests.get(url, headers=key, timeout=10).json()["transcripts"]
+    return [
+        requests.get(f"{url}/{job['id']}", headers=key, timeout=10).json()
+        for job in listed
+    ]

@@ -1,0 +1,238 @@
+"""What is deleted when its time is over: at Twilio, at AssemblyAI, here."""
+
+from datetime import timedelta
+from io import StringIO
+
+import pytest
+from django.core.management import CommandError, call_command
+from django.utils import timezone
+
+from caller.models import Contact, Note, Recording
+from djtranscribe.worker import maintenance
+from tests.caller.rows import (
+    NUMBER,
+    RECORDING,
+    RECORDING_SID,
+    a_call,
+    a_recording,
+    refusal,
+)
+from tests.transcription.rows import JOB, a_transcript, advanced
+from transcription.models import Deletion, Mistake, Transcript, Vocabulary
+from transcription.review import editing
+from transcription.review.current import Change
+from transcription.tasks import start
+
+pytestmark = pytest.mark.django_db
+
+TEXT = "Take metaprolyla twice a day."
+UNKNOWN_JOB = {"error": "Transcript lookup error, transcript id not found"}
+
+
+@pytest.fixture
+def deletes(vendors):
+    """Both vendors delete what they are asked to."""
+    return {
+        "recording": vendors.delete(RECORDING, status=204),
+        "job": vendors.delete(JOB, json={"text": "Deleted by user."}),
+    }
+
+
+def a_text(days: int, **columns):
+    """A finished transcript of a call that was recorded so many days ago."""
+    recording = a_recording(call=a_call(status="completed", **columns))
+    transcript = a_transcript(
+        "completed", recording=recording, text=TEXT, search_text="x"
+    )
+    recorded_at = timezone.now() - timedelta(days=days)
+    Recording.objects.filter(pk=recording.pk).update(created_at=recorded_at)
+    return transcript
+
+
+def purge(*options):
+    out = StringIO()
+    call_command("purge", *options, stdout=out)
+    return out.getvalue()
+
+
+def test_nothing_is_deleted_unless_a_period_is_set(vendors):
+    a_text(days=10_000)
+
+    assert purge() == "Nothing is due.\n"
+    assert Transcript.objects.exists()
+
+
+def test_audio_goes_at_twilio_and_here_and_the_text_stays(
+    settings, deletes, media, browser
+):
+    settings.RETAIN_AUDIO_DAYS = 30
+    transcript = a_text(days=31)
+    assert list(media.rglob("*.wav"))
+
+    said = purge()
+
+    recording = Recording.objects.get()
+    assert deletes["recording"].call_count == 1
+    assert deletes["job"].call_count == 0
+    assert not recording.audio
+    assert recording.peaks is None
+    assert not list(media.rglob("*.wav"))
+    assert "1 recordings at Twilio, 1 audio files" in said
+    page = browser.get(recording.call.get_absolute_url()).content.decode()
+    assert "Audio deleted" in page
+    assert TEXT.split()[1] in page
+    assert browser.get(recording.audio_url).status_code == 404
+    # Twilio is not asked for it again, and the reason is told.
+    again = advanced(start(recording))
+    assert again.error == "The audio was deleted because its time was over."
+    assert transcript.pk != again.pk
+
+
+def test_texts_go_at_assemblyai_and_here_with_all_that_people_wrote(
+    settings, deletes, browser
+):
+    settings.RETAIN_TEXT_DAYS = 30
+    transcript = a_text(days=31)
+    editing.save(transcript, None, 0, [Change(1, 2, "metoprolol")])
+    assert Mistake.objects.get().corrected == "metoprolol"
+    note = Note.objects.create(call=transcript.recording.call, text="Call Dr. Who.")
+    Note.objects.update(created_at=timezone.now() - timedelta(days=31))
+
+    purge()
+
+    assert deletes["job"].call_count == 1
+    assert deletes["recording"].call_count == 0
+    for model in (Transcript, Mistake, Note):
+        assert not model._default_manager.exists()
+    assert Recording.objects.get().audio
+    page = browser.get(note.call.get_absolute_url()).content.decode()
+    assert "Text deleted" in page
+    row = Deletion.objects.get()
+    assert row.counts == {"texts at AssemblyAI": 1, "texts": 1, "notes": 1}
+    assert row.finished_at
+
+
+@pytest.mark.parametrize(
+    ("contact", "keyword_list", "setting", "is_deleted"),
+    [
+        (None, None, 30, True),
+        (None, None, 32, False),
+        (None, 60, 30, False),
+        (None, 7, 0, True),
+        (60, 7, 7, False),
+        (7, 60, 60, True),
+        (0, 7, 7, False),
+        (None, 0, 7, False),
+    ],
+)
+def test_the_contact_decides_then_the_list_then_the_setting(
+    settings, deletes, contact, keyword_list, setting, is_deleted
+):
+    settings.RETAIN_AUDIO_DAYS = settings.RETAIN_TEXT_DAYS = setting
+    days = {"retain_audio_days": keyword_list, "retain_text_days": keyword_list}
+    vocabulary = Vocabulary.objects.create(name="Cardiology", **days)
+    days = {"retain_audio_days": contact, "retain_text_days": contact}
+    Contact.objects.create(name="Bob", **days).numbers.create(number=NUMBER)
+    transcript = a_text(days=31, vocabulary=vocabulary)
+    Transcript.objects.update(vocabulary=vocabulary)
+
+    purge()
+
+    assert Transcript.objects.filter(pk=transcript.pk).exists() != is_deleted
+    assert bool(Recording.objects.get().audio) != is_deleted
+
+
+def test_a_dry_run_counts_and_deletes_nothing(settings, vendors):
+    settings.RETAIN_AUDIO_DAYS = settings.RETAIN_TEXT_DAYS = 30
+    a_text(days=31)
+
+    assert purge("--dry-run") == "audio: 1\ntexts: 1\nnotes: 0\n"
+    assert Transcript.objects.exists()
+    assert not Deletion.objects.exists()
+
+
+def test_what_is_being_transcribed_is_kept(settings, vendors):
+    settings.RETAIN_AUDIO_DAYS = settings.RETAIN_TEXT_DAYS = 30
+    a_text(days=31)
+    Transcript.objects.update(status="processing")
+
+    assert purge() == "Nothing is due.\n"
+
+
+def test_what_twilio_does_not_delete_is_kept_here_and_tried_again(
+    settings, vendors, media
+):
+    settings.RETAIN_AUDIO_DAYS = 30
+    a_text(days=31)
+    vendors.delete(RECORDING, status=503)
+
+    with pytest.raises(CommandError, match="Not everything could be deleted"):
+        purge()
+
+    assert Recording.objects.get().audio
+    assert list(media.rglob("*.wav"))
+    vendors.replace("DELETE", RECORDING, **refusal(20404, 404))
+    purge()
+    assert not Recording.objects.get().audio
+
+
+def test_a_recording_that_twilio_refuses_to_delete_does_not_hold_up_others(
+    settings, vendors
+):
+    settings.RETAIN_AUDIO_DAYS = 30
+    a_text(days=32)
+    other = a_recording(sid=RECORDING_SID[:-1] + "9", call=a_call(status="busy"))
+    Recording.objects.filter(pk=other.pk).update(
+        created_at=timezone.now() - timedelta(days=31)
+    )
+    vendors.delete(RECORDING, **refusal(20009, 409))
+    vendors.delete(RECORDING.replace("3.json", "9.json"), status=204)
+
+    with pytest.raises(CommandError, match="Not everything"):
+        purge()
+
+    other.refresh_from_db()
+    assert other.audio_deleted_at
+
+
+def test_a_job_that_assemblyai_does_not_know_is_deleted_here(settings, vendors):
+    settings.RETAIN_TEXT_DAYS = 30
+    a_text(days=31)
+    vendors.delete(JOB, status=400, json=UNKNOWN_JOB)
+
+    purge()
+
+    assert not Transcript.objects.exists()
+
+
+def test_the_worker_deletes_once_a_day(settings, deletes, work, transactional_db):
+    settings.RETAIN_TEXT_DAYS = 30
+    a_text(days=31)
+
+    maintenance.delete_expired()
+    work()
+    assert not Transcript.objects.exists()
+
+    Recording.objects.all().delete()
+    a_text(days=31)
+    maintenance.delete_expired()
+    work()
+    assert Transcript.objects.exists()
+    Deletion.objects.update(begun_at=timezone.now() - timedelta(days=2))
+    maintenance.delete_expired()
+    work()
+    assert not Transcript.objects.exists()
+
+
+def test_another_worker_goes_on_where_one_was_killed(settings, deletes, work):
+    settings.RETAIN_TEXT_DAYS = 30
+    a_text(days=31)
+    killed = timezone.now() - timedelta(minutes=1)
+    row = Deletion.objects.create(reason="retention", leased_until=killed)
+
+    maintenance.delete_expired()
+    work()
+
+    row.refresh_from_db()
+    assert row.finished_at
+    assert row.counts["texts"] == 1

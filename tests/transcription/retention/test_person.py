@@ -1,0 +1,330 @@
+"""A person is erased: nothing of them is left in any table, here or at the vendors."""
+
+import io
+import json
+import zipfile
+from io import StringIO
+
+import pytest
+from django.contrib.admin.models import LogEntry
+from django.contrib.auth.models import Permission
+from django.contrib.contenttypes.models import ContentType
+from django.core.management import CommandError, call_command
+from django.db import connection
+
+from caller import phone_numbers
+from caller.models import Call, Contact, DoNotCall, Note, Recording
+from djtranscribe.models import Access, WebhookDelivery
+from djtranscribe.worker import maintenance
+from tests.caller.rows import (
+    API,
+    CALL,
+    CALL_SID,
+    CALLS,
+    NUMBER,
+    RECORDING,
+    RECORDING_SID,
+    RECORDINGS,
+    a_call,
+    a_recording,
+    call_path,
+    recording_path,
+    refusal,
+)
+from tests.data import load
+from tests.transcription.rows import JOB, a_transcript
+from transcription.models import Batch, Deletion, Notification, Transcript
+from transcription.review import editing, past
+from transcription.review.current import Change
+
+pytestmark = pytest.mark.django_db
+
+OTHER = "+14155559999"
+NAME = "Roberta Quillfeather"
+# What was said, corrected and noted, each with a word of its own.
+SAID = "Please refill my zolpidemia prescription."
+CORRECTED, NOTED = "zolpidem", "Sounded xylophonic."
+TRACES = [NUMBER, "415-555-1234", NAME, "zolpid", "refill", "xylophonic"]
+OTHER_SID = "CA" + "0" * 31 + "8"
+
+
+@pytest.fixture
+def supervisor(browser, operator):
+    may = Permission.objects.filter(codename__in=["erase_person", "view_deletion"])
+    operator.user_permissions.add(*may)
+    return browser
+
+
+@pytest.fixture
+def twilio(vendors):
+    """Twilio has the call, its recording, and a call that was deleted here before."""
+    unknown = load("twilio/call", sid=OTHER_SID, status="completed")
+    calls = load("twilio/calls")
+    vendors.get(RECORDINGS, json=load("twilio/recordings", recordings=[]))
+    vendors.get(CALLS, json={**calls, "calls": [unknown]}, match=[to(NUMBER)])
+    vendors.get(CALLS, json={**calls, "calls": []})
+    return {
+        "call": vendors.delete(CALL, status=204),
+        "recording": vendors.delete(RECORDING, status=204),
+        "unknown": vendors.delete(f"{API}/Calls/{OTHER_SID}.json", status=204),
+        "job": vendors.delete(JOB, json={"text": "Deleted by user."}),
+    }
+
+
+def to(number):
+    def matches(request):
+        return request.params.get("To") == number, "another number"
+
+    return matches
+
+
+@pytest.fixture
+def person(supervisor, operator, settings, signed_post):
+    """A call that left as many traces as calls can."""
+    settings.NOTIFY_URL = "https://crm.example.com/hook"
+    call = a_call(sid=CALL_SID, status="in-progress", requested_by=operator)
+    fields = {"From": "+14155550100", "To": NUMBER, "Called": NUMBER}
+    status = load("twilio/status-callback", CallStatus="completed", **fields)
+    assert signed_post(call_path(call), status).status_code == 204
+    forged = supervisor.post(call_path(call), status)
+    assert forged.status_code == 403
+    recording = a_recording(call=call)
+    transcript = a_transcript(
+        "completed", recording=recording, text=SAID, channel_names={"2": NAME}
+    )
+    Transcript.objects.filter(pk=transcript.pk).update(text=SAID)
+    editing.save(transcript, operator, 0, [Change(3, 4, CORRECTED)])
+    past.Batch.objects.create(
+        heard="zolpidemia",
+        corrected=CORRECTED,
+        transcripts=[transcript.pk],
+        finished_at=call.created_at,
+    )
+    Note.objects.create(call=call, text=NOTED, author=operator)
+    contact = Contact.objects.create(name=NAME)
+    contact.numbers.create(number=NUMBER)
+    DoNotCall.objects.create(number=NUMBER, reason=f"{NAME} asked")
+    LogEntry.objects.create(
+        user=operator, action_flag=1, object_repr=f"Call to {call.number}"
+    )
+    LogEntry.objects.create(
+        user=operator,
+        action_flag=1,
+        object_repr=NAME,
+        object_id=contact.pk,
+        content_type=ContentType.objects.get_for_model(Contact),
+        change_message=json.dumps([{"added": {"object": call.number}}]),
+    )
+    supervisor.get(call.get_absolute_url())
+    assert found() == set(TRACES)
+    return call
+
+
+def found():
+    """Which traces are in the tables of the database, their indexes included."""
+    everything = []
+    with connection.cursor() as cursor:
+        for table in connection.introspection.table_names(cursor):
+            cursor.execute(f'SELECT * FROM "{table}"')
+            everything += [str(row) for row in cursor.fetchall()]
+    text = "\n".join(everything).replace("\\u002B", "+")
+    return {each for each in TRACES if each in text}
+
+
+def the_page(call):
+    return f"/calls/{call.uuid}/person/"
+
+
+def test_nothing_is_left_of_a_person_and_all_is_left_of_others(
+    person, supervisor, twilio, media, work, transactional_db
+):
+    other = a_call(other_number=OTHER, status="completed", sid="CA" + "1" * 32)
+    kept = a_transcript(
+        "completed",
+        recording=Recording.objects.create(call=other, status="completed"),
+        text="Nothing special.",
+        assemblyai_id="other",
+    )
+    assert NAME in supervisor.get(the_page(person)).content.decode()
+
+    answer = supervisor.post(the_page(person), {"number": NUMBER, "sure": "on"})
+    waiting = supervisor.get(answer.url).content.decode()
+    work()
+
+    assert "The worker is deleting" in waiting
+    assert found() == set()
+    assert [row.call_count for row in twilio.values()] == [1, 1, 1, 1]
+    assert [path for path in media.rglob("*.wav") if RECORDING_SID in path.name] == []
+    report = supervisor.get(answer.url).content.decode()
+    assert "Everything was deleted" in report
+    deletion = Deletion.objects.get()
+    assert deletion.counts == {
+        "calls at Twilio": 2,
+        "recordings at Twilio": 1,
+        "texts at AssemblyAI": 1,
+        "calls": 1,
+        "audio files": 1,
+        "texts": 1,
+        "notes": 1,
+        "webhook deliveries": 1,
+        "numbers of contacts": 1,
+        "contacts": 1,
+        "entries on the do-not-call list": 1,
+    }
+    assert Call.objects.get() == other
+    assert Transcript.objects.get() == kept
+    assert kept.recording.audio.storage.exists(Recording.objects.get().audio.name)
+    assert not Batch.objects.exists()
+    assert not Notification.objects.filter(about=person.uuid).exists()
+    # Who read what stays, without saying whom it was about.
+    assert Access.objects.exists()
+
+
+def test_the_number_may_stay_on_the_do_not_call_list(person, supervisor, twilio, work):
+    chosen = {"number": NUMBER, "sure": "on", "do_not_call": "on"}
+
+    supervisor.post(the_page(person), chosen)
+    work()
+
+    assert DoNotCall.objects.get().number == NUMBER
+    assert found() == {NUMBER}
+
+
+def test_a_webhook_that_comes_afterwards_stores_no_number(
+    person, supervisor, twilio, work, signed_post
+):
+    supervisor.post(the_page(person), {"number": NUMBER, "sure": "on"})
+    work()
+
+    late = load("twilio/recording-callback", To=NUMBER)
+    assert signed_post(recording_path(person), late).status_code == 404
+
+    assert WebhookDelivery.objects.latest("pk").body is None
+    assert found() == set()
+
+
+@pytest.mark.parametrize("answers", [{}, {"number": NUMBER}, {"sure": "on"}])
+def test_nothing_is_erased_by_mistake(person, supervisor, answers):
+    answers = {**answers, "number": answers.get("number", OTHER)}
+
+    page = supervisor.post(the_page(person), answers)
+
+    assert "say that you are sure" in page.content.decode()
+    assert not Deletion.objects.exists()
+
+
+def test_a_call_that_is_not_over_is_erased_later(person, supervisor, twilio, work):
+    Call.objects.update(status="in-progress")
+    answer = supervisor.post(the_page(person), {"number": NUMBER, "sure": "on"})
+    work()
+
+    assert "A call is not over yet." in supervisor.get(answer.url).content.decode()
+    assert Call.objects.exists()
+
+    Call.objects.update(status="completed")
+    maintenance.delete_expired()
+    work()
+    assert found() == set()
+
+
+def test_while_a_vendor_is_away_nothing_is_deleted_here(
+    person, supervisor, twilio, work, vendors
+):
+    vendors.replace("DELETE", JOB, status=503)
+    supervisor.post(the_page(person), {"number": NUMBER, "sure": "on"})
+    work()
+
+    assert Transcript.objects.exists()
+    assert "fault of its own" in Deletion.objects.get().problem
+
+    vendors.replace("DELETE", JOB, json={"text": "Deleted by user."})
+    vendors.replace("DELETE", RECORDING, **refusal(20404, 404))
+    maintenance.delete_expired()
+    work()
+    assert found() == set()
+
+
+def test_a_transcript_that_was_not_submitted_is_not_waited_for(
+    person, supervisor, twilio, work
+):
+    Transcript.objects.update(status="fetched", assemblyai_id=None, jobs=0)
+
+    supervisor.post(the_page(person), {"number": NUMBER, "sure": "on"})
+    work()
+
+    assert not Transcript.objects.exists()
+    assert twilio["job"].call_count == 0
+
+
+def test_a_job_that_runs_is_waited_for(person, supervisor, twilio, work):
+    Transcript.objects.update(status="processing", next_attempt_at=None)
+
+    supervisor.post(the_page(person), {"number": NUMBER, "sure": "on"})
+    work()
+
+    assert Deletion.objects.get().problem == "A transcript is not finished yet."
+    assert Transcript.objects.exists()
+
+
+def test_only_the_chosen_numbers_of_a_contact_are_erased(
+    person, supervisor, twilio, work
+):
+    contact = Contact.objects.get()
+    contact.numbers.create(number=OTHER)
+
+    supervisor.post(the_page(person), {"number": NUMBER, "sure": "on"})
+    work()
+
+    assert [each.number for each in Contact.objects.get().numbers.all()] == [OTHER]
+
+
+def test_the_command_shows_asks_and_erases(person, twilio, monkeypatch):
+    typed = [phone_numbers.for_people(NUMBER)]
+    out = StringIO()
+    call_command("erase-person", *typed, "--dry-run", stdout=out)
+    assert "calls: 1\nrecordings: 1\ntexts: 1\nnotes: 1\n" in out.getvalue()
+    monkeypatch.setattr("builtins.input", lambda question: "n")
+    with pytest.raises(CommandError, match="Nothing was deleted"):
+        call_command("erase-person", *typed, stdout=out)
+    with pytest.raises(CommandError, match="digits only"):
+        call_command("erase-person", "Bob", stdout=out)
+
+    call_command("erase-person", *typed, "--yes", "--keep-do-not-call", stdout=out)
+
+    assert "Deleted: 2 calls at Twilio" in out.getvalue()
+    assert found() == {NUMBER}
+
+
+def test_a_person_gets_a_file_with_everything(person, supervisor, tmp_path):
+    answer = supervisor.get(f"{the_page(person)}export/")
+    file = tmp_path / "person.zip"
+    call_command("export-person", str(file), NUMBER, stdout=StringIO())
+
+    assert answer["Content-Disposition"] == 'attachment; filename="person.zip"'
+    for content in (b"".join(answer.streaming_content), file.read_bytes()):
+        archive = zipfile.ZipFile(io.BytesIO(content))
+        assert archive.testzip() is None
+        names = archive.namelist()
+        text = archive.read(next(n for n in names if n.startswith("transcripts/")))
+        assert CORRECTED in text.decode()
+        sound = next(n for n in names if n.startswith("recordings/"))
+        assert archive.read(sound).startswith(b"RIFF")
+        facts = json.loads(archive.read("person.json"))
+        assert facts["contacts"][0]["name"] == NAME
+        assert facts["calls"][0]["notes"][0]["text"] == NOTED
+        assert facts["do_not_call"][0]["reason"] == f"{NAME} asked"
+        assert facts["webhook_deliveries"][0]["body"]["To"] == NUMBER
+        [recording] = facts["calls"][0]["recordings"]
+        assert recording["transcripts"][0]["original_text"] == SAID
+        assert recording["transcripts"][0]["corrections"][0]["after"] == CORRECTED
+    assert Access.objects.filter(action="listened").exists()
+    with pytest.raises(CommandError, match="exists already"):
+        call_command("export-person", str(file), NUMBER)
+
+
+def test_a_call_with_a_withheld_number_has_no_person(supervisor):
+    call = a_call(other_number="", direction="inbound", status="completed")
+
+    page = supervisor.get(the_page(call)).content.decode()
+
+    assert "The number of this call is withheld" in page

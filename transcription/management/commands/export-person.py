@@ -1,0 +1,34 @@
+from pathlib import Path
+from typing import Any
+
+from django.core.management.base import BaseCommand, CommandError, CommandParser
+
+from transcription.management.deletions import numbers_in
+from transcription.retention import person_file
+
+
+class Command(BaseCommand):
+    help = (
+        "Write everything that is stored about these numbers into a ZIP file: "
+        "recordings, texts, notes, and all else as JSON."
+    )
+
+    def add_arguments(self, parser: CommandParser) -> None:
+        parser.add_argument("file", type=Path, help="a new file, such as person.zip")
+        parser.add_argument("number", nargs="+", help="such as +14155551234")
+
+    def handle(self, *, file: Path, number: list[str], **options: Any) -> None:
+        numbers = numbers_in(number)
+        try:
+            with file.open("xb") as target:
+                for piece in person_file.pieces(numbers, reader=None):
+                    target.write(piece)
+        except FileExistsError as error:
+            raise CommandError(
+                f"{file} exists already. Choose another name."
+            ) from error
+        except OSError as error:
+            raise CommandError(
+                f"{file} cannot be written: {error.strerror}."
+            ) from error
+        self.stdout.write(f"{file}: {file.stat().st_size:,} bytes.")

@@ -1,0 +1,30 @@
+"""What the commands that delete for good have in common."""
+
+from django.core.exceptions import ValidationError
+from django.core.management.base import BaseCommand, CommandError
+
+from caller import phone_numbers
+from transcription.models import Deletion
+from transcription.retention import tasks
+
+
+def run(command: BaseCommand, deletion: Deletion) -> None:
+    """Run a deletion to its end, and say how far it is. Raises CommandError."""
+    while tasks.work(deletion.pk):
+        deletion.refresh_from_db()
+        command.stdout.write(deletion.report)
+    deletion.refresh_from_db()
+    if deletion.finished_at is None:
+        reason = deletion.problem or "A worker is working on it."
+        raise CommandError(f"{reason} The worker goes on; or run this again.")
+    command.stdout.write(f"Deleted: {deletion.report or 'nothing'}.")
+    if deletion.problem:
+        raise CommandError(f"Not everything could be deleted. {deletion.problem}")
+
+
+def numbers_in(typed: list[str]) -> list[str]:
+    """Return the numbers in the form in which calls have them. Raises CommandError."""
+    try:
+        return [phone_numbers.clean_number(number) for number in typed]
+    except ValidationError as error:
+        raise CommandError(error.messages[0]) from error

@@ -1,0 +1,43 @@
+from django.contrib import admin
+from django.http import HttpRequest
+
+from djtranscribe.adminsite.filters import Dates
+from djtranscribe.adminsite.large_tables import LargeTableAdmin
+from djtranscribe.adminsite.read_only import ReadOnly
+from transcription.models import Deletion
+
+
+@admin.register(Deletion)
+class DeletionAdmin(LargeTableAdmin, ReadOnly, admin.ModelAdmin[Deletion]):
+    list_display = [
+        "begun_at",
+        "reason",
+        "requested_by",
+        "report",
+        "is_whole",
+        "problem",
+    ]
+    list_filter = [("begun_at", Dates), "reason"]
+    list_select_related = ["requested_by"]
+    sortable_by = ["begun_at"]
+    fields = [
+        *("reason", "requested_by", "begun_at", "finished_at", "report", "problem"),
+    ]
+    readonly_fields = ["report"]
+    empty_text = (
+        "Nothing was deleted for good yet. That happens when the time to keep it is "
+        "over (RETAIN_AUDIO_DAYS, RETAIN_TEXT_DAYS) or when a person is erased, on the "
+        "page of their number."
+    )
+
+    def has_delete_permission(self, request: HttpRequest, obj: object = None) -> bool:
+        # It is the evidence, and the work that is left to do.
+        return False
+
+    @admin.display(description="deleted")
+    def report(self, deletion: Deletion) -> str:
+        return deletion.report or "-"
+
+    @admin.display(description="finished", boolean=True)
+    def is_whole(self, deletion: Deletion) -> bool:
+        return deletion.finished_at is not None

@@ -1,0 +1,175 @@
+"""Delete audio, texts and notes whose time is over. See djtranscribe/retention.py."""
+
+import logging
+from collections.abc import Callable
+from datetime import datetime, timedelta
+from typing import Any, NamedTuple
+
+from django.db import transaction
+from django.db.models import Exists, F, OuterRef, QuerySet, Subquery
+from django.utils import timezone
+
+from caller.contacts.models import of_contact
+from caller.models import Note, Recording
+from djtranscribe.retention import expired
+from djtranscribe.vendors.errors import VendorError
+from transcription.assemblyai import client as assemblyai_client
+from transcription.models import Deletion, Transcript
+from transcription.retention.traces import clear_traces, overwrite_deleted
+from transcription.review import editing, past
+
+logger = logging.getLogger(__name__)
+
+# Rows in a slice. A worker that stops waits for the slice.
+AT_ONCE = 25
+# So many rows that a vendor refuses are enough to wait for the next day.
+MOST_SKIPPED = 100
+EVERY = timedelta(days=1)
+
+
+def due_audio(now: datetime) -> QuerySet[Any]:
+    """Recordings whose audio is too old. Their transcripts are finished."""
+    transcripts = Transcript.objects.filter(recording=OuterRef("pk"))
+    newest = transcripts.order_by("-pk").values("vocabulary__retain_audio_days")
+    rows = Recording.objects.with_audio().filter(~Exists(transcripts.unfinished()))
+    return expired(
+        rows.order_by("created_at"),
+        "audio",
+        "created_at",
+        now,
+        of_contact("retain_audio_days", "call__other_number"),
+        F("call__vocabulary__retain_audio_days"),
+        Subquery(newest[:1]),
+    )
+
+
+def due_texts(now: datetime) -> QuerySet[Any]:
+    """Finished transcripts of recordings that are too old."""
+    rows = Transcript.objects.filter(status__in=Transcript.FINISHED)
+    return expired(
+        # Without the words: they can be megabytes.
+        rows.only("assemblyai_id", "recording").order_by("recording__created_at"),
+        "text",
+        "recording__created_at",
+        now,
+        of_contact("retain_text_days", "recording__call__other_number"),
+        F("vocabulary__retain_text_days"),
+    )
+
+
+def due_notes(now: datetime) -> QuerySet[Any]:
+    return expired(
+        Note.objects.order_by("created_at"),
+        "text",
+        "created_at",
+        now,
+        of_contact("retain_text_days", "call__other_number"),
+        F("call__vocabulary__retain_text_days"),
+    )
+
+
+def delete_audio(recording: Recording) -> dict[str, int]:
+    recording.delete_audio()
+    return {"recordings at Twilio": int(bool(recording.sid)), "audio files": 1}
+
+
+def delete_text(transcript: Transcript) -> dict[str, int]:
+    """Delete a transcript at AssemblyAI, then here. Raises AssemblyAIError."""
+    jobs = delete_job(transcript)
+    with transaction.atomic():
+        row = Transcript.objects.select_for_update().filter(pk=transcript.pk).first()
+        if row:
+            editing.forget(row)
+            row.delete()
+    return {"texts at AssemblyAI": jobs, "texts": 1}
+
+
+def delete_job(transcript: Transcript) -> int:
+    """Delete what AssemblyAI has. Return how many jobs. Raises AssemblyAIError."""
+    if not transcript.assemblyai_id:
+        return 0
+    assemblyai_client.delete(transcript.assemblyai_id)
+    return 1
+
+
+def delete_note(note: Note) -> dict[str, int]:
+    note.delete()
+    return {"notes": 1}
+
+
+class Kind(NamedTuple):
+    due: Callable[[datetime], QuerySet[Any]]
+    delete: Callable[[Any], dict[str, int]]
+
+
+KINDS = {
+    "audio": Kind(due_audio, delete_audio),
+    "texts": Kind(due_texts, delete_text),
+    "notes": Kind(due_notes, delete_note),
+}
+
+
+def due() -> dict[str, int]:
+    """Return how many rows of each kind are due now."""
+    now = timezone.now()
+    return {name: kind.due(now).count() for name, kind in KINDS.items()}
+
+
+def begin() -> Deletion | None:
+    """Return what is to be worked on, or None if nothing is due."""
+    known = Deletion.objects.filter(reason=Deletion.Reason.RETENTION)
+    if unfinished := known.unfinished().first():
+        return unfinished
+    now = timezone.now()
+    if any(kind.due(now).exists() for kind in KINDS.values()):
+        return Deletion.objects.create(reason=Deletion.Reason.RETENTION)
+    return None
+
+
+def begin_daily() -> Deletion | None:
+    """`begin`, unless one has begun within a day and is finished."""
+    recent = Deletion.objects.filter(
+        reason=Deletion.Reason.RETENTION, begun_at__gt=timezone.now() - EVERY
+    )
+    return None if recent.exclude(finished_at=None).exists() else begin()
+
+
+def work(deletion: Deletion) -> bool:
+    """Delete a slice. Return whether there is more to do."""
+    overwrite_deleted()
+    for name, kind in KINDS.items():
+        state = deletion.position.setdefault(name, {"skipped": [], "is_over": False})
+        if state["is_over"]:
+            continue
+        skipped = state["skipped"]
+        rows = list(kind.due(deletion.begun_at).exclude(pk__in=skipped)[:AT_ONCE])
+        for row in rows:
+            try:
+                deletion.add(kind.delete(row))
+            except (VendorError, OSError) as error:
+                logger.warning("deletion=%s %s=failed", deletion.pk, name)
+                deletion.problem = explain(error)
+                skipped.append(row.pk)
+                if not is_about_row(error):
+                    state["is_over"] = True
+                    break
+        state["is_over"] |= not rows or len(skipped) > MOST_SKIPPED
+        if rows:
+            deletion.release()
+            return True
+    past.forget_finished()
+    deletion.finish()
+    clear_traces()
+    return False
+
+
+def is_about_row(error: VendorError | OSError) -> bool:
+    """Whether a vendor refuses this row only, and others may be deleted."""
+    is_refused = isinstance(error, VendorError) and error.permanent
+    return is_refused and not getattr(error, "account", False)
+
+
+def explain(error: VendorError | OSError) -> str:
+    if isinstance(error, VendorError):
+        return error.message
+    return f"The storage could not delete a file: {error.strerror or 'unknown reason'}."

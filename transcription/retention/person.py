@@ -1,0 +1,190 @@
+"""Erase a person: delete all that has to do with their numbers.
+
+In this order: at Twilio, at AssemblyAI, here. What breaks off goes on where it was. A
+call that is not over is left for the next round.
+"""
+
+import json
+import logging
+from collections.abc import Collection
+
+from django.contrib.admin.models import LogEntry
+from django.contrib.contenttypes.models import ContentType
+from django.db import transaction
+from django.db.models import Q, QuerySet, TextField
+from django.db.models.functions import Cast
+
+from caller import phone_numbers
+from caller.models import Call, Contact, ContactNumber, DoNotCall
+from caller.recordings import cleanup
+from caller.twilio import client as twilio_client
+from djtranscribe.models import WebhookDelivery
+from djtranscribe.vendors.errors import VendorError
+from transcription.models import Deletion, Notification, Transcript
+from transcription.retention.expiry import delete_job, explain
+from transcription.retention.traces import clear_traces, overwrite_deleted
+from transcription.review import editing, past
+
+logger = logging.getLogger(__name__)
+
+TALKING = "A call is not over yet."
+WORKING = "A transcript is not finished yet."
+ERASED = "(erased)"
+
+
+def calls_of(numbers: Collection[str]) -> QuerySet[Call]:
+    return Call.objects.filter(other_number__in=numbers)
+
+
+def summary(numbers: Collection[str]) -> dict[str, int]:
+    """Return what we have about these numbers: how many rows of each kind."""
+    calls = calls_of(numbers)
+    counted = calls.values_list("pk")
+    transcripts = Transcript.objects.filter(recording__call__in=calls)
+    return {
+        "calls": counted.count(),
+        "recordings": calls.exclude(recordings=None).values("recordings").count(),
+        "texts": transcripts.count(),
+        "notes": calls.exclude(notes=None).values("notes").count(),
+        "numbers of contacts": ContactNumber.objects.filter(number__in=numbers).count(),
+        "entries on the do-not-call list": DoNotCall.objects.filter(
+            number__in=numbers
+        ).count(),
+    }
+
+
+def work(deletion: Deletion) -> bool:
+    """Erase one call, or at the end the rest. Return whether to go on at once."""
+    overwrite_deleted()
+    waiting: list[int] = deletion.position.setdefault("waiting", [])
+    call = calls_of(deletion.numbers).exclude(pk__in=waiting).order_by("pk").first()
+    try:
+        if call:
+            reason = why_not_yet(call) or erase_call(call, deletion)
+            if reason:
+                waiting.append(call.pk)
+                deletion.problem = reason
+            deletion.release()
+            return True
+        reason = deletion.problem if waiting else erase_at_twilio(deletion)
+    except (VendorError, OSError) as error:
+        logger.warning("deletion=%s person=failed", deletion.pk)
+        reason = explain(error)
+    if reason:
+        deletion.release(problem=reason, position={})
+        return False
+    erase_rest(deletion)
+    deletion.problem = ""
+    deletion.finish()
+    clear_traces()
+    return False
+
+
+def why_not_yet(call: Call) -> str:
+    """Return why a call cannot be deleted at the vendors now, or ""."""
+    if not call.is_finished or (call.is_conversation and not call.leg.is_finished):
+        return TALKING
+    transcripts = Transcript.objects.unfinished().filter(recording__call=call)
+    # Nobody works on these, and AssemblyAI was not asked.
+    idle = transcripts.filter(lease=None, submitted_at=None, assemblyai_id=None)
+    return WORKING if transcripts.exclude(pk__in=idle).exists() else ""
+
+
+def erase_call(call: Call, deletion: Deletion) -> str:
+    """Delete a call everywhere. Return why not, or "". Raises VendorError, OSError."""
+    recordings = list(call.recordings.defer("peaks"))
+    sids = {recording.sid for recording in recordings if recording.sid}
+    if call.sid:
+        for sid in sids:
+            twilio_client.delete_recording(sid)
+        twilio_client.delete_call(call.sid)
+    transcripts = Transcript.objects.filter(recording__call=call)
+    jobs = {row.pk: delete_job(row) for row in transcripts.only("assemblyai_id")}
+    with transaction.atomic():
+        locked = Call.objects.select_for_update().get(pk=call.pk)
+        rows = list(transcripts.select_for_update().order_by("pk"))
+        if {row.pk for row in rows} != jobs.keys() or why_not_yet(locked):
+            # Somebody has just asked for another transcript.
+            return WORKING
+        about = [str(call.uuid), *(str(row.uuid) for row in rows)]
+        deliveries, _ = WebhookDelivery.objects.filter(about__in=about).delete()
+        Notification.objects.filter(about__in=[row.uuid for row in rows]).delete()
+        for row in rows:
+            editing.forget(row)
+        notes = locked.notes.count()
+        locked.delete()
+    cleanup.delete_all_of(sids)
+    deletion.add(
+        {
+            "calls at Twilio": int(bool(call.sid)),
+            "recordings at Twilio": len(sids),
+            "texts at AssemblyAI": sum(jobs.values()),
+            "calls": 1,
+            "audio files": sum(bool(recording.audio) for recording in recordings),
+            "texts": len(rows),
+            "notes": notes,
+            "webhook deliveries": deliveries,
+        }
+    )
+    return ""
+
+
+def erase_at_twilio(deletion: Deletion) -> str:
+    """Delete calls that only Twilio knows. Return why not all, or ""."""
+    for number in deletion.numbers:
+        for state in list(twilio_client.calls_with(number)):
+            if state.status not in Call.FINISHED:
+                return TALKING
+            # A conversation is recorded on the operator's call.
+            twilio_client.delete_call(state.parent_sid or state.sid)
+            deletion.add({"calls at Twilio": 1})
+    return ""
+
+
+def erase_rest(deletion: Deletion) -> None:
+    """Delete what else names these numbers: contacts, lists, and traces of both."""
+    numbers = deletion.numbers
+    with transaction.atomic():
+        known = ContactNumber.objects.filter(number__in=numbers)
+        contacts = list(Contact.objects.filter(numbers__in=known).distinct())
+        deletion.add({"numbers of contacts": known.delete()[0]})
+        nameless = [each for each in contacts if not each.numbers.exists()]
+        forget_log_entries(numbers, nameless)
+        for contact in nameless:
+            contact.delete()
+        listed = DoNotCall.objects.filter(number__in=numbers)
+        if deletion.keeps_do_not_call:
+            # What somebody wrote about them goes, the number stays.
+            listed.update(reason="")
+            for number in numbers:
+                DoNotCall.objects.get_or_create(number=number)
+        else:
+            deletion.add({"entries on the do-not-call list": listed.delete()[0]})
+        deletion.add(
+            {
+                "contacts": len(nameless),
+                "webhook deliveries": deliveries_with(numbers).delete()[0],
+            }
+        )
+    past.forget_finished()
+
+
+def deliveries_with(numbers: Collection[str]) -> QuerySet[WebhookDelivery]:
+    """Deliveries whose fields contain one of the numbers. Reads the whole ledger."""
+    contains = Q()
+    for number in numbers:
+        contains |= Q(text__contains=json.dumps(number))
+    bodies = WebhookDelivery.objects.alias(text=Cast("body", TextField()))
+    return bodies.filter(contains)
+
+
+def forget_log_entries(numbers: Collection[str], contacts: list[Contact]) -> None:
+    """Blank admin's log entries that name the numbers or the contacts."""
+    named = Q()
+    for number in numbers:
+        for written in (number, phone_numbers.for_people(number)):
+            named |= Q(object_repr__contains=written)
+            named |= Q(change_message__contains=written)
+    entries = ContentType.objects.get_for_model(Contact)
+    named |= Q(content_type=entries, object_id__in=[each.pk for each in contacts])
+    LogEntry.objects.filter(named).update(object_repr=ERASED, change_message="")

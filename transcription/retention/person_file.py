@@ -1,0 +1,133 @@
+"""All that we have about a person, as a ZIP: for who asks what is stored about them."""
+
+import json
+import zipfile
+from collections.abc import Collection, Iterator
+from pathlib import PurePosixPath
+from typing import Any
+
+from django.core.serializers.json import DjangoJSONEncoder
+from django.db.models import Model
+
+from caller.models import Call, Contact, DoNotCall, Recording
+from caller.recordings.audio import CHUNK_BYTES
+from djtranscribe.models import Access
+from transcription.exports.bulk import Sink, zipped
+from transcription.exports.formats import Options, Version
+from transcription.models import Transcript
+from transcription.retention.person import calls_of, deliveries_with
+
+README = """\
+person.json     everything that is stored about these numbers
+transcripts/    the texts, corrected, and as AssemblyAI wrote them
+recordings/     the audio
+"""
+# About our work, not about the person.
+OURS = {
+    *("id", "lease", "leased_until", "kills", "next_attempt_at", "announced_at"),
+    *("priority", "attempts", "next_check_at", "missed_at", "refused_attempts"),
+    *("search_text", "peaks", "client_key"),
+}
+
+
+def pieces(numbers: Collection[str], reader: Any) -> Iterator[bytes]:
+    """Yield the ZIP in pieces. Notes that `reader` read and heard everything."""
+    sink = Sink()
+    calls = calls_of(numbers).order_by("created_at")
+    recordings = Recording.objects.filter(call__in=calls).order_by("pk")
+    transcripts = Transcript.objects.filter(recording__call__in=calls).order_by("pk")
+    with zipfile.ZipFile(sink, "w", zipfile.ZIP_DEFLATED) as archive:
+        archive.writestr("README.txt", README)
+        archive.writestr("person.json", as_json(facts_about(numbers)))
+        yield sink.take()
+        for pk in list(transcripts.values_list("pk", flat=True)):
+            rows = Transcript.objects.select_related("recording__call")
+            # Rows may be deleted meanwhile.
+            for row in rows.filter(pk=pk):
+                Access.objects.note(reader, Access.Action.READ, [row])
+                options = Options(times=True, speakers=True, version=Version.BOTH)
+                name, content = zipped(row, "txt", options)
+                archive.writestr(f"transcripts/{name}", content)
+            yield sink.take()
+        for recording in recordings.defer("peaks").exclude(audio=""):
+            Access.objects.note(reader, Access.Action.LISTENED, [recording])
+            yield from stored(archive, sink, recording)
+    yield sink.take()
+
+
+def stored(
+    archive: zipfile.ZipFile, sink: Sink, recording: Recording
+) -> Iterator[bytes]:
+    try:
+        file = recording.audio.open("rb")
+    except FileNotFoundError:
+        return
+    name = PurePosixPath("recordings", recording.filename)
+    # Audio does not get smaller. Its length is not known before, for Zip64.
+    entry = zipfile.ZipInfo(str(name))
+    with file, archive.open(entry, "w", force_zip64=True) as target:
+        while chunk := file.read(CHUNK_BYTES):
+            target.write(chunk)
+            yield sink.take()
+
+
+def facts_about(numbers: Collection[str]) -> dict[str, Any]:
+    contacts = Contact.objects.filter(numbers__number__in=numbers).distinct()
+    listed = DoNotCall.objects.filter(number__in=numbers)
+    return {
+        "numbers": list(numbers),
+        "contacts": [
+            {**facts(row), "numbers": [facts(each) for each in row.numbers.all()]}
+            for row in contacts
+        ],
+        "do_not_call": [facts(row) for row in listed],
+        "calls": [call_facts(row) for row in calls_of(numbers).order_by("created_at")],
+        "webhook_deliveries": [
+            facts(row) for row in deliveries_with(numbers).order_by("received_at")
+        ],
+    }
+
+
+def call_facts(call: Call) -> dict[str, Any]:
+    operator = call.requested_by
+    recordings: list[Any] = list(call.recordings.order_by("pk"))
+    return {
+        **facts(call),
+        "operator": operator.get_username() if operator else None,
+        "tags": [tag.name for tag in call.tags.all()],
+        "notes": [facts(note) for note in call.notes.order_by("created_at")],
+        "recordings": [
+            {
+                **facts(recording),
+                "transcripts": [
+                    {
+                        **facts(transcript),
+                        "corrections": [
+                            facts(each) for each in transcript.corrections.all()
+                        ],
+                    }
+                    for transcript in recording.transcripts.order_by("pk")
+                ],
+            }
+            for recording in recordings
+        ],
+    }
+
+
+def facts(row: Model) -> dict[str, Any]:
+    """Return the columns of a row, without keys of other rows."""
+    return {
+        field.name: field.value_from_object(row)
+        for field in row._meta.concrete_fields
+        if not field.is_relation and field.name not in OURS
+    }
+
+
+def as_json(value: Any) -> str:
+    return json.dumps(value, cls=Encoder, indent=2, ensure_ascii=False)
+
+
+class Encoder(DjangoJSONEncoder):
+    def default(self, value: Any) -> Any:
+        # A file is named by its path in the storage.
+        return value.name if hasattr(value, "storage") else super().default(value)

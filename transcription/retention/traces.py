@@ -1,0 +1,40 @@
+"""Leave nothing of deleted rows in the file of a SQLite database.
+
+PostgreSQL reuses the space of deleted rows by itself (autovacuum).
+"""
+
+from django.db import connection
+
+# SQLite merges so many pages of the index at once, for other writers wait.
+PAGES = 500
+MOST_MERGES = 10_000
+
+
+def overwrite_deleted() -> None:
+    """Let this connection overwrite what it deletes. sqlite.org/pragma.html"""
+    if connection.vendor == "sqlite":
+        with connection.cursor() as cursor:
+            cursor.execute("PRAGMA secure_delete = ON")
+
+
+def clear_traces() -> None:
+    """Remove deleted words from the search index and from the journal."""
+    if connection.vendor != "sqlite":
+        return
+    merge = (
+        "INSERT INTO transcription_search (transcription_search, rank) "
+        "VALUES ('merge', %s)"
+    )
+    with connection.cursor() as cursor:
+        # A negative number begins to merge the whole index; sqlite.org/fts5.html, 6.8.
+        cursor.execute(merge, [-PAGES])
+        for _ in range(MOST_MERGES):
+            cursor.execute("SELECT total_changes()")
+            [before] = cursor.fetchone()
+            cursor.execute(merge, [PAGES])
+            cursor.execute("SELECT total_changes()")
+            [after] = cursor.fetchone()
+            if after - before < 2:
+                break
+        if not connection.in_atomic_block:
+            cursor.execute("PRAGMA wal_checkpoint(TRUNCATE)")
