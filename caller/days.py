@@ -53,6 +53,10 @@ class Plot:
     bars: list[Bar]
     parts: list[Bar]
 
+    @property
+    def width(self) -> int:
+        return STEP * len(self.bars)
+
 
 def last_days() -> list[Day]:
     """Sum up the calls of each day, oldest first. One query."""
@@ -88,17 +92,17 @@ def last_days() -> list[Day]:
 
 def plots(days: list[Day]) -> list[Plot]:
     """Return the charts of these days that have something to show."""
-    calls = _plot(
+    calls = bar_chart(
         "Calls, answered in green",
         [day.calls for day in days],
         [day.answered for day in days],
     )
-    minutes = _plot("Minutes", [day.minutes for day in days])
-    cost = _plot("Cost", [day.cost for day in days])
+    minutes = bar_chart("Minutes", [day.minutes for day in days])
+    cost = bar_chart("Cost", [day.cost for day in days])
     return [plot for plot in (calls, minutes, cost) if plot.most not in ("0", "0.00")]
 
 
-def _plot(
+def bar_chart(
     name: str, values: Sequence[int | Decimal], parts: Sequence[int] = ()
 ) -> Plot:
     most = max(values)

@@ -13,13 +13,12 @@ from django.db import connection, transaction
 from django.utils import timezone
 
 from caller import phone_numbers
+from caller.costs import sums
 from caller.models import Call, Contact, DoNotCall, Leg, OperatorPhone
-from caller.models.call import CallQuerySet
+from caller.models.call import ESTIMATE, CallQuerySet
 from caller.twilio.errors import TwilioError
 
 HOUR, DAY = timedelta(hours=1), timedelta(days=1)
-# Estimated price of a call until Twilio sets it.
-ESTIMATE = Decimal("0.10")
 # Maximum rows of refused attempts per operator and hour.
 MAX_REFUSED_ROWS = 100
 
@@ -151,6 +150,16 @@ def money(call: Call) -> str:
     )
 
 
+def budget(call: Call) -> str:
+    most = settings.MAX_SPEND_PER_MONTH
+    if not most or sums.spent_this_month() + ESTIMATE <= most:
+        return ""
+    return (
+        "The budget of this month is spent. An administrator can raise "
+        f"MAX_SPEND_PER_MONTH, which is {most}."
+    )
+
+
 RULES = [
     do_not_call,
     country,
@@ -158,6 +167,7 @@ RULES = [
     calls_by_the_operator,
     calls_of_the_site,
     money,
+    budget,
 ]
 
 

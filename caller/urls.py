@@ -4,6 +4,7 @@ from caller import views
 from caller.contacts import views as contacts
 from caller.conversations import views as conversations
 from caller.conversations import webhooks as bridging
+from caller.costs.views import costs_page
 from caller.notes import views as notes
 from caller.twilio import webhooks
 
@@ -26,6 +27,7 @@ urlpatterns = [
         name="delete-note",
     ),
     path("calls/<uuid:uuid>/tags/", notes.tag_call, name="tag"),
+    path("costs/", costs_page, name="costs"),
     path("phone/", conversations.phone, name="phone"),
     path("contacts/import/", contacts.import_page, name="import-contacts"),
     path("recordings/<int:pk>/audio/", views.recording_audio, name="recording-audio"),

@@ -47,6 +47,17 @@ def amount(name: str, default: str) -> Decimal:
     return Decimal(value)
 
 
+def rates(name: str) -> dict[str, Decimal]:
+    """Parse `universal-2=0.15,other=0.20`."""
+    found = {}
+    for pair in words(name):
+        model, _, price = pair.partition("=")
+        if not re.fullmatch(r"[0-9]{1,4}(\.[0-9]{1,5})?", price.strip()):
+            raise ImproperlyConfigured(f"{name} must be such as universal-2=0.15.")
+        found[model.strip()] = Decimal(price.strip())
+    return found
+
+
 def flag(name: str) -> bool:
     value = text(name).lower()
     if value not in {"", "0", "1", "false", "true", "no", "yes", "off", "on"}:
@@ -95,6 +106,8 @@ MAX_CALLS_PER_NUMBER_DAY = whole("MAX_CALLS_PER_NUMBER_DAY", 5)
 MAX_CALLS_PER_DAY = whole("MAX_CALLS_PER_DAY", 500)
 # In the currency of the Twilio account.
 MAX_SPEND_PER_DAY = amount("MAX_SPEND_PER_DAY", "25")
+# With what AssemblyAI charges. 0: no limit.
+MAX_SPEND_PER_MONTH = amount("MAX_SPEND_PER_MONTH", "0")
 
 # What the person called hears. caller/twilio/speech.py has the defaults.
 SAY_LANGUAGE = text("SAY_LANGUAGE")
@@ -121,6 +134,8 @@ SPEECH_MODELS = words("SPEECH_MODELS", "assemblyai-stt-3-7,universal-2")
 # Language of the calls, or "detect". Not Django's LANGUAGE_CODE, which is the language
 # of the pages.
 SPEECH_LANGUAGE_CODE = text("LANGUAGE_CODE", "en_us")
+# The price of an hour of audio, by model. speech_models.py has list prices.
+SPEECH_RATES = rates("SPEECH_RATES")
 AUDIO_DELIVERY = text("AUDIO_DELIVERY", "upload")
 # What AssemblyAI leaves out of the texts: person_name, phone_number…
 REDACT_PII = words("REDACT_PII")

@@ -26,7 +26,7 @@ QUICK = {
 # What the database decides: locks, constraints, text search, dates, large tables.
 SQL = {
     ".": "costs every_page",
-    "caller": "dialling home refused_floods",
+    "caller": "costs dialling home refused_floods",
     "caller/conversations": "answer connect",
     "caller/twilio": "calls_at_twilio webhooks",
     "djtranscribe": "health",

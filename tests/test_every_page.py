@@ -81,6 +81,7 @@ PAGES = {
     "/calls/<uuid:uuid>/notes/<int:pk>/delete/": Page(
         *(TO_LOGIN, 405, 405, 405, ("POST",)), f"/calls/{UUID}/notes/{ROW}/delete/"
     ),
+    "/costs/": Page(TO_LOGIN, 403, 403, 200),
     "/phone/": Page(TO_LOGIN, 403, 200, 200, ("GET", "HEAD", "POST")),
     "/contacts/import/": Page(TO_LOGIN, 403, 200, 200, ("GET", "HEAD", "POST")),
     "/recordings/<int:pk>/audio/": Page(
@@ -621,7 +622,7 @@ def test_the_groups_hold_what_the_design_says_and_no_more(name):
         "transcription.view_vocabulary",
     }
     supervisors = operators | {
-        "caller.delete_call",
+        *("caller.delete_call", "caller.view_costs"),
         "caller.delete_recording",
         *("caller.delete_contact", "caller.delete_contactnumber"),
         *("caller.delete_note", "caller.add_tag", "caller.change_tag"),

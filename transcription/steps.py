@@ -19,7 +19,7 @@ from caller.twilio.errors import NOT_FOUND, TwilioError
 from djtranscribe.models import JOB, READ, SUBMIT, VendorPause
 from djtranscribe.vendors.errors import VendorError
 from transcription.assemblyai import client as assemblyai_client
-from transcription.assemblyai import payloads, refusals
+from transcription.assemblyai import payloads, refusals, speech_models
 from transcription.assemblyai.client import AssemblyAIError
 from transcription.leases import NOT_KILLED
 from transcription.models import MAX_JOBS, Transcript
@@ -224,7 +224,9 @@ def refresh(transcript: Transcript) -> None:
     elif status == Status.COMPLETED:
         if pause:
             pause.end_with_result(transcript.submitted_at)
-        transcript.finish(**payloads.outcome(job, transcript.request))
+        columns = payloads.outcome(job, transcript.request)
+        cost = speech_models.cost(columns["model_used"], columns["audio_seconds"])
+        transcript.finish(cost=cost, **columns)
         if transcript.siblings().exists():
             carry_over(transcript)
             score_recording(transcript.recording_id)

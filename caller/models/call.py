@@ -33,6 +33,8 @@ NOT_DIALLED = {
     "canceled": "The call to the operator's phone was canceled, so nobody was called.",
 }
 NO_KEY = "No key was pressed on the operator's phone, so nobody was called."
+# Estimated price of a call until Twilio sets it.
+ESTIMATE = Decimal("0.10")
 CHECK_PRICE_AFTER = timedelta(minutes=2)
 LONGEST_WAIT = timedelta(minutes=20)
 # When to ask for the price: Twilio sets it some minutes after the call.
@@ -206,6 +208,7 @@ class Call(Progress):
 
     class Meta:
         ordering = ["-created_at"]
+        permissions = [("view_costs", "Can see what calls cost")]
         # For the orders and filters of admin's list, newest first.
         indexes = [
             models.Index(

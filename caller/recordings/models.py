@@ -98,6 +98,11 @@ class Recording(models.Model):
         "audio deleted", null=True, blank=True, editable=False
     )
 
+    # What AssemblyAI charged for all its transcripts, in dollars or as SPEECH_RATES.
+    transcription_cost = models.DecimalField(
+        max_digits=10, decimal_places=5, null=True, blank=True, editable=False
+    )
+
     objects = RecordingQuerySet.as_manager()
 
     LENGTH = Coalesce("duration_seconds", -1)
@@ -129,6 +134,14 @@ class Recording(models.Model):
         """Where the audio came from, if not from one of our calls."""
         names = {"url": "an address", "file": "a file", "": "a file"}
         return names.get(self.source, "a call made elsewhere")
+
+    @property
+    def words_cost(self) -> str:
+        """Return `0.0008 USD`, the price of its transcripts, or "" without any."""
+        if not self.transcription_cost:
+            return ""
+        unit = (self.call and self.call.price_unit) or "USD"
+        return f"{self.transcription_cost.normalize():f} {unit}"
 
     @property
     def is_finished(self) -> bool:

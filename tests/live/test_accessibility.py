@@ -29,6 +29,7 @@ PAGES = [
     "/search/?q=the",
     "/search/?q=-the",
     "/accuracy/",
+    "/costs/",
     "/keyword-lists/suggestions/",
     "/transcripts/11111111-2222-4333-8444-555555555555/compare/",
     "/transcripts/11111111-2222-4333-8444-555555555555/history/",

@@ -6,6 +6,9 @@ what it accepts.
 
 from dataclasses import dataclass
 from datetime import date
+from decimal import Decimal
+
+from django.conf import settings
 
 SOURCE = "https://www.assemblyai.com/docs/speech-to-text/models"
 # When MODELS was last compared with AssemblyAI's documents. Change it together with
@@ -46,6 +49,22 @@ MODELS = {
     "universal": SpeechModel(replaced_by="universal-2"),
     "nano": SpeechModel(replaced_by="universal-2", is_refused=True),
 }
+
+
+# A model whose price we do not know counts as the dearest.
+DEAREST = max(model.dollars_an_hour or 0 for model in MODELS.values())
+
+
+def cost(name: str, seconds: float | None) -> Decimal:
+    """Return what AssemblyAI charges for this audio with this model.
+
+    In dollars, or in the currency of SPEECH_RATES. Charged is each second of audio of
+    a job that succeeds, also silence (assemblyai.com/docs/billing-and-pricing).
+    """
+    model = MODELS.get(name)
+    known = model.dollars_an_hour if model else None
+    rate = settings.SPEECH_RATES.get(name) or Decimal(str(known or DEAREST))
+    return (Decimal(str(seconds or 0)) / 3600 * rate).quantize(Decimal("0.00001"))
 
 
 def outdated(names: list[str]) -> list[str]:

@@ -2,6 +2,7 @@ from __future__ import annotations
 
 import time
 from datetime import datetime, timedelta
+from decimal import Decimal
 from random import uniform
 from typing import Any
 from uuid import UUID, uuid4
@@ -389,18 +390,23 @@ class Transcript(models.Model):
         ):
             raise LeaseLost
 
-    def finish(self, status: Status, **columns: Any) -> None:
-        """Finish or fail the transcript and store its notifications, both or neither.
+    def finish(self, status: Status, cost: Decimal = Decimal(), **columns: Any) -> None:
+        """Finish or fail the transcript, with its notifications and cost, or nothing.
 
         Raises LeaseLost.
         """
         now = timezone.now()
         columns |= {"status": status, "finished_at": now}
-        if not Notification.wanted():
+        if not cost and not Notification.wanted():
             self.release(wait=None, **columns)
             return
         with transaction.atomic():
             self.release(wait=None, **columns)
+            if cost:
+                Recording.objects.filter(pk=self.recording_id).update(
+                    transcription_cost=Coalesce(F("transcription_cost"), Decimal())
+                    + cost
+                )
             for name, value in columns.items():
                 setattr(self, name, value)
             Notification.objects.write_down(self, now)

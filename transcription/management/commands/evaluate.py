@@ -14,8 +14,8 @@ from django.utils import timezone
 from caller.models import Recording
 from caller.recordings import audio, waveform
 from djtranscribe.logs import quiet
+from transcription.assemblyai import speech_models
 from transcription.assemblyai.keyterms import terms_of
-from transcription.assemblyai.speech_models import MODELS
 from transcription.management.commands.transcribe import LOOK_SECONDS, vocabulary_named
 from transcription.models import Transcript, Vocabulary
 from transcription.review.scores import Counts, counts, summed
@@ -77,13 +77,7 @@ class Command(BaseCommand):
 
     def ask(self, pairs: list[Pair], models: list[str], is_sure: bool) -> None:
         seconds = sum(length_of(pair.audio) for pair in pairs)
-        known_model = MODELS.get(models[0])
-        price = known_model.dollars_an_hour if known_model else None
-        costs = (
-            f"about ${seconds / 3600 * price:.2f} at ${price} an hour"
-            if price
-            else "see assemblyai.com/pricing for its price"
-        )
+        costs = f"about ${speech_models.cost(models[0], seconds):.2f}"
         self.stderr.write(
             f"{len(pairs)} recordings, {seconds / 60:.1f} minutes, for {models[0]}: "
             f"{costs}."

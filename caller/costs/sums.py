@@ -1,0 +1,167 @@
+"""What calls cost: Twilio's prices, and AssemblyAI's by the seconds of audio."""
+
+from dataclasses import dataclass
+from datetime import date, datetime, timedelta
+from decimal import Decimal
+from typing import Any
+
+from django.conf import settings
+from django.core.cache import cache
+from django.db.models import Count, F, Max, OuterRef, Q, Subquery, Sum, Value
+from django.db.models.functions import Abs, Coalesce, TruncDate
+from django.utils import timezone
+
+from caller.models import Call, Recording
+from caller.models.call import ESTIMATE, CallQuerySet
+from djtranscribe.zones import midnight
+
+# The sum of the days before today is computed anew after this time.
+CACHED_SECONDS = 600
+# Warn when this part of the budget is spent.
+WARN_AT = Decimal("0.8")
+# Twilio was founded then: no call is older.
+FIRST_YEAR = 2008
+
+
+@dataclass(frozen=True)
+class Line:
+    """What the calls of a day, an operator or a keyword list cost."""
+
+    name: Any
+    calls: int
+    phones: Decimal
+    words: Decimal
+
+    @property
+    def total(self) -> Decimal:
+        return self.phones + self.words
+
+
+def first_of_month(day: date) -> date:
+    return day.replace(day=1)
+
+
+def next_month(day: date) -> date:
+    return first_of_month(first_of_month(day) + timedelta(days=31))
+
+
+def calls_of_month(first: date) -> CallQuerySet:
+    """The calls of a month of the current time zone, with their `words_cost`."""
+    recordings = Recording.objects.filter(call=OuterRef("pk")).order_by()
+    words = recordings.values("call").annotate(sum=Sum("transcription_cost"))
+    calls = Call.objects.filter(
+        created_at__gte=midnight(first), created_at__lt=midnight(next_month(first))
+    )
+    return (
+        calls.exclude(status=Call.Status.REFUSED)
+        .alias(words_cost=Subquery(words.values("sum")))
+        .order_by()
+    )
+
+
+def lines_by(calls: CallQuerySet, what: Any) -> list[Line]:
+    """Sum up calls by an expression. One query."""
+    sums = calls.values(name=what).annotate(
+        calls=Count("pk"),
+        prices=Sum(Abs("price")),
+        leg_prices=Sum(Abs("leg__price")),
+        words=Sum("words_cost"),
+    )
+    return [
+        Line(
+            row["name"],
+            row["calls"],
+            Decimal(row["prices"] or 0) + Decimal(row["leg_prices"] or 0),
+            Decimal(row["words"] or 0),
+        )
+        for row in sums
+    ]
+
+
+def by_day(calls: CallQuerySet, first: date) -> list[Line]:
+    """One line for each day of the month, oldest first, up to today."""
+    known = {line.name: line for line in lines_by(calls, TruncDate("created_at"))}
+    end = min(next_month(first), timezone.localdate() + timedelta(days=1))
+    days = [first + timedelta(days=n) for n in range((end - first).days)]
+    return [known.get(day, Line(day, 0, Decimal(), Decimal())) for day in days]
+
+
+def by_operator(calls: CallQuerySet) -> list[Line]:
+    return dearest_first(lines_by(calls, F("requested_by__username")))
+
+
+def by_keyword_list(calls: CallQuerySet) -> list[Line]:
+    """By the list of a call's newest transcript, or else by that of the call."""
+    # Looked up by name, because `caller` must not import `transcription`.
+    model: Any = Recording._meta.get_field("transcripts").related_model
+    used = model._default_manager.filter(recording__call=OuterRef("pk"))
+    newest = used.order_by("-pk").values("vocabulary__name")[:1]
+    return dearest_first(
+        lines_by(calls, Coalesce(Subquery(newest), F("vocabulary__name"), Value("")))
+    )
+
+
+def dearest_first(lines: list[Line]) -> list[Line]:
+    return sorted(lines, key=lambda line: line.total, reverse=True)
+
+
+def without_call(first: date) -> Decimal:
+    """What the words of recordings cost that belong to no call of ours."""
+    rows = Recording.objects.filter(
+        call=None,
+        created_at__gte=midnight(first),
+        created_at__lt=midnight(next_month(first)),
+    )
+    return rows.aggregate(sum=Sum("transcription_cost"))["sum"] or Decimal()
+
+
+def currency() -> str:
+    """Twilio's currency, in which everything is counted."""
+    priced = Call.objects.exclude(price=None).order_by("-pk").values("price_unit")[:1]
+    return priced.aggregate(unit=Max("price_unit"))["unit"] or "USD"
+
+
+def spent_this_month() -> Decimal:
+    """What was spent since the first of the month, in the time zone of the site.
+
+    A call without a price counts as ESTIMATE. Days before today come from a cache.
+    """
+    zone = timezone.get_default_timezone()
+    today = timezone.localtime(timezone=zone).replace(
+        hour=0, minute=0, second=0, microsecond=0
+    )
+    first = today.replace(day=1)
+    before = Decimal()
+    if first < today:
+        key = f"spent-before-{today:%Y-%m-%d}"
+        known = cache.get_or_set(key, lambda: spent(first, today), CACHED_SECONDS)
+        before = known or Decimal()
+    return before + spent(today, timezone.now() + timedelta(days=1))
+
+
+def spent(start: datetime, end: datetime) -> Decimal:
+    """What was spent between two times, from `start` on."""
+    when = Q(created_at__gte=start, created_at__lt=end)
+    calls = Call.objects.filter(when).exclude(status=Call.Status.REFUSED)
+    words = Recording.objects.filter(when).aggregate(sum=Sum("transcription_cost"))
+    return calls.cost(ESTIMATE) + (words["sum"] or Decimal())
+
+
+def budget_warning() -> str:
+    """Return a sentence when most of the budget is spent, or ""."""
+    budget = settings.MAX_SPEND_PER_MONTH
+    if not budget:
+        return ""
+    spent = spent_this_month()
+    if spent + ESTIMATE > budget:
+        return (
+            f"The budget of this month is spent: {spent:.2f} of {budget} {currency()}. "
+            "Nobody is called until the first of next month, or until "
+            "MAX_SPEND_PER_MONTH is raised."
+        )
+    if spent >= budget * WARN_AT:
+        return (
+            f"{spent / budget:.0%} of this month's budget is spent: {spent:.2f} of "
+            f"{budget} {currency()}. Then nobody is called any more."
+        )
+    return ""

@@ -1,0 +1,51 @@
+from datetime import date, datetime, timedelta
+from decimal import Decimal
+
+from django.conf import settings
+from django.contrib.auth.decorators import permission_required
+from django.http import HttpRequest, HttpResponse
+from django.shortcuts import render
+from django.utils import timezone
+from django.views.decorators.http import require_safe
+
+from caller.costs import sums
+from caller.days import bar_chart
+
+
+@require_safe
+@permission_required("caller.view_costs", raise_exception=True)
+def costs_page(request: HttpRequest) -> HttpResponse:
+    """What the calls of a month cost, by day, operator and keyword list."""
+    this_month = sums.first_of_month(timezone.localdate())
+    first = min(month_in(request.GET.get("month", "")) or this_month, this_month)
+    calls = sums.calls_of_month(first)
+    days = sums.by_day(calls, first)
+    without_call = sums.without_call(first)
+    groups = [
+        ("Operator", "No operator", sums.by_operator(calls)),
+        ("Keyword list", "No keyword list", sums.by_keyword_list(calls)),
+    ]
+    context = {
+        "first": first,
+        "previous": sums.first_of_month(first - timedelta(days=1)),
+        "next": sums.next_month(first) if first < this_month else None,
+        "days": days,
+        "chart": bar_chart("Cost", [round(line.total, 2) for line in days]),
+        "groups": groups,
+        "without_call": without_call,
+        "total": sum((line.total for line in days), Decimal()) + without_call,
+        "calls": sum(line.calls for line in days),
+        "currency": sums.currency(),
+        "budget": settings.MAX_SPEND_PER_MONTH if first == this_month else None,
+        "warning": sums.budget_warning() if first == this_month else "",
+    }
+    return render(request, "caller/costs.html", context)
+
+
+def month_in(typed: str) -> date | None:
+    """Return the first day of `2026-11`, or None."""
+    try:
+        first = datetime.strptime(typed, "%Y-%m").date()
+    except ValueError:
+        return None
+    return first if first.year >= sums.FIRST_YEAR else None
