@@ -14,13 +14,13 @@ from django.db.models import Count, Min, QuerySet
 from django.http import HttpRequest
 from django.utils import timezone
 from django.utils.crypto import constant_time_compare
-from django_tasks_db.models import DBTaskResult
 from prometheus_client import CollectorRegistry
 from prometheus_client.core import GaugeMetricFamily, Metric
 
 from caller import dialling
 from caller.models import Call
 from djtranscribe.models import VendorPause, WebhookDelivery
+from djtranscribe.worker.engines import engine
 from transcription.models import Notification, Transcript
 
 HOUR = timedelta(hours=1)
@@ -105,11 +105,12 @@ class Numbers:
             counted(Transcript.objects.unfinished().order_by(), ["error_class"]),
         )
         yield from durations(hour)
+        waiting = engine().waiting()
         yield gauge(
             "queue_messages",
             "Messages that no worker has taken.",
             [],
-            [([], DBTaskResult.objects.ready().order_by().count())],
+            [([], waiting)] if waiting is not None else [],
         )
         yield gauge(
             "overdue_seconds",

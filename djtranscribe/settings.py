@@ -8,6 +8,7 @@ import os
 import re
 from datetime import timedelta
 from decimal import Decimal
+from importlib.util import find_spec
 from pathlib import Path
 from typing import Any
 
@@ -166,10 +167,28 @@ LOG_FORMAT = text("LOG_FORMAT", "text")
 
 # The worker
 
+BROKERS = ("amqp://", "amqps://", "redis://", "rediss://")
 SWEEP_SECONDS = whole("SWEEP_SECONDS", 10)
 LEASE_SECONDS = whole("LEASE_SECONDS", 60)
 RECOVER_SECONDS = whole("RECOVER_SECONDS", 90)
-TASKS = {"default": {"BACKEND": "django_tasks_db.DatabaseBackend"}}
+# amqp://… or redis://…: Celery's. Without it the queue is in our database.
+TASK_BROKER_URL = text("TASK_BROKER_URL")
+if TASK_BROKER_URL and not TASK_BROKER_URL.startswith(BROKERS):
+    raise ImproperlyConfigured(
+        f"TASK_BROKER_URL must begin with one of {', '.join(BROKERS)}."
+    )
+if TASK_BROKER_URL and find_spec("celery") is None:
+    raise ImproperlyConfigured(
+        "TASK_BROKER_URL needs Celery: "
+        "pip install -r djtranscribe/worker/requirements.txt"
+    )
+TASKS = {
+    "default": {
+        "BACKEND": "djtranscribe.worker.celery_app.CeleryBackend"
+        if TASK_BROKER_URL
+        else "django_tasks_db.DatabaseBackend"
+    }
+}
 
 # Django
 

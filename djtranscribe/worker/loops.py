@@ -2,8 +2,8 @@
 
 import logging
 import threading
-from collections.abc import Callable
-from contextlib import suppress
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager, suppress
 
 from django.db import Error, close_old_connections, connection
 
@@ -53,6 +53,21 @@ class Loop(threading.Thread):
                 self.woken.wait(pause)
                 pause = min(pause * 2, LONGEST_PAUSE)
         close_connection()
+
+
+@contextmanager
+def connected() -> Iterator[None]:
+    """Run a message: with a connection that works, and without raising.
+
+    The sweep sends another message, once the lease of the row is over.
+    """
+    try:
+        close_old_connections()
+        yield
+    except Exception as error:
+        log_and_reconnect("work", error)
+    finally:
+        hand_back_connection()
 
 
 def log_and_reconnect(what: str, error: Exception) -> None:

@@ -3,13 +3,9 @@
 import threading
 import time
 from datetime import timedelta
-from typing import Any
 
 from django.conf import settings
-from django.core.management import call_command
 from django.utils import timezone
-from django_tasks.base import Task
-from django_tasks_db.models import DBTaskResult
 
 import caller.tasks
 import transcription.retention.tasks
@@ -17,11 +13,11 @@ import transcription.tasks
 from caller.recordings import cleanup
 from djtranscribe.database import hand_back_connection
 from djtranscribe.models import WebhookDelivery
+from djtranscribe.worker.engines import engine
 from djtranscribe.worker.loops import AGAIN_SECONDS, log_and_reconnect
 from transcription.models import Notification
 
 PRUNE_SECONDS = 3600
-BACKLOG = 200
 KEEP_DELIVERIES = timedelta(days=30)
 KEEP_LEFTOVERS = timedelta(days=1)
 
@@ -47,19 +43,19 @@ def run_maintenance(stopping: threading.Event) -> None:
 
 
 def sweep_calls() -> None:
-    if caller.tasks.is_due() and not has_backlog(caller.tasks.check_call):
+    if caller.tasks.is_due() and not engine().has_backlog(caller.tasks.check_call):
         caller.tasks.sweep()
 
 
 def sweep_transcripts() -> None:
     advance = transcription.tasks.advance
-    if transcription.tasks.is_due() and not has_backlog(advance):
-        back_fill_waits = has_backlog(advance, back_fill=True)
+    if transcription.tasks.is_due() and not engine().has_backlog(advance):
+        back_fill_waits = engine().has_backlog(advance, back_fill=True)
         transcription.tasks.sweep(back_fill=not back_fill_waits)
 
 
 def prune_messages() -> None:
-    call_command("prune_db_task_results", min_age_days=1, verbosity=0)
+    engine().prune()
 
 
 def prune_deliveries() -> None:
@@ -90,13 +86,3 @@ PRUNING = [
     prune_recordings,
     prune_downloads,
 ]
-
-
-def has_backlog(task: Task[Any, Any], back_fill: bool = False) -> bool:
-    """Return whether so many messages wait that more would only slow the queue.
-
-    Messages of a back-fill count apart: they come after all others.
-    """
-    whose = {"priority__lt": 0} if back_fill else {"priority__gte": 0}
-    waiting = DBTaskResult.objects.ready().filter(task_path=task.module_path, **whose)
-    return waiting[:BACKLOG].count() >= BACKLOG

@@ -8,16 +8,46 @@ import threading
 from concurrent.futures import Future, ThreadPoolExecutor
 from typing import Any
 
-from django.db import close_old_connections
+from django.core.management import call_command
 from django.utils import timezone
 from django.utils.crypto import get_random_string
-from django_tasks.base import TaskResultStatus
+from django_tasks.base import Task, TaskResultStatus
 from django_tasks_db.management.commands.db_worker import Worker
 from django_tasks_db.models import DBTaskResult
 from django_tasks_db.utils import exclusive_transaction
 
-from djtranscribe.database import hand_back_connection
-from djtranscribe.worker.loops import log_and_reconnect
+from djtranscribe.worker.engines import BACKLOG
+from djtranscribe.worker.loops import Loop, connected
+from djtranscribe.worker.waking import Wakeups
+
+
+class DatabaseQueue:
+    """The queue in our own database. See engines.Engine."""
+
+    def start(
+        self, concurrency: int, wakeups: Wakeups, stopping: threading.Event
+    ) -> None:
+        woken = wakeups.subscribe(DBTaskResult._meta.db_table)
+        self.messages = Messages(concurrency, woken)
+        self.claiming = Loop("claim", self.messages.work, stopping, woken)
+        self.claiming.start()
+
+    def finish(self) -> None:
+        self.claiming.join()
+        self.messages.finish()
+
+    def has_backlog(self, task: Task[Any, Any], back_fill: bool = False) -> bool:
+        # Messages of a back-fill count apart: they come after all others.
+        whose = {"priority__lt": 0} if back_fill else {"priority__gte": 0}
+        ready = DBTaskResult.objects.ready()
+        waiting = ready.filter(task_path=task.module_path, **whose)
+        return waiting[:BACKLOG].count() >= BACKLOG
+
+    def waiting(self) -> int:
+        return DBTaskResult.objects.ready().order_by().count()
+
+    def prune(self) -> None:
+        call_command("prune_db_task_results", min_age_days=1, verbosity=0)
 
 
 class Messages:
@@ -79,14 +109,8 @@ class Messages:
 
 def run(message: Any) -> None:
     """Run a message and note in its row how it ended."""
-    try:
-        close_old_connections()
+    with connected():
         ENGINE.run_task(message)
-    except Exception as error:
-        # The sweep sends another message, once the lease of the row is over.
-        log_and_reconnect("work", error)
-    finally:
-        hand_back_connection()
 
 
 # Only `run_task` is used, which needs none of these.

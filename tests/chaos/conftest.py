@@ -105,7 +105,7 @@ def counted(request: pytest.FixtureRequest) -> Callable[[str], None]:
     def say(line: str) -> None:
         print(line)
         # These travel with the report, also from another process of xdist.
-        request.node.user_properties.append(("counted", f"{where:17}{line}"))
+        request.node.user_properties.append(("counted", f"{where:21}{line}"))
 
     return say
 

@@ -2,10 +2,13 @@
 
 import os
 from pathlib import Path
+from secrets import token_hex
 from typing import NoReturn
 
 import pytest
 from dotenv import dotenv_values
+
+from djtranscribe.settings import INSECURE_KEY
 
 ROOT = Path(__file__).resolve().parents[2]
 ACCOUNT_SID = "AC" + "c4a05000" * 4
@@ -28,6 +31,20 @@ ENVIRON = {
     "LEASE_SECONDS": "60",
     "RECOVER_SECONDS": "12",
 }
+# The broker that carries the messages of all these tests, if .ci/break names one.
+BROKER = os.environ.get("CHAOS_BROKER", "")
+
+
+def through(broker: str) -> dict[str, str]:
+    """Settings for messages through this broker, in a queue that no other site has."""
+    if not broker:
+        return {}
+    return {
+        "TASK_BROKER_URL": broker,
+        "SECRET_KEY": token_hex(),
+        # Of the session that the database's template has.
+        "SECRET_KEY_FALLBACKS": INSECURE_KEY,
+    }
 
 
 def not_to_be_had(what: str) -> NoReturn:

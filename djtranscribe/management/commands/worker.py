@@ -14,9 +14,9 @@ from django.core.management.base import BaseCommand, CommandError, CommandParser
 from djtranscribe import zones
 from djtranscribe.database import close_connections, share_connections
 from djtranscribe.vendors.deadlines import MOST_AT_ONCE
+from djtranscribe.worker.engines import engine
 from djtranscribe.worker.loops import Loop
 from djtranscribe.worker.maintenance import run_maintenance
-from djtranscribe.worker.messages import Messages
 from djtranscribe.worker.waking import Wakeups
 from transcription import leases
 from transcription.models import Batch, Notification
@@ -54,12 +54,9 @@ class Command(BaseCommand):
             signal.signal(signum, lambda *_: stopping.set())
         share_connections()
         wakeups = Wakeups(stopping)
-        woken = wakeups.subscribe("django_tasks_database_dbtaskresult")
-        messages = Messages(concurrency, woken)
-        loops = [
-            Loop("claim", messages.work, stopping, woken),
-            *helpers(wakeups, stopping),
-        ]
+        queue = engine()
+        queue.start(concurrency, wakeups, stopping)
+        loops = helpers(wakeups, stopping)
         for thread in (wakeups, *loops):
             thread.start()
         self.stdout.write(f"Worker ready: {concurrency} at once. Ctrl-C stops it.")
@@ -69,9 +66,8 @@ class Command(BaseCommand):
         leases.stop()
         self.stdout.write("Stopping: finishing what is in hand.")
         wakeups.wake()
-        loops[0].join()
-        messages.finish()
-        for loop in loops[1:]:
+        queue.finish()
+        for loop in loops:
             # An e-mail may take longer than this. It is sent again later.
             loop.join(STOP_SECONDS)
         close_connections()

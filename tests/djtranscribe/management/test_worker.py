@@ -18,10 +18,12 @@ from django.utils import timezone
 from django_tasks_db.models import DBTaskResult
 
 from caller.tasks import check_call
-from djtranscribe.worker import loops, maintenance
+from djtranscribe.worker import engines, loops, maintenance
 from djtranscribe.worker.waking import Wakeups
 from tests.caller.rows import CALL_SID, a_call, a_recording
 from tests.chaos.databases import SERVER
+from tests.chaos.environment import not_to_be_had
+from tests.chaos.waiting import is_open
 from tests.djtranscribe.test_settings import ALL, COMPLETE, ROOT
 from tests.measured import measured
 from tests.threads import needs_connections
@@ -206,7 +208,7 @@ def due():
 
 @pytest.mark.django_db(transaction=True)
 def test_a_back_fill_that_waits_keeps_no_sweep_from_todays_calls():
-    for number in range(maintenance.BACKLOG):
+    for number in range(engines.BACKLOG):
         advance.using(priority=-50).enqueue(10**6 + number)
     a_call(sid=CALL_SID, status="ringing", next_check_at=due())
     a_transcript("pending", next_attempt_at=due())
@@ -219,7 +221,7 @@ def test_a_back_fill_that_waits_keeps_no_sweep_from_todays_calls():
 
 @pytest.mark.django_db(transaction=True)
 def test_a_back_fill_that_waits_is_not_announced_again_and_again():
-    recordings = [a_recording(sid=f"RE{n:032}") for n in range(maintenance.BACKLOG + 1)]
+    recordings = [a_recording(sid=f"RE{n:032}") for n in range(engines.BACKLOG + 1)]
     Transcript.objects.bulk_create(
         Transcript(recording=recording, priority=-50) for recording in recordings
     )
@@ -291,7 +293,7 @@ def test_a_thread_goes_on_whatever_happens(monkeypatch, caplog, error):
 @pytest.mark.django_db(transaction=True)
 @pytest.mark.parametrize("task", [check_call, advance])
 def test_a_queue_full_of_one_kind_keeps_only_that_kind_from_being_swept(task):
-    for number in range(maintenance.BACKLOG):
+    for number in range(engines.BACKLOG):
         task.enqueue(10**6 + number)
     a_call(sid=CALL_SID, status="ringing", next_check_at=due())
     a_transcript("pending", recording=a_recording(), next_attempt_at=due())
@@ -299,5 +301,76 @@ def test_a_queue_full_of_one_kind_keeps_only_that_kind_from_being_swept(task):
     looked_after()
 
     other = {check_call: advance, advance: check_call}[task]
-    assert messages(task).count() == maintenance.BACKLOG
+    assert messages(task).count() == engines.BACKLOG
     assert messages(other).count() == 1
+
+
+BROKERS = {
+    "rabbitmq": ("amqp://guest:guest@127.0.0.1:5672//", 5672),
+    "redis": ("redis://127.0.0.1:6379/5", 6379),
+}
+SEND = """
+import time
+from caller.models import Recording
+from djtranscribe.worker.engines import engine
+from transcription.tasks import advance, start
+row = Recording.objects.create(source="file", status="completed")
+row.store_audio([b"ID3" + bytes(50)])
+transcript = start(row)
+# The rows of these do not exist: they only wait.
+for priority in (-100, 0, 100):
+    advance.using(priority=priority).enqueue(10**6)
+deadline = time.monotonic() + 20
+while transcript.status == "pending" and time.monotonic() < deadline:
+    time.sleep(0.05)
+    transcript.refresh_from_db()
+while engine().waiting() != 0 and time.monotonic() < deadline:
+    time.sleep(0.05)
+print(transcript.status, engine().waiting(), engine().has_backlog(advance))
+"""
+
+
+@pytest.mark.parametrize("name", BROKERS)
+def test_a_broker_carries_the_messages(environment, name):
+    url, port = BROKERS[name]
+    if not is_open(port):
+        not_to_be_had(f"no {name} answers")
+    # A queue of its own, and no sweep that would replace a message.
+    environment |= {"TASK_BROKER_URL": url, "SECRET_KEY": token_hex()}
+    environment |= {"SWEEP_SECONDS": "10", "ASSEMBLYAI_API_URL": "http://127.0.0.1:9"}
+    environment["DEBUG"] = "true"
+    manage(environment, "migrate", "--verbosity", "0")
+
+    with started(environment) as worker:
+        assert "Worker ready" in worker.stdout.readline()
+        said = manage(environment, "shell", "--no-imports", "--command", SEND).stdout
+        worker.send_signal(signal.SIGTERM)
+        rest, _ = worker.communicate(timeout=20)
+
+    assert said == "fetched 0 False\n"
+    assert worker.returncode == 0
+    assert "Traceback" not in rest
+
+
+def test_a_broker_that_is_away_stops_nobody(environment):
+    environment |= {"TASK_BROKER_URL": "redis://:secret@127.0.0.1:9/0"}
+    manage(environment, "migrate", "--verbosity", "0")
+    send = (
+        "from caller.tasks import check_call; from djtranscribe.worker.engines import "
+        "engine; print(check_call.enqueue(1).status, engine().waiting())"
+    )
+
+    done = manage(environment, "shell", "--no-imports", "--command", send)
+
+    assert done.stdout == "READY None\n"
+    assert "task=caller.tasks.check_call sent=no" in done.stderr
+    assert "secret" not in done.stderr
+
+
+def test_what_is_no_broker_is_refused(environment):
+    environment["TASK_BROKER_URL"] = "sqla+sqlite:///queue"
+
+    with pytest.raises(subprocess.CalledProcessError) as failed:
+        manage(environment, "check")
+
+    assert "TASK_BROKER_URL must begin with one of amqp://" in failed.value.stderr

@@ -1,0 +1,71 @@
+"""Take messages from the broker and run them, with Celery. See celery_app.py."""
+
+import socket
+import threading
+from typing import Any
+
+from celery.worker import WorkController
+from celery.worker import state as celery_state
+from django.utils import timezone
+from django.utils.crypto import get_random_string
+from django_tasks.base import Task
+from kombu.exceptions import OperationalError
+
+from djtranscribe.worker.celery_app import CONNECT_SECONDS, app, queue
+from djtranscribe.worker.engines import BACKLOG
+from djtranscribe.worker.waking import Wakeups
+from transcription.models import Transcript
+from transcription.tasks import advance
+
+
+class CeleryQueue:
+    """The queue at the broker. See engines.Engine."""
+
+    def start(
+        self, concurrency: int, wakeups: Wakeups, stopping: threading.Event
+    ) -> None:
+        self.controller = WorkController(
+            app=app(),
+            # Different for each worker, also of those on one machine.
+            hostname=f"{get_random_string(8)}@{socket.gethostname()}",
+            pool_cls="threads",
+            concurrency=concurrency,
+            without_gossip=True,
+            without_mingle=True,
+            without_heartbeat=True,
+        )
+        self.thread = threading.Thread(
+            target=self.controller.start, name="celery", daemon=True
+        )
+        self.thread.start()
+
+    def finish(self) -> None:
+        celery_state.should_stop = 0
+        self.thread.join()
+
+    def has_backlog(self, task: Task[Any, Any], back_fill: bool = False) -> bool:
+        # How many messages of a kind wait, no broker tells. A row knows whether there
+        # is one for it.
+        if task != advance:
+            return False
+        rows = Transcript.objects.unfinished().exclude(announced_at=None)
+        rows = rows.exclude(pk__in=rows.unannounced(timezone.now()))
+        rows = rows.filter(priority__lt=0) if back_fill else rows.current()
+        return rows[:BACKLOG].count() >= BACKLOG
+
+    def waiting(self) -> int | None:
+        connection = app().connection_for_read(connect_timeout=CONNECT_SECONDS)
+        try:
+            with connection:
+                connection.ensure_connection(max_retries=1, interval_start=0)
+                # To declare a queue that exists tells how long it is.
+                declared = connection.channel().queue_declare(queue(), passive=True)
+                return int(declared.message_count)
+        except connection.channel_errors:
+            # It does not exist: nothing was ever sent or, on Redis, all is done.
+            return 0
+        except (OperationalError, *connection.connection_errors):
+            return None
+
+    def prune(self) -> None:
+        """A broker stores nothing about messages that were run."""
