@@ -354,6 +354,24 @@ FORMAT_MODULE_PATH = "djtranscribe.formats"
 # Recordings are private: they are read through a view that checks permissions,
 # and MEDIA_URL stays unset so that nothing serves them from a public path.
 MEDIA_ROOT = text("MEDIA_ROOT") or str(BASE_DIR / "media")
+# Or a bucket of S3, or of a store that speaks its protocol. boto3 reads the keys from
+# AWS_ACCESS_KEY_ID, AWS_SECRET_ACCESS_KEY and AWS_DEFAULT_REGION.
+S3_BUCKET = text("S3_BUCKET")
+S3_ENDPOINT_URL = text("S3_ENDPOINT_URL")
+if S3_BUCKET and find_spec("storages") is None:
+    raise ImproperlyConfigured(
+        "S3_BUCKET needs django-storages: "
+        "pip install -r caller/recordings/requirements.txt"
+    )
+IN_BUCKET = {
+    "BACKEND": "caller.recordings.object_storage.ObjectStorage",
+    "OPTIONS": {"bucket_name": S3_BUCKET, "endpoint_url": S3_ENDPOINT_URL or None},
+}
+IN_FOLDER = {"BACKEND": "django.core.files.storage.FileSystemStorage"}
+STORAGES = {
+    "default": IN_BUCKET if S3_BUCKET else IN_FOLDER,
+    "staticfiles": {"BACKEND": "django.contrib.staticfiles.storage.StaticFilesStorage"},
+}
 STATIC_URL = f"{PREFIX}/static/"
 STATIC_ROOT = BASE_DIR / "staticfiles"
 # Makes static files findable without `collectstatic` under gunicorn too.

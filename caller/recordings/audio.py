@@ -10,7 +10,8 @@ from secrets import token_hex
 from typing import IO, Any
 
 import requests
-from django.core.files.storage import Storage
+from django.core.files import File
+from django.core.files.storage import FileSystemStorage, Storage
 from django.core.files.uploadedfile import TemporaryUploadedFile
 
 from djtranscribe.vendors.deadlines import LimitedAdapter, chunks
@@ -174,7 +175,26 @@ def checked_file(
         yield file, digest.hexdigest()
 
 
-def kept_whole(storage: Storage, name: str, file: TemporaryUploadedFile) -> str:
+class Watched(File):  # type: ignore[type-arg]
+    """A file that calls keep_alive while it is read, as in Heartbeat."""
+
+    def __init__(self, file: Any, keep_alive: Callable[[], None]) -> None:
+        super().__init__(file)
+        self.source = file
+        self.heartbeat = Heartbeat(keep_alive)
+
+    def read(self, *size: int) -> Any:
+        data = self.source.read(*size)
+        self.heartbeat.passed(len(data))
+        return data
+
+
+def kept_whole(
+    storage: Storage,
+    name: str,
+    file: TemporaryUploadedFile,
+    keep_alive: Callable[[], None],
+) -> str:
     """Save the file under the name plus a random suffix. Return the stored name.
 
     The suffix keeps two workers that store the same recording from overwriting or
@@ -182,8 +202,10 @@ def kept_whole(storage: Storage, name: str, file: TemporaryUploadedFile) -> str:
     """
     path = PurePosixPath(name)
     name = str(path.with_name(f"{path.stem}-{token_hex(4)}{path.suffix}"))
+    # On our own disk, the temporary file is moved: nothing is read.
+    is_local = isinstance(storage, FileSystemStorage)
     try:
-        return storage.save(name, file)
+        return storage.save(name, file if is_local else Watched(file, keep_alive))
     except BaseException:
         with suppress(OSError):
             storage.delete(name)

@@ -225,6 +225,7 @@ class Recording(models.Model):
                 self.store_audio(
                     audio.received(chunks(answer), keep_alive),
                     expected_bytes=int(length) if length.isdigit() else None,
+                    keep_alive=keep_alive,
                 )
             except audio.NotAudio as error:
                 raise TwilioError(
@@ -253,15 +254,22 @@ class Recording(models.Model):
         return reason
 
     def store_audio(
-        self, chunks: Iterable[bytes], expected_bytes: int | None = None
+        self,
+        chunks: Iterable[bytes],
+        expected_bytes: int | None = None,
+        keep_alive: Callable[[], None] = lambda: None,
     ) -> None:
-        """Check and store the audio. Raises audio.NotAudio and stores nothing then."""
+        """Check and store the audio. Raises audio.NotAudio and stores nothing then.
+
+        keep_alive is called every megabyte or second while it is stored elsewhere.
+        """
         with audio.checked_file(chunks, expected_bytes) as (file, sha256):
             name = f"{self.sid or uuid4()}{audio.suffix(file)}"
             peaks = waveform.measured(file)
             columns = {"peaks": peaks, **self._missing_facts(peaks)}
             file.seek(0)
-            stored = audio.kept_whole(self.audio.storage, f"recordings/{name}", file)
+            storage = self.audio.storage
+            stored = audio.kept_whole(storage, f"recordings/{name}", file, keep_alive)
         try:
             changed = Recording.objects.filter(pk=self.pk, audio="").update(
                 audio=stored, sha256=sha256, fetched_at=timezone.now(), **columns

@@ -181,8 +181,12 @@ def check_storage() -> str:
     except OSError as error:
         raise Problem(
             f"cannot be written ({error.strerror}).",
-            "Check MEDIA_ROOT and its write permissions.",
+            "Check S3_BUCKET, S3_ENDPOINT_URL and the AWS_ keys."
+            if settings.S3_BUCKET
+            else "Check MEDIA_ROOT and its write permissions.",
         ) from error
+    if settings.S3_BUCKET:
+        return f"the bucket {settings.S3_BUCKET} is writable"
     free = shutil.disk_usage(Path(settings.MEDIA_ROOT)).free
     if free < FREE_BYTES:
         raise Problem(

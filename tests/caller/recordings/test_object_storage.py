@@ -1,0 +1,220 @@
+"""Recordings in an object store: a server that speaks S3, over HTTP."""
+
+import hashlib
+import os
+import subprocess
+import sys
+from datetime import timedelta
+from io import StringIO
+
+import boto3
+import pytest
+from django.core.files.storage import default_storage
+from django.core.management import call_command
+from django.utils import timezone
+from moto.server import ThreadedMotoServer
+
+from caller.models import Recording
+from caller.recordings import cleanup, waveform
+from tests.caller.rows import RECORDING_SID, a_call, a_recording
+from tests.chaos.waiting import free_port
+from tests.data import wav
+from tests.djtranscribe.test_settings import ALL, COMPLETE, ROOT
+from tests.transcription.rows import advanced, answers_well
+from transcription.tasks import start
+
+pytestmark = pytest.mark.django_db
+
+BUCKET = "recordings"
+# Longer than what is read at once, with one byte of its own at each place.
+SOUND = wav(seconds=60)
+
+
+@pytest.fixture(scope="module")
+def server():
+    server = ThreadedMotoServer("127.0.0.1", port=0, verbose=False)
+    server.start()
+    host, port = server.get_host_and_port()
+    yield f"http://{host}:{port}"
+    server.stop()
+
+
+@pytest.fixture
+def bucket(server, settings, monkeypatch):
+    for name in ("AWS_ACCESS_KEY_ID", "AWS_SECRET_ACCESS_KEY"):
+        monkeypatch.setenv(name, "testing")
+    monkeypatch.setenv("AWS_DEFAULT_REGION", "us-east-1")
+    made = boto3.resource("s3", endpoint_url=server).create_bucket(Bucket=BUCKET)
+    options = {"bucket_name": BUCKET, "endpoint_url": server}
+    backend = "caller.recordings.object_storage.ObjectStorage"
+    settings.STORAGES = {
+        **settings.STORAGES,
+        "default": {"BACKEND": backend, "OPTIONS": options},
+    }
+    yield made
+    made.objects.all().delete()
+
+
+@pytest.fixture
+def ranges():
+    """The ranges that were requested of the store."""
+    seen = []
+
+    def note(request, **more):
+        seen.append(request.headers.get("Range", b"").decode())
+
+    default_storage.bucket.meta.client.meta.events.register(
+        "before-send.s3.GetObject", note
+    )
+    return seen
+
+
+def keys(bucket):
+    return [row.key for row in bucket.objects.all()]
+
+
+def test_audio_is_stored_measured_and_played_from_any_place(bucket, ranges, browser):
+    recording = a_recording(call=a_call(status="completed"))
+    recording.store_audio([SOUND])
+
+    whole = browser.get(recording.audio_url)
+    part = browser.get(recording.audio_url, headers={"Range": "bytes=500000-500099"})
+
+    assert keys(bucket) == [recording.audio.name]
+    assert recording.sha256 == hashlib.sha256(SOUND).hexdigest()
+    assert recording.duration_seconds == 60
+    assert b"".join(whole.streaming_content) == SOUND
+    assert part.status_code == 206
+    assert b"".join(part.streaming_content) == SOUND[500000:500100]
+    assert ranges[-1] == "bytes=500000-"
+    # Computed later, as for recordings of older versions.
+    with recording.audio.open("rb") as file:
+        assert waveform.measured(file) == recording.peaks
+
+
+def test_the_whole_way_to_the_words(bucket, vendors):
+    answers = answers_well(vendors)
+    recording = a_recording()
+    recording.store_audio([SOUND])
+
+    transcript = advanced(start(recording))
+
+    assert transcript.status == "queued"
+    assert answers["upload"].calls[0].request.body is not None
+
+
+def test_what_is_deleted_here_is_deleted_there(
+    bucket, django_capture_on_commit_callbacks
+):
+    recording = a_recording(call=a_call(status="completed"))
+    recording.store_audio([SOUND])
+    old = recording.audio.name
+    Recording.objects.update(audio="")
+    recording.refresh_from_db()
+    recording.store_audio([SOUND])
+
+    deleted = cleanup.delete_recordings(timezone.now() + timedelta(hours=1))
+    assert deleted == 1
+    assert keys(bucket) == [recording.audio.name] != [old]
+    with django_capture_on_commit_callbacks(execute=True):
+        recording.delete()
+    assert keys(bucket) == []
+    cleanup.delete_all_of({RECORDING_SID})
+
+
+def test_an_object_that_is_gone_is_said_and_fetched_again(bucket, browser, vendors):
+    recording = a_recording()
+    recording.store_audio([SOUND])
+    bucket.objects.all().delete()
+
+    assert browser.get(recording.audio_url).status_code == 404
+    answers_well(vendors)
+    transcript = start(recording)
+    transcript.status = "fetched"
+    transcript.save()
+    vendors.get(recording_url(), body=SOUND)
+    assert advanced(transcript).status == "queued"
+    assert len(keys(bucket)) == 1
+
+
+def recording_url():
+    from tests.caller.rows import MEDIA
+
+    return MEDIA
+
+
+def test_a_store_that_is_away_is_an_error_of_the_storage(bucket, settings, vendors):
+    answers_well(vendors)
+    recording = a_recording()
+    recording.store_audio([SOUND])
+    options = {"bucket_name": BUCKET, "endpoint_url": f"http://127.0.0.1:{free_port()}"}
+    settings.STORAGES = {
+        **settings.STORAGES,
+        "default": {**settings.STORAGES["default"], "OPTIONS": options},
+    }
+
+    transcript = advanced(start(recording))
+
+    assert transcript.status == "fetched"
+    assert transcript.error.startswith("The audio could not be stored or read: ")
+    assert "does not answer" in transcript.error
+    assert transcript.attempts == 1
+
+
+def test_a_bucket_that_does_not_exist_is_refused(bucket, settings):
+    options = {**settings.STORAGES["default"]["OPTIONS"], "bucket_name": "nobodys"}
+    settings.STORAGES = {
+        **settings.STORAGES,
+        "default": {**settings.STORAGES["default"], "OPTIONS": options},
+    }
+
+    with pytest.raises(OSError, match="refuses: NoSuchBucket"):
+        a_recording().store_audio([SOUND])
+
+
+# SQLite copies no database amid a transaction of ours.
+@pytest.mark.django_db(transaction=True)
+def test_a_backup_brings_recordings_from_the_store(bucket, tmp_path):
+    recording = a_recording()
+    recording.store_audio([SOUND])
+    name = tmp_path / "backup.tar"
+
+    call_command("backup", str(name), stdout=StringIO())
+
+    import tarfile
+
+    with tarfile.open(name) as tar:
+        stored = tar.extractfile(f"audio/{recording.audio.name}")
+        assert stored
+        assert stored.read() == SOUND
+
+
+def test_the_settings_lead_to_the_bucket(server, bucket, tmp_path):
+    environ = {
+        "PATH": os.environ["PATH"],
+        **ALL,
+        **COMPLETE,
+        "DJANGO_SETTINGS_MODULE": "djtranscribe.settings",
+        "DATABASE_URL": f"sqlite:///{tmp_path / 'db.sqlite3'}",
+        "S3_BUCKET": BUCKET,
+        "S3_ENDPOINT_URL": server,
+        "AWS_ACCESS_KEY_ID": "testing",
+        "AWS_SECRET_ACCESS_KEY": "testing",
+    }
+    save = (
+        "from django.core.files.base import ContentFile; "
+        "from django.core.files.storage import default_storage; "
+        "print(default_storage.save('recordings/a.wav', ContentFile(b'sound')))"
+    )
+
+    done = subprocess.run(
+        [sys.executable, "manage.py", "shell", "--no-imports", "--command", save],
+        cwd=ROOT,
+        env=environ,
+        check=True,
+        capture_output=True,
+        text=True,
+    )
+
+    assert done.stdout == "recordings/a.wav\n"
+    assert keys(bucket) == ["recordings/a.wav"]
