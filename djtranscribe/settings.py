@@ -354,8 +354,7 @@ FORMAT_MODULE_PATH = "djtranscribe.formats"
 # Recordings are private: they are read through a view that checks permissions,
 # and MEDIA_URL stays unset so that nothing serves them from a public path.
 MEDIA_ROOT = text("MEDIA_ROOT") or str(BASE_DIR / "media")
-# Or a bucket of S3, or of a store that speaks its protocol. boto3 reads the keys from
-# AWS_ACCESS_KEY_ID, AWS_SECRET_ACCESS_KEY and AWS_DEFAULT_REGION.
+# Or a bucket of S3, or of a store that speaks its protocol.
 S3_BUCKET = text("S3_BUCKET")
 S3_ENDPOINT_URL = text("S3_ENDPOINT_URL")
 if S3_BUCKET and find_spec("storages") is None:
@@ -365,7 +364,14 @@ if S3_BUCKET and find_spec("storages") is None:
     )
 IN_BUCKET = {
     "BACKEND": "caller.recordings.object_storage.ObjectStorage",
-    "OPTIONS": {"bucket_name": S3_BUCKET, "endpoint_url": S3_ENDPOINT_URL or None},
+    "OPTIONS": {
+        "bucket_name": S3_BUCKET,
+        "endpoint_url": S3_ENDPOINT_URL or None,
+        # Without keys, boto3 asks the machine for the role that it has.
+        "access_key": text("AWS_ACCESS_KEY_ID") or None,
+        "secret_key": text("AWS_SECRET_ACCESS_KEY") or None,
+        "region_name": text("AWS_DEFAULT_REGION") or None,
+    },
 }
 IN_FOLDER = {"BACKEND": "django.core.files.storage.FileSystemStorage"}
 STORAGES = {
