@@ -171,13 +171,14 @@ BROKERS = ("amqp://", "amqps://", "redis://", "rediss://")
 SWEEP_SECONDS = whole("SWEEP_SECONDS", 10)
 LEASE_SECONDS = whole("LEASE_SECONDS", 60)
 RECOVER_SECONDS = whole("RECOVER_SECONDS", 90)
-# amqp://… or redis://…: Celery's. Without it the queue is in our database.
-TASK_BROKER_URL = text("TASK_BROKER_URL")
-if TASK_BROKER_URL and not TASK_BROKER_URL.startswith(BROKERS):
+# amqp://… or redis://…: Celery's. Without it the queue is in our database. The debug
+# page hides what is called SECRET: there may be a password in it.
+TASK_BROKER_SECRET_URL = text("TASK_BROKER_URL")
+if TASK_BROKER_SECRET_URL and not TASK_BROKER_SECRET_URL.startswith(BROKERS):
     raise ImproperlyConfigured(
         f"TASK_BROKER_URL must begin with one of {', '.join(BROKERS)}."
     )
-if TASK_BROKER_URL and find_spec("celery") is None:
+if TASK_BROKER_SECRET_URL and find_spec("celery") is None:
     raise ImproperlyConfigured(
         "TASK_BROKER_URL needs Celery: "
         "pip install -r djtranscribe/worker/requirements.txt"
@@ -185,7 +186,7 @@ if TASK_BROKER_URL and find_spec("celery") is None:
 TASKS = {
     "default": {
         "BACKEND": "djtranscribe.worker.celery_app.CeleryBackend"
-        if TASK_BROKER_URL
+        if TASK_BROKER_SECRET_URL
         else "django_tasks_db.DatabaseBackend"
     }
 }

@@ -37,7 +37,7 @@ REDIS_SENDS_AGAIN_AFTER = 300
 
 
 def is_redis() -> bool:
-    return bool(settings.TASK_BROKER_URL.startswith(("redis", "sentinel")))
+    return bool(settings.TASK_BROKER_SECRET_URL.startswith(("redis", "sentinel")))
 
 
 def queue() -> str:
@@ -48,7 +48,9 @@ def queue() -> str:
 
 @cache
 def app() -> Celery:
-    made = Celery("djtranscribe", broker=settings.TASK_BROKER_URL, set_as_current=False)
+    made = Celery(
+        "djtranscribe", broker=settings.TASK_BROKER_SECRET_URL, set_as_current=False
+    )
     options: dict[str, Any] = {"confirm_publish": True, "read_timeout": SEND_SECONDS}
     options["write_timeout"] = SEND_SECONDS
     if is_redis():

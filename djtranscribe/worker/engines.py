@@ -40,5 +40,7 @@ BROKER = "djtranscribe.worker.celery_queue.CeleryQueue"
 
 @cache
 def engine() -> Engine:
-    made: Engine = import_string(BROKER if settings.TASK_BROKER_URL else DATABASE)()
+    made: Engine = import_string(
+        BROKER if settings.TASK_BROKER_SECRET_URL else DATABASE
+    )()
     return made
