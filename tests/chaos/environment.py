@@ -8,8 +8,6 @@ from typing import NoReturn
 import pytest
 from dotenv import dotenv_values
 
-from djtranscribe.settings import INSECURE_KEY
-
 ROOT = Path(__file__).resolve().parents[2]
 ACCOUNT_SID = "AC" + "c4a05000" * 4
 AUTH_TOKEN = "chaos-token"
@@ -22,6 +20,8 @@ ENVIRON = {
     "PATH": os.environ["PATH"],
     "PYTHONUNBUFFERED": "1",
     "DEBUG": "true",
+    # Of this process, so that its queue at a broker is its own.
+    "SECRET_KEY": token_hex(),
     "BASE_URL": "http://127.0.0.1:1",
     "TWILIO_ACCOUNT_SID": ACCOUNT_SID,
     "TWILIO_AUTH_TOKEN": AUTH_TOKEN,
@@ -32,19 +32,8 @@ ENVIRON = {
     "RECOVER_SECONDS": "12",
 }
 # The broker that carries the messages of all these tests, if .ci/break names one.
-BROKER = os.environ.get("CHAOS_BROKER", "")
-
-
-def through(broker: str) -> dict[str, str]:
-    """Settings for messages through this broker, in a queue that no other site has."""
-    if not broker:
-        return {}
-    return {
-        "TASK_BROKER_URL": broker,
-        "SECRET_KEY": token_hex(),
-        # Of the session that the database's template has.
-        "SECRET_KEY_FALLBACKS": INSECURE_KEY,
-    }
+if BROKER := os.environ.get("CHAOS_BROKER", ""):
+    ENVIRON["TASK_BROKER_URL"] = BROKER
 
 
 def not_to_be_had(what: str) -> NoReturn:

@@ -18,7 +18,7 @@ import jiwer
 import requests
 
 from tests.chaos.databases import Database
-from tests.chaos.environment import AUTH_TOKEN, BROKER, ENVIRON, KEY, ROOT, through
+from tests.chaos.environment import AUTH_TOKEN, ENVIRON, KEY, ROOT
 from tests.chaos.proxy import Proxy
 from tests.chaos.vendors import AssemblyAI, Twilio
 from tests.chaos.waiting import free_port, is_open, until
@@ -105,7 +105,6 @@ class House:
             "MEDIA_ROOT": str(self.media),
             "TWILIO_API_URL": self.to_twilio.url,
             "ASSEMBLYAI_API_URL": self.to_assemblyai.url,
-            **through(BROKER),
             **settings,
         }
         self.session = self._browser()

@@ -1,22 +1,40 @@
-"""A TCP connection to a server, that can be cut and refused."""
+"""A TCP connection to a server, that can be cut and refused.
+
+`python -m tests.chaos.relay 10.0.0.1 5432=7001 8000=7002` passes what comes to ports of
+this machine to ports of another one.
+"""
 
 import socket
+import sys
 import threading
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
+from itertools import cycle
+
+Address = tuple[str, int]
 
 
 class Relay:
-    """Passes bytes between those who connect to `port` and a server."""
+    """Passes bytes between those who connect to it and a server, or one of several."""
 
-    def __init__(self, host: str, port: int) -> None:
-        self.server = (host, port)
+    def __init__(
+        self, *servers: Address, host: str = "127.0.0.1", port: int = 0
+    ) -> None:
+        self.servers = servers
+        self.turns = cycle(servers)
+        self.host = host
         self.open: set[socket.socket] = set()
-        self.listener = self._listen(0)
+        self.listener = self._listen(port)
         self.port: int = self.listener.getsockname()[1]
 
+    @staticmethod
+    def connect(server: Address) -> socket.socket:
+        connection = socket.create_connection(server, timeout=2)
+        connection.settimeout(None)
+        return connection
+
     def _listen(self, port: int) -> socket.socket:
-        listener = socket.create_server(("127.0.0.1", port))
+        listener = socket.create_server((self.host, port))
         threading.Thread(target=self._accept, args=[listener], daemon=True).start()
         return listener
 
@@ -24,13 +42,23 @@ class Relay:
         with suppress(OSError):
             while True:
                 client, _ = listener.accept()
-                server = socket.create_connection(self.server)
-                self.open |= {client, server}
-                for source, target in ((client, server), (server, client)):
-                    passing = threading.Thread(
-                        target=self._pass, args=[source, target], daemon=True
-                    )
-                    passing.start()
+                threading.Thread(
+                    target=self._connect, args=[client], daemon=True
+                ).start()
+
+    def _connect(self, client: socket.socket) -> None:
+        for _ in self.servers:
+            try:
+                server = self.connect(next(self.turns))
+            except OSError:
+                continue
+            self.open |= {client, server}
+            for source, target in ((client, server), (server, client)):
+                threading.Thread(
+                    target=self._pass, args=[source, target], daemon=True
+                ).start()
+            return
+        client.close()
 
     def _pass(self, source: socket.socket, target: socket.socket) -> None:
         with suppress(OSError):
@@ -59,3 +87,12 @@ class Relay:
         for each in list(self.open):
             with suppress(OSError):
                 each.shutdown(socket.SHUT_RDWR)
+
+
+if __name__ == "__main__":
+    there, *ports = sys.argv[1:]
+    for pair in ports:
+        port, target = map(int, pair.split("="))
+        Relay((there, target), port=port)
+    print("ready", flush=True)
+    threading.Event().wait()

@@ -8,7 +8,7 @@ import pytest
 import redis
 from kombu import Connection
 
-from tests.chaos.environment import not_to_be_had, through
+from tests.chaos.environment import not_to_be_had
 from tests.chaos.house import House, new_number
 from tests.chaos.relay import Relay
 from tests.chaos.waiting import is_open, until
@@ -32,7 +32,7 @@ def broker(request: pytest.FixtureRequest) -> str:
 
 @pytest.fixture
 def relay(broker: str) -> Iterator[Relay]:
-    relay = Relay("127.0.0.1", urlsplit(broker).port or 0)
+    relay = Relay(("127.0.0.1", urlsplit(broker).port or 0))
     yield relay
     relay.close()
 
@@ -64,8 +64,8 @@ def forget(broker: str, house: House) -> None:
 def test_a_broker_that_forgets_or_is_away_loses_nothing(
     new_house, counted, broker, relay
 ):
-    url = broker.replace(str(relay.server[1]), str(relay.port))
-    house: House = new_house(**through(url), LEASE_SECONDS="20")
+    url = broker.replace(f":{urlsplit(broker).port}", f":{relay.port}")
+    house: House = new_house(TASK_BROKER_URL=url, LEASE_SECONDS="20")
     house.start_web()
     forgotten = [new_number() for _ in range(3)]
     for number in forgotten:
