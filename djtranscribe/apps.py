@@ -1,4 +1,5 @@
 from django.apps import AppConfig
+from django.conf import settings
 from django.db.backends.signals import connection_created
 
 
@@ -11,3 +12,8 @@ class DjtranscribeConfig(AppConfig):
         from djtranscribe.database import turn_off_parallel_queries
 
         connection_created.connect(turn_off_parallel_queries)
+        if settings.SENTRY_DSN:
+            # An optional requirement.
+            from djtranscribe import sentry
+
+            sentry.connect(settings.SENTRY_DSN)

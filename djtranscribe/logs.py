@@ -44,13 +44,17 @@ class NoNumbers(logging.Filter):
                 named(arg) if isinstance(arg, BaseException) else arg
                 for arg in record.args
             )
-        message = record.getMessage()
-        if "/" in message:
-            message = DIALLED.sub("/dial/…", message)
-            message = GUESSED.sub("…", ASKED.sub(r"\1?…", message))
-        record.msg = message
+        record.msg = without_numbers(record.getMessage())
         record.args = ()
         return True
+
+
+def without_numbers(text: str) -> str:
+    """Remove phone numbers and search terms from the URLs in a text."""
+    if "/" not in text:
+        return text
+    text = DIALLED.sub("/dial/…", text)
+    return GUESSED.sub("…", ASKED.sub(r"\1?…", text))
 
 
 class Line(logging.Formatter):

@@ -164,6 +164,11 @@ RETAIN_TEXT_DAYS = whole("RETAIN_TEXT_DAYS", 0, least=0)
 
 METRICS_TOKEN = text("METRICS_TOKEN")
 LOG_FORMAT = text("LOG_FORMAT", "text")
+SENTRY_DSN = text("SENTRY_DSN")
+if SENTRY_DSN and find_spec("sentry_sdk") is None:
+    raise ImproperlyConfigured(
+        "SENTRY_DSN needs Sentry's client: pip install -r docs/deploy/sentry.txt"
+    )
 
 # The worker
 

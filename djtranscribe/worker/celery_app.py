@@ -49,7 +49,11 @@ def queue() -> str:
 @cache
 def app() -> Celery:
     made = Celery(
-        "djtranscribe", broker=settings.TASK_BROKER_SECRET_URL, set_as_current=False
+        "djtranscribe",
+        broker=settings.TASK_BROKER_SECRET_URL,
+        set_as_current=False,
+        # Celery's own for Django would close connections that our threads share.
+        fixups=(),
     )
     options: dict[str, Any] = {"confirm_publish": True, "read_timeout": SEND_SECONDS}
     options["write_timeout"] = SEND_SECONDS
