@@ -1,9 +1,16 @@
 # The web server and the worker, see compose.yaml. Settings come from the environment.
 
 FROM python:3.13-slim AS packages
+# What else to install: broker, s3, sentry, or several with blanks.
+ARG OPTIONAL=""
 COPY requirements.txt /
+COPY djtranscribe/worker/requirements.txt /broker.txt
+COPY caller/recordings/requirements.txt /s3.txt
+COPY djtranscribe/sentry-requirements.txt /sentry.txt
 RUN python -m venv /venv \
-    && /venv/bin/pip install --no-cache-dir --requirement /requirements.txt
+    && for name in requirements $OPTIONAL; do \
+        /venv/bin/pip install --no-cache-dir --requirement "/$name.txt" || exit 1; \
+    done
 
 FROM python:3.13-slim
 RUN useradd --uid 10001 --create-home djtranscribe \

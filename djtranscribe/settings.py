@@ -167,7 +167,8 @@ LOG_FORMAT = text("LOG_FORMAT", "text")
 SENTRY_DSN = text("SENTRY_DSN")
 if SENTRY_DSN and find_spec("sentry_sdk") is None:
     raise ImproperlyConfigured(
-        "SENTRY_DSN needs Sentry's client: pip install -r docs/deploy/sentry.txt"
+        "SENTRY_DSN needs Sentry's client: "
+        "pip install -r djtranscribe/sentry-requirements.txt"
     )
 
 # The worker
