@@ -22,6 +22,7 @@ RUNS = {
     "search": ["100000"],
     "lists": ["100000"],
     "transcript_page": [],
+    "sizes": [],
 }
 
 

@@ -19,6 +19,7 @@ BENCHMARKS = {
     "search": ["300"],
     "load_webhooks": ["--calls", "4", "--seconds", "1"],
     "memory": ["--megabytes", "4", "--at-once", "2"],
+    "sizes": ["100"],
     "transcript_page": [],
     "webhooks": ["--seconds", "1", "--rounds", "1", "--database", "postgresql"],
     "worker": [
