@@ -7,12 +7,23 @@ from caller import phone_numbers
 from transcription.models import Deletion
 from transcription.retention import tasks
 
+STOPPED = "Stopped by hand: not everything was deleted."
+
 
 def run(command: BaseCommand, deletion: Deletion) -> None:
     """Run a deletion to its end, and say how far it is. Raises CommandError."""
-    while tasks.work(deletion.pk):
+    try:
+        while tasks.work(deletion.pk):
+            deletion.refresh_from_db()
+            command.stdout.write(deletion.report)
+    except KeyboardInterrupt:
+        # No worker goes on with what somebody has stopped.
         deletion.refresh_from_db()
-        command.stdout.write(deletion.report)
+        deletion.problem = STOPPED
+        deletion.finish()
+        raise CommandError(
+            f"{STOPPED} Deleted: {deletion.report or 'nothing'}."
+        ) from None
     deletion.refresh_from_db()
     if deletion.finished_at is None:
         reason = deletion.problem or "A worker is working on it."

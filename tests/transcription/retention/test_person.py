@@ -295,6 +295,22 @@ def test_the_command_shows_asks_and_erases(person, twilio, monkeypatch):
     assert found() == {NUMBER}
 
 
+def test_ctrl_c_stops_and_no_worker_goes_on(person, twilio, monkeypatch, work):
+    def interrupted(*args):
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr("caller.twilio.client.delete_call", interrupted)
+    with pytest.raises(CommandError, match="Stopped by hand"):
+        call_command("erase-person", NUMBER, "--yes", stdout=StringIO())
+    monkeypatch.undo()
+
+    maintenance.delete_expired()
+    work()
+
+    assert Call.objects.exists()
+    assert Deletion.objects.get().numbers == []
+
+
 def test_a_person_gets_a_file_with_everything(person, supervisor, tmp_path):
     answer = supervisor.get(f"{the_page(person)}export/")
     file = tmp_path / "person.zip"
