@@ -20,10 +20,10 @@ from caller.filters import (
 )
 from caller.forms import DoNotCallForm
 from caller.models import Call, Contact, DoNotCall
-from caller.models.call import CallQuerySet
+from caller.models.call_queries import CallQuerySet
 from caller.recordings.admin import HasLength, RecordingAdmin, RecordingInline
 from caller.tasks import ask_again
-from caller.twilio.client import CALL_SID
+from caller.twilio.states import CALL_SID
 from djtranscribe.adminsite.filters import Dates
 from djtranscribe.adminsite.large_tables import LargeTableAdmin
 from djtranscribe.adminsite.read_only import ReadOnly, TolerantChangelist

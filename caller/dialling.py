@@ -15,7 +15,7 @@ from django.utils import timezone
 from caller import phone_numbers
 from caller.costs import sums
 from caller.models import Call, Contact, DoNotCall, Leg, OperatorPhone
-from caller.models.call import ESTIMATE, CallQuerySet
+from caller.models.call_queries import ESTIMATE, CallQuerySet
 from caller.twilio.errors import TwilioError
 
 HOUR, DAY = timedelta(hours=1), timedelta(days=1)

@@ -5,10 +5,11 @@ from django.utils import timezone
 from django_tasks import task
 
 from caller.models import Call, Recording, Tombstone
-from caller.models.call import CLOCK_OFF, next_check_time
+from caller.models.call import CLOCK_OFF
+from caller.models.call_queries import next_check_time
 from caller.twilio import client as twilio_client
-from caller.twilio.client import CallState
 from caller.twilio.errors import NOT_FOUND, TwilioError
+from caller.twilio.states import CallState
 from djtranscribe.models import VendorPause
 from djtranscribe.vendors.errors import VendorError
 

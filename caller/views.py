@@ -41,6 +41,7 @@ from caller.tasks import ask_again
 from caller.timeline import NOW, headline, is_settled, timeline
 from caller.twilio import client as twilio_client
 from caller.twilio.errors import NOT_FOUND, TwilioError
+from caller.twilio.states import CALL_SID
 from djtranscribe.models import Access
 from djtranscribe.prefetch import allow_prefetch, is_prefetch
 
@@ -291,7 +292,7 @@ def recording_audio(request: HttpRequest, pk: int) -> HttpResponseBase:
 @permission_required("caller.view_recording", raise_exception=True)
 def get_recording_url(request: HttpRequest, call_sid: str) -> HttpResponse:
     """The tutorial's view: one audio URL per line, from our rows or from Twilio."""
-    if not twilio_client.CALL_SID.fullmatch(call_sid):
+    if not CALL_SID.fullmatch(call_sid):
         return plain("This is not the SID of a call: CA and 32 digits or a to f.", 404)
     completed = Recording.objects.filter(status=Recording.Status.COMPLETED)
     rows = completed.filter(call__sid=call_sid, audio_deleted_at=None)

@@ -15,7 +15,7 @@ from caller import phone_numbers
 from caller.conversations.models import Leg, OperatorPhone, code_of
 from caller.models import Call, Contact, DoNotCall
 from caller.twilio import speech, twiml
-from caller.twilio.client import CALL_SID
+from caller.twilio.states import CALL_SID
 from caller.twilio.webhooks import (
     call_of,
     call_state,

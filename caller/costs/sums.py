@@ -12,7 +12,7 @@ from django.db.models.functions import Abs, Coalesce, TruncDate
 from django.utils import timezone
 
 from caller.models import Call, Recording
-from caller.models.call import ESTIMATE, CallQuerySet
+from caller.models.call_queries import ESTIMATE, CallQuerySet
 from djtranscribe.zones import midnight
 
 # The sum of the days before today is computed anew after this time.

@@ -1,27 +1,26 @@
 from __future__ import annotations
 
 import logging
-import re
 from datetime import datetime, timedelta
-from decimal import Decimal
 from typing import Any
 from uuid import uuid4
 
 from django.conf import settings
 from django.db import models, transaction
-from django.db.models import Count, Exists, OuterRef, Q, Sum
-from django.db.models.functions import Abs, Coalesce, Right
+from django.db.models import Q
+from django.db.models.functions import Coalesce, Right
 from django.urls import reverse
 from django.utils import timezone
 
 from caller import phone_numbers
-from caller.contacts.models import name_of
+from caller.models.call_queries import LAST_DIGITS, CallQuerySet, next_check_time
 from caller.models.changes import columns, save_changes
 from caller.models.progress import Progress
 from caller.twilio import client as twilio_client
-from caller.twilio.client import NOTICE_SECONDS, CallState
+from caller.twilio.client import NOTICE_SECONDS
 from caller.twilio.connection import TIMEOUT_SECONDS
 from caller.twilio.errors import TwilioError
+from caller.twilio.states import CallState
 
 logger = logging.getLogger(__name__)
 
@@ -33,105 +32,13 @@ NOT_DIALLED = {
     "canceled": "The call to the operator's phone was canceled, so nobody was called.",
 }
 NO_KEY = "No key was pressed on the operator's phone, so nobody was called."
-# Estimated price of a call until Twilio sets it.
-ESTIMATE = Decimal("0.10")
 CHECK_PRICE_AFTER = timedelta(minutes=2)
-LONGEST_WAIT = timedelta(minutes=20)
 # When to ask for the price: Twilio sets it some minutes after the call.
 EXPECT_MORE_FOR = timedelta(minutes=10)
 # Tolerance between Twilio's clock and ours, which may be off by an hour.
 CLOCK_OFF = timedelta(minutes=90)
 # Wait before looking at Twilio's list again: our request may still be on its way.
 LOOK_AGAIN_AFTER = timedelta(seconds=sum(TIMEOUT_SECONDS))
-# How many last digits people search by.
-LAST_DIGITS = 4
-
-
-def next_check_time() -> datetime:
-    """Return when to ask Twilio, if no webhook arrives (tasks.check_call).
-
-    A third of RECOVER_SECONDS, because the waits for the call, the sweep and the
-    transcript add up.
-    """
-    return timezone.now() + timedelta(seconds=settings.RECOVER_SECONDS / 3)
-
-
-class CallQuerySet(models.QuerySet["Call"]):
-    def unfinished(self) -> CallQuerySet:
-        return self.exclude(status__in=Call.FINISHED)
-
-    def to_number(self, typed: str) -> CallQuerySet:
-        """Calls whose number begins or ends with these digits, in any format.
-
-        +1 (415) 555-1234, 0044 20 7946 0123, (020) 7946 0123, its last four digits.
-        Digits from the middle are not found: no index could serve that.
-        """
-        digits = re.sub(r"[^0-9]", "", typed)
-        if not digits:
-            return self.none()
-        begins = [f"+{digits}"]
-        if digits.startswith("00"):
-            begins = [f"+{digits[2:]}"]
-        national = digits.lstrip("0")
-        if "+" not in typed:
-            # A national number: try our own country.
-            own = phone_numbers.calling_code(settings.TWILIO_PHONE_NUMBER)
-            begins.append(f"+{own}{national}")
-        wanted = Q()
-        for start in begins:
-            wanted |= Q(other_number__startswith=start)
-        for end in {digits, national}:
-            if len(end) >= LAST_DIGITS:
-                wanted |= Q(last_digits=end[-LAST_DIGITS:], other_number__endswith=end)
-        return self.alias(last_digits=Right("other_number", LAST_DIGITS)).filter(wanted)
-
-    def with_recording_known(self) -> CallQuerySet:
-        """Add whether a recording is finished, as `has_recording`. Saves a query."""
-        recording: Any = Call._meta.get_field("recordings").related_model
-        finished = recording.objects.finished().filter(call=OuterRef("pk"))
-        return self.annotate(has_recording=Exists(finished))
-
-    def named(self) -> CallQuerySet:
-        """Add the name of the contact who has the number, as `contact_name`."""
-        return self.annotate(contact_name=name_of("other_number"))
-
-    def made_within(self, time: timedelta) -> CallQuerySet:
-        """Calls that we made in this last period, without those that a rule refused."""
-        return self.paid_within(time).filter(direction=Call.Direction.OUTBOUND)
-
-    def paid_within(self, time: timedelta) -> CallQuerySet:
-        """Calls of this last period that cost money, incoming ones included."""
-        recent = self.filter(created_at__gt=timezone.now() - time)
-        return recent.exclude(status=Call.Status.REFUSED)
-
-    def cost(self, estimate: Decimal) -> Decimal:
-        """Sum of the prices. A call without a price counts as `estimate`."""
-        # Twilio's prices are negative.
-        sums = self.aggregate(calls=Sum(Abs("price")), legs=Sum(Abs("leg__price")))
-        known = sum((Decimal(each or 0) for each in sums.values()), Decimal())
-        may_cost = self.filter(price=None).exclude(status__in=Call.FREE)
-        # A conversation is two calls to Twilio.
-        both = Q(kind=Call.Kind.CONVERSATION)
-        counts = may_cost.aggregate(calls=Count("pk"), more=Count("pk", filter=both))
-        return known + estimate * Decimal(sum(counts.values()))
-
-    def due(self, now: datetime) -> CallQuerySet:
-        """Calls whose check is due."""
-        # A check too far in the future was set before a clock was put back.
-        leftover = Q(next_check_at__gt=now + LONGEST_WAIT)
-        return self.filter(Q(next_check_at__lte=now) | leftover)
-
-    def claim_due(self, limit: int = 200) -> list[int]:
-        """Claim the calls that are due for a check. Each is claimed once.
-
-        If the check does not happen, the call is due again after next_check_time.
-        """
-        due = self.due(timezone.now())
-        return [
-            pk
-            for pk in due.order_by("next_check_at").values_list("pk", flat=True)[:limit]
-            if due.filter(pk=pk).update(next_check_at=next_check_time())
-        ]
 
 
 class Call(Progress):

@@ -6,7 +6,7 @@ from typing import ClassVar
 
 from django.db import models
 
-from caller.twilio.client import CallState
+from caller.twilio.states import CallState
 
 
 class Progress(models.Model):

@@ -18,8 +18,8 @@ from caller.models.tombstone import Tombstone
 from caller.recordings import audio, waveform
 from caller.recordings.signals import recording_completed
 from caller.twilio import client as twilio_client
-from caller.twilio.client import RecordingState
 from caller.twilio.errors import NOT_FOUND, TwilioError
+from caller.twilio.states import RecordingState
 from djtranscribe.vendors.deadlines import chunks
 
 logger = logging.getLogger(__name__)

@@ -4,12 +4,9 @@ Refusals and network errors are raised as TwilioError.
 Reference: twilio.com/docs/voice/api/call-resource and .../recording.
 """
 
-import re
 from collections.abc import Iterator
 from contextlib import contextmanager
-from dataclasses import dataclass
 from datetime import datetime
-from decimal import Decimal, InvalidOperation
 from functools import lru_cache
 from typing import TYPE_CHECKING, Any
 from uuid import UUID
@@ -21,6 +18,15 @@ from twilio.base.exceptions import TwilioRestException
 
 from caller.twilio.connection import TIMEOUT_SECONDS, api_url, client, credentials
 from caller.twilio.errors import NOT_FOUND, TwilioError, code_in, refusal, translated
+from caller.twilio.states import (
+    RECORDING_SID,
+    CallState,
+    NumberState,
+    RecordingState,
+    call_state,
+    recording_state,
+    text,
+)
 from djtranscribe.public_urls import public_url
 
 if TYPE_CHECKING:
@@ -40,56 +46,6 @@ ANSWERED = {
     "conversation": "caller:bridge",
     "code": "caller:code",
 }
-
-CALL_SID = re.compile(r"CA[0-9a-f]{32}", re.ASCII)
-RECORDING_SID = re.compile(r"RE[0-9a-f]{32}", re.ASCII)
-
-
-@dataclass(frozen=True)
-class CallState:
-    """A call as Twilio's REST API describes it. Times are aware."""
-
-    sid: str
-    status: str
-    to: str
-    created_at: datetime | None
-    ringing_at: datetime | None
-    answered_at: datetime | None
-    ended_at: datetime | None
-    duration_seconds: int | None
-    price: Decimal | None
-    price_unit: str
-    # The call that dialled this one with <Dial>, or "".
-    parent_sid: str = ""
-    # Who called. Twilio's list names it, a webhook's fields need not.
-    from_number: str = ""
-    is_inbound: bool = False
-    # See MACHINE_DETECTION.
-    answered_by: str = ""
-
-    @property
-    def last_event_at(self) -> datetime | None:
-        return self.ended_at or self.answered_at or self.ringing_at or self.created_at
-
-
-@dataclass(frozen=True)
-class NumberState:
-    """A number of our account, and what Twilio requests when somebody calls it."""
-
-    sid: str
-    voice_url: str
-
-
-@dataclass(frozen=True)
-class RecordingState:
-    sid: str
-    call_sid: str
-    status: str
-    duration_seconds: int | None
-    channels: int | None
-    source: str
-    error_code: int | None
-    updated_at: datetime | None = None
 
 
 def callback_url(view_name: str, call_uuid: UUID) -> str:
@@ -141,7 +97,7 @@ def place_call(call: "Call") -> CallState:
             + RETRY,
         }
     with api_errors():
-        return _call_state(client().calls.create(**options))
+        return call_state(client().calls.create(**options))
 
 
 def hang_up(sid: str) -> None:
@@ -186,7 +142,7 @@ def unless_gone() -> Iterator[None]:
 
 def fetch_call(sid: str) -> CallState:
     with api_errors():
-        return _call_state(client().calls(sid).fetch())
+        return call_state(client().calls(sid).fetch())
 
 
 def list_calls(to: str, limit: int = 50) -> list[CallState]:
@@ -195,14 +151,14 @@ def list_calls(to: str, limit: int = 50) -> list[CallState]:
         calls = client().calls.list(
             to=to, from_=settings.TWILIO_PHONE_NUMBER, limit=limit
         )
-        return [_call_state(call) for call in calls]
+        return [call_state(call) for call in calls]
 
 
 def fetch_child(sid: str) -> CallState | None:
     """Return the call that this one has dialled with <Dial>, or None."""
     with api_errors():
         calls = client().calls.list(parent_call_sid=sid, limit=1)
-        return _call_state(calls[0]) if calls else None
+        return call_state(calls[0]) if calls else None
 
 
 def calls_since(since: datetime) -> Iterator[CallState]:
@@ -213,7 +169,7 @@ def calls_since(since: datetime) -> Iterator[CallState]:
             for call in client().calls.stream(
                 **ours, start_time_after=since, page_size=200
             ):
-                yield _call_state(call)
+                yield call_state(call)
 
 
 def calls_with(number: str) -> Iterator[CallState]:
@@ -222,7 +178,7 @@ def calls_with(number: str) -> Iterator[CallState]:
     for parties in ({"to": number, "from_": ours}, {"to": ours, "from_": number}):
         with api_errors():
             for call in client().calls.stream(**parties, page_size=200):
-                yield _call_state(call)
+                yield call_state(call)
 
 
 def recordings_since(since: datetime) -> Iterator[RecordingState]:
@@ -231,13 +187,13 @@ def recordings_since(since: datetime) -> Iterator[RecordingState]:
         for recording in client().recordings.stream(
             date_created_after=since, page_size=200
         ):
-            yield _recording_state(recording)
+            yield recording_state(recording)
 
 
 def list_recordings(call_sid: str) -> list[RecordingState]:
     with api_errors():
         recordings = client().recordings.list(call_sid=call_sid, limit=50)
-        return [_recording_state(recording) for recording in recordings]
+        return [recording_state(recording) for recording in recordings]
 
 
 def fetch_recording(sid: str) -> RecordingState:
@@ -248,7 +204,7 @@ def fetch_recording(sid: str) -> RecordingState:
     """
     with api_errors():
         recording = client().recordings(sid).fetch(include_soft_deleted=True)
-        return _recording_state(recording)
+        return recording_state(recording)
 
 
 def our_number() -> NumberState | None:
@@ -259,7 +215,7 @@ def our_number() -> NumberState | None:
         ours = [each for each in numbers if each.phone_number == number]
         if not ours:
             return None
-        return NumberState(ours[0].sid, _text(ours[0].voice_url, 2000))
+        return NumberState(ours[0].sid, text(ours[0].voice_url, 2000))
 
 
 def connect_number(sid: str) -> None:
@@ -340,66 +296,3 @@ def open_recording(
             # A proxy compressed it anyway, so the length of the audio is unknown.
             answer.headers.pop("Content-Length", None)
         yield answer
-
-
-def _call_state(call: Any) -> CallState:
-    return CallState(
-        sid=_sid(call.sid, CALL_SID),
-        status=_text(call.status, 20),
-        to=_text(call.to, 100),
-        created_at=call.date_created,
-        # Only the status webhook reports it.
-        ringing_at=None,
-        answered_at=call.start_time,
-        ended_at=call.end_time,
-        duration_seconds=_integer(call.duration),
-        price=_price(call.price),
-        price_unit=_text(call.price_unit, 3),
-        parent_sid=_text(call.parent_call_sid, 34),
-        from_number=_text(call._from, 100),
-        is_inbound=call.direction == "inbound",
-        answered_by=_text(call.answered_by, 20),
-    )
-
-
-def _recording_state(recording: Any) -> RecordingState:
-    return RecordingState(
-        sid=_sid(recording.sid, RECORDING_SID),
-        call_sid=_text(recording.call_sid, 34),
-        status=_text(recording.status, 20),
-        duration_seconds=_integer(recording.duration),
-        channels=_integer(recording.channels),
-        source=_text(recording.source, 40),
-        error_code=_integer(recording.error_code),
-        updated_at=recording.date_updated,
-    )
-
-
-def _sid(value: Any, kind: re.Pattern[str]) -> str:
-    if not (isinstance(value, str) and kind.fullmatch(value)):
-        raise ValueError("The answer has no valid SID.")
-    return value
-
-
-# Cut values to the size of their columns: PostgreSQL refuses longer ones.
-
-
-def _text(value: Any, max_length: int) -> str:
-    # PostgreSQL cannot store NUL or unpaired surrogates.
-    storable = str(value or "").encode(errors="ignore").decode()
-    return storable.replace("\0", "")[:max_length]
-
-
-def _integer(value: Any) -> int | None:
-    """Parse a number that Twilio sends as a string, a number or null."""
-    digits = str(value)
-    is_number = digits.isascii() and digits.isdigit() and len(digits) < 10
-    return int(digits) if is_number else None
-
-
-def _price(value: Any) -> Decimal | None:
-    try:
-        price = Decimal(str(value))
-    except InvalidOperation:
-        return None
-    return price if price.is_finite() and abs(price) < 100_000 else None

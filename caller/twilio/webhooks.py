@@ -20,7 +20,7 @@ from twilio.request_validator import RequestValidator
 from caller.models import Call, Recording, Tombstone
 from caller.tasks import hang_up
 from caller.twilio import speech, twiml
-from caller.twilio.client import CALL_SID, RECORDING_SID, CallState, RecordingState
+from caller.twilio.states import CALL_SID, RECORDING_SID, CallState, RecordingState
 from djtranscribe.public_urls import public_url_of
 from djtranscribe.webhooks.ledger import done, ignore, webhook
 

@@ -5,7 +5,7 @@ from django.core.checks import run_checks
 from django.utils import timezone
 
 from caller.models import call
-from caller.models.call import next_check_time
+from caller.models.call_queries import next_check_time
 from djtranscribe.mail import settings_of
 from transcription.checks import LONGEST_SECONDS
 from transcription.models import transcript

@@ -15,8 +15,8 @@ from caller.models import Call, Leg, Recording, Tombstone
 from caller.models.progress import Progress
 from caller.tasks import ask_twilio
 from caller.twilio import client as twilio_client
-from caller.twilio.client import CallState, RecordingState
 from caller.twilio.errors import NOT_FOUND, TwilioError
+from caller.twilio.states import CALL_SID, CallState, RecordingState
 from djtranscribe.logs import quiet
 from djtranscribe.vendors.errors import VendorError
 from transcription.assemblyai import client as assemblyai_client
@@ -260,7 +260,7 @@ def completed_at(job: dict[str, Any]) -> datetime | None:
 
 def call_at_twilio(news: RecordingState) -> CallState | None:
     """Return the call of a foreign recording, or None if Twilio has none."""
-    if not twilio_client.CALL_SID.fullmatch(news.call_sid):
+    if not CALL_SID.fullmatch(news.call_sid):
         # A recording of a conference or a video room.
         return None
     try:

@@ -10,6 +10,7 @@ from django.utils import timezone
 from caller.models import Call, Recording, Tombstone
 from caller.recordings import audio
 from caller.twilio import client as twilio_client
+from caller.twilio.states import RECORDING_SID
 from djtranscribe.logs import quiet
 from djtranscribe.vendors.errors import VendorError
 from transcription.models import Transcript, Vocabulary
@@ -113,7 +114,7 @@ def started(source: str, words: Vocabulary | None, mono: bool) -> Transcript:
     The recording and its transcript are stored in one transaction. Raises VendorError,
     audio.NotAudio or OSError.
     """
-    if twilio_client.RECORDING_SID.fullmatch(source):
+    if RECORDING_SID.fullmatch(source):
         return from_twilio(source, words)
     if source.startswith(("http://", "https://")):
         return stored("url", audio.downloaded(source), words, mono)

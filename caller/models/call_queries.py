@@ -1,0 +1,113 @@
+"""Which calls there are, which are due for a check, and what they cost."""
+
+from __future__ import annotations
+
+import re
+from datetime import datetime, timedelta
+from decimal import Decimal
+from typing import TYPE_CHECKING, Any
+
+from django.conf import settings
+from django.db import models
+from django.db.models import Count, Exists, OuterRef, Q, Sum
+from django.db.models.functions import Abs, Right
+from django.utils import timezone
+
+from caller import phone_numbers
+from caller.contacts.models import name_of
+
+if TYPE_CHECKING:
+    from caller.models.call import Call  # noqa: F401 - of the class below
+
+# Estimated price of a call until Twilio sets it.
+ESTIMATE = Decimal("0.10")
+LONGEST_WAIT = timedelta(minutes=20)
+# How many last digits people search by.
+LAST_DIGITS = 4
+
+
+def next_check_time() -> datetime:
+    """Return when to ask Twilio, if no webhook arrives (tasks.check_call).
+
+    A third of RECOVER_SECONDS, because the waits for the call, the sweep and the
+    transcript add up.
+    """
+    return timezone.now() + timedelta(seconds=settings.RECOVER_SECONDS / 3)
+
+
+class CallQuerySet(models.QuerySet["Call"]):
+    def unfinished(self) -> CallQuerySet:
+        return self.exclude(status__in=self.model.FINISHED)
+
+    def to_number(self, typed: str) -> CallQuerySet:
+        """Calls whose number begins or ends with these digits, in any format.
+
+        +1 (415) 555-1234, 0044 20 7946 0123, (020) 7946 0123, its last four digits.
+        Digits from the middle are not found: no index could serve that.
+        """
+        digits = re.sub(r"[^0-9]", "", typed)
+        if not digits:
+            return self.none()
+        begins = [f"+{digits}"]
+        if digits.startswith("00"):
+            begins = [f"+{digits[2:]}"]
+        national = digits.lstrip("0")
+        if "+" not in typed:
+            # A national number: try our own country.
+            own = phone_numbers.calling_code(settings.TWILIO_PHONE_NUMBER)
+            begins.append(f"+{own}{national}")
+        wanted = Q()
+        for start in begins:
+            wanted |= Q(other_number__startswith=start)
+        for end in {digits, national}:
+            if len(end) >= LAST_DIGITS:
+                wanted |= Q(last_digits=end[-LAST_DIGITS:], other_number__endswith=end)
+        return self.alias(last_digits=Right("other_number", LAST_DIGITS)).filter(wanted)
+
+    def with_recording_known(self) -> CallQuerySet:
+        """Add whether a recording is finished, as `has_recording`. Saves a query."""
+        recording: Any = self.model._meta.get_field("recordings").related_model
+        finished = recording.objects.finished().filter(call=OuterRef("pk"))
+        return self.annotate(has_recording=Exists(finished))
+
+    def named(self) -> CallQuerySet:
+        """Add the name of the contact who has the number, as `contact_name`."""
+        return self.annotate(contact_name=name_of("other_number"))
+
+    def made_within(self, time: timedelta) -> CallQuerySet:
+        """Calls that we made in this last period, without those that a rule refused."""
+        return self.paid_within(time).filter(direction=self.model.Direction.OUTBOUND)
+
+    def paid_within(self, time: timedelta) -> CallQuerySet:
+        """Calls of this last period that cost money, incoming ones included."""
+        recent = self.filter(created_at__gt=timezone.now() - time)
+        return recent.exclude(status=self.model.Status.REFUSED)
+
+    def cost(self, estimate: Decimal) -> Decimal:
+        """Sum of the prices. A call without a price counts as `estimate`."""
+        # Twilio's prices are negative.
+        sums = self.aggregate(calls=Sum(Abs("price")), legs=Sum(Abs("leg__price")))
+        known = sum((Decimal(each or 0) for each in sums.values()), Decimal())
+        may_cost = self.filter(price=None).exclude(status__in=self.model.FREE)
+        # A conversation is two calls to Twilio.
+        both = Q(kind=self.model.Kind.CONVERSATION)
+        counts = may_cost.aggregate(calls=Count("pk"), more=Count("pk", filter=both))
+        return known + estimate * Decimal(sum(counts.values()))
+
+    def due(self, now: datetime) -> CallQuerySet:
+        """Calls whose check is due."""
+        # A check too far in the future was set before a clock was put back.
+        leftover = Q(next_check_at__gt=now + LONGEST_WAIT)
+        return self.filter(Q(next_check_at__lte=now) | leftover)
+
+    def claim_due(self, limit: int = 200) -> list[int]:
+        """Claim the calls that are due for a check. Each is claimed once.
+
+        If the check does not happen, the call is due again after next_check_time.
+        """
+        due = self.due(timezone.now())
+        return [
+            pk
+            for pk in due.order_by("next_check_at").values_list("pk", flat=True)[:limit]
+            if due.filter(pk=pk).update(next_check_at=next_check_time())
+        ]

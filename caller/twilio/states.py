@@ -1,0 +1,121 @@
+"""What Twilio's REST API says of calls, recordings and numbers, and how it is read.
+
+Values are cut to the size of their columns: PostgreSQL refuses longer ones.
+Reference: twilio.com/docs/voice/api/call-resource and .../recording.
+"""
+
+import re
+from dataclasses import dataclass
+from datetime import datetime
+from decimal import Decimal, InvalidOperation
+from typing import Any
+
+CALL_SID = re.compile(r"CA[0-9a-f]{32}", re.ASCII)
+RECORDING_SID = re.compile(r"RE[0-9a-f]{32}", re.ASCII)
+
+
+@dataclass(frozen=True)
+class CallState:
+    """A call as Twilio's REST API describes it. Times are aware."""
+
+    sid: str
+    status: str
+    to: str
+    created_at: datetime | None
+    ringing_at: datetime | None
+    answered_at: datetime | None
+    ended_at: datetime | None
+    duration_seconds: int | None
+    price: Decimal | None
+    price_unit: str
+    # The call that dialled this one with <Dial>, or "".
+    parent_sid: str = ""
+    # Who called. Twilio's list names it, a webhook's fields need not.
+    from_number: str = ""
+    is_inbound: bool = False
+    # See MACHINE_DETECTION.
+    answered_by: str = ""
+
+    @property
+    def last_event_at(self) -> datetime | None:
+        return self.ended_at or self.answered_at or self.ringing_at or self.created_at
+
+
+@dataclass(frozen=True)
+class NumberState:
+    """A number of our account, and what Twilio requests when somebody calls it."""
+
+    sid: str
+    voice_url: str
+
+
+@dataclass(frozen=True)
+class RecordingState:
+    sid: str
+    call_sid: str
+    status: str
+    duration_seconds: int | None
+    channels: int | None
+    source: str
+    error_code: int | None
+    updated_at: datetime | None = None
+
+
+def call_state(call: Any) -> CallState:
+    return CallState(
+        sid=_sid(call.sid, CALL_SID),
+        status=text(call.status, 20),
+        to=text(call.to, 100),
+        created_at=call.date_created,
+        # Only the status webhook reports it.
+        ringing_at=None,
+        answered_at=call.start_time,
+        ended_at=call.end_time,
+        duration_seconds=_integer(call.duration),
+        price=_price(call.price),
+        price_unit=text(call.price_unit, 3),
+        parent_sid=text(call.parent_call_sid, 34),
+        from_number=text(call._from, 100),
+        is_inbound=call.direction == "inbound",
+        answered_by=text(call.answered_by, 20),
+    )
+
+
+def recording_state(recording: Any) -> RecordingState:
+    return RecordingState(
+        sid=_sid(recording.sid, RECORDING_SID),
+        call_sid=text(recording.call_sid, 34),
+        status=text(recording.status, 20),
+        duration_seconds=_integer(recording.duration),
+        channels=_integer(recording.channels),
+        source=text(recording.source, 40),
+        error_code=_integer(recording.error_code),
+        updated_at=recording.date_updated,
+    )
+
+
+def _sid(value: Any, kind: re.Pattern[str]) -> str:
+    if not (isinstance(value, str) and kind.fullmatch(value)):
+        raise ValueError("The answer has no valid SID.")
+    return value
+
+
+def text(value: Any, max_length: int) -> str:
+    # PostgreSQL cannot store NUL or unpaired surrogates.
+    storable = str(value or "").encode(errors="ignore").decode()
+    return storable.replace("\0", "")[:max_length]
+
+
+def _integer(value: Any) -> int | None:
+    """Parse a number that Twilio sends as a string, a number or null."""
+    digits = str(value)
+    is_number = digits.isascii() and digits.isdigit() and len(digits) < 10
+    return int(digits) if is_number else None
+
+
+def _price(value: Any) -> Decimal | None:
+    try:
+        price = Decimal(str(value))
+    except InvalidOperation:
+        return None
+    return price if price.is_finite() and abs(price) < 100_000 else None
