@@ -37,7 +37,7 @@ REDIS_SENDS_AGAIN_AFTER = 300
 
 
 def is_redis() -> bool:
-    return bool(settings.TASK_BROKER_SECRET_URL.startswith(("redis", "sentinel")))
+    return bool(settings.TASK_BROKER_SECRET_URL.startswith("redis"))
 
 
 def queue() -> str:

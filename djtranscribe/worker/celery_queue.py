@@ -1,5 +1,6 @@
 """Take messages from the broker and run them, with Celery. See celery_app.py."""
 
+import logging
 import socket
 import threading
 from typing import Any
@@ -17,6 +18,11 @@ from djtranscribe.worker.waking import Wakeups
 from transcription.models import Transcript
 from transcription.tasks import advance
 
+logger = logging.getLogger("djtranscribe.worker")
+
+# Until the next attempt at a broker that refuses us.
+REFUSED_SECONDS = 10
+
 
 class CeleryQueue:
     """The queue at the broker. See engines.Engine."""
@@ -24,20 +30,30 @@ class CeleryQueue:
     def start(
         self, concurrency: int, wakeups: Wakeups, stopping: threading.Event
     ) -> None:
-        self.controller = WorkController(
-            app=app(),
-            # Different for each worker, also of those on one machine.
-            hostname=f"{get_random_string(8)}@{socket.gethostname()}",
-            pool_cls="threads",
-            concurrency=concurrency,
-            without_gossip=True,
-            without_mingle=True,
-            without_heartbeat=True,
-        )
         self.thread = threading.Thread(
-            target=self.controller.start, name="celery", daemon=True
+            target=self.consume, args=[concurrency, stopping], name="celery"
         )
+        self.thread.daemon = True
         self.thread.start()
+
+    def consume(self, concurrency: int, stopping: threading.Event) -> None:
+        """Run messages until stopped. Celery itself tries again if a broker is away."""
+        while not stopping.is_set():
+            controller = WorkController(
+                app=app(),
+                # Different for each worker, also of those on one machine.
+                hostname=f"{get_random_string(8)}@{socket.gethostname()}",
+                pool_cls="threads",
+                concurrency=concurrency,
+                without_gossip=True,
+                without_mingle=True,
+                without_heartbeat=True,
+            )
+            controller.start()
+            if not stopping.is_set():
+                # It gives up if the broker refuses our name or password.
+                logger.error("broker=refused again_in=%s", REFUSED_SECONDS)
+                stopping.wait(REFUSED_SECONDS)
 
     def finish(self) -> None:
         celery_state.should_stop = 0

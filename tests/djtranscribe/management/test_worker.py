@@ -367,6 +367,24 @@ def test_a_broker_that_is_away_stops_nobody(environment):
     assert "secret" not in done.stderr
 
 
+def test_a_broker_that_refuses_us_is_tried_again(environment):
+    if not is_open(5672):
+        not_to_be_had("no rabbitmq answers")
+    environment["TASK_BROKER_URL"] = "amqp://nobody:s3cret@127.0.0.1:5672//"
+    manage(environment, "migrate", "--verbosity", "0")
+
+    with started(environment) as worker:
+        lines = iter(worker.stdout.readline, "")
+        refused = next(line for line in lines if "broker=refused" in line)
+        assert worker.poll() is None
+        worker.send_signal(signal.SIGTERM)
+        rest, _ = worker.communicate(timeout=20)
+
+    assert "level=ERROR" in refused
+    assert worker.returncode == 0
+    assert "s3cret" not in rest
+
+
 def test_what_is_no_broker_is_refused(environment):
     environment["TASK_BROKER_URL"] = "sqla+sqlite:///queue"
 
