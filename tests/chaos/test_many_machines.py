@@ -73,7 +73,7 @@ def worker_on(house: House, machine: Machine) -> Process:
     return house.start("worker", *machine.command(*command))
 
 
-def test_machines_that_die_or_are_cut_off_lose_and_double_nothing(
+def test_machines_on_one_postgresql_that_die_or_are_cut_off_lose_nothing(
     new_house, network, counted
 ):
     house: House = new_house(LEASE_SECONDS=str(LEASE_SECONDS))
