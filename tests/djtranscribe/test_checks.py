@@ -4,7 +4,7 @@ import pytest
 from django.core.checks import run_checks
 from django.utils import timezone
 
-from caller.models import call
+from caller.models import call_queries
 from caller.models.call_queries import next_check_time
 from djtranscribe.mail import settings_of
 from transcription.checks import LONGEST_SECONDS
@@ -107,7 +107,7 @@ def test_the_longest_recovery_makes_no_wait_that_counts_as_a_clock_put_back(sett
     settings.RECOVER_SECONDS = LONGEST_SECONDS
     now = timezone.now()
 
-    assert next_check_time() <= timezone.now() + call.LONGEST_WAIT
+    assert next_check_time() <= timezone.now() + call_queries.LONGEST_WAIT
     assert now + poll_after() <= now + transcript.LONGEST_WAIT
 
 
