@@ -152,7 +152,7 @@ def money(call: Call) -> str:
 
 def budget(call: Call) -> str:
     most = settings.MAX_SPEND_PER_MONTH
-    if not most or sums.spent_this_month() + ESTIMATE <= most:
+    if not most or not sums.exceeds_budget(sums.spent_this_month()):
         return ""
     return (
         "The budget of this month is spent. An administrator can raise "

@@ -59,6 +59,12 @@ def rates(name: str) -> dict[str, Decimal]:
     return found
 
 
+def needs(name: str, package: str, requirements: str) -> None:
+    """Refuse a setting whose optional requirement is not installed."""
+    if find_spec(package) is None:
+        raise ImproperlyConfigured(f"{name} needs: pip install -r {requirements}")
+
+
 def flag(name: str) -> bool:
     value = text(name).lower()
     if value not in {"", "0", "1", "false", "true", "no", "yes", "off", "on"}:
@@ -155,7 +161,7 @@ DEFAULT_FROM_EMAIL = SERVER_EMAIL = text(
     "DEFAULT_FROM_EMAIL", f"djtranscribe@{parts(BASE_URL).hostname or 'localhost'}"
 )
 
-# How long recordings and texts are kept, in days. 0: for ever.
+# After how many days recordings and texts are deleted. 0: never.
 
 RETAIN_AUDIO_DAYS = whole("RETAIN_AUDIO_DAYS", 0, least=0)
 RETAIN_TEXT_DAYS = whole("RETAIN_TEXT_DAYS", 0, least=0)
@@ -165,11 +171,8 @@ RETAIN_TEXT_DAYS = whole("RETAIN_TEXT_DAYS", 0, least=0)
 METRICS_TOKEN = text("METRICS_TOKEN")
 LOG_FORMAT = text("LOG_FORMAT", "text")
 SENTRY_DSN = text("SENTRY_DSN")
-if SENTRY_DSN and find_spec("sentry_sdk") is None:
-    raise ImproperlyConfigured(
-        "SENTRY_DSN needs Sentry's client: "
-        "pip install -r djtranscribe/sentry-requirements.txt"
-    )
+if SENTRY_DSN:
+    needs("SENTRY_DSN", "sentry_sdk", "djtranscribe/sentry-requirements.txt")
 
 # The worker
 
@@ -180,15 +183,12 @@ RECOVER_SECONDS = whole("RECOVER_SECONDS", 90)
 # amqp://… or redis://…: Celery's. Without it the queue is in our database. The debug
 # page hides what is called SECRET: there may be a password in it.
 TASK_BROKER_SECRET_URL = text("TASK_BROKER_URL")
-if TASK_BROKER_SECRET_URL and not TASK_BROKER_SECRET_URL.startswith(BROKERS):
-    raise ImproperlyConfigured(
-        f"TASK_BROKER_URL must begin with one of {', '.join(BROKERS)}."
-    )
-if TASK_BROKER_SECRET_URL and find_spec("celery") is None:
-    raise ImproperlyConfigured(
-        "TASK_BROKER_URL needs Celery: "
-        "pip install -r djtranscribe/worker/requirements.txt"
-    )
+if TASK_BROKER_SECRET_URL:
+    if not TASK_BROKER_SECRET_URL.startswith(BROKERS):
+        raise ImproperlyConfigured(
+            f"TASK_BROKER_URL must begin with one of {', '.join(BROKERS)}."
+        )
+    needs("TASK_BROKER_URL", "celery", "djtranscribe/worker/requirements.txt")
 TASKS = {
     "default": {
         "BACKEND": "djtranscribe.worker.celery_app.CeleryBackend"
@@ -364,11 +364,8 @@ MEDIA_ROOT = text("MEDIA_ROOT") or str(BASE_DIR / "media")
 # Or a bucket of S3, or of a store that speaks its protocol.
 S3_BUCKET = text("S3_BUCKET")
 S3_ENDPOINT_URL = text("S3_ENDPOINT_URL")
-if S3_BUCKET and find_spec("storages") is None:
-    raise ImproperlyConfigured(
-        "S3_BUCKET needs django-storages: "
-        "pip install -r caller/recordings/requirements.txt"
-    )
+if S3_BUCKET:
+    needs("S3_BUCKET", "storages", "caller/recordings/requirements.txt")
 IN_BUCKET = {
     "BACKEND": "caller.recordings.object_storage.ObjectStorage",
     "OPTIONS": {

@@ -147,13 +147,18 @@ def spent(start: datetime, end: datetime) -> Decimal:
     return calls.cost(ESTIMATE) + (words["sum"] or Decimal())
 
 
+def exceeds_budget(spent: Decimal) -> bool:
+    """Whether one more call could exceed MAX_SPEND_PER_MONTH."""
+    return spent + ESTIMATE > settings.MAX_SPEND_PER_MONTH
+
+
 def budget_warning() -> str:
     """Return a sentence when most of the budget is spent, or ""."""
     budget = settings.MAX_SPEND_PER_MONTH
     if not budget:
         return ""
     spent = spent_this_month()
-    if spent + ESTIMATE > budget:
+    if exceeds_budget(spent):
         return (
             f"The budget of this month is spent: {spent:.2f} of {budget} {currency()}. "
             "Nobody is called until the first of next month, or until "

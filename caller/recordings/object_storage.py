@@ -12,7 +12,7 @@ from typing import Any
 
 from boto3.s3.transfer import TransferConfig
 from botocore.config import Config
-from botocore.exceptions import BotoCoreError, ClientError, HTTPClientError
+from botocore.exceptions import BotoCoreError, ClientError
 from django.core.files import File
 from storages.backends.s3 import S3Storage
 from urllib3.exceptions import HTTPError
@@ -36,7 +36,7 @@ def as_os_errors() -> Iterator[None]:
         if code in (NOT_FOUND, "NoSuchKey"):
             raise FileNotFoundError(2, "The object store does not have it") from error
         raise OSError(5, f"The object store refuses: {code}") from error
-    except (BotoCoreError, HTTPClientError, HTTPError) as error:
+    except (BotoCoreError, HTTPError) as error:
         name = type(error).__name__
         raise OSError(5, f"The object store does not answer ({name})") from error
 

@@ -163,22 +163,22 @@ def fetch_child(sid: str) -> CallState | None:
 
 def calls_since(since: datetime) -> Iterator[CallState]:
     """Every call from and to our number that began after `since`, newest first."""
-    number = settings.TWILIO_PHONE_NUMBER
-    for ours in ({"from_": number}, {"to": number}):
-        with api_errors():
-            for call in client().calls.stream(
-                **ours, start_time_after=since, page_size=200
-            ):
-                yield call_state(call)
+    ours = settings.TWILIO_PHONE_NUMBER
+    for party in ({"from_": ours}, {"to": ours}):
+        yield from calls_where(**party, start_time_after=since)
 
 
 def calls_with(number: str) -> Iterator[CallState]:
     """Every call between our number and this one, in both directions."""
     ours = settings.TWILIO_PHONE_NUMBER
-    for parties in ({"to": number, "from_": ours}, {"to": ours, "from_": number}):
-        with api_errors():
-            for call in client().calls.stream(**parties, page_size=200):
-                yield call_state(call)
+    yield from calls_where(to=number, from_=ours)
+    yield from calls_where(to=ours, from_=number)
+
+
+def calls_where(**filters: Any) -> Iterator[CallState]:
+    with api_errors():
+        for call in client().calls.stream(**filters, page_size=200):
+            yield call_state(call)
 
 
 def recordings_since(since: datetime) -> Iterator[RecordingState]:

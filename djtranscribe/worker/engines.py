@@ -27,7 +27,7 @@ class Engine(Protocol):
         """Return whether too many messages of this kind wait already."""
 
     def waiting(self) -> int | None:
-        """Return how many messages wait, or None if nobody can tell now."""
+        """Return how many messages wait, or None if the broker does not answer."""
 
     def prune(self) -> None:
         """Delete what is stored about old messages."""

@@ -62,8 +62,8 @@ def cost(name: str, seconds: float | None) -> Decimal:
     a job that succeeds, also silence (assemblyai.com/docs/billing-and-pricing).
     """
     model = MODELS.get(name)
-    known = model.dollars_an_hour if model else None
-    rate = settings.SPEECH_RATES.get(name) or Decimal(str(known or DEAREST))
+    listed = (model and model.dollars_an_hour) or DEAREST
+    rate = settings.SPEECH_RATES.get(name, Decimal(str(listed)))
     return (Decimal(str(seconds or 0)) / 3600 * rate).quantize(Decimal("0.00001"))
 
 

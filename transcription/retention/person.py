@@ -57,6 +57,7 @@ def work(deletion: Deletion) -> bool:
     """Erase one call, or at the end the rest. Return whether to go on at once."""
     overwrite_deleted()
     waiting: list[int] = deletion.position.setdefault("waiting", [])
+    sids: list[str] = deletion.position.setdefault("sids", [])
     call = calls_of(deletion.numbers).exclude(pk__in=waiting).order_by("pk").first()
     try:
         if call:
@@ -67,11 +68,14 @@ def work(deletion: Deletion) -> bool:
             deletion.release()
             return True
         reason = deletion.problem if waiting else erase_at_twilio(deletion)
+        if not reason:
+            # Once: the storage may have a million files.
+            cleanup.delete_all_of(sids)
     except (VendorError, OSError) as error:
         logger.warning("deletion=%s person=failed", deletion.pk)
         reason = explain(error)
     if reason:
-        deletion.release(problem=reason, position={})
+        deletion.release(problem=reason, position={"sids": sids})
         return False
     erase_rest(deletion)
     deletion.problem = ""
@@ -113,7 +117,7 @@ def erase_call(call: Call, deletion: Deletion) -> str:
             editing.forget(row)
         notes = locked.notes.count()
         locked.delete()
-    cleanup.delete_all_of(sids)
+    deletion.position["sids"] += sids
     deletion.add(
         {
             "calls at Twilio": int(bool(call.sid)),

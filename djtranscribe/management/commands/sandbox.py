@@ -240,6 +240,9 @@ def environment(directory: Path, options: dict[str, Any]) -> dict[str, str]:
         "TWILIO_EDGE": "",
         "NOTIFY_URL": "",
         "NOTIFY_EMAIL": "",
+        "TASK_BROKER_URL": "",
+        "S3_BUCKET": "",
+        "SENTRY_DSN": "",
         "ASSEMBLYAI_KEY": "sandbox",
         "ASSEMBLYAI_API_URL": f"http://127.0.0.1:{options['assemblyai_port']}",
     }
