@@ -267,9 +267,12 @@ def test_a_keyword_list_makes_the_next_transcript_right(
         page.keyboard.press("Enter")
         expect(page.locator("#saved")).to_have_text("Saved.")
     page.get_by_role("button", name="Verify").click()
+    expect(page.get_by_role("button", name="Reopen")).to_be_visible()
     page.get_by_role("link", name="Compare with the other").click()
+    comparison = page.locator(".comparison tbody tr")
+    expect(comparison.first).to_be_visible()
 
-    rows = page.locator(".comparison tbody tr").all_inner_texts()
+    rows = comparison.all_inner_texts()
     keep(page, f"compare-{clip}")
     before, after, words = counted(rows, "Words wrong")
     terms_before, terms_after, terms = counted(rows, "Terms right")
@@ -318,12 +321,14 @@ def test_what_is_corrected_twice_becomes_a_term_and_the_next_transcript_right(
 
 def transcribe_again(page: Page, keyword_list: str) -> None:
     page.get_by_label("Transcribe again with").select_option(label=keyword_list)
-    page.get_by_role("button", name="Transcribe again").click()
+    with page.expect_navigation():
+        page.get_by_role("button", name="Transcribe again").click()
     for _ in range(60):
         if page.get_by_role("button", name="Next").is_visible():
             return
         page.wait_for_timeout(500)
         page.reload()
+    pytest.fail(f"no second transcript after 30 s: {page.url}")
 
 
 def counted(rows: list[str], name: str) -> tuple[int, int, int]:
