@@ -1,5 +1,10 @@
 """What every test stands on: no network, files in a folder of its own, an operator."""
 
+import gc
+import os
+import sqlite3
+import subprocess
+import sys
 from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
@@ -8,6 +13,7 @@ from urllib.parse import urlencode
 import pytest
 import responses
 from django.contrib.auth.models import Permission, User
+from django.db import connection
 from django.http import HttpResponse
 from django.test import Client
 from django_tasks_db.management.commands.db_worker import Worker
@@ -33,17 +39,21 @@ SQL = {
     "djtranscribe/accounts": "access time_zones",
     "djtranscribe/adminsite": "large_tables",
     "djtranscribe/api": "api",
-    "djtranscribe/management": "reconcile worker",
+    "djtranscribe/management": "reconcile",
     "djtranscribe/webhooks": "ledger",
+    "djtranscribe/worker": "maintenance",
     "security": "fuzz injection",
     "transcription": "failures killed_workers lease missing_audio whole_way",
     "transcription/assemblyai": "refusals",
-    "transcription/exports": "exports",
+    "transcription/exports": "many",
     "transcription/notifications": "notifications",
     "transcription/retention": "expiry person",
     "transcription/review": "editing",
     "transcription/search": "search",
 }
+# What takes long to start. The tests of one file share it, so they run on one worker of
+# `--dist loadgroup`.
+SHARED = {"assemblyai_process", "browser", "sandbox", "saves", "stand_ins", "rushes"}
 TESTS = Path(__file__).parent
 
 
@@ -51,10 +61,23 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
     for item in items:
         folder = item.path.parent.relative_to(TESTS).as_posix()
         name = item.path.stem.removeprefix("test_")
-        if name in SQL.get(folder, "").split():
+        if name in SQL.get(folder, "").split() and uses_database(item):
             item.add_marker("sql")
         if name in QUICK.get(folder, "").split() and "slow" not in item.keywords:
             item.add_marker("quick")
+        if SHARED & set(getattr(item, "fixturenames", ())):
+            item.add_marker(pytest.mark.xdist_group(str(item.path)))
+
+
+def pytest_collection_finish() -> None:
+    # What is imported by now stays: the garbage collector need not look at it again.
+    gc.freeze()
+    gc.set_threshold(20_000)
+
+
+def uses_database(item: pytest.Item) -> bool:
+    fixtures = {"db", "transactional_db"} & set(getattr(item, "fixturenames", ()))
+    return bool(fixtures) or item.get_closest_marker("django_db") is not None
 
 
 @pytest.fixture(autouse=True)
@@ -82,6 +105,29 @@ def media(settings: Any, tmp_path: Any) -> Any:
     # No folder of collected static files is expected, none is read for each client.
     settings.WHITENOISE_AUTOREFRESH = True
     return tmp_path / "media"
+
+
+@pytest.fixture(scope="session")
+def migrated(
+    django_db_setup: None,
+    django_db_blocker: Any,
+    tmp_path_factory: pytest.TempPathFactory,
+) -> Path:
+    """A SQLite file with all tables and no rows of ours, for processes that need one.
+
+    Copied from the tests' own database, which saves the seconds of `migrate`.
+    """
+    file = tmp_path_factory.mktemp("migrated") / "db.sqlite3"
+    with django_db_blocker.unblock(), sqlite3.connect(file) as copy:
+        if connection.vendor == "sqlite":
+            connection.ensure_connection()
+            connection.connection.backup(copy)
+        else:
+            environ = {**os.environ, "DATABASE_URL": f"sqlite:///{file}"}
+            command = [sys.executable, "manage.py", "migrate", "--verbosity", "0"]
+            subprocess.run(command, cwd=TESTS.parent, env=environ, check=True)
+    copy.close()
+    return file
 
 
 @pytest.fixture

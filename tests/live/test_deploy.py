@@ -85,14 +85,14 @@ def certificate(tmp_path) -> Path:
 
 
 @pytest.fixture
-def site(tmp_path, certificate) -> Iterator[tuple[int, int]]:
+def site(tmp_path, certificate, migrated) -> Iterator[tuple[int, int]]:
     """The product as on a server, behind nginx: the ports of https and of http."""
     inner, https, http = free_port(), free_port(), free_port()
     environ = ENVIRON | {
         "DEBUG": "",
         "SECRET_KEY": "k" * 50,
         "BASE_URL": "https://calls.example.com",
-        "DATABASE_URL": f"sqlite:///{tmp_path / 'db.sqlite3'}",
+        "DATABASE_URL": f"sqlite:///{shutil.copy(migrated, tmp_path)}",
         "MEDIA_ROOT": str(tmp_path / "media"),
     }
     text = (ROOT / "docs/deploy/nginx.conf").read_text()
@@ -112,12 +112,6 @@ def site(tmp_path, certificate) -> Iterator[tuple[int, int]]:
     config.write_text(
         f"daemon off; pid {tmp_path}/pid; error_log {tmp_path}/error.log;"
         f"events {{}} http {{ access_log off; {paths} {text} }}"
-    )
-    subprocess.run(
-        [sys.executable, "manage.py", "migrate", "--verbosity", "0"],
-        cwd=ROOT,
-        env=environ,
-        check=True,
     )
     gunicorn = [sys.executable, "-m", "gunicorn", "djtranscribe.wsgi"]
     with ExitStack() as stack:

@@ -17,7 +17,7 @@ from tests.live.sandbox import Sandbox, running
 from tests.live.test_conversations import said_by_speaker
 from tests.live.test_whole_way import word_error_rate
 
-pytestmark = [*in_chromium, pytest.mark.real_time]
+pytestmark = in_chromium
 
 SPOKEN, OTHERS = "02-blood-pressure", "05-bridge"
 WORD_ERROR_RATE = 0.15
@@ -85,6 +85,7 @@ def test_the_keys_a_clip_and_the_end_by_a_key(dialled: Page, phone: Page):
     expect(phone.get_by_text("No phone is ringing")).to_be_visible(timeout=20_000)
 
 
+@pytest.mark.real_time
 def test_what_somebody_says_into_the_microphone_is_on_the_page(
     dialled: Page, phone: Page
 ):
@@ -117,6 +118,7 @@ def test_a_phone_that_is_not_answered(
     expect(dialled.locator("#headline")).to_have_text(headline, timeout=45_000)
 
 
+@pytest.mark.real_time
 def test_two_phones_on_one_page_are_a_conversation(
     sandbox: Sandbox, page: Page, phone: Page
 ):

@@ -55,25 +55,25 @@ def maker(tmp_path_factory) -> SqliteMaker:
     return SqliteMaker(tmp_path_factory.mktemp("template"))
 
 
-@pytest.fixture(params=SET_UPS)
-def site(request, stand_ins, maker, tmp_path) -> Iterator[House]:
+@pytest.fixture(scope="module", params=SET_UPS)
+def site(request, stand_ins, maker, tmp_path_factory) -> Iterator[House]:
     prefix, strips, more, environ = SET_UPS[request.param]
-    port = free_port()
+    folder, port = tmp_path_factory.mktemp("site"), free_port()
     for stand_in in stand_ins:
         stand_in.forget()
     with ExitStack() as stack:
-        database = stack.enter_context(maker.fresh(tmp_path))
+        database = stack.enter_context(maker.fresh(folder))
         base = f"http://127.0.0.1:{port}{prefix}"
-        house = House(tmp_path, database, *stand_ins, BASE_URL=base)
+        house = House(folder, database, *stand_ins, BASE_URL=base)
         stack.callback(house.stop)
         house.site = base
         house.manage("shell", "--no-imports", "--command", PASSWORD)
         house.start_web(environ=environ)
         house.start_worker()
         # nginx may write its files here whatever user its workers have.
-        folder = tmp_path / "nginx"
-        folder.mkdir()
-        stack.enter_context(nginx(folder, port, house.port, prefix, strips, more))
+        files = folder / "nginx"
+        files.mkdir()
+        stack.enter_context(nginx(files, port, house.port, prefix, strips, more))
         yield house
 
 

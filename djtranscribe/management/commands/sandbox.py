@@ -99,10 +99,6 @@ class Command(BaseCommand):
 
     def start(self, processes: "Processes", options: dict[str, Any]) -> None:
         is_new = not (processes.directory / "db.sqlite3").exists()
-        self.say("Preparing the database")
-        processes.run("migrate", "manage.py", "migrate")
-        if is_new:
-            processes.run("loaddata", "manage.py", "loaddata", "sandbox/operator.json")
         pace = ["--pace", str(options["pace"]), "--exit-with-parent"]
         twilio_port, assemblyai_port = (
             str(options[name]) for name in ("twilio_port", "assemblyai_port")
@@ -112,6 +108,11 @@ class Command(BaseCommand):
         processes.start(
             "assemblyai", "-m", "sandbox.assemblyai", "--port", assemblyai_port, *pace
         )
+        # Meanwhile the stand-ins load their voices and language models.
+        self.say("Preparing the database")
+        processes.run("migrate", "manage.py", "migrate")
+        if is_new:
+            processes.run("loaddata", "manage.py", "loaddata", "sandbox/operator.json")
         self.say("Starting the web server and the worker")
         address = f"127.0.0.1:{options['port']}"
         processes.start("web", "manage.py", "runserver", "--noreload", address)

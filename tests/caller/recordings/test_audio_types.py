@@ -38,16 +38,17 @@ def finish(answer):
     ("content", "expected"),
     [pytest.param(content, kind, id=name) for name, content, kind in SILENCES],
 )
-@pytest.mark.parametrize("headers", [{}, {"Range": "bytes=0-9"}])
-def test_audio_is_sent_as_what_it_is(browser, machine, content, expected, headers):
+def test_audio_is_sent_as_what_it_is(browser, machine, content, expected):
     recording = a_recording()
     recording.store_audio([content])
 
-    answer = browser.get(recording.audio_url, headers=headers)
+    whole = browser.get(recording.audio_url)
+    part = browser.get(recording.audio_url, headers={"Range": "bytes=0-9"})
 
-    assert answer["Content-Type"] == expected
-    assert answer["X-Content-Type-Options"] == "nosniff"
-    assert finish(answer) == (content[:10] if headers else content)
+    for answer, expected_content in ((whole, content), (part, content[:10])):
+        assert answer["Content-Type"] == expected
+        assert answer["X-Content-Type-Options"] == "nosniff"
+        assert finish(answer) == expected_content
 
 
 @pytest.mark.parametrize(

@@ -1,6 +1,7 @@
 """A backup is restored elsewhere, and everything is there."""
 
 import os
+import shutil
 import sqlite3
 import subprocess
 import sys
@@ -79,7 +80,7 @@ class Site:
         return done.stdout
 
 
-@pytest.fixture(params=["sqlite", pytest.param("postgresql", marks=pytest.mark.slow)])
+@pytest.fixture(params=["sqlite", "postgresql"])
 def sites(request, tmp_path) -> Iterator[tuple[Site, Site]]:
     """Two sites: the first has calls, the second is empty."""
     names = [f"backup_{token_hex(4)}" for _ in range(2)]
@@ -102,6 +103,7 @@ def sites(request, tmp_path) -> Iterator[tuple[Site, Site]]:
     server.close()
 
 
+@pytest.mark.slow
 def test_everything_is_in_another_database_and_another_folder(sites, tmp_path):
     one, other = sites
     one.manage("migrate", "--verbosity", "0")
@@ -147,8 +149,10 @@ def test_a_file_that_is_no_backup_changes_nothing(empty, tmp_path):
         assert "Traceback" not in done.stderr
 
 
-def test_a_recording_without_its_file_is_named_and_the_rest_is_saved(empty, tmp_path):
-    empty.manage("migrate", "--verbosity", "0")
+def test_a_recording_without_its_file_is_named_and_the_rest_is_saved(
+    empty, tmp_path, migrated
+):
+    shutil.copy(migrated, tmp_path / "empty.sqlite3")
     empty.shell(FILL)
     (lost,) = (tmp_path / "empty").rglob(f"RE{0:032}*")
     lost.unlink()

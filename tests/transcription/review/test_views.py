@@ -9,7 +9,7 @@ from django.test import Client
 from djtranscribe.models import Access
 from tests.caller.rows import a_call
 from tests.djtranscribe.api.programs import program_of
-from tests.transcription.exports.test_exports import visible
+from tests.transcription.exports.readers import visible
 from tests.transcription.review.test_editing import HEARD, fresh, heard
 from transcription.models import Correction, Notification
 

@@ -1,0 +1,162 @@
+"""What the worker does beside the messages: it listens, sweeps, and goes on."""
+
+import threading
+from datetime import timedelta
+
+import pytest
+from django.db import OperationalError
+from django.utils import timezone
+from django_tasks_db.models import DBTaskResult
+
+from caller.tasks import check_call
+from djtranscribe.worker import engines, loops, maintenance
+from djtranscribe.worker.waking import Wakeups
+from tests.caller.rows import CALL_SID, a_call, a_recording
+from tests.threads import needs_connections
+from tests.transcription.rows import a_transcript
+from transcription.models import Transcript
+from transcription.tasks import advance
+
+
+@needs_connections
+@pytest.mark.django_db(transaction=True)
+def test_a_message_wakes_the_worker_at_once():
+    stopping = threading.Event()
+    wakeups = Wakeups(stopping)
+    woken = wakeups.subscribe("django_tasks_database_dbtaskresult")
+    other = wakeups.subscribe("transcription_notification")
+    wakeups.start()
+    assert woken.wait(5), "it does not listen"
+    woken.clear()
+    other.clear()
+
+    advance.enqueue(0)
+
+    assert woken.wait(2)
+    assert not other.is_set()
+    stopping.set()
+    wakeups.join(5)
+
+
+class Once(threading.Event):
+    """Tells the worker to stop when it first waits; how long it would have waited."""
+
+    waited = None
+
+    def wait(self, timeout=None):
+        self.waited = timeout
+        self.set()
+        return True
+
+
+def looked_after():
+    stopping = Once()
+    maintenance.run_maintenance(stopping)
+    return stopping.waited
+
+
+def messages(task):
+    return DBTaskResult.objects.filter(task_path=task.module_path, priority=0)
+
+
+def due():
+    return timezone.now() - timedelta(seconds=1)
+
+
+@pytest.mark.django_db(transaction=True)
+def test_a_back_fill_that_waits_keeps_no_sweep_from_todays_calls():
+    for number in range(engines.BACKLOG):
+        advance.using(priority=-50).enqueue(10**6 + number)
+    a_call(sid=CALL_SID, status="ringing", next_check_at=due())
+    a_transcript("pending", next_attempt_at=due())
+
+    looked_after()
+
+    assert messages(check_call).count() == 1
+    assert messages(advance).count() == 1
+
+
+@pytest.mark.django_db(transaction=True)
+def test_a_back_fill_that_waits_is_not_announced_again_and_again():
+    recordings = [a_recording(sid=f"RE{n:032}") for n in range(engines.BACKLOG + 1)]
+    Transcript.objects.bulk_create(
+        Transcript(recording=recording, priority=-50) for recording in recordings
+    )
+    counts = []
+
+    for _ in range(3):
+        looked_after()
+        counts.append(DBTaskResult.objects.ready().count())
+        # So long ago that the messages might be lost.
+        an_hour_ago = timezone.now() - timedelta(hours=1)
+        Transcript.objects.update(announced_at=an_hour_ago)
+
+    assert counts == [len(recordings)] * 3
+
+
+class Unforeseen(Exception):
+    pass
+
+
+def refuses(*args):
+    raise Unforeseen("secret words")
+
+
+@pytest.mark.django_db(transaction=True)
+@pytest.mark.parametrize(
+    ("kind", "other"), [("caller", "transcription"), ("transcription", "caller")]
+)
+def test_what_fails_in_one_sweep_keeps_the_other_from_nothing(
+    monkeypatch, caplog, kind, other
+):
+    swept = []
+    a_call(sid=CALL_SID, status="ringing", next_check_at=due())
+    a_transcript("pending", recording=a_recording(), next_attempt_at=due())
+    monkeypatch.setattr(f"{kind}.tasks.sweep", refuses)
+    monkeypatch.setattr(f"{other}.tasks.sweep", lambda **_: swept.append(other))
+
+    waited = looked_after()
+
+    assert swept == [other]
+    assert waited == 1
+    assert "=failed unforeseen" in caplog.text
+
+
+@pytest.mark.django_db(transaction=True)
+def test_after_a_night_without_a_fault_it_looks_again_when_it_should(settings):
+    settings.SWEEP_SECONDS = 7
+
+    assert looked_after() == 7
+
+
+@pytest.mark.django_db(transaction=True)
+@pytest.mark.parametrize("error", [Unforeseen, OperationalError])
+def test_a_thread_goes_on_whatever_happens(monkeypatch, caplog, error):
+    stopping, runs = threading.Event(), []
+
+    def work():
+        runs.append(1)
+        if len(runs) < 3:
+            raise error("secret words")
+        stopping.set()
+
+    monkeypatch.setattr(loops, "AGAIN_SECONDS", 0)
+    loops.Loop("notify", work, stopping, threading.Event()).run()
+
+    assert len(runs) == 3
+    assert caplog.text.count("notify=failed") == 2
+
+
+@pytest.mark.django_db(transaction=True)
+@pytest.mark.parametrize("task", [check_call, advance])
+def test_a_queue_full_of_one_kind_keeps_only_that_kind_from_being_swept(task):
+    for number in range(engines.BACKLOG):
+        task.enqueue(10**6 + number)
+    a_call(sid=CALL_SID, status="ringing", next_check_at=due())
+    a_transcript("pending", recording=a_recording(), next_attempt_at=due())
+
+    looked_after()
+
+    other = {check_call: advance, advance: check_call}[task]
+    assert messages(task).count() == engines.BACKLOG
+    assert messages(other).count() == 1

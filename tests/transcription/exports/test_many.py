@@ -1,0 +1,321 @@
+"""Many transcripts as one table or one archive, from the list in admin."""
+
+import csv
+import io
+import re
+import zipfile
+from datetime import timedelta
+
+import pytest
+from django.db import connection
+from django.test.utils import CaptureQueriesContext
+from django.utils import timezone
+
+from djtranscribe.models import Access
+from tests.caller.rows import NUMBER
+from tests.transcription.exports.readers import (
+    TEXT,
+    visible,
+)
+from tests.transcription.rows import a_transcript
+from transcription.exports import bulk
+from transcription.exports import formats as exports
+from transcription.exports.formats import FORMATS, Options
+from transcription.models import Export, Transcript
+
+ADMIN = "/admin/transcription/transcript/"
+EXPORT = "11111111-2222-4333-8444-666666666666"
+
+
+def chosen(*rows):
+    return {"action": "export", "_selected_action": [row.pk for row in rows]}
+
+
+def download(browser, kind, *rows, export=EXPORT, **options):
+    """Press the button of the page that the action leads to."""
+    asked = {**chosen(*rows), "kind": kind, "export": export, **options}
+    answer = browser.post(ADMIN, asked)
+    return answer, b"".join(answer.streaming_content)
+
+
+@pytest.fixture
+def many(transcript):
+    others = [
+        a_transcript(
+            "completed",
+            recording=transcript.recording,
+            assemblyai_id=str(number),
+            text=f"=HYPERLINK({number})",
+        )
+        for number in range(5)
+    ]
+    return [transcript, *others]
+
+
+def test_many_are_one_csv(browser, many, monkeypatch):
+    monkeypatch.setattr(bulk, "AT_ONCE", 2)
+
+    answer, content = download(browser, "csv", *many)
+
+    rows = list(csv.DictReader(io.StringIO(content.decode("utf-8-sig"), newline="")))
+    assert answer["Content-Disposition"] == 'attachment; filename="transcripts.csv"'
+    assert {row["uuid"] for row in rows} == {str(each.uuid) for each in many}
+    assert {row["number"] for row in rows} == {NUMBER}
+    assert TEXT in {row["text"] for row in rows}
+    assert "'=HYPERLINK(3)" in {row["text"] for row in rows}
+    assert Access.objects.count() == 6
+
+
+def test_a_table_does_not_read_every_word(browser, many):
+    with CaptureQueriesContext(connection) as asked:
+        download(browser, "csv", *many)
+
+    texts = [
+        query["sql"]
+        for query in asked
+        if '"transcription_transcript"."text"' in query["sql"]
+    ]
+    assert len(texts) == 1
+    assert '"words"' not in texts[0]
+
+
+@pytest.mark.parametrize("begin", ["=", "+", "-", "@", "\t", "\r"])
+def test_no_cell_is_a_formula(begin):
+    assert bulk.harmless(f"{begin}A1") == f"'{begin}A1"
+    assert bulk.harmless(f"1{begin}") == f"1{begin}"
+    assert bulk.harmless(None) == ""
+
+
+@pytest.mark.parametrize("number", [NUMBER, "-0.5", "+1", "-12", "0.93", "1e5"])
+def test_a_number_stays_a_number(number):
+    assert bulk.harmless(number) == number
+
+
+@pytest.mark.parametrize("formula", ["+1+cmd|' /C calc'!A0", "-2+3", "+1-2", "+A1"])
+def test_what_only_begins_as_a_number_is_no_number(formula):
+    assert bulk.harmless(formula) == f"'{formula}"
+
+
+@pytest.mark.parametrize(("length", "is_noted"), [(32_767, False), (32_768, True)])
+def test_a_text_too_long_for_a_cell_is_whole_and_says_so(
+    browser, transcript, length, is_noted
+):
+    Transcript.objects.filter(pk=transcript.pk).update(text="x" * length)
+
+    _, content = download(browser, "csv", transcript)
+
+    csv.field_size_limit(10**6)
+    [row] = csv.DictReader(io.StringIO(content.decode("utf-8-sig"), newline=""))
+    assert row["text"] == "x" * length
+    assert ("first 32,767" in row["note"]) == is_noted
+
+
+@pytest.mark.parametrize("extension", FORMATS)
+def test_many_are_one_zip(browser, many, extension):
+    answer, content = download(browser, extension, *many)
+
+    archive = zipfile.ZipFile(io.BytesIO(content))
+    assert answer.streaming
+    assert archive.testzip() is None
+    assert len(archive.namelist()) == 6
+    name = exports.filename(many[0], extension)
+    assert "cardiology ward." in visible(extension, archive.read(name))
+
+
+def test_a_pdf_that_cannot_be_made_is_named_in_the_zip(
+    browser, transcript, no_system_fonts
+):
+    Transcript.objects.filter(pk=transcript.pk).update(text="会", words=[])
+
+    _, content = download(browser, "pdf", transcript)
+
+    archive = zipfile.ZipFile(io.BytesIO(content))
+    [name] = archive.namelist()
+    assert name.endswith(".pdf-was-not-made.txt")
+    assert "no font here has the letter “会”" in archive.read(name).decode()
+
+
+def test_nothing_is_read_before_it_is_sent(many, operator):
+    pieces = bulk.zip_pieces(
+        bulk.batches(Transcript.objects.all(), operator), "txt", Options()
+    )
+
+    assert not Access.objects.exists()
+    assert next(pieces).startswith(b"PK")
+    assert Access.objects.count() == 6
+
+
+def test_nothing_is_held_open_between_two_pieces(many, operator, monkeypatch):
+    monkeypatch.setattr(bulk, "AT_ONCE", 2)
+    with connection.cursor() as cursor:
+        cursor.execute("CREATE TABLE scratch (id integer)")
+        batches = bulk.batches(Transcript.objects.all(), operator)
+        next(batches)
+        # SQLite refuses it while a SELECT is read from, as it refuses to write then
+        # what another process has written meanwhile.
+        cursor.execute("DROP TABLE scratch")
+
+    assert sum(map(len, batches)) == 4
+
+
+def test_a_transcript_that_is_deleted_amid_an_export_is_passed_over(
+    many, operator, monkeypatch
+):
+    monkeypatch.setattr(bulk, "AT_ONCE", 4)
+    batches = bulk.batches(Transcript.objects.order_by("pk"), operator)
+    next(batches)
+    many[-1].delete()
+
+    assert list(batches) == [[many[-2]]]
+
+
+def test_who_may_not_read_may_not_export_many(client, django_user_model, many):
+    client.force_login(django_user_model.objects.create_user("no", is_staff=True))
+
+    answer = client.post(ADMIN, {**chosen(*many), "kind": "csv", "export": EXPORT})
+
+    assert answer.status_code == 403
+    assert not Export.objects.exists()
+
+
+def test_the_action_asks_for_the_kind_of_file_first(browser, many):
+    page = browser.post(ADMIN, chosen(*many)).text
+
+    assert "6 transcripts will be in the file" in page
+    for each in many:
+        assert f'name="_selected_action" value="{each.pk}"' in page
+    # Nothing has been taken yet.
+    assert not Export.objects.exists()
+    assert not Access.objects.exists()
+
+
+def test_a_choice_that_there_is_not_is_asked_for_again(browser, many):
+    page = browser.post(ADMIN, {**chosen(*many), "kind": "exe", "export": EXPORT})
+
+    assert "not one of the available choices" in page.text
+    assert not Export.objects.exists()
+
+
+@pytest.mark.parametrize("export", ["", "odd", "\0", EXPORT.upper(), f"{{{EXPORT}}}"])
+@pytest.mark.parametrize("kind", ["exe", "csv"])
+def test_an_export_of_no_name_is_no_fault_of_ours(browser, many, kind, export):
+    answer = browser.post(ADMIN, {**chosen(*many), "kind": kind, "export": export})
+
+    assert answer.status_code == 200
+    assert answer.streaming == (kind == "csv")
+
+
+def test_all_that_match_are_exported_if_asked_for(browser, many):
+    _, content = download(browser, "csv", many[0], select_across="1")
+
+    assert content.count(b"\n") == 7
+
+
+def test_the_files_of_a_zip_have_times_and_speakers_if_asked_for(browser, transcript):
+    _, content = download(browser, "txt", transcript, times="on", speakers="on")
+
+    archive = zipfile.ZipFile(io.BytesIO(content))
+    assert b"[0:00 Speaker A]" in archive.read(archive.namelist()[0])
+
+
+def progress(browser, export=EXPORT, address=""):
+    address = address or f"/exports/{export}/progress/"
+    return " ".join(browser.get(address).text.split())
+
+
+def polled_to_the_end(browser):
+    """Follow the page's own polls; the last answer, and how many there were."""
+    said, polls = progress(browser), 1
+    while (following := re.search('hx-get="([^"]+)"', said)) and polls < 100:
+        said, polls = progress(browser, address=following[1]), polls + 1
+    return said, polls
+
+
+def test_a_download_that_never_began_ends_its_polling(browser):
+    said, polls = polled_to_the_end(browser)
+
+    assert "The download did not begin." in said
+    assert 30 <= polls < 40
+
+
+def test_polling_somebody_elses_download_ends_too(browser, django_user_model):
+    other = django_user_model.objects.create_user("other")
+    Export.objects.create(uuid=EXPORT, user=other, kind="CSV", total=6)
+
+    said, polls = polled_to_the_end(browser)
+
+    assert "The download did not begin." in said
+    assert polls < 40
+
+
+def test_a_download_that_begins_late_is_followed(browser, operator):
+    for _ in range(20):
+        progress(browser)
+    Export.objects.create(uuid=EXPORT, user=operator, kind="CSV", total=6)
+
+    late = progress(browser, address=f"/exports/{EXPORT}/progress/?asked=99")
+
+    assert 'max="6" value="0"' in late
+    assert "hx-get" in late
+
+
+@pytest.mark.parametrize(
+    "odd", ["", "-1", "x", "²", "9" * 99, "1&asked=x", "%00", "1e9"]
+)
+def test_an_odd_count_of_polls_is_no_fault_of_ours(browser, odd):
+    said = progress(browser, address=f"/exports/{EXPORT}/progress/?asked={odd}")
+
+    assert "The download begins" in said
+
+
+def test_how_far_a_download_is_can_be_asked(browser, many, monkeypatch):
+    monkeypatch.setattr(bulk, "AT_ONCE", 2)
+    before = progress(browser)
+
+    asked = {**chosen(*many), "kind": "csv", "export": EXPORT}
+    pieces = iter(browser.post(ADMIN, asked).streaming_content)
+    next(pieces)
+    next(pieces)
+    amid = progress(browser)
+    list(pieces)
+    after = progress(browser)
+
+    assert "begins" in before
+    assert 'max="6" value="2"' in amid
+    assert "hx-get" in amid
+    assert "The file is whole: 6 transcripts." in after
+    assert "hx-get" not in after
+
+
+def test_a_download_that_stands_still_is_said_to_have_broken_off(
+    browser, operator, many
+):
+    Export.objects.create(
+        uuid=EXPORT,
+        user=operator,
+        kind="CSV",
+        total=6,
+        sent=2,
+        moved_at=timezone.now() - timedelta(minutes=1),
+    )
+
+    said = progress(browser)
+
+    assert "broke off after 2 of 6" in said
+    assert "hx-get" not in said
+
+
+def test_who_did_not_ask_for_a_download_learns_nothing_of_it(
+    browser, django_user_model, many
+):
+    other = django_user_model.objects.create_user("other")
+    Export.objects.create(uuid=EXPORT, user=other, kind="CSV", total=6, sent=2)
+
+    assert "6" not in re.sub("<[^>]+>", "", progress(browser))
+
+
+def test_a_button_pressed_twice_is_two_exports(browser, operator, many):
+    for _ in range(2):
+        download(browser, "csv", *many)
+
+    assert [row.sent for row in Export.objects.filter(user=operator)] == [6, 6]

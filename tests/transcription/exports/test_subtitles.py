@@ -1,0 +1,142 @@
+"""Subtitles: when a cue begins and ends, and what is in it."""
+
+import re
+from itertools import pairwise
+
+import pytest
+from hypothesis import given
+from hypothesis import settings as hypothesis
+from hypothesis import strategies as st
+
+from tests.transcription.exports.readers import WORDS
+from transcription.exports import subtitles
+from transcription.review.current import words_of
+from transcription.words import Word
+
+AFTER_MS = 500
+
+
+def speech(turns):
+    """Words of (speaker, word lengths, gap before), as an engine lists them."""
+    words, at = [], 0
+    for speaker, gap, lengths in turns:
+        at += gap
+        for text, lasts in lengths:
+            words.append(Word(text, at, at + lasts, None, speaker))
+            at += lasts + 40
+    return words
+
+
+spoken_turns = st.lists(
+    st.tuples(
+        st.sampled_from(["", "Speaker A", "Speaker B"]),
+        st.integers(-1500, 4000),
+        st.lists(
+            st.tuples(
+                # Without the hyphen, which marks a speaker in a cue.
+                st.text(
+                    st.characters(categories=["L", "P"], exclude_characters="-"),
+                    min_size=1,
+                    max_size=60,
+                ),
+                st.integers(50, 900),
+            ),
+            min_size=1,
+            max_size=12,
+        ),
+    ),
+    max_size=12,
+).map(lambda turns: [w for w in speech(turns) if w.start >= 0])
+
+
+@hypothesis(max_examples=300, deadline=None)
+@given(spoken_turns, st.booleans())
+def test_subtitles_stay_with_the_speech(words, speakers):
+    seconds = max((word.end for word in words), default=0) / 1000
+
+    cues = subtitles.cues(words, seconds, speakers)
+
+    shown = "".join(re.sub(r"^- ", "", line) for cue in cues for line in cue.lines)
+    assert speakers or sorted(shown.replace(" ", "")) == sorted(
+        "".join(word.text for word in words)
+    )
+    for cue in cues:
+        assert len(cue.lines) <= 2
+        assert cue.start < cue.end <= seconds * 1000
+        near = [w for w in words if w.start < cue.end and w.end > cue.start - 40]
+        assert near
+        # The speech that it shows begins with it and ends shortly before it does.
+        assert min(abs(w.start - cue.start) for w in words) <= AFTER_MS
+        assert cue.end <= max(w.end for w in near) + AFTER_MS
+    assert [cue.start for cue in cues] == sorted(cue.start for cue in cues)
+
+
+def in_turns(count, step, lasts):
+    return [
+        Word(f"w{n}", n * step, n * step + lasts, None, f"Speaker {'AB'[n % 2]}")
+        for n in range(count)
+    ]
+
+
+def test_quick_turns_share_cues_and_do_not_run_away():
+    cues = subtitles.cues(in_turns(150, 400, 350), 60)
+
+    assert cues[0].lines == ["- w0", "- w1"]
+    assert (cues[0].start, cues[-1].end) == (0, 60_000)
+    for number, cue in enumerate(cues):
+        assert cue.start == number * 800
+    for before, after in pairwise(cues):
+        assert before.end <= after.start
+
+
+def test_two_who_talk_at_once_have_cues_at_once():
+    ada = [Word(f"a{n}", n * 300, n * 300 + 280, None, "A") for n in range(10)]
+    bob = [Word(f"b{n}", n * 300 + 100, n * 300 + 380, None, "B") for n in range(10)]
+
+    cues = subtitles.cues(sorted(ada + bob, key=lambda word: word.start), 3.2)
+
+    assert [cue.lines for cue in cues] == [
+        ["a0 a1 a2 a3 a4 a5 a6 a7 a8 a9"],
+        ["b0 b1 b2 b3 b4 b5 b6 b7 b8 b9"],
+    ]
+    assert [cue.start for cue in cues] == [0, 100]
+    assert max(cue.end for cue in cues) <= 3200
+
+
+def test_slow_speech_can_be_read():
+    words = [
+        Word(word, n * 400, n * 400 + 300, None, "")
+        for n, word in enumerate(("A sentence, of twenty letters each. " * 3).split())
+    ]
+
+    for cue in subtitles.cues(words):
+        assert sum(map(len, cue.lines)) * 1000 / (cue.end - cue.start) <= 20
+
+
+def test_a_subtitle_begins_with_its_first_word_and_ends_with_its_sentence(transcript):
+    first, second, *_ = subtitles.cues(words_of(transcript))
+
+    assert (first.start, first.lines) == (0, ["Please call the cardiology ward."])
+    assert second.start == WORDS[5]["start"]
+
+
+def test_a_silence_leaves_the_screen_empty():
+    words = [Word("One.", 0, 500, None, ""), Word("Two.", 60_000, 60_500, None, "")]
+
+    assert [(cue.start, cue.end) for cue in subtitles.cues(words)] == [
+        (0, 1000),
+        (60_000, 61_000),
+    ]
+
+
+@pytest.mark.parametrize(
+    "cluster", ["नि", "e\u0301", "👩\u200d👩\u200d👧", "🇵🇱", "กำ่", "க்"]
+)
+def test_a_long_word_is_not_cut_inside_a_letter(cluster):
+    word = Word(f"x{cluster * 60}", 0, 6000, None, "")
+
+    lines = [line for cue in subtitles.cues([word]) for line in cue.lines]
+
+    assert "".join(lines) == word.text
+    for line in lines:
+        assert line.removeprefix("x").replace(cluster, "") == ""
