@@ -64,6 +64,7 @@ def is_over(sandbox: Sandbox, number: str) -> bool:
     return all(call["status"] == "completed" for call in calls)
 
 
+@pytest.mark.slow
 def test_both_sides_of_a_conversation_are_transcribed_apart(
     sandbox: Sandbox, connected: Operator
 ):
@@ -116,6 +117,7 @@ def test_if_the_operators_voicemail_answers_nobody_is_called(
     assert "+14155562504" not in called
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("number", ["+14155552503", ""])
 def test_a_call_that_comes_in_is_transcribed(
     sandbox: Sandbox, operator: Operator, number: str

@@ -81,6 +81,7 @@ def test_any_4xx_ends_the_delivery_for_good(quick, product, status):
     assert call(quick, "GET", path).json()["webhook_status_code"] == status
 
 
+@pytest.mark.slow
 def test_an_unreachable_webhook_is_noted_as_such(quick):
     found = transcribe(quick, webhook_url="http://127.0.0.1:1/hook/")
 

@@ -109,6 +109,7 @@ def test_a_receiver_that_drips_is_given_up(settings, first, more):
         notify(settings, port)
 
 
+@pytest.mark.slow
 def test_a_receiver_whose_tls_handshake_drips_is_given_up(settings):
     with (
         server(HANDSHAKE, b"\0") as port,
@@ -309,6 +310,7 @@ MAIL_DRIPS = {
 }
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     ("options", "first", "more"), MAIL_DRIPS.values(), ids=MAIL_DRIPS
 )
