@@ -118,7 +118,7 @@ class Numbers:
             [],
             [([], overdue_seconds(now))],
         )
-        paused = VendorPause.objects.values_list("vendor", flat=True)
+        paused = VendorPause.objects.refusing().values_list("vendor", flat=True)
         yield gauge(
             "vendor_paused",
             "1 for each vendor that refuses our account or settings.",

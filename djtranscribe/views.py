@@ -44,7 +44,7 @@ def healthz(request: HttpRequest) -> JsonResponse:
     """
     try:
         overdue = monitoring.overdue_seconds(timezone.now())
-        paused = dict(VendorPause.objects.values_list("vendor", "reason"))
+        paused = dict(VendorPause.objects.refusing().values_list("vendor", "reason"))
     except Error:
         return database_away()
     ok = not paused and overdue < LATE_SECONDS

@@ -120,7 +120,7 @@ def take_step(transcript: Transcript) -> None:
             error.permanent,
         )
         if error.account:
-            transcript.pause(error.message)
+            transcript.pause(error.message, error.retry_after)
         elif error.permanent:
             transcript.fail(error.message)
         else:

@@ -6,7 +6,8 @@ class VendorError(Exception):
     """A request to a vendor failed. The message is written for operators.
 
     permanent: a retry cannot help.
-    account: our account or settings are at fault (key, balance), not this request.
+    account: our account or settings are at fault (key, balance), or the account has
+        reached a limit of requests (then with retry_after). Not this request.
     maybe_done: the answer was lost, so the vendor may have done what we asked.
     retry_after: seconds that the vendor asked us to wait, or None.
     code: the vendor's own number of the error, or None.

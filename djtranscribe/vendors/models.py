@@ -19,6 +19,9 @@ PROBE_AFTER = timedelta(seconds=30)
 SUBMIT, JOB = "submit", "job"
 # Reading costs nothing and goes on while only SUBMIT or JOB is refused.
 READ = "read"
+# Not refused: the vendor has too many requests of ours and said when to send the next.
+BUSY = "busy"
+LONGEST_BUSY = timedelta(minutes=20)
 
 
 class VendorPauseQuerySet(models.QuerySet["VendorPause"]):
@@ -28,14 +31,20 @@ class VendorPauseQuerySet(models.QuerySet["VendorPause"]):
 
         Yields the pause, if there is one. Raises a VendorError with `account` while
         the vendor is paused. Such an error of the vendor itself begins a pause; a
-        request that succeeds ends it.
+        request that succeeds ends it. All workers see the same pauses, so a limit of
+        the account holds for all of them together.
 
         what: "", SUBMIT or READ. A pause that began with a SUBMIT ends with one.
         """
         pause = self.filter(vendor=vendor).first()
-        is_free = bool(pause and pause.refused and what == READ)
+        is_free = bool(pause and pause.refused in (SUBMIT, JOB) and what == READ)
         if pause and not is_free and not pause.lets_through():
-            raise VendorError(pause.reason, permanent=True, account=True)
+            raise VendorError(
+                pause.reason,
+                permanent=True,
+                account=True,
+                retry_after=pause.seconds_left() if pause.refused == BUSY else None,
+            )
         hand_back_connection()
         try:
             yield pause
@@ -44,12 +53,24 @@ class VendorPauseQuerySet(models.QuerySet["VendorPause"]):
                 self.begin(error, what)
             raise
         if pause and not is_free:
-            proven = self.filter(pk=pause.pk, refused__in={"", what})
+            proven = self.filter(pk=pause.pk, refused__in={"", BUSY, what})
             if not proven.delete()[0] and not what:
                 pause.let_next_through()
 
+    def refusing(self) -> VendorPauseQuerySet:
+        """Pauses that a person has to end: not those of a vendor that is busy."""
+        return self.exclude(refused=BUSY)
+
     def begin(self, error: VendorError, what: str = "") -> None:
-        """Pause the vendor: our account or settings are at fault."""
+        """Pause the vendor: our account or settings are at fault, or it is busy."""
+        if error.retry_after:
+            wait = min(timedelta(seconds=error.retry_after), LONGEST_BUSY)
+            until = {"reason": error.message, "probe_at": timezone.now() + wait}
+            if not self.filter(vendor=error.vendor, refused=BUSY).update(**until):
+                self.get_or_create(
+                    vendor=error.vendor, defaults={"refused": BUSY, **until}
+                )
+            return
         # A wrong key affects every kind of request.
         is_general = error.code == requests.codes.unauthorized or what == READ
         defaults = {
@@ -61,14 +82,15 @@ class VendorPauseQuerySet(models.QuerySet["VendorPause"]):
 
 
 class VendorPause(models.Model):
-    """A vendor refuses our account (key, balance) or our settings.
+    """A vendor refuses our account (key, balance) or our settings, or is busy.
 
     Work for this vendor waits and does not fail. A successful probe ends the pause.
     """
 
     vendor = models.CharField(max_length=20, unique=True)
     reason = models.TextField()
-    # SUBMIT or JOB if only those are refused; "" if any request may end the pause.
+    # SUBMIT or JOB if only those are refused; "" if any request may end the pause; or
+    # BUSY.
     refused = models.CharField(max_length=20, blank=True, default="")
     since = models.DateTimeField(auto_now_add=True)
     probe_at = models.DateTimeField("next try")
@@ -83,7 +105,12 @@ class VendorPause(models.Model):
         return f"{self.vendor} is paused"
 
     def lets_through(self) -> bool:
-        """Claim the right to send the next probe. Only one caller gets it."""
+        """Claim the right to send the next probe. Only one caller gets it.
+
+        A vendor that was busy takes requests of everybody again, at the time it said.
+        """
+        if self.refused == BUSY:
+            return not 0 < self.seconds_left() <= LONGEST_BUSY.total_seconds()
         now = timezone.now()
         # If the clock was set back, probe_at is too far in the future: ignore it.
         is_due = self.probe_at <= now or self.probe_at > now + PROBE_AFTER
@@ -93,6 +120,9 @@ class VendorPause(models.Model):
             return False
         self.probe_at = next_at
         return True
+
+    def seconds_left(self) -> float:
+        return (self.probe_at - timezone.now()).total_seconds()
 
     def end_with_result(self, submitted_at: datetime | None) -> None:
         """End a pause for jobs: a job that started after the pause was completed."""

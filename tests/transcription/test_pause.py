@@ -11,7 +11,14 @@ from djtranscribe.models import VendorPause
 from djtranscribe.vendors.errors import VendorError
 from tests.caller.rows import CALL, CALL_SID, MEDIA, a_call, a_recording, refusal
 from tests.data import load, wav
-from tests.transcription.rows import JOB, TEXT, a_transcript, advanced, make_due
+from tests.transcription.rows import (
+    JOB,
+    TEXT,
+    a_transcript,
+    advanced,
+    make_due,
+    seconds_until_next_attempt,
+)
 from transcription.assemblyai.client import AssemblyAIError
 from transcription.models import Transcript
 
@@ -68,6 +75,59 @@ def test_a_pause_from_before_the_clock_was_put_back_lets_through():
     pause = VendorPause.objects.create(vendor="twilio", probe_at=future)
 
     assert pause.lets_through()
+
+
+def limited(vendors, seconds=120):
+    """AssemblyAI has had too many requests of ours, and says when to send the next."""
+    answer = {"status": 429, "headers": {"Retry-After": str(seconds)}}
+    first, *others = rows(3)
+    vendors.get(JOB.replace(JOB[-36:], "job-0"), **answer)
+    advanced(first)
+    return first, others
+
+
+def test_a_limit_of_requests_holds_for_all_rows_and_costs_no_attempt(vendors, client):
+    first, others = limited(vendors)
+
+    for transcript in others:
+        advanced(transcript)
+
+    assert len(vendors.calls) == 1
+    for transcript in (first, *others):
+        assert 118 < seconds_until_next_attempt(transcript) <= 120
+        assert transcript.attempts == 0
+        assert "busy with our earlier requests" in transcript.error
+    # Nobody has to be woken for it.
+    assert client.get("/healthz").json()["paused"] == {}
+
+
+def test_when_the_limit_is_over_all_go_on_at_once(vendors):
+    _, transcripts = limited(vendors)
+    for number in (1, 2):
+        url = JOB.replace(JOB[-36:], f"job-{number}")
+        vendors.get(url, json=load("assemblyai/completed", id=f"job-{number}"))
+
+    for transcript in transcripts:
+        make_due(transcript)
+        advanced(transcript)
+
+    assert [transcript.text for transcript in transcripts] == [TEXT] * 2
+    assert not VendorPause.objects.exists()
+
+
+def test_a_limit_ends_no_pause_for_the_account(no_money):
+    with suppress(VendorError), asking("assemblyai", "submit"):
+        raise AssemblyAIError("Busy.", account=True, retry_after=120.0, code=429)
+
+    assert VendorPause.objects.get().reason == "Please top it up."
+
+
+def test_a_limit_longer_than_twenty_minutes_is_cut():
+    with suppress(VendorError), asking("assemblyai"):
+        raise AssemblyAIError("Busy.", account=True, retry_after=86400.0, code=429)
+
+    wait = VendorPause.objects.get().probe_at - timezone.now()
+    assert timedelta(minutes=19) < wait <= timedelta(minutes=20)
 
 
 @pytest.fixture

@@ -169,7 +169,9 @@ def _refusal(answer: requests.Response) -> AssemblyAIError:
     if status == requests.codes.too_many_requests:
         wait = retry_after_seconds(answer.headers.get("Retry-After"))
         message = "AssemblyAI is busy with our earlier requests."
-        return AssemblyAIError(message, retry_after=wait, code=status)
+        return AssemblyAIError(
+            message, account=bool(wait), retry_after=wait, code=status
+        )
     if status >= 500 or status < 400:
         message = f"AssemblyAI answered with a fault of its own (HTTP status {status})."
         return AssemblyAIError(message, maybe_done=True, code=status)

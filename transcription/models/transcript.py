@@ -432,10 +432,15 @@ class Transcript(models.Model):
             **columns,
         )
 
-    def pause(self, reason: str, **columns: Any) -> None:
-        """Wait because a vendor refuses our account or settings. Not an attempt."""
+    def pause(self, reason: str, seconds: float | None = None, **columns: Any) -> None:
+        """Wait because a vendor refuses our account or is busy. Not an attempt.
+
+        seconds: as long as a busy vendor asked for. They are not shorter than the
+        first wait after a failure.
+        """
+        wait = timedelta(seconds=max(seconds, BACKOFF_SECONDS[0])) if seconds else None
         self.release(
-            wait=PROBE_AFTER,
+            wait=min(wait or PROBE_AFTER, LONGEST_WAIT),
             attempts=self.attempts,
             error=reason,
             error_class=self.ErrorClass.ACCOUNT,
