@@ -18,6 +18,7 @@ from django.http import HttpResponse
 from django.test import Client
 from django_tasks_db.management.commands.db_worker import Worker
 from twilio.request_validator import RequestValidator
+from xdist.scheduler import LoadFileScheduling
 
 FORM = "application/x-www-form-urlencoded"
 # The fast loop while you work: the rules of dialling, the pipeline, the documentation.
@@ -51,9 +52,16 @@ SQL = {
     "transcription/review": "editing",
     "transcription/search": "search",
 }
-# What takes long to start. The tests of one file share it, so they run on one worker of
-# `--dist loadgroup`.
-SHARED = {"assemblyai_process", "browser", "sandbox", "saves", "stand_ins", "rushes"}
+# `--dist loadfile` keeps the tests of a file together, because they share a sandbox.
+# The tests of these files share nothing: they run last and fill the gaps.
+INDEPENDENT = {
+    "tests/djtranscribe/test_database_locale.py",
+    "tests/djtranscribe/test_settings.py",
+    "tests/djtranscribe/vendors/test_deadlines.py",
+    "tests/live/test_notifications.py",
+    "tests/test_benchmarks.py",
+    "tests/test_upgrade.py",
+}
 TESTS = Path(__file__).parent
 
 
@@ -65,8 +73,19 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
             item.add_marker("sql")
         if name in QUICK.get(folder, "").split() and "slow" not in item.keywords:
             item.add_marker("quick")
-        if SHARED & set(getattr(item, "fixturenames", ())):
-            item.add_marker(pytest.mark.xdist_group(str(item.path)))
+
+
+class ByFile(LoadFileScheduling):
+    def _split_scope(self, nodeid: str) -> str:
+        file: str = super()._split_scope(nodeid)
+        return nodeid if file in INDEPENDENT else file
+
+
+@pytest.hookimpl(optionalhook=True)
+def pytest_xdist_make_scheduler(
+    config: pytest.Config, log: Any
+) -> LoadFileScheduling | None:
+    return ByFile(config, log) if config.getvalue("dist") == "loadfile" else None
 
 
 def pytest_collection_finish() -> None:
