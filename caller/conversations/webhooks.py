@@ -75,7 +75,7 @@ def bridge_notice(about: str, fields: Mapping[str, Any]) -> HttpResponse:
 
 @webhook("twilio-bridge-done", refusal, form_fields)
 def bridge_done(about: str, fields: Mapping[str, Any]) -> HttpResponse:
-    """Note how the second phone fared, and who hung up. Say what the first must know.
+    """Store how the second phone's call ended, and who hung up. Answer the first phone.
 
     Somebody who called us and could not be connected leaves a message instead.
     """

@@ -107,7 +107,7 @@ class VendorPause(models.Model):
     def lets_through(self) -> bool:
         """Claim the right to send the next probe. Only one caller gets it.
 
-        A vendor that was busy takes requests of everybody again, at the time it said.
+        If the vendor was busy, everybody may send again after the time that it named.
         """
         if self.refused == BUSY:
             return not 0 < self.seconds_left() <= LONGEST_BUSY.total_seconds()

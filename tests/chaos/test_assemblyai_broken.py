@@ -277,8 +277,8 @@ def test_an_upload_that_is_gone_after_a_day_is_uploaded_again(new_house, counted
     house.start_worker()
     old, lost = numbers = [new_number(), new_number()]
 
-    # AssemblyAI takes the audio and no job; then it forgets the audio, of the old one
-    # because a day went by.
+    # AssemblyAI takes the audio and no job. Then it forgets both uploads: the old one
+    # is older than a day, the other one is lost.
     house.assemblyai.fault("POST /v2/transcript$", times=None, status=503)
     for number in numbers:
         house.dial(number)

@@ -27,7 +27,7 @@ BAD_ENCODINGS = {
     "LATIN1": "ENCODING 'LATIN1' LC_CTYPE 'C' LC_COLLATE 'C'",
     "EUC_JP": "ENCODING 'EUC_JP' LC_CTYPE 'C' LC_COLLATE 'C'",
 }
-# Stores what is said in each language, and asks for it.
+# Stores what is said in each language, and searches for it.
 ASK = """
 import json
 from caller.models import Recording

@@ -206,7 +206,7 @@ def test_without_a_connection_nothing_typed_is_lost(browser: Browser, address: s
 
 
 def test_what_is_refused_can_be_typed_again(browser: Browser, address: str):
-    # Of its own: the console names the request that was refused.
+    # Not the fixture `page`, which allows no line in the console: a refusal is one.
     page = browser.new_page()
     page.goto(address)
     sign_in(page)

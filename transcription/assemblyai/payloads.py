@@ -91,9 +91,9 @@ def outcome(job: dict[str, Any], request: dict[str, Any] | None) -> dict[str, An
 
 
 def redacted(job: dict[str, Any]) -> dict[str, Any]:
-    """Return the answer without what was said and is not in its redacted text.
+    """Return the answer without the words that are not in its redacted text.
 
-    AssemblyAI promises redaction for the text alone: its lists may hold the rest.
+    AssemblyAI promises redaction only for the text. Its lists may hold the rest.
     assemblyai.com/docs/audio-intelligence/pii-redaction
     """
     kept = set(str(job.get("text") or "").split())

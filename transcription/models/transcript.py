@@ -116,7 +116,7 @@ class Transcript(models.Model):
         UPLOADED = "uploaded", "Audio handed over"
         SUBMITTING = "submitting", "Being submitted"
         LOST = "lost", "Answer lost: looking for the job"
-        # AssemblyAI's, letter for letter
+        # AssemblyAI's own statuses
         QUEUED = "queued", "Queued at AssemblyAI"
         PROCESSING = "processing", "Being transcribed"
         COMPLETED = "completed", "Completed"

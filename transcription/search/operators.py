@@ -40,7 +40,7 @@ class Operator:
 
     @property
     def finds_calls(self) -> bool:
-        """Whether it names calls, and not only days or what is not wanted."""
+        """Whether this operator alone is a search: it says which calls are wanted."""
         return self.name in ("tag", "to", "by") and not self.is_excluded
 
     @property

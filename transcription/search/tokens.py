@@ -110,8 +110,8 @@ def folded(word: str) -> str:
 def encoded(word: str) -> str:
     """Return the word in a-z and 0-9. Two words never have the same code.
 
-    A letter outside is `z` and its number in four digits; a `z` is `zz`. The first
-    digit is never a z. A prefix of a word stays a prefix.
+    Any other letter becomes `z` and its code point in four digits of base 36, of which
+    the first is never `z`. A `z` becomes `zz`. So a prefix of a word stays a prefix.
     """
     if word.isascii() and word.isalnum():
         return word.replace("z", "zz")

@@ -281,7 +281,8 @@ def take_over(
     child = None
     if news.source == DIALLED:
         child = twilio_client.fetch_child(state.sid)
-    # Both or neither: the next run would take a call without recording for ours.
+    # Store both or neither. The next run would treat a call without its recording as
+    # one that we dialled.
     with transaction.atomic():
         call, _ = Call.objects.get_or_create(
             sid=state.sid,

@@ -135,7 +135,7 @@ def test_every_format_has_a_picture_a_length_and_channels(codec, container, chan
 
 
 def test_a_file_that_crashes_the_decoder_crashes_nothing_else(caplog):
-    # Samples of no bits: ffmpeg divides by zero.
+    # The header says 0 bits for each sample, and ffmpeg divides by that.
     crashing = wav([1] * 100).replace(b"\x10\x00data", b"\x00\x00data")
 
     assert measured(crashing) == {}
