@@ -1,12 +1,13 @@
 # The web server and the worker, see compose.yaml. Settings come from the environment.
 
 FROM python:3.13-slim AS packages
-# What else to install: broker, s3, sentry, or several with blanks.
+# What else to install: broker, s3, sentry, tracing, or several with blanks.
 ARG OPTIONAL=""
 COPY requirements.txt /
 COPY djtranscribe/worker/requirements.txt /broker.txt
 COPY caller/recordings/requirements.txt /s3.txt
 COPY djtranscribe/sentry-requirements.txt /sentry.txt
+COPY djtranscribe/tracing-requirements.txt /tracing.txt
 RUN python -m venv /venv \
     && for name in requirements $OPTIONAL; do \
         /venv/bin/pip install --no-cache-dir --requirement "/$name.txt" || exit 1; \

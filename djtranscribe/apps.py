@@ -2,6 +2,8 @@ from django.apps import AppConfig
 from django.conf import settings
 from django.db.backends.signals import connection_created
 
+from djtranscribe import tracing
+
 
 class DjtranscribeConfig(AppConfig):
     name = "djtranscribe"
@@ -17,3 +19,5 @@ class DjtranscribeConfig(AppConfig):
             from djtranscribe import sentry
 
             sentry.connect(settings.SENTRY_DSN)
+        if settings.OTLP_ENDPOINT:
+            tracing.connect(settings.OTLP_ENDPOINT)

@@ -62,6 +62,7 @@ def webhooks_first(get_response: Handler) -> Handler:
         match = may_be and is_valid_path(path)
         if not (match and getattr(match.func, "is_webhook", False)):
             return get_response(request)
+        request.resolver_match = match
         response: HttpResponse = match.func(request, *match.args, **match.kwargs)
         return response
 

@@ -173,6 +173,9 @@ LOG_FORMAT = text("LOG_FORMAT", "text")
 SENTRY_DSN = text("SENTRY_DSN")
 if SENTRY_DSN:
     needs("SENTRY_DSN", "sentry_sdk", "djtranscribe/sentry-requirements.txt")
+OTLP_ENDPOINT = text("OTLP_ENDPOINT")
+if OTLP_ENDPOINT:
+    needs("OTLP_ENDPOINT", "opentelemetry", "djtranscribe/tracing-requirements.txt")
 
 # The worker
 
@@ -240,6 +243,8 @@ MIDDLEWARE = [
     # Last, because it replaces the answer of the login view.
     "axes.middleware.AxesMiddleware",
 ]
+if OTLP_ENDPOINT:
+    MIDDLEWARE.insert(0, "djtranscribe.tracing.requests")
 
 AUTHENTICATION_BACKENDS = [
     "axes.backends.AxesStandaloneBackend",

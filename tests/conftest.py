@@ -6,6 +6,7 @@ import sqlite3
 import subprocess
 import sys
 from collections.abc import Callable, Iterator
+from contextlib import closing
 from pathlib import Path
 from typing import Any
 from urllib.parse import urlencode
@@ -134,18 +135,20 @@ def migrated(
 ) -> Path:
     """A SQLite file with all tables and no rows of ours, for processes that need one.
 
-    Copied from the tests' own database, which saves the seconds of `migrate`.
+    Copied from the tests' own database, if that is SQLite and a test has needed it.
     """
     file = tmp_path_factory.mktemp("migrated") / "db.sqlite3"
-    with django_db_blocker.unblock(), sqlite3.connect(file) as copy:
-        if connection.vendor == "sqlite":
-            connection.ensure_connection()
-            connection.connection.backup(copy)
+    with django_db_blocker.unblock():
+        is_there = (
+            connection.vendor == "sqlite" and connection.introspection.table_names()
+        )
+        if is_there:
+            with closing(sqlite3.connect(file)) as copy:
+                connection.connection.backup(copy)
         else:
             environ = {**os.environ, "DATABASE_URL": f"sqlite:///{file}"}
             command = [sys.executable, "manage.py", "migrate", "--verbosity", "0"]
             subprocess.run(command, cwd=TESTS.parent, env=environ, check=True)
-    copy.close()
     return file
 
 

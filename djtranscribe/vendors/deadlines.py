@@ -11,12 +11,14 @@ import time
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from typing import Any
+from urllib.parse import urlsplit
 
 import requests
 from requests.adapters import HTTPAdapter
 from urllib3 import HTTPConnectionPool, HTTPSConnectionPool
 from urllib3.connection import HTTPConnection, HTTPSConnection
 
+from djtranscribe.tracing import span
 from djtranscribe.vendors.errors import never_sent
 
 # Open connections to one vendor, kept for the next requests. As many as a worker may
@@ -165,6 +167,16 @@ class LimitedAdapter(HTTPAdapter):
 
     def send(  # type: ignore[override]
         self, request: requests.PreparedRequest, stream: bool = False, **options: Any
+    ) -> requests.Response:
+        method, host = request.method or "", urlsplit(request.url or "").hostname or ""
+        names = {"http__request__method": method, "server__address": host}
+        with span(f"{method} {host}", "CLIENT", **names) as made:
+            answer = self._send(request, stream, **options)
+            made.set_attribute("http.response.status_code", answer.status_code)
+        return answer
+
+    def _send(
+        self, request: requests.PreparedRequest, stream: bool, **options: Any
     ) -> requests.Response:
         with time_limit(self.seconds) as limit:
             body: Any = request.body

@@ -20,6 +20,7 @@ from django_tasks.backends.base import BaseTaskBackend
 from django_tasks.base import Task, TaskResult, TaskResultStatus
 from kombu.entity import Queue
 
+from djtranscribe.tracing import span
 from djtranscribe.worker.loops import connected
 
 logger = logging.getLogger("djtranscribe.worker")
@@ -89,7 +90,7 @@ def app() -> Celery:
 
 def run(path: str, args: Sequence[Any], kwargs: Mapping[str, Any]) -> None:
     """Run a message: the task with this dotted path."""
-    with connected():
+    with connected(), span(path, "CONSUMER"):
         import_string(path).call(*args, **kwargs)
 
 

@@ -16,6 +16,7 @@ from django_tasks_db.management.commands.db_worker import Worker
 from django_tasks_db.models import DBTaskResult
 from django_tasks_db.utils import exclusive_transaction
 
+from djtranscribe.tracing import span
 from djtranscribe.worker.engines import BACKLOG
 from djtranscribe.worker.loops import Loop, connected
 from djtranscribe.worker.waking import Wakeups
@@ -109,7 +110,7 @@ class Messages:
 
 def run(message: Any) -> None:
     """Run a message and note in its row how it ended."""
-    with connected():
+    with connected(), span(message.task_path, "CONSUMER"):
         ENGINE.run_task(message)
 
 

@@ -244,6 +244,7 @@ def environment(directory: Path, options: dict[str, Any]) -> dict[str, str]:
         "TASK_BROKER_URL": "",
         "S3_BUCKET": "",
         "SENTRY_DSN": "",
+        "OTLP_ENDPOINT": "",
         "ASSEMBLYAI_KEY": "sandbox",
         "ASSEMBLYAI_API_URL": f"http://127.0.0.1:{options['assemblyai_port']}",
     }

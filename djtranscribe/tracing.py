@@ -1,0 +1,89 @@
+"""Traces for OpenTelemetry, without numbers, words and secrets, with OTLP_ENDPOINT.
+
+There is a span for each request to us, each message of the worker and each request to a
+vendor. A span has no address, because an address may contain a phone number: it has the
+route, the task, or the vendor's host. opentelemetry.io/docs/specs/semconv/http
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from typing import TYPE_CHECKING, Any
+
+from django.http import HttpRequest
+from django.http.response import HttpResponseBase
+
+if TYPE_CHECKING:
+    from opentelemetry.trace import Tracer
+
+_tracer: Tracer | None = None
+
+
+class NoSpan:
+    """Takes the place of a span where nothing is traced."""
+
+    def set_attribute(self, name: str, value: Any) -> None:
+        pass
+
+    def update_name(self, name: str) -> None:
+        pass
+
+
+def connect(endpoint: str) -> None:
+    """Send the spans of this process to a collector, over OTLP and HTTP."""
+    from opentelemetry.exporter.otlp.proto.http.trace_exporter import OTLPSpanExporter
+    from opentelemetry.sdk.resources import Resource
+    from opentelemetry.sdk.trace import TracerProvider
+    from opentelemetry.sdk.trace.export import BatchSpanProcessor
+
+    global _tracer  # noqa: PLW0603 - one tracer for the process
+    provider = TracerProvider(resource=Resource({"service.name": "djtranscribe"}))
+    exporter = OTLPSpanExporter(endpoint=f"{endpoint.rstrip('/')}/v1/traces")
+    provider.add_span_processor(BatchSpanProcessor(exporter))
+    _tracer = provider.get_tracer("djtranscribe")
+
+
+@contextmanager
+def span(name: str, kind: str = "INTERNAL", **attributes: Any) -> Iterator[Any]:
+    """Measure the block. An exception is noted by its type and raised.
+
+    kind: the name of a SpanKind. attributes: with `__` where their names have a dot.
+    """
+    if _tracer is None:
+        yield NoSpan()
+        return
+    from opentelemetry.trace import SpanKind, StatusCode
+
+    # Its own note of an exception would contain the message.
+    with _tracer.start_as_current_span(
+        name,
+        kind=SpanKind[kind],
+        attributes={key.replace("__", "."): value for key, value in attributes.items()},
+        record_exception=False,
+        set_status_on_exception=False,
+    ) as made:
+        try:
+            yield made
+        except Exception as error:
+            made.set_attribute("error.type", type(error).__name__)
+            made.set_status(StatusCode.ERROR)
+            raise
+
+
+def requests(
+    get_response: Callable[[HttpRequest], HttpResponseBase],
+) -> Callable[[HttpRequest], HttpResponseBase]:
+    """Middleware: a span for each request to us, named by its route."""
+
+    def middleware(request: HttpRequest) -> HttpResponseBase:
+        method = request.method or ""
+        with span(method, "SERVER", http__request__method=method) as made:
+            response = get_response(request)
+            if match := request.resolver_match:
+                made.update_name(f"{method} /{match.route}")
+                made.set_attribute("http.route", f"/{match.route}")
+            made.set_attribute("http.response.status_code", response.status_code)
+        return response
+
+    return middleware
