@@ -16,7 +16,6 @@ from tests.chaos.environment import ENVIRON, ROOT, not_to_be_had
 pytestmark = pytest.mark.slow
 
 LOCALES = {
-    "C": "LC_CTYPE 'C'",
     "C, collation C.UTF-8": "LC_CTYPE 'C' LC_COLLATE 'C.UTF-8'",
     # Its small I has no dot.
     "ICU, Turkish": "LC_CTYPE 'C.UTF-8' LOCALE_PROVIDER icu ICU_LOCALE 'tr'",
@@ -25,7 +24,6 @@ LOCALES = {
 BAD_ENCODINGS = {
     "SQL_ASCII": "ENCODING 'SQL_ASCII' LC_CTYPE 'C' LC_COLLATE 'C'",
     "LATIN1": "ENCODING 'LATIN1' LC_CTYPE 'C' LC_COLLATE 'C'",
-    "EUC_JP": "ENCODING 'EUC_JP' LC_CTYPE 'C' LC_COLLATE 'C'",
 }
 # Stores what is said in each language, and searches for it.
 ASK = """

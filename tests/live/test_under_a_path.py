@@ -27,8 +27,6 @@ user.save()
 """
 # /calls is also where call pages are: /calls/calls/<uuid>/.
 SET_UPS = {
-    "nginx strips": ("/calls", True, "", {}),
-    "nginx keeps": ("/calls", False, "", {}),
     "SCRIPT_NAME in the environment": ("/calls", False, "", {"SCRIPT_NAME": "/calls"}),
     "SCRIPT_NAME as a header": ("/calls", False, HEADER.format("/calls"), {}),
     "nginx strips two names": ("/team.a/our-calls", True, "", {}),

@@ -127,11 +127,11 @@ def test_silence_has_no_words(tmp_path):
 
 
 def test_long_speech_is_cut_in_its_pauses(tmp_path):
-    """Three minutes of the clips, one after the other: no word is lost at a cut."""
+    """More than a minute of clips, one after the other: no word is lost at a cut."""
     track: audio.Track = []
     said: list[str] = []
     at = 0.0
-    while at < 180:
+    while at < 75:
         for name in audio.clip_names():
             track.append((at, array("h", audio.samples(name))))
             said += plain(audio.said(name))

@@ -107,8 +107,7 @@ def sites(request, tmp_path) -> Iterator[tuple[Site, Site]]:
 def test_everything_is_in_another_database_and_another_folder(sites, tmp_path):
     one, other = sites
     one.manage("migrate", "--verbosity", "0")
-    one.shell(FILL)
-    before = one.shell(TELL)
+    before = one.shell(FILL + TELL)
     archive = tmp_path / "backup.tar"
 
     made = one.manage("backup", str(archive))
