@@ -10,13 +10,12 @@ from django.core.management.base import BaseCommand, CommandError, CommandParser
 from django.db import transaction
 from django.utils import timezone
 
-from caller import phone_numbers
-from caller.models import Call, Leg, Recording, Tombstone
+from caller import foreign
+from caller.models import Call, Recording, Tombstone
 from caller.models.progress import Progress
 from caller.tasks import ask_twilio
 from caller.twilio import client as twilio_client
-from caller.twilio.errors import NOT_FOUND, TwilioError
-from caller.twilio.states import CALL_SID, CallState, RecordingState
+from caller.twilio.states import CallState
 from djtranscribe.logs import quiet
 from djtranscribe.vendors.errors import VendorError
 from transcription.assemblyai import client as assemblyai_client
@@ -29,13 +28,8 @@ UNITS = {"h": timedelta(hours=1), "d": timedelta(days=1), "w": timedelta(weeks=1
 BAR = 24
 # Old versions of SQLite accept no more than 999 parameters.
 SIDS_A_QUERY = 900
-# New calls go first.
-LOW_PRIORITY = -50
 # In these statuses a job may exist that we do not know.
 UNANSWERED = (Transcript.Status.SUBMITTING, Transcript.Status.LOST)
-
-# Twilio's source of the recording of a conversation.
-DIALLED = "DialVerb"
 
 Item = TypeVar("Item")
 
@@ -155,12 +149,12 @@ class Command(BaseCommand):
                 stored = Recording.record(news, call)
                 row.found(repaired=bool(stored), happened_at=news.updated_at)
             elif take_in > 0 and news.status == Recording.Status.COMPLETED:
-                theirs = call_at_twilio(news)
+                theirs = foreign.call_of(news)
                 if theirs is None:
                     row.foreign += 1
                     continue
                 take_in -= 1
-                row.found(repaired=bool(take_over(news, theirs, begin)))
+                row.found(repaired=bool(foreign.import_recording(news, theirs, begin)))
             else:
                 row.foreign += 1
 
@@ -256,71 +250,6 @@ def completed_at(job: dict[str, Any]) -> datetime | None:
         return datetime.fromisoformat(str(job.get("completed"))).replace(tzinfo=tz.utc)
     except ValueError:
         return None
-
-
-def call_at_twilio(news: RecordingState) -> CallState | None:
-    """Return the call of a foreign recording, or None if Twilio has none."""
-    if not CALL_SID.fullmatch(news.call_sid):
-        # A recording of a conference or a video room.
-        return None
-    try:
-        return twilio_client.fetch_call(news.call_sid)
-    except TwilioError as error:
-        if error.code == NOT_FOUND:
-            # The call was deleted, but not its recording.
-            return None
-        raise
-
-
-def take_over(
-    news: RecordingState, state: CallState, begin: datetime
-) -> Recording | None:
-    """Import a foreign recording together with its call."""
-    if state.status not in Call.FINISHED:
-        return None
-    child = None
-    if news.source == DIALLED:
-        child = twilio_client.fetch_child(state.sid)
-    # Store both or neither. The next run would treat a call without its recording as
-    # one that we dialled.
-    with transaction.atomic():
-        call, _ = Call.objects.get_or_create(
-            sid=state.sid,
-            defaults={
-                **parties(state, child),
-                "status": state.status,
-                "next_check_at": None,
-                # An old call must not count for today's limits.
-                "created_at": state.created_at or begin,
-            },
-        )
-        if child and call.is_conversation:
-            own = child.to if state.is_inbound else state.to
-            Leg.objects.get_or_create(call=call, defaults={"number": own[:16]})
-            call.apply(child)
-        call.apply(state)
-        return Recording.record(news, call, LOW_PRIORITY)
-
-
-def parties(state: CallState, child: CallState | None) -> dict[str, Any]:
-    """Return the columns that say who called whom.
-
-    child: the second phone of a conversation. Who called us, or whom an operator's
-    phone was connected to, is the other party.
-    """
-    kind = Call.Kind.CONVERSATION if child else Call.Kind.MESSAGE
-    if state.is_inbound:
-        direction, ours = Call.Direction.INBOUND, state.to
-        other = phone_numbers.of_caller(state.from_number)
-    else:
-        direction, ours = Call.Direction.OUTBOUND, state.from_number
-        other = child.to if child else state.to
-    return {
-        "direction": direction,
-        "kind": kind,
-        "other_number": other[:16],
-        "our_number": ours[:16],
-    }
 
 
 def start_once(pk: int) -> bool:

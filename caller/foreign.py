@@ -1,0 +1,86 @@
+"""Recordings of our Twilio account that were not made from here."""
+
+from datetime import datetime
+from typing import Any
+
+from django.db import transaction
+
+from caller import phone_numbers
+from caller.models import Call, Leg, Recording
+from caller.twilio import client as twilio_client
+from caller.twilio.errors import NOT_FOUND, TwilioError
+from caller.twilio.states import CALL_SID, CallState, RecordingState
+
+# New calls go first.
+LOW_PRIORITY = -50
+
+# Twilio's source of the recording of a conversation.
+DIALLED = "DialVerb"
+
+
+def call_of(news: RecordingState) -> CallState | None:
+    """Return the call of a foreign recording, or None if Twilio has none."""
+    if not CALL_SID.fullmatch(news.call_sid):
+        # A recording of a conference or a video room.
+        return None
+    try:
+        return twilio_client.fetch_call(news.call_sid)
+    except TwilioError as error:
+        if error.code == NOT_FOUND:
+            # The call was deleted, but not its recording.
+            return None
+        raise
+
+
+def import_recording(
+    news: RecordingState, state: CallState, begin: datetime
+) -> Recording | None:
+    """Import a foreign recording together with its call.
+
+    begin: the time of the call, if Twilio does not say it. Raises TwilioError.
+    """
+    if state.status not in Call.FINISHED:
+        return None
+    child = None
+    if news.source == DIALLED:
+        child = twilio_client.fetch_child(state.sid)
+    # Store both or neither. The next run would treat a call without its recording as
+    # one that we dialled.
+    with transaction.atomic():
+        call, _ = Call.objects.get_or_create(
+            sid=state.sid,
+            defaults={
+                **parties(state, child),
+                "status": state.status,
+                "next_check_at": None,
+                # An old call must not count for today's limits.
+                "created_at": state.created_at or begin,
+            },
+        )
+        if child and call.is_conversation:
+            own = child.to if state.is_inbound else state.to
+            Leg.objects.get_or_create(call=call, defaults={"number": own[:16]})
+            call.apply(child)
+        call.apply(state)
+        return Recording.record(news, call, LOW_PRIORITY)
+
+
+def parties(state: CallState, child: CallState | None) -> dict[str, Any]:
+    """Return the columns that say who called whom.
+
+    child: the second phone of a conversation. Who called us, or whom an operator's
+    phone was connected to, is the other party.
+    """
+    kind = Call.Kind.CONVERSATION if child else Call.Kind.MESSAGE
+    if state.is_inbound:
+        direction, ours = Call.Direction.INBOUND, state.to
+        other = phone_numbers.of_caller(state.from_number)
+    else:
+        direction, ours = Call.Direction.OUTBOUND, state.from_number
+        other = child.to if child else state.to
+    return {
+        "direction": direction,
+        "kind": kind,
+        "other_number": other[:16],
+        "our_number": ours[:16],
+    }
