@@ -80,7 +80,7 @@ class Site:
         return done.stdout
 
 
-@pytest.fixture(params=["sqlite", "postgresql"])
+@pytest.fixture(params=["sqlite", pytest.param("postgresql", marks=pytest.mark.slow)])
 def sites(request, tmp_path) -> Iterator[tuple[Site, Site]]:
     """Two sites: the first has calls, the second is empty."""
     names = [f"backup_{token_hex(4)}" for _ in range(2)]
@@ -103,7 +103,6 @@ def sites(request, tmp_path) -> Iterator[tuple[Site, Site]]:
     server.close()
 
 
-@pytest.mark.slow
 def test_everything_is_in_another_database_and_another_folder(sites, tmp_path):
     one, other = sites
     one.manage("migrate", "--verbosity", "0")
