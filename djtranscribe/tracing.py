@@ -38,7 +38,9 @@ def connect(endpoint: str) -> None:
     from opentelemetry.sdk.trace.export import BatchSpanProcessor
 
     global _tracer  # noqa: PLW0603 - one tracer for the process
-    provider = TracerProvider(resource=Resource({"service.name": "djtranscribe"}))
+    provider = TracerProvider(
+        resource=Resource.create({"service.name": "djtranscribe"})
+    )
     exporter = OTLPSpanExporter(endpoint=f"{endpoint.rstrip('/')}/v1/traces")
     provider.add_span_processor(BatchSpanProcessor(exporter))
     _tracer = provider.get_tracer("djtranscribe")

@@ -125,3 +125,11 @@ def test_links_and_paths_lead_somewhere(page):
             wrong.append(path)
 
     assert wrong == []
+
+
+@pytest.mark.parametrize("page", PAGES, ids=lambda page: page.name)
+def test_no_diagram_has_a_semicolon(page):
+    """Mermaid ends a statement there, and then draws nothing at all."""
+    diagrams = re.findall(r"```mermaid\n(.*?)```", page.read_text(), re.DOTALL)
+
+    assert not any(";" in diagram for diagram in diagrams)

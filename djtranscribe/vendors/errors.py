@@ -1,6 +1,8 @@
 import requests
 from urllib3.exceptions import ConnectTimeoutError, MaxRetryError, NewConnectionError
 
+DAY_SECONDS = 86_400.0
+
 
 class VendorError(Exception):
     """A request to a vendor failed. The message is written for operators.
@@ -41,8 +43,13 @@ def our_fault(error: Exception) -> VendorError:
 
 
 def retry_after_seconds(value: str | None) -> float | None:
-    """Parse a Retry-After header: seconds. Our vendors do not use its date form."""
-    return float(value) if value and value.isascii() and value.isdigit() else None
+    """Parse a Retry-After header: seconds, at most a day.
+
+    Our vendors do not use its date form.
+    """
+    if not (value and value.isascii() and value.isdigit()):
+        return None
+    return min(float(value), DAY_SECONDS)
 
 
 def never_sent(error: requests.RequestException) -> bool:

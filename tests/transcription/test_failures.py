@@ -228,6 +228,7 @@ def test_rows_that_failed_at_the_same_moment_are_due_at_different_ones(
         ("120", 118, 121),
         ("1", 3, 6.5),
         ("86400", 1190, 1201),
+        ("9" * 30, 1190, 1201),
         ("0", 3, 6.5),
         ("", 3, 6.5),
         ("soon", 3, 6.5),
