@@ -9,8 +9,8 @@ from django.db.models.functions import Left
 
 from caller.concerns import COMPLETED, FAILED, LOW_CONFIDENCE
 from caller.models import Call, Recording
-from caller.timeline import DONE, NOW
-from caller.timeline import FAILED as NOT_DONE
+from caller.steps import DONE, NOW
+from caller.steps import FAILED as NOT_DONE
 from djtranscribe.adminsite.read_only import duration
 from djtranscribe.models import Access
 

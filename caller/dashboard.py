@@ -12,7 +12,8 @@ from caller.concerns import COMPLETED, FAILED, LOW_CONFIDENCE, IsConcern
 from caller.contacts.models import name_of
 from caller.days import Day
 from caller.models import Call, Recording
-from caller.timeline import WHY, lapse
+from caller.steps import lapse
+from caller.timeline import WHY
 from djtranscribe.zones import midnight
 
 # Older calls are not shown.

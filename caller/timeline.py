@@ -7,9 +7,7 @@ from django.urls import reverse
 
 from caller.conversations.steps import conversation_steps
 from caller.models import Call, Recording
-from caller.steps import DONE, FAILED, LATER, NOW, Retry, Step, lapse, later
-
-__all__ = ["DONE", "FAILED", "LATER", "NOW", "WHY", "headline", "lapse", "timeline"]
+from caller.steps import DONE, FAILED, NOW, Retry, Step, lapse, later
 
 WHY = {
     Call.Status.BUSY: "The line was busy.",

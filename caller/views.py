@@ -37,8 +37,9 @@ from caller.models import (
 )
 from caller.recordings import audio
 from caller.recordings.http_ranges import ranged
+from caller.steps import NOW
 from caller.tasks import ask_again
-from caller.timeline import NOW, headline, is_settled, timeline
+from caller.timeline import headline, is_settled, timeline
 from caller.twilio import client as twilio_client
 from caller.twilio.errors import NOT_FOUND, TwilioError
 from caller.twilio.states import CALL_SID

@@ -6,7 +6,8 @@ from decimal import Decimal
 import pytest
 
 from caller.models import Call
-from caller.timeline import DONE, FAILED, LATER, NOW, headline, lapse, timeline
+from caller.steps import DONE, FAILED, LATER, NOW, lapse
+from caller.timeline import headline, timeline
 from tests.caller.rows import CALL_SID, a_call, a_recording, call_path
 from tests.data import load
 from transcription.models import Transcript
