@@ -46,10 +46,11 @@ class ObjectReader(io.RawIOBase):
 
     def __init__(self, target: Any) -> None:
         self.target = target
+        self.position = 0
+        # Python closes a reader also if the next lines raise.
+        self.body: Any = None
         with as_os_errors():
             self.length: int = target.content_length
-        self.position = 0
-        self.body: Any = None
 
     def readable(self) -> bool:
         return True

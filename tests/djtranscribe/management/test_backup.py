@@ -164,8 +164,7 @@ def test_a_recording_without_its_file_is_named_and_the_rest_is_saved(
 
 
 def test_a_name_that_leads_out_of_the_folder_is_refused(empty, tmp_path):
-    with sqlite3.connect(tmp_path / "database.sqlite3"):
-        pass
+    sqlite3.connect(tmp_path / "database.sqlite3").close()
     (tmp_path / "evil").write_bytes(b"evil")
     with tarfile.open(tmp_path / "evil.tar", "w") as tar:
         tar.add(tmp_path / "database.sqlite3", "database.sqlite3")
