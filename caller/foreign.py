@@ -44,8 +44,8 @@ def import_recording(
     child = None
     if news.source == DIALLED:
         child = twilio_client.fetch_child(state.sid)
-    # Store both or neither. The next run would treat a call without its recording as
-    # one that we dialled.
+    # Store both or neither. Without its recording, the next run would think that the
+    # call was made from here.
     with transaction.atomic():
         call, _ = Call.objects.get_or_create(
             sid=state.sid,

@@ -7,7 +7,7 @@ route, the task, or the vendor's host. opentelemetry.io/docs/specs/semconv/http
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from typing import TYPE_CHECKING, Any
 
@@ -24,9 +24,6 @@ class NoSpan:
     """Takes the place of a span where nothing is traced."""
 
     def set_attribute(self, name: str, value: Any) -> None:
-        pass
-
-    def update_name(self, name: str) -> None:
         pass
 
 
@@ -47,10 +44,12 @@ def connect(endpoint: str) -> None:
 
 
 @contextmanager
-def span(name: str, kind: str = "INTERNAL", **attributes: Any) -> Iterator[Any]:
+def span(
+    name: str, kind: str, attributes: Mapping[str, str] | None = None
+) -> Iterator[Any]:
     """Measure the block. An exception is noted by its type and raised.
 
-    kind: the name of a SpanKind. attributes: with `__` where their names have a dot.
+    kind: the name of a SpanKind.
     """
     if _tracer is None:
         yield NoSpan()
@@ -61,7 +60,7 @@ def span(name: str, kind: str = "INTERNAL", **attributes: Any) -> Iterator[Any]:
     with _tracer.start_as_current_span(
         name,
         kind=SpanKind[kind],
-        attributes={key.replace("__", "."): value for key, value in attributes.items()},
+        attributes=attributes,
         record_exception=False,
         set_status_on_exception=False,
     ) as made:
@@ -80,7 +79,7 @@ def requests(
 
     def middleware(request: HttpRequest) -> HttpResponseBase:
         method = request.method or ""
-        with span(method, "SERVER", http__request__method=method) as made:
+        with span(method, "SERVER", {"http.request.method": method}) as made:
             response = get_response(request)
             if match := request.resolver_match:
                 made.update_name(f"{method} /{match.route}")

@@ -169,8 +169,8 @@ class LimitedAdapter(HTTPAdapter):
         self, request: requests.PreparedRequest, stream: bool = False, **options: Any
     ) -> requests.Response:
         method, host = request.method or "", urlsplit(request.url or "").hostname or ""
-        names = {"http__request__method": method, "server__address": host}
-        with span(f"{method} {host}", "CLIENT", **names) as made:
+        attributes = {"http.request.method": method, "server.address": host}
+        with span(f"{method} {host}", "CLIENT", attributes) as made:
             answer = self._send(request, stream, **options)
             made.set_attribute("http.response.status_code", answer.status_code)
         return answer

@@ -97,7 +97,7 @@ def test_a_limit_of_requests_holds_for_all_rows_and_costs_no_attempt(vendors, cl
         assert 118 < seconds_until_next_attempt(transcript) <= 120
         assert transcript.attempts == 0
         assert "busy with our earlier requests" in transcript.error
-    # Nobody has to be woken for it.
+    # Monitors need not wake anybody: the pause ends by itself.
     assert client.get("/healthz").json()["paused"] == {}
 
 
