@@ -2,6 +2,7 @@
 
 import gc
 import os
+import shutil
 import sqlite3
 import subprocess
 import sys
@@ -128,16 +129,16 @@ def media(settings: Any, tmp_path: Any) -> Any:
 
 
 @pytest.fixture(scope="session")
-def migrated(
+def tables(
     django_db_setup: None,
     django_db_blocker: Any,
     tmp_path_factory: pytest.TempPathFactory,
 ) -> Path:
-    """A SQLite file with all tables and no rows of ours, for processes that need one.
+    """A SQLite file with all tables and no rows of ours.
 
     Copied from the tests' own database, if that is SQLite and a test has needed it.
     """
-    file = tmp_path_factory.mktemp("migrated") / "db.sqlite3"
+    file = tmp_path_factory.mktemp("tables") / "db.sqlite3"
     with django_db_blocker.unblock():
         is_there = (
             connection.vendor == "sqlite" and connection.introspection.table_names()
@@ -150,6 +151,12 @@ def migrated(
             command = [sys.executable, "manage.py", "migrate", "--verbosity", "0"]
             subprocess.run(command, cwd=TESTS.parent, env=environ, check=True)
     return file
+
+
+@pytest.fixture
+def migrated(tables: Path, tmp_path: Path) -> Path:
+    """A copy of it in the test's folder, for processes that need a database."""
+    return Path(shutil.copy(tables, tmp_path))
 
 
 @pytest.fixture

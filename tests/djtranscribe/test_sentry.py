@@ -2,15 +2,10 @@
 
 import gzip
 import json
-import os
-import shutil
-import subprocess
-import sys
 
 from tests.chaos.waiting import free_port
-from tests.djtranscribe.test_settings import ALL, COMPLETE, ROOT
 from tests.live.receiver import receiver
-from tests.measured import measured
+from tests.processes import environment, shell
 
 FAIL = """
 import logging
@@ -40,30 +35,16 @@ def events(body: bytes) -> list[dict]:
 
 
 def test_an_error_is_told_with_its_place_and_without_its_words(tmp_path, migrated):
-    database = shutil.copy(migrated, tmp_path)
     port = free_port()
-    environ = {
-        "PATH": os.environ["PATH"],
-        **measured(),
-        **ALL,
-        **COMPLETE,
-        "DJANGO_SETTINGS_MODULE": "djtranscribe.settings",
-        "DATABASE_URL": f"sqlite:///{database}",
-        "SENTRY_DSN": f"http://public@127.0.0.1:{port}/1",
-        "ALLOWED_HOSTS": "testserver",
-    }
+    environ = environment(
+        tmp_path,
+        SENTRY_DSN=f"http://public@127.0.0.1:{port}/1",
+        ALLOWED_HOSTS="testserver",
+    )
     with receiver(port) as received:
-        done = subprocess.run(
-            [sys.executable, "manage.py", "shell", "--no-imports", "--command", FAIL],
-            cwd=ROOT,
-            env=environ,
-            capture_output=True,
-            text=True,
-            timeout=60,
-            check=True,
-        )
+        said = shell(environ, FAIL)
 
-    assert done.stdout == "500\n"
+    assert said == "500\n"
     raised, logged = [event for _, body in received for event in events(body)]
     # It was raised amid a refusal of the number.
     error = raised["exception"]["values"][-1]

@@ -1,16 +1,10 @@
 """Traces: an HTTP server that receives what OpenTelemetry's exporter sends."""
 
-import os
-import shutil
-import subprocess
-import sys
-
 from opentelemetry.proto.collector.trace.v1 import trace_service_pb2
 
 from tests.chaos.waiting import free_port
-from tests.djtranscribe.test_settings import ALL, COMPLETE, ROOT
 from tests.live.receiver import receiver
-from tests.measured import measured
+from tests.processes import environment, shell
 
 WORK = """
 from django.contrib.auth.models import User
@@ -47,30 +41,15 @@ def spans(body: bytes) -> dict[str, dict]:
 
 def test_a_span_says_what_took_how_long_and_nothing_about_people(tmp_path, migrated):
     port = free_port()
-    environ = {
-        "PATH": os.environ["PATH"],
-        **measured(),
-        **ALL,
-        **COMPLETE,
-        "DJANGO_SETTINGS_MODULE": "djtranscribe.settings",
-        "DEBUG": "true",
-        "DATABASE_URL": f"sqlite:///{shutil.copy(migrated, tmp_path)}",
-        "MEDIA_ROOT": str(tmp_path / "media"),
-        "ASSEMBLYAI_API_URL": "http://127.0.0.1:9",
-        "OTLP_ENDPOINT": f"http://127.0.0.1:{port}/",
-        "ALLOWED_HOSTS": "testserver",
-    }
+    environ = environment(
+        tmp_path,
+        DEBUG="true",
+        ASSEMBLYAI_API_URL="http://127.0.0.1:9",
+        OTLP_ENDPOINT=f"http://127.0.0.1:{port}/",
+        ALLOWED_HOSTS="testserver",
+    )
     with receiver(port) as received:
-        done = subprocess.run(
-            [sys.executable, "manage.py", "shell", "--no-imports", "--command", WORK],
-            cwd=ROOT,
-            env=environ,
-            capture_output=True,
-            text=True,
-            timeout=60,
-            check=False,
-        )
-    assert done.returncode == 0, done.stderr
+        shell(environ, WORK)
 
     found: dict[str, dict] = {}
     for _, body in received:

@@ -92,7 +92,7 @@ def site(tmp_path, certificate, migrated) -> Iterator[tuple[int, int]]:
         "DEBUG": "",
         "SECRET_KEY": "k" * 50,
         "BASE_URL": "https://calls.example.com",
-        "DATABASE_URL": f"sqlite:///{shutil.copy(migrated, tmp_path)}",
+        "DATABASE_URL": f"sqlite:///{migrated}",
         "MEDIA_ROOT": str(tmp_path / "media"),
     }
     text = (ROOT / "docs/deploy/nginx.conf").read_text()

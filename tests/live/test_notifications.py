@@ -1,6 +1,5 @@
 """The real worker and real receivers: what arrives, what a bad receiver holds up."""
 
-import shutil
 import signal
 import sqlite3
 import subprocess
@@ -11,8 +10,9 @@ import pytest
 from standardwebhooks import Webhook
 
 from tests.chaos.waiting import free_port, until
-from tests.djtranscribe.test_settings import ALL, COMPLETE, ROOT
+from tests.djtranscribe.test_settings import ROOT
 from tests.live.receiver import babbler, black_hole, mail_server, receiver
+from tests.processes import environment, manage
 
 pytestmark = pytest.mark.slow
 
@@ -40,34 +40,22 @@ Transcript.objects.create(recording=r)
 
 
 class Site:
-    def __init__(self, folder, migrated):
-        shutil.copy(migrated, folder / "db.sqlite3")
+    def __init__(self, folder):
         self.folder, self.port, self.mail_port = folder, free_port(), free_port()
-        self.environment = {
-            **ALL,
-            **COMPLETE,
-            "PATH": "/usr/bin:/bin",
-            "DJANGO_SETTINGS_MODULE": "djtranscribe.settings",
-            "DEBUG": "true",
-            "DATABASE_URL": f"sqlite:///{folder / 'db.sqlite3'}",
-            "MEDIA_ROOT": str(folder / "media"),
-            "SWEEP_SECONDS": "1",
-            "ASSEMBLYAI_API_URL": "http://127.0.0.1:9",
-            "NOTIFY_URL": f"http://127.0.0.1:{self.port}/hooks/a-secret-path",
-            "NOTIFY_SECRET": SECRET,
-            "NOTIFY_EMAIL": "true",
-            "EMAIL_URL": f"smtp://127.0.0.1:{self.mail_port}",
-        }
+        self.environment = environment(
+            folder,
+            DEBUG="true",
+            SWEEP_SECONDS="1",
+            ASSEMBLYAI_API_URL="http://127.0.0.1:9",
+            NOTIFY_URL=f"http://127.0.0.1:{self.port}/hooks/a-secret-path",
+            NOTIFY_SECRET=SECRET,
+            NOTIFY_EMAIL="true",
+            EMAIL_URL=f"smtp://127.0.0.1:{self.mail_port}",
+        )
         self.workers = []
 
     def manage(self, *arguments):
-        subprocess.run(
-            [sys.executable, "manage.py", *arguments],
-            cwd=ROOT,
-            env=self.environment,
-            check=True,
-            timeout=60,
-        )
+        manage(self.environment, *arguments)
 
     def start_worker(self):
         with (self.folder / f"worker-{len(self.workers)}.log").open("wb") as log:
@@ -99,7 +87,7 @@ class Site:
 
 @pytest.fixture
 def site(tmp_path, migrated):
-    site = Site(tmp_path, migrated)
+    site = Site(tmp_path)
     yield site
     for worker in site.workers:
         worker.kill()

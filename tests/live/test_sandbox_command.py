@@ -10,8 +10,8 @@ from pathlib import Path
 import pytest
 
 from tests.live.sandbox import ROOT, running
-from tests.measured import measured
 from tests.newcomer import processes_in
+from tests.processes import measured
 
 
 def sandbox(*arguments: str) -> subprocess.CompletedProcess[str]:

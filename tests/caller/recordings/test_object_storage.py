@@ -1,9 +1,6 @@
 """Recordings in an object store: a server that speaks S3, over HTTP."""
 
 import hashlib
-import os
-import subprocess
-import sys
 from datetime import timedelta
 from io import StringIO
 
@@ -19,7 +16,7 @@ from caller.recordings import cleanup, waveform
 from tests.caller.rows import RECORDING_SID, a_call, a_recording
 from tests.chaos.waiting import free_port
 from tests.data import wav
-from tests.djtranscribe.test_settings import ALL, COMPLETE, ROOT
+from tests.processes import environment, shell
 from tests.transcription.rows import advanced, answers_well
 from transcription.tasks import start
 
@@ -190,31 +187,20 @@ def test_a_backup_brings_recordings_from_the_store(bucket, tmp_path):
 
 
 def test_the_settings_lead_to_the_bucket(server, bucket, tmp_path):
-    environ = {
-        "PATH": os.environ["PATH"],
-        **ALL,
-        **COMPLETE,
-        "DJANGO_SETTINGS_MODULE": "djtranscribe.settings",
-        "DATABASE_URL": f"sqlite:///{tmp_path / 'db.sqlite3'}",
-        "S3_BUCKET": BUCKET,
-        "S3_ENDPOINT_URL": server,
-        "AWS_ACCESS_KEY_ID": "testing",
-        "AWS_SECRET_ACCESS_KEY": "testing",
-    }
+    environ = environment(
+        tmp_path,
+        S3_BUCKET=BUCKET,
+        S3_ENDPOINT_URL=server,
+        AWS_ACCESS_KEY_ID="testing",
+        AWS_SECRET_ACCESS_KEY="testing",
+    )
     save = (
         "from django.core.files.base import ContentFile; "
         "from django.core.files.storage import default_storage; "
         "print(default_storage.save('recordings/a.wav', ContentFile(b'sound')))"
     )
 
-    done = subprocess.run(
-        [sys.executable, "manage.py", "shell", "--no-imports", "--command", save],
-        cwd=ROOT,
-        env=environ,
-        check=True,
-        capture_output=True,
-        text=True,
-    )
+    said = shell(environ, save)
 
-    assert done.stdout == "recordings/a.wav\n"
+    assert said == "recordings/a.wav\n"
     assert keys(bucket) == ["recordings/a.wav"]

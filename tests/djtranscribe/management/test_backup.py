@@ -1,10 +1,7 @@
 """A backup is restored elsewhere, and everything is there."""
 
-import os
-import shutil
 import sqlite3
 import subprocess
-import sys
 import tarfile
 from collections.abc import Iterator
 from pathlib import Path
@@ -14,8 +11,8 @@ import psycopg
 import pytest
 
 from tests.chaos.databases import SERVER
-from tests.djtranscribe.test_settings import ALL, COMPLETE, ROOT
-from tests.measured import measured
+from tests.djtranscribe.test_settings import ROOT
+from tests.processes import environment, manage
 
 FILL = """
 from django.contrib.auth.models import User
@@ -53,26 +50,10 @@ class Site:
 
     def __init__(self, folder: Path, url: str) -> None:
         folder.mkdir(exist_ok=True)
-        self.environ = {
-            "PATH": os.environ["PATH"],
-            "PYTHONPATH": str(ROOT),
-            **measured(),
-            **ALL,
-            **COMPLETE,
-            "DATABASE_URL": url,
-            "MEDIA_ROOT": str(folder / "media"),
-        }
+        self.environ = environment(folder, DATABASE_URL=url, PYTHONPATH=str(ROOT))
 
     def manage(self, *arguments: str) -> "subprocess.CompletedProcess[str]":
-        return subprocess.run(
-            [sys.executable, "manage.py", *arguments],
-            cwd=ROOT,
-            env=self.environ,
-            check=False,
-            capture_output=True,
-            text=True,
-            timeout=120,
-        )
+        return manage(self.environ, *arguments, check=False)
 
     def shell(self, code: str) -> str:
         done = self.manage("shell", "--no-imports", "--command", code)
@@ -150,7 +131,7 @@ def test_a_file_that_is_no_backup_changes_nothing(empty, tmp_path):
 def test_a_recording_without_its_file_is_named_and_the_rest_is_saved(
     empty, tmp_path, migrated
 ):
-    shutil.copy(migrated, tmp_path / "empty.sqlite3")
+    migrated.rename(tmp_path / "empty.sqlite3")
     empty.shell(FILL)
     (lost,) = (tmp_path / "empty").rglob(f"RE{0:032}*")
     lost.unlink()

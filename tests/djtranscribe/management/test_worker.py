@@ -1,7 +1,5 @@
 """The one process beside the web server: it starts, works, sweeps, and stops."""
 
-import os
-import shutil
 import signal
 import sqlite3
 import subprocess
@@ -16,36 +14,14 @@ import pytest
 from tests.chaos.databases import SERVER
 from tests.chaos.environment import not_to_be_had
 from tests.chaos.waiting import is_open
-from tests.djtranscribe.test_settings import ALL, COMPLETE, ROOT
-from tests.measured import measured
+from tests.djtranscribe.test_settings import ROOT
+from tests.processes import environment, manage
 from tests.threads import needs_connections
 
 
-@pytest.fixture
-def environment(tmp_path, migrated):
-    shutil.copy(migrated, tmp_path / "db.sqlite3")
-    return {
-        "PATH": os.environ["PATH"],
-        **measured(),
-        **ALL,
-        **COMPLETE,
-        "DJANGO_SETTINGS_MODULE": "djtranscribe.settings",
-        "DATABASE_URL": f"sqlite:///{tmp_path / 'db.sqlite3'}",
-        "MEDIA_ROOT": str(tmp_path / "media"),
-        "SWEEP_SECONDS": "1",
-    }
-
-
-def manage(environment, *arguments):
-    return subprocess.run(
-        [sys.executable, "manage.py", *arguments],
-        cwd=ROOT,
-        env=environment,
-        check=True,
-        capture_output=True,
-        text=True,
-        timeout=60,
-    )
+@pytest.fixture(name="environment")
+def environment_with_tables(tmp_path, migrated):
+    return environment(tmp_path, SWEEP_SECONDS="1")
 
 
 @pytest.fixture

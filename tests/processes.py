@@ -1,0 +1,48 @@
+"""manage.py in a process and an environment of its own."""
+
+import os
+import subprocess
+import sys
+from pathlib import Path
+
+from tests.djtranscribe.test_settings import ALL, COMPLETE, ROOT
+
+
+def measured() -> dict[str, str]:
+    """Return what coverage.py needs in the environment, if it runs."""
+    return {
+        name: value for name, value in os.environ.items() if name.startswith("COVERAGE")
+    }
+
+
+def environment(folder: Path, **more: str) -> dict[str, str]:
+    """A complete configuration: the database and the recordings are in the folder."""
+    return {
+        "PATH": os.environ["PATH"],
+        **measured(),
+        **ALL,
+        **COMPLETE,
+        "DJANGO_SETTINGS_MODULE": "djtranscribe.settings",
+        "DATABASE_URL": f"sqlite:///{folder / 'db.sqlite3'}",
+        "MEDIA_ROOT": str(folder / "media"),
+        **more,
+    }
+
+
+def manage(
+    environ: dict[str, str], *arguments: str, check: bool = True
+) -> "subprocess.CompletedProcess[str]":
+    return subprocess.run(
+        [sys.executable, "manage.py", *arguments],
+        cwd=ROOT,
+        env=environ,
+        check=check,
+        capture_output=True,
+        text=True,
+        timeout=120,
+    )
+
+
+def shell(environ: dict[str, str], code: str) -> str:
+    """Run the code in Django's shell; what it printed."""
+    return manage(environ, "shell", "--no-imports", "--command", code).stdout
