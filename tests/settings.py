@@ -2,8 +2,13 @@
 
 import os
 
+from tests.names import SETTINGS
+
+DATABASE_URL = os.environ.get("DATABASE_URL") or "sqlite:///:memory:"
 os.environ.update(
     {
+        **dict.fromkeys(SETTINGS, ""),
+        "DATABASE_URL": DATABASE_URL,
         "DEBUG": "false",
         "SECRET_KEY": "tests-only",
         "BASE_URL": "https://djtranscribe.example.com",
@@ -47,9 +52,8 @@ os.environ.update(
         "MEDIA_ROOT": "/nonexistent/tests-set-their-own",
     }
 )
-os.environ.setdefault("DATABASE_URL", "sqlite:///:memory:")
 
-from djtranscribe.settings import *  # noqa: F403
+from djtranscribe.settings import *  # noqa: E402, F403 - after the environment
 
 PASSWORD_HASHERS = ["django.contrib.auth.hashers.MD5PasswordHasher"]
 # The test client speaks http unless told otherwise; tests of https turn it on.

@@ -9,6 +9,7 @@ from pathlib import Path
 import pytest
 
 from djtranscribe.management.commands import sandbox
+from tests.names import SETTINGS
 
 pytestmark = pytest.mark.slow
 
@@ -23,42 +24,7 @@ COMPLETE = {
     "DATABASE_URL": "sqlite:///:memory:",
 }
 # So that a developer's .env cannot answer for a name that a test leaves out.
-ALL = {
-    **dict.fromkeys(
-        [
-            "DEBUG",
-            "ALLOWED_HOSTS",
-            "TWILIO_API_KEY",
-            "TWILIO_API_SECRET",
-            "TWILIO_API_URL",
-            "TWILIO_REGION",
-            "TWILIO_EDGE",
-            "SAY_LANGUAGE",
-            "SAY_VOICE",
-            "RECORDING_NOTICE",
-            "SAY_NOTHING_HEARD",
-            "SAY_GOODBYE",
-            "RECORDING_MAX_SECONDS",
-            "RECORDING_SILENCE_SECONDS",
-            "ASSEMBLYAI_API_URL",
-            "SPEECH_MODELS",
-            "LANGUAGE_CODE",
-            "AUDIO_DELIVERY",
-            "NOTIFY_URL",
-            "NOTIFY_SECRET",
-            "NOTIFY_EMAIL",
-            "EMAIL_URL",
-            "DEFAULT_FROM_EMAIL",
-            "TIME_ZONE",
-            "SWEEP_SECONDS",
-            "LEASE_SECONDS",
-            "RECOVER_SECONDS",
-            "MEDIA_ROOT",
-        ],
-        "",
-    ),
-    **dict.fromkeys(COMPLETE, ""),
-}
+ALL = dict.fromkeys(SETTINGS, "")
 
 
 def python(*arguments: str, **environment: str) -> "subprocess.CompletedProcess[str]":

@@ -1,0 +1,9 @@
+"""The names of all settings, as .env.example has them."""
+
+import re
+from pathlib import Path
+
+ROOT = Path(__file__).resolve().parents[1]
+SETTINGS = re.findall(
+    r"^#?([A-Z][A-Z0-9_]+)=", (ROOT / ".env.example").read_text(), re.MULTILINE
+)
