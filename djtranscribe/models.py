@@ -1,4 +1,11 @@
-from djtranscribe.accounts.models import ONE_SITTING, Access, ApiToken, Profile, zone_of
+from djtranscribe.accounts.models import (
+    ONE_SITTING,
+    Access,
+    ApiToken,
+    Profile,
+    Session,
+    zone_of,
+)
 from djtranscribe.vendors.models import JOB, PROBE_AFTER, READ, SUBMIT, VendorPause
 from djtranscribe.webhooks.models import REFUSED_A_MINUTE, WebhookDelivery
 
@@ -12,6 +19,7 @@ __all__ = [
     "Access",
     "ApiToken",
     "Profile",
+    "Session",
     "VendorPause",
     "WebhookDelivery",
     "zone_of",

@@ -267,6 +267,7 @@ AXES_SENSITIVE_PARAMETERS = ["username", "ip_address"]
 # What browsers may do with our pages
 
 IS_HTTPS = BASE_URL.startswith("https://")
+SESSION_ENGINE = "djtranscribe.accounts.sessions"
 SESSION_COOKIE_SECURE = CSRF_COOKIE_SECURE = IS_HTTPS
 SESSION_COOKIE_SAMESITE = "Lax"
 # Under a path the host is shared. Another Django site at "/" sets cookies of the same
@@ -355,6 +356,9 @@ AUTH_PASSWORD_VALIDATORS = [
         "NumericPasswordValidator",
     )
 ]
+
+# Of a link in an e-mail.
+PASSWORD_RESET_TIMEOUT = 3600
 
 USE_TZ = True
 # Django refuses an unknown zone with a traceback; our system check names it instead.

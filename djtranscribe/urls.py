@@ -1,7 +1,8 @@
 from django.contrib import admin
 from django.urls import include, path
 
-from djtranscribe.views import healthz, metrics, profile
+from djtranscribe.accounts import password_reset
+from djtranscribe.views import healthz, log_out_elsewhere, metrics, profile
 
 handler500 = "djtranscribe.views.server_error"
 
@@ -9,6 +10,8 @@ urlpatterns = [
     path("healthz", healthz, name="healthz"),
     path("metrics", metrics, name="metrics"),
     path("profile/", profile, name="profile"),
+    path("profile/log-out/", log_out_elsewhere, name="log_out_elsewhere"),
+    *password_reset.urlpatterns(),
     path("admin/", admin.site.urls),
     path("api/", include("djtranscribe.api.urls")),
     path("", include("caller.urls")),

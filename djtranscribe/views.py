@@ -11,11 +11,16 @@ from django.shortcuts import redirect, render
 from django.urls import reverse
 from django.utils import timezone
 from django.views import defaults
-from django.views.decorators.http import require_http_methods, require_safe
+from django.views.decorators.http import (
+    require_http_methods,
+    require_POST,
+    require_safe,
+)
 from prometheus_client.exposition import choose_encoder
 
 from djtranscribe import monitoring
 from djtranscribe.accounts.forms import ProfileForm
+from djtranscribe.accounts.sessions import end_other_sessions, logins
 from djtranscribe.models import Profile, VendorPause
 
 # If work is overdue this long, no worker runs.
@@ -72,7 +77,7 @@ def metrics(request: HttpRequest) -> HttpResponse:
 
 @require_http_methods(["GET", "HEAD", "POST"])
 def profile(request: HttpRequest) -> HttpResponse:
-    """Let an account choose its time zone."""
+    """Let an account choose its time zone, and show where it is logged in."""
     user = cast(User, request.user)
     mine = Profile.objects.filter(user=user).first()
     form = ProfileForm(request.POST or None, instance=mine or Profile(user=user))
@@ -80,4 +85,15 @@ def profile(request: HttpRequest) -> HttpResponse:
         Profile.objects.update_or_create(user=user, defaults=form.cleaned_data)
         messages.success(request, "Your profile is saved.")
         return redirect("profile")
-    return render(request, "profile.html", {"form": form})
+    context = {"form": form, "logins": logins(request)}
+    return render(request, "profile.html", context)
+
+
+@require_POST
+def log_out_elsewhere(request: HttpRequest) -> HttpResponse:
+    """End another session of this account, or all others if none is named."""
+    ended = end_other_sessions(request, request.POST.get("number", ""))
+    messages.success(
+        request, f"{ended} logged out." if ended else "It was over already."
+    )
+    return redirect("profile")

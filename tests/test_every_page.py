@@ -145,6 +145,11 @@ PAGES = {
         TO_LOGIN, 403, 200, 200, example=f"/exports/{UUID}/progress/"
     ),
     "/profile/": Page(TO_LOGIN, 200, 200, 200, ("GET", "HEAD", "POST")),
+    "/profile/log-out/": Page(TO_LOGIN, 405, 405, 405, ("POST",)),
+    "/password-reset/": Page(200, 200, 200, 200, ("GET", "HEAD", "POST")),
+    "/password-reset/<str:uidb64>/<str:token>/": Page(
+        *(200, 200, 200, 200, ("GET", "HEAD", "POST")), "/password-reset/MQ/a-b/"
+    ),
     "/calls/<uuid:uuid>/person/": Page(
         *(TO_LOGIN, 403, 403, 200, ("GET", "HEAD", "POST")), f"/calls/{UUID}/person/"
     ),

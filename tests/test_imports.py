@@ -22,7 +22,8 @@ CALLER = {
 MAY_IMPORT = {
     "djtranscribe": BASE,
     "djtranscribe/adminsite": {"djtranscribe"},
-    "djtranscribe/accounts": {"djtranscribe", "djtranscribe/adminsite"},
+    "djtranscribe/accounts": {"djtranscribe", "djtranscribe/adminsite"}
+    | {"djtranscribe/vendors"},
     "djtranscribe/vendors": {"djtranscribe", "djtranscribe/adminsite"},
     "djtranscribe/webhooks": {"djtranscribe", "djtranscribe/adminsite"},
     "caller": BASE | CALLER,

@@ -16,7 +16,7 @@ from djtranscribe.accounts.forms import ProfileForm
 from djtranscribe.adminsite.filters import Dates, Stored
 from djtranscribe.adminsite.large_tables import LargeTableAdmin, LargeTableList
 from djtranscribe.adminsite.read_only import ReadOnly, TolerantChangelist, link
-from djtranscribe.models import Access, ApiToken, Profile
+from djtranscribe.models import Access, ApiToken, Profile, Session
 
 # For each kind of row in the access log: model, path to its call, columns for its name.
 # As strings, because this app does not import the others.
@@ -92,7 +92,12 @@ admin.site.unregister([User, Group])
 
 @admin.register(User)
 class UserAdmin(TolerantChangelist, django_admin.UserAdmin[User]):
-    pass
+    actions = ["log_out"]
+
+    @admin.action(description="Log out everywhere", permissions=["change"])
+    def log_out(self, request: HttpRequest, chosen: QuerySet[User]) -> None:
+        ended, _ = Session.objects.filter(user__in=chosen).delete()
+        messages.success(request, f"{ended} logged out.")
 
 
 @admin.register(Group)

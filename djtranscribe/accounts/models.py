@@ -9,6 +9,7 @@ from typing import Any
 from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 
 from django.conf import settings
+from django.contrib.sessions.base_session import AbstractBaseSession
 from django.db import models
 from django.utils import timezone
 
@@ -162,12 +163,34 @@ class Profile(models.Model):
         default="",
         help_text="All times and days are shown in this zone, and filters follow it.",
     )
+    # When a link for a new password was last sent.
+    reset_link_at = models.DateTimeField(null=True, editable=False)
 
     class Meta:
         ordering = ["user"]
 
     def __str__(self) -> str:
         return f"Profile of {self.user}"
+
+
+class Session(AbstractBaseSession):
+    """A browser that is logged in. `sessions.py` writes and lists them."""
+
+    # None: a stranger's. Without a constraint, because a request may store its session
+    # while somebody deletes its account.
+    user = models.ForeignKey(
+        settings.AUTH_USER_MODEL,
+        null=True,
+        on_delete=models.CASCADE,
+        db_constraint=False,
+        related_name="+",
+    )
+
+    @classmethod
+    def get_session_store_class(cls) -> Any:
+        from djtranscribe.accounts.sessions import SessionStore
+
+        return SessionStore
 
 
 def zone_of(user: Any) -> ZoneInfo | None:

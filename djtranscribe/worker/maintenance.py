@@ -11,6 +11,7 @@ import caller.tasks
 import transcription.retention.tasks
 import transcription.tasks
 from caller.recordings import cleanup
+from djtranscribe.accounts.sessions import SessionStore
 from djtranscribe.database import hand_back_connection
 from djtranscribe.models import WebhookDelivery
 from djtranscribe.worker.engines import engine
@@ -62,6 +63,10 @@ def prune_deliveries() -> None:
     WebhookDelivery.objects.prune(KEEP_DELIVERIES)
 
 
+def prune_sessions() -> None:
+    SessionStore.clear_expired()
+
+
 def prune_notifications() -> None:
     Notification.objects.prune(KEEP_DELIVERIES)
 
@@ -82,6 +87,7 @@ PRUNING = [
     delete_expired,
     prune_messages,
     prune_deliveries,
+    prune_sessions,
     prune_notifications,
     prune_recordings,
     prune_downloads,

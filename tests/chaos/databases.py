@@ -27,7 +27,7 @@ SERVER = os.environ.get(
 PREPARE = """
 from django.contrib import auth
 from django.contrib.auth.models import User
-from django.contrib.sessions.backends.db import SessionStore
+from djtranscribe.accounts.sessions import SessionStore
 user = User.objects.create_superuser("operator")
 session = SessionStore()
 session[auth.SESSION_KEY] = str(user.pk)

@@ -17,10 +17,10 @@ from django.utils import timezone
 from djtranscribe import zones
 from djtranscribe.models import zone_of
 from djtranscribe.public_urls import public_url
+from djtranscribe.vendors import email as outgoing_email
 from djtranscribe.vendors.errors import VendorError, our_fault
 from transcription.leases import MAX_KILLS, given_up, holding
 from transcription.models import LeaseLost, Notification, Transcript
-from transcription.notifications import email as outgoing_email
 from transcription.notifications import webhook as outgoing_webhook
 
 logger = logging.getLogger(__name__)

@@ -241,6 +241,7 @@ def environment(directory: Path, options: dict[str, Any]) -> dict[str, str]:
         "TWILIO_EDGE": "",
         "NOTIFY_URL": "",
         "NOTIFY_EMAIL": "",
+        "EMAIL_URL": "",
         "TASK_BROKER_URL": "",
         "S3_BUCKET": "",
         "SENTRY_DSN": "",

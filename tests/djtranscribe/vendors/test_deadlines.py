@@ -12,15 +12,15 @@ from caller.twilio import client as twilio_client
 from caller.twilio import connection as twilio_connection
 from caller.twilio.errors import TwilioError
 from djtranscribe.vendors import deadlines
+from djtranscribe.vendors import email as outgoing_email
+from djtranscribe.vendors.email import EmailError
 from tests.caller.rows import CALL_SID, RECORDING_SID, a_recording
 from tests.chaos.waiting import free_port, until
 from tests.data import wav
 from tests.live.receiver import listening, mail_server
 from transcription.assemblyai import client as assemblyai_client
 from transcription.assemblyai.client import AssemblyAIError
-from transcription.notifications import email as outgoing_email
 from transcription.notifications import webhook as outgoing_webhook
-from transcription.notifications.email import EmailError
 from transcription.notifications.webhook import WebhookError
 
 LIMIT = 1

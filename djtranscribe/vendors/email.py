@@ -1,4 +1,4 @@
-"""E-mail to the operator who placed the call, through the server in EMAIL_URL."""
+"""E-mail to an operator, through the server in EMAIL_URL."""
 
 import smtplib
 import socket

@@ -1,0 +1,140 @@
+"""Set a new password through a link in an e-mail.
+
+It needs EMAIL_URL, and BASE_URL for the link. Without them the pages do not exist and
+the login page does not link to them.
+"""
+
+import logging
+from datetime import timedelta
+from typing import Any
+from uuid import uuid4
+
+from axes.utils import reset as unlock
+from django.conf import settings
+from django.contrib import messages
+from django.contrib.auth import views
+from django.contrib.auth.forms import PasswordResetForm
+from django.contrib.auth.models import User
+from django.contrib.auth.tokens import default_token_generator
+from django.db.models import Q
+from django.http import HttpResponse
+from django.template.response import TemplateResponse
+from django.urls import URLPattern, path, reverse, reverse_lazy
+from django.utils import timezone
+from django.utils.encoding import force_bytes
+from django.utils.http import urlsafe_base64_encode
+from django.views.decorators.http import require_http_methods
+from django_tasks import task
+
+from djtranscribe.models import Profile
+from djtranscribe.public_urls import parts, public_url
+from djtranscribe.vendors import email
+
+logger = logging.getLogger(__name__)
+
+# So that a stranger cannot fill somebody's mailbox.
+BETWEEN_LINKS = timedelta(minutes=10)
+SUBJECT = "A new password for djtranscribe"
+BODY = """Somebody asked for a new password for the account {name} on {host}.
+
+Choose it here, within {minutes} minutes:
+
+{url}
+
+If it was not you, ignore this e-mail. Your password stays as it is.
+"""
+
+
+class AskForm(PasswordResetForm):
+    def save(self, *args: Any, **kwargs: Any) -> None:
+        """Send a link to each account with this address.
+
+        A worker sends it, so that the time of the answer does not tell whether there is
+        such an account.
+        """
+        for user in self.get_users(self.cleaned_data["email"]):
+            if is_first_in_a_while(user):
+                send_link.enqueue(user.pk)
+
+
+def is_first_in_a_while(user: Any) -> bool:
+    Profile.objects.get_or_create(user=user)
+    now = timezone.now()
+    earlier = Q(reset_link_at=None) | Q(reset_link_at__lt=now - BETWEEN_LINKS)
+    mine = Profile.objects.filter(earlier, user=user)
+    return mine.update(reset_link_at=now) > 0
+
+
+@task()
+def send_link(user_pk: int) -> None:
+    """Send a link to an account. The queue does not contain it: it is a secret."""
+    user = User.objects.filter(pk=user_pk, is_active=True).first()
+    if user is None:
+        return
+    body = BODY.format(
+        name=user.get_username(),
+        host=parts(settings.BASE_URL).hostname,
+        minutes=settings.PASSWORD_RESET_TIMEOUT // 60,
+        url=public_url(
+            reverse(
+                "password_reset_confirm",
+                args=[
+                    urlsafe_base64_encode(force_bytes(user.pk)),
+                    default_token_generator.make_token(user),
+                ],
+            )
+        ),
+    )
+    try:
+        email.send(uuid4(), user.email, SUBJECT, body)
+    except email.EmailError as error:
+        logger.warning("user=%s password_reset=failed code=%s", user.pk, error.code)
+        # Nothing was sent, so another one may be asked for.
+        Profile.objects.filter(user=user).update(reset_link_at=None)
+
+
+class AskView(views.PasswordResetView):
+    form_class = AskForm
+    template_name = "password_reset.html"
+
+    def form_valid(self, form: Any) -> HttpResponse:
+        form.save()
+        # No redirect and no message: that would store a session for every stranger.
+        return self.render_to_response(self.get_context_data(is_sent=True))
+
+
+class ChooseView(views.PasswordResetConfirmView):
+    template_name = "password_choose.html"
+    success_url = reverse_lazy("admin:login")
+
+    def form_valid(self, form: Any) -> HttpResponse:
+        # Who forgot it has probably tried too often.
+        unlock(username=form.user.get_username())
+        messages.success(self.request, "Your new password is stored. Log in with it.")
+        return super().form_valid(form)
+
+    def render_to_response(self, context: Any, **kwargs: Any) -> HttpResponse:
+        if self.validlink:
+            return super().render_to_response(context, **kwargs)
+        context = {"form": AskForm(), "is_used": True}
+        return TemplateResponse(self.request, AskView.template_name, context)
+
+
+def is_possible() -> bool:
+    drops_mail = settings.EMAIL_BACKEND.endswith("dummy.EmailBackend")
+    return bool(settings.BASE_URL) and not drops_mail
+
+
+def urlpatterns() -> list[URLPattern]:
+    if not is_possible():
+        return []
+    page = require_http_methods(["GET", "HEAD", "POST"])
+    return [
+        # By this name, admin's login page links to it.
+        path("password-reset/", page(AskView.as_view()), name="admin_password_reset"),
+        path(
+            "password-reset/<str:uidb64>/<str:token>/",
+            page(ChooseView.as_view()),
+            name="password_reset_confirm",
+        ),
+    ]
