@@ -1,11 +1,12 @@
 # The web server and the worker, see compose.yaml. Settings come from the environment.
 
 FROM python:3.13-slim AS packages
-# What else to install: broker, s3, sentry, tracing, or several with blanks.
+# What else to install: broker, s3, login, sentry, tracing, or several with blanks.
 ARG OPTIONAL=""
 COPY requirements.txt /
 COPY djtranscribe/worker/requirements.txt /broker.txt
 COPY caller/recordings/requirements.txt /s3.txt
+COPY djtranscribe/accounts/requirements.txt /login.txt
 COPY djtranscribe/sentry-requirements.txt /sentry.txt
 COPY djtranscribe/tracing-requirements.txt /tracing.txt
 RUN python -m venv /venv \

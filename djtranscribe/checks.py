@@ -72,6 +72,22 @@ def check_time_zone(**kwargs: Any) -> list[CheckMessage]:
 
 
 @register()
+def check_single_sign_on(**kwargs: Any) -> list[CheckMessage]:
+    if not settings.OIDC_URL:
+        return []
+    problems: list[CheckMessage] = []
+    if not settings.OIDC_URL.startswith("https://") and not settings.DEBUG:
+        message = "OIDC_URL does not begin with https://."
+        hint = "Anybody on the way could say who logs in. Use the provider's address."
+        problems.append(Error(message, hint, id="djtranscribe.E006"))
+    if not (settings.OIDC_CLIENT_ID and settings.OIDC_CLIENT_SECRET):
+        message = "OIDC_URL is set, but OIDC_CLIENT_ID or OIDC_CLIENT_SECRET is empty."
+        hint = "The provider gives both to a client that you register there."
+        problems.append(Error(message, hint, id="djtranscribe.E007"))
+    return problems
+
+
+@register()
 def check_monitoring(**kwargs: Any) -> list[CheckMessage]:
     problems: list[CheckMessage] = []
     if 0 < len(settings.METRICS_TOKEN) < SHORTEST_TOKEN:

@@ -17,6 +17,7 @@ from django.core.exceptions import ImproperlyConfigured
 from dotenv import load_dotenv
 
 from djtranscribe import zones
+from djtranscribe.accounts import allauth_settings
 from djtranscribe.mail import settings_of
 from djtranscribe.public_urls import parts
 
@@ -63,6 +64,14 @@ def needs(name: str, package: str, requirements: str) -> None:
     """Refuse a setting whose optional requirement is not installed."""
     if find_spec(package) is None:
         raise ImproperlyConfigured(f"{name} needs: pip install -r {requirements}")
+
+
+def one_of(name: str, *choices: str) -> str:
+    """The first choice is the default."""
+    value = text(name, choices[0]).lower()
+    if value not in choices:
+        raise ImproperlyConfigured(f"{name} must be one of: {', '.join(choices)}.")
+    return value
 
 
 def flag(name: str) -> bool:
@@ -264,6 +273,35 @@ AXES_VERBOSE = False
 AXES_DISABLE_ACCESS_LOG = True
 AXES_SENSITIVE_PARAMETERS = ["username", "ip_address"]
 
+# Two-factor login, and single sign-on with OpenID Connect
+
+TWO_FACTOR = one_of("TWO_FACTOR", "off", "optional", "required")
+OIDC_URL = text("OIDC_URL")
+OIDC_NAME = text("OIDC_NAME", "single sign-on")
+OIDC_CLIENT_ID = text("OIDC_CLIENT_ID")
+OIDC_CLIENT_SECRET = text("OIDC_CLIENT_SECRET")
+LOGIN_PACKAGES = "djtranscribe/accounts/requirements.txt"
+if TWO_FACTOR != "off":
+    needs("TWO_FACTOR", "allauth", LOGIN_PACKAGES)
+if OIDC_URL:
+    needs("OIDC_URL", "allauth", LOGIN_PACKAGES)
+USES_ALLAUTH = TWO_FACTOR != "off" or bool(OIDC_URL)
+if USES_ALLAUTH:
+    INSTALLED_APPS += allauth_settings.apps(TWO_FACTOR != "off", bool(OIDC_URL))
+    MIDDLEWARE[-1:-1] = allauth_settings.MIDDLEWARE
+    globals().update(
+        allauth_settings.values(
+            DEBUG,
+            BASE_URL.startswith("https://"),
+            OIDC_URL,
+            {
+                "name": OIDC_NAME,
+                "client_id": OIDC_CLIENT_ID,
+                "secret": OIDC_CLIENT_SECRET,
+            },
+        )
+    )
+
 # What browsers may do with our pages
 
 IS_HTTPS = BASE_URL.startswith("https://")
@@ -309,7 +347,7 @@ CONTENT_SECURITY_POLICY = {
 
 ROOT_URLCONF = "djtranscribe.urls"
 WSGI_APPLICATION = "djtranscribe.wsgi.application"
-LOGIN_URL = "admin:login"
+LOGIN_URL = "account_login" if USES_ALLAUTH else "admin:login"
 LOGIN_REDIRECT_URL = "caller:home"
 
 TEMPLATES = [

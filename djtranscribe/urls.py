@@ -1,3 +1,4 @@
+from django.conf import settings
 from django.contrib import admin
 from django.urls import include, path
 
@@ -12,6 +13,11 @@ urlpatterns = [
     path("profile/", profile, name="profile"),
     path("profile/log-out/", log_out_elsewhere, name="log_out_elsewhere"),
     *password_reset.urlpatterns(),
+    *(
+        [path("accounts/", include("djtranscribe.accounts.allauth_urls"))]
+        if settings.USES_ALLAUTH
+        else []
+    ),
     path("admin/", admin.site.urls),
     path("api/", include("djtranscribe.api.urls")),
     path("", include("caller.urls")),

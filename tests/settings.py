@@ -1,5 +1,6 @@
 """The settings of the tests: every name is set here, so that no .env leaks in."""
 
+import json
 import os
 
 from tests.names import SETTINGS
@@ -50,6 +51,8 @@ os.environ.update(
         "LEASE_SECONDS": "60",
         "RECOVER_SECONDS": "90",
         "MEDIA_ROOT": "/nonexistent/tests-set-their-own",
+        # What a test gives to tests in a process of their own.
+        **json.loads(os.environ.get("TEST_SETTINGS", "{}")),
     }
 )
 

@@ -3,6 +3,7 @@
 from typing import Any, cast
 
 from django.apps import apps
+from django.conf import settings
 from django.contrib import admin, messages
 from django.contrib.auth import admin as django_admin
 from django.contrib.auth.models import Group, User
@@ -17,6 +18,10 @@ from djtranscribe.adminsite.filters import Dates, Stored
 from djtranscribe.adminsite.large_tables import LargeTableAdmin, LargeTableList
 from djtranscribe.adminsite.read_only import ReadOnly, TolerantChangelist, link
 from djtranscribe.models import Access, ApiToken, Profile, Session
+
+if settings.TWO_FACTOR != "off":
+    # An optional requirement.
+    from allauth.mfa.models import Authenticator
 
 # For each kind of row in the access log: model, path to its call, columns for its name.
 # As strings, because this app does not import the others.
@@ -93,11 +98,21 @@ admin.site.unregister([User, Group])
 @admin.register(User)
 class UserAdmin(TolerantChangelist, django_admin.UserAdmin[User]):
     actions = ["log_out"]
+    if settings.TWO_FACTOR != "off":
+        actions = [*actions, "remove_second_factors"]
 
     @admin.action(description="Log out everywhere", permissions=["change"])
     def log_out(self, request: HttpRequest, chosen: QuerySet[User]) -> None:
         ended, _ = Session.objects.filter(user__in=chosen).delete()
         messages.success(request, f"{ended} logged out.")
+
+    @admin.action(description="Remove second factors", permissions=["change"])
+    def remove_second_factors(
+        self, request: HttpRequest, chosen: QuerySet[User]
+    ) -> None:
+        """For who lost the phone and the recovery codes."""
+        removed, _ = Authenticator.objects.filter(user__in=chosen).delete()
+        messages.success(request, f"{removed} removed.")
 
 
 @admin.register(Group)

@@ -3,6 +3,7 @@
 from typing import Any, NamedTuple
 
 from django import template
+from django.conf import settings
 from django.urls import reverse
 
 register = template.Library()
@@ -61,6 +62,17 @@ def site_pages(context: Any) -> list[SitePage]:
         if (not entry.permission or user.has_perm(entry.permission))
         and (user.is_staff or not entry.is_admin)
     ]
+
+
+@register.simple_tag
+def two_factor_is_required() -> bool:
+    return settings.TWO_FACTOR == "required"
+
+
+@register.simple_tag
+def single_sign_on() -> str:
+    """Return the name of the provider, or nothing if there is none."""
+    return settings.OIDC_NAME if settings.OIDC_URL else ""
 
 
 def _match(entry: Entry, path: str) -> int:

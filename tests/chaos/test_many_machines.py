@@ -27,6 +27,13 @@ LEASE_SECONDS = 20
 # Of each worker, and how long AssemblyAI takes for an upload.
 AT_ONCE, UPLOAD_SECONDS = 2, 5
 WEB_PORT = 8000
+# What the machines share, and the port if the URL has none.
+SERVERS = {
+    "DATABASE_URL": 5432,
+    "TASK_BROKER_URL": 5672,
+    "TWILIO_API_URL": 80,
+    "ASSEMBLYAI_API_URL": 80,
+}
 
 
 @pytest.fixture
@@ -51,11 +58,13 @@ def network() -> Iterator[Network]:
 
 
 def share(house: House, network: Network, machine: Machine) -> None:
-    """Let a machine reach the database and both vendors, at addresses of its own."""
+    """Let a machine reach the database, the broker (if any) and both vendors."""
     ports = []
-    for name in ("DATABASE_URL", "TWILIO_API_URL", "ASSEMBLYAI_API_URL"):
-        parts = urlsplit(house.environ[name])
-        server = (parts.hostname or "", parts.port or 5432)
+    for name, port in SERVERS.items():
+        parts = urlsplit(house.environ.get(name, ""))
+        if not parts.hostname:
+            continue
+        server = (parts.hostname, parts.port or port)
         ports.append(f"{server[1]}={Relay(server, host=network.here).port}")
     command = [sys.executable, "-m", "tests.chaos.relay", network.here, *ports]
     relay = house.start("relay", *machine.command(*command))

@@ -25,6 +25,8 @@ PAGES = [
     "/search/",
     "/phone/",
     "/profile/",
+    "/password-reset/",
+    "/password-reset/MQ/a-b/",
     '/search/?q="nothing says this"',
     "/search/?q=the",
     "/search/?q=-the",

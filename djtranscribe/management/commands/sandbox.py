@@ -246,6 +246,7 @@ def environment(directory: Path, options: dict[str, Any]) -> dict[str, str]:
         "S3_BUCKET": "",
         "SENTRY_DSN": "",
         "OTLP_ENDPOINT": "",
+        "OIDC_URL": "",
         "ASSEMBLYAI_KEY": "sandbox",
         "ASSEMBLYAI_API_URL": f"http://127.0.0.1:{options['assemblyai_port']}",
     }

@@ -1,0 +1,67 @@
+"""The settings of django-allauth, which is only used with TWO_FACTOR or OIDC_URL.
+
+https://docs.allauth.org/en/latest/
+"""
+
+from typing import Any
+
+# The name of the provider in addresses, and in allauth's tables.
+PROVIDER = "sso"
+MIDDLEWARE = [
+    "allauth.account.middleware.AccountMiddleware",
+    "djtranscribe.accounts.two_factor.RequireSecondFactor",
+]
+
+
+def apps(two_factor: bool, single_sign_on: bool) -> list[str]:
+    found = ["allauth", "allauth.account"]
+    if two_factor:
+        found.append("allauth.mfa")
+    if single_sign_on:
+        found += [
+            "allauth.socialaccount",
+            "allauth.socialaccount.providers.openid_connect",
+        ]
+    return found
+
+
+def values(
+    debug: bool, is_https: bool, server_url: str, client: dict[str, str]
+) -> dict[str, Any]:
+    """client: what the provider knows us by, as allauth names it: client_id, secret."""
+    return {
+        "ACCOUNT_ADAPTER": "djtranscribe.accounts.allauth_adapter.AccountAdapter",
+        "ACCOUNT_DEFAULT_HTTP_PROTOCOL": "https" if is_https else "http",
+        "ACCOUNT_EMAIL_VERIFICATION": "none",
+        "ACCOUNT_LOGIN_METHODS": {"username"},
+        # As long as Django's own: SESSION_COOKIE_AGE.
+        "ACCOUNT_SESSION_REMEMBER": True,
+        "MFA_PASSKEY_LOGIN_ENABLED": True,
+        "MFA_SUPPORTED_TYPES": ["totp", "webauthn", "recovery_codes"],
+        "MFA_TOTP_ISSUER": "djtranscribe",
+        # Browsers allow http on localhost only.
+        "MFA_WEBAUTHN_ALLOW_INSECURE_ORIGIN": debug and not is_https,
+        "SOCIALACCOUNT_ADAPTER": "djtranscribe.accounts.single_sign_on.SsoAdapter",
+        # A form may not lead to another site (Content-Security-Policy), a link may.
+        "SOCIALACCOUNT_LOGIN_ON_GET": True,
+        "SOCIALACCOUNT_PROVIDERS": {
+            "openid_connect": {
+                "APPS": [
+                    {
+                        "provider_id": PROVIDER,
+                        "settings": {"server_url": server_url},
+                        **client,
+                    }
+                ],
+                "OAUTH_PKCE_ENABLED": True,
+            }
+        },
+        # allauth counts attempts in the cache. All processes have to count as one.
+        "CACHES": {
+            "default": {
+                "BACKEND": "django.core.cache.backends.db.DatabaseCache",
+                "LOCATION": "djtranscribe_cache",
+                "OPTIONS": {"MAX_ENTRIES": 100_000},
+            }
+        },
+    }

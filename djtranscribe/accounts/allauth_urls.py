@@ -1,0 +1,26 @@
+"""The pages of django-allauth that this site has. Not among them: its pages to sign up,
+to change an e-mail address or to reset a password.
+"""
+
+from allauth.account import views
+from allauth.account.decorators import secure_admin_login
+from django.conf import settings
+from django.contrib import admin
+from django.urls import URLPattern, URLResolver, include, path
+
+# Admin's own login page knows no second factor.
+admin.site.login = secure_admin_login(admin.site.login)  # type: ignore[method-assign]
+# The tables of allauth hold secrets and say nothing to an administrator.
+for model in [each for each in admin.site._registry if "allauth" in each.__module__]:
+    admin.site.unregister(model)
+
+urlpatterns: list[URLPattern | URLResolver] = [
+    path("login/", views.login, name="account_login"),
+    path("logout/", views.logout, name="account_logout"),
+    path("inactive/", views.account_inactive, name="account_inactive"),
+    path("reauthenticate/", views.reauthenticate, name="account_reauthenticate"),
+]
+if settings.TWO_FACTOR != "off":
+    urlpatterns.append(path("2fa/", include("allauth.mfa.urls")))
+if settings.OIDC_URL:
+    urlpatterns.append(path("sso/", include("djtranscribe.accounts.single_sign_on")))

@@ -1,0 +1,76 @@
+"""OIDC_URL: log in through an OpenID Connect provider."""
+
+from collections.abc import Callable
+from functools import wraps
+from typing import Any
+
+from allauth.core.exceptions import ImmediateHttpResponse
+from allauth.socialaccount.adapter import DefaultSocialAccountAdapter
+from allauth.socialaccount.models import SocialLogin
+from allauth.socialaccount.providers.openid_connect import views as oidc
+from allauth.socialaccount.views import login_cancelled
+from django.conf import settings
+from django.contrib.auth.decorators import login_not_required
+from django.contrib.auth.models import User
+from django.http import HttpRequest, HttpResponse
+from django.shortcuts import render
+from django.urls import URLPattern, path
+from requests import RequestException
+
+from djtranscribe.accounts.allauth_settings import PROVIDER
+from djtranscribe.public_urls import parts
+
+View = Callable[..., HttpResponse]
+
+
+class SsoAdapter(DefaultSocialAccountAdapter):  # type: ignore[misc]
+    def pre_social_login(self, request: HttpRequest, sociallogin: SocialLogin) -> None:
+        """Connect the provider's account with ours of the same e-mail address.
+
+        Only at the first login, and only an address that the provider has verified.
+        """
+        if sociallogin.is_existing:
+            return
+        verified = [each.email for each in sociallogin.email_addresses if each.verified]
+        # The provider says at most one address.
+        email = verified[0] if verified else ""
+        users = list(User.objects.filter(email__iexact=email)) if email else []
+        if len(users) != 1:
+            context = {"email": email, "found": len(users)}
+            page = render(request, "no_account.html", context, status=403)
+            raise ImmediateHttpResponse(page)
+        sociallogin.connect(request, users[0])
+
+
+def through_provider(view: View) -> View:
+    """Give the view our public host, and show a page if the provider fails."""
+
+    @login_not_required
+    @wraps(view)
+    def wrapper(request: HttpRequest, **kwargs: Any) -> HttpResponse:
+        # allauth makes the callback's address from the request. See public_urls.py
+        request.META["HTTP_HOST"] = parts(settings.BASE_URL).netloc
+        try:
+            return view(request, **kwargs)
+        except (RequestException, KeyError, ValueError):
+            page = "socialaccount/authentication_error.html"
+            return render(request, page, status=502)
+
+    return wrapper
+
+
+urlpatterns: list[URLPattern] = [
+    path("cancelled/", login_cancelled, name="socialaccount_login_cancelled"),
+    path(
+        "login/",
+        through_provider(oidc.login),
+        {"provider_id": PROVIDER},
+        name="openid_connect_login",
+    ),
+    path(
+        "callback/",
+        through_provider(oidc.callback),
+        {"provider_id": PROVIDER},
+        name="openid_connect_callback",
+    ),
+]

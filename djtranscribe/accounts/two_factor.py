@@ -1,0 +1,46 @@
+"""TWO_FACTOR=required: who has no second factor sets one up before anything else."""
+
+from typing import Any
+
+from allauth.account.authentication import get_authentication_records
+from django.conf import settings
+from django.core.exceptions import MiddlewareNotUsed
+from django.http import HttpRequest, HttpResponse
+from django.shortcuts import redirect
+
+from djtranscribe.middleware import Handler
+
+# Pages that an account without a second factor needs in order to set one up.
+OPEN = {"account_reauthenticate", "account_logout", "logout", "jsi18n"}
+
+
+class RequireSecondFactor:
+    def __init__(self, get_response: Handler) -> None:
+        if settings.TWO_FACTOR != "required":
+            raise MiddlewareNotUsed
+        self.get_response = get_response
+
+    def __call__(self, request: HttpRequest) -> HttpResponse:
+        return self.get_response(request)
+
+    def process_view(
+        self, request: HttpRequest, view: Any, args: Any, kwargs: Any
+    ) -> HttpResponse | None:
+        match = request.resolver_match
+        name = (match and match.url_name) or ""
+        is_open = name.startswith("mfa_") or name in OPEN
+        if is_open or not getattr(view, "login_required", True):
+            return None
+        return None if is_safe(request) else redirect("mfa_index")
+
+
+def is_safe(request: HttpRequest) -> bool:
+    """Whether nobody is logged in, or somebody with a second factor."""
+    from allauth.mfa.utils import is_mfa_enabled
+
+    user: Any = request.user
+    if not user.is_authenticated or is_mfa_enabled(user):
+        return True
+    # The provider has factors of its own.
+    methods = {each["method"] for each in get_authentication_records(request, user)}
+    return "socialaccount" in methods

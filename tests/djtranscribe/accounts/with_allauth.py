@@ -1,0 +1,388 @@
+"""Two-factor login and single sign-on. test_two_factor.py runs these tests in a process
+of their own, because they need other settings.
+"""
+
+import json
+import re
+import time
+from urllib.parse import parse_qs, urlsplit
+
+import jwt
+import pytest
+import requests
+import responses
+from allauth.mfa.models import Authenticator
+from django.contrib.auth.models import User
+from django.core.cache import cache
+from django.test import Client
+
+from djtranscribe.models import ApiToken
+from tests.djtranscribe.accounts.totp import totp
+from tests.security.url_map import addresses, is_csrf_exempt, is_open, is_webhook
+
+pytestmark = pytest.mark.django_db
+
+LOGIN = "/accounts/login/"
+PROVIDER = "https://login.example.com"
+OPEN = {
+    *("/accounts/login/", "/accounts/logout/", "/accounts/inactive/"),
+    *("/accounts/2fa/authenticate/", "/accounts/2fa/webauthn/login/"),
+    *(f"/accounts/sso/{end}/" for end in ("cancelled", "login", "callback")),
+}
+
+
+@pytest.fixture
+def ada():
+    return User.objects.create_user(
+        "ada", "ada@example.com", "secret", is_staff=True, is_superuser=True
+    )
+
+
+def log_in(client, password="secret", follow=True, **more):
+    fields = {"login": "ada", "password": password, **more}
+    return client.post(LOGIN, fields, follow=follow)
+
+
+def is_logged_in(client):
+    return client.get("/profile/").status_code == 200
+
+
+def with_app(client):
+    """Set up an authenticator app and return its secret."""
+    page = client.get("/accounts/2fa/totp/activate/", follow=True)
+    assert "Confirm that it is you" in page.text
+    path = page.request["PATH_INFO"] + "?" + page.request["QUERY_STRING"]
+    page = client.post(path, {"password": "secret"}, follow=True)
+    (secret,) = re.findall(r'value="([A-Z2-7]{32})"', page.text)
+    typed = {"code": totp(secret)}
+    page = client.post("/accounts/2fa/totp/activate/", typed, follow=True)
+    assert "Recovery Codes" in page.text
+    return secret
+
+
+def forget_used_codes():
+    """A code is accepted once; that is noted in the cache."""
+    cache.clear()
+
+
+# Passwords
+
+
+def test_admin_and_all_pages_lead_to_the_login_page(client, ada):
+    for path in ("/", "/admin/", "/admin/caller/call/", "/profile/"):
+        assert client.get(path, follow=True).redirect_chain[-1][0].startswith(LOGIN)
+
+    # Admin's own login page accepts no password: it knows no second factor.
+    fields = {"username": "ada", "password": "secret"}
+    client.post("/admin/login/", fields)
+    assert not is_logged_in(client)
+
+
+def test_a_password_alone_is_enough_without_a_second_factor(client, ada):
+    page = log_in(client, next="/search/")
+
+    assert page.request["PATH_INFO"] == "/search/"
+
+
+def test_wrong_passwords_are_counted_by_name_and_address(client, ada):
+    for _ in range(9):
+        assert "not correct" in log_in(client, "wrong").text
+
+    assert log_in(client, "wrong").status_code == 429
+    assert log_in(client).status_code == 429
+    elsewhere = Client(REMOTE_ADDR="203.0.113.9")
+    log_in(elsewhere)
+    assert is_logged_in(elsewhere)
+
+
+def test_a_closed_account_is_told_so_after_the_right_password_only(client, ada):
+    User.objects.update(is_active=False)
+
+    assert "not correct" in log_in(client).text
+    assert not is_logged_in(client)
+
+
+@pytest.mark.parametrize(
+    "path",
+    [
+        *("signup/", "email/", "password/reset/", "password/change/", "3rdparty/"),
+        *("confirm-email/", "social/signup/", "sso/signup/"),
+    ],
+)
+def test_nobody_signs_up_or_changes_an_address(client, ada, path):
+    log_in(client)
+
+    assert client.get(f"/accounts/{path}").status_code == 404
+
+
+def test_only_these_pages_are_open_and_none_does_without_csrf():
+    found = {
+        route
+        for route, view in addresses()
+        if route.startswith("/accounts/") and is_open(view)
+    }
+    unprotected = {
+        route
+        for route, view in addresses()
+        if is_csrf_exempt(view) and not is_webhook(view)
+    }
+
+    assert found == OPEN
+    assert all(route.startswith("/api/") for route in unprotected)
+
+
+# A second factor
+
+
+def test_the_code_of_an_app_is_asked_for_after_the_password(client, ada):
+    log_in(client)
+    secret = with_app(client)
+    forget_used_codes()
+
+    browser = Client()
+    page = log_in(browser)
+    assert "Second step" in page.text
+    assert not is_logged_in(browser)
+    wrong = browser.post("/accounts/2fa/authenticate/", {"code": "000000"})
+    assert "Incorrect code" in wrong.text
+    browser.post("/accounts/2fa/authenticate/", {"code": totp(secret)})
+
+    assert is_logged_in(browser)
+
+
+def test_codes_cannot_be_tried_without_end(client, ada):
+    log_in(client)
+    secret = with_app(client)
+    forget_used_codes()
+
+    browser = Client()
+    log_in(browser)
+    for _ in range(5):
+        browser.post("/accounts/2fa/authenticate/", {"code": "000000"})
+    right = browser.post("/accounts/2fa/authenticate/", {"code": totp(secret)})
+
+    assert "Too many failed login attempts" in right.text
+    assert not is_logged_in(browser)
+
+
+def test_a_recovery_code_works_once(client, ada):
+    log_in(client)
+    with_app(client)
+    page = client.get("/accounts/2fa/recovery-codes/").text
+    codes = re.findall(r"\b\d{8}\b", page)
+    assert len(codes) == 10
+
+    first, second = Client(), Client()
+    for browser in (first, second):
+        log_in(browser)
+        browser.post("/accounts/2fa/authenticate/", {"code": codes[0]})
+
+    assert [is_logged_in(each) for each in (first, second)] == [True, False]
+
+
+def test_an_administrator_removes_what_somebody_lost(client, ada, admin_client):
+    log_in(client)
+    with_app(client)
+
+    answer = admin_client.post(
+        "/admin/auth/user/",
+        {"action": "remove_second_factors", "_selected_action": ada.pk},
+        follow=True,
+    )
+
+    assert "2 removed." in answer.text
+    browser = Client()
+    log_in(browser)
+    assert is_logged_in(browser)
+
+
+def test_a_required_factor_is_set_up_before_anything_else(client, ada, settings):
+    settings.TWO_FACTOR = "required"
+    log_in(client)
+
+    for path in ("/", "/admin/", "/dial/14155551234/", "/profile/"):
+        assert client.get(path)["Location"] == "/accounts/2fa/", path
+    assert "requires a second factor" in client.get("/accounts/2fa/").text
+    assert client.get("/healthz").status_code == 200
+    with_app(client)
+
+    assert is_logged_in(client)
+
+
+def test_a_program_with_a_token_needs_no_second_factor(client, ada, settings):
+    settings.TWO_FACTOR = "required"
+    token = ApiToken(user=ada, name="CRM")
+    secret = token.new_secret()
+    token.save()
+
+    answer = client.get("/api/calls", headers={"Authorization": f"Bearer {secret}"})
+
+    assert answer.status_code == 200
+
+
+def test_secrets_of_others_are_in_no_table_of_admin(client, ada):
+    log_in(client)
+    with_app(client)
+
+    page = client.get("/admin/").text
+
+    assert Authenticator.objects.count() == 2
+    assert "/admin/mfa/" not in page
+    assert "/admin/account/" not in page
+    assert "/admin/socialaccount/" not in page
+
+
+# Single sign-on
+
+
+@pytest.fixture
+def provider(vendors):
+    """An OpenID Connect provider: set what it says of the person."""
+    person = {"sub": "p1", "email": "Ada@Example.com", "email_verified": True}
+    vendors.get(
+        f"{PROVIDER}/.well-known/openid-configuration",
+        json={
+            "issuer": PROVIDER,
+            "authorization_endpoint": f"{PROVIDER}/authorize",
+            "token_endpoint": f"{PROVIDER}/token",
+            "userinfo_endpoint": f"{PROVIDER}/userinfo",
+            "jwks_uri": f"{PROVIDER}/keys",
+        },
+    )
+
+    def token(request):
+        fields = parse_qs(request.body)
+        assert fields["redirect_uri"] == [
+            "https://djtranscribe.example.com/accounts/sso/callback/"
+        ]
+        assert fields["code_verifier"]
+        claims = {
+            **person,
+            "iss": PROVIDER,
+            "aud": "our-id",
+            "iat": int(time.time()),
+            "exp": int(time.time()) + 60,
+        }
+        signed = jwt.encode(claims, "k" * 32, "HS256")
+        return (200, {}, f'{{"access_token": "t", "id_token": "{signed}"}}')
+
+    vendors.add_callback(responses.POST, f"{PROVIDER}/token", token)
+    vendors.add_callback(
+        responses.GET,
+        f"{PROVIDER}/userinfo",
+        lambda request: (200, {}, json.dumps(person)),
+    )
+    return person
+
+
+def through_provider(client, **answer):
+    begin = client.get("/accounts/sso/login/")
+    query = parse_qs(urlsplit(begin["Location"]).query)
+    assert query["client_id"] == ["our-id"]
+    answer = answer or {"code": "c"}
+    callback = {"state": query["state"][0], **answer}
+    return client.get("/accounts/sso/callback/", callback, follow=True)
+
+
+def test_the_login_page_names_the_provider(client):
+    assert "Log in with Example" in client.get(LOGIN).text
+
+
+def test_the_provider_logs_an_account_in(client, ada, provider):
+    through_provider(client)
+
+    assert is_logged_in(client)
+    ada.refresh_from_db()
+    assert ada.check_password("secret")
+
+
+def test_later_the_provider_s_number_counts_and_not_the_address(client, ada, provider):
+    through_provider(client)
+    provider["email"] = "married@example.com"
+
+    browser = Client()
+    through_provider(browser)
+    assert is_logged_in(browser)
+
+    # The address has gone to somebody else there.
+    provider |= {"sub": "p2", "email": "ada@example.com", "email_verified": False}
+    stranger = Client()
+    assert "has verified" in through_provider(stranger).text
+    assert not is_logged_in(stranger)
+
+
+@pytest.mark.parametrize(
+    ("person", "said"),
+    [
+        ({"email": "eve@example.com"}, "No account here has your e-mail address"),
+        ({"email_verified": False}, "has verified your e-mail address"),
+        ({"email": None}, "has verified your e-mail address"),
+    ],
+)
+def test_without_a_verified_address_of_an_account_nobody_comes_in(
+    client, ada, provider, person, said
+):
+    provider |= person
+
+    page = through_provider(client)
+
+    assert page.status_code == 403
+    assert said in page.text
+    assert not is_logged_in(client)
+    assert User.objects.count() == 1
+
+
+def test_an_address_of_two_accounts_logs_nobody_in(client, ada, provider):
+    User.objects.create_user("admin", "ADA@example.com", "secret", is_superuser=True)
+
+    assert "Several accounts" in through_provider(client).text
+    assert not is_logged_in(client)
+
+
+def test_a_closed_account_stays_closed(client, ada, provider):
+    User.objects.update(is_active=False)
+
+    assert "This account is closed" in through_provider(client).text
+    assert not is_logged_in(client)
+
+
+def test_the_provider_has_factors_of_its_own(client, ada, provider, settings):
+    settings.TWO_FACTOR = "required"
+
+    through_provider(client)
+
+    assert is_logged_in(client)
+
+
+def test_a_second_factor_of_ours_is_asked_for_nevertheless(client, ada, provider):
+    browser = Client()
+    log_in(browser)
+    with_app(browser)
+
+    assert "Second step" in through_provider(client).text
+    assert not is_logged_in(client)
+
+
+@pytest.mark.parametrize(
+    ("answer", "said"),
+    [
+        ({"error": "access_denied"}, "was cancelled"),
+        ({"error": "server_error"}, "did not confirm who you are"),
+        ({"code": "c", "state": "forged"}, "did not confirm who you are"),
+    ],
+)
+def test_a_login_that_fails_there_is_explained(client, ada, provider, answer, said):
+    assert said in through_provider(client, **answer).text
+
+
+@pytest.mark.parametrize("body", ["<html>", "{}", '{"issuer": "x"}'])
+def test_a_provider_that_is_away_or_broken_is_explained(client, ada, vendors, body):
+    url = f"{PROVIDER}/.well-known/openid-configuration"
+    vendors.get(url, body=requests.ConnectionError())
+    away = client.get("/accounts/sso/login/")
+    vendors.replace(responses.GET, url, body=body)
+    broken = client.get("/accounts/sso/login/")
+
+    for answer in (away, broken):
+        assert answer.status_code == 502
+        assert "could not be reached" in answer.text
