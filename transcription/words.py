@@ -9,32 +9,19 @@ what people have corrected, too: see `review/current.py`.
 
 from __future__ import annotations
 
-import re
 import unicodedata
-from bisect import bisect_left
-from collections.abc import Iterator, Mapping
-from itertools import groupby
+from collections.abc import Mapping
 from types import MappingProxyType
 from typing import TYPE_CHECKING, Any, NamedTuple
 
-from transcription.search.tokens import UNSPACED
+from transcription.alignment import Heard, Part, aligned
+from transcription.word_times import spans
 
 if TYPE_CHECKING:
     from transcription.models import Transcript
 
-# How far to look for the place where the text and the list agree again.
-REACH_WORDS, REACH_LETTERS = 16, 400
-# After so many listed words that are not in the text, stop looking: each costs 0.5 ms.
-MOST_UNKNOWN = 1000
-# The length of a word whose times are unknown.
-WORD_MS = 400
-# The longest plausible word. A later end is wrong.
-LONGEST_WORD_MS = 10_000
 # Ignore later times if the length of the audio is unknown.
 LATEST_MS = 7 * 24 * 3600 * 1000
-# AssemblyAI rounds the length of the audio.
-MARGIN_MS = 1000
-UNSPACED_LETTER = re.compile(f"[{UNSPACED}]")
 
 
 class Word(NamedTuple):
@@ -51,24 +38,6 @@ class Word(NamedTuple):
     # The key of the live Correction it belongs to, or 0.
     correction: int = 0
     is_estimated: bool = False
-
-
-class Heard(NamedTuple):
-    """A word as AssemblyAI lists it. None: missing or invalid."""
-
-    text: str
-    start: float | None
-    end: float | None
-    confidence: float | None
-    speaker: str
-
-
-class Part(NamedTuple):
-    """A piece of the text, and the listed word that it is, if any."""
-
-    text: str
-    space: str
-    heard: Heard
 
 
 def original_words(transcript: Transcript) -> list[Word]:
@@ -95,8 +64,13 @@ def spoken(text: str, heard: list[Heard], seconds: float = 0) -> list[Word]:
     if not text or _is_same(text, heard):
         parts = [Part(word.text, " ", word) for word in heard]
     else:
-        parts = list(_parts(text, heard))
-    return _timed(parts, latest)
+        parts = list(aligned(text, heard))
+    return [
+        Word(part.text, start, end, part.heard.confidence, speaker, part.space, number)
+        for number, (part, (start, end, speaker)) in enumerate(
+            zip(parts, spans(parts, latest), strict=True)
+        )
+    ]
 
 
 def heard_in(
@@ -194,221 +168,3 @@ def _is_same(text: str, heard: list[Heard]) -> bool:
     """
     said, listed = text.split(" "), [word.text for word in heard]
     return said == listed or sorted(said) == sorted(listed)
-
-
-# Where each listed word stands in the text
-
-
-def _parts(text: str, heard: list[Heard]) -> Iterator[Part]:
-    at, number = 0, 0
-    unmatched: list[Heard] = []
-    unknown = 0
-    while number < len(heard) and unknown < MOST_UNKNOWN:
-        following = heard[number + 1].text if number + 1 < len(heard) else ""
-        if end := _end_of(text, at, heard[number].text, following):
-            yield from _differing(text, at, at, unmatched)
-            begin = at + (text[at : at + 1] == " ")
-            yield Part(text[begin:end], text[at:begin], heard[number])
-            at, number, unmatched = end, number + 1, []
-            continue
-        place, skipped = _next_agreement(text, at, heard, number)
-        if place is None:
-            unmatched.append(heard[number])
-            unknown, number = unknown + 1, number + 1
-            continue
-        unmatched += heard[number : number + skipped]
-        yield from _differing(text, at, place, unmatched)
-        at, number, unmatched = place, number + skipped, []
-    yield from _differing(text, at, len(text), unmatched + heard[number:])
-
-
-def _end_of(text: str, at: int, word: str, following: str) -> int:
-    """Return where the word ends if it stands in the text at `at`, else 0.
-
-    Punctuation around it belongs to it, unless it is the next listed word.
-    """
-    begin = at + (text[at : at + 1] == " ")
-    while not text.startswith(word, begin):
-        if begin >= len(text) or text[begin] == " " or text[begin].isalnum():
-            return 0
-        begin += 1
-    end = begin + len(word)
-    if _is_inside_word(text, end):
-        return 0
-    while end < len(text) and not (text[end] == " " or text[end].isalnum()):
-        if following and text.startswith(following, end):
-            break
-        end += 1
-    return end
-
-
-def _is_inside_word(text: str, at: int) -> bool:
-    if not 0 < at < len(text):
-        return False
-    before, after = text[at - 1], text[at]
-    if UNSPACED_LETTER.match(before) or UNSPACED_LETTER.match(after):
-        return False
-    return before.isalnum() and after.isalnum()
-
-
-def _next_agreement(
-    text: str, at: int, heard: list[Heard], number: int
-) -> tuple[int | None, int]:
-    """Return where in the text the list goes on, and how many words it skips.
-
-    Of several places, the nearest. Two listed words in a row must stand there.
-    """
-    best: tuple[int, int | None, int] = (REACH_WORDS * 4, None, 0)
-    for skipped in range(min(REACH_WORDS, len(heard) - number)):
-        if skipped >= best[0]:
-            break
-        word = heard[number + skipped].text
-        following = [each.text for each in heard[number + skipped + 1 :][:2]]
-        place = text.find(word, at, at + REACH_LETTERS)
-        while place >= 0:
-            begin = place - (text[place - 1 : place] == " ")
-            cost = skipped + text.count(" ", at, begin)
-            if cost >= best[0]:
-                break
-            if not _is_inside_word(text, place) and _agrees(
-                text, begin, word, following
-            ):
-                best = (cost, begin, skipped)
-                break
-            place = text.find(word, place + 1, at + REACH_LETTERS)
-    return best[1], best[2]
-
-
-def _agrees(text: str, at: int, word: str, following: list[str]) -> bool:
-    end = _end_of(text, at, word, following[0] if following else "")
-    if not end or not following:
-        return bool(end)
-    return bool(_end_of(text, end, following[0], "".join(following[1:])))
-
-
-def _differing(
-    text: str, begin: int, end: int, unmatched: list[Heard]
-) -> Iterator[Part]:
-    """Yield the text between two matches, where other words, or none, are listed."""
-    said = list(re.finditer(r"\S+", text[begin:end]))
-    for number, found in enumerate(said):
-        at = begin + found.start()
-        space = " " if text[max(0, at - 1)] == " " else ""
-        yield Part(found.group(), space, _stand_in(unmatched, number, len(said)))
-
-
-def _stand_in(unmatched: list[Heard], number: int, count: int) -> Heard:
-    """Return what is known about word `number` of `count` that are not listed."""
-    if not unmatched:
-        return Heard("", None, None, None, "")
-    if len(unmatched) == count:
-        return unmatched[number]
-    first, last = unmatched[0], unmatched[-1]
-    return Heard(
-        "",
-        first.start if number == 0 else None,
-        last.end if number == count - 1 else None,
-        None,
-        first.speaker,
-    )
-
-
-# Times
-
-
-def _timed(parts: list[Part], latest: float) -> list[Word]:
-    """Give each part a start and an end. latest: end of the audio in ms, 0: unknown."""
-    starts = _plausible_starts(parts, latest)
-    # After the last part nothing follows.
-    starts_after = [*starts[1:], None]
-    words: list[Word] = []
-    ended, speaker = 0, ""
-    for start_is_known, run in groupby(
-        range(len(parts)), lambda number: starts[number] is not None
-    ):
-        numbers = list(run)
-        if start_is_known:
-            times = [(starts[number] or 0, 0) for number in numbers]
-        else:
-            begins = starts_after[numbers[-1]]
-            times = _estimated(ended, begins, len(numbers), latest)
-        for number, (start, estimated_end) in zip(numbers, times, strict=True):
-            text, space, heard = parts[number]
-            following = starts_after[number]
-            ended = _end(heard.end, start, estimated_end, following, latest)
-            speaker = heard.speaker or speaker
-            words.append(
-                Word(text, start, ended, heard.confidence, speaker, space, number)
-            )
-    return words
-
-
-def _plausible_starts(parts: list[Part], latest: float) -> list[int | None]:
-    """Return the starts without those that cannot be: after the end, or out of order.
-
-    The words of one speaker are in order. Of those that are not, the fewest are wrong.
-    """
-    starts: list[int | None] = [None] * len(parts)
-    speaker = ""
-    by_speaker: dict[str, list[int]] = {}
-    for number, part in enumerate(parts):
-        speaker = part.heard.speaker or speaker
-        start = part.heard.start
-        if start is None or (latest and start > latest + MARGIN_MS):
-            continue
-        starts[number] = int(min(start, latest) if latest else start)
-        by_speaker.setdefault(speaker, []).append(number)
-    for numbers in by_speaker.values():
-        kept = set(_longest_rise([(starts[n] or 0, n) for n in numbers]))
-        for number in numbers:
-            if number not in kept:
-                starts[number] = None
-    return starts
-
-
-def _longest_rise(values: list[tuple[int, int]]) -> Iterator[int]:
-    """Yield the keys of the longest part of (value, key) whose values rise."""
-    tails: list[int] = []
-    ends: list[int] = []
-    before: list[int] = []
-    for number, (value, _) in enumerate(values):
-        place = bisect_left(tails, value)
-        before.append(ends[place - 1] if place else -1)
-        tails[place : place + 1] = [value]
-        ends[place : place + 1] = [number]
-    number = ends[-1] if ends else -1
-    while number >= 0:
-        yield values[number][1]
-        number = before[number]
-
-
-def _estimated(
-    begin: int, end: int | None, count: int, latest: float
-) -> list[tuple[int, int]]:
-    """Spread `count` words evenly between two times. end None: up to the last word."""
-    if end is None:
-        end = begin + count * WORD_MS
-        if latest:
-            # A text without any times: over the whole audio.
-            end = int(latest) if begin == 0 else min(end, int(latest))
-    begin = min(begin, end)
-    step = (end - begin) / count
-    return [(int(begin + n * step), int(begin + (n + 1) * step)) for n in range(count)]
-
-
-def _end(
-    heard: float | None,
-    start: int,
-    estimated: int,
-    following: int | None,
-    latest: float,
-) -> int:
-    if heard is not None and start <= heard <= start + LONGEST_WORD_MS:
-        end = int(heard)
-    elif estimated:
-        end = estimated
-    else:
-        end = start + WORD_MS
-        if following and following >= start:
-            end = min(end, following)
-    return max(start, min(end, int(latest)) if latest else end)

@@ -1,13 +1,8 @@
 from transcription.exports.models import Export
 from transcription.leases import CLOCK_SKEW, LeaseLost
-from transcription.models.transcript import (
-    BACKOFF_SECONDS,
-    MAX_ATTEMPTS,
-    MAX_JOBS,
-    Transcript,
-    TranscriptQuerySet,
-    webhook_token,
-)
+from transcription.models.transcript import Transcript, webhook_token
+from transcription.models.transcript_queries import TranscriptQuerySet
+from transcription.models.work import BACKOFF_SECONDS, MAX_ATTEMPTS, MAX_JOBS
 from transcription.notifications.models import Notification, NotificationQuerySet
 from transcription.retention.models import Deletion
 from transcription.review.models import (

@@ -1,0 +1,62 @@
+"""Read settings from the environment. Wrong values raise ImproperlyConfigured."""
+
+import os
+import re
+from decimal import Decimal
+from importlib.util import find_spec
+
+from django.core.exceptions import ImproperlyConfigured
+
+
+def text(name: str, default: str = "") -> str:
+    return os.environ.get(name, "").strip() or default
+
+
+def words(name: str, default: str = "") -> list[str]:
+    return [word.strip() for word in text(name, default).split(",") if word.strip()]
+
+
+def whole(name: str, default: int, least: int = 1) -> int:
+    value = text(name, str(default))
+    if not (value.isascii() and value.isdigit() and int(value) >= least):
+        raise ImproperlyConfigured(f"{name} must be a whole number, {least} or more.")
+    return int(value)
+
+
+def amount(name: str, default: str) -> Decimal:
+    value = text(name, default)
+    if not re.fullmatch(r"[0-9]{1,9}(\.[0-9]{1,2})?", value):
+        raise ImproperlyConfigured(f"{name} must be an amount such as 25 or 25.50.")
+    return Decimal(value)
+
+
+def rates(name: str) -> dict[str, Decimal]:
+    """Parse `universal-2=0.15,other=0.20`."""
+    found = {}
+    for pair in words(name):
+        model, _, price = pair.partition("=")
+        if not re.fullmatch(r"[0-9]{1,4}(\.[0-9]{1,5})?", price.strip()):
+            raise ImproperlyConfigured(f"{name} must be such as universal-2=0.15.")
+        found[model.strip()] = Decimal(price.strip())
+    return found
+
+
+def needs(name: str, package: str, requirements: str) -> None:
+    """Refuse a setting whose optional requirement is not installed."""
+    if find_spec(package) is None:
+        raise ImproperlyConfigured(f"{name} needs: pip install -r {requirements}")
+
+
+def one_of(name: str, *choices: str) -> str:
+    """The first choice is the default."""
+    value = text(name, choices[0]).lower()
+    if value not in choices:
+        raise ImproperlyConfigured(f"{name} must be one of: {', '.join(choices)}.")
+    return value
+
+
+def flag(name: str) -> bool:
+    value = text(name).lower()
+    if value not in {"", "0", "1", "false", "true", "no", "yes", "off", "on"}:
+        raise ImproperlyConfigured(f"{name} must be true or false.")
+    return value in {"1", "true", "yes", "on"}

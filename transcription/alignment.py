@@ -1,0 +1,146 @@
+"""Find each word of AssemblyAI's list in the text, where the two may differ."""
+
+import re
+from collections.abc import Iterator
+from typing import NamedTuple
+
+from transcription.search.tokens import UNSPACED
+
+# How far to look for the place where the text and the list agree again.
+REACH_WORDS, REACH_LETTERS = 16, 400
+# After so many listed words that are not in the text, stop looking: each costs 0.5 ms.
+MOST_UNKNOWN = 1000
+UNSPACED_LETTER = re.compile(f"[{UNSPACED}]")
+
+
+class Heard(NamedTuple):
+    """A word as AssemblyAI lists it. None: missing or invalid."""
+
+    text: str
+    start: float | None
+    end: float | None
+    confidence: float | None
+    speaker: str
+
+
+class Part(NamedTuple):
+    """A piece of the text, and the listed word that it is, if any."""
+
+    text: str
+    space: str
+    heard: Heard
+
+
+def aligned(text: str, heard: list[Heard]) -> Iterator[Part]:
+    """Yield the words of the text in order, each with the listed word that it is."""
+    at, number = 0, 0
+    unmatched: list[Heard] = []
+    unknown = 0
+    while number < len(heard) and unknown < MOST_UNKNOWN:
+        following = heard[number + 1].text if number + 1 < len(heard) else ""
+        if end := _end_of(text, at, heard[number].text, following):
+            yield from _differing(text, at, at, unmatched)
+            begin = at + (text[at : at + 1] == " ")
+            yield Part(text[begin:end], text[at:begin], heard[number])
+            at, number, unmatched = end, number + 1, []
+            continue
+        place, skipped = _next_agreement(text, at, heard, number)
+        if place is None:
+            unmatched.append(heard[number])
+            unknown, number = unknown + 1, number + 1
+            continue
+        unmatched += heard[number : number + skipped]
+        yield from _differing(text, at, place, unmatched)
+        at, number, unmatched = place, number + skipped, []
+    yield from _differing(text, at, len(text), unmatched + heard[number:])
+
+
+def _end_of(text: str, at: int, word: str, following: str) -> int:
+    """Return where the word ends if it stands in the text at `at`, else 0.
+
+    Punctuation around it belongs to it, unless it is the next listed word.
+    """
+    begin = at + (text[at : at + 1] == " ")
+    while not text.startswith(word, begin):
+        if begin >= len(text) or text[begin] == " " or text[begin].isalnum():
+            return 0
+        begin += 1
+    end = begin + len(word)
+    if _is_inside_word(text, end):
+        return 0
+    while end < len(text) and not (text[end] == " " or text[end].isalnum()):
+        if following and text.startswith(following, end):
+            break
+        end += 1
+    return end
+
+
+def _is_inside_word(text: str, at: int) -> bool:
+    if not 0 < at < len(text):
+        return False
+    before, after = text[at - 1], text[at]
+    if UNSPACED_LETTER.match(before) or UNSPACED_LETTER.match(after):
+        return False
+    return before.isalnum() and after.isalnum()
+
+
+def _next_agreement(
+    text: str, at: int, heard: list[Heard], number: int
+) -> tuple[int | None, int]:
+    """Return where in the text the list goes on, and how many words it skips.
+
+    Of several places, the nearest. Two listed words in a row must stand there.
+    """
+    best: tuple[int, int | None, int] = (REACH_WORDS * 4, None, 0)
+    for skipped in range(min(REACH_WORDS, len(heard) - number)):
+        if skipped >= best[0]:
+            break
+        word = heard[number + skipped].text
+        following = [each.text for each in heard[number + skipped + 1 :][:2]]
+        place = text.find(word, at, at + REACH_LETTERS)
+        while place >= 0:
+            begin = place - (text[place - 1 : place] == " ")
+            cost = skipped + text.count(" ", at, begin)
+            if cost >= best[0]:
+                break
+            if not _is_inside_word(text, place) and _agrees(
+                text, begin, word, following
+            ):
+                best = (cost, begin, skipped)
+                break
+            place = text.find(word, place + 1, at + REACH_LETTERS)
+    return best[1], best[2]
+
+
+def _agrees(text: str, at: int, word: str, following: list[str]) -> bool:
+    end = _end_of(text, at, word, following[0] if following else "")
+    if not end or not following:
+        return bool(end)
+    return bool(_end_of(text, end, following[0], "".join(following[1:])))
+
+
+def _differing(
+    text: str, begin: int, end: int, unmatched: list[Heard]
+) -> Iterator[Part]:
+    """Yield the text between two matches, where other words, or none, are listed."""
+    said = list(re.finditer(r"\S+", text[begin:end]))
+    for number, found in enumerate(said):
+        at = begin + found.start()
+        space = " " if text[max(0, at - 1)] == " " else ""
+        yield Part(found.group(), space, _stand_in(unmatched, number, len(said)))
+
+
+def _stand_in(unmatched: list[Heard], number: int, count: int) -> Heard:
+    """Return what is known about word `number` of `count` that are not listed."""
+    if not unmatched:
+        return Heard("", None, None, None, "")
+    if len(unmatched) == count:
+        return unmatched[number]
+    first, last = unmatched[0], unmatched[-1]
+    return Heard(
+        "",
+        first.start if number == 0 else None,
+        last.end if number == count - 1 else None,
+        None,
+        first.speaker,
+    )

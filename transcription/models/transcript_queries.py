@@ -1,0 +1,89 @@
+"""Which transcripts there are, which are due, and who may claim them."""
+
+from __future__ import annotations
+
+from datetime import datetime, timedelta
+from typing import TYPE_CHECKING, Any
+
+from django.conf import settings
+from django.db import models, transaction
+from django.db.models import Exists, Q
+from django.utils import timezone
+
+from caller.contacts.models import name_of
+from transcription.leases import free, taken
+from transcription.search.tokens import indexed
+
+if TYPE_CHECKING:
+    from transcription.models.transcript import Transcript
+
+# The longest wait. A longer one means that a clock was put back.
+LONGEST_WAIT = timedelta(minutes=20)
+STUCK_AFTER = timedelta(minutes=15)
+# After two killed workers a row is a suspect. Suspects run one at a time, so that a row
+# is not blamed for a kill that another one caused.
+SUSPECT_KILLS = 2
+
+
+class TranscriptQuerySet(models.QuerySet["Transcript"]):
+    def update(self, **columns: Any) -> int:
+        """Also update the search index, which follows the text."""
+        if "text" in columns:
+            columns["search_text"] = indexed(columns["text"])
+        return super().update(**columns)
+
+    def named(self) -> TranscriptQuerySet:
+        """Add the name of the contact who was called, as `contact_name`."""
+        return self.annotate(contact_name=name_of("recording__call__other_number"))
+
+    def unfinished(self) -> TranscriptQuerySet:
+        return self.exclude(status__in=self.model.FINISHED)
+
+    def unclaimed(self, now: datetime) -> TranscriptQuerySet:
+        return self.filter(free(now, timedelta(seconds=settings.LEASE_SECONDS)))
+
+    def due(self, now: datetime) -> TranscriptQuerySet:
+        """Rows that are due and not leased."""
+        its_time = Q(next_attempt_at__lte=now) | Q(
+            next_attempt_at__gt=now + LONGEST_WAIT
+        )
+        return self.unfinished().unclaimed(now).filter(its_time)
+
+    def unannounced(self, now: datetime) -> TranscriptQuerySet:
+        """Rows without a message in the queue. A claim clears the time."""
+        # An older message is lost, together with the process that sent it.
+        lost = now - timedelta(seconds=settings.RECOVER_SECONDS / 3)
+        return self.exclude(announced_at__gt=lost, announced_at__lte=now)
+
+    def current(self) -> TranscriptQuerySet:
+        """Rows that are not from a back-fill (reconcile --all)."""
+        return self.filter(priority__gte=0)
+
+    def stuck(self, now: datetime) -> TranscriptQuerySet:
+        """Rows that take longer than usual."""
+        return self.unfinished().filter(created_at__lt=now - STUCK_AFTER)
+
+    def paused(self) -> TranscriptQuerySet:
+        """Rows that wait because a vendor refuses our account or settings."""
+        account = self.model.ErrorClass.ACCOUNT
+        return self.unfinished().filter(error_class=account)
+
+    def failed(self) -> TranscriptQuerySet:
+        return self.filter(status=self.model.Status.ERROR)
+
+    def suspected(self, now: datetime) -> TranscriptQuerySet:
+        """Suspects that are leased now."""
+        rows = self.unfinished().filter(kills__gt=SUSPECT_KILLS)
+        return rows.exclude(free(now, timedelta(seconds=settings.LEASE_SECONDS)))
+
+    def claim(self, pk: int) -> Transcript | None:
+        """Lease a row for LEASE_SECONDS. None if it is not due or leased already."""
+        now, columns = timezone.now(), taken(self.model.lease_end())
+        alone = Q(kills__lt=SUSPECT_KILLS) | ~Exists(self.suspected(now))
+        with transaction.atomic():
+            mine = self.due(now).filter(alone, pk=pk)
+            if not mine.update(announced_at=None, **columns):
+                return None
+            return self.select_related("recording", "vocabulary").get(
+                pk=pk, lease=columns["lease"]
+            )

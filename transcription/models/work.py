@@ -1,0 +1,294 @@
+"""The work on a transcript: how far it is, which worker has it, what happens next."""
+
+from __future__ import annotations
+
+import time
+from datetime import datetime, timedelta
+from decimal import Decimal
+from random import uniform
+from typing import TYPE_CHECKING, Any, cast
+
+from django.conf import settings
+from django.db import models, transaction
+from django.db.models import Case, F, When
+from django.db.models.functions import Coalesce
+from django.utils import timezone
+
+from caller.models import Recording
+from djtranscribe.database import hand_back_connection
+from djtranscribe.models import PROBE_AFTER
+from djtranscribe.vendors.errors import VendorError
+from transcription.leases import NOT_KILLED, LeaseLost
+from transcription.models.transcript_queries import LONGEST_WAIT, TranscriptQuerySet
+from transcription.notifications.models import Notification
+
+if TYPE_CHECKING:
+    from transcription.models.transcript import Transcript
+
+# AssemblyAI deletes uploads after 24 hours; one hour less is safe.
+UPLOAD_LIVES = timedelta(hours=23)
+# Waits between retries, doubling. The row fails after about a day.
+BACKOFF_SECONDS = (5, 900)
+MAX_ATTEMPTS = 100
+# Jobs per transcript. Failed jobs are not charged, but most fail again.
+MAX_JOBS = 4
+
+
+class Work(models.Model):
+    """A step stores its outcome only while it holds the lease of the row."""
+
+    class Status(models.TextChoices):
+        # Ours, on the way to AssemblyAI
+        PENDING = "pending", "Waiting for the audio"
+        FETCHED = "fetched", "Audio stored"
+        UPLOADED = "uploaded", "Audio handed over"
+        SUBMITTING = "submitting", "Being submitted"
+        LOST = "lost", "Answer lost: looking for the job"
+        # AssemblyAI's own statuses
+        QUEUED = "queued", "Queued at AssemblyAI"
+        PROCESSING = "processing", "Being transcribed"
+        COMPLETED = "completed", "Completed"
+        ERROR = "error", "Error"
+
+    FINISHED = (Status.COMPLETED, Status.ERROR)
+    # Columns to reset before the next job.
+    NO_JOB: dict[str, Any] = dict.fromkeys(
+        ("assemblyai_id", "submitted_at", "response")
+    )
+
+    class ErrorClass(models.TextChoices):
+        TEMPORARY = "temporary", "Temporary: retried automatically"
+        ACCOUNT = "account", "Our account at the vendor"
+        PERMANENT = "permanent", "Permanent"
+        NO_SPEECH = "no-speech", "Nobody spoke"
+
+    recording = models.ForeignKey(
+        Recording, on_delete=models.CASCADE, related_name="transcripts"
+    )
+    status = models.CharField(
+        max_length=20, choices=Status.choices, default=Status.PENDING, db_index=True
+    )
+
+    # The job at AssemblyAI
+    assemblyai_id = models.CharField(
+        "AssemblyAI id", max_length=64, unique=True, null=True, blank=True
+    )
+    audio_url = models.TextField(blank=True)
+    uploaded_at = models.DateTimeField(null=True, blank=True)
+    request = models.JSONField("request sent to AssemblyAI", null=True, blank=True)
+    # If set without `assemblyai_id`, a job may exist whose id we did not receive.
+    submitted_at = models.DateTimeField(null=True, blank=True)
+    jobs = models.PositiveSmallIntegerField("jobs started", default=0)
+    # When AssemblyAI first refused it for a reason that is not about this recording.
+    refused_at = models.DateTimeField(null=True, blank=True)
+    # The answer without `text` and `words`.
+    response = models.JSONField("answer of AssemblyAI", null=True, blank=True)
+
+    # What happens next
+    error = models.TextField(blank=True)
+    error_class = models.CharField(
+        max_length=20, choices=ErrorClass.choices, blank=True
+    )
+    attempts = models.PositiveIntegerField("failed attempts at this step", default=0)
+    created_at = models.DateTimeField(auto_now_add=True, db_index=True)
+    finished_at = models.DateTimeField(null=True, blank=True)
+    next_attempt_at = models.DateTimeField(
+        default=timezone.now, null=True, blank=True, db_index=True
+    )
+    announced_at = models.DateTimeField(null=True, blank=True)
+    # Priority in the queue: back-fills are negative, so that new calls go first.
+    priority = models.SmallIntegerField(default=0)
+    lease = models.UUIDField(null=True, blank=True)
+    leased_until = models.DateTimeField(null=True, blank=True)
+    # See transcription/leases.py.
+    kills = models.PositiveSmallIntegerField(
+        "workers killed at this step", default=0, editable=False
+    )
+
+    lease_kept_at = 0.0
+
+    objects = TranscriptQuerySet.as_manager()
+
+    class Meta:
+        abstract = True
+
+    @property
+    def is_finished(self) -> bool:
+        return self.status in self.FINISHED
+
+    @property
+    def is_failed(self) -> bool:
+        return self.status == self.Status.ERROR
+
+    @property
+    def is_submitted(self) -> bool:
+        """Whether we know a job of it at AssemblyAI."""
+        return self.assemblyai_id is not None
+
+    @property
+    def is_unread(self) -> bool:
+        """Whether we do not know how its job ended."""
+        # Older rows have no response, only the error of `settle_error`.
+        is_known = self.response or self.error.startswith("AssemblyAI: ")
+        return not self.is_finished or (self.is_failed and not is_known)
+
+    @property
+    def upload_is_fresh(self) -> bool:
+        """Whether AssemblyAI still has the uploaded audio."""
+        if not self.uploaded_at:
+            return bool(self.audio_url)
+        return timezone.now() < self.uploaded_at + UPLOAD_LIVES
+
+    def keep_lease(self) -> None:
+        """Extend the lease during long work, now and then. Raises LeaseLost."""
+        # Not a comparison of times: clocks may be put back.
+        if time.monotonic() - self.lease_kept_at < settings.LEASE_SECONDS / 4:
+            return
+        self.write(leased_until=self.lease_end())
+        self.lease_kept_at = time.monotonic()
+        hand_back_connection()
+
+    @staticmethod
+    def lease_end() -> datetime:
+        """End of a lease that starts now."""
+        return timezone.now() + timedelta(seconds=settings.LEASE_SECONDS)
+
+    def mine(self) -> TranscriptQuerySet:
+        """This row, while the lease is ours."""
+        rows = type(self)._default_manager
+        return rows.filter(pk=self.pk, lease=self.lease)
+
+    def write(self, **columns: Any) -> None:
+        """Store these columns and keep the lease. Raises LeaseLost."""
+        if not self.mine().update(**columns):
+            raise LeaseLost
+        for name, value in columns.items():
+            setattr(self, name, value)
+
+    def release(self, wait: timedelta | None = timedelta(), **columns: Any) -> None:
+        """Store the step's outcome and release the lease. The row is due after `wait`.
+
+        Only `finish` passes no wait. If a webhook has made the row due meanwhile, it
+        stays due. Raises LeaseLost.
+        """
+        due_at: Any = None
+        if wait is not None:
+            due_at = Case(
+                When(next_attempt_at=self.next_attempt_at, then=timezone.now() + wait),
+                default=F("next_attempt_at"),
+                output_field=models.DateTimeField(),
+            )
+        fresh = {"attempts": 0, "error": "", "error_class": "", "kills": 0}
+        columns = {**fresh, **columns}
+        if not self.mine().update(
+            next_attempt_at=due_at, lease=None, leased_until=None, **columns
+        ):
+            raise LeaseLost
+
+    def finish(self, status: Status, cost: Decimal = Decimal(), **columns: Any) -> None:
+        """Finish or fail the transcript, with its notifications and cost, or nothing.
+
+        Raises LeaseLost.
+        """
+        now = timezone.now()
+        columns |= {"status": status, "finished_at": now}
+        if not cost and not Notification.wanted():
+            self.release(wait=None, **columns)
+            return
+        with transaction.atomic():
+            self.release(wait=None, **columns)
+            if cost:
+                Recording.objects.filter(pk=self.recording_id).update(
+                    transcription_cost=Coalesce(F("transcription_cost"), Decimal())
+                    + cost
+                )
+            for name, value in columns.items():
+                setattr(self, name, value)
+            Notification.objects.write_down(cast("Transcript", self), now)
+
+    def retry_later(self, error: VendorError | OSError, **columns: Any) -> None:
+        """Schedule a retry after a temporary failure, or fail after about a day."""
+        attempts = self.attempts + 1
+        if attempts >= MAX_ATTEMPTS:
+            self.fail(
+                f"Given up after {attempts} attempts. {explain(error)}", **columns
+            )
+            return
+        first, longest = BACKOFF_SECONDS
+        seconds = min(longest, first * 2 ** min(attempts - 1, 16)) * uniform(0.75, 1.25)  # noqa: S311
+        if isinstance(error, VendorError) and error.retry_after:
+            seconds = max(seconds, error.retry_after)
+        self.release(
+            wait=min(timedelta(seconds=seconds), LONGEST_WAIT),
+            attempts=attempts,
+            error=explain(error),
+            error_class=self.ErrorClass.TEMPORARY,
+            kills=NOT_KILLED,
+            **columns,
+        )
+
+    def pause(self, reason: str, seconds: float | None = None, **columns: Any) -> None:
+        """Wait because a vendor refuses our account or is busy. Not an attempt.
+
+        seconds: as long as a busy vendor asked for. They are not shorter than the
+        first wait after a failure.
+        """
+        wait = timedelta(seconds=max(seconds, BACKOFF_SECONDS[0])) if seconds else None
+        self.release(
+            wait=min(wait or PROBE_AFTER, LONGEST_WAIT),
+            attempts=self.attempts,
+            error=reason,
+            error_class=self.ErrorClass.ACCOUNT,
+            kills=NOT_KILLED,
+            **columns,
+        )
+
+    def retry(self) -> bool:
+        """Restart at the stage that failed. False if the transcript has not failed."""
+        columns: dict[str, Any] = {}
+        if self.assemblyai_id and self.is_unread:
+            # The job may have succeeded, and is paid for.
+            status = self.Status.QUEUED
+        elif self.assemblyai_id:
+            # The job failed, which is not charged, or was deleted.
+            status, columns = self.Status.FETCHED, self.NO_JOB
+        elif self.submitted_at:
+            # A job may exist: search for it before paying for another.
+            status = self.Status.LOST
+        elif self.audio_url and self.upload_is_fresh:
+            status = self.Status.UPLOADED
+        else:
+            status = self.Status.PENDING
+        # Only if the row has not changed since we read it.
+        failed = (
+            type(self)
+            ._default_manager.failed()
+            .filter(
+                pk=self.pk,
+                assemblyai_id=self.assemblyai_id,
+                submitted_at=self.submitted_at,
+            )
+        )
+        return bool(
+            failed.update(
+                status=status,
+                error="",
+                error_class="",
+                attempts=0,
+                refused_at=None,
+                kills=0,
+                finished_at=None,
+                next_attempt_at=timezone.now(),
+                **columns,
+            )
+        )
+
+    def fail(self, reason: str, **columns: Any) -> None:
+        permanent = {"error": reason, "error_class": self.ErrorClass.PERMANENT}
+        self.finish(**{**columns, **permanent, "status": self.Status.ERROR})
+
+
+def explain(error: VendorError | OSError) -> str:
+    if isinstance(error, VendorError):
+        return error.message
+    return f"The audio could not be stored or read: {error.strerror or error}."
