@@ -6,7 +6,7 @@ from contextlib import contextmanager
 from typing import Any
 
 import pytest
-from playwright.sync_api import Browser, BrowserContext, Page, sync_playwright
+from playwright.sync_api import Browser, BrowserContext, Page, expect, sync_playwright
 
 from tests.live.sandbox import ROOT
 
@@ -47,6 +47,8 @@ def chromium(*more: str) -> Iterator[Browser]:
 
 
 def sign_in(page: Page, name: str = "operator") -> None:
+    # Chromium complains if something else has the focus that the page wants to set.
+    expect(page.get_by_label("Username")).to_be_focused()
     page.get_by_label("Username").fill(name)
     page.get_by_label("Password").fill("sandbox")
     page.get_by_role("button", name="Log in").click()

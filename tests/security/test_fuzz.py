@@ -34,7 +34,7 @@ DOMAIN = [Call, Recording, Transcript, Vocabulary, DoNotCall, VendorPause, User,
 # What may be written: who read, what knocked, who is signed in or failed to be, when a
 # token was used.
 WRITABLE = re.compile(
-    r'"(djtranscribe_access|djtranscribe_webhookdelivery|django_session|axes_\w+)"'
+    r'"(djtranscribe_(access|webhookdelivery|session)|axes_\w+)"'
     r'|UPDATE "djtranscribe_apitoken" SET "last_used_at"'
 )
 WRITES = re.compile(r"\s*(INSERT|UPDATE|DELETE|REPLACE|DROP|ALTER|CREATE)\b", re.I)

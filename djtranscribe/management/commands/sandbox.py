@@ -94,6 +94,10 @@ class Command(BaseCommand):
             self.start(processes, options)
             self.print_addresses(options, directory)
             processes.wait()
+        except SystemExit:
+            # Not in `stop`: a signal may come amid another line.
+            self.say("\nStopping.")
+            raise
         finally:
             processes.stop()
 
@@ -271,5 +275,4 @@ def is_open(port: int) -> bool:
 
 
 def stop(signum: int, frame: FrameType | None) -> None:
-    print("\nStopping.", flush=True)  # noqa: T201
     raise SystemExit(0)
