@@ -1,8 +1,8 @@
 """How long does a list in admin take over a million calls on PostgreSQL?
 
-    DATABASE_URL=postgres://… python -m benchmarks.lists 1000000
+    python -m benchmarks.lists 1000000
 
-Makes a database of its own beside that of DATABASE_URL and fills it with so many
+Makes a database of its own beside that of CI_DATABASE_URL and fills it with so many
 calls, recordings, transcripts, accesses and webhook deliveries. Then it asks for each
 list as a supervisor's browser does: every choice of every filter, every order in both
 directions, the first, a middle and the last page, every kind of search. It also asks
@@ -20,12 +20,9 @@ from collections.abc import Iterator
 from contextlib import suppress
 from typing import Any
 
-import psycopg
-from psycopg import sql
-
 from benchmarks.search import texts
+from benchmarks.site import a_database, django_on
 
-NAME = f"djtranscribe_lists_{os.getpid()}"
 GOAL_MS = 150
 # At the end of an address: its last page, known when the first one was seen.
 LAST = "&last"
@@ -401,41 +398,20 @@ def main() -> None:
     parser.add_argument("--pairs", action="store_true")
     parser.add_argument("--list", choices=LISTS, help="only this one")
     parser.add_argument("--times", type=int, default=7, help="to open each page")
-    parser.add_argument("--keep", help="of a database: fill it once, and leave it")
-    options = parser.parse_args()
-    server = os.environ.get(
-        "DATABASE_URL", "postgres://postgres@127.0.0.1:5432/postgres"
+    parser.add_argument(
+        "--keep", default="", help="of a database: fill it once, and leave it"
     )
-    name = options.keep or NAME
-    admin = psycopg.connect(server, autocommit=True)
-    is_new = True
-    if options.keep:
-        found = admin.execute("SELECT 1 FROM pg_database WHERE datname = %s", [name])
-        is_new = not found.fetchone()
-    if is_new:
-        admin.execute(sql.SQL("CREATE DATABASE {}").format(sql.Identifier(name)))
-    try:
-        own = server.rsplit("/", 1)[0] + f"/{name}"
-        os.environ.update(DATABASE_URL=own, DJANGO_SETTINGS_MODULE="tests.settings")
-        import django
-        from django.core.management import call_command
-        from django.db import connection
+    options = parser.parse_args()
+    with a_database(keep=options.keep) as url, django_on(url):
+        from caller.models import Call
 
-        django.setup()
-        call_command("migrate", verbosity=0)
-        if is_new:
+        if not Call.objects.exists():
             fill(options.size)
         with suppress(BrokenPipeError):
             medians = measure(
                 options.pairs,
                 options.times,
                 [options.list] if options.list else [*LISTS],
-            )
-        connection.close()
-    finally:
-        if not options.keep:
-            admin.execute(
-                sql.SQL("DROP DATABASE {} WITH (FORCE)").format(sql.Identifier(name))
             )
     words, slowest = max(medians, key=lambda each: each[1])
     load = os.getloadavg()[0]

@@ -1,8 +1,8 @@
 """How long does a search take over a million transcripts on PostgreSQL?
 
-    DATABASE_URL=postgres://… python -m benchmarks.search 1000000
+    python -m benchmarks.search 1000000
 
-Makes a database of its own beside that of DATABASE_URL, fills it, asks the page
+Makes a database of its own beside that of CI_DATABASE_URL, fills it, asks the page
 /search/ what people ask, prints the medians and the sizes, and drops the database. The
 words are made up and as frequent as those of a language (Zipf's law), a hundred a
 transcript; a third of the transcripts are in Chinese, Thai or Hindi letters. The list
@@ -10,7 +10,6 @@ of words with their times is left empty: it costs the same however many rows the
 """
 
 import argparse
-import os
 import random
 import sqlite3
 import statistics
@@ -23,9 +22,9 @@ from itertools import accumulate, islice
 from pathlib import Path
 
 import psycopg
-from psycopg import sql
 
-NAME = f"djtranscribe_benchmark_{os.getpid()}"
+from benchmarks.site import a_database, django_on
+
 GOAL_MS = 100
 WORDS_KNOWN, WORDS_SAID = 30_000, 100
 ROWS_AT_ONCE = 5_000
@@ -236,28 +235,10 @@ def main() -> None:
     parser = argparse.ArgumentParser(description="How long does a search take?")
     parser.add_argument("size", nargs="?", type=int, default=20_000)
     size = parser.parse_args().size
-    server = os.environ.get(
-        "DATABASE_URL", "postgres://postgres@127.0.0.1:5432/postgres"
-    )
-    own = server.rsplit("/", 1)[0] + f"/{NAME}"
-    admin = psycopg.connect(server, autocommit=True)
-    admin.execute(sql.SQL("CREATE DATABASE {}").format(sql.Identifier(NAME)))
-    try:
-        os.environ.update(DATABASE_URL=own, DJANGO_SETTINGS_MODULE="tests.settings")
-        import django
-        from django.core.management import call_command
-        from django.db import connection
-
-        django.setup()
-        call_command("migrate", verbosity=0)
+    with a_database() as url, django_on(url):
         some = fill(size)
         took = measure(some)
-        print(f"PostgreSQL: {sizes_of(own)}; SQLite: {size_on_sqlite(size)}")
-        connection.close()
-    finally:
-        admin.execute(
-            sql.SQL("DROP DATABASE {} WITH (FORCE)").format(sql.Identifier(NAME))
-        )
+        print(f"PostgreSQL: {sizes_of(url)}; SQLite: {size_on_sqlite(size)}")
     median = statistics.median(took)
     print(
         f"{size:,} transcripts: median {median:.1f} ms of {len(took)} questions; "

@@ -42,23 +42,44 @@ Call.objects.bulk_create(
 
 
 @contextmanager
-def a_database(kind: str = "postgresql") -> Iterator[str]:
-    """Yield the URL of a new, empty database: postgresql or sqlite."""
+def a_database(kind: str = "postgresql", keep: str = "") -> Iterator[str]:
+    """Yield the URL of a new, empty database: postgresql or sqlite.
+
+    keep: the name of a database of PostgreSQL that is created if needed, and left.
+    """
     # Also when it is stopped from outside, it leaves nothing behind.
     signal.signal(signal.SIGTERM, lambda *_: sys.exit("stopped"))
     if kind == "sqlite":
         with tempfile.TemporaryDirectory(prefix="benchmark-") as folder:
             yield f"sqlite:///{folder}/db.sqlite3"
         return
-    name = f"benchmark_{token_hex(4)}"
+    name = keep or f"benchmark_{token_hex(4)}"
     with psycopg.connect(SERVER, autocommit=True) as admin:
         identifier = sql.Identifier(name)
-        admin.execute(sql.SQL("CREATE DATABASE {}").format(identifier))
+        found = admin.execute("SELECT 1 FROM pg_database WHERE datname = %s", [name])
+        if not found.fetchone():
+            admin.execute(sql.SQL("CREATE DATABASE {}").format(identifier))
         try:
             yield f"{SERVER.rsplit('/', 1)[0]}/{name}"
         finally:
-            drop = sql.SQL("DROP DATABASE {} WITH (FORCE)").format(identifier)
-            admin.execute(drop)
+            if not keep:
+                drop = sql.SQL("DROP DATABASE {} WITH (FORCE)").format(identifier)
+                admin.execute(drop)
+
+
+@contextmanager
+def django_on(url: str) -> Iterator[None]:
+    """Use the product's models in this process, on this database with all tables."""
+    os.environ |= {"DATABASE_URL": url, "DJANGO_SETTINGS_MODULE": "tests.settings"}
+    import django
+    from django.core.management import call_command
+    from django.db import connection
+
+    django.setup()
+    call_command("migrate", verbosity=0)
+    yield
+    # Nobody may be connected to a database that is dropped.
+    connection.close()
 
 
 class Processes:

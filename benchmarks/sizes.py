@@ -9,13 +9,12 @@ database.
 """
 
 import argparse
-import os
 import random
 from datetime import timedelta
 from typing import Any
 
 from benchmarks.search import texts
-from benchmarks.site import a_database
+from benchmarks.site import a_database, django_on
 
 MILLIONS = (10, 100)
 AT_ONCE = 500
@@ -44,18 +43,10 @@ def main() -> None:
     )
     parser.add_argument("calls", nargs="?", type=int, default=20_000)
     calls = parser.parse_args().calls
-    with a_database() as url:
-        os.environ |= {"DATABASE_URL": url, "DJANGO_SETTINGS_MODULE": "tests.settings"}
-        import django
-        from django.core.management import call_command
-
-        django.setup()
-        call_command("migrate", verbosity=0)
+    with a_database() as url, django_on(url):
         for start in range(0, calls, AT_ONCE):
             store(range(start, min(start + AT_ONCE, calls)))
         report(calls)
-        # Nobody may be connected to a database that is dropped.
-        django.db.connection.close()
 
 
 def store(numbers: range) -> None:

@@ -1,6 +1,6 @@
 """How fast is a transcript's page with three hours of speech, 30,000 words?
 
-    python -m benchmarks.transcript_page
+    python -m benchmarks.transcript_page [--minutes 180] [--times 5]
 
 Starts a sandbox, puts one such transcript into its database, and opens it in
 Chromium. Prints milliseconds, and how busy the machine is with other things; exits
@@ -9,6 +9,7 @@ until its effect is painted, or that of a correction 100 ms or more until it is 
 and painted.
 """
 
+import argparse
 import os
 import random
 import sys
@@ -25,8 +26,8 @@ from playwright.sync_api import Page
 from tests.live.browser import chromium, sign_in
 from tests.live.sandbox import ROOT, running
 
-SECONDS, WORDS = 3 * 3600, 30_000
-OPENINGS, PRESSES = 5, 20
+WORDS_IN_3_MINUTES = 500
+PRESSES = 20
 TEXT_MS, KEY_MS, SAVE_MS = 1000, 50, 100
 
 # The first frame after the one in which the words are there has shown them.
@@ -53,11 +54,15 @@ addEventListener("keydown", (event) => {
 
 
 def main() -> int:
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("--minutes", type=int, default=180, help="of speech")
+    parser.add_argument("--times", type=int, default=5, help="to open the page")
+    options = parser.parse_args()
     with (
         tempfile.TemporaryDirectory() as folder,
         running(Path(folder), pace=0.1) as sandbox,
     ):
-        address = sandbox.site + a_long_transcript(Path(folder))
+        address = sandbox.site + a_long_transcript(Path(folder), options.minutes)
         with chromium() as browser:
             # Playwright waits with eval(), which our policy forbids.
             page = browser.new_page(
@@ -68,12 +73,12 @@ def main() -> int:
             sign_in(page)
             page.wait_for_url(sandbox.site + "/")
             texts, ready, sizes = zip(
-                *(opened(page, address) for _ in range(OPENINGS)), strict=True
+                *(opened(page, address) for _ in range(options.times)), strict=True
             )
             saves = [saved(page, number) for number in range(PRESSES)]
             keys = {name: pressed(page, name) for name in ("n", "p", " ", "ArrowRight")}
     print(f"the page: {max(sizes) / 1e6:.1f} MB of HTML")
-    print(f"first text: {said(texts)}, of {OPENINGS} openings")
+    print(f"first text: {said(texts)}, of {options.times} openings")
     print(f"all ready: {said(ready)}")
     for name, times in keys.items():
         print(f"key {name!r}: {said(times)}, of {PRESSES} presses")
@@ -140,7 +145,7 @@ def saved(page: Page, number: int) -> float:
     return float(page.evaluate("window.savedIn"))
 
 
-def a_long_transcript(folder: Path) -> str:
+def a_long_transcript(folder: Path, minutes: int) -> str:
     """The path of its page. Its rows are written as the sandbox's own processes do."""
     os.environ |= {
         "DJANGO_SETTINGS_MODULE": "djtranscribe.settings",
@@ -156,15 +161,15 @@ def a_long_transcript(folder: Path) -> str:
 
     recording = Recording.objects.create(status="completed", source="file")
     began = time.perf_counter()
-    recording.store_audio(three_hours(folder / "long.wav"))
+    recording.store_audio(audio(folder / "long.wav", minutes * 60))
     stored = time.perf_counter() - began
     began = time.perf_counter()
     Recording.objects.update(peaks=None)
     recording.refresh_from_db()
     recording.loudness()
-    print(f"three hours of audio: stored in {stored:.1f} s, ", end="")
+    print(f"{minutes} minutes of audio: stored in {stored:.1f} s, ", end="")
     print(f"measured for the waveform in {time.perf_counter() - began:.1f} s")
-    words = spoken()
+    words = spoken(minutes * WORDS_IN_3_MINUTES // 3, minutes * 60_000)
     transcript = Transcript.objects.create(
         recording=recording,
         status="completed",
@@ -176,22 +181,22 @@ def a_long_transcript(folder: Path) -> str:
     return transcript.get_absolute_url()
 
 
-def three_hours(path: Path) -> Iterator[bytes]:
+def audio(path: Path, seconds: int) -> Iterator[bytes]:
     with wave.open(str(ROOT / "sandbox/clips/01-appointment.wav")) as clip:
         form, sound = clip.getparams(), clip.readframes(clip.getnframes())
     with wave.open(str(path), "wb") as out:
         out.setparams(form)
-        for _ in range(round(SECONDS / (form.nframes / form.framerate))):
+        for _ in range(round(seconds / (form.nframes / form.framerate))):
             out.writeframesraw(sound)
     with path.open("rb") as file:
         yield from iter(lambda: file.read(256 * 1024), b"")
 
 
-def spoken() -> list[dict[str, Any]]:
+def spoken(count: int, milliseconds: int) -> list[dict[str, Any]]:
     """Two people in turns; every 25th word is doubtful."""
     chance = random.Random(5)
     text = (ROOT / "sandbox/clips/01-appointment.txt").read_text().split()
-    each = SECONDS * 1000 // WORDS
+    each = milliseconds // count
     return [
         {
             "text": text[number % len(text)],
@@ -202,7 +207,7 @@ def spoken() -> list[dict[str, Any]]:
             else round(chance.uniform(0.6, 1), 5),
             "speaker": "AB"[number // 60 % 2],
         }
-        for number in range(WORDS)
+        for number in range(count)
     ]
 
 

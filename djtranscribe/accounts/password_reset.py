@@ -93,9 +93,13 @@ def send_link(user_pk: int) -> None:
         Profile.objects.filter(user=user).update(reset_link_at=None)
 
 
+LOGIN = {"login_url": reverse_lazy(settings.LOGIN_URL)}
+
+
 class AskView(views.PasswordResetView):
     form_class = AskForm
     template_name = "password_reset.html"
+    extra_context = LOGIN
 
     def form_valid(self, form: Any) -> HttpResponse:
         form.save()
@@ -105,7 +109,7 @@ class AskView(views.PasswordResetView):
 
 class ChooseView(views.PasswordResetConfirmView):
     template_name = "password_choose.html"
-    success_url = reverse_lazy("admin:login")
+    success_url = LOGIN["login_url"]
 
     def form_valid(self, form: Any) -> HttpResponse:
         # Who forgot it has probably tried too often.
@@ -116,7 +120,7 @@ class ChooseView(views.PasswordResetConfirmView):
     def render_to_response(self, context: Any, **kwargs: Any) -> HttpResponse:
         if self.validlink:
             return super().render_to_response(context, **kwargs)
-        context = {"form": AskForm(), "is_used": True}
+        context = {"form": AskForm(), "is_used": True, **LOGIN}
         return TemplateResponse(self.request, AskView.template_name, context)
 
 

@@ -102,6 +102,13 @@ def test_a_closed_account_is_told_so_after_the_right_password_only(client, ada):
     assert not is_logged_in(client)
 
 
+def test_a_forgotten_password_leads_back_to_this_login_page(client, ada):
+    page = client.get("/password-reset/")
+
+    assert f'href="{LOGIN}"' in page.text
+    assert 'href="/password-reset/"' in client.get(LOGIN).text
+
+
 @pytest.mark.parametrize(
     "path",
     [
