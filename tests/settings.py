@@ -44,7 +44,8 @@ os.environ.update(
         "NOTIFY_URL": "",
         "NOTIFY_SECRET": "",
         "NOTIFY_EMAIL": "",
-        "EMAIL_URL": "",
+        # Not called: pytest-django keeps all mail.
+        "EMAIL_URL": "smtp://127.0.0.1:1",
         "DEFAULT_FROM_EMAIL": "",
         "TIME_ZONE": "UTC",
         "SWEEP_SECONDS": "10",

@@ -8,7 +8,7 @@ from caller.models import call_queries
 from caller.models.call_queries import next_check_time
 from djtranscribe.mail import settings_of
 from transcription.checks import LONGEST_SECONDS
-from transcription.models import transcript
+from transcription.models import transcript_queries
 from transcription.steps import poll_after
 
 E1, E2, E3, E4, E5 = (f"caller.E00{n}" for n in range(1, 6))
@@ -108,7 +108,7 @@ def test_the_longest_recovery_makes_no_wait_that_counts_as_a_clock_put_back(sett
     now = timezone.now()
 
     assert next_check_time() <= timezone.now() + call_queries.LONGEST_WAIT
-    assert now + poll_after() <= now + transcript.LONGEST_WAIT
+    assert now + poll_after() <= now + transcript_queries.LONGEST_WAIT
 
 
 def test_the_sandbox_is_in_order_while_debugging(settings):
