@@ -186,6 +186,10 @@ class Session(AbstractBaseSession):
         related_name="+",
     )
 
+    def __str__(self) -> str:
+        # Not the key, which is a secret: admin's page that deletes an account shows it.
+        return f"Session until {self.expire_date:%Y-%m-%d}"
+
     @classmethod
     def get_session_store_class(cls) -> Any:
         from djtranscribe.accounts.sessions import SessionStore

@@ -49,7 +49,8 @@ def through_provider(view: View) -> View:
     @wraps(view)
     def wrapper(request: HttpRequest, **kwargs: Any) -> HttpResponse:
         # allauth makes the callback's address from the request. See public_urls.py
-        request.META["HTTP_HOST"] = parts(settings.BASE_URL).netloc
+        if host := parts(settings.BASE_URL).netloc:
+            request.META["HTTP_HOST"] = host
         try:
             return view(request, **kwargs)
         except (RequestException, KeyError, ValueError):

@@ -106,6 +106,15 @@ def test_the_page_does_not_contain_the_key_of_a_session(ada):
         assert client.session.session_key not in page
 
 
+def test_the_page_that_deletes_an_account_does_not_either(ada, admin_client):
+    phone = logged_in(IPHONE)
+
+    page = admin_client.get(f"/admin/auth/user/{ada.pk}/delete/").text
+
+    assert "Session until" in page
+    assert phone.session.session_key not in page
+
+
 def test_a_new_password_leaves_only_this_browser(ada):
     phone, here = logged_in(IPHONE), logged_in(FIREFOX)
     new = "a-new-one-of-19-letters"
