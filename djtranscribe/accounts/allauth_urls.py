@@ -6,6 +6,7 @@ from allauth.account import views
 from allauth.account.decorators import secure_admin_login
 from django.conf import settings
 from django.contrib import admin
+from django.contrib.auth.decorators import login_not_required
 from django.urls import URLPattern, URLResolver, include, path
 
 # Admin's own login page knows no second factor.
@@ -16,7 +17,8 @@ for model in [each for each in admin.site._registry if "allauth" in each.__modul
 
 urlpatterns: list[URLPattern | URLResolver] = [
     path("login/", views.login, name="account_login"),
-    path("logout/", views.logout, name="account_logout"),
+    # Also for who gives up at the second factor, and is not logged in yet.
+    path("logout/", login_not_required(views.logout), name="account_logout"),
     path("inactive/", views.account_inactive, name="account_inactive"),
     path("reauthenticate/", views.reauthenticate, name="account_reauthenticate"),
 ]

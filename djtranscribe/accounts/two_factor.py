@@ -42,5 +42,5 @@ def is_safe(request: HttpRequest) -> bool:
     if not user.is_authenticated or is_mfa_enabled(user):
         return True
     # The provider has factors of its own.
-    methods = {each["method"] for each in get_authentication_records(request, user)}
+    methods = {each["method"] for each in get_authentication_records(request)}
     return "socialaccount" in methods

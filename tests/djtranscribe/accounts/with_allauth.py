@@ -49,10 +49,7 @@ def is_logged_in(client):
 
 def with_app(client):
     """Set up an authenticator app and return its secret."""
-    page = client.get("/accounts/2fa/totp/activate/", follow=True)
-    assert "Confirm that it is you" in page.text
-    path = page.request["PATH_INFO"] + "?" + page.request["QUERY_STRING"]
-    page = client.post(path, {"password": "secret"}, follow=True)
+    page = client.get("/accounts/2fa/totp/activate/")
     (secret,) = re.findall(r'value="([A-Z2-7]{32})"', page.text)
     typed = {"code": totp(secret)}
     page = client.post("/accounts/2fa/totp/activate/", typed, follow=True)
@@ -155,6 +152,31 @@ def test_the_code_of_an_app_is_asked_for_after_the_password(client, ada):
     browser.post("/accounts/2fa/authenticate/", {"code": totp(secret)})
 
     assert is_logged_in(browser)
+
+
+def test_who_logged_in_long_ago_confirms_the_password_first(client, ada, settings):
+    log_in(client)
+    settings.ACCOUNT_REAUTHENTICATION_TIMEOUT = 0
+
+    page = client.get("/accounts/2fa/totp/activate/", follow=True)
+    assert "Confirm that it is you" in page.text
+    del settings.ACCOUNT_REAUTHENTICATION_TIMEOUT
+    path = page.request["PATH_INFO"] + "?" + page.request["QUERY_STRING"]
+    page = client.post(path, {"password": "secret"}, follow=True)
+
+    assert "Authenticator secret" in page.text
+
+
+def test_a_login_that_is_cancelled_is_forgotten(client, ada):
+    log_in(client)
+    with_app(client)
+    browser = Client()
+    log_in(browser)
+
+    browser.post("/accounts/logout/", {"next": LOGIN})
+
+    second_step = browser.get("/accounts/2fa/authenticate/", follow=True)
+    assert second_step.redirect_chain[-1][0] == LOGIN
 
 
 def test_codes_cannot_be_tried_without_end(client, ada):
