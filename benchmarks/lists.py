@@ -6,9 +6,9 @@ Makes a database of its own beside that of CI_DATABASE_URL and fills it with so 
 calls, recordings, transcripts, accesses and webhook deliveries. Then it asks for each
 list as a supervisor's browser does: every choice of every filter, every order in both
 directions, the first, a middle and the last page, every kind of search. It also asks
-for the home page, a call, a number, searches, accuracy and suggestions. Prints the
-medians, and drops the database. Ends with status 1 if a median misses the goal. --pairs
-asks for each choice in each order, too, and prints only what missed.
+for the home page, a call, a number, searches, accuracy, costs and suggestions. Prints
+the medians, and drops the database. Ends with status 1 if a median misses the goal.
+--pairs asks for each choice in each order, too, and prints only what missed.
 """
 
 import argparse
@@ -166,8 +166,9 @@ LISTS = {
     "accesses": "/admin/djtranscribe/access/",
     "webhook deliveries": "/admin/djtranscribe/webhookdelivery/",
 }
-# How many ms other pages may take.
+# How many ms other pages may take. Costs sums up a month, here 40,000 calls.
 PAGE_GOAL_MS = 300
+GOALS_MS = {"costs": 1000}
 NUMBERS = {
     "the last four digits": "1234",
     "the last seven digits": "{number:.7}",
@@ -307,6 +308,7 @@ def pages() -> dict[str, str]:
             f"{often[0].get_absolute_url()}number/"
         ),
         "accuracy": "/accuracy/",
+        "costs": "/costs/",
         "suggestions": "/keyword-lists/suggestions/",
     }
     for typed in (
@@ -345,13 +347,14 @@ def measure(pairs: bool, times: int, lists: list[str]) -> list[tuple[str, float]
         asked = len(captured)
         took = times_of(browser, address, times)
         median = statistics.median(took)
-        mark = "" if median < PAGE_GOAL_MS else f"  MISSED {PAGE_GOAL_MS} ms"
+        goal = GOALS_MS.get(words, PAGE_GOAL_MS)
+        mark = "" if median < goal else f"  MISSED {goal} ms"
         print(
             f"{words:58} {median:6.1f} {max(took):6.1f}  {asked:7}{mark}",
             flush=True,
         )
         # As a share of its own goal.
-        medians.append((words, median * GOAL_MS / PAGE_GOAL_MS))
+        medians.append((words, median * GOAL_MS / goal))
     for name in lists:
         address = LISTS[name]
         for label, query in questions(name, browser, pairs):

@@ -11,9 +11,9 @@ class DjtranscribeConfig(AppConfig):
 
     def ready(self) -> None:
         from djtranscribe import checks  # noqa: F401 - registers the system check
-        from djtranscribe.database import turn_off_parallel_queries
+        from djtranscribe.database import plan_for_pages
 
-        connection_created.connect(turn_off_parallel_queries)
+        connection_created.connect(plan_for_pages)
         if settings.SENTRY_DSN:
             # An optional requirement.
             from djtranscribe import sentry

@@ -44,13 +44,14 @@ def hand_back_connection() -> None:
             connection.close()
 
 
-def turn_off_parallel_queries(connection: Any, **kwargs: Any) -> None:
-    """Make PostgreSQL stop at the first rows of a long list.
+def plan_for_pages(connection: Any, **kwargs: Any) -> None:
+    """Turn off what PostgreSQL does for long reports: parallel workers and JIT.
 
     Parallel workers read far more rows than the 50 of a page: 140 ms instead of 16 ms
-    for a search in a million recordings. A statement, not an option of the connection:
+    for a search in a million recordings. Compiling the costs of a month with 40,000
+    calls takes 760 ms, running it 370. A statement, not options of the connection:
     PgBouncer refuses those.
     """
     if connection.vendor == "postgresql" and not connection.pool:
         with connection.cursor() as cursor:
-            cursor.execute("SET max_parallel_workers_per_gather = 0")
+            cursor.execute("SET max_parallel_workers_per_gather = 0; SET jit = off")

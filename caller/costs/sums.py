@@ -12,7 +12,7 @@ from django.db.models.functions import Abs, Coalesce, TruncDate
 from django.utils import timezone
 
 from caller.models import Call, Recording
-from caller.models.call_queries import ESTIMATE, CallQuerySet
+from caller.models.call_queries import ESTIMATE
 from djtranscribe.zones import midnight
 
 # The sum of the days before today is computed anew after this time.
@@ -25,7 +25,7 @@ FIRST_YEAR = 2008
 
 @dataclass(frozen=True)
 class Line:
-    """What the calls of a day, an operator or a keyword list cost."""
+    """What the calls of a day, an operator or a keyword list, or of all three, cost."""
 
     name: Any
     calls: int
@@ -45,31 +45,39 @@ def next_month(day: date) -> date:
     return first_of_month(first_of_month(day) + timedelta(days=31))
 
 
-def calls_of_month(first: date) -> CallQuerySet:
-    """The calls of a month of the current time zone, with their `words_cost`."""
+def lines_of_month(first: date) -> list[Line]:
+    """Sum up a month of the current time zone by day, operator and keyword list.
+
+    One query. The name of a line is these three. The keyword list is that of the call's
+    newest transcript, or else that of the call.
+    """
     recordings = Recording.objects.filter(call=OuterRef("pk")).order_by()
     words = recordings.values("call").annotate(sum=Sum("transcription_cost"))
+    # Looked up by name, because `caller` must not import `transcription`.
+    model: Any = Recording._meta.get_field("transcripts").related_model
+    used = model._default_manager.filter(recording__call=OuterRef("pk"))
+    newest = used.order_by("-pk").values("vocabulary__name")[:1]
     calls = Call.objects.filter(
         created_at__gte=midnight(first), created_at__lt=midnight(next_month(first))
-    )
-    return (
-        calls.exclude(status=Call.Status.REFUSED)
-        .alias(words_cost=Subquery(words.values("sum")))
+    ).exclude(status=Call.Status.REFUSED)
+    sums = (
+        calls.alias(words_cost=Subquery(words.values("sum")))
         .order_by()
-    )
-
-
-def lines_by(calls: CallQuerySet, what: Any) -> list[Line]:
-    """Sum up calls by an expression. One query."""
-    sums = calls.values(name=what).annotate(
-        calls=Count("pk"),
-        prices=Sum(Abs("price")),
-        leg_prices=Sum(Abs("leg__price")),
-        words=Sum("words_cost"),
+        .values(
+            day=TruncDate("created_at"),
+            operator=F("requested_by__username"),
+            keyword_list=Coalesce(Subquery(newest), F("vocabulary__name"), Value("")),
+        )
+        .annotate(
+            calls=Count("pk"),
+            prices=Sum(Abs("price")),
+            leg_prices=Sum(Abs("leg__price")),
+            words=Sum("words_cost"),
+        )
     )
     return [
         Line(
-            row["name"],
+            (row["day"], row["operator"], row["keyword_list"]),
             row["calls"],
             Decimal(row["prices"] or 0) + Decimal(row["leg_prices"] or 0),
             Decimal(row["words"] or 0),
@@ -78,27 +86,35 @@ def lines_by(calls: CallQuerySet, what: Any) -> list[Line]:
     ]
 
 
-def by_day(calls: CallQuerySet, first: date) -> list[Line]:
+def summed(lines: list[Line], part: int) -> list[Line]:
+    """Sum up lines by one part of their names."""
+    found: dict[Any, Line] = {}
+    for line in lines:
+        name = line.name[part]
+        so_far = found.get(name, Line(name, 0, Decimal(), Decimal()))
+        found[name] = Line(
+            name,
+            so_far.calls + line.calls,
+            so_far.phones + line.phones,
+            so_far.words + line.words,
+        )
+    return list(found.values())
+
+
+def by_day(lines: list[Line], first: date) -> list[Line]:
     """One line for each day of the month, oldest first, up to today."""
-    known = {line.name: line for line in lines_by(calls, TruncDate("created_at"))}
+    known = {line.name: line for line in summed(lines, 0)}
     end = min(next_month(first), timezone.localdate() + timedelta(days=1))
     days = [first + timedelta(days=n) for n in range((end - first).days)]
     return [known.get(day, Line(day, 0, Decimal(), Decimal())) for day in days]
 
 
-def by_operator(calls: CallQuerySet) -> list[Line]:
-    return dearest_first(lines_by(calls, F("requested_by__username")))
+def by_operator(lines: list[Line]) -> list[Line]:
+    return dearest_first(summed(lines, 1))
 
 
-def by_keyword_list(calls: CallQuerySet) -> list[Line]:
-    """By the list of a call's newest transcript, or else by that of the call."""
-    # Looked up by name, because `caller` must not import `transcription`.
-    model: Any = Recording._meta.get_field("transcripts").related_model
-    used = model._default_manager.filter(recording__call=OuterRef("pk"))
-    newest = used.order_by("-pk").values("vocabulary__name")[:1]
-    return dearest_first(
-        lines_by(calls, Coalesce(Subquery(newest), F("vocabulary__name"), Value("")))
-    )
+def by_keyword_list(lines: list[Line]) -> list[Line]:
+    return dearest_first(summed(lines, 2))
 
 
 def dearest_first(lines: list[Line]) -> list[Line]:

@@ -18,12 +18,12 @@ def costs_page(request: HttpRequest) -> HttpResponse:
     """What the calls of a month cost, by day, operator and keyword list."""
     this_month = sums.first_of_month(timezone.localdate())
     first = min(month_in(request.GET.get("month", "")) or this_month, this_month)
-    calls = sums.calls_of_month(first)
-    days = sums.by_day(calls, first)
+    lines = sums.lines_of_month(first)
+    days = sums.by_day(lines, first)
     without_call = sums.without_call(first)
     groups = [
-        ("Operator", "No operator", sums.by_operator(calls)),
-        ("Keyword list", "No keyword list", sums.by_keyword_list(calls)),
+        ("Operator", "No operator", sums.by_operator(lines)),
+        ("Keyword list", "No keyword list", sums.by_keyword_list(lines)),
     ]
     context = {
         "first": first,
