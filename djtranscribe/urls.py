@@ -1,23 +1,22 @@
 from django.conf import settings
 from django.contrib import admin
-from django.urls import include, path
+from django.urls import URLPattern, URLResolver, include, path
 
 from djtranscribe.accounts import password_reset
 from djtranscribe.views import healthz, log_out_elsewhere, metrics, profile
 
 handler500 = "djtranscribe.views.server_error"
 
-urlpatterns = [
+urlpatterns: list[URLPattern | URLResolver] = []
+if settings.USES_ALLAUTH:
+    # Before admin's own, because it replaces admin's login page.
+    urlpatterns.append(path("accounts/", include("djtranscribe.accounts.allauth_urls")))
+urlpatterns += [
     path("healthz", healthz, name="healthz"),
     path("metrics", metrics, name="metrics"),
     path("profile/", profile, name="profile"),
     path("profile/log-out/", log_out_elsewhere, name="log_out_elsewhere"),
     *password_reset.urlpatterns(),
-    *(
-        [path("accounts/", include("djtranscribe.accounts.allauth_urls"))]
-        if settings.USES_ALLAUTH
-        else []
-    ),
     path("admin/", admin.site.urls),
     path("api/", include("djtranscribe.api.urls")),
     path("", include("caller.urls")),
