@@ -33,7 +33,6 @@ BASE_DIR = Path(__file__).resolve().parent.parent
 # The environment wins over the file.
 load_dotenv(BASE_DIR / ".env")
 
-
 # The site
 
 DEBUG = flag("DEBUG")
@@ -42,6 +41,7 @@ INSECURE_KEY = "insecure-and-only-for-development-" + "0" * 32
 SECRET_KEY = text("SECRET_KEY", INSECURE_KEY if DEBUG else "")
 SECRET_KEY_FALLBACKS = words("SECRET_KEY_FALLBACKS")
 BASE_URL = text("BASE_URL")
+IS_HTTPS = BASE_URL.startswith("https://")
 ALLOWED_HOSTS = words("ALLOWED_HOSTS", "localhost,127.0.0.1")
 CSRF_TRUSTED_ORIGINS = []
 if parts(BASE_URL).hostname:
@@ -245,7 +245,7 @@ if USES_ALLAUTH:
     globals().update(
         allauth_settings.values(
             DEBUG,
-            BASE_URL.startswith("https://"),
+            IS_HTTPS,
             OIDC_URL,
             {
                 "name": OIDC_NAME,
@@ -257,7 +257,6 @@ if USES_ALLAUTH:
 
 # What browsers may do with our pages
 
-IS_HTTPS = BASE_URL.startswith("https://")
 SESSION_ENGINE = "djtranscribe.accounts.sessions"
 SESSION_COOKIE_SECURE = CSRF_COOKIE_SECURE = IS_HTTPS
 SESSION_COOKIE_SAMESITE = "Lax"

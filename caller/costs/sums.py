@@ -21,6 +21,8 @@ CACHED_SECONDS = 600
 WARN_AT = Decimal("0.8")
 # Twilio was founded then: no call is older.
 FIRST_YEAR = 2008
+# The parts of the name of a line of `lines_of_month`.
+DAY, OPERATOR, KEYWORD_LIST = range(3)
 
 
 @dataclass(frozen=True)
@@ -103,18 +105,18 @@ def summed(lines: list[Line], part: int) -> list[Line]:
 
 def by_day(lines: list[Line], first: date) -> list[Line]:
     """One line for each day of the month, oldest first, up to today."""
-    known = {line.name: line for line in summed(lines, 0)}
+    known = {line.name: line for line in summed(lines, DAY)}
     end = min(next_month(first), timezone.localdate() + timedelta(days=1))
     days = [first + timedelta(days=n) for n in range((end - first).days)]
     return [known.get(day, Line(day, 0, Decimal(), Decimal())) for day in days]
 
 
 def by_operator(lines: list[Line]) -> list[Line]:
-    return dearest_first(summed(lines, 1))
+    return dearest_first(summed(lines, OPERATOR))
 
 
 def by_keyword_list(lines: list[Line]) -> list[Line]:
-    return dearest_first(summed(lines, 2))
+    return dearest_first(summed(lines, KEYWORD_LIST))
 
 
 def dearest_first(lines: list[Line]) -> list[Line]:

@@ -110,7 +110,7 @@ class UserAdmin(TolerantChangelist, django_admin.UserAdmin[User]):
     def remove_second_factors(
         self, request: HttpRequest, chosen: QuerySet[User]
     ) -> None:
-        """For who lost the phone and the recovery codes."""
+        """For people who lost their phone and their recovery codes."""
         removed, _ = Authenticator.objects.filter(user__in=chosen).delete()
         messages.success(request, f"{removed} removed.")
 

@@ -22,6 +22,6 @@ class AccountAdapter(DefaultAccountAdapter):  # type: ignore[misc]
         return client_address(request)
 
     def login(self, request: HttpRequest, user: Any) -> None:
-        # Who comes from the provider or with a passkey was found by no backend.
+        # `authenticate` sets the backend. Passkeys and the provider do without it.
         user.backend = getattr(user, "backend", BACKEND)
         super().login(request, user)

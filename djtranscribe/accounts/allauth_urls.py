@@ -17,7 +17,7 @@ for model in [each for each in admin.site._registry if "allauth" in each.__modul
 
 urlpatterns: list[URLPattern | URLResolver] = [
     path("login/", views.login, name="account_login"),
-    # Also for who gives up at the second factor, and is not logged in yet.
+    # Also for people who cancel at the second factor: they are not logged in yet.
     path("logout/", login_not_required(views.logout), name="account_logout"),
     path("inactive/", views.account_inactive, name="account_inactive"),
     path("reauthenticate/", views.reauthenticate, name="account_reauthenticate"),

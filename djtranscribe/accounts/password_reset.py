@@ -112,7 +112,7 @@ class ChooseView(views.PasswordResetConfirmView):
     success_url = LOGIN["login_url"]
 
     def form_valid(self, form: Any) -> HttpResponse:
-        # Who forgot it has probably tried too often.
+        # People try several times before they ask for a new password.
         unlock(username=form.user.get_username())
         messages.success(self.request, "Your new password is stored. Log in with it.")
         return super().form_valid(form)

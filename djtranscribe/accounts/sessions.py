@@ -22,8 +22,8 @@ from djtranscribe.public_urls import client_address
 # What a session holds about its login.
 LOGIN = "login"
 LONG_AGO = datetime.min.replace(tzinfo=tz.utc)
-# The first one that occurs in a User-Agent names it: Edge calls itself Chrome, too, and
-# Chrome calls itself Safari.
+# A User-Agent may contain several of these. The first of them in this order is right:
+# Edge's also contains Chrome, and Chrome's also contains Safari.
 BROWSERS = {
     "Edg": "Edge",
     "OPR/": "Opera",

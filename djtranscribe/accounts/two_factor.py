@@ -1,4 +1,4 @@
-"""TWO_FACTOR=required: who has no second factor sets one up before anything else."""
+"""TWO_FACTOR=required: accounts without a second factor must set one up first."""
 
 from typing import Any
 

@@ -250,7 +250,7 @@ class Work(models.Model):
             # The job may have succeeded, and is paid for.
             status = self.Status.QUEUED
         elif self.assemblyai_id:
-            # The job failed, which is not charged, or was deleted.
+            # The job failed (AssemblyAI does not charge for that) or was deleted.
             status, columns = self.Status.FETCHED, self.NO_JOB
         elif self.submitted_at:
             # A job may exist: search for it before paying for another.

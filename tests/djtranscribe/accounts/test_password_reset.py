@@ -1,4 +1,4 @@
-"""Who forgot the password sets a new one, through a link that comes by e-mail."""
+"""People who forgot their password set a new one, through a link in an e-mail."""
 
 import re
 from datetime import timedelta
