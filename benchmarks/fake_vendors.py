@@ -1,10 +1,11 @@
-"""Both vendors' APIs as far as the load test needs them, and fast: no recogniser.
+"""Fast fake APIs of both vendors for the benchmarks, without a speech recogniser.
 
-`sandbox/` has the faithful ones. Here the "audio" of a recording holds its SID, and the
-"words" of a transcript are that SID: a text that lands on the wrong row is seen.
+`sandbox/` has the faithful simulators. Here, the "audio" of a recording contains its
+SID, and the text of its transcript is `said <SID>`. This reveals a text on a wrong row.
 
-Prints its port. GET /_counts: {requests by kind, jobs}. Arguments: the seconds that
-each answer of AssemblyAI takes, and the megabytes of each recording.
+Prints its port. GET /_counts returns the number of requests of each kind and of jobs.
+Arguments: the seconds that each response of AssemblyAI takes, and the megabytes of each
+recording.
 """
 
 import asyncio
@@ -20,7 +21,7 @@ from urllib.parse import parse_qs, urlsplit
 JOB_SECONDS = 0.5
 ANSWER_SECONDS = float(sys.argv[1]) if sys.argv[1:] else 0
 AUDIO_BYTES = int(sys.argv[2]) * 1_000_000 if sys.argv[2:] else 4_000
-# What is kept of a request: an upload says whose it is in its first bytes.
+# Only the first bytes of a request are kept. In an upload, they contain the SID.
 KEPT_BYTES = 64 * 1024
 WEBHOOKS_AT_ONCE = 4
 WEBHOOK_TRIES = 10
@@ -34,7 +35,7 @@ SAID = re.compile(rb"RE[0-9a-f]{32}")
 
 
 def wav(recording_sid: str) -> bytes:
-    """The beginning of a WAV file, up to the SID. Silence follows."""
+    """Return the beginning of a WAV file, up to its SID. `serve` adds silence."""
     said = recording_sid.encode()
     size = len(said) + AUDIO_BYTES
     head = struct.pack("<4sI4s4sIHHIIHH", b"RIFF", 36 + size, b"WAVE", b"fmt ", 16,
@@ -82,7 +83,7 @@ def new_job(asked: dict) -> dict:
 
 def finish(job: dict) -> None:
     job["status"] = "completed"
-    for _ in range(2):  # doubled
+    for _ in range(2):  # every webhook is sent twice
         task = asyncio.get_running_loop().create_task(notify(job))
         running.add(task)
         task.add_done_callback(running.discard)
@@ -108,7 +109,7 @@ def page(limit: int, before: str | None) -> dict:
 
 
 def twilio(path: str, query: dict) -> dict:
-    """A call that is over, and its recording."""
+    """Return Twilio's response about a completed call, its recording, or a list."""
     if "/Calls/" in path:
         sid = path.rsplit("/", 1)[1].removesuffix(".json")
         return {"sid": sid, "status": "completed", "duration": "5", "price": "-0.01"}
@@ -181,7 +182,7 @@ async def serve(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> N
 
 
 async def body_of(reader: asyncio.StreamReader, headers: dict[str, str]) -> bytes:
-    """Read a body and return its beginning."""
+    """Read the body of a request. Return at most its first KEPT_BYTES."""
     if headers.get("transfer-encoding") != "chunked":
         return await beginning(reader, int(headers.get("content-length", 0)))
     body = b""

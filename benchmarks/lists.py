@@ -1,14 +1,14 @@
-"""How long does a list in admin take over a million calls on PostgreSQL?
+"""How long does a list in admin take with a million calls on PostgreSQL?
 
     python -m benchmarks.lists 1000000
 
-Makes a database of its own beside that of CI_DATABASE_URL and fills it with so many
-calls, recordings, transcripts, accesses and webhook deliveries. Then it asks for each
-list as a supervisor's browser does: every choice of every filter, every order in both
-directions, the first, a middle and the last page, every kind of search. It also asks
-for the home page, a call, a number, searches, accuracy, costs and suggestions. Prints
-the medians, and drops the database. Ends with status 1 if a median misses the goal.
---pairs asks for each choice in each order, too, and prints only what missed.
+Creates a new database on the server of CI_DATABASE_URL. Fills it with this many calls,
+recordings, transcripts, accesses and webhook deliveries. Then requests each list as a
+supervisor's browser does: every choice of every filter, every order in both directions,
+the first, a middle and the last page, every kind of search. Also requests the pages of
+a call and a number, the home page, searches, accuracy, costs and suggestions. Prints
+the medians and drops the database. Exits with 1 if a median misses its goal.
+--pairs also requests each choice in each order, and prints only what missed its goal.
 """
 
 import argparse
@@ -24,11 +24,12 @@ from benchmarks.search import texts
 from benchmarks.site import a_database, django_on
 
 GOAL_MS = 150
-# At the end of an address: its last page, known when the first one was seen.
+# Mark at the end of a query: request its last page. The number of that page is known
+# only after the first page was requested.
 LAST = "&last"
 
-# Numbers of four countries, one of them rare; most calls are answered; one operator is
-# new; the newest call is the last one.
+# SQL that fills each table. Numbers are from four countries, one of them rare. Most
+# calls are answered. Eight operators dial often, a ninth rarely. Later ids are newer.
 FILL = {
     "calls": """
         INSERT INTO caller_call (
@@ -96,7 +97,8 @@ FILL = {
             FROM caller_recording
         ) AS a JOIN said ON said.number = id % (SELECT count(*) FROM said)
     """,
-    # One number in a hundred has a name, one call in twenty a tag, one in fifty a note.
+    # One number in a hundred has a name. One call in twenty has a tag, one in fifty a
+    # note.
     "contacts": """
         INSERT INTO caller_contact (id, name, do_not_call, created_at)
         SELECT n, 'Person ' || n, false, now()
@@ -124,7 +126,7 @@ FILL = {
         JOIN said ON said.number = caller_call.id % (SELECT count(*) FROM said)
         WHERE caller_call.id % 50 = 0
     """,
-    # One call in a hundred is verified.
+    # One call in a hundred is verified, so that its transcript has a score.
     "scores": """
         INSERT INTO transcription_score (
             transcript_id, reference_id, terms, terms_right, false_terms, words,
@@ -166,7 +168,8 @@ LISTS = {
     "accesses": "/admin/djtranscribe/access/",
     "webhook deliveries": "/admin/djtranscribe/webhookdelivery/",
 }
-# How many ms other pages may take. Costs sums up a month, here 40,000 calls.
+# Goals for other pages. The page Costs has more time, because it sums up a month: here
+# 40,000 calls.
 PAGE_GOAL_MS = 300
 GOALS_MS = {"costs": 1000}
 NUMBERS = {
@@ -187,7 +190,7 @@ def fill(size: int) -> None:
     from transcription.search.tokens import indexed
 
     for number in range(1, 201):
-        # All have an account, nine of them have dialled.
+        # All of these have an account, but only nine of them dial.
         User.objects.create(pk=number, username=f"operator-{number}")
     for number in range(1, 6):
         Vocabulary.objects.create(pk=number, name=f"List {number}")
@@ -197,7 +200,7 @@ def fill(size: int) -> None:
         )
         rows = [(n, text, indexed(text)) for n, text in enumerate(texts(2_000))]
         cursor.executemany("INSERT INTO said VALUES (%s, %s, %s)", rows)
-        # The indexes are built after filling: much faster, with the same result.
+        # Build the indexes after filling: this is much faster, with the same result.
         cursor.execute(
             "SELECT indexname, indexdef FROM pg_indexes JOIN pg_class "
             "ON relname = indexname JOIN pg_index ON indexrelid = pg_class.oid "
@@ -220,7 +223,8 @@ def supervisor() -> Any:
     from django.contrib.auth.models import Group, User
     from django.test import Client
 
-    # Above those that `fill` made: they took no number from the sequence.
+    # A key above those of `fill`. `fill` sets keys itself, so the database's sequence
+    # would return a key that exists.
     user, _ = User.objects.get_or_create(pk=1000, username="benchmark", is_staff=True)
     user.groups.set(Group.objects.all())
     browser = Client()
@@ -229,7 +233,7 @@ def supervisor() -> Any:
 
 
 def questions(name: str, browser: Any, pairs: bool) -> Iterator[tuple[str, str]]:
-    """What the list offers, by its own words, and its address."""
+    """Yield (label, query string) of all pages that a list offers."""
     page = browser.get(LISTS[name]).context_data["cl"]
     yield "as it opens", ""
     last = page.paginator.num_pages
@@ -288,7 +292,7 @@ def searches(name: str) -> dict[str, str]:
 
 
 def pages() -> dict[str, str]:
-    """Other pages than lists: what they are, and their addresses."""
+    """Return {label: URL} of pages that are not lists."""
     from django.utils.http import urlencode
 
     from caller.models import Call
@@ -340,7 +344,7 @@ def measure(pairs: bool, times: int, lists: list[str]) -> list[tuple[str, float]
     medians = []
     print(f"{'':58} median    max  queries")
     for words, address in pages().items():
-        # The first time it also keeps who read the texts.
+        # Not measured: the first request also records who read the texts.
         browser.get(address)
         with CaptureQueriesContext(connection) as captured:
             browser.get(address)
@@ -353,12 +357,12 @@ def measure(pairs: bool, times: int, lists: list[str]) -> list[tuple[str, float]
             f"{words:58} {median:6.1f} {max(took):6.1f}  {asked:7}{mark}",
             flush=True,
         )
-        # As a share of its own goal.
+        # Scale the median, so that it can be compared with GOAL_MS like all others.
         medians.append((words, median * GOAL_MS / goal))
     for name in lists:
         address = LISTS[name]
         for label, query in questions(name, browser, pairs):
-            # The first time it also keeps who read the texts.
+            # Not measured: the first request also records who read the texts.
             page = address + query.removesuffix(LAST)
             opened = browser.get(page)
             assert opened.status_code == 200, page
@@ -373,7 +377,7 @@ def measure(pairs: bool, times: int, lists: list[str]) -> list[tuple[str, float]
             asked = len(captured)
             took = times_of(browser, page, times)
             if statistics.median(took) >= GOAL_MS and times > 1:
-                # Perhaps another program was busy: ask more often before judging.
+                # Another program may have been busy: repeat with more requests.
                 took = times_of(browser, page, 5 * times)
             median = statistics.median(took)
             worst = max(took)

@@ -35,12 +35,12 @@ from benchmarks.site import (
 )
 
 SENDERS = 12
-TRIES = 4  # Twilio's, with #rc=3
+TRIES = 4  # as many as Twilio, with #rc=3 in the URL
 FINISH_SECONDS = 600  # after the last webhook was sent
 
 
 class Load:
-    """What is sent, and how it was answered."""
+    """The webhooks to send, and how they were answered."""
 
     def __init__(self, site: str, calls: int) -> None:
         self.site = site
@@ -48,12 +48,14 @@ class Load:
         self.validator = RequestValidator(TOKEN)
         self.answers: Counter[str] = Counter()
         self.milliseconds: list[float] = []
-        # When, in seconds from the start; path, body, and headers.
+        # When to send (seconds from the start), path, body, headers.
         self.due: queue.Queue[tuple[float, str, str, dict[str, str]]] = queue.Queue()
 
     def prepare(self, seconds: float) -> None:
-        """Four deliveries a call, any order, spread over these seconds; signed before
-        the clock runs, since Twilio signs on machines of its own."""
+        """Queue four deliveries per call in random order, spread over these seconds.
+
+        Signs them before the measurement, because Twilio signs on its own machines.
+        """
         deliveries = [
             delivery
             for number in range(1, self.calls + 1)
@@ -92,7 +94,7 @@ class Load:
         ]
 
     def send_all(self) -> float:
-        """Seconds that it took; slower than planned if the server is."""
+        """Send all deliveries. Return the seconds: a slow server takes more."""
         began = time.monotonic()
         threads = [
             threading.Thread(target=self.send, args=[began]) for _ in range(SENDERS)

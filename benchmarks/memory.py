@@ -22,7 +22,7 @@ from benchmarks.worker import RECORDINGS, Ask, asker
 ONE_MB, MANY_MB = 30, 200
 SLOWER = 1.3
 SECONDS = 300
-# The three steps up to the job at AssemblyAI.
+# Counts the transcripts whose audio was fetched and uploaded.
 HANDED_OVER = (
     "SELECT count(*) FROM transcription_transcript WHERE submitted_at IS NOT NULL"
 )
@@ -51,7 +51,7 @@ def main() -> None:
 
 
 def measure(megabytes: int, recordings: int) -> tuple[float, float]:
-    """Return the seconds up to the last job, and the MB above an idle worker."""
+    """Return the seconds up to the last submission, and the MB above an idle worker."""
     with (
         a_database() as url,
         fake_vendors("0", str(megabytes)) as vendors,
@@ -73,7 +73,7 @@ def took(ask: Ask) -> float:
 
 
 def highest(pid: int, is_done: Callable[[], bool]) -> float:
-    """Return the most memory of a process until it is done."""
+    """Return the most MB that a process and its children hold until `is_done`."""
     peak, deadline = 0.0, time.monotonic() + SECONDS
     while time.monotonic() < deadline:
         for _ in range(10):
@@ -85,20 +85,20 @@ def highest(pid: int, is_done: Callable[[], bool]) -> float:
 
 
 def resident(pid: int) -> float:
-    """Megabytes that a process and its children hold."""
+    """Return the megabytes of memory that a process and its children hold now."""
     found = 0.0
     for status in Path("/proc").glob("[0-9]*/status"):
         try:
             lines = dict(line.split(":", 1) for line in status.read_text().splitlines())
         except (OSError, ValueError):
-            continue  # it has ended
+            continue  # the process has ended
         if str(pid) in (lines["Pid"].strip(), lines["PPid"].strip()):
             found += int(lines.get("VmRSS", "0").split()[0]) / 1024
     return found
 
 
 def by_curl(megabytes: int) -> float:
-    """Return the seconds that a download into a file and an upload take."""
+    """Return the seconds that curl takes to download into a file and upload it."""
     with fake_vendors("0", str(megabytes)) as port, tempfile.TemporaryDirectory() as at:
         site, file = f"http://127.0.0.1:{port}", Path(at) / "audio.wav"
         began = time.monotonic()

@@ -1,12 +1,12 @@
-"""The least that takes Twilio's webhooks with the guarantees of this product.
+"""The smallest app that accepts Twilio's webhooks with this product's guarantees.
 
-One view: the signature is checked, the call's row is locked, what has changed is
-written, and the delivery is written into a ledger, all in one transaction. The pages
-around it, the operators and the sessions are missing, and so are the other rules.
+Its only view checks the signature. Then, in one transaction, it locks the call's row,
+saves what has changed, and saves the delivery in a ledger. The product's pages,
+accounts, sessions and other rules are missing.
 
     python -m benchmarks.peer CALLS
 
-makes its two tables and as many calls.
+creates the two tables and this many calls.
 """
 
 import os

@@ -1,12 +1,14 @@
-"""How long does a search take over a million transcripts on PostgreSQL?
+"""How long does a search take with a million transcripts on PostgreSQL?
 
     python -m benchmarks.search 1000000
 
-Makes a database of its own beside that of CI_DATABASE_URL, fills it, asks the page
-/search/ what people ask, prints the medians and the sizes, and drops the database. The
-words are made up and as frequent as those of a language (Zipf's law), a hundred a
-transcript; a third of the transcripts are in Chinese, Thai or Hindi letters. The list
-of words with their times is left empty: it costs the same however many rows there are.
+Creates a new database on the server of CI_DATABASE_URL and fills it. Sends typical
+searches to the page /search/, prints the medians and the sizes, and drops the database.
+
+A transcript has a hundred made-up words. They are as frequent as the words of a real
+language (Zipf's law). A third of the transcripts are in Chinese, Thai or Hindi letters.
+The lists of words with times are empty, because their cost does not depend on the
+number of rows.
 """
 
 import argparse
@@ -31,7 +33,7 @@ ROWS_AT_ONCE = 5_000
 ASKED = 25
 
 SYLLABLES = [a + b for a in "bcdfghjklmnprstvwz" for b in "aeiou"]
-chance = random.Random(5)  # the same each time
+chance = random.Random(5)  # the same numbers in every run
 
 
 def vocabulary() -> list[str]:
@@ -45,7 +47,7 @@ KNOWN = vocabulary()
 WEIGHTS = list(accumulate(1 / (rank + 2) for rank in range(WORDS_KNOWN)))
 
 
-# Letters of made-up words, and what is between the words.
+# For each script: the letters of made-up words, and the separator between words.
 SCRIPTS = {
     "Chinese": ("".join(map(chr, range(0x4E00, 0x5200))), ""),
     "Thai": ("กขคงจชซญดตถทธนบปผพฟภมยรลวศสหอะาิีุูเแโ", ""),
@@ -54,7 +56,7 @@ SCRIPTS = {
 
 
 def in_script(words: list[str], letters: str) -> list[str]:
-    """The same words in other letters, two for each syllable."""
+    """Return the words in another script: one letter for each Latin syllable."""
     return [
         "".join(
             letters[hash_of(word[at : at + 2]) % len(letters)]
@@ -69,7 +71,7 @@ def hash_of(syllable: str) -> int:
 
 
 def texts(count: int) -> Iterator[str]:
-    """Latin texts, then some in other scripts: every ninth in each of them."""
+    """Yield texts. One text in nine is in each of SCRIPTS, the others are Latin."""
     others = list(SCRIPTS.values())
     for number in range(count):
         said = chance.choices(KNOWN, cum_weights=WEIGHTS, k=WORDS_SAID)
@@ -81,7 +83,7 @@ def texts(count: int) -> Iterator[str]:
 
 
 def fill(size: int) -> list[str]:
-    """Some of the texts, to take phrases from."""
+    """Fill the database. Return some of the texts, to take phrases from."""
     from django.db import connection
 
     from caller.models import Call, Recording
@@ -98,7 +100,7 @@ def fill(size: int) -> list[str]:
             "column_name NOT IN ('id', 'uuid', 'text', 'search_text', 'search_vector')"
         )
         others = ", ".join(f'"{name}"' for (name,) in cursor.fetchall())
-        # The one row, with another text and key.
+        # Copy the only row, with another text and UUID.
         insert = (
             f"INSERT INTO transcription_transcript (uuid, text, search_text, {others}) "
             f"SELECT gen_random_uuid(), said.text, indexed, {others} FROM said, one"
@@ -108,7 +110,7 @@ def fill(size: int) -> list[str]:
             "CREATE TEMPORARY TABLE one AS "
             f"SELECT {others} FROM transcription_transcript"
         )
-        # The index is built after filling: much faster, with the same result.
+        # Build the index after filling: this is much faster, with the same result.
         cursor.execute(
             "SELECT indexdef FROM pg_indexes WHERE indexname = 'transcription_search'"
         )
@@ -130,7 +132,7 @@ def fill(size: int) -> list[str]:
 
 
 def questions(some: list[str]) -> dict[str, list[str]]:
-    """What people ask, by kind; each question new."""
+    """Return typical searches of each kind, with random words."""
 
     def word(first: int, last: int) -> str:
         return KNOWN[chance.randrange(first, last)]
@@ -138,7 +140,7 @@ def questions(some: list[str]) -> dict[str, list[str]]:
     latin = [text for text in some if text.isascii()]
 
     def part_of(script: str, length: int) -> str:
-        """Some letters, or words, that somebody said in this script."""
+        """Return some letters, or words, from one of the texts in this script."""
         letters, space = SCRIPTS[script]
         said = chance.choice([text for text in some if text[0] in letters])
         parts = said.split(space) if space else list(said)
@@ -204,7 +206,7 @@ def sizes_of(url: str) -> str:
 
 
 def size_on_sqlite(size: int) -> str:
-    """The same texts in SQLite: a tenth of them, times ten."""
+    """Return the size of such texts in SQLite, estimated from a tenth of them."""
     from transcription.search.tokens import indexed
 
     sample = max(100, size // 10)

@@ -1,4 +1,4 @@
-"""The product as benchmarks run it: a database of its own, processes, fake vendors."""
+"""Run the product for a benchmark: a new database, processes and fake vendors."""
 
 import os
 import signal
@@ -24,7 +24,7 @@ ACCOUNT_SID = "AC" + "10ad7e57" * 4
 TOKEN = "load-test"
 NUMBER = "+14155550100"
 
-# As /dial/ leaves them: queued at Twilio. {calls}: how many.
+# Code that creates {calls} calls, in the state after /dial/: queued at Twilio.
 MAKE_CALLS = """
 from uuid import UUID
 from caller.models import Call
@@ -45,9 +45,9 @@ Call.objects.bulk_create(
 def a_database(kind: str = "postgresql", keep: str = "") -> Iterator[str]:
     """Yield the URL of a new, empty database: postgresql or sqlite.
 
-    keep: the name of a database of PostgreSQL that is created if needed, and left.
+    keep: the name of a PostgreSQL database. It is created if needed, and not dropped.
     """
-    # Also when it is stopped from outside, it leaves nothing behind.
+    # On SIGTERM, exit in the normal way, so that the database is dropped.
     signal.signal(signal.SIGTERM, lambda *_: sys.exit("stopped"))
     if kind == "sqlite":
         with tempfile.TemporaryDirectory(prefix="benchmark-") as folder:
@@ -69,7 +69,7 @@ def a_database(kind: str = "postgresql", keep: str = "") -> Iterator[str]:
 
 @contextmanager
 def django_on(url: str) -> Iterator[None]:
-    """Use the product's models in this process, on this database with all tables."""
+    """Create all tables. Let this process use the product's models on this database."""
     os.environ |= {"DATABASE_URL": url, "DJANGO_SETTINGS_MODULE": "tests.settings"}
     import django
     from django.core.management import call_command
@@ -78,12 +78,12 @@ def django_on(url: str) -> Iterator[None]:
     django.setup()
     call_command("migrate", verbosity=0)
     yield
-    # Nobody may be connected to a database that is dropped.
+    # Disconnect, because the database is dropped next.
     connection.close()
 
 
 class Processes:
-    """Processes of one benchmark. Each writes a log into the folder."""
+    """The processes of one benchmark. Each writes a log into `folder`."""
 
     def __init__(self, environ: dict[str, str], folder: Path) -> None:
         self.environ, self.folder = environ, folder
@@ -141,7 +141,7 @@ class Processes:
 
 @contextmanager
 def processes(environ: dict[str, str]) -> Iterator[Processes]:
-    """Yield a starter of processes, in a folder of its own. Kills them at the end."""
+    """Yield an object to start processes, with a new folder. Kills them at the end."""
     with tempfile.TemporaryDirectory(prefix="benchmark-") as folder:
         started = Processes(
             environ | {"MEDIA_ROOT": str(Path(folder) / "media")}, Path(folder)
@@ -154,7 +154,7 @@ def processes(environ: dict[str, str]) -> Iterator[Processes]:
 
 @contextmanager
 def fake_vendors(*options: str) -> Iterator[int]:
-    """Yield the port of benchmarks/fake_vendors.py."""
+    """Start benchmarks/fake_vendors.py and yield its port."""
     vendors = subprocess.Popen(
         [sys.executable, str(HERE / "fake_vendors.py"), *options],
         stdout=subprocess.PIPE,
@@ -170,7 +170,10 @@ def fake_vendors(*options: str) -> Iterator[int]:
 def environment(
     url: str, base_url: str, vendors_port: int | None = None
 ) -> dict[str, str]:
-    """Settings of the product: those of production, unless there are fake vendors."""
+    """Return the product's settings: as in production, unless vendors_port is given.
+
+    Fake vendors need DEBUG, and the URLs of both APIs.
+    """
     environ = {
         "PATH": os.environ["PATH"],
         "SECRET_KEY": token_hex(32),

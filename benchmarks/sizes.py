@@ -18,9 +18,9 @@ from benchmarks.site import a_database, django_on
 
 MILLIONS = (10, 100)
 AT_ONCE = 500
-# Of half a minute.
+# Words in half a minute of speech.
 WORDS = 75
-# What AssemblyAI and Twilio send, as the tests have it.
+# The webhooks of one call: kind, and the file in tests/data with the body.
 DELIVERIES = [
     *[("twilio-call", "twilio/status-callback")] * 4,
     ("twilio-record", "twilio/twiml-request"),
@@ -28,7 +28,7 @@ DELIVERIES = [
     ("twilio-recording", "twilio/recording-callback"),
     ("assemblyai", "assemblyai/webhook"),
 ]
-# Rows of these are deleted after a month, at most.
+# Tables whose rows are deleted after at most a month.
 KEPT_A_MONTH = ("djtranscribe_webhookdelivery",)
 SIZES = """
     SELECT relname, pg_total_relation_size(oid)

@@ -30,7 +30,8 @@ WORDS_IN_3_MINUTES = 500
 PRESSES = 20
 TEXT_MS, KEY_MS, SAVE_MS = 1000, 50, 100
 
-# The first frame after the one in which the words are there has shown them.
+# Script that measures when the first words are visible, and how long each key takes.
+# The words are painted by the time that the next frame begins.
 WATCH = """
 const look = () => {
   if (document.querySelector(".said > span")) {
@@ -64,7 +65,8 @@ def main() -> int:
     ):
         address = sandbox.site + a_long_transcript(Path(folder), options.minutes)
         with chromium() as browser:
-            # Playwright waits with eval(), which our policy forbids.
+            # bypass_csp: Playwright waits with eval(), and our Content-Security-Policy
+            # forbids eval().
             page = browser.new_page(
                 viewport={"width": 1280, "height": 800}, bypass_csp=True
             )
@@ -95,7 +97,7 @@ def said(times: Sequence[float]) -> str:
 
 
 def opened(page: Page, address: str) -> tuple[float, float, int]:
-    """First text and all ready, in ms since the address was asked for, and bytes."""
+    """Open the page. Return ms to the first text, ms until all is ready, and bytes."""
     page.goto(address)
     page.wait_for_function("window.firstText")
     found: list[Any] = page.evaluate(
@@ -117,8 +119,8 @@ def pressed(page: Page, key: str) -> list[float]:
 
 
 def saved(page: Page, number: int) -> float:
-    """Correct a word; ms from Enter until it is saved and painted."""
-    # In other turns, as a person goes on through the text.
+    """Correct a word. Return the ms from Enter until it is saved and painted."""
+    # Use another turn each time, as a person does who works through the text.
     page.locator(".said").nth(number * 3).locator("span").nth(5).dblclick()
     page.locator(".said > input").fill(f"corrected{number}")
     page.evaluate(
@@ -146,7 +148,7 @@ def saved(page: Page, number: int) -> float:
 
 
 def a_long_transcript(folder: Path, minutes: int) -> str:
-    """The path of its page. Its rows are written as the sandbox's own processes do."""
+    """Store a long transcript in the sandbox's database. Return its page's path."""
     os.environ |= {
         "DJANGO_SETTINGS_MODULE": "djtranscribe.settings",
         "DEBUG": "true",
@@ -193,7 +195,7 @@ def audio(path: Path, seconds: int) -> Iterator[bytes]:
 
 
 def spoken(count: int, milliseconds: int) -> list[dict[str, Any]]:
-    """Two people in turns; every 25th word is doubtful."""
+    """Return the words of two people who take turns. Every 25th word is doubtful."""
     chance = random.Random(5)
     text = (ROOT / "sandbox/clips/01-appointment.txt").read_text().split()
     each = milliseconds // count

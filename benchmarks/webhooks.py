@@ -33,16 +33,17 @@ from benchmarks.site import (
 )
 
 GOAL = 0.8
-# Calls that take turns, and how many such groups: every delivery has news.
+# Calls per group, and number of groups. The deliveries rotate through the calls of a
+# group. There are enough groups that every delivery changes its call.
 CALLS, GROUPS = 400, 25
 STATUSES = {
     "/record/": ["in-progress"],
     "/webhooks/twilio/call/": ["initiated", "ringing", "in-progress", "completed"],
 }
-# Twilio signs these addresses.
+# The site's address is a part of what Twilio signs.
 SITES = {"product": "https://calls.example.com", "peer": "http://127.0.0.1"}
 
-# One thread, so that the deliveries come in their order.
+# Script for `wrk`. It runs in one thread, so that the deliveries are sent in order.
 SCRIPT = """
 local requests = {}
 for line in io.lines(os.getenv("REQUESTS")) do
@@ -81,7 +82,7 @@ def main() -> None:
 
 
 def measure(kind: str, seconds: int, rounds: int) -> list[float]:
-    """Print the medians of one database, and return the ratios."""
+    """Print the medians on one kind of database. Return the ratio for each webhook."""
     ports = {"product": free_port(), "peer": free_port()}
     with (
         a_database(kind) as url,
@@ -130,9 +131,9 @@ def requests_file(started: Processes, name: str) -> Path:
 
 
 def write_requests(file: Path, path: str, site: str) -> None:
-    """Write signed deliveries, a line each: path, signature and body."""
+    """Write signed deliveries, one per line: path, signature and body."""
     validator = RequestValidator(TOKEN)
-    # Each path has calls of its own.
+    # Each path has its own calls.
     first = list(STATUSES).index(path) * CALLS * GROUPS + 1
     with file.open("w") as lines:
         for group in range(GROUPS):
@@ -164,7 +165,7 @@ def delivery(
 
 
 def ask(port: int, requests: Path, first: int, seconds: int) -> tuple[int, float]:
-    """Return how many requests were answered, and how many that is a second."""
+    """Send requests for this time. Return how many were answered, and per second."""
     script = requests.with_suffix(".lua")
     script.write_text(SCRIPT + REPORT)
     load = ["wrk", "--threads", "1", "--connections", "8", "--timeout", "15s"]

@@ -31,14 +31,15 @@ from benchmarks.site import (
 )
 
 VENDOR_SECONDS = 2
-# By default, and with one option. The unit: transcripts a second.
+# Goals in transcripts per second, by the worker's options.
 FINISHED = {(): 5, ("--concurrency", "96"): 10}
 PICKED_UP_MS = {"postgresql": 30, "sqlite": 200}
 IDLE_TRANSACTIONS = 60  # a minute
 IDLE_CPU = 0.01  # of a core
 FINISH_SECONDS = 180
 
-# Messages for a transcript that does not exist: the worker claims them and is done.
+# Sends messages about a transcript that does not exist. The worker takes each message
+# and has nothing to do.
 SEND = """
 import time
 from transcription.tasks import advance
@@ -109,7 +110,7 @@ def main() -> None:
 
 
 def asker(url: str) -> Ask:
-    """Return a function that asks the database for one value."""
+    """Return a function that queries one value from the database."""
 
     def of_postgresql(query: str) -> Any:
         with psycopg.connect(url, autocommit=True) as database:
@@ -133,8 +134,8 @@ def tell(kind: str, what: str, value: float, unit: str, is_good: bool) -> None:
 
 
 def idle(kind: str, pid: int, ask: Ask, seconds: float) -> None:
-    """What it costs to have nothing to do."""
-    # Not in its first seconds: it looks for what was left behind.
+    """Measure what a worker costs while it has nothing to do."""
+    # Skip the first seconds, in which the worker looks for work that was left behind.
     time.sleep(min(30, seconds))
     transactions = (
         "SELECT xact_commit + xact_rollback FROM pg_stat_database "
@@ -146,19 +147,19 @@ def idle(kind: str, pid: int, ask: Ask, seconds: float) -> None:
     used = (cpu_seconds(pid) - cpu) / seconds
     tell(kind, "idle: of a core", used * 100, "%", used <= IDLE_CPU)
     if kind == "postgresql":
-        # The question itself is one.
+        # Subtract 1, because this query is a transaction, too.
         count = (ask(transactions) - before - 1) * 60 / seconds
         tell(kind, "idle: transactions a minute", count, "", count <= IDLE_TRANSACTIONS)
 
 
 def cpu_seconds(pid: int) -> float:
-    """User and system time of a process. man7.org/linux/man-pages/man5/proc.5.html"""
+    """Return the CPU time of a process. man7.org/linux/man-pages/man5/proc.5.html"""
     fields = Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()
     return (int(fields[11]) + int(fields[12])) / os.sysconf("SC_CLK_TCK")
 
 
 def picked_up(kind: str, started: Processes, ask: Ask, messages: int) -> None:
-    """How long a message waits until a worker has claimed it."""
+    """Measure how long a message waits until a worker has claimed it."""
     started.shell(SEND.format(messages=messages))
     waited = {
         "postgresql": "extract(epoch FROM started_at - enqueued_at) * 1000",
@@ -181,7 +182,7 @@ def finished(
     ask: Ask,
     calls: int,
 ) -> None:
-    """Transcripts a second, from the first message to the last result."""
+    """Measure transcripts per second, from the first message to the last result."""
     started.shell(RECORDINGS.format(calls=calls))
     done = "SELECT count(*) FROM transcription_transcript WHERE status = 'completed'"
     deadline = time.monotonic() + FINISH_SECONDS

@@ -1,4 +1,4 @@
-"""Calls as the home page and the page of a number list them."""
+"""Rows for the lists of calls on the home page and on a number's page."""
 
 from collections.abc import Iterable
 from dataclasses import dataclass
@@ -14,13 +14,17 @@ from caller.steps import FAILED as NOT_DONE
 from djtranscribe.adminsite.read_only import duration
 from djtranscribe.models import Access
 
-# Letters of a text that a list shows.
+# Maximum number of characters of a transcript that a list shows.
 BEGINNING = 140
 
 
 @dataclass(frozen=True)
 class CallRow:
-    """state: done, now or failed. transcript: the newest one, without its text."""
+    """One row in a list of calls.
+
+    state: `done`, `now` or `failed`, see caller.steps. word: the state, for people.
+    transcript: the newest transcript. Only the beginning of its text is loaded.
+    """
 
     call: Call
     state: str
@@ -39,7 +43,10 @@ class CallRow:
 
     @property
     def certainty(self) -> str:
-        """`88%`, `verified`, `needs checking`, or "" without words."""
+        """Return `88%`, `verified` or `needs checking`: how reliable the words are.
+
+        Return "" if there are no words, or if their confidence is unknown.
+        """
         if not self.beginning:
             return ""
         if self.transcript.verified_at:
@@ -51,10 +58,10 @@ class CallRow:
 
 
 def rows_of(calls: Iterable[Call]) -> list[CallRow]:
-    """Describe these calls in their order. Two queries, however many calls."""
+    """Return one CallRow per call, in the same order. Always two queries."""
     calls = list(calls)
     keys = [call.pk for call in calls]
-    # Looked up by name, because `caller` does not import `transcription`.
+    # Get the model by its relation: `caller` must not import `transcription`.
     model: Any = Recording._meta.get_field("transcripts").related_model
     transcripts = (
         model._default_manager.filter(recording__call__in=keys)
@@ -101,7 +108,10 @@ def _without_transcript(call: Call, recorded: str | None) -> tuple[str, str]:
 
 
 def note_read(user: Any, rows: list[CallRow]) -> None:
-    """The beginning of a text may be all of it: note that it was read."""
+    """Add the transcripts of these rows to the access log as read by the user.
+
+    A list shows only the beginning of a text, but a short text is shown completely.
+    """
     if user.has_perm("transcription.view_transcript"):
         shown = [row.transcript for row in rows if row.beginning]
         Access.objects.note(user, Access.Action.READ, shown)

@@ -1,4 +1,4 @@
-"""System checks of the settings: report mistakes at start."""
+"""Django system checks that report wrong settings at start."""
 
 import re
 from typing import Any
@@ -15,14 +15,15 @@ from djtranscribe.public_urls import parts
 
 CONSOLE = "It is on the first page of the Twilio console."
 START = " Copy .env.example to .env and fill it in; `manage.py sandbox` needs none."
-# A path of BASE_URL that all proxies, browsers and vendors spell alike.
+# Allowed paths in BASE_URL: all proxies, browsers and vendors write them the same way.
 PATH = re.compile(r"(/(?!\.{1,2}(/|$))[A-Za-z0-9._~-]+)*")
 LOOPBACK = {"localhost", "127.0.0.1", "::1"}
 API_KEY = re.compile(r"SK[0-9a-f]{32}", re.ASCII)
 REGION = re.compile(r"[a-z]{2}[1-9]", re.ASCII)
 EDGE = re.compile(r"[a-z]{3,20}(-[a-z0-9]{1,10}){0,2}", re.ASCII)
 API_HOST = re.compile(r"api(\.[a-z0-9-]+){0,2}\.twilio\.com", re.ASCII)
-# Such as api.ie1.twilio.com, off since 28 April 2026: the edge is missing.
+# Hosts without an edge, such as api.ie1.twilio.com. Twilio switched them off on
+# 28 April 2026.
 OLD_HOST = re.compile(r"api\.(?!us1\.)[a-z0-9-]+\.twilio\.com", re.ASCII)
 
 
@@ -64,7 +65,7 @@ def check_api_key(**kwargs: Any) -> list[CheckMessage]:
 def check_spoken_language(**kwargs: Any) -> list[CheckMessage]:
     spoken, voice = speech.language(), settings.SAY_VOICE
     if not (settings.SPEECH_LANGUAGE_CODE or spoken):
-        return []  # Another check reports it.
+        return []  # Another check reports the empty setting.
     if spoken not in speech.LOCALES:
         name = "SAY_LANGUAGE" if settings.SAY_LANGUAGE else "LANGUAGE_CODE"
         message = f"Twilio cannot speak the language of {name}: calls begin in English."
@@ -125,7 +126,10 @@ def check_api_address(**kwargs: Any) -> list[CheckMessage]:
 
 
 def is_api_address(address: str) -> bool:
-    """Return whether this is Twilio's API, or with DEBUG on any web address."""
+    """Return whether this is an address of Twilio's API.
+
+    With DEBUG on, any web address is accepted, for stand-ins.
+    """
     url = parts(address)
     try:
         has_port = url.port is not None
@@ -150,7 +154,7 @@ def check_base_url(**kwargs: Any) -> list[CheckMessage]:
         message = "BASE_URL is not an address that begins with https://."
     elif (
         settings.BASE_URL.endswith("/")
-        # Also finds what urlsplit drops: an empty query, line breaks.
+        # urlsplit drops an empty query and line breaks. This comparison finds them.
         or f"{url.scheme}://{url.netloc}{url.path}" != settings.BASE_URL
         or "@" in url.netloc
     ):

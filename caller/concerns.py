@@ -1,4 +1,4 @@
-"""Which transcripts somebody should look at, so that an index can find them."""
+"""The rule that says which transcripts need attention. An index uses it."""
 
 from typing import Any
 
@@ -7,17 +7,17 @@ from django.db.models import F, Func, SmallIntegerField
 # These values are in the index `transcript_by_concern`. If you change one, add a
 # migration that rebuilds the index: Django does not notice the change.
 
-# An average confidence below this: listen before you rely on the words.
+# If the average confidence (0 to 1) is lower, somebody should check the words.
 LOW_CONFIDENCE = 0.6
-# Statuses of transcripts, as strings: `caller` does not import `transcription`.
+# Statuses of transcripts. Strings, because `caller` must not import `transcription`.
 COMPLETED, FAILED = "completed", "error"
 
 
 class IsConcern(Func):
-    """1 for a transcript that failed, is silent or is doubtful, else 0.
+    """SQL expression: 1 if a transcript failed, is silent or is doubtful, else 0.
 
-    Without parameters: SQLite uses an index of an expression only if the query has the
-    same expression, letter for letter.
+    The SQL contains the values instead of parameters. SQLite uses an index on an
+    expression only if the query contains exactly the same text.
     """
 
     output_field = SmallIntegerField()

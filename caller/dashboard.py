@@ -16,11 +16,11 @@ from caller.steps import lapse
 from caller.timeline import WHY
 from djtranscribe.zones import midnight
 
-# Older calls are not shown.
+# Calls older than this are not in the list "Needs attention".
 LOOK_BACK = timedelta(days=3)
 MOST = 10
 MOST_ON_REQUEST = 100
-# Maximum candidates of each kind.
+# Maximum number of candidates of each kind: failed, not recorded, transcribed.
 CANDIDATES = 200
 TRANSCRIPTS = "recordings__transcripts__"
 SILENT = Q(recordings__transcripts__status=COMPLETED, recordings__transcripts__text="")
@@ -28,7 +28,10 @@ SILENT = Q(recordings__transcripts__status=COMPLETED, recordings__transcripts__t
 
 @dataclass(frozen=True)
 class Concern:
-    """A call to look at, and the button that helps. is_post: it changes something."""
+    """A call that needs attention, the reason, and a button that helps.
+
+    is_post: the button sends a POST request, because it changes something.
+    """
 
     call: Call
     reason: str
@@ -39,9 +42,9 @@ class Concern:
 
 
 def numbers_of_the_day(today: Day) -> list[tuple[str, str]]:
-    """Describe the calls of today in the current time zone. One query.
+    """Return today's numbers as pairs of a label and a value, to show to people.
 
-    Returns pairs of a name and a value, both for people.
+    today: the sums of today in the current time zone. One query.
     """
     calls = Call.objects.filter(created_at__gte=midnight(today.date))
     transcribed = calls.exclude(status=Call.Status.REFUSED).filter(
@@ -62,10 +65,10 @@ def numbers_of_the_day(today: Day) -> list[tuple[str, str]]:
 
 
 def needs_attention(most: int = MOST) -> list[Concern]:
-    """Return calls that failed, are silent or are doubtful, newest first.
+    """Return calls that failed, were not recorded, are silent or are doubtful.
 
-    Calls with a later good transcript are left out. Four queries, each bounded and
-    through an index, however many calls there are.
+    The newest call is first. Calls that also have a good transcript are left out.
+    Four queries. Each one uses an index and reads a limited number of rows.
     """
     since = timezone.now() - LOOK_BACK
     calls = Call.objects.filter(created_at__gte=since)
@@ -74,8 +77,8 @@ def needs_attention(most: int = MOST) -> list[Concern]:
         recordings__status=Recording.Status.FAILED, recordings__created_at__gte=since
     ).order_by("-recordings__created_at")
     transcribed = (
-        # The aliases use the inner joins of this filter; in one call they would add
-        # outer joins, and SQLite would read every call.
+        # Filter first: then the aliases reuse the inner joins of this filter. Otherwise
+        # they would add outer joins, and SQLite would read every call.
         calls.filter(recordings__transcripts__created_at__gte=since)
         .alias(
             is_concern=IsConcern(TRANSCRIPTS),
@@ -108,7 +111,7 @@ def needs_attention(most: int = MOST) -> list[Concern]:
         )
         .order_by("-created_at", "-recordings__transcripts__pk")
     )
-    # A retried call has several transcripts: show the reason of the newest.
+    # After retries, a call has several transcripts. Show the reason of the newest.
     newest: dict[int, Concern] = {}
     for row in rows:
         newest.setdefault(row.pk, Concern(row, reason(row), *help_for(row)))
@@ -116,7 +119,7 @@ def needs_attention(most: int = MOST) -> list[Concern]:
 
 
 def help_for(row: Any) -> tuple[str, str, str, bool]:
-    """Return the button that helps: label, URL, permission, whether to POST."""
+    """Return a button for this call: label, URL, permission, whether to POST."""
     if row.status != Call.Status.FAILED and row.transcript_status == FAILED:
         retry = reverse("transcription:retry", args=[row.transcript])
         return "Try again", retry, "transcription.add_transcript", True

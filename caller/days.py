@@ -1,4 +1,4 @@
-"""The last two weeks: sums per day, and what the home page draws of them."""
+"""Sums of calls per day for the last two weeks, and the home page's bar charts."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -12,9 +12,9 @@ from django.utils import timezone
 from caller.models import Call
 from djtranscribe.zones import midnight
 
-# With today.
+# Number of days, including today.
 DAYS = 14
-# Of the picture, in units of its own: the height, and the width of a day.
+# Height of a chart and width of a day, in units of the SVG's viewBox.
 HEIGHT, STEP = 40, 10
 
 
@@ -33,7 +33,7 @@ class Day:
 
     @property
     def cost(self) -> Decimal:
-        """Of the calls that have a price: Twilio sets it some minutes after a call."""
+        """Sum of the known prices. Twilio sets a price some minutes after the call."""
         return self.paid.quantize(Decimal("0.01"))
 
 
@@ -46,7 +46,11 @@ class Bar:
 
 @dataclass(frozen=True)
 class Plot:
-    """A small bar chart. parts: a part of each bar, such as the answered calls."""
+    """A small bar chart.
+
+    most: the highest value, for people. parts: drawn over the bars in another colour,
+    such as the answered calls over all calls.
+    """
 
     name: str
     most: str
@@ -59,7 +63,7 @@ class Plot:
 
 
 def last_days() -> list[Day]:
-    """Sum up the calls of each day, oldest first. One query."""
+    """Return a Day for each of the last DAYS days, oldest first. One query."""
     today = timezone.localdate()
     first = today - timedelta(days=DAYS - 1)
     sums = (
@@ -91,7 +95,7 @@ def last_days() -> list[Day]:
 
 
 def plots(days: list[Day]) -> list[Plot]:
-    """Return the charts of these days that have something to show."""
+    """Return the charts of these days. Charts with only zeros are left out."""
     calls = bar_chart(
         "Calls, answered in green",
         [day.calls for day in days],

@@ -1,7 +1,7 @@
 """Place a call: check the rules, save the row, ask Twilio.
 
-Used by the page, the API and the command. Calls are admitted one at a time, so that the
-limits also hold for parallel requests.
+Used by the page, the API and the command. A lock admits one call at a time, so that
+parallel requests cannot exceed the limits.
 """
 
 from contextlib import suppress
@@ -19,17 +19,19 @@ from caller.models.call_queries import ESTIMATE, CallQuerySet
 from caller.twilio.errors import TwilioError
 
 HOUR, DAY = timedelta(hours=1), timedelta(days=1)
-# Maximum rows of refused attempts per operator and hour.
+# Maximum number of rows with refused attempts, per operator and hour.
 MAX_REFUSED_ROWS = 100
 
 
 def dial(call: Call, phone: OperatorPhone | None = None) -> Call:
-    """Place an unsaved call and return the row to show.
+    """Place an unsaved call, and return the call to show to the operator.
 
-    phone: the verified phone of the operator who wants to be connected, if any.
+    If an earlier call to this number has not ended, return it and place nothing.
+    Otherwise save and return this call. If a rule or Twilio refuses it, `error` has the
+    reason.
 
-    That is this call, placed or refused with the reason in `error`, or an earlier call
-    to the same number that has not ended. An error of Twilio is stored on the row.
+    phone: the operator's verified phone, to connect it with the number. None: do not
+    connect anybody.
     """
     with transaction.atomic():
         admit_one_at_a_time()
@@ -54,22 +56,26 @@ def dial(call: Call, phone: OperatorPhone | None = None) -> Call:
 
 
 def admit_one_at_a_time() -> None:
-    """Lock until the transaction ends. SQLite's IMMEDIATE transactions lock anyway."""
+    """Take a lock until the transaction ends.
+
+    SQLite needs no extra lock, because its transactions are IMMEDIATE.
+    """
     if connection.vendor == "postgresql":
         with connection.cursor() as cursor:
             cursor.execute("SELECT pg_advisory_xact_lock(hashtext('caller.dial'))")
 
 
 def refusal(call: Call) -> str:
-    """Return why this call is forbidden, or ""."""
+    """Return why a rule forbids this call, or "" if it is allowed."""
     return next(filter(None, (rule(call) for rule in RULES)), "")
 
 
 def keep_refusal(call: Call) -> None:
-    """Store a refused attempt, so that a flood of them cannot fill the table.
+    """Store a refused attempt. Limit the rows, so that attempts cannot fill the table.
 
-    A repeated attempt within an hour is counted on its row. Beyond MAX_REFUSED_ROWS the
-    oldest row of the hour is deleted and counted on the new one.
+    If the same attempt was refused within the last hour, count it on that row. If the
+    operator then has more than MAX_REFUSED_ROWS rows of the last hour, delete the
+    oldest ones and add their counts to the new row.
     """
     mine = Call.objects.filter(
         requested_by=call.requested_by,
@@ -136,7 +142,7 @@ def calls_of_the_site(call: Call) -> str:
 
 
 def spent_today() -> Decimal:
-    """Return what the calls of the last 24 hours cost, also those that came in."""
+    """Return the cost of all calls of the last 24 hours, incoming calls included."""
     return Call.objects.paid_within(DAY).cost(ESTIMATE)
 
 
@@ -178,7 +184,7 @@ def limit(made: CallQuerySet, most: int, of_what: str) -> str:
 
 
 def allowed_countries() -> set[str]:
-    """ISO codes of the allowed countries. Default: the country of our number."""
+    """Return the ISO codes of the allowed countries. Default: our number's country."""
     if settings.DIAL_COUNTRIES:
         return set(settings.DIAL_COUNTRIES)
     return {phone_numbers.country_code(settings.TWILIO_PHONE_NUMBER)}

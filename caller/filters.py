@@ -67,7 +67,7 @@ class RecordingLength(Length):
 
 
 class Origin(Choice):
-    """Filter by where a recording comes from. Twilio's many sources count as one."""
+    """Filter recordings by origin. Everything that belongs to a call is one choice."""
 
     title = "origin"
     parameter_name = "origin"

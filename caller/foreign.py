@@ -1,4 +1,4 @@
-"""Recordings of our Twilio account that were not made from here."""
+"""Import recordings of our Twilio account that were not made from this site."""
 
 from datetime import datetime
 from typing import Any
@@ -11,17 +11,20 @@ from caller.twilio import client as twilio_client
 from caller.twilio.errors import NOT_FOUND, TwilioError
 from caller.twilio.states import CALL_SID, CallState, RecordingState
 
-# New calls go first.
+# Priority of imported recordings. Recordings of new calls are transcribed first.
 LOW_PRIORITY = -50
 
-# Twilio's source of the recording of a conversation.
+# The value of `source` that Twilio gives to the recording of a conversation.
 DIALLED = "DialVerb"
 
 
 def call_of(news: RecordingState) -> CallState | None:
-    """Return the call of a foreign recording, or None if Twilio has none."""
+    """Return the call of a foreign recording, or None if Twilio has no such call.
+
+    Raises TwilioError.
+    """
     if not CALL_SID.fullmatch(news.call_sid):
-        # A recording of a conference or a video room.
+        # It is a recording of a conference or a video room, not of a call.
         return None
     try:
         return twilio_client.fetch_call(news.call_sid)
@@ -35,17 +38,18 @@ def call_of(news: RecordingState) -> CallState | None:
 def import_recording(
     news: RecordingState, state: CallState, begin: datetime
 ) -> Recording | None:
-    """Import a foreign recording together with its call.
+    """Import a foreign recording together with its call. Raises TwilioError.
 
-    begin: the time of the call, if Twilio does not say it. Raises TwilioError.
+    Return None if the call has not ended, or if `Recording.record` returns None.
+    begin: used as the time of the call if Twilio does not report the time.
     """
     if state.status not in Call.FINISHED:
         return None
     child = None
     if news.source == DIALLED:
         child = twilio_client.fetch_child(state.sid)
-    # Store both or neither. Without its recording, the next run would think that the
-    # call was made from here.
+    # Store both or neither. If only the call were stored, the next run would treat it
+    # as a call that was made from here.
     with transaction.atomic():
         call, _ = Call.objects.get_or_create(
             sid=state.sid,
@@ -53,7 +57,7 @@ def import_recording(
                 **parties(state, child),
                 "status": state.status,
                 "next_check_at": None,
-                # An old call must not count for today's limits.
+                # Keep the original time: an old call must not count for today's limits.
                 "created_at": state.created_at or begin,
             },
         )
@@ -66,10 +70,10 @@ def import_recording(
 
 
 def parties(state: CallState, child: CallState | None) -> dict[str, Any]:
-    """Return the columns that say who called whom.
+    """Return values for the columns of Call that say who called whom.
 
-    child: the second phone of a conversation. Who called us, or whom an operator's
-    phone was connected to, is the other party.
+    child: the call that <Dial> made, if this is a conversation. The other party is the
+    person who called us, or the person whom the operator was connected to.
     """
     kind = Call.Kind.CONVERSATION if child else Call.Kind.MESSAGE
     if state.is_inbound:

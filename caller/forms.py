@@ -19,8 +19,11 @@ class DialForm(forms.ModelForm[Call]):
 
 
 class NumberField(forms.CharField):
-    """A phone number in admin. It may be longer than the column: a pasted number may
-    contain invisible characters."""
+    """Form field for a phone number in admin.
+
+    It accepts more characters than the column has, because a pasted number may contain
+    invisible characters. `clean_number` removes them.
+    """
 
     def __init__(self, **kwargs: Any) -> None:
         super().__init__(max_length=100, widget=AdminTextInputWidget, **kwargs)
@@ -30,5 +33,5 @@ class DoNotCallForm(forms.ModelForm[DoNotCall]):
     number = NumberField(help_text="With country code, such as +14155551234.")
 
     def clean_number(self) -> str:
-        # Before Django looks for the same number on the list.
+        # Clean the number here: after this, Django compares it with the stored numbers.
         return phone_numbers.clean_number(self.cleaned_data["number"])

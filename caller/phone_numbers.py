@@ -1,4 +1,4 @@
-"""Parse, check and format phone numbers, with Google's numbering plans."""
+"""Parse, check and format phone numbers. Google's library has the numbering plans."""
 
 import re
 import unicodedata
@@ -18,11 +18,12 @@ from phonenumbers import (
     ValidationResult,
 )
 
-# ASCII only: \d would let digits of other scripts through to Twilio.
+# [0-9] instead of \d, which also matches digits of other scripts. Twilio must not get
+# those.
 E164 = re.compile(r"\+[1-9][0-9]{6,14}")
 
-# Only landline, mobile, VoIP and toll-free numbers may be called. For the others the
-# owner sets the price, or no person answers.
+# Only landline, mobile, VoIP and toll-free numbers may be called. These other kinds are
+# refused, because the owner sets the price, or no person answers.
 REFUSED_KINDS = {
     PhoneNumberType.PREMIUM_RATE: "a premium-rate number",
     PhoneNumberType.SHARED_COST: "a shared-cost number",
@@ -32,32 +33,34 @@ REFUSED_KINDS = {
     PhoneNumberType.VOICEMAIL: "a voicemail access number",
     PhoneNumberType.UNKNOWN: "a number of a kind that its country does not publish",
 }
-# Google files British 03 numbers under UAN. By Ofcom's rules they cost the same as a
-# landline: ofcom.org.uk, "The National Telephone Numbering Plan".
+# Google classifies British 03 numbers as UAN. They are allowed: by Ofcom's rules they
+# cost the same as a landline (ofcom.org.uk, "The National Telephone Numbering Plan").
 LANDLINE_PRICE = "+443"
-# The word on a phone's keys, see of_caller. It may also be a number in China.
+# The word UNAVAILABLE typed on a phone's keys, see of_caller. It looks like a Chinese
+# number, so it counts as withheld even if a numbering plan accepts it.
 UNAVAILABLE = "+86282452253"
-# The "country" of satellite networks and other global services: +800, +870, +881, +882…
+# Google's "country" of satellite networks and other global services: +800, +870, +881…
 GLOBAL_SERVICES = "001"
 
-# What is pasted together with a number and is not a part of it. Format characters are
-# invisible, such as U+200B and the direction marks around a number in a contact list.
+# Characters to remove, because people paste them together with a number. Format
+# characters are invisible, such as U+200B and the direction marks in a contact list.
 SEPARATORS = "()[]./\N{MIDDLE DOT}\N{MINUS SIGN}"
 SEPARATOR_CATEGORIES = {
     "Cf",  # format
     "Pd",  # dash
     "Zs",  # space
 }
-# Of no category above, and invisible all the same.
+# More invisible characters to remove. They are in none of the categories above.
 BLANKS = "\N{COMBINING GRAPHEME JOINER}\N{BRAILLE PATTERN BLANK}\N{HANGUL FILLER}"
 VARIATION_SELECTORS = "".join(map(chr, range(0xFE00, 0xFE10)))
-# A spreadsheet's mark for text. Our own tables had it once.
+# In a spreadsheet, a leading apostrophe marks a cell as text. It is removed from pasted
+# cells. Our own CSV exports used to write it, too.
 APOSTROPHES = "'\N{RIGHT SINGLE QUOTATION MARK}"
 PLUS_SIGNS = "+\N{FULLWIDTH PLUS SIGN}"
 
 
 def clean_number(value: str) -> str:
-    """`14155551234`, `+14155551234` or `+1 415-555-1234` -> `+14155551234`.
+    """Check a number and return it as E.164: `1 415-555-1234` -> `+14155551234`.
 
     Raises ValidationError with a sentence for the operator.
     """
@@ -95,8 +98,8 @@ def clean_number(value: str) -> str:
             "Compare it digit by digit.",
             code="invalid",
         )
-    # One form for different spellings (+44 020…, +44 20…), so that limits and the
-    # do-not-call list cover all of them.
+    # Convert all spellings of a number (+44 020…, +44 20…) to one form, so that limits
+    # and the do-not-call list apply to each spelling.
     cleaned = _e164(parsed)
     kind = REFUSED_KINDS.get(phonenumbers.number_type(parsed))
     if kind and not cleaned.startswith(LANDLINE_PRICE):
@@ -109,13 +112,15 @@ def clean_number(value: str) -> str:
 
 
 def with_country_code(typed: str) -> str:
-    """Return what was typed with its country code: `+` and digits.
+    """Convert a number in the format of our own country to `+` and digits.
 
-    A number as it is written in the country of TWILIO_PHONE_NUMBER, such as
-    (415) 555-1234 or 020 7946 0123, gets that country's code. So does `00`, or `011` in
-    North America, before another one. Everything else is returned unchanged, for
-    clean_number to judge. A number that can be read both ways is international: that is
-    how the address /dial/14155551234/ means it.
+    Our country is the country of TWILIO_PHONE_NUMBER. National numbers, such as
+    (415) 555-1234 or 020 7946 0123, get its country code. Its international prefix
+    (`00`, or `011` in North America) is replaced by `+`. Any other text is returned
+    unchanged, and clean_number checks it.
+
+    If a number is valid as an international number, it is taken as international. The
+    URL /dial/14155551234/ has the same meaning.
     """
     digits = _digits(typed)
     if not digits or typed.strip()[:1] in PLUS_SIGNS or _is_valid(f"+{digits}"):
@@ -131,10 +136,11 @@ def _is_valid(number: str) -> bool:
 
 
 def of_caller(value: str) -> str:
-    """Return the number of who calls us, such as +14155551234, or "" if it is withheld.
+    """Return the caller's number, such as +14155551234, or "" if it is withheld.
 
-    Instead of a withheld number, Twilio sends a word, or its digits on the keys of a
-    phone, such as +266696687 (anonymous). They are not valid numbers, but for one.
+    For a withheld number, Twilio sends a word such as `anonymous`, or this word typed
+    on a phone's keys: +266696687. These are not valid numbers. Only UNAVAILABLE looks
+    like one.
     """
     is_real = E164.fullmatch(value) and value != UNAVAILABLE and _is_valid(value)
     return value if is_real else ""
@@ -145,12 +151,15 @@ def validate_number(value: str) -> None:
 
 
 def is_number(typed: str) -> bool:
-    """Return whether this is a number or a part of one, in any spelling."""
+    """Return whether this is a phone number or a part of a number, in any spelling."""
     return bool(_digits(typed))
 
 
 def for_people(number: str) -> str:
-    """`+14155551234` -> `+1 415-555-1234`. Returns invalid numbers unchanged."""
+    """Format a number for people: `+14155551234` -> `+1 415-555-1234`.
+
+    Text that cannot be parsed is returned unchanged.
+    """
     parsed = _parsed(number)
     if parsed is None:
         return number
@@ -158,7 +167,7 @@ def for_people(number: str) -> str:
 
 
 def national(number: str) -> str:
-    """`+14155551234` -> `(415) 555-1234`, the national format."""
+    """Return the national format: `+14155551234` -> `(415) 555-1234`."""
     parsed = _parsed(number)
     if parsed is None:
         return number
@@ -168,7 +177,8 @@ def national(number: str) -> str:
 def as_typed(value: str) -> str:
     """Format a number while it is typed: `1415555` -> `+1 415-555`.
 
-    A number that may still become a national one, and other text, stay unchanged.
+    Other text is returned unchanged. So is an incomplete number without a country code,
+    because it may become a national number.
     """
     digits = _digits(value)
     home = calling_code(settings.TWILIO_PHONE_NUMBER)
@@ -193,7 +203,7 @@ def may_continue(value: str) -> bool:
     if digits and value.strip()[:1] not in PLUS_SIGNS:
         readings.append(_parsed(digits, home))
     if not any(readings):
-        # Only a country code, such as `+1`.
+        # It cannot be parsed, perhaps because it is only a country code, such as `+1`.
         return 0 < len(digits) < 5
     return any(
         phonenumbers.is_possible_number_with_reason(number)
@@ -204,19 +214,22 @@ def may_continue(value: str) -> bool:
 
 
 def calling_code(number: str) -> str:
-    """Return the calling code: `1` for `+14155551234`, or ""."""
+    """Return the calling code: `1` for `+14155551234`, or "" if it is unknown."""
     parsed = _parsed(number)
     return str(parsed.country_code) if parsed else ""
 
 
 def country_code(number: str) -> str:
-    """Return the country, such as `US`, or "". +1 alone is 25 countries."""
+    """Return the country's ISO code, such as `US`, or "" if it is unknown.
+
+    The calling code is not enough: 25 countries share +1.
+    """
     parsed = _parsed(number)
     return (phonenumbers.region_code_for_number(parsed) or "") if parsed else ""
 
 
 def country(number: str) -> str:
-    """Return the country's English name, or ""."""
+    """Return the country's English name, or "" if it is unknown."""
     # Imported late because it takes 40 ms.
     from phonenumbers import geocoder
 
@@ -232,7 +245,7 @@ def country_name(code: str) -> str:
 
 
 def region(number: str) -> str:
-    """Return the place, such as `San Francisco, CA`, or the country."""
+    """Return the place in English, such as `San Francisco, CA`, or the country."""
     from phonenumbers import geocoder
 
     parsed = _parsed(number)
@@ -240,9 +253,10 @@ def region(number: str) -> str:
 
 
 def local_times(number: str, now: datetime) -> list[datetime]:
-    """Return the possible local times of a number, earliest first.
+    """Return the possible local times at the place of a number, earliest first.
 
-    Several if its region has several time zones, none if the region is unknown.
+    A region with several time zones has several times. The list is empty if the region
+    is unknown.
     """
     from phonenumbers import timezone as zones
 
@@ -257,7 +271,10 @@ def local_times(number: str, now: datetime) -> list[datetime]:
 
 
 def without_separators(value: str) -> str:
-    """`+1 (415) 555-1234` -> `14155551234`. Other characters stay where they are."""
+    """Remove separators and the `+`: `+1 (415) 555-1234` -> `14155551234`.
+
+    Other characters, such as letters, are kept.
+    """
     written = "".join(filter(_is_part, value)).lstrip(APOSTROPHES)
     return written[1:] if written[:1] in PLUS_SIGNS else written
 
@@ -276,13 +293,16 @@ def _is_digits(written: str) -> bool:
 
 
 def _digits(value: str) -> str:
-    """Return the digits without separators, or "" if there is other text."""
+    """Return the digits without separators, or "" if there are other characters."""
     written = without_separators(value)
     return written if _is_digits(written) else ""
 
 
 def _described(character: str) -> str:
-    """Say which character is refused. A letter of another script may look like ours."""
+    """Return a sentence that names the refused character.
+
+    A character of another script may look like an ASCII character.
+    """
     if not character:
         return ""
     if character.isascii() and character.isprintable():

@@ -18,7 +18,11 @@ class Retry:
 
 @dataclass(frozen=True)
 class Step:
-    """at: when the step was reached, or when a running step started."""
+    """One step of a call.
+
+    at: when the step was reached or, for a running step, when it started.
+    took: how long the step took, as text for people.
+    """
 
     name: str
     state: str
@@ -31,7 +35,8 @@ class Step:
 def lapse(start: datetime | None, end: datetime | None) -> str:
     """Return `< 1 s`, `4 s`, `1:05 min` or `2:10 h`, or "" if a time is missing.
 
-    Twilio's times are whole seconds of another clock, so an end may precede its start.
+    An end before its start counts as `< 1 s`: Twilio's times are whole seconds, and its
+    clock is not ours.
     """
     if not start or not end:
         return ""

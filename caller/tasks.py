@@ -15,13 +15,16 @@ from djtranscribe.vendors.errors import VendorError
 
 logger = logging.getLogger(__name__)
 
-# How late a request may appear in Twilio's list.
+# For this long after our request, Twilio may not show the new call yet.
 SETTLED_AFTER = timedelta(minutes=2)
 
 
 @task()
 def check_call(call_pk: int) -> None:
-    """Ask Twilio for what no webhook reported. The sweep replaces lost messages."""
+    """Ask Twilio for what no webhook has reported.
+
+    If this task's message is lost, the sweep queues the check again.
+    """
     call = Call.objects.filter(pk=call_pk).first()
     if call is None:
         return
@@ -34,7 +37,10 @@ def check_call(call_pk: int) -> None:
 
 @task()
 def hang_up(call_pk: int) -> None:
-    """End a call that an answering machine has taken. A lost message does no harm."""
+    """End a call that an answering machine has answered.
+
+    If this task's message is lost, the call goes on and is recorded like any other.
+    """
     call = Call.objects.unfinished().filter(pk=call_pk).exclude(sid=None).first()
     if call is None:
         return
@@ -46,7 +52,10 @@ def hang_up(call_pk: int) -> None:
 
 
 def ask_again(call: Call) -> None:
-    """Queue a check for an operator, and one more in case the message is lost."""
+    """Queue a check that an operator asked for.
+
+    Also schedule another check for later, in case the message is lost.
+    """
     Call.objects.filter(pk=call.pk).update(next_check_at=next_check_time())
     check_call.enqueue(call.pk)
 
@@ -64,7 +73,10 @@ def sweep() -> int:
 
 
 def ask_twilio(call: Call) -> None:
-    """Get a call's state and recordings from Twilio. Raises TwilioError."""
+    """Get a call's state and recordings from Twilio, and store them.
+
+    Raises TwilioError.
+    """
     if call.sid:
         try:
             call.apply(twilio_client.fetch_call(call.sid))
@@ -75,7 +87,8 @@ def ask_twilio(call: Call) -> None:
             call.mark_deleted_at_twilio()
             return
     elif call.is_finished:
-        # Twilio was not asked or refused: a listed call is another one.
+        # Twilio has no call for this row, because it was not asked or has refused.
+        # Do not search its list: a call in it would belong to another row.
         Call.objects.filter(pk=call.pk, sid=None).update(next_check_at=None)
     elif found := find_at_twilio(call):
         call.apply(found)
@@ -93,7 +106,10 @@ def ask_twilio(call: Call) -> None:
 
 
 def ask_for_other_phone(call: Call) -> None:
-    """Get the state of the phone that <Dial> has called. Raises TwilioError."""
+    """Get the state of the phone that <Dial> has called, and store it.
+
+    Raises TwilioError.
+    """
     child = twilio_client.fetch_child(call.sid or "")
     if child:
         call.apply(child)
@@ -102,9 +118,11 @@ def ask_for_other_phone(call: Call) -> None:
 
 
 def find_at_twilio(call: Call) -> CallState | None:
-    """Find a call that was placed although its answer was lost.
+    """Find our call in Twilio's list, after Twilio's answer to our request was lost.
 
-    Prefer an unknown call from the same moment. If our clock is wrong, take the newest.
+    Calls of other rows are skipped. Prefer the call that is closest in time, at most
+    SETTLED_AFTER away. Otherwise our clock may be wrong: take the newest call that is
+    at most CLOCK_OFF away.
     """
     asked = call.leg.number if call.is_conversation else call.other_number
     listed = twilio_client.list_calls(asked)

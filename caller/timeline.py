@@ -1,4 +1,4 @@
-"""The steps of a call, from the dial button to the words."""
+"""The steps of a call, from the dial button to the transcript."""
 
 from collections.abc import Iterator
 from typing import Any
@@ -32,12 +32,12 @@ def timeline(call: Call, viewer: Any = None) -> list[Step]:
 
 
 def headline(steps: list[Step]) -> str:
-    """Return the state of the call in one or two words."""
+    """Return the call's state in a few words: the name of the running or last step."""
     return next((step for step in steps if step.state == NOW), steps[-1]).name
 
 
 def is_settled(steps: list[Step]) -> bool:
-    """Return whether nothing more will change without a person."""
+    """Return whether all steps have ended. Only a person can change the call then."""
     return all(step.state in (DONE, FAILED) for step in steps)
 
 
@@ -77,7 +77,7 @@ def _ended_early(call: Call) -> Iterator[Step]:
 
 
 def _phone_steps(call: Call) -> Iterator[Step]:
-    """Yield the steps of the one phone of a call that we made."""
+    """Yield the steps of an outgoing call with only one phone."""
     rank = Call.rank(call.status)
     if rank < Call.rank(Call.Status.RINGING):
         yield _dialing(call)
@@ -154,7 +154,7 @@ def _recording_steps(call: Call, recording: Any) -> Iterator[Step]:
     length = f"{recording.duration_seconds or 0} s of sound"
     took = lapse(call.ended_at, recording.created_at)
     yield Step("Recorded", DONE, recording.created_at, took, length)
-    # `transcripts` belongs to another app: use only its attributes.
+    # Use only attributes of transcripts: `caller` must not import `transcription`.
     transcripts = list(recording.transcripts.all())
     if recording.fetched_at:
         took = lapse(recording.created_at, recording.fetched_at)
@@ -169,7 +169,7 @@ def _recording_steps(call: Call, recording: Any) -> Iterator[Step]:
 
 
 def _transcript_steps(recording: Recording, transcript: Any) -> Iterator[Step]:
-    """Yield the steps of a transcript, from submission to its end."""
+    """Yield the steps of a transcript: done, running and still to come."""
     ahead = [] if recording.fetched_at else [("Storing", "Stored", "Not stored")]
     began = recording.fetched_at or recording.created_at
     if transcript.is_submitted:

@@ -36,7 +36,7 @@ urlpatterns = [
         views.get_recording_url,
         name="get-recording-url",
     ),
-    # Twilio
+    # Twilio requests these URLs.
     path("record/", webhooks.record, name="record"),
     path("record/done/", webhooks.record_done, name="record-done"),
     path("code/", bridging.code, name="code"),

@@ -47,18 +47,18 @@ from djtranscribe.models import Access
 from djtranscribe.prefetch import allow_prefetch, is_prefetch
 
 RECENT_CALLS = 20
-# Tags that are suggested while one is typed.
+# Maximum number of tags to suggest while somebody types a tag.
 MOST_TAGS = 200
 SOCIABLE_HOURS = range(8, 21)
-# How long a browser may cache the audio. Logging out clears it.
+# How long a browser may cache the audio. Logging out clears the cache.
 AUDIO_MAX_AGE_SECONDS = 3600
 
 
 @require_safe
-# Without this, Back shows the bare htmx fragment.
+# Without this, the browser's Back button shows only the htmx fragment.
 @vary_on_headers("HX-Request")
 def home(request: HttpRequest) -> HttpResponse:
-    """The operator's day. Its list of calls polls while one of them moves."""
+    """Show the home page. Its list of calls polls while a row can still change."""
     user = request.user
     context: dict[str, Any] = {"is_mine": request.GET.get("whose") == "mine"}
     if user.has_perm("caller.view_call"):
@@ -83,7 +83,7 @@ def home(request: HttpRequest) -> HttpResponse:
 
 
 def recent_calls(user: Any, is_mine: bool) -> dict[str, Any]:
-    """Return the rows of the list, and whether something in it still moves."""
+    """Return the rows of the list, and `moves`: whether a row can still change."""
     calls = Call.objects.named().select_related("requested_by")
     if is_mine:
         calls = calls.filter(requested_by=user)
@@ -95,7 +95,7 @@ def recent_calls(user: Any, is_mine: bool) -> dict[str, Any]:
 @require_http_methods(["GET", "HEAD", "POST"])
 @permission_required("caller.add_call", raise_exception=True)
 def dial_box(request: HttpRequest) -> HttpResponse:
-    """Dial the number of the home page's form. GET leads to the page of the number."""
+    """Dial the number that was typed on the home page. GET redirects to `dial`."""
     typed = request.POST if request.method == "POST" else request.GET
     number = typed.get("number", "")
     try:
@@ -110,9 +110,9 @@ def dial_box(request: HttpRequest) -> HttpResponse:
 @require_POST
 @permission_required("caller.add_call", raise_exception=True)
 def check_number(request: HttpRequest) -> HttpResponse:
-    """Check a number while it is typed: who, where, local time, rules, errors.
+    """Check a number while it is typed. Show whose it is, the local time, and problems.
 
-    By POST, so that no part of a number is logged.
+    The request is a POST, so that no part of the number is in a URL and in logs.
     """
     typed = request.POST.get("number", "")[:40].replace("\0", "")
     context: dict[str, Any] = {"reason": ""}
@@ -208,7 +208,7 @@ def was_typed(request: HttpRequest) -> bool:
 
     Browsers mark links, images and redirects differently, and no page can forge these
     headers (w3.org/TR/fetch-metadata). A prefetch of a half-typed address looks the
-    same except for its purpose, so any header that names one, with any value, counts.
+    same, but has a header for its purpose. Any such header counts, with any value.
     """
     headers = request.headers
     return (
@@ -222,13 +222,13 @@ def was_typed(request: HttpRequest) -> bool:
 
 
 @require_safe
-# Without this, Back shows the bare htmx fragment.
+# Without this, the browser's Back button shows only the htmx fragment.
 @vary_on_headers("HX-Request")
 @permission_required("caller.view_call", raise_exception=True)
 def call_page(request: HttpRequest, uuid: str) -> HttpResponse:
     """Show a call. The page polls every second until nothing more will change."""
     calls = Call.objects.named().select_related("requested_by", "vocabulary", "leg")
-    # A string, because `caller` does not import `transcription`.
+    # By name, because `caller` must not import `transcription`.
     calls = calls.prefetch_related("recordings__transcripts__vocabulary")
     call = get_object_or_404(calls, uuid=uuid)
     steps = timeline(call, request.user)
@@ -240,7 +240,7 @@ def call_page(request: HttpRequest, uuid: str) -> HttpResponse:
         ]
         Access.objects.note(request.user, Access.Action.READ, read)
     context = {
-        # The newest one with words, with its player and corrections.
+        # The page shows the newest transcript that has words, with its player.
         "shown": next((each for each in read if each.text and each.is_finished), None),
         "call": call,
         "steps": steps,
@@ -292,7 +292,10 @@ def recording_audio(request: HttpRequest, pk: int) -> HttpResponseBase:
 @require_safe
 @permission_required("caller.view_recording", raise_exception=True)
 def get_recording_url(request: HttpRequest, call_sid: str) -> HttpResponse:
-    """The tutorial's view: one audio URL per line, from our rows or from Twilio."""
+    """List the audio URLs of a call, one per line, from our rows or from Twilio.
+
+    The 2020 tutorial had this URL, see docs/tutorial.md.
+    """
     if not CALL_SID.fullmatch(call_sid):
         return plain("This is not the SID of a call: CA and 32 digits or a to f.", 404)
     completed = Recording.objects.filter(status=Recording.Status.COMPLETED)

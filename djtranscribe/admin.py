@@ -22,8 +22,8 @@ __all__ = [
     "WebhookDeliveryAdmin",
 ]
 
-# The breadcrumbs lead back; beside a wide table a second menu leaves no room.
+# Hide the sidebar: wide tables need the space, and the breadcrumbs lead back.
 admin.site.enable_nav_sidebar = False
 
-# The queue's messages are copies of work that calls and transcripts show themselves.
+# Hide the queue's messages: the pages of calls and transcripts show the same work.
 admin.site.unregister(DBTaskResult)

@@ -15,7 +15,7 @@ class DjtranscribeConfig(AppConfig):
 
         connection_created.connect(plan_for_pages)
         if settings.SENTRY_DSN:
-            # An optional requirement.
+            # Imported only here, because sentry_sdk is an optional requirement.
             from djtranscribe import sentry
 
             sentry.connect(settings.SENTRY_DSN)

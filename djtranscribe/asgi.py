@@ -7,6 +7,6 @@ os.environ.setdefault("DJANGO_SETTINGS_MODULE", "djtranscribe.settings")
 
 application = get_asgi_application()
 
-# gunicorn runs no system checks, and a site that would accept forged
-# webhooks, or could not sign a session, must not start.
+# gunicorn runs no system checks. Without them, a site could start that accepts forged
+# webhooks (TWILIO_AUTH_TOKEN is empty) or cannot sign sessions (SECRET_KEY is empty).
 call_command("check")

@@ -9,7 +9,7 @@ from django.db import DatabaseError, connections
 
 from djtranscribe import zones
 
-# Of METRICS_TOKEN, so that nobody guesses it.
+# METRICS_TOKEN needs at least this many characters, so that nobody can guess it.
 SHORTEST_TOKEN = 20
 NEW_DATABASE = (
     "Make a new database and move the data with pg_dump and pg_restore: "
@@ -36,14 +36,14 @@ def check_secret_key(**kwargs: Any) -> list[CheckMessage]:
 def check_database_encoding(
     databases: Sequence[str] | None = None, **kwargs: Any
 ) -> list[CheckMessage]:
-    """Refuse PostgreSQL databases that cannot store every letter.
+    """Report PostgreSQL databases that are not UTF8: they cannot store every letter.
 
     Runs in `migrate`, `check --database default` and `doctor`.
     """
     problems: list[CheckMessage] = []
     for alias in databases or []:
         if connections[alias].vendor == "postgresql":
-            # Another check reports a database that cannot be reached.
+            # Skip an unreachable database: `migrate` and `doctor` report it.
             with suppress(DatabaseError):
                 problems += encoding_problems(alias)
     return problems

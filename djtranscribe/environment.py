@@ -31,7 +31,7 @@ def amount(name: str, default: str) -> Decimal:
 
 
 def rates(name: str) -> dict[str, Decimal]:
-    """Parse `universal-2=0.15,other=0.20`."""
+    """Parse prices per model, such as `universal-2=0.15,other=0.20`."""
     found = {}
     for pair in words(name):
         model, _, price = pair.partition("=")
@@ -48,7 +48,7 @@ def needs(name: str, package: str, requirements: str) -> None:
 
 
 def one_of(name: str, *choices: str) -> str:
-    """The first choice is the default."""
+    """Return a setting that must be one of the choices. The first is the default."""
     value = text(name, choices[0]).lower()
     if value not in choices:
         raise ImproperlyConfigured(f"{name} must be one of: {', '.join(choices)}.")

@@ -1,4 +1,7 @@
-"""Log lines are key=value with UUIDs, without phone numbers, words or tokens."""
+"""Format and filter log lines, which are key=value with UUIDs.
+
+No line contains a phone number, a token, or words that somebody said or searched for.
+"""
 
 import json
 import logging
@@ -12,7 +15,7 @@ from typing import Any
 from django.utils import timezone
 
 DIALLED = re.compile(r"/dial/[^\s\"']*")
-# Query strings: they contain numbers and words that somebody searched for.
+# Query strings may contain phone numbers, and words that somebody searched for.
 ASKED = re.compile(r"(/(?:admin|api|search)/[^\s\"'?]*)\?[^\s\"']*")
 # A phone number in a path that does not exist, such as /api/calls/14155551234.
 GUESSED = re.compile(r"(?<=/)(?:\+|%2B)?[0-9(][0-9 ().-]{6,20}(?=[/?\s\"']|$)", re.I)
@@ -20,7 +23,7 @@ GUESSED = re.compile(r"(?<=/)(?:\+|%2B)?[0-9(][0-9 ().-]{6,20}(?=[/?\s\"']|$)", 
 
 @contextmanager
 def quiet() -> Iterator[None]:
-    """Log only warnings, while a command shows its own progress."""
+    """Log only warnings and errors, while a command shows its own progress."""
     names = ["caller", "transcription"]
     levels = [
         (logging.getLogger(name), logging.getLogger(name).level) for name in names
@@ -39,7 +42,7 @@ class NoNumbers(logging.Filter):
 
     def filter(self, record: logging.LogRecord) -> bool:
         if isinstance(record.args, tuple):
-            # Django puts the exception into the message, too.
+            # Django sometimes passes an exception as an argument of the message.
             record.args = tuple(
                 named(arg) if isinstance(arg, BaseException) else arg
                 for arg in record.args
@@ -64,14 +67,17 @@ class Line(logging.Formatter):
     """
 
     def format(self, record: logging.LogRecord) -> str:
-        # Another handler may have cached the full text here.
+        # Another handler may have cached a traceback with the message here.
         record.exc_text = None
         return super().format(record)
 
     def formatTime(  # noqa: N802 - logging calls it so
         self, record: logging.LogRecord, datefmt: str | None = None
     ) -> str:
-        """ISO 8601 in TIME_ZONE with its offset, also while a request is in another."""
+        """Return the time in ISO 8601 with its UTC offset.
+
+        It is always in TIME_ZONE, even if a request has activated another time zone.
+        """
         zone = timezone.get_default_timezone()
         moment = datetime.fromtimestamp(record.created, zone)
         return moment.isoformat(timespec="milliseconds")
@@ -90,7 +96,7 @@ class Line(logging.Formatter):
 
 
 class JsonLine(Line):
-    """The same as an object of JSON on one line, for programs that collect logs."""
+    """Log the same as `Line`, but as JSON, for programs that collect logs."""
 
     def format(self, record: logging.LogRecord) -> str:
         line = {
@@ -105,7 +111,7 @@ class JsonLine(Line):
 
 
 def named(error: BaseException) -> str:
-    """Return `django.db.utils.DataError (22001)`: type, and error number if any."""
+    """Return the type and any error number: `django.db.utils.DataError (22001)`."""
     kind = type(error)
     name = f"{kind.__module__}.{kind.__qualname__}".removeprefix("builtins.")
     for number in ("sqlstate", "sqlite_errorname", "errno"):

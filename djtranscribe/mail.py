@@ -1,4 +1,4 @@
-"""EMAIL_URL -> Django's settings of mail."""
+"""Turn EMAIL_URL into Django's e-mail settings."""
 
 from typing import Any
 from urllib.parse import unquote
@@ -12,8 +12,8 @@ PORTS = {"smtp": 25, "smtp+tls": 587, "smtps": 465}
 def settings_of(url: str, debug: bool) -> dict[str, Any]:
     """Parse `smtp+tls://user:password@host:587`, with special characters as `%40`.
 
-    If it is empty or invalid, messages are printed with DEBUG on and dropped otherwise.
-    A system check reports that if e-mail is wanted.
+    If the URL is empty or invalid, e-mails are printed with DEBUG on, and dropped
+    otherwise. If NOTIFY_EMAIL is on, a system check reports that they are dropped.
     """
     server = parts(url)
     try:

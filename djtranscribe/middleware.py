@@ -26,9 +26,10 @@ Handler = Callable[[HttpRequest], HttpResponse]
 def without_prefix(get_response: Handler) -> Handler:
     """Remove BASE_URL's path from the request's path if the proxy did not remove it.
 
-    Under `/calls`, `/calls/dial/` and `/dial/` are the same page. A proxy that removes
-    the path sends `/calls/<uuid>/` for a call's page: that is left as it is, because
-    `/<uuid>/` is no page. A system check refuses paths where both could be a page.
+    Example: BASE_URL's path is `/calls`. Then `/calls/dial/` and `/dial/` are the same
+    page. But `/calls/<uuid>/` stays as it is, because `/<uuid>/` is not a page: here
+    the proxy has already removed the path, and this is the page of a call. A system
+    check refuses a BASE_URL where both could be pages.
     """
     prefix = settings.FORCE_SCRIPT_NAME
     if not prefix:
@@ -51,9 +52,10 @@ def is_page(path: str) -> bool:
 
 
 def webhooks_first(get_response: Handler) -> Handler:
-    """Answer webhooks without what only pages need: sessions, accounts, messages.
+    """Answer webhooks at once, without the middleware that only pages need.
 
-    A webhook authenticates itself (webhooks/ledger.py).
+    They need no session, account or messages: a webhook authenticates itself
+    (webhooks/ledger.py).
     """
 
     def middleware(request: HttpRequest) -> HttpResponse:
@@ -70,10 +72,10 @@ def webhooks_first(get_response: Handler) -> Handler:
 
 
 def without_odd_session(get_response: Handler) -> Handler:
-    """Ignore session cookies that are not letters and digits.
+    """Ignore session cookies with other characters than letters and digits.
 
-    Django would look for them in the database. PostgreSQL raises for a NUL character,
-    and the answer would be a 500.
+    Django would look for such a session in the database. PostgreSQL raises an error
+    for a NUL character, and the response would be a 500.
     """
 
     def middleware(request: HttpRequest) -> HttpResponse:
@@ -89,9 +91,10 @@ def private_responses(
 ) -> Callable[[HttpRequest], HttpResponse]:
     """Set `Cache-Control: private, no-store` on every response.
 
-    Then Back shows nothing after logging out. A view may set its own `Cache-Control` if
-    it contains `private`: browsers may keep audio, so that seeking is fast. Logging out
-    clears it (w3.org/TR/clear-site-data). WhiteNoise answers static files earlier.
+    Then the browser's Back button shows nothing after a logout. A view may set its own
+    `Cache-Control` if that contains `private`: browsers may cache audio, so that
+    seeking is fast. A logout clears this cache (w3.org/TR/clear-site-data). Static
+    files do not come through here: WhiteNoise answers them earlier.
     """
 
     def middleware(request: HttpRequest) -> HttpResponse:
@@ -106,10 +109,10 @@ def private_responses(
 
 
 class RefusePrefetch:
-    """Do not load a page behind the login before somebody asks for it.
+    """Refuse to prefetch pages that need a login.
 
-    Pages note who read and who listened, and show each message once. A browser that is
-    refused a prefetch loads the page when somebody opens it.
+    These pages record who read or listened, and they show each message only once. If a
+    prefetch is refused, the browser loads the page when somebody opens it.
     """
 
     def __init__(self, get_response: Handler) -> None:

@@ -1,4 +1,4 @@
-"""What a monitor is told: how late the work is, and the numbers of /metrics.
+"""Numbers for monitors: how late the work is, and all numbers of /metrics.
 
 The numbers are read from the database at each request, so it does not matter how many
 processes there are. Each query reads a period or an index, never a whole table.
@@ -24,12 +24,12 @@ from djtranscribe.worker.engines import engine
 from transcription.models import Notification, Transcript
 
 HOUR = timedelta(hours=1)
-# So many of the newest transcripts are enough for a median.
+# Compute medians from at most this many of the newest transcripts.
 SAMPLE = 1000
 
 
 def overdue_seconds(now: datetime) -> int:
-    """How late the oldest work is. Four queries at most.
+    """Return how many seconds late the oldest work is. At most three queries.
 
     Back-fills (reconcile --all) and notifications that are switched off do not count.
     """
@@ -57,7 +57,10 @@ def registry() -> CollectorRegistry:
 
 
 class Numbers:
-    """Collects the numbers. github.com/prometheus/client_python, custom collectors"""
+    """Prometheus collector that reads all numbers from the database.
+
+    See custom collectors at github.com/prometheus/client_python.
+    """
 
     def describe(self) -> list[Metric]:
         return []
@@ -128,8 +131,8 @@ class Numbers:
 
 
 def durations(since: datetime) -> Iterator[Metric]:
-    """Median times of the newest transcripts: the whole, and AssemblyAI's part."""
-    # Rows of older versions may have no time.
+    """Yield the median times of the newest transcripts: in total, and at AssemblyAI."""
+    # Rows from older versions of this product may have no `finished_at`.
     finished = Transcript.objects.filter(
         created_at__gt=since, status="completed", finished_at__isnull=False
     )

@@ -6,7 +6,7 @@ from typing import TypeVar
 
 from django.http import HttpRequest, HttpResponse
 
-# Sec-Purpose, Purpose, X-Purpose, X-Moz, and the headers of JavaScript frameworks.
+# Matches Sec-Purpose, Purpose, X-Purpose, X-Moz, and JavaScript frameworks' headers.
 HEADER = re.compile(
     r"purpose|prefetch|preload|prerender|preview|speculat|^x-moz$", re.IGNORECASE
 )

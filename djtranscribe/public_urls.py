@@ -13,11 +13,12 @@ from django.urls import get_script_prefix
 
 
 def public_url(path: str) -> str:
-    """`/record/?call=…` -> `https://example.com/record/?call=…`.
+    """Return the public URL of a path of this site.
 
-    path: from reverse() or a request. It begins with BASE_URL's path in a request and
-    in a command's main thread, but not in a worker's other threads, since Django keeps
-    the script prefix per thread.
+    For example `/record/?call=…` -> `https://example.com/record/?call=…`. The path
+    comes from reverse() or a request. In a request and in a command's main thread, it
+    begins with BASE_URL's path. In a worker's other threads it does not, because
+    Django keeps the script prefix per thread.
     """
     base = settings.BASE_URL.rstrip("/")
     prefix = get_script_prefix().rstrip("/")
@@ -27,12 +28,16 @@ def public_url(path: str) -> str:
 
 
 def public_url_of(request: HttpRequest) -> str:
-    """The URL that the sender of this request used, query included."""
+    """Return the URL that the sender of this request used, with its query string."""
     return public_url(request.get_full_path())
 
 
 def client_address(request: HttpRequest) -> str:
-    """Return the client's IP address: the last one that the proxy added, if any."""
+    """Return the client's IP address.
+
+    This is the last one in X-Forwarded-For, which our proxy has added. Without a proxy,
+    it is the address of the connection.
+    """
     seen = request.META.get("HTTP_X_FORWARDED_FOR", "").split(",")[-1].strip()
     try:
         return str(ip_address(seen))

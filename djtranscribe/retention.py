@@ -1,4 +1,4 @@
-"""How long recordings and texts are kept: in settings, per contact and keyword list."""
+"""How long to keep recordings and texts: by settings, contact and keyword list."""
 
 from datetime import datetime, timedelta
 from typing import Any, Literal
@@ -27,7 +27,7 @@ def days_field(what: What) -> Any:
 
 
 class RetentionPeriods(models.Model):
-    """Periods that win over RETAIN_AUDIO_DAYS and RETAIN_TEXT_DAYS."""
+    """Periods of a row, which override RETAIN_AUDIO_DAYS and RETAIN_TEXT_DAYS."""
 
     retain_audio_days = days_field("audio")
     retain_text_days = days_field("text")
@@ -48,11 +48,11 @@ def default_days(what: What) -> int:
 def expired(
     rows: QuerySet[Any], what: What, since: str, now: datetime, *periods: Any
 ) -> QuerySet[Any]:
-    """Return the rows whose period is over.
+    """Return the rows that have been kept for their whole period.
 
-    since: the path of the time from which it counts.
-    periods: expressions for the number of days; the first that is not null wins, and
-    the setting if there is none.
+    since: lookup path of the time when the period begins.
+    periods: expressions for the number of days. The first one that is not null is
+    used. If all are null, the setting is used.
     """
     known = {default_days(what)}
     for model in RetentionPeriods.__subclasses__():
@@ -61,11 +61,12 @@ def expired(
     lengths = {timedelta(days=days) for days in known - {None, FOR_EVER}}
     if not lengths:
         return rows.none()
-    # The values are few, and every database can compare a time with a constant.
+    # One condition per number of days: there are only a few different numbers, and
+    # every database can compare a time with a constant.
     over = Q()
     for length in lengths:
         over |= Q(**{"keep_days": length.days, f"{since}__lt": now - length})
-    # So that the index of `since` is used.
+    # With this condition, the database can use the index of `since`.
     rows = rows.filter(**{f"{since}__lt": now - min(lengths)})
     days = Coalesce(*periods, Value(default_days(what)))
     found: QuerySet[Any] = rows.alias(keep_days=days).filter(over)

@@ -1,7 +1,7 @@
-"""Send errors to Sentry, without numbers, words and secrets. Only with SENTRY_DSN.
+"""Send errors to Sentry if SENTRY_DSN is set, without numbers, words and secrets.
 
-What leaves this site is what our own log says: the type of an exception and where it
-was raised, never its message, which may quote people's words.
+Like our own log, an event has the type of an exception and its place in the code.
+It never has the exception's message, which may quote people's words.
 """
 
 from typing import Any
@@ -10,7 +10,8 @@ import sentry_sdk
 
 from djtranscribe.logs import without_numbers
 
-# Of an event: what says where and when, and nothing about a request or a person.
+# Parts of an event that are sent. They tell where and when an error happened, and
+# nothing about a request or a person.
 KEPT = {
     *("event_id", "timestamp", "platform", "level", "logger", "release", "environment"),
     *("server_name", "sdk", "modules", "exception", "logentry", "transaction"),
@@ -24,7 +25,7 @@ def connect(dsn: str) -> None:
         send_default_pii=False,
         include_local_variables=False,
         max_request_body_size="never",
-        # Breadcrumbs are queries, requests to vendors and log lines.
+        # Breadcrumbs would contain queries, requests to vendors and log lines.
         max_breadcrumbs=0,
         traces_sample_rate=0,
         auto_session_tracking=False,
@@ -32,7 +33,7 @@ def connect(dsn: str) -> None:
 
 
 def discreet(event: Any, hint: dict[str, Any]) -> Any:
-    """Return the event without what may name or quote somebody."""
+    """Return the event without all parts that may name or quote a person."""
     event = {name: value for name, value in event.items() if name in KEPT}
     for error in (event.get("exception") or {}).get("values") or []:
         error["value"] = ""

@@ -36,7 +36,7 @@ load_dotenv(BASE_DIR / ".env")
 # The site
 
 DEBUG = flag("DEBUG")
-# If it is empty with DEBUG off, a system check stops every command and wsgi.py.
+# If SECRET_KEY is empty with DEBUG off, a system check stops wsgi.py and most commands.
 INSECURE_KEY = "insecure-and-only-for-development-" + "0" * 32
 SECRET_KEY = text("SECRET_KEY", INSECURE_KEY if DEBUG else "")
 SECRET_KEY_FALLBACKS = words("SECRET_KEY_FALLBACKS")
@@ -46,11 +46,11 @@ ALLOWED_HOSTS = words("ALLOWED_HOSTS", "localhost,127.0.0.1")
 CSRF_TRUSTED_ORIGINS = []
 if parts(BASE_URL).hostname:
     ALLOWED_HOSTS.append(str(parts(BASE_URL).hostname))
-    # A tunnel such as ngrok ends TLS before us: the browser's Origin says https,
-    # the request that reaches us http.
+    # If a tunnel such as ngrok ends TLS, the browser's Origin says https, but we get
+    # the request by http. Without this setting, Django could refuse forms.
     CSRF_TRUSTED_ORIGINS.append("{0.scheme}://{0.netloc}".format(parts(BASE_URL)))
-# `/calls` if BASE_URL is https://example.com/calls, else empty. The server's own
-# SCRIPT_NAME is ignored then, so that no address contains the path twice.
+# The path of BASE_URL: `/calls` for https://example.com/calls, empty without a path. If
+# it is set, Django ignores the server's SCRIPT_NAME, so that no URL has the path twice.
 PREFIX = parts(BASE_URL).path.rstrip("/")
 FORCE_SCRIPT_NAME = PREFIX or None
 
@@ -58,10 +58,10 @@ FORCE_SCRIPT_NAME = PREFIX or None
 
 TWILIO_ACCOUNT_SID = text("TWILIO_ACCOUNT_SID")
 TWILIO_AUTH_TOKEN = text("TWILIO_AUTH_TOKEN")
-# Older tokens during rotation: webhooks signed with them are accepted, too.
+# Older tokens during rotation: webhooks that they have signed are accepted, too.
 TWILIO_AUTH_TOKEN_FALLBACKS = words("TWILIO_AUTH_TOKEN_FALLBACKS")
 TWILIO_PHONE_NUMBER = text("TWILIO_PHONE_NUMBER")
-# Used for REST and media instead of the auth token, which then only verifies webhooks.
+# If set, requests to Twilio use this key. The auth token then only verifies webhooks.
 TWILIO_API_KEY = text("TWILIO_API_KEY")
 TWILIO_API_SECRET = text("TWILIO_API_SECRET")
 TWILIO_REGION = text("TWILIO_REGION")
@@ -75,10 +75,10 @@ MAX_CALLS_PER_NUMBER_DAY = whole("MAX_CALLS_PER_NUMBER_DAY", 5)
 MAX_CALLS_PER_DAY = whole("MAX_CALLS_PER_DAY", 500)
 # In the currency of the Twilio account.
 MAX_SPEND_PER_DAY = amount("MAX_SPEND_PER_DAY", "25")
-# With what AssemblyAI charges. 0: no limit.
+# Includes what AssemblyAI charges. 0: no limit.
 MAX_SPEND_PER_MONTH = amount("MAX_SPEND_PER_MONTH", "0")
 
-# What the person called hears. caller/twilio/speech.py has the defaults.
+# What the called person hears. The defaults are in caller/twilio/speech.py.
 SAY_LANGUAGE = text("SAY_LANGUAGE")
 SAY_VOICE = text("SAY_VOICE")
 RECORDING_NOTICE = text("RECORDING_NOTICE")
@@ -98,24 +98,24 @@ MAX_ANSWERED_PER_CALLER_HOUR = whole("MAX_ANSWERED_PER_CALLER_HOUR", 10)
 
 ASSEMBLYAI_KEY = text("ASSEMBLYAI_KEY")
 ASSEMBLYAI_API_URL = text("ASSEMBLYAI_API_URL", "https://api.assemblyai.com")
-# Model names die quickly, so they are a setting. In order of preference.
+# In order of preference. This is a setting, because AssemblyAI retires models quickly.
 SPEECH_MODELS = words("SPEECH_MODELS", "assemblyai-stt-3-7,universal-2")
 # Language of the calls, or "detect". Not Django's LANGUAGE_CODE, which is the language
 # of the pages.
 SPEECH_LANGUAGE_CODE = text("LANGUAGE_CODE", "en_us")
-# The price of an hour of audio, by model. speech_models.py has list prices.
+# Price of an hour of audio, by model. The list prices are in speech_models.py.
 SPEECH_RATES = rates("SPEECH_RATES")
 AUDIO_DELIVERY = text("AUDIO_DELIVERY", "upload")
-# What AssemblyAI leaves out of the texts: person_name, phone_number…
+# Kinds of personal data that AssemblyAI leaves out of the texts: person_name, …
 REDACT_PII = words("REDACT_PII")
 
 # Notifications about finished transcripts
 
 NOTIFY_URL = text("NOTIFY_URL")
-# Several during rotation: each one signs.
+# More than one during rotation. Each webhook is signed with all of them.
 NOTIFY_SECRETS = words("NOTIFY_SECRET")
 NOTIFY_EMAIL = flag("NOTIFY_EMAIL")
-# Sets EMAIL_HOST and others. EMAIL_URL is not a setting of Django, because the debug
+# Set EMAIL_HOST and others. The URL itself is not kept as a setting, because the debug
 # page would show its password.
 globals().update(settings_of(text("EMAIL_URL"), DEBUG))
 EMAIL_TIMEOUT = 15
@@ -145,8 +145,8 @@ BROKERS = ("amqp://", "amqps://", "redis://", "rediss://")
 SWEEP_SECONDS = whole("SWEEP_SECONDS", 10)
 LEASE_SECONDS = whole("LEASE_SECONDS", 60)
 RECOVER_SECONDS = whole("RECOVER_SECONDS", 90)
-# amqp://… or redis://…: Celery's. Without it the queue is in our database. The debug
-# page hides what is called SECRET: there may be a password in it.
+# Celery's broker: amqp://… or redis://…. If empty, the queue is in our database. The
+# URL may contain a password: with SECRET in its name, the debug page hides it.
 TASK_BROKER_SECRET_URL = text("TASK_BROKER_URL")
 if TASK_BROKER_SECRET_URL:
     if not TASK_BROKER_SECRET_URL.startswith(BROKERS):
@@ -183,7 +183,7 @@ INSTALLED_APPS = [
 ]
 
 MIDDLEWARE = [
-    # First, because the others compare paths.
+    # First, because the others compare the request's path.
     "djtranscribe.middleware.without_prefix",
     "django.middleware.security.SecurityMiddleware",
     "djtranscribe.middleware.webhooks_first",
@@ -195,14 +195,14 @@ MIDDLEWARE = [
     "django.middleware.common.CommonMiddleware",
     "django.middleware.csrf.CsrfViewMiddleware",
     "django.contrib.auth.middleware.AuthenticationMiddleware",
-    # Every page is private unless its view says otherwise.
+    # Every page needs a login, unless its view is marked with login_not_required.
     "django.contrib.auth.middleware.LoginRequiredMiddleware",
     "django.contrib.messages.middleware.MessageMiddleware",
     "djtranscribe.middleware.RefusePrefetch",
     "djtranscribe.middleware.in_zone_of_operator",
     "django.middleware.clickjacking.XFrameOptionsMiddleware",
     "django_htmx.middleware.HtmxMiddleware",
-    # Last, because it replaces the answer of the login view.
+    # Last, because it replaces the response of the login view.
     "axes.middleware.AxesMiddleware",
 ]
 if OTLP_ENDPOINT:
@@ -211,7 +211,7 @@ if OTLP_ENDPOINT:
 AUTHENTICATION_BACKENDS = [
     "axes.backends.AxesStandaloneBackend",
     "djtranscribe.accounts.backends.WithProfile",
-    # Older sessions name this backend; without it they would end.
+    # Sessions of older versions name this backend. Without it, they would end.
     "django.contrib.auth.backends.ModelBackend",
 ]
 # Lock username + IP together, so that a stranger cannot lock an operator out.
@@ -220,7 +220,7 @@ AXES_FAILURE_LIMIT = 10
 AXES_COOLOFF_TIME = timedelta(minutes=15)
 AXES_LOCKOUT_TEMPLATE = "locked_out.html"
 AXES_CLIENT_IP_CALLABLE = "djtranscribe.public_urls.client_address"
-# `manage.py axes_reset` removes all locks.
+# Locks need no page in admin: `manage.py axes_reset` removes all of them.
 AXES_ENABLE_ADMIN = False
 AXES_VERBOSE = False
 AXES_DISABLE_ACCESS_LOG = True
@@ -260,23 +260,23 @@ if USES_ALLAUTH:
 SESSION_ENGINE = "djtranscribe.accounts.sessions"
 SESSION_COOKIE_SECURE = CSRF_COOKIE_SECURE = IS_HTTPS
 SESSION_COOKIE_SAMESITE = "Lax"
-# Under a path the host is shared. Another Django site at "/" sets cookies of the same
-# names for every path, and its cookies would hide ours.
+# If BASE_URL has a path, another Django site may be at "/" of the same host. Browsers
+# send its cookies to us, too. With the same names, they would hide ours.
 SESSION_COOKIE_NAME = "sessionid" + PREFIX.replace("/", "_")
 CSRF_COOKIE_NAME = "csrftoken" + PREFIX.replace("/", "_")
 SESSION_COOKIE_PATH = CSRF_COOKIE_PATH = PREFIX or "/"
-# Not in a cookie: Django would set it for the whole host.
+# Not in a cookie, because Django would set that cookie for the whole host.
 MESSAGE_STORAGE = "django.contrib.messages.storage.session.SessionStorage"
 SECURE_SSL_REDIRECT = IS_HTTPS
 SECURE_SSL_HOST = parts(BASE_URL).netloc
-# Do not redirect monitors on this machine, nor webhooks: a redirect loses the body, if
-# the proxy does not say that they came by https.
+# Do not redirect monitors on this machine to https. Do not redirect webhooks either: if
+# the proxy does not set the header below, they would be redirected and lose their body.
 WEBHOOK_PATHS = ("/record/", "/bridge/", "/code/", "/answer/", "/webhooks/")
 SECURE_REDIRECT_EXEMPT = [
     "^" + re.escape(f"{PREFIX}{path}".lstrip("/"))
     for path in ("/healthz", "/metrics", *WEBHOOK_PATHS)
 ]
-# Proxies set this header. Only they can reach gunicorn.
+# The proxy sets this header. We trust it, because only the proxy can reach gunicorn.
 SECURE_PROXY_SSL_HEADER = ("HTTP_X_FORWARDED_PROTO", "https")
 SECURE_HSTS_SECONDS = 31_536_000 if IS_HTTPS else 0
 SECURE_HSTS_INCLUDE_SUBDOMAINS = SECURE_HSTS_PRELOAD = IS_HTTPS
@@ -324,14 +324,14 @@ DATABASES = {
     )
 }
 if DATABASES["default"]["ENGINE"] == "django.db.backends.sqlite3":
-    # Without these, 80 % of the requests failed with "database is locked" at 200
-    # webhooks a second; with them, none. IMMEDIATE is what matters: a transaction
-    # that reads before it writes otherwise fails at once, whatever the timeout.
+    # At 200 webhooks a second, 80 % of the requests failed with "database is locked".
+    # With these options, none fails. IMMEDIATE matters most: without it, a transaction
+    # that reads before it writes fails at once, whatever the timeout.
     DATABASES["default"]["OPTIONS"] = {
         "transaction_mode": "IMMEDIATE",
         "timeout": 20,
-        # A correction of a long transcript writes 4 MB. With the usual 1,000 pages,
-        # each would also wait for the disk; 8,000 are 32 MB.
+        # Checkpoint every 8,000 pages (32 MB). A correction of a long transcript writes
+        # 4 MB. With the usual 1,000 pages, each one would also wait for the disk.
         "init_command": "PRAGMA journal_mode=WAL; PRAGMA synchronous=NORMAL; "
         "PRAGMA wal_autocheckpoint=8000;",
     }
@@ -347,11 +347,11 @@ AUTH_PASSWORD_VALIDATORS = [
     )
 ]
 
-# Of a link in an e-mail.
+# Seconds for which the link in an e-mail is valid.
 PASSWORD_RESET_TIMEOUT = 3600
 
 USE_TZ = True
-# Django refuses an unknown zone with a traceback; our system check names it instead.
+# Replace an unknown zone by UTC: Django would raise, but our system check explains it.
 SITE_TIME_ZONE = text("TIME_ZONE", "UTC")
 TIME_ZONE = SITE_TIME_ZONE if zones.is_setting(SITE_TIME_ZONE) else "UTC"
 LANGUAGE_CODE = "en-us"
@@ -360,7 +360,7 @@ FORMAT_MODULE_PATH = "djtranscribe.formats"
 # Recordings are private: they are read through a view that checks permissions,
 # and MEDIA_URL stays unset so that nothing serves them from a public path.
 MEDIA_ROOT = text("MEDIA_ROOT") or str(BASE_DIR / "media")
-# Or a bucket of S3, or of a store that speaks its protocol.
+# If set, recordings are in this bucket of S3, or of a store with the same protocol.
 S3_BUCKET = text("S3_BUCKET")
 S3_ENDPOINT_URL = text("S3_ENDPOINT_URL")
 if S3_BUCKET:
@@ -370,7 +370,7 @@ IN_BUCKET = {
     "OPTIONS": {
         "bucket_name": S3_BUCKET,
         "endpoint_url": S3_ENDPOINT_URL or None,
-        # Without keys, boto3 asks the machine for the role that it has.
+        # Without keys, boto3 uses the role of this machine.
         "access_key": text("AWS_ACCESS_KEY_ID") or None,
         "secret_key": text("AWS_SECRET_ACCESS_KEY") or None,
         "region_name": text("AWS_DEFAULT_REGION") or None,
@@ -383,7 +383,7 @@ STORAGES = {
 }
 STATIC_URL = f"{PREFIX}/static/"
 STATIC_ROOT = BASE_DIR / "staticfiles"
-# Makes static files findable without `collectstatic` under gunicorn too.
+# Serve static files without `collectstatic`, also under gunicorn.
 WHITENOISE_USE_FINDERS = True
 
 LOGGING: dict[str, Any] = {
@@ -412,5 +412,5 @@ LOGGING: dict[str, Any] = {
     # All other loggers, mainly the task engine's, with the same filter.
     "root": {"handlers": ["console"], "level": "WARNING"},
 }
-# With the console's line instead of Django's own, which has no filter.
+# runserver's access log: use our handler, because Django's own does not filter numbers.
 LOGGING["loggers"]["django.server"] = LOGGING["loggers"]["django"]

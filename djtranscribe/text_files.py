@@ -18,7 +18,7 @@ def text_of(content: bytes) -> str:
 
 
 def rows_of_csv(text: str, dialect: type[csv.Dialect] = csv.excel) -> list[list[str]]:
-    """Return the rows of a CSV file. Raises ValidationError, as above."""
+    """Return the rows of a CSV file. Raises ValidationError with a sentence."""
     try:
         return list(csv.reader(io.StringIO(text), dialect, strict=True))
     except csv.Error:

@@ -1,8 +1,8 @@
-"""Traces for OpenTelemetry, without numbers, words and secrets, with OTLP_ENDPOINT.
+"""Send traces to OpenTelemetry if OTLP_ENDPOINT is set.
 
 There is a span for each request to us, each message of the worker and each request to a
-vendor. A span has no address, because an address may contain a phone number: it has the
-route, the task, or the vendor's host. opentelemetry.io/docs/specs/semconv/http
+vendor. A span contains the route, the task, or the vendor's host. It contains no URL,
+because a URL may contain a phone number. opentelemetry.io/docs/specs/semconv/http
 """
 
 from __future__ import annotations
@@ -21,7 +21,7 @@ _tracer: Tracer | None = None
 
 
 class NoSpan:
-    """Takes the place of a span where nothing is traced."""
+    """Replacement for a span while tracing is off."""
 
     def set_attribute(self, name: str, value: Any) -> None:
         pass
@@ -47,16 +47,16 @@ def connect(endpoint: str) -> None:
 def span(
     name: str, kind: str, attributes: Mapping[str, str] | None = None
 ) -> Iterator[Any]:
-    """Measure the block. An exception is noted by its type and raised.
+    """Measure the block as a span. If it raises, store only the exception's type.
 
-    kind: the name of a SpanKind.
+    Yields the span, or a NoSpan. kind: the name of a SpanKind.
     """
     if _tracer is None:
         yield NoSpan()
         return
     from opentelemetry.trace import SpanKind, StatusCode
 
-    # Its own note of an exception would contain the message.
+    # OpenTelemetry would store the exception's message, so we store its type below.
     with _tracer.start_as_current_span(
         name,
         kind=SpanKind[kind],
@@ -75,7 +75,7 @@ def span(
 def requests(
     get_response: Callable[[HttpRequest], HttpResponseBase],
 ) -> Callable[[HttpRequest], HttpResponseBase]:
-    """Middleware: a span for each request to us, named by its route."""
+    """Middleware: measure each request to us in a span, named after its route."""
 
     def middleware(request: HttpRequest) -> HttpResponseBase:
         method = request.method or ""

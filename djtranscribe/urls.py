@@ -9,7 +9,7 @@ handler500 = "djtranscribe.views.server_error"
 
 urlpatterns: list[URLPattern | URLResolver] = []
 if settings.USES_ALLAUTH:
-    # Before admin's own, because it replaces admin's login page.
+    # This must come before `admin.site.urls`, because it replaces admin's login page.
     urlpatterns.append(path("accounts/", include("djtranscribe.accounts.allauth_urls")))
 urlpatterns += [
     path("healthz", healthz, name="healthz"),

@@ -23,15 +23,15 @@ from djtranscribe.accounts.forms import ProfileForm
 from djtranscribe.accounts.sessions import end_other_sessions, logins
 from djtranscribe.models import Profile, VendorPause
 
-# If work is overdue this long, no worker runs.
+# If work is overdue for this long, we assume that no worker is running.
 LATE_SECONDS = 300
 
 
 def server_error(request: HttpRequest) -> HttpResponse:
-    """Error page that needs no database. 503 if the database is down."""
+    """Return an error page, without the database. 503 if the database is down."""
     is_away = isinstance(sys.exc_info()[1], OperationalError | InterfaceError)
     if is_away and request.path == reverse("healthz"):
-        # Sessions are in the database, so the login could not be checked.
+        # The view did not run, because a middleware could not read the session.
         return database_away()
     answer = defaults.server_error(request, "503.html" if is_away else "500.html")
     answer.status_code = 503 if is_away else 500
@@ -41,11 +41,12 @@ def server_error(request: HttpRequest) -> HttpResponse:
 @require_safe
 @login_not_required
 def healthz(request: HttpRequest) -> JsonResponse:
-    """Health check for monitors: 200, or 503 and the reason. Contains nothing secret.
+    """Tell monitors whether this site works: 200, or 503 and the reason.
 
-    {"ok": bool, "database": "ok" | "away", "overdue_seconds": seconds that the oldest
-    transcript, notification, or question to Twilio about a call, is overdue,
-    "paused": {vendor: reason}}
+    The response contains nothing secret: {"ok": bool, "database": "ok" | "away",
+    "overdue_seconds": int, "paused": {vendor: reason}}. `overdue_seconds` is how late
+    the oldest transcript, notification or check of a call is. If the database is away,
+    the last two are missing.
     """
     try:
         overdue = monitoring.overdue_seconds(timezone.now())
@@ -64,7 +65,7 @@ def database_away() -> JsonResponse:
 @require_safe
 @login_not_required
 def metrics(request: HttpRequest) -> HttpResponse:
-    """Numbers for Prometheus, for those who send METRICS_TOKEN as a bearer token."""
+    """Return numbers for Prometheus, if METRICS_TOKEN is sent as a bearer token."""
     if not settings.METRICS_TOKEN:
         raise Http404
     if not monitoring.may_read_metrics(request):
@@ -91,7 +92,7 @@ def profile(request: HttpRequest) -> HttpResponse:
 
 @require_POST
 def log_out_elsewhere(request: HttpRequest) -> HttpResponse:
-    """End another session of this account, or all others if none is named."""
+    """End the other session with this `number`, or all others if it is empty."""
     ended = end_other_sessions(request, request.POST.get("number", ""))
     messages.success(
         request, f"{ended} logged out." if ended else "It was over already."

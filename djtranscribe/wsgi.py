@@ -25,6 +25,6 @@ class Utf8Request(WSGIRequest):
 application: WSGIHandler = get_wsgi_application()
 application.request_class = Utf8Request
 
-# gunicorn runs no system checks, and a site that would accept forged
-# webhooks, or could not sign a session, must not start.
+# gunicorn runs no system checks. Without them, a site could start that accepts forged
+# webhooks (TWILIO_AUTH_TOKEN is empty) or cannot sign sessions (SECRET_KEY is empty).
 call_command("check")

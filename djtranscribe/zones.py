@@ -1,6 +1,6 @@
 """Time zones: names, choices for forms, labels, the start of a day.
 
-The current zone is the operator's in a request, and TIME_ZONE elsewhere.
+In a request, the current zone is the operator's. Elsewhere it is TIME_ZONE.
 """
 
 from collections.abc import Iterable, Iterator
@@ -11,11 +11,12 @@ from zoneinfo import available_timezones
 
 from django.utils import timezone
 
-# Not zones: a file of this machine and a placeholder.
+# Names in zoneinfo that are not zones: a file of this machine, and a placeholder.
 NOT_ZONES = {"localtime", "Factory"}
-# Django's settings accept only zones that are in this folder, if it exists.
+# If this folder exists, Django's settings accept only the zones in it.
 SYSTEM_ZONES = Path("/usr/share/zoneinfo")
-# The other names ("US/Pacific", "EST") are old aliases of zones in these regions.
+# Offer only these regions. All other names ("US/Pacific", "EST") are old aliases of
+# zones in these regions.
 REGIONS = (
     *("Africa", "America", "Antarctica", "Arctic", "Asia", "Atlantic", "Australia"),
     *("Europe", "Indian", "Pacific"),
@@ -51,7 +52,7 @@ def choices() -> list[tuple[str, str | list[tuple[str, str]]]]:
 def label(moment: datetime | None = None) -> str:
     """Name the current zone: `UTC`, `Asia/Kolkata (UTC+5:30)`.
 
-    moment: aware; the offset is the one that holds then. Default: now.
+    moment: an aware datetime, now by default. The offset is the one at this moment.
     """
     name = timezone.get_current_timezone_name()
     if name == "UTC":
@@ -67,14 +68,17 @@ def label(moment: datetime | None = None) -> str:
 def midnight(day: date) -> datetime:
     """Return the first moment of a day in the current zone.
 
-    Where clocks go forward at midnight, that is 01:00; where they go back to 00:00,
+    If clocks go forward at midnight, that is 01:00. If they go back to 00:00, it is
     the first of the two midnights.
     """
     return timezone.make_aware(datetime.combine(day, time.min))
 
 
 def each_in_zone(pieces: Iterable[bytes], zone: tzinfo | None) -> Iterator[bytes]:
-    """Generate each piece in this zone: streams run after the middleware."""
+    """Yield the pieces of a streamed response, each generated in this zone.
+
+    They are generated after the middleware has returned and has reset the zone.
+    """
     iterator = iter(pieces)
     while True:
         with timezone.override(zone):

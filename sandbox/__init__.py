@@ -1,5 +1,5 @@
-"""Stand-ins for Twilio's phone network and for AssemblyAI, each a process of its own.
+"""Stand-ins for Twilio's phone network and for AssemblyAI. Each one is a process.
 
-They import nothing of the product and the product imports nothing of them: the two meet
-over HTTP only, so what works here works against the vendors' addresses too.
+The stand-ins and the product do not import each other. They communicate only over HTTP,
+so what works here also works with the URLs of the real vendors.
 """

@@ -1,4 +1,4 @@
-"""What every test stands on: no network, files in a folder of its own, an operator."""
+"""Fixtures for all tests: no network, files in a temporary folder, an operator."""
 
 import gc
 import os
@@ -23,7 +23,7 @@ from twilio.request_validator import RequestValidator
 from xdist.scheduler import LoadFileScheduling
 
 FORM = "application/x-www-form-urlencoded"
-# The fast loop while you work: the rules of dialling, the pipeline, the documentation.
+# Tests for the fast loop (`-m quick`): dialling rules, the pipeline, documentation.
 QUICK = {
     ".": "documentation imports",
     "caller": "dial dialling timeline",
@@ -32,7 +32,8 @@ QUICK = {
     "transcription/assemblyai": "submission",
     "transcription/vocabulary": "vocabulary",
 }
-# What the database decides: locks, constraints, text search, dates, large tables.
+# Tests whose result depends on the database (`-m sql`): locks, constraints, text
+# search, dates, large tables. CI repeats them on PostgreSQL.
 SQL = {
     ".": "costs every_page",
     "caller": "costs dialling home refused_floods",
@@ -55,7 +56,7 @@ SQL = {
     "transcription/search": "search",
 }
 # `--dist loadfile` keeps the tests of a file together, because they share a sandbox.
-# The tests of these files share nothing: they run last and fill the gaps.
+# The tests of these files share nothing, so any process may run one. They run last.
 INDEPENDENT = {
     "tests/djtranscribe/test_database_locale.py",
     "tests/djtranscribe/test_settings.py",
@@ -91,7 +92,7 @@ def pytest_xdist_make_scheduler(
 
 
 def pytest_collection_finish() -> None:
-    # What is imported by now stays: the garbage collector need not look at it again.
+    # Imported modules stay in memory, so the garbage collector can skip them.
     gc.freeze()
     gc.set_threshold(20_000)
 
@@ -103,10 +104,10 @@ def uses_database(item: pytest.Item) -> bool:
 
 @pytest.fixture(autouse=True)
 def vendors() -> Iterator[responses.RequestsMock]:
-    """The internet: what a test tells it to answer, and nothing else.
+    """Mock the internet. It only gives the answers that the test defines.
 
-    A request that no test expects fails it, even where the product takes the failure
-    for a vendor's and goes on. This machine stays reachable: the stand-ins are on it.
+    Any other request makes the test fail, even if the product handles the error like a
+    vendor's fault. Requests to this machine pass, because the stand-ins run here.
     """
     with responses.RequestsMock(assert_all_requests_are_fired=False) as mock:
         mock.add_passthru("http://127.0.0.1:")
@@ -123,7 +124,7 @@ def vendors() -> Iterator[responses.RequestsMock]:
 @pytest.fixture(autouse=True)
 def media(settings: Any, tmp_path: Any) -> Any:
     settings.MEDIA_ROOT = str(tmp_path / "media")
-    # No folder of collected static files is expected, none is read for each client.
+    # Otherwise WhiteNoise would read the folder of static files for each client.
     settings.WHITENOISE_AUTOREFRESH = True
     return tmp_path / "media"
 
@@ -134,9 +135,9 @@ def tables(
     django_db_blocker: Any,
     tmp_path_factory: pytest.TempPathFactory,
 ) -> Path:
-    """A SQLite file with all tables and no rows of ours.
+    """Return a SQLite file with all tables and no rows of ours.
 
-    Copied from the tests' own database, if that is SQLite and a test has needed it.
+    It is a copy of the test database, if that is SQLite and already has its tables.
     """
     file = tmp_path_factory.mktemp("tables") / "db.sqlite3"
     with django_db_blocker.unblock():
@@ -155,13 +156,13 @@ def tables(
 
 @pytest.fixture
 def migrated(tables: Path, tmp_path: Path) -> Path:
-    """A copy of it in the test's folder, for processes that need a database."""
+    """Copy `tables` into the test's folder, for processes that need a database."""
     return Path(shutil.copy(tables, tmp_path))
 
 
 @pytest.fixture
 def operator(db: None) -> User:
-    """Who may dial and read, and no more."""
+    """Create an operator who may dial and read, but nothing else."""
     user = User.objects.create_user("ada", password="secret", is_staff=True)
     may = ["add_call", "view_call", "view_recording", "view_transcript"]
     user.user_permissions.set(Permission.objects.filter(codename__in=may))
@@ -170,14 +171,14 @@ def operator(db: None) -> User:
 
 @pytest.fixture
 def browser(client: Client, operator: User) -> Client:
-    """The operator's browser, signed in."""
+    """Return the browser of the operator, who is logged in."""
     client.force_login(operator)
     return client
 
 
 @pytest.fixture
 def signed_post(client: Client, settings: Any) -> Callable[..., HttpResponse]:
-    """POST a form as Twilio does: signed over the address that the world sees."""
+    """Send forms like Twilio: by POST, with a signature for our public URL."""
 
     def post(path: str, fields: dict[str, str]) -> HttpResponse:
         validator = RequestValidator(settings.TWILIO_AUTH_TOKEN)
@@ -193,7 +194,7 @@ def signed_post(client: Client, settings: Any) -> Callable[..., HttpResponse]:
 def work(transactional_db: None) -> Callable[[], None]:
     """Run every message in the queue with the engine's own worker.
 
-    Rows whose time has not come yet stay as they are.
+    Rows that are not due yet are not changed.
     """
 
     def run() -> None:

@@ -1,4 +1,4 @@
-"""The names of all settings, as .env.example has them."""
+"""The names of all settings, read from .env.example."""
 
 import re
 from pathlib import Path

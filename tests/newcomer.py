@@ -1,5 +1,7 @@
-"""The README's first command line, as a newcomer runs it: in a fresh clone, with an
-empty home, to the words on the page, to Ctrl-C. `python -m tests.newcomer`"""
+"""Run the README's first command line like a newcomer: `python -m tests.newcomer`.
+
+In a fresh clone with an empty home: start, dial, read the words, press Ctrl-C.
+"""
 
 import os
 import re
@@ -16,7 +18,7 @@ START_SECONDS = 600  # installs packages from a registry
 
 
 def command_line(name: str) -> str:
-    """What stands in the README under the marker `<!-- name -->`."""
+    """Return the command line in the README after the marker `<!-- name -->`."""
     readme = (ROOT / "README.md").read_text()
     found = re.search(rf"<!-- {name} -->\n+```sh\n(.*?)\n```", readme, re.DOTALL)
     assert found, f"README.md has no command line marked {name}"
@@ -47,7 +49,7 @@ def main() -> None:
             assert len(text.split()) > 5, text
             print(f"The words on the page: {text}")
         finally:
-            # As Ctrl-C in a terminal: to every process of the group.
+            # Like Ctrl-C in a terminal, which signals every process of the group.
             os.killpg(process.pid, signal.SIGINT)
             process.wait(timeout=30)
         left = processes_in(clone)
@@ -56,7 +58,7 @@ def main() -> None:
 
 
 def wait_until_ready(process: "subprocess.Popen[str]") -> str:
-    """The site's address, which the sandbox prints when everything answers."""
+    """Wait until the sandbox is ready. Return the site's URL from its output."""
     site = ""
     deadline = time.monotonic() + START_SECONDS
     assert process.stdout
@@ -71,7 +73,7 @@ def wait_until_ready(process: "subprocess.Popen[str]") -> str:
 
 
 def processes_in(folder: Path) -> list[str]:
-    """Command lines of the processes that were started from this folder."""
+    """Return the command lines of all processes that run in this folder."""
     found = []
     for path in Path("/proc").glob("[0-9]*/cmdline"):
         try:

@@ -1,4 +1,4 @@
-"""manage.py in a process and an environment of its own."""
+"""Run manage.py in a separate process with its own environment."""
 
 import os
 import subprocess
@@ -16,7 +16,7 @@ def measured() -> dict[str, str]:
 
 
 def environment(folder: Path, **more: str) -> dict[str, str]:
-    """A complete configuration: the database and the recordings are in the folder."""
+    """Return complete settings, with the database and the recordings in the folder."""
     return {
         "PATH": os.environ["PATH"],
         **measured(),
@@ -44,5 +44,5 @@ def manage(
 
 
 def shell(environ: dict[str, str], code: str) -> str:
-    """Run the code in Django's shell; what it printed."""
+    """Run the code in Django's shell. Return what it printed."""
     return manage(environ, "shell", "--no-imports", "--command", code).stdout

@@ -1,4 +1,4 @@
-"""The settings of the tests: every name is set here, so that no .env leaks in."""
+"""Settings for tests. Every name is set here, so that no .env has an effect."""
 
 import json
 import os
@@ -44,7 +44,7 @@ os.environ.update(
         "NOTIFY_URL": "",
         "NOTIFY_SECRET": "",
         "NOTIFY_EMAIL": "",
-        # Not called: pytest-django keeps all mail.
+        # Never used: pytest-django keeps all e-mails instead of sending them.
         "EMAIL_URL": "smtp://127.0.0.1:1",
         "DEFAULT_FROM_EMAIL": "",
         "TIME_ZONE": "UTC",
@@ -52,7 +52,7 @@ os.environ.update(
         "LEASE_SECONDS": "60",
         "RECOVER_SECONDS": "90",
         "MEDIA_ROOT": "/nonexistent/tests-set-their-own",
-        # What a test gives to tests in a process of their own.
+        # Settings that a test passes to tests in a separate process.
         **json.loads(os.environ.get("TEST_SETTINGS", "{}")),
     }
 )
@@ -60,7 +60,7 @@ os.environ.update(
 from djtranscribe.settings import *  # noqa: E402, F403 - after the environment
 
 PASSWORD_HASHERS = ["django.contrib.auth.hashers.MD5PasswordHasher"]
-# The test client speaks http unless told otherwise; tests of https turn it on.
+# The test client uses http by default. Tests of https turn this on.
 SECURE_SSL_REDIRECT = False
-# No folder of collected files is needed, nor warned about.
+# Do without the folder of collected static files, and do not warn about it.
 WHITENOISE_AUTOREFRESH = True

@@ -1,4 +1,4 @@
-"""Each benchmark runs, at a tiny size: its numbers mean nothing here."""
+"""Each benchmark runs without an error, with tiny sizes. Its numbers do not matter."""
 
 import os
 import subprocess
@@ -33,7 +33,7 @@ BENCHMARKS = {
         "sqlite",
     ],
 }
-# What the others use.
+# Modules that the benchmarks share.
 PARTS = {"__init__", "fake_vendors", "peer", "site"}
 
 pytestmark = pytest.mark.slow
@@ -66,7 +66,7 @@ def test_a_benchmark_runs_and_prints_numbers(name):
         timeout=300,
     )
 
-    # 1: it ran to its end and missed its goal, which a busy machine may.
+    # 1: it finished, but missed its goal. That may happen on a busy machine.
     assert done.returncode in (0, 1), done.stderr[-2000:]
     assert "Traceback" not in done.stderr, done.stderr[-3000:]
     assert any(character.isdigit() for character in done.stdout)

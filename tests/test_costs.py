@@ -1,6 +1,6 @@
-"""What a call costs on its way to the words: queries, and requests to the vendors.
+"""The number of queries and of vendor requests from a call to its transcript.
 
-A number that grows here is a decision; benchmarks/load_webhooks.py says what it means.
+Let a number grow only on purpose. benchmarks/load_webhooks.py shows what it means.
 """
 
 import pytest
@@ -23,9 +23,9 @@ from transcription.tasks import advance
 
 pytestmark = pytest.mark.django_db(transaction=True)
 
-# Twilio's in its order, each once more: with news the call is read and written, without
-# it is read, and both are in the ledger. A completed recording looks for a tombstone
-# and a keyword list, and makes a recording, a transcript and its message.
+# Webhook: (queries of the first delivery, queries of a duplicate). Both read the call
+# and write to the ledger. The first one also updates the call. A completed recording
+# also needs a tombstone, a keyword list, a recording, a transcript and a message.
 WEBHOOKS = {
     "initiated": (3, 2),
     "ringing": (3, 2),
@@ -38,7 +38,10 @@ WEBHOOKS = {
 
 @pytest.fixture
 def queries():
-    """Counts those since it was asked last, without BEGIN and COMMIT."""
+    """Return a function that counts the queries since its last call.
+
+    It leaves out BEGIN and COMMIT.
+    """
     with CaptureQueriesContext(connection) as captured:
         seen = 0
 
@@ -88,7 +91,8 @@ def test_queries_and_requests_from_a_recording_to_its_words(
 
     transcript.refresh_from_db()
     assert transcript.status == "completed"
-    # The last two add what it cost, and look for other transcripts of the recording.
+    # The last two queries add the cost, and look for other transcripts of the
+    # recording.
     assert (to_the_job, of_the_nudge, to_the_words) == (16, 5, 7)
     assert [(each.request.method, each.request.url) for each in vendors.calls] == [
         ("GET", MEDIA),

@@ -1,4 +1,4 @@
-"""Settings, statuses, paths and links: the documentation agrees with the code."""
+"""The documentation agrees with the code: settings, statuses, paths and links."""
 
 import ast
 import re
@@ -15,7 +15,7 @@ ROOT = Path(__file__).resolve().parents[1]
 
 
 def names_read() -> list[str]:
-    # The functions of environment.py are what reads; each takes the name first.
+    # The functions in environment.py read settings. Their first argument is the name.
     reading = ast.parse((ROOT / "djtranscribe" / "environment.py").read_text())
     readers = {node.name for node in reading.body if isinstance(node, ast.FunctionDef)}
     settings = ast.parse((ROOT / "djtranscribe" / "settings.py").read_text())
@@ -30,7 +30,7 @@ def names_read() -> list[str]:
 
 
 def names_in_docs() -> list[str]:
-    """The first column of the table in docs/settings.md."""
+    """Return the first column of the table in docs/settings.md."""
     text = (ROOT / "docs" / "settings.md").read_text()
     return re.findall(r"^\| `([A-Z0-9_]+)` ", text, re.MULTILINE)
 
@@ -90,7 +90,7 @@ def test_the_readme_stays_short():
 
 
 def anchors(page: Path) -> set[str]:
-    """The anchors that GitHub makes of a page's headings."""
+    """Return the anchors that GitHub creates for the headings of a page."""
     headings = re.findall(r"^#+ (.*)$", page.read_text(), re.MULTILINE)
     words = (re.sub(r"[^\w\- ]", "", heading.lower()) for heading in headings)
     return {each.replace(" ", "-") for each in words}
@@ -113,7 +113,7 @@ def test_links_and_paths_lead_somewhere(page):
             target = page.parent / path if path else page
             if not target.exists() or (anchor and anchor not in anchors(target)):
                 wrong.append(link)
-    # Paths of code, such as `caller/views.py`.
+    # Also check paths of code, such as `caller/views.py`.
     for path in re.findall(r"`((?:\.?\w+/)+[\w.]*)`", text):
         is_ours = path.split("/")[0] in {"djtranscribe", "caller", "transcription"}
         if is_ours and not (ROOT / path).exists():
@@ -124,7 +124,7 @@ def test_links_and_paths_lead_somewhere(page):
 
 @pytest.mark.parametrize("page", PAGES, ids=lambda page: page.name)
 def test_no_diagram_has_a_semicolon(page):
-    """Mermaid ends a statement there, and then draws nothing at all."""
+    """Mermaid ends a statement at a semicolon, and then draws nothing at all."""
     diagrams = re.findall(r"```mermaid\n(.*?)```", page.read_text(), re.DOTALL)
 
     assert not any(";" in diagram for diagram in diagrams)

@@ -1,5 +1,7 @@
-"""Every page for people, found in the URL map: a new one fails here until somebody has
-decided who may see it, by which methods, and that other sites cannot press its buttons.
+"""Every page for people, found in the URL map.
+
+A new page fails here until somebody has decided who may see it and with which methods.
+Other sites must not be able to press its buttons.
 """
 
 import re
@@ -35,7 +37,7 @@ from transcription.models import (
 
 pytestmark = pytest.mark.django_db
 
-# Of every row here; no sequence of a database comes that far.
+# The primary key of every row here. No sequence of a test database gets so far.
 ROW = 70_001
 UUID = "11111111-2222-4333-8444-555555555555"
 METHODS = ["GET", "HEAD", "POST", "PUT", "PATCH", "DELETE", "OPTIONS", "TRACE", "FOO"]
@@ -44,8 +46,10 @@ TO_LOGIN = "to the login"
 
 @dataclass(frozen=True)
 class Page:
-    """What GET answers to a stranger, to an account without any permission, to an
-    operator, to a supervisor; and which methods there are."""
+    """What GET answers to four kinds of people, and the allowed methods.
+
+    nobody: an account without any permission. example: a path of this route.
+    """
 
     stranger: int | str
     nobody: int
@@ -139,7 +143,7 @@ PAGES = {
     "/keyword-lists/<int:pk>/terms.<str:extension>": Page(
         TO_LOGIN, 403, 200, 200, example=f"/keyword-lists/{ROW}/terms.csv"
     ),
-    # What it speaks of is in tests/djtranscribe/api/test_access.py.
+    # The page about the API. The API is in tests/djtranscribe/api/test_access.py.
     "/api/": Page(TO_LOGIN, 200, 200, 200),
     "/exports/<uuid:uuid>/progress/": Page(
         TO_LOGIN, 403, 200, 200, example=f"/exports/{UUID}/progress/"
@@ -158,9 +162,9 @@ PAGES = {
     ),
     "/deletions/<int:pk>/": Page(TO_LOGIN, 403, 403, 200, example=f"/deletions/{ROW}/"),
     "/healthz": Page(200, 200, 200, 200),
-    # With METRICS_TOKEN: tests/djtranscribe/test_metrics.py.
+    # 404 without METRICS_TOKEN. tests/djtranscribe/test_metrics.py sets the token.
     "/metrics": Page(404, 404, 404, 404),
-    # Django's own, for the admin.
+    # Pages of Django's admin.
     "/admin/": Page(TO_LOGIN, 200, 200, 200),
     "/admin/login/": Page(200, 302, 302, 302),
     "/admin/logout/": Page(TO_LOGIN, 405, 405, 405, ("POST",)),
@@ -180,7 +184,10 @@ PAGES = {
 
 @dataclass(frozen=True)
 class Table:
-    """Of a model in admin: who may `view`, `add`, `change`, `delete` its rows."""
+    """A model in admin: what operators and supervisors may do with its rows.
+
+    Each is a list of `view`, `add`, `change`, `delete`.
+    """
 
     operator: str = ""
     supervisor: str = ""
@@ -200,7 +207,7 @@ TABLES = {
     "djtranscribe.webhookdelivery": Table("", "view"),
     "djtranscribe.access": Table("", "view"),
     "djtranscribe.vendorpause": Table("", "view"),
-    # For whoever administers the site: superusers.
+    # Only superusers may see these.
     "djtranscribe.apitoken": Table(),
     "djtranscribe.profile": Table(),
     "auth.user": Table(),
@@ -211,7 +218,7 @@ OF_A_ROW = {"history/": "view", "delete/": "delete", "change/": "view", "": "vie
 
 
 def table_of(route):
-    """`/admin/caller/call/add/` -> `caller.call`, `add/`."""
+    """Split a route of admin: `/admin/caller/call/add/` -> `caller.call`, `add/`."""
     found = re.fullmatch(r"/admin/(\w+)/(\w+)/(.*)", route)
     name = f"{found[1]}.{found[2]}" if found else ""
     return (name, found[3]) if found and route not in PAGES else ("", "")
@@ -247,7 +254,7 @@ def test_no_page_but_these_is_open_and_none_does_without_csrf():
             assert not is_csrf_exempt(view), route
 
 
-# The site has one row of everything.
+# These tests need one row of each model
 
 
 @pytest.fixture
@@ -313,7 +320,7 @@ def outcome(answer):
 @pytest.mark.parametrize("who", ["stranger", "nobody", "operator", "supervisor"])
 def test_a_page_opens_to_whom_it_should(rows, who):
     client = client_of(who)
-    # Signs out.
+    # Open this page last, because it logs out.
     last = "/admin/logout/"
 
     found = {}
@@ -368,7 +375,7 @@ def test_a_table_in_admin_opens_to_whom_it_should(rows, who):
             found[path] = outcome(client.get(path, follow=end == ""))
             expected[path] = 200 if deed in may else 403
             if not may and not has_row(table) and found[path] in (302, 404):
-                # Sent away because there is no such row: as good as 403.
+                # Redirected or 404, because there is no such row: as good as 403.
                 expected[path] = found[path]
 
     assert found == expected
@@ -404,7 +411,7 @@ def test_another_site_cannot_press_a_button_of_admin(rows):
             assert answer.status_code == 403, address + end
 
 
-# What the groups may do, through the pages
+# What the groups may do on the pages
 
 
 @pytest.fixture

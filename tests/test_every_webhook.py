@@ -1,7 +1,7 @@
-"""Every address that answers machines, found in the URL map: a new one fails here until
-somebody has decided how it knows its sender, and what it keeps.
+"""Every webhook, found in the URL map.
 
-What forgers may try is in tests/djtranscribe/webhooks/test_abuse.py.
+A new one fails here until somebody has decided how it authenticates the sender, and
+what it stores. Forged requests are in tests/djtranscribe/webhooks/test_abuse.py.
 """
 
 import re
@@ -69,7 +69,7 @@ DECISIONS = {
     ),
 }
 METHODS = ["GET", "HEAD", "POST", "PUT", "PATCH", "DELETE", "OPTIONS", "TRACE", "FOO"]
-# What the outside world asks of us and no vendor sends; see test_every_page.
+# Pages without a login that are no webhooks, see test_every_page.
 OPEN_PAGES = {
     "/password-reset/",
     "/password-reset/<str:uidb64>/<str:token>/",
@@ -103,7 +103,7 @@ def test_whatever_is_called_a_webhook_is_one():
 
 @pytest.fixture(params=DECISIONS)
 def hook(request):
-    """A webhook about a call that is going on, and the honest request."""
+    """Return a webhook about a call in progress, with an authentic request."""
     is_bridge = request.param.startswith("/bridge/")
     kind = {"/code/": "code"}.get(request.param, "conversation" * is_bridge)
     call = a_call(uuid=UUID, sid=CALL_SID, status="ringing", kind=kind or "message")
@@ -190,7 +190,7 @@ def test_without_proof_it_is_refused_kept_and_changes_nothing(
     hook, client, admin_user, signed_in
 ):
     if signed_in:
-        # Being signed in here proves nothing about being Twilio.
+        # A login on our site does not prove that the request comes from Twilio.
         client.force_login(admin_user)
     before = everything()
 
@@ -244,6 +244,6 @@ def test_the_same_request_ten_times_leaves_what_one_leaves(hook, client):
 
 
 def without_times(rows):
-    """When we look again may move; what is known may not."""
+    """Replace all times: the time of the next check may change, but nothing else."""
     moment = re.compile(r"datetime\.datetime\(.*?tzinfo=[^)]*\)+")
     return [[moment.sub("<time>", row) for row in table] for table in rows]

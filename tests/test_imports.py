@@ -1,4 +1,4 @@
-"""Imports go one way, room by room, and never in a circle."""
+"""Rooms import each other in one direction only. Modules never import in a circle."""
 
 import ast
 from collections.abc import Iterator
@@ -18,7 +18,7 @@ CALLER = {
     *("caller", "caller/contacts", "caller/conversations", "caller/notes"),
     *("caller/recordings", "caller/twilio"),
 }
-# What each room may import, besides itself. docs/architecture.md draws it.
+# What each room may import, besides itself. docs/architecture.md has a diagram of it.
 MAY_IMPORT = {
     "djtranscribe": BASE,
     "djtranscribe/adminsite": {"djtranscribe"},
@@ -47,7 +47,7 @@ MAY_IMPORT = {
     "transcription/notifications": BASE | CALLER | {"transcription"},
     "sandbox": set(),
 }
-# These know the whole product.
+# These may import the whole product.
 TOP = (
     "djtranscribe/api/",
     "djtranscribe/management/",
@@ -69,7 +69,7 @@ def files() -> Iterator[str]:
 
 
 def room(name: str) -> str:
-    """The room of a module, `caller/twilio/client.py`, or of a dotted name."""
+    """Return the room of a file (`caller/twilio/client.py`) or of a dotted name."""
     path = name.removesuffix(".py").replace(".", "/")
     parts = path.split("/")
     inner = "/".join(parts[:2])
@@ -77,7 +77,10 @@ def room(name: str) -> str:
 
 
 def imports(name: str, only_at_import: bool = False) -> set[str]:
-    """Dotted names of ours that a module imports, wherever in it."""
+    """Return the dotted names of ours that a module imports.
+
+    only_at_import: leave out the imports inside functions and blocks.
+    """
     tree = ast.parse((ROOT / name).read_text())
     found: set[str] = set()
     for node in tree.body if only_at_import else ast.walk(tree):
@@ -121,7 +124,7 @@ def test_no_modules_import_each_other_in_a_circle():
         for name in names
     }
 
-    # Take away what imports nothing that is left; a circle never goes.
+    # Remove modules that import no remaining module, again and again. A circle remains.
     while leaves := {name for name in graph if not graph[name] - {name} & graph.keys()}:
         for name in leaves:
             del graph[name]
@@ -132,7 +135,10 @@ def test_no_modules_import_each_other_in_a_circle():
 
 
 def module_of(dotted: str, names: set[str]) -> str | None:
-    """The file of `caller.twilio.client.place`, or of a package's `__init__`."""
+    """Return the file of a dotted name, such as `caller.twilio.client.place`.
+
+    For a package, this is its `__init__.py`.
+    """
     parts = dotted.split(".")
     for end in (len(parts), len(parts) - 1):
         path = "/".join(parts[:end])

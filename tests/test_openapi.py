@@ -1,6 +1,7 @@
-"""Every request that the product sends, against the vendors' own specifications.
+"""Every request that the product sends follows the vendors' own specifications.
 
-These lie beside the checkout on the maintainers' machines; elsewhere this is skipped.
+The specifications are beside the checkout on the maintainers' machines. Without them,
+these tests are skipped.
 """
 
 import json
@@ -40,14 +41,14 @@ pytestmark = [
     pytest.mark.skipif(
         not REFERENCE.is_dir(), reason="the vendors' OpenAPI files are not here"
     ),
-    # openapi-core and jsonschema warn about each other, not about our requests.
+    # These are warnings of openapi-core and jsonschema, not about our requests.
     pytest.mark.filterwarnings("ignore::DeprecationWarning"),
 ]
 
 
 @pytest.fixture(scope="module")
 def specifications():
-    # openapi-core takes text alone for a string, and an upload is bytes.
+    # openapi-core accepts only text as a string, but the body of an upload is bytes.
     audio = {"application/octet-stream": lambda body, **_: body.decode("latin-1")}
     config = Config(extra_media_type_deserializers=audio)
     return {
@@ -63,7 +64,10 @@ def specifications():
 
 @pytest.fixture
 def whole_way(browser, signed_post, vendors, work):
-    """Dial, lose an answer, record, transcribe, lose another, ask for everything."""
+    """Return all kinds of requests that we send to vendors.
+
+    A call is dialled, recorded and transcribed. An answer of AssemblyAI is lost.
+    """
     words = Vocabulary.objects.create(
         name="Cardiology", terms="metoprolol", custom_spellings="e c g = ECG"
     )
@@ -77,7 +81,7 @@ def whole_way(browser, signed_post, vendors, work):
     uploads = []
 
     def take_upload(request):
-        # `responses` has read the stream; after the request it is a closed file again.
+        # Keep the body that `responses` has read. Later, the body is a closed file.
         uploads.append(request.body)
         return 200, {}, json.dumps(load("assemblyai/upload"))
 
@@ -115,7 +119,7 @@ def test_every_request_is_as_the_vendor_specifies_it(whole_way, specifications):
     for request in whole_way:
         url = urlsplit(request.url)
         if url.path.endswith(".wav"):
-            continue  # media: no part of the API's specification
+            continue  # audio files are not part of the specification
         specification = specifications[url.hostname]
         specification.validate_request(RequestsOpenAPIRequest(request))
         validated.add((request.method, url.path.rpartition("/")[2]))
@@ -134,7 +138,7 @@ def test_every_request_is_as_the_vendor_specifies_it(whole_way, specifications):
 
 
 def test_a_dead_field_would_be_noticed(specifications):
-    """The specification is strict enough to be worth asking."""
+    """The specification is strict enough to reject a field that no longer exists."""
     dead = {"audio_url": "https://x/", "speech_models": ["a"], "word_boost": ["b"]}
     request = requests.Request(
         "POST", TRANSCRIPT, json=dead, headers={"Authorization": "k"}
@@ -178,7 +182,7 @@ def test_the_answers_that_the_tests_give_are_as_specified_too(
 
 
 def nullable(node):
-    """OpenAPI 3.0's `nullable` in the words of JSON Schema."""
+    """Replace `nullable` of OpenAPI 3.0 by its equivalent in JSON Schema."""
     if isinstance(node, list):
         return [nullable(item) for item in node]
     if not isinstance(node, dict):

@@ -1,4 +1,4 @@
-"""A database of an earlier version is upgraded by `migrate` and nothing else."""
+"""`migrate` alone upgrades a database of an earlier version."""
 
 import gzip
 import json
@@ -21,7 +21,7 @@ DUMPS = ROOT / "tests" / "data" / "upgrade"
 UUID = "11111111-2222-4333-8444-555555555555"
 ROW = 70_001
 
-# Open a row of every table as a superuser, and find a word that was said.
+# Open a row of every table as a superuser, and search for a spoken word.
 LOOK = f"""
 import json
 from django.apps import apps

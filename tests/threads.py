@@ -1,4 +1,4 @@
-"""Several workers at the same moment, each with its own connection."""
+"""Run code in several threads at the same moment, each with its own connection."""
 
 from collections.abc import Callable
 from threading import Barrier, Thread
@@ -16,7 +16,7 @@ needs_connections = pytest.mark.skipif(
 
 
 def at_once(work: Callable[[], Result], threads: int = 8) -> list[Result]:
-    """What each of so many threads got, all of which began together."""
+    """Run `work` in so many threads at the same moment. Return all results."""
     barrier, got = Barrier(threads), []
 
     def one() -> None:

@@ -60,7 +60,7 @@ class TranscriptAdmin(
         "the transcript appears here automatically."
     )
     empty_link = "caller:home"
-    # The page of a transcript is this one: hide the button that would lead to it.
+    # Hide the button "View on site": this admin page is the transcript's only page.
     view_on_site = False
     list_filter = [
         NeedsAttention,
@@ -152,7 +152,7 @@ class TranscriptAdmin(
     def answer(self, transcript: Transcript) -> str:
         response = transcript.response
         if isinstance(response, dict) and response.get("utterances"):
-            # Contains every word again: megabytes for three hours.
+            # `utterances` repeats every word: megabytes for a call of three hours.
             response = {**response, "utterances": "… left out here"}
         return table(response if isinstance(response, dict) else None)
 
@@ -168,7 +168,7 @@ class TranscriptAdmin(
         )
 
     def get_queryset(self, request: HttpRequest) -> QuerySet[Transcript]:
-        # Do not load all words of all rows to show excerpts.
+        # The list shows excerpts of the texts, so do not load the words of all rows.
         rows = cast(TranscriptQuerySet, super().get_queryset(request))
         return rows.defer("words", *Transcript.HEAVY).named()
 
@@ -193,7 +193,7 @@ class TranscriptAdmin(
         answer = super().changelist_view(request, *args)
         changelist = getattr(answer, "context_data", {}).get("cl")
         if changelist:
-            # An excerpt may be the whole text: note it as read.
+            # An excerpt may be the whole text, so record that the user has read it.
             Access.objects.note(
                 request.user, Access.Action.READ, changelist.result_list
             )
@@ -204,7 +204,7 @@ class TranscriptAdmin(
 
     @admin.action(description="Try again what failed", permissions=["act"])
     def try_again(self, request: HttpRequest, chosen: QuerySet[Transcript]) -> None:
-        """Restart at the stage that failed. Earlier stages are not repeated."""
+        """Restart at the step that failed. Earlier steps are not repeated."""
         retried = [transcript for transcript in chosen if transcript.retry()]
         for transcript in retried:
             enqueue_once(transcript.pk)
@@ -216,7 +216,7 @@ class TranscriptAdmin(
     def transcribe_again(
         self, request: HttpRequest, chosen: QuerySet[Transcript]
     ) -> None:
-        """Create a second transcript, with the current keyword list."""
+        """Create a new transcript with the same keyword list in its current version."""
         for transcript in chosen.select_related("recording", "vocabulary"):
             start(transcript.recording, transcript.vocabulary)
         messages.success(

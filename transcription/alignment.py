@@ -1,4 +1,4 @@
-"""Find each word of AssemblyAI's list in the text, where the two may differ."""
+"""Match AssemblyAI's list of words with its text. The two may differ."""
 
 import re
 from collections.abc import Iterator
@@ -6,15 +6,16 @@ from typing import NamedTuple
 
 from transcription.search.tokens import UNSPACED
 
-# How far to look for the place where the text and the list agree again.
+# After a difference, the next match is searched within this many listed words and
+# letters of the text.
 REACH_WORDS, REACH_LETTERS = 16, 400
-# After so many listed words that are not in the text, stop looking: each costs 0.5 ms.
+# Stop matching after this many listed words without a match: each search takes 0.5 ms.
 MOST_UNKNOWN = 1000
 UNSPACED_LETTER = re.compile(f"[{UNSPACED}]")
 
 
 class Heard(NamedTuple):
-    """A word as AssemblyAI lists it. None: missing or invalid."""
+    """A word of AssemblyAI's list. None means that the value is missing or invalid."""
 
     text: str
     start: float | None
@@ -24,7 +25,11 @@ class Heard(NamedTuple):
 
 
 class Part(NamedTuple):
-    """A piece of the text, and the listed word that it is, if any."""
+    """A word of the text, and what the list says about it.
+
+    space: the space before the word, or "". heard: the listed word. If there is none,
+    a stand-in without a text.
+    """
 
     text: str
     space: str
@@ -32,7 +37,7 @@ class Part(NamedTuple):
 
 
 def aligned(text: str, heard: list[Heard]) -> Iterator[Part]:
-    """Yield the words of the text in order, each with the listed word that it is."""
+    """Yield all words of the text in order, each with the listed word that matches."""
     at, number = 0, 0
     unmatched: list[Heard] = []
     unknown = 0
@@ -56,9 +61,10 @@ def aligned(text: str, heard: list[Heard]) -> Iterator[Part]:
 
 
 def _end_of(text: str, at: int, word: str, following: str) -> int:
-    """Return where the word ends if it stands in the text at `at`, else 0.
+    """Return the index after `word` if the text has this word at `at`, else 0.
 
-    Punctuation around it belongs to it, unless it is the next listed word.
+    Punctuation around the word is included. But if the next listed word (`following`)
+    begins with the punctuation, the word ends before it.
     """
     begin = at + (text[at : at + 1] == " ")
     while not text.startswith(word, begin):
@@ -87,9 +93,10 @@ def _is_inside_word(text: str, at: int) -> bool:
 def _next_agreement(
     text: str, at: int, heard: list[Heard], number: int
 ) -> tuple[int | None, int]:
-    """Return where in the text the list goes on, and how many words it skips.
+    """Return the nearest place in the text where the text and the list agree again.
 
-    Of several places, the nearest. Two listed words in a row must stand there.
+    The result is (index in the text or None, number of listed words to skip). Two
+    listed words in a row must match there, unless only one is left.
     """
     best: tuple[int, int | None, int] = (REACH_WORDS * 4, None, 0)
     for skipped in range(min(REACH_WORDS, len(heard) - number)):
@@ -122,7 +129,10 @@ def _agrees(text: str, at: int, word: str, following: list[str]) -> bool:
 def _differing(
     text: str, begin: int, end: int, unmatched: list[Heard]
 ) -> Iterator[Part]:
-    """Yield the text between two matches, where other words, or none, are listed."""
+    """Yield the words of the text between two matches.
+
+    unmatched: the listed words between these two matches. May be empty.
+    """
     said = list(re.finditer(r"\S+", text[begin:end]))
     for number, found in enumerate(said):
         at = begin + found.start()
@@ -131,7 +141,11 @@ def _differing(
 
 
 def _stand_in(unmatched: list[Heard], number: int, count: int) -> Heard:
-    """Return what is known about word `number` of `count` that are not listed."""
+    """Return what is known about word `number` of `count` words without a match.
+
+    If there are as many unmatched listed words, return the one at the same place.
+    Otherwise only the first word's start and the last word's end are known.
+    """
     if not unmatched:
         return Heard("", None, None, None, "")
     if len(unmatched) == count:

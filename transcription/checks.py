@@ -16,12 +16,14 @@ from transcription.assemblyai import speech_models
 from transcription.assemblyai.client import TIMEOUT_SECONDS
 from transcription.notifications.webhook import key_of
 
-# These settings set waits. A wait of LONGEST_WAIT or more is taken for a clock that was
-# set back, and the worker would then ask without a pause.
+# With a longer RECOVER_SECONDS, a row could wait longer than LONGEST_WAIT. Such a row
+# is due, as after a clock was set back. So the worker would ask again without a pause.
 LONGEST_SECONDS = 3600
-# A name of AssemblyAI's policies. It has dozens, and more now and then.
+# The form of a policy name. Only the form is checked, because AssemblyAI has dozens of
+# policies and sometimes adds new ones.
 POLICY = re.compile(r"[a-z]+(_[a-z]+)*")
-# Two sweeps follow the two waits that are a third and a quarter of RECOVER_SECONDS.
+# Two waits take a third and a quarter of RECOVER_SECONDS. A sweep follows each of them.
+# If sweeps are at most a fifth of it apart, all of this fits into RECOVER_SECONDS.
 SWEEPS_TO_RECOVER = 5
 
 
@@ -147,7 +149,8 @@ def check_notify_email(**kwargs: Any) -> list[CheckMessage]:
         validate_email(address)
         is_sender = settings.DEFAULT_FROM_EMAIL.isprintable()
     except ValidationError:
-        # The default on a developer's machine, which sends nothing.
+        # Accept it on a developer's machine. There, the default address may be invalid,
+        # and e-mail is usually only printed.
         is_sender = settings.DEBUG
     if not is_sender:
         message = "DEFAULT_FROM_EMAIL is not an e-mail address."
@@ -157,7 +160,10 @@ def check_notify_email(**kwargs: Any) -> list[CheckMessage]:
 
 
 def is_plain(url: str, schemes: set[str]) -> bool:
-    """Return whether this is a URL to send to, without user name and password."""
+    """Return whether requests can be sent to this URL.
+
+    It must have one of the schemes, and no user name, password or fragment.
+    """
     address = parts(url)
     try:
         has_port = address.port != 0

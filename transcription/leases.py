@@ -1,6 +1,6 @@
 """Leases: which worker works on a row, until when, and how many workers it killed.
 
-Taking a lease adds 1 to `kills`. A success sets it to 0, any other outcome subtracts
+Taking a lease adds 1 to `kills`. A success sets it to 0. Any other outcome subtracts
 the 1 again. So `kills` of an idle row counts the workers that died at its current step.
 """
 
@@ -20,7 +20,8 @@ from django.db.models.functions import Greatest
 CLOCK_SKEW = timedelta(minutes=5)
 # Give up a step after it has killed this many workers.
 MAX_KILLS = 5
-# For every outcome except success: this attempt did not kill the worker.
+# Value of `kills` after an outcome other than success. Subtracts the 1 that taking the
+# lease has added, because the worker is still alive.
 NOT_KILLED = Greatest(F("kills") - 1, 0)
 
 _held: dict[UUID, Any] = {}
@@ -35,7 +36,8 @@ class LeaseLost(Exception):
 def free(now: datetime, lasts: timedelta) -> Q:
     """Condition: the row is not leased.
 
-    A lease with an impossibly late end is from before a clock was put back: ignore it.
+    Ignore a lease whose end is impossibly late: the clock was set back after it was
+    taken.
     """
     longest = now + lasts + CLOCK_SKEW
     return Q(lease=None) | Q(leased_until__lte=now) | Q(leased_until__gt=longest)
@@ -47,7 +49,7 @@ def taken(until: datetime) -> dict[str, Any]:
 
 
 def given_up(work: str) -> str:
-    """Explain to operators why a row failed. work: "fetching the audio"."""
+    """Explain to operators why a row failed. work: such as "fetching the audio"."""
     return (
         f"The worker was killed {MAX_KILLS} times while it was {work}. Most often the "
         "machine ran out of memory: its system log says so. Give the worker more "
@@ -57,10 +59,10 @@ def given_up(work: str) -> str:
 
 @contextmanager
 def holding(row: Any) -> Iterator[None]:
-    """Work on a row that was just claimed.
+    """Context manager for the work on a row that was just claimed.
 
-    An exception means that this process is alive (lease lost, database away, Ctrl-C),
-    so the attempt does not count as a kill. After `stop` none counts.
+    An exception (lease lost, database down, Ctrl-C) means that this process is alive.
+    So the attempt does not count as a kill. After `stop`, no attempt counts as a kill.
     """
     _uncount()
     _held[row.lease] = row
@@ -77,7 +79,7 @@ def holding(row: Any) -> Iterator[None]:
 
 
 def stop() -> None:
-    """The process is stopping and may be killed soon: do not count that as a kill."""
+    """Stop counting kills, because this process is ending and may be killed soon."""
     _stopping.set()
     for lease in list(_held):
         if row := _held.pop(lease, None):
@@ -85,17 +87,17 @@ def stop() -> None:
 
 
 def _uncount(*extra: Any) -> None:
-    """Subtract the kill that was counted for these rows, and for earlier ones."""
+    """Subtract 1 from `kills` of these rows. Also retry rows that failed before."""
     _uncounted.extend(extra)
     for _ in range(len(_uncounted)):
         with suppress(IndexError):  # another thread was faster
             row = _uncounted.popleft()
-            # While another worker has the row, one is that worker's.
+            # If another worker holds the lease, it has added 1. Do not subtract that 1.
             ours = Q(kills__gt=1) | Q(lease=None) | Q(lease=row.lease)
             rows = type(row)._default_manager.filter(ours, pk=row.pk, kills__gt=0)
             try:
                 rows.update(kills=F("kills") - 1)
             except Error:
-                # The database is down. The next claim retries.
+                # The database is down. The next call of `_uncount` retries.
                 _uncounted.append(row)
                 return

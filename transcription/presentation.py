@@ -10,17 +10,17 @@ from transcription.words import Word, joined
 
 # Confidence from 0 to 1. Most words of a clear call are above 0.9.
 DOUBTFUL_BELOW = 0.5
-# A new paragraph starts after a silence of PAUSE_MS, at the end of a sentence after
-# LONG_WORDS words, and after LONGEST_WORDS words in any case.
+# A new paragraph starts after a silence of PAUSE_MS. It also starts at the end of a
+# sentence after LONG_WORDS words, and after LONGEST_WORDS words in any case.
 PAUSE_MS = 2000
 LONG_WORDS, LONGEST_WORDS = 80, 200
 ENDS = (".", "?", "!", "…", "。", "？", "！", "।", "؟")
 
 
 class Turn(NamedTuple):
-    """One speaker's words until another one speaks, or one paragraph of them."""
+    """The words of one speaker until another one speaks, or a paragraph of them."""
 
-    speaker: str  # empty: unknown, or the same as that of the turn before
+    speaker: str  # empty if unknown, or if the turn before has the same speaker
     words: list[Word]
 
     @property
@@ -33,11 +33,11 @@ class Turn(NamedTuple):
 
 
 def html_of(words: list[Word]) -> SafeString:
-    """Return the words, each in a span."""
+    """Return the words as HTML, each in a <span>."""
     if not words:
         return SafeString("")
-    # Escaped in one go: word by word, three hours take a tenth of a second. No word has
-    # a line break or a tab. A tab stands for the space before a word.
+    # Escape all words at once: one by one takes 0.1 s for three hours of speech. Words
+    # contain no line break and no tab. So "\n" marks a word, and a tab its space.
     marked = (f"{chr(9) if word.space else ''}\n{word.text}" for word in words)
     text = str(escape("".join(marked).lstrip()))
     text = text.replace("\t\n", "</span> <span>").replace("\n", "</span><span>")
@@ -45,7 +45,10 @@ def html_of(words: list[Word]) -> SafeString:
 
 
 def turns_of(words: list[Word]) -> Iterator[Turn]:
-    """Give words without a speaker the speaker of the word before."""
+    """Yield turns and paragraphs.
+
+    A word without a speaker gets the speaker of the word before.
+    """
     turn: list[Word] = []
     speaking = named = ""
     for word in words:
@@ -60,7 +63,10 @@ def turns_of(words: list[Word]) -> Iterator[Turn]:
 
 
 def bounds_of(words: list[Word]) -> list[tuple[int, int, str]]:
-    """Return (first, last, speaker) of each turn: indexes of words, `last` excluded."""
+    """Return (first, last, speaker) of each turn.
+
+    first, last: indexes of words; `last` is excluded.
+    """
     bounds, at = [], 0
     for turn in turns_of(words):
         bounds.append((at, at + len(turn.words), turn.speaker))
@@ -69,7 +75,7 @@ def bounds_of(words: list[Word]) -> list[tuple[int, int, str]]:
 
 
 def doubtful(words: list[Word], below: float = DOUBTFUL_BELOW) -> list[Word]:
-    """Return whether a word is doubtful. Without a confidence it is not."""
+    """Return the doubtful words. A word without a confidence is not doubtful."""
     return [
         word
         for word in words
@@ -87,7 +93,7 @@ def for_the_player(words: list[Word]) -> dict[str, list[Any]]:
 
 
 def clock(ms: float) -> str:
-    """Format milliseconds as `1:05`, or `2:01:05` from one hour."""
+    """Format milliseconds as `1:05`, or as `2:01:05` from one hour on."""
     minutes, seconds = divmod(int(ms) // 1000, 60)
     hours, minutes = divmod(minutes, 60)
     return f"{hours}:{minutes:02}:{seconds:02}" if hours else f"{minutes}:{seconds:02}"

@@ -1,4 +1,4 @@
-"""A transcript with its audio, as the call's page and admin show it."""
+"""Context of a transcript with its player, for the call's page and for admin."""
 
 from collections.abc import Iterator
 from dataclasses import dataclass
@@ -17,8 +17,8 @@ from transcription.review.page import (
     turns_on_page,
 )
 
-# Pauses of this length are skipped if the reader wants so; the player stops that much
-# before the next word.
+# The player can skip pauses of at least SILENCE_MS, if the reader wants it. It goes on
+# BEFORE_WORD_MS before the next word.
 SILENCE_MS, BEFORE_WORD_MS = 2000, 400
 
 
@@ -59,13 +59,16 @@ def reading_of(transcript: Transcript, user: Any) -> dict[str, Any]:
 
 
 def sent_from(request: HttpRequest, transcript: Transcript) -> Call | Transcript:
-    """Return whose page has sent a form: the call's, if it says so, or admin's."""
+    """Return the object whose page sent the form, to redirect to that page.
+
+    It is the call if the form says so, else the transcript (its page in admin).
+    """
     call = transcript.recording.call
     return call if call and request.POST.get("from") == "call" else transcript
 
 
 def silences(turns: list[PageTurn]) -> list[tuple[int, int]]:
-    """Return the pauses that the player can skip: from and to, in ms."""
+    """Return the pauses that the player can skip, as (start, end) in ms."""
     return [
         (start, end - BEFORE_WORD_MS)
         for start, end in gaps(turns)
@@ -74,7 +77,7 @@ def silences(turns: list[PageTurn]) -> list[tuple[int, int]]:
 
 
 def gaps(turns: list[PageTurn]) -> Iterator[tuple[int, int]]:
-    """Yield the times in which nobody speaks before a word: from and to, in ms."""
+    """Yield the pauses, as (start, end) in ms. In a pause, nobody speaks."""
     spoken = sorted((word.start, word.end) for turn in turns for word in turn.words)
     heard = 0
     for start, end in spoken:
@@ -84,7 +87,7 @@ def gaps(turns: list[PageTurn]) -> Iterator[tuple[int, int]]:
 
 
 def channels_of(transcript: Transcript, turns: list[PageTurn]) -> list[tuple[str, str]]:
-    """Return the left and the right channel and who speaks on it, of two channels."""
+    """Return ("left", speaker), ("right", speaker). [] without two channels."""
     if transcript.recording.channels != 2:
         return []
     names = transcript.channel_names or {"1": "Channel 1", "2": "Channel 2"}
@@ -97,14 +100,17 @@ def channels_of(transcript: Transcript, turns: list[PageTurn]) -> list[tuple[str
 
 @dataclass(frozen=True)
 class Talk:
-    """Who spoke how long. shares: name, `0:58`, per cent of all that was spoken."""
+    """How long each speaker spoke.
+
+    shares: (speaker, time such as `0:58`, per cent of the time of all speakers).
+    """
 
     shares: list[tuple[str, str, int]]
-    silence: str  # the longest one
+    silence: str  # length of the longest pause, such as `0:05`
 
 
 def talk_of(turns: list[PageTurn]) -> Talk | None:
-    """Sum up the words of each speaker. None unless there are several speakers."""
+    """Sum up how long each speaker spoke. None unless there are several speakers."""
     spoken: dict[str, float] = {}
     for turn in turns:
         for word in turn.words:

@@ -20,7 +20,10 @@ def transcribe(recording: Recording, priority: int, **kwargs: Any) -> None:
 
 @receiver(pre_save, sender=Note)
 def index_note(instance: Note, **kwargs: Any) -> None:
-    """Keep the words of a note: `caller` does not know how a search compares them."""
+    """Store the words of a note for the search.
+
+    `caller` cannot do this, because it does not import `transcription`.
+    """
     instance.search_text = search_text(instance.text)
 
 

@@ -1,7 +1,7 @@
 """The steps of a transcript: fetch the audio, hand it over, submit it, read the result.
 
-Each step takes a claimed transcript, stores its outcome and releases the lease. Raises
-LeaseLost, VendorError or OSError; transcription/tasks.py stores the outcome of these.
+Each step takes a claimed transcript, stores the outcome and releases the lease. A step
+may raise LeaseLost, VendorError or OSError. tasks.py then stores the outcome.
 """
 
 from collections.abc import Callable
@@ -31,11 +31,12 @@ Status = Transcript.Status
 TWILIO, ASSEMBLYAI = TwilioError.vendor, AssemblyAIError.vendor
 asking = VendorPause.objects.asking
 
-# After this many failures, ask Twilio whether the recording was deleted.
+# After this many failures, ask Twilio whether the recording was deleted. Before that, a
+# 404 may mean that the audio is not ready yet.
 NOT_READY = 3
-FORBIDDEN = 403  # "Cannot access uploaded file"
+FORBIDDEN = 403  # AssemblyAI says "Cannot access uploaded file"
 
-# Tolerance between AssemblyAI's clock and ours, which may be in a wrong zone.
+# AssemblyAI's clock and ours may differ this much, as ours may have a wrong time zone.
 CLOCK_OFF = timedelta(days=1)
 
 
@@ -49,7 +50,8 @@ def fetch(transcript: Transcript) -> None:
         return
     if not recording.audio:
         try:
-            # A restricted API key may read calls but not audio.
+            # A restricted API key may read calls but not audio. So "audio" is a kind of
+            # its own: only a successful audio request ends a pause that it began.
             with asking(TWILIO, "audio"):
                 recording.fetch_audio(transcript.keep_lease)
         except TwilioError as error:
@@ -65,12 +67,12 @@ def fetch(transcript: Transcript) -> None:
 
 
 def hand_over(transcript: Transcript) -> None:
-    """Upload the audio to AssemblyAI, or hand over its address at Twilio."""
+    """Upload the audio to AssemblyAI, or hand over the audio's URL at Twilio."""
     recording = transcript.recording
     if not recording.audio:
         transcript.release(status=Status.PENDING)
         return
-    # If AssemblyAI could not open the address once, upload instead.
+    # If audio_url is set, AssemblyAI has had a URL already and it did not work: upload.
     if settings.AUDIO_DELIVERY == "url" and recording.sid and not transcript.audio_url:
         url = twilio_client.media_url(recording.sid)
         transcript.release(status=Status.UPLOADED, audio_url=url, uploaded_at=None)
@@ -109,11 +111,12 @@ def submit(transcript: Transcript) -> None:
         refused_at=refused_at,
     )
     try:
-        # With a negative balance, AssemblyAI refuses only requests that cost money.
+        # SUBMIT: with a negative balance, AssemblyAI refuses only requests that cost
+        # money. So results are still read during such a pause.
         with asking(ASSEMBLYAI, SUBMIT):
             job = ask_for_job(transcript, body)
     except VendorError as error:
-        # We still hold the lease; take_step stores the outcome.
+        # Do not release the lease here: `take_step` stores the outcome.
         if error.maybe_done:
             transcript.write(status=Status.LOST)
             raise
@@ -122,8 +125,8 @@ def submit(transcript: Transcript) -> None:
             status=Status.UPLOADED, submitted_at=None, refused_at=refused_at
         )
         if not error.account and error.code == FORBIDDEN and transcript.jobs < MAX_JOBS:
-            # The upload belongs to an older key. Count it as a job, so that this
-            # cannot repeat without end.
+            # The audio was uploaded with an older API key: upload it again. Count this
+            # as a job, so that it cannot repeat forever.
             transcript.retry_later(
                 VendorError(error.message),
                 status=Status.FETCHED,
@@ -146,12 +149,12 @@ def ask_for_job(transcript: Transcript, body: dict[str, Any]) -> dict[str, Any]:
 def wait_out(transcript: Transcript) -> None:
     """Wait until the request of a dead worker cannot arrive any more."""
     longest = timedelta(seconds=sum(assemblyai_client.TIMEOUT_SECONDS))
-    # Keep the count of kills: the request itself may kill the worker.
+    # Do not reset `kills` to 0, because the request itself may have killed the worker.
     transcript.release(wait=longest, status=Status.LOST, kills=NOT_KILLED)
 
 
 def adopt_or_submit(transcript: Transcript) -> None:
-    """Find the job of a request without an answer, or submit again."""
+    """Find the job of a request whose response was lost, or submit again."""
     with asking(ASSEMBLYAI, READ):
         orphan = find_orphan(transcript)
     if orphan:
@@ -161,7 +164,7 @@ def adopt_or_submit(transcript: Transcript) -> None:
 
 
 def find_orphan(transcript: Transcript) -> dict[str, Any] | None:
-    """Search AssemblyAI's list for a job with our upload that no row has."""
+    """Search AssemblyAI's list for a job with our audio that no transcript has."""
     since = (transcript.submitted_at or timezone.now()) - CLOCK_OFF
     listed = assemblyai_client.list_jobs(since, assemblyai_client.LIST_PAGES)
     for number, job in enumerate(listed):
@@ -171,7 +174,8 @@ def find_orphan(transcript: Transcript) -> dict[str, Any] | None:
             continue
         if Transcript.objects.filter(assemblyai_id=job["id"]).exists():
             continue
-        # All transcripts of a recording share its address at Twilio.
+        # The URL of an upload is unique. A URL at Twilio is shared by all transcripts
+        # of the recording, so compare the webhook, too.
         if transcript.uploaded_at or was_asked_for_by(transcript, job):
             return job
     return None
@@ -184,15 +188,15 @@ def was_asked_for_by(transcript: Transcript, job: dict[str, Any]) -> bool:
 
 
 def poll_after() -> timedelta:
-    """How long to wait for a job's webhook before we ask AssemblyAI.
+    """Return how long to wait for a job's webhook before we ask AssemblyAI.
 
-    A quarter of RECOVER_SECONDS, see caller.models.call.next_check_time.
+    A quarter of RECOVER_SECONDS, see caller.models.call_queries.next_check_time.
     """
     return timedelta(seconds=settings.RECOVER_SECONDS / 4)
 
 
 def keep_job(transcript: Transcript, job: dict[str, Any], wait: timedelta) -> None:
-    """Store the id of a job. Its result is read in a later step."""
+    """Store the id of a job. A later step reads the result."""
     transcript.release(
         wait=wait,
         status=Status.QUEUED,
@@ -207,10 +211,12 @@ def refresh(transcript: Transcript) -> None:
         with asking(ASSEMBLYAI, READ) as pause:
             job = assemblyai_client.fetch(transcript.assemblyai_id or "")
     except AssemblyAIError as error:
-        # A plain 404 may mean a wrong API address: another job could be paid twice.
+        # Any other 404 may mean that the API's URL is wrong. The job may exist, and we
+        # would pay twice for a new one.
         if assemblyai_client.UNKNOWN_ID not in error.message:
             raise
-        # The job is unknown, of another key or deleted. Only a new job helps.
+        # The job does not exist, was deleted or belongs to another API key. Only a new
+        # job helps.
         transcript.fail(error.message, response={"error": error.message})
         return
     status = str(job.get("status") or "")
@@ -231,14 +237,15 @@ def refresh(transcript: Transcript) -> None:
             carry_over(transcript)
             score_recording(transcript.recording_id)
     else:
-        # Keep an unknown status of AssemblyAI, unless it is one of ours.
+        # Store a status that we do not know as it is. But store QUEUED if it is empty
+        # or names one of our own steps. Otherwise that step would run next.
         if not status or STEPS.get(status, refresh) is not refresh:
             status = Status.QUEUED
         transcript.release(wait=poll_after(), status=status[:20])
 
 
 def settle_error(transcript: Transcript, job: dict[str, Any]) -> None:
-    """Handle a job that ended as an error. Such jobs are not charged."""
+    """Handle a job that has failed. AssemblyAI does not charge for failed jobs."""
     reason = str(job.get("error") or "AssemblyAI gave no reason.")
     again = reason.startswith(payloads.UNREACHABLE_AUDIO + payloads.THEIR_FAULT)
     if payloads.NO_SPEECH in reason:
@@ -255,7 +262,7 @@ def settle_error(transcript: Transcript, job: dict[str, Any]) -> None:
 def start_again(
     transcript: Transcript, job: dict[str, Any], refused: AssemblyAIError
 ) -> None:
-    """Handle a job that failed because of our settings: wait, then submit again."""
+    """Handle a job that failed because of our settings: submit again later, or fail."""
     columns: dict[str, Any] = {
         **Transcript.NO_JOB,
         "status": Status.FETCHED,
@@ -263,7 +270,7 @@ def start_again(
     }
     body = payloads.request_body(transcript)
     if refusals.of_settings(transcript.request) != refusals.of_settings(body):
-        # The settings have changed since.
+        # The settings have been changed since then, so submit again at once.
         transcript.release(**{**columns, "refused_at": None})
     elif refused.account:
         VendorPause.objects.begin(refused, JOB)
@@ -288,7 +295,7 @@ STEPS: dict[str, Callable[[Transcript], None]] = {
 
 SUBMITTING = "asking AssemblyAI for a transcript"
 READING = "reading the result from AssemblyAI"
-# Names of the steps for `given_up`.
+# What the worker does at each status, for the sentence of `given_up`.
 DOING: dict[str, str] = {
     Status.PENDING: "fetching the audio",
     Status.FETCHED: "handing the audio to AssemblyAI",

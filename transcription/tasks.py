@@ -22,10 +22,11 @@ logger = logging.getLogger(__name__)
 
 @task()
 def advance(transcript_pk: int) -> None:
-    """Run all steps that are possible now. Never raises for a fault of a vendor."""
+    """Run all steps that are possible now. Does not raise if a vendor fails."""
     transcript = Transcript.objects.claim(transcript_pk)
     if transcript is None:
-        # Another worker has it, or it is not due. This message is used up.
+        # Another worker has the transcript, or it is not due. Record that its message
+        # has left the queue.
         row = Transcript.objects.unfinished().filter(pk=transcript_pk)
         row.exclude(announced_at=None).update(announced_at=None)
     while transcript:
@@ -41,9 +42,10 @@ def advance(transcript_pk: int) -> None:
 def start(
     recording: Recording, vocabulary: Vocabulary | None = None, priority: int = 0
 ) -> Transcript:
-    """Create and queue a transcript.
+    """Create a transcript and queue it.
 
-    Without a keyword list: with that of the contact, for the number, or the default.
+    Without `vocabulary`, use the keyword list that fits the number of the call, or the
+    default list.
     """
     number = recording.call.other_number if recording.call else ""
     transcript = Transcript.objects.create(
@@ -60,7 +62,8 @@ def start(
 def enqueue_once(transcript_pk: int, priority: int = 0) -> bool:
     """Queue a message unless one is queued already. Return whether it was queued.
 
-    A queue full of duplicates is slow. The sweep replaces lost messages.
+    Without this check, duplicates would fill the queue and make it slow. The sweep
+    replaces lost messages.
     """
     now = timezone.now()
     silent = Transcript.objects.unannounced(now).filter(pk=transcript_pk)
@@ -71,7 +74,7 @@ def enqueue_once(transcript_pk: int, priority: int = 0) -> bool:
 
 
 def enqueue(transcript_pk: int, priority: int) -> None:
-    """Queue a message after the transaction has been committed."""
+    """Queue a message as soon as the current transaction is committed."""
 
     def send() -> None:
         try:
@@ -80,8 +83,8 @@ def enqueue(transcript_pk: int, priority: int) -> None:
             Transcript.objects.filter(pk=transcript_pk).update(announced_at=None)
             raise
 
-    # robust: an engine that is down must not cause a 500. A function, because Django
-    # cannot log the name of a partial.
+    # robust=True: if the task engine is down, the request must not fail with a 500.
+    # `send` is a function, because Django could not log the name of a partial.
     transaction.on_commit(send, robust=True)
 
 
@@ -91,7 +94,10 @@ def is_due() -> bool:
 
 
 def sweep(limit: int = 500, back_fill: bool = True) -> int:
-    """Queue every transcript that is due and has no message yet."""
+    """Queue transcripts that are due and have no message in the queue, at most `limit`.
+
+    back_fill: whether to include old recordings (reconcile --all).
+    """
     now = timezone.now()
     due = Transcript.objects.due(now).unannounced(now)
     if not back_fill:
@@ -107,7 +113,7 @@ def take_step(transcript: Transcript) -> None:
         logger.error("transcript=%s kills=%s given_up", transcript.uuid, MAX_KILLS)
         transcript.fail(given_up(doing), kills=MAX_KILLS)
         return
-    # An unknown status of AssemblyAI is not final: ask again.
+    # A status of AssemblyAI that we do not know is not final: ask again.
     step = STEPS.get(transcript.status, refresh)
     try:
         step(transcript)
@@ -130,8 +136,8 @@ def take_step(transcript: Transcript) -> None:
         logger.exception("transcript=%s step=%s", transcript.uuid, step.__name__)
         transcript.retry_later(error)
     except (DataError, IntegrityError) as error:
-        # The database rejects these values, now and later. Its message is not shown:
-        # it quotes the row.
+        # The database works, but rejects these values: store an error on the row. Do
+        # not log the database's message, because it quotes the row.
         logger.error(
             "transcript=%s step=%s error=%s",
             transcript.uuid,
@@ -142,7 +148,7 @@ def take_step(transcript: Transcript) -> None:
     except (LeaseLost, Error):
         raise
     except Exception as error:
-        # A bug of ours or an unexpected answer: show it on the row and retry.
+        # A bug of ours, or an unexpected response: show an error on the row and retry.
         logger.exception("transcript=%s step=%s", transcript.uuid, step.__name__)
         transcript.retry_later(our_fault(error))
     else:

@@ -24,11 +24,12 @@ from transcription.search.snippets import hit
 from transcription.tasks import enqueue_once, start
 
 HITS_ON_A_PAGE = 20
-# Notes, or calls without a transcript, that a search shows.
+# The most notes, or calls without a transcript, that a search shows.
 MOST_OTHERS = 10
-# Calls among which those without a transcript are looked for.
+# A search finds calls without a transcript only among this many of the newest calls.
 NEWEST_CALLS = 500
-# Seconds in which a download must begin: its page polls once a second.
+# The page of a download polls once a second. After this many polls it says that the
+# download did not begin.
 POLLS_TO_BEGIN = 30
 
 
@@ -41,7 +42,7 @@ def search_page(request: HttpRequest) -> HttpResponse:
     others: dict[str, Any] = {}
     is_too_frequent, wrong = False, ""
     try:
-        # At most search.RANKED of them: nothing is counted by the database.
+        # At most search.RANKED keys. So they are counted here, not by the database.
         keys = search.ranked(query) if query else []
         others = besides(query, request.user)
     except search.TooFrequent:
@@ -61,7 +62,7 @@ def search_page(request: HttpRequest) -> HttpResponse:
         "is_too_frequent": is_too_frequent,
         "wrong": wrong,
         "is_cut": len(keys) == search.RANKED,
-        # Skip transcripts that were deleted meanwhile.
+        # Skip transcripts that have been deleted in the meantime.
         "hits": [hit(rows[pk], query) for pk in page.object_list if pk in rows],
         **others,
     }
@@ -69,15 +70,17 @@ def search_page(request: HttpRequest) -> HttpResponse:
 
 
 def besides(query: search.Query, user: Any) -> dict[str, Any]:
-    """Return what is found besides transcripts: notes, and calls without a transcript.
+    """Return the results of a search that are not transcripts, as template context.
 
-    Without words the operators alone find calls. Raises BadOperator.
+    A search with words finds notes. A search without words, but with operators, finds
+    calls without a transcript. Raises BadOperator.
     """
     if not query or not user.has_perm("caller.view_call"):
         return {}
     if query.wanted:
         return {"notes": matching_notes(query)[:MOST_OTHERS]}
-    # Among the newest only: nearly all calls may have a transcript.
+    # Look only at the newest calls. Nearly all calls may have a transcript, so the
+    # database could read all calls and find none.
     found = query.narrow(Call.objects.all(), "").values_list("pk", flat=True)
     newest = list(found[:NEWEST_CALLS])
     calls = Call.objects.named().filter(pk__in=newest, recordings__transcripts=None)
@@ -87,7 +90,7 @@ def besides(query: search.Query, user: Any) -> dict[str, Any]:
 @require_POST
 @permission_required("transcription.add_transcript", raise_exception=True)
 def retry(request: HttpRequest, uuid: UUID) -> HttpResponse:
-    """Restart a failed transcript at the stage that failed."""
+    """Restart a failed transcript at the step that failed."""
     transcripts = Transcript.objects.select_related("recording__call")
     transcript = get_object_or_404(transcripts, uuid=uuid)
     if transcript.retry():
@@ -101,7 +104,7 @@ def retry(request: HttpRequest, uuid: UUID) -> HttpResponse:
     raise_exception=True,
 )
 def transcribe_again(request: HttpRequest, uuid: UUID) -> HttpResponse:
-    """Make another transcript of the same recording, with the chosen keyword list."""
+    """Create another transcript of the same recording, with the chosen keyword list."""
     transcripts = Transcript.objects.select_related("recording")
     transcript = get_object_or_404(transcripts, uuid=uuid)
     typed = request.POST.get("vocabulary", "")
@@ -144,7 +147,7 @@ def file_of(request: HttpRequest, uuid: UUID, extension: str) -> HttpResponse:
 @require_safe
 @permission_required("transcription.view_transcript", raise_exception=True)
 def print_view(request: HttpRequest, uuid: UUID) -> HttpResponse:
-    """A page for paper: number, date, notice played, and the words with their times."""
+    """Show a page to print: number, date, the played notice, and words with times."""
     transcripts = Transcript.objects.select_related("recording__call__requested_by")
     transcript = get_object_or_404(transcripts, uuid=uuid)
     Access.objects.note(request.user, Access.Action.READ, [transcript])
@@ -163,9 +166,9 @@ def print_view(request: HttpRequest, uuid: UUID) -> HttpResponse:
 @require_safe
 @permission_required("transcription.view_transcript", raise_exception=True)
 def export_progress(request: HttpRequest, uuid: UUID) -> HttpResponse:
-    """The progress of the reader's own bulk export, polled every second by its page.
+    """Show the progress of a bulk export of this user. Its page polls every second.
 
-    `asked` counts the polls, so that a download that never began ends them.
+    `asked` counts the polls, so that the page stops polling if no download begins.
     """
     row = Export.objects.filter(uuid=uuid, user=request.user.pk).first()
     typed = request.GET.get("asked", "")

@@ -1,4 +1,4 @@
-"""Give every word a time within the audio, whatever times AssemblyAI's list has."""
+"""Give every word a time within the audio, even if AssemblyAI's times are wrong."""
 
 from bisect import bisect_left
 from collections.abc import Iterator
@@ -9,9 +9,9 @@ from transcription.alignment import Part
 
 # The length of a word whose times are unknown.
 WORD_MS = 400
-# The longest plausible word. A later end is wrong.
+# The longest time that a word can plausibly take. A later end is ignored.
 LONGEST_WORD_MS = 10_000
-# AssemblyAI rounds the length of the audio.
+# A start may be this long after the end of the audio: AssemblyAI rounds its length.
 MARGIN_MS = 1000
 
 
@@ -27,7 +27,7 @@ def spans(parts: list[Part], latest: float) -> list[Span]:
     latest: end of the audio in ms, 0 if unknown.
     """
     starts = _plausible_starts(parts, latest)
-    # After the last part nothing follows.
+    # No part follows the last one.
     starts_after = [*starts[1:], None]
     found: list[Span] = []
     ended, speaker = 0, ""
@@ -50,9 +50,10 @@ def spans(parts: list[Part], latest: float) -> list[Span]:
 
 
 def _plausible_starts(parts: list[Part], latest: float) -> list[int | None]:
-    """Return the starts without those that cannot be: after the end, or out of order.
+    """Return the start of each part in ms, or None if it is missing or implausible.
 
-    The words of one speaker are in order. Of those that are not, the fewest are wrong.
+    A start is implausible if it is after the end of the audio, or out of order: the
+    starts of one speaker must rise. As few starts as possible are dropped.
     """
     starts: list[int | None] = [None] * len(parts)
     speaker = ""
@@ -73,7 +74,10 @@ def _plausible_starts(parts: list[Part], latest: float) -> list[int | None]:
 
 
 def _longest_rise(values: list[tuple[int, int]]) -> Iterator[int]:
-    """Yield the keys of the longest part of (value, key) whose values rise."""
+    """Yield the keys of the longest strictly rising subsequence, last key first.
+
+    values: a list of (value, key).
+    """
     tails: list[int] = []
     ends: list[int] = []
     before: list[int] = []
@@ -91,11 +95,14 @@ def _longest_rise(values: list[tuple[int, int]]) -> Iterator[int]:
 def _estimated(
     begin: int, end: int | None, count: int, latest: float
 ) -> list[tuple[int, int]]:
-    """Spread `count` words evenly between two times. end None: up to the last word."""
+    """Return (start, end) in ms of `count` words, spread evenly between two times.
+
+    end: None if no later word has a known start.
+    """
     if end is None:
         end = begin + count * WORD_MS
         if latest:
-            # A text without any times: over the whole audio.
+            # If nothing has a time (begin is 0), the words take the whole audio.
             end = int(latest) if begin == 0 else min(end, int(latest))
     begin = min(begin, end)
     step = (end - begin) / count

@@ -1,10 +1,10 @@
 """The words of a transcript with their times.
 
-AssemblyAI sends a text and a list of words. The text is the truth; the list says when
-a word is spoken, how sure the model is and who speaks. Any field of the list may be
+AssemblyAI sends a text and a list of words. The text is the truth. The list says when a
+word is spoken, how sure the model is and who speaks. Any field of the list may be
 missing or invalid, and the list may differ from the text. `original_words` returns the
-whole text, with times that lie within the audio. Pages, exports, search and API show
-what people have corrected, too: see `review/current.py`.
+whole text, with times that lie within the audio. Pages, exports, search and API also
+show people's corrections, see `review/current.py`.
 """
 
 from __future__ import annotations
@@ -20,7 +20,7 @@ from transcription.word_times import spans
 if TYPE_CHECKING:
     from transcription.models import Transcript
 
-# Ignore later times if the length of the audio is unknown.
+# Ignore a time, or a length of the audio, of a week or more: it cannot be right.
 LATEST_MS = 7 * 24 * 3600 * 1000
 
 
@@ -30,12 +30,13 @@ class Word(NamedTuple):
     end: int
     confidence: float | None
     speaker: str
-    # What is before it in the text: a space, or nothing between Chinese words.
+    # What is before the word in the text: a space, or "", as between Chinese words.
     space: str = " "
-    # The index of the original word it stands for, or of the first of `span` words.
+    # Index of the original word. A word of a correction replaces `span` original words:
+    # this is the index of the first of them.
     at: int = 0
     span: int = 1
-    # The key of the live Correction it belongs to, or 0.
+    # Primary key of the Correction that this word comes from, or 0.
     correction: int = 0
     is_estimated: bool = False
 
@@ -48,7 +49,8 @@ def original_words(transcript: Transcript) -> list[Word]:
     words = spoken(transcript.as_heard, heard, transcript.audio_seconds or 0)
     if len({word.speaker for word in words}) < 2:
         return words
-    # Where two talk at once, one after the other: word by word nobody could read it.
+    # If two people talk at once, show one turn after the other. In the order of time,
+    # the words would be mixed, and nobody could read them.
     in_turns = [word for turn in turns(words) for word in turn]
     return [word._replace(at=number) for number, word in enumerate(in_turns)]
 
@@ -56,7 +58,7 @@ def original_words(transcript: Transcript) -> list[Word]:
 def spoken(text: str, heard: list[Heard], seconds: float = 0) -> list[Word]:
     """Return the words of the text, in its order.
 
-    heard: what is known about them; without it, the times are estimates.
+    heard: AssemblyAI's list of words. If it is empty, all times are estimates.
     seconds: length of the audio, 0 if unknown.
     """
     latest = seconds * 1000 if 0 < seconds * 1000 < LATEST_MS else 0
@@ -78,7 +80,7 @@ def heard_in(
 ) -> list[Heard]:
     """Return the words of AssemblyAI's list that have a text.
 
-    names: who speaks on a channel, where that is known.
+    names: {channel: speaker}, for the channels whose speaker is known.
     """
     listed = listed if isinstance(listed, list) else []
     words = [_heard(each, names) for each in listed if isinstance(each, dict)]
@@ -86,8 +88,11 @@ def heard_in(
 
 
 def turns(words: list[Word]) -> list[list[Word]]:
-    """Group the words by speaker. A turn ends when another speaker says a word in a
-    pause of this one, and goes on when two talk at once."""
+    """Group the words into turns, each with one speaker.
+
+    A turn ends if another speaker says a word while this speaker pauses. If two talk at
+    once, the turns of both go on.
+    """
     found: list[list[Word]] = []
     open_turns: dict[str, list[Word]] = {}
     for word in sorted(words, key=lambda word: word.start):
@@ -100,7 +105,10 @@ def turns(words: list[Word]) -> list[list[Word]]:
 
 
 def answered(last: Word, word: Word, open_turns: dict[str, list[Word]]) -> bool:
-    """Return whether somebody else spoke on between two words of a speaker."""
+    """Return whether another speaker ended a word between these two words.
+
+    `last` and `word` are consecutive words of one speaker.
+    """
     return any(
         last.end < turn[-1].end <= word.start
         for speaker, turn in open_turns.items()
@@ -109,12 +117,12 @@ def answered(last: Word, word: Word, open_turns: dict[str, list[Word]]) -> bool:
 
 
 def joined(words: list[Word]) -> str:
-    """Return the words as the text that they are."""
+    """Return the words as one text."""
     return "".join(pieces_in(words)).strip()
 
 
 def pieces_in(words: list[Word]) -> list[str]:
-    """Return each word with what is before it: a space or nothing."""
+    """Return each word with the space before it, if any."""
     return [word.space + word.text for word in words]
 
 
@@ -125,12 +133,12 @@ def edges(text: str) -> tuple[str, str]:
 
 
 def bare(text: str) -> str:
-    """Return a word without case and the punctuation around it."""
+    """Return a word in lower case, without the punctuation around it."""
     before, after = edges(text)
     return text[len(before) : len(text) - len(after)].casefold()
 
 
-# The list as it came
+# Read AssemblyAI's list
 
 
 def _heard(word: dict[str, Any], names: Mapping[str, str]) -> Heard:
@@ -151,7 +159,7 @@ def _number(value: Any, most: float) -> float | None:
 
 
 def _speaker(word: dict[str, Any], names: Mapping[str, str]) -> str:
-    """Return the name of a speaker. With several channels it is the channel."""
+    """Return the speaker's name. With several channels, each channel is a speaker."""
     speaker, channel = word.get("speaker"), word.get("channel")
     if str(channel) in names:
         return names[str(channel)]
@@ -161,10 +169,10 @@ def _speaker(word: dict[str, Any], names: Mapping[str, str]) -> str:
 
 
 def _is_same(text: str, heard: list[Heard]) -> bool:
-    """Return whether the list has exactly the words of the text, in whatever order.
+    """Return whether the list has exactly the words of the text, in any order.
 
-    Two people who talk at once: the text has one after the other, the list goes by
-    time.
+    If two people talk at once, the order may differ: the text has one after the other,
+    and the list is sorted by time.
     """
     said, listed = text.split(" "), [word.text for word in heard]
     return said == listed or sorted(said) == sorted(listed)

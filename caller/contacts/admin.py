@@ -19,7 +19,7 @@ class NumberForm(forms.ModelForm[ContactNumber]):
         fields = ["number", "label"]
 
     def clean_number(self) -> str:
-        # Before Django looks for the same number in the table.
+        # Clean the number here: after this, Django compares it with the stored numbers.
         return phone_numbers.clean_number(
             phone_numbers.with_country_code(self.cleaned_data["number"])
         )

@@ -1,4 +1,4 @@
-"""Contacts from a CSV file: name and number, perhaps a label, one number a line."""
+"""Import contacts from a CSV file. Each line has a name, a number, perhaps a label."""
 
 import csv
 from dataclasses import dataclass, field
@@ -36,7 +36,7 @@ class Line:
     number: str
     label: str = ""
     outcome: str = NEW
-    # Why it is wrong, or who has the number now.
+    # Why the line is wrong, or which contact has the number now.
     detail: str = ""
 
     @property
@@ -69,7 +69,7 @@ class Preview:
 
 
 def preview(content: bytes) -> Preview:
-    """Read a file and compare it with what is stored. One query.
+    """Read a file and compare it with the stored contacts. One query.
 
     Raises ValidationError with a sentence for the operator.
     """
@@ -93,7 +93,7 @@ def preview(content: bytes) -> Preview:
 
 
 def import_contacts(content: bytes) -> Preview:
-    """Store what `preview` shows as new. Numbers of other contacts stay with them.
+    """Store the lines that are new. Numbers that a contact already has do not move.
 
     Lines with the same name belong to one contact. Raises ValidationError.
     """
@@ -142,7 +142,7 @@ def _lines(text: str) -> list[Line]:
 
 
 def _columns(header: list[str]) -> dict[str, int]:
-    """Return where the columns are, or nothing if the first line is no header."""
+    """Return the position of each column, or {} if the first line is not a header."""
     titles = [title.strip().casefold() for title in header]
     found = {
         column: next((n for n, title in enumerate(titles) if title in known), -1)

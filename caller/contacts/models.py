@@ -9,13 +9,13 @@ from django.db.models import OuterRef, Subquery
 from caller import phone_numbers
 from djtranscribe.retention import RetentionPeriods
 
-# A name may have many numbers, and many people the same name.
+# Limit for `some_numbers`: many contacts may match, and each may have many numbers.
 MOST_NUMBERS = 500
 LONGEST_NAME = 120
 
 
 class ListedNumber(models.Model):
-    """A phone number that is in a list once, in the form in which calls have it."""
+    """Abstract base of a list of phone numbers. Each number is in the list once."""
 
     number = models.CharField(
         max_length=20,
@@ -31,19 +31,19 @@ class ListedNumber(models.Model):
         return phone_numbers.for_people(self.number)
 
     def save(self, *args: Any, **kwargs: Any) -> None:
-        # As calls are stored, so that the two can be compared.
+        # Use the format of Call.other_number, so that the two can be compared.
         self.number = phone_numbers.clean_number(self.number)
         super().save(*args, **kwargs)
 
 
 class ContactQuerySet(models.QuerySet["Contact"]):
     def of(self, number: str) -> Contact | None:
-        """Return who has this number (E.164), or None. One query."""
+        """Return the contact with this number (E.164), or None. One query."""
         found = self.filter(numbers__number=number).select_related("vocabulary")
         return found.first()
 
     def names(self, numbers: Iterable[str]) -> dict[str, str]:
-        """Return the names of these numbers, of those that have one. One query."""
+        """Return `{number: name}` for numbers that belong to a contact. One query."""
         known = ContactNumber.objects.filter(number__in=set(numbers))
         return dict(known.values_list("number", "contact__name"))
 
@@ -54,7 +54,7 @@ class ContactQuerySet(models.QuerySet["Contact"]):
 
 
 class Contact(RetentionPeriods):
-    """A person or a company, with a name for its numbers."""
+    """A person or a company, with a name and phone numbers."""
 
     name = models.CharField(max_length=LONGEST_NAME)
     do_not_call = models.BooleanField(
@@ -62,7 +62,7 @@ class Contact(RetentionPeriods):
         default=False,
         help_text="None of their numbers is dialled.",
     )
-    # A string, because `caller` does not import `transcription`.
+    # A string, because `caller` must not import `transcription`.
     vocabulary = models.ForeignKey(
         "transcription.Vocabulary",
         null=True,
@@ -100,17 +100,20 @@ class ContactNumber(ListedNumber):
 
 
 def with_name(row: Any, number: str) -> str:
-    """Return the number with the name that `named()` has found for a row."""
+    """Return `name, number`, or only the number if `named()` found no name."""
     name: str | None = getattr(row, "contact_name", None)
     return f"{name}, {number}" if name else number
 
 
 def name_of(path: str) -> Subquery:
-    """Return an expression: the name of the contact whose number is at this path."""
+    """Return a subquery: the name of the contact who has the number at this path."""
     return of_contact("name", path)
 
 
 def of_contact(column: str, path: str) -> Subquery:
-    """Return an expression: a column of the contact whose number is at this path."""
+    """Return a subquery: a column of the contact who has the number at this path.
+
+    path: lookup path from the row to a phone number, such as `other_number`.
+    """
     numbers = ContactNumber.objects.filter(number=OuterRef(path))
     return Subquery(numbers.values(f"contact__{column}")[:1])

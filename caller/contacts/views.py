@@ -22,14 +22,17 @@ from djtranscribe.text_files import text_of
 
 CALLS_ON_A_PAGE = 30
 NOTES = 50
-# Lines of a file that the preview shows.
+# Maximum number of lines that the preview of a file shows.
 SHOWN_LINES = 200
 
 
 @require_safe
 @permission_required("caller.view_call", raise_exception=True)
 def number_page(request: HttpRequest, uuid: str) -> HttpResponse:
-    """Show everything about the number of this call. Its URL contains no number."""
+    """Show everything about the phone number of this call.
+
+    The URL has the call's UUID instead of the number: logs contain no phone numbers.
+    """
     call = get_object_or_404(Call, uuid=uuid)
     calls = Call.objects.filter(other_number=call.other_number)
     page = Paginator(
@@ -57,7 +60,10 @@ def number_page(request: HttpRequest, uuid: str) -> HttpResponse:
 @require_POST
 @permission_required(["caller.view_call", "caller.add_contact"], raise_exception=True)
 def name_number(request: HttpRequest, uuid: str) -> HttpResponse:
-    """Give the number of this call a name: of a known contact, or of a new one."""
+    """Add the number of this call to the contact with the typed name.
+
+    Create the contact if needed.
+    """
     call = get_object_or_404(Call, uuid=uuid)
     name = " ".join(request.POST.get("name", "").replace("\0", "").split())
     if not name or len(name) > LONGEST_NAME:
@@ -96,7 +102,7 @@ def import_page(request: HttpRequest) -> HttpResponse:
             context |= {
                 "preview": preview,
                 "content": text_of(content),
-                # What somebody may want to change comes first.
+                # Wrong lines are first, because somebody may want to correct them.
                 "lines": sorted(
                     preview.lines, key=lambda line: line.outcome != files.WRONG
                 )[:SHOWN_LINES],

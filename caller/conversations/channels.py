@@ -1,13 +1,14 @@
-"""Who speaks on which channel of a recording."""
+"""The names of the people who speak on the channels of a recording."""
 
 from caller.models import Call, Contact, Recording
 
 
 def channel_names(recording: Recording) -> dict[str, str] | None:
-    """Return the names of the two channels of a conversation, or None.
+    """Return `{"1": name, "2": name}`: who speaks on each channel of a conversation.
 
-    Channel 1 is the phone that Twilio called first or that called us: the operator's,
-    unless the call came in. twilio.com/docs/voice/twiml/dial#record. Two queries.
+    Return None if the recording is not a conversation with two channels. Channel 1 is
+    the phone that called us or, in an outgoing call, the operator's phone: Twilio
+    called it first. twilio.com/docs/voice/twiml/dial#record. Two queries.
     """
     call = recording.call
     if not (call and call.is_conversation and recording.channels == 2):

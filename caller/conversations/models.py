@@ -1,4 +1,4 @@
-"""The operator's own phone: its verified number, and its part in a conversation."""
+"""The operator's own phone: its verified number, and its status in a conversation."""
 
 from __future__ import annotations
 
@@ -16,21 +16,21 @@ from caller.models.call import Call
 from caller.models.progress import Progress
 
 CODE_DIGITS = 6
-# A code can be typed this often, and this long after the call.
+# Limits for typing a code: the number of tries, and the time after the call.
 MOST_TRIES = 5
 CODE_LIVES = timedelta(minutes=10)
 
 
 class Leg(Progress):
-    """The operator's phone in a conversation. The Call has the other party's part.
+    """The operator's phone in a conversation. The other party's phone is the Call.
 
-    Twilio calls the two phones parent and child: the parent is the phone that it was
-    asked to call, or that called us. The child is the one that <Dial> called.
+    For Twilio, a conversation is two calls, parent and child. The parent is the call
+    that we asked for, or the call that came in. The child is the call that <Dial> made.
     """
 
     call = models.OneToOneField(Call, on_delete=models.CASCADE, related_name="leg")
     number = models.CharField("operator's phone", max_length=16)
-    # When the operator pressed a key, so that the other party was dialled.
+    # When the operator pressed a key. After that, the other party is dialled.
     accepted_at = models.DateTimeField(null=True, blank=True)
     # Whether the operator hung up first. Null: unknown.
     hung_up_first = models.BooleanField(null=True, editable=False)
@@ -45,7 +45,8 @@ class Leg(Progress):
 class OperatorPhone(models.Model):
     """The phone on which an operator takes conversations.
 
-    Its number counts once the operator has typed the code that a call to it says.
+    It must be verified first: a call to the phone says a code, and the operator types
+    this code.
     """
 
     user = models.OneToOneField(
@@ -85,9 +86,12 @@ class OperatorPhone(models.Model):
         )
 
     def verify(self, typed: str) -> bool:
-        """Return whether this is the code, and count the try."""
+        """Count a try. If the typed code is right, mark the phone as verified.
+
+        Return whether the code is right.
+        """
         rows = OperatorPhone.objects.filter(pk=self.pk, code_call=self.code_call_id)
-        # Count first, so that parallel requests have no more tries.
+        # Count before the comparison, so that parallel requests get no extra tries.
         counted = rows.filter(tries__lt=MOST_TRIES).update(tries=F("tries") + 1)
         if not (counted and self.waits_for_code and self.code_call):
             return False
@@ -98,6 +102,6 @@ class OperatorPhone(models.Model):
 
 
 def code_of(call: Call) -> str:
-    """Return the code that this call says. It is computed, so nothing stores it."""
+    """Return the code that this call says. It is computed, never stored."""
     digest = salted_hmac("caller.phone-code", str(call.uuid)).hexdigest()
     return f"{int(digest, 16) % 10**CODE_DIGITS:0{CODE_DIGITS}}"

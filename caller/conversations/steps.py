@@ -9,14 +9,14 @@ from caller.steps import DONE, NOW, Step, lapse, later
 def conversation_steps(call: Call, whose: str) -> Iterator[Step]:
     """Yield the steps up to the end of the talk.
 
-    whose: begins the name of the operator's phone, such as "Your". If the call ended
-    before the two were connected, `timeline` adds why.
+    If the call ended before the two were connected, `timeline` adds the reason.
+    whose: "Your" or "The operator’s", the word before "phone" in the steps.
     """
     before = list(_operator_steps(call, whose))
     if call.leg.accepted_at:
         before += _other_steps(call)
     yield from before
-    # The phone that is called second says whether the two are connected.
+    # The two are connected while the phone that <Dial> called is in progress.
     second = call.leg if call.is_inbound else call
     if call.is_finished:
         if call.status == Call.Status.COMPLETED:
@@ -33,7 +33,7 @@ def conversation_steps(call: Call, whose: str) -> Iterator[Step]:
 
 
 def _operator_steps(call: Call, whose: str) -> Iterator[Step]:
-    """Yield what the operator's phone did."""
+    """Yield the steps of the operator's phone."""
     leg, rank = call.leg, Call.rank(call.leg.status)
     phone = f"{whose} phone"
     who = "You" if whose == "Your" else "The operator"
@@ -58,7 +58,7 @@ def _operator_steps(call: Call, whose: str) -> Iterator[Step]:
 
 
 def _other_steps(call: Call) -> Iterator[Step]:
-    """Yield what the phone of the one called did until it was answered."""
+    """Yield the steps of the other party's phone, until it was answered."""
     rank = Call.rank(call.status)
     if call.is_finished and call.status != Call.Status.COMPLETED:
         return
@@ -72,7 +72,7 @@ def _other_steps(call: Call) -> Iterator[Step]:
 
 
 def _left_message(call: Call) -> Step:
-    """Somebody has called, and the operator did not answer."""
+    """Return the step of a caller who left a message: the operator did not answer."""
     return Step("Left a message", DONE, call.answered_at)
 
 

@@ -22,7 +22,7 @@ NO_TRIES = "The code is not valid any more. Ask for a new one."
 @require_http_methods(["GET", "HEAD", "POST"])
 @permission_required("caller.add_call", raise_exception=True)
 def phone(request: HttpRequest) -> HttpResponse:
-    """Show the phone, call a new one, check the code that the call says."""
+    """Show, remove or replace the operator's phone, or check the typed code."""
     user = cast(User, request.user)
     row = OperatorPhone.objects.filter(user=user).select_related("code_call").first()
     if request.method != "POST":
@@ -46,7 +46,10 @@ def phone(request: HttpRequest) -> HttpResponse:
 
 
 def ask_for_code(request: HttpRequest, user: User) -> None:
-    """Call the number that was typed. The rules and limits of dialling apply."""
+    """Call the typed number to say a code. The rules and limits of dialling apply.
+
+    Raises ValidationError with a sentence for the operator.
+    """
     typed = request.POST.get("number", "").replace("\0", "")
     number = phone_numbers.clean_number(phone_numbers.with_country_code(typed))
     call = dialling.dial(

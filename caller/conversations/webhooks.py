@@ -40,7 +40,7 @@ def code(about: str, fields: Mapping[str, Any]) -> HttpResponse:
 
 @webhook("twilio-bridge", refusal, form_fields)
 def bridge(about: str, fields: Mapping[str, Any]) -> HttpResponse:
-    """Ask the operator, who has picked up, to press a key."""
+    """Ask the operator to press a key, now that the operator has picked up."""
     call = conversation_of(about, fields)
     if call is None:
         return twiml_response(twiml.hang_up())
@@ -64,7 +64,7 @@ def accept(about: str, fields: Mapping[str, Any]) -> HttpResponse:
 
 @webhook("twilio-bridge-notice", refusal, form_fields)
 def bridge_notice(about: str, fields: Mapping[str, Any]) -> HttpResponse:
-    """Play the notice to the one called, before the two are connected."""
+    """Play the notice to the person whom <Dial> has called, then connect the two."""
     call = conversation_of(about, fields)
     if call is None:
         return twiml_response(twiml.hang_up())
@@ -75,9 +75,9 @@ def bridge_notice(about: str, fields: Mapping[str, Any]) -> HttpResponse:
 
 @webhook("twilio-bridge-done", refusal, form_fields)
 def bridge_done(about: str, fields: Mapping[str, Any]) -> HttpResponse:
-    """Store how the second phone's call ended, and who hung up. Answer the first phone.
+    """Store how <Dial> ended and who hung up. Say what the first phone hears next.
 
-    Somebody who called us and could not be connected leaves a message instead.
+    If somebody called us and could not be connected, they can leave a message.
     """
     call = conversation_of(about, fields)
     if call is None:
@@ -96,7 +96,7 @@ def bridge_done(about: str, fields: Mapping[str, Any]) -> HttpResponse:
         call.apply_locked(second)
     call.apply_locked(first)
     if outcome == Call.Status.COMPLETED:
-        # While Twilio can still talk to the first phone, the second has hung up.
+        # The first phone hung up if its call is finished. Otherwise the second did.
         first_hung_up = first.status in Call.FINISHED
         is_operator = first_hung_up != call.is_inbound
         legs = Leg.objects.filter(call=call, hung_up_first=None)
@@ -110,7 +110,7 @@ def bridge_done(about: str, fields: Mapping[str, Any]) -> HttpResponse:
 
 @webhook("twilio-answer", refusal, form_fields)
 def answer(about: str, fields: Mapping[str, Any]) -> HttpResponse:
-    """Take a call that comes in: the Voice URL of our number."""
+    """Answer an incoming call. This is the Voice URL of our number."""
     sid = fields.get("CallSid", "")
     if not CALL_SID.fullmatch(sid):
         return twiml_response(twiml.hang_up())
@@ -131,14 +131,14 @@ def answer(about: str, fields: Mapping[str, Any]) -> HttpResponse:
 
 
 def take_in(sid: str, number: str, fields: Mapping[str, Any]) -> Call:
-    """Store a call that comes in. With an operator's phone, it is a conversation."""
+    """Store an incoming call. It is a conversation if an operator's phone takes it."""
     phone = None
     if settings.ANSWER_FORWARD_TO:
         phones = OperatorPhone.verified().select_related("user")
         phone = phones.filter(
             user__username=settings.ANSWER_FORWARD_TO, user__is_active=True
         ).first()
-    # Both rows or neither: the ledger runs this in a transaction.
+    # Both rows are stored or neither: the ledger runs this in a transaction.
     call, is_new = Call.objects.select_for_update().get_or_create(
         sid=sid,
         defaults={
@@ -146,7 +146,7 @@ def take_in(sid: str, number: str, fields: Mapping[str, Any]) -> Call:
             "kind": Call.Kind.CONVERSATION if phone else Call.Kind.MESSAGE,
             "other_number": number,
             "our_number": fields.get("To", "")[:16],
-            # Our document answers it.
+            # Twilio answers the call when it gets our TwiML.
             "status": Call.Status.IN_PROGRESS,
             "answered_at": timezone.now(),
             "requested_by": phone.user if phone else None,
@@ -163,9 +163,9 @@ def blocked(number: str) -> bool:
 
 
 def asks_too_often(number: str) -> bool:
-    """Whether this caller has left enough recordings within an hour.
+    """Return whether we took too many calls from this number within the last hour.
 
-    All who withhold their number count as one caller.
+    All callers who withhold their number count as one caller.
     """
     taken = Call.objects.filter(
         direction=Call.Direction.INBOUND,

@@ -1,4 +1,4 @@
-"""What calls cost: Twilio's prices, and AssemblyAI's by the seconds of audio."""
+"""Costs of calls: Twilio's prices, and AssemblyAI's prices for audio."""
 
 from dataclasses import dataclass
 from datetime import date, datetime, timedelta
@@ -15,19 +15,23 @@ from caller.models import Call, Recording
 from caller.models.call_queries import ESTIMATE
 from djtranscribe.zones import midnight
 
-# The sum of the days before today is computed anew after this time.
+# How long to cache the sum of the days before today.
 CACHED_SECONDS = 600
 # Warn when this part of the budget is spent.
 WARN_AT = Decimal("0.8")
-# Twilio was founded then: no call is older.
+# No call is older, because Twilio was founded in this year.
 FIRST_YEAR = 2008
-# The parts of the name of a line of `lines_of_month`.
+# Indexes of the parts in the name of a line from `lines_of_month`.
 DAY, OPERATOR, KEYWORD_LIST = range(3)
 
 
 @dataclass(frozen=True)
 class Line:
-    """What the calls of a day, an operator or a keyword list, or of all three, cost."""
+    """The costs of a group of calls.
+
+    name: a day, an operator or a keyword list, or a tuple of all three.
+    phones: paid to Twilio. words: paid to AssemblyAI.
+    """
 
     name: Any
     calls: int
@@ -50,12 +54,12 @@ def next_month(day: date) -> date:
 def lines_of_month(first: date) -> list[Line]:
     """Sum up a month of the current time zone by day, operator and keyword list.
 
-    One query. The name of a line is these three. The keyword list is that of the call's
-    newest transcript, or else that of the call.
+    The name of a line is a tuple of these three. The keyword list comes from the call's
+    newest transcript. If no list is found there, it comes from the call. One query.
     """
     recordings = Recording.objects.filter(call=OuterRef("pk")).order_by()
     words = recordings.values("call").annotate(sum=Sum("transcription_cost"))
-    # Looked up by name, because `caller` must not import `transcription`.
+    # Get the model by its relation: `caller` must not import `transcription`.
     model: Any = Recording._meta.get_field("transcripts").related_model
     used = model._default_manager.filter(recording__call=OuterRef("pk"))
     newest = used.order_by("-pk").values("vocabulary__name")[:1]
@@ -89,7 +93,7 @@ def lines_of_month(first: date) -> list[Line]:
 
 
 def summed(lines: list[Line], part: int) -> list[Line]:
-    """Sum up lines by one part of their names."""
+    """Sum up lines by one part of their names: DAY, OPERATOR or KEYWORD_LIST."""
     found: dict[Any, Line] = {}
     for line in lines:
         name = line.name[part]
@@ -104,7 +108,7 @@ def summed(lines: list[Line], part: int) -> list[Line]:
 
 
 def by_day(lines: list[Line], first: date) -> list[Line]:
-    """One line for each day of the month, oldest first, up to today."""
+    """Return one line for each day of the month, oldest first, up to today."""
     known = {line.name: line for line in summed(lines, DAY)}
     end = min(next_month(first), timezone.localdate() + timedelta(days=1))
     days = [first + timedelta(days=n) for n in range((end - first).days)]
@@ -124,7 +128,7 @@ def dearest_first(lines: list[Line]) -> list[Line]:
 
 
 def without_call(first: date) -> Decimal:
-    """What the words of recordings cost that belong to no call of ours."""
+    """Return the month's transcription costs of recordings that belong to no call."""
     rows = Recording.objects.filter(
         call=None,
         created_at__gte=midnight(first),
@@ -134,15 +138,16 @@ def without_call(first: date) -> Decimal:
 
 
 def currency() -> str:
-    """Twilio's currency, in which everything is counted."""
+    """Return the currency of Twilio's prices. All costs are in this currency."""
     priced = Call.objects.exclude(price=None).order_by("-pk").values("price_unit")[:1]
     return priced.aggregate(unit=Max("price_unit"))["unit"] or "USD"
 
 
 def spent_this_month() -> Decimal:
-    """What was spent since the first of the month, in the time zone of the site.
+    """Return the costs since the first of the month, in the time zone of the site.
 
-    A call without a price counts as ESTIMATE. Days before today come from a cache.
+    A call without a price counts as ESTIMATE. The sum of the days before today comes
+    from a cache.
     """
     zone = timezone.get_default_timezone()
     today = timezone.localtime(timezone=zone).replace(
@@ -158,7 +163,7 @@ def spent_this_month() -> Decimal:
 
 
 def spent(start: datetime, end: datetime) -> Decimal:
-    """What was spent between two times, from `start` on."""
+    """Return the costs from `start` (included) to `end` (excluded)."""
     when = Q(created_at__gte=start, created_at__lt=end)
     calls = Call.objects.filter(when).exclude(status=Call.Status.REFUSED)
     words = Recording.objects.filter(when).aggregate(sum=Sum("transcription_cost"))
@@ -166,7 +171,7 @@ def spent(start: datetime, end: datetime) -> Decimal:
 
 
 def exceeds_budget(spent: Decimal) -> bool:
-    """Whether one more call could exceed MAX_SPEND_PER_MONTH."""
+    """Return whether one more call could exceed MAX_SPEND_PER_MONTH."""
     return spent + ESTIMATE > settings.MAX_SPEND_PER_MONTH
 
 

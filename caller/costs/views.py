@@ -15,7 +15,7 @@ from caller.days import bar_chart
 @require_safe
 @permission_required("caller.view_costs", raise_exception=True)
 def costs_page(request: HttpRequest) -> HttpResponse:
-    """What the calls of a month cost, by day, operator and keyword list."""
+    """Show the costs of a month by day, operator and keyword list."""
     this_month = sums.first_of_month(timezone.localdate())
     first = min(month_in(request.GET.get("month", "")) or this_month, this_month)
     lines = sums.lines_of_month(first)
@@ -43,7 +43,7 @@ def costs_page(request: HttpRequest) -> HttpResponse:
 
 
 def month_in(typed: str) -> date | None:
-    """Return the first day of `2026-11`, or None."""
+    """Return the first day of a month such as `2026-11`. None for anything else."""
     try:
         first = datetime.strptime(typed, "%Y-%m").date()
     except ValueError:

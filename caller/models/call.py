@@ -24,7 +24,7 @@ from caller.twilio.states import CallState
 
 logger = logging.getLogger(__name__)
 
-# Why the other party of a conversation was not called, by the status of our phone.
+# Why nobody was called in a conversation, by the status of the operator's phone.
 NOT_DIALLED = {
     "busy": "The operator's phone was busy, so nobody was called.",
     "no-answer": "The operator's phone was not answered, so nobody was called.",
@@ -32,20 +32,21 @@ NOT_DIALLED = {
     "canceled": "The call to the operator's phone was canceled, so nobody was called.",
 }
 NO_KEY = "No key was pressed on the operator's phone, so nobody was called."
+# Twilio sets the price some minutes after the call. Wait this long before asking.
 CHECK_PRICE_AFTER = timedelta(minutes=2)
-# When to ask for the price: Twilio sets it some minutes after the call.
+# How long after its end a call may still get its price and recordings from Twilio.
 EXPECT_MORE_FOR = timedelta(minutes=10)
-# Tolerance between Twilio's clock and ours, which may be off by an hour.
+# Accepted difference between Twilio's clock and ours. Our clock may be an hour wrong.
 CLOCK_OFF = timedelta(minutes=90)
-# Wait before looking at Twilio's list again: our request may still be on its way.
+# Wait this long before looking at Twilio's list again. Our request may take this long.
 LOOK_AGAIN_AFTER = timedelta(seconds=sum(TIMEOUT_SECONDS))
 
 
 class Call(Progress):
-    """A call, as the other party's phone takes part in it.
+    """A call. Its status and times are those of the other party's phone.
 
-    The row of an outgoing call exists before Twilio is asked. In a conversation the
-    operator's phone has a row of its own, see caller/conversations/models.py.
+    The row of an outgoing call is saved before Twilio is asked. In a conversation, the
+    operator's phone has its own row: Leg, in caller/conversations/models.py.
     """
 
     class Direction(models.TextChoices):
@@ -63,7 +64,7 @@ class Call(Progress):
         max_length=10, choices=Direction.choices, default=Direction.OUTBOUND
     )
     kind = models.CharField(max_length=20, choices=Kind.choices, default=Kind.MESSAGE)
-    # Who was called or, if the direction is inbound, who called.
+    # The number that we called or, if the direction is inbound, that called us.
     other_number = models.CharField("number", max_length=16, db_index=True)
     our_number = models.CharField("our number", max_length=16)
     requested_by = models.ForeignKey(
@@ -72,13 +73,13 @@ class Call(Progress):
         blank=True,
         on_delete=models.SET_NULL,
         related_name="calls",
-        db_index=False,  # the first column of one below
+        db_index=False,  # call_by_operator begins with this column
     )
-    # Stored for the filter, because +1 alone is 25 countries.
+    # Stored for the filter. The number is not enough, because 25 countries share +1.
     country_code = models.CharField(
         "country", max_length=3, blank=True, default="", editable=False
     )
-    # A string, because `caller` does not import `transcription`.
+    # A string, because `caller` must not import `transcription`.
     vocabulary = models.ForeignKey(
         "transcription.Vocabulary",
         null=True,
@@ -94,29 +95,29 @@ class Call(Progress):
     )
     queued_at = models.DateTimeField("queued at Twilio", null=True, blank=True)
     tags = models.ManyToManyField("caller.Tag", blank=True, related_name="calls")
-    # Attempts within an hour that this row counts. null means one.
+    # Number of refused attempts within an hour that this row stands for. Null: one.
     refused_attempts = models.PositiveIntegerField(
         null=True, blank=True, editable=False
     )
     # Evidence of consent: the notice that was played.
     notice = models.TextField("notice played", blank=True)
-    # Who answered, in Twilio's words: human, machine_start, fax... Empty: not asked.
+    # Twilio's word for who answered: human, machine_start, fax... Empty: not reported.
     answered_by = models.CharField(max_length=20, blank=True, editable=False)
     next_check_at = models.DateTimeField(
         default=next_check_time, null=True, blank=True, db_index=True
     )
-    # When Twilio's list did not contain the call for the first time.
+    # When we first saw that Twilio's list does not contain the call.
     missed_at = models.DateTimeField(null=True, blank=True, editable=False)
 
     objects = CallQuerySet.as_manager()
 
-    # Order by this: calls without a length come last.
+    # Sort and filter by this. A call without a length counts as the shortest.
     LENGTH = Coalesce("duration_seconds", -1)
 
     class Meta:
         ordering = ["-created_at"]
         permissions = [("view_costs", "Can see what calls cost")]
-        # For the orders and filters of admin's list, newest first.
+        # For sorting and filtering the list in admin, newest first.
         indexes = [
             models.Index(
                 Right("other_number", LAST_DIGITS), name="call_by_last_digits"
@@ -134,8 +135,8 @@ class Call(Progress):
             ),
         ]
         constraints = [
-            # Prevents two calls to one number at a time. The values are literals,
-            # because a constraint must not change with the code.
+            # Prevents two calls to one number at a time. The statuses are literals,
+            # because a constraint must not change when the code changes.
             models.UniqueConstraint(
                 fields=["other_number"],
                 condition=Q(direction="outbound")
@@ -200,9 +201,9 @@ class Call(Progress):
 
     @property
     def cost(self) -> str:
-        """Return `0.0085 USD`, or "" while the price is unknown.
+        """Return the price, such as `0.0085 USD`, or "" while it is unknown.
 
-        In a conversation the operator's phone costs, too.
+        In a conversation, it includes the price of the operator's phone.
         """
         leg: Any = self.leg if self.is_conversation else None
         prices = [each.price for each in (self, leg) if each and each.price is not None]
@@ -221,8 +222,8 @@ class Call(Progress):
     def dial(self) -> None:
         """Ask Twilio to place this call and store the outcome.
 
-        Raises TwilioError after storing it. With `maybe_done` the phone may be ringing:
-        a webhook or Twilio's list of calls will tell.
+        Raises TwilioError after storing the outcome. If the error has `maybe_done`, the
+        phone may be ringing. Then a webhook or Twilio's list of calls shows the truth.
         """
         try:
             placed = twilio_client.place_call(self)
@@ -230,7 +231,7 @@ class Call(Progress):
             self.status = Call.Status.FAILED
             if error.maybe_done:
                 self.status = Call.Status.UNKNOWN
-            # A webhook may have updated the row meanwhile.
+            # Do not overwrite what a webhook may have stored meanwhile.
             still_dialing = Call.objects.filter(
                 pk=self.pk, status=Call.Status.DIALING, sid=None
             )
@@ -247,7 +248,7 @@ class Call(Progress):
         logger.info("call=%s dial=placed", self.uuid)
 
     def apply(self, news: CallState) -> None:
-        """Store what Twilio answers about a phone of this call."""
+        """Store what Twilio answers about one phone of this call. Locks the row."""
         with transaction.atomic():
             self.refresh_from_db(from_queryset=Call.objects.select_for_update())
             self.apply_locked(news, was_asked=True)
@@ -259,14 +260,17 @@ class Call(Progress):
         notice: str = "",
         was_asked: bool = False,
     ) -> None:
-        """Store what is new about a phone of this call. Its row is locked.
+        """Store what is new about one phone of this call.
 
-        notice: what is played now, as evidence of consent. Only the first one counts.
-        was_asked: Twilio was asked, so the next question waits, even without news.
+        The calling code must have locked the row of the call.
+        notice: the text that is played now, kept as evidence of consent. Ignored if the
+        call already has a notice.
+        was_asked: this is an answer to our own request. Then the time of the next check
+        is set again, even if nothing is new.
         """
         sid = news.parent_sid or news.sid
         if self.sid and self.sid != sid:
-            # Another call with our UUID: only the first one belongs to this row.
+            # A second Twilio call has our UUID. Only the first one belongs to this row.
             logger.error("call=%s other_sid=%s", self.uuid, sid)
             return
         phone = self.phone_of(news)
@@ -286,7 +290,7 @@ class Call(Progress):
             save_changes(self, before)
 
     def phone_of(self, news: CallState) -> Progress:
-        """Return whose phone this is about: the other party's, or the operator's."""
+        """Return the row of the phone: this Call, or the Leg of the operator."""
         is_child = bool(news.parent_sid)
         if self.is_conversation and is_child == self.is_inbound:
             leg: Progress = self.leg
@@ -294,11 +298,14 @@ class Call(Progress):
         return self
 
     def follow(self, leg: Any) -> None:
-        """Update the status from the operator's phone, where it decides."""
+        """Update the status of an outgoing conversation from the operator's phone.
+
+        The operator's phone decides the status until the other party is called.
+        """
         if self.is_inbound or self.is_finished:
             return
         if leg.is_finished and not (leg.accepted_at or self.ringing_at):
-            # They were not dialled, as far as we know.
+            # As far as we know, the other party was not dialled.
             self.status = Call.Status.CANCELED
             self.error = NOT_DIALLED.get(leg.status, NO_KEY)
         elif self.reached < self.rank(Call.Status.INITIATED):
@@ -307,9 +314,10 @@ class Call(Progress):
             self.error = ""
 
     def mark_not_connected(self) -> None:
-        """Note that Twilio has called nobody for an operator whose phone is free again.
+        """Note that the operator's phone hung up and Twilio has called nobody else.
 
-        If a key was pressed, Twilio refused to call the other party.
+        If the call is unfinished, it becomes failed: a key was pressed, but Twilio
+        refused to call the other party.
         """
         unfinished = Call.objects.unfinished().filter(pk=self.pk)
         unfinished.update(
@@ -319,7 +327,10 @@ class Call(Progress):
         Call.objects.filter(pk=self.pk).update(next_check_at=None)
 
     def mark_deleted_at_twilio(self) -> None:
-        """Mark a call that was deleted at Twilio."""
+        """Note that the call was deleted at Twilio. Stop checking it.
+
+        An unfinished call becomes failed.
+        """
         unfinished = Call.objects.unfinished().filter(pk=self.pk)
         unfinished.update(
             status=Call.Status.FAILED,
@@ -328,14 +339,15 @@ class Call(Progress):
         Call.objects.filter(pk=self.pk).update(next_check_at=None)
 
     def mark_not_listed(self) -> None:
-        """Note that Twilio's list does not contain the call. The second time it fails.
+        """Note that Twilio's list does not contain the call.
 
-        One look is not enough: a clock may have jumped meanwhile.
+        The second time, the call becomes failed. One look is not enough, because a
+        clock may have jumped meanwhile.
         """
         now = timezone.now()
         mine = Call.objects.filter(pk=self.pk, sid=None)
         looked_before = Q(missed_at__lte=now - LOOK_AGAIN_AFTER) | Q(missed_at__gt=now)
-        # Clocks do not jump that far.
+        # An old call needs no second look, because clocks do not jump that far.
         is_old = Q(created_at__lt=now - CLOCK_OFF)
         given_up = mine.filter(looked_before | is_old).update(
             status=Call.Status.FAILED,
@@ -362,7 +374,7 @@ class Call(Progress):
     def next_check(self, has_recording: bool | None = None) -> datetime | None:
         """Return when to ask Twilio next, or None if nothing is missing.
 
-        has_recording: whether a recording is finished. None: look for one.
+        has_recording: whether a recording is finished. None: not known, so find out.
         """
         if self.reached < self.rank(Call.Status.COMPLETED):
             return next_check_time()
@@ -382,7 +394,8 @@ class Call(Progress):
         """Whether Twilio will not send anything more about this call."""
         ended_at = self.ended_at
         if not ended_at or ended_at < self.created_at:
-            # Twilio's clock is behind ours.
+            # The end is unknown, or Twilio's clock is behind ours. Assume the longest
+            # possible call.
             longest = settings.RECORDING_MAX_SECONDS
             if self.is_conversation:
                 longest = settings.CONVERSATION_MAX_SECONDS
@@ -391,7 +404,10 @@ class Call(Progress):
         return timezone.now() > ended_at + EXPECT_MORE_FOR
 
     def stop_checking(self) -> None:
-        """Stop asking Twilio about this call: nothing more will come."""
+        """Stop asking Twilio about this call, because it will not send anything more.
+
+        Unfinished recordings become deleted.
+        """
         recordings = self.recordings.unfinished()
         recordings.update(status=recordings.model.Status.DELETED)
         Call.objects.filter(pk=self.pk).update(next_check_at=None)

@@ -1,4 +1,4 @@
-"""Which calls there are, which are due for a check, and what they cost."""
+"""Queries for calls: by number, by time, by the next check, and their cost."""
 
 from __future__ import annotations
 
@@ -22,15 +22,15 @@ if TYPE_CHECKING:
 # Estimated price of a call until Twilio sets it.
 ESTIMATE = Decimal("0.10")
 LONGEST_WAIT = timedelta(minutes=20)
-# How many last digits people search by.
+# Length of the indexed end of a number. Shorter ends cannot be searched.
 LAST_DIGITS = 4
 
 
 def next_check_time() -> datetime:
-    """Return when to ask Twilio, if no webhook arrives (tasks.check_call).
+    """Return when to ask Twilio if no webhook arrives (tasks.check_call).
 
-    A third of RECOVER_SECONDS, because the waits for the call, the sweep and the
-    transcript add up.
+    Only a third of RECOVER_SECONDS: that time also includes the wait for the sweep and
+    the wait for the transcript.
     """
     return timezone.now() + timedelta(seconds=settings.RECOVER_SECONDS / 3)
 
@@ -40,10 +40,11 @@ class CallQuerySet(models.QuerySet["Call"]):
         return self.exclude(status__in=self.model.FINISHED)
 
     def to_number(self, typed: str) -> CallQuerySet:
-        """Calls whose number begins or ends with these digits, in any format.
+        """Return the calls whose number begins or ends with the typed digits.
 
-        +1 (415) 555-1234, 0044 20 7946 0123, (020) 7946 0123, its last four digits.
-        Digits from the middle are not found: no index could serve that.
+        Any format is accepted: +1 (415) 555-1234, 0044 20 7946 0123, (020) 7946 0123,
+        or the last four digits. Digits from the middle are not found, because no index
+        could serve that.
         """
         digits = re.sub(r"[^0-9]", "", typed)
         if not digits:
@@ -53,7 +54,7 @@ class CallQuerySet(models.QuerySet["Call"]):
             begins = [f"+{digits[2:]}"]
         national = digits.lstrip("0")
         if "+" not in typed:
-            # A national number: try our own country.
+            # It may be a national number, so try it with our country code, too.
             own = phone_numbers.calling_code(settings.TWILIO_PHONE_NUMBER)
             begins.append(f"+{own}{national}")
         wanted = Q()
@@ -65,45 +66,52 @@ class CallQuerySet(models.QuerySet["Call"]):
         return self.alias(last_digits=Right("other_number", LAST_DIGITS)).filter(wanted)
 
     def with_recording_known(self) -> CallQuerySet:
-        """Add whether a recording is finished, as `has_recording`. Saves a query."""
+        """Add `has_recording`: whether a recording is finished.
+
+        Call.next_check uses the value instead of a query.
+        """
         recording: Any = self.model._meta.get_field("recordings").related_model
         finished = recording.objects.finished().filter(call=OuterRef("pk"))
         return self.annotate(has_recording=Exists(finished))
 
     def named(self) -> CallQuerySet:
-        """Add the name of the contact who has the number, as `contact_name`."""
+        """Add `contact_name`, the name of the contact who has the number."""
         return self.annotate(contact_name=name_of("other_number"))
 
     def made_within(self, time: timedelta) -> CallQuerySet:
-        """Calls that we made in this last period, without those that a rule refused."""
+        """Return the outgoing calls of the last `time` that no rule has refused."""
         return self.paid_within(time).filter(direction=self.model.Direction.OUTBOUND)
 
     def paid_within(self, time: timedelta) -> CallQuerySet:
-        """Calls of this last period that cost money, incoming ones included."""
+        """Return all calls of the last `time` that can cost money, incoming calls too.
+
+        Only calls that were refused by a rule are left out.
+        """
         recent = self.filter(created_at__gt=timezone.now() - time)
         return recent.exclude(status=self.model.Status.REFUSED)
 
     def cost(self, estimate: Decimal) -> Decimal:
-        """Sum of the prices. A call without a price counts as `estimate`."""
+        """Return the sum of the prices. A call without a price counts as `estimate`."""
         # Twilio's prices are negative.
         sums = self.aggregate(calls=Sum(Abs("price")), legs=Sum(Abs("leg__price")))
         known = sum((Decimal(each or 0) for each in sums.values()), Decimal())
         may_cost = self.filter(price=None).exclude(status__in=self.model.FREE)
-        # A conversation is two calls to Twilio.
+        # For Twilio, a conversation is two calls, so it counts twice.
         both = Q(kind=self.model.Kind.CONVERSATION)
         counts = may_cost.aggregate(calls=Count("pk"), more=Count("pk", filter=both))
         return known + estimate * Decimal(sum(counts.values()))
 
     def due(self, now: datetime) -> CallQuerySet:
-        """Calls whose check is due."""
-        # A check too far in the future was set before a clock was put back.
+        """Return the calls that are due for a check."""
+        # A check so far in the future was set before the clock was set back. It is due.
         leftover = Q(next_check_at__gt=now + LONGEST_WAIT)
         return self.filter(Q(next_check_at__lte=now) | leftover)
 
     def claim_due(self, limit: int = 200) -> list[int]:
-        """Claim the calls that are due for a check. Each is claimed once.
+        """Claim calls that are due for a check, and return their keys.
 
-        If the check does not happen, the call is due again after next_check_time.
+        Only one process can claim a call. If the check does not happen, the call is due
+        again after the wait of next_check_time.
         """
         due = self.due(timezone.now())
         return [

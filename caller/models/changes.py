@@ -1,4 +1,4 @@
-"""Save only the columns of a row that have changed, and nothing if none has."""
+"""Save only the changed columns of a row. Without a change, save nothing."""
 
 from typing import Any
 
@@ -6,14 +6,14 @@ from django.db import models
 
 
 def columns(row: models.Model) -> dict[str, Any]:
-    """Return the values of the loaded columns, to be compared with later ones."""
+    """Return the values of the loaded columns, for a later `save_changes`."""
     values = vars(row)
     names = [field.attname for field in row._meta.concrete_fields]
     return {name: values[name] for name in names if name in values}
 
 
 def save_changes(row: models.Model, before: dict[str, Any]) -> None:
-    """Save what differs from `before`."""
+    """Save the columns that differ from `before`, a result of `columns`."""
     now = columns(row)
     changed = [name for name in now if now[name] != before.get(name)]
     if changed:

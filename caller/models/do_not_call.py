@@ -4,7 +4,7 @@ from caller.contacts.models import ListedNumber
 
 
 class DoNotCall(ListedNumber):
-    """Who asked not to be called, and whose calls may be refused, too."""
+    """A number that must not be called. Calls from it can be refused, too."""
 
     reason = models.CharField(max_length=200, blank=True)
     blocks_incoming = models.BooleanField(

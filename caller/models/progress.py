@@ -1,4 +1,4 @@
-"""How far one phone of a call has come, as Twilio reports it."""
+"""The status of one phone in a call, as Twilio reports it."""
 
 from __future__ import annotations
 
@@ -10,15 +10,18 @@ from caller.twilio.states import CallState
 
 
 class Progress(models.Model):
-    """The status of a phone and its times. The status never moves back."""
+    """Abstract base of Call and Leg: the status and the times of one phone.
+
+    The status never moves back.
+    """
 
     class Status(models.TextChoices):
-        # Ours: Twilio was asked and its answer is missing or lost.
+        # Our own: Twilio has not answered our request yet, or its answer was lost.
         DIALING = "dialing", "Dialing"
         UNKNOWN = "unknown", "Unknown"
-        # Ours: a rule forbids the call (dialling.refusal). Twilio was not asked.
+        # Our own: a rule forbids the call (dialling.refusal). Twilio was not asked.
         REFUSED = "refused", "Refused"
-        # Twilio's, letter for letter
+        # Twilio's own words, unchanged
         QUEUED = "queued", "Queued at Twilio"
         INITIATED = "initiated", "Dialing"
         RINGING = "ringing", "Ringing"
@@ -37,10 +40,10 @@ class Progress(models.Model):
         Status.FAILED,
         Status.REFUSED,
     )
-    # Not connected: Twilio charges nothing.
+    # Twilio charges nothing for these, because the call was not connected.
     FREE = (Status.BUSY, Status.NO_ANSWER, Status.CANCELED, Status.FAILED)
-    # The status only moves up in this order, whatever arrives late or twice. An unknown
-    # status ranks above ringing and is not final.
+    # The rank of a status only rises, even if reports arrive late or twice. A word that
+    # is new to us ranks above ringing and is not final.
     RANK: ClassVar[dict[str, int]] = {
         Status.DIALING: 0,
         Status.UNKNOWN: 0,
@@ -77,8 +80,8 @@ class Progress(models.Model):
 
     @property
     def reached(self) -> int:
-        """The rank of its status."""
-        # Twilio's own final statuses come without a reason.
+        """The rank of the current status."""
+        # With an error text, we set the status: Twilio sends statuses without a text.
         if self.status in (self.Status.FAILED, self.Status.CANCELED) and self.error:
             return self.RANK_OF_OUR_GUESS
         return self.rank(self.status)
@@ -88,7 +91,7 @@ class Progress(models.Model):
         return int(cls.RANK.get(status, cls.RANK_OF_NEW_WORDS))
 
     def take(self, news: CallState, sequence_number: int | None = None) -> None:
-        """Take over what is new. The caller has locked the row, and saves it."""
+        """Copy new values from Twilio. The calling code must lock and save the row."""
         if news.status and self.rank(news.status) > self.reached:
             self.status = news.status
             self.error = ""

@@ -12,7 +12,7 @@ LONGEST_NOTE = 5000
 
 
 class Note(models.Model):
-    """What somebody wrote about a call."""
+    """A note that somebody wrote about a call."""
 
     call = models.ForeignKey(
         "caller.Call", on_delete=models.CASCADE, related_name="notes"
@@ -21,7 +21,7 @@ class Note(models.Model):
         settings.AUTH_USER_MODEL, null=True, on_delete=models.SET_NULL, related_name="+"
     )
     text = models.TextField(max_length=LONGEST_NOTE)
-    # The words as the search compares them, with a space before and after each.
+    # The words in the form that the search uses, with spaces before and after each.
     search_text = models.TextField(editable=False, default="")
     created_at = models.DateTimeField(default=timezone.now, editable=False)
 
@@ -45,7 +45,7 @@ class TagQuerySet(models.QuerySet["Tag"]):
 
 
 class Tag(models.Model):
-    """A word that calls have in common, such as billing."""
+    """A label for calls, such as billing."""
 
     name = models.CharField(
         max_length=40,
@@ -74,9 +74,9 @@ class Tag(models.Model):
 
 
 def tag_name(typed: str) -> str:
-    """Return how a tag is stored: in lower case, without spaces around it.
+    """Return the stored form of a tag: in lower case, without `#` and extra spaces.
 
-    Raises ValidationError if there is nothing.
+    Raises ValidationError if nothing is left.
     """
     name = " ".join(typed.casefold().removeprefix("#").split())
     if not name:

@@ -33,8 +33,8 @@ def stored_audio(recording: Recording) -> SafeString | str:
 
 
 def with_transcripts(recordings: QuerySet[Recording]) -> QuerySet[Recording]:
-    """Prefetch the transcripts; leave out the large fields of both models."""
-    # Looked up by name, because `caller` must not import `transcription`.
+    """Prefetch the transcripts. Leave out the large columns of both models."""
+    # Find the model by name, because `caller` must not import `transcription`.
     model: Any = Recording._meta.get_field("transcripts").related_model
     transcripts = model._default_manager.only("recording", "status")
     return recordings.defer("peaks").prefetch_related(

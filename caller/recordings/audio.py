@@ -21,7 +21,7 @@ CHUNK_BYTES = 64 * 1024
 KEEP_ALIVE_BYTES = 1024 * 1024
 KEEP_ALIVE_SECONDS = 1
 TIMEOUT_SECONDS = (5, 30)  # (connect, read)
-# Suffix of an incomplete download. caller.recordings.cleanup searches for it.
+# Suffix of temporary files. caller.recordings.cleanup finds old ones by this suffix.
 TEMPORARY = ".djtranscribe-audio"
 
 # Signatures of audio formats: suffix, offset, bytes. The first match wins.
@@ -32,7 +32,7 @@ BEGINNINGS = [
     (".mp3", 0, b"ID3"),
     # MPEG 1, 2 and 2.5, layer III, each with and without a checksum.
     *((".mp3", 0, b"\xff" + bytes([byte])) for byte in b"\xfb\xfa\xf3\xf2\xe3\xe2"),
-    # Layer II.
+    # MPEG 1 and 2, layer II.
     *((".mp2", 0, b"\xff" + bytes([byte])) for byte in b"\xfd\xfc\xf5\xf4"),
     *((".aac", 0, b"\xff" + bytes([byte])) for byte in b"\xf1\xf0\xf9\xf8"),
     (".ogg", 0, b"OggS"),
@@ -46,16 +46,16 @@ BEGINNINGS = [
     (".wma", 0, bytes.fromhex("3026b2758e66cf11")),
     (".au", 0, b".snd"),
 ]
-# Files that are certainly no audio, besides texts: images, documents, archives.
+# How files begin that are certainly not audio: images, documents, archives, programs.
 OTHER_FILES = (
     *(b"\xff\xd8\xff", b"\x89PNG\r\n", b"GIF8", b"%PDF", b"PK\x03\x04", b"\x1f\x8b"),
     *(b"\x7fELF", b"SQLite format 3\0"),
 )
-# Of other audio. AssemblyAI knows more formats than we do.
+# Suffix for formats that we do not know. AssemblyAI may know them.
 UNKNOWN = ".audio"
-# The beginning of a file by which a text is recognised.
+# Read this much of a file to find out whether it is a text.
 HEAD_BYTES = 512
-# Python's mimetypes depends on files of the machine, so we keep our own table.
+# Python's mimetypes depends on files of the machine, so we use our own table.
 CONTENT_TYPES = {
     ".wav": "audio/wav",
     ".aiff": "audio/aiff",
@@ -80,11 +80,11 @@ CONTENT_TYPES = {
 
 
 class NotAudio(Exception):
-    """The file is not complete audio. The message says why."""
+    """There is no complete audio file. The message says why."""
 
 
 class Heartbeat:
-    """Call keep_alive every megabyte or every second, so that a lease is renewed."""
+    """Call keep_alive every megabyte or second, so that it renews a lease."""
 
     def __init__(self, keep_alive: Callable[[], None]) -> None:
         self.keep_alive = keep_alive
@@ -111,10 +111,9 @@ def received(
 
 
 def downloaded(url: str) -> Iterator[bytes]:
-    """Download a URL that an operator gave on the command line.
+    """Download a URL that an operator gave on the command line. Yield chunks.
 
-    Never use it for a URL from a request: it would reach internal hosts. Raises
-    NotAudio.
+    Never pass a URL from a request: it could lead to an internal host. Raises NotAudio.
     """
     try:
         with requests.Session() as session:
@@ -130,7 +129,7 @@ def downloaded(url: str) -> Iterator[bytes]:
 
 
 class UploadStream:
-    """A file to upload to a vendor. Reading it calls keep_alive, as in Heartbeat."""
+    """A file to upload to a vendor. Reading it calls keep_alive, see Heartbeat."""
 
     def __init__(self, file: Any, keep_alive: Callable[[], None]) -> None:
         self.file = file
@@ -154,9 +153,9 @@ def checked_file(
 ) -> Iterator[tuple[TemporaryUploadedFile, str]]:
     """Write the chunks to a temporary file. Yield it and its SHA-256.
 
-    Raises NotAudio if the file is empty, incomplete or certainly no audio. A file is
-    complete if it has the announced length. What a WAV header says is often wrong, and
-    every player ignores it.
+    Raises NotAudio if the file is empty, incomplete or certainly not audio. A file is
+    complete if it has `expected_bytes`. The size in a WAV header is not checked: it is
+    often wrong, and every player ignores it.
     """
     digest = hashlib.sha256()
     with TemporaryUploadedFile(f"x{TEMPORARY}", None, None, None) as file:
@@ -176,7 +175,7 @@ def checked_file(
 
 
 class Watched(File):  # type: ignore[type-arg]
-    """A file that calls keep_alive while it is read, as in Heartbeat."""
+    """A file that calls keep_alive while it is read, see Heartbeat."""
 
     def __init__(self, file: Any, keep_alive: Callable[[], None]) -> None:
         super().__init__(file)
@@ -197,12 +196,13 @@ def kept_whole(
 ) -> str:
     """Save the file under the name plus a random suffix. Return the stored name.
 
-    The suffix keeps two workers that store the same recording from overwriting or
-    deleting each other's file. On an error, deletes the partial file. Raises OSError.
+    Without the random suffix, two workers that store the same recording could overwrite
+    or delete each other's file. After an error, the partial file is deleted. Raises
+    OSError.
     """
     path = PurePosixPath(name)
     name = str(path.with_name(f"{path.stem}-{token_hex(4)}{path.suffix}"))
-    # On our own disk, the temporary file is moved: nothing is read.
+    # On our own disk, the temporary file is moved and not read, so do not watch it.
     is_local = isinstance(storage, FileSystemStorage)
     try:
         return storage.save(name, file if is_local else Watched(file, keep_alive))
@@ -213,7 +213,7 @@ def kept_whole(
 
 
 def suffix(file: IO[bytes] | Any) -> str:
-    """Return `.wav`, `.mp3`… by the first bytes, or UNKNOWN."""
+    """Return the suffix for the first bytes, such as `.wav`, or UNKNOWN."""
     file.seek(0)
     head = file.read(16)
     for ending, offset, beginning in BEGINNINGS:
@@ -223,9 +223,9 @@ def suffix(file: IO[bytes] | Any) -> str:
 
 
 def is_other_file(file: IO[bytes] | Any) -> bool:
-    """Return whether this is certainly no audio: a text, in any encoding, or a picture.
+    """Return whether this is certainly not audio, but a text, a picture or the like.
 
-    Not stricter than AssemblyAI, which knows more formats than we do.
+    Unknown formats are accepted, because AssemblyAI knows more formats than we do.
     """
     if suffix(file) != UNKNOWN:
         return False
@@ -237,7 +237,7 @@ def is_other_file(file: IO[bytes] | Any) -> bool:
         if head.startswith(mark):
             return True
     try:
-        # The last letter may be cut.
+        # An incremental decoder accepts that the last character is incomplete.
         text = codecs.getincrementaldecoder("utf-8-sig")().decode(head)
     except UnicodeDecodeError:
         return False
@@ -245,6 +245,6 @@ def is_other_file(file: IO[bytes] | Any) -> bool:
 
 
 def content_type(name: str) -> str:
-    """Return the media type for the suffix, which store_audio chose by the content."""
+    """Return the media type for a file name. Its suffix follows from the content."""
     ending = PurePosixPath(name).suffix.lower()
     return CONTENT_TYPES.get(ending, "application/octet-stream")

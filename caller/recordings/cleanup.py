@@ -1,4 +1,4 @@
-"""Delete files that a killed process left behind and that no row refers to."""
+"""Delete audio files that rows no longer need, such as those of killed processes."""
 
 import re
 import tempfile
@@ -13,8 +13,8 @@ from caller.models import Recording
 from caller.recordings import audio
 
 FOLDER = "recordings"
-# The SID, then the random suffix of audio.kept_whole. Older files have another suffix
-# or none.
+# File names: the SID, then the random suffix of audio.kept_whole. Files from older
+# versions have another suffix or none.
 NAME = re.compile(r"(RE[0-9a-f]{32})(?:[-_][0-9A-Za-z]+)?\.[0-9a-z]+", re.ASCII)
 BATCH_SIZE = 500
 
@@ -22,19 +22,20 @@ BATCH_SIZE = 500
 def delete_recordings(older_than: datetime) -> int:
     """Delete duplicate files of the same recording. Return how many.
 
-    A file that no row refers to is kept: with a database that was restored from a
-    backup, that is every newer recording.
+    A file is deleted only if its row refers to another file that exists. Other files
+    are kept, because a database from a backup has no rows for newer recordings.
     """
     storage = Recording.audio.field.storage
     deleted = 0
-    # Not every storage can list its files or tell their age.
+    # Some storages cannot list their files or tell their age. Then delete nothing.
     with suppress(FileNotFoundError, NotImplementedError):
         _, names = storage.listdir(FOLDER)
         existing = {f"{FOLDER}/{name}" for name in names}
         matches = [match for match in map(NAME.fullmatch, names) if match]
         for begin in range(0, len(matches), BATCH_SIZE):
             batch = matches[begin : begin + BATCH_SIZE]
-            # Read the rows after listing: a file stored since then is not in the list.
+            # Read the rows after the list of files. If a row refers to a newer file,
+            # this file is not in `existing`, and nothing is deleted.
             rows = Recording.objects.filter(sid__in=[match[1] for match in batch])
             stored = dict(rows.exclude(audio="").values_list("sid", "audio"))
             for match in batch:
@@ -49,7 +50,7 @@ def delete_recordings(older_than: datetime) -> int:
 
 
 def delete_all_of(sids: Collection[str]) -> None:
-    """Delete every file of these recordings, whatever the rows say."""
+    """Delete every file of these recordings, even if no row refers to it."""
     if not sids:
         return
     storage = Recording.audio.field.storage
@@ -61,11 +62,11 @@ def delete_all_of(sids: Collection[str]) -> None:
 
 
 def delete_temporary(older_than: datetime) -> int:
-    """Delete downloads that were never finished. Return how many."""
+    """Delete temporary files of downloads that never finished. Return how many."""
     folder = Path(settings.FILE_UPLOAD_TEMP_DIR or tempfile.gettempdir())
     deleted = 0
     for path in folder.glob(f"*{audio.TEMPORARY}"):
-        # Another worker may have deleted it, or another user may own it.
+        # Another worker may have deleted the file, or another user may own it.
         with suppress(OSError):
             if path.lstat().st_mtime < older_than.timestamp():
                 path.unlink()

@@ -1,10 +1,10 @@
-"""Decode audio of any format, in a process of its own: a broken file can crash ffmpeg.
+"""Decode audio of any format in a separate process: broken files can crash ffmpeg.
 
     python -m caller.recordings.decoder < FILE
 
 Prints `{"seconds": 17.3, "levels": [0 to 100, …], "channels": 1}`, or `{}` if the audio
-cannot be decoded. PyAV contains ffmpeg. The samples pass through in pieces; only some
-thousand peaks are in memory.
+cannot be decoded. PyAV contains ffmpeg. The audio is decoded in pieces. Only a few
+thousand peaks are kept in memory.
 """
 
 import json
@@ -17,22 +17,23 @@ import av
 
 from caller.recordings.waveform import LEVELS
 
-# The most peaks that are kept. Beyond it, they are merged in pairs.
+# The maximum number of peaks. When it is reached, pairs of peaks are merged.
 MOST_PEAKS = 8 * LEVELS
-# Samples looked at for each peak, evenly spaced. With all of them, the picture of three
-# hours would look the same.
+# At most this many samples are measured for each peak, evenly spaced. With all samples,
+# the picture of three hours of audio would look the same.
 SAMPLES = 1000
-# Formats that may be opened. ffmpeg also knows lists of other files and addresses.
+# Formats that ffmpeg may open. Playlists are left out, because with them ffmpeg would
+# open other files and URLs.
 FORMATS = (
     "wav,w64,aiff,au,mp3,aac,ogg,flac,mov,amr,amrnb,amrwb,matroska,asf,avi,ac3,eac3,"
     "mpeg,mpegts,caf,flv"
 )
-# A small file can contain days of silence.
+# Decode no more than this: a small file can contain days of silence.
 LONGEST_SECONDS = 24 * 3600
 
 
 class Peaks:
-    """The loudest sample of each block, for audio of unknown length."""
+    """The loudest sample of each block. The length of the audio may be unknown."""
 
     def __init__(self) -> None:
         self.peaks = array("H")
@@ -41,7 +42,7 @@ class Peaks:
         self.count = 0
 
     def add(self, channels: list["array[int]"]) -> None:
-        """Add samples of 16 bit, of all channels at once. The loudest one counts."""
+        """Add 16-bit samples of all channels. The loudest channel counts."""
         size, at = len(channels[0]), 0
         self.count += size
         while at < size:
@@ -72,7 +73,7 @@ class Peaks:
 
 
 def decoded(file: IO[bytes]) -> dict[str, Any]:
-    """For stereo, a level is that of the louder channel."""
+    """Return what this module prints. In stereo, the louder channel counts."""
     peaks, rate, channels = Peaks(), 0, 0
     options = {"format_whitelist": FORMATS, "protocol_whitelist": "none"}
     try:
@@ -89,7 +90,7 @@ def decoded(file: IO[bytes]) -> dict[str, Any]:
                 if peaks.count > LONGEST_SECONDS * rate:
                     break
     except (av.FFmpegError, IndexError, ValueError):
-        # What was decoded before the error counts.
+        # Keep what was decoded before the error.
         pass
     if not peaks.count or not rate:
         return {}
@@ -98,7 +99,7 @@ def decoded(file: IO[bytes]) -> dict[str, Any]:
 
 
 def planes(frame: Any) -> list["array[int]"]:
-    """Return the samples of each channel of a frame of 16 bit."""
+    """Return the samples of each channel of a 16-bit frame."""
     return [array("h", bytes(plane)[: frame.samples * 2]) for plane in frame.planes]
 
 

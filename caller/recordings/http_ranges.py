@@ -18,7 +18,8 @@ BLOCK_BYTES = 64 * 1024
 def ranged(request: HttpRequest, response: FileResponse) -> HttpResponseBase:
     """Return the whole response, or the single byte range that was requested.
 
-    Several ranges, invalid ones and units other than bytes get the whole response.
+    A request for several ranges, an invalid range or another unit than bytes gets the
+    whole response. A range beyond the end gets status 416.
     """
     response["Accept-Ranges"] = "bytes"
     wanted = RANGE.fullmatch(request.headers.get("Range", ""))

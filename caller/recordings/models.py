@@ -34,7 +34,7 @@ class RecordingQuerySet(models.QuerySet["Recording"]):
         return self.exclude(status__in=Recording.FINISHED)
 
     def with_audio(self) -> RecordingQuerySet:
-        """Recordings whose audio is here, or should be at Twilio."""
+        """Recordings whose audio is in our storage or should be at Twilio."""
         is_somewhere = Q(status=Recording.Status.COMPLETED) | ~Q(audio="")
         return self.filter(is_somewhere, audio_deleted_at=None)
 
@@ -58,7 +58,7 @@ class Recording(models.Model):
         16102: "Nobody spoke, and this Twilio account deletes silent recordings.",
     }
 
-    # Why there will never be audio.
+    # For each of these statuses: why there will never be audio.
     WITHOUT_AUDIO: ClassVar[dict[str, str]] = {
         Status.DELETED: "The recording was deleted at Twilio before we fetched it.",
         Status.ABSENT: "Twilio has no audio for this recording: nothing was recorded.",
@@ -89,16 +89,18 @@ class Recording(models.Model):
     error = models.TextField(blank=True)
     audio = models.FileField(upload_to="recordings/", blank=True)
     sha256 = models.CharField("SHA-256", max_length=64, blank=True)
-    # See caller/recordings/waveform.py. Null if stored by a version without waveforms.
+    # See caller/recordings/waveform.py. Null if no audio is stored, or if a version
+    # without waveforms has stored it.
     peaks = models.JSONField(null=True, blank=True, editable=False)
     created_at = models.DateTimeField(auto_now_add=True, db_index=True)
     fetched_at = models.DateTimeField("audio stored", null=True, blank=True)
-    # Deleted at Twilio and here, because its time was over.
+    # Time of deletion at Twilio and here, because the retention period was over.
     audio_deleted_at = models.DateTimeField(
         "audio deleted", null=True, blank=True, editable=False
     )
 
-    # What AssemblyAI charged for all its transcripts, in dollars or as SPEECH_RATES.
+    # Cost of all transcripts of this recording at AssemblyAI. Calculated with
+    # SPEECH_RATES and in their currency, by default in dollars.
     transcription_cost = models.DecimalField(
         max_digits=10, decimal_places=5, null=True, blank=True, editable=False
     )
@@ -116,7 +118,8 @@ class Recording(models.Model):
             ),
             models.Index(fields=["status", "created_at"], name="recording_by_status"),
             models.Index(fields=["source", "created_at"], name="recording_by_source"),
-            # For what is deleted when its time is over: the others soon are most.
+            # To find audio whose retention period is over. Rows with deleted audio are
+            # left out: after some time, they are the majority.
             models.Index(
                 fields=["created_at"],
                 condition=Q(audio_deleted_at=None),
@@ -131,13 +134,13 @@ class Recording(models.Model):
 
     @property
     def origin(self) -> str:
-        """Where the audio came from, if not from one of our calls."""
+        """The place that the audio came from, if it is not one of our calls."""
         names = {"url": "an address", "file": "a file", "": "a file"}
         return names.get(self.source, "a call made elsewhere")
 
     @property
     def words_cost(self) -> str:
-        """Return `0.0008 USD`, the price of its transcripts, or "" without any."""
+        """Return the cost of all transcripts, such as `0.0008 USD`, or ""."""
         if not self.transcription_cost:
             return ""
         unit = (self.call and self.call.price_unit) or "USD"
@@ -154,16 +157,17 @@ class Recording(models.Model):
 
     @property
     def audio_url(self) -> str:
-        """URL of the audio on this site; needs the permission to view recordings."""
+        """URL of the audio on this site. It needs the permission to view recordings."""
         return reverse("caller:recording-audio", args=[self.pk])
 
     @classmethod
     def record(
         cls, news: RecordingState, call: Call, priority: int = 0
     ) -> Recording | None:
-        """Create or update the recording from Twilio's data. A final status stays.
+        """Create or update the recording from Twilio's data.
 
-        Return None if the recording was deleted here or belongs to another call.
+        A final status is not changed. Return None if the recording was deleted here or
+        belongs to another call.
         priority: -100 to 100, for the tasks that follow.
         """
         with transaction.atomic():
@@ -174,7 +178,7 @@ class Recording(models.Model):
     def record_locked(
         cls, news: RecordingState, call: Call, priority: int = 0
     ) -> Recording | None:
-        """`record`, for a call whose row is locked."""
+        """Do the same as `record`. The caller has locked the call's row."""
         recording = cls.objects.filter(sid=news.sid).order_by().first()
         is_new = recording is None
         if recording is None:
@@ -259,9 +263,10 @@ class Recording(models.Model):
         expected_bytes: int | None = None,
         keep_alive: Callable[[], None] = lambda: None,
     ) -> None:
-        """Check and store the audio. Raises audio.NotAudio and stores nothing then.
+        """Check the audio and store it. Raises audio.NotAudio and then stores nothing.
 
-        keep_alive is called every megabyte or second while it is stored elsewhere.
+        keep_alive is called every megabyte or second while the file is sent to a
+        storage on another machine.
         """
         with audio.checked_file(chunks, expected_bytes) as (file, sha256):
             name = f"{self.sid or uuid4()}{audio.suffix(file)}"
@@ -275,7 +280,7 @@ class Recording(models.Model):
                 audio=stored, sha256=sha256, fetched_at=timezone.now(), **columns
             )
         except Error:
-            # Without a row that names it, nobody would ever find the file.
+            # No row refers to the file, so nobody would ever find it.
             self.audio.storage.delete(stored)
             raise
         if not changed:
@@ -286,7 +291,7 @@ class Recording(models.Model):
     def delete_audio(self) -> None:
         """Delete the audio at Twilio, then here. The row stays. Raises TwilioError.
 
-        If this breaks off, it can be called again.
+        After an error, this can be called again.
         """
         if self.sid:
             twilio_client.delete_recording(self.sid)
@@ -297,17 +302,17 @@ class Recording(models.Model):
         )
 
     def _missing_facts(self, measured: dict[str, Any]) -> dict[str, int]:
-        """Length and channels of the audio, where Twilio has not told them rightly."""
+        """Return length and channels, where Twilio's values are missing or wrong."""
         facts = {}
         if measured and self.duration_seconds is None:
             facts["duration_seconds"] = round(measured["seconds"])
-        # Twilio may have no file with two channels, although it recorded both sides.
+        # Twilio may have only a mono file, although it recorded both sides.
         if measured and measured["channels"] < (self.channels or math.inf):
             facts["channels"] = measured["channels"]
         return facts
 
     def loudness(self) -> dict[str, Any]:
-        """Return the waveform, see waveform.measured. Computed now if missing."""
+        """Return the waveform, see waveform.measured. Measure it now if necessary."""
         if self.peaks is None and self.audio:
             try:
                 with self.audio.open("rb") as file:

@@ -1,7 +1,8 @@
-"""Audio on S3 or a store that speaks its protocol. Only with S3_BUCKET.
+"""Storage for audio in S3 or a compatible store. Used if S3_BUCKET is set.
 
-Reads what is asked for, and nothing else: a player that seeks in an hour of audio would
-otherwise fetch all of it each time. Errors are OSError, as those of a disk.
+It reads only the part of a file that is needed. Otherwise, a player that seeks in an
+hour of audio would fetch all of it each time. Errors are raised as OSError, as with a
+disk.
 """
 
 import io
@@ -28,7 +29,7 @@ CONFIG = Config(
 
 @contextmanager
 def as_os_errors() -> Iterator[None]:
-    """Raise FileNotFoundError for what does not exist, and OSError for other errors."""
+    """Raise FileNotFoundError for a missing object, and OSError for other errors."""
     try:
         yield
     except ClientError as error:
@@ -42,12 +43,15 @@ def as_os_errors() -> Iterator[None]:
 
 
 class ObjectReader(io.RawIOBase):
-    """An object, read from any place on. Requests nothing before it is read."""
+    """A seekable reader of one object.
+
+    The length is requested at once. The content is requested only when it is read.
+    """
 
     def __init__(self, target: Any) -> None:
         self.target = target
         self.position = 0
-        # Python closes a reader also if the next lines raise.
+        # Set this first: Python calls close() even if the next lines raise.
         self.body: Any = None
         with as_os_errors():
             self.length: int = target.content_length
@@ -94,7 +98,7 @@ class ObjectReader(io.RawIOBase):
 class ObjectStorage(S3Storage):  # type: ignore[misc]
     def __init__(self, **options: Any) -> None:
         super().__init__(
-            # In the thread of the caller, who keeps a lease meanwhile.
+            # Read the file in the caller's thread: reading renews the caller's lease.
             transfer_config=TransferConfig(use_threads=False),
             client_config=CONFIG,
             file_overwrite=False,

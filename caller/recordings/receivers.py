@@ -10,7 +10,7 @@ from caller.models import Call, Recording, Tombstone
 
 @receiver(pre_delete, sender=Call)
 def lock_first(instance: Call, **kwargs: Any) -> None:
-    """Lock the call before its recordings, as a webhook does: no deadlock then."""
+    """Lock the call before its recordings, like webhooks, to avoid a deadlock."""
     locked = Call.objects.select_for_update().filter(pk=instance.pk)
     locked.order_by().values_list("pk").first()
 
@@ -18,7 +18,7 @@ def lock_first(instance: Call, **kwargs: Any) -> None:
 @receiver(post_delete, sender=Call)
 @receiver(post_delete, sender=Recording)
 def keep_tombstone(instance: Call | Recording, **kwargs: Any) -> None:
-    """Store the SID in the same transaction that deletes the row."""
+    """Store the SID of a deleted row, in the transaction that deletes the row."""
     if instance.sid:
         Tombstone.objects.get_or_create(sid=instance.sid)
 
@@ -27,8 +27,9 @@ def keep_tombstone(instance: Call | Recording, **kwargs: Any) -> None:
 def delete_audio(instance: Recording, **kwargs: Any) -> None:
     """Delete the audio file of a deleted recording.
 
-    A signal, because deleting a call deletes its recordings without calling delete().
-    After the commit, because a rollback could not restore the file.
+    This is a signal receiver, because deleting a call deletes its recordings without
+    calling delete(). The file is deleted after the commit, because a rollback could not
+    restore it.
     """
     if name := instance.audio.name:
         transaction.on_commit(partial(instance.audio.storage.delete, name))

@@ -1,7 +1,7 @@
 """The waveform of a recording: its loudness over time, its length and channels.
 
-Measured once, when the audio is stored. A WAV of 8 or 16 bits, as Twilio sends it, is
-read here, in milliseconds. Any other audio goes to decoder.py.
+It is measured once, when the audio is stored. This module measures WAV files of 8 or 16
+bits, such as Twilio's, within milliseconds. decoder.py measures all other audio.
 """
 
 from __future__ import annotations  # array[int] needs Python 3.12
@@ -19,22 +19,22 @@ from typing import IO, Any
 
 logger = logging.getLogger(__name__)
 
-# Width of the picture.
+# Number of levels, and width of the picture.
 LEVELS = 600
-# Samples measured per level, evenly spaced. Measuring all of them would take 20 times
-# as long for three hours of audio, and the picture would look the same.
+# Samples measured per level, evenly spaced. For three hours of audio, measuring all
+# samples would take 20 times as long, and the picture would look the same.
 SAMPLES = 4000
-# Where `-m caller.recordings.decoder` is found.
+# The folder in which `python -m caller.recordings.decoder` works.
 ROOT = Path(__file__).resolve().parents[2]
-# Three hours take four seconds.
+# Time limit of the decoder. Three hours of audio take four seconds.
 DECODE_SECONDS = 50
 
 
 def measured(file: IO[bytes] | Any) -> dict[str, Any]:
     """Return `{"seconds": 17.3, "levels": [0 to 100, …], "channels": 1}`.
 
-    Empty if the audio cannot be decoded: a browser or AssemblyAI may still be able to.
-    For stereo, a level is that of the louder channel. A plain WAV of two channels also
+    Empty if we cannot decode the audio. A browser or AssemblyAI may still be able to.
+    In stereo, the louder channel counts. A WAV of 8 or 16 bits with two channels also
     has `"each": [levels of the left, levels of the right]`.
     """
     return _of_plain_wav(file) or _decoded(file)
@@ -57,7 +57,7 @@ def _decoded(file: IO[bytes] | Any) -> dict[str, Any]:
             )
             return dict(json.loads(done.stdout))
         except (subprocess.SubprocessError, ValueError) as error:
-            # It crashed, or takes too long. The recording is stored nevertheless.
+            # The decoder crashed or took too long. Store the audio without a waveform.
             logger.warning("decoder error=%s", type(error).__name__)
             return {}
 
@@ -72,7 +72,7 @@ def _of_plain_wav(file: IO[bytes] | Any) -> dict[str, Any]:
         return {}
     frame = channels * width
     data_bytes = (file.seek(0, 2) or file.tell()) - data_start
-    # Streaming writers leave 0 or about 4 GB as the size.
+    # Programs that write a WAV as a stream leave 0 or about 4 GB as the size.
     frames = min(declared or data_bytes // frame, data_bytes // frame)
     if width not in (1, 2) or rate < 1 or frames < 1:
         return {}
@@ -109,9 +109,10 @@ def _peak(samples: array[int], channel: int, channels: int, width: int) -> int:
 
 
 def outlines(loudness: dict[str, Any]) -> list[str]:
-    """Return SVG paths, LEVELS wide and 100 high in all: one, or one for each channel.
+    """Return one SVG path, or two: one for each channel. See `measured` for loudness.
 
-    loudness: see `measured`. All are scaled to the loudest level.
+    The whole picture is LEVELS wide and 100 high. Both paths are scaled to the loudest
+    level.
     """
     if each := loudness.get("each"):
         full = max([*each[0], *each[1], 1])

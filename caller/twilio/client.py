@@ -1,4 +1,4 @@
-"""Requests to Twilio's REST API. No other module sends any.
+"""Requests to Twilio's REST API. No other module sends requests to Twilio.
 
 Refusals and network errors are raised as TwilioError.
 Reference: twilio.com/docs/voice/api/call-resource and .../recording.
@@ -32,15 +32,16 @@ from djtranscribe.public_urls import public_url
 if TYPE_CHECKING:
     from caller.models import Call
 
-# Three retries on any failure; by default Twilio retries once, if it cannot connect.
-# Twilio reads this fragment itself: it is neither sent to us nor signed.
+# Twilio retries a webhook three times after any failure. By default, it retries once,
+# and only if it cannot connect. This fragment is neither sent to us nor signed.
 RETRY = "#rc=3&rp=all"
-# Added to the recording's limit, so that every call ends even if nobody hangs up.
+# Time for the notice, added to the longest recording or conversation. After this total
+# time, Twilio ends the call, even if nobody hangs up.
 NOTICE_SECONDS = 120
 
 # How long the operator's own phone rings.
 OPERATOR_RINGS_SECONDS = 25
-# What Twilio requests when the phone is answered, by the kind of the call.
+# The view that Twilio requests when the phone is answered, for each kind of call.
 ANSWERED = {
     "message": "caller:record",
     "conversation": "caller:bridge",
@@ -54,25 +55,30 @@ def callback_url(view_name: str, call_uuid: UUID) -> str:
 
 @lru_cache(maxsize=32)
 def path_of(view_name: str, script_prefix: str) -> str:
-    """Return the path of a view, which begins with the prefix of this thread."""
+    """Return the path of a view.
+
+    script_prefix: only a part of the cache key. `reverse` itself takes the prefix of
+    the current thread.
+    """
     return reverse(view_name)
 
 
 @contextmanager
 def api_errors() -> Iterator[None]:
-    """Raise TwilioError for every error of the SDK, malformed answers included."""
+    """Convert every error of the SDK to TwilioError, also for malformed responses."""
     with translated():
         try:
             yield
         except (ArithmeticError, AttributeError, LookupError, TypeError) as error:
-            # The SDK assumes the right shape. translated() converts ValueError.
+            # The SDK raises these exceptions if a response has an unexpected shape.
+            # `translated` converts ValueError to TwilioError.
             raise ValueError("Unexpected shape of Twilio's answer.") from error
 
 
 def place_call(call: "Call") -> CallState:
     """Place a call. Not idempotent: retry only if the error has maybe_done False.
 
-    For a conversation the operator's phone is called first.
+    In a conversation, the operator's phone is called first. Raises TwilioError.
     """
     options: dict[str, Any] = {
         "to": call.leg.number if call.is_conversation else call.other_number,
@@ -84,10 +90,10 @@ def place_call(call: "Call") -> CallState:
     }
     if call.is_conversation:
         options["time_limit"] = settings.CONVERSATION_MAX_SECONDS + NOTICE_SECONDS
-        # Shorter than the greeting of most answering machines takes to begin.
+        # Stop ringing before most answering machines answer.
         options["timeout"] = OPERATOR_RINGS_SECONDS
     elif settings.MACHINE_DETECTION != "off" and call.kind == "message":
-        # Asynchronous, so that the notice is not delayed.
+        # Detect machines in the background, so that the notice is not delayed.
         options |= {
             "machine_detection": "Enable",
             "async_amd": "true",
@@ -101,15 +107,15 @@ def place_call(call: "Call") -> CallState:
 
 
 def hang_up(sid: str) -> None:
-    """End a call. Does nothing if it has ended."""
+    """End a call. Raises TwilioError, also if the call has already ended."""
     with api_errors():
         client().calls(sid).update(status="completed")
 
 
 def delete_recording(sid: str) -> None:
-    """Delete a recording. Does nothing if it is gone. Raises TwilioError.
+    """Delete a recording, if Twilio still has it. Raises TwilioError.
 
-    Its audio is gone at once; the metadata stay at Twilio for 40 days
+    The audio is deleted at once. The metadata stays at Twilio for 40 days
     (twilio.com/docs/voice/api/recording).
     """
     with api_errors(), unless_gone():
@@ -117,9 +123,9 @@ def delete_recording(sid: str) -> None:
 
 
 def delete_call(sid: str) -> None:
-    """Delete a call that is over, with its recordings. Does nothing if it is gone.
+    """Delete a finished call and its recordings, if Twilio still has them.
 
-    Also the call that it has dialled with <Dial>. Raises TwilioError.
+    Calls that it has dialled with <Dial> are deleted, too. Raises TwilioError.
     """
     for recording in list_recordings(sid):
         delete_recording(recording.sid)
@@ -146,7 +152,7 @@ def fetch_call(sid: str) -> CallState:
 
 
 def list_calls(to: str, limit: int = 50) -> list[CallState]:
-    """The latest calls from our number to this one, newest first."""
+    """Return the latest calls from our number to the number `to`, newest first."""
     with api_errors():
         calls = client().calls.list(
             to=to, from_=settings.TWILIO_PHONE_NUMBER, limit=limit
@@ -155,21 +161,21 @@ def list_calls(to: str, limit: int = 50) -> list[CallState]:
 
 
 def fetch_child(sid: str) -> CallState | None:
-    """Return the call that this one has dialled with <Dial>, or None."""
+    """Return the call that the call `sid` has dialled with <Dial>, or None."""
     with api_errors():
         calls = client().calls.list(parent_call_sid=sid, limit=1)
         return call_state(calls[0]) if calls else None
 
 
 def calls_since(since: datetime) -> Iterator[CallState]:
-    """Every call from and to our number that began after `since`, newest first."""
+    """Yield the calls that began after `since`: first from our number, then to it."""
     ours = settings.TWILIO_PHONE_NUMBER
     for party in ({"from_": ours}, {"to": ours}):
         yield from calls_where(**party, start_time_after=since)
 
 
 def calls_with(number: str) -> Iterator[CallState]:
-    """Every call between our number and this one, in both directions."""
+    """Yield every call between our number and `number`, in both directions."""
     ours = settings.TWILIO_PHONE_NUMBER
     yield from calls_where(to=number, from_=ours)
     yield from calls_where(to=ours, from_=number)
@@ -182,7 +188,7 @@ def calls_where(**filters: Any) -> Iterator[CallState]:
 
 
 def recordings_since(since: datetime) -> Iterator[RecordingState]:
-    """Every recording of the account made after `since`, newest first."""
+    """Yield the account's recordings that were made after `since`, newest first."""
     with api_errors():
         for recording in client().recordings.stream(
             date_created_after=since, page_size=200
@@ -197,10 +203,10 @@ def list_recordings(call_sid: str) -> list[RecordingState]:
 
 
 def fetch_recording(sid: str) -> RecordingState:
-    """Fetch the current state, also of a recording deleted in the last 40 days.
+    """Return the current state, even if the recording was deleted within 40 days.
 
-    Raises TwilioError, with the code NOT_FOUND if it was deleted earlier or belongs to
-    another account.
+    Raises TwilioError, with the code NOT_FOUND if the recording was deleted earlier or
+    belongs to another account.
     """
     with api_errors():
         recording = client().recordings(sid).fetch(include_soft_deleted=True)
@@ -208,7 +214,7 @@ def fetch_recording(sid: str) -> RecordingState:
 
 
 def our_number() -> NumberState | None:
-    """Return TWILIO_PHONE_NUMBER if the account owns it, else None. Free."""
+    """Return TWILIO_PHONE_NUMBER if the account owns it, else None. Costs nothing."""
     number = settings.TWILIO_PHONE_NUMBER
     with api_errors():
         numbers = client().incoming_phone_numbers.list(phone_number=number, limit=20)
@@ -219,7 +225,7 @@ def our_number() -> NumberState | None:
 
 
 def connect_number(sid: str) -> None:
-    """Let Twilio ask us when somebody calls this number of ours."""
+    """Set the webhooks of our number, so that Twilio sends incoming calls to us."""
     with api_errors():
         client().incoming_phone_numbers(sid).update(
             voice_url=answer_url(),
@@ -235,7 +241,7 @@ def answer_url() -> str:
 
 
 def server_time() -> str:
-    """Return the Date header of an answer of Twilio, or ""."""
+    """Return the Date header of a response from Twilio, or ""."""
     with api_errors():
         session = client().http_client.session
         answer = session.get(api_url(), timeout=TIMEOUT_SECONDS, allow_redirects=False)
@@ -243,10 +249,10 @@ def server_time() -> str:
 
 
 def media_url(recording_sid: str) -> str:
-    """Return the URL of the audio. The API's own `uri` is that of the metadata.
+    """Return the URL of the audio. The `uri` in Twilio's responses leads to metadata.
 
-    Built from region, account and SID, never taken from a request, because our
-    credentials are sent to it. Raises ValueError if this is not a SID.
+    We build this URL from region, account and SID. We never take it from a request,
+    because we send our credentials to it. Raises ValueError if the SID is invalid.
     """
     if not RECORDING_SID.fullmatch(recording_sid):
         raise ValueError("Not the SID of a Twilio recording.")
@@ -262,10 +268,11 @@ def open_recording(
 ) -> Iterator[requests.Response]:
     """Open the audio as a stream. Read it with `deadlines.chunks`.
 
-    channels: 2 for a file with both sides of a conversation apart. If Twilio has none,
-    they are mixed. Redirects are followed, for example to a storage host; `requests`
-    does not send our credentials to another host. Raises TwilioError, with the code
-    NOT_FOUND if the audio is not ready yet or was deleted.
+    channels: 2 for a file with each side of a conversation on its own channel. If
+    Twilio has no such file, the audio has one channel with both sides.
+    Redirects are followed, for example to a storage host. `requests` does not send our
+    credentials to another host. Raises TwilioError, with the code NOT_FOUND if the
+    audio is not ready yet or was deleted.
     """
     session = client().http_client.session
     wants_two = channels == 2
@@ -275,7 +282,7 @@ def open_recording(
             media_url(recording_sid),
             params={"RequestedChannels": 2} if wants_two else None,
             auth=credentials(),
-            # With compression, Content-Length would not be the length of the audio.
+            # If compressed, Content-Length would not be the length of the audio.
             headers={"Accept-Encoding": "identity"},
             stream=True,
             timeout=TIMEOUT_SECONDS,

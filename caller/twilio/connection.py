@@ -14,22 +14,22 @@ from caller.twilio.errors import CREDENTIALS, HALF_A_KEY, refused_credentials
 from djtranscribe.vendors.deadlines import LimitedAdapter
 
 REAL_API = "https://api.twilio.com"
-# (connect, read). The sum limits the whole request.
+# (connect, read), in seconds. The whole request may take at most the sum of both.
 TIMEOUT_SECONDS = (3.05, 15)
-# The edge for each region if only TWILIO_REGION is set. Hosts without an edge, such as
-# the SDK's api.ie1.twilio.com, were switched off on 28 April 2026.
+# The edge to use for each region if only TWILIO_REGION is set. Hosts without an edge,
+# such as the SDK's api.ie1.twilio.com, were switched off on 28 April 2026.
 # twilio.com/docs/global-infrastructure/edge-locations/legacy-regions
 EDGES = {"au1": "sydney", "ie1": "dublin", "jp1": "tokyo", "us1": "ashburn"}
 
 
 class Transport(HttpClient):  # type: ignore[misc]
-    """HTTP client with a timeout. The SDK's has none, and is not thread-safe."""
+    """HTTP client with a timeout. The SDK's own has none and is not thread-safe."""
 
     def __init__(self, address: str) -> None:
         super().__init__(logging.getLogger("twilio.http_client"), False, None)
         self.address = address
         self.session = requests.Session()
-        # Never use a proxy for the sandbox, which runs on this machine.
+        # http:// is the sandbox on this machine: never use a proxy for it.
         self.session.trust_env = address.startswith("https://")
         for scheme in ("https://", "http://"):
             adapter = LimitedAdapter(sum(TIMEOUT_SECONDS))
@@ -62,7 +62,7 @@ class Transport(HttpClient):  # type: ignore[misc]
 def regional_url(region: str, edge: str) -> str:
     """Return the API's URL for a region and an edge. Either may be empty.
 
-    Same host as the SDK builds, but with the edge of a known region added.
+    The SDK builds the same host, but does not add the edge of a known region.
     """
     if not (region or edge):
         return REAL_API
@@ -81,10 +81,10 @@ def api_url() -> str:
 
 
 def credentials() -> tuple[str, str]:
-    """Return user and password for REST and media requests: the API key if set.
+    """Return user and password for REST and media requests: the API key if it is set.
 
-    Raises TwilioError if they are incomplete. Half a key does not fall back to the auth
-    token, because the operator wanted to stop using the token.
+    Raises TwilioError if a part is missing. If only half of a key is set, the auth
+    token is not used instead, because the operator wanted to stop using the token.
     """
     key, secret = settings.TWILIO_API_KEY, settings.TWILIO_API_SECRET
     if bool(key) != bool(secret):
@@ -92,7 +92,7 @@ def credentials() -> tuple[str, str]:
     user, password = key or settings.TWILIO_ACCOUNT_SID, secret
     password = password or settings.TWILIO_AUTH_TOKEN
     if not (settings.TWILIO_ACCOUNT_SID and password):
-        # The SDK would request /Accounts/None/ without credentials.
+        # Without credentials, the SDK would request /Accounts/None/.
         raise refused_credentials(CREDENTIALS)
     return user, password
 
@@ -104,7 +104,7 @@ def _client(account_sid: str, user: str, password: str, address: str) -> Client:
         password,
         account_sid,
         http_client=Transport(address),
-        # Otherwise the SDK reads TWILIO_REGION itself and overrides our URL.
+        # Otherwise, the SDK would read TWILIO_REGION itself and override our URL.
         environment={"TWILIO_REGION": "", "TWILIO_EDGE": ""},
     )
 

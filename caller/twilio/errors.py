@@ -40,7 +40,7 @@ REFUSALS = {
     21219: "A trial account of Twilio may only call numbers verified in its console.",
     573005: "A trial account of Twilio may only call numbers verified in its console.",
 }
-# Errors of our account or its credentials. Every request would fail with them.
+# Messages for faults of our account or its credentials: every request fails then.
 # twilio.com/docs/api/errors/20003, .../20403, .../70051, .../403
 CREDENTIALS = (
     "Twilio does not accept our credentials. Compare TWILIO_ACCOUNT_SID and "
@@ -88,7 +88,7 @@ def translated() -> Iterator[None]:
     except TwilioRestException as error:
         raise refusal(error.status, error.code, None) from error
     except TwilioException as error:
-        # Lists raise the base class, with the answer as the second argument.
+        # The SDK raises the base class for lists. Its second argument is the response.
         answer = error.args[1] if len(error.args) > 1 else None
         status = getattr(answer, "status_code", None) or getattr(error, "status", None)
         code = code_in(getattr(answer, "text", "") or "") or getattr(
@@ -112,7 +112,7 @@ def not_understood() -> TwilioError:
 
 
 def refusal(status: int | None, code: int | None, headers: Any) -> TwilioError:
-    """Convert an error answer to a TwilioError.
+    """Convert an error response to a TwilioError.
 
     status: HTTP status. code: Twilio's error code. headers: read for Retry-After.
     """
@@ -143,10 +143,10 @@ def account_fault(status: int | None, code: int | None) -> TwilioError | None:
         return TwilioError(message, permanent=True, account=True, code=code)
     if status == requests.codes.unauthorized or code == 20003:
         return refused_credentials(credentials_message())
+    # The auth token has every permission. So with the token, a 403 without a code is
+    # about this one request, not about the account.
     has_reason = code or settings.TWILIO_API_KEY
     if status == requests.codes.forbidden and has_reason and code not in REFUSALS:
-        # The auth token may do everything. With it, a 403 without a code is about this
-        # one request, not about the account.
         number = f"error {code}" if code else f"HTTP status {status}"
         message = f"Twilio refused: {number}. {NOT_ALLOWED}"
         return TwilioError(message, permanent=True, account=True, code=code)
@@ -154,13 +154,14 @@ def account_fault(status: int | None, code: int | None) -> TwilioError | None:
 
 
 def refused_credentials(message: str) -> TwilioError:
-    # HTTP 401 instead of 20003 tells the pause that every request is refused.
+    # Use HTTP 401 as the code, not Twilio's 20003: VendorPause then knows that every
+    # request is refused.
     code = requests.codes.unauthorized
     return TwilioError(message, permanent=True, account=True, code=code)
 
 
 def credentials_message() -> str:
-    """Say which settings to check, and name the region that we use.
+    """Return a message that says which settings to check and which region we use.
 
     Twilio refuses a key of another region in the same way as a wrong key.
     """
@@ -173,6 +174,6 @@ def credentials_message() -> str:
 
 
 def code_in(body: str) -> int | None:
-    """Return Twilio's error code from the start of a JSON or XML answer, or None."""
+    """Return Twilio's error code from the start of a JSON or XML body, or None."""
     found = CODE.search(body[:2000])
     return int(found[1] or found[2]) if found else None

@@ -1,8 +1,9 @@
 """The sentences that Twilio speaks, and their language and voice.
 
 Languages and voices: twilio.com/docs/voice/twiml/say/text-speech, from a stored copy
-read on 27 November 2026, and am-ET, en-CA, sr-RS and uk-UA from Twilio's Node SDK.
-Twilio adds some now and then, so a language that is missing here is a warning only.
+read on 27 November 2026. am-ET, en-CA, sr-RS and uk-UA are from Twilio's Node SDK.
+Twilio sometimes adds languages, so a language that is missing here causes only a
+warning.
 """
 
 import re
@@ -35,7 +36,7 @@ VOICE = re.compile(
 )
 # Languages that the voices `man` and `woman` speak.
 BASIC = {"de-DE", "en-GB", "en-US", "es-ES", "es-MX", "es-US", "fr-FR", "it-IT"}
-# Amazon Polly's voices. Any of them works with every locale of its language.
+# Amazon Polly's voices, by language. A voice works with every locale of its language.
 POLLY = {
     "ar": "Hala Zayd",
     "arb": "Zeina",
@@ -79,7 +80,10 @@ class Sentence:
 
 @dataclass(frozen=True)
 class Sentences:
-    """What is said. In braces: what `sentence` fills in."""
+    """The sentences that people on the phone hear, in one language.
+
+    The function `sentence` replaces the names in braces, such as {who}.
+    """
 
     notice: str
     nothing_heard: str
@@ -206,7 +210,7 @@ TRANSLATIONS = {
         "Tente novamente mais tarde. Até logo.",
     ),
 }
-# Settings that replace a sentence.
+# The settings that replace our sentences, by the name of the sentence.
 SETTINGS = {
     "notice": "RECORDING_NOTICE",
     "conversation_notice": "CONVERSATION_NOTICE",
@@ -239,10 +243,10 @@ def base(locale: str) -> str:
 
 
 def sentence(name: str, **filled: str) -> Sentence:
-    """Return a sentence, by its name in Sentences. filled: what stands for its braces.
+    """Return a sentence, by its name in Sentences. filled: values for its braces.
 
-    The setting wins over our translation. Without both it is English, spoken by
-    Twilio's default English voice.
+    A setting wins over our translation. Without a setting and a translation, the
+    sentence is English, spoken by Twilio's default English voice.
     """
     chosen = getattr(settings, SETTINGS[name]) if name in SETTINGS else ""
     if chosen:
@@ -254,24 +258,24 @@ def sentence(name: str, **filled: str) -> Sentence:
 
 
 def greeting() -> Sentence:
-    """Return what somebody hears who calls us."""
+    """Return the greeting for people who call us."""
     if settings.ANSWER_GREETING:
         return written_by_the_site(settings.ANSWER_GREETING)
     return sentence("notice")
 
 
 def written_by_the_site(text: str) -> Sentence:
-    """Return the sentence of a setting, in the language of the site."""
+    """Return a sentence that comes from a setting, in the language of the site."""
     return Sentence(text, language() or ENGLISH, settings.SAY_VOICE)
 
 
 def digits(text: str) -> str:
-    """Return the digits apart, so that they are spoken one by one."""
+    """Separate the digits by commas, so that they are spoken one by one."""
     return ", ".join(letter for letter in text if letter.isdigit())
 
 
 def untranslated() -> list[str]:
-    """Return the names of empty settings whose sentence we have no translation for."""
+    """Return the names of empty settings, if their sentences are not translated."""
     if base(language()) in TRANSLATIONS:
         return []
     return [name for name in SETTINGS.values() if not getattr(settings, name)]
@@ -284,7 +288,7 @@ def voice_fault(voice: str, spoken: str) -> str:
         return "SAY_VOICE is not one of Twilio's voices."
     if name["polly"]:
         languages = [each for each in POLLY if name["polly"] in POLLY[each].split()]
-        # A name that we do not know is newer than our list.
+        # Accept an unknown name: it may be newer than our list.
         agrees = not languages or base(spoken) in languages
     elif name["locale"]:
         agrees = name["locale"] == spoken

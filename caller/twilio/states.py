@@ -1,6 +1,6 @@
-"""What Twilio's REST API says of calls, recordings and numbers, and how it is read.
+"""The states of calls, recordings and numbers, parsed from Twilio's REST API.
 
-Values are cut to the size of their columns: PostgreSQL refuses longer ones.
+Texts are cut to the size of their columns, because PostgreSQL refuses longer ones.
 Reference: twilio.com/docs/voice/api/call-resource and .../recording.
 """
 
@@ -28,12 +28,12 @@ class CallState:
     duration_seconds: int | None
     price: Decimal | None
     price_unit: str
-    # The call that dialled this one with <Dial>, or "".
+    # The SID of the call that dialled this one with <Dial>, or "".
     parent_sid: str = ""
-    # Who called. Twilio's list names it, a webhook's fields need not.
+    # The next two fields are filled from the REST API, but not from webhooks.
     from_number: str = ""
     is_inbound: bool = False
-    # See MACHINE_DETECTION.
+    # Twilio's word for who answered, such as `human`. See MACHINE_DETECTION.
     answered_by: str = ""
 
     @property
@@ -67,7 +67,7 @@ def call_state(call: Any) -> CallState:
         status=text(call.status, 20),
         to=text(call.to, 100),
         created_at=call.date_created,
-        # Only the status webhook reports it.
+        # Only the status webhook reports this time.
         ringing_at=None,
         answered_at=call.start_time,
         ended_at=call.end_time,

@@ -14,7 +14,7 @@ RECORDING_EVENTS = "completed absent"
 LEG_EVENTS = "initiated ringing answered completed"
 # The operator has this long to press a key, after the sentence.
 KEY_SECONDS = 10
-# The other phone rings this long.
+# The second phone, which <Dial> calls, rings this long.
 RINGS_SECONDS = 30
 
 
@@ -28,7 +28,7 @@ def say(response: VoiceResponse, sentence: speech.Sentence) -> None:
 def record(call: Call, notice: speech.Sentence) -> str:
     """Play the notice and the beep, then record.
 
-    `action` is required: without it Twilio would request this document again, in an
+    `action` is required. Without it, Twilio would request this document again, in an
     endless loop. The verbs after <Record> run only if Twilio recorded nothing.
     """
     response = VoiceResponse()
@@ -49,7 +49,10 @@ def record(call: Call, notice: speech.Sentence) -> str:
 
 
 def ask_operator(call: Call, who: str) -> str:
-    """Ask for a key before anybody is called: an answering machine presses none."""
+    """Ask the operator to press a key. Without a key, hang up and call nobody.
+
+    So an answering machine that takes the operator's call is not connected.
+    """
     response = VoiceResponse()
     gather = response.gather(
         num_digits=1,
@@ -63,9 +66,10 @@ def ask_operator(call: Call, who: str) -> str:
 
 
 def connect(call: Call, number: str, caller_id: str) -> str:
-    """Play the notice to who is on the phone, then call this number and record both.
+    """Play the notice to the first phone, then call `number` and record both sides.
 
-    The one called hears the notice from `bridge_notice`, before the two are connected.
+    The second phone hears the notice from `bridge_notice`, before the two are
+    connected.
     """
     response = VoiceResponse()
     notice = speech.sentence("conversation_notice")
@@ -90,7 +94,7 @@ def connect(call: Call, number: str, caller_id: str) -> str:
 
 
 def bridge_notice(call: Call) -> str:
-    """Play the notice to the one whom <Dial> has called. Then the two are connected."""
+    """Play the notice to the phone that <Dial> called. Then the two are connected."""
     response = VoiceResponse()
     notice = speech.sentence("conversation_notice")
     say(response, replace(notice, text=call.notice))
@@ -98,7 +102,7 @@ def bridge_notice(call: Call) -> str:
 
 
 def code(digits: str) -> str:
-    """Say a code three times: people rarely have a pen in their hand."""
+    """Say a code three times, because people rarely have a pen ready."""
     response = VoiceResponse()
     sentence = speech.sentence("code", code=speech.digits(digits))
     for _ in range(3):
@@ -109,7 +113,7 @@ def code(digits: str) -> str:
 
 
 def last_words(name: str) -> str:
-    """Say a sentence, by its name in speech.Sentences, and hang up."""
+    """Say a sentence and hang up. name: the name of a sentence in speech.Sentences."""
     response = VoiceResponse()
     say(response, speech.sentence(name))
     response.hangup()

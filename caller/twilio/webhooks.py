@@ -56,13 +56,13 @@ def refusal(request: HttpRequest, about: str) -> str:
 
 
 def seen_url(request: HttpRequest) -> str:
-    """Return the URL as received, without the query, which a forger could choose."""
+    """Return the URL as received. The query is left out: a forger could write it."""
     host = urlsplit(f"//{request.META.get('HTTP_HOST', '')}").hostname or "?"
     return f"{request.scheme}://{host[:100]}{request.path}"
 
 
 def form_fields(request: HttpRequest) -> dict[str, Any]:
-    # PostgreSQL cannot store NUL characters, and Twilio never sends one.
+    # PostgreSQL cannot store NUL characters, and Twilio never sends them.
     return {
         name.replace("\0", ""): str(value).replace("\0", "")
         for name, value in request.POST.items()
@@ -71,7 +71,7 @@ def form_fields(request: HttpRequest) -> dict[str, Any]:
 
 @webhook("twilio-record", refusal, form_fields)
 def record(about: str, fields: Mapping[str, Any]) -> HttpResponse:
-    """Answer with what to say and record, now that the person has picked up."""
+    """Answer with TwiML that plays the notice and records. The person has picked up."""
     call = call_of(about, fields)
     if call is None:
         # Never record a call that we cannot identify.
@@ -83,7 +83,7 @@ def record(about: str, fields: Mapping[str, Any]) -> HttpResponse:
 
 @webhook("twilio-record-done", refusal, form_fields)
 def record_done(about: str, fields: Mapping[str, Any]) -> HttpResponse:
-    """Say goodbye. The recording's status arrives by its own webhook."""
+    """Say goodbye. The recording's status arrives in a webhook of its own."""
     return twiml_response(twiml.last_words("goodbye"))
 
 
@@ -94,7 +94,7 @@ def call_webhook(about: str, fields: Mapping[str, Any]) -> HttpResponse:
         calls = calls.with_recording_known()
     call = call_of(about, fields, calls)
     if call is None:
-        # The row is stored before Twilio knows the call, so a retry would not help.
+        # We store the row before we ask Twilio to call, so a retry would not help.
         return no_such_call(fields)
     call.apply_locked(call_state(fields), integer(fields, "SequenceNumber"))
     return done()
@@ -143,8 +143,10 @@ def call_of(
 ) -> Call | None:
     """Return the call, locked, if our UUID in the URL and Twilio's SID both match.
 
-    In a conversation, the phone that <Dial> has called names the other as its parent.
-    The status callback of our number has no UUID in its URL.
+    A conversation has two calls at Twilio. Webhooks about the call that <Dial> made
+    have the SID of the first call as ParentCallSid. We store the SID of the first call.
+    `about` is empty in the status callback of our own number, whose URL has no UUID.
+    Then the incoming call is found by its SID alone.
     """
     sid = fields.get("ParentCallSid") or fields.get("CallSid", "")
     if not CALL_SID.fullmatch(sid):
@@ -189,7 +191,7 @@ def integer(fields: Mapping[str, Any], name: str) -> int | None:
 
 
 def timestamp(value: str) -> datetime | None:
-    """Parse an RFC 2822 date into an aware time. None for anything else."""
+    """Parse an RFC 2822 date into an aware time. Return None for anything else."""
     try:
         at = parsedate_to_datetime(value)
         return at.astimezone(timezone.utc) if at.tzinfo else None

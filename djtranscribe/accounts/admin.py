@@ -20,11 +20,11 @@ from djtranscribe.adminsite.read_only import ReadOnly, TolerantChangelist, link
 from djtranscribe.models import Access, ApiToken, Profile, Session
 
 if settings.TWO_FACTOR != "off":
-    # An optional requirement.
+    # Imported only here, because allauth is an optional requirement.
     from allauth.mfa.models import Authenticator
 
-# For each kind of row in the access log: model, path to its call, columns for its name.
-# As strings, because this app does not import the others.
+# For each kind of row in the access log: its model, the path to its call, and columns
+# that its name needs. Strings, because this app must not import the other apps.
 HEARD_OR_READ = {
     "recording": (
         *("caller.Recording", "call", "call__other_number", "call__direction"),
@@ -48,7 +48,7 @@ class Reader(Stored):
 
 
 class AccessList(LargeTableList):
-    """Load the recordings and transcripts of the whole page: two more queries."""
+    """Load all recordings and transcripts of a page at once, with two more queries."""
 
     def get_results(self, request: HttpRequest) -> None:
         super().get_results(request)
@@ -79,7 +79,7 @@ class AccessAdmin(LargeTableAdmin, ReadOnly, admin.ModelAdmin[Access]):
 
     @admin.display(description="what")
     def heard_or_read(self, access: Access) -> SafeString | str:
-        # A list has loaded it already.
+        # In a list, AccessList has loaded the row already.
         if hasattr(access, "found"):
             found = access.found
         elif access.what in HEARD_OR_READ:
@@ -110,7 +110,7 @@ class UserAdmin(TolerantChangelist, django_admin.UserAdmin[User]):
     def remove_second_factors(
         self, request: HttpRequest, chosen: QuerySet[User]
     ) -> None:
-        """For people who lost their phone and their recovery codes."""
+        """Remove the second factors of people who lost phone and recovery codes."""
         removed, _ = Authenticator.objects.filter(user__in=chosen).delete()
         messages.success(request, f"{removed} removed.")
 
@@ -124,8 +124,8 @@ class GroupAdmin(TolerantChangelist, django_admin.GroupAdmin):
 class ApiTokenAdmin(LargeTableAdmin, TolerantChangelist, admin.ModelAdmin[ApiToken]):
     """Admin of API tokens. No group has the permissions; superusers create tokens.
 
-    A user who is given the permissions sees, creates and revokes only tokens of the own
-    account: a token of another account would give that account's permissions.
+    Other users who are given these permissions see, create and revoke only tokens of
+    their own account. A token of another account would give them its permissions.
     """
 
     list_display = [
@@ -163,7 +163,7 @@ class ApiTokenAdmin(LargeTableAdmin, TolerantChangelist, admin.ModelAdmin[ApiTok
     def render_change_form(
         self, request: HttpRequest, context: Any, *args: Any, **kwargs: Any
     ) -> HttpResponse:
-        # The next page must be the one with the secret.
+        # Offer only the button "Save", because the next page must show the secret.
         context |= {"show_save_and_add_another": False, "show_save_and_continue": False}
         return super().render_change_form(request, context, *args, **kwargs)
 
@@ -176,7 +176,7 @@ class ApiTokenAdmin(LargeTableAdmin, TolerantChangelist, admin.ModelAdmin[ApiTok
 
     def formfield_for_dbfield(self, db_field: Any, request: Any, **kwargs: Any) -> Any:
         field: Any = super().formfield_for_dbfield(db_field, request, **kwargs)
-        # Accounts are created in their own table.
+        # Hide the buttons beside the user: accounts are managed on their own pages.
         field.widget.can_add_related = field.widget.can_change_related = False
         field.widget.can_view_related = field.widget.can_delete_related = False
         return field
@@ -191,7 +191,7 @@ class ApiTokenAdmin(LargeTableAdmin, TolerantChangelist, admin.ModelAdmin[ApiTok
     def response_add(
         self, request: HttpRequest, obj: ApiToken, *args: Any, **kwargs: Any
     ) -> HttpResponse:
-        """Show the secret, once. No redirect: it would have to be stored meanwhile."""
+        """Show the secret once. Do not redirect: the secret would have to be stored."""
         context = {
             **self.admin_site.each_context(request),
             "title": "The new API token",
@@ -221,7 +221,7 @@ def users_for(request: HttpRequest) -> QuerySet[User]:
 
 @admin.register(Profile)
 class ProfileAdmin(LargeTableAdmin, TolerantChangelist, admin.ModelAdmin[Profile]):
-    """No group has the permissions: accounts edit their own on the Profile page."""
+    """Admin of profiles, for superusers. Other users have the page Profile."""
 
     form = ProfileForm
     list_display = ["user", "time_zone"]

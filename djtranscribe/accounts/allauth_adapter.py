@@ -1,4 +1,4 @@
-"""What django-allauth asks us about logins."""
+"""Our changes to the way django-allauth handles logins."""
 
 from typing import Any
 
@@ -12,16 +12,20 @@ BACKEND = "djtranscribe.accounts.backends.WithProfile"
 
 class AccountAdapter(DefaultAccountAdapter):  # type: ignore[misc]
     def is_open_for_signup(self, request: HttpRequest) -> bool:
-        """Only administrators create accounts."""
+        """Return False: only administrators create accounts."""
         return False
 
     def pre_authenticate(self, request: HttpRequest, **credentials: Any) -> None:
-        """Count no passwords: django-axes does, by name and address together."""
+        """Do nothing. allauth would limit failed logins, but django-axes does that.
+
+        django-axes counts them by username and IP address together.
+        """
 
     def get_client_ip(self, request: HttpRequest) -> str:
         return client_address(request)
 
     def login(self, request: HttpRequest, user: Any) -> None:
-        # `authenticate` sets the backend. Passkeys and the provider do without it.
+        # A login by passkey or provider does not call `authenticate`, which would set
+        # the backend.
         user.backend = getattr(user, "backend", BACKEND)
         super().login(request, user)

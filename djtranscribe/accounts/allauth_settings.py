@@ -5,7 +5,7 @@ https://docs.allauth.org/en/latest/
 
 from typing import Any
 
-# The name of the provider in addresses, and in allauth's tables.
+# The name of the provider in URLs and in allauth's tables.
 PROVIDER = "sso"
 MIDDLEWARE = [
     "allauth.account.middleware.AccountMiddleware",
@@ -28,21 +28,25 @@ def apps(two_factor: bool, single_sign_on: bool) -> list[str]:
 def values(
     debug: bool, is_https: bool, server_url: str, client: dict[str, str]
 ) -> dict[str, Any]:
-    """client: what the provider knows us by, as allauth names it: client_id, secret."""
+    """Return the settings.
+
+    client: our registration at the provider. Keys: name, client_id and secret.
+    """
     return {
         "ACCOUNT_ADAPTER": "djtranscribe.accounts.allauth_adapter.AccountAdapter",
         "ACCOUNT_DEFAULT_HTTP_PROTOCOL": "https" if is_https else "http",
         "ACCOUNT_EMAIL_VERIFICATION": "none",
         "ACCOUNT_LOGIN_METHODS": {"username"},
-        # As long as Django's own: SESSION_COOKIE_AGE.
+        # Sessions last SESSION_COOKIE_AGE seconds, as they do without allauth.
         "ACCOUNT_SESSION_REMEMBER": True,
         "MFA_PASSKEY_LOGIN_ENABLED": True,
         "MFA_SUPPORTED_TYPES": ["totp", "webauthn", "recovery_codes"],
         "MFA_TOTP_ISSUER": "djtranscribe",
-        # Browsers allow http on localhost only.
+        # For development: browsers allow passkeys over http, but only on localhost.
         "MFA_WEBAUTHN_ALLOW_INSECURE_ORIGIN": debug and not is_https,
         "SOCIALACCOUNT_ADAPTER": "djtranscribe.accounts.single_sign_on.SsoAdapter",
-        # A form may not lead to another site (Content-Security-Policy), a link may.
+        # Start this login with a link. Our Content-Security-Policy does not let a form
+        # lead to another site.
         "SOCIALACCOUNT_LOGIN_ON_GET": True,
         "SOCIALACCOUNT_PROVIDERS": {
             "openid_connect": {
@@ -56,7 +60,7 @@ def values(
                 "OAUTH_PKCE_ENABLED": True,
             }
         },
-        # allauth counts attempts in the cache. All processes have to count as one.
+        # allauth counts attempts in the cache. All processes must share these counts.
         "CACHES": {
             "default": {
                 "BACKEND": "django.core.cache.backends.db.DatabaseCache",

@@ -1,5 +1,6 @@
-"""The pages of django-allauth that this site has. Not among them: its pages to sign up,
-to change an e-mail address or to reset a password.
+"""The pages of django-allauth that this site uses.
+
+Its pages to sign up, to change an e-mail address and to reset a password are left out.
 """
 
 from allauth.account import views
@@ -9,15 +10,15 @@ from django.contrib import admin
 from django.contrib.auth.decorators import login_not_required
 from django.urls import URLPattern, URLResolver, include, path
 
-# Admin's own login page knows no second factor.
+# Replace admin's own login page, because it does not ask for a second factor.
 admin.site.login = secure_admin_login(admin.site.login)  # type: ignore[method-assign]
-# The tables of allauth hold secrets and say nothing to an administrator.
+# Hide allauth's tables in admin: they hold secrets and do not help administrators.
 for model in [each for each in admin.site._registry if "allauth" in each.__module__]:
     admin.site.unregister(model)
 
 urlpatterns: list[URLPattern | URLResolver] = [
     path("login/", views.login, name="account_login"),
-    # Also for people who cancel at the second factor: they are not logged in yet.
+    # Without a login: people who cancel at the second factor are not logged in yet.
     path("logout/", login_not_required(views.logout), name="account_logout"),
     path("inactive/", views.account_inactive, name="account_inactive"),
     path("reauthenticate/", views.reauthenticate, name="account_reauthenticate"),

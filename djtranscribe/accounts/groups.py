@@ -1,4 +1,4 @@
-"""Give groups new permissions, for migrations."""
+"""Helper for migrations that give new permissions to groups."""
 
 from collections.abc import Sequence
 from typing import Any
@@ -11,12 +11,12 @@ def permit(
     label: str, *codenames: str, groups: Sequence[str] = ("Supervisors",)
 ) -> migrations.RunPython:
     def forwards(apps: Any, schema_editor: Any) -> None:
-        # Django creates permissions after all migrations; here they are needed now.
+        # Django creates permissions only after all migrations. We need them now.
         config = apps.get_app_config(label)
         config.models_module = True
         create_permissions(config, apps=apps, verbosity=0)
         config.models_module = None
-        # The site may have deleted or renamed them.
+        # Skip groups that do not exist: this site may have deleted or renamed them.
         Group = apps.get_model("auth", "Group")
         for group in Group.objects.filter(name__in=groups):
             permissions = apps.get_model("auth", "Permission").objects.filter(
@@ -24,5 +24,5 @@ def permit(
             )
             group.permissions.add(*permissions)
 
-    # Leave the groups when migrating back: they may have members.
+    # Migrating back does not change the groups, because they may have members.
     return migrations.RunPython(forwards, migrations.RunPython.noop)

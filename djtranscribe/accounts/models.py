@@ -20,11 +20,11 @@ class AccessQuerySet(models.QuerySet["Access"]):
     def note(self, user: Any, action: str, rows: Iterable[models.Model]) -> None:
         """Store that this user listened to or read these rows. Two queries.
 
-        At most once in ten minutes: a player requests audio in many pieces, and pages
-        reload.
+        The same row is stored at most once in ten minutes. A player requests audio in
+        many pieces, and pages reload.
         """
         named = {(str(row._meta.verbose_name), row.pk) for row in rows}
-        # Only these rows: a program may read tens of thousands in ten minutes.
+        # Look for these rows only: a program may read tens of thousands in ten minutes.
         recent = self.filter(
             user=user,
             action=action,
@@ -39,7 +39,7 @@ class AccessQuerySet(models.QuerySet["Access"]):
 
 
 class Access(models.Model):
-    """Who listened to, read or corrected what. Kept after deletion."""
+    """Who listened to, read or corrected a row. Kept when the row is deleted."""
 
     class Action(models.TextChoices):
         LISTENED = "listened", "Listened to or downloaded"
@@ -79,8 +79,8 @@ class ApiTokenQuerySet(models.QuerySet["ApiToken"]):
     def known_as(self, secret: str) -> ApiToken | None:
         """Find a token by its secret, with its user. Check `objection` before use.
 
-        Looking for the hash leaks nothing through timing. Failures need no limit: 256
-        random bits cannot be guessed.
+        The database compares hashes, so the time of a query reveals nothing.
+        Failures need no limit, because nobody can guess 256 random bits.
         """
         tokens = self.select_related("user")
         return tokens.filter(sha256=ApiToken.digest(secret)).first()
@@ -98,7 +98,7 @@ class ApiToken(models.Model):
     name = models.CharField(
         max_length=80, help_text="The program that uses it, such as: CRM import."
     )
-    # The first letters, to tell tokens apart. The secret itself is not stored.
+    # First characters, so that people can tell tokens apart. The secret is not stored.
     prefix = models.CharField("begins with", max_length=10, editable=False)
     sha256 = models.CharField("SHA-256", max_length=64, unique=True, editable=False)
     created_at = models.DateTimeField("made", auto_now_add=True)
@@ -131,7 +131,7 @@ class ApiToken(models.Model):
         return hashlib.sha256(secret.encode()).hexdigest()
 
     def new_secret(self) -> str:
-        """Create the secret, to be shown once. Only its hash is stored."""
+        """Create and return the secret. Show it now: only its hash is stored."""
         secret = f"djt_{secrets.token_urlsafe(32)}"
         self.prefix, self.sha256 = secret[:10], self.digest(secret)
         return secret
@@ -174,10 +174,10 @@ class Profile(models.Model):
 
 
 class Session(AbstractBaseSession):
-    """A browser that is logged in. `sessions.py` writes and lists them."""
+    """A session with a column for its user. `sessions.py` writes and lists sessions."""
 
-    # None: a stranger's. Without a constraint, because a request may store its session
-    # while somebody deletes its account.
+    # None if nobody is logged in. No database constraint, because a request may store
+    # its session while somebody deletes its account.
     user = models.ForeignKey(
         settings.AUTH_USER_MODEL,
         null=True,
@@ -187,7 +187,8 @@ class Session(AbstractBaseSession):
     )
 
     def __str__(self) -> str:
-        # Not the key, which is a secret: admin's page that deletes an account shows it.
+        # Without the key, which is secret: admin shows this text before it deletes an
+        # account.
         return f"Session until {self.expire_date:%Y-%m-%d}"
 
     @classmethod
@@ -200,12 +201,12 @@ class Session(AbstractBaseSession):
 def zone_of(user: Any) -> ZoneInfo | None:
     """Return the time zone that an account has chosen, or None for the site's.
 
-    user: a User, an AnonymousUser or None. One query, unless its profile is loaded.
+    user: a User, an AnonymousUser or None. One query, unless the profile is loaded.
     """
     profile = getattr(user, "profile", None)
     if profile is None or not profile.time_zone:
         return None
-    # A zone may be unknown on a machine whose zone data are older.
+    # If this machine has older zone data, it may not know the zone.
     with suppress(ZoneInfoNotFoundError, ValueError, OSError):
         return ZoneInfo(profile.time_zone)
     return None

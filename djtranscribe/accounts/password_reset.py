@@ -1,7 +1,7 @@
 """Set a new password through a link in an e-mail.
 
-It needs EMAIL_URL, and BASE_URL for the link. Without them the pages do not exist and
-the login page does not link to them.
+This needs EMAIL_URL, and BASE_URL for the link. Without them, the pages do not exist,
+and the login page does not link to them.
 """
 
 import logging
@@ -32,7 +32,7 @@ from djtranscribe.vendors import email
 
 logger = logging.getLogger(__name__)
 
-# So that a stranger cannot fill somebody's mailbox.
+# Shortest time between two links, so that a stranger cannot fill somebody's mailbox.
 BETWEEN_LINKS = timedelta(minutes=10)
 SUBJECT = "A new password for djtranscribe"
 BODY = """Somebody asked for a new password for the account {name} on {host}.
@@ -49,7 +49,7 @@ class AskForm(PasswordResetForm):
     def save(self, *args: Any, **kwargs: Any) -> None:
         """Send a link to each account with this address.
 
-        A worker sends it, so that the time of the answer does not tell whether there is
+        A worker sends the e-mails. So the response time does not show whether there is
         such an account.
         """
         for user in self.get_users(self.cleaned_data["email"]):
@@ -67,7 +67,7 @@ def is_first_in_a_while(user: Any) -> bool:
 
 @task()
 def send_link(user_pk: int) -> None:
-    """Send a link to an account. The queue does not contain it: it is a secret."""
+    """Create a link and send it. It is secret, so it must not be in the queue."""
     user = User.objects.filter(pk=user_pk, is_active=True).first()
     if user is None:
         return
@@ -89,7 +89,7 @@ def send_link(user_pk: int) -> None:
         email.send(uuid4(), user.email, SUBJECT, body)
     except email.EmailError as error:
         logger.warning("user=%s password_reset=failed code=%s", user.pk, error.code)
-        # Nothing was sent, so another one may be asked for.
+        # No link was sent, so the user may ask for another one at once.
         Profile.objects.filter(user=user).update(reset_link_at=None)
 
 
@@ -103,7 +103,7 @@ class AskView(views.PasswordResetView):
 
     def form_valid(self, form: Any) -> HttpResponse:
         form.save()
-        # No redirect and no message: that would store a session for every stranger.
+        # Do not redirect with a message: it would store a session for every stranger.
         return self.render_to_response(self.get_context_data(is_sent=True))
 
 
@@ -112,7 +112,7 @@ class ChooseView(views.PasswordResetConfirmView):
     success_url = LOGIN["login_url"]
 
     def form_valid(self, form: Any) -> HttpResponse:
-        # People try several times before they ask for a new password.
+        # Unlock: people try several passwords before they ask for a new one.
         unlock(username=form.user.get_username())
         messages.success(self.request, "Your new password is stored. Log in with it.")
         return super().form_valid(form)
@@ -134,7 +134,7 @@ def urlpatterns() -> list[URLPattern]:
         return []
     page = require_http_methods(["GET", "HEAD", "POST"])
     return [
-        # By this name, admin's login page links to it.
+        # Admin's login page links to the URL that has this name.
         path("password-reset/", page(AskView.as_view()), name="admin_password_reset"),
         path(
             "password-reset/<str:uidb64>/<str:token>/",

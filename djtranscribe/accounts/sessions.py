@@ -1,4 +1,4 @@
-"""Where accounts are logged in: Django's session engine, with a column for the user."""
+"""Session engine with a column for the user, and the list of an account's logins."""
 
 from __future__ import annotations
 
@@ -19,11 +19,11 @@ from django.utils.crypto import salted_hmac
 from djtranscribe.models import Session
 from djtranscribe.public_urls import client_address
 
-# What a session holds about its login.
+# The key in a session under which details of its login are stored.
 LOGIN = "login"
 LONG_AGO = datetime.min.replace(tzinfo=tz.utc)
-# A User-Agent may contain several of these. The first of them in this order is right:
-# Edge's also contains Chrome, and Chrome's also contains Safari.
+# Part of a User-Agent, and the browser that it means. The first match counts, because
+# Edge's User-Agent also contains Chrome, and Chrome's also contains Safari.
 BROWSERS = {
     "Edg": "Edge",
     "OPR/": "Opera",
@@ -66,7 +66,7 @@ def note_login(request: HttpRequest, **kwargs: Any) -> None:
 
 
 def browser_name(user_agent: str) -> str:
-    """`Mozilla/5.0 (X11; Linux x86_64; …) … Firefox/150.0` -> `Firefox on Linux`."""
+    """Return a name such as `Firefox on Linux` for a User-Agent header."""
     unknown = "Unknown browser"
     browser = next((BROWSERS[key] for key in BROWSERS if key in user_agent), unknown)
     system = next((SYSTEMS[key] for key in SYSTEMS if key in user_agent), "")
@@ -75,7 +75,7 @@ def browser_name(user_agent: str) -> str:
 
 @dataclass(frozen=True)
 class Login:
-    """A session that is not over. `number` names it in a page, as its key is secret."""
+    """A session that has not expired. Pages use `number`, because the key is secret."""
 
     key: str
     is_this_one: bool
@@ -89,7 +89,7 @@ class Login:
 
 
 def logins(request: HttpRequest) -> list[Login]:
-    """Return where the account of this request is logged in, this browser first."""
+    """Return the logins of this request's account: this one first, then the newest."""
     now = timezone.now()
     user = cast(User, request.user)
     rows = Session.objects.filter(user=user, expire_date__gt=now)
@@ -102,7 +102,7 @@ def logins(request: HttpRequest) -> list[Login]:
 
 
 def login(row: Session, is_this_one: bool) -> Login:
-    # Sessions from before this list say nothing about themselves.
+    # Sessions of older versions have no details of their login.
     about = row.get_decoded().get(LOGIN, {})
     return Login(
         key=row.session_key,
@@ -114,7 +114,10 @@ def login(row: Session, is_this_one: bool) -> Login:
 
 
 def end_other_sessions(request: HttpRequest, number: str = "") -> int:
-    """End one other session of this account, or all others. Return how many."""
+    """End other sessions of this account. Return how many.
+
+    number: `Login.number` of one session, or "" for all other sessions.
+    """
     others = [
         each.key
         for each in logins(request)

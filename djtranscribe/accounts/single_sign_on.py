@@ -1,4 +1,4 @@
-"""OIDC_URL: log in through an OpenID Connect provider."""
+"""Log in through an OpenID Connect provider, if OIDC_URL is set."""
 
 from collections.abc import Callable
 from functools import wraps
@@ -25,14 +25,15 @@ View = Callable[..., HttpResponse]
 
 class SsoAdapter(DefaultSocialAccountAdapter):  # type: ignore[misc]
     def pre_social_login(self, request: HttpRequest, sociallogin: SocialLogin) -> None:
-        """Connect the provider's account with ours of the same e-mail address.
+        """At the first login, connect the provider's account with one of ours.
 
-        Only at the first login, and only an address that the provider has verified.
+        It is our only account with the e-mail address that the provider has verified.
+        Without such an account, raise ImmediateHttpResponse with a page that says so.
         """
         if sociallogin.is_existing:
             return
         verified = [each.email for each in sociallogin.email_addresses if each.verified]
-        # The provider says at most one address.
+        # The provider gives at most one address.
         email = verified[0] if verified else ""
         users = list(User.objects.filter(email__iexact=email)) if email else []
         if len(users) != 1:
@@ -43,12 +44,12 @@ class SsoAdapter(DefaultSocialAccountAdapter):  # type: ignore[misc]
 
 
 def through_provider(view: View) -> View:
-    """Give the view our public host, and show a page if the provider fails."""
+    """Decorate a view of allauth: set our public host, and explain provider errors."""
 
     @login_not_required
     @wraps(view)
     def wrapper(request: HttpRequest, **kwargs: Any) -> HttpResponse:
-        # allauth makes the callback's address from the request. See public_urls.py
+        # allauth builds the callback's URL from the request's host. See public_urls.py.
         if host := parts(settings.BASE_URL).netloc:
             request.META["HTTP_HOST"] = host
         try:

@@ -10,7 +10,8 @@ from django.shortcuts import redirect
 
 from djtranscribe.middleware import Handler
 
-# Pages that an account without a second factor needs in order to set one up.
+# Like allauth's `mfa_` pages, these are open to accounts without a second factor, which
+# need them to set one up.
 OPEN = {"account_reauthenticate", "account_logout", "logout", "jsi18n"}
 
 
@@ -35,12 +36,12 @@ class RequireSecondFactor:
 
 
 def is_safe(request: HttpRequest) -> bool:
-    """Whether nobody is logged in, or somebody with a second factor."""
+    """Return whether nobody is logged in, or the account has a second factor."""
     from allauth.mfa.utils import is_mfa_enabled
 
     user: Any = request.user
     if not user.is_authenticated or is_mfa_enabled(user):
         return True
-    # The provider has factors of its own.
+    # A login through the provider is enough, because it has second factors of its own.
     methods = {each["method"] for each in get_authentication_records(request)}
     return "socialaccount" in methods

@@ -1,6 +1,6 @@
 """Filters for admin lists of large tables.
 
-Admin's own filters run DISTINCT over the whole table, or list every user.
+Admin's own filters are slow: they run DISTINCT on the whole table, or list all users.
 """
 
 from collections.abc import Sequence
@@ -24,7 +24,8 @@ MOST_CHOICES = 300
 def values_in(field: Field[Any, Any]) -> list[Any]:
     """Return the distinct non-empty values of a column.
 
-    Jumps from value to value in an index, whose first column it must be.
+    The query jumps from value to value in an index. The column must be the first one
+    of an index.
     """
     quote = connection.ops.quote_name
     column, table = quote(str(field.column)), quote(field.model._meta.db_table)
@@ -43,7 +44,7 @@ def values_in(field: Field[Any, Any]) -> list[Any]:
 
 
 class Choice(admin.SimpleListFilter):
-    """Filter with the choices of `lookups`. Other values redirect, as in admin."""
+    """Base class: filter by the choices of `lookups`. Other values cause a redirect."""
 
     def narrow(self, queryset: QuerySet[Any], chosen: str) -> QuerySet[Any]:
         raise NotImplementedError
@@ -60,11 +61,11 @@ class Choice(admin.SimpleListFilter):
 
 
 class State(Choice):
-    """Filter by status: a few groups in people's words, and inside the exact ones."""
+    """Filter by status: a few groups with plain names, then all exact statuses."""
 
     title = "state"
     parameter_name = "state"
-    # Name in the URL, label, the statuses. Every other status is in progress.
+    # Name in the URL, label, statuses. All other statuses count as "In progress".
     groups: ClassVar[Sequence[tuple[str, str, Sequence[str]]]]
     statuses: ClassVar[type[TextChoices]]
 
@@ -86,7 +87,8 @@ class State(Choice):
 
     def narrow(self, queryset: QuerySet[Any], chosen: str) -> QuerySet[Any]:
         ended = [status for _, _, statuses in self.groups for status in statuses]
-        # What is wanted, not what is not: an index finds the few that are in progress.
+        # Name the wanted statuses instead of excluding others. Then an index finds the
+        # few rows that are in progress.
         statuses: dict[str, Sequence[str]] = {
             "under-way": [each for each in self.statuses if each not in ended],
             **{key: statuses for key, _, statuses in self.groups},
@@ -99,7 +101,7 @@ class Range(Choice):
 
     # A column, or an expression that has an index.
     measure: ClassVar[str | Combinable]
-    # Name in the URL, label, lower bound, upper bound (excluded).
+    # Name in the URL, label, lower bound, upper bound (excluded; None: no bound).
     steps: ClassVar[Sequence[tuple[str, str, float, float | None]]]
 
     def lookups(self, request: HttpRequest, model_admin: Any) -> list[tuple[str, str]]:
@@ -126,7 +128,7 @@ class Length(Range):
 
 
 class Stored(Choice):
-    """Filter by the values of an indexed column, perhaps of a related table."""
+    """Filter by the values in an indexed column of this or of a related table."""
 
     column: ClassVar[Field[Any, Any]]
     # Lookup path from the list's model to that column.
@@ -164,7 +166,7 @@ class Dates(admin.FieldListFilter):
         return [self.FIRST, self.LAST]
 
     def day(self, parameter: str) -> date | None:
-        """Raises ValueError."""
+        """Return the day in this parameter, if there is one. Raises ValueError."""
         typed = self.used_parameters.get(parameter)
         if isinstance(typed, list):
             typed = typed[-1]
@@ -204,7 +206,7 @@ class Dates(admin.FieldListFilter):
             label = f"{self.first or 'The beginning'} to {self.last or 'now'}"
             periods.setdefault(chosen, label)
         for (first, last), label in periods.items():
-            # None removes the parameter.
+            # A value of None removes the parameter from the query string.
             days = {self.FIRST: first and first.isoformat()}
             days |= {self.LAST: last and last.isoformat()}
             yield {

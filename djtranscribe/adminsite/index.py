@@ -1,4 +1,4 @@
-"""Admin's first page: what can be set and looked up here, grouped by what people do."""
+"""Sections of admin's first page: its tables, grouped by what people do."""
 
 from typing import Any, NamedTuple
 
@@ -41,7 +41,7 @@ class Model(NamedTuple):
 
 
 def sections(app_list: list[dict[str, Any]]) -> list[tuple[str, list[Model]]]:
-    """Group admin's models, as this person may see them. Others come last."""
+    """Group the models that this user may see. Models without a section come last."""
     models = {
         model["object_name"]: model for app in app_list for model in app["models"]
     }

@@ -1,6 +1,6 @@
 """Admin lists that stay fast with millions of rows.
 
-They never count or sort a whole table, and they page no further than COUNTED rows.
+They never count or sort a whole table, and they show at most COUNTED rows.
 Every order and every filter (filters.py) uses an index.
 """
 
@@ -36,7 +36,7 @@ class CappedPaginator(Paginator[Any]):
         return counted if counted <= COUNTED else CappedCount(COUNTED)
 
     def page(self, number: int | str) -> Page[Any]:
-        """Load the primary keys first, so that no joined rows are sorted."""
+        """Return a page. Load its primary keys first, to sort no joined rows."""
         page = super().page(number)
         rows = cast("QuerySet[Any]", self.object_list)
         if self.sorts_newest:
@@ -58,11 +58,12 @@ class CappedPaginator(Paginator[Any]):
 
     @property
     def sorts_newest(self) -> bool:
-        """Whether a page sorts only the newest COUNTED of the rows that match.
+        """Whether a page sorts only the newest COUNTED of the rows that match a filter.
 
-        One index finds them and another has their order. To use both, the database
-        would read every row that matches, or walk the order past every row that does
-        not: over a second at a million rows.
+        This is so if more rows match and the order is not by date. One index finds the
+        matching rows, and another index has the order. The database cannot use both
+        without reading all matching rows, or all rows in that order until a page is
+        full. That takes over a second with a million rows.
         """
         rows = cast("QuerySet[Any]", self.object_list)
         newest = str(rows.model._meta.ordering[0]).lstrip("-")
@@ -74,13 +75,13 @@ class LargeTableList(ChangeList):
     def get_results(self, request: HttpRequest) -> None:
         super().get_results(request)
         if not (self.query or self.get_filters_params()):
-            # Without a filter, admin needs no link that shows all rows.
+            # Equal counts hide admin's link to all rows: the list shows them already.
             self.full_result_count = self.result_count
 
     def get_ordering(self, request: HttpRequest, queryset: QuerySet[Any]) -> Any:
         """Order ties by `pk` in the direction of the first column.
 
-        Admin always uses `-pk`, so an index could serve only one direction.
+        Admin always orders ties by `-pk`. An index could then serve only one direction.
         """
         first, *others = super().get_ordering(request, queryset)
         if others and others[-1] == "-pk" and not is_descending(first):
@@ -106,15 +107,17 @@ class LargeTableAdmin:
     unlimited_actions: tuple[str, ...] = ()
     # Text of an empty list: what will be here, and what to do next.
     empty_text = ""
-    # URL name of the page where to do it, if any.
+    # URL name of the page for this next step, if there is one.
     empty_link = ""
 
     def get_changelist(self, request: HttpRequest, **kwargs: Any) -> type[ChangeList]:
         return LargeTableList
 
     def response_action(self, request: HttpRequest, queryset: Any) -> Any:
-        """Refuse actions on more than COUNTED rows: they could call vendors and cost
-        money. Exceptions are in `unlimited_actions`."""
+        """Refuse actions on more than COUNTED rows, except `unlimited_actions`.
+
+        An action could send requests to vendors and cost money.
+        """
         takes_all = request.POST.get("select_across") == "1"
         is_read = request.POST.get("action") in self.unlimited_actions
         if takes_all and not is_read and queryset[: COUNTED + 1].count() > COUNTED:

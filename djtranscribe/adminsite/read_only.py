@@ -12,14 +12,15 @@ from django.urls import reverse
 from django.utils.html import format_html, format_html_join
 from django.utils.safestring import SafeString
 
-# Attempts to save: each fails only if somebody else saved the same value meanwhile.
+# Try to save this often. An attempt fails if somebody else has saved the same value.
 SAVES = 3
 
 
 class TolerantChangelist:
     """ModelAdmin mixin: no error page for hand-crafted requests and concurrent saves.
 
-    Admin itself stumbles over ?status__regex=(, a year of thirty digits, ?_to_field=.
+    Admin itself fails with ?status__regex=(, with a year of thirty digits, and with
+    ?_to_field=.
     """
 
     def changelist_view(self, request: HttpRequest, *args: Any) -> HttpResponse:
@@ -45,7 +46,7 @@ class TolerantChangelist:
             try:
                 return parent.changeform_view(request, *args, **kwargs)
             except IntegrityError:
-                # If the commit raised it, the success message is already queued.
+                # Admin may have queued its success message before the commit failed.
                 cast(Any, messages.get_messages(request))._queued_messages.clear()
         messages.error(
             request, "Not saved: somebody else is changing the same row. Try again."

@@ -72,7 +72,7 @@ class Shape(NamedTuple):
 
 def schema() -> dict[str, Any]:
     server = settings.BASE_URL.rstrip("/")
-    # The server's URL already contains BASE_URL's path.
+    # Paths must not begin with BASE_URL's path, because the server's URL contains it.
     root = public_url(reverse("api:docs")).removeprefix(server)
     document = api.get_openapi_schema(path_prefix=root)
     return {**document, "servers": [{"url": server}]}
@@ -108,7 +108,7 @@ def operations(document: dict[str, Any]) -> Iterator[Operation]:
             parameters = [
                 Field(
                     each["name"],
-                    # In a query string, null means that the parameter is left out.
+                    # Leave out " or null": a query string cannot contain null.
                     kind_of(each["schema"]).removesuffix(" or null"),
                     bool(each["required"]),
                     marked(each.get("description", "")),

@@ -12,7 +12,8 @@ class Api(NinjaAPI):
 
 
 def build_api() -> NinjaAPI:
-    # ninja's own documentation page loads scripts from other hosts. See docs.py.
+    # Turn off ninja's documentation page, which loads scripts from other hosts. Ours is
+    # in docs.py.
     api = Api(
         title="djtranscribe",
         description="Calls, their recordings and their transcripts. Times are in UTC.",

@@ -24,7 +24,7 @@ LARGEST_KEY = 2**63 - 1
 
 
 def in_utc(moment: datetime) -> datetime:
-    """Take a time without an offset as UTC."""
+    """Convert a time to UTC. A time without an offset is taken as UTC."""
     # Near the first and last year, converting to another time zone overflows.
     if not 1970 <= moment.year < 9999:
         raise ValueError("the year must be between 1970 and 9998")
@@ -79,7 +79,7 @@ class Period(Page):
     until: Moment | None = Field(None, description="Created before this time.")
 
     def within(self, rows: QuerySet[Row]) -> QuerySet[Row]:
-        """Filter the rows that were created in this period."""
+        """Return the rows that were created in this period."""
         if self.since:
             rows = rows.filter(created_at__gte=self.since)
         if self.until:
@@ -119,7 +119,7 @@ def position(cursor: str) -> tuple[datetime, int]:
 
 
 def offset(cursor: str | None) -> int:
-    """Return the number of rows before this page of a ranked list in memory."""
+    """Return how many rows of a ranked list come before the page of this cursor."""
     try:
         return key(unpacked(cursor)) if cursor else 0
     except ValueError:

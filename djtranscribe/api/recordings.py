@@ -97,6 +97,6 @@ def get_recording(request: HttpRequest, id: int) -> RecordingDetail:
 def get_audio(request: HttpRequest, id: int) -> HttpResponseBase:
     """The recording counts as listened to. Needs `caller.view_recording`."""
     answer: Any = views.recording_audio(request, pk=id)
-    # The page's Cache-Control is meant for a browser that plays the audio.
+    # Remove the view's Cache-Control: it is meant for a browser that plays the audio.
     del answer["Cache-Control"]
     return answer  # type: ignore[no-any-return]

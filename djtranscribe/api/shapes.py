@@ -247,7 +247,7 @@ def transcripts_out(transcripts: Iterable[Transcript]) -> list[TranscriptOut]:
 
 
 def spoken(transcript: Transcript) -> dict[str, Any]:
-    """Return the fields that only `words=true` has."""
+    """Return the fields that a response has only with `words=true`."""
     now = words_of(transcript)
     speaker, utterances = "", []
     for turn in presentation.turns_of(now):

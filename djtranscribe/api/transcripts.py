@@ -105,13 +105,16 @@ def transcripts() -> QuerySet[Transcript]:
 
 
 def read(user: User, rows: list[Transcript]) -> list[TranscriptOut]:
-    """Return the rows for output, and record that the user read those with a text."""
+    """Return the rows for a response. Record that the user read those with a text."""
     Access.objects.note(user, Access.Action.READ, [row for row in rows if row.text])
     return transcripts_out(rows)
 
 
 def read_by(user: User, **of: Any) -> list[TranscriptOut] | None:
-    """Read the transcripts of a call or recording. None without the permission."""
+    """Return transcripts and record that the user read them. None without permission.
+
+    of: lookup for the call or recording, such as `recording=…`.
+    """
     if not user.has_perm("transcription.view_transcript"):
         return None
     return read(user, list(transcripts().filter(**of)))

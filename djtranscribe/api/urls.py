@@ -39,9 +39,9 @@ urlpatterns = [
     *(
         path(str(each.pattern), for_programs(each.callback), name=each.name)
         for each in api.urls[0]
-        # ninja's root URL would replace our documentation page.
+        # Leave out ninja's root URL: our documentation page has the same path.
         if isinstance(each, URLPattern) and each.name != "api-root"
     ),
-    # <path:> does not match line breaks.
+    # Not <path:…>, because it does not match line breaks.
     re_path(r"^[\s\S]+$", for_programs(unknown_url), name="nothing"),
 ]

@@ -1,8 +1,9 @@
-"""One file with everything: the database, and the audio that it names.
+"""A backup in one tar file: the database and the audio of its recordings.
 
-A tar file: `database.sqlite3` or `database.dump` (pg_dump's custom format), then
-`audio/` with the names of the storage. The database is first, so that a recording that
-arrives meanwhile is missing in both.
+First comes `database.sqlite3` or `database.dump` (pg_dump's custom format). Then comes
+`audio/`, with the file names of the storage. The database is dumped first, so that no
+recording in the dump lacks its audio. A recording that arrives meanwhile is not in the
+dump, but its audio may be in the tar file.
 """
 
 import os
@@ -30,13 +31,14 @@ AUDIO = "audio/"
 def write(archive: Path, folder: Path, tell: Callable[[int], None]) -> list[str]:
     """Write the archive. Return the names of audio files that are missing.
 
-    folder: for the dump, as large as the database. tell(number of files so far).
+    folder: for the temporary dump, which can be as large as the database.
+    tell: called with the number of audio files so far.
     """
     dump = folder / DUMPS[connection.vendor]
     dump_database(dump)
     missing = []
     with tarfile.open(archive, "x") as tar:
-        archive.chmod(0o600)  # people's words
+        archive.chmod(0o600)  # contains people's words
         tar.add(dump, dump.name)
         dump.unlink()
         names = Recording.objects.exclude(audio="").order_by("pk")
@@ -54,7 +56,10 @@ def write(archive: Path, folder: Path, tell: Callable[[int], None]) -> list[str]
 
 
 def read(archive: Path, folder: Path, tell: Callable[[int], None]) -> int:
-    """Replace the database, and store the audio. Return the number of audio files."""
+    """Replace the database and store the audio. Return the number of audio files.
+
+    folder and tell: as in `write`. Raises CommandError.
+    """
     expected = DUMPS[connection.vendor]
     number = 0
     with opened(archive) as tar:
@@ -124,11 +129,12 @@ def load_database(dump: Path) -> None:
 
 
 def run(program: str, *options: str) -> None:
-    """Run a program of PostgreSQL. The password is in its environment alone."""
+    """Run pg_dump or pg_restore. Pass the password only in the environment."""
     client: Any = connection.client
     settings = connection.settings_dict
     (_, *arguments), environ = client.settings_to_cmd_args_env(settings, [])
-    # psql takes the name as it is; pg_restore would take it for a file.
+    # Django's arguments are for psql and end with the database's name. pg_restore would
+    # take a bare name for a file, so pass it as --dbname.
     database = f"--dbname={arguments.pop()}"
     try:
         done = subprocess.run(  # noqa: S603 - a program of PostgreSQL, and our settings

@@ -1,4 +1,4 @@
-"""Parts of admin's lists: filters as chips, rows that become cards on a phone."""
+"""Template tags for admin's lists: chips for filters, and cells of the table."""
 
 from functools import cache
 from typing import Any, NamedTuple
@@ -16,7 +16,7 @@ register.simple_tag(sections, name="sections_of")
 
 
 class Chip(NamedTuple):
-    """An active filter, and the query string of the list without it."""
+    """An active filter, and the query string of the list without this filter."""
 
     title: str
     chosen: str
@@ -25,7 +25,7 @@ class Chip(NamedTuple):
 
 class Filters(NamedTuple):
     chips: list[Chip]
-    # Admin's filters, the shortest first.
+    # Admin's filters. Those with the fewest choices come first.
     specs: list[Any]
 
 
@@ -35,7 +35,7 @@ def filters_of(changelist: ChangeList) -> Filters:
     for number, spec in enumerate(changelist.filter_specs):
         choices: list[Any] = list(spec.choices(changelist))
         sized.append((len(choices), number, spec))
-        # The first choice is that of all rows.
+        # Skip the first choice: it is "All" and filters nothing.
         for choice in choices[1:]:
             if choice["selected"]:
                 without = choices[0]["query_string"]
@@ -45,13 +45,14 @@ def filters_of(changelist: ChangeList) -> Filters:
 
 @register.simple_tag
 def cells(row: Any, headers: list[dict[str, Any]]) -> SafeString:
-    """Add to the cells of admin their role and the name of their column.
+    """Add a role and the column's name to the HTML of each cell.
 
-    A table that is shown as cards has no columns, and browsers forget that it is one.
+    On a phone, CSS shows each row as a card. A card needs the names, as it has no
+    columns. Screen readers need the roles, as browsers no longer see a table.
     """
     return SafeString(
         "".join(
-            # Admin has made each: `<td class="…">…</td>`, or `<th …`.
+            # Admin's HTML of a cell begins with `<td` or `<th`.
             f"{html[:3]}{_attributes(html[1:3], str(header['text']))}{html[3:]}"
             for html, header in zip(row, headers, strict=False)
         )

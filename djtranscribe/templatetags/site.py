@@ -1,4 +1,4 @@
-"""What all pages have in common: the navigation."""
+"""Template tags for all pages: the navigation, and settings of the login."""
 
 from typing import Any, NamedTuple
 
@@ -11,10 +11,10 @@ register = template.Library()
 
 class Entry(NamedTuple):
     label: str
-    name: str  # of its URL
+    name: str  # of the URL pattern
     permission: str = ""
     is_admin: bool = False
-    # Where else its pages are, below the first page.
+    # Other paths of the pages of this entry, relative to the home page.
     places: tuple[str, ...] = ()
 
 
@@ -49,7 +49,7 @@ ENTRIES = [
 
 @register.simple_tag(takes_context=True)
 def site_pages(context: Any) -> list[SitePage]:
-    """Return the pages of the navigation that this person may open."""
+    """Return the pages of the navigation that the user may open."""
     user, path = context["user"], context["request"].path
     current = max(ENTRIES, key=lambda entry: _match(entry, path))
     return [
@@ -71,12 +71,12 @@ def two_factor_is_required() -> bool:
 
 @register.simple_tag
 def single_sign_on() -> str:
-    """Return the name of the provider, or nothing if there is none."""
+    """Return the name of the single sign-on provider, or "" if there is none."""
     return settings.OIDC_NAME if settings.OIDC_URL else ""
 
 
 def _match(entry: Entry, path: str) -> int:
-    """Return how much of a path belongs to this entry: the longest match wins."""
+    """Return how many characters of a path match this entry. The longest match wins."""
     first, url = reverse("caller:home"), reverse(entry.name)
     if path == url:
         return len(path)

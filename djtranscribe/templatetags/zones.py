@@ -7,5 +7,5 @@ register = template.Library()
 
 @register.simple_tag
 def zone_label() -> str:
-    """Name the current time zone, with its offset of now."""
+    """Return the name of the current time zone and its present offset from UTC."""
     return zones.label()

@@ -1,8 +1,8 @@
 """Total time and size limits for outgoing connections.
 
-The timeouts of requests and smtplib apply to a single read. A server that sends one
-byte now and then could block a thread without end. Here a second thread shuts the
-socket down after a total time.
+The timeouts of requests and smtplib apply to a single read. A server that sends single
+bytes slowly could block a thread forever. So a second thread shuts the socket down
+when the total time is over.
 """
 
 import socket
@@ -21,26 +21,26 @@ from urllib3.connection import HTTPConnection, HTTPSConnection
 from djtranscribe.tracing import span
 from djtranscribe.vendors.errors import never_sent
 
-# Open connections to one vendor, kept for the next requests. As many as a worker may
-# need at once.
+# Connections to one host that stay open for reuse. Also the maximum of the worker's
+# --concurrency, so that each of its threads can reuse a connection.
 MOST_AT_ONCE = 128
 CHUNK_BYTES = 64 * 1024
-# For each chunk of a streamed body: 2 kB/s is fast enough.
+# Time limit for one chunk of a streamed body. It means at least 2 kB/s.
 CHUNK_SECONDS = 30
-# AssemblyAI accepts no larger file.
+# AssemblyAI does not accept larger files.
 MAX_STREAM_BYTES = 5 * 1024**3
-# The words of a day of speech are about 30 MB of JSON.
+# Limit for all other bodies. The transcript of a day of speech has about 30 MB of JSON.
 MAX_BODY_BYTES = 128 * 1024**2
 
 _local = threading.local()
 
 
 class AnswerTooLarge(requests.RequestException):
-    """The body is larger than the limit. Nothing of it was stored."""
+    """The body of the response is larger than the limit."""
 
 
 class TimeLimit:
-    """Shut down sockets after a time and set `expired`."""
+    """Shut down the watched sockets after `seconds` and set `expired`."""
 
     def __init__(self, seconds: float) -> None:
         self.seconds = seconds
@@ -75,16 +75,16 @@ class TimeLimit:
 
 def shut_down(sock: socket.socket) -> None:
     with suppress(OSError):
-        # Call the plain socket's method: SSLSocket.shutdown would end TLS first.
+        # Use the plain socket's method: SSLSocket.shutdown would end TLS first.
         socket.socket.shutdown(sock, socket.SHUT_RDWR)
 
 
 @contextmanager
 def time_limit(seconds: float) -> Iterator[TimeLimit]:
-    """Limit the total time of this thread's requests through the classes below.
+    """Limit the total time of requests that this thread sends with the classes below.
 
-    After that, reads fail or the body ends early. Check `expired` where an early end
-    could look like success.
+    When the time is over, reads fail or the body ends early. Check `expired` where an
+    early end could look like success.
     """
     limit, outer = TimeLimit(seconds), getattr(_local, "limit", None)
     _local.limit = limit
@@ -103,7 +103,7 @@ def watch(sock: socket.socket | None) -> None:
 
 
 def watch_new(sock: socket.socket) -> None:
-    """Add a new socket. TLS may replace it before its handshake, so keep a copy."""
+    """Add a copy of a new socket: TLS may replace the socket before its handshake."""
     limit: TimeLimit | None = getattr(_local, "limit", None)
     if limit:
         copy = sock.dup()
@@ -120,7 +120,7 @@ class _Watching:
         return sock
 
     def request(self, *args: Any, **options: Any) -> None:
-        # A reused connection was opened under an earlier limit.
+        # Add a reused connection again: it was opened under an earlier limit.
         watch(self.sock)
         super().request(*args, **options)  # type: ignore[misc]
 
@@ -148,10 +148,11 @@ class _PoolTLS(HTTPSConnectionPool):
 
 
 class LimitedAdapter(HTTPAdapter):
-    """HTTP adapter: the whole answer must arrive within `seconds` of the request.
+    """HTTP adapter: the whole response must arrive within `seconds`.
 
-    For a streamed answer this covers the headers; read its body with `chunks`. Raises
-    requests.ReadTimeout and AnswerTooLarge.
+    For a streamed response, the limit covers only the headers: read the body with
+    `chunks`. An upload restarts the limit. Raises requests.ReadTimeout and
+    AnswerTooLarge.
     """
 
     def __init__(self, seconds: float, **options: Any) -> None:
@@ -185,7 +186,7 @@ class LimitedAdapter(HTTPAdapter):
             try:
                 answer = super().send(request, stream=True, **options)
                 if answer.is_redirect:
-                    # Do not read the body of a redirect: nobody needs it.
+                    # Do not read the body of a redirect, because nobody needs it.
                     _keep(answer, b"")
                     answer.raw.close()
                 elif not stream:
@@ -203,7 +204,7 @@ class LimitedAdapter(HTTPAdapter):
 
 
 class _Upload:
-    """A request body. Each piece that is sent restarts the time limit."""
+    """A streamed request body. Each piece that is sent restarts the time limit."""
 
     def __init__(self, body: Any, limit: TimeLimit) -> None:
         self.body, self.limit = body, limit
@@ -241,9 +242,9 @@ def _keep(answer: Any, body: bytes) -> None:
 
 
 def chunks(answer: requests.Response) -> Iterator[bytes]:
-    """Yield the body of a streamed answer in chunks. 2 kB/s is fast enough.
+    """Yield the body of a streamed response in chunks.
 
-    Raises requests.ReadTimeout and AnswerTooLarge.
+    It must arrive with at least 2 kB/s. Raises requests.ReadTimeout and AnswerTooLarge.
     """
     pieces = answer.iter_content(CHUNK_BYTES)
     came, is_over = 0, False
@@ -251,7 +252,7 @@ def chunks(answer: requests.Response) -> Iterator[bytes]:
         chunk = bytearray()
         with time_limit(CHUNK_SECONDS) as limit:
             watch(getattr(answer.raw, "watched_socket", None))
-            # The server decides how small the pieces are, down to one byte.
+            # Collect pieces: the server may send pieces as small as one byte.
             while len(chunk) < CHUNK_BYTES and not (limit.expired or is_over):
                 piece = next(pieces, None)
                 chunk += piece or b""

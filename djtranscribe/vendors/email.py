@@ -14,7 +14,7 @@ from djtranscribe.public_urls import parts, public_url
 from djtranscribe.vendors.deadlines import time_limit, watch_new
 from djtranscribe.vendors.errors import VendorError
 
-# For the whole delivery. In addition, each response has EMAIL_TIMEOUT.
+# Time limit for the whole delivery. EMAIL_TIMEOUT also limits each response.
 TOTAL_SECONDS = 60
 
 
@@ -40,9 +40,9 @@ class Backend(smtp.EmailBackend):
 
 
 def send(message_id: UUID, to: str, subject: str, body: str) -> str:
-    """Send an e-mail and return the outcome in words.
+    """Send an e-mail and return a sentence about the outcome.
 
-    Raises EmailError. Its message does not contain the address.
+    Raises EmailError. The error message does not contain the address.
     """
     try:
         validate_email(to)
@@ -50,7 +50,7 @@ def send(message_id: UUID, to: str, subject: str, body: str) -> str:
         message = "The operator's e-mail address is not valid."
         raise EmailError(message, permanent=True) from error
     headers = {
-        # Use the same ID at every attempt, so that mail programs detect duplicates.
+        # Every attempt has the same ID, so that mail programs detect duplicates.
         "Message-ID": f"<{message_id}@{parts(public_url('/')).hostname}>",
         # Prevent out-of-office replies. RFC 3834
         "Auto-Submitted": "auto-generated",
@@ -65,7 +65,7 @@ def send(message_id: UUID, to: str, subject: str, body: str) -> str:
         with time_limit(TOTAL_SECONDS):
             mail.send()
     except (OSError, smtplib.SMTPException, ValueError) as error:
-        # Drop the cause: its text may contain addresses and our credentials.
+        # Drop the cause, because its text may contain addresses and our credentials.
         raise failure(error) from None
     return "Accepted by the mail server"
 

@@ -8,11 +8,11 @@ class VendorError(Exception):
     """A request to a vendor failed. The message is written for operators.
 
     permanent: a retry cannot help.
-    account: our account or settings are at fault (key, balance), or the account has
-        reached a limit of requests (then with retry_after). Not this request.
-    maybe_done: the answer was lost, so the vendor may have done what we asked.
+    account: the cause is our account or settings (key, balance), not this request. Or
+        the account has reached a limit of requests: then retry_after is set.
+    maybe_done: the response was lost, so the vendor may have done what we asked.
     retry_after: seconds that the vendor asked us to wait, or None.
-    code: the vendor's own number of the error, or None.
+    code: the vendor's number for this error, or None.
     """
 
     vendor = ""
@@ -37,15 +37,15 @@ class VendorError(Exception):
 
 
 def our_fault(error: Exception) -> VendorError:
-    """Describe a bug of ours for the row that it stopped. The row is retried."""
+    """Return an error to store in a row that a bug in our code has stopped."""
     message = "An error in djtranscribe itself; see the worker's log"
     return VendorError(f"{message} ({type(error).__name__}).")
 
 
 def retry_after_seconds(value: str | None) -> float | None:
-    """Parse a Retry-After header: seconds, at most a day.
+    """Return the seconds in a Retry-After header, at most a day. None if missing.
 
-    Our vendors do not use its date form.
+    A date in the header also gives None: our vendors do not send dates.
     """
     if not (value and value.isascii() and value.isdigit()):
         return None
@@ -53,7 +53,7 @@ def retry_after_seconds(value: str | None) -> float | None:
 
 
 def never_sent(error: requests.RequestException) -> bool:
-    """Return whether the request failed before anything was sent: a retry is safe."""
+    """Return whether nothing was sent before the failure, so that a retry is safe."""
     cause = error.args[0] if error.args else None
     return isinstance(error, requests.ConnectTimeout) or (
         isinstance(cause, MaxRetryError)

@@ -11,15 +11,18 @@ from django.utils import timezone
 from djtranscribe.database import hand_back_connection
 from djtranscribe.vendors.errors import VendorError
 
-# While a vendor is paused, one request is let through this often, as a probe.
+# While a vendor is paused, send one request this often, to see if it works again.
+# This request is called a probe.
 PROBE_AFTER = timedelta(seconds=30)
 
-# Kinds of requests, see `VendorPause.refused`. A pause for jobs ends only with the
-# result of a job: AssemblyAI may accept a job and refuse it later.
+# Values of `VendorPause.refused`. A JOB pause ends only when a job is completed:
+# AssemblyAI may accept a job and refuse it later.
 SUBMIT, JOB = "submit", "job"
-# Reading costs nothing and goes on while only SUBMIT or JOB is refused.
+# Kind of a request that reads. Such requests are still sent in a SUBMIT or JOB pause,
+# because reading costs nothing.
 READ = "read"
-# Not refused: the vendor has too many requests of ours and said when to send the next.
+# Value of `refused` for a busy vendor: we sent too many requests, and the vendor said
+# when to send the next one.
 BUSY = "busy"
 LONGEST_BUSY = timedelta(minutes=20)
 
@@ -29,12 +32,13 @@ class VendorPauseQuerySet(models.QuerySet["VendorPause"]):
     def asking(self, vendor: str, what: str = "") -> Iterator[VendorPause | None]:
         """Guard a vendor request: raise while the vendor is paused, record new pauses.
 
-        Yields the pause, if there is one. Raises a VendorError with `account` while
-        the vendor is paused. Such an error of the vendor itself begins a pause; a
-        request that succeeds ends it. All workers see the same pauses, so a limit of
-        the account holds for all of them together.
+        Yields the pause, or None. While the vendor is paused, raises a VendorError with
+        `account`. If the request fails with such an error, a pause begins. A request
+        that succeeds ends the pause. Pauses are in the database, so all workers wait.
 
-        what: "", SUBMIT or READ. A pause that began with a SUBMIT ends with one.
+        what: the kind of request: "", SUBMIT, READ, or another name. A pause ends only
+        with the kind of request that began it. But any request can end a pause that
+        began with "" or READ, or because of a wrong key.
         """
         pause = self.filter(vendor=vendor).first()
         is_free = bool(pause and pause.refused in (SUBMIT, JOB) and what == READ)
@@ -58,11 +62,11 @@ class VendorPauseQuerySet(models.QuerySet["VendorPause"]):
                 pause.let_next_through()
 
     def refusing(self) -> VendorPauseQuerySet:
-        """Pauses that a person has to end: not those of a vendor that is busy."""
+        """Pauses whose cause a person has to fix: all except those of a busy vendor."""
         return self.exclude(refused=BUSY)
 
     def begin(self, error: VendorError, what: str = "") -> None:
-        """Pause the vendor: our account or settings are at fault, or it is busy."""
+        """Pause the vendor after an error with `account`."""
         if error.retry_after:
             wait = min(timedelta(seconds=error.retry_after), LONGEST_BUSY)
             until = {"reason": error.message, "probe_at": timezone.now() + wait}
@@ -84,13 +88,13 @@ class VendorPauseQuerySet(models.QuerySet["VendorPause"]):
 class VendorPause(models.Model):
     """A vendor refuses our account (key, balance) or our settings, or is busy.
 
-    Work for this vendor waits and does not fail. A successful probe ends the pause.
+    Work for this vendor waits and does not fail. The pause ends when a probe succeeds.
     """
 
     vendor = models.CharField(max_length=20, unique=True)
     reason = models.TextField()
-    # SUBMIT or JOB if only those are refused; "" if any request may end the pause; or
-    # BUSY.
+    # BUSY, or the kind of request that is refused: SUBMIT, JOB, or another `what` of
+    # `asking`. "" means all kinds: then any request that succeeds ends the pause.
     refused = models.CharField(max_length=20, blank=True, default="")
     since = models.DateTimeField(auto_now_add=True)
     probe_at = models.DateTimeField("next try")
@@ -107,12 +111,12 @@ class VendorPause(models.Model):
     def lets_through(self) -> bool:
         """Claim the right to send the next probe. Only one caller gets it.
 
-        If the vendor was busy, everybody may send again after the time that it named.
+        If the vendor is busy, claim nothing: return whether its waiting time is over.
         """
         if self.refused == BUSY:
             return not 0 < self.seconds_left() <= LONGEST_BUSY.total_seconds()
         now = timezone.now()
-        # If the clock was set back, probe_at is too far in the future: ignore it.
+        # Ignore a probe_at too far in the future: the clock was set back since.
         is_due = self.probe_at <= now or self.probe_at > now + PROBE_AFTER
         mine = VendorPause.objects.filter(pk=self.pk, probe_at=self.probe_at)
         next_at = now + PROBE_AFTER
@@ -125,11 +129,11 @@ class VendorPause(models.Model):
         return (self.probe_at - timezone.now()).total_seconds()
 
     def end_with_result(self, submitted_at: datetime | None) -> None:
-        """End a pause for jobs: a job that started after the pause was completed."""
+        """End a JOB pause if the completed job was submitted after the pause began."""
         if self.refused == JOB and submitted_at and submitted_at >= self.since:
             VendorPause.objects.filter(pk=self.pk, refused=JOB).delete()
 
     def let_next_through(self) -> None:
-        """Allow the next probe now: this request did not prove that jobs work."""
+        """Allow the next probe now: this request was not of the refused kind."""
         mine = VendorPause.objects.filter(pk=self.pk, probe_at=self.probe_at)
         mine.update(probe_at=timezone.now())

@@ -51,7 +51,7 @@ class WebhookDeliveryAdmin(
     readonly_fields = ["what", "row", "said"]
 
     def get_queryset(self, request: HttpRequest) -> QuerySet[WebhookDelivery]:
-        # Only a delivery's own page shows the body.
+        # The list does not show the body. A delivery's page loads it.
         return super().get_queryset(request).defer("body")
 
     def find(
@@ -61,7 +61,7 @@ class WebhookDeliveryAdmin(
 
     @admin.display(description="about")
     def row(self, delivery: WebhookDelivery) -> SafeString | str:
-        """Link to the list of calls or transcripts, searched for the UUID."""
+        """Return a link to the list of calls or transcripts, searched for the UUID."""
         name = "transcription_transcript" if delivery.kind == "assemblyai" else ""
         return about(delivery.about, name or "caller_call")
 
@@ -74,7 +74,7 @@ class WebhookDeliveryAdmin(
 
     @admin.action(description="Replay", permissions=["replay"])
     def replay(self, request: HttpRequest, chosen: QuerySet[WebhookDelivery]) -> None:
-        """Oldest first, as they came. Forged ones were never acted on, nor are now."""
+        """Run the handlers again, oldest first. Skip refused ones: they are forged."""
         authentic = chosen.exclude(verdict=WebhookDelivery.Verdict.REFUSED)
         for delivery in authentic.order_by("received_at"):
             ledger.replay(delivery)

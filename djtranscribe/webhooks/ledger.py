@@ -1,7 +1,7 @@
-"""What all webhooks share: authenticate, act, store the delivery, answer.
+"""Base of all webhooks: authenticate, act, store the delivery, answer.
 
-The handler's changes and the delivery are stored in one transaction. If that fails,
-neither is stored and the vendor is asked to retry.
+The handler's changes and the delivery are stored in one transaction. If it fails,
+nothing is stored and the vendor is asked to retry.
 """
 
 import functools
@@ -20,7 +20,8 @@ from djtranscribe.models import WebhookDelivery
 
 logger = logging.getLogger(__name__)
 
-# A webhook has a few hundred bytes, the largest of Twilio a few thousand.
+# Largest accepted body. Webhooks have a few hundred bytes, Twilio's at most a few
+# thousand.
 MAX_BODY_BYTES = 64 * 1024
 
 Verdict = WebhookDelivery.Verdict
@@ -35,8 +36,9 @@ def webhook(
     refusal: Callable[[HttpRequest, str], str],
     said: Callable[[HttpRequest], dict[str, Any]],
 ) -> Callable[[Handler], Callable[..., HttpResponse]]:
-    """Turn a handler into a view.
+    """Return a decorator that turns a handler into a view.
 
+    kind: the name under which the deliveries are stored.
     refusal(request, about) returns why the request is not authentic, or "".
     said(request) returns the fields of the request.
     """
@@ -64,7 +66,7 @@ def webhook(
                 delivery.about, delivery.body = about, said(request)
                 return accept(delivery)
             except Error as error:
-                # Log only the type: the message may quote the row.
+                # Log only the type, because the message may quote values of the row.
                 logger.error(
                     "webhook=%s about=%s stored=no error=%s",
                     kind,
@@ -104,7 +106,7 @@ def accept(delivery: WebhookDelivery) -> HttpResponse:
 
 
 def replay(delivery: WebhookDelivery) -> HttpResponse:
-    """Run the handler of a stored delivery again. Safe: states only move forward."""
+    """Run the handler of a stored delivery again. Safe, as states only move forward."""
     with transaction.atomic():
         answer = handlers[delivery.kind](delivery.about, delivery.said())
         note(delivery, answer)
@@ -125,7 +127,7 @@ def note(delivery: WebhookDelivery, answer: HttpResponse) -> None:
 
 def too_large(request: HttpRequest) -> str:
     length = request.META.get("CONTENT_LENGTH") or "0"
-    # Limit the digits: Python raises for numbers with thousands of them.
+    # Limit the digits, because int() raises an error for thousands of digits.
     is_number = length.isascii() and length.isdigit() and len(length) < 10
     if not is_number or int(length) > MAX_BODY_BYTES:
         return f"the body is larger than {MAX_BODY_BYTES} bytes."
@@ -137,9 +139,10 @@ def done() -> HttpResponse:
 
 
 def ignore(reason: str, is_deleted: bool = False) -> HttpResponse:
-    """Answer an authentic request about a row that we do not have: do not retry.
+    """Return a 404 for an authentic request about a row that we do not have.
 
-    is_deleted: the row was deleted here, so the fields are not stored either.
+    The vendor must not retry it. is_deleted: we had the row and deleted it. Then the
+    ledger does not store the fields of the request.
     """
     answer = text(reason, status=404)
     answer.is_about_deleted = is_deleted  # type: ignore[attr-defined]
@@ -148,7 +151,7 @@ def ignore(reason: str, is_deleted: bool = False) -> HttpResponse:
 
 def retry_later(reason: str) -> HttpResponse:
     answer = text(f"{reason} Please retry.", status=503)
-    # We log this ourselves. Django would log every 503 as an error.
+    # Stop Django from logging this 503 as an error: we log it ourselves.
     answer._has_been_logged = True  # type: ignore[attr-defined]
     return answer
 

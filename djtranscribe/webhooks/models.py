@@ -8,13 +8,13 @@ from django.db import models
 from django.db.models import F
 from django.utils import timezone
 
-# Store at most this many refused requests per minute, and only count the others.
+# Store at most this many refused requests per minute. Only count the others.
 REFUSED_A_MINUTE = 30
 
 
 class WebhookDeliveryQuerySet(models.QuerySet["WebhookDelivery"]):
     def keep_refused(self, delivery: WebhookDelivery) -> None:
-        """Store a refused delivery. During a flood, count it on the last stored one."""
+        """Store a refused delivery. Above the limit, only count it in the last row."""
         minute = timezone.now() - timedelta(minutes=1)
         recent = self.filter(
             verdict=WebhookDelivery.Verdict.REFUSED, received_at__gte=minute
@@ -33,7 +33,7 @@ class WebhookDeliveryQuerySet(models.QuerySet["WebhookDelivery"]):
 class WebhookDelivery(models.Model):
     """A request to a webhook, what we did with it, and why."""
 
-    # Names for people. A kind that is missing here is shown as it is.
+    # Labels of the kinds. A kind without a label is shown as it is.
     KINDS = {
         "twilio-call": "Twilio: state of a call",
         "twilio-record": "Twilio: what to say",

@@ -1,1 +1,1 @@
-"""What the worker process does. `manage.py worker` starts it."""
+"""The worker process, which `manage.py worker` starts."""

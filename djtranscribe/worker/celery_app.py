@@ -1,7 +1,8 @@
 """Send messages through RabbitMQ or Redis, with Celery. Only with TASK_BROKER_URL.
 
-Celery carries messages and nothing else: no results, no retries, no beat. What a broker
-loses, the sweep sends again. Django loads this before our models: it imports none.
+Celery only carries messages: we use no results, no retries, no beat. If a broker loses
+a message, the sweep sends another. Django loads this module before our models, so it
+must not import them.
 """
 
 import logging
@@ -26,14 +27,15 @@ from djtranscribe.worker.loops import connected
 logger = logging.getLogger("djtranscribe.worker")
 
 RUN = "djtranscribe.run"
-# RabbitMQ's priorities end here; each costs it memory. The highest goes first.
+# Highest priority in RabbitMQ, delivered first. Only few levels, because each one costs
+# RabbitMQ memory.
 HIGHEST = 9
-# A request of a web server must not wait longer than this for a broker that is away.
+# A web request must not wait longer than this if the broker is down.
 CONNECT_SECONDS, SEND_SECONDS = 2, 3
-# Notice a connection that was cut, not closed.
+# Interval of heartbeats. They detect a connection that was cut without being closed.
 HEARTBEAT_SECONDS = 10
-# Redis sends a message again if it was not confirmed for so long. A row that is being
-# worked on has a lease, so a second message does nothing.
+# Redis sends a message again if it is not confirmed within this many seconds. That is
+# harmless: the row has a lease, so the second message does nothing.
 REDIS_SENDS_AGAIN_AFTER = 300
 
 
@@ -42,7 +44,7 @@ def is_redis() -> bool:
 
 
 def queue() -> str:
-    """Return the name of our queue. Several sites may share a broker."""
+    """Return the name of this site's queue. Several sites may share a broker."""
     site = salted_hmac("djtranscribe.queue", "", secret=settings.SECRET_KEY)
     return f"djtranscribe-{site.hexdigest()[:8]}"
 
@@ -53,7 +55,7 @@ def app() -> Celery:
         "djtranscribe",
         broker=settings.TASK_BROKER_SECRET_URL,
         set_as_current=False,
-        # Celery's own for Django would close connections that our threads share.
+        # Celery's fixup for Django would close connections that our threads share.
         fixups=(),
     )
     options: dict[str, Any] = {"confirm_publish": True, "read_timeout": SEND_SECONDS}
@@ -71,7 +73,7 @@ def app() -> Celery:
         task_queues=[Queue(queue(), queue_arguments={"x-max-priority": HIGHEST})],  # type: ignore[no-untyped-call]
         task_default_queue=queue(),
         task_ignore_result=True,
-        # Confirm a message after it was run, and take no more than we can run.
+        # Confirm a message after it has run. Take no more messages than can run now.
         task_acks_late=True,
         task_reject_on_worker_lost=True,
         worker_prefetch_multiplier=1,
@@ -81,7 +83,7 @@ def app() -> Celery:
         broker_connection_max_retries=None,
         broker_heartbeat=HEARTBEAT_SECONDS,
         broker_transport_options=options,
-        # Messages that run go on when the connection is lost. The default of Celery 6.
+        # If the connection is lost, running messages continue. Celery 6 default.
         worker_cancel_long_running_tasks_on_connection_loss=False,
     )
     made.task(name=RUN)(run)
@@ -89,21 +91,21 @@ def app() -> Celery:
 
 
 def run(path: str, args: Sequence[Any], kwargs: Mapping[str, Any]) -> None:
-    """Run a message: the task with this dotted path."""
+    """Run a message: call the task with this dotted path."""
     with connected(), span(path, "CONSUMER"):
         import_string(path).call(*args, **kwargs)
 
 
 def celery_priority(priority: int) -> int:
-    """Return Celery's priority for ours, -100 to 100. Redis counts the other way."""
+    """Convert our priority (-100 to 100) to Celery's. On Redis, 0 is the highest."""
     level = round((priority + 100) / 200 * HIGHEST)
     return HIGHEST - level if is_redis() else level
 
 
 class CeleryBackend(BaseTaskBackend):
-    """Sends messages to the broker, after the transaction that they belong to.
+    """Task backend that sends messages to the broker after the commit.
 
-    Never raises: a message that cannot be sent is lost, and the sweep replaces it.
+    A message that cannot be sent is lost without an exception. The sweep replaces it.
     """
 
     supports_priority = True
@@ -136,10 +138,11 @@ def send(result: TaskResult[Any]) -> None:
             task_id=result.id,
             priority=celery_priority(result.task.priority),
             retry=True,
-            # Once more, for a connection that was closed while it was not used.
+            # Retry once, because an idle connection may have been closed.
             retry_policy={"max_retries": 1, "interval_start": 0},
         )
     except Exception as error:
-        # Whatever Celery's libraries raise. The message may quote the address.
+        # Celery's libraries raise many types. Log only the type: the message may quote
+        # the URL of the broker, with the password.
         task = result.task.module_path
         logger.warning("task=%s sent=no error=%s", task, type(error).__name__)

@@ -20,12 +20,12 @@ from transcription.tasks import advance
 
 logger = logging.getLogger("djtranscribe.worker")
 
-# Until the next attempt at a broker that refuses us.
+# Wait this long before connecting again to a broker that refused our name or password.
 REFUSED_SECONDS = 10
 
 
 class CeleryQueue:
-    """The queue at the broker. See engines.Engine."""
+    """The engine for a broker. See engines.Engine."""
 
     def start(
         self, concurrency: int, wakeups: Wakeups, stopping: threading.Event
@@ -37,11 +37,11 @@ class CeleryQueue:
         self.thread.start()
 
     def consume(self, concurrency: int, stopping: threading.Event) -> None:
-        """Run messages until stopped. Celery itself tries again if a broker is away."""
+        """Run messages until stopped. Celery itself reconnects if a broker was down."""
         while not stopping.is_set():
             controller = WorkController(
                 app=app(),
-                # Different for each worker, also of those on one machine.
+                # Unique for each worker, even if several run on one machine.
                 hostname=f"{get_random_string(8)}@{socket.gethostname()}",
                 pool_cls="threads",
                 concurrency=concurrency,
@@ -51,7 +51,7 @@ class CeleryQueue:
             )
             controller.start()
             if not stopping.is_set():
-                # It gives up if the broker refuses our name or password.
+                # Celery gave up, because the broker refused our name or password.
                 logger.error("broker=refused again_in=%s", REFUSED_SECONDS)
                 stopping.wait(REFUSED_SECONDS)
 
@@ -60,8 +60,8 @@ class CeleryQueue:
         self.thread.join()
 
     def has_backlog(self, task: Task[Any, Any], back_fill: bool = False) -> bool:
-        # How many messages of a kind wait, no broker tells. A row knows whether there
-        # is one for it.
+        # Brokers do not count the messages per task. So count the rows that have a
+        # message in the queue. Only transcripts store this (`announced_at`).
         if task != advance:
             return False
         rows = Transcript.objects.unfinished().exclude(announced_at=None)
@@ -74,14 +74,15 @@ class CeleryQueue:
         try:
             with connection:
                 connection.ensure_connection(max_retries=1, interval_start=0)
-                # To declare a queue that exists tells how long it is.
+                # passive: create nothing, only return the length of the queue.
                 declared = connection.channel().queue_declare(queue(), passive=True)
                 return int(declared.message_count)
         except connection.channel_errors:
-            # It does not exist: nothing was ever sent or, on Redis, all is done.
+            # The queue does not exist, because no message was ever sent. On Redis, an
+            # empty queue does not exist either.
             return 0
         except (OperationalError, *connection.connection_errors):
             return None
 
     def prune(self) -> None:
-        """A broker stores nothing about messages that were run."""
+        """Do nothing: a broker stores nothing about messages that have run."""

@@ -1,4 +1,4 @@
-"""What carries our messages: the database, or a broker if TASK_BROKER_URL is set."""
+"""Choose the queue of messages: our database, or a broker if TASK_BROKER_URL is set."""
 
 from functools import cache
 from threading import Event
@@ -10,30 +10,33 @@ from django_tasks.base import Task
 
 from djtranscribe.worker.waking import Wakeups
 
-# Above this many waiting messages, more would only slow the queue.
+# With this many waiting messages, queue no more: a longer queue is only slower.
 BACKLOG = 200
 
 
 class Engine(Protocol):
-    """Carries messages. They may be lost: the sweep replaces them."""
+    """Queue and run messages. Messages may be lost: the sweep replaces them."""
 
     def start(self, concurrency: int, wakeups: Wakeups, stopping: Event) -> None:
-        """Begin to run messages, so many at once."""
+        """Start to run messages, at most `concurrency` at once."""
 
     def finish(self) -> None:
-        """Take no more messages, and wait for those that run."""
+        """Take no more messages, and wait for the running ones."""
 
     def has_backlog(self, task: Task[Any, Any], back_fill: bool = False) -> bool:
-        """Return whether too many messages of this kind wait already."""
+        """Return whether BACKLOG messages of this task wait already.
+
+        back_fill: count only the messages of a back-fill, else only the others.
+        """
 
     def waiting(self) -> int | None:
         """Return how many messages wait, or None if the broker does not answer."""
 
     def prune(self) -> None:
-        """Delete what is stored about old messages."""
+        """Delete the stored data of old messages."""
 
 
-# By name, because Celery is an optional requirement.
+# Names instead of imports, because Celery is an optional requirement.
 DATABASE = "djtranscribe.worker.messages.DatabaseQueue"
 BROKER = "djtranscribe.worker.celery_queue.CeleryQueue"
 

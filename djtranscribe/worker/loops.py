@@ -1,4 +1,4 @@
-"""Threads that do one kind of work until they are stopped, whatever happens."""
+"""Threads that repeat one kind of work until they are stopped, even after errors."""
 
 import logging
 import threading
@@ -11,16 +11,17 @@ from djtranscribe.database import hand_back_connection
 
 logger = logging.getLogger("djtranscribe.worker")
 
-# The first pause after work, and the longest. In between it doubles.
+# Seconds to wait if there is no work. Each pause is twice as long as the one before.
 SHORTEST_PAUSE, LONGEST_PAUSE = 1.0, 15.0
-AGAIN_SECONDS = 1.0  # after an error
+AGAIN_SECONDS = 1.0  # before a retry after an error
 
 
 class Loop(threading.Thread):
-    """Call `work` until it finds nothing to do; again when woken, and now and then.
+    """Thread that calls `work` again and again.
 
-    work() returns whether it found something. If the thread ended, the process would
-    look alive and do nothing, so every error is logged and it goes on.
+    work() returns whether it found something to do. If not, the thread waits until it
+    is woken, but at most LONGEST_PAUSE. Errors are logged and do not end the thread:
+    without its thread, the process would look alive but do nothing.
     """
 
     def __init__(
@@ -36,7 +37,7 @@ class Loop(threading.Thread):
     def run(self) -> None:
         pause = SHORTEST_PAUSE
         while not self.stopping.is_set():
-            # Before the work: what is added during it is seen by the next round.
+            # Clear before the work, so that work added meanwhile starts another round.
             self.woken.clear()
             try:
                 close_old_connections()
@@ -57,9 +58,9 @@ class Loop(threading.Thread):
 
 @contextmanager
 def connected() -> Iterator[None]:
-    """Run a message: with a connection that works, and without raising.
+    """Run a message with a working database connection. Log errors, do not raise them.
 
-    The sweep sends another message, once the lease of the row is over.
+    After an error, the sweep sends another message when the row's lease has expired.
     """
     try:
         close_old_connections()
@@ -72,7 +73,7 @@ def connected() -> Iterator[None]:
 
 def log_and_reconnect(what: str, error: Exception) -> None:
     why = "database=away" if isinstance(error, Error) else "unforeseen"
-    # djtranscribe.logs leaves out the message, which may quote people's words.
+    # djtranscribe.logs removes the exception's message: it may quote people's words.
     logger.error("%s=failed %s", what, why, exc_info=error)
     close_connection()
 

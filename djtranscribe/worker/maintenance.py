@@ -1,4 +1,4 @@
-"""Find what was left behind, and delete what has expired."""
+"""Maintenance: queue overdue work (the sweep) and delete what has expired."""
 
 import threading
 import time
@@ -24,7 +24,7 @@ KEEP_LEFTOVERS = timedelta(days=1)
 
 
 def run_maintenance(stopping: threading.Event) -> None:
-    """Sweep and delete what has expired, until stopped."""
+    """Run the sweep and the deletions at intervals, until stopped."""
     pruned_at: float | None = None
     while not stopping.is_set():
         wait: float = settings.SWEEP_SECONDS

@@ -1,7 +1,7 @@
-"""Run the messages of the queue, up to so many at once.
+"""Run the messages of the queue in our database, many at once.
 
-Most of a message is waiting for a vendor, so one process has many in hand. One thread
-claims messages from the task engine's table, for as many as there are free threads.
+A message mostly waits for a vendor, so one process runs many of them in threads.
+Another thread claims messages from the table of django-tasks-db, one per free thread.
 """
 
 import threading
@@ -23,7 +23,7 @@ from djtranscribe.worker.waking import Wakeups
 
 
 class DatabaseQueue:
-    """The queue in our own database. See engines.Engine."""
+    """The engine for the queue in our own database. See engines.Engine."""
 
     def start(
         self, concurrency: int, wakeups: Wakeups, stopping: threading.Event
@@ -38,7 +38,8 @@ class DatabaseQueue:
         self.messages.finish()
 
     def has_backlog(self, task: Task[Any, Any], back_fill: bool = False) -> bool:
-        # Messages of a back-fill count apart: they come after all others.
+        # Count messages of a back-fill separately. They run after all others, so they
+        # do not make the others wait.
         whose = {"priority__lt": 0} if back_fill else {"priority__gte": 0}
         ready = DBTaskResult.objects.ready()
         waiting = ready.filter(task_path=task.module_path, **whose)
@@ -52,9 +53,10 @@ class DatabaseQueue:
 
 
 class Messages:
-    """Claims messages and runs each in a thread of its own.
+    """Claim messages and run each in its own thread.
 
-    woken: is set when a thread is free again and more messages may be waiting.
+    woken: the event that starts `work`. It is set when a thread becomes free and more
+    messages may be waiting.
     """
 
     def __init__(self, concurrency: int, woken: threading.Event) -> None:
@@ -66,7 +68,7 @@ class Messages:
 
     def work(self) -> bool:
         """Claim as many messages as there are free threads, and start them."""
-        # True until we know better: a thread may become free meanwhile.
+        # Set before claiming: a thread that becomes free meanwhile must set `woken`.
         self.may_be_more = True
         free = self.concurrency - len(self.running)
         claimed = self.claim(free) if free > 0 else []
@@ -83,9 +85,9 @@ class Messages:
             self.woken.set()
 
     def claim(self, most: int) -> list[Any]:
-        """Claim the most urgent messages. One query if there are none, else three."""
+        """Claim the most urgent messages. If none wait, this is only one query."""
         ready = DBTaskResult.objects.ready()
-        # First without a lock, which would make others wait on SQLite.
+        # Check without a lock first: on SQLite, a lock makes other writers wait.
         if not ready.exists():
             return []
         with exclusive_transaction(ready.db):
@@ -104,17 +106,17 @@ class Messages:
         return found
 
     def finish(self) -> None:
-        """Wait for what is running."""
+        """Wait for the running messages."""
         self.threads.shutdown()
 
 
 def run(message: Any) -> None:
-    """Run a message and note in its row how it ended."""
+    """Run a message and store the outcome in its row."""
     with connected(), span(message.task_path, "CONSUMER"):
         ENGINE.run_task(message)
 
 
-# Only `run_task` is used, which needs none of these.
+# We only call `run_task`, which does not use these options.
 ENGINE = Worker(
     queue_names=["*"],
     interval=0,

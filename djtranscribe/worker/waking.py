@@ -1,8 +1,8 @@
-"""Learn at once that there is work, without asking for it all the time.
+"""Wake the threads of a worker when there is work, without constant queries.
 
 On PostgreSQL, triggers send a notification when a row is added (migration 0009 of
-djtranscribe). On SQLite, `PRAGMA data_version` tells that another connection has
-changed something; it reads no table. sqlite.org/pragma.html#pragma_data_version
+djtranscribe). On SQLite, `PRAGMA data_version` changes when another connection has
+changed the database. It reads no table. sqlite.org/pragma.html#pragma_data_version
 """
 
 import threading
@@ -13,13 +13,13 @@ from django.db import connection
 from djtranscribe.worker.loops import log_and_reconnect
 
 CHANNEL = "djtranscribe"
-LOOK_SECONDS = 0.1  # at SQLite's version
-LISTEN_SECONDS = 1  # until the next look whether to stop
-AGAIN_SECONDS = 5  # after a lost connection
+LOOK_SECONDS = 0.1  # between two checks of data_version on SQLite
+LISTEN_SECONDS = 1  # between two checks whether to stop
+AGAIN_SECONDS = 5  # before a retry after a lost connection
 
 
 class Wakeups(threading.Thread):
-    """Set the events of those who wait for a table, when rows are added to it."""
+    """Thread that sets the events of a table's subscribers when rows are added."""
 
     def __init__(self, stopping: threading.Event) -> None:
         super().__init__(name="wakeups", daemon=True)
@@ -32,7 +32,7 @@ class Wakeups(threading.Thread):
         return event
 
     def wake(self, table: str = "") -> None:
-        """Wake those who wait for this table, or everybody."""
+        """Set the events for this table. Without a table, set all events."""
         for name, events in self.events.items():
             if table in ("", name):
                 for event in events:
@@ -44,7 +44,7 @@ class Wakeups(threading.Thread):
             try:
                 watch()
             except Exception as error:
-                # Without it, everybody still looks for work now and then.
+                # Meanwhile, each loop looks for work at least every LONGEST_PAUSE.
                 log_and_reconnect("listen", error)
                 self.stopping.wait(AGAIN_SECONDS)
 
@@ -53,7 +53,7 @@ class Wakeups(threading.Thread):
         options.pop("pool", None)
         with psycopg.connect(**options, autocommit=True) as listener:
             listener.execute(f"LISTEN {CHANNEL}")
-            # Whatever was added while nobody listened.
+            # Rows may have been added before LISTEN: wake all.
             self.wake()
             while not self.stopping.is_set():
                 for note in listener.notifies(timeout=LISTEN_SECONDS):

@@ -1,1 +1,1 @@
-"""Stand-in for AssemblyAI: its API, with real speech recognition by PocketSphinx."""
+"""Stand-in for AssemblyAI: its API, with real speech recognition."""

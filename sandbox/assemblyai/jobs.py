@@ -1,4 +1,4 @@
-"""Run jobs: queued, processing, completed or error, then the webhook."""
+"""Run jobs: queued, processing, completed or error. Then send the webhook."""
 
 import gc
 import hashlib
@@ -27,7 +27,7 @@ DOWNLOAD_SECONDS = 30
 RECOGNISE_SECONDS = 600
 # Cache results, so that a load test recognises each of its twelve clips only once.
 CACHE_SIZE = 200
-# A folder in which several stand-ins share their results, if it is set.
+# Optional folder where several stand-ins share their results.
 SHARED_CACHE = os.environ.get("SANDBOX_CACHE", "")
 
 NO_SPEECH = "language_detection cannot be performed on files with no spoken audio."
@@ -37,7 +37,7 @@ NO_DOWNLOAD = (
 )
 STAND_IN = "Recognised offline by a stand-in, which is less accurate than AssemblyAI."
 
-# Filled by start(), emptied by stop().
+# At most one pool: start() adds it, stop() removes it.
 _pools: list[Pool] = []
 _waiting: queue.SimpleQueue[Job] = queue.SimpleQueue()
 _cache: OrderedDict[tuple[Any, ...], dict[str, Any]] = OrderedDict()
@@ -45,11 +45,11 @@ _cache_lock = threading.Lock()
 
 
 class JobError(Exception):
-    """The job fails. The text becomes its error."""
+    """The job failed. The text of this exception becomes the job's error."""
 
 
 def start() -> None:
-    """Start the worker processes. They load their model before the first job."""
+    """Start the worker processes. They load their models before the first job."""
     if SHARED_CACHE:
         Path(SHARED_CACHE).mkdir(parents=True, exist_ok=True)
     # spawn, because fork is not safe in a process with threads.
@@ -63,7 +63,7 @@ def start() -> None:
 def stop() -> None:
     while _pools:
         _pools.pop().terminate()
-    # Free the pool's semaphores, or Python warns that they leaked.
+    # Free the pool's semaphores now. Otherwise Python warns about a leak.
     gc.collect()
     account.close()
 
@@ -121,7 +121,7 @@ def _result(job: Job) -> dict[str, Any]:
 
 
 def _audio(url: str) -> tuple[Path, bool]:
-    """Return the file, and whether it is an upload. Otherwise delete it after use."""
+    """Return the file, and whether it is an upload. If not, delete it after use."""
     prefix = f"{account.base_url}/upload/"
     if url.startswith(prefix):
         path = account.uploads.get(url.removeprefix(prefix))
@@ -165,7 +165,7 @@ def _recognised(path: Path, request: dict[str, Any]) -> dict[str, Any]:
 
 
 def _shared(key: tuple[Any, ...]) -> dict[str, Any] | None:
-    """Return what another stand-in has recognised, or None."""
+    """Return the result that another stand-in has stored, or None."""
     if not SHARED_CACHE:
         return None
     try:
@@ -176,7 +176,7 @@ def _shared(key: tuple[Any, ...]) -> dict[str, Any] | None:
 
 def _share(key: tuple[Any, ...], result: dict[str, Any]) -> None:
     if SHARED_CACHE:
-        # Renamed when it is whole, because others may read it meanwhile.
+        # Rename the file when it is complete, because others may read it at any time.
         part = Path(tempfile.mkstemp(dir=SHARED_CACHE)[1])
         part.write_text(json.dumps(result))
         part.replace(_shared_file(key))

@@ -1,7 +1,8 @@
-"""Moonshine: reads own voices well, with capitals and punctuation, and without times.
+"""Recognise speech with Moonshine: more accurate than PocketSphinx with real voices.
 
-PocketSphinx adds what it lacks: times by forced alignment, a confidence by agreement,
-keyterms by its biased search. huggingface.co/UsefulSensors/moonshine
+Moonshine returns capitals and punctuation, but no times. PocketSphinx adds the times
+(forced alignment), confidences (whether both agree) and keyterms (biased search).
+huggingface.co/UsefulSensors/moonshine
 """
 
 from __future__ import annotations  # array[int] needs Python 3.12
@@ -17,7 +18,7 @@ from sandbox.assemblyai import sound, sphinx
 from sandbox.assemblyai.sphinx import Word
 
 FULL_SCALE = 32_768
-# The confidence of a word that only Moonshine has heard.
+# Confidence of a word that only Moonshine has recognised.
 ALONE = 0.3
 
 
@@ -26,8 +27,8 @@ def _transcriber() -> Any:
     from moonshine_voice import ModelArch, Transcriber, get_model_path
 
     path = str(get_model_path("tiny-en"))
-    # Without its own search for pauses: that remembers earlier audio, and the same
-    # audio would not always read the same. sound.pieces does it.
+    # Switch off Moonshine's search for pauses. It remembers earlier audio, so the same
+    # audio would not always give the same text. sound.pieces cuts at pauses instead.
     return Transcriber(
         model_path=path, model_arch=ModelArch.TINY, options={"vad_threshold": 0.0}
     )
@@ -35,7 +36,7 @@ def _transcriber() -> Any:
 
 @cache
 def is_installed() -> bool:
-    """Return whether it can be used: there is no wheel for every system."""
+    """Return whether Moonshine can be used. It has no wheel for some systems."""
     try:
         import moonshine_voice  # noqa: F401
     except (ImportError, OSError):
@@ -44,7 +45,7 @@ def is_installed() -> bool:
 
 
 def words_in(samples: array[int], terms: tuple[str, ...] = ()) -> list[Word]:
-    """Return the words as PocketSphinx's do, and written as a text is."""
+    """Return the words like sphinx.words_in, but with capitals and punctuation."""
     words: list[Word] = []
     for first, last in sound.pieces(samples):
         offset = first * 1000 // sound.RATE
@@ -71,12 +72,15 @@ def _words_of_piece(samples: array[int], terms: tuple[str, ...]) -> list[Word]:
 
 
 def bare(text: str) -> str:
-    """Return a word as PocketSphinx's dictionary has it."""
+    """Return a word as in PocketSphinx's dictionary: lower case, no punctuation."""
     return re.sub(r"[^a-z0-9']", "", text.lower()).strip("'")
 
 
 def _timed(texts: list[str], samples: array[int], checks: list[Word]) -> list[Word]:
-    """Give each word its times, and the confidence of who has heard it, too."""
+    """Return the words with their times and confidences.
+
+    checks: words from PocketSphinx. A text that is also there gets its confidence.
+    """
     plain = [bare(text) for text in texts]
     twins: dict[int, Word] = {}
     for number, other in _same(plain, [bare(word["text"]) for word in checks]):
@@ -97,7 +101,7 @@ def _timed(texts: list[str], samples: array[int], checks: list[Word]) -> list[Wo
 
 
 def _same(first: list[str], second: list[str]) -> list[tuple[int, int]]:
-    """Return the indexes of the words that both have."""
+    """Return pairs of indexes of the words that are in both lists, in order."""
     matcher = SequenceMatcher(None, first, second, autojunk=False)
     return [
         (block.a + n, block.b + n)
@@ -109,7 +113,11 @@ def _same(first: list[str], second: list[str]) -> list[tuple[int, int]]:
 def _spread(
     words: list[str], twins: dict[int, Word], count: int
 ) -> list[tuple[int, int]]:
-    """Estimate times: those of the twins, and between them by the letters."""
+    """Estimate the times of words that could not be aligned.
+
+    twins: the same words from PocketSphinx, by index. Their times are used. The words
+    between two twins share the time by their number of letters.
+    """
     known = {number: (word["start"], word["end"]) for number, word in twins.items()}
     length = count * 1000 // sound.RATE
     times: list[tuple[int, int]] = []
@@ -133,10 +141,10 @@ def _spread(
 
 
 def _with_terms(words: list[Word], biased: list[Word]) -> list[Word]:
-    """Take over the places in which the biased search has heard keyterms.
+    """Replace words where the biased search has found keyterms.
 
-    If it has heard any, it is also believed where Moonshine is alone. Elsewhere nothing
-    changes, so that a list of another subject does no harm.
+    If it has found any, its words also replace words with a confidence up to ALONE.
+    Other words do not change, so that an unsuitable keyword list does no harm.
     """
     if not any(word["is_term"] for word in biased):
         return words
@@ -156,7 +164,7 @@ def _with_terms(words: list[Word], biased: list[Word]) -> list[Word]:
 
 
 def _written_like(replaced: list[Word], heard: list[Word]) -> list[Word]:
-    """Keep the capital at the beginning and the punctuation at the end."""
+    """Return `heard` with the capital and the end punctuation of `replaced`."""
     written = [dict(word) for word in heard]
     if replaced and replaced[0]["text"][:1].isupper():
         first = written[0]["text"]

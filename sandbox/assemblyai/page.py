@@ -43,7 +43,7 @@ def _kind(path: str) -> str:
 
 
 def jobs(request: HttpRequest) -> HttpResponse:
-    """List the jobs, oldest first: times, and the transcript as in the API."""
+    """List the jobs, oldest first: transcript as in the API, created, completed."""
     return answer(
         [
             {"created": time(job.created), "completed": time(job.completed)}
@@ -57,7 +57,8 @@ def jobs(request: HttpRequest) -> HttpResponse:
 def settings(body: dict[str, Any]) -> Any:
     """Change the account while the stand-in runs.
 
-    ``key``: the API key to accept; null restores the first one.
+    ``balance_negative``: true to refuse new jobs.
+    ``key``: the API key to accept; null restores the first key.
     ``retired_models``: names of models to refuse; null restores the default.
     """
     unknown = set(body) - {"balance_negative", "key", "retired_models"}

@@ -9,13 +9,13 @@ from typing import Any
 from sandbox.assemblyai.state import account
 
 MODELS = ("assemblyai-stt-3-7", "universal-3-5-pro", "universal-2")
-# Deprecated models still work. The answer contains a warning.
+# Deprecated models, with their successors. They work, with a warning in the response.
 DEPRECATED = {"universal-3-5-pro": "assemblyai-stt-3-7"}
 SUGGESTED = '["assemblyai-stt-3-7", "universal-2"]'
 KEYTERMS_WORDS = 1000
 KEYTERM_WORDS = 6
 
-# name: allowed types of its value
+# Name of a field: allowed types of its value.
 FIELDS: dict[str, tuple[type, ...]] = {
     "audio_url": (str,),
     "audio_end_at": (int,),
@@ -113,7 +113,7 @@ def _types(body: dict[str, Any]) -> str | None:
             return f"Invalid endpoint schema: unknown field {name}"
         if value is None and name in NULL_ALLOWED:
             continue
-        # in Python, unlike JSON, bool is an int
+        # In Python, unlike JSON, a bool is an int.
         wrong_bool = isinstance(value, bool) and bool not in FIELDS[name]
         if wrong_bool or not isinstance(value, FIELDS[name]):
             return f"Invalid endpoint schema: {name} has the wrong type"
@@ -145,7 +145,7 @@ def _models(body: dict[str, Any]) -> str | None:
 
 
 def warnings(body: dict[str, Any]) -> list[str]:
-    """Return the warnings of the answer."""
+    """Return the warnings for the response."""
     return [
         f"{model} is deprecated. Use {DEPRECATED[model]} instead."
         for model in body["speech_models"]
@@ -154,7 +154,8 @@ def warnings(body: dict[str, Any]) -> list[str]:
 
 
 def _keyterms(body: dict[str, Any]) -> str | None:
-    # The real service's behaviour above its limits is undocumented. Refuse, to notice.
+    # What the real service does above its limits is undocumented. Refuse such requests,
+    # so that we notice them.
     terms = body.get("keyterms_prompt", [])
     if not all(isinstance(term, str) and term.strip() for term in terms):
         return "keyterms_prompt must be a list of non-empty strings"

@@ -1,13 +1,13 @@
-"""How a word is spoken, in the phones of PocketSphinx, guessed by eSpeak NG."""
+"""Guess the pronunciation of a word with eSpeak NG, in PocketSphinx's phones."""
 
 import ctypes
 import re
 from functools import cache, lru_cache
 from typing import Any
 
-# espeak-ng/src/include/espeak-ng/speak_lib.h
+# Constants from espeak-ng/src/include/espeak-ng/speak_lib.h.
 SYNCHRONOUS, DO_NOT_EXIT, UTF8, IPA = 2, 0x8000, 1, 2
-# The IPA of eSpeak's American voice, and the phones of the CMU dictionary.
+# IPA of eSpeak's American voice: phones of the CMU dictionary.
 PHONES = {
     "tʃ": "CH",
     "dʒ": "JH",
@@ -72,9 +72,9 @@ def _espeak() -> Any:
 
 @lru_cache(10_000)
 def guesses(word: str) -> list[str]:
-    """Return one or two ways to say it, such as `G AE B AH P EH N T IH N`.
+    """Return at most two pronunciations, such as `G AE B AH P EH N T IH N`.
 
-    Empty if there are none. In the second way, vowels without a stress are weak.
+    In the second one, unstressed vowels are weak (AH).
     """
     text = ctypes.create_string_buffer(word.encode())
     place = ctypes.c_void_p(ctypes.addressof(text))

@@ -17,7 +17,7 @@ from sandbox.assemblyai.sphinx import Word
 
 def start_worker(folder: Path) -> None:
     """Load the models before the first job needs them."""
-    # Ctrl-C reaches every process of the terminal. The parent stops the workers.
+    # Ctrl-C reaches every process of the terminal. Ignore it: the parent stops us.
     signal.signal(signal.SIGINT, signal.SIG_IGN)
     threading.Thread(target=_die_with_parent, args=(folder,), daemon=True).start()
     if moonshine.is_installed():
@@ -27,7 +27,7 @@ def start_worker(folder: Path) -> None:
 
 
 def name() -> str:
-    """Return what recognises the speech here."""
+    """Return the names of the recognisers that are used."""
     return "Moonshine and PocketSphinx" if moonshine.is_installed() else "PocketSphinx"
 
 
@@ -45,7 +45,7 @@ def recognise(path: Path, options: dict[str, Any]) -> dict[str, Any]:
 
     A word is ``{"text", "start", "end", "confidence", "channel", "pause"}``. Times are
     in ms. channel counts from 1, or is None for mixed channels. pause is the silence
-    before the word, in ms. is_written: with capitals and punctuation.
+    before the word, in ms. is_written: the words have capitals and punctuation.
     """
     try:
         channels = sound.read(path)
@@ -73,7 +73,7 @@ def recognise(path: Path, options: dict[str, Any]) -> dict[str, Any]:
 def _words(
     samples: array[int], begin: int, channel: str | None, terms: tuple[str, ...]
 ) -> list[Word]:
-    """Return the words of one channel. begin: of the samples, in samples."""
+    """Return the words of one channel. begin: index of samples[0] in the audio."""
     found = sound.speech_range(samples)
     if found is None:
         return []

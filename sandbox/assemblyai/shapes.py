@@ -6,7 +6,7 @@ from typing import Any
 from sandbox.assemblyai import wording
 from sandbox.assemblyai.state import Job, account
 
-# Fields of every answer, with the values for a request that does not set them.
+# Fields of every response, with their values if the request does not set them.
 DEFAULTS: dict[str, Any] = {
     "audio_end_at": None,
     "audio_start_from": None,
@@ -43,7 +43,7 @@ DEFAULTS: dict[str, Any] = {
     "webhook_url": None,
     "webhook_auth_header_name": None,
 }
-# Results that the stand-in never produces, and obsolete fields.
+# Results that the stand-in never produces, and obsolete fields of the API.
 EMPTY: dict[str, Any] = {
     "auto_highlights_result": None,
     "chapters": None,
@@ -60,7 +60,7 @@ EMPTY: dict[str, Any] = {
     "custom_topics": None,
     "topics": [],
 }
-# A secret, so the answer does not repeat it.
+# This field is a secret, so the response does not contain it.
 SECRET = "webhook_auth_header_value"
 DELETED_URL = "http://deleted_by_user"
 

@@ -1,6 +1,6 @@
-"""Decode audio for PocketSphinx: 16 kHz, 16 bit, the channels apart.
+"""Decode audio for the recognisers: 16 kHz, 16 bit, each channel separately.
 
-PyAV decodes what AssemblyAI takes. It contains ffmpeg.
+PyAV contains ffmpeg, so it decodes all formats that AssemblyAI accepts.
 """
 
 from __future__ import annotations  # array[int] needs Python 3.12
@@ -13,17 +13,17 @@ import av
 
 RATE = 16_000
 SHORTEST_SECONDS = 0.160
-# Frames up to this level (of 32,767) are silence. It is above mu-law's noise.
+# Frames up to this level (of 32,767) are silence. The noise of mu-law is below it.
 SILENCE_LEVEL = 150
 FRAME_SECONDS = 0.03
 MARGIN_SECONDS = 0.5
-# Moonshine is made for pieces of up to 30 s, and best below 15.
+# Moonshine is made for pieces of up to 30 s, and works best below 15 s.
 LONGEST_SECONDS = 14.0
 PAUSE_SECONDS = 0.3
 
 
 class AudioError(Exception):
-    """The file cannot be used. The text is that of the real service."""
+    """The file cannot be used. The text is the error message of the real service."""
 
 
 def read(path: Path) -> list[array[int]]:
@@ -81,7 +81,7 @@ def mixed(channels: list[array[int]]) -> array[int]:
 def speech_range(samples: array[int]) -> tuple[int, int] | None:
     """Return the start and end of the sound, with a margin, or None for silence.
 
-    PocketSphinx recognises words ("dog") in digital silence, so skip it.
+    Silence is skipped, because PocketSphinx recognises words such as "dog" in it.
     """
     step = int(RATE * FRAME_SECONDS)
     loud = [
@@ -105,7 +105,7 @@ def levels(samples: array[int]) -> list[int]:
 def pieces(samples: array[int]) -> list[tuple[int, int]]:
     """Cut speech into pieces of at most LONGEST_SECONDS, in the pauses.
 
-    Return the first sample of each and the one after its last.
+    Return the index of the first sample of each piece, and the index after its last.
     """
     found = levels(samples)
     step = int(RATE * FRAME_SECONDS)
@@ -114,7 +114,7 @@ def pieces(samples: array[int]) -> list[tuple[int, int]]:
     cuts = [0]
     while len(found) - cuts[-1] > most:
         begin, end = cuts[-1] + most // 2, cuts[-1] + most - window
-        # The middle of the quietest time.
+        # Cut in the middle of the quietest window.
         quietest = min(range(begin, end), key=lambda n: sum(found[n : n + window]))
         cuts.append(quietest + window // 2)
     cuts.append(len(found))

@@ -1,6 +1,7 @@
-"""PocketSphinx: recognises speech, with times, confidences and keyterms.
+"""Recognise speech with PocketSphinx: words with times, confidences and keyterms.
 
-Where Moonshine is installed it only helps: it checks and times the words of that.
+If Moonshine is installed, PocketSphinx only adds times and confidences to Moonshine's
+words, and finds keyterms.
 """
 
 from __future__ import annotations  # array[int] needs Python 3.12
@@ -15,14 +16,17 @@ from sandbox.assemblyai import pronunciation
 
 # PocketSphinx counts time in frames of 10 ms.
 FRAME_MS = 10
-# A keyterm is this much likelier than another word of the language model. With 1,000,
-# long lists were heard where nobody said them.
+# How many times likelier a keyterm is than another word of the language model. With
+# 1,000, terms of long lists were recognised where nobody said them.
 BOOST = 100.0
-# Ends the token of a keyterm. A token of its own boosts words the model knows, too.
+# Suffix of a keyterm's token. With it, even a word that the model knows gets a separate
+# token, which is boosted.
 MARK = "@term"
-# Ways to say a phrase: the product of those of its words.
+# Maximum number of pronunciations of a phrase. Each is a combination of pronunciations
+# of its words.
 MOST_WAYS = 8
-# Four times as fast, and hardly worse at telling right words from wrong ones.
+# Options of a decoder that is four times as fast. Its confidences separate right words
+# from wrong ones nearly as well.
 QUICK: dict[str, Any] = {
     "fwdflat": False,
     "ds": 2,
@@ -30,14 +34,15 @@ QUICK: dict[str, Any] = {
     "maxwpf": 5,
     "maxhmmpf": 3000,
 }
-# With the usual beams, words with a guessed pronunciation are not found.
+# Options of the aligner. With the default beams, it does not find words with a guessed
+# pronunciation.
 WIDE = {"beam": 1e-100, "pbeam": 1e-100, "wbeam": 1e-80}
 
 Word = dict[str, Any]
 
 
 def decoder(**options: Any) -> Any:
-    """Return a new decoder. It takes 0.4 s."""
+    """Return a new decoder. This takes 0.4 s."""
     # Imported here, because the web server imports this module without needing it.
     from pocketsphinx import Decoder
 
@@ -67,8 +72,8 @@ def biased(terms: tuple[str, ...]) -> Any:
     for term in terms:
         words = re.findall(r"[a-z0-9']+", term.lower())
         ways = [_ways(found, word) for word in words]
-        # A phrase is one token. Of its words, only those that the model does not know
-        # are tokens, too: others would be heard where nobody says the phrase.
+        # A phrase is one token. Its words get their own tokens only if the model does
+        # not know them: others would be recognised where nobody says the phrase.
         for word, its_ways in zip(words, ways, strict=True):
             if not found.lookup_word(word):
                 tokens.setdefault(word, its_ways)
@@ -83,13 +88,13 @@ def biased(terms: tuple[str, ...]) -> Any:
             suffix = f"({number})" if number > 1 else ""
             entries.append((f"{token}{MARK}{suffix}", way))
     for number, (name, way) in enumerate(entries, 1):
-        # Only the last one rebuilds the search.
+        # Rebuild the search only once, for the last entry.
         found.add_word(name, way, number == len(entries))
     return found
 
 
 def _ways(found: Any, word: str) -> list[str]:
-    """Return the ways to say a word: those of the dictionary, else guesses."""
+    """Return the pronunciations of a word in the dictionary. If none, guess them."""
     ways: list[str] = []
     while way := found.lookup_word(f"{word}({len(ways) + 1})" if ways else word):
         ways.append(way)
@@ -97,7 +102,7 @@ def _ways(found: Any, word: str) -> list[str]:
 
 
 def _spelled(terms: tuple[str, ...]) -> dict[str, str]:
-    """Return how the words of the terms are written, by their lower case."""
+    """Return {word in lower case: word as written in the terms}."""
     written: dict[str, str] = {}
     for word in (word for term in terms for word in term.split()):
         written.setdefault(word.lower(), word)
@@ -113,7 +118,7 @@ def words_in(
     words: list[Word] = []
     for token, start, end, posterior in _segments(listener, samples):
         said = token.removesuffix(MARK).split("_")
-        # The words of a phrase share its time.
+        # Divide the time of a phrase equally among its words.
         times = [start + (end - start) * n // len(said) for n in range(len(said) + 1)]
         is_term = token.endswith(MARK)
         for text, (begins, ends) in zip(said, pairwise(times), strict=True):
@@ -130,7 +135,7 @@ def words_in(
 
 
 def aligned(samples: array[int], words: list[str]) -> list[tuple[int, int]] | None:
-    """Return when each of these words is said, in ms, or None if they are not found.
+    """Return start and end of each word in ms, or None if one was not found.
 
     words: in lower case, without punctuation.
     """
@@ -149,14 +154,14 @@ def aligned(samples: array[int], words: list[str]) -> list[tuple[int, int]] | No
 
 
 def _segments(listener: Any, samples: array[int]) -> list[tuple[str, int, int, float]]:
-    """Return token, first frame, frame after the last, posterior. Without silence."""
+    """Return (token, first frame, frame after the last, posterior), without silence."""
     listener.start_utt()
     listener.process_raw(samples.tobytes(), full_utt=True)
     listener.end_utt()
     if listener.hyp() is None:
         return []
     return [
-        # "the(2)" is another pronunciation.
+        # Remove the number of the pronunciation: "the(2)" becomes "the".
         (each.word.split("(")[0], each.start_frame, each.end_frame + 1, each.prob)
         for each in listener.seg()
         if each.word[0] not in "<[+("
@@ -167,7 +172,7 @@ def _confidence(posterior: float) -> float:
     """Scale PocketSphinx's posterior to a confidence like AssemblyAI's.
 
     Correct words mostly have a posterior of 0.05 or more, wrong words less. The fourth
-    root keeps the order and moves wrong words to about 0.4 or below, which AssemblyAI's
+    root keeps the order. It moves wrong words to about 0.4 or below, which AssemblyAI's
     users read as low confidence.
     """
     spread: float = max(0.0, min(1.0, posterior)) ** 0.25

@@ -1,4 +1,7 @@
-"""In-memory account, uploads and jobs. Uploaded audio is in a temporary folder."""
+"""The account, its uploads and its jobs, in memory.
+
+Uploaded audio is in a temporary folder.
+"""
 
 import shutil
 import tempfile
@@ -10,7 +13,7 @@ from datetime import datetime, timezone
 from pathlib import Path
 from typing import Any
 
-# The real service refuses these since September 2026.
+# Models that the real service refuses since September 2026.
 RETIRED_MODELS = frozenset({"universal-3-pro"})
 
 
@@ -45,7 +48,7 @@ class Account:
         self.balance_negative = False
         self.retired_models: Collection[str] = RETIRED_MODELS
         self.pace = 1.0
-        # Errors for the next jobs, in this order.
+        # Each of the next jobs fails with one of these errors, in this order.
         self.next_errors: list[str] = []
         self.folder = Path(tempfile.mkdtemp(prefix="sandbox-assemblyai-"))
 

@@ -1,4 +1,7 @@
-"""AssemblyAI's API: uploads and transcripts. Requests carry the key as it is."""
+"""AssemblyAI's API: uploads and transcripts.
+
+The header Authorization contains only the key, without "Bearer".
+"""
 
 import hmac
 import json
@@ -56,7 +59,7 @@ def upload(request: HttpRequest) -> HttpResponse:
 
 
 def uploaded(request: HttpRequest, name: str) -> HttpResponse:
-    """Refuse to serve an upload, because its URL works only inside AssemblyAI."""
+    """Refuse to serve an upload: its URL works only inside AssemblyAI."""
     return HttpResponse(
         '<?xml version="1.0" encoding="UTF-8"?>'
         "<Error><Code>AccessDenied</Code><Message>Access Denied</Message></Error>",
@@ -110,7 +113,7 @@ def _list(request: HttpRequest) -> HttpResponse:
         found = [job for job in found if job.status == query["status"]]
     if day:
         found = [job for job in found if job.created.date() == day]
-    # With after_id: the next newer ones, which are at the end of this list.
+    # With after_id, show the jobs just after it. They are at the end of the list.
     shown = found[-limit:] if after and not before else found[:limit]
     return JsonResponse(
         {
@@ -135,7 +138,7 @@ def _page_details(
         "limit": limit,
         "result_count": len(shown),
         "current_url": account.base_url + request.get_full_path(),
-        # prev is the page of older transcripts, next that of newer ones
+        # As in AssemblyAI's API, prev is the page of older transcripts.
         "prev_url": url("before_id", shown[-1].id) if older else None,
         "next_url": url("after_id", shown[0].id) if newer else None,
     }

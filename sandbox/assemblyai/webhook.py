@@ -1,6 +1,6 @@
-"""AssemblyAI's webhook: id and status, one static header, ten attempts.
+"""Send AssemblyAI's webhook: a job's id and status, and one static header.
 
-A 4xx answer stops the retries.
+At most ten attempts. A 2xx or 4xx response stops the retries.
 """
 
 import time

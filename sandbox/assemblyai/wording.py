@@ -1,8 +1,8 @@
 """Format recognised words: capitals, full stops, custom spellings.
 
-Moonshine gives capitals and punctuation, PocketSphinx neither: then words between two
-pauses count as a sentence, with a capital at its start and a full stop at its end. "I"
-is a capital.
+Moonshine returns capitals and punctuation. PocketSphinx does not: here, the words
+between two pauses become a sentence. It gets a capital at the start and a full stop at
+the end. The word "I" gets a capital, too.
 """
 
 import re
@@ -12,7 +12,7 @@ SENTENCE_PAUSE_MS = 450
 
 ENDS = ".,?!"
 
-# Kinds of personal data that are numbers. The stand-in knows no others.
+# Redaction policies about numbers. The stand-in ignores all other policies.
 NUMBERS = {
     *("credit_card_number", "phone_number", "number_sequence", "account_number"),
     *("us_social_security_number", "date_of_birth", "date", "money_amount"),
@@ -27,9 +27,10 @@ Words = list[dict[str, Any]]
 
 
 def text_of(words: Words, request: dict[str, Any]) -> str:
-    """Return the text. With `redact_pii`, numbers are left out of it, if asked for.
+    """Return the text of the words.
 
-    The words stay as they are, because AssemblyAI promises no more.
+    With `redact_pii` and a policy in NUMBERS, numbers in the text become ####. The
+    words are not redacted, because AssemblyAI does not promise this.
     """
     policies = set(request.get("redact_pii_policies") or [])
     hides = bool(request.get("redact_pii") and policies & NUMBERS)
@@ -54,7 +55,7 @@ def sentences(words: Words) -> list[Words]:
 def formatted(words: Words, request: dict[str, Any], is_written: bool) -> Words:
     """Return copies of the words with the request's spelling and formatting.
 
-    is_written: they have capitals and punctuation already.
+    is_written: the words have capitals and punctuation already.
     """
     words = spelled(
         [dict(word) for word in words], request.get("custom_spelling") or []
@@ -81,8 +82,8 @@ def formatted(words: Words, request: dict[str, Any], is_written: bool) -> Words:
 def spelled(words: Words, rules: list[dict[str, Any]]) -> Words:
     """Apply the custom spellings.
 
-    ``from`` is case-insensitive and may span several words, which become one. The
-    punctuation after them stays.
+    ``from`` is case-insensitive. If it has several words, they become one word. The
+    punctuation after the words stays.
     """
     for rule in rules:
         for text in rule["from"]:

@@ -1,1 +1,1 @@
-"""Stand-in for Twilio: its REST API and a phone network that follows TwiML."""
+"""Stand-in for Twilio: its REST API, and a phone network that runs TwiML."""

@@ -1,4 +1,4 @@
-"""The audio of recordings, made of the clips and of what a microphone has heard."""
+"""Make the audio of recordings from clips and from the sound of a microphone."""
 
 from __future__ import annotations  # array[int] needs Python 3.12
 
@@ -14,11 +14,11 @@ from sandbox.twilio.fates import SPECIALISTS
 RATE = 8000  # Twilio's recordings: 8 kHz, 16 bit
 CLIPS = Path(__file__).resolve().parent.parent / "clips"
 VOICEMAIL = "voicemail"
-# The folder of clips with special terms, which need a keyword list.
+# Folder of clips with special terms. A keyword list is needed to recognise them.
 TERMS = "terms"
 BEEP_SECONDS = 0.5
 
-# What one person says: (seconds from the beginning of the recording, samples).
+# Sounds of one person: (seconds from the start of the recording, samples).
 Track = list[tuple[float, "array[int]"]]
 
 
@@ -36,7 +36,7 @@ def clip_for(number: str) -> str:
 
 @lru_cache
 def said(clip: str) -> str:
-    """Return the sentence that is spoken in the clip."""
+    """Return the text that is spoken in the clip."""
     return (CLIPS / f"{clip}.txt").read_text().strip()
 
 
@@ -50,12 +50,12 @@ def samples(clip: str) -> array[int]:
 
 @lru_cache
 def spoken(clip: str) -> array[int]:
-    """Return the samples of a clip, with the beep that ends a machine's greeting."""
+    """Return the samples of a clip. The greeting of a machine ends with a beep."""
     return samples(clip) + beep() if clip == VOICEMAIL else samples(clip)
 
 
 def speech_seconds(clip: str | None) -> float:
-    """Return how long the person or the machine speaks, the machine's beep included."""
+    """Return how long a clip is, with the beep of a machine. 0 if there is no clip."""
     return len(spoken(clip)) / RATE if clip else 0.0
 
 

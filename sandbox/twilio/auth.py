@@ -1,7 +1,7 @@
 """HTTP authentication by account or API key, for all URLs except the sandbox pages.
 
-POST /_sandbox/api-key {"kind": ...} changes what the key may do, to test the errors
-20003, 20008 and 70051 of twilio.com/docs/api/errors.
+POST /_sandbox/api-key {"kind": ...} changes what the API key may do, to test errors
+20003, 20008 and 70051 (see twilio.com/docs/api/errors).
 """
 
 import base64

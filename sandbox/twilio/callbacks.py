@@ -1,4 +1,4 @@
-"""The webhooks that Twilio sends: their parameters, and which events are sent."""
+"""Send Twilio's callbacks about calls and recordings."""
 
 import math
 from email.utils import format_datetime
@@ -9,7 +9,8 @@ from sandbox.web import evidence
 
 API_VERSION = "2010-04-01"
 SIP_CODES = {"busy": "486", "no-answer": "487", "failed": "404", "canceled": "487"}
-# Test numbers have no location. Twilio sends such fields empty, and signs them.
+# Fields for the location of a number. They are empty, because test numbers have no
+# location. Twilio sends and signs empty fields, too.
 GEOGRAPHY = [
     f"{who}{what}"
     for who in ("From", "To", "Caller", "Called")
@@ -18,7 +19,7 @@ GEOGRAPHY = [
 
 
 def call_params(call: Call, status: str | None = None) -> dict[str, str]:
-    """Return the parameters of every request about a call."""
+    """Return the parameters that every request about a call has."""
     params = {
         "AccountSid": network.account_sid,
         "ApiVersion": API_VERSION,
@@ -39,7 +40,7 @@ def call_params(call: Call, status: str | None = None) -> dict[str, str]:
 
 
 def machine_callback(call: Call) -> None:
-    """Say who has answered, if it was found out while the call went on."""
+    """Send the callback of asynchronous detection: a person or a machine answered."""
     url = call.options.get("AsyncAmdStatusCallback")
     if url:
         method = call.options.get("AsyncAmdStatusCallbackMethod")
@@ -50,8 +51,8 @@ def machine_callback(call: Call) -> None:
 def status_callback(call: Call, event: str) -> None:
     """Send a status callback.
 
-    ``event`` is initiated, ringing, answered or completed. completed stands for every
-    final status.
+    ``event`` is initiated, ringing, answered or completed. The event "completed" is
+    sent for every final status.
     """
     url = call.options.get("StatusCallback")
     with network.lock:
@@ -74,7 +75,7 @@ def status_callback(call: Call, event: str) -> None:
 
 def _events(call: Call) -> set[str]:
     fields = call.options.get("StatusCallbackEvent") or ["completed"]
-    # The SDK sends one field per event. Several events in one field work too.
+    # The SDK sends one field per event. One field with several events works, too.
     return {event for field in fields for event in field.split()}
 
 

@@ -1,4 +1,4 @@
-"""<Dial>: call a second phone, connect the two, record both, request the action."""
+"""Run <Dial>: call a second phone, connect and record both, request the action."""
 
 import threading
 import time
@@ -12,12 +12,12 @@ from sandbox.twilio.twiml import Verb
 # The person called starts to speak this long before the caller has finished.
 OVERLAP_SECONDS = 0.4
 LEAD_SECONDS = 0.5
-# With real time between two looks at who has hung up.
+# Real time between two checks whether somebody has hung up.
 LOOK_SECONDS = 0.05
 
 
 def run(call: Call, verb: Verb, base: str) -> Following | None:
-    """Run <Dial>. Return the next request, or None without an action."""
+    """Run <Dial>. Return the request of the action, or None if there is no action."""
     attributes = verb.attributes
     numbers = [each for each in verb.children if each.name == "Number"]
     number = numbers[0] if numbers else Verb("Number", {}, verb.text)
@@ -51,7 +51,7 @@ def run(call: Call, verb: Verb, base: str) -> Following | None:
 
 
 def _hear_notice(child: Call, number: Verb, base: str) -> None:
-    """Play the document of <Number> on the second phone alone."""
+    """Run the document of <Number>. Only the second phone hears it."""
     url = number.attributes.get("url")
     if not url:
         return
@@ -71,7 +71,7 @@ def _hear_notice(child: Call, number: Verb, base: str) -> None:
 
 
 def _connect(call: Call, child: Call, attributes: dict[str, str]) -> None:
-    """Let the two talk until one hangs up."""
+    """Let both persons talk until one hangs up. Raises CallOver."""
     call.note(f"is connected to {child.number}")
     child.note(f"is connected to {call.number}")
     wanted = attributes.get("record", "do-not-record")
@@ -104,15 +104,15 @@ def _talk(call: Call, child: Call, recording: Recording | None, limit: float) ->
         recording.seconds = passed
         recording.duration = round(passed)
     if not call.over.is_set() and not child.over.is_set() and length < limit:
-        # The called person hangs up, or the caller if that person only listens.
+        # The called person hangs up. If that one only listens, the caller does.
         who = call if second.fate == "listens" else child
         who.hang_up("hangs up")
     raise CallOver
 
 
 def _wait_for_both(call: Call, child: Call, seconds: float) -> float:
-    """Wait until one hangs up, at most this long. Return how many seconds passed."""
-    # What a microphone hears takes its real time.
+    """Wait until one hangs up, at most `seconds`. Return how many seconds passed."""
+    # Sound from a microphone takes real time, so do not scale it by --pace.
     is_live = call.person.is_live or child.person.is_live
     pace = 1.0 if is_live else network.pace
     began = time.monotonic()

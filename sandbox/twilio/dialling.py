@@ -1,4 +1,4 @@
-"""POST Calls.json: place the call, or refuse it with Twilio's error code."""
+"""Handle POST Calls.json: place the call, or refuse it with Twilio's error code."""
 
 from typing import Any
 from urllib.parse import urlsplit
@@ -14,9 +14,9 @@ from sandbox.twilio.state import Call, network
 LISTS = ("StatusCallbackEvent", "RecordingStatusCallbackEvent")
 EVENTS = {"initiated", "ringing", "answered", "completed"}
 NOT_PLAYED = ("Record", "SendDigits", "ApplicationSid", "TimeLimit")
-# What Twilio sends for a withheld number.
+# Twilio sends this in place of a withheld number.
 WITHHELD = "+266696687"
-# Longer than any client should wait for an answer.
+# How long to send no response. Longer than any client should wait.
 HOLD_SECONDS = 60.0
 
 
@@ -38,7 +38,7 @@ def create(request: HttpRequest) -> HttpResponse:
 
 
 def call_in(number: str) -> Call:
-    """Let the person with this number call ours. Raises ValueError."""
+    """Let the person with this number call our number. Raises ValueError."""
     if number and not E164.fullmatch(number):
         raise ValueError("'from' is a number such as +14155551234, or empty.")
     if not network.voice_url:

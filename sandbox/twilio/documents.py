@@ -1,4 +1,4 @@
-"""Request the TwiML documents of a call."""
+"""Request TwiML documents."""
 
 from urllib.parse import urljoin
 
@@ -8,7 +8,7 @@ from sandbox.twilio.requester import WebhookError, send, split_overrides
 from sandbox.twilio.state import Call
 from sandbox.twilio.twiml import Verb
 
-# The next request: URL, method, additional parameters.
+# A request to send next: URL, method, additional parameters.
 Following = tuple[str, str, dict[str, str]]
 
 
@@ -25,7 +25,7 @@ def fetch(call: Call, method: str, url: str, extra: dict[str, str]) -> list[Verb
 
 
 def request_action(call: Call, action: Following) -> None:
-    """Request an action after a hang-up, as Twilio does, and ignore its answer."""
+    """Request the action after a hang-up, as Twilio does. Ignore the response."""
     url, method, extra = action
     try:
         send(method, url, call_params(call, "completed") | extra)

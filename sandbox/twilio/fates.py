@@ -1,6 +1,6 @@
-"""The outcome of a call, chosen by the last four digits of the called number."""
+"""Fates: the last four digits of a number decide what its person does."""
 
-# last four digits: (short name, what happens in one sentence)
+# Last four digits: (short name, description of what happens).
 FATES: dict[str, tuple[str, str]] = {
     "0001": (
         "invalid",
@@ -42,7 +42,7 @@ FATES: dict[str, tuple[str, str]] = {
     ),
 }
 
-# last four digits: (clip, what the person talks about in one sentence)
+# Last four digits: (clip, description of what the person talks about).
 SPECIALISTS: dict[str, tuple[str, str]] = {
     "0021": ("clinic", "Somebody speaks of drugs. The keyword list Clinic gets them."),
     "0022": (
@@ -57,6 +57,6 @@ SPECIALISTS: dict[str, tuple[str, str]] = {
 
 
 def fate_of(number: str) -> str | None:
-    """Return the fate's short name. None: the person picks up and speaks."""
+    """Return the short name of a number's fate. None: the person answers and speaks."""
     name, _ = FATES.get(number[-4:], (None, ""))
     return name

@@ -5,9 +5,9 @@ from typing import Any
 
 
 def in_range(wanted: Any, name: str, moment: datetime | None) -> bool:
-    """Check a time against Twilio's filters `name`, `name<` and `name>`.
+    """Return whether a time fits Twilio's filters `name`, `name<` and `name>`.
 
-    Their values are dates or times. Raises ValueError if one is neither.
+    The values of filters are dates or times. Raises ValueError for other values.
     """
     given = {op: wanted.get(name + op) for op in ("", "<", ">")}
     if not any(given.values()):

@@ -1,4 +1,4 @@
-"""One phone of a call: it rings, hears sentences, and ends."""
+"""The steps of one phone of a call: ring, answer, listen, end."""
 
 import threading
 
@@ -12,7 +12,10 @@ PRICE_SECONDS = 3.0
 
 
 def ring(call: Call) -> None:
-    """Dial, until the person answers or the call ends otherwise."""
+    """Dial. Return when the person has answered or the call has ended.
+
+    Raises CallOver if somebody ends the call meanwhile.
+    """
     call.wait(QUEUE_SECONDS)
     call.note("initiated")
     status_callback(call, "initiated")
@@ -33,7 +36,7 @@ def ring(call: Call) -> None:
 
 
 def come_in(call: Call) -> None:
-    """Somebody calls our number. Twilio answers as soon as it has a document."""
+    """Answer a call to our number. Raises CallOver if the call is over."""
     call.note("calls our number")
     call.person.connected()
     if not network.set_status(call, "in-progress"):
@@ -80,7 +83,7 @@ def finish(call: Call, status: str) -> None:
 
 
 def settle(call: Call) -> None:
-    """Set the price, some time after the end."""
+    """Set the price some time after the call has ended."""
     threading.Event().wait(PRICE_SECONDS * network.pace)
     if call.status == "completed":
         call.price = "-0.01400"

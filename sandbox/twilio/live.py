@@ -1,7 +1,7 @@
-"""The phone page: somebody in a browser answers, listens, and speaks.
+"""Persons that a user plays on the phone page, in a browser.
 
-While the page is open, it plays everybody whose number has no fate. Times are real,
-whatever --pace is, once somebody speaks.
+While the page is open, the user plays all persons whose number has no fate. Ringing,
+keys and speech take real time. They are not scaled by --pace.
 """
 
 from __future__ import annotations  # array[int] needs Python 3.12
@@ -17,7 +17,7 @@ from sandbox.twilio import audio
 from sandbox.twilio.people import SECONDS_PER_WORD, Message, Person
 from sandbox.twilio.state import Call, network
 
-# A page that has not asked for news this long is closed.
+# The page counts as closed if it has not asked for news for this long.
 OPEN_SECONDS = 4.0
 RING_SECONDS = 30.0
 LOOK_SECONDS = 0.05
@@ -49,7 +49,7 @@ class Live(Person):
     def said(self) -> str | None:
         return " ".join(self.spoken) or None
 
-    # What the network asks of a person
+    # Methods that the phone network calls
 
     def pick_up(self, call: Call) -> str:
         deadline = time.monotonic() + RING_SECONDS
@@ -77,7 +77,7 @@ class Live(Person):
                 self.state = LISTENING
                 call.note(f"presses {self.keys[0]}")
                 return self.keys.pop(0)
-            # In real time, whatever the pace.
+            # In real time, not scaled by --pace. `wait` raises CallOver.
             if call.over.wait(LOOK_SECONDS):
                 call.wait(0)
         self.state = LISTENING
@@ -118,10 +118,10 @@ class Live(Person):
         with self._lock:
             return list(self._track)
 
-    # What the page does
+    # Methods that the page calls
 
     def listen(self, sound: bytes, rate: int) -> None:
-        """Take 16-bit samples of the microphone. Before the recording, drop them."""
+        """Add 16-bit microphone samples, if the person is recorded or talks."""
         if self.state not in (RECORDING, TALKING):
             return
         with self._lock:
@@ -136,12 +136,12 @@ class Live(Person):
             self._add(found)
 
     def play(self, clip: str) -> None:
-        """Say a clip, from now on."""
+        """Play a clip into the call, starting now."""
         with self._lock:
             now = self._passed()
             self._track.append((now, audio.spoken(clip)))
             self.spoken.append(audio.said(clip))
-            # Until the end of the clip it is not silent.
+            # Silence counts from the end of the clip.
             self._loud_at = time.monotonic() + audio.speech_seconds(clip)
 
     def _start(self, state: str) -> None:
@@ -157,17 +157,17 @@ class Live(Person):
         if any(abs(sample) > SILENCE_LEVEL for sample in samples):
             self._loud_at = max(self._loud_at, time.monotonic())
         if self._microphone is not None:
-            # One after the other: their times of arrival differ by milliseconds.
+            # Append without gaps: the samples arrive some milliseconds early or late.
             self._microphone.extend(samples)
             return
         self._microphone = samples
         start = max(0.0, self._passed() - len(samples) / audio.RATE)
-        # Before the clips, which are heard above it.
+        # Insert before the clips: later sounds in the list replace earlier ones.
         self._track.insert(0, (start, samples))
 
 
 class Pages:
-    """The phone pages that are open."""
+    """Remember whether a phone page is open."""
 
     def __init__(self) -> None:
         self._seen = 0.0
@@ -186,7 +186,7 @@ pages = Pages()
 
 
 def at_the_page() -> list[Call]:
-    """The calls that somebody at the page takes part in, oldest first."""
+    """Return the calls whose person is played on the phone page, oldest first."""
     with network.lock:
         calls = sorted(network.calls.values(), key=lambda call: call.created)
     return [

@@ -45,7 +45,7 @@ def api_key(settings: Any) -> Any:
 
 
 def ring(settings: Any) -> Any:
-    """Let the person with the number `from` call ours. Empty: it is withheld."""
+    """Let the person with the number `from` call ours. Empty: a withheld number."""
     return {"sid": dialling.call_in(settings.get("from", "")).sid}
 
 

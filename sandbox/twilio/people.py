@@ -1,7 +1,7 @@
-"""Who is at a phone: what they do when it rings, at a key prompt, and when they speak.
+"""Persons at a phone: what they do when it rings, at a key prompt, and when they speak.
 
-A Person is played by the fate and the clip of its number. live.py has one who is played
-by somebody at the phone page.
+The fate and the clip of the number decide what a Person does. In live.py, a user of the
+phone page decides.
 """
 
 from __future__ import annotations
@@ -19,17 +19,17 @@ NO_ANSWER_SECONDS = 6.0
 SECONDS_PER_WORD = 0.35
 # How long a person needs to find a key.
 KEY_SECONDS = 1.0
-# After this much silence, a person who has finished speaking hangs up.
+# A person who has finished speaking hangs up after this much silence.
 PATIENCE_SECONDS = 10.0
 ALL_KEYS = "1234567890*#"
 
 
 @dataclass
 class Message:
-    """What was said into a recording.
+    """The sound of a recording, and how it ended.
 
-    seconds: its length. spoken: how much of it is before the last silence.
-    ended_by: a key, "hangup", or "" for silence and the longest time.
+    seconds: the length. spoken: the length without the silence at the end.
+    ended_by: a key, "hangup", or "" if it ended by silence or the time limit.
     """
 
     seconds: float
@@ -39,7 +39,7 @@ class Message:
 
 
 class Person:
-    # Whether somebody at the phone page plays them.
+    # True if a user of the phone page plays this person.
     is_live = False
 
     def __init__(self, fate: str | None, clip: str | None) -> None:
@@ -54,7 +54,7 @@ class Person:
         return self.fate == "voicemail"
 
     def pick_up(self, call: Call) -> str:
-        """Wait while the phone rings. Return "" if answered, else how the call ends."""
+        """Wait while the phone rings. Return "" if answered, else the final status."""
         if self.fate == "no-answer":
             call.wait(NO_ANSWER_SECONDS)
             return "no-answer"
@@ -62,10 +62,10 @@ class Person:
         return "busy" if self.fate == "busy" else ""
 
     def connected(self) -> None:
-        """Their own call has been answered."""
+        """Do nothing. Called when our number has answered the call of this person."""
 
     def hear(self, call: Call, text: str) -> None:
-        """Listen to a sentence. Raises CallOver if they hang up."""
+        """Listen to a sentence. Raises CallOver if the person hangs up."""
         call.note(f"hears: {text}")
         seconds = len(text.split()) * SECONDS_PER_WORD
         if self.fate == "hangs-up":
@@ -74,7 +74,7 @@ class Person:
         call.wait(seconds)
 
     def press(self, call: Call, seconds: float) -> str:
-        """Return the key that they press within this time, or ""."""
+        """Return the key that the person presses within this time, or ""."""
         if self.is_machine or self.fate == "silent":
             call.note("presses no key")
             call.wait(seconds)
@@ -84,7 +84,7 @@ class Person:
         return "1"
 
     def begin(self, call: Call) -> None:
-        """The recording begins, after its beep."""
+        """React to the beep of a recording. Raises CallOver if the person hangs up."""
         if self.fate in ("too-short", "hangs-up"):
             call.hang_up("hangs up at the beep")
 
@@ -93,8 +93,9 @@ class Person:
     ) -> Message:
         """Speak into a recording.
 
-        keys: those that end it. told: what was said before. silence: seconds of it that
-        end the recording, or 0. limit: its longest time.
+        keys: the keys that end it. told: what the person has heard before. silence: the
+        recording ends after this many seconds of silence; 0 means never. limit: its
+        maximum length in seconds.
         """
         call.note(f"says: {self.said}" if self.said else "says nothing")
         spoken = audio.speech_seconds(self.clip)
@@ -112,18 +113,18 @@ class Person:
             length, ended_by = passed, "hangup"
         return Message(length, spoken, self.track(), ended_by)
 
-    # In a conversation
+    # Methods for a conversation
 
     @property
     def talk_seconds(self) -> float:
         return audio.speech_seconds(self.clip)
 
     def talk(self, call: Call, start: float) -> None:
-        """Begin to talk, this many seconds after the beginning."""
+        """Talk, `start` seconds after the beginning of the conversation."""
         call.note(f"says: {self.said}" if self.said else "says nothing")
 
     def talked(self, start: float) -> audio.Track:
-        """Return what they have said, at the end."""
+        """Return the sound of this person, after the conversation."""
         return self.track(start)
 
     def track(self, start: float = 0.0) -> audio.Track:

@@ -9,7 +9,7 @@ from sandbox.twilio.requester import WebhookError, split_overrides
 from sandbox.twilio.state import Call, CallOver
 from sandbox.twilio.twiml import Verb
 
-# Limit per call, against loops: <Record> without action, <Redirect> to itself.
+# Limit per call, to stop loops: <Record> without action, <Redirect> to itself.
 MAX_DOCUMENTS = 5
 
 
@@ -83,7 +83,7 @@ def _fallback(call: Call, url: str, error: WebhookError) -> list[Verb]:
 
 
 def _play(call: Call, verbs: list[Verb], base: str) -> Following | None:  # noqa: PLR0911
-    """Run the verbs. Return the next request, or None."""
+    """Run the verbs. Return the next request, or None to end the call."""
     spoken = ""
     for verb in verbs:
         warn(call, verb)
@@ -119,7 +119,7 @@ def _play(call: Call, verbs: list[Verb], base: str) -> Following | None:  # noqa
 
 
 def _gather(call: Call, verb: Verb, base: str) -> Following | None:
-    """Return the next request if a key is pressed. Without one, the verbs go on."""
+    """Run <Gather>. Return the next request, or None if no key was pressed."""
     for prompt in verb.children:
         if prompt.name == "Say":
             say(call, prompt)

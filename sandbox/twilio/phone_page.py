@@ -1,4 +1,4 @@
-"""The phone page: its files, its news, and what is pressed on it."""
+"""Views of the phone page: its files, its state, and its buttons."""
 
 import json
 from pathlib import Path
@@ -32,7 +32,7 @@ def file(request: HttpRequest, name: str) -> HttpResponse:
 
 
 def news(request: HttpRequest) -> HttpResponse:
-    """Return the phones on the page. Asking for it keeps the page open."""
+    """Return the phones to show. The page counts as open while it requests this."""
     pages.seen()
     return answer({"phones": [_described(call) for call in at_the_page()]})
 
@@ -43,7 +43,7 @@ def closed(request: HttpRequest) -> HttpResponse:
 
 
 def act(request: HttpRequest, sid: str, action: str) -> HttpResponse:
-    """Answer, decline, hang up, press a key, say a clip, or speak (`audio`)."""
+    """Handle a button (answer, decline, hang up, a key, a clip) or sound (`audio`)."""
     call = network.calls.get(sid)
     if request.method != "POST" or call is None or not isinstance(call.person, Live):
         return answer({"error": "There is no such phone on the page."}, 404)

@@ -1,4 +1,4 @@
-"""New calls, and who has which number."""
+"""Create calls, and choose the person for a number."""
 
 import re
 from typing import Any
@@ -16,7 +16,7 @@ SPEAKING = (None, "voicemail", "no-api-answer", "listens")
 
 
 def second_phone(call: Call, number: Verb, caller_id: str | None) -> Call | None:
-    """Prepare the call to the number of <Dial>. None if Twilio refuses to dial it."""
+    """Create the call to the number in <Dial>. None if Twilio refuses to dial it."""
     attributes = number.attributes
     to = number.text
     if not E164.fullmatch(to) or fate_of(to) in ("invalid", "no-permission"):
@@ -55,7 +55,10 @@ def new_call(
 
 
 def person_of(number: str) -> Person:
-    """Return who has this number: somebody at the phone page, if one is open."""
+    """Return the person with this number.
+
+    If the phone page is open and the number has no fate, a user plays the person there.
+    """
     fate = fate_of(number)
     clip = None
     if fate in SPEAKING:

@@ -1,4 +1,4 @@
-"""<Record>: record the person, then send the callbacks and request the action."""
+"""Run <Record>: record the person, send the callbacks and request the action."""
 
 import threading
 
@@ -10,12 +10,12 @@ from sandbox.twilio.twiml import Verb
 
 EVENTS = {"in-progress", "completed", "absent"}
 BEEP_SECONDS = 0.5
-# Delay between the end of a recording and its file.
+# Time from the end of a recording until its file is available.
 PROCESSING_SECONDS = 1.0
 
 
 def run(call: Call, verb: Verb, base: str, spoken: str) -> Following:
-    """Record. Return the next request: ``action``, or else the same document."""
+    """Run <Record>. Return the next request: the action, or else the same document."""
     attributes = verb.attributes
     recording = begin(call, attributes, "RecordVerb")
     message = _listen(call, recording, attributes, spoken)
@@ -40,7 +40,7 @@ def run(call: Call, verb: Verb, base: str, spoken: str) -> Following:
 
 
 def begin(call: Call, attributes: dict[str, str], source: str) -> Recording:
-    """Start a recording of the call."""
+    """Start a recording of the call, and send its callback."""
     recording = Recording(sid=new_sid("RE"), call_sid=call.sid, source=source)
     with network.lock:
         network.recordings[recording.sid] = recording
@@ -53,7 +53,7 @@ def begin(call: Call, attributes: dict[str, str], source: str) -> Recording:
 
 
 def end(call: Call, recording: Recording, attributes: dict[str, str]) -> None:
-    """End a recording. Its file is ready some time later, in a thread of its own."""
+    """End a recording. A thread completes it after PROCESSING_SECONDS."""
     recording.status = "processing"
     threading.Thread(
         target=_process, args=(call, recording, attributes), daemon=True
@@ -63,7 +63,7 @@ def end(call: Call, recording: Recording, attributes: dict[str, str]) -> None:
 def _listen(
     call: Call, recording: Recording, attributes: dict[str, str], spoken: str
 ) -> Message:
-    """Let the person speak, and set the recording's sound."""
+    """Let the person speak, and store the sound in the recording."""
     try:
         if attributes.get("playBeep", "true") == "true":
             call.note("hears the beep")
@@ -80,7 +80,7 @@ def _listen(
         limit=float(attributes.get("maxLength") or 3600),
     )
     trimmed = attributes.get("trim", "trim-silence") == "trim-silence"
-    # Do not trim a silent recording to nothing: Twilio keeps those by default.
+    # Do not trim a silent recording to nothing: by default, Twilio keeps it.
     is_shorter = trimmed and message.spoken
     kept = min(message.seconds, message.spoken) if is_shorter else message.seconds
     recording.tracks, recording.seconds = [message.track], kept

@@ -8,7 +8,7 @@ from sandbox.twilio.filters import in_range
 from sandbox.twilio.shapes import error, not_found, page, recording_json
 from sandbox.twilio.state import Recording, network
 
-# Statuses that a GET shows. A recording in progress is hidden.
+# Statuses of recordings that the API shows. It hides a recording in progress.
 SHOWN = {"processing", "completed", "absent"}
 
 
@@ -67,7 +67,7 @@ def one(request: HttpRequest, sid: str) -> HttpResponse:
 def media(request: HttpRequest, sid: str, suffix: str = "") -> HttpResponse:
     found = network.recordings.get(sid)
     if found is None or found.status != "completed":
-        # XML, to catch code that saves an error page as audio.
+        # XML, so that tests notice code that saves an error page as audio.
         return HttpResponse(
             '<?xml version="1.0" encoding="UTF-8"?><TwilioResponse><RestException>'
             "<Code>20404</Code><Message>The requested resource was not found</Message>"

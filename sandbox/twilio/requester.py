@@ -1,4 +1,4 @@
-"""Twilio's requests to webhooks: signed, with Twilio's timeouts and retries."""
+"""Send Twilio's requests to webhooks: signed, with Twilio's timeouts and retries."""
 
 import time
 import uuid
@@ -17,7 +17,7 @@ USER_AGENT = "TwilioProxy/1.1 (sandbox stand-in)"
 
 
 class WebhookError(Exception):
-    """No usable answer from a webhook. ``code`` is Twilio's error code."""
+    """No usable response from a webhook. ``code`` is Twilio's error code."""
 
     def __init__(self, code: int, reason: str) -> None:
         super().__init__(reason)
@@ -26,7 +26,7 @@ class WebhookError(Exception):
 
 @dataclass
 class Overrides:
-    """Connection overrides from the URL's fragment. Times are in seconds."""
+    """Twilio's connection overrides, from the URL's fragment. Times are in seconds."""
 
     connect: float = 5.0
     read: float = 15.0
@@ -36,7 +36,10 @@ class Overrides:
 
 
 def split_overrides(url: str) -> tuple[str, Overrides]:
-    """Split off the fragment, which is neither sent nor signed, and parse it."""
+    """Return the URL without its fragment, and the overrides in the fragment.
+
+    Twilio neither sends nor signs the fragment.
+    """
     plain, fragment = urldefrag(url)
     options = {name: values[-1] for name, values in parse_qs(fragment).items()}
     found = Overrides()
@@ -57,9 +60,9 @@ def _bounded(text: str | None, low: int, high: int, default: float) -> float:
 
 
 def send(method: str, url: str, params: dict[str, str]) -> requests.Response:
-    """Request ``url``, with the retries in its fragment. Each attempt is logged.
+    """Send a request. Retry as the fragment of ``url`` says. Log each attempt.
 
-    Return the last answer, whatever its status. Raises WebhookError if none came.
+    Return the last response, even an error. Raises WebhookError if none arrived.
     """
     plain, overrides = split_overrides(url)
     token = str(uuid.uuid4())
@@ -94,7 +97,7 @@ def _attempt(
     headers: dict[str, str],
     timeout: tuple[float, float],
 ) -> tuple[str, requests.Response | None]:
-    """Return the failure (4xx, 5xx, ct, rt or "") and the answer, if any."""
+    """Return (failure, response). failure is "" or begins with 4xx, 5xx, ct or rt."""
     try:
         answer = _follow(method, url, params, headers, timeout)
     except requests.exceptions.ReadTimeout:
@@ -102,7 +105,7 @@ def _attempt(
     except requests.exceptions.RequestException as error:
         if _never_connected(error):
             return "ct: can't connect", None
-        # The request was sent, so this is not a connect failure: no retry by default.
+        # The request was sent, so this is not "ct". By default, it is not retried.
         return f"rt: the connection broke ({type(error).__name__})", None
     if answer.status_code >= 500:
         return "5xx", answer
@@ -131,7 +134,7 @@ def _follow(
                 return answer
             url = urljoin(url, answer.headers.get("Location", ""))
             if answer.status_code in (301, 302, 303):
-                # Like Twilio, drop the POST fields on these redirects.
+                # On these redirects, Twilio sends a GET without the fields.
                 method, params = "GET", {}
     raise WebhookError(11215, "more than 10 redirects")
 

@@ -1,4 +1,4 @@
-"""The part of Twilio's REST API that places calls: calls, account, numbers."""
+"""Twilio's REST API for calls, the account and its number."""
 
 from typing import Any
 
@@ -26,7 +26,7 @@ def calls(request: HttpRequest) -> HttpResponse:
             and wanted.get("From") in (None, call.from_)
             and wanted.get("Status") in (None, call.status)
             and wanted.get("ParentCallSid") in (None, call.parent_sid)
-            # A queued call has no start_time, so filter by its creation.
+            # A queued call has no start_time, so use the time of its creation.
             and in_range(wanted, "StartTime", call.started or call.created)
             and in_range(wanted, "EndTime", call.ended)
         ]

@@ -72,7 +72,7 @@ def call_json(call: Call) -> dict[str, Any]:
 
 
 def _duration(call: Call) -> str | None:
-    """Return seconds as a string: "0" if unanswered, None if the call has not ended."""
+    """Return the seconds as text: "0" if unanswered, None if the call is not over."""
     if call.ended is None:
         return None
     return str(call.duration or 0)
@@ -81,7 +81,8 @@ def _duration(call: Call) -> str | None:
 def recording_json(recording: Recording, *, of_call: bool) -> dict[str, Any]:
     """Return a recording as JSON.
 
-    of_call: use the shape of the call's list, which differs from the account's.
+    of_call: use the shape of a call's list of recordings. The account's list has
+    another shape.
     """
     base = f"{root()}/Recordings/{recording.sid}"
     data: dict[str, Any] = {

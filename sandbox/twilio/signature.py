@@ -1,6 +1,7 @@
-"""Compute X-Twilio-Signature from Twilio's documentation, without Twilio's SDK.
+"""Compute X-Twilio-Signature as Twilio's documentation says, without Twilio's SDK.
 
-The product verifies with the SDK. Sharing its code would hide a mistake in it.
+The product verifies signatures with the SDK. If the stand-in used it too, tests would
+not notice a mistake in the SDK.
 """
 
 import base64

@@ -1,4 +1,4 @@
-"""In-memory calls and recordings. Hold ``network.lock`` for every change."""
+"""Calls and recordings, in memory. Hold ``network.lock`` for every change."""
 
 import secrets
 import threading
@@ -33,7 +33,7 @@ class Recording:
     error_code: int | None = None
     priced: bool = False
     channels: int = 1
-    # What is on each channel, see audio.render, and the length in seconds.
+    # The sound of each channel (see audio.render), and the length in seconds.
     tracks: list[audio.Track] = field(default_factory=lambda: [[]])
     seconds: float = 0.0
 
@@ -46,7 +46,7 @@ class Call:
     options: dict[str, Any]  # the request's form: {name: value or list}
     person: Person
     direction: str = "outbound-api"
-    # The call whose <Dial> has placed this one.
+    # For a call that <Dial> has placed: the call that ran <Dial>.
     parent_sid: str | None = None
     status: str = "queued"
     created: datetime = field(default_factory=now)
@@ -59,19 +59,19 @@ class Call:
     sequence: int = 0
     timeline: list[dict[str, Any]] = field(default_factory=list)
     unknown_verbs: list[str] = field(default_factory=list)
-    # Set when the call ends: the person hangs up, or the API ends it.
+    # Set when the call ends, because the person hangs up or the API ends the call.
     over: threading.Event = field(default_factory=threading.Event)
 
     @property
     def duration(self) -> int | None:
-        """Seconds between answer and end, for a completed call."""
+        """Seconds from answer to end. None if the call is not completed."""
         if self.status != "completed" or not self.answered or not self.ended:
             return None
         return max(1, round((self.ended - self.answered).total_seconds()))
 
     @property
     def number(self) -> str:
-        """The number of the person on the phone, in calls of both directions."""
+        """The number of the person at this phone, in calls of both directions."""
         return self.from_ if self.direction == "inbound" else self.to
 
     def wait(self, seconds: float) -> None:
@@ -80,20 +80,20 @@ class Call:
             raise CallOver
 
     def wait_or_hang_up(self, seconds: float) -> float:
-        """Wait, scaled by --pace. Return how many of the seconds the call went on."""
+        """Wait, scaled by --pace. Return the seconds waited: fewer if the call ends."""
         started = time.monotonic()
         if not self.over.wait(seconds * network.pace):
             return seconds
         return min(seconds, (time.monotonic() - started) / (network.pace or 1))
 
     def hang_up(self, why: str) -> None:
-        """The person hangs up: raises CallOver."""
+        """Let the person hang up. Raises CallOver."""
         self.note(why)
         self.over.set()
         raise CallOver
 
     def note(self, what: str, *, error: int | None = None) -> None:
-        """Add a line to the timeline on the page. ``error`` is Twilio's code."""
+        """Add a line to the call's timeline. ``error`` is Twilio's error code."""
         self.timeline.append({"at": now().isoformat(), "what": what, "error": error})
 
 
@@ -106,11 +106,11 @@ class Network:
         self.recordings: dict[str, Recording] = {}
         self.account_sid = self.auth_token = self.phone_number = self.base_url = ""
         self.api_key = self.api_secret = ""
-        # standard, restricted (no recordings), test, or deleted. Twilio treats a key
-        # of another region like a deleted one.
+        # One of page.KEY_KINDS. A restricted key cannot read recordings. A deleted key
+        # also stands for a key of another region: Twilio refuses both in the same way.
         self.api_key_kind = "standard"
         self.phone_number_sid = new_sid("PN")
-        # What is requested when somebody calls the number.
+        # The webhooks for calls to our number.
         self.voice_url = self.status_callback = ""
         self.pace = 1.0
         self.created = now()

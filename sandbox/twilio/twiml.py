@@ -8,7 +8,7 @@ import requests
 
 from sandbox.twilio.requester import WebhookError
 
-# The verbs that the stand-in supports, with their attributes in Twilio's reference.
+# Verbs that the stand-in knows: their attributes in Twilio's reference.
 VERBS: dict[str, set[str]] = {
     "Say": {"voice", "language", "loop"},
     "Play": {"loop", "digits"},
@@ -45,7 +45,7 @@ VERBS: dict[str, set[str]] = {
     "Redirect": {"method"},
     "Reject": {"reason"},
 }
-# Their form, since Twilio adds languages and voices all the time.
+# Only the form is checked, because Twilio often adds languages and voices.
 LANGUAGE = re.compile(r"[a-z]{2,3}-[A-Z]{2}(-WLS)?|arb")
 VOICE = re.compile(
     r"man|woman|alice|Polly\.[A-Z][^\W\d_]+(-Neural|-Generative)?"
@@ -62,11 +62,11 @@ class Verb:
     children: "list[Verb]" = field(default_factory=list)
 
     def odd_attributes(self) -> list[str]:
-        """Return attributes that Twilio does not know. They are mostly typos."""
+        """Return the attributes that Twilio does not know. Most are typing mistakes."""
         return sorted(set(self.attributes) - VERBS.get(self.name, set(self.attributes)))
 
     def speech_fault(self) -> tuple[str, int] | None:
-        """What is wrong with <Say>'s language or voice, and Twilio's code for it."""
+        """Return what is wrong with <Say>'s language or voice, and Twilio's code."""
         language = self.attributes.get("language", "en-US")
         voice = self.attributes.get("voice", "man")
         name = VOICE.fullmatch(voice)

@@ -1,1 +1,1 @@
-"""Shared by both stand-ins: web server, injected faults, request log, callbacks."""
+"""Code for both stand-ins: web server, injected faults, request log, callbacks."""

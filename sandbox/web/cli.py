@@ -11,7 +11,7 @@ import time
 from collections.abc import Callable
 from pathlib import Path
 
-# Read at import: if the parent dies while we start, getppid() would change.
+# Read at import, because getppid() changes if the parent dies while we start.
 PARENT = os.getppid()
 
 
@@ -42,11 +42,11 @@ def configure_django(urlconf: str, templates: Path) -> None:
 
     settings.configure(
         ROOT_URLCONF=urlconf,
-        # Loopback names only, against DNS rebinding by other web pages.
+        # Only names of this machine, to prevent DNS rebinding by other web pages.
         ALLOWED_HOSTS=["127.0.0.1", "localhost"],
         SECRET_KEY=secrets.token_hex(),
         APPEND_SLASH=False,
-        # Sets Content-Length. Without it, every answer would close the connection.
+        # Sets Content-Length. Without it, every response would close the connection.
         MIDDLEWARE=["django.middleware.common.CommonMiddleware"],
         USE_TZ=True,
         TIME_ZONE="UTC",
@@ -61,7 +61,7 @@ def configure_django(urlconf: str, templates: Path) -> None:
     import django
 
     django.setup()
-    # A stand-in refuses requests on purpose, so do not log them as warnings.
+    # Do not log 4xx responses as warnings: a stand-in refuses requests on purpose.
     logging.getLogger("django.request").setLevel(logging.ERROR)
 
 
@@ -74,8 +74,8 @@ def serve(
 ) -> None:
     """Serve until a signal arrives or the parent has ended, then exit immediately.
 
-    ``ready`` receives the address before the first request. ``stop`` ends what the
-    stand-in started. Port 0 means any free port.
+    ``ready`` is called with the stand-in's URL before the first request. ``stop`` is
+    called at the end, to clean up. Port 0 means any free port.
     """
     from django.core.wsgi import get_wsgi_application
 
@@ -106,12 +106,13 @@ def serve(
     server.socket.close()
     stop()
     sys.stdout.flush()
-    # Not sys.exit, which would wait for threads with a call or a callback.
+    # Exit at once, even if threads are in the middle of a call or a callback.
     os._exit(0)
 
 
 def _watch_parent(done: threading.Event) -> None:
-    # Polled, because PR_SET_PDEATHSIG is Linux only and refers to the parent's thread.
+    # Poll, because PR_SET_PDEATHSIG exists only on Linux and is sent when the parent's
+    # thread ends, not its process.
     while os.getppid() == PARENT:
         time.sleep(0.2)
     done.set()

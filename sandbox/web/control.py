@@ -1,4 +1,4 @@
-"""Endpoints under /_sandbox/: switches and logs of both stand-ins."""
+"""Endpoints under /_sandbox/ that both stand-ins have: switches and logs."""
 
 import json
 from collections.abc import Callable
@@ -17,7 +17,7 @@ def answer(data: Any, status: int = 200) -> JsonResponse:
 
 
 def posted(handle: Callable[[Any], Any]) -> View:
-    """Make a view that passes the JSON body to ``handle``. Invalid input gets a 400."""
+    """Return a view that passes the JSON body to ``handle``. Invalid input: 400."""
 
     def view(request: HttpRequest) -> HttpResponse:
         try:

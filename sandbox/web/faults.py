@@ -20,7 +20,8 @@ class Faults:
 
     A rule is ``{"method": "POST", "path": regex, "times": N or null, "skip": K,
     "do": {kind: value, ...}}``. Only ``do`` is required. ``path`` is searched for in
-    the path without the query. ``skip`` lets the first K matching requests pass.
+    the request's path without the query. ``times``: how often the rule applies; null
+    means always. ``skip`` lets the first K matching requests pass.
     """
 
     def __init__(self) -> None:
@@ -28,7 +29,7 @@ class Faults:
         self._rules: list[dict[str, Any]] = []
 
     def add(self, rules: list[dict[str, Any]]) -> None:
-        """Add the rules. Raises ValueError, and adds none, if one is invalid."""
+        """Add the rules. If one is invalid, add none and raise ValueError."""
         checked = [_checked(rule) for rule in rules]
         with self._lock:
             self._rules += checked
@@ -42,7 +43,7 @@ class Faults:
             return [dict(rule) for rule in self._rules]
 
     def take(self, method: str, path: str) -> dict[str, Any] | None:
-        """Return the fault for this request, or None. Counts it against the rules."""
+        """Return the fault for this request, or None. Count the request in its rule."""
         with self._lock:
             for rule in self._rules:
                 if rule["method"] not in (None, method):

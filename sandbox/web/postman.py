@@ -12,9 +12,10 @@ Job = Callable[[], None]
 
 
 class Postman:
-    """Send the callbacks of one lane (one call or job) one after another.
+    """Send callbacks in lanes. A lane is one call or one job.
 
-    Lanes do not wait for each other. Each attempt is logged in ``deliveries``.
+    The callbacks of a lane are sent one after another. Lanes do not wait for each
+    other. Each attempt is logged in ``deliveries``.
     """
 
     def __init__(self) -> None:
@@ -46,7 +47,7 @@ class Postman:
         }
 
     def post(self, lane: str, url: str, params: dict[str, Any], job: Job) -> None:
-        """Queue a callback. ``job`` sends it, and calls note() for each attempt."""
+        """Queue a callback. ``job`` must send it and call note() for each attempt."""
         mode, seconds = self.settings["mode"], self.settings["seconds"]
         if not re.search(self.settings["match"], url):
             mode = "normal"
@@ -66,7 +67,7 @@ class Postman:
             self._enqueue(lane, job)
 
     def release(self) -> None:
-        """Send everything held so far, whatever the current mode."""
+        """Send all callbacks of the mode "held", even if the mode has changed since."""
         with self._lock:
             unsent, self._unsent = self._unsent, []
         for lane, job in unsent:
@@ -109,7 +110,7 @@ class Postman:
             job()
 
     def _hold(self, lane: str, job: Job, seconds: float) -> None:
-        """Hold until the lane is quiet for ``seconds``, then send newest first."""
+        """Hold until the lane is quiet for ``seconds``, then send the newest first."""
         with self._lock:
             self._held[lane].append(job)
             if lane in self._timers:

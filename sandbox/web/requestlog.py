@@ -12,7 +12,7 @@ from urllib.parse import parse_qs, urlsplit
 
 # Enough for a load test of 5,000 calls. Older entries are dropped.
 KEEP = 50_000
-# For larger bodies, only the size and the hash are kept.
+# Of larger bodies, keep only the size and the hash.
 TEXT_LIMIT = 1_000_000
 
 
@@ -25,7 +25,7 @@ class RequestLog:
     def add(
         self, method: str, target: str, headers: Message, body: BinaryIO | None
     ) -> dict[str, Any]:
-        """Add a request on arrival. The caller sets ``status`` afterwards.
+        """Add a request that has arrived. The caller sets ``status`` later.
 
         ``query`` and a form body are {name: [values]}. A JSON body is stored as parsed,
         any other body as {"size", "sha256"}. An empty or unread body is None.
@@ -69,7 +69,7 @@ def _headers(headers: Message) -> dict[str, str]:
 
 
 def _body(headers: Message, body: BinaryIO) -> Any:
-    """Read and summarise the body, then rewind it."""
+    """Return the body, or its size and hash, as `add` stores it. Rewind the file."""
     body.seek(0)
     kind = headers.get_content_type() if headers.get("Content-Type") else ""
     digest, size, text = hashlib.sha256(), 0, b""

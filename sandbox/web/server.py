@@ -28,12 +28,12 @@ HTML_ERROR = (
     "<!DOCTYPE html><html><head><title>Error</title></head>"
     "<body><h1>We're sorry, but something went wrong.</h1></body></html>"
 )
-# Larger bodies go to a temporary file: a 200 MB upload must not fill the memory.
+# Store larger bodies in a temporary file: a 200 MB upload must not fill the memory.
 SPOOL_BYTES = 256 * 1024
 
 
 class Server(ThreadedWSGIServer):
-    # A burst of twenty calls must not be refused.
+    # Large enough that a burst of twenty calls is not refused.
     request_queue_size = 128
 
     def handle_error(self, request: Any, client_address: Any) -> None:
@@ -43,7 +43,7 @@ class Server(ThreadedWSGIServer):
 
 
 class Handler(WSGIRequestHandler):
-    # True if the view must not answer.
+    # Set by hold_and_drop: the client gets no response.
     dropped = False
 
     @property
@@ -51,7 +51,7 @@ class Handler(WSGIRequestHandler):
         return cast(socket.socket, self.connection)
 
     def log_message(self, format: str, *args: Any) -> None:
-        """Do nothing: handle_one_request logs instead, without the query."""
+        """Do nothing: _handle_logged prints each request, without the query."""
 
     def handle_one_request(self) -> None:
         self.raw_requestline = self.rfile.readline(65537)
@@ -125,10 +125,10 @@ class Handler(WSGIRequestHandler):
     def _run(self, body: BinaryIO) -> bytes:
         answer = io.BytesIO()
         environ = self.get_environ()
-        # A chunked request has no Content-Length, but the size is known by now.
+        # A chunked request has no Content-Length. We have read it, so set the size.
         environ["CONTENT_LENGTH"] = str(body.seek(0, os.SEEK_END))
         body.seek(0)
-        # A view that must not answer calls hold_and_drop of this handler.
+        # The view needs this handler to call hold_and_drop.
         self.dropped = False
         environ["sandbox.handler"] = self  # type: ignore[assignment]
         handler = ServerHandler(body, answer, self.get_stderr(), environ)
@@ -137,7 +137,7 @@ class Handler(WSGIRequestHandler):
         return answer.getvalue()
 
     def hold_and_drop(self, seconds: float) -> None:
-        """For a view: send no answer. Return once the client gives up or time is up."""
+        """Send no response. Return when the client disconnects or the time is over."""
         self.dropped = True
         deadline = time.monotonic() + seconds
         self._socket.settimeout(0.2)
@@ -154,8 +154,8 @@ class Handler(WSGIRequestHandler):
     def _drop(self, *, reset: bool) -> None:
         self.close_connection = True
         if reset:
-            # Linger 0 sends RST instead of FIN. Detach the socket, because rfile would
-            # keep it open.
+            # With linger 0, close sends RST instead of FIN. Detach the socket first,
+            # because rfile would keep it open.
             linger = struct.pack("ii", 1, 0)
             self._socket.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, linger)
             os.close(self._socket.detach())

@@ -1,4 +1,4 @@
-"""Twilio as these tests meet it: its addresses, its SIDs, its deliveries for a call."""
+"""Test data for Twilio: URLs, SIDs, rows, and the webhooks for one call."""
 
 from typing import Any
 
@@ -38,7 +38,7 @@ def a_recording(**columns: Any) -> Recording:
 
 
 def refusal(code: int, status: int = 400) -> dict[str, Any]:
-    """Arguments of `vendors.post` for one of Twilio's errors."""
+    """Return arguments for `vendors.post`, so that Twilio answers with this error."""
     body = load("twilio/error", code=code, status=status)
     return {"json": body, "status": status}
 
@@ -56,7 +56,7 @@ def record_path(call: Call) -> str:
 
 
 def deliveries(call: Call) -> list[tuple[str, dict[str, str]]]:
-    """Everything that Twilio sends for a call in which somebody spoke, in its order."""
+    """Return all webhooks for a call in which somebody spoke, in the right order."""
 
     def status(word: str, number: int, **more: str) -> tuple[str, dict[str, str]]:
         at = f"Mon, 23 Nov 2026 10:00:{number * 10:02} +0000"

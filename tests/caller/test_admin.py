@@ -1,4 +1,4 @@
-"""Calls and recordings in admin: read, found, played, never edited."""
+"""Calls and recordings in admin: they can be read, found and played, not edited."""
 
 import pytest
 from django_tasks_db.models import DBTaskResult

@@ -1,4 +1,4 @@
-"""What the operator sees: the call as it goes, and the calls that went."""
+"""The page of a call, during the call and after it, and the list of latest calls."""
 
 import re
 
@@ -15,7 +15,7 @@ pytestmark = pytest.mark.django_db
 
 
 def steps(page):
-    """`[("done", "Asked for"), …]` as the page shows them."""
+    """Return the steps on the page: `[("Asked for", "done"), …]`."""
     items = re.findall(
         r'<li class="state (\w+)".*?</span>\s*([^<]+?)\s*(?:<span|</p>)',
         page.text,
@@ -205,9 +205,9 @@ def test_the_page_costs_the_same_queries_however_much_there_is(
                 recording=recording, status="completed", text="Words."
             )
 
-    # Session, user, permissions (2), call, recordings, transcripts; two that keep who
-    # read them; for the transcript with a player: its score, and how many
-    # others there are; notes, tags, all tags.
+    # Session, user, permissions (2), call, recordings, transcripts, storing who read
+    # them (2), score of the transcript with a player, number of other transcripts,
+    # notes, tags, all tags.
     with django_assert_max_num_queries(14):
         page = browser.get(call.get_absolute_url())
 

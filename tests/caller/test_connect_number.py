@@ -1,4 +1,4 @@
-"""manage.py connect-number: what happens to calls to our number, and who is asked."""
+"""manage.py connect-number: it asks first, then sets the webhooks of our number."""
 
 from io import StringIO
 from urllib.parse import parse_qs

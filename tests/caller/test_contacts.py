@@ -1,4 +1,4 @@
-"""Names for numbers: where they are shown, how they get in, what they change."""
+"""Contacts, the names for numbers: where they are shown, imported, and used."""
 
 import pytest
 from django.contrib.auth.models import Group, Permission, User

@@ -1,4 +1,4 @@
-"""What calls cost, by day, operator and keyword list, and the budget of a month."""
+"""The costs of calls by day, operator and keyword list, and the monthly budget."""
 
 from datetime import datetime, timedelta, timezone
 from decimal import Decimal
@@ -43,7 +43,7 @@ def supervisor(browser, operator):
 
 
 def priced(price, at=NOON, words=None, keywords=None, **columns):
-    """A call of this price and, if it has words, what AssemblyAI charged for them."""
+    """Return a call with this price. words: the cost of its transcript, or None."""
     call = a_call(
         status="completed", price=price, price_unit="USD", created_at=at, **columns
     )
@@ -159,7 +159,7 @@ def test_the_budget_warns_and_then_nobody_is_called(
     placed = vendors.post(CALLS, json=load("twilio/call"))
     priced("-8", at=NOON - timedelta(days=20), words="2")
     priced("-0.25", other_number="+14155550002")
-    # Last month.
+    # A call of last month, which does not count.
     priced("-100", at=NOON - timedelta(days=29), other_number="+14155550003")
 
     home = browser.get("/").text
@@ -177,5 +177,5 @@ def test_the_month_begins_at_midnight_of_the_site(browser, settings, it_is):
     settings.MAX_SPEND_PER_MONTH = Decimal(1)
     priced("-5", at=datetime(2026, 10, 31, 5, tzinfo=timezone.utc))
 
-    # It is still October there.
+    # In New York it is still October.
     assert "The budget of this month is spent: 5.00" in browser.get("/").text

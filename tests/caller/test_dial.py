@@ -1,4 +1,4 @@
-"""Who and what makes a phone ring. The table is in DESIGN: browsers say which it is."""
+"""Which requests dial a number. See decision 5 in docs/architecture.md."""
 
 import json
 from urllib.parse import parse_qs, quote

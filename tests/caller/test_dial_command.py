@@ -1,4 +1,4 @@
-"""`manage.py dial`: the same rules as the page, for scripts."""
+"""`manage.py dial`, the command for scripts: it has the same rules as the page."""
 
 from io import StringIO
 
@@ -19,7 +19,7 @@ def twilio_answers(vendors):
 
 
 def dial(*arguments):
-    """What was printed; and, apart, what was complained of."""
+    """Run the command. Return what it wrote to stdout and to stderr."""
     out, err = StringIO(), StringIO()
     call_command("dial", *arguments, stdout=out, stderr=err)
     return out.getvalue(), err.getvalue()

@@ -1,4 +1,4 @@
-"""The rules of dialling: what is refused, what is counted, what is shown beforehand."""
+"""The rules of dialling: refused calls, limits, and the page before dialling."""
 
 import json
 import os
@@ -36,7 +36,7 @@ def twilio_answers(vendors, db):
 
 @pytest.fixture
 def refused(browser, vendors):
-    """Press the button for a number; the refused row that this must have left."""
+    """Return a function that presses the dial button and returns the refused call."""
 
     def press(digits=NUMBER[1:]):
         answer = browser.post(f"/dial/{digits}/")
@@ -56,7 +56,7 @@ def earlier_calls(count, *, ago=timedelta(), **columns):
         Call.objects.filter(pk=call.pk).update(created_at=call.created_at - ago)
 
 
-# The list
+# The do-not-call list
 
 
 def test_a_number_on_the_do_not_call_list_is_refused(refused):
@@ -87,8 +87,8 @@ def test_the_list_takes_a_number_as_people_write_it(written):
     assert DoNotCall.objects.get().number == NUMBER
 
 
-# The same telephone rings: the prefix of long-distance calls inside the country (1 in
-# the USA, 0 in Britain and Germany) is no part of the number.
+# Both spellings ring the same phone. The second one contains the prefix for domestic
+# calls (1 in the USA, 0 in Britain and Germany), which is not part of the number.
 OTHER_SPELLINGS = [
     ("+14155551234", "114155551234"),
     ("+442079460123", "4402079460123"),
@@ -357,7 +357,7 @@ def spend(*prices):
     [
         ("1.00", ["-0.91"]),
         ("1.00", ["-0.50", "-0.41"]),
-        # Twilio has not said yet: each is taken to cost 0.10.
+        # None: Twilio has not reported the price yet. Each call counts as 0.10.
         ("1.00", [None] * 10),
         ("1.00", ["-0.75", None, None]),
         ("0.05", []),
@@ -419,7 +419,7 @@ def test_calls_that_never_connected_are_taken_to_cost_nothing(
     assert twilio_answers.call_count == 1
 
 
-# What is kept of a refused attempt
+# What is stored about a refused attempt
 
 
 def test_a_refused_attempt_is_kept_with_who_when_and_why_and_is_never_looked_up(
@@ -482,7 +482,7 @@ def test_a_running_call_is_shown_even_when_a_rule_would_refuse_another(
     assert len(vendors.calls) == 0
 
 
-# Many at once
+# Many requests at once
 
 
 def run_rush(url):
@@ -552,7 +552,7 @@ def test_fifty_clicks_at_once_stay_within_the_limit_of_a_number(rushes):
     [
         ("one operator", 10, "The limit of 10 calls by one operator within an hour"),
         ("the site", 7, "The limit of 7 calls within 24 hours"),
-        # 0.85 is eight times the estimate of 0.10.
+        # The limit is 0.85, and each call is estimated at 0.10.
         ("the money", 8, "The calls of the last 24 hours cost about 0.80"),
     ],
 )
@@ -567,7 +567,7 @@ def test_fifty_calls_at_once_are_as_many_as_the_limit(rushes, rush, most, reason
     assert found["reasons"][0].startswith(reason)
 
 
-# What was said to them
+# The notice that was played
 
 
 def answered(signed_post, call):
@@ -596,7 +596,7 @@ def test_the_notice_that_was_played_is_kept_with_the_call_whatever_is_set_later(
 
 
 def test_a_replay_does_not_change_what_was_played(signed_post, admin_client, settings):
-    """Evidence: a supervisor replays the delivery a year later, from the ledger."""
+    """The notice is evidence, and a supervisor can replay the webhook a year later."""
     from djtranscribe.models import WebhookDelivery
 
     call = a_call(status="ringing")
@@ -632,7 +632,7 @@ def test_a_call_that_nobody_answered_has_no_notice(signed_post):
 
 @pytest.fixture
 def page_at(browser):
-    """The page of a number, seen at this hour of 1 July 2026, UTC."""
+    """Return a function that gets a number's page at a time (UTC) on 1 July 2026."""
 
     def page(clock, digits=NUMBER[1:]):
         hour, minute = map(int, clock.split(":"))
@@ -680,7 +680,7 @@ def test_it_shows_the_time_there_and_warns_when_people_sleep(
 def test_the_time_there_is_not_the_time_here(page_at):
     page = page_at("07:30", LONDON)
 
-    # Summer time: an hour ahead of UTC.
+    # London has summer time: an hour ahead of UTC.
     assert "It is <strong>08:30</strong> there." in page
     assert WARNING not in page
 
@@ -715,7 +715,7 @@ def test_where_a_rule_forbids_the_call_it_says_so_and_has_no_button(browser):
     assert not Call.objects.exists(), "only an attempt is kept"
 
 
-# Supervisors keep the list
+# Supervisors edit the do-not-call list
 
 
 @pytest.fixture

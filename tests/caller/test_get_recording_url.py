@@ -1,4 +1,4 @@
-"""The tutorial's third address: one audio URL a line."""
+"""/get-recording-url/, the tutorial's third URL: it prints one audio URL per line."""
 
 import pytest
 import requests

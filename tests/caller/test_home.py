@@ -1,4 +1,4 @@
-"""The page where a day begins: what is typed, what was done, what needs a look."""
+"""The home page: the dial box, the day's numbers, the calls, what needs attention."""
 
 import json
 from datetime import timedelta
@@ -21,7 +21,7 @@ pytestmark = pytest.mark.django_db
 
 
 def check(browser, typed):
-    """What is said of a number that is being typed, and how it is then written."""
+    """Check a typed number. Return the message, the formatted number and `isWrong`."""
     answer = browser.post("/dial/check/", {"number": typed})
     assert answer.status_code == 200
     news = json.loads(answer["HX-Trigger"])["number-checked"]
@@ -43,7 +43,7 @@ def check(browser, typed):
         ("call me", "call me"),
         ("٤٢", "٤٢"),
         ("9" * 40, "9" * 40),
-        # May become a national number of the country of our own.
+        # Unchanged: with more digits, it may become a national number of our country.
         ("415", "415"),
         ("4155551234", "+1 415-555-1234"),
         ("(415) 555-1234", "+1 415-555-1234"),
@@ -101,11 +101,11 @@ def test_who_may_not_dial_learns_nothing_of_a_number(client, django_user_model):
     assert client.post("/dial/check/", {"number": "1415"}).status_code == 403
 
 
-# The day
+# The numbers of the day
 
 
 def facts(browser):
-    """`{"Calls": "2", …}`."""
+    """Return the numbers of the day: `{"Calls": "2", …}`."""
     return dict(browser.get("/").context["numbers"])
 
 
@@ -166,7 +166,7 @@ def test_two_weeks_are_drawn_and_told(browser):
     assert [day.calls for day in days] == [4, *[0] * 9, 1, 0, 0, 2]
     assert [day.answered for day in days] == [4, *[0] * 9, 1, 0, 0, 0]
     assert [day.minutes for day in days] == [6, *[0] * 9, 2, 0, 0, 3]
-    # Nothing cost anything.
+    # There is no plot of costs, because no call has a price.
     assert [(plot.name, plot.most) for plot in plots] == [
         ("Calls, answered in green", "4"),
         ("Minutes", "6"),
@@ -179,7 +179,7 @@ def test_two_weeks_are_drawn_and_told(browser):
 
 
 def latest(browser, query=""):
-    """(name or number, state in a word, how sure, the first words) of each call."""
+    """Return (name or number, state, certainty, first words) of each call."""
     return [
         (row.call.who, row.word, row.certainty, row.beginning)
         for row in browser.get(f"/{query}").context["rows"]
@@ -267,7 +267,7 @@ def test_the_box_never_dials_by_get(browser, vendors):
     assert not Call.objects.exists()
 
 
-# What needs a look
+# What needs attention
 
 
 def test_each_worry_has_the_button_that_helps(browser, operator):
@@ -301,7 +301,7 @@ def test_ten_worries_are_shown_and_the_rest_behind_a_link(browser):
 
 
 def concerns(browser):
-    """`{number: reason}`, as the page's list says it."""
+    """Return the page's list of calls that need attention: `{number: reason}`."""
     found = browser.get("/").context["concerns"]
     return {concern.call.other_number: concern.reason for concern in found}
 
@@ -320,7 +320,7 @@ def test_failed_silent_and_doubtful_calls_need_a_look(browser):
     a_transcribed_call("+14155550003", text="", confidence=0.0)
     a_transcribed_call("+14155550004", confidence=0.41)
     a_recording(call=a_call(other_number="+14155550005"), status="failed")
-    # These do not.
+    # These calls do not need attention.
     a_transcribed_call("+14155550006", confidence=0.97)
     a_call(other_number="+14155550007", status="busy")
     a_call(other_number="+14155550008", status="ringing")
@@ -374,7 +374,7 @@ def test_a_quiet_day_shows_no_list_of_worries(browser):
 
 
 def test_what_needs_a_look_is_found_through_an_index(browser):
-    """However many calls there were: nothing reads all of three days."""
+    """With many calls, the page must not read all rows of the last three days."""
     if connection.vendor != "sqlite":
         pytest.skip("PostgreSQL reads small tables whole")
     with CaptureQueriesContext(connection) as captured:

@@ -1,4 +1,4 @@
-"""A flood of refused attempts does not fill the table, and hides nothing."""
+"""A flood of refused attempts does not fill the table, but each one is counted."""
 
 from datetime import timedelta
 from io import StringIO
@@ -16,7 +16,7 @@ from tests.djtranscribe.api.programs import CALL_AND_READ, dial, program_of
 
 pytestmark = pytest.mark.django_db
 
-# Instead of a hundred.
+# Replaces MAX_REFUSED_ROWS, which is 100.
 MAX_ROWS = 10
 ABROAD = [f"4420794{last:05}" for last in range(60_000, 60_000 + 3 * MAX_ROWS)]
 
@@ -96,7 +96,7 @@ def test_repeating_brings_the_row_to_the_top(browser):
 
 
 def test_what_differs_has_a_row_of_its_own(browser, client, django_user_model):
-    """Another number, reason, operator, or hour."""
+    """Another number, reason, operator or hour makes a new row."""
     browser.post(f"/dial/{ABROAD[0]}/")
     browser.post(f"/dial/{ABROAD[1]}/")
     DoNotCall.objects.create(number=f"+{ABROAD[0]}")

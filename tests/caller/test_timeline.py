@@ -1,4 +1,4 @@
-"""The steps of a call's page: their times, how long each took, what to press."""
+"""The steps on a call's page: their times, how long each took, and the buttons."""
 
 from datetime import datetime, timedelta, timezone
 from decimal import Decimal
@@ -42,7 +42,7 @@ def a_finished_call(**columns):
 
 def a_stored_recording(call):
     recording = a_recording(call=call, duration_seconds=22)
-    # Set when the row is made: now, whatever was asked for.
+    # Change created_at afterwards, because auto_now_add always sets the current time.
     type(recording).objects.update(created_at=after(40), fetched_at=after(43))
     recording.refresh_from_db()
     return recording
@@ -112,7 +112,8 @@ def test_nobody_answered_after_it_rang_for_half_a_minute():
 
 
 STAGES = [
-    # How far it came, what goes on, what failed if it ends there
+    # Columns of the transcript, whether the audio is stored, the step that goes on, and
+    # the step that failed if the transcript fails there.
     ({}, False, "Storing", "Not stored"),
     ({}, True, "Submitting", "Not submitted"),
     (
@@ -264,5 +265,5 @@ def test_a_missing_recording_is_asked_for_once_more(browser):
     assert f'action="{ask}"' in page.text
     assert answer["Location"] == call.get_absolute_url()
     assert Call.objects.get().next_check_at is not None
-    # It waits for the answer, live.
+    # The page polls until the answer is there.
     assert "hx-get" in browser.get(call.get_absolute_url()).text

@@ -1,6 +1,6 @@
-/* The time of day, shifted by the seconds that stand in the file $CLOCK_FILE. Only the
-   wall clock: time.monotonic and every sleep stay true, as when a real clock is set.
-   (libfaketime 0.9.10 makes Python's time.sleep fail.) */
+/* Shift the time of day by the number of seconds in the file $CLOCK_FILE. Only the wall
+   clock is shifted: time.monotonic and all sleeps stay correct, as when a real clock is
+   set. (libfaketime 0.9.10 makes Python's time.sleep fail.) */
 #define _GNU_SOURCE
 #include <stdio.h>
 #include <stdlib.h>

@@ -1,7 +1,7 @@
-"""Fault injection: real processes, real sockets, and what was counted at the end.
+"""Fault injection with real processes and real sockets. Prints counts at the end.
 
-`pytest -m slow tests/chaos` runs all; each test runs on SQLite, and on PostgreSQL where
-one answers.
+`pytest -m slow tests/chaos` runs all of them. Each test runs on SQLite, and on
+PostgreSQL if a server answers.
 """
 
 from collections.abc import Callable, Iterator
@@ -23,7 +23,7 @@ NewHouse = Callable[..., House]
 
 @pytest.fixture(autouse=True, name="vendors")
 def no_mock_of_the_internet() -> None:
-    """These tests talk to the stand-ins on this machine, over real sockets."""
+    """Replace the mock of the internet: these tests talk to real stand-ins."""
 
 
 @pytest.fixture(scope="session")
@@ -82,7 +82,10 @@ def new_house(
     twilio: Twilio,
     assemblyai: AssemblyAI,
 ) -> Iterator[NewHouse]:
-    """A house with these settings; none of its processes outlives the test."""
+    """Return a function that creates a `House` with given settings.
+
+    Its processes are stopped after the test.
+    """
     houses: list[House] = []
 
     def build(**settings: str) -> House:
@@ -99,12 +102,12 @@ def new_house(
 
 @pytest.fixture
 def counted(request: pytest.FixtureRequest) -> Callable[[str], None]:
-    """Say what was counted: printed now, and once more after the last test."""
+    """Return a function that prints a line now, and again after the last test."""
     where = request.node.callspec.id if hasattr(request.node, "callspec") else ""
 
     def say(line: str) -> None:
         print(line)
-        # These travel with the report, also from another process of xdist.
+        # Reports keep these properties, even if they come from an xdist process.
         request.node.user_properties.append(("counted", f"{where:21}{line}"))
 
     return say

@@ -1,4 +1,4 @@
-"""A database of the house's own, made from a template that was migrated once."""
+"""Databases for these tests. Each is a copy of a template that was migrated once."""
 
 import os
 import shutil
@@ -23,7 +23,7 @@ from tests.chaos.waiting import free_port
 SERVER = os.environ.get(
     "CI_DATABASE_URL", "postgres://postgres@127.0.0.1:5432/postgres"
 )
-# An operator who is signed in already; prints the key of the session.
+# Create an operator with a session, and print the key of the session.
 PREPARE = """
 from django.contrib import auth
 from django.contrib.auth.models import User
@@ -39,7 +39,7 @@ print("session", session.session_key)
 
 
 def moment(value: str | datetime) -> datetime:
-    """A time out of a row, which is text on SQLite."""
+    """Return a time of a row as an aware datetime. On SQLite, the value is text."""
     at = value if isinstance(value, datetime) else datetime.fromisoformat(value)
     return at if at.tzinfo else at.replace(tzinfo=timezone.utc)
 
@@ -55,7 +55,7 @@ class Database:
         raise NotImplementedError
 
     def prepare(self) -> None:
-        """Migrate, and sign an operator in."""
+        """Migrate, and log an operator in."""
         environ = {**ENVIRON, "DATABASE_URL": self.url}
         for command in (
             ["migrate", "--verbosity=0"],
@@ -97,7 +97,7 @@ class Sqlite(Database):
 
     @contextmanager
     def away(self) -> Iterator[None]:
-        """Another program holds the file's lock."""
+        """Lock the file, as if another program used it."""
         connection = sqlite3.connect(self.path, timeout=20, isolation_level=None)
         try:
             connection.execute("BEGIN EXCLUSIVE")
@@ -125,7 +125,7 @@ class Postgres(Database):
 
 
 class SqliteMaker:
-    """Makes databases; `fresh` ones are copies of the first."""
+    """Makes SQLite databases. `fresh` copies the migrated template."""
 
     def __init__(self, folder: Path) -> None:
         self.template = Sqlite(folder / "template.sqlite3")
@@ -144,7 +144,10 @@ class SqliteMaker:
 
 
 class PostgresMaker:
-    """On a server that is there. Raises psycopg.OperationalError if it is not."""
+    """Makes databases on a running server.
+
+    Raises psycopg.OperationalError if no server answers.
+    """
 
     def __init__(self, server: str = SERVER) -> None:
         self.server = Postgres(server)
@@ -177,7 +180,7 @@ class PostgresMaker:
 
 
 class Cluster:
-    """A PostgreSQL server of our own, that may be stopped: the machine's may not."""
+    """A PostgreSQL server that a test may stop, unlike the server of the machine."""
 
     def __init__(self) -> None:
         self.bin = sorted(Path("/usr/lib/postgresql").glob("*/bin"))[-1]
@@ -220,7 +223,7 @@ class Cluster:
 
     @contextmanager
     def away(self) -> Iterator[None]:
-        """Stopped as a machine that loses its power."""
+        """Stop the server at once, as if its machine lost power."""
         self.stop()
         try:
             yield

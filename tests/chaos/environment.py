@@ -1,4 +1,4 @@
-"""What every process of these tests has as its environment, and nothing else."""
+"""The complete environment of every process that these tests start."""
 
 import os
 from pathlib import Path
@@ -15,12 +15,12 @@ PHONE_NUMBER = "+14155550100"
 KEY = "chaos-key"
 
 ENVIRON = {
-    # A developer's own .env would fill in what is missing here.
+    # Empty all variables of a developer's .env, which would fill in missing ones.
     **dict.fromkeys(dotenv_values(ROOT / ".env"), ""),
     "PATH": os.environ["PATH"],
     "PYTHONUNBUFFERED": "1",
     "DEBUG": "true",
-    # Of this process, so that its queue at a broker is its own.
+    # Random, because it names the queue: each test process needs its own at a broker.
     "SECRET_KEY": token_hex(),
     "BASE_URL": "http://127.0.0.1:1",
     "TWILIO_ACCOUNT_SID": ACCOUNT_SID,
@@ -31,13 +31,13 @@ ENVIRON = {
     "LEASE_SECONDS": "60",
     "RECOVER_SECONDS": "12",
 }
-# The broker that carries the messages of all these tests, if .ci/break names one.
+# The broker for the messages of all these tests, if .ci/break was called with one.
 if BROKER := os.environ.get("CHAOS_BROKER", ""):
     ENVIRON["TASK_BROKER_URL"] = BROKER
 
 
 def not_to_be_had(what: str) -> NoReturn:
-    """Skips, but not in CI: what was not broken there has not been shown to hold."""
+    """Skip the test. In CI, fail it instead, because every test must run there."""
     if os.environ.get("CI") == "true":
         pytest.fail(what)
     pytest.skip(what)

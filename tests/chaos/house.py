@@ -1,4 +1,4 @@
-"""Web server and workers as real processes, in an environment of their own."""
+"""The web server and workers as real processes, with their own environment."""
 
 import hashlib
 import os
@@ -23,8 +23,8 @@ from tests.chaos.proxy import Proxy
 from tests.chaos.vendors import AssemblyAI, Twilio
 from tests.chaos.waiting import free_port, is_open, until
 
-WORD_ERROR_RATE = 0.25  # the stand-in's recogniser, not AssemblyAI
-# A person who typed the address: GET dials at once.
+WORD_ERROR_RATE = 0.25  # limit for the stand-in's recogniser, not for AssemblyAI
+# Headers of a browser in which a person typed the address. With them, GET dials.
 TYPED = {
     "Sec-Fetch-Site": "none",
     "Sec-Fetch-Mode": "navigate",
@@ -39,7 +39,7 @@ TRANSCRIPTS = """
     JOIN caller_call AS call ON recording.call_id = call.id
     WHERE call.other_number = %s ORDER BY transcript.id
 """
-# One for each number with a fate that the tests of a session call.
+# Area codes. Each number with a fate (see `new_number`) takes the next one.
 AREAS = (
     *(205, 206, 207, 208, 209, 210, 212, 213, 214, 215, 216, 217, 218, 219, 224),
     *(225, 228, 229, 231, 234, 239, 240, 248, 251, 252, 253, 254, 256, 260, 262),
@@ -56,7 +56,10 @@ as_spoken = jiwer.Compose(
 
 
 def new_number(fate: str = "") -> str:
-    """A number that no other test calls. fate: last four digits, see sandbox.twilio."""
+    """Return a number that no other test calls.
+
+    fate: its last four digits. They decide how the call ends, see sandbox.twilio.fates.
+    """
     if fate:
         return f"+1{AREAS[next(_area)]}555{fate}"
     return f"+1415555{next(_last_four)}"
@@ -69,7 +72,7 @@ class Process:
     log: Path
 
     def kill(self) -> float:
-        """SIGKILL, with its children; when it was."""
+        """Kill the process and its children. Return the time (time.monotonic)."""
         with suppress(ProcessLookupError):
             os.killpg(self.popen.pid, signal.SIGKILL)
         self.popen.wait()
@@ -182,23 +185,23 @@ class House:
         return self.session.get(address, params=query, headers=TYPED, timeout=seconds)
 
     def dial(self, number: str, seconds: float = 40) -> str:
-        """The path of the call's page."""
+        """Dial, and return the path of the call's page."""
         answer = self.type_address_of(number, seconds)
         assert "/calls/" in answer.url, (answer.url, answer.text[-2000:])
         return answer.url.removeprefix(self.site)
 
     def page(self, path: str) -> str:
-        """What an operator reads there: words, without the tags."""
+        """Return the text that an operator reads on this page, without HTML tags."""
         answer = self.session.get(self.site + path, timeout=20)
         text = re.sub(r"<(script|style).*?</\1>", " ", answer.text, flags=re.DOTALL)
         return " ".join(re.sub(r"<[^>]+>", " ", text).split())
 
     def page_of(self, number: str) -> str:
-        """The call's page, read."""
+        """Return the text of the page of this number's call."""
         return self.page(f"/calls/{UUID(str(self.call(number)['uuid']))}/")
 
     def health(self) -> requests.Response:
-        """As a monitor asks, who is not signed in."""
+        """Request /healthz like a monitor, which is not logged in."""
         with requests.Session() as monitor:
             monitor.trust_env = False
             return monitor.get(f"{self.site}/healthz", timeout=20)
@@ -218,12 +221,12 @@ class House:
         return found[0]["status"] if found else ""
 
     def attempts(self, number: str) -> int:
-        """How often the present step of this call's transcript has failed."""
+        """Return how often the current step of this call's transcript has failed."""
         found = self.transcripts(number)
         return found[0]["attempts"] if found else 0
 
     def completed(self, number: str, seconds: float = 30) -> dict[str, Any]:
-        """The transcript of the call to this number, once it is completed."""
+        """Wait until the transcript of this number's call is completed. Return it."""
         try:
             until(
                 f"the transcript of {number} is completed",
@@ -235,16 +238,19 @@ class House:
             raise AssertionError(f"{late}; the row: {seen}") from None
         return self.transcripts(number)[0]
 
-    # What must hold
+    # Checks
 
     def word_error_rate(self, number: str) -> float:
-        """Between what was said to us and what the operator reads."""
+        """Return the word error rate of the transcript, compared to what was said."""
         (transcript,) = self.transcripts(number)
         said = self.twilio.said_to(number)
         return jiwer.wer(as_spoken(said), as_spoken(transcript["text"]))
 
     def assert_right(self, *numbers: str, jobs: int = 1) -> None:
-        """One call, one transcript with the words said, one paid job, whole audio."""
+        """Check for each number: one call, one transcript, and complete audio.
+
+        The text must match the spoken words. jobs: the expected jobs at AssemblyAI.
+        """
         for number in numbers:
             (transcript,) = self.transcripts(number)
             assert transcript["status"] == "completed", transcript
@@ -268,9 +274,9 @@ class House:
         )
 
     def assert_logs_keep_secrets(self) -> None:
-        """No number, word, key or token stands in what a process of ours has written.
+        """Check that our logs contain no phone number, spoken text, key or token.
 
-        After stop(): a process that dies writes, too.
+        Call it after stop(), because a process that is stopped may still write.
         """
         secrets = {KEY, AUTH_TOKEN, self.database.session}
         for post in self.assemblyai.requests("POST /v2/transcript$"):
@@ -279,7 +285,7 @@ class House:
             secrets.add((self.twilio.call_to(number) or {}).get("said"))
         secrets |= {job["text"] for job in self.assemblyai.jobs()}
         patterns = [re.escape(secret) for secret in secrets if secret]
-        # However it is written: +14155551100, (415) 555-1100.
+        # Find a number in any format: +14155551100, (415) 555-1100.
         patterns += [
             rf"{number[2:5]}\D{{0,2}}{number[5:8]}\D?{number[8:]}"
             for number in self.dialled

@@ -1,4 +1,4 @@
-"""Machines of their own on this one: network namespaces that a bridge connects."""
+"""Simulated machines on this one: network namespaces, connected by a bridge."""
 
 import os
 import shutil
@@ -9,7 +9,7 @@ from secrets import token_hex
 
 
 def are_possible() -> bool:
-    """Whether this process may make network namespaces."""
+    """Return whether this process may create network namespaces."""
     if os.geteuid() != 0 or shutil.which("ip") is None:
         return False
     try:
@@ -25,7 +25,7 @@ def run(*command: str) -> None:
 
 
 class Network:
-    """A switch with this machine at .1 and others at .11, .12…"""
+    """A network with this machine at .1 and simulated machines at .11, .12…"""
 
     def __init__(self) -> None:
         self.name = f"dj{token_hex(3)}"
@@ -64,12 +64,12 @@ class Machine:
         run("ip", "-n", name, "address", "add", f"{address}/24", "dev", f"{name}b")
 
     def command(self, *command: str) -> list[str]:
-        """The command that runs this one there."""
+        """Return the command that runs `command` on this simulated machine."""
         return ["ip", "netns", "exec", self.name, *command]
 
     @contextmanager
     def cut_off(self) -> Iterator[None]:
-        """Nothing comes through, and nobody is told: as with a cable that is pulled."""
+        """Drop all packets without an error, as if the cable were pulled out."""
         run("ip", "link", "set", self.cable, "down")
         try:
             yield

@@ -1,7 +1,7 @@
-"""A wire between the product and a stand-in that can be cut anywhere, or held.
+"""A proxy between the product and a stand-in. It can stop a request at any byte.
 
-The stand-ins' own faults begin and end with a whole request; this one stops in the
-middle of a body, or before a byte of the request reached the vendor.
+The stand-ins' own faults affect whole requests. The proxy can stop in the middle of a
+body, or before the first byte of a request reaches the vendor.
 """
 
 import re
@@ -13,7 +13,7 @@ from dataclasses import dataclass, field
 
 @dataclass
 class Hold:
-    """What to hold, once. Bytes are counted from the request's or answer's first."""
+    """Where to stop one request or its answer, in bytes from the beginning of each."""
 
     request: re.Pattern[bytes]
     of_request: int | None
@@ -38,17 +38,17 @@ class Proxy:
     def hold(
         self, request: str, *, of_request: int | None = None, of_answer: int | None = 0
     ) -> Hold:
-        """Let the next such request (`POST /v2/upload`) pass so far, and no further.
+        """Stop the next request that matches `request` (`POST /v2/upload`).
 
-        of_request: as many of its bytes reach the vendor. Otherwise all of them do,
-        and of_answer bytes come back.
+        of_request: how many bytes of the request reach the vendor. Without it, the
+        vendor gets the whole request, and of_answer bytes of its answer come back.
         """
         pattern = re.compile(request.encode())
         self.holds.append(Hold(pattern, of_request, of_answer))
         return self.holds[-1]
 
     def unplug(self) -> None:
-        """Connections are refused, and the open ones break."""
+        """Refuse new connections and break the open ones."""
         self.listener.shutdown(socket.SHUT_RDWR)
         self.listener.close()
         with self.lock:
@@ -99,7 +99,7 @@ class Wire:
         left: int | None = None
         with suppress(OSError):
             while data := self.client.recv(65536):
-                # `requests` sends a request's head in one piece.
+                # The library `requests` sends the head of a request in one piece.
                 if self.held is None and (hold := self.proxy.take(data)):
                     self.held, left = hold, hold.of_request
                 if left is not None:

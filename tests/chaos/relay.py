@@ -1,7 +1,7 @@
-"""A TCP connection to a server, that can be cut and refused.
+"""A TCP relay to a server. It can cut connections and refuse new ones.
 
-`python -m tests.chaos.relay 10.0.0.1 5432=7001 8000=7002` passes what comes to ports of
-this machine to ports of another one.
+`python -m tests.chaos.relay 10.0.0.1 5432=7001 8000=7002` listens on ports 5432 and
+8000 of this machine, and forwards to ports 7001 and 7002 of 10.0.0.1.
 """
 
 import socket
@@ -15,7 +15,7 @@ Address = tuple[str, int]
 
 
 class Relay:
-    """Passes bytes between those who connect to it and a server, or one of several."""
+    """Forwards each connection to a server. Several servers take turns."""
 
     def __init__(
         self, *servers: Address, host: str = "127.0.0.1", port: int = 0
@@ -72,7 +72,7 @@ class Relay:
 
     @contextmanager
     def away(self) -> Iterator[None]:
-        """Cut every connection and refuse new ones, as a server that is stopped."""
+        """Cut every connection and refuse new ones, as if the server were stopped."""
         self.close()
         try:
             yield
@@ -81,7 +81,7 @@ class Relay:
 
     def close(self) -> None:
         with suppress(OSError):
-            # Closing alone would not end `accept`.
+            # `close` alone would not end the `accept` of the other thread.
             self.listener.shutdown(socket.SHUT_RDWR)
         self.listener.close()
         for each in list(self.open):

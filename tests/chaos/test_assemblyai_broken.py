@@ -1,4 +1,4 @@
-"""AssemblyAI fails at every request: with a status, with silence, with a reset."""
+"""AssemblyAI fails all kinds of requests: with a status, with silence, with a reset."""
 
 from datetime import datetime, timezone
 from itertools import pairwise
@@ -11,13 +11,13 @@ from tests.chaos.waiting import until
 
 pytestmark = pytest.mark.slow
 
-# Longer than a second backoff, which could be taken for it.
+# Longer than the backoff after a second failure, so that the two cannot be confused.
 RETRY_AFTER_SECONDS = 20
-# transcription.models.BACKOFF_SECONDS: 5, give or take a quarter.
+# BACKOFF_SECONDS in transcription.models.work: 5 s, plus or minus a quarter.
 FIRST_BACKOFF_SECONDS = (3.75, 6.25)
-# djtranscribe.models.PROBE_AFTER.
+# PROBE_AFTER in djtranscribe.vendors.models.
 PROBE_SECONDS = 30
-# Longer than the client reads (30 s): then it is silence.
+# Longer than our client waits for an answer (30 s).
 SILENCE_SECONDS = 40
 FAULTS = {
     "silence": {"hang": SILENCE_SECONDS},
@@ -34,7 +34,7 @@ FAULTS = {
     "html": {"html": True},
 }
 REQUESTS = ["POST /v2/upload$", "POST /v2/transcript$", "GET /v2/transcript/"]
-# By whoever got no answer to his POST: whether its job is there after all.
+# This request follows a POST without an answer. It asks if AssemblyAI has the job.
 LIST = "GET /v2/transcript$"
 
 
@@ -49,7 +49,7 @@ def test_whatever_fails_at_assemblyai_the_words_come_and_are_paid_once(
     house.start_web()
     house.start_worker(threads=8)
     stand_in = house.assemblyai
-    # Each fault meets one request of each kind; whose, is left to the race.
+    # Each fault hits one request of each kind. Which call it hits is random.
     for request in [*REQUESTS, LIST]:
         for do in FAULTS.values():
             stand_in.fault(request, **do)
@@ -75,9 +75,9 @@ def test_whatever_fails_at_assemblyai_the_words_come_and_are_paid_once(
 
 
 def waited_after_429(house) -> list[float]:
-    """From each 429 to the same row's next request of that kind, in seconds.
+    """Return the seconds from each 429 to the same row's next request of that kind.
 
-    Not of the list: a request for it does not say for which row.
+    The list of jobs is left out, because its requests do not say for which row.
     """
     waits = []
     for request in REQUESTS:
@@ -112,7 +112,7 @@ def test_rows_that_failed_together_are_not_tried_again_together(new_house, count
 
     for number in numbers:
         house.dial(number)
-    # The first is tried again, and fails again, before the last has failed.
+    # The first row may fail twice before the last row has failed once.
     shown: dict[str, str] = {}
     at_most: dict[str, float] = {}
 
@@ -129,7 +129,7 @@ def test_rows_that_failed_together_are_not_tried_again_together(new_house, count
     house.assemblyai.mend()
     for number in numbers:
         house.completed(number, 90)
-    # By the rows' audio, since twelve clips go round.
+    # Group the uploads by their audio: the four calls have four different clips.
     uploads: dict[str, list[datetime]] = {}
     for request in house.assemblyai.requests("POST /v2/upload$"):
         uploads.setdefault(request["body"]["sha256"], []).append(at(request))
@@ -140,7 +140,7 @@ def test_rows_that_failed_together_are_not_tried_again_together(new_house, count
         f"{', '.join(f'{wait:.1f}' for wait in first)} s"
     )
     low, high = FIRST_BACKOFF_SECONDS
-    # How soon it is taken up once it is due depends on how busy the machine is.
+    # `first` has no upper limit: a busy machine starts a retry late.
     assert all(wait >= low for wait in first), first
     assert all(wait <= high for wait in at_most.values()), at_most
     assert len({round(wait, 1) for wait in first}) > 1
@@ -180,12 +180,12 @@ def test_a_refused_key_and_a_negative_balance_pause_the_queue_and_fail_no_row(
     for number in numbers:
         house.dial(number)
     look("401")
-    # One more, which has to wait without asking.
+    # A fourth call, which has to wait without a request to AssemblyAI.
     before = len(refused_uploads(house))
     numbers = all_numbers
     house.dial(numbers[-1])
     until("the fourth waits", lambda: waits_for_us(house, numbers[-1]))
-    # The key is mended, but now there is no money: the next probe says so.
+    # The key is fixed, but now the balance is negative. The next probe finds out.
     house.assemblyai.account(key=None, balance_negative=True)
     until("the reason changed", lambda: "balance" in pause().get("reason", ""), 90)
     look("balance")
@@ -221,13 +221,14 @@ def refused_uploads(house: House) -> list[datetime]:
 
 
 def waits_for_us(house: House, number: str) -> bool:
-    """Held back by a fault of our account."""
+    """Return whether the transcript waits because of a fault of our account."""
     rows = house.transcripts(number)
     return bool(rows) and rows[0]["error_class"] == "account"
 
 
 FINISHED = ("completed", "error")
-# A job's reason: how many jobs it then takes.
+# {error of the first job: number of jobs in total}. 0: the error is final, so the first
+# job is the only one. 1: the transcript is completed without a text.
 ENDS = {
     "Download error, unable to download the file. Please make sure it exists.": 2,
     "Cannot access uploaded file. Please upload it again.": 2,
@@ -246,7 +247,7 @@ def test_a_job_that_ends_in_an_error_is_tried_again_or_empty_or_final(
     outcomes = []
 
     for reason, jobs in ENDS.items():
-        # One after the other: the error falls to the next job, whose ever it is.
+        # One call at a time: the error hits the next job, no matter which call it is.
         house.assemblyai.next_error(reason)
         number = new_number()
         house.dial(number)
@@ -277,13 +278,13 @@ def test_an_upload_that_is_gone_after_a_day_is_uploaded_again(new_house, counted
     house.start_worker()
     old, lost = numbers = [new_number(), new_number()]
 
-    # AssemblyAI takes the audio and no job. Then it forgets both uploads: the old one
-    # is older than a day, the other one is lost.
+    # AssemblyAI accepts the audio but no job. Then both uploads are deleted: `old`
+    # because it is older than a day, which we can know, and `lost` for no reason.
     house.assemblyai.fault("POST /v2/transcript$", times=None, status=503)
     for number in numbers:
         house.dial(number)
     until("no job was taken", lambda: {*map(house.status, numbers)} == {"lost"}, 60)
-    # In this order: a try meanwhile must not upload what is forgotten then.
+    # Delete first. Else a retry could upload again before the deletion.
     house.assemblyai.control("DELETE", "uploads")
     house.database.execute(
         "UPDATE transcription_transcript SET uploaded_at = %s WHERE id = %s",

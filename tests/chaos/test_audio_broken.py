@@ -1,4 +1,4 @@
-"""Audio that is late, cut, or no audio; a disk without room for it."""
+"""Audio that is late, cut off or no audio at all, and a disk that is full."""
 
 import os
 import subprocess
@@ -24,7 +24,7 @@ def test_audio_that_is_late_or_cut_or_a_web_page_is_fetched_whole_in_the_end(
     house = new_house()
     house.start_web()
     twilio = house.twilio
-    # Its audio is late; the other faults may meet any of the others.
+    # The audio of `late` is late. The other faults may hit any of the other calls.
     late, *numbers = [new_number() for _ in range(7)]
     house.dial(late)
     until("the recording is known", lambda: house.transcripts(late))
@@ -51,7 +51,7 @@ def test_audio_that_is_late_or_cut_or_a_web_page_is_fetched_whole_in_the_end(
     stored = set()
 
     def all_completed() -> bool:
-        # Whatever is stored while faults are there must be whole.
+        # Collect all stored hashes: the faults must not lead to an incomplete file.
         for number in [late, *numbers]:
             for row in house.transcripts(number):
                 stored.add((row["recording_sid"], row["sha256"]))
@@ -82,7 +82,7 @@ def test_audio_that_is_late_or_cut_or_a_web_page_is_fetched_whole_in_the_end(
 
 @pytest.fixture
 def small_disk(tmp_path: Path) -> Iterator[Path]:
-    """A file system of our own with room for half a recording."""
+    """Mount a file system that has room for only half a recording. Yield its path."""
     folder = tmp_path / "disk"
     folder.mkdir()
     command = ["mount", "-t", "tmpfs", "-o", "size=64k", "tmpfs", str(folder)]

@@ -1,4 +1,4 @@
-"""Messages through a broker: it is away, it forgets them, a worker is killed."""
+"""The message broker is away or loses messages, and a worker is killed."""
 
 import time
 from collections.abc import Iterator
@@ -53,7 +53,7 @@ def forget(broker: str, house: House) -> None:
     ).strip()
     if broker.startswith("redis"):
         server = redis.Redis.from_url(broker)
-        # Each priority is a list of its own.
+        # Each priority has its own list.
         for key in server.scan_iter(f"{queue}*"):
             server.delete(key)
         return
@@ -105,6 +105,6 @@ def test_a_broker_that_forgets_or_is_away_loses_nothing(
         f"broker: {len(forgotten)} forgotten messages replaced in {swept:.1f} s; away "
         f"for {AWAY_SECONDS} s: webhooks answered {sorted(answers)}"
     )
-    # In time, and for good.
+    # Every webhook was answered in time, with a success.
     assert answers <= {200, 204}
     house.assert_right(*forgotten, *during, killed)

@@ -1,4 +1,4 @@
-"""The clock of our machine jumps by an hour; the vendors' clocks go on."""
+"""The clock of our machine jumps by an hour. The vendors' clocks stay correct."""
 
 import shutil
 import subprocess
@@ -23,14 +23,14 @@ pytestmark = pytest.mark.slow
 
 SOURCE = Path(__file__).with_name("clock.c")
 HOUR = 3600
-# Less than an hour, with room for a start of the worker on a busy machine.
+# Much less than the jump, but enough to start a worker on a busy machine.
 WITHIN_SECONDS = 60
-# The answer to the request amid which the clock jumps is that late.
+# The clock jumps during a request. The answer to that request takes this long.
 HANGS_SECONDS = 8
 
 
 class Clock:
-    """What our processes take for the time of day; time.monotonic stays as it is."""
+    """The time of day that our processes see. It does not change time.monotonic."""
 
     def __init__(self, folder: Path, compiler: str) -> None:
         self.file = folder / "clock"
@@ -41,7 +41,7 @@ class Clock:
         self.environ = {"LD_PRELOAD": str(library), "CLOCK_FILE": str(self.file)}
 
     def jump(self, seconds: int) -> None:
-        # In one piece: a reader must not see half of it.
+        # Write a new file and rename it: a reader must not see half of the number.
         new = self.file.with_suffix(".new")
         new.write_text(str(seconds))
         new.rename(self.file)
@@ -56,7 +56,7 @@ def clock(tmp_path: Path) -> Clock:
 
 
 def hours_off(house: House, number: str) -> float:
-    """Between our clock, as this call's row has it, and the true one."""
+    """Return how many hours our clock is ahead, according to this call's row."""
     created = moment(house.call(number)["created_at"])
     return (created - datetime.now(timezone.utc)).total_seconds() / HOUR
 
@@ -65,7 +65,7 @@ def hours_off(house: House, number: str) -> float:
 def test_leases_waits_and_checks_survive_a_clock_that_jumps_by_an_hour(
     new_house, counted, clock, jump
 ):
-    # By themselves the rows would wait longer than it takes to set them up.
+    # The waits are longer than the setup takes, so no row moves before the jump.
     house = new_house(LEASE_SECONDS="60", RECOVER_SECONDS="90", **clock.environ)
     house.start_web()
     worker = house.start_worker(threads=6)
@@ -88,7 +88,7 @@ def test_leases_waits_and_checks_survive_a_clock_that_jumps_by_an_hour(
     assert_set_up(house, leased, waiting, polled, unheard)
 
     clock.jump(jump)
-    # As a machine that was suspended: the worker that held the lease is gone.
+    # Also kill the worker that holds the lease, as if its machine were suspended.
     worker.kill()
     house.assemblyai.mend()
     for vendor in (house.twilio, house.assemblyai):
@@ -118,7 +118,10 @@ def test_leases_waits_and_checks_survive_a_clock_that_jumps_by_an_hour(
 def assert_set_up(
     house: House, leased: str, waiting: str, polled: str, unheard: str
 ) -> None:
-    """Each waits for something else: a lease, a backoff, a poll, a look at Twilio."""
+    """Check that each call waits for something else.
+
+    In this order: a lease, a backoff, a poll of AssemblyAI, a check of the call.
+    """
     now = datetime.now(timezone.utc)
     rows = {n: house.transcripts(n)[0] for n in (leased, waiting, polled)}
     assert rows[leased]["status"] == "fetched"
@@ -144,29 +147,30 @@ def test_a_clock_that_jumps_amid_a_request_or_stays_an_hour_off_costs_no_second_
     amid, lost, dialled = new_number(), new_number(), new_number(fate="0002")
     post = "POST /v2/transcript$"
 
-    # The worker lives on while its clock jumps, and its lease is over or far away.
+    # The worker keeps running while its clock jumps. Then its lease has expired, or
+    # ends in more than an hour.
     house.assemblyai.fault(post, hang_after=HANGS_SECONDS)
     house.dial(amid)
     until("the job is asked for", lambda: house.assemblyai.requests(post))
     assert house.status(amid) == "submitting"
     clock.jump(jump)
-    # From here on the clock is off. AssemblyAI takes a job, and its answer is lost.
+    # From here on the clock is wrong. AssemblyAI accepts a job; its answer is lost.
     house.assemblyai.fault(post, reset_after=True)
     house.dial(lost)
-    # Twilio placed the call, its answer and its webhooks are lost.
+    # Twilio places the call, but its answer and its webhooks are lost.
     house.twilio.webhooks("lost")
     hold = house.to_twilio.hold("POST .*/Calls.json")
     dial_and_be_cut_off(house, dialled)
     until("Twilio placed the call", hold.reached.is_set)
     until("the line was engaged", lambda: ended_as(house, dialled, "busy"))
-    time.sleep(1)  # its last webhook is posted right after that
+    time.sleep(1)  # Twilio posts its last webhook right after the call has ended
     web.kill()
     house.start_web()
     let_time_pass(house, dialled, CLOCK_SKEW)
     until("it is settled", lambda: house.call(dialled)["status"] != "dialing", 60)
     for number in (lost, amid):
         house.completed(number, 120)
-    # Another thread took the row over, and who asked first heard the answer.
+    # Another thread leased the row. The first thread then got its answer too late.
     until("the lease was lost", lambda: "lease=lost" in worker.log.read_text(), 60)
 
     posts = {}

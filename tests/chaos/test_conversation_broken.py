@@ -1,4 +1,4 @@
-"""A call with two phones: its webhooks are lost, and the worker is killed."""
+"""A call with two phones, while its webhooks are lost and the worker is killed."""
 
 import json
 

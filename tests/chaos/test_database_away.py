@@ -1,4 +1,4 @@
-"""The database goes away for 20 seconds, under webhooks and amid every kind of work."""
+"""The database goes away for 20 seconds, during webhooks and all kinds of work."""
 
 import threading
 import time
@@ -18,18 +18,17 @@ from tests.chaos.waiting import until
 pytestmark = pytest.mark.slow
 
 AWAY_SECONDS = 20
-# SQLite waits 20 s for a lock (settings.py), and the vendors' answers are late: longer
-# than both, so that it gives up.
+# SQLite waits 20 s for a lock (settings.py), and the vendors answer late. This is
+# longer than both waits together, so that SQLite gives up.
 LOCKED_SECONDS = 42
 LEASE_SECONDS = 60
-# How late a vendor answers: after the database went away, and before it is back. Twilio
-# is not waited for any longer than 15 s.
+# Delay of a vendor's answer. The answer must arrive while the database is away.
 LATE_SECONDS = {"twilio": 12, "assemblyai": 18}
 
 
 @pytest.fixture(params=["sqlite", "postgresql"])
 def database(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[Database]:
-    """One that may be taken away: the machine's own server may not."""
+    """A database that the test may stop, unlike the machine's PostgreSQL server."""
     if request.param == "sqlite":
         with SqliteMaker(tmp_path).fresh(tmp_path) as database:
             yield database
@@ -49,7 +48,7 @@ def test_a_database_that_is_away_for_20_seconds_costs_nothing(
     new_house, database, counted, request
 ):
     on_sqlite = "sqlite" in request.node.callspec.id
-    # So that no row is looked at once more before the database goes away.
+    # Long waits, so that no row is checked again before the database goes away.
     house: House = new_house(LEASE_SECONDS=str(LEASE_SECONDS), RECOVER_SECONDS="60")
     twilio, assemblyai = house.twilio, house.assemblyai
     house.start_web()
@@ -57,13 +56,13 @@ def test_a_database_that_is_away_for_20_seconds_costs_nothing(
     for number in others:
         house.dial(number)
     until("each has a transcript", lambda: all(map(house.transcripts, others)))
-    # Both vendors have something to tell, and will while it is away.
+    # Hold webhooks of both vendors back. They are sent while the database is away.
     twilio.webhooks("held")
     house.dial(recorded)
     until("it was recorded", lambda: was_recorded(house, recorded))
     twilio.webhooks("normal")
     assemblyai.webhooks("held", retry_seconds=3)
-    # Amid work: the vendor's answer comes when there is no database to store it in.
+    # Delay answers to requests, so that they arrive while the database is away.
     for what in ("POST /v2/upload$", "POST /v2/transcript$", "GET /v2/transcript/"):
         assemblyai.fault(what, hang_after=LATE_SECONDS["assemblyai"])
     house.start_worker(threads=8)
@@ -118,13 +117,13 @@ def test_a_database_that_is_away_for_20_seconds_costs_nothing(
         f"{took.total_seconds():.0f} s after it was back"
     )
     assert answers
-    # A 2xx would say that it is stored, a 4xx ends AssemblyAI's tries for good.
+    # A 2xx would mean that the webhook is stored. A 4xx ends AssemblyAI's retries.
     assert {status for status in answers if status} <= {503}
-    if not on_sqlite:  # which can be read, locked or not
+    if not on_sqlite:  # a locked SQLite file can still be read
         assert health.status_code == 503
         assert health.json() == {"ok": False, "database": "away"}
     house.assert_right(*numbers)
-    # Nothing is dialled of which there is no row.
+    # Twilio was asked to dial only if a row was saved first.
     rows = house.database.rows(
         "SELECT sid FROM caller_call WHERE other_number = %s", refused
     )
@@ -132,7 +131,7 @@ def test_a_database_that_is_away_for_20_seconds_costs_nothing(
 
 
 def its_time_has_come(house: House, number: str) -> None:
-    """As if it had waited long enough to be looked at once more."""
+    """Make the transcript of this call due now."""
     house.database.execute(
         "UPDATE transcription_transcript SET next_attempt_at = %s WHERE id = %s",
         str(datetime.now(timezone.utc)),

@@ -1,4 +1,4 @@
-"""The web server dies while it asks Twilio to dial, and Twilio answers oddly or not."""
+"""The web server is killed while it dials. Twilio gives strange answers, or none."""
 
 import threading
 import time
@@ -12,9 +12,10 @@ from tests.chaos.waiting import is_open, until
 
 pytestmark = pytest.mark.slow
 
-# After this long a call that Twilio does not list was never placed (caller.tasks).
+# After this time, a call that is not in Twilio's list was never placed. See
+# SETTLED_AFTER in caller.tasks.
 CLOCK_SKEW = timedelta(minutes=2)
-# caller.twilio_client.TIMEOUT_SECONDS: for an answer.
+# How long we wait for an answer, see TIMEOUT_SECONDS in caller.twilio.connection.
 WAITED_SECONDS = 15
 LONGER_THAN_WE_WAIT = 20
 
@@ -32,7 +33,7 @@ def dial_and_be_cut_off(house: House, number: str) -> threading.Thread:
 
 
 def let_time_pass(house: House, number: str, by: timedelta) -> None:
-    """As if this call had been asked for earlier."""
+    """Change the row of this call as if it had been dialled so much earlier."""
     (row,) = house.database.rows(
         "SELECT created_at FROM caller_call WHERE other_number = %s", number
     )
@@ -70,11 +71,11 @@ def test_a_web_server_killed_while_it_dials_places_one_call_or_none(new_house, c
         new_number(fate="0003"),
         new_number(),
     ]
-    # Twilio never receives it.
+    # Twilio never receives the first request.
     hold = house.to_twilio.hold("POST .*/Calls.json", of_request=0)
     threads = [dial_and_be_cut_off(house, never)]
     until("the first request left", hold.reached.is_set)
-    # Twilio receives it and places the call; who tells us is different for each.
+    # Twilio receives these and places the calls. We learn of each in a different way.
     for number, webhooks, end in (
         (listed, "lost", "busy"),
         (told, "held", "no-answer"),
@@ -85,12 +86,12 @@ def test_a_web_server_killed_while_it_dials_places_one_call_or_none(new_house, c
         threads.append(dial_and_be_cut_off(house, number))
         until("Twilio placed the call", hold.reached.is_set)
         until("it ended", lambda n=number, e=end: ended_as(house, n, e))
-        # Its last webhook is posted right after that.
+        # Twilio posts its last webhook right after the call has ended.
         time.sleep(1)
     waiting = {number: house.call(number) for number in (never, listed, told)}
     assert {row["sid"] for row in waiting.values()} == {None}
     assert {row["status"] for row in waiting.values()} == {"dialing"}
-    # Who picked up was told what to do, and in asking Twilio named its call.
+    # The person picked up, so Twilio requested TwiML. This request contains the SID.
     assert house.call(spoken)["sid"] == house.twilio.call_to(spoken)["sid"]
 
     web.kill()
@@ -99,13 +100,13 @@ def test_a_web_server_killed_while_it_dials_places_one_call_or_none(new_house, c
     for thread in threads:
         thread.join(20)
 
-    # A second click while nothing is known does not dial again.
+    # While the outcome is unknown, a second click does not dial again.
     pages = {number: house.dial(number) for number in (never, listed)}
-    # No worker runs yet that could have asked Twilio.
+    # Only the webhook can tell, because no worker runs yet that would ask Twilio.
     house.twilio.release()
     until("a late webhook tells", lambda: house.call(told)["status"] == "no-answer")
-    # Only now: its sweep may be faster than the web server's start, and a call that is
-    # settled may be made again.
+    # Start the worker only now. It could settle a call before the second click, and
+    # then that click would dial again.
     house.start_worker()
     for number, status in (
         (listed, "busy"),
@@ -150,7 +151,7 @@ def test_whatever_twilio_answers_the_page_says_what_is_known_and_nothing_rings_t
         pages[kind] = house.dial(numbers[kind])
         took[kind] = time.monotonic() - began
 
-    # Twilio is silent, after it placed the call and before.
+    # Twilio does not answer: once it has placed the call, once it has not.
     silent = []
     for kind, number in (("placed", new_number(fate="0009")), ("silence", None)):
         if kind == "silence":
@@ -171,7 +172,7 @@ def test_whatever_twilio_answers_the_page_says_what_is_known_and_nothing_rings_t
     }.items():
         twilio.fault(post, **do)
         dial(kind)
-    # Unplugged, the silent ones would end before their time.
+    # Wait for the silent requests: `unplug` would break them before their timeout.
     for thread in silent:
         thread.join(60)
     house.to_twilio.unplug()
@@ -202,7 +203,7 @@ def test_whatever_twilio_answers_the_page_says_what_is_known_and_nothing_rings_t
     for kind in doubtful:
         assert settled(house, numbers[kind])["status"] == "failed"
         assert "nothing was dialled" in house.page(pages[kind])
-    # Where surely nothing was sent, and where the list said so, one may dial again.
+    # All these calls were certainly not placed, so the numbers may be dialled again.
     for kind in said:
         house.dial(numbers[kind])
     for kind in said:

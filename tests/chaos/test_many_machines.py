@@ -1,4 +1,4 @@
-"""Two web servers and three workers on machines of their own, with one PostgreSQL."""
+"""Two web servers and three workers, each on its own machine, share one PostgreSQL."""
 
 import sys
 import time
@@ -22,12 +22,13 @@ pytestmark = pytest.mark.slow
 
 CALLS = 18
 CUT_OFF_SECONDS = 30
-# Shorter than that: others take over what the worker had, and it must notice.
+# Shorter than CUT_OFF_SECONDS: other workers take the rows over, and the worker that
+# was cut off must notice that.
 LEASE_SECONDS = 20
-# Of each worker, and how long AssemblyAI takes for an upload.
+# The concurrency of each worker, and how long AssemblyAI takes for an upload.
 AT_ONCE, UPLOAD_SECONDS = 2, 5
 WEB_PORT = 8000
-# What the machines share, and the port if the URL has none.
+# Settings with the URLs of shared servers, and the port if the URL has none.
 SERVERS = {
     "DATABASE_URL": 5432,
     "TASK_BROKER_URL": 5672,
@@ -50,7 +51,7 @@ def database(tmp_path: Path) -> Iterator[Database]:
 @pytest.fixture
 def network() -> Iterator[Network]:
     if not machines.are_possible():
-        # Not even in CI can this be installed: it is a right that a container has.
+        # Skip in CI, too: a container may lack this right, and CI cannot install it.
         pytest.skip("network namespaces need root and iproute2")
     network = Network()
     yield network
@@ -98,7 +99,7 @@ def test_machines_on_one_postgresql_that_die_or_are_cut_off_lose_nothing(
     for worker in workers:
         house.until_ready(worker)
 
-    # Long enough that all of them have something in hand.
+    # Slow uploads, so that all workers are busy at the same time.
     house.assemblyai.fault("POST /v2/upload$", times=CALLS, hang_after=UPLOAD_SECONDS)
     numbers = [new_number() for _ in range(CALLS)]
     with ThreadPoolExecutor(4) as operators:
@@ -118,7 +119,7 @@ def test_machines_on_one_postgresql_that_die_or_are_cut_off_lose_nothing(
     )
     assert all(served)
     assert all(did)
-    # It is alive, and works again.
+    # The worker that was cut off did not exit.
     assert workers[1].popen.poll() is None
     house.assert_right(*numbers)
 
@@ -132,7 +133,7 @@ def answers(machine: Machine) -> bool:
 
 
 def in_hand(house: House) -> int:
-    """How many transcripts a worker has leased now."""
+    """Return how many transcripts are leased now."""
     rows = house.database.rows(
         "SELECT id FROM transcription_transcript WHERE lease IS NOT NULL"
     )

@@ -1,4 +1,4 @@
-"""Several workers on the same rows, with the same message many times over."""
+"""Several workers get the same messages many times, and do each step once."""
 
 import pytest
 
@@ -7,7 +7,7 @@ from tests.chaos.waiting import until
 
 pytestmark = pytest.mark.slow
 
-# Ten times each, and in one go, for whoever is idle.
+# Queue ten messages for each transcript. Any idle worker may take them.
 ANNOUNCE = """
 from transcription.models import Transcript
 from transcription.tasks import advance

@@ -27,7 +27,7 @@ def waits(house: House, number: str) -> bool:
 
 
 def posts(house: House, status: int) -> list[dict[str, Any]]:
-    """Requests for a job with this answer."""
+    """Return the requests for a job that were answered with this status."""
     asked = house.assemblyai.requests("POST /v2/transcript$")
     return [each for each in asked if each["status"] == status]
 
@@ -81,7 +81,7 @@ def test_a_model_retired_amid_the_work_fails_no_row_and_costs_no_second_job(
     for number in after:
         house.dial(number)
     until("the rest waits", lambda: all(waits(house, number) for number in after), 90)
-    # What has its job is read none the less.
+    # A transcript that already has a job is completed during the pause.
     house.completed(before, 60)
     told_everywhere(
         house,

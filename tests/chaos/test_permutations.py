@@ -23,7 +23,10 @@ EXAMPLES = int(os.environ.get("WEBHOOK_ORDERS", "2000"))
 
 
 def orders(count: int) -> Any:
-    """Which delivery comes, and whether an hour goes by before it does."""
+    """Generate tuples of (index of a delivery, whether an hour passes before it).
+
+    Each delivery comes at least once. One to four deliveries are repeated.
+    """
     numbers = st.integers(0, count - 1)
     return st.permutations(range(count)).flatmap(
         lambda order: st.lists(numbers, min_size=1, max_size=4).flatmap(
@@ -112,7 +115,10 @@ def rolled_back() -> Iterator[None]:
 
 
 def rows(expected: dict[str, Any]) -> dict[str, list[dict[str, Any]]]:
-    """All that an operator may see, without the times of our own clock."""
+    """Return the columns in `expected` of all rows: what an operator may see.
+
+    Times of our own clock are not among them.
+    """
     models = {
         "calls": Call,
         "legs": Leg,
@@ -130,7 +136,7 @@ def test_any_order_of_a_calls_deliveries_ends_in_the_same_rows(
     client, signed_post, counted, caplog, monkeypatch, kind
 ):
     expected = outcome(kind)
-    # And AssemblyAI's.
+    # One more for AssemblyAI's webhook, see `nudge`.
     count = len(DELIVERIES[kind](Call())) + 1
     caplog.set_level("ERROR", logger="djtranscribe")
     sent = []
@@ -139,7 +145,7 @@ def test_any_order_of_a_calls_deliveries_ends_in_the_same_rows(
     monkeypatch.setattr("django.utils.timezone.now", lambda: clock)
 
     def nudge() -> None:
-        """AssemblyAI's, at a time when there may be no such transcript yet."""
+        """Send AssemblyAI's webhook, if the transcript exists already."""
         for transcript in Transcript.objects.all():
             client.post(
                 f"/webhooks/assemblyai/{transcript.uuid}/",

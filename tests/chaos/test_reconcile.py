@@ -1,4 +1,4 @@
-"""`manage.py reconcile` beside the real stand-ins: what it finds, and that it ends."""
+"""`manage.py reconcile` with real stand-ins: it repairs everything, then nothing."""
 
 import re
 
@@ -9,12 +9,15 @@ from tests.chaos.waiting import until
 
 pytestmark = pytest.mark.slow
 
-# What its table says is missing and repaired, by line.
+# A line of its table: name, number of rows, missing, repaired.
 LINE = re.compile(r"^(\w.*?) +(\d+) +(\d+) +(\d+)$", re.MULTILINE)
 
 
 def reconcile(house: House) -> tuple[dict[str, tuple[int, int]], bool]:
-    """The table, and whether nothing was missing, became ready or is in work."""
+    """Run the command. Return {name: (missing, repaired)}, and whether it is quiet.
+
+    Quiet: nothing was missing, nothing became ready, and nothing is in work.
+    """
     said = house.manage("reconcile")
     table = LINE.findall(said)
     assert len(table) == 4, table
@@ -27,13 +30,15 @@ def reconcile(house: House) -> tuple[dict[str, tuple[int, int]], bool]:
 def test_reconcile_finds_what_no_webhook_told_and_then_repairs_nothing(
     new_house, counted
 ):
-    # Nothing but the command looks: no lease is long, no worker runs.
+    # Only the command checks the rows: the worker is killed before, and its leases
+    # expire soon.
     house = new_house(LEASE_SECONDS="5", RECOVER_SECONDS="90")
     twilio, assemblyai = house.twilio, house.assemblyai
     assemblyai.webhooks("lost")
     house.start_web()
     worker = house.start_worker()
-    # Of two jobs the answer is lost: a worker died amid it, and another heard nothing.
+    # Lose the answers about two jobs: the worker is killed during the first request,
+    # and the connection of the second one breaks. The list of jobs fails, too.
     assemblyai.fault("GET /v2/transcript$", times=None, status=503)
     submitting, lost, *heard_of = numbers = [new_number() for _ in range(4)]
     hold = house.to_assemblyai.hold("POST /v2/transcript ")
@@ -45,7 +50,7 @@ def test_reconcile_finds_what_no_webhook_told_and_then_repairs_nothing(
     worker.kill()
     assemblyai.mend()
     assert house.status(submitting) == "submitting"
-    # And nobody tells of these calls; of the last not even the answer came.
+    # No webhook reports these calls. Even the answer to the last POST is lost.
     twilio.webhooks("lost")
     engaged = {"answered": new_number(fate="0002"), "cut": new_number(fate="0002")}
     for number in (*heard_of, engaged["answered"]):
@@ -93,7 +98,7 @@ def test_reconcile_finds_what_no_webhook_told_and_then_repairs_nothing(
 
 
 def is_over(house: House, number: str) -> bool:
-    """The call, and what was recorded of it."""
+    """Return whether the call and its recordings have ended at Twilio."""
     call = house.twilio.call_to(number)
     if not call or call["status"] not in ("busy", "completed"):
         return False

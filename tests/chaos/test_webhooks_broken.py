@@ -1,4 +1,4 @@
-"""Webhooks that are lost, doubled, reversed or late, sent by the real stand-ins."""
+"""Real stand-ins send webhooks that are lost, doubled, reversed or late."""
 
 from collections import Counter
 from datetime import timedelta
@@ -13,7 +13,7 @@ from tests.chaos.waiting import until
 
 pytestmark = pytest.mark.slow
 
-# The default is 90 s, and 10 s between two sweeps: all of it is this much faster.
+# The defaults are 90 s and 10 s. Both are 0.4 times that, so that the test is faster.
 RECOVER_SECONDS, SWEEP_SECONDS = 36, 4
 
 
@@ -62,7 +62,7 @@ def test_with_every_webhook_lost_the_transcript_comes_within_the_time_that_is_se
     assert not [one for one in mine if one["status"]]
 
 
-# All that is sent about a call of which somebody hears: what the webhook says.
+# The statuses in all webhooks that are sent about a completed call.
 TOLD = {
     *("initiated", "ringing", "in-progress", "completed"),
     *("recording completed", "transcript completed"),
@@ -70,7 +70,7 @@ TOLD = {
 
 
 def told(house: House, number: str) -> Counter[str]:
-    """The webhooks about this call that were answered, all with 2xx."""
+    """Count the answered webhooks about this call by status. Each answer is a 2xx."""
     call = str(UUID(str(house.call(number)["uuid"])))
     (transcript,) = house.transcripts(number)
     sent = Counter()
@@ -80,7 +80,7 @@ def told(house: House, number: str) -> Counter[str]:
             continue
         if str(UUID(str(transcript["uuid"]))) in url:
             if one["status"] == 503:
-                continue  # the job was done before its id was stored: it comes again
+                continue  # the id of the job was not stored yet; AssemblyAI retries
             sent[f"transcript {params['status']}"] += 1
         elif call in url and "/recording/" in url:
             sent[f"recording {params['RecordingStatus']}"] += 1
@@ -107,7 +107,7 @@ def test_webhooks_doubled_reversed_and_delayed_end_in_the_same_rows(new_house, c
         numbers[mode] = new_number()
         house.dial(numbers[mode])
         house.completed(numbers[mode])
-    # The late ones come after the transcript is there.
+    # Some delayed webhooks come only after the transcript is completed.
     for mode, number in numbers.items():
         times = 2 if mode == "doubled" else 1
         wanted = dict.fromkeys(TOLD, times)
@@ -132,7 +132,7 @@ def test_webhooks_doubled_reversed_and_delayed_end_in_the_same_rows(new_house, c
     assert len({str(rows) for rows in seen.values()}) == 1, seen
 
 
-# As Twilio fails a question of ours, each of them once.
+# Twilio fails each request in QUESTIONS once in each of these ways.
 SILENCE_SECONDS = 20
 FAULTS = {
     "500": {"status": 500, "body": {"message": "oops"}},
@@ -154,7 +154,7 @@ def test_with_every_webhook_lost_twilio_is_asked_until_it_answers(new_house, cou
     twilio.webhooks("lost")
     house.start_web()
     heard_of = [new_number() for _ in FAULTS]
-    # Twilio placed these, and only its list of calls can tell.
+    # Twilio placed these calls, but only its list of calls can tell us so.
     unheard_of = [new_number(fate="0002") for _ in FAULTS]
     for number in unheard_of:
         twilio.fault("POST /Calls.json$", reset_after=True)
@@ -164,7 +164,8 @@ def test_with_every_webhook_lost_twilio_is_asked_until_it_answers(new_house, cou
     for request in QUESTIONS.values():
         for do in FAULTS.values():
             twilio.fault(request, **do)
-    # From now on no answer but the list itself may say that nothing was dialled.
+    # After these faults, the list keeps failing until `mend`. Meanwhile no call may be
+    # shown as not dialled, although all of them are old enough for that.
     twilio.fault(QUESTIONS["list of calls"], times=None, status=503)
     for number in unheard_of:
         let_time_pass(house, number, CLOCK_SKEW)
@@ -203,7 +204,7 @@ def test_with_every_webhook_lost_twilio_is_asked_until_it_answers(new_house, cou
 
 
 def hits(house: House, question: str) -> int:
-    """How often this question of ours was failed on purpose."""
+    """Return how often this request of ours has failed on purpose."""
     path = QUESTIONS[question].split(" ", 1)[1]
     rules = house.twilio.control("GET", "faults")
     return sum(

@@ -10,16 +10,16 @@ from tests.chaos.waiting import until
 
 pytestmark = pytest.mark.slow
 
-# No lease may run out while the steps are set up, also on a busy machine.
+# Long enough that no lease expires during the setup, even on a busy machine.
 LEASE_SECONDS = 20
-# transcription.steps.wait_out: what one request may last at the longest.
+# Longest time that one request can take, see transcription.steps.wait_out.
 LONGEST_REQUEST_SECONDS = 33.05
-SLACK_SECONDS = 15  # sweeps, a start of a worker, and two slow processors
+SLACK_SECONDS = 15  # for sweeps and the start of a worker on two slow processors
 AUDIO_BYTES_PASSED = 30_000
 
 
 def bring_to(house: House, number: str, step: str) -> None:
-    """Let the worker come so far with this call, and hold it there."""
+    """Dial, and stop the worker at this step of the call's transcript."""
     if step == "before the fetch":
         hold = house.to_twilio.hold("GET .*[.]wav", of_request=0)
     elif step == "amid the download":
@@ -60,18 +60,18 @@ def test_a_worker_killed_at_any_step_costs_no_word_and_no_second_job(
     new_house, counted
 ):
     house = new_house(LEASE_SECONDS=str(LEASE_SECONDS), RECOVER_SECONDS="12")
-    # Otherwise this webhook would be retried, and tell us of the lost job.
+    # Otherwise AssemblyAI would retry the webhook, and tell us the id of the lost job.
     house.assemblyai.webhooks("lost")
     house.start_web()
     worker = house.start_worker(threads=len(STEPS) + 1)
     numbers = {step: new_number() for step in STEPS}
     leases = {}
     for step in reversed(STEPS):
-        # The webhook is lost, so the row waits for its next look.
+        # Without a webhook, the step "amid the refresh" begins with the next poll.
         bring_to(house, numbers[step], step)
         leases[step] = lease(house, numbers[step])
     assert {step: house.status(numbers[step]) for step in STEPS} == STEPS
-    # Each is in the hands that took it first.
+    # No row has changed hands: the leases are still the first ones.
     assert None not in leases.values()
     assert {step: lease(house, numbers[step]) for step in STEPS} == leases
 
@@ -92,7 +92,7 @@ def test_a_worker_killed_at_any_step_costs_no_word_and_no_second_job(
         )
         assert len(posts) == 1
         longest = LEASE_SECONDS + SLACK_SECONDS
-        # Then the job runs, and is looked at a quarter of RECOVER_SECONDS later.
+        # Then the job runs. It is polled after a quarter of RECOVER_SECONDS: 12 s / 4.
         longest += 3
         if STEPS[step] == "submitting":
             longest += LONGEST_REQUEST_SECONDS

@@ -1,4 +1,4 @@
-"""The two stand-ins, as processes of their own, and what they say they received."""
+"""The two stand-ins as processes: start them, control them, ask what they received."""
 
 import os
 import re
@@ -16,7 +16,7 @@ from sandbox.twilio import audio
 from tests.chaos.environment import ACCOUNT_SID, AUTH_TOKEN, ENVIRON, KEY, ROOT
 from tests.chaos.waiting import until
 
-# The folder in which stand-ins share what they have recognised, if there is one.
+# If this variable is set, it names a folder where stand-ins share recognised speech.
 SHARED = {name: os.environ[name] for name in {"SANDBOX_CACHE"} & os.environ.keys()}
 
 
@@ -33,7 +33,10 @@ class StandIn:
         return answer.json()
 
     def fault(self, request: str, times: int | None = 1, **do: Any) -> None:
-        """fault("POST /v2/upload", status=503): break the next such request."""
+        """Break the next `times` requests of this kind, or all of them if it is None.
+
+        Example: fault("POST /v2/upload", status=503)
+        """
         method, path = request.split(" ", 1)
         rule = {"method": method, "path": path, "times": times, "do": do}
         self.control("POST", "faults", json=rule)
@@ -42,7 +45,7 @@ class StandIn:
         self.control("DELETE", "faults")
 
     def webhooks(self, mode: str, **settings: Any) -> None:
-        # A second between two tries; --pace 0 would leave none.
+        # Wait one second between retries. With --pace 0 there would be no wait.
         settings = {"retry_seconds": 1, **settings}
         self.control("POST", "webhooks", json={"mode": mode, **settings})
 
@@ -51,11 +54,11 @@ class StandIn:
         self.control("DELETE", "webhooks")
 
     def hits(self) -> int:
-        """How many requests the faults have broken since the last mend()."""
+        """Return how many requests the faults have broken since the last mend()."""
         return sum(rule["hits"] for rule in self.control("GET", "faults"))
 
     def requests(self, request: str) -> list[dict[str, Any]]:
-        """The requests received, oldest first: requests("GET /v2/transcript$")."""
+        """Return received requests, oldest first: requests("GET /v2/transcript$")."""
         method, path = request.split(" ", 1)
         return [
             each
@@ -67,7 +70,7 @@ class StandIn:
         return self.control("GET", "deliveries")
 
     def forget(self) -> None:
-        """As just started, but for calls and jobs, which nobody can undo."""
+        """Reset everything except calls and jobs, which cannot be undone."""
         self.mend()
         self.webhooks("normal")
         self.control("DELETE", "requests")
@@ -85,7 +88,7 @@ class Twilio(StandIn):
         return call["said"]
 
     def posts_to(self, number: str) -> list[dict[str, Any]]:
-        """Requests to dial this number that reached Twilio with their body."""
+        """Return requests to dial this number that reached Twilio with their body."""
         posts = self.requests("POST /Calls.json$")
         return [post for post in posts if number in (post["body"] or {}).get("To", [])]
 
@@ -102,12 +105,12 @@ class AssemblyAI(StandIn):
         return self.control("GET", "jobs")
 
     def jobs_of(self, transcript: dict[str, Any]) -> list[dict[str, Any]]:
-        """By the webhook's address, which has the transcript's UUID."""
+        """Return the jobs with the transcript's UUID in the URL of their webhook."""
         uuid = str(UUID(str(transcript["uuid"])))
         return [job for job in self.jobs() if uuid in (job["webhook_url"] or "")]
 
     def posts_of(self, audio_url: str) -> list[dict[str, Any]]:
-        """Requests for a job with this audio."""
+        """Return the requests for a job with this audio."""
         posts = self.requests("POST /v2/transcript$")
         return [
             post for post in posts if (post["body"] or {}).get("audio_url") == audio_url
@@ -126,14 +129,14 @@ class AssemblyAI(StandIn):
         self.account(key=None, balance_negative=False, retired_models=None)
 
     def warm_up(self) -> None:
-        """Recognise every clip once: afterwards the same audio takes no time."""
+        """Recognise every clip once, so that the same audio later takes no time."""
         login = {"Authorization": KEY}
         names = audio.clip_names()
-        # Each lane begins with other clips: they share what they have recognised.
+        # Each xdist process begins with different clips, because results are shared.
         lane = os.environ.get("PYTEST_XDIST_WORKER", "gw0").removeprefix("gw")
         first = 3 * int(lane) % len(names)
         for clip in [*names[first:], *names[:first]]:
-            # As Twilio's stand-in records it: a second of silence, then a key.
+            # Twilio's stand-in records the same: the clip, then a second of silence.
             speech = audio.speech_seconds(clip)
             wav = audio.render([[(0.0, audio.spoken(clip))]], speech + 1, channels=1)
             upload = self.session.post(
@@ -157,7 +160,7 @@ class AssemblyAI(StandIn):
 
 @contextmanager
 def running(folder: Path, name: str, pace: float = 0) -> Iterator[str]:
-    """One stand-in's address."""
+    """Run a stand-in, and yield its URL."""
     log = folder / f"{name}.log"
     command = [sys.executable, "-u", "-m", f"sandbox.{name}", "--port", "0"]
     command += ["--pace", str(pace), "--exit-with-parent"]

@@ -1,4 +1,4 @@
-"""Waiting for what another process does, with words for when it does not."""
+"""Wait for another process, and fail with a readable message if it is too late."""
 
 import socket
 import time
@@ -9,7 +9,10 @@ T = TypeVar("T")
 
 
 def until(what: str, look: Callable[[], T], seconds: float = 20) -> T:
-    """The first truthy thing that `look` sees. Fails with `what` did not happen."""
+    """Return the first truthy value of `look()`.
+
+    what: the expected event, for the AssertionError after this many seconds.
+    """
     deadline = time.monotonic() + seconds
     while True:
         if seen := look():

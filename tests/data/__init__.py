@@ -1,4 +1,4 @@
-"""Vendors' answers and webhooks. Each file names where its shape was taken from."""
+"""Answers and webhooks of vendors. Each file names the source of its format."""
 
 import io
 import json
@@ -8,14 +8,14 @@ from typing import Any
 
 
 def load(name: str, **changes: Any) -> dict[str, Any]:
-    """The body in `<name>.json`, with these keys changed."""
+    """Return the body in `<name>.json`, with these keys changed."""
     body = json.loads((Path(__file__).parent / f"{name}.json").read_text())
     assert body.pop("_source")
     return {**body, **changes}
 
 
 def wav(seconds: float = 1, rate: int = 8000, channels: int = 1) -> bytes:
-    """Audio as Twilio sends it: 8 kHz, 16 bit. Silence."""
+    """Return a WAV file of silence. The defaults are Twilio's format: 8 kHz, 16 bit."""
     file = io.BytesIO()
     with wave.open(file, "wb") as out:
         out.setnchannels(channels)

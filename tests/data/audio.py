@@ -1,4 +1,4 @@
-"""A moment of silence in many formats, written by hand, and sound encoded by ffmpeg.
+"""Short silence in many formats, written by hand, and sound encoded by ffmpeg.
 
 WAV and AIFF (Apple's AIFF 1.3), MP3 (ISO 11172-3), AAC in ADTS (ISO 13818-7), AMR (RFC
 4867), FLAC (RFC 9639), Opus in Ogg (RFC 3533, RFC 7845), boxes of ISO 14496-12, EBML
@@ -22,7 +22,7 @@ def encoded(
     from_rate: int,
     channels: int = 1,
 ) -> bytes:
-    """Encode samples of 16 bit, those of two channels interleaved."""
+    """Encode 16-bit samples. The samples of two channels are interleaved."""
     file = io.BytesIO()
     with av.open(file, "w", format=container) as out:
         stream = out.add_stream(codec, rate=rate)
@@ -63,7 +63,7 @@ def aiff() -> bytes:
 
 
 def mp3(header: str, size: int) -> bytes:
-    """Frames without any sound: the side information says so with zeros."""
+    """Return ten frames without sound: their side information is all zeros."""
     frame = bytes.fromhex(header)
     return (frame + bytes(size - len(frame))) * 10
 
@@ -110,7 +110,7 @@ def opus() -> bytes:
 
 
 def boxes(brand: bytes) -> bytes:
-    """An MP4 file's beginning: its brand, then AAC."""
+    """Return the beginning of an MP4 file: its brand, then AAC."""
     kind = b"ftyp" + brand + bytes(4) + brand + b"isom"
     data = b"mdat" + bytes.fromhex("210049900219002380") * 10
     return b"".join(struct.pack(">L", len(box) + 4) + box for box in (kind, data))
@@ -128,7 +128,7 @@ def wma() -> bytes:
     return header + struct.pack("<QLBB", 30, 0, 1, 2) + bytes(100)
 
 
-# The name says what it is, and which media type a browser has to be told.
+# (name of the format, audio, media type that the response to a browser must have)
 SILENCES = [
     ("wav", wav(0.1), "audio/wav"),
     ("aiff", aiff(), "audio/aiff"),

@@ -1,4 +1,4 @@
-"""BASE_URL with a path: what follows from it, and which paths are refused."""
+"""BASE_URL with a path: its consequences, and which paths are refused."""
 
 import io
 import threading
@@ -25,14 +25,18 @@ HOST = "https://djtranscribe.example.com"
 
 @pytest.fixture(autouse=True)
 def as_before():
-    """Django keeps the prefix in the thread."""
+    """Reset the prefix after a test, because Django keeps it in the thread."""
     yield
     set_script_prefix("/")
 
 
 @pytest.fixture
 def under(settings):
-    """A WSGI server's view of the site under this path: ask(path) -> answer."""
+    """Return a function that puts the site under a path prefix and returns `ask`.
+
+    ask(path) sends a request like a WSGI server. It returns the status, and a dict of
+    the headers and "body".
+    """
 
     def configure(prefix):
         settings.BASE_URL = HOST + prefix
@@ -144,7 +148,7 @@ def test_a_path_that_works_is_accepted(settings, path):
         ),
         *("/a\nb", "/calls\n", "/calls\t", "/.", "/..", "/a/../b", "/./a", "/a/."),
         *("/a'b", '/a"b', "/<a>", "/a@b", "/a,b", "/a+b", "/a*"),
-        # Pages of this site.
+        # The site has pages at these paths.
         *("/admin", "/admin/caller", "/api", "/api/calls", "/dial", "/dial/check"),
         *("/dial/1", "/record", "/record/done", "/search", "/healthz", "/static"),
         *("/static/admin", "/webhooks/twilio/call", "/get-recording-url/x"),
@@ -181,7 +185,7 @@ def test_every_page_is_found_once_under_the_path(under, prefix, kept, script_nam
         assert status == 302, path
         back = urlencode({"next": prefix + path}, safe="/")
         assert answer["Location"] == f"{login}?{back}", path
-    # A slash is missing.
+    # If the slash at the end is missing, a redirect adds it.
     status, answer = ask(f"{before}/calls/{call.uuid}", script_name=script_name)
     assert (status, answer["Location"]) == (301, f"{prefix}/calls/{call.uuid}/")
     status, answer = ask(f"{before}/static/djtranscribe/site.css")
@@ -205,7 +209,7 @@ def test_a_longer_name_is_not_under_the_path(under):
 
 
 def test_every_name_that_our_addresses_begin_with_works_or_is_refused(settings):
-    """The path may be a name that our own addresses begin with, such as calls/."""
+    """The path of BASE_URL may be the first part of our own paths, such as `calls`."""
     names = {route.split("/")[1] for route, _ in addresses()} - {""}
     assert {"calls", "admin"} < names
 
@@ -273,7 +277,7 @@ def test_the_page_of_a_fault_leads_home_under_the_path(under, monkeypatch):
     assert 'href="/"' not in answer["body"]
 
 
-# Addresses that we give out
+# URLs that we give to others
 
 
 @pytest.mark.django_db
@@ -325,7 +329,7 @@ def test_the_dial_command_prints_the_path_once(settings, vendors, operator, caps
 
 @pytest.mark.django_db
 def test_no_cookie_is_set_for_the_whole_host(settings, admin_client):
-    """A message after saving in admin, as well as the session and the CSRF token."""
+    """Test the cookies of the session, of the CSRF token and of admin's messages."""
     settings.SESSION_COOKIE_PATH = settings.CSRF_COOKIE_PATH = "/calls"
     url = "/admin/caller/donotcall/add/"
     paths = {}

@@ -1,4 +1,4 @@
-"""A wrong setting is found at start, each by a check with an id and a hint."""
+"""Wrong settings are found at start, by system checks with an id and a hint."""
 
 import pytest
 from django.core.checks import run_checks
@@ -103,7 +103,7 @@ def test_a_right_setting_is_not_complained_about(settings, name, value):
 
 
 def test_the_longest_recovery_makes_no_wait_that_counts_as_a_clock_put_back(settings):
-    """Such a row is due at once, and the worker would ask without a pause."""
+    """A row with such a wait is due at once. The worker would ask without a pause."""
     settings.RECOVER_SECONDS = LONGEST_SECONDS
     now = timezone.now()
 

@@ -1,4 +1,4 @@
-"""Searches find the same in a PostgreSQL database of any locale."""
+"""A search finds the same transcripts in PostgreSQL databases of all locales."""
 
 import os
 import subprocess
@@ -17,7 +17,7 @@ pytestmark = pytest.mark.slow
 
 LOCALES = {
     "C, collation C.UTF-8": "LC_CTYPE 'C' LC_COLLATE 'C.UTF-8'",
-    # Its small I has no dot.
+    # In Turkish, the lower case of I has no dot: ı.
     "ICU, Turkish": "LC_CTYPE 'C.UTF-8' LOCALE_PROVIDER icu ICU_LOCALE 'tr'",
     "C.UTF-8": "LC_CTYPE 'C.UTF-8'",
 }
@@ -25,7 +25,7 @@ BAD_ENCODINGS = {
     "SQL_ASCII": "ENCODING 'SQL_ASCII' LC_CTYPE 'C' LC_COLLATE 'C'",
     "LATIN1": "ENCODING 'LATIN1' LC_CTYPE 'C' LC_COLLATE 'C'",
 }
-# Stores what is said in each language, and searches for it.
+# Store a text in each language, and search for words of it.
 ASK = """
 import json
 from caller.models import Recording
@@ -50,7 +50,7 @@ print("missed:", missed)
 
 @pytest.fixture
 def database():
-    """Make a database with these options; its URL."""
+    """Return a function that creates a database with given options, and its URL."""
     try:
         server = psycopg.connect(SERVER, autocommit=True, connect_timeout=5)
     except psycopg.OperationalError:
@@ -72,7 +72,7 @@ def database():
 
 
 def manage(url, *command):
-    # No vendor is reached: doctor must name the database all the same.
+    # Nobody listens at the vendors' URLs. doctor must still examine the database.
     environ = {
         **ENVIRON,
         "DATABASE_URL": url,

@@ -1,4 +1,4 @@
-"""What a monitor and an administrator see of the whole."""
+"""What monitors and administrators see if something does not work."""
 
 from datetime import timedelta
 from uuid import uuid4
@@ -42,7 +42,7 @@ def test_work_that_nobody_takes_is_ill(client):
 
 
 def test_a_call_of_which_nobody_asks_twilio_is_ill(client):
-    # With every webhook lost it has no transcript yet.
+    # All webhooks were lost, so the call has no transcript that could be overdue.
     a_call(status="queued", next_check_at=timezone.now() - timedelta(seconds=301))
 
     answer = client.get("/healthz")
@@ -57,7 +57,7 @@ def test_a_call_of_which_nobody_asks_twilio_is_ill(client):
         ("webhook", {}),
         ("email", {}),
         ("webhook", {"attempts": 3}),
-        # Its worker was killed, and nobody took it over.
+        # The worker was killed, and no other worker took the notification over.
         ("webhook", {"lease": uuid4(), "leased_until": LONG_AGO}),
         ("email", {"lease": uuid4(), "leased_until": LONG_AGO, "attempts": 1}),
     ],
@@ -84,7 +84,7 @@ def test_a_notification_that_nobody_sends_is_ill(client, settings, kind, columns
             "next_attempt_at": LONG_AGO,
             "leased_until": timezone.now() + timedelta(minutes=7),
         },
-        # Only webhooks are switched on.
+        # Notifications by e-mail are switched off.
         {"kind": "email", "next_attempt_at": LONG_AGO},
     ],
     ids=["sent", "given up", "waits for its time", "being sent", "switched off"],
@@ -148,7 +148,7 @@ def test_a_database_that_is_away_is_ill(client, monkeypatch):
     [("/", "The database is away"), ("/healthz", '{"ok": false, "database": "away"}')],
 )
 def test_who_is_signed_in_is_told_so_too(browser, monkeypatch, address, words):
-    # Even who is signed in stands in the database.
+    # The session is in the database, too. So the site cannot know who is logged in.
     def away(*args, **kwargs):
         raise OperationalError("secret host")
 

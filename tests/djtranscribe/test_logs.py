@@ -1,4 +1,4 @@
-"""What an operator dials is nobody's business but his: no log has it."""
+"""No log contains a dialled number or the words of a call."""
 
 import errno
 import json
@@ -65,7 +65,7 @@ SECRET = "Please call +14155551234 about my heart"
 
 @pytest.fixture
 def console(monkeypatch):
-    """What is written to the console, by whatever logger."""
+    """Capture what all loggers write to the console."""
     handlers = logging.getLogger("django").handlers
     ours = next(each for each in handlers if isinstance(each.formatter, Line))
     assert ours in logging.getLogger().handlers
@@ -75,7 +75,7 @@ def console(monkeypatch):
 
 
 def refused_row(*args):
-    """PostgreSQL's way to quote a row that it refuses."""
+    """Fail like PostgreSQL, which quotes the row that it refuses."""
     raise DataError(f"value too long\nDETAIL:  Failing row contains ({SECRET}).")
 
 
@@ -137,14 +137,14 @@ def test_what_the_database_really_says_of_words_is_not_written():
     def asked():
         with transaction.atomic():
             a_transcript()
-            # A function that neither database has.
+            # Neither database has this function, so the query fails.
             list(words.extra(select={"x": f"nowhere('{SECRET}')"}))
 
     text = written_out(caught(asked))
 
     assert SECRET not in text
     assert "django.db.utils." in text
-    # Python 3.10 does not know SQLite's number.
+    # Python 3.10 does not expose SQLite's error code.
     sqlite = "SQLITE_ERROR" if sys.version_info >= (3, 11) else "OperationalError"
     kept = {"sqlite": sqlite, "postgresql": "42883"}
     assert kept[connection.vendor] in text

@@ -1,4 +1,4 @@
-"""The numbers that Prometheus reads."""
+"""The metrics that Prometheus reads."""
 
 from datetime import timedelta
 
@@ -57,7 +57,7 @@ def test_calls_webhooks_and_transcripts_are_counted_by_state(scrape, signed_post
     assert numbers[("webhooks_last_hour", "twilio-call", "accepted")] == 4
     assert numbers[("webhooks_last_hour", "twilio-call", "refused")] == 1
     assert numbers[("transcripts_last_hour", "pending")] == 1
-    # No price yet, so as estimated.
+    # The price is not known yet, so this is an estimate.
     assert numbers[("spend_last_day",)] == pytest.approx(0.10)
 
 

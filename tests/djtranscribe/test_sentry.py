@@ -1,4 +1,4 @@
-"""Errors at Sentry: an HTTP server that receives what its client sends."""
+"""Errors that are sent to Sentry. A local HTTP server receives them."""
 
 import gzip
 import json
@@ -28,7 +28,7 @@ sentry_sdk.flush(10)
 
 
 def events(body: bytes) -> list[dict]:
-    """The events of an envelope: lines of JSON, each after a line about it."""
+    """Return the events of a Sentry envelope, without its header lines."""
     text = gzip.decompress(body) if body[:2] == b"\x1f\x8b" else body
     lines = [json.loads(line) for line in text.splitlines() if line]
     return [line for line in lines if "level" in line]
@@ -46,7 +46,7 @@ def test_an_error_is_told_with_its_place_and_without_its_words(tmp_path, migrate
 
     assert said == "500\n"
     raised, logged = [event for _, body in received for event in events(body)]
-    # It was raised amid a refusal of the number.
+    # The last of several exceptions: it was raised while the number was refused.
     error = raised["exception"]["values"][-1]
     assert error["type"] == "ValueError"
     assert error["stacktrace"]["frames"][-1]["function"] == "broken"

@@ -1,4 +1,4 @@
-"""What an environment makes of the settings: each in a process of its own."""
+"""The settings in different environments. Each test runs in its own process."""
 
 import json
 import os
@@ -23,7 +23,7 @@ COMPLETE = {
     "ASSEMBLYAI_KEY": "key",
     "DATABASE_URL": "sqlite:///:memory:",
 }
-# So that a developer's .env cannot answer for a name that a test leaves out.
+# Set all names, so that a developer's .env cannot set one that a test leaves out.
 ALL = dict.fromkeys(SETTINGS, "")
 
 

@@ -1,4 +1,4 @@
-"""Traces: an HTTP server that receives what OpenTelemetry's exporter sends."""
+"""Traces that OpenTelemetry's exporter sends. A local HTTP server receives them."""
 
 from opentelemetry.proto.collector.trace.v1 import trace_service_pb2
 

@@ -1,4 +1,4 @@
-"""The door before Django's own: what a request may claim of itself."""
+"""The WSGI application ignores the charset that a request claims to have."""
 
 import io
 
@@ -6,7 +6,7 @@ import pytest
 
 from djtranscribe.wsgi import application
 
-# Closes its connection, as a server does.
+# transaction=True, because `application` closes the database connection at the end.
 pytestmark = pytest.mark.django_db(transaction=True)
 
 

@@ -1,4 +1,4 @@
-"""Debian's own Chromium, driven by Playwright, which downloads none."""
+"""Playwright drives Debian's Chromium, so it need not download a browser."""
 
 import shutil
 from collections.abc import Iterator
@@ -12,8 +12,8 @@ from tests.live.sandbox import ROOT
 
 CHROMIUM = shutil.which("chromium")
 SCREENSHOTS = ROOT / "var" / "screenshots"
-# Each width and each color scheme once: a layout does not depend on the scheme, nor a
-# contrast on the width.
+# Each width and each color scheme once, not all pairs: layouts do not depend on the
+# scheme, and contrasts do not depend on the width.
 WINDOWS = [(1280, "light"), (390, "dark")]
 
 in_chromium = [
@@ -22,7 +22,7 @@ in_chromium = [
     pytest.mark.skipif(not CHROMIUM, reason="there is no chromium here"),
 ]
 
-# As root in a container it has no sandbox of its own; and it must ask nobody outside.
+# As root in a container, Chromium cannot use its sandbox. It must not use the internet.
 OPTIONS = [
     "--no-sandbox",
     "--disable-gpu",
@@ -37,7 +37,7 @@ OPTIONS = [
 
 @contextmanager
 def chromium(*more: str) -> Iterator[Browser]:
-    """more: options of its own, such as a microphone."""
+    """Start Chromium. more: additional options, such as for a microphone."""
     with sync_playwright() as playwright:
         browser = playwright.chromium.launch(
             executable_path=CHROMIUM, args=[*OPTIONS, *more]
@@ -47,7 +47,8 @@ def chromium(*more: str) -> Iterator[Browser]:
 
 
 def sign_in(page: Page, name: str = "operator") -> None:
-    # Chromium complains if something else has the focus that the page wants to set.
+    # Wait until the page has set the focus. Chromium complains in the console if
+    # another field has the focus at that moment.
     expect(page.get_by_label("Username")).to_be_focused()
     page.get_by_label("Username").fill(name)
     page.get_by_label("Password").fill("sandbox")
@@ -60,14 +61,14 @@ def signed_in(browser: Browser, site: str, **options: Any) -> Iterator[BrowserCo
     context = browser.new_context(**options)
     page = context.new_page()
     page.goto(f"{site}/")
-    # The page stays open: Chromium loses a close that comes amid a navigation, and
-    # Playwright waits for it without end.
+    # Do not close this page. Chromium ignores a close during a navigation, and then
+    # Playwright waits forever.
     sign_in(page)
     yield context
     context.close()
 
 
 def keep(page: Page, name: str, full_page: bool = True) -> None:
-    """An artefact for whoever wants to see what the tests saw."""
+    """Save a screenshot for people who want to see what the tests saw."""
     SCREENSHOTS.mkdir(parents=True, exist_ok=True)
     page.screenshot(path=SCREENSHOTS / f"{name}.png", full_page=full_page)

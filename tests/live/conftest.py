@@ -27,7 +27,7 @@ def browser() -> Iterator[Browser]:
 
 @pytest.fixture
 def page(browser: Browser) -> Iterator[Page]:
-    """Of nobody yet; whatever its console complains of fails the test."""
+    """Open a page without a login. Any message in its console makes the test fail."""
     context = browser.new_context(viewport={"width": 1280, "height": 800})
     page = context.new_page()
     complaints: list[str] = []
@@ -40,4 +40,4 @@ def page(browser: Browser) -> Iterator[Page]:
 
 @pytest.fixture(autouse=True)
 def offline() -> None:
-    """These tests talk to the stand-ins on this machine, over real sockets."""
+    """Do nothing. These tests talk to the stand-ins over real sockets."""

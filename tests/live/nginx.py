@@ -1,4 +1,4 @@
-"""Debian's nginx as a process of the test, in front of gunicorn, under a path."""
+"""Run Debian's nginx in front of gunicorn, with the site under a path."""
 
 import os
 import shutil
@@ -69,7 +69,7 @@ def nginx(
             scheme=scheme,
         )
     )
-    # -e: Debian's default log belongs to root.
+    # -e, because only root may write to Debian's default log.
     command = [str(NGINX), "-e", str(folder / "start.log"), "-c", str(config)]
     process = subprocess.Popen([*command, "-p", str(folder)])
     try:

@@ -1,4 +1,4 @@
-"""An operator without a browser: signs in, dials, waits for the words, over HTTP."""
+"""An operator over HTTP, without a browser: logs in, dials, waits for the words."""
 
 import re
 import time
@@ -34,13 +34,13 @@ class Operator:
         )
 
     def dial(self, digits: str) -> str:
-        """The path of the call's page."""
+        """Dial, and return the path of the call's page."""
         answer = self.post(f"/dial/{digits}/", {})
         assert "/calls/" in answer.url, answer.url
         return answer.url.removeprefix(self.site)
 
     def text_of(self, call_page: str, seconds: float) -> str:
-        """The words on the call's page, once they stand there."""
+        """Wait until the call's page shows the words, and return them."""
         deadline = time.monotonic() + seconds
         while time.monotonic() < deadline:
             page = self.get(call_page).text

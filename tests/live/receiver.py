@@ -1,5 +1,7 @@
-"""Who is notified, over real sockets: a receiver of webhooks and a mail server, each of
-which may be away, hang, or take what it is sent."""
+"""Receivers of notifications over real sockets: for webhooks and for e-mails.
+
+They accept messages, hang, or answer without end.
+"""
 
 import socket
 import threading
@@ -12,7 +14,7 @@ Request = tuple[dict[str, str], bytes]  # headers, body
 
 @contextmanager
 def receiver(port: int) -> Iterator[list[Request]]:
-    """Takes all that comes; what came."""
+    """Accept all requests. Yield the list of received requests."""
     came: list[Request] = []
 
     class Handler(BaseHTTPRequestHandler):
@@ -38,7 +40,7 @@ def receiver(port: int) -> Iterator[list[Request]]:
 
 @contextmanager
 def listening(port: int, take: Callable[[socket.socket], object]) -> Iterator[None]:
-    """Every connection goes to `take`, one after the other."""
+    """Listen on the port, and pass one connection after another to `take`."""
     with socket.create_server(("127.0.0.1", port)) as listener:
 
         def accept() -> None:
@@ -55,7 +57,7 @@ def listening(port: int, take: Callable[[socket.socket], object]) -> Iterator[No
 
 @contextmanager
 def black_hole(port: int) -> Iterator[list[socket.socket]]:
-    """Takes connections and never answers; the connections."""
+    """Accept connections and never answer. Yield the list of connections."""
     taken: list[socket.socket] = []
     with listening(port, taken.append):
         yield taken
@@ -65,7 +67,10 @@ def black_hole(port: int) -> Iterator[list[socket.socket]]:
 
 @contextmanager
 def babbler(port: int, first: bytes, more: bytes, pause: float) -> Iterator[list[int]]:
-    """Answers with `first`, and then with `more` without end; a 1 for each request."""
+    """Answer with `first`, then with `more` without end.
+
+    Yield a list that gets a 1 for each request.
+    """
     came: list[int] = []
     over = threading.Event()
 
@@ -87,7 +92,7 @@ def babbler(port: int, first: bytes, more: bytes, pause: float) -> Iterator[list
 
 @contextmanager
 def mail_server(port: int) -> Iterator[list[str]]:
-    """As much of SMTP as one message needs; the messages."""
+    """Run a minimal SMTP server. Yield the list of received messages."""
     messages: list[str] = []
 
     def take(connection: socket.socket) -> None:

@@ -1,4 +1,4 @@
-"""The whole sandbox as a newcomer starts it, on ports of its own."""
+"""Start the whole sandbox like a newcomer, but on free ports."""
 
 import os
 import signal
@@ -26,12 +26,12 @@ class Sandbox:
     process: "subprocess.Popen[str]"
 
     def said_to(self, number: str) -> str:
-        """What the person at this number said in the stand-in's network."""
+        """Return what the person at this number said, as Twilio's stand-in knows it."""
         calls = control(self.twilio, "calls")
         return next(call["said"] for call in calls if call["to"] == number)
 
     def requests_to(self, vendor: str, method: str, path: str) -> list[dict]:
-        """The requests that a stand-in received, oldest first."""
+        """Return these requests that a stand-in received, oldest first."""
         return [
             request
             for request in control(vendor, "requests")
@@ -61,7 +61,7 @@ def running(
     command = [sys.executable, "manage.py", "sandbox", "--directory", str(directory)]
     command += ["--port", str(web), "--pace", str(pace), "--twilio-port", str(twilio)]
     command += ["--assemblyai-port", str(assemblyai)]
-    # Not the tests' own settings: a newcomer has none of them.
+    # Leave out the settings of the tests, because a newcomer has no settings.
     names = {"PATH", "HOME", "LANG", "SANDBOX_CACHE"} & os.environ.keys()
     environment = {name: os.environ[name] for name in names} | (environ or {})
     process = subprocess.Popen(

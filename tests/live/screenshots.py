@@ -1,4 +1,4 @@
-"""Take the README's pictures anew: `python -m tests.live.screenshots`."""
+"""Update the pictures in the README: `python -m tests.live.screenshots`."""
 
 import tempfile
 from pathlib import Path
@@ -10,7 +10,8 @@ from tests.live.operator import Operator
 from tests.live.sandbox import ROOT, Sandbox, running
 
 DOCS = ROOT / "docs"
-# 0021 says terms of a keyword list, nobody answers 0003, the others say a sentence.
+# …0021: the person says terms of a keyword list. …0003: nobody answers. At the other
+# numbers, the person says a sentence.
 NUMBERS = ["14155551236", "14155550021", "14155550003", "14155551299", "14155551234"]
 NAMES = {"14155551236": "Front desk", "14155551234": "Ada Lovelace"}
 
@@ -53,7 +54,7 @@ def take(page: Page, sandbox: Sandbox) -> None:
     expect(page.locator(".call-row.now")).to_have_count(0, timeout=60_000)
     page.screenshot(path=DOCS / "home.png")
     page.goto(sandbox.site + calls[NUMBERS[-1]])
-    # Among its words one that the recogniser was not sure of.
+    # Go to a word with low confidence, so that the picture shows it.
     page.get_by_role("button", name="Next word to check").click()
     page.wait_for_timeout(2500)
     page.screenshot(path=DOCS / "call.png")

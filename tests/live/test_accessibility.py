@@ -1,5 +1,7 @@
-"""axe-core finds nothing on any page, in light and dark, at a desk and on a phone; and
-none is wider than its window."""
+"""axe-core finds no violation on any page, and no page is wider than its window.
+
+The tests use light and dark colors, and the widths of a desktop and of a phone.
+"""
 
 import os
 import subprocess
@@ -58,11 +60,11 @@ PAGES = [
     "/admin/djtranscribe/apitoken/add/",
     "/admin/djtranscribe/webhookdelivery/?verdict=deferred",
     "/admin/password_change/",
-    # Their rows have fields of Django's own that break the rules.
+    # Only the lists of these: their forms have fields of Django that break the rules.
     "/admin/auth/user/",
     "/admin/auth/group/",
 ]
-# Each list, and a row of it.
+# The test opens each list, and the page of its first row.
 LISTS = [
     "/admin/caller/call/",
     "/admin/caller/recording/",
@@ -80,7 +82,7 @@ LISTS = [
     "/admin/djtranscribe/vendorpause/",
     "/admin/djtranscribe/profile/",
 ]
-# What no call and no button makes here, with texts as long as they come.
+# Create rows that no call and no button creates in these tests, with very long texts.
 ROWS = """
 from django.contrib.auth.models import User
 from django.utils import timezone
@@ -132,7 +134,7 @@ VendorPause.objects.create(vendor="nobody", reason="No such vendor. " * 20,
 
 @pytest.fixture(scope="module")
 def calls(sandbox: Sandbox) -> Iterator[list[str]]:
-    """The pages of calls that ended in different ways."""
+    """Yield the paths of the pages of calls that ended in different ways."""
     operator = Operator(sandbox.site)
     transcribed = operator.dial("14155551298")
     operator.text_of(transcribed, seconds=60)
@@ -167,7 +169,7 @@ def in_shell(sandbox: Sandbox, code: str) -> None:
 def context(request: pytest.FixtureRequest, browser: Browser, sandbox: Sandbox):
     width, scheme = request.param
     window = {"viewport": {"width": width, "height": 900}, "color_scheme": scheme}
-    # axe is put into the page, which our own policy would forbid.
+    # axe is inserted into the page. Our Content-Security-Policy would forbid that.
     with signed_in(browser, sandbox.site, bypass_csp=True, **window) as context:
         yield context
 
@@ -175,7 +177,7 @@ def context(request: pytest.FixtureRequest, browser: Browser, sandbox: Sandbox):
 def violations(page: Page) -> list[str]:
     rules = list(WCAG_2_2_AA)
     if "/admin/" not in page.url:
-        # Admin's own templates break some of these; ours do not.
+        # Templates of Django's admin break some of these rules. Ours do not.
         rules.append("best-practice")
     found = Axe().run(page, options={"runOnly": rules}).response["violations"]
     wide = page.evaluate("document.documentElement.scrollWidth - innerWidth")
@@ -190,7 +192,7 @@ def test_no_page_has_a_violation(
     context: BrowserContext, sandbox: Sandbox, calls: list[str]
 ):
     page = context.new_page()
-    # Found on the way, so that one run names all there are.
+    # Collect the violations of all pages first, so that one run reports all of them.
     wrong = {}
 
     for path in [*PAGES, *calls, f"{calls[0]}number/", f"{calls[0]}person/"]:

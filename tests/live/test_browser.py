@@ -1,4 +1,4 @@
-"""What a newcomer does, in a real browser; skipped where there is no chromium."""
+"""A newcomer's first steps in a real browser. Skipped if there is no Chromium."""
 
 import re
 from collections.abc import Iterator
@@ -15,7 +15,7 @@ pytestmark = in_chromium
 
 @pytest.fixture(scope="module")
 def lifelike(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Sandbox]:
-    """At the pace of a real call, so that every state can be seen."""
+    """Run a sandbox at the pace of real calls, so that every state can be seen."""
     with running(tmp_path_factory.mktemp("lifelike"), pace=1) as sandbox:
         yield sandbox
 
@@ -93,7 +93,7 @@ def test_no_page_is_wider_than_its_window(
     window = {"viewport": {"width": width, "height": 800}, "color_scheme": scheme}
     with signed_in(browser, sandbox.site, **window) as context:
         page = context.new_page()
-        # No unknown address: with DEBUG on, Django answers it with a page of its own.
+        # An unknown URL is left out, because with DEBUG Django shows its own page.
         for path in ["/", "/dial/14155550002/", "/dial/12/", "/search/?q=appointment"]:
             page.goto(sandbox.site + path)
             name = path.partition("?")[0].strip("/").replace("/", "-") or "home"

@@ -1,4 +1,4 @@
-"""Calls with two phones, and calls that come in, through the whole sandbox."""
+"""Calls with two phones, and incoming calls, through the whole sandbox."""
 
 import re
 import time
@@ -27,7 +27,10 @@ def until(what, look, seconds=30.0):
 
 
 def said_by_speaker(page: str) -> dict[str, str]:
-    """The words on a call's page, by who speaks. A turn without a name continues."""
+    """Return the words on a call's page, by speaker.
+
+    A turn without a name belongs to the speaker of the turn before.
+    """
     said: dict[str, list[str]] = {}
     name = ""
     for named, words in TURN.findall(page):
@@ -38,14 +41,14 @@ def said_by_speaker(page: str) -> dict[str, str]:
 
 @pytest.fixture
 def connected(sandbox: Sandbox, operator: Operator) -> Operator:
-    """An operator with a phone of their own."""
+    """Return an operator who has verified a phone."""
     if OWN[-4:] not in operator.get("/phone/").text:
         verify(sandbox, operator, OWN)
     return operator
 
 
 def verify(sandbox: Sandbox, operator: Operator, number: str) -> None:
-    """Verify a phone as a person does it: listen to the code, and type it."""
+    """Verify a phone like a person: listen to the code, and type it."""
     operator.post("/phone/", {"number": number})
 
     def code() -> str:

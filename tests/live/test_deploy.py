@@ -1,4 +1,4 @@
-"""The files that put the site on a server: each is used here as it is written."""
+"""The files for deployment on a server, used here with local ports and paths."""
 
 import re
 import shlex
@@ -86,7 +86,7 @@ def certificate(tmp_path) -> Path:
 
 @pytest.fixture
 def site(tmp_path, certificate, migrated) -> Iterator[tuple[int, int]]:
-    """The product as on a server, behind nginx: the ports of https and of http."""
+    """Run the product behind nginx, like on a server. Yield the https and http port."""
     inner, https, http = free_port(), free_port(), free_port()
     environ = ENVIRON | {
         "DEBUG": "",
@@ -139,7 +139,7 @@ def test_behind_nginx_with_tls_signatures_are_right_and_http_leads_to_https(
     )
 
     def ask(*arguments: str) -> str:
-        # curl, because it can be told where the name leads.
+        # curl, because it can connect to our port instead of the real host.
         lead = f"calls.example.com:443:127.0.0.1:{https}"
         done = subprocess.run(
             [
@@ -170,7 +170,7 @@ def test_behind_nginx_with_tls_signatures_are_right_and_http_leads_to_https(
 
 
 def command_of(service: str) -> list[str]:
-    """The command of a service, with the programs of this environment."""
+    """Return a compose service's command, with the programs of this environment."""
     program, *arguments = shlex.split(SERVICES[service]["command"])
     return [str(BIN / program), *arguments]
 

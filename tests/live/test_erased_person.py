@@ -1,4 +1,4 @@
-"""After a person was erased, the files of the database and the vendors know nothing."""
+"""After a person is erased, neither the site's files nor the vendors have any data."""
 
 import sqlite3
 import time
@@ -21,7 +21,7 @@ NUMBER, NAME, NOTE = "14155551277", "Quillfeather", "xylophonic"
 
 @pytest.fixture
 def sandbox(tmp_path: Path) -> Iterator[Sandbox]:
-    """One of its own: other calls may have the same words."""
+    """Run a separate sandbox, because calls of other tests may have the same words."""
     with running(tmp_path / "sandbox", pace=0.1) as sandbox:
         yield sandbox
 
@@ -31,7 +31,7 @@ def test_nothing_is_left_in_three_places(sandbox: Sandbox, operator: Operator):
     text = operator.text_of(page, seconds=60)
     name(operator, page)
     words = {word.strip(".,?!").lower() for word in text.split()}
-    # Not those of the keyword lists that a sandbox begins with.
+    # Leave out the words of the keyword lists, which stay in the database.
     said = max(words - listed_terms(sandbox.directory), key=len)
     wanted = [NUMBER, NAME, NOTE, said]
     jobs = {job["id"] for job in jobs_of(sandbox)}
@@ -41,7 +41,7 @@ def test_nothing_is_left_in_three_places(sandbox: Sandbox, operator: Operator):
     report = finished(operator, urlsplit(answer.url).path)
 
     assert "Everything was deleted" in report
-    # The journal of the database is cleared after the report.
+    # The journal of the database is cleared a moment after the report.
     deadline = time.monotonic() + 10
     while found := left(sandbox.directory, wanted):
         assert time.monotonic() < deadline, found
@@ -61,7 +61,10 @@ def listed_terms(directory: Path) -> set[str]:
 
 
 def name(operator: Operator, page: str) -> None:
-    """Leave a name and a note, as people do on the pages."""
+    """Save a name for the number and a note about the call, as people do.
+
+    page: the path of the call's page.
+    """
     token = operator.session.cookies["csrftoken"]
     for path, fields in {
         f"{page}number/name/": {"name": NAME},
@@ -85,7 +88,10 @@ def finished(operator: Operator, path: str) -> str:
 
 
 def left(directory: Path, wanted: list[str]) -> list[str]:
-    """Which of these are in any file of the site, deleted pages included."""
+    """Return which of these are in any file of the site.
+
+    This also finds them in pages of the database that SQLite has deleted.
+    """
     content = b"".join(
         path.read_bytes().lower()
         for path in directory.rglob("*")

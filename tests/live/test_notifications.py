@@ -1,4 +1,4 @@
-"""The real worker and real receivers: what arrives, what a bad receiver holds up."""
+"""The real worker and real receivers: what arrives, and what a bad receiver delays."""
 
 import signal
 import sqlite3
@@ -17,7 +17,7 @@ from tests.processes import environment, manage
 pytestmark = pytest.mark.slow
 
 SECRET = "whsec_MfKQ9r8GKYqrTwjUPD8ILPZIo2LaLaSw"
-# One that a worker can only fail: no audio, no SID to fetch it by.
+# Create transcripts that must fail: they have neither audio nor a SID to fetch it.
 FAILING = """
 from django.contrib.auth.models import User
 from caller.models import Call, Recording
@@ -97,7 +97,7 @@ def site(tmp_path, migrated):
 def test_a_receiver_that_was_away_gets_exactly_the_right_message_once(site):
     site.manage("shell", "--command", FAILING.format(count=1))
     site.start_worker()
-    # Not merely different answers: that of an untried one is empty.
+    # Before the first attempt, the answer is empty.
     tried = "SELECT 1 FROM transcription_notification WHERE answer <> ''"
     until("both were tried in vain", lambda: len(site.rows(tried)) == 2)
 
@@ -138,7 +138,7 @@ def test_a_worker_that_is_killed_right_after_the_end_loses_nothing(site):
         first.wait()
     assert site.states() == [("pending", 1)]
 
-    # Instead of waiting for three minutes until the lease of the dead has run out.
+    # End the lease of the killed worker, instead of waiting three minutes for that.
     database = sqlite3.connect(site.folder / "db.sqlite3", timeout=10)
     with database:
         database.execute(

@@ -1,5 +1,7 @@
-"""An operator's day in a browser: the box that dials, the list that follows, reading
-with keys, and the three main tasks without a mouse."""
+"""An operator's day in a browser: dial, watch the list of calls, read with keys.
+
+The three main tasks are also done without a mouse.
+"""
 
 import re
 
@@ -17,7 +19,7 @@ TWO_CLIPS = "14155551292"
 
 @pytest.fixture(scope="module")
 def call(sandbox: Sandbox) -> str:
-    """The page of a call with a transcript."""
+    """Return the URL of a call with a transcript."""
     operator = Operator(sandbox.site)
     path = operator.dial(TWO_CLIPS)
     operator.text_of(path, seconds=60)
@@ -33,7 +35,7 @@ def reading(page: Page, call: str) -> Page:
 
 
 def position(page: Page) -> float:
-    """Where the player is, in seconds. It stops."""
+    """Stop the player, and return its position in seconds."""
     return page.evaluate(
         "() => { const a = document.querySelector('audio'); a.pause();"
         " return a.currentTime; }"
@@ -60,7 +62,7 @@ def test_the_box_dials_and_the_list_follows_the_call(sandbox: Sandbox, page: Pag
     row = page.locator(".call-row").first
 
     expect(row).to_contain_text("+1 415-555-1291")
-    # Without a reload: the first words come by themselves.
+    # The row shows the first words without a reload.
     expect(row.locator(".word")).to_have_text("Transcribed", timeout=60_000)
     expect(row.locator(".beginning")).not_to_be_empty()
     keep(page, "home")
@@ -126,7 +128,7 @@ def test_a_question_mark_opens_the_list_of_keys_and_escape_closes_it(reading: Pa
     dialog = reading.get_by_role("dialog", name="Keys")
     expect(dialog).to_be_visible()
     keep(reading, "keys", full_page=False)
-    # Keys do nothing behind it.
+    # While the dialog is open, keys do not reach the player.
     reading.keyboard.press("Space")
     expect(dialog).to_be_hidden()
     reading.keyboard.press("?")
@@ -157,7 +159,7 @@ def test_a_link_to_a_moment_opens_at_the_word_and_plays_from_there(
 
 def test_silence_is_skipped_if_wanted(reading: Page, call: str):
     def with_a_pause(route: Route) -> None:
-        """This recording has no long pause: say that there is one."""
+        """Tell the page that the recording has a long pause, because it has none."""
         body = route.fetch().text()
         changed = re.sub(r'(id="silences"[^>]*>)[^<]*', r"\1[[500, 5000]]", body)
         route.fulfill(body=changed, content_type="text/html; charset=utf-8")
@@ -168,7 +170,7 @@ def test_silence_is_skipped_if_wanted(reading: Page, call: str):
     expect(reading.get_by_label("Skip silence")).to_be_checked()
     reading.keyboard.press("Space")
 
-    # Half a second is played, four and a half are skipped.
+    # The player plays half a second, and then skips four and a half seconds.
     at_five = "document.querySelector('audio').currentTime >= 5"
     reading.wait_for_function(at_five, timeout=3000)
 
@@ -183,8 +185,8 @@ def test_the_print_view_is_clean(reading: Page):
     keep(reading, "print")
 
 
-# Without a mouse. On every stop: something has the focus, it is seen, and it is not the
-# stop before.
+# Without a mouse. After each Tab, another element than before has the focus, and its
+# focus is visible.
 
 
 def walk_to(page: Page, name: str, most: int = 60) -> None:
@@ -221,7 +223,7 @@ def walk_to(page: Page, name: str, most: int = 60) -> None:
 
 def test_a_number_is_dialled_without_a_mouse(sandbox: Sandbox, page: Page):
     page.goto(f"{sandbox.site}/")
-    # The page takes the focus after it has loaded; keys before that are lost.
+    # The page sets the focus after it has loaded. Earlier keys would be lost.
     expect(page.get_by_label("Username")).to_be_focused()
     page.keyboard.type("operator")
     page.keyboard.press("Tab")
@@ -270,7 +272,7 @@ def test_a_search_is_done_without_a_mouse(sandbox: Sandbox, call: str, page: Pag
 def test_at_twice_the_size_nothing_moves_sideways(
     browser: Browser, sandbox: Sandbox, call: str
 ):
-    # Zoom by two makes half as many CSS pixels of the same window.
+    # At twice the zoom, the same window has half as many CSS pixels in each direction.
     context = browser.new_context(viewport={"width": 640, "height": 400})
     page = context.new_page()
     page.goto(f"{sandbox.site}/")

@@ -1,6 +1,6 @@
-"""The phone in the browser: it rings, somebody answers, and their own voice is read.
+"""The phone in the browser: it rings, somebody answers, and their voice is transcribed.
 
-The microphone of these tests plays a clip. One sandbox in real time.
+The microphone of these tests plays a clip. All tests share a sandbox in real time.
 """
 
 import re
@@ -21,8 +21,8 @@ pytestmark = in_chromium
 
 SPOKEN, OTHERS = "02-blood-pressure", "05-bridge"
 WORD_ERROR_RATE = 0.15
-# The goal, from hanging up until the words are on the page. Printed, not asserted: it
-# would measure the machine.
+# The goal for the time from hanging up to the words on the page. It is only printed,
+# because it depends on the machine.
 SECONDS = 5
 
 
@@ -45,7 +45,7 @@ def browser() -> Iterator[Browser]:
 
 @pytest.fixture
 def phone(sandbox: Sandbox, page: Page) -> Iterator[Page]:
-    """The phone page, in a window of its own."""
+    """Open the phone page of Twilio's stand-in in its own window."""
     phone = page.context.new_page()
     phone.goto(f"{sandbox.twilio.replace('127.0.0.1', 'localhost')}/phone/")
     expect(phone.get_by_text("No phone is ringing")).to_be_visible()
@@ -122,7 +122,7 @@ def test_a_phone_that_is_not_answered(
 def test_two_phones_on_one_page_are_a_conversation(
     sandbox: Sandbox, page: Page, phone: Page
 ):
-    """The one called speaks into the microphone, the operator says a clip."""
+    """The called person speaks into the microphone, and the operator plays a clip."""
     page.goto(f"{sandbox.site}/phone/")
     sign_in(page)
     page.get_by_label("Number of your phone").fill("+1 415 555 2702")

@@ -1,4 +1,4 @@
-"""A page that refreshes itself ends with a sentence once no answer can come."""
+"""A page that refreshes itself stops and says why, if no more answers can come."""
 
 import re
 from collections.abc import Iterator
@@ -36,7 +36,8 @@ def rows(sandbox: Sandbox) -> None:
 @pytest.fixture
 def context(browser: Browser, sandbox: Sandbox, rows: None) -> Iterator[BrowserContext]:
     with signed_in(browser, sandbox.site) as context:
-        # It is there with DEBUG on only, and shows Django's error page as the page.
+        # Remove this script, which is only used with DEBUG. On an error, it replaces
+        # the page by Django's error page.
         context.route("**/django-htmx.js", lambda route: route.fulfill(body=""))
         yield context
 
@@ -59,7 +60,7 @@ def call_page(context: BrowserContext, sandbox: Sandbox) -> Page:
 
 
 def polls(page: Page) -> list[str]:
-    """The polls that the page sends from now on."""
+    """Return a list that gets the URL of each poll which the page sends from now on."""
     sent: list[str] = []
     page.on("request", lambda r: "hx-request" in r.headers and sent.append(r.url))
     return sent
@@ -77,7 +78,7 @@ def lose_the_download(page: Page) -> None:
 
 
 def stops(page: Page) -> bool:
-    """Whether nothing is asked for three seconds."""
+    """Return whether the page sends no poll for three seconds."""
     page.wait_for_timeout(1500)
     sent = polls(page)
     page.wait_for_timeout(3000)
@@ -92,7 +93,7 @@ def test_a_download_that_never_begins(
     with signed_in(browser, sandbox.site, **window) as context:
         page = export_page(context, sandbox)
         lose_the_download(page)
-        # Twenty-nine seconds later.
+        # Change the count of polls from 1 to 199, so that the page gives up at once.
         page.route(
             re.compile(r"/progress/\?asked=1$"),
             lambda route: route.continue_(url=route.request.url + "9" * 2),
@@ -105,7 +106,7 @@ def test_a_download_that_never_begins(
         assert page.evaluate("document.documentElement.scrollWidth") <= width
         assert stops(page)
 
-        # Pressed again, all begins anew.
+        # If the button is pressed again, everything starts from the beginning.
         page.unroute_all()
         with page.expect_download():
             page.get_by_role("button", name="Download").click()

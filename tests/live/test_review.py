@@ -1,4 +1,4 @@
-"""Words corrected on a transcript's page, by keys and by mouse."""
+"""Correct words on a transcript's page with the keyboard and with the mouse."""
 
 import os
 import re
@@ -16,13 +16,13 @@ from tests.live.operator import Operator
 from tests.live.sandbox import ROOT, Sandbox
 
 pytestmark = in_chromium
-# At least as many as tests use one.
+# Each test takes one call, so this must be at least the number of tests.
 CALLS = 12
 
 
 @pytest.fixture(scope="module")
 def calls(sandbox: Sandbox) -> Iterator[str]:
-    """Pages of calls that go on at the same time, one for each test."""
+    """Return the pages of calls, one for each test. The calls run at the same time."""
     operator = Operator(sandbox.site)
     pages = [operator.dial(f"1415{555 + n}1290") for n in range(CALLS)]
     return iter(pages)
@@ -34,7 +34,7 @@ def address(sandbox: Sandbox, calls: Iterator[str]) -> str:
 
 
 def transcript_of(sandbox: Sandbox, call_page: str) -> str:
-    """The page of a transcript that a call has become."""
+    """Wait for the transcript of a call. Return the URL of its page."""
     operator = Operator(sandbox.site)
     operator.text_of(call_page, seconds=60)
     link = re.search(
@@ -181,7 +181,8 @@ def test_the_page_fits_while_a_word_is_corrected(page: Page, width: int, scheme:
 
 
 def test_without_a_connection_nothing_typed_is_lost(browser: Browser, address: str):
-    # Of its own: the console names the requests that failed.
+    # Not the fixture `page`, which allows no line in the console: failed requests are
+    # listed there.
     page = browser.new_page()
     page.goto(address)
     sign_in(page)
@@ -206,7 +207,8 @@ def test_without_a_connection_nothing_typed_is_lost(browser: Browser, address: s
 
 
 def test_what_is_refused_can_be_typed_again(browser: Browser, address: str):
-    # Not the fixture `page`, which allows no line in the console: a refusal is one.
+    # Not the fixture `page`, which allows no line in the console: a refusal is listed
+    # there.
     page = browser.new_page()
     page.goto(address)
     sign_in(page)
@@ -259,7 +261,7 @@ def test_a_keyword_list_makes_the_next_transcript_right(
     transcribe_again(page, keyword_list)
 
     if page.locator(".said").inner_text() != said:
-        # All words at once, as they were said.
+        # Replace all words at once by the words that were spoken.
         word(page, 0).click()
         page.locator(".said > span").last.click(modifiers=["Shift"])
         page.keyboard.press("F2")
@@ -332,7 +334,7 @@ def transcribe_again(page: Page, keyword_list: str) -> None:
 
 
 def counted(rows: list[str], name: str) -> tuple[int, int, int]:
-    """The number before, the number after, and of how many."""
+    """Return from this row: the number before, the number after, and the total."""
     [row] = [each for each in rows if each.startswith(name)]
     before, of, after, _ = map(int, re.findall(r"\d+", row))
     return before, after, of

@@ -1,4 +1,4 @@
-"""`manage.py sandbox` as a person meets it when something is in its way."""
+"""`manage.py sandbox` if something prevents it from starting or working."""
 
 import os
 import signal

@@ -1,4 +1,4 @@
-"""A transcript's page: text and audio in step, by hand and by keys."""
+"""A transcript's page: text and audio stay in sync, with mouse and keyboard."""
 
 import pytest
 from playwright.sync_api import Browser, Page, expect
@@ -13,7 +13,7 @@ pytestmark = in_chromium
 
 @pytest.fixture(scope="module")
 def address(sandbox: Sandbox) -> str:
-    """The page of a transcript that a call has become."""
+    """Dial, wait for the transcript, and return the URL of its page."""
     call = Operator(sandbox.site).dial("14155551290")
     return transcript_of(sandbox, call)
 
@@ -34,14 +34,14 @@ def starts(page: Page) -> list[int]:
 
 
 def doubtful(page: Page) -> list[int]:
-    """The numbers of the words that are marked as doubtful."""
+    """Return the indexes of the words that are marked as doubtful."""
     return page.locator(".said > span").evaluate_all(
         "all => all.flatMap((w, i) => w.classList.contains('doubtful') ? [i] : [])"
     )
 
 
 def paused_at(page: Page) -> float:
-    """Stop, and say where, in seconds."""
+    """Stop the player, and return its position in seconds."""
     return page.evaluate(
         "() => { const a = document.querySelector('audio'); a.pause();"
         " return a.currentTime; }"
@@ -84,7 +84,7 @@ def test_n_and_p_go_to_doubtful_words_with_two_seconds_before_them(page: Page):
         page.keyboard.press(key)
 
         seconds = paused_at(page)
-        # Rounded: 2.7 - 2 is not 0.7 in a computer.
+        # Round, because 2.7 - 2 is not exactly 0.7 in floating point.
         lead = max(0, round(starts(page)[every[number]] / 1000 - 2, 3))
         assert lead <= seconds < lead + 0.5, key
         expect(page.locator(".said > span").nth(every[number])).to_be_focused()

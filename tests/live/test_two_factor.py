@@ -1,5 +1,6 @@
-"""A second factor in a real browser: an authenticator app, and a passkey on a virtual
-device of Chromium.
+"""Two-factor login in a real browser: an authenticator app, and a passkey.
+
+The passkey is on a virtual device of Chromium.
 """
 
 from collections.abc import Iterator
@@ -43,7 +44,7 @@ def log_in(page: Page) -> None:
 
 
 def look_at(page: Page, name: str) -> None:
-    """Keep a picture, and let axe-core look at the page, at a desk and on a phone."""
+    """Save a screenshot and run axe-core, in the widths of a desktop and a phone."""
     for width, scheme in WINDOWS:
         page.set_viewport_size({"width": width, "height": 800})
         page.emulate_media(color_scheme=scheme)
@@ -52,7 +53,7 @@ def look_at(page: Page, name: str) -> None:
 
 
 def test_an_app_is_set_up_and_then_a_passkey_logs_in(browser: Browser, site: Sandbox):
-    # axe is put into the page, which our own policy would forbid.
+    # axe is inserted into the page. Our Content-Security-Policy would forbid that.
     context = browser.new_context(bypass_csp=True)
     page = context.new_page()
     page.goto(f"{site.site}/search/")

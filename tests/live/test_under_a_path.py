@@ -1,4 +1,4 @@
-"""The site under a path of its host, behind nginx: dialled, signed, transcribed."""
+"""The site under a path of its host, behind nginx: calls, webhooks, links."""
 
 import re
 from collections.abc import Iterator
@@ -25,7 +25,7 @@ user = User.objects.get(username="operator")
 user.set_password("sandbox")
 user.save()
 """
-# /calls is also where call pages are: /calls/calls/<uuid>/.
+# Under /calls, the page of a call has the same name twice: /calls/calls/<uuid>/.
 SET_UPS = {
     "SCRIPT_NAME in the environment": ("/calls", False, "", {"SCRIPT_NAME": "/calls"}),
     "SCRIPT_NAME as a header": ("/calls", False, HEADER.format("/calls"), {}),
@@ -68,7 +68,7 @@ def site(request, stand_ins, maker, tmp_path_factory) -> Iterator[House]:
         house.manage("shell", "--no-imports", "--command", PASSWORD)
         house.start_web(environ=environ)
         house.start_worker()
-        # nginx may write its files here whatever user its workers have.
+        # nginx may write its files here, no matter which user its workers run as.
         files = folder / "nginx"
         files.mkdir()
         stack.enter_context(nginx(files, port, house.port, prefix, strips, more))
@@ -93,11 +93,11 @@ def test_a_call_is_dialled_signed_and_transcribed(site, stand_ins):
     assert re.fullmatch(r"/calls/[0-9a-f-]{36}/", call_page)
     assert operator.text_of(call_page, 60)
 
-    # Cookies stay under the path.
+    # Cookies are limited to the path.
     assert {cookie.path for cookie in operator.session.cookies} == {prefix}
 
-    # Both vendors were given the path once, and were believed. 503: the job's webhook
-    # came before its id was stored, and is retried.
+    # The callback URLs of both vendors contain the path once, and we accept their
+    # webhooks. 503: a job's webhook came before its id was stored. It is retried.
     for stand_in, at_least in zip(stand_ins, (5, 1), strict=True):
         until(
             "deliveries are accepted",
@@ -120,12 +120,12 @@ def test_a_call_is_dialled_signed_and_transcribed(site, stand_ins):
     for link in sorted(seen):
         assert link.startswith(f"{site.site}/"), link
         answer = operator.session.get(link, timeout=20)
-        # 405: a form that only takes POST. 400: the form of a number, without one.
+        # 405: this URL only accepts POST. 400: /dial/ without a number.
         statuses = (400,) if link == f"{site.site}/dial/" else (200, 405)
         assert answer.status_code in statuses, link
         assert answer.url.startswith(f"{site.site}/"), (link, answer.url)
 
-    # The API's description leads to the API.
+    # The OpenAPI document has the right URL of the API.
     document = operator.get("/api/openapi.json").json()
     assert document["servers"] == [{"url": site.site}]
     assert "/api/calls" in document["paths"]
@@ -138,20 +138,20 @@ def test_strangers_forgers_and_wrong_addresses_stay_outside(site):
     session.trust_env = False
     prefix = urlsplit(site.site).path
 
-    # The login leads back, under the path.
+    # After the login, the browser returns to a page under the path.
     answer = session.get(f"{site.site}/search/?q=a", timeout=20)
     assert answer.url.startswith(f"{site.site}/admin/login/?next={prefix}/search/")
-    # A slash is added under the path, and nginx adds that of the path itself.
+    # We add a missing slash to our pages, and nginx adds it to the path itself.
     assert session.get(f"{site.site}/dial", timeout=20).url.startswith(site.site)
     assert session.get(site.site, timeout=20).url.startswith(f"{site.site}/admin/")
-    # A forger is told which address was checked: the path once.
+    # The refusal of a forged webhook names the URL that was checked, with one path.
     url = f"{site.site}/webhooks/twilio/call/"
     answer = session.post(
         url, {"CallSid": "CA"}, headers={"X-Twilio-Signature": "x"}, timeout=20
     )
     assert answer.status_code == 403
     assert f"does not match {url}, the URL that we checked" in answer.text
-    # Outside the path is somebody else's.
+    # URLs outside the path belong to somebody else.
     origin = site.site.removesuffix(prefix)
     assert "outside" in session.get(f"{origin}/dial/1/", timeout=20).text
     assert "outside" in session.get(f"{site.site}x/dial/1/", timeout=20).text

@@ -1,4 +1,4 @@
-"""An operator's whole way, in a real browser: a typed number, the words, the files."""
+"""An operator's whole way in a real browser: from a typed number to exported files."""
 
 import json
 import re
@@ -42,7 +42,7 @@ def of_vtt(file: Path) -> str:
     return " ".join(each.text for each in webvtt.read(str(file)))
 
 
-# The name of the button, and somebody's reader of such files.
+# {name of the button: function that reads such a file, mostly with other libraries}
 FORMATS: dict[str, Callable[[Path], str]] = {
     "Text": Path.read_text,
     "Subtitles (SRT)": of_srt,
@@ -53,7 +53,7 @@ FORMATS: dict[str, Callable[[Path], str]] = {
 }
 
 
-# Where an audio begins when it is played, in seconds.
+# Play and pause an audio element. Return its position in between, in seconds.
 PLAY = """async (audio) => {
     await audio.play();
     const seconds = audio.currentTime;
@@ -68,8 +68,7 @@ def in_one_line(text: str) -> str:
 
 @pytest.fixture
 def words(page: Page, sandbox: Sandbox) -> str:
-    """The call is dialled by its typed address, and watched until its words stand
-    there."""
+    """Dial by opening the URL, wait for the transcript, and return its words."""
     page.goto(f"{sandbox.site}/")
     sign_in(page)
     page.goto(f"{sandbox.site}/dial/{NUMBER}/")
@@ -90,7 +89,7 @@ def test_from_a_typed_number_to_the_files(
     expect(said).to_have_count(len(words.split()))
     assert in_one_line(" ".join(said.all_text_contents())) == in_one_line(words)
 
-    # Heard, checked, played from a word
+    # Play the audio, go to a word to check, and play from another word
     page.keyboard.press("Space")
     expect(page.locator(".spoken")).to_have_count(1)
     page.keyboard.press("Space")
@@ -102,7 +101,7 @@ def test_from_a_typed_number_to_the_files(
     assert at <= paused_at(page) * 1000 < at + 500
     keep(page, "walk-transcript")
 
-    # Each file says the same, read by another's library
+    # Each exported file contains the same words
     for name, text_of in FORMATS.items():
         with page.expect_download() as download:
             page.get_by_role("button", name=name, exact=True).click()
@@ -110,7 +109,7 @@ def test_from_a_typed_number_to_the_files(
         download.value.save_as(file)
         assert in_one_line(words) in in_one_line(text_of(file)), name
 
-    # Many at once: the file comes, and the page says when it is whole
+    # Export many at once. The page says when the file is complete
     page.goto(f"{sandbox.site}/admin/transcription/transcript/")
     page.get_by_role("checkbox", name="Select all").check()
     page.get_by_role("combobox", name="Action").select_option("export")
@@ -121,7 +120,7 @@ def test_from_a_typed_number_to_the_files(
     assert words.split(maxsplit=1)[0] in (tmp_path / "many.csv").read_text()
     expect(page.get_by_text("The file is whole")).to_be_visible()
 
-    # Found by a phrase, played from three seconds before it
+    # Search for a phrase, and play from three seconds before it
     phrase = " ".join(words.split()[-3:]).strip(".")
     page.goto(f"{sandbox.site}/search/")
     page.get_by_role("searchbox").fill(f'"{phrase}"')

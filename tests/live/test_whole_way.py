@@ -7,7 +7,7 @@ import pytest
 from tests.live.operator import Operator
 from tests.live.sandbox import Sandbox, control
 
-WORD_ERROR_RATE = 0.25  # the stand-in's recogniser, not AssemblyAI
+WORD_ERROR_RATE = 0.25  # limit for the stand-in's recogniser, not for AssemblyAI
 
 as_spoken = jiwer.Compose(
     [jiwer.ToLowerCase(), jiwer.RemovePunctuation(), jiwer.RemoveMultipleSpaces()]
@@ -78,6 +78,6 @@ def test_what_is_ours_between_recording_and_text_takes_under_two_seconds(
 
 
 def when(events: list[dict], key: str, ending: str) -> datetime:
-    """The time of the latest event of this kind."""
+    """Return the time of the latest event of this kind."""
     matching = [event for event in events if ending in event[key]]
     return max(datetime.fromisoformat(event["at"]) for event in matching)

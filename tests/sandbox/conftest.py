@@ -1,4 +1,4 @@
-"""The real stand-ins as processes on free ports, and a server that hears webhooks."""
+"""The real stand-ins as processes on free ports, and a server for their webhooks."""
 
 import http.server
 import json
@@ -71,7 +71,7 @@ def started(module: str, *arguments: str) -> StandIn:
     assert process.stdout
     line = process.stdout.readline()
     assert " ready on http://127.0.0.1:" in line, line + process.stdout.read()
-    # Somebody must read on, or the pipe fills and the stand-in stops.
+    # Keep reading the output. Otherwise the pipe fills up and the stand-in blocks.
     threading.Thread(target=process.stdout.read, daemon=True).start()
     return StandIn(process, line.split()[-1].rstrip("/"))
 
@@ -127,9 +127,10 @@ class Received:
 
 @dataclass
 class Product:
-    """Hears webhooks.
+    """A server that records webhooks.
 
-    ``answers``: what a path is answered, bodies or statuses; the last again and again.
+    ``answers``: for each path, the bodies or statuses to answer with, in this order.
+    The last one is repeated.
     """
 
     url: str
@@ -218,7 +219,10 @@ class Slow:
 
 @pytest.fixture(scope="session")
 def twilio_slow() -> Iterator[Slow]:
-    """Slow enough to step in: a ring of 0.6 s, six seconds of speech in 1.8 s."""
+    """A stand-in that is slow enough for a test to intervene.
+
+    A phone rings for 0.6 s, and six seconds of speech take 1.8 s.
+    """
     stand_in = started("twilio", "--pace", "0.3", *TWILIO_ARGUMENTS)
     yield Slow(stand_in, twilio_client(stand_in))
     stopped(stand_in)

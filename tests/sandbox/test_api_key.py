@@ -1,4 +1,4 @@
-"""The product asks Twilio's stand-in with an API key, over real sockets."""
+"""The product logs in to Twilio's stand-in with an API key, over real sockets."""
 
 from contextlib import suppress
 
@@ -19,7 +19,7 @@ pytestmark = pytest.mark.django_db(transaction=True)
 
 @pytest.fixture
 def keyed(settings, twilio):
-    """The product with an API key, and an auth token that the stand-in refuses."""
+    """Configure an API key, and an auth token that the stand-in refuses."""
     settings.DEBUG = True
     settings.TWILIO_API_URL = twilio.url
     settings.TWILIO_ACCOUNT_SID = ACCOUNT_SID
@@ -32,7 +32,7 @@ def keyed(settings, twilio):
 
 @pytest.fixture
 def recorded(keyed, dial, client):
-    """The SID of a call that is over and has a recording, and the recording's."""
+    """Return the SID of a completed call, and the SID of its recording."""
     sid = finished(client, dial().sid).sid
     done = until(
         lambda: [r for r in twilio_client.list_recordings(sid) if r.duration_seconds],
@@ -48,7 +48,7 @@ def refused_as(kind, keyed):
 def test_calls_lists_and_audio_work_with_the_key_alone(keyed, recorded):
     call_sid, recording_sid = recorded
     with suppress(TwilioError):
-        # Its callbacks lead nowhere; that it is placed is what counts.
+        # The callback URLs lead nowhere. Only the request itself matters here.
         twilio_client.place_call(a_call())
 
     assert twilio_client.fetch_call(call_sid).status == "completed"

@@ -74,7 +74,7 @@ def word_error_rate(name, text):
 
 
 def test_a_clip_is_recognised_with_few_mistakes(assemblyai):
-    # tests/sandbox/test_recogniser.py listens to the others.
+    # tests/sandbox/test_recogniser.py tests the other clips.
     name = audio.clip_names()[0]
 
     found = transcribe(assemblyai, clip(name))
@@ -435,7 +435,7 @@ def unfinished(stand_in):
 
 
 def test_the_next_jobs_can_be_told_to_fail(assemblyai):
-    # A job that another test has left behind would take the error.
+    # Otherwise an unfinished job of another test could get the error.
     until(lambda: not unfinished(assemblyai), "the end of earlier jobs", seconds=60)
     text = "Server error, developers have been alerted"
     assemblyai.control("POST", "next-error", {"error": text, "times": 1})

@@ -64,7 +64,7 @@ def test_it_is_given_up_after_ten_attempts(quick, product):
     product.wait_for("/hook/", 10)
 
     until(lambda: len(attempts(quick, found["id"])) == 10, "ten attempts")
-    transcribe(quick)  # time for an eleventh
+    transcribe(quick)  # leave enough time for an eleventh attempt
     assert len(product.at("/hook/")) == 10
 
 
@@ -75,7 +75,7 @@ def test_any_4xx_ends_the_delivery_for_good(quick, product, status):
 
     product.wait_for("/hook/")
 
-    transcribe(quick)  # time for a second attempt
+    transcribe(quick)  # leave enough time for a second attempt
     assert len(product.at("/hook/")) == 1
     path = f"transcript/{found['id']}"
     assert call(quick, "GET", path).json()["webhook_status_code"] == status

@@ -1,4 +1,4 @@
-"""Faults, delivery modes and evidence: what fault-injection tests build on."""
+"""Faults, delivery modes and logs of the stand-ins. Tests in tests/chaos need them."""
 
 import time
 
@@ -236,7 +236,7 @@ def test_a_delivery_mode_that_makes_no_sense_is_refused(twilio, body):
 @pytest.mark.parametrize(
     ("fragment", "answers", "sent"),
     [
-        # by default only a failed connect is tried again
+        # By default, Twilio retries only if it could not connect.
         ("", [500], 1),
         ("#rc=3", [500], 1),
         ("#rc=3&rp=all", [500, 503, 200], 3),
@@ -287,7 +287,7 @@ def test_a_refused_connection_is_tried_once_more(twilio, client, dial):
 def test_a_connection_that_broke_after_sending_is_not_tried_again(
     twilio, client, dial, assemblyai
 ):
-    # any server that resets will do
+    # Any server that resets connections can play the receiver.
     assemblyai.break_next({"reset_after": True}, path="^/broken/$", times=None)
     url = f"{assemblyai.url}/broken/"
 
@@ -297,5 +297,5 @@ def test_a_connection_that_broke_after_sending_is_not_tried_again(
         return [s for s in twilio.control("GET", "deliveries") if s["url"] == url]
 
     until(sent, "the attempt")
-    finished(client, dial().sid)  # time for a second one
+    finished(client, dial().sid)  # leave enough time for a second attempt
     assert [s["attempt"] for s in sent()] == [1]

@@ -1,4 +1,4 @@
-"""The stand-ins answer as the vendors' own OpenAPI files say."""
+"""The answers of the stand-ins match the vendors' own OpenAPI files."""
 
 import re
 from email.utils import parsedate_to_datetime
@@ -13,7 +13,7 @@ from tests.sandbox.twilio_calls import AUTH, finished
 
 
 def nullable(schema):
-    """OpenAPI 3.0's ``nullable`` as JSON Schema has it."""
+    """Replace ``nullable`` of OpenAPI 3.0 by its equivalent in JSON Schema."""
     if isinstance(schema, list):
         return [nullable(item) for item in schema]
     if not isinstance(schema, dict):
@@ -127,7 +127,7 @@ def test_assemblyais_answers_are_the_specs(assemblyai_spec, assemblyai):
     checked("/v2/transcript", "post", submit(assemblyai, word_boost=["x"]))
 
     keys = set(assemblyai_spec["components"]["schemas"]["Transcript"]["properties"])
-    # only there when they were asked for
+    # These are in the answer only if the request asked for them.
     optional = {
         "audio_channels",
         "language_detection_options",

@@ -1,4 +1,4 @@
-"""The stand-ins as processes: options, ends, orphans."""
+"""The stand-ins as processes: their options, and how they and their children end."""
 
 import os
 import signal
@@ -21,7 +21,7 @@ BOTH = [("twilio", TWILIO_ARGUMENTS), ("assemblyai", [])]
 
 
 def descendants(pid):
-    """Of a process that lives: all below it."""
+    """Return the process ids of all descendants of a running process."""
     listed = subprocess.run(
         ["ps", "-eo", "pid=,ppid="], capture_output=True, text=True, check=True
     )

@@ -1,7 +1,7 @@
-"""How well the sandbox's recogniser hears people, and whether it doubts its mistakes.
+"""How well the sandbox recognises speech, and if wrong words have low confidence.
 
-On its own clips and, where Debian's pocketsphinx-testdata is installed, on five
-sentences of LibriVox readers, who sound as people do on a telephone.
+Tested with its own clips. If Debian's pocketsphinx-testdata is installed, also with
+five sentences of LibriVox readers, converted to telephone quality.
 """
 
 import re
@@ -38,7 +38,7 @@ def clips() -> list[tuple[str, Path]]:
 
 
 def readers(folder: Path) -> list[tuple[str, Path]]:
-    """The sentences, as they come out of a telephone: 8 kHz, mu-law."""
+    """Return LibriVox sentences and their files in telephone quality: 8 kHz, mu-law."""
     found = []
     for line in (LIBRIVOX / "transcription").read_text().splitlines():
         match = LINE.fullmatch(line.strip())
@@ -61,7 +61,10 @@ def through_a_telephone(source: Path, target: Path) -> None:
 
 
 def heard_in(said: str, path: Path) -> tuple[list[str], list[tuple[float, bool]], int]:
-    """The words, each word's confidence and whether it is right, how many are wrong."""
+    """Recognise a file.
+
+    Return the words, (confidence, is right) for each, and the number of mistakes.
+    """
     words = recogniser.recognise(path, {})["words"]
     texts = [moonshine.bare(word["text"]) for word in words]
     right = [False] * len(texts)
@@ -81,7 +84,7 @@ def heard_in(said: str, path: Path) -> tuple[list[str], list[tuple[float, bool]]
 
 
 def area_under_curve(sure: list[tuple[float, bool]]) -> float:
-    """How often a right word has more confidence than a wrong one."""
+    """Return the probability that a right word has more confidence than a wrong one."""
     right = [confidence for confidence, is_right in sure if is_right]
     wrong = [confidence for confidence, is_right in sure if not is_right]
     wins = sum((a > b) + (a == b) / 2 for a in right for b in wrong)
@@ -127,7 +130,7 @@ def test_silence_has_no_words(tmp_path):
 
 
 def test_long_speech_is_cut_in_its_pauses(tmp_path):
-    """More than a minute of clips, one after the other: no word is lost at a cut."""
+    """Recognise over a minute of clips in a row. No word may be lost at a cut."""
     track: audio.Track = []
     said: list[str] = []
     at = 0.0

@@ -1,4 +1,4 @@
-"""The stand-in leaves numbers out of a text, as AssemblyAI does with `redact_pii`."""
+"""The stand-in redacts numbers, as AssemblyAI does with `redact_pii`."""
 
 import pytest
 

@@ -43,7 +43,7 @@ def test_a_call_goes_from_queued_to_a_recording_of_what_was_said(
     assert same.media_url == recorded.params["RecordingUrl"]
     clip = audio.clip_for(SPEAKS)
     assert evidence(twilio, call.sid)["said"] == audio.said(clip)
-    # the clip, and the three seconds of silence that ended the recording
+    # The recording has the clip, and the three seconds of silence that ended it.
     expected = audio.speech_seconds(clip) + 3
     assert wav_seconds(media.content) == pytest.approx(expected, abs=0.01)
     assert recorded.params["RecordingDuration"] == str(round(expected))

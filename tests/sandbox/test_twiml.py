@@ -140,7 +140,7 @@ def test_trimming_leaves_the_silence_at_the_end_out(client, dial, product):
         ("Speak, then press any key.", "", "#"),
         ("Speak, then press star.", 'finishOnKey="*"', "*"),
         ("Speak, then press a key.", 'finishOnKey=""', ""),
-        # nothing ends it, so the person does
+        # Neither silence nor a key ends the recording, so the person hangs up.
         ("Speak.", 'timeout="0"', "hangup"),
     ],
 )

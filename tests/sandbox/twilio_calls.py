@@ -1,4 +1,4 @@
-"""Placing calls at the Twilio stand-in with Twilio's own SDK."""
+"""Place calls at Twilio's stand-in with Twilio's own SDK."""
 
 from twilio.http.http_client import TwilioHttpClient
 

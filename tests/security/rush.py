@@ -1,8 +1,8 @@
-"""Fifty operators press the button at the same moment. `python -m tests.security.rush`
+"""Fifty requests to dial at the same moment. `python -m tests.security.rush`
 
-A process of its own, since threads need a database that is a file or a server, which
-the suite's is not. DATABASE_URL names an empty one. Prints, for each rush, how often
-Twilio was asked and what became of the rows, as JSON.
+A separate process, because threads cannot share the in-memory database of the tests.
+DATABASE_URL names an empty database in a file or on a server. Prints JSON for each
+rush: how often Twilio was asked, and what became of the rows.
 """
 
 import json

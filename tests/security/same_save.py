@@ -1,7 +1,7 @@
 """Two administrators save the same value at the same moment, in each form of admin.
 
-A process of its own, like tests.security.rush. DATABASE_URL names an empty database.
-Prints, for each form, the two answers and how many rows have the value, as JSON.
+A separate process, like tests.security.rush. DATABASE_URL names an empty database.
+Prints JSON for each form: the two answers, and how many rows have the value.
 """
 
 import json
@@ -20,7 +20,7 @@ ERRORS = re.compile('(?s)<ul class="errorlist.*?</ul>')
 def save_twice(
     name: str, model: Any, paths: list[str], fields: Any, value: Any
 ) -> None:
-    """POST the fields to both paths; each waits, validated, for the other one."""
+    """POST the fields to both paths. After validation, each waits for the other."""
     from django.contrib.auth.models import User
     from django.db import connection
     from django.db.models.signals import pre_save
@@ -29,7 +29,7 @@ def save_twice(
     validated = threading.Barrier(2)
 
     def wait(**kwargs: Any) -> None:
-        # On SQLite a save locks the database, so the other one cannot get here.
+        # On SQLite the first save locks the database, so the second cannot get here.
         with suppress(threading.BrokenBarrierError):
             validated.wait(TOGETHER_SECONDS)
 
@@ -84,7 +84,7 @@ def main() -> None:
         ]
         save_twice(form, model, paths, fields, value)
 
-    # Admin's form of a keyword list has its versions, too.
+    # Admin's form of a keyword list also contains the forms of its versions.
     versions = {"versions-TOTAL_FORMS": "0", "versions-INITIAL_FORMS": "0"}
 
     token = {"user": root.pk, "name": "CRM"}
@@ -116,7 +116,7 @@ def main() -> None:
         "date_joined_1": "00:00:00",
     }
     change("renamed accounts", User, fields, users, username="erin")
-    # Names that differ, one default.
+    # The names differ, but only one list may be the default.
     meta = "/admin/transcription/vocabulary"
     paths = [f"{meta}/{row.pk}/change/" for row in lists]
     save_twice(

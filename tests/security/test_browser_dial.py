@@ -1,7 +1,7 @@
-"""When a real browser makes a phone ring: the table of the design, row by row.
+"""When a real browser makes a phone ring, and when it does not.
 
-Counted is what Twilio's stand-in was asked. The other site is the same machine under
-another name: 127.0.0.1, where ours is localhost.
+The tests count the requests to Twilio's stand-in. Our site is localhost. The other site
+is the same machine under another name: 127.0.0.1.
 """
 
 import re
@@ -18,14 +18,14 @@ from tests.live.sandbox import Sandbox, running
 
 pytestmark = in_chromium
 
-# Long enough for a request that should not be to have been.
+# Wait long enough to see a request that should not be sent.
 SETTLE_MS = 700
 last_four = count(3100)
 
 
 @pytest.fixture(autouse=True)
 def vendors() -> None:
-    """These tests talk to the stand-ins on this machine, over real sockets."""
+    """Replace the mock of the internet: these tests talk to real stand-ins."""
 
 
 @pytest.fixture(scope="module")
@@ -61,7 +61,7 @@ class Number:
 
     @property
     def rang(self) -> int:
-        """How often Twilio was asked to call it."""
+        """How often Twilio was asked to call this number."""
         account = "/2010-04-01/Accounts/AC5a4db0c55a4db0c55a4db0c55a4db0c5"
         asked = self.sandbox.requests_to(
             self.sandbox.twilio, "POST", f"{account}/Calls.json"
@@ -76,7 +76,7 @@ def number(sandbox: Sandbox) -> Number:
 
 @pytest.fixture
 def other_site() -> Iterator[Callable[[str], str]]:
-    """Serve this page on another site; its address."""
+    """Return a function that serves a page on another site and returns its URL."""
     documents: dict[str, str] = {}
 
     class Handler(BaseHTTPRequestHandler):
@@ -109,7 +109,7 @@ def other_site() -> Iterator[Callable[[str], str]]:
 
 
 def expect_question(page: Page, number: Number) -> None:
-    """The page with the number and one button: nothing rang."""
+    """Check that the page shows the number and a button, and that nothing rang."""
     expect(page).to_have_url(number.address)
     expect(page.get_by_role("button", name=re.compile("^Call"))).to_be_visible()
     assert number.rang == 0
@@ -135,7 +135,8 @@ def test_a_bookmark_dials_again_only_after_the_first_call(page: Page, number: Nu
     page.goto("about:blank")
     page.goto(number.address)
 
-    # Still ringing, or over: then it is a new call that the person asked for.
+    # If the first call still rings, its page is shown again. If it has ended, the
+    # bookmark dials a second time, as the person wants.
     assert number.rang == (1 if page.url == first else 2)
 
 
@@ -162,7 +163,7 @@ def test_the_box_on_our_own_page_dials_and_back_does_not_dial_again(
     assert number.rang == 1
 
 
-# What does not
+# What does not dial
 
 
 def test_a_reload_of_the_call_does_not_dial_again(page: Page, number: Number):
@@ -235,7 +236,7 @@ def test_a_link_on_another_site_asks(page: Page, number: Number, other_site, mod
     else:
         page.click("#planted")
 
-    # The session's cookie goes along with a link; the header says where it was.
+    # The browser sends the session cookie, but Sec-Fetch-Site says: another site.
     expect_question(page, number)
     page.reload()
     expect_question(page, number)
@@ -371,8 +372,11 @@ def test_a_stranger_dials_nothing(browser: Browser, number: Number):
 def test_a_typed_address_that_redirects_to_us_counts_as_typed_and_dials_once(
     page: Page, number: Number, other_site
 ):
-    """Of a link shortener, of a QR code: Chromium calls it typed all the way, and no
-    header tells it apart. What it can cost is what the limits of dialling allow."""
+    """For example the redirect of a link shortener, whose address was typed or scanned.
+
+    Chromium's headers say "typed" after the redirect, too, so we cannot see it. Only
+    the limits of dialling protect us.
+    """
     page.goto(other_site(number.address))
     page.wait_for_load_state()
     page.reload()

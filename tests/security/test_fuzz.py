@@ -1,8 +1,8 @@
-"""Hostile requests by the thousand: no fault of ours, no changed row, no vendor asked.
+"""Thousands of hostile requests: no server error, no changed row, no vendor request.
 
-Every address of the URL map, every method, with headers, cookies, queries and bodies
-that nobody honest sends; as a stranger, and as somebody who may look and not dial, in a
-browser or by a program with a token.
+They use every URL and every method, with bad headers, cookies, queries and bodies. They
+come from a stranger, and from an account that may read but not dial. The account uses
+a browser or an API token.
 """
 
 import hashlib
@@ -31,8 +31,8 @@ from transcription.models import Transcript, Vocabulary
 
 UUID = "11111111-2222-4333-8444-555555555555"
 DOMAIN = [Call, Recording, Transcript, Vocabulary, DoNotCall, VendorPause, User, Group]
-# What may be written: who read, what knocked, who is signed in or failed to be, when a
-# token was used.
+# Requests may write these: access entries, webhook deliveries, sessions, failed logins,
+# and the time when a token was used.
 WRITABLE = re.compile(
     r'"(djtranscribe_(access|webhookdelivery|session)|axes_\w+)"'
     r'|UPDATE "djtranscribe_apitoken" SET "last_used_at"'
@@ -84,7 +84,7 @@ ODD = [
     "0000-00-00",
 ]
 text = st.one_of(st.sampled_from(ODD), st.text(max_size=30), st.integers().map(str))
-# A server passes neither NUL nor line ends in a header.
+# Web servers let neither NUL nor line ends into a header.
 header_text = st.one_of(
     st.text(st.characters(max_codepoint=255, exclude_characters="\0\r\n"), max_size=60),
     st.sampled_from(
@@ -271,7 +271,7 @@ def paths(draw):
 
     def fill(found):
         kind = (found[1] or "path").partition(":")[0]
-        # Most go through the door: behind it are the views.
+        # Use a valid value for most requests, so that they reach a view.
         use_honest = draw(st.integers(0, 3))
         return quote(honest.get(kind, "1") if use_honest else draw(text), safe="")
 
@@ -324,7 +324,7 @@ requests = st.fixed_dictionaries(
 
 
 class Target:
-    """The site with one row of everything, and what went wrong with it."""
+    """A site with one row of each model. It counts what goes wrong."""
 
     def __init__(self, vendors):
         self.vendors = vendors
@@ -443,12 +443,12 @@ def test_hostile_requests_break_change_and_cost_nothing(vendors, count, capsys):
     assert not faults, faults
     assert digest() == before
     assert len(vendors.calls) == 0
-    # The ledger has a bound: thirty refusals a minute, and twice that at its edge.
+    # The ledger stores at most 30 refusals a minute. This is the limit for an hour.
     assert WebhookDelivery.objects.count() <= 30 * 60
     assert Access.objects.count() <= 10
 
 
-# What such requests have found
+# Faults that such requests have found
 
 
 @pytest.fixture

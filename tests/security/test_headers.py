@@ -1,4 +1,4 @@
-"""What proxies put before us, what we put into browsers, and who is let in."""
+"""Headers of proxies, headers for browsers, and protection of the login."""
 
 import os
 import re
@@ -27,7 +27,7 @@ PUBLIC = "djtranscribe.example.com"
 FORM = "application/x-www-form-urlencoded"
 
 
-# Behind proxies the signature holds
+# Signatures are valid behind all kinds of proxies
 
 SET_UPS = {
     "ngrok": {
@@ -70,7 +70,7 @@ SET_UPS = {
         "X-Forwarded-Host": "evil.example",
         "Forwarded": "host=evil.example;proto=http",
     },
-    # As nginx does with proxy_pass alone: the request looks like plain http.
+    # Like nginx with proxy_pass only: the request looks like plain http.
     "a proxy that says nothing": {"Host": "127.0.0.1:8000"},
 }
 
@@ -82,13 +82,13 @@ def signed(path, fields, base=f"https://{PUBLIC}", token="tests-only-token"):
 
 @pytest.fixture
 def as_deployed(settings):
-    """With the redirect to https, that the other tests leave out."""
+    """Turn the redirect to https on, which is off in the other tests."""
     settings.SECURE_SSL_REDIRECT = True
 
 
 @pytest.fixture
 def tell(client):
-    """Twilio's status webhook for a call, with these headers besides its own."""
+    """Return a function that sends Twilio's status webhook with additional headers."""
     call = a_call(sid=CALL_SID, status="ringing")
     path = call_path(call)
     fields = load("twilio/status-callback", CallStatus="in-progress")
@@ -217,7 +217,7 @@ def test_a_form_of_three_megabytes_is_refused(client):
     assert answer.status_code == 400
 
 
-# What every answer tells the browser
+# Security headers of all responses
 
 
 def policy(answer):
@@ -392,7 +392,8 @@ def test_a_prefetch_reads_nothing_and_takes_no_message(rows, method, header):  #
     for path in [transcript, *pages]:
         answer = getattr(client, method)(path, headers=header)
         finish(answer)
-        # The dial page shows its button, and two pages are for machines.
+        # Three pages answer a prefetch: /dial/ shows its button but does not dial, and
+        # the other two are for machines.
         machines = ("/healthz", "/metrics")
         if not path.startswith(("/dial/1", *machines)) and answer.status_code != 405:
             assert answer.status_code == 403, path
@@ -492,7 +493,7 @@ def test_djangos_own_examination_of_a_deployment_finds_nothing(tmp_path):
 
 
 def sign_in(name="ada", password="wrong", **environ):
-    """The answer's status: 200 asks again, 302 is in, 429 is locked out."""
+    """Try to log in. Return the status: 200 refused, 302 logged in, 429 locked out."""
     fields = {"username": name, "password": password}
     return Client().post("/admin/login/", fields, **environ).status_code
 
@@ -522,7 +523,7 @@ def test_the_tenth_locks_this_name_from_this_address_and_nobody_else(ada):
 
 
 def test_a_name_written_otherwise_has_no_guesses_of_its_own(ada):
-    # Full-width letters, which Django takes for the same name.
+    # Django treats these full-width letters as the same name.
     for _ in range(10):
         sign_in("ａｄａ", **HERE)
 
@@ -552,7 +553,7 @@ def test_the_page_says_so_in_words(ada, client):
 
 
 def test_behind_a_proxy_a_stranger_does_not_lock_an_operator_out(ada):
-    """All requests come from the proxy: who sent them stands in X-Forwarded-For."""
+    """All requests come from the proxy. The real address is in X-Forwarded-For."""
     proxy = {"REMOTE_ADDR": "127.0.0.1", "HTTP_X_FORWARDED_PROTO": "https"}
     stranger = {**proxy, "HTTP_X_FORWARDED_FOR": "203.0.113.9"}
     operator = {**proxy, "HTTP_X_FORWARDED_FOR": "198.51.100.7"}
@@ -564,7 +565,7 @@ def test_behind_a_proxy_a_stranger_does_not_lock_an_operator_out(ada):
 
 
 def test_an_invented_address_gives_no_new_guesses(ada):
-    """What the sender wrote himself stands before what the proxy wrote."""
+    """A forged address in X-Forwarded-For is before the one that the proxy adds."""
     for number in range(10):
         forged = f"10.1.1.{number}, 203.0.113.9"
         sign_in(REMOTE_ADDR="127.0.0.1", HTTP_X_FORWARDED_FOR=forged)

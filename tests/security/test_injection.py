@@ -1,5 +1,7 @@
-"""What somebody put into a field stays text: no request of ours goes where he says, no
-file is opened that he names, and nothing that he wrote becomes XML, HTML or a header.
+"""Hostile text in a field stays text.
+
+We send no request to a URL in it, and open no file that it names. It never becomes XML,
+HTML or a header.
 """
 
 import logging
@@ -41,7 +43,7 @@ FORM = "application/x-www-form-urlencoded"
 XSS = "\"'><script>alert(1)</script><img src=x onerror=alert(1)>{{7*7}}{% now 'Y' %}"
 
 
-# No address of a request is asked
+# We send no request to a URL that comes in a request
 
 ELSEWHERE = [
     "http://169.254.169.254/latest/meta-data/",
@@ -133,7 +135,7 @@ def test_twilio_is_not_asked_about_a_call_whose_sid_is_a_path(browser, vendors, 
     assert len(vendors.calls) == 0
 
 
-# No file is opened that a request names
+# We open no file that a request names
 
 
 @pytest.fixture
@@ -281,7 +283,7 @@ def test_what_twilio_says_does_not_get_into_the_instructions(signed_post):
 
 @pytest.fixture
 def hostile_rows(db):
-    """Everything that somebody else can write, written by somebody hostile."""
+    """Create rows with hostile text in every field that others can write."""
     user = User.objects.create_user("root<b>", is_staff=True, is_superuser=True)
     vocabulary = Vocabulary.objects.create(name=XSS[:80], terms=XSS)
     call = a_call(
@@ -331,7 +333,7 @@ def hostile_rows(db):
 
 
 class Planted(HTMLParser):
-    """Elements as a browser would see them that no template of ours has."""
+    """Finds elements in a page that no template of ours contains."""
 
     def __init__(self):
         super().__init__()
@@ -386,7 +388,7 @@ def test_nothing_that_somebody_wrote_becomes_html(hostile_rows):
             assert hostile not in text, (path, hostile)
         assert not Planted.in_page(text), path
 
-    # It was there, and was escaped.
+    # The hostile text was on the pages, but escaped.
     assert "&lt;script&gt;alert(1)" in seen
     assert "{{7*7}}" in seen, "and no template's tag was run"
     assert "49&lt;" not in seen
@@ -516,7 +518,7 @@ def test_a_refused_webhook_keeps_and_says_no_secret(client, caplog):
 
 
 def cmdlines():
-    """`{process: its arguments}` of all that may be seen here."""
+    """Return `{process id: command line}` of all processes that we may see."""
     found = {}
     for path in Path("/proc").glob("[0-9]*/cmdline"):
         try:
@@ -550,7 +552,7 @@ def test_no_process_of_the_sandbox_has_a_secret_among_its_arguments(tmp_path):
         line for line in lines.values() if "manage.py" in line or "sandbox." in line
     ]
     assert len(ours) >= 4
-    # The stand-ins' token and key are given in the environment as well.
+    # The token and the key of the stand-ins are in the environment, too.
     assert not [line for line in ours if re.search(r"(?i)token|key|password", line)]
 
 
@@ -558,7 +560,7 @@ def test_no_process_of_the_sandbox_has_a_secret_among_its_arguments(tmp_path):
 def test_the_audio_is_asked_for_with_credentials_that_no_redirect_passes_on(
     vendors, work, transactional_db
 ):
-    """Twilio sends us on to its storage, which has no business with our token."""
+    """Twilio redirects us to its storage, which must not get our token."""
     recording = a_recording(call=a_call(sid=CALL_SID, status="completed"))
     Transcript.objects.create(recording=recording)
     storage = "https://storage.example.com/x.wav"

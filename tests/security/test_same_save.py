@@ -1,4 +1,4 @@
-"""Of two saves of one unique value, one wins. The other is a form with its error."""
+"""If two requests save the same unique value, one wins. The other gets a form error."""
 
 import json
 import os

@@ -1,4 +1,4 @@
-"""Every address of the site, read from its URL map."""
+"""All routes of the site, read from its URL map."""
 
 from collections.abc import Callable, Iterator
 from typing import Any
@@ -9,7 +9,7 @@ from django.urls import URLPattern, URLResolver, get_resolver
 def addresses(
     resolver: URLResolver | None = None, prefix: str = "/"
 ) -> Iterator[tuple[str, Callable[..., Any]]]:
-    """`("/dial/<str:number>/", view)`…"""
+    """Yield each route with its view: `("/dial/<str:number>/", view)`."""
     for entry in (resolver or get_resolver()).url_patterns:
         route = prefix + str(entry.pattern)
         if isinstance(entry, URLResolver):
@@ -19,7 +19,7 @@ def addresses(
 
 
 def is_open(view: Callable[..., Any]) -> bool:
-    """Whether a stranger reaches it."""
+    """Return whether the view needs no login."""
     return not getattr(view, "login_required", True)
 
 
@@ -28,21 +28,24 @@ def is_csrf_exempt(view: Callable[..., Any]) -> bool:
 
 
 def is_api(route: str) -> bool:
-    """For programs with a token; its page is for people."""
+    """Return whether the route is for programs with a token. /api/ is for people."""
     return route.startswith("/api/") and route != "/api/"
 
 
 def is_webhook(view: Callable[..., Any]) -> bool:
-    """Answers machines: no session, no form of ours."""
+    """Return whether the view answers machines: without login and CSRF token."""
     return is_open(view) and is_csrf_exempt(view)
 
 
 def finish(answer: Any) -> None:
-    """Take a file to its end, as a browser does. Not `close`, which on PostgreSQL ends
-    the connection, and with it the test's transaction."""
+    """Read a streamed answer to its end, like a browser.
+
+    Do not call `close`: on PostgreSQL it closes the connection, which would end the
+    transaction of the test.
+    """
     if answer.streaming:
         b"".join(answer.streaming_content)
-        # Of HEAD, Django's test client forgets the file.
+        # After a HEAD request, Django's test client leaves the file open.
         file = getattr(answer, "file_to_stream", None)
         if file:
             file.close()

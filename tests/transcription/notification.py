@@ -1,4 +1,4 @@
-"""Rows of the log of what was sent, whatever became of them."""
+"""Notification rows for tests, in any state."""
 
 from typing import Any
 from uuid import uuid4

@@ -1,4 +1,4 @@
-"""AssemblyAI as these tests meet it, and rows on their way to it."""
+"""Transcript rows in any status, and AssemblyAI's addresses and responses."""
 
 from datetime import timedelta
 from typing import Any
@@ -23,7 +23,7 @@ TEXT = "Please call the cardiology ward."
 
 
 def a_transcript(status: str = "pending", **columns: Any) -> Transcript:
-    """A transcript that has come this far, its audio stored unless it is pending."""
+    """Create a transcript in this status. Its audio is stored unless it is pending."""
     recording = columns.pop("recording", None) or Recording.objects.create(
         sid=RECORDING_SID, status="completed", source="RecordVerb"
     )
@@ -39,14 +39,14 @@ def a_transcript(status: str = "pending", **columns: Any) -> Transcript:
 
 
 def advanced(transcript: Transcript) -> Transcript:
-    """The row after the worker has had it once."""
+    """Let a worker do one step, and return the reloaded row."""
     advance.call(transcript.pk)
     transcript.refresh_from_db()
     return transcript
 
 
 def make_due(transcript: Transcript) -> None:
-    """The moment for which this row waits has come."""
+    """Make this row due now, and the next probe of paused vendors."""
     moment = timezone.now() - timedelta(seconds=1)
     VendorPause.objects.update(probe_at=moment)
     Transcript.objects.filter(pk=transcript.pk).update(next_attempt_at=moment)
@@ -58,7 +58,7 @@ def seconds_until_next_attempt(transcript: Transcript) -> float:
 
 
 def nudge(client: Client, transcript: Transcript, body: Any = None) -> Any:
-    """AssemblyAI's webhook about it, which may say anything."""
+    """Send AssemblyAI's webhook about this transcript, with any body."""
     return client.post(
         f"/webhooks/assemblyai/{transcript.uuid}/",
         load("assemblyai/webhook") if body is None else body,
@@ -68,7 +68,10 @@ def nudge(client: Client, transcript: Transcript, body: Any = None) -> Any:
 
 
 def answers_well(vendors: Any) -> dict[str, Any]:
-    """AssemblyAI does all that it is asked; what it was asked is in the `calls`."""
+    """Let AssemblyAI answer all requests with success.
+
+    Return the mocked responses. Their `calls` are the requests that they got.
+    """
     return {
         "upload": vendors.post(UPLOAD, json=load("assemblyai/upload")),
         "list": vendors.get(TRANSCRIPT, json=load("assemblyai/list")),

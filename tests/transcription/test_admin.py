@@ -1,4 +1,4 @@
-"""The operator's admin: rows that the system owns are read and acted on, not edited."""
+"""Admin for operators: they can read transcripts and start actions, but not edit."""
 
 import re
 from datetime import timedelta
@@ -20,7 +20,7 @@ LISTS = "/admin/transcription/vocabulary/"
 
 @pytest.fixture
 def may(browser, operator):
-    """Give the operator one more permission."""
+    """Return a function that gives the operator more permissions."""
 
     def give(*codenames):
         given = Permission.objects.filter(codename__in=codenames)
@@ -165,7 +165,7 @@ def test_the_list_costs_the_same_queries_however_long_it_is(
         browser.get(ADMIN)
     queries = len(few)
     fill(20)
-    # Who reads them for the first time is kept; this is the second time.
+    # The first view adds rows to the access log. Measure the second view.
     browser.get(ADMIN)
 
     with django_assert_num_queries(queries):
@@ -290,7 +290,7 @@ def test_a_list_that_assemblyai_would_refuse_is_not_saved(may, fields, sentence)
         ({"audio_url": AUDIO_URL, "uploaded_at": timezone.now}, "uploaded"),
         ({"audio_url": AUDIO_URL, "uploaded_at": long_ago}, "pending"),
         ({"assemblyai_id": "over", "response": {"status": "error"}}, "fetched"),
-        # Nobody has read how these ended: they may be paid for.
+        # We do not know how these jobs ended, so they may be paid for already.
         ({"assemblyai_id": "a job"}, "queued"),
         ({"audio_url": AUDIO_URL, "submitted_at": timezone.now}, "lost"),
     ],

@@ -1,4 +1,4 @@
-"""A long call: its audio goes through this process, never into its memory."""
+"""The audio of a long call passes through in pieces and is never held in memory."""
 
 import threading
 import tracemalloc
@@ -15,14 +15,14 @@ from transcription.assemblyai import client as assemblyai_client
 pytestmark = pytest.mark.django_db
 
 BLOCK = bytes(256 * 1024)
-BLOCKS = 240  # 60 MB: over an hour of a call
+BLOCKS = 240  # 60 MB: more than an hour of a call
 HEAD = b"RIFF\0\0\0\0WAVEfmt "
 SIZE = len(HEAD) + BLOCKS * len(BLOCK)
 MEGABYTE = 1024 * 1024
 
 
 class Vendor(BaseHTTPRequestHandler):
-    """Twilio and AssemblyAI with real sockets: a mock would hold the whole body."""
+    """Twilio and AssemblyAI with real sockets. A mock would hold the whole body."""
 
     received = 0
 
@@ -51,7 +51,7 @@ class Vendor(BaseHTTPRequestHandler):
 
 @pytest.fixture
 def vendor(settings, vendors) -> Iterator[type[Vendor]]:
-    vendors.stop()  # it would read, and so swallow, what is sent
+    vendors.stop()  # the mock would consume the upload
     server = ThreadingHTTPServer(("127.0.0.1", 0), Vendor)
     server.daemon_threads = True
     threading.Thread(target=server.serve_forever, daemon=True).start()
@@ -65,7 +65,7 @@ def vendor(settings, vendors) -> Iterator[type[Vendor]]:
 
 @pytest.fixture
 def peak():
-    """The most bytes that Python held at once, above what it held before."""
+    """Return a function that measures Python's peak memory in this test, in bytes."""
     tracemalloc.start()
     before, _ = tracemalloc.get_traced_memory()
     tracemalloc.reset_peak()

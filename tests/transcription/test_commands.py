@@ -1,4 +1,4 @@
-"""The two commands in the tutorial's spirit."""
+"""The commands `transcribe` and `print_transcription`, as in the tutorial."""
 
 import json
 from io import StringIO

@@ -1,4 +1,4 @@
-"""`manage.py evaluate`: the numbers of a folder of recordings with their texts."""
+"""`manage.py evaluate`: scores for a folder of recordings with correct texts."""
 
 import json
 from io import StringIO
@@ -72,7 +72,7 @@ def test_another_version_of_the_list_is_transcribed_anew(folder, vendors):
     clinic.terms = "aspirin"
     clinic.save()
 
-    # A job has one id: the second must have another one.
+    # The mock gives each job the same id, which must be unique. Rename the first one.
     Transcript.objects.update(assemblyai_id="older")
     evaluate(folder, vocabulary="Clinic")
 

@@ -1,4 +1,4 @@
-"""Each step of the way, and each way in which a vendor fails it."""
+"""Each step of a transcript, and each way in which a vendor can fail it."""
 
 import json
 import re
@@ -28,7 +28,7 @@ from transcription.models import MAX_ATTEMPTS, MAX_JOBS
 
 pytestmark = pytest.mark.django_db
 
-# The status in which a row waits for this request.
+# {status of a row: the request of its next step}.
 STEPS = {
     "pending": ("GET", MEDIA),
     "fetched": ("POST", UPLOAD),
@@ -71,7 +71,7 @@ def ways(table):
 
 
 def gets_to_the_text(transcript, vendors):
-    """Nothing fails any more: does the row end with its words?"""
+    """Let all requests succeed. Return whether the row then ends with its text."""
     vendors.get(MEDIA, body=wav())
     answers_well(vendors)
     for _ in range(4):
@@ -217,7 +217,7 @@ def test_rows_that_failed_at_the_same_moment_are_due_at_different_ones(
 
     assert min(waits) >= 3.75
     assert max(waits) <= 6.25
-    # By chance all of sixty lie within half of the range once in 10 ** 16 times.
+    # The chance that all 60 random waits are within half of the range is 1 in 10 ** 16.
     assert max(waits) - min(waits) > 1.25
     assert len(set(waits)) == len(waits)
 
@@ -280,7 +280,7 @@ def test_a_finished_row_is_never_touched_again(status):
     assert (transcript.status, transcript.text) == (status, "Ours.")
 
 
-# What a job ends with
+# How a job ends
 
 
 @pytest.mark.parametrize(
@@ -371,7 +371,7 @@ def test_the_tombstone_never_overwrites_words_that_we_have(client, vendors):
     assert transcript.text == "Ours."
 
 
-# Reading leniently: every finished job is paid for
+# Accept odd results, because every finished job is paid for
 
 
 @pytest.mark.parametrize(
@@ -501,7 +501,7 @@ def test_what_the_database_refuses_is_tried_again_and_quoted_nowhere(
     assert "words that were said" not in caplog.text
 
 
-# Our own side
+# Faults on our own side
 
 
 def test_audio_that_is_gone_from_our_storage_is_fetched_again(vendors, media):

@@ -1,4 +1,4 @@
-"""A step that kills its worker ends; a worker that only stopped is not counted."""
+"""A step that kills workers is given up. Workers that only stopped do not count."""
 
 import json
 from datetime import timedelta
@@ -30,7 +30,7 @@ pytestmark = pytest.mark.django_db
 
 @pytest.fixture
 def stopped():
-    """This process was told to stop, as by SIGTERM."""
+    """Return a function that tells this process to stop, as SIGTERM does."""
     yield leases.stop
     leases._stopping.clear()
 
@@ -40,7 +40,7 @@ def expire(rows=Transcript.objects):
 
 
 def kill(transcript, times=1):
-    """Workers take the row and never say how it went."""
+    """Simulate workers that claim the row and die without storing an outcome."""
     for _ in range(times):
         make_due(transcript)
         assert Transcript.objects.claim(transcript.pk)
@@ -48,7 +48,7 @@ def kill(transcript, times=1):
 
 
 def answer(vendors, status):
-    """The vendor's answer to the request of this step: it fails for now."""
+    """Let the vendor answer the request of this step with a temporary failure."""
     where = {
         "pending": ("GET", MEDIA),
         "fetched": ("POST", UPLOAD),
@@ -99,7 +99,7 @@ def test_one_that_killed_four_is_tried_a_fifth_time(vendors, status):
 
 
 def test_a_request_that_kills_the_worker_is_not_repeated_for_ever(vendors):
-    """Between two of them the row only waits: that is no success."""
+    """Between two requests the row only waits. That must not reset `kills`."""
     transcript = a_transcript("uploaded")
     vendors.get(TRANSCRIPT, json=load("assemblyai/list"))
 
@@ -189,7 +189,7 @@ def test_a_slow_worker_that_lost_its_lease_was_not_killed(vendors):
     tasks.advance.call(transcript.pk)
 
     transcript.refresh_from_db()
-    # That of the worker that has it now.
+    # Another worker has the row now. Its claim counts as 1.
     assert transcript.kills == 1
     Transcript.objects.update(lease=None, kills=0)
     vendors.replace(responses.GET, JOB, json=load("assemblyai/completed"))
@@ -231,7 +231,7 @@ def test_a_worker_that_was_told_to_stop_and_then_killed_is_not_counted(
 
     assert kills == [0]
     make_due(transcript)
-    # A step that begins while it stops is not counted either.
+    # A step that begins while the process stops is not counted either.
     with leases.holding(Transcript.objects.claim(transcript.pk)):
         assert Transcript.objects.get().kills == 0
 
@@ -250,7 +250,7 @@ def test_try_again_gives_it_five_more(vendors):
 
 
 def test_of_suspects_one_runs_at_a_time_and_all_others_as_ever():
-    """What ran beside the one that kills must not be given up with it."""
+    """A row that runs beside a killing row must not be given up because of it."""
     recording = a_transcript("error").recording
     one, other = (a_transcript(recording=recording, kills=2) for _ in range(2))
     rest = [a_transcript(recording=recording, kills=kills) for kills in (0, 0, 1, 1)]

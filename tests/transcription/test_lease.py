@@ -1,5 +1,7 @@
-"""Several workers, lost and doubled messages, clocks that jump: each row is worked on
-by one at a time, and what it did is written only while the row is still its own."""
+"""Only one worker works on a row, and it stores results only while it has the lease.
+
+This is also true if messages are lost or duplicated, or if a clock jumps.
+"""
 
 import json
 from datetime import timedelta
@@ -32,7 +34,7 @@ pytestmark = pytest.mark.django_db
 
 
 def taken_over(transcript):
-    """Another worker, which took ours for dead, holds the row now."""
+    """Let another worker take the lease, as if our worker was dead."""
     Transcript.objects.filter(pk=transcript.pk).update(
         lease=uuid4(), leased_until=timezone.now() + timedelta(seconds=50)
     )
@@ -299,7 +301,7 @@ def test_a_webhook_about_a_transcript_that_we_deleted_does_not_come_again(client
 
     answer = client.post(path, headers={"X-Djtranscribe-Token": token})
 
-    assert answer.status_code == 404  # a 4xx ends AssemblyAI's attempts
+    assert answer.status_code == 404  # AssemblyAI does not retry after a 4xx
 
 
 def test_a_webhook_that_could_not_be_stored_is_asked_to_come_again(client, monkeypatch):
@@ -385,7 +387,7 @@ def test_a_message_that_finds_the_row_taken_does_not_silence_the_next_one():
 
 
 def test_a_repeated_webhook_does_not_move_a_row_that_is_due_already(client):
-    """The worker that claims it at this moment would find it not due yet."""
+    """If it moved, a worker that claims the row just now would not find it due."""
     transcript = a_transcript(
         "queued", next_attempt_at=timezone.now() + timedelta(seconds=20)
     )

@@ -1,4 +1,4 @@
-"""A recording whose audio Twilio does not give: not ready yet, or never to be had."""
+"""A recording without audio at Twilio: it is not ready yet, or it is gone for good."""
 
 import pytest
 

@@ -1,4 +1,4 @@
-"""What goes wrong on our own side must be seen on the row, and never stop a worker."""
+"""Errors on our own side are shown on the row and never stop a worker."""
 
 import pytest
 

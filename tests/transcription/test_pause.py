@@ -1,4 +1,4 @@
-"""A vendor refuses our account (key, balance): its work waits, and none of it fails."""
+"""If a vendor refuses our account (key, balance), its work waits and does not fail."""
 
 from contextlib import suppress
 from datetime import timedelta
@@ -78,7 +78,7 @@ def test_a_pause_from_before_the_clock_was_put_back_lets_through():
 
 
 def limited(vendors, seconds=120):
-    """AssemblyAI has had too many requests of ours, and says when to send the next."""
+    """Let AssemblyAI answer 429 with Retry-After. Return (refused row, other rows)."""
     answer = {"status": 429, "headers": {"Retry-After": str(seconds)}}
     first, *others = rows(3)
     vendors.get(JOB.replace(JOB[-36:], "job-0"), **answer)
@@ -97,7 +97,7 @@ def test_a_limit_of_requests_holds_for_all_rows_and_costs_no_attempt(vendors, cl
         assert 118 < seconds_until_next_attempt(transcript) <= 120
         assert transcript.attempts == 0
         assert "busy with our earlier requests" in transcript.error
-    # Monitors need not wake anybody: the pause ends by itself.
+    # This pause ends by itself, so monitors need not alert anybody.
     assert client.get("/healthz").json()["paused"] == {}
 
 
@@ -132,7 +132,7 @@ def test_a_limit_longer_than_twenty_minutes_is_cut():
 
 @pytest.fixture
 def no_money():
-    """AssemblyAI refused a job, and it is time to try again."""
+    """AssemblyAI refused a job because of our balance. The next probe is due."""
     with suppress(VendorError), asking("assemblyai", "submit"):
         raise AssemblyAIError("Please top it up.", permanent=True, account=True)
     with pytest.raises(VendorError, match="top it up"), asking("assemblyai"):

@@ -1,4 +1,4 @@
-"""Words as they are read: turns and doubtful words."""
+"""Words as they are shown: turns and doubtful words."""
 
 import pytest
 
@@ -24,7 +24,7 @@ def a_word(text="yes", start=0, end=200, confidence=0.9, **more):
 
 
 def speech(count, text="yes", **more):
-    """Words without a pause, 200 ms each."""
+    """Return `count` words without pauses, 200 ms each."""
     return [a_word(text, n * 200, n * 200 + 200, **more) for n in range(count)]
 
 
@@ -33,7 +33,7 @@ def words_of(listed):
 
 
 def read(listed):
-    """`[(speaker, text)]` of the turns."""
+    """Return [(speaker, text)] of the turns."""
     return [(turn.speaker, turn.text) for turn in turns_of(words_of(listed))]
 
 

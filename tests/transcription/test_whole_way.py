@@ -1,4 +1,4 @@
-"""From Twilio's word that a recording is complete to the words on the page."""
+"""The whole way from Twilio's webhook about a recording to the text on the page."""
 
 import json
 import re

@@ -1,4 +1,4 @@
-"""The whole text, with times that can be: whatever AssemblyAI lists."""
+"""Words have the whole text and possible times, whatever list AssemblyAI sends."""
 
 import json
 import random
@@ -14,7 +14,7 @@ from transcription.words import heard_in, joined, spoken
 
 
 def said(text, step=400, **more):
-    """Words one after the other, 300 ms each."""
+    """Return AssemblyAI's list of these words: one every `step` ms, 300 ms long."""
     parts = text if isinstance(text, list) else text.split()
     return [
         {"text": part, "start": n * step, "end": n * step + 300, **more}

@@ -22,12 +22,12 @@ from djtranscribe.vendors.errors import VendorError, never_sent, retry_after_sec
 TIMEOUT_SECONDS = (
     3.05,
     30,
-)  # to connect, between two bytes; the sum is the total limit
-# Page size of the list (its maximum), and pages to read for one job.
+)  # to connect; between two bytes. The sum is the limit for a whole request.
+# Jobs on a page of AssemblyAI's list (the maximum), and pages to search for one job.
 JOBS_A_PAGE = 200
 LIST_PAGES = 50
 
-# In the answer about a job that does not exist, or that belongs to another account.
+# AssemblyAI's error for a job that does not exist, or belongs to another account.
 UNKNOWN_ID = "transcript id not found"
 KEY_REFUSED = (
     "AssemblyAI does not accept our key. Compare ASSEMBLYAI_KEY with its dashboard."
@@ -39,7 +39,7 @@ class AssemblyAIError(VendorError):
 
     said: AssemblyAI's own sentence, or "".
 
-    refused_at: for a fault of our settings, when the transcript was first refused.
+    refused_at: if our settings are the cause, when the transcript was first refused.
     """
 
     vendor = "assemblyai"
@@ -50,7 +50,7 @@ class AssemblyAIError(VendorError):
 @lru_cache(maxsize=4)
 def _session(api_url: str) -> requests.Session:
     session = requests.Session()
-    # Do not use a proxy for a stand-in on this machine.
+    # A simulated API (plain HTTP) runs on this machine: do not use a proxy for it.
     session.trust_env = api_url.startswith("https://")
     for scheme in ("https://", "http://"):
         session.mount(scheme, LimitedAdapter(sum(TIMEOUT_SECONDS)))
@@ -79,19 +79,20 @@ def submit(body: dict[str, Any]) -> dict[str, Any]:
 
 
 def fetch(assemblyai_id: str) -> dict[str, Any]:
-    """Return the job as AssemblyAI sends it."""
+    """Return a job as AssemblyAI sends it."""
     return _request("GET", f"transcript/{assemblyai_id}")
 
 
 def delete(assemblyai_id: str) -> None:
-    """Delete the text of a job and its upload. Does nothing if the job is gone.
+    """Delete the text and the upload of a job. Does nothing if the job does not exist.
 
-    A tombstone stays. assemblyai.com/docs/api-reference/transcripts/delete
+    AssemblyAI keeps an entry without content.
+    assemblyai.com/docs/api-reference/transcripts/delete
     """
     try:
         _request("DELETE", f"transcript/{assemblyai_id}")
     except AssemblyAIError as error:
-        # A plain 404 may mean a wrong API address.
+        # Any other 404 may mean that the API's URL is wrong and nothing was deleted.
         if UNKNOWN_ID not in error.message:
             raise
 
@@ -103,7 +104,7 @@ def list_jobs(
 
     Raises AssemblyAIError if there are more than `most_pages` pages.
     """
-    # The list has UTC times without a zone: compare them as text.
+    # Times in the list are in UTC without a zone, so compare them as text.
     begin = since.astimezone(tz.utc).strftime("%Y-%m-%dT%H:%M:%S") if since else ""
     params: dict[str, str | int] = {"limit": JOBS_A_PAGE}
     for _ in range(most_pages) if most_pages else count():
@@ -182,7 +183,7 @@ def _refusal(answer: requests.Response) -> AssemblyAIError:
 
 
 def _storable(value: Any) -> Any:
-    """Remove what a database rejects: NUL characters, lone surrogates and NaN."""
+    """Replace what a database rejects: NUL, lone surrogates, NaN and infinity."""
     if isinstance(value, dict):
         return {_storable(key): _storable(part) for key, part in value.items()}
     if isinstance(value, list):

@@ -10,7 +10,7 @@ from django.core.exceptions import ValidationError
 
 from transcription.assemblyai.speech_models import MODELS
 
-# For all models. `speech_models` has the limits of each model.
+# Limits for all models. speech_models.py has the limits of single models.
 MAX_WORDS_IN_A_TERM = 6
 MAX_WORDS = 1000
 MAX_PROMPT_WORDS = 1500
@@ -18,7 +18,7 @@ NUMBERS = re.compile(r"[A-Z]{2}|\+[1-9][0-9]{0,14}")
 
 
 def terms_of(text: str) -> list[str]:
-    """Return the terms, one per line, without duplicates, in their order."""
+    """Return the terms of a text with one term per line. Removes duplicates."""
     lines = (" ".join(line.split()) for line in text.splitlines())
     return list(dict.fromkeys(line for line in lines if line))
 
@@ -46,7 +46,7 @@ def validate_terms(text: str) -> None:
 
 
 def warnings_for(text: str) -> list[str]:
-    """Return a warning for each rule by which a model ignores terms."""
+    """Return warnings: which of SPEECH_MODELS would ignore which terms, and why."""
     terms = terms_of(text)
     warnings = []
     for position, name in enumerate(settings.SPEECH_MODELS):
@@ -73,7 +73,7 @@ def warnings_for(text: str) -> list[str]:
 def spellings_of(text: str) -> list[dict[str, list[str] | str]]:
     """Parse lines such as `kubernetes, k 8 s = Kubernetes` for AssemblyAI.
 
-    Raises ValidationError with the line that cannot be read.
+    Raises ValidationError with the line that cannot be parsed.
     """
     spellings: list[dict[str, list[str] | str]] = []
     for line in filter(None, (line.strip() for line in text.splitlines())):
@@ -117,7 +117,7 @@ def validate_numbers(text: str) -> None:
 
 
 def count_of(text: str) -> str:
-    """Say how much of AssemblyAI's limit a list uses."""
+    """Return in words how much of AssemblyAI's limit a list uses."""
     terms = terms_of(text)
     words = words_in(terms)
     return f"{len(terms)} terms, {words} of at most {MAX_WORDS:,} words"

@@ -1,6 +1,7 @@
-"""Bodies of requests to AssemblyAI, and columns from its answers.
+"""Bodies of requests to AssemblyAI, and columns from AssemblyAI's responses.
 
-Reading is lenient: fields may be missing or null, and a finished job is paid for.
+A field of a response may be missing or null. That must not raise an error: a finished
+job is paid for, so we store what we get.
 assemblyai.com/docs/api-reference/transcripts
 """
 
@@ -15,15 +16,16 @@ from transcription.models import Transcript
 
 WEBHOOK_HEADER = "X-Djtranscribe-Token"
 DETECT = "detect"
-# Twilio's sources of recordings of several people. If they are on one channel, their
-# voices tell them apart. twilio.com/docs/voice/api/recording
+# Twilio's `source` of recordings with several people. If they share one channel, we ask
+# AssemblyAI to distinguish their voices. twilio.com/docs/voice/api/recording
 MIXED = ("DialVerb", "Conference", "StartConferenceRecordingAPI")
 
 NO_SPEECH = "no spoken audio"
-# Beginnings of a job's error: the address could not be opened; a server error.
+# Beginning of a job's error if AssemblyAI could not open the audio's URL, or if its own
+# server failed.
 UNREACHABLE_AUDIO = ("Download error", "Cannot access uploaded file")
 THEIR_FAULT = ("Server error",)
-# What stands for a word that was redacted, as in AssemblyAI's text.
+# Replacement for a redacted word. AssemblyAI's text uses the same.
 REDACTED = "####"
 # The `audio_url` of a deleted job.
 DELETED = "http://deleted_by_user"
@@ -38,7 +40,8 @@ def request_body(transcript: Transcript) -> dict[str, Any]:
     if settings.SPEECH_LANGUAGE_CODE == DETECT:
         body["language_detection"] = True
     else:
-        # Always send it: with detection, a silent call would be an error.
+        # Send the language unless DETECT is set: with language detection, AssemblyAI
+        # reports a silent call as an error.
         body["language_code"] = settings.SPEECH_LANGUAGE_CODE
     if (transcript.recording.channels or 1) > 1:
         body["multichannel"] = True
@@ -68,12 +71,12 @@ def request_body(transcript: Transcript) -> dict[str, Any]:
 
 
 def to_keep(body: dict[str, Any]) -> dict[str, Any]:
-    """Return the body to store, without its secret."""
+    """Return the body to store: without the secret token of the webhook."""
     return {key: body[key] for key in body if key != "webhook_auth_header_value"}
 
 
 def outcome(job: dict[str, Any], request: dict[str, Any] | None) -> dict[str, Any]:
-    """Return the columns for a completed job. request: what was sent for it."""
+    """Return the columns for a completed job. request: the body that we sent."""
     if (request or {}).get("redact_pii"):
         job = redacted(job)
     words = job.get("words")
@@ -91,9 +94,10 @@ def outcome(job: dict[str, Any], request: dict[str, Any] | None) -> dict[str, An
 
 
 def redacted(job: dict[str, Any]) -> dict[str, Any]:
-    """Return the answer without the words that are not in its redacted text.
+    """Return the job with REDACTED for each listed word that is not in the text.
 
-    AssemblyAI promises redaction only for the text. Its lists may hold the rest.
+    AssemblyAI promises redaction only for the text. Its lists may still contain the
+    private words. So all other lists, objects and `unredacted…` fields are left out.
     assemblyai.com/docs/audio-intelligence/pii-redaction
     """
     kept = set(str(job.get("text") or "").split())

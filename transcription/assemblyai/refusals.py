@@ -1,10 +1,10 @@
 """Decide whether AssemblyAI refuses our settings or only one recording.
 
-Its errors are sentences without a code, so they are matched by fragments. A refusal
-that every request would get pauses the vendor, and no transcript fails. An unknown
-sentence is treated as such a refusal: otherwise it could fail every transcript. If
-AssemblyAI then accepts another transcript with the same settings, the guess was wrong:
-the refused transcript fails after a few more attempts.
+AssemblyAI's errors are sentences without a code, so we search them for known words. If
+every request would get the same refusal, all work for AssemblyAI pauses and no
+transcript fails. We treat an unknown sentence in the same way, because otherwise it
+could fail every transcript. If AssemblyAI then accepts another transcript with the same
+settings, our guess was wrong: the refused one fails after a few more attempts.
 
 Sources of the sentences: assemblyai.com/docs, "common errors and solutions"; issues of
 client programs (supoclip 11 and 43, typewhisper-mac 1042, ThinLineRadio 118).
@@ -22,7 +22,7 @@ from transcription.assemblyai import speech_models
 from transcription.assemblyai.client import AssemblyAIError
 from transcription.models import Transcript
 
-# Retries of a transcript that alone is refused, 5 to 40 seconds apart.
+# Retries of a transcript if AssemblyAI refuses only this one. Waits: 5 to 40 seconds.
 ATTEMPTS_ALONE = 4
 # Search this many of the newest transcripts for an accepted one.
 LOOK_AT = 500
@@ -56,7 +56,6 @@ MODEL = re.compile(
     r"speech[_ ]?models?|\bmodels?\b|\b(universal-\d|slam-\d|assemblyai-stt)",
     re.IGNORECASE,
 )
-# AssemblyAI also calls its features "models".
 LANGUAGE = re.compile(r"language", re.IGNORECASE)
 REDACTION = re.compile(r"redact|\bpii\b", re.IGNORECASE)
 WEBHOOK = re.compile(r"webhook", re.IGNORECASE)
@@ -70,14 +69,16 @@ REQUEST = re.compile(
 
 
 def change_for(said: str, request: dict[str, Any]) -> str | None:
-    """Return a sentence that says what to change, or "" if this is not known.
+    """Return a sentence that says what to change, or "" if we do not know it.
 
-    None if the sentence is about this recording or its keyword list.
+    None if AssemblyAI's sentence is about this recording or its keyword list.
     """
     listed = [key for key in ("keyterms_prompt", "custom_spelling") if key in request]
     is_of_list = any(key in said for key in listed)
     if CONTENT.search(said) if is_of_list else RECORDING.search(said):
         return None
+    # LANGUAGE before MODEL, because AssemblyAI also calls features "models", as in "The
+    # following models are not available in this language: punctuate".
     known = [
         (is_of_list, f"{_now('SPEECH_MODELS')} Or use no keyword list."),
         (LANGUAGE.search(said), _now("LANGUAGE_CODE")),
@@ -113,7 +114,7 @@ def of_request(
 
 
 def of_job(transcript: Transcript, reason: str) -> AssemblyAIError | None:
-    """Return the error for a failed job, or None if our settings are right."""
+    """Return the error for a failed job. None unless we know a setting to change."""
     change = change_for(reason, transcript.request or {})
     if not change:
         return None
@@ -135,7 +136,7 @@ def refused_at(transcript: Transcript, body: dict[str, Any]) -> datetime | None:
 def lets_others_first(transcript: Transcript) -> bool:
     """Return whether a refused transcript should leave the next probe to others.
 
-    Otherwise a transcript that alone is refused could use every probe.
+    Otherwise a transcript with a fault of its own could use every probe.
     """
     waiting = Transcript.objects.paused().current().filter(refused_at=None)
     may_be_tried = waiting.filter(
@@ -173,7 +174,10 @@ def _blame(
 
 
 def _others_are_accepted(transcript: Transcript, accepted: Any) -> bool:
-    """Return whether another transcript was accepted with these settings since."""
+    """Return whether AssemblyAI has accepted another transcript with these settings.
+
+    Only transcripts count that were submitted after this one was first refused.
+    """
     if not transcript.refused_at:
         return False
     newest = Transcript.objects.order_by("-created_at").values("pk")[:LOOK_AT]
@@ -212,7 +216,7 @@ def _models() -> str:
 
 
 def _without_content(said: str, transcript: Transcript) -> str:
-    """Remove quotes of this recording from a sentence: /healthz is public."""
+    """Remove this transcript's private data from a sentence: /healthz is public."""
     request = transcript.request or {}
     spelled = request.get("custom_spelling") or []
     private = [

@@ -1,7 +1,7 @@
-"""AssemblyAI's speech models: which are in use, deprecated or refused.
+"""AssemblyAI's speech models: which are current, deprecated or refused, and prices.
 
-Only for warnings and for `doctor`. SPEECH_MODELS may name others: AssemblyAI decides
-what it accepts.
+For warnings, `doctor` and costs only. SPEECH_MODELS may contain models that are not
+here, because AssemblyAI decides which models it accepts.
 """
 
 from dataclasses import dataclass
@@ -18,12 +18,12 @@ CHECKED_ON = date(2026, 11, 26)
 
 @dataclass(frozen=True)
 class SpeechModel:
-    """What we know of one model.
+    """What we know about one model.
 
-    replaced_by: the model to use instead of a deprecated one; "" for a current one.
-    is_refused: AssemblyAI answers HTTP 400 to its name.
-    keyterms: how many terms it uses, or None for no limit of its own.
-    term_length: characters of the terms that it uses; it ignores others silently.
+    replaced_by: the model to use instead of this deprecated one; "" if it is current.
+    is_refused: whether AssemblyAI answers HTTP 400 to a request for it.
+    keyterms: how many terms the model uses, or None if only the general limit counts.
+    term_length: how many characters a term may have. The model ignores other terms.
     dollars_an_hour: list price of an hour of audio, or None if we do not know it.
     """
 
@@ -36,8 +36,8 @@ class SpeechModel:
 
 NEWEST = "assemblyai-stt-3-7"
 MODELS = {
-    # Its keyterm limits are not published. It gets those of its predecessor, which are
-    # the general ones in keyterms.py.
+    # AssemblyAI does not publish the keyterm limits of this model. We use those of its
+    # predecessor: the general limits in keyterms.py.
     NEWEST: SpeechModel(),
     "universal-2": SpeechModel(
         keyterms=200, term_length=range(5, 51), dollars_an_hour=0.15
@@ -51,15 +51,16 @@ MODELS = {
 }
 
 
-# A model whose price we do not know counts as the dearest.
+# Price of a model whose price we do not know: that of the most expensive one.
 DEAREST = max(model.dollars_an_hour or 0 for model in MODELS.values())
 
 
 def cost(name: str, seconds: float | None) -> Decimal:
     """Return what AssemblyAI charges for this audio with this model.
 
-    In dollars, or in the currency of SPEECH_RATES. Charged is each second of audio of
-    a job that succeeds, also silence (assemblyai.com/docs/billing-and-pricing).
+    In dollars, or in the currency of SPEECH_RATES. AssemblyAI charges for each second
+    of audio of a successful job, silence included. See
+    assemblyai.com/docs/billing-and-pricing
     """
     model = MODELS.get(name)
     listed = (model and model.dollars_an_hour) or DEAREST
@@ -68,7 +69,7 @@ def cost(name: str, seconds: float | None) -> Decimal:
 
 
 def outdated(names: list[str]) -> list[str]:
-    """One sentence per deprecated or refused model among these."""
+    """Return a sentence for each of these models that is deprecated or refused."""
     sentences = []
     for name in names:
         model = MODELS.get(name)
@@ -79,7 +80,7 @@ def outdated(names: list[str]) -> list[str]:
 
 
 def summary(names: list[str]) -> str:
-    """The models that are set, and how old our knowledge of them is."""
+    """Return in words which models are set, and when our list was last checked."""
     unlisted = [name for name in names if name not in MODELS]
     unknown = f" Not in our list: {', '.join(unlisted)}." if unlisted else ""
     return (

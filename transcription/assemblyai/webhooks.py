@@ -2,7 +2,7 @@
 
 The body is only a hint: we ask the API for the result. AssemblyAI retries ten times in
 about two minutes unless it gets a 2xx within 10 seconds. A 4xx ends the retries, so we
-answer it only if a retry is useless. assemblyai.com/docs/deployment/webhooks
+send a 4xx only if a retry is useless. assemblyai.com/docs/deployment/webhooks
 """
 
 from collections.abc import Mapping
@@ -23,7 +23,7 @@ from transcription.tasks import enqueue_once
 
 def refusal(request: HttpRequest, about: str) -> str:
     given = request.headers.get(WEBHOOK_HEADER, "")
-    # Accept tokens of older SECRET_KEYs: a job may be older than a rotation.
+    # Also accept tokens of old SECRET_KEYs, as the key may have changed during the job.
     keys = [settings.SECRET_KEY, *settings.SECRET_KEY_FALLBACKS]
     tokens = [webhook_token(UUID(about), str(key)) for key in keys]
     if any(constant_time_compare(given, token) for token in tokens):
@@ -32,24 +32,24 @@ def refusal(request: HttpRequest, about: str) -> str:
 
 
 def said(request: HttpRequest) -> dict[str, Any]:
-    # The body is not needed: AssemblyAI's API tells the result.
+    # The body is not needed, because we ask AssemblyAI's API for the result.
     return {}
 
 
 @webhook("assemblyai", refusal, said)
 def assemblyai_webhook(about: str, said: Mapping[str, Any]) -> HttpResponse:
-    # Do not load the words: there may be tens of thousands.
+    # Do not load the words, because a transcript may have tens of thousands.
     transcript = Transcript.objects.filter(uuid=about).only("status").first()
     if transcript is None:
-        # The transcript was deleted: a retry is useless.
+        # The transcript was deleted, so a retry is useless.
         return ignore("This transcript was deleted.")
     if transcript.status == Transcript.Status.SUBMITTING:
-        # The job's id is not stored yet, so we could not ask for the result.
+        # We have not stored the job's id yet, so we cannot ask for the result.
         return retry_later("The job is not known yet.")
     now = timezone.now()
     unfinished = Transcript.objects.unfinished().filter(pk=transcript.pk)
-    # Not if it is due and waits for a worker: a repeated webhook would make it due a
-    # moment later, and the worker that claims it at this moment would find nothing.
+    # Skip a row that is due and waits for a worker. A repeated webhook would set a
+    # later time, and a worker that is claiming the row just then would fail.
     waiting = Q(lease=None, next_attempt_at__lte=now)
     if unfinished.exclude(waiting).update(next_attempt_at=now):
         enqueue_once(transcript.pk)

@@ -24,7 +24,7 @@ from transcription.models import Export, Transcript
 def export(
     model_admin: Any, request: HttpRequest, chosen: QuerySet[Transcript]
 ) -> HttpResponseBase:
-    """Ask for the kind of file, then return that file."""
+    """Show the form with the kinds of file. Return the file after the form is sent."""
     uuid = uuid_of(request.POST.get("export", ""))
     answers = {**request.POST.dict(), "export": uuid}
     form = ExportForm(answers if "kind" in answers else None, initial={"export": uuid})
@@ -70,7 +70,7 @@ def download(
         uuid=form.cleaned_data["export"], defaults=facts
     )
     if not is_new:
-        # The button was pressed twice. Each download counts as its own export.
+        # The user pressed the button twice. Each download is an export of its own.
         row = Export.objects.create(**facts)
     # Skip the words: they can be megabytes and the CSV does not need them.
     unused_columns = ["words"] if kind == CSV else []

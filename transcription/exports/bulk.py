@@ -27,9 +27,9 @@ AT_ONCE = 100
 # A cell that starts with one of these is a formula to Excel, LibreOffice and Google
 # Sheets. See owasp.org/www-community/attacks/CSV_Injection
 FORMULA = ("=", "+", "-", "@", "\t", "\r")
-# A phone number or another number is no formula.
+# A cell with only a number, such as a phone number, is not a formula.
 NUMBER = re.compile(r"[+-]?[0-9]+(\.[0-9]+)?")
-# Excel and LibreOffice show no more characters of a cell.
+# Excel and LibreOffice show at most this many characters of a cell.
 CELL_CHARACTERS = 32_767
 
 COLUMNS = [
@@ -47,7 +47,7 @@ def batches(
     The `unused_columns` are not loaded.
     """
     # Load the keys first. With an open cursor, SQLite rejects our own writes as soon
-    # as another process has written, and the download would break off.
+    # as another process has written. Then the download would break off.
     keys = list(transcripts.values_list("pk", flat=True))
     rows = Transcript.objects.select_related("recording__call").named()
     rows = rows.defer(*{*Transcript.HEAVY, *unused_columns} - {"original_text"})
@@ -61,14 +61,14 @@ def batches(
 
 
 def harmless(cell: Any) -> str:
-    """Return the cell as text that no spreadsheet runs as a formula."""
+    """Return the cell as text. A leading apostrophe disables a formula."""
     text = "" if cell is None else str(cell)
     is_formula = text.startswith(FORMULA) and not NUMBER.fullmatch(text)
     return f"'{text}" if is_formula else text
 
 
 def note_on(text: str) -> str:
-    """Warn of a text that a spreadsheet shows incompletely. The file has all of it."""
+    """Return a note if a spreadsheet cannot show the whole text, else ""."""
     if len(text) <= CELL_CHARACTERS:
         return ""
     return (
@@ -80,7 +80,7 @@ def note_on(text: str) -> str:
 def csv_lines(
     batches: Iterable[list[Transcript]], version: str = Version.CURRENT
 ) -> Iterator[bytes]:
-    """With both versions, there is a last column `original_text`."""
+    """Yield the CSV file in pieces. Version.BOTH adds a column `original_text`."""
     is_original, has_both = version == Version.ORIGINAL, version == Version.BOTH
     file = io.StringIO(newline="")
     writer = csv.writer(file)
@@ -132,7 +132,7 @@ def zipped(
     try:
         content = FORMATS[extension].make(transcript, options)
     except (MissingFont, OneVersionOnly) as error:
-        # The download has begun, so the reason is a file of its own.
+        # The download has begun, so put the reason into the ZIP instead of the file.
         name = filename(transcript, f"{extension}-was-not-made.txt")
         return name, f"{error}\n".encode()
     return filename(transcript, extension), content

@@ -1,4 +1,4 @@
-"""Fonts for PDF files: those of the fontpkg packages, then those of the system."""
+"""Fonts for PDF files: first from the fontpkg packages, then from the system."""
 
 import unicodedata
 from collections.abc import Iterable, Iterator
@@ -19,8 +19,9 @@ PACKAGES = (
     "fontpkg_hind_siliguri",  # Bengali
     "fontpkg_open_sans",  # Hebrew
 )
-# Files to use of a package that has several, and of the system.
+# Skip font files with one of these words in the name: only the normal style is used.
 NOT_UPRIGHT = ("Italic", "Bold", "Light", "Medium", "Thin", "Black", "Mono", "Emoji")
+# Folders in which operating systems keep fonts.
 SYSTEM = (
     "/usr/share/fonts",
     "/usr/local/share/fonts",
@@ -29,8 +30,8 @@ SYSTEM = (
     "/System/Library/Fonts",
     "C:/Windows/Fonts",
 )
-# Debian's packages with fonts, by the first word of a letter's Unicode name. Not
-# fonts-noto-cjk: fpdf2 cannot embed its kind of outlines.
+# Debian packages with fonts, by the first word of a letter's Unicode name. Do not use
+# fonts-noto-cjk, because fpdf2 cannot embed its kind of outlines.
 DEBIAN = dict.fromkeys(
     ("CJK", "HIRAGANA", "KATAKANA", "IDEOGRAPHIC", "BOPOMOFO", "FULLWIDTH"),
     "fonts-droid-fallback",
@@ -39,7 +40,7 @@ DEBIAN_OTHER, DEBIAN_SYMBOLS = "fonts-noto-core", "fonts-symbola"
 
 
 class MissingFont(Exception):
-    """No font has this letter. `str()` is a sentence for the reader."""
+    """No font has this letter. `str()` is a sentence for the user."""
 
     def __init__(self, letter: str) -> None:
         name = unicodedata.name(letter, f"U+{ord(letter):04X}")
@@ -61,7 +62,7 @@ class Font(NamedTuple):
 
 
 def fonts_for(text: str) -> list[Font]:
-    """Return fonts that have every letter of the text. Raises MissingFont."""
+    """Return fonts that together have all letters of the text. Raises MissingFont."""
     missing = {ord(letter) for letter in text if not _is_invisible(letter)}
     found: list[Font] = []
     for font in _all_fonts():
@@ -94,14 +95,14 @@ def _bundled() -> list[Font]:
 
 @cache
 def _installed() -> list[Font]:
-    """Return the system's fonts, sans serif first. Reading them takes a second."""
+    """Return the system's fonts, sans serif first. This takes about a second."""
     folders = [Path(folder).expanduser() for folder in SYSTEM]
     paths = [path for folder in folders for path in _upright(folder)]
     return list(_read(sorted(paths, key=lambda path: "Sans" not in path.name)))
 
 
 def _upright(folder: Path) -> Iterator[Path]:
-    """Yield the font files of a folder without bold, italic and other variants."""
+    """Yield the font files of a folder, except bold, italic and similar ones."""
     for path in sorted(folder.rglob("*")) if folder.is_dir() else []:
         if path.suffix.lower() in (".ttf", ".otf", ".ttc"):
             name = path.stem.partition("[")[0]
@@ -119,5 +120,5 @@ def _read(paths: Iterable[Path]) -> Iterator[Font]:
                     letters = frozenset(font.getBestCmap() or ())
                     yield Font(path.stem.partition("[")[0], str(path), letters)
         except (TTLibError, OSError):
-            # Not a font that can be read.
+            # Skip a file that fontTools cannot read.
             continue

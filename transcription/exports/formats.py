@@ -27,7 +27,7 @@ NO_TEXT_SECONDS = 3
 
 
 class Version(TextChoices):
-    """Which text of a corrected transcript is exported."""
+    """Which text the export of a corrected transcript contains."""
 
     CURRENT = "current", "Corrected"
     ORIGINAL = "original", "As AssemblyAI wrote it"
@@ -35,7 +35,7 @@ class Version(TextChoices):
 
 
 class OneVersionOnly(Exception):
-    """Subtitles of both versions were asked for. str() is a sentence for the user."""
+    """The user asked for subtitles of both versions. str() is a sentence for them."""
 
     def __init__(self) -> None:
         super().__init__("Subtitles have one text: choose the corrected or the other.")
@@ -56,7 +56,7 @@ class Reading(NamedTuple):
 
 
 def readings(transcript: Transcript, version: str) -> list[Reading]:
-    """Return the versions to export. Uncorrected, a transcript has only one."""
+    """Return the versions to export. A transcript without corrections has only one."""
     now = partial(words_of, transcript)
     current = Reading("Corrected text", transcript.text, now)
     if not transcript.revision or transcript.original_text is None:
@@ -104,7 +104,7 @@ def placeholder(transcript: Transcript) -> str:
 
 
 def paragraphs(transcript: Transcript, options: Options) -> Iterator[tuple[str, str]]:
-    """Yield (prefix, paragraph). The prefix is like `1:05 Speaker A`, or empty."""
+    """Yield (prefix, paragraph). The prefix is such as `1:05 Speaker A`, or empty."""
     if not (transcript.text or transcript.revision):
         yield "", storable(placeholder(transcript))
         return
@@ -143,9 +143,9 @@ def txt(transcript: Transcript, options: Options) -> bytes:
 
 
 def as_json(transcript: Transcript, options: Options) -> bytes:
-    """Return the text and its words: times in ms, null if missing.
+    """Return the text and its words as JSON. Times are in ms, or null if missing.
 
-    Uncorrected words are as AssemblyAI sent them.
+    Without corrections, the words are as AssemblyAI sent them.
     """
     keys = ["text", "confidence"]
     keys += ["start", "end"] * options.times + ["speaker", "channel"] * options.speakers
@@ -228,7 +228,7 @@ def docx(transcript: Transcript, options: Options) -> bytes:
 
 
 def pdf(transcript: Transcript, options: Options) -> bytes:
-    """Raises fonts.MissingFont: a letter is never replaced by another one."""
+    """Return a PDF file. If no font has a letter, raises fonts.MissingFont."""
     return pdf_file(facts(transcript), list(paragraphs(transcript, options)))
 
 

@@ -26,7 +26,7 @@ class ExportForm(forms.Form):
 
     @property
     def options(self) -> Options:
-        """The options for the files in a ZIP. In a CSV only the version counts."""
+        """Options of the files in a ZIP. A CSV uses only the version."""
         return Options(
             times=self.cleaned_data["times"],
             speakers=self.cleaned_data["speakers"],

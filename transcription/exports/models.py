@@ -9,7 +9,7 @@ from django.conf import settings
 from django.db import models
 from django.utils import timezone
 
-# One batch takes seconds. After this time without a batch, the browser is gone.
+# A batch takes seconds. After this time without a batch, the browser has disconnected.
 BROKEN_OFF_AFTER = timedelta(seconds=30)
 
 Row = TypeVar("Row")

@@ -1,4 +1,4 @@
-"""A transcript as PDF, in the letters of any script."""
+"""Write a transcript as a PDF file, in any script (Latin, Arabic, Thai, …)."""
 
 from typing import Any
 from unicodedata import bidirectional
@@ -7,14 +7,15 @@ from transcription.exports.fonts import fonts_for
 
 TITLE = "Transcript"
 MARGIN_MM = 20
-# Line height in mm per point.
+# Line height in mm per point of the font size.
 LINE_MM = 0.6
 
 
 def pdf_file(facts: str, paragraphs: list[tuple[str, str]]) -> bytes:
-    """Return the file. paragraphs: (prefix, text). Raises fonts.MissingFont.
+    """Return the PDF file. Raises fonts.MissingFont.
 
-    Only the letters that occur are embedded. Arabic and Hebrew run from right to left.
+    facts: a line below the title. paragraphs: (prefix or "", text).
+    Only the letters that occur are embedded. Arabic and Hebrew are set right to left.
     """
     from fpdf import FPDF
     from fpdf.enums import Align, XPos, YPos
@@ -44,7 +45,7 @@ def pdf_file(facts: str, paragraphs: list[tuple[str, str]]) -> bytes:
 
 
 def is_right_to_left(text: str) -> bool:
-    """Return whether the first letter with a direction is written right to left."""
+    """Return whether the first letter that has a direction runs right to left."""
     for letter in text:
         if (direction := bidirectional(letter)) in ("L", "R", "AL"):
             return direction != "L"

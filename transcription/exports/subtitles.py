@@ -1,9 +1,9 @@
-"""Subtitles from words: short lines that stay with the speech.
+"""Subtitles from words: short texts (cues) that are shown while they are spoken.
 
-A cue begins with its first word and ends at most AFTER_MS after its last one, never
-after the audio. Speakers who answer each other quickly share a cue, one line each, with
-dashes. Cues overlap only where people talk at the same time. See "Dashes" and "Timing"
-in the BBC Subtitle Guidelines, bbc.github.io/subtitle-guidelines
+A cue begins with its first word. It ends at most AFTER_MS after its last word, and not
+after the audio. If speakers answer each other quickly, they share a cue: one line each,
+with dashes. Cues overlap only while people talk at the same time. See "Dashes" and
+"Timing" in the BBC Subtitle Guidelines, bbc.github.io/subtitle-guidelines
 """
 
 import re
@@ -19,11 +19,11 @@ from transcription.words import Word, joined, turns
 LINE, LINES = 42, 2
 DASH = "- "
 CHARACTERS_A_SECOND = 20
-# Cues should last so long, if there is time…
+# A cue is shown for at least this time, unless AFTER_MS or the next cue ends it.
 LEAST_MS = 1000
-# …but stay no longer than this after the speech.
+# A cue disappears at most this time after its speech.
 AFTER_MS = 500
-# A cue without any length would not be shown.
+# The length of the shortest cue. A cue without a length would not be shown.
 SHORTEST_MS = 40
 
 
@@ -59,18 +59,23 @@ def cues(words: list[Word], seconds: float = 0, speakers: bool = False) -> list[
 def shown_until(
     start: int, spoken_until: int, lines: list[str], next_start: int | None
 ) -> int:
-    """Return when a cue disappears: it is read, or the next one appears."""
+    """Return when a cue disappears, in ms.
+
+    It stays until there was enough time to read it, but at most AFTER_MS after the
+    speech. It disappears when the next cue appears, unless two people talk at once.
+    """
     reading = sum(map(len, lines)) * 1000 // CHARACTERS_A_SECOND
     end = max(spoken_until, start + max(LEAST_MS, reading))
     end = min(end, spoken_until + AFTER_MS)
-    # The next one does not wait. If it appears earlier, two people talk at once.
+    # If the next cue begins before the end of the speech, two people talk at once. Then
+    # both cues are shown.
     if next_start is not None and next_start >= spoken_until:
         end = min(end, next_start)
     return end
 
 
 def cut(turn: list[Word], speakers: bool) -> Iterator[list[Word]]:
-    """Cut a turn into the words of one cue each."""
+    """Cut a turn into groups of words, one group per cue."""
     group: list[Word] = []
     name = f"{turn[0].speaker}: " if speakers and turn[0].speaker else ""
     if name:
@@ -86,7 +91,7 @@ def cut(turn: list[Word], speakers: bool) -> Iterator[list[Word]]:
 
 
 def share(groups: list[list[Word]]) -> list[list[list[Word]]]:
-    """Put short turns that follow each other into one cue."""
+    """Assign the groups to cues. Short turns that follow each other share a cue."""
     shared: list[list[list[Word]]] = []
     for group in groups:
         if shared and may_share(shared[-1], group):
@@ -120,7 +125,7 @@ def pieces(word: Word) -> list[Word]:
     """Cut a word that is longer than a line.
 
     In a language without spaces, one "word" can be a whole text. An accent or a vowel
-    sign stays with its letter, and an emoji in one piece.
+    sign stays with its letter. An emoji is not cut.
     """
     text = re.sub(r"\s+", " ", word.text)
     if len(text) <= LINE:
@@ -172,7 +177,10 @@ def clock(ms: int, mark: str) -> str:
 
 
 def srt(cues: list[Cue]) -> str:
-    """Return the file. An invisible word joiner keeps `<i>` from being markup."""
+    """Return the SRT file.
+
+    An invisible word joiner after `<` and `{` keeps players from reading markup there.
+    """
     blocks = []
     for number, cue in enumerate(cues, start=1):
         text = re.sub(r"([<{])", "\\1\N{WORD JOINER}", "\n".join(cue.lines))
@@ -182,7 +190,7 @@ def srt(cues: list[Cue]) -> str:
 
 
 def vtt(cues: list[Cue]) -> str:
-    """See w3.org/TR/webvtt1: `&`, `<` and `>` are escaped."""
+    """Return the WebVTT file, with `&`, `<` and `>` escaped. See w3.org/TR/webvtt1"""
     blocks = ["WEBVTT\n"]
     for cue in cues:
         text = "\n".join(cue.lines).replace("&", "&amp;")

@@ -1,4 +1,4 @@
-"""What the commands that delete for good have in common."""
+"""Shared code of the commands that delete data permanently."""
 
 from django.core.exceptions import ValidationError
 from django.core.management.base import BaseCommand, CommandError
@@ -11,13 +11,17 @@ STOPPED = "Stopped by hand: not everything was deleted."
 
 
 def run(command: BaseCommand, deletion: Deletion) -> None:
-    """Run a deletion to its end, and say how far it is. Raises CommandError."""
+    """Run a deletion to its end and print its progress.
+
+    Raises CommandError if not everything was deleted.
+    """
     try:
         while tasks.work(deletion.pk):
             deletion.refresh_from_db()
             command.stdout.write(deletion.report)
     except KeyboardInterrupt:
-        # No worker goes on with what somebody has stopped.
+        # Mark the deletion as finished. Otherwise a worker would continue what somebody
+        # has stopped.
         deletion.refresh_from_db()
         deletion.problem = STOPPED
         deletion.finish()
@@ -34,7 +38,7 @@ def run(command: BaseCommand, deletion: Deletion) -> None:
 
 
 def numbers_in(typed: list[str]) -> list[str]:
-    """Return the numbers in the form in which calls have them. Raises CommandError."""
+    """Return the numbers as calls store them: +14155551234. Raises CommandError."""
     try:
         return [phone_numbers.clean_number(number) for number in typed]
     except ValidationError as error:

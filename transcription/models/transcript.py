@@ -20,7 +20,8 @@ from transcription.vocabulary.models import Vocabulary
 class Transcript(Work):
     """The words of one recording. A recording may have several transcripts."""
 
-    # Large columns, besides the words, that few readers need: defer(*HEAVY).
+    # Large columns that few pages need, for defer(*HEAVY). `words` is also large, but
+    # not in this list.
     HEAVY = (
         *("search_text", "original_text", "request", "response"),
         "recording__peaks",
@@ -34,19 +35,19 @@ class Transcript(Work):
         on_delete=models.SET_NULL,
         verbose_name="keyword list",
     )
-    # The version that was sent. Null before that, and if there was no list.
+    # The version of the keyword list that was sent. Null until then, or without a list.
     vocabulary_version = models.PositiveIntegerField(null=True, editable=False)
-    # The models to ask for, instead of SPEECH_MODELS.
+    # The speech models to request. Null: those of the setting SPEECH_MODELS.
     speech_models = models.JSONField(null=True, editable=False)
 
-    # What came back, with the corrections of people.
+    # The text as it reads now, with people's corrections.
     text = models.TextField(blank=True)
-    # What AssemblyAI wrote. Null while the text still is what it wrote.
+    # The text that AssemblyAI wrote. Null if `text` is the same.
     original_text = models.TextField(null=True, editable=False)
-    # AssemblyAI's list, unchanged: text, start and end (ms), confidence (0 to 1 or
-    # null), speaker, channel.
+    # AssemblyAI's list of words, unchanged: text, start and end (ms), confidence (0 to
+    # 1 or null), speaker, channel.
     words = models.JSONField(default=list, blank=True)
-    # What the search index is made of, see transcription/search/tokens.py.
+    # The text in the form of the search index, see transcription/search/tokens.py.
     search_text = models.TextField(default="", blank=True, editable=False)
     confidence = models.FloatField(null=True, blank=True)
     language = models.CharField(max_length=20, blank=True)
@@ -54,8 +55,8 @@ class Transcript(Work):
     audio_seconds = models.FloatField("audio (seconds)", null=True, blank=True)
     # Who speaks on which channel of a conversation: {"1": "ada", "2": "Bob Stone"}.
     channel_names = models.JSONField(null=True, editable=False)
-    # The number of its last revision, see transcription/review/. Null: no review yet.
-    # Nullable, so that SQLite adds the column without copying the table.
+    # Number of the last revision, see transcription/review/. Null: not reviewed yet.
+    # The column is nullable, so that SQLite can add it without copying the table.
     revision = models.PositiveIntegerField(null=True, editable=False)
     verified_at = models.DateTimeField(null=True, blank=True, editable=False)
     verified_by = models.ForeignKey(
@@ -67,7 +68,7 @@ class Transcript(Work):
         editable=False,
     )
 
-    # Order by these: rows without a value come last.
+    # Expressions to sort by. Rows without a value come last.
     CONFIDENCE_ORDER = Coalesce("confidence", 2.0)
     LENGTH = Coalesce("audio_seconds", -1.0)
 
@@ -77,7 +78,7 @@ class Transcript(Work):
             ("correct_transcript", "Can correct transcripts"),
             ("verify_transcript", "Can verify and reopen transcripts"),
         ]
-        # For the orders and filters of admin's list, newest first.
+        # For sorting and filtering admin's list, newest first.
         indexes = [
             models.Index(
                 Coalesce("confidence", 2.0), "id", name="transcript_by_confidence"
@@ -87,7 +88,8 @@ class Transcript(Work):
             ),
             # For the home page: see caller.dashboard.needs_attention.
             models.Index(IsConcern(), "created_at", name="transcript_by_concern"),
-            # The condition must be the one of `unfinished`, or it is not used.
+            # The condition must be that of `unfinished`: otherwise the database does
+            # not use this index.
             models.Index(
                 fields=["created_at"],
                 condition=~Q(status__in=["completed", "error"]),
@@ -139,14 +141,15 @@ class Transcript(Work):
     @property
     def as_heard(self) -> str:
         """The text as AssemblyAI wrote it."""
-        # A revision need not change the text. Without one, do not load the column.
+        # Without a revision, do not load the deferred column `original_text`. With one,
+        # it may still be None, because a revision need not change the text.
         if not self.revision or self.original_text is None:
             return self.text
         return self.original_text
 
     @property
     def lang(self) -> str:
-        """Return the language for HTML: `en` for en_us, or "" for other forms."""
+        """Return HTML's `lang`: `en` for `en` or `en_us`, "" for other codes."""
         return self.language[:2] if len(self.language) in (2, 5) else ""
 
     @property

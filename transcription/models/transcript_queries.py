@@ -1,4 +1,4 @@
-"""Which transcripts there are, which are due, and who may claim them."""
+"""Queries for transcripts: which are due, stuck or failed, and how to claim one."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ from transcription.search.tokens import indexed
 if TYPE_CHECKING:
     from transcription.models.transcript import Transcript
 
-# The longest wait. A longer one means that a clock was put back.
+# The longest wait. A row whose time is later than that is due: the clock was set back.
 LONGEST_WAIT = timedelta(minutes=20)
 STUCK_AFTER = timedelta(minutes=15)
 # After two killed workers a row is a suspect. Suspects run one at a time, so that a row
@@ -27,7 +27,7 @@ SUSPECT_KILLS = 2
 
 class TranscriptQuerySet(models.QuerySet["Transcript"]):
     def update(self, **columns: Any) -> int:
-        """Also update the search index, which follows the text."""
+        """Update these columns. With the text, also update its search index."""
         if "text" in columns:
             columns["search_text"] = indexed(columns["text"])
         return super().update(**columns)
@@ -50,8 +50,8 @@ class TranscriptQuerySet(models.QuerySet["Transcript"]):
         return self.unfinished().unclaimed(now).filter(its_time)
 
     def unannounced(self, now: datetime) -> TranscriptQuerySet:
-        """Rows without a message in the queue. A claim clears the time."""
-        # An older message is lost, together with the process that sent it.
+        """Rows without a message in the queue. A claim sets `announced_at` to None."""
+        # An older message counts as lost: the process that sent it may have died.
         lost = now - timedelta(seconds=settings.RECOVER_SECONDS / 3)
         return self.exclude(announced_at__gt=lost, announced_at__lte=now)
 
@@ -60,7 +60,7 @@ class TranscriptQuerySet(models.QuerySet["Transcript"]):
         return self.filter(priority__gte=0)
 
     def stuck(self, now: datetime) -> TranscriptQuerySet:
-        """Rows that take longer than usual."""
+        """Unfinished rows that take longer than usual."""
         return self.unfinished().filter(created_at__lt=now - STUCK_AFTER)
 
     def paused(self) -> TranscriptQuerySet:
@@ -72,12 +72,15 @@ class TranscriptQuerySet(models.QuerySet["Transcript"]):
         return self.filter(status=self.model.Status.ERROR)
 
     def suspected(self, now: datetime) -> TranscriptQuerySet:
-        """Suspects that are leased now."""
+        """Suspects that are leased now. Their lease has added 1 to `kills`."""
         rows = self.unfinished().filter(kills__gt=SUSPECT_KILLS)
         return rows.exclude(free(now, timedelta(seconds=settings.LEASE_SECONDS)))
 
     def claim(self, pk: int) -> Transcript | None:
-        """Lease a row for LEASE_SECONDS. None if it is not due or leased already."""
+        """Lease a row for LEASE_SECONDS.
+
+        None if the row is not due, or leased already, or must wait for another suspect.
+        """
         now, columns = timezone.now(), taken(self.model.lease_end())
         alone = Q(kills__lt=SUSPECT_KILLS) | ~Exists(self.suspected(now))
         with transaction.atomic():

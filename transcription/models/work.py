@@ -1,4 +1,4 @@
-"""The work on a transcript: how far it is, which worker has it, what happens next."""
+"""The work on a transcript: its status, the lease of a worker, retries and pauses."""
 
 from __future__ import annotations
 
@@ -27,18 +27,22 @@ if TYPE_CHECKING:
 
 # AssemblyAI deletes uploads after 24 hours; one hour less is safe.
 UPLOAD_LIVES = timedelta(hours=23)
-# Waits between retries, doubling. The row fails after about a day.
+# The first and the longest wait between retries. Each wait is twice the one before.
+# After MAX_ATTEMPTS (about a day) the row fails.
 BACKOFF_SECONDS = (5, 900)
 MAX_ATTEMPTS = 100
-# Jobs per transcript. Failed jobs are not charged, but most fail again.
+# The most jobs per transcript. Failed jobs cost nothing, but most would fail again.
 MAX_JOBS = 4
 
 
 class Work(models.Model):
-    """A step stores its outcome only while it holds the lease of the row."""
+    """Base of Transcript, with the state of the work.
+
+    A step stores its outcome only while it holds the lease of the row.
+    """
 
     class Status(models.TextChoices):
-        # Ours, on the way to AssemblyAI
+        # Our own statuses, until AssemblyAI has the job
         PENDING = "pending", "Waiting for the audio"
         FETCHED = "fetched", "Audio stored"
         UPLOADED = "uploaded", "Audio handed over"
@@ -76,12 +80,12 @@ class Work(models.Model):
     audio_url = models.TextField(blank=True)
     uploaded_at = models.DateTimeField(null=True, blank=True)
     request = models.JSONField("request sent to AssemblyAI", null=True, blank=True)
-    # If set without `assemblyai_id`, a job may exist whose id we did not receive.
+    # If this is set without `assemblyai_id`, a job may exist whose id we do not know.
     submitted_at = models.DateTimeField(null=True, blank=True)
     jobs = models.PositiveSmallIntegerField("jobs started", default=0)
-    # When AssemblyAI first refused it for a reason that is not about this recording.
+    # When AssemblyAI first refused this transcript, probably because of our settings.
     refused_at = models.DateTimeField(null=True, blank=True)
-    # The answer without `text` and `words`.
+    # The job as AssemblyAI sent it, without `text` and `words`.
     response = models.JSONField("answer of AssemblyAI", null=True, blank=True)
 
     # What happens next
@@ -122,26 +126,29 @@ class Work(models.Model):
 
     @property
     def is_submitted(self) -> bool:
-        """Whether we know a job of it at AssemblyAI."""
+        """Whether we know the id of a job at AssemblyAI."""
         return self.assemblyai_id is not None
 
     @property
     def is_unread(self) -> bool:
-        """Whether we do not know how its job ended."""
-        # Older rows have no response, only the error of `settle_error`.
+        """Whether we do not know yet how the job ended."""
+        # Rows of older versions have no response. But `settle_error` stored this error.
         is_known = self.response or self.error.startswith("AssemblyAI: ")
         return not self.is_finished or (self.is_failed and not is_known)
 
     @property
     def upload_is_fresh(self) -> bool:
-        """Whether AssemblyAI still has the uploaded audio."""
+        """Whether AssemblyAI can still read the audio. Only uploads expire."""
         if not self.uploaded_at:
             return bool(self.audio_url)
         return timezone.now() < self.uploaded_at + UPLOAD_LIVES
 
     def keep_lease(self) -> None:
-        """Extend the lease during long work, now and then. Raises LeaseLost."""
-        # Not a comparison of times: clocks may be put back.
+        """Extend the lease during long work. Raises LeaseLost.
+
+        Does nothing if this was done less than a quarter of LEASE_SECONDS ago.
+        """
+        # Use the monotonic clock, because the system clock may be set back.
         if time.monotonic() - self.lease_kept_at < settings.LEASE_SECONDS / 4:
             return
         self.write(leased_until=self.lease_end())
@@ -150,11 +157,11 @@ class Work(models.Model):
 
     @staticmethod
     def lease_end() -> datetime:
-        """End of a lease that starts now."""
+        """Return the end of a lease that starts now."""
         return timezone.now() + timedelta(seconds=settings.LEASE_SECONDS)
 
     def mine(self) -> TranscriptQuerySet:
-        """This row, while the lease is ours."""
+        """Return a queryset of this row. It is empty if we have lost the lease."""
         rows = type(self)._default_manager
         return rows.filter(pk=self.pk, lease=self.lease)
 
@@ -168,8 +175,8 @@ class Work(models.Model):
     def release(self, wait: timedelta | None = timedelta(), **columns: Any) -> None:
         """Store the step's outcome and release the lease. The row is due after `wait`.
 
-        Only `finish` passes no wait. If a webhook has made the row due meanwhile, it
-        stays due. Raises LeaseLost.
+        With wait=None (only from `finish`), the row is never due again. If a webhook
+        has made the row due in the meantime, it stays due. Raises LeaseLost.
         """
         due_at: Any = None
         if wait is not None:
@@ -186,9 +193,9 @@ class Work(models.Model):
             raise LeaseLost
 
     def finish(self, status: Status, cost: Decimal = Decimal(), **columns: Any) -> None:
-        """Finish or fail the transcript, with its notifications and cost, or nothing.
+        """Store the final status, the cost and the notifications in one transaction.
 
-        Raises LeaseLost.
+        Raises LeaseLost and stores nothing then.
         """
         now = timezone.now()
         columns |= {"status": status, "finished_at": now}
@@ -228,10 +235,11 @@ class Work(models.Model):
         )
 
     def pause(self, reason: str, seconds: float | None = None, **columns: Any) -> None:
-        """Wait because a vendor refuses our account or is busy. Not an attempt.
+        """Wait because a vendor refuses our account or is busy.
 
-        seconds: as long as a busy vendor asked for. They are not shorter than the
-        first wait after a failure.
+        This does not count as a failed attempt.
+        seconds: how long a busy vendor asked us to wait. We wait at least as long as
+        after a first failure.
         """
         wait = timedelta(seconds=max(seconds, BACKOFF_SECONDS[0])) if seconds else None
         self.release(
@@ -244,10 +252,10 @@ class Work(models.Model):
         )
 
     def retry(self) -> bool:
-        """Restart at the stage that failed. False if the transcript has not failed."""
+        """Restart at the step that failed. False if the transcript has not failed."""
         columns: dict[str, Any] = {}
         if self.assemblyai_id and self.is_unread:
-            # The job may have succeeded, and is paid for.
+            # The job may have succeeded. Then it is paid for, so read the result.
             status = self.Status.QUEUED
         elif self.assemblyai_id:
             # The job failed (AssemblyAI does not charge for that) or was deleted.
@@ -259,7 +267,7 @@ class Work(models.Model):
             status = self.Status.UPLOADED
         else:
             status = self.Status.PENDING
-        # Only if the row has not changed since we read it.
+        # Update the row only if it has not changed since we read it.
         failed = (
             type(self)
             ._default_manager.failed()

@@ -18,18 +18,18 @@ from transcription.leases import NOT_KILLED, free, taken
 if TYPE_CHECKING:
     from transcription.models.transcript import Transcript
 
-# The wait after each failed attempt. Together about a day until we give up.
+# The wait after each failed attempt. After all of them (about a day) we give up.
 MINUTE, HOUR = 60, 3600
 WAITS_SECONDS = (
     *(5, MINUTE, 5 * MINUTE, 30 * MINUTE),
     *(2 * HOUR, 5 * HOUR, 8 * HOUR, 8 * HOUR),
 )
 MAX_ATTEMPTS = len(WAITS_SECONDS) + 1
-# The longest wait, including the jitter, and even if a receiver asks for more.
+# The longest wait, random part included. We do not wait longer even if a receiver asks.
 LONGEST_WAIT = timedelta(days=1)
 # Must be longer than any attempt: an e-mail can take 60 s, a webhook 15 s.
 LEASE = timedelta(minutes=3)
-# Corrections within this time are one notification.
+# Corrections within this time share one notification.
 CORRECTIONS_PAUSE = timedelta(minutes=1)
 # Large columns that no notification needs.
 HEAVY = [
@@ -42,9 +42,9 @@ HEAVY = [
     ),
     "transcript__recording__peaks",
 ]
-# What an error message must not reveal: a URL may open the audio, and a series of
-# digits may be a phone number. The scheme's length is limited, because matching a very
-# long word would otherwise take quadratic time.
+# Parts of an error message to remove: a URL may open the audio, and a series of digits
+# may be a phone number. The scheme's length is limited, because otherwise a very long
+# word would take quadratic time.
 PRIVATE = re.compile(r"\w{1,20}://\S+|\+?\d[\d ().-]{5,}\d|\0")
 
 
@@ -68,9 +68,10 @@ class NotificationQuerySet(models.QuerySet["Notification"]):
     def write_down_review(
         self, transcript: Transcript, event: Notification.Event
     ) -> None:
-        """Create a webhook that a person changed the transcript.
+        """Create a webhook about a correction or a verification by a person.
 
-        Not one for each word: while one waits, further corrections belong to it.
+        While a webhook about a correction waits to be sent, further corrections do not
+        create another one.
         """
         if Notification.Kind.WEBHOOK not in Notification.wanted():
             return
@@ -92,8 +93,8 @@ class NotificationQuerySet(models.QuerySet["Notification"]):
         )
 
     def due(self, now: datetime) -> NotificationQuerySet:
-        """Filter rows that are due and that no worker is sending."""
-        # A time beyond the longest wait means that the clock was set back.
+        """Return the rows that are due and that no worker is sending now."""
+        # A row that would wait longer than LONGEST_WAIT is due: the clock was set back.
         is_due = Q(next_attempt_at__lte=now) | Q(next_attempt_at__gt=now + LONGEST_WAIT)
         pending = self.filter(state=Notification.State.PENDING)
         return pending.filter(is_due).filter(free(now, LEASE))
@@ -101,7 +102,7 @@ class NotificationQuerySet(models.QuerySet["Notification"]):
     def claim(self, kind: str) -> Notification | None:
         """Lease the row of this kind that has been due longest, or return None.
 
-        This counts the attempt, so that attempts that kill their worker count too.
+        Adds 1 to `attempts` now, so that an attempt that kills its worker counts, too.
         """
         now = timezone.now()
         columns = taken(now + LEASE)
@@ -126,10 +127,10 @@ class NotificationQuerySet(models.QuerySet["Notification"]):
 
 
 class Notification(models.Model):
-    """A message that a transcript is finished, and the state of its delivery.
+    """A message that a transcript is finished or was reviewed, and its delivery.
 
-    Created in the transaction that ends the transcript, sent by delivery.py, and kept
-    as a log, even after the transcript was deleted.
+    Created in the transaction that changes the transcript, and sent by delivery.py.
+    Kept as a log, even after the transcript was deleted.
     """
 
     class Kind(models.TextChoices):
@@ -158,8 +159,8 @@ class Notification(models.Model):
     about = models.UUIDField("transcript's UUID", db_index=True)
     kind = models.CharField(max_length=10, choices=Kind.choices)
     event = models.CharField(max_length=30, choices=Event.choices)
-    # Identifies the ending: a transcript that failed and was retried ends twice. Of a
-    # review: when it was corrected or verified.
+    # When the transcript finished, or when a person corrected or verified it. Part of
+    # the unique key, because a transcript that failed and was retried finishes twice.
     finished_at = models.DateTimeField("transcript finished at")
     # A snapshot from that time, without the text and the phone number.
     facts = models.JSONField()
@@ -175,7 +176,7 @@ class Notification(models.Model):
     sent_at = models.DateTimeField(null=True)
     lease = models.UUIDField(null=True)
     leased_until = models.DateTimeField(null=True)
-    # See transcription/models/lease.py.
+    # See transcription/leases.py.
     kills = models.PositiveSmallIntegerField(
         "workers killed while sending", default=0, editable=False
     )
@@ -204,7 +205,7 @@ class Notification(models.Model):
 
     @staticmethod
     def wanted() -> list[Notification.Kind]:
-        """The kinds that are switched on."""
+        """Return the kinds that are switched on."""
         kind = Notification.Kind
         on = {kind.WEBHOOK: settings.NOTIFY_URL, kind.EMAIL: settings.NOTIFY_EMAIL}
         return [each for each in kind if on[each]]
@@ -271,9 +272,9 @@ class Notification(models.Model):
 
 
 def is_awaited(transcript: Transcript) -> bool:
-    """Whether an operator waits for this transcript and has an e-mail address.
+    """Return whether an operator with an e-mail address waits for this transcript.
 
-    `reconcile --all` imports old recordings at low priority; nobody waits for those.
+    Nobody waits for old recordings, which `reconcile --all` imports at low priority.
     """
     call = transcript.recording.call
     operator = call.requested_by if call and transcript.priority >= 0 else None
@@ -281,7 +282,7 @@ def is_awaited(transcript: Transcript) -> bool:
 
 
 def facts(transcript: Transcript) -> dict[str, Any]:
-    """Return the payload, without text and phone number: those need a login."""
+    """Return the payload, without text and phone number, because they need a login."""
     call = transcript.recording.call
     return {
         "transcript": str(transcript.uuid),

@@ -32,7 +32,10 @@ class WebhookError(VendorError):
 
 class Session(requests.Session):
     def get_redirect_target(self, resp: requests.Response) -> str | None:
-        """Follow no redirect: requests would read its body, which may be endless."""
+        """Do not follow redirects.
+
+        `requests` would read the body of a redirect, which may be endless.
+        """
         return None
 
 
@@ -43,7 +46,7 @@ def send(message_id: UUID, message: dict[str, Any]) -> str:
     """
     body = json.dumps(message).encode()
     with Session() as session:
-        # Plain HTTP is for development: such a receiver is local and needs no proxy.
+        # Plain HTTP is for development: that receiver is local, so do not use a proxy.
         session.trust_env = settings.NOTIFY_URL.startswith("https://")
         for scheme in ("https://", "http://"):
             session.mount(scheme, LimitedAdapter(TIMEOUT_SECONDS))
@@ -112,7 +115,7 @@ def failure_reason(error: Exception) -> str:
 
 
 def error_for(answer: requests.Response) -> WebhookError:
-    """Turn a response without success into an error."""
+    """Turn a response with a status other than 2xx into an error."""
     status = answer.status_code
     if status == requests.codes.gone:
         # In the specification, 410 means that the receiver is permanently closed.

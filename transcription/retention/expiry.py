@@ -1,4 +1,4 @@
-"""Delete audio, texts and notes whose time is over. See djtranscribe/retention.py."""
+"""Delete expired audio, texts and notes. Periods: see djtranscribe/retention.py."""
 
 import logging
 from collections.abc import Callable
@@ -20,15 +20,15 @@ from transcription.review import editing, past
 
 logger = logging.getLogger(__name__)
 
-# Rows in a slice. A worker that stops waits for the slice.
+# Rows in a slice. A worker that is told to stop finishes its slice first.
 AT_ONCE = 25
-# So many rows that a vendor refuses are enough to wait for the next day.
+# If more rows than this fail, skip the rest of their kind until the next day.
 MOST_SKIPPED = 100
 EVERY = timedelta(days=1)
 
 
 def due_audio(now: datetime) -> QuerySet[Any]:
-    """Recordings whose audio is too old. Their transcripts are finished."""
+    """Return recordings with expired audio and without unfinished transcripts."""
     transcripts = Transcript.objects.filter(recording=OuterRef("pk"))
     newest = transcripts.order_by("-pk").values("vocabulary__retain_audio_days")
     rows = Recording.objects.with_audio().filter(~Exists(transcripts.unfinished()))
@@ -44,10 +44,10 @@ def due_audio(now: datetime) -> QuerySet[Any]:
 
 
 def due_texts(now: datetime) -> QuerySet[Any]:
-    """Finished transcripts of recordings that are too old."""
+    """Return finished transcripts with expired texts, by the age of the recording."""
     rows = Transcript.objects.filter(status__in=Transcript.FINISHED)
     return expired(
-        # Without the words: they can be megabytes.
+        # Do not load the words: they can be megabytes.
         rows.only("assemblyai_id", "recording").order_by("recording__created_at"),
         "text",
         "recording__created_at",
@@ -85,7 +85,7 @@ def delete_text(transcript: Transcript) -> dict[str, int]:
 
 
 def delete_job(transcript: Transcript) -> int:
-    """Delete what AssemblyAI has. Return how many jobs. Raises AssemblyAIError."""
+    """Delete the job at AssemblyAI, if any. Return 0 or 1. Raises AssemblyAIError."""
     if not transcript.assemblyai_id:
         return 0
     assemblyai_client.delete(transcript.assemblyai_id)
@@ -116,7 +116,7 @@ def due() -> dict[str, int]:
 
 
 def begin() -> Deletion | None:
-    """Return what is to be worked on, or None if nothing is due."""
+    """Return the unfinished deletion, or else a new one. None if nothing is due."""
     known = Deletion.objects.filter(reason=Deletion.Reason.RETENTION)
     if unfinished := known.unfinished().first():
         return unfinished
@@ -127,7 +127,7 @@ def begin() -> Deletion | None:
 
 
 def begin_daily() -> Deletion | None:
-    """`begin`, unless one has begun within a day and is finished."""
+    """Call `begin`, unless a deletion of the last 24 hours is already finished."""
     recent = Deletion.objects.filter(
         reason=Deletion.Reason.RETENTION, begun_at__gt=timezone.now() - EVERY
     )
@@ -135,7 +135,7 @@ def begin_daily() -> Deletion | None:
 
 
 def work(deletion: Deletion) -> bool:
-    """Delete a slice. Return whether there is more to do."""
+    """Delete the next slice of rows. Return whether there is more to do."""
     overwrite_deleted()
     for name, kind in KINDS.items():
         state = deletion.position.setdefault(name, {"skipped": [], "is_over": False})
@@ -164,7 +164,7 @@ def work(deletion: Deletion) -> bool:
 
 
 def is_about_row(error: VendorError | OSError) -> bool:
-    """Whether a vendor refuses this row only, and others may be deleted."""
+    """Return whether the vendor refuses only this row, so that others may succeed."""
     is_refused = isinstance(error, VendorError) and error.permanent
     return is_refused and not getattr(error, "account", False)
 

@@ -9,9 +9,9 @@ from django.db import models
 from django.db.models import Q
 from django.utils import timezone
 
-# A slice of the work takes seconds. After this time its worker is gone.
+# A slice takes seconds. After this time we assume that its worker has died.
 LEASE = timedelta(minutes=5)
-# What is counted, in the order in which it is deleted and told.
+# The keys of `counts`, in the order in which the rows are deleted and reported.
 COUNTED = (
     *("calls at Twilio", "recordings at Twilio", "texts at AssemblyAI"),
     *("calls", "audio files", "texts", "notes", "webhook deliveries"),
@@ -24,10 +24,10 @@ class DeletionQuerySet(models.QuerySet["Deletion"]):
         return self.filter(finished_at=None)
 
     def claim(self, pk: int) -> Deletion | None:
-        """Lease an unfinished one, or return None if another worker has it."""
+        """Lease an unfinished deletion, or return None if another worker has it."""
         now = timezone.now()
         free = Q(leased_until=None) | Q(leased_until__lt=now)
-        # A lease with an impossibly late end is from before a clock was put back.
+        # Ignore a lease that ends too late: the clock was put back after it began.
         free |= Q(leased_until__gt=now + 2 * LEASE)
         if not self.unfinished().filter(free, pk=pk).update(leased_until=now + LEASE):
             return None
@@ -35,10 +35,10 @@ class DeletionQuerySet(models.QuerySet["Deletion"]):
 
 
 class Deletion(models.Model):
-    """What was deleted for good at Twilio, at AssemblyAI and here, when and why.
+    """A permanent deletion at Twilio, at AssemblyAI and here: what, when and why.
 
-    It is also the state of the work, so that another worker can go on with it. When
-    it is finished, it names nobody.
+    The row also has the progress, so that another worker can continue. When the
+    deletion is finished, the row does not identify a person any more.
     """
 
     class Reason(models.TextChoices):
@@ -51,17 +51,17 @@ class Deletion(models.Model):
     )
     begun_at = models.DateTimeField("begun", auto_now_add=True, db_index=True)
     finished_at = models.DateTimeField("finished", null=True)
-    # How many of each kind: {"recordings at Twilio": 3, "texts": 2}.
+    # How many rows of each kind: {"recordings at Twilio": 3, "texts": 2}.
     counts = models.JSONField("deleted", default=dict)
-    # Why something was not deleted, in the last round.
+    # Why something could not be deleted in the last round.
     problem = models.TextField(blank=True)
-    # Of a person: the numbers (E.164), until it is finished.
+    # Only for PERSON: the phone numbers (E.164). Emptied when the deletion is finished.
     numbers = models.JSONField(default=list, editable=False)
-    # Of a person: keep the numbers on the do-not-call list.
+    # Only for PERSON: whether the numbers stay on the do-not-call list.
     keeps_do_not_call = models.BooleanField(
         "stays on the do-not-call list", default=False
     )
-    # Which rows could not be deleted in this round, and what is done.
+    # The progress of this round: the rows that could not be deleted, and what is done.
     position = models.JSONField(default=dict, editable=False)
     leased_until = models.DateTimeField(null=True, editable=False)
 
@@ -78,12 +78,15 @@ class Deletion(models.Model):
 
     @property
     def report(self) -> str:
-        """Return `3 recordings at Twilio, 2 texts`."""
+        """The counts as a text, for example `3 recordings at Twilio, 2 texts`."""
         return ", ".join(f"{number:,} {what}" for what, number in self.counted)
 
     @property
     def counted(self) -> list[tuple[str, int]]:
-        """What was deleted, and how many. PostgreSQL orders keys by their length."""
+        """The kinds of deleted rows and their numbers, in the order of COUNTED.
+
+        PostgreSQL does not keep the order of JSON keys: it sorts them by length.
+        """
         return [(what, self.counts[what]) for what in COUNTED if self.counts.get(what)]
 
     def add(self, numbers: Mapping[str, int]) -> None:
@@ -91,7 +94,7 @@ class Deletion(models.Model):
             self.counts[what] = self.counts.get(what, 0) + number
 
     def release(self, **columns: Any) -> None:
-        """Store the progress. Another worker may go on."""
+        """Store the progress and end the lease, so that another worker can continue."""
         for name, value in columns.items():
             setattr(self, name, value)
         self.leased_until = None

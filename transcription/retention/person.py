@@ -1,7 +1,7 @@
-"""Erase a person: delete all that has to do with their numbers.
+"""Erase a person: delete all data about their phone numbers.
 
-In this order: at Twilio, at AssemblyAI, here. What breaks off goes on where it was. A
-call that is not over is left for the next round.
+The order is: at Twilio, at AssemblyAI, here. If a round fails, the next round continues
+where it stopped. A call that is not finished yet is left for the next round.
 """
 
 import json
@@ -37,7 +37,7 @@ def calls_of(numbers: Collection[str]) -> QuerySet[Call]:
 
 
 def summary(numbers: Collection[str]) -> dict[str, int]:
-    """Return what we have about these numbers: how many rows of each kind."""
+    """Return how many rows of each kind we have about these numbers."""
     calls = calls_of(numbers)
     counted = calls.values_list("pk")
     transcripts = Transcript.objects.filter(recording__call__in=calls)
@@ -54,7 +54,10 @@ def summary(numbers: Collection[str]) -> dict[str, int]:
 
 
 def work(deletion: Deletion) -> bool:
-    """Erase one call, or at the end the rest. Return whether to go on at once."""
+    """Erase one call. If no call is left, erase all other data.
+
+    Return whether to continue at once.
+    """
     overwrite_deleted()
     waiting: list[int] = deletion.position.setdefault("waiting", [])
     sids: list[str] = deletion.position.setdefault("sids", [])
@@ -69,7 +72,7 @@ def work(deletion: Deletion) -> bool:
             return True
         reason = deletion.problem if waiting else erase_at_twilio(deletion)
         if not reason:
-            # Once: the storage may have a million files.
+            # Only once, after all calls, because the storage may have a million files.
             cleanup.delete_all_of(sids)
     except (VendorError, OSError) as error:
         logger.warning("deletion=%s person=failed", deletion.pk)
@@ -85,17 +88,20 @@ def work(deletion: Deletion) -> bool:
 
 
 def why_not_yet(call: Call) -> str:
-    """Return why a call cannot be deleted at the vendors now, or ""."""
+    """Return why a call cannot be deleted at the vendors yet, or "" if it can."""
     if not call.is_finished or (call.is_conversation and not call.leg.is_finished):
         return TALKING
     transcripts = Transcript.objects.unfinished().filter(recording__call=call)
-    # Nobody works on these, and AssemblyAI was not asked.
+    # No worker has these, and no job was requested, so they can be deleted.
     idle = transcripts.filter(lease=None, submitted_at=None, assemblyai_id=None)
     return WORKING if transcripts.exclude(pk__in=idle).exists() else ""
 
 
 def erase_call(call: Call, deletion: Deletion) -> str:
-    """Delete a call everywhere. Return why not, or "". Raises VendorError, OSError."""
+    """Delete a call everywhere. Return "", or why it cannot be deleted yet.
+
+    Raises VendorError, OSError.
+    """
     recordings = list(call.recordings.defer("peaks"))
     sids = {recording.sid for recording in recordings if recording.sid}
     if call.sid:
@@ -108,7 +114,7 @@ def erase_call(call: Call, deletion: Deletion) -> str:
         locked = Call.objects.select_for_update().get(pk=call.pk)
         rows = list(transcripts.select_for_update().order_by("pk"))
         if {row.pk for row in rows} != jobs.keys() or why_not_yet(locked):
-            # Somebody has just asked for another transcript.
+            # Somebody has requested another transcript: retry in the next round.
             return WORKING
         about = [str(call.uuid), *(str(row.uuid) for row in rows)]
         deliveries, _ = WebhookDelivery.objects.filter(about__in=about).delete()
@@ -134,19 +140,19 @@ def erase_call(call: Call, deletion: Deletion) -> str:
 
 
 def erase_at_twilio(deletion: Deletion) -> str:
-    """Delete calls that only Twilio knows. Return why not all, or ""."""
+    """Delete calls that only Twilio has. Return "", or why a call is left."""
     for number in deletion.numbers:
         for state in list(twilio_client.calls_with(number)):
             if state.status not in Call.FINISHED:
                 return TALKING
-            # A conversation is recorded on the operator's call.
+            # A conversation's recording belongs to the parent, the operator's call.
             twilio_client.delete_call(state.parent_sid or state.sid)
             deletion.add({"calls at Twilio": 1})
     return ""
 
 
 def erase_rest(deletion: Deletion) -> None:
-    """Delete what else names these numbers: contacts, lists, and traces of both."""
+    """Delete all other data about these numbers: contacts, lists, logs, webhooks."""
     numbers = deletion.numbers
     with transaction.atomic():
         known = ContactNumber.objects.filter(number__in=numbers)
@@ -158,7 +164,7 @@ def erase_rest(deletion: Deletion) -> None:
             contact.delete()
         listed = DoNotCall.objects.filter(number__in=numbers)
         if deletion.keeps_do_not_call:
-            # What somebody wrote about them goes, the number stays.
+            # Keep the number, but delete the reason, which is a text about the person.
             listed.update(reason="")
             for number in numbers:
                 DoNotCall.objects.get_or_create(number=number)
@@ -174,7 +180,7 @@ def erase_rest(deletion: Deletion) -> None:
 
 
 def deliveries_with(numbers: Collection[str]) -> QuerySet[WebhookDelivery]:
-    """Deliveries whose fields contain one of the numbers. Reads the whole ledger."""
+    """Return deliveries that contain one of the numbers. Reads the whole table."""
     contains = Q()
     for number in numbers:
         contains |= Q(text__contains=json.dumps(number))
@@ -183,7 +189,7 @@ def deliveries_with(numbers: Collection[str]) -> QuerySet[WebhookDelivery]:
 
 
 def forget_log_entries(numbers: Collection[str], contacts: list[Contact]) -> None:
-    """Blank admin's log entries that name the numbers or the contacts."""
+    """Erase the texts of admin's log entries about these numbers or contacts."""
     named = Q()
     for number in numbers:
         for written in (number, phone_numbers.for_people(number)):

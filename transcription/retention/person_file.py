@@ -1,4 +1,4 @@
-"""All that we have about a person, as a ZIP: for who asks what is stored about them."""
+"""Export all data about a person as a ZIP, for people who ask what we store."""
 
 import json
 import zipfile
@@ -22,7 +22,7 @@ person.json     everything that is stored about these numbers
 transcripts/    the texts, corrected, and as AssemblyAI wrote them
 recordings/     the audio
 """
-# About our work, not about the person.
+# Columns that are not exported. They are about our work, not about the person.
 OURS = {
     *("id", "lease", "leased_until", "kills", "next_attempt_at", "announced_at"),
     *("priority", "attempts", "next_check_at", "missed_at", "refused_attempts"),
@@ -31,7 +31,7 @@ OURS = {
 
 
 def pieces(numbers: Collection[str], reader: Any) -> Iterator[bytes]:
-    """Yield the ZIP in pieces. Notes that `reader` read and heard everything."""
+    """Yield the ZIP in pieces. Log that `reader` has read and heard everything."""
     sink = Sink()
     calls = calls_of(numbers).order_by("created_at")
     recordings = Recording.objects.filter(call__in=calls).order_by("pk")
@@ -42,7 +42,7 @@ def pieces(numbers: Collection[str], reader: Any) -> Iterator[bytes]:
         yield sink.take()
         for pk in list(transcripts.values_list("pk", flat=True)):
             rows = Transcript.objects.select_related("recording__call")
-            # Rows may be deleted meanwhile.
+            # The row may have been deleted meanwhile.
             for row in rows.filter(pk=pk):
                 Access.objects.note(reader, Access.Action.READ, [row])
                 options = Options(times=True, speakers=True, version=Version.BOTH)
@@ -63,7 +63,7 @@ def stored(
     except FileNotFoundError:
         return
     name = PurePosixPath("recordings", recording.filename)
-    # Audio does not get smaller. Its length is not known before, for Zip64.
+    # Not compressed: audio does not get smaller. Zip64, because its length is unknown.
     entry = zipfile.ZipInfo(str(name))
     with file, archive.open(entry, "w", force_zip64=True) as target:
         while chunk := file.read(CHUNK_BYTES):
@@ -115,7 +115,7 @@ def call_facts(call: Call) -> dict[str, Any]:
 
 
 def facts(row: Model) -> dict[str, Any]:
-    """Return the columns of a row, without keys of other rows."""
+    """Return the columns of a row, without foreign keys and the columns in OURS."""
     return {
         field.name: field.value_from_object(row)
         for field in row._meta.concrete_fields
@@ -129,5 +129,5 @@ def as_json(value: Any) -> str:
 
 class Encoder(DjangoJSONEncoder):
     def default(self, value: Any) -> Any:
-        # A file is named by its path in the storage.
+        # Write a file as its path in the storage.
         return value.name if hasattr(value, "storage") else super().default(value)

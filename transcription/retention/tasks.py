@@ -12,7 +12,7 @@ SLICES = {
 
 
 def work(pk: int) -> bool:
-    """Do a slice. Return whether there is more to do at once."""
+    """Do the next slice. Return whether another slice can follow at once."""
     deletion = Deletion.objects.claim(pk)
     if deletion is None:
         return False
@@ -21,13 +21,16 @@ def work(pk: int) -> bool:
 
 @task()
 def delete(pk: int) -> None:
-    """Go on with a deletion. The worker queues a lost message again after an hour."""
+    """Do the next slice of a deletion, and queue the one after it.
+
+    If a message is lost, the worker queues the deletion again within an hour.
+    """
     if work(pk):
         delete.enqueue(pk)
 
 
 def sweep() -> None:
-    """Queue what is unfinished, and once a day what is too old."""
+    """Queue unfinished deletions. Once a day, begin to delete expired data."""
     expiry.begin_daily()
     for pk in Deletion.objects.unfinished().values_list("pk", flat=True):
         delete.enqueue(pk)

@@ -1,24 +1,24 @@
-"""Leave nothing of deleted rows in the file of a SQLite database.
+"""Remove the traces of deleted rows from the file of a SQLite database.
 
 PostgreSQL reuses the space of deleted rows by itself (autovacuum).
 """
 
 from django.db import connection
 
-# SQLite merges so many pages of the index at once, for other writers wait.
+# Pages of the search index to merge per statement. Few, because other writers wait.
 PAGES = 500
 MOST_MERGES = 10_000
 
 
 def overwrite_deleted() -> None:
-    """Let this connection overwrite what it deletes. sqlite.org/pragma.html"""
+    """Let this SQLite connection overwrite deleted data. See sqlite.org/pragma.html."""
     if connection.vendor == "sqlite":
         with connection.cursor() as cursor:
             cursor.execute("PRAGMA secure_delete = ON")
 
 
 def clear_traces() -> None:
-    """Remove deleted words from the search index and from the journal."""
+    """Remove deleted words from SQLite's search index and write-ahead log."""
     if connection.vendor != "sqlite":
         return
     merge = (
@@ -26,7 +26,7 @@ def clear_traces() -> None:
         "VALUES ('merge', %s)"
     )
     with connection.cursor() as cursor:
-        # A negative number begins to merge the whole index; sqlite.org/fts5.html, 6.8.
+        # A negative number starts a merge of the whole index. sqlite.org/fts5.html, 6.8
         cursor.execute(merge, [-PAGES])
         for _ in range(MOST_MERGES):
             cursor.execute("SELECT total_changes()")

@@ -1,4 +1,4 @@
-"""What the page Accuracy shows: sums of scores, by keyword list and over time."""
+"""Sum the scores for the page "Accuracy": by keyword list, and by month."""
 
 import random
 from collections import defaultdict
@@ -11,11 +11,11 @@ from django.db.models.functions import TruncMonth
 
 from transcription.models import Score
 
-# The sums are of all verified calls, the intervals of the newest ones.
+# The sums use all scores. The intervals use only the newest scores of each group.
 NEWEST = 300
 RESAMPLES = 200
 GROUPS = 20
-# Lines in the plot, and its size.
+# The plot has at most LINES lines. WIDTH and HEIGHT are in SVG units.
 LINES = 6
 WIDTH, HEIGHT = 640, 220
 NO_LIST, DELETED = "No keyword list", "A deleted list"
@@ -25,7 +25,7 @@ COUNTS = ("terms", "terms_right", "false_terms", "words", "words_wrong")
 
 
 class Interval(NamedTuple):
-    """A share in percent, and where it lies in 95 of 100 samples of such calls."""
+    """A share in percent, with the limits of its 95 % confidence interval."""
 
     share: float
     low: float
@@ -45,7 +45,10 @@ class Group(NamedTuple):
 
 
 class Line(NamedTuple):
-    """Words wrong per month, in percent, of one keyword list."""
+    """The plot line of one keyword list: the percentage of wrong words per month.
+
+    months: (month, percent of wrong words, number of calls). points: (x, y).
+    """
 
     name: str
     number: int
@@ -58,7 +61,7 @@ class Line(NamedTuple):
 
 
 def groups() -> list[Group]:
-    """Return the sums, the largest groups first. Two queries."""
+    """Return the summed scores, groups with the most calls first. Makes two queries."""
     sums = (
         Score.objects.values(*GROUP, MODEL)
         .annotate(calls=Count("pk"), **{f"sum_{each}": Sum(each) for each in COUNTS})
@@ -90,9 +93,10 @@ def _group(row: dict[str, Any], newest: dict[Any, list[tuple[int, ...]]]) -> Gro
 def _interval(
     part: int, whole: int, parts: tuple[int, ...], wholes: tuple[int, ...]
 ) -> Interval | None:
-    """Bootstrap over calls: the words of one call are not independent.
+    """Return part / whole with its interval, or None if `whole` is 0.
 
-    parts, wholes: of each of the newest calls.
+    The interval is a bootstrap. It draws whole calls, because the words of one call
+    are not independent. parts, wholes: one number for each of the newest calls.
     """
     if not whole:
         return None
@@ -110,13 +114,13 @@ def _interval(
 
 @lru_cache(64)
 def _samples(calls: int) -> list[list[int]]:
-    """Return RESAMPLES random choices of calls, the same at each visit."""
+    """Return RESAMPLES random samples of call indexes, the same at each page view."""
     chance = random.Random(1)  # noqa: S311
     return [chance.choices(range(calls), k=calls) for _ in range(RESAMPLES)]
 
 
 def lines() -> list[Line]:
-    """Return what is drawn: words wrong per month. One query."""
+    """Return the lines of the plot. Makes one query."""
     rows = (
         Score.objects.annotate(month=TruncMonth("transcript__created_at"))
         .values(GROUP[0], "month")

@@ -10,15 +10,18 @@ from transcription.words import Word, bare, joined
 
 
 class Carried(NamedTuple):
-    """What becomes of the corrections of an older transcript."""
+    """The corrections of an older transcript, sorted by what happens to them."""
 
-    satisfied: list[Change]  # the new transcript has it right
-    carried: list[Change]  # it has the same mistake; the ranges are those of its words
-    open: list[Change]  # it reads otherwise: a person must look
+    satisfied: list[Change]  # the new transcript already has the right text
+    carried: list[Change]  # same mistake again; first and last are new word indexes
+    open: list[Change]  # not certain: a person must check it; old word indexes
 
 
 def carry_over(transcript: Transcript) -> Revision | None:
-    """Correct in a new transcript what was corrected in the last reviewed one."""
+    """Apply the corrections of the last reviewed transcript to a new one.
+
+    Return the new revision, or None if nothing was carried over.
+    """
     transcript = Transcript.objects.get(pk=transcript.pk)
     older = older_review(transcript)
     if older is None or transcript.revision:
@@ -30,13 +33,13 @@ def carry_over(transcript: Transcript) -> Revision | None:
 
 
 def older_review(transcript: Transcript) -> Transcript | None:
-    """Return the last transcript before it that somebody has reviewed."""
+    """Return the last earlier transcript of this recording that has a revision."""
     older = transcript.siblings().filter(pk__lt=transcript.pk)
     return older.exclude(revision=None).order_by("pk").last()
 
 
 def left_open(transcript: Transcript) -> list[Change]:
-    """Return the older corrections that a person must look at again."""
+    """Return the corrections of the older transcript that a person must check again."""
     older = older_review(transcript)
     if older is None:
         return []
@@ -46,11 +49,12 @@ def left_open(transcript: Transcript) -> list[Change]:
 def carried(old: list[Word], changes: list[Change], new: list[Word]) -> Carried:
     """Find the place of each change in the new words.
 
-    A place is certain only if the words before and after it are the same.
+    A place is certain only if both transcripts have the same word before it and the
+    same word after it. If a place is uncertain, the change goes to `open`.
     """
     old_texts = [bare(word.text) for word in old]
     new_texts = [bare(word.text) for word in new]
-    # Before the first word and after the last one, both texts agree.
+    # Treat the start and the end as words that are the same in both texts.
     place = {-1: -1, len(old): len(new)}
     place |= partners(old_texts, new_texts)
     result = Carried([], [], [])

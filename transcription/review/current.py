@@ -1,7 +1,7 @@
-"""The words of a transcript as they read now: the original ones and the corrections.
+"""Return the current words of a transcript: the original words with corrections.
 
-The corrections are applied when words are read. Only the text is stored with them in
-it: it is what lists and searches need.
+Corrections are applied each time the words are read. Only `Transcript.text` is stored
+with the corrections, because lists and searches need it.
 """
 
 from collections.abc import Iterable, Iterator
@@ -14,7 +14,12 @@ from transcription.words import Word, joined, original_words, spoken
 
 
 class Change(NamedTuple):
-    """A range of original words, `last` excluded, and what it reads now."""
+    """The new text of a range of original words.
+
+    first, last: indexes of original words, `last` excluded.
+    after: the new text. If it is empty, the words are removed.
+    correction: the key of the saved Correction, or 0.
+    """
 
     first: int
     last: int
@@ -23,9 +28,10 @@ class Change(NamedTuple):
 
 
 def words_of(transcript: Transcript) -> list[Word]:
-    """Return the words of a transcript, or [] if AssemblyAI lists none.
+    """Return the current words of a transcript.
 
-    Three more queries if somebody has reviewed it.
+    Return [] if AssemblyAI sent no words and nobody has reviewed the transcript. Makes
+    three more queries if somebody has reviewed it.
     """
     words = original_of(transcript)
     if not transcript.revision:
@@ -35,14 +41,14 @@ def words_of(transcript: Transcript) -> list[Word]:
 
 
 def original_of(transcript: Transcript) -> list[Word]:
-    """Return the words before any correction, as the corrections refer to them."""
+    """Return the words before any correction. Corrections refer to their indexes."""
     if not transcript.revision:
         return original_words(transcript)
     return Original.objects.get(pk=transcript.pk).words()
 
 
 def speaker_names(transcript: Transcript) -> dict[str, str]:
-    """Return the names that people gave the speakers, by what AssemblyAI calls them."""
+    """Return {AssemblyAI's name of a speaker: the name that a person has given}."""
     rows = transcript.revisions.filter(kind=Revision.Kind.SPEAKERS, is_undone=False)
     names = rows.order_by("number").values_list("speakers", flat=True).last()
     return names or {}
@@ -57,7 +63,7 @@ def named(words: list[Word], names: dict[str, str]) -> list[Word]:
 
 
 def live(transcript: Transcript) -> list[Change]:
-    """Return the corrections that are in force, in the order of the words."""
+    """Return the live corrections, in the order of their words."""
     rows = Correction.objects.filter(transcript=transcript, is_live=True)
     columns = rows.order_by("first").values_list("first", "last", "after", "pk")
     return [Change(*row) for row in columns]
@@ -66,10 +72,10 @@ def live(transcript: Transcript) -> list[Change]:
 def corrected(
     words: list[Word], changes: Iterable[Change], seconds: float = 0
 ) -> list[Word]:
-    """Return the words with the changes applied. Times stay in order.
+    """Return the words with the changes applied. Their times stay in order.
 
-    changes: in the order of their words, without overlaps.
-    seconds: length of the audio, 0 if unknown. Only for a transcript without words.
+    changes: sorted by their words, without overlaps.
+    seconds: length of the audio, 0 if unknown. Used only if `words` is empty.
     """
     result: list[Word] = []
     at = 0
@@ -81,7 +87,11 @@ def corrected(
 
 
 def text_of(pieces: list[str], changes: Iterable[Change]) -> str:
-    """Return the text that `corrected` words have, from Original.pieces."""
+    """Return the text with the changes applied.
+
+    It is the text of the words that `corrected` returns, but needs only the pieces.
+    pieces: from Original.pieces_of.
+    """
     result: list[str] = []
     at = 0
     for change in changes:
@@ -94,7 +104,7 @@ def text_of(pieces: list[str], changes: Iterable[Change]) -> str:
 
 
 def _reading(words: list[Word], change: Change, seconds: float) -> Iterator[Word]:
-    """Yield the words of one change."""
+    """Yield the new words of one change, with their times."""
     replaced = words[change.first : change.last]
     after = change.after.split()
     if not replaced:
@@ -109,7 +119,7 @@ def _reading(words: list[Word], change: Change, seconds: float) -> Iterator[Word
         "correction": change.correction,
     }
     if change.after == joined(replaced):
-        # A person has checked them: the model's doubt no longer counts.
+        # A person has confirmed these words, so they are not doubtful any more.
         for word in replaced:
             yield word._replace(confidence=None, **anchor)
         return
@@ -133,9 +143,11 @@ def _reading(words: list[Word], change: Change, seconds: float) -> Iterator[Word
 
 
 def _room(words: list[Word], first: int, last: int) -> tuple[int, int]:
-    """Return the time in ms of these words. Of none: of the gap between two words.
+    """Return (start, end) in ms: the time in which the new words are spoken.
 
-    Without a gap, it is half of the word before it, or of the word after it.
+    It is the time of the words from `first` up to `last`. If `first` equals `last`, it
+    is the gap between their neighbours. If there is no gap, it is half of the word
+    before, or half of the first word.
     """
     if first < last:
         return words[first].start, max(words[last - 1].end, words[first].start)
@@ -152,9 +164,10 @@ def _middle(word: Word) -> int:
 
 
 def _spread(texts: list[str], begin: int, end: int) -> Iterator[tuple[int, int]]:
-    """Share the time from begin to end (ms) among the texts, by their letters.
+    """Yield (start, end) in ms for each text.
 
-    Each gets at least 1 ms.
+    The time from `begin` to `end` is divided by the number of letters. Each text gets
+    at least 1 ms.
     """
     letters = [0, *accumulate(map(len, texts))]
     for sofar, until in pairwise(letters):

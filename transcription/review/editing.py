@@ -1,7 +1,7 @@
 """Save what people change in a transcript. See models.py for the journal.
 
-Each function that returns a Revision stores everything, in one transaction, or raises
-Refused or Conflict and stores nothing.
+Each function that returns a Revision uses one transaction: it stores everything, or it
+raises Refused or Conflict and stores nothing.
 """
 
 from bisect import bisect_left
@@ -54,10 +54,11 @@ def save(
     client_key: UUID | None = None,
     batch: Batch | None = None,
 ) -> Revision:
-    """Save changes as one revision. Sent twice with one `client_key`: saved once.
+    """Save changes as one revision.
 
-    started_from: the revision that the author saw. If somebody else has changed the
-    same words since then, it is a Conflict. Changes of other words are kept.
+    started_from: the number of the revision that the author saw. If somebody else has
+    changed the same words since then, raises Conflict. Changes of other words are kept.
+    client_key: if a request with the same key is sent twice, it is saved only once.
     """
     with transaction.atomic():
         row = locked(transcript)
@@ -91,7 +92,7 @@ def save(
 def undo(
     transcript: Transcript, author: Any, number: int, client_key: UUID | None = None
 ) -> Revision:
-    """Undo an edit. Later edits of other words stay."""
+    """Undo the edit with this revision number. Later edits of other words stay."""
     return _switch(transcript, author, number, Kind.UNDO, client_key)
 
 
@@ -140,9 +141,10 @@ def _switch(
 def name_speakers(
     transcript: Transcript, author: Any, names: dict[str, str]
 ) -> Revision:
-    """Name the speakers, as one revision.
+    """Save the names of all speakers as one revision.
 
-    names: by what AssemblyAI calls them. Without a name they keep that one.
+    names: {AssemblyAI's name of a speaker: the new name}. A speaker without a new name
+    gets AssemblyAI's name.
     """
     with transaction.atomic():
         row = locked(transcript)
@@ -173,7 +175,7 @@ def last_to_redo(transcript: Transcript) -> Revision | None:
 
 
 def verify(transcript: Transcript, author: Any) -> Revision:
-    """Lock the transcript: its text is correct."""
+    """Mark the text as correct, and lock the transcript against changes."""
     with transaction.atomic():
         row = locked(transcript)
         refuse_verified(row)
@@ -201,11 +203,11 @@ def reopen(transcript: Transcript, author: Any) -> Revision:
         return revision
 
 
-# The row
+# Steps that the functions above share
 
 
 def locked(transcript: Transcript) -> Transcript:
-    """Return the row, locked until the end of the transaction."""
+    """Lock the row until the end of the transaction, and return it. Raises Refused."""
     rows = Transcript.objects.select_for_update()
     unused = ("words", "search_text", "request", "response")
     row = rows.defer(*unused).get(pk=transcript.pk)
@@ -219,10 +221,10 @@ def sent_before(row: Transcript, client_key: UUID) -> Revision | None:
 
 
 def begun(row: Transcript) -> list[str]:
-    """Return the pieces of the text, see Original. The first revision stores them."""
+    """Return Original.pieces. Before the first revision, store the Original."""
     if not row.revision:
         words = original_words(row)
-        # A text whose words AssemblyAI does not list: the times are estimates.
+        # If AssemblyAI sent a text without a list of words, estimate the times.
         words = words or spoken(row.as_heard, [], row.audio_seconds or 0)
         Original.keep(row, words)
     return Original.pieces_of(row)
@@ -236,7 +238,10 @@ def new_revision(
     target: Revision | None = None,
     batch: Batch | None = None,
 ) -> Revision:
-    """Store a revision. The caller saves the row: SQLite writes all of it each time."""
+    """Store a revision. The caller must save `row.revision`.
+
+    It is not saved here, because each save makes SQLite write the whole row again.
+    """
     row.revision = (row.revision or 0) + 1
     return Revision.objects.create(
         transcript=row,
@@ -250,11 +255,11 @@ def new_revision(
 
 
 def mark_live(row: Transcript) -> None:
-    """Mark the corrections that are live after an undo or redo."""
+    """Update `is_live` of all corrections after an undo or redo."""
     all_of_them = Correction.objects.filter(transcript=row)
     in_force = all_of_them.filter(revision__is_undone=False).order_by("pk")
     covering: list[Change] = []
-    # From the newest to the oldest: what is covered by a newer one is not live.
+    # From newest to oldest: an older correction that overlaps a newer one is not live.
     for first, last, pk in in_force.reverse().values_list("first", "last", "pk"):
         change = Change(first, last, "", pk)
         at = bisect_left(covering, change)
@@ -271,9 +276,9 @@ def mark_live(row: Transcript) -> None:
 def finish(
     row: Transcript, pieces: list[str], before: list[Change], author: Any
 ) -> None:
-    """Store the new text, and with it the search index. Tell of the correction.
+    """Store the new text with its search index, count mistakes, log and notify.
 
-    before: the corrections that were live before.
+    before: the corrections that were live before this revision.
     """
     changes = live(row)
     mistakes.count(mistakes_in(pieces, before), mistakes_in(pieces, changes))
@@ -291,7 +296,7 @@ def finish(
 
 
 def forget(row: Transcript) -> None:
-    """Take the corrections of a transcript out of all counts. Before it is deleted."""
+    """Remove a transcript from the counts of mistakes. Call this before deleting it."""
     if Original.objects.filter(transcript=row).exists():
         pieces = Original.pieces_of(row)
         mistakes.count(mistakes_in(pieces, live(row)), set())

@@ -1,4 +1,4 @@
-"""The revisions of a transcript, for people."""
+"""Prepare the revisions of a transcript for its history page."""
 
 from collections.abc import Iterator
 from itertools import groupby
@@ -27,7 +27,7 @@ class Entry(NamedTuple):
 
 
 def history_of(transcript: Transcript) -> list[Entry]:
-    """Return the newest revisions first. Three queries."""
+    """Return at most NEWEST revisions, newest first. Makes two queries."""
     rows = transcript.revisions.select_related("author", "target").order_by("-number")
     corrections = Prefetch("corrections", Correction.objects.order_by("first"))
     return [_entry(row) for row in rows.prefetch_related(corrections)[:NEWEST]]
@@ -51,7 +51,7 @@ def _entry(revision: Revision) -> Entry:
 
 
 def differences(transcript: Transcript, changes: list[Change]) -> list[SafeString]:
-    """Return what the changes would change."""
+    """Return HTML for each change, with the old and the new words marked."""
     if not changes:
         return []
     # Before the first revision, the pieces are not stored yet.
@@ -66,7 +66,7 @@ def differences(transcript: Transcript, changes: list[Change]) -> list[SafeStrin
 
 
 def difference(before: str, after: str) -> SafeString:
-    """Return both texts in one, with `del` and `ins` around the words that differ."""
+    """Return both texts as one, with <del> and <ins> around the words that differ."""
     if before == after:
         return format_html("{} <small>(checked)</small>", after)
     return marked(before, after)

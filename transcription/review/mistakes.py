@@ -1,7 +1,7 @@
-"""Mistakes that were corrected more than once, and what they suggest for keyword lists.
+"""Count repeated corrections, and suggest them for keyword lists.
 
-Nothing is added to a list automatically. Automatic learning fills lists with common
-words, and then they are heard everywhere.
+Nothing is added to a list automatically. Automatic learning would fill the lists with
+common words, and AssemblyAI would then write these words where nobody said them.
 """
 
 from django.db.models import F, QuerySet
@@ -11,20 +11,20 @@ from transcription.assemblyai.keyterms import terms_of
 from transcription.models import Mistake, Vocabulary
 from transcription.words import edges
 
-# A longer correction rewrites a sentence: it teaches no word.
+# Ignore corrections with more words or characters: they rewrite whole sentences.
 MOST_WORDS = 4
 LONGEST = 200
-# How much two spellings must have in common, or two sounds, from 0 to 100.
+# The least similarity of two spellings, and of two sounds, from 0 to 100.
 ALIKE, SOUND_ALIKE = 50, 60
-# Consonants that are taken for each other on a telephone. Vowels are left out.
+# Map consonants that sound alike on a telephone to one letter, and remove vowels.
 SOUNDS = str.maketrans("bdgvzqc", "ptkfskk", "aeiouyhw' ")
-# A suggestion needs the same correction in so many transcripts.
+# Suggest a correction if at least this many transcripts have it.
 ENOUGH = 2
 CANDIDATES = 500
 
 
 def pair_of(original: str, corrected: str) -> tuple[str, str] | None:
-    """Return (heard, corrected) for a correction that may teach a word, or None."""
+    """Return (heard, corrected), or None if the correction cannot suggest a keyword."""
     heard, written = _plain(original).casefold(), _plain(corrected)
     if not heard or not written or heard == written.casefold():
         return None
@@ -42,11 +42,14 @@ def _plain(text: str) -> str:
 
 
 def count(before: set[tuple[str, str]], now: set[tuple[str, str]]) -> None:
-    """Count the mistakes of one transcript. In the transaction of the correction."""
+    """Update the counts after the mistakes of one transcript have changed.
+
+    Call this in the transaction that saves the correction.
+    """
     for heard, corrected in before - now:
         rows = Mistake.objects.filter(heard=heard, corrected=corrected)
         rows.filter(transcripts__gt=0).update(transcripts=F("transcripts") - 1)
-    # In one order, so that two transactions do not wait for each other.
+    # Sorted, so that two transactions that add the same mistakes do not deadlock.
     for heard, corrected in sorted(now - before):
         row, _ = Mistake.objects.get_or_create(heard=heard, corrected=corrected)
         Mistake.objects.filter(pk=row.pk).update(transcripts=F("transcripts") + 1)
@@ -57,7 +60,7 @@ def frequent() -> QuerySet[Mistake]:
 
 
 def suggestions(limit: int = 50) -> list[Mistake]:
-    """Return mistakes that a keyword list may cure, the most frequent first."""
+    """Return mistakes that a keyword may prevent, the most frequent first."""
     known = {
         term.casefold()
         for terms in Vocabulary.objects.values_list("terms", flat=True)
@@ -73,9 +76,9 @@ def suggestions(limit: int = 50) -> list[Mistake]:
 
 
 def are_alike(row: Mistake) -> bool:
-    """Return whether both are spelled alike or sound alike.
+    """Return whether both texts are spelled alike or sound alike.
 
-    Else it is a rewrite, no mishearing.
+    If not, a person has rewritten the text, and AssemblyAI did not mishear a word.
     """
     heard, written = row.heard, row.corrected.casefold()
     if fuzz.ratio(heard.replace(" ", ""), written.replace(" ", "")) >= ALIKE:

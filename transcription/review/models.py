@@ -1,7 +1,7 @@
 """The journal of what people changed in a transcript.
 
-AssemblyAI's words never change. A Revision is one save; its Corrections say which words
-read otherwise. Nothing is deleted: to undo a revision is a revision, too.
+AssemblyAI's words never change. A Revision is one save. Its Corrections give ranges of
+words a new text. Nothing is deleted: an undo is stored as a new revision.
 """
 
 from __future__ import annotations
@@ -22,8 +22,8 @@ if TYPE_CHECKING:
 class Original(models.Model):
     """The words of a transcript as they were when its first revision was saved.
 
-    The corrections refer to these words by index. Stored, so that an index means the
-    same word after an upgrade of djtranscribe.
+    Corrections refer to these words by index. The words are stored, so that an index
+    still means the same word after an upgrade of djtranscribe.
     """
 
     transcript = models.OneToOneField(
@@ -32,10 +32,10 @@ class Original(models.Model):
         primary_key=True,
         related_name="original",
     )
-    # A line for each word. A save reads the pieces alone, which is fast.
-    # The word and what is before it: a space or nothing.
+    # One line per word. It begins with a space if the text has a space before the word.
+    # A save reads only this column, which is fast.
     pieces = models.TextField()
-    # [start (ms), end (ms), confidence, speaker] as JSON.
+    # One line per word: [start (ms), end (ms), confidence, speaker] as JSON.
     facts = models.TextField()
     # [first, last, speaker] of each turn on the page, `last` excluded.
     turns = models.JSONField()
@@ -77,9 +77,9 @@ class Original(models.Model):
 
 
 class Batch(models.Model):
-    """One correction in all past transcripts that have the mistake, and its progress.
+    """A correction to make in all past transcripts with the mistake, and its progress.
 
-    The worker carries it out, see past.py. It is undone as a whole.
+    The worker makes it in the background, see past.py. It can be undone as a whole.
     """
 
     heard = models.CharField(max_length=200)
@@ -88,12 +88,12 @@ class Batch(models.Model):
         settings.AUTH_USER_MODEL, null=True, on_delete=models.SET_NULL, related_name="+"
     )
     created_at = models.DateTimeField(auto_now_add=True)
-    # Keys of the transcripts, and how many of them are done.
+    # Primary keys of the transcripts. `done`: how many of them are finished.
     transcripts = models.JSONField()
     done = models.PositiveIntegerField(default=0)
     is_undoing = models.BooleanField(default=False)
     finished_at = models.DateTimeField(null=True)
-    # A worker works on it until then.
+    # A worker holds this row until this time. Null: no worker has it.
     leased_until = models.DateTimeField(null=True)
 
     class Meta:
@@ -114,7 +114,7 @@ class Batch(models.Model):
 
 
 class Revision(models.Model):
-    """One save of one person, and the unit of undo."""
+    """One save. An undo always undoes a whole revision."""
 
     class Kind(models.TextChoices):
         EDIT = "edit", "Corrected"
@@ -129,26 +129,26 @@ class Revision(models.Model):
     transcript = models.ForeignKey(
         "transcription.Transcript", on_delete=models.CASCADE, related_name="revisions"
     )
-    # 1, 2, 3 in each transcript. 0 is the transcript as AssemblyAI sent it.
+    # 1, 2, 3 and so on in each transcript. 0 means the text as AssemblyAI sent it.
     number = models.PositiveIntegerField()
     kind = models.CharField(max_length=10, choices=Kind.choices)
-    # Of an undo or redo: the edit that was undone or redone.
+    # Only set for UNDO and REDO: the edit that was undone or redone.
     target = models.ForeignKey(
         "self", null=True, on_delete=models.CASCADE, related_name="+"
     )
-    # Of an edit: whether it is undone now.
+    # Only used for edits: whether the edit is undone now.
     is_undone = models.BooleanField(default=False)
-    # If the correction was made in all past transcripts.
+    # Set if this save belongs to a correction of all past transcripts.
     batch = models.ForeignKey(
         Batch, null=True, on_delete=models.SET_NULL, related_name="revisions"
     )
-    # Of SPEAKERS: the name of each speaker since then, by what AssemblyAI calls them.
+    # Only set for SPEAKERS: {AssemblyAI's name of a speaker: the new name}.
     speakers = models.JSONField(null=True)
     author = models.ForeignKey(
         settings.AUTH_USER_MODEL, null=True, on_delete=models.SET_NULL, related_name="+"
     )
     at = models.DateTimeField(auto_now_add=True)
-    # Chosen by the browser: a save that is sent twice is stored once.
+    # Chosen by the client, so that a save that is sent twice is stored only once.
     client_key = models.UUIDField(null=True)
 
     class Meta:
@@ -167,7 +167,7 @@ class Revision(models.Model):
 
 
 class Correction(models.Model):
-    """What a range of original words reads since a revision.
+    """The new text that a revision gives to a range of original words.
 
     first, last: indexes of original words, `last` excluded. They are equal only in a
     transcript without words.
@@ -176,17 +176,18 @@ class Correction(models.Model):
     revision = models.ForeignKey(
         Revision, on_delete=models.CASCADE, related_name="corrections"
     )
-    # That of the revision, for the index.
+    # The transcript of the revision. Repeated here for the index below.
     transcript = models.ForeignKey(
         "transcription.Transcript", on_delete=models.CASCADE, related_name="corrections"
     )
     first = models.PositiveIntegerField()
     last = models.PositiveIntegerField()
-    # What the range read before, and what it reads since then. The same text twice: a
-    # person has checked it. An empty text after: the words are removed.
+    # The text of the range before and after the revision. If both are the same, a
+    # person has confirmed it. If `after` is empty, the words are removed.
     before = models.TextField()
     after = models.TextField()
-    # Neither undone nor covered by a later one. Live corrections do not overlap.
+    # False if this correction is undone, or if a later correction replaces it. Live
+    # corrections do not overlap.
     is_live = models.BooleanField(default=True)
 
     class Meta:
@@ -204,27 +205,28 @@ class Correction(models.Model):
 
 
 class Score(models.Model):
-    """How right a transcript is, as AssemblyAI wrote it, against a verified one.
+    """How correct AssemblyAI's text is, compared with a verified transcript.
 
-    Counts, never rates: they can be summed. See review/scores.py.
+    The columns are counts and not rates, so that they can be summed. See
+    review/scores.py.
     """
 
     transcript = models.OneToOneField(
         "transcription.Transcript", on_delete=models.CASCADE, related_name="score"
     )
-    # The verified transcript of the same recording. It may be the same one.
+    # The verified transcript of the same recording. It may be `transcript` itself.
     reference = models.ForeignKey(
         "transcription.Transcript", on_delete=models.CASCADE, related_name="+"
     )
-    # Occurrences of keyterms in the reference, and those that are written right.
+    # How often keyterms occur in the reference, and how often they are right here.
     terms = models.PositiveIntegerField()
     terms_right = models.PositiveIntegerField()
-    # Keyterms that are written where the reference has none.
+    # How often this transcript has a keyterm where the reference does not have it.
     false_terms = models.PositiveIntegerField()
-    # Words of the reference, and words replaced, left out or added.
+    # Number of words in the reference, and of words replaced, left out or added here.
     words = models.PositiveIntegerField()
     words_wrong = models.PositiveIntegerField()
-    # Name and version of what made both texts comparable.
+    # Name and version of the normaliser that prepared both texts for the comparison.
     normaliser = models.CharField(max_length=40)
     at = models.DateTimeField(auto_now=True)
 
@@ -239,16 +241,18 @@ class Score(models.Model):
 
 
 class Mistake(models.Model):
-    """What was heard, and what people have corrected it to, over all transcripts.
+    """A wrong text and its correction, with the number of transcripts that have both.
 
-    Counted when a correction is saved or undone, so that no page has to count.
+    The number is updated when a correction is saved or undone, so that no page has to
+    count.
     """
 
-    # Without case and punctuation at the ends. Of at most mistakes.MOST_WORDS words.
+    # Both texts have no punctuation at the ends and at most mistakes.MOST_WORDS words.
+    # `heard` is in lower case.
     heard = models.CharField(max_length=200)
     corrected = models.CharField(max_length=200)
     transcripts = models.PositiveIntegerField(default=0)
-    # Somebody has put it into a keyword list, or does not want to see it.
+    # Somebody has added the word to a keyword list, or has dismissed the suggestion.
     is_settled = models.BooleanField(default=False)
 
     class Meta:

@@ -1,7 +1,7 @@
-"""What the page of a transcript shows, and what of it changes with a correction.
+"""Prepare the turns of a transcript's page, and the turns that a correction changes.
 
-The page is divided into turns of the original words, so that no correction moves the
-text around it. A corrected word is in the turn of the first word it replaces.
+The turns are computed from the original words, so that a correction never moves other
+text. A corrected word is in the turn of the first original word that it replaces.
 """
 
 from bisect import bisect_left
@@ -19,13 +19,13 @@ from transcription.words import Word, joined, original_words
 
 
 class PageTurn(NamedTuple):
-    first: int  # index of its first original word
-    last: int  # after its last one
+    first: int  # index of the turn's first original word
+    last: int  # index after its last original word
     speaker: str
     clock: str
-    words: list[Word]  # as they read now
+    words: list[Word]  # the current words
     corrections: list[dict[str, Any]]
-    # Whether it begins while another speaker still speaks.
+    # Whether the turn begins while another speaker is still speaking.
     overlaps: bool = False
 
     @property
@@ -38,7 +38,7 @@ class PageTurn(NamedTuple):
 
     @property
     def data(self) -> dict[str, Any]:
-        """What reading.js knows about the words of the turn."""
+        """The data about this turn that reading.js needs."""
         return {
             "first": self.first,
             "last": self.last,
@@ -56,7 +56,7 @@ def may_correct(user: Any, transcript: Transcript) -> bool:
 
 
 def turns_on_page(transcript: Transcript) -> list[PageTurn]:
-    """Return the whole text. Three more queries if somebody has reviewed it."""
+    """Return all turns. Makes three more queries if somebody has reviewed the text."""
     if not transcript.revision:
         words = original_words(transcript)
         return with_overlaps(_turns(bounds_of(words), words, 0, []))
@@ -70,7 +70,7 @@ def turns_on_page(transcript: Transcript) -> list[PageTurn]:
 
 
 def with_overlaps(turns: Iterator[PageTurn]) -> list[PageTurn]:
-    """Mark the turns that begin before all others have ended."""
+    """Mark the turns that begin before all earlier turns have ended."""
     found, ended = [], 0
     for turn in turns:
         begins = turn.words[0].start if turn.words else ended
@@ -80,7 +80,7 @@ def with_overlaps(turns: Iterator[PageTurn]) -> list[PageTurn]:
 
 
 def speakers_of(transcript: Transcript, turns: list[PageTurn]) -> list[tuple[str, str]]:
-    """Return (what AssemblyAI calls them, their name) of the speakers on the page."""
+    """Return (AssemblyAI's name, current name) of each speaker on the page."""
     names = speaker_names(transcript) if transcript.revision else {}
     words = (word for turn in turns for word in turn.words)
     found = dict.fromkeys(word.speaker for word in words if word.speaker)
@@ -88,7 +88,7 @@ def speakers_of(transcript: Transcript, turns: list[PageTurn]) -> list[tuple[str
 
 
 def turns_between(transcript: Transcript, first: int, last: int) -> list[PageTurn]:
-    """Return the turns that have a word from index `first` up to `last`."""
+    """Return the turns with original words from `first` up to `last` (excluded)."""
     original = Original.objects.get(pk=transcript.pk)
     bounds = [each for each in original.turns if each[0] < last and each[1] > first]
     if not bounds:
@@ -96,7 +96,7 @@ def turns_between(transcript: Transcript, first: int, last: int) -> list[PageTur
     rows = [
         row for row in _live(transcript) if bounds[0][0] <= row.first < bounds[-1][1]
     ]
-    # And their neighbours, between which words may have been inserted.
+    # Read one more word at each end: the times of inserted words depend on it.
     begin = max(0, bounds[0][0] - 1)
     end = max([bounds[-1][1], *(row.last for row in rows)]) + 1
     return list(_turns(bounds, original.words(begin, end), begin, rows))
@@ -113,7 +113,11 @@ def _turns(
     begin: int,
     rows: list[Correction],
 ) -> Iterator[PageTurn]:
-    """Yield these turns. words: original ones, from the index `begin`."""
+    """Yield a turn for each of the bounds.
+
+    words: original words. `begin` is the index of the first of them.
+    rows: the live corrections of these words, in the order of the words.
+    """
     current = corrected(
         words,
         (
@@ -142,7 +146,10 @@ def _turns(
 def _described(
     row: Correction, replaced: list[Word], in_turn: list[Word]
 ) -> dict[str, Any]:
-    """Return what a reader may know about a correction: the original, who and when."""
+    """Return the details of a correction that the page shows.
+
+    They are its place, the original text, the author and the time.
+    """
     here = [n for n, word in enumerate(in_turn) if word.correction == row.pk]
     before = bisect_left([word.at for word in in_turn], row.first)
     author = row.revision.author

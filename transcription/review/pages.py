@@ -1,4 +1,4 @@
-"""Pages about a review: revisions, a comparison, accuracy; and the forms on them."""
+"""Review pages: history, comparison and accuracy; forms to name speakers and verify."""
 
 from uuid import UUID
 
@@ -19,21 +19,21 @@ from transcription.review.page import may_correct
 from transcription.review.rules import Conflict, Refused
 from transcription.review.views import shown
 
-# Of the words that were corrected most often, on the page Accuracy.
+# How many of the most frequent mistakes the page "Accuracy" lists.
 MISTAKES = 15
 
 
 @require_safe
 @permission_required("transcription.view_transcript", raise_exception=True)
 def history(request: HttpRequest, uuid: UUID) -> HttpResponse:
-    """The revisions: a part of the transcript's page, or a page of its own."""
+    """Show the revisions, as a part of the transcript's page or as a separate page."""
     transcript = shown(uuid)
     Access.objects.note(request.user, Access.Action.READ, [transcript])
     is_part = request.headers.get("X-Requested-With") == "fetch"
     context = {
         "transcript": transcript,
         "entries": history_of(transcript),
-        # The buttons belong to the transcript's page.
+        # Show the buttons Undo and Redo only on the transcript's page.
         "may_correct": is_part and may_correct(request.user, transcript),
     }
     template = "_history.html" if is_part else "history.html"
@@ -46,7 +46,7 @@ def history(request: HttpRequest, uuid: UUID) -> HttpResponse:
     raise_exception=True,
 )
 def speakers(request: HttpRequest, uuid: UUID) -> HttpResponse:
-    """Name the speakers. The form has `speaker` and `name` once for each of them."""
+    """Name the speakers. The form has one `speaker` and one `name` for each of them."""
     transcript = shown(uuid)
     asked, given = request.POST.getlist("speaker"), request.POST.getlist("name")
     if request.POST.get("swap") and len(given) == 2:
@@ -87,7 +87,7 @@ def lock(request: HttpRequest, uuid: UUID, locked: bool) -> HttpResponse:
 @require_safe
 @permission_required("transcription.view_transcript", raise_exception=True)
 def compare(request: HttpRequest, uuid: UUID) -> HttpResponse:
-    """This transcript beside an older one of the same recording."""
+    """Show this transcript beside another one of the same recording."""
     rows = Transcript.objects.select_related("recording__call", "vocabulary", "score")
     rows = rows.defer("words", *Transcript.HEAVY)
     new = get_object_or_404(rows, uuid=uuid)
@@ -111,7 +111,7 @@ def compare(request: HttpRequest, uuid: UUID) -> HttpResponse:
 @require_safe
 @permission_required("transcription.view_transcript", raise_exception=True)
 def accuracy_page(request: HttpRequest) -> HttpResponse:
-    """How right the transcripts are, by keyword list and over time."""
+    """Show how correct the transcripts are, by keyword list and by month."""
     lines = accuracy.lines()
     shares = [share for line in lines for _, share, _ in line.months]
     context = {

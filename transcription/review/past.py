@@ -1,7 +1,7 @@
 """Make one correction in all past transcripts, in the background.
 
-The Batch row is the work list. If a worker dies, the next one goes on; a transcript is
-never corrected twice, because each save has a key of its own.
+The Batch row is the work list. If a worker dies, another worker continues. A transcript
+is never corrected twice, because all saves of a batch have the same client key.
 """
 
 from contextlib import suppress
@@ -18,15 +18,15 @@ from transcription.review.replacing import found
 from transcription.review.rules import Conflict, Refused
 from transcription.search import query as search
 
-# A worker does so many transcripts before it stores the progress.
+# A worker corrects this many transcripts, then it stores the progress.
 AT_ONCE = 20
 LEASE = timedelta(minutes=5)
 
 
 def begin(heard: str, corrected: str, author: Any) -> Batch:
-    """Store what is to be done. Raises Refused, or search.TooFrequent.
+    """Store a Batch for the worker. Raises Refused, or search.TooFrequent.
 
-    At most the newest search.RANKED transcripts. Verified ones are left alone.
+    It has at most the newest search.RANKED transcripts, and no verified ones.
     """
     query = search.parse(f'"{heard}"')
     keys = search.ranked(query) if query else []
@@ -47,7 +47,7 @@ def undo(batch: Batch) -> None:
 
 
 def work() -> bool:
-    """Do a part of the oldest batch. Return whether there was one."""
+    """Do the next part of the oldest batch. Return False if there is no batch."""
     now = timezone.now()
     free = Q(leased_until=None) | Q(leased_until__lt=now)
     waiting = Batch.objects.filter(free, finished_at=None)
@@ -58,7 +58,7 @@ def work() -> bool:
         return True
     end = min(batch.done + AT_ONCE, batch.total)
     for pk in batch.transcripts[batch.done : end]:
-        # Verified or changed meanwhile, or deleted: leave it alone.
+        # Skip a transcript that was verified, changed or deleted meanwhile.
         with suppress(Refused, Conflict, Transcript.DoesNotExist):
             _undo_in(batch, pk) if batch.is_undoing else _correct_in(batch, pk)
     Batch.objects.filter(pk=batch.pk).update(
@@ -90,7 +90,10 @@ def _undo_in(batch: Batch, pk: int) -> None:
 
 
 def forget_finished() -> None:
-    """Delete batches whose transcripts are all deleted: they hold words of these."""
+    """Delete finished batches if all their transcripts are deleted.
+
+    A batch contains words of its transcripts, so it must not be kept longer.
+    """
     for batch in Batch.objects.exclude(finished_at=None).iterator():
         if not Transcript.objects.filter(pk__in=batch.transcripts).exists():
             batch.delete()

@@ -1,4 +1,4 @@
-"""Ranges of original words. Lists of them are sorted and do not overlap."""
+"""Compare ranges of original words. Lists of ranges are sorted and do not overlap."""
 
 from bisect import bisect_right
 
@@ -10,7 +10,7 @@ def overlaps(one: Change, other: Change) -> bool:
 
 
 def overlapping(many: list[Change], changes: list[Change]) -> list[Change]:
-    """Return those of `many` that share a word with one of `changes`."""
+    """Return the ranges in `many` that share a word with a range in `changes`."""
     result: list[Change] = []
     at = 0
     for each in many:
@@ -24,7 +24,7 @@ def overlapping(many: list[Change], changes: list[Change]) -> list[Change]:
 
 
 def is_covered(change: Change, ranges: list[Change]) -> bool:
-    """Return whether one of the ranges has all words of the change."""
+    """Return whether one of the ranges contains all words of the change."""
     at = bisect_right(ranges, change.first, key=lambda each: each.first) - 1
     return at >= 0 and change.last <= ranges[at].last
 
@@ -34,7 +34,7 @@ def original_text(pieces: list[str], change: Change) -> str:
 
 
 def reading(pieces: list[str], now: list[Change], change: Change) -> str:
-    """Return what the range reads now."""
+    """Return the current text of the range. now: the live corrections."""
     inside = [
         each._replace(first=each.first - change.first, last=each.last - change.first)
         for each in overlapping(now, [change])

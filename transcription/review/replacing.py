@@ -10,10 +10,10 @@ from transcription.words import Word, bare, edges
 
 
 def found(transcript: Transcript, wanted: str, replacement: str) -> list[Change]:
-    """Return the changes that replace a word or phrase wherever it stands.
+    """Return the changes that replace a word or phrase in the whole transcript.
 
-    Case and the punctuation around it do not matter, and the punctuation stays.
-    Raises Refused.
+    The search ignores case and the punctuation around words. The replacement keeps
+    this punctuation. Raises Refused.
     """
     sought = [bare(each) for each in clean(wanted).split()]
     replacement = clean(replacement)
@@ -27,7 +27,7 @@ def found(transcript: Transcript, wanted: str, replacement: str) -> list[Change]
         texts[first + 1 : last + 1] = [""] * (last - first)
         begin, end = words[first].at, words[last].at + words[last].span
         if touched and touched[-1].last > begin:
-            # Both are in one earlier correction.
+            # Two occurrences are in one earlier correction: replace both in one change.
             touched[-1] = touched[-1]._replace(last=end)
         else:
             touched.append(Change(begin, end, ""))
@@ -35,7 +35,7 @@ def found(transcript: Transcript, wanted: str, replacement: str) -> list[Change]
 
 
 def _places(words: list[str], sought: list[str]) -> Iterator[tuple[int, int]]:
-    """Yield the first and the last index of each occurrence."""
+    """Yield the indexes of the first and the last word of each occurrence."""
     at = 0
     while at + len(sought) <= len(words):
         if words[at : at + len(sought)] == sought:
@@ -59,7 +59,10 @@ def _with_texts(
 
 
 def _in_place_of(first: str, last: str, replacement: str) -> str:
-    """Return the replacement with the punctuation and capital of what it replaces."""
+    """Return the replacement with the punctuation and case of the replaced text.
+
+    first, last: the first and the last word of the replaced text.
+    """
     if not replacement:
         return ""
     before, after = edges(first)[0], edges(last)[1]

@@ -1,4 +1,4 @@
-"""What may be saved in a transcript, and what not."""
+"""Check what people save in a transcript. The checks raise Refused or Conflict."""
 
 import re
 import unicodedata
@@ -11,11 +11,11 @@ from transcription.models import Correction, Revision, Transcript
 from transcription.review.current import Change
 from transcription.review.ranges import is_covered, overlaps
 
-# Characters of one correction, and corrections of one save.
+# The most characters in one correction, and the most corrections in one save.
 LONGEST = 5_000
 MOST_AT_ONCE = 2_000
 TAG = re.compile(r"<[!/?a-zA-Z][^<>]*>")
-# They change the order in which the letters around them are shown.
+# Invisible characters that change the order in which other letters are shown.
 DIRECTION_MARKS = re.compile("[\u200e\u200f\u061c\u202a-\u202e\u2066-\u2069]")
 LONGEST_NAME = 80
 
@@ -25,9 +25,9 @@ class Refused(Exception):
 
 
 class Conflict(Exception):
-    """Somebody else has changed it meanwhile. str() is a sentence for the user.
+    """The transcript has changed meanwhile. str() is a sentence for the user.
 
-    now: what the disputed ranges read now.
+    now: live corrections by other people of the words that the request would change.
     """
 
     def __init__(self, sentence: str, now: Sequence[Change] = ()) -> None:
@@ -41,7 +41,10 @@ def refuse_verified(row: Transcript) -> None:
 
 
 def checked(changes: Iterable[Change], words: int) -> list[Change]:
-    """Return the changes in the order of their words, with clean texts."""
+    """Return the changes in the order of their words, with clean texts.
+
+    words: the number of original words. Raises Refused.
+    """
     result: list[Change] = []
     for change in sorted(changes, key=lambda each: each[:2]):
         is_all = words == 0 and change.first == change.last == 0
@@ -61,7 +64,7 @@ def checked(changes: Iterable[Change], words: int) -> list[Change]:
 
 
 def clean(typed: str) -> str:
-    """Return the text of a correction on one line, or raise Refused."""
+    """Return the text of a correction on one line. Raises Refused."""
     if len(typed) > LONGEST:
         raise Refused(
             f"A correction has at most {LONGEST:,} characters; this one has "
@@ -81,7 +84,7 @@ def clean(typed: str) -> str:
 
 
 def refuse_overwriting(author: Any, started_from: int, touched: list[Change]) -> None:
-    """Raise Conflict if somebody else has changed these words since a revision."""
+    """Raise Conflict if another author has changed these words after `started_from`."""
     newer = Correction.objects.filter(
         pk__in=[each.correction for each in touched],
         revision__number__gt=started_from,
@@ -109,9 +112,9 @@ def refuse_cutting(changes: list[Change], touched: list[Change]) -> None:
 
 
 def refuse_later(target: Revision, ranges: list[Change], touched: list[Change]) -> None:
-    """Raise Conflict if other edits of the words of this one are in the way.
+    """Raise Conflict if another edit of the same words prevents an undo or redo.
 
-    These are later edits, and edits that share only a part of its words.
+    Such an edit is later than `target`, or `ranges` contain only a part of its words.
     """
     keys = [each.correction for each in touched]
     cut = [each.correction for each in touched if not is_covered(each, ranges)]

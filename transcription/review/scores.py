@@ -1,10 +1,10 @@
-"""How right a transcript is: terms right, false terms, words wrong.
+"""Score a transcript: count correct keyterms, false keyterms and wrong words.
 
 A verified transcript is the reference for all transcripts of its recording. Both texts
-are normalised first, so that "20mg" and "20 mg" are the same. In English that is done
-by Whisper's normaliser, which AssemblyAI's guide and the Open ASR Leaderboard use. It
-breaks other languages: it takes the vowel signs out of Hindi. There, words are
-compared as the search compares them.
+are normalised first, so that "20mg" and "20 mg" are the same. English texts use
+Whisper's normaliser, like AssemblyAI's guide and the Open ASR Leaderboard. It breaks
+other languages: for example, it removes the vowel signs of Hindi. So texts in other
+languages are normalised as in our search, see search/tokens.py.
 """
 
 from collections.abc import Iterator
@@ -31,7 +31,7 @@ class Counts(NamedTuple):
 
 
 def summed(many: list[Counts]) -> Counts:
-    """Add up counts that were made by the same normaliser. At least one."""
+    """Add up one or more Counts. All of them must come from the same normaliser."""
     *numbers, _ = Counts._fields
     return many[0]._replace(
         **{name: sum(getattr(each, name) for each in many) for name in numbers}
@@ -47,7 +47,7 @@ def _english() -> Any:
 
 
 def normalised(text: str, language: str) -> list[str]:
-    """Return the words to compare. language: such as en_us; empty if unknown."""
+    """Return the words to compare. language: for example en_us. Empty if unknown."""
     if language.startswith("en"):
         return str(_english()(text)).split()
     return [token.word for token in tokens(text)]
@@ -60,7 +60,7 @@ def normaliser(language: str) -> str:
 
 
 def counts(reference: str, written: str, terms: list[str], language: str) -> Counts:
-    """Compare a text with the reference."""
+    """Compare a written text with the reference, and count the differences."""
     right = normalised(reference, language)
     ours = normalised(written, language)
     partner = partners(right, ours)
@@ -86,7 +86,7 @@ def counts(reference: str, written: str, terms: list[str], language: str) -> Cou
 
 
 def partners(one: list[str], other: list[str]) -> dict[int, int]:
-    """Return the index in `other` of each word of `one` that is equal there."""
+    """Align two lists. Return {index in `one`: index in `other`} of equal words."""
     blocks: Any = Levenshtein.opcodes(one, other).as_list()
     return {
         begin + n: other_begin + n
@@ -99,7 +99,7 @@ def partners(one: list[str], other: list[str]) -> dict[int, int]:
 def _occurrences(
     words: list[str], sought: set[tuple[str, ...]]
 ) -> Iterator[tuple[int, int]]:
-    """Yield (index, number of words) of each term, the longest term at each place."""
+    """Yield (index, number of words) of each term. At one place, the longest counts."""
     lengths = sorted({len(term) for term in sought}, reverse=True)
     at = 0
     while at < len(words):
@@ -113,8 +113,9 @@ def _occurrences(
 def score_recording(recording_pk: int) -> None:
     """Score all transcripts of a recording against its verified transcript.
 
-    Of several, the one that was verified last. Without one, there are no scores. The
-    terms are those of all keyword lists that were used for the recording.
+    If several transcripts are verified, the last verified one is the reference. If none
+    is verified, the scores are deleted. The terms come from all keyword lists that were
+    used for the recording.
     """
     rows = Transcript.objects.filter(
         recording=recording_pk, status=Transcript.Status.COMPLETED

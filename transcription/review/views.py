@@ -1,4 +1,4 @@
-"""Corrections that are made on the page of a transcript."""
+"""Views with which the page of a transcript saves corrections."""
 
 import json
 from collections.abc import Callable
@@ -19,7 +19,7 @@ from transcription.review.page import turns_between
 from transcription.review.replacing import found
 from transcription.review.rules import Conflict, Refused
 
-# Occurrences that a preview shows.
+# The most occurrences that a preview shows.
 SHOWN = 50
 Kind = Revision.Kind
 
@@ -27,9 +27,10 @@ Kind = Revision.Kind
 def correcting(
     save: Callable[[HttpRequest, Transcript, dict[str, Any]], Revision],
 ) -> Callable[..., HttpResponse]:
-    """Make a view of a function that saves a revision.
+    """Decorator: make a view from a function that saves a revision.
 
-    The answer has the turns that read differently now. A refusal has a sentence.
+    The response has the turns that have changed, as JSON. If the save is refused, it
+    has a sentence that says why.
     """
 
     @require_POST
@@ -52,7 +53,7 @@ def correcting(
         edit = revision.target or revision
         ranges = list(edit.corrections.values_list("first", "last"))
         if not ranges:
-            # Names of speakers: they are all over the page.
+            # Only names of speakers have changed. They can be anywhere on the page.
             return JsonResponse({"revision": revision.number, "reload": True})
         first, last = min(first for first, _ in ranges), max(last for _, last in ranges)
         return JsonResponse(changed(transcript, first, last))
@@ -130,7 +131,7 @@ def correct(
 def undo(
     request: HttpRequest, transcript: Transcript, body: dict[str, Any]
 ) -> Revision:
-    """Undo the revision `number`, or the last one."""
+    """Undo revision `number`. Without a number: undo the last edit."""
     number = number_of(body, editing.last_to_undo(transcript))
     return editing.undo(transcript, request.user, number, key_of(body))
 
@@ -179,7 +180,7 @@ def replace(
     raise_exception=True,
 )
 def preview(request: HttpRequest, uuid: UUID) -> HttpResponse:
-    """What `replace` would change. By POST, so that no words are logged."""
+    """Show what `replace` would change. Uses POST, so that URL logs have no words."""
     transcript = shown(uuid)
     context: dict[str, Any] = {"refusal": "", "differences": []}
     try:

@@ -1,7 +1,7 @@
-"""Search in the notes on calls, by the same words as in transcripts.
+"""Search in the notes on calls, with the same rules for words as in transcripts.
 
-People write few notes, and short ones, so no index is needed: the database compares the
-words of each.
+There is no index, because notes are few and short. The database compares the words of
+each note.
 """
 
 from django.db.models import QuerySet
@@ -12,12 +12,12 @@ from transcription.search.tokens import indexed
 
 
 def search_text(text: str) -> str:
-    """Return the words of a note as they are compared."""
+    """Return the value of Note.search_text: the words in the form that is compared."""
     return f" {indexed(text)} "
 
 
 def matching_notes(query: Query) -> QuerySet[Note]:
-    """Return the notes that have the words, newest first. Raises BadOperator."""
+    """Return the notes that match the query, newest first. Raises BadOperator."""
     notes = query.narrow(Note.objects.select_related("call", "author"), "call__")
     for term in query.terms:
         found = {"search_text__contains": _pattern(term)}

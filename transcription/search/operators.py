@@ -29,7 +29,7 @@ YEARS = range(1970, 2200)
 
 
 class BadOperator(Exception):
-    """What was typed after the colon cannot be used. The text says why."""
+    """The value after the colon is not valid. str() is a sentence for the user."""
 
 
 @dataclass(frozen=True)
@@ -40,7 +40,7 @@ class Operator:
 
     @property
     def finds_calls(self) -> bool:
-        """Whether this operator alone is a search: it says which calls are wanted."""
+        """Whether the operator selects calls. A day or an exclusion does not."""
         return self.name in ("tag", "to", "by") and not self.is_excluded
 
     @property
@@ -48,9 +48,10 @@ class Operator:
         return self.name in ("after", "before")
 
     def condition(self, path: str) -> Q:
-        """Return the condition on rows whose call is at this path. Raises BadOperator.
+        """Return the condition for the rows to search in. Raises BadOperator.
 
-        path: a lookup that ends in `__`, or "" for the rows themselves.
+        path: the lookup from these rows to their call, with `__` at the end. "" if the
+        condition is about the rows themselves.
         """
         lookup, value = self._found
         condition = Q(**{f"{path}{lookup}": value})
@@ -58,12 +59,12 @@ class Operator:
 
     @cached_property
     def _found(self) -> tuple[str, Any]:
-        """A lookup on calls and its value. Cached: a page applies it several times."""
+        """The lookup on Call and its value. Cached: one page uses it several times."""
         return _LOOKUPS[self.name](self.value)
 
 
 def split(typed: str) -> tuple[list[Operator], str]:
-    """Return the operators in a search, and the rest of it: the words."""
+    """Return the operators in a search, and the rest of the text: the words."""
     found = [
         Operator(name.lower(), (phrase or word).strip(), bool(minus))
         for minus, name, phrase, word in OPERATOR.findall(typed)

@@ -1,8 +1,8 @@
 """Full-text search over all transcripts, with the same results on both databases.
 
 The syntax: words, "an exact phrase", -not, prefix*, and operators (operators.py).
-Migration 0012_search_text creates the index, of Transcript.search_text. See tokens.py
-for what a word is.
+Migration 0012_search_text creates the index on Transcript.search_text. The rules for
+words are in tokens.py.
 """
 
 import json
@@ -22,20 +22,20 @@ from transcription.models import Transcript
 from transcription.search.operators import Operator, split
 from transcription.search.tokens import encoded, tokens
 
-# Rank only the newest matches. Otherwise a very common word would read a million rows
-# to show twenty.
+# Rank only the newest matches. Otherwise a search for a very common word would read a
+# million rows to show twenty.
 RANKED = 1000
-# If operators leave so many calls at most, the search begins with these.
+# If the operators select at most this many calls, only their transcripts are searched.
 FEW = 20_000
 LONGEST_MS = 5000
 QUERY_CANCELED = "57014"
-# From a transcript to its call.
+# The lookup from a transcript to its call.
 CALL = "recording__call__"
 MAX_TERMS = 20
 MAX_OPERATORS = 8
 MAX_LENGTH = 300
-# In longer texts PostgreSQL may drop positions: it keeps 256 per word, and none above
-# 16,383. So phrases are also searched for in the column itself.
+# In texts with more characters, PostgreSQL may drop positions of words: it keeps 256
+# per word, and none above 16,383. There, phrases are also searched in the text itself.
 LENGTH_WITH_ALL_POSITIONS = 8000
 
 TERM = re.compile(r'(-?)(?:["“”„]([^"“”„]*)["“”„]?|([^\s"“”„]+))')
@@ -43,7 +43,7 @@ TERM = re.compile(r'(-?)(?:["“”„]([^"“”„]*)["“”„]?|([^\s"“�
 
 @dataclass(frozen=True)
 class Term:
-    """A word or a phrase. In a prefix, the last word may continue."""
+    """A word or a phrase. If `is_prefix`, the last word is only the start of a word."""
 
     words: tuple[str, ...]
     is_prefix: bool = False
@@ -78,14 +78,15 @@ class Query:
         return [term for term in self.terms if term.is_excluded]
 
     def __bool__(self) -> bool:
-        """Whether something is wanted: exclusions alone would find nearly all."""
+        """False if there are only excluded words, which would match nearly all rows."""
         return bool(self.wanted or self.operators)
 
     def narrow(self, rows: QuerySet[Any], path: str) -> QuerySet[Any]:
-        """Filter rows by the operators; their call is at this path.
+        """Return the rows that match the operators. Raises BadOperator.
 
-        Days are those of the calls if calls are asked for, otherwise those of the rows:
-        a recording that was imported has no call. Raises BadOperator.
+        path: the lookup from these rows to their call, with `__` at the end.
+        A day is compared with the call's day if another operator selects calls. If
+        not, it is compared with the row's day: imported recordings have no call.
         """
         for operator in self.operators:
             is_of_rows = operator.is_day and not self.finds_calls
@@ -114,8 +115,8 @@ def parse(text: str) -> Query:
 def _term(typed: str, is_prefix: bool, is_excluded: bool) -> Term | None:
     found = tokens(typed)
     if found and found[-1].is_last_letter:
-        # In a text, more letters may follow: only the pairs before it are certain. A
-        # letter alone is the beginning of a pair.
+        # If the text continues after this letter, it has no such token. So search only
+        # for the pairs before it. A letter alone is searched as the start of a pair.
         if len(found) > 1 and not found[-2].is_last_letter:
             found.pop()
         else:
@@ -127,8 +128,8 @@ def _term(typed: str, is_prefix: bool, is_excluded: bool) -> Term | None:
 def ranked(query: Query) -> list[int]:
     """Return the keys of at most RANKED matching transcripts, the best first.
 
-    Without a word: the newest. Raises TooFrequent if the search takes longer than
-    LONGEST_MS, and BadOperator.
+    If the query has no words, the newest are first. Raises BadOperator, and TooFrequent
+    if the search takes longer than LONGEST_MS.
     """
     with _time_limit():
         if not query.wanted:
@@ -147,7 +148,7 @@ class TooFrequent(Exception):
 
 @contextmanager
 def _time_limit() -> Iterator[None]:
-    """Stop a slow search on PostgreSQL, which other users share.
+    """Stop a slow search on PostgreSQL, because other users share the database.
 
     Raises TooFrequent after LONGEST_MS. SQLite has no limit.
     """
@@ -180,7 +181,7 @@ def matching(transcripts: QuerySet[Transcript], query: Query) -> QuerySet[Transc
 
 
 def _for_term(term: Term) -> Query:
-    """Return the query for what has this term, which may be an excluded one."""
+    """Return a query that finds this term, even if the term is excluded."""
     return Query((replace(term, is_excluded=False),))
 
 
@@ -192,9 +193,9 @@ def _keys(query: Query) -> RawSQL:
 
 
 def _newest(query: Query) -> list[int]:
-    """Return the keys of the newest transcripts that fit the operators.
+    """Return the keys of the newest RANKED transcripts that match the operators.
 
-    Excluded words are looked for in these only.
+    Transcripts with excluded words are removed afterwards.
     """
     rows: QuerySet[Transcript] = Transcript.objects.order_by("-pk")
     if query.finds_calls:
@@ -213,10 +214,10 @@ def _newest(query: Query) -> list[int]:
 
 
 def _narrowed(condition: str, params: list[Any], query: Query) -> tuple[str, list[Any]]:
-    """Add the operators to a condition on the rows of _KEYS and _STATEMENTS.
+    """Add the operators to a WHERE condition for _KEYS or _STATEMENTS.
 
-    If they leave few calls, only the transcripts of these are read. Otherwise the
-    database goes through what has the words.
+    If the operators select few calls, the database reads only their transcripts.
+    Otherwise it reads all transcripts with the words and checks their calls.
     """
     if not query.operators:
         return condition, params
@@ -248,7 +249,7 @@ _KEYS = {
     "postgresql": "SELECT id FROM transcription_transcript AS outer_row WHERE {}",
     "sqlite": "SELECT rowid FROM transcription_search WHERE {}",
 }
-# The row that a condition is about.
+# The key of the row that a condition tests.
 _ROW = {"postgresql": "outer_row.id", "sqlite": "transcription_search.rowid"}
 _AMONG = {
     "postgresql": "outer_row.id = ANY(%s)",
@@ -295,7 +296,7 @@ def _fts5(query: Query) -> str:
 
 
 def _postgresql(query: Query) -> tuple[str, list[str]]:
-    # Filter by the words of phrases first, because the index can answer that.
+    # Filter by all single words first, because the index can answer that.
     conditions, params = [_WORDS], [_tsquery(query.wanted)]
     for term in query.terms:
         is_phrase = len(term.words) > 1

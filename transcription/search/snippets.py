@@ -1,6 +1,7 @@
-"""Search results: a passage with the matches marked, and the time it is said.
+"""Search results: a passage with marked matches, and the time when it is said.
 
-The text is tokenized as in the index, so that the marked words are the ones it found.
+The text is split into the same tokens as in the index, so that exactly the words that
+the search found are marked.
 """
 
 import unicodedata
@@ -18,9 +19,9 @@ from transcription.search.query import Query
 from transcription.search.tokens import Token, tokens
 from transcription.words import Word
 
-# The length of a passage in letters, and how many of them come before the first match.
+# The length of a passage in characters, and how many come before the match.
 PASSAGE, BEFORE = 220, 50
-# So many words, or pairs of letters, count as one passage when the best one is chosen.
+# The best passage has the most different terms within this many tokens.
 NEAR = 28
 # Start the audio a little earlier: a word without its context is hard to understand.
 LEAD_SECONDS = 3
@@ -30,7 +31,7 @@ LEAD_SECONDS = 3
 class Hit:
     transcript: Transcript
     passage: SafeString
-    # The word where the match begins. None if AssemblyAI gave no words.
+    # The word where the match begins. None if the list of words has no match.
     word: Word | None
 
     @property
@@ -47,7 +48,7 @@ class Hit:
 
     @property
     def plays_from(self) -> str:
-        """A media fragment to append to a URL, or an empty string."""
+        """A media fragment (#t=seconds) to append to a URL, or an empty string."""
         if self.said_at_ms is None:
             return ""
         return f"#t={max(0, self.said_at_ms / 1000 - LEAD_SECONDS):.1f}"
@@ -67,7 +68,7 @@ def hit(transcript: Transcript, query: Query) -> Hit:
     cuts = [passage[0].start if first else 0]
     for start, end, _ in found:
         if first <= start and end <= first + len(passage):
-            # Pairs of letters overlap.
+            # Pairs of letters may overlap: do not repeat a marked letter.
             marked = max(cuts[-1], all_tokens[start].start), all_tokens[end - 1].end
             cuts += marked
     is_cut = first + len(passage) < len(all_tokens)
@@ -94,7 +95,7 @@ def hit(transcript: Transcript, query: Query) -> Hit:
 
 
 def beginning(text: str, all_tokens: list[Token], match: int) -> int:
-    """Return with which token a passage begins: some letters before the match."""
+    """Return the index of a passage's first token, at most BEFORE before the match."""
     first = match
     while first and all_tokens[match].start - all_tokens[first - 1].start <= BEFORE:
         first -= 1
@@ -105,7 +106,7 @@ def beginning(text: str, all_tokens: list[Token], match: int) -> int:
 
 
 def occurrences(words: list[str], query: Query) -> list[tuple[int, int, int]]:
-    """Find the terms: (first word, word after the last, index of the term).
+    """Return (first word, word after the last, index of the term) of each occurrence.
 
     The occurrences are in order and do not overlap.
     """
@@ -121,7 +122,7 @@ def occurrences(words: list[str], query: Query) -> list[tuple[int, int, int]]:
 
 
 def densest(found: list[tuple[int, int, int]]) -> int:
-    """Return the index of the occurrence whose passage contains the most terms."""
+    """Return the index of the occurrence with the most different terms near it."""
 
     def terms_near(index: int) -> int:
         last = found[index][0] + NEAR
@@ -135,16 +136,17 @@ def densest(found: list[tuple[int, int, int]]) -> int:
 
 
 def matched(transcript: Transcript, query: Query, best: int, count: int) -> Word | None:
-    """Return the word where occurrence number `best` of the text begins.
+    """Return the word where occurrence number `best` of the text begins, or None.
 
-    It has the same number in the words, if there are `count` occurrences in both.
+    count: the number of occurrences in the text.
     """
     words = words_of(transcript)
     spoken = tokens("".join(f"{word.space}{word.text}" for word in words))
     found = occurrences([token.word for token in spoken], query)
     if not found:
         return None
-    # If the words are in another order than the text, an occurrence may be missing.
+    # Words and text may differ in order, so that an occurrence is missing in the words.
+    # Then the numbers do not correspond: use the first occurrence.
     start, _, _ = found[best] if len(found) == count else found[0]
     begins = list(
         accumulate((len(word.space) + len(word.text) for word in words), initial=0)

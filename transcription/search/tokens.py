@@ -1,14 +1,14 @@
-"""How a text becomes the words of the index. A search is split by the same rules.
+"""Split a text into the words of the search index. Searches use the same rules.
 
 - A word is a run of letters, marks and digits. Everything else separates words.
 - Case, width and Latin, Greek, Hebrew and Arabic accents do not matter: `strasse` finds
-  Straße, `resume` résumé, `lodz` Łódź. All four i of Turkish are one letter, and so are
-  е and ё. The signs of Indian scripts are letters, and й is not и.
+  Straße, `resume` résumé, `lodz` Łódź. The four Turkish letters i, ı, I and İ are the
+  same letter, and so are е and ё. But й and и differ. Signs of Indian scripts are kept.
 - Scripts without spaces (Chinese, Japanese, Thai, Lao, Khmer, Burmese) are cut into
   pairs of letters, so that any part of a text is found.
 
-The index contains only a-z and 0-9: other letters are encoded. So both databases, in
-any locale, find the same.
+The index contains only a-z and 0-9. Other letters are encoded, so that SQLite and
+PostgreSQL give the same results in every locale.
 """
 
 import unicodedata
@@ -23,7 +23,7 @@ UNSPACED = (
     "\u0e00-\u0eff\u1000-\u109f\u1780-\u17ff\u3005\u3040-\u30ff\u3400-\u4dbf"
     "\u4e00-\u9fff\uf900-\ufaff\uff66-\uff9f\U00020000-\U0003ffff"
 )
-# Inside of a word, but not a part of it: joiners, soft hyphens, zero-width spaces.
+# Ignored inside a word: joiners, soft hyphens, zero-width spaces and the like.
 IGNORED = "\u00ad\u200b-\u200d\u2060\ufeff\u0640"
 WORD = regex.compile(
     rf"(?P<unspaced>[[{UNSPACED}]&&[\p{{L}}\p{{M}}\p{{Nd}}]]"
@@ -35,11 +35,11 @@ WORD = regex.compile(
 # A half-width kana and its sound mark are one letter.
 LETTER = regex.compile("[\uff66-\uff9d][\uff9e\uff9f]?|.", regex.DOTALL)
 IGNORED_LETTER = regex.compile(f"[{IGNORED}]")
-# Accents, Hebrew points, Arabic vowels. Not the breve of й.
+# Accents, Hebrew points and Arabic vowels, which are removed. The breve of й is kept.
 ACCENTS = regex.compile(
     "(?<![\u0400-\u04ff])[\u0300-\u036f]+|\u0308|[\u0591-\u05c7\u064b-\u065f\u0670]+"
 )
-# Latin letters that Unicode does not take apart.
+# Latin letters that Unicode does not decompose into a base letter and an accent.
 BASE_LETTERS = str.maketrans(
     {
         "ł": "l",
@@ -54,22 +54,22 @@ BASE_LETTERS = str.maketrans(
         "þ": "th",
     }
 )
-# PostgreSQL does not index longer words.
+# Words are cut to this many letters. PostgreSQL does not index very long words.
 LONGEST = 100
-# PostgreSQL's tsvector holds one megabyte.
+# The most characters to index per text. PostgreSQL's tsvector holds one megabyte.
 LONGEST_INDEXED = 500_000
 DIGITS = "0123456789abcdefghijklmnopqrstuvwxyz"
 
 
 @dataclass(frozen=True)
 class Token:
-    """A word as the index has it, and its position in the text."""
+    """A word or a pair of letters, after `folded`, and its position in the text."""
 
     word: str
     start: int
     end: int
-    # Whether it is the single letter at the end of a text without spaces. All other
-    # tokens of such a text are pairs of letters.
+    # Whether it is the single letter at the end of a text in a script without spaces.
+    # All other tokens of such a text are pairs of letters.
     is_last_letter: bool = False
 
 
@@ -95,7 +95,7 @@ def _tokens(found: "regex.Match[str]") -> Iterator[Token]:
 
 @lru_cache(100_000)
 def folded(word: str) -> str:
-    """Return the word without case, width and accents, in at most LONGEST letters."""
+    """Return the word without case, width and accents, cut to LONGEST letters."""
     if word.isascii():
         return word.lower()[:LONGEST]
     word = IGNORED_LETTER.sub("", word)
@@ -108,10 +108,11 @@ def folded(word: str) -> str:
 
 
 def encoded(word: str) -> str:
-    """Return the word in a-z and 0-9. Two words never have the same code.
+    """Encode a word in a-z and 0-9. Two words never have the same code.
 
-    Any other letter becomes `z` and its code point in four digits of base 36, of which
-    the first is never `z`. A `z` becomes `zz`. So a prefix of a word stays a prefix.
+    Any other letter becomes `z` and four digits: its code point in base 36. The first
+    digit is never `z`. A `z` becomes `zz`. So the code of a word's prefix is a prefix
+    of the word's code.
     """
     if word.isascii() and word.isalnum():
         return word.replace("z", "zz")
@@ -132,7 +133,7 @@ def _code(letter: str) -> str:
 
 
 def indexed(text: str) -> str:
-    """Return the codes of all words, separated by spaces: what the index is made of."""
+    """Return the text to put into the index: the codes of all words, with spaces."""
     pieces = text.split()
     is_usual = max(map(len, pieces), default=0) <= LONGEST
     codes = map(_short_codes if is_usual else _codes, pieces)
@@ -146,5 +147,5 @@ def _codes(piece: str) -> str:
     return " ".join(encoded(token.word) for token in tokens(piece))
 
 
-# Most words of a text are repeated: ten times as fast.
+# The cache makes this ten times as fast, because most words of a text are repeated.
 _short_codes = lru_cache(100_000)(_codes)

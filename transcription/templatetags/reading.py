@@ -1,4 +1,4 @@
-"""A transcript with its audio, for the templates of any page."""
+"""Template tag that shows a transcript with its player on any page."""
 
 from typing import Any
 
@@ -12,12 +12,15 @@ register = template.Library()
 
 @register.inclusion_tag("transcription/_reading.html", takes_context=True)
 def reading(context: Any, transcript: Transcript) -> dict[str, Any]:
-    """Show player, words, corrections and exports. Once on a page: it has ids."""
+    """Show player, words, corrections and exports.
+
+    Use it only once on a page: its HTML has ids.
+    """
     request = context["request"]
     return {
         "request": request,
         "csrf_token": context.get("csrf_token"),
-        # Its forms lead back to where they were sent from.
+        # After a form is sent, the browser returns to the call's page or to admin.
         "on_call_page": "call" in context,
         **reading_of(transcript, request.user),
     }

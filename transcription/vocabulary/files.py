@@ -1,4 +1,4 @@
-"""Keyword lists as files: a term a line, or a CSV with terms in its first column."""
+"""Keyword lists as files: a term per line, or a CSV with terms in its first column."""
 
 import csv
 import io

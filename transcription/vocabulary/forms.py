@@ -27,7 +27,7 @@ class VocabularyForm(forms.ModelForm[Vocabulary]):
             if name in self.fields:
                 self.fields[name].widget.attrs["rows"] = 3
         if terms := self.fields.get("terms"):
-            # The list is checked while it is typed.
+            # Send the terms to the server while a person types, and show its check.
             terms.widget.attrs |= {
                 "hx-post": reverse("transcription:check-terms"),
                 "hx-trigger": "load, input delay:300ms",
@@ -39,7 +39,7 @@ class VocabularyForm(forms.ModelForm[Vocabulary]):
             )
 
     def clean(self) -> dict[str, Any]:
-        """Add the terms of the file to those that were typed."""
+        """Add the terms of the file to the typed terms."""
         data: dict[str, Any] = super().clean() or {}
         file = data.get("file")
         if file and "terms" in data:

@@ -14,10 +14,10 @@ from transcription.assemblyai import keyterms
 
 class VocabularyQuerySet(models.QuerySet["Vocabulary"]):
     def fitting(self, number: str = "") -> Vocabulary | None:
-        """Return the list for a call to this number, else the default one, or None.
+        """Return the list for a call to this number, else the default list, or None.
 
-        The list of the contact with this number wins, then the longest beginning of a
-        number, then its country. One query.
+        The list of the contact with this number comes first. Then the list with the
+        longest beginning of the number, then the list for its country. One query.
         """
         contacts = Contact.objects.filter(
             numbers__number=number, vocabulary=OuterRef("pk")
@@ -40,10 +40,10 @@ class Vocabulary(RetentionPeriods):
     """A keyword list: special terms that AssemblyAI should recognise."""
 
     class Domain(models.TextChoices):
-        # AssemblyAI's name: docs/pre-recorded-audio/medical-mode
+        # AssemblyAI's value: assemblyai.com/docs/pre-recorded-audio/medical-mode
         MEDICAL = "medical-v1", "Medical (AssemblyAI charges extra for it)"
 
-    # What is sent to AssemblyAI. A change makes a new version.
+    # Fields that are sent to AssemblyAI. A change of one of them makes a new version.
     SENT = ("terms", "custom_spellings", "prompt", "domain")
 
     name = models.CharField(max_length=80, unique=True)
@@ -107,7 +107,7 @@ class Vocabulary(RetentionPeriods):
         return self.name
 
     def save(self, *args: Any, **kwargs: Any) -> None:
-        """Save, as a new version if something has changed that is sent."""
+        """Save. If a field in SENT has changed, also save a new version."""
         with transaction.atomic():
             stored = Vocabulary.objects.select_for_update().filter(pk=self.pk).first()
             is_new = stored is None or stored.content != self.content
@@ -124,7 +124,11 @@ class Vocabulary(RetentionPeriods):
         return {name: getattr(self, name) for name in self.SENT}
 
     def fits(self, number: str) -> int:
-        """Return how closely the list is for this number. 0: not at all."""
+        """Return how well the list fits this number: 0 if not at all.
+
+        1 if its country fits, more if it has a beginning of the number: the longer, the
+        more.
+        """
         country = phone_numbers.country_code(number) if number else ""
         fits = 0
         for line in keyterms.terms_of(self.numbers):
@@ -136,7 +140,7 @@ class Vocabulary(RetentionPeriods):
 
 
 class VocabularyVersion(models.Model):
-    """A keyword list as it was sent until its next version. Never changed."""
+    """A version of a keyword list, as it was sent. Its content never changes."""
 
     vocabulary = models.ForeignKey(
         Vocabulary, on_delete=models.CASCADE, related_name="versions"

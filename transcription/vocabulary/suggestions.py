@@ -1,4 +1,4 @@
-"""The page that suggests terms for keyword lists, from what people have corrected."""
+"""The page that suggests terms for keyword lists, based on people's corrections."""
 
 from typing import Any
 
@@ -32,7 +32,7 @@ def page(request: HttpRequest) -> HttpResponse:
 
 
 def progress() -> dict[str, Any]:
-    """Context: the last corrections in past transcripts, and whether one is running."""
+    """Return the latest corrections of past transcripts, and whether one is running."""
     batches = list(Batch.objects.select_related("author")[:BATCHES])
     is_busy = any(batch.finished_at is None for batch in batches)
     return {"batches": batches, "is_busy": is_busy}
@@ -41,7 +41,7 @@ def progress() -> dict[str, Any]:
 @require_safe
 @permission_required("transcription.change_vocabulary", raise_exception=True)
 def batches(request: HttpRequest) -> HttpResponse:
-    """The progress of corrections in past transcripts, polled while one goes on."""
+    """Show the progress of corrections in past transcripts. Polled while one runs."""
     return render(request, "transcription/_batches.html", progress())
 
 
@@ -51,7 +51,7 @@ def batches(request: HttpRequest) -> HttpResponse:
     raise_exception=True,
 )
 def apply(request: HttpRequest, pk: int) -> HttpResponse:
-    """Correct the mistake in all past transcripts that have it."""
+    """Start to correct a mistake in all past transcripts that contain it."""
     row = get_object_or_404(Mistake, pk=pk)
     try:
         batch = past.begin(row.heard, row.corrected, request.user)
@@ -70,7 +70,7 @@ def apply(request: HttpRequest, pk: int) -> HttpResponse:
     raise_exception=True,
 )
 def undo(request: HttpRequest, pk: int) -> HttpResponse:
-    """Undo a correction in all past transcripts."""
+    """Start to undo a correction in all past transcripts."""
     past.undo(get_object_or_404(Batch, pk=pk))
     return redirect("transcription:suggestions")
 
@@ -81,7 +81,7 @@ def undo(request: HttpRequest, pk: int) -> HttpResponse:
     raise_exception=True,
 )
 def occurrences(request: HttpRequest, pk: int) -> HttpResponse:
-    """In how many transcripts the mistake stands now, for one row of the page."""
+    """Show how many transcripts contain the mistake now, for one row of the page."""
     row = get_object_or_404(Mistake, pk=pk)
     query = search.parse(f'"{row.heard}"')
     try:
@@ -96,7 +96,7 @@ def occurrences(request: HttpRequest, pk: int) -> HttpResponse:
 @require_POST
 @permission_required("transcription.change_vocabulary", raise_exception=True)
 def settle(request: HttpRequest, pk: int) -> HttpResponse:
-    """Put a suggestion into a keyword list, as a term or a spelling, or dismiss it."""
+    """Add a suggestion to a keyword list, as a term or a spelling, or dismiss it."""
     row = get_object_or_404(Mistake, pk=pk)
     what = request.POST.get("what", "")
     if what == "dismiss":
@@ -124,7 +124,10 @@ def settle(request: HttpRequest, pk: int) -> HttpResponse:
 
 
 def add(vocabulary: Vocabulary, what: str, heard: str, text: str) -> None:
-    """Add a term, or the spelling of what was heard. Raises ValidationError."""
+    """Add a term or a spelling to a keyword list. Raises ValidationError.
+
+    A spelling tells AssemblyAI to write `text` instead of `heard`.
+    """
     column, line = "terms", text
     if what == "spelling":
         column, line = "custom_spellings", f"{heard} = {text}"
@@ -133,7 +136,7 @@ def add(vocabulary: Vocabulary, what: str, heard: str, text: str) -> None:
     if not text:
         raise ValidationError("Write the term.")
     with transaction.atomic():
-        # Two people may add terms at once.
+        # Lock the row, because two people may add terms at the same time.
         row = Vocabulary.objects.select_for_update().get(pk=vocabulary.pk)
         setattr(row, column, "\n".join(filter(None, [getattr(row, column), line])))
         row.full_clean()

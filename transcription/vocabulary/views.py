@@ -13,7 +13,7 @@ from transcription.vocabulary.files import csv_of
 @require_POST
 @permission_required("transcription.change_vocabulary", raise_exception=True)
 def check_terms(request: HttpRequest) -> HttpResponse:
-    """Check a list while it is typed."""
+    """Check the terms of a keyword list while a person types them."""
     typed = request.POST.get("terms", "")
     try:
         keyterms.validate_terms(typed)
@@ -31,7 +31,7 @@ def check_terms(request: HttpRequest) -> HttpResponse:
 @require_safe
 @permission_required("transcription.view_vocabulary", raise_exception=True)
 def download(request: HttpRequest, pk: int, extension: str) -> HttpResponse:
-    """The terms of a list as a file, which can be added to another list."""
+    """Return the terms of a list as a file. It can be uploaded to another list."""
     vocabulary = get_object_or_404(Vocabulary, pk=pk)
     terms = keyterms.terms_of(vocabulary.terms)
     if extension == "txt":

@@ -1,4 +1,4 @@
-"""Times in admin as on our own pages: the day first, 24 hours."""
+"""Formats of dates and times in admin, as on our own pages: day first, 24 hours."""
 
 DATE_FORMAT = "j M Y"
 TIME_FORMAT = "H:i:s"

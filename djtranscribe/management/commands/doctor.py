@@ -122,7 +122,7 @@ def check_twilio() -> str:
     with vendor_errors(CHECK_INTERNET):
         number = twilio_client.our_number()
         if settings.TWILIO_API_KEY:
-            # A restricted key may be allowed to read some resources and not others.
+            # Test these lists, too: a restricted key may not be allowed to read them.
             next(twilio_client.calls_since(timezone.now()), None)
             next(twilio_client.recordings_since(timezone.now()), None)
     if number is None:
@@ -140,7 +140,7 @@ def check_twilio() -> str:
     if number.voice_url == twilio_client.answer_url():
         incoming = "Calls to the number reach this site"
     else:
-        # No fault: some people only make calls.
+        # This is not an error: some sites only make calls.
         incoming = (
             "Calls to the number do not reach this site; manage.py connect-number sets "
             f"its Voice URL to {twilio_client.answer_url()}"
@@ -254,7 +254,7 @@ def check_unsent() -> None:
 
 
 def ensure_reachable(host: str, port: int, remedy: str) -> None:
-    """Open a TCP connection and close it. Raises Problem."""
+    """Open a TCP connection and close it. Raises Problem if that fails."""
     try:
         socket.create_connection((host, port), TIMEOUT_SECONDS).close()
     except (OSError, UnicodeError) as error:

@@ -28,17 +28,18 @@ UNITS = {"h": timedelta(hours=1), "d": timedelta(days=1), "w": timedelta(weeks=1
 BAR = 24
 # Old versions of SQLite accept no more than 999 parameters.
 SIDS_A_QUERY = 900
-# In these statuses a job may exist that we do not know.
+# Statuses in which AssemblyAI may have a job whose id we do not know.
 UNANSWERED = (Transcript.Status.SUBMITTING, Transcript.Status.LOST)
 
 Item = TypeVar("Item")
 
 
 class Row:
-    """A line of the table: how many were compared, missing here, repaired.
+    """A line of the table: how many items were compared, missing here and repaired.
 
-    ready: happened too recently for our own checks to be overdue.
-    busy: a worker has the row now.
+    ready: so recent that our own checks were not overdue. They were repaired, but they
+    do not count as missing.
+    busy: as recent, but not repaired, or a worker has the row now.
     foreign: not made from here.
     """
 
@@ -48,7 +49,7 @@ class Row:
         self.ready = self.busy = self.foreign = 0
 
     def found(self, *, repaired: bool, happened_at: datetime | None = None) -> None:
-        """Count one. happened_at: when it happened at the vendor, if it says so."""
+        """Count a difference. happened_at: when it arose at the vendor, if known."""
         recover = timedelta(seconds=settings.RECOVER_SECONDS)
         if happened_at and happened_at > timezone.now() - recover:
             self.ready += repaired
@@ -110,7 +111,7 @@ class Command(BaseCommand):
         self.print_table(table)
 
     def calls(self, row: Row, begin: datetime) -> None:
-        # Twilio's answer was lost, so these have no SID.
+        # These calls have no SID, because Twilio's response was lost.
         lost = Call.objects.unfinished().filter(sid=None, created_at__gte=begin)
         for call in lost:
             ask_twilio(call)
@@ -123,7 +124,8 @@ class Command(BaseCommand):
                 continue
             phone = known.phone_of(news)
             if differs(phone, news):
-                # Twilio does not say when it set the price.
+                # Twilio does not say when it set the price. The price is not missing
+                # yet, if our own next check is still to come.
                 is_behind = Call.rank(news.status) > phone.reached
                 happened_at = news.last_event_at if is_behind else known.next_check_at
                 known.apply(news)
@@ -183,7 +185,7 @@ class Command(BaseCommand):
                         advance.call(lost.pk)
                     row.found(repaired=True)
             elif ours.is_unread and job.get("status") in Transcript.FINISHED:
-                # Restart a transcript that failed although its job succeeded.
+                # Restart a transcript that failed before it had read its job's result.
                 was_given_up = ours.retry()
                 unfinished = Transcript.objects.unfinished().filter(pk=ours.pk)
                 unfinished.update(next_attempt_at=timezone.now())
@@ -193,7 +195,7 @@ class Command(BaseCommand):
                 row.found(repaired=ours.is_finished, happened_at=happened_at)
 
     def each(self, row: Row, items: Iterable[Item]) -> Iterator[Item]:
-        """Yield the items and show a progress bar on a terminal."""
+        """Yield the items and count them. Show a progress bar on a terminal."""
         found = list(items)
         for done, item in enumerate(found, start=1):
             self.progress(row.name, done, len(found))
@@ -245,7 +247,10 @@ def differs(phone: Progress, news: CallState) -> bool:
 
 
 def completed_at(job: dict[str, Any]) -> datetime | None:
-    """Return when a listed job was completed. The list has UTC without a zone."""
+    """Return when a listed job was completed, or None if the list does not say it.
+
+    The list has times in UTC without an offset.
+    """
     try:
         return datetime.fromisoformat(str(job.get("completed"))).replace(tzinfo=tz.utc)
     except ValueError:
@@ -253,9 +258,10 @@ def completed_at(job: dict[str, Any]) -> datetime | None:
 
 
 def start_once(pk: int) -> bool:
-    """Start a transcript for a recording that has none. Only one process does.
+    """Start a transcript, unless the recording has one. Return whether it was started.
 
-    It uses the keyword list of the call.
+    If several processes try, only one starts it. The transcript uses the keyword list
+    of the call.
     """
     with transaction.atomic():
         recording = Recording.objects.select_for_update().filter(pk=pk).first()
@@ -266,9 +272,10 @@ def start_once(pk: int) -> bool:
 
 
 def adopted(transcript: Transcript) -> bool:
-    """Give a row without an answer its job, unless a worker holds the row.
+    """Store the job of a row for which AssemblyAI's response was lost.
 
-    The row need not be due: its job is listed already, so waiting is useless.
+    Return False if a worker has leased the row, or if no job was found. The row need
+    not be due: its job is already in AssemblyAI's list, so waiting is useless.
     """
     lease = uuid4()
     rows = Transcript.objects.filter(pk=transcript.pk)
@@ -284,5 +291,5 @@ def adopted(transcript: Transcript) -> bool:
     except LeaseLost:
         return False
     finally:
-        # If no job was found, the row waits as before.
+        # If no job was found, release the lease. Then the row waits as before.
         rows.filter(lease=lease).update(lease=None, leased_until=None)

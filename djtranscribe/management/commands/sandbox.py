@@ -1,8 +1,8 @@
-"""A complete installation to try out, without accounts at the vendors.
+"""Run a complete installation to try out, without accounts at the vendors.
 
-It runs stand-ins for Twilio and AssemblyAI, the web server and the worker. The product
-does not know that it is in a sandbox: only TWILIO_API_URL and ASSEMBLYAI_API_URL lead
-to the stand-ins.
+The command starts stand-ins for Twilio and AssemblyAI, the web server and the worker.
+The web server and the worker run as usual. Only the settings TWILIO_API_URL and
+ASSEMBLYAI_API_URL make them send their requests to the stand-ins.
 """
 
 import os
@@ -36,7 +36,8 @@ class Command(BaseCommand):
         "stand-ins for Twilio and AssemblyAI, the web server and the worker, with a "
         "separate database and an operator account. Ctrl-C stops everything."
     )
-    # The settings of this process are not used. The child processes get their own.
+    # No checks: the settings of this process are not used. The child processes get
+    # settings of their own.
     requires_system_checks: list[str] = []
 
     def add_arguments(self, parser: CommandParser) -> None:
@@ -95,7 +96,7 @@ class Command(BaseCommand):
             self.print_addresses(options, directory)
             processes.wait()
         except SystemExit:
-            # Not in `stop`: a signal may come amid another line.
+            # Not in `stop`, because a signal may arrive while another line is printed.
             self.say("\nStopping.")
             raise
         finally:
@@ -123,7 +124,7 @@ class Command(BaseCommand):
         processes.start("worker", "manage.py", "worker")
         for name in ("port", "twilio_port", "assemblyai_port"):
             processes.wait_until_open(options[name])
-        # So that calls to the number arrive.
+        # Set the number's Voice URL, so that calls to the number reach the web server.
         processes.run("connect", "manage.py", "connect-number", "--yes")
 
     def print_addresses(self, options: dict[str, Any], directory: Path) -> None:
@@ -222,7 +223,7 @@ class Processes:
 
 
 def environment(directory: Path, options: dict[str, Any]) -> dict[str, str]:
-    """Return the settings of the sandbox. Variables from a .env file are cleared."""
+    """Return the child processes' environment, where variables from .env are empty."""
     site = f"http://localhost:{options['port']}"
     return {
         **os.environ,

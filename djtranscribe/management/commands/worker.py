@@ -1,7 +1,7 @@
 """Run the worker: transcribe, notify, sweep and delete what has expired.
 
-The rows are the truth (transcription/tasks.py), so the sweep finds whatever a dead
-worker has dropped.
+The rows say what is left to do (transcription/tasks.py). So the sweep finds all work
+that a dead worker has left behind.
 """
 
 import signal
@@ -24,7 +24,7 @@ from transcription.notifications import delivery
 from transcription.review import past
 
 CONCURRENCY = 32
-STOP_SECONDS = 16  # time for a running attempt when the worker stops
+STOP_SECONDS = 16  # how long a stopping worker waits for each helper thread
 
 
 class Command(BaseCommand):
@@ -68,16 +68,16 @@ class Command(BaseCommand):
         wakeups.wake()
         queue.finish()
         for loop in loops:
-            # An e-mail may take longer than this. It is sent again later.
+            # If an e-mail takes longer, do not wait for it. It is sent again later.
             loop.join(STOP_SECONDS)
         close_connections()
 
 
 def helpers(wakeups: Wakeups, stopping: threading.Event) -> list[Loop]:
-    """What a worker does besides the messages.
+    """Return the threads for work that is not in the queue.
 
-    A thread for each kind of notification: a hanging receiver blocks neither e-mail nor
-    transcripts.
+    Each kind of notification has its own thread, so that a hanging receiver blocks
+    neither e-mail nor transcripts. One more thread corrects past transcripts.
     """
     loops = [
         Loop(

@@ -1,4 +1,4 @@
-// Hands what the microphone hears to the page, as 16-bit samples.
+// Sends the sound of the microphone to the page, as 16-bit samples.
 class Microphone extends AudioWorkletProcessor {
   constructor() {
     super();

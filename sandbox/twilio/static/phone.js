@@ -1,4 +1,4 @@
-// Phones in the browser: they ring, play what is said, and record the microphone.
+// The phones on the page: they ring, speak the sentences, and record the microphone.
 (() => {
   "use strict";
   const NEWS_MS = 300;
@@ -7,14 +7,14 @@
   const problem = document.getElementById("problem");
   const idle = document.getElementById("idle");
   const cards = new Map();
-  let sound = null; // The AudioContext, once somebody has pressed a button.
+  let sound = null; // The AudioContext. Created when the user first presses a button.
   let microphone = null;
-  let withMicrophone = ""; // The SID of the phone that has it.
+  let withMicrophone = ""; // The SID of the phone that has the microphone.
 
   const post = (path, body = {}) => fetch(path, { method: "POST", body: body instanceof Blob ? body : JSON.stringify(body) });
   const press = (sid, action, body) => post(`/phone/${sid}/${action}`, body);
 
-  // Sounds. A browser plays none before somebody has pressed something.
+  // Sounds. A browser plays no sound before the user has pressed something.
 
   function audible() {
     sound ??= new AudioContext();
@@ -46,7 +46,7 @@
     }
   }
 
-  // The microphone: only while it is recorded.
+  // The microphone. It is on only while the phone is recorded.
 
   async function startMicrophone(sid) {
     if (microphone) return;
@@ -113,7 +113,7 @@
     part("answer").onclick = async () => {
       audible();
       withMicrophone ||= phone.sid;
-      // Asks for the permission now, not in the middle of the call.
+      // Ask for the permission now, so that it does not interrupt the call.
       if (withMicrophone === phone.sid) await ask().then((stream) => stream.getTracks().forEach((track) => track.stop())).catch((error) => say(error.message));
       press(phone.sid, "answer");
     };

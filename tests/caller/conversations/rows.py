@@ -1,4 +1,4 @@
-"""Conversations as these tests meet them: two phones, and what Twilio sends of both."""
+"""Test data for conversations: rows for two phones, and the webhooks for both."""
 
 from typing import Any
 
@@ -26,21 +26,21 @@ def a_conversation(leg: dict[str, Any] | None = None, **columns: Any) -> Call:
 
 
 def path(call: Call, name: str) -> str:
-    """`path(call, "bridge/accept/")`"""
+    """Return the path of a webhook. name: for example `bridge/accept/`."""
     return f"/{name}?call={call.uuid}"
 
 
 def status(
     call: Call, word: str, second: int, number: int, **more: str
 ) -> tuple[str, dict[str, str]]:
-    """A status callback, `second` seconds after 10:00."""
+    """Return a status callback, sent `second` seconds after 10:00."""
     at = f"Mon, 23 Nov 2026 10:00:{second:02} +0000"
     fields = {"CallStatus": word, "SequenceNumber": str(number), "Timestamp": at}
     return call_path(call), load("twilio/status-callback", **fields, **more)
 
 
 def deliveries(call: Call) -> list[tuple[str, dict[str, str]]]:
-    """Everything that Twilio sends of a conversation that the other party ends."""
+    """Return all webhooks for a conversation that the other party ends."""
     return [
         status(call, "initiated", 0, 0),
         status(call, "ringing", 5, 1),

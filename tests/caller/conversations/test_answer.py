@@ -1,4 +1,4 @@
-"""Calls that come in: who is recorded, who is connected, who is not."""
+"""Incoming calls: which are recorded, connected to an operator, or refused."""
 
 from xml.etree import ElementTree
 
@@ -128,7 +128,7 @@ def test_two_people_may_call_at_once_and_be_called_meanwhile(signed_post):
 def test_who_calls_us_uses_up_no_limit_of_dialling(
     signed_post, browser, vendors, settings
 ):
-    """Or any caller could keep the operators from dialling."""
+    """Otherwise, any caller could use up the limits, and no operator could dial."""
     settings.MAX_CALLS_PER_NUMBER_DAY = settings.MAX_CALLS_PER_DAY = 1
     rings(signed_post)
     vendors.post(CALLS, json=load("twilio/call"), status=201)

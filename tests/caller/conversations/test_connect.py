@@ -1,4 +1,4 @@
-"""Connect me: whose phones ring, what both hear, and how each call ends."""
+"""The button "Connect me": which phones ring, what both hear, how each call ends."""
 
 from datetime import datetime, timedelta, timezone
 from decimal import Decimal
@@ -111,7 +111,7 @@ def test_the_operator_is_told_whom_a_key_will_call(signed_post):
         gather.find("Say").text
         == "Press any key to call 1, 4, 1, 5, 5, 5, 5, 1, 2, 3, 4."
     )
-    # An answering machine presses none.
+    # An answering machine presses no key, so the call ends.
     assert [verb.tag for verb in asked] == ["Gather", "Say", "Hangup"]
 
 
@@ -223,7 +223,7 @@ def test_if_the_operator_does_not_take_it_nobody_is_called(signed_post, word, wh
     *_, last = seen(call)
     assert last[:2] == ("Canceled", "failed")
     assert why in last[2]
-    # The number is free again.
+    # The number can be called again: the database accepts another unfinished call.
     a_call(sid="CA" + "7" * 32)
 
 

@@ -1,4 +1,4 @@
-"""An operator's own phone is verified by a code that a call says."""
+"""Verification of an operator's own phone, with a code that is said in a call."""
 
 import re
 from datetime import timedelta
@@ -17,7 +17,7 @@ pytestmark = pytest.mark.django_db
 
 @pytest.fixture
 def asked(browser, vendors):
-    """The call that says the code, and the request that placed it."""
+    """Return the call that says the code, and the request that placed this call."""
     placed = vendors.post(CALLS, json=load("twilio/call"), status=201)
     browser.post("/phone/", {"number": OWN_NUMBER})
     return Call.objects.get(), placed

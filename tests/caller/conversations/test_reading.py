@@ -1,4 +1,4 @@
-"""How the transcript of a conversation reads: who speaks, how long, on which side."""
+"""The transcript of a conversation: who speaks, how long, and on which channel."""
 
 import re
 
@@ -17,14 +17,14 @@ NAMES = {"1": "ada", "2": "Bob Stone"}
 
 
 def heard(*words):
-    """`("Hello", 1, 0, 500)`: text, channel, start and end in ms."""
+    """Return AssemblyAI's words. Arguments: (text, channel, start in ms, end in ms)."""
     return [
         {"text": text, "channel": str(channel), "start": start, "end": end}
         for text, channel, start, end in words
     ]
 
 
-# Both speak from 900 to 1,500 ms.
+# Both people speak at once from 900 to 1,500 ms.
 TALK = heard(
     ("Are", 1, 0, 400),
     ("you", 1, 400, 1000),
@@ -45,7 +45,7 @@ def transcript():
 
 
 def turns(page):
-    """`[(what stands above it, the words)]`"""
+    """Return the turns on the page: `[(heading, words)]`."""
     found = re.findall(
         r'<p class="when">(.*?)</p>\s*<p class="said">(.*?)</p>', page, re.DOTALL
     )

@@ -1,4 +1,4 @@
-"""MACHINE_DETECTION: what is asked of Twilio, what the pages say, who is hung up on."""
+"""MACHINE_DETECTION: the request to Twilio, the pages, and which calls are ended."""
 
 from urllib.parse import parse_qs
 
@@ -27,7 +27,7 @@ def test_it_is_asked_for_beside_the_call(vendors, browser, settings, setting):
     asked = asked_for(vendors, browser)
 
     assert asked["MachineDetection"] == ["Enable"]
-    # Or the notice would wait for it.
+    # Otherwise, the notice would wait for the detection.
     assert asked["AsyncAmd"] == ["true"]
     assert DETECTED in asked["AsyncAmdStatusCallback"][0]
 

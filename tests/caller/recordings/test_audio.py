@@ -1,4 +1,4 @@
-"""What is stored as audio, and what is not although it came as such."""
+"""Fetching audio from Twilio: which files are stored, and which are refused."""
 
 import gzip
 import hashlib
@@ -187,7 +187,7 @@ def test_what_assemblyai_takes_is_taken_and_named_for_what_it_is(
 
 
 class Full(FileSystemStorage):
-    """Another worker stores the same recording before this disk is full."""
+    """A full disk. Before the error, another worker stores the same recording."""
 
     faster = None
 

@@ -1,4 +1,4 @@
-"""The media type of a recording: by its bytes, whatever tables the machine has."""
+"""The media type of a recording does not depend on the MIME tables of the machine."""
 
 import mimetypes
 
@@ -16,12 +16,12 @@ ENDINGS = "wav mp3 ogg oga opus flac m4a mp4 amr awb webm aiff aif aac 3gp 3g2 w
 
 @pytest.fixture(params=["no table", "a table that is wrong"])
 def machine(request, tmp_path, monkeypatch):
-    """A machine without /etc/mime.types, or with another one."""
+    """Simulate a machine with an empty /etc/mime.types, or with a wrong one."""
     table = tmp_path / "mime.types"
     endings = ENDINGS if request.param == "a table that is wrong" else ""
     table.write_text(f"text/html {endings}\n")
     monkeypatch.setattr(mimetypes, "knownfiles", [str(table)])
-    # What the files of this machine said is forgotten.
+    # Forget the tables that were read from this machine.
     mimetypes.init()
     yield
     monkeypatch.undo()

@@ -1,4 +1,4 @@
-"""What a killed process leaves on the disk goes after a day, and nothing else does."""
+"""After a day, the files of killed processes are deleted, and no other files."""
 
 import os
 import signal
@@ -32,8 +32,10 @@ def yesterday():
 
 @pytest.fixture
 def killed(media):
-    """The file of who was killed before he could name it, beside the one that is
-    named: the next worker's."""
+    """Return the file of a worker that was killed before its row referred to the file.
+
+    The row refers to a second file, which the next worker has stored.
+    """
     recording = a_recording()
     recording.store_audio([wav()])
     left = recording.audio.path
@@ -78,7 +80,7 @@ def test_the_only_file_of_a_recording_stays(media, killed):
 
 
 def test_what_this_database_does_not_know_stays(media, killed):
-    """Restored from an older copy, it knows of none of the recordings since."""
+    """A database that was restored from a backup has no rows for newer recordings."""
     (media / "recordings" / "notes.txt").write_text("An operator's own.")
     grown_old(media / "recordings" / "notes.txt")
     Recording.objects.filter(sid=RECORDING_SID).update(sid=None)

@@ -1,4 +1,4 @@
-"""Recordings in an object store: a server that speaks S3, over HTTP."""
+"""Recordings in an object store. The tests use a local S3 server, over HTTP."""
 
 import hashlib
 from datetime import timedelta
@@ -23,7 +23,7 @@ from transcription.tasks import start
 pytestmark = pytest.mark.django_db
 
 BUCKET = "recordings"
-# Longer than what is read at once, with one byte of its own at each place.
+# A minute of silence, which is longer than the read buffer.
 SOUND = wav(seconds=60)
 
 
@@ -54,7 +54,7 @@ def bucket(server, settings, monkeypatch):
 
 @pytest.fixture
 def ranges():
-    """The ranges that were requested of the store."""
+    """Return a list. The range of each request to the store is added to it."""
     seen = []
 
     def note(request, **more):
@@ -84,7 +84,7 @@ def test_audio_is_stored_measured_and_played_from_any_place(bucket, ranges, brow
     assert part.status_code == 206
     assert b"".join(part.streaming_content) == SOUND[500000:500100]
     assert ranges[-1] == "bytes=500000-"
-    # Computed later, as for recordings of older versions.
+    # The waveform can also be measured later, as for recordings of older versions.
     with recording.audio.open("rb") as file:
         assert waveform.measured(file) == recording.peaks
 
@@ -169,7 +169,7 @@ def test_a_bucket_that_does_not_exist_is_refused(bucket, settings):
         a_recording().store_audio([SOUND])
 
 
-# SQLite copies no database amid a transaction of ours.
+# SQLite cannot copy a database during a transaction, so the test must not be in one.
 @pytest.mark.django_db(transaction=True)
 def test_a_backup_brings_recordings_from_the_store(bucket, tmp_path):
     recording = a_recording()

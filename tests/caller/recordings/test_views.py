@@ -1,4 +1,4 @@
-"""The operator listens: our own address of the audio, with ranges for seeking."""
+"""Our own URL for the audio: range requests for seeking, and permissions."""
 
 import pytest
 from django.contrib.auth.models import Permission

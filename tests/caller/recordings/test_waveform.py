@@ -1,4 +1,4 @@
-"""How loud a recording is from moment to moment, measured when it is stored."""
+"""The waveform of a recording, measured when the audio is stored."""
 
 import io
 import math
@@ -19,7 +19,7 @@ SILENCE = {1: 128, 2: 0}
 
 
 def wav(samples, width=2, channels=1, rate=8000):
-    """A WAV of these samples, those of several channels interleaved."""
+    """Return a WAV with these samples. Samples of several channels are interleaved."""
     file = io.BytesIO()
     with wave.open(file, "wb") as writer:
         writer.setnchannels(channels)
@@ -42,7 +42,7 @@ def measured(data):
 def test_a_loud_moment_stands_where_it_was(width, loud, level, channels):
     silent, frames = SILENCE[width], 6000
     samples = [silent] * frames * channels
-    # In the middle, on the last channel alone.
+    # One loud sample in the middle, on the last channel only.
     samples[frames // 2 * channels + channels - 1] = loud
 
     found = measured(wav(samples, width, channels))
@@ -93,9 +93,9 @@ def test_what_follows_the_sound_is_not_sound():
         b"RIFF\x04\x00\x00\x00WAVE",
         wav([]),
         wav([1] * 100)[:30],
-        # a list of addresses, which ffmpeg would open
+        # A playlist: ffmpeg must not open its URL.
         b"#EXTM3U\nhttp://127.0.0.1:9/private.ts\n",
-        # samples of no bits
+        # The header says 0 bits per sample.
         wav([1] * 100).replace(b"\x10\x00data", b"\x00\x00data"),
         wav([1] * 100, rate=1).replace(b"\x01\x00\x00\x00\x02\x00", bytes(6), 1),
     ],
@@ -105,7 +105,7 @@ def test_other_audio_has_no_picture_and_breaks_nothing(data):
 
 
 def in_format(codec, container, channels=1, seconds=2.0):
-    """A tone on the last channel, silence on the others."""
+    """Return audio with a tone on the last channel and silence on the others."""
     rate = 8000 if codec.startswith("pcm") else 48_000
     samples = array("h")
     for n in range(int(rate * seconds)):
@@ -130,12 +130,12 @@ def test_every_format_has_a_picture_a_length_and_channels(codec, container, chan
 
     assert found["seconds"] == pytest.approx(2, abs=0.15)
     assert found["channels"] == channels
-    # 50, and somewhat less where two channels share what a codec keeps.
+    # About 50. With two channels, some codecs lose more of the sound.
     assert 35 <= sorted(found["levels"])[300] <= 55
 
 
 def test_a_file_that_crashes_the_decoder_crashes_nothing_else(caplog):
-    # The header says 0 bits for each sample, and ffmpeg divides by that.
+    # The header says 0 bits per sample, and ffmpeg divides by this number.
     crashing = wav([1] * 100).replace(b"\x10\x00data", b"\x00\x00data")
 
     assert measured(crashing) == {}

@@ -1,4 +1,4 @@
-"""What the webhooks did not tell is asked of Twilio: lost answers, lost callbacks."""
+"""If a response or a webhook was lost, we ask Twilio about the call."""
 
 from datetime import timedelta
 
@@ -49,7 +49,7 @@ def checked(call):
 
 
 def checked_twice(call):
-    """As often as it takes to believe that Twilio does not have it."""
+    """Check a call twice: only then we believe that Twilio does not have it."""
     checked(call)
     looked = Call.objects.filter(missed_at__isnull=False)
     assert looked.update(missed_at=timezone.now() - timedelta(seconds=30)) == 1
@@ -57,7 +57,7 @@ def checked_twice(call):
 
 
 def overdue(call):
-    """Asked for so long ago that Twilio's list must have it."""
+    """Make a call so old that Twilio's list must contain it."""
     call.created_at = timezone.now() - timedelta(minutes=3)
     call.save()
     return call
@@ -85,7 +85,7 @@ def test_a_call_whose_webhooks_were_lost_is_brought_up_to_date(vendors):
 
 
 def test_words_and_numbers_that_fit_no_column_are_cut_or_left_out(vendors):
-    """PostgreSQL refuses such a row, each time that it is asked about."""
+    """PostgreSQL would refuse such values, and every check of the call would fail."""
     call = overdue(a_call(sid=CALL_SID, status="in-progress"))
     odd = {"price": "1234567.5", "price_unit": "U\0SDollars", "duration": "9" * 12}
     vendors.get(CALL, json=load("twilio/call", status="completed", **odd))
@@ -190,7 +190,7 @@ def test_a_call_that_is_not_yet_in_the_list_is_looked_for_again(vendors):
 
 
 def test_one_look_at_the_list_is_not_enough_to_say_that_nothing_was_dialled(vendors):
-    # Our clock may have jumped while the request was on its way.
+    # If our clock jumped during the request, a new call looks old.
     call = overdue(a_call(status="dialing"))
     vendors.get(CALLS, **listed())
 
@@ -212,7 +212,7 @@ def test_a_webhook_that_comes_after_we_gave_a_call_up_is_believed(vendors, signe
 
     call.refresh_from_db()
     assert (call.sid, call.status, call.error) == (CALL_SID, "completed", "")
-    # Its recording's webhook may be lost.
+    # We still check the call, because the webhook of its recording may be lost.
     assert call.next_check_at is not None
     signed_post(*of_the_recording)
     assert Transcript.objects.get().recording.call == call
@@ -222,7 +222,7 @@ def test_a_late_ringing_does_not_reopen_a_call_that_was_given_up(vendors, signed
     call = overdue(a_call(status="unknown"))
     vendors.get(CALLS, **listed())
     checked_twice(call)
-    # The operator was told that it is safe to dial again, and did.
+    # The operator read that it is safe to dial again, and dialled.
     a_call(status="ringing", sid="CA" + "a" * 32)
 
     _, ringing, *_ = deliveries(call)
@@ -328,7 +328,7 @@ def test_a_call_that_nobody_took_is_not_asked_about_again(vendors, ended):
 
 
 def long_over(vendors):
-    """A call that ended while nobody of ours was listening."""
+    """Return a call that ended eleven minutes ago. We received no webhook about it."""
     now = timezone.now()
     asked_for = now - timedelta(minutes=30)
     call = a_call(sid=CALL_SID, status="in-progress", created_at=asked_for)
@@ -512,7 +512,7 @@ def test_a_call_that_twilio_never_took_stays_as_it_ended_when_it_is_asked_about(
     vendors, browser, work, status, error
 ):
     call = overdue(a_call(status=status, error=error, next_check_at=None))
-    # Another system calls the same number through the same account.
+    # This call was placed by another system, with the same number and account.
     vendors.get(CALLS, **listed(at_twilio(call, status="completed")))
 
     browser.post(f"/calls/{call.uuid}/ask/")

@@ -1,4 +1,4 @@
-"""Which address and which credentials our requests to Twilio use."""
+"""The host and the credentials of our requests to Twilio."""
 
 import base64
 

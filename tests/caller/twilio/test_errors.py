@@ -1,5 +1,7 @@
-"""Twilio refuses, falls silent or talks nonsense: what the operator reads, and that
-no phone rings twice."""
+"""Twilio refuses, does not answer, or sends an invalid response.
+
+The operator reads an explanation, and no phone rings twice.
+"""
 
 import pytest
 import requests
@@ -88,7 +90,7 @@ def test_a_lost_answer_leaves_the_call_open_and_is_never_sent_twice(
 
 
 def test_a_refused_connection_is_known_to_have_sent_nothing(browser, settings):
-    settings.TWILIO_API_URL = "http://127.0.0.1:9"  # nobody listens on this port
+    settings.TWILIO_API_URL = "http://127.0.0.1:9"  # no server listens on this port
 
     page = browser.post(DIAL, follow=True)
 

@@ -1,4 +1,4 @@
-"""The person called is spoken to in one language, by a voice that speaks it."""
+"""The sentences that Twilio speaks: language, voice, and warnings about settings."""
 
 from xml.etree import ElementTree
 
@@ -20,7 +20,7 @@ def nothing_is_set(settings):
 
 @pytest.fixture
 def sentences(signed_post):
-    """(language, voice, text) of each `<Say>` in a call."""
+    """Return a function that gets (language, voice, text) of each `<Say>` in a call."""
 
     def ask():
         call = a_call()
@@ -42,7 +42,7 @@ def sentences(signed_post):
         ("en", "en-US", "Hello."),
         ("detect", "en-US", "Hello."),
         ("de", "de-DE", "Guten Tag."),
-        # AssemblyAI has Swiss German; Twilio has not.
+        # AssemblyAI knows Swiss German, but Twilio does not.
         ("de_ch", "de-DE", "Guten Tag."),
         ("es", "es-ES", "Hola."),
         ("fr", "fr-FR", "Bonjour."),
@@ -150,7 +150,7 @@ def test_what_twilio_cannot_speak_is_a_warning_and_the_call_goes_on(
         {"SAY_VOICE": "Polly.Joanna-Neural"},
         {"SAY_VOICE": "man"},
         {"SAY_LANGUAGE": "en-GB-WLS", "SAY_VOICE": "Polly.Geraint"},
-        # Twilio's own example.
+        # This combination is an example of Twilio's.
         {"SAY_LANGUAGE": "en-GB", "SAY_VOICE": "Polly.Joanna"},
         {"SAY_LANGUAGE": "fr-FR", "SAY_VOICE": "Polly.Rémi-Generative"},
         {"SAY_LANGUAGE": "es-MX", "SAY_VOICE": "Polly.Mía-Generative"},

@@ -14,7 +14,7 @@ BASE = "https://djtranscribe.example.com"
 
 @pytest.fixture
 def heard(signed_post):
-    """The verbs of the document that Twilio is given."""
+    """Return a function that requests a TwiML document and returns its verbs."""
 
     def ask(path, **fields):
         answer = signed_post(path, load("twilio/twiml-request", **fields))

@@ -1,5 +1,7 @@
-"""What Twilio tells us: rows move forward only, whatever comes late, twice, or out of
-order. Forged and broken requests: tests/djtranscribe/webhooks/test_abuse.py."""
+"""Twilio's webhooks: a status only moves forward, in whatever order they arrive.
+
+Forged and broken requests are tested in tests/djtranscribe/webhooks/test_abuse.py.
+"""
 
 from datetime import datetime
 from datetime import timezone as tz
@@ -39,7 +41,7 @@ def test_the_deliveries_of_a_call_fill_its_row(signed_post):
     assert [a.status_code for a in answers] == [204, 204, 204, 200, 204, 204]
     assert (call.sid, call.status) == (CALL_SID, "completed")
     assert (call.answered_at, call.ended_at) == (at(20), at(30))
-    assert call.duration_seconds == 17  # CallDuration; `Duration` is minutes
+    assert call.duration_seconds == 17  # from CallDuration; `Duration` is in minutes
     assert call.sequence_number == 3
     recording = call.recordings.get()
     assert (recording.sid, recording.status) == (RECORDING_SID, "completed")
@@ -48,7 +50,7 @@ def test_the_deliveries_of_a_call_fill_its_row(signed_post):
 
 
 def rows():
-    """Everything that the deliveries decided, without keys and clocks of ours."""
+    """Return the values that come from webhooks, without our own keys and times."""
     calls = Call.objects.values_list(
         "sid",
         "status",
@@ -74,7 +76,8 @@ def test_any_order_of_the_deliveries_ends_in_the_same_rows(signed_post, part):
         1,
     ]
 
-    # 120 of the 720 orders, spread evenly; each delivery comes twice.
+    # Together, the parts test 120 of the 720 orders, spread evenly. Each webhook comes
+    # twice.
     for order in ORDERS[part::48]:
         call = a_call()
         sent = deliveries(call)
@@ -231,7 +234,7 @@ def test_an_absent_recording_says_why_and_is_not_transcribed(
     assert answer.status_code == 204
     assert recording.status == "absent"
     assert sentence in recording.error
-    assert call.next_check_at is not None  # its price is still to come
+    assert call.next_check_at is not None  # the price is still missing
     assert not Transcript.objects.exists()
 
 

@@ -1,4 +1,4 @@
-"""Who listened to what, and who read what, is kept; nobody is accused falsely."""
+"""Access entries say who listened to or read what, and never say it wrongly."""
 
 from datetime import timedelta
 
@@ -104,7 +104,7 @@ def test_who_reads_it_in_admin_is_kept(ada, transcript):
 
 
 def test_who_reads_it_in_admins_list_is_kept(ada, transcript):
-    """A short text stands there from its first word to its last."""
+    """The list shows a short text completely, so opening the list counts as reading."""
     page = ada.get("/admin/transcription/transcript/")
 
     assert "I take metoprolol." in page.text

@@ -1,4 +1,4 @@
-"""People who forgot their password set a new one, through a link in an e-mail."""
+"""People who forgot their password set a new one with a link in an e-mail."""
 
 import re
 from datetime import timedelta

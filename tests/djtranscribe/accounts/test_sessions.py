@@ -1,4 +1,4 @@
-"""Accounts see where they are logged in, and log out there."""
+"""People see in which browsers they are logged in, and can log out there."""
 
 import re
 from importlib import import_module
@@ -41,7 +41,7 @@ def is_logged_in(client):
 
 
 def buttons(client):
-    """Browser -> the number that its button sends."""
+    """Return {browser: the number that its "Log out" button sends}."""
     page = client.get("/profile/").text
     found = re.findall(r'value="(\w{20})">Log out<span[^>]*> ([^<]+)<', page)
     return {browser: number for number, browser in found}

@@ -1,4 +1,4 @@
-"""Each operator sees their own days and their own clock; every page names the zone."""
+"""Each operator sees days and times in their own zone. Every page names the zone."""
 
 import csv
 import io
@@ -34,7 +34,7 @@ ADMIN_CALLS = "/admin/caller/call/"
 
 
 def utc(text):
-    """`2026-11-26 22:00` -> the moment."""
+    """Return this time in UTC, such as `2026-11-26 22:00`, as a datetime."""
     return datetime.fromisoformat(text).replace(tzinfo=timezone.utc)
 
 
@@ -43,7 +43,7 @@ def live_in(user, zone):
 
 
 def at(moment):
-    """Stop our clock; that of the session and of the tests goes on."""
+    """Let `django.utils.timezone.now` return this time. All other clocks go on."""
     return patch("django.utils.timezone.now", return_value=utc(moment))
 
 
@@ -67,7 +67,7 @@ def shown(browser, first, last):
 @pytest.mark.parametrize(
     ("zone", "now", "of_today", "of_yesterday"),
     [
-        # 9 in the morning of the 27th in Sydney: the 26th in UTC.
+        # In Sydney it is 9:00 on the 27th, in UTC it is still the 26th.
         (SYDNEY, "2026-11-26 22:00", "2026-11-26 13:00", "2026-11-26 12:59"),
         (KOLKATA, "2026-11-26 20:00", "2026-11-26 18:30", "2026-11-26 18:29"),
         ("Asia/Kathmandu", "2026-11-26 20:00", "2026-11-26 18:15", "2026-11-26 18:14"),
@@ -109,12 +109,12 @@ def test_today_is_the_day_of_the_operator(
 @pytest.mark.parametrize(
     ("zone", "day", "begin", "last", "end"),
     [
-        # 23 hours, then 25.
+        # Days of 23 and of 25 hours.
         (SYDNEY, "2026-10-04", "10-03 14:00", "10-04 12:59", "10-04 13:00"),
         (SYDNEY, "2026-04-05", "04-04 13:00", "04-05 13:59", "04-05 14:00"),
         ("Europe/Berlin", "2026-03-29", "03-28 23:00", "03-29 21:59", "03-29 22:00"),
         ("Europe/Berlin", "2026-10-25", "10-24 22:00", "10-25 22:59", "10-25 23:00"),
-        # 23.5 hours.
+        # A day of 23.5 hours.
         (
             "Australia/Lord_Howe",
             "2026-10-04",
@@ -258,7 +258,7 @@ def test_the_zone_costs_no_query(
         browser.get(path)
 
 
-# The page before dialling
+# The confirmation page before a call
 
 
 @pytest.mark.parametrize(
@@ -306,7 +306,7 @@ def test_calls_to_a_number_are_counted_over_24_hours_in_every_zone(browser, oper
     with at("2026-11-26 22:00"):
         page = browser.get("/dial/14155551234/").text
 
-    # Yesterday in Sydney, and less than 24 hours ago.
+    # In Sydney the call was yesterday, but less than 24 hours ago.
     assert "Called 1 time in the last 24 hours." in page
 
 
@@ -355,7 +355,7 @@ def test_a_file_names_the_zone_on_every_way(
     for answer in (page, program):
         assert when in " ".join(words_of(answer.content, extension).split())
         assert f"transcript-{day}-" in answer["Content-Disposition"]
-    # It is made after the view and its middleware have ended.
+    # The archive is only created after the view and the middleware have returned.
     archive = ZipFile(io.BytesIO(b"".join(many.streaming_content)))
     (name,) = archive.namelist()
     assert name.startswith(f"transcript-{day}-")

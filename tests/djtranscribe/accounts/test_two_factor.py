@@ -1,4 +1,4 @@
-"""Two-factor login and single sign-on, which need settings and tables of their own."""
+"""Two-factor login and single sign-on. They need their own settings and tables."""
 
 import json
 import os

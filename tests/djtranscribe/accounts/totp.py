@@ -6,7 +6,7 @@ import time
 
 
 def totp(secret: str) -> str:
-    """What an authenticator app shows now. RFC 6238"""
+    """Return the code that an authenticator app shows now. RFC 6238"""
     counter = struct.pack(">Q", int(time.time() // 30))
     digest = hmac.new(base64.b32decode(secret), counter, hashlib.sha1).digest()
     start = digest[-1] & 15

@@ -1,5 +1,6 @@
-"""Two-factor login and single sign-on. test_two_factor.py runs these tests in a process
-of their own, because they need other settings.
+"""Two-factor login and single sign-on.
+
+test_two_factor.py runs these tests in a separate process with other settings.
 """
 
 import json
@@ -58,7 +59,7 @@ def with_app(client):
 
 
 def forget_used_codes():
-    """A code is accepted once; that is noted in the cache."""
+    """Clear the cache. It stores used codes, because a code is accepted only once."""
     cache.clear()
 
 
@@ -69,7 +70,7 @@ def test_admin_and_all_pages_lead_to_the_login_page(client, ada):
     for path in ("/", "/admin/", "/admin/caller/call/", "/profile/"):
         assert client.get(path, follow=True).redirect_chain[-1][0].startswith(LOGIN)
 
-    # Admin's own login page accepts no password: it knows no second factor.
+    # Admin's own login page cannot ask for a second factor, so it logs nobody in.
     fields = {"username": "ada", "password": "secret"}
     client.post("/admin/login/", fields)
     assert not is_logged_in(client)
@@ -266,7 +267,7 @@ def test_secrets_of_others_are_in_no_table_of_admin(client, ada):
 
 @pytest.fixture
 def provider(vendors):
-    """An OpenID Connect provider: set what it says of the person."""
+    """Mock an OpenID Connect provider. Return the person, which a test may change."""
     person = {"sub": "p1", "email": "Ada@Example.com", "email_verified": True}
     vendors.get(
         f"{PROVIDER}/.well-known/openid-configuration",
@@ -333,7 +334,7 @@ def test_later_the_provider_s_number_counts_and_not_the_address(client, ada, pro
     through_provider(browser)
     assert is_logged_in(browser)
 
-    # The address has gone to somebody else there.
+    # At the provider, the old address belongs to somebody else now.
     provider |= {"sub": "p2", "email": "ada@example.com", "email_verified": False}
     stranger = Client()
     assert "has verified" in through_provider(stranger).text

@@ -1,4 +1,4 @@
-"""Admin shows this product's tables, not those of the libraries beneath it."""
+"""Admin shows the tables of this product, but no tables of the libraries it uses."""
 
 import pytest
 from django.apps import apps

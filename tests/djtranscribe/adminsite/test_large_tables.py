@@ -1,5 +1,7 @@
-"""Admin's lists: each filter and order answers rightly, through an index, and nothing
-counts or reads more the longer the tables are."""
+"""Admin's lists: filters and orders are correct and use an index.
+
+In a large table, no list counts or reads more than in a small one.
+"""
 
 import re
 from datetime import datetime, timedelta, timezone
@@ -53,7 +55,7 @@ def rows(page):
 
 
 def fill(first, last):
-    """One row of everything for each number, each with an operator of its own."""
+    """Create one row of each model for each number. Each call has its own operator."""
     for number in range(first, last):
         user = User.objects.create_user(f"operator-{number}")
         words = Vocabulary.objects.create(name=f"List {number}")
@@ -82,7 +84,7 @@ def fill(first, last):
 @pytest.mark.parametrize("model", LISTS, ids=lambda model: model.__name__)
 def test_fifty_rows_cost_the_queries_of_two(supervisor, model):
     fill(0, 2)
-    # Who reads the texts for the first time is kept: the second time is counted.
+    # The first visit also saves who has read the texts, so count the second one.
     supervisor.get(LISTS[model])
     with CaptureQueriesContext(connection) as few:
         supervisor.get(LISTS[model])
@@ -179,7 +181,7 @@ def test_the_longest_come_first_and_the_unknown_last(supervisor, order, seconds)
 
 
 def test_rows_that_are_alike_are_turned_round_with_the_order(supervisor):
-    """Else an index would serve only one of the two directions."""
+    """Otherwise an index could be used for only one of the two directions."""
     same = [a_call(status="busy", duration_seconds=9).pk for _ in range(3)]
 
     down = [call.pk for call in rows(supervisor.get(f"{CALLS}?o=4"))]
@@ -607,5 +609,5 @@ def test_without_a_filter_all_are_sorted_however_many(supervisor, monkeypatch):
 
 
 def column_of(path, supervisor, name="length"):
-    """The number of a column in `?o=`, for its usual direction."""
+    """Return the number of a column in `?o=`, for its default direction."""
     return supervisor.get(path).context_data["cl"].list_display.index(name)

@@ -1,4 +1,4 @@
-"""Programs as these tests meet them: a token of an account, and its requests."""
+"""Programs that use the API in these tests: accounts, their tokens, their requests."""
 
 from typing import Any
 
@@ -7,12 +7,12 @@ from django.test import Client
 
 from djtranscribe.models import ApiToken
 
-# All that an operator may do through the API.
+# All permissions of an operator that the API checks.
 CALL_AND_READ = [
     *("add_call", "view_call", "view_recording"),
     *("view_transcript", "correct_transcript"),
 ]
-# Bodies that are answered with success.
+# Request bodies that succeed, by method.
 BODIES = {
     "POST": {"to": "+14155551234"},
     "PATCH": {"revision": 0, "corrections": [{"first": 0, "last": 1, "text": "Hi"}]},

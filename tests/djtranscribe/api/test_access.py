@@ -1,5 +1,4 @@
-"""Who gets in: every address of the API, found in the URL map; tokens, from making to
-revoking."""
+"""Who may use which URL of the API, and how tokens are created, used and revoked."""
 
 import json
 import re
@@ -29,7 +28,7 @@ pytestmark = pytest.mark.django_db
 
 UUID = "11111111-2222-4333-8444-555555555555"
 ROW = 70_001
-# What an account needs to be answered.
+# The permissions that an account needs for each request.
 NEEDS = {
     "GET /api/calls": {"view_call"},
     "POST /api/calls": {"add_call", "view_call"},
@@ -41,7 +40,7 @@ NEEDS = {
     "GET /api/transcripts/<uuidstr:uuid>": {"view_transcript"},
     "PATCH /api/transcripts/<uuidstr:uuid>": {"view_transcript", "correct_transcript"},
     "GET /api/transcripts/<uuidstr:uuid>/export/<str:extension>": {"view_transcript"},
-    # For any account.
+    # Any account may read this.
     "GET /api/openapi.json": set(),
 }
 METHODS = ["GET", "HEAD", "POST", "PUT", "PATCH", "DELETE", "OPTIONS", "TRACE", "FOO"]
@@ -62,7 +61,7 @@ def ask(client, decision, **headers):
     method, path = decision.split()
     for part, example in EXAMPLES.items():
         path = path.replace(part, example)
-    # To that number a call is going on, so that nothing is dialled.
+    # A call to the number in BODIES is in progress, so that nothing is dialled.
     body = json.dumps(BODIES[method]) if method in BODIES else ""
     answer = client.generic(method, path, body, headers=headers)
     finish(answer)
@@ -209,7 +208,7 @@ def test_a_permission_that_is_taken_away_is_gone_at_once(rows):
 
 
 def test_no_token_makes_more_than_its_account_may(rows):
-    """A superuser's may all of it; nothing of admin, and no page."""
+    """A superuser's token may use the whole API, but neither admin nor any page."""
     program = a_program(a_token(User.objects.create_superuser("root")))
 
     assert program.get("/api/calls").status_code == 200
@@ -240,7 +239,7 @@ def test_answers_are_kept_by_no_cache_on_the_way(rows):
     assert "Access-Control-Allow-Origin" not in program.get("/api/calls")
 
 
-# The token as a row
+# How a token is stored
 
 
 def test_only_the_hash_of_a_secret_is_stored():
@@ -380,7 +379,7 @@ def test_a_token_is_revoked_in_the_list_and_cannot_be_changed(root, rows):
 
 
 def self_service():
-    """Somebody to whom a superuser gave the permissions of the table."""
+    """Log in somebody who may manage API tokens, but is no superuser."""
     user = an_account("grace", ["add_apitoken", "view_apitoken", "change_apitoken"])
     user.is_staff = True
     user.save()

@@ -1,4 +1,4 @@
-"""The rows as programs read them, and who read and heard what."""
+"""What programs can read through the API, and the access entries that this leaves."""
 
 from datetime import datetime, timedelta, timezone
 
@@ -235,7 +235,7 @@ def test_a_search_has_pages_too(program, transcript):
     assert len(found) == len(set(found)) == 5
 
 
-# Who read is kept
+# Access entries
 
 
 @pytest.mark.parametrize(
@@ -289,7 +289,7 @@ def test_a_recording_hides_its_transcripts_from_who_may_not_read(transcript):
     assert accesses() == []
 
 
-# What nobody honest sends
+# Invalid requests
 
 
 @pytest.mark.parametrize(
@@ -416,11 +416,12 @@ def test_a_database_that_is_away_is_503_in_words(program, monkeypatch):
     assert "secret" not in answer.text
 
 
-# How much is asked of the database
+# The number of queries
 
 
 QUERIES = {
-    # The token; its permissions, twice; the rows. Reading: what is noted, and noting.
+    # One for the token, two for permissions, the others for rows. If texts are read:
+    # two more, one to find recent access entries and one to save new ones.
     "/api/calls": 4,
     f"/api/calls/{UUID}": 8,
     "/api/recordings": 4,
@@ -450,7 +451,7 @@ def test_the_number_of_queries_is_that_of_the_rows_no_matter(
                 recording=recording, status="completed", text="ward", vocabulary=words
             )
     program.get("/api/calls")
-    # There the search has a time limit, in a transaction of its own.
+    # On PostgreSQL, a search sets a time limit in a transaction: three more queries.
     is_limited = "q=" in path and connection.vendor == "postgresql"
 
     with django_assert_num_queries(QUERIES[path] + 3 * is_limited):

@@ -1,4 +1,4 @@
-"""Programs dial by the rules and limits of the page; a no has its reason in words."""
+"""Programs dial with the same rules and limits as people. Each refusal says why."""
 
 import pytest
 import requests

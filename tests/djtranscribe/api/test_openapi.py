@@ -1,5 +1,7 @@
-"""The API is as its OpenAPI says: every answer to thousands of requests, honest ones
-and others, is one that stands there; and the page for people says the same."""
+"""The API, its OpenAPI document and its page for people agree.
+
+Thousands of valid and invalid requests get only answers that are in the document.
+"""
 
 import json
 import re
@@ -35,7 +37,7 @@ from transcription.models import Transcript, Vocabulary
 
 pytestmark = [
     pytest.mark.django_db(transaction=True),
-    # openapi-core and jsonschema warn about each other, not about us.
+    # These are warnings of openapi-core and jsonschema, not about our code.
     pytest.mark.filterwarnings("ignore::DeprecationWarning"),
 ]
 
@@ -81,7 +83,7 @@ def test_it_names_no_row_and_no_secret(document, settings):
     assert settings.SECRET_KEY not in said
 
 
-# Requests, made of what the document says
+# Requests that are generated from the document
 
 
 PATH_VALUES = {
@@ -156,7 +158,10 @@ def values(schema):
 
 
 def programs(vendors):
-    """An operator, one who may only see calls, and a stranger."""
+    """Return clients of an operator, of an account that only sees calls, of a stranger.
+
+    Also create one row of each model.
+    """
     sids = counter(100)
 
     def placed(request):
@@ -260,10 +265,10 @@ def test_every_answer_is_one_that_the_document_has(
 
 
 def wrong(document, path, method, answer, content):
-    """What is not as documented, or nothing."""
+    """Return how the answer differs from the document, or ""."""
     status = str(answer.status_code)
     if status == "404" or answer.status_code >= 500:
-        # An odd part of a path may lead to no operation at all.
+        # With a strange value in it, a path may match no operation at all.
         is_said = status in ("404", "502") and "detail" in json.loads(content)
         return "" if is_said else "a fault of ours"
     documented = document["paths"][path][method]["responses"]
@@ -311,7 +316,7 @@ def test_every_link_in_the_page_leads_somewhere(page):
 
 
 def test_the_lines_to_try_are_requests_that_the_api_takes(rf, vendors, document):
-    """Each line's address and body, asked as an operator would."""
+    """Send the URL and the body of each curl command, with an operator's token."""
     program = programs(vendors)[0]
 
     for operation in docs.operations(docs.schema()):

@@ -1,4 +1,4 @@
-"""A backup is restored elsewhere, and everything is there."""
+"""A backup can be restored on another site, where nothing is missing."""
 
 import sqlite3
 import subprocess
@@ -99,7 +99,7 @@ def test_everything_is_in_another_database_and_another_folder(sites, tmp_path):
     assert before.count("Größe") == 3
     assert other.shell(TELL) == before
     assert archive.stat().st_mode & 0o077 == 0
-    # Not twice by mistake, and not over something.
+    # backup never overwrites a file. restore only overwrites data with --replace.
     assert "exists already" in one.manage("backup", str(archive)).stderr
     assert "add --replace" in other.manage("restore", str(archive)).stderr
     assert other.manage("restore", str(archive), "--replace").returncode == 0

@@ -1,4 +1,4 @@
-"""`manage.py doctor`: each examination finds what is good, and says what is not."""
+"""`manage.py doctor`: each check reports that all is good, or a fault and a remedy."""
 
 import shutil
 import socket
@@ -47,7 +47,7 @@ def our_numbers(*numbers):
 
 
 class Site:
-    """A site on which all is well, until a test breaks one thing."""
+    """A site without any fault. A test breaks one thing and runs doctor."""
 
     def __init__(self, vendors, settings):
         self.vendors, self.settings = vendors, settings
@@ -59,7 +59,10 @@ class Site:
         self.answers[url] = answer
 
     def examine(self):
-        """`{"settings": ("good" or "bad", what was said, the remedy)}`, exit status."""
+        """Run doctor. Return its findings and its exit status.
+
+        Findings: `{"settings": ("good" or "bad", what it says, the remedy)}`.
+        """
         date = format_datetime(self.clock.replace(microsecond=0), usegmt=True)
         usual = {
             NUMBERS: {"json": self.numbers},
@@ -104,7 +107,10 @@ def disk(free):
 
 
 def alone(found, name):
-    """The one that is bad; all others are examined none the less, and good."""
+    """Check that only this finding is bad. Return what it says, and the remedy.
+
+    All other checks must have run and be good.
+    """
     assert list(found) == NAMES
     bad = [each for each in NAMES if found[each][0] == "bad"]
     assert bad == [name], found
@@ -519,7 +525,8 @@ def test_a_receiver_that_does_not_answer_is_said(site, receivers, host):
             raise OSError(111, "Connection refused")
         return socket.socket()
 
-    # monkeypatch is undone after the fixture's own patch, and would bring it back.
+    # Not monkeypatch: it is undone after the patch of the fixture `site` has ended.
+    # Then it would restore that patch for all later tests.
     with patch("socket.create_connection", connect):
         found, status = site.examine()
 

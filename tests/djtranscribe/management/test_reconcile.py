@@ -1,4 +1,4 @@
-"""After a bad night: what both vendors have and we have not is found and mended."""
+"""`manage.py reconcile`: find and repair what the vendors have and we do not have."""
 
 import json
 from contextlib import suppress
@@ -61,7 +61,7 @@ class Vendors:
         )
         rows = load("twilio/recordings", recordings=list(recordings))
         self.mock.get(RECORDINGS, json=rows)
-        # The second page is empty, as the last page of a list is.
+        # The second page is empty, like the last page of AssemblyAI's list.
         self.mock.get(TRANSCRIPT, json=load("assemblyai/list", transcripts=list(jobs)))
         self.mock.get(TRANSCRIPT, json=load("assemblyai/list"))
 
@@ -72,7 +72,10 @@ def both(vendors):
 
 
 def table(*arguments):
-    """`{"Calls at Twilio": (compared, missing, mended)}`, and what was said besides."""
+    """Run the command. Return its table, and the rest of its output.
+
+    Table: `{"Calls at Twilio": (compared, missing, repaired)}`.
+    """
     out = StringIO()
     call_command("reconcile", *arguments, stdout=out, stderr=StringIO())
     rows, rest = {}, []
@@ -284,7 +287,7 @@ def test_a_recording_that_was_rolled_back_has_no_tombstone(both):
 
 @pytest.mark.parametrize("source", ["file", "url", "RecordVerb"])
 def test_a_recording_whose_transcript_was_never_started_is_transcribed(both, source):
-    """`manage.py transcribe` was killed between the two."""
+    """`manage.py transcribe` was killed after it had stored the recording."""
     recording = a_recording(sid=None, source=source)
     recording.store_audio([wav()])
     both.have()
@@ -388,7 +391,7 @@ def test_a_result_that_was_given_up_unread_is_read_and_paid_once(both, vendors):
 
 
 def lists(both, vendors, *jobs):
-    """As `have`, and AssemblyAI's list is there as often as it is read."""
+    """Do the same as `have`, but AssemblyAI's list may be read more than once."""
 
     def page(request):
         shown = [] if "before_id" in request.url else list(jobs)
@@ -522,7 +525,7 @@ def test_a_recording_whose_call_is_gone_at_twilio_is_passed_over(both, vendors):
 def test_a_call_of_theirs_is_stored_with_its_recording_or_not_at_all(
     both, vendors, monkeypatch
 ):
-    """Killed in between: the next run must find neither, not a call of today's."""
+    """Without its recording, the next run would think that our site made the call."""
     both.have(recordings=[load("twilio/recording")])
     vendors.get(CALL, json=load("twilio/call", status="completed"))
 
@@ -646,7 +649,7 @@ def test_the_next_run_takes_in_the_next_ones(both, vendors):
 
 @pytest.mark.parametrize("limit", ["0", "-1", "-100"])
 def test_a_limit_below_one_takes_in_nothing(both, vendors, limit):
-    """Each costs money: -1 must not mean all."""
+    """Each recording costs money, so -1 must not mean all of them."""
     foreign_recordings(both, vendors, 2)
 
     with suppress(CommandError):
@@ -742,13 +745,13 @@ def test_a_call_that_came_in_is_taken_in_with_its_direction(both, vendors):
 @pytest.mark.parametrize(
     ("parent", "other", "own"),
     [
-        # The operator's phone was called first, then that of the other party.
+        # The operator's phone was called first, then the phone of the other party.
         (
             {"direction": "outbound-api", "from": "+14155550100", "to": "+14155550199"},
             "+14155551234",
             "+14155550199",
         ),
-        # Somebody called, and was connected to an operator.
+        # Somebody called us and was connected to an operator.
         (
             {"direction": "inbound", "from": "+14155559876", "to": "+14155550100"},
             "+14155559876",

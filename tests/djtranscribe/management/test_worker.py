@@ -1,4 +1,4 @@
-"""The one process beside the web server: it starts, works, sweeps, and stops."""
+"""The worker process: it starts, does its work, sweeps and stops."""
 
 import signal
 import sqlite3
@@ -105,7 +105,7 @@ def test_it_sweeps_up_what_was_left_behind(worker, environment, tmp_path):
         "r.store_audio([b'ID3' + bytes(50)]); "
         "Transcript.objects.create(recording=r)"
     )
-    # No AssemblyAI is reached from here: the address is one at which nobody listens.
+    # Nobody listens at this URL, so that the test does not reach AssemblyAI.
     worker.stdout.readline()
     manage(
         {**environment, "ASSEMBLYAI_API_URL": "http://127.0.0.1:9", "DEBUG": "true"},
@@ -156,7 +156,8 @@ def test_a_broker_carries_the_messages(environment, name):
     url, port = BROKERS[name]
     if not is_open(port):
         not_to_be_had(f"no {name} answers")
-    # A queue of its own, and no sweep that would replace a message.
+    # The random key gives the test its own queue. No sweep comes within ten seconds,
+    # so none replaces a lost message.
     environment |= {"TASK_BROKER_URL": url, "SECRET_KEY": token_hex()}
     environment |= {"SWEEP_SECONDS": "10", "ASSEMBLYAI_API_URL": "http://127.0.0.1:9"}
     environment["DEBUG"] = "true"

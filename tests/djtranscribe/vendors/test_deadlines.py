@@ -1,4 +1,7 @@
-"""No server can keep one of our threads for ever, nor fill the memory: real sockets."""
+"""No server can block one of our threads forever or fill the memory.
+
+The tests use real sockets. A server that drips sends single bytes with pauses.
+"""
 
 import threading
 import time
@@ -24,7 +27,7 @@ from transcription.notifications import webhook as outgoing_webhook
 from transcription.notifications.webhook import WebhookError
 
 LIMIT = 1
-# Far above the limit, far below what a drip would take.
+# Much longer than LIMIT, but much shorter than an answer that drips.
 PATIENCE = 5
 
 OK = b"HTTP/1.1 200 OK\r\n"
@@ -49,7 +52,7 @@ DRIPS = HEADER_DRIPS | BODY_DRIPS
 
 @contextmanager
 def server(first, more, pause=0.1, speaks_first=False):
-    """Sends `first`, then `more` again and again; the port."""
+    """Run a server that sends `first`, then `more` again and again. Yield its port."""
     port, over = free_port(), threading.Event()
 
     def serve(connection):
@@ -81,7 +84,7 @@ def short(monkeypatch, vendors, settings):
     for name in ("http_proxy", "https_proxy", "all_proxy"):
         monkeypatch.delenv(name, raising=False)
         monkeypatch.delenv(name.upper(), raising=False)
-    # Each read alone may take longer than all of it.
+    # (connect, read): the total limit is the sum of both.
     for module in (assemblyai_client, twilio_connection, twilio_client, audio):
         monkeypatch.setattr(module, "TIMEOUT_SECONDS", (LIMIT / 2, LIMIT / 2))
     monkeypatch.setattr(outgoing_webhook, "TIMEOUT_SECONDS", LIMIT)
@@ -153,7 +156,7 @@ def test_an_answer_of_twilio_that_drips_is_given_up(settings, first, more):
 
 
 def test_a_kept_connection_is_limited_too(settings):
-    """The second answer on one connection drips."""
+    """The second answer on the same connection drips."""
 
     def serve(connection):
         with connection, suppress(OSError):

@@ -1,7 +1,7 @@
-"""Everything that may knock at a webhook: never a server error, never a changed row.
+"""Invalid and forged requests to webhooks: no server error, and no changed row.
 
-Written once, run over every address that needs no sign-in. A new one fails
-`test_no_address_is_open_without_being_listed_here` until it is listed.
+Each test runs for all webhooks. A new one fails tests/test_every_webhook.py until it is
+listed there.
 """
 
 import json
@@ -32,7 +32,7 @@ OTHERS = "99999999-2222-4333-8444-555555555555"
 
 @pytest.fixture(params=[*TWILIO, ASSEMBLYAI])
 def hook(request):
-    """The address of a webhook about a call that is going on."""
+    """Return the URL of a webhook about a call that is in progress."""
     call = a_call(uuid=OURS, sid=CALL_SID, status="ringing")
     recording = a_recording(call=call, status="processing")
     Transcript.objects.create(

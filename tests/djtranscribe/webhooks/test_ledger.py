@@ -1,4 +1,4 @@
-"""Every webhook is kept with its verdict; a flood of forged ones is only counted."""
+"""Every webhook is stored with our verdict. A flood of forged ones is only counted."""
 
 from datetime import timedelta
 

@@ -1,4 +1,4 @@
-"""What the worker does beside the messages: it listens, sweeps, and goes on."""
+"""What the worker does besides messages: it wakes up, sweeps, and survives errors."""
 
 import threading
 from datetime import timedelta
@@ -39,7 +39,7 @@ def test_a_message_wakes_the_worker_at_once():
 
 
 class Once(threading.Event):
-    """Tells the worker to stop when it first waits; how long it would have waited."""
+    """Stops the worker at its first wait. `waited`: the seconds it wanted to wait."""
 
     waited = None
 
@@ -87,7 +87,7 @@ def test_a_back_fill_that_waits_is_not_announced_again_and_again():
     for _ in range(3):
         looked_after()
         counts.append(DBTaskResult.objects.ready().count())
-        # So long ago that the messages might be lost.
+        # Pretend that the messages are so old that they may be lost.
         an_hour_ago = timezone.now() - timedelta(hours=1)
         Transcript.objects.update(announced_at=an_hour_ago)
 

@@ -1,4 +1,4 @@
-"""REDACT_PII: what AssemblyAI has left out of the text is stored nowhere."""
+"""REDACT_PII: words that AssemblyAI removed from the text are stored nowhere."""
 
 import json
 

@@ -1,4 +1,4 @@
-"""A refusal that any request would get pauses AssemblyAI; no transcript fails."""
+"""If AssemblyAI would refuse every request, its work is paused. No transcript fails."""
 
 import json
 from datetime import timedelta
@@ -29,7 +29,7 @@ RETIRED = (
     'The "universal-3-pro" speech model(s) have been deprecated. '
     'Use speech_models: ["assemblyai-stt-3-7", "universal-2"] instead.'
 )
-# A refusal: what the operator is told to change.
+# {AssemblyAI's reason for a refusal: a part of our message to the operator}.
 OF_ANY_REQUEST = {
     RETIRED: "Change SPEECH_MODELS (now universal-3-pro,universal-2)",
     '"speech_models" must be a non-empty list containing one or more of: '
@@ -97,7 +97,7 @@ def a_list():
 
 
 def running(**columns):
-    """A job that was started with the settings of this test."""
+    """Return a transcript whose job was started with the settings of this test."""
     transcript = a_transcript("queued", submitted_at=timezone.now(), **columns)
     transcript.request = request_body(transcript)
     transcript.save()
@@ -236,11 +236,11 @@ def test_after_the_setting_is_changed_all_go_on_and_each_is_paid_once(
     assert not VendorPause.objects.exists()
 
 
-# One row that is refused alone
+# Refusals of a single transcript
 
 
 class Poisoned:
-    """AssemblyAI refuses the requests with this audio only."""
+    """Simulate AssemblyAI, which refuses only requests with this transcript's audio."""
 
     def __init__(self, vendors, transcript, reason):
         self.url, self.reason, self.accepted = transcript.audio_url, reason, []
@@ -273,7 +273,7 @@ def test_a_row_that_is_refused_alone_holds_the_others_up_for_one_probe(vendors, 
     for other in others:
         advanced(other)
     assert theirs.accepted == []
-    # The refused one is due first, and leaves the probe to one that was not tried.
+    # The refused row is due first, but leaves the probe to a row that was not refused.
     for each in (poisoned, *others):
         make_due(each)
         advanced(each)
@@ -312,7 +312,7 @@ def test_rows_accepted_before_the_refusal_or_with_other_settings_prove_nothing(
     assert state(ours) == ("uploaded", "account")
 
 
-# Settings that are refused only once the job runs
+# Settings that AssemblyAI refuses only when the job runs
 
 
 @pytest.mark.parametrize(
@@ -334,7 +334,7 @@ def test_a_job_that_ends_because_of_our_settings_pauses_and_is_started_again(
 
     advanced(transcript)
     states = {state(transcript)}
-    # Longer than MAX_JOBS: each probe is a job, which is not charged.
+    # More often than MAX_JOBS: each probe starts a job, but these jobs do not count.
     for _ in range(3 * MAX_JOBS):
         make_due(transcript)
         advanced(transcript)
@@ -381,7 +381,7 @@ def test_results_are_read_while_no_new_job_is_taken(vendors):
     assert VendorPause.objects.exists()
 
 
-# What AssemblyAI may quote
+# Private data that AssemblyAI may quote in a reason
 
 
 def test_a_public_reason_quotes_no_name_and_no_token(vendors, client):

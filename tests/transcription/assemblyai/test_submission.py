@@ -1,4 +1,4 @@
-"""Starting a job: each is paid for, and none has an idempotency key."""
+"""Starting a job at AssemblyAI. Jobs cost money and have no idempotency key."""
 
 import json
 from datetime import timedelta
@@ -203,7 +203,7 @@ def test_a_worker_that_died_while_submitting_is_followed_by_one_that_looks_first
     make_due(transcript)
     advanced(transcript)
 
-    assert waits > 30  # as long as the dead worker's request may still be on its way
+    assert waits > 30  # the dead worker's request may arrive until then
     assert transcript.text == TEXT
     assert [call.request.method for call in vendors.calls] == ["GET", "GET"]
 
@@ -224,7 +224,7 @@ def test_a_refused_or_unsent_request_is_sent_again_without_looking(vendors):
 
 
 def test_a_refused_connection_leaves_nothing_to_look_for(settings):
-    settings.ASSEMBLYAI_API_URL = "http://127.0.0.1:9"  # nobody listens on this port
+    settings.ASSEMBLYAI_API_URL = "http://127.0.0.1:9"  # no server uses this port
     transcript = a_transcript("uploaded")
 
     advanced(transcript)
@@ -250,7 +250,8 @@ def test_a_job_of_another_transcript_is_not_adopted(vendors):
 
 @pytest.mark.parametrize("is_ours", [True, False])
 def test_of_twilios_own_address_the_job_is_ours_whose_webhook_is_ours(vendors, is_ours):
-    # Its recording may have had a transcript that was deleted here.
+    # All transcripts of a recording have the same address at Twilio. So the listed job
+    # may belong to a transcript that was deleted here.
     transcript = a_transcript("lost", audio_url=MEDIA, uploaded_at=None)
     webhook = f"https://djtranscribe.example.com/webhooks/{transcript.uuid}/"
     created = timezone.now().strftime("%FT%T.%f")
@@ -372,7 +373,7 @@ def test_the_lease_is_renewed_while_the_list_is_read_and_before_a_job_is_paid(
     def look(request):
         row = Transcript.objects.get(pk=transcript.pk)
         ends.append(row.leased_until)
-        # As if the answer had taken half a minute.
+        # Simulate that the response took 30 seconds.
         Transcript.objects.update(leased_until=row.leased_until - timedelta(seconds=30))
         body = load("assemblyai/queued")
         if request.method == "GET":
@@ -433,7 +434,7 @@ def test_the_list_is_not_read_for_ever(vendors):
     advanced(transcript)
 
     assert pages.call_count == 50
-    # What was not found may still be there: nothing is paid for.
+    # The job may be on a later page, so no new job is paid for.
     assert (transcript.status, transcript.error_class) == ("lost", "temporary")
     assert "too long" in transcript.error
 
@@ -463,7 +464,7 @@ def test_audio_uploaded_an_hour_ago_is_not_uploaded_again(vendors):
     assert transcript.status == "queued"
 
 
-# The tutorial's way: AssemblyAI fetches the audio from Twilio itself
+# As in the tutorial: AssemblyAI fetches the audio from Twilio itself
 
 
 def test_the_recordings_address_is_handed_over_where_the_operator_wants_it(
@@ -478,7 +479,7 @@ def test_the_recordings_address_is_handed_over_where_the_operator_wants_it(
 
     assert sent(theirs["submit"])["audio_url"] == MEDIA
     assert theirs["upload"].call_count == 0
-    assert transcript.recording.audio  # the operator listens to it all the same
+    assert transcript.recording.audio  # the operator needs it to listen
 
 
 def test_an_address_that_assemblyai_cannot_open_is_followed_by_an_upload(

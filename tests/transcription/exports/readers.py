@@ -1,6 +1,6 @@
-"""What the tests export, and what a reader sees of it.
+"""Texts for the tests to export, and functions that read the exported files.
 
-Each file is read by a library that is not ours, or by a parser written for it.
+Each format is read by a third-party library, or by a parser written for these tests.
 """
 
 import io
@@ -38,7 +38,7 @@ def url(transcript, extension):
 
 
 def srt(content):
-    """[(start in ms, end, [line])], by the format's own rules."""
+    """Parse an SRT file strictly. Return [(start in ms, end in ms, [line])]."""
     blocks = content.decode().replace("\r\n", "\n").strip("\n").split("\n\n")
     cues = []
     for number, block in enumerate(blocks, 1):
@@ -68,7 +68,7 @@ def pdf_text(content):
 
 
 def visible(extension, content):
-    """What a reader sees of the file, without line breaks."""
+    """Return the text that a person sees in the file, without line breaks."""
     if extension == "pdf":
         return pdf_text(content)
     if extension == "docx":

@@ -1,4 +1,4 @@
-"""One transcript as a file of each format."""
+"""Exports of one transcript, in each format."""
 
 import html
 import io
@@ -171,8 +171,8 @@ SCRIPTS = {
     "Thai": "คุณหมอบอกให้ทานยาทุกเช้า",
     "Western": "“Zürich” – café… €5",
 }
-# Their letters are joined, or run from right to left: each program that reads a PDF
-# puts them together in its own way.
+# The letters of these scripts are joined, or run from right to left. Programs that read
+# a PDF return them in different forms and orders.
 SHAPED = {
     "Hebrew": "שלום זה מבחן של הקלטה",
     "Arabic": "مرحبا هذا اختبار للتسجيل",
@@ -200,7 +200,7 @@ def test_a_pdf_has_letters_that_are_joined(transcript, text):
 
     content = exports.pdf(transcript, Options())
 
-    # Most letters: a ligature stands for several of them.
+    # Expect most letters, not all: one ligature can stand for several letters.
     letters = {letter for letter in text if letter.isalpha()}
     assert len(letters - set(pdf_text(content))) <= len(letters) / 4
     assert len(content) < 200_000

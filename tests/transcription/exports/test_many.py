@@ -1,4 +1,4 @@
-"""Many transcripts as one table or one archive, from the list in admin."""
+"""Exports of many transcripts from admin's list, as one table or one archive."""
 
 import csv
 import io
@@ -32,7 +32,7 @@ def chosen(*rows):
 
 
 def download(browser, kind, *rows, export=EXPORT, **options):
-    """Press the button of the page that the action leads to."""
+    """Submit the form of the export page. Return the response and the file."""
     asked = {**chosen(*rows), "kind": kind, "export": export, **options}
     answer = browser.post(ADMIN, asked)
     return answer, b"".join(answer.streaming_content)
@@ -151,8 +151,8 @@ def test_nothing_is_held_open_between_two_pieces(many, operator, monkeypatch):
         cursor.execute("CREATE TABLE scratch (id integer)")
         batches = bulk.batches(Transcript.objects.all(), operator)
         next(batches)
-        # SQLite refuses it while a SELECT is read from, as it refuses to write then
-        # what another process has written meanwhile.
+        # SQLite refuses this while a SELECT is still being read. It would also refuse
+        # to write if another process has written meanwhile.
         cursor.execute("DROP TABLE scratch")
 
     assert sum(map(len, batches)) == 4
@@ -184,7 +184,7 @@ def test_the_action_asks_for_the_kind_of_file_first(browser, many):
     assert "6 transcripts will be in the file" in page
     for each in many:
         assert f'name="_selected_action" value="{each.pk}"' in page
-    # Nothing has been taken yet.
+    # Nothing has been exported yet.
     assert not Export.objects.exists()
     assert not Access.objects.exists()
 
@@ -224,7 +224,7 @@ def progress(browser, export=EXPORT, address=""):
 
 
 def polled_to_the_end(browser):
-    """Follow the page's own polls; the last answer, and how many there were."""
+    """Poll as the page does, until it stops. Return (last text, number of polls)."""
     said, polls = progress(browser), 1
     while (following := re.search('hx-get="([^"]+)"', said)) and polls < 100:
         said, polls = progress(browser, address=following[1]), polls + 1

@@ -17,7 +17,7 @@ AFTER_MS = 500
 
 
 def speech(turns):
-    """Words of (speaker, word lengths, gap before), as an engine lists them."""
+    """Return the words of turns, each (speaker, gap before, [(text, length)]) in ms."""
     words, at = [], 0
     for speaker, gap, lengths in turns:
         at += gap
@@ -33,7 +33,7 @@ spoken_turns = st.lists(
         st.integers(-1500, 4000),
         st.lists(
             st.tuples(
-                # Without the hyphen, which marks a speaker in a cue.
+                # No hyphens: in a cue, a hyphen marks a speaker.
                 st.text(
                     st.characters(categories=["L", "P"], exclude_characters="-"),
                     min_size=1,
@@ -65,7 +65,7 @@ def test_subtitles_stay_with_the_speech(words, speakers):
         assert cue.start < cue.end <= seconds * 1000
         near = [w for w in words if w.start < cue.end and w.end > cue.start - 40]
         assert near
-        # The speech that it shows begins with it and ends shortly before it does.
+        # A word begins near the cue's start. The cue ends soon after its last word.
         assert min(abs(w.start - cue.start) for w in words) <= AFTER_MS
         assert cue.end <= max(w.end for w in near) + AFTER_MS
     assert [cue.start for cue in cues] == sorted(cue.start for cue in cues)

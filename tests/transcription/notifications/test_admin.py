@@ -1,4 +1,4 @@
-"""Admin's Notifications are the log: to be read, filtered, and sent again."""
+"""The list of notifications in admin: reading, filtering and sending again."""
 
 from datetime import timedelta
 from uuid import uuid4

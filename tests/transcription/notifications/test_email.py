@@ -1,5 +1,7 @@
-"""The operator who dialled gets an e-mail, if the account has an address: short, once,
-without a number or a word."""
+"""E-mail to the operator who dialled, if the account has an address.
+
+It is sent once and is short. It has no phone number and no words of the transcript.
+"""
 
 import smtplib
 from unittest.mock import patch
@@ -205,7 +207,7 @@ def test_an_address_that_no_mail_server_takes_is_kept_out_of_the_log(
     completed, ada, settings, caplog
 ):
     settings.EMAIL_BACKEND = "django.core.mail.backends.smtp.EmailBackend"
-    # Long in the letters that mail has for it, as no name of a host may be.
+    # Encoded for mail, this host name is longer than host names may be.
     User.objects.update(email=f"ada@{'ü' * 60}.example")
     taken = patch("smtplib.SMTP", autospec=True)
 

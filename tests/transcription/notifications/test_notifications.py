@@ -1,5 +1,8 @@
-"""Who hears that a transcript is finished: each ending once, however often somebody has
-to try, and never a word or a number."""
+"""Notifications that a transcript is finished.
+
+Each end of a transcript is reported once, even after many retries. A notification has
+no words of the transcript and no phone number.
+"""
 
 import logging
 import time
@@ -91,7 +94,7 @@ def seconds_until_next_attempt():
 
 
 def what_came(vendors):
-    """Each request at the receiver, verified by the specification's own library."""
+    """Return the requests to the receiver, verified by the specification's library."""
     came = [call.request for call in vendors.calls if call.request.url == URL]
     return [Webhook(SECRET).verify(each.body, dict(each.headers)) for each in came]
 
@@ -197,7 +200,7 @@ def test_the_signature_is_that_of_the_specifications_own_example():
     assert signature == "v1,g0hM9SsE+OTPJTGt/tmIKtSyZlE3uFJELVlNIOLJ1OE="
 
 
-# Each ending is told once
+# Each end of a transcript is reported once
 
 
 def ways_to_end():
@@ -357,7 +360,7 @@ def test_a_transcript_that_was_deleted_is_not_told_and_the_log_stays(
     assert "deleted" in row.answer
 
 
-# Trying again
+# Retries
 
 
 @pytest.mark.parametrize("status", [200, 202, 204, 299])
@@ -384,7 +387,7 @@ def test_anything_else_is_tried_again(vendors, completed, status):
     assert row.state == "pending"
     assert row.answer.startswith(f"HTTP status {status}")
     assert 3 < seconds_until_next_attempt() < 7
-    assert len(vendors.calls) == 2  # the job, and one POST: no redirect was followed
+    assert len(vendors.calls) == 2  # one GET of the job, one POST, and no redirect
 
 
 @pytest.mark.parametrize(
@@ -570,7 +573,7 @@ def test_what_is_switched_off_waits(vendors, completed, settings):
     assert deliver() == 1
 
 
-# Several workers, and killed ones
+# Several workers, and killed workers
 
 
 def test_of_two_workers_one_gets_the_row(completed):
@@ -616,7 +619,7 @@ def test_one_that_kills_every_worker_is_given_up(vendors, completed):
 
     assert the_one().state == "given-up"
     assert "killed" in the_one().answer
-    assert len(vendors.calls) == 1  # AssemblyAI's answer, and nobody was told
+    assert len(vendors.calls) == 1  # only the request to AssemblyAI
 
 
 def test_who_was_taken_for_dead_and_failed_changes_nothing(vendors, completed):

@@ -1,4 +1,4 @@
-"""What is deleted when its time is over: at Twilio, at AssemblyAI, here."""
+"""Expired data is deleted at Twilio, at AssemblyAI and here."""
 
 from datetime import timedelta
 from io import StringIO
@@ -31,7 +31,7 @@ UNKNOWN_JOB = {"error": "Transcript lookup error, transcript id not found"}
 
 @pytest.fixture
 def deletes(vendors):
-    """Both vendors delete what they are asked to."""
+    """Both vendors accept all requests to delete."""
     return {
         "recording": vendors.delete(RECORDING, status=204),
         "job": vendors.delete(JOB, json={"text": "Deleted by user."}),
@@ -39,7 +39,7 @@ def deletes(vendors):
 
 
 def a_text(days: int, **columns):
-    """A finished transcript of a call that was recorded so many days ago."""
+    """Create a finished transcript of a call that was recorded `days` days ago."""
     recording = a_recording(call=a_call(status="completed", **columns))
     transcript = a_transcript(
         "completed", recording=recording, text=TEXT, search_text="x"
@@ -82,7 +82,7 @@ def test_audio_goes_at_twilio_and_here_and_the_text_stays(
     assert "Audio deleted" in page
     assert TEXT.split()[1] in page
     assert browser.get(recording.audio_url).status_code == 404
-    # Twilio is not asked for it again, and the reason is told.
+    # The audio is not requested from Twilio again, and the error says why.
     again = advanced(start(recording))
     assert again.error == "The audio was deleted because its time was over."
     assert transcript.pk != again.pk

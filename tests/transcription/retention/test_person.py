@@ -1,4 +1,4 @@
-"""A person is erased: nothing of them is left in any table, here or at the vendors."""
+"""Erasing a person: nothing is left in any table here, nor at the vendors."""
 
 import io
 import json
@@ -41,7 +41,7 @@ pytestmark = pytest.mark.django_db
 
 OTHER = "+14155559999"
 NAME = "Roberta Quillfeather"
-# What was said, corrected and noted, each with a word of its own.
+# The text, its correction and a note. Each has a rare word that `found` looks for.
 SAID = "Please refill my zolpidemia prescription."
 CORRECTED, NOTED = "zolpidem", "Sounded xylophonic."
 TRACES = [NUMBER, "415-555-1234", NAME, "zolpid", "refill", "xylophonic"]
@@ -57,7 +57,7 @@ def supervisor(browser, operator):
 
 @pytest.fixture
 def twilio(vendors):
-    """Twilio has the call, its recording, and a call that was deleted here before."""
+    """Twilio has the call, its recording, and a call that was only deleted here."""
     unknown = load("twilio/call", sid=OTHER_SID, status="completed")
     calls = load("twilio/calls")
     vendors.get(RECORDINGS, json=load("twilio/recordings", recordings=[]))
@@ -80,7 +80,7 @@ def to(number):
 
 @pytest.fixture
 def person(supervisor, operator, settings, signed_post):
-    """A call that left as many traces as calls can."""
+    """Return a call that has left a trace in every table that can have one."""
     settings.NOTIFY_URL = "https://crm.example.com/hook"
     call = a_call(sid=CALL_SID, status="in-progress", requested_by=operator)
     fields = {"From": "+14155550100", "To": NUMBER, "Called": NUMBER}
@@ -121,7 +121,7 @@ def person(supervisor, operator, settings, signed_post):
 
 
 def found():
-    """Which traces are in the tables of the database, their indexes included."""
+    """Return the TRACES that are in any table of the database, also search indexes."""
     everything = []
     with connection.cursor() as cursor:
         for table in connection.introspection.table_names(cursor):
@@ -176,7 +176,7 @@ def test_nothing_is_left_of_a_person_and_all_is_left_of_others(
     assert kept.recording.audio.storage.exists(Recording.objects.get().audio.name)
     assert not Batch.objects.exists()
     assert not Notification.objects.filter(about=person.uuid).exists()
-    # Who read what stays, without saying whom it was about.
+    # The access log stays, but does not name the person.
     assert Access.objects.exists()
 
 

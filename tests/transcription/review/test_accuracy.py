@@ -1,4 +1,4 @@
-"""What corrections and verified transcripts teach: suggestions and figures."""
+"""Suggestions from corrections, and accuracy figures from verified transcripts."""
 
 from datetime import datetime
 from datetime import timezone as tz
@@ -180,7 +180,7 @@ def test_a_mistake_is_corrected_in_past_transcripts_and_undone_as_one(
     assert fresh(past_ones[7]).text == "Number 7: metoprolol twice"
     assert fresh(verified).text == "Metaprolyla again"
     batch = Batch.objects.get()
-    # A worker that is killed and starts anew changes nothing twice.
+    # Simulate a killed worker: the batch starts again, but changes nothing twice.
     Batch.objects.update(done=0, finished_at=None)
     while past.work():
         pass

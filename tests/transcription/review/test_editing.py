@@ -1,4 +1,4 @@
-"""Corrections over the words that AssemblyAI sent."""
+"""Corrections of the words that AssemblyAI sent."""
 
 import os
 import uuid
@@ -107,7 +107,7 @@ def test_an_inserted_word_is_between_its_neighbours_and_estimated(transcript, ad
         ("the", 900, 1000, True),
         ("metaprolyla", 1000, 1400, False),
     ]
-    # What was there before keeps the confidence of the model.
+    # The old word keeps the model's confidence. The inserted word has none.
     assert [w.confidence for w in words[1:3]] == [0.4, None]
 
 
@@ -262,12 +262,12 @@ STEPS = st.lists(
     ),
     max_size=14,
 )
-# By hand: EDIT_SEQUENCES=10000
+# For a long run by hand, set the environment variable EDIT_SEQUENCES=10000.
 SEQUENCES = int(os.environ.get("EDIT_SEQUENCES", "100"))
 
 
 def replayed(edits):
-    """The text after these edits, by the simplest means."""
+    """Return the text after these edits, computed in the simplest way."""
     units = [(n, n + 1, f"w{n}") for n in range(WORDS)]
     for (first, last), text in edits:
         inside = [u for u in units if first <= u[0] and u[1] <= last]

@@ -1,4 +1,4 @@
-"""How right a transcript is, and what a new one takes over from an older one."""
+"""Scores, and corrections that a new transcript takes over from an older one."""
 
 import random
 
@@ -20,7 +20,7 @@ TERMS = ["metoprolol", "Siobhan Okafor", "follow-up"]
 @pytest.mark.parametrize(
     ("reference", "written", "expected"),
     [
-        # terms, right, false, words, wrong
+        # expected: terms, right terms, false terms, words, wrong words
         ("Take metoprolol.", "take Metoprolol", (1, 1, 0, 2, 0)),
         ("Take metoprolol.", "Take metro pole.", (1, 0, 0, 2, 2)),
         ("Take it.", "Take metoprolol.", (0, 0, 1, 2, 1)),

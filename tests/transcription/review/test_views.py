@@ -1,4 +1,4 @@
-"""The requests of the page on which words are corrected, and of programs."""
+"""Requests that correct words, from the transcript's page and from API clients."""
 
 import json
 

@@ -1,4 +1,4 @@
-"""Operators in a search: the same table on SQLite and PostgreSQL."""
+"""Search operators. SQLite and PostgreSQL must give the same results."""
 
 from datetime import datetime, timezone
 
@@ -16,7 +16,7 @@ pytestmark = pytest.mark.django_db
 
 SEARCH = "/search/"
 CALLS = {
-    # Number called, user, tags, day, words
+    # (number, user, tags, day in November 2026, text)
     "invoice": ("+14155551234", "ada", ["billing"], 3, "The invoice is wrong."),
     "thanks": ("+14155551234", "bob", ["billing", "to do"], 9, "Thank you so much."),
     "pump": ("+442079460123", "ada", [], 9, "The pump and the invoice."),

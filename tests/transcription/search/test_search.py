@@ -1,4 +1,4 @@
-"""One table of questions and answers, which SQLite and PostgreSQL must both give."""
+"""Full-text search. SQLite and PostgreSQL must give the same results."""
 
 import html
 import re
@@ -83,7 +83,7 @@ CASES = {
     "مرحبا": "greek",
     "Ελενη": "greek",
     "pharmacy": "",
-    # What cannot be parsed is taken as words.
+    # Invalid syntax is searched as words.
     '"blood pressure': "ward",
     'blood" pressure': "ward tyre",
     "( pressure ) ( tyre": "tyre",
@@ -102,7 +102,7 @@ CASES = {
 }
 
 
-# What is said in a language, what finds it, and what does not.
+# Language: (text, a search that finds it, a search that does not find it).
 LANGUAGES = {
     "Amharic": ("ሐኪሙ መድኃኒት አዘዘ", "መድኃኒት", "መድ"),
     "Arabic": ("الطَّبيبُ كَتَبَ الدَّواء", "الطبيب كتب", "طبيب"),
@@ -154,7 +154,7 @@ def said():
 
 
 def found(question):
-    """The names of what is found, from the page's way and from admin's."""
+    """Return the names of the matches. The search page and admin must find the same."""
     query = search.parse(question)
     names = dict(Transcript.objects.values_list("pk", "assemblyai_id"))
     ranked = [names[pk] for pk in search.ranked(query)]
@@ -312,7 +312,7 @@ def test_the_index_can_be_taken_away_and_made_again(said):
 
 
 def test_no_later_migration_took_the_index_away():
-    """Django makes a table of SQLite's anew to change it, and forgets its triggers."""
+    """To change a SQLite table, Django creates it again, without its triggers."""
     with connection.cursor() as cursor:
         if connection.vendor == "sqlite":
             cursor.execute("SELECT name FROM sqlite_master WHERE type = 'trigger'")
@@ -337,7 +337,7 @@ def a_hit(text, question, words=None):
 
 
 def spoken(text):
-    """A word each second."""
+    """Return AssemblyAI's list of these words, one per second."""
     return [
         {"text": word, "start": n * 1000, "end": n * 1000 + 900}
         for n, word in enumerate(text.split())
@@ -465,8 +465,8 @@ def test_the_pages_of_a_result_cost_the_same(
             text=f"Fever number {number}.",
         )
 
-    # On PostgreSQL one for the time limit; on both one for notes, and two that keep who
-    # read them.
+    # One of the queries searches notes, and two write the access log. PostgreSQL needs
+    # one more for the time limit.
     with django_assert_max_num_queries(12):
         first = browser.get(SEARCH, {"q": "fever"})
     last = browser.get(SEARCH, {"q": "fever", "page": "3"})

@@ -1,4 +1,4 @@
-"""Keyword lists, held against AssemblyAI's rules before they are sent."""
+"""Keyword lists are checked against AssemblyAI's rules before they are sent."""
 
 import pytest
 from django.core.exceptions import ValidationError

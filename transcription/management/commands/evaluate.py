@@ -23,7 +23,7 @@ from transcription.tasks import advance, enqueue
 
 
 class Pair(NamedTuple):
-    """An audio file, and what is said in it."""
+    """An audio file, and the text of what is said in it."""
 
     audio: Path
     said: str
@@ -93,7 +93,8 @@ class Command(BaseCommand):
         began = time.monotonic()
         while waiting := [row for row in rows if not row.is_finished]:
             for row in waiting:
-                # Without its webhook here, the row is due as soon as we look.
+                # The webhook may not reach us, so make the row due now. After a failure
+                # (attempts > 0), keep the wait.
                 due = Transcript.objects.unfinished().filter(pk=row.pk, attempts=0)
                 due.update(next_attempt_at=timezone.now())
                 advance.call(row.pk)
@@ -181,7 +182,10 @@ def length_of(path: Path) -> float:
 
 
 def known(pair: Pair, words: Vocabulary | None, models: list[str]) -> Transcript | None:
-    """Return what was transcribed, or begun, before with this list and models."""
+    """Return an earlier transcript with the same audio, list and models, or None.
+
+    It may be unfinished, but has not failed.
+    """
     digest = hashlib.sha256(pair.audio.read_bytes()).hexdigest()
     version = words.version if words else None
     return (
@@ -195,7 +199,7 @@ def known(pair: Pair, words: Vocabulary | None, models: list[str]) -> Transcript
 
 
 def begun(pair: Pair, words: Vocabulary | None, models: list[str]) -> Transcript:
-    """Store the audio and its transcript, both or neither."""
+    """Store the audio and queue a transcript of it, in one transaction."""
     with transaction.atomic(), pair.audio.open("rb") as file:
         recording = Recording.objects.create(
             source="file", status=Recording.Status.COMPLETED

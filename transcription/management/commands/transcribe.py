@@ -75,7 +75,8 @@ class Command(BaseCommand):
     def wait_for(self, transcript: Transcript) -> None:
         began = time.monotonic()
         while not transcript.is_finished:
-            # Without its webhook here, the row is due as soon as we look.
+            # The webhook may not reach us, so make the row due now. After a failure
+            # (attempts > 0), keep the wait.
             waiting = Transcript.objects.unfinished().filter(
                 pk=transcript.pk, attempts=0
             )
@@ -109,9 +110,9 @@ def vocabulary_named(name: str) -> Vocabulary:
 
 
 def started(source: str, words: Vocabulary | None, mono: bool) -> Transcript:
-    """Find the recording, or store its audio, and start its transcript.
+    """Find the recording or store its audio, and start a transcript of it.
 
-    The recording and its transcript are stored in one transaction. Raises VendorError,
+    The recording and the transcript are stored in one transaction. Raises VendorError,
     audio.NotAudio or OSError.
     """
     if RECORDING_SID.fullmatch(source):
@@ -142,7 +143,7 @@ def from_twilio(sid: str, words: Vocabulary | None) -> Transcript:
         raise CommandError(f"Twilio has no audio for {sid}: it is {status}.")
     with transaction.atomic():
         recording, _ = Recording.objects.update_or_create(sid=sid, defaults=columns)
-        # Somebody asks for it again: it is not deleted any more.
+        # Somebody wants this recording again, so it no longer counts as deleted.
         Tombstone.objects.filter(sid=sid).delete()
         return start(recording, words)
 
@@ -154,7 +155,8 @@ def stored(
         recording = Recording.objects.create(
             source=source,
             status=Recording.Status.COMPLETED,
-            # AssemblyAI then mixes them. Otherwise they are counted in the file.
+            # With 1, AssemblyAI mixes the channels. With None, `store_audio` counts the
+            # channels of the file.
             channels=1 if mono else None,
         )
         recording.store_audio(chunks)
