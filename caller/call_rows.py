@@ -14,7 +14,7 @@ from caller.steps import FAILED as NOT_DONE
 from djtranscribe.adminsite.read_only import duration
 from djtranscribe.models import Access
 
-# Maximum number of characters of a transcript that a list shows.
+# A list shows at most this many characters of a transcript.
 BEGINNING = 140
 
 
@@ -22,7 +22,7 @@ BEGINNING = 140
 class CallRow:
     """One row in a list of calls.
 
-    state: `done`, `now` or `failed`, see caller.steps. word: the state, for people.
+    state: `done`, `now` or `failed`, see caller.steps. word: the text for the state.
     transcript: the newest transcript. Only the beginning of its text is loaded.
     """
 
@@ -61,7 +61,7 @@ def rows_of(calls: Iterable[Call]) -> list[CallRow]:
     """Return one CallRow per call, in the same order. Always two queries."""
     calls = list(calls)
     keys = [call.pk for call in calls]
-    # Get the model by its relation: `caller` must not import `transcription`.
+    # Get the Transcript model this way: `caller` must not import `transcription`.
     model: Any = Recording._meta.get_field("transcripts").related_model
     transcripts = (
         model._default_manager.filter(recording__call__in=keys)
@@ -108,9 +108,9 @@ def _without_transcript(call: Call, recorded: str | None) -> tuple[str, str]:
 
 
 def note_read(user: Any, rows: list[CallRow]) -> None:
-    """Add the transcripts of these rows to the access log as read by the user.
+    """Note in the access log that the user has read the transcripts of these rows.
 
-    A list shows only the beginning of a text, but a short text is shown completely.
+    A row shows only the beginning of a text, but all of a short text.
     """
     if user.has_perm("transcription.view_transcript"):
         shown = [row.transcript for row in rows if row.beginning]

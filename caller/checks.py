@@ -15,15 +15,16 @@ from djtranscribe.public_urls import parts
 
 CONSOLE = "It is on the first page of the Twilio console."
 START = " Copy .env.example to .env and fill it in; `manage.py sandbox` needs none."
-# Allowed paths in BASE_URL: all proxies, browsers and vendors write them the same way.
+# The path of BASE_URL must match this. Proxies, browsers and vendors do not change such
+# a path.
 PATH = re.compile(r"(/(?!\.{1,2}(/|$))[A-Za-z0-9._~-]+)*")
 LOOPBACK = {"localhost", "127.0.0.1", "::1"}
 API_KEY = re.compile(r"SK[0-9a-f]{32}", re.ASCII)
 REGION = re.compile(r"[a-z]{2}[1-9]", re.ASCII)
 EDGE = re.compile(r"[a-z]{3,20}(-[a-z0-9]{1,10}){0,2}", re.ASCII)
 API_HOST = re.compile(r"api(\.[a-z0-9-]+){0,2}\.twilio\.com", re.ASCII)
-# Hosts without an edge, such as api.ie1.twilio.com. Twilio switched them off on
-# 28 April 2026.
+# Hosts with a region (not us1) but without an edge, such as api.ie1.twilio.com. Twilio
+# switched these hosts off on 28 April 2026.
 OLD_HOST = re.compile(r"api\.(?!us1\.)[a-z0-9-]+\.twilio\.com", re.ASCII)
 
 
@@ -128,7 +129,7 @@ def check_api_address(**kwargs: Any) -> list[CheckMessage]:
 def is_api_address(address: str) -> bool:
     """Return whether this is an address of Twilio's API.
 
-    With DEBUG on, any web address is accepted, for stand-ins.
+    With DEBUG on, any host is accepted, so that a test server can replace Twilio.
     """
     url = parts(address)
     try:

@@ -4,20 +4,20 @@ from typing import Any
 
 from django.db.models import F, Func, SmallIntegerField
 
-# These values are in the index `transcript_by_concern`. If you change one, add a
-# migration that rebuilds the index: Django does not notice the change.
+# The index `transcript_by_concern` contains the values below. If you change a value,
+# add a migration that rebuilds the index: Django does not notice the change.
 
-# If the average confidence (0 to 1) is lower, somebody should check the words.
+# If the average confidence (0 to 1) is lower than this, people should check the words.
 LOW_CONFIDENCE = 0.6
-# Statuses of transcripts. Strings, because `caller` must not import `transcription`.
+# Statuses of transcripts, as strings: `caller` must not import `transcription`.
 COMPLETED, FAILED = "completed", "error"
 
 
 class IsConcern(Func):
     """SQL expression: 1 if a transcript failed, is silent or is doubtful, else 0.
 
-    The SQL contains the values instead of parameters. SQLite uses an index on an
-    expression only if the query contains exactly the same text.
+    The SQL contains the values themselves, no parameters. SQLite uses an index on an
+    expression only if the query contains exactly the text of the index.
     """
 
     output_field = SmallIntegerField()

@@ -20,7 +20,8 @@ from djtranscribe.zones import midnight
 LOOK_BACK = timedelta(days=3)
 MOST = 10
 MOST_ON_REQUEST = 100
-# Maximum number of candidates of each kind: failed, not recorded, transcribed.
+# `needs_attention` reads at most this many calls of each kind: failed, not recorded,
+# transcribed.
 CANDIDATES = 200
 TRANSCRIPTS = "recordings__transcripts__"
 SILENT = Q(recordings__transcripts__status=COMPLETED, recordings__transcripts__text="")
@@ -65,10 +66,10 @@ def numbers_of_the_day(today: Day) -> list[tuple[str, str]]:
 
 
 def needs_attention(most: int = MOST) -> list[Concern]:
-    """Return calls that failed, were not recorded, are silent or are doubtful.
+    """Return calls that failed, were not recorded or have a bad transcript (IsConcern).
 
     The newest call is first. Calls that also have a good transcript are left out.
-    Four queries. Each one uses an index and reads a limited number of rows.
+    Four queries. Each query uses an index and reads a limited number of rows.
     """
     since = timezone.now() - LOOK_BACK
     calls = Call.objects.filter(created_at__gte=since)
@@ -111,7 +112,7 @@ def needs_attention(most: int = MOST) -> list[Concern]:
         )
         .order_by("-created_at", "-recordings__transcripts__pk")
     )
-    # After retries, a call has several transcripts. Show the reason of the newest.
+    # After retries, a call has several transcripts. Give the reason for the newest one.
     newest: dict[int, Concern] = {}
     for row in rows:
         newest.setdefault(row.pk, Concern(row, reason(row), *help_for(row)))

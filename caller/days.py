@@ -12,7 +12,7 @@ from django.utils import timezone
 from caller.models import Call
 from djtranscribe.zones import midnight
 
-# Number of days, including today.
+# The charts show this many days, including today.
 DAYS = 14
 # Height of a chart and width of a day, in units of the SVG's viewBox.
 HEIGHT, STEP = 40, 10
@@ -48,8 +48,8 @@ class Bar:
 class Plot:
     """A small bar chart.
 
-    most: the highest value, for people. parts: drawn over the bars in another colour,
-    such as the answered calls over all calls.
+    most: the highest value, as text. parts: more bars, drawn over `bars` in another
+    colour. For example, `bars` are all calls and `parts` are the answered calls.
     """
 
     name: str

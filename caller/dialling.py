@@ -1,7 +1,7 @@
 """Place a call: check the rules, save the row, ask Twilio.
 
-Used by the page, the API and the command. A lock admits one call at a time, so that
-parallel requests cannot exceed the limits.
+The pages, the API and the command `dial` use this module. Parallel requests wait for
+each other before the rules are checked, so that they cannot exceed the limits.
 """
 
 from contextlib import suppress
@@ -19,19 +19,19 @@ from caller.models.call_queries import ESTIMATE, CallQuerySet
 from caller.twilio.errors import TwilioError
 
 HOUR, DAY = timedelta(hours=1), timedelta(days=1)
-# Maximum number of rows with refused attempts, per operator and hour.
+# Keep at most this many rows with refused attempts, per operator and hour.
 MAX_REFUSED_ROWS = 100
 
 
 def dial(call: Call, phone: OperatorPhone | None = None) -> Call:
-    """Place an unsaved call, and return the call to show to the operator.
+    """Place `call`, which is not saved yet. Return the call to show to the operator.
 
-    If an earlier call to this number has not ended, return it and place nothing.
-    Otherwise save and return this call. If a rule or Twilio refuses it, `error` has the
-    reason.
+    If an earlier call to this number has not ended, return the earlier call and place
+    nothing. Otherwise save and return `call`. If a rule or Twilio refuses `call`, the
+    column `error` has the reason.
 
-    phone: the operator's verified phone, to connect it with the number. None: do not
-    connect anybody.
+    phone: the operator's verified phone, which is connected with the number. None:
+    nobody is connected.
     """
     with transaction.atomic():
         admit_one_at_a_time()
@@ -56,9 +56,9 @@ def dial(call: Call, phone: OperatorPhone | None = None) -> Call:
 
 
 def admit_one_at_a_time() -> None:
-    """Take a lock until the transaction ends.
+    """Let no other transaction pass this point until the current transaction ends.
 
-    SQLite needs no extra lock, because its transactions are IMMEDIATE.
+    SQLite needs no lock here: its IMMEDIATE transactions wait for each other.
     """
     if connection.vendor == "postgresql":
         with connection.cursor() as cursor:
@@ -73,9 +73,10 @@ def refusal(call: Call) -> str:
 def keep_refusal(call: Call) -> None:
     """Store a refused attempt. Limit the rows, so that attempts cannot fill the table.
 
-    If the same attempt was refused within the last hour, count it on that row. If the
-    operator then has more than MAX_REFUSED_ROWS rows of the last hour, delete the
-    oldest ones and add their counts to the new row.
+    If there is a row of the last hour with the same operator, number and reason, count
+    the attempt on that row. Otherwise store a new row. If the operator then has more
+    than MAX_REFUSED_ROWS rows of the last hour, delete the oldest rows and add their
+    counts to the new row.
     """
     mine = Call.objects.filter(
         requested_by=call.requested_by,

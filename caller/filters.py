@@ -67,7 +67,7 @@ class RecordingLength(Length):
 
 
 class Origin(Choice):
-    """Filter recordings by origin. Everything that belongs to a call is one choice."""
+    """Filter recordings by origin. All recordings of calls are one choice."""
 
     title = "origin"
     parameter_name = "origin"

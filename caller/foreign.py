@@ -24,7 +24,7 @@ def call_of(news: RecordingState) -> CallState | None:
     Raises TwilioError.
     """
     if not CALL_SID.fullmatch(news.call_sid):
-        # It is a recording of a conference or a video room, not of a call.
+        # The recording is of a conference or a video room, not of a call.
         return None
     try:
         return twilio_client.fetch_call(news.call_sid)
@@ -48,8 +48,8 @@ def import_recording(
     child = None
     if news.source == DIALLED:
         child = twilio_client.fetch_child(state.sid)
-    # Store both or neither. If only the call were stored, the next run would treat it
-    # as a call that was made from here.
+    # Store the call and the recording, or neither. If only the call were stored, the
+    # next `reconcile` would treat the call as made from here.
     with transaction.atomic():
         call, _ = Call.objects.get_or_create(
             sid=state.sid,

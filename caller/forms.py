@@ -21,8 +21,8 @@ class DialForm(forms.ModelForm[Call]):
 class NumberField(forms.CharField):
     """Form field for a phone number in admin.
 
-    It accepts more characters than the column has, because a pasted number may contain
-    invisible characters. `clean_number` removes them.
+    The field accepts more characters than the column, because a pasted number may
+    contain invisible characters. `clean_number` removes them.
     """
 
     def __init__(self, **kwargs: Any) -> None:

@@ -36,8 +36,8 @@ REFUSED_KINDS = {
 # Google classifies British 03 numbers as UAN. They are allowed: by Ofcom's rules they
 # cost the same as a landline (ofcom.org.uk, "The National Telephone Numbering Plan").
 LANDLINE_PRICE = "+443"
-# The word UNAVAILABLE typed on a phone's keys, see of_caller. It looks like a Chinese
-# number, so it counts as withheld even if a numbering plan accepts it.
+# Twilio sends this if the number is withheld: the word UNAVAILABLE, typed on a phone's
+# keys. `of_caller` compares with it, because it looks like a Chinese number.
 UNAVAILABLE = "+86282452253"
 # Google's "country" of satellite networks and other global services: +800, +870, +881…
 GLOBAL_SERVICES = "001"
@@ -115,12 +115,12 @@ def with_country_code(typed: str) -> str:
     """Convert a number in the format of our own country to `+` and digits.
 
     Our country is the country of TWILIO_PHONE_NUMBER. National numbers, such as
-    (415) 555-1234 or 020 7946 0123, get its country code. Its international prefix
+    (415) 555-1234 or 020 7946 0123, get our country code. Our international prefix
     (`00`, or `011` in North America) is replaced by `+`. Any other text is returned
     unchanged, and clean_number checks it.
 
-    If a number is valid as an international number, it is taken as international. The
-    URL /dial/14155551234/ has the same meaning.
+    Digits that are a valid international number are taken as international, as in the
+    URL /dial/14155551234/. They are returned unchanged, too.
     """
     digits = _digits(typed)
     if not digits or typed.strip()[:1] in PLUS_SIGNS or _is_valid(f"+{digits}"):
@@ -139,8 +139,8 @@ def of_caller(value: str) -> str:
     """Return the caller's number, such as +14155551234, or "" if it is withheld.
 
     For a withheld number, Twilio sends a word such as `anonymous`, or this word typed
-    on a phone's keys: +266696687. These are not valid numbers. Only UNAVAILABLE looks
-    like one.
+    on a phone's keys: +266696687. These are not valid numbers. Only UNAVAILABLE may
+    look valid.
     """
     is_real = E164.fullmatch(value) and value != UNAVAILABLE and _is_valid(value)
     return value if is_real else ""
@@ -301,7 +301,8 @@ def _digits(value: str) -> str:
 def _described(character: str) -> str:
     """Return a sentence that names the refused character.
 
-    A character of another script may look like an ASCII character.
+    For a character that is not ASCII, add the Unicode name. Such a character may look
+    like an ASCII character.
     """
     if not character:
         return ""

@@ -35,8 +35,8 @@ class Step:
 def lapse(start: datetime | None, end: datetime | None) -> str:
     """Return `< 1 s`, `4 s`, `1:05 min` or `2:10 h`, or "" if a time is missing.
 
-    An end before its start counts as `< 1 s`: Twilio's times are whole seconds, and its
-    clock is not ours.
+    If `end` is before `start`, return `< 1 s`. This happens because Twilio's times are
+    whole seconds, and Twilio's clock is not ours.
     """
     if not start or not end:
         return ""

@@ -65,7 +65,7 @@ def is_due() -> bool:
 
 
 def sweep() -> int:
-    """Queue a check for every call that is due. Return how many."""
+    """Queue a check for each call that claim_due returns. Return how many."""
     calls = Call.objects.claim_due()
     for call_pk in calls:
         check_call.enqueue(call_pk)
@@ -87,8 +87,8 @@ def ask_twilio(call: Call) -> None:
             call.mark_deleted_at_twilio()
             return
     elif call.is_finished:
-        # Twilio has no call for this row, because it was not asked or has refused.
-        # Do not search its list: a call in it would belong to another row.
+        # Twilio has no call for this row: we did not ask, or Twilio refused. Do not
+        # search Twilio's list, because a call found there belongs to another row.
         Call.objects.filter(pk=call.pk, sid=None).update(next_check_at=None)
     elif found := find_at_twilio(call):
         call.apply(found)
@@ -120,9 +120,9 @@ def ask_for_other_phone(call: Call) -> None:
 def find_at_twilio(call: Call) -> CallState | None:
     """Find our call in Twilio's list, after Twilio's answer to our request was lost.
 
-    Calls of other rows are skipped. Prefer the call that is closest in time, at most
-    SETTLED_AFTER away. Otherwise our clock may be wrong: take the newest call that is
-    at most CLOCK_OFF away.
+    Calls of other rows are skipped. Prefer the call that is closest in time to our
+    request, at most SETTLED_AFTER away. If there is none, our clock may be wrong: take
+    the newest call that is at most CLOCK_OFF away.
     """
     asked = call.leg.number if call.is_conversation else call.other_number
     listed = twilio_client.list_calls(asked)

@@ -21,9 +21,9 @@ HUNG_UP = "Voicemail answered, and the call was ended before the recording."
 
 
 def timeline(call: Call, viewer: Any = None) -> list[Step]:
-    """Return the steps of a call. Prefetch `recordings__transcripts` before.
+    """Return the steps of a call. `recordings__transcripts` should be prefetched.
 
-    viewer: the user who reads them, if any.
+    viewer: the user who reads the steps, if any.
     """
     steps = list(_call_steps(call, viewer))
     if steps[-1].state != FAILED:

@@ -55,7 +55,7 @@ AUDIO_MAX_AGE_SECONDS = 3600
 
 
 @require_safe
-# Without this, the browser's Back button shows only the htmx fragment.
+# Otherwise the browser's Back button would show only the cached htmx fragment.
 @vary_on_headers("HX-Request")
 def home(request: HttpRequest) -> HttpResponse:
     """Show the home page. Its list of calls polls while a row can still change."""
@@ -83,7 +83,7 @@ def home(request: HttpRequest) -> HttpResponse:
 
 
 def recent_calls(user: Any, is_mine: bool) -> dict[str, Any]:
-    """Return the rows of the list, and `moves`: whether a row can still change."""
+    """Return the rows of recent calls, and `moves`: whether a row can still change."""
     calls = Call.objects.named().select_related("requested_by")
     if is_mine:
         calls = calls.filter(requested_by=user)
@@ -222,13 +222,12 @@ def was_typed(request: HttpRequest) -> bool:
 
 
 @require_safe
-# Without this, the browser's Back button shows only the htmx fragment.
+# Otherwise the browser's Back button would show only the cached htmx fragment.
 @vary_on_headers("HX-Request")
 @permission_required("caller.view_call", raise_exception=True)
 def call_page(request: HttpRequest, uuid: str) -> HttpResponse:
     """Show a call. The page polls every second until nothing more will change."""
     calls = Call.objects.named().select_related("requested_by", "vocabulary", "leg")
-    # By name, because `caller` must not import `transcription`.
     calls = calls.prefetch_related("recordings__transcripts__vocabulary")
     call = get_object_or_404(calls, uuid=uuid)
     steps = timeline(call, request.user)
@@ -313,7 +312,8 @@ def get_recording_url(request: HttpRequest, call_sid: str) -> HttpResponse:
 
 
 def completed_at_twilio(call_sid: str) -> list[str]:
-    # Raises if the call does not exist. The list would just be empty.
+    # fetch_call raises TwilioError if the call does not exist. list_recordings would
+    # only return an empty list.
     twilio_client.fetch_call(call_sid)
     sids = [
         recording.sid

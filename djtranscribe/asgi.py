@@ -7,6 +7,6 @@ os.environ.setdefault("DJANGO_SETTINGS_MODULE", "djtranscribe.settings")
 
 application = get_asgi_application()
 
-# gunicorn runs no system checks. Without them, a site could start that accepts forged
-# webhooks (TWILIO_AUTH_TOKEN is empty) or cannot sign sessions (SECRET_KEY is empty).
+# gunicorn runs no system checks. Without them, a site could start that cannot verify
+# webhooks (TWILIO_AUTH_TOKEN is empty) or sign sessions (SECRET_KEY is empty).
 call_command("check")

@@ -5,7 +5,8 @@ from typing import Any
 
 from django.db import Error, connection
 
-# Maximum for one worker process, however many transcripts it works on at once.
+# One worker process opens at most this many connections, however many transcripts it
+# works on at once.
 MOST_CONNECTIONS = 8
 
 
@@ -38,7 +39,8 @@ def close_connections() -> None:
 def hand_back_connection() -> None:
     """Return a shared connection to the pool, so that other threads can use it.
 
-    Call this before the thread waits for something. In a transaction, it does nothing.
+    Call this before the thread waits for something. In a transaction, the call does
+    nothing.
     """
     is_shared = "pool" in connection.settings_dict["OPTIONS"]
     if is_shared and not connection.in_atomic_block:
@@ -51,9 +53,9 @@ def plan_for_pages(connection: Any, **kwargs: Any) -> None:
     """Turn off parallel workers and JIT, which only make long reports faster.
 
     Parallel workers read far more rows than the 50 of a page. With them, a search in a
-    million recordings takes 140 ms instead of 16 ms. For the costs of a month with
-    40,000 calls, JIT compiles for 760 ms, and the query itself takes 370 ms. Use a
-    statement instead of connection options, because PgBouncer refuses those.
+    million recordings takes 140 ms instead of 16 ms. The query for the costs of a month
+    with 40,000 calls takes 370 ms, but JIT first compiles it for 760 ms. We use a
+    statement instead of connection options, because PgBouncer refuses those options.
     """
     if connection.vendor == "postgresql" and not connection.pool:
         with connection.cursor() as cursor:

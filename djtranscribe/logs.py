@@ -42,7 +42,7 @@ class NoNumbers(logging.Filter):
 
     def filter(self, record: logging.LogRecord) -> bool:
         if isinstance(record.args, tuple):
-            # Django sometimes passes an exception as an argument of the message.
+            # Django sometimes passes an exception as an argument. Log only its type.
             record.args = tuple(
                 named(arg) if isinstance(arg, BaseException) else arg
                 for arg in record.args
@@ -63,11 +63,13 @@ def without_numbers(text: str) -> str:
 class Line(logging.Formatter):
     """Log the type and traceback of an exception, but not its message.
 
-    Messages may quote people's words: PostgreSQL quotes the row, Python the text.
+    The message may contain people's words: errors of PostgreSQL quote the row, and some
+    errors of Python quote the text.
     """
 
     def format(self, record: logging.LogRecord) -> str:
-        # Another handler may have cached a traceback with the message here.
+        # Another handler may have stored a traceback with the message in exc_text. If
+        # exc_text is empty, logging calls our formatException.
         record.exc_text = None
         return super().format(record)
 

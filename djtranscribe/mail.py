@@ -5,13 +5,14 @@ from urllib.parse import unquote
 
 from djtranscribe.public_urls import parts
 
-# Default port of each scheme.
+# The port of each scheme, for URLs without a port.
 PORTS = {"smtp": 25, "smtp+tls": 587, "smtps": 465}
 
 
 def settings_of(url: str, debug: bool) -> dict[str, Any]:
-    """Parse `smtp+tls://user:password@host:587`, with special characters as `%40`.
+    """Parse `smtp+tls://user:password@host:587`.
 
+    In user and password, special characters are percent-encoded, such as `%40` for @.
     If the URL is empty or invalid, e-mails are printed with DEBUG on, and dropped
     otherwise. If NOTIFY_EMAIL is on, a system check reports that they are dropped.
     """

@@ -27,9 +27,9 @@ def without_prefix(get_response: Handler) -> Handler:
     """Remove BASE_URL's path from the request's path if the proxy did not remove it.
 
     Example: BASE_URL's path is `/calls`. Then `/calls/dial/` and `/dial/` are the same
-    page. But `/calls/<uuid>/` stays as it is, because `/<uuid>/` is not a page: here
-    the proxy has already removed the path, and this is the page of a call. A system
-    check refuses a BASE_URL where both could be pages.
+    page. But `/calls/<uuid>/` stays as it is, because `/<uuid>/` is not a page. In this
+    case, the proxy has already removed BASE_URL's path, and `/calls/<uuid>/` is the
+    page of a call. A system check refuses a BASE_URL whose path is itself a page.
     """
     prefix = settings.FORCE_SCRIPT_NAME
     if not prefix:
@@ -54,8 +54,8 @@ def is_page(path: str) -> bool:
 def webhooks_first(get_response: Handler) -> Handler:
     """Answer webhooks at once, without the middleware that only pages need.
 
-    They need no session, account or messages: a webhook authenticates itself
-    (webhooks/ledger.py).
+    Webhooks need no session, account or messages: each webhook's view authenticates its
+    requests (webhooks/ledger.py).
     """
 
     def middleware(request: HttpRequest) -> HttpResponse:
@@ -74,8 +74,8 @@ def webhooks_first(get_response: Handler) -> Handler:
 def without_odd_session(get_response: Handler) -> Handler:
     """Ignore session cookies with other characters than letters and digits.
 
-    Django would look for such a session in the database. PostgreSQL raises an error
-    for a NUL character, and the response would be a 500.
+    Otherwise Django looks for such a session in the database. For a NUL character,
+    PostgreSQL raises an error, and the response is a 500.
     """
 
     def middleware(request: HttpRequest) -> HttpResponse:
@@ -121,7 +121,7 @@ class RefusePrefetch:
     def __call__(self, request: HttpRequest) -> HttpResponse:
         response = self.get_response(request)
         if is_prefetch(request):
-            # Keep the messages for the page that somebody sees.
+            # Keep the messages for another page: nobody may ever see this one.
             cast(Any, get_messages(request)).used = False
         return response
 

@@ -35,8 +35,8 @@ def public_url_of(request: HttpRequest) -> str:
 def client_address(request: HttpRequest) -> str:
     """Return the client's IP address.
 
-    This is the last one in X-Forwarded-For, which our proxy has added. Without a proxy,
-    it is the address of the connection.
+    This is the last address in X-Forwarded-For, which our proxy has added. Without a
+    proxy, it is the address of the connection.
     """
     seen = request.META.get("HTTP_X_FORWARDED_FOR", "").split(",")[-1].strip()
     try:

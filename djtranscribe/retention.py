@@ -27,7 +27,10 @@ def days_field(what: What) -> Any:
 
 
 class RetentionPeriods(models.Model):
-    """Periods of a row, which override RETAIN_AUDIO_DAYS and RETAIN_TEXT_DAYS."""
+    """Base class of contacts and keyword lists: their own periods.
+
+    These override RETAIN_AUDIO_DAYS and RETAIN_TEXT_DAYS.
+    """
 
     retain_audio_days = days_field("audio")
     retain_text_days = days_field("text")

@@ -58,7 +58,8 @@ FORCE_SCRIPT_NAME = PREFIX or None
 
 TWILIO_ACCOUNT_SID = text("TWILIO_ACCOUNT_SID")
 TWILIO_AUTH_TOKEN = text("TWILIO_AUTH_TOKEN")
-# Older tokens during rotation: webhooks that they have signed are accepted, too.
+# Older tokens, while we change to a new one: webhooks with their signatures are
+# accepted, too.
 TWILIO_AUTH_TOKEN_FALLBACKS = words("TWILIO_AUTH_TOKEN_FALLBACKS")
 TWILIO_PHONE_NUMBER = text("TWILIO_PHONE_NUMBER")
 # If set, requests to Twilio use this key. The auth token then only verifies webhooks.
@@ -112,7 +113,7 @@ REDACT_PII = words("REDACT_PII")
 # Notifications about finished transcripts
 
 NOTIFY_URL = text("NOTIFY_URL")
-# More than one during rotation. Each webhook is signed with all of them.
+# More than one while we change to a new secret. Each webhook is signed with all.
 NOTIFY_SECRETS = words("NOTIFY_SECRET")
 NOTIFY_EMAIL = flag("NOTIFY_EMAIL")
 # Set EMAIL_HOST and others. The URL itself is not kept as a setting, because the debug
@@ -265,7 +266,7 @@ SESSION_COOKIE_SAMESITE = "Lax"
 SESSION_COOKIE_NAME = "sessionid" + PREFIX.replace("/", "_")
 CSRF_COOKIE_NAME = "csrftoken" + PREFIX.replace("/", "_")
 SESSION_COOKIE_PATH = CSRF_COOKIE_PATH = PREFIX or "/"
-# Not in a cookie, because Django would set that cookie for the whole host.
+# Do not store messages in a cookie, because Django sets that cookie for the whole host.
 MESSAGE_STORAGE = "django.contrib.messages.storage.session.SessionStorage"
 SECURE_SSL_REDIRECT = IS_HTTPS
 SECURE_SSL_HOST = parts(BASE_URL).netloc
@@ -331,7 +332,8 @@ if DATABASES["default"]["ENGINE"] == "django.db.backends.sqlite3":
         "transaction_mode": "IMMEDIATE",
         "timeout": 20,
         # Checkpoint every 8,000 pages (32 MB). A correction of a long transcript writes
-        # 4 MB. With the usual 1,000 pages, each one would also wait for the disk.
+        # 4 MB. With the usual 1,000 pages, each such correction would also wait for the
+        # disk.
         "init_command": "PRAGMA journal_mode=WAL; PRAGMA synchronous=NORMAL; "
         "PRAGMA wal_autocheckpoint=8000;",
     }
@@ -351,7 +353,8 @@ AUTH_PASSWORD_VALIDATORS = [
 PASSWORD_RESET_TIMEOUT = 3600
 
 USE_TZ = True
-# Replace an unknown zone by UTC: Django would raise, but our system check explains it.
+# Use UTC instead of an unknown zone. Otherwise Django raises ValueError before our
+# system check can report the zone.
 SITE_TIME_ZONE = text("TIME_ZONE", "UTC")
 TIME_ZONE = SITE_TIME_ZONE if zones.is_setting(SITE_TIME_ZONE) else "UTC"
 LANGUAGE_CODE = "en-us"

@@ -47,7 +47,7 @@ def connect(endpoint: str) -> None:
 def span(
     name: str, kind: str, attributes: Mapping[str, str] | None = None
 ) -> Iterator[Any]:
-    """Measure the block as a span. If it raises, store only the exception's type.
+    """Measure the `with` block as a span. If it raises, store only the error's type.
 
     Yields the span, or a NoSpan. kind: the name of a SpanKind.
     """

@@ -28,7 +28,7 @@ LATE_SECONDS = 300
 
 
 def server_error(request: HttpRequest) -> HttpResponse:
-    """Return an error page, without the database. 503 if the database is down."""
+    """Return an error page without using the database. Its status is 503 or 500."""
     is_away = isinstance(sys.exc_info()[1], OperationalError | InterfaceError)
     if is_away and request.path == reverse("healthz"):
         # The view did not run, because a middleware could not read the session.
@@ -46,7 +46,7 @@ def healthz(request: HttpRequest) -> JsonResponse:
     The response contains nothing secret: {"ok": bool, "database": "ok" | "away",
     "overdue_seconds": int, "paused": {vendor: reason}}. `overdue_seconds` is how late
     the oldest transcript, notification or check of a call is. If the database is away,
-    the last two are missing.
+    `overdue_seconds` and `paused` are missing.
     """
     try:
         overdue = monitoring.overdue_seconds(timezone.now())
@@ -92,7 +92,7 @@ def profile(request: HttpRequest) -> HttpResponse:
 
 @require_POST
 def log_out_elsewhere(request: HttpRequest) -> HttpResponse:
-    """End the other session with this `number`, or all others if it is empty."""
+    """End the other session with this `number`. If it is empty, end all others."""
     ended = end_other_sessions(request, request.POST.get("number", ""))
     messages.success(
         request, f"{ended} logged out." if ended else "It was over already."

@@ -11,12 +11,13 @@ from zoneinfo import available_timezones
 
 from django.utils import timezone
 
-# Names in zoneinfo that are not zones: a file of this machine, and a placeholder.
+# Names in zoneinfo that are not zones: `localtime` is the setting of this machine, and
+# `Factory` is a placeholder.
 NOT_ZONES = {"localtime", "Factory"}
 # If this folder exists, Django's settings accept only the zones in it.
 SYSTEM_ZONES = Path("/usr/share/zoneinfo")
-# Offer only these regions. All other names ("US/Pacific", "EST") are old aliases of
-# zones in these regions.
+# Offer only UTC and these regions. Most other names ("US/Pacific", "EST") are old
+# aliases of zones in these regions.
 REGIONS = (
     *("Africa", "America", "Antarctica", "Arctic", "Asia", "Atlantic", "Australia"),
     *("Europe", "Indian", "Pacific"),

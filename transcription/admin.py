@@ -152,7 +152,8 @@ class TranscriptAdmin(
     def answer(self, transcript: Transcript) -> str:
         response = transcript.response
         if isinstance(response, dict) and response.get("utterances"):
-            # `utterances` repeats every word: megabytes for a call of three hours.
+            # Leave out `utterances`: it repeats every word. For a call of three hours,
+            # that is megabytes.
             response = {**response, "utterances": "… left out here"}
         return table(response if isinstance(response, dict) else None)
 
@@ -204,7 +205,7 @@ class TranscriptAdmin(
 
     @admin.action(description="Try again what failed", permissions=["act"])
     def try_again(self, request: HttpRequest, chosen: QuerySet[Transcript]) -> None:
-        """Restart at the step that failed. Earlier steps are not repeated."""
+        """Restart failed transcripts at the step that failed, not at the first step."""
         retried = [transcript for transcript in chosen if transcript.retry()]
         for transcript in retried:
             enqueue_once(transcript.pk)

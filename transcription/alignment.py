@@ -1,4 +1,4 @@
-"""Match AssemblyAI's list of words with its text. The two may differ."""
+"""Match AssemblyAI's list of words with AssemblyAI's text. The two may differ."""
 
 import re
 from collections.abc import Iterator
@@ -6,10 +6,11 @@ from typing import NamedTuple
 
 from transcription.search.tokens import UNSPACED
 
-# After a difference, the next match is searched within this many listed words and
-# letters of the text.
+# After a difference, search for the next match within this many words of the list and
+# this many letters of the text.
 REACH_WORDS, REACH_LETTERS = 16, 400
-# Stop matching after this many listed words without a match: each search takes 0.5 ms.
+# Stop matching after this many words of the list had no match, because the search for
+# each of them takes 0.5 ms.
 MOST_UNKNOWN = 1000
 UNSPACED_LETTER = re.compile(f"[{UNSPACED}]")
 
@@ -27,8 +28,8 @@ class Heard(NamedTuple):
 class Part(NamedTuple):
     """A word of the text, and what the list says about it.
 
-    space: the space before the word, or "". heard: the listed word. If there is none,
-    a stand-in without a text.
+    space: the space before the word, or "". heard: the matching word of the list. If
+    no word matches, `heard` is the result of `_stand_in`.
     """
 
     text: str
@@ -37,7 +38,7 @@ class Part(NamedTuple):
 
 
 def aligned(text: str, heard: list[Heard]) -> Iterator[Part]:
-    """Yield all words of the text in order, each with the listed word that matches."""
+    """Yield all words of the text in order, each with what the list says about it."""
     at, number = 0, 0
     unmatched: list[Heard] = []
     unknown = 0
@@ -63,8 +64,8 @@ def aligned(text: str, heard: list[Heard]) -> Iterator[Part]:
 def _end_of(text: str, at: int, word: str, following: str) -> int:
     """Return the index after `word` if the text has this word at `at`, else 0.
 
-    Punctuation around the word is included. But if the next listed word (`following`)
-    begins with the punctuation, the word ends before it.
+    The index is after the punctuation around `word`. But if `following`, the next word
+    of the list, begins in this punctuation, the index is where `following` begins.
     """
     begin = at + (text[at : at + 1] == " ")
     while not text.startswith(word, begin):
@@ -95,8 +96,8 @@ def _next_agreement(
 ) -> tuple[int | None, int]:
     """Return the nearest place in the text where the text and the list agree again.
 
-    The result is (index in the text or None, number of listed words to skip). Two
-    listed words in a row must match there, unless only one is left.
+    The result is (index in the text or None, number of words of the list to skip). Two
+    words of the list in a row must match at this index, unless only one word is left.
     """
     best: tuple[int, int | None, int] = (REACH_WORDS * 4, None, 0)
     for skipped in range(min(REACH_WORDS, len(heard) - number)):
@@ -131,7 +132,7 @@ def _differing(
 ) -> Iterator[Part]:
     """Yield the words of the text between two matches.
 
-    unmatched: the listed words between these two matches. May be empty.
+    unmatched: the words of the list between these two matches, or [].
     """
     said = list(re.finditer(r"\S+", text[begin:end]))
     for number, found in enumerate(said):
@@ -143,8 +144,8 @@ def _differing(
 def _stand_in(unmatched: list[Heard], number: int, count: int) -> Heard:
     """Return what is known about word `number` of `count` words without a match.
 
-    If there are as many unmatched listed words, return the one at the same place.
-    Otherwise only the first word's start and the last word's end are known.
+    If `unmatched` has `count` words, return its word with this number. Otherwise we
+    know only the speaker, the start of the first word and the end of the last word.
     """
     if not unmatched:
         return Heard("", None, None, None, "")

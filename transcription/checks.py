@@ -16,14 +16,16 @@ from transcription.assemblyai import speech_models
 from transcription.assemblyai.client import TIMEOUT_SECONDS
 from transcription.notifications.webhook import key_of
 
-# With a longer RECOVER_SECONDS, a row could wait longer than LONGEST_WAIT. Such a row
-# is due, as after a clock was set back. So the worker would ask again without a pause.
+# Maximum of the settings in check_waits. If `poll_after` (steps.py) were longer than
+# LONGEST_WAIT (transcript_queries.py), a waiting row would count as due at once. Then
+# the worker would ask AssemblyAI again and again, without a pause.
 LONGEST_SECONDS = 3600
-# The form of a policy name. Only the form is checked, because AssemblyAI has dozens of
-# policies and sometimes adds new ones.
+# The form of a name in REDACT_PII. Only the form is checked, because AssemblyAI has
+# dozens of these policies and sometimes adds new ones.
 POLICY = re.compile(r"[a-z]+(_[a-z]+)*")
-# Two waits take a third and a quarter of RECOVER_SECONDS. A sweep follows each of them.
-# If sweeps are at most a fifth of it apart, all of this fits into RECOVER_SECONDS.
+# At least this many sweeps must fit into RECOVER_SECONDS. Without webhooks, a call
+# waits a third of RECOVER_SECONDS, and its transcript a quarter. After each of these
+# waits, the next sweep must come. All of this must fit into RECOVER_SECONDS.
 SWEEPS_TO_RECOVER = 5
 
 
@@ -149,8 +151,8 @@ def check_notify_email(**kwargs: Any) -> list[CheckMessage]:
         validate_email(address)
         is_sender = settings.DEFAULT_FROM_EMAIL.isprintable()
     except ValidationError:
-        # Accept it on a developer's machine. There, the default address may be invalid,
-        # and e-mail is usually only printed.
+        # Accept an invalid address on a developer's machine: the default address may be
+        # invalid there, and e-mail is usually only printed.
         is_sender = settings.DEBUG
     if not is_sender:
         message = "DEFAULT_FROM_EMAIL is not an e-mail address."

@@ -50,7 +50,7 @@ class Confidence(Range):
         ("doubtful", "Below 60%", 0, 0.6),
         ("fair", "60 to 80%", 0.6, 0.8),
         ("good", "80 to 90%", 0.8, 0.9),
-        # The upper bound leaves out rows without a confidence: they count as 2.0.
+        # 1.01 leaves out rows without a confidence: CONFIDENCE_ORDER gives them 2.0.
         ("sure", "90% and above", 0.9, 1.01),
     ]
 

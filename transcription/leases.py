@@ -1,7 +1,8 @@
-"""Leases: which worker works on a row, until when, and how many workers it killed.
+"""Leases: which worker works on a row, until when, and how many workers the row killed.
 
-Taking a lease adds 1 to `kills`. A success sets it to 0. Any other outcome subtracts
-the 1 again. So `kills` of an idle row counts the workers that died at its current step.
+Taking a lease adds 1 to `kills`. A success sets `kills` to 0. Any other outcome
+subtracts the 1 again. So `kills` of a row without a lease is the number of workers that
+died at the row's current step.
 """
 
 import threading
@@ -20,8 +21,8 @@ from django.db.models.functions import Greatest
 CLOCK_SKEW = timedelta(minutes=5)
 # Give up a step after it has killed this many workers.
 MAX_KILLS = 5
-# Value of `kills` after an outcome other than success. Subtracts the 1 that taking the
-# lease has added, because the worker is still alive.
+# Store this in `kills` after an outcome other than success. It subtracts the 1 that
+# taking the lease has added, because the worker is still alive.
 NOT_KILLED = Greatest(F("kills") - 1, 0)
 
 _held: dict[UUID, Any] = {}
@@ -34,17 +35,17 @@ class LeaseLost(Exception):
 
 
 def free(now: datetime, lasts: timedelta) -> Q:
-    """Condition: the row is not leased.
+    """Return the condition that a row is not leased.
 
-    Ignore a lease whose end is impossibly late: the clock was set back after it was
-    taken.
+    lasts: the length of a lease. A lease whose end is later than `lasts` allows does
+    not count: the clock was set back after the lease was taken.
     """
     longest = now + lasts + CLOCK_SKEW
     return Q(lease=None) | Q(leased_until__lte=now) | Q(leased_until__gt=longest)
 
 
 def taken(until: datetime) -> dict[str, Any]:
-    """Columns for the UPDATE that takes a lease."""
+    """Return the columns for the UPDATE that takes a lease."""
     return {"lease": uuid4(), "leased_until": until, "kills": F("kills") + 1}
 
 
@@ -87,12 +88,13 @@ def stop() -> None:
 
 
 def _uncount(*extra: Any) -> None:
-    """Subtract 1 from `kills` of these rows. Also retry rows that failed before."""
+    """Subtract 1 from `kills` of these rows, and of rows where this failed before."""
     _uncounted.extend(extra)
     for _ in range(len(_uncounted)):
         with suppress(IndexError):  # another thread was faster
             row = _uncounted.popleft()
-            # If another worker holds the lease, it has added 1. Do not subtract that 1.
+            # If `kills` is 1 and another worker has the lease, that worker has added
+            # the 1: do not subtract it.
             ours = Q(kills__gt=1) | Q(lease=None) | Q(lease=row.lease)
             rows = type(row)._default_manager.filter(ours, pk=row.pk, kills__gt=0)
             try:

@@ -8,7 +8,8 @@ from django.utils.safestring import SafeString
 
 from transcription.words import Word, joined
 
-# Confidence from 0 to 1. Most words of a clear call are above 0.9.
+# A word with a confidence (0 to 1) below this is doubtful. Most words of a clear call
+# are above 0.9.
 DOUBTFUL_BELOW = 0.5
 # A new paragraph starts after a silence of PAUSE_MS. It also starts at the end of a
 # sentence after LONG_WORDS words, and after LONGEST_WORDS words in any case.
@@ -18,7 +19,7 @@ ENDS = (".", "?", "!", "…", "。", "？", "！", "।", "؟")
 
 
 class Turn(NamedTuple):
-    """The words of one speaker until another one speaks, or a paragraph of them."""
+    """The words of one speaker until another speaks, or one paragraph of them."""
 
     speaker: str  # empty if unknown, or if the turn before has the same speaker
     words: list[Word]
@@ -36,8 +37,9 @@ def html_of(words: list[Word]) -> SafeString:
     """Return the words as HTML, each in a <span>."""
     if not words:
         return SafeString("")
-    # Escape all words at once: one by one takes 0.1 s for three hours of speech. Words
-    # contain no line break and no tab. So "\n" marks a word, and a tab its space.
+    # Escape all words in one call: a call for each word takes 0.1 s for three hours of
+    # speech. Words contain no line break and no tab. So "\n" marks the start of a word,
+    # and a tab before "\n" marks the space before the word.
     marked = (f"{chr(9) if word.space else ''}\n{word.text}" for word in words)
     text = str(escape("".join(marked).lstrip()))
     text = text.replace("\t\n", "</span> <span>").replace("\n", "</span><span>")
@@ -65,7 +67,7 @@ def turns_of(words: list[Word]) -> Iterator[Turn]:
 def bounds_of(words: list[Word]) -> list[tuple[int, int, str]]:
     """Return (first, last, speaker) of each turn.
 
-    first, last: indexes of words; `last` is excluded.
+    first: index of the first word. last: index after the last word.
     """
     bounds, at = [], 0
     for turn in turns_of(words):

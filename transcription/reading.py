@@ -1,4 +1,4 @@
-"""Context of a transcript with its player, for the call's page and for admin."""
+"""Template context of a transcript with its player, on the call's page or in admin."""
 
 from collections.abc import Iterator
 from dataclasses import dataclass
@@ -17,13 +17,13 @@ from transcription.review.page import (
     turns_on_page,
 )
 
-# The player can skip pauses of at least SILENCE_MS, if the reader wants it. It goes on
-# BEFORE_WORD_MS before the next word.
+# If the user wants it, the player skips pauses of at least SILENCE_MS. After a skip, it
+# plays from BEFORE_WORD_MS ahead of the next word.
 SILENCE_MS, BEFORE_WORD_MS = 2000, 400
 
 
 def reading_of(transcript: Transcript, user: Any) -> dict[str, Any]:
-    """Return the context of transcription/_reading.html."""
+    """Return the template context of transcription/_reading.html."""
     recording = transcript.recording
     loudness = recording.loudness()
     known = [loudness.get("seconds"), transcript.audio_seconds]
@@ -61,7 +61,7 @@ def reading_of(transcript: Transcript, user: Any) -> dict[str, Any]:
 def sent_from(request: HttpRequest, transcript: Transcript) -> Call | Transcript:
     """Return the object whose page sent the form, to redirect to that page.
 
-    It is the call if the form says so, else the transcript (its page in admin).
+    The object is the call if the form says so. Else it is the transcript, in admin.
     """
     call = transcript.recording.call
     return call if call and request.POST.get("from") == "call" else transcript
@@ -87,7 +87,7 @@ def gaps(turns: list[PageTurn]) -> Iterator[tuple[int, int]]:
 
 
 def channels_of(transcript: Transcript, turns: list[PageTurn]) -> list[tuple[str, str]]:
-    """Return ("left", speaker), ("right", speaker). [] without two channels."""
+    """Return [("left", speaker), ("right", speaker)], or [] without two channels."""
     if transcript.recording.channels != 2:
         return []
     names = transcript.channel_names or {"1": "Channel 1", "2": "Channel 2"}
@@ -110,7 +110,7 @@ class Talk:
 
 
 def talk_of(turns: list[PageTurn]) -> Talk | None:
-    """Sum up how long each speaker spoke. None unless there are several speakers."""
+    """Sum up how long each speaker spoke. Return None for fewer than two speakers."""
     spoken: dict[str, float] = {}
     for turn in turns:
         for word in turn.words:

@@ -1,7 +1,8 @@
 """The steps of a transcript: fetch the audio, hand it over, submit it, read the result.
 
-Each step takes a claimed transcript, stores the outcome and releases the lease. A step
-may raise LeaseLost, VendorError or OSError. tasks.py then stores the outcome.
+Each step takes a claimed transcript, stores the outcome and releases the lease. If a
+step raises VendorError or OSError, tasks.take_step does both instead. A step may
+also raise LeaseLost. Then the outcome is not stored.
 """
 
 from collections.abc import Callable
@@ -36,7 +37,8 @@ asking = VendorPause.objects.asking
 NOT_READY = 3
 FORBIDDEN = 403  # AssemblyAI says "Cannot access uploaded file"
 
-# AssemblyAI's clock and ours may differ this much, as ours may have a wrong time zone.
+# AssemblyAI's clock and our clock may differ this much, because the time zone of our
+# machine may be wrong.
 CLOCK_OFF = timedelta(days=1)
 
 
@@ -50,8 +52,9 @@ def fetch(transcript: Transcript) -> None:
         return
     if not recording.audio:
         try:
-            # A restricted API key may read calls but not audio. So "audio" is a kind of
-            # its own: only a successful audio request ends a pause that it began.
+            # "audio" is a separate kind of request, because a restricted API key may
+            # read calls but not audio. A pause that began with an audio request ends
+            # only with a successful audio request.
             with asking(TWILIO, "audio"):
                 recording.fetch_audio(transcript.keep_lease)
         except TwilioError as error:
@@ -67,12 +70,16 @@ def fetch(transcript: Transcript) -> None:
 
 
 def hand_over(transcript: Transcript) -> None:
-    """Upload the audio to AssemblyAI, or hand over the audio's URL at Twilio."""
+    """Upload the audio to AssemblyAI, or only store the audio's URL at Twilio.
+
+    `submit` sends this URL, and AssemblyAI fetches the audio from there.
+    """
     recording = transcript.recording
     if not recording.audio:
         transcript.release(status=Status.PENDING)
         return
-    # If audio_url is set, AssemblyAI has had a URL already and it did not work: upload.
+    # If audio_url is set, a job with this URL gave no result, or the upload has
+    # expired. So upload the audio.
     if settings.AUDIO_DELIVERY == "url" and recording.sid and not transcript.audio_url:
         url = twilio_client.media_url(recording.sid)
         transcript.release(status=Status.UPLOADED, audio_url=url, uploaded_at=None)
@@ -100,8 +107,8 @@ def submit(transcript: Transcript) -> None:
         return
     body = payloads.request_body(transcript)
     refused_at = refusals.refused_at(transcript, body)
-    # Store this before the request: if this worker dies, the next one knows that a paid
-    # job may exist and searches for it.
+    # Store this before the request: if this worker dies, the next worker knows that a
+    # paid job may exist and searches for this job.
     transcript.write(
         status=Status.SUBMITTING,
         submitted_at=timezone.now(),
@@ -111,12 +118,12 @@ def submit(transcript: Transcript) -> None:
         refused_at=refused_at,
     )
     try:
-        # SUBMIT: with a negative balance, AssemblyAI refuses only requests that cost
-        # money. So results are still read during such a pause.
+        # With a negative balance, AssemblyAI refuses only requests that cost money. A
+        # pause of the kind SUBMIT stops only these: results are still read.
         with asking(ASSEMBLYAI, SUBMIT):
             job = ask_for_job(transcript, body)
     except VendorError as error:
-        # Do not release the lease here: `take_step` stores the outcome.
+        # Do not release the lease here: `take_step` does, when we raise the error.
         if error.maybe_done:
             transcript.write(status=Status.LOST)
             raise
@@ -126,7 +133,7 @@ def submit(transcript: Transcript) -> None:
         )
         if not error.account and error.code == FORBIDDEN and transcript.jobs < MAX_JOBS:
             # The audio was uploaded with an older API key: upload it again. Count this
-            # as a job, so that it cannot repeat forever.
+            # as a job, so that we do not upload again and again forever.
             transcript.retry_later(
                 VendorError(error.message),
                 status=Status.FETCHED,
@@ -147,7 +154,7 @@ def ask_for_job(transcript: Transcript, body: dict[str, Any]) -> dict[str, Any]:
 
 
 def wait_out(transcript: Transcript) -> None:
-    """Wait until the request of a dead worker cannot arrive any more."""
+    """Wait until the request of a dead worker can no longer arrive at AssemblyAI."""
     longest = timedelta(seconds=sum(assemblyai_client.TIMEOUT_SECONDS))
     # Do not reset `kills` to 0, because the request itself may have killed the worker.
     transcript.release(wait=longest, status=Status.LOST, kills=NOT_KILLED)
@@ -164,7 +171,7 @@ def adopt_or_submit(transcript: Transcript) -> None:
 
 
 def find_orphan(transcript: Transcript) -> dict[str, Any] | None:
-    """Search AssemblyAI's list for a job with our audio that no transcript has."""
+    """Return the job with our audio that belongs to no transcript of ours, or None."""
     since = (transcript.submitted_at or timezone.now()) - CLOCK_OFF
     listed = assemblyai_client.list_jobs(since, assemblyai_client.LIST_PAGES)
     for number, job in enumerate(listed):
@@ -182,7 +189,7 @@ def find_orphan(transcript: Transcript) -> dict[str, Any] | None:
 
 
 def was_asked_for_by(transcript: Transcript, job: dict[str, Any]) -> bool:
-    """Return whether the job's webhook, if any, belongs to this transcript."""
+    """Return whether the job's webhook belongs to this transcript, or is missing."""
     webhook = assemblyai_client.fetch(job["id"]).get("webhook_url")
     return not webhook or str(transcript.uuid) in str(webhook)
 
@@ -190,7 +197,7 @@ def was_asked_for_by(transcript: Transcript, job: dict[str, Any]) -> bool:
 def poll_after() -> timedelta:
     """Return how long to wait for a job's webhook before we ask AssemblyAI.
 
-    A quarter of RECOVER_SECONDS, see caller.models.call_queries.next_check_time.
+    We wait a quarter of RECOVER_SECONDS: see checks.SWEEPS_TO_RECOVER.
     """
     return timedelta(seconds=settings.RECOVER_SECONDS / 4)
 
@@ -211,8 +218,8 @@ def refresh(transcript: Transcript) -> None:
         with asking(ASSEMBLYAI, READ) as pause:
             job = assemblyai_client.fetch(transcript.assemblyai_id or "")
     except AssemblyAIError as error:
-        # Any other 404 may mean that the API's URL is wrong. The job may exist, and we
-        # would pay twice for a new one.
+        # Raise any other error. For example, a 404 may mean that the API's URL is
+        # wrong. Then the job may exist, and with a new job we would pay twice.
         if assemblyai_client.UNKNOWN_ID not in error.message:
             raise
         # The job does not exist, was deleted or belongs to another API key. Only a new
@@ -237,8 +244,8 @@ def refresh(transcript: Transcript) -> None:
             carry_over(transcript)
             score_recording(transcript.recording_id)
     else:
-        # Store a status that we do not know as it is. But store QUEUED if it is empty
-        # or names one of our own steps. Otherwise that step would run next.
+        # Store a status that we do not know unchanged. But if the status is empty or
+        # one of our own statuses, store QUEUED: else the wrong step would run next.
         if not status or STEPS.get(status, refresh) is not refresh:
             status = Status.QUEUED
         transcript.release(wait=poll_after(), status=status[:20])
@@ -270,7 +277,7 @@ def start_again(
     }
     body = payloads.request_body(transcript)
     if refusals.of_settings(transcript.request) != refusals.of_settings(body):
-        # The settings have been changed since then, so submit again at once.
+        # The settings have been changed since the request, so submit again at once.
         transcript.release(**{**columns, "refused_at": None})
     elif refused.account:
         VendorPause.objects.begin(refused, JOB)
@@ -295,7 +302,7 @@ STEPS: dict[str, Callable[[Transcript], None]] = {
 
 SUBMITTING = "asking AssemblyAI for a transcript"
 READING = "reading the result from AssemblyAI"
-# What the worker does at each status, for the sentence of `given_up`.
+# What the worker does at each status, for the error message of `leases.given_up`.
 DOING: dict[str, str] = {
     Status.PENDING: "fetching the audio",
     Status.FETCHED: "handing the audio to AssemblyAI",

@@ -1,7 +1,8 @@
 """The pipeline: take a recording to its transcript, one step at a time.
 
-The rows are the truth. A message only says "advance transcript 42" and may be lost,
-duplicated or late: the lease lets one worker act, and the sweep queues overdue rows.
+The state is in the rows. A message in the queue only says "advance transcript 42". It
+may be lost, duplicated or late: the lease lets only one worker act on a row, and the
+sweep queues overdue rows.
 """
 
 import logging
@@ -25,8 +26,8 @@ def advance(transcript_pk: int) -> None:
     """Run all steps that are possible now. Does not raise if a vendor fails."""
     transcript = Transcript.objects.claim(transcript_pk)
     if transcript is None:
-        # Another worker has the transcript, or it is not due. Record that its message
-        # has left the queue.
+        # Another worker has the transcript, or the transcript is not due or must wait.
+        # Record that its message has left the queue.
         row = Transcript.objects.unfinished().filter(pk=transcript_pk)
         row.exclude(announced_at=None).update(announced_at=None)
     while transcript:
@@ -62,8 +63,8 @@ def start(
 def enqueue_once(transcript_pk: int, priority: int = 0) -> bool:
     """Queue a message unless one is queued already. Return whether it was queued.
 
-    Without this check, duplicates would fill the queue and make it slow. The sweep
-    replaces lost messages.
+    If every call of this function queued a message, duplicates would fill the queue and
+    make it slow. The sweep replaces lost messages.
     """
     now = timezone.now()
     silent = Transcript.objects.unannounced(now).filter(pk=transcript_pk)
@@ -84,7 +85,7 @@ def enqueue(transcript_pk: int, priority: int) -> None:
             raise
 
     # robust=True: if the task engine is down, the request must not fail with a 500.
-    # `send` is a function, because Django could not log the name of a partial.
+    # `send` is a function: Django logs its name on failure, and a partial has no name.
     transaction.on_commit(send, robust=True)
 
 

@@ -71,7 +71,7 @@ urlpatterns = [
         vocabulary.download,
         name="terms",
     ),
-    # AssemblyAI
+    # For AssemblyAI
     path(
         "webhooks/assemblyai/<uuid:uuid>/",
         webhooks.assemblyai_webhook,

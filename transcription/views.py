@@ -24,12 +24,13 @@ from transcription.search.snippets import hit
 from transcription.tasks import enqueue_once, start
 
 HITS_ON_A_PAGE = 20
-# The most notes, or calls without a transcript, that a search shows.
+# A search shows at most this many notes or, if it has only operators, this many calls
+# without a transcript.
 MOST_OTHERS = 10
 # A search finds calls without a transcript only among this many of the newest calls.
 NEWEST_CALLS = 500
-# The page of a download polls once a second. After this many polls it says that the
-# download did not begin.
+# The page of a download polls once a second. After this many polls, the page says that
+# the download did not begin.
 POLLS_TO_BEGIN = 30
 
 
@@ -42,7 +43,7 @@ def search_page(request: HttpRequest) -> HttpResponse:
     others: dict[str, Any] = {}
     is_too_frequent, wrong = False, ""
     try:
-        # At most search.RANKED keys. So they are counted here, not by the database.
+        # These are at most search.RANKED keys, so the database need not count them.
         keys = search.ranked(query) if query else []
         others = besides(query, request.user)
     except search.TooFrequent:
@@ -79,8 +80,8 @@ def besides(query: search.Query, user: Any) -> dict[str, Any]:
         return {}
     if query.wanted:
         return {"notes": matching_notes(query)[:MOST_OTHERS]}
-    # Look only at the newest calls. Nearly all calls may have a transcript, so the
-    # database could read all calls and find none.
+    # Look only at the newest calls. Nearly all calls may have a transcript. Then the
+    # database would read all calls to find a few without a transcript.
     found = query.narrow(Call.objects.all(), "").values_list("pk", flat=True)
     newest = list(found[:NEWEST_CALLS])
     calls = Call.objects.named().filter(pk__in=newest, recordings__transcripts=None)
@@ -147,7 +148,7 @@ def file_of(request: HttpRequest, uuid: UUID, extension: str) -> HttpResponse:
 @require_safe
 @permission_required("transcription.view_transcript", raise_exception=True)
 def print_view(request: HttpRequest, uuid: UUID) -> HttpResponse:
-    """Show a page to print: number, date, the played notice, and words with times."""
+    """Show a page to print: number, date, the notice played, and words with times."""
     transcripts = Transcript.objects.select_related("recording__call__requested_by")
     transcript = get_object_or_404(transcripts, uuid=uuid)
     Access.objects.note(request.user, Access.Action.READ, [transcript])
@@ -166,7 +167,7 @@ def print_view(request: HttpRequest, uuid: UUID) -> HttpResponse:
 @require_safe
 @permission_required("transcription.view_transcript", raise_exception=True)
 def export_progress(request: HttpRequest, uuid: UUID) -> HttpResponse:
-    """Show the progress of a bulk export of this user. Its page polls every second.
+    """Show the progress of a bulk export of this user. The page polls every second.
 
     `asked` counts the polls, so that the page stops polling if no download begins.
     """

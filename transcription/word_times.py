@@ -11,7 +11,8 @@ from transcription.alignment import Part
 WORD_MS = 400
 # The longest time that a word can plausibly take. A later end is ignored.
 LONGEST_WORD_MS = 10_000
-# A start may be this long after the end of the audio: AssemblyAI rounds its length.
+# A word may start this long after the end of the audio, because AssemblyAI rounds the
+# length of the audio.
 MARGIN_MS = 1000
 
 
@@ -27,7 +28,7 @@ def spans(parts: list[Part], latest: float) -> list[Span]:
     latest: end of the audio in ms, 0 if unknown.
     """
     starts = _plausible_starts(parts, latest)
-    # No part follows the last one.
+    # For each part, the start of the next part. No part follows the last part.
     starts_after = [*starts[1:], None]
     found: list[Span] = []
     ended, speaker = 0, ""
@@ -102,7 +103,7 @@ def _estimated(
     if end is None:
         end = begin + count * WORD_MS
         if latest:
-            # If nothing has a time (begin is 0), the words take the whole audio.
+            # If no word has a known time (begin is 0), the words take the whole audio.
             end = int(latest) if begin == 0 else min(end, int(latest))
     begin = min(begin, end)
     step = (end - begin) / count

@@ -20,7 +20,8 @@ from transcription.word_times import spans
 if TYPE_CHECKING:
     from transcription.models import Transcript
 
-# Ignore a time, or a length of the audio, of a week or more: it cannot be right.
+# Ignore times of a week or more, because they cannot be right. Also ignore such a
+# length of the audio.
 LATEST_MS = 7 * 24 * 3600 * 1000
 
 
@@ -33,7 +34,7 @@ class Word(NamedTuple):
     # What is before the word in the text: a space, or "", as between Chinese words.
     space: str = " "
     # Index of the original word. A word of a correction replaces `span` original words:
-    # this is the index of the first of them.
+    # then `at` is the index of the first original word.
     at: int = 0
     span: int = 1
     # Primary key of the Correction that this word comes from, or 0.
@@ -49,8 +50,8 @@ def original_words(transcript: Transcript) -> list[Word]:
     words = spoken(transcript.as_heard, heard, transcript.audio_seconds or 0)
     if len({word.speaker for word in words}) < 2:
         return words
-    # If two people talk at once, show one turn after the other. In the order of time,
-    # the words would be mixed, and nobody could read them.
+    # If two people talk at once, show one turn after the other. If all words were in
+    # the order of time, the turns would be mixed, and nobody could read them.
     in_turns = [word for turn in turns(words) for word in turn]
     return [word._replace(at=number) for number, word in enumerate(in_turns)]
 
@@ -105,7 +106,7 @@ def turns(words: list[Word]) -> list[list[Word]]:
 
 
 def answered(last: Word, word: Word, open_turns: dict[str, list[Word]]) -> bool:
-    """Return whether another speaker ended a word between these two words.
+    """Return whether a word of another speaker ended between these two words.
 
     `last` and `word` are consecutive words of one speaker.
     """

@@ -1,4 +1,4 @@
-"""Import contacts from a CSV file. Each line has a name, a number, perhaps a label."""
+"""Import contacts from a CSV file. Each line has a name, a number and maybe a label."""
 
 import csv
 from dataclasses import dataclass, field
@@ -29,7 +29,7 @@ NEW, KNOWN, MOVED, WRONG = "new", "known", "moved", "wrong"
 
 @dataclass
 class Line:
-    """A line of the file, and what an import would do with it."""
+    """A line of the file. outcome: what an import does with the line."""
 
     line: int
     name: str
@@ -93,9 +93,9 @@ def preview(content: bytes) -> Preview:
 
 
 def import_contacts(content: bytes) -> Preview:
-    """Store the lines that are new. Numbers that a contact already has do not move.
+    """Store the lines that are new. A stored number stays with its contact.
 
-    Lines with the same name belong to one contact. Raises ValidationError.
+    All lines with the same name go to one contact. Raises ValidationError.
     """
     with transaction.atomic():
         found = preview(content)

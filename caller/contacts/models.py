@@ -9,13 +9,13 @@ from django.db.models import OuterRef, Subquery
 from caller import phone_numbers
 from djtranscribe.retention import RetentionPeriods
 
-# Limit for `some_numbers`: many contacts may match, and each may have many numbers.
+# `some_numbers` returns at most this many numbers, because many contacts may match.
 MOST_NUMBERS = 500
 LONGEST_NAME = 120
 
 
 class ListedNumber(models.Model):
-    """Abstract base of a list of phone numbers. Each number is in the list once."""
+    """Abstract base: a phone number in a list. No number is in the list twice."""
 
     number = models.CharField(
         max_length=20,
@@ -48,7 +48,7 @@ class ContactQuerySet(models.QuerySet["Contact"]):
         return dict(known.values_list("number", "contact__name"))
 
     def some_numbers(self) -> list[str]:
-        """Return the numbers of these contacts, at most MOST_NUMBERS of them."""
+        """Return at most MOST_NUMBERS phone numbers of these contacts."""
         numbers = ContactNumber.objects.filter(contact__in=self.order_by())
         return list(numbers.values_list("number", flat=True)[:MOST_NUMBERS])
 
@@ -62,7 +62,7 @@ class Contact(RetentionPeriods):
         default=False,
         help_text="None of their numbers is dialled.",
     )
-    # A string, because `caller` must not import `transcription`.
+    # The model is given as a string: `caller` must not import `transcription`.
     vocabulary = models.ForeignKey(
         "transcription.Vocabulary",
         null=True,
@@ -100,20 +100,20 @@ class ContactNumber(ListedNumber):
 
 
 def with_name(row: Any, number: str) -> str:
-    """Return `name, number`, or only the number if `named()` found no name."""
+    """Return `name, number`, or only the number if `row` has no contact_name."""
     name: str | None = getattr(row, "contact_name", None)
     return f"{name}, {number}" if name else number
 
 
 def name_of(path: str) -> Subquery:
-    """Return a subquery: the name of the contact who has the number at this path."""
+    """Return a subquery for the name of the contact who has a number (`of_contact`)."""
     return of_contact("name", path)
 
 
 def of_contact(column: str, path: str) -> Subquery:
-    """Return a subquery: a column of the contact who has the number at this path.
+    """Return a subquery for a column of the contact who has a number.
 
-    path: lookup path from the row to a phone number, such as `other_number`.
+    path: lookup path from the outer row to this number, such as `other_number`.
     """
     numbers = ContactNumber.objects.filter(number=OuterRef(path))
     return Subquery(numbers.values(f"contact__{column}")[:1])

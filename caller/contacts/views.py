@@ -31,7 +31,7 @@ SHOWN_LINES = 200
 def number_page(request: HttpRequest, uuid: str) -> HttpResponse:
     """Show everything about the phone number of this call.
 
-    The URL has the call's UUID instead of the number: logs contain no phone numbers.
+    The URL has the call's UUID, so that no phone number gets into the logs.
     """
     call = get_object_or_404(Call, uuid=uuid)
     calls = Call.objects.filter(other_number=call.other_number)

@@ -22,7 +22,7 @@ CODE_LIVES = timedelta(minutes=10)
 
 
 class Leg(Progress):
-    """The operator's phone in a conversation. The other party's phone is the Call.
+    """The operator's phone in a conversation. Call describes the other party's phone.
 
     For Twilio, a conversation is two calls, parent and child. The parent is the call
     that we asked for, or the call that came in. The child is the call that <Dial> made.

@@ -7,16 +7,17 @@ from caller.steps import DONE, NOW, Step, lapse, later
 
 
 def conversation_steps(call: Call, whose: str) -> Iterator[Step]:
-    """Yield the steps up to the end of the talk.
+    """Yield the steps up to the end of the conversation.
 
-    If the call ended before the two were connected, `timeline` adds the reason.
+    If the call ended before the two phones were connected, caller.timeline adds the
+    reason.
     whose: "Your" or "The operator’s", the word before "phone" in the steps.
     """
     before = list(_operator_steps(call, whose))
     if call.leg.accepted_at:
         before += _other_steps(call)
     yield from before
-    # The two are connected while the phone that <Dial> called is in progress.
+    # The two phones are connected while the phone that <Dial> called is in progress.
     second = call.leg if call.is_inbound else call
     if call.is_finished:
         if call.status == Call.Status.COMPLETED:
@@ -72,7 +73,7 @@ def _other_steps(call: Call) -> Iterator[Step]:
 
 
 def _left_message(call: Call) -> Step:
-    """Return the step of a caller who left a message: the operator did not answer."""
+    """Return the step if the operator did not answer and the caller left a message."""
     return Step("Left a message", DONE, call.answered_at)
 
 

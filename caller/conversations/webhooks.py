@@ -77,7 +77,8 @@ def bridge_notice(about: str, fields: Mapping[str, Any]) -> HttpResponse:
 def bridge_done(about: str, fields: Mapping[str, Any]) -> HttpResponse:
     """Store how <Dial> ended and who hung up. Say what the first phone hears next.
 
-    If somebody called us and could not be connected, they can leave a message.
+    The first phone is the one whose call ran <Dial>. If somebody called us and could
+    not be connected, this person can leave a message.
     """
     call = conversation_of(about, fields)
     if call is None:
@@ -96,7 +97,8 @@ def bridge_done(about: str, fields: Mapping[str, Any]) -> HttpResponse:
         call.apply_locked(second)
     call.apply_locked(first)
     if outcome == Call.Status.COMPLETED:
-        # The first phone hung up if its call is finished. Otherwise the second did.
+        # If the call of the first phone is finished, the first phone hung up. Otherwise
+        # the second phone hung up.
         first_hung_up = first.status in Call.FINISHED
         is_operator = first_hung_up != call.is_inbound
         legs = Leg.objects.filter(call=call, hung_up_first=None)
@@ -110,7 +112,7 @@ def bridge_done(about: str, fields: Mapping[str, Any]) -> HttpResponse:
 
 @webhook("twilio-answer", refusal, form_fields)
 def answer(about: str, fields: Mapping[str, Any]) -> HttpResponse:
-    """Answer an incoming call. This is the Voice URL of our number."""
+    """Answer an incoming call. The Voice URL of our Twilio number leads here."""
     sid = fields.get("CallSid", "")
     if not CALL_SID.fullmatch(sid):
         return twiml_response(twiml.hang_up())
@@ -131,14 +133,14 @@ def answer(about: str, fields: Mapping[str, Any]) -> HttpResponse:
 
 
 def take_in(sid: str, number: str, fields: Mapping[str, Any]) -> Call:
-    """Store an incoming call. It is a conversation if an operator's phone takes it."""
+    """Store an incoming call. It is a conversation if an operator takes our calls."""
     phone = None
     if settings.ANSWER_FORWARD_TO:
         phones = OperatorPhone.verified().select_related("user")
         phone = phones.filter(
             user__username=settings.ANSWER_FORWARD_TO, user__is_active=True
         ).first()
-    # Both rows are stored or neither: the ledger runs this in a transaction.
+    # Call and Leg are stored together: webhooks/ledger.py runs this in a transaction.
     call, is_new = Call.objects.select_for_update().get_or_create(
         sid=sid,
         defaults={

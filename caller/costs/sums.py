@@ -21,7 +21,7 @@ CACHED_SECONDS = 600
 WARN_AT = Decimal("0.8")
 # No call is older, because Twilio was founded in this year.
 FIRST_YEAR = 2008
-# Indexes of the parts in the name of a line from `lines_of_month`.
+# `lines_of_month` uses tuples as names of lines. These are the indexes in a tuple.
 DAY, OPERATOR, KEYWORD_LIST = range(3)
 
 
@@ -52,14 +52,15 @@ def next_month(day: date) -> date:
 
 
 def lines_of_month(first: date) -> list[Line]:
-    """Sum up a month of the current time zone by day, operator and keyword list.
+    """Sum up the costs of a month by day, operator and keyword list. One query.
 
-    The name of a line is a tuple of these three. The keyword list comes from the call's
-    newest transcript. If no list is found there, it comes from the call. One query.
+    first: the first day of the month, in the current time zone.
+    The name of a line is a tuple of the three. The keyword list comes from the call's
+    newest transcript or, if no list is found there, from the call.
     """
     recordings = Recording.objects.filter(call=OuterRef("pk")).order_by()
     words = recordings.values("call").annotate(sum=Sum("transcription_cost"))
-    # Get the model by its relation: `caller` must not import `transcription`.
+    # Get the Transcript model this way: `caller` must not import `transcription`.
     model: Any = Recording._meta.get_field("transcripts").related_model
     used = model._default_manager.filter(recording__call=OuterRef("pk"))
     newest = used.order_by("-pk").values("vocabulary__name")[:1]
@@ -146,8 +147,8 @@ def currency() -> str:
 def spent_this_month() -> Decimal:
     """Return the costs since the first of the month, in the time zone of the site.
 
-    A call without a price counts as ESTIMATE. The sum of the days before today comes
-    from a cache.
+    ESTIMATE replaces a price that is not known yet. The sum of the days before today
+    comes from a cache.
     """
     zone = timezone.get_default_timezone()
     today = timezone.localtime(timezone=zone).replace(
@@ -176,7 +177,7 @@ def exceeds_budget(spent: Decimal) -> bool:
 
 
 def budget_warning() -> str:
-    """Return a sentence when most of the budget is spent, or ""."""
+    """Return a sentence if the part WARN_AT of the budget is spent, else ""."""
     budget = settings.MAX_SPEND_PER_MONTH
     if not budget:
         return ""

@@ -32,21 +32,23 @@ NOT_DIALLED = {
     "canceled": "The call to the operator's phone was canceled, so nobody was called.",
 }
 NO_KEY = "No key was pressed on the operator's phone, so nobody was called."
-# Twilio sets the price some minutes after the call. Wait this long before asking.
+# Twilio sets the price some minutes after the call. Ask for it after this time.
 CHECK_PRICE_AFTER = timedelta(minutes=2)
 # How long after its end a call may still get its price and recordings from Twilio.
 EXPECT_MORE_FOR = timedelta(minutes=10)
 # Accepted difference between Twilio's clock and ours. Our clock may be an hour wrong.
 CLOCK_OFF = timedelta(minutes=90)
-# Wait this long before looking at Twilio's list again. Our request may take this long.
+# Look at Twilio's list of calls again after this time. Until then, our request to place
+# the call may still be running.
 LOOK_AGAIN_AFTER = timedelta(seconds=sum(TIMEOUT_SECONDS))
 
 
 class Call(Progress):
     """A call. Its status and times are those of the other party's phone.
 
-    The row of an outgoing call is saved before Twilio is asked. In a conversation, the
-    operator's phone has its own row: Leg, in caller/conversations/models.py.
+    The row of an outgoing call is saved before we ask Twilio to place the call. In a
+    conversation, the operator's phone has its own row: Leg, in
+    caller/conversations/models.py.
     """
 
     class Direction(models.TextChoices):
@@ -75,11 +77,11 @@ class Call(Progress):
         related_name="calls",
         db_index=False,  # call_by_operator begins with this column
     )
-    # Stored for the filter. The number is not enough, because 25 countries share +1.
+    # The filter uses this. The number is not enough, because 25 countries share +1.
     country_code = models.CharField(
         "country", max_length=3, blank=True, default="", editable=False
     )
-    # A string, because `caller` must not import `transcription`.
+    # The model is given as a string: `caller` must not import `transcription`.
     vocabulary = models.ForeignKey(
         "transcription.Vocabulary",
         null=True,
@@ -117,7 +119,7 @@ class Call(Progress):
     class Meta:
         ordering = ["-created_at"]
         permissions = [("view_costs", "Can see what calls cost")]
-        # For sorting and filtering the list in admin, newest first.
+        # The list in admin uses these indexes to search, filter and sort.
         indexes = [
             models.Index(
                 Right("other_number", LAST_DIGITS), name="call_by_last_digits"
@@ -135,8 +137,8 @@ class Call(Progress):
             ),
         ]
         constraints = [
-            # Prevents two calls to one number at a time. The statuses are literals,
-            # because a constraint must not change when the code changes.
+            # Prevents two calls to one number at a time. FINISHED is not used here,
+            # because then a change of FINISHED would need a migration.
             models.UniqueConstraint(
                 fields=["other_number"],
                 condition=Q(direction="outbound")
@@ -203,7 +205,7 @@ class Call(Progress):
     def cost(self) -> str:
         """Return the price, such as `0.0085 USD`, or "" while it is unknown.
 
-        In a conversation, it includes the price of the operator's phone.
+        In a conversation, the price of the operator's phone is included.
         """
         leg: Any = self.leg if self.is_conversation else None
         prices = [each.price for each in (self, leg) if each and each.price is not None]
@@ -220,10 +222,10 @@ class Call(Progress):
         super().save(*args, **kwargs)
 
     def dial(self) -> None:
-        """Ask Twilio to place this call and store the outcome.
+        """Ask Twilio to place this call, and store the outcome in the call's row.
 
         Raises TwilioError after storing the outcome. If the error has `maybe_done`, the
-        phone may be ringing. Then a webhook or Twilio's list of calls shows the truth.
+        phone may be ringing. A webhook or Twilio's list of calls shows this later.
         """
         try:
             placed = twilio_client.place_call(self)
@@ -265,12 +267,12 @@ class Call(Progress):
         The calling code must have locked the row of the call.
         notice: the text that is played now, kept as evidence of consent. Ignored if the
         call already has a notice.
-        was_asked: this is an answer to our own request. Then the time of the next check
-        is set again, even if nothing is new.
+        was_asked: `news` answers our own request. Then the time of the next check is
+        set again, even if nothing is new.
         """
         sid = news.parent_sid or news.sid
         if self.sid and self.sid != sid:
-            # A second Twilio call has our UUID. Only the first one belongs to this row.
+            # This is a second Twilio call. Only the first one belongs to this row.
             logger.error("call=%s other_sid=%s", self.uuid, sid)
             return
         phone = self.phone_of(news)
@@ -290,7 +292,7 @@ class Call(Progress):
             save_changes(self, before)
 
     def phone_of(self, news: CallState) -> Progress:
-        """Return the row of the phone: this Call, or the Leg of the operator."""
+        """Return the row of the phone in `news`: this Call, or the operator's Leg."""
         is_child = bool(news.parent_sid)
         if self.is_conversation and is_child == self.is_inbound:
             leg: Progress = self.leg
@@ -316,8 +318,8 @@ class Call(Progress):
     def mark_not_connected(self) -> None:
         """Note that the operator's phone hung up and Twilio has called nobody else.
 
-        If the call is unfinished, it becomes failed: a key was pressed, but Twilio
-        refused to call the other party.
+        Stop checking the call. An unfinished call becomes failed: the operator pressed
+        a key, but Twilio refused to call the other party.
         """
         unfinished = Call.objects.unfinished().filter(pk=self.pk)
         unfinished.update(
@@ -406,7 +408,7 @@ class Call(Progress):
     def stop_checking(self) -> None:
         """Stop asking Twilio about this call, because it will not send anything more.
 
-        Unfinished recordings become deleted.
+        Unfinished recordings get the status DELETED.
         """
         recordings = self.recordings.unfinished()
         recordings.update(status=recordings.model.Status.DELETED)

@@ -22,15 +22,15 @@ if TYPE_CHECKING:
 # Estimated price of a call until Twilio sets it.
 ESTIMATE = Decimal("0.10")
 LONGEST_WAIT = timedelta(minutes=20)
-# Length of the indexed end of a number. Shorter ends cannot be searched.
+# The index has this many last digits of a number. A search for fewer finds nothing.
 LAST_DIGITS = 4
 
 
 def next_check_time() -> datetime:
-    """Return when to ask Twilio if no webhook arrives (tasks.check_call).
+    """Return the time of the next tasks.check_call, in case no webhook arrives.
 
-    Only a third of RECOVER_SECONDS: that time also includes the wait for the sweep and
-    the wait for the transcript.
+    It is a third of RECOVER_SECONDS from now. The rest of RECOVER_SECONDS is for the
+    wait for the sweep and the wait for the transcript.
     """
     return timezone.now() + timedelta(seconds=settings.RECOVER_SECONDS / 3)
 
@@ -43,8 +43,8 @@ class CallQuerySet(models.QuerySet["Call"]):
         """Return the calls whose number begins or ends with the typed digits.
 
         Any format is accepted: +1 (415) 555-1234, 0044 20 7946 0123, (020) 7946 0123,
-        or the last four digits. Digits from the middle are not found, because no index
-        could serve that.
+        or the last four digits. Digits from the middle are not found, because an index
+        cannot find them.
         """
         digits = re.sub(r"[^0-9]", "", typed)
         if not digits:
@@ -54,7 +54,7 @@ class CallQuerySet(models.QuerySet["Call"]):
             begins = [f"+{digits[2:]}"]
         national = digits.lstrip("0")
         if "+" not in typed:
-            # It may be a national number, so try it with our country code, too.
+            # The digits may be a national number. Try them with our country code, too.
             own = phone_numbers.calling_code(settings.TWILIO_PHONE_NUMBER)
             begins.append(f"+{own}{national}")
         wanted = Q()
@@ -91,7 +91,7 @@ class CallQuerySet(models.QuerySet["Call"]):
         return recent.exclude(status=self.model.Status.REFUSED)
 
     def cost(self, estimate: Decimal) -> Decimal:
-        """Return the sum of the prices. A call without a price counts as `estimate`."""
+        """Return the sum of the prices. `estimate` replaces a price not known yet."""
         # Twilio's prices are negative.
         sums = self.aggregate(calls=Sum(Abs("price")), legs=Sum(Abs("leg__price")))
         known = sum((Decimal(each or 0) for each in sums.values()), Decimal())
@@ -111,7 +111,7 @@ class CallQuerySet(models.QuerySet["Call"]):
         """Claim calls that are due for a check, and return their keys.
 
         Only one process can claim a call. If the check does not happen, the call is due
-        again after the wait of next_check_time.
+        again at the time that next_check_time returns.
         """
         due = self.due(timezone.now())
         return [

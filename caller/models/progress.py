@@ -16,12 +16,12 @@ class Progress(models.Model):
     """
 
     class Status(models.TextChoices):
-        # Our own: Twilio has not answered our request yet, or its answer was lost.
+        # Our own: Twilio has not answered our request yet, or the answer was lost.
         DIALING = "dialing", "Dialing"
         UNKNOWN = "unknown", "Unknown"
         # Our own: a rule forbids the call (dialling.refusal). Twilio was not asked.
         REFUSED = "refused", "Refused"
-        # Twilio's own words, unchanged
+        # Twilio's statuses, unchanged.
         QUEUED = "queued", "Queued at Twilio"
         INITIATED = "initiated", "Dialing"
         RINGING = "ringing", "Ringing"
@@ -40,10 +40,10 @@ class Progress(models.Model):
         Status.FAILED,
         Status.REFUSED,
     )
-    # Twilio charges nothing for these, because the call was not connected.
+    # Twilio charges nothing for a call with such a status: it was not connected.
     FREE = (Status.BUSY, Status.NO_ANSWER, Status.CANCELED, Status.FAILED)
-    # The rank of a status only rises, even if reports arrive late or twice. A word that
-    # is new to us ranks above ringing and is not final.
+    # Only a status with a higher rank replaces another, so reports may arrive late or
+    # twice. A status that is new to us ranks above ringing and is not final.
     RANK: ClassVar[dict[str, int]] = {
         Status.DIALING: 0,
         Status.UNKNOWN: 0,
@@ -54,7 +54,7 @@ class Progress(models.Model):
         **dict.fromkeys(FINISHED, 7),
     }
     RANK_OF_NEW_WORDS = 4
-    # Our own guess: a later final status from Twilio overrides it.
+    # The rank of a status that we guessed. A final status from Twilio replaces it.
     RANK_OF_OUR_GUESS = 6
 
     status = models.CharField(
@@ -81,7 +81,7 @@ class Progress(models.Model):
     @property
     def reached(self) -> int:
         """The rank of the current status."""
-        # With an error text, we set the status: Twilio sends statuses without a text.
+        # If there is an error text, we guessed the status: Twilio sends no such text.
         if self.status in (self.Status.FAILED, self.Status.CANCELED) and self.error:
             return self.RANK_OF_OUR_GUESS
         return self.rank(self.status)

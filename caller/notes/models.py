@@ -21,7 +21,7 @@ class Note(models.Model):
         settings.AUTH_USER_MODEL, null=True, on_delete=models.SET_NULL, related_name="+"
     )
     text = models.TextField(max_length=LONGEST_NOTE)
-    # The words in the form that the search uses, with spaces before and after each.
+    # The words in the form that the search uses. Each word has spaces around it.
     search_text = models.TextField(editable=False, default="")
     created_at = models.DateTimeField(default=timezone.now, editable=False)
 

@@ -29,7 +29,7 @@ def add_note(request: HttpRequest, uuid: str) -> HttpResponse:
 @require_POST
 @permission_required("caller.view_call", raise_exception=True)
 def delete_note(request: HttpRequest, uuid: str, pk: int) -> HttpResponse:
-    """Delete a note. Without the permission `delete_note`, only the user's own note."""
+    """Delete a note. Another user's note needs the permission `delete_note`."""
     notes = Note.objects.select_related("call").filter(call__uuid=uuid)
     note = get_object_or_404(notes, pk=pk)
     if note.author_id != request.user.pk and not request.user.has_perm(

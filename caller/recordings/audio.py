@@ -16,7 +16,8 @@ from django.core.files.uploadedfile import TemporaryUploadedFile
 
 from djtranscribe.vendors.deadlines import LimitedAdapter, chunks
 
-# Small, so that a slow upload calls keep_alive often enough.
+# Read files in chunks of this size. With larger chunks, a slow upload would call
+# keep_alive too rarely.
 CHUNK_BYTES = 64 * 1024
 KEEP_ALIVE_BYTES = 1024 * 1024
 KEEP_ALIVE_SECONDS = 1
@@ -46,7 +47,7 @@ BEGINNINGS = [
     (".wma", 0, bytes.fromhex("3026b2758e66cf11")),
     (".au", 0, b".snd"),
 ]
-# How files begin that are certainly not audio: images, documents, archives, programs.
+# First bytes of images, documents, archives and programs. Such files are not audio.
 OTHER_FILES = (
     *(b"\xff\xd8\xff", b"\x89PNG\r\n", b"GIF8", b"%PDF", b"PK\x03\x04", b"\x1f\x8b"),
     *(b"\x7fELF", b"SQLite format 3\0"),
@@ -84,7 +85,7 @@ class NotAudio(Exception):
 
 
 class Heartbeat:
-    """Call keep_alive every megabyte or second, so that it renews a lease."""
+    """Call keep_alive, which renews the lease of a worker, every megabyte or second."""
 
     def __init__(self, keep_alive: Callable[[], None]) -> None:
         self.keep_alive = keep_alive
@@ -154,8 +155,8 @@ def checked_file(
     """Write the chunks to a temporary file. Yield it and its SHA-256.
 
     Raises NotAudio if the file is empty, incomplete or certainly not audio. A file is
-    complete if it has `expected_bytes`. The size in a WAV header is not checked: it is
-    often wrong, and every player ignores it.
+    complete if it has `expected_bytes`, or if this is None (unknown). The size in a WAV
+    header is not checked: it is often wrong, and every player ignores it.
     """
     digest = hashlib.sha256()
     with TemporaryUploadedFile(f"x{TEMPORARY}", None, None, None) as file:
@@ -245,6 +246,6 @@ def is_other_file(file: IO[bytes] | Any) -> bool:
 
 
 def content_type(name: str) -> str:
-    """Return the media type for a file name. Its suffix follows from the content."""
+    """Return the media type for a file name, whose suffix comes from `suffix`."""
     ending = PurePosixPath(name).suffix.lower()
     return CONTENT_TYPES.get(ending, "application/octet-stream")

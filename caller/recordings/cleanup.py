@@ -22,8 +22,9 @@ BATCH_SIZE = 500
 def delete_recordings(older_than: datetime) -> int:
     """Delete duplicate files of the same recording. Return how many.
 
-    A file is deleted only if its row refers to another file that exists. Other files
-    are kept, because a database from a backup has no rows for newer recordings.
+    A file is deleted only if the recording's row refers to another file that exists.
+    Other files are kept, because a database from a backup has no rows for newer
+    recordings.
     """
     storage = Recording.audio.field.storage
     deleted = 0
@@ -34,8 +35,9 @@ def delete_recordings(older_than: datetime) -> int:
         matches = [match for match in map(NAME.fullmatch, names) if match]
         for begin in range(0, len(matches), BATCH_SIZE):
             batch = matches[begin : begin + BATCH_SIZE]
-            # Read the rows after the list of files. If a row refers to a newer file,
-            # this file is not in `existing`, and nothing is deleted.
+            # Read the rows only now, after the list of files. If a row refers to a file
+            # that was stored in between, that file is not in `existing`. Then all files
+            # of this recording are kept.
             rows = Recording.objects.filter(sid__in=[match[1] for match in batch])
             stored = dict(rows.exclude(audio="").values_list("sid", "audio"))
             for match in batch:

@@ -19,8 +19,8 @@ from caller.recordings.waveform import LEVELS
 
 # The maximum number of peaks. When it is reached, pairs of peaks are merged.
 MOST_PEAKS = 8 * LEVELS
-# At most this many samples are measured for each peak, evenly spaced. With all samples,
-# the picture of three hours of audio would look the same.
+# At most about this many samples are measured for each peak, evenly spaced. With all
+# samples, the picture of three hours of audio would look the same.
 SAMPLES = 1000
 # Formats that ffmpeg may open. Playlists are left out, because with them ffmpeg would
 # open other files and URLs.
@@ -33,7 +33,7 @@ LONGEST_SECONDS = 24 * 3600
 
 
 class Peaks:
-    """The loudest sample of each block. The length of the audio may be unknown."""
+    """The loudest sample of each block of audio. The total length may be unknown."""
 
     def __init__(self) -> None:
         self.peaks = array("H")

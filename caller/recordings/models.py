@@ -78,7 +78,7 @@ class Recording(models.Model):
         related_name="recordings",
     )
     status = models.CharField(max_length=20, choices=Status.choices)
-    # An operator deleted the transcript, so do not start another automatically.
+    # Time when a transcript was deleted. After that, no new one starts automatically.
     transcript_deleted_at = models.DateTimeField(null=True, blank=True, editable=False)
     duration_seconds = models.PositiveIntegerField(
         "duration (seconds)", null=True, blank=True
@@ -89,8 +89,8 @@ class Recording(models.Model):
     error = models.TextField(blank=True)
     audio = models.FileField(upload_to="recordings/", blank=True)
     sha256 = models.CharField("SHA-256", max_length=64, blank=True)
-    # See caller/recordings/waveform.py. Null if no audio is stored, or if a version
-    # without waveforms has stored it.
+    # See caller/recordings/waveform.py. Null if no audio is stored, or if it was stored
+    # by an old version of our code, which had no waveforms.
     peaks = models.JSONField(null=True, blank=True, editable=False)
     created_at = models.DateTimeField(auto_now_add=True, db_index=True)
     fetched_at = models.DateTimeField("audio stored", null=True, blank=True)
@@ -99,8 +99,8 @@ class Recording(models.Model):
         "audio deleted", null=True, blank=True, editable=False
     )
 
-    # Cost of all transcripts of this recording at AssemblyAI. Calculated with
-    # SPEECH_RATES and in their currency, by default in dollars.
+    # Cost of all transcripts of this recording at AssemblyAI, see speech_models.cost.
+    # The currency is that of SPEECH_RATES, by default dollars.
     transcription_cost = models.DecimalField(
         max_digits=10, decimal_places=5, null=True, blank=True, editable=False
     )
@@ -178,7 +178,10 @@ class Recording(models.Model):
     def record_locked(
         cls, news: RecordingState, call: Call, priority: int = 0
     ) -> Recording | None:
-        """Do the same as `record`. The caller has locked the call's row."""
+        """Do the same as `record`, but do not lock the call's row.
+
+        The calling code must have locked the row before.
+        """
         recording = cls.objects.filter(sid=news.sid).order_by().first()
         is_new = recording is None
         if recording is None:

@@ -98,7 +98,8 @@ class ObjectReader(io.RawIOBase):
 class ObjectStorage(S3Storage):  # type: ignore[misc]
     def __init__(self, **options: Any) -> None:
         super().__init__(
-            # Read the file in the caller's thread: reading renews the caller's lease.
+            # Read the file in the current thread: reading renews the worker's lease
+            # (audio.Watched).
             transfer_config=TransferConfig(use_threads=False),
             client_config=CONFIG,
             file_overwrite=False,

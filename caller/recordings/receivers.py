@@ -10,7 +10,7 @@ from caller.models import Call, Recording, Tombstone
 
 @receiver(pre_delete, sender=Call)
 def lock_first(instance: Call, **kwargs: Any) -> None:
-    """Lock the call before its recordings, like webhooks, to avoid a deadlock."""
+    """Lock the call before its recordings, as webhooks do, to avoid a deadlock."""
     locked = Call.objects.select_for_update().filter(pk=instance.pk)
     locked.order_by().values_list("pk").first()
 

@@ -19,10 +19,11 @@ from typing import IO, Any
 
 logger = logging.getLogger(__name__)
 
-# Number of levels, and width of the picture.
+# Maximum number of levels, and width of the picture.
 LEVELS = 600
-# Samples measured per level, evenly spaced. For three hours of audio, measuring all
-# samples would take 20 times as long, and the picture would look the same.
+# At least this many samples are measured for each level, if it has so many. They are
+# evenly spaced. For three hours of audio, measuring all samples would take 20 times as
+# long, and the picture would look the same.
 SAMPLES = 4000
 # The folder in which `python -m caller.recordings.decoder` works.
 ROOT = Path(__file__).resolve().parents[2]
@@ -33,9 +34,10 @@ DECODE_SECONDS = 50
 def measured(file: IO[bytes] | Any) -> dict[str, Any]:
     """Return `{"seconds": 17.3, "levels": [0 to 100, …], "channels": 1}`.
 
-    Empty if we cannot decode the audio. A browser or AssemblyAI may still be able to.
-    In stereo, the louder channel counts. A WAV of 8 or 16 bits with two channels also
-    has `"each": [levels of the left, levels of the right]`.
+    The result is empty if we cannot decode the audio. A browser or AssemblyAI may still
+    be able to decode it. In stereo, the louder channel counts. For a WAV of 8 or 16
+    bits with two channels, the result also has
+    `"each": [levels of the left, levels of the right]`.
     """
     return _of_plain_wav(file) or _decoded(file)
 
@@ -109,7 +111,7 @@ def _peak(samples: array[int], channel: int, channels: int, width: int) -> int:
 
 
 def outlines(loudness: dict[str, Any]) -> list[str]:
-    """Return one SVG path, or two: one for each channel. See `measured` for loudness.
+    """Return one SVG path, or two: one for each channel. loudness: see `measured`.
 
     The whole picture is LEVELS wide and 100 high. Both paths are scaled to the loudest
     level.

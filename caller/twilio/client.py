@@ -32,11 +32,12 @@ from djtranscribe.public_urls import public_url
 if TYPE_CHECKING:
     from caller.models import Call
 
-# Twilio retries a webhook three times after any failure. By default, it retries once,
-# and only if it cannot connect. This fragment is neither sent to us nor signed.
+# With this URL fragment, Twilio retries a webhook three times, after any failure. By
+# default, Twilio retries once, and only if it cannot connect. Twilio neither sends the
+# fragment to us nor signs it.
 RETRY = "#rc=3&rp=all"
-# Time for the notice, added to the longest recording or conversation. After this total
-# time, Twilio ends the call, even if nobody hangs up.
+# Time for the notice. `place_call` adds it to the longest recording or conversation.
+# After the sum, Twilio ends the call, even if nobody hangs up.
 NOTICE_SECONDS = 120
 
 # How long the operator's own phone rings.
@@ -57,8 +58,8 @@ def callback_url(view_name: str, call_uuid: UUID) -> str:
 def path_of(view_name: str, script_prefix: str) -> str:
     """Return the path of a view.
 
-    script_prefix: only a part of the cache key. `reverse` itself takes the prefix of
-    the current thread.
+    script_prefix: only a part of the cache key, because `reverse` itself uses the
+    prefix of the current thread.
     """
     return reverse(view_name)
 
@@ -76,7 +77,7 @@ def api_errors() -> Iterator[None]:
 
 
 def place_call(call: "Call") -> CallState:
-    """Place a call. Not idempotent: retry only if the error has maybe_done False.
+    """Place a call. Not idempotent: retry only if TwilioError.maybe_done is False.
 
     In a conversation, the operator's phone is called first. Raises TwilioError.
     """
@@ -125,7 +126,7 @@ def delete_recording(sid: str) -> None:
 def delete_call(sid: str) -> None:
     """Delete a finished call and its recordings, if Twilio still has them.
 
-    Calls that it has dialled with <Dial> are deleted, too. Raises TwilioError.
+    Calls that this call has dialled with <Dial> are deleted, too. Raises TwilioError.
     """
     for recording in list_recordings(sid):
         delete_recording(recording.sid)
@@ -203,7 +204,7 @@ def list_recordings(call_sid: str) -> list[RecordingState]:
 
 
 def fetch_recording(sid: str) -> RecordingState:
-    """Return the current state, even if the recording was deleted within 40 days.
+    """Return the current state, even if the recording was deleted in the last 40 days.
 
     Raises TwilioError, with the code NOT_FOUND if the recording was deleted earlier or
     belongs to another account.
@@ -214,7 +215,10 @@ def fetch_recording(sid: str) -> RecordingState:
 
 
 def our_number() -> NumberState | None:
-    """Return TWILIO_PHONE_NUMBER if the account owns it, else None. Costs nothing."""
+    """Return TWILIO_PHONE_NUMBER if the account owns it, else None.
+
+    Twilio does not charge for this request.
+    """
     number = settings.TWILIO_PHONE_NUMBER
     with api_errors():
         numbers = client().incoming_phone_numbers.list(phone_number=number, limit=20)
@@ -282,7 +286,7 @@ def open_recording(
             media_url(recording_sid),
             params={"RequestedChannels": 2} if wants_two else None,
             auth=credentials(),
-            # If compressed, Content-Length would not be the length of the audio.
+            # If Twilio compressed the audio, Content-Length would not be its length.
             headers={"Accept-Encoding": "identity"},
             stream=True,
             timeout=TIMEOUT_SECONDS,
@@ -300,6 +304,6 @@ def open_recording(
             start = next(answer.iter_content(2000), b"").decode(errors="replace")
             raise refusal(answer.status_code, code_in(start), answer.headers)
         if answer.headers.get("Content-Encoding", "identity") != "identity":
-            # A proxy compressed it anyway, so the length of the audio is unknown.
+            # A proxy compressed the audio anyway, so its length is unknown.
             answer.headers.pop("Content-Length", None)
         yield answer

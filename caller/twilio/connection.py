@@ -16,20 +16,20 @@ from djtranscribe.vendors.deadlines import LimitedAdapter
 REAL_API = "https://api.twilio.com"
 # (connect, read), in seconds. The whole request may take at most the sum of both.
 TIMEOUT_SECONDS = (3.05, 15)
-# The edge to use for each region if only TWILIO_REGION is set. Hosts without an edge,
-# such as the SDK's api.ie1.twilio.com, were switched off on 28 April 2026.
+# The edge for each region, if TWILIO_REGION is set without TWILIO_EDGE. Hosts without
+# an edge, such as the SDK's api.ie1.twilio.com, were switched off on 28 April 2026.
 # twilio.com/docs/global-infrastructure/edge-locations/legacy-regions
 EDGES = {"au1": "sydney", "ie1": "dublin", "jp1": "tokyo", "us1": "ashburn"}
 
 
 class Transport(HttpClient):  # type: ignore[misc]
-    """HTTP client with a timeout. The SDK's own has none and is not thread-safe."""
+    """HTTP client with a timeout. The SDK's client has none and is not thread-safe."""
 
     def __init__(self, address: str) -> None:
         super().__init__(logging.getLogger("twilio.http_client"), False, None)
         self.address = address
         self.session = requests.Session()
-        # http:// is the sandbox on this machine: never use a proxy for it.
+        # An http:// address is `manage.py sandbox` on this machine: do not use a proxy.
         self.session.trust_env = address.startswith("https://")
         for scheme in ("https://", "http://"):
             adapter = LimitedAdapter(sum(TIMEOUT_SECONDS))
@@ -62,7 +62,7 @@ class Transport(HttpClient):  # type: ignore[misc]
 def regional_url(region: str, edge: str) -> str:
     """Return the API's URL for a region and an edge. Either may be empty.
 
-    The SDK builds the same host, but does not add the edge of a known region.
+    The SDK builds the same host, but without the edges in EDGES.
     """
     if not (region or edge):
         return REAL_API
@@ -83,8 +83,8 @@ def api_url() -> str:
 def credentials() -> tuple[str, str]:
     """Return user and password for REST and media requests: the API key if it is set.
 
-    Raises TwilioError if a part is missing. If only half of a key is set, the auth
-    token is not used instead, because the operator wanted to stop using the token.
+    Raises TwilioError if a part is missing, also if only half of the API key is set.
+    We do not use the auth token in that case: the operator wanted to stop using it.
     """
     key, secret = settings.TWILIO_API_KEY, settings.TWILIO_API_SECRET
     if bool(key) != bool(secret):
@@ -92,7 +92,7 @@ def credentials() -> tuple[str, str]:
     user, password = key or settings.TWILIO_ACCOUNT_SID, secret
     password = password or settings.TWILIO_AUTH_TOKEN
     if not (settings.TWILIO_ACCOUNT_SID and password):
-        # Without credentials, the SDK would request /Accounts/None/.
+        # If these settings are empty, the SDK would request /Accounts/None/.
         raise refused_credentials(CREDENTIALS)
     return user, password
 

@@ -40,7 +40,7 @@ REFUSALS = {
     21219: "A trial account of Twilio may only call numbers verified in its console.",
     573005: "A trial account of Twilio may only call numbers verified in its console.",
 }
-# Messages for faults of our account or its credentials: every request fails then.
+# Messages for faults of our account or its credentials, which make all requests fail.
 # twilio.com/docs/api/errors/20003, .../20403, .../70051, .../403
 CREDENTIALS = (
     "Twilio does not accept our credentials. Compare TWILIO_ACCOUNT_SID and "
@@ -88,7 +88,7 @@ def translated() -> Iterator[None]:
     except TwilioRestException as error:
         raise refusal(error.status, error.code, None) from error
     except TwilioException as error:
-        # The SDK raises the base class for lists. Its second argument is the response.
+        # For lists, the SDK raises exactly this class. Then args[1] is the response.
         answer = error.args[1] if len(error.args) > 1 else None
         status = getattr(answer, "status_code", None) or getattr(error, "status", None)
         code = code_in(getattr(answer, "text", "") or "") or getattr(

@@ -220,7 +220,7 @@ SETTINGS = {
 
 
 def language() -> str:
-    """Return SAY_LANGUAGE, or Twilio's locale for LANGUAGE_CODE. "" if unknown."""
+    """Return SAY_LANGUAGE, or Twilio's locale for LANGUAGE_CODE, or ""."""
     if settings.SAY_LANGUAGE:
         return str(settings.SAY_LANGUAGE)
     return locale_of(settings.SPEECH_LANGUAGE_CODE)
@@ -228,7 +228,7 @@ def language() -> str:
 
 @lru_cache(maxsize=8)
 def locale_of(code: str) -> str:
-    """Return Twilio's locale for a language code of AssemblyAI. "" if unknown."""
+    """Return Twilio's locale for a language code of AssemblyAI, or ""."""
     if code == "detect":
         return ENGLISH
     wanted = SPELLINGS.get(code, code.replace("_", "-")).lower()
@@ -243,10 +243,10 @@ def base(locale: str) -> str:
 
 
 def sentence(name: str, **filled: str) -> Sentence:
-    """Return a sentence, by its name in Sentences. filled: values for its braces.
+    """Return a sentence, by its name in Sentences.
 
-    A setting wins over our translation. Without a setting and a translation, the
-    sentence is English, spoken by Twilio's default English voice.
+    filled: values for the names in braces. A setting wins over our translation. If we
+    have neither, the sentence is English, spoken by Twilio's default English voice.
     """
     chosen = getattr(settings, SETTINGS[name]) if name in SETTINGS else ""
     if chosen:

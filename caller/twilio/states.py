@@ -16,7 +16,7 @@ RECORDING_SID = re.compile(r"RE[0-9a-f]{32}", re.ASCII)
 
 @dataclass(frozen=True)
 class CallState:
-    """A call as Twilio's REST API describes it. Times are aware."""
+    """A call as Twilio's REST API or a webhook describes it. Times are aware."""
 
     sid: str
     status: str
@@ -30,7 +30,7 @@ class CallState:
     price_unit: str
     # The SID of the call that dialled this one with <Dial>, or "".
     parent_sid: str = ""
-    # The next two fields are filled from the REST API, but not from webhooks.
+    # Only the REST API fills the next two fields. Webhooks do not.
     from_number: str = ""
     is_inbound: bool = False
     # Twilio's word for who answered, such as `human`. See MACHINE_DETECTION.

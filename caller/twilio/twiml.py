@@ -28,8 +28,8 @@ def say(response: VoiceResponse, sentence: speech.Sentence) -> None:
 def record(call: Call, notice: speech.Sentence) -> str:
     """Play the notice and the beep, then record.
 
-    `action` is required. Without it, Twilio would request this document again, in an
-    endless loop. The verbs after <Record> run only if Twilio recorded nothing.
+    <Record> needs an `action`. Without it, Twilio would request this document again, in
+    an endless loop. The verbs after <Record> run only if Twilio recorded nothing.
     """
     response = VoiceResponse()
     say(response, replace(notice, text=call.notice))
@@ -49,9 +49,9 @@ def record(call: Call, notice: speech.Sentence) -> str:
 
 
 def ask_operator(call: Call, who: str) -> str:
-    """Ask the operator to press a key. Without a key, hang up and call nobody.
+    """Ask the operator to press a key. If no key is pressed, hang up and call nobody.
 
-    So an answering machine that takes the operator's call is not connected.
+    So nobody is called if an answering machine takes the operator's call.
     """
     response = VoiceResponse()
     gather = response.gather(
@@ -68,7 +68,7 @@ def ask_operator(call: Call, who: str) -> str:
 def connect(call: Call, number: str, caller_id: str) -> str:
     """Play the notice to the first phone, then call `number` and record both sides.
 
-    The second phone hears the notice from `bridge_notice`, before the two are
+    The second phone hears the notice from `bridge_notice`, before the two phones are
     connected.
     """
     response = VoiceResponse()
@@ -94,7 +94,7 @@ def connect(call: Call, number: str, caller_id: str) -> str:
 
 
 def bridge_notice(call: Call) -> str:
-    """Play the notice to the phone that <Dial> called. Then the two are connected."""
+    """Play the notice to the phone that <Dial> called, before it is connected."""
     response = VoiceResponse()
     notice = speech.sentence("conversation_notice")
     say(response, replace(notice, text=call.notice))

@@ -56,7 +56,7 @@ def refusal(request: HttpRequest, about: str) -> str:
 
 
 def seen_url(request: HttpRequest) -> str:
-    """Return the URL as received. The query is left out: a forger could write it."""
+    """Return the URL as received, without the query: a forger could write any text."""
     host = urlsplit(f"//{request.META.get('HTTP_HOST', '')}").hostname or "?"
     return f"{request.scheme}://{host[:100]}{request.path}"
 
@@ -94,7 +94,8 @@ def call_webhook(about: str, fields: Mapping[str, Any]) -> HttpResponse:
         calls = calls.with_recording_known()
     call = call_of(about, fields, calls)
     if call is None:
-        # We store the row before we ask Twilio to call, so a retry would not help.
+        # We store a call's row before we ask Twilio to call. So the row will not appear
+        # later, and a retry would not help.
         return no_such_call(fields)
     call.apply_locked(call_state(fields), integer(fields, "SequenceNumber"))
     return done()
@@ -141,12 +142,12 @@ def no_such_call(fields: Mapping[str, Any]) -> HttpResponse:
 def call_of(
     about: str, fields: Mapping[str, Any], calls: QuerySet[Call] | None = None
 ) -> Call | None:
-    """Return the call, locked, if our UUID in the URL and Twilio's SID both match.
+    """Return the call, locked. None if our UUID in the URL or Twilio's SID is wrong.
 
     A conversation has two calls at Twilio. Webhooks about the call that <Dial> made
     have the SID of the first call as ParentCallSid. We store the SID of the first call.
-    `about` is empty in the status callback of our own number, whose URL has no UUID.
-    Then the incoming call is found by its SID alone.
+    about: the UUID. The URL for the status of our own number has no UUID, so `about` is
+    empty. In that case, the incoming call is found by its SID alone.
     """
     sid = fields.get("ParentCallSid") or fields.get("CallSid", "")
     if not CALL_SID.fullmatch(sid):

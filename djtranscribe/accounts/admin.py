@@ -23,8 +23,9 @@ if settings.TWO_FACTOR != "off":
     # Imported only here, because allauth is an optional requirement.
     from allauth.mfa.models import Authenticator
 
-# For each kind of row in the access log: its model, the path to its call, and columns
-# that its name needs. Strings, because this app must not import the other apps.
+# For each kind of row in the access log: the model, the lookup path to its call, and
+# the columns that str() needs. The models are strings, because this app must not
+# import the other apps.
 HEARD_OR_READ = {
     "recording": (
         *("caller.Recording", "call", "call__other_number", "call__direction"),
@@ -125,7 +126,8 @@ class ApiTokenAdmin(LargeTableAdmin, TolerantChangelist, admin.ModelAdmin[ApiTok
     """Admin of API tokens. No group has the permissions; superusers create tokens.
 
     Other users who are given these permissions see, create and revoke only tokens of
-    their own account. A token of another account would give them its permissions.
+    their own account. With a token of another account, they could use that account's
+    permissions.
     """
 
     list_display = [
@@ -176,7 +178,7 @@ class ApiTokenAdmin(LargeTableAdmin, TolerantChangelist, admin.ModelAdmin[ApiTok
 
     def formfield_for_dbfield(self, db_field: Any, request: Any, **kwargs: Any) -> Any:
         field: Any = super().formfield_for_dbfield(db_field, request, **kwargs)
-        # Hide the buttons beside the user: accounts are managed on their own pages.
+        # Hide the buttons that add or edit users: accounts have their own pages.
         field.widget.can_add_related = field.widget.can_change_related = False
         field.widget.can_view_related = field.widget.can_delete_related = False
         return field
@@ -191,7 +193,7 @@ class ApiTokenAdmin(LargeTableAdmin, TolerantChangelist, admin.ModelAdmin[ApiTok
     def response_add(
         self, request: HttpRequest, obj: ApiToken, *args: Any, **kwargs: Any
     ) -> HttpResponse:
-        """Show the secret once. Do not redirect: the secret would have to be stored."""
+        """Show the secret once. A redirect could show it only if it were stored."""
         context = {
             **self.admin_site.each_context(request),
             "title": "The new API token",

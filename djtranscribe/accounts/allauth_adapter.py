@@ -16,16 +16,16 @@ class AccountAdapter(DefaultAccountAdapter):  # type: ignore[misc]
         return False
 
     def pre_authenticate(self, request: HttpRequest, **credentials: Any) -> None:
-        """Do nothing. allauth would limit failed logins, but django-axes does that.
+        """Do not limit failed logins here, as allauth does: django-axes limits them.
 
-        django-axes counts them by username and IP address together.
+        django-axes counts failed logins for each pair of username and IP address.
         """
 
     def get_client_ip(self, request: HttpRequest) -> str:
         return client_address(request)
 
     def login(self, request: HttpRequest, user: Any) -> None:
-        # A login by passkey or provider does not call `authenticate`, which would set
-        # the backend.
+        # Django's `authenticate` sets the backend. A login by passkey or provider does
+        # not call this function.
         user.backend = getattr(user, "backend", BACKEND)
         super().login(request, user)

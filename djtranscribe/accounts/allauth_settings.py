@@ -1,4 +1,4 @@
-"""The settings of django-allauth, which is only used with TWO_FACTOR or OIDC_URL.
+"""The settings of django-allauth. TWO_FACTOR (if it is not `off`) and OIDC_URL need it.
 
 https://docs.allauth.org/en/latest/
 """
@@ -45,8 +45,8 @@ def values(
         # For development: browsers allow passkeys over http, but only on localhost.
         "MFA_WEBAUTHN_ALLOW_INSECURE_ORIGIN": debug and not is_https,
         "SOCIALACCOUNT_ADAPTER": "djtranscribe.accounts.single_sign_on.SsoAdapter",
-        # Start this login with a link. Our Content-Security-Policy does not let a form
-        # lead to another site.
+        # A login at the provider starts with a link. Our Content-Security-Policy does
+        # not let a form lead to another site.
         "SOCIALACCOUNT_LOGIN_ON_GET": True,
         "SOCIALACCOUNT_PROVIDERS": {
             "openid_connect": {
@@ -60,7 +60,8 @@ def values(
                 "OAUTH_PKCE_ENABLED": True,
             }
         },
-        # allauth counts attempts in the cache. All processes must share these counts.
+        # To limit attempts, allauth counts them in the cache. All processes must share
+        # these counts.
         "CACHES": {
             "default": {
                 "BACKEND": "django.core.cache.backends.db.DatabaseCache",

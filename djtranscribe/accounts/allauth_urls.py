@@ -1,6 +1,7 @@
 """The pages of django-allauth that this site uses.
 
-Its pages to sign up, to change an e-mail address and to reset a password are left out.
+It does not use allauth's pages to sign up, change an e-mail address or reset a
+password.
 """
 
 from allauth.account import views
@@ -18,7 +19,8 @@ for model in [each for each in admin.site._registry if "allauth" in each.__modul
 
 urlpatterns: list[URLPattern | URLResolver] = [
     path("login/", views.login, name="account_login"),
-    # Without a login: people who cancel at the second factor are not logged in yet.
+    # This page needs no login: people who cancel at the second factor are not logged
+    # in yet.
     path("logout/", login_not_required(views.logout), name="account_logout"),
     path("inactive/", views.account_inactive, name="account_inactive"),
     path("reauthenticate/", views.reauthenticate, name="account_reauthenticate"),

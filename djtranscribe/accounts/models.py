@@ -18,7 +18,7 @@ ONE_SITTING = timedelta(minutes=10)
 
 class AccessQuerySet(models.QuerySet["Access"]):
     def note(self, user: Any, action: str, rows: Iterable[models.Model]) -> None:
-        """Store that this user listened to or read these rows. Two queries.
+        """Store that this user listened to or read these rows, with two queries.
 
         The same row is stored at most once in ten minutes. A player requests audio in
         many pieces, and pages reload.
@@ -39,7 +39,10 @@ class AccessQuerySet(models.QuerySet["Access"]):
 
 
 class Access(models.Model):
-    """Who listened to, read or corrected a row. Kept when the row is deleted."""
+    """Who listened to, read or corrected a recording or transcript.
+
+    This record stays when the recording or transcript is deleted.
+    """
 
     class Action(models.TextChoices):
         LISTENED = "listened", "Listened to or downloaded"
@@ -71,23 +74,23 @@ class Access(models.Model):
         return f"{self.user or 'Somebody'} {did} {self.what} {self.row}"
 
 
-# Store the last use of a token at most this often.
+# Store the last use of a token at most once in this time.
 USE_KEPT_EVERY = timedelta(minutes=1)
 
 
 class ApiTokenQuerySet(models.QuerySet["ApiToken"]):
     def known_as(self, secret: str) -> ApiToken | None:
-        """Find a token by its secret, with its user. Check `objection` before use.
+        """Return the token with this secret, or None. Check `objection` before use.
 
-        The database compares hashes, so the time of a query reveals nothing.
-        Failures need no limit, because nobody can guess 256 random bits.
+        The database compares hashes, so the time of a query does not help to guess a
+        secret. Wrong secrets need no limit: nobody can guess 256 random bits.
         """
         tokens = self.select_related("user")
         return tokens.filter(sha256=ApiToken.digest(secret)).first()
 
 
 class ApiToken(models.Model):
-    """A secret with which a program acts as its user."""
+    """A secret with which a program acts as a user."""
 
     user = models.ForeignKey(
         settings.AUTH_USER_MODEL,
@@ -98,7 +101,8 @@ class ApiToken(models.Model):
     name = models.CharField(
         max_length=80, help_text="The program that uses it, such as: CRM import."
     )
-    # First characters, so that people can tell tokens apart. The secret is not stored.
+    # The first characters of the secret, so that people can tell tokens apart. The rest
+    # is not stored.
     prefix = models.CharField("begins with", max_length=10, editable=False)
     sha256 = models.CharField("SHA-256", max_length=64, unique=True, editable=False)
     created_at = models.DateTimeField("made", auto_now_add=True)
@@ -113,7 +117,8 @@ class ApiToken(models.Model):
         verbose_name = "API token"
         ordering = ["-created_at"]
         constraints = [
-            # Also prevents a second token when the page with the secret is reloaded.
+            # Reloading the page with the secret sends the form again. Then this
+            # constraint prevents a second token.
             models.UniqueConstraint(
                 fields=["user", "name"],
                 name="one_token_of_a_name_per_user",
@@ -131,14 +136,17 @@ class ApiToken(models.Model):
         return hashlib.sha256(secret.encode()).hexdigest()
 
     def new_secret(self) -> str:
-        """Create and return the secret. Show it now: only its hash is stored."""
+        """Create and return the secret. Show it now, because it is not stored.
+
+        Only its hash and its first characters are stored.
+        """
         secret = f"djt_{secrets.token_urlsafe(32)}"
         self.prefix, self.sha256 = secret[:10], self.digest(secret)
         return secret
 
     @property
     def objection(self) -> str:
-        """Why the token is no longer valid, or ""."""
+        """The reason why the token is no longer valid, or ""."""
         if self.revoked_at:
             return "This token was revoked."
         if not self.user.is_active:
@@ -163,7 +171,7 @@ class Profile(models.Model):
         default="",
         help_text="All times and days are shown in this zone, and filters follow it.",
     )
-    # When a link for a new password was last sent.
+    # The time when the last link for a new password was requested.
     reset_link_at = models.DateTimeField(null=True, editable=False)
 
     class Meta:
@@ -176,8 +184,8 @@ class Profile(models.Model):
 class Session(AbstractBaseSession):
     """A session with a column for its user. `sessions.py` writes and lists sessions."""
 
-    # None if nobody is logged in. No database constraint, because a request may store
-    # its session while somebody deletes its account.
+    # None if nobody is logged in. The database has no constraint, because a request may
+    # store its session while somebody deletes the user.
     user = models.ForeignKey(
         settings.AUTH_USER_MODEL,
         null=True,
@@ -187,8 +195,8 @@ class Session(AbstractBaseSession):
     )
 
     def __str__(self) -> str:
-        # Without the key, which is secret: admin shows this text before it deletes an
-        # account.
+        # This text must not contain the key, which is secret: admin shows the text
+        # before it deletes an account.
         return f"Session until {self.expire_date:%Y-%m-%d}"
 
     @classmethod
@@ -201,7 +209,8 @@ class Session(AbstractBaseSession):
 def zone_of(user: Any) -> ZoneInfo | None:
     """Return the time zone that an account has chosen, or None for the site's.
 
-    user: a User, an AnonymousUser or None. One query, unless the profile is loaded.
+    user: a User, an AnonymousUser or None. If its profile is not loaded yet, this makes
+    one query.
     """
     profile = getattr(user, "profile", None)
     if profile is None or not profile.time_zone:

@@ -1,7 +1,7 @@
 """Set a new password through a link in an e-mail.
 
-This needs EMAIL_URL, and BASE_URL for the link. Without them, the pages do not exist,
-and the login page does not link to them.
+The pages exist only if BASE_URL is set (for the link), and if EMAIL_URL is set or DEBUG
+is on (for the e-mail). Otherwise the login page does not link to them.
 """
 
 import logging
@@ -32,7 +32,8 @@ from djtranscribe.vendors import email
 
 logger = logging.getLogger(__name__)
 
-# Shortest time between two links, so that a stranger cannot fill somebody's mailbox.
+# An account gets at most one link in this time, so that a stranger cannot fill
+# somebody's mailbox.
 BETWEEN_LINKS = timedelta(minutes=10)
 SUBJECT = "A new password for djtranscribe"
 BODY = """Somebody asked for a new password for the account {name} on {host}.
@@ -67,7 +68,10 @@ def is_first_in_a_while(user: Any) -> bool:
 
 @task()
 def send_link(user_pk: int) -> None:
-    """Create a link and send it. It is secret, so it must not be in the queue."""
+    """Create a link and send it.
+
+    The link is secret, so it is created here and is never in the queue.
+    """
     user = User.objects.filter(pk=user_pk, is_active=True).first()
     if user is None:
         return
@@ -103,7 +107,8 @@ class AskView(views.PasswordResetView):
 
     def form_valid(self, form: Any) -> HttpResponse:
         form.save()
-        # Do not redirect with a message: it would store a session for every stranger.
+        # Do not redirect and show a message there: the message would need a session in
+        # the database for every stranger.
         return self.render_to_response(self.get_context_data(is_sent=True))
 
 
@@ -112,7 +117,8 @@ class ChooseView(views.PasswordResetConfirmView):
     success_url = LOGIN["login_url"]
 
     def form_valid(self, form: Any) -> HttpResponse:
-        # Unlock: people try several passwords before they ask for a new one.
+        # Remove django-axes' lock: people try several passwords before they ask for a
+        # new one.
         unlock(username=form.user.get_username())
         messages.success(self.request, "Your new password is stored. Log in with it.")
         return super().form_valid(form)

@@ -114,7 +114,7 @@ def login(row: Session, is_this_one: bool) -> Login:
 
 
 def end_other_sessions(request: HttpRequest, number: str = "") -> int:
-    """End other sessions of this account. Return how many.
+    """End other sessions of this account. Return how many were ended.
 
     number: `Login.number` of one session, or "" for all other sessions.
     """

@@ -27,8 +27,9 @@ class SsoAdapter(DefaultSocialAccountAdapter):  # type: ignore[misc]
     def pre_social_login(self, request: HttpRequest, sociallogin: SocialLogin) -> None:
         """At the first login, connect the provider's account with one of ours.
 
-        It is our only account with the e-mail address that the provider has verified.
-        Without such an account, raise ImmediateHttpResponse with a page that says so.
+        Ours must be the only account with the e-mail address that the provider has
+        verified. If there is none, or more than one, raise
+        ImmediateHttpResponse with a page that says so.
         """
         if sociallogin.is_existing:
             return
@@ -49,7 +50,8 @@ def through_provider(view: View) -> View:
     @login_not_required
     @wraps(view)
     def wrapper(request: HttpRequest, **kwargs: Any) -> HttpResponse:
-        # allauth builds the callback's URL from the request's host. See public_urls.py.
+        # allauth builds the callback's URL from the request's host, which may be wrong
+        # behind a proxy. See public_urls.py.
         if host := parts(settings.BASE_URL).netloc:
             request.META["HTTP_HOST"] = host
         try:

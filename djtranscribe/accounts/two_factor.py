@@ -10,8 +10,8 @@ from django.shortcuts import redirect
 
 from djtranscribe.middleware import Handler
 
-# Like allauth's `mfa_` pages, these are open to accounts without a second factor, which
-# need them to set one up.
+# URL names that accounts without a second factor may open, to set one up or to log out.
+# They may also open allauth's pages, whose names begin with `mfa_`.
 OPEN = {"account_reauthenticate", "account_logout", "logout", "jsi18n"}
 
 
@@ -36,12 +36,13 @@ class RequireSecondFactor:
 
 
 def is_safe(request: HttpRequest) -> bool:
-    """Return whether nobody is logged in, or the account has a second factor."""
+    """Return False if somebody is logged in who still needs a second factor."""
     from allauth.mfa.utils import is_mfa_enabled
 
     user: Any = request.user
     if not user.is_authenticated or is_mfa_enabled(user):
         return True
-    # A login through the provider is enough, because it has second factors of its own.
+    # A login through the provider is enough, because the provider has second factors
+    # of its own.
     methods = {each["method"] for each in get_authentication_records(request)}
     return "socialaccount" in methods

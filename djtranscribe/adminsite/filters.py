@@ -44,7 +44,10 @@ def values_in(field: Field[Any, Any]) -> list[Any]:
 
 
 class Choice(admin.SimpleListFilter):
-    """Base class: filter by the choices of `lookups`. Other values cause a redirect."""
+    """Base class: filter by the choices of `lookups`.
+
+    Another value in the URL causes a redirect to the list without filters.
+    """
 
     def narrow(self, queryset: QuerySet[Any], chosen: str) -> QuerySet[Any]:
         raise NotImplementedError
@@ -65,7 +68,8 @@ class State(Choice):
 
     title = "state"
     parameter_name = "state"
-    # Name in the URL, label, statuses. All other statuses count as "In progress".
+    # Of each group: name in the URL, label, statuses. A status that is in no group
+    # counts as "In progress".
     groups: ClassVar[Sequence[tuple[str, str, Sequence[str]]]]
     statuses: ClassVar[type[TextChoices]]
 
@@ -99,9 +103,10 @@ class State(Choice):
 class Range(Choice):
     """Filter by ranges of a number."""
 
-    # A column, or an expression that has an index.
+    # The number to filter by: a column or an expression. It has an index.
     measure: ClassVar[str | Combinable]
-    # Name in the URL, label, lower bound, upper bound (excluded; None: no bound).
+    # Of each range: name in the URL, label, lower bound, upper bound. The upper bound
+    # is not part of the range. None means that there is no upper bound.
     steps: ClassVar[Sequence[tuple[str, str, float, float | None]]]
 
     def lookups(self, request: HttpRequest, model_admin: Any) -> list[tuple[str, str]]:
@@ -131,7 +136,7 @@ class Stored(Choice):
     """Filter by the values in an indexed column of this or of a related table."""
 
     column: ClassVar[Field[Any, Any]]
-    # Lookup path from the list's model to that column.
+    # Lookup path from the list's model to `column`.
     path: ClassVar[str]
 
     def label(self, value: Any) -> str:
@@ -166,7 +171,10 @@ class Dates(admin.FieldListFilter):
         return [self.FIRST, self.LAST]
 
     def day(self, parameter: str) -> date | None:
-        """Return the day in this parameter, if there is one. Raises ValueError."""
+        """Return the day in this URL parameter. Raises ValueError if it is not a day.
+
+        Returns None if the parameter is missing or empty.
+        """
         typed = self.used_parameters.get(parameter)
         if isinstance(typed, list):
             typed = typed[-1]

@@ -22,7 +22,7 @@ COUNTED = 1_000
 
 
 class CappedCount(int):
-    """A count that stopped at the limit. Prints as `1,000+`."""
+    """A count that stopped at COUNTED. It is shown as `1,000+`."""
 
     def __str__(self) -> str:
         return f"{int(self):,}+"
@@ -36,7 +36,7 @@ class CappedPaginator(Paginator[Any]):
         return counted if counted <= COUNTED else CappedCount(COUNTED)
 
     def page(self, number: int | str) -> Page[Any]:
-        """Return a page. Load its primary keys first, to sort no joined rows."""
+        """Return a page. Find its keys first, to sort without joins."""
         page = super().page(number)
         rows = cast("QuerySet[Any]", self.object_list)
         if self.sorts_newest:
@@ -60,10 +60,10 @@ class CappedPaginator(Paginator[Any]):
     def sorts_newest(self) -> bool:
         """Whether a page sorts only the newest COUNTED of the rows that match a filter.
 
-        This is so if more rows match and the order is not by date. One index finds the
-        matching rows, and another index has the order. The database cannot use both
-        without reading all matching rows, or all rows in that order until a page is
-        full. That takes over a second with a million rows.
+        True if more than COUNTED rows match and the order is not by date. One index
+        finds the matching rows, another index has the order, and the database can use
+        only one of them. So it reads all matching rows, or it reads rows in that order
+        until a page is full. With a million rows, both take over a second.
         """
         rows = cast("QuerySet[Any]", self.object_list)
         newest = str(rows.model._meta.ordering[0]).lstrip("-")
@@ -75,13 +75,15 @@ class LargeTableList(ChangeList):
     def get_results(self, request: HttpRequest) -> None:
         super().get_results(request)
         if not (self.query or self.get_filters_params()):
-            # Equal counts hide admin's link to all rows: the list shows them already.
+            # Equal counts hide admin's link to all rows. Without search and filters,
+            # the list already shows all rows.
             self.full_result_count = self.result_count
 
     def get_ordering(self, request: HttpRequest, queryset: QuerySet[Any]) -> Any:
-        """Order ties by `pk` in the direction of the first column.
+        """Order rows with equal values by `pk`, in the direction of the first column.
 
-        Admin always orders ties by `-pk`. An index could then serve only one direction.
+        Admin always orders them by `-pk`. Then an index could serve only one of the two
+        directions.
         """
         first, *others = super().get_ordering(request, queryset)
         if others and others[-1] == "-pk" and not is_descending(first):
@@ -101,13 +103,13 @@ class LargeTableAdmin:
     paginator: Any = CappedPaginator
     list_per_page = 50
     show_full_result_count = False
-    # Facets would count all rows of each choice.
+    # Facets show a count beside each choice of a filter. Counting takes too long.
     show_facets = admin.ShowFacets.NEVER
-    # Actions that may get more rows than the list shows.
+    # Names of actions that people may use on more than COUNTED rows.
     unlimited_actions: tuple[str, ...] = ()
-    # Text of an empty list: what will be here, and what to do next.
+    # An empty list shows this text: what the list will contain, and what to do next.
     empty_text = ""
-    # URL name of the page for this next step, if there is one.
+    # URL name of the page for this next step. If it is empty, there is no link.
     empty_link = ""
 
     def get_changelist(self, request: HttpRequest, **kwargs: Any) -> type[ChangeList]:

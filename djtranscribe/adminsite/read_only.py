@@ -12,7 +12,8 @@ from django.urls import reverse
 from django.utils.html import format_html, format_html_join
 from django.utils.safestring import SafeString
 
-# Try to save this often. An attempt fails if somebody else has saved the same value.
+# Try to save at most this many times. An attempt fails if somebody else has saved the
+# same value.
 SAVES = 3
 
 

@@ -2,6 +2,7 @@
 
 A page starts after the last row of the previous page. There is no offset and no total,
 so page 1,000 is as fast as page 1, and new rows do not move others to another page.
+The results of a search are different: they are ranked and have an offset (`offset`).
 """
 
 from base64 import urlsafe_b64decode, urlsafe_b64encode
@@ -25,7 +26,7 @@ LARGEST_KEY = 2**63 - 1
 
 def in_utc(moment: datetime) -> datetime:
     """Convert a time to UTC. A time without an offset is taken as UTC."""
-    # Near the first and last year, converting to another time zone overflows.
+    # Near the years 1 and 9999, converting to another time zone overflows.
     if not 1970 <= moment.year < 9999:
         raise ValueError("the year must be between 1970 and 9998")
     if moment.tzinfo is None:
@@ -34,7 +35,7 @@ def in_utc(moment: datetime) -> datetime:
 
 
 def storable(text: str) -> str:
-    """Refuse characters that databases reject. JSON can contain lone surrogates."""
+    """Raise ValueError for characters that databases reject: NUL, lone surrogates."""
     if "\0" in text:
         raise ValueError("it contains a NUL character")
     if any("\ud800" <= character <= "\udfff" for character in text):

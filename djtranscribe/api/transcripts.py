@@ -111,8 +111,9 @@ def read(user: User, rows: list[Transcript]) -> list[TranscriptOut]:
 
 
 def read_by(user: User, **of: Any) -> list[TranscriptOut] | None:
-    """Return transcripts and record that the user read them. None without permission.
+    """Return transcripts and record that the user read them.
 
+    Returns None if the user may not read transcripts.
     of: lookup for the call or recording, such as `recording=…`.
     """
     if not user.has_perm("transcription.view_transcript"):

@@ -2,8 +2,9 @@
 
 First comes `database.sqlite3` or `database.dump` (pg_dump's custom format). Then comes
 `audio/`, with the file names of the storage. The database is dumped first, so that no
-recording in the dump lacks its audio. A recording that arrives meanwhile is not in the
-dump, but its audio may be in the tar file.
+recording in the dump lacks its audio, unless the recording is deleted meanwhile. A
+recording that arrives meanwhile is not in the dump, but its audio may be in the tar
+file.
 """
 
 import os
@@ -133,8 +134,8 @@ def run(program: str, *options: str) -> None:
     client: Any = connection.client
     settings = connection.settings_dict
     (_, *arguments), environ = client.settings_to_cmd_args_env(settings, [])
-    # Django's arguments are for psql and end with the database's name. pg_restore would
-    # take a bare name for a file, so pass it as --dbname.
+    # Django's arguments are for psql and end with the database's name. pg_restore reads
+    # a name without an option as a file name, so pass the database's name as --dbname.
     database = f"--dbname={arguments.pop()}"
     try:
         done = subprocess.run(  # noqa: S603 - a program of PostgreSQL, and our settings

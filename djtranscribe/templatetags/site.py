@@ -14,7 +14,7 @@ class Entry(NamedTuple):
     name: str  # of the URL pattern
     permission: str = ""
     is_admin: bool = False
-    # Other paths of the pages of this entry, relative to the home page.
+    # How the paths of this entry's other pages begin, after the path of the home page.
     places: tuple[str, ...] = ()
 
 

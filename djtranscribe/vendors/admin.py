@@ -19,7 +19,7 @@ class VendorPauseAdmin(LargeTableAdmin, ReadOnly, admin.ModelAdmin[VendorPause])
 
     @admin.action(description="Try now", permissions=["try"])
     def try_now(self, request: HttpRequest, chosen: QuerySet[VendorPause]) -> None:
-        """Delete the pauses, so that the next request to each vendor is sent now."""
+        """Delete the pauses, so that requests to these vendors are sent again."""
         chosen.delete()
         messages.success(
             request, "Work continues within half a minute, or pauses again."

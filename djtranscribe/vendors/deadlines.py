@@ -1,8 +1,8 @@
 """Total time and size limits for outgoing connections.
 
-The timeouts of requests and smtplib apply to a single read. A server that sends single
-bytes slowly could block a thread forever. So a second thread shuts the socket down
-when the total time is over.
+In the libraries requests and smtplib, a timeout applies to a single read. A server that
+sends single bytes slowly could block a thread forever. So a second thread shuts the
+socket down when the total time is over.
 """
 
 import socket
@@ -21,15 +21,16 @@ from urllib3.connection import HTTPConnection, HTTPSConnection
 from djtranscribe.tracing import span
 from djtranscribe.vendors.errors import never_sent
 
-# Connections to one host that stay open for reuse. Also the maximum of the worker's
-# --concurrency, so that each of its threads can reuse a connection.
+# At most this many connections to one host stay open for reuse. The maximum of the
+# worker's --concurrency is the same, so that each thread can reuse a connection.
 MOST_AT_ONCE = 128
 CHUNK_BYTES = 64 * 1024
-# Time limit for one chunk of a streamed body. It means at least 2 kB/s.
+# Time limit for one chunk of a streamed body. So at least 2 kB/s must arrive.
 CHUNK_SECONDS = 30
 # AssemblyAI does not accept larger files.
 MAX_STREAM_BYTES = 5 * 1024**3
-# Limit for all other bodies. The transcript of a day of speech has about 30 MB of JSON.
+# Limit for bodies that are not streamed. The JSON of a transcript with a day
+# of speech has about 30 MB.
 MAX_BODY_BYTES = 128 * 1024**2
 
 _local = threading.local()
@@ -75,7 +76,8 @@ class TimeLimit:
 
 def shut_down(sock: socket.socket) -> None:
     with suppress(OSError):
-        # Use the plain socket's method: SSLSocket.shutdown would end TLS first.
+        # Do not use SSLSocket.shutdown: it also removes the TLS object of the socket,
+        # while another thread may still read from the socket.
         socket.socket.shutdown(sock, socket.SHUT_RDWR)
 
 
@@ -103,7 +105,10 @@ def watch(sock: socket.socket | None) -> None:
 
 
 def watch_new(sock: socket.socket) -> None:
-    """Add a copy of a new socket: TLS may replace the socket before its handshake."""
+    """Add a copy of a new socket: before its handshake, TLS may replace the original.
+
+    Do nothing if this thread has no time limit.
+    """
     limit: TimeLimit | None = getattr(_local, "limit", None)
     if limit:
         copy = sock.dup()
@@ -151,8 +156,8 @@ class LimitedAdapter(HTTPAdapter):
     """HTTP adapter: the whole response must arrive within `seconds`.
 
     For a streamed response, the limit covers only the headers: read the body with
-    `chunks`. An upload restarts the limit. Raises requests.ReadTimeout and
-    AnswerTooLarge.
+    `chunks`. Each piece of a streamed upload restarts the limit. Raises
+    requests.ReadTimeout and AnswerTooLarge.
     """
 
     def __init__(self, seconds: float, **options: Any) -> None:
@@ -244,7 +249,7 @@ def _keep(answer: Any, body: bytes) -> None:
 def chunks(answer: requests.Response) -> Iterator[bytes]:
     """Yield the body of a streamed response in chunks.
 
-    It must arrive with at least 2 kB/s. Raises requests.ReadTimeout and AnswerTooLarge.
+    Raises requests.ReadTimeout if less than 2 kB/s arrive, and AnswerTooLarge.
     """
     pieces = answer.iter_content(CHUNK_BYTES)
     came, is_over = 0, False

@@ -57,7 +57,7 @@ def send(message_id: UUID, to: str, subject: str, body: str) -> str:
     }
     try:
         mail = EmailMessage(subject, body, to=[to], headers=headers)
-        # Detect addresses that cannot be encoded before connecting to the server.
+        # Before we connect, detect an address that cannot be encoded.
         mail.message()
         connection = get_connection()
         if isinstance(connection, smtp.EmailBackend):
@@ -84,7 +84,7 @@ def failure(error: Exception) -> EmailError:
         message = f"The mail server refused the message ({error.smtp_code})."
         return EmailError(message, code=error.smtp_code)
     if isinstance(error, ValueError):
-        # For example, a host name that is too long or an invalid letter in a password.
+        # For example, a host name is too long, or a password has an invalid character.
         return EmailError(
             "Nothing was sent: the operator's address or EMAIL_URL is not valid."
         )

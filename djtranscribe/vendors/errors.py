@@ -37,15 +37,15 @@ class VendorError(Exception):
 
 
 def our_fault(error: Exception) -> VendorError:
-    """Return an error to store in a row that a bug in our code has stopped."""
+    """Return the error to store in a row after a bug in our code stopped its work."""
     message = "An error in djtranscribe itself; see the worker's log"
     return VendorError(f"{message} ({type(error).__name__}).")
 
 
 def retry_after_seconds(value: str | None) -> float | None:
-    """Return the seconds in a Retry-After header, at most a day. None if missing.
+    """Return the seconds in a Retry-After header, at most a day.
 
-    A date in the header also gives None: our vendors do not send dates.
+    Return None if the header is missing or has a date. Our vendors do not send dates.
     """
     if not (value and value.isascii() and value.isdigit()):
         return None

@@ -11,12 +11,12 @@ from django.utils import timezone
 from djtranscribe.database import hand_back_connection
 from djtranscribe.vendors.errors import VendorError
 
-# While a vendor is paused, send one request this often, to see if it works again.
-# This request is called a probe.
+# While a vendor is paused, send one request in each such interval, to see whether the
+# vendor accepts it. This request is called a probe.
 PROBE_AFTER = timedelta(seconds=30)
 
-# Values of `VendorPause.refused`. A JOB pause ends only when a job is completed:
-# AssemblyAI may accept a job and refuse it later.
+# Values of `VendorPause.refused`. SUBMIT: AssemblyAI refuses new jobs. JOB: AssemblyAI
+# accepts a job and refuses it later, so only a completed job ends this pause.
 SUBMIT, JOB = "submit", "job"
 # Kind of a request that reads. Such requests are still sent in a SUBMIT or JOB pause,
 # because reading costs nothing.
@@ -33,12 +33,11 @@ class VendorPauseQuerySet(models.QuerySet["VendorPause"]):
         """Guard a vendor request: raise while the vendor is paused, record new pauses.
 
         Yields the pause, or None. While the vendor is paused, raises a VendorError with
-        `account`. If the request fails with such an error, a pause begins. A request
-        that succeeds ends the pause. Pauses are in the database, so all workers wait.
+        `account`, except for a probe. If the request fails with such an error, a pause
+        begins. Pauses are in the database, so all workers wait.
 
-        what: the kind of request: "", SUBMIT, READ, or another name. A pause ends only
-        with the kind of request that began it. But any request can end a pause that
-        began with "" or READ, or because of a wrong key.
+        what: the kind of request: "", SUBMIT, READ, or another name. A request that
+        succeeds ends the pause if `pause.refused` is the same kind, "" or BUSY.
         """
         pause = self.filter(vendor=vendor).first()
         is_free = bool(pause and pause.refused in (SUBMIT, JOB) and what == READ)
@@ -62,7 +61,7 @@ class VendorPauseQuerySet(models.QuerySet["VendorPause"]):
                 pause.let_next_through()
 
     def refusing(self) -> VendorPauseQuerySet:
-        """Pauses whose cause a person has to fix: all except those of a busy vendor."""
+        """Return pauses whose cause a person has to fix: all except BUSY pauses."""
         return self.exclude(refused=BUSY)
 
     def begin(self, error: VendorError, what: str = "") -> None:
@@ -88,12 +87,13 @@ class VendorPauseQuerySet(models.QuerySet["VendorPause"]):
 class VendorPause(models.Model):
     """A vendor refuses our account (key, balance) or our settings, or is busy.
 
-    Work for this vendor waits and does not fail. The pause ends when a probe succeeds.
+    Work for this vendor waits and does not fail. The pause ends in `asking` or, after
+    a completed job, in `end_with_result`.
     """
 
     vendor = models.CharField(max_length=20, unique=True)
     reason = models.TextField()
-    # BUSY, or the kind of request that is refused: SUBMIT, JOB, or another `what` of
+    # BUSY, JOB, or the kind of request that is refused: SUBMIT or another `what` of
     # `asking`. "" means all kinds: then any request that succeeds ends the pause.
     refused = models.CharField(max_length=20, blank=True, default="")
     since = models.DateTimeField(auto_now_add=True)
@@ -109,7 +109,7 @@ class VendorPause(models.Model):
         return f"{self.vendor} is paused"
 
     def lets_through(self) -> bool:
-        """Claim the right to send the next probe. Only one caller gets it.
+        """Claim the right to send the next probe. Of several threads, only one gets it.
 
         If the vendor is busy, claim nothing: return whether its waiting time is over.
         """
@@ -134,6 +134,6 @@ class VendorPause(models.Model):
             VendorPause.objects.filter(pk=self.pk, refused=JOB).delete()
 
     def let_next_through(self) -> None:
-        """Allow the next probe now: this request was not of the refused kind."""
+        """Allow the next probe now: the last one was not of the refused kind."""
         mine = VendorPause.objects.filter(pk=self.pk, probe_at=self.probe_at)
         mine.update(probe_at=timezone.now())

@@ -74,7 +74,10 @@ class WebhookDeliveryAdmin(
 
     @admin.action(description="Replay", permissions=["replay"])
     def replay(self, request: HttpRequest, chosen: QuerySet[WebhookDelivery]) -> None:
-        """Run the handlers again, oldest first. Skip refused ones: they are forged."""
+        """Process these deliveries again, oldest first.
+
+        Leave out refused ones: they may be forged, and their fields are not stored.
+        """
         authentic = chosen.exclude(verdict=WebhookDelivery.Verdict.REFUSED)
         for delivery in authentic.order_by("received_at"):
             ledger.replay(delivery)

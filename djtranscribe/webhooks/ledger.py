@@ -1,7 +1,8 @@
-"""Base of all webhooks: authenticate, act, store the delivery, answer.
+"""Base of all webhooks: authenticate a request, act, store the request, answer.
 
-The handler's changes and the delivery are stored in one transaction. If it fails,
-nothing is stored and the vendor is asked to retry.
+A stored request is a WebhookDelivery. It is stored in the same transaction as the
+handler's changes. If the database fails, nothing is stored and we ask the vendor to
+retry.
 """
 
 import functools
@@ -39,7 +40,8 @@ def webhook(
     """Return a decorator that turns a handler into a view.
 
     kind: the name under which the deliveries are stored.
-    refusal(request, about) returns why the request is not authentic, or "".
+    refusal(request, about) returns why the request is not authentic, or "". about: our
+    UUID from the callback URL.
     said(request) returns the fields of the request.
     """
 
@@ -106,7 +108,10 @@ def accept(delivery: WebhookDelivery) -> HttpResponse:
 
 
 def replay(delivery: WebhookDelivery) -> HttpResponse:
-    """Run the handler of a stored delivery again. Safe, as states only move forward."""
+    """Run the handler of a stored delivery again.
+
+    This is safe, because the states of calls and recordings only move forward.
+    """
     with transaction.atomic():
         answer = handlers[delivery.kind](delivery.about, delivery.said())
         note(delivery, answer)

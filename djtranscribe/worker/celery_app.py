@@ -1,8 +1,8 @@
-"""Send messages through RabbitMQ or Redis, with Celery. Only with TASK_BROKER_URL.
+"""Send messages through RabbitMQ or Redis, with Celery, if TASK_BROKER_URL is set.
 
-Celery only carries messages: we use no results, no retries, no beat. If a broker loses
-a message, the sweep sends another. Django loads this module before our models, so it
-must not import them.
+Celery only carries messages. We do not use its results, its retries of tasks, or its
+scheduler. If a broker loses a message, the sweep (maintenance.py) sends another. Django
+loads this module before our models, so this module must not import models.
 """
 
 import logging
@@ -27,10 +27,11 @@ from djtranscribe.worker.loops import connected
 logger = logging.getLogger("djtranscribe.worker")
 
 RUN = "djtranscribe.run"
-# Highest priority in RabbitMQ, delivered first. Only few levels, because each one costs
-# RabbitMQ memory.
+# Highest priority in RabbitMQ: such messages are delivered first. There are only a few
+# levels, because each level costs RabbitMQ memory.
 HIGHEST = 9
-# A web request must not wait longer than this if the broker is down.
+# These timeouts are short, because web requests send messages, too. A web request must
+# not wait long if the broker is down.
 CONNECT_SECONDS, SEND_SECONDS = 2, 3
 # Interval of heartbeats. They detect a connection that was cut without being closed.
 HEARTBEAT_SECONDS = 10
@@ -55,7 +56,8 @@ def app() -> Celery:
         "djtranscribe",
         broker=settings.TASK_BROKER_SECRET_URL,
         set_as_current=False,
-        # Celery's fixup for Django would close connections that our threads share.
+        # Turn off Celery's fixup for Django: it closes database connections that our
+        # threads share.
         fixups=(),
     )
     options: dict[str, Any] = {"confirm_publish": True, "read_timeout": SEND_SECONDS}
@@ -83,7 +85,8 @@ def app() -> Celery:
         broker_connection_max_retries=None,
         broker_heartbeat=HEARTBEAT_SECONDS,
         broker_transport_options=options,
-        # If the connection is lost, running messages continue. Celery 6 default.
+        # If the connection is lost, running messages continue. Celery 6 changes the
+        # default to True.
         worker_cancel_long_running_tasks_on_connection_loss=False,
     )
     made.task(name=RUN)(run)
@@ -142,7 +145,7 @@ def send(result: TaskResult[Any]) -> None:
             retry_policy={"max_retries": 1, "interval_start": 0},
         )
     except Exception as error:
-        # Celery's libraries raise many types. Log only the type: the message may quote
-        # the URL of the broker, with the password.
+        # Celery's libraries raise many types of errors. Log only the type: the error's
+        # text may quote the URL of the broker, with the password.
         task = result.task.module_path
         logger.warning("task=%s sent=no error=%s", task, type(error).__name__)

@@ -37,7 +37,10 @@ class CeleryQueue:
         self.thread.start()
 
     def consume(self, concurrency: int, stopping: threading.Event) -> None:
-        """Run messages until stopped. Celery itself reconnects if a broker was down."""
+        """Run messages until `stopping` is set.
+
+        Celery itself reconnects after the broker was down, but not after a refusal.
+        """
         while not stopping.is_set():
             controller = WorkController(
                 app=app(),
@@ -61,7 +64,7 @@ class CeleryQueue:
 
     def has_backlog(self, task: Task[Any, Any], back_fill: bool = False) -> bool:
         # Brokers do not count the messages per task. So count the rows that have a
-        # message in the queue. Only transcripts store this (`announced_at`).
+        # message in the queue (`announced_at`). Only transcripts have this column.
         if task != advance:
             return False
         rows = Transcript.objects.unfinished().exclude(announced_at=None)

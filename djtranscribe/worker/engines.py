@@ -1,4 +1,7 @@
-"""Choose the queue of messages: our database, or a broker if TASK_BROKER_URL is set."""
+"""Choose the queue of messages: our database, or a broker if TASK_BROKER_URL is set.
+
+A message asks a worker to run a task.
+"""
 
 from functools import cache
 from threading import Event
@@ -26,7 +29,8 @@ class Engine(Protocol):
     def has_backlog(self, task: Task[Any, Any], back_fill: bool = False) -> bool:
         """Return whether BACKLOG messages of this task wait already.
 
-        back_fill: count only the messages of a back-fill, else only the others.
+        back_fill: whether to count only messages for old recordings (reconcile --all),
+        or only the others.
         """
 
     def waiting(self) -> int | None:

@@ -24,7 +24,7 @@ KEEP_LEFTOVERS = timedelta(days=1)
 
 
 def run_maintenance(stopping: threading.Event) -> None:
-    """Run the sweep and the deletions at intervals, until stopped."""
+    """Run the sweep and the deletions at intervals, until `stopping` is set."""
     pruned_at: float | None = None
     while not stopping.is_set():
         wait: float = settings.SWEEP_SECONDS

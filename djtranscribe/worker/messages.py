@@ -1,7 +1,8 @@
 """Run the messages of the queue in our database, many at once.
 
-A message mostly waits for a vendor, so one process runs many of them in threads.
-Another thread claims messages from the table of django-tasks-db, one per free thread.
+Most of the time, a running message waits for a vendor. So one process runs many
+messages in threads. Another thread claims messages from the table of django-tasks-db:
+one message for each free thread.
 """
 
 import threading
@@ -55,8 +56,8 @@ class DatabaseQueue:
 class Messages:
     """Claim messages and run each in its own thread.
 
-    woken: the event that starts `work`. It is set when a thread becomes free and more
-    messages may be waiting.
+    woken: the event that starts `work`. `ended` also sets it, when a thread becomes
+    free and more messages may be waiting.
     """
 
     def __init__(self, concurrency: int, woken: threading.Event) -> None:
@@ -67,7 +68,7 @@ class Messages:
         self.worker_id = get_random_string(32)
 
     def work(self) -> bool:
-        """Claim as many messages as there are free threads, and start them."""
+        """Claim one message for each free thread, and run it there."""
         # Set before claiming: a thread that becomes free meanwhile must set `woken`.
         self.may_be_more = True
         free = self.concurrency - len(self.running)

@@ -2,7 +2,8 @@
 
 On PostgreSQL, triggers send a notification when a row is added (migration 0009 of
 djtranscribe). On SQLite, `PRAGMA data_version` changes when another connection has
-changed the database. It reads no table. sqlite.org/pragma.html#pragma_data_version
+changed the database. This PRAGMA reads no table, see
+sqlite.org/pragma.html#pragma_data_version
 """
 
 import threading
@@ -19,7 +20,10 @@ AGAIN_SECONDS = 5  # before a retry after a lost connection
 
 
 class Wakeups(threading.Thread):
-    """Thread that sets the events of a table's subscribers when rows are added."""
+    """Thread that sets the events of a table's subscribers when rows are added.
+
+    On SQLite, every change of the database sets all events.
+    """
 
     def __init__(self, stopping: threading.Event) -> None:
         super().__init__(name="wakeups", daemon=True)
@@ -44,7 +48,7 @@ class Wakeups(threading.Thread):
             try:
                 watch()
             except Exception as error:
-                # Meanwhile, each loop looks for work at least every LONGEST_PAUSE.
+                # Meanwhile, each Loop looks for work at least every LONGEST_PAUSE s.
                 log_and_reconnect("listen", error)
                 self.stopping.wait(AGAIN_SECONDS)
 

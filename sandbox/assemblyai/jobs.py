@@ -25,7 +25,7 @@ QUEUED_SECONDS = 0.3
 PROCESSING_SECONDS = 1.0
 DOWNLOAD_SECONDS = 30
 RECOGNISE_SECONDS = 600
-# Cache results, so that a load test recognises each of its twelve clips only once.
+# Cache this many results: a load test recognises each of its twelve clips only once.
 CACHE_SIZE = 200
 # Optional folder where several stand-ins share their results.
 SHARED_CACHE = os.environ.get("SANDBOX_CACHE", "")
@@ -121,7 +121,7 @@ def _result(job: Job) -> dict[str, Any]:
 
 
 def _audio(url: str) -> tuple[Path, bool]:
-    """Return the file, and whether it is an upload. If not, delete it after use."""
+    """Return (file, whether it is an upload). Delete a downloaded file after use."""
     prefix = f"{account.base_url}/upload/"
     if url.startswith(prefix):
         path = account.uploads.get(url.removeprefix(prefix))
@@ -176,7 +176,7 @@ def _shared(key: tuple[Any, ...]) -> dict[str, Any] | None:
 
 def _share(key: tuple[Any, ...], result: dict[str, Any]) -> None:
     if SHARED_CACHE:
-        # Rename the file when it is complete, because others may read it at any time.
+        # Rename the file when it is complete, because another stand-in may read it.
         part = Path(tempfile.mkstemp(dir=SHARED_CACHE)[1])
         part.write_text(json.dumps(result))
         part.replace(_shared_file(key))

@@ -1,7 +1,8 @@
-"""Recognise speech with Moonshine: more accurate than PocketSphinx with real voices.
+"""Recognise speech with Moonshine.
 
-Moonshine returns capitals and punctuation, but no times. PocketSphinx adds the times
-(forced alignment), confidences (whether both agree) and keyterms (biased search).
+With real voices, Moonshine is more accurate than PocketSphinx. It returns capitals and
+punctuation, but no times. PocketSphinx adds the times (forced alignment), the keyterms
+(biased search) and the confidences: they are higher for words that both recognise.
 huggingface.co/UsefulSensors/moonshine
 """
 
@@ -27,8 +28,8 @@ def _transcriber() -> Any:
     from moonshine_voice import ModelArch, Transcriber, get_model_path
 
     path = str(get_model_path("tiny-en"))
-    # Switch off Moonshine's search for pauses. It remembers earlier audio, so the same
-    # audio would not always give the same text. sound.pieces cuts at pauses instead.
+    # Switch off Moonshine's search for pauses. That search remembers earlier audio, so
+    # the same audio would not always give the same text. sound.pieces finds the pauses.
     return Transcriber(
         model_path=path, model_arch=ModelArch.TINY, options={"vad_threshold": 0.0}
     )
@@ -79,7 +80,8 @@ def bare(text: str) -> str:
 def _timed(texts: list[str], samples: array[int], checks: list[Word]) -> list[Word]:
     """Return the words with their times and confidences.
 
-    checks: words from PocketSphinx. A text that is also there gets its confidence.
+    checks: words from PocketSphinx. If a text is also in `checks`, its confidence is
+    taken from `checks`.
     """
     plain = [bare(text) for text in texts]
     twins: dict[int, Word] = {}
@@ -101,7 +103,7 @@ def _timed(texts: list[str], samples: array[int], checks: list[Word]) -> list[Wo
 
 
 def _same(first: list[str], second: list[str]) -> list[tuple[int, int]]:
-    """Return pairs of indexes of the words that are in both lists, in order."""
+    """Return (index in first, index in second) of the words that both lists have."""
     matcher = SequenceMatcher(None, first, second, autojunk=False)
     return [
         (block.a + n, block.b + n)
@@ -115,8 +117,9 @@ def _spread(
 ) -> list[tuple[int, int]]:
     """Estimate the times of words that could not be aligned.
 
-    twins: the same words from PocketSphinx, by index. Their times are used. The words
-    between two twins share the time by their number of letters.
+    twins: {index in `words`: the same word from PocketSphinx}. A word with a twin gets
+    the twin's times. The words between two twins share the time between these twins,
+    in proportion to their letters.
     """
     known = {number: (word["start"], word["end"]) for number, word in twins.items()}
     length = count * 1000 // sound.RATE
@@ -143,8 +146,9 @@ def _spread(
 def _with_terms(words: list[Word], biased: list[Word]) -> list[Word]:
     """Replace words where the biased search has found keyterms.
 
-    If it has found any, its words also replace words with a confidence up to ALONE.
-    Other words do not change, so that an unsuitable keyword list does no harm.
+    biased: the words of that search. If any of them is a keyterm, they also replace
+    words with a confidence up to ALONE. Other words do not change, so that an
+    unsuitable keyword list does no harm.
     """
     if not any(word["is_term"] for word in biased):
         return words

@@ -1,7 +1,7 @@
 """Validate requests for a transcript, with AssemblyAI's error messages.
 
-Stricter than the real service: an unknown field is refused, because it is more likely
-our mistake than a new field of theirs.
+This is stricter than the real service: an unknown field is refused, because it is more
+likely our mistake than a new field of AssemblyAI.
 """
 
 from typing import Any
@@ -15,7 +15,7 @@ SUGGESTED = '["assemblyai-stt-3-7", "universal-2"]'
 KEYTERMS_WORDS = 1000
 KEYTERM_WORDS = 6
 
-# Name of a field: allowed types of its value.
+# {name of a field: allowed types of its value}
 FIELDS: dict[str, tuple[type, ...]] = {
     "audio_url": (str,),
     "audio_end_at": (int,),
@@ -154,8 +154,8 @@ def warnings(body: dict[str, Any]) -> list[str]:
 
 
 def _keyterms(body: dict[str, Any]) -> str | None:
-    # What the real service does above its limits is undocumented. Refuse such requests,
-    # so that we notice them.
+    # It is undocumented what the real service does with more than KEYTERMS_WORDS or
+    # KEYTERM_WORDS. Refuse such requests, so that we notice them.
     terms = body.get("keyterms_prompt", [])
     if not all(isinstance(term, str) and term.strip() for term in terms):
         return "keyterms_prompt must be a list of non-empty strings"

@@ -7,7 +7,7 @@ from typing import Any
 
 # Constants from espeak-ng/src/include/espeak-ng/speak_lib.h.
 SYNCHRONOUS, DO_NOT_EXIT, UTF8, IPA = 2, 0x8000, 1, 2
-# IPA of eSpeak's American voice: phones of the CMU dictionary.
+# {IPA of eSpeak's American voice: phones of the CMU dictionary}
 PHONES = {
     "tʃ": "CH",
     "dʒ": "JH",
@@ -74,7 +74,7 @@ def _espeak() -> Any:
 def guesses(word: str) -> list[str]:
     """Return at most two pronunciations, such as `G AE B AH P EH N T IH N`.
 
-    In the second one, unstressed vowels are weak (AH).
+    In the second pronunciation, unstressed vowels are weak (AH).
     """
     text = ctypes.create_string_buffer(word.encode())
     place = ctypes.c_void_p(ctypes.addressof(text))

@@ -1,4 +1,4 @@
-"""Recognise speech. Runs in worker processes, because it is CPU-bound."""
+"""Recognise speech. This runs in worker processes, because it needs much CPU time."""
 
 from __future__ import annotations  # array[int] needs Python 3.12
 
@@ -17,7 +17,8 @@ from sandbox.assemblyai.sphinx import Word
 
 def start_worker(folder: Path) -> None:
     """Load the models before the first job needs them."""
-    # Ctrl-C reaches every process of the terminal. Ignore it: the parent stops us.
+    # Ctrl-C reaches every process of the terminal. Ignore it here, because the parent
+    # stops its workers.
     signal.signal(signal.SIGINT, signal.SIG_IGN)
     threading.Thread(target=_die_with_parent, args=(folder,), daemon=True).start()
     if moonshine.is_installed():
@@ -44,8 +45,9 @@ def recognise(path: Path, options: dict[str, Any]) -> dict[str, Any]:
     """Return ``{"words", "seconds", "channels", "is_written"}`` or ``{"error": text}``.
 
     A word is ``{"text", "start", "end", "confidence", "channel", "pause"}``. Times are
-    in ms. channel counts from 1, or is None for mixed channels. pause is the silence
-    before the word, in ms. is_written: the words have capitals and punctuation.
+    in ms. channel is "1", "2" and so on, or None if the channels were mixed. pause is
+    the silence before the word, in ms. is_written: the words have capitals and
+    punctuation.
     """
     try:
         channels = sound.read(path)

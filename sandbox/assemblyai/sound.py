@@ -13,11 +13,13 @@ import av
 
 RATE = 16_000
 SHORTEST_SECONDS = 0.160
-# Frames up to this level (of 32,767) are silence. The noise of mu-law is below it.
+# A frame is silence if its loudest sample (of at most 32,767) is not above this level.
+# The noise of mu-law is below this level.
 SILENCE_LEVEL = 150
 FRAME_SECONDS = 0.03
 MARGIN_SECONDS = 0.5
-# Moonshine is made for pieces of up to 30 s, and works best below 15 s.
+# Pieces are at most this long. Moonshine is made for up to 30 s, and works best below
+# 15 s.
 LONGEST_SECONDS = 14.0
 PAUSE_SECONDS = 0.3
 
@@ -79,9 +81,10 @@ def mixed(channels: list[array[int]]) -> array[int]:
 
 
 def speech_range(samples: array[int]) -> tuple[int, int] | None:
-    """Return the start and end of the sound, with a margin, or None for silence.
+    """Return the indexes of the sound's start and end, with a margin. None: silence.
 
-    Silence is skipped, because PocketSphinx recognises words such as "dog" in it.
+    The silence before and after the sound is left out, because PocketSphinx recognises
+    words such as "dog" in silence.
     """
     step = int(RATE * FRAME_SECONDS)
     loud = [
@@ -89,7 +92,7 @@ def speech_range(samples: array[int]) -> tuple[int, int] | None:
         for number, level in enumerate(levels(samples))
         if level > SILENCE_LEVEL
     ]
-    # A single loud frame is a click, not a word.
+    # One or two loud frames are a click, not a word.
     if len(loud) < 3:
         return None
     margin = int(RATE * MARGIN_SECONDS)

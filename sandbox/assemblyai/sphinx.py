@@ -16,14 +16,14 @@ from sandbox.assemblyai import pronunciation
 
 # PocketSphinx counts time in frames of 10 ms.
 FRAME_MS = 10
-# How many times likelier a keyterm is than another word of the language model. With
+# A keyterm is this many times likelier than another word of the language model. With
 # 1,000, terms of long lists were recognised where nobody said them.
 BOOST = 100.0
 # Suffix of a keyterm's token. With it, even a word that the model knows gets a separate
 # token, which is boosted.
 MARK = "@term"
-# Maximum number of pronunciations of a phrase. Each is a combination of pronunciations
-# of its words.
+# Maximum number of pronunciations of a phrase. Each of them combines one pronunciation
+# of every word.
 MOST_WAYS = 8
 # Options of a decoder that is four times as fast. Its confidences separate right words
 # from wrong ones nearly as well.
@@ -34,8 +34,8 @@ QUICK: dict[str, Any] = {
     "maxwpf": 5,
     "maxhmmpf": 3000,
 }
-# Options of the aligner. With the default beams, it does not find words with a guessed
-# pronunciation.
+# Options of the aligner. With the default beams, the aligner does not find words with a
+# guessed pronunciation.
 WIDE = {"beam": 1e-100, "pbeam": 1e-100, "wbeam": 1e-80}
 
 Word = dict[str, Any]
@@ -43,7 +43,7 @@ Word = dict[str, Any]
 
 def decoder(**options: Any) -> Any:
     """Return a new decoder. This takes 0.4 s."""
-    # Imported here, because the web server imports this module without needing it.
+    # Imported here, because the web server imports this module, but needs no decoder.
     from pocketsphinx import Decoder
 
     return Decoder(loglevel="FATAL", **options)
@@ -72,8 +72,9 @@ def biased(terms: tuple[str, ...]) -> Any:
     for term in terms:
         words = re.findall(r"[a-z0-9']+", term.lower())
         ways = [_ways(found, word) for word in words]
-        # A phrase is one token. Its words get their own tokens only if the model does
-        # not know them: others would be recognised where nobody says the phrase.
+        # A phrase is one token. A word of the phrase gets its own token only if the
+        # model does not know the word. With a token of its own, a known word would be
+        # recognised too often: also where nobody says the phrase.
         for word, its_ways in zip(words, ways, strict=True):
             if not found.lookup_word(word):
                 tokens.setdefault(word, its_ways)
@@ -94,7 +95,7 @@ def biased(terms: tuple[str, ...]) -> Any:
 
 
 def _ways(found: Any, word: str) -> list[str]:
-    """Return the pronunciations of a word in the dictionary. If none, guess them."""
+    """Return a word's pronunciations from the dictionary, or guesses if it has none."""
     ways: list[str] = []
     while way := found.lookup_word(f"{word}({len(ways) + 1})" if ways else word):
         ways.append(way)
@@ -135,7 +136,7 @@ def words_in(
 
 
 def aligned(samples: array[int], words: list[str]) -> list[tuple[int, int]] | None:
-    """Return start and end of each word in ms, or None if one was not found.
+    """Return start and end of each word in ms, or None if a word was not found.
 
     words: in lower case, without punctuation.
     """
@@ -154,7 +155,7 @@ def aligned(samples: array[int], words: list[str]) -> list[tuple[int, int]] | No
 
 
 def _segments(listener: Any, samples: array[int]) -> list[tuple[str, int, int, float]]:
-    """Return (token, first frame, frame after the last, posterior), without silence."""
+    """Return (token, first frame, frame after the last, posterior). Skip silence."""
     listener.start_utt()
     listener.process_raw(samples.tobytes(), full_utt=True)
     listener.end_utt()

@@ -113,7 +113,8 @@ def _list(request: HttpRequest) -> HttpResponse:
         found = [job for job in found if job.status == query["status"]]
     if day:
         found = [job for job in found if job.created.date() == day]
-    # With after_id, show the jobs just after it. They are at the end of the list.
+    # With after_id, show the jobs created just after that job. The list begins with the
+    # newest job, so these jobs are at the end.
     shown = found[-limit:] if after and not before else found[:limit]
     return JsonResponse(
         {

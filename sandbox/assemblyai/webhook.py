@@ -1,6 +1,6 @@
 """Send AssemblyAI's webhook: a job's id and status, and one static header.
 
-At most ten attempts. A 2xx or 4xx response stops the retries.
+There are at most ten attempts. A 2xx or 4xx response stops the retries.
 """
 
 import time

@@ -1,8 +1,8 @@
 """Format recognised words: capitals, full stops, custom spellings.
 
-Moonshine returns capitals and punctuation. PocketSphinx does not: here, the words
-between two pauses become a sentence. It gets a capital at the start and a full stop at
-the end. The word "I" gets a capital, too.
+Moonshine returns capitals and punctuation. PocketSphinx does not: its words between two
+pauses become a sentence. A sentence gets a capital at the start and a full stop at the
+end. The word "I" gets a capital, too.
 """
 
 import re
@@ -82,8 +82,8 @@ def formatted(words: Words, request: dict[str, Any], is_written: bool) -> Words:
 def spelled(words: Words, rules: list[dict[str, Any]]) -> Words:
     """Apply the custom spellings.
 
-    ``from`` is case-insensitive. If it has several words, they become one word. The
-    punctuation after the words stays.
+    ``from`` is case-insensitive. If ``from`` has several words, they become one word.
+    The punctuation after the words stays.
     """
     for rule in rules:
         for text in rule["from"]:

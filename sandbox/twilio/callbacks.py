@@ -40,7 +40,7 @@ def call_params(call: Call, status: str | None = None) -> dict[str, str]:
 
 
 def machine_callback(call: Call) -> None:
-    """Send the callback of asynchronous detection: a person or a machine answered."""
+    """Tell the product whether a person or a machine answered (option AsyncAmd)."""
     url = call.options.get("AsyncAmdStatusCallback")
     if url:
         method = call.options.get("AsyncAmdStatusCallbackMethod")

@@ -9,7 +9,7 @@ from sandbox.twilio.requester import WebhookError
 from sandbox.twilio.state import Call, CallOver, Recording, network
 from sandbox.twilio.twiml import Verb
 
-# The person called starts to speak this long before the caller has finished.
+# The called person starts to speak this long before the first person has finished.
 OVERLAP_SECONDS = 0.4
 LEAD_SECONDS = 0.5
 # Real time between two checks whether somebody has hung up.
@@ -71,7 +71,7 @@ def _hear_notice(child: Call, number: Verb, base: str) -> None:
 
 
 def _connect(call: Call, child: Call, attributes: dict[str, str]) -> None:
-    """Let both persons talk until one hangs up. Raises CallOver."""
+    """Let both persons talk until one of them hangs up. Raises CallOver."""
     call.note(f"is connected to {child.number}")
     child.note(f"is connected to {call.number}")
     wanted = attributes.get("record", "do-not-record")
@@ -104,14 +104,15 @@ def _talk(call: Call, child: Call, recording: Recording | None, limit: float) ->
         recording.seconds = passed
         recording.duration = round(passed)
     if not call.over.is_set() and not child.over.is_set() and length < limit:
-        # The called person hangs up. If that one only listens, the caller does.
+        # The called person hangs up. But if the called person only listens, the first
+        # person hangs up.
         who = call if second.fate == "listens" else child
         who.hang_up("hangs up")
     raise CallOver
 
 
 def _wait_for_both(call: Call, child: Call, seconds: float) -> float:
-    """Wait until one hangs up, at most `seconds`. Return how many seconds passed."""
+    """Wait until a person hangs up, at most `seconds`. Return the seconds waited."""
     # Sound from a microphone takes real time, so do not scale it by --pace.
     is_live = call.person.is_live or child.person.is_live
     pace = 1.0 if is_live else network.pace

@@ -16,7 +16,7 @@ EVENTS = {"initiated", "ringing", "answered", "completed"}
 NOT_PLAYED = ("Record", "SendDigits", "ApplicationSid", "TimeLimit")
 # Twilio sends this in place of a withheld number.
 WITHHELD = "+266696687"
-# How long to send no response. Longer than any client should wait.
+# Send no response for this long. No client should wait so long.
 HOLD_SECONDS = 60.0
 
 
@@ -38,7 +38,10 @@ def create(request: HttpRequest) -> HttpResponse:
 
 
 def call_in(number: str) -> Call:
-    """Let the person with this number call our number. Raises ValueError."""
+    """Let the person with this number call our number.
+
+    Raises ValueError if the number is invalid, or if our number has no Voice URL.
+    """
     if number and not E164.fullmatch(number):
         raise ValueError("'from' is a number such as +14155551234, or empty.")
     if not network.voice_url:

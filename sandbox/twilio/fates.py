@@ -1,6 +1,6 @@
 """Fates: the last four digits of a number decide what its person does."""
 
-# Last four digits: (short name, description of what happens).
+# {last four digits: (short name, description of what happens)}
 FATES: dict[str, tuple[str, str]] = {
     "0001": (
         "invalid",
@@ -42,7 +42,7 @@ FATES: dict[str, tuple[str, str]] = {
     ),
 }
 
-# Last four digits: (clip, description of what the person talks about).
+# {last four digits: (clip, description of what the person talks about)}
 SPECIALISTS: dict[str, tuple[str, str]] = {
     "0021": ("clinic", "Somebody speaks of drugs. The keyword list Clinic gets them."),
     "0022": (
@@ -57,6 +57,9 @@ SPECIALISTS: dict[str, tuple[str, str]] = {
 
 
 def fate_of(number: str) -> str | None:
-    """Return the short name of a number's fate. None: the person answers and speaks."""
+    """Return the short name of a number's fate, or None.
+
+    None means that the person answers and speaks, as most persons do.
+    """
     name, _ = FATES.get(number[-4:], (None, ""))
     return name

@@ -12,9 +12,10 @@ PRICE_SECONDS = 3.0
 
 
 def ring(call: Call) -> None:
-    """Dial. Return when the person has answered or the call has ended.
+    """Dial. Return when the person has answered, or when the call has failed.
 
-    Raises CallOver if somebody ends the call meanwhile.
+    A busy or unanswered call has failed, too. Raises CallOver if the person or the API
+    ends the call meanwhile.
     """
     call.wait(QUEUE_SECONDS)
     call.note("initiated")

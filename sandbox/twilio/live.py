@@ -77,7 +77,7 @@ class Live(Person):
                 self.state = LISTENING
                 call.note(f"presses {self.keys[0]}")
                 return self.keys.pop(0)
-            # In real time, not scaled by --pace. `wait` raises CallOver.
+            # Wait in real time, not scaled by --pace. `call.wait` raises CallOver.
             if call.over.wait(LOOK_SECONDS):
                 call.wait(0)
         self.state = LISTENING
@@ -157,12 +157,12 @@ class Live(Person):
         if any(abs(sample) > SILENCE_LEVEL for sample in samples):
             self._loud_at = max(self._loud_at, time.monotonic())
         if self._microphone is not None:
-            # Append without gaps: the samples arrive some milliseconds early or late.
+            # Append without gaps, even if samples arrive a little early or late.
             self._microphone.extend(samples)
             return
         self._microphone = samples
         start = max(0.0, self._passed() - len(samples) / audio.RATE)
-        # Insert before the clips: later sounds in the list replace earlier ones.
+        # Insert before the clips: in audio.render, later sounds replace earlier sounds.
         self._track.insert(0, (start, samples))
 
 

@@ -45,7 +45,7 @@ def api_key(settings: Any) -> Any:
 
 
 def ring(settings: Any) -> Any:
-    """Let the person with the number `from` call ours. Empty: a withheld number."""
+    """Let the number `from` call our number. If it is empty, the number is withheld."""
     return {"sid": dialling.call_in(settings.get("from", "")).sid}
 
 

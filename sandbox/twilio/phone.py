@@ -9,7 +9,8 @@ from sandbox.twilio.requester import WebhookError, split_overrides
 from sandbox.twilio.state import Call, CallOver
 from sandbox.twilio.twiml import Verb
 
-# Limit per call, to stop loops: <Record> without action, <Redirect> to itself.
+# A call requests at most this many documents. This stops loops: <Record> without
+# action, or <Redirect> to the same document.
 MAX_DOCUMENTS = 5
 
 

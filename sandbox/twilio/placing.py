@@ -16,7 +16,7 @@ SPEAKING = (None, "voicemail", "no-api-answer", "listens")
 
 
 def second_phone(call: Call, number: Verb, caller_id: str | None) -> Call | None:
-    """Create the call to the number in <Dial>. None if Twilio refuses to dial it."""
+    """Create the call to the number in <Dial>, or return None if Twilio refuses it."""
     attributes = number.attributes
     to = number.text
     if not E164.fullmatch(to) or fate_of(to) in ("invalid", "no-permission"):

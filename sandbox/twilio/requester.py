@@ -17,7 +17,7 @@ USER_AGENT = "TwilioProxy/1.1 (sandbox stand-in)"
 
 
 class WebhookError(Exception):
-    """No usable response from a webhook. ``code`` is Twilio's error code."""
+    """A webhook gave no usable response. ``code`` is Twilio's error code."""
 
     def __init__(self, code: int, reason: str) -> None:
         super().__init__(reason)
@@ -105,7 +105,7 @@ def _attempt(
     except requests.exceptions.RequestException as error:
         if _never_connected(error):
             return "ct: can't connect", None
-        # The request was sent, so this is not "ct". By default, it is not retried.
+        # The request was sent, so this is not "ct". By default, only "ct" is retried.
         return f"rt: the connection broke ({type(error).__name__})", None
     if answer.status_code >= 500:
         return "5xx", answer

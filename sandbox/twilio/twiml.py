@@ -8,7 +8,7 @@ import requests
 
 from sandbox.twilio.requester import WebhookError
 
-# Verbs that the stand-in knows: their attributes in Twilio's reference.
+# {verb that the stand-in knows: its attributes in Twilio's reference}
 VERBS: dict[str, set[str]] = {
     "Say": {"voice", "language", "loop"},
     "Play": {"loop", "digits"},

@@ -11,7 +11,7 @@ import time
 from collections.abc import Callable
 from pathlib import Path
 
-# Read at import, because getppid() changes if the parent dies while we start.
+# Read the id at import, because getppid() changes if the parent dies while we start.
 PARENT = os.getppid()
 
 
@@ -42,11 +42,12 @@ def configure_django(urlconf: str, templates: Path) -> None:
 
     settings.configure(
         ROOT_URLCONF=urlconf,
-        # Only names of this machine, to prevent DNS rebinding by other web pages.
+        # Allow only names of this machine, to prevent DNS rebinding by other web pages.
         ALLOWED_HOSTS=["127.0.0.1", "localhost"],
         SECRET_KEY=secrets.token_hex(),
         APPEND_SLASH=False,
-        # Sets Content-Length. Without it, every response would close the connection.
+        # CommonMiddleware sets Content-Length. Without this header, every response
+        # would close the connection.
         MIDDLEWARE=["django.middleware.common.CommonMiddleware"],
         USE_TZ=True,
         TIME_ZONE="UTC",
@@ -111,8 +112,8 @@ def serve(
 
 
 def _watch_parent(done: threading.Event) -> None:
-    # Poll, because PR_SET_PDEATHSIG exists only on Linux and is sent when the parent's
-    # thread ends, not its process.
+    # Poll, because PR_SET_PDEATHSIG exists only on Linux. Its signal is also sent when
+    # only the thread that started us ends, but the parent's process goes on.
     while os.getppid() == PARENT:
         time.sleep(0.2)
     done.set()

@@ -17,7 +17,7 @@ def answer(data: Any, status: int = 200) -> JsonResponse:
 
 
 def posted(handle: Callable[[Any], Any]) -> View:
-    """Return a view that passes the JSON body to ``handle``. Invalid input: 400."""
+    """Return a view that gives ``handle`` the JSON body. Invalid input: HTTP 400."""
 
     def view(request: HttpRequest) -> HttpResponse:
         try:

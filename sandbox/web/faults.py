@@ -43,7 +43,7 @@ class Faults:
             return [dict(rule) for rule in self._rules]
 
     def take(self, method: str, path: str) -> dict[str, Any] | None:
-        """Return the fault for this request, or None. Count the request in its rule."""
+        """Return the fault for this request, or None. Count the request in the rule."""
         with self._lock:
             for rule in self._rules:
                 if rule["method"] not in (None, method):

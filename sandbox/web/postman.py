@@ -110,7 +110,7 @@ class Postman:
             job()
 
     def _hold(self, lane: str, job: Job, seconds: float) -> None:
-        """Hold until the lane is quiet for ``seconds``, then send the newest first."""
+        """Hold until no callback comes for ``seconds``. Then send the newest first."""
         with self._lock:
             self._held[lane].append(job)
             if lane in self._timers:

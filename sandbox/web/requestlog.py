@@ -10,9 +10,9 @@ from email.message import Message
 from typing import Any, BinaryIO
 from urllib.parse import parse_qs, urlsplit
 
-# Enough for a load test of 5,000 calls. Older entries are dropped.
+# Keep this many entries: enough for a load test of 5,000 calls.
 KEEP = 50_000
-# Of larger bodies, keep only the size and the hash.
+# Of a body with more bytes than this, keep only the size and the hash.
 TEXT_LIMIT = 1_000_000
 
 
@@ -25,7 +25,7 @@ class RequestLog:
     def add(
         self, method: str, target: str, headers: Message, body: BinaryIO | None
     ) -> dict[str, Any]:
-        """Add a request that has arrived. The caller sets ``status`` later.
+        """Add a request that has arrived. The calling code sets ``status`` later.
 
         ``query`` and a form body are {name: [values]}. A JSON body is stored as parsed,
         any other body as {"size", "sha256"}. An empty or unread body is None.

@@ -43,7 +43,7 @@ class Server(ThreadedWSGIServer):
 
 
 class Handler(WSGIRequestHandler):
-    # Set by hold_and_drop: the client gets no response.
+    # hold_and_drop sets this to True: then the client gets no response.
     dropped = False
 
     @property
@@ -125,7 +125,7 @@ class Handler(WSGIRequestHandler):
     def _run(self, body: BinaryIO) -> bytes:
         answer = io.BytesIO()
         environ = self.get_environ()
-        # A chunked request has no Content-Length. We have read it, so set the size.
+        # A chunked request has no Content-Length. The body is read, so set its size.
         environ["CONTENT_LENGTH"] = str(body.seek(0, os.SEEK_END))
         body.seek(0)
         # The view needs this handler to call hold_and_drop.

@@ -19,12 +19,11 @@ from django.conf import settings
 from djtranscribe.vendors.deadlines import AnswerTooLarge, LimitedAdapter
 from djtranscribe.vendors.errors import VendorError, never_sent, retry_after_seconds
 
-TIMEOUT_SECONDS = (
-    3.05,
-    30,
-)  # to connect; between two bytes. The sum is the limit for a whole request.
-# Jobs on a page of AssemblyAI's list (the maximum), and pages to search for one job.
+# (connect, read), in seconds. The whole request may take at most the sum of both.
+TIMEOUT_SECONDS = (3.05, 30)
+# Number of jobs on a page of AssemblyAI's list. AssemblyAI allows no more.
 JOBS_A_PAGE = 200
+# A search for one job reads at most this many pages.
 LIST_PAGES = 50
 
 # AssemblyAI's error for a job that does not exist, or belongs to another account.
@@ -39,7 +38,8 @@ class AssemblyAIError(VendorError):
 
     said: AssemblyAI's own sentence, or "".
 
-    refused_at: if our settings are the cause, when the transcript was first refused.
+    refused_at: the time of the transcript's first refusal, if our settings seem to be
+    the cause. Otherwise None.
     """
 
     vendor = "assemblyai"
@@ -102,7 +102,7 @@ def list_jobs(
 ) -> Iterator[dict[str, Any]]:
     """Yield the account's jobs since a time, newest first.
 
-    Raises AssemblyAIError if there are more than `most_pages` pages.
+    Raises AssemblyAIError if the end is not reached after `most_pages` pages.
     """
     # Times in the list are in UTC without a zone, so compare them as text.
     begin = since.astimezone(tz.utc).strftime("%Y-%m-%dT%H:%M:%S") if since else ""
@@ -143,7 +143,7 @@ def _request(method: str, path: str, **options: Any) -> dict[str, Any]:
 
 @contextmanager
 def translated() -> Iterator[None]:
-    """Turn network errors into AssemblyAIError."""
+    """Turn network errors and unreadable responses into AssemblyAIError."""
     try:
         yield
     except (requests.JSONDecodeError, AnswerTooLarge) as error:

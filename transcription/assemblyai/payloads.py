@@ -21,9 +21,9 @@ DETECT = "detect"
 MIXED = ("DialVerb", "Conference", "StartConferenceRecordingAPI")
 
 NO_SPEECH = "no spoken audio"
-# Beginning of a job's error if AssemblyAI could not open the audio's URL, or if its own
-# server failed.
+# A job's error begins with one of these if AssemblyAI could not open the audio's URL.
 UNREACHABLE_AUDIO = ("Download error", "Cannot access uploaded file")
+# A job's error begins with this if AssemblyAI's own server failed.
 THEIR_FAULT = ("Server error",)
 # Replacement for a redacted word. AssemblyAI's text uses the same.
 REDACTED = "####"
@@ -94,10 +94,11 @@ def outcome(job: dict[str, Any], request: dict[str, Any] | None) -> dict[str, An
 
 
 def redacted(job: dict[str, Any]) -> dict[str, Any]:
-    """Return the job with REDACTED for each listed word that is not in the text.
+    """Return the job with REDACTED in `words` for each word that is not in the text.
 
-    AssemblyAI promises redaction only for the text. Its lists may still contain the
-    private words. So all other lists, objects and `unredacted…` fields are left out.
+    AssemblyAI promises redaction only for the text. Other fields may still contain the
+    private words. So all lists except `words`, all objects and all `unredacted…` fields
+    are left out.
     assemblyai.com/docs/audio-intelligence/pii-redaction
     """
     kept = set(str(job.get("text") or "").split())

@@ -2,8 +2,8 @@
 
 AssemblyAI's errors are sentences without a code, so we search them for known words. If
 every request would get the same refusal, all work for AssemblyAI pauses and no
-transcript fails. We treat an unknown sentence in the same way, because otherwise it
-could fail every transcript. If AssemblyAI then accepts another transcript with the same
+transcript fails. We also pause if we do not know the sentence, because otherwise every
+transcript could fail. If AssemblyAI then accepts another transcript with the same
 settings, our guess was wrong: the refused one fails after a few more attempts.
 
 Sources of the sentences: assemblyai.com/docs, "common errors and solutions"; issues of
@@ -22,12 +22,13 @@ from transcription.assemblyai import speech_models
 from transcription.assemblyai.client import AssemblyAIError
 from transcription.models import Transcript
 
-# Retries of a transcript if AssemblyAI refuses only this one. Waits: 5 to 40 seconds.
+# If AssemblyAI refuses only one transcript, it is retried at most this many times. The
+# waits are about 5 to 40 seconds.
 ATTEMPTS_ALONE = 4
 # Search this many of the newest transcripts for an accepted one.
 LOOK_AT = 500
 
-# Fields that depend on the recording or its keyword list, not on settings.
+# Fields of a request that depend on the recording or its keyword list, not on settings.
 OF_THE_ROW = {
     "audio_url",
     "custom_spelling",
@@ -71,14 +72,14 @@ REQUEST = re.compile(
 def change_for(said: str, request: dict[str, Any]) -> str | None:
     """Return a sentence that says what to change, or "" if we do not know it.
 
-    None if AssemblyAI's sentence is about this recording or its keyword list.
+    Return None if AssemblyAI's sentence is about this recording or its keyword list.
     """
     listed = [key for key in ("keyterms_prompt", "custom_spelling") if key in request]
     is_of_list = any(key in said for key in listed)
     if CONTENT.search(said) if is_of_list else RECORDING.search(said):
         return None
-    # LANGUAGE before MODEL, because AssemblyAI also calls features "models", as in "The
-    # following models are not available in this language: punctuate".
+    # Try LANGUAGE before MODEL: AssemblyAI also calls features "models". For example,
+    # "The following models are not available in this language: punctuate".
     known = [
         (is_of_list, f"{_now('SPEECH_MODELS')} Or use no keyword list."),
         (LANGUAGE.search(said), _now("LANGUAGE_CODE")),
@@ -114,7 +115,7 @@ def of_request(
 
 
 def of_job(transcript: Transcript, reason: str) -> AssemblyAIError | None:
-    """Return the error for a failed job. None unless we know a setting to change."""
+    """Return the error for a failed job, or None if we know no setting to change."""
     change = change_for(reason, transcript.request or {})
     if not change:
         return None
@@ -136,7 +137,8 @@ def refused_at(transcript: Transcript, body: dict[str, Any]) -> datetime | None:
 def lets_others_first(transcript: Transcript) -> bool:
     """Return whether a refused transcript should leave the next probe to others.
 
-    Otherwise a transcript with a fault of its own could use every probe.
+    A probe is a request that tests whether the pause can end. Without this rule, a
+    transcript with a fault of its own could use every probe.
     """
     waiting = Transcript.objects.paused().current().filter(refused_at=None)
     may_be_tried = waiting.filter(
@@ -176,7 +178,7 @@ def _blame(
 def _others_are_accepted(transcript: Transcript, accepted: Any) -> bool:
     """Return whether AssemblyAI has accepted another transcript with these settings.
 
-    Only transcripts count that were submitted after this one was first refused.
+    We count only those that were submitted after this one was first refused.
     """
     if not transcript.refused_at:
         return False
@@ -216,7 +218,7 @@ def _models() -> str:
 
 
 def _without_content(said: str, transcript: Transcript) -> str:
-    """Remove this transcript's private data from a sentence: /healthz is public."""
+    """Remove this transcript's private data: the public /healthz shows the sentence."""
     request = transcript.request or {}
     spelled = request.get("custom_spelling") or []
     private = [

@@ -1,7 +1,7 @@
 """AssemblyAI's speech models: which are current, deprecated or refused, and prices.
 
-For warnings, `doctor` and costs only. SPEECH_MODELS may contain models that are not
-here, because AssemblyAI decides which models it accepts.
+This list is used only for warnings, `doctor` and costs. SPEECH_MODELS may contain
+models that are not here, because AssemblyAI decides which models it accepts.
 """
 
 from dataclasses import dataclass
@@ -51,15 +51,15 @@ MODELS = {
 }
 
 
-# Price of a model whose price we do not know: that of the most expensive one.
+# For a model whose price we do not know, we use the price of the most expensive one.
 DEAREST = max(model.dollars_an_hour or 0 for model in MODELS.values())
 
 
 def cost(name: str, seconds: float | None) -> Decimal:
     """Return what AssemblyAI charges for this audio with this model.
 
-    In dollars, or in the currency of SPEECH_RATES. AssemblyAI charges for each second
-    of audio of a successful job, silence included. See
+    The amount is in dollars, or in the currency of SPEECH_RATES. AssemblyAI
+    charges for each second of audio of a successful job, silence included. See
     assemblyai.com/docs/billing-and-pricing
     """
     model = MODELS.get(name)

@@ -49,7 +49,7 @@ def assemblyai_webhook(about: str, said: Mapping[str, Any]) -> HttpResponse:
     now = timezone.now()
     unfinished = Transcript.objects.unfinished().filter(pk=transcript.pk)
     # Skip a row that is due and waits for a worker. A repeated webhook would set a
-    # later time, and a worker that is claiming the row just then would fail.
+    # later time. A worker that is just claiming the row would then not find it due.
     waiting = Q(lease=None, next_attempt_at__lte=now)
     if unfinished.exclude(waiting).update(next_attempt_at=now):
         enqueue_once(transcript.pk)

@@ -7,7 +7,8 @@ from importlib.util import find_spec
 from pathlib import Path
 from typing import NamedTuple
 
-# Installed by requirements.txt. Each letter is taken from the first font that has it.
+# requirements.txt installs these packages. Each letter is taken from the first font
+# that has it.
 PACKAGES = (
     "fontpkg_noto_sans",  # Latin, Greek, Cyrillic
     "fontpkg_noto_sans_arabic",

@@ -1,7 +1,7 @@
 """Export of one transcript as a file, in any of FORMATS.
 
-The libraries are imported in the functions that use them, because the worker does not
-need them.
+The libraries for PDF and Word are imported in the functions that use them, because the
+worker does not need them.
 """
 
 import io
@@ -35,7 +35,7 @@ class Version(TextChoices):
 
 
 class OneVersionOnly(Exception):
-    """The user asked for subtitles of both versions. str() is a sentence for them."""
+    """The user asked for subtitles of both versions. `str()` is a text for the user."""
 
     def __init__(self) -> None:
         super().__init__("Subtitles have one text: choose the corrected or the other.")
@@ -48,7 +48,7 @@ class Options(NamedTuple):
 
 
 class Reading(NamedTuple):
-    """One version of a transcript. heading: empty if it is the only one."""
+    """One version of a transcript. heading: "" if only one is exported."""
 
     heading: str
     text: str
@@ -124,7 +124,7 @@ def paragraphs(transcript: Transcript, options: Options) -> Iterator[tuple[str, 
 
 
 def facts(transcript: Transcript) -> str:
-    """Return one line with the number, time, length and language."""
+    """Return one line with the phone number, time, length and language."""
     call = transcript.recording.call
     made = transcript.created_at
     when = f"{timezone.localtime(made):%d %B %Y, %H:%M} {zones.label(made)}"
@@ -228,7 +228,7 @@ def docx(transcript: Transcript, options: Options) -> bytes:
 
 
 def pdf(transcript: Transcript, options: Options) -> bytes:
-    """Return a PDF file. If no font has a letter, raises fonts.MissingFont."""
+    """Return a PDF file. Raises fonts.MissingFont if a letter is in no font."""
     return pdf_file(facts(transcript), list(paragraphs(transcript, options)))
 
 

@@ -21,7 +21,8 @@ class ExportForm(forms.Form):
         initial=Version.CURRENT,
         required=False,
     )
-    # The page chooses the UUID, so that it can ask for the progress of the download.
+    # The view `admin.export` chooses this UUID. The page needs it to ask for the
+    # progress of the download.
     export = forms.UUIDField(widget=forms.HiddenInput)
 
     @property

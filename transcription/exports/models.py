@@ -9,7 +9,8 @@ from django.conf import settings
 from django.db import models
 from django.utils import timezone
 
-# A batch takes seconds. After this time without a batch, the browser has disconnected.
+# A batch takes seconds. After this time without a batch, we assume that the browser has
+# disconnected.
 BROKEN_OFF_AFTER = timedelta(seconds=30)
 
 Row = TypeVar("Row")
@@ -45,7 +46,7 @@ class Export(models.Model):
         mine = Export.objects.filter(pk=self.pk)
         for batch in batches:
             yield batch
-            # The consumer asks for the next batch once this one is written.
+            # The response has asked for the next batch, so it has written this one.
             self.sent += len(batch)
             mine.update(sent=self.sent, moved_at=timezone.now())
         mine.update(finished_at=timezone.now())

@@ -1,9 +1,10 @@
 """Subtitles from words: short texts (cues) that are shown while they are spoken.
 
 A cue begins with its first word. It ends at most AFTER_MS after its last word, and not
-after the audio. If speakers answer each other quickly, they share a cue: one line each,
-with dashes. Cues overlap only while people talk at the same time. See "Dashes" and
-"Timing" in the BBC Subtitle Guidelines, bbc.github.io/subtitle-guidelines
+after the end of the audio. If speakers answer each other quickly, they share a cue: one
+line each, with dashes. Cues overlap only while people talk at the same time. See
+"Dashes" and "Timing" in the BBC Subtitle Guidelines,
+bbc.github.io/subtitle-guidelines
 """
 
 import re
@@ -19,11 +20,12 @@ from transcription.words import Word, joined, turns
 LINE, LINES = 42, 2
 DASH = "- "
 CHARACTERS_A_SECOND = 20
-# A cue is shown for at least this time, unless AFTER_MS or the next cue ends it.
+# A cue is shown for at least this time. There are two exceptions: a cue disappears when
+# the next one appears, and soon after its speech (AFTER_MS).
 LEAST_MS = 1000
 # A cue disappears at most this time after its speech.
 AFTER_MS = 500
-# The length of the shortest cue. A cue without a length would not be shown.
+# A cue lasts at least this long. With a length of 0, it would not be shown.
 SHORTEST_MS = 40
 
 
@@ -116,7 +118,7 @@ def may_share(together: list[list[Word]], group: list[Word]) -> bool:
 
 
 def lines_of(together: list[list[Word]], speakers: bool) -> list[str]:
-    """Return the lines of a cue, with dashes unless the speakers are named."""
+    """Return the lines of a cue. Speakers who share it get dashes, if not named."""
     dash = "" if speakers or len(together) == 1 else DASH
     return [f"{dash}{line}" for group in together for line in wrapped(group)]
 
@@ -152,7 +154,7 @@ def starts_new_cue(group: list[Word], word: Word) -> bool:
     return (
         word.start - last.end >= PAUSE_MS
         or len(wrapped([*group, word])) > LINES
-        # Each sentence gets its own cue, unless the cue would be too short to see.
+        # Each sentence gets its own cue, unless its cue would be shorter than LEAST_MS.
         or (last.text.endswith(ENDS) and word.start - group[0].start >= LEAST_MS)
     )
 

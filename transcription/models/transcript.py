@@ -21,7 +21,7 @@ class Transcript(Work):
     """The words of one recording. A recording may have several transcripts."""
 
     # Large columns that few pages need, for defer(*HEAVY). `words` is also large, but
-    # not in this list.
+    # not in this list, because search results need it.
     HEAVY = (
         *("search_text", "original_text", "request", "response"),
         "recording__peaks",
@@ -35,9 +35,10 @@ class Transcript(Work):
         on_delete=models.SET_NULL,
         verbose_name="keyword list",
     )
-    # The version of the keyword list that was sent. Null until then, or without a list.
+    # The version of the keyword list that was sent. Null before that, or if
+    # the transcript has no keyword list.
     vocabulary_version = models.PositiveIntegerField(null=True, editable=False)
-    # The speech models to request. Null: those of the setting SPEECH_MODELS.
+    # The speech models to request. Null means those of the setting SPEECH_MODELS.
     speech_models = models.JSONField(null=True, editable=False)
 
     # The text as it reads now, with people's corrections.
@@ -55,7 +56,7 @@ class Transcript(Work):
     audio_seconds = models.FloatField("audio (seconds)", null=True, blank=True)
     # Who speaks on which channel of a conversation: {"1": "ada", "2": "Bob Stone"}.
     channel_names = models.JSONField(null=True, editable=False)
-    # Number of the last revision, see transcription/review/. Null: not reviewed yet.
+    # Number of the last revision, see transcription/review/. Null: there is none yet.
     # The column is nullable, so that SQLite can add it without copying the table.
     revision = models.PositiveIntegerField(null=True, editable=False)
     verified_at = models.DateTimeField(null=True, blank=True, editable=False)
@@ -88,8 +89,8 @@ class Transcript(Work):
             ),
             # For the home page: see caller.dashboard.needs_attention.
             models.Index(IsConcern(), "created_at", name="transcript_by_concern"),
-            # The condition must be that of `unfinished`: otherwise the database does
-            # not use this index.
+            # The condition must be the same as in TranscriptQuerySet.unfinished:
+            # otherwise the database does not use this index.
             models.Index(
                 fields=["created_at"],
                 condition=~Q(status__in=["completed", "error"]),
@@ -141,8 +142,8 @@ class Transcript(Work):
     @property
     def as_heard(self) -> str:
         """The text as AssemblyAI wrote it."""
-        # Without a revision, do not load the deferred column `original_text`. With one,
-        # it may still be None, because a revision need not change the text.
+        # Without a revision, do not load the deferred column `original_text`. With a
+        # revision, `original_text` may be None: a revision need not change the text.
         if not self.revision or self.original_text is None:
             return self.text
         return self.original_text

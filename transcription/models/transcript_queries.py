@@ -17,23 +17,24 @@ from transcription.search.tokens import indexed
 if TYPE_CHECKING:
     from transcription.models.transcript import Transcript
 
-# The longest wait. A row whose time is later than that is due: the clock was set back.
+# No row waits longer than this. If `next_attempt_at` is later, the clock was set back:
+# the row is due.
 LONGEST_WAIT = timedelta(minutes=20)
 STUCK_AFTER = timedelta(minutes=15)
 # After two killed workers a row is a suspect. Suspects run one at a time, so that a row
-# is not blamed for a kill that another one caused.
+# is not blamed for a kill that another row caused.
 SUSPECT_KILLS = 2
 
 
 class TranscriptQuerySet(models.QuerySet["Transcript"]):
     def update(self, **columns: Any) -> int:
-        """Update these columns. With the text, also update its search index."""
+        """Update these columns. If `text` is one of them, also update `search_text`."""
         if "text" in columns:
             columns["search_text"] = indexed(columns["text"])
         return super().update(**columns)
 
     def named(self) -> TranscriptQuerySet:
-        """Add the name of the contact who was called, as `contact_name`."""
+        """Add `contact_name`: the contact whom we called or who called us."""
         return self.annotate(contact_name=name_of("recording__call__other_number"))
 
     def unfinished(self) -> TranscriptQuerySet:
@@ -50,8 +51,12 @@ class TranscriptQuerySet(models.QuerySet["Transcript"]):
         return self.unfinished().unclaimed(now).filter(its_time)
 
     def unannounced(self, now: datetime) -> TranscriptQuerySet:
-        """Rows without a message in the queue. A claim sets `announced_at` to None."""
-        # An older message counts as lost: the process that sent it may have died.
+        """Rows without a message in the queue.
+
+        announced_at: when a message was sent. `claim` sets it to None.
+        """
+        # A message from before `lost` counts as lost: the process that announced it may
+        # have died.
         lost = now - timedelta(seconds=settings.RECOVER_SECONDS / 3)
         return self.exclude(announced_at__gt=lost, announced_at__lte=now)
 
@@ -60,11 +65,11 @@ class TranscriptQuerySet(models.QuerySet["Transcript"]):
         return self.filter(priority__gte=0)
 
     def stuck(self, now: datetime) -> TranscriptQuerySet:
-        """Unfinished rows that take longer than usual."""
+        """Unfinished rows that are older than STUCK_AFTER."""
         return self.unfinished().filter(created_at__lt=now - STUCK_AFTER)
 
     def paused(self) -> TranscriptQuerySet:
-        """Rows that wait because a vendor refuses our account or settings."""
+        """Rows that wait: a vendor is busy, or refuses our account or settings."""
         account = self.model.ErrorClass.ACCOUNT
         return self.unfinished().filter(error_class=account)
 
@@ -72,14 +77,15 @@ class TranscriptQuerySet(models.QuerySet["Transcript"]):
         return self.filter(status=self.model.Status.ERROR)
 
     def suspected(self, now: datetime) -> TranscriptQuerySet:
-        """Suspects that are leased now. Their lease has added 1 to `kills`."""
+        """Suspects that are leased now. `__gt`: the lease has added 1 to `kills`."""
         rows = self.unfinished().filter(kills__gt=SUSPECT_KILLS)
         return rows.exclude(free(now, timedelta(seconds=settings.LEASE_SECONDS)))
 
     def claim(self, pk: int) -> Transcript | None:
-        """Lease a row for LEASE_SECONDS.
+        """Lease a row for LEASE_SECONDS and return it.
 
-        None if the row is not due, or leased already, or must wait for another suspect.
+        Return None if the row is not due or is leased already. Also return None if the
+        row is a suspect and another suspect is leased.
         """
         now, columns = timezone.now(), taken(self.model.lease_end())
         alone = Q(kills__lt=SUSPECT_KILLS) | ~Exists(self.suspected(now))

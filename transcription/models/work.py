@@ -27,11 +27,12 @@ if TYPE_CHECKING:
 
 # AssemblyAI deletes uploads after 24 hours; one hour less is safe.
 UPLOAD_LIVES = timedelta(hours=23)
-# The first and the longest wait between retries. Each wait is twice the one before.
+# The first and the longest wait before a retry. Each wait is twice the wait before it.
 # After MAX_ATTEMPTS (about a day) the row fails.
 BACKOFF_SECONDS = (5, 900)
 MAX_ATTEMPTS = 100
-# The most jobs per transcript. Failed jobs cost nothing, but most would fail again.
+# Start at most this many jobs for one transcript. Failed jobs cost nothing, but most of
+# them would fail again.
 MAX_JOBS = 4
 
 
@@ -80,7 +81,8 @@ class Work(models.Model):
     audio_url = models.TextField(blank=True)
     uploaded_at = models.DateTimeField(null=True, blank=True)
     request = models.JSONField("request sent to AssemblyAI", null=True, blank=True)
-    # If this is set without `assemblyai_id`, a job may exist whose id we do not know.
+    # If submitted_at is set but `assemblyai_id` is not, a job may exist whose id we do
+    # not know.
     submitted_at = models.DateTimeField(null=True, blank=True)
     jobs = models.PositiveSmallIntegerField("jobs started", default=0)
     # When AssemblyAI first refused this transcript, probably because of our settings.
@@ -132,13 +134,14 @@ class Work(models.Model):
     @property
     def is_unread(self) -> bool:
         """Whether we do not know yet how the job ended."""
-        # Rows of older versions have no response. But `settle_error` stored this error.
+        # Failed rows of older versions have no response. But `settle_error` (steps.py)
+        # has stored an error with this prefix.
         is_known = self.response or self.error.startswith("AssemblyAI: ")
         return not self.is_finished or (self.is_failed and not is_known)
 
     @property
     def upload_is_fresh(self) -> bool:
-        """Whether AssemblyAI can still read the audio. Only uploads expire."""
+        """Whether AssemblyAI can still read the audio. Only an upload expires."""
         if not self.uploaded_at:
             return bool(self.audio_url)
         return timezone.now() < self.uploaded_at + UPLOAD_LIVES
@@ -146,7 +149,7 @@ class Work(models.Model):
     def keep_lease(self) -> None:
         """Extend the lease during long work. Raises LeaseLost.
 
-        Does nothing if this was done less than a quarter of LEASE_SECONDS ago.
+        Does nothing if the last extension was less than a quarter of LEASE_SECONDS ago.
         """
         # Use the monotonic clock, because the system clock may be set back.
         if time.monotonic() - self.lease_kept_at < settings.LEASE_SECONDS / 4:
@@ -176,7 +179,8 @@ class Work(models.Model):
         """Store the step's outcome and release the lease. The row is due after `wait`.
 
         With wait=None (only from `finish`), the row is never due again. If a webhook
-        has made the row due in the meantime, it stays due. Raises LeaseLost.
+        has made the row due during the step, `wait` is ignored and the row stays due.
+        Raises LeaseLost.
         """
         due_at: Any = None
         if wait is not None:
@@ -195,7 +199,7 @@ class Work(models.Model):
     def finish(self, status: Status, cost: Decimal = Decimal(), **columns: Any) -> None:
         """Store the final status, the cost and the notifications in one transaction.
 
-        Raises LeaseLost and stores nothing then.
+        If the lease is lost, raises LeaseLost and stores nothing.
         """
         now = timezone.now()
         columns |= {"status": status, "finished_at": now}
@@ -214,7 +218,7 @@ class Work(models.Model):
             Notification.objects.write_down(cast("Transcript", self), now)
 
     def retry_later(self, error: VendorError | OSError, **columns: Any) -> None:
-        """Schedule a retry after a temporary failure, or fail after about a day."""
+        """Schedule a retry after a temporary failure, or fail after MAX_ATTEMPTS."""
         attempts = self.attempts + 1
         if attempts >= MAX_ATTEMPTS:
             self.fail(
@@ -238,8 +242,8 @@ class Work(models.Model):
         """Wait because a vendor refuses our account or is busy.
 
         This does not count as a failed attempt.
-        seconds: how long a busy vendor asked us to wait. We wait at least as long as
-        after a first failure.
+        seconds: how long a busy vendor asked us to wait. We wait at least the first of
+        BACKOFF_SECONDS. Without `seconds`, we wait PROBE_AFTER.
         """
         wait = timedelta(seconds=max(seconds, BACKOFF_SECONDS[0])) if seconds else None
         self.release(
@@ -252,10 +256,10 @@ class Work(models.Model):
         )
 
     def retry(self) -> bool:
-        """Restart at the step that failed. False if the transcript has not failed."""
+        """Restart at the failed step. Return False if the transcript has not failed."""
         columns: dict[str, Any] = {}
         if self.assemblyai_id and self.is_unread:
-            # The job may have succeeded. Then it is paid for, so read the result.
+            # The job may have succeeded. Then we have paid for it, so read the result.
             status = self.Status.QUEUED
         elif self.assemblyai_id:
             # The job failed (AssemblyAI does not charge for that) or was deleted.

@@ -52,7 +52,7 @@ class NotificationAdmin(LargeTableAdmin, ReadOnly, admin.ModelAdmin[Notification
 
     @admin.action(description="Send again", permissions=["send"])
     def send_again(self, request: HttpRequest, chosen: QuerySet[Notification]) -> None:
-        """Queue again under the same webhook-id, so receivers can drop duplicates."""
+        """Queue these again. The webhook-ids stay: receivers can drop duplicates."""
         wanted = chosen.filter(kind__in=Notification.wanted())
         sent = sum(notification.send_again() for notification in wanted)
         skipped = chosen.count() - sent

@@ -18,14 +18,15 @@ from transcription.leases import NOT_KILLED, free, taken
 if TYPE_CHECKING:
     from transcription.models.transcript import Transcript
 
-# The wait after each failed attempt. After all of them (about a day) we give up.
+# The waits after the first failed attempt, the second and so on: about a day in all.
+# If the attempt after the last wait fails, too, we give up.
 MINUTE, HOUR = 60, 3600
 WAITS_SECONDS = (
     *(5, MINUTE, 5 * MINUTE, 30 * MINUTE),
     *(2 * HOUR, 5 * HOUR, 8 * HOUR, 8 * HOUR),
 )
 MAX_ATTEMPTS = len(WAITS_SECONDS) + 1
-# The longest wait, random part included. We do not wait longer even if a receiver asks.
+# We wait at most this long before an attempt, even if a receiver asks for more.
 LONGEST_WAIT = timedelta(days=1)
 # Must be longer than any attempt: an e-mail can take 60 s, a webhook 15 s.
 LEASE = timedelta(minutes=3)
@@ -50,7 +51,10 @@ PRIVATE = re.compile(r"\w{1,20}://\S+|\+?\d[\d ().-]{5,}\d|\0")
 
 class NotificationQuerySet(models.QuerySet["Notification"]):
     def write_down(self, transcript: Transcript, finished_at: datetime) -> None:
-        """Create the notifications, in the transaction that ends the transcript."""
+        """Create the notifications of a transcript that completed or failed.
+
+        Call this in the transaction that stores the end of the transcript.
+        """
         rows = [
             Notification(
                 transcript=transcript,
@@ -129,8 +133,8 @@ class NotificationQuerySet(models.QuerySet["Notification"]):
 class Notification(models.Model):
     """A message that a transcript is finished or was reviewed, and its delivery.
 
-    Created in the transaction that changes the transcript, and sent by delivery.py.
-    Kept as a log, even after the transcript was deleted.
+    It is created in the transaction that changes the transcript. delivery.py sends it.
+    It stays for a while as a log, even after the transcript was deleted.
     """
 
     class Kind(models.TextChoices):
@@ -162,7 +166,7 @@ class Notification(models.Model):
     # When the transcript finished, or when a person corrected or verified it. Part of
     # the unique key, because a transcript that failed and was retried finishes twice.
     finished_at = models.DateTimeField("transcript finished at")
-    # A snapshot from that time, without the text and the phone number.
+    # What the message says about the transcript, as it was when this row was created.
     facts = models.JSONField()
 
     state = models.CharField(
@@ -215,11 +219,11 @@ class Notification(models.Model):
         event = Notification.Event
         return event.FAILED if transcript.is_failed else event.COMPLETED
 
-    # Only the worker that still holds the lease may store the outcome of an attempt.
-    # If another worker holds it now, these methods return False. Exception: `sent`.
+    # `retry_later` and `give_up` store the outcome of an attempt only if this worker
+    # still holds the lease. If another worker holds the lease now, they return False.
 
     def sent(self, answer: str) -> bool:
-        """Store a success even without the lease, so that no worker sends it again."""
+        """Store a success, even without the lease: no worker must send this again."""
         unsent = Notification.objects.filter(pk=self.pk, state=self.State.PENDING)
         return self._release(
             unsent, state=self.State.SENT, answer=answer, sent_at=timezone.now()
@@ -248,7 +252,7 @@ class Notification(models.Model):
         return self._release(self._mine(), state=self.State.GIVEN_UP, answer=reason)
 
     def send_again(self) -> bool:
-        """Queue again in any state. Return False if it is being sent now.
+        """Queue this again, whatever its state. Return False if a worker sends it now.
 
         The UUID stays the same, so that receivers can drop duplicates.
         """
@@ -282,7 +286,10 @@ def is_awaited(transcript: Transcript) -> bool:
 
 
 def facts(transcript: Transcript) -> dict[str, Any]:
-    """Return the payload, without text and phone number, because they need a login."""
+    """Return what a message says about the transcript.
+
+    Leave out the text and the phone number, because these need a login.
+    """
     call = transcript.recording.call
     return {
         "transcript": str(transcript.uuid),

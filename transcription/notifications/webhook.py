@@ -1,6 +1,6 @@
 """Signed POST requests to NOTIFY_URL. See standardwebhooks.com, specification 1.0.0
 
-The URL comes only from the settings. We never fetch a URL from a request.
+The URL comes only from the settings. A request to this site can never choose it.
 """
 
 import base64
@@ -46,7 +46,7 @@ def send(message_id: UUID, message: dict[str, Any]) -> str:
     """
     body = json.dumps(message).encode()
     with Session() as session:
-        # Plain HTTP is for development: that receiver is local, so do not use a proxy.
+        # Plain HTTP is for development, when the receiver is local. Use no proxy then.
         session.trust_env = settings.NOTIFY_URL.startswith("https://")
         for scheme in ("https://", "http://"):
             session.mount(scheme, LimitedAdapter(TIMEOUT_SECONDS))

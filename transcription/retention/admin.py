@@ -31,7 +31,7 @@ class DeletionAdmin(LargeTableAdmin, ReadOnly, admin.ModelAdmin[Deletion]):
     )
 
     def has_delete_permission(self, request: HttpRequest, obj: object = None) -> bool:
-        # The row is the evidence of the deletion, and has the work that is left to do.
+        # The row proves the deletion. An unfinished deletion needs its row to continue.
         return False
 
     @admin.display(description="deleted")

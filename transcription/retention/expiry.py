@@ -20,9 +20,9 @@ from transcription.review import editing, past
 
 logger = logging.getLogger(__name__)
 
-# Rows in a slice. A worker that is told to stop finishes its slice first.
+# `work` deletes at most this many rows. A worker that must stop finishes them first.
 AT_ONCE = 25
-# If more rows than this fail, skip the rest of their kind until the next day.
+# If more than this many rows of a kind fail, skip the others until the next day.
 MOST_SKIPPED = 100
 EVERY = timedelta(days=1)
 
@@ -44,7 +44,7 @@ def due_audio(now: datetime) -> QuerySet[Any]:
 
 
 def due_texts(now: datetime) -> QuerySet[Any]:
-    """Return finished transcripts with expired texts, by the age of the recording."""
+    """Return finished transcripts with recordings older than the period for texts."""
     rows = Transcript.objects.filter(status__in=Transcript.FINISHED)
     return expired(
         # Do not load the words: they can be megabytes.
@@ -74,7 +74,7 @@ def delete_audio(recording: Recording) -> dict[str, int]:
 
 
 def delete_text(transcript: Transcript) -> dict[str, int]:
-    """Delete a transcript at AssemblyAI, then here. Raises AssemblyAIError."""
+    """Delete a transcript at AssemblyAI, then our row. Raises AssemblyAIError."""
     jobs = delete_job(transcript)
     with transaction.atomic():
         row = Transcript.objects.select_for_update().filter(pk=transcript.pk).first()
@@ -85,7 +85,10 @@ def delete_text(transcript: Transcript) -> dict[str, int]:
 
 
 def delete_job(transcript: Transcript) -> int:
-    """Delete the job at AssemblyAI, if any. Return 0 or 1. Raises AssemblyAIError."""
+    """Delete the job at AssemblyAI. Return the number of jobs: 0 or 1.
+
+    Raises AssemblyAIError.
+    """
     if not transcript.assemblyai_id:
         return 0
     assemblyai_client.delete(transcript.assemblyai_id)
@@ -116,7 +119,7 @@ def due() -> dict[str, int]:
 
 
 def begin() -> Deletion | None:
-    """Return the unfinished deletion, or else a new one. None if nothing is due."""
+    """Return the unfinished deletion, or a new one if rows are due, or else None."""
     known = Deletion.objects.filter(reason=Deletion.Reason.RETENTION)
     if unfinished := known.unfinished().first():
         return unfinished
@@ -127,7 +130,7 @@ def begin() -> Deletion | None:
 
 
 def begin_daily() -> Deletion | None:
-    """Call `begin`, unless a deletion of the last 24 hours is already finished."""
+    """Call `begin`, unless a deletion began in the last 24 hours and is finished."""
     recent = Deletion.objects.filter(
         reason=Deletion.Reason.RETENTION, begun_at__gt=timezone.now() - EVERY
     )
@@ -164,7 +167,7 @@ def work(deletion: Deletion) -> bool:
 
 
 def is_about_row(error: VendorError | OSError) -> bool:
-    """Return whether the vendor refuses only this row, so that others may succeed."""
+    """Return whether the vendor refuses only this row. Then other rows may succeed."""
     is_refused = isinstance(error, VendorError) and error.permanent
     return is_refused and not getattr(error, "account", False)
 

@@ -9,9 +9,10 @@ from django.db import models
 from django.db.models import Q
 from django.utils import timezone
 
-# A slice takes seconds. After this time we assume that its worker has died.
+# A worker leases a deletion for a slice of the work, which takes seconds. After this
+# time, we assume that the worker has died.
 LEASE = timedelta(minutes=5)
-# The keys of `counts`, in the order in which the rows are deleted and reported.
+# The keys of Deletion.counts, in the order in which they are shown.
 COUNTED = (
     *("calls at Twilio", "recordings at Twilio", "texts at AssemblyAI"),
     *("calls", "audio files", "texts", "notes", "webhook deliveries"),
@@ -24,10 +25,10 @@ class DeletionQuerySet(models.QuerySet["Deletion"]):
         return self.filter(finished_at=None)
 
     def claim(self, pk: int) -> Deletion | None:
-        """Lease an unfinished deletion, or return None if another worker has it."""
+        """Lease a deletion. Return None if it is finished or another worker has it."""
         now = timezone.now()
         free = Q(leased_until=None) | Q(leased_until__lt=now)
-        # Ignore a lease that ends too late: the clock was put back after it began.
+        # Ignore a lease that ends too late: the clock was put back during the lease.
         free |= Q(leased_until__gt=now + 2 * LEASE)
         if not self.unfinished().filter(free, pk=pk).update(leased_until=now + LEASE):
             return None
@@ -35,7 +36,7 @@ class DeletionQuerySet(models.QuerySet["Deletion"]):
 
 
 class Deletion(models.Model):
-    """A permanent deletion at Twilio, at AssemblyAI and here: what, when and why.
+    """A permanent deletion of our data and of data at vendors: what, when and why.
 
     The row also has the progress, so that another worker can continue. When the
     deletion is finished, the row does not identify a person any more.
@@ -51,17 +52,17 @@ class Deletion(models.Model):
     )
     begun_at = models.DateTimeField("begun", auto_now_add=True, db_index=True)
     finished_at = models.DateTimeField("finished", null=True)
-    # How many rows of each kind: {"recordings at Twilio": 3, "texts": 2}.
+    # What is deleted so far, for example {"recordings at Twilio": 3, "texts": 2}.
     counts = models.JSONField("deleted", default=dict)
-    # Why something could not be deleted in the last round.
+    # The newest reason why something could not be deleted.
     problem = models.TextField(blank=True)
-    # Only for PERSON: the phone numbers (E.164). Emptied when the deletion is finished.
+    # Only for PERSON: the phone numbers (E.164), until the deletion is finished.
     numbers = models.JSONField(default=list, editable=False)
     # Only for PERSON: whether the numbers stay on the do-not-call list.
     keeps_do_not_call = models.BooleanField(
         "stays on the do-not-call list", default=False
     )
-    # The progress of this round: the rows that could not be deleted, and what is done.
+    # What expiry.work or person.work needs to continue, for example the rows to skip.
     position = models.JSONField(default=dict, editable=False)
     leased_until = models.DateTimeField(null=True, editable=False)
 
@@ -83,9 +84,9 @@ class Deletion(models.Model):
 
     @property
     def counted(self) -> list[tuple[str, int]]:
-        """The kinds of deleted rows and their numbers, in the order of COUNTED.
+        """(kind, number of deleted rows) of each deleted kind, in the order of COUNTED.
 
-        PostgreSQL does not keep the order of JSON keys: it sorts them by length.
+        The order of `counts` is lost: PostgreSQL sorts JSON keys by length.
         """
         return [(what, self.counts[what]) for what in COUNTED if self.counts.get(what)]
 

@@ -1,7 +1,8 @@
 """Erase a person: delete all data about their phone numbers.
 
-The order is: at Twilio, at AssemblyAI, here. If a round fails, the next round continues
-where it stopped. A call that is not finished yet is left for the next round.
+A call is deleted at Twilio, then at AssemblyAI, then in our database. A round tries
+each call at most once. If a round fails, or if a call is not finished yet,
+tasks.sweep starts another round for the calls that are left.
 """
 
 import json
@@ -72,7 +73,8 @@ def work(deletion: Deletion) -> bool:
             return True
         reason = deletion.problem if waiting else erase_at_twilio(deletion)
         if not reason:
-            # Only once, after all calls, because the storage may have a million files.
+            # delete_all_of lists all files of the storage, maybe a million. So use it
+            # only once, after all calls are erased.
             cleanup.delete_all_of(sids)
     except (VendorError, OSError) as error:
         logger.warning("deletion=%s person=failed", deletion.pk)
@@ -92,7 +94,7 @@ def why_not_yet(call: Call) -> str:
     if not call.is_finished or (call.is_conversation and not call.leg.is_finished):
         return TALKING
     transcripts = Transcript.objects.unfinished().filter(recording__call=call)
-    # No worker has these, and no job was requested, so they can be deleted.
+    # No worker has these transcripts, and no job was requested: they can be deleted.
     idle = transcripts.filter(lease=None, submitted_at=None, assemblyai_id=None)
     return WORKING if transcripts.exclude(pk__in=idle).exists() else ""
 
@@ -140,12 +142,14 @@ def erase_call(call: Call, deletion: Deletion) -> str:
 
 
 def erase_at_twilio(deletion: Deletion) -> str:
-    """Delete calls that only Twilio has. Return "", or why a call is left."""
+    """Delete calls that only Twilio has. Return "", or why a call cannot be deleted."""
     for number in deletion.numbers:
         for state in list(twilio_client.calls_with(number)):
             if state.status not in Call.FINISHED:
                 return TALKING
-            # A conversation's recording belongs to the parent, the operator's call.
+            # `state` may be the child of a conversation. Delete the parent (the
+            # operator's call), which has the recording. delete_call also deletes the
+            # child.
             twilio_client.delete_call(state.parent_sid or state.sid)
             deletion.add({"calls at Twilio": 1})
     return ""
@@ -189,7 +193,7 @@ def deliveries_with(numbers: Collection[str]) -> QuerySet[WebhookDelivery]:
 
 
 def forget_log_entries(numbers: Collection[str], contacts: list[Contact]) -> None:
-    """Erase the texts of admin's log entries about these numbers or contacts."""
+    """Erase the texts of the admin site's log about these numbers or contacts."""
     named = Q()
     for number in numbers:
         for written in (number, phone_numbers.for_people(number)):

@@ -63,7 +63,8 @@ def stored(
     except FileNotFoundError:
         return
     name = PurePosixPath("recordings", recording.filename)
-    # Not compressed: audio does not get smaller. Zip64, because its length is unknown.
+    # The entry is not compressed, because audio does not get smaller. Zip64 is needed,
+    # because the length of the entry is not known yet.
     entry = zipfile.ZipInfo(str(name))
     with file, archive.open(entry, "w", force_zip64=True) as target:
         while chunk := file.read(CHUNK_BYTES):

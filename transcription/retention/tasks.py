@@ -12,7 +12,7 @@ SLICES = {
 
 
 def work(pk: int) -> bool:
-    """Do the next slice. Return whether another slice can follow at once."""
+    """Do the next slice of a deletion. Return whether another can follow at once."""
     deletion = Deletion.objects.claim(pk)
     if deletion is None:
         return False
@@ -21,9 +21,9 @@ def work(pk: int) -> bool:
 
 @task()
 def delete(pk: int) -> None:
-    """Do the next slice of a deletion, and queue the one after it.
+    """Do the next slice of a deletion. If another can follow, queue this task again.
 
-    If a message is lost, the worker queues the deletion again within an hour.
+    If the queue loses a task, `sweep` queues the deletion again: it runs each hour.
     """
     if work(pk):
         delete.enqueue(pk)

@@ -5,7 +5,8 @@ PostgreSQL reuses the space of deleted rows by itself (autovacuum).
 
 from django.db import connection
 
-# Pages of the search index to merge per statement. Few, because other writers wait.
+# One statement merges this many pages of the search index. The number is small,
+# because other writers wait meanwhile.
 PAGES = 500
 MOST_MERGES = 10_000
 

@@ -21,7 +21,7 @@ from transcription.retention.tasks import delete
 @require_http_methods(["GET", "HEAD", "POST"])
 @permission_required("transcription.erase_person", raise_exception=True)
 def person_page(request: HttpRequest, uuid: UUID) -> HttpResponse:
-    """Show what is stored about the person with this call's number, or erase it."""
+    """Show the data about the person with this call's number, or erase the data."""
     call = get_object_or_404(Call, uuid=uuid)
     contact = Contact.objects.of(call.other_number)
     known = numbers_of(call, contact)
@@ -62,7 +62,7 @@ def export_person(request: HttpRequest, uuid: UUID) -> StreamingHttpResponse:
 @require_safe
 @permission_required("transcription.erase_person", raise_exception=True)
 def deletion_page(request: HttpRequest, pk: int) -> HttpResponse:
-    """Show the progress of a deletion. The page polls until it is finished."""
+    """Show the progress of a deletion. The page polls until the deletion ends."""
     deletion = get_object_or_404(Deletion, pk=pk)
     template = "deletion.html"
     if request.htmx:  # type: ignore[attr-defined]
@@ -71,7 +71,7 @@ def deletion_page(request: HttpRequest, pk: int) -> HttpResponse:
 
 
 def numbers_of(call: Call, contact: Contact | None) -> list[str]:
-    """Return the number of the call, then the other numbers of its contact."""
+    """Return the number of the call, then the other numbers of the same contact."""
     numbers = dict.fromkeys([call.other_number] if call.other_number else [])
     if contact:
         numbers |= dict.fromkeys(each.number for each in contact.numbers.all())

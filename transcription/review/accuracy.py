@@ -11,7 +11,7 @@ from django.db.models.functions import TruncMonth
 
 from transcription.models import Score
 
-# The sums use all scores. The intervals use only the newest scores of each group.
+# The sums use all scores. An interval uses only the newest NEWEST scores of its group.
 NEWEST = 300
 RESAMPLES = 200
 GROUPS = 20
@@ -61,7 +61,7 @@ class Line(NamedTuple):
 
 
 def groups() -> list[Group]:
-    """Return the summed scores, groups with the most calls first. Makes two queries."""
+    """Return at most GROUPS groups, the most calls first. Makes two queries."""
     sums = (
         Score.objects.values(*GROUP, MODEL)
         .annotate(calls=Count("pk"), **{f"sum_{each}": Sum(each) for each in COUNTS})
@@ -93,10 +93,11 @@ def _group(row: dict[str, Any], newest: dict[Any, list[tuple[int, ...]]]) -> Gro
 def _interval(
     part: int, whole: int, parts: tuple[int, ...], wholes: tuple[int, ...]
 ) -> Interval | None:
-    """Return part / whole with its interval, or None if `whole` is 0.
+    """Return the percentage with its confidence interval, or None if `whole` is 0.
 
-    The interval is a bootstrap. It draws whole calls, because the words of one call
-    are not independent. parts, wholes: one number for each of the newest calls.
+    The interval comes from a bootstrap. Its samples contain complete calls, not single
+    words, because the words of one call are not independent.
+    parts, wholes: one number for each of the newest calls.
     """
     if not whole:
         return None

@@ -10,15 +10,15 @@ from transcription.words import Word, bare, joined
 
 
 class Carried(NamedTuple):
-    """The corrections of an older transcript, sorted by what happens to them."""
+    """The corrections of an older transcript, grouped by what happens to them."""
 
     satisfied: list[Change]  # the new transcript already has the right text
-    carried: list[Change]  # same mistake again; first and last are new word indexes
-    open: list[Change]  # not certain: a person must check it; old word indexes
+    carried: list[Change]  # the same mistake again; indexes of new words
+    open: list[Change]  # a person must check these; indexes of old words
 
 
 def carry_over(transcript: Transcript) -> Revision | None:
-    """Apply the corrections of the last reviewed transcript to a new one.
+    """Apply the corrections of `older_review` to a new transcript.
 
     Return the new revision, or None if nothing was carried over.
     """
@@ -33,7 +33,7 @@ def carry_over(transcript: Transcript) -> Revision | None:
 
 
 def older_review(transcript: Transcript) -> Transcript | None:
-    """Return the last earlier transcript of this recording that has a revision."""
+    """Return the newest of the recording's older transcripts that have a revision."""
     older = transcript.siblings().filter(pk__lt=transcript.pk)
     return older.exclude(revision=None).order_by("pk").last()
 

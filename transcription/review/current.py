@@ -63,7 +63,7 @@ def named(words: list[Word], names: dict[str, str]) -> list[Word]:
 
 
 def live(transcript: Transcript) -> list[Change]:
-    """Return the live corrections, in the order of their words."""
+    """Return the live corrections (Correction.is_live), in the order of their words."""
     rows = Correction.objects.filter(transcript=transcript, is_live=True)
     columns = rows.order_by("first").values_list("first", "last", "after", "pk")
     return [Change(*row) for row in columns]
@@ -75,7 +75,8 @@ def corrected(
     """Return the words with the changes applied. Their times stay in order.
 
     changes: sorted by their words, without overlaps.
-    seconds: length of the audio, 0 if unknown. Used only if `words` is empty.
+    seconds: the length of the audio, or 0 if it is unknown. Only needed if `words` is
+    empty.
     """
     result: list[Word] = []
     at = 0
@@ -89,8 +90,8 @@ def corrected(
 def text_of(pieces: list[str], changes: Iterable[Change]) -> str:
     """Return the text with the changes applied.
 
-    It is the text of the words that `corrected` returns, but needs only the pieces.
-    pieces: from Original.pieces_of.
+    This is the text of the words that `corrected` returns, but no times are computed.
+    pieces: each original word with the space before it, see Original.pieces.
     """
     result: list[str] = []
     at = 0
@@ -145,9 +146,10 @@ def _reading(words: list[Word], change: Change, seconds: float) -> Iterator[Word
 def _room(words: list[Word], first: int, last: int) -> tuple[int, int]:
     """Return (start, end) in ms: the time in which the new words are spoken.
 
-    It is the time of the words from `first` up to `last`. If `first` equals `last`, it
-    is the gap between their neighbours. If there is no gap, it is half of the word
-    before, or half of the first word.
+    This is the time of the words from `first` up to `last`, which is excluded. If there
+    are no such words, it is the gap between the word before and the word after. If
+    there is no gap, it is the second half of the word before or, at the beginning of
+    the text, the first half of the first word.
     """
     if first < last:
         return words[first].start, max(words[last - 1].end, words[first].start)
@@ -166,8 +168,8 @@ def _middle(word: Word) -> int:
 def _spread(texts: list[str], begin: int, end: int) -> Iterator[tuple[int, int]]:
     """Yield (start, end) in ms for each text.
 
-    The time from `begin` to `end` is divided by the number of letters. Each text gets
-    at least 1 ms.
+    Each text gets a part of the time from `begin` to `end`, in proportion to the number
+    of its letters. The part is at least 1 ms.
     """
     letters = [0, *accumulate(map(len, texts))]
     for sofar, until in pairwise(letters):

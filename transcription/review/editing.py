@@ -57,7 +57,7 @@ def save(
     """Save changes as one revision.
 
     started_from: the number of the revision that the author saw. If somebody else has
-    changed the same words since then, raises Conflict. Changes of other words are kept.
+    changed the same words since then, Conflict is raised. Changes of other words stay.
     client_key: if a request with the same key is sent twice, it is saved only once.
     """
     with transaction.atomic():
@@ -221,7 +221,7 @@ def sent_before(row: Transcript, client_key: UUID) -> Revision | None:
 
 
 def begun(row: Transcript) -> list[str]:
-    """Return Original.pieces. Before the first revision, store the Original."""
+    """Return Original.pieces_of(row). Before the first revision, store the Original."""
     if not row.revision:
         words = original_words(row)
         # If AssemblyAI sent a text without a list of words, estimate the times.
@@ -238,9 +238,10 @@ def new_revision(
     target: Revision | None = None,
     batch: Batch | None = None,
 ) -> Revision:
-    """Store a revision. The caller must save `row.revision`.
+    """Store a revision, and set `row.revision` without saving the row.
 
-    It is not saved here, because each save makes SQLite write the whole row again.
+    The calling code saves this column together with others, because each save makes
+    SQLite write the whole row again.
     """
     row.revision = (row.revision or 0) + 1
     return Revision.objects.create(
@@ -296,7 +297,7 @@ def finish(
 
 
 def forget(row: Transcript) -> None:
-    """Remove a transcript from the counts of mistakes. Call this before deleting it."""
+    """Remove a transcript from the counts of mistakes, before the row is deleted."""
     if Original.objects.filter(transcript=row).exists():
         pieces = Original.pieces_of(row)
         mistakes.count(mistakes_in(pieces, live(row)), set())

@@ -14,7 +14,8 @@ from transcription.words import edges
 # Ignore corrections with more words or characters: they rewrite whole sentences.
 MOST_WORDS = 4
 LONGEST = 200
-# The least similarity of two spellings, and of two sounds, from 0 to 100.
+# Two texts are alike if the similarity of their spellings is at least ALIKE, or that of
+# their sounds is at least SOUND_ALIKE. 100 means equal.
 ALIKE, SOUND_ALIKE = 50, 60
 # Map consonants that sound alike on a telephone to one letter, and remove vowels.
 SOUNDS = str.maketrans("bdgvzqc", "ptkfskk", "aeiouyhw' ")

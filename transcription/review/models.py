@@ -32,7 +32,7 @@ class Original(models.Model):
         primary_key=True,
         related_name="original",
     )
-    # One line per word. It begins with a space if the text has a space before the word.
+    # One line per word. A line begins with a space if the text has one before the word.
     # A save reads only this column, which is fast.
     pieces = models.TextField()
     # One line per word: [start (ms), end (ms), confidence, speaker] as JSON.
@@ -77,9 +77,9 @@ class Original(models.Model):
 
 
 class Batch(models.Model):
-    """A correction to make in all past transcripts with the mistake, and its progress.
+    """The correction of one mistake in all past transcripts, and the progress.
 
-    The worker makes it in the background, see past.py. It can be undone as a whole.
+    A worker corrects in the background, see past.py. A batch can be undone as a whole.
     """
 
     heard = models.CharField(max_length=200)
@@ -136,7 +136,7 @@ class Revision(models.Model):
     target = models.ForeignKey(
         "self", null=True, on_delete=models.CASCADE, related_name="+"
     )
-    # Only used for edits: whether the edit is undone now.
+    # Only used for editing.EDITS: whether the edit is undone now.
     is_undone = models.BooleanField(default=False)
     # Set if this save belongs to a correction of all past transcripts.
     batch = models.ForeignKey(
@@ -218,12 +218,14 @@ class Score(models.Model):
     reference = models.ForeignKey(
         "transcription.Transcript", on_delete=models.CASCADE, related_name="+"
     )
-    # How often keyterms occur in the reference, and how often they are right here.
+    # Number of keyterms in the reference, and how many of these are right in
+    # `transcript`. A keyterm that occurs twice counts twice.
     terms = models.PositiveIntegerField()
     terms_right = models.PositiveIntegerField()
     # How often this transcript has a keyterm where the reference does not have it.
     false_terms = models.PositiveIntegerField()
-    # Number of words in the reference, and of words replaced, left out or added here.
+    # Number of words in the reference. Number of words that are replaced, left out or
+    # added in `transcript`.
     words = models.PositiveIntegerField()
     words_wrong = models.PositiveIntegerField()
     # Name and version of the normaliser that prepared both texts for the comparison.
@@ -252,7 +254,7 @@ class Mistake(models.Model):
     heard = models.CharField(max_length=200)
     corrected = models.CharField(max_length=200)
     transcripts = models.PositiveIntegerField(default=0)
-    # Somebody has added the word to a keyword list, or has dismissed the suggestion.
+    # Whether somebody has added the word to a keyword list or dismissed the suggestion.
     is_settled = models.BooleanField(default=False)
 
     class Meta:

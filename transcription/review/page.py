@@ -70,7 +70,7 @@ def turns_on_page(transcript: Transcript) -> list[PageTurn]:
 
 
 def with_overlaps(turns: Iterator[PageTurn]) -> list[PageTurn]:
-    """Mark the turns that begin before all earlier turns have ended."""
+    """Mark the turns that begin before the end of an earlier turn."""
     found, ended = [], 0
     for turn in turns:
         begins = turn.words[0].start if turn.words else ended
@@ -96,7 +96,7 @@ def turns_between(transcript: Transcript, first: int, last: int) -> list[PageTur
     rows = [
         row for row in _live(transcript) if bounds[0][0] <= row.first < bounds[-1][1]
     ]
-    # Read one more word at each end: the times of inserted words depend on it.
+    # Read one more word at each end: the times of inserted words depend on these.
     begin = max(0, bounds[0][0] - 1)
     end = max([bounds[-1][1], *(row.last for row in rows)]) + 1
     return list(_turns(bounds, original.words(begin, end), begin, rows))
@@ -146,9 +146,9 @@ def _turns(
 def _described(
     row: Correction, replaced: list[Word], in_turn: list[Word]
 ) -> dict[str, Any]:
-    """Return the details of a correction that the page shows.
+    """Return what the page shows about a correction.
 
-    They are its place, the original text, the author and the time.
+    replaced: the original words. in_turn: the current words of the turn.
     """
     here = [n for n, word in enumerate(in_turn) if word.correction == row.pk]
     before = bisect_left([word.at for word in in_turn], row.first)

@@ -19,7 +19,7 @@ from transcription.review.page import may_correct
 from transcription.review.rules import Conflict, Refused
 from transcription.review.views import shown
 
-# How many of the most frequent mistakes the page "Accuracy" lists.
+# The page "Accuracy" lists at most this many mistakes, the most frequent ones.
 MISTAKES = 15
 
 

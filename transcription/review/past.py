@@ -26,7 +26,8 @@ LEASE = timedelta(minutes=5)
 def begin(heard: str, corrected: str, author: Any) -> Batch:
     """Store a Batch for the worker. Raises Refused, or search.TooFrequent.
 
-    It has at most the newest search.RANKED transcripts, and no verified ones.
+    The batch has at most the newest search.RANKED transcripts with the mistake.
+    Verified transcripts are left out.
     """
     query = search.parse(f'"{heard}"')
     keys = search.ranked(query) if query else []
@@ -47,7 +48,7 @@ def undo(batch: Batch) -> None:
 
 
 def work() -> bool:
-    """Do the next part of the oldest batch. Return False if there is no batch."""
+    """Do the next part of the oldest batch. Return False if no batch is waiting."""
     now = timezone.now()
     free = Q(leased_until=None) | Q(leased_until__lt=now)
     waiting = Batch.objects.filter(free, finished_at=None)

@@ -34,7 +34,7 @@ def original_text(pieces: list[str], change: Change) -> str:
 
 
 def reading(pieces: list[str], now: list[Change], change: Change) -> str:
-    """Return the current text of the range. now: the live corrections."""
+    """Return the current text of the change's range. now: the live corrections."""
     inside = [
         each._replace(first=each.first - change.first, last=each.last - change.first)
         for each in overlapping(now, [change])

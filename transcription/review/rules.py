@@ -11,7 +11,8 @@ from transcription.models import Correction, Revision, Transcript
 from transcription.review.current import Change
 from transcription.review.ranges import is_covered, overlaps
 
-# The most characters in one correction, and the most corrections in one save.
+# A correction has at most LONGEST characters. A save has at most MOST_AT_ONCE
+# corrections.
 LONGEST = 5_000
 MOST_AT_ONCE = 2_000
 TAG = re.compile(r"<[!/?a-zA-Z][^<>]*>")
@@ -27,7 +28,7 @@ class Refused(Exception):
 class Conflict(Exception):
     """The transcript has changed meanwhile. str() is a sentence for the user.
 
-    now: live corrections by other people of the words that the request would change.
+    now: other people's live corrections of the words that the request changes.
     """
 
     def __init__(self, sentence: str, now: Sequence[Change] = ()) -> None:
@@ -84,7 +85,10 @@ def clean(typed: str) -> str:
 
 
 def refuse_overwriting(author: Any, started_from: int, touched: list[Change]) -> None:
-    """Raise Conflict if another author has changed these words after `started_from`."""
+    """Raise Conflict if somebody else made a touched correction after `started_from`.
+
+    started_from: a revision number. touched: live corrections of the words to change.
+    """
     newer = Correction.objects.filter(
         pk__in=[each.correction for each in touched],
         revision__number__gt=started_from,

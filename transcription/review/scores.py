@@ -2,9 +2,9 @@
 
 A verified transcript is the reference for all transcripts of its recording. Both texts
 are normalised first, so that "20mg" and "20 mg" are the same. English texts use
-Whisper's normaliser, like AssemblyAI's guide and the Open ASR Leaderboard. It breaks
-other languages: for example, it removes the vowel signs of Hindi. So texts in other
-languages are normalised as in our search, see search/tokens.py.
+Whisper's normaliser, like AssemblyAI's guide and the Open ASR Leaderboard. This
+normaliser breaks other languages: for example, it removes the vowel signs of Hindi. So
+texts in other languages are normalised as in our search, see search/tokens.py.
 """
 
 from collections.abc import Iterator
@@ -40,14 +40,17 @@ def summed(many: list[Counts]) -> Counts:
 
 @cache
 def _english() -> Any:
-    # Imported here, because the web server and most jobs do not need it.
+    # Imported here, because the web server and most jobs do not need this package.
     from whisper_normalizer.english import EnglishTextNormalizer
 
     return EnglishTextNormalizer()
 
 
 def normalised(text: str, language: str) -> list[str]:
-    """Return the words to compare. language: for example en_us. Empty if unknown."""
+    """Return the words to compare.
+
+    language: for example en_us, or "" if it is unknown.
+    """
     if language.startswith("en"):
         return str(_english()(text)).split()
     return [token.word for token in tokens(text)]
@@ -99,7 +102,10 @@ def partners(one: list[str], other: list[str]) -> dict[int, int]:
 def _occurrences(
     words: list[str], sought: set[tuple[str, ...]]
 ) -> Iterator[tuple[int, int]]:
-    """Yield (index, number of words) of each term. At one place, the longest counts."""
+    """Yield (index of the first word, number of words) of each occurrence of a term.
+
+    If several terms begin at the same word, only the longest counts.
+    """
     lengths = sorted({len(term) for term in sought}, reverse=True)
     at = 0
     while at < len(words):

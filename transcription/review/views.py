@@ -19,7 +19,7 @@ from transcription.review.page import turns_between
 from transcription.review.replacing import found
 from transcription.review.rules import Conflict, Refused
 
-# The most occurrences that a preview shows.
+# A preview shows at most this many occurrences.
 SHOWN = 50
 Kind = Revision.Kind
 
@@ -29,8 +29,8 @@ def correcting(
 ) -> Callable[..., HttpResponse]:
     """Decorator: make a view from a function that saves a revision.
 
-    The response has the turns that have changed, as JSON. If the save is refused, it
-    has a sentence that says why.
+    The response has the turns that have changed, as JSON. If the save is refused,
+    the response has a sentence that says why.
     """
 
     @require_POST

@@ -12,7 +12,7 @@ from transcription.search.tokens import indexed
 
 
 def search_text(text: str) -> str:
-    """Return the value of Note.search_text: the words in the form that is compared."""
+    """Return the value of Note.search_text: encoded words, with a space at each end."""
     return f" {indexed(text)} "
 
 

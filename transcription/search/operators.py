@@ -40,7 +40,7 @@ class Operator:
 
     @property
     def finds_calls(self) -> bool:
-        """Whether the operator selects calls. A day or an exclusion does not."""
+        """Whether the operator selects calls: tag:, to: or by:, without a minus."""
         return self.name in ("tag", "to", "by") and not self.is_excluded
 
     @property
@@ -50,8 +50,8 @@ class Operator:
     def condition(self, path: str) -> Q:
         """Return the condition for the rows to search in. Raises BadOperator.
 
-        path: the lookup from these rows to their call, with `__` at the end. "" if the
-        condition is about the rows themselves.
+        path: the lookup from these rows to their call, with `__` at the end, or "" to
+        test the rows themselves.
         """
         lookup, value = self._found
         condition = Q(**{f"{path}{lookup}": value})
@@ -59,7 +59,7 @@ class Operator:
 
     @cached_property
     def _found(self) -> tuple[str, Any]:
-        """The lookup on Call and its value. Cached: one page uses it several times."""
+        """A lookup and its value. Both are cached: one page uses them several times."""
         return _LOOKUPS[self.name](self.value)
 
 

@@ -1,4 +1,4 @@
-"""Full-text search over all transcripts, with the same results on both databases.
+"""Full-text search over transcripts. SQLite and PostgreSQL find the same transcripts.
 
 The syntax: words, "an exact phrase", -not, prefix*, and operators (operators.py).
 Migration 0012_search_text creates the index on Transcript.search_text. The rules for
@@ -34,8 +34,8 @@ CALL = "recording__call__"
 MAX_TERMS = 20
 MAX_OPERATORS = 8
 MAX_LENGTH = 300
-# In texts with more characters, PostgreSQL may drop positions of words: it keeps 256
-# per word, and none above 16,383. There, phrases are also searched in the text itself.
+# PostgreSQL stores at most 256 positions per word, and none above 16,383. In texts
+# with this many characters, positions may be missing, so _PHRASE also uses LIKE.
 LENGTH_WITH_ALL_POSITIONS = 8000
 
 TERM = re.compile(r'(-?)(?:["“”„]([^"“”„]*)["“”„]?|([^\s"“”„]+))')
@@ -78,15 +78,18 @@ class Query:
         return [term for term in self.terms if term.is_excluded]
 
     def __bool__(self) -> bool:
-        """False if there are only excluded words, which would match nearly all rows."""
+        """False if no word is wanted and there is no operator.
+
+        Such a query would match nearly all rows.
+        """
         return bool(self.wanted or self.operators)
 
     def narrow(self, rows: QuerySet[Any], path: str) -> QuerySet[Any]:
         """Return the rows that match the operators. Raises BadOperator.
 
         path: the lookup from these rows to their call, with `__` at the end.
-        A day is compared with the call's day if another operator selects calls. If
-        not, it is compared with the row's day: imported recordings have no call.
+        `after:` and `before:` test the call's day if another operator selects calls.
+        Otherwise they test the row's day, because imported recordings have no call.
         """
         for operator in self.operators:
             is_of_rows = operator.is_day and not self.finds_calls
@@ -115,8 +118,9 @@ def parse(text: str) -> Query:
 def _term(typed: str, is_prefix: bool, is_excluded: bool) -> Term | None:
     found = tokens(typed)
     if found and found[-1].is_last_letter:
-        # If the text continues after this letter, it has no such token. So search only
-        # for the pairs before it. A letter alone is searched as the start of a pair.
+        # If a text continues after this letter, the text has a pair here, not a single
+        # letter. So search only for the pairs before the letter. If there are none,
+        # search for the tokens that start with the letter.
         if len(found) > 1 and not found[-2].is_last_letter:
             found.pop()
         else:
@@ -195,7 +199,7 @@ def _keys(query: Query) -> RawSQL:
 def _newest(query: Query) -> list[int]:
     """Return the keys of the newest RANKED transcripts that match the operators.
 
-    Transcripts with excluded words are removed afterwards.
+    Then transcripts with excluded words are removed, so the result may be shorter.
     """
     rows: QuerySet[Transcript] = Transcript.objects.order_by("-pk")
     if query.finds_calls:
@@ -214,7 +218,7 @@ def _newest(query: Query) -> list[int]:
 
 
 def _narrowed(condition: str, params: list[Any], query: Query) -> tuple[str, list[Any]]:
-    """Add the operators to a WHERE condition for _KEYS or _STATEMENTS.
+    """Add the operators to a WHERE condition of _STATEMENTS.
 
     If the operators select few calls, the database reads only their transcripts.
     Otherwise it reads all transcripts with the words and checks their calls.
@@ -296,7 +300,7 @@ def _fts5(query: Query) -> str:
 
 
 def _postgresql(query: Query) -> tuple[str, list[str]]:
-    # Filter by all single words first, because the index can answer that.
+    # First test whether all wanted words occur: the index can answer that.
     conditions, params = [_WORDS], [_tsquery(query.wanted)]
     for term in query.terms:
         is_phrase = len(term.words) > 1
@@ -311,7 +315,8 @@ def _postgresql(query: Query) -> tuple[str, list[str]]:
 
 
 _WORDS = "search_vector @@ %s::tsquery"
-# CASE, unlike OR, is evaluated in order, so the text is read only where needed.
+# CASE, unlike OR, is evaluated in order. So search_text is read only if the phrase is
+# not found in search_vector.
 _PHRASE = f"""
     CASE WHEN {_WORDS} THEN true
          WHEN length(search_text) < {LENGTH_WITH_ALL_POSITIONS} THEN false

@@ -1,4 +1,4 @@
-"""Search results: a passage with marked matches, and the time when it is said.
+"""Search results: a passage with marked matches, and the time of the match.
 
 The text is split into the same tokens as in the index, so that exactly the words that
 the search found are marked.
@@ -19,7 +19,7 @@ from transcription.search.query import Query
 from transcription.search.tokens import Token, tokens
 from transcription.words import Word
 
-# The length of a passage in characters, and how many come before the match.
+# A passage has about PASSAGE characters. About BEFORE of them are before the match.
 PASSAGE, BEFORE = 220, 50
 # The best passage has the most different terms within this many tokens.
 NEAR = 28
@@ -95,7 +95,10 @@ def hit(transcript: Transcript, query: Query) -> Hit:
 
 
 def beginning(text: str, all_tokens: list[Token], match: int) -> int:
-    """Return the index of a passage's first token, at most BEFORE before the match."""
+    """Return the index of the passage's first token.
+
+    It is about BEFORE characters before `match`, the index of the matching token.
+    """
     first = match
     while first and all_tokens[match].start - all_tokens[first - 1].start <= BEFORE:
         first -= 1
@@ -106,9 +109,9 @@ def beginning(text: str, all_tokens: list[Token], match: int) -> int:
 
 
 def occurrences(words: list[str], query: Query) -> list[tuple[int, int, int]]:
-    """Return (first word, word after the last, index of the term) of each occurrence.
+    """Return (first, last, term) of each occurrence, in order and without overlaps.
 
-    The occurrences are in order and do not overlap.
+    first, last: indexes in `words`, `last` excluded. term: the index in query.wanted.
     """
     found: list[tuple[int, int, int]] = []
     for start in range(len(words)):
@@ -122,7 +125,11 @@ def occurrences(words: list[str], query: Query) -> list[tuple[int, int, int]]:
 
 
 def densest(found: list[tuple[int, int, int]]) -> int:
-    """Return the index of the occurrence with the most different terms near it."""
+    """Return the index of the occurrence that has the most different terms near it.
+
+    "Near" means in the NEAR tokens that begin with the occurrence. If `found` is empty,
+    the index is 0.
+    """
 
     def terms_near(index: int) -> int:
         last = found[index][0] + NEAR
@@ -145,8 +152,8 @@ def matched(transcript: Transcript, query: Query, best: int, count: int) -> Word
     found = occurrences([token.word for token in spoken], query)
     if not found:
         return None
-    # Words and text may differ in order, so that an occurrence is missing in the words.
-    # Then the numbers do not correspond: use the first occurrence.
+    # The order of the words may differ from the text. If the number of occurrences
+    # also differs, `best` is of no use for the words: use the first occurrence.
     start, _, _ = found[best] if len(found) == count else found[0]
     begins = list(
         accumulate((len(word.space) + len(word.text) for word in words), initial=0)

@@ -56,20 +56,21 @@ BASE_LETTERS = str.maketrans(
 )
 # Words are cut to this many letters. PostgreSQL does not index very long words.
 LONGEST = 100
-# The most characters to index per text. PostgreSQL's tsvector holds one megabyte.
+# The codes of a text are cut to this many characters. PostgreSQL's tsvector holds at
+# most one megabyte.
 LONGEST_INDEXED = 500_000
 DIGITS = "0123456789abcdefghijklmnopqrstuvwxyz"
 
 
 @dataclass(frozen=True)
 class Token:
-    """A word or a pair of letters, after `folded`, and its position in the text."""
+    """A word or pair of letters, changed by `folded`, and its position in the text."""
 
     word: str
     start: int
     end: int
-    # Whether it is the single letter at the end of a text in a script without spaces.
-    # All other tokens of such a text are pairs of letters.
+    # Whether the token is a single letter: the last one in a run of letters of a script
+    # without spaces. All other tokens of the run are pairs of letters.
     is_last_letter: bool = False
 
 
@@ -110,9 +111,9 @@ def folded(word: str) -> str:
 def encoded(word: str) -> str:
     """Encode a word in a-z and 0-9. Two words never have the same code.
 
-    Any other letter becomes `z` and four digits: its code point in base 36. The first
-    digit is never `z`. A `z` becomes `zz`. So the code of a word's prefix is a prefix
-    of the word's code.
+    a-y and 0-9 stay, and `z` becomes `zz`. Any other letter becomes `z` and four
+    digits: its code point in base 36. The first digit is never `z`. So the code of a
+    word's prefix is a prefix of the word's code.
     """
     if word.isascii() and word.isalnum():
         return word.replace("z", "zz")
@@ -133,7 +134,7 @@ def _code(letter: str) -> str:
 
 
 def indexed(text: str) -> str:
-    """Return the text to put into the index: the codes of all words, with spaces."""
+    """Return the text to put into the index: codes of the words, joined by spaces."""
     pieces = text.split()
     is_usual = max(map(len, pieces), default=0) <= LONGEST
     codes = map(_short_codes if is_usual else _codes, pieces)

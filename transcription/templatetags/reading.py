@@ -14,13 +14,14 @@ register = template.Library()
 def reading(context: Any, transcript: Transcript) -> dict[str, Any]:
     """Show player, words, corrections and exports.
 
-    Use it only once on a page: its HTML has ids.
+    Use this tag only once on a page, because its HTML has ids.
     """
     request = context["request"]
     return {
         "request": request,
         "csrf_token": context.get("csrf_token"),
-        # After a form is sent, the browser returns to the call's page or to admin.
+        # After a form is sent, the browser returns to the page of the form: the call's
+        # page or admin.
         "on_call_page": "call" in context,
         **reading_of(transcript, request.user),
     }

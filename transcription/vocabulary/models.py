@@ -16,8 +16,8 @@ class VocabularyQuerySet(models.QuerySet["Vocabulary"]):
     def fitting(self, number: str = "") -> Vocabulary | None:
         """Return the list for a call to this number, else the default list, or None.
 
-        The list of the contact with this number comes first. Then the list with the
-        longest beginning of the number, then the list for its country. One query.
+        The list of the contact with this number comes first. Then comes the list with
+        the longest beginning of the number, then the list for the number's country.
         """
         contacts = Contact.objects.filter(
             numbers__number=number, vocabulary=OuterRef("pk")
@@ -107,7 +107,7 @@ class Vocabulary(RetentionPeriods):
         return self.name
 
     def save(self, *args: Any, **kwargs: Any) -> None:
-        """Save. If a field in SENT has changed, also save a new version."""
+        """Save. If the list is new or a field in SENT has changed, add a version."""
         with transaction.atomic():
             stored = Vocabulary.objects.select_for_update().filter(pk=self.pk).first()
             is_new = stored is None or stored.content != self.content
@@ -124,10 +124,10 @@ class Vocabulary(RetentionPeriods):
         return {name: getattr(self, name) for name in self.SENT}
 
     def fits(self, number: str) -> int:
-        """Return how well the list fits this number: 0 if not at all.
+        """Return how well the list fits this number, or 0 if it does not.
 
-        1 if its country fits, more if it has a beginning of the number: the longer, the
-        more.
+        The result is 1 if the list has the number's country. It is greater if the list
+        has a beginning of the number, and increases with the length of this beginning.
         """
         country = phone_numbers.country_code(number) if number else ""
         fits = 0
@@ -140,7 +140,7 @@ class Vocabulary(RetentionPeriods):
 
 
 class VocabularyVersion(models.Model):
-    """A version of a keyword list, as it was sent. Its content never changes."""
+    """A version of what we send for a keyword list. Its content never changes."""
 
     vocabulary = models.ForeignKey(
         Vocabulary, on_delete=models.CASCADE, related_name="versions"

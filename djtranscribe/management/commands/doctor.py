@@ -122,7 +122,7 @@ def check_twilio() -> str:
     with vendor_errors(CHECK_INTERNET):
         number = twilio_client.our_number()
         if settings.TWILIO_API_KEY:
-            # Test these lists, too: a restricted key may not be allowed to read them.
+            # Also read these lists: a restricted API key may have no access to them.
             next(twilio_client.calls_since(timezone.now()), None)
             next(twilio_client.recordings_since(timezone.now()), None)
     if number is None:

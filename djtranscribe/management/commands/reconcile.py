@@ -37,10 +37,11 @@ Item = TypeVar("Item")
 class Row:
     """A line of the table: how many items were compared, missing here and repaired.
 
-    ready: so recent that our own checks were not overdue. They were repaired, but they
-    do not count as missing.
-    busy: as recent, but not repaired, or a worker has the row now.
-    foreign: not made from here.
+    ready: items that changed less than RECOVER_SECONDS ago and were repaired. They do
+    not count as missing, because our own checks were not overdue.
+    busy: items that changed as recently but were not repaired, and jobs for which
+    `adopted` returned False.
+    foreign: items that this site did not create.
     """
 
     def __init__(self, name: str) -> None:
@@ -124,8 +125,8 @@ class Command(BaseCommand):
                 continue
             phone = known.phone_of(news)
             if differs(phone, news):
-                # Twilio does not say when it set the price. The price is not missing
-                # yet, if our own next check is still to come.
+                # Twilio does not say when it set the price. So use the time of our own
+                # next check: before that time, the price does not count as missing.
                 is_behind = Call.rank(news.status) > phone.reached
                 happened_at = news.last_event_at if is_behind else known.next_check_at
                 known.apply(news)
@@ -185,7 +186,7 @@ class Command(BaseCommand):
                         advance.call(lost.pk)
                     row.found(repaired=True)
             elif ours.is_unread and job.get("status") in Transcript.FINISHED:
-                # Restart a transcript that failed before it had read its job's result.
+                # If the transcript failed before we read its job's result, restart it.
                 was_given_up = ours.retry()
                 unfinished = Transcript.objects.unfinished().filter(pk=ours.pk)
                 unfinished.update(next_attempt_at=timezone.now())
@@ -272,10 +273,10 @@ def start_once(pk: int) -> bool:
 
 
 def adopted(transcript: Transcript) -> bool:
-    """Store the job of a row for which AssemblyAI's response was lost.
+    """Find and store the job of a transcript for which AssemblyAI's response was lost.
 
-    Return False if a worker has leased the row, or if no job was found. The row need
-    not be due: its job is already in AssemblyAI's list, so waiting is useless.
+    Return False if a worker has leased the row, or if no job was found. Do not wait
+    until the row is due (next_attempt_at): the job is already in AssemblyAI's list.
     """
     lease = uuid4()
     rows = Transcript.objects.filter(pk=transcript.pk)

@@ -16,7 +16,7 @@ class Command(BaseCommand):
         "Stop the web server and the workers first. Afterwards `reconcile` asks the "
         "vendors for what is newer than the backup."
     )
-    # Without system checks, this also works before all settings are filled in.
+    # Without system checks, restore also works before all settings are filled in.
     requires_system_checks = ()
 
     def add_arguments(self, parser: CommandParser) -> None:

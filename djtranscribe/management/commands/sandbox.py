@@ -36,8 +36,8 @@ class Command(BaseCommand):
         "stand-ins for Twilio and AssemblyAI, the web server and the worker, with a "
         "separate database and an operator account. Ctrl-C stops everything."
     )
-    # No checks: the settings of this process are not used. The child processes get
-    # settings of their own.
+    # Do not check the settings of this process: the child processes get settings of
+    # their own, see `environment`.
     requires_system_checks: list[str] = []
 
     def add_arguments(self, parser: CommandParser) -> None:
@@ -96,7 +96,7 @@ class Command(BaseCommand):
             self.print_addresses(options, directory)
             processes.wait()
         except SystemExit:
-            # Not in `stop`, because a signal may arrive while another line is printed.
+            # Print here and not in `stop`: a signal may arrive during another print.
             self.say("\nStopping.")
             raise
         finally:
@@ -113,7 +113,7 @@ class Command(BaseCommand):
         processes.start(
             "assemblyai", "-m", "sandbox.assemblyai", "--port", assemblyai_port, *pace
         )
-        # Meanwhile the stand-ins load their voices and language models.
+        # While `migrate` runs, the stand-ins load their voices and language models.
         self.say("Preparing the database")
         processes.run("migrate", "manage.py", "migrate")
         if is_new:
@@ -223,7 +223,11 @@ class Processes:
 
 
 def environment(directory: Path, options: dict[str, Any]) -> dict[str, str]:
-    """Return the child processes' environment, where variables from .env are empty."""
+    """Return the environment of the child processes.
+
+    The variables of .env are set to "" or to a value below. So settings.py does not
+    load their values from .env.
+    """
     site = f"http://localhost:{options['port']}"
     return {
         **os.environ,

@@ -1,7 +1,7 @@
-"""Run the worker: transcribe, notify, sweep and delete what has expired.
+"""Run the worker: transcribe, notify, queue overdue work, delete what has expired.
 
-The rows say what is left to do (transcription/tasks.py). So the sweep finds all work
-that a dead worker has left behind.
+The rows of the database say what is left to do (transcription/tasks.py). So the sweep
+(worker/maintenance.py) finds all work that a dead worker has left behind.
 """
 
 import signal

@@ -93,8 +93,8 @@ class Command(BaseCommand):
         began = time.monotonic()
         while waiting := [row for row in rows if not row.is_finished]:
             for row in waiting:
-                # The webhook may not reach us, so make the row due now. After a failure
-                # (attempts > 0), keep the wait.
+                # AssemblyAI's webhook may not reach us, so make the row due now. But
+                # after a failure (attempts > 0), do not shorten the wait for the retry.
                 due = Transcript.objects.unfinished().filter(pk=row.pk, attempts=0)
                 due.update(next_attempt_at=timezone.now())
                 advance.call(row.pk)

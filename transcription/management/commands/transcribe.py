@@ -75,8 +75,8 @@ class Command(BaseCommand):
     def wait_for(self, transcript: Transcript) -> None:
         began = time.monotonic()
         while not transcript.is_finished:
-            # The webhook may not reach us, so make the row due now. After a failure
-            # (attempts > 0), keep the wait.
+            # AssemblyAI's webhook may not reach us, so make the row due now. But after
+            # a failure (attempts > 0), do not shorten the wait for the retry.
             waiting = Transcript.objects.unfinished().filter(
                 pk=transcript.pk, attempts=0
             )
