@@ -1,6 +1,8 @@
 """TwiML: what the people on the phone hear. twilio.com/docs/voice/twiml"""
 
 from dataclasses import replace
+from functools import lru_cache
+from uuid import UUID
 
 from django.conf import settings
 from twilio.twiml.voice_response import VoiceResponse
@@ -16,6 +18,8 @@ LEG_EVENTS = "initiated ringing answered completed"
 KEY_SECONDS = 10
 # The second phone, which <Dial> calls, rings this long.
 RINGS_SECONDS = 30
+# Stands for the UUID of a call in a document that several calls use.
+ANY_CALL = UUID(int=0)
 
 
 def say(response: VoiceResponse, sentence: speech.Sentence) -> None:
@@ -31,19 +35,39 @@ def record(call: Call, notice: speech.Sentence) -> str:
     <Record> needs an `action`. Without it, Twilio would request this document again, in
     an endless loop. The verbs after <Record> run only if Twilio recorded nothing.
     """
+    document = _record(
+        replace(notice, text=call.notice),
+        speech.sentence("nothing_heard"),
+        callback_url("caller:record-done", ANY_CALL),
+        callback_url("caller:recording-webhook", ANY_CALL),
+        settings.RECORDING_MAX_SECONDS,
+        settings.RECORDING_SILENCE_SECONDS,
+    )
+    return document.replace(str(ANY_CALL), str(call.uuid))
+
+
+@lru_cache(maxsize=64)
+def _record(
+    notice: speech.Sentence,
+    nothing_heard: speech.Sentence,
+    action: str,
+    status_callback: str,
+    max_seconds: int,
+    silence_seconds: int,
+) -> str:
+    """Return the document of `record`, which is the same for most calls."""
     response = VoiceResponse()
-    say(response, replace(notice, text=call.notice))
+    say(response, notice)
     response.record(
-        action=callback_url("caller:record-done", call.uuid),
-        max_length=settings.RECORDING_MAX_SECONDS,
-        timeout=settings.RECORDING_SILENCE_SECONDS,
+        action=action,
+        max_length=max_seconds,
+        timeout=silence_seconds,
         play_beep=True,
         trim="do-not-trim",
-        recording_status_callback=callback_url("caller:recording-webhook", call.uuid)
-        + RETRY,
+        recording_status_callback=status_callback + RETRY,
         recording_status_callback_event=RECORDING_EVENTS,
     )
-    say(response, speech.sentence("nothing_heard"))
+    say(response, nothing_heard)
     response.hangup()
     return str(response)
 

@@ -12,7 +12,6 @@ from urllib.parse import urlsplit
 from uuid import UUID
 
 from django.conf import settings
-from django.db.models import QuerySet
 from django.http import HttpRequest, HttpResponse
 from django.utils.crypto import constant_time_compare
 from twilio.request_validator import RequestValidator
@@ -89,10 +88,7 @@ def record_done(about: str, fields: Mapping[str, Any]) -> HttpResponse:
 
 @webhook("twilio-call", refusal, form_fields)
 def call_webhook(about: str, fields: Mapping[str, Any]) -> HttpResponse:
-    calls = Call.objects.all()
-    if fields.get("CallStatus") == Call.Status.COMPLETED:
-        calls = calls.with_recording_known()
-    call = call_of(about, fields, calls)
+    call = call_of(about, fields)
     if call is None:
         # We store a call's row before we ask Twilio to call. So the row will not appear
         # later, and a retry would not help.
@@ -139,9 +135,7 @@ def no_such_call(fields: Mapping[str, Any]) -> HttpResponse:
     return ignore("No such call.")
 
 
-def call_of(
-    about: str, fields: Mapping[str, Any], calls: QuerySet[Call] | None = None
-) -> Call | None:
+def call_of(about: str, fields: Mapping[str, Any]) -> Call | None:
     """Return the call, locked. None if our UUID in the URL or Twilio's SID is wrong.
 
     A conversation has two calls at Twilio. Webhooks about the call that <Dial> made
@@ -152,13 +146,11 @@ def call_of(
     sid = fields.get("ParentCallSid") or fields.get("CallSid", "")
     if not CALL_SID.fullmatch(sid):
         return None
-    if calls is None:
-        calls = Call.objects.all()
-    calls = calls.select_for_update()
     try:
         if not about:
+            calls = Call.objects.select_for_update()
             return calls.get(sid=sid, direction=Call.Direction.INBOUND)
-        call = calls.get(uuid=UUID(about))
+        call = Call.objects.locked(UUID(about))
     except (Call.DoesNotExist, ValueError):
         return None
     return call if call.sid in (None, sid) else None
