@@ -101,6 +101,19 @@ def test_whatever_is_called_a_webhook_is_one():
             assert is_webhook(view), route
 
 
+def test_the_path_of_every_webhook_is_one_of_webhook_paths():
+    """The settings treat these paths differently, such as: no redirect to https."""
+    for route, view in addresses():
+        if is_webhook(view) and not is_api(route):
+            assert route.startswith(django_settings.WEBHOOK_PATHS), route
+
+
+def test_every_kind_has_a_label():
+    kinds = {decision.kind for decision in DECISIONS.values()}
+
+    assert kinds == WebhookDelivery.KINDS.keys()
+
+
 @pytest.fixture(params=DECISIONS)
 def hook(request):
     """Return a webhook about a call in progress, with an authentic request."""
