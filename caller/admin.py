@@ -75,7 +75,7 @@ class CallAdmin(
             },
         ),
         (
-            "Asked for",
+            "Requested",
             {
                 "fields": [
                     "created_at",
@@ -119,7 +119,12 @@ class CallAdmin(
     def ask_twilio(self, request: HttpRequest, chosen: QuerySet[Call]) -> None:
         for call in chosen:
             ask_again(call)
-        messages.success(request, f"Twilio is asked about {chosen.count()} calls.")
+        count = chosen.count()
+        messages.success(
+            request,
+            f"Asking Twilio about {count} call{'s' if count != 1 else ''}. Reload this "
+            "page in a few seconds.",
+        )
 
     @admin.display(description="number", ordering="other_number")
     def number(self, call: Call) -> str:
@@ -145,10 +150,8 @@ class CallAdmin(
 
     @admin.display(description="page")
     def watch(self, call: Call) -> SafeString:
-        return format_html(
-            '<a href="{}">The call as it goes, with its text</a>',
-            call.get_absolute_url(),
-        )
+        url = call.get_absolute_url()
+        return format_html('<a href="{}">Open the call’s page</a>', url)
 
     @admin.display(description="cost")
     def cost(self, call: Call) -> str:
@@ -162,5 +165,5 @@ class DoNotCallAdmin(LargeTableAdmin, TolerantChangelist, admin.ModelAdmin[DoNot
     search_fields = ["number", "reason"]
     empty_text = (
         "Nobody is on the list yet. Add numbers of people who ask not to be called. "
-        "They are never dialled."
+        "This site never calls these numbers."
     )

@@ -83,7 +83,7 @@ def _row(call: Call, recorded: str | None, transcript: Any) -> CallRow:
     elif call.status != Call.Status.COMPLETED:
         state, word = NOT_DONE, call.get_status_display()
     elif call.kind == Call.Kind.CODE:
-        state, word = DONE, "Code told"
+        state, word = DONE, "Code spoken"
     elif transcript is None:
         state, word = _without_transcript(call, recorded)
     elif transcript.status == FAILED:

@@ -14,7 +14,10 @@ from djtranscribe.middleware import is_page
 from djtranscribe.public_urls import parts
 
 CONSOLE = "It is on the first page of the Twilio console."
-START = " Copy .env.example to .env and fill it in; `manage.py sandbox` needs none."
+START = (
+    " Copy .env.example to .env and fill it in. (`manage.py sandbox` works without a "
+    ".env.)"
+)
 # The path of BASE_URL must match this. Proxies, browsers and vendors do not change such
 # a path.
 PATH = re.compile(r"(/(?!\.{1,2}(/|$))[A-Za-z0-9._~-]+)*")
@@ -33,10 +36,10 @@ def check_twilio(**kwargs: Any) -> list[CheckMessage]:
     problems: list[CheckMessage] = []
     sid = settings.TWILIO_ACCOUNT_SID
     if not (sid.startswith("AC") and len(sid) == 34):
-        message = "TWILIO_ACCOUNT_SID is not AC and 32 more characters."
+        message = "TWILIO_ACCOUNT_SID must be AC followed by 32 characters."
         problems.append(Error(message, CONSOLE + START, id="caller.E001"))
     if not settings.TWILIO_AUTH_TOKEN:
-        message = "TWILIO_AUTH_TOKEN is empty: anybody could sign webhooks."
+        message = "TWILIO_AUTH_TOKEN is empty: every webhook from Twilio is refused."
         problems.append(Error(message, CONSOLE + START, id="caller.E002"))
     if not E164.fullmatch(settings.TWILIO_PHONE_NUMBER):
         message = "TWILIO_PHONE_NUMBER is not a number such as +14155551234."
@@ -49,15 +52,15 @@ def check_twilio(**kwargs: Any) -> list[CheckMessage]:
 def check_api_key(**kwargs: Any) -> list[CheckMessage]:
     key, secret = settings.TWILIO_API_KEY, settings.TWILIO_API_SECRET
     hint = (
-        "Make a key under API keys & tokens in the Twilio console and set both, or set "
-        "neither and the auth token is used."
+        "Create a key under API keys & tokens in the Twilio console and set both. Or "
+        "set neither: then the auth token is used."
     )
     if bool(key) != bool(secret):
         missing = "TWILIO_API_SECRET" if key else "TWILIO_API_KEY"
         message = f"{missing} is missing: an API key and its secret belong together."
         return [Error(message, hint, id="caller.E010")]
     if key and not API_KEY.fullmatch(key):
-        message = "TWILIO_API_KEY is not SK and 32 hexadecimal digits."
+        message = "TWILIO_API_KEY must be SK followed by 32 hexadecimal digits."
         return [Error(message, hint, id="caller.E011")]
     return []
 
@@ -71,12 +74,12 @@ def check_spoken_language(**kwargs: Any) -> list[CheckMessage]:
         name = "SAY_LANGUAGE" if settings.SAY_LANGUAGE else "LANGUAGE_CODE"
         message = f"Twilio cannot speak the language of {name}: calls begin in English."
         if settings.SAY_LANGUAGE:
-            message = "SAY_LANGUAGE is not a language that we know Twilio to speak."
+            message = "SAY_LANGUAGE is not in our list of languages that Twilio speaks."
         hint = "Set SAY_LANGUAGE to a language of the people called, such as en-GB."
         return [Caution(message, hint, id="caller.W011")]
     problems: list[CheckMessage] = []
     if missing := speech.untranslated():
-        message = f"There is no standard sentence in {spoken}: English is used."
+        message = f"djtranscribe has no sentences in {spoken}. People hear English."
         hint = f"Set {', '.join(missing)} to sentences in that language."
         problems.append(Caution(message, hint, id="caller.W012"))
     if voice and (fault := speech.voice_fault(voice, spoken)):
@@ -101,10 +104,10 @@ def check_api_address(**kwargs: Any) -> list[CheckMessage]:
     address = settings.TWILIO_API_URL
     region, edge = settings.TWILIO_REGION, settings.TWILIO_EDGE
     if not is_api_address(address):
-        message = "TWILIO_API_URL is not an address of Twilio's API."
+        message = "TWILIO_API_URL is not a URL of Twilio's API."
         hint = (
-            "Leave it out, or use an address of Twilio such as "
-            "https://api.dublin.ie1.twilio.com. Any other one is for stand-ins and "
+            "Remove it, or use a URL of Twilio such as "
+            "https://api.dublin.ie1.twilio.com. Any other URL is for test servers and "
             "works only with DEBUG on."
         )
         return [Error(message, hint, id="caller.E005")]
@@ -114,14 +117,15 @@ def check_api_address(**kwargs: Any) -> list[CheckMessage]:
         return [Error(message, hint, id="caller.E012")]
     wanted = regional_url(region, edge)
     if (region or edge) and address.rstrip("/") not in (REAL_API, wanted):
-        message = "TWILIO_API_URL names another address than TWILIO_REGION/TWILIO_EDGE."
-        hint = f"Leave TWILIO_API_URL out: the others stand for {wanted}."
+        message = "TWILIO_API_URL does not match TWILIO_REGION and TWILIO_EDGE."
+        hint = f"Remove TWILIO_API_URL. The region and the edge already mean {wanted}."
         return [Error(message, hint, id="caller.E013")]
     if OLD_HOST.fullmatch(parts(api_url()).hostname or ""):
         message = (
-            "Twilio's API is addressed without an edge. Twilio ended that in 2026."
+            "The host of Twilio's API has a region, but no edge. Twilio switched off "
+            "such hosts on 28 April 2026."
         )
-        hint = "Set TWILIO_EDGE too, such as dublin for ie1, or leave out the region."
+        hint = "Set TWILIO_EDGE too, such as dublin for ie1, or remove the region."
         return [Caution(message, hint, id="caller.W010")]
     return []
 
@@ -147,19 +151,22 @@ def is_api_address(address: str) -> bool:
 @register()
 def check_base_url(**kwargs: Any) -> list[CheckMessage]:
     hint = (
-        "The address of this site as the internet sees it, such as "
-        "https://transcribe.example.com (with ngrok: the https line that it prints)."
+        "Set it to the public URL of this site, such as "
+        "https://transcribe.example.com (with ngrok: the https URL that it prints)."
     )
     url = parts(settings.BASE_URL)
     if not (url.scheme in {"http", "https"} and url.hostname):
-        message = "BASE_URL is not an address that begins with https://."
+        message = "BASE_URL must be a URL that begins with https://."
     elif (
         settings.BASE_URL.endswith("/")
         # urlsplit drops an empty query and line breaks. This comparison finds them.
         or f"{url.scheme}://{url.netloc}{url.path}" != settings.BASE_URL
         or "@" in url.netloc
     ):
-        message = "BASE_URL ends with a slash, or has more than an address."
+        message = (
+            "BASE_URL must have no slash at the end, no query, no fragment and no user "
+            "name."
+        )
     elif not PATH.fullmatch(url.path):
         message = (
             "BASE_URL's path is not made of names such as /calls or /team/calls: "
@@ -171,7 +178,10 @@ def check_base_url(**kwargs: Any) -> list[CheckMessage]:
             "proxies the two cannot be told apart. Choose another, such as /transcribe."
         )
     elif url.scheme == "http" and not (settings.DEBUG and url.hostname in LOOPBACK):
-        message = "BASE_URL does not begin with https://: secrets would be readable."
+        message = (
+            "BASE_URL must begin with https://: otherwise secrets are sent without "
+            "encryption."
+        )
     elif "_" in url.hostname:
         message = "BASE_URL has an underscore in its host: Twilio does not accept that."
     else:

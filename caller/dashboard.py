@@ -68,7 +68,8 @@ def numbers_of_the_day(today: Day) -> list[tuple[str, str]]:
 def needs_attention(most: int = MOST) -> list[Concern]:
     """Return calls that failed, were not recorded or have a bad transcript (IsConcern).
 
-    The newest call is first. Calls that also have a good transcript are left out.
+    The newest call is first. Calls that also have a good or a verified transcript are
+    left out.
     Four queries. Each query uses an index and reads a limited number of rows.
     """
     since = timezone.now() - LOOK_BACK
@@ -80,7 +81,10 @@ def needs_attention(most: int = MOST) -> list[Concern]:
     transcribed = (
         # Filter first: then the aliases reuse the inner joins of this filter. Otherwise
         # they would add outer joins, and SQLite would read every call.
-        calls.filter(recordings__transcripts__created_at__gte=since)
+        calls.filter(
+            recordings__transcripts__created_at__gte=since,
+            recordings__transcripts__verified_at=None,
+        )
         .alias(
             is_concern=IsConcern(TRANSCRIPTS),
             transcribed_at=F("recordings__transcripts__created_at"),
@@ -96,6 +100,7 @@ def needs_attention(most: int = MOST) -> list[Concern]:
     rows = (
         Call.objects.filter(pk__in=candidates)
         .exclude(recordings__transcripts__confidence__gte=LOW_CONFIDENCE)
+        .exclude(recordings__transcripts__verified_at__isnull=False)
         .annotate(
             recording_status=F("recordings__status"),
             transcript_status=F("recordings__transcripts__status"),
@@ -123,11 +128,11 @@ def help_for(row: Any) -> tuple[str, str, str, bool]:
     """Return a button for this call: label, URL, permission, whether to POST."""
     if row.status != Call.Status.FAILED and row.transcript_status == FAILED:
         retry = reverse("transcription:retry", args=[row.transcript])
-        return "Try again", retry, "transcription.add_transcript", True
+        return "Retry transcription", retry, "transcription.add_transcript", True
     if row.confidence is not None and not row.is_silent:
         return "Check words", row.get_absolute_url(), "caller.view_call", False
     if not row.other_number:
-        return "Look", row.get_absolute_url(), "caller.view_call", False
+        return "Open call", row.get_absolute_url(), "caller.view_call", False
     again = reverse("caller:dial", args=[row.other_number.removeprefix("+")])
     return "Call again", again, "caller.add_call", False
 
@@ -141,4 +146,4 @@ def reason(row: Any) -> str:
         return "Nobody spoke."
     if row.confidence is None:
         return "Could not be recorded."
-    return f"Only {row.confidence:.0%} sure of the words."
+    return f"AssemblyAI was only {row.confidence:.0%} sure of the words."

@@ -77,6 +77,9 @@ def last_days() -> list[Day]:
             seconds=Sum("duration_seconds"),
             paid=Sum(Abs("price")),
             unit=Max("price_unit"),
+            # In a conversation, the operator's phone has a price of its own.
+            leg_paid=Sum(Abs("leg__price")),
+            leg_unit=Max("leg__price_unit"),
         )
     )
     known = {
@@ -85,8 +88,8 @@ def last_days() -> list[Day]:
             row["made"],
             row["answers"],
             row["seconds"] or 0,
-            Decimal(row["paid"] or 0),
-            row["unit"],
+            Decimal(row["paid"] or 0) + Decimal(row["leg_paid"] or 0),
+            row["unit"] or row["leg_unit"] or "",
         )
         for row in sums
     }

@@ -103,7 +103,7 @@ def do_not_call(call: Call) -> str:
     contact = Contact.objects.filter(
         numbers__number=call.other_number, do_not_call=True
     ).first()
-    return f"{contact} asked not to be called." if contact else ""
+    return f"{contact} is marked “do not call” (see the contact)." if contact else ""
 
 
 def country(call: Call) -> str:
@@ -120,26 +120,24 @@ def country(call: Call) -> str:
     names = sorted(phone_numbers.country_name(each) for each in allowed)
     there = phone_numbers.country(call.other_number) or code
     return (
-        f"Calls to {there} are not allowed here, only to: {', '.join(names)}. The "
-        "setting DIAL_COUNTRIES says so."
+        f"Calls to {there} are not allowed here, only to: {', '.join(names)}. An "
+        "administrator can change this with DIAL_COUNTRIES."
     )
 
 
 def calls_to_the_number(call: Call) -> str:
     made = Call.objects.made_within(DAY).filter(other_number=call.other_number)
-    most = settings.MAX_CALLS_PER_NUMBER_DAY
-    return limit(made, most, "to this number within 24 hours")
+    return limit(made, "for this number", "24 hours", "MAX_CALLS_PER_NUMBER_DAY")
 
 
 def calls_by_the_operator(call: Call) -> str:
     made = Call.objects.made_within(HOUR).filter(requested_by=call.requested_by)
-    most = settings.MAX_CALLS_PER_OPERATOR_HOUR
-    return limit(made, most, "by one operator within an hour")
+    return limit(made, "for one operator", "an hour", "MAX_CALLS_PER_OPERATOR_HOUR")
 
 
 def calls_of_the_site(call: Call) -> str:
     made = Call.objects.made_within(DAY)
-    return limit(made, settings.MAX_CALLS_PER_DAY, "within 24 hours")
+    return limit(made, "of this site", "24 hours", "MAX_CALLS_PER_DAY")
 
 
 def spent_today() -> Decimal:
@@ -152,8 +150,9 @@ def money(call: Call) -> str:
     if spent + ESTIMATE <= settings.MAX_SPEND_PER_DAY:
         return ""
     return (
-        f"The calls of the last 24 hours cost about {spent:.2f}; MAX_SPEND_PER_DAY is "
-        f"{settings.MAX_SPEND_PER_DAY}."
+        "No more calls can be placed now: the calls of the last 24 hours cost about "
+        f"{spent:.2f}, and the limit is {settings.MAX_SPEND_PER_DAY} "
+        "(MAX_SPEND_PER_DAY). Wait, or ask an administrator to raise the limit."
     )
 
 
@@ -162,8 +161,8 @@ def budget(call: Call) -> str:
     if not most or not sums.exceeds_budget(sums.spent_this_month()):
         return ""
     return (
-        "The budget of this month is spent. An administrator can raise "
-        f"MAX_SPEND_PER_MONTH, which is {most}."
+        "No more calls can be placed this month: its budget is spent. An administrator "
+        f"can raise MAX_SPEND_PER_MONTH, which is {most}."
     )
 
 
@@ -178,10 +177,14 @@ RULES = [
 ]
 
 
-def limit(made: CallQuerySet, most: int, of_what: str) -> str:
+def limit(made: CallQuerySet, of_what: str, period: str, setting: str) -> str:
+    most = getattr(settings, setting)
     if made.count() < most:
         return ""
-    return f"The limit of {most} calls {of_what} is reached."
+    return (
+        f"The limit {of_what} is reached: {most} call{'s' if most != 1 else ''} within "
+        f"{period} ({setting}). Wait, or ask an administrator to raise the limit."
+    )
 
 
 def allowed_countries() -> set[str]:

@@ -18,7 +18,7 @@ class Operator(Stored):
 class CallState(State):
     groups = [
         ("done", "Done", [Call.Status.COMPLETED]),
-        ("not-reached", "Failed", [*Call.FREE, Call.Status.REFUSED]),
+        ("not-reached", "Not reached or refused", [*Call.FREE, Call.Status.REFUSED]),
     ]
     statuses = Call.Status
 
@@ -73,7 +73,7 @@ class Origin(Choice):
     parameter_name = "origin"
 
     def lookups(self, request: HttpRequest, model_admin: Any) -> list[tuple[str, str]]:
-        return [("call", "A call"), ("file", "A file"), ("url", "An address")]
+        return [("call", "A call"), ("file", "A file"), ("url", "A URL")]
 
     def narrow(self, queryset: QuerySet[Any], chosen: str) -> QuerySet[Any]:
         if chosen == "call":

@@ -1,6 +1,7 @@
 from typing import Any, cast
 
 from django import forms
+from django.conf import settings
 from django.contrib.admin.widgets import AdminTextInputWidget
 
 from caller import phone_numbers
@@ -15,7 +16,17 @@ class DialForm(forms.ModelForm[Call]):
     def __init__(self, *args: Any, **kwargs: Any) -> None:
         super().__init__(*args, **kwargs)
         lists = cast("forms.ModelChoiceField[Any]", self.fields["vocabulary"])
-        lists.empty_label = "The default list"
+        lists.empty_label = "Automatic"
+        # See VocabularyQuerySet.fitting.
+        lists.help_text = (
+            f"{lists.help_text} Automatic: the list of the contact, the number or the "
+            "country, else the default list."
+        )
+
+    @property
+    def our_country(self) -> str:
+        """The country whose national numbers `with_country_code` understands."""
+        return phone_numbers.country(settings.TWILIO_PHONE_NUMBER)
 
 
 class NumberField(forms.CharField):

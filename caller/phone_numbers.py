@@ -89,13 +89,12 @@ def clean_number(value: str) -> str:
         parsed = phonenumbers.parse(number)
     except NumberParseException as error:
         raise ValidationError(
-            "No country has this country code.", code="no-country"
+            "There is no such country code. Check the first digits.", code="no-country"
         ) from error
     if not phonenumbers.is_valid_number(parsed):
         country = phonenumbers.region_code_for_country_code(parsed.country_code or 0)
         raise ValidationError(
-            f"This is not a number that can exist in its country ({country}). "
-            "Compare it digit by digit.",
+            f"This number is not valid in its country ({country}). Check each digit.",
             code="invalid",
         )
     # Convert all spellings of a number (+44 020…, +44 20…) to one form, so that limits
@@ -104,8 +103,8 @@ def clean_number(value: str) -> str:
     kind = REFUSED_KINDS.get(phonenumbers.number_type(parsed))
     if kind and not cleaned.startswith(LANDLINE_PRICE):
         raise ValidationError(
-            f"This is {kind}. Only landline, mobile, VoIP and toll-free numbers are "
-            "dialled, because calls to others can be very expensive (premium).",
+            f"This is {kind}. This site calls only landline, mobile, VoIP and "
+            "toll-free numbers, because other numbers can be very expensive.",
             code="premium",
         )
     return cleaned

@@ -14,8 +14,12 @@ WHY = {
     Call.Status.NO_ANSWER: "Nobody answered.",
     Call.Status.CANCELED: "The call was canceled before it was answered.",
     Call.Status.FAILED: "The call could not be connected.",
-    Call.Status.REFUSED: "A rule of this site forbade it.",
+    Call.Status.REFUSED: "A rule of this site does not allow this call.",
 }
+MAY_RING = (
+    "The phone may be ringing, so do not call again yet. This page shows the result "
+    "within a few minutes."
+)
 VOICEMAIL = "Voicemail answered."
 HUNG_UP = "Voicemail answered, and the call was ended before the recording."
 
@@ -44,10 +48,10 @@ def is_settled(steps: list[Step]) -> bool:
 def _call_steps(call: Call, viewer: Any) -> Iterator[Step]:
     operator = call.requested_by.get_username() if call.requested_by else ""
     if call.is_inbound:
-        yield Step("Came in", DONE, call.created_at)
+        yield Step("Incoming call", DONE, call.created_at)
     else:
         yield Step(
-            "Asked for",
+            "Requested",
             DONE,
             call.created_at,
             lapse(call.created_at, call.queued_at),
@@ -72,7 +76,7 @@ def _ended_early(call: Call) -> Iterator[Step]:
         yield Step("Rang", DONE, call.ringing_at, rang)
     why = call.error or WHY[Call.Status(call.status)]
     if call.refused_attempts:
-        why += f" This stands for {call.refused_attempts} attempts within an hour."
+        why += f" This entry counts {call.refused_attempts} refused attempts."
     yield Step(call.get_status_display(), FAILED, call.ended_at, detail=why)
 
 
@@ -109,7 +113,7 @@ def _talk(call: Call) -> Step:
 
 def _dialing(call: Call) -> Step:
     if call.status == Call.Status.UNKNOWN:
-        return Step("Dialing", NOW, detail=f"{call.error} We are finding out.")
+        return Step("Dialing", NOW, detail=f"{call.error} {MAY_RING}")
     if call.status == Call.Status.DIALING:
         return Step("Asking Twilio", NOW, call.created_at)
     return Step(call.get_status_display(), NOW, call.queued_at)
@@ -160,10 +164,10 @@ def _recording_steps(call: Call, recording: Any) -> Iterator[Step]:
         took = lapse(recording.created_at, recording.fetched_at)
         yield Step("Stored", DONE, recording.fetched_at, took)
     if recording.audio_deleted_at:
-        why = "The time to keep it was over."
+        why = "Its retention period has ended."
         yield Step("Audio deleted", DONE, recording.audio_deleted_at, detail=why)
     if recording.transcript_deleted_at and not transcripts:
-        yield Step("Text deleted", DONE, recording.transcript_deleted_at)
+        yield Step("Transcript deleted", DONE, recording.transcript_deleted_at)
     for transcript in reversed(transcripts):
         yield from _transcript_steps(recording, transcript)
 
@@ -184,7 +188,7 @@ def _transcript_steps(recording: Recording, transcript: Any) -> Iterator[Step]:
     (doing, _, not_done), *others = ahead
     if transcript.is_failed:
         url = reverse("transcription:retry", args=[transcript.uuid])
-        retry = Retry("Try again", url, "transcription.add_transcript")
+        retry = Retry("Retry transcription", url, "transcription.add_transcript")
         at, why = transcript.finished_at, transcript.error
         yield Step(not_done, FAILED, at, detail=why, retry=retry)
     elif transcript.is_finished:

@@ -172,7 +172,10 @@ def dial(request: HttpRequest, number: str) -> HttpResponse:
     asked = request.POST if request.method == "POST" else request.GET
     connects = asked.get("connect") == "1"
     if connects and not phone:
-        messages.error(request, "To be connected, verify your own phone first.")
+        messages.error(
+            request,
+            "Nobody was called. To use “Connect me”, verify your own phone first.",
+        )
         return redirect("caller:phone")
     if request.method == "POST":
         form = DialForm(request.POST, instance=call)
@@ -270,7 +273,7 @@ def ask_twilio(request: HttpRequest, uuid: str) -> HttpResponse:
 def recording_audio(request: HttpRequest, pk: int) -> HttpResponseBase:
     recording = get_object_or_404(Recording, pk=pk)
     if recording.audio_deleted_at:
-        raise Http404("The audio was deleted: the time to keep it was over.")
+        raise Http404("The audio was deleted because its retention period has ended.")
     if not recording.audio:
         raise Http404("The audio is not stored yet.")
     try:

@@ -1,5 +1,4 @@
 from collections.abc import Sequence
-from contextlib import suppress
 from typing import Any
 
 from django.conf import settings
@@ -15,6 +14,10 @@ NEW_DATABASE = (
     "Make a new database and move the data with pg_dump and pg_restore: "
     "CREATE DATABASE djtranscribe TEMPLATE template0 ENCODING 'UTF8' "
     "LC_CTYPE 'C.UTF-8'"
+)
+UNREACHABLE = (
+    "Make sure that it is running, and check DATABASE_URL: user, password, host, port "
+    'and name. "manage.py showmigrations" prints the reason.'
 )
 
 
@@ -36,16 +39,20 @@ def check_secret_key(**kwargs: Any) -> list[CheckMessage]:
 def check_database_encoding(
     databases: Sequence[str] | None = None, **kwargs: Any
 ) -> list[CheckMessage]:
-    """Report PostgreSQL databases that are not UTF8: they cannot store every letter.
+    """Report PostgreSQL databases that do not answer or that are not UTF8.
 
-    Runs in `migrate`, `check --database default` and `doctor`.
+    Only UTF8 can store every letter. Runs in `migrate`, `check --database default` and
+    `doctor`.
     """
     problems: list[CheckMessage] = []
     for alias in databases or []:
         if connections[alias].vendor == "postgresql":
-            # Skip an unreachable database: `migrate` and `doctor` report it.
-            with suppress(DatabaseError):
+            try:
                 problems += encoding_problems(alias)
+            except DatabaseError as error:
+                # Name only the type: the text may quote a part of DATABASE_URL.
+                message = f"The database cannot be reached ({type(error).__name__})."
+                problems.append(Error(message, UNREACHABLE, id="djtranscribe.E008"))
     return problems
 
 
@@ -78,7 +85,10 @@ def check_single_sign_on(**kwargs: Any) -> list[CheckMessage]:
     problems: list[CheckMessage] = []
     if not settings.OIDC_URL.startswith("https://") and not settings.DEBUG:
         message = "OIDC_URL does not begin with https://."
-        hint = "Anybody on the way could say who logs in. Use the provider's address."
+        hint = (
+            "Without https, an attacker in the network could log in as anybody. Use "
+            "the provider's https address."
+        )
         problems.append(Error(message, hint, id="djtranscribe.E006"))
     if not (settings.OIDC_CLIENT_ID and settings.OIDC_CLIENT_SECRET):
         message = "OIDC_URL is set, but OIDC_CLIENT_ID or OIDC_CLIENT_SECRET is empty."

@@ -36,7 +36,10 @@ def rates(name: str) -> dict[str, Decimal]:
     for pair in words(name):
         model, _, price = pair.partition("=")
         if not re.fullmatch(r"[0-9]{1,4}(\.[0-9]{1,5})?", price.strip()):
-            raise ImproperlyConfigured(f"{name} must be such as universal-2=0.15.")
+            raise ImproperlyConfigured(
+                f"{name} must be a list of prices, such as "
+                "universal-2=0.15,other-model=0.20."
+            )
         found[model.strip()] = Decimal(price.strip())
     return found
 
@@ -44,7 +47,9 @@ def rates(name: str) -> dict[str, Decimal]:
 def needs(name: str, package: str, requirements: str) -> None:
     """Refuse a setting whose optional requirement is not installed."""
     if find_spec(package) is None:
-        raise ImproperlyConfigured(f"{name} needs: pip install -r {requirements}")
+        raise ImproperlyConfigured(
+            f"{name} needs more packages. Run: pip install -r {requirements}"
+        )
 
 
 def one_of(name: str, *choices: str) -> str:

@@ -150,7 +150,7 @@ class RefusePrefetch:
 def in_zone_of_operator(
     get_response: Callable[[HttpRequest], HttpResponseBase],
 ) -> Callable[[HttpRequest], HttpResponseBase]:
-    """Show times and days in the zone of the account that is signed in."""
+    """Show times and days in the zone of the account that is logged in."""
 
     def middleware(request: HttpRequest) -> HttpResponseBase:
         zone = zone_of(request.user)

@@ -70,7 +70,7 @@ class Numbers:
         hour = now - HOUR
         yield gauge(
             "calls_last_hour",
-            "Calls of the last hour, by state.",
+            "Calls of the last hour, by status.",
             ["direction", "status"],
             counted(
                 Call.objects.filter(created_at__gt=hour).order_by(),
@@ -80,13 +80,13 @@ class Numbers:
         yield gauge(
             "spend_last_day",
             "Money that the calls of 24 hours cost, in the currency of the Twilio "
-            "account. A call of unknown price counts as estimated.",
+            "account. A call without a price counts as 0.10.",
             [],
             [([], float(dialling.spent_today()))],
         )
         yield gauge(
             "webhooks_last_hour",
-            "Webhooks of the last hour, by what became of them.",
+            "Webhooks of the last hour, by verdict.",
             ["kind", "verdict"],
             counted(
                 WebhookDelivery.objects.filter(received_at__gt=hour).order_by(),
@@ -95,7 +95,7 @@ class Numbers:
         )
         yield gauge(
             "transcripts_last_hour",
-            "Transcripts that were begun in the last hour, by state.",
+            "Transcripts that were created in the last hour, by status.",
             ["status"],
             counted(
                 Transcript.objects.filter(created_at__gt=hour).order_by(), ["status"]

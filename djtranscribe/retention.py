@@ -21,8 +21,8 @@ def days_field(what: What) -> Any:
         null=True,
         blank=True,
         validators=[MaxValueValidator(LONGEST_DAYS)],
-        help_text="Then it is deleted at the vendors and here. 0: keep it for ever. "
-        f"Empty: as RETAIN_{what.upper()}_DAYS says.",
+        help_text="After this many days it is deleted, at the vendors and here. "
+        f"0: keep forever. Empty: use RETAIN_{what.upper()}_DAYS.",
     )
 
 

@@ -8,6 +8,7 @@ from django.contrib.auth.models import User
 from django.db import Error, InterfaceError, OperationalError
 from django.http import Http404, HttpRequest, HttpResponse, JsonResponse
 from django.shortcuts import redirect, render
+from django.template.defaultfilters import pluralize
 from django.urls import reverse
 from django.utils import timezone
 from django.views import defaults
@@ -94,7 +95,6 @@ def profile(request: HttpRequest) -> HttpResponse:
 def log_out_elsewhere(request: HttpRequest) -> HttpResponse:
     """End the other session with this `number`. If it is empty, end all others."""
     ended = end_other_sessions(request, request.POST.get("number", ""))
-    messages.success(
-        request, f"{ended} logged out." if ended else "It was over already."
-    )
+    done = f"Ended {ended} session{pluralize(ended)}."
+    messages.success(request, done if ended else "This session had already ended.")
     return redirect("profile")

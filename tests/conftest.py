@@ -124,8 +124,6 @@ def vendors() -> Iterator[responses.RequestsMock]:
 @pytest.fixture(autouse=True)
 def media(settings: Any, tmp_path: Any) -> Any:
     settings.MEDIA_ROOT = str(tmp_path / "media")
-    # Otherwise WhiteNoise would read the folder of static files for each client.
-    settings.WHITENOISE_AUTOREFRESH = True
     return tmp_path / "media"
 
 

@@ -62,5 +62,6 @@ from djtranscribe.settings import *  # noqa: E402, F403 - after the environment
 PASSWORD_HASHERS = ["django.contrib.auth.hashers.MD5PasswordHasher"]
 # The test client uses http by default. Tests of https turn this on.
 SECURE_SSL_REDIRECT = False
-# Do without the folder of collected static files, and do not warn about it.
+# Do without the folder of collected static files, and do not warn about it. Otherwise
+# WhiteNoise would read the folder for each client.
 WHITENOISE_AUTOREFRESH = True

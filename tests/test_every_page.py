@@ -587,7 +587,7 @@ def test_a_supervisor_reads_the_ledger_and_replays_and_erases_none_of_it(
         assert supervisor_client.post(f"{path}{ROW}/delete/").status_code == 403
         act(supervisor_client, f"djtranscribe/{table}", "delete_selected", post="yes")
 
-    assert "Twilio: state of a call" in read.text
+    assert "Twilio: status of a call" in read.text
     assert WebhookDelivery.objects.get().replayed_at
     assert Access.objects.filter(pk=ROW).exists()
 

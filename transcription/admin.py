@@ -3,6 +3,7 @@ from typing import Any, cast
 from django.contrib import admin, messages
 from django.db.models import Q, QuerySet
 from django.http import HttpRequest, HttpResponse
+from django.template.defaultfilters import pluralize
 from django.utils import timezone
 
 from caller import phone_numbers
@@ -77,14 +78,14 @@ class TranscriptAdmin(
     list_select_related = ["recording__call"]
     search_fields = ["text"]
     search_help_text = (
-        'Words, "an exact phrase", -not, prefix*, tag:billing, by:ada; or how a number '
-        "begins, or its last four digits or more; or a UUID."
+        'Words, "an exact phrase", -not, prefix*, tag:billing, by:ada. Or: the first '
+        "digits of a number, its last four (or more) digits, or a UUID."
     )
     unlimited_actions = ("export",)
     actions = ["try_again", "refresh_now", "transcribe_again", export]
     fieldsets = [
         (
-            "How sure",
+            "Confidence",
             {
                 "fields": [
                     "certainty",
@@ -96,7 +97,7 @@ class TranscriptAdmin(
             },
         ),
         (
-            "State",
+            "Status",
             {"fields": ["status", "error", "error_class", "created_at", "finished_at"]},
         ),
         (
@@ -113,7 +114,7 @@ class TranscriptAdmin(
                 ],
             },
         ),
-        ("What it answered", {"classes": ["collapse"], "fields": ["answer"]}),
+        ("AssemblyAI’s response", {"classes": ["collapse"], "fields": ["answer"]}),
     ]
     readonly_fields = ["certainty", "length", "spoken", "request_sent", "answer"]
 
@@ -203,36 +204,45 @@ class TranscriptAdmin(
     def has_act_permission(self, request: HttpRequest) -> bool:
         return request.user.has_perm("transcription.add_transcript")
 
-    @admin.action(description="Try again what failed", permissions=["act"])
+    @admin.action(description="Retry failed", permissions=["act"])
     def try_again(self, request: HttpRequest, chosen: QuerySet[Transcript]) -> None:
         """Restart failed transcripts at the step that failed, not at the first step."""
         retried = [transcript for transcript in chosen if transcript.retry()]
         for transcript in retried:
             enqueue_once(transcript.pk)
         others = chosen.count() - len(retried)
-        note = f" {others} had not failed." if others else ""
-        messages.success(request, f"{len(retried)} are retried.{note}")
+        note = f" Skipped: {others} that had not failed." if others else ""
+        number = f"{len(retried)} transcript{pluralize(retried)}"
+        messages.success(request, f"Retrying {number}.{note}")
 
-    @admin.action(description="Transcribe again", permissions=["act"])
+    @admin.action(
+        description="Transcribe again (AssemblyAI charges for it)", permissions=["act"]
+    )
     def transcribe_again(
         self, request: HttpRequest, chosen: QuerySet[Transcript]
     ) -> None:
         """Create a new transcript with the same keyword list in its current version."""
         for transcript in chosen.select_related("recording", "vocabulary"):
             start(transcript.recording, transcript.vocabulary)
+        number = chosen.count()
         messages.success(
-            request, f"{chosen.count()} new transcripts are on their way. The old stay."
+            request,
+            f"Started {number} new transcript{pluralize(number)}. The old ones are "
+            "kept.",
         )
 
-    @admin.action(description="Refresh now", permissions=["act"])
+    @admin.action(description="Continue unfinished now", permissions=["act"])
     def refresh_now(self, request: HttpRequest, chosen: QuerySet[Transcript]) -> None:
         waiting = chosen.unfinished()  # type: ignore[attr-defined]
         for pk in waiting.values_list("pk", flat=True):
             Transcript.objects.filter(pk=pk).update(next_attempt_at=timezone.now())
             enqueue_once(pk)
-        done = chosen.count() - waiting.count()
-        note = f" {done} are finished already." if done else ""
-        messages.success(request, f"{waiting.count()} are looked at now.{note}")
+        number = waiting.count()
+        done = chosen.count() - number
+        note = f" Skipped: {done} that had finished." if done else ""
+        messages.success(
+            request, f"Continuing {number} transcript{pluralize(number)}.{note}"
+        )
 
 
 def links_of(transcript: Transcript) -> dict[str, Any]:

@@ -38,7 +38,7 @@ def check_assemblyai(**kwargs: Any) -> list[CheckMessage]:
         problems.append(Error(message, hint, id="transcription.E001"))
     api = parts(settings.ASSEMBLYAI_API_URL)
     if not settings.DEBUG and not is_https(api, ".assemblyai.com"):
-        message = "ASSEMBLYAI_API_URL is not AssemblyAI's."
+        message = "ASSEMBLYAI_API_URL is not a URL of AssemblyAI."
         hint = "Leave it out, or https://api.eu.assemblyai.com to stay in the EU."
         problems.append(Error(message, hint, id="transcription.E002"))
     if not settings.SPEECH_MODELS:
@@ -54,16 +54,15 @@ def check_assemblyai(**kwargs: Any) -> list[CheckMessage]:
         problems.append(Caution(message, hint, id="transcription.W003"))
     if settings.AUDIO_DELIVERY not in {"upload", "url"}:
         message = "AUDIO_DELIVERY is neither upload nor url."
-        problems.append(Error(message, "upload suits all.", id="transcription.E004"))
+        hint = "Set it to upload if you are not sure."
+        problems.append(Error(message, hint, id="transcription.E004"))
     if odd := [name for name in settings.REDACT_PII if not POLICY.fullmatch(name)]:
-        message = f"REDACT_PII: {', '.join(odd)} is no name of a policy."
-        hint = "Names as AssemblyAI writes them: person_name,phone_number"
+        message = f"REDACT_PII contains names that are no policies: {', '.join(odd)}."
+        hint = "Use AssemblyAI's names, such as person_name,phone_number."
         problems.append(Error(message, hint, id="transcription.E012"))
     if not settings.SPEECH_LANGUAGE_CODE:
         message = "LANGUAGE_CODE is empty."
-        hint = (
-            "The language of the calls as AssemblyAI writes it: en_us, es, … or detect."
-        )
+        hint = "Set it to AssemblyAI's code of the language: en_us, es, … or to detect."
         problems.append(Error(message, hint, id="transcription.E005"))
     return problems
 
@@ -74,10 +73,11 @@ def check_lease(**kwargs: Any) -> list[CheckMessage]:
     if longest < settings.LEASE_SECONDS:
         return []
     message = (
-        f"LEASE_SECONDS is {settings.LEASE_SECONDS}, and one request may take "
-        f"{longest:.0f}: a second worker could take over a row that is worked on."
+        f"LEASE_SECONDS ({settings.LEASE_SECONDS}) is not longer than the longest "
+        f"request ({longest:.0f} s), so a second worker could repeat work that is "
+        "still running."
     )
-    return [Caution(message, "60 is a good value.", id="transcription.W001")]
+    return [Caution(message, "Set it to 60.", id="transcription.W001")]
 
 
 @register()
@@ -90,17 +90,18 @@ def check_waits(**kwargs: Any) -> list[CheckMessage]:
     ):
         seconds = getattr(settings, name)
         if seconds > LONGEST_SECONDS:
-            message = f"{name} is {seconds}; the most is {LONGEST_SECONDS}, an hour."
-            hint = f"{good} is a good value; leave it out for that."
+            message = f"{name} is {seconds}. The maximum is {LONGEST_SECONDS}, an hour."
+            hint = f"Remove it: the default is {good}."
             problems.append(Error(message, hint, id="transcription.E011"))
     if not problems and settings.SWEEP_SECONDS * SWEEPS_TO_RECOVER > (
         settings.RECOVER_SECONDS
     ):
         message = (
-            f"SWEEP_SECONDS is {settings.SWEEP_SECONDS}: too rare for what "
-            f"RECOVER_SECONDS, {settings.RECOVER_SECONDS}, promises."
+            f"SWEEP_SECONDS ({settings.SWEEP_SECONDS}) is too long for "
+            f"RECOVER_SECONDS ({settings.RECOVER_SECONDS})."
         )
-        hint = f"At most 1/{SWEEPS_TO_RECOVER} of RECOVER_SECONDS."
+        most = settings.RECOVER_SECONDS // SWEEPS_TO_RECOVER
+        hint = f"Set SWEEP_SECONDS to at most {most}."
         problems.append(Caution(message, hint, id="transcription.W002"))
     return problems
 
@@ -112,10 +113,14 @@ def check_notify_url(**kwargs: Any) -> list[CheckMessage]:
     problems: list[CheckMessage] = []
     schemes = {"https", "http"} if settings.DEBUG else {"https"}
     if not is_plain(settings.NOTIFY_URL, schemes):
-        message = "NOTIFY_URL is not an https address without a name or a fragment."
+        message = (
+            "NOTIFY_URL must be an https URL without user name, password and "
+            "fragment (#…)."
+        )
         hint = (
-            "Where your webhooks go, such as https://example.com/hooks/transcripts; "
-            "empty for none. The signature says who sends them."
+            "Set it to the URL of your receiver, such as "
+            "https://example.com/hooks/transcripts, or leave it empty. A password is "
+            "not needed: each webhook is signed."
         )
         problems.append(Error(message, hint, id="transcription.E006"))
     try:
@@ -123,10 +128,10 @@ def check_notify_url(**kwargs: Any) -> list[CheckMessage]:
     except ValueError:
         keys = []
     if not keys:
-        message = "NOTIFY_SECRET is not whsec_ and 24 to 64 bytes in base64."
+        message = "NOTIFY_SECRET must be whsec_ followed by 24 to 64 bytes in base64."
         hint = (
-            "NOTIFY_URL needs one, to sign with; several with commas while you rotate "
-            "it. .env.example has a command that prints a good one."
+            "It signs the webhooks to NOTIFY_URL. While you rotate it, set several, "
+            "separated by commas. .env.example has a command that prints a new one."
         )
         problems.append(Error(message, hint, id="transcription.E007"))
     return problems
@@ -137,14 +142,17 @@ def check_notify_email(**kwargs: Any) -> list[CheckMessage]:
     if not settings.NOTIFY_EMAIL:
         return []
     problems: list[CheckMessage] = []
-    hint = "smtp+tls://user:password@host:587 or smtps://user:password@host:465"
+    hint = "Use smtp+tls://user:password@host:587 or smtps://user:password@host:465"
     if settings.EMAIL_BACKEND.endswith("dummy.EmailBackend"):
-        message = "NOTIFY_EMAIL is on, and EMAIL_URL names no mail server."
+        message = "NOTIFY_EMAIL is on, but EMAIL_URL has no mail server."
         problems.append(Error(message, hint, id="transcription.E008"))
     is_plain_smtp = not (settings.EMAIL_USE_TLS or settings.EMAIL_USE_SSL)
     is_far = settings.EMAIL_HOST not in LOOPBACK
     if settings.EMAIL_HOST_PASSWORD and is_plain_smtp and is_far:
-        message = "EMAIL_URL sends the mail server's password readable to all."
+        message = (
+            "With this EMAIL_URL, the password is sent to the mail server without "
+            "encryption."
+        )
         problems.append(Error(message, hint, id="transcription.E009"))
     _, address = parseaddr(settings.DEFAULT_FROM_EMAIL)
     try:
@@ -156,7 +164,7 @@ def check_notify_email(**kwargs: Any) -> list[CheckMessage]:
         is_sender = settings.DEBUG
     if not is_sender:
         message = "DEFAULT_FROM_EMAIL is not an e-mail address."
-        hint = "Who sends, such as transcripts@example.com."
+        hint = "Set it to the sender of e-mails, such as transcripts@example.com."
         problems.append(Error(message, hint, id="transcription.E010"))
     return problems
 

@@ -8,6 +8,7 @@ from django.http import HttpRequest
 
 from caller.models import Call
 from caller.recordings import waveform
+from transcription.exports.formats import FORMATS
 from transcription.models import Score, Transcript, Vocabulary
 from transcription.presentation import DOUBTFUL_BELOW, clock, doubtful
 from transcription.review.page import (
@@ -55,6 +56,7 @@ def reading_of(transcript: Transcript, user: Any) -> dict[str, Any]:
         "score": Score.objects.filter(transcript=transcript).first(),
         "speakers": speakers_of(transcript, turns),
         "siblings": transcript.siblings().count(),
+        "formats": FORMATS,
     }
 
 
@@ -133,6 +135,6 @@ def state_of(transcript: Transcript) -> str:
     if transcript.nobody_spoke:
         return "Nobody spoke."
     if not transcript.is_finished:
-        progress = transcript.progress
-        return f"Not finished yet: {progress} Reload this page to see its progress."
+        progress = transcript.progress.rstrip(".")
+        return f"Not finished yet. {progress}. Reload this page to see its progress."
     return ""

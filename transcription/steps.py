@@ -45,10 +45,13 @@ CLOCK_OFF = timedelta(days=1)
 def fetch(transcript: Transcript) -> None:
     recording = transcript.recording
     if recording.audio_deleted_at:
-        transcript.fail("The audio was deleted because its time was over.")
+        transcript.fail("The audio was deleted because its retention period had ended.")
         return
     if not recording.audio and not recording.sid:
-        transcript.fail("The audio is gone, and it did not come from Twilio.")
+        transcript.fail(
+            "The audio file is missing from our storage, and Twilio has no copy. "
+            "Transcribe the file again with manage.py transcribe."
+        )
         return
     if not recording.audio:
         try:

@@ -30,7 +30,7 @@ MOST_OTHERS = 10
 # A search finds calls without a transcript only among this many of the newest calls.
 NEWEST_CALLS = 500
 # The page of a download polls once a second. After this many polls, the page says that
-# the download did not begin.
+# the download did not start.
 POLLS_TO_BEGIN = 30
 
 

@@ -87,7 +87,8 @@ def preview(content: bytes) -> Preview:
         elif line.number in owners:
             owner = owners[line.number]
             line.outcome = KNOWN if owner == line.name else MOVED
-            line.detail = "" if owner == line.name else f"Belongs to {owner} now."
+            if line.outcome == MOVED:
+                line.detail = f"Already belongs to {owner}. Not changed."
         seen.add(line.number)
     return Preview(lines)
 

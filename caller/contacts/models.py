@@ -60,7 +60,7 @@ class Contact(RetentionPeriods):
     do_not_call = models.BooleanField(
         "do not call",
         default=False,
-        help_text="None of their numbers is dialled.",
+        help_text="This site calls none of this contact’s numbers.",
     )
     # The model is given as a string: `caller` must not import `transcription`.
     vocabulary = models.ForeignKey(
@@ -70,7 +70,7 @@ class Contact(RetentionPeriods):
         on_delete=models.SET_NULL,
         related_name="+",
         verbose_name="keyword list",
-        help_text="Used for calls to them if no list is chosen.",
+        help_text="Used for calls with this contact if no other list is chosen.",
     )
     created_at = models.DateTimeField(auto_now_add=True)
 

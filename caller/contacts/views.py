@@ -75,7 +75,11 @@ def name_number(request: HttpRequest, uuid: str) -> HttpResponse:
                 contact = known or Contact.objects.create(name=name)
                 ContactNumber.objects.create(contact=contact, number=call.other_number)
         except IntegrityError:
-            messages.error(request, "Somebody has just named this number.")
+            messages.error(
+                request,
+                "Not saved: somebody else gave this number a name a moment ago. The "
+                "name is shown above.",
+            )
         except ValidationError as error:
             messages.error(request, error.messages[0])
     return redirect("caller:number", uuid=uuid)
@@ -94,8 +98,8 @@ def import_page(request: HttpRequest) -> HttpResponse:
                 done = files.import_contacts(content)
                 messages.success(
                     request,
-                    f"{done.new} numbers were imported. {done.known} were known, "
-                    f"{done.moved} belong to other contacts, {done.wrong} are wrong.",
+                    f"Numbers imported: {done.new}. Skipped: {done.known} already "
+                    f"stored, {done.moved} of other contacts, {done.wrong} not valid.",
                 )
                 return redirect("admin:caller_contact_changelist")
             preview = files.preview(content)

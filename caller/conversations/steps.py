@@ -29,7 +29,7 @@ def conversation_steps(call: Call, whose: str) -> Iterator[Step]:
         yield Step("Leaving a message", NOW, second.ended_at)
     else:
         if not any(step.state == NOW for step in before):
-            yield Step("Calling them", NOW, call.leg.accepted_at)
+            yield Step("Calling the other person", NOW, call.leg.accepted_at)
         yield from later("Connected")
 
 

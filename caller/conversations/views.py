@@ -15,8 +15,11 @@ from caller import dialling, phone_numbers
 from caller.conversations.models import MOST_TRIES, OperatorPhone
 from caller.models import Call
 
-WRONG_CODE = "This is not the code."
-NO_TRIES = "The code is not valid any more. Ask for a new one."
+WRONG_CODE = "The code is wrong. Type the six digits that you heard."
+NO_TRIES = (
+    "This code has expired, or it was typed wrong too often. Press “Call me with a "
+    "code” to get a new one."
+)
 
 
 @require_http_methods(["GET", "HEAD", "POST"])

@@ -185,12 +185,13 @@ def budget_warning() -> str:
     if exceeds_budget(spent):
         return (
             f"The budget of this month is spent: {spent:.2f} of {budget} {currency()}. "
-            "Nobody is called until the first of next month, or until "
-            "MAX_SPEND_PER_MONTH is raised."
+            "No more calls are placed until the next month. An administrator can raise "
+            "MAX_SPEND_PER_MONTH."
         )
     if spent >= budget * WARN_AT:
         return (
-            f"{spent / budget:.0%} of this month's budget is spent: {spent:.2f} of "
-            f"{budget} {currency()}. Then nobody is called any more."
+            f"{spent / budget:.0%} of this month's budget is spent ({spent:.2f} of "
+            f"{budget} {currency()}). When all of it is spent, no more calls are "
+            "placed until the next month."
         )
     return ""

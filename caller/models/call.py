@@ -90,10 +90,10 @@ class Call(Progress):
         related_name="+",
         db_index=False,
         verbose_name="keyword list",
-        help_text="Words that AssemblyAI should expect.",
+        help_text="Terms that AssemblyAI should expect.",
     )
     created_at = models.DateTimeField(
-        "asked for", default=timezone.now, editable=False, db_index=True
+        "requested", default=timezone.now, editable=False, db_index=True
     )
     queued_at = models.DateTimeField("queued at Twilio", null=True, blank=True)
     tags = models.ManyToManyField("caller.Tag", blank=True, related_name="calls")
@@ -230,7 +230,7 @@ class Call(Progress):
         try:
             placed = twilio_client.place_call(self)
         except TwilioError as error:
-            self.status = Call.Status.FAILED
+            self.status, self.error = Call.Status.FAILED, error.message
             if error.maybe_done:
                 self.status = Call.Status.UNKNOWN
             # Do not overwrite what a webhook may have stored meanwhile.
@@ -239,7 +239,7 @@ class Call(Progress):
             )
             still_dialing.update(
                 status=self.status,
-                error=error.message,
+                error=self.error,
                 next_check_at=next_check_time() if error.maybe_done else None,
             )
             logger.warning(
@@ -324,7 +324,8 @@ class Call(Progress):
         unfinished = Call.objects.unfinished().filter(pk=self.pk)
         unfinished.update(
             status=Call.Status.FAILED,
-            error="Twilio could not call this number for you.",
+            error="The operator pressed a key, but Twilio did not call this number. "
+            "Check in the Twilio console whether the account may call it.",
         )
         Call.objects.filter(pk=self.pk).update(next_check_at=None)
 
@@ -336,7 +337,7 @@ class Call(Progress):
         unfinished = Call.objects.unfinished().filter(pk=self.pk)
         unfinished.update(
             status=Call.Status.FAILED,
-            error="Twilio no longer has this call; how it ended is not known.",
+            error="This call was deleted at Twilio before we learned how it ended.",
         )
         Call.objects.filter(pk=self.pk).update(next_check_at=None)
 

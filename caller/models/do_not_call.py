@@ -8,13 +8,14 @@ class DoNotCall(ListedNumber):
 
     reason = models.CharField(max_length=200, blank=True)
     blocks_incoming = models.BooleanField(
-        "do not accept calls",
+        "refuse calls from this number",
         default=False,
-        help_text="Calls from this number hear a sentence and are ended.",
+        help_text="Callers hear that this number does not accept their call. Then the "
+        "call ends. It is not recorded.",
     )
     added_at = models.DateTimeField(auto_now_add=True)
 
     class Meta:
-        verbose_name = "number not to call"
+        verbose_name = "do-not-call number"
         verbose_name_plural = "do-not-call list"
         ordering = ["-added_at"]

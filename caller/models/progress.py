@@ -17,8 +17,8 @@ class Progress(models.Model):
 
     class Status(models.TextChoices):
         # Our own: Twilio has not answered our request yet, or the answer was lost.
-        DIALING = "dialing", "Dialing"
-        UNKNOWN = "unknown", "Unknown"
+        DIALING = "dialing", "Asking Twilio"
+        UNKNOWN = "unknown", "Not known yet"
         # Our own: a rule forbids the call (dialling.refusal). Twilio was not asked.
         REFUSED = "refused", "Refused"
         # Twilio's statuses, unchanged.

@@ -90,7 +90,7 @@ class RecordingAdmin(
     list_select_related = ["call"]
     search_fields = ["sid"]
     search_help_text = (
-        "The start of a number, or its last four or more digits; a SID; a UUID."
+        "The first digits of a number, its last four (or more) digits, a SID or a UUID."
     )
     empty_text = (
         "No recordings yet. Each call makes one: place a call on the home page."

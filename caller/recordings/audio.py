@@ -170,7 +170,7 @@ def checked_file(
         if expected_bytes is not None and file.size != expected_bytes:
             raise NotAudio(f"only {file.size} of {expected_bytes} bytes arrived.")
         if is_other_file(file):
-            raise NotAudio("it is a text, a picture or another file, and not audio.")
+            raise NotAudio("it is not an audio file.")
         file.seek(0)
         yield file, digest.hexdigest()
 

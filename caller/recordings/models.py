@@ -135,7 +135,7 @@ class Recording(models.Model):
     @property
     def origin(self) -> str:
         """The place that the audio came from, if it is not one of our calls."""
-        names = {"url": "an address", "file": "a file", "": "a file"}
+        names = {"url": "a URL", "file": "a file", "": "a file"}
         return names.get(self.source, "a call made elsewhere")
 
     @property

@@ -56,10 +56,10 @@ REGION = (
 )
 HALF_A_KEY = "TWILIO_API_KEY and TWILIO_API_SECRET work only together: one is missing."
 NOT_ALLOWED = (
-    "Our account or API key is not allowed to do this. Give a restricted API key the "
-    "permissions to create and read calls, to read recordings and to read phone "
-    "numbers (and to delete calls and recordings, if these shall be deleted after a "
-    "time), or use a standard key. Test credentials are not enough."
+    "Our account or API key is not allowed to do this. Use a standard API key, or give "
+    "the restricted key these permissions: create and read calls, read recordings, "
+    "read phone numbers, and (for retention periods) delete calls and recordings. Test "
+    "credentials do not work."
 )
 SUSPENDED = (
     "The Twilio account is suspended or closed. The Twilio console shows the reason "

@@ -9,6 +9,7 @@ from django.contrib.auth import admin as django_admin
 from django.contrib.auth.models import Group, User
 from django.db.models import QuerySet
 from django.http import HttpRequest, HttpResponse
+from django.template.defaultfilters import pluralize
 from django.template.response import TemplateResponse
 from django.utils import timezone
 from django.utils.safestring import SafeString
@@ -42,7 +43,7 @@ HEARD_OR_READ = {
 
 
 class Reader(Stored):
-    title = "person"
+    title = "user"
     parameter_name = "person"
     column = Access.user.field
     path = "user"
@@ -105,7 +106,7 @@ class UserAdmin(TolerantChangelist, django_admin.UserAdmin[User]):
     @admin.action(description="Log out everywhere", permissions=["change"])
     def log_out(self, request: HttpRequest, chosen: QuerySet[User]) -> None:
         ended, _ = Session.objects.filter(user__in=chosen).delete()
-        messages.success(request, f"{ended} logged out.")
+        messages.success(request, f"Ended {ended} session{pluralize(ended)}.")
 
     @admin.action(description="Remove second factors", permissions=["change"])
     def remove_second_factors(
@@ -113,7 +114,9 @@ class UserAdmin(TolerantChangelist, django_admin.UserAdmin[User]):
     ) -> None:
         """Remove the second factors of people who lost phone and recovery codes."""
         removed, _ = Authenticator.objects.filter(user__in=chosen).delete()
-        messages.success(request, f"{removed} removed.")
+        messages.success(
+            request, f"Removed {removed} second factor{pluralize(removed)}."
+        )
 
 
 @admin.register(Group)
@@ -203,7 +206,7 @@ class ApiTokenAdmin(LargeTableAdmin, TolerantChangelist, admin.ModelAdmin[ApiTok
         }
         return TemplateResponse(request, "admin/djtranscribe/new_token.html", context)
 
-    @admin.display(description="good", boolean=True)
+    @admin.display(description="valid", boolean=True)
     def is_good(self, token: ApiToken) -> bool:
         return not token.objection
 
@@ -212,7 +215,8 @@ class ApiTokenAdmin(LargeTableAdmin, TolerantChangelist, admin.ModelAdmin[ApiTok
         revoked = chosen.filter(revoked_at=None).update(revoked_at=timezone.now())
         messages.success(
             request,
-            f"{revoked} revoked. Programs that use them are refused from now on.",
+            f"Revoked {revoked} token{pluralize(revoked)}. Programs that use them are "
+            "refused from now on.",
         )
 
 

@@ -57,12 +57,12 @@ class Access(models.Model):
     )
     action = models.CharField(max_length=10, choices=Action.choices)
     what = models.CharField(max_length=20)
-    row = models.PositiveBigIntegerField("number")
+    row = models.PositiveBigIntegerField("ID")
 
     objects = AccessQuerySet.as_manager()
 
     class Meta:
-        verbose_name_plural = "accesses"
+        verbose_name_plural = "access log"
         ordering = ["-at"]
         indexes = [
             models.Index(fields=["what", "row"], name="access_by_row"),
@@ -96,7 +96,8 @@ class ApiToken(models.Model):
         settings.AUTH_USER_MODEL,
         on_delete=models.CASCADE,
         related_name="api_tokens",
-        help_text="Whose permissions it has, and whose limits count its calls.",
+        help_text="The token has the permissions of this account. Its calls count "
+        "toward the limits of this account.",
     )
     name = models.CharField(
         max_length=80, help_text="The program that uses it, such as: CRM import."
@@ -105,7 +106,7 @@ class ApiToken(models.Model):
     # is not stored.
     prefix = models.CharField("begins with", max_length=10, editable=False)
     sha256 = models.CharField("SHA-256", max_length=64, unique=True, editable=False)
-    created_at = models.DateTimeField("made", auto_now_add=True)
+    created_at = models.DateTimeField("created", auto_now_add=True)
     last_used_at = models.DateTimeField(
         "last used", null=True, blank=True, editable=False
     )
@@ -122,8 +123,9 @@ class ApiToken(models.Model):
             models.UniqueConstraint(
                 fields=["user", "name"],
                 name="one_token_of_a_name_per_user",
-                violation_error_message="This user has a token of this name already. "
-                "It is not shown again: revoke it, and make one of another name.",
+                violation_error_message="This account already has a token with this "
+                "name. The secret of a token cannot be shown again. Revoke the old "
+                "token and create one with another name.",
             )
         ]
 

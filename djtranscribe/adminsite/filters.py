@@ -66,7 +66,7 @@ class Choice(admin.SimpleListFilter):
 class State(Choice):
     """Filter by status: a few groups with plain names, then all exact statuses."""
 
-    title = "state"
+    title = "status"
     parameter_name = "state"
     # Of each group: name in the URL, label, statuses. A status that is in no group
     # counts as "In progress".

@@ -6,7 +6,7 @@ from django.utils.text import capfirst
 
 SECTIONS: dict[str, dict[str, str]] = {
     "Calls": {
-        "Call": "Every call, with filters for state, operator, country and length.",
+        "Call": "Every call, with filters for status, operator, country and length.",
         "Recording": "The audio files, also those that were imported.",
         "Contact": "Names for numbers. Import them from a CSV file.",
         "DoNotCall": "Numbers that are never dialled.",
@@ -19,9 +19,9 @@ SECTIONS: dict[str, dict[str, str]] = {
         "Deletion": "What was deleted for good, when and why.",
     },
     "People and access": {
-        "User": "Who can sign in.",
-        "Group": "What operators and supervisors may do.",
-        "Profile": "Time zones of the people who sign in.",
+        "User": "Who can log in.",
+        "Group": "What operators and supervisors are allowed to do.",
+        "Profile": "Time zones of the accounts.",
         "ApiToken": "Keys for programs that use the API.",
         "Access": "Who read or listened to what.",
     },

@@ -45,7 +45,9 @@ class Calls(Period):
         Annotated[str, AfterValidator(number), WithJsonSchema({"type": "string"})]
         | None
     ) = Field(
-        None, description="The number called, with its country code: 14155551234."
+        None,
+        description="The other party's number: the number that we called, or that "
+        "called us. With its country code: 14155551234.",
     )
 
 
@@ -63,8 +65,8 @@ class Dial(Schema):
         | None
     ) = Field(
         None,
-        description="The name or id of a keyword list. Without it, the default list is "
-        "used.",
+        description="The name or id of a keyword list. Without it, the list of the "
+        "contact, number or country is used, else the default list.",
     )
 
 

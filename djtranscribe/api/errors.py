@@ -43,7 +43,7 @@ def add_handlers(api: NinjaAPI) -> None:
 
     @api.exception_handler(PermissionDenied)
     def forbidden(request: HttpRequest, error: PermissionDenied) -> HttpResponse:
-        return problem(403, "The account of this token may not do this.")
+        return problem(403, "The account of this token is not allowed to do this.")
 
     # The body is too large or incomplete, or there are too many parameters.
     @api.exception_handler(SuspiciousOperation)

@@ -32,7 +32,10 @@ class CallOut(Schema):
     uuid: UUID
     sid: str | None = Field(description="Twilio's ID of the call.")
     to: str = Field(description="The number called, such as +14155551234.")
-    contact: str | None = Field(description="Whose number it is, if it has a name.")
+    contact: str | None = Field(
+        description="The name of the contact with the other party's number. Null "
+        "without a contact."
+    )
     from_number: str = Field(description="The number that called.")
     direction: str = Field(description=one_of(Call.Direction))
     kind: str = Field(description=one_of(Call.Kind))
@@ -40,9 +43,13 @@ class CallOut(Schema):
     error: str = Field(
         description="Why the call was not placed or failed. Empty if there is no error."
     )
-    requested_by: str | None = Field(description="The user who placed the call.")
+    requested_by: str | None = Field(
+        description="The operator who placed the call or to whose phone it was "
+        "forwarded."
+    )
     vocabulary: str | None = Field(
-        description="The keyword list. Null means the default list."
+        description="The keyword list that was chosen for this call. Null if none was "
+        "chosen."
     )
     created_at: datetime
     answered_at: datetime | None
@@ -86,7 +93,8 @@ class RecordingOut(Schema):
     created_at: datetime
     fetched_at: datetime | None = Field(description="When the audio was stored here.")
     audio: str | None = Field(
-        description="The path of the audio. Null if it is not stored yet."
+        description="The path of the audio. Null if it is not stored yet or was "
+        "deleted."
     )
     sha256: str = Field(description="The checksum of the audio.")
 
@@ -108,7 +116,10 @@ class TranscriptOut(Schema):
     call: UUID | None = Field(
         description="The call's UUID. Null if the recording does not belong to a call."
     )
-    to: str | None = Field(description="The number called.")
+    to: str | None = Field(
+        description="The other party's number: the number that we called, or that "
+        "called us."
+    )
     status: str = Field(description=one_of(Transcript.Status))
     error: str = Field(description="Why there is no text. Empty if there is no error.")
     vocabulary: str | None = Field(description="The keyword list that was used.")
@@ -123,7 +134,8 @@ class TranscriptOut(Schema):
     )
     revision: int = Field(description="The last revision. 0 if nobody has changed it.")
     verified_at: datetime | None = Field(
-        description="Since when the text is locked because it is right."
+        description="When a person verified the text. Since then it is locked. Null if "
+        "it is not verified."
     )
 
     @staticmethod
@@ -193,7 +205,7 @@ class CorrectionOut(Schema):
 
 class CallDetail(CallOut):
     recordings: list[RecordingOut] | None = Field(
-        description="Null if the account may not see recordings."
+        description="Null if the account has no permission to see recordings."
     )
     transcripts: list[TranscriptOut] | None = Field(
         description="Null if the account may not read transcripts."
@@ -208,7 +220,7 @@ class RecordingDetail(RecordingOut):
 
 class Disputed(Problem):
     corrections: list[CorrectionOut] = Field(
-        description="What the disputed words read now."
+        description="The present text of these words."
     )
 
 

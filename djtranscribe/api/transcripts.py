@@ -72,20 +72,21 @@ class CorrectionIn(Schema):
         description="Index after the last word."
     )
     text: str = Field(
-        description="What these words read. Empty to remove them. The text as it is "
-        "says that it is right."
+        description="The new text of these words. Empty: remove the words. To mark the "
+        "words as right, send their present text."
     )
 
 
 class Corrections(Schema):
     revision: Annotated[StrictInt, Field(ge=0, le=LARGEST_KEY)] = Field(
-        description="The transcript's `revision` that you have read."
+        description="The `revision` of the transcript on which your corrections are "
+        "based."
     )
     corrections: list[CorrectionIn] = Field(max_length=MOST_AT_ONCE)
     key: UUID | None = Field(
         None,
-        description="Chosen by you. A request that is repeated with the same key is "
-        "saved once.",
+        description="A UUID that you choose. A repeated request with the same key is "
+        "saved only once.",
     )
 
 

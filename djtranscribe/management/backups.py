@@ -106,7 +106,10 @@ def store(name: str, file: IO[bytes]) -> None:
             default_storage.delete(name)
         default_storage.save(name, File(file))
     except SuspiciousFileOperation as error:
-        raise CommandError("The backup was changed: a name leads elsewhere.") from error
+        raise CommandError(
+            "The backup is not safe: a file name in it points outside the storage. "
+            "Nothing more was restored."
+        ) from error
 
 
 def dump_database(dump: Path) -> None:

@@ -43,7 +43,7 @@ ENTRIES = [
         is_admin=True,
         places=("keyword-lists/",),
     ),
-    Entry("Settings", "admin:index", is_admin=True),
+    Entry("Admin", "admin:index", is_admin=True),
 ]
 
 

@@ -17,10 +17,12 @@ class VendorPauseAdmin(LargeTableAdmin, ReadOnly, admin.ModelAdmin[VendorPause])
     def has_try_permission(self, request: HttpRequest) -> bool:
         return request.user.has_perm("djtranscribe.change_vendorpause")
 
-    @admin.action(description="Try now", permissions=["try"])
+    @admin.action(description="Retry now", permissions=["try"])
     def try_now(self, request: HttpRequest, chosen: QuerySet[VendorPause]) -> None:
         """Delete the pauses, so that requests to these vendors are sent again."""
         chosen.delete()
         messages.success(
-            request, "Work continues within half a minute, or pauses again."
+            request,
+            "The pause is removed. Waiting work continues within a minute. If the "
+            "vendor refuses again, a new pause begins.",
         )

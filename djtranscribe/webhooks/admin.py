@@ -65,7 +65,7 @@ class WebhookDeliveryAdmin(
         name = "transcription_transcript" if delivery.kind == "assemblyai" else ""
         return about(delivery.about, name or "caller_call")
 
-    @admin.display(description="what it said")
+    @admin.display(description="content")
     def said(self, delivery: WebhookDelivery) -> SafeString | str:
         return table(delivery.body)
 
@@ -82,8 +82,10 @@ class WebhookDeliveryAdmin(
         for delivery in authentic.order_by("received_at"):
             ledger.replay(delivery)
         left = chosen.filter(verdict=WebhookDelivery.Verdict.REFUSED).count()
-        note = f" {left} were refused when they came, and stay so." if left else ""
-        messages.success(request, f"{authentic.count()} were replayed.{note}")
+        count = authentic.count()
+        deliveries = "delivery" if count == 1 else "deliveries"
+        note = f" Skipped: {left} refused." if left else ""
+        messages.success(request, f"Processed {count} {deliveries} again.{note}")
 
 
 def about(uuid: str, name: str) -> SafeString | str:

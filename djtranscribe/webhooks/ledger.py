@@ -75,7 +75,7 @@ def webhook(
                     about,
                     type(error).__name__,
                 )
-                return retry_later("The database is away.")
+                return retry_later("The database is not available.")
 
         view.is_webhook = True  # type: ignore[attr-defined]
         return view

@@ -32,12 +32,19 @@ class WebhookDeliveryQuerySet(models.QuerySet["WebhookDelivery"]):
 class WebhookDelivery(models.Model):
     """A request to a webhook, what we did with it, and why."""
 
-    # Labels of the kinds. A kind without a label is shown as it is.
+    # Labels of the kinds. An old row may have a kind that is not in this list.
     KINDS = {
-        "twilio-call": "Twilio: state of a call",
+        "twilio-call": "Twilio: status of a call",
         "twilio-record": "Twilio: what to say",
         "twilio-record-done": "Twilio: end of the recording",
-        "twilio-recording": "Twilio: state of a recording",
+        "twilio-recording": "Twilio: status of a recording",
+        "twilio-machine": "Twilio: person or voicemail",
+        "twilio-code": "Twilio: verification code",
+        "twilio-answer": "Twilio: incoming call",
+        "twilio-bridge": "Twilio: operator answered",
+        "twilio-accept": "Twilio: operator pressed a key",
+        "twilio-bridge-notice": "Twilio: notice before connecting",
+        "twilio-bridge-done": "Twilio: end of a conversation",
         "assemblyai": "AssemblyAI: end of a job",
     }
 
@@ -57,7 +64,7 @@ class WebhookDelivery(models.Model):
     # The fields of the request. Not stored for refused requests.
     body = models.JSONField(null=True, blank=True)
     more_like_this = models.PositiveIntegerField(
-        "refused in the same minute and not kept", default=0
+        "more requests refused in the same minute (not stored)", default=0
     )
     replayed_at = models.DateTimeField(null=True, blank=True)
 

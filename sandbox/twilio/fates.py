@@ -14,7 +14,7 @@ FATES: dict[str, tuple[str, str]] = {
     "0004": ("failed", "The network can't reach the number: the call ends as failed."),
     "0005": (
         "no-permission",
-        "The account may not call that country: HTTP 400 with error 21215.",
+        "The account is not allowed to call that country: HTTP 400 with error 21215.",
     ),
     "0006": (
         "silent",
@@ -44,14 +44,17 @@ FATES: dict[str, tuple[str, str]] = {
 
 # {last four digits: (clip, description of what the person talks about)}
 SPECIALISTS: dict[str, tuple[str, str]] = {
-    "0021": ("clinic", "Somebody speaks of drugs. The keyword list Clinic gets them."),
+    "0021": (
+        "clinic",
+        "Somebody speaks of drugs. With the keyword list Clinic, they are right.",
+    ),
     "0022": (
         "front-desk",
-        "Somebody names people. The keyword list Front desk gets them.",
+        "Somebody names people. With the keyword list Front desk, they are right.",
     ),
     "0023": (
         "machine-shop",
-        "Somebody speaks of tools. The keyword list Machine shop gets them.",
+        "Somebody speaks of tools. With the keyword list Machine shop, they are right.",
     ),
 }
 

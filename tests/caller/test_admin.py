@@ -158,5 +158,5 @@ def test_twilio_can_be_asked_about_a_call(browser, django_capture_on_commit_call
     with django_capture_on_commit_callbacks():
         answer = browser.post(CALLS, chosen, follow=True)
 
-    assert "Twilio is asked about 1 calls." in answer.text
+    assert "Asking Twilio about 1 call." in answer.text
     assert DBTaskResult.objects.get().task_path == "caller.tasks.check_call"

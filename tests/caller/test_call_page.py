@@ -15,7 +15,7 @@ pytestmark = pytest.mark.django_db
 
 
 def steps(page):
-    """Return the steps on the page: `[("Asked for", "done"), …]`."""
+    """Return the steps on the page: `[("Requested", "done"), …]`."""
     items = re.findall(
         r'<li class="state (\w+)".*?</span>\s*([^<]+?)\s*(?:<span|</p>)',
         page.text,
@@ -30,7 +30,7 @@ def test_the_steps_of_a_call_that_rings(browser):
     page = browser.get(call.get_absolute_url())
 
     assert steps(page) == [
-        ("Asked for", "done"),
+        ("Requested", "done"),
         ("Queued at Twilio", "done"),
         ("Ringing", "now"),
         ("Answered", "later"),

@@ -45,7 +45,7 @@ def test_it_says_what_changes_and_changes_it(number, monkeypatch):
         "https://djtranscribe.example.com/webhooks/twilio/call/"
     )
     assert "https://demo.twilio.com/welcome/voice/" in said
-    assert "leads here now" in said
+    assert "reach this site now" in said
 
 
 @pytest.mark.parametrize("typed", ["", "n", "what?"])
@@ -62,12 +62,12 @@ def test_anything_but_yes_changes_nothing(number, monkeypatch, typed):
 def test_a_number_that_leads_here_is_left_alone(number):
     changed = number(OURS)
 
-    assert "leads here already" in run("--yes")
+    assert "already reach this site" in run("--yes")
     assert changed.call_count == 0
 
 
 def test_a_number_of_another_account_is_refused(number):
     number("", number="+14155559999")
 
-    with pytest.raises(CommandError, match="not of this account"):
+    with pytest.raises(CommandError, match="does not belong to this"):
         run("--yes")

@@ -91,7 +91,7 @@ def test_who_asked_not_to_be_called_is_not_called(browser, vendors):
 
     page = browser.post("/dial/", {"number": "(415) 555-1234"}, follow=True)
 
-    assert "Ada Lovelace asked not to be called." in page.text
+    assert "Ada Lovelace is marked “do not call”" in page.text
     assert Call.objects.get().status == "refused"
     assert not vendors.calls
 
@@ -121,7 +121,7 @@ def test_a_number_gets_a_name_on_its_page(browser):
 
     assert Contact.objects.get().numbers.count() == 2
     assert "Ada Lovelace" in page.text
-    assert "has just named this number" in again.text
+    assert "somebody else gave this number a name" in again.text
     assert "Type a name" in empty.text
 
 
@@ -195,7 +195,7 @@ def test_a_number_stays_with_its_contact(browser):
     shown = files.import_contacts(b"name,number\nEve,4155551234\n")
 
     assert (shown.new, shown.moved) == (0, 1)
-    assert shown.lines[0].detail == "Belongs to Ada Lovelace now."
+    assert shown.lines[0].detail == "Already belongs to Ada Lovelace. Not changed."
     assert ContactNumber.objects.get().contact.name == "Ada Lovelace"
     assert not Contact.objects.filter(name="Eve").exists()
 

@@ -94,7 +94,7 @@ def cells_of(page):
 
 
 def test_an_empty_month_says_so(supervisor):
-    assert "Nobody was called in this month." in supervisor.get("/costs/").text
+    assert "There were no calls in this month." in supervisor.get("/costs/").text
 
 
 def test_a_job_that_succeeds_is_paid_for_by_its_seconds(vendors, settings, browser):
@@ -148,7 +148,7 @@ def test_rates_are_read_from_the_environment(monkeypatch):
     [
         ("0", "", True),
         ("100", "", True),
-        ("12", "85% of this month&#x27;s budget is spent: 10.25 of 12 USD.", True),
+        ("12", "85% of this month&#x27;s budget is spent (10.25 of 12 USD).", True),
         ("10.30", "The budget of this month is spent: 10.25 of 10.30 USD.", False),
     ],
 )

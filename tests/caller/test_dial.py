@@ -194,7 +194,7 @@ def test_what_is_pasted_along_with_a_number_is_ignored(pasted):
         ("1415555123412345", "7 to 15 digits"),
         ("1" * 5000, "7 to 15 digits"),
         ("99914155551234", "country code"),
-        ("14150000000", "can exist"),
+        ("14150000000", "not valid in its country"),
         ("١٤١٥٥٥٥١٢٣٤", "“١” (arabic-indic digit one) is not"),
         ("14155551２34", "“２” (fullwidth digit two) is not"),
         ("1415555123²", "“²” (superscript two) is not"),

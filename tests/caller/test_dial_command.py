@@ -55,7 +55,7 @@ def test_the_operator_must_be_named():
 
 @pytest.mark.parametrize("name", ["nobody", "", "ADA", "' OR 1=1 --"])
 def test_somebody_unknown_may_not_dial(operator, vendors, name):
-    with pytest.raises(CommandError, match="is not a user who may dial"):
+    with pytest.raises(CommandError, match="There is no active account"):
         dial(NUMBER, "--operator", name)
 
     assert not Call.objects.exists()
@@ -67,7 +67,7 @@ def test_who_may_only_read_may_not_dial_here_either(operator, vendors):
         *operator.user_permissions.filter(codename="add_call")
     )
 
-    with pytest.raises(CommandError, match="ada is not a user who may dial"):
+    with pytest.raises(CommandError, match="There is no active account ada"):
         by_ada()
 
     assert len(vendors.calls) == 0
@@ -76,7 +76,7 @@ def test_who_may_only_read_may_not_dial_here_either(operator, vendors):
 def test_who_left_may_not_dial(operator, vendors):
     User.objects.update(is_active=False)
 
-    with pytest.raises(CommandError, match="ada is not a user who may dial"):
+    with pytest.raises(CommandError, match="There is no active account ada"):
         by_ada()
 
     assert len(vendors.calls) == 0

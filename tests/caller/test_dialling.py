@@ -226,7 +226,8 @@ def test_a_number_is_called_so_many_times_a_day_and_no_more(refused, settings):
     earlier_calls(3)
 
     assert refused().error == (
-        "The limit of 3 calls to this number within 24 hours is reached."
+        "The limit for this number is reached: 3 calls within 24 hours "
+        "(MAX_CALLS_PER_NUMBER_DAY). Wait, or ask an administrator to raise the limit."
     )
 
 
@@ -246,7 +247,9 @@ def test_an_operator_makes_so_many_calls_an_hour_and_no_more(
     earlier_calls(2, other_number="+14155550001", requested_by=operator)
 
     assert refused().error == (
-        "The limit of 2 calls by one operator within an hour is reached."
+        "The limit for one operator is reached: 2 calls within an hour "
+        "(MAX_CALLS_PER_OPERATOR_HOUR). Wait, or ask an administrator to raise the "
+        "limit."
     )
 
 
@@ -267,7 +270,10 @@ def test_the_site_makes_so_many_calls_a_day_and_no_more(refused, settings):
     for number in range(4):
         earlier_calls(1, other_number=f"+1415555000{number}")
 
-    assert refused().error == "The limit of 4 calls within 24 hours is reached."
+    assert refused().error == (
+        "The limit of this site is reached: 4 calls within 24 hours "
+        "(MAX_CALLS_PER_DAY). Wait, or ask an administrator to raise the limit."
+    )
 
 
 @pytest.mark.parametrize(
@@ -294,7 +300,7 @@ def test_calls_that_failed_count_too(refused, settings):
     earlier_calls(1, status="failed")
     earlier_calls(1, status="busy")
 
-    assert "limit of 2" in refused().error
+    assert "for this number is reached: 2 calls" in refused().error
 
 
 @pytest.mark.parametrize(
@@ -372,8 +378,8 @@ def test_no_call_is_made_that_could_exceed_the_days_money(
 
     error = refused().error
 
-    assert "The calls of the last 24 hours cost about" in error
-    assert f"MAX_SPEND_PER_DAY is {most}." in error
+    assert "the calls of the last 24 hours cost about" in error
+    assert f"the limit is {most} (MAX_SPEND_PER_DAY)." in error
 
 
 @pytest.mark.parametrize(
@@ -550,10 +556,15 @@ def test_fifty_clicks_at_once_stay_within_the_limit_of_a_number(rushes):
 @pytest.mark.parametrize(
     ("rush", "most", "reason"),
     [
-        ("one operator", 10, "The limit of 10 calls by one operator within an hour"),
-        ("the site", 7, "The limit of 7 calls within 24 hours"),
+        ("one operator", 10, "The limit for one operator is reached: 10 calls within"),
+        ("the site", 7, "The limit of this site is reached: 7 calls within 24 hours"),
         # The limit is 0.85, and each call is estimated at 0.10.
-        ("the money", 8, "The calls of the last 24 hours cost about 0.80"),
+        (
+            "the money",
+            8,
+            "No more calls can be placed now: the calls of the last 24 hours cost "
+            "about 0.80",
+        ),
     ],
 )
 @pytest.mark.slow

@@ -10,7 +10,7 @@ from django.db import connection
 from django.test.utils import CaptureQueriesContext
 from django.utils import timezone
 
-from caller.models import Call, DoNotCall
+from caller.models import Call, DoNotCall, Leg
 from caller.phone_numbers import as_typed
 from djtranscribe.models import Access
 from tests.caller.rows import CALL_SID, CALLS, a_call, a_recording
@@ -74,7 +74,7 @@ def test_a_whole_number_says_where_it_rings_and_what_time_it_is_there(browser):
         ("14155551", None),
         ("04155551234", "Begin with the country code"),
         ("1415call", "digits only"),
-        ("19005551234", "premium"),
+        ("19005551234", "premium-rate"),
         ("33142685300", "DIAL_COUNTRIES"),
         ("9" * 4000, "15 digits"),
     ],
@@ -140,6 +140,30 @@ def test_the_numbers_of_the_day_are_of_today(browser):
         "Talk time": "2:05 min",
         "Cost of calls": "0.04 USD",
     }
+
+
+def test_the_cost_of_a_conversation_includes_the_operators_phone(browser):
+    conversation = a_call(status="completed", kind="conversation", **price("-0.02"))
+    Leg.objects.create(call=conversation, number="+14155550199", **price("-0.03"))
+    a_call(status="completed", **price("-0.01"))
+    # Twilio called only the operator's phone.
+    not_dialled = a_call(
+        status="canceled",
+        kind="conversation",
+        created_at=timezone.now() - timedelta(days=1),
+    )
+    Leg.objects.create(call=not_dialled, number="+14155550199", **price("-0.04"))
+
+    page = browser.get("/")
+
+    assert dict(page.context["numbers"])["Cost of calls"] == "0.06 USD"
+    yesterday, today = page.context["days"][-2:]
+    assert (yesterday.cost, yesterday.currency) == (Decimal("0.04"), "USD")
+    assert (today.calls, today.cost) == (2, Decimal("0.06"))
+
+
+def price(amount):
+    return {"price": Decimal(amount), "price_unit": "USD"}
 
 
 def test_a_day_without_calls_says_so_in_noughts(browser):
@@ -281,7 +305,7 @@ def test_each_worry_has_the_button_that_helps(browser, operator):
     assert [(each.label, each.is_post) for each in found] == [
         ("Call again", False),
         ("Check words", False),
-        ("Try again", True),
+        ("Retry transcription", True),
     ]
     answer = browser.post(found[-1].url)
     assert answer.status_code == 302
@@ -329,7 +353,7 @@ def test_failed_silent_and_doubtful_calls_need_a_look(browser):
         "+14155550001": "Twilio refused.",
         "+14155550002": "Could not be transcribed.",
         "+14155550003": "Nobody spoke.",
-        "+14155550004": "Only 41% sure of the words.",
+        "+14155550004": "AssemblyAI was only 41% sure of the words.",
         "+14155550005": "Could not be recorded.",
     }
 
@@ -349,7 +373,23 @@ def test_a_call_is_named_once_for_its_newest_transcript(browser):
         recording=first.recording, status="completed", text="Yes.", confidence=0.3
     )
 
-    assert concerns(browser) == {"+14155550002": "Only 30% sure of the words."}
+    reason = "AssemblyAI was only 30% sure of the words."
+    assert concerns(browser) == {"+14155550002": reason}
+
+
+def test_a_verified_transcript_needs_no_attention(browser):
+    transcript = a_transcribed_call("+14155550002", confidence=0.3)
+    a_transcribed_call("+14155550003", text="", verified_at=timezone.now())
+    assert list(concerns(browser)) == ["+14155550002"]
+
+    Transcript.objects.filter(pk=transcript.pk).update(verified_at=timezone.now())
+    assert concerns(browser) == {}
+
+    # A worse transcript, made after the verified one, changes nothing.
+    Transcript.objects.create(
+        recording=transcript.recording, status="completed", text="No.", confidence=0.2
+    )
+    assert concerns(browser) == {}
 
 
 def test_a_call_that_was_tried_many_times_hides_no_other(browser):

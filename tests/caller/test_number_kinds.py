@@ -1,4 +1,4 @@
-"""Only landline, mobile, VoIP and toll-free numbers are dialled."""
+"""This site calls only landline, mobile, VoIP and toll-free numbers are dialled."""
 
 import pytest
 from django.core.exceptions import ValidationError
@@ -44,7 +44,7 @@ def test_a_number_with_a_price_of_its_own_is_refused_everywhere(
     asked = browser.post(
         "/api/calls", {"to": digits}, content_type="application/json", headers=bearer
     )
-    with pytest.raises(CommandError, match="Only landline, mobile, VoIP"):
+    with pytest.raises(CommandError, match="calls only landline, mobile, VoIP"):
         call_command("dial", digits, operator="ada")
 
     assert (typed.status_code, pressed.status_code, asked.status_code) == (
@@ -52,7 +52,7 @@ def test_a_number_with_a_price_of_its_own_is_refused_everywhere(
         422,
     )
     for answer in (typed, pressed, asked):
-        assert "Only landline, mobile, VoIP and toll-free" in answer.text
+        assert "calls only landline, mobile, VoIP and toll-free" in answer.text
     assert not Call.objects.exists()
     assert len(vendors.calls) == 0
 

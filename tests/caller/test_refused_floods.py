@@ -55,7 +55,7 @@ def test_the_same_refused_attempt_is_counted_on_one_row(browser, vendors, way):
     assert len(told) == 1
     assert (call.status, call.refused_attempts) == ("refused", 5)
     page = browser.get(call.get_absolute_url()).text
-    assert "do-not-call list. This stands for 5 attempts within an hour." in page
+    assert "do-not-call list. This entry counts 5 refused attempts." in page
     assert not vendors.calls
 
 

@@ -67,7 +67,7 @@ def test_every_step_of_a_call_has_its_time_and_how_long_it_took():
     )
 
     assert seen(call) == [
-        ("Asked for", DONE, 0, "1 s"),
+        ("Requested", DONE, 0, "1 s"),
         ("Queued at Twilio", DONE, 1, "2 s"),
         ("Rang", DONE, 3, "5 s"),
         ("Answered", DONE, 8, "30 s"),
@@ -251,7 +251,7 @@ def test_who_may_not_try_again_is_told_who_may(browser):
     page = browser.get(call.get_absolute_url())
 
     assert f"/transcripts/{transcript.uuid}/retry/" not in page.text
-    assert "A supervisor can try again." in page.text
+    assert "Your account is not allowed to retry. Ask a supervisor." in page.text
     assert browser.post(f"/transcripts/{transcript.uuid}/retry/").status_code == 403
 
 

@@ -144,7 +144,7 @@ def test_rows_that_failed_together_are_not_tried_again_together(new_house, count
     assert all(wait >= low for wait in first), first
     assert all(wait <= high for wait in at_most.values()), at_most
     assert len({round(wait, 1) for wait in first}) > 1
-    failed = "AssemblyAI answered with a fault of its own"
+    failed = "AssemblyAI answered with an internal error"
     assert any(failed in page for page in shown.values())
     house.assert_right(*numbers)
 

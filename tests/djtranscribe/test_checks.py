@@ -7,6 +7,7 @@ from django.utils import timezone
 from caller.models import call_queries
 from caller.models.call_queries import next_check_time
 from djtranscribe.mail import settings_of
+from tests.processes import environment, manage
 from transcription.checks import LONGEST_SECONDS
 from transcription.models import transcript_queries
 from transcription.steps import poll_after
@@ -22,6 +23,15 @@ def found():
 
 def test_the_settings_of_the_tests_are_in_order():
     assert found() == []
+
+
+def test_an_empty_auth_token_is_said_to_refuse_every_webhook(settings):
+    settings.TWILIO_AUTH_TOKEN = ""
+
+    (message,) = found()
+
+    assert message.id == E2
+    assert "every webhook from Twilio is refused" in message.msg
 
 
 @pytest.mark.parametrize(
@@ -127,6 +137,18 @@ def test_no_hint_and_no_message_repeats_a_secret(settings):
     text = " ".join(f"{message.msg} {message.hint}" for message in found())
 
     assert "s3cr3t" not in text
+
+
+def test_a_database_that_cannot_be_reached_is_named_without_its_password(tmp_path):
+    away = "postgres://ada:s3cr3t@127.0.0.1:9/calls"  # nobody listens at this port
+    environ = environment(tmp_path, DATABASE_URL=away)
+
+    checked = manage(environ, "check", "--database", "default", check=False)
+
+    assert checked.returncode == 1
+    assert "(djtranscribe.E008) The database cannot be reached" in checked.stderr
+    assert "HINT: Make sure that it is running" in checked.stderr
+    assert "s3cr3t" not in checked.stdout + checked.stderr
 
 
 # Notifications

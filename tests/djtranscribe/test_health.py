@@ -145,7 +145,10 @@ def test_a_database_that_is_away_is_ill(client, monkeypatch):
 
 @pytest.mark.parametrize(
     ("address", "words"),
-    [("/", "The database is away"), ("/healthz", '{"ok": false, "database": "away"}')],
+    [
+        ("/", "The database is not available"),
+        ("/healthz", '{"ok": false, "database": "away"}'),
+    ],
 )
 def test_who_is_signed_in_is_told_so_too(browser, monkeypatch, address, words):
     # The session is in the database, too. So the site cannot know who is logged in.

@@ -39,5 +39,5 @@ def page(browser: Browser) -> Iterator[Page]:
 
 
 @pytest.fixture(autouse=True)
-def offline() -> None:
-    """Do nothing. These tests talk to the stand-ins over real sockets."""
+def vendors() -> None:
+    """Mock nothing: these tests talk to the stand-ins over real sockets."""

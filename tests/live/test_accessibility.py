@@ -226,7 +226,7 @@ def test_no_page_behind_a_button_has_a_violation(
         wrong[action] = violations(page)
         if action == "export":
             page.get_by_role("button", name="Download").click()
-            page.get_by_text("The file is whole").wait_for()
+            page.get_by_text("Download complete").wait_for()
             wrong["exported"] = violations(page)
     for path in ("caller/call", "transcription/transcript"):
         page.goto(f"{sandbox.site}/admin/{path}/?state=done&length=seconds")
@@ -247,7 +247,7 @@ def test_no_page_behind_a_button_has_a_violation(
     call = operator.dial("14155551296")
     operator.text_of(call, seconds=60)
     page.goto(sandbox.site + call)
-    page.get_by_role("button", name="Keys", exact=True).click()
+    page.get_by_role("button", name="Keyboard shortcuts", exact=True).click()
     wrong["keys"] = violations(page)
     page.keyboard.press("Escape")
     for place in ("on the call's page", "in admin"):

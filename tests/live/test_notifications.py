@@ -115,7 +115,7 @@ def test_a_receiver_that_was_away_gets_exactly_the_right_message_once(site):
     assert headers["webhook-id"].replace("-", "") == uuid
     assert message["type"] == "transcript.failed"
     assert message["data"]["transcript"].replace("-", "") == transcript
-    assert message["data"]["error"].startswith("The audio is gone")
+    assert message["data"]["error"].startswith("The audio file is missing")
     assert attempts == 2
     (mail,) = mails
     assert "Subject: A call could not be transcribed" in mail

@@ -125,7 +125,7 @@ def test_keys_go_back_and_change_the_speed_which_is_remembered(
 
 def test_a_question_mark_opens_the_list_of_keys_and_escape_closes_it(reading: Page):
     reading.keyboard.press("?")
-    dialog = reading.get_by_role("dialog", name="Keys")
+    dialog = reading.get_by_role("dialog", name="Keyboard shortcuts")
     expect(dialog).to_be_visible()
     keep(reading, "keys", full_page=False)
     # While the dialog is open, keys do not reach the player.

@@ -100,7 +100,7 @@ def test_a_download_that_never_begins(
         )
         page.get_by_role("button", name="Download").click()
 
-        expect(page.get_by_text("The download did not begin.")).to_be_visible()
+        expect(page.get_by_text("The download did not start.")).to_be_visible()
         expect(page.locator("[data-poll-ended]")).to_be_hidden()
         keep(page, f"export-never-began-{width}-{scheme}")
         assert page.evaluate("document.documentElement.scrollWidth") <= width
@@ -110,12 +110,12 @@ def test_a_download_that_never_begins(
         page.unroute_all()
         with page.expect_download():
             page.get_by_role("button", name="Download").click()
-        expect(page.get_by_text("The file is whole")).to_be_visible()
+        expect(page.get_by_text("Download complete")).to_be_visible()
 
 
 ENDS = {
-    "signed out": (None, "You are signed out"),
-    "permission taken": (403, "may not see this"),
+    "logged out": (None, "You are logged out"),
+    "permission taken": (403, "no longer allowed to see this"),
     "deleted": (404, "was deleted"),
     "gone": (410, "no longer refreshed"),
 }
@@ -139,7 +139,7 @@ def test_an_export_whose_progress_cannot_be_asked(
 
 
 @pytest.mark.parametrize(
-    ("status", "words"), [ENDS[end] for end in ENDS if end != "signed out"]
+    ("status", "words"), [ENDS[end] for end in ENDS if end != "logged out"]
 )
 def test_a_call_that_cannot_be_shown_any_more(
     context: BrowserContext, sandbox: Sandbox, status: int, words: str

@@ -239,7 +239,7 @@ def test_two_people_see_each_other_s_words(
     page.locator(".said > input").fill("mine")
     page.keyboard.press("Enter")
 
-    expect(page.locator("#saved")).to_contain_text("meanwhile: “theirs”")
+    expect(page.locator("#saved")).to_contain_text("changed these words to “theirs”")
     expect(word(page, 0)).to_have_text("theirs")
     page.get_by_role("button", name="Use mine").click()
     expect(word(page, 0)).to_have_text("mine")

@@ -126,8 +126,8 @@ def test_a_click_on_the_waveform_goes_there(page: Page):
 def test_keys_that_are_typed_or_turned_off_do_nothing(page: Page):
     page.get_by_label("Speed").focus()
     page.keyboard.press("n")
-    page.get_by_role("button", name="Keys", exact=True).click()
-    page.get_by_label("Keys on").uncheck()
+    page.get_by_role("button", name="Keyboard shortcuts", exact=True).click()
+    page.get_by_label("Keyboard shortcuts on").uncheck()
     page.get_by_role("button", name="Close").click()
     page.locator(".said > span").first.focus()
     page.keyboard.press("n")
@@ -135,7 +135,7 @@ def test_keys_that_are_typed_or_turned_off_do_nothing(page: Page):
 
     assert is_paused(page)
     page.reload()
-    expect(page.get_by_label("Keys on")).not_to_be_checked()
+    expect(page.get_by_label("Keyboard shortcuts on")).not_to_be_checked()
 
 
 @pytest.mark.parametrize(("width", "scheme"), WINDOWS)

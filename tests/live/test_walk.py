@@ -44,7 +44,7 @@ def of_vtt(file: Path) -> str:
 
 # {name of the button: function that reads such a file, mostly with other libraries}
 FORMATS: dict[str, Callable[[Path], str]] = {
-    "Text": Path.read_text,
+    "Plain text": Path.read_text,
     "Subtitles (SRT)": of_srt,
     "Subtitles (VTT)": of_vtt,
     "JSON": of_json,
@@ -118,7 +118,7 @@ def test_from_a_typed_number_to_the_files(
         page.get_by_role("button", name="Download").click()
     download.value.save_as(tmp_path / "many.csv")
     assert words.split(maxsplit=1)[0] in (tmp_path / "many.csv").read_text()
-    expect(page.get_by_text("The file is whole")).to_be_visible()
+    expect(page.get_by_text("Download complete")).to_be_visible()
 
     # Search for a phrase, and play from three seconds before it
     phrase = " ".join(words.split()[-3:]).strip(".")

@@ -200,7 +200,7 @@ def test_transcribe_again_makes_a_new_one_and_keeps_the_old(may):
         words,
     )
     assert old.text == "Please call <the> ward."
-    assert "on their way" in messages_of(answer)
+    assert "Started 1 new transcript." in messages_of(answer)
 
 
 def test_refresh_now_makes_waiting_rows_due_and_counts_the_finished(
@@ -218,7 +218,9 @@ def test_refresh_now_makes_waiting_rows_due_and_counts_the_finished(
     waiting.refresh_from_db()
     assert waiting.next_attempt_at <= timezone.now()
     assert len(messages) == 1
-    assert "1 are looked at now. 1 are finished already." in messages_of(answer)
+    assert "Continuing 1 transcript. Skipped: 1 that had finished." in messages_of(
+        answer
+    )
 
 
 def test_refresh_now_of_waiting_rows_alone_speaks_of_no_others(may):
@@ -226,7 +228,7 @@ def test_refresh_now_of_waiting_rows_alone_speaks_of_no_others(may):
 
     answer = act(may("add_transcript"), "refresh_now", waiting)
 
-    assert messages_of(answer) == "1 are looked at now."
+    assert messages_of(answer) == "Continuing 1 transcript."
 
 
 @pytest.mark.parametrize("action", ["transcribe_again", "refresh_now"])
@@ -270,8 +272,8 @@ def test_terms_that_do_nothing_are_named_when_the_list_is_saved(may):
     ("fields", "sentence"),
     [
         ({"terms": "one two three four five six seven"}, "has 7 words"),
-        ({"custom_spellings": "ECG"}, "equals sign"),
-        ({"is_default": "on"}, "Another list is the default already"),
+        ({"custom_spellings": "ECG"}, "is not a valid spelling"),
+        ({"is_default": "on"}, "Another list is already the default"),
     ],
 )
 def test_a_list_that_assemblyai_would_refuse_is_not_saved(may, fields, sentence):
@@ -308,4 +310,6 @@ def test_try_again_goes_on_where_it_failed(may, columns, goes_on_at):
     assert (failed.status, failed.error) == (goes_on_at, "")
     assert failed.next_attempt_at is not None
     assert done.status == "completed"
-    assert "1 are retried. 1 had not failed." in messages_of(answer)
+    assert "Retrying 1 transcript. Skipped: 1 that had not failed." in messages_of(
+        answer
+    )

@@ -165,7 +165,7 @@ def test_a_file_that_is_no_audio_is_refused_and_leaves_no_row(tmp_path):
     path = tmp_path / "call.wav"
     path.write_bytes(b"<html>")
 
-    with pytest.raises(CommandError, match="is not audio"):
+    with pytest.raises(CommandError, match="cannot be transcribed"):
         printed("transcribe", str(path))
 
     assert not Recording.objects.exists()
@@ -183,7 +183,7 @@ def test_a_file_that_is_no_audio_is_refused_and_leaves_no_row(tmp_path):
 def test_an_address_without_audio_is_refused_and_leaves_no_row(vendors, answer):
     vendors.get("https://example.com/call.wav", **answer)
 
-    with pytest.raises(CommandError, match="is not audio"):
+    with pytest.raises(CommandError, match="cannot be transcribed"):
         printed("transcribe", "https://example.com/call.wav")
 
     assert not Recording.objects.exists()

@@ -1,11 +1,13 @@
 """`manage.py evaluate`: scores for a folder of recordings with correct texts."""
 
 import json
+from decimal import Decimal
 from io import StringIO
 
 import pytest
 from django.core.management import CommandError, call_command
 
+from tests.caller.rows import a_call
 from tests.data import load, wav
 from tests.transcription.rows import JOB, TRANSCRIPT, answers_well
 from transcription.models import Transcript, Vocabulary
@@ -63,6 +65,18 @@ def test_a_table_has_the_numbers_and_nothing_is_paid_twice(folder, vendors):
     body, _ = evaluate(folder, vocabulary="Clinic", model="universal-2", json=True)
     assert json.loads(body)["total"]["words_wrong"] == 1
     assert paid(vendors) == 1
+
+
+def test_the_cost_at_our_own_rate_is_in_the_currency_of_twilio(
+    folder, vendors, settings
+):
+    settings.SPEECH_RATES = {"universal-2": Decimal("3600")}
+    a_call(price=Decimal("0.1"), price_unit="EUR")
+    answers_well(vendors)
+
+    _, said = evaluate(folder, model="universal-2")
+
+    assert "for universal-2: about 1.00 EUR." in said
 
 
 def test_another_version_of_the_list_is_transcribed_anew(folder, vendors):

@@ -165,10 +165,16 @@ def test_a_success_starts_the_count_anew(vendors):
     assert (transcript.status, transcript.kills) == ("fetched", 0)
 
 
-@pytest.mark.parametrize("status_code", [401, 402])
-def test_a_pause_of_the_vendor_is_no_kill(vendors, status_code):
+@pytest.mark.parametrize(
+    "refusal",
+    [
+        {"status": 401},
+        {"status": 400, "json": {"error": "Your current account balance is negative."}},
+    ],
+)
+def test_a_pause_of_the_vendor_is_no_kill(vendors, refusal):
     transcript = a_transcript("queued")
-    vendors.get(JOB, status=401)
+    vendors.get(JOB, **refusal)
 
     for _ in range(12):
         make_due(transcript)
@@ -277,7 +283,7 @@ def kill_sender(times=1):
 
 @pytest.fixture
 def receiver(settings, vendors):
-    settings.NOTIFY_URL, settings.NOTIFY_SECRET = URL, ["whsec_" + "QUFB" * 8]
+    settings.NOTIFY_URL, settings.NOTIFY_SECRETS = URL, ["whsec_" + "QUFB" * 8]
     a_notification(transcript=a_transcript("completed"))
     return vendors
 

@@ -28,7 +28,7 @@ def test_audio_that_is_gone_and_never_was_at_twilio_ends_with_the_reason(vendors
     advanced(transcript)
 
     assert transcript.status == "error"
-    assert "did not come from Twilio" in transcript.error
+    assert "Twilio has no copy" in transcript.error
     assert len(vendors.calls) == 0
 
 

@@ -151,7 +151,10 @@ def test_the_words_are_there_without_stored_audio(browser):
     [
         ({"status": "error"}, "No reason is known."),
         ({"status": "error", "error": "<Too> short."}, "&lt;Too&gt; short."),
-        ({"status": "processing"}, "Not finished yet: Being transcribed"),
+        (
+            {"status": "processing"},
+            "Not finished yet. Being transcribed. Reload this page",
+        ),
         ({"status": "completed", "text": ""}, "Nobody spoke."),
     ],
 )

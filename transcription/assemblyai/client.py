@@ -174,7 +174,7 @@ def _refusal(answer: requests.Response) -> AssemblyAIError:
             message, account=bool(wait), retry_after=wait, code=status
         )
     if status >= 500 or status < 400:
-        message = f"AssemblyAI answered with a fault of its own (HTTP status {status})."
+        message = f"AssemblyAI answered with an internal error (HTTP status {status})."
         return AssemblyAIError(message, maybe_done=True, code=status)
     message = f"AssemblyAI refused (HTTP status {status}): {said or 'no reason given'}"
     error = AssemblyAIError(message, permanent=True, code=status)

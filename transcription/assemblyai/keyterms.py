@@ -81,13 +81,13 @@ def spellings_of(text: str) -> list[dict[str, list[str] | str]]:
         heard_as = [" ".join(way.split()) for way in heard.split(",") if way.strip()]
         if not (equals and heard_as and written):
             raise ValidationError(
-                f"“{line}”: write what is heard, an equals sign, what shall be "
-                "written: k 8 s, kubernetes = Kubernetes"
+                f"“{line}” is not a valid spelling. Write: heard = written. Example: "
+                "k 8 s, kubernetes = Kubernetes"
             )
         if len(written.split()) > 1:
             raise ValidationError(
-                f"“{line}”: what shall be written must be one word; AssemblyAI takes "
-                "no more."
+                f"“{line}”: only one word may stand after the equals sign. AssemblyAI "
+                "does not accept more."
             )
         spellings.append({"from": heard_as, "to": written})
     return spellings

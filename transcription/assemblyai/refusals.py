@@ -32,8 +32,11 @@ LOOK_AT = 500
 OF_THE_ROW = {
     "audio_url",
     "custom_spelling",
+    "domain",
     "keyterms_prompt",
     "multichannel",
+    "prompt",
+    "speaker_labels",
     "webhook_auth_header_value",
     "webhook_url",
 }
@@ -84,12 +87,13 @@ def change_for(said: str, request: dict[str, Any]) -> str | None:
         (is_of_list, f"{_now('SPEECH_MODELS')} Or use no keyword list."),
         (LANGUAGE.search(said), _now("LANGUAGE_CODE")),
         (MODEL.search(said) or _names_a_model(said), _other_models()),
-        (WEBHOOK.search(said), "Change BASE_URL."),
+        (WEBHOOK.search(said), "AssemblyAI refuses our webhook URL. Check BASE_URL."),
         (REDACTION.search(said), _now("REDACT_PII")),
         (ACCOUNT.search(said), "Look at the account in AssemblyAI's dashboard."),
         (
             REQUEST.search(said) or any(key in said for key in request),
-            "Upgrade djtranscribe: AssemblyAI no longer takes what it sends.",
+            "AssemblyAI no longer accepts the requests of this version. Upgrade "
+            "djtranscribe.",
         ),
     ]
     return next((change for is_it, change in known if is_it), "")
@@ -163,8 +167,8 @@ def _blame(
         is_final = transcript.attempts >= ATTEMPTS_ALONE
         return AssemblyAIError(message, permanent=is_final, code=code)
     change = change or (
-        f"The reason is not one we know. Compare SPEECH_MODELS and LANGUAGE_CODE with "
-        f"what it says (now {_models()}; {settings.SPEECH_LANGUAGE_CODE})."
+        "We do not know this reason. Compare AssemblyAI's message with SPEECH_MODELS "
+        f"(now {_models()}) and LANGUAGE_CODE (now {settings.SPEECH_LANGUAGE_CODE})."
     )
     message = (
         f"AssemblyAI refuses requests with our settings. {change} Then restart the "

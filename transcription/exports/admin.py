@@ -98,6 +98,6 @@ class ExportAdmin(LargeTableAdmin, ReadOnly, admin.ModelAdmin[Export]):
         "the action “Export…”."
     )
 
-    @admin.display(description="whole", boolean=True)
+    @admin.display(description="complete", boolean=True)
     def is_whole(self, row: Export) -> bool:
         return row.finished_at is not None

@@ -73,7 +73,7 @@ def note_on(text: str) -> str:
         return ""
     return (
         f"This text has {len(text):,} characters. A spreadsheet program shows the "
-        f"first {CELL_CHARACTERS:,} of them; other programs read all."
+        f"first {CELL_CHARACTERS:,} of them. Other programs read the whole text."
     )
 
 

@@ -38,7 +38,10 @@ class OneVersionOnly(Exception):
     """The user asked for subtitles of both versions. `str()` is a text for the user."""
 
     def __init__(self) -> None:
-        super().__init__("Subtitles have one text: choose the corrected or the other.")
+        super().__init__(
+            "A subtitle file can contain only one version of the text. Choose "
+            "“corrected” or “as AssemblyAI wrote it”."
+        )
 
 
 class Options(NamedTuple):
@@ -232,8 +235,15 @@ def pdf(transcript: Transcript, options: Options) -> bytes:
     return pdf_file(facts(transcript), list(paragraphs(transcript, options)))
 
 
+# All export formats, in the order of the buttons.
 FORMATS = {
-    "txt": Format("Text", "text/plain; charset=utf-8", txt),
+    "txt": Format("Plain text", "text/plain; charset=utf-8", txt),
+    "docx": Format(
+        "Word",
+        "application/vnd.openxmlformats-officedocument.wordprocessingml.document",
+        docx,
+    ),
+    "pdf": Format("PDF", "application/pdf", pdf),
     "srt": Format(
         "Subtitles (SRT)", "application/x-subrip", subtitle_file(subtitles.srt)
     ),
@@ -241,10 +251,4 @@ FORMATS = {
         "Subtitles (VTT)", "text/vtt; charset=utf-8", subtitle_file(subtitles.vtt)
     ),
     "json": Format("JSON", "application/json", as_json),
-    "docx": Format(
-        "Word (DOCX)",
-        "application/vnd.openxmlformats-officedocument.wordprocessingml.document",
-        docx,
-    ),
-    "pdf": Format("PDF", "application/pdf", pdf),
 }

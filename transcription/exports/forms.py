@@ -16,7 +16,7 @@ class ExportForm(forms.Form):
     times = forms.BooleanField(label="with times", required=False)
     speakers = forms.BooleanField(label="with speakers", required=False)
     version = forms.ChoiceField(
-        label="Text of corrected transcripts",
+        label="Version of corrected transcripts",
         choices=Version.choices,
         initial=Version.CURRENT,
         required=False,

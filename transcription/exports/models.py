@@ -26,7 +26,7 @@ class Export(models.Model):
     kind = models.CharField("file", max_length=40)
     total = models.PositiveIntegerField("transcripts")
     sent = models.PositiveIntegerField(default=0)
-    begun_at = models.DateTimeField("begun", default=timezone.now, db_index=True)
+    begun_at = models.DateTimeField("started", default=timezone.now, db_index=True)
     moved_at = models.DateTimeField(default=timezone.now)
     finished_at = models.DateTimeField("finished", null=True)
 

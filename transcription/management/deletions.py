@@ -31,7 +31,10 @@ def run(command: BaseCommand, deletion: Deletion) -> None:
     deletion.refresh_from_db()
     if deletion.finished_at is None:
         reason = deletion.problem or "A worker is working on it."
-        raise CommandError(f"{reason} The worker goes on; or run this again.")
+        raise CommandError(
+            f"{reason} The worker continues within an hour. You can also run this "
+            "command again."
+        )
     command.stdout.write(f"Deleted: {deletion.report or 'nothing'}.")
     if deletion.problem:
         raise CommandError(f"Not everything could be deleted. {deletion.problem}")

@@ -46,14 +46,14 @@ class Work(models.Model):
         # Our own statuses, until AssemblyAI has the job
         PENDING = "pending", "Waiting for the audio"
         FETCHED = "fetched", "Audio stored"
-        UPLOADED = "uploaded", "Audio handed over"
+        UPLOADED = "uploaded", "Audio ready for AssemblyAI"
         SUBMITTING = "submitting", "Being submitted"
-        LOST = "lost", "Answer lost: looking for the job"
+        LOST = "lost", "Answer lost: checking with AssemblyAI"
         # AssemblyAI's own statuses
         QUEUED = "queued", "Queued at AssemblyAI"
         PROCESSING = "processing", "Being transcribed"
         COMPLETED = "completed", "Completed"
-        ERROR = "error", "Error"
+        ERROR = "error", "Failed"
 
     FINISHED = (Status.COMPLETED, Status.ERROR)
     # Columns to reset before the next job.
@@ -63,7 +63,7 @@ class Work(models.Model):
 
     class ErrorClass(models.TextChoices):
         TEMPORARY = "temporary", "Temporary: retried automatically"
-        ACCOUNT = "account", "Our account at the vendor"
+        ACCOUNT = "account", "Vendor refuses our account or settings, or is busy"
         PERMANENT = "permanent", "Permanent"
         NO_SPEECH = "no-speech", "Nobody spoke"
 

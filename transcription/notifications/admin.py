@@ -1,6 +1,7 @@
 from django.contrib import admin, messages
 from django.db.models import QuerySet
 from django.http import HttpRequest
+from django.template.defaultfilters import pluralize
 
 from djtranscribe.adminsite.filters import Dates
 from djtranscribe.adminsite.large_tables import LargeTableAdmin
@@ -57,6 +58,11 @@ class NotificationAdmin(LargeTableAdmin, ReadOnly, admin.ModelAdmin[Notification
         sent = sum(notification.send_again() for notification in wanted)
         skipped = chosen.count() - sent
         note = (
-            f" Skipped: {skipped}, being sent now or switched off." if skipped else ""
+            f" Skipped: {skipped} (being sent now, or of a kind that is switched off)."
+            if skipped
+            else ""
         )
-        messages.success(request, f"Queued to be sent again: {sent}.{note}")
+        messages.success(
+            request,
+            f"Queued {sent} notification{pluralize(sent)} to be sent again.{note}",
+        )

@@ -98,16 +98,18 @@ def mail(notification: Notification, transcript: Transcript) -> str:
         raise VendorError(NO_ADDRESS, permanent=True)
     if notification.event == Notification.Event.FAILED:
         outcome, reason = "could not be transcribed", notification.facts["error"]
+        advice = "Open the call to retry, or ask a supervisor"
     else:
         silent = notification.facts["nobody_spoke"]
         outcome, reason = "was transcribed", "Nobody spoke." if silent else ""
+        advice = "See the call"
     with timezone.override(zone_of(operator)):
         local = timezone.localtime(call.created_at)
-        when = f"{local:%d %b %Y at %H:%M} {zones.label(local)}"
+        when = f"{local:%d %b %Y, %H:%M} {zones.label(local)}"
     lines = [
-        f"The call that you made on {when} {outcome}.",
+        f"Your call of {when} {outcome}.",
         reason,
-        f"See the call: {public_url(call.get_absolute_url())}",
+        f"{advice}: {public_url(call.get_absolute_url())}",
     ]
     # Leave out the phone number and the text, because e-mail is not confidential.
     body = "\n\n".join(filter(None, lines)) + "\n"

@@ -25,9 +25,9 @@ class DeletionAdmin(LargeTableAdmin, ReadOnly, admin.ModelAdmin[Deletion]):
     ]
     readonly_fields = ["report"]
     empty_text = (
-        "Nothing was deleted for good yet. That happens when the time to keep it is "
-        "over (RETAIN_AUDIO_DAYS, RETAIN_TEXT_DAYS) or when a person is erased, on the "
-        "page of their number."
+        "No deletions yet. Data is deleted permanently when its retention period ends "
+        "(RETAIN_AUDIO_DAYS, RETAIN_TEXT_DAYS), or when you erase a person with "
+        "“Export or erase” on the page of a number."
     )
 
     def has_delete_permission(self, request: HttpRequest, obj: object = None) -> bool:

@@ -50,7 +50,7 @@ class Deletion(models.Model):
     requested_by = models.ForeignKey(
         settings.AUTH_USER_MODEL, null=True, on_delete=models.SET_NULL, related_name="+"
     )
-    begun_at = models.DateTimeField("begun", auto_now_add=True, db_index=True)
+    begun_at = models.DateTimeField("started", auto_now_add=True, db_index=True)
     finished_at = models.DateTimeField("finished", null=True)
     # What is deleted so far, for example {"recordings at Twilio": 3, "texts": 2}.
     counts = models.JSONField("deleted", default=dict)
@@ -79,16 +79,21 @@ class Deletion(models.Model):
 
     @property
     def report(self) -> str:
-        """The counts as a text, for example `3 recordings at Twilio, 2 texts`."""
+        """The counts as a text, for example `3 recordings at Twilio, 2 transcripts`."""
         return ", ".join(f"{number:,} {what}" for what, number in self.counted)
 
     @property
     def counted(self) -> list[tuple[str, int]]:
-        """(kind, number of deleted rows) of each deleted kind, in the order of COUNTED.
+        """(label, number of deleted rows) of each deleted kind, in COUNTED's order.
 
         The order of `counts` is lost: PostgreSQL sorts JSON keys by length.
         """
-        return [(what, self.counts[what]) for what in COUNTED if self.counts.get(what)]
+        # The stored keys have an older name for transcripts: texts.
+        return [
+            (what.replace("texts", "transcripts"), self.counts[what])
+            for what in COUNTED
+            if self.counts.get(what)
+        ]
 
     def add(self, numbers: Mapping[str, int]) -> None:
         for what, number in numbers.items():

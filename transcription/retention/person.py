@@ -28,7 +28,7 @@ from transcription.review import editing, past
 
 logger = logging.getLogger(__name__)
 
-TALKING = "A call is not over yet."
+TALKING = "A call has not ended yet."
 WORKING = "A transcript is not finished yet."
 ERASED = "(erased)"
 
@@ -45,7 +45,7 @@ def summary(numbers: Collection[str]) -> dict[str, int]:
     return {
         "calls": counted.count(),
         "recordings": calls.exclude(recordings=None).values("recordings").count(),
-        "texts": transcripts.count(),
+        "transcripts": transcripts.count(),
         "notes": calls.exclude(notes=None).values("notes").count(),
         "numbers of contacts": ContactNumber.objects.filter(number__in=numbers).count(),
         "entries on the do-not-call list": DoNotCall.objects.filter(

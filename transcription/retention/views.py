@@ -29,7 +29,10 @@ def person_page(request: HttpRequest, uuid: UUID) -> HttpResponse:
         typed = set(request.POST.getlist("number"))
         chosen = [number for number in known if number in typed]
         if not chosen or not request.POST.get("sure"):
-            messages.error(request, "Choose a number, and say that you are sure.")
+            messages.error(
+                request,
+                "Nothing was erased. Select at least one number and tick “I am sure”.",
+            )
         else:
             deletion = Deletion.objects.create(
                 reason=Deletion.Reason.PERSON,

@@ -6,8 +6,8 @@ from datetime import datetime
 from functools import lru_cache
 from typing import Any, NamedTuple
 
-from django.db.models import Count, Sum
-from django.db.models.functions import TruncMonth
+from django.db.models import Case, Count, Sum, Value, When
+from django.db.models.functions import Coalesce, TruncMonth
 
 from transcription.models import Score
 
@@ -122,9 +122,17 @@ def _samples(calls: int) -> list[list[int]]:
 
 def lines() -> list[Line]:
     """Return the lines of the plot. Makes one query."""
+    # A transcript keeps the version of its keyword list when the list is deleted.
+    nameless = Case(
+        When(transcript__vocabulary_version__isnull=True, then=Value(NO_LIST)),
+        default=Value(DELETED),
+    )
     rows = (
-        Score.objects.annotate(month=TruncMonth("transcript__created_at"))
-        .values(GROUP[0], "month")
+        Score.objects.annotate(
+            month=TruncMonth("transcript__created_at"),
+            name=Coalesce(GROUP[0], nameless),
+        )
+        .values("name", "month")
         .annotate(calls=Count("pk"), of=Sum("words"), wrong=Sum("words_wrong"))
         .order_by("month")
     )
@@ -132,8 +140,7 @@ def lines() -> list[Line]:
     for row in rows:
         if row["of"]:
             share = 100 * row["wrong"] / row["of"]
-            name = row[GROUP[0]] or NO_LIST
-            by_list[name].append((row["month"], share, row["calls"]))
+            by_list[row["name"]].append((row["month"], share, row["calls"]))
     most = sorted(by_list.items(), key=lambda each: -sum(n for *_, n in each[1]))[
         :LINES
     ]

@@ -47,13 +47,14 @@ def count(before: set[tuple[str, str]], now: set[tuple[str, str]]) -> None:
 
     Call this in the transaction that saves the correction.
     """
-    for heard, corrected in before - now:
+    # Sorted, so that two transactions that change the same mistakes do not deadlock.
+    for heard, corrected in sorted(before ^ now):
         rows = Mistake.objects.filter(heard=heard, corrected=corrected)
-        rows.filter(transcripts__gt=0).update(transcripts=F("transcripts") - 1)
-    # Sorted, so that two transactions that add the same mistakes do not deadlock.
-    for heard, corrected in sorted(now - before):
-        row, _ = Mistake.objects.get_or_create(heard=heard, corrected=corrected)
-        Mistake.objects.filter(pk=row.pk).update(transcripts=F("transcripts") + 1)
+        if (heard, corrected) in before:
+            rows.filter(transcripts__gt=0).update(transcripts=F("transcripts") - 1)
+        else:
+            Mistake.objects.get_or_create(heard=heard, corrected=corrected)
+            rows.update(transcripts=F("transcripts") + 1)
 
 
 def frequent() -> QuerySet[Mistake]:

@@ -77,7 +77,7 @@ def lock(request: HttpRequest, uuid: UUID, locked: bool) -> HttpResponse:
     else:
         messages.success(
             request,
-            "Verified. Nobody can change the text until it is reopened."
+            "Verified. The text is locked until somebody reopens it."
             if locked
             else "Reopened. The text can be corrected again.",
         )

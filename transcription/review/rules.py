@@ -55,7 +55,7 @@ def checked(changes: Iterable[Change], words: int) -> list[Change]:
                 f"from {change.first} to {change.last}."
             )
         if result and overlaps(result[-1], change):
-            raise Refused("Two corrections of one save are about the same words.")
+            raise Refused("Two corrections in this request change the same words.")
         result.append(change._replace(after=clean(change.after)))
     if not result:
         raise Refused("There is nothing to save.")
@@ -73,7 +73,7 @@ def clean(typed: str) -> str:
         )
     text = unicodedata.normalize("NFC", " ".join(typed.split()))
     if any(unicodedata.category(letter) in ("Cc", "Cs") for letter in text):
-        raise Refused("A correction is text; this one has control characters.")
+        raise Refused("Remove the control characters from this correction.")
     if DIRECTION_MARKS.search(text):
         raise Refused(
             "This correction has invisible marks that change the direction of "
@@ -97,7 +97,9 @@ def refuse_overwriting(author: Any, started_from: int, touched: list[Change]) ->
     now = [each for each in touched if each.correction in theirs]
     if now:
         raise Conflict(
-            f"Somebody else has corrected these words meanwhile: “{now[0].after}”.", now
+            "Not saved: somebody else has changed these words to "
+            f"“{now[0].after}” in the meantime.",
+            now,
         )
 
 
@@ -110,8 +112,8 @@ def refuse_cutting(changes: list[Change], touched: list[Change]) -> None:
         first = min(each.first, change.first)
         last = max(each.last, change.last)
         raise Refused(
-            f"Words {each.first} to {each.last} were corrected as one. Correct "
-            f"{first} to {last} together."
+            f"An earlier correction covers words {each.first} to {each.last}. Send one "
+            f"correction for words {first} to {last}."
         )
 
 

@@ -99,9 +99,9 @@ def _by(value: str) -> tuple[str, Any]:
     user = User.objects.filter(username__iexact=value).first()
     if user is None:
         raise BadOperator(
-            f"Nobody here has the user name {value}."
+            f"There is no account with the username {value}."
             if value
-            else "After by: type a user name, as in by:ada."
+            else "After by: type a username, as in by:ada."
         )
     return "requested_by", user.pk
 

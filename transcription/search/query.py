@@ -119,9 +119,9 @@ def _term(typed: str, is_prefix: bool, is_excluded: bool) -> Term | None:
     found = tokens(typed)
     if found and found[-1].is_last_letter:
         # If a text continues after this letter, the text has a pair here, not a single
-        # letter. So search only for the pairs before the letter. If there are none,
-        # search for the tokens that start with the letter.
-        if len(found) > 1 and not found[-2].is_last_letter:
+        # letter. So if the token before is a pair that ends with this letter, search
+        # only for the pairs. Otherwise search for tokens that start with the letter.
+        if len(found) > 1 and found[-2].end == found[-1].end:
             found.pop()
         else:
             is_prefix = True

@@ -50,15 +50,15 @@ class Vocabulary(RetentionPeriods):
     terms = models.TextField(
         blank=True,
         validators=[keyterms.validate_terms],
-        help_text="Only terms that are often wrong: common words in a list are heard "
-        "where nobody said them. One a line, spelled as you want to read it. At most 6 "
-        "words a term and 1,000 words in all.",
+        help_text="One term per line, spelled as it should appear in the transcript. "
+        "Add only terms that AssemblyAI often gets wrong: it would write common words "
+        "where nobody said them. At most 6 words per term and 1,000 words in total.",
     )
     custom_spellings = models.TextField(
         blank=True,
         validators=[keyterms.validate_spellings],
-        help_text="One a line: what is heard = how it shall be written. Several ways "
-        "of hearing with commas: k 8 s, kubernetes = Kubernetes",
+        help_text="One rule per line: heard = written. Separate several heard forms by "
+        "commas: k 8 s, kubernetes = Kubernetes",
     )
     prompt = models.TextField(
         "context",
@@ -72,12 +72,12 @@ class Vocabulary(RetentionPeriods):
         "special mode", max_length=20, choices=Domain.choices, blank=True, default=""
     )
     numbers = models.TextField(
-        "calls to",
+        "use for calls to",
         blank=True,
         default="",
         validators=[keyterms.validate_numbers],
-        help_text="Use this list for calls to these numbers if no list is chosen. One "
-        "a line: a country such as DE, or how a number begins, such as +1415.",
+        help_text="Used for calls to these numbers if no list is chosen. One per line: "
+        "a country such as DE, or the first digits of a number, such as +1415.",
     )
     notes = models.TextField(
         blank=True, default="", help_text="For you. Not sent to AssemblyAI."
@@ -85,7 +85,8 @@ class Vocabulary(RetentionPeriods):
     is_default = models.BooleanField(
         "default list",
         default=False,
-        help_text="Used for every call for which no list was chosen.",
+        help_text="Used if no list was chosen and no list fits the contact or the "
+        "number.",
     )
     version = models.PositiveIntegerField(default=1, editable=False)
 
@@ -99,7 +100,8 @@ class Vocabulary(RetentionPeriods):
                 fields=["is_default"],
                 condition=Q(is_default=True),
                 name="one_default_vocabulary",
-                violation_error_message="Another list is the default already.",
+                violation_error_message="Another list is already the default. Untick "
+                "“default list” there first.",
             )
         ]
 

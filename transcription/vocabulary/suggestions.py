@@ -8,6 +8,7 @@ from django.core.exceptions import ValidationError
 from django.db import transaction
 from django.http import HttpRequest, HttpResponse
 from django.shortcuts import get_object_or_404, redirect, render
+from django.template.defaultfilters import pluralize
 from django.views.decorators.http import require_POST, require_safe
 
 from djtranscribe.adminsite.read_only import is_key
@@ -56,10 +57,13 @@ def apply(request: HttpRequest, pk: int) -> HttpResponse:
     try:
         batch = past.begin(row.heard, row.corrected, request.user)
     except (search.TooFrequent, Refused) as error:
-        messages.error(request, str(error) or "These words are too frequent.")
+        refusal = "Nothing was corrected: these words are in too many transcripts."
+        messages.error(request, str(error) or refusal)
     else:
         messages.success(
-            request, f"{batch.total} transcripts are corrected in the background."
+            request,
+            f"Correcting {batch.total} transcript{pluralize(batch.total)} in the "
+            "background. The progress is shown below.",
         )
     return redirect("transcription:suggestions")
 

@@ -9,8 +9,9 @@ from caller.twilio.errors import TwilioError
 
 class Command(BaseCommand):
     help = (
-        "Let Twilio send the calls to your number here: callers hear the greeting, and "
-        "are recorded and transcribed. Shows what the number does now, and asks first."
+        "Set the Voice URL of your number, so that Twilio sends incoming calls to this "
+        "site. Callers hear the greeting and are recorded and transcribed. Shows the "
+        "present Voice URL and asks before changing it."
     )
 
     def add_arguments(self, parser: CommandParser) -> None:
@@ -20,13 +21,18 @@ class Command(BaseCommand):
         try:
             number = twilio_client.our_number()
             if number is None:
-                raise CommandError("TWILIO_PHONE_NUMBER is not of this account.")
+                raise CommandError(
+                    "TWILIO_PHONE_NUMBER does not belong to this Twilio account."
+                )
             wanted = twilio_client.answer_url()
             if number.voice_url == wanted:
-                self.stdout.write(f"{settings.TWILIO_PHONE_NUMBER} leads here already.")
+                self.stdout.write(
+                    f"Calls to {settings.TWILIO_PHONE_NUMBER} already reach this site. "
+                    "Nothing was changed."
+                )
                 return
             now = number.voice_url or "nothing"
-            self.stdout.write(f"Voice URL now: {now}\nVoice URL then: {wanted}")
+            self.stdout.write(f"Voice URL now: {now}\nNew Voice URL: {wanted}")
             if not yes and input("Change it? [y/N] ").strip().lower() not in (
                 "y",
                 "yes",
@@ -35,4 +41,6 @@ class Command(BaseCommand):
             twilio_client.connect_number(number.sid)
         except TwilioError as error:
             raise CommandError(error.message) from error
-        self.stdout.write(f"{settings.TWILIO_PHONE_NUMBER} leads here now.")
+        self.stdout.write(
+            f"Calls to {settings.TWILIO_PHONE_NUMBER} reach this site now."
+        )

@@ -12,8 +12,8 @@ from djtranscribe.public_urls import public_url
 
 class Command(BaseCommand):
     help = (
-        "Make a phone ring, by the same rules and limits as the page. Prints the "
-        "address of the call's page."
+        "Place a call. The rules and limits are the same as on the pages. Prints the "
+        "URL of the call's page."
     )
 
     def add_arguments(self, parser: CommandParser) -> None:
@@ -24,7 +24,7 @@ class Command(BaseCommand):
             "--operator",
             required=True,
             metavar="USERNAME",
-            help="who calls: a user who may dial, whose limits apply",
+            help="username of the operator; the limits of this account apply",
         )
 
     def handle(self, *, number: str, operator: str, **options: Any) -> None:
@@ -32,7 +32,10 @@ class Command(BaseCommand):
             get_user_model().objects.filter(username=operator, is_active=True).first()
         )
         if user is None or not user.has_perm("caller.add_call"):
-            raise CommandError(f"{operator} is not a user who may dial.")
+            raise CommandError(
+                f"There is no active account {operator} with the permission to place "
+                "calls."
+            )
         try:
             to = phone_numbers.clean_number(number)
         except ValidationError as error:

@@ -191,7 +191,8 @@ def check_storage() -> str:
     if free < FREE_BYTES:
         raise Problem(
             f"only {free // 1024**2} MB are free.",
-            "Make room. Recordings that cannot be stored have to wait.",
+            "Free some disk space. When the disk is full, recordings cannot be "
+            "stored, and their transcripts wait.",
         )
     return f"writable, {free // 1024**3} GB free"
 

@@ -63,8 +63,8 @@ class Row:
 class Command(BaseCommand):
     help = (
         "Compare with what Twilio and AssemblyAI have, and repair what is missing: "
-        "states of calls, recordings, results. A second run repairs nothing. With "
-        "--all it also imports recordings that were not made from here. What was "
+        "statuses of calls, recordings, results. A second run repairs nothing. With "
+        "--all it also imports recordings that do not come from this site. What was "
         "deleted here does not come back."
     )
 
@@ -80,7 +80,7 @@ class Command(BaseCommand):
             "--all",
             action="store_true",
             help="also import, and transcribe at low priority, the account's "
-            "recordings that were not made from here",
+            "recordings that do not come from this site",
         )
         parser.add_argument(
             "--limit",
@@ -219,7 +219,7 @@ class Command(BaseCommand):
             )
         ready = sum(row.ready for row in table)
         if ready:
-            self.stdout.write(f"{ready} became ready meanwhile and were stored.")
+            self.stdout.write(f"Finished during this run and stored: {ready}.")
         busy = sum(row.busy for row in table)
         if busy:
             self.stdout.write(
@@ -229,8 +229,8 @@ class Command(BaseCommand):
         foreign = sum(row.foreign for row in table)
         if foreign:
             self.stdout.write(
-                f"{foreign} of these were not made from here and were left alone; "
-                "--all takes in their recordings."
+                f"Skipped because they do not come from this site: {foreign}. Use "
+                "--all to import their recordings."
             )
 
 

@@ -134,7 +134,7 @@ class Command(BaseCommand):
 Ready. No real phone rings, and no data leaves this machine.
 
   Start here      {site}/dial/14155551234/
-  Sign in as      {OPERATOR}, password {PASSWORD}
+  Log in as       {OPERATOR}, password {PASSWORD}
   Transcripts     {site}/admin/
 
   Your phone      http://localhost:{options["twilio_port"]}/phone/  (answer and speak)

@@ -29,9 +29,10 @@ STOP_SECONDS = 16  # how long a stopping worker waits for each helper thread
 
 class Command(BaseCommand):
     help = (
-        "Fetch recordings, have them transcribed, and look after what was left behind. "
-        "Run one beside the web server, or several, on any machine that reaches the "
-        "database and the recordings. Ctrl-C or SIGTERM lets it finish what it holds."
+        "Fetch recordings, transcribe them, send notifications, retry lost work, and "
+        "delete expired data. Run one or more workers, on any machine that reaches the "
+        "database and the recordings. After Ctrl-C or SIGTERM, it finishes its current "
+        "work and exits."
     )
 
     def add_arguments(self, parser: CommandParser) -> None:
@@ -64,7 +65,7 @@ class Command(BaseCommand):
         self.stdout.flush()
         run_maintenance(stopping)
         leases.stop()
-        self.stdout.write("Stopping: finishing what is in hand.")
+        self.stdout.write("Stopping. Finishing the current work.")
         wakeups.wake()
         queue.finish()
         for loop in loops:

@@ -7,8 +7,8 @@
   const unreachable =
     "The server cannot be reached, so this page is no longer refreshed. Load it again.";
   const reasons = {
-    401: "You are signed out, so this page is no longer refreshed. Sign in again.",
-    403: "Your account may not see this any more, so this page is no longer refreshed.",
+    401: "You are logged out, so this page is no longer refreshed. Log in again.",
+    403: "Your account is no longer allowed to see this, so this page is no longer refreshed.",
     404: "This was deleted, so this page is no longer refreshed.",
   };
   let failures = 0;

@@ -176,7 +176,7 @@ def test_both_phones_stand_in_one_timeline(signed_post, operator):
     assert (call.leg.status, call.leg.answered_at) == ("completed", after(10))
     names = [step[0] for step in seen(call, operator)]
     assert names[:5] == [
-        "Asked for",
+        "Requested",
         "Your phone rang",
         "You answered",
         "Their phone rang",
@@ -295,4 +295,4 @@ def test_if_twilio_has_no_second_phone_nobody_was_called(vendors):
 
     call.refresh_from_db()
     assert (call.status, call.next_check_at) == ("failed", None)
-    assert "could not call" in call.error
+    assert "Twilio did not call this number" in call.error

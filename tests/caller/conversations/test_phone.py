@@ -47,7 +47,7 @@ def test_the_code_that_the_call_says_verifies_the_phone(
     assert "Your phone is verified" in page
     assert OperatorPhone.of(operator).number == OWN_NUMBER
     Call.objects.update(status="completed")
-    assert "Code told" in browser.get("/").content.decode()
+    assert "Code spoken" in browser.get("/").content.decode()
 
 
 def test_a_wrong_code_does_not_and_after_five_the_right_one_neither(
@@ -59,10 +59,8 @@ def test_a_wrong_code_does_not_and_after_five_the_right_one_neither(
     pages = [enter(browser, wrong) for _ in range(5)]
     pages.append(enter(browser, code))
 
-    assert ["This is not the code" in page for page in pages] == [True] * 4 + [
-        False
-    ] * 2
-    assert "Ask for a new one" in pages[-1]
+    assert ["The code is wrong" in page for page in pages] == [True] * 4 + [False] * 2
+    assert "to get a new one" in pages[-1]
     assert OperatorPhone.of(operator) is None
 
 
@@ -120,7 +118,7 @@ def test_the_limits_of_dialling_hold_for_it(browser, asked, settings):
 
     answer = browser.post("/phone/", {"number": OWN_NUMBER})
 
-    assert "limit of 1 calls" in answer.content.decode()
+    assert "for this number is reached: 1 call within" in answer.content.decode()
 
 
 def test_a_number_that_twilio_refuses_leaves_the_verified_one_as_it_is(
@@ -132,6 +130,7 @@ def test_a_number_that_twilio_refuses_leaves_the_verified_one_as_it_is(
     answer = browser.post("/phone/", {"number": "+14155550177"})
 
     assert answer.status_code == 400
+    assert "Twilio refused (error 21211): Twilio cannot call this" in answer.text
     assert OperatorPhone.of(operator).number == OWN_NUMBER
 
 

@@ -3,6 +3,7 @@
 import hashlib
 from datetime import timedelta
 from io import StringIO
+from random import Random
 
 import boto3
 import pytest
@@ -23,8 +24,9 @@ from transcription.tasks import start
 pytestmark = pytest.mark.django_db
 
 BUCKET = "recordings"
-# A minute of silence, which is longer than the read buffer.
-SOUND = wav(seconds=60)
+# A minute, which is longer than the read buffer. It is noise, so that no two places of
+# it are the same. The header has 44 bytes, a second 16,000.
+SOUND = wav(seconds=60)[:44] + Random(0).randbytes(60 * 16_000)
 
 
 @pytest.fixture(scope="module")

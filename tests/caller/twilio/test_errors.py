@@ -84,7 +84,7 @@ def test_a_lost_answer_leaves_the_call_open_and_is_never_sent_twice(
     assert call.status == "unknown"
     assert call.next_check_at is not None
     assert sentence in page.text
-    assert "We are finding out" in page.text
+    assert "do not call again yet" in page.text
     assert again["Location"] == f"/calls/{call.uuid}/"
     assert asked.call_count == 1
 

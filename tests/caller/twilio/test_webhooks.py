@@ -49,6 +49,11 @@ def test_the_deliveries_of_a_call_fill_its_row(signed_post):
     assert recording.source == "RecordVerb"
 
 
+def test_every_status_has_a_rank():
+    """Without one, it would rank as a word of Twilio that is new to us."""
+    assert set(Call.Status.values) == set(Call.RANK)
+
+
 def rows():
     """Return the values that come from webhooks, without our own keys and times."""
     calls = Call.objects.values_list(

@@ -73,7 +73,7 @@ def test_one_browser_is_logged_out(ada):
 
     answer = log_out(here, number=buttons(here)["Safari on iPhone"])
 
-    assert "1 logged out." in answer.text
+    assert "Ended 1 session." in answer.text
     assert [is_logged_in(each) for each in (lost, other, here)] == [False, True, True]
 
 
@@ -82,7 +82,7 @@ def test_all_other_browsers_are_logged_out(ada):
 
     answer = log_out(here)
 
-    assert "2 logged out." in answer.text
+    assert "Ended 2 sessions." in answer.text
     assert [is_logged_in(each) for each in (lost, other, here)] == [False, False, True]
 
 
@@ -93,7 +93,7 @@ def test_nobody_is_logged_out_by_another_account(ada):
 
     answer = log_out(logged_in(EDGE, "eve"), number=number)
 
-    assert "It was over already." in answer.text
+    assert "This session had already ended." in answer.text
     assert is_logged_in(phone)
 
 
@@ -137,7 +137,7 @@ def test_an_administrator_logs_an_account_out(ada, admin_client):
         follow=True,
     )
 
-    assert "1 logged out." in answer.text
+    assert "Ended 1 session." in answer.text
     assert not is_logged_in(phone)
 
 

@@ -403,10 +403,10 @@ def test_what_programs_read_keeps_its_offset(browser, operator, transcript):
 @pytest.mark.parametrize(
     ("zone", "when"),
     [
-        (SYDNEY, "27 Nov 2026 at 09:05 Australia/Sydney (UTC+11)"),
-        (HONOLULU, "26 Nov 2026 at 12:05 Pacific/Honolulu (UTC-10)"),
-        (KOLKATA, "27 Nov 2026 at 03:35 Asia/Kolkata (UTC+5:30)"),
-        ("", "26 Nov 2026 at 22:05 UTC"),
+        (SYDNEY, "27 Nov 2026, 09:05 Australia/Sydney (UTC+11)"),
+        (HONOLULU, "26 Nov 2026, 12:05 Pacific/Honolulu (UTC-10)"),
+        (KOLKATA, "27 Nov 2026, 03:35 Asia/Kolkata (UTC+5:30)"),
+        ("", "26 Nov 2026, 22:05 UTC"),
     ],
 )
 def test_an_e_mail_has_the_time_of_its_reader(
@@ -427,7 +427,7 @@ def test_an_e_mail_has_the_time_of_its_reader(
 
     delivery.deliver("email")
 
-    assert f"that you made on {when} was transcribed." in mailoutbox[0].body
+    assert f"Your call of {when} was transcribed." in mailoutbox[0].body
 
 
 @pytest.mark.parametrize(

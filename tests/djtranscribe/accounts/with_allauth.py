@@ -220,7 +220,7 @@ def test_an_administrator_removes_what_somebody_lost(client, ada, admin_client):
         follow=True,
     )
 
-    assert "2 removed." in answer.text
+    assert "Removed 2 second factors." in answer.text
     browser = Client()
     log_in(browser)
     assert is_logged_in(browser)
@@ -372,7 +372,7 @@ def test_an_address_of_two_accounts_logs_nobody_in(client, ada, provider):
 def test_a_closed_account_stays_closed(client, ada, provider):
     User.objects.update(is_active=False)
 
-    assert "This account is closed" in through_provider(client).text
+    assert "This account is not active" in through_provider(client).text
     assert not is_logged_in(client)
 
 

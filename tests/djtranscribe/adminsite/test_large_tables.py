@@ -460,7 +460,7 @@ def test_a_delivery_is_a_table_and_leads_to_its_call(supervisor):
 
     page = supervisor.get(f"{DELIVERIES}{delivery.pk}/change/")
 
-    assert "Twilio: state of a call" in page.text
+    assert "Twilio: status of a call" in page.text
     assert '<th scope="row">CallStatus</th><td>ringing</td>' in page.text
     assert "FromCity" not in page.text
     assert "&lt;b&gt;" in page.text
@@ -559,7 +559,9 @@ def test_an_export_takes_any_number(supervisor, monkeypatch):
     fill(0, 4)
     monkeypatch.setattr(large_tables, "COUNTED", 3)
 
-    assert "4 transcripts will be in the file" in act_on_all(supervisor, "export").text
+    assert (
+        "The file will contain 4 transcripts" in act_on_all(supervisor, "export").text
+    )
 
 
 def calls_of_lengths(lengths):

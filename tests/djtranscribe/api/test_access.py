@@ -347,7 +347,7 @@ def test_a_reload_of_that_page_makes_no_second_one(root):
     again = made_by(root, user)
 
     assert ApiToken.objects.count() == 1
-    assert "has a token of this name already" in again.text
+    assert "already has a token with this name" in again.text
     assert not shown_in(again)
 
 

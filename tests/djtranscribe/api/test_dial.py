@@ -57,7 +57,10 @@ def test_to_a_number_that_is_being_called_leads_to_that_call(program, vendors):
 
 
 RULES = {
-    "MAX_CALLS_PER_NUMBER_DAY": (1, "to this number within 24 hours"),
+    "MAX_CALLS_PER_NUMBER_DAY": (
+        1,
+        "for this number is reached: 1 call within 24 hours",
+    ),
     "DIAL_COUNTRIES": (["GB"], "DIAL_COUNTRIES"),
 }
 

@@ -456,7 +456,7 @@ def test_a_disk_that_is_nearly_full_is_said(site):
 
     what, remedy = alone(found, "storage")
     assert what == "only 512 MB are free."
-    assert "Make room" in remedy
+    assert "Free some disk space" in remedy
 
 
 def test_a_worker_that_does_not_run_is_said(site):

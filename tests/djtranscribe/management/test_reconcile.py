@@ -311,7 +311,7 @@ def test_a_job_that_became_ready_just_now_was_not_missing(both, vendors):
 
     transcript.refresh_from_db()
     assert rows["Jobs at AssemblyAI"] == (1, 0, 0)
-    assert "1 became ready meanwhile" in rest
+    assert "Finished during this run and stored: 1." in rest
     assert transcript.text == TEXT
 
 
@@ -334,7 +334,7 @@ def test_a_call_that_ended_just_now_was_not_missing(both):
 
     call.refresh_from_db()
     assert rows["Calls at Twilio"] == (1, 0, 0)
-    assert "1 became ready meanwhile" in rest
+    assert "Finished during this run and stored: 1." in rest
     assert call.status == "completed"
 
 
@@ -345,7 +345,7 @@ def test_a_price_that_we_would_ask_for_was_not_missing(both):
     rows, rest = table()
 
     assert rows["Calls at Twilio"] == (1, 0, 0)
-    assert "1 became ready meanwhile" in rest
+    assert "Finished during this run and stored: 1." in rest
 
 
 def test_a_recording_that_was_finished_just_now_was_not_missing(both):
@@ -355,7 +355,7 @@ def test_a_recording_that_was_finished_just_now_was_not_missing(both):
     rows, rest = table()
 
     assert rows["Recordings at Twilio"] == (1, 0, 0)
-    assert "1 became ready meanwhile" in rest
+    assert "Finished during this run and stored: 1." in rest
     assert Transcript.objects.exists()
 
 
@@ -485,7 +485,7 @@ def test_what_was_not_made_from_here_is_left_alone_and_said(both):
 
     _, rest = table()
 
-    assert "3 of these were not made from here" in rest
+    assert "do not come from this site: 3." in rest
     assert not Call.objects.exists()
     assert not Recording.objects.exists()
 
@@ -519,7 +519,7 @@ def test_a_recording_whose_call_is_gone_at_twilio_is_passed_over(both, vendors):
 
     assert rows["Recordings at Twilio"] == (3, 1, 1)
     assert Recording.objects.get().sid == RECORDING_SID
-    assert "2 of these were not made from here" in rest
+    assert "do not come from this site: 2." in rest
 
 
 def test_a_call_of_theirs_is_stored_with_its_recording_or_not_at_all(
@@ -643,7 +643,7 @@ def test_the_next_run_takes_in_the_next_ones(both, vendors):
     _, rest = table("--all", "--limit", "2")
     table("--all", "--limit", "2")
 
-    assert "1 of these were not made from here" in rest
+    assert "do not come from this site: 1." in rest
     assert Recording.objects.count() == 3
 
 

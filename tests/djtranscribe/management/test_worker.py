@@ -59,7 +59,7 @@ def test_it_says_that_it_is_ready_and_stops_when_told(worker, signum):
 
     assert line == "Worker ready: 2 at once. Ctrl-C stops it.\n"
     assert worker.returncode == 0
-    assert "finishing what is in hand" in rest
+    assert "Finishing the current work" in rest
     assert "Traceback" not in rest
     assert time.monotonic() - began < 5
 

@@ -174,7 +174,7 @@ def test_deliveries_can_be_replayed_and_end_in_the_same_rows(keeper, signed_post
 
     call.refresh_from_db()
     messages = " ".join(map(str, get_messages(answer.wsgi_request)))
-    assert "6 were replayed." in messages
+    assert "Processed 6 deliveries again." in messages
     assert (call.status, call.duration_seconds, call.recordings.count()) == before
     assert not WebhookDelivery.objects.filter(replayed_at=None).exists()
 
@@ -202,7 +202,7 @@ def test_a_forged_one_is_never_replayed(keeper, client):
 
     row.refresh_from_db()
     messages = " ".join(map(str, get_messages(answer.wsgi_request)))
-    assert "0 were replayed. 1 were refused" in messages
+    assert "Processed 0 deliveries again. Skipped: 1 refused." in messages
     assert (row.verdict, row.replayed_at) == ("refused", None)
 
 

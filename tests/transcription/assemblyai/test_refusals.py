@@ -44,14 +44,14 @@ OF_ANY_REQUEST = {
         "Change LANGUAGE_CODE (now en_us)"
     ),
     "Invalid language_code: en_us": "Change LANGUAGE_CODE",
-    "webhook_url must be https": "Change BASE_URL",
+    "webhook_url must be https": "Check BASE_URL",
     "Invalid endpoint schema: unknown field webhook_auth_header_name": "BASE_URL",
     "Invalid endpoint schema, please refer to the documentation": "Upgrade",
     'Unknown parameter "punctuation_style"': "Upgrade",
     "Invalid JSON body": "Upgrade",
     "multichannel is not supported": "",
     "Your account has no credits left": "dashboard",
-    "Computer says no.": "Compare SPEECH_MODELS and LANGUAGE_CODE",
+    "Computer says no.": "Compare AssemblyAI's message with SPEECH_MODELS",
     "": "It says: nothing",
 }
 OF_THIS_RECORDING = [
@@ -287,6 +287,35 @@ def test_a_row_that_is_refused_alone_holds_the_others_up_for_one_probe(vendors, 
     assert state(poisoned) == ("error", "permanent")
     assert reason in poisoned.error
     assert "accepts others" in poisoned.error
+
+
+@pytest.mark.parametrize("columns", [{"prompt": "A ward."}, {"domain": "medical-v1"}])
+def test_what_one_keyword_list_sends_is_no_setting(vendors, columns):
+    poisoned, other = rows(2)
+    poisoned.vocabulary = Vocabulary.objects.create(name="Ward", **columns)
+
+    assert_refused_alone(vendors, poisoned, other)
+
+
+def test_speaker_labels_of_one_recording_are_no_setting(vendors):
+    talk = a_recording(source="DialVerb", channels=1, sid="RE" + "7" * 32)
+    poisoned, other = rows(1, recording=talk)[0], rows(1)[0]
+
+    assert_refused_alone(vendors, poisoned, other)
+
+
+def assert_refused_alone(vendors, poisoned, other):
+    poisoned.audio_url = "https://cdn/poison"
+    poisoned.save()
+    Poisoned(vendors, poisoned, "Computer says no.")
+    advanced(poisoned)
+    assert VendorPause.objects.exists()
+    for each in [other] + [poisoned] * 6:
+        make_due(each)
+        advanced(each)
+
+    assert (state(other)[0], state(poisoned)) == ("queued", ("error", "permanent"))
+    assert not VendorPause.objects.exists()
 
 
 def test_rows_accepted_before_the_refusal_or_with_other_settings_prove_nothing(

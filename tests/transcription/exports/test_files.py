@@ -8,7 +8,6 @@ import re
 import pypdf
 import pysubs2
 import pytest
-from django.template.loader import render_to_string
 
 from djtranscribe.models import Access
 from tests.caller.rows import NUMBER
@@ -293,8 +292,12 @@ def test_who_may_not_read_may_not_save(client, django_user_model, transcript):
     assert not Access.objects.exists()
 
 
-def test_the_links_lead_to_every_format(transcript):
-    page = render_to_string("transcription/_exports.html", {"transcript": transcript})
+def test_the_page_has_a_button_for_every_format(admin_client, transcript, monkeypatch):
+    made = exports.Format("Markdown", "text/markdown", exports.txt)
+    monkeypatch.setitem(FORMATS, "md", made)
 
-    for extension in FORMATS:
-        assert f'formaction="{url(transcript, extension)}"' in page
+    page = admin_client.get(transcript.get_absolute_url()).text
+
+    for extension, kind in FORMATS.items():
+        action = f'formaction="{url(transcript, extension)}"'
+        assert f"{action}>{kind.label}</button>" in page

@@ -181,7 +181,7 @@ def test_who_may_not_read_may_not_export_many(client, django_user_model, many):
 def test_the_action_asks_for_the_kind_of_file_first(browser, many):
     page = browser.post(ADMIN, chosen(*many)).text
 
-    assert "6 transcripts will be in the file" in page
+    assert "The file will contain 6 transcripts" in page
     for each in many:
         assert f'name="_selected_action" value="{each.pk}"' in page
     # Nothing has been exported yet.
@@ -234,7 +234,7 @@ def polled_to_the_end(browser):
 def test_a_download_that_never_began_ends_its_polling(browser):
     said, polls = polled_to_the_end(browser)
 
-    assert "The download did not begin." in said
+    assert "The download did not start." in said
     assert 30 <= polls < 40
 
 
@@ -244,7 +244,7 @@ def test_polling_somebody_elses_download_ends_too(browser, django_user_model):
 
     said, polls = polled_to_the_end(browser)
 
-    assert "The download did not begin." in said
+    assert "The download did not start." in said
     assert polls < 40
 
 
@@ -265,7 +265,7 @@ def test_a_download_that_begins_late_is_followed(browser, operator):
 def test_an_odd_count_of_polls_is_no_fault_of_ours(browser, odd):
     said = progress(browser, address=f"/exports/{EXPORT}/progress/?asked={odd}")
 
-    assert "The download begins" in said
+    assert "Starting the download" in said
 
 
 def test_how_far_a_download_is_can_be_asked(browser, many, monkeypatch):
@@ -280,10 +280,10 @@ def test_how_far_a_download_is_can_be_asked(browser, many, monkeypatch):
     list(pieces)
     after = progress(browser)
 
-    assert "begins" in before
+    assert "Starting" in before
     assert 'max="6" value="2"' in amid
     assert "hx-get" in amid
-    assert "The file is whole: 6 transcripts." in after
+    assert "Download complete: 6 transcripts." in after
     assert "hx-get" not in after
 
 
@@ -301,7 +301,7 @@ def test_a_download_that_stands_still_is_said_to_have_broken_off(
 
     said = progress(browser)
 
-    assert "broke off after 2 of 6" in said
+    assert "stopped after 2 of 6" in said
     assert "hx-get" not in said
 
 

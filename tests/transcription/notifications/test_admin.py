@@ -90,7 +90,7 @@ def test_one_at_rest_is_sent_again_from_the_first_attempt(supervisor, state):
     page = send_again(supervisor, row)
 
     row.refresh_from_db()
-    assert "Queued to be sent again: 1." in page
+    assert "Queued 1 notification to be sent again." in page
     assert (row.state, row.attempts, row.uuid) == ("pending", 0, uuid)
     assert row.next_attempt_at <= timezone.now()
 
@@ -102,7 +102,7 @@ def test_one_that_is_being_sent_is_left_alone(supervisor):
     page = send_again(supervisor, row)
 
     row.refresh_from_db()
-    assert "Queued to be sent again: 0. Skipped: 1, being sent now" in page
+    assert "Queued 0 notifications to be sent again. Skipped: 1 (being sent now" in page
     assert (row.attempts, row.leased_until) == (1, until)
 
 
@@ -112,7 +112,7 @@ def test_one_whose_kind_is_off_is_left_alone(supervisor):
     page = send_again(supervisor, row)
 
     row.refresh_from_db()
-    assert "Queued to be sent again: 0." in page
+    assert "Queued 0 notifications to be sent again." in page
     assert row.state == "given-up"
 
 

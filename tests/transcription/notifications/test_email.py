@@ -64,8 +64,7 @@ def test_the_operator_hears_that_a_call_was_transcribed(completed, mailoutbox):
     assert mail.subject == "A call was transcribed"
     assert mail.to == ["ada@example.com"]
     assert mail.body == (
-        f"The call that you made on {call.created_at:%d %b %Y at %H:%M} UTC was "
-        "transcribed.\n\n"
+        f"Your call of {call.created_at:%d %b %Y, %H:%M} UTC was transcribed.\n\n"
         f"See the call: https://djtranscribe.example.com/calls/{call.uuid}/\n"
     )
     assert the_one().state == "sent"
@@ -80,6 +79,7 @@ def test_the_operator_hears_that_a_call_could_not_be_transcribed_and_why(
     (mail,) = mailoutbox
     assert mail.subject == "A call could not be transcribed"
     assert "AssemblyAI: Decode error in … of …" in mail.body
+    assert "Open the call to retry, or ask a supervisor: https://" in mail.body
 
 
 def test_the_operator_hears_that_nobody_spoke(vendors, transcript, mailoutbox):

@@ -58,7 +58,7 @@ def purge(*options):
 def test_nothing_is_deleted_unless_a_period_is_set(vendors):
     a_text(days=10_000)
 
-    assert purge() == "Nothing is due.\n"
+    assert purge() == "Nothing to delete: no retention period has ended.\n"
     assert Transcript.objects.exists()
 
 
@@ -84,7 +84,9 @@ def test_audio_goes_at_twilio_and_here_and_the_text_stays(
     assert browser.get(recording.audio_url).status_code == 404
     # The audio is not requested from Twilio again, and the error says why.
     again = advanced(start(recording))
-    assert again.error == "The audio was deleted because its time was over."
+    assert again.error == (
+        "The audio was deleted because its retention period had ended."
+    )
     assert transcript.pk != again.pk
 
 
@@ -106,7 +108,7 @@ def test_texts_go_at_assemblyai_and_here_with_all_that_people_wrote(
         assert not model._default_manager.exists()
     assert Recording.objects.get().audio
     page = browser.get(note.call.get_absolute_url()).content.decode()
-    assert "Text deleted" in page
+    assert "Transcript deleted" in page
     row = Deletion.objects.get()
     assert row.counts == {"texts at AssemblyAI": 1, "texts": 1, "notes": 1}
     assert row.finished_at
@@ -146,7 +148,7 @@ def test_a_dry_run_counts_and_deletes_nothing(settings, vendors):
     settings.RETAIN_AUDIO_DAYS = settings.RETAIN_TEXT_DAYS = 30
     a_text(days=31)
 
-    assert purge("--dry-run") == "audio: 1\ntexts: 1\nnotes: 0\n"
+    assert purge("--dry-run") == "audio: 1\ntranscripts: 1\nnotes: 0\n"
     assert Transcript.objects.exists()
     assert not Deletion.objects.exists()
 
@@ -156,7 +158,7 @@ def test_what_is_being_transcribed_is_kept(settings, vendors):
     a_text(days=31)
     Transcript.objects.update(status="processing")
 
-    assert purge() == "Nothing is due.\n"
+    assert purge() == "Nothing to delete: no retention period has ended.\n"
 
 
 def test_what_twilio_does_not_delete_is_kept_here_and_tried_again(

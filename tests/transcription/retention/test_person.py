@@ -156,7 +156,7 @@ def test_nothing_is_left_of_a_person_and_all_is_left_of_others(
     assert [row.call_count for row in twilio.values()] == [1, 1, 1, 1]
     assert [path for path in media.rglob("*.wav") if RECORDING_SID in path.name] == []
     report = supervisor.get(answer.url).content.decode()
-    assert "Everything was deleted" in report
+    assert "Finished on" in report
     deletion = Deletion.objects.get()
     assert deletion.counts == {
         "calls at Twilio": 2,
@@ -209,7 +209,7 @@ def test_nothing_is_erased_by_mistake(person, supervisor, answers):
 
     page = supervisor.post(the_page(person), answers)
 
-    assert "say that you are sure" in page.content.decode()
+    assert "tick “I am sure”" in page.content.decode()
     assert not Deletion.objects.exists()
 
 
@@ -218,7 +218,7 @@ def test_a_call_that_is_not_over_is_erased_later(person, supervisor, twilio, wor
     answer = supervisor.post(the_page(person), {"number": NUMBER, "sure": "on"})
     work()
 
-    assert "A call is not over yet." in supervisor.get(answer.url).content.decode()
+    assert "A call has not ended yet." in supervisor.get(answer.url).content.decode()
     assert Call.objects.exists()
 
     Call.objects.update(status="completed")
@@ -235,7 +235,7 @@ def test_while_a_vendor_is_away_nothing_is_deleted_here(
     work()
 
     assert Transcript.objects.exists()
-    assert "fault of its own" in Deletion.objects.get().problem
+    assert "internal error" in Deletion.objects.get().problem
 
     vendors.replace("DELETE", JOB, json={"text": "Deleted by user."})
     vendors.replace("DELETE", RECORDING, **refusal(20404, 404))
@@ -282,7 +282,7 @@ def test_the_command_shows_asks_and_erases(person, twilio, monkeypatch):
     typed = [phone_numbers.for_people(NUMBER)]
     out = StringIO()
     call_command("erase-person", *typed, "--dry-run", stdout=out)
-    assert "calls: 1\nrecordings: 1\ntexts: 1\nnotes: 1\n" in out.getvalue()
+    assert "calls: 1\nrecordings: 1\ntranscripts: 1\nnotes: 1\n" in out.getvalue()
     monkeypatch.setattr("builtins.input", lambda question: "n")
     with pytest.raises(CommandError, match="Nothing was deleted"):
         call_command("erase-person", *typed, stdout=out)
@@ -343,4 +343,4 @@ def test_a_call_with_a_withheld_number_has_no_person(supervisor):
 
     page = supervisor.get(the_page(call)).content.decode()
 
-    assert "The number of this call is withheld" in page
+    assert "The caller withheld the number" in page

@@ -1,16 +1,19 @@
 """Suggestions from corrections, and accuracy figures from verified transcripts."""
 
+import re
 from datetime import datetime
 from datetime import timezone as tz
 
 import pytest
 from django.contrib.auth.models import User
+from django.db import connection
+from django.test.utils import CaptureQueriesContext
 
 from caller.models import Recording
 from tests.transcription.review.test_editing import correct, fresh, heard
 from transcription.models import Batch, Mistake, Score, Transcript, Vocabulary
-from transcription.review import editing, past
-from transcription.review.mistakes import are_alike, pair_of, suggestions
+from transcription.review import accuracy, editing, past
+from transcription.review.mistakes import are_alike, count, pair_of, suggestions
 
 pytestmark = pytest.mark.django_db
 
@@ -49,6 +52,19 @@ def test_a_mistake_counts_once_per_transcript_and_not_when_it_is_undone(ada):
     assert ("metaprolyla", "metoprolol", 1) in counted()
     editing.redo(rows[1], ada, 1)
     assert ("metaprolyla", "metoprolol", 2) in counted()
+
+
+def test_mistakes_are_always_changed_in_the_same_order():
+    added = {(f"heard{n}", "right") for n in range(1, 10, 2)}
+    removed = {(f"heard{n}", "right") for n in range(0, 10, 2)}
+    count(set(), removed)
+
+    with CaptureQueriesContext(connection) as queries:
+        count(removed, added)
+
+    updates = [each["sql"] for each in queries if each["sql"].startswith("UPDATE")]
+    changed = [re.search("heard[0-9]", sql)[0] for sql in updates]
+    assert changed == [f"heard{n}" for n in range(10)]
 
 
 @pytest.mark.parametrize(
@@ -152,10 +168,26 @@ def test_accuracy_sums_counts_by_list_and_month(ada, admin_client):
 
     assert "Clinic, version 1" in page
     assert "<b>1 of 2</b><br>50 % (0 to 100)" in page
-    assert "1 of 6<br>16.7 % (0.0 to 33.3), few words" in page
+    assert "1 of 6<br>16.7 % (0.0 to 33.3), fewer than 1,000 words" in page
     assert "33.3 %" in page
     assert 'd="M0.0 73.3L640.0 220.0"' in page
     assert "<del>metaprolyla</del> <ins>metoprolol</ins>, in 1 transcript" in page
+
+
+def test_a_deleted_list_has_one_name_on_the_whole_page(ada):
+    clinic = Vocabulary.objects.create(name="Clinic", terms="metoprolol")
+    for columns in (
+        {"vocabulary": clinic, "vocabulary_version": 1},
+        {"vocabulary": clinic, "vocabulary_version": 2},
+        {},
+    ):
+        editing.verify(said("Take metoprolol please.", **columns), ada)
+
+    clinic.delete()
+
+    calls = {line.name: line.months[0][2] for line in accuracy.lines()}
+    assert calls == {"A deleted list": 2, "No keyword list": 1}
+    assert {group.name for group in accuracy.groups()} == calls.keys()
 
 
 def test_a_mistake_is_corrected_in_past_transcripts_and_undone_as_one(
@@ -169,7 +201,7 @@ def test_a_mistake_is_corrected_in_past_transcripts_and_undone_as_one(
     path = "/keyword-lists/suggestions/"
 
     page = admin_client.post(f"{path}{row.pk}/apply/", follow=True).text
-    assert "25 transcripts are corrected in the background" in page
+    assert "Correcting 25 transcripts in the background" in page
     assert "0 of 25" in page
     assert past.work()
     assert "20 of 25" in admin_client.get("/corrections/").text

@@ -243,10 +243,10 @@ def test_bad_input_is_refused_with_a_sentence_and_nothing_is_stored(
 def test_a_stale_or_future_revision_and_half_a_correction_are_refused(transcript, ada):
     with pytest.raises(Refused, match="no revision 7"):
         correct(transcript, ada, (0, 1, "x"), started_from=7)
-    with pytest.raises(Refused, match="about the same words"):
+    with pytest.raises(Refused, match="change the same words"):
         correct(transcript, ada, (0, 2, "x"), (1, 3, "y"))
     correct(transcript, ada, (1, 4, "take it once"))
-    with pytest.raises(Refused, match="Correct 0 to 4 together"):
+    with pytest.raises(Refused, match="one correction for words 0 to 4"):
         correct(transcript, ada, (0, 2, "x"))
 
 

@@ -106,7 +106,7 @@ def test_undo_redo_and_the_revisions(operator, transcript):
 
     assert "<del>metaprolyla</del> <ins>metoprolol</ins>" in page
     assert 'data-undo="1"' in page
-    assert "2. Undone revision 1" in page
+    assert "2. Undid revision 1, by" in page
 
 
 def test_find_and_replace_is_one_revision(operator):
@@ -222,7 +222,7 @@ def test_receivers_hear_of_corrections_once_and_of_verification(
     operator, supervisor, transcript, settings
 ):
     settings.NOTIFY_URL = "https://example.com/hook"
-    settings.NOTIFY_SECRET = "whsec_" + "a" * 32
+    settings.NOTIFY_SECRETS = ["whsec_" + "a" * 32]
     for revision in range(3):
         body = edit((revision, revision + 1, "x"), revision=revision)
         post(operator, transcript, "corrections", body)

@@ -51,7 +51,7 @@ WRONG = {
     "tag:": "tag:billing",
     "to:nobody": "No contact is called nobody.",
     "to:": "to:4155551234",
-    "by:nobody": "Nobody here has the user name nobody.",
+    "by:nobody": "There is no account with the username nobody.",
     "by:": "by:ada",
     "after:yesterday": "after:2026-11-01",
     "before:2026-13-01": "before:2026-11-01",
@@ -95,6 +95,16 @@ def found(question, rows):
 @pytest.mark.parametrize(("question", "answer"), CASES.items())
 def test_both_databases_give_this_answer(calls, question, answer):
     assert found(question, calls) == set(answer.split())
+
+
+@pytest.mark.parametrize(
+    ("question", "order"),
+    [("tag:billing", "2 transcripts, newest first"), ("invoice", "best match first")],
+)
+def test_the_page_says_in_which_order_it_lists(browser, calls, question, order):
+    page = browser.get(SEARCH, {"q": question})
+
+    assert order in page.text
 
 
 @pytest.mark.parametrize(("question", "why"), WRONG.items())

@@ -212,6 +212,35 @@ def test_letters_of_two_scripts_are_found_together():
         assert found(question) == ["it"], question
 
 
+@pytest.mark.parametrize(
+    ("question", "answer"),
+    [
+        ("3月", "month end"),
+        ("-3月 3", "room day"),
+        ("iPhone用", "case"),
+        ('"iPhone用"', "case"),
+        ("iPhone用の", "case"),
+        ("iPhone", "case phone"),
+        ("検査3月", ""),
+        ("5月3日", "day"),
+    ],
+)
+def test_the_last_letter_counts_after_a_word_of_another_script(question, answer):
+    recording = a_recording()
+    texts = {
+        "month": "会議は3月です。",
+        "end": "次は3月",
+        "room": "3番の部屋です。",
+        "day": "5月3日の検査",
+        "case": "iPhone用のケース",
+        "phone": "iPhoneを買う",
+    }
+    for name, text in texts.items():
+        a_transcript("completed", recording=recording, assemblyai_id=name, text=text)
+
+    assert set(found(question)) == set(answer.split())
+
+
 def test_a_hit_between_characters_plays_from_its_own_time():
     text = "我们明天上午有会议。"
     words = [
@@ -440,11 +469,11 @@ def test_a_recording_without_a_call_is_named_by_its_source(browser):
     ("question", "sentence"),
     [
         ("", "cardiologist"),
-        ("?!", "There is no word in that"),
-        ("-blood", "Everything but a word cannot"),
-        ("pharmacy", "No transcript has pharmacy"),
-        ("pharmacy x", "leave one out"),
-        ("<script>", "No transcript has &lt;script&gt;"),
+        ("?!", "Your search contains no word"),
+        ("-blood", "only of excluded words"),
+        ("pharmacy", "No transcript contains pharmacy"),
+        ("pharmacy x", "remove a word"),
+        ("<script>", "No transcript contains &lt;script&gt;"),
     ],
 )
 def test_the_page_says_what_can_be_asked(browser, said, question, sentence):
@@ -473,7 +502,7 @@ def test_the_pages_of_a_result_cost_the_same(
     beyond = browser.get(SEARCH, {"q": "fever", "page": "x"})
 
     assert first.text.count('<li class="hit">') == 20
-    assert "41 transcripts, the best first · page 1 of 3" in " ".join(
+    assert "41 transcripts, best match first · page 1 of 3" in " ".join(
         first.text.split()
     )
     assert last.text.count('<li class="hit">') == 1
@@ -484,7 +513,7 @@ def test_the_pages_of_a_result_cost_the_same(
 def test_a_cut_result_says_so(browser, said, monkeypatch):
     monkeypatch.setattr(search, "RANKED", 2)
 
-    assert "The 2 newest transcripts" in browser.get(SEARCH, {"q": "pressure"}).text
+    assert "Only the 2 newest are listed" in browser.get(SEARCH, {"q": "pressure"}).text
 
 
 @pytest.mark.skipif(
@@ -509,7 +538,7 @@ def test_who_may_not_read_transcripts_may_not_search(client, django_user_model):
     page = client.get(SEARCH, {"q": "blood"})
 
     assert page.status_code == 403
-    assert "You may not do this" in page.text
+    assert "You are not allowed to do this" in page.text
     assert f'href="{SEARCH}"' not in page.text
 
 

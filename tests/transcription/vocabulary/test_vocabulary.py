@@ -112,7 +112,7 @@ def test_a_spelling_that_cannot_be_read_is_named(line):
 def test_one_list_at_most_is_the_default():
     Vocabulary.objects.create(name="House", is_default=True)
 
-    with pytest.raises(ValidationError, match="Another list is the default already"):
+    with pytest.raises(ValidationError, match="Another list is already the default"):
         validated(is_default=True)
     with pytest.raises(IntegrityError), transaction.atomic():
         Vocabulary.objects.create(name="Other", is_default=True)

@@ -11,6 +11,7 @@ from django.db import transaction
 from django.db.models import Q
 from django.utils import timezone
 
+from caller.costs import sums
 from caller.models import Recording
 from caller.recordings import audio, waveform
 from djtranscribe.logs import quiet
@@ -31,17 +32,20 @@ class Pair(NamedTuple):
 
 class Command(BaseCommand):
     help = (
-        "Measure how right AssemblyAI writes the recordings of a folder. It has pairs "
-        "of files such as ward.wav and ward.txt, with what is said in the text. Prints "
-        "terms right, false terms and words wrong: see docs/accuracy.md. What was "
-        "transcribed before with the same list and models is not paid for again, so "
-        "you can stop with Ctrl-C and go on later."
+        "Measure how accurately AssemblyAI transcribes the recordings in a folder. The "
+        "folder contains pairs of files, such as ward.wav and ward.txt; the text file "
+        "says what is spoken. Prints terms right, false terms and words wrong "
+        "(docs/accuracy.md). Recordings that were already transcribed with the same "
+        "keyword list and models cost nothing again, so you can stop with Ctrl-C and "
+        "continue later."
     )
 
     def add_arguments(self, parser: CommandParser) -> None:
         parser.add_argument("folder", type=Path)
         parser.add_argument(
-            "--vocabulary", metavar="NAME", help="The keyword list (default: none)."
+            "--vocabulary",
+            metavar="NAME",
+            help="Name of the keyword list (default: none).",
         )
         parser.add_argument(
             "--model",
@@ -69,15 +73,18 @@ class Command(BaseCommand):
                 self.wait_for(rows)
             except KeyboardInterrupt:
                 self.stderr.write(
-                    "\nStopped. What was begun is finished by the worker; the same "
-                    "command goes on from here."
+                    "\nStopped. The worker finishes the transcripts that were started. "
+                    "Run the same command again to continue."
                 )
                 raise SystemExit(130) from None
         self.report(pairs, rows, words, options["json"])
 
     def ask(self, pairs: list[Pair], models: list[str], is_sure: bool) -> None:
         seconds = sum(length_of(pair.audio) for pair in pairs)
-        costs = f"about ${speech_models.cost(models[0], seconds):.2f}"
+        amount = f"{speech_models.cost(models[0], seconds):.2f}"
+        # SPEECH_RATES are in Twilio's currency, list prices are in dollars.
+        has_rate = models[0] in settings.SPEECH_RATES
+        costs = f"about {amount} {sums.currency()}" if has_rate else f"about ${amount}"
         self.stderr.write(
             f"{len(pairs)} recordings, {seconds / 60:.1f} minutes, for {models[0]}: "
             f"{costs}."
@@ -207,7 +214,9 @@ def begun(pair: Pair, words: Vocabulary | None, models: list[str]) -> Transcript
         try:
             recording.store_audio(iter(lambda: file.read(audio.CHUNK_BYTES), b""))
         except audio.NotAudio as error:
-            raise CommandError(f"{pair.audio.name} is not audio: {error}") from error
+            raise CommandError(
+                f"{pair.audio.name} cannot be transcribed: {error}"
+            ) from error
         row = Transcript.objects.create(
             recording=recording,
             vocabulary=words,

@@ -11,23 +11,23 @@ from transcription.review.current import words_of
 
 
 class Command(BaseCommand):
-    help = "Print a transcript that is stored here. Asks nobody."
+    help = "Print a stored transcript. Sends no requests to vendors."
 
     def add_arguments(self, parser: CommandParser) -> None:
         parser.add_argument(
             "id",
-            help="The transcript's number here, its UUID, or its id at AssemblyAI.",
+            help="The transcript's primary key, its UUID, or its AssemblyAI ID.",
         )
         form = parser.add_mutually_exclusive_group()
         form.add_argument(
             "--json",
             action="store_true",
-            help="Text, words and AssemblyAI's whole answer, as JSON.",
+            help="Text, words and AssemblyAI's complete response, as JSON.",
         )
         form.add_argument(
             "--words",
             action="store_true",
-            help="One word a line: start and end (ms), confidence, word; with tabs.",
+            help="One word per line: start and end (ms), confidence, word. With tabs.",
         )
 
     def handle(self, *, id: str, **options: Any) -> None:
@@ -60,5 +60,5 @@ def find(name: str) -> Transcript:
         with suppress(ValidationError):
             found = Transcript.objects.filter(uuid=name).first()
     if found is None:
-        raise CommandError(f"There is no transcript {name} here.")
+        raise CommandError(f"There is no transcript {name}.")
     return found

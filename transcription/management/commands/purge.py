@@ -9,24 +9,27 @@ from transcription.retention import expiry
 
 class Command(BaseCommand):
     help = (
-        "Delete audio, texts and notes whose time is over: at Twilio, at AssemblyAI, "
-        "here. The worker does so daily. See RETAIN_AUDIO_DAYS and RETAIN_TEXT_DAYS, "
-        "and the fields of contacts and keyword lists."
+        "Delete audio, transcripts and notes after their retention period: at Twilio, "
+        "at AssemblyAI and here. The worker does this daily. The periods are in "
+        "RETAIN_AUDIO_DAYS and RETAIN_TEXT_DAYS, and in contacts and keyword lists."
     )
 
     def add_arguments(self, parser: CommandParser) -> None:
         parser.add_argument(
-            "--dry-run", action="store_true", help="say how much, and delete nothing"
+            "--dry-run",
+            action="store_true",
+            help="show how much is due, and delete nothing",
         )
 
     def handle(self, *, dry_run: bool, **options: Any) -> None:
         if dry_run:
             for name, number in expiry.due().items():
-                self.stdout.write(f"{name}: {number:,}")
+                label = "transcripts" if name == "texts" else name
+                self.stdout.write(f"{label}: {number:,}")
             return
         deletion = expiry.begin()
         if deletion is None:
-            self.stdout.write("Nothing is due.")
+            self.stdout.write("Nothing to delete: no retention period has ended.")
             return
         with quiet():
             run(self, deletion)

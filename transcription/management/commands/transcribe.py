@@ -30,19 +30,20 @@ class Command(BaseCommand):
             "source",
             metavar="RECORDING",
             help="The SID of a Twilio recording (RE…), an audio file, or the https "
-            "address of one.",
+            "URL of an audio file.",
         )
         parser.add_argument(
             "--vocabulary",
             metavar="NAME",
-            help="The keyword list to send (default: the default list).",
+            help="Name of the keyword list (default: the list that fits the number, "
+            "else the default list).",
         )
 
         parser.add_argument(
             "--mono",
             action="store_true",
-            help="Mix the channels of a file or address into one. By default each "
-            "channel is transcribed as a speaker of its own.",
+            help="Mix the channels of a file or URL into one. By default, each channel "
+            "is transcribed as a separate speaker.",
         )
 
     def handle(
@@ -54,7 +55,7 @@ class Command(BaseCommand):
         except VendorError as error:
             raise CommandError(error.message) from error
         except audio.NotAudio as error:
-            raise CommandError(f"{source} is not audio: {error}") from error
+            raise CommandError(f"{source} cannot be transcribed: {error}") from error
         except OSError as error:
             raise CommandError(f"{source} could not be read: {error}") from error
         try:
@@ -62,8 +63,8 @@ class Command(BaseCommand):
                 self.wait_for(transcript)
         except KeyboardInterrupt:
             self.stderr.write(
-                f"\nLeft to the worker. Later: manage.py print_transcription "
-                f"{transcript.pk}"
+                "\nThe worker continues. To print the text later: "
+                f"manage.py print_transcription {transcript.pk}"
             )
             raise SystemExit(130) from None
         if transcript.is_failed:

@@ -184,7 +184,7 @@
         try {
           answer = await post(review.dataset.correct, { revision: sent.revision, key, changes: [{ first, last, after }] });
         } catch {
-          say("Not saved: no connection, or you are signed out. Your text is kept in this browser and is sent again.", true);
+          say("Not saved: no connection, or you are logged out. Your text is kept in this browser and is sent again every 5 seconds. If you are logged out, reload this page and log in.", true);
           retry = setTimeout(send, RETRY_MS);
           break;
         }
@@ -206,7 +206,7 @@
       if (answer.status === 409 && answer.turns) {
         const mine = document.createElement("button");
         mine.type = "button";
-        mine.textContent = `Use mine: “${after || "nothing"}”`;
+        mine.textContent = after ? `Use mine: “${after}”` : "Remove the words anyway";
         mine.addEventListener("click", () => put({ first, last }, after));
         saved.append(" ", mine);
         return;
@@ -220,7 +220,7 @@
         show(answer);
         say(answer.status === 200 ? sentence : answer.detail, answer.status !== 200);
       } catch {
-        say("Nothing was changed: no connection, or you are signed out.", true);
+        say("Nothing was changed: no connection, or you are logged out.", true);
       }
     }
 
@@ -234,7 +234,7 @@
         if (answer.redirected || !answer.ok) throw new Error("no history");
         place.innerHTML = await answer.text();
       } catch {
-        place.textContent = "The history cannot be loaded now. Close and open it again.";
+        place.textContent = "The revisions cannot be loaded. Close this section and open it again.";
       }
     }
 
@@ -333,7 +333,7 @@
         if (answer.redirected || !answer.ok) throw new Error("no preview");
         place.innerHTML = await answer.text();
       } catch {
-        place.textContent = "There is no connection, or you are signed out.";
+        place.textContent = "No preview: no connection, or you are logged out.";
       }
     });
     form.addEventListener("input", () => { form.querySelector(".preview").textContent = ""; });
