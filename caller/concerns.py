@@ -1,4 +1,4 @@
-"""The rule that says which transcripts need attention. An index uses it."""
+"""The rule that says which transcripts need attention. An index uses this rule."""
 
 from typing import Any
 

@@ -20,8 +20,8 @@ from djtranscribe.zones import midnight
 LOOK_BACK = timedelta(days=3)
 MOST = 10
 MOST_ON_REQUEST = 100
-# `needs_attention` reads at most this many calls of each kind: failed, not recorded,
-# transcribed.
+# `needs_attention` reads at most this many calls of each kind: calls that failed, that
+# were not recorded, or that have a bad transcript.
 CANDIDATES = 200
 TRANSCRIPTS = "recordings__transcripts__"
 SILENT = Q(recordings__transcripts__status=COMPLETED, recordings__transcripts__text="")
@@ -79,8 +79,9 @@ def needs_attention(most: int = MOST) -> list[Concern]:
         recordings__status=Recording.Status.FAILED, recordings__created_at__gte=since
     ).order_by("-recordings__created_at")
     transcribed = (
-        # Filter first: then the aliases reuse the inner joins of this filter. Otherwise
-        # they would add outer joins, and SQLite would read every call.
+        # Filter before `alias`: then the aliases reuse the inner joins of this filter.
+        # Without these joins, the aliases would add outer joins, and SQLite would read
+        # every call.
         calls.filter(
             recordings__transcripts__created_at__gte=since,
             recordings__transcripts__verified_at=None,
@@ -117,7 +118,8 @@ def needs_attention(most: int = MOST) -> list[Concern]:
         )
         .order_by("-created_at", "-recordings__transcripts__pk")
     )
-    # After retries, a call has several transcripts. Give the reason for the newest one.
+    # After retries, a call has several transcripts, and one row for each. Keep only the
+    # row with the newest transcript.
     newest: dict[int, Concern] = {}
     for row in rows:
         newest.setdefault(row.pk, Concern(row, reason(row), *help_for(row)))

@@ -1,7 +1,7 @@
 """Place a call: check the rules, save the row, ask Twilio.
 
 The pages, the API and the command `dial` use this module. Parallel requests wait for
-each other before the rules are checked, so that they cannot exceed the limits.
+each other before the rules are checked. Otherwise the requests could exceed the limits.
 """
 
 from contextlib import suppress
@@ -27,11 +27,11 @@ def dial(call: Call, phone: OperatorPhone | None = None) -> Call:
     """Place `call`, which is not saved yet. Return the call to show to the operator.
 
     If an earlier call to this number has not ended, return the earlier call and place
-    nothing. Otherwise save and return `call`. If a rule or Twilio refuses `call`, the
+    no other. Otherwise save and return `call`. If a rule or Twilio refuses `call`, the
     column `error` has the reason.
 
-    phone: the operator's verified phone, which is connected with the number. None:
-    nobody is connected.
+    phone: the operator's verified phone, which is connected with the number. If `phone`
+    is None, no operator is connected.
     """
     with transaction.atomic():
         admit_one_at_a_time()
@@ -66,7 +66,7 @@ def admit_one_at_a_time() -> None:
 
 
 def refusal(call: Call) -> str:
-    """Return why a rule forbids this call, or "" if it is allowed."""
+    """Return why a rule forbids this call, or "" if no rule forbids it."""
     return next(filter(None, (rule(call) for rule in RULES)), "")
 
 
@@ -188,7 +188,7 @@ def limit(made: CallQuerySet, of_what: str, period: str, setting: str) -> str:
 
 
 def allowed_countries() -> set[str]:
-    """Return the ISO codes of the allowed countries. Default: our number's country."""
+    """Return ISO codes: DIAL_COUNTRIES or, if this is empty, our number's country."""
     if settings.DIAL_COUNTRIES:
         return set(settings.DIAL_COUNTRIES)
     return {phone_numbers.country_code(settings.TWILIO_PHONE_NUMBER)}

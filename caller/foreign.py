@@ -1,4 +1,4 @@
-"""Import recordings of our Twilio account that were not made from this site."""
+"""Import foreign recordings: they are in our Twilio account, but not from this site."""
 
 from datetime import datetime
 from typing import Any
@@ -49,7 +49,7 @@ def import_recording(
     if news.source == DIALLED:
         child = twilio_client.fetch_child(state.sid)
     # Store the call and the recording, or neither. If only the call were stored, the
-    # next `reconcile` would treat the call as made from here.
+    # next `reconcile` would treat the call as made from this site.
     with transaction.atomic():
         call, _ = Call.objects.get_or_create(
             sid=state.sid,
@@ -70,10 +70,10 @@ def import_recording(
 
 
 def parties(state: CallState, child: CallState | None) -> dict[str, Any]:
-    """Return values for the columns of Call that say who called whom.
+    """Return direction, kind and numbers for a Call. child: the call that <Dial> made.
 
-    child: the call that <Dial> made, if this is a conversation. The other party is the
-    person who called us, or the person whom the operator was connected to.
+    `other_number` is the number that called us if the call is inbound. Otherwise it is
+    the number that <Dial> called or, if `child` is None, the number that was called.
     """
     kind = Call.Kind.CONVERSATION if child else Call.Kind.MESSAGE
     if state.is_inbound:

@@ -17,7 +17,7 @@ class DialForm(forms.ModelForm[Call]):
         super().__init__(*args, **kwargs)
         lists = cast("forms.ModelChoiceField[Any]", self.fields["vocabulary"])
         lists.empty_label = "Automatic"
-        # See VocabularyQuerySet.fitting.
+        # VocabularyQuerySet.fitting chooses the list in this order.
         lists.help_text = (
             f"{lists.help_text} Automatic: the list of the contact, the number or the "
             "country, else the default list."
@@ -44,5 +44,5 @@ class DoNotCallForm(forms.ModelForm[DoNotCall]):
     number = NumberField(help_text="With country code, such as +14155551234.")
 
     def clean_number(self) -> str:
-        # Clean the number here: after this, Django compares it with the stored numbers.
+        # Clean the number before Django checks that no stored number is the same.
         return phone_numbers.clean_number(self.cleaned_data["number"])

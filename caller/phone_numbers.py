@@ -1,4 +1,4 @@
-"""Parse, check and format phone numbers. Google's library has the numbering plans."""
+"""Parse, check and format phone numbers, with Google's library `phonenumbers`."""
 
 import re
 import unicodedata
@@ -18,8 +18,8 @@ from phonenumbers import (
     ValidationResult,
 )
 
-# [0-9] instead of \d, which also matches digits of other scripts. Twilio must not get
-# those.
+# [0-9] instead of \d, which also matches digits of other scripts. Twilio must get only
+# ASCII digits.
 E164 = re.compile(r"\+[1-9][0-9]{6,14}")
 
 # Only landline, mobile, VoIP and toll-free numbers may be called. These other kinds are
@@ -37,9 +37,10 @@ REFUSED_KINDS = {
 # cost the same as a landline (ofcom.org.uk, "The National Telephone Numbering Plan").
 LANDLINE_PRICE = "+443"
 # Twilio sends this if the number is withheld: the word UNAVAILABLE, typed on a phone's
-# keys. `of_caller` compares with it, because it looks like a Chinese number.
+# keys. `of_caller` checks for this value, because it looks like a Chinese number.
 UNAVAILABLE = "+86282452253"
-# Google's "country" of satellite networks and other global services: +800, +870, +881…
+# Google's library uses this "country" for satellite networks and other global
+# services: +800, +870, +881…
 GLOBAL_SERVICES = "001"
 
 # Characters to remove, because people paste them together with a number. Format
@@ -62,7 +63,8 @@ PLUS_SIGNS = "+\N{FULLWIDTH PLUS SIGN}"
 def clean_number(value: str) -> str:
     """Check a number and return it as E.164: `1 415-555-1234` -> `+14155551234`.
 
-    Raises ValidationError with a sentence for the operator.
+    Raises ValidationError, with a message for the operator, if the number is not valid
+    or of a kind in REFUSED_KINDS.
     """
     written = without_separators(value)
     number = f"+{written}"
@@ -118,8 +120,8 @@ def with_country_code(typed: str) -> str:
     (`00`, or `011` in North America) is replaced by `+`. Any other text is returned
     unchanged, and clean_number checks it.
 
-    Digits that are a valid international number are taken as international, as in the
-    URL /dial/14155551234/. They are returned unchanged, too.
+    Digits that are a valid international number, as in the URL /dial/14155551234/, are
+    returned unchanged, too.
     """
     digits = _digits(typed)
     if not digits or typed.strip()[:1] in PLUS_SIGNS or _is_valid(f"+{digits}"):
@@ -176,8 +178,9 @@ def national(number: str) -> str:
 def as_typed(value: str) -> str:
     """Format a number while it is typed: `1415555` -> `+1 415-555`.
 
-    Other text is returned unchanged. So is an incomplete number without a country code,
-    because it may become a national number.
+    Text that is not a number is returned unchanged. An incomplete number that begins
+    neither with `+` nor with our country code is returned unchanged, too: it may become
+    a national number.
     """
     digits = _digits(value)
     home = calling_code(settings.TWILIO_PHONE_NUMBER)
@@ -202,7 +205,7 @@ def may_continue(value: str) -> bool:
     if digits and value.strip()[:1] not in PLUS_SIGNS:
         readings.append(_parsed(digits, home))
     if not any(readings):
-        # It cannot be parsed, perhaps because it is only a country code, such as `+1`.
+        # The value cannot be parsed. It may be only a country code, such as `+1`.
         return 0 < len(digits) < 5
     return any(
         phonenumbers.is_possible_number_with_reason(number)
@@ -229,7 +232,7 @@ def country_code(number: str) -> str:
 
 def country(number: str) -> str:
     """Return the country's English name, or "" if it is unknown."""
-    # Imported late because it takes 40 ms.
+    # Import `geocoder` only when it is needed, because the import takes 40 ms.
     from phonenumbers import geocoder
 
     parsed = _parsed(number)
@@ -238,7 +241,7 @@ def country(number: str) -> str:
 
 @cache
 def country_name(code: str) -> str:
-    """Return `United States` for `US`, or the code if it has no name."""
+    """Return the name: `United States` for `US`. Without a name, return the code."""
     example = phonenumbers.example_number(code)
     return (country(_e164(example)) if example else "") or code
 

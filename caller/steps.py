@@ -35,8 +35,8 @@ class Step:
 def lapse(start: datetime | None, end: datetime | None) -> str:
     """Return `< 1 s`, `4 s`, `1:05 min` or `2:10 h`, or "" if a time is missing.
 
-    If `end` is before `start`, return `< 1 s`. This happens because Twilio's times are
-    whole seconds, and Twilio's clock is not ours.
+    Also return `< 1 s` if `end` is before `start`. Such times occur because Twilio's
+    times are whole seconds, and Twilio's clock is not ours.
     """
     if not start or not end:
         return ""

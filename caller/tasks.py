@@ -23,7 +23,7 @@ SETTLED_AFTER = timedelta(minutes=2)
 def check_call(call_pk: int) -> None:
     """Ask Twilio for what no webhook has reported.
 
-    If this task's message is lost, the sweep queues the check again.
+    If this task's message is lost from the queue, `sweep` queues the check again.
     """
     call = Call.objects.filter(pk=call_pk).first()
     if call is None:
@@ -39,7 +39,7 @@ def check_call(call_pk: int) -> None:
 def hang_up(call_pk: int) -> None:
     """End a call that an answering machine has answered.
 
-    If this task's message is lost, the call goes on and is recorded like any other.
+    If this task's message is lost from the queue, the call goes on and is recorded.
     """
     call = Call.objects.unfinished().filter(pk=call_pk).exclude(sid=None).first()
     if call is None:
@@ -54,7 +54,7 @@ def hang_up(call_pk: int) -> None:
 def ask_again(call: Call) -> None:
     """Queue a check that an operator asked for.
 
-    Also schedule another check for later, in case the message is lost.
+    Also schedule another check for later, in case the queue loses this check.
     """
     Call.objects.filter(pk=call.pk).update(next_check_at=next_check_time())
     check_call.enqueue(call.pk)
@@ -65,7 +65,7 @@ def is_due() -> bool:
 
 
 def sweep() -> int:
-    """Queue a check for each call that claim_due returns. Return how many."""
+    """Queue a check for each call from claim_due. Return the number of calls."""
     calls = Call.objects.claim_due()
     for call_pk in calls:
         check_call.enqueue(call_pk)
@@ -120,9 +120,9 @@ def ask_for_other_phone(call: Call) -> None:
 def find_at_twilio(call: Call) -> CallState | None:
     """Find our call in Twilio's list, after Twilio's answer to our request was lost.
 
-    Calls of other rows are skipped. Prefer the call that is closest in time to our
-    request, at most SETTLED_AFTER away. If there is none, our clock may be wrong: take
-    the newest call that is at most CLOCK_OFF away.
+    Calls of other rows and calls deleted on this site are skipped. Prefer the call
+    that is closest in time to our request, at most SETTLED_AFTER away. If there is no
+    such call, our clock may be wrong: take the newest call, at most CLOCK_OFF away.
     """
     asked = call.leg.number if call.is_conversation else call.other_number
     listed = twilio_client.list_calls(asked)

@@ -36,12 +36,12 @@ def timeline(call: Call, viewer: Any = None) -> list[Step]:
 
 
 def headline(steps: list[Step]) -> str:
-    """Return the call's state in a few words: the name of the running or last step."""
+    """Return the name of the running step or, if none is running, of the last step."""
     return next((step for step in steps if step.state == NOW), steps[-1]).name
 
 
 def is_settled(steps: list[Step]) -> bool:
-    """Return whether all steps have ended. Only a person can change the call then."""
+    """Return whether all steps have ended. If so, only a person can change the call."""
     return all(step.state in (DONE, FAILED) for step in steps)
 
 

@@ -55,7 +55,7 @@ AUDIO_MAX_AGE_SECONDS = 3600
 
 
 @require_safe
-# Otherwise the browser's Back button would show only the cached htmx fragment.
+# Without `Vary`, the browser's Back button would show only the cached htmx fragment.
 @vary_on_headers("HX-Request")
 def home(request: HttpRequest) -> HttpResponse:
     """Show the home page. Its list of calls polls while a row can still change."""
@@ -110,7 +110,7 @@ def dial_box(request: HttpRequest) -> HttpResponse:
 @require_POST
 @permission_required("caller.add_call", raise_exception=True)
 def check_number(request: HttpRequest) -> HttpResponse:
-    """Check a number while it is typed. Show whose it is, the local time, and problems.
+    """Check a number while it is typed. Show its contact, the local time, and problems.
 
     The request is a POST, so that no part of the number is in a URL and in logs.
     """
@@ -158,7 +158,7 @@ def about_number(call: Call) -> dict[str, Any]:
 @require_http_methods(["GET", "HEAD", "POST"])
 @permission_required("caller.add_call", raise_exception=True)
 def dial(request: HttpRequest, number: str) -> HttpResponse:
-    """Place a call if a person asked for it, else show a page with a button."""
+    """Place a call on POST or if `was_typed`, else show a page with a button."""
     try:
         to = phone_numbers.clean_number(number)
     except ValidationError as error:
@@ -209,9 +209,9 @@ def refused_number(
 def was_typed(request: HttpRequest) -> bool:
     """Return whether a person typed this URL or opened a bookmark.
 
-    Browsers mark links, images and redirects differently, and no page can forge these
-    headers (w3.org/TR/fetch-metadata). A prefetch of a half-typed address looks the
-    same, but has a header for its purpose. Any such header counts, with any value.
+    For links, images and redirects, browsers send other values of the Sec-Fetch
+    headers. No page can forge these headers (w3.org/TR/fetch-metadata). A prefetch of a
+    half-typed address has the same values, but `is_prefetch` finds it by other headers.
     """
     headers = request.headers
     return (
@@ -225,7 +225,7 @@ def was_typed(request: HttpRequest) -> bool:
 
 
 @require_safe
-# Otherwise the browser's Back button would show only the cached htmx fragment.
+# Without `Vary`, the browser's Back button would show only the cached htmx fragment.
 @vary_on_headers("HX-Request")
 @permission_required("caller.view_call", raise_exception=True)
 def call_page(request: HttpRequest, uuid: str) -> HttpResponse:
@@ -282,7 +282,8 @@ def recording_audio(request: HttpRequest, pk: int) -> HttpResponseBase:
         raise Http404("The audio is no longer in the storage.") from None
     Access.objects.note(request.user, Access.Action.LISTENED, [recording])
     name = recording.filename
-    # Django would guess the type from /etc/mime.types, which may be missing.
+    # Without `content_type`, Django would guess the type from /etc/mime.types,
+    # which may be missing.
     file_response = FileResponse(
         file, filename=name, content_type=audio.content_type(name)
     )
@@ -294,9 +295,10 @@ def recording_audio(request: HttpRequest, pk: int) -> HttpResponseBase:
 @require_safe
 @permission_required("caller.view_recording", raise_exception=True)
 def get_recording_url(request: HttpRequest, call_sid: str) -> HttpResponse:
-    """List the audio URLs of a call, one per line, from our rows or from Twilio.
+    """List the audio URLs of a call, one per line.
 
-    The 2020 tutorial had this URL, see docs/tutorial.md.
+    The URLs come from our rows or, if we have no rows, from Twilio. The path of this
+    view comes from the tutorial of 2020, see docs/tutorial.md.
     """
     if not CALL_SID.fullmatch(call_sid):
         return plain("This is not the SID of a call: CA and 32 digits or a to f.", 404)
@@ -315,8 +317,8 @@ def get_recording_url(request: HttpRequest, call_sid: str) -> HttpResponse:
 
 
 def completed_at_twilio(call_sid: str) -> list[str]:
-    # fetch_call raises TwilioError if the call does not exist. list_recordings would
-    # only return an empty list.
+    # If the call does not exist, fetch_call raises TwilioError. list_recordings would
+    # only return an empty list for it.
     twilio_client.fetch_call(call_sid)
     sids = [
         recording.sid

@@ -22,8 +22,9 @@ __all__ = [
     "WebhookDeliveryAdmin",
 ]
 
-# Hide the sidebar: wide tables need the space, and the breadcrumbs lead back.
+# Hide the sidebar: wide tables need the space, and each page has breadcrumbs.
 admin.site.enable_nav_sidebar = False
 
-# Hide the queue's messages: the pages of calls and transcripts show the same work.
+# Hide the messages of the task queue: the pages of calls and transcripts show what
+# the worker does.
 admin.site.unregister(DBTaskResult)

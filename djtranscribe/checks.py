@@ -8,7 +8,8 @@ from django.db import DatabaseError, connections
 
 from djtranscribe import zones
 
-# METRICS_TOKEN needs at least this many characters, so that nobody can guess it.
+# If METRICS_TOKEN is set, it needs at least this many characters. Then nobody can
+# guess it.
 SHORTEST_TOKEN = 20
 NEW_DATABASE = (
     "Make a new database and move the data with pg_dump and pg_restore: "
@@ -41,8 +42,8 @@ def check_database_encoding(
 ) -> list[CheckMessage]:
     """Report PostgreSQL databases that do not answer or that are not UTF8.
 
-    Only UTF8 can store every letter. Runs in `migrate`, `check --database default` and
-    `doctor`.
+    Only UTF8 can store every letter. This check runs in `migrate`, in
+    `check --database default` and in `doctor`.
     """
     problems: list[CheckMessage] = []
     for alias in databases or []:
@@ -50,7 +51,7 @@ def check_database_encoding(
             try:
                 problems += encoding_problems(alias)
             except DatabaseError as error:
-                # Name only the type: the text may quote a part of DATABASE_URL.
+                # Show only the error's type: its text may quote a part of DATABASE_URL.
                 message = f"The database cannot be reached ({type(error).__name__})."
                 problems.append(Error(message, UNREACHABLE, id="djtranscribe.E008"))
     return problems

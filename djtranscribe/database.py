@@ -13,8 +13,8 @@ MOST_CONNECTIONS = 8
 def share_connections() -> None:
     """Let all threads of this process share a few connections to PostgreSQL.
 
-    The worker calls this before its threads start. A web server does not: it keeps one
-    connection for each thread, which is faster.
+    The worker calls this before its threads start. A web server does not call this:
+    there, each thread keeps its own connection, which is faster.
     """
     if connection.vendor == "postgresql":
         connection.close()
@@ -39,8 +39,8 @@ def close_connections() -> None:
 def hand_back_connection() -> None:
     """Return a shared connection to the pool, so that other threads can use it.
 
-    Call this before the thread waits for something. In a transaction, the call does
-    nothing.
+    Call this before the thread waits for something. Inside a transaction, this function
+    does nothing.
     """
     is_shared = "pool" in connection.settings_dict["OPTIONS"]
     if is_shared and not connection.in_atomic_block:
@@ -52,10 +52,11 @@ def hand_back_connection() -> None:
 def plan_for_pages(connection: Any, **kwargs: Any) -> None:
     """Turn off parallel workers and JIT, which only make long reports faster.
 
-    Parallel workers read far more rows than the 50 of a page. With them, a search in a
-    million recordings takes 140 ms instead of 16 ms. The query for the costs of a month
-    with 40,000 calls takes 370 ms, but JIT first compiles it for 760 ms. We use a
-    statement instead of connection options, because PgBouncer refuses those options.
+    Parallel workers read far more rows than the 50 of a page. With parallel workers, a
+    search in a million recordings takes 140 ms instead of 16 ms. The query for the
+    costs of a month with 40,000 calls takes 370 ms, but JIT would first compile it for
+    760 ms. We use a statement instead of connection options, because PgBouncer refuses
+    those options.
     """
     if connection.vendor == "postgresql" and not connection.pool:
         with connection.cursor() as cursor:

@@ -31,7 +31,7 @@ def amount(name: str, default: str) -> Decimal:
 
 
 def rates(name: str) -> dict[str, Decimal]:
-    """Parse prices per model, such as `universal-2=0.15,other=0.20`."""
+    """Return the price of each model from a text: `universal-2=0.15,other=0.20`."""
     found = {}
     for pair in words(name):
         model, _, price = pair.partition("=")
@@ -45,7 +45,7 @@ def rates(name: str) -> dict[str, Decimal]:
 
 
 def needs(name: str, package: str, requirements: str) -> None:
-    """Refuse a setting whose optional requirement is not installed."""
+    """Raise ImproperlyConfigured if the package for this setting is not installed."""
     if find_spec(package) is None:
         raise ImproperlyConfigured(
             f"{name} needs more packages. Run: pip install -r {requirements}"
@@ -53,7 +53,7 @@ def needs(name: str, package: str, requirements: str) -> None:
 
 
 def one_of(name: str, *choices: str) -> str:
-    """Return a setting that must be one of the choices. The first is the default."""
+    """Return a setting, one of `choices`. The first choice is the default."""
     value = text(name, choices[0]).lower()
     if value not in choices:
         raise ImproperlyConfigured(f"{name} must be one of: {', '.join(choices)}.")

@@ -1,4 +1,4 @@
-"""Format and filter log lines, which are key=value with UUIDs.
+"""Format and filter log lines, which consist of pairs such as `call=<uuid>`.
 
 No line contains a phone number, a token, or words that somebody said or searched for.
 """
@@ -15,9 +15,10 @@ from typing import Any
 from django.utils import timezone
 
 DIALLED = re.compile(r"/dial/[^\s\"']*")
-# Query strings may contain phone numbers, and words that somebody searched for.
+# Query strings of these paths. They may contain phone numbers and search terms.
 ASKED = re.compile(r"(/(?:admin|api|search)/[^\s\"'?]*)\?[^\s\"']*")
-# A phone number in a path that does not exist, such as /api/calls/14155551234.
+# A phone number in any other path. None of our other URLs contains one, but clients
+# may guess a URL that does not exist, such as /api/calls/14155551234.
 GUESSED = re.compile(r"(?<=/)(?:\+|%2B)?[0-9(][0-9 ().-]{6,20}(?=[/?\s\"']|$)", re.I)
 
 
@@ -64,7 +65,7 @@ class Line(logging.Formatter):
     """Log the type and traceback of an exception, but not its message.
 
     The message may contain people's words: errors of PostgreSQL quote the row, and some
-    errors of Python quote the text.
+    errors of Python quote the text that was processed.
     """
 
     def format(self, record: logging.LogRecord) -> str:
@@ -113,7 +114,10 @@ class JsonLine(Line):
 
 
 def named(error: BaseException) -> str:
-    """Return the type and any error number: `django.db.utils.DataError (22001)`."""
+    """Return the error's type and number: `django.db.utils.DataError (22001)`.
+
+    If the error has no number, return only its type.
+    """
     kind = type(error)
     name = f"{kind.__module__}.{kind.__qualname__}".removeprefix("builtins.")
     for number in ("sqlstate", "sqlite_errorname", "errno"):

@@ -10,11 +10,12 @@ PORTS = {"smtp": 25, "smtp+tls": 587, "smtps": 465}
 
 
 def settings_of(url: str, debug: bool) -> dict[str, Any]:
-    """Parse `smtp+tls://user:password@host:587`.
+    """Return the settings for a URL such as `smtp+tls://user:password@host:587`.
 
-    In user and password, special characters are percent-encoded, such as `%40` for @.
-    If the URL is empty or invalid, e-mails are printed with DEBUG on, and dropped
-    otherwise. If NOTIFY_EMAIL is on, a system check reports that they are dropped.
+    In user and password, special characters must be percent-encoded: `%40` for @.
+    If the URL is empty or invalid, e-mails are printed if DEBUG is on, and are dropped
+    if DEBUG is off. A system check reports e-mails that are dropped while NOTIFY_EMAIL
+    is on.
     """
     server = parts(url)
     try:

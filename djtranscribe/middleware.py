@@ -72,7 +72,8 @@ def webhooks_first(get_response: Handler) -> Handler:
     return middleware
 
 
-# Twilio's webhooks have fixed paths. Finding a view anew takes 5 % of a webhook's time.
+# The cache helps because Twilio's webhooks have only a few fixed paths. Without it, the
+# search for the view would take 5 % of the time of a webhook.
 @lru_cache(maxsize=32)
 def webhook_at(path: str) -> ResolverMatch | None:
     """Return the webhook at this path, or None."""
@@ -101,9 +102,10 @@ def private_responses(
     """Set `Cache-Control: private, no-store` on every response.
 
     Then the browser's Back button shows nothing after a logout. A view may set its own
-    `Cache-Control` if that contains `private`: browsers may cache audio, so that
-    seeking is fast. A logout clears this cache (w3.org/TR/clear-site-data). Static
-    files do not come through here: WhiteNoise answers them earlier.
+    `Cache-Control` if that contains `private`. For example, browsers may cache audio,
+    so that seeking is fast. A logout clears the browser's cache
+    (w3.org/TR/clear-site-data). Requests for static files do not come through this
+    middleware: WhiteNoise answers them earlier.
     """
 
     def middleware(request: HttpRequest) -> HttpResponse:
@@ -120,8 +122,9 @@ def private_responses(
 class RefusePrefetch:
     """Refuse to prefetch pages that need a login.
 
-    These pages record who read or listened, and they show each message only once. If a
-    prefetch is refused, the browser loads the page when somebody opens it.
+    These pages record who read or listened. They also show each of Django's messages
+    only once. If a prefetch is refused, the browser loads the page when somebody opens
+    it.
     """
 
     def __init__(self, get_response: Handler) -> None:
@@ -130,7 +133,7 @@ class RefusePrefetch:
     def __call__(self, request: HttpRequest) -> HttpResponse:
         response = self.get_response(request)
         if is_prefetch(request):
-            # Keep the messages for another page: nobody may ever see this one.
+            # Keep Django's messages for the next page: perhaps nobody sees this one.
             cast(Any, get_messages(request)).used = False
         return response
 
@@ -150,7 +153,7 @@ class RefusePrefetch:
 def in_zone_of_operator(
     get_response: Callable[[HttpRequest], HttpResponseBase],
 ) -> Callable[[HttpRequest], HttpResponseBase]:
-    """Show times and days in the zone of the account that is logged in."""
+    """Show times and days in the time zone of the account that is logged in."""
 
     def middleware(request: HttpRequest) -> HttpResponseBase:
         zone = zone_of(request.user)

@@ -1,7 +1,8 @@
 """Numbers for monitors: how late the work is, and all numbers of /metrics.
 
-The numbers are read from the database at each request, so it does not matter how many
-processes there are. Each query reads a period or an index, never a whole table.
+Each request reads the numbers from the database, so it does not matter how many
+processes run. (The length of Celery's queue comes from the broker.) Each query reads
+only the rows of a period, or an index. No query reads a whole table.
 """
 
 import statistics
@@ -29,7 +30,7 @@ SAMPLE = 1000
 
 
 def overdue_seconds(now: datetime) -> int:
-    """Return how many seconds late the oldest work is. At most three queries.
+    """Return how many seconds late the oldest work is, with at most three queries.
 
     Back-fills (reconcile --all) and notifications that are switched off do not count.
     """
@@ -57,9 +58,9 @@ def registry() -> CollectorRegistry:
 
 
 class Numbers:
-    """Prometheus collector that reads all numbers from the database.
+    """Prometheus collector that reads all numbers at each request.
 
-    See custom collectors at github.com/prometheus/client_python.
+    See "custom collectors" at github.com/prometheus/client_python.
     """
 
     def describe(self) -> list[Metric]:
@@ -131,7 +132,7 @@ class Numbers:
 
 
 def durations(since: datetime) -> Iterator[Metric]:
-    """Yield the median times of the newest transcripts: in total, and at AssemblyAI."""
+    """Yield two medians for the newest transcripts: total time, time at AssemblyAI."""
     # Rows from older versions of this product may have no `finished_at`.
     finished = Transcript.objects.filter(
         created_at__gt=since, status="completed", finished_at__isnull=False

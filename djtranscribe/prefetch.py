@@ -1,4 +1,4 @@
-"""Requests for pages that nobody has asked for yet: prefetch, prerender, preview."""
+"""Detect when a browser loads a page before a person opens it (prefetch, prerender)."""
 
 import re
 from collections.abc import Callable
@@ -6,7 +6,8 @@ from typing import TypeVar
 
 from django.http import HttpRequest, HttpResponse
 
-# Matches Sec-Purpose, Purpose, X-Purpose, X-Moz, and JavaScript frameworks' headers.
+# Matches the names of the headers Sec-Purpose, Purpose, X-Purpose and X-Moz, and of the
+# headers that JavaScript frameworks send.
 HEADER = re.compile(
     r"purpose|prefetch|preload|prerender|preview|speculat|^x-moz$", re.IGNORECASE
 )
@@ -14,11 +15,11 @@ View = TypeVar("View", bound=Callable[..., HttpResponse])
 
 
 def is_prefetch(request: HttpRequest) -> bool:
-    """Whether a header announces a prefetch, in any spelling and with any value."""
+    """Whether the name of a header announces a prefetch. Its value does not matter."""
     return any(HEADER.search(name) for name in request.headers)
 
 
 def allow_prefetch(view: View) -> View:
-    """Mark a view that changes and records nothing when it is prefetched."""
+    """Decorator: allow browsers to prefetch a view that changes and records nothing."""
     view.allows_prefetch = True  # type: ignore[attr-defined]
     return view

@@ -16,8 +16,8 @@ def public_url(path: str) -> str:
     """Return the public URL of a path of this site.
 
     For example `/record/?call=…` -> `https://example.com/record/?call=…`. The path
-    comes from reverse() or a request. In a request and in a command's main thread, it
-    begins with BASE_URL's path. In a worker's other threads it does not, because
+    comes from reverse() or a request. In a request and in a command's main thread, the
+    path begins with BASE_URL's path. In a worker's other threads it does not, because
     Django keeps the script prefix per thread.
     """
     base = settings.BASE_URL.rstrip("/")
@@ -35,8 +35,8 @@ def public_url_of(request: HttpRequest) -> str:
 def client_address(request: HttpRequest) -> str:
     """Return the client's IP address.
 
-    This is the last address in X-Forwarded-For, which our proxy has added. Without a
-    proxy, it is the address of the connection.
+    Our proxy has added it as the last address in X-Forwarded-For. Without a proxy, the
+    address of the connection is returned.
     """
     seen = request.META.get("HTTP_X_FORWARDED_FOR", "").split(",")[-1].strip()
     try:
@@ -46,7 +46,7 @@ def client_address(request: HttpRequest) -> str:
 
 
 def parts(url: str) -> SplitResult:
-    """Split a URL. An invalid one gives empty parts; a system check reports it."""
+    """Split a URL. If it is invalid, all parts are empty (system checks report it)."""
     try:
         return urlsplit(url)
     except ValueError:

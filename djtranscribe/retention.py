@@ -1,4 +1,4 @@
-"""How long to keep recordings and texts: by settings, contact and keyword list."""
+"""How long to keep audio and texts: periods of settings, contacts, keyword lists."""
 
 from datetime import datetime, timedelta
 from typing import Any, Literal
@@ -27,9 +27,9 @@ def days_field(what: What) -> Any:
 
 
 class RetentionPeriods(models.Model):
-    """Base class of contacts and keyword lists: their own periods.
+    """Base class of contacts and keyword lists, which may have their own periods.
 
-    These override RETAIN_AUDIO_DAYS and RETAIN_TEXT_DAYS.
+    These periods override RETAIN_AUDIO_DAYS and RETAIN_TEXT_DAYS.
     """
 
     retain_audio_days = days_field("audio")
@@ -53,9 +53,9 @@ def expired(
 ) -> QuerySet[Any]:
     """Return the rows that have been kept for their whole period.
 
-    since: lookup path of the time when the period begins.
-    periods: expressions for the number of days. The first one that is not null is
-    used. If all are null, the setting is used.
+    The parameter `since` is the lookup path of the time when the period begins.
+    `periods` are expressions for the number of days. The first expression that is not
+    null is used. If all are null, the setting is used.
     """
     known = {default_days(what)}
     for model in RetentionPeriods.__subclasses__():
@@ -69,7 +69,7 @@ def expired(
     over = Q()
     for length in lengths:
         over |= Q(**{"keep_days": length.days, f"{since}__lt": now - length})
-    # With this condition, the database can use the index of `since`.
+    # With this additional condition, the database can use the index of `since`.
     rows = rows.filter(**{f"{since}__lt": now - min(lengths)})
     days = Coalesce(*periods, Value(default_days(what)))
     found: QuerySet[Any] = rows.alias(keep_days=days).filter(over)

@@ -1,7 +1,8 @@
-"""Send errors to Sentry if SENTRY_DSN is set, without numbers, words and secrets.
+"""Send errors to Sentry if SENTRY_DSN is set.
 
 Like our own log, an event has the type of an exception and its place in the code.
-It never has the exception's message, which may quote people's words.
+The event never has the exception's message, which may quote people's words. It also
+contains no phone number and no secret.
 """
 
 from typing import Any
@@ -10,8 +11,8 @@ import sentry_sdk
 
 from djtranscribe.logs import without_numbers
 
-# Parts of an event that are sent. They tell where and when an error happened, and
-# nothing about a request or a person.
+# Only these parts of an event are sent. They tell where and when an error happened.
+# They do not contain a request's data or the user.
 KEPT = {
     *("event_id", "timestamp", "platform", "level", "logger", "release", "environment"),
     *("server_name", "sdk", "modules", "exception", "logentry", "transaction"),

@@ -1,7 +1,7 @@
 """Settings, read from the environment or from a file `.env` next to manage.py.
 
-.env.example and docs/settings.md explain every name; tests/test_documentation.py
-compares the three.
+.env.example and docs/settings.md explain every name. tests/test_documentation.py checks
+that both have the same names as this file.
 """
 
 import re
@@ -30,7 +30,7 @@ from djtranscribe.public_urls import parts
 
 BASE_DIR = Path(__file__).resolve().parent.parent
 
-# The environment wins over the file.
+# If the environment and the file have the same name, the environment's value is used.
 load_dotenv(BASE_DIR / ".env")
 
 # The site
@@ -58,28 +58,30 @@ FORCE_SCRIPT_NAME = PREFIX or None
 
 TWILIO_ACCOUNT_SID = text("TWILIO_ACCOUNT_SID")
 TWILIO_AUTH_TOKEN = text("TWILIO_AUTH_TOKEN")
-# Older tokens, while we change to a new one: webhooks with their signatures are
-# accepted, too.
+# Older tokens, for the time while we change to a new token. Webhooks that are signed
+# with an older token are accepted, too.
 TWILIO_AUTH_TOKEN_FALLBACKS = words("TWILIO_AUTH_TOKEN_FALLBACKS")
 TWILIO_PHONE_NUMBER = text("TWILIO_PHONE_NUMBER")
-# If set, requests to Twilio use this key. The auth token then only verifies webhooks.
+# If it is set, requests to Twilio use this key. Then the auth token only verifies
+# webhooks.
 TWILIO_API_KEY = text("TWILIO_API_KEY")
 TWILIO_API_SECRET = text("TWILIO_API_SECRET")
 TWILIO_REGION = text("TWILIO_REGION")
 TWILIO_EDGE = text("TWILIO_EDGE")
 TWILIO_API_URL = text("TWILIO_API_URL", "https://api.twilio.com")
 
-# ISO codes of the allowed countries. Empty means the country of our number.
+# ISO codes of the allowed countries. If it is empty, we call only the country of our
+# number.
 DIAL_COUNTRIES = words("DIAL_COUNTRIES")
 MAX_CALLS_PER_OPERATOR_HOUR = whole("MAX_CALLS_PER_OPERATOR_HOUR", 60)
 MAX_CALLS_PER_NUMBER_DAY = whole("MAX_CALLS_PER_NUMBER_DAY", 5)
 MAX_CALLS_PER_DAY = whole("MAX_CALLS_PER_DAY", 500)
-# In the currency of the Twilio account.
+# The amount is in the currency of the Twilio account.
 MAX_SPEND_PER_DAY = amount("MAX_SPEND_PER_DAY", "25")
-# Includes what AssemblyAI charges. 0: no limit.
+# This limit includes what AssemblyAI charges. 0 means no limit.
 MAX_SPEND_PER_MONTH = amount("MAX_SPEND_PER_MONTH", "0")
 
-# What the called person hears. The defaults are in caller/twilio/speech.py.
+# What happens in a call. The default sentences are in caller/twilio/speech.py.
 SAY_LANGUAGE = text("SAY_LANGUAGE")
 SAY_VOICE = text("SAY_VOICE")
 RECORDING_NOTICE = text("RECORDING_NOTICE")
@@ -91,7 +93,8 @@ CONVERSATION_NOTICE = text("CONVERSATION_NOTICE")
 CONVERSATION_MAX_SECONDS = whole("CONVERSATION_MAX_SECONDS", 3600)
 MACHINE_DETECTION = text("MACHINE_DETECTION", "off")
 ANSWER_GREETING = text("ANSWER_GREETING")
-# The user whose verified phone takes incoming calls.
+# Username of the operator to whose verified phone incoming calls are forwarded. If it
+# is empty, callers leave a message.
 ANSWER_FORWARD_TO = text("ANSWER_FORWARD_TO")
 MAX_ANSWERED_PER_CALLER_HOUR = whole("MAX_ANSWERED_PER_CALLER_HOUR", 10)
 
@@ -99,12 +102,13 @@ MAX_ANSWERED_PER_CALLER_HOUR = whole("MAX_ANSWERED_PER_CALLER_HOUR", 10)
 
 ASSEMBLYAI_KEY = text("ASSEMBLYAI_KEY")
 ASSEMBLYAI_API_URL = text("ASSEMBLYAI_API_URL", "https://api.assemblyai.com")
-# In order of preference. This is a setting, because AssemblyAI retires models quickly.
+# Models, best first. This is a setting, because AssemblyAI retires models quickly.
 SPEECH_MODELS = words("SPEECH_MODELS", "assemblyai-stt-3-7,universal-2")
-# Language of the calls, or "detect". Not Django's LANGUAGE_CODE, which is the language
-# of the pages.
+# Language of the calls, or "detect". Django's LANGUAGE_CODE below is another setting:
+# the language of the pages.
 SPEECH_LANGUAGE_CODE = text("LANGUAGE_CODE", "en_us")
-# Price of an hour of audio, by model. The list prices are in speech_models.py.
+# Price of an hour of audio, by model. The defaults are AssemblyAI's list prices in
+# transcription/assemblyai/speech_models.py.
 SPEECH_RATES = rates("SPEECH_RATES")
 AUDIO_DELIVERY = text("AUDIO_DELIVERY", "upload")
 # Kinds of personal data that AssemblyAI leaves out of the texts: person_name, …
@@ -113,18 +117,19 @@ REDACT_PII = words("REDACT_PII")
 # Notifications about finished transcripts
 
 NOTIFY_URL = text("NOTIFY_URL")
-# More than one while we change to a new secret. Each webhook is signed with all.
+# A list, so that it can be changed without a gap. Each webhook that we send is signed
+# with all secrets of the list.
 NOTIFY_SECRETS = words("NOTIFY_SECRET")
 NOTIFY_EMAIL = flag("NOTIFY_EMAIL")
-# Set EMAIL_HOST and others. The URL itself is not kept as a setting, because the debug
-# page would show its password.
+# This defines EMAIL_HOST and other settings. The URL itself is not kept as a setting,
+# because Django's debug page would show its password.
 globals().update(settings_of(text("EMAIL_URL"), DEBUG))
 EMAIL_TIMEOUT = 15
 DEFAULT_FROM_EMAIL = SERVER_EMAIL = text(
     "DEFAULT_FROM_EMAIL", f"djtranscribe@{parts(BASE_URL).hostname or 'localhost'}"
 )
 
-# After how many days recordings and texts are deleted. 0: never.
+# Recordings and texts are deleted after this many days. 0 means never.
 
 RETAIN_AUDIO_DAYS = whole("RETAIN_AUDIO_DAYS", 0, least=0)
 RETAIN_TEXT_DAYS = whole("RETAIN_TEXT_DAYS", 0, least=0)
@@ -146,8 +151,9 @@ BROKERS = ("amqp://", "amqps://", "redis://", "rediss://")
 SWEEP_SECONDS = whole("SWEEP_SECONDS", 10)
 LEASE_SECONDS = whole("LEASE_SECONDS", 60)
 RECOVER_SECONDS = whole("RECOVER_SECONDS", 90)
-# Celery's broker: amqp://… or redis://…. If empty, the queue is in our database. The
-# URL may contain a password: with SECRET in its name, the debug page hides it.
+# Celery's broker: amqp://… or redis://…. If it is empty, the queue is in our database.
+# The URL may contain a password. Django's debug page hides it, because the name of the
+# setting contains SECRET.
 TASK_BROKER_SECRET_URL = text("TASK_BROKER_URL")
 if TASK_BROKER_SECRET_URL:
     if not TASK_BROKER_SECRET_URL.startswith(BROKERS):
@@ -184,7 +190,7 @@ INSTALLED_APPS = [
 ]
 
 MIDDLEWARE = [
-    # First, because the others compare the request's path.
+    # This comes first, because the others need the path without BASE_URL's path.
     "djtranscribe.middleware.without_prefix",
     "django.middleware.security.SecurityMiddleware",
     "djtranscribe.middleware.webhooks_first",
@@ -203,7 +209,7 @@ MIDDLEWARE = [
     "djtranscribe.middleware.in_zone_of_operator",
     "django.middleware.clickjacking.XFrameOptionsMiddleware",
     "django_htmx.middleware.HtmxMiddleware",
-    # Last, because it replaces the response of the login view.
+    # This comes last, because it replaces the response of the login view.
     "axes.middleware.AxesMiddleware",
 ]
 if OTLP_ENDPOINT:
@@ -212,10 +218,12 @@ if OTLP_ENDPOINT:
 AUTHENTICATION_BACKENDS = [
     "axes.backends.AxesStandaloneBackend",
     "djtranscribe.accounts.backends.WithProfile",
-    # Sessions of older versions name this backend. Without it, they would end.
+    # Sessions of older versions name this backend. Without the backend, those sessions
+    # would end.
     "django.contrib.auth.backends.ModelBackend",
 ]
-# Lock username + IP together, so that a stranger cannot lock an operator out.
+# A lock is for one pair of username and IP address, so that a stranger cannot lock out
+# an operator.
 AXES_LOCKOUT_PARAMETERS = [["username", "ip_address"]]
 AXES_FAILURE_LIMIT = 10
 AXES_COOLOFF_TIME = timedelta(minutes=15)
@@ -262,7 +270,8 @@ SESSION_ENGINE = "djtranscribe.accounts.sessions"
 SESSION_COOKIE_SECURE = CSRF_COOKIE_SECURE = IS_HTTPS
 SESSION_COOKIE_SAMESITE = "Lax"
 # If BASE_URL has a path, another Django site may be at "/" of the same host. Browsers
-# send its cookies to us, too. With the same names, they would hide ours.
+# send that site's cookies to us, too. If both sites used the same names, Django could
+# read the wrong cookie.
 SESSION_COOKIE_NAME = "sessionid" + PREFIX.replace("/", "_")
 CSRF_COOKIE_NAME = "csrftoken" + PREFIX.replace("/", "_")
 SESSION_COOKIE_PATH = CSRF_COOKIE_PATH = PREFIX or "/"
@@ -270,8 +279,8 @@ SESSION_COOKIE_PATH = CSRF_COOKIE_PATH = PREFIX or "/"
 MESSAGE_STORAGE = "django.contrib.messages.storage.session.SessionStorage"
 SECURE_SSL_REDIRECT = IS_HTTPS
 SECURE_SSL_HOST = parts(BASE_URL).netloc
-# Do not redirect monitors on this machine to https. Do not redirect webhooks either: if
-# the proxy does not set the header below, they would be redirected and lose their body.
+# Do not redirect monitors on this machine to https. Do not redirect webhooks either, if
+# the proxy does not set the header X-Forwarded-Proto: a redirect loses the body.
 WEBHOOK_PATHS = ("/record/", "/bridge/", "/code/", "/answer/", "/webhooks/")
 SECURE_REDIRECT_EXEMPT = [
     "^" + re.escape(f"{PREFIX}{path}".lstrip("/"))
@@ -325,15 +334,15 @@ DATABASES = {
     )
 }
 if DATABASES["default"]["ENGINE"] == "django.db.backends.sqlite3":
-    # At 200 webhooks a second, 80 % of the requests failed with "database is locked".
-    # With these options, none fails. IMMEDIATE matters most: without it, a transaction
-    # that reads before it writes fails at once, whatever the timeout.
+    # Without these options, 80 % of the requests failed at 200 webhooks a second
+    # ("database is locked"). With them, none fails. IMMEDIATE matters most: without it,
+    # a transaction that first reads and then writes can fail without any wait.
     DATABASES["default"]["OPTIONS"] = {
         "transaction_mode": "IMMEDIATE",
         "timeout": 20,
-        # Checkpoint every 8,000 pages (32 MB). A correction of a long transcript writes
-        # 4 MB. With the usual 1,000 pages, each such correction would also wait for the
-        # disk.
+        # Copy the write-ahead log into the database after 8,000 pages (32 MB). A
+        # correction of a long transcript writes 4 MB. With the default of 1,000 pages
+        # (4 MB), each such correction would also wait for this copy.
         "init_command": "PRAGMA journal_mode=WAL; PRAGMA synchronous=NORMAL; "
         "PRAGMA wal_autocheckpoint=8000;",
     }
@@ -349,7 +358,7 @@ AUTH_PASSWORD_VALIDATORS = [
     )
 ]
 
-# Seconds for which the link in an e-mail is valid.
+# The link in an e-mail for a new password is valid for this many seconds.
 PASSWORD_RESET_TIMEOUT = 3600
 
 USE_TZ = True
@@ -363,7 +372,8 @@ FORMAT_MODULE_PATH = "djtranscribe.formats"
 # Recordings are private: they are read through a view that checks permissions,
 # and MEDIA_URL stays unset so that nothing serves them from a public path.
 MEDIA_ROOT = text("MEDIA_ROOT") or str(BASE_DIR / "media")
-# If set, recordings are in this bucket of S3, or of a store with the same protocol.
+# If it is set, recordings are in this bucket of S3, or of a store with the protocol of
+# S3.
 S3_BUCKET = text("S3_BUCKET")
 S3_ENDPOINT_URL = text("S3_ENDPOINT_URL")
 if S3_BUCKET:
@@ -412,8 +422,9 @@ LOGGING: dict[str, Any] = {
         name: {"handlers": ["console"], "level": "INFO", "propagate": False}
         for name in ("caller", "transcription", "djtranscribe", "django")
     },
-    # All other loggers, mainly the task engine's, with the same filter.
+    # All other loggers, such as the task engine's, use the same handler and filter.
     "root": {"handlers": ["console"], "level": "WARNING"},
 }
-# runserver's access log: use our handler, because Django's own does not filter numbers.
+# runserver's access log also uses our handler. Django's own handler would not remove
+# phone numbers.
 LOGGING["loggers"]["django.server"] = LOGGING["loggers"]["django"]

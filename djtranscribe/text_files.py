@@ -7,7 +7,7 @@ from django.core.exceptions import ValidationError
 
 
 def text_of(content: bytes) -> str:
-    """Return the text of a file. Raises ValidationError with a sentence for people."""
+    """Return the text of a file. Raises ValidationError if it is not UTF-8 text."""
     try:
         text = content.decode("utf-8-sig")
     except UnicodeDecodeError:
@@ -18,7 +18,7 @@ def text_of(content: bytes) -> str:
 
 
 def rows_of_csv(text: str, dialect: type[csv.Dialect] = csv.excel) -> list[list[str]]:
-    """Return the rows of a CSV file. Raises ValidationError with a sentence."""
+    """Return the rows of a CSV file. Raises ValidationError if it is malformed."""
     try:
         return list(csv.reader(io.StringIO(text), dialect, strict=True))
     except csv.Error:

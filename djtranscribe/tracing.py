@@ -2,7 +2,9 @@
 
 There is a span for each request to us, each message of the worker and each request to a
 vendor. A span contains the route, the task, or the vendor's host. It contains no URL,
-because a URL may contain a phone number. opentelemetry.io/docs/specs/semconv/http
+because a URL may contain a phone number.
+
+Names of attributes: opentelemetry.io/docs/specs/semconv/http
 """
 
 from __future__ import annotations
@@ -47,16 +49,17 @@ def connect(endpoint: str) -> None:
 def span(
     name: str, kind: str, attributes: Mapping[str, str] | None = None
 ) -> Iterator[Any]:
-    """Measure the `with` block as a span. If it raises, store only the error's type.
+    """Measure the `with` block as a span. Store only the type of an exception.
 
-    Yields the span, or a NoSpan. kind: the name of a SpanKind.
+    Yields the span, or a NoSpan if tracing is off. kind: the name of a SpanKind.
     """
     if _tracer is None:
         yield NoSpan()
         return
     from opentelemetry.trace import SpanKind, StatusCode
 
-    # OpenTelemetry would store the exception's message, so we store its type below.
+    # By default, OpenTelemetry stores an exception with its message. We turn this off,
+    # and store only the type of the exception below.
     with _tracer.start_as_current_span(
         name,
         kind=SpanKind[kind],

@@ -9,7 +9,8 @@ handler500 = "djtranscribe.views.server_error"
 
 urlpatterns: list[URLPattern | URLResolver] = []
 if settings.USES_ALLAUTH:
-    # This must come before `admin.site.urls`, because it replaces admin's login page.
+    # Include this before `admin.site.urls` is read: allauth_urls.py replaces admin's
+    # login page.
     urlpatterns.append(path("accounts/", include("djtranscribe.accounts.allauth_urls")))
 urlpatterns += [
     path("healthz", healthz, name="healthz"),

@@ -24,12 +24,12 @@ from djtranscribe.accounts.forms import ProfileForm
 from djtranscribe.accounts.sessions import end_other_sessions, logins
 from djtranscribe.models import Profile, VendorPause
 
-# If work is overdue for this long, we assume that no worker is running.
+# If work is overdue for this many seconds, we assume that no worker is running.
 LATE_SECONDS = 300
 
 
 def server_error(request: HttpRequest) -> HttpResponse:
-    """Return an error page without using the database. Its status is 503 or 500."""
+    """Return an error page without using the database: 503 if it is away, else 500."""
     is_away = isinstance(sys.exc_info()[1], OperationalError | InterfaceError)
     if is_away and request.path == reverse("healthz"):
         # The view did not run, because a middleware could not read the session.
@@ -93,7 +93,7 @@ def profile(request: HttpRequest) -> HttpResponse:
 
 @require_POST
 def log_out_elsewhere(request: HttpRequest) -> HttpResponse:
-    """End the other session with this `number`. If it is empty, end all others."""
+    """End the session with the number in the form. Without a number, end all others."""
     ended = end_other_sessions(request, request.POST.get("number", ""))
     done = f"Ended {ended} session{pluralize(ended)}."
     messages.success(request, done if ended else "This session had already ended.")

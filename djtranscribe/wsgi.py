@@ -10,8 +10,8 @@ os.environ.setdefault("DJANGO_SETTINGS_MODULE", "djtranscribe.settings")
 class Utf8Request(WSGIRequest):
     """Ignore the charset of requests: all our clients use UTF-8.
 
-    Otherwise Django decodes the query string with this charset. For `charset=hex`, it
-    raises LookupError, because `hex` is not an encoding of text.
+    Otherwise Django decodes the query string with this charset. For `charset=hex`,
+    Django raises LookupError, because `hex` is not an encoding of text.
     """
 
     @property
@@ -26,6 +26,7 @@ class Utf8Request(WSGIRequest):
 application: WSGIHandler = get_wsgi_application()
 application.request_class = Utf8Request
 
-# gunicorn runs no system checks. Without them, a site could start that cannot verify
-# webhooks (TWILIO_AUTH_TOKEN is empty) or sign sessions (SECRET_KEY is empty).
+# gunicorn runs no system checks, so run them here. Otherwise a site could start that
+# cannot verify webhooks (TWILIO_AUTH_TOKEN is empty) or sign sessions (SECRET_KEY is
+# empty).
 call_command("check")

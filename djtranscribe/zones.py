@@ -1,4 +1,4 @@
-"""Time zones: names, choices for forms, labels, the start of a day.
+"""Time zones: names, choices for forms, labels, and the start of a day.
 
 In a request, the current zone is the operator's. Elsewhere it is TIME_ZONE.
 """
@@ -38,7 +38,7 @@ def is_setting(name: str) -> bool:
 
 
 def choices() -> list[tuple[str, str | list[tuple[str, str]]]]:
-    """Return choices for a form field, by region. "" is the site's default."""
+    """Return choices for a form field, by region. The choice "" means the default."""
     found: list[tuple[str, str | list[tuple[str, str]]]] = [
         ("", f"Default of this site: {timezone.get_default_timezone_name()}"),
         ("UTC", "UTC"),
@@ -51,9 +51,9 @@ def choices() -> list[tuple[str, str | list[tuple[str, str]]]]:
 
 
 def label(moment: datetime | None = None) -> str:
-    """Name the current zone: `UTC`, `Asia/Kolkata (UTC+5:30)`.
+    """Return the name of the current time zone: `UTC`, `Asia/Kolkata (UTC+5:30)`.
 
-    moment: an aware datetime, now by default. The offset is the one at this moment.
+    The offset from UTC is the offset at `moment`, an aware datetime (default: now).
     """
     name = timezone.get_current_timezone_name()
     if name == "UTC":
@@ -61,7 +61,7 @@ def label(moment: datetime | None = None) -> str:
     offset = timezone.localtime(moment).utcoffset()
     minutes = round(offset.total_seconds() / 60) if offset else 0
     hours, rest = divmod(abs(minutes), 60)
-    # A hyphen, because the fonts of the PDF have no minus sign.
+    # Use a hyphen for minus, because the fonts of the PDF have no minus sign.
     sign = "-" if minutes < 0 else "+"
     return f"{name} (UTC{sign}{hours}{f':{rest:02}' if rest else ''})"
 
@@ -69,16 +69,16 @@ def label(moment: datetime | None = None) -> str:
 def midnight(day: date) -> datetime:
     """Return the first moment of a day in the current zone.
 
-    If clocks go forward at midnight, that is 01:00. If they go back to 00:00, it is
-    the first of the two midnights.
+    If clocks go forward from 00:00 to 01:00, the first moment is 01:00. If clocks go
+    back to 00:00, the day has two midnights, and this returns the first one.
     """
     return timezone.make_aware(datetime.combine(day, time.min))
 
 
 def each_in_zone(pieces: Iterable[bytes], zone: tzinfo | None) -> Iterator[bytes]:
-    """Yield the pieces of a streamed response, each generated in this zone.
+    """Yield the pieces of a streamed response. Generate each piece in this time zone.
 
-    They are generated after the middleware has returned and has reset the zone.
+    The pieces are generated after the middleware has returned and has reset the zone.
     """
     iterator = iter(pieces)
     while True:

@@ -61,7 +61,7 @@ class TranscriptAdmin(
         "the transcript appears here automatically."
     )
     empty_link = "caller:home"
-    # Hide the button "View on site": this admin page is the transcript's only page.
+    # Hide the button "View on site": get_absolute_url is the URL of this admin page.
     view_on_site = False
     list_filter = [
         NeedsAttention,
@@ -153,8 +153,8 @@ class TranscriptAdmin(
     def answer(self, transcript: Transcript) -> str:
         response = transcript.response
         if isinstance(response, dict) and response.get("utterances"):
-            # Leave out `utterances`: it repeats every word. For a call of three hours,
-            # that is megabytes.
+            # Leave out `utterances`, which repeats every word. For a call of three
+            # hours, `utterances` takes megabytes.
             response = {**response, "utterances": "… left out here"}
         return table(response if isinstance(response, dict) else None)
 
@@ -170,7 +170,8 @@ class TranscriptAdmin(
         )
 
     def get_queryset(self, request: HttpRequest) -> QuerySet[Transcript]:
-        # The list shows excerpts of the texts, so do not load the words of all rows.
+        # The list shows only an excerpt of `text`, so do not load the large columns,
+        # such as `words`.
         rows = cast(TranscriptQuerySet, super().get_queryset(request))
         return rows.defer("words", *Transcript.HEAVY).named()
 
@@ -195,7 +196,8 @@ class TranscriptAdmin(
         answer = super().changelist_view(request, *args)
         changelist = getattr(answer, "context_data", {}).get("cl")
         if changelist:
-            # An excerpt may be the whole text, so record that the user has read it.
+            # If a text is short, its excerpt is the complete text. So record that the
+            # user has read all transcripts on this page.
             Access.objects.note(
                 request.user, Access.Action.READ, changelist.result_list
             )
@@ -221,7 +223,11 @@ class TranscriptAdmin(
     def transcribe_again(
         self, request: HttpRequest, chosen: QuerySet[Transcript]
     ) -> None:
-        """Create a new transcript with the same keyword list in its current version."""
+        """Create new transcripts of the same recordings, with the same keyword lists.
+
+        The current version of a list is used. For a transcript without a keyword list,
+        `start` may choose one.
+        """
         for transcript in chosen.select_related("recording", "vocabulary"):
             start(transcript.recording, transcript.vocabulary)
         number = chosen.count()

@@ -64,8 +64,9 @@ def aligned(text: str, heard: list[Heard]) -> Iterator[Part]:
 def _end_of(text: str, at: int, word: str, following: str) -> int:
     """Return the index after `word` if the text has this word at `at`, else 0.
 
-    The index is after the punctuation around `word`. But if `following`, the next word
-    of the list, begins in this punctuation, the index is where `following` begins.
+    Punctuation before `word` is skipped. The index is after the punctuation that comes
+    after `word`. But if `following`, the next word of the list, begins in this
+    punctuation, the index is where `following` begins.
     """
     begin = at + (text[at : at + 1] == " ")
     while not text.startswith(word, begin):
@@ -97,7 +98,8 @@ def _next_agreement(
     """Return the nearest place in the text where the text and the list agree again.
 
     The result is (index in the text or None, number of words of the list to skip). Two
-    words of the list in a row must match at this index, unless only one word is left.
+    consecutive words of the list must match at this index, unless only one is left. The
+    nearest place is where the fewest words of the text and the list are skipped.
     """
     best: tuple[int, int | None, int] = (REACH_WORDS * 4, None, 0)
     for skipped in range(min(REACH_WORDS, len(heard) - number)):
@@ -144,8 +146,9 @@ def _differing(
 def _stand_in(unmatched: list[Heard], number: int, count: int) -> Heard:
     """Return what is known about word `number` of `count` words without a match.
 
-    If `unmatched` has `count` words, return its word with this number. Otherwise we
-    know only the speaker, the start of the first word and the end of the last word.
+    unmatched: the list's words at this place. If there are `count` of them, return the
+    word with this number. If there are more or fewer, we know only the speaker, the
+    start of the first word and the end of the last word. If there are none: nothing.
     """
     if not unmatched:
         return Heard("", None, None, None, "")

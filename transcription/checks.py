@@ -16,16 +16,16 @@ from transcription.assemblyai import speech_models
 from transcription.assemblyai.client import TIMEOUT_SECONDS
 from transcription.notifications.webhook import key_of
 
-# Maximum of the settings in check_waits. If `poll_after` (steps.py) were longer than
-# LONGEST_WAIT (transcript_queries.py), a waiting row would count as due at once. Then
-# the worker would ask AssemblyAI again and again, without a pause.
+# The settings in check_waits may be at most this long. With RECOVER_SECONDS above 4800,
+# `poll_after` (steps.py) would exceed LONGEST_WAIT (transcript_queries.py). Then a row
+# that waits would count as due, and we would ask AssemblyAI without any pause.
 LONGEST_SECONDS = 3600
-# The form of a name in REDACT_PII. Only the form is checked, because AssemblyAI has
-# dozens of these policies and sometimes adds new ones.
+# The form of a policy's name in REDACT_PII. Only the form is checked, because
+# AssemblyAI has dozens of policies and sometimes adds new ones.
 POLICY = re.compile(r"[a-z]+(_[a-z]+)*")
-# At least this many sweeps must fit into RECOVER_SECONDS. Without webhooks, a call
-# waits a third of RECOVER_SECONDS, and its transcript a quarter. After each of these
-# waits, the next sweep must come. All of this must fit into RECOVER_SECONDS.
+# RECOVER_SECONDS must be at least this many times SWEEP_SECONDS. Without webhooks, a
+# call waits a third of RECOVER_SECONDS, and its transcript a quarter. After each wait,
+# the next sweep comes within SWEEP_SECONDS (a fifth): 1/3 + 1/4 + 2/5 < 1.
 SWEEPS_TO_RECOVER = 5
 
 

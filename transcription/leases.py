@@ -1,4 +1,4 @@
-"""Leases: which worker works on a row, until when, and how many workers the row killed.
+"""Leases: which worker works on a row, until when, and how many died during the work.
 
 Taking a lease adds 1 to `kills`. A success sets `kills` to 0. Any other outcome
 subtracts the 1 again. So `kills` of a row without a lease is the number of workers that
@@ -88,10 +88,13 @@ def stop() -> None:
 
 
 def _uncount(*extra: Any) -> None:
-    """Subtract 1 from `kills` of these rows, and of rows where this failed before."""
+    """Subtract 1 from `kills` of the rows in `extra`.
+
+    Also do this for rows that an earlier call of `_uncount` could not save.
+    """
     _uncounted.extend(extra)
     for _ in range(len(_uncounted)):
-        with suppress(IndexError):  # another thread was faster
+        with suppress(IndexError):  # another thread has taken the row
             row = _uncounted.popleft()
             # If `kills` is 1 and another worker has the lease, that worker has added
             # the 1: do not subtract it.

@@ -11,15 +11,15 @@ from transcription.words import Word, joined
 # A word with a confidence (0 to 1) below this is doubtful. Most words of a clear call
 # are above 0.9.
 DOUBTFUL_BELOW = 0.5
-# A new paragraph starts after a silence of PAUSE_MS. It also starts at the end of a
-# sentence after LONG_WORDS words, and after LONGEST_WORDS words in any case.
+# A new paragraph starts after a silence of PAUSE_MS or after LONGEST_WORDS words. If a
+# paragraph already has LONG_WORDS words, the next sentence starts a new paragraph.
 PAUSE_MS = 2000
 LONG_WORDS, LONGEST_WORDS = 80, 200
 ENDS = (".", "?", "!", "…", "。", "？", "！", "।", "؟")
 
 
 class Turn(NamedTuple):
-    """The words of one speaker until another speaks, or one paragraph of them."""
+    """The words of one speaker until another speaks, or a paragraph of these words."""
 
     speaker: str  # empty if unknown, or if the turn before has the same speaker
     words: list[Word]
@@ -47,7 +47,7 @@ def html_of(words: list[Word]) -> SafeString:
 
 
 def turns_of(words: list[Word]) -> Iterator[Turn]:
-    """Yield turns and paragraphs.
+    """Yield a Turn for each paragraph. A change of the speaker also ends a paragraph.
 
     A word without a speaker gets the speaker of the word before.
     """

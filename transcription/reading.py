@@ -63,14 +63,15 @@ def reading_of(transcript: Transcript, user: Any) -> dict[str, Any]:
 def sent_from(request: HttpRequest, transcript: Transcript) -> Call | Transcript:
     """Return the object whose page sent the form, to redirect to that page.
 
-    The object is the call if the form says so. Else it is the transcript, in admin.
+    The object is the call if the form contains `from=call`. Otherwise the object is the
+    transcript, whose page is in admin.
     """
     call = transcript.recording.call
     return call if call and request.POST.get("from") == "call" else transcript
 
 
 def silences(turns: list[PageTurn]) -> list[tuple[int, int]]:
-    """Return the pauses that the player can skip, as (start, end) in ms."""
+    """Return the parts of pauses that the player can skip, as (start, end) in ms."""
     return [
         (start, end - BEFORE_WORD_MS)
         for start, end in gaps(turns)
@@ -104,7 +105,7 @@ def channels_of(transcript: Transcript, turns: list[PageTurn]) -> list[tuple[str
 class Talk:
     """How long each speaker spoke.
 
-    shares: (speaker, time such as `0:58`, per cent of the time of all speakers).
+    shares: (speaker, time such as `0:58`, percentage of the sum of all these times).
     """
 
     shares: list[tuple[str, str, int]]
@@ -129,7 +130,7 @@ def talk_of(turns: list[PageTurn]) -> Talk | None:
 
 
 def state_of(transcript: Transcript) -> str:
-    """Explain why there is no text, or return ""."""
+    """Return why the transcript has no text, for users. Return "" if it has a text."""
     if transcript.is_failed:
         return transcript.failure
     if transcript.nobody_spoke:

@@ -22,14 +22,14 @@ def transcribe(recording: Recording, priority: int, **kwargs: Any) -> None:
 def index_note(instance: Note, **kwargs: Any) -> None:
     """Store the words of a note for the search.
 
-    `caller` cannot do this, because it does not import `transcription`.
+    The app `caller`, which has the notes, must not import `transcription`.
     """
     instance.search_text = search_text(instance.text)
 
 
 @receiver(post_delete, sender=Transcript)
 def note_deletion(instance: Transcript, **kwargs: Any) -> None:
-    """Remember on the recording that somebody deleted its transcript."""
+    """Store on the recording when one of its transcripts was deleted."""
     Recording.objects.filter(pk=instance.recording_id).update(
         transcript_deleted_at=timezone.now()
     )

@@ -71,7 +71,7 @@ urlpatterns = [
         vocabulary.download,
         name="terms",
     ),
-    # For AssemblyAI
+    # AssemblyAI sends its webhooks to this URL.
     path(
         "webhooks/assemblyai/<uuid:uuid>/",
         webhooks.assemblyai_webhook,

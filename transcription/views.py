@@ -27,7 +27,8 @@ HITS_ON_A_PAGE = 20
 # A search shows at most this many notes or, if it has only operators, this many calls
 # without a transcript.
 MOST_OTHERS = 10
-# A search finds calls without a transcript only among this many of the newest calls.
+# A search looks for calls without a transcript only among this many calls: the newest
+# that match its operators.
 NEWEST_CALLS = 500
 # The page of a download polls once a second. After this many polls, the page says that
 # the download did not start.
@@ -43,7 +44,8 @@ def search_page(request: HttpRequest) -> HttpResponse:
     others: dict[str, Any] = {}
     is_too_frequent, wrong = False, ""
     try:
-        # These are at most search.RANKED keys, so the database need not count them.
+        # `ranked` returns a list of at most search.RANKED keys, so the pages below need
+        # no COUNT query.
         keys = search.ranked(query) if query else []
         others = besides(query, request.user)
     except search.TooFrequent:
@@ -80,8 +82,8 @@ def besides(query: search.Query, user: Any) -> dict[str, Any]:
         return {}
     if query.wanted:
         return {"notes": matching_notes(query)[:MOST_OTHERS]}
-    # Look only at the newest calls. Nearly all calls may have a transcript. Then the
-    # database would read all calls to find a few without a transcript.
+    # Look only at the newest of the calls that match. Otherwise, if nearly all calls
+    # have a transcript, the database would read all calls to find a few without one.
     found = query.narrow(Call.objects.all(), "").values_list("pk", flat=True)
     newest = list(found[:NEWEST_CALLS])
     calls = Call.objects.named().filter(pk__in=newest, recordings__transcripts=None)
@@ -148,7 +150,7 @@ def file_of(request: HttpRequest, uuid: UUID, extension: str) -> HttpResponse:
 @require_safe
 @permission_required("transcription.view_transcript", raise_exception=True)
 def print_view(request: HttpRequest, uuid: UUID) -> HttpResponse:
-    """Show a page to print: number, date, the notice played, and words with times."""
+    """Show a page to print: number, date and notice of the call, turns with times."""
     transcripts = Transcript.objects.select_related("recording__call__requested_by")
     transcript = get_object_or_404(transcripts, uuid=uuid)
     Access.objects.note(request.user, Access.Action.READ, [transcript])

@@ -7,12 +7,13 @@ from typing import NamedTuple
 
 from transcription.alignment import Part
 
-# The length of a word whose times are unknown.
+# If nothing tells us how long a word is, we assume this length.
 WORD_MS = 400
-# The longest time that a word can plausibly take. A later end is ignored.
+# A word can take at most this long. If AssemblyAI's end of a word is later than that,
+# we ignore this end.
 LONGEST_WORD_MS = 10_000
-# A word may start this long after the end of the audio, because AssemblyAI rounds the
-# length of the audio.
+# A word may start at most this long after the end of the audio, because AssemblyAI
+# rounds the length of the audio.
 MARGIN_MS = 1000
 
 
@@ -28,7 +29,8 @@ def spans(parts: list[Part], latest: float) -> list[Span]:
     latest: end of the audio in ms, 0 if unknown.
     """
     starts = _plausible_starts(parts, latest)
-    # For each part, the start of the next part. No part follows the last part.
+    # For each part, the start of the next part. None if this start is unknown, or if
+    # there is no next part.
     starts_after = [*starts[1:], None]
     found: list[Span] = []
     ended, speaker = 0, ""
@@ -96,14 +98,14 @@ def _longest_rise(values: list[tuple[int, int]]) -> Iterator[int]:
 def _estimated(
     begin: int, end: int | None, count: int, latest: float
 ) -> list[tuple[int, int]]:
-    """Return (start, end) in ms of `count` words, spread evenly between two times.
+    """Return (start, end) in ms of `count` words, spread evenly from `begin` to `end`.
 
-    end: None if no later word has a known start.
+    `end` is None if no later word has a known start.
     """
     if end is None:
         end = begin + count * WORD_MS
         if latest:
-            # If no word has a known time (begin is 0), the words take the whole audio.
+            # If no word has a known time (begin is 0), the words fill the whole audio.
             end = int(latest) if begin == 0 else min(end, int(latest))
     begin = min(begin, end)
     step = (end - begin) / count

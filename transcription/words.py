@@ -2,9 +2,9 @@
 
 AssemblyAI sends a text and a list of words. The text is the truth. The list says when a
 word is spoken, how sure the model is and who speaks. Any field of the list may be
-missing or invalid, and the list may differ from the text. `original_words` returns the
-whole text, with times that lie within the audio. Pages, exports, search and API also
-show people's corrections, see `review/current.py`.
+missing or invalid, and the list may differ from the text. `original_words` returns all
+words of the text, with times that lie within the audio. Pages, exports, search and API
+also show people's corrections, see `review/current.py`.
 """
 
 from __future__ import annotations
@@ -20,8 +20,8 @@ from transcription.word_times import spans
 if TYPE_CHECKING:
     from transcription.models import Transcript
 
-# Ignore times of a week or more, because they cannot be right. Also ignore such a
-# length of the audio.
+# Ignore times of more than a week, because they cannot be right. Also ignore the length
+# of the audio if it is a week or more.
 LATEST_MS = 7 * 24 * 3600 * 1000
 
 
@@ -33,8 +33,8 @@ class Word(NamedTuple):
     speaker: str
     # What is before the word in the text: a space, or "", as between Chinese words.
     space: str = " "
-    # Index of the original word. A word of a correction replaces `span` original words:
-    # then `at` is the index of the first original word.
+    # Index of the original word. If the word belongs to a correction, this correction
+    # replaces `span` original words, and `at` is the index of the first of them.
     at: int = 0
     span: int = 1
     # Primary key of the Correction that this word comes from, or 0.
@@ -43,7 +43,7 @@ class Word(NamedTuple):
 
 
 def original_words(transcript: Transcript) -> list[Word]:
-    """Return the words before any correction, or [] if AssemblyAI lists none."""
+    """Return the words before any correction, or [] if AssemblyAI sent no words."""
     heard = heard_in(transcript.words, transcript.channel_names or {})
     if not heard:
         return []
@@ -57,9 +57,11 @@ def original_words(transcript: Transcript) -> list[Word]:
 
 
 def spoken(text: str, heard: list[Heard], seconds: float = 0) -> list[Word]:
-    """Return the words of the text, in its order.
+    """Return the words of the text, in the order of the text.
 
-    heard: AssemblyAI's list of words. If it is empty, all times are estimates.
+    heard: AssemblyAI's list of words. If the list is empty, all times are estimates. If
+    the list has the same words as the text, or the text is empty, the list's words are
+    returned in the order of the list.
     seconds: length of the audio, 0 if unknown.
     """
     latest = seconds * 1000 if 0 < seconds * 1000 < LATEST_MS else 0
@@ -91,8 +93,8 @@ def heard_in(
 def turns(words: list[Word]) -> list[list[Word]]:
     """Group the words into turns, each with one speaker.
 
-    A turn ends if another speaker says a word while this speaker pauses. If two talk at
-    once, the turns of both go on.
+    A turn ends if another speaker says a word while the turn's speaker pauses. If
+    two people talk at once, the turns of both go on.
     """
     found: list[list[Word]] = []
     open_turns: dict[str, list[Word]] = {}
@@ -106,7 +108,7 @@ def turns(words: list[Word]) -> list[list[Word]]:
 
 
 def answered(last: Word, word: Word, open_turns: dict[str, list[Word]]) -> bool:
-    """Return whether a word of another speaker ended between these two words.
+    """Return whether a word of another speaker ended between `last` and `word`.
 
     `last` and `word` are consecutive words of one speaker.
     """
@@ -139,7 +141,7 @@ def bare(text: str) -> str:
     return text[len(before) : len(text) - len(after)].casefold()
 
 
-# Read AssemblyAI's list
+# The functions below read AssemblyAI's list of words.
 
 
 def _heard(word: dict[str, Any], names: Mapping[str, str]) -> Heard:
@@ -172,8 +174,8 @@ def _speaker(word: dict[str, Any], names: Mapping[str, str]) -> str:
 def _is_same(text: str, heard: list[Heard]) -> bool:
     """Return whether the list has exactly the words of the text, in any order.
 
-    If two people talk at once, the order may differ: the text has one after the other,
-    and the list is sorted by time.
+    If two people talk at once, the order may differ: the text has one turn after the
+    other, and the list is sorted by time.
     """
     said, listed = text.split(" "), [word.text for word in heard]
     return said == listed or sorted(said) == sorted(listed)

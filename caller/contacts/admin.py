@@ -19,7 +19,7 @@ class NumberForm(forms.ModelForm[ContactNumber]):
         fields = ["number", "label"]
 
     def clean_number(self) -> str:
-        # Clean the number here: after this, Django compares it with the stored numbers.
+        # Clean the number before Django checks that no stored number is the same.
         return phone_numbers.clean_number(
             phone_numbers.with_country_code(self.cleaned_data["number"])
         )

@@ -29,7 +29,7 @@ NEW, KNOWN, MOVED, WRONG = "new", "known", "moved", "wrong"
 
 @dataclass
 class Line:
-    """A line of the file. outcome: what an import does with the line."""
+    """A line of the file. outcome: an import stores NEW lines and skips all others."""
 
     line: int
     name: str
@@ -71,7 +71,8 @@ class Preview:
 def preview(content: bytes) -> Preview:
     """Read a file and compare it with the stored contacts. One query.
 
-    Raises ValidationError with a sentence for the operator.
+    Raises ValidationError, with a message for the operator, if the file is too large,
+    empty or malformed.
     """
     if len(content) > LARGEST:
         raise ValidationError("This file is larger than 1 MB. Import it in parts.")
@@ -96,7 +97,7 @@ def preview(content: bytes) -> Preview:
 def import_contacts(content: bytes) -> Preview:
     """Store the lines that are new. A stored number stays with its contact.
 
-    All lines with the same name go to one contact. Raises ValidationError.
+    All lines with the same name go to one contact. Raises ValidationError as `preview`.
     """
     with transaction.atomic():
         found = preview(content)

@@ -31,7 +31,7 @@ class ListedNumber(models.Model):
         return phone_numbers.for_people(self.number)
 
     def save(self, *args: Any, **kwargs: Any) -> None:
-        # Use the format of Call.other_number, so that the two can be compared.
+        # Use the format of Call.other_number, so that the two columns can be compared.
         self.number = phone_numbers.clean_number(self.number)
         super().save(*args, **kwargs)
 
@@ -106,7 +106,7 @@ def with_name(row: Any, number: str) -> str:
 
 
 def name_of(path: str) -> Subquery:
-    """Return a subquery for the name of the contact who has a number (`of_contact`)."""
+    """Return a subquery for the name of a number's contact. path: see `of_contact`."""
     return of_contact("name", path)
 
 

@@ -16,21 +16,23 @@ from caller.models.call import Call
 from caller.models.progress import Progress
 
 CODE_DIGITS = 6
-# Limits for typing a code: the number of tries, and the time after the call.
+# An operator has MOST_TRIES tries to type the code. The code is accepted until
+# CODE_LIVES after the request for the call that says it.
 MOST_TRIES = 5
 CODE_LIVES = timedelta(minutes=10)
 
 
 class Leg(Progress):
-    """The operator's phone in a conversation. Call describes the other party's phone.
+    """The operator's phone in a conversation. The Call row is for the other phone.
 
     For Twilio, a conversation is two calls, parent and child. The parent is the call
-    that we asked for, or the call that came in. The child is the call that <Dial> made.
+    that we placed, or the call that came in. The child is the call that <Dial> made.
     """
 
     call = models.OneToOneField(Call, on_delete=models.CASCADE, related_name="leg")
     number = models.CharField("operator's phone", max_length=16)
-    # When the operator pressed a key. After that, the other party is dialled.
+    # When the operator pressed a key. Only then is the other party called. Null in an
+    # incoming call, which needs no key.
     accepted_at = models.DateTimeField(null=True, blank=True)
     # Whether the operator hung up first. Null: unknown.
     hung_up_first = models.BooleanField(null=True, editable=False)
@@ -88,7 +90,8 @@ class OperatorPhone(models.Model):
     def verify(self, typed: str) -> bool:
         """Count a try. If the typed code is right, mark the phone as verified.
 
-        Return whether the code is right.
+        Return whether the phone was marked. After MOST_TRIES tries or CODE_LIVES, no
+        code is accepted.
         """
         rows = OperatorPhone.objects.filter(pk=self.pk, code_call=self.code_call_id)
         # Count before the comparison, so that parallel requests get no extra tries.
@@ -102,6 +105,6 @@ class OperatorPhone(models.Model):
 
 
 def code_of(call: Call) -> str:
-    """Return the code that this call says. It is computed, never stored."""
+    """Return the code that this call says. The code is computed, never stored."""
     digest = salted_hmac("caller.phone-code", str(call.uuid)).hexdigest()
     return f"{int(digest, 16) % 10**CODE_DIGITS:0{CODE_DIGITS}}"

@@ -9,15 +9,16 @@ from caller.steps import DONE, NOW, Step, lapse, later
 def conversation_steps(call: Call, whose: str) -> Iterator[Step]:
     """Yield the steps up to the end of the conversation.
 
-    If the call ended before the two phones were connected, caller.timeline adds the
-    reason.
-    whose: "Your" or "The operator’s", the word before "phone" in the steps.
+    If the call ended before the two phones were connected, caller.timeline adds a
+    step with the reason.
+    whose: "Your" or "The operator’s", the text before "phone" in the steps.
     """
     before = list(_operator_steps(call, whose))
     if call.leg.accepted_at:
         before += _other_steps(call)
     yield from before
-    # The two phones are connected while the phone that <Dial> called is in progress.
+    # `second` is the phone that <Dial> called. The two phones are connected while the
+    # status of `second` is IN_PROGRESS.
     second = call.leg if call.is_inbound else call
     if call.is_finished:
         if call.status == Call.Status.COMPLETED:
@@ -73,7 +74,7 @@ def _other_steps(call: Call) -> Iterator[Step]:
 
 
 def _left_message(call: Call) -> Step:
-    """Return the step if the operator did not answer and the caller left a message."""
+    """Return the step of a caller who was not connected and left a message."""
     return Step("Left a message", DONE, call.answered_at)
 
 

@@ -51,7 +51,7 @@ def phone(request: HttpRequest) -> HttpResponse:
 def ask_for_code(request: HttpRequest, user: User) -> None:
     """Call the typed number to say a code. The rules and limits of dialling apply.
 
-    Raises ValidationError with a sentence for the operator.
+    Raises ValidationError, with a message for the operator, if no call is placed.
     """
     typed = request.POST.get("number", "").replace("\0", "")
     number = phone_numbers.clean_number(phone_numbers.with_country_code(typed))

@@ -1,4 +1,4 @@
-"""Twilio's webhooks for calls with two phones, and for calls that come in.
+"""Twilio's webhooks for conversations, incoming calls, and calls that say a code.
 
 twilio.com/docs/voice/twiml/gather, .../dial, .../number
 """
@@ -64,7 +64,7 @@ def accept(about: str, fields: Mapping[str, Any]) -> HttpResponse:
 
 @webhook("twilio-bridge-notice", refusal, form_fields)
 def bridge_notice(about: str, fields: Mapping[str, Any]) -> HttpResponse:
-    """Play the notice to the person whom <Dial> has called, then connect the two."""
+    """Play the notice to the person whom <Dial> called, then connect the two phones."""
     call = conversation_of(about, fields)
     if call is None:
         return twiml_response(twiml.hang_up())
@@ -77,8 +77,8 @@ def bridge_notice(about: str, fields: Mapping[str, Any]) -> HttpResponse:
 def bridge_done(about: str, fields: Mapping[str, Any]) -> HttpResponse:
     """Store how <Dial> ended and who hung up. Say what the first phone hears next.
 
-    The first phone is the one whose call ran <Dial>. If somebody called us and could
-    not be connected, this person can leave a message.
+    The first phone is the phone whose call ran <Dial>. A person who called us and could
+    not be connected can leave a message.
     """
     call = conversation_of(about, fields)
     if call is None:
@@ -112,7 +112,7 @@ def bridge_done(about: str, fields: Mapping[str, Any]) -> HttpResponse:
 
 @webhook("twilio-answer", refusal, form_fields)
 def answer(about: str, fields: Mapping[str, Any]) -> HttpResponse:
-    """Answer an incoming call. The Voice URL of our Twilio number leads here."""
+    """Answer an incoming call. The Voice URL of our number points to this view."""
     sid = fields.get("CallSid", "")
     if not CALL_SID.fullmatch(sid):
         return twiml_response(twiml.hang_up())
@@ -133,14 +133,18 @@ def answer(about: str, fields: Mapping[str, Any]) -> HttpResponse:
 
 
 def take_in(sid: str, number: str, fields: Mapping[str, Any]) -> Call:
-    """Store an incoming call. It is a conversation if an operator takes our calls."""
+    """Store an incoming call, as a conversation or as a message.
+
+    A conversation needs an active user ANSWER_FORWARD_TO with a verified phone.
+    """
     phone = None
     if settings.ANSWER_FORWARD_TO:
         phones = OperatorPhone.verified().select_related("user")
         phone = phones.filter(
             user__username=settings.ANSWER_FORWARD_TO, user__is_active=True
         ).first()
-    # Call and Leg are stored together: webhooks/ledger.py runs this in a transaction.
+    # Call and Leg are stored together: djtranscribe/webhooks/ledger.py runs each
+    # webhook in a transaction.
     call, is_new = Call.objects.select_for_update().get_or_create(
         sid=sid,
         defaults={
@@ -148,7 +152,7 @@ def take_in(sid: str, number: str, fields: Mapping[str, Any]) -> Call:
             "kind": Call.Kind.CONVERSATION if phone else Call.Kind.MESSAGE,
             "other_number": number,
             "our_number": fields.get("To", "")[:16],
-            # Twilio answers the call when it gets our TwiML.
+            # Twilio answers the call when it gets our response to this webhook.
             "status": Call.Status.IN_PROGRESS,
             "answered_at": timezone.now(),
             "requested_by": phone.user if phone else None,
@@ -165,7 +169,7 @@ def blocked(number: str) -> bool:
 
 
 def asks_too_often(number: str) -> bool:
-    """Return whether we took too many calls from this number within the last hour.
+    """Return whether this number has reached the limit MAX_ANSWERED_PER_CALLER_HOUR.
 
     All callers who withhold their number count as one caller.
     """

@@ -15,13 +15,14 @@ from caller.models import Call, Recording
 from caller.models.call_queries import ESTIMATE
 from djtranscribe.zones import midnight
 
-# How long to cache the sum of the days before today.
+# The month's costs before today are cached for this long.
 CACHED_SECONDS = 600
-# Warn when this part of the budget is spent.
+# Warn when this part of the monthly budget is spent. 1 means the whole budget.
 WARN_AT = Decimal("0.8")
-# No call is older, because Twilio was founded in this year.
+# No call is from an earlier year, because Twilio was founded in this year.
 FIRST_YEAR = 2008
-# `lines_of_month` uses tuples as names of lines. These are the indexes in a tuple.
+# In `lines_of_month`, the name of a line is a tuple (day, operator, keyword list).
+# These constants are the indexes in the tuple.
 DAY, OPERATOR, KEYWORD_LIST = range(3)
 
 
@@ -30,7 +31,7 @@ class Line:
     """The costs of a group of calls.
 
     name: a day, an operator or a keyword list, or a tuple of all three.
-    phones: paid to Twilio. words: paid to AssemblyAI.
+    phones: costs at Twilio. words: costs at AssemblyAI.
     """
 
     name: Any
@@ -55,8 +56,9 @@ def lines_of_month(first: date) -> list[Line]:
     """Sum up the costs of a month by day, operator and keyword list. One query.
 
     first: the first day of the month, in the current time zone.
-    The name of a line is a tuple of the three. The keyword list comes from the call's
-    newest transcript or, if no list is found there, from the call.
+    The name of a line is a tuple (day, operator, keyword list). The keyword list comes
+    from the call's newest transcript. If this transcript has no list, the list of
+    the call is used.
     """
     recordings = Recording.objects.filter(call=OuterRef("pk")).order_by()
     words = recordings.values("call").annotate(sum=Sum("transcription_cost"))
@@ -139,13 +141,13 @@ def without_call(first: date) -> Decimal:
 
 
 def currency() -> str:
-    """Return the currency of Twilio's prices. All costs are in this currency."""
+    """Return the currency of Twilio's prices. All costs are shown in this currency."""
     priced = Call.objects.exclude(price=None).order_by("-pk").values("price_unit")[:1]
     return priced.aggregate(unit=Max("price_unit"))["unit"] or "USD"
 
 
 def spent_this_month() -> Decimal:
-    """Return the costs since the first of the month, in the time zone of the site.
+    """Return the costs since the first day of the month, in the time zone of the site.
 
     ESTIMATE replaces a price that is not known yet. The sum of the days before today
     comes from a cache.
@@ -172,12 +174,12 @@ def spent(start: datetime, end: datetime) -> Decimal:
 
 
 def exceeds_budget(spent: Decimal) -> bool:
-    """Return whether one more call could exceed MAX_SPEND_PER_MONTH."""
+    """Return whether `spent` and one more ESTIMATE exceed MAX_SPEND_PER_MONTH."""
     return spent + ESTIMATE > settings.MAX_SPEND_PER_MONTH
 
 
 def budget_warning() -> str:
-    """Return a sentence if the part WARN_AT of the budget is spent, else ""."""
+    """Return a warning if at least the part WARN_AT of the budget is spent, else ""."""
     budget = settings.MAX_SPEND_PER_MONTH
     if not budget:
         return ""

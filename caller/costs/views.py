@@ -43,7 +43,10 @@ def costs_page(request: HttpRequest) -> HttpResponse:
 
 
 def month_in(typed: str) -> date | None:
-    """Return the first day of a month such as `2026-11`. None for anything else."""
+    """Return the first day of a month such as `2026-11`.
+
+    Return None for any other text and for years before FIRST_YEAR.
+    """
     try:
         first = datetime.strptime(typed, "%Y-%m").date()
     except ValueError:

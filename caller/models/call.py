@@ -24,7 +24,8 @@ from caller.twilio.states import CallState
 
 logger = logging.getLogger(__name__)
 
-# Why nobody was called in a conversation, by the status of the operator's phone.
+# For each status of the operator's phone: the reason why nobody was called in a
+# conversation.
 NOT_DIALLED = {
     "busy": "The operator's phone was busy, so nobody was called.",
     "no-answer": "The operator's phone was not answered, so nobody was called.",
@@ -32,9 +33,10 @@ NOT_DIALLED = {
     "canceled": "The call to the operator's phone was canceled, so nobody was called.",
 }
 NO_KEY = "No key was pressed on the operator's phone, so nobody was called."
-# Twilio sets the price some minutes after the call. Ask for it after this time.
+# Twilio sets the price some minutes after the call. Until then, ask for
+# the price at this interval.
 CHECK_PRICE_AFTER = timedelta(minutes=2)
-# How long after its end a call may still get its price and recordings from Twilio.
+# For this long after a call's end, Twilio may still send its price and recordings.
 EXPECT_MORE_FOR = timedelta(minutes=10)
 # Accepted difference between Twilio's clock and ours. Our clock may be an hour wrong.
 CLOCK_OFF = timedelta(minutes=90)
@@ -66,7 +68,7 @@ class Call(Progress):
         max_length=10, choices=Direction.choices, default=Direction.OUTBOUND
     )
     kind = models.CharField(max_length=20, choices=Kind.choices, default=Kind.MESSAGE)
-    # The number that we called or, if the direction is inbound, that called us.
+    # The number that we called. If the direction is inbound: the number that called us.
     other_number = models.CharField("number", max_length=16, db_index=True)
     our_number = models.CharField("our number", max_length=16)
     requested_by = models.ForeignKey(
@@ -77,7 +79,8 @@ class Call(Progress):
         related_name="calls",
         db_index=False,  # call_by_operator begins with this column
     )
-    # The filter uses this. The number is not enough, because 25 countries share +1.
+    # The filter by country in admin uses this column. The calling code in the number is
+    # not enough, because 25 countries share +1.
     country_code = models.CharField(
         "country", max_length=3, blank=True, default="", editable=False
     )
@@ -97,7 +100,8 @@ class Call(Progress):
     )
     queued_at = models.DateTimeField("queued at Twilio", null=True, blank=True)
     tags = models.ManyToManyField("caller.Tag", blank=True, related_name="calls")
-    # Number of refused attempts within an hour that this row stands for. Null: one.
+    # A row of a refused call may stand for several attempts, see dialling.keep_refusal.
+    # This is their number. Null means one.
     refused_attempts = models.PositiveIntegerField(
         null=True, blank=True, editable=False
     )
@@ -108,12 +112,12 @@ class Call(Progress):
     next_check_at = models.DateTimeField(
         default=next_check_time, null=True, blank=True, db_index=True
     )
-    # When we first saw that Twilio's list does not contain the call.
+    # When we first saw that Twilio's list of calls does not contain the call.
     missed_at = models.DateTimeField(null=True, blank=True, editable=False)
 
     objects = CallQuerySet.as_manager()
 
-    # Sort and filter by this. A call without a length counts as the shortest.
+    # Use this to sort and filter. A call without a length counts as the shortest.
     LENGTH = Coalesce("duration_seconds", -1)
 
     class Meta:
@@ -137,8 +141,8 @@ class Call(Progress):
             ),
         ]
         constraints = [
-            # Prevents two calls to one number at a time. FINISHED is not used here,
-            # because then a change of FINISHED would need a migration.
+            # Prevents two outgoing calls to one number at a time. FINISHED is not used
+            # here. If it were, a change of FINISHED would need a migration.
             models.UniqueConstraint(
                 fields=["other_number"],
                 condition=Q(direction="outbound")
@@ -172,7 +176,7 @@ class Call(Progress):
 
     @property
     def who(self) -> str:
-        """The name of the contact, if `named()` has found one, else the number."""
+        """The name of the contact, if CallQuerySet.named added it, else the number."""
         name: str | None = getattr(self, "contact_name", None)
         return name or self.number
 
@@ -225,7 +229,8 @@ class Call(Progress):
         """Ask Twilio to place this call, and store the outcome in the call's row.
 
         Raises TwilioError after storing the outcome. If the error has `maybe_done`, the
-        phone may be ringing. A webhook or Twilio's list of calls shows this later.
+        phone may be ringing. A webhook or Twilio's list of calls shows later whether
+        the call was placed.
         """
         try:
             placed = twilio_client.place_call(self)
@@ -250,7 +255,7 @@ class Call(Progress):
         logger.info("call=%s dial=placed", self.uuid)
 
     def apply(self, news: CallState) -> None:
-        """Store what Twilio answers about one phone of this call. Locks the row."""
+        """Lock the row, and store what Twilio answers about one phone of this call."""
         with transaction.atomic():
             self.refresh_from_db(from_queryset=Call.objects.select_for_update())
             self.apply_locked(news, was_asked=True)
@@ -265,14 +270,15 @@ class Call(Progress):
         """Store what is new about one phone of this call.
 
         The calling code must have locked the row of the call.
-        notice: the text that is played now, kept as evidence of consent. Ignored if the
-        call already has a notice.
-        was_asked: `news` answers our own request. Then the time of the next check is
-        set again, even if nothing is new.
+        notice: the text that is played now, kept as evidence of consent. If the call
+        already has a notice, the parameter is ignored.
+        was_asked: whether `news` answers our own request. If so, the time of the next
+        check is set again, even if nothing is new.
         """
         sid = news.parent_sid or news.sid
         if self.sid and self.sid != sid:
-            # This is a second Twilio call. Only the first one belongs to this row.
+            # `news` is about a second call at Twilio. Only the first call belongs to
+            # this row.
             logger.error("call=%s other_sid=%s", self.uuid, sid)
             return
         phone = self.phone_of(news)
@@ -292,7 +298,7 @@ class Call(Progress):
             save_changes(self, before)
 
     def phone_of(self, news: CallState) -> Progress:
-        """Return the row of the phone in `news`: this Call, or the operator's Leg."""
+        """Return the row of the phone that `news` describes: this Call or its Leg."""
         is_child = bool(news.parent_sid)
         if self.is_conversation and is_child == self.is_inbound:
             leg: Progress = self.leg
@@ -316,10 +322,10 @@ class Call(Progress):
             self.error = ""
 
     def mark_not_connected(self) -> None:
-        """Note that the operator's phone hung up and Twilio has called nobody else.
+        """Stop checking: the operator hung up, and Twilio has called nobody else.
 
-        Stop checking the call. An unfinished call becomes failed: the operator pressed
-        a key, but Twilio refused to call the other party.
+        An unfinished call becomes failed. The operator pressed a key (otherwise
+        `follow` has canceled the call), but Twilio refused to call the other party.
         """
         unfinished = Call.objects.unfinished().filter(pk=self.pk)
         unfinished.update(
@@ -330,7 +336,7 @@ class Call(Progress):
         Call.objects.filter(pk=self.pk).update(next_check_at=None)
 
     def mark_deleted_at_twilio(self) -> None:
-        """Note that the call was deleted at Twilio. Stop checking it.
+        """Stop checking this call, because it was deleted at Twilio.
 
         An unfinished call becomes failed.
         """
@@ -342,15 +348,16 @@ class Call(Progress):
         Call.objects.filter(pk=self.pk).update(next_check_at=None)
 
     def mark_not_listed(self) -> None:
-        """Note that Twilio's list does not contain the call.
+        """Store that Twilio's list of calls does not contain this call.
 
-        The second time, the call becomes failed. One look is not enough, because a
-        clock may have jumped meanwhile.
+        If an earlier look did not find the call either, the call becomes failed. One
+        look is not enough, because a clock may have jumped since the request.
         """
         now = timezone.now()
         mine = Call.objects.filter(pk=self.pk, sid=None)
         looked_before = Q(missed_at__lte=now - LOOK_AGAIN_AFTER) | Q(missed_at__gt=now)
-        # An old call needs no second look, because clocks do not jump that far.
+        # A call older than CLOCK_OFF needs no second look, because clocks do not jump
+        # that far.
         is_old = Q(created_at__lt=now - CLOCK_OFF)
         given_up = mine.filter(looked_before | is_old).update(
             status=Call.Status.FAILED,
@@ -377,7 +384,7 @@ class Call(Progress):
     def next_check(self, has_recording: bool | None = None) -> datetime | None:
         """Return when to ask Twilio next, or None if nothing is missing.
 
-        has_recording: whether a recording is finished. None: not known, so find out.
+        has_recording: whether a recording is finished. If None, this method finds out.
         """
         if self.reached < self.rank(Call.Status.COMPLETED):
             return next_check_time()

@@ -22,10 +22,11 @@ from caller.contacts.models import name_of
 if TYPE_CHECKING:
     from caller.models.call import Call
 
-# Estimated price of a call until Twilio sets it.
+# We assume this price for a call until Twilio sets the real price.
 ESTIMATE = Decimal("0.10")
 LONGEST_WAIT = timedelta(minutes=20)
-# The index has this many last digits of a number. A search for fewer finds nothing.
+# The index `call_by_last_digits` has this many last digits of each number. A search by
+# a number's end needs at least this many digits.
 LAST_DIGITS = 4
 
 
@@ -40,10 +41,11 @@ def next_check_time() -> datetime:
 
 @cache
 def compiled_lock(vendor: str) -> tuple[str, list[Any]]:
-    """Return the SQL of `locked` and its parameters, without the last one, the UUID.
+    """Return the SQL of `locked`, and all parameters of the SQL except the UUID.
 
-    Every webhook runs this query. To compile it each time would take a sixth of the
-    CPU time of a webhook.
+    The UUID is the last parameter. Every webhook runs this query. To compile it each
+    time would take a sixth of the CPU time of a webhook.
+    The parameter `vendor` is only the key of the cache.
     """
     calls = apps.get_model("caller.Call").objects.with_recording_known()
     query = calls.select_for_update().order_by().filter(uuid=UUID(int=0)).query
@@ -107,13 +109,13 @@ class CallQuerySet(models.QuerySet["Call"]):
         return self.annotate(contact_name=name_of("other_number"))
 
     def made_within(self, time: timedelta) -> CallQuerySet:
-        """Return the outgoing calls of the last `time` that no rule has refused."""
+        """Return outgoing calls, at most `time` old, that no rule has refused."""
         return self.paid_within(time).filter(direction=self.model.Direction.OUTBOUND)
 
     def paid_within(self, time: timedelta) -> CallQuerySet:
-        """Return all calls of the last `time` that can cost money, incoming calls too.
+        """Return all calls that are at most `time` old, incoming calls too.
 
-        Only calls that were refused by a rule are left out.
+        Only calls that were refused by a rule are left out, because they cost nothing.
         """
         recent = self.filter(created_at__gt=timezone.now() - time)
         return recent.exclude(status=self.model.Status.REFUSED)
@@ -131,7 +133,8 @@ class CallQuerySet(models.QuerySet["Call"]):
 
     def due(self, now: datetime) -> CallQuerySet:
         """Return the calls that are due for a check."""
-        # A check so far in the future was set before the clock was set back. It is due.
+        # If a check is further away than LONGEST_WAIT, it was set before our clock was
+        # set back. Such a call is due now.
         leftover = Q(next_check_at__gt=now + LONGEST_WAIT)
         return self.filter(Q(next_check_at__lte=now) | leftover)
 

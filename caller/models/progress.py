@@ -16,10 +16,12 @@ class Progress(models.Model):
     """
 
     class Status(models.TextChoices):
-        # Our own: Twilio has not answered our request yet, or the answer was lost.
+        # Our own statuses: DIALING until Twilio answers our request, UNKNOWN if the
+        # answer was lost.
         DIALING = "dialing", "Asking Twilio"
         UNKNOWN = "unknown", "Not known yet"
-        # Our own: a rule forbids the call (dialling.refusal). Twilio was not asked.
+        # Our own status: a rule forbids the call, see dialling.refusal. Twilio was not
+        # asked.
         REFUSED = "refused", "Refused"
         # Twilio's statuses, unchanged.
         QUEUED = "queued", "Queued at Twilio"
@@ -40,10 +42,10 @@ class Progress(models.Model):
         Status.FAILED,
         Status.REFUSED,
     )
-    # Twilio charges nothing for a call with such a status: it was not connected.
+    # Twilio charges nothing for such a status, because the call was not connected.
     FREE = (Status.BUSY, Status.NO_ANSWER, Status.CANCELED, Status.FAILED)
     # Only a status with a higher rank replaces another, so reports may arrive late or
-    # twice. A status that is new to us ranks above ringing and is not final.
+    # twice. A status that our code does not know ranks above ringing and is not final.
     RANK: ClassVar[dict[str, int]] = {
         Status.DIALING: 0,
         Status.UNKNOWN: 0,
@@ -54,7 +56,7 @@ class Progress(models.Model):
         **dict.fromkeys(FINISHED, 7),
     }
     RANK_OF_NEW_WORDS = 4
-    # The rank of a status that we guessed. A final status from Twilio replaces it.
+    # The rank of a status that we guessed. Final statuses from Twilio rank higher.
     RANK_OF_OUR_GUESS = 6
 
     status = models.CharField(

@@ -21,7 +21,8 @@ class Note(models.Model):
         settings.AUTH_USER_MODEL, null=True, on_delete=models.SET_NULL, related_name="+"
     )
     text = models.TextField(max_length=LONGEST_NOTE)
-    # The words in the form that the search uses. Each word has spaces around it.
+    # The words of the note, encoded by transcription/search/notes.py. Each word has
+    # spaces around it.
     search_text = models.TextField(editable=False, default="")
     created_at = models.DateTimeField(default=timezone.now, editable=False)
 
@@ -35,9 +36,9 @@ class Note(models.Model):
 
 class TagQuerySet(models.QuerySet["Tag"]):
     def named(self, typed: str) -> Tag:
-        """Return the tag of this name and create it if needed.
+        """Return the tag with this name. Create the tag if needed.
 
-        Raises ValidationError with a sentence for the operator.
+        Raises ValidationError, with a message for the operator, if the name is invalid.
         """
         tag = Tag(name=tag_name(typed))
         tag.full_clean(validate_unique=False)

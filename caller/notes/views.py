@@ -43,7 +43,7 @@ def delete_note(request: HttpRequest, uuid: str, pk: int) -> HttpResponse:
 @require_POST
 @permission_required(["caller.view_call", "caller.add_note"], raise_exception=True)
 def tag_call(request: HttpRequest, uuid: str) -> HttpResponse:
-    """Add a tag to a call, or remove it."""
+    """Add a tag to a call, or remove a tag from it."""
     call = get_object_or_404(Call, uuid=uuid)
     typed = request.POST.get("tag", "").replace("\0", "")
     try:

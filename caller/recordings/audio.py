@@ -17,7 +17,7 @@ from django.core.files.uploadedfile import TemporaryUploadedFile
 from djtranscribe.vendors.deadlines import LimitedAdapter, chunks
 
 # Read files in chunks of this size. With larger chunks, a slow upload would call
-# keep_alive too rarely.
+# keep_alive (see Heartbeat) too rarely.
 CHUNK_BYTES = 64 * 1024
 KEEP_ALIVE_BYTES = 1024 * 1024
 KEEP_ALIVE_SECONDS = 1
@@ -81,11 +81,14 @@ CONTENT_TYPES = {
 
 
 class NotAudio(Exception):
-    """There is no complete audio file. The message says why."""
+    """We got no complete audio file. The message says why."""
 
 
 class Heartbeat:
-    """Call keep_alive, which renews the lease of a worker, every megabyte or second."""
+    """Call keep_alive after every megabyte, or after a second if that is earlier.
+
+    keep_alive renews the lease of the worker.
+    """
 
     def __init__(self, keep_alive: Callable[[], None]) -> None:
         self.keep_alive = keep_alive
@@ -104,7 +107,7 @@ class Heartbeat:
 def received(
     chunks: Iterable[bytes], keep_alive: Callable[[], None]
 ) -> Iterator[bytes]:
-    """Yield the chunks, and call keep_alive every megabyte or second."""
+    """Yield the chunks, and call keep_alive while they arrive, see Heartbeat."""
     heartbeat = Heartbeat(keep_alive)
     for chunk in chunks:
         yield chunk
@@ -114,7 +117,8 @@ def received(
 def downloaded(url: str) -> Iterator[bytes]:
     """Download a URL that an operator gave on the command line. Yield chunks.
 
-    Never pass a URL from a request: it could lead to an internal host. Raises NotAudio.
+    Never pass a URL from a request: the URL could lead to an internal host. Raises
+    NotAudio if the download fails.
     """
     try:
         with requests.Session() as session:
@@ -152,11 +156,12 @@ class UploadStream:
 def checked_file(
     chunks: Iterable[bytes], expected_bytes: int | None
 ) -> Iterator[tuple[TemporaryUploadedFile, str]]:
-    """Write the chunks to a temporary file. Yield it and its SHA-256.
+    """Write the chunks to a temporary file. Yield the file and its SHA-256.
 
-    Raises NotAudio if the file is empty, incomplete or certainly not audio. A file is
-    complete if it has `expected_bytes`, or if this is None (unknown). The size in a WAV
-    header is not checked: it is often wrong, and every player ignores it.
+    Raises NotAudio if the file is empty, incomplete or certainly not audio. A complete
+    file has `expected_bytes` bytes. If that number is None (unknown), any size is
+    accepted. The size in a WAV header is not checked: this size is often wrong, and
+    every player ignores it.
     """
     digest = hashlib.sha256()
     with TemporaryUploadedFile(f"x{TEMPORARY}", None, None, None) as file:
@@ -195,15 +200,15 @@ def kept_whole(
     file: TemporaryUploadedFile,
     keep_alive: Callable[[], None],
 ) -> str:
-    """Save the file under the name plus a random suffix. Return the stored name.
+    """Save the file as `name`, with a random part before the suffix. Return the name.
 
-    Without the random suffix, two workers that store the same recording could overwrite
+    Without the random part, two workers that store the same recording could overwrite
     or delete each other's file. After an error, the partial file is deleted. Raises
-    OSError.
+    OSError if the storage cannot save the file.
     """
     path = PurePosixPath(name)
     name = str(path.with_name(f"{path.stem}-{token_hex(4)}{path.suffix}"))
-    # On our own disk, the temporary file is moved and not read, so do not watch it.
+    # On our own disk, the temporary file is moved, not read, so Watched is not needed.
     is_local = isinstance(storage, FileSystemStorage)
     try:
         return storage.save(name, file if is_local else Watched(file, keep_alive))
@@ -214,7 +219,10 @@ def kept_whole(
 
 
 def suffix(file: IO[bytes] | Any) -> str:
-    """Return the suffix for the first bytes, such as `.wav`, or UNKNOWN."""
+    """Recognise the format by the first bytes. Return `.wav` or another suffix.
+
+    Return UNKNOWN for other formats.
+    """
     file.seek(0)
     head = file.read(16)
     for ending, offset, beginning in BEGINNINGS:
@@ -224,7 +232,7 @@ def suffix(file: IO[bytes] | Any) -> str:
 
 
 def is_other_file(file: IO[bytes] | Any) -> bool:
-    """Return whether this is certainly not audio, but a text, a picture or the like.
+    """Return whether a file is certainly not audio, but a text, a picture or the like.
 
     Unknown formats are accepted, because AssemblyAI knows more formats than we do.
     """
@@ -238,7 +246,7 @@ def is_other_file(file: IO[bytes] | Any) -> bool:
         if head.startswith(mark):
             return True
     try:
-        # An incremental decoder accepts that the last character is incomplete.
+        # `head` may end within a character. An incremental decoder accepts that.
         text = codecs.getincrementaldecoder("utf-8-sig")().decode(head)
     except UnicodeDecodeError:
         return False
@@ -246,6 +254,6 @@ def is_other_file(file: IO[bytes] | Any) -> bool:
 
 
 def content_type(name: str) -> str:
-    """Return the media type for a file name, whose suffix comes from `suffix`."""
+    """Return the media type for the suffix of a file name."""
     ending = PurePosixPath(name).suffix.lower()
     return CONTENT_TYPES.get(ending, "application/octet-stream")

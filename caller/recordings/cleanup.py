@@ -1,4 +1,4 @@
-"""Delete audio files that rows no longer need, such as those of killed processes."""
+"""Delete audio files that no row needs, such as those that a killed process left."""
 
 import re
 import tempfile
@@ -13,8 +13,8 @@ from caller.models import Recording
 from caller.recordings import audio
 
 FOLDER = "recordings"
-# File names: the SID, then the random suffix of audio.kept_whole. Files from older
-# versions have another suffix or none.
+# A file name has the SID of the recording, then the random part of audio.kept_whole.
+# Older versions of our code used another random part or none.
 NAME = re.compile(r"(RE[0-9a-f]{32})(?:[-_][0-9A-Za-z]+)?\.[0-9a-z]+", re.ASCII)
 BATCH_SIZE = 500
 
@@ -22,22 +22,23 @@ BATCH_SIZE = 500
 def delete_recordings(older_than: datetime) -> int:
     """Delete duplicate files of the same recording. Return how many.
 
-    A file is deleted only if the recording's row refers to another file that exists.
-    Other files are kept, because a database from a backup has no rows for newer
-    recordings.
+    A file is deleted only if it is older than `older_than`, and the recording's row
+    refers to another file that exists. A file without a row is kept: if the database
+    was restored from a backup, newer recordings have no rows.
     """
     storage = Recording.audio.field.storage
     deleted = 0
-    # Some storages cannot list their files or tell their age. Then delete nothing.
+    # If the folder does not exist, or if the storage cannot list its files or tell
+    # their age, delete nothing.
     with suppress(FileNotFoundError, NotImplementedError):
         _, names = storage.listdir(FOLDER)
         existing = {f"{FOLDER}/{name}" for name in names}
         matches = [match for match in map(NAME.fullmatch, names) if match]
         for begin in range(0, len(matches), BATCH_SIZE):
             batch = matches[begin : begin + BATCH_SIZE]
-            # Read the rows only now, after the list of files. If a row refers to a file
-            # that was stored in between, that file is not in `existing`. Then all files
-            # of this recording are kept.
+            # First list the files, then read the rows. If a row refers to a file that
+            # was stored in between, that file is not in `existing`, and all files of
+            # this recording are kept.
             rows = Recording.objects.filter(sid__in=[match[1] for match in batch])
             stored = dict(rows.exclude(audio="").values_list("sid", "audio"))
             for match in batch:
@@ -68,7 +69,8 @@ def delete_temporary(older_than: datetime) -> int:
     folder = Path(settings.FILE_UPLOAD_TEMP_DIR or tempfile.gettempdir())
     deleted = 0
     for path in folder.glob(f"*{audio.TEMPORARY}"):
-        # Another worker may have deleted the file, or another user may own it.
+        # Another worker may have deleted the file, or another user of this machine
+        # may own the file.
         with suppress(OSError):
             if path.lstat().st_mtime < older_than.timestamp():
                 path.unlink()

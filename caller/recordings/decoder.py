@@ -17,10 +17,10 @@ import av
 
 from caller.recordings.waveform import LEVELS
 
-# The maximum number of peaks. When it is reached, pairs of peaks are merged.
+# `Peaks` stores at most this many peaks. When it is full, it merges pairs of peaks.
 MOST_PEAKS = 8 * LEVELS
-# At most about this many samples are measured for each peak, evenly spaced. With all
-# samples, the picture of three hours of audio would look the same.
+# For each peak, at most about this many evenly spaced samples are measured. If all
+# samples were measured, the picture of three hours of audio would look the same.
 SAMPLES = 1000
 # Formats that ffmpeg may open. Playlists are left out, because with them ffmpeg would
 # open other files and URLs.
@@ -28,12 +28,12 @@ FORMATS = (
     "wav,w64,aiff,au,mp3,aac,ogg,flac,mov,amr,amrnb,amrwb,matroska,asf,avi,ac3,eac3,"
     "mpeg,mpegts,caf,flv"
 )
-# Decode no more than this: a small file can contain days of silence.
+# Decode at most this much audio: a small file can contain days of silence.
 LONGEST_SECONDS = 24 * 3600
 
 
 class Peaks:
-    """The loudest sample of each block of audio. The total length may be unknown."""
+    """The loudest sample of each block of audio. The audio's length may be unknown."""
 
     def __init__(self) -> None:
         self.peaks = array("H")
@@ -42,7 +42,7 @@ class Peaks:
         self.count = 0
 
     def add(self, channels: list["array[int]"]) -> None:
-        """Add 16-bit samples of all channels. The loudest channel counts."""
+        """Add 16-bit samples, one array per channel. The loudest sets the peak."""
         size, at = len(channels[0]), 0
         self.count += size
         while at < size:
@@ -73,7 +73,7 @@ class Peaks:
 
 
 def decoded(file: IO[bytes]) -> dict[str, Any]:
-    """Return what this module prints. In stereo, the louder channel counts."""
+    """Return what this module prints. In stereo, the louder channel sets the levels."""
     peaks, rate, channels = Peaks(), 0, 0
     options = {"format_whitelist": FORMATS, "protocol_whitelist": "none"}
     try:

@@ -43,7 +43,7 @@ class Recording(models.Model):
     """The recording of a call, or an audio file that an operator added."""
 
     class Status(models.TextChoices):
-        # Twilio's own words
+        # Twilio uses these values.
         IN_PROGRESS = "in-progress", "In progress"
         PROCESSING = "processing", "Being prepared by Twilio"
         COMPLETED = "completed", "Completed"
@@ -52,13 +52,13 @@ class Recording(models.Model):
         DELETED = "deleted", "Deleted at Twilio"
 
     FINISHED = (Status.COMPLETED, Status.ABSENT, Status.FAILED, Status.DELETED)
-    # Twilio's error codes for a recording that is absent.
+    # Why a recording is absent, for two of Twilio's error codes.
     ABSENCE = {
         16101: "The recording was too short to keep.",
         16102: "Nobody spoke, and this Twilio account deletes silent recordings.",
     }
 
-    # For each of these statuses: why there will never be audio.
+    # Why a recording with one of these statuses will never have audio.
     WITHOUT_AUDIO: ClassVar[dict[str, str]] = {
         Status.DELETED: "The recording was deleted at Twilio before we fetched it.",
         Status.ABSENT: "Twilio has no audio for this recording: nothing was recorded.",
@@ -78,29 +78,32 @@ class Recording(models.Model):
         related_name="recordings",
     )
     status = models.CharField(max_length=20, choices=Status.choices)
-    # Time when a transcript was deleted. After that, no new one starts automatically.
+    # Time when a transcript of this recording was deleted. After the deletion, no new
+    # transcript starts automatically.
     transcript_deleted_at = models.DateTimeField(null=True, blank=True, editable=False)
     duration_seconds = models.PositiveIntegerField(
         "duration (seconds)", null=True, blank=True
     )
     channels = models.PositiveIntegerField(null=True, blank=True)
-    # Twilio's word (RecordVerb, OutboundAPI...) or our own: file, url.
+    # How the recording was made: Twilio's value (RecordVerb, OutboundAPI...). For
+    # other audio, `file` or `url`.
     source = models.CharField(max_length=40, blank=True)
     error = models.TextField(blank=True)
     audio = models.FileField(upload_to="recordings/", blank=True)
     sha256 = models.CharField("SHA-256", max_length=64, blank=True)
-    # See caller/recordings/waveform.py. Null if no audio is stored, or if it was stored
-    # by an old version of our code, which had no waveforms.
+    # The result of waveform.measured. Null if no audio is stored, or if an old version
+    # of our code, which had no waveforms, stored the audio.
     peaks = models.JSONField(null=True, blank=True, editable=False)
     created_at = models.DateTimeField(auto_now_add=True, db_index=True)
     fetched_at = models.DateTimeField("audio stored", null=True, blank=True)
-    # Time of deletion at Twilio and here, because the retention period was over.
+    # Time when the audio was deleted at Twilio and here, because the retention period
+    # was over.
     audio_deleted_at = models.DateTimeField(
         "audio deleted", null=True, blank=True, editable=False
     )
 
     # Cost of all transcripts of this recording at AssemblyAI, see speech_models.cost.
-    # The currency is that of SPEECH_RATES, by default dollars.
+    # The currency is that of the setting SPEECH_RATES, by default dollars.
     transcription_cost = models.DecimalField(
         max_digits=10, decimal_places=5, null=True, blank=True, editable=False
     )
@@ -111,15 +114,15 @@ class Recording(models.Model):
 
     class Meta:
         ordering = ["-created_at"]
-        # For sorting and filtering in the admin, as in Call.
+        # The admin uses the first three indexes to sort and filter, as in Call.
         indexes = [
             models.Index(
                 Coalesce("duration_seconds", -1), "id", name="recording_by_length"
             ),
             models.Index(fields=["status", "created_at"], name="recording_by_status"),
             models.Index(fields=["source", "created_at"], name="recording_by_source"),
-            # To find audio whose retention period is over. Rows with deleted audio are
-            # left out: after some time, they are the majority.
+            # Retention uses this index to find audio that is too old. The index has no
+            # rows with deleted audio, because these rows become the majority.
             models.Index(
                 fields=["created_at"],
                 condition=Q(audio_deleted_at=None),
@@ -134,13 +137,13 @@ class Recording(models.Model):
 
     @property
     def origin(self) -> str:
-        """The place that the audio came from, if it is not one of our calls."""
+        """Return where the audio comes from, for a recording without a row in Call."""
         names = {"url": "a URL", "file": "a file", "": "a file"}
         return names.get(self.source, "a call made elsewhere")
 
     @property
     def words_cost(self) -> str:
-        """Return the cost of all transcripts, such as `0.0008 USD`, or ""."""
+        """Return the cost of all transcripts, such as `0.0008 USD`, or "" for none."""
         if not self.transcription_cost:
             return ""
         unit = (self.call and self.call.price_unit) or "USD"
@@ -157,7 +160,7 @@ class Recording(models.Model):
 
     @property
     def audio_url(self) -> str:
-        """URL of the audio on this site. It needs the permission to view recordings."""
+        """URL of the audio on this site, for users who may view recordings."""
         return reverse("caller:recording-audio", args=[self.pk])
 
     @classmethod
@@ -168,7 +171,7 @@ class Recording(models.Model):
 
         A final status is not changed. Return None if the recording was deleted here or
         belongs to another call.
-        priority: -100 to 100, for the tasks that follow.
+        priority: the priority of the tasks that follow, -100 to 100.
         """
         with transaction.atomic():
             call.refresh_from_db(from_queryset=Call.objects.select_for_update())
@@ -180,7 +183,7 @@ class Recording(models.Model):
     ) -> Recording | None:
         """Do the same as `record`, but do not lock the call's row.
 
-        The calling code must have locked the row before.
+        The calling code must already have locked this row.
         """
         recording = cls.objects.filter(sid=news.sid).order_by().first()
         is_new = recording is None
@@ -223,8 +226,8 @@ class Recording(models.Model):
     def fetch_audio(self, keep_alive: Callable[[], None]) -> None:
         """Stream the audio from Twilio into our storage.
 
-        keep_alive is called every megabyte or second. Raises TwilioError, or OSError
-        if our storage cannot save the file.
+        keep_alive: see audio.Heartbeat. Raises TwilioError, or OSError if our storage
+        cannot save the file.
         """
         with twilio_client.open_recording(self.sid or "", self.channels) as answer:
             length = answer.headers.get("Content-Length", "")
@@ -266,10 +269,10 @@ class Recording(models.Model):
         expected_bytes: int | None = None,
         keep_alive: Callable[[], None] = lambda: None,
     ) -> None:
-        """Check the audio and store it. Raises audio.NotAudio and then stores nothing.
+        """Check the audio and store it. If the check fails, raise audio.NotAudio.
 
-        keep_alive is called every megabyte or second while the file is sent to a
-        storage on another machine.
+        keep_alive: called while the file is sent to a storage on another machine, see
+        audio.Heartbeat.
         """
         with audio.checked_file(chunks, expected_bytes) as (file, sha256):
             name = f"{self.sid or uuid4()}{audio.suffix(file)}"
@@ -283,18 +286,18 @@ class Recording(models.Model):
                 audio=stored, sha256=sha256, fetched_at=timezone.now(), **columns
             )
         except Error:
-            # No row refers to the file, so nobody would ever find it.
+            # No row refers to the file, so no other code would find and delete it.
             self.audio.storage.delete(stored)
             raise
         if not changed:
-            # Another worker stored the same audio first.
+            # Another worker stored the same audio first. Keep that worker's file.
             self.audio.storage.delete(stored)
         self.refresh_from_db()
 
     def delete_audio(self) -> None:
         """Delete the audio at Twilio, then here. The row stays. Raises TwilioError.
 
-        After an error, this can be called again.
+        After an error, this method can be called again.
         """
         if self.sid:
             twilio_client.delete_recording(self.sid)
@@ -305,23 +308,23 @@ class Recording(models.Model):
         )
 
     def _missing_facts(self, measured: dict[str, Any]) -> dict[str, int]:
-        """Return length and channels, where Twilio's values are missing or wrong."""
+        """Return measured length and channels, where Twilio's are missing or wrong."""
         facts = {}
         if measured and self.duration_seconds is None:
             facts["duration_seconds"] = round(measured["seconds"])
-        # Twilio may have only a mono file, although it recorded both sides.
+        # Twilio may have only a mono file, even if it says that there are two channels.
         if measured and measured["channels"] < (self.channels or math.inf):
             facts["channels"] = measured["channels"]
         return facts
 
     def loudness(self) -> dict[str, Any]:
-        """Return the waveform, see waveform.measured. Measure it now if necessary."""
+        """Return the waveform, see waveform.measured. Measure it if none is stored."""
         if self.peaks is None and self.audio:
             try:
                 with self.audio.open("rb") as file:
                     self.peaks = waveform.measured(file)
             except OSError:
-                # The storage may be reachable again when the page is reloaded.
+                # Store nothing: the storage may be reachable when the page is reloaded.
                 return {}
             Recording.objects.filter(pk=self.pk).update(peaks=self.peaks)
         return self.peaks or {}

@@ -1,8 +1,8 @@
-"""Storage for audio in S3 or a compatible store. Used if S3_BUCKET is set.
+"""Storage for audio in S3 or a compatible store, used if S3_BUCKET is set.
 
-It reads only the part of a file that is needed. Otherwise, a player that seeks in an
-hour of audio would fetch all of it each time. Errors are raised as OSError, as with a
-disk.
+This storage reads only the needed part of a file. If it always read the whole file, a
+player that seeks in an hour of audio would fetch the hour each time. Errors are raised
+as OSError, as with a disk.
 """
 
 import io
@@ -51,7 +51,7 @@ class ObjectReader(io.RawIOBase):
     def __init__(self, target: Any) -> None:
         self.target = target
         self.position = 0
-        # Set this first: Python calls close() even if the next lines raise.
+        # Set `body` first: Python calls close() even if the next lines raise.
         self.body: Any = None
         with as_os_errors():
             self.length: int = target.content_length

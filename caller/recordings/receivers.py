@@ -28,8 +28,8 @@ def delete_audio(instance: Recording, **kwargs: Any) -> None:
     """Delete the audio file of a deleted recording.
 
     This is a signal receiver, because deleting a call deletes its recordings without
-    calling delete(). The file is deleted after the commit, because a rollback could not
-    restore it.
+    calling Recording.delete(). The file is deleted after the commit, because a rollback
+    could not restore the file.
     """
     if name := instance.audio.name:
         transaction.on_commit(partial(instance.audio.storage.delete, name))

@@ -1,6 +1,6 @@
 from django.dispatch import Signal
 
-# Sent with `recording` and `priority` when a recording first becomes complete, inside
-# the transaction that stores it. `transcription` receives this signal, because `caller`
-# may not import `transcription`.
+# Recording.record_locked sends this signal with `recording` and `priority` when Twilio
+# has completed a recording, in the transaction that stores the new status.
+# `transcription` receives the signal, because `caller` may not import `transcription`.
 recording_completed = Signal()

@@ -19,13 +19,13 @@ from typing import IO, Any
 
 logger = logging.getLogger(__name__)
 
-# Maximum number of levels, and width of the picture.
+# A waveform has at most this many levels. The picture has this width.
 LEVELS = 600
-# At least this many samples are measured for each level, if it has so many. They are
-# evenly spaced. For three hours of audio, measuring all samples would take 20 times as
+# For each level, at least this many evenly spaced samples are measured, or all if there
+# are fewer. For three hours of audio, measuring all samples would take 20 times as
 # long, and the picture would look the same.
 SAMPLES = 4000
-# The folder in which `python -m caller.recordings.decoder` works.
+# `python -m caller.recordings.decoder` must be run in this folder.
 ROOT = Path(__file__).resolve().parents[2]
 # Time limit of the decoder. Three hours of audio take four seconds.
 DECODE_SECONDS = 50
@@ -35,8 +35,8 @@ def measured(file: IO[bytes] | Any) -> dict[str, Any]:
     """Return `{"seconds": 17.3, "levels": [0 to 100, …], "channels": 1}`.
 
     The result is empty if we cannot decode the audio. A browser or AssemblyAI may still
-    be able to decode it. In stereo, the louder channel counts. For a WAV of 8 or 16
-    bits with two channels, the result also has
+    be able to decode it. In stereo, `levels` are those of the louder channel. For a WAV
+    of 8 or 16 bits with two channels, the result also has
     `"each": [levels of the left, levels of the right]`.
     """
     return _of_plain_wav(file) or _decoded(file)
@@ -74,7 +74,7 @@ def _of_plain_wav(file: IO[bytes] | Any) -> dict[str, Any]:
         return {}
     frame = channels * width
     data_bytes = (file.seek(0, 2) or file.tell()) - data_start
-    # Programs that write a WAV as a stream leave 0 or about 4 GB as the size.
+    # If a program writes a WAV as a stream, the size in the header is 0 or about 4 GB.
     frames = min(declared or data_bytes // frame, data_bytes // frame)
     if width not in (1, 2) or rate < 1 or frames < 1:
         return {}
@@ -111,10 +111,10 @@ def _peak(samples: array[int], channel: int, channels: int, width: int) -> int:
 
 
 def outlines(loudness: dict[str, Any]) -> list[str]:
-    """Return one SVG path, or two: one for each channel. loudness: see `measured`.
+    """Return the SVG paths: one for each channel if `loudness` has `each`, else one.
 
-    The whole picture is LEVELS wide and 100 high. Both paths are scaled to the loudest
-    level.
+    loudness: the result of `measured`. The whole picture is LEVELS wide and 100 high.
+    Two paths have the same scale: that of the loudest level.
     """
     if each := loudness.get("each"):
         full = max([*each[0], *each[1], 1])

@@ -36,11 +36,11 @@ if TYPE_CHECKING:
 # default, Twilio retries once, and only if it cannot connect. Twilio neither sends the
 # fragment to us nor signs it.
 RETRY = "#rc=3&rp=all"
-# Time for the notice. `place_call` adds it to the longest recording or conversation.
-# After the sum, Twilio ends the call, even if nobody hangs up.
+# Time for the notice. `place_call` adds this time to the longest allowed recording or
+# conversation. After the total time, Twilio ends the call, even if nobody hangs up.
 NOTICE_SECONDS = 120
 
-# How long the operator's own phone rings.
+# The operator's own phone rings at most this long.
 OPERATOR_RINGS_SECONDS = 25
 # The view that Twilio requests when the phone is answered, for each kind of call.
 ANSWERED = {
@@ -58,15 +58,15 @@ def callback_url(view_name: str, call_uuid: UUID) -> str:
 def path_of(view_name: str, script_prefix: str) -> str:
     """Return the path of a view.
 
-    script_prefix: only a part of the cache key, because `reverse` itself uses the
-    prefix of the current thread.
+    script_prefix: `reverse` finds this prefix in the current thread. It is a parameter
+    only because the cache must store one path for each prefix.
     """
     return reverse(view_name)
 
 
 @contextmanager
 def api_errors() -> Iterator[None]:
-    """Convert every error of the SDK to TwilioError, also for malformed responses."""
+    """Convert all errors of the SDK to TwilioError, also if a response is malformed."""
     with translated():
         try:
             yield
@@ -94,7 +94,7 @@ def place_call(call: "Call") -> CallState:
         # Stop ringing before most answering machines answer.
         options["timeout"] = OPERATOR_RINGS_SECONDS
     elif settings.MACHINE_DETECTION != "off" and call.kind == "message":
-        # Detect machines in the background, so that the notice is not delayed.
+        # Detect answering machines in the background. So the notice is not delayed.
         options |= {
             "machine_detection": "Enable",
             "async_amd": "true",
@@ -169,7 +169,7 @@ def fetch_child(sid: str) -> CallState | None:
 
 
 def calls_since(since: datetime) -> Iterator[CallState]:
-    """Yield the calls that began after `since`: first from our number, then to it."""
+    """Yield the calls after `since`: first those from our number, then those to it."""
     ours = settings.TWILIO_PHONE_NUMBER
     for party in ({"from_": ours}, {"to": ours}):
         yield from calls_where(**party, start_time_after=since)
@@ -245,7 +245,7 @@ def answer_url() -> str:
 
 
 def server_time() -> str:
-    """Return the Date header of a response from Twilio, or ""."""
+    """Return the Date header of a response from Twilio, or "" if it is missing."""
     with api_errors():
         session = client().http_client.session
         answer = session.get(api_url(), timeout=TIMEOUT_SECONDS, allow_redirects=False)
@@ -255,8 +255,9 @@ def server_time() -> str:
 def media_url(recording_sid: str) -> str:
     """Return the URL of the audio. The `uri` in Twilio's responses leads to metadata.
 
-    We build this URL from region, account and SID. We never take it from a request,
-    because we send our credentials to it. Raises ValueError if the SID is invalid.
+    We build the audio's URL from region, account and SID. We never take a URL from a
+    request, because we send our credentials to the audio's URL. Raises ValueError if
+    the SID is invalid.
     """
     if not RECORDING_SID.fullmatch(recording_sid):
         raise ValueError("Not the SID of a Twilio recording.")
@@ -286,7 +287,7 @@ def open_recording(
             media_url(recording_sid),
             params={"RequestedChannels": 2} if wants_two else None,
             auth=credentials(),
-            # If Twilio compressed the audio, Content-Length would not be its length.
+            # If Twilio compressed the audio, Content-Length would be too small.
             headers={"Accept-Encoding": "identity"},
             stream=True,
             timeout=TIMEOUT_SECONDS,
@@ -304,6 +305,6 @@ def open_recording(
             start = next(answer.iter_content(2000), b"").decode(errors="replace")
             raise refusal(answer.status_code, code_in(start), answer.headers)
         if answer.headers.get("Content-Encoding", "identity") != "identity":
-            # A proxy compressed the audio anyway, so its length is unknown.
+            # A proxy compressed the audio anyway. So we do not know the real length.
             answer.headers.pop("Content-Length", None)
         yield answer

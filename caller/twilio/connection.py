@@ -16,8 +16,9 @@ from djtranscribe.vendors.deadlines import LimitedAdapter
 REAL_API = "https://api.twilio.com"
 # (connect, read), in seconds. The whole request may take at most the sum of both.
 TIMEOUT_SECONDS = (3.05, 15)
-# The edge for each region, if TWILIO_REGION is set without TWILIO_EDGE. Hosts without
-# an edge, such as the SDK's api.ie1.twilio.com, were switched off on 28 April 2026.
+# The edge (a part of the host name) for each region, if TWILIO_EDGE is not set. Hosts
+# without an edge, such as the SDK's api.ie1.twilio.com, were switched off on 28 April
+# 2026.
 # twilio.com/docs/global-infrastructure/edge-locations/legacy-regions
 EDGES = {"au1": "sydney", "ie1": "dublin", "jp1": "tokyo", "us1": "ashburn"}
 
@@ -84,7 +85,8 @@ def credentials() -> tuple[str, str]:
     """Return user and password for REST and media requests: the API key if it is set.
 
     Raises TwilioError if a part is missing, also if only half of the API key is set.
-    We do not use the auth token in that case: the operator wanted to stop using it.
+    With half an API key, we do not use the auth token: the operator wanted to stop
+    using the token.
     """
     key, secret = settings.TWILIO_API_KEY, settings.TWILIO_API_SECRET
     if bool(key) != bool(secret):
@@ -92,7 +94,7 @@ def credentials() -> tuple[str, str]:
     user, password = key or settings.TWILIO_ACCOUNT_SID, secret
     password = password or settings.TWILIO_AUTH_TOKEN
     if not (settings.TWILIO_ACCOUNT_SID and password):
-        # If these settings are empty, the SDK would request /Accounts/None/.
+        # Without these settings, the SDK would request /Accounts/None/.
         raise refused_credentials(CREDENTIALS)
     return user, password
 
@@ -104,7 +106,8 @@ def _client(account_sid: str, user: str, password: str, address: str) -> Client:
         password,
         account_sid,
         http_client=Transport(address),
-        # Otherwise, the SDK would read TWILIO_REGION itself and override our URL.
+        # Without these empty values, the SDK would read TWILIO_REGION itself and
+        # override our URL.
         environment={"TWILIO_REGION": "", "TWILIO_EDGE": ""},
     )
 

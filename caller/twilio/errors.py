@@ -88,7 +88,8 @@ def translated() -> Iterator[None]:
     except TwilioRestException as error:
         raise refusal(error.status, error.code, None) from error
     except TwilioException as error:
-        # For lists, the SDK raises exactly this class. Then args[1] is the response.
+        # If a list cannot be read, the SDK raises exactly this class. Then args[1] is
+        # the response.
         answer = error.args[1] if len(error.args) > 1 else None
         status = getattr(answer, "status_code", None) or getattr(error, "status", None)
         code = code_in(getattr(answer, "text", "") or "") or getattr(
@@ -114,7 +115,7 @@ def not_understood() -> TwilioError:
 def refusal(status: int | None, code: int | None, headers: Any) -> TwilioError:
     """Convert an error response to a TwilioError.
 
-    status: HTTP status. code: Twilio's error code. headers: read for Retry-After.
+    status: HTTP status. code: Twilio's error code. headers: may have Retry-After.
     """
     # The SDK uses the HTTP status as the code if Twilio sent none. Twilio's message is
     # not shown, because it can contain the number that was called.

@@ -82,7 +82,7 @@ class Sentence:
 class Sentences:
     """The sentences that people on the phone hear, in one language.
 
-    The function `sentence` replaces the names in braces, such as {who}.
+    The function `sentence` fills in the names in braces, such as {who}.
     """
 
     notice: str
@@ -210,7 +210,7 @@ TRANSLATIONS = {
         "Tente novamente mais tarde. Até logo.",
     ),
 }
-# The settings that replace our sentences, by the name of the sentence.
+# For these sentences, a setting can replace our text.
 SETTINGS = {
     "notice": "RECORDING_NOTICE",
     "conversation_notice": "CONVERSATION_NOTICE",
@@ -220,7 +220,10 @@ SETTINGS = {
 
 
 def language() -> str:
-    """Return SAY_LANGUAGE, or Twilio's locale for LANGUAGE_CODE, or ""."""
+    """Return SAY_LANGUAGE if it is set, else the locale for LANGUAGE_CODE.
+
+    Return "" if Twilio does not speak the language of LANGUAGE_CODE.
+    """
     if settings.SAY_LANGUAGE:
         return str(settings.SAY_LANGUAGE)
     return locale_of(settings.SPEECH_LANGUAGE_CODE)
@@ -228,7 +231,7 @@ def language() -> str:
 
 @lru_cache(maxsize=8)
 def locale_of(code: str) -> str:
-    """Return Twilio's locale for a language code of AssemblyAI, or ""."""
+    """Return Twilio's locale for AssemblyAI's language code, or "" if there is none."""
     if code == "detect":
         return ENGLISH
     wanted = SPELLINGS.get(code, code.replace("_", "-")).lower()
@@ -245,7 +248,7 @@ def base(locale: str) -> str:
 def sentence(name: str, **filled: str) -> Sentence:
     """Return a sentence, by its name in Sentences.
 
-    filled: values for the names in braces. A setting wins over our translation. If we
+    filled: values for the names in braces. A setting replaces our translation. If we
     have neither, the sentence is English, spoken by Twilio's default English voice.
     """
     chosen = getattr(settings, SETTINGS[name]) if name in SETTINGS else ""
@@ -265,7 +268,7 @@ def greeting() -> Sentence:
 
 
 def written_by_the_site(text: str) -> Sentence:
-    """Return a sentence that comes from a setting, in the language of the site."""
+    """Return a sentence that comes from a setting. Its language is `language()`."""
     return Sentence(text, language() or ENGLISH, settings.SAY_VOICE)
 
 
@@ -275,20 +278,20 @@ def digits(text: str) -> str:
 
 
 def untranslated() -> list[str]:
-    """Return the names of empty settings, if their sentences are not translated."""
+    """Return the names of empty settings whose sentences we have not translated."""
     if base(language()) in TRANSLATIONS:
         return []
     return [name for name in SETTINGS.values() if not getattr(settings, name)]
 
 
 def voice_fault(voice: str, spoken: str) -> str:
-    """Return why this voice cannot be used for the language, or ""."""
+    """Return why the voice cannot speak the locale `spoken`, or "" if it can."""
     name = VOICE.fullmatch(voice)
     if not name:
         return "SAY_VOICE is not one of Twilio's voices."
     if name["polly"]:
         languages = [each for each in POLLY if name["polly"] in POLLY[each].split()]
-        # Accept an unknown name: it may be newer than our list.
+        # Accept a name that is not in POLLY: the voice may be newer than our list.
         agrees = not languages or base(spoken) in languages
     elif name["locale"]:
         agrees = name["locale"] == spoken

@@ -28,12 +28,12 @@ class CallState:
     duration_seconds: int | None
     price: Decimal | None
     price_unit: str
-    # The SID of the call that dialled this one with <Dial>, or "".
+    # The SID of the call that dialled this call with <Dial>, or "".
     parent_sid: str = ""
     # Only the REST API fills the next two fields. Webhooks do not.
     from_number: str = ""
     is_inbound: bool = False
-    # Twilio's word for who answered, such as `human`. See MACHINE_DETECTION.
+    # Twilio's value for who answered, such as `human`. See MACHINE_DETECTION.
     answered_by: str = ""
 
     @property
@@ -43,7 +43,7 @@ class CallState:
 
 @dataclass(frozen=True)
 class NumberState:
-    """A number of our account, and what Twilio requests when somebody calls it."""
+    """A number of our account, and the URL that Twilio requests for incoming calls."""
 
     sid: str
     voice_url: str
@@ -67,7 +67,7 @@ def call_state(call: Any) -> CallState:
         status=text(call.status, 20),
         to=text(call.to, 100),
         created_at=call.date_created,
-        # Only the status webhook reports this time.
+        # Only the status webhook reports when the phone rang.
         ringing_at=None,
         answered_at=call.start_time,
         ended_at=call.end_time,
@@ -107,7 +107,10 @@ def text(value: Any, max_length: int) -> str:
 
 
 def _integer(value: Any) -> int | None:
-    """Parse a number that Twilio sends as a string, a number or null."""
+    """Parse a number that Twilio sends as a string, a number or null.
+
+    Return None if it is not a number of at most nine digits.
+    """
     digits = str(value)
     is_number = digits.isascii() and digits.isdigit() and len(digits) < 10
     return int(digits) if is_number else None

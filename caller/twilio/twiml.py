@@ -11,19 +11,19 @@ from caller.models import Call
 from caller.twilio import speech
 from caller.twilio.client import RETRY, callback_url
 
-# A string, because the SDK would render a list as Python's repr.
+# The events are one string, because the SDK would render a list as Python's repr.
 RECORDING_EVENTS = "completed absent"
 LEG_EVENTS = "initiated ringing answered completed"
-# The operator has this long to press a key, after the sentence.
+# After the sentence, the operator has this long to press a key.
 KEY_SECONDS = 10
-# The second phone, which <Dial> calls, rings this long.
+# The second phone, which <Dial> calls, rings at most this long.
 RINGS_SECONDS = 30
-# Stands for the UUID of a call in a document that several calls use.
+# Stands for the UUID of a call in a cached document that several calls use.
 ANY_CALL = UUID(int=0)
 
 
 def say(response: VoiceResponse, sentence: speech.Sentence) -> None:
-    """Add a `<Say>`. Without a language, Twilio would use the account's default."""
+    """Add a `<Say>`. Without `language`, Twilio would use the account's language."""
     response.say(
         sentence.text, language=sentence.language, voice=sentence.voice or None
     )
@@ -55,7 +55,7 @@ def _record(
     max_seconds: int,
     silence_seconds: int,
 ) -> str:
-    """Return the document of `record`, which is the same for most calls."""
+    """Return the document of `record`. It is cached: for most calls, it is the same."""
     response = VoiceResponse()
     say(response, notice)
     response.record(
@@ -75,7 +75,7 @@ def _record(
 def ask_operator(call: Call, who: str) -> str:
     """Ask the operator to press a key. If no key is pressed, hang up and call nobody.
 
-    So nobody is called if an answering machine takes the operator's call.
+    So nobody is called if an answering machine answers the operator's phone.
     """
     response = VoiceResponse()
     gather = response.gather(
@@ -118,7 +118,7 @@ def connect(call: Call, number: str, caller_id: str) -> str:
 
 
 def bridge_notice(call: Call) -> str:
-    """Play the notice to the phone that <Dial> called, before it is connected."""
+    """Play the notice to the second phone (called by <Dial>), see `connect`."""
     response = VoiceResponse()
     notice = speech.sentence("conversation_notice")
     say(response, replace(notice, text=call.notice))

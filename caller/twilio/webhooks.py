@@ -55,7 +55,7 @@ def refusal(request: HttpRequest, about: str) -> str:
 
 
 def seen_url(request: HttpRequest) -> str:
-    """Return the URL as received, without the query: a forger could write any text."""
+    """Return the received URL without the query, which a forger may have written."""
     host = urlsplit(f"//{request.META.get('HTTP_HOST', '')}").hostname or "?"
     return f"{request.scheme}://{host[:100]}{request.path}"
 
@@ -70,7 +70,7 @@ def form_fields(request: HttpRequest) -> dict[str, Any]:
 
 @webhook("twilio-record", refusal, form_fields)
 def record(about: str, fields: Mapping[str, Any]) -> HttpResponse:
-    """Answer with TwiML that plays the notice and records. The person has picked up."""
+    """The person has picked up: answer with TwiML that plays the notice and records."""
     call = call_of(about, fields)
     if call is None:
         # Never record a call that we cannot identify.
@@ -140,8 +140,8 @@ def call_of(about: str, fields: Mapping[str, Any]) -> Call | None:
 
     A conversation has two calls at Twilio. Webhooks about the call that <Dial> made
     have the SID of the first call as ParentCallSid. We store the SID of the first call.
-    about: the UUID. The URL for the status of our own number has no UUID, so `about` is
-    empty. In that case, the incoming call is found by its SID alone.
+    about: the UUID. The URL for the status of our own number has no UUID. If `about` is
+    empty, the incoming call is found by its SID alone.
     """
     sid = fields.get("ParentCallSid") or fields.get("CallSid", "")
     if not CALL_SID.fullmatch(sid):

@@ -81,7 +81,7 @@ class AccessAdmin(LargeTableAdmin, ReadOnly, admin.ModelAdmin[Access]):
 
     @admin.display(description="what")
     def heard_or_read(self, access: Access) -> SafeString | str:
-        # In a list, AccessList has loaded the row already.
+        # In a list, AccessList has already loaded the recording or transcript.
         if hasattr(access, "found"):
             found = access.found
         elif access.what in HEARD_OR_READ:
@@ -126,7 +126,7 @@ class GroupAdmin(TolerantChangelist, django_admin.GroupAdmin):
 
 @admin.register(ApiToken)
 class ApiTokenAdmin(LargeTableAdmin, TolerantChangelist, admin.ModelAdmin[ApiToken]):
-    """Admin of API tokens. No group has the permissions; superusers create tokens.
+    """Admin of API tokens. By default, only superusers have the permissions.
 
     Other users who are given these permissions see, create and revoke only tokens of
     their own account. With a token of another account, they could use that account's
@@ -196,7 +196,7 @@ class ApiTokenAdmin(LargeTableAdmin, TolerantChangelist, admin.ModelAdmin[ApiTok
     def response_add(
         self, request: HttpRequest, obj: ApiToken, *args: Any, **kwargs: Any
     ) -> HttpResponse:
-        """Show the secret once. A redirect could show it only if it were stored."""
+        """Show the secret now, without a redirect: it is stored nowhere."""
         context = {
             **self.admin_site.each_context(request),
             "title": "The new API token",

@@ -16,9 +16,9 @@ class AccountAdapter(DefaultAccountAdapter):  # type: ignore[misc]
         return False
 
     def pre_authenticate(self, request: HttpRequest, **credentials: Any) -> None:
-        """Do not limit failed logins here, as allauth does: django-axes limits them.
+        """Do nothing. allauth would limit failed logins here.
 
-        django-axes counts failed logins for each pair of username and IP address.
+        In this project, django-axes limits them, by pair of username and IP address.
         """
 
     def get_client_ip(self, request: HttpRequest) -> str:
@@ -26,6 +26,6 @@ class AccountAdapter(DefaultAccountAdapter):  # type: ignore[misc]
 
     def login(self, request: HttpRequest, user: Any) -> None:
         # Django's `authenticate` sets the backend. A login by passkey or provider does
-        # not call this function.
+        # not call `authenticate`.
         user.backend = getattr(user, "backend", BACKEND)
         super().login(request, user)

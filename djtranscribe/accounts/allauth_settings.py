@@ -1,11 +1,11 @@
-"""The settings of django-allauth. TWO_FACTOR (if it is not `off`) and OIDC_URL need it.
+"""The settings of django-allauth, for TWO_FACTOR (if it is not `off`) and OIDC_URL.
 
 https://docs.allauth.org/en/latest/
 """
 
 from typing import Any
 
-# The name of the provider in URLs and in allauth's tables.
+# The name of the OpenID Connect provider in allauth's tables. Our URLs use it, too.
 PROVIDER = "sso"
 MIDDLEWARE = [
     "allauth.account.middleware.AccountMiddleware",
@@ -45,8 +45,8 @@ def values(
         # For development: browsers allow passkeys over http, but only on localhost.
         "MFA_WEBAUTHN_ALLOW_INSECURE_ORIGIN": debug and not is_https,
         "SOCIALACCOUNT_ADAPTER": "djtranscribe.accounts.single_sign_on.SsoAdapter",
-        # A login at the provider starts with a link. Our Content-Security-Policy does
-        # not let a form lead to another site.
+        # A login at the provider starts with a link, not with a form. Our
+        # Content-Security-Policy does not let a form lead to another site.
         "SOCIALACCOUNT_LOGIN_ON_GET": True,
         "SOCIALACCOUNT_PROVIDERS": {
             "openid_connect": {
@@ -60,8 +60,8 @@ def values(
                 "OAUTH_PKCE_ENABLED": True,
             }
         },
-        # To limit attempts, allauth counts them in the cache. All processes must share
-        # these counts.
+        # allauth limits how often somebody may try, and counts the attempts in the
+        # cache. The cache is in the database, so that all processes share the counts.
         "CACHES": {
             "default": {
                 "BACKEND": "django.core.cache.backends.db.DatabaseCache",

@@ -1,6 +1,6 @@
 """The pages of django-allauth that this site uses.
 
-It does not use allauth's pages to sign up, change an e-mail address or reset a
+The site does not use allauth's pages to sign up, change an e-mail address or reset a
 password.
 """
 

@@ -24,5 +24,6 @@ def permit(
             )
             group.permissions.add(*permissions)
 
-    # Migrating back does not change the groups, because they may have members.
+    # Migrating back leaves the groups as they are. They may have members who use the
+    # permissions.
     return migrations.RunPython(forwards, migrations.RunPython.noop)

@@ -18,13 +18,14 @@ ONE_SITTING = timedelta(minutes=10)
 
 class AccessQuerySet(models.QuerySet["Access"]):
     def note(self, user: Any, action: str, rows: Iterable[models.Model]) -> None:
-        """Store that this user listened to or read these rows, with two queries.
+        """Store that this user did `action` with these rows. This makes two queries.
 
-        The same row is stored at most once in ten minutes. A player requests audio in
-        many pieces, and pages reload.
+        The same user, action and row are stored at most once in ten minutes, because a
+        player requests audio in many pieces, and pages reload.
         """
         named = {(str(row._meta.verbose_name), row.pk) for row in rows}
-        # Look for these rows only: a program may read tens of thousands in ten minutes.
+        # Load only the accesses to these rows, not all of the last ten minutes: a
+        # program may have read tens of thousands of rows in that time.
         recent = self.filter(
             user=user,
             action=action,
@@ -39,7 +40,7 @@ class AccessQuerySet(models.QuerySet["Access"]):
 
 
 class Access(models.Model):
-    """Who listened to, read or corrected a recording or transcript.
+    """A record that somebody did `action` with a recording or transcript.
 
     This record stays when the recording or transcript is deleted.
     """
@@ -74,7 +75,7 @@ class Access(models.Model):
         return f"{self.user or 'Somebody'} {did} {self.what} {self.row}"
 
 
-# Store the last use of a token at most once in this time.
+# Each use of a token changes `last_used_at`, but at most once in this time.
 USE_KEPT_EVERY = timedelta(minutes=1)
 
 
@@ -134,13 +135,13 @@ class ApiToken(models.Model):
 
     @staticmethod
     def digest(secret: str) -> str:
-        # A fast hash is enough for random secrets; slow ones are for passwords.
+        # A fast hash is enough for random secrets. Only passwords need a slow hash.
         return hashlib.sha256(secret.encode()).hexdigest()
 
     def new_secret(self) -> str:
         """Create and return the secret. Show it now, because it is not stored.
 
-        Only its hash and its first characters are stored.
+        The token gets only the hash and the first characters of the secret.
         """
         secret = f"djt_{secrets.token_urlsafe(32)}"
         self.prefix, self.sha256 = secret[:10], self.digest(secret)
@@ -173,7 +174,8 @@ class Profile(models.Model):
         default="",
         help_text="All times and days are shown in this zone, and filters follow it.",
     )
-    # The time when the last link for a new password was requested.
+    # The time when the last link for a new password was requested. None if no link was
+    # requested, or if its e-mail could not be sent.
     reset_link_at = models.DateTimeField(null=True, editable=False)
 
     class Meta:
@@ -186,8 +188,8 @@ class Profile(models.Model):
 class Session(AbstractBaseSession):
     """A session with a column for its user. `sessions.py` writes and lists sessions."""
 
-    # None if nobody is logged in. The database has no constraint, because a request may
-    # store its session while somebody deletes the user.
+    # None if nobody is logged in. The database has no foreign-key constraint, because a
+    # request may store its session while somebody deletes the user.
     user = models.ForeignKey(
         settings.AUTH_USER_MODEL,
         null=True,
@@ -211,8 +213,8 @@ class Session(AbstractBaseSession):
 def zone_of(user: Any) -> ZoneInfo | None:
     """Return the time zone that an account has chosen, or None for the site's.
 
-    user: a User, an AnonymousUser or None. If its profile is not loaded yet, this makes
-    one query.
+    user: a User, an AnonymousUser or None. If the user's profile is not loaded yet,
+    this makes one query.
     """
     profile = getattr(user, "profile", None)
     if profile is None or not profile.time_zone:

@@ -50,8 +50,8 @@ class AskForm(PasswordResetForm):
     def save(self, *args: Any, **kwargs: Any) -> None:
         """Send a link to each account with this address.
 
-        A worker sends the e-mails. So the response time does not show whether there is
-        such an account.
+        A worker sends the e-mails. So the response time does not show whether any
+        account has this address.
         """
         for user in self.get_users(self.cleaned_data["email"]):
             if is_first_in_a_while(user):
@@ -93,7 +93,7 @@ def send_link(user_pk: int) -> None:
         email.send(uuid4(), user.email, SUBJECT, body)
     except email.EmailError as error:
         logger.warning("user=%s password_reset=failed code=%s", user.pk, error.code)
-        # No link was sent, so the user may ask for another one at once.
+        # No link was sent, so the user may ask for another link at once.
         Profile.objects.filter(user=user).update(reset_link_at=None)
 
 
@@ -107,8 +107,8 @@ class AskView(views.PasswordResetView):
 
     def form_valid(self, form: Any) -> HttpResponse:
         form.save()
-        # Do not redirect and show a message there: the message would need a session in
-        # the database for every stranger.
+        # Do not redirect to a page that shows a message. For the message, each stranger
+        # would need a session in the database.
         return self.render_to_response(self.get_context_data(is_sent=True))
 
 

@@ -22,7 +22,7 @@ from djtranscribe.public_urls import client_address
 # The key in a session under which details of its login are stored.
 LOGIN = "login"
 LONG_AGO = datetime.min.replace(tzinfo=tz.utc)
-# Part of a User-Agent, and the browser that it means. The first match counts, because
+# Part of a User-Agent, and the name of the browser. The first match counts, because
 # Edge's User-Agent also contains Chrome, and Chrome's also contains Safari.
 BROWSERS = {
     "Edg": "Edge",
@@ -75,7 +75,7 @@ def browser_name(user_agent: str) -> str:
 
 @dataclass(frozen=True)
 class Login:
-    """A session that has not expired. Pages use `number`, because the key is secret."""
+    """A session that has not expired. Pages show `number`, because `key` is secret."""
 
     key: str
     is_this_one: bool
@@ -89,7 +89,10 @@ class Login:
 
 
 def logins(request: HttpRequest) -> list[Login]:
-    """Return the logins of this request's account: this one first, then the newest."""
+    """Return the account's logins. The login of this request is the first one.
+
+    The other logins follow, newest first.
+    """
     now = timezone.now()
     user = cast(User, request.user)
     rows = Session.objects.filter(user=user, expire_date__gt=now)

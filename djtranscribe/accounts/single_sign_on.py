@@ -25,10 +25,10 @@ View = Callable[..., HttpResponse]
 
 class SsoAdapter(DefaultSocialAccountAdapter):  # type: ignore[misc]
     def pre_social_login(self, request: HttpRequest, sociallogin: SocialLogin) -> None:
-        """At the first login, connect the provider's account with one of ours.
+        """At the first login, connect the provider's account with one of this site.
 
-        Ours must be the only account with the e-mail address that the provider has
-        verified. If there is none, or more than one, raise
+        This is the account with the e-mail address that the provider has verified. If
+        no account or more than one account has this address, raise
         ImmediateHttpResponse with a page that says so.
         """
         if sociallogin.is_existing:

@@ -1,4 +1,4 @@
-"""TWO_FACTOR=required: accounts without a second factor must set one up first."""
+"""If TWO_FACTOR=required, accounts must set up a second factor to open other pages."""
 
 from typing import Any
 

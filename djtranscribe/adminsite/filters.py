@@ -17,15 +17,15 @@ from django.utils import timezone
 
 from djtranscribe.zones import midnight
 
-# Show no more choices than this: nobody reads a longer list.
+# A filter shows at most this many choices: nobody reads a longer list.
 MOST_CHOICES = 300
 
 
 def values_in(field: Field[Any, Any]) -> list[Any]:
-    """Return the distinct non-empty values of a column.
+    """Return the distinct non-empty values of a column, at most MOST_CHOICES.
 
-    The query jumps from value to value in an index. The column must be the first one
-    of an index.
+    The query jumps from value to value in an index, so the column must be the first
+    column of an index.
     """
     quote = connection.ops.quote_name
     column, table = quote(str(field.column)), quote(field.model._meta.db_table)
@@ -68,7 +68,7 @@ class State(Choice):
 
     title = "status"
     parameter_name = "state"
-    # Of each group: name in the URL, label, statuses. A status that is in no group
+    # For each group: name in the URL, label, statuses. A status that is in no group
     # counts as "In progress".
     groups: ClassVar[Sequence[tuple[str, str, Sequence[str]]]]
     statuses: ClassVar[type[TextChoices]]
@@ -105,7 +105,7 @@ class Range(Choice):
 
     # The number to filter by: a column or an expression. It has an index.
     measure: ClassVar[str | Combinable]
-    # Of each range: name in the URL, label, lower bound, upper bound. The upper bound
+    # For each range: name in the URL, label, lower bound, upper bound. The upper bound
     # is not part of the range. None means that there is no upper bound.
     steps: ClassVar[Sequence[tuple[str, str, float, float | None]]]
 
@@ -133,7 +133,7 @@ class Length(Range):
 
 
 class Stored(Choice):
-    """Filter by the values in an indexed column of this or of a related table."""
+    """Filter by the values in an indexed column, also of a related table."""
 
     column: ClassVar[Field[Any, Any]]
     # Lookup path from the list's model to `column`.

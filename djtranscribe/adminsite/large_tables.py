@@ -1,6 +1,6 @@
 """Admin lists that stay fast with millions of rows.
 
-They never count or sort a whole table, and they show at most COUNTED rows.
+The lists never count or sort a whole table, and they show at most COUNTED rows.
 Every order and every filter (filters.py) uses an index.
 """
 
@@ -36,7 +36,7 @@ class CappedPaginator(Paginator[Any]):
         return counted if counted <= COUNTED else CappedCount(COUNTED)
 
     def page(self, number: int | str) -> Page[Any]:
-        """Return a page. Find its keys first, to sort without joins."""
+        """Return a page. Find the keys of its rows first, to sort without joins."""
         page = super().page(number)
         rows = cast("QuerySet[Any]", self.object_list)
         if self.sorts_newest:
@@ -60,10 +60,11 @@ class CappedPaginator(Paginator[Any]):
     def sorts_newest(self) -> bool:
         """Whether a page sorts only the newest COUNTED of the rows that match a filter.
 
-        True if more than COUNTED rows match and the order is not by date. One index
-        finds the matching rows, another index has the order, and the database can use
-        only one of them. So it reads all matching rows, or it reads rows in that order
-        until a page is full. With a million rows, both take over a second.
+        True if more than COUNTED rows match and the order is not by date. Then one
+        index finds the matching rows, and another index has the order, but the database
+        can use only one of them. To sort all matching rows, it would read all of them,
+        or it would read rows in that order until a page is full. With a million rows,
+        both take over a second.
         """
         rows = cast("QuerySet[Any]", self.object_list)
         newest = str(rows.model._meta.ordering[0]).lstrip("-")
@@ -75,15 +76,15 @@ class LargeTableList(ChangeList):
     def get_results(self, request: HttpRequest) -> None:
         super().get_results(request)
         if not (self.query or self.get_filters_params()):
-            # Equal counts hide admin's link to all rows. Without search and filters,
-            # the list already shows all rows.
+            # If both counts are equal, admin shows no link to the list of all rows.
+            # Without search and filters, this page is already that list.
             self.full_result_count = self.result_count
 
     def get_ordering(self, request: HttpRequest, queryset: QuerySet[Any]) -> Any:
         """Order rows with equal values by `pk`, in the direction of the first column.
 
-        Admin always orders them by `-pk`. Then an index could serve only one of the two
-        directions.
+        Admin always orders such rows by `-pk`. With that, an index could serve only one
+        of the two directions of the first column.
         """
         first, *others = super().get_ordering(request, queryset)
         if others and others[-1] == "-pk" and not is_descending(first):
@@ -103,7 +104,7 @@ class LargeTableAdmin:
     paginator: Any = CappedPaginator
     list_per_page = 50
     show_full_result_count = False
-    # Facets show a count beside each choice of a filter. Counting takes too long.
+    # Do not show a count beside each choice of a filter: counting takes too long.
     show_facets = admin.ShowFacets.NEVER
     # Names of actions that people may use on more than COUNTED rows.
     unlimited_actions: tuple[str, ...] = ()

@@ -12,8 +12,8 @@ from django.urls import reverse
 from django.utils.html import format_html, format_html_join
 from django.utils.safestring import SafeString
 
-# Try to save at most this many times. An attempt fails if somebody else has saved the
-# same value.
+# Try to save a form at most this many times. An attempt fails if somebody else has just
+# saved a row with the same unique value.
 SAVES = 3
 
 
@@ -38,7 +38,7 @@ class TolerantChangelist:
             return plain
 
     def changeform_view(self, request: HttpRequest, *args: Any, **kwargs: Any) -> Any:
-        """Validate again when somebody else saved the same value a moment earlier.
+        """Validate again if somebody else has just saved the same unique value.
 
         The second validation finds the other row and shows the usual form error.
         """
@@ -89,7 +89,7 @@ def link(to: Model | None, text: str = "") -> SafeString | str:
 
 
 def duration(seconds: float | None) -> str:
-    """Format seconds as `1:05`, or as `2:01:05` from one hour."""
+    """Format seconds as `1:05`. From one hour on, the format is `2:01:05`."""
     if seconds is None:
         return "-"
     minutes, seconds = divmod(round(seconds), 60)

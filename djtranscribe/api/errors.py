@@ -14,7 +14,7 @@ from djtranscribe.api.shapes import Problem
 
 logger = logging.getLogger(__name__)
 
-# For the documentation: errors that every URL can return.
+# For the API's documentation: errors that every URL can return.
 FAULTS: dict[int, Any] = {401: Problem, 403: Problem, 422: Problem}
 NOT_FOUND: dict[int, Any] = {404: Problem}
 
@@ -27,7 +27,7 @@ def problem(status: int, detail: str) -> JsonResponse:
 
 
 def add_handlers(api: NinjaAPI) -> None:
-    """Turn each exception into a response with a sentence."""
+    """Make the API turn these exceptions into JSON responses with a sentence."""
 
     @api.exception_handler(HttpError)
     def refused(request: HttpRequest, error: HttpError) -> HttpResponse:
@@ -45,7 +45,8 @@ def add_handlers(api: NinjaAPI) -> None:
     def forbidden(request: HttpRequest, error: PermissionDenied) -> HttpResponse:
         return problem(403, "The account of this token is not allowed to do this.")
 
-    # The body is too large or incomplete, or there are too many parameters.
+    # Django raises these if the body is too large or incomplete, or if there are too
+    # many parameters.
     @api.exception_handler(SuspiciousOperation)
     @api.exception_handler(UnreadablePostError)
     def unreadable(request: HttpRequest, error: Exception) -> HttpResponse:

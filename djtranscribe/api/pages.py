@@ -1,8 +1,8 @@
 """Pagination of lists, newest first.
 
 A page starts after the last row of the previous page. There is no offset and no total,
-so page 1,000 is as fast as page 1, and new rows do not move others to another page.
-The results of a search are different: they are ranked and have an offset (`offset`).
+so page 1,000 is as fast as page 1, and new rows do not move old ones to another page.
+Only the results of a search have an offset, because they are ranked (see `offset`).
 """
 
 from base64 import urlsafe_b64decode, urlsafe_b64encode
@@ -35,7 +35,10 @@ def in_utc(moment: datetime) -> datetime:
 
 
 def storable(text: str) -> str:
-    """Raise ValueError for characters that databases reject: NUL, lone surrogates."""
+    """Return the text. Raises ValueError for NUL and lone surrogates.
+
+    Databases reject these characters.
+    """
     if "\0" in text:
         raise ValueError("it contains a NUL character")
     if any("\ud800" <= character <= "\udfff" for character in text):
@@ -100,7 +103,7 @@ def page_of(rows: QuerySet[Row], page: Page) -> tuple[list[Row], str | None]:
     return found[: page.limit], packed(f"{last.created_at.isoformat()} {last.pk}")
 
 
-# A cursor needs no signature: a forged one only starts at another row of the list.
+# A cursor needs no signature: a page with a forged cursor only starts at another row.
 
 
 def packed(text: str) -> str:

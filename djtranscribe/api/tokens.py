@@ -17,8 +17,8 @@ from djtranscribe.models import ApiToken
 class Bearer(AuthBase):
     """Require a token of a user who has all of these permissions.
 
-    This does not use ninja's HttpBearer, which logs invalid headers: they may contain a
-    secret.
+    This does not use ninja's HttpBearer, because HttpBearer logs invalid headers, which
+    may contain a secret.
     """
 
     openapi_type = "http"

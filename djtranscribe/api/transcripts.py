@@ -114,8 +114,8 @@ def read(user: User, rows: list[Transcript]) -> list[TranscriptOut]:
 def read_by(user: User, **of: Any) -> list[TranscriptOut] | None:
     """Return transcripts and record that the user read them.
 
-    Returns None if the user may not read transcripts.
-    of: lookup for the call or recording, such as `recording=…`.
+    Returns None if the user may not read transcripts. The parameter `of` is the lookup
+    for the call or recording, such as `recording=…`.
     """
     if not user.has_perm("transcription.view_transcript"):
         return None

@@ -42,6 +42,6 @@ urlpatterns = [
         # Leave out ninja's root URL: our documentation page has the same path.
         if isinstance(each, URLPattern) and each.name != "api-root"
     ),
-    # Not <path:…>, because it does not match line breaks.
+    # Use a regular expression, because <path:…> does not match line breaks.
     re_path(r"^[\s\S]+$", for_programs(unknown_url), name="nothing"),
 ]

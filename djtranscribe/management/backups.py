@@ -1,4 +1,4 @@
-"""A backup in one tar file: the database and the audio of its recordings.
+"""Write and read a backup: a tar file with the database and the recordings' audio.
 
 First comes `database.sqlite3` or `database.dump` (pg_dump's custom format). Then comes
 `audio/`, with the file names of the storage. The database is dumped first, so that no
@@ -30,10 +30,10 @@ AUDIO = "audio/"
 
 
 def write(archive: Path, folder: Path, tell: Callable[[int], None]) -> list[str]:
-    """Write the archive. Return the names of audio files that are missing.
+    """Write the archive. Return the names of audio files that the storage lacks.
 
     folder: for the temporary dump, which can be as large as the database.
-    tell: called with the number of audio files so far.
+    tell: called after each audio file, with the number of audio files so far.
     """
     dump = folder / DUMPS[connection.vendor]
     dump_database(dump)

@@ -47,8 +47,8 @@ def filters_of(changelist: ChangeList) -> Filters:
 def cells(row: Any, headers: list[dict[str, Any]]) -> SafeString:
     """Add a role and the column's name to the HTML of each cell.
 
-    On a phone, CSS shows each row as a card. A card needs the names, as it has no
-    columns. Screen readers need the roles, as browsers no longer see a table.
+    On a phone, CSS shows each row as a card. A card has no columns, so it needs the
+    names. Cards are no table for browsers, so screen readers need the roles.
     """
     return SafeString(
         "".join(

@@ -14,7 +14,8 @@ class Entry(NamedTuple):
     name: str  # of the URL pattern
     permission: str = ""
     is_admin: bool = False
-    # How the paths of this entry's other pages begin, after the path of the home page.
+    # Prefixes of the paths of more pages that belong to this entry. They are relative
+    # to the path of the home page.
     places: tuple[str, ...] = ()
 
 
@@ -76,7 +77,10 @@ def single_sign_on() -> str:
 
 
 def _match(entry: Entry, path: str) -> int:
-    """Return how many characters of a path match this entry. The longest match wins."""
+    """Return how many characters at the beginning of a path match this entry.
+
+    `site_pages` highlights the entry with the longest match.
+    """
     first, url = reverse("caller:home"), reverse(entry.name)
     if path == url:
         return len(path)

@@ -25,11 +25,11 @@ from djtranscribe.vendors.errors import never_sent
 # worker's --concurrency is the same, so that each thread can reuse a connection.
 MOST_AT_ONCE = 128
 CHUNK_BYTES = 64 * 1024
-# Time limit for one chunk of a streamed body. So at least 2 kB/s must arrive.
+# Time limit for CHUNK_BYTES of a streamed response. So at least 2 kB/s must arrive.
 CHUNK_SECONDS = 30
-# AssemblyAI does not accept larger files.
+# Limit for streamed responses: AssemblyAI does not accept larger files.
 MAX_STREAM_BYTES = 5 * 1024**3
-# Limit for bodies that are not streamed. The JSON of a transcript with a day
+# Limit for responses that are not streamed. The JSON of a transcript with a day
 # of speech has about 30 MB.
 MAX_BODY_BYTES = 128 * 1024**2
 
@@ -83,10 +83,11 @@ def shut_down(sock: socket.socket) -> None:
 
 @contextmanager
 def time_limit(seconds: float) -> Iterator[TimeLimit]:
-    """Limit the total time of requests that this thread sends with the classes below.
+    """Context manager: limit the total time of the requests in the `with` block.
 
-    When the time is over, reads fail or the body ends early. Check `expired` where an
-    early end could look like success.
+    The limit covers the sockets that this thread gives to `watch` or `watch_new`. When
+    the time is over, reads fail or the body ends early. Check `expired` where an early
+    end could look like success.
     """
     limit, outer = TimeLimit(seconds), getattr(_local, "limit", None)
     _local.limit = limit
@@ -98,16 +99,16 @@ def time_limit(seconds: float) -> Iterator[TimeLimit]:
 
 
 def watch(sock: socket.socket | None) -> None:
-    """Add a socket to the time limit of this thread, if there is one."""
+    """If this thread has a time limit, apply the limit to this socket, too."""
     limit: TimeLimit | None = getattr(_local, "limit", None)
     if limit and sock:
         limit.watch(sock)
 
 
 def watch_new(sock: socket.socket) -> None:
-    """Add a copy of a new socket: before its handshake, TLS may replace the original.
+    """If this thread has a time limit, apply the limit to a copy of a new socket.
 
-    Do nothing if this thread has no time limit.
+    A copy is needed, because TLS may replace the original before the handshake.
     """
     limit: TimeLimit | None = getattr(_local, "limit", None)
     if limit:
@@ -125,7 +126,7 @@ class _Watching:
         return sock
 
     def request(self, *args: Any, **options: Any) -> None:
-        # Add a reused connection again: it was opened under an earlier limit.
+        # A reused connection was opened under an earlier limit: apply the present one.
         watch(self.sock)
         super().request(*args, **options)  # type: ignore[misc]
 
@@ -156,8 +157,8 @@ class LimitedAdapter(HTTPAdapter):
     """HTTP adapter: the whole response must arrive within `seconds`.
 
     For a streamed response, the limit covers only the headers: read the body with
-    `chunks`. Each piece of a streamed upload restarts the limit. Raises
-    requests.ReadTimeout and AnswerTooLarge.
+    `chunks`, which has other limits. Each piece of a streamed upload restarts the
+    limit. Raises requests.ReadTimeout and AnswerTooLarge.
     """
 
     def __init__(self, seconds: float, **options: Any) -> None:
@@ -249,7 +250,8 @@ def _keep(answer: Any, body: bytes) -> None:
 def chunks(answer: requests.Response) -> Iterator[bytes]:
     """Yield the body of a streamed response in chunks.
 
-    Raises requests.ReadTimeout if less than 2 kB/s arrive, and AnswerTooLarge.
+    Raises requests.ReadTimeout if less than 2 kB/s arrive, and AnswerTooLarge if the
+    body is larger than MAX_STREAM_BYTES.
     """
     pieces = answer.iter_content(CHUNK_BYTES)
     came, is_over = 0, False
@@ -257,7 +259,7 @@ def chunks(answer: requests.Response) -> Iterator[bytes]:
         chunk = bytearray()
         with time_limit(CHUNK_SECONDS) as limit:
             watch(getattr(answer.raw, "watched_socket", None))
-            # Collect pieces: the server may send pieces as small as one byte.
+            # Collect pieces until a chunk is full: a piece may be as small as one byte.
             while len(chunk) < CHUNK_BYTES and not (limit.expired or is_over):
                 piece = next(pieces, None)
                 chunk += piece or b""

@@ -57,7 +57,7 @@ def send(message_id: UUID, to: str, subject: str, body: str) -> str:
     }
     try:
         mail = EmailMessage(subject, body, to=[to], headers=headers)
-        # Before we connect, detect an address that cannot be encoded.
+        # Build the message before we connect: its address may be impossible to encode.
         mail.message()
         connection = get_connection()
         if isinstance(connection, smtp.EmailBackend):
@@ -74,7 +74,7 @@ def failure(error: Exception) -> EmailError:
     if isinstance(error, smtplib.SMTPRecipientsRefused):
         codes = [code for code, _ in error.recipients.values()]
         code = max(codes, default=0)
-        # 4xx is temporary, 5xx is permanent. RFC 5321
+        # Code 4xx means a temporary failure, 5xx a permanent one. RFC 5321
         message = f"The mail server refused the operator's address ({code})."
         return EmailError(message, permanent=code >= 500, code=code)
     if isinstance(error, smtplib.SMTPAuthenticationError):
@@ -84,7 +84,8 @@ def failure(error: Exception) -> EmailError:
         message = f"The mail server refused the message ({error.smtp_code})."
         return EmailError(message, code=error.smtp_code)
     if isinstance(error, ValueError):
-        # For example, a host name is too long, or a password has an invalid character.
+        # For example, EMAIL_URL has a host name that is too long, or its password has
+        # an invalid character.
         return EmailError(
             "Nothing was sent: the operator's address or EMAIL_URL is not valid."
         )

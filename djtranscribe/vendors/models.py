@@ -11,8 +11,8 @@ from django.utils import timezone
 from djtranscribe.database import hand_back_connection
 from djtranscribe.vendors.errors import VendorError
 
-# While a vendor is paused, send one request in each such interval, to see whether the
-# vendor accepts it. This request is called a probe.
+# While a vendor is paused, send one request in each interval of this length, to see
+# whether the vendor accepts requests again. Such a request is called a probe.
 PROBE_AFTER = timedelta(seconds=30)
 
 # Values of `VendorPause.refused`. SUBMIT: AssemblyAI refuses new jobs. JOB: AssemblyAI
@@ -30,11 +30,12 @@ LONGEST_BUSY = timedelta(minutes=20)
 class VendorPauseQuerySet(models.QuerySet["VendorPause"]):
     @contextmanager
     def asking(self, vendor: str, what: str = "") -> Iterator[VendorPause | None]:
-        """Guard a vendor request: raise while the vendor is paused, record new pauses.
+        """Context manager for a request to a vendor. Begins and ends pauses.
 
         Yields the pause, or None. While the vendor is paused, raises a VendorError with
-        `account`, except for a probe. If the request fails with such an error, a pause
-        begins. Pauses are in the database, so all workers wait.
+        `account`, except for a probe, and for READ in a SUBMIT or JOB pause. If the
+        request fails with such an error, a pause begins. Pauses are in the database, so
+        they apply to all workers.
 
         what: the kind of request: "", SUBMIT, READ, or another name. A request that
         succeeds ends the pause if `pause.refused` is the same kind, "" or BUSY.
@@ -74,7 +75,8 @@ class VendorPauseQuerySet(models.QuerySet["VendorPause"]):
                     vendor=error.vendor, defaults={"refused": BUSY, **until}
                 )
             return
-        # A wrong key affects every kind of request.
+        # Two errors mean that every kind of request is refused: a wrong key (401), and
+        # an error of a request that only reads.
         is_general = error.code == requests.codes.unauthorized or what == READ
         defaults = {
             "reason": error.message,
@@ -109,14 +111,15 @@ class VendorPause(models.Model):
         return f"{self.vendor} is paused"
 
     def lets_through(self) -> bool:
-        """Claim the right to send the next probe. Of several threads, only one gets it.
+        """Return whether a request may be sent during this pause.
 
-        If the vendor is busy, claim nothing: return whether its waiting time is over.
+        The first thread that asks when a probe is due may send the probe. In a BUSY
+        pause, all threads may send when the time that the vendor gave us is over.
         """
         if self.refused == BUSY:
             return not 0 < self.seconds_left() <= LONGEST_BUSY.total_seconds()
         now = timezone.now()
-        # Ignore a probe_at too far in the future: the clock was set back since.
+        # If probe_at is too far in the future, the clock was set back: do not wait.
         is_due = self.probe_at <= now or self.probe_at > now + PROBE_AFTER
         mine = VendorPause.objects.filter(pk=self.pk, probe_at=self.probe_at)
         next_at = now + PROBE_AFTER
@@ -129,11 +132,11 @@ class VendorPause(models.Model):
         return (self.probe_at - timezone.now()).total_seconds()
 
     def end_with_result(self, submitted_at: datetime | None) -> None:
-        """End a JOB pause if the completed job was submitted after the pause began."""
+        """End a JOB pause if a completed job was submitted after the pause began."""
         if self.refused == JOB and submitted_at and submitted_at >= self.since:
             VendorPause.objects.filter(pk=self.pk, refused=JOB).delete()
 
     def let_next_through(self) -> None:
-        """Allow the next probe now: the last one was not of the refused kind."""
+        """Allow another probe now: this probe was not of the refused kind."""
         mine = VendorPause.objects.filter(pk=self.pk, probe_at=self.probe_at)
         mine.update(probe_at=timezone.now())

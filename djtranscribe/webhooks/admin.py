@@ -51,7 +51,7 @@ class WebhookDeliveryAdmin(
     readonly_fields = ["what", "row", "said"]
 
     def get_queryset(self, request: HttpRequest) -> QuerySet[WebhookDelivery]:
-        # The list does not show the body. A delivery's page loads it.
+        # The list does not show `body`, so do not load this column for all rows.
         return super().get_queryset(request).defer("body")
 
     def find(
@@ -61,7 +61,7 @@ class WebhookDeliveryAdmin(
 
     @admin.display(description="about")
     def row(self, delivery: WebhookDelivery) -> SafeString | str:
-        """Return a link to the list of calls or transcripts, searched for the UUID."""
+        """Return a link that searches the calls or transcripts for the UUID."""
         name = "transcription_transcript" if delivery.kind == "assemblyai" else ""
         return about(delivery.about, name or "caller_call")
 

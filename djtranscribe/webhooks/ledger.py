@@ -21,8 +21,8 @@ from djtranscribe.models import WebhookDelivery
 
 logger = logging.getLogger(__name__)
 
-# Largest accepted body. Webhooks have a few hundred bytes, Twilio's at most a few
-# thousand.
+# Refuse larger bodies. Usual bodies have a few hundred bytes, and some of Twilio's
+# have a few thousand.
 MAX_BODY_BYTES = 64 * 1024
 
 Verdict = WebhookDelivery.Verdict
@@ -40,8 +40,8 @@ def webhook(
     """Return a decorator that turns a handler into a view.
 
     kind: the name under which the deliveries are stored.
-    refusal(request, about) returns why the request is not authentic, or "". about: our
-    UUID from the callback URL.
+    refusal(request, about) returns why the request is refused, or "" if it is
+    authentic. about: our UUID from the callback URL.
     said(request) returns the fields of the request.
     """
 
@@ -68,7 +68,7 @@ def webhook(
                 delivery.about, delivery.body = about, said(request)
                 return accept(delivery)
             except Error as error:
-                # Log only the type, because the message may quote values of the row.
+                # Log only the error's type: its message may quote values of the row.
                 logger.error(
                     "webhook=%s about=%s stored=no error=%s",
                     kind,
@@ -146,8 +146,8 @@ def done() -> HttpResponse:
 def ignore(reason: str, is_deleted: bool = False) -> HttpResponse:
     """Return a 404 for an authentic request about a row that we do not have.
 
-    The vendor must not retry it. is_deleted: we had the row and deleted it. Then the
-    ledger does not store the fields of the request.
+    The vendor must not retry the request. is_deleted: whether we had the row and
+    deleted it. If so, the fields of the request are not stored.
     """
     answer = text(reason, status=404)
     answer.is_about_deleted = is_deleted  # type: ignore[attr-defined]

@@ -13,7 +13,10 @@ REFUSED_A_MINUTE = 30
 
 class WebhookDeliveryQuerySet(models.QuerySet["WebhookDelivery"]):
     def keep_refused(self, delivery: WebhookDelivery) -> None:
-        """Store a refused delivery. Above the limit, only count it in the last row."""
+        """Store a refused delivery.
+
+        Above the limit REFUSED_A_MINUTE, only count the delivery in the newest row.
+        """
         minute = timezone.now() - timedelta(minutes=1)
         recent = self.filter(
             verdict=WebhookDelivery.Verdict.REFUSED, received_at__gte=minute
@@ -61,7 +64,8 @@ class WebhookDelivery(models.Model):
     answer_status = models.PositiveSmallIntegerField("HTTP status of our answer")
     # UUID of the call or transcript, from the callback URL.
     about = models.CharField(max_length=36, blank=True)
-    # The fields of the request. Not stored for refused requests.
+    # The fields of the request. None if we refused the request, or if its call was
+    # deleted here.
     body = models.JSONField(null=True, blank=True)
     more_like_this = models.PositiveIntegerField(
         "more requests refused in the same minute (not stored)", default=0
@@ -73,7 +77,7 @@ class WebhookDelivery(models.Model):
     class Meta:
         verbose_name_plural = "webhook deliveries"
         ordering = ["-received_at"]
-        # Not `db_index`: on PostgreSQL, it makes a second index for LIKE.
+        # We do not use `db_index`: on PostgreSQL, it makes a second index, for LIKE.
         indexes = [
             models.Index(
                 fields=["verdict", "-received_at"], name="delivery_by_verdict"

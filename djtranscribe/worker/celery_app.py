@@ -27,16 +27,16 @@ from djtranscribe.worker.loops import connected
 logger = logging.getLogger("djtranscribe.worker")
 
 RUN = "djtranscribe.run"
-# Highest priority in RabbitMQ: such messages are delivered first. There are only a few
-# levels, because each level costs RabbitMQ memory.
+# RabbitMQ's priorities are 0 to HIGHEST (delivered first). There are only a few levels,
+# because each level costs RabbitMQ memory.
 HIGHEST = 9
 # These timeouts are short, because web requests send messages, too. A web request must
 # not wait long if the broker is down.
 CONNECT_SECONDS, SEND_SECONDS = 2, 3
 # Interval of heartbeats. They detect a connection that was cut without being closed.
 HEARTBEAT_SECONDS = 10
-# Redis sends a message again if it is not confirmed within this many seconds. That is
-# harmless: the row has a lease, so the second message does nothing.
+# Redis sends a message again if no worker confirms it within this many seconds. This is
+# harmless: the first worker has leased the transcript, so the second does nothing.
 REDIS_SENDS_AGAIN_AFTER = 300
 
 
@@ -85,8 +85,8 @@ def app() -> Celery:
         broker_connection_max_retries=None,
         broker_heartbeat=HEARTBEAT_SECONDS,
         broker_transport_options=options,
-        # If the connection is lost, running messages continue. Celery 6 changes the
-        # default to True.
+        # Messages that are running continue if the connection to the broker is lost. In
+        # Celery 6, the default of this option will be True.
         worker_cancel_long_running_tasks_on_connection_loss=False,
     )
     made.task(name=RUN)(run)

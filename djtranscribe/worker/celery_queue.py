@@ -39,12 +39,13 @@ class CeleryQueue:
     def consume(self, concurrency: int, stopping: threading.Event) -> None:
         """Run messages until `stopping` is set.
 
-        Celery itself reconnects after the broker was down, but not after a refusal.
+        Celery itself reconnects if the broker was down. It gives up if the broker
+        refuses our name or password, so we start it again.
         """
         while not stopping.is_set():
             controller = WorkController(
                 app=app(),
-                # Unique for each worker, even if several run on one machine.
+                # A unique name, even if several workers run on one machine.
                 hostname=f"{get_random_string(8)}@{socket.gethostname()}",
                 pool_cls="threads",
                 concurrency=concurrency,

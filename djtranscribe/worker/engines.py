@@ -13,12 +13,12 @@ from django_tasks.base import Task
 
 from djtranscribe.worker.waking import Wakeups
 
-# With this many waiting messages, queue no more: a longer queue is only slower.
+# If this many messages wait, the sweep queues no more: a longer queue is only slower.
 BACKLOG = 200
 
 
 class Engine(Protocol):
-    """Queue and run messages. Messages may be lost: the sweep replaces them."""
+    """Run the messages of a queue. Messages may be lost: the sweep replaces them."""
 
     def start(self, concurrency: int, wakeups: Wakeups, stopping: Event) -> None:
         """Start to run messages, at most `concurrency` at once."""
@@ -29,8 +29,8 @@ class Engine(Protocol):
     def has_backlog(self, task: Task[Any, Any], back_fill: bool = False) -> bool:
         """Return whether BACKLOG messages of this task wait already.
 
-        back_fill: whether to count only messages for old recordings (reconcile --all),
-        or only the others.
+        With `back_fill`, count only messages for old recordings (reconcile --all).
+        Without it, count only the others.
         """
 
     def waiting(self) -> int | None:

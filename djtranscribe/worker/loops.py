@@ -19,9 +19,9 @@ AGAIN_SECONDS = 1.0  # before a retry after an error
 class Loop(threading.Thread):
     """Thread that calls `work` again and again.
 
-    work() returns whether it found something to do. If not, the thread waits until it
-    is woken, but at most LONGEST_PAUSE. Errors are logged and do not end the thread:
-    without its thread, the process would look alive but do nothing.
+    work() returns whether it found something to do. If not, the thread waits until
+    `woken` is set, but at most LONGEST_PAUSE. Errors are logged and do not end the
+    thread: otherwise the process would look alive, but this work would not be done.
     """
 
     def __init__(
@@ -37,7 +37,8 @@ class Loop(threading.Thread):
     def run(self) -> None:
         pause = SHORTEST_PAUSE
         while not self.stopping.is_set():
-            # Clear before the work, so that work added meanwhile starts another round.
+            # Clear `woken` before the work, so that work that is added meanwhile starts
+            # another round.
             self.woken.clear()
             try:
                 close_old_connections()
@@ -58,9 +59,10 @@ class Loop(threading.Thread):
 
 @contextmanager
 def connected() -> Iterator[None]:
-    """Run a message with a working database connection. Log errors, do not raise them.
+    """Context manager in which a message runs, with a working database connection.
 
-    After an error, the sweep sends another message when the row's lease has expired.
+    Errors are logged and not raised. After an error, the sweep sends another message
+    when the row's lease has expired.
     """
     try:
         close_old_connections()
@@ -73,7 +75,7 @@ def connected() -> Iterator[None]:
 
 def log_and_reconnect(what: str, error: Exception) -> None:
     why = "database=away" if isinstance(error, Error) else "unforeseen"
-    # djtranscribe.logs removes the exception's message: it may quote people's words.
+    # djtranscribe.logs omits the exception's message, which may quote people's words.
     logger.error("%s=failed %s", what, why, exc_info=error)
     close_connection()
 

@@ -1,6 +1,6 @@
 """Wake the threads of a worker when there is work, without constant queries.
 
-On PostgreSQL, triggers send a notification when a row is added (migration 0009 of
+On PostgreSQL, triggers call pg_notify when a table has new work (migration 0009 of
 djtranscribe). On SQLite, `PRAGMA data_version` changes when another connection has
 changed the database. This PRAGMA reads no table, see
 sqlite.org/pragma.html#pragma_data_version
@@ -20,7 +20,7 @@ AGAIN_SECONDS = 5  # before a retry after a lost connection
 
 
 class Wakeups(threading.Thread):
-    """Thread that sets the events of a table's subscribers when rows are added.
+    """Thread that sets the events of a table when the table has new work.
 
     On SQLite, every change of the database sets all events.
     """
@@ -48,7 +48,8 @@ class Wakeups(threading.Thread):
             try:
                 watch()
             except Exception as error:
-                # Meanwhile, each Loop looks for work at least every LONGEST_PAUSE s.
+                # Until the next try, each Loop still looks for work at least every
+                # LONGEST_PAUSE seconds.
                 log_and_reconnect("listen", error)
                 self.stopping.wait(AGAIN_SECONDS)
 
@@ -57,7 +58,7 @@ class Wakeups(threading.Thread):
         options.pop("pool", None)
         with psycopg.connect(**options, autocommit=True) as listener:
             listener.execute(f"LISTEN {CHANNEL}")
-            # Rows may have been added before LISTEN: wake all.
+            # Rows may have been added before LISTEN: set all events.
             self.wake()
             while not self.stopping.is_set():
                 for note in listener.notifies(timeout=LISTEN_SECONDS):

@@ -1,4 +1,4 @@
-"""AssemblyAI's REST API. No other module talks to it.
+"""Requests to AssemblyAI's REST API. No other module sends requests to AssemblyAI.
 
 Refusals and network errors are raised as AssemblyAIError. See
 assemblyai.com/docs/api-reference.
@@ -21,7 +21,7 @@ from djtranscribe.vendors.errors import VendorError, never_sent, retry_after_sec
 
 # (connect, read), in seconds. The whole request may take at most the sum of both.
 TIMEOUT_SECONDS = (3.05, 30)
-# Number of jobs on a page of AssemblyAI's list. AssemblyAI allows no more.
+# Number of jobs on a page of AssemblyAI's list. AssemblyAI allows at most this number.
 JOBS_A_PAGE = 200
 # A search for one job reads at most this many pages.
 LIST_PAGES = 50
@@ -36,7 +36,7 @@ KEY_REFUSED = (
 class AssemblyAIError(VendorError):
     """A request to AssemblyAI failed.
 
-    said: AssemblyAI's own sentence, or "".
+    said: the sentence that AssemblyAI sent, or "".
 
     refused_at: the time of the transcript's first refusal, if our settings seem to be
     the cause. Otherwise None.
@@ -50,7 +50,7 @@ class AssemblyAIError(VendorError):
 @lru_cache(maxsize=4)
 def _session(api_url: str) -> requests.Session:
     session = requests.Session()
-    # A simulated API (plain HTTP) runs on this machine: do not use a proxy for it.
+    # An http:// URL is a simulated API on this machine: do not use a proxy.
     session.trust_env = api_url.startswith("https://")
     for scheme in ("https://", "http://"):
         session.mount(scheme, LimitedAdapter(sum(TIMEOUT_SECONDS)))
@@ -92,7 +92,8 @@ def delete(assemblyai_id: str) -> None:
     try:
         _request("DELETE", f"transcript/{assemblyai_id}")
     except AssemblyAIError as error:
-        # Any other 404 may mean that the API's URL is wrong and nothing was deleted.
+        # Ignore only the error for an unknown id. Another 404 may mean that the API's
+        # URL is wrong, and then nothing was deleted.
         if UNKNOWN_ID not in error.message:
             raise
 
@@ -100,11 +101,11 @@ def delete(assemblyai_id: str) -> None:
 def list_jobs(
     since: datetime | None = None, most_pages: int | None = None
 ) -> Iterator[dict[str, Any]]:
-    """Yield the account's jobs since a time, newest first.
+    """Yield the account's jobs, newest first: all, or those made since `since`.
 
-    Raises AssemblyAIError if the end is not reached after `most_pages` pages.
+    Raises AssemblyAIError if `most_pages` pages do not reach the last of these jobs.
     """
-    # Times in the list are in UTC without a zone, so compare them as text.
+    # The list has times in UTC without a zone. Compare them as text.
     begin = since.astimezone(tz.utc).strftime("%Y-%m-%dT%H:%M:%S") if since else ""
     params: dict[str, str | int] = {"limit": JOBS_A_PAGE}
     for _ in range(most_pages) if most_pages else count():

@@ -18,7 +18,7 @@ NUMBERS = re.compile(r"[A-Z]{2}|\+[1-9][0-9]{0,14}")
 
 
 def terms_of(text: str) -> list[str]:
-    """Return the terms of a text with one term per line. Removes duplicates."""
+    """Return the terms of a text with one term per line, without duplicates."""
     lines = (" ".join(line.split()) for line in text.splitlines())
     return list(dict.fromkeys(line for line in lines if line))
 
@@ -71,9 +71,9 @@ def warnings_for(text: str) -> list[str]:
 
 
 def spellings_of(text: str) -> list[dict[str, list[str] | str]]:
-    """Parse lines such as `kubernetes, k 8 s = Kubernetes` for AssemblyAI.
+    """Turn lines such as `kubernetes, k 8 s = Kubernetes` into `custom_spelling`.
 
-    Raises ValidationError with the line that cannot be parsed.
+    Raises ValidationError, which quotes the first line that is not valid.
     """
     spellings: list[dict[str, list[str] | str]] = []
     for line in filter(None, (line.strip() for line in text.splitlines())):
@@ -107,7 +107,7 @@ def validate_prompt(text: str) -> None:
 
 
 def validate_numbers(text: str) -> None:
-    """Check lines such as DE or +1415."""
+    """Check that each line is a country (DE) or the start of a phone number (+1415)."""
     for line in terms_of(text):
         if not NUMBERS.fullmatch(line):
             raise ValidationError(
@@ -117,7 +117,7 @@ def validate_numbers(text: str) -> None:
 
 
 def count_of(text: str) -> str:
-    """Return in words how much of AssemblyAI's limit a list uses."""
+    """Return a text such as "3 terms, 5 of at most 1,000 words" for a keyword list."""
     terms = terms_of(text)
     words = words_in(terms)
     return f"{len(terms)} terms, {words} of at most {MAX_WORDS:,} words"

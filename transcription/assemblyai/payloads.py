@@ -1,6 +1,6 @@
 """Bodies of requests to AssemblyAI, and columns from AssemblyAI's responses.
 
-A field of a response may be missing or null. That must not raise an error: a finished
+A field of a response may be missing or null. This must not cause an error: a finished
 job is paid for, so we store what we get.
 assemblyai.com/docs/api-reference/transcripts
 """
@@ -16,8 +16,8 @@ from transcription.models import Transcript
 
 WEBHOOK_HEADER = "X-Djtranscribe-Token"
 DETECT = "detect"
-# Twilio's `source` of recordings with several people. If they share one channel, we ask
-# AssemblyAI to distinguish their voices. twilio.com/docs/voice/api/recording
+# Twilio's `source` of recordings with several people. If these people share a channel,
+# we ask AssemblyAI to distinguish their voices. twilio.com/docs/voice/api/recording
 MIXED = ("DialVerb", "Conference", "StartConferenceRecordingAPI")
 
 NO_SPEECH = "no spoken audio"
@@ -25,9 +25,9 @@ NO_SPEECH = "no spoken audio"
 UNREACHABLE_AUDIO = ("Download error", "Cannot access uploaded file")
 # A job's error begins with this if AssemblyAI's own server failed.
 THEIR_FAULT = ("Server error",)
-# Replacement for a redacted word. AssemblyAI's text uses the same.
+# We replace a private word by this text, as AssemblyAI does.
 REDACTED = "####"
-# The `audio_url` of a deleted job.
+# A job that was deleted has this `audio_url`.
 DELETED = "http://deleted_by_user"
 
 
@@ -40,8 +40,8 @@ def request_body(transcript: Transcript) -> dict[str, Any]:
     if settings.SPEECH_LANGUAGE_CODE == DETECT:
         body["language_detection"] = True
     else:
-        # Send the language unless DETECT is set: with language detection, AssemblyAI
-        # reports a silent call as an error.
+        # By default, we send the language: with language detection, AssemblyAI reports
+        # a silent call as an error.
         body["language_code"] = settings.SPEECH_LANGUAGE_CODE
     if (transcript.recording.channels or 1) > 1:
         body["multichannel"] = True
@@ -76,7 +76,7 @@ def to_keep(body: dict[str, Any]) -> dict[str, Any]:
 
 
 def outcome(job: dict[str, Any], request: dict[str, Any] | None) -> dict[str, Any]:
-    """Return the columns for a completed job. request: the body that we sent."""
+    """Return the columns of Transcript for a completed job. request: what we sent."""
     if (request or {}).get("redact_pii"):
         job = redacted(job)
     words = job.get("words")
@@ -117,7 +117,7 @@ def redacted(job: dict[str, Any]) -> dict[str, Any]:
 
 
 def nothing_said(job: dict[str, Any]) -> dict[str, Any]:
-    """Return the columns for a job that failed only because nobody spoke."""
+    """Return the columns of Transcript for a job that failed because nobody spoke."""
     return {
         **outcome(job, None),
         "text": "",

@@ -1,10 +1,11 @@
 """Decide whether AssemblyAI refuses our settings or only one recording.
 
 AssemblyAI's errors are sentences without a code, so we search them for known words. If
-every request would get the same refusal, all work for AssemblyAI pauses and no
-transcript fails. We also pause if we do not know the sentence, because otherwise every
-transcript could fail. If AssemblyAI then accepts another transcript with the same
-settings, our guess was wrong: the refused one fails after a few more attempts.
+our settings seem to be the cause, we pause: no new job starts, and no transcript fails.
+We also pause if AssemblyAI refuses a request with an unknown sentence. Without this
+pause, every transcript could fail. If AssemblyAI then accepts another transcript with
+the same settings, the settings are right. The refused transcript then fails after a few
+more attempts.
 
 Sources of the sentences: assemblyai.com/docs, "common errors and solutions"; issues of
 client programs (supoclip 11 and 43, typewhisper-mac 1042, ThinLineRadio 118).
@@ -22,13 +23,13 @@ from transcription.assemblyai import speech_models
 from transcription.assemblyai.client import AssemblyAIError
 from transcription.models import Transcript
 
-# If AssemblyAI refuses only one transcript, it is retried at most this many times. The
-# waits are about 5 to 40 seconds.
+# If AssemblyAI refuses a transcript but accepts others with the same settings, the
+# refused transcript is retried at most this many times, after about 5 to 40 seconds.
 ATTEMPTS_ALONE = 4
-# Search this many of the newest transcripts for an accepted one.
+# Search this many of the newest transcripts for one that AssemblyAI has accepted.
 LOOK_AT = 500
 
-# Fields of a request that depend on the recording or its keyword list, not on settings.
+# Fields of a request that depend on the recording or a keyword list, not on settings.
 OF_THE_ROW = {
     "audio_url",
     "custom_spelling",
@@ -73,7 +74,7 @@ REQUEST = re.compile(
 
 
 def change_for(said: str, request: dict[str, Any]) -> str | None:
-    """Return a sentence that says what to change, or "" if we do not know it.
+    """Return a sentence that says what to change, or "" if we do not know the cause.
 
     Return None if AssemblyAI's sentence is about this recording or its keyword list.
     """
@@ -133,7 +134,7 @@ def of_settings(request: dict[str, Any] | None) -> dict[str, Any]:
 
 
 def refused_at(transcript: Transcript, body: dict[str, Any]) -> datetime | None:
-    """Return when this transcript was first refused with the current settings."""
+    """Return the time of the first refusal, or None if our settings changed later."""
     is_same = of_settings(transcript.request) == of_settings(body)
     return transcript.refused_at if is_same else None
 
@@ -141,8 +142,8 @@ def refused_at(transcript: Transcript, body: dict[str, Any]) -> datetime | None:
 def lets_others_first(transcript: Transcript) -> bool:
     """Return whether a refused transcript should leave the next probe to others.
 
-    A probe is a request that tests whether the pause can end. Without this rule, a
-    transcript with a fault of its own could use every probe.
+    A probe is a request that tests whether the pause can end. If AssemblyAI refuses a
+    transcript because of its own recording, this transcript must not use every probe.
     """
     waiting = Transcript.objects.paused().current().filter(refused_at=None)
     may_be_tried = waiting.filter(
@@ -182,7 +183,7 @@ def _blame(
 def _others_are_accepted(transcript: Transcript, accepted: Any) -> bool:
     """Return whether AssemblyAI has accepted another transcript with these settings.
 
-    We count only those that were submitted after this one was first refused.
+    Only transcripts count that were submitted after the first refusal of `transcript`.
     """
     if not transcript.refused_at:
         return False
@@ -222,7 +223,7 @@ def _models() -> str:
 
 
 def _without_content(said: str, transcript: Transcript) -> str:
-    """Remove this transcript's private data: the public /healthz shows the sentence."""
+    """Remove private data from a sentence, because the public /healthz shows it."""
     request = transcript.request or {}
     spelled = request.get("custom_spelling") or []
     private = [

@@ -1,7 +1,7 @@
 """AssemblyAI's speech models: which are current, deprecated or refused, and prices.
 
-This list is used only for warnings, `doctor` and costs. SPEECH_MODELS may contain
-models that are not here, because AssemblyAI decides which models it accepts.
+MODELS is used only for warnings, the command `doctor` and costs. SPEECH_MODELS may
+contain other models, because AssemblyAI decides which models it accepts.
 """
 
 from dataclasses import dataclass
@@ -11,8 +11,8 @@ from decimal import Decimal
 from django.conf import settings
 
 SOURCE = "https://www.assemblyai.com/docs/speech-to-text/models"
-# When MODELS was last compared with AssemblyAI's documents. Change it together with
-# the list.
+# On this day, MODELS was last compared with AssemblyAI's documents. Change the date
+# when you change MODELS.
 CHECKED_ON = date(2026, 11, 26)
 
 
@@ -21,8 +21,8 @@ class SpeechModel:
     """What we know about one model.
 
     replaced_by: the model to use instead of this deprecated one; "" if it is current.
-    is_refused: whether AssemblyAI answers HTTP 400 to a request for it.
-    keyterms: how many terms the model uses, or None if only the general limit counts.
+    is_refused: whether AssemblyAI answers HTTP 400 to a request with this model.
+    keyterms: how many terms the model uses. None: only the limits of keyterms.py apply.
     term_length: how many characters a term may have. The model ignores other terms.
     dollars_an_hour: list price of an hour of audio, or None if we do not know it.
     """
@@ -51,12 +51,12 @@ MODELS = {
 }
 
 
-# For a model whose price we do not know, we use the price of the most expensive one.
+# For a model whose price we do not know, we use the price of the most expensive model.
 DEAREST = max(model.dollars_an_hour or 0 for model in MODELS.values())
 
 
 def cost(name: str, seconds: float | None) -> Decimal:
-    """Return what AssemblyAI charges for this audio with this model.
+    """Return what AssemblyAI charges for `seconds` of audio with the model `name`.
 
     The amount is in dollars, or in the currency of SPEECH_RATES. AssemblyAI
     charges for each second of audio of a successful job, silence included. See
@@ -69,7 +69,7 @@ def cost(name: str, seconds: float | None) -> Decimal:
 
 
 def outdated(names: list[str]) -> list[str]:
-    """Return a sentence for each of these models that is deprecated or refused."""
+    """Return a sentence for each model in `names` that is deprecated or refused."""
     sentences = []
     for name in names:
         model = MODELS.get(name)
@@ -80,7 +80,7 @@ def outdated(names: list[str]) -> list[str]:
 
 
 def summary(names: list[str]) -> str:
-    """Return in words which models are set, and when our list was last checked."""
+    """Return a text that lists the models, and says when MODELS was last checked."""
     unlisted = [name for name in names if name not in MODELS]
     unknown = f" Not in our list: {', '.join(unlisted)}." if unlisted else ""
     return (

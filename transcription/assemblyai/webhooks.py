@@ -38,7 +38,7 @@ def said(request: HttpRequest) -> dict[str, Any]:
 
 @webhook("assemblyai", refusal, said)
 def assemblyai_webhook(about: str, said: Mapping[str, Any]) -> HttpResponse:
-    # Do not load the words, because a transcript may have tens of thousands.
+    # Do not load `words`: a transcript may have tens of thousands of words.
     transcript = Transcript.objects.filter(uuid=about).only("status").first()
     if transcript is None:
         # The transcript was deleted, so a retry is useless.

@@ -37,7 +37,7 @@ def export(
         "form": form,
         "total": chosen.count(),
         "progress_of": uuid,
-        # The admin's changelist needs these to select the same rows again.
+        # The admin's changelist needs these fields to select the same rows again.
         "again": {
             "action": "export",
             "select_across": request.POST.get("select_across", "0"),
@@ -50,7 +50,7 @@ def export(
 
 
 def uuid_of(typed: str) -> UUID:
-    """Return the UUID that the page sent, or a new one if it sent none."""
+    """Return the UUID that the page sent, or a new UUID if it sent no valid one."""
     try:
         return UUID(typed)
     except ValueError:
@@ -70,9 +70,9 @@ def download(
         uuid=form.cleaned_data["export"], defaults=facts
     )
     if not is_new:
-        # The user pressed the button twice. Each download is an export of its own.
+        # The user pressed the button twice. Each download gets a row of its own.
         row = Export.objects.create(**facts)
-    # Skip the words: they can be megabytes and the CSV does not need them.
+    # Do not load `words`: this column can have megabytes, and a CSV does not use it.
     unused_columns = ["words"] if kind == CSV else []
     batches = row.sending(bulk.batches(chosen, request.user, *unused_columns))
     if kind == CSV:

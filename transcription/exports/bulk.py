@@ -54,7 +54,7 @@ def batches(
     for start in range(0, len(keys) or 1, AT_ONCE):
         chosen = keys[start : start + AT_ONCE]
         found = rows.in_bulk(chosen)
-        # Skip transcripts that were deleted in the meantime.
+        # Skip transcripts that were deleted after the keys were loaded.
         batch = [found[key] for key in chosen if key in found]
         Access.objects.note(reader, Access.Action.READ, batch)
         yield batch
@@ -120,7 +120,7 @@ class Sink(io.RawIOBase):
         return len(data)
 
     def take(self) -> bytes:
-        """Return what was written since the last call."""
+        """Return and remove what was written so far."""
         data, self.written = b"".join(self.written), []
         return data
 

@@ -41,7 +41,7 @@ DEBIAN_OTHER, DEBIAN_SYMBOLS = "fonts-noto-core", "fonts-symbola"
 
 
 class MissingFont(Exception):
-    """No font has this letter. `str()` is a sentence for the user."""
+    """No font has this letter. `str()` is a message for the user."""
 
     def __init__(self, letter: str) -> None:
         name = unicodedata.name(letter, f"U+{ord(letter):04X}")
@@ -63,7 +63,7 @@ class Font(NamedTuple):
 
 
 def fonts_for(text: str) -> list[Font]:
-    """Return fonts that together have all letters of the text. Raises MissingFont."""
+    """Return fonts that together have all letters of the text, or raise MissingFont."""
     missing = {ord(letter) for letter in text if not _is_invisible(letter)}
     found: list[Font] = []
     for font in _all_fonts():
@@ -96,7 +96,7 @@ def _bundled() -> list[Font]:
 
 @cache
 def _installed() -> list[Font]:
-    """Return the system's fonts, sans serif first. This takes about a second."""
+    """Return the system's fonts, sans serif first. The first call takes about 1 s."""
     folders = [Path(folder).expanduser() for folder in SYSTEM]
     paths = [path for folder in folders for path in _upright(folder)]
     return list(_read(sorted(paths, key=lambda path: "Sans" not in path.name)))

@@ -51,7 +51,7 @@ class Options(NamedTuple):
 
 
 class Reading(NamedTuple):
-    """One version of a transcript. heading: "" if only one is exported."""
+    """One version of a transcript. heading: "" if only one version is exported."""
 
     heading: str
     text: str
@@ -88,7 +88,7 @@ def filename(transcript: Transcript, extension: str) -> str:
 
 
 def storable(text: str) -> str:
-    """Remove control characters, which neither XML nor PDF allows."""
+    """Remove the control characters and others that XML and PDF cannot contain."""
     kept = (
         letter
         for letter in text
@@ -107,7 +107,7 @@ def placeholder(transcript: Transcript) -> str:
 
 
 def paragraphs(transcript: Transcript, options: Options) -> Iterator[tuple[str, str]]:
-    """Yield (prefix, paragraph). The prefix is such as `1:05 Speaker A`, or empty."""
+    """Yield (prefix, paragraph). The prefix is "" or, for example, `1:05 Speaker A`."""
     if not (transcript.text or transcript.revision):
         yield "", storable(placeholder(transcript))
         return
@@ -146,9 +146,10 @@ def txt(transcript: Transcript, options: Options) -> bytes:
 
 
 def as_json(transcript: Transcript, options: Options) -> bytes:
-    """Return the text and its words as JSON. Times are in ms, or null if missing.
+    """Return the text and its words as JSON.
 
-    Without corrections, the words are as AssemblyAI sent them.
+    The times of words are in ms, or null if missing. Without corrections, the words are
+    as AssemblyAI sent them.
     """
     keys = ["text", "confidence"]
     keys += ["start", "end"] * options.times + ["speaker", "channel"] * options.speakers

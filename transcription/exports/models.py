@@ -9,8 +9,8 @@ from django.conf import settings
 from django.db import models
 from django.utils import timezone
 
-# A batch takes seconds. After this time without a batch, we assume that the browser has
-# disconnected.
+# Sending a batch takes seconds. If no batch was sent for this time, we assume that the
+# browser has disconnected.
 BROKEN_OFF_AFTER = timedelta(seconds=30)
 
 Row = TypeVar("Row")
@@ -46,7 +46,7 @@ class Export(models.Model):
         mine = Export.objects.filter(pk=self.pk)
         for batch in batches:
             yield batch
-            # The response has asked for the next batch, so it has written this one.
+            # The response asks for the next batch, so it has already sent this batch.
             self.sent += len(batch)
             mine.update(sent=self.sent, moved_at=timezone.now())
         mine.update(finished_at=timezone.now())

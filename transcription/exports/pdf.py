@@ -12,10 +12,11 @@ LINE_MM = 0.6
 
 
 def pdf_file(facts: str, paragraphs: list[tuple[str, str]]) -> bytes:
-    """Return the PDF file. Raises fonts.MissingFont.
+    """Return the PDF file. Raises fonts.MissingFont if a letter is in no font.
 
-    facts: a line below the title. paragraphs: (prefix or "", text).
-    Only the letters that occur are embedded. Arabic and Hebrew are set right to left.
+    facts: the line below the title. paragraphs: pairs of a prefix (or "") and a text.
+    Of the fonts, only the letters of this file are embedded. Arabic and Hebrew are set
+    right to left.
     """
     from fpdf import FPDF
     from fpdf.enums import Align, XPos, YPos

@@ -20,12 +20,13 @@ from transcription.words import Word, joined, turns
 LINE, LINES = 42, 2
 DASH = "- "
 CHARACTERS_A_SECOND = 20
-# A cue is shown for at least this time. There are two exceptions: a cue disappears when
-# the next one appears, and soon after its speech (AFTER_MS).
+# A cue is shown for at least this time, except in two cases: the next cue appears
+# earlier, or the speech of the cue ended AFTER_MS ago.
 LEAST_MS = 1000
 # A cue disappears at most this time after its speech.
 AFTER_MS = 500
-# A cue lasts at least this long. With a length of 0, it would not be shown.
+# In all cases, a cue is shown for at least this time. A cue with a length of 0 would
+# not be shown.
 SHORTEST_MS = 40
 
 
@@ -63,8 +64,8 @@ def shown_until(
 ) -> int:
     """Return when a cue disappears, in ms.
 
-    It stays until there was enough time to read it, but at most AFTER_MS after the
-    speech. It disappears when the next cue appears, unless two people talk at once.
+    A cue is shown long enough to be read, but at most AFTER_MS after its speech. It
+    disappears when the next cue appears, unless two people talk at once.
     """
     reading = sum(map(len, lines)) * 1000 // CHARACTERS_A_SECOND
     end = max(spoken_until, start + max(LEAST_MS, reading))
@@ -77,7 +78,7 @@ def shown_until(
 
 
 def cut(turn: list[Word], speakers: bool) -> Iterator[list[Word]]:
-    """Cut a turn into groups of words, one group per cue."""
+    """Cut a turn (words of one speaker) into groups of words that fit into a cue."""
     group: list[Word] = []
     name = f"{turn[0].speaker}: " if speakers and turn[0].speaker else ""
     if name:
@@ -104,7 +105,7 @@ def share(groups: list[list[Word]]) -> list[list[list[Word]]]:
 
 
 def may_share(together: list[list[Word]], group: list[Word]) -> bool:
-    """Return whether a turn fits into the cue of the turns before it."""
+    """Return whether a group fits into the cue of the groups before it."""
     first, last = together[0][0], together[-1][-1]
     lines = [*wrapped(together[-1]), *wrapped(group)]
     return (
@@ -118,7 +119,7 @@ def may_share(together: list[list[Word]], group: list[Word]) -> bool:
 
 
 def lines_of(together: list[list[Word]], speakers: bool) -> list[str]:
-    """Return the lines of a cue. Speakers who share it get dashes, if not named."""
+    """Return the lines of a cue. Unnamed speakers who share a cue get dashes."""
     dash = "" if speakers or len(together) == 1 else DASH
     return [f"{dash}{line}" for group in together for line in wrapped(group)]
 
@@ -154,7 +155,7 @@ def starts_new_cue(group: list[Word], word: Word) -> bool:
     return (
         word.start - last.end >= PAUSE_MS
         or len(wrapped([*group, word])) > LINES
-        # Each sentence gets its own cue, unless its cue would be shorter than LEAST_MS.
+        # After a sentence, start a new cue if this cue has lasted LEAST_MS.
         or (last.text.endswith(ENDS) and word.start - group[0].start >= LEAST_MS)
     )
 
@@ -169,7 +170,7 @@ def wrapped(group: list[Word]) -> list[str]:
     return [joined(line) for line in lines]
 
 
-# Files
+# Subtitle files
 
 
 def clock(ms: int, mark: str) -> str:

@@ -41,7 +41,7 @@ def run(command: BaseCommand, deletion: Deletion) -> None:
 
 
 def numbers_in(typed: list[str]) -> list[str]:
-    """Return the numbers as calls store them: +14155551234. Raises CommandError."""
+    """Return the numbers in the form +14155551234. Raises CommandError."""
     try:
         return [phone_numbers.clean_number(number) for number in typed]
     except ValidationError as error:

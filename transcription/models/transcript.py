@@ -35,8 +35,8 @@ class Transcript(Work):
         on_delete=models.SET_NULL,
         verbose_name="keyword list",
     )
-    # The version of the keyword list that was sent. Null before that, or if
-    # the transcript has no keyword list.
+    # The version of the keyword list that we sent to AssemblyAI. Null if nothing has
+    # been sent yet, or if the transcript has no keyword list.
     vocabulary_version = models.PositiveIntegerField(null=True, editable=False)
     # The speech models to request. Null means those of the setting SPEECH_MODELS.
     speech_models = models.JSONField(null=True, editable=False)
@@ -56,8 +56,8 @@ class Transcript(Work):
     audio_seconds = models.FloatField("audio (seconds)", null=True, blank=True)
     # Who speaks on which channel of a conversation: {"1": "ada", "2": "Bob Stone"}.
     channel_names = models.JSONField(null=True, editable=False)
-    # Number of the last revision, see transcription/review/. Null: there is none yet.
-    # The column is nullable, so that SQLite can add it without copying the table.
+    # Number of the last Revision (transcription/review/models.py). Null if there is
+    # none yet: SQLite can add a nullable column without copying the table.
     revision = models.PositiveIntegerField(null=True, editable=False)
     verified_at = models.DateTimeField(null=True, blank=True, editable=False)
     verified_by = models.ForeignKey(
@@ -69,7 +69,8 @@ class Transcript(Work):
         editable=False,
     )
 
-    # Expressions to sort by. Rows without a value come last.
+    # Expressions to sort by: lowest confidence first, longest audio first. With this
+    # order, rows without a value come last.
     CONFIDENCE_ORDER = Coalesce("confidence", 2.0)
     LENGTH = Coalesce("audio_seconds", -1.0)
 
@@ -79,7 +80,7 @@ class Transcript(Work):
             ("correct_transcript", "Can correct transcripts"),
             ("verify_transcript", "Can verify and reopen transcripts"),
         ]
-        # For sorting and filtering admin's list, newest first.
+        # To sort and filter admin's list by confidence and by length.
         indexes = [
             models.Index(
                 Coalesce("confidence", 2.0), "id", name="transcript_by_confidence"
@@ -96,6 +97,7 @@ class Transcript(Work):
                 condition=~Q(status__in=["completed", "error"]),
                 name="transcript_unfinished",
             ),
+            # To filter admin's list by these columns, newest transcripts first.
             *(
                 models.Index(fields=[column, "created_at"], name=name)
                 for column, name in {
@@ -142,15 +144,19 @@ class Transcript(Work):
     @property
     def as_heard(self) -> str:
         """The text as AssemblyAI wrote it."""
-        # Without a revision, do not load the deferred column `original_text`. With a
-        # revision, `original_text` may be None: a revision need not change the text.
+        # Without a revision, nobody has changed `text`: do not load the deferred column
+        # `original_text`. The column may be null with a revision, too: some revisions
+        # only name the speakers.
         if not self.revision or self.original_text is None:
             return self.text
         return self.original_text
 
     @property
     def lang(self) -> str:
-        """Return HTML's `lang`: `en` for `en` or `en_us`, "" for other codes."""
+        """Return the value of HTML's `lang`, such as `en` for `en` or `en_us`.
+
+        Return "" if the code does not have 2 or 5 characters.
+        """
         return self.language[:2] if len(self.language) in (2, 5) else ""
 
     @property
@@ -159,7 +165,7 @@ class Transcript(Work):
 
     @property
     def progress(self) -> str:
-        """Progress in words, for operators."""
+        """Return the error, or else the status, as a text for operators."""
         return self.error or str(self.get_status_display())
 
     def webhook_token(self) -> str:

@@ -53,7 +53,10 @@ class NotificationAdmin(LargeTableAdmin, ReadOnly, admin.ModelAdmin[Notification
 
     @admin.action(description="Send again", permissions=["send"])
     def send_again(self, request: HttpRequest, chosen: QuerySet[Notification]) -> None:
-        """Queue these again. The webhook-ids stay: receivers can drop duplicates."""
+        """Queue the chosen notifications again.
+
+        Their webhook-ids stay the same, so that receivers can drop duplicates.
+        """
         wanted = chosen.filter(kind__in=Notification.wanted())
         sent = sum(notification.send_again() for notification in wanted)
         skipped = chosen.count() - sent

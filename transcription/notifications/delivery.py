@@ -1,4 +1,4 @@
-"""Delivery of notifications about finished transcripts, by webhook and by e-mail.
+"""Delivery of notifications about transcripts, by webhook and by e-mail.
 
 Notifications do not use the queue of the transcripts. Each kind has its own thread
 (djtranscribe/management/commands/worker.py), so that a receiver that hangs does not
@@ -111,7 +111,7 @@ def mail(notification: Notification, transcript: Transcript) -> str:
         reason,
         f"{advice}: {public_url(call.get_absolute_url())}",
     ]
-    # Leave out the phone number and the text, because e-mail is not confidential.
+    # Leave out the phone number and the transcript: e-mail is not confidential.
     body = "\n\n".join(filter(None, lines)) + "\n"
     return outgoing_email.send(
         notification.uuid, operator.email, f"A call {outcome}", body

@@ -28,9 +28,9 @@ WAITS_SECONDS = (
 MAX_ATTEMPTS = len(WAITS_SECONDS) + 1
 # We wait at most this long before an attempt, even if a receiver asks for more.
 LONGEST_WAIT = timedelta(days=1)
-# Must be longer than any attempt: an e-mail can take 60 s, a webhook 15 s.
+# A lease must be longer than any attempt: an e-mail can take 60 s, a webhook 15 s.
 LEASE = timedelta(minutes=3)
-# Corrections within this time share one notification.
+# Corrections of one transcript within this time share one notification.
 CORRECTIONS_PAUSE = timedelta(minutes=1)
 # Large columns that no notification needs.
 HEAVY = [
@@ -53,7 +53,7 @@ class NotificationQuerySet(models.QuerySet["Notification"]):
     def write_down(self, transcript: Transcript, finished_at: datetime) -> None:
         """Create the notifications of a transcript that completed or failed.
 
-        Call this in the transaction that stores the end of the transcript.
+        Call this in the transaction that stores the final status of the transcript.
         """
         rows = [
             Notification(
@@ -74,8 +74,8 @@ class NotificationQuerySet(models.QuerySet["Notification"]):
     ) -> None:
         """Create a webhook about a correction or a verification by a person.
 
-        While a webhook about a correction waits to be sent, further corrections do not
-        create another one.
+        While a webhook about a correction waits for its first attempt, further
+        corrections of the transcript do not create another webhook.
         """
         if Notification.Kind.WEBHOOK not in Notification.wanted():
             return
@@ -98,7 +98,8 @@ class NotificationQuerySet(models.QuerySet["Notification"]):
 
     def due(self, now: datetime) -> NotificationQuerySet:
         """Return the rows that are due and that no worker is sending now."""
-        # A row that would wait longer than LONGEST_WAIT is due: the clock was set back.
+        # If a row waits longer than LONGEST_WAIT, the clock was set back. Treat the row
+        # as due.
         is_due = Q(next_attempt_at__lte=now) | Q(next_attempt_at__gt=now + LONGEST_WAIT)
         pending = self.filter(state=Notification.State.PENDING)
         return pending.filter(is_due).filter(free(now, LEASE))
@@ -106,7 +107,7 @@ class NotificationQuerySet(models.QuerySet["Notification"]):
     def claim(self, kind: str) -> Notification | None:
         """Lease the row of this kind that has been due longest, or return None.
 
-        Adds 1 to `attempts` now, so that an attempt that kills its worker counts, too.
+        Adds 1 to `attempts` now, because the attempt may kill this worker.
         """
         now = timezone.now()
         columns = taken(now + LEASE)
@@ -133,8 +134,8 @@ class NotificationQuerySet(models.QuerySet["Notification"]):
 class Notification(models.Model):
     """A message that a transcript is finished or was reviewed, and its delivery.
 
-    It is created in the transaction that changes the transcript. delivery.py sends it.
-    It stays for a while as a log, even after the transcript was deleted.
+    The row is created in the transaction that changes the transcript. delivery.py sends
+    the message. The row stays for a while as a log, even if the transcript is deleted.
     """
 
     class Kind(models.TextChoices):
@@ -152,7 +153,7 @@ class Notification(models.Model):
         SENT = "sent", "Sent"
         GIVEN_UP = "given-up", "Given up"
 
-    # The same at every attempt, so that receivers can drop duplicates.
+    # Every attempt sends the same UUID, so that receivers can drop duplicates.
     uuid = models.UUIDField("webhook-id", default=uuid4, unique=True, editable=False)
     transcript = models.ForeignKey(
         "transcription.Transcript",
@@ -163,8 +164,8 @@ class Notification(models.Model):
     about = models.UUIDField("transcript's UUID", db_index=True)
     kind = models.CharField(max_length=10, choices=Kind.choices)
     event = models.CharField(max_length=30, choices=Event.choices)
-    # When the transcript finished, or when a person corrected or verified it. Part of
-    # the unique key, because a transcript that failed and was retried finishes twice.
+    # When the transcript finished, or when a person corrected or verified it. This time
+    # is in the unique key: a transcript that failed and was retried finishes twice.
     finished_at = models.DateTimeField("transcript finished at")
     # What the message says about the transcript, as it was when this row was created.
     facts = models.JSONField()
@@ -223,7 +224,7 @@ class Notification(models.Model):
     # still holds the lease. If another worker holds the lease now, they return False.
 
     def sent(self, answer: str) -> bool:
-        """Store a success, even without the lease: no worker must send this again."""
+        """Store a success, even without the lease, so that no worker sends it again."""
         unsent = Notification.objects.filter(pk=self.pk, state=self.State.PENDING)
         return self._release(
             unsent, state=self.State.SENT, answer=answer, sent_at=timezone.now()
@@ -232,7 +233,7 @@ class Notification(models.Model):
     def retry_later(self, error: VendorError) -> bool:
         """Schedule a retry, or give up after about a day.
 
-        Attempts that killed their worker have a separate limit.
+        Attempts that killed their worker have a separate limit (leases.MAX_KILLS).
         """
         failures = max(self.attempts - max(self.kills - 1, 0), 1)
         if failures >= MAX_ATTEMPTS:
@@ -252,7 +253,7 @@ class Notification(models.Model):
         return self._release(self._mine(), state=self.State.GIVEN_UP, answer=reason)
 
     def send_again(self) -> bool:
-        """Queue this again, whatever its state. Return False if a worker sends it now.
+        """Queue the message again in any state. Return False if a worker sends it now.
 
         The UUID stays the same, so that receivers can drop duplicates.
         """
@@ -288,7 +289,7 @@ def is_awaited(transcript: Transcript) -> bool:
 def facts(transcript: Transcript) -> dict[str, Any]:
     """Return what a message says about the transcript.
 
-    Leave out the text and the phone number, because these need a login.
+    Leave out the text and the phone number: only users with a login may see these.
     """
     call = transcript.recording.call
     return {

@@ -32,21 +32,18 @@ class WebhookError(VendorError):
 
 class Session(requests.Session):
     def get_redirect_target(self, resp: requests.Response) -> str | None:
-        """Do not follow redirects.
-
-        `requests` would read the body of a redirect, which may be endless.
-        """
+        """Return None, so that `requests` does not follow redirects."""
         return None
 
 
 def send(message_id: UUID, message: dict[str, Any]) -> str:
-    """Send a message and return the receiver's HTTP status in words.
+    """Send a message and return a text such as "HTTP status 200".
 
     Raises WebhookError. Its message leaves out the URL, which may contain a secret.
     """
     body = json.dumps(message).encode()
     with Session() as session:
-        # Plain HTTP is for development, when the receiver is local. Use no proxy then.
+        # With plain HTTP (development), the receiver is local: do not use a proxy.
         session.trust_env = settings.NOTIFY_URL.startswith("https://")
         for scheme in ("https://", "http://"):
             session.mount(scheme, LimitedAdapter(TIMEOUT_SECONDS))
@@ -75,7 +72,7 @@ def headers(message_id: str, body: bytes) -> dict[str, str]:
         "User-Agent": "djtranscribe",
         "webhook-id": message_id,
         "webhook-timestamp": at,
-        # Sign with each secret: during a rotation, a receiver may know only one.
+        # Sign with each secret: during a rotation, the receiver may know only one.
         "webhook-signature": " ".join(
             signature(key_of(secret), signed) for secret in settings.NOTIFY_SECRETS
         ),

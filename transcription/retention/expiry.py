@@ -22,7 +22,8 @@ logger = logging.getLogger(__name__)
 
 # `work` deletes at most this many rows. A worker that must stop finishes them first.
 AT_ONCE = 25
-# If more than this many rows of a kind fail, skip the others until the next day.
+# If more than this many rows of a kind fail, skip the other rows of this kind until
+# the next day.
 MOST_SKIPPED = 100
 EVERY = timedelta(days=1)
 
@@ -44,7 +45,7 @@ def due_audio(now: datetime) -> QuerySet[Any]:
 
 
 def due_texts(now: datetime) -> QuerySet[Any]:
-    """Return finished transcripts with recordings older than the period for texts."""
+    """Return finished transcripts whose recording is older than the period of texts."""
     rows = Transcript.objects.filter(status__in=Transcript.FINISHED)
     return expired(
         # Do not load the words: they can be megabytes.

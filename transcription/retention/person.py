@@ -90,7 +90,7 @@ def work(deletion: Deletion) -> bool:
 
 
 def why_not_yet(call: Call) -> str:
-    """Return why a call cannot be deleted at the vendors yet, or "" if it can."""
+    """Return why a call cannot be deleted yet, or "" if it can be deleted."""
     if not call.is_finished or (call.is_conversation and not call.leg.is_finished):
         return TALKING
     transcripts = Transcript.objects.unfinished().filter(recording__call=call)
@@ -116,7 +116,7 @@ def erase_call(call: Call, deletion: Deletion) -> str:
         locked = Call.objects.select_for_update().get(pk=call.pk)
         rows = list(transcripts.select_for_update().order_by("pk"))
         if {row.pk for row in rows} != jobs.keys() or why_not_yet(locked):
-            # Somebody has requested another transcript: retry in the next round.
+            # The transcripts have changed meanwhile: try again in the next round.
             return WORKING
         about = [str(call.uuid), *(str(row.uuid) for row in rows)]
         deliveries, _ = WebhookDelivery.objects.filter(about__in=about).delete()

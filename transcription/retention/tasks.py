@@ -12,7 +12,7 @@ SLICES = {
 
 
 def work(pk: int) -> bool:
-    """Do the next slice of a deletion. Return whether another can follow at once."""
+    """Do the next slice of a deletion. Return whether the next can follow at once."""
     deletion = Deletion.objects.claim(pk)
     if deletion is None:
         return False
@@ -23,7 +23,7 @@ def work(pk: int) -> bool:
 def delete(pk: int) -> None:
     """Do the next slice of a deletion. If another can follow, queue this task again.
 
-    If the queue loses a task, `sweep` queues the deletion again: it runs each hour.
+    If the queue loses a task, `sweep` queues the deletion again, within an hour.
     """
     if work(pk):
         delete.enqueue(pk)

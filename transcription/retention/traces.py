@@ -27,7 +27,8 @@ def clear_traces() -> None:
         "VALUES ('merge', %s)"
     )
     with connection.cursor() as cursor:
-        # A negative number starts a merge of the whole index. sqlite.org/fts5.html, 6.8
+        # A negative number starts a merge of the whole index. See section 6.8 of
+        # sqlite.org/fts5.html.
         cursor.execute(merge, [-PAGES])
         for _ in range(MOST_MERGES):
             cursor.execute("SELECT total_changes()")

@@ -1,4 +1,4 @@
-"""Export or erase a person. URLs have the UUID of a call instead of the number."""
+"""Export or erase a person. URLs have the UUID of a call, not a phone number."""
 
 from collections.abc import Iterator
 from typing import Any, cast

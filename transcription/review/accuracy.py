@@ -11,7 +11,8 @@ from django.db.models.functions import Coalesce, TruncMonth
 
 from transcription.models import Score
 
-# The sums use all scores. An interval uses only the newest NEWEST scores of its group.
+# The sums use all scores. An interval uses at most NEWEST scores of its group, the
+# newest ones.
 NEWEST = 300
 RESAMPLES = 200
 GROUPS = 20
@@ -61,7 +62,7 @@ class Line(NamedTuple):
 
 
 def groups() -> list[Group]:
-    """Return at most GROUPS groups, the most calls first. Makes two queries."""
+    """Return the groups with the most calls, at most GROUPS. Makes two queries."""
     sums = (
         Score.objects.values(*GROUP, MODEL)
         .annotate(calls=Count("pk"), **{f"sum_{each}": Sum(each) for each in COUNTS})
@@ -97,7 +98,8 @@ def _interval(
 
     The interval comes from a bootstrap. Its samples contain complete calls, not single
     words, because the words of one call are not independent.
-    parts, wholes: one number for each of the newest calls.
+    part, whole: the sums over all calls.
+    parts, wholes: the same numbers of each single call, only for the newest calls.
     """
     if not whole:
         return None
@@ -115,7 +117,7 @@ def _interval(
 
 @lru_cache(64)
 def _samples(calls: int) -> list[list[int]]:
-    """Return RESAMPLES random samples of call indexes, the same at each page view."""
+    """Return RESAMPLES random samples of call indexes. The samples never change."""
     chance = random.Random(1)  # noqa: S311
     return [chance.choices(range(calls), k=calls) for _ in range(RESAMPLES)]
 
@@ -162,6 +164,6 @@ def lines() -> list[Line]:
 
 
 def highest(shares: Any) -> float:
-    """Return the top of the plot in percent: 10, 20, 50 or 100."""
+    """Return the percentage at the upper end of the y axis: 10, 20, 50 or 100."""
     most = max(shares, default=0)
     return next((top for top in (10, 20, 50) if most <= top), 100)

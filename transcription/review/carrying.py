@@ -10,15 +10,19 @@ from transcription.words import Word, bare, joined
 
 
 class Carried(NamedTuple):
-    """The corrections of an older transcript, grouped by what happens to them."""
+    """The corrections of an older transcript, grouped by what happens to them.
+
+    `carried` has indexes of the new words. `satisfied` and `open` have indexes of the
+    old words.
+    """
 
     satisfied: list[Change]  # the new transcript already has the right text
-    carried: list[Change]  # the same mistake again; indexes of new words
-    open: list[Change]  # a person must check these; indexes of old words
+    carried: list[Change]  # the new transcript has the same mistake
+    open: list[Change]  # a person must check these
 
 
 def carry_over(transcript: Transcript) -> Revision | None:
-    """Apply the corrections of `older_review` to a new transcript.
+    """Apply the corrections of the older transcript to a new one, see `older_review`.
 
     Return the new revision, or None if nothing was carried over.
     """
@@ -39,7 +43,7 @@ def older_review(transcript: Transcript) -> Transcript | None:
 
 
 def left_open(transcript: Transcript) -> list[Change]:
-    """Return the corrections of the older transcript that a person must check again."""
+    """Return the older transcript's corrections that a person must check again."""
     older = older_review(transcript)
     if older is None:
         return []

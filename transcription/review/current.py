@@ -18,7 +18,7 @@ class Change(NamedTuple):
 
     first, last: indexes of original words, `last` excluded.
     after: the new text. If it is empty, the words are removed.
-    correction: the key of the saved Correction, or 0.
+    correction: primary key of the Correction, or 0 if the change is not saved.
     """
 
     first: int
@@ -30,8 +30,8 @@ class Change(NamedTuple):
 def words_of(transcript: Transcript) -> list[Word]:
     """Return the current words of a transcript.
 
-    Return [] if AssemblyAI sent no words and nobody has reviewed the transcript. Makes
-    three more queries if somebody has reviewed it.
+    Return [] if AssemblyAI sent no words and the transcript has no revision. If it has
+    a revision, this makes three more queries.
     """
     words = original_of(transcript)
     if not transcript.revision:
@@ -41,7 +41,10 @@ def words_of(transcript: Transcript) -> list[Word]:
 
 
 def original_of(transcript: Transcript) -> list[Word]:
-    """Return the words before any correction. Corrections refer to their indexes."""
+    """Return the words before any correction.
+
+    Corrections refer to these words by index.
+    """
     if not transcript.revision:
         return original_words(transcript)
     return Original.objects.get(pk=transcript.pk).words()
@@ -72,11 +75,13 @@ def live(transcript: Transcript) -> list[Change]:
 def corrected(
     words: list[Word], changes: Iterable[Change], seconds: float = 0
 ) -> list[Word]:
-    """Return the words with the changes applied. Their times stay in order.
+    """Return the words with the changes applied.
+
+    The times of new words come from the words that they replace, see `_room`.
 
     changes: sorted by their words, without overlaps.
-    seconds: the length of the audio, or 0 if it is unknown. Only needed if `words` is
-    empty.
+    seconds: the length of the audio, or 0 if it is unknown. This length is used only if
+    `words` is empty.
     """
     result: list[Word] = []
     at = 0
@@ -120,7 +125,8 @@ def _reading(words: list[Word], change: Change, seconds: float) -> Iterator[Word
         "correction": change.correction,
     }
     if change.after == joined(replaced):
-        # A person has confirmed these words, so they are not doubtful any more.
+        # The new text is the old text: a person has confirmed these words. So they are
+        # not doubtful any more.
         for word in replaced:
             yield word._replace(confidence=None, **anchor)
         return

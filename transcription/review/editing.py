@@ -1,7 +1,7 @@
-"""Save what people change in a transcript. See models.py for the journal.
+"""Save what people change in a transcript, as revisions (see models.py).
 
-Each function that returns a Revision uses one transaction: it stores everything, or it
-raises Refused or Conflict and stores nothing.
+`save`, `undo`, `redo`, `name_speakers`, `verify` and `reopen` use one transaction each.
+Each of them stores everything, or raises Refused or Conflict and stores nothing.
 """
 
 from bisect import bisect_left
@@ -57,7 +57,8 @@ def save(
     """Save changes as one revision.
 
     started_from: the number of the revision that the author saw. If somebody else has
-    changed the same words since then, Conflict is raised. Changes of other words stay.
+    changed the same words since then, Conflict is raised. Their changes of other words
+    are kept.
     client_key: if a request with the same key is sent twice, it is saved only once.
     """
     with transaction.atomic():
@@ -207,7 +208,10 @@ def reopen(transcript: Transcript, author: Any) -> Revision:
 
 
 def locked(transcript: Transcript) -> Transcript:
-    """Lock the row until the end of the transaction, and return it. Raises Refused."""
+    """Lock the row until the end of the transaction, and return the row.
+
+    Raises Refused if the transcript is not completed.
+    """
     rows = Transcript.objects.select_for_update()
     unused = ("words", "search_text", "request", "response")
     row = rows.defer(*unused).get(pk=transcript.pk)
@@ -221,7 +225,7 @@ def sent_before(row: Transcript, client_key: UUID) -> Revision | None:
 
 
 def begun(row: Transcript) -> list[str]:
-    """Return Original.pieces_of(row). Before the first revision, store the Original."""
+    """Return Original.pieces_of(row). If no Original is stored, first store one."""
     if not row.revision:
         words = original_words(row)
         # If AssemblyAI sent a text without a list of words, estimate the times.
@@ -277,7 +281,7 @@ def mark_live(row: Transcript) -> None:
 def finish(
     row: Transcript, pieces: list[str], before: list[Change], author: Any
 ) -> None:
-    """Store the new text with its search index, count mistakes, log and notify.
+    """Store the text and its search index, count mistakes, log the access, and notify.
 
     before: the corrections that were live before this revision.
     """

@@ -54,7 +54,7 @@ def differences(transcript: Transcript, changes: list[Change]) -> list[SafeStrin
     """Return HTML for each change, with the old and the new words marked."""
     if not changes:
         return []
-    # Before the first revision, the pieces are not stored yet.
+    # Before the first revision, no Original is stored.
     is_begun = transcript.revision is not None
     pieces = (
         Original.pieces_of(transcript)

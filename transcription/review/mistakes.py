@@ -17,7 +17,8 @@ LONGEST = 200
 # Two texts are alike if the similarity of their spellings is at least ALIKE, or that of
 # their sounds is at least SOUND_ALIKE. 100 means equal.
 ALIKE, SOUND_ALIKE = 50, 60
-# Map consonants that sound alike on a telephone to one letter, and remove vowels.
+# Map consonants that sound alike on a telephone to one letter. Remove vowels, `h`,
+# `w`, apostrophes and spaces.
 SOUNDS = str.maketrans("bdgvzqc", "ptkfskk", "aeiouyhw' ")
 # Suggest a correction if at least this many transcripts have it.
 ENOUGH = 2

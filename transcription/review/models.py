@@ -1,7 +1,8 @@
 """The journal of what people changed in a transcript.
 
-AssemblyAI's words never change. A Revision is one save. Its Corrections give ranges of
-words a new text. Nothing is deleted: an undo is stored as a new revision.
+AssemblyAI's words never change. A Revision is one save. Each of its Corrections
+gives a new text to a range of words. Nothing is deleted: an undo is stored as a new
+revision.
 """
 
 from __future__ import annotations
@@ -77,7 +78,7 @@ class Original(models.Model):
 
 
 class Batch(models.Model):
-    """The correction of one mistake in all past transcripts, and the progress.
+    """One correction that is made in many past transcripts, and the progress.
 
     A worker corrects in the background, see past.py. A batch can be undone as a whole.
     """
@@ -129,7 +130,8 @@ class Revision(models.Model):
     transcript = models.ForeignKey(
         "transcription.Transcript", on_delete=models.CASCADE, related_name="revisions"
     )
-    # 1, 2, 3 and so on in each transcript. 0 means the text as AssemblyAI sent it.
+    # 1, 2, 3 and so on in each transcript. No row has 0: in `editing.save` and in the
+    # API, 0 means that there is no revision yet.
     number = models.PositiveIntegerField()
     kind = models.CharField(max_length=10, choices=Kind.choices)
     # Only set for UNDO and REDO: the edit that was undone or redone.
@@ -138,7 +140,7 @@ class Revision(models.Model):
     )
     # Only used for editing.EDITS: whether the edit is undone now.
     is_undone = models.BooleanField(default=False)
-    # Set if this save belongs to a correction of all past transcripts.
+    # Set if this save is a part of a Batch.
     batch = models.ForeignKey(
         Batch, null=True, on_delete=models.SET_NULL, related_name="revisions"
     )
@@ -183,7 +185,7 @@ class Correction(models.Model):
     first = models.PositiveIntegerField()
     last = models.PositiveIntegerField()
     # The text of the range before and after the revision. If both are the same, a
-    # person has confirmed it. If `after` is empty, the words are removed.
+    # person has confirmed the text. If `after` is empty, the words are removed.
     before = models.TextField()
     after = models.TextField()
     # False if this correction is undone, or if a later correction replaces it. Live
@@ -224,8 +226,8 @@ class Score(models.Model):
     terms_right = models.PositiveIntegerField()
     # How often this transcript has a keyterm where the reference does not have it.
     false_terms = models.PositiveIntegerField()
-    # Number of words in the reference. Number of words that are replaced, left out or
-    # added in `transcript`.
+    # `words`: number of words in the reference. `words_wrong`: number of words that are
+    # replaced, left out or added in `transcript`.
     words = models.PositiveIntegerField()
     words_wrong = models.PositiveIntegerField()
     # Name and version of the normaliser that prepared both texts for the comparison.
@@ -243,18 +245,19 @@ class Score(models.Model):
 
 
 class Mistake(models.Model):
-    """A wrong text and its correction, with the number of transcripts that have both.
+    """A wrong text, its correction, and the number of transcripts with this correction.
 
     The number is updated when a correction is saved or undone, so that no page has to
     count.
     """
 
-    # Both texts have no punctuation at the ends and at most mistakes.MOST_WORDS words.
-    # `heard` is in lower case.
+    # Neither text begins or ends with punctuation. Each has at most mistakes.MOST_WORDS
+    # words. `heard` is in lower case.
     heard = models.CharField(max_length=200)
     corrected = models.CharField(max_length=200)
     transcripts = models.PositiveIntegerField(default=0)
-    # Whether somebody has added the word to a keyword list or dismissed the suggestion.
+    # Whether somebody has added `corrected` to a keyword list, or has dismissed this
+    # suggestion.
     is_settled = models.BooleanField(default=False)
 
     class Meta:

@@ -56,7 +56,7 @@ def may_correct(user: Any, transcript: Transcript) -> bool:
 
 
 def turns_on_page(transcript: Transcript) -> list[PageTurn]:
-    """Return all turns. Makes three more queries if somebody has reviewed the text."""
+    """Return all turns. Makes three more queries if the transcript has a revision."""
     if not transcript.revision:
         words = original_words(transcript)
         return with_overlaps(_turns(bounds_of(words), words, 0, []))
@@ -96,7 +96,8 @@ def turns_between(transcript: Transcript, first: int, last: int) -> list[PageTur
     rows = [
         row for row in _live(transcript) if bounds[0][0] <= row.first < bounds[-1][1]
     ]
-    # Read one more word at each end: the times of inserted words depend on these.
+    # Also read the word before and the word after these turns. The times of added words
+    # depend on both.
     begin = max(0, bounds[0][0] - 1)
     end = max([bounds[-1][1], *(row.last for row in rows)]) + 1
     return list(_turns(bounds, original.words(begin, end), begin, rows))
@@ -148,7 +149,8 @@ def _described(
 ) -> dict[str, Any]:
     """Return what the page shows about a correction.
 
-    replaced: the original words. in_turn: the current words of the turn.
+    replaced: the original words of the correction. in_turn: the current words of the
+    turn.
     """
     here = [n for n, word in enumerate(in_turn) if word.correction == row.pk]
     before = bisect_left([word.at for word in in_turn], row.first)

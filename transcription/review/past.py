@@ -1,7 +1,8 @@
-"""Make one correction in all past transcripts, in the background.
+"""Make one correction in many past transcripts, in the background.
 
 The Batch row is the work list. If a worker dies, another worker continues. A transcript
-is never corrected twice, because all saves of a batch have the same client key.
+is never corrected twice: all saves of a batch have the same client key, and
+`editing.save` saves nothing if the transcript has a revision with this key.
 """
 
 from contextlib import suppress

@@ -1,4 +1,4 @@
-"""Compare ranges of original words. Lists of ranges are sorted and do not overlap."""
+"""Compare ranges of original words. Each list of ranges is sorted, without overlaps."""
 
 from bisect import bisect_right
 
@@ -34,7 +34,10 @@ def original_text(pieces: list[str], change: Change) -> str:
 
 
 def reading(pieces: list[str], now: list[Change], change: Change) -> str:
-    """Return the current text of the change's range. now: the live corrections."""
+    """Return the current text of the words in the range of `change`.
+
+    The parameter `now` contains the live corrections.
+    """
     inside = [
         each._replace(first=each.first - change.first, last=each.last - change.first)
         for each in overlapping(now, [change])

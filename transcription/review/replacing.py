@@ -59,8 +59,10 @@ def _with_texts(
 
 
 def _in_place_of(first: str, last: str, replacement: str) -> str:
-    """Return the replacement with the punctuation and case of the replaced text.
+    """Return the replacement with the punctuation of the replaced text.
 
+    If `first` begins with a capital letter, so does the replacement. This rule does not
+    apply if all letters of `first` are capitals, as in USA.
     first, last: the first and the last word of the replaced text.
     """
     if not replacement:

@@ -28,7 +28,7 @@ class Refused(Exception):
 class Conflict(Exception):
     """The transcript has changed meanwhile. str() is a sentence for the user.
 
-    now: other people's live corrections of the words that the request changes.
+    The list `now` has other people's live corrections of the words to change.
     """
 
     def __init__(self, sentence: str, now: Sequence[Change] = ()) -> None:
@@ -44,7 +44,7 @@ def refuse_verified(row: Transcript) -> None:
 def checked(changes: Iterable[Change], words: int) -> list[Change]:
     """Return the changes in the order of their words, with clean texts.
 
-    words: the number of original words. Raises Refused.
+    words: the number of original words. Raises Refused if a change is not valid.
     """
     result: list[Change] = []
     for change in sorted(changes, key=lambda each: each[:2]):
@@ -120,7 +120,8 @@ def refuse_cutting(changes: list[Change], touched: list[Change]) -> None:
 def refuse_later(target: Revision, ranges: list[Change], touched: list[Change]) -> None:
     """Raise Conflict if another edit of the same words prevents an undo or redo.
 
-    Such an edit is later than `target`, or `ranges` contain only a part of its words.
+    Such an edit is later than `target`, or has a correction that also changes words
+    outside of `ranges`.
     """
     keys = [each.correction for each in touched]
     cut = [each.correction for each in touched if not is_covered(each, ranges)]

@@ -53,7 +53,7 @@ def correcting(
         edit = revision.target or revision
         ranges = list(edit.corrections.values_list("first", "last"))
         if not ranges:
-            # Only names of speakers have changed. They can be anywhere on the page.
+            # Only names of speakers have changed. Names can be anywhere on the page.
             return JsonResponse({"revision": revision.number, "reload": True})
         first, last = min(first for first, _ in ranges), max(last for _, last in ranges)
         return JsonResponse(changed(transcript, first, last))
@@ -76,7 +76,7 @@ def changed(transcript: Transcript, first: int, last: int) -> dict[str, Any]:
 
 
 def body_of(request: HttpRequest) -> dict[str, Any]:
-    """Return the JSON object of the body. Raises Refused."""
+    """Return the JSON object of the body. Raises Refused if it is not an object."""
     try:
         body = json.loads(request.body)
     except (ValueError, RecursionError):
@@ -131,7 +131,7 @@ def correct(
 def undo(
     request: HttpRequest, transcript: Transcript, body: dict[str, Any]
 ) -> Revision:
-    """Undo revision `number`. Without a number: undo the last edit."""
+    """Undo revision `number` of the body. Without a number, undo the last edit."""
     number = number_of(body, editing.last_to_undo(transcript))
     return editing.undo(transcript, request.user, number, key_of(body))
 
@@ -140,7 +140,7 @@ def undo(
 def redo(
     request: HttpRequest, transcript: Transcript, body: dict[str, Any]
 ) -> Revision:
-    """Redo revision `number`. Without a number: redo what was undone last."""
+    """Redo revision `number` of the body. Without a number, cancel the last undo."""
     number = number_of(body, editing.last_to_redo(transcript))
     return editing.redo(transcript, request.user, number, key_of(body))
 
@@ -180,7 +180,7 @@ def replace(
     raise_exception=True,
 )
 def preview(request: HttpRequest, uuid: UUID) -> HttpResponse:
-    """Show what `replace` would change. Uses POST, so that URL logs have no words."""
+    """Show what `replace` would change. With POST, no words are in the logged URL."""
     transcript = shown(uuid)
     context: dict[str, Any] = {"refusal": "", "differences": []}
     try:

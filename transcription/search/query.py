@@ -22,10 +22,11 @@ from transcription.models import Transcript
 from transcription.search.operators import Operator, split
 from transcription.search.tokens import encoded, tokens
 
-# Rank only the newest matches. Otherwise a search for a very common word would read a
-# million rows to show twenty.
+# Rank at most this many matches, the newest ones. Otherwise a search for a very common
+# word would read a million rows to show twenty.
 RANKED = 1000
-# If the operators select at most this many calls, only their transcripts are searched.
+# If the operators select at most this many calls, only the transcripts of these calls
+# are searched.
 FEW = 20_000
 LONGEST_MS = 5000
 QUERY_CANCELED = "57014"
@@ -34,8 +35,9 @@ CALL = "recording__call__"
 MAX_TERMS = 20
 MAX_OPERATORS = 8
 MAX_LENGTH = 300
-# PostgreSQL stores at most 256 positions per word, and none above 16,383. In texts
-# with this many characters, positions may be missing, so _PHRASE also uses LIKE.
+# PostgreSQL stores at most 256 positions per word, and none above 16,383. In texts of
+# at least this length (in characters), positions may be missing. For these texts,
+# _PHRASE also uses LIKE.
 LENGTH_WITH_ALL_POSITIONS = 8000
 
 TERM = re.compile(r'(-?)(?:["“”„]([^"“”„]*)["“”„]?|([^\s"“”„]+))')
@@ -87,7 +89,8 @@ class Query:
     def narrow(self, rows: QuerySet[Any], path: str) -> QuerySet[Any]:
         """Return the rows that match the operators. Raises BadOperator.
 
-        path: the lookup from these rows to their call, with `__` at the end.
+        path: the lookup from these rows to their call, with `__` at the end, or "" if
+        the rows are calls.
         `after:` and `before:` test the call's day if another operator selects calls.
         Otherwise they test the row's day, because imported recordings have no call.
         """
@@ -102,7 +105,7 @@ class Query:
 
 
 def parse(text: str) -> Query:
-    """Parse a search. Never raises: anything that is not a term is skipped."""
+    """Parse a search. Never raises: what is neither operator nor term is skipped."""
     text = unicodedata.normalize("NFC", text[:MAX_LENGTH])
     operators, text = split(text)
     terms = []
@@ -118,9 +121,9 @@ def parse(text: str) -> Query:
 def _term(typed: str, is_prefix: bool, is_excluded: bool) -> Term | None:
     found = tokens(typed)
     if found and found[-1].is_last_letter:
-        # If a text continues after this letter, the text has a pair here, not a single
-        # letter. So if the token before is a pair that ends with this letter, search
-        # only for the pairs. Otherwise search for tokens that start with the letter.
+        # The last token is a single letter, see Token.is_last_letter. If a text goes on
+        # after this letter, its index has only pairs of letters here. So search for the
+        # pairs. If there is no pair, search for all tokens that start with this letter.
         if len(found) > 1 and found[-2].end == found[-1].end:
             found.pop()
         else:
@@ -199,7 +202,7 @@ def _keys(query: Query) -> RawSQL:
 def _newest(query: Query) -> list[int]:
     """Return the keys of the newest RANKED transcripts that match the operators.
 
-    Then transcripts with excluded words are removed, so the result may be shorter.
+    Those with excluded words are left out, so the result may be shorter than RANKED.
     """
     rows: QuerySet[Transcript] = Transcript.objects.order_by("-pk")
     if query.finds_calls:
@@ -218,10 +221,11 @@ def _newest(query: Query) -> list[int]:
 
 
 def _narrowed(condition: str, params: list[Any], query: Query) -> tuple[str, list[Any]]:
-    """Add the operators to a WHERE condition of _STATEMENTS.
+    """Add the operators to a WHERE condition for _STATEMENTS.
 
-    If the operators select few calls, the database reads only their transcripts.
-    Otherwise it reads all transcripts with the words and checks their calls.
+    If the operators select at most FEW calls, only the transcripts of these calls are
+    read. Otherwise the database reads all transcripts with the words and checks the
+    call of each.
     """
     if not query.operators:
         return condition, params

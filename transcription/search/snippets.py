@@ -23,7 +23,8 @@ from transcription.words import Word
 PASSAGE, BEFORE = 220, 50
 # The best passage has the most different terms within this many tokens.
 NEAR = 28
-# Start the audio a little earlier: a word without its context is hard to understand.
+# Start the audio this long before the match: a word without its context is hard to
+# understand.
 LEAD_SECONDS = 3
 
 
@@ -68,7 +69,8 @@ def hit(transcript: Transcript, query: Query) -> Hit:
     cuts = [passage[0].start if first else 0]
     for start, end, _ in found:
         if first <= start and end <= first + len(passage):
-            # Pairs of letters may overlap: do not repeat a marked letter.
+            # In scripts without spaces, tokens are overlapping pairs of letters. If a
+            # match shares a letter with the match before, show this letter only once.
             marked = max(cuts[-1], all_tokens[start].start), all_tokens[end - 1].end
             cuts += marked
     is_cut = first + len(passage) < len(all_tokens)
@@ -97,7 +99,8 @@ def hit(transcript: Transcript, query: Query) -> Hit:
 def beginning(text: str, all_tokens: list[Token], match: int) -> int:
     """Return the index of the passage's first token.
 
-    It is about BEFORE characters before `match`, the index of the matching token.
+    This token begins about BEFORE characters before the match.
+    match: the index of the first token of the match.
     """
     first = match
     while first and all_tokens[match].start - all_tokens[first - 1].start <= BEFORE:
@@ -127,8 +130,8 @@ def occurrences(words: list[str], query: Query) -> list[tuple[int, int, int]]:
 def densest(found: list[tuple[int, int, int]]) -> int:
     """Return the index of the occurrence that has the most different terms near it.
 
-    "Near" means in the NEAR tokens that begin with the occurrence. If `found` is empty,
-    the index is 0.
+    "Near" means among NEAR tokens, counted from the start of the occurrence. If `found`
+    is empty, the index is 0.
     """
 
     def terms_near(index: int) -> int:

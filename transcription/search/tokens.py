@@ -2,7 +2,7 @@
 
 - A word is a run of letters, marks and digits. Everything else separates words.
 - Case, width and Latin, Greek, Hebrew and Arabic accents do not matter: `strasse` finds
-  Straße, `resume` résumé, `lodz` Łódź. The four Turkish letters i, ı, I and İ are the
+  Straße, and `lodz` finds Łódź. The four Turkish letters i, ı, I and İ are the
   same letter, and so are е and ё. But й and и differ. Signs of Indian scripts are kept.
 - Scripts without spaces (Chinese, Japanese, Thai, Lao, Khmer, Burmese) are cut into
   pairs of letters, so that any part of a text is found.
@@ -56,8 +56,8 @@ BASE_LETTERS = str.maketrans(
 )
 # Words are cut to this many letters. PostgreSQL does not index very long words.
 LONGEST = 100
-# The codes of a text are cut to this many characters. PostgreSQL's tsvector holds at
-# most one megabyte.
+# The index gets at most this many characters of an encoded text. PostgreSQL's tsvector
+# holds at most one megabyte.
 LONGEST_INDEXED = 500_000
 DIGITS = "0123456789abcdefghijklmnopqrstuvwxyz"
 
@@ -96,7 +96,10 @@ def _tokens(found: "regex.Match[str]") -> Iterator[Token]:
 
 @lru_cache(100_000)
 def folded(word: str) -> str:
-    """Return the word without case, width and accents, cut to LONGEST letters."""
+    """Return the word in lower case, normal width and without accents.
+
+    The result has at most LONGEST letters.
+    """
     if word.isascii():
         return word.lower()[:LONGEST]
     word = IGNORED_LETTER.sub("", word)
@@ -148,5 +151,5 @@ def _codes(piece: str) -> str:
     return " ".join(encoded(token.word) for token in tokens(piece))
 
 
-# The cache makes this ten times as fast, because most words of a text are repeated.
+# The cache makes `indexed` ten times as fast, because most words are repeated.
 _short_codes = lru_cache(100_000)(_codes)

@@ -20,8 +20,8 @@ def reading(context: Any, transcript: Transcript) -> dict[str, Any]:
     return {
         "request": request,
         "csrf_token": context.get("csrf_token"),
-        # After a form is sent, the browser returns to the page of the form: the call's
-        # page or admin.
+        # True on the call's page, False in admin. The forms need this value, because
+        # the browser returns to the page from which a form was sent.
         "on_call_page": "call" in context,
         **reading_of(transcript, request.user),
     }

@@ -27,7 +27,7 @@ class VocabularyForm(forms.ModelForm[Vocabulary]):
             if name in self.fields:
                 self.fields[name].widget.attrs["rows"] = 3
         if terms := self.fields.get("terms"):
-            # Send the terms to the server while a person types, and show its check.
+            # While a person types, let the server check the terms, and show the result.
             terms.widget.attrs |= {
                 "hx-post": reverse("transcription:check-terms"),
                 "hx-trigger": "load, input delay:300ms",

@@ -14,10 +14,11 @@ from transcription.assemblyai import keyterms
 
 class VocabularyQuerySet(models.QuerySet["Vocabulary"]):
     def fitting(self, number: str = "") -> Vocabulary | None:
-        """Return the list for a call to this number, else the default list, or None.
+        """Return the list for calls with this number, else the default list, or None.
 
-        The list of the contact with this number comes first. Then comes the list with
-        the longest beginning of the number, then the list for the number's country.
+        First choice: the list of the contact with this number. Second: the list whose
+        `numbers` have the most first digits of this number. Third: a list whose
+        `numbers` have the country of this number.
         """
         contacts = Contact.objects.filter(
             numbers__number=number, vocabulary=OuterRef("pk")
@@ -126,10 +127,10 @@ class Vocabulary(RetentionPeriods):
         return {name: getattr(self, name) for name in self.SENT}
 
     def fits(self, number: str) -> int:
-        """Return how well the list fits this number, or 0 if it does not.
+        """Return how well `numbers` of this list fits a number, or 0 if it does not.
 
-        The result is 1 if the list has the number's country. It is greater if the list
-        has a beginning of the number, and increases with the length of this beginning.
+        A line with the country of the number gives 1. A line with the first digits of
+        the number gives 1 + the line's length. The greatest value is returned.
         """
         country = phone_numbers.country_code(number) if number else ""
         fits = 0

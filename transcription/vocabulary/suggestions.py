@@ -42,7 +42,10 @@ def progress() -> dict[str, Any]:
 @require_safe
 @permission_required("transcription.change_vocabulary", raise_exception=True)
 def batches(request: HttpRequest) -> HttpResponse:
-    """Show the progress of corrections in past transcripts. Polled while one runs."""
+    """Show the progress of corrections in past transcripts.
+
+    The page requests this again and again while a correction runs.
+    """
     return render(request, "transcription/_batches.html", progress())
 
 

@@ -54,7 +54,7 @@ class Command(BaseCommand):
         "one line for each, and how to fix what is bad. The exit status is 1 if "
         "anything is bad. Places no calls and costs nothing."
     )
-    # check_settings runs and reports the system checks.
+    # Django does not run its system checks for this command: check_settings runs them.
     requires_system_checks: list[str] = []
 
     def handle(self, **options: Any) -> None:
@@ -63,7 +63,7 @@ class Command(BaseCommand):
             raise SystemExit(1)
 
     def run_check(self, name: str, check: Callable[[], str]) -> bool:
-        """Print the result of a check. Return whether it passed."""
+        """Run a check and print its result. Return whether the check passed."""
         try:
             result = check()
         except Problem as problem:
@@ -140,7 +140,7 @@ def check_twilio() -> str:
     if number.voice_url == twilio_client.answer_url():
         incoming = "Calls to the number reach this site"
     else:
-        # This is not an error: some sites only make calls.
+        # A number that does not lead here is no error: some sites only make calls.
         incoming = (
             "Calls to the number do not reach this site; manage.py connect-number sets "
             f"its Voice URL to {twilio_client.answer_url()}"
@@ -160,7 +160,7 @@ def check_clock() -> str:
     ):
         date = twilio_client.server_time()
     try:
-        # HTTP dates are always in UTC, even with another time zone in the header.
+        # HTTP dates are always in UTC, even if the header names another time zone.
         theirs = parsedate_to_datetime(date).replace(tzinfo=utc.utc)
     except ValueError as error:
         remedy = "Check whether a proxy answers instead of Twilio."
@@ -255,7 +255,7 @@ def check_unsent() -> None:
 
 
 def ensure_reachable(host: str, port: int, remedy: str) -> None:
-    """Open a TCP connection and close it. Raises Problem if that fails."""
+    """Open and close a TCP connection. Raises Problem if it cannot be opened."""
     try:
         socket.create_connection((host, port), TIMEOUT_SECONDS).close()
     except (OSError, UnicodeError) as error:
@@ -265,7 +265,7 @@ def ensure_reachable(host: str, port: int, remedy: str) -> None:
 
 @contextmanager
 def vendor_errors(remedy: str) -> Iterator[None]:
-    """Turn a VendorError into a Problem."""
+    """Turn a VendorError of the `with` block into a Problem."""
     try:
         yield
     except VendorError as error:

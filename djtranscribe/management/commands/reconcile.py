@@ -26,7 +26,8 @@ from transcription.tasks import advance
 
 UNITS = {"h": timedelta(hours=1), "d": timedelta(days=1), "w": timedelta(weeks=1)}
 BAR = 24
-# Old versions of SQLite accept no more than 999 parameters.
+# A query looks for at most this many SIDs: old versions of SQLite accept no more than
+# 999 parameters.
 SIDS_A_QUERY = 900
 # Statuses in which AssemblyAI may have a job whose id we do not know.
 UNANSWERED = (Transcript.Status.SUBMITTING, Transcript.Status.LOST)
@@ -39,8 +40,8 @@ class Row:
 
     ready: items that changed less than RECOVER_SECONDS ago and were repaired. They do
     not count as missing, because our own checks were not overdue.
-    busy: items that changed as recently but were not repaired, and jobs for which
-    `adopted` returned False.
+    busy: items that changed less than RECOVER_SECONDS ago and were not repaired, and
+    jobs for which `adopted` returned False.
     foreign: items that this site did not create.
     """
 
@@ -50,7 +51,10 @@ class Row:
         self.ready = self.busy = self.foreign = 0
 
     def found(self, *, repaired: bool, happened_at: datetime | None = None) -> None:
-        """Count a difference. happened_at: when it arose at the vendor, if known."""
+        """Count a difference between the vendor's data and ours.
+
+        happened_at: when the vendor's data changed, or None if this is unknown.
+        """
         recover = timedelta(seconds=settings.RECOVER_SECONDS)
         if happened_at and happened_at > timezone.now() - recover:
             self.ready += repaired
@@ -125,8 +129,8 @@ class Command(BaseCommand):
                 continue
             phone = known.phone_of(news)
             if differs(phone, news):
-                # Twilio does not say when it set the price. So use the time of our own
-                # next check: before that time, the price does not count as missing.
+                # Twilio does not say when it set the price. So use the time of our next
+                # check: the price counts as missing RECOVER_SECONDS after this time.
                 is_behind = Call.rank(news.status) > phone.reached
                 happened_at = news.last_event_at if is_behind else known.next_check_at
                 known.apply(news)
@@ -242,15 +246,15 @@ def parse_age(value: str) -> timedelta:
 
 
 def differs(phone: Progress, news: CallState) -> bool:
-    """Return whether Twilio knows more about this phone than we do."""
+    """Return whether Twilio has a later status or another price than our row."""
     is_behind = Call.rank(news.status) > phone.reached
     return is_behind or (news.price is not None and phone.price != news.price)
 
 
 def completed_at(job: dict[str, Any]) -> datetime | None:
-    """Return when a listed job was completed, or None if the list does not say it.
+    """Return when a listed job was completed, or None if the list has no time.
 
-    The list has times in UTC without an offset.
+    The list's times are in UTC, but have no offset.
     """
     try:
         return datetime.fromisoformat(str(job.get("completed"))).replace(tzinfo=tz.utc)
@@ -276,7 +280,7 @@ def adopted(transcript: Transcript) -> bool:
     """Find and store the job of a transcript for which AssemblyAI's response was lost.
 
     Return False if a worker has leased the row, or if no job was found. Do not wait
-    until the row is due (next_attempt_at): the job is already in AssemblyAI's list.
+    until the row is due (next_attempt_at): the job may already be in AssemblyAI's list.
     """
     lease = uuid4()
     rows = Transcript.objects.filter(pk=transcript.pk)
@@ -292,5 +296,5 @@ def adopted(transcript: Transcript) -> bool:
     except LeaseLost:
         return False
     finally:
-        # If no job was found, release the lease. Then the row waits as before.
+        # If no job was stored, release the lease. Then the row waits as before.
         rows.filter(lease=lease).update(lease=None, leased_until=None)

@@ -51,5 +51,5 @@ def is_used() -> bool:
     try:
         return User.objects.exists()
     except Error:
-        # There are no tables yet.
+        # The database has no tables yet.
         return False

@@ -1,7 +1,7 @@
-"""Run a complete installation to try out, without accounts at the vendors.
+"""Run a complete installation on this machine, without accounts at the vendors.
 
 The command starts stand-ins for Twilio and AssemblyAI, the web server and the worker.
-The web server and the worker run as usual. Only the settings TWILIO_API_URL and
+The web server and the worker run as usual. The settings TWILIO_API_URL and
 ASSEMBLYAI_API_URL make them send their requests to the stand-ins.
 """
 
@@ -96,7 +96,8 @@ class Command(BaseCommand):
             self.print_addresses(options, directory)
             processes.wait()
         except SystemExit:
-            # Print here and not in `stop`: a signal may arrive during another print.
+            # Print here, not in the signal handler `stop`: a signal may arrive while
+            # something else is printed.
             self.say("\nStopping.")
             raise
         finally:
@@ -113,7 +114,7 @@ class Command(BaseCommand):
         processes.start(
             "assemblyai", "-m", "sandbox.assemblyai", "--port", assemblyai_port, *pace
         )
-        # While `migrate` runs, the stand-ins load their voices and language models.
+        # Do not wait for the stand-ins yet: they load voices and language models.
         self.say("Preparing the database")
         processes.run("migrate", "manage.py", "migrate")
         if is_new:
@@ -173,7 +174,7 @@ class Processes:
                 stdin=subprocess.DEVNULL,
                 stdout=log,
                 stderr=subprocess.STDOUT,
-                # Ctrl-C must only reach this process, which then stops the others.
+                # Ctrl-C must only reach the parent process, which then stops this one.
                 start_new_session=True,
             )
 

@@ -69,7 +69,8 @@ class Command(BaseCommand):
         wakeups.wake()
         queue.finish()
         for loop in loops:
-            # If an e-mail takes longer, do not wait for it. It is sent again later.
+            # A slow e-mail may take longer. Do not wait: when the lease of its row has
+            # expired, a worker sends the e-mail again.
             loop.join(STOP_SECONDS)
         close_connections()
 
@@ -77,8 +78,8 @@ class Command(BaseCommand):
 def helpers(wakeups: Wakeups, stopping: threading.Event) -> list[Loop]:
     """Return the threads for work that is not in the queue.
 
-    Each kind of notification has its own thread, so that a hanging receiver blocks
-    neither e-mail nor transcripts. One more thread corrects past transcripts.
+    Each kind of notification has its own thread. So a webhook receiver that hangs
+    delays neither e-mail nor transcripts. One more thread corrects past transcripts.
     """
     loops = [
         Loop(

@@ -82,7 +82,7 @@ class Command(BaseCommand):
     def ask(self, pairs: list[Pair], models: list[str], is_sure: bool) -> None:
         seconds = sum(length_of(pair.audio) for pair in pairs)
         amount = f"{speech_models.cost(models[0], seconds):.2f}"
-        # SPEECH_RATES are in Twilio's currency, list prices are in dollars.
+        # Prices in SPEECH_RATES are in Twilio's currency, AssemblyAI's are in dollars.
         has_rate = models[0] in settings.SPEECH_RATES
         costs = f"about {amount} {sums.currency()}" if has_rate else f"about ${amount}"
         self.stderr.write(
@@ -189,9 +189,9 @@ def length_of(path: Path) -> float:
 
 
 def known(pair: Pair, words: Vocabulary | None, models: list[str]) -> Transcript | None:
-    """Return an earlier transcript with the same audio, list and models, or None.
+    """Return the newest transcript with this audio, keyword list and models, or None.
 
-    It may be unfinished, but has not failed.
+    The transcript may be unfinished, but has not failed.
     """
     digest = hashlib.sha256(pair.audio.read_bytes()).hexdigest()
     version = words.version if words else None

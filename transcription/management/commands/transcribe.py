@@ -114,7 +114,7 @@ def started(source: str, words: Vocabulary | None, mono: bool) -> Transcript:
     """Find the recording or store its audio, and start a transcript of it.
 
     The recording and the transcript are stored in one transaction. Raises VendorError,
-    audio.NotAudio or OSError.
+    audio.NotAudio, OSError or CommandError.
     """
     if RECORDING_SID.fullmatch(source):
         return from_twilio(source, words)
@@ -156,8 +156,8 @@ def stored(
         recording = Recording.objects.create(
             source=source,
             status=Recording.Status.COMPLETED,
-            # With 1, AssemblyAI mixes the channels. With None, `store_audio` counts the
-            # channels of the file.
+            # If this is 1, AssemblyAI mixes the channels. If it is None, `store_audio`
+            # counts the channels of the file.
             channels=1 if mono else None,
         )
         recording.store_audio(chunks)
