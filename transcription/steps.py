@@ -1,8 +1,9 @@
 """The steps of a transcript: fetch the audio, hand it over, submit it, read the result.
 
-Each step takes a claimed transcript, stores the outcome and releases the lease. If a
-step raises VendorError or OSError, tasks.take_step does both instead. A step may
-also raise LeaseLost. Then the outcome is not stored.
+Each step takes a claimed transcript and stores the outcome. Then it releases the lease,
+or keeps it for the next step (`go_on`). If a step raises VendorError or OSError,
+tasks.take_step stores the outcome and releases the lease. A step may also raise
+LeaseLost. Then the outcome is not stored.
 """
 
 from collections.abc import Callable
@@ -69,7 +70,7 @@ def fetch(transcript: Transcript) -> None:
                 raise
             transcript.fail(reason)
             return
-    transcript.release(status=Status.FETCHED)
+    transcript.go_on(status=Status.FETCHED)
 
 
 def hand_over(transcript: Transcript) -> None:
@@ -85,7 +86,7 @@ def hand_over(transcript: Transcript) -> None:
     # expired. So upload the audio.
     if settings.AUDIO_DELIVERY == "url" and recording.sid and not transcript.audio_url:
         url = twilio_client.media_url(recording.sid)
-        transcript.release(status=Status.UPLOADED, audio_url=url, uploaded_at=None)
+        transcript.go_on(status=Status.UPLOADED, audio_url=url, uploaded_at=None)
         return
     try:
         file = recording.audio.open("rb")
@@ -96,9 +97,7 @@ def hand_over(transcript: Transcript) -> None:
         return
     with file, asking(ASSEMBLYAI):
         url = assemblyai_client.upload(audio.UploadStream(file, transcript.keep_lease))
-    transcript.release(
-        status=Status.UPLOADED, audio_url=url, uploaded_at=timezone.now()
-    )
+    transcript.go_on(status=Status.UPLOADED, audio_url=url, uploaded_at=timezone.now())
 
 
 def submit(transcript: Transcript) -> None:

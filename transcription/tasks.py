@@ -31,13 +31,18 @@ def advance(transcript_pk: int) -> None:
         row = Transcript.objects.unfinished().filter(pk=transcript_pk)
         row.exclude(announced_at=None).update(announced_at=None)
     while transcript:
+        transcript.may_go_on = False
         try:
             with holding(transcript):
                 take_step(transcript)
         except LeaseLost:
             logger.warning("transcript=%s lease=lost", transcript.uuid)
             return
-        transcript = Transcript.objects.claim(transcript_pk)
+        if transcript.is_finished:
+            return
+        if not transcript.may_go_on:
+            # A webhook during the step may have made the row due again.
+            transcript = Transcript.objects.claim(transcript_pk)
 
 
 def start(

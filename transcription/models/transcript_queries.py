@@ -87,12 +87,17 @@ class TranscriptQuerySet(models.QuerySet["Transcript"]):
         Return None if the row is not due or is leased already. Also return None if the
         row is a suspect and another suspect is leased.
         """
-        now, columns = timezone.now(), taken(self.model.lease_end())
-        alone = Q(kills__lt=SUSPECT_KILLS) | ~Exists(self.suspected(now))
+        now = timezone.now()
+        columns = {"announced_at": None, **taken(self.model.lease_end())}
+        row = self.filter(pk=pk)
         with transaction.atomic():
-            mine = self.due(now).filter(alone, pk=pk)
-            if not mine.update(announced_at=None, **columns):
+            due = self.due(now).filter(pk=pk)
+            claimed = due.filter(kills__lt=SUSPECT_KILLS).update(**columns)
+            if not claimed and row.filter(kills__gte=SUSPECT_KILLS).exists():
+                alone = ~Exists(self.suspected(now))
+                claimed = due.filter(alone).update(**columns)
+            if not claimed:
                 return None
-            return self.select_related("recording", "vocabulary").get(
-                pk=pk, lease=columns["lease"]
+            return row.select_related("recording", "vocabulary").get(
+                lease=columns["lease"]
             )

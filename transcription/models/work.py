@@ -112,6 +112,8 @@ class Work(models.Model):
     )
 
     lease_kept_at = 0.0
+    # Whether the last step has kept the lease, so that the next one can follow at once.
+    may_go_on = False
 
     objects = TranscriptQuerySet.as_manager()
 
@@ -196,6 +198,22 @@ class Work(models.Model):
         ):
             raise LeaseLost
 
+    def go_on(self, **columns: Any) -> None:
+        """Store the step's outcome and keep the lease for the next step, at once.
+
+        Raises LeaseLost.
+        """
+        # As if the lease had been released and taken again, which adds 1 to `kills`.
+        self.write(
+            attempts=0,
+            error="",
+            error_class="",
+            kills=1,
+            leased_until=self.lease_end(),
+            **columns,
+        )
+        self.may_go_on = True
+
     def finish(self, status: Status, cost: Decimal = Decimal(), **columns: Any) -> None:
         """Store the final status, the cost and the notifications in one transaction.
 
@@ -203,18 +221,15 @@ class Work(models.Model):
         """
         now = timezone.now()
         columns |= {"status": status, "finished_at": now}
-        if not cost and not Notification.wanted():
-            self.release(wait=None, **columns)
-            return
         with transaction.atomic():
             self.release(wait=None, **columns)
+            for name, value in columns.items():
+                setattr(self, name, value)
             if cost:
                 Recording.objects.filter(pk=self.recording_id).update(
                     transcription_cost=Coalesce(F("transcription_cost"), Decimal())
                     + cost
                 )
-            for name, value in columns.items():
-                setattr(self, name, value)
             Notification.objects.write_down(cast("Transcript", self), now)
 
     def retry_later(self, error: VendorError | OSError, **columns: Any) -> None:
