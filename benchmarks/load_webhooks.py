@@ -3,7 +3,8 @@
     python -m benchmarks.load_webhooks [--calls 5000] [--seconds 60]
 
 gunicorn, PostgreSQL and two workers, all on this machine; the vendors are
-fake_vendors.py. Exits with 1 if a transcript was lost, wrong, or paid twice.
+fake_vendors.py. Prints the CPU time of a call, in all our processes. Exits with 1 if a
+transcript was lost, wrong, or paid twice, or if a call takes too much CPU time.
 """
 
 import argparse
@@ -16,6 +17,7 @@ import sys
 import threading
 import time
 from collections import Counter
+from typing import TypeAlias
 from urllib.parse import urlencode
 from uuid import UUID
 
@@ -28,15 +30,20 @@ from benchmarks.site import (
     TOKEN,
     Processes,
     a_database,
+    cpu_seconds,
     environment,
     fake_vendors,
     free_port,
+    postgresql_pid,
     processes,
 )
+
+Process: TypeAlias = "subprocess.Popen[bytes]"
 
 SENDERS = 12
 TRIES = 4  # as many as Twilio, with #rc=3 in the URL
 FINISH_SECONDS = 600  # after the last webhook was sent
+CPU_MS = 70  # goal for a call, all our processes together
 
 
 class Load:
@@ -147,10 +154,13 @@ def run(url: str, vendors_port: int, calls: int, seconds: float) -> None:
         load = Load(site, calls)
         load.prepare(seconds)
         threads = ("--workers", "2", "--threads", "6")
-        started.serve("djtranscribe.wsgi", port, *threads)
+        web = started.serve("djtranscribe.wsgi", port, *threads)
         workers = [start_worker(started) for _ in range(2)]
+        for worker in workers:
+            started.until_printed(worker, "Worker ready")
+        used = Used(web, workers)
         killers = [
-            threading.Timer(seconds * when, kill_one, [started, workers])
+            threading.Timer(seconds * when, kill_one, [started, workers, used])
             for when in (1 / 3, 2 / 3)
         ]
         for killer in killers:
@@ -162,14 +172,43 @@ def run(url: str, vendors_port: int, calls: int, seconds: float) -> None:
         for killer in killers:
             killer.join()
         report(url, load, vendors_port, took, everything)
+        used.report(workers, calls)
 
 
-def start_worker(started: Processes) -> "subprocess.Popen[bytes]":
+class Used:
+    """The CPU time of our processes, from now until `report`."""
+
+    def __init__(self, web: Process, workers: list[Process]) -> None:
+        self.web, self.database = web.pid, postgresql_pid()
+        self.killed = 0.0
+        self.before = self.now(workers)
+
+    def now(self, workers: list[Process]) -> dict[str, float]:
+        return {
+            "web server": cpu_seconds(self.web),
+            "workers": self.killed + sum(cpu_seconds(each.pid) for each in workers),
+            "PostgreSQL": cpu_seconds(self.database) if self.database else 0,
+        }
+
+    def report(self, workers: list[Process], calls: int) -> None:
+        """Print the CPU time of a call. Exit with 1 if it misses the goal."""
+        now = self.now(workers)
+        used = {name: (now[name] - self.before[name]) * 1000 / calls for name in now}
+        parts = ", ".join(f"{ms:.0f} ms {name}" for name, ms in used.items())
+        total = sum(used.values())
+        print(f"{'CPU of a call':40}{total:.0f} ms: {parts}; goal {CPU_MS} ms")
+        if total > CPU_MS:
+            raise SystemExit(f"Missed: a call takes more than {CPU_MS} ms of CPU time.")
+
+
+def start_worker(started: Processes) -> Process:
     return started.start("manage.py", "worker")
 
 
-def kill_one(started: Processes, workers: "list[subprocess.Popen[bytes]]") -> None:
-    started.kill(workers.pop(0))
+def kill_one(started: Processes, workers: list[Process], used: Used) -> None:
+    worker = workers.pop(0)
+    used.killed += cpu_seconds(worker.pid)
+    started.kill(worker)
     workers.append(start_worker(started))
 
 

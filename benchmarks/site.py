@@ -109,14 +109,17 @@ class Processes:
     def shell(self, code: str) -> None:
         self.run("manage.py", "shell", "--no-imports", "--command", code)
 
-    def serve(self, application: str, port: int, *options: str) -> None:
-        """Start gunicorn, and wait until it answers."""
+    def serve(
+        self, application: str, port: int, *options: str
+    ) -> "subprocess.Popen[bytes]":
+        """Start gunicorn, wait until it answers, and return its process."""
         bind = f"127.0.0.1:{port}"
         process = self.start("-m", "gunicorn", application, "--bind", bind, *options)
         while not is_open(port):
             if process.poll() is not None:
                 raise SystemExit((self.folder / f"{len(self.all) - 1}.log").read_text())
             time.sleep(0.05)
+        return process
 
     def logs(self) -> str:
         return "".join(log.read_text() for log in self.folder.glob("*.log"))
@@ -188,10 +191,37 @@ def environment(
         vendors = f"http://127.0.0.1:{vendors_port}"
         environ |= {
             "DEBUG": "true",
+            "DJANGO_SETTINGS_MODULE": "benchmarks.settings",
             "TWILIO_API_URL": vendors,
             "ASSEMBLYAI_API_URL": vendors,
         }
     return environ
+
+
+def cpu_seconds(root: int) -> float:
+    """Return the CPU time of a process and of the processes that it has started.
+
+    man7.org/linux/man-pages/man5/proc_pid_stat.5.html
+    """
+    ticks = 0
+    for stat in Path("/proc").glob("[0-9]*/stat"):
+        with suppress(OSError):  # it has ended meanwhile
+            fields = stat.read_text().rpartition(")")[2].split()
+            parent, session = int(fields[1]), int(fields[3])
+            if root in {int(stat.parent.name), parent, session}:
+                # utime, stime, and those of the children that have ended
+                ticks += sum(map(int, fields[11:15]))
+    return ticks / os.sysconf("SC_CLK_TCK")
+
+
+def postgresql_pid() -> int | None:
+    """Return the process ID of PostgreSQL, or None if it is on another machine."""
+    with psycopg.connect(SERVER, autocommit=True) as admin:
+        (backend,) = admin.execute("SELECT pg_backend_pid()").fetchone() or (0,)
+        with suppress(OSError):
+            fields = Path(f"/proc/{backend}/stat").read_text().split()
+            return int(fields[3]) if fields[1] == "(postgres)" else None
+    return None
 
 
 def free_port() -> int:

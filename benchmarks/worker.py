@@ -9,14 +9,12 @@ AssemblyAI's three answers takes 2 s. Exits with 1 if a bound is missed.
 """
 
 import argparse
-import os
 import sqlite3
 import statistics
 import sys
 import time
 from collections.abc import Callable
 from contextlib import closing
-from pathlib import Path
 from typing import Any
 
 import psycopg
@@ -24,6 +22,7 @@ import psycopg
 from benchmarks.site import (
     Processes,
     a_database,
+    cpu_seconds,
     environment,
     fake_vendors,
     free_port,
@@ -150,12 +149,6 @@ def idle(kind: str, pid: int, ask: Ask, seconds: float) -> None:
         # Subtract 1, because this query is a transaction, too.
         count = (ask(transactions) - before - 1) * 60 / seconds
         tell(kind, "idle: transactions a minute", count, "", count <= IDLE_TRANSACTIONS)
-
-
-def cpu_seconds(pid: int) -> float:
-    """Return the CPU time of a process. man7.org/linux/man-pages/man5/proc.5.html"""
-    fields = Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()
-    return (int(fields[11]) + int(fields[12])) / os.sysconf("SC_CLK_TCK")
 
 
 def picked_up(kind: str, started: Processes, ask: Ask, messages: int) -> None:
