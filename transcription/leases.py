@@ -1,8 +1,9 @@
-"""Leases: which worker works on a row, until when, and how many died during the work.
+"""Leases: which worker works on a row, until when, and how many workers died at it.
 
-Taking a lease adds 1 to `kills`. A success sets `kills` to 0. Any other outcome
-subtracts the 1 again. So `kills` of a row without a lease is the number of workers that
-died at the row's current step.
+Taking a lease adds 1 to `kills`. A success or a final failure sets `kills` to 0, any
+other outcome subtracts 1. A worker that dies stores no outcome, so its 1 stays. While
+nobody holds the lease, `kills` is the number of workers that died at the row's current
+step.
 """
 
 import threading
@@ -21,8 +22,8 @@ from django.db.models.functions import Greatest
 CLOCK_SKEW = timedelta(minutes=5)
 # Give up a step after it has killed this many workers.
 MAX_KILLS = 5
-# Store this in `kills` after an outcome other than success. It subtracts the 1 that
-# taking the lease has added, because the worker is still alive.
+# Store this in `kills` after an outcome that is neither a success nor a final failure.
+# The worker is still alive, so this subtracts the 1 that it added with the lease.
 NOT_KILLED = Greatest(F("kills") - 1, 0)
 
 _held: dict[UUID, Any] = {}
@@ -96,8 +97,8 @@ def _uncount(*extra: Any) -> None:
     for _ in range(len(_uncounted)):
         with suppress(IndexError):  # another thread has taken the row
             row = _uncounted.popleft()
-            # If `kills` is 1 and another worker has the lease, that worker has added
-            # the 1: do not subtract it.
+            # Leave out a row with `kills` 1 that another worker has leased: that worker
+            # added this 1, and the 1 that we added is gone already.
             ours = Q(kills__gt=1) | Q(lease=None) | Q(lease=row.lease)
             rows = type(row)._default_manager.filter(ours, pk=row.pk, kills__gt=0)
             try:

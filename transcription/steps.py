@@ -74,7 +74,7 @@ def fetch(transcript: Transcript) -> None:
 
 
 def hand_over(transcript: Transcript) -> None:
-    """Upload the audio to AssemblyAI, or only store the audio's URL at Twilio.
+    """Upload the audio to AssemblyAI, or only store Twilio's URL of the audio.
 
     `submit` sends this URL, and AssemblyAI fetches the audio from there.
     """
@@ -82,8 +82,8 @@ def hand_over(transcript: Transcript) -> None:
     if not recording.audio:
         transcript.release(status=Status.PENDING)
         return
-    # If audio_url is set, a job with this URL gave no result, or the upload has
-    # expired. So upload the audio.
+    # Upload the audio if audio_url is already set, even if AUDIO_DELIVERY is "url":
+    # either a job with the old URL gave no result, or the upload has expired.
     if settings.AUDIO_DELIVERY == "url" and recording.sid and not transcript.audio_url:
         url = twilio_client.media_url(recording.sid)
         transcript.go_on(status=Status.UPLOADED, audio_url=url, uploaded_at=None)

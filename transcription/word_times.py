@@ -105,7 +105,8 @@ def _estimated(
     if end is None:
         end = begin + count * WORD_MS
         if latest:
-            # If no word has a known time (begin is 0), the words fill the whole audio.
+            # If `begin` is 0, no earlier word has a known start either: the words fill
+            # the whole audio.
             end = int(latest) if begin == 0 else min(end, int(latest))
     begin = min(begin, end)
     step = (end - begin) / count

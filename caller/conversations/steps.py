@@ -60,7 +60,10 @@ def _operator_steps(call: Call, whose: str) -> Iterator[Step]:
 
 
 def _other_steps(call: Call) -> Iterator[Step]:
-    """Yield the steps of the other party's phone, until it was answered."""
+    """Yield at most one step: the other party's phone is ringing, or it rang.
+
+    Yields nothing if it has not rung yet, or if the call ended without success.
+    """
     rank = Call.rank(call.status)
     if call.is_finished and call.status != Call.Status.COMPLETED:
         return

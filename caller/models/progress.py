@@ -45,7 +45,7 @@ class Progress(models.Model):
     # Twilio charges nothing for such a status, because the call was not connected.
     FREE = (Status.BUSY, Status.NO_ANSWER, Status.CANCELED, Status.FAILED)
     # Only a status with a higher rank replaces another, so reports may arrive late or
-    # twice. A status that our code does not know ranks above ringing and is not final.
+    # twice.
     RANK: ClassVar[dict[str, int]] = {
         Status.DIALING: 0,
         Status.UNKNOWN: 0,
@@ -55,6 +55,7 @@ class Progress(models.Model):
         Status.IN_PROGRESS: 5,
         **dict.fromkeys(FINISHED, 7),
     }
+    # The rank of a status that is not in RANK. Such a status is not final.
     RANK_OF_NEW_WORDS = 4
     # The rank of a status that we guessed. Final statuses from Twilio rank higher.
     RANK_OF_OUR_GUESS = 6

@@ -18,10 +18,10 @@ SAVES = 3
 
 
 class TolerantChangelist:
-    """ModelAdmin mixin: no error page for hand-crafted requests and concurrent saves.
+    """Mixin for a ModelAdmin: no error page for hand-made requests or concurrent saves.
 
-    Admin itself fails with ?status__regex=(, with a year of thirty digits, and with
-    ?_to_field=.
+    Admin itself fails with `?status__regex=(`, with a year of thirty digits, and with
+    `?_to_field=`.
     """
 
     def changelist_view(self, request: HttpRequest, *args: Any) -> HttpResponse:
@@ -67,7 +67,7 @@ def is_key(typed: str) -> bool:
 
 
 class ReadOnly(TolerantChangelist):
-    """ModelAdmin or inline mixin: no adding and no changing."""
+    """Mixin for a ModelAdmin or an inline: rows cannot be added or changed."""
 
     def has_add_permission(self, request: HttpRequest, *args: Any) -> bool:
         return False

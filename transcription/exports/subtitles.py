@@ -20,12 +20,12 @@ from transcription.words import Word, joined, turns
 LINE, LINES = 42, 2
 DASH = "- "
 CHARACTERS_A_SECOND = 20
-# A cue is shown for at least this time, except in two cases: the next cue appears
+# A cue is shown for at least this long, except in two cases: the next cue appears
 # earlier, or the speech of the cue ended AFTER_MS ago.
 LEAST_MS = 1000
-# A cue disappears at most this time after its speech.
+# A cue disappears at most this long after the end of its speech.
 AFTER_MS = 500
-# In all cases, a cue is shown for at least this time. A cue with a length of 0 would
+# In all cases, a cue is shown for at least this long. A cue with a length of 0 would
 # not be shown.
 SHORTEST_MS = 40
 

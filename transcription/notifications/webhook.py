@@ -115,7 +115,7 @@ def error_for(answer: requests.Response) -> WebhookError:
     """Turn a response with a status other than 2xx into an error."""
     status = answer.status_code
     if status == requests.codes.gone:
-        # In the specification, 410 means that the receiver is permanently closed.
+        # In Standard Webhooks, 410 means that the receiver wants no more messages.
         return WebhookError("HTTP status 410: gone.", permanent=True, code=status)
     is_redirect = 300 <= status < 400
     note = ": redirects are not followed." if is_redirect else ""

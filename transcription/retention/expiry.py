@@ -131,7 +131,7 @@ def begin() -> Deletion | None:
 
 
 def begin_daily() -> Deletion | None:
-    """Call `begin`, unless a deletion began in the last 24 hours and is finished."""
+    """Call `begin`, but do not create a second deletion within 24 hours."""
     recent = Deletion.objects.filter(
         reason=Deletion.Reason.RETENTION, begun_at__gt=timezone.now() - EVERY
     )

@@ -116,7 +116,7 @@ def erase_call(call: Call, deletion: Deletion) -> str:
         locked = Call.objects.select_for_update().get(pk=call.pk)
         rows = list(transcripts.select_for_update().order_by("pk"))
         if {row.pk for row in rows} != jobs.keys() or why_not_yet(locked):
-            # The transcripts have changed meanwhile: try again in the next round.
+            # The call or a transcript has changed meanwhile: wait for the next round.
             return WORKING
         about = [str(call.uuid), *(str(row.uuid) for row in rows)]
         deliveries, _ = WebhookDelivery.objects.filter(about__in=about).delete()

@@ -124,7 +124,7 @@ def _samples(calls: int) -> list[list[int]]:
 
 def lines() -> list[Line]:
     """Return the lines of the plot. Makes one query."""
-    # A transcript keeps the version of its keyword list when the list is deleted.
+    # If there is a version but no name, the keyword list was deleted (SET_NULL).
     nameless = Case(
         When(transcript__vocabulary_version__isnull=True, then=Value(NO_LIST)),
         default=Value(DELETED),

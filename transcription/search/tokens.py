@@ -114,9 +114,9 @@ def folded(word: str) -> str:
 def encoded(word: str) -> str:
     """Encode a word in a-z and 0-9. Two words never have the same code.
 
-    a-y and 0-9 stay, and `z` becomes `zz`. Any other letter becomes `z` and four
-    digits: its code point in base 36. The first digit is never `z`. So the code of a
-    word's prefix is a prefix of the word's code.
+    a-y and 0-9 stay, and `z` becomes `zz`. Any other letter becomes `z` and its code
+    point as four base-36 digits. The first digit is never `z`, so that encoded(a)
+    starts with encoded(b) only if `a` starts with `b`.
     """
     if word.isascii() and word.isalnum():
         return word.replace("z", "zz")
