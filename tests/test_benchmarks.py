@@ -34,7 +34,7 @@ BENCHMARKS = {
     ],
 }
 # Modules that the benchmarks share.
-PARTS = {"__init__", "fake_vendors", "peer", "site"}
+PARTS = {"__init__", "fake_vendors", "peer", "settings", "site"}
 
 pytestmark = pytest.mark.slow
 

@@ -277,22 +277,29 @@ class Recording(models.Model):
         with audio.checked_file(chunks, expected_bytes) as (file, sha256):
             name = f"{self.sid or uuid4()}{audio.suffix(file)}"
             peaks = waveform.measured(file)
-            columns = {"peaks": peaks, **self._missing_facts(peaks)}
+            facts = {"peaks": peaks, **self._missing_facts(peaks)}
             file.seek(0)
             storage = self.audio.storage
             stored = audio.kept_whole(storage, f"recordings/{name}", file, keep_alive)
+        columns: dict[str, Any] = {
+            "audio": stored,
+            "sha256": sha256,
+            "fetched_at": timezone.now(),
+            **facts,
+        }
         try:
-            changed = Recording.objects.filter(pk=self.pk, audio="").update(
-                audio=stored, sha256=sha256, fetched_at=timezone.now(), **columns
-            )
+            changed = Recording.objects.filter(pk=self.pk, audio="").update(**columns)
         except Error:
             # No row refers to the file, so no other code would find and delete it.
             self.audio.storage.delete(stored)
             raise
-        if not changed:
+        if changed:
+            for column, value in columns.items():
+                setattr(self, column, value)
+        else:
             # Another worker stored the same audio first. Keep that worker's file.
             self.audio.storage.delete(stored)
-        self.refresh_from_db()
+            self.refresh_from_db()
 
     def delete_audio(self) -> None:
         """Delete the audio at Twilio, then here. The row stays. Raises TwilioError.

@@ -17,6 +17,8 @@ CHANNEL = "djtranscribe"
 LOOK_SECONDS = 0.1  # between two checks of data_version on SQLite
 LISTEN_SECONDS = 1  # between two checks whether to stop
 AGAIN_SECONDS = 5  # before a retry after a lost connection
+# Wait this long before listening again. Under load, several notes then arrive together.
+SECONDS_BETWEEN_NOTES = 0.02
 
 
 class Wakeups(threading.Thread):
@@ -60,9 +62,10 @@ class Wakeups(threading.Thread):
             listener.execute(f"LISTEN {CHANNEL}")
             # Rows may have been added before LISTEN: set all events.
             self.wake()
-            while not self.stopping.is_set():
-                for note in listener.notifies(timeout=LISTEN_SECONDS):
-                    self.wake(note.payload)
+            while not self.stopping.wait(SECONDS_BETWEEN_NOTES):
+                notes = listener.notifies(timeout=LISTEN_SECONDS, stop_after=1)
+                for table in {note.payload for note in notes}:
+                    self.wake(table)
 
     def look(self) -> None:
         seen = 0

@@ -145,11 +145,11 @@ def lets_others_first(transcript: Transcript) -> bool:
     A probe is a request that tests whether the pause can end. If AssemblyAI refuses a
     transcript because of its own recording, this transcript must not use every probe.
     """
+    if not transcript.refused_at:
+        return False
     waiting = Transcript.objects.paused().current().filter(refused_at=None)
-    may_be_tried = waiting.filter(
-        status__in=[Transcript.Status.FETCHED, Transcript.Status.UPLOADED]
-    )
-    return bool(transcript.refused_at) and may_be_tried.exists()
+    may_be_tried = [Transcript.Status.FETCHED, Transcript.Status.UPLOADED]
+    return waiting.filter(status__in=may_be_tried).exists()
 
 
 def _blame(

@@ -98,6 +98,4 @@ class TranscriptQuerySet(models.QuerySet["Transcript"]):
                 claimed = due.filter(alone).update(**columns)
             if not claimed:
                 return None
-            return row.select_related("recording", "vocabulary").get(
-                lease=columns["lease"]
-            )
+            return row.select_related("recording").get(lease=columns["lease"])

@@ -221,6 +221,10 @@ class Work(models.Model):
         """
         now = timezone.now()
         columns |= {"status": status, "finished_at": now}
+        if not cost and not Notification.wanted():
+            self.release(wait=None, **columns)
+            self.status = status
+            return
         with transaction.atomic():
             self.release(wait=None, **columns)
             for name, value in columns.items():
