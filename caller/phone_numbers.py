@@ -43,8 +43,8 @@ UNAVAILABLE = "+86282452253"
 # services: +800, +870, +881…
 GLOBAL_SERVICES = "001"
 
-# Characters to remove, because people paste them together with a number. Format
-# characters are invisible, such as U+200B and the direction marks in a contact list.
+# Characters to remove, because people paste them together with a number. Those of the
+# category Cf are invisible: U+200B, and the direction marks in a contact list.
 SEPARATORS = "()[]./\N{MIDDLE DOT}\N{MINUS SIGN}"
 SEPARATOR_CATEGORIES = {
     "Cf",  # format

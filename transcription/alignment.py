@@ -132,9 +132,9 @@ def _agrees(text: str, at: int, word: str, following: list[str]) -> bool:
 def _differing(
     text: str, begin: int, end: int, unmatched: list[Heard]
 ) -> Iterator[Part]:
-    """Yield the words of the text between two matches.
+    """Yield the words of text[begin:end], for which we found no match in the list.
 
-    unmatched: the words of the list between these two matches, or [].
+    unmatched: the words of AssemblyAI's list at this place, or [].
     """
     said = list(re.finditer(r"\S+", text[begin:end]))
     for number, found in enumerate(said):

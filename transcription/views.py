@@ -24,8 +24,8 @@ from transcription.search.snippets import hit
 from transcription.tasks import enqueue_once, start
 
 HITS_ON_A_PAGE = 20
-# A search shows at most this many notes or, if it has only operators, this many calls
-# without a transcript.
+# A search with words shows at most this many notes. A search with only operators shows
+# at most this many calls without a transcript.
 MOST_OTHERS = 10
 # A search looks for calls without a transcript only among this many calls: the newest
 # that match its operators.

@@ -287,7 +287,7 @@ def open_recording(
             media_url(recording_sid),
             params={"RequestedChannels": 2} if wants_two else None,
             auth=credentials(),
-            # If Twilio compressed the audio, Content-Length would be too small.
+            # No compression: `fetch_audio` compares the size with Content-Length.
             headers={"Accept-Encoding": "identity"},
             stream=True,
             timeout=TIMEOUT_SECONDS,

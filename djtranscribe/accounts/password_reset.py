@@ -107,8 +107,8 @@ class AskView(views.PasswordResetView):
 
     def form_valid(self, form: Any) -> HttpResponse:
         form.save()
-        # Do not redirect to a page that shows a message. For the message, each stranger
-        # would need a session in the database.
+        # Do not redirect to a page that shows a message. A message needs a session, so
+        # each stranger who asks for a link would add a row to the database.
         return self.render_to_response(self.get_context_data(is_sent=True))
 
 

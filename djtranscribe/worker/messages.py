@@ -62,8 +62,8 @@ class DatabaseQueue:
 class Messages:
     """Claim messages and run each in its own thread.
 
-    woken: the event that starts `work`. `ended` also sets it, when a thread becomes
-    free and more messages may be waiting.
+    woken: the event that makes Loop call `work`. Wakeups sets it for new messages.
+    `ended` sets it when a thread becomes free and more messages may be waiting.
     """
 
     def __init__(self, concurrency: int, woken: threading.Event) -> None:

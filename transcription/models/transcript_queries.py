@@ -77,7 +77,7 @@ class TranscriptQuerySet(models.QuerySet["Transcript"]):
         return self.filter(status=self.model.Status.ERROR)
 
     def suspected(self, now: datetime) -> TranscriptQuerySet:
-        """Suspects that are leased now. `__gt`: the lease has added 1 to `kills`."""
+        """Suspects that are leased now. The lease has added 1 to their `kills`."""
         rows = self.unfinished().filter(kills__gt=SUSPECT_KILLS)
         return rows.exclude(free(now, timedelta(seconds=settings.LEASE_SECONDS)))
 

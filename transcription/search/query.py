@@ -26,7 +26,7 @@ from transcription.search.tokens import encoded, tokens
 # word would read a million rows to show twenty.
 RANKED = 1000
 # If the operators select at most this many calls, only the transcripts of these calls
-# are searched.
+# are read. Otherwise the database finds all transcripts with the words first.
 FEW = 20_000
 LONGEST_MS = 5000
 QUERY_CANCELED = "57014"
@@ -121,9 +121,9 @@ def parse(text: str) -> Query:
 def _term(typed: str, is_prefix: bool, is_excluded: bool) -> Term | None:
     found = tokens(typed)
     if found and found[-1].is_last_letter:
-        # The last token is a single letter, see Token.is_last_letter. If a text goes on
-        # after this letter, its index has only pairs of letters here. So search for the
-        # pairs. If there is no pair, search for all tokens that start with this letter.
+        # In a script without spaces, the index has a single letter only at the end of a
+        # run of letters. So drop this token, because the pair before has the letter,
+        # too. If there is no pair, search for all tokens that start with the letter.
         if len(found) > 1 and found[-2].end == found[-1].end:
             found.pop()
         else:
