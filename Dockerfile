@@ -1,7 +1,8 @@
-# The web server and the worker, see compose.yaml. Settings come from the environment.
+# One image for the web server and the worker, see compose.yaml. Its settings are
+# environment variables.
 
 FROM python:3.13-slim AS packages
-# What else to install: broker, s3, login, sentry, tracing, or several with blanks.
+# Optional packages: broker, s3, login, sentry, tracing, or several separated by spaces.
 ARG OPTIONAL=""
 COPY requirements.txt /
 COPY djtranscribe/worker/requirements.txt /broker.txt
@@ -27,7 +28,8 @@ ENV PATH=/venv/bin:$PATH PYTHONUNBUFFERED=1 PYTHONDONTWRITEBYTECODE=1
 USER 10001
 VOLUME /app/media
 EXPOSE 8000
-# Any answer will do: a paused vendor makes /healthz 503, and a restart does not help.
+# Every answer counts as healthy, even 503: /healthz says 503 while a vendor is paused, and
+# then a restart does not help.
 HEALTHCHECK --interval=30s --timeout=5s --start-period=20s CMD ["python", "-c", \
     "from http.client import HTTPConnection as C; c = C('127.0.0.1', 8000, timeout=4); c.request('GET', '/healthz'); c.getresponse()"]
 CMD ["gunicorn", "djtranscribe.wsgi", "--bind", "0.0.0.0:8000", "--threads", "8"]

@@ -1,4 +1,4 @@
-// The call's page replaces its section every second, and only if something has changed.
+// The call's page asks for its section every second, and replaces it only if it has changed.
 (() => {
   "use strict";
   const announcer = document.getElementById("announcer");
@@ -10,7 +10,7 @@
   document.addEventListener("htmx:beforeSwap", (event) => {
     const { xhr } = event.detail;
     if (new URL(xhr.responseURL).pathname !== location.pathname) {
-      // The session has ended and this is the sign-in page: show it as a page.
+      // The session has ended, and the answer is the sign-in page: load it as a whole page.
       event.detail.shouldSwap = false;
       location.reload();
     } else if (xhr.status === 200) {
@@ -50,7 +50,7 @@
 
   for (const failure of ["htmx:sendError", "htmx:responseError", "htmx:timeout"]) {
     document.addEventListener(failure, () => {
-      // polling.js shows a message when the polling has ended.
+      // When the polling has ended, polling.js shows a message. Then do not show this one.
       offline.hidden = !document.querySelector("[data-poll-ended]").hidden;
     });
   }

@@ -1,10 +1,10 @@
-// Writes the number as its country does, once the server has said how.
+// When the server has checked the typed number, write it in the format of its country.
 (() => {
   "use strict";
   document.addEventListener("number-checked", (event) => {
     const { typed, formatted, isWrong } = event.detail;
     const input = document.getElementById("number");
-    // The text has changed meanwhile, or the cursor is in the middle: do not touch it.
+    // If the text has changed meanwhile, or the cursor is in the middle, keep the text.
     const isAtEnd = input.selectionStart === input.value.length;
     if (input.value !== typed) return;
     if (isAtEnd) input.value = formatted;

@@ -1,7 +1,9 @@
-// For pages that refresh a part of themselves: stop when no answer can come, and say why.
+// For pages that refresh a part of themselves: if refreshing is of no use any more, stop
+// it and say why.
 (() => {
   "use strict";
-  // Failed polls before giving up, one a second. A server restarts in less time.
+  // Stop after this many failed polls in a row. There is one every second or two, and a
+  // server restarts in less time.
   const MOST_FAILURES = 60;
   const notice = document.querySelector("[data-poll-ended]");
   const unreachable =
@@ -21,7 +23,7 @@
   };
 
   document.addEventListener("submit", () => {
-    // The next download begins.
+    // For example, the next download begins: poll again.
     failures = 0;
     ended = false;
     notice.hidden = true;
@@ -35,7 +37,7 @@
     const { xhr, requestConfig } = event.detail;
     const asked = new URL(requestConfig.path, location.href).pathname;
     if (new URL(xhr.responseURL).pathname !== asked) {
-      // The session has ended and this is the sign-in page.
+      // The session has ended, and the answer is the sign-in page.
       event.detail.shouldSwap = false;
       end(reasons[401]);
     } else if (xhr.status === 200) {

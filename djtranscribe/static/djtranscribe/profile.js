@@ -1,4 +1,4 @@
-// Suggests the browser's time zone if times are shown in another one.
+// If the page shows times in another zone than the browser's, suggest the browser's zone.
 (() => {
   "use strict";
   const hint = document.getElementById("browser-zone");
@@ -9,7 +9,7 @@
   try {
     if (!isOffered || canonical(hint.dataset.current) === zone) return;
   } catch {
-    // The browser does not know our zone, so it is in another one.
+    // The browser does not know the zone of this page, so its own zone is another one.
   }
   hint.querySelector("strong").textContent = zone;
   hint.querySelector("button").addEventListener("click", () => {

@@ -1,4 +1,4 @@
-// Sends the sound of the microphone to the page, as 16-bit samples.
+// Sends the microphone's sound to the page (phone.js), as 16-bit samples.
 class Microphone extends AudioWorkletProcessor {
   constructor() {
     super();

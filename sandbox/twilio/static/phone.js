@@ -46,7 +46,7 @@
     }
   }
 
-  // The microphone. It is on only while the phone is recorded.
+  // The microphone. It is on only while the phone is recorded or connected to another one.
 
   async function startMicrophone(sid) {
     if (microphone) return;

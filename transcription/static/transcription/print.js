@@ -1,4 +1,4 @@
-// The button exists only where a script can print.
+// The print button is hidden in the HTML: it works only with JavaScript.
 (() => {
   "use strict";
   const button = document.getElementById("print");

@@ -1,8 +1,8 @@
-// A transcript's text and its audio in step: on the call's page and in admin.
+// Keeps a transcript's text and its audio in step, on the call's page and in admin.
 (() => {
   "use strict";
 
-  // The call's page gets its transcript while it is open; in admin it is there at once.
+  // The call's page may get its transcript later, by polling. Admin's page has it at once.
   function begin() {
     const text = document.getElementById("text");
     if (text && document.getElementById("words") && !text.reading) start();
@@ -11,7 +11,7 @@
   function start() {
     const LEAD_MS = 2000;
     const BACK_MS = 3000;
-    // After a seek, the browser's position may differ by this much.
+    // After a seek, the audio's position may differ from the wanted one by this much.
     const NEAR_MS = 50;
     const byId = (id) => document.getElementById(id);
     const desk = document.querySelector("#reading .desk");
@@ -24,7 +24,8 @@
     const count = byId("count");
     const turns = JSON.parse(byId("words").textContent);
     const said = [...text.querySelectorAll(".said")];
-    // Of each word, in the order of the text. ranges: the original words it stands for.
+    // The first four have an item for each word, in the order of the text. An item of
+    // `ranges` says which original words the word replaces. The last two have indices of words.
     let [words, starts, sure, ranges, inTime, doubtful] = [[], [], [], [], [], []];
     const numbers = new Map();
     let below = 0;
@@ -51,7 +52,7 @@
       inTime = inOrderOfTime();
     }
 
-    // Two channels may speak at once, so the text's order is not always that of time.
+    // Two channels may speak at once. So the words in the text are not always in order of time.
     function inOrderOfTime() {
       return [...starts.keys()].sort((a, b) => starts[a] - starts[b] || a - b);
     }
@@ -68,7 +69,7 @@
       return found;
     }
 
-    // Mark the corrections of a turn, and say what was there before.
+    // Mark the corrected words of a turn. Their tooltips say what was there before.
     function annotate(number) {
       const spans = [...said[number].querySelectorAll(":scope > span")];
       for (const { at, count: many, original, who, when } of turns[number].corrections) {
@@ -82,8 +83,8 @@
       }
     }
 
-    // Show turns as they read after a correction. Only they are touched: a long transcript
-    // has tens of thousands of words.
+    // Replace the turns that a correction has changed, and leave all others alone: a long
+    // transcript has tens of thousands of words.
     function renew(changed) {
       const chosen = ranges[stop]?.first ?? 0;
       let isMoved = false;
@@ -119,7 +120,8 @@
       annotate(number);
     }
 
-    // The word that stands for an original word, or the next one.
+    // The index of the word that now replaces an original word. If that was removed: the
+    // index of the next word.
     function wordOf(original) {
       let [low, high] = [0, ranges.length];
       while (low < high) {
@@ -150,7 +152,7 @@
     function follow() {
       const at = wordAt(now());
       const across = length() ? ((now() / length()) * width).toFixed(1) : 0;
-      // Only if it has moved: each change repaints the whole picture.
+      // Draw the line only if it has moved: each change repaints the whole waveform.
       if (across !== drawn) line?.setAttribute("d", `M${across} 0V${height}`);
       drawn = across;
       if (at === spoken) return;
@@ -169,7 +171,8 @@
     }
 
     function play() {
-      // Refused, or overtaken by a pause: the player shows which.
+      // play() fails if the browser refuses it or a pause interrupts it. The player then
+      // shows that it is paused.
       audio.play().catch(() => {});
     }
 
@@ -179,7 +182,7 @@
       follow();
     }
 
-    // One word can be reached with Tab, the others from it with the arrows.
+    // Tab reaches only one word. From this word, the arrow keys reach the others.
     function choose(number, focus = true, scroll = true) {
       words[stop]?.removeAttribute("tabindex");
       words[stop]?.removeAttribute("role");
@@ -215,12 +218,13 @@
     }
 
     function place() {
-      // Below the waveform, not across it: three hours may have a thousand of them.
+      // Short marks at the bottom of the waveform: three hours may have a thousand of them.
       const places = doubtful.map((number) => `M${Math.round((starts[number] / length()) * width)} ${height * 0.8}V${height}`);
       wave?.querySelector(".checks").setAttribute("d", length() ? [...new Set(places)].join("") : "");
     }
 
-    // The doubtful word that is being played, or else the word that is spoken now.
+    // The index of the doubtful word that check() has begun to play, or else of the word that
+    // is spoken now.
     function here() {
       const lead = target < 0 ? 0 : Math.max(0, starts[target] - LEAD_MS);
       const onTheWay = target >= 0 && now() >= lead - NEAR_MS && now() <= starts[target] + NEAR_MS;
@@ -245,12 +249,12 @@
 
     const toggle = () => (audio.paused ? play() : audio.pause());
 
-    // What is set here is remembered in this browser.
+    // This browser remembers speed, volume, and the boxes for silence and keys.
     const stored = (name) => { try { return localStorage.getItem(`djtranscribe.${name}`); } catch { return null; } };
-    const store = (name, value) => { try { localStorage.setItem(`djtranscribe.${name}`, value); } catch { /* A browser that keeps nothing. */ } };
+    const store = (name, value) => { try { localStorage.setItem(`djtranscribe.${name}`, value); } catch { /* This browser stores nothing. */ } };
     const speed = byId("speed");
     const setSpeed = () => {
-      // The default, too: loading the audio goes back to it.
+      // Set the default speed, too: when the audio loads, the browser goes back to it.
       audio.defaultPlaybackRate = audio.playbackRate = Number(speed.value);
       store("speed", speed.value);
     };
@@ -268,7 +272,8 @@
       if (silence) audio.currentTime = silence[1] / 1000;
     }
 
-    // Hear one channel alone. The audio goes through this only once it is asked for.
+    // Play one channel alone. The audio goes through the splitter only after the user has
+    // chosen a channel.
     const balance = byId("balance");
     let sides = null;
     function hearSide() {
@@ -291,7 +296,7 @@
     // A link that opens this page at the chosen word, or at what is spoken now.
     async function copyMoment() {
       const at = audio.paused && document.activeElement === words[stop] ? starts[stop] : starts[spoken] ?? starts[stop] ?? 0;
-      // To the millisecond: rounded down, it would lead to the word before.
+      // To the millisecond: a time rounded down to seconds would lead to the word before.
       const link = `${location.origin}${location.pathname}#t=${Math.round(at) / 1000}`;
       try {
         await navigator.clipboard.writeText(link);
@@ -339,14 +344,15 @@
     text.addEventListener("click", (event) => {
       if (event.shiftKey) return;
       const number = numbers.get(event.target);
-      // Selected text may be about to be copied.
+      // If text is selected, do not play: the user may want to copy it.
       if (number === undefined || !getSelection().isCollapsed) return;
-      // Whoever clicks it sees it. If it moved, a second click would miss it.
+      // Do not scroll: the clicked word is in sight. If it moved, the second click of a double
+      // click would miss it.
       choose(number, true, false);
       playFrom(starts[number]);
     });
 
-    // Of a corrected word: what was there before, also for those who do not hover.
+    // Show a corrected word's tooltip as text, too: the keyboard cannot open tooltips.
     text.addEventListener("focusin", ({ target: word }) => {
       if (word.title) count.textContent = word.title;
     });
@@ -383,7 +389,7 @@
     said.forEach((_, number) => { if (turns[number].corrections.length) annotate(number); });
     choose(0, false);
     mark();
-    // What review.js needs.
+    // review.js uses these.
     text.reading = {
       renew,
       choose,

@@ -13,13 +13,13 @@
     const token = document.querySelector("[name=csrfmiddlewaretoken]").value;
     const storageKey = `djtranscribe.drafts.${review.dataset.uuid}`;
     let revision = Number(review.dataset.revision);
-    // The end of a selection that Shift+arrow extends; its other end is reading.stop.
+    // Where a selection with Shift began; its other end is reading.stop. null: no selection.
     let anchor = null;
-    // The open input: { input, from, to, range, isInsertion }.
+    // The open input: { input, from, to, range, isInsertion, now, spans }.
     let edit = null;
     // Saves that the server has not confirmed, the oldest first.
     let waiting = [];
-    // By the key of a save: how to show again what was there before it.
+    // The key of each save, with a function that shows again what was there before the save.
     const before = new Map();
     let isSending = false;
     let retry = 0;
@@ -28,9 +28,10 @@
       saved.textContent = sentence;
       saved.classList.toggle("bad", isBad);
     };
-    // Not crypto.randomUUID: it exists only with https.
+    // Not crypto.randomUUID: it exists only with https and on localhost.
     const newKey = () => [...crypto.getRandomValues(new Uint8Array(16))].map((byte) => byte.toString(16).padStart(2, "0")).join("");
-    // The words of the browser's own selection, which fingers make, or those of the keys.
+    // First and last word of the browser's own selection (mouse or fingers). Without one: of
+    // the selection made with Shift.
     const selected = () => {
       const { isCollapsed, anchorNode, focusNode } = getSelection();
       const marked = [anchorNode, focusNode].map((node) => reading.numberOf(node?.parentElement));
@@ -39,7 +40,7 @@
       return [Math.min(one, other), Math.max(one, other)];
     };
 
-    // Words that were corrected as one are corrected as one again.
+    // The range from `from` to `to`, made longer if it would cut a correction in two.
     function whole(from, to) {
       let { first } = reading.ranges[from];
       let { last } = reading.ranges[to];
@@ -62,14 +63,14 @@
       if (from < to) for (const word of reading.words.slice(from, to + 1)) word.classList.add("chosen");
     }
 
-    // Drafts: what is typed or not yet saved outlives a reload.
+    // Drafts: text that is typed or not yet saved is still there after a reload.
 
     function keep() {
       try {
         const open = edit && { ...edit.range, typed: edit.input.value, isInsertion: edit.isInsertion };
         if (open || waiting.length) localStorage.setItem(storageKey, JSON.stringify({ open, waiting }));
         else localStorage.removeItem(storageKey);
-      } catch { /* A browser that keeps nothing. */ }
+      } catch { /* This browser stores nothing. */ }
     }
 
     function restore() {
@@ -158,7 +159,7 @@
       if (answer.revision !== undefined) revision = answer.revision;
       if (answer.reload) location.reload();
       if (!answer.turns?.length) return;
-      // An input in a turn that is replaced is opened again.
+      // Close the open input while turns are replaced, and open it again afterwards.
       const again = edit && { ...edit.range, typed: edit.input.value, isInsertion: edit.isInsertion, caret: edit.input.selectionStart };
       const hadFocus = text.contains(document.activeElement);
       if (edit) {
@@ -191,7 +192,7 @@
         waiting.shift();
         keep();
         show(answer);
-        // What follows was typed on top of it.
+        // The other waiting saves were typed on top of this one: they build on its revision.
         for (const each of waiting) if (answer.status === 200) each.revision = revision;
         if (answer.status === 200) say("Saved.");
         else refused(answer, first, last, after, key);
@@ -238,7 +239,7 @@
       }
     }
 
-    // What a person does
+    // Buttons, keys and mouse
 
     function accept() {
       const all = whole(...selected());
@@ -349,7 +350,7 @@
     restore();
   }
 
-  // reading.js says when the words are there; it may have said so already.
+  // If reading.js is ready, start at once. Otherwise wait for its event.
   if (document.getElementById("text")?.reading) start();
   else document.addEventListener("reading:ready", start, { once: true });
 })();
