@@ -149,10 +149,10 @@ FILL = {
     """,
     "webhook deliveries": """
         INSERT INTO djtranscribe_webhookdelivery (
-            uuid, received_at, kind, verdict, reason, answer_status, about, body,
+            received_at, kind, verdict, reason, answer_status, about, body,
             more_like_this
         )
-        SELECT gen_random_uuid(), created_at,
+        SELECT created_at,
             CASE id % 4 WHEN 0 THEN 'assemblyai' WHEN 1 THEN 'twilio-recording'
                 ELSE 'twilio-call' END,
             CASE id % 1000 WHEN 0 THEN 'refused' WHEN 1 THEN 'ignored'
