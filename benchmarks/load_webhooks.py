@@ -12,12 +12,10 @@ import http.client
 import json
 import queue
 import random
-import subprocess
 import sys
 import threading
 import time
 from collections import Counter
-from typing import TypeAlias
 from urllib.parse import urlencode
 from uuid import UUID
 
@@ -28,6 +26,7 @@ from benchmarks.site import (
     ACCOUNT_SID,
     MAKE_CALLS,
     TOKEN,
+    Process,
     Processes,
     a_database,
     cpu_seconds,
@@ -37,8 +36,6 @@ from benchmarks.site import (
     postgresql_pid,
     processes,
 )
-
-Process: TypeAlias = "subprocess.Popen[bytes]"
 
 SENDERS = 12
 TRIES = 4  # as many as Twilio, with #rc=3 in the URL

@@ -11,6 +11,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from pathlib import Path
 from secrets import token_hex
+from typing import TypeAlias
 
 import psycopg
 from psycopg import sql
@@ -23,6 +24,8 @@ SERVER = os.environ.get(
 ACCOUNT_SID = "AC" + "10ad7e57" * 4
 TOKEN = "load-test"
 NUMBER = "+14155550100"
+
+Process: TypeAlias = "subprocess.Popen[bytes]"
 
 # Code that creates {calls} calls, in the state after /dial/: queued at Twilio.
 MAKE_CALLS = """
@@ -87,9 +90,9 @@ class Processes:
 
     def __init__(self, environ: dict[str, str], folder: Path) -> None:
         self.environ, self.folder = environ, folder
-        self.all: list[subprocess.Popen[bytes]] = []
+        self.all: list[Process] = []
 
-    def start(self, *command: str) -> "subprocess.Popen[bytes]":
+    def start(self, *command: str) -> Process:
         with (self.folder / f"{len(self.all)}.log").open("wb") as log:
             process = subprocess.Popen(
                 [sys.executable, *command],
@@ -109,9 +112,7 @@ class Processes:
     def shell(self, code: str) -> None:
         self.run("manage.py", "shell", "--no-imports", "--command", code)
 
-    def serve(
-        self, application: str, port: int, *options: str
-    ) -> "subprocess.Popen[bytes]":
+    def serve(self, application: str, port: int, *options: str) -> Process:
         """Start gunicorn, wait until it answers, and return its process."""
         bind = f"127.0.0.1:{port}"
         process = self.start("-m", "gunicorn", application, "--bind", bind, *options)
@@ -124,7 +125,7 @@ class Processes:
     def logs(self) -> str:
         return "".join(log.read_text() for log in self.folder.glob("*.log"))
 
-    def until_printed(self, process: "subprocess.Popen[bytes]", text: str) -> None:
+    def until_printed(self, process: Process, text: str) -> None:
         log = self.folder / f"{self.all.index(process)}.log"
         while text not in log.read_text():
             if process.poll() is not None:
@@ -132,7 +133,7 @@ class Processes:
             time.sleep(0.05)
 
     @staticmethod
-    def kill(process: "subprocess.Popen[bytes]") -> None:
+    def kill(process: Process) -> None:
         with suppress(ProcessLookupError):
             os.killpg(process.pid, signal.SIGKILL)
         process.wait()

@@ -14,7 +14,7 @@ from django.utils import timezone
 
 from caller import phone_numbers
 from caller.models.call_queries import LAST_DIGITS, CallQuerySet, next_check_time
-from caller.models.changes import columns, save_changes
+from caller.models.changes import save_changes, snapshot
 from caller.models.progress import Progress
 from caller.twilio import client as twilio_client
 from caller.twilio.client import NOTICE_SECONDS
@@ -282,7 +282,7 @@ class Call(Progress):
             logger.error("call=%s other_sid=%s", self.uuid, sid)
             return
         phone = self.phone_of(news)
-        before, phone_before = columns(self), columns(phone)
+        before, phone_before = snapshot(self), snapshot(phone)
         self.sid = sid
         self.notice = self.notice or notice
         phone.take(news, sequence_number)
@@ -293,7 +293,7 @@ class Call(Progress):
         self.answered_by = news.answered_by or self.answered_by
         if self.is_conversation:
             self.follow(self.leg)
-        if was_asked or (columns(self), columns(phone)) != (before, phone_before):
+        if was_asked or (snapshot(self), snapshot(phone)) != (before, phone_before):
             self.next_check_at = self.next_check()
             save_changes(self, before)
 
@@ -377,7 +377,7 @@ class Call(Progress):
         return self.kind != Call.Kind.CODE and not is_ended
 
     def schedule_check(self, has_recording: bool | None = None) -> None:
-        before = columns(self)
+        before = snapshot(self)
         self.next_check_at = self.next_check(has_recording)
         save_changes(self, before)
 

@@ -9,7 +9,6 @@ from functools import cache
 from typing import TYPE_CHECKING, Any
 from uuid import UUID
 
-from django.apps import apps
 from django.conf import settings
 from django.db import connection, models
 from django.db.models import Count, Exists, OuterRef, Q, Sum
@@ -40,14 +39,14 @@ def next_check_time() -> datetime:
 
 
 @cache
-def compiled_lock(vendor: str) -> tuple[str, list[Any]]:
+def compiled_lock(model: type[Call], vendor: str) -> tuple[str, list[Any]]:
     """Return the SQL of `locked`, and all parameters of the SQL except the UUID.
 
     The UUID is the last parameter. Every webhook runs this query. To compile it each
     time would take a sixth of the CPU time of a webhook.
     The parameter `vendor` is only the key of the cache.
     """
-    calls = apps.get_model("caller.Call").objects.with_recording_known()
+    calls = model.objects.with_recording_known()
     query = calls.select_for_update().order_by().filter(uuid=UUID(int=0)).query
     sql, params = query.sql_with_params()
     return sql, list(params[:-1])
@@ -60,7 +59,7 @@ class CallQuerySet(models.QuerySet["Call"]):
         Raises DoesNotExist.
         """
         field = self.model._meta.get_field("uuid")
-        sql, params = compiled_lock(connection.vendor)
+        sql, params = compiled_lock(self.model, connection.vendor)
         value = field.get_db_prep_value(uuid, connection)
         for call in self.raw(sql, [*params, value]):
             return call

@@ -5,13 +5,13 @@ from typing import Any
 from django.db import models
 
 
-def columns(row: models.Model) -> dict[str, Any]:
-    """Return the values of the loaded columns, for a later `save_changes`."""
+def snapshot(row: models.Model) -> dict[str, Any]:
+    """Return the attributes of the row as they are now, for a later `save_changes`."""
     return vars(row).copy()
 
 
 def save_changes(row: models.Model, before: dict[str, Any]) -> None:
-    """Save the columns that differ from `before`, a result of `columns`."""
+    """Save the columns that differ from `before`, a result of `snapshot`."""
     now = vars(row)
     names = [field.attname for field in row._meta.concrete_fields]
     changed = [name for name in names if now.get(name) != before.get(name)]

@@ -13,7 +13,7 @@ from django.urls import reverse
 from django.utils import timezone
 
 from caller.models.call import Call
-from caller.models.changes import columns, save_changes
+from caller.models.changes import save_changes, snapshot
 from caller.models.tombstone import Tombstone
 from caller.recordings import audio, waveform
 from caller.recordings.signals import recording_completed
@@ -194,7 +194,7 @@ class Recording(models.Model):
         if recording.call_id != call.pk:
             logger.error("call=%s recording_of_another_call", call.uuid)
             return None
-        before = columns(recording)
+        before = snapshot(recording)
         recording.channels = recording.channels or news.channels
         recording.source = recording.source or news.source
         recording.duration_seconds = recording.duration_seconds or news.duration_seconds

@@ -71,23 +71,20 @@ class Messages:
         self.threads = ThreadPoolExecutor(concurrency, "message")
         self.running: set[Future[None]] = set()
         self.may_be_more = False
-        self.claimed_at = 0.0
         self.worker_id = get_random_string(32)
 
     def work(self) -> bool:
         """Claim one message for each free thread, and run it there."""
-        waited = time.monotonic() - self.claimed_at
-        time.sleep(max(0, SECONDS_BETWEEN_CLAIMS - waited))
         # Set before claiming: a thread that becomes free meanwhile must set `woken`.
         self.may_be_more = True
         free = self.concurrency - len(self.running)
         claimed = self.claim(free) if free > 0 else []
-        self.claimed_at = time.monotonic()
         self.may_be_more = free <= len(claimed)
         for message in claimed:
             future = self.threads.submit(run, message)
             self.running.add(future)
             future.add_done_callback(self.ended)
+        time.sleep(SECONDS_BETWEEN_CLAIMS)
         return bool(claimed)
 
     def ended(self, future: "Future[None]") -> None:
