@@ -3,6 +3,7 @@ from typing import cast
 from django.contrib import admin, messages
 from django.db.models import QuerySet
 from django.http import HttpRequest
+from django.template.defaultfilters import pluralize
 from django.utils.html import format_html
 from django.utils.safestring import SafeString
 
@@ -122,8 +123,8 @@ class CallAdmin(
         count = chosen.count()
         messages.success(
             request,
-            f"Asking Twilio about {count} call{'s' if count != 1 else ''}. Reload this "
-            "page in a few seconds.",
+            f"Asking Twilio about {count} call{pluralize(count)}. Reload this page in "
+            "a few seconds.",
         )
 
     @admin.display(description="number", ordering="other_number")

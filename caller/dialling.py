@@ -10,6 +10,7 @@ from decimal import Decimal
 
 from django.conf import settings
 from django.db import connection, transaction
+from django.template.defaultfilters import pluralize
 from django.utils import timezone
 
 from caller import phone_numbers
@@ -24,7 +25,7 @@ MAX_REFUSED_ROWS = 100
 
 
 def dial(call: Call, phone: OperatorPhone | None = None) -> Call:
-    """Place `call`, which is not saved yet. Return the call to show to the operator.
+    """Save and place a new call. Return the call to show to the operator.
 
     If an earlier call to this number has not ended, return the earlier call and place
     no other. Otherwise save and return `call`. If a rule or Twilio refuses `call`, the
@@ -182,7 +183,7 @@ def limit(made: CallQuerySet, of_what: str, period: str, setting: str) -> str:
     if made.count() < most:
         return ""
     return (
-        f"The limit {of_what} is reached: {most} call{'s' if most != 1 else ''} within "
+        f"The limit {of_what} is reached: {most} call{pluralize(most)} within "
         f"{period} ({setting}). Wait, or ask an administrator to raise the limit."
     )
 

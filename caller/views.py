@@ -24,6 +24,7 @@ from django_htmx.http import trigger_client_event
 
 from caller import dashboard, dialling, phone_numbers
 from caller.call_rows import note_read, rows_of
+from caller.concerns import LOW_CONFIDENCE
 from caller.costs.sums import budget_warning
 from caller.days import last_days, plots
 from caller.forms import DialForm
@@ -75,6 +76,7 @@ def home(request: HttpRequest) -> HttpResponse:
             "plots": plots(days),
             "concerns": concerns[:most],
             "has_more_concerns": len(concerns) > most,
+            "enough": f"{LOW_CONFIDENCE:.0%}",
         }
     if user.has_perm("caller.add_call"):
         context |= {"form": DialForm(), "phone": OperatorPhone.of(user)}

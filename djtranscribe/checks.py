@@ -8,8 +8,7 @@ from django.db import DatabaseError, connections
 
 from djtranscribe import zones
 
-# If METRICS_TOKEN is set, it needs at least this many characters. Then nobody can
-# guess it.
+# The minimum length of METRICS_TOKEN. A shorter token could be guessed.
 SHORTEST_TOKEN = 20
 NEW_DATABASE = (
     "Make a new database and move the data with pg_dump and pg_restore: "

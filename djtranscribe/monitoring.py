@@ -20,6 +20,7 @@ from prometheus_client.core import GaugeMetricFamily, Metric
 
 from caller import dialling
 from caller.models import Call
+from caller.models.call_queries import ESTIMATE
 from djtranscribe.models import VendorPause, WebhookDelivery
 from djtranscribe.worker.engines import engine
 from transcription.models import Notification, Transcript
@@ -81,7 +82,7 @@ class Numbers:
         yield gauge(
             "spend_last_day",
             "Money that the calls of 24 hours cost, in the currency of the Twilio "
-            "account. A call without a price counts as 0.10.",
+            f"account. A call without a price counts as {ESTIMATE}.",
             [],
             [([], float(dialling.spent_today()))],
         )

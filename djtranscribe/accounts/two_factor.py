@@ -36,7 +36,7 @@ class RequireSecondFactor:
 
 
 def is_safe(request: HttpRequest) -> bool:
-    """Return False if somebody is logged in who still needs a second factor."""
+    """Return False if the user is logged in, but has no second factor yet."""
     from allauth.mfa.utils import is_mfa_enabled
 
     user: Any = request.user

@@ -1,6 +1,7 @@
 from django.contrib import admin, messages
 from django.db.models import QuerySet
 from django.http import HttpRequest
+from django.template.defaultfilters import pluralize
 from django.urls import reverse
 from django.utils.html import format_html
 from django.utils.safestring import SafeString
@@ -83,7 +84,7 @@ class WebhookDeliveryAdmin(
             ledger.replay(delivery)
         left = chosen.filter(verdict=WebhookDelivery.Verdict.REFUSED).count()
         count = authentic.count()
-        deliveries = "delivery" if count == 1 else "deliveries"
+        deliveries = f"deliver{pluralize(count, 'y,ies')}"
         note = f" Skipped: {left} refused." if left else ""
         messages.success(request, f"Processed {count} {deliveries} again.{note}")
 

@@ -201,7 +201,7 @@ class House:
         return self.page(f"/calls/{UUID(str(self.call(number)['uuid']))}/")
 
     def health(self) -> requests.Response:
-        """Request /healthz like a monitor, which is not logged in."""
+        """Request /healthz without a login, as a monitoring service does."""
         with requests.Session() as monitor:
             monitor.trust_env = False
             return monitor.get(f"{self.site}/healthz", timeout=20)

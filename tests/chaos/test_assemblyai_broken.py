@@ -126,7 +126,7 @@ def test_rows_that_failed_together_are_not_tried_again_together(new_house, count
         return len(shown) == len(numbers)
 
     until("each row failed", each_has_failed)
-    house.assemblyai.mend()
+    house.assemblyai.clear_faults()
     for number in numbers:
         house.completed(number, 90)
     # Group the uploads by their audio: the four calls have four different clips.
@@ -291,7 +291,7 @@ def test_an_upload_that_is_gone_after_a_day_is_uploaded_again(new_house, counted
         "2026-01-01 00:00:00+00:00",
         house.transcripts(old)[0]["id"],
     )
-    house.assemblyai.mend()
+    house.assemblyai.clear_faults()
     for number in numbers:
         house.completed(number, 120)
 

@@ -62,7 +62,7 @@ def test_audio_that_is_late_or_cut_or_a_web_page_is_fetched_whole_in_the_end(
     (waiting,) = house.transcripts(late)
     rules = twilio.control("GET", "faults")
     in_vain, hits = rules[0]["hits"], sum(rule["hits"] for rule in rules)
-    twilio.mend()
+    twilio.clear_faults()
     house.completed(late, 240)
     all_completed()
 

@@ -90,7 +90,7 @@ def test_leases_waits_and_checks_survive_a_clock_that_jumps_by_an_hour(
     clock.jump(jump)
     # Also kill the worker that holds the lease, as if its machine were suspended.
     worker.kill()
-    house.assemblyai.mend()
+    house.assemblyai.clear_faults()
     for vendor in (house.twilio, house.assemblyai):
         vendor.webhooks("normal")
     house.start_worker(threads=6)

@@ -48,7 +48,7 @@ def test_reconcile_finds_what_no_webhook_told_and_then_repairs_nothing(
     house.dial(lost)
     until("its answer is lost", lambda: house.status(lost) == "lost")
     worker.kill()
-    assemblyai.mend()
+    assemblyai.clear_faults()
     assert house.status(submitting) == "submitting"
     # No webhook reports these calls. Even the answer to the last POST is lost.
     twilio.webhooks("lost")

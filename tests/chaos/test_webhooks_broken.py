@@ -164,7 +164,7 @@ def test_with_every_webhook_lost_twilio_is_asked_until_it_answers(new_house, cou
     for request in QUESTIONS.values():
         for do in FAULTS.values():
             twilio.fault(request, **do)
-    # After these faults, the list keeps failing until `mend`. Meanwhile no call may be
+    # Now the list of calls fails until `clear_faults`. In this time, no call may be
     # shown as not dialled, although all of them are old enough for that.
     twilio.fault(QUESTIONS["list of calls"], times=None, status=503)
     for number in unheard_of:
@@ -180,7 +180,7 @@ def test_with_every_webhook_lost_twilio_is_asked_until_it_answers(new_house, cou
         120,
     )
     failed = {name: hits(house, name) for name in QUESTIONS}
-    twilio.mend()
+    twilio.clear_faults()
     for number in heard_of:
         house.completed(number, 90)
     for number in unheard_of:

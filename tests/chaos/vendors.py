@@ -41,7 +41,7 @@ class StandIn:
         rule = {"method": method, "path": path, "times": times, "do": do}
         self.control("POST", "faults", json=rule)
 
-    def mend(self) -> None:
+    def clear_faults(self) -> None:
         self.control("DELETE", "faults")
 
     def webhooks(self, mode: str, **settings: Any) -> None:
@@ -54,7 +54,7 @@ class StandIn:
         self.control("DELETE", "webhooks")
 
     def hits(self) -> int:
-        """Return how many requests the faults have broken since the last mend()."""
+        """Return how many requests the present faults have broken."""
         return sum(rule["hits"] for rule in self.control("GET", "faults"))
 
     def requests(self, request: str) -> list[dict[str, Any]]:
@@ -71,7 +71,7 @@ class StandIn:
 
     def forget(self) -> None:
         """Reset everything except calls and jobs, which cannot be undone."""
-        self.mend()
+        self.clear_faults()
         self.webhooks("normal")
         self.control("DELETE", "requests")
         self.control("DELETE", "deliveries")

@@ -23,7 +23,7 @@ COMPLETE = {
     "ASSEMBLYAI_KEY": "key",
     "DATABASE_URL": "sqlite:///:memory:",
 }
-# Set all names, so that a developer's .env cannot set one that a test leaves out.
+# A test sets all settings, at least to "", so that a developer's .env sets none.
 ALL = dict.fromkeys(SETTINGS, "")
 
 

@@ -565,7 +565,7 @@ def test_behind_a_proxy_a_stranger_does_not_lock_an_operator_out(ada):
 
 
 def test_an_invented_address_gives_no_new_guesses(ada):
-    """A forged address in X-Forwarded-For is before the one that the proxy adds."""
+    """X-Forwarded-For: a client can forge all addresses except the last one."""
     for number in range(10):
         forged = f"10.1.1.{number}, 203.0.113.9"
         sign_in(REMOTE_ADDR="127.0.0.1", HTTP_X_FORWARDED_FOR=forged)

@@ -97,7 +97,7 @@ def test_a_limit_of_requests_holds_for_all_rows_and_costs_no_attempt(vendors, cl
         assert 118 < seconds_until_next_attempt(transcript) <= 120
         assert transcript.attempts == 0
         assert "busy with our earlier requests" in transcript.error
-    # This pause ends by itself, so monitors need not alert anybody.
+    # /healthz does not report this pause, because it ends by itself.
     assert client.get("/healthz").json()["paused"] == {}
 
 

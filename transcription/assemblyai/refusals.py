@@ -26,7 +26,8 @@ from transcription.models import Transcript
 # If AssemblyAI refuses a transcript but accepts others with the same settings, the
 # refused transcript is retried at most this many times, after about 5 to 40 seconds.
 ATTEMPTS_ALONE = 4
-# Search this many of the newest transcripts for one that AssemblyAI has accepted.
+# To find out whether AssemblyAI accepts other transcripts, look at this many of the
+# newest ones.
 LOOK_AT = 500
 
 # Fields of a request that depend on the recording or a keyword list, not on settings.

@@ -144,9 +144,8 @@ class Transcript(Work):
     @property
     def as_heard(self) -> str:
         """The text as AssemblyAI wrote it."""
-        # Without a revision, nobody has changed `text`: do not load the deferred column
-        # `original_text`. The column may be null with a revision, too: some revisions
-        # only name the speakers.
+        # Test `revision` first, because `original_text` may be deferred. It is null if
+        # `text` was never changed: some revisions only name the speakers.
         if not self.revision or self.original_text is None:
             return self.text
         return self.original_text

@@ -20,6 +20,11 @@ COUNTED = (
 )
 
 
+def label(what: str) -> str:
+    """Return what people read for a key of COUNTED. The stored keys say texts."""
+    return what.replace("texts", "transcripts")
+
+
 class DeletionQuerySet(models.QuerySet["Deletion"]):
     def unfinished(self) -> DeletionQuerySet:
         return self.filter(finished_at=None)
@@ -88,9 +93,8 @@ class Deletion(models.Model):
 
         The order of `counts` is lost: PostgreSQL sorts JSON keys by length.
         """
-        # The stored keys have an older name for transcripts: texts.
         return [
-            (what.replace("texts", "transcripts"), self.counts[what])
+            (label(what), self.counts[what])
             for what in COUNTED
             if self.counts.get(what)
         ]

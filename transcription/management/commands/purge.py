@@ -5,6 +5,7 @@ from django.core.management.base import BaseCommand, CommandParser
 from djtranscribe.logs import quiet
 from transcription.management.deletions import run
 from transcription.retention import expiry
+from transcription.retention.models import label
 
 
 class Command(BaseCommand):
@@ -24,8 +25,7 @@ class Command(BaseCommand):
     def handle(self, *, dry_run: bool, **options: Any) -> None:
         if dry_run:
             for name, number in expiry.due().items():
-                label = "transcripts" if name == "texts" else name
-                self.stdout.write(f"{label}: {number:,}")
+                self.stdout.write(f"{label(name)}: {number:,}")
             return
         deletion = expiry.begin()
         if deletion is None:
