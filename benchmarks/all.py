@@ -2,7 +2,7 @@
 
     python -m benchmarks.all [NAME ...]
 
-Without names all of them, in less than 30 minutes. Prints what each of them prints,
+Without names, runs all, in less than 30 minutes. Prints what each benchmark prints,
 then how long each took and whether it met its goals. Exits with 1 if one did not.
 """
 

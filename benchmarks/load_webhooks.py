@@ -38,7 +38,7 @@ from benchmarks.site import (
 )
 
 SENDERS = 12
-TRIES = 4  # as many as Twilio, with #rc=3 in the URL
+TRIES = 4  # as Twilio with #rc=3 (three retries) in the URL
 FINISH_SECONDS = 600  # after the last webhook was sent
 CPU_MS = 70  # goal for a call, all our processes together
 
@@ -98,7 +98,7 @@ class Load:
         ]
 
     def send_all(self) -> float:
-        """Send all deliveries. Return the seconds: a slow server takes more."""
+        """Send all deliveries. Return the seconds it took: more with a slow server."""
         began = time.monotonic()
         threads = [
             threading.Thread(target=self.send, args=[began]) for _ in range(SENDERS)

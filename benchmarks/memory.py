@@ -2,10 +2,10 @@
 
     python -m benchmarks.memory [--megabytes 200] [--at-once 32]
 
-A worker beside fake_vendors.py, on PostgreSQL. Prints the memory that one recording of
-so many megabytes takes above an idle worker, and its time compared with curl, which
-downloads into a file and uploads it; then the memory for many recordings of a quarter
-of the size at once. Exits with 1 if a bound is missed. Needs curl.
+Gives a worker one recording of this size, then many recordings of a quarter of the size
+at once, on PostgreSQL with fake_vendors.py. Prints how much more memory the worker
+takes than when idle. Compares the time of the one recording with curl, which downloads
+it to a file and uploads the file. Exits with 1 if a bound is missed. Needs curl.
 """
 
 import argparse

@@ -71,7 +71,7 @@ def hash_of(syllable: str) -> int:
 
 
 def texts(count: int) -> Iterator[str]:
-    """Yield texts. One text in nine is in each of SCRIPTS, the others are Latin."""
+    """Yield texts. Of nine, one is in each script of SCRIPTS, the rest in Latin."""
     others = list(SCRIPTS.values())
     for number in range(count):
         said = chance.choices(KNOWN, cum_weights=WEIGHTS, k=WORDS_SAID)
@@ -206,7 +206,7 @@ def sizes_of(url: str) -> str:
 
 
 def size_on_sqlite(size: int) -> str:
-    """Return the size of such texts in SQLite, estimated from a tenth of them."""
+    """Estimate the size of this many texts in SQLite, from a tenth of them."""
     from transcription.search.tokens import indexed
 
     sample = max(100, size // 10)

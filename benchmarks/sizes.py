@@ -2,10 +2,9 @@
 
     python -m benchmarks.sizes [CALLS]
 
-Makes a database of its own and stores so many calls as they are at the end of their
-way: half a minute of speech, the deliveries of both vendors, who read it. Prints what
-each table takes for a call, and what 10 and 100 million calls would take. Drops the
-database.
+Creates a new database and stores this many finished calls, each with half a minute of
+speech, the webhooks of both vendors, and a log of who read and listened. Prints the
+size of each table per call, and for 10 and 100 million calls. Drops the database.
 """
 
 import argparse

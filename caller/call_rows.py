@@ -110,7 +110,7 @@ def _without_transcript(call: Call, recorded: str | None) -> tuple[str, str]:
 def note_read(user: Any, rows: list[CallRow]) -> None:
     """Note in the access log that the user has read the transcripts of these rows.
 
-    Seeing a row counts as reading, because the row shows a short text completely.
+    A row that is shown counts as read: it may contain the whole transcript.
     """
     if user.has_perm("transcription.view_transcript"):
         shown = [row.transcript for row in rows if row.beginning]

@@ -18,8 +18,8 @@ START = (
     " Copy .env.example to .env and fill it in. (`manage.py sandbox` works without a "
     ".env.)"
 )
-# The path of BASE_URL must match this. Proxies, browsers and vendors do not change such
-# a path.
+# The path of BASE_URL must match this pattern. Proxies, browsers and vendors do not
+# rewrite such a path.
 PATH = re.compile(r"(/(?!\.{1,2}(/|$))[A-Za-z0-9._~-]+)*")
 LOOPBACK = {"localhost", "127.0.0.1", "::1"}
 API_KEY = re.compile(r"SK[0-9a-f]{32}", re.ASCII)

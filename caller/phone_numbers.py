@@ -140,8 +140,8 @@ def of_caller(value: str) -> str:
     """Return the caller's number, such as +14155551234, or "" if it is withheld.
 
     For a withheld number, Twilio sends a word such as `anonymous`, or this word typed
-    on a phone's keys: +266696687. These are not valid numbers. Only UNAVAILABLE may
-    look valid.
+    on a phone's keys: +266696687. These are not valid numbers. UNAVAILABLE counts as
+    withheld even if the library accepts it.
     """
     is_real = E164.fullmatch(value) and value != UNAVAILABLE and _is_valid(value)
     return value if is_real else ""

@@ -211,9 +211,10 @@ def refused_number(
 def was_typed(request: HttpRequest) -> bool:
     """Return whether a person typed this URL or opened a bookmark.
 
-    For links, images and redirects, browsers send other values of the Sec-Fetch
-    headers. No page can forge these headers (w3.org/TR/fetch-metadata). A prefetch of a
-    half-typed address has the same values, but `is_prefetch` finds it by other headers.
+    For links and images, browsers send other values of the Sec-Fetch headers. No page
+    can forge these headers (w3.org/TR/fetch-metadata). If a person types the URL of
+    another site, and that site redirects here, the result is True (docs/security.md). A
+    prefetch of a half-typed URL is recognised by other headers, see `is_prefetch`.
     """
     headers = request.headers
     return (

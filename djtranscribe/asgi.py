@@ -7,7 +7,7 @@ os.environ.setdefault("DJANGO_SETTINGS_MODULE", "djtranscribe.settings")
 
 application = get_asgi_application()
 
-# gunicorn runs no system checks, so run them here. Otherwise a site could start that
-# cannot verify webhooks (TWILIO_AUTH_TOKEN is empty) or sign sessions (SECRET_KEY is
-# empty).
+# gunicorn runs no system checks, so run them here. For example, they stop a site that
+# cannot verify webhooks, because TWILIO_AUTH_TOKEN is empty, or cannot sign sessions,
+# because SECRET_KEY is empty.
 call_command("check")

@@ -27,10 +27,10 @@ Handler = Callable[[HttpRequest], HttpResponse]
 def without_prefix(get_response: Handler) -> Handler:
     """Remove BASE_URL's path from the request's path if the proxy did not remove it.
 
-    Example: BASE_URL's path is `/calls`. Then `/calls/dial/` and `/dial/` are the same
-    page. But `/calls/<uuid>/` stays as it is, because `/<uuid>/` is not a page. In this
-    case, the proxy has already removed BASE_URL's path, and `/calls/<uuid>/` is the
-    page of a call. A system check refuses a BASE_URL whose path is itself a page.
+    Example: BASE_URL's path is `/calls`. `/calls/dial/` becomes `/dial/`. But
+    `/calls/<uuid>/` does not change: it is the page of a call, and `/<uuid>/` is not a
+    page. Here, the proxy has already removed BASE_URL's path. A system check refuses a
+    BASE_URL whose path is itself a page.
     """
     prefix = settings.FORCE_SCRIPT_NAME
     if not prefix:
@@ -120,11 +120,10 @@ def private_responses(
 
 
 class RefusePrefetch:
-    """Refuse to prefetch pages that need a login.
+    """Refuse prefetches by logged-in users, except for views with `allow_prefetch`.
 
-    These pages record who read or listened. They also show each of Django's messages
-    only once. If a prefetch is refused, the browser loads the page when somebody opens
-    it.
+    Pages record who read or listened. They also show each of Django's messages only
+    once. If a prefetch is refused, the browser loads the page when somebody opens it.
     """
 
     def __init__(self, get_response: Handler) -> None:

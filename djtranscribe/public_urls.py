@@ -1,7 +1,7 @@
 """The address of this site as the internet sees it.
 
-Do not use request.build_absolute_uri(): behind a proxy it may return the inner host and
-http, so that Twilio's signature does not match and callbacks do not arrive.
+Do not use request.build_absolute_uri(): behind a proxy it may return the internal host
+and http. Then Twilio's signature does not match, and callbacks do not arrive.
 """
 
 from ipaddress import ip_address

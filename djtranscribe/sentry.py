@@ -34,7 +34,7 @@ def connect(dsn: str) -> None:
 
 
 def discreet(event: Any, hint: dict[str, Any]) -> Any:
-    """Return the event without all parts that may name or quote a person."""
+    """Remove all parts of the event that may name or quote a person."""
     event = {name: value for name, value in event.items() if name in KEPT}
     for error in (event.get("exception") or {}).get("values") or []:
         error["value"] = ""

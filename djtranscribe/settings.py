@@ -49,8 +49,8 @@ if parts(BASE_URL).hostname:
     # If a tunnel such as ngrok ends TLS, the browser's Origin says https, but we get
     # the request by http. Without this setting, Django could refuse forms.
     CSRF_TRUSTED_ORIGINS.append("{0.scheme}://{0.netloc}".format(parts(BASE_URL)))
-# The path of BASE_URL: `/calls` for https://example.com/calls, empty without a path. If
-# it is set, Django ignores the server's SCRIPT_NAME, so that no URL has the path twice.
+# The path of BASE_URL: `/calls` for https://example.com/calls, empty without a path.
+# FORCE_SCRIPT_NAME replaces the server's SCRIPT_NAME: no URL must have the path twice.
 PREFIX = parts(BASE_URL).path.rstrip("/")
 FORCE_SCRIPT_NAME = PREFIX or None
 
@@ -58,8 +58,8 @@ FORCE_SCRIPT_NAME = PREFIX or None
 
 TWILIO_ACCOUNT_SID = text("TWILIO_ACCOUNT_SID")
 TWILIO_AUTH_TOKEN = text("TWILIO_AUTH_TOKEN")
-# Older tokens, for the time while we change to a new token. Webhooks that are signed
-# with an older token are accepted, too.
+# Older tokens, while a new token is introduced. Webhooks that are signed with an older
+# token are accepted, too.
 TWILIO_AUTH_TOKEN_FALLBACKS = words("TWILIO_AUTH_TOKEN_FALLBACKS")
 TWILIO_PHONE_NUMBER = text("TWILIO_PHONE_NUMBER")
 # If it is set, requests to Twilio use this key. Then the auth token only verifies
@@ -117,8 +117,8 @@ REDACT_PII = words("REDACT_PII")
 # Notifications about finished transcripts
 
 NOTIFY_URL = text("NOTIFY_URL")
-# A list, so that it can be changed without a gap. Each webhook that we send is signed
-# with all secrets of the list.
+# A list, so that a secret can be replaced without a gap. Each webhook that we send is
+# signed with all secrets of the list.
 NOTIFY_SECRETS = words("NOTIFY_SECRET")
 NOTIFY_EMAIL = flag("NOTIFY_EMAIL")
 # This defines EMAIL_HOST and other settings. The URL itself is not kept as a setting,
@@ -372,8 +372,7 @@ FORMAT_MODULE_PATH = "djtranscribe.formats"
 # Recordings are private: they are read through a view that checks permissions,
 # and MEDIA_URL stays unset so that nothing serves them from a public path.
 MEDIA_ROOT = text("MEDIA_ROOT") or str(BASE_DIR / "media")
-# If it is set, recordings are in this bucket of S3, or of a store with the protocol of
-# S3.
+# If it is set, recordings are in this bucket of S3 or of an S3-compatible store.
 S3_BUCKET = text("S3_BUCKET")
 S3_ENDPOINT_URL = text("S3_ENDPOINT_URL")
 if S3_BUCKET:

@@ -52,7 +52,7 @@ os.environ.update(
         "LEASE_SECONDS": "60",
         "RECOVER_SECONDS": "90",
         "MEDIA_ROOT": "/nonexistent/tests-set-their-own",
-        # Settings that a test passes to tests in a separate process.
+        # From a test that runs other tests in a separate process.
         **json.loads(os.environ.get("TEST_SETTINGS", "{}")),
     }
 )
@@ -62,6 +62,6 @@ from djtranscribe.settings import *  # noqa: E402, F403 - after the environment
 PASSWORD_HASHERS = ["django.contrib.auth.hashers.MD5PasswordHasher"]
 # The test client uses http by default. Tests of https turn this on.
 SECURE_SSL_REDIRECT = False
-# Do without the folder of collected static files, and do not warn about it. Otherwise
-# WhiteNoise would read the folder for each client.
+# Find each static file on request. Otherwise WhiteNoise would read the folder of
+# collected files for each test client, and warn if the folder is missing.
 WHITENOISE_AUTOREFRESH = True

@@ -102,7 +102,7 @@ def test_whatever_is_called_a_webhook_is_one():
 
 
 def test_the_path_of_every_webhook_is_one_of_webhook_paths():
-    """The settings treat these paths differently, such as: no redirect to https."""
+    """The settings treat these paths differently. One example: no redirect to https."""
     for route, view in addresses():
         if is_webhook(view) and not is_api(route):
             assert route.startswith(django_settings.WEBHOOK_PATHS), route

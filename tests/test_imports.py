@@ -77,7 +77,7 @@ def room(name: str) -> str:
 
 
 def imports(name: str, only_at_import: bool = False) -> set[str]:
-    """Return the dotted names of ours that a module imports.
+    """Return the dotted names that a module imports from this project.
 
     only_at_import: leave out the imports inside functions and blocks.
     """

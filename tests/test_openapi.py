@@ -48,7 +48,7 @@ pytestmark = [
 
 @pytest.fixture(scope="module")
 def specifications():
-    # openapi-core accepts only text as a string, but the body of an upload is bytes.
+    # openapi-core validates only str as a string, but the body of an upload is bytes.
     audio = {"application/octet-stream": lambda body, **_: body.decode("latin-1")}
     config = Config(extra_media_type_deserializers=audio)
     return {
@@ -182,7 +182,7 @@ def test_the_answers_that_the_tests_give_are_as_specified_too(
 
 
 def nullable(node):
-    """Replace `nullable` of OpenAPI 3.0 by its equivalent in JSON Schema."""
+    """Replace `x-nullable`, the renamed `nullable` of OpenAPI 3.0, by JSON Schema."""
     if isinstance(node, list):
         return [nullable(item) for item in node]
     if not isinstance(node, dict):

@@ -16,7 +16,7 @@ needs_connections = pytest.mark.skipif(
 
 
 def at_once(work: Callable[[], Result], threads: int = 8) -> list[Result]:
-    """Run `work` in so many threads at the same moment. Return all results."""
+    """Run `work` in several threads at the same moment. Return all results."""
     barrier, got = Barrier(threads), []
 
     def one() -> None:

@@ -23,9 +23,9 @@ LONGEST_SECONDS = 3600
 # The form of a policy's name in REDACT_PII. Only the form is checked, because
 # AssemblyAI has dozens of policies and sometimes adds new ones.
 POLICY = re.compile(r"[a-z]+(_[a-z]+)*")
-# RECOVER_SECONDS must be at least this many times SWEEP_SECONDS. Without webhooks, a
-# call waits a third of RECOVER_SECONDS, and its transcript a quarter. After each wait,
-# the next sweep comes within SWEEP_SECONDS (a fifth): 1/3 + 1/4 + 2/5 < 1.
+# RECOVER_SECONDS must be at least this many times SWEEP_SECONDS. Without webhooks, we
+# check the call after 1/3 of RECOVER_SECONDS, and the transcript after another 1/4.
+# Each time, the sweep may be SWEEP_SECONDS (at most 1/5) late: 1/3 + 1/4 + 2/5 < 1.
 SWEEPS_TO_RECOVER = 5
 
 

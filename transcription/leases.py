@@ -1,9 +1,9 @@
 """Leases: which worker works on a row, until when, and how many workers died at it.
 
-Taking a lease adds 1 to `kills`. A success or a final failure sets `kills` to 0, any
-other outcome subtracts 1. A worker that dies stores no outcome, so its 1 stays. While
-nobody holds the lease, `kills` is the number of workers that died at the row's current
-step.
+Taking a lease adds 1 to `kills`. A success or a final failure sets `kills` to 0 (but a
+transcript that killed too many workers keeps MAX_KILLS). Any other outcome subtracts 1.
+A worker that dies stores no outcome, so its 1 stays. While nobody holds the lease,
+`kills` is the number of workers that died at the row's current step.
 """
 
 import threading
@@ -97,8 +97,8 @@ def _uncount(*extra: Any) -> None:
     for _ in range(len(_uncounted)):
         with suppress(IndexError):  # another thread has taken the row
             row = _uncounted.popleft()
-            # Leave out a row with `kills` 1 that another worker has leased: that worker
-            # added this 1, and the 1 that we added is gone already.
+            # If another worker has leased the row and `kills` is 1, do not subtract:
+            # that worker added this 1, and ours is gone already.
             ours = Q(kills__gt=1) | Q(lease=None) | Q(lease=row.lease)
             rows = type(row)._default_manager.filter(ours, pk=row.pk, kills__gt=0)
             try:

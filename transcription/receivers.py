@@ -22,7 +22,7 @@ def transcribe(recording: Recording, priority: int, **kwargs: Any) -> None:
 def index_note(instance: Note, **kwargs: Any) -> None:
     """Store the words of a note for the search.
 
-    The app `caller`, which has the notes, must not import `transcription`.
+    This is a signal receiver, because `caller` must not import `transcription`.
     """
     instance.search_text = search_text(instance.text)
 

@@ -120,8 +120,8 @@ def submit(transcript: Transcript) -> None:
         refused_at=refused_at,
     )
     try:
-        # With a negative balance, AssemblyAI refuses only requests that cost money. A
-        # pause of the kind SUBMIT stops only these: results are still read.
+        # With a negative balance, AssemblyAI refuses only requests that cost money. So
+        # results are still read during a pause of the kind SUBMIT.
         with asking(ASSEMBLYAI, SUBMIT):
             job = ask_for_job(transcript, body)
     except VendorError as error:
@@ -224,8 +224,8 @@ def refresh(transcript: Transcript) -> None:
         # wrong. Then the job may exist, and with a new job we would pay twice.
         if assemblyai_client.UNKNOWN_ID not in error.message:
             raise
-        # The job does not exist, was deleted or belongs to another API key. Only a new
-        # job helps.
+        # The job does not exist, was deleted or belongs to another API key. Store a
+        # response, so that `Transcript.retry` starts a new job.
         transcript.fail(error.message, response={"error": error.message})
         return
     status = str(job.get("status") or "")
@@ -246,8 +246,8 @@ def refresh(transcript: Transcript) -> None:
             carry_over(transcript)
             score_recording(transcript.recording_id)
     else:
-        # Store a status that we do not know unchanged. But if the status is empty or
-        # one of our own statuses, store QUEUED: else the wrong step would run next.
+        # Store an unknown status as AssemblyAI sent it. But if it is empty or one of
+        # our own statuses, store QUEUED: else the wrong step would run next.
         if not status or STEPS.get(status, refresh) is not refresh:
             status = Status.QUEUED
         transcript.release(wait=poll_after(), status=status[:20])

@@ -26,8 +26,8 @@ def advance(transcript_pk: int) -> None:
     """Run all steps that are possible now. Does not raise if a vendor fails."""
     transcript = Transcript.objects.claim(transcript_pk)
     if transcript is None:
-        # Another worker has the transcript, or the transcript is not due or must wait.
-        # Record that its message has left the queue.
+        # Record that this message has left the queue. `claim` says why a transcript
+        # cannot be claimed.
         row = Transcript.objects.unfinished().filter(pk=transcript_pk)
         row.exclude(announced_at=None).update(announced_at=None)
     while transcript:

@@ -16,8 +16,8 @@ from caller.models.call import Call
 from caller.models.progress import Progress
 
 CODE_DIGITS = 6
-# An operator has MOST_TRIES tries to type the code. The code is accepted until
-# CODE_LIVES after the request for the call that says it.
+# An operator has MOST_TRIES tries to type the code. The code expires CODE_LIVES after
+# its call was requested.
 MOST_TRIES = 5
 CODE_LIVES = timedelta(minutes=10)
 

@@ -19,7 +19,7 @@ from djtranscribe.zones import midnight
 CACHED_SECONDS = 600
 # Warn when this part of the monthly budget is spent. 1 means the whole budget.
 WARN_AT = Decimal("0.8")
-# No call is from an earlier year, because Twilio was founded in this year.
+# Twilio was founded in 2008, so no call is from an earlier year.
 FIRST_YEAR = 2008
 # In `lines_of_month`, the name of a line is a tuple (day, operator, keyword list).
 # These constants are the indexes in the tuple.

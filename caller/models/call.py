@@ -77,7 +77,7 @@ class Call(Progress):
         blank=True,
         on_delete=models.SET_NULL,
         related_name="calls",
-        db_index=False,  # call_by_operator begins with this column
+        db_index=False,  # the index call_by_operator begins with this column
     )
     # The filter by country in admin uses this column. The calling code in the number is
     # not enough, because 25 countries share +1.
@@ -100,8 +100,8 @@ class Call(Progress):
     )
     queued_at = models.DateTimeField("queued at Twilio", null=True, blank=True)
     tags = models.ManyToManyField("caller.Tag", blank=True, related_name="calls")
-    # A row of a refused call may stand for several attempts, see dialling.keep_refusal.
-    # This is their number. Null means one.
+    # How many refused attempts this row stands for, see dialling.keep_refusal. Null
+    # means one.
     refused_attempts = models.PositiveIntegerField(
         null=True, blank=True, editable=False
     )
@@ -306,9 +306,10 @@ class Call(Progress):
         return self
 
     def follow(self, leg: Any) -> None:
-        """Update the status of an outgoing conversation from the operator's phone.
+        """Update the status of an outgoing conversation when its leg has changed.
 
-        The operator's phone decides the status until the other party is called.
+        leg: the operator's phone. Until the other party is called, it decides the
+        status.
         """
         if self.is_inbound or self.is_finished:
             return
@@ -324,8 +325,8 @@ class Call(Progress):
     def mark_not_connected(self) -> None:
         """Stop checking: the operator hung up, and Twilio has called nobody else.
 
-        An unfinished call becomes failed. The operator pressed a key (otherwise
-        `follow` has canceled the call), but Twilio refused to call the other party.
+        An unfinished call becomes failed: the operator pressed a key, but Twilio
+        refused to call the other party. Without a key, `follow` has canceled the call.
         """
         unfinished = Call.objects.unfinished().filter(pk=self.pk)
         unfinished.update(

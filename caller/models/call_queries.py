@@ -33,7 +33,7 @@ def next_check_time() -> datetime:
     """Return the time of the next tasks.check_call, in case no webhook arrives.
 
     It is a third of RECOVER_SECONDS from now. The rest of RECOVER_SECONDS is for the
-    wait for the sweep and the wait for the transcript.
+    sweep and the transcript.
     """
     return timezone.now() + timedelta(seconds=settings.RECOVER_SECONDS / 3)
 
@@ -44,7 +44,7 @@ def compiled_lock(model: type[Call], vendor: str) -> tuple[str, list[Any]]:
 
     The UUID is the last parameter. Every webhook runs this query. To compile it each
     time would take a sixth of the CPU time of a webhook.
-    The parameter `vendor` is only the key of the cache.
+    vendor: the type of the database. It is used only as a key of the cache.
     """
     calls = model.objects.with_recording_known()
     query = calls.select_for_update().order_by().filter(uuid=UUID(int=0)).query

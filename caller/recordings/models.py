@@ -121,8 +121,8 @@ class Recording(models.Model):
             ),
             models.Index(fields=["status", "created_at"], name="recording_by_status"),
             models.Index(fields=["source", "created_at"], name="recording_by_source"),
-            # Retention uses this index to find audio that is too old. The index has no
-            # rows with deleted audio, because these rows become the majority.
+            # Retention uses this index to find audio that is too old. Rows whose audio
+            # was deleted are left out: in time, they are the majority.
             models.Index(
                 fields=["created_at"],
                 condition=Q(audio_deleted_at=None),
@@ -290,7 +290,7 @@ class Recording(models.Model):
         try:
             changed = Recording.objects.filter(pk=self.pk, audio="").update(**columns)
         except Error:
-            # No row refers to the file, so no other code would find and delete it.
+            # No row refers to the file. The cleanup may keep such a file forever.
             self.audio.storage.delete(stored)
             raise
         if changed:

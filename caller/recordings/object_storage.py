@@ -1,8 +1,7 @@
 """Storage for audio in S3 or a compatible store, used if S3_BUCKET is set.
 
-This storage reads only the needed part of a file. If it always read the whole file, a
-player that seeks in an hour of audio would fetch the hour each time. Errors are raised
-as OSError, as with a disk.
+This storage reads only the needed part of a file. Otherwise, each seek in a player
+would download the whole file. Errors are raised as OSError, as with a disk.
 """
 
 import io

@@ -169,7 +169,7 @@ def fetch_child(sid: str) -> CallState | None:
 
 
 def calls_since(since: datetime) -> Iterator[CallState]:
-    """Yield the calls after `since`: first those from our number, then those to it."""
+    """Yield the calls after `since`: first from our number, then to our number."""
     ours = settings.TWILIO_PHONE_NUMBER
     for party in ({"from_": ours}, {"to": ours}):
         yield from calls_where(**party, start_time_after=since)

@@ -88,8 +88,8 @@ def translated() -> Iterator[None]:
     except TwilioRestException as error:
         raise refusal(error.status, error.code, None) from error
     except TwilioException as error:
-        # If a list cannot be read, the SDK raises exactly this class. Then args[1] is
-        # the response.
+        # If a list cannot be read, the SDK raises TwilioException itself, not a
+        # subclass. Then args[1] is the response.
         answer = error.args[1] if len(error.args) > 1 else None
         status = getattr(answer, "status_code", None) or getattr(error, "status", None)
         code = code_in(getattr(answer, "text", "") or "") or getattr(

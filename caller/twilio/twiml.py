@@ -18,7 +18,7 @@ LEG_EVENTS = "initiated ringing answered completed"
 KEY_SECONDS = 10
 # The second phone, which <Dial> calls, rings at most this long.
 RINGS_SECONDS = 30
-# Stands for the UUID of a call in a cached document that several calls use.
+# Placeholder for the call's UUID in a cached document that several calls use.
 ANY_CALL = UUID(int=0)
 
 

@@ -55,7 +55,7 @@ def refusal(request: HttpRequest, about: str) -> str:
 
 
 def seen_url(request: HttpRequest) -> str:
-    """Return the received URL without the query, which a forger may have written."""
+    """Return the received URL. Omit the query: a forger may have written it."""
     host = urlsplit(f"//{request.META.get('HTTP_HOST', '')}").hostname or "?"
     return f"{request.scheme}://{host[:100]}{request.path}"
 
@@ -140,8 +140,8 @@ def call_of(about: str, fields: Mapping[str, Any]) -> Call | None:
 
     A conversation has two calls at Twilio. Webhooks about the call that <Dial> made
     have the SID of the first call as ParentCallSid. We store the SID of the first call.
-    about: the UUID. The URL for the status of our own number has no UUID. If `about` is
-    empty, the incoming call is found by its SID alone.
+    about: the UUID, or "" in the status webhook of our own number. If it is empty, the
+    incoming call is found by its SID alone.
     """
     sid = fields.get("ParentCallSid") or fields.get("CallSid", "")
     if not CALL_SID.fullmatch(sid):

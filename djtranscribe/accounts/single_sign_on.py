@@ -25,11 +25,11 @@ View = Callable[..., HttpResponse]
 
 class SsoAdapter(DefaultSocialAccountAdapter):  # type: ignore[misc]
     def pre_social_login(self, request: HttpRequest, sociallogin: SocialLogin) -> None:
-        """At the first login, connect the provider's account with one of this site.
+        """At the first login, connect the provider's account with a user of this site.
 
-        This is the account with the e-mail address that the provider has verified. If
-        no account or more than one account has this address, raise
-        ImmediateHttpResponse with a page that says so.
+        The user must have the e-mail address that the provider has verified. If no user
+        or more than one user has this address, raise ImmediateHttpResponse with a page
+        that says so.
         """
         if sociallogin.is_existing:
             return

@@ -1,4 +1,4 @@
-"""If TWO_FACTOR=required, accounts must set up a second factor to open other pages."""
+"""Middleware for TWO_FACTOR=required: accounts must first set up a second factor."""
 
 from typing import Any
 

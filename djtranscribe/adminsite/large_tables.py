@@ -60,11 +60,10 @@ class CappedPaginator(Paginator[Any]):
     def sorts_newest(self) -> bool:
         """Whether a page sorts only the newest COUNTED of the rows that match a filter.
 
-        True if more than COUNTED rows match and the order is not by date. Then one
-        index finds the matching rows, and another index has the order, but the database
-        can use only one of them. To sort all matching rows, it would read all of them,
-        or it would read rows in that order until a page is full. With a million rows,
-        both take over a second.
+        True if more than COUNTED rows match and the order is not by date. The database
+        can use only one index: the filter's or the order's. With the filter's index, it
+        reads and sorts all matching rows. With the order's index, it reads rows until
+        enough of them match. With a million rows, both take over a second.
         """
         rows = cast("QuerySet[Any]", self.object_list)
         newest = str(rows.model._meta.ordering[0]).lstrip("-")

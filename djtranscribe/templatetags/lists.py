@@ -48,7 +48,7 @@ def cells(row: Any, headers: list[dict[str, Any]]) -> SafeString:
     """Add a role and the column's name to the HTML of each cell.
 
     On a phone, CSS shows each row as a card. A card has no columns, so it needs the
-    names. Cards are no table for browsers, so screen readers need the roles.
+    names. The CSS also removes the roles of a table, which screen readers need.
     """
     return SafeString(
         "".join(

@@ -14,8 +14,7 @@ class Entry(NamedTuple):
     name: str  # of the URL pattern
     permission: str = ""
     is_admin: bool = False
-    # Prefixes of the paths of more pages that belong to this entry. They are relative
-    # to the path of the home page.
+    # Path prefixes of the entry's other pages, relative to the path of the home page.
     places: tuple[str, ...] = ()
 
 

@@ -8,8 +8,8 @@ class VendorError(Exception):
     """A request to a vendor failed. The message is written for operators.
 
     permanent: a retry cannot help.
-    account: the cause is our account or settings (key, balance), not this request. Or
-        the account has reached a limit of requests: then retry_after is set.
+    account: the cause is our account or settings (key, balance), not this request.
+        Also true for a rate limit of AssemblyAI: then retry_after is set.
     maybe_done: the response was lost, so the vendor may have done what we asked.
     retry_after: seconds that the vendor asked us to wait, or None.
     code: the vendor's number for this error, or None.

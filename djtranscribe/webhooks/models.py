@@ -77,7 +77,7 @@ class WebhookDelivery(models.Model):
     class Meta:
         verbose_name_plural = "webhook deliveries"
         ordering = ["-received_at"]
-        # We do not use `db_index`: on PostgreSQL, it makes a second index, for LIKE.
+        # Not `db_index`: on PostgreSQL, it gives text columns a second index, for LIKE.
         indexes = [
             models.Index(
                 fields=["verdict", "-received_at"], name="delivery_by_verdict"

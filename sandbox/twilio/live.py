@@ -162,7 +162,7 @@ class Live(Person):
             return
         self._microphone = samples
         start = max(0.0, self._passed() - len(samples) / audio.RATE)
-        # Insert before the clips: in audio.render, later sounds replace earlier sounds.
+        # Insert before the clips: audio.render writes them later, over this sound.
         self._track.insert(0, (start, samples))
 
 

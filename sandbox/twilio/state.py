@@ -1,4 +1,4 @@
-"""Calls and recordings, in memory. Hold ``network.lock`` for every change."""
+"""Calls and recordings, in memory. Hold ``network.lock`` to add or remove one."""
 
 import secrets
 import threading

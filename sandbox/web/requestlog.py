@@ -1,4 +1,4 @@
-"""Log of every request to the stand-in, for GET /_sandbox/requests."""
+"""Log of every request outside /_sandbox/, for GET /_sandbox/requests."""
 
 import hashlib
 import itertools
@@ -12,7 +12,7 @@ from urllib.parse import parse_qs, urlsplit
 
 # Keep this many entries: enough for a load test of 5,000 calls.
 KEEP = 50_000
-# Of a body with more bytes than this, keep only the size and the hash.
+# Keep only the size and the hash of a body with more bytes than this.
 TEXT_LIMIT = 1_000_000
 
 

@@ -221,7 +221,7 @@ def test_home_shows_the_latest_calls_in_a_constant_number_of_queries(
         a_call(other_number=f"+4420794601{number:02}", requested_by=operator)
 
     # Session, user, permissions (2), calls with their transcripts and recordings (3),
-    # needs attention (4), two weeks, transcribed today, keyword lists.
+    # needs attention (4), charts of two weeks, transcribed today, keyword lists.
     with django_assert_max_num_queries(14):
         page = browser.get("/")
 

@@ -1,4 +1,4 @@
-"""This site calls only landline, mobile, VoIP and toll-free numbers are dialled."""
+"""Only landline, mobile, VoIP and toll-free numbers are dialled."""
 
 import pytest
 from django.core.exceptions import ValidationError

@@ -23,7 +23,7 @@ NewHouse = Callable[..., House]
 
 @pytest.fixture(autouse=True, name="vendors")
 def no_mock_of_the_internet() -> None:
-    """Replace the mock of the internet: these tests talk to real stand-ins."""
+    """Mock nothing: these tests talk to the stand-ins over real sockets."""
 
 
 @pytest.fixture(scope="session")

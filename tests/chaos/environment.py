@@ -15,12 +15,12 @@ PHONE_NUMBER = "+14155550100"
 KEY = "chaos-key"
 
 ENVIRON = {
-    # Empty all variables of a developer's .env, which would fill in missing ones.
+    # Set all names in a developer's .env to "": .env only fills in missing variables.
     **dict.fromkeys(dotenv_values(ROOT / ".env"), ""),
     "PATH": os.environ["PATH"],
     "PYTHONUNBUFFERED": "1",
     "DEBUG": "true",
-    # Random, because it names the queue: each test process needs its own at a broker.
+    # Random: the queue's name depends on it, and each test process needs its own queue.
     "SECRET_KEY": token_hex(),
     "BASE_URL": "http://127.0.0.1:1",
     "TWILIO_ACCOUNT_SID": ACCOUNT_SID,

@@ -77,7 +77,7 @@ def test_whatever_fails_at_assemblyai_the_words_come_and_are_paid_once(
 def waited_after_429(house) -> list[float]:
     """Return the seconds from each 429 to the same row's next request of that kind.
 
-    The list of jobs is left out, because its requests do not say for which row.
+    LIST is left out, because a request for the list of jobs does not name a row.
     """
     waits = []
     for request in REQUESTS:
@@ -278,8 +278,8 @@ def test_an_upload_that_is_gone_after_a_day_is_uploaded_again(new_house, counted
     house.start_worker()
     old, lost = numbers = [new_number(), new_number()]
 
-    # AssemblyAI accepts the audio but no job. Then both uploads are deleted: `old`
-    # because it is older than a day, which we can know, and `lost` for no reason.
+    # AssemblyAI accepts the audio but no job. Then both uploads are deleted. Our row
+    # says that the upload of `old` is older than a day. Nothing tells us about `lost`.
     house.assemblyai.fault("POST /v2/transcript$", times=None, status=503)
     for number in numbers:
         house.dial(number)

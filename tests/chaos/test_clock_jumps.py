@@ -118,9 +118,9 @@ def test_leases_waits_and_checks_survive_a_clock_that_jumps_by_an_hour(
 def assert_set_up(
     house: House, leased: str, waiting: str, polled: str, unheard: str
 ) -> None:
-    """Check that each call waits for something else.
+    """Check that the four calls wait for different things.
 
-    In this order: a lease, a backoff, a poll of AssemblyAI, a check of the call.
+    By parameter: a lease, a backoff, a poll of AssemblyAI, a check of the call.
     """
     now = datetime.now(timezone.utc)
     rows = {n: house.transcripts(n)[0] for n in (leased, waiting, polled)}

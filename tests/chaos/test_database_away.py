@@ -18,8 +18,8 @@ from tests.chaos.waiting import until
 pytestmark = pytest.mark.slow
 
 AWAY_SECONDS = 20
-# SQLite waits 20 s for a lock (settings.py), and the vendors answer late. This is
-# longer than both waits together, so that SQLite gives up.
+# Longer than LATE_SECONDS (at most 18 s) plus SQLite's wait for a lock (20 s, see
+# settings.py), so that SQLite gives up.
 LOCKED_SECONDS = 42
 LEASE_SECONDS = 60
 # Delay of a vendor's answer. The answer must arrive while the database is away.

@@ -151,7 +151,7 @@ def test_whatever_twilio_answers_the_page_says_what_is_known_and_nothing_rings_t
         pages[kind] = house.dial(numbers[kind])
         took[kind] = time.monotonic() - began
 
-    # Twilio does not answer: once it has placed the call, once it has not.
+    # Twilio does not answer two requests. It places only the call of the first one.
     silent = []
     for kind, number in (("placed", new_number(fate="0009")), ("silence", None)):
         if kind == "silence":

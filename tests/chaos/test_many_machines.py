@@ -51,7 +51,7 @@ def database(tmp_path: Path) -> Iterator[Database]:
 @pytest.fixture
 def network() -> Iterator[Network]:
     if not machines.are_possible():
-        # Skip in CI, too: a container may lack this right, and CI cannot install it.
+        # Skip in CI, too: a container may not be allowed to create namespaces.
         pytest.skip("network namespaces need root and iproute2")
     network = Network()
     yield network

@@ -115,9 +115,9 @@ def rolled_back() -> Iterator[None]:
 
 
 def rows(expected: dict[str, Any]) -> dict[str, list[dict[str, Any]]]:
-    """Return the columns in `expected` of all rows: what an operator may see.
+    """Return all rows, with only the columns that `expected` contains.
 
-    Times of our own clock are not among them.
+    None of these columns is a time of our own clock.
     """
     models = {
         "calls": Call,

@@ -9,14 +9,14 @@ from tests.chaos.waiting import until
 
 pytestmark = pytest.mark.slow
 
-# A line of its table: name, number of rows, missing, repaired.
+# A line of the command's table: name, number of rows, missing, repaired.
 LINE = re.compile(r"^(\w.*?) +(\d+) +(\d+) +(\d+)$", re.MULTILINE)
 
 
 def reconcile(house: House) -> tuple[dict[str, tuple[int, int]], bool]:
     """Run the command. Return {name: (missing, repaired)}, and whether it is quiet.
 
-    Quiet: nothing was missing, nothing became ready, and nothing is in work.
+    Quiet: nothing was missing, nothing became ready, and nothing is being worked on.
     """
     said = house.manage("reconcile")
     table = LINE.findall(said)

@@ -70,7 +70,7 @@ class StandIn:
         return self.control("GET", "deliveries")
 
     def forget(self) -> None:
-        """Reset everything except calls and jobs, which cannot be undone."""
+        """Reset faults, webhooks and logs. Calls and jobs remain."""
         self.clear_faults()
         self.webhooks("normal")
         self.control("DELETE", "requests")

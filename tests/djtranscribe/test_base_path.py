@@ -34,8 +34,8 @@ def as_before():
 def under(settings):
     """Return a function that puts the site under a path prefix and returns `ask`.
 
-    ask(path) sends a request like a WSGI server. It returns the status, and a dict of
-    the headers and "body".
+    ask(path) calls the site in the same way as a WSGI server. It returns the status and
+    a dict of the headers, with the body under "body".
     """
 
     def configure(prefix):
@@ -209,7 +209,7 @@ def test_a_longer_name_is_not_under_the_path(under):
 
 
 def test_every_name_that_our_addresses_begin_with_works_or_is_refused(settings):
-    """The path of BASE_URL may be the first part of our own paths, such as `calls`."""
+    """A name is refused if it is a whole path: `/admin/` is one, `/calls/` is not."""
     names = {route.split("/")[1] for route, _ in addresses()} - {""}
     assert {"calls", "admin"} < names
 

@@ -113,7 +113,7 @@ def test_a_right_setting_is_not_complained_about(settings, name, value):
 
 
 def test_the_longest_recovery_makes_no_wait_that_counts_as_a_clock_put_back(settings):
-    """A row with such a wait is due at once. The worker would ask without a pause."""
+    """A row with a wait over LONGEST_WAIT is due at once, so it would never wait."""
     settings.RECOVER_SECONDS = LONGEST_SECONDS
     now = timezone.now()
 

@@ -46,7 +46,7 @@ def test_an_error_is_told_with_its_place_and_without_its_words(tmp_path, migrate
 
     assert said == "500\n"
     raised, logged = [event for _, body in received for event in events(body)]
-    # The last of several exceptions: it was raised while the number was refused.
+    # Sentry lists two exceptions. `broken` raised the last while it handled the first.
     error = raised["exception"]["values"][-1]
     assert error["type"] == "ValueError"
     assert error["stacktrace"]["frames"][-1]["function"] == "broken"

@@ -181,8 +181,8 @@ def test_the_page_fits_while_a_word_is_corrected(page: Page, width: int, scheme:
 
 
 def test_without_a_connection_nothing_typed_is_lost(browser: Browser, address: str):
-    # Not the fixture `page`, which allows no line in the console: failed requests are
-    # listed there.
+    # Not the fixture `page`: any message in its console makes the test fail, and
+    # Chromium logs failed requests there.
     page = browser.new_page()
     page.goto(address)
     sign_in(page)
@@ -207,8 +207,8 @@ def test_without_a_connection_nothing_typed_is_lost(browser: Browser, address: s
 
 
 def test_what_is_refused_can_be_typed_again(browser: Browser, address: str):
-    # Not the fixture `page`, which allows no line in the console: a refusal is listed
-    # there.
+    # Not the fixture `page`: any message in its console makes the test fail, and
+    # Chromium logs the refused request there.
     page = browser.new_page()
     page.goto(address)
     sign_in(page)

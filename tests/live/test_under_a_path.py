@@ -68,7 +68,6 @@ def site(request, stand_ins, maker, tmp_path_factory) -> Iterator[House]:
         house.manage("shell", "--no-imports", "--command", PASSWORD)
         house.start_web(environ=environ)
         house.start_worker()
-        # nginx may write its files here, no matter which user its workers run as.
         files = folder / "nginx"
         files.mkdir()
         stack.enter_context(nginx(files, port, house.port, prefix, strips, more))
@@ -97,7 +96,8 @@ def test_a_call_is_dialled_signed_and_transcribed(site, stand_ins):
     assert {cookie.path for cookie in operator.session.cookies} == {prefix}
 
     # The callback URLs of both vendors contain the path once, and we accept their
-    # webhooks. 503: a job's webhook came before its id was stored. It is retried.
+    # webhooks. If a webhook arrives before its job's id is stored, we answer 503, and
+    # the vendor sends it again.
     for stand_in, at_least in zip(stand_ins, (5, 1), strict=True):
         until(
             "deliveries are accepted",

@@ -25,7 +25,7 @@ last_four = count(3100)
 
 @pytest.fixture(autouse=True)
 def vendors() -> None:
-    """Replace the mock of the internet: these tests talk to real stand-ins."""
+    """Mock nothing: these tests talk to the stand-ins over real sockets."""
 
 
 @pytest.fixture(scope="module")
@@ -372,10 +372,10 @@ def test_a_stranger_dials_nothing(browser: Browser, number: Number):
 def test_a_typed_address_that_redirects_to_us_counts_as_typed_and_dials_once(
     page: Page, number: Number, other_site
 ):
-    """For example the redirect of a link shortener, whose address was typed or scanned.
+    """For example, a person types or scans the address of a link shortener.
 
-    Chromium's headers say "typed" after the redirect, too, so we cannot see it. Only
-    the limits of dialling protect us.
+    Chromium's headers still say "typed" after the redirect, so we cannot detect it.
+    Only the limits of dialling protect us.
     """
     page.goto(other_site(number.address))
     page.wait_for_load_state()

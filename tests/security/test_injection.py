@@ -333,7 +333,7 @@ def hostile_rows(db):
 
 
 class Planted(HTMLParser):
-    """Finds elements in a page that no template of ours contains."""
+    """Finds inline scripts and event handlers. No template of ours has them."""
 
     def __init__(self):
         super().__init__()

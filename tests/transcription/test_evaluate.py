@@ -86,7 +86,7 @@ def test_another_version_of_the_list_is_transcribed_anew(folder, vendors):
     clinic.terms = "aspirin"
     clinic.save()
 
-    # The mock gives each job the same id, which must be unique. Rename the first one.
+    # The mock gives each job the same id, but ids must be unique. Rename the first.
     Transcript.objects.update(assemblyai_id="older")
     evaluate(folder, vocabulary="Clinic")
 

@@ -99,7 +99,7 @@ def test_one_that_killed_four_is_tried_a_fifth_time(vendors, status):
 
 
 def test_a_request_that_kills_the_worker_is_not_repeated_for_ever(vendors):
-    """Between two requests the row only waits. That must not reset `kills`."""
+    """After each kill, the next step only waits. It must not reset `kills`."""
     transcript = a_transcript("uploaded")
     vendors.get(TRANSCRIPT, json=load("assemblyai/list"))
 
@@ -256,7 +256,7 @@ def test_try_again_gives_it_five_more(vendors):
 
 
 def test_of_suspects_one_runs_at_a_time_and_all_others_as_ever():
-    """A row that runs beside a killing row must not be given up because of it."""
+    """Otherwise a row would be blamed for a kill that another row caused."""
     recording = a_transcript("error").recording
     one, other = (a_transcript(recording=recording, kills=2) for _ in range(2))
     rest = [a_transcript(recording=recording, kills=kills) for kills in (0, 0, 1, 1)]

@@ -1,4 +1,4 @@
-"""Words have the whole text and possible times, whatever list AssemblyAI sends."""
+"""No text is lost and all times are valid, whatever words AssemblyAI sends."""
 
 import json
 import random

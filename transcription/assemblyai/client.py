@@ -19,7 +19,8 @@ from django.conf import settings
 from djtranscribe.vendors.deadlines import AnswerTooLarge, LimitedAdapter
 from djtranscribe.vendors.errors import VendorError, never_sent, retry_after_seconds
 
-# (connect, read), in seconds. The whole request may take at most the sum of both.
+# (connect, read), in seconds. The whole request may take at most the sum of both. In
+# an upload, each piece that is sent restarts this limit.
 TIMEOUT_SECONDS = (3.05, 30)
 # Number of jobs on a page of AssemblyAI's list. AssemblyAI allows at most this number.
 JOBS_A_PAGE = 200

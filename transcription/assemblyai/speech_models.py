@@ -1,4 +1,4 @@
-"""AssemblyAI's speech models: which are current, deprecated or refused, and prices.
+"""AssemblyAI's speech models: prices, and which are deprecated or refused.
 
 MODELS is used only for warnings, the command `doctor` and costs. SPEECH_MODELS may
 contain other models, because AssemblyAI decides which models it accepts.

@@ -15,8 +15,8 @@ def pdf_file(facts: str, paragraphs: list[tuple[str, str]]) -> bytes:
     """Return the PDF file. Raises fonts.MissingFont if a letter is in no font.
 
     facts: the line below the title. paragraphs: pairs of a prefix (or "") and a text.
-    Of the fonts, only the letters of this file are embedded. Arabic and Hebrew are set
-    right to left.
+    The file embeds only the letters that it uses, not whole fonts. Arabic and Hebrew
+    are set right to left.
     """
     from fpdf import FPDF
     from fpdf.enums import Align, XPos, YPos

@@ -56,8 +56,8 @@ class Transcript(Work):
     audio_seconds = models.FloatField("audio (seconds)", null=True, blank=True)
     # Who speaks on which channel of a conversation: {"1": "ada", "2": "Bob Stone"}.
     channel_names = models.JSONField(null=True, editable=False)
-    # Number of the last Revision (transcription/review/models.py). Null if there is
-    # none yet: SQLite can add a nullable column without copying the table.
+    # Number of the last Revision (transcription/review/models.py). Null, not 0,
+    # without one: SQLite can add a nullable column without copying the table.
     revision = models.PositiveIntegerField(null=True, editable=False)
     verified_at = models.DateTimeField(null=True, blank=True, editable=False)
     verified_by = models.ForeignKey(
@@ -144,8 +144,8 @@ class Transcript(Work):
     @property
     def as_heard(self) -> str:
         """The text as AssemblyAI wrote it."""
-        # Test `revision` first, because `original_text` may be deferred. It is null if
-        # `text` was never changed: some revisions only name the speakers.
+        # Test `revision` first, because `original_text` may be deferred. With a
+        # revision, `original_text` may be null: some revisions only name the speakers.
         if not self.revision or self.original_text is None:
             return self.text
         return self.original_text

@@ -203,7 +203,7 @@ class Work(models.Model):
 
         Raises LeaseLost.
         """
-        # As if the lease had been released and taken again, which adds 1 to `kills`.
+        # `kills` is 1, as after a release (0) and a new lease (adds 1).
         self.write(
             attempts=0,
             error="",

@@ -21,7 +21,7 @@ COUNTED = (
 
 
 def label(what: str) -> str:
-    """Return what people read for a key of COUNTED. The stored keys say texts."""
+    """Return the label to show for a key of COUNTED: `transcripts` for `texts`."""
     return what.replace("texts", "transcripts")
 
 
@@ -63,7 +63,7 @@ class Deletion(models.Model):
     problem = models.TextField(blank=True)
     # Only for PERSON: the phone numbers (E.164), until the deletion is finished.
     numbers = models.JSONField(default=list, editable=False)
-    # Only for PERSON: whether the numbers stay on the do-not-call list.
+    # Only for PERSON: whether to keep the numbers on the do-not-call list, or add them.
     keeps_do_not_call = models.BooleanField(
         "stays on the do-not-call list", default=False
     )

@@ -168,7 +168,7 @@ def erase_rest(deletion: Deletion) -> None:
             contact.delete()
         listed = DoNotCall.objects.filter(number__in=numbers)
         if deletion.keeps_do_not_call:
-            # Keep the number, but delete the reason, which is a text about the person.
+            # Keep or add the numbers. Delete the reason: it is a text about the person.
             listed.update(reason="")
             for number in numbers:
                 DoNotCall.objects.get_or_create(number=number)
@@ -193,7 +193,7 @@ def deliveries_with(numbers: Collection[str]) -> QuerySet[WebhookDelivery]:
 
 
 def forget_log_entries(numbers: Collection[str], contacts: list[Contact]) -> None:
-    """Erase the texts of the admin site's log about these numbers or contacts."""
+    """Erase texts about these numbers or contacts from the admin site's log."""
     named = Q()
     for number in numbers:
         for written in (number, phone_numbers.for_people(number)):

@@ -48,7 +48,7 @@ class Group(NamedTuple):
 class Line(NamedTuple):
     """The plot line of one keyword list: the percentage of wrong words per month.
 
-    months: (month, percent of wrong words, number of calls). points: (x, y).
+    months: (month, percent of wrong words, number of scores). points: (x, y).
     """
 
     name: str
@@ -62,7 +62,7 @@ class Line(NamedTuple):
 
 
 def groups() -> list[Group]:
-    """Return the groups with the most calls, at most GROUPS. Makes two queries."""
+    """Return the groups with the most scores, at most GROUPS. Makes two queries."""
     sums = (
         Score.objects.values(*GROUP, MODEL)
         .annotate(calls=Count("pk"), **{f"sum_{each}": Sum(each) for each in COUNTS})
@@ -96,10 +96,10 @@ def _interval(
 ) -> Interval | None:
     """Return the percentage with its confidence interval, or None if `whole` is 0.
 
-    The interval comes from a bootstrap. Its samples contain complete calls, not single
-    words, because the words of one call are not independent.
-    part, whole: the sums over all calls.
-    parts, wholes: the same numbers of each single call, only for the newest calls.
+    The interval comes from a bootstrap. It samples complete transcripts, not single
+    words, because the words of one transcript are not independent.
+    part, whole: the sums over all scores.
+    parts, wholes: the same numbers of each single score, only for the newest scores.
     """
     if not whole:
         return None
@@ -117,7 +117,7 @@ def _interval(
 
 @lru_cache(64)
 def _samples(calls: int) -> list[list[int]]:
-    """Return RESAMPLES random samples of call indexes. The samples never change."""
+    """Return RESAMPLES random samples of score indexes. The random seed is fixed."""
     chance = random.Random(1)  # noqa: S311
     return [chance.choices(range(calls), k=calls) for _ in range(RESAMPLES)]
 

@@ -30,8 +30,8 @@ class Change(NamedTuple):
 def words_of(transcript: Transcript) -> list[Word]:
     """Return the current words of a transcript.
 
-    Return [] if AssemblyAI sent no words and the transcript has no revision. If it has
-    a revision, this makes three more queries.
+    Return [] if AssemblyAI sent no words and the transcript has no revision. For a
+    transcript with a revision, three more queries are made.
     """
     words = original_of(transcript)
     if not transcript.revision:
@@ -95,7 +95,7 @@ def corrected(
 def text_of(pieces: list[str], changes: Iterable[Change]) -> str:
     """Return the text with the changes applied.
 
-    This is the text of the words that `corrected` returns, but no times are computed.
+    Returns the same text as the words of `corrected`, but does not compute times.
     pieces: each original word with the space before it, see Original.pieces.
     """
     result: list[str] = []

@@ -66,7 +66,7 @@ def differences(transcript: Transcript, changes: list[Change]) -> list[SafeStrin
 
 
 def difference(before: str, after: str) -> SafeString:
-    """Return both texts as one, with <del> and <ins> around the words that differ."""
+    """Merge both texts into one HTML text, with <del> and <ins> at the differences."""
     if before == after:
         return format_html("{} <small>(checked)</small>", after)
     return marked(before, after)

@@ -94,7 +94,7 @@ def _undo_in(batch: Batch, pk: int) -> None:
 def forget_finished() -> None:
     """Delete finished batches if all their transcripts are deleted.
 
-    A batch contains words of its transcripts, so it must not be kept longer.
+    A batch contains words of its transcripts, so it must be deleted with them.
     """
     for batch in Batch.objects.exclude(finished_at=None).iterator():
         if not Transcript.objects.filter(pk__in=batch.transcripts).exists():

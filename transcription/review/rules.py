@@ -85,9 +85,10 @@ def clean(typed: str) -> str:
 
 
 def refuse_overwriting(author: Any, started_from: int, touched: list[Change]) -> None:
-    """Raise Conflict if somebody else made a touched correction after `started_from`.
+    """Raise Conflict if the author would overwrite somebody else's newer correction.
 
-    started_from: a revision number. touched: live corrections of the words to change.
+    started_from: the revision that the author saw. Corrections in later ones are newer.
+    touched: the live corrections that overlap the author's changes.
     """
     newer = Correction.objects.filter(
         pk__in=[each.correction for each in touched],
@@ -120,8 +121,9 @@ def refuse_cutting(changes: list[Change], touched: list[Change]) -> None:
 def refuse_later(target: Revision, ranges: list[Change], touched: list[Change]) -> None:
     """Raise Conflict if another edit of the same words prevents an undo or redo.
 
-    Such an edit is later than `target`, or has a correction that also changes words
-    outside of `ranges`.
+    ranges: the corrections of `target`. touched: the live corrections that overlap
+    them. A touched correction prevents the undo or redo if its revision is later than
+    `target`, or if it also covers words outside of `ranges`.
     """
     keys = [each.correction for each in touched]
     cut = [each.correction for each in touched if not is_covered(each, ranges)]

@@ -40,7 +40,7 @@ def summed(many: list[Counts]) -> Counts:
 
 @cache
 def _english() -> Any:
-    # Imported here, because the web server and most jobs do not need this package.
+    # Imported here, because only scoring English texts needs this package.
     from whisper_normalizer.english import EnglishTextNormalizer
 
     return EnglishTextNormalizer()

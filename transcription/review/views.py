@@ -180,7 +180,7 @@ def replace(
     raise_exception=True,
 )
 def preview(request: HttpRequest, uuid: UUID) -> HttpResponse:
-    """Show what `replace` would change. With POST, no words are in the logged URL."""
+    """Show what `replace` would change. Uses POST to keep words out of logged URLs."""
     transcript = shown(uuid)
     context: dict[str, Any] = {"refusal": "", "differences": []}
     try:

@@ -105,7 +105,7 @@ class Query:
 
 
 def parse(text: str) -> Query:
-    """Parse a search. Never raises: what is neither operator nor term is skipped."""
+    """Parse a search. Never raises: text without an operator or term is skipped."""
     text = unicodedata.normalize("NFC", text[:MAX_LENGTH])
     operators, text = split(text)
     terms = []
@@ -121,9 +121,9 @@ def parse(text: str) -> Query:
 def _term(typed: str, is_prefix: bool, is_excluded: bool) -> Term | None:
     found = tokens(typed)
     if found and found[-1].is_last_letter:
-        # In a script without spaces, the index has a single letter only at the end of a
-        # run of letters. So drop this token, because the pair before has the letter,
-        # too. If there is no pair, search for all tokens that start with the letter.
+        # In scripts without spaces, the index has pairs of letters, and a single letter
+        # only at the end of a run. Drop the single letter: the pair before contains it.
+        # If there is no pair, search for all tokens that start with the letter.
         if len(found) > 1 and found[-2].end == found[-1].end:
             found.pop()
         else:

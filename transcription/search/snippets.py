@@ -155,8 +155,8 @@ def matched(transcript: Transcript, query: Query, best: int, count: int) -> Word
     found = occurrences([token.word for token in spoken], query)
     if not found:
         return None
-    # The order of the words may differ from the text. If the number of occurrences
-    # also differs, `best` is of no use for the words: use the first occurrence.
+    # `best` counts occurrences in the text. The words may have another order. If they
+    # also have another number of occurrences, use the first occurrence.
     start, _, _ = found[best] if len(found) == count else found[0]
     begins = list(
         accumulate((len(word.space) + len(word.text) for word in words), initial=0)

@@ -16,9 +16,9 @@ class VocabularyQuerySet(models.QuerySet["Vocabulary"]):
     def fitting(self, number: str = "") -> Vocabulary | None:
         """Return the list for calls with this number, else the default list, or None.
 
-        First choice: the list of the contact with this number. Second: the list whose
-        `numbers` have the most first digits of this number. Third: a list whose
-        `numbers` have the country of this number.
+        First choice: the list of the contact with this number. Second: the list with
+        the longest prefix of this number in `numbers`. Third: a list with the country
+        of this number in `numbers`.
         """
         contacts = Contact.objects.filter(
             numbers__number=number, vocabulary=OuterRef("pk")

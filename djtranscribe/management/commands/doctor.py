@@ -140,7 +140,7 @@ def check_twilio() -> str:
     if number.voice_url == twilio_client.answer_url():
         incoming = "Calls to the number reach this site"
     else:
-        # A number that does not lead here is no error: some sites only make calls.
+        # This is not an error: some sites only make calls.
         incoming = (
             "Calls to the number do not reach this site; manage.py connect-number sets "
             f"its Voice URL to {twilio_client.answer_url()}"

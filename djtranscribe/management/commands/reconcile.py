@@ -129,8 +129,8 @@ class Command(BaseCommand):
                 continue
             phone = known.phone_of(news)
             if differs(phone, news):
-                # Twilio does not say when it set the price. So use the time of our next
-                # check: the price counts as missing RECOVER_SECONDS after this time.
+                # Twilio does not say when it set the price. So the price counts as
+                # missing if our next check of the call is RECOVER_SECONDS overdue.
                 is_behind = Call.rank(news.status) > phone.reached
                 happened_at = news.last_event_at if is_behind else known.next_check_at
                 known.apply(news)

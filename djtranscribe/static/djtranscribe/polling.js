@@ -2,8 +2,8 @@
 // it and say why.
 (() => {
   "use strict";
-  // Stop after this many failed polls in a row. There is one every second or two, and a
-  // server restarts in less time.
+  // Stop after this many failed polls in a row: one or two minutes, longer than a restart
+  // of the server.
   const MOST_FAILURES = 60;
   const notice = document.querySelector("[data-poll-ended]");
   const unreachable =

@@ -27,7 +27,7 @@ def test_it_is_asked_for_beside_the_call(vendors, browser, settings, setting):
     asked = asked_for(vendors, browser)
 
     assert asked["MachineDetection"] == ["Enable"]
-    # Otherwise, the notice would wait for the detection.
+    # Without AsyncAmd, the notice would wait for the detection.
     assert asked["AsyncAmd"] == ["true"]
     assert DETECTED in asked["AsyncAmdStatusCallback"][0]
 

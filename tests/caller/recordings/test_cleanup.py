@@ -32,7 +32,7 @@ def yesterday():
 
 @pytest.fixture
 def killed(media):
-    """Return the file of a worker that was killed before its row referred to the file.
+    """Return the path of a stored file. Its worker was killed before saving the row.
 
     The row refers to a second file, which the next worker has stored.
     """

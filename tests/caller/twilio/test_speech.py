@@ -150,7 +150,7 @@ def test_what_twilio_cannot_speak_is_a_warning_and_the_call_goes_on(
         {"SAY_VOICE": "Polly.Joanna-Neural"},
         {"SAY_VOICE": "man"},
         {"SAY_LANGUAGE": "en-GB-WLS", "SAY_VOICE": "Polly.Geraint"},
-        # This combination is an example of Twilio's.
+        # An example in Twilio's documentation.
         {"SAY_LANGUAGE": "en-GB", "SAY_VOICE": "Polly.Joanna"},
         {"SAY_LANGUAGE": "fr-FR", "SAY_VOICE": "Polly.Rémi-Generative"},
         {"SAY_LANGUAGE": "es-MX", "SAY_VOICE": "Polly.Mía-Generative"},

@@ -1,4 +1,4 @@
-"""What the person called hears. twilio.com/docs/voice/twiml/record"""
+"""What the called person hears. twilio.com/docs/voice/twiml/record"""
 
 from xml.etree import ElementTree
 

@@ -1,4 +1,4 @@
-"""Access entries say who listened to or read what, and never say it wrongly."""
+"""An access entry says who listened to or read what. It is never wrong."""
 
 from datetime import timedelta
 

@@ -1,6 +1,6 @@
 """Admin's lists: filters and orders are correct and use an index.
 
-In a large table, no list counts or reads more than in a small one.
+A long list needs no more queries than a short one, and counts only up to a limit.
 """
 
 import re
@@ -181,7 +181,7 @@ def test_the_longest_come_first_and_the_unknown_last(supervisor, order, seconds)
 
 
 def test_rows_that_are_alike_are_turned_round_with_the_order(supervisor):
-    """Otherwise an index could be used for only one of the two directions."""
+    """If equal rows kept their order, an index could serve only one direction."""
     same = [a_call(status="busy", duration_seconds=9).pk for _ in range(3)]
 
     down = [call.pk for call in rows(supervisor.get(f"{CALLS}?o=4"))]

@@ -61,7 +61,7 @@ def ask(client, decision, **headers):
     method, path = decision.split()
     for part, example in EXAMPLES.items():
         path = path.replace(part, example)
-    # A call to the number in BODIES is in progress, so that nothing is dialled.
+    # `rows` has a call in progress to the number in BODIES, so nothing is dialled.
     body = json.dumps(BODIES[method]) if method in BODIES else ""
     answer = client.generic(method, path, body, headers=headers)
     finish(answer)

@@ -160,7 +160,7 @@ def values(schema):
 def programs(vendors):
     """Return clients of an operator, of an account that only sees calls, of a stranger.
 
-    Also create one row of each model.
+    Also create a call with a recording and a transcript, and a keyword list.
     """
     sids = counter(100)
 
@@ -268,7 +268,7 @@ def wrong(document, path, method, answer, content):
     """Return how the answer differs from the document, or ""."""
     status = str(answer.status_code)
     if status == "404" or answer.status_code >= 500:
-        # With a strange value in it, a path may match no operation at all.
+        # Allow 404 everywhere: a path with a strange value may match no operation.
         is_said = status in ("404", "502") and "detail" in json.loads(content)
         return "" if is_said else "a fault of ours"
     documented = document["paths"][path][method]["responses"]

@@ -525,8 +525,8 @@ def test_a_receiver_that_does_not_answer_is_said(site, receivers, host):
             raise OSError(111, "Connection refused")
         return socket.socket()
 
-    # Not monkeypatch: it is undone after the patch of the fixture `site` has ended.
-    # Then it would restore that patch for all later tests.
+    # Do not use monkeypatch. It would be undone after the fixture `site` has removed
+    # its patch of the same function, and would restore that patch for later tests.
     with patch("socket.create_connection", connect):
         found, status = site.examine()
 

@@ -525,7 +525,7 @@ def test_a_recording_whose_call_is_gone_at_twilio_is_passed_over(both, vendors):
 def test_a_call_of_theirs_is_stored_with_its_recording_or_not_at_all(
     both, vendors, monkeypatch
 ):
-    """Without its recording, the next run would think that our site made the call."""
+    """A call without its recording would look like our own call to the next run."""
     both.have(recordings=[load("twilio/recording")])
     vendors.get(CALL, json=load("twilio/call", status="completed"))
 

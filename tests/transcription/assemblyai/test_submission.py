@@ -203,7 +203,7 @@ def test_a_worker_that_died_while_submitting_is_followed_by_one_that_looks_first
     make_due(transcript)
     advanced(transcript)
 
-    assert waits > 30  # the dead worker's request may arrive until then
+    assert waits > 30  # seconds in which the dead worker's request may arrive
     assert transcript.text == TEXT
     assert [call.request.method for call in vendors.calls] == ["GET", "GET"]
 

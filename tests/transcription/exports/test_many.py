@@ -151,8 +151,8 @@ def test_nothing_is_held_open_between_two_pieces(many, operator, monkeypatch):
         cursor.execute("CREATE TABLE scratch (id integer)")
         batches = bulk.batches(Transcript.objects.all(), operator)
         next(batches)
-        # SQLite refuses this while a SELECT is still being read. It would also refuse
-        # to write if another process has written meanwhile.
+        # SQLite cannot drop a table while a SELECT is open. An open SELECT would also
+        # block our writes as soon as another process has written.
         cursor.execute("DROP TABLE scratch")
 
     assert sum(map(len, batches)) == 4

@@ -17,7 +17,7 @@ AFTER_MS = 500
 
 
 def speech(turns):
-    """Return the words of turns, each (speaker, gap before, [(text, length)]) in ms."""
+    """Return the words of turns: (speaker, ms before the turn, [(text, ms long)])."""
     words, at = [], 0
     for speaker, gap, lengths in turns:
         at += gap

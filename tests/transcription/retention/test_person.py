@@ -57,7 +57,7 @@ def supervisor(browser, operator):
 
 @pytest.fixture
 def twilio(vendors):
-    """Twilio has the call, its recording, and a call that was only deleted here."""
+    """Twilio has the call, its recording, and a call that was deleted only here."""
     unknown = load("twilio/call", sid=OTHER_SID, status="completed")
     calls = load("twilio/calls")
     vendors.get(RECORDINGS, json=load("twilio/recordings", recordings=[]))

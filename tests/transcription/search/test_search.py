@@ -494,8 +494,8 @@ def test_the_pages_of_a_result_cost_the_same(
             text=f"Fever number {number}.",
         )
 
-    # One of the queries searches notes, and two write the access log. PostgreSQL needs
-    # one more for the time limit.
+    # One of the queries searches notes, and two write the access log. On PostgreSQL,
+    # the time limit adds three.
     with django_assert_max_num_queries(12):
         first = browser.get(SEARCH, {"q": "fever"})
     last = browser.get(SEARCH, {"q": "fever", "page": "3"})

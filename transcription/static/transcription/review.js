@@ -19,7 +19,7 @@
     let edit = null;
     // Saves that the server has not confirmed, the oldest first.
     let waiting = [];
-    // The key of each save, with a function that shows again what was there before the save.
+    // For the key of each save: a function that restores the text shown before.
     const before = new Map();
     let isSending = false;
     let retry = 0;
@@ -30,8 +30,8 @@
     };
     // Not crypto.randomUUID: it exists only with https and on localhost.
     const newKey = () => [...crypto.getRandomValues(new Uint8Array(16))].map((byte) => byte.toString(16).padStart(2, "0")).join("");
-    // First and last word of the browser's own selection (mouse or fingers). Without one: of
-    // the selection made with Shift.
+    // First and last selected word: selected with mouse or fingers (the browser's selection),
+    // or else with Shift.
     const selected = () => {
       const { isCollapsed, anchorNode, focusNode } = getSelection();
       const marked = [anchorNode, focusNode].map((node) => reading.numberOf(node?.parentElement));
