@@ -88,7 +88,7 @@ def filename(transcript: Transcript, extension: str) -> str:
 
 
 def storable(text: str) -> str:
-    """Remove the control characters and others that XML and PDF cannot contain."""
+    """Remove characters that XML or PDF cannot contain, such as control characters."""
     kept = (
         letter
         for letter in text
@@ -148,13 +148,13 @@ def txt(transcript: Transcript, options: Options) -> bytes:
 def as_json(transcript: Transcript, options: Options) -> bytes:
     """Return the text and its words as JSON.
 
-    The times of words are in ms, or null if missing. Without corrections, the words are
-    as AssemblyAI sent them.
+    The times of words are in ms, or null if missing. Without corrections and names of
+    speakers, the words are as AssemblyAI sent them.
     """
     keys = ["text", "confidence"]
     keys += ["start", "end"] * options.times + ["speaker", "channel"] * options.speakers
     first, *others = readings(transcript, options.version)
-    is_corrected = first.text != transcript.as_heard
+    is_edited = transcript.revision and options.version != Version.ORIGINAL
     call = transcript.recording.call
     body: dict[str, Any] = {
         "uuid": str(transcript.uuid),
@@ -169,7 +169,7 @@ def as_json(transcript: Transcript, options: Options) -> bytes:
         "text": first.text,
         "words": (
             [{key: word._asdict().get(key) for key in keys} for word in first.words()]
-            if is_corrected
+            if is_edited
             else _listed(transcript, keys)
         ),
     }

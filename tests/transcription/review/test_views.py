@@ -264,6 +264,8 @@ def test_speakers_are_named_swapped_and_renamed_back(operator, admin_client):
 
     name("Dr Okonkwo", "")
     assert read() == "[Dr Okonkwo] Hello?\n\n[Speaker B] Yes.\n"
+    words = operator.get(f"{path}/export/json/?speakers=1").json()["words"]
+    assert [word["speaker"] for word in words] == ["Dr Okonkwo", "Speaker B"]
     assert "<b>Dr Okonkwo</b>" in admin_client.get(said.get_absolute_url()).text
     name("Dr Okonkwo", "Ada", swap="1")
     assert read() == "[Ada] Hello?\n\n[Dr Okonkwo] Yes.\n"
