@@ -174,10 +174,7 @@ def fake_vendors(*options: str) -> Iterator[int]:
 def environment(
     url: str, base_url: str, vendors_port: int | None = None
 ) -> dict[str, str]:
-    """Return the product's settings: as in production, unless vendors_port is given.
-
-    Fake vendors need DEBUG, and the URLs of both APIs.
-    """
+    """Return the product's environment. With vendors_port, it uses the fake vendors."""
     environ = {
         "PATH": os.environ["PATH"],
         "SECRET_KEY": token_hex(32),
@@ -191,7 +188,6 @@ def environment(
     if vendors_port:
         vendors = f"http://127.0.0.1:{vendors_port}"
         environ |= {
-            "DEBUG": "true",
             "DJANGO_SETTINGS_MODULE": "benchmarks.settings",
             "TWILIO_API_URL": vendors,
             "ASSEMBLYAI_API_URL": vendors,

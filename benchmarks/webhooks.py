@@ -1,10 +1,10 @@
-"""How many of Twilio's webhooks a second, compared with the least that could take them?
+"""How many Twilio webhooks a second does the product take, compared with peer.py?
 
-    python -m benchmarks.webhooks [--seconds 4] [--rounds 5] [--database sqlite]
+    python -m benchmarks.webhooks [--seconds 3] [--rounds 5] [--database sqlite]
 
 The product and benchmarks/peer.py take turns: gunicorn with one process and 8 threads,
 `wrk` with 8 connections, 400 calls in rotation, all on this machine. Prints the medians
-and their ratio for each webhook on SQLite and PostgreSQL, and exits with 1 if one is
+and their ratio for each webhook on SQLite and PostgreSQL. Exits with 1 if a ratio is
 below the goal. Needs `wrk` (Debian's package) and PostgreSQL.
 """
 
@@ -34,7 +34,7 @@ from benchmarks.site import (
 
 GOAL = 0.8
 # Calls per group, and number of groups. The deliveries rotate through the calls of a
-# group. There are enough groups that every delivery changes its call.
+# group. There are many groups, because a repeated delivery would not change its call.
 CALLS, GROUPS = 400, 25
 STATUSES = {
     "/record/": ["in-progress"],
@@ -65,7 +65,7 @@ def main() -> None:
     parser = argparse.ArgumentParser(
         description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
     )
-    parser.add_argument("--seconds", type=int, default=4, help="of each turn")
+    parser.add_argument("--seconds", type=int, default=3, help="of each turn")
     parser.add_argument("--rounds", type=int, default=5)
     parser.add_argument("--database", choices=["sqlite", "postgresql"])
     options = parser.parse_args()
