@@ -121,14 +121,20 @@ class CallQuerySet(models.QuerySet["Call"]):
 
     def cost(self, estimate: Decimal) -> Decimal:
         """Return the sum of the prices. `estimate` replaces a price not known yet."""
-        # Twilio's prices are negative.
-        sums = self.aggregate(calls=Sum(Abs("price")), legs=Sum(Abs("leg__price")))
-        known = sum((Decimal(each or 0) for each in sums.values()), Decimal())
-        may_cost = self.filter(price=None).exclude(status__in=self.model.FREE)
-        # For Twilio, a conversation is two calls, so it counts twice.
-        both = Q(kind=self.model.Kind.CONVERSATION)
-        counts = may_cost.aggregate(calls=Count("pk"), more=Count("pk", filter=both))
-        return known + estimate * Decimal(sum(counts.values()))
+        free = self.model.FREE
+        unpriced = Q(price=None) & ~Q(status__in=free)
+        # For Twilio, a conversation is two calls. The second is its leg.
+        conversation = Q(kind=self.model.Kind.CONVERSATION)
+        unpriced_leg = conversation & Q(leg__price=None) & ~Q(leg__status__in=free)
+        sums = self.aggregate(
+            # Twilio's prices are negative.
+            calls=Sum(Abs("price"), default=Decimal()),
+            legs=Sum(Abs("leg__price"), default=Decimal()),
+            unpriced=Count("pk", filter=unpriced),
+            unpriced_legs=Count("pk", filter=unpriced_leg),
+        )
+        unknown = Decimal(sums["unpriced"] + sums["unpriced_legs"])
+        return Decimal(sums["calls"] + sums["legs"]) + estimate * unknown
 
     def due(self, now: datetime) -> CallQuerySet:
         """Return the calls that are due for a check."""

@@ -196,6 +196,22 @@ def test_both_phones_cost(signed_post, operator):
     assert Call.objects.cost(Decimal("0.1")) == Decimal("0.034")
 
 
+@pytest.mark.parametrize(
+    ("theirs", "ours", "cost"),
+    [
+        ({"status": "in-progress"}, {"status": "in-progress"}, "0.2"),
+        ({"status": "completed", "price": "-0.02"}, {"status": "completed"}, "0.12"),
+        ({"status": "completed"}, {"status": "completed", "price": "-0.01"}, "0.11"),
+        ({"status": "busy"}, {"status": "completed"}, "0.1"),
+        ({"status": "canceled"}, {"status": "no-answer"}, "0"),
+    ],
+)
+def test_an_unknown_price_of_either_phone_is_estimated(operator, theirs, ours, cost):
+    a_conversation(ours, **theirs)
+
+    assert Call.objects.cost(Decimal("0.1")) == Decimal(cost)
+
+
 def test_each_channel_has_the_name_of_who_speaks_on_it(signed_post, operator):
     call = a_conversation(requested_by=operator)
     for each in deliveries(call):
