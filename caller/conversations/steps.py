@@ -23,7 +23,7 @@ def conversation_steps(call: Call, whose: str) -> Iterator[Step]:
     if call.is_finished:
         if call.status == Call.Status.COMPLETED:
             is_talk = second.status == Call.Status.COMPLETED
-            yield _talked(call) if is_talk else _left_message(call)
+            yield _talked(call) if is_talk else _not_connected(call)
     elif second.status == Call.Status.IN_PROGRESS:
         yield Step("Connected", NOW, second.answered_at)
     elif second.is_finished:
@@ -76,9 +76,10 @@ def _other_steps(call: Call) -> Iterator[Step]:
     yield Step("Their phone rang", DONE, call.ringing_at, rang)
 
 
-def _left_message(call: Call) -> Step:
-    """Return the step of a caller who was not connected and left a message."""
-    return Step("Left a message", DONE, call.answered_at)
+def _not_connected(call: Call) -> Step:
+    """Return the step of a caller whom no operator answered."""
+    name = "Left a message" if call.recordings.all() else "Not connected"
+    return Step(name, DONE, call.answered_at)
 
 
 def _talked(call: Call) -> Step:

@@ -7,7 +7,7 @@ import pytest
 from caller.models import Call, Contact, ContactNumber, DoNotCall
 from caller.timeline import headline, timeline
 from tests.caller.conversations.rows import CHILD, OWN_NUMBER, a_phone, path
-from tests.caller.rows import CALLS, DIAL, NUMBER, recording_path
+from tests.caller.rows import CALLS, DIAL, NUMBER, a_recording, recording_path
 from tests.data import load
 from transcription.models import Transcript
 
@@ -183,6 +183,8 @@ class TestForwarding:
         assert headline(timeline(call)) == "Leaving a message"
         Call.objects.update(status="completed")
         call.refresh_from_db()
+        assert "Not connected" in [step.name for step in timeline(call)]
+        a_recording(call=call)
         assert "Left a message" in [step.name for step in timeline(call)]
 
     def test_what_the_operators_phone_does_is_stored_on_its_own_row(self, signed_post):
