@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 from uuid import UUID
 
 from django.conf import settings
-from django.db import connection, models
+from django.db import connection, models, transaction
 from django.db.models import Count, Exists, OuterRef, Q, Sum
 from django.db.models.functions import Abs, Right
 from django.utils import timezone
@@ -149,9 +149,9 @@ class CallQuerySet(models.QuerySet["Call"]):
         Only one process can claim a call. If the check does not happen, the call is due
         again at the time that next_check_time returns.
         """
-        due = self.due(timezone.now())
-        return [
-            pk
-            for pk in due.order_by("next_check_at").values_list("pk", flat=True)[:limit]
-            if due.filter(pk=pk).update(next_check_at=next_check_time())
-        ]
+        due = self.due(timezone.now()).order_by("next_check_at")
+        with transaction.atomic():
+            rows = due.select_for_update(skip_locked=True).values_list("pk", flat=True)
+            keys = list(rows[:limit])
+            self.filter(pk__in=keys).update(next_check_at=next_check_time())
+        return keys
