@@ -22,6 +22,8 @@ from django_tasks_db.management.commands.db_worker import Worker
 from twilio.request_validator import RequestValidator
 from xdist.scheduler import LoadFileScheduling
 
+from djtranscribe.vendors.models import no_pause_until
+
 FORM = "application/x-www-form-urlencoded"
 # Tests for the fast loop (`-m quick`): dialling rules, the pipeline, documentation.
 QUICK = {
@@ -119,6 +121,12 @@ def vendors() -> Iterator[responses.RequestsMock]:
             if "Connection refused by Responses" in str(call.response)
         ]
     assert not unexpected
+
+
+@pytest.fixture(autouse=True)
+def pauses() -> None:
+    """Forget that no vendor was paused in the test before."""
+    no_pause_until.clear()
 
 
 @pytest.fixture(autouse=True)
