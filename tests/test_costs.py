@@ -8,6 +8,7 @@ from django.db import connection
 from django.test.utils import CaptureQueriesContext
 from django_tasks_db.models import DBTaskResult
 
+from djtranscribe.vendors import models as pauses
 from tests.caller.rows import MEDIA, a_call, deliveries
 from tests.data import wav
 from tests.transcription.rows import (
@@ -70,8 +71,10 @@ def test_queries_of_each_webhook(signed_post, queries):
 
 
 def test_queries_and_requests_from_a_recording_to_its_words(
-    client, signed_post, vendors, queries
+    client, signed_post, vendors, queries, monkeypatch
 ):
+    # Remember for longer, so that a slow machine does not ask again.
+    monkeypatch.setattr(pauses, "SECONDS_WITHOUT_PAUSE", 60)
     call = a_call()
     for delivery in deliveries(call):
         signed_post(*delivery)
@@ -93,7 +96,7 @@ def test_queries_and_requests_from_a_recording_to_its_words(
     assert transcript.status == "completed"
     # The last two queries add the cost, and look for other transcripts of the
     # recording.
-    assert (to_the_job, of_the_nudge, to_the_words) == (12, 5, 6)
+    assert (to_the_job, of_the_nudge, to_the_words) == (9, 5, 5)
     assert [(each.request.method, each.request.url) for each in vendors.calls] == [
         ("GET", MEDIA),
         ("POST", UPLOAD),

@@ -7,6 +7,7 @@ A worker that dies stores no outcome, so its 1 stays. While nobody holds the lea
 """
 
 import threading
+import time
 from collections import deque
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
@@ -29,6 +30,7 @@ NOT_KILLED = Greatest(F("kills") - 1, 0)
 _held: dict[UUID, Any] = {}
 _uncounted: deque[Any] = deque()
 _stopping = threading.Event()
+_renewing = threading.Lock()
 
 
 class LeaseLost(Exception):
@@ -78,6 +80,30 @@ def holding(row: Any) -> Iterator[None]:
         raise
     finally:
         _held.pop(row.lease, None)
+
+
+def renew(row: Any, until: datetime) -> None:
+    """Extend the lease of a row, and of the other rows that this process works on.
+
+    One statement extends all of them. It leaves out rows whose work has not gone on
+    since their last extension, because their thread may hang. If another worker has
+    leased a row, `has_lost_lease` of this row is set.
+    """
+    with _renewing:
+        rows = {
+            each.lease: each
+            for each in [*list(_held.values()), row]
+            if isinstance(each, type(row)) and each.worked_at > each.lease_kept_at
+        }
+        now = time.monotonic()
+        keys = [each.pk for each in rows.values()]
+        ours = type(row)._default_manager.filter(pk__in=keys, lease__in=rows)
+        if ours.update(leased_until=until) < len(rows):
+            kept = set(ours.values_list("lease", flat=True))
+            for lease, each in rows.items():
+                each.has_lost_lease = lease not in kept
+        for each in rows.values():
+            each.lease_kept_at = now
 
 
 def stop() -> None:

@@ -31,18 +31,17 @@ def advance(transcript_pk: int) -> None:
         row = Transcript.objects.unfinished().filter(pk=transcript_pk)
         row.exclude(announced_at=None).update(announced_at=None)
     while transcript:
-        transcript.may_go_on = False
+        transcript.may_go_on = transcript.is_due = False
         try:
             with holding(transcript):
                 take_step(transcript)
         except LeaseLost:
             logger.warning("transcript=%s lease=lost", transcript.uuid)
             return
-        if transcript.is_finished:
-            return
-        if not transcript.may_go_on:
-            # A webhook during the step may have made the row due again.
+        if transcript.is_due:
             transcript = Transcript.objects.claim(transcript_pk)
+        elif not transcript.may_go_on:
+            return
 
 
 def start(

@@ -4,16 +4,18 @@ This is also true if messages are lost or duplicated, or if a clock jumps.
 """
 
 import json
+from contextlib import ExitStack
 from datetime import timedelta
 from uuid import uuid4
 
 import pytest
 import responses
 from django.conf import settings
-from django.db import OperationalError
+from django.db import OperationalError, connection
+from django.test.utils import CaptureQueriesContext
 from django.utils import timezone
 
-from tests.caller.rows import MEDIA
+from tests.caller.rows import MEDIA, a_recording
 from tests.data import load, wav
 from tests.threads import at_once, needs_connections
 from tests.transcription.rows import (
@@ -28,6 +30,7 @@ from tests.transcription.rows import (
     nudge,
 )
 from transcription import tasks
+from transcription.leases import holding
 from transcription.models import LeaseLost, Transcript
 
 pytestmark = pytest.mark.django_db
@@ -173,6 +176,35 @@ def test_a_long_download_keeps_its_lease(vendors, settings):
     transcript.refresh_from_db()
     assert transcript.leased_until > timezone.now() + timedelta(seconds=50)
     assert transcript.lease == claimed.lease
+
+
+def test_one_statement_extends_all_leases_of_a_process_that_are_worked_on():
+    recordings = [a_recording(sid=f"RE{number:032}") for number in range(4)]
+    rows = [a_transcript("pending", recording=each) for each in recordings]
+    held = [Transcript.objects.claim(row.pk) for row in rows]
+    soon = timezone.now() + timedelta(seconds=1)
+    with ExitStack() as stack:
+        for each in held:
+            stack.enter_context(holding(each))
+            each.keep_lease()
+        Transcript.objects.update(leased_until=soon)
+        # All were extended 16 seconds ago. Since then, the third hangs, and another
+        # worker has leased the fourth.
+        for each in held:
+            each.lease_kept_at -= settings.LEASE_SECONDS / 4 + 1
+        held[2].worked_at = held[2].lease_kept_at
+        taken_over(rows[3])
+
+        with CaptureQueriesContext(connection) as queries:
+            held[0].keep_lease()
+            held[1].keep_lease()
+        with pytest.raises(LeaseLost):
+            held[3].keep_lease()
+
+    updates = [each["sql"] for each in queries if each["sql"].startswith("UPDATE")]
+    assert len(updates) == 1
+    ends = [Transcript.objects.get(pk=row.pk).leased_until for row in rows[:3]]
+    assert [end > soon for end in ends] == [True, True, False]
 
 
 def test_a_download_stops_when_another_has_taken_the_row_over(vendors):

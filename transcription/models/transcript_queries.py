@@ -6,7 +6,7 @@ from datetime import datetime, timedelta
 from typing import TYPE_CHECKING, Any
 
 from django.conf import settings
-from django.db import models, transaction
+from django.db import models
 from django.db.models import Exists, Q
 from django.utils import timezone
 
@@ -90,12 +90,11 @@ class TranscriptQuerySet(models.QuerySet["Transcript"]):
         now = timezone.now()
         columns = {"announced_at": None, **taken(self.model.lease_end())}
         row = self.filter(pk=pk)
-        with transaction.atomic():
-            due = self.due(now).filter(pk=pk)
-            claimed = due.filter(kills__lt=SUSPECT_KILLS).update(**columns)
-            if not claimed and row.filter(kills__gte=SUSPECT_KILLS).exists():
-                alone = ~Exists(self.suspected(now))
-                claimed = due.filter(alone).update(**columns)
-            if not claimed:
-                return None
-            return row.select_related("recording").get(lease=columns["lease"])
+        due = self.due(now).filter(pk=pk)
+        claimed = due.filter(kills__lt=SUSPECT_KILLS).update(**columns)
+        if not claimed and row.filter(kills__gte=SUSPECT_KILLS).exists():
+            alone = ~Exists(self.suspected(now))
+            claimed = due.filter(alone).update(**columns)
+        if not claimed:
+            return None
+        return row.select_related("recording").filter(lease=columns["lease"]).first()

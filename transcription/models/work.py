@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any, cast
 
 from django.conf import settings
 from django.db import models, transaction
-from django.db.models import Case, F, When
+from django.db.models import F
 from django.db.models.functions import Coalesce
 from django.utils import timezone
 
@@ -18,7 +18,7 @@ from caller.models import Recording
 from djtranscribe.database import hand_back_connection
 from djtranscribe.models import PROBE_AFTER
 from djtranscribe.vendors.errors import VendorError
-from transcription.leases import NOT_KILLED, LeaseLost
+from transcription.leases import NOT_KILLED, LeaseLost, renew
 from transcription.models.transcript_queries import LONGEST_WAIT, TranscriptQuerySet
 from transcription.notifications.models import Notification
 
@@ -111,9 +111,14 @@ class Work(models.Model):
         "workers killed at this step", default=0, editable=False
     )
 
-    lease_kept_at = 0.0
+    # When `keep_lease` was last called and when the lease was last extended, in
+    # time.monotonic(). See leases.renew.
+    worked_at = lease_kept_at = 0.0
+    has_lost_lease = False
     # Whether the last step has kept the lease, so that the next one can follow at once.
     may_go_on = False
+    # Whether the last step has released the lease, and the row is due at once.
+    is_due = False
 
     objects = TranscriptQuerySet.as_manager()
 
@@ -151,14 +156,16 @@ class Work(models.Model):
     def keep_lease(self) -> None:
         """Extend the lease during long work. Raises LeaseLost.
 
-        Does nothing if the last extension was less than a quarter of LEASE_SECONDS ago.
+        Call this often. It writes only if the last extension was more than a quarter of
+        LEASE_SECONDS ago.
         """
-        # Use the monotonic clock, because the system clock may be set back.
-        if time.monotonic() - self.lease_kept_at < settings.LEASE_SECONDS / 4:
-            return
-        self.write(leased_until=self.lease_end())
-        self.lease_kept_at = time.monotonic()
-        hand_back_connection()
+        # Not the system clock, because it may be set back.
+        self.worked_at = time.monotonic()
+        if self.worked_at - self.lease_kept_at > settings.LEASE_SECONDS / 4:
+            renew(self, self.lease_end())
+            hand_back_connection()
+        if self.has_lost_lease:
+            raise LeaseLost
 
     @staticmethod
     def lease_end() -> datetime:
@@ -184,18 +191,18 @@ class Work(models.Model):
         has made the row due during the step, `wait` is ignored and the row stays due.
         Raises LeaseLost.
         """
-        due_at: Any = None
-        if wait is not None:
-            due_at = Case(
-                When(next_attempt_at=self.next_attempt_at, then=timezone.now() + wait),
-                default=F("next_attempt_at"),
-                output_field=models.DateTimeField(),
-            )
         fresh = {"attempts": 0, "error": "", "error_class": "", "kills": 0}
-        columns = {**fresh, **columns}
-        if not self.mine().update(
-            next_attempt_at=due_at, lease=None, leased_until=None, **columns
-        ):
+        columns = {**fresh, **columns, "lease": None, "leased_until": None}
+        if wait is None:
+            rows, due_at = self.mine(), None
+        else:
+            rows = self.mine().filter(next_attempt_at=self.next_attempt_at)
+            due_at = timezone.now() + wait
+        if rows.update(next_attempt_at=due_at, **columns):
+            self.is_due = wait == timedelta()
+        elif wait is not None and self.mine().update(**columns):
+            self.is_due = True
+        else:
             raise LeaseLost
 
     def go_on(self, **columns: Any) -> None:
