@@ -11,9 +11,9 @@ class DjtranscribeConfig(AppConfig):
 
     def ready(self) -> None:
         from djtranscribe import checks  # noqa: F401 - registers the system check
-        from djtranscribe.database import plan_for_pages
+        from djtranscribe.database import set_up_connection
 
-        connection_created.connect(plan_for_pages)
+        connection_created.connect(set_up_connection)
         if settings.SENTRY_DSN:
             # Imported only here, because sentry_sdk is an optional requirement.
             from djtranscribe import sentry

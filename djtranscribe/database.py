@@ -1,6 +1,8 @@
 """How our processes use their database connections."""
 
-from contextlib import suppress
+from collections.abc import Iterator
+from contextlib import contextmanager, suppress
+from functools import cache
 from typing import Any
 
 from django.db import Error, connection
@@ -8,6 +10,8 @@ from django.db import Error, connection
 # One worker process opens at most this many connections, however many transcripts it
 # works on at once.
 MOST_CONNECTIONS = 8
+# Prepare a statement when it has run this often on a connection (default of psycopg).
+PREPARE_AFTER = 5
 
 
 def share_connections() -> None:
@@ -49,7 +53,54 @@ def hand_back_connection() -> None:
             connection.close()
 
 
-def plan_for_pages(connection: Any, **kwargs: Any) -> None:
+def set_up_connection(connection: Any, **kwargs: Any) -> None:
+    """Set up a connection of a web server, or of a worker. Receives Django's signal."""
+    if connection.vendor == "postgresql":
+        if connection.pool:
+            prepare_statements(connection)
+        else:
+            plan_for_pages(connection)
+
+
+def prepare_statements(connection: Any) -> None:
+    """Let PostgreSQL parse and plan a repeated statement only once."""
+    if is_direct():
+        connection.connection.prepare_threshold = PREPARE_AFTER
+
+
+@contextmanager
+def prepared_statements() -> Iterator[None]:
+    """Context manager for webhooks, which repeat few statements.
+
+    Pages do not use this, because the best plan of a search depends on the words.
+    """
+    if connection.vendor != "postgresql":
+        yield
+        return
+    with connection.cursor():
+        prepare_statements(connection)
+    try:
+        yield
+    finally:
+        driver: Any = connection
+        if driver.connection:
+            driver.connection.prepare_threshold = None
+
+
+@cache
+def is_direct() -> bool:
+    """Return whether there is no pooler, such as PgBouncer, in front of PostgreSQL.
+
+    With a pooler, the next statement may run on another connection, where nothing is
+    prepared. A pooler invents the process ID that we get when we connect to it.
+    """
+    driver: Any = connection
+    with connection.cursor() as cursor:
+        cursor.execute("SELECT pg_backend_pid()")
+        return bool(cursor.fetchone() == (driver.connection.info.backend_pid,))
+
+
+def plan_for_pages(connection: Any) -> None:
     """Turn off parallel workers and JIT, which only make long reports faster.
 
     Parallel workers read far more rows than the 50 of a page. With parallel workers, a
@@ -58,6 +109,5 @@ def plan_for_pages(connection: Any, **kwargs: Any) -> None:
     760 ms. We use a statement instead of connection options, because PgBouncer refuses
     those options.
     """
-    if connection.vendor == "postgresql" and not connection.pool:
-        with connection.cursor() as cursor:
-            cursor.execute("SET max_parallel_workers_per_gather = 0; SET jit = off")
+    with connection.cursor() as cursor:
+        cursor.execute("SET max_parallel_workers_per_gather = 0; SET jit = off")

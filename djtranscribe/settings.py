@@ -333,6 +333,9 @@ DATABASES = {
         conn_health_checks=True,
     )
 }
+if DATABASES["default"]["ENGINE"] == "django.db.backends.postgresql":
+    # Only such statements can be prepared, see djtranscribe/database.py.
+    DATABASES["default"].setdefault("OPTIONS", {})["server_side_binding"] = True
 if DATABASES["default"]["ENGINE"] == "django.db.backends.sqlite3":
     # Without these options, 80 % of the requests failed at 200 webhooks a second
     # ("database is locked"). With them, none fails. IMMEDIATE matters most: without it,

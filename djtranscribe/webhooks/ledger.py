@@ -17,6 +17,7 @@ from django.utils import timezone
 from django.views.decorators.csrf import csrf_exempt
 from django.views.decorators.http import require_POST
 
+from djtranscribe.database import prepared_statements
 from djtranscribe.models import WebhookDelivery
 
 logger = logging.getLogger(__name__)
@@ -93,7 +94,7 @@ def refuse(delivery: WebhookDelivery, reason: str) -> HttpResponse:
 
 
 def accept(delivery: WebhookDelivery) -> HttpResponse:
-    with transaction.atomic():
+    with prepared_statements(), transaction.atomic():
         answer = handlers[delivery.kind](delivery.about, delivery.said())
         note(delivery, answer)
         delivery.save()

@@ -26,7 +26,7 @@ from djtranscribe.worker.waking import Wakeups
 
 # Wait this long between two claims. Under load, one claim then takes several messages.
 # The first message after a pause does not wait.
-SECONDS_BETWEEN_CLAIMS = 0.03
+SECONDS_BETWEEN_CLAIMS = 0.05
 
 
 class DatabaseQueue:

@@ -18,7 +18,7 @@ LOOK_SECONDS = 0.1  # between two checks of data_version on SQLite
 LISTEN_SECONDS = 1  # between two checks whether to stop
 AGAIN_SECONDS = 5  # before a retry after a lost connection
 # Wait this long before listening again: under load, we get several notifications then.
-SECONDS_BETWEEN_NOTES = 0.02
+SECONDS_BETWEEN_NOTES = 0.05
 
 
 class Wakeups(threading.Thread):
