@@ -258,6 +258,7 @@ def report(
         ("  with the right words", texts),
         ("  in error", errors),
         ("  lost", load.calls - texts - errors),
+        ("requests about calls to Twilio", counts["Twilio asked"]),
         ("downloads", counts["downloads"]),
         ("uploads", counts["uploads"]),
         ("POST /v2/transcript", posts),
