@@ -122,5 +122,5 @@ def test_no_number_is_about_a_person(client, settings, scrape):
 def test_the_number_of_queries_does_not_grow(scrape, django_assert_num_queries):
     a_call()
 
-    with django_assert_num_queries(11):
+    with django_assert_num_queries(10):
         scrape()
