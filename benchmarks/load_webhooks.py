@@ -258,7 +258,7 @@ def report(
         ("  with the right words", texts),
         ("  in error", errors),
         ("  lost", load.calls - texts - errors),
-        ("requests about calls to Twilio", counts["Twilio asked"]),
+        ("requests about calls to Twilio", counts.get("Twilio asked", 0)),
         ("downloads", counts["downloads"]),
         ("uploads", counts["uploads"]),
         ("POST /v2/transcript", posts),
