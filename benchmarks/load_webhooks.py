@@ -227,7 +227,7 @@ def report(
 ) -> None:
     connection = http.client.HTTPConnection(f"127.0.0.1:{vendors_port}", timeout=10)
     connection.request("GET", "/_counts")
-    counts = json.loads(connection.getresponse().read())
+    counts = Counter(json.loads(connection.getresponse().read()))
     right = """SELECT count(*) FROM transcription_transcript AS transcript
         JOIN caller_recording AS recording ON transcript.recording_id = recording.id
         WHERE transcript.status = 'completed'
@@ -258,7 +258,7 @@ def report(
         ("  with the right words", texts),
         ("  in error", errors),
         ("  lost", load.calls - texts - errors),
-        ("requests about calls to Twilio", counts.get("Twilio asked", 0)),
+        ("requests about calls to Twilio", counts["Twilio asked"]),
         ("downloads", counts["downloads"]),
         ("uploads", counts["uploads"]),
         ("POST /v2/transcript", posts),

@@ -91,8 +91,8 @@ def renew(row: Any, until: datetime) -> None:
     """
     with _renewing:
         rows = {
-            each.lease: each
-            for each in [*list(_held.values()), row]
+            lease: each
+            for lease, each in {**_held, row.lease: row}.items()
             if isinstance(each, type(row)) and each.worked_at > each.lease_kept_at
         }
         now = time.monotonic()

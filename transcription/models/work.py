@@ -194,15 +194,15 @@ class Work(models.Model):
         fresh = {"attempts": 0, "error": "", "error_class": "", "kills": 0}
         columns = {**fresh, **columns, "lease": None, "leased_until": None}
         if wait is None:
-            rows, due_at = self.mine(), None
+            is_stored = self.mine().update(next_attempt_at=None, **columns)
         else:
-            rows = self.mine().filter(next_attempt_at=self.next_attempt_at)
+            same = self.mine().filter(next_attempt_at=self.next_attempt_at)
             due_at = timezone.now() + wait
-        if rows.update(next_attempt_at=due_at, **columns):
-            self.is_due = wait == timedelta()
-        elif wait is not None and self.mine().update(**columns):
-            self.is_due = True
-        else:
+            is_stored = same.update(next_attempt_at=due_at, **columns)
+            self.is_due = not (is_stored and wait)
+            # A webhook has changed next_attempt_at: keep its time.
+            is_stored = is_stored or self.mine().update(**columns)
+        if not is_stored:
             raise LeaseLost
 
     def go_on(self, **columns: Any) -> None:
