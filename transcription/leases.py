@@ -13,7 +13,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from datetime import datetime, timedelta
 from typing import Any
-from uuid import UUID, uuid4
+from uuid import UUID
 
 from django.db import Error
 from django.db.models import F, Q
@@ -47,9 +47,12 @@ def free(now: datetime, lasts: timedelta) -> Q:
     return Q(lease=None) | Q(leased_until__lte=now) | Q(leased_until__gt=longest)
 
 
-def taken(until: datetime) -> dict[str, Any]:
-    """Return the columns for the UPDATE that takes a lease."""
-    return {"lease": uuid4(), "leased_until": until, "kills": F("kills") + 1}
+def taken(lease: Any, until: Any) -> dict[str, Any]:
+    """Return the columns for the UPDATE that takes a lease.
+
+    lease: a new UUID. until: the end of the lease. Both may be Parameters.
+    """
+    return {"lease": lease, "leased_until": until, "kills": F("kills") + 1}
 
 
 def given_up(work: str) -> str:

@@ -10,13 +10,14 @@ from typing import TYPE_CHECKING, Any
 from uuid import UUID
 
 from django.conf import settings
-from django.db import connection, models, transaction
+from django.db import models, transaction
 from django.db.models import Count, Exists, OuterRef, Q, Sum
 from django.db.models.functions import Abs, Right
 from django.utils import timezone
 
 from caller import phone_numbers
 from caller.contacts.models import name_of
+from djtranscribe.statements import Parameter, Statement
 
 if TYPE_CHECKING:
     from caller.models.call import Call
@@ -39,17 +40,11 @@ def next_check_time() -> datetime:
 
 
 @cache
-def compiled_lock(model: type[Call], vendor: str) -> tuple[str, list[Any]]:
-    """Return the SQL of `locked`, and all parameters of the SQL except the UUID.
-
-    The UUID is the last parameter. Every webhook runs this query. To compile it each
-    time would take a sixth of the CPU time of a webhook.
-    vendor: the type of the database. It is used only as a key of the cache.
-    """
-    calls = model.objects.with_recording_known()
-    query = calls.select_for_update().order_by().filter(uuid=UUID(int=0)).query
-    sql, params = query.sql_with_params()
-    return sql, list(params[:-1])
+def lock(model: type[Call]) -> Statement[Call]:
+    """Return the statement of `locked`, which every webhook runs."""
+    uuid = Parameter("uuid", model._meta.get_field("uuid"))
+    calls = model.objects.with_recording_known().select_for_update()
+    return Statement(calls.order_by().filter(uuid=uuid))
 
 
 class CallQuerySet(models.QuerySet["Call"]):
@@ -58,12 +53,10 @@ class CallQuerySet(models.QuerySet["Call"]):
 
         Raises DoesNotExist.
         """
-        field = self.model._meta.get_field("uuid")
-        sql, params = compiled_lock(self.model, connection.vendor)
-        value = field.get_db_prep_value(uuid, connection)
-        for call in self.raw(sql, [*params, value]):
-            return call
-        raise self.model.DoesNotExist
+        call = lock(self.model).first(uuid=uuid)
+        if call is None:
+            raise self.model.DoesNotExist
+        return call
 
     def unfinished(self) -> CallQuerySet:
         return self.exclude(status__in=self.model.FINISHED)

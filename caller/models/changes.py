@@ -4,6 +4,8 @@ from typing import Any
 
 from django.db import models
 
+from djtranscribe.statements import update
+
 
 def snapshot(row: models.Model) -> dict[str, Any]:
     """Return the attributes of the row as they are now, for a later `save_changes`."""
@@ -14,6 +16,8 @@ def save_changes(row: models.Model, before: dict[str, Any]) -> None:
     """Save the columns that differ from `before`, a result of `snapshot`."""
     now = vars(row)
     names = [field.attname for field in row._meta.concrete_fields]
-    changed = [name for name in names if now.get(name) != before.get(name)]
+    changed = {
+        name: now.get(name) for name in names if now.get(name) != before.get(name)
+    }
     if changed:
-        row.save(update_fields=changed)
+        update(type(row), {"id": row.pk}, changed)

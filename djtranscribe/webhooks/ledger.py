@@ -19,6 +19,7 @@ from django.views.decorators.http import require_POST
 
 from djtranscribe.database import prepared_statements
 from djtranscribe.models import WebhookDelivery
+from djtranscribe.statements import insert
 
 logger = logging.getLogger(__name__)
 
@@ -97,7 +98,7 @@ def accept(delivery: WebhookDelivery) -> HttpResponse:
     with prepared_statements(), transaction.atomic():
         answer = handlers[delivery.kind](delivery.about, delivery.said())
         note(delivery, answer)
-        delivery.save()
+        insert(delivery)
     if delivery.verdict != Verdict.ACCEPTED:
         logger.info(
             "webhook=%s about=%s verdict=%s",

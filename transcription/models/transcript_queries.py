@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 from datetime import datetime, timedelta
+from functools import cache
 from typing import TYPE_CHECKING, Any
+from uuid import uuid4
 
 from django.conf import settings
 from django.db import models
@@ -11,6 +13,7 @@ from django.db.models import Exists, Q
 from django.utils import timezone
 
 from caller.contacts.models import name_of
+from djtranscribe.statements import Parameter, Statement
 from transcription.leases import free, taken
 from transcription.search.tokens import indexed
 
@@ -26,12 +29,45 @@ STUCK_AFTER = timedelta(minutes=15)
 SUSPECT_KILLS = 2
 
 
+def with_search_text(columns: dict[str, Any]) -> dict[str, Any]:
+    """Add `search_text` to the columns of an UPDATE if `text` is one of them."""
+    if "text" in columns:
+        return {**columns, "search_text": indexed(columns["text"])}
+    return columns
+
+
+@cache
+def claim_statement(
+    model: type[Transcript], lease_seconds: float
+) -> Statement[Transcript]:
+    """Return the UPDATE that claims a row, unless the row is a suspect.
+
+    lease_seconds: the setting LEASE_SECONDS, which is in the SQL.
+    """
+    field = model._meta.get_field
+    now: Any = Parameter("now", field("leased_until"))
+    due = model.objects.due(now).filter(
+        pk=Parameter("pk", field("id")), kills__lt=SUSPECT_KILLS
+    )
+    lease = Parameter("lease", field("lease"))
+    until = Parameter("until", field("leased_until"))
+    return Statement(due, announced_at=None, **taken(lease, until))
+
+
+@cache
+def claimed_statement(model: type[Transcript]) -> Statement[Transcript]:
+    """Return the SELECT of a row that was just claimed."""
+    field = model._meta.get_field
+    rows = model.objects.order_by().filter(
+        pk=Parameter("pk", field("id")), lease=Parameter("lease", field("lease"))
+    )
+    return Statement(rows)
+
+
 class TranscriptQuerySet(models.QuerySet["Transcript"]):
     def update(self, **columns: Any) -> int:
         """Update these columns. If `text` is one of them, also update `search_text`."""
-        if "text" in columns:
-            columns["search_text"] = indexed(columns["text"])
-        return super().update(**columns)
+        return super().update(**with_search_text(columns))
 
     def named(self) -> TranscriptQuerySet:
         """Add `contact_name`: the contact whom we called or who called us."""
@@ -87,14 +123,13 @@ class TranscriptQuerySet(models.QuerySet["Transcript"]):
         Return None if the row is not due or is leased already. Also return None if the
         row is a suspect and another suspect is leased.
         """
-        now = timezone.now()
-        columns = {"announced_at": None, **taken(self.model.lease_end())}
+        now, lease, until = timezone.now(), uuid4(), self.model.lease_end()
+        claim = claim_statement(self.model, settings.LEASE_SECONDS)
+        claimed = claim.update(pk=pk, now=now, lease=lease, until=until)
         row = self.filter(pk=pk)
-        due = self.due(now).filter(pk=pk)
-        claimed = due.filter(kills__lt=SUSPECT_KILLS).update(**columns)
         if not claimed and row.filter(kills__gte=SUSPECT_KILLS).exists():
-            alone = ~Exists(self.suspected(now))
-            claimed = due.filter(alone).update(**columns)
+            alone = self.due(now).filter(~Exists(self.suspected(now)), pk=pk)
+            claimed = alone.update(announced_at=None, **taken(lease, until))
         if not claimed:
             return None
-        return row.select_related("recording").filter(lease=columns["lease"]).first()
+        return claimed_statement(self.model).first(pk=pk, lease=lease)

@@ -17,9 +17,14 @@ from django.utils import timezone
 from caller.models import Recording
 from djtranscribe.database import hand_back_connection
 from djtranscribe.models import PROBE_AFTER
+from djtranscribe.statements import update
 from djtranscribe.vendors.errors import VendorError
 from transcription.leases import NOT_KILLED, LeaseLost, renew
-from transcription.models.transcript_queries import LONGEST_WAIT, TranscriptQuerySet
+from transcription.models.transcript_queries import (
+    LONGEST_WAIT,
+    TranscriptQuerySet,
+    with_search_text,
+)
 from transcription.notifications.models import Notification
 
 if TYPE_CHECKING:
@@ -172,14 +177,17 @@ class Work(models.Model):
         """Return the end of a lease that starts now."""
         return timezone.now() + timedelta(seconds=settings.LEASE_SECONDS)
 
-    def mine(self) -> TranscriptQuerySet:
-        """Return a queryset of this row. It is empty if we have lost the lease."""
-        rows = type(self)._default_manager
-        return rows.filter(pk=self.pk, lease=self.lease)
+    def store(self, columns: dict[str, Any], **also: Any) -> bool:
+        """Store these columns. Return False if we have lost the lease.
+
+        also: other columns that must still have these values.
+        """
+        where = {"id": self.pk, "lease": self.lease, **also}
+        return update(type(self), where, with_search_text(columns)) > 0
 
     def write(self, **columns: Any) -> None:
         """Store these columns and keep the lease. Raises LeaseLost."""
-        if not self.mine().update(**columns):
+        if not self.store(columns):
             raise LeaseLost
         for name, value in columns.items():
             setattr(self, name, value)
@@ -194,14 +202,15 @@ class Work(models.Model):
         fresh = {"attempts": 0, "error": "", "error_class": "", "kills": 0}
         columns = {**fresh, **columns, "lease": None, "leased_until": None}
         if wait is None:
-            is_stored = self.mine().update(next_attempt_at=None, **columns)
+            is_stored = self.store({**columns, "next_attempt_at": None})
         else:
-            same = self.mine().filter(next_attempt_at=self.next_attempt_at)
-            due_at = timezone.now() + wait
-            is_stored = same.update(next_attempt_at=due_at, **columns)
+            is_stored = self.store(
+                {**columns, "next_attempt_at": timezone.now() + wait},
+                next_attempt_at=self.next_attempt_at,
+            )
             self.is_due = not (is_stored and wait)
-            # A webhook has changed next_attempt_at: keep its time.
-            is_stored = is_stored or self.mine().update(**columns)
+            # If a webhook has changed next_attempt_at, keep its time.
+            is_stored = is_stored or self.store(columns)
         if not is_stored:
             raise LeaseLost
 

@@ -110,7 +110,7 @@ class NotificationQuerySet(models.QuerySet["Notification"]):
         Adds 1 to `attempts` now, because the attempt may kill this worker.
         """
         now = timezone.now()
-        columns = taken(now + LEASE)
+        columns = taken(uuid4(), now + LEASE)
         due = self.due(now)
         # Try several rows, because other workers may claim the same ones first.
         oldest = due.filter(kind=kind).order_by("next_attempt_at")

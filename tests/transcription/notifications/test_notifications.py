@@ -333,7 +333,9 @@ def test_switched_off_it_costs_the_last_step_no_query(transcript, settings):
     assert len(queries) == 1
 
 
-def test_switched_on_it_costs_the_last_step_the_call_and_one_row(transcript):
+def test_a_notification_costs_the_queries_for_recording_and_call_and_one_row(
+    transcript,
+):
     claimed = Transcript.objects.claim(transcript.pk)
 
     with CaptureQueriesContext(connection) as queries:
@@ -342,6 +344,7 @@ def test_switched_on_it_costs_the_last_step_the_call_and_one_row(transcript):
     words = [query["sql"].split()[0] for query in queries]
     assert [word for word in words if word in ("SELECT", "INSERT", "UPDATE")] == [
         "UPDATE",
+        "SELECT",
         "SELECT",
         "INSERT",
     ]
