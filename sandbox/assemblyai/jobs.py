@@ -25,6 +25,7 @@ QUEUED_SECONDS = 0.3
 PROCESSING_SECONDS = 1.0
 DOWNLOAD_SECONDS = 30
 RECOGNISE_SECONDS = 600
+STOP_SECONDS = 3
 # Cache this many results: a load test recognises each of its twelve clips only once.
 CACHE_SIZE = 200
 # Optional folder where several stand-ins share their results.
@@ -62,7 +63,11 @@ def start() -> None:
 
 def stop() -> None:
     while _pools:
-        _pools.pop().terminate()
+        # If a signal has killed a worker process too, `terminate` may wait forever for
+        # the lock of this process. So do not wait long for `terminate`.
+        ending = threading.Thread(target=_pools.pop().terminate, daemon=True)
+        ending.start()
+        ending.join(STOP_SECONDS)
     # Free the pool's semaphores now. Otherwise Python warns about a leak.
     gc.collect()
     account.close()

@@ -16,6 +16,7 @@ from tests.sandbox.conftest import (
     started,
     until,
 )
+from tests.sandbox.test_assemblyai import SILENCE, transcribe
 
 BOTH = [("twilio", TWILIO_ARGUMENTS), ("assemblyai", [])]
 
@@ -100,6 +101,21 @@ def test_a_signal_ends_it_cleanly_quickly_and_with_all_its_children(number):
 
     assert stand_in.process.wait(5) == 0
     assert time.monotonic() - before < 2
+    until(lambda: not alive(below), "the end of the workers", seconds=5)
+    stand_in.process.stdout.close()
+
+
+@linux
+def test_a_signal_to_all_its_processes_ends_it():
+    stand_in = started("assemblyai", "--pace", "0")
+    # Now one of the workers holds the lock of the queue and waits for the next job.
+    transcribe(stand_in, SILENCE)
+    below = descendants(stand_in.process.pid)
+
+    for pid in [*below, stand_in.process.pid]:
+        os.kill(pid, signal.SIGTERM)
+
+    assert stand_in.process.wait(10) == 0
     until(lambda: not alive(below), "the end of the workers", seconds=5)
     stand_in.process.stdout.close()
 
