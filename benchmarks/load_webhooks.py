@@ -31,6 +31,7 @@ from benchmarks.site import (
     a_database,
     cpu_seconds,
     environment,
+    fail,
     fake_vendors,
     free_port,
     postgresql_pid,
@@ -268,7 +269,7 @@ def report(
     for what, value in rows:
         print(f"{what:40}{value}")
     if not transcripts == texts == posts == load.calls:
-        raise SystemExit("Something was lost, wrong, or paid twice.")
+        fail("Something was lost, wrong, or paid twice.")
 
 
 if __name__ == "__main__":

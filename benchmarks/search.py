@@ -30,7 +30,6 @@ from benchmarks.site import a_database, django_on
 GOAL_MS = 100
 WORDS_KNOWN, WORDS_SAID = 30_000, 100
 ROWS_AT_ONCE = 5_000
-ASKED = 25
 
 SYLLABLES = [a + b for a in "bcdfghjklmnprstvwz" for b in "aeiou"]
 chance = random.Random(5)  # the same numbers in every run
@@ -131,8 +130,8 @@ def fill(size: int) -> list[str]:
     return some
 
 
-def questions(some: list[str]) -> dict[str, list[str]]:
-    """Return typical searches of each kind, with random words."""
+def questions(some: list[str], count: int) -> dict[str, list[str]]:
+    """Return typical searches with random words. count: how many of each kind."""
 
     def word(first: int, last: int) -> str:
         return KNOWN[chance.randrange(first, last)]
@@ -169,10 +168,10 @@ def questions(some: list[str]) -> dict[str, list[str]]:
         "a phrase in Hindi": lambda: f'"{part_of("Hindi", 3)}"',
         "nothing that was said": lambda: "xylophone",
     }
-    return {kind: [ask() for _ in range(ASKED)] for kind, ask in kinds.items()}
+    return {kind: [ask() for _ in range(count)] for kind, ask in kinds.items()}
 
 
-def measure(some: list[str]) -> list[float]:
+def measure(some: list[str], searches: int) -> list[float]:
     from django.contrib.auth.models import User
     from django.test import Client
 
@@ -180,7 +179,7 @@ def measure(some: list[str]) -> list[float]:
     browser.force_login(User.objects.create_superuser("benchmark"))
     browser.get("/search/", {"q": "warm"})
     everything = []
-    for kind, asked in questions(some).items():
+    for kind, asked in questions(some, searches).items():
         took = []
         for question in asked:
             began = time.perf_counter()
@@ -236,10 +235,12 @@ def size_on_sqlite(size: int) -> str:
 def main() -> None:
     parser = argparse.ArgumentParser(description="How long does a search take?")
     parser.add_argument("size", nargs="?", type=int, default=20_000)
-    size = parser.parse_args().size
+    parser.add_argument("--searches", type=int, default=25, help="of each kind")
+    options = parser.parse_args()
+    size = options.size
     with a_database() as url, django_on(url):
         some = fill(size)
-        took = measure(some)
+        took = measure(some, options.searches)
         print(f"PostgreSQL: {sizes_of(url)}; SQLite: {size_on_sqlite(size)}")
     median = statistics.median(took)
     print(

@@ -11,7 +11,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from pathlib import Path
 from secrets import token_hex
-from typing import TypeAlias
+from typing import NoReturn, TypeAlias
 
 import psycopg
 from psycopg import sql
@@ -141,6 +141,12 @@ class Processes:
     def kill_all(self) -> None:
         for process in self.all:
             self.kill(process)
+
+
+def fail(message: str) -> NoReturn:
+    """Exit with 2, because the product did something wrong. 1 is for missed goals."""
+    print(message, file=sys.stderr)
+    sys.exit(2)
 
 
 @contextmanager

@@ -26,7 +26,6 @@ from tests.live.browser import chromium, sign_in
 from tests.live.sandbox import ROOT, running
 
 WORDS_IN_3_MINUTES = 500
-PRESSES = 20
 TEXT_MS, KEY_MS, SAVE_MS = 1000, 50, 100
 
 # Script that measures when the first words are visible, and how long each key takes.
@@ -57,7 +56,9 @@ def main() -> int:
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--minutes", type=int, default=180, help="of speech")
     parser.add_argument("--times", type=int, default=5, help="to open the page")
+    parser.add_argument("--presses", type=int, default=20, help="of each key")
     options = parser.parse_args()
+    presses = options.presses
     with (
         tempfile.TemporaryDirectory() as folder,
         running(Path(folder), pace=0.1) as sandbox,
@@ -76,14 +77,17 @@ def main() -> int:
             texts, ready, sizes = zip(
                 *(opened(page, address) for _ in range(options.times)), strict=True
             )
-            saves = [saved(page, number) for number in range(PRESSES)]
-            keys = {name: pressed(page, name) for name in ("n", "p", " ", "ArrowRight")}
+            saves = [saved(page, number) for number in range(presses)]
+            keys = {
+                name: pressed(page, name, presses)
+                for name in ("n", "p", " ", "ArrowRight")
+            }
     print(f"the page: {max(sizes) / 1e6:.1f} MB of HTML")
     print(f"first text: {said(texts)}, of {options.times} openings")
     print(f"all ready: {said(ready)}")
     for name, times in keys.items():
-        print(f"key {name!r}: {said(times)}, of {PRESSES} presses")
-    print(f"a correction, saved: {said(saves)}, of {PRESSES}")
+        print(f"key {name!r}: {said(times)}, of {presses} presses")
+    print(f"a correction, saved: {said(saves)}, of {presses}")
     print(f"load average {os.getloadavg()[0]:.1f} on {os.cpu_count()} processors")
     slowest = max(median(times) for times in keys.values())
     return int(
@@ -108,8 +112,8 @@ def opened(page: Page, address: str) -> tuple[float, float, int]:
     return round(found[0]), found[1], found[2]
 
 
-def pressed(page: Page, key: str) -> list[float]:
-    for number in range(PRESSES):
+def pressed(page: Page, key: str, presses: int) -> list[float]:
+    for number in range(presses):
         page.keyboard.press(key)
         page.wait_for_function("n => window.keys.length > n", arg=number)
         page.wait_for_timeout(100)

@@ -29,7 +29,6 @@ from benchmarks.site import (
     processes,
 )
 
-VENDOR_SECONDS = 2
 # Goals in transcripts per second, by the worker's options.
 FINISHED = {(): 5, ("--concurrency", "96"): 10}
 PICKED_UP_MS = {"postgresql": 30, "sqlite": 200}
@@ -83,6 +82,9 @@ def main() -> None:
     parser.add_argument("--idle", type=float, default=60, help="seconds")
     parser.add_argument("--calls", type=int, default=300)
     parser.add_argument("--messages", type=int, default=40)
+    parser.add_argument(
+        "--vendor-seconds", type=float, default=2, help="duration of each request"
+    )
     parser.add_argument("--database", choices=["sqlite", "postgresql"])
     options = parser.parse_args()
     kinds = [options.database] if options.database else ["sqlite", "postgresql"]
@@ -92,7 +94,7 @@ def main() -> None:
             site = f"http://127.0.0.1:{port}"
             with (
                 a_database(kind) as url,
-                fake_vendors(str(VENDOR_SECONDS)) as vendors,
+                fake_vendors(str(options.vendor_seconds)) as vendors,
                 processes(environment(url, site, vendors)) as started,
             ):
                 started.run("manage.py", "migrate", "--verbosity=0")
