@@ -58,7 +58,7 @@ SQL = {
     "transcription/search": "search",
 }
 # `--dist loadfile` keeps the tests of a file together, because they share a sandbox.
-# The tests of these files share nothing, so any process may run one. They run last.
+# The tests of these files share nothing, so any process may run one.
 INDEPENDENT = {
     "tests/djtranscribe/test_database_locale.py",
     "tests/djtranscribe/test_settings.py",
@@ -67,6 +67,17 @@ INDEPENDENT = {
     "tests/test_benchmarks.py",
     "tests/test_upgrade.py",
 }
+# The longest first: then no process works alone at the end.
+LONGEST = [
+    "tests/live/test_accessibility.py",
+    "tests/live/test_review.py",
+    "tests/djtranscribe/api/test_openapi.py",
+    "tests/security/test_browser_dial.py",
+    "tests/caller/test_dialling.py",
+    "tests/test_benchmarks.py",
+    "tests/test_upgrade.py",
+    "tests/djtranscribe/test_database_locale.py",
+]
 TESTS = Path(__file__).parent
 
 
@@ -78,6 +89,15 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
             item.add_marker("sql")
         if name in QUICK.get(folder, "").split() and "slow" not in item.keywords:
             item.add_marker("quick")
+    items.sort(key=place)
+
+
+def place(item: pytest.Item) -> int:
+    """Return the place of a test in the order: LONGEST, others, short single tests."""
+    file = item.path.relative_to(TESTS.parent).as_posix()
+    if file in LONGEST:
+        return LONGEST.index(file)
+    return len(LONGEST) + (file in INDEPENDENT)
 
 
 class ByFile(LoadFileScheduling):

@@ -1,5 +1,6 @@
 """Playwright drives Debian's Chromium, so it need not download a browser."""
 
+import os
 import shutil
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -15,6 +16,8 @@ SCREENSHOTS = ROOT / "var" / "screenshots"
 # Each width and each color scheme once, not all pairs: layouts do not depend on the
 # scheme, and contrasts do not depend on the width.
 WINDOWS = [(1280, "light"), (390, "dark")]
+# For each site, the cookies of a logged-in operator.
+sessions: dict[str, Any] = {}
 
 in_chromium = [
     pytest.mark.slow,
@@ -58,17 +61,19 @@ def sign_in(page: Page, name: str = "operator") -> None:
 
 @contextmanager
 def signed_in(browser: Browser, site: str, **options: Any) -> Iterator[BrowserContext]:
-    context = browser.new_context(**options)
-    page = context.new_page()
-    page.goto(f"{site}/")
-    # Do not close this page. Chromium ignores a close during a navigation, and then
-    # Playwright waits forever.
-    sign_in(page)
-    yield context
-    context.close()
+    """Open a browser in which the operator is logged in. All share one session."""
+    if site not in sessions:
+        with browser.new_context() as context:
+            page = context.new_page()
+            page.goto(f"{site}/")
+            sign_in(page)
+            sessions[site] = context.storage_state()
+    with browser.new_context(storage_state=sessions[site], **options) as context:
+        yield context
 
 
 def keep(page: Page, name: str, full_page: bool = True) -> None:
-    """Save a screenshot for people who want to see what the tests saw."""
-    SCREENSHOTS.mkdir(parents=True, exist_ok=True)
-    page.screenshot(path=SCREENSHOTS / f"{name}.png", full_page=full_page)
+    """Save a screenshot in var/screenshots if the variable SCREENSHOTS is set."""
+    if os.environ.get("SCREENSHOTS"):
+        SCREENSHOTS.mkdir(parents=True, exist_ok=True)
+        page.screenshot(path=SCREENSHOTS / f"{name}.png", full_page=full_page)

@@ -4,7 +4,7 @@ import pytest
 from playwright.sync_api import Browser, Page
 
 from tests.live.browser import chromium
-from tests.live.operator import Operator
+from tests.live.operator import Operator, operator_of
 from tests.live.sandbox import Sandbox, running
 
 
@@ -16,7 +16,7 @@ def sandbox(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Sandbox]:
 
 @pytest.fixture
 def operator(sandbox: Sandbox) -> Operator:
-    return Operator(sandbox.site)
+    return operator_of(sandbox.site)
 
 
 @pytest.fixture(scope="module")

@@ -2,6 +2,7 @@
 
 import re
 import time
+from functools import cache
 from html import unescape
 from urllib.parse import urlsplit
 
@@ -46,5 +47,11 @@ class Operator:
             page = self.get(call_page).text
             if said := SAID.findall(page):
                 return unescape(" ".join(TAG.sub("", " ".join(said)).split()))
-            time.sleep(0.25)
+            time.sleep(0.5)
         raise AssertionError(f"no text after {seconds} s:\n{page[-3000:]}")
+
+
+@cache
+def operator_of(site: str) -> Operator:
+    """Return the operator of a site, who logs in only once."""
+    return Operator(site)

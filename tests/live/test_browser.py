@@ -104,9 +104,12 @@ def test_no_page_is_wider_than_its_window(
 def test_the_sid_is_copied_and_back_shows_nothing_after_signing_out(
     sandbox: Sandbox, browser: Browser
 ):
-    with signed_in(browser, sandbox.site) as context:
+    # A login of its own, because the others go on to use theirs.
+    with browser.new_context() as context:
         context.grant_permissions(["clipboard-read", "clipboard-write"])
         page = context.new_page()
+        page.goto(f"{sandbox.site}/")
+        sign_in(page)
         page.goto(f"{sandbox.site}/dial/14155550002/")
         expect(page.get_by_text("Call SID")).to_be_visible(timeout=15_000)
         page.get_by_role("button", name="Copy").click()

@@ -9,7 +9,7 @@ import pytest
 from playwright.sync_api import Browser, Page, Route, expect
 
 from tests.live.browser import in_chromium, keep, sign_in
-from tests.live.operator import Operator
+from tests.live.operator import operator_of
 from tests.live.sandbox import Sandbox
 
 pytestmark = in_chromium
@@ -20,7 +20,7 @@ TWO_CLIPS = "14155551292"
 @pytest.fixture(scope="module")
 def call(sandbox: Sandbox) -> str:
     """Return the URL of a call with a transcript."""
-    operator = Operator(sandbox.site)
+    operator = operator_of(sandbox.site)
     path = operator.dial(TWO_CLIPS)
     operator.text_of(path, seconds=60)
     return sandbox.site + path

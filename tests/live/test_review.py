@@ -12,7 +12,7 @@ from playwright.sync_api import Browser, Page, expect
 from sandbox.twilio import audio
 from sandbox.twilio.fates import SPECIALISTS
 from tests.live.browser import WINDOWS, in_chromium, keep, sign_in
-from tests.live.operator import Operator
+from tests.live.operator import operator_of
 from tests.live.sandbox import ROOT, Sandbox
 
 pytestmark = in_chromium
@@ -23,7 +23,7 @@ CALLS = 12
 @pytest.fixture(scope="module")
 def calls(sandbox: Sandbox) -> Iterator[str]:
     """Return the pages of calls, one for each test. The calls run at the same time."""
-    operator = Operator(sandbox.site)
+    operator = operator_of(sandbox.site)
     pages = [operator.dial(f"1415{555 + n}1290") for n in range(CALLS)]
     return iter(pages)
 
@@ -35,7 +35,7 @@ def address(sandbox: Sandbox, calls: Iterator[str]) -> str:
 
 def transcript_of(sandbox: Sandbox, call_page: str) -> str:
     """Wait for the transcript of a call. Return the URL of its page."""
-    operator = Operator(sandbox.site)
+    operator = operator_of(sandbox.site)
     operator.text_of(call_page, seconds=60)
     link = re.search(
         r"/admin/transcription/transcript/\d+/change/", operator.get(call_page).text
@@ -254,7 +254,7 @@ def test_a_keyword_list_makes_the_next_transcript_right(
     page = browser.new_page()
     clip, _ = SPECIALISTS[digits]
     said = audio.said(f"terms/{clip}")
-    call = Operator(sandbox.site).dial(f"1415555{digits}")
+    call = operator_of(sandbox.site).dial(f"1415555{digits}")
     page.goto(transcript_of(sandbox, call))
     sign_in(page)
     keyword_list = clip.replace("-", " ").capitalize()
@@ -291,7 +291,7 @@ def test_what_is_corrected_twice_becomes_a_term_and_the_next_transcript_right(
     browser: Browser, sandbox: Sandbox
 ):
     page = browser.new_page()
-    operator = Operator(sandbox.site)
+    operator = operator_of(sandbox.site)
     calls = [operator.dial(number) for number in ("14155560021", "14155570021")]
     for call in calls:
         page.goto(transcript_of(sandbox, call))

@@ -51,7 +51,7 @@ def test_a_nonsense_port_is_refused_in_words():
 def test_a_process_that_dies_ends_the_sandbox_with_its_name_and_leaves_no_other(
     tmp_path: Path, capfd: pytest.CaptureFixture[str]
 ):
-    with running(tmp_path, pace=0.1) as house:
+    with running(tmp_path, pace=0.1, is_new=True) as house:
         worker = next(
             pid
             for pid in os.listdir("/proc")

@@ -4,7 +4,7 @@ import pytest
 from playwright.sync_api import Browser, Page, expect
 
 from tests.live.browser import WINDOWS, in_chromium, keep, sign_in
-from tests.live.operator import Operator
+from tests.live.operator import operator_of
 from tests.live.sandbox import Sandbox
 from tests.live.test_review import transcript_of
 
@@ -14,7 +14,7 @@ pytestmark = in_chromium
 @pytest.fixture(scope="module")
 def address(sandbox: Sandbox) -> str:
     """Dial, wait for the transcript, and return the URL of its page."""
-    call = Operator(sandbox.site).dial("14155551290")
+    call = operator_of(sandbox.site).dial("14155551290")
     return transcript_of(sandbox, call)
 
 
