@@ -8,10 +8,11 @@ only the rows of a period, or an index. No query reads a whole table.
 import statistics
 from collections.abc import Iterable, Iterator
 from datetime import datetime, timedelta
+from decimal import Decimal
 from typing import Any
 
 from django.conf import settings
-from django.db.models import Count, Min, QuerySet
+from django.db.models import Count, Min, QuerySet, Sum
 from django.http import HttpRequest
 from django.utils import timezone
 from django.utils.crypto import constant_time_compare
@@ -19,13 +20,13 @@ from prometheus_client import CollectorRegistry
 from prometheus_client.core import GaugeMetricFamily, Metric
 
 from caller import dialling
-from caller.models import Call
+from caller.models import Call, Recording
 from caller.models.call_queries import ESTIMATE
 from djtranscribe.models import VendorPause, WebhookDelivery
 from djtranscribe.worker.engines import engine
 from transcription.models import Notification, Transcript
 
-HOUR = timedelta(hours=1)
+HOUR, DAY = timedelta(hours=1), timedelta(days=1)
 # Compute medians from at most this many of the newest transcripts.
 SAMPLE = 1000
 
@@ -81,10 +82,13 @@ class Numbers:
         )
         yield gauge(
             "spend_last_day",
-            "Money that the calls of 24 hours cost, in the currency of the Twilio "
-            f"account. A call without a price counts as {ESTIMATE}.",
-            [],
-            [([], float(dialling.spent_today()))],
+            "Money of 24 hours, by vendor. Twilio: in the currency of the account; a "
+            f"call without a price counts as {ESTIMATE}. AssemblyAI: SPEECH_RATES.",
+            ["vendor"],
+            [
+                (["twilio"], float(dialling.spent_today())),
+                (["assemblyai"], float(spent_on_words(now - DAY))),
+            ],
         )
         yield gauge(
             "webhooks_last_hour",
@@ -97,10 +101,11 @@ class Numbers:
         )
         yield gauge(
             "transcripts_last_hour",
-            "Transcripts that were created in the last hour, by status.",
-            ["status"],
+            "Transcripts that were created in the last hour, by status and error.",
+            ["status", "error_class"],
             counted(
-                Transcript.objects.filter(created_at__gt=hour).order_by(), ["status"]
+                Transcript.objects.filter(created_at__gt=hour).order_by(),
+                ["status", "error_class"],
             ),
         )
         yield gauge(
@@ -130,6 +135,15 @@ class Numbers:
             ["vendor"],
             [([vendor], 1) for vendor in paused],
         )
+
+
+def spent_on_words(since: datetime) -> Decimal:
+    """Return the cost at AssemblyAI of the recordings transcribed since this time."""
+    transcribed = Transcript.objects.filter(created_at__gt=since).values("recording")
+    total = Recording.objects.filter(pk__in=transcribed).aggregate(
+        sum=Sum("transcription_cost")
+    )
+    return total["sum"] or Decimal()
 
 
 def durations(since: datetime) -> Iterator[Metric]:

@@ -1,6 +1,7 @@
 """The metrics that Prometheus reads."""
 
 from datetime import timedelta
+from decimal import Decimal
 
 import pytest
 from django.utils import timezone
@@ -39,7 +40,8 @@ def test_an_empty_site_has_numbers(scrape):
 
     assert numbers[("queue_messages",)] == 0
     assert numbers[("overdue_seconds",)] == 0
-    assert numbers[("spend_last_day",)] == 0
+    assert numbers[("spend_last_day", "twilio")] == 0
+    assert numbers[("spend_last_day", "assemblyai")] == 0
 
 
 def test_calls_webhooks_and_transcripts_are_counted_by_state(scrape, signed_post):
@@ -56,9 +58,9 @@ def test_calls_webhooks_and_transcripts_are_counted_by_state(scrape, signed_post
     assert calls == {("calls_last_hour", "outbound", "completed"): 1}
     assert numbers[("webhooks_last_hour", "twilio-call", "accepted")] == 4
     assert numbers[("webhooks_last_hour", "twilio-call", "refused")] == 1
-    assert numbers[("transcripts_last_hour", "pending")] == 1
+    assert numbers[("transcripts_last_hour", "pending", "")] == 1
     # The price is not known yet, so this is an estimate.
-    assert numbers[("spend_last_day",)] == pytest.approx(0.10)
+    assert numbers[("spend_last_day", "twilio")] == pytest.approx(0.10)
 
 
 def test_how_long_it_takes_and_what_waits_is_told(scrape):
@@ -67,6 +69,7 @@ def test_how_long_it_takes_and_what_waits_is_told(scrape):
         "completed", submitted_at=now - timedelta(seconds=6), finished_at=now
     )
     type(done).objects.update(created_at=now - timedelta(seconds=10))
+    type(done.recording).objects.update(transcription_cost=Decimal("0.0042"))
     late = now - timedelta(seconds=90)
     advance.enqueue(
         a_transcript(
@@ -82,6 +85,8 @@ def test_how_long_it_takes_and_what_waits_is_told(scrape):
 
     assert numbers[("transcript_seconds_median_last_hour",)] == pytest.approx(10)
     assert numbers[("assemblyai_seconds_median_last_hour",)] == pytest.approx(6)
+    assert numbers[("transcripts_last_hour", "uploaded", "account")] == 1
+    assert numbers[("spend_last_day", "assemblyai")] == pytest.approx(0.0042)
     assert numbers[("transcripts_waiting", "account")] == 1
     assert numbers[("vendor_paused", "assemblyai")] == 1
     assert numbers[("queue_messages",)] == 1
@@ -122,5 +127,5 @@ def test_no_number_is_about_a_person(client, settings, scrape):
 def test_the_number_of_queries_does_not_grow(scrape, django_assert_num_queries):
     a_call()
 
-    with django_assert_num_queries(10):
+    with django_assert_num_queries(11):
         scrape()
