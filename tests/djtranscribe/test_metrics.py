@@ -58,7 +58,7 @@ def test_calls_webhooks_and_transcripts_are_counted_by_state(scrape, signed_post
     assert calls == {("calls_last_hour", "outbound", "completed"): 1}
     assert numbers[("webhooks_last_hour", "twilio-call", "accepted")] == 4
     assert numbers[("webhooks_last_hour", "twilio-call", "refused")] == 1
-    assert numbers[("transcripts_last_hour", "pending", "")] == 1
+    assert numbers[("transcripts_last_hour", "", "pending")] == 1
     # The price is not known yet, so this is an estimate.
     assert numbers[("spend_last_day", "twilio")] == pytest.approx(0.10)
 
@@ -85,7 +85,7 @@ def test_how_long_it_takes_and_what_waits_is_told(scrape):
 
     assert numbers[("transcript_seconds_median_last_hour",)] == pytest.approx(10)
     assert numbers[("assemblyai_seconds_median_last_hour",)] == pytest.approx(6)
-    assert numbers[("transcripts_last_hour", "uploaded", "account")] == 1
+    assert numbers[("transcripts_last_hour", "account", "uploaded")] == 1
     assert numbers[("spend_last_day", "assemblyai")] == pytest.approx(0.0042)
     assert numbers[("transcripts_waiting", "account")] == 1
     assert numbers[("vendor_paused", "assemblyai")] == 1
