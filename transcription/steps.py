@@ -8,13 +8,13 @@ LeaseLost. Then the outcome is not stored.
 
 from collections.abc import Callable
 from datetime import timedelta
+from errno import ENOENT
 from typing import Any
 
 from django.conf import settings
 from django.db.models import F
 from django.utils import timezone
 
-from caller.models import Recording
 from caller.recordings import audio
 from caller.twilio import client as twilio_client
 from caller.twilio.errors import NOT_FOUND, TwilioError
@@ -56,11 +56,7 @@ def fetch(transcript: Transcript) -> None:
         return
     if not recording.audio:
         try:
-            # "audio" is a separate kind of request, because a restricted API key may
-            # read calls but not audio. A pause that began with an audio request ends
-            # only with a successful audio request.
-            with asking(TWILIO, "audio"):
-                recording.fetch_audio(transcript.keep_lease)
+            fetch_audio(transcript)
         except TwilioError as error:
             if error.code != NOT_FOUND or transcript.attempts + 1 < NOT_READY:
                 raise
@@ -71,6 +67,14 @@ def fetch(transcript: Transcript) -> None:
             transcript.fail(reason)
             return
     transcript.go_on(status=Status.FETCHED)
+
+
+def fetch_audio(transcript: Transcript) -> None:
+    # "audio" is a separate kind of request, because a restricted API key may read calls
+    # but not audio. A pause that began with an audio request ends only with a
+    # successful audio request.
+    with asking(TWILIO, "audio"):
+        transcript.recording.fetch_audio(transcript.keep_lease)
 
 
 def hand_over(transcript: Transcript) -> None:
@@ -91,13 +95,32 @@ def hand_over(transcript: Transcript) -> None:
     try:
         file = recording.audio.open("rb")
     except FileNotFoundError:
-        # The file is gone from our storage: fetch it from Twilio again.
-        Recording.objects.filter(pk=recording.pk).update(audio="")
-        transcript.release(status=Status.PENDING)
+        fetch_again(transcript)
         return
     with file, asking(ASSEMBLYAI):
         url = assemblyai_client.upload(audio.UploadStream(file, transcript.keep_lease))
     transcript.go_on(status=Status.UPLOADED, audio_url=url, uploaded_at=timezone.now())
+
+
+def fetch_again(transcript: Transcript) -> None:
+    """Fetch audio from Twilio whose file is not in our storage.
+
+    The file may come back, for example if the storage is only not mounted. So the row
+    keeps the file's name until another file is stored. If Twilio has no copy, raises
+    FileNotFoundError, and this step is retried.
+    """
+    missing = FileNotFoundError(
+        ENOENT, "The file is missing from our storage, and Twilio has no copy"
+    )
+    if not transcript.recording.sid:
+        raise missing
+    try:
+        fetch_audio(transcript)
+    except TwilioError as error:
+        if error.code != NOT_FOUND:
+            raise
+        raise missing from error
+    transcript.go_on(status=Status.FETCHED)
 
 
 def submit(transcript: Transcript) -> None:

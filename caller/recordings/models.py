@@ -271,6 +271,8 @@ class Recording(models.Model):
     ) -> None:
         """Check the audio and store it. If the check fails, raise audio.NotAudio.
 
+        The new file replaces the file that this object refers to, if any. If another
+        worker has changed the row since it was read, the row's file is kept.
         keep_alive: called while the file is sent to a storage on another machine, see
         audio.Heartbeat.
         """
@@ -287,8 +289,9 @@ class Recording(models.Model):
             "fetched_at": timezone.now(),
             **facts,
         }
+        unchanged = Recording.objects.filter(pk=self.pk, audio=self.audio.name or "")
         try:
-            changed = Recording.objects.filter(pk=self.pk, audio="").update(**columns)
+            changed = unchanged.update(**columns)
         except Error:
             # No row refers to the file. The cleanup may keep such a file forever.
             self.audio.storage.delete(stored)

@@ -8,7 +8,7 @@ import requests
 from django.db import DataError
 from django.utils import timezone
 
-from tests.caller.rows import API, MEDIA, a_recording
+from tests.caller.rows import API, MEDIA, RECORDING_SID, a_recording, refusal
 from tests.data import load, wav
 from tests.transcription.rows import (
     JOB,
@@ -517,6 +517,26 @@ def test_audio_that_is_gone_from_our_storage_is_fetched_again(vendors, media):
     transcript.recording.refresh_from_db()
     (stored,) = media.rglob("*.wav")
     assert str(stored) == transcript.recording.audio.path != gone
+
+
+@pytest.mark.parametrize("sid", [None, RECORDING_SID])
+def test_audio_on_a_storage_that_is_not_mounted_is_found_later(vendors, media, sid):
+    recording = a_recording(sid=sid)
+    transcript = a_transcript("fetched", recording=recording)
+    away = media.rename(media.with_name("away"))
+    gone_at_twilio = vendors.get(MEDIA, **refusal(20404, 404))
+
+    for _ in range(4):
+        make_due(transcript)
+        advanced(transcript)
+    waited = transcript.status, transcript.error_class, transcript.error
+    away.rename(media)
+    vendors.remove(gone_at_twilio)
+
+    assert waited[:2] == ("fetched", "temporary")
+    assert "missing from our storage" in waited[2]
+    assert gets_to_the_text(transcript, vendors)
+    assert transcript.recording.audio.name == recording.audio.name
 
 
 def test_a_full_disk_is_told_in_words_and_tried_again(vendors, monkeypatch, media):
