@@ -25,7 +25,7 @@ from tests.data import load
 from tests.live.receiver import babbler
 from tests.threads import at_once, needs_connections
 from tests.transcription.notification import a_notification
-from tests.transcription.rows import JOB, TEXT, a_transcript, advanced
+from tests.transcription.rows import JOB, TEXT, a_transcript, advanced, make_due
 from transcription.models import LeaseLost, Notification, Transcript
 from transcription.notifications import delivery
 from transcription.notifications import webhook as outgoing_webhook
@@ -164,6 +164,20 @@ def test_a_recording_without_a_call_is_told_too(vendors):
 
     (message,) = what_came(vendors)
     assert message["data"]["call"] is message["data"]["call_url"] is None
+
+
+def test_the_error_of_an_earlier_attempt_is_not_told(vendors, transcript):
+    vendors.get(JOB, status=503)
+    advanced(transcript)
+    error_then = transcript.error
+    make_due(transcript)
+    vendors.replace("GET", JOB, json=load("assemblyai/completed"))
+
+    advanced(transcript)
+
+    assert error_then
+    assert the_one().event == "transcript.completed"
+    assert the_one().facts["error"] == ""
 
 
 def test_a_number_that_json_does_not_know_is_left_out(vendors, transcript):
