@@ -12,6 +12,7 @@ from errno import ENOENT
 from typing import Any
 
 from django.conf import settings
+from django.db import transaction
 from django.db.models import F
 from django.utils import timezone
 
@@ -264,10 +265,14 @@ def refresh(transcript: Transcript) -> None:
             pause.end_with_result(transcript.submitted_at)
         columns = payloads.outcome(job, transcript.request)
         cost = speech_models.cost(columns["model_used"], columns["audio_seconds"])
-        transcript.finish(cost=cost, **columns)
         if transcript.siblings().exists():
-            carry_over(transcript)
+            # One transaction: if this worker is killed, the next one repeats both.
+            with transaction.atomic():
+                transcript.finish(cost=cost, **columns)
+                carry_over(transcript)
             score_recording(transcript.recording_id)
+        else:
+            transcript.finish(cost=cost, **columns)
     else:
         # Store an unknown status as AssemblyAI sent it. But if it is empty or one of
         # our own statuses, store QUEUED: else the wrong step would run next.

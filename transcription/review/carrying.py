@@ -1,12 +1,18 @@
 """Carry corrections over to a new transcript of the same recording."""
 
+import logging
 from typing import NamedTuple
+
+from django.db import Error, OperationalError, transaction
 
 from transcription.models import Revision, Transcript
 from transcription.review import editing
 from transcription.review.current import Change, live, original_of
+from transcription.review.rules import Conflict, Refused
 from transcription.review.scores import partners
 from transcription.words import Word, bare, joined
+
+logger = logging.getLogger(__name__)
 
 
 class Carried(NamedTuple):
@@ -21,19 +27,34 @@ class Carried(NamedTuple):
     open: list[Change]  # a person must check these
 
 
-def carry_over(transcript: Transcript) -> Revision | None:
+def carry_over(transcript: Transcript) -> None:
     """Apply the corrections of the older transcript to a new one, see `older_review`.
 
-    Return the new revision, or None if nothing was carried over.
+    An error in this must not cost the new text, which is paid for. So it is only
+    logged, unless the database is busy or down.
     """
-    transcript = Transcript.objects.get(pk=transcript.pk)
+    try:
+        with transaction.atomic():
+            _carry_over(Transcript.objects.get(pk=transcript.pk))
+    except OperationalError:
+        raise
+    except Exception as error:
+        # Do not log messages of these classes: they may quote the words.
+        logger.error(
+            "transcript=%s corrections_not_carried_over error=%s",
+            transcript.uuid,
+            type(error).__name__,
+            exc_info=not isinstance(error, (Conflict, Error, Refused)),
+        )
+
+
+def _carry_over(transcript: Transcript) -> None:
     older = older_review(transcript)
     if older is None or transcript.revision:
-        return None
+        return
     changes = carried(original_of(older), live(older), original_of(transcript)).carried
-    if not changes:
-        return None
-    return editing.save(transcript, None, 0, changes, kind=Revision.Kind.CARRIED)
+    if changes:
+        editing.save(transcript, None, 0, changes, kind=Revision.Kind.CARRIED)
 
 
 def older_review(transcript: Transcript) -> Transcript | None:

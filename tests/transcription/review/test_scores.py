@@ -1,6 +1,7 @@
 """Scores, and corrections that a new transcript takes over from an older one."""
 
 import random
+import sys
 
 import pytest
 from django.contrib.auth.models import User
@@ -92,6 +93,16 @@ def test_a_carried_correction_is_never_on_another_word():
             assert [w.text for w in new[each.first : each.last]] == replaced
 
 
+def again(vendors, old, text, **columns):
+    """Return a new transcript of the same recording. Its next step reads this text."""
+    new = Transcript.objects.create(
+        recording=old.recording, status="queued", assemblyai_id="x", **columns
+    )
+    body = {"id": "x", "status": "completed", "text": text, "words": listed(text)}
+    vendors.get(JOB.rpartition("/")[0] + "/x", json={**body, "language_code": "en_us"})
+    return new
+
+
 @pytest.mark.django_db
 def test_a_new_transcript_takes_corrections_over_and_is_scored(vendors):
     clinic = Vocabulary.objects.create(name="Clinic", terms="metoprolol\naspirin")
@@ -99,14 +110,8 @@ def test_a_new_transcript_takes_corrections_over_and_is_scored(vendors):
     old = heard("Take metro pole and asper in, please.", language="en_us")
     correct(old, ada, (1, 3, "metoprolol"), (4, 6, "aspirin,"))
     editing.verify(old, ada)
-    new = Transcript.objects.create(
-        recording=old.recording, vocabulary=clinic, status="queued", assemblyai_id="x"
-    )
     text = "Take metoprolol and asper in, please."
-    body = {"id": "x", "status": "completed", "text": text, "words": listed(text)}
-    vendors.get(JOB.rpartition("/")[0] + "/x", json={**body, "language_code": "en_us"})
-
-    advanced(new)
+    new = advanced(again(vendors, old, text, vocabulary=clinic))
 
     assert fresh(new).text == "Take metoprolol and aspirin, please."
     assert fresh(new).original_text == text
@@ -117,6 +122,28 @@ def test_a_new_transcript_takes_corrections_over_and_is_scored(vendors):
 
     editing.reopen(old, ada)
     assert not Score.objects.exists()
+
+
+@pytest.mark.django_db
+def test_a_worker_that_dies_while_it_takes_corrections_over_is_followed_by_another(
+    vendors, django_user_model, monkeypatch
+):
+    ada = django_user_model.objects.create_user("ada")
+    old = heard("Take metro pole.")
+    correct(old, ada, (1, 3, "metoprolol."))
+    new = again(vendors, old, "Take metro pole.")
+
+    with monkeypatch.context() as patched:
+        patched.setattr(editing, "save", lambda *_, **__: sys.exit())
+        with pytest.raises(SystemExit):
+            advanced(new)
+    new.refresh_from_db()
+    status_then = new.status
+    Transcript.objects.filter(pk=new.pk).update(lease=None)
+    advanced(new)
+
+    assert status_then == "queued"
+    assert (new.status, new.text) == ("completed", "Take metoprolol.")
 
 
 @pytest.mark.django_db
