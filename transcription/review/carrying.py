@@ -1,6 +1,7 @@
 """Carry corrections over to a new transcript of the same recording."""
 
 import logging
+from bisect import bisect_left
 from typing import NamedTuple
 
 from django.db import Error, OperationalError, transaction
@@ -8,6 +9,7 @@ from django.db import Error, OperationalError, transaction
 from transcription.models import Revision, Transcript
 from transcription.review import editing
 from transcription.review.current import Change, live, original_of
+from transcription.review.ranges import overlaps
 from transcription.review.rules import Conflict, Refused
 from transcription.review.scores import partners
 from transcription.words import Word, bare, joined
@@ -18,20 +20,22 @@ logger = logging.getLogger(__name__)
 class Carried(NamedTuple):
     """The corrections of an older transcript, grouped by what happens to them.
 
-    `carried` has indexes of the new words. `satisfied` and `open` have indexes of the
-    old words.
+    `satisfied` has indexes of the old words. `carried` has indexes of the new words.
+    `open` has pairs: the change with indexes of the old words, and with those of the
+    new words that it may belong to.
     """
 
     satisfied: list[Change]  # the new transcript already has the right text
     carried: list[Change]  # the new transcript has the same mistake
-    open: list[Change]  # a person must check these
+    open: list[tuple[Change, Change]]  # a person must check these
 
 
 def carry_over(transcript: Transcript) -> None:
     """Apply the corrections of the older transcript to a new one, see `older_review`.
 
     An error in this must not cost the new text, which is paid for. So it is only
-    logged, unless the database is busy or down.
+    logged, unless the database is busy or down. `left_open` then returns the
+    corrections.
     """
     try:
         with transaction.atomic():
@@ -58,17 +62,29 @@ def _carry_over(transcript: Transcript) -> None:
 
 
 def older_review(transcript: Transcript) -> Transcript | None:
-    """Return the newest of the recording's older transcripts that have a revision."""
+    """Return the newest of the recording's older transcripts with live corrections."""
     older = transcript.siblings().filter(pk__lt=transcript.pk)
-    return older.exclude(revision=None).order_by("pk").last()
+    return older.filter(corrections__is_live=True).order_by("pk").last()
 
 
 def left_open(transcript: Transcript) -> list[Change]:
-    """Return the older transcript's corrections that a person must check again."""
+    """Return the older transcript's corrections that a person must check.
+
+    Leave out a correction if a person has corrected the new transcript at its place.
+    """
     older = older_review(transcript)
     if older is None:
         return []
-    return carried(original_of(older), live(older), original_of(transcript)).open
+    found = carried(original_of(older), live(older), original_of(transcript))
+    unsure = found.open
+    if not transcript.revisions.filter(kind=Revision.Kind.CARRIED).exists():
+        unsure += [(change, change) for change in found.carried]
+    now = live(transcript)
+    return [
+        change
+        for change, place in unsure
+        if not any(overlaps(place, each) for each in now)
+    ]
 
 
 def carried(old: list[Word], changes: list[Change], new: list[Word]) -> Carried:
@@ -82,21 +98,25 @@ def carried(old: list[Word], changes: list[Change], new: list[Word]) -> Carried:
     # Treat the start and the end as words that are the same in both texts.
     place = {-1: -1, len(old): len(new)}
     place |= partners(old_texts, new_texts)
+    known = sorted(place)
     result = Carried([], [], [])
     for change in changes:
-        before, after = place.get(change.first - 1), place.get(change.last)
-        if before is None or after is None:
-            result.open.append(change)
-            continue
-        here = Change(before + 1, after, change.after)
+        # The nearest words that both transcripts have.
+        before = known[bisect_left(known, change.first) - 1]
+        after = known[bisect_left(known, change.last)]
+        here = change._replace(first=place[before] + 1, last=place[after])
+        is_certain = (before, after) == (change.first - 1, change.last)
         reads = _bare(joined(new[here.first : here.last]))
         was = _bare(joined(old[change.first : change.last]))
-        if reads == _bare(change.after) and was != reads:
+        if is_certain and reads == _bare(change.after) and was != reads:
             result.satisfied.append(change)
-        elif reads == was and here.first < here.last:
-            result.carried.append(here)
+        elif is_certain and reads == was and here.first < here.last:
+            result.carried.append(Change(*here[:3]))
         else:
-            result.open.append(change)
+            if here.first == here.last:
+                # The new text has no word here. A person corrects one beside it.
+                here = here._replace(first=here.first - 1, last=here.last + 1)
+            result.open.append((change, here))
     return result
 
 

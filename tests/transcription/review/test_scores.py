@@ -70,7 +70,10 @@ def test_corrections_are_carried_over_only_where_they_certainly_belong():
     found = carried(old, sorted(changes), new)
 
     assert found.carried == [Change(2, 4, "metoprolol")]
-    assert found.open == [Change(5, 6, "ring"), Change(6, 7, "our")]
+    assert [old for old, _ in found.open] == [
+        Change(5, 6, "ring"),
+        Change(6, 7, "our"),
+    ]
     right = words("please take metoprolol twice and call a ward")
     assert carried(old, [Change(1, 3, "metoprolol")], right).satisfied
 
@@ -144,6 +147,61 @@ def test_a_worker_that_dies_while_it_takes_corrections_over_is_followed_by_anoth
 
     assert status_then == "queued"
     assert (new.status, new.text) == ("completed", "Take metoprolol.")
+
+
+@pytest.mark.django_db
+def test_corrections_that_cannot_be_taken_over_are_left_to_a_person(
+    vendors, django_user_model, monkeypatch
+):
+    ada = django_user_model.objects.create_user("ada")
+    old = heard("Take metro pole and asper in.")
+    correct(old, ada, (1, 3, "metoprolol"), (4, 6, "aspirin."))
+    monkeypatch.setattr("transcription.review.rules.MOST_AT_ONCE", 1)
+
+    new = advanced(again(vendors, old, "Take metro pole and asper in."))
+
+    assert (new.status, new.revision) == ("completed", None)
+    assert [each.after for each in left_open(new)] == ["metoprolol", "aspirin."]
+
+
+@pytest.mark.django_db
+def test_corrections_come_from_the_newest_transcript_that_has_any(
+    vendors, django_user_model
+):
+    ada = django_user_model.objects.create_user("ada")
+    old = heard("Take metro pole.")
+    correct(old, ada, (1, 3, "metoprolol."))
+    right = heard("Take metoprolol.", recording=old.recording, assemblyai_id="right")
+    editing.verify(right, ada)
+
+    new = advanced(again(vendors, old, "Take metro pole."))
+
+    assert new.text == "Take metoprolol."
+
+
+@pytest.mark.django_db
+@pytest.mark.parametrize(
+    ("text", "change"),
+    [
+        ("Take my to pro all twice a day.", (1, 5, "metoprolol")),
+        ("Please metro pal twice a day.", (0, 3, "Take metoprolol")),
+        ("Take twice a day.", (0, 1, "Take metoprolol")),
+        ("Take twice a day.", (1, 2, "metoprolol twice")),
+    ],
+)
+def test_a_correction_is_not_left_open_once_a_person_has_made_it(
+    vendors, django_user_model, text, change
+):
+    ada = django_user_model.objects.create_user("ada")
+    old = heard("Take metro pole twice a day.")
+    correct(old, ada, (1, 3, "metoprolol"), (5, 6, "week."))
+    new = advanced(again(vendors, old, text.replace("day", "month")))
+    before = [each.after for each in left_open(new)]
+
+    correct(new, ada, change)
+
+    assert before == ["metoprolol", "week."]
+    assert [each.after for each in left_open(fresh(new))] == ["week."]
 
 
 @pytest.mark.django_db
