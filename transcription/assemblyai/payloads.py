@@ -5,6 +5,7 @@ job is paid for, so we store what we get.
 assemblyai.com/docs/api-reference/transcripts
 """
 
+from collections import Counter
 from typing import Any
 
 from django.conf import settings
@@ -94,19 +95,25 @@ def outcome(job: dict[str, Any], request: dict[str, Any] | None) -> dict[str, An
 
 
 def redacted(job: dict[str, Any]) -> dict[str, Any]:
-    """Return the job with REDACTED in `words` for each word that is not in the text.
+    """Return the job with REDACTED in `words` for each word that was redacted.
+
+    If `words` has a word more often than the text, at least one of its occurrences was
+    redacted. We do not know which one, so we replace all of them.
 
     AssemblyAI promises redaction only for the text. Other fields may still contain the
     private words. So all lists except `words`, all objects and all `unredacted…` fields
     are left out.
     assemblyai.com/docs/audio-intelligence/pii-redaction
     """
-    kept = set(str(job.get("text") or "").split())
     listed = job.get("words")
+    listed = listed if isinstance(listed, list) else []
+    words = [word for word in listed if isinstance(word, dict)]
+    said = Counter(str(job.get("text") or "").split())
+    # The words that the list has more often than the text.
+    private = Counter(str(word.get("text")) for word in words) - said
     words = [
-        word if word.get("text") in kept else {**word, "text": REDACTED}
-        for word in (listed if isinstance(listed, list) else [])
-        if isinstance(word, dict)
+        {**word, "text": REDACTED} if str(word.get("text")) in private else word
+        for word in words
     ]
     rest = {
         key: value

@@ -15,11 +15,15 @@ SAID = ["I", "am", "Grace", "Hopper,", "call", "me."]
 TEXT = "I am #### ####, call me."
 
 
-def answer(**more):
-    words = [
+def listed(said):
+    return [
         {"text": text, "start": 400 * at, "end": 400 * at + 300, "confidence": 0.9}
-        for at, text in enumerate(SAID)
+        for at, text in enumerate(said.split())
     ]
+
+
+def answer(**more):
+    words = listed(" ".join(SAID))
     utterance = {"text": " ".join(SAID), "words": words, "speaker": "A"}
     return load("assemblyai/completed") | {
         "text": TEXT,
@@ -68,6 +72,20 @@ def test_the_policies_are_sent_and_nothing_of_the_rest_is_kept(
     words = original_words(transcript)
     assert " ".join(word.text for word in words) == TEXT
     assert (words[4].text, words[4].start) == ("call", 1600)
+
+
+def test_a_private_word_that_is_also_said_openly_is_not_kept(settings, transcribed):
+    settings.REDACT_PII = ["person_name", "phone_number"]
+    said = "Will you call Will at 5 5 1 and bring 5 pens?"
+    text = "Will you call #### at # # # and bring 5 pens?"
+
+    transcript = transcribed(answer(text=text, words=listed(said)))
+
+    stored = " ".join(word["text"] for word in transcript.words)
+    assert stored == "#### you call #### at #### #### #### and bring #### pens?"
+    words = original_words(transcript)
+    assert " ".join(word.text for word in words) == text
+    assert (words[8].text, words[8].start) == ("and", 3200)
 
 
 def test_without_the_setting_everything_is_kept(vendors, transcribed):
