@@ -227,10 +227,11 @@ def _without_content(said: str, transcript: Transcript) -> str:
     """Remove private data from a sentence, because the public /healthz shows it."""
     request = transcript.request or {}
     spelled = request.get("custom_spelling") or []
+    quotable = ("audio_url", "prompt", "webhook_url")
     private = [
         *(request.get("keyterms_prompt") or []),
         *(text for rule in spelled for text in [*rule["from"], rule["to"]]),
-        *(request[key] for key in ("audio_url", "webhook_url") if key in request),
+        *(request[key] for key in quotable if key in request),
         transcript.webhook_token(),
     ]
     for text in sorted(private, key=len, reverse=True):

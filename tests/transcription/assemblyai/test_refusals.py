@@ -89,10 +89,10 @@ def rows(count, **columns):
     ]
 
 
-def a_list():
+def a_list(**columns):
     terms = "Okonkwo\natrial fibrillation"
     return Vocabulary.objects.create(
-        name="Ward", terms=terms, custom_spellings="e c g = ECG"
+        name="Ward", terms=terms, custom_spellings="e c g = ECG", **columns
     )
 
 
@@ -414,14 +414,17 @@ def test_results_are_read_while_no_new_job_is_taken(vendors):
 
 
 def test_a_public_reason_quotes_no_name_and_no_token(vendors, client):
-    transcript = a_transcript("uploaded", vocabulary=a_list())
+    prompt = "Calls of Dr. Quillfeather."
+    transcript = a_transcript("uploaded", vocabulary=a_list(prompt=prompt))
     token = transcript.webhook_token()
-    quoted = ["Okonkwo", "Atrial Fibrillation", "ECG", token, transcript.audio_url]
+    names = ["Okonkwo", "Atrial Fibrillation", "ECG", prompt]
+    quoted = [*names, token, transcript.audio_url]
     refuses(vendors, f"Nope: {quoted}")
 
     advanced(transcript)
 
     told = client.get("/healthz").text + transcript.error
-    for private in ("Okonkwo", "Atrial", "ECG", token, transcript.audio_url):
+    names = ("Okonkwo", "Atrial", "ECG", "Quillfeather")
+    for private in (*names, token, transcript.audio_url):
         assert private not in told
     assert "Nope" in told
