@@ -8,6 +8,7 @@ from typing import Any
 
 import requests
 from django.db import models
+from django.db.models import Q
 from django.utils import timezone
 
 from djtranscribe.database import hand_back_connection
@@ -45,7 +46,8 @@ class VendorPauseQuerySet(models.QuerySet["VendorPause"]):
         they apply to all workers.
 
         what: the kind of request: "", SUBMIT, READ, or another name. A request that
-        succeeds ends the pause if `pause.refused` is the same kind, "" or BUSY.
+        succeeds ends the pause if `pause.refused` is the same kind, "" or BUSY. But a
+        BUSY pause that was extended during the request goes on.
         """
         pause = self.of(vendor)
         is_free = bool(pause and pause.refused in (SUBMIT, JOB) and what == READ)
@@ -64,7 +66,9 @@ class VendorPauseQuerySet(models.QuerySet["VendorPause"]):
                 self.begin(error, what)
             raise
         if pause and not is_free:
-            proven = self.filter(pk=pause.pk, refused__in={"", BUSY, what})
+            # If another request was refused meanwhile, BUSY has a later probe_at.
+            is_over = Q(refused=BUSY, probe_at=pause.probe_at)
+            proven = self.filter(Q(refused__in={"", what}) | is_over, pk=pause.pk)
             if not proven.delete()[0] and not what:
                 pause.let_next_through()
 

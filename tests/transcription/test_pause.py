@@ -115,6 +115,17 @@ def test_when_the_limit_is_over_all_go_on_at_once(vendors):
     assert not VendorPause.objects.exists()
 
 
+def test_a_request_that_succeeds_does_not_end_a_limit_that_began_meanwhile():
+    VendorPause.objects.create(
+        vendor="assemblyai", refused="busy", probe_at=timezone.now()
+    )
+
+    with asking("assemblyai"), suppress(VendorError), asking("assemblyai"):
+        raise AssemblyAIError("Busy.", account=True, retry_after=120.0, code=429)
+
+    assert VendorPause.objects.get().seconds_left() > 118
+
+
 def test_a_limit_ends_no_pause_for_the_account(no_money):
     with suppress(VendorError), asking("assemblyai", "submit"):
         raise AssemblyAIError("Busy.", account=True, retry_after=120.0, code=429)
