@@ -24,7 +24,7 @@ from djtranscribe.vendors.errors import VendorError
 from transcription.assemblyai import client as assemblyai_client
 from transcription.assemblyai import payloads, refusals, speech_models
 from transcription.assemblyai.client import AssemblyAIError
-from transcription.leases import NOT_KILLED
+from transcription.leases import CLOCK_SKEW, NOT_KILLED
 from transcription.models import MAX_JOBS, Transcript
 from transcription.review.carrying import carry_over
 from transcription.review.scores import score_recording
@@ -198,20 +198,32 @@ def adopt_or_submit(transcript: Transcript) -> None:
 
 def find_orphan(transcript: Transcript) -> dict[str, Any] | None:
     """Return the job with our audio that belongs to no transcript of ours, or None."""
-    since = (transcript.submitted_at or timezone.now()) - CLOCK_OFF
-    listed = assemblyai_client.list_jobs(since, assemblyai_client.LIST_PAGES)
-    for number, job in enumerate(listed):
-        if number % assemblyai_client.JOBS_A_PAGE == 0:
-            transcript.keep_lease()
-        if job.get("audio_url") != transcript.audio_url:
-            continue
-        if Transcript.objects.filter(assemblyai_id=job["id"]).exists():
-            continue
-        # The URL of an upload is unique. A URL at Twilio is shared by all transcripts
-        # of the recording, so compare the webhook, too.
-        if transcript.uploaded_at or was_asked_for_by(transcript, job):
-            return job
+    submitted_at = transcript.submitted_at or timezone.now()
+    pages = assemblyai_client.job_pages(
+        submitted_at - CLOCK_OFF, assemblyai_client.LIST_PAGES
+    )
+    # The list is in the order of time. After a job that we started before this one, it
+    # has only older jobs. So on a busy site, we do not read the jobs of a whole day.
+    earlier = Transcript.objects.filter(submitted_at__lt=submitted_at - CLOCK_SKEW)
+    for page in pages:
+        transcript.keep_lease()
+        for job in page:
+            if is_orphan_of(transcript, job):
+                return job
+        ids = [job.get("id") for job in page]
+        if earlier.filter(assemblyai_id__in=ids).exists():
+            return None
     return None
+
+
+def is_orphan_of(transcript: Transcript, job: dict[str, Any]) -> bool:
+    if job.get("audio_url") != transcript.audio_url:
+        return False
+    if Transcript.objects.filter(assemblyai_id=job["id"]).exists():
+        return False
+    # The URL of an upload is unique. A URL at Twilio is shared by all transcripts of
+    # the recording, so compare the webhook, too.
+    return bool(transcript.uploaded_at) or was_asked_for_by(transcript, job)
 
 
 def was_asked_for_by(transcript: Transcript, job: dict[str, Any]) -> bool:

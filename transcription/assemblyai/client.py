@@ -9,7 +9,7 @@ from contextlib import contextmanager
 from datetime import datetime
 from datetime import timezone as tz
 from functools import lru_cache
-from itertools import count
+from itertools import chain, count
 from math import isfinite
 from typing import IO, Any
 
@@ -24,8 +24,9 @@ from djtranscribe.vendors.errors import VendorError, never_sent, retry_after_sec
 TIMEOUT_SECONDS = (3.05, 30)
 # Number of jobs on a page of AssemblyAI's list. AssemblyAI allows at most this number.
 JOBS_A_PAGE = 200
-# A search for one job reads at most this many pages.
-LIST_PAGES = 50
+# A search for one job reads at most this many pages. With twenty calls a second, this
+# is half an hour of jobs.
+LIST_PAGES = 200
 
 # AssemblyAI's error for a job that does not exist, or belongs to another account.
 UNKNOWN_ID = "transcript id not found"
@@ -99,10 +100,15 @@ def delete(assemblyai_id: str) -> None:
             raise
 
 
-def list_jobs(
+def list_jobs(since: datetime | None = None) -> Iterator[dict[str, Any]]:
+    """Yield the account's jobs, newest first: all, or those made since `since`."""
+    return chain.from_iterable(job_pages(since))
+
+
+def job_pages(
     since: datetime | None = None, most_pages: int | None = None
-) -> Iterator[dict[str, Any]]:
-    """Yield the account's jobs, newest first: all, or those made since `since`.
+) -> Iterator[list[dict[str, Any]]]:
+    """Yield the pages of the list that `list_jobs` yields.
 
     Raises AssemblyAIError if `most_pages` pages do not reach the last of these jobs.
     """
@@ -111,11 +117,9 @@ def list_jobs(
     params: dict[str, str | int] = {"limit": JOBS_A_PAGE}
     for _ in range(most_pages) if most_pages else count():
         page = _request("GET", "transcript", params=params).get("transcripts") or []
-        for job in page:
-            if "" < str(job.get("created") or "") < begin:
-                return
-            yield job
-        if not page:
+        is_old = ["" < str(job.get("created") or "") < begin for job in page]
+        yield page[: is_old.index(True)] if any(is_old) else page
+        if any(is_old) or not page:
             return
         params["before_id"] = page[-1]["id"]
     raise AssemblyAIError("AssemblyAI's list of jobs is too long to be read.")

@@ -422,6 +422,46 @@ def test_the_list_is_read_down_to_a_day_before_our_request_and_no_further(vendor
     assert transcript.assemblyai_id == JOB_ID
 
 
+@pytest.mark.parametrize("is_there", [True, False])
+def test_the_list_is_read_down_to_a_job_that_we_started_earlier(vendors, is_there):
+    recording, now = a_recording(), timezone.now()
+    for minutes in (4, 6):
+        a_transcript(
+            "completed",
+            recording=recording,
+            assemblyai_id=f"{minutes} minutes",
+            submitted_at=now - timedelta(minutes=minutes),
+        )
+    transcript = a_transcript("lost", recording=recording, submitted_at=now)
+    created = now.strftime("%FT%T.%f")
+
+    def page(request):
+        # The list has no end: as on a busy site, all its jobs are of today.
+        is_first = "before_id" not in request.params
+        listed = [
+            load(
+                "assemblyai/listed",
+                id="4 minutes" if is_first else "6 minutes",
+                audio_url="https://elsewhere/",
+                created=created,
+            )
+        ]
+        if is_there and not is_first:
+            listed.append(load("assemblyai/listed", created=created))
+        return 200, {}, json.dumps(load("assemblyai/list", transcripts=listed))
+
+    vendors.add_callback(responses.GET, TRANSCRIPT, page)
+    vendors.get(JOB, json=load("assemblyai/completed"))
+    paid = vendors.post(TRANSCRIPT, json=load("assemblyai/queued", id="a new one"))
+
+    advanced(transcript)
+
+    asked = [call for call in vendors.calls if "limit" in (call.request.params or {})]
+    assert len(asked) == 2
+    assert paid.call_count == (0 if is_there else 1)
+    assert transcript.assemblyai_id == (JOB_ID if is_there else "a new one")
+
+
 def test_the_list_is_not_read_for_ever(vendors):
     transcript = a_transcript("lost")
     job = load(
@@ -433,7 +473,7 @@ def test_the_list_is_not_read_for_ever(vendors):
 
     advanced(transcript)
 
-    assert pages.call_count == 50
+    assert pages.call_count == 200
     # The job may be on a later page, so no new job is paid for.
     assert (transcript.status, transcript.error_class) == ("lost", "temporary")
     assert "too long" in transcript.error
