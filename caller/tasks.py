@@ -120,9 +120,10 @@ def ask_for_other_phone(call: Call) -> None:
 def find_at_twilio(call: Call) -> CallState | None:
     """Find our call in Twilio's list, after Twilio's answer to our request was lost.
 
-    Calls of other rows and calls deleted on this site are skipped. Prefer the call
-    that is closest in time to our request, at most SETTLED_AFTER away. If there is no
-    such call, our clock may be wrong: take the newest call, at most CLOCK_OFF away.
+    Calls of other rows and calls deleted on this site are skipped. So are calls with a
+    parent: <Dial> made them, not our request. Prefer the call that is closest in time
+    to our request, at most SETTLED_AFTER away. If there is no such call, our clock may
+    be wrong: take the newest call, at most CLOCK_OFF away.
     """
     asked = call.leg.number if call.is_conversation else call.other_number
     listed = twilio_client.list_calls(asked)
@@ -132,7 +133,7 @@ def find_at_twilio(call: Call) -> CallState | None:
     off = {
         state: abs(state.created_at - call.created_at)
         for state in listed
-        if state.created_at and state.sid not in known
+        if state.created_at and state.sid not in known and not state.parent_sid
     }
     at_the_moment = [state for state in off if off[state] <= SETTLED_AFTER]
     if at_the_moment:

@@ -268,6 +268,22 @@ def test_a_call_that_was_deleted_here_is_not_taken_for_a_new_one(vendors):
     assert (call.sid, call.status) == (None, "unknown")
 
 
+@pytest.mark.parametrize("is_deleted", [False, True])
+def test_the_second_phone_of_an_earlier_conversation_is_not_taken_for_a_new_call(
+    vendors, is_deleted
+):
+    conversation = a_call(sid=CALL_SID, status="completed")
+    if is_deleted:
+        conversation.delete()
+    call = overdue(a_call(status="unknown"))
+    second = at_twilio(call, sid="CA" + "c" * 32, parent_call_sid=CALL_SID)
+    vendors.get(CALLS, **listed(second))
+
+    checked_twice(call)
+
+    assert (call.sid, call.status) == (None, "failed")
+
+
 def test_an_earlier_call_to_the_same_number_is_not_taken_for_this_one(vendors):
     earlier = a_call(sid="CA" + "e" * 32, status="completed")
     call = overdue(a_call(status="unknown"))
