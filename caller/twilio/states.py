@@ -6,7 +6,7 @@ Reference: twilio.com/docs/voice/api/call-resource and .../recording.
 
 import re
 from dataclasses import dataclass
-from datetime import datetime
+from datetime import datetime, timedelta
 from decimal import Decimal, InvalidOperation
 from typing import Any
 
@@ -69,7 +69,7 @@ def call_state(call: Any) -> CallState:
         created_at=call.date_created,
         # Only the status webhook reports when the phone rang.
         ringing_at=None,
-        answered_at=call.start_time,
+        answered_at=_answered_at(call),
         ended_at=call.end_time,
         duration_seconds=_integer(call.duration),
         price=_price(call.price),
@@ -79,6 +79,19 @@ def call_state(call: Any) -> CallState:
         is_inbound=call.direction == "inbound",
         answered_by=text(call.answered_by, 20),
     )
+
+
+def _answered_at(call: Any) -> datetime | None:
+    """Return when the phone was answered, or None while the call has not ended.
+
+    Twilio's `start_time` is not used: Twilio sets it when the phone is dialled, also
+    if nobody answers.
+    """
+    seconds = _integer(call.duration)
+    if call.status != "completed" or call.end_time is None or seconds is None:
+        return None
+    answered: datetime = call.end_time - timedelta(seconds=seconds)
+    return answered
 
 
 def recording_state(recording: Any) -> RecordingState:

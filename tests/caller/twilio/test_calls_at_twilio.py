@@ -67,7 +67,8 @@ def test_a_call_whose_webhooks_were_lost_is_brought_up_to_date(vendors):
     call = a_call(sid=CALL_SID, status="ringing")
     state = {
         "status": "completed",
-        "start_time": "Mon, 23 Nov 2026 10:00:20 +0000",
+        # The phone rang for ten seconds.
+        "start_time": "Mon, 23 Nov 2026 10:00:10 +0000",
         "end_time": "Mon, 23 Nov 2026 10:00:37 +0000",
         "duration": "17",
         "price": "-0.01300",
@@ -82,6 +83,21 @@ def test_a_call_whose_webhooks_were_lost_is_brought_up_to_date(vendors):
     assert (str(call.price), call.price_unit) == ("-0.01300", "USD")
     assert call.recordings.get().status == "completed"
     assert Transcript.objects.get().recording == call.recordings.get()
+
+
+def test_a_call_that_only_rang_was_not_answered(vendors):
+    call = a_call(sid=CALL_SID, status="queued")
+    dialled = {"start_time": "Mon, 23 Nov 2026 10:00:10 +0000"}
+    vendors.get(CALL, json=load("twilio/call", status="ringing", **dialled))
+    ended = {"end_time": "Mon, 23 Nov 2026 10:01:10 +0000", "duration": "0"}
+    ended |= {"status": "no-answer", **dialled}
+    vendors.get(CALL, json=load("twilio/call", **ended))
+    vendors.get(RECORDINGS, **recordings())
+
+    checked(call)
+    checked(call)
+
+    assert (call.status, call.answered_at) == ("no-answer", None)
 
 
 def test_words_and_numbers_that_fit_no_column_are_cut_or_left_out(vendors):
