@@ -2,7 +2,7 @@
 
 from collections.abc import Iterator
 
-from caller.models import Call
+from caller.models import Call, Recording
 from caller.steps import DONE, NOW, Step, lapse, later
 
 
@@ -78,7 +78,9 @@ def _other_steps(call: Call) -> Iterator[Step]:
 
 def _not_connected(call: Call) -> Step:
     """Return the step of a caller whom no operator answered."""
-    name = "Left a message" if call.recordings.all() else "Not connected"
+    recorded = {recording.status for recording in call.recordings.all()}
+    left_one = Recording.Status.COMPLETED in recorded
+    name = "Left a message" if left_one else "Not connected"
     return Step(name, DONE, call.answered_at)
 
 

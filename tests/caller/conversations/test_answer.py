@@ -184,7 +184,11 @@ class TestForwarding:
         Call.objects.update(status="completed")
         call.refresh_from_db()
         assert "Not connected" in [step.name for step in timeline(call)]
-        a_recording(call=call)
+        # The caller hung up at the beep.
+        recording = a_recording(call=call, status="absent")
+        assert "Not connected" in [step.name for step in timeline(call)]
+        recording.status = "completed"
+        recording.save()
         assert "Left a message" in [step.name for step in timeline(call)]
 
     def test_what_the_operators_phone_does_is_stored_on_its_own_row(self, signed_post):
