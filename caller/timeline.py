@@ -9,13 +9,15 @@ from caller.conversations.steps import conversation_steps
 from caller.models import Call, Recording
 from caller.steps import DONE, FAILED, NOW, Retry, Step, lapse, later
 
-WHY = {
+# Why a call ended without success, if its row has no error.
+WHY: dict[str, str] = {
     Call.Status.BUSY: "The line was busy.",
     Call.Status.NO_ANSWER: "Nobody answered.",
     Call.Status.CANCELED: "The call was canceled before it was answered.",
     Call.Status.FAILED: "The call could not be connected.",
     Call.Status.REFUSED: "A rule of this site does not allow this call.",
 }
+WHY_OTHERWISE = "The call ended without success."
 MAY_RING = (
     "The phone may be ringing, so do not call again yet. This page shows the result "
     "within a few minutes."
@@ -74,7 +76,7 @@ def _ended_early(call: Call) -> Iterator[Step]:
     if call.ringing_at:
         rang = lapse(call.ringing_at, call.ended_at)
         yield Step("Rang", DONE, call.ringing_at, rang)
-    why = call.error or WHY[Call.Status(call.status)]
+    why = call.error or WHY.get(call.status, WHY_OTHERWISE)
     if call.refused_attempts:
         why += f" This entry counts {call.refused_attempts} refused attempts."
     yield Step(call.get_status_display(), FAILED, call.ended_at, detail=why)

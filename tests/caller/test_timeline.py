@@ -7,7 +7,7 @@ import pytest
 
 from caller.models import Call
 from caller.steps import DONE, FAILED, LATER, NOW, lapse
-from caller.timeline import headline, timeline
+from caller.timeline import WHY, WHY_OTHERWISE, headline, timeline
 from tests.caller.rows import CALL_SID, a_call, a_recording, call_path
 from tests.data import load
 from transcription.models import Transcript
@@ -101,6 +101,12 @@ def test_a_busy_line_says_when_and_why():
     call = a_call(status="busy", created_at=ASKED, ended_at=after(4))
 
     assert seen(call)[1:] == [("Busy", FAILED, 4, "")]
+
+
+def test_an_end_without_a_sentence_of_its_own_gets_a_general_one(monkeypatch):
+    monkeypatch.delitem(WHY, Call.Status.BUSY)
+
+    assert timeline(a_call(status="busy"))[-1].detail == WHY_OTHERWISE
 
 
 def test_nobody_answered_after_it_rang_for_half_a_minute():
