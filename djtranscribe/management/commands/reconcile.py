@@ -1,4 +1,5 @@
 import re
+from argparse import ArgumentTypeError
 from collections.abc import Iterable, Iterator
 from datetime import datetime, timedelta
 from datetime import timezone as tz
@@ -241,7 +242,7 @@ class Command(BaseCommand):
 def parse_age(value: str) -> timedelta:
     found = re.fullmatch(r"([1-9][0-9]{0,3})([hdw])", value)
     if not found:
-        raise CommandError(f"--since {value}: write 12h, 7d or 4w.")
+        raise ArgumentTypeError(f"{value!r}: write 12h, 7d or 4w.")
     return int(found.group(1)) * UNITS[found.group(2)]
 
 
