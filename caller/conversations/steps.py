@@ -46,9 +46,11 @@ def _operator_steps(call: Call, whose: str) -> Iterator[Step]:
     if rank < Call.rank(Call.Status.IN_PROGRESS):
         yield Step(f"{phone} is ringing", NOW, leg.ringing_at)
         return
-    until = leg.answered_at or leg.ended_at
-    yield Step(f"{phone} rang", DONE, leg.ringing_at, lapse(leg.ringing_at, until))
-    if leg.status not in (Call.Status.IN_PROGRESS, Call.Status.COMPLETED):
+    is_answered = leg.status in (Call.Status.IN_PROGRESS, Call.Status.COMPLETED)
+    if is_answered or leg.ringing_at:
+        until = leg.answered_at or leg.ended_at
+        yield Step(f"{phone} rang", DONE, leg.ringing_at, lapse(leg.ringing_at, until))
+    if not is_answered:
         return
     if leg.accepted_at or call.is_inbound:
         took = lapse(leg.answered_at, leg.accepted_at)

@@ -242,11 +242,13 @@ class Call(Progress):
             still_dialing = Call.objects.filter(
                 pk=self.pk, status=Call.Status.DIALING, sid=None
             )
-            still_dialing.update(
+            stored = still_dialing.update(
                 status=self.status,
                 error=self.error,
                 next_check_at=next_check_time() if error.maybe_done else None,
             )
+            if stored and not error.maybe_done:
+                self.fail_leg(self.error)
             logger.warning(
                 "call=%s dial=%s code=%s", self.uuid, self.status, error.code
             )
@@ -322,6 +324,16 @@ class Call(Progress):
             self.status = Call.Status.INITIATED if dialled else Call.Status.QUEUED
             self.error = ""
 
+    def fail_leg(self, error: str) -> None:
+        """Mark the operator's phone, if the call has one, as failed.
+
+        If the phone has finished, it keeps its status.
+        """
+        if self.is_conversation:
+            legs: Any = type(self.leg)
+            rows = legs.objects.filter(call=self).exclude(status__in=self.FINISHED)
+            rows.update(status=Call.Status.FAILED, error=error)
+
     def mark_not_connected(self) -> None:
         """Stop checking: the operator hung up, and Twilio has called nobody else.
 
@@ -341,11 +353,10 @@ class Call(Progress):
 
         An unfinished call becomes failed.
         """
+        error = "This call was deleted at Twilio before we learned how it ended."
         unfinished = Call.objects.unfinished().filter(pk=self.pk)
-        unfinished.update(
-            status=Call.Status.FAILED,
-            error="This call was deleted at Twilio before we learned how it ended.",
-        )
+        unfinished.update(status=Call.Status.FAILED, error=error)
+        self.fail_leg(error)
         Call.objects.filter(pk=self.pk).update(next_check_at=None)
 
     def mark_not_listed(self) -> None:
@@ -360,13 +371,16 @@ class Call(Progress):
         # A call older than CLOCK_OFF needs no second look, because clocks do not jump
         # that far.
         is_old = Q(created_at__lt=now - CLOCK_OFF)
-        given_up = mine.filter(looked_before | is_old).update(
-            status=Call.Status.FAILED,
-            error="Twilio's list of calls does not have this call: nothing was "
-            "dialled. It is safe to dial again.",
-            next_check_at=None,
+        error = (
+            "Twilio's list of calls does not have this call: nothing was dialled. It "
+            "is safe to dial again."
         )
-        if not given_up:
+        given_up = mine.filter(looked_before | is_old).update(
+            status=Call.Status.FAILED, error=error, next_check_at=None
+        )
+        if given_up:
+            self.fail_leg(error)
+        else:
             mine.filter(missed_at=None).update(
                 missed_at=now, next_check_at=next_check_time()
             )
@@ -388,6 +402,8 @@ class Call(Progress):
         has_recording: whether a recording is finished. If None, this method finds out.
         """
         if self.reached < self.rank(Call.Status.COMPLETED):
+            return next_check_time()
+        if self.is_conversation and not self.leg.is_finished:
             return next_check_time()
         if self.status != Call.Status.COMPLETED:
             return None
@@ -417,8 +433,10 @@ class Call(Progress):
     def stop_checking(self) -> None:
         """Stop asking Twilio about this call, because it will not send anything more.
 
-        Unfinished recordings get the status DELETED.
+        Unfinished recordings get the status DELETED. An operator's phone whose end was
+        not reported gets the status FAILED.
         """
         recordings = self.recordings.unfinished()
         recordings.update(status=recordings.model.Status.DELETED)
+        self.fail_leg("Twilio did not report how the call to this phone ended.")
         Call.objects.filter(pk=self.pk).update(next_check_at=None)

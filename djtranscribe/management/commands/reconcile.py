@@ -9,6 +9,7 @@ from uuid import uuid4
 from django.conf import settings
 from django.core.management.base import BaseCommand, CommandError, CommandParser
 from django.db import transaction
+from django.db.models import Q
 from django.utils import timezone
 
 from caller import foreign
@@ -117,9 +118,12 @@ class Command(BaseCommand):
         self.print_table(table)
 
     def calls(self, row: Row, begin: datetime) -> None:
-        # These calls have no SID, because Twilio's response was lost.
-        lost = Call.objects.unfinished().filter(sid=None, created_at__gte=begin)
-        for call in lost:
+        # These calls have no SID, because Twilio's response was lost or was a refusal.
+        # After a refusal, the operator's phone may still be unfinished.
+        has_one_phone = ~Q(kind=Call.Kind.CONVERSATION)
+        is_over = has_one_phone | Q(leg__status__in=Call.FINISHED)
+        lost = Call.objects.filter(sid=None, created_at__gte=begin)
+        for call in lost.exclude(is_over, status__in=Call.FINISHED):
             ask_twilio(call)
             call.refresh_from_db()
             row.found(repaired=bool(call.sid) or call.is_finished)

@@ -1,11 +1,13 @@
 """The button "Connect me": which phones ring, what both hear, how each call ends."""
 
-from datetime import datetime, timedelta, timezone
+from datetime import datetime, timedelta
+from datetime import timezone as tz
 from decimal import Decimal
 from urllib.parse import parse_qs
 from xml.etree import ElementTree
 
 import pytest
+from django.utils import timezone
 
 from caller.models import Call, DoNotCall, Leg
 from caller.tasks import ask_twilio
@@ -28,13 +30,14 @@ from tests.caller.rows import (
     RECORDINGS,
     TYPED,
     a_call,
+    refusal,
 )
 from tests.data import load
 from transcription.models import Transcript
 
 pytestmark = pytest.mark.django_db
 
-MORNING = datetime(2026, 11, 23, 10, tzinfo=timezone.utc)
+MORNING = datetime(2026, 11, 23, 10, tzinfo=tz.utc)
 
 
 @pytest.fixture
@@ -94,6 +97,20 @@ def test_the_rules_hold_for_the_one_called(browser, operator):
     browser.post(DIAL, {"connect": "1"})
 
     assert Call.objects.get().status == "refused"
+
+
+def test_a_conversation_that_twilio_refuses_is_over_and_costs_nothing(
+    browser, operator, vendors
+):
+    a_phone(operator)
+    vendors.post(CALLS, **refusal(21215))
+
+    browser.post(DIAL, {"connect": "1"})
+
+    call = Call.objects.get()
+    assert (call.status, call.leg.status) == ("failed", "failed")
+    assert [step[0] for step in seen(call)] == ["Requested", "Failed"]
+    assert Call.objects.cost(Decimal("0.1")) == 0
 
 
 def document(answer):
@@ -312,3 +329,44 @@ def test_if_twilio_has_no_second_phone_nobody_was_called(vendors):
     call.refresh_from_db()
     assert (call.status, call.next_check_at) == ("failed", None)
     assert "Twilio did not call this number" in call.error
+
+
+def test_a_conversation_that_twilio_does_not_have_ends_for_both_phones(vendors):
+    long_ago = {"created_at": timezone.now() - timedelta(days=1)}
+    never_placed = a_conversation(status="unknown", **long_ago)
+    other = {"other_number": "+14155551235", "sid": CALL_SID, **long_ago}
+    deleted = a_conversation({"status": "ringing"}, status="queued", **other)
+    vendors.get(CALLS, json=load("twilio/calls"))
+    vendors.get(CALL, **refusal(20404, 404))
+
+    for call in (never_placed, deleted):
+        ask_twilio(call)
+        call.refresh_from_db()
+        assert (call.status, call.leg.status) == ("failed", "failed")
+
+
+def test_the_end_of_the_operators_phone_is_awaited_too(signed_post, vendors):
+    call = a_conversation(sid=CALL_SID)
+    for each in [*deliveries(call)[:7], status(call, "busy", 40, 3, **CHILD)]:
+        signed_post(*each)
+
+    call.refresh_from_db()
+    assert (call.status, call.leg.status) == ("busy", "in-progress")
+    assert call.next_check_at is not None
+
+
+def test_a_phone_that_twilio_never_called_for_a_caller_is_not_awaited_for_ever(vendors):
+    call = a_conversation(direction="inbound", sid=CALL_SID, status="completed")
+    vendors.get(CALL, json=load("twilio/call", status="completed"))
+    vendors.get(CALLS, json=load("twilio/calls"))
+    vendors.get(RECORDINGS, json=load("twilio/recordings"))
+
+    ask_twilio(call)
+    leg = Leg.objects.get()
+    Call.objects.update(created_at=timezone.now() - timedelta(days=1))
+    ask_twilio(call)
+
+    assert leg.status == "dialing"
+    leg.refresh_from_db()
+    call.refresh_from_db()
+    assert (leg.status, call.next_check_at) == ("failed", None)

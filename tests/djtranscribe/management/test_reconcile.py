@@ -803,3 +803,19 @@ def test_the_lost_end_of_a_second_phone_is_found(both):
     call.refresh_from_db()
     assert (call.status, call.leg.status) == ("busy", "in-progress")
     assert rows["Calls at Twilio"] == (1, 1, 1)
+
+
+def test_the_phone_of_an_operator_whose_call_was_refused_is_finished(both, vendors):
+    call = a_call(status="failed", kind="conversation", error="Twilio refused.")
+    Leg.objects.create(call=call, number="+14155550199")
+    a_call(status="failed", error="Twilio refused.")
+    both.have()
+
+    first, _ = table()
+    both.have()
+    second, _ = table()
+
+    call.refresh_from_db()
+    assert (call.status, call.leg.status) == ("failed", "failed")
+    assert first["Calls at Twilio"] == (0, 1, 1)
+    assert second["Calls at Twilio"] == (0, 0, 0)
