@@ -335,10 +335,11 @@ class Call(Progress):
             rows.update(status=Call.Status.FAILED, error=error)
 
     def mark_not_connected(self) -> None:
-        """Stop checking: the operator hung up, and Twilio has called nobody else.
+        """Store that the operator hung up, and that Twilio has called nobody else.
 
         An unfinished call becomes failed: the operator pressed a key, but Twilio
         refused to call the other party. Without a key, `follow` has canceled the call.
+        Then only the price of the operator's phone may still be missing.
         """
         unfinished = Call.objects.unfinished().filter(pk=self.pk)
         unfinished.update(
@@ -346,7 +347,7 @@ class Call(Progress):
             error="The operator pressed a key, but Twilio did not call this number. "
             "Check in the Twilio console whether the account may call it.",
         )
-        Call.objects.filter(pk=self.pk).update(next_check_at=None)
+        Call.objects.filter(pk=self.pk).update(next_check_at=self.next_price_check())
 
     def mark_deleted_at_twilio(self) -> None:
         """Stop checking this call, because it was deleted at Twilio.
@@ -405,16 +406,26 @@ class Call(Progress):
             return next_check_time()
         if self.is_conversation and not self.leg.is_finished:
             return next_check_time()
-        if self.status != Call.Status.COMPLETED:
-            return None
-        if self.expects_recording:
+        if self.status == Call.Status.COMPLETED and self.expects_recording:
             if has_recording is None:
                 has_recording = getattr(self, "has_recording", None)
             if has_recording is None:
                 has_recording = self.recordings.finished().exists()
             if not has_recording:
                 return next_check_time()
-        return timezone.now() + CHECK_PRICE_AFTER if self.price is None else None
+        return self.next_price_check()
+
+    def next_price_check(self) -> datetime | None:
+        """Return when to ask for a missing price next, or None if none is missing.
+
+        Twilio sets the prices of a conversation's two phones independently.
+        """
+        phones: list[Progress] = [self, self.leg] if self.is_conversation else [self]
+        is_missing = any(
+            phone.status == Call.Status.COMPLETED and phone.price is None
+            for phone in phones
+        )
+        return timezone.now() + CHECK_PRICE_AFTER if is_missing else None
 
     @property
     def is_long_over(self) -> bool:

@@ -213,6 +213,30 @@ def test_both_phones_cost(signed_post, operator):
     assert Call.objects.cost(Decimal("0.1")) == Decimal("0.034")
 
 
+@pytest.mark.parametrize("ended", ["completed", "busy", "no-answer", "failed"])
+def test_a_check_asks_until_the_operators_phone_has_a_price_too(vendors, ended):
+    call = a_conversation(
+        {"status": "in-progress", "accepted_at": MORNING},
+        sid=CALL_SID,
+        status="ringing",
+    )
+    child = load("twilio/call", sid=CHILD["CallSid"], parent_call_sid=CALL_SID)
+    child |= {"status": ended, "price": "-0.02"}
+    vendors.get(CALLS, json=load("twilio/calls", calls=[child]))
+    recording = load("twilio/recording", status="absent")
+    vendors.get(RECORDINGS, json=load("twilio/recordings", recordings=[recording]))
+    vendors.get(CALL, json=load("twilio/call", status="completed"))
+
+    ask_twilio(call)
+    is_asked_again = call.next_check_at is not None
+    vendors.replace("GET", CALL, json=load("twilio/call", price="-0.01"))
+    ask_twilio(call)
+
+    call.refresh_from_db()
+    assert is_asked_again
+    assert (call.cost, call.next_check_at) == ("0.03 USD", None)
+
+
 @pytest.mark.parametrize(
     ("theirs", "ours", "cost"),
     [
@@ -327,8 +351,14 @@ def test_if_twilio_has_no_second_phone_nobody_was_called(vendors):
     ask_twilio(call)
 
     call.refresh_from_db()
-    assert (call.status, call.next_check_at) == ("failed", None)
+    assert call.status == "failed"
     assert "Twilio did not call this number" in call.error
+    # The operator's phone was answered, so it has a price.
+    assert call.next_check_at is not None
+    vendors.replace("GET", CALL, json=load("twilio/call", price="-0.01"))
+    ask_twilio(call)
+    call.refresh_from_db()
+    assert (call.status, call.next_check_at) == ("failed", None)
 
 
 def test_a_conversation_that_twilio_does_not_have_ends_for_both_phones(vendors):
