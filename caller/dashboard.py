@@ -4,6 +4,7 @@ from dataclasses import dataclass
 from datetime import timedelta
 from typing import Any
 
+from django.conf import settings
 from django.db.models import F, Q
 from django.urls import reverse
 from django.utils import timezone
@@ -13,14 +14,14 @@ from caller.contacts.models import name_of
 from caller.days import Day
 from caller.models import Call, Recording
 from caller.steps import lapse
-from caller.timeline import WHY
+from caller.timeline import NO_RECORDING, WHY
 from djtranscribe.zones import midnight
 
 # Calls older than this are not in the list "Needs attention".
 LOOK_BACK = timedelta(days=3)
 MOST = 10
 MOST_ON_REQUEST = 100
-# `needs_attention` reads at most this many calls of each kind: calls that failed, that
+# `needs_attention` takes at most this many calls of each kind: calls that failed, that
 # were not recorded, or that have a bad transcript.
 CANDIDATES = 200
 TRANSCRIPTS = "recordings__transcripts__"
@@ -69,15 +70,23 @@ def needs_attention(most: int = MOST) -> list[Concern]:
     """Return calls that failed, were not recorded or have a bad transcript (IsConcern).
 
     The newest call is first. Calls that also have a good or a verified transcript are
-    left out.
-    Four queries. Each query uses an index and reads a limited number of rows.
+    left out. So are calls that verify an operator's phone.
+    Five queries. Each query uses an index. Only the query for calls without a recording
+    reads all calls of its kind: those of LOOK_BACK that were completed.
     """
     since = timezone.now() - LOOK_BACK
-    calls = Call.objects.filter(created_at__gte=since)
+    calls = Call.objects.filter(created_at__gte=since).exclude(kind=Call.Kind.CODE)
     failed = calls.filter(status=Call.Status.FAILED).order_by("-created_at")
-    not_recorded = calls.filter(
-        recordings__status=Recording.Status.FAILED, recordings__created_at__gte=since
+    without_audio = calls.filter(
+        recordings__status__in=Recording.WITHOUT_AUDIO,
+        recordings__created_at__gte=since,
     ).order_by("-recordings__created_at")
+    without_recording = calls.filter(
+        status=Call.Status.COMPLETED, next_check_at=None, recordings=None
+    ).order_by("-created_at")
+    if settings.MACHINE_DETECTION == "hangup":
+        # Calls that voicemail answered were ended before the recording.
+        without_recording = without_recording.exclude(answered_by__startswith="machine")
     transcribed = (
         # Filter before `alias`: then the aliases reuse the inner joins of this filter.
         # Without these joins, the aliases would add outer joins, and SQLite would read
@@ -95,7 +104,7 @@ def needs_attention(most: int = MOST) -> list[Concern]:
     )
     candidates = {
         pk
-        for some in (failed, not_recorded, transcribed)
+        for some in (failed, without_audio, without_recording, transcribed)
         for pk in some.values_list("pk", flat=True)[:CANDIDATES]
     }
     rows = (
@@ -113,7 +122,8 @@ def needs_attention(most: int = MOST) -> list[Concern]:
         )
         .filter(
             Q(status=Call.Status.FAILED)
-            | Q(recording_status=Recording.Status.FAILED)
+            | Q(recording_status__in=Recording.WITHOUT_AUDIO)
+            | Q(recording_status=None)
             | Q(is_concern=1)
         )
         .order_by("-created_at", "-recordings__transcripts__pk")
@@ -147,5 +157,5 @@ def reason(row: Any) -> str:
     if row.is_silent:
         return "Nobody spoke."
     if row.confidence is None:
-        return "Could not be recorded."
+        return Recording.WITHOUT_AUDIO.get(row.recording_status, NO_RECORDING)
     return f"AssemblyAI was only {row.confidence:.0%} sure of the words."

@@ -23,6 +23,7 @@ MAY_RING = (
     "within a few minutes."
 )
 VOICEMAIL = "Voicemail answered."
+NO_RECORDING = "Twilio has no recording of this call."
 HUNG_UP = "Voicemail answered, and the call was ended before the recording."
 
 
@@ -136,10 +137,10 @@ def _recordings_steps(call: Call) -> Iterator[Step]:
     elif not recordings and not call.expects_recording:
         yield Step("No recording", FAILED, call.ended_at, detail=HUNG_UP)
     elif not recordings:
-        why = "Twilio has no recording of this call."
         ask = reverse("caller:ask-twilio", args=[call.uuid])
         retry = Retry("Ask Twilio again", ask, "caller.add_call")
-        yield Step("No recording", FAILED, call.ended_at, detail=why, retry=retry)
+        at = call.ended_at
+        yield Step("No recording", FAILED, at, detail=NO_RECORDING, retry=retry)
     for recording in recordings:
         yield from _recording_steps(call, recording)
 

@@ -81,6 +81,13 @@ def test_a_call_that_came_to_nothing_says_why_and_is_settled(browser, status, se
     assert "Call again" in page.text
 
 
+def test_a_call_that_verifies_a_phone_cannot_be_repeated_from_its_page(browser):
+    """The button would place a call that is recorded."""
+    call = a_call(status="failed", kind="code")
+
+    assert "Call again" not in browser.get(call.get_absolute_url()).text
+
+
 EXPECTED = [
     ("Recording", "now"),
     ("Stored", "later"),
@@ -221,8 +228,8 @@ def test_home_shows_the_latest_calls_in_a_constant_number_of_queries(
         a_call(other_number=f"+4420794601{number:02}", requested_by=operator)
 
     # Session, user, permissions (2), calls with their transcripts and recordings (3),
-    # needs attention (4), charts of two weeks, transcribed today, keyword lists.
-    with django_assert_max_num_queries(14):
+    # needs attention (5), charts of two weeks, transcribed today, keyword lists.
+    with django_assert_max_num_queries(15):
         page = browser.get("/")
 
     assert page.text.count('<a class="number"') == 20

@@ -354,7 +354,27 @@ def test_failed_silent_and_doubtful_calls_need_a_look(browser):
         "+14155550002": "Could not be transcribed.",
         "+14155550003": "Nobody spoke.",
         "+14155550004": "AssemblyAI was only 41% sure of the words.",
-        "+14155550005": "Could not be recorded.",
+        "+14155550005": "Twilio could not make this recording.",
+    }
+
+
+def test_calls_without_a_recording_need_a_look(browser, settings):
+    settings.MACHINE_DETECTION = "hangup"
+    over = {"status": "completed", "next_check_at": None}
+    a_call(other_number="+14155550001", **over)
+    for number, status in (("+14155550002", "absent"), ("+14155550003", "deleted")):
+        a_recording(call=a_call(other_number=number, **over), sid=None, status=status)
+    # These calls do not need attention.
+    a_call(other_number="+14155550004", status="completed")
+    a_recording(call=a_call(other_number="+14155550005", **over), sid=None)
+    a_call(other_number="+14155550006", answered_by="machine_start", **over)
+    a_call(other_number="+14155550007", kind="code", **over)
+    a_call(other_number="+14155550008", kind="code", status="failed")
+
+    assert concerns(browser) == {
+        "+14155550001": "Twilio has no recording of this call.",
+        "+14155550002": "Twilio has no audio for this recording: nothing was recorded.",
+        "+14155550003": "The recording was deleted at Twilio before we fetched it.",
     }
 
 
