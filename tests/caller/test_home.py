@@ -199,6 +199,16 @@ def test_two_weeks_are_drawn_and_told(browser):
     assert page.text.count("<svg") == 2
 
 
+def test_the_charts_are_as_wide_as_their_days(browser, monkeypatch):
+    monkeypatch.setattr("caller.days.DAYS", 7)
+    a_call(status="completed")
+
+    page = browser.get("/").text
+
+    assert 'viewBox="0 0 70 40"' in page
+    assert "The last 7 days as a table" in page
+
+
 # The latest calls
 
 
