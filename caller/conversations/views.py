@@ -55,15 +55,16 @@ def ask_for_code(request: HttpRequest, user: User) -> None:
     """
     typed = request.POST.get("number", "").replace("\0", "")
     number = phone_numbers.clean_number(phone_numbers.with_country_code(typed))
-    call = dialling.dial(
-        Call(
-            kind=Call.Kind.CODE,
-            other_number=number,
-            our_number=settings.TWILIO_PHONE_NUMBER,
-            requested_by=user,
-        )
+    new = Call(
+        kind=Call.Kind.CODE,
+        other_number=number,
+        our_number=settings.TWILIO_PHONE_NUMBER,
+        requested_by=user,
     )
-    if call.kind != Call.Kind.CODE or call.requested_by != user:
+    call = dialling.dial(new)
+    if call is not new:
+        # An earlier call has not ended. If it says a code, this is the same code:
+        # the tries must not be reset.
         raise ValidationError("This number is being called already. Wait a moment.")
     if call.status in (Call.Status.REFUSED, Call.Status.FAILED):
         raise ValidationError(call.error)

@@ -64,6 +64,22 @@ def test_a_wrong_code_does_not_and_after_five_the_right_one_neither(
     assert OperatorPhone.of(operator) is None
 
 
+def test_asking_again_during_the_call_gives_no_more_tries(
+    browser, operator, asked, signed_post
+):
+    code = code_said(asked[0], signed_post)
+    wrong = f"{(int(code) + 1) % 10**6:06}"
+    for _ in range(5):
+        enter(browser, wrong)
+
+    again = browser.post("/phone/", {"number": OWN_NUMBER})
+    enter(browser, code)
+
+    assert again.status_code == 400
+    assert "This number is being called already." in again.text
+    assert OperatorPhone.of(operator) is None
+
+
 def test_a_code_is_good_for_ten_minutes(browser, operator, asked, signed_post):
     code = code_said(asked[0], signed_post)
     long_ago = timezone.now() - timedelta(minutes=11)
