@@ -41,8 +41,13 @@ class NumberField(forms.CharField):
 
 
 class DoNotCallForm(forms.ModelForm[DoNotCall]):
-    number = NumberField(help_text="With country code, such as +14155551234.")
+    number = NumberField(
+        help_text="With country code, such as +14155551234, or in the national format "
+        "of this site’s number."
+    )
 
     def clean_number(self) -> str:
         # Clean the number before Django checks that no stored number is the same.
-        return phone_numbers.clean_number(self.cleaned_data["number"])
+        return phone_numbers.clean_number(
+            phone_numbers.with_country_code(self.cleaned_data["number"])
+        )

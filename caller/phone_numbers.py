@@ -120,15 +120,21 @@ def with_country_code(typed: str) -> str:
     (`00`, or `011` in North America) is replaced by `+`. Any other text is returned
     unchanged, and clean_number checks it.
 
-    Digits that are a valid international number, as in the URL /dial/14155551234/, are
-    returned unchanged, too.
+    Digits without `+` may be valid both as a national and as an international number.
+    They are a national number if our country writes it with these digits. So 6462123456
+    is a number in New York for an American site, but 442079460123 is in London for a
+    German site, although +49442079460123 is valid: Germans would write 0442079460123.
     """
     digits = _digits(typed)
-    if not digits or typed.strip()[:1] in PLUS_SIGNS or _is_valid(f"+{digits}"):
+    if not digits or typed.strip()[:1] in PLUS_SIGNS:
         return typed
     number = _parsed(digits, country_code(settings.TWILIO_PHONE_NUMBER))
-    is_valid = number is not None and phonenumbers.is_valid_number(number)
-    return _e164(number) if number and is_valid else typed
+    if number is None or not phonenumbers.is_valid_number(number):
+        return typed
+    as_at_home = phonenumbers.format_number(number, PhoneNumberFormat.NATIONAL)
+    if _is_valid(f"+{digits}") and _digits(as_at_home) != digits:
+        return typed
+    return _e164(number)
 
 
 def _is_valid(number: str) -> bool:
@@ -178,21 +184,23 @@ def national(number: str) -> str:
 def as_typed(value: str) -> str:
     """Format a number while it is typed: `1415555` -> `+1 415-555`.
 
-    Text that is not a number is returned unchanged. An incomplete number that begins
-    neither with `+` nor with our country code is returned unchanged, too: it may become
-    a national number.
+    Text that is not a number is returned unchanged. A number without `+` is returned
+    unchanged until it is complete, and as long as more digits could make it a national
+    number: a `+` would make it an international number. With an American number of our
+    own, this does not hold for digits that begin with 1, which is the country code.
     """
     digits = _digits(value)
-    home = calling_code(settings.TWILIO_PHONE_NUMBER)
-    whole = with_country_code(value)
     if not digits:
         return value
-    if value.strip()[:1] not in PLUS_SIGNS and not digits.startswith(home):
-        is_whole = _is_valid(f"+{_digits(whole)}")
-        return for_people(f"+{_digits(whole)}") if is_whole else value
+    whole = f"+{_digits(with_country_code(value))}"
+    is_american = digits[0] == calling_code(settings.TWILIO_PHONE_NUMBER) == "1"
+    if value.strip()[:1] not in PLUS_SIGNS and not is_american:
+        home = country_code(settings.TWILIO_PHONE_NUMBER)
+        is_whole = _is_valid(whole) and not _is_too_short(_parsed(digits, home))
+        return for_people(whole) if is_whole else value
     formatter = phonenumbers.AsYouTypeFormatter("ZZ")
     formatted = value
-    for character in f"+{_digits(whole)}":
+    for character in whole:
         formatted = formatter.input_digit(character)
     return formatted
 
@@ -207,12 +215,13 @@ def may_continue(value: str) -> bool:
     if not any(readings):
         # The value cannot be parsed. It may be only a country code, such as `+1`.
         return 0 < len(digits) < 5
-    return any(
-        phonenumbers.is_possible_number_with_reason(number)
-        in (ValidationResult.TOO_SHORT, ValidationResult.IS_POSSIBLE_LOCAL_ONLY)
-        for number in readings
-        if number
-    )
+    return any(map(_is_too_short, readings))
+
+
+def _is_too_short(number: PhoneNumber | None) -> bool:
+    return number is not None and phonenumbers.is_possible_number_with_reason(
+        number
+    ) in (ValidationResult.TOO_SHORT, ValidationResult.IS_POSSIBLE_LOCAL_ONLY)
 
 
 def calling_code(number: str) -> str:

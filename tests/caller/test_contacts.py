@@ -44,6 +44,9 @@ def upload(browser, text, name="contacts.csv"):
         (NUMBER, "(415) 555-1234", NUMBER),
         (NUMBER, "4155551234", NUMBER),
         (NUMBER, "1 415 555 1234", "1 415 555 1234"),
+        # With a +, these digits are a number in New Zealand.
+        (NUMBER, "(646) 212-3456", "+16462123456"),
+        (NUMBER, "44 20 7946 0123", "44 20 7946 0123"),
         (NUMBER, "+44 20 7946 0123", "+44 20 7946 0123"),
         (NUMBER, "011 44 20 7946 0123", "+442079460123"),
         (NUMBER, "call me", "call me"),
@@ -51,6 +54,9 @@ def upload(browser, text, name="contacts.csv"):
         ("+442079460123", "07911 123456", "+447911123456"),
         ("+442079460123", "00 1 415 555 1234", NUMBER),
         ("+442079460123", "14155551234", "14155551234"),
+        # Valid in Germany, too, but Germans would write a 0 in front.
+        ("+4930901820", "442079460123", "442079460123"),
+        ("+4930901820", "030 901821", "+4930901821"),
     ],
 )
 def test_a_number_is_understood_as_it_is_written_at_home(

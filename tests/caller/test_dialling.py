@@ -749,6 +749,16 @@ def test_the_list_is_kept_in_admin(supervisor):
     assert DoNotCall.objects.get().number == NUMBER
 
 
+@pytest.mark.parametrize(
+    ("typed", "number"),
+    [("(415) 555-1234", NUMBER), ("(646) 212-3456", "+16462123456")],
+)
+def test_the_list_takes_national_numbers(supervisor, typed, number):
+    supervisor.post("/admin/caller/donotcall/add/", {"number": typed})
+
+    assert DoNotCall.objects.get().number == number
+
+
 def test_a_number_that_stands_on_the_list_in_another_spelling_is_said_to_be_there(
     supervisor,
 ):

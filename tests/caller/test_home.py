@@ -47,9 +47,23 @@ def check(browser, typed):
         ("415", "415"),
         ("4155551234", "+1 415-555-1234"),
         ("(415) 555-1234", "+1 415-555-1234"),
+        # Unchanged: a whole number of Sweden, but American numbers have ten digits.
+        ("469922704", "469922704"),
+        ("4699227041", "+1 469-922-7041"),
     ],
 )
 def test_a_number_is_written_as_far_as_it_goes(typed, formatted):
+    assert as_typed(typed) == formatted
+
+
+@pytest.mark.parametrize(
+    ("typed", "formatted"), [("9198", "9198"), ("9198765432", "+91 91987 65432")]
+)
+def test_a_national_number_may_begin_with_the_digits_of_the_country_code(
+    settings, typed, formatted
+):
+    settings.TWILIO_PHONE_NUMBER = "+912224937010"
+
     assert as_typed(typed) == formatted
 
 
