@@ -30,14 +30,19 @@ class DialForm(forms.ModelForm[Call]):
 
 
 class NumberField(forms.CharField):
-    """Form field for a phone number in admin.
+    """Form field for a phone number of any kind in admin.
 
     The field accepts more characters than the column, because a pasted number may
-    contain invisible characters. `clean_number` removes them.
+    contain invisible characters. `normalised` removes them.
     """
 
     def __init__(self, **kwargs: Any) -> None:
         super().__init__(max_length=100, widget=AdminTextInputWidget, **kwargs)
+
+    def clean(self, value: Any) -> str:
+        # Normalise the number before Django checks that no stored number is the same.
+        typed = super().clean(value)
+        return phone_numbers.normalised(phone_numbers.with_country_code(typed))
 
 
 class DoNotCallForm(forms.ModelForm[DoNotCall]):
@@ -45,9 +50,3 @@ class DoNotCallForm(forms.ModelForm[DoNotCall]):
         help_text="With country code, such as +14155551234, or in the national format "
         "of this site’s number."
     )
-
-    def clean_number(self) -> str:
-        # Clean the number before Django checks that no stored number is the same.
-        return phone_numbers.clean_number(
-            phone_numbers.with_country_code(self.cleaned_data["number"])
-        )

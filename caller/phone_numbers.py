@@ -61,18 +61,35 @@ PLUS_SIGNS = "+\N{FULLWIDTH PLUS SIGN}"
 
 
 def clean_number(value: str) -> str:
-    """Check a number and return it as E.164: `1 415-555-1234` -> `+14155551234`.
+    """Check a number to call, and return it as E.164, see `normalised`.
 
     Raises ValidationError, with a message for the operator, if the number is not valid
     or of a kind in REFUSED_KINDS.
+    """
+    number = normalised(value)
+    kind = REFUSED_KINDS.get(phonenumbers.number_type(phonenumbers.parse(number)))
+    if kind and not number.startswith(LANDLINE_PRICE):
+        raise ValidationError(
+            f"This is {kind}. This site calls only landline, mobile, VoIP and "
+            "toll-free numbers, because other numbers can be very expensive.",
+            code="premium",
+        )
+    return number
+
+
+def normalised(value: str) -> str:
+    """Return a number of any kind as E.164: `1 415-555-1234` -> `+14155551234`.
+
+    Contacts and the do-not-call list need this, because any number may call us. Raises
+    ValidationError, with a message for the operator, if the number is not valid.
     """
     written = without_separators(value)
     number = f"+{written}"
     if not _is_digits(written):
         strange = next((c for c in written if not _is_digits(c)), "")
         raise ValidationError(
-            f"{_described(strange)}A number to dial has digits only, country code "
-            "first, such as 14155551234. No extension, no letters.",
+            f"{_described(strange)}A number has digits only, country code first, such "
+            "as 14155551234. No extension, no letters.",
             code="not-digits",
         )
     if number[1] == "0":
@@ -101,15 +118,7 @@ def clean_number(value: str) -> str:
         )
     # Convert all spellings of a number (+44 020…, +44 20…) to one form, so that limits
     # and the do-not-call list apply to each spelling.
-    cleaned = _e164(parsed)
-    kind = REFUSED_KINDS.get(phonenumbers.number_type(parsed))
-    if kind and not cleaned.startswith(LANDLINE_PRICE):
-        raise ValidationError(
-            f"This is {kind}. This site calls only landline, mobile, VoIP and "
-            "toll-free numbers, because other numbers can be very expensive.",
-            code="premium",
-        )
-    return cleaned
+    return _e164(parsed)
 
 
 def with_country_code(typed: str) -> str:
@@ -118,7 +127,7 @@ def with_country_code(typed: str) -> str:
     Our country is the country of TWILIO_PHONE_NUMBER. National numbers, such as
     (415) 555-1234 or 020 7946 0123, get our country code. Our international prefix
     (`00`, or `011` in North America) is replaced by `+`. Any other text is returned
-    unchanged, and clean_number checks it.
+    unchanged, and `normalised` checks it.
 
     Digits without `+` may be valid both as a national and as an international number.
     They are a national number if our country writes it with these digits. So 6462123456
@@ -154,7 +163,7 @@ def of_caller(value: str) -> str:
 
 
 def validate_number(value: str) -> None:
-    clean_number(value)
+    normalised(value)
 
 
 def is_number(typed: str) -> bool:

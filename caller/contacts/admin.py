@@ -18,12 +18,6 @@ class NumberForm(forms.ModelForm[ContactNumber]):
         model = ContactNumber
         fields = ["number", "label"]
 
-    def clean_number(self) -> str:
-        # Clean the number before Django checks that no stored number is the same.
-        return phone_numbers.clean_number(
-            phone_numbers.with_country_code(self.cleaned_data["number"])
-        )
-
 
 class NumberInline(admin.StackedInline[ContactNumber, Contact]):
     model = ContactNumber

@@ -168,7 +168,7 @@ def _line(place: int, row: list[str], columns: dict[str, int]) -> Line:
         line.outcome, line.detail = WRONG, "The name is missing."
         return line
     try:
-        line.number = phone_numbers.clean_number(
+        line.number = phone_numbers.normalised(
             phone_numbers.with_country_code(line.number)
         )
     except ValidationError as error:

@@ -32,7 +32,7 @@ class ListedNumber(models.Model):
 
     def save(self, *args: Any, **kwargs: Any) -> None:
         # Use the format of Call.other_number, so that the two columns can be compared.
-        self.number = phone_numbers.clean_number(self.number)
+        self.number = phone_numbers.normalised(self.number)
         super().save(*args, **kwargs)
 
 

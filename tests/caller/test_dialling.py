@@ -751,9 +751,15 @@ def test_the_list_is_kept_in_admin(supervisor):
 
 @pytest.mark.parametrize(
     ("typed", "number"),
-    [("(415) 555-1234", NUMBER), ("(646) 212-3456", "+16462123456")],
+    [
+        ("(415) 555-1234", NUMBER),
+        ("(646) 212-3456", "+16462123456"),
+        ("+44 845 123 4567", "+448451234567"),
+    ],
 )
-def test_the_list_takes_national_numbers(supervisor, typed, number):
+def test_the_list_takes_national_numbers_and_those_that_are_never_called(
+    supervisor, typed, number
+):
     supervisor.post("/admin/caller/donotcall/add/", {"number": typed})
 
     assert DoNotCall.objects.get().number == number

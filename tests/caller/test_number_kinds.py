@@ -1,15 +1,18 @@
 """Only landline, mobile, VoIP and toll-free numbers are dialled."""
 
 import pytest
+from django.contrib.auth.models import Permission
 from django.core.exceptions import ValidationError
 from django.core.management import CommandError, call_command
 from phonenumbers import PhoneNumberType
 
-from caller.models import Call
+from caller.contacts.files import import_contacts
+from caller.models import Call, Contact, DoNotCall
 from caller.phone_numbers import clean_number
 from djtranscribe.models import ApiToken
 from tests.caller.rows import TYPED
 from tests.caller.test_dialling import examples
+from tests.data import load
 
 pytestmark = pytest.mark.django_db
 
@@ -55,6 +58,26 @@ def test_a_number_with_a_price_of_its_own_is_refused_everywhere(
         assert "calls only landline, mobile, VoIP and toll-free" in answer.text
     assert not Call.objects.exists()
     assert len(vendors.calls) == 0
+
+
+@pytest.mark.parametrize("number", ["+448451234567", "+19005551234"])
+def test_who_calls_from_such_a_number_can_be_named_and_blocked(
+    browser, operator, signed_post, number
+):
+    operator.user_permissions.add(Permission.objects.get(codename="add_contact"))
+    ringing = load("twilio/inbound", From=number)
+
+    answered = signed_post("/answer/", ringing)
+    page = Call.objects.get().get_absolute_url()
+    browser.post(f"{page}number/name/", {"name": "Bank"})
+    imported = import_contacts(f"name,number\nBank,{number}\n".encode())
+    DoNotCall.objects.create(number=number, blocks_incoming=True)
+    blocked = signed_post("/answer/", {**ringing, "CallSid": "CA" + "9" * 32})
+
+    assert "<Record" in answered.text
+    assert Contact.objects.get().numbers.get().number == number
+    assert imported.known == 1
+    assert "<Record" not in blocked.text
 
 
 @pytest.mark.parametrize(
