@@ -23,7 +23,7 @@ from caller.twilio.webhooks import (
     refusal,
     twiml_response,
 )
-from djtranscribe.webhooks.ledger import webhook
+from djtranscribe.webhooks.ledger import INCOMING_CALL, webhook
 
 HOUR = timedelta(hours=1)
 
@@ -110,7 +110,7 @@ def bridge_done(about: str, fields: Mapping[str, Any]) -> HttpResponse:
     return twiml_response(twiml.last_words("not_reached"))
 
 
-@webhook("twilio-answer", refusal, form_fields)
+@webhook(INCOMING_CALL, refusal, form_fields)
 def answer(about: str, fields: Mapping[str, Any]) -> HttpResponse:
     """Answer an incoming call. The Voice URL of our number points to this view."""
     sid = fields.get("CallSid", "")

@@ -79,13 +79,16 @@ class WebhookDeliveryAdmin(
 
         Leave out refused ones: they may be forged, and their fields are not stored.
         """
-        authentic = chosen.exclude(verdict=WebhookDelivery.Verdict.REFUSED)
-        for delivery in authentic.order_by("received_at"):
+        repeatable = chosen.filter(kind__in=ledger.repeatable_kinds()).exclude(
+            verdict=WebhookDelivery.Verdict.REFUSED
+        )
+        for delivery in repeatable.order_by("received_at"):
             ledger.replay(delivery)
-        left = chosen.filter(verdict=WebhookDelivery.Verdict.REFUSED).count()
-        count = authentic.count()
+        count = repeatable.count()
+        left = chosen.count() - count
         deliveries = f"deliver{pluralize(count, 'y,ies')}"
-        note = f" Skipped: {left} refused." if left else ""
+        reasons = "refused, an incoming call, or of a kind that no longer exists"
+        note = f" Skipped: {left} ({reasons})." if left else ""
         messages.success(request, f"Processed {count} {deliveries} again.{note}")
 
 

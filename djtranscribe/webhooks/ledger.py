@@ -32,6 +32,9 @@ Verdict = WebhookDelivery.Verdict
 Handler = Callable[[str, Mapping[str, Any]], HttpResponse]
 
 handlers: dict[str, Handler] = {}
+# The webhook that asks what an incoming call hears. Its handler stores a new call if
+# there is none with its SID.
+INCOMING_CALL = "twilio-answer"
 
 
 def webhook(
@@ -109,8 +112,18 @@ def accept(delivery: WebhookDelivery) -> HttpResponse:
     return answer
 
 
+def repeatable_kinds() -> set[str]:
+    """Return the kinds that may be replayed.
+
+    Not INCOMING_CALL: a call that was deleted here, or that was not answered, would be
+    stored as a call in progress. Not kinds without a handler, which an older version
+    has stored.
+    """
+    return handlers.keys() - {INCOMING_CALL}
+
+
 def replay(delivery: WebhookDelivery) -> HttpResponse:
-    """Run the handler of a stored delivery again.
+    """Run the handler of a stored delivery again. kind: one of `repeatable_kinds`.
 
     This is safe, because the states of calls and recordings only move forward.
     """

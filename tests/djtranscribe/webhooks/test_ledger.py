@@ -7,6 +7,7 @@ from django.contrib.auth.models import Permission
 from django.contrib.messages import get_messages
 from django.utils import timezone
 
+from caller.models import Call
 from djtranscribe.models import REFUSED_A_MINUTE, WebhookDelivery
 from tests.caller.rows import CALL_SID, a_call, call_path, deliveries
 from tests.data import load
@@ -202,8 +203,30 @@ def test_a_forged_one_is_never_replayed(keeper, client):
 
     row.refresh_from_db()
     messages = " ".join(map(str, get_messages(answer.wsgi_request)))
-    assert "Processed 0 deliveries again. Skipped: 1 refused." in messages
+    assert "Processed 0 deliveries again. Skipped: 1 (refused," in messages
     assert (row.verdict, row.replayed_at) == ("refused", None)
+
+
+def test_an_incoming_call_that_was_deleted_is_not_stored_again(keeper, signed_post):
+    signed_post("/answer/", load("twilio/inbound"))
+    Call.objects.get().delete()
+
+    answer = replay(keeper, WebhookDelivery.objects.get())
+
+    messages = " ".join(map(str, get_messages(answer.wsgi_request)))
+    assert "Skipped: 1 (refused, an incoming call," in messages
+    assert not Call.objects.exists()
+
+
+def test_a_kind_that_no_longer_exists_is_skipped(keeper, signed_post):
+    signed_post(call_path(a_call()), load("twilio/status-callback"))
+    known = WebhookDelivery.objects.get()
+    old = WebhookDelivery.objects.create(kind="older", answer_status=204)
+
+    answer = replay(keeper, old, known)
+
+    messages = " ".join(map(str, get_messages(answer.wsgi_request)))
+    assert "Processed 1 delivery again. Skipped: 1 " in messages
 
 
 def test_who_may_only_see_cannot_replay(browser, operator, signed_post):
