@@ -105,8 +105,13 @@ def bridge_done(about: str, fields: Mapping[str, Any]) -> HttpResponse:
         legs.update(hung_up_first=is_operator)
         return twiml_response(twiml.hang_up())
     if call.is_inbound:
-        notice = speech.greeting()
-        return twiml_response(twiml.record(call, notice))
+        greeting = speech.greeting()
+        hears_it = first.status not in Call.FINISHED
+        # Twilio may send this request twice.
+        if hears_it and not call.notice.endswith(greeting.text):
+            call.notice = f"{call.notice} {greeting.text}"
+            call.save(update_fields=["notice"])
+        return twiml_response(twiml.record(call, greeting, greeting.text))
     return twiml_response(twiml.last_words("not_reached"))
 
 

@@ -29,14 +29,16 @@ def say(response: VoiceResponse, sentence: speech.Sentence) -> None:
     )
 
 
-def record(call: Call, notice: speech.Sentence) -> str:
+def record(call: Call, notice: speech.Sentence, text: str = "") -> str:
     """Play the notice and the beep, then record.
 
+    The text is the stored notice of the call, so that a repeated request gets the same
+    answer. text: what is played instead, if the call's notice has been played already.
     <Record> needs an `action`. Without it, Twilio would request this document again, in
     an endless loop. The verbs after <Record> run only if Twilio recorded nothing.
     """
     document = _record(
-        replace(notice, text=call.notice),
+        replace(notice, text=text or call.notice),
         speech.sentence("nothing_heard"),
         callback_url("caller:record-done", ANY_CALL),
         callback_url("caller:recording-webhook", ANY_CALL),

@@ -167,8 +167,10 @@ class TestForwarding:
         assert names == {"1": "+1 415-555-1234", "2": "ada"}
 
     def test_if_the_operator_does_not_answer_the_caller_leaves_a_message(
-        self, signed_post
+        self, signed_post, settings
     ):
+        settings.CONVERSATION_NOTICE = "We record this."
+        settings.ANSWER_GREETING = "Nobody is here. Please speak."
         rings(signed_post)
         call = Call.objects.get()
         fields = load(
@@ -176,9 +178,14 @@ class TestForwarding:
         )
 
         answer = signed_post(path(call, "bridge/done/"), fields)
+        again = signed_post(path(call, "bridge/done/"), fields)
 
         call.refresh_from_db()
+        said = ElementTree.fromstring(answer.content).find("Say").text
+        assert again.content == answer.content
         assert "Record" in tags(answer)
+        assert said == settings.ANSWER_GREETING
+        assert call.notice == "We record this. Nobody is here. Please speak."
         assert (call.status, call.leg.status) == ("in-progress", "no-answer")
         assert headline(timeline(call)) == "Leaving a message"
         Call.objects.update(status="completed")
@@ -190,6 +197,21 @@ class TestForwarding:
         recording.status = "completed"
         recording.save()
         assert "Left a message" in [step.name for step in timeline(call)]
+
+    def test_the_greeting_is_not_stored_for_a_caller_who_has_hung_up(self, signed_post):
+        rings(signed_post)
+        call = Call.objects.get()
+        fields = load(
+            "twilio/dial-action",
+            CallSid=INBOUND_SID,
+            CallStatus="completed",
+            DialCallStatus="no-answer",
+        )
+
+        signed_post(path(call, "bridge/done/"), fields)
+
+        call.refresh_from_db()
+        assert call.notice == "This call is recorded and will be transcribed."
 
     def test_what_the_operators_phone_does_is_stored_on_its_own_row(self, signed_post):
         rings(signed_post)
