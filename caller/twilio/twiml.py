@@ -1,5 +1,6 @@
 """TwiML: what the people on the phone hear. twilio.com/docs/voice/twiml"""
 
+import re
 from dataclasses import replace
 from functools import lru_cache
 from uuid import UUID
@@ -20,13 +21,15 @@ KEY_SECONDS = 10
 RINGS_SECONDS = 30
 # Placeholder for the call's UUID in a cached document that several calls use.
 ANY_CALL = UUID(int=0)
+# XML cannot contain these characters, not even escaped (w3.org/TR/xml, 2.2). Names of
+# contacts from an address book may have them.
+NOT_IN_XML = re.compile(r"[^\t\n\r\x20-\uD7FF\uE000-\uFFFD\U00010000-\U0010FFFF]")
 
 
 def say(response: VoiceResponse, sentence: speech.Sentence) -> None:
     """Add a `<Say>`. Without `language`, Twilio would use the account's language."""
-    response.say(
-        sentence.text, language=sentence.language, voice=sentence.voice or None
-    )
+    text = NOT_IN_XML.sub("", sentence.text)
+    response.say(text, language=sentence.language, voice=sentence.voice or None)
 
 
 def record(call: Call, notice: speech.Sentence, text: str = "") -> str:

@@ -9,7 +9,7 @@ from xml.etree import ElementTree
 import pytest
 from django.utils import timezone
 
-from caller.models import Call, DoNotCall, Leg
+from caller.models import Call, Contact, ContactNumber, DoNotCall, Leg
 from caller.tasks import ask_twilio
 from caller.timeline import timeline
 from tests.caller.conversations.rows import (
@@ -130,6 +130,17 @@ def test_the_operator_is_told_whom_a_key_will_call(signed_post):
     )
     # An answering machine presses no key, so the call ends.
     assert [verb.tag for verb in asked] == ["Gather", "Say", "Hangup"]
+
+
+def test_a_name_with_characters_that_xml_does_not_allow_is_spoken(signed_post):
+    call = a_conversation(sid=CALL_SID)
+    contact = Contact.objects.create(name="Ada\b <Zoë>\x1b\ufffe 🎉")
+    ContactNumber.objects.create(contact=contact, number=NUMBER)
+
+    asked = document(signed_post(path(call, "bridge/"), load("twilio/twiml-request")))
+
+    said = asked.find("Gather/Say").text
+    assert said == "Press any key to call Ada <Zoë> 🎉."
 
 
 def test_after_the_key_both_hear_the_notice_and_both_are_recorded(
