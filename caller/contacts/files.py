@@ -4,7 +4,7 @@ import csv
 from dataclasses import dataclass, field
 
 from django.core.exceptions import ValidationError
-from django.db import transaction
+from django.db import IntegrityError, transaction
 
 from caller import phone_numbers
 from caller.contacts.models import LONGEST_NAME, Contact, ContactNumber
@@ -99,6 +99,15 @@ def import_contacts(content: bytes) -> Preview:
 
     All lines with the same name go to one contact. Raises ValidationError as `preview`.
     """
+    try:
+        return _import(content)
+    except IntegrityError:
+        # Another import has stored one of the numbers since the preview, for example
+        # after a double click. A new preview finds this number.
+        return _import(content)
+
+
+def _import(content: bytes) -> Preview:
     with transaction.atomic():
         found = preview(content)
         wanted = [line for line in found.lines if line.outcome == NEW]

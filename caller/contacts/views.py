@@ -92,7 +92,10 @@ def import_page(request: HttpRequest) -> HttpResponse:
     context: dict[str, Any] = {"most": SHOWN_LINES}
     if request.method == "POST":
         file = request.FILES.get("file")
-        content = file.read() if file else request.POST.get("content", "").encode()
+        # Browsers send the lines of a <textarea> with CRLF. This must not make a file
+        # too large that was not too large for the preview.
+        text = request.POST.get("content", "").replace("\r\n", "\n")
+        content = file.read() if file else text.encode()
         try:
             if request.POST.get("confirmed"):
                 done = files.import_contacts(content)

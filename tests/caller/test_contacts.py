@@ -1,5 +1,7 @@
 """Contacts, the names for numbers: where they are shown, imported, and used."""
 
+from unittest.mock import patch
+
 import pytest
 from django.contrib.auth.models import Group, Permission, User
 from django.core.files.uploadedfile import SimpleUploadedFile
@@ -204,6 +206,31 @@ def test_a_number_stays_with_its_contact(browser):
     assert shown.lines[0].detail == "Already belongs to Ada Lovelace. Not changed."
     assert ContactNumber.objects.get().contact.name == "Ada Lovelace"
     assert not Contact.objects.filter(name="Eve").exists()
+
+
+def test_a_second_import_at_the_same_time_skips_what_the_first_has_stored():
+    content = b"name,number\nAda Lovelace,4155551234\n"
+    before = files.preview(content)
+    files.import_contacts(content)
+    after = files.preview(content)
+
+    with patch.object(files, "preview", side_effect=[before, after]):
+        second = files.import_contacts(content)
+
+    assert (second.new, second.known) == (0, 1)
+    assert Contact.objects.get().numbers.count() == 1
+
+
+def test_a_file_that_is_nearly_too_large_can_be_imported_after_its_preview(browser):
+    lines = f"Ada Lovelace,{NUMBER}\n" + f"{'x' * 49}\n" * 19_999
+
+    preview = upload(browser, lines)
+    # Browsers send a <textarea> with these line ends.
+    content = preview.context["content"].replace("\n", "\r\n")
+    browser.post(IMPORT, {"content": content, "confirmed": "1"})
+
+    assert len(content) > files.LARGEST
+    assert Contact.objects.get().name == "Ada Lovelace"
 
 
 @pytest.mark.parametrize(
