@@ -32,7 +32,7 @@ router = Router(tags=["calls"])
 
 def number(value: str) -> str:
     try:
-        return phone_numbers.clean_number(value)
+        return phone_numbers.normalised(value)
     except ValidationError as error:
         raise ValueError(error.message) from None
 
