@@ -168,9 +168,13 @@ def work(deletion: Deletion) -> bool:
 
 
 def is_about_row(error: VendorError | OSError) -> bool:
-    """Return whether the vendor refuses only this row. Then other rows may succeed."""
-    is_refused = isinstance(error, VendorError) and error.permanent
-    return is_refused and not getattr(error, "account", False)
+    """Return whether the error is about this row only. Then other rows may succeed.
+
+    An error of the storage counts as one: a single file may be write-protected.
+    """
+    if isinstance(error, OSError):
+        return True
+    return error.permanent and not error.account
 
 
 def explain(error: VendorError | OSError) -> str:

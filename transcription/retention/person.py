@@ -1,8 +1,8 @@
 """Erase a person: delete all data about their phone numbers.
 
 A call is deleted at Twilio, then at AssemblyAI, then in our database. A round tries
-each call at most once. If a round fails, or if a call is not finished yet,
-tasks.sweep starts another round for the calls that are left.
+each call at most once, and goes on if a vendor refuses a call. If a round fails, or if
+calls are left, tasks.sweep starts another round.
 """
 
 import json
@@ -22,7 +22,7 @@ from caller.twilio import client as twilio_client
 from djtranscribe.models import WebhookDelivery
 from djtranscribe.vendors.errors import VendorError
 from transcription.models import Deletion, Notification, Transcript
-from transcription.retention.expiry import delete_job, explain
+from transcription.retention.expiry import delete_job, explain, is_about_row
 from transcription.retention.traces import clear_traces, overwrite_deleted
 from transcription.review import editing, past
 
@@ -65,7 +65,7 @@ def work(deletion: Deletion) -> bool:
     call = calls_of(deletion.numbers).exclude(pk__in=waiting).order_by("pk").first()
     try:
         if call:
-            reason = why_not_yet(call) or erase_call(call, deletion)
+            reason = why_not_yet(call) or try_to_erase(call, deletion)
             if reason:
                 waiting.append(call.pk)
                 deletion.problem = reason
@@ -87,6 +87,20 @@ def work(deletion: Deletion) -> bool:
     deletion.finish()
     clear_traces()
     return False
+
+
+def try_to_erase(call: Call, deletion: Deletion) -> str:
+    """Call `erase_call`. Return its result, or why a vendor refuses this call.
+
+    Raises VendorError, OSError if other calls would fail, too.
+    """
+    try:
+        return erase_call(call, deletion)
+    except (VendorError, OSError) as error:
+        if not is_about_row(error):
+            raise
+        logger.warning("deletion=%s call=%s refused", deletion.pk, call.uuid)
+        return explain(error)
 
 
 def why_not_yet(call: Call) -> str:
@@ -142,17 +156,28 @@ def erase_call(call: Call, deletion: Deletion) -> str:
 
 
 def erase_at_twilio(deletion: Deletion) -> str:
-    """Delete calls that only Twilio has. Return "", or why a call cannot be deleted."""
+    """Delete calls that only Twilio has. Return "", or why a call cannot be deleted.
+
+    Raises VendorError.
+    """
+    reason = ""
     for number in deletion.numbers:
         for state in list(twilio_client.calls_with(number)):
             if state.status not in Call.FINISHED:
-                return TALKING
-            # `state` may be the child of a conversation. Delete the parent (the
-            # operator's call), which has the recording. delete_call also deletes the
-            # child.
-            twilio_client.delete_call(state.parent_sid or state.sid)
-            deletion.add({"calls at Twilio": 1})
-    return ""
+                reason = TALKING
+                continue
+            try:
+                # `state` may be the child of a conversation. Delete the parent (the
+                # operator's call), which has the recording. delete_call also deletes
+                # the child.
+                twilio_client.delete_call(state.parent_sid or state.sid)
+            except VendorError as error:
+                if not is_about_row(error):
+                    raise
+                reason = explain(error)
+            else:
+                deletion.add({"calls at Twilio": 1})
+    return reason
 
 
 def erase_rest(deletion: Deletion) -> None:

@@ -4,6 +4,7 @@ from datetime import timedelta
 from io import StringIO
 
 import pytest
+from django.core.files.storage import FileSystemStorage
 from django.core.management import CommandError, call_command
 from django.utils import timezone
 
@@ -17,6 +18,7 @@ from tests.caller.rows import (
     a_recording,
     refusal,
 )
+from tests.data import wav
 from tests.transcription.rows import JOB, a_transcript, advanced
 from transcription.models import Deletion, Mistake, Transcript, Vocabulary
 from transcription.review import editing
@@ -194,6 +196,34 @@ def test_a_recording_that_twilio_refuses_to_delete_does_not_hold_up_others(
         purge()
 
     other.refresh_from_db()
+    assert other.audio_deleted_at
+
+
+def test_a_file_that_cannot_be_deleted_does_not_hold_up_others(
+    settings, vendors, monkeypatch
+):
+    settings.RETAIN_AUDIO_DAYS = 30
+    stuck = a_text(days=32).recording
+    other = a_recording(sid=None, source="file")
+    other.store_audio([wav()])
+    Recording.objects.filter(pk=other.pk).update(
+        created_at=timezone.now() - timedelta(days=31)
+    )
+    vendors.delete(RECORDING, status=204)
+    delete = FileSystemStorage.delete
+
+    def protected(storage, name):
+        if name == stuck.audio.name:
+            raise PermissionError(13, "Permission denied")
+        delete(storage, name)
+
+    monkeypatch.setattr(FileSystemStorage, "delete", protected)
+    with pytest.raises(CommandError, match="Permission denied"):
+        purge()
+
+    stuck.refresh_from_db()
+    other.refresh_from_db()
+    assert not stuck.audio_deleted_at
     assert other.audio_deleted_at
 
 

@@ -46,6 +46,7 @@ SAID = "Please refill my zolpidemia prescription."
 CORRECTED, NOTED = "zolpidem", "Sounded xylophonic."
 TRACES = [NUMBER, "415-555-1234", NAME, "zolpid", "refill", "xylophonic"]
 OTHER_SID = "CA" + "0" * 31 + "8"
+LATER_SID = "CA" + "0" * 31 + "9"
 
 
 @pytest.fixture
@@ -242,6 +243,49 @@ def test_while_a_vendor_is_away_nothing_is_deleted_here(
     maintenance.delete_expired()
     work()
     assert found() == set()
+
+
+def test_a_call_that_twilio_refuses_to_delete_does_not_hold_up_others(
+    person, supervisor, twilio, work, vendors
+):
+    later = a_call(sid=LATER_SID, status="completed")
+    deleted = vendors.delete(f"{API}/Calls/{LATER_SID}.json", status=204)
+    vendors.replace("DELETE", RECORDING, **refusal(20009, 409))
+    supervisor.post(the_page(person), {"number": NUMBER, "sure": "on"})
+    work()
+
+    assert deleted.call_count == 1
+    assert Call.objects.get() == person != later
+    deletion = Deletion.objects.get()
+    assert deletion.finished_at is None
+    assert deletion.problem
+
+    vendors.replace("DELETE", RECORDING, status=204)
+    maintenance.delete_expired()
+    work()
+    assert found() == set()
+    deletion.refresh_from_db()
+    assert deletion.finished_at
+    assert not deletion.problem
+
+
+@pytest.mark.parametrize("refused", ["in-progress", "completed"])
+def test_a_call_that_only_twilio_has_does_not_hold_up_others(
+    person, supervisor, twilio, work, vendors, refused
+):
+    first = load("twilio/call", sid=LATER_SID, status=refused)
+    second = load("twilio/call", sid=OTHER_SID, status="completed")
+    calls = {**load("twilio/calls"), "calls": [first, second]}
+    vendors.replace("GET", CALLS, json=calls, match=[to(NUMBER)])
+    vendors.delete(f"{API}/Calls/{LATER_SID}.json", **refusal(20009, 409))
+
+    supervisor.post(the_page(person), {"number": NUMBER, "sure": "on"})
+    work()
+
+    assert twilio["unknown"].call_count == 1
+    deletion = Deletion.objects.get()
+    assert deletion.finished_at is None
+    assert deletion.problem
 
 
 def test_a_transcript_that_was_not_submitted_is_not_waited_for(
