@@ -1,4 +1,7 @@
-"""Delete audio files that no row needs, such as those that a killed process left."""
+"""Delete audio files that no row needs.
+
+For example, a killed process left them, or the storage could not delete them.
+"""
 
 import re
 import tempfile
@@ -9,7 +12,7 @@ from pathlib import Path
 
 from django.conf import settings
 
-from caller.models import Recording
+from caller.models import Recording, Tombstone
 from caller.recordings import audio
 
 FOLDER = "recordings"
@@ -20,11 +23,12 @@ BATCH_SIZE = 500
 
 
 def delete_recordings(older_than: datetime) -> int:
-    """Delete duplicate files of the same recording. Return how many.
+    """Delete duplicate files, and files of deleted audio. Return how many.
 
-    A file is deleted only if it is older than `older_than`, and the recording's row
-    refers to another file that exists. A file without a row is kept: if the database
-    was restored from a backup, newer recordings have no rows.
+    A file is deleted only if it is older than `older_than`, and one of these is true:
+    the recording's row refers to another file that exists; retention has deleted the
+    audio; the recording was deleted here and has a tombstone. Other files without a row
+    are kept: if the database was restored from a backup, newer recordings have no rows.
     """
     storage = Recording.audio.field.storage
     deleted = 0
@@ -39,12 +43,17 @@ def delete_recordings(older_than: datetime) -> int:
             # First list the files, then read the rows. If a row refers to a file that
             # was stored in between, that file is not in `existing`, and all files of
             # this recording are kept.
-            rows = Recording.objects.filter(sid__in=[match[1] for match in batch])
-            stored = dict(rows.exclude(audio="").values_list("sid", "audio"))
+            sids = {match[1] for match in batch}
+            rows = Recording.objects.filter(sid__in=sids)
+            columns = rows.values_list("sid", "audio", "audio_deleted_at")
+            stored = {sid: (name, deleted_at) for sid, name, deleted_at in columns}
+            tombstones = Tombstone.objects.sids(sids - stored.keys())
             for match in batch:
                 path = f"{FOLDER}/{match[0]}"
-                current = stored.get(match[1], path)
-                if current == path or current not in existing:
+                current, audio_deleted_at = stored.get(match[1], ("", None))
+                is_duplicate = current != path and current in existing
+                is_of_deleted = audio_deleted_at or match[1] in tombstones
+                if not (is_duplicate or is_of_deleted):
                     continue
                 if storage.get_modified_time(path) < older_than:
                     storage.delete(path)

@@ -1,4 +1,3 @@
-from functools import partial
 from typing import Any
 
 from django.db import transaction
@@ -31,5 +30,14 @@ def delete_audio(instance: Recording, **kwargs: Any) -> None:
     calling Recording.delete(). The file is deleted after the commit, because a rollback
     could not restore the file.
     """
-    if name := instance.audio.name:
-        transaction.on_commit(partial(instance.audio.storage.delete, name))
+    name, storage = instance.audio.name, instance.audio.storage
+    if not name:
+        return
+
+    def delete_file() -> None:
+        storage.delete(name)
+
+    # robust=True: if the storage cannot delete this file, Django logs the error and
+    # still deletes the other files of the transaction. The tombstone lets the cleanup
+    # delete this file later.
+    transaction.on_commit(delete_file, robust=True)

@@ -89,6 +89,40 @@ def test_what_this_database_does_not_know_stays(media, killed):
     assert len(files(media)) == 3
 
 
+def test_a_file_goes_that_could_not_be_deleted_with_its_recording(
+    media, monkeypatch, transactional_db
+):
+    first, second = a_recording(), a_recording(sid=RECORDING_SID[:-1] + "9")
+    for recording in (first, second):
+        recording.store_audio([wav()])
+    grown_old(first.audio.path, second.audio.path)
+    delete = FileSystemStorage.delete
+
+    def unreliable(storage, name):
+        if name == first.audio.name:
+            raise OSError(5, "Input/output error")
+        delete(storage, name)
+
+    with monkeypatch.context() as patch:
+        patch.setattr(FileSystemStorage, "delete", unreliable)
+        Recording.objects.order_by("pk").delete()
+    left = files(media)
+
+    assert not Recording.objects.exists()
+    assert left == {first.audio.path}
+    assert cleanup.delete_recordings(yesterday()) == 1
+    assert files(media) == set()
+
+
+def test_a_file_of_a_recording_goes_whose_audio_retention_has_deleted(media, killed):
+    recording = Recording.objects.get()
+    recording.audio.storage.delete(recording.audio.name)
+    Recording.objects.update(audio="", audio_deleted_at=timezone.now())
+
+    assert cleanup.delete_recordings(yesterday()) == 1
+    assert files(media) == set()
+
+
 def test_where_nothing_was_stored_yet_there_is_nothing_to_do():
     assert cleanup.delete_recordings(yesterday()) == 0
 
