@@ -139,7 +139,10 @@ def begin_daily() -> Deletion | None:
 
 
 def work(deletion: Deletion) -> bool:
-    """Delete the next slice of rows. Return whether there is more to do."""
+    """Delete the next slice of rows. Return whether there is more to do.
+
+    Raises LeaseLost.
+    """
     overwrite_deleted()
     for name, kind in KINDS.items():
         state = deletion.position.setdefault(name, {"skipped": [], "is_over": False})
@@ -157,6 +160,7 @@ def work(deletion: Deletion) -> bool:
                 if not is_about_row(error):
                     state["is_over"] = True
                     break
+            deletion.keep_lease()
         state["is_over"] |= not rows or len(skipped) > MOST_SKIPPED
         if rows:
             deletion.release()

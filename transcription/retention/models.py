@@ -9,8 +9,10 @@ from django.db import models
 from django.db.models import Q
 from django.utils import timezone
 
-# A worker leases a deletion for a slice of the work, which takes seconds. After this
-# time, we assume that the worker has died.
+from transcription.leases import LeaseLost
+
+# A worker leases a deletion for a slice of the work, and extends the lease after each
+# row. After this time, we assume that the worker has died.
 LEASE = timedelta(minutes=5)
 # The keys of Deletion.counts, in the order in which they are shown.
 COUNTED = (
@@ -18,6 +20,8 @@ COUNTED = (
     *("calls", "audio files", "texts", "notes", "webhook deliveries"),
     *("contacts", "numbers of contacts", "entries on the do-not-call list"),
 )
+# The columns that a worker changes during a slice.
+PROGRESS = ("counts", "problem", "position")
 
 
 def label(what: str) -> str:
@@ -31,13 +35,13 @@ class DeletionQuerySet(models.QuerySet["Deletion"]):
 
     def claim(self, pk: int) -> Deletion | None:
         """Lease a deletion. Return None if it is finished or another worker has it."""
-        now = timezone.now()
+        now, until = timezone.now(), timezone.now() + LEASE
         free = Q(leased_until=None) | Q(leased_until__lt=now)
         # Ignore a lease that ends too late: the clock was put back during the lease.
         free |= Q(leased_until__gt=now + 2 * LEASE)
-        if not self.unfinished().filter(free, pk=pk).update(leased_until=now + LEASE):
+        if not self.unfinished().filter(free, pk=pk).update(leased_until=until):
             return None
-        return self.get(pk=pk)
+        return self.filter(pk=pk, leased_until=until).first()
 
 
 class Deletion(models.Model):
@@ -103,12 +107,30 @@ class Deletion(models.Model):
         for what, number in numbers.items():
             self.counts[what] = self.counts.get(what, 0) + number
 
+    def keep_lease(self) -> None:
+        """Store the progress and extend the lease. Raises LeaseLost."""
+        self.store(leased_until=timezone.now() + LEASE)
+
     def release(self, **columns: Any) -> None:
-        """Store the progress and end the lease, so that another worker can continue."""
-        for name, value in columns.items():
-            setattr(self, name, value)
-        self.leased_until = None
-        self.save()
+        """Store the progress and end the lease, so that another worker can continue.
+
+        Raises LeaseLost.
+        """
+        self.store(leased_until=None, **columns)
 
     def finish(self) -> None:
+        """Store that the deletion is finished. Raises LeaseLost."""
         self.release(finished_at=timezone.now(), numbers=[], position={})
+
+    def store(self, **columns: Any) -> None:
+        """Store the progress and these columns.
+
+        If another worker has leased the deletion meanwhile, raises LeaseLost and stores
+        nothing: else we would overwrite the progress of that worker.
+        """
+        progress = {name: getattr(self, name) for name in PROGRESS}
+        ours = Deletion.objects.filter(pk=self.pk, leased_until=self.leased_until)
+        if not ours.update(**{**progress, **columns}):
+            raise LeaseLost
+        for name, value in columns.items():
+            setattr(self, name, value)

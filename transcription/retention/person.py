@@ -57,7 +57,7 @@ def summary(numbers: Collection[str]) -> dict[str, int]:
 def work(deletion: Deletion) -> bool:
     """Erase one call. If no call is left, erase all other data.
 
-    Return whether to continue at once.
+    Return whether to continue at once. Raises LeaseLost.
     """
     overwrite_deleted()
     waiting: list[int] = deletion.position.setdefault("waiting", [])
@@ -92,11 +92,11 @@ def work(deletion: Deletion) -> bool:
 def try_to_erase(call: Call, deletion: Deletion) -> str:
     """Call `erase_call`. Return its result, or why a vendor refuses this call.
 
-    Raises VendorError, OSError if other calls would fail, too.
+    Raises VendorError if other calls would fail, too. Raises LeaseLost.
     """
     try:
         return erase_call(call, deletion)
-    except (VendorError, OSError) as error:
+    except VendorError as error:
         if not is_about_row(error):
             raise
         logger.warning("deletion=%s call=%s refused", deletion.pk, call.uuid)
@@ -116,7 +116,7 @@ def why_not_yet(call: Call) -> str:
 def erase_call(call: Call, deletion: Deletion) -> str:
     """Delete a call everywhere. Return "", or why it cannot be deleted yet.
 
-    Raises VendorError, OSError.
+    Raises VendorError, LeaseLost.
     """
     recordings = list(call.recordings.defer("peaks"))
     sids = {recording.sid for recording in recordings if recording.sid}
@@ -139,26 +139,29 @@ def erase_call(call: Call, deletion: Deletion) -> str:
             editing.forget(row)
         notes = locked.notes.count()
         locked.delete()
-    deletion.position["sids"] += sids
-    deletion.add(
-        {
-            "calls at Twilio": int(bool(call.sid)),
-            "recordings at Twilio": len(sids),
-            "texts at AssemblyAI": sum(jobs.values()),
-            "calls": 1,
-            "audio files": sum(bool(recording.audio) for recording in recordings),
-            "texts": len(rows),
-            "notes": notes,
-            "webhook deliveries": deliveries,
-        }
-    )
+        # Store this in the same transaction: if this worker dies before the files are
+        # deleted, the next worker deletes them, see `work`.
+        deletion.position["sids"] += sids
+        deletion.add(
+            {
+                "calls at Twilio": int(bool(call.sid)),
+                "recordings at Twilio": len(sids),
+                "texts at AssemblyAI": sum(jobs.values()),
+                "calls": 1,
+                "audio files": sum(bool(recording.audio) for recording in recordings),
+                "texts": len(rows),
+                "notes": notes,
+                "webhook deliveries": deliveries,
+            }
+        )
+        deletion.keep_lease()
     return ""
 
 
 def erase_at_twilio(deletion: Deletion) -> str:
     """Delete calls that only Twilio has. Return "", or why a call cannot be deleted.
 
-    Raises VendorError.
+    Raises VendorError, LeaseLost.
     """
     reason = ""
     for number in deletion.numbers:
@@ -177,11 +180,15 @@ def erase_at_twilio(deletion: Deletion) -> str:
                 reason = explain(error)
             else:
                 deletion.add({"calls at Twilio": 1})
+            deletion.keep_lease()
     return reason
 
 
 def erase_rest(deletion: Deletion) -> None:
-    """Delete all other data about these numbers: contacts, lists, logs, webhooks."""
+    """Delete all other data about these numbers: contacts, lists, logs, webhooks.
+
+    Raises LeaseLost.
+    """
     numbers = deletion.numbers
     with transaction.atomic():
         known = ContactNumber.objects.filter(number__in=numbers)
@@ -205,6 +212,7 @@ def erase_rest(deletion: Deletion) -> None:
                 "webhook deliveries": deliveries_with(numbers).delete()[0],
             }
         )
+        deletion.keep_lease()
     past.forget_finished()
 
 

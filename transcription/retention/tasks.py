@@ -1,9 +1,13 @@
 """Run deletions in the background, a slice at a time."""
 
+import logging
+
 from django_tasks import task
 
-from transcription.models import Deletion
+from transcription.models import Deletion, LeaseLost
 from transcription.retention import expiry, person
+
+logger = logging.getLogger(__name__)
 
 SLICES = {
     Deletion.Reason.RETENTION: expiry.work,
@@ -16,7 +20,11 @@ def work(pk: int) -> bool:
     deletion = Deletion.objects.claim(pk)
     if deletion is None:
         return False
-    return SLICES[Deletion.Reason(deletion.reason)](deletion)
+    try:
+        return SLICES[Deletion.Reason(deletion.reason)](deletion)
+    except LeaseLost:
+        logger.warning("deletion=%s lease=lost", pk)
+        return False
 
 
 @task()

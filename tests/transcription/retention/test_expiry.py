@@ -21,6 +21,7 @@ from tests.caller.rows import (
 from tests.data import wav
 from tests.transcription.rows import JOB, a_transcript, advanced
 from transcription.models import Deletion, Mistake, Transcript, Vocabulary
+from transcription.retention import tasks
 from transcription.review import editing
 from transcription.review.current import Change
 from transcription.tasks import start
@@ -268,3 +269,24 @@ def test_another_worker_goes_on_where_one_was_killed(settings, deletes, work):
     row.refresh_from_db()
     assert row.finished_at
     assert row.counts["texts"] == 1
+
+
+def test_a_slow_worker_does_not_overwrite_what_another_has_finished(settings, vendors):
+    settings.RETAIN_TEXT_DAYS = 30
+    a_text(days=31)
+    row = Deletion.objects.create(reason="retention")
+
+    def slow(request):
+        vendors.replace("DELETE", JOB, json={})
+        Deletion.objects.update(leased_until=timezone.now() - timedelta(minutes=1))
+        while tasks.work(row.pk):
+            pass
+        return 200, {}, "{}"
+
+    vendors.add_callback("DELETE", JOB, slow)
+
+    assert tasks.work(row.pk) is False
+
+    row.refresh_from_db()
+    assert row.finished_at
+    assert row.counts == {"texts at AssemblyAI": 1, "texts": 1}

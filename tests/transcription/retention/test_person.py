@@ -3,12 +3,14 @@
 import io
 import json
 import zipfile
+from contextlib import suppress
 from io import StringIO
 
 import pytest
 from django.contrib.admin.models import LogEntry
 from django.contrib.auth.models import Permission
 from django.contrib.contenttypes.models import ContentType
+from django.core.files.storage import FileSystemStorage
 from django.core.management import CommandError, call_command
 from django.db import connection
 
@@ -34,6 +36,7 @@ from tests.caller.rows import (
 from tests.data import load
 from tests.transcription.rows import JOB, a_transcript
 from transcription.models import Batch, Deletion, Notification, Transcript
+from transcription.retention import tasks
 from transcription.review import editing, past
 from transcription.review.current import Change
 
@@ -286,6 +289,49 @@ def test_a_call_that_only_twilio_has_does_not_hold_up_others(
     deletion = Deletion.objects.get()
     assert deletion.finished_at is None
     assert deletion.problem
+
+
+@pytest.mark.parametrize("error", [OSError(5, "Input/output error"), SystemExit()])
+def test_the_audio_goes_if_the_storage_fails_or_the_worker_is_killed(
+    person, supervisor, twilio, media, work, monkeypatch, error
+):
+    def fails(storage, name):
+        raise error
+
+    supervisor.post(the_page(person), {"number": NUMBER, "sure": "on"})
+    deletion = Deletion.objects.get()
+    with monkeypatch.context() as patch, suppress(SystemExit):
+        patch.setattr(FileSystemStorage, "delete", fails)
+        tasks.work(deletion.pk)
+    assert not Call.objects.exists()
+    assert list(media.rglob("*.wav"))
+
+    Deletion.objects.update(leased_until=None)
+    work()
+
+    deletion.refresh_from_db()
+    assert deletion.finished_at
+    assert deletion.counts["audio files"] == 1
+    assert not list(media.rglob("*.wav"))
+
+
+def test_while_the_audio_cannot_be_deleted_erasing_is_not_finished(
+    person, supervisor, twilio, media, work, monkeypatch
+):
+    def fails(storage, name):
+        raise OSError(5, "Input/output error")
+
+    answer = supervisor.post(the_page(person), {"number": NUMBER, "sure": "on"})
+    with monkeypatch.context() as patch:
+        patch.setattr(FileSystemStorage, "delete", fails)
+        work()
+    assert list(media.rglob("*.wav"))
+    assert "Input/output error" in supervisor.get(answer.url).content.decode()
+
+    maintenance.delete_expired()
+    work()
+    assert "Finished on" in supervisor.get(answer.url).content.decode()
+    assert not list(media.rglob("*.wav"))
 
 
 def test_a_transcript_that_was_not_submitted_is_not_waited_for(
