@@ -7,7 +7,7 @@ from uuid import UUID
 from django.contrib import messages
 from django.contrib.auth.decorators import permission_required
 from django.contrib.auth.models import User
-from django.http import HttpRequest, HttpResponse, StreamingHttpResponse
+from django.http import Http404, HttpRequest, HttpResponse, StreamingHttpResponse
 from django.shortcuts import get_object_or_404, redirect, render
 from django.views.decorators.http import require_http_methods, require_safe
 
@@ -56,6 +56,8 @@ def person_page(request: HttpRequest, uuid: UUID) -> HttpResponse:
 def export_person(request: HttpRequest, uuid: UUID) -> StreamingHttpResponse:
     call = get_object_or_404(Call, uuid=uuid)
     numbers = numbers_of(call, Contact.objects.of(call.other_number))
+    if not numbers:
+        raise Http404("The caller withheld the number.")
     pieces: Iterator[Any] = person_file.pieces(numbers, request.user)
     answer = StreamingHttpResponse(pieces, content_type="application/zip")
     answer["Content-Disposition"] = 'attachment; filename="person.zip"'

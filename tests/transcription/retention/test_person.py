@@ -36,7 +36,7 @@ from tests.caller.rows import (
 from tests.data import load
 from tests.transcription.rows import JOB, a_transcript
 from transcription.models import Batch, Deletion, Notification, Transcript
-from transcription.retention import tasks
+from transcription.retention import person_file, tasks
 from transcription.review import editing, past
 from transcription.review.current import Change
 
@@ -434,3 +434,10 @@ def test_a_call_with_a_withheld_number_has_no_person(supervisor):
     page = supervisor.get(the_page(call)).content.decode()
 
     assert "The caller withheld the number" in page
+
+
+def test_without_a_number_nothing_of_others_is_exported(person, supervisor):
+    call = a_call(other_number="", direction="inbound", status="completed")
+
+    assert supervisor.get(f"{the_page(call)}export/").status_code == 404
+    assert person_file.facts_about([])["webhook_deliveries"] == []
