@@ -75,14 +75,26 @@ def delete_audio(recording: Recording) -> dict[str, int]:
 
 
 def delete_text(transcript: Transcript) -> dict[str, int]:
-    """Delete a transcript at AssemblyAI, then our row. Raises AssemblyAIError."""
+    """Delete a transcript at AssemblyAI, then our row. Raises AssemblyAIError.
+
+    Our row stays if it has changed meanwhile: an operator may have retried a failed
+    transcript, and then a worker is paying for a new job.
+    """
     jobs = delete_job(transcript)
     with transaction.atomic():
-        row = Transcript.objects.select_for_update().filter(pk=transcript.pk).first()
+        row = (
+            Transcript.objects.select_for_update()
+            .filter(
+                pk=transcript.pk,
+                status__in=Transcript.FINISHED,
+                assemblyai_id=transcript.assemblyai_id,
+            )
+            .first()
+        )
         if row:
             editing.forget(row)
             row.delete()
-    return {"texts at AssemblyAI": jobs, "texts": 1}
+    return {"texts at AssemblyAI": jobs, "texts": int(bool(row))}
 
 
 def delete_job(transcript: Transcript) -> int:

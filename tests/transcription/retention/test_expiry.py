@@ -164,6 +164,22 @@ def test_what_is_being_transcribed_is_kept(settings, vendors):
     assert purge() == "Nothing to delete: no retention period has ended.\n"
 
 
+def test_a_transcript_that_is_retried_meanwhile_is_kept(settings, vendors):
+    settings.RETAIN_TEXT_DAYS = 30
+    failed = a_text(days=31)
+    Transcript.objects.update(status="error", response={"status": "error"})
+    failed.refresh_from_db()
+
+    def slow(request):
+        assert failed.retry()
+        return 200, {}, "{}"
+
+    vendors.add_callback("DELETE", JOB, slow)
+
+    assert "Deleted: 1 transcripts at AssemblyAI." in purge()
+    assert Transcript.objects.get().status == "fetched"
+
+
 def test_what_twilio_does_not_delete_is_kept_here_and_tried_again(
     settings, vendors, media
 ):
