@@ -7,6 +7,7 @@ import pytest
 import requests
 import responses
 from django.core.management import CommandError, call_command
+from django.db import connection
 
 from caller.models import Recording
 from tests.caller.rows import (
@@ -86,6 +87,23 @@ def test_an_address_is_transcribed(vendors):
 
     assert out == f"{TEXT}\n"
     assert Recording.objects.get().source == "url"
+
+
+@pytest.mark.django_db(transaction=True)
+def test_a_download_does_not_block_other_writers(vendors):
+    def slow(request):
+        assert not connection.in_atomic_block
+        # Nothing else may transcribe the recording meanwhile.
+        assert Recording.objects.get().status == "in-progress"
+        return 200, {}, wav(2)
+
+    vendors.add_callback("GET", "https://example.com/call.wav", slow)
+    answers_well(vendors)
+
+    out, _ = printed("transcribe", "https://example.com/call.wav")
+
+    assert out == f"{TEXT}\n"
+    assert Recording.objects.get().status == "completed"
 
 
 def test_a_recording_that_we_have_is_transcribed_once_more(vendors):

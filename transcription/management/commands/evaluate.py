@@ -7,17 +7,19 @@ from typing import Any, NamedTuple
 
 from django.conf import settings
 from django.core.management.base import BaseCommand, CommandError, CommandParser
-from django.db import transaction
 from django.db.models import Q
 from django.utils import timezone
 
 from caller.costs import sums
-from caller.models import Recording
 from caller.recordings import audio, waveform
 from djtranscribe.logs import quiet
 from transcription.assemblyai import speech_models
 from transcription.assemblyai.keyterms import terms_of
-from transcription.management.commands.transcribe import LOOK_SECONDS, vocabulary_named
+from transcription.management.commands.transcribe import (
+    LOOK_SECONDS,
+    new_recording,
+    vocabulary_named,
+)
 from transcription.models import Transcript, Vocabulary
 from transcription.review.scores import Counts, counts, summed
 from transcription.tasks import advance, enqueue
@@ -206,22 +208,20 @@ def known(pair: Pair, words: Vocabulary | None, models: list[str]) -> Transcript
 
 
 def begun(pair: Pair, words: Vocabulary | None, models: list[str]) -> Transcript:
-    """Store the audio and queue a transcript of it, in one transaction."""
-    with transaction.atomic(), pair.audio.open("rb") as file:
-        recording = Recording.objects.create(
-            source="file", status=Recording.Status.COMPLETED
-        )
+    """Store the audio and queue a transcript of it."""
+    with pair.audio.open("rb") as file:
+        chunks = iter(lambda: file.read(audio.CHUNK_BYTES), b"")
         try:
-            recording.store_audio(iter(lambda: file.read(audio.CHUNK_BYTES), b""))
+            with new_recording("file", chunks) as recording:
+                row = Transcript.objects.create(
+                    recording=recording,
+                    vocabulary=words,
+                    speech_models=models,
+                    announced_at=timezone.now(),
+                )
+                enqueue(row.pk, row.priority)
         except audio.NotAudio as error:
             raise CommandError(
                 f"{pair.audio.name} cannot be transcribed: {error}"
             ) from error
-        row = Transcript.objects.create(
-            recording=recording,
-            vocabulary=words,
-            speech_models=models,
-            announced_at=timezone.now(),
-        )
-        enqueue(row.pk, row.priority)
-        return row
+    return row

@@ -1,5 +1,6 @@
 import time
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
@@ -113,8 +114,7 @@ def vocabulary_named(name: str) -> Vocabulary:
 def started(source: str, words: Vocabulary | None, mono: bool) -> Transcript:
     """Find the recording or store its audio, and start a transcript of it.
 
-    The recording and the transcript are stored in one transaction. Raises VendorError,
-    audio.NotAudio, OSError or CommandError.
+    Raises VendorError, audio.NotAudio, OSError or CommandError.
     """
     if RECORDING_SID.fullmatch(source):
         return from_twilio(source, words)
@@ -152,13 +152,32 @@ def from_twilio(sid: str, words: Vocabulary | None) -> Transcript:
 def stored(
     source: str, chunks: Iterable[bytes], words: Vocabulary | None, mono: bool
 ) -> Transcript:
-    with transaction.atomic():
-        recording = Recording.objects.create(
-            source=source,
-            status=Recording.Status.COMPLETED,
-            # If this is 1, AssemblyAI mixes the channels. If it is None, `store_audio`
-            # counts the channels of the file.
-            channels=1 if mono else None,
-        )
-        recording.store_audio(chunks)
+    # If `channels` is 1, AssemblyAI mixes the channels. If it is None, `store_audio`
+    # counts the channels of the file.
+    with new_recording(source, chunks, channels=1 if mono else None) as recording:
         return start(recording, words)
+
+
+@contextmanager
+def new_recording(
+    source: str, chunks: Iterable[bytes], channels: int | None = None
+) -> Iterator[Recording]:
+    """Store audio as a new recording, then run the body in a transaction.
+
+    The transaction begins after the audio is stored: on SQLite, a transaction blocks
+    all other writers, and a download may take hours. Until then, the recording is in
+    progress, so that nothing else transcribes it. After an error it is deleted. Raises
+    audio.NotAudio, OSError.
+    """
+    recording = Recording.objects.create(
+        source=source, status=Recording.Status.IN_PROGRESS, channels=channels
+    )
+    try:
+        recording.store_audio(chunks)
+        with transaction.atomic():
+            recording.status = Recording.Status.COMPLETED
+            recording.save(update_fields=["status"])
+            yield recording
+    except BaseException:
+        recording.delete()
+        raise
