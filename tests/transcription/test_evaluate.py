@@ -122,6 +122,22 @@ def test_a_folder_without_pairs_is_refused(folder, file, sentence):
         evaluate(folder)
 
 
+def test_a_byte_order_mark_is_no_wrong_word(folder, vendors):
+    (folder / "ward.txt").write_bytes(HEARD.encode("utf-8-sig"))
+    answers_well(vendors)
+
+    body, _ = evaluate(folder, json=True)
+
+    assert json.loads(body)["total"]["words_wrong"] == 0
+
+
+def test_a_text_that_is_not_utf_8_is_named(folder):
+    (folder / "ward.txt").write_bytes("Grüße".encode("latin-1"))
+
+    with pytest.raises(CommandError, match=r"ward\.txt: Save the file as UTF-8"):
+        evaluate(folder)
+
+
 def test_it_asks_before_it_pays(folder):
     with pytest.raises(CommandError, match="Add --yes"):
         evaluate(folder, yes=False)

@@ -6,6 +6,7 @@ from pathlib import Path
 from typing import Any, NamedTuple
 
 from django.conf import settings
+from django.core.exceptions import ValidationError
 from django.core.management.base import BaseCommand, CommandError, CommandParser
 from django.db.models import Q
 from django.utils import timezone
@@ -13,6 +14,7 @@ from django.utils import timezone
 from caller.costs import sums
 from caller.recordings import audio, waveform
 from djtranscribe.logs import quiet
+from djtranscribe.text_files import text_of
 from transcription.assemblyai import speech_models
 from transcription.assemblyai.keyterms import terms_of
 from transcription.management.commands.transcribe import (
@@ -178,10 +180,14 @@ def pairs_in(folder: Path) -> list[Pair]:
         raise CommandError(f"The text is missing for {', '.join(missing[:5])}.")
     if not files:
         raise CommandError(f"{folder} has no pairs such as ward.wav and ward.txt.")
+    return [Pair(file, text_in(file.with_suffix(".txt"))) for file in files]
+
+
+def text_in(path: Path) -> str:
     try:
-        return [Pair(file, file.with_suffix(".txt").read_text()) for file in files]
-    except UnicodeDecodeError as error:
-        raise CommandError("Save the texts as UTF-8 and try again.") from error
+        return text_of(path.read_bytes())
+    except ValidationError as error:
+        raise CommandError(f"{path.name}: {error.messages[0]}") from error
 
 
 def length_of(path: Path) -> float:
