@@ -189,6 +189,20 @@ def test_a_file_that_is_no_audio_is_refused_and_leaves_no_row(tmp_path):
     assert not Recording.objects.exists()
 
 
+def test_a_transcript_that_is_deleted_meanwhile_is_not_waited_for(tmp_path, vendors):
+    path = tmp_path / "call.wav"
+    path.write_bytes(wav(2))
+
+    def deleting(request):
+        Transcript.objects.all().delete()
+        return 200, {}, json.dumps(load("assemblyai/upload"))
+
+    vendors.add_callback("POST", UPLOAD, deleting)
+
+    with pytest.raises(CommandError, match="was deleted"):
+        printed("transcribe", str(path))
+
+
 @pytest.mark.parametrize(
     "answer",
     [

@@ -19,12 +19,13 @@ from transcription.assemblyai import speech_models
 from transcription.assemblyai.keyterms import terms_of
 from transcription.management.commands.transcribe import (
     LOOK_SECONDS,
+    look_at,
     new_recording,
     vocabulary_named,
 )
 from transcription.models import Transcript, Vocabulary
 from transcription.review.scores import Counts, counts, summed
-from transcription.tasks import advance, enqueue
+from transcription.tasks import enqueue
 
 
 class Pair(NamedTuple):
@@ -104,12 +105,7 @@ class Command(BaseCommand):
         began = time.monotonic()
         while waiting := [row for row in rows if not row.is_finished]:
             for row in waiting:
-                # AssemblyAI's webhook may not reach us, so make the row due now. But
-                # after a failure (attempts > 0), do not shorten the wait for the retry.
-                due = Transcript.objects.unfinished().filter(pk=row.pk, attempts=0)
-                due.update(next_attempt_at=timezone.now())
-                advance.call(row.pk)
-                row.refresh_from_db()
+                look_at(row)
             self.progress(len(rows), rows, time.monotonic() - began)
             if any(not row.is_finished for row in rows):
                 time.sleep(LOOK_SECONDS)

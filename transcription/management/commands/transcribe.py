@@ -77,14 +77,7 @@ class Command(BaseCommand):
     def wait_for(self, transcript: Transcript) -> None:
         began = time.monotonic()
         while not transcript.is_finished:
-            # AssemblyAI's webhook may not reach us, so make the row due now. But after
-            # a failure (attempts > 0), do not shorten the wait for the retry.
-            waiting = Transcript.objects.unfinished().filter(
-                pk=transcript.pk, attempts=0
-            )
-            waiting.update(next_attempt_at=timezone.now())
-            advance.call(transcript.pk)
-            transcript.refresh_from_db()
+            look_at(transcript)
             seconds = int(time.monotonic() - began)
             self.progress(
                 f"Transcript {transcript.pk}: {transcript.progress}, {seconds} s"
@@ -99,6 +92,19 @@ class Command(BaseCommand):
             self.stderr.flush()
         elif line:
             self.stderr.write(line)
+
+
+def look_at(transcript: Transcript) -> None:
+    """Take all steps that are possible now. Raises CommandError if it was deleted."""
+    # AssemblyAI's webhook may not reach us, so make the row due now. But after a
+    # failure (attempts > 0), do not shorten the wait for the retry.
+    due = Transcript.objects.unfinished().filter(pk=transcript.pk, attempts=0)
+    due.update(next_attempt_at=timezone.now())
+    advance.call(transcript.pk)
+    try:
+        transcript.refresh_from_db()
+    except Transcript.DoesNotExist as error:
+        raise CommandError(f"Transcript {transcript.pk} was deleted.") from error
 
 
 def vocabulary_named(name: str) -> Vocabulary:
