@@ -6,6 +6,7 @@ from io import StringIO
 import pytest
 import requests
 import responses
+from django.core.files.storage import FileSystemStorage
 from django.core.management import CommandError, call_command
 from django.db import connection
 
@@ -187,6 +188,26 @@ def test_a_file_that_is_no_audio_is_refused_and_leaves_no_row(tmp_path):
         printed("transcribe", str(path))
 
     assert not Recording.objects.exists()
+
+
+def test_a_full_storage_is_not_called_an_unreadable_file(
+    tmp_path, vendors, monkeypatch
+):
+    path = tmp_path / "call.wav"
+    path.write_bytes(wav(2))
+
+    def full(*args, **options):
+        raise OSError(28, "No space left on device")
+
+    monkeypatch.setattr(FileSystemStorage, "save", full)
+
+    with pytest.raises(CommandError) as error:
+        printed("transcribe", str(path))
+
+    assert "could not be stored or read: No space left" in str(error.value)
+    assert not Recording.objects.exists()
+    with pytest.raises(CommandError, match=r"none\.wav could not be read: No such"):
+        printed("transcribe", "none.wav")
 
 
 def test_a_transcript_that_is_deleted_meanwhile_is_not_waited_for(tmp_path, vendors):

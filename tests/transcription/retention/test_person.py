@@ -428,6 +428,23 @@ def test_a_person_gets_a_file_with_everything(person, supervisor, tmp_path):
         call_command("export-person", str(file), NUMBER)
 
 
+def test_an_export_that_fails_leaves_no_file_and_does_not_blame_it(
+    person, tmp_path, monkeypatch
+):
+    file = tmp_path / "person.zip"
+
+    def refuses(storage, name, mode="rb"):
+        raise PermissionError(13, "Permission denied", name)
+
+    monkeypatch.setattr(FileSystemStorage, "open", refuses)
+    with pytest.raises(CommandError, match=r"denied: 'recordings/RE.*\.wav'"):
+        call_command("export-person", str(file), NUMBER)
+
+    assert not file.exists()
+    with pytest.raises(CommandError, match="cannot be written: No such file"):
+        call_command("export-person", str(tmp_path / "none" / "person.zip"), NUMBER)
+
+
 def test_a_call_with_a_withheld_number_has_no_person(supervisor):
     call = a_call(other_number="", direction="inbound", status="completed")
 

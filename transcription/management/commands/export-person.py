@@ -20,9 +20,7 @@ class Command(BaseCommand):
     def handle(self, *, file: Path, number: list[str], **options: Any) -> None:
         numbers = numbers_in(number)
         try:
-            with file.open("xb") as target:
-                for piece in person_file.pieces(numbers, reader=None):
-                    target.write(piece)
+            target = file.open("xb")
         except FileExistsError as error:
             raise CommandError(
                 f"{file} exists already. Choose another name."
@@ -31,4 +29,16 @@ class Command(BaseCommand):
             raise CommandError(
                 f"{file} cannot be written: {error.strerror}."
             ) from error
+        try:
+            with target:
+                for piece in person_file.pieces(numbers, reader=None):
+                    target.write(piece)
+        except BaseException as error:
+            # Leave no part of the data of a person behind.
+            file.unlink(missing_ok=True)
+            if isinstance(error, OSError):
+                raise CommandError(
+                    f"The export failed, and {file} was deleted: {error}."
+                ) from error
+            raise
         self.stdout.write(f"{file}: {file.stat().st_size:,} bytes.")

@@ -1,6 +1,7 @@
 import time
 from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
+from io import BufferedReader
 from pathlib import Path
 from typing import Any
 
@@ -15,6 +16,7 @@ from caller.twilio.states import RECORDING_SID
 from djtranscribe.logs import quiet
 from djtranscribe.vendors.errors import VendorError
 from transcription.models import Transcript, Vocabulary
+from transcription.models.work import explain
 from transcription.tasks import advance, start
 
 LOOK_SECONDS = 2
@@ -53,12 +55,10 @@ class Command(BaseCommand):
         words = vocabulary_named(vocabulary) if vocabulary else None
         try:
             transcript = started(source, words, mono)
-        except VendorError as error:
-            raise CommandError(error.message) from error
+        except (VendorError, OSError) as error:
+            raise CommandError(explain(error)) from error
         except audio.NotAudio as error:
             raise CommandError(f"{source} cannot be transcribed: {error}") from error
-        except OSError as error:
-            raise CommandError(f"{source} could not be read: {error}") from error
         try:
             with quiet():
                 self.wait_for(transcript)
@@ -126,9 +126,17 @@ def started(source: str, words: Vocabulary | None, mono: bool) -> Transcript:
         return from_twilio(source, words)
     if source.startswith(("http://", "https://")):
         return stored("url", audio.downloaded(source), words, mono)
-    with Path(source).open("rb") as file:
+    with opened(source) as file:
         chunks = iter(lambda: file.read(audio.CHUNK_BYTES), b"")
         return stored("file", chunks, words, mono)
+
+
+def opened(source: str) -> BufferedReader:
+    try:
+        return Path(source).open("rb")
+    except OSError as error:
+        reason = error.strerror or error
+        raise CommandError(f"{source} could not be read: {reason}.") from error
 
 
 def from_twilio(sid: str, words: Vocabulary | None) -> Transcript:
