@@ -8,6 +8,7 @@ from typing import Any, NamedTuple
 from django.db import transaction
 from django.db.models import Exists, F, OuterRef, QuerySet, Subquery
 from django.utils import timezone
+from django.utils.formats import date_format
 
 from caller.contacts.models import of_contact
 from caller.models import Note, Recording
@@ -15,6 +16,7 @@ from djtranscribe.retention import expired
 from djtranscribe.vendors.errors import VendorError
 from transcription.assemblyai import client as assemblyai_client
 from transcription.models import Deletion, Transcript
+from transcription.retention.models import LOST_JOBS
 from transcription.retention.traces import clear_traces, overwrite_deleted
 from transcription.review import editing, past
 
@@ -49,7 +51,9 @@ def due_texts(now: datetime) -> QuerySet[Any]:
     rows = Transcript.objects.filter(status__in=Transcript.FINISHED)
     return expired(
         # Do not load the words: they can be megabytes.
-        rows.only("assemblyai_id", "recording").order_by("recording__created_at"),
+        rows.only("assemblyai_id", "submitted_at", "recording").order_by(
+            "recording__created_at"
+        ),
         "text",
         "recording__created_at",
         now,
@@ -108,6 +112,16 @@ def delete_job(transcript: Transcript) -> int:
     return 1
 
 
+def note_lost_job(transcript: Transcript, deletion: Deletion) -> None:
+    """Note if AssemblyAI may have a job whose ID we do not know.
+
+    Then the transcript failed after AssemblyAI's response to our request was lost.
+    """
+    if transcript.submitted_at and not transcript.assemblyai_id:
+        day = date_format(timezone.localdate(transcript.submitted_at))
+        deletion.position.setdefault(LOST_JOBS, []).append(day)
+
+
 def delete_note(note: Note) -> dict[str, int]:
     note.delete()
     return {"notes": 1}
@@ -164,7 +178,10 @@ def work(deletion: Deletion) -> bool:
         rows = list(kind.due(deletion.begun_at).exclude(pk__in=skipped)[:AT_ONCE])
         for row in rows:
             try:
-                deletion.add(kind.delete(row))
+                counts = kind.delete(row)
+                deletion.add(counts)
+                if counts.get("texts"):
+                    note_lost_job(row, deletion)
             except (VendorError, OSError) as error:
                 logger.warning("deletion=%s %s=failed", deletion.pk, name)
                 deletion.problem = explain(error)

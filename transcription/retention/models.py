@@ -20,6 +20,9 @@ COUNTED = (
     *("calls", "audio files", "texts", "notes", "webhook deliveries"),
     *("contacts", "numbers of contacts", "entries on the do-not-call list"),
 )
+# The key of Deletion.position for the days of requests to AssemblyAI whose responses
+# were lost.
+LOST_JOBS = "lost jobs"
 # The columns that a worker changes during a slice.
 PROGRESS = ("counts", "problem", "position")
 
@@ -120,6 +123,11 @@ class Deletion(models.Model):
 
     def finish(self) -> None:
         """Store that the deletion is finished. Raises LeaseLost."""
+        if days := self.position.get(LOST_JOBS):
+            self.problem = (
+                f"{self.problem} AssemblyAI may still have jobs whose IDs we do not "
+                f"know. They were requested on {', '.join(dict.fromkeys(days))}."
+            ).strip()
         self.release(finished_at=timezone.now(), numbers=[], position={})
 
     def store(self, **columns: Any) -> None:

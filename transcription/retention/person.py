@@ -22,7 +22,12 @@ from caller.twilio import client as twilio_client
 from djtranscribe.models import WebhookDelivery
 from djtranscribe.vendors.errors import VendorError
 from transcription.models import Deletion, Notification, Transcript
-from transcription.retention.expiry import delete_job, explain, is_about_row
+from transcription.retention.expiry import (
+    delete_job,
+    explain,
+    is_about_row,
+    note_lost_job,
+)
 from transcription.retention.traces import clear_traces, overwrite_deleted
 from transcription.review import editing, past
 
@@ -80,7 +85,8 @@ def work(deletion: Deletion) -> bool:
         logger.warning("deletion=%s person=failed", deletion.pk)
         reason = explain(error)
     if reason:
-        deletion.release(problem=reason, position={"sids": sids})
+        waiting.clear()
+        deletion.release(problem=reason)
         return False
     erase_rest(deletion)
     deletion.problem = ""
@@ -137,6 +143,7 @@ def erase_call(call: Call, deletion: Deletion) -> str:
         Notification.objects.filter(about__in=[row.uuid for row in rows]).delete()
         for row in rows:
             editing.forget(row)
+            note_lost_job(row, deletion)
         notes = locked.notes.count()
         locked.delete()
         # Store this in the same transaction: if this worker dies before the files are

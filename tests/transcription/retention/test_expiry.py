@@ -164,6 +164,19 @@ def test_what_is_being_transcribed_is_kept(settings, vendors):
     assert purge() == "Nothing to delete: no retention period has ended.\n"
 
 
+def test_a_job_whose_id_was_lost_is_reported(settings, vendors):
+    settings.RETAIN_TEXT_DAYS = 30
+    a_text(days=31)
+    Transcript.objects.update(
+        status="error", assemblyai_id=None, submitted_at=timezone.now()
+    )
+
+    with pytest.raises(CommandError, match="AssemblyAI may still have jobs"):
+        purge()
+
+    assert not Transcript.objects.exists()
+
+
 def test_a_transcript_that_is_retried_meanwhile_is_kept(settings, vendors):
     settings.RETAIN_TEXT_DAYS = 30
     failed = a_text(days=31)

@@ -4,6 +4,8 @@ import io
 import json
 import zipfile
 from contextlib import suppress
+from datetime import datetime
+from datetime import timezone as tz
 from io import StringIO
 
 import pytest
@@ -344,6 +346,20 @@ def test_a_transcript_that_was_not_submitted_is_not_waited_for(
 
     assert not Transcript.objects.exists()
     assert twilio["job"].call_count == 0
+
+
+def test_a_job_whose_id_was_lost_is_reported(person, supervisor, twilio, work):
+    at = datetime(2026, 5, 3, 12, tzinfo=tz.utc)
+    Transcript.objects.update(status="error", assemblyai_id=None, submitted_at=at)
+
+    answer = supervisor.post(the_page(person), {"number": NUMBER, "sure": "on"})
+    work()
+
+    page = supervisor.get(answer.url).content.decode()
+    assert "Not everything could be deleted" in page
+    assert "requested on 3 May 2026." in page
+    assert "Tomorrow" not in page
+    assert found() == set()
 
 
 def test_a_job_that_runs_is_waited_for(person, supervisor, twilio, work):
