@@ -62,11 +62,15 @@ def delete_recordings(older_than: datetime) -> int:
 
 
 def delete_all_of(sids: Collection[str]) -> None:
-    """Delete every file of these recordings, even if no row refers to it."""
+    """Delete every file of these recordings, even if no row refers to it.
+
+    Raises OSError: FileNotFoundError if nothing was stored yet, or if the storage is
+    not mounted.
+    """
     if not sids:
         return
     storage = Recording.audio.field.storage
-    with suppress(FileNotFoundError, NotImplementedError):
+    with suppress(NotImplementedError):
         for name in storage.listdir(FOLDER)[1]:
             match = NAME.fullmatch(name)
             if match and match[1] in sids:

@@ -66,7 +66,7 @@ def work(deletion: Deletion) -> bool:
     """
     overwrite_deleted()
     waiting: list[int] = deletion.position.setdefault("waiting", [])
-    sids: list[str] = deletion.position.setdefault("sids", [])
+    deletion.position.setdefault("sids", [])
     call = calls_of(deletion.numbers).exclude(pk__in=waiting).order_by("pk").first()
     try:
         if call:
@@ -78,9 +78,7 @@ def work(deletion: Deletion) -> bool:
             return True
         reason = deletion.problem if waiting else erase_at_twilio(deletion)
         if not reason:
-            # delete_all_of lists all files of the storage, maybe a million. So use it
-            # only once, after all calls are erased.
-            cleanup.delete_all_of(sids)
+            delete_left_files(deletion)
     except (VendorError, OSError) as error:
         logger.warning("deletion=%s person=failed", deletion.pk)
         reason = explain(error)
@@ -163,6 +161,20 @@ def erase_call(call: Call, deletion: Deletion) -> str:
         )
         deletion.keep_lease()
     return ""
+
+
+def delete_left_files(deletion: Deletion) -> None:
+    """Delete files of the erased recordings that are still there. Raises OSError.
+
+    This lists all files of the storage, maybe a million. So call it only once, after
+    all calls are erased.
+    """
+    try:
+        cleanup.delete_all_of(deletion.position["sids"])
+    except FileNotFoundError:
+        # If there was audio, its folder must exist, unless the storage is not mounted.
+        if deletion.counts.get("audio files"):
+            raise
 
 
 def erase_at_twilio(deletion: Deletion) -> str:

@@ -2,6 +2,7 @@
 
 import io
 import json
+import shutil
 import zipfile
 from contextlib import suppress
 from datetime import datetime
@@ -334,6 +335,37 @@ def test_while_the_audio_cannot_be_deleted_erasing_is_not_finished(
     work()
     assert "Finished on" in supervisor.get(answer.url).content.decode()
     assert not list(media.rglob("*.wav"))
+
+
+def test_while_the_storage_is_not_mounted_erasing_is_not_finished(
+    person, supervisor, twilio, media, work
+):
+    away = media.rename(media.with_name("away"))
+    supervisor.post(the_page(person), {"number": NUMBER, "sure": "on"})
+    work()
+    deletion = Deletion.objects.get()
+    assert "No such file or directory" in deletion.problem
+    assert deletion.finished_at is None
+
+    away.rename(media)
+    maintenance.delete_expired()
+    work()
+
+    deletion.refresh_from_db()
+    assert deletion.finished_at
+    assert not list(media.rglob("*.wav"))
+
+
+def test_a_call_whose_audio_was_never_stored_is_erased(
+    person, supervisor, twilio, media, work
+):
+    Recording.objects.update(audio="")
+    shutil.rmtree(media)
+
+    supervisor.post(the_page(person), {"number": NUMBER, "sure": "on"})
+    work()
+
+    assert Deletion.objects.get().finished_at
 
 
 def test_a_transcript_that_was_not_submitted_is_not_waited_for(
