@@ -289,7 +289,10 @@ class Recording(models.Model):
             "fetched_at": timezone.now(),
             **facts,
         }
-        unchanged = Recording.objects.filter(pk=self.pk, audio=self.audio.name or "")
+        # Retention may have deleted the audio while this worker fetched it.
+        unchanged = Recording.objects.filter(
+            pk=self.pk, audio=self.audio.name or "", audio_deleted_at=None
+        )
         try:
             changed = unchanged.update(**columns)
         except Error:
