@@ -14,7 +14,7 @@ from dataclasses import dataclass, replace
 from typing import Any
 
 from django.db import OperationalError, connection, transaction
-from django.db.models import QuerySet
+from django.db.models import Exists, OuterRef, QuerySet
 from django.db.models.expressions import RawSQL
 
 from caller.models import Call
@@ -132,16 +132,19 @@ def _term(typed: str, is_prefix: bool, is_excluded: bool) -> Term | None:
     return Term(words, is_prefix, is_excluded) if words else None
 
 
-def ranked(query: Query) -> list[int]:
+def ranked(query: Query, rows: QuerySet[Transcript] | None = None) -> list[int]:
     """Return the keys of at most RANKED matching transcripts, the best first.
 
+    rows: search only these transcripts. By default, search all.
     If the query has no words, the newest are first. Raises BadOperator, and TooFrequent
     if the search takes longer than LONGEST_MS.
     """
+    if rows is None:
+        rows = Transcript.objects.all()
     with _time_limit():
         if not query.wanted:
-            return _newest(query)
-        condition, params = _narrowed(*_condition(query), query)
+            return _newest(query, rows)
+        condition, params = _narrowed(*_condition(query), query, rows)
         if connection.vendor == "postgresql":
             params = [*params, _tsquery(query.wanted)]
         return _selected(
@@ -182,14 +185,20 @@ def matching(transcripts: QuerySet[Transcript], query: Query) -> QuerySet[Transc
     transcripts = query.narrow(transcripts, CALL)
     if query.wanted:
         return transcripts.filter(pk__in=_keys(query))
+    return _without_excluded(transcripts, query)
+
+
+def _without_excluded(
+    transcripts: QuerySet[Transcript], query: Query
+) -> QuerySet[Transcript]:
+    """Leave out the transcripts that contain an excluded term."""
     for term in query.excluded:
-        transcripts = transcripts.exclude(pk__in=_keys(_for_term(term)))
+        keys = _keys(Query((replace(term, is_excluded=False),)))
+        # Not exclude(pk__in=keys): PostgreSQL reads all rows for a NOT IN, even if only
+        # the newest transcripts are wanted.
+        found = Transcript.objects.filter(pk=OuterRef("pk"), pk__in=keys)
+        transcripts = transcripts.filter(~Exists(found))
     return transcripts
-
-
-def _for_term(term: Term) -> Query:
-    """Return a query that finds this term, even if the term is excluded."""
-    return Query((replace(term, is_excluded=False),))
 
 
 def _keys(query: Query) -> RawSQL:
@@ -199,46 +208,41 @@ def _keys(query: Query) -> RawSQL:
     return RawSQL(keys, params)  # noqa: S611
 
 
-def _newest(query: Query) -> list[int]:
-    """Return the keys of the newest RANKED transcripts that match the operators.
-
-    Those with excluded words are left out, so the result may be shorter than RANKED.
-    """
-    rows: QuerySet[Transcript] = Transcript.objects.order_by("-pk")
+def _newest(query: Query, rows: QuerySet[Transcript]) -> list[int]:
+    """Return the keys of the newest RANKED of these rows that match the operators."""
+    rows = _without_excluded(rows, query)
     if query.finds_calls:
-        calls = query.narrow(Call.objects.all(), "")[:RANKED]
+        # Take the newest calls first: an index finds them.
+        of_call = rows.order_by().filter(recording__call=OuterRef("pk"))
+        calls = query.narrow(Call.objects.all(), "").filter(Exists(of_call))[:RANKED]
         rows = rows.filter(recording__call__in=list(calls.values_list("pk", flat=True)))
     else:
         rows = query.narrow(rows, CALL)
-    keys = list(rows.values_list("pk", flat=True)[:RANKED])
-    for term in query.excluded:
-        condition, params = _condition(_for_term(term))
-        among, more = _among(keys)
-        statement = _KEYS[connection.vendor].format(f"{condition} AND {among}")
-        unwanted = set(_selected(statement, [*params, *more]))
-        keys = [pk for pk in keys if pk not in unwanted]
-    return keys
+    return list(rows.order_by("-pk").values_list("pk", flat=True)[:RANKED])
 
 
-def _narrowed(condition: str, params: list[Any], query: Query) -> tuple[str, list[Any]]:
-    """Add the operators to a WHERE condition for _STATEMENTS.
+def _narrowed(
+    condition: str, params: list[Any], query: Query, rows: QuerySet[Transcript]
+) -> tuple[str, list[Any]]:
+    """Add the operators, and the filters of `rows`, to a WHERE for _STATEMENTS.
 
     If the operators select at most FEW calls, only the transcripts of these calls are
     read. Otherwise the database reads all transcripts with the words and checks the
     call of each.
     """
-    if not query.operators:
+    rows = rows.order_by()
+    if not query.operators and not rows.query.where:
         return condition, params
     if query.finds_calls:
         calls = query.narrow(Call.objects.order_by(), "")
         keys = list(calls.values_list("pk", flat=True)[: FEW + 1])
         if len(keys) <= FEW:
-            rows = Transcript.objects.order_by().filter(recording__call__in=keys)
-            among, more = _among(list(rows.values_list("pk", flat=True)))
+            of_calls = rows.filter(recording__call__in=keys)
+            among, more = _among(list(of_calls.values_list("pk", flat=True)))
             return f"{condition} AND {among}", [*params, *more]
     row = RawSQL(_ROW[connection.vendor], [])  # noqa: S611 - no input in it
-    this = query.narrow(Transcript.objects.filter(pk=row), CALL)
-    statement, values = this.order_by().values("pk").query.sql_with_params()
+    this = query.narrow(rows.filter(pk=row), CALL)
+    statement, values = this.values("pk").query.sql_with_params()
     return f"{condition} AND EXISTS ({statement})", [*params, *values]
 
 

@@ -107,6 +107,34 @@ def test_the_page_says_in_which_order_it_lists(browser, calls, question, order):
     assert order in page.text
 
 
+def test_calls_without_a_transcript_do_not_displace_transcripts(
+    browser, calls, monkeypatch
+):
+    monkeypatch.setattr(search, "RANKED", 2)
+    ada = User.objects.get(username="ada")
+    for number in range(3):
+        a_call(sid=f"CA{number:032}", status="no-answer", requested_by=ada)
+
+    assert found("by:ada", calls) == {"invoice", "pump"}
+    page = browser.get(SEARCH, {"q": "by:ada"})
+    assert "Only the 2 newest are listed" in page.text
+
+
+def test_excluded_words_do_not_displace_transcripts(calls, monkeypatch):
+    monkeypatch.setattr(search, "RANKED", 1)
+
+    assert found("tag:billing -thank", calls) == {"invoice"}
+    assert found("before:2026-11-30 -invoice", calls) == {"thanks"}
+
+
+@pytest.mark.parametrize("question", ["invoice", "by:ada", "invoice by:ada"])
+def test_filtered_transcripts_are_not_displaced_by_others(calls, monkeypatch, question):
+    monkeypatch.setattr(search, "RANKED", 1)
+    rows = Transcript.objects.filter(created_at__day=3)
+
+    assert search.ranked(search.parse(question), rows) == [calls["invoice"].pk]
+
+
 @pytest.mark.parametrize(("question", "why"), WRONG.items())
 def test_what_cannot_be_used_is_explained(browser, calls, question, why):
     with pytest.raises(BadOperator, match=why.replace(".", r"\.")):
