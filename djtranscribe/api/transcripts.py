@@ -153,7 +153,7 @@ def search_page(
     if not query:
         raise HttpError(422, "q: Add at least one word without a minus sign.")
     try:
-        keys = search.ranked(query)
+        keys = search.ranked(query, rows)
     except search.TooFrequent:
         raise HttpError(
             422,
@@ -162,8 +162,6 @@ def search_page(
         ) from None
     except BadOperator as error:
         raise HttpError(422, f"q: {error}") from None
-    kept = set(rows.filter(pk__in=keys).values_list("pk", flat=True))
-    keys = [pk for pk in keys if pk in kept]
     start = offset(params.cursor)
     end = start + params.limit
     by_key = rows.in_bulk(keys[start:end])

@@ -12,6 +12,7 @@ from tests.caller.rows import CALL_SID, a_call, a_recording
 from tests.data import load, wav
 from tests.djtranscribe.api.programs import CALL_AND_READ, program_of
 from transcription.models import Transcript, Vocabulary
+from transcription.search import query as search
 
 pytestmark = pytest.mark.django_db
 
@@ -219,6 +220,20 @@ def test_transcripts_are_searched_and_filtered(program, transcript):
     assert said(program, status="completed") == ["Please call the cardiology ward."]
 
 
+def test_a_search_takes_the_newest_matches_of_the_period(
+    program, transcript, monkeypatch
+):
+    monkeypatch.setattr(search, "RANKED", 1)
+    Transcript.objects.filter(pk=transcript.pk).update(created_at=NOON)
+    Transcript.objects.create(
+        recording=transcript.recording, status="completed", text="Another ward."
+    )
+
+    assert said(program, q="ward") == ["Another ward."]
+    day_after = (NOON + timedelta(days=1)).isoformat()
+    assert said(program, q="ward", until=day_after) == [transcript.text]
+
+
 def test_a_search_has_pages_too(program, transcript):
     for number in range(4):
         Transcript.objects.create(
@@ -356,9 +371,7 @@ def test_a_cursor_behind_the_last_hit_finds_none(program, transcript):
 
 
 def test_words_that_take_too_long_are_422(program, monkeypatch):
-    from transcription.search import query as search
-
-    def ranked(query):
+    def ranked(query, rows):
         raise search.TooFrequent
 
     monkeypatch.setattr(search, "ranked", ranked)
@@ -426,7 +439,7 @@ QUERIES = {
     f"/api/calls/{UUID}": 8,
     "/api/recordings": 4,
     "/api/transcripts": 6,
-    "/api/transcripts?q=ward": 8,
+    "/api/transcripts?q=ward": 7,
     f"/api/transcripts/{UUID}?words=true": 6,
 }
 
