@@ -20,7 +20,7 @@ from transcription.review.page import turns_on_page
 from transcription.search import query as search
 from transcription.search.notes import matching_notes
 from transcription.search.operators import BadOperator
-from transcription.search.snippets import hit
+from transcription.search.snippets import hits
 from transcription.tasks import enqueue_once, start
 
 HITS_ON_A_PAGE = 20
@@ -55,6 +55,8 @@ def search_page(request: HttpRequest) -> HttpResponse:
     page = Paginator(keys, HITS_ON_A_PAGE).get_page(request.GET.get("page"))
     transcripts = Transcript.objects.select_related("recording__call").named()
     transcripts = transcripts.defer(*Transcript.HEAVY)
+    if not query.wanted:
+        transcripts = transcripts.defer("words")
     rows = transcripts.in_bulk(list(page.object_list))
     Access.objects.note(request.user, Access.Action.READ, rows.values())
     context = {
@@ -66,7 +68,7 @@ def search_page(request: HttpRequest) -> HttpResponse:
         "wrong": wrong,
         "is_cut": len(keys) == search.RANKED,
         # Skip transcripts that have been deleted in the meantime.
-        "hits": [hit(rows[pk], query) for pk in page.object_list if pk in rows],
+        "hits": hits([rows[pk] for pk in page.object_list if pk in rows], query),
         **others,
     }
     return render(request, "transcription/search.html", context)

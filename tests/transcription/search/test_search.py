@@ -7,6 +7,7 @@ import pytest
 from django.contrib.auth.models import Permission
 from django.core.management import call_command
 from django.db import connection
+from django.test.utils import CaptureQueriesContext
 from hypothesis import HealthCheck, given
 from hypothesis import settings as hypothesis
 from hypothesis import strategies as st
@@ -14,6 +15,8 @@ from hypothesis import strategies as st
 from tests.caller.rows import CALL_SID, a_call, a_recording
 from tests.transcription.rows import a_transcript
 from transcription.models import Transcript
+from transcription.review import editing
+from transcription.review.current import Change
 from transcription.search import query as search
 from transcription.search.snippets import hit
 from transcription.search.tokens import encoded, indexed
@@ -508,6 +511,53 @@ def test_the_pages_of_a_result_cost_the_same(
     assert last.text.count('<li class="hit">') == 1
     assert beyond.text.count('<li class="hit">') == 20
     assert "?q=fever&amp;page=2" in first.text
+
+
+def by_two(text):
+    """Return the list of these words. B says all words but the first."""
+    words = spoken(text)
+    return [{**word, "speaker": "AB"[n > 0]} for n, word in enumerate(words)]
+
+
+@pytest.mark.parametrize("question", ["fever", "before:2199-01-01"])
+def test_corrected_transcripts_cost_no_more_queries(browser, operator, question):
+    def queries():
+        with CaptureQueriesContext(connection) as captured:
+            browser.get(SEARCH, {"q": question})
+        return len(captured)
+
+    for number in (1, 2, 3):
+        recording = a_recording(sid=f"RE{number:032}")
+        text = f"No fevr {number}"
+        row = a_transcript(
+            "completed",
+            recording=recording,
+            assemblyai_id=str(number),
+            text=text,
+            words=by_two(text),
+        )
+        editing.save(row, operator, 0, [Change(1, 2, f"high fever {number}")])
+        editing.name_speakers(row, operator, {"Speaker B": f"Person {number}"})
+        if number == 1:
+            one = queries()
+
+    assert queries() == one
+
+
+def test_a_hit_in_a_correction_has_its_time_and_speaker(browser, operator, said):
+    ward = said["ward"]
+    ward.words = by_two(ward.text)
+    ward.save()
+    editing.save(ward, operator, 0, [Change(4, 5, "station")])
+    editing.name_speakers(ward, operator, {"Speaker B": "Bob"})
+    editing.name_speakers(ward, operator, {"Speaker B": "Dr Stone"})
+
+    page = browser.get(SEARCH, {"q": "station"})
+
+    assert "<b>Dr Stone:</b> Please call the cardiology <mark>station</mark>" in (
+        page.text
+    )
+    assert f"{ward.recording.audio_url}#t=1.0" in page.text
 
 
 def test_a_cut_result_says_so(browser, said, monkeypatch):
