@@ -1,5 +1,6 @@
 """The page that suggests terms for keyword lists, based on people's corrections."""
 
+import re
 from typing import Any
 
 from django.contrib import messages
@@ -137,6 +138,8 @@ def add(vocabulary: Vocabulary, what: str, heard: str, text: str) -> None:
     """
     column, line = "terms", text
     if what == "spelling":
+        # A comma separates heard forms, and = ends them.
+        heard = " ".join(re.sub("[,=]", " ", heard).split())
         column, line = "custom_spellings", f"{heard} = {text}"
     elif what != "term":
         raise ValidationError("Choose whether it is a term or a spelling.")

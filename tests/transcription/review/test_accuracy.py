@@ -11,6 +11,7 @@ from django.test.utils import CaptureQueriesContext
 
 from caller.models import Recording
 from tests.transcription.review.test_editing import correct, fresh, heard
+from transcription.assemblyai.keyterms import spellings_of
 from transcription.models import Batch, Mistake, Score, Transcript, Vocabulary
 from transcription.review import accuracy, editing, past
 from transcription.review.mistakes import are_alike, count, pair_of, suggestions
@@ -151,6 +152,22 @@ def test_a_suggestion_becomes_a_spelling_or_is_dismissed(ada, admin_client):
     clinic.refresh_from_db()
     assert clinic.custom_spellings == f"{first.heard} = {first.corrected}"
     assert suggestions() == []
+
+
+def test_punctuation_in_the_heard_text_makes_no_other_spelling(ada, admin_client):
+    clinic = Vocabulary.objects.create(name="Clinic")
+    twice_corrected(ada, "Gaba, pen=tin.", "gabapentin.")
+    [row] = suggestions()
+
+    admin_client.post(
+        f"/keyword-lists/suggestions/{row.pk}/settle/",
+        {"vocabulary": clinic.pk, "what": "spelling", "text": "gabapentin"},
+    )
+
+    clinic.refresh_from_db()
+    assert spellings_of(clinic.custom_spellings) == [
+        {"from": ["gaba pen tin"], "to": "gabapentin"}
+    ]
 
 
 def test_accuracy_sums_counts_by_list_and_month(ada, admin_client):
