@@ -567,7 +567,13 @@ def test_a_supervisor_retries(supervisor_client, action):
 
 
 def test_a_supervisor_changes_keyword_lists(supervisor_client):
-    fields = {"name": "Heart", "terms": "metoprolol", "custom_spellings": ""}
+    fields = {
+        "name": "Heart",
+        "terms": "metoprolol",
+        "custom_spellings": "",
+        "versions-TOTAL_FORMS": 0,
+        "versions-INITIAL_FORMS": 0,
+    }
 
     supervisor_client.post(f"/admin/transcription/vocabulary/{ROW}/change/", fields)
     fields["name"] = "Lung"
@@ -649,6 +655,7 @@ def test_the_groups_hold_what_the_design_says_and_no_more(name):
         "transcription.add_vocabulary",
         "transcription.change_vocabulary",
         "transcription.delete_vocabulary",
+        "transcription.view_vocabularyversion",
         "transcription.view_notification",
         "transcription.change_notification",
         "transcription.view_export",

@@ -48,7 +48,6 @@ class VocabularyAdmin(
     def save_model(
         self, request: HttpRequest, obj: Vocabulary, form: Any, change: bool
     ) -> None:
-        super().save_model(request, obj, form, change)
-        obj.versions.filter(number=obj.version, author=None).update(author=request.user)
+        obj.save(author=request.user)
         for warning in warnings_for(obj.terms):
             messages.warning(request, warning)

@@ -109,8 +109,11 @@ class Vocabulary(RetentionPeriods):
     def __str__(self) -> str:
         return self.name
 
-    def save(self, *args: Any, **kwargs: Any) -> None:
-        """Save. If the list is new or a field in SENT has changed, add a version."""
+    def save(self, *args: Any, author: Any = None, **kwargs: Any) -> None:
+        """Save. If the list is new or a field in SENT has changed, add a version.
+
+        author: the account that makes the change, for the version.
+        """
         with transaction.atomic():
             stored = Vocabulary.objects.select_for_update().filter(pk=self.pk).first()
             is_new = stored is None or stored.content != self.content
@@ -119,7 +122,10 @@ class Vocabulary(RetentionPeriods):
             super().save(*args, **kwargs)
             if is_new:
                 VocabularyVersion.objects.create(
-                    vocabulary=self, number=self.version, **self.content
+                    vocabulary=self,
+                    number=self.version,
+                    author=author,
+                    **self.content,
                 )
 
     @property

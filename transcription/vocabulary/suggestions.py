@@ -118,7 +118,7 @@ def settle(request: HttpRequest, pk: int) -> HttpResponse:
         return redirect("transcription:suggestions")
     text = " ".join(request.POST.get("text", "").replace("\0", "").split())
     try:
-        add(chosen, what, row.heard, text)
+        add(chosen, what, row.heard, text, request.user)
     except ValidationError as error:
         messages.error(request, " ".join(error.messages))
     else:
@@ -131,7 +131,9 @@ def settle(request: HttpRequest, pk: int) -> HttpResponse:
     return redirect("transcription:suggestions")
 
 
-def add(vocabulary: Vocabulary, what: str, heard: str, text: str) -> None:
+def add(
+    vocabulary: Vocabulary, what: str, heard: str, text: str, author: Any
+) -> None:
     """Add a term or a spelling to a keyword list. Raises ValidationError.
 
     A spelling tells AssemblyAI to write `text` instead of `heard`.
@@ -150,4 +152,4 @@ def add(vocabulary: Vocabulary, what: str, heard: str, text: str) -> None:
         row = Vocabulary.objects.select_for_update().get(pk=vocabulary.pk)
         setattr(row, column, "\n".join(filter(None, [getattr(row, column), line])))
         row.full_clean()
-        row.save()
+        row.save(author=author)

@@ -1,13 +1,14 @@
 """Keyword lists are checked against AssemblyAI's rules before they are sent."""
 
 import pytest
+from django.contrib.auth.models import Group, User
 from django.core.exceptions import ValidationError
 from django.core.files.uploadedfile import SimpleUploadedFile
 from django.db import IntegrityError, transaction
 
 from tests.transcription.rows import a_transcript, advanced, answers_well
 from transcription.assemblyai.keyterms import spellings_of, terms_of, warnings_for
-from transcription.models import Vocabulary
+from transcription.models import Mistake, Vocabulary
 from transcription.vocabulary.files import terms_in
 
 pytestmark = pytest.mark.django_db
@@ -203,6 +204,33 @@ def test_terms_come_from_a_file_and_go_to_one(admin_client, name, content, terms
     extension = name.rpartition(".")[2]
     exported = admin_client.get(f"/keyword-lists/{saved.pk}/terms.{extension}")
     assert terms_in(name, exported.content) == terms.split("\n")
+
+
+def test_a_version_keeps_the_author_of_its_change(admin_client, client):
+    bob = User.objects.create_user("bob", is_staff=True)
+    bob.groups.add(Group.objects.get(name="Supervisors"))
+    client.force_login(bob)
+    saved_in_admin(admin_client, terms="aspirin")
+    clinic = Vocabulary.objects.get()
+    mistake = Mistake.objects.create(heard="metaprolyla", corrected="metoprolol")
+    client.post(
+        f"/keyword-lists/suggestions/{mistake.pk}/settle/",
+        {"vocabulary": clinic.pk, "what": "term", "text": "metoprolol"},
+    )
+    changed = {
+        "name": "Clinic",
+        "terms": "aspirin\nmetoprolol",
+        "notes": "not sent",
+        "versions-TOTAL_FORMS": 0,
+        "versions-INITIAL_FORMS": 0,
+    }
+    path = f"/admin/transcription/vocabulary/{clinic.pk}/change/"
+
+    assert admin_client.post(path, changed).status_code == 302
+
+    authors = clinic.versions.values_list("number", "author__username")
+    assert list(authors) == [(2, "bob"), (1, "admin")]
+    assert "Clinic, version 2" in client.get(path).text
 
 
 @pytest.mark.parametrize("content", [b"\xff\xfe", b"a\0b", b"x" * 300_000])
