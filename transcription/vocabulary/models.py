@@ -117,8 +117,9 @@ class Vocabulary(RetentionPeriods):
         with transaction.atomic():
             stored = Vocabulary.objects.select_for_update().filter(pk=self.pk).first()
             is_new = stored is None or stored.content != self.content
-            if stored and is_new:
-                self.version = stored.version + 1
+            if stored:
+                # Not self.version: somebody may have saved since this row was loaded.
+                self.version = stored.version + is_new
             super().save(*args, **kwargs)
             if is_new:
                 VocabularyVersion.objects.create(
@@ -130,7 +131,8 @@ class Vocabulary(RetentionPeriods):
 
     @property
     def content(self) -> dict[str, str]:
-        return {name: getattr(self, name) for name in self.SENT}
+        # Browsers send \r\n. A changed line end is not a new version.
+        return {name: getattr(self, name).replace("\r\n", "\n") for name in self.SENT}
 
     def fits(self, number: str) -> int:
         """Return how well `numbers` of this list fits a number, or 0 if it does not.

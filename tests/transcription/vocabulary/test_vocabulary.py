@@ -206,6 +206,19 @@ def test_terms_come_from_a_file_and_go_to_one(admin_client, name, content, terms
     assert terms_in(name, exported.content) == terms.split("\n")
 
 
+def test_two_saves_of_the_same_change_make_one_version():
+    clinic = Vocabulary.objects.create(name="Clinic")
+    for row in [Vocabulary.objects.get(), Vocabulary.objects.get()]:
+        row.terms = "aspirin"
+        row.save()
+    clinic.refresh_from_db()
+
+    clinic.terms = "metoprolol"
+    clinic.save()
+
+    assert list(clinic.versions.values_list("number", flat=True)) == [3, 2, 1]
+
+
 def test_a_version_keeps_the_author_of_its_change(admin_client, client):
     bob = User.objects.create_user("bob", is_staff=True)
     bob.groups.add(Group.objects.get(name="Supervisors"))
@@ -219,7 +232,7 @@ def test_a_version_keeps_the_author_of_its_change(admin_client, client):
     )
     changed = {
         "name": "Clinic",
-        "terms": "aspirin\nmetoprolol",
+        "terms": "aspirin\r\nmetoprolol",
         "notes": "not sent",
         "versions-TOTAL_FORMS": 0,
         "versions-INITIAL_FORMS": 0,
