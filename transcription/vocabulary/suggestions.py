@@ -20,10 +20,13 @@ from transcription.review.rules import Refused
 from transcription.search import query as search
 
 SHOWN, BATCHES = 50, 10
+# Suggestions and batches show words of transcripts.
+READ = ["transcription.change_vocabulary", "transcription.view_transcript"]
+CORRECT = [*READ, "transcription.correct_transcript"]
 
 
 @require_safe
-@permission_required("transcription.change_vocabulary", raise_exception=True)
+@permission_required(READ, raise_exception=True)
 def page(request: HttpRequest) -> HttpResponse:
     context = {
         "rows": suggestions(SHOWN),
@@ -41,7 +44,7 @@ def progress() -> dict[str, Any]:
 
 
 @require_safe
-@permission_required("transcription.change_vocabulary", raise_exception=True)
+@permission_required(READ, raise_exception=True)
 def batches(request: HttpRequest) -> HttpResponse:
     """Show the progress of corrections in past transcripts.
 
@@ -51,10 +54,7 @@ def batches(request: HttpRequest) -> HttpResponse:
 
 
 @require_POST
-@permission_required(
-    ["transcription.change_vocabulary", "transcription.correct_transcript"],
-    raise_exception=True,
-)
+@permission_required(CORRECT, raise_exception=True)
 def apply(request: HttpRequest, pk: int) -> HttpResponse:
     """Start to correct a mistake in all past transcripts that contain it."""
     row = get_object_or_404(Mistake, pk=pk)
@@ -73,10 +73,7 @@ def apply(request: HttpRequest, pk: int) -> HttpResponse:
 
 
 @require_POST
-@permission_required(
-    ["transcription.change_vocabulary", "transcription.correct_transcript"],
-    raise_exception=True,
-)
+@permission_required(CORRECT, raise_exception=True)
 def undo(request: HttpRequest, pk: int) -> HttpResponse:
     """Start to undo a correction in all past transcripts."""
     past.undo(get_object_or_404(Batch, pk=pk))
@@ -84,10 +81,7 @@ def undo(request: HttpRequest, pk: int) -> HttpResponse:
 
 
 @require_safe
-@permission_required(
-    ["transcription.change_vocabulary", "transcription.view_transcript"],
-    raise_exception=True,
-)
+@permission_required(READ, raise_exception=True)
 def occurrences(request: HttpRequest, pk: int) -> HttpResponse:
     """Show how many transcripts contain the mistake now, for one row of the page."""
     row = get_object_or_404(Mistake, pk=pk)
@@ -102,7 +96,7 @@ def occurrences(request: HttpRequest, pk: int) -> HttpResponse:
 
 
 @require_POST
-@permission_required("transcription.change_vocabulary", raise_exception=True)
+@permission_required(READ, raise_exception=True)
 def settle(request: HttpRequest, pk: int) -> HttpResponse:
     """Add a suggestion to a keyword list, as a term or a spelling, or dismiss it."""
     row = get_object_or_404(Mistake, pk=pk)
@@ -131,9 +125,7 @@ def settle(request: HttpRequest, pk: int) -> HttpResponse:
     return redirect("transcription:suggestions")
 
 
-def add(
-    vocabulary: Vocabulary, what: str, heard: str, text: str, author: Any
-) -> None:
+def add(vocabulary: Vocabulary, what: str, heard: str, text: str, author: Any) -> None:
     """Add a term or a spelling to a keyword list. Raises ValidationError.
 
     A spelling tells AssemblyAI to write `text` instead of `heard`.

@@ -5,7 +5,7 @@ from datetime import datetime
 from datetime import timezone as tz
 
 import pytest
-from django.contrib.auth.models import User
+from django.contrib.auth.models import Permission, User
 from django.db import connection
 from django.test.utils import CaptureQueriesContext
 
@@ -168,6 +168,26 @@ def test_punctuation_in_the_heard_text_makes_no_other_spelling(ada, admin_client
     assert spellings_of(clinic.custom_spellings) == [
         {"from": ["gaba pen tin"], "to": "gabapentin"}
     ]
+
+
+def test_who_may_not_read_transcripts_sees_no_suggestions(ada, client):
+    twice_corrected(ada)
+    [row] = suggestions()
+    batch = past.begin("please", "kindly", ada)
+    may = ["change_vocabulary", "correct_transcript"]
+    ada.user_permissions.set(Permission.objects.filter(codename__in=may))
+    client.force_login(ada)
+    path = f"/keyword-lists/suggestions/{row.pk}"
+
+    for page in (
+        "/keyword-lists/suggestions/",
+        "/corrections/",
+        f"{path}/occurrences/",
+    ):
+        assert client.get(page).status_code == 403, page
+    for page in (f"{path}/settle/", f"{path}/apply/", f"/corrections/{batch.pk}/undo/"):
+        answer = client.post(page, {"what": "dismiss"})
+        assert answer.status_code == 403, page
 
 
 def test_accuracy_sums_counts_by_list_and_month(ada, admin_client):
