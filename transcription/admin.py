@@ -31,7 +31,8 @@ from transcription.notifications.admin import NotificationAdmin
 from transcription.retention.admin import DeletionAdmin
 from transcription.search import query as search
 from transcription.search.operators import BadOperator
-from transcription.tasks import enqueue_once, start
+from transcription.tasks import enqueue_once
+from transcription.views import start_again
 from transcription.vocabulary.admin import VocabularyAdmin
 
 __all__ = [
@@ -226,15 +227,16 @@ class TranscriptAdmin(
         """Create new transcripts of the same recordings, with the same keyword lists.
 
         The current version of a list is used. For a transcript without a keyword list,
-        `start` may choose one.
+        `start_again` may choose one.
         """
-        for transcript in chosen.select_related("recording", "vocabulary"):
-            start(transcript.recording, transcript.vocabulary)
-        number = chosen.count()
+        rows = chosen.select_related("recording__call", "vocabulary")
+        begun = [start_again(row.recording, row.vocabulary)[1] for row in rows]
+        number, others = begun.count(True), begun.count(False)
+        note = f" Skipped: {others} that are being transcribed." if others else ""
         messages.success(
             request,
             f"Started {number} new transcript{pluralize(number)}. The old ones are "
-            "kept.",
+            f"kept.{note}",
         )
 
     @admin.action(description="Continue unfinished now", permissions=["act"])

@@ -203,6 +203,28 @@ def test_transcribe_again_makes_a_new_one_and_keeps_the_old(may):
     assert "Started 1 new transcript." in messages_of(answer)
 
 
+def test_a_double_click_on_transcribe_again_starts_one(may):
+    words = Vocabulary.objects.create(name="Cardiology")
+    old = a_finished_one(vocabulary=words)
+    browser = may("add_transcript")
+
+    act(browser, "transcribe_again", old)
+    answer = act(browser, "transcribe_again", old)
+    form = {"vocabulary": words.pk}
+    page = browser.post(f"/transcripts/{old.uuid}/again/", form)
+
+    new = Transcript.objects.exclude(pk=old.pk).get()
+    assert page["Location"] == new.get_absolute_url()
+    assert "Skipped: 1 that are being transcribed." in messages_of(answer)
+    # A list that has changed since the first request is another reason to transcribe.
+    Transcript.objects.filter(pk=new.pk).update(status="queued", vocabulary_version=1)
+    words.terms = "metoprolol"
+    words.save()
+    browser.post(f"/transcripts/{old.uuid}/again/", form)
+    browser.post(f"/transcripts/{old.uuid}/again/", {"vocabulary": ""})
+    assert Transcript.objects.count() == 4
+
+
 def test_refresh_now_makes_waiting_rows_due_and_counts_the_finished(
     may, django_capture_on_commit_callbacks
 ):

@@ -548,6 +548,7 @@ def test_no_action_takes_more_rows_than_a_person_has_seen(
 
 def test_as_many_as_are_counted_may_be_acted_on_at_once(supervisor, monkeypatch):
     fill(0, 4)
+    Transcript.objects.update(status="completed")
     monkeypatch.setattr(large_tables, "COUNTED", 4)
 
     act_on_all(supervisor, "transcribe_again")
