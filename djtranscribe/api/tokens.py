@@ -4,14 +4,17 @@ Cookies are ignored. So another site cannot make a browser send a valid request,
 CSRF token is needed.
 """
 
-from typing import cast
+from collections.abc import Callable
+from functools import wraps
+from typing import Any, cast
 
 from django.contrib.auth.models import User
 from django.http import HttpRequest
+from django.utils import timezone
 from ninja.errors import HttpError
 from ninja.security.base import AuthBase
 
-from djtranscribe.models import ApiToken
+from djtranscribe.models import ApiToken, zone_of
 
 
 class Bearer(AuthBase):
@@ -44,7 +47,9 @@ def token_of(request: HttpRequest) -> ApiToken:
     scheme, _, secret = request.headers.get("Authorization", "").partition(" ")
     if scheme.lower() != "bearer":
         raise HttpError(401, "Send a token in the header Authorization: Bearer djt_...")
-    token = ApiToken.objects.known_as(secret.strip())
+    # The profile has the time zone of the account.
+    tokens = ApiToken.objects.select_related("user__profile")
+    token = tokens.known_as(secret.strip())
     if token is None:
         raise HttpError(401, "This token does not exist.")
     if token.objection:
@@ -56,3 +61,17 @@ def token_of(request: HttpRequest) -> ApiToken:
 def user_of(request: HttpRequest) -> User:
     """Return the token's user, which Bearer has set."""
     return cast(User, request.user)
+
+
+def in_zone_of_account(view: Callable[..., Any]) -> Callable[..., Any]:
+    """Use the time zone of the token's account, as on the pages, not of the cookie's.
+
+    The days in a search and the times in files are in this zone.
+    """
+
+    @wraps(view)
+    def zoned(request: HttpRequest, *args: Any, **values: Any) -> Any:
+        with timezone.override(zone_of(request.user)):
+            return view(request, *args, **values)
+
+    return zoned

@@ -6,7 +6,6 @@ from django.db.models import QuerySet
 from django.http import HttpRequest
 from django.http.response import HttpResponseBase
 from django.shortcuts import get_object_or_404
-from django.utils import timezone
 from ninja import Query, Router, Schema, Status
 from ninja.errors import HttpError
 from pydantic import Field, StrictInt
@@ -33,7 +32,7 @@ from djtranscribe.api.shapes import (
     transcripts_out,
 )
 from djtranscribe.api.tokens import Bearer, user_of
-from djtranscribe.models import Access, zone_of
+from djtranscribe.models import Access
 from transcription import views
 from transcription.exports import formats as exports
 from transcription.exports.fonts import MissingFont
@@ -55,8 +54,9 @@ class Transcripts(Period):
         None,
         max_length=search.MAX_LENGTH,
         description='Search: words, "exact phrases", -not, prefix*, and operators such '
-        "as tag:billing and after:2026-11-01 (docs/using.md). Returns the best "
-        f"matches first, from the {search.RANKED:,} newest matches.",
+        "as tag:billing and after:2026-11-01 (docs/using.md). Days are in the time "
+        "zone of the account. Returns the best matches first, from the "
+        f"{search.RANKED:,} newest matches.",
     )
 
 
@@ -263,8 +263,7 @@ def correct_transcript(
 def export(
     request: HttpRequest, uuid: UUID, extension: str, params: Query[Export]
 ) -> HttpResponseBase:
-    with timezone.override(zone_of(user_of(request))):
-        try:
-            return views.file_of(request, uuid, extension)
-        except (MissingFont, exports.OneVersionOnly) as error:
-            raise HttpError(422, str(error)) from None
+    try:
+        return views.file_of(request, uuid, extension)
+    except (MissingFont, exports.OneVersionOnly) as error:
+        raise HttpError(422, str(error)) from None

@@ -362,6 +362,26 @@ def test_a_file_names_the_zone_on_every_way(
     assert when in " ".join(words_of(archive.read(name), extension).split())
 
 
+def test_days_of_a_search_by_a_program_are_those_of_its_account(operator, transcript):
+    Transcript.objects.update(created_at=utc("2026-11-26 13:30"))
+    live_in(operator, SYDNEY)
+    token = ApiToken(user=operator, name="CRM")
+    secret = token.new_secret()
+    token.save()
+    program = Client(headers={"Authorization": f"Bearer {secret}"})
+    other = User.objects.create_user("other")
+    live_in(other, HONOLULU)
+    # A cookie of another account is ignored.
+    program.force_login(other)
+
+    def found(q):
+        return program.get("/api/transcripts", {"q": q}).json()["items"]
+
+    [item] = found("after:2026-11-27")
+    assert item["created_at"] == "2026-11-26T13:30:00Z"
+    assert found("before:2026-11-27") == []
+
+
 def test_a_file_in_winter_names_the_offset_of_winter(browser, operator, transcript):
     Transcript.objects.update(created_at=utc("2026-07-01 10:00"))
     live_in(operator, SYDNEY)
