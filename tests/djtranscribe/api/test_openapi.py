@@ -305,6 +305,9 @@ def test_the_page_has_every_operation_with_a_line_to_try(page, document):
             assert operation["summary"] in page.text
             assert path in page.text
             assert method.upper() in page.text
+            _, _, section = page.text.partition(f'id="{operation["operationId"]}"')
+            section = section.partition("</section>")[0]
+            assert ("<h3>Body</h3>" in section) == ("requestBody" in operation)
     assert page.text.count("curl -H") == 1 + sum(map(len, document["paths"].values()))
 
 
