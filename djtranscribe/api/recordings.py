@@ -1,10 +1,11 @@
 from typing import Annotated, Any
 
 from django.db.models import QuerySet
-from django.http import HttpRequest
+from django.http import Http404, HttpRequest
 from django.http.response import HttpResponseBase
 from django.shortcuts import get_object_or_404
 from ninja import Query, Router
+from ninja.errors import HttpError
 from pydantic import Field
 
 from caller import views
@@ -96,7 +97,13 @@ def get_recording(request: HttpRequest, id: int) -> RecordingDetail:
 )
 def get_audio(request: HttpRequest, id: int) -> HttpResponseBase:
     """The recording counts as listened to. Needs `caller.view_recording`."""
-    answer: Any = views.recording_audio(request, pk=id)
+    try:
+        answer: Any = views.recording_audio(request, pk=id)
+    except Http404 as error:
+        if not Recording.objects.filter(pk=id).exists():
+            raise
+        # Say why: a program may retry if the audio is not stored yet.
+        raise HttpError(404, str(error)) from None
     # Remove the view's Cache-Control: it is meant for a browser that plays the audio.
     del answer["Cache-Control"]
     return answer  # type: ignore[no-any-return]

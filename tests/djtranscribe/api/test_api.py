@@ -165,7 +165,7 @@ def test_audio_that_is_not_stored_is_404_and_was_not_heard(program):
     answer = program.get(f"/api/recordings/{recording.pk}/audio")
 
     assert answer.status_code == 404
-    assert answer.json()["detail"]
+    assert answer.json() == {"detail": "The audio is not stored yet."}
     assert accesses() == []
 
 
