@@ -1,5 +1,6 @@
 from django.conf import settings
 from django.contrib import admin
+from django.contrib.auth.views import LogoutView
 from django.urls import URLPattern, URLResolver, include, path
 
 from djtranscribe.accounts import password_reset
@@ -18,6 +19,13 @@ urlpatterns += [
     path("profile/", profile, name="profile"),
     path("profile/log-out/", log_out_elsewhere, name="log_out_elsewhere"),
     *password_reset.urlpatterns(),
+    # This replaces admin's own page, which does not log out accounts without staff
+    # status.
+    path(
+        "admin/logout/",
+        LogoutView.as_view(next_page=settings.LOGIN_URL),
+        name="logout",
+    ),
     path("admin/", admin.site.urls),
     path("api/", include("djtranscribe.api.urls")),
     path("", include("caller.urls")),

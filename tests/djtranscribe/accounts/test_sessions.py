@@ -77,6 +77,19 @@ def test_one_browser_is_logged_out(ada):
     assert [is_logged_in(each) for each in (lost, other, here)] == [False, True, True]
 
 
+@pytest.mark.parametrize("is_staff", [True, False])
+def test_an_account_logs_out(ada, is_staff):
+    here = logged_in(FIREFOX)
+    User.objects.update(is_staff=is_staff)
+    assert 'action="/admin/logout/"' in here.get("/").text
+
+    answer = here.post("/admin/logout/")
+
+    assert answer["Location"] == "/admin/login/"
+    assert not is_logged_in(here)
+    assert not Session.objects.exists()
+
+
 def test_all_other_browsers_are_logged_out(ada):
     lost, other, here = logged_in(IPHONE), logged_in(EDGE), logged_in(FIREFOX)
 

@@ -107,6 +107,17 @@ def test_a_forgotten_password_leads_back_to_this_login_page(client, ada):
     assert 'href="/password-reset/"' in client.get(LOGIN).text
 
 
+def test_an_account_without_staff_status_logs_out(client, ada):
+    User.objects.update(is_staff=False, is_superuser=False)
+    log_in(client)
+    assert is_logged_in(client)
+
+    answer = client.post("/admin/logout/")
+
+    assert answer["Location"] == LOGIN
+    assert not is_logged_in(client)
+
+
 @pytest.mark.parametrize(
     "path",
     [
