@@ -105,8 +105,16 @@ class UserAdmin(TolerantChangelist, django_admin.UserAdmin[User]):
 
     @admin.action(description="Log out everywhere", permissions=["change"])
     def log_out(self, request: HttpRequest, chosen: QuerySet[User]) -> None:
-        ended, _ = Session.objects.filter(user__in=chosen).delete()
-        messages.success(request, f"Ended {ended} session{pluralize(ended)}.")
+        """End all sessions of these accounts, except the session of this request.
+
+        This request still needs its session, for the message.
+        """
+        sessions = Session.objects.filter(user__in=chosen)
+        ended, _ = sessions.exclude(session_key=request.session.session_key).delete()
+        done = f"Ended {ended} session{pluralize(ended)}."
+        if chosen.contains(cast(User, request.user)):
+            done += " This browser stays logged in."
+        messages.success(request, done)
 
     @admin.action(description="Remove second factors", permissions=["change"])
     def remove_second_factors(

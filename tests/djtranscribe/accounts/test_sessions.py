@@ -154,6 +154,23 @@ def test_an_administrator_logs_an_account_out(ada, admin_client):
     assert not is_logged_in(phone)
 
 
+def test_an_administrator_who_logs_everybody_out_stays_logged_in_here(
+    ada, admin_user, admin_client
+):
+    phone, elsewhere = logged_in(IPHONE), Client()
+    elsewhere.force_login(admin_user)
+
+    answer = admin_client.post(
+        "/admin/auth/user/",
+        {"action": "log_out", "_selected_action": [ada.pk, admin_user.pk]},
+        follow=True,
+    )
+
+    assert "Ended 2 sessions. This browser stays logged in." in answer.text
+    found = [is_logged_in(each) for each in (phone, elsewhere, admin_client)]
+    assert found == [False, False, True]
+
+
 def test_strangers_leave_no_session_behind(client, ada):
     client.get("/admin/login/")
     client.post("/admin/login/", {"username": "ada", "password": "wrong"})
