@@ -12,10 +12,11 @@ import shutil
 import sqlite3
 import subprocess
 import tarfile
-from collections.abc import Callable, Iterator
+import zlib
+from collections.abc import Callable
 from contextlib import closing
 from pathlib import Path
-from typing import IO, Any
+from typing import IO, Any, cast
 
 from django.core.exceptions import SuspiciousFileOperation
 from django.core.files import File
@@ -27,6 +28,7 @@ from caller.models import Recording
 
 DUMPS = {"sqlite": "database.sqlite3", "postgresql": "database.dump"}
 AUDIO = "audio/"
+END = bytes(2 * tarfile.BLOCKSIZE)
 
 
 def write(archive: Path, folder: Path, tell: Callable[[int], None]) -> list[str]:
@@ -62,26 +64,23 @@ def read(archive: Path, folder: Path, tell: Callable[[int], None]) -> int:
     folder and tell: as in `write`. Raises CommandError.
     """
     expected = DUMPS[connection.vendor]
-    number = 0
     with opened(archive) as tar:
-        for member, file in members(tar):
-            if number == 0 and member.name != expected:
-                raise CommandError(
-                    f"The backup has {member.name}, and this site needs {expected}: it "
-                    "was made on another kind of database. Set DATABASE_URL to one of "
-                    "the same kind."
-                )
-            if member.name == expected:
-                dump = folder / expected
-                with dump.open("wb") as copy:
-                    shutil.copyfileobj(file, copy)
-                load_database(dump)
-                dump.unlink()
-            else:
-                store(member.name.removeprefix(AUDIO), file)
-                tell(number)
-            number += 1
-    return max(number - 1, 0)
+        first, *recordings = files_in(tar)
+        if first.name != expected:
+            raise CommandError(
+                f"The backup has {first.name}, and this site needs {expected}: it was "
+                "made on another kind of database. Set DATABASE_URL to one of the same "
+                "kind."
+            )
+        dump = folder / expected
+        with dump.open("wb") as copy:
+            shutil.copyfileobj(content(tar, first), copy)
+        load_database(dump)
+        dump.unlink()
+        for number, member in enumerate(recordings, 1):
+            store(member.name.removeprefix(AUDIO), content(tar, member))
+            tell(number)
+    return len(recordings)
 
 
 def opened(archive: Path) -> tarfile.TarFile:
@@ -91,13 +90,30 @@ def opened(archive: Path) -> tarfile.TarFile:
         raise CommandError(f"{archive} cannot be read: {error}") from error
 
 
-def members(tar: tarfile.TarFile) -> Iterator[tuple[tarfile.TarInfo, IO[bytes]]]:
+def files_in(tar: tarfile.TarFile) -> list[tarfile.TarInfo]:
+    """Read the archive to its end and return its files. Raises CommandError.
+
+    If an archive was cut between two files, tarfile notices nothing. So this function
+    also looks for the two blocks of zeros that end each archive.
+    """
     try:
-        for member in tar:
-            if file := tar.extractfile(member):
-                yield member, file
-    except (EOFError, tarfile.TarError) as error:
-        raise CommandError(f"The backup is damaged: {error}") from error
+        found = [member for member in tar if member.isfile()]
+        file: Any = tar.fileobj
+        file.seek(tar.offset)
+        has_end = file.read().startswith(END)
+    except (EOFError, OSError, tarfile.TarError, zlib.error) as error:
+        raise CommandError(
+            f"The backup is damaged: {error}. Nothing was restored."
+        ) from error
+    if not (found and has_end):
+        raise CommandError(
+            "The backup is damaged: its end is missing. Nothing was restored."
+        )
+    return found
+
+
+def content(tar: tarfile.TarFile, member: tarfile.TarInfo) -> IO[bytes]:
+    return cast("IO[bytes]", tar.extractfile(member))
 
 
 def store(name: str, file: IO[bytes]) -> None:
@@ -118,31 +134,50 @@ def dump_database(dump: Path) -> None:
         with closing(sqlite3.connect(dump)) as copy:
             connection.connection.backup(copy)
     else:
-        run("pg_dump", "--format=custom", "--no-owner", f"--file={dump}")
+        options = ("--format=custom", "--no-owner", f"--file={dump}")
+        run_on_database("pg_dump", *options)
 
 
 def load_database(dump: Path) -> None:
+    """Delete all tables and load the dump, in one transaction."""
     if connection.vendor == "sqlite":
         connection.ensure_connection()
         with closing(sqlite3.connect(dump)) as copy:
             copy.backup(connection.connection)
     else:
-        options = ("--clean", "--if-exists", "--no-owner", "--exit-on-error")
-        run("pg_restore", *options, str(dump))
+        script = dump.with_suffix(".sql")
+        as_text = ("--clean", "--if-exists", "--no-owner", f"--file={script}")
+        run("pg_restore", *as_text, str(dump))
+        # The script only deletes what is in the dump. Tables of a newer version may
+        # refer to that, so delete all tables first.
+        at_once = ("--no-psqlrc", "--single-transaction", "--set=ON_ERROR_STOP=1")
+        run_on_database("psql", *at_once, *drop_tables(), f"--file={script}")
+        script.unlink()
     connection.close()
 
 
-def run(program: str, *options: str) -> None:
-    """Run pg_dump or pg_restore. Pass the password only in the environment."""
+def drop_tables() -> list[str]:
+    """Return the option of psql that deletes all tables."""
+    tables = map(connection.ops.quote_name, connection.introspection.table_names())
+    names = ", ".join(tables)
+    return [f"--command=DROP TABLE {names} CASCADE"] if names else []
+
+
+def run_on_database(program: str, *options: str) -> None:
+    """Run pg_dump or psql. Pass the password only in the environment."""
     client: Any = connection.client
     settings = connection.settings_dict
     (_, *arguments), environ = client.settings_to_cmd_args_env(settings, [])
-    # Django's arguments are for psql and end with the database's name. pg_restore reads
-    # a name without an option as a file name, so pass the database's name as --dbname.
+    # Django's arguments end with the database's name. pg_dump and psql take options
+    # after a name only on some systems, so pass the name as --dbname.
     database = f"--dbname={arguments.pop()}"
+    run(program, *arguments, database, *options, environ=environ)
+
+
+def run(program: str, *options: str, environ: dict[str, str] | None = None) -> None:
     try:
         done = subprocess.run(  # noqa: S603 - a program of PostgreSQL, and our settings
-            [program, *arguments, database, *options],
+            [program, *options],
             check=False,
             env={**os.environ, **(environ or {})},
             capture_output=True,

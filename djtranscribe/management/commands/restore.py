@@ -2,10 +2,9 @@ from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import Any
 
-from django.contrib.auth.models import User
 from django.core.management import call_command
 from django.core.management.base import BaseCommand, CommandError, CommandParser
-from django.db import Error
+from django.db import Error, connection
 
 from djtranscribe.management import backups
 
@@ -28,9 +27,9 @@ class Command(BaseCommand):
         )
 
     def handle(self, *, file: Path, replace: bool, **options: Any) -> None:
-        if not replace and is_used():
+        if not replace and has_tables():
             raise CommandError(
-                "This database has accounts. To delete all that is in it and to put "
+                "This database is not empty. To delete all that is in it and to put "
                 "the backup in its place, add --replace."
             )
         with TemporaryDirectory() as folder:
@@ -47,9 +46,8 @@ class Command(BaseCommand):
             self.stdout.write(f"{number} recordings…")
 
 
-def is_used() -> bool:
+def has_tables() -> bool:
     try:
-        return User.objects.exists()
-    except Error:
-        # The database has no tables yet.
-        return False
+        return bool(connection.introspection.table_names())
+    except Error as error:
+        raise CommandError(f"The database cannot be read: {error}") from error

@@ -4,6 +4,7 @@ import sqlite3
 import subprocess
 import tarfile
 from collections.abc import Iterator
+from contextlib import closing
 from pathlib import Path
 from secrets import token_hex
 
@@ -42,6 +43,17 @@ for row in Transcript.objects.order_by("pk"):
     digest = hashlib.sha256(audio.read()).hexdigest()
     assert digest == row.recording.sha256
     print(row.text, row.uuid, row.recording.call.other_number, audio.name, digest)
+"""
+# A table of a newer version.
+ADD_TABLE = """
+from django.db import connection
+connection.cursor().execute(
+    "CREATE TABLE newer (owner_id integer REFERENCES auth_user (id))"
+)
+"""
+TABLES = """
+from django.db import connection
+print(*connection.introspection.table_names())
 """
 
 
@@ -102,8 +114,12 @@ def test_everything_is_in_another_database_and_another_folder(sites, tmp_path):
     # backup never overwrites a file. restore only overwrites data with --replace.
     assert "exists already" in one.manage("backup", str(archive)).stderr
     assert "add --replace" in other.manage("restore", str(archive)).stderr
-    assert other.manage("restore", str(archive), "--replace").returncode == 0
+    tables = other.shell(TABLES)
+    other.shell(ADD_TABLE)
+    replaced = other.manage("restore", str(archive), "--replace")
+    assert replaced.returncode == 0, replaced.stderr
     assert other.shell(TELL) == before
+    assert other.shell(TABLES) == tables
 
 
 @pytest.fixture
@@ -126,6 +142,30 @@ def test_a_file_that_is_no_backup_changes_nothing(empty, tmp_path):
     for done in (no_tar, no_file, of_postgresql):
         assert done.returncode == 1
         assert "Traceback" not in done.stderr
+
+
+@pytest.mark.parametrize("part", ["audio", "between"])
+def test_an_incomplete_backup_changes_nothing(empty, tmp_path, part):
+    with closing(sqlite3.connect(tmp_path / "database.sqlite3")) as database:
+        database.execute("CREATE TABLE ours (id integer)")
+    (tmp_path / "1.wav").write_bytes(b"sound" * 1000)
+    archive = tmp_path / "backup.tar"
+    with tarfile.open(archive, "w") as tar:
+        tar.add(tmp_path / "database.sqlite3", "database.sqlite3")
+        tar.add(tmp_path / "1.wav", "audio/1.wav")
+    with tarfile.open(archive) as tar:
+        audio = tar.getmember("audio/1.wav")
+    cut = {"audio": audio.offset_data + 100, "between": audio.offset}
+    archive.write_bytes(archive.read_bytes()[: cut[part]])
+
+    done = empty.manage("restore", str(archive))
+
+    assert done.returncode == 1
+    assert "The backup is damaged" in done.stderr
+    assert "Traceback" not in done.stderr
+    with closing(sqlite3.connect(tmp_path / "empty.sqlite3")) as database:
+        assert not database.execute("SELECT * FROM sqlite_master").fetchall()
+    assert not list((tmp_path / "empty").rglob("*.wav"))
 
 
 def test_a_recording_without_its_file_is_named_and_the_rest_is_saved(
