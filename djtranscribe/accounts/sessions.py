@@ -7,7 +7,7 @@ from datetime import datetime
 from datetime import timezone as tz
 from typing import Any, cast
 
-from django.contrib.auth import SESSION_KEY
+from django.contrib.auth import HASH_SESSION_KEY, SESSION_KEY
 from django.contrib.auth.models import User
 from django.contrib.auth.signals import user_logged_in
 from django.contrib.sessions.backends import db
@@ -91,14 +91,18 @@ class Login:
 def logins(request: HttpRequest) -> list[Login]:
     """Return the account's logins. The login of this request is the first one.
 
-    The other logins follow, newest first.
+    The other logins follow, newest first. A new password ends the other sessions, but
+    their rows stay until those browsers send a request. So compare the hash of the
+    password, like Django.
     """
     now = timezone.now()
     user = cast(User, request.user)
+    hashes = {user.get_session_auth_hash(), *user.get_session_auth_fallback_hash()}
     rows = Session.objects.filter(user=user, expire_date__gt=now)
     found = [
         login(row, is_this_one=row.session_key == request.session.session_key)
         for row in rows
+        if row.get_decoded().get(HASH_SESSION_KEY) in hashes
     ]
     found.sort(key=lambda each: (each.is_this_one, each.at or LONG_AGO), reverse=True)
     return found

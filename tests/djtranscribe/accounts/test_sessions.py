@@ -137,8 +137,10 @@ def test_a_new_password_leaves_only_this_browser(ada):
         {"old_password": "secret", "new_password1": new, "new_password2": new},
     )
 
+    page = here.get("/profile/").text
+    assert "Firefox on Linux" in page
+    assert "Safari on iPhone" not in page
     assert not is_logged_in(phone)
-    assert "Firefox on Linux" in here.get("/profile/").text
 
 
 def test_an_administrator_logs_an_account_out(ada, admin_client):
