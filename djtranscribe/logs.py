@@ -15,6 +15,8 @@ from typing import Any
 from django.utils import timezone
 
 DIALLED = re.compile(r"/dial/[^\s\"']*")
+# A link for a new password works until it is used, at most an hour.
+RESET = re.compile(r"/password-reset/[^\s\"']+")
 # Query strings of these paths. They may contain phone numbers and search terms.
 ASKED = re.compile(r"(/(?:admin|api|search)/[^\s\"'?]*)\?[^\s\"']*")
 # A phone number in any other path. None of our other URLs contains one, but clients
@@ -39,7 +41,7 @@ def quiet() -> Iterator[None]:
 
 
 class NoNumbers(logging.Filter):
-    """Remove phone numbers and search terms from the URLs that Django logs."""
+    """Remove phone numbers, search terms and secrets from the URLs that Django logs."""
 
     def filter(self, record: logging.LogRecord) -> bool:
         if isinstance(record.args, tuple):
@@ -54,10 +56,10 @@ class NoNumbers(logging.Filter):
 
 
 def without_numbers(text: str) -> str:
-    """Remove phone numbers and search terms from the URLs in a text."""
+    """Remove phone numbers, search terms and secrets from the URLs in a text."""
     if "/" not in text:
         return text
-    text = DIALLED.sub("/dial/…", text)
+    text = RESET.sub("/password-reset/…", DIALLED.sub("/dial/…", text))
     return GUESSED.sub("…", ASKED.sub(r"\1?…", text))
 
 

@@ -35,6 +35,12 @@ pytestmark = pytest.mark.django_db
         ("Not Found: %s", ["/api/calls/+14155551234"], "Not Found: /api/calls/…"),
         ("Not Found: %s", ["/(415) 555-1234/"], "Not Found: /…/"),
         ('"GET %s"', ["/call/%2b14155551234?x=1"], '"GET /call/…?x=1"'),
+        (
+            "Service Unavailable: %s",
+            ["/password-reset/MQ/abc-def0123/"],
+            "Service Unavailable: /password-reset/…",
+        ),
+        ('"GET %s" 200', ["/password-reset/"], '"GET /password-reset/" 200'),
         ("%s", ["/recordings/123456/audio/"], "/recordings/123456/audio/"),
         (
             "%s",
