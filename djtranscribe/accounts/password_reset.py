@@ -54,26 +54,31 @@ class AskForm(PasswordResetForm):
         account has this address.
         """
         for user in self.get_users(self.cleaned_data["email"]):
-            if is_first_in_a_while(user):
+            if not Profile.objects.filter(has_link(), user=user).exists():
                 send_link.enqueue(user.pk)
 
 
+def has_link() -> Q:
+    """Return the condition that an account has just got a link."""
+    return Q(reset_link_at__gt=timezone.now() - BETWEEN_LINKS)
+
+
 def is_first_in_a_while(user: Any) -> bool:
+    """Note that the account gets a link now. Return False if it has just got one."""
     Profile.objects.get_or_create(user=user)
-    now = timezone.now()
-    earlier = Q(reset_link_at=None) | Q(reset_link_at__lt=now - BETWEEN_LINKS)
-    mine = Profile.objects.filter(earlier, user=user)
-    return mine.update(reset_link_at=now) > 0
+    mine = Profile.objects.filter(user=user).exclude(has_link())
+    return mine.update(reset_link_at=timezone.now()) > 0
 
 
 @task()
 def send_link(user_pk: int) -> None:
-    """Create a link and send it.
+    """Create a link and send it, unless the account has just got one.
 
-    The link is secret, so it is created here and is never in the queue.
+    The link is secret, so it is created here and is never in the queue. A message that
+    was lost in the queue does not count as a link.
     """
     user = User.objects.filter(pk=user_pk, is_active=True).first()
-    if user is None:
+    if user is None or not is_first_in_a_while(user):
         return
     body = BODY.format(
         name=user.get_username(),

@@ -162,6 +162,18 @@ def test_after_a_failure_another_link_may_be_asked_for(
     assert len(mailoutbox) == 1
 
 
+def test_after_a_lost_message_another_link_may_be_asked_for(
+    ada, client, work, mailoutbox
+):
+    ask(client)
+    DBTaskResult.objects.all().delete()
+
+    ask(client)
+    work()
+
+    assert len(mailoutbox) == 1
+
+
 @pytest.mark.parametrize(
     "missing",
     [
