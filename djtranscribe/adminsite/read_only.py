@@ -33,9 +33,15 @@ class TolerantChangelist:
         try:
             return cast(HttpResponse, parent.changelist_view(request, *args))
         except (DatabaseError, OverflowError, ValueError):
-            if not request.GET.keys() - {"e"}:
-                raise
-            return plain
+            has_query = bool(request.GET.keys() - {"e"})
+            if has_query and not hasattr(request, "has_begun_action"):
+                return plain
+            raise
+
+    def response_action(self, request: HttpRequest, queryset: Any) -> Any:
+        # The query was fine, so an error that follows is an error of the action.
+        cast(Any, request).has_begun_action = True
+        return cast(Any, super()).response_action(request, queryset)
 
     def changeform_view(self, request: HttpRequest, *args: Any, **kwargs: Any) -> Any:
         """Validate again if somebody else has just saved the same unique value.
