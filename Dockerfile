@@ -1,7 +1,7 @@
 # One image for the web server and the worker, see compose.yaml. Its settings are
 # environment variables.
 
-FROM python:3.13-slim AS packages
+FROM python:3.13-slim-trixie AS packages
 # Optional packages: broker, s3, login, sentry, tracing, or several separated by spaces.
 ARG OPTIONAL=""
 COPY requirements.txt /
@@ -15,9 +15,17 @@ RUN python -m venv /venv \
         /venv/bin/pip install --no-cache-dir --requirement "/$name.txt" || exit 1; \
     done
 
-FROM python:3.13-slim
+FROM python:3.13-slim-trixie
+# `backup` and `restore` need pg_dump, pg_restore and psql. pg_dump refuses a server of a newer
+# major version, so this is the version of the server in compose.yaml. Debian trixie has
+# version 17, and the release before it has only 15. Debian keeps only the newest minor
+# version of a package, so that one cannot be pinned.
+# hadolint ignore=DL3008
+RUN apt-get update \
+    && apt-get install --yes --no-install-recommends postgresql-client-17 \
+    && rm -rf /var/lib/apt/lists/*
 RUN useradd --uid 10001 --create-home djtranscribe \
-    && install --directory --owner 10001 /app/media
+    && install --directory --owner 10001 /app/media /backups
 WORKDIR /app
 COPY --from=packages /venv /venv
 COPY manage.py LICENSE ./
@@ -26,7 +34,7 @@ COPY caller caller
 COPY transcription transcription
 ENV PATH=/venv/bin:$PATH PYTHONUNBUFFERED=1 PYTHONDONTWRITEBYTECODE=1
 USER 10001
-VOLUME /app/media
+VOLUME /app/media /backups
 EXPOSE 8000
 # Every answer counts as healthy, even 503: /healthz says 503 while a vendor is paused, and
 # then a restart does not help.

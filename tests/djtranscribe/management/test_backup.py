@@ -1,5 +1,6 @@
 """A backup can be restored on another site, where nothing is missing."""
 
+import re
 import sqlite3
 import subprocess
 import tarfile
@@ -10,6 +11,7 @@ from secrets import token_hex
 
 import psycopg
 import pytest
+import yaml
 
 from tests.chaos.databases import SERVER
 from tests.djtranscribe.test_settings import ROOT
@@ -196,3 +198,26 @@ def test_a_name_that_leads_out_of_the_folder_is_refused(empty, tmp_path):
     assert done.returncode == 1
     assert "Traceback" not in done.stderr
     assert not list(tmp_path.rglob("evil.wav"))
+
+
+def test_the_docker_image_has_what_commands_need():
+    """It has the programs that commands start, and folders that its user may write."""
+    compose = yaml.safe_load((ROOT / "compose.yaml").read_text())
+    image = (ROOT / "Dockerfile").read_text().split("\nFROM ")[-1]
+    major = re.fullmatch(r"postgres:(\d+)-.*", compose["services"]["database"]["image"])
+    sources = {
+        file.name: file.read_text()
+        for app in ("caller", "djtranscribe", "transcription")
+        for file in (ROOT / app / "management").rglob("*.py")
+    }
+
+    started = re.findall(r'run(?:_on_database)?\("(\w+)"', sources["backups.py"])
+
+    # The sandbox only starts commands of ours.
+    starting = {name for name in sources if "import subprocess" in sources[name]}
+    assert starting == {"backups.py", "sandbox.py"}
+    assert set(started) == {"pg_dump", "pg_restore", "psql"}
+    assert f" postgresql-client-{major[1]} " in image
+    folders = [volume.split(":")[1] for volume in compose["x-app"]["volumes"]]
+    assert f"install --directory --owner 10001 {' '.join(folders)}\n" in image
+    assert f"VOLUME {' '.join(folders)}\n" in image
