@@ -163,3 +163,16 @@ def test_a_call_whose_server_is_away_a_moment_goes_on(
 
     expect(page.locator("#offline")).to_be_hidden()
     assert not stops(page)
+
+
+def test_a_number_that_cannot_be_checked_does_not_end_the_polls(
+    context: BrowserContext, sandbox: Sandbox
+):
+    page = context.new_page()
+    page.goto(sandbox.site)
+    page.route("**/dial/check/", lambda route: route.fulfill(status=403))
+    with page.expect_response("**/dial/check/"):
+        page.get_by_label("Number to call").press_sequentially("1415")
+
+    expect(page.locator("[data-poll-ended]")).to_be_hidden()
+    assert not stops(page)

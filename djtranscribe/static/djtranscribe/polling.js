@@ -16,6 +16,9 @@
   let failures = 0;
   let ended = false;
 
+  // The home page also checks the number that somebody types, with POST.
+  const isPoll = (event) => event.detail.requestConfig.verb === "get";
+
   const end = (reason) => {
     ended = true;
     (notice.querySelector("p") || notice).textContent = reason;
@@ -30,7 +33,7 @@
   });
 
   document.addEventListener("htmx:beforeRequest", (event) => {
-    if (ended) event.preventDefault();
+    if (ended && isPoll(event)) event.preventDefault();
   });
 
   document.addEventListener("htmx:beforeSwap", (event) => {
@@ -40,13 +43,14 @@
       // The session has ended, and the answer is the sign-in page.
       event.detail.shouldSwap = false;
       end(reasons[401]);
-    } else if (xhr.status === 200) {
+    } else if (xhr.status === 200 && isPoll(event)) {
       failures = 0;
     }
   });
 
   for (const failure of ["htmx:sendError", "htmx:responseError", "htmx:timeout"]) {
     document.addEventListener(failure, (event) => {
+      if (!isPoll(event)) return;
       const { status } = event.detail.xhr;
       failures += 1;
       if (status >= 400 && status < 500 && status !== 429) {
