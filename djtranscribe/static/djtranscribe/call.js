@@ -9,11 +9,8 @@
 
   document.addEventListener("htmx:beforeSwap", (event) => {
     const { xhr } = event.detail;
-    if (new URL(xhr.responseURL).pathname !== location.pathname) {
-      // The session has ended, and the answer is the sign-in page: load it as a whole page.
-      event.detail.shouldSwap = false;
-      location.reload();
-    } else if (xhr.status === 200) {
+    // polling.js has set shouldSwap to false if the answer is the sign-in page.
+    if (xhr.status === 200 && event.detail.shouldSwap) {
       offline.hidden = true;
       // Nothing new: leave focus and selection alone.
       event.detail.shouldSwap = xhr.responseText !== last;
