@@ -107,4 +107,12 @@ def check_monitoring(**kwargs: Any) -> list[CheckMessage]:
     if settings.LOG_FORMAT not in {"text", "json"}:
         message = "LOG_FORMAT is neither text nor json."
         problems.append(Error(message, "text is the default.", id="djtranscribe.E005"))
+    if settings.SENTRY_DSN:
+        # Imported only here, because sentry_sdk is an optional requirement.
+        from djtranscribe import sentry
+
+        if not sentry.is_dsn(settings.SENTRY_DSN):
+            message = "SENTRY_DSN is not the address (DSN) of a Sentry project."
+            hint = "Sentry shows it in the project's settings: https://KEY@HOST/NUMBER"
+            problems.append(Error(message, hint, id="djtranscribe.E009"))
     return problems

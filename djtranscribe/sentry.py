@@ -8,6 +8,7 @@ contains no phone number and no secret.
 from typing import Any
 
 import sentry_sdk
+from sentry_sdk.utils import Dsn
 
 from djtranscribe.logs import without_numbers
 
@@ -19,7 +20,18 @@ KEPT = {
 }
 
 
+def is_dsn(dsn: str) -> bool:
+    try:
+        Dsn(dsn)
+    except ValueError:
+        return False
+    return True
+
+
 def connect(dsn: str) -> None:
+    """Send errors of this process to Sentry. Ignore a wrong DSN: a check reports it."""
+    if not is_dsn(dsn):
+        return
     sentry_sdk.init(
         dsn=dsn,
         before_send=discreet,

@@ -50,6 +50,8 @@ def test_an_empty_auth_token_is_said_to_refuse_every_webhook(settings):
         ("SITE_TIME_ZONE", "Mars/Olympus", "djtranscribe.E003"),
         ("METRICS_TOKEN", "short", "djtranscribe.E004"),
         ("LOG_FORMAT", "xml", "djtranscribe.E005"),
+        ("SENTRY_DSN", "sentry.example.com", "djtranscribe.E009"),
+        ("SENTRY_DSN", "https://key@sentry.example.com:port/1", "djtranscribe.E009"),
         ("REDACT_PII", ["person name"], "transcription.E012"),
         ("REDACT_PII", ["person_name", "Phone"], "transcription.E012"),
         ("MACHINE_DETECTION", "maybe", "caller.E014"),

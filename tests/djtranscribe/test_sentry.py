@@ -5,7 +5,7 @@ import json
 
 from tests.chaos.waiting import free_port
 from tests.live.receiver import receiver
-from tests.processes import environment, shell
+from tests.processes import environment, manage, shell
 
 FAIL = """
 import logging
@@ -54,3 +54,11 @@ def test_an_error_is_told_with_its_place_and_without_its_words(tmp_path, migrate
     sent = json.dumps([raised, logged])
     for secret in ("14155559371", "zolpidem", "s3cret", "grace-hopper", "sessionid"):
         assert secret not in sent
+
+
+def test_a_wrong_address_is_reported_by_a_check(tmp_path):
+    done = manage(environment(tmp_path, SENTRY_DSN="foo"), "check", check=False)
+
+    assert done.returncode == 1
+    assert "SENTRY_DSN is not the address" in done.stderr
+    assert "Traceback" not in done.stderr
