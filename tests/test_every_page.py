@@ -550,10 +550,16 @@ def test_what_a_supervisor_deletes_is_gone_from_the_disk_too(
     assert not [path for path in media.rglob("*") if path.is_file()]
 
 
-@pytest.mark.parametrize("action", ["try_again", "refresh_now", "transcribe_again"])
-def test_a_supervisor_retries(supervisor_client, action):
-    is_over = action == "try_again"
-    Transcript.objects.update(status="error" if is_over else "queued")
+@pytest.mark.parametrize(
+    ("action", "status"),
+    [
+        ("try_again", "error"),
+        ("refresh_now", "queued"),
+        ("transcribe_again", "completed"),
+    ],
+)
+def test_a_supervisor_retries(supervisor_client, action, status):
+    Transcript.objects.update(status=status)
 
     answer = act(supervisor_client, "transcription/transcript", action)
 
@@ -562,7 +568,7 @@ def test_a_supervisor_retries(supervisor_client, action):
         assert Transcript.objects.count() == 2
     else:
         assert Transcript.objects.get().next_attempt_at
-    if is_over:
+    if action == "try_again":
         assert Transcript.objects.get().status != "error"
 
 
