@@ -93,7 +93,12 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
 
 
 def place(item: pytest.Item) -> int:
-    """Return the place of a test in the order: LONGEST, others, short single tests."""
+    """Return the place of a slow test: LONGEST, then others, then short single tests.
+
+    Other tests keep their order: pytest-django puts tests that empty the database last.
+    """
+    if "slow" not in item.keywords:
+        return len(LONGEST)
     file = item.path.relative_to(TESTS.parent).as_posix()
     if file in LONGEST:
         return LONGEST.index(file)

@@ -31,8 +31,7 @@ from transcription.notifications.admin import NotificationAdmin
 from transcription.retention.admin import DeletionAdmin
 from transcription.search import query as search
 from transcription.search.operators import BadOperator
-from transcription.tasks import enqueue_once
-from transcription.views import start_again
+from transcription.tasks import enqueue_once, start_again
 from transcription.vocabulary.admin import VocabularyAdmin
 
 __all__ = [

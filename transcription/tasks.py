@@ -8,6 +8,7 @@ sweep queues overdue rows.
 import logging
 
 from django.db import DataError, Error, IntegrityError, transaction
+from django.db.models import Q
 from django.utils import timezone
 from django_tasks import task
 
@@ -62,6 +63,32 @@ def start(
     )
     enqueue(transcript.pk, priority)
     return transcript
+
+
+def start_again(
+    recording: Recording, vocabulary: Vocabulary | None
+) -> tuple[Transcript, bool]:
+    """Start a transcript, and return (transcript, True).
+
+    If an unfinished transcript of the recording uses the same version of the same
+    keyword list, return (this transcript, False): AssemblyAI would charge twice for the
+    two requests of a double click.
+    """
+    with transaction.atomic():
+        # Lock the recording, because both requests may run at the same time.
+        Recording.objects.select_for_update().filter(pk=recording.pk).first()
+        number = recording.call.other_number if recording.call else ""
+        vocabulary = vocabulary or Vocabulary.objects.fitting(number)
+        version = vocabulary.version if vocabulary else None
+        running = recording.transcripts.unfinished().filter(
+            # The version is stored when the list is sent.
+            Q(vocabulary_version=None) | Q(vocabulary_version=version),
+            vocabulary=vocabulary,
+            speech_models__isnull=True,
+        )
+        if transcript := running.first():
+            return transcript, False
+        return start(recording, vocabulary), True
 
 
 def enqueue_once(transcript_pk: int, priority: int = 0) -> bool:

@@ -3,14 +3,12 @@ from uuid import UUID
 
 from django.contrib.auth.decorators import permission_required
 from django.core.paginator import Paginator
-from django.db import transaction
-from django.db.models import Q
 from django.http import Http404, HttpRequest, HttpResponse
 from django.shortcuts import get_object_or_404, redirect, render
 from django.views.decorators.http import require_POST, require_safe
 
 from caller.call_rows import rows_of
-from caller.models import Call, Contact, Recording
+from caller.models import Call, Contact
 from caller.views import plain
 from djtranscribe.adminsite.read_only import is_key
 from djtranscribe.models import Access
@@ -23,7 +21,7 @@ from transcription.search import query as search
 from transcription.search.notes import matching_notes
 from transcription.search.operators import BadOperator
 from transcription.search.snippets import hits
-from transcription.tasks import enqueue_once, start
+from transcription.tasks import enqueue_once, start_again
 
 HITS_ON_A_PAGE = 20
 # A search with words shows at most this many notes. A search with only operators shows
@@ -119,32 +117,6 @@ def transcribe_again(request: HttpRequest, uuid: UUID) -> HttpResponse:
     if typed and chosen is None:
         return plain("This keyword list does not exist, or it was deleted.", 400)
     return redirect(sent_from(request, start_again(transcript.recording, chosen)[0]))
-
-
-def start_again(
-    recording: Recording, vocabulary: Vocabulary | None
-) -> tuple[Transcript, bool]:
-    """Start a transcript, and return (transcript, True).
-
-    If an unfinished transcript of the recording uses the same version of the same
-    keyword list, return (this transcript, False): AssemblyAI would charge twice for the
-    two requests of a double click.
-    """
-    with transaction.atomic():
-        # Lock the recording, because both requests may run at the same time.
-        Recording.objects.select_for_update().filter(pk=recording.pk).first()
-        number = recording.call.other_number if recording.call else ""
-        vocabulary = vocabulary or Vocabulary.objects.fitting(number)
-        version = vocabulary.version if vocabulary else None
-        running = recording.transcripts.unfinished().filter(
-            # The version is stored when the list is sent.
-            Q(vocabulary_version=None) | Q(vocabulary_version=version),
-            vocabulary=vocabulary,
-            speech_models__isnull=True,
-        )
-        if transcript := running.first():
-            return transcript, False
-        return start(recording, vocabulary), True
 
 
 @require_safe
