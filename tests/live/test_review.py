@@ -14,10 +14,11 @@ from sandbox.twilio.fates import SPECIALISTS
 from tests.live.browser import WINDOWS, in_chromium, keep, sign_in
 from tests.live.operator import operator_of
 from tests.live.sandbox import ROOT, Sandbox
+from tests.live.test_accessibility import in_shell
 
 pytestmark = in_chromium
 # Each test takes one call, so this must be at least the number of tests.
-CALLS = 12
+CALLS = 13
 
 
 @pytest.fixture(scope="module")
@@ -104,6 +105,38 @@ def test_several_words_are_replaced_and_removed_and_one_is_inserted(page: Page):
 
     expect(page.locator(".pending")).to_have_count(0)
     assert texts(page) == ["Once", "more", *heard[3:]]
+
+
+def test_words_after_a_correction_of_two_turns_are_the_words_that_they_show(
+    page: Page, sandbox: Sandbox
+):
+    [key] = re.findall(r"/transcript/(\d+)/", page.url)
+    in_shell(
+        sandbox,
+        f"""
+from transcription.models import Transcript
+row = Transcript.objects.get(pk={key})
+for word in row.words[2:]:
+    word.update(start=word["start"] + 9000, end=word["end"] + 9000)
+row.audio_seconds += 9
+row.save()
+""",
+    )
+    page.reload()
+    heard = texts(page)
+    expect(page.locator(".said")).to_have_count(2)
+    word(page, 1).click()
+    page.keyboard.press("Shift+ArrowRight")
+    page.keyboard.press("F2")
+    expect(page.locator(".said > input")).to_have_value(f"{heard[1]} {heard[2]}")
+    page.keyboard.type("both")
+    page.keyboard.press("Enter")
+    expect(page.locator("#saved")).to_have_text("Saved.")
+
+    for text in ("next", "again"):
+        correct(page, 2, text)
+        assert texts(page) == [heard[0], "both", text, *heard[4:]]
+        page.reload()
 
 
 def test_words_that_a_finger_selects_are_corrected_with_the_button(page: Page):

@@ -1,11 +1,12 @@
 """Prepare the turns of a transcript's page, and the turns that a correction changes.
 
 The turns are computed from the original words, so that a correction never moves other
-text. A corrected word is in the turn of the first original word that it replaces.
+text. A corrected word is in the turn of the first original word that it replaces. If a
+correction goes on into the next turn, its words are missing there.
 """
 
-from bisect import bisect_left
-from collections.abc import Iterator
+from bisect import bisect_left, bisect_right
+from collections.abc import Iterable, Iterator
 from typing import Any, NamedTuple
 
 from django.template.defaultfilters import date as formatted
@@ -21,6 +22,9 @@ from transcription.words import Word, joined, original_words
 class PageTurn(NamedTuple):
     first: int  # index of the turn's first original word
     last: int  # index after its last original word
+    # Index of the first original word after the corrections of earlier turns. It is
+    # `first`, unless a correction of an earlier turn also replaces words of this turn.
+    begins: int
     speaker: str
     clock: str
     words: list[Word]  # the current words
@@ -34,7 +38,13 @@ class PageTurn(NamedTuple):
 
     @property
     def html(self) -> SafeString:
-        return html_of(self.words)
+        """The words as HTML, with the space before the first word, if any.
+
+        The browser does not show this space. review.js needs it to join the words of
+        two turns.
+        """
+        space = self.words[0].space if self.words else ""
+        return SafeString(space) + html_of(self.words)
 
     @property
     def data(self) -> dict[str, Any]:
@@ -42,6 +52,7 @@ class PageTurn(NamedTuple):
         return {
             "first": self.first,
             "last": self.last,
+            "begins": self.begins,
             **for_the_player(self.words),
             "corrections": self.corrections,
         }
@@ -87,19 +98,26 @@ def speakers_of(transcript: Transcript, turns: list[PageTurn]) -> list[tuple[str
     return [(speaker, names.get(speaker, speaker)) for speaker in found]
 
 
-def turns_between(transcript: Transcript, first: int, last: int) -> list[PageTurn]:
-    """Return the turns with original words from `first` up to `last` (excluded)."""
+def turns_with(
+    transcript: Transcript, ranges: Iterable[tuple[int, int]]
+) -> list[PageTurn]:
+    """Return the turns with original words in these ranges: (first, last excluded)."""
     original = Original.objects.get(pk=transcript.pk)
-    bounds = [each for each in original.turns if each[0] < last and each[1] > first]
+    starts = [first for first, _, _ in original.turns]
+    numbers = {
+        number
+        for first, last in ranges
+        for number in range(bisect_right(starts, first) - 1, bisect_left(starts, last))
+    }
+    bounds = [turn for n, turn in enumerate(original.turns) if n in numbers]
     if not bounds:
         return []
-    rows = [
-        row for row in _live(transcript) if bounds[0][0] <= row.first < bounds[-1][1]
-    ]
-    # Also read the word before and the word after these turns. The times of added words
-    # depend on both.
-    begin = max(0, bounds[0][0] - 1)
-    end = max([bounds[-1][1], *(row.last for row in rows)]) + 1
+    begin, end = bounds[0][0], bounds[-1][1]
+    rows = [row for row in _live(transcript) if row.first < end and row.last > begin]
+    # Also read the word before and the word after these turns and corrections. The
+    # times of added words depend on both.
+    begin = max(0, min([begin, *(row.first for row in rows)]) - 1)
+    end = max([end, *(row.last for row in rows)]) + 1
     return list(_turns(bounds, original.words(begin, end), begin, rows))
 
 
@@ -130,10 +148,12 @@ def _turns(
     starts = [row.first for row in rows]
     for first, last, speaker in bounds:
         mine = current[bisect_left(places, first) : bisect_left(places, last)]
-        here = rows[bisect_left(starts, first) : bisect_left(starts, last)]
+        earlier = bisect_left(starts, first)
+        here = rows[earlier : bisect_left(starts, last)]
         yield PageTurn(
             first,
             last,
+            max(first, rows[earlier - 1].last) if earlier else first,
             speaker,
             clock(words[first - begin].start),
             mine,

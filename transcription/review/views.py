@@ -15,7 +15,7 @@ from transcription.models import Revision, Transcript
 from transcription.review import editing
 from transcription.review.current import Change
 from transcription.review.history import differences
-from transcription.review.page import turns_between
+from transcription.review.page import turns_with
 from transcription.review.replacing import found
 from transcription.review.rules import Conflict, Refused
 
@@ -68,7 +68,7 @@ def shown(uuid: UUID) -> Transcript:
 
 def changed(transcript: Transcript, first: int, last: int) -> dict[str, Any]:
     transcript.refresh_from_db(fields=["revision", "verified_at"])
-    turns = turns_between(transcript, first, last)
+    turns = turns_with(transcript, [(first, last)])
     return {
         "revision": transcript.revision,
         "turns": [{**turn.data, "html": turn.html} for turn in turns],

@@ -49,7 +49,7 @@ def turns(page):
     found = re.findall(
         r'<p class="when">(.*?)</p>\s*<p class="said">(.*?)</p>', page, re.DOTALL
     )
-    return [tuple(re.sub(r"<[^>]+>", "", part) for part in turn) for turn in found]
+    return [tuple(re.sub(r"<[^>]+>", "", part).strip() for part in t) for t in found]
 
 
 @pytest.fixture

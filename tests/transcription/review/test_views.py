@@ -1,6 +1,7 @@
 """Requests that correct words, from the transcript's page and from API clients."""
 
 import json
+import re
 
 import pytest
 from django.contrib.auth.models import Group, User
@@ -10,7 +11,7 @@ from djtranscribe.models import Access
 from tests.caller.rows import a_call
 from tests.djtranscribe.api.programs import program_of
 from tests.transcription.exports.readers import visible
-from tests.transcription.review.test_editing import HEARD, fresh, heard
+from tests.transcription.review.test_editing import HEARD, fresh, heard, listed
 from transcription.models import Correction, Notification
 
 pytestmark = pytest.mark.django_db
@@ -68,6 +69,46 @@ def test_a_save_answers_with_the_turn_as_it_reads_now(operator, transcript):
     assert correction["original"] == "metaprolyla"
     assert (correction["at"], correction["count"]) == (2, 3)
     assert Access.objects.filter(action="corrected", row=transcript.pk).count() == 1
+
+
+def in_two_turns():
+    """Return a transcript with the words w0 to w12. The second turn begins with w5."""
+    words = listed(" ".join(f"w{n}" for n in range(13)))
+    for word in words[5:]:
+        word.update(start=word["start"] + 9000, end=word["end"] + 9000)
+    return heard(" ".join(word["text"] for word in words), words=words)
+
+
+def turns_of(client, transcript):
+    """Return the turns on the transcript's page, like those of an answer."""
+    page = client.get(transcript.get_absolute_url()).text
+    [data] = re.findall(r'<script id="words"[^>]*>(.*?)</script>', page)
+    htmls = re.findall(r'<p class="said">(.*?)</p>', page)
+    both = zip(json.loads(data), htmls, strict=True)
+    return [{**turn, "html": html} for turn, html in both]
+
+
+def said(turn):
+    return re.sub(r"<[^>]+>", "", turn["html"])
+
+
+def test_words_after_a_correction_of_two_turns_keep_their_places(
+    operator, admin_client
+):
+    transcript = in_two_turns()
+    answer = post(operator, transcript, "corrections", edit((3, 8, "metoprolol")))
+    assert [said(turn) for turn in answer.json()["turns"]] == [
+        " w0 w1 w2 metoprolol",
+        " w8 w9 w10 w11 w12",
+    ]
+
+    body = edit((11, 12, "fixed"), revision=1)
+    [turn] = post(operator, transcript, "corrections", body).json()["turns"]
+
+    assert (turn["first"], turn["begins"]) == (5, 8)
+    assert said(turn) == " w8 w9 w10 fixed w12"
+    assert turns_of(admin_client, transcript)[1] == turn
+    assert fresh(transcript).text == "w0 w1 w2 metoprolol w8 w9 w10 fixed w12"
 
 
 @pytest.mark.parametrize(

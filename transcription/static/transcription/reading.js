@@ -57,9 +57,9 @@
       return [...starts.keys()].sort((a, b) => starts[a] - starts[b] || a - b);
     }
 
-    function rangesOf({ first, starts: here, corrections }) {
+    function rangesOf({ begins, starts: here, corrections }) {
       const found = [];
-      let original = first;
+      let original = begins;
       for (const correction of corrections) {
         while (found.length < correction.at) found.push({ first: original, last: ++original });
         for (let n = 0; n < correction.count; n += 1) found.push(correction);
