@@ -256,7 +256,7 @@ def test_what_is_refused_can_be_typed_again(browser: Browser, address: str):
     page.close()
 
 
-def test_two_people_see_each_other_s_words(
+def test_two_people_see_each_other_s_words_and_overwrite_none(
     browser: Browser, sandbox: Sandbox, address: str
 ):
     add_supervisor(sandbox, "ada")
@@ -264,18 +264,28 @@ def test_two_people_see_each_other_s_words(
     for each, name in [(page, "operator"), (other, "ada")]:
         each.goto(address)
         sign_in(each, name)
-    correct(other, 0, "theirs")
-    correct(other, 3, "untouched")
-
-    word(page, 0).click()
-    page.keyboard.press("Enter")
-    page.locator(".said > input").fill("mine")
-    page.keyboard.press("Enter")
+    # Type three words on this page before the words of the other person are seen. The
+    # first two wait until there is a connection, the third is still open.
+    page.route("**/corrections/", lambda route: route.abort())
+    for number, text in [(1, "first"), (0, "mine"), (2, "open")]:
+        word(page, number).dblclick()
+        page.locator(".said > input").fill(text)
+        if text != "open":
+            page.keyboard.press("Enter")
+    for number, text in enumerate(["theirs", "other", "third", "untouched"]):
+        if number != 1:
+            correct(other, number, text)
+    page.unroute("**/corrections/")
+    page.evaluate("dispatchEvent(new Event('online'))")
 
     expect(page.locator("#saved")).to_contain_text("changed these words to “theirs”")
-    expect(word(page, 0)).to_have_text("theirs")
+    expect(page.locator(".said > input")).to_have_value("open")
+    assert texts(page)[:3] == ["theirs", "first", "untouched"]
+    page.locator(".said > input").press("Enter")
+    expect(page.locator("#saved")).to_contain_text("changed these words to “third”")
+    assert texts(page)[:4] == ["theirs", "first", "third", "untouched"]
     page.get_by_role("button", name="Use mine").click()
-    expect(word(page, 0)).to_have_text("mine")
+    expect(word(page, 2)).to_have_text("open")
     page.close()
     other.close()
 

@@ -70,7 +70,7 @@ def save(
             raise Refused(f"This transcript has no revision {started_from}.")
         pieces, now = begun(row), live(row)
         changes = checked(changes, len(pieces))
-        refuse_overwriting(author, started_from, overlapping(now, changes))
+        refuse_overwriting(row, author, started_from, overlapping(now, changes))
         refuse_cutting(changes, overlapping(now, changes))
         revision = new_revision(row, author, kind, client_key, batch=batch)
         covered = [each.correction for each in overlapping(now, changes)]

@@ -6,6 +6,7 @@ from collections.abc import Iterable, Sequence
 from typing import Any
 
 from django.db.models import Q
+from django.db.models.functions import Coalesce
 
 from transcription.models import Correction, Revision, Transcript
 from transcription.review.current import Change
@@ -84,16 +85,20 @@ def clean(typed: str) -> str:
     return text
 
 
-def refuse_overwriting(author: Any, started_from: int, touched: list[Change]) -> None:
+def refuse_overwriting(
+    row: Transcript, author: Any, started_from: int, touched: list[Change]
+) -> None:
     """Raise Conflict if the author would overwrite somebody else's newer correction.
 
-    started_from: the revision that the author saw. Corrections in later ones are newer.
+    started_from: the revision that the author saw. Corrections that were made or redone
+    in later ones are newer.
     touched: the live corrections that overlap the author's changes.
     """
+    later = row.revisions.filter(number__gt=started_from).exclude(author=author)
     newer = Correction.objects.filter(
         pk__in=[each.correction for each in touched],
-        revision__number__gt=started_from,
-    ).exclude(revision__author=author)
+        revision__in=later.values(edit=Coalesce("target", "pk")),
+    )
     theirs = set(newer.values_list("pk", flat=True))
     now = [each for each in touched if each.correction in theirs]
     if now:

@@ -7,6 +7,7 @@ from typing import Any
 from uuid import UUID
 
 from django.contrib.auth.decorators import permission_required
+from django.db.models.functions import Coalesce
 from django.http import HttpRequest, HttpResponse, JsonResponse
 from django.shortcuts import get_object_or_404, render
 from django.views.decorators.http import require_POST
@@ -29,8 +30,9 @@ def correcting(
 ) -> Callable[..., HttpResponse]:
     """Decorator: make a view from a function that saves a revision.
 
-    The response has the turns that have changed, as JSON. If the save is refused,
-    the response has a sentence that says why.
+    `revision` of the body is the revision that the page shows. The response has all
+    turns that have changed since then, as JSON. If the save is refused, the response
+    has a sentence that says why.
     """
 
     @require_POST
@@ -42,21 +44,21 @@ def correcting(
     def view(request: HttpRequest, uuid: UUID) -> HttpResponse:
         transcript = shown(uuid)
         try:
-            revision = save(request, transcript, body_of(request))
+            body = body_of(request)
+            seen = whole(body, "revision")
+            revision = save(request, transcript, body)
         except Refused as error:
             return JsonResponse({"detail": str(error)}, status=400)
         except Conflict as error:
             answer: dict[str, Any] = {"detail": str(error)}
             if error.now:
-                answer |= changed(transcript, error.now[0].first, error.now[-1].last)
+                answer |= changed(transcript, seen)
             return JsonResponse(answer, status=409)
         edit = revision.target or revision
-        ranges = list(edit.corrections.values_list("first", "last"))
-        if not ranges:
-            # Only names of speakers have changed. Names can be anywhere on the page.
+        if edit.kind == Kind.SPEAKERS:
+            # Names can be anywhere on the page.
             return JsonResponse({"revision": revision.number, "reload": True})
-        first, last = min(first for first, _ in ranges), max(last for _, last in ranges)
-        return JsonResponse(changed(transcript, first, last))
+        return JsonResponse(changed(transcript, seen))
 
     return view
 
@@ -66,9 +68,18 @@ def shown(uuid: UUID) -> Transcript:
     return get_object_or_404(rows.select_related("recording__call"), uuid=uuid)
 
 
-def changed(transcript: Transcript, first: int, last: int) -> dict[str, Any]:
-    transcript.refresh_from_db(fields=["revision", "verified_at"])
-    turns = turns_with(transcript, [(first, last)])
+def changed(transcript: Transcript, seen: int) -> dict[str, Any]:
+    """Return the last revision, and the turns that revisions after `seen` changed.
+
+    The page says with its next save that it shows this last revision. So it must get
+    the changes of all people, not only its own.
+    """
+    transcript.refresh_from_db(fields=["revision"])
+    later = transcript.revisions.filter(number__gt=seen)
+    # An undo or redo changes the words of its target.
+    edits = later.values(edit=Coalesce("target", "pk"))
+    ranges = transcript.corrections.filter(revision__in=edits)
+    turns = turns_with(transcript, ranges.values_list("first", "last"))
     return {
         "revision": transcript.revision,
         "turns": [{**turn.data, "html": turn.html} for turn in turns],
@@ -121,7 +132,7 @@ def correct(
     return editing.save(
         transcript,
         request.user,
-        whole(body, "revision"),
+        body["revision"],
         changes_in(body),
         client_key=key_of(body),
     )
@@ -167,7 +178,7 @@ def replace(
     return editing.save(
         transcript,
         request.user,
-        whole(body, "revision"),
+        body["revision"],
         changes,
         kind=Kind.REPLACE,
         client_key=key_of(body),

@@ -174,6 +174,15 @@ def test_another_person_s_newer_correction_of_the_same_words_is_a_conflict(
     assert fresh(transcript).text == "Kindly take Metoprolol twice a day."
 
 
+def test_another_person_s_redo_of_the_same_words_is_a_conflict(transcript, ada, bob):
+    correct(transcript, bob, (2, 3, "metoprolol"))
+    editing.undo(transcript, bob, 1)
+    editing.redo(transcript, bob, 1)
+
+    with pytest.raises(Conflict, match="“metoprolol”"):
+        correct(transcript, ada, (2, 3, "Metro"), started_from=2)
+
+
 def test_a_save_that_is_sent_twice_is_stored_once(transcript, ada):
     key = uuid.uuid4()
     first = correct(transcript, ada, (2, 3, "x"), client_key=key)

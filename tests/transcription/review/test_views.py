@@ -22,9 +22,9 @@ def transcript():
     return heard()
 
 
-def client_of(group):
+def client_of(group, name="one"):
     client = Client()
-    user = User.objects.create_user(f"one of {group}", is_staff=True)
+    user = User.objects.create_user(f"{name} of {group}", is_staff=True)
     user.groups.add(Group.objects.get(name=group))
     client.force_login(user)
     return client
@@ -33,6 +33,11 @@ def client_of(group):
 @pytest.fixture
 def operator():
     return client_of("Operators")
+
+
+@pytest.fixture
+def other():
+    return client_of("Operators", "another")
 
 
 @pytest.fixture
@@ -111,6 +116,30 @@ def test_words_after_a_correction_of_two_turns_keep_their_places(
     assert fresh(transcript).text == "w0 w1 w2 metoprolol w8 w9 w10 fixed w12"
 
 
+def test_an_answer_has_the_changes_of_all_people_since_the_page_was_read(
+    operator, other
+):
+    transcript = in_two_turns()
+
+    def texts(answer):
+        return [said(turn) for turn in answer.json()["turns"]]
+
+    post(other, transcript, "corrections", edit((8, 9, "theirs")))
+    saved = post(operator, transcript, "corrections", edit((0, 1, "mine")))
+    mine, theirs = " mine w1 w2 w3 w4", " w5 w6 w7 theirs w9 w10 w11 w12"
+    assert (saved.json()["revision"], texts(saved)) == (2, [mine, theirs])
+
+    refused = post(operator, transcript, "corrections", edit((8, 9, "over")))
+    assert (refused.status_code, texts(refused)) == (409, [mine, theirs])
+
+    post(other, transcript, "undo", {"number": 1, "revision": 2})
+    undone = post(operator, transcript, "undo", {"number": 2, "revision": 2})
+    mine, theirs = " w0 w1 w2 w3 w4", " w5 w6 w7 w8 w9 w10 w11 w12"
+    assert (undone.json()["revision"], texts(undone)) == (4, [mine, theirs])
+    body = {"number": 2, "revision": 4}
+    assert texts(post(operator, transcript, "redo", body)) == [" mine w1 w2 w3 w4"]
+
+
 @pytest.mark.parametrize(
     "body",
     [
@@ -135,11 +164,13 @@ def test_a_body_that_cannot_be_is_400_in_words(operator, transcript, verb, body)
 
 def test_undo_redo_and_the_revisions(operator, transcript):
     post(operator, transcript, "corrections", edit((2, 3, "metoprolol")))
-    assert post(operator, transcript, "undo", {}).status_code == 200
+    assert post(operator, transcript, "undo", {"revision": 1}).status_code == 200
     assert fresh(transcript).text == HEARD
-    assert post(operator, transcript, "undo", {"number": 1}).status_code == 409
-    assert post(operator, transcript, "redo", {"number": 1}).status_code == 200
-    assert post(operator, transcript, "undo", {"number": 7}).status_code == 400
+    first = {"number": 1, "revision": 2}
+    assert post(operator, transcript, "undo", first).status_code == 409
+    assert post(operator, transcript, "redo", first).status_code == 200
+    body = {"number": 7, "revision": 3}
+    assert post(operator, transcript, "undo", body).status_code == 400
 
     path = f"/transcripts/{transcript.uuid}/history/"
     assert "data-undo" not in operator.get(path).text
@@ -161,7 +192,7 @@ def test_find_and_replace_is_one_revision(operator):
     assert "Replace 4 places" in preview.text
     assert answer.json()["revision"] == 1
     assert fresh(said).text == "The tablet, the Tablet (tablet) doses. Tablet twice"
-    assert post(operator, said, "undo", {}).status_code == 200
+    assert post(operator, said, "undo", {"revision": 1}).status_code == 200
     assert fresh(said).original_text is None
 
 
@@ -310,8 +341,9 @@ def test_speakers_are_named_swapped_and_renamed_back(operator, admin_client):
     assert "<b>Dr Okonkwo</b>" in admin_client.get(said.get_absolute_url()).text
     name("Dr Okonkwo", "Ada", swap="1")
     assert read() == "[Ada] Hello?\n\n[Dr Okonkwo] Yes.\n"
-    assert post(operator, said, "undo", {"number": 1}).status_code == 409
-    assert post(operator, said, "undo", {}).json()["reload"]
+    first = {"number": 1, "revision": 2}
+    assert post(operator, said, "undo", first).status_code == 409
+    assert post(operator, said, "undo", {"revision": 2}).json()["reload"]
     assert read().startswith("[Dr Okonkwo]")
     name("<b>Ada</b>", "x" * 81)
     assert fresh(said).revision == 3

@@ -12,10 +12,12 @@
     const reading = text.reading;
     const token = document.querySelector("[name=csrfmiddlewaretoken]").value;
     const storageKey = `djtranscribe.drafts.${review.dataset.uuid}`;
+    // The revision that this page shows.
     let revision = Number(review.dataset.revision);
     // Where a selection with Shift began; its other end is reading.stop. null: no selection.
     let anchor = null;
-    // The open input: { input, from, to, range, isInsertion, now, spans }.
+    // The open input: { input, from, to, range, isInsertion, now, spans, seen }. `seen` is
+    // the revision that the page showed when the input was opened.
     let edit = null;
     // Saves that the server has not confirmed, the oldest first.
     let waiting = [];
@@ -65,9 +67,11 @@
 
     // Drafts: text that is typed or not yet saved is still there after a reload.
 
+    const draftOf = ({ range, input, isInsertion, seen }) => ({ ...range, typed: input.value, isInsertion, seen });
+
     function keep() {
       try {
-        const open = edit && { ...edit.range, typed: edit.input.value, isInsertion: edit.isInsertion };
+        const open = edit && draftOf(edit);
         if (open || waiting.length) localStorage.setItem(storageKey, JSON.stringify({ open, waiting }));
         else localStorage.removeItem(storageKey);
       } catch { /* This browser stores nothing. */ }
@@ -79,7 +83,7 @@
       if (!draft) return;
       waiting = draft.waiting ?? [];
       if (draft.open) {
-        open(reading.wordOf(draft.open.first), reading.wordOf(draft.open.last - 1), draft.open.isInsertion, draft.open.typed);
+        reopen(draft.open);
         say("Your unsaved text is here again. Enter saves it.");
       }
       if (waiting.length) send();
@@ -87,7 +91,11 @@
 
     // The input
 
-    function open(from, to, isInsertion = false, typed = null) {
+    function reopen({ first, last, isInsertion, typed, seen }) {
+      open(reading.wordOf(first), reading.wordOf(last - 1), isInsertion, typed, seen);
+    }
+
+    function open(from, to, isInsertion = false, typed = null, seen = revision) {
       if (edit) close(true);
       const all = whole(from, to);
       const input = document.createElement("input");
@@ -107,14 +115,14 @@
         spans[0].before(input);
         for (const span of spans) span.hidden = true;
       }
-      edit = { ...all, input, isInsertion, now, spans };
+      edit = { ...all, input, isInsertion, now, spans, seen };
       input.focus({ preventScroll: true });
       input.select();
       keep();
     }
 
     function close(isSaved) {
-      const { input, range, isInsertion, now, spans } = edit;
+      const { input, range, isInsertion, now, spans, seen } = edit;
       const typed = input.value.trim().replace(/\s+/g, " ");
       edit = null;
       input.remove();
@@ -125,7 +133,7 @@
         spans[0].textContent = after || "…";
         spans[0].classList.add("pending");
         for (const span of spans.slice(1)) span.hidden = true;
-        put(range, after, () => {
+        put(range, after, seen, () => {
           spans[0].textContent = text;
           spans[0].classList.remove("pending");
           for (const span of spans) span.hidden = false;
@@ -134,10 +142,10 @@
       keep();
     }
 
-    function put(range, after, undoShown = () => {}) {
+    function put(range, after, seen = revision, undoShown = () => {}) {
       const key = newKey();
       before.set(key, undoShown);
-      waiting.push({ first: range.first, last: range.last, after, revision, key });
+      waiting.push({ first: range.first, last: range.last, after, revision: seen, key });
       keep();
       send();
     }
@@ -160,7 +168,7 @@
       if (answer.reload) location.reload();
       if (!answer.turns?.length) return;
       // Close the open input while turns are replaced, and open it again afterwards.
-      const again = edit && { ...edit.range, typed: edit.input.value, isInsertion: edit.isInsertion, caret: edit.input.selectionStart };
+      const again = edit && { ...draftOf(edit), caret: edit.input.selectionStart };
       const hadFocus = text.contains(document.activeElement);
       if (edit) {
         for (const span of edit.spans) span.hidden = false;
@@ -169,7 +177,7 @@
       }
       reading.renew(answer.turns);
       if (again) {
-        open(reading.wordOf(again.first), reading.wordOf(again.last - 1), again.isInsertion, again.typed);
+        reopen(again);
         edit.input.setSelectionRange(again.caret, again.caret);
       } else if (hadFocus) reading.words[reading.stop]?.focus({ preventScroll: true });
       if (byId("history").open) history();
@@ -180,10 +188,10 @@
       isSending = true;
       clearTimeout(retry);
       while (waiting.length) {
-        const { first, last, after, key, ...sent } = waiting[0];
+        const { first, last, after, key, revision: seen } = waiting[0];
         let answer;
         try {
-          answer = await post(review.dataset.correct, { revision: sent.revision, key, changes: [{ first, last, after }] });
+          answer = await post(review.dataset.correct, { revision: seen, key, changes: [{ first, last, after }] });
         } catch {
           say("Not saved: no connection, or you are logged out. Your text is kept in this browser and is sent again every 5 seconds. If you are logged out, reload this page and log in.", true);
           retry = setTimeout(send, RETRY_MS);
@@ -192,16 +200,14 @@
         waiting.shift();
         keep();
         show(answer);
-        // The other waiting saves were typed on top of this one: they build on its revision.
-        for (const each of waiting) if (answer.status === 200) each.revision = revision;
         if (answer.status === 200) say("Saved.");
-        else refused(answer, first, last, after, key);
+        else refused(answer, { first, last, after, key, seen });
         before.delete(key);
       }
       isSending = false;
     }
 
-    function refused(answer, first, last, after, key) {
+    function refused(answer, { first, last, after, key, seen }) {
       say(answer.detail, true);
       if (!answer.turns) before.get(key)?.();
       if (answer.status === 409 && answer.turns) {
@@ -212,7 +218,7 @@
         saved.append(" ", mine);
         return;
       }
-      if (!edit) open(reading.wordOf(first), reading.wordOf(last - 1), false, after);
+      if (!edit) reopen({ first, last, typed: after, seen });
     }
 
     async function act(url, body, sentence) {
@@ -225,8 +231,8 @@
       }
     }
 
-    const undo = (number) => act(review.dataset.undo, { number }, "Undone.");
-    const redo = (number) => act(review.dataset.redo, { number }, "Redone.");
+    const undo = (number) => act(review.dataset.undo, { number, revision }, "Undone.");
+    const redo = (number) => act(review.dataset.redo, { number, revision }, "Redone.");
 
     async function history() {
       const place = byId("history").querySelector("div");
