@@ -164,13 +164,16 @@ def name_speakers(
         return revision
 
 
-def last_to_undo(transcript: Transcript) -> Revision | None:
+def last_to_undo(transcript: Transcript, author: Any) -> Revision | None:
+    """Return the author's last edit that is not undone. Batches are not counted."""
     edits = transcript.revisions.filter(kind__in=EDITS, is_undone=False)
-    return edits.order_by("number").last()
+    return edits.filter(author=author, batch=None).order_by("number").last()
 
 
-def last_to_redo(transcript: Transcript) -> Revision | None:
+def last_to_redo(transcript: Transcript, author: Any) -> Revision | None:
+    """Return the edit of the author's last undo. Batches are not counted."""
     undone = transcript.revisions.filter(kind=Kind.UNDO, target__is_undone=True)
+    undone = undone.filter(author=author, target__batch=None)
     last = undone.select_related("target").order_by("number").last()
     return last.target if last else None
 

@@ -142,8 +142,8 @@ def correct(
 def undo(
     request: HttpRequest, transcript: Transcript, body: dict[str, Any]
 ) -> Revision:
-    """Undo revision `number` of the body. Without a number, undo the last edit."""
-    number = number_of(body, editing.last_to_undo(transcript))
+    """Undo revision `number` of the body. Without it, undo the user's last edit."""
+    number = number_of(body, editing.last_to_undo(transcript, request.user))
     return editing.undo(transcript, request.user, number, key_of(body))
 
 
@@ -151,8 +151,8 @@ def undo(
 def redo(
     request: HttpRequest, transcript: Transcript, body: dict[str, Any]
 ) -> Revision:
-    """Redo revision `number` of the body. Without a number, cancel the last undo."""
-    number = number_of(body, editing.last_to_redo(transcript))
+    """Redo revision `number` of the body. Without it, cancel the user's last undo."""
+    number = number_of(body, editing.last_to_redo(transcript, request.user))
     return editing.redo(transcript, request.user, number, key_of(body))
 
 
@@ -160,7 +160,9 @@ def number_of(body: dict[str, Any], last: Revision | None) -> int:
     if body.get("number") is not None:
         return whole(body, "number")
     if last is None:
-        raise Refused("There is nothing left to undo or redo.")
+        raise Refused(
+            "You have no change to undo or redo. Revisions has the changes of others."
+        )
     return last.number
 
 

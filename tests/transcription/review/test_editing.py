@@ -128,19 +128,17 @@ def test_undo_and_redo_go_back_and_forth_one_save_at_a_time(transcript, ada):
         texts.append(fresh(transcript).text)
 
     def undo():
-        number = editing.last_to_undo(transcript).number
+        number = editing.last_to_undo(transcript, ada).number
         editing.undo(transcript, ada, number)
         return fresh(transcript).text
 
     def redo():
-        editing.redo(transcript, ada, editing.last_to_redo(transcript).number)
+        editing.redo(transcript, ada, editing.last_to_redo(transcript, ada).number)
         return fresh(transcript).text
 
     assert [undo(), undo(), undo()] == texts[2::-1]
-    assert (editing.last_to_undo(transcript), fresh(transcript).original_text) == (
-        None,
-        None,
-    )
+    assert editing.last_to_undo(transcript, ada) is None
+    assert fresh(transcript).original_text is None
     assert [redo(), redo(), redo()] == texts[1:]
     assert undo() == texts[2]
 

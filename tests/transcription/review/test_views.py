@@ -12,7 +12,9 @@ from tests.caller.rows import a_call
 from tests.djtranscribe.api.programs import program_of
 from tests.transcription.exports.readers import visible
 from tests.transcription.review.test_editing import HEARD, fresh, heard, listed
-from transcription.models import Correction, Notification
+from transcription.models import Batch, Correction, Notification
+from transcription.review import editing
+from transcription.review.current import Change
 
 pytestmark = pytest.mark.django_db
 
@@ -179,6 +181,27 @@ def test_undo_redo_and_the_revisions(operator, transcript):
     assert "<del>metaprolyla</del> <ins>metoprolol</ins>" in page
     assert 'data-undo="1"' in page
     assert "2. Undid revision 1, by" in page
+
+
+def test_undo_and_redo_leave_the_changes_of_others(operator, other, transcript):
+    post(operator, transcript, "corrections", edit((0, 1, "Kindly")))
+    post(other, transcript, "corrections", edit((2, 3, "metoprolol"), revision=1))
+    editing.save(
+        transcript,
+        User.objects.get(username="one of Operators"),
+        2,
+        [Change(5, 6, "week.")],
+        batch=Batch.objects.create(heard="day", corrected="week", transcripts=[]),
+    )
+    theirs = "take metoprolol twice a week."
+
+    assert post(operator, transcript, "undo", {"revision": 3}).status_code == 200
+    assert fresh(transcript).text == f"Please {theirs}"
+    refused = post(operator, transcript, "undo", {"revision": 4})
+    assert "You have no change to undo" in refused.json()["detail"]
+    assert post(other, transcript, "redo", {"revision": 4}).status_code == 400
+    assert post(operator, transcript, "redo", {"revision": 4}).status_code == 200
+    assert fresh(transcript).text == f"Kindly {theirs}"
 
 
 def test_find_and_replace_is_one_revision(operator):

@@ -222,6 +222,11 @@
     }
 
     async function act(url, body, sentence) {
+      if (isSending || waiting.length) {
+        say("Nothing was changed: your last change is not saved yet. Try again.", true);
+        return;
+      }
+      isSending = true;
       try {
         const answer = await post(url, body);
         show(answer);
@@ -229,6 +234,8 @@
       } catch {
         say("Nothing was changed: no connection, or you are logged out.", true);
       }
+      isSending = false;
+      send();
     }
 
     const undo = (number) => act(review.dataset.undo, { number, revision }, "Undone.");
