@@ -191,6 +191,10 @@ def test_a_word_is_replaced_everywhere_and_the_transcript_is_verified(page: Page
     expect(page.locator("#saved")).to_have_text("Undone.")
     assert page.locator(".said").inner_text() == heard
 
+    word(page, 0).dblclick()
+    page.get_by_role("button", name="Verify").click()
+    expect(page.locator("#saved")).to_contain_text("Not verified: your last change")
+    page.locator(".said > input").press("Escape")
     page.get_by_role("button", name="Verify").click()
     expect(page.get_by_text("The text is locked.")).to_be_visible()
     word(page, 0).dblclick()

@@ -178,11 +178,22 @@ def last_to_redo(transcript: Transcript, author: Any) -> Revision | None:
     return last.target if last else None
 
 
-def verify(transcript: Transcript, author: Any) -> Revision:
-    """Mark the text as correct, and lock the transcript against changes."""
+def verify(
+    transcript: Transcript, author: Any, started_from: int | None = None
+) -> Revision:
+    """Mark the text as correct, and lock the transcript against changes.
+
+    started_from: the number of the revision that the author saw. If there is a newer
+    one, Conflict is raised. None: verify the text as it is now.
+    """
     with transaction.atomic():
         row = locked(transcript)
         refuse_verified(row)
+        if started_from is not None and started_from != (row.revision or 0):
+            raise Conflict(
+                "Not verified: this transcript was changed after you had opened its "
+                "page. Read it again."
+            )
         begun(row)
         revision = new_revision(row, author, Kind.VERIFY)
         row.verified_at, row.verified_by = timezone.now(), author

@@ -8,6 +8,7 @@ from django.http import HttpRequest, HttpResponse
 from django.shortcuts import get_object_or_404, redirect, render
 from django.views.decorators.http import require_POST, require_safe
 
+from djtranscribe.adminsite.read_only import is_key
 from djtranscribe.models import Access
 from transcription.models import Transcript
 from transcription.reading import sent_from
@@ -68,10 +69,17 @@ def speakers(request: HttpRequest, uuid: UUID) -> HttpResponse:
     raise_exception=True,
 )
 def lock(request: HttpRequest, uuid: UUID, locked: bool) -> HttpResponse:
-    """Verify a transcript, or reopen it."""
+    """Verify a transcript, or reopen it.
+
+    To verify it, the form has the `revision` that the page shows.
+    """
     transcript = shown(uuid)
+    seen = request.POST.get("revision", "")
     try:
-        (editing.verify if locked else editing.reopen)(transcript, request.user)
+        if locked:
+            editing.verify(transcript, request.user, int(seen) if is_key(seen) else -1)
+        else:
+            editing.reopen(transcript, request.user)
     except (Refused, Conflict) as error:
         messages.error(request, str(error))
     else:

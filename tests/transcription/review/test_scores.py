@@ -219,7 +219,7 @@ def test_two_transcripts_are_compared_on_a_page(admin_client):
 
     text = "Take metoprolol."
     Transcript.objects.filter(pk=new.pk).update(status="completed", text=text)
-    admin_client.post(f"/transcripts/{new.uuid}/verify/")
+    admin_client.post(f"/transcripts/{new.uuid}/verify/", {"revision": 0})
     answer = admin_client.get(f"/transcripts/{new.uuid}/compare/").text
     assert "<del>metro pole.</del> <ins>metoprolol.</ins>" in answer
     assert "<b>0 of 1</b>" in answer

@@ -232,8 +232,9 @@ def test_a_phrase_is_replaced_also_where_it_was_corrected_before(operator):
 
 def test_operators_correct_and_supervisors_verify(operator, supervisor, transcript):
     path = f"/transcripts/{transcript.uuid}"
-    assert operator.post(f"{path}/verify/").status_code == 403
-    assert supervisor.post(f"{path}/verify/").status_code == 302
+    seen = {"revision": 0}
+    assert operator.post(f"{path}/verify/", seen).status_code == 403
+    assert supervisor.post(f"{path}/verify/", seen).status_code == 302
     answer = post(operator, transcript, "corrections", edit((0, 1, "x"), revision=1))
     assert (answer.status_code, answer.json()["detail"]) == (
         409,
@@ -247,6 +248,24 @@ def test_operators_correct_and_supervisors_verify(operator, supervisor, transcri
     for revision in (0, 2):
         body = edit((0, 1, f"x{revision}"), revision=revision)
         assert post(operator, transcript, "corrections", body).status_code == 200
+
+
+@pytest.mark.parametrize("seen", [{}, {"revision": "x"}, {"revision": 0}])
+def test_a_text_that_was_not_seen_is_not_verified(
+    operator, supervisor, transcript, seen
+):
+    path = f"/transcripts/{transcript.uuid}/verify/"
+    field = '<input type="hidden" name="revision" value="0" autocomplete="off">'
+    assert field in supervisor.get(transcript.get_absolute_url()).text
+    post(operator, transcript, "corrections", edit((2, 3, "wrong")))
+
+    answer = supervisor.post(path, seen, follow=True)
+
+    assert "Not verified: this transcript was changed" in answer.text
+    assert field.replace('"0"', '"1"') in answer.text
+    assert fresh(transcript).verified_at is None
+    supervisor.post(path, {"revision": 1})
+    assert fresh(transcript).verified_at
 
 
 def test_a_button_leads_back_to_the_page_it_is_on(supervisor, transcript):
@@ -321,7 +340,7 @@ def test_receivers_hear_of_corrections_once_and_of_verification(
     for revision in range(3):
         body = edit((revision, revision + 1, "x"), revision=revision)
         post(operator, transcript, "corrections", body)
-    supervisor.post(f"/transcripts/{transcript.uuid}/verify/")
+    supervisor.post(f"/transcripts/{transcript.uuid}/verify/", {"revision": 3})
 
     events = Notification.objects.order_by("pk").values_list("event", flat=True)
     assert list(events) == ["transcript.corrected", "transcript.verified"]

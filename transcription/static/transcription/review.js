@@ -358,6 +358,13 @@
       form.querySelector(".preview").textContent = "";
     });
 
+    byId("verify")?.addEventListener("submit", (event) => {
+      event.target.elements.revision.value = revision;
+      if (!edit && !waiting.length) return;
+      event.preventDefault();
+      say("Not verified: your last change is not saved yet. Save it first.", true);
+    });
+
     addEventListener("online", send);
     addEventListener("beforeunload", keep);
     restore();
