@@ -245,8 +245,16 @@ def call_page(request: HttpRequest, uuid: str) -> HttpResponse:
         ]
         Access.objects.note(request.user, Access.Action.READ, read)
     context = {
-        # The page shows the newest transcript that has words, with its player.
-        "shown": next((each for each in read if each.text and each.is_finished), None),
+        # The page shows the newest transcript that has words, with its player. Words
+        # that somebody has removed count: they can be brought back.
+        "shown": next(
+            (
+                each
+                for each in read
+                if each.is_finished and (each.text or each.as_heard)
+            ),
+            None,
+        ),
         "call": call,
         "steps": steps,
         "headline": headline(steps),

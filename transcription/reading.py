@@ -130,10 +130,13 @@ def talk_of(turns: list[PageTurn]) -> Talk | None:
 
 
 def state_of(transcript: Transcript) -> str:
-    """Return why the transcript has no text, for users. Return "" if it has a text."""
+    """Return why the transcript has no text, for users. Return "" if it has a text.
+
+    A text of which somebody has removed all words counts: they can be brought back.
+    """
     if transcript.is_failed:
         return transcript.failure
-    if transcript.nobody_spoke:
+    if transcript.nobody_spoke and not transcript.as_heard:
         return "Nobody spoke."
     if not transcript.is_finished:
         progress = transcript.progress.rstrip(".")

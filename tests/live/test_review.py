@@ -18,7 +18,7 @@ from tests.live.test_accessibility import in_shell
 
 pytestmark = in_chromium
 # Each test takes one call, so this must be at least the number of tests.
-CALLS = 13
+CALLS = 14
 
 
 @pytest.fixture(scope="module")
@@ -105,6 +105,24 @@ def test_several_words_are_replaced_and_removed_and_one_is_inserted(page: Page):
 
     expect(page.locator(".pending")).to_have_count(0)
     assert texts(page) == ["Once", "more", *heard[3:]]
+
+
+def test_all_words_are_removed_and_brought_back(page: Page):
+    heard = texts(page)
+    word(page, 0).click()
+    page.locator(".said > span").last.click(modifiers=["Shift"])
+    page.keyboard.press("F2")
+    page.locator(".said > input").fill("")
+    page.keyboard.press("Enter")
+    expect(page.locator("#saved")).to_have_text("Saved.")
+    page.reload()
+    for name in ("Edit", "Insert", "Mark as right"):
+        page.get_by_role("button", name=name, exact=True).click()
+    assert texts(page) == []
+
+    page.get_by_role("button", name="Undo", exact=True).click()
+    expect(page.locator("#saved")).to_have_text("Undone.")
+    assert texts(page) == heard
 
 
 def test_words_after_a_correction_of_two_turns_are_the_words_that_they_show(

@@ -101,17 +101,18 @@ def placeholder(transcript: Transcript) -> str:
     """Return the sentence that explains why a transcript has no text."""
     if transcript.is_failed:
         return transcript.failure
-    if transcript.nobody_spoke:
+    if transcript.is_finished:
         return "Nobody spoke in this recording."
     return f"This transcript is not finished: {transcript.progress}"
 
 
 def paragraphs(transcript: Transcript, options: Options) -> Iterator[tuple[str, str]]:
     """Yield (prefix, paragraph). The prefix is "" or, for example, `1:05 Speaker A`."""
-    if not (transcript.text or transcript.revision):
+    versions = readings(transcript, options.version)
+    if not any(version.text for version in versions):
         yield "", storable(placeholder(transcript))
         return
-    for heading, text, words in readings(transcript, options.version):
+    for heading, text, words in versions:
         if heading:
             yield "", heading
         listed = words() if options.times or options.speakers else []
@@ -202,13 +203,14 @@ def subtitle_file(write: Callable[[list[Cue]], str]) -> Any:
 
 
 def cues_of(transcript: Transcript, options: Options) -> list[Cue]:
-    if not transcript.text:
+    versions = readings(transcript, options.version)
+    if not any(version.text for version in versions):
         words = spoken(placeholder(transcript), [], NO_TEXT_SECONDS)
         return [Cue(0, NO_TEXT_SECONDS * 1000, subtitles.wrapped(words))]
     if options.version == Version.BOTH:
         raise OneVersionOnly
+    [reading] = versions
     seconds = transcript.audio_seconds or 0
-    [reading] = readings(transcript, options.version)
     words = reading.words() or spoken(reading.text, [], seconds)
     return subtitles.cues(words, seconds, options.speakers)
 

@@ -361,6 +361,33 @@ def test_a_file_has_the_text_that_was_chosen(operator, transcript, extension, ve
     assert ("metaprolyla" in said) == (version in ("original", "both"))
 
 
+def test_words_that_are_all_removed_can_be_brought_back(supervisor):
+    transcript = heard("Bye.")
+    call = a_call(status="completed", next_check_at=None)
+    type(transcript.recording).objects.update(call=call)
+    post(supervisor, transcript, "corrections", edit((0, 1, "")))
+
+    for page in (call.get_absolute_url(), transcript.get_absolute_url()):
+        assert '<div id="text"' in supervisor.get(page).text, page
+        assert 'id="undo-word"' in supervisor.get(page).text, page
+    for extension in ("txt", "srt"):
+        path = f"/transcripts/{transcript.uuid}/export/{extension}/"
+        assert "Nobody spoke" in supervisor.get(path).text
+        assert "Bye." in supervisor.get(path, {"version": "original"}).text
+    post(supervisor, transcript, "undo", {"revision": 1})
+    assert fresh(transcript).text == "Bye."
+
+
+def test_a_silent_recording_stays_silent_when_it_is_verified(supervisor):
+    silent = heard("", words=[])
+    path = f"/transcripts/{silent.uuid}"
+    page = supervisor.post(f"{path}/verify/", {"revision": 0}, follow=True).text
+
+    assert "Verified by" in page
+    assert '<p class="state">Nobody spoke.</p>' in page
+    assert "Nobody spoke" in supervisor.get(f"{path}/export/txt/").text
+
+
 def test_speakers_are_named_swapped_and_renamed_back(operator, admin_client):
     words = [
         {"text": text, "start": n * 900, "end": n * 900 + 800, "speaker": speaker}

@@ -97,6 +97,8 @@
 
     function open(from, to, isInsertion = false, typed = null, seen = revision) {
       if (edit) close(true);
+      // Somebody may have removed all words.
+      if (!reading.words.length) return;
       const all = whole(from, to);
       const input = document.createElement("input");
       const now = textOf(all.from, all.to);
@@ -178,7 +180,7 @@
       reading.renew(answer.turns);
       if (again) {
         reopen(again);
-        edit.input.setSelectionRange(again.caret, again.caret);
+        edit?.input.setSelectionRange(again.caret, again.caret);
       } else if (hadFocus) reading.words[reading.stop]?.focus({ preventScroll: true });
       if (byId("history").open) history();
     }
@@ -255,6 +257,7 @@
     // Buttons, keys and mouse
 
     function accept() {
+      if (!reading.words.length) return;
       const all = whole(...selected());
       put(all.range, textOf(all.from, all.to));
     }
