@@ -30,6 +30,7 @@ def reading_of(transcript: Transcript, user: Any) -> dict[str, Any]:
     known = [loudness.get("seconds"), transcript.audio_seconds]
     seconds = next(filter(None, known), recording.duration_seconds or 0)
     turns = turns_on_page(transcript)
+    speakers = speakers_of(transcript, turns)
     may_listen = user.has_perm("caller.view_recording")
     return {
         "transcript": transcript,
@@ -37,8 +38,8 @@ def reading_of(transcript: Transcript, user: Any) -> dict[str, Any]:
         "deleted_at": recording.audio_deleted_at,
         "audio_url": recording.audio_url if may_listen and recording.audio else "",
         "outlines": waveform.outlines(loudness),
-        "channels": channels_of(transcript, turns),
-        "talk": talk_of(turns),
+        "channels": channels_of(transcript, dict(speakers)),
+        "talk": talk_of(turns, dict(speakers)),
         "wave_width": waveform.LEVELS,
         "seconds": seconds,
         "state": state_of(transcript),
@@ -54,7 +55,7 @@ def reading_of(transcript: Transcript, user: Any) -> dict[str, Any]:
         and user.has_perm("transcription.add_transcript"),
         "vocabularies": Vocabulary.objects.defer("terms", "custom_spellings"),
         "score": Score.objects.filter(transcript=transcript).first(),
-        "speakers": speakers_of(transcript, turns),
+        "speakers": speakers,
         "siblings": transcript.siblings().count(),
         "formats": FORMATS,
     }
@@ -89,15 +90,17 @@ def gaps(turns: list[PageTurn]) -> Iterator[tuple[int, int]]:
         heard = max(heard, end)
 
 
-def channels_of(transcript: Transcript, turns: list[PageTurn]) -> list[tuple[str, str]]:
-    """Return [("left", speaker), ("right", speaker)], or [] without two channels."""
+def channels_of(transcript: Transcript, names: dict[str, str]) -> list[tuple[str, str]]:
+    """Return [("left", speaker), ("right", speaker)], or [] without two channels.
+
+    names: {AssemblyAI's name of a speaker: the current name}.
+    """
     if transcript.recording.channels != 2:
         return []
-    names = transcript.channel_names or {"1": "Channel 1", "2": "Channel 2"}
-    now = dict(speakers_of(transcript, turns))
+    heard = transcript.channel_names or {"1": "Channel 1", "2": "Channel 2"}
     return [
-        ("left", now.get(names["1"], names["1"])),
-        ("right", now.get(names["2"], names["2"])),
+        ("left", names.get(heard["1"], heard["1"])),
+        ("right", names.get(heard["2"], heard["2"])),
     ]
 
 
@@ -112,13 +115,17 @@ class Talk:
     silence: str  # length of the longest pause, such as `0:05`
 
 
-def talk_of(turns: list[PageTurn]) -> Talk | None:
-    """Sum up how long each speaker spoke. Return None for fewer than two speakers."""
+def talk_of(turns: list[PageTurn], names: dict[str, str]) -> Talk | None:
+    """Sum up how long each speaker spoke. Return None for fewer than two speakers.
+
+    names: {AssemblyAI's name of a speaker: the current name}.
+    """
     spoken: dict[str, float] = {}
     for turn in turns:
         for word in turn.words:
             length = max(0, word.end - word.start)
-            spoken[word.speaker] = spoken.get(word.speaker, 0) + length
+            name = names.get(word.speaker, word.speaker)
+            spoken[name] = spoken.get(name, 0) + length
     total = sum(spoken.values())
     if len(spoken) < 2 or not total:
         return None

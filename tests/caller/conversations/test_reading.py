@@ -52,6 +52,10 @@ def turns(page):
     return [tuple(re.sub(r"<[^>]+>", "", part).strip() for part in t) for t in found]
 
 
+def visible(page):
+    return " ".join(re.sub(r"<[^>]+>", " ", page).split())
+
+
 @pytest.fixture
 def page(browser, transcript):
     def read():
@@ -69,7 +73,7 @@ def test_who_talks_at_once_stands_one_after_the_other(page):
 
 
 def test_it_says_who_spoke_how_long_and_the_longest_silence(page):
-    text = " ".join(re.sub(r"<[^>]+>", " ", page()).split())
+    text = visible(page())
 
     assert "ada 68% 68%, 0:01 Bob Stone 32% 32%, 0:00" in text
     assert "Longest silence 0:07" in text
@@ -101,6 +105,7 @@ def test_swapped_names_change_everywhere_and_back_again(
     assert turns(page())[0] == ("Bob Stone 0:00", "Are you there?")
     sides = re.findall(r'<option value="left">(.*?)</option>', page())
     assert sides == ["Bob Stone (left)"]
+    assert "Bob Stone 68% 68%, 0:01 ada 32% 32%, 0:00" in visible(page())
     export = browser.get(f"{where}/export/txt/?speakers=1").content.decode()
     assert export.startswith("[Bob Stone] Are you there?\n\n[ada] Yes, here.")
 
