@@ -20,7 +20,7 @@ from transcription.exports import subtitles
 from transcription.exports.pdf import pdf_file
 from transcription.exports.subtitles import Cue
 from transcription.models import Transcript
-from transcription.review.current import original_of, words_of
+from transcription.review.current import is_edited, original_of, words_of
 from transcription.words import Word, spoken
 
 NO_TEXT_SECONDS = 3
@@ -59,14 +59,15 @@ class Reading(NamedTuple):
 
 
 def readings(transcript: Transcript, version: str) -> list[Reading]:
-    """Return the versions to export. A transcript without corrections has only one."""
+    """Return the versions to export.
+
+    Version.BOTH gives only one version if both have the same text.
+    """
     now = partial(words_of, transcript)
-    current = Reading("Corrected text", transcript.text, now)
-    if not transcript.revision or transcript.original_text is None:
-        return [current._replace(heading="")]
     before = partial(original_of, transcript)
+    current = Reading("Corrected text", transcript.text, now)
     original = Reading("Original text", transcript.as_heard, before)
-    if version == Version.BOTH:
+    if version == Version.BOTH and transcript.text != transcript.as_heard:
         return [current, original]
     only = original if version == Version.ORIGINAL else current
     return [only._replace(heading="")]
@@ -155,7 +156,7 @@ def as_json(transcript: Transcript, options: Options) -> bytes:
     keys = ["text", "confidence"]
     keys += ["start", "end"] * options.times + ["speaker", "channel"] * options.speakers
     first, *others = readings(transcript, options.version)
-    is_edited = transcript.revision and options.version != Version.ORIGINAL
+    has_changes = options.version != Version.ORIGINAL and is_edited(transcript)
     call = transcript.recording.call
     body: dict[str, Any] = {
         "uuid": str(transcript.uuid),
@@ -170,7 +171,7 @@ def as_json(transcript: Transcript, options: Options) -> bytes:
         "text": first.text,
         "words": (
             [{key: word._asdict().get(key) for key in keys} for word in first.words()]
-            if is_edited
+            if has_changes
             else _listed(transcript, keys)
         ),
     }

@@ -57,6 +57,17 @@ def speaker_names(transcript: Transcript) -> dict[str, str]:
     return names or {}
 
 
+def is_edited(transcript: Transcript) -> bool:
+    """Return whether the words have a live correction or given names of speakers.
+
+    Other revisions, such as those of Verify, change no words.
+    """
+    if not transcript.revision:
+        return False
+    corrections = transcript.corrections.filter(is_live=True)
+    return corrections.exists() or bool(speaker_names(transcript))
+
+
 def named(words: list[Word], names: dict[str, str]) -> list[Word]:
     if not names:
         return words

@@ -388,6 +388,25 @@ def test_a_silent_recording_stays_silent_when_it_is_verified(supervisor):
     assert "Nobody spoke" in supervisor.get(f"{path}/export/txt/").text
 
 
+def test_verify_alone_changes_no_file_and_does_not_correct(operator, supervisor):
+    words = [{**word, "speaker": "A", "channel": "1"} for word in listed(HEARD)]
+    transcript = heard(words=words)
+    path = f"/transcripts/{transcript.uuid}"
+
+    def words_of_file():
+        return operator.get(f"{path}/export/json/?speakers=1").json()["words"]
+
+    as_sent = words_of_file()
+    supervisor.post(f"{path}/verify/", {"revision": 0})
+    supervisor.post(f"{path}/reopen/")
+
+    assert words_of_file() == as_sent
+    assert "<dd>as AssemblyAI wrote it</dd>" in operator.get(f"{path}/print/").text
+    post(operator, transcript, "corrections", edit((0, 1, "Kindly"), revision=2))
+    assert words_of_file()[0]["speaker"] == "Speaker A"
+    assert "<dd>corrected, revision 3</dd>" in operator.get(f"{path}/print/").text
+
+
 def test_speakers_are_named_swapped_and_renamed_back(operator, admin_client):
     words = [
         {"text": text, "start": n * 900, "end": n * 900 + 800, "speaker": speaker}
@@ -405,6 +424,8 @@ def test_speakers_are_named_swapped_and_renamed_back(operator, admin_client):
 
     name("Dr Okonkwo", "")
     assert read() == "[Dr Okonkwo] Hello?\n\n[Speaker B] Yes.\n"
+    original = operator.get(f"{path}/export/txt/?speakers=1&version=original").text
+    assert original == "[Speaker A] Hello?\n\n[Speaker B] Yes.\n"
     words = operator.get(f"{path}/export/json/?speakers=1").json()["words"]
     assert [word["speaker"] for word in words] == ["Dr Okonkwo", "Speaker B"]
     assert "<b>Dr Okonkwo</b>" in admin_client.get(said.get_absolute_url()).text
