@@ -72,6 +72,13 @@ def save(
         changes = checked(changes, len(pieces))
         refuse_overwriting(row, author, started_from, overlapping(now, changes))
         refuse_cutting(changes, overlapping(now, changes))
+        present = [reading(pieces, now, change) for change in changes]
+        # To mark words as right, their present text is sent. AssemblyAI may have
+        # written what a person may not type.
+        texts = [
+            before if change.after == before else clean(change.after)
+            for change, before in zip(changes, present, strict=True)
+        ]
         revision = new_revision(row, author, kind, client_key, batch=batch)
         covered = [each.correction for each in overlapping(now, changes)]
         Correction.objects.filter(pk__in=covered).update(is_live=False)
@@ -81,10 +88,10 @@ def save(
                 transcript=row,
                 first=change.first,
                 last=change.last,
-                before=reading(pieces, now, change),
-                after=change.after,
+                before=before,
+                after=after,
             )
-            for change in changes
+            for change, before, after in zip(changes, present, texts, strict=True)
         )
         finish(row, pieces, now, author)
         return revision

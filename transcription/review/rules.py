@@ -43,9 +43,9 @@ def refuse_verified(row: Transcript) -> None:
 
 
 def checked(changes: Iterable[Change], words: int) -> list[Change]:
-    """Return the changes in the order of their words, with clean texts.
+    """Return the changes in the order of their words.
 
-    words: the number of original words. Raises Refused if a change is not valid.
+    words: the number of original words. Raises Refused if a range is not valid.
     """
     result: list[Change] = []
     for change in sorted(changes, key=lambda each: each[:2]):
@@ -57,7 +57,7 @@ def checked(changes: Iterable[Change], words: int) -> list[Change]:
             )
         if result and overlaps(result[-1], change):
             raise Refused("Two corrections in this request change the same words.")
-        result.append(change._replace(after=clean(change.after)))
+        result.append(change)
     if not result:
         raise Refused("There is nothing to save.")
     if len(result) > MOST_AT_ONCE:

@@ -221,6 +221,18 @@ def test_checking_a_doubtful_word_keeps_the_text_and_ends_the_doubt(ada):
     assert [word.confidence for word in words_of(row)] == [0.4, None, 0.4]
 
 
+@pytest.mark.parametrize("odd", ["<no>", "שלום\u200f", "x" * 6000])
+def test_what_assemblyai_wrote_can_be_marked_as_right(ada, odd):
+    said = heard(f"Please {odd} now.")
+
+    correct(said, ada, (1, 2, odd))
+
+    row = fresh(said)
+    assert [word.confidence for word in words_of(row)] == [0.4, None, 0.4]
+    with pytest.raises(Refused):
+        correct(said, ada, (1, 2, f"{odd}!"))
+
+
 BAD = {
     "long": ((0, 1, "x" * 100_000), "at most 5,000 characters; this one has 100,000"),
     "NUL": ((0, 1, "a\0b"), "control characters"),
