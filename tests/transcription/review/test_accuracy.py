@@ -256,9 +256,11 @@ def test_a_mistake_is_corrected_in_past_transcripts_and_undone_as_one(
     assert batch.revisions.count() == 25
 
     correct(past_ones[3], ada, (2, 3, "metropolis"))
+    editing.verify(past_ones[4], ada)
     admin_client.post(f"/corrections/{batch.pk}/undo/")
     while past.work():
         pass
     assert fresh(past_ones[7]).original_text is None
     assert fresh(past_ones[3]).text == "Number 3: metropolis twice"
-    assert "undone, but 1 were corrected again" in admin_client.get(path).text
+    sentence = "but not in 2 transcripts that were verified or corrected again since"
+    assert f"undone, {sentence}" in admin_client.get(path).text
