@@ -43,7 +43,6 @@ def reading_of(transcript: Transcript, user: Any) -> dict[str, Any]:
         "wave_width": waveform.LEVELS,
         "seconds": seconds,
         "state": state_of(transcript),
-        "language": transcript.language[:2],
         "turns": turns,
         "turn_data": [turn.data for turn in turns],
         "silences": silences(turns),

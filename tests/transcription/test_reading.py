@@ -116,6 +116,14 @@ def test_the_page_has_words_that_are_escaped_and_their_times(browser):
 
 
 @pytest.mark.django_db
+@pytest.mark.parametrize("words", [[], [a_word("Aloha")]])
+def test_a_language_code_that_is_not_understood_is_left_out(browser, words):
+    page = page_of(browser, text="Aloha", words=words, language="haw")
+
+    assert 'class="text" dir="auto">' in page
+
+
+@pytest.mark.django_db
 def test_the_page_has_spaces_where_the_text_has_them(browser):
     words = [a_word(letter, n * 200) for n, letter in enumerate("会议。Yes")]
 
