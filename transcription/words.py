@@ -39,7 +39,6 @@ class Word(NamedTuple):
     span: int = 1
     # Primary key of the Correction that this word comes from, or 0.
     correction: int = 0
-    is_estimated: bool = False
 
 
 def original_words(transcript: Transcript) -> list[Word]:

@@ -126,9 +126,7 @@ def _reading(words: list[Word], change: Change, seconds: float) -> Iterator[Word
     after = change.after.split()
     if not replaced:
         for word in spoken(change.after, [], seconds):
-            yield word._replace(
-                at=0, span=0, correction=change.correction, is_estimated=True
-            )
+            yield word._replace(at=0, span=0, correction=change.correction)
         return
     anchor: Any = {
         "at": replaced[0].at,
@@ -146,8 +144,7 @@ def _reading(words: list[Word], change: Change, seconds: float) -> Iterator[Word
     space = replaced[0].space
     for tag, begin, end, new_begin, new_end in matcher.get_opcodes():
         heard, texts = replaced[begin:end], after[new_begin:new_end]
-        keeps_times = len(heard) == len(texts)
-        if keeps_times:
+        if len(heard) == len(texts):
             times = [(word.start, word.end) for word in heard]
         else:
             room = _room(words, change.first + begin, change.first + end)
@@ -155,8 +152,7 @@ def _reading(words: list[Word], change: Change, seconds: float) -> Iterator[Word
         speaker = words[min(change.first + begin, change.last - 1)].speaker
         for number, (text, (start, stop)) in enumerate(zip(texts, times, strict=True)):
             sure = heard[number].confidence if tag == "equal" else None
-            word = Word(text, start, stop, sure, speaker, space)
-            yield word._replace(is_estimated=not keeps_times, **anchor)
+            yield Word(text, start, stop, sure, speaker, space, **anchor)
             space = " "
 
 

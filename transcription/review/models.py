@@ -70,9 +70,7 @@ class Original(models.Model):
         facts = json.loads(f"[{','.join(self.facts.split(chr(10))[first:last])}]")
         lines = zip(pieces, facts, strict=True)
         return [
-            Word._make(
-                (piece.lstrip(" "), *fact, " " * piece.startswith(" "), n, 1, 0, False)
-            )
+            Word._make((piece.lstrip(" "), *fact, " " * piece.startswith(" "), n, 1, 0))
             for n, (piece, fact) in enumerate(lines, first)
         ]
 
