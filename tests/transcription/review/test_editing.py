@@ -274,13 +274,11 @@ RANGES = st.tuples(st.integers(0, WORDS - 1), st.integers(1, 3)).map(
     lambda pair: (pair[0], min(WORDS, pair[0] + pair[1]))
 )
 TEXTS = st.lists(st.sampled_from(["one", "two", "x", "Łódź", "会议"]), max_size=4)
-STEPS = st.lists(
-    st.one_of(
-        st.tuples(RANGES, TEXTS.map(" ".join)),
-        st.tuples(st.sampled_from(["undo", "redo"]), st.integers(1, 12)),
-    ),
-    max_size=14,
+STEP = st.one_of(
+    st.tuples(RANGES, TEXTS.map(" ".join)),
+    st.tuples(st.sampled_from(["undo", "redo"]), st.integers(1, 12)),
 )
+STEPS = st.lists(STEP, max_size=14)
 # For a long run by hand, set the environment variable EDIT_SEQUENCES=10000.
 SEQUENCES = int(os.environ.get("EDIT_SEQUENCES", "100"))
 

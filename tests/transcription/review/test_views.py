@@ -6,15 +6,27 @@ import re
 import pytest
 from django.contrib.auth.models import Group, User
 from django.test import Client
+from hypothesis import given, settings
+from hypothesis import strategies as st
+from hypothesis.extra.django import TestCase
 
 from djtranscribe.models import Access
 from tests.caller.rows import a_call
 from tests.djtranscribe.api.programs import program_of
 from tests.transcription.exports.readers import visible
-from tests.transcription.review.test_editing import HEARD, fresh, heard, listed
+from tests.transcription.review.test_editing import (
+    HEARD,
+    SEQUENCES,
+    STEP,
+    WORDS,
+    fresh,
+    heard,
+    listed,
+)
 from transcription.models import Batch, Correction, Notification
 from transcription.review import editing
 from transcription.review.current import Change
+from transcription.review.page import turns_on_page
 
 pytestmark = pytest.mark.django_db
 
@@ -78,12 +90,14 @@ def test_a_save_answers_with_the_turn_as_it_reads_now(operator, transcript):
     assert Access.objects.filter(action="corrected", row=transcript.pk).count() == 1
 
 
-def in_two_turns():
-    """Return a transcript with the words w0 to w12. The second turn begins with w5."""
-    words = listed(" ".join(f"w{n}" for n in range(13)))
-    for word in words[5:]:
-        word.update(start=word["start"] + 9000, end=word["end"] + 9000)
-    return heard(" ".join(word["text"] for word in words), words=words)
+def in_turns(words, *begins):
+    """Return a transcript with the words w0, w1 … in turns that begin at `begins`."""
+    texts = " ".join(f"w{n}" for n in range(words))
+    all_words = listed(texts)
+    for begin in begins:
+        for word in all_words[begin:]:
+            word.update(start=word["start"] + 9000, end=word["end"] + 9000)
+    return heard(texts, words=all_words)
 
 
 def turns_of(client, transcript):
@@ -102,7 +116,7 @@ def said(turn):
 def test_words_after_a_correction_of_two_turns_keep_their_places(
     operator, admin_client
 ):
-    transcript = in_two_turns()
+    transcript = in_turns(13, 5)
     answer = post(operator, transcript, "corrections", edit((3, 8, "metoprolol")))
     assert [said(turn) for turn in answer.json()["turns"]] == [
         " w0 w1 w2 metoprolol",
@@ -121,7 +135,7 @@ def test_words_after_a_correction_of_two_turns_keep_their_places(
 def test_an_answer_has_the_changes_of_all_people_since_the_page_was_read(
     operator, other
 ):
-    transcript = in_two_turns()
+    transcript = in_turns(13, 5)
 
     def texts(answer):
         return [said(turn) for turn in answer.json()["turns"]]
@@ -202,6 +216,32 @@ def test_undo_and_redo_leave_the_changes_of_others(operator, other, transcript):
     assert post(other, transcript, "redo", {"revision": 4}).status_code == 400
     assert post(operator, transcript, "redo", {"revision": 4}).status_code == 200
     assert fresh(transcript).text == f"Kindly {theirs}"
+
+
+def shown(transcript):
+    """Return what a page shows after a reload: {first word: turn}."""
+    turns = turns_on_page(fresh(transcript))
+    return {turn.first: {**turn.data, "html": turn.html} for turn in turns}
+
+
+class TwoPagesOfOneTranscript(TestCase):
+    @settings(max_examples=SEQUENCES // 4, deadline=None)
+    @given(st.lists(st.tuples(st.integers(0, 1), STEP), max_size=14))
+    def test_show_after_each_answer_what_they_show_after_a_reload(self, steps):
+        transcript = in_turns(WORDS, 2, 3, 6)
+        clients = [client_of("Operators", name) for name in ("one", "another")]
+        pages, seen = [shown(transcript), shown(transcript)], [0, 0]
+        for who, (what, detail) in steps:
+            if what in ("undo", "redo"):
+                verb, body = what, {"number": detail, "revision": seen[who]}
+            else:
+                verb, body = "corrections", edit((*what, detail), revision=seen[who])
+            answer = post(clients[who], transcript, verb, body).json()
+            if "turns" not in answer:
+                continue
+            seen[who] = answer["revision"]
+            pages[who] |= {turn["first"]: turn for turn in answer["turns"]}
+            assert pages[who] == shown(transcript)
 
 
 def test_find_and_replace_is_one_revision(operator):
