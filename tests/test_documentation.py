@@ -49,7 +49,7 @@ def test_nothing_reads_the_environment_past_the_settings():
     }
 
 
-def test_the_example_explains_exactly_what_is_read():
+def test_env_example_lists_exactly_the_settings_that_are_read():
     assert sorted(SETTINGS) == sorted(set(names_read()))
     assert len(SETTINGS) == len(set(SETTINGS))
 
@@ -58,7 +58,7 @@ def test_the_docs_list_exactly_the_settings_that_are_read():
     assert sorted(names_in_docs()) == sorted(set(names_read()))
 
 
-def test_an_example_that_is_copied_as_it_is_overrides_no_default():
+def test_env_example_overrides_no_default():
     example = (ROOT / ".env.example").read_text()
     active = re.findall(r"^([A-Z][A-Z_]+)=", example, re.MULTILINE)
     needed = {"SECRET_KEY", "BASE_URL", "TWILIO_ACCOUNT_SID", "TWILIO_AUTH_TOKEN"}

@@ -238,7 +238,7 @@ def test_every_page_has_a_decision():
     assert not undecided
 
 
-def test_no_decision_is_about_a_page_that_is_gone():
+def test_every_decision_is_about_an_existing_page():
     found = {route for route, _ in addresses()}
     models = {f"{m._meta.app_label}.{m._meta.model_name}" for m in admin.site._registry}
 
@@ -246,7 +246,7 @@ def test_no_decision_is_about_a_page_that_is_gone():
     assert models == TABLES.keys()
 
 
-def test_no_page_but_these_is_open_and_none_does_without_csrf():
+def test_only_listed_pages_are_public_and_all_check_csrf():
     for route, view in addresses():
         if not (is_webhook(view) or is_api(route)):
             is_for_strangers = route in PAGES and PAGES[route].stranger != TO_LOGIN
@@ -318,7 +318,7 @@ def outcome(answer):
 
 
 @pytest.mark.parametrize("who", ["stranger", "nobody", "operator", "supervisor"])
-def test_a_page_opens_to_whom_it_should(rows, who):
+def test_page_access_matches_the_decisions(rows, who):
     client = client_of(who)
     # Open this page last, because it logs out.
     last = "/admin/logout/"
@@ -333,7 +333,7 @@ def test_a_page_opens_to_whom_it_should(rows, who):
 
 
 @pytest.mark.parametrize("method", METHODS)
-def test_a_page_has_its_methods_and_no_other(rows, method):
+def test_pages_accept_only_the_listed_methods(rows, method):
     client = client_of("supervisor")
 
     for route, page in PAGES.items():
@@ -344,7 +344,7 @@ def test_a_page_has_its_methods_and_no_other(rows, method):
             assert (answer.status_code != 405) == (method in page.methods), route
 
 
-def test_another_site_cannot_press_a_button(rows):
+def test_cross_site_post_is_refused(rows):
     strict = client_of("supervisor", enforce_csrf_checks=True)
     evil = {"Origin": "https://evil.example"}
 
@@ -358,7 +358,7 @@ def test_another_site_cannot_press_a_button(rows):
 
 
 @pytest.mark.parametrize("who", ["nobody", "operator", "supervisor"])
-def test_a_table_in_admin_opens_to_whom_it_should(rows, who):
+def test_admin_access_matches_the_decisions(rows, who):
     client = client_of(who)
     now = timezone.now()
     VendorPause.objects.create(pk=ROW, vendor="a", reason="The key.", probe_at=now)
@@ -495,7 +495,9 @@ def test_an_operator_changes_no_keyword_list(operator_client):
 
 
 @pytest.mark.parametrize("table", ["webhookdelivery", "access", "vendorpause"])
-def test_an_operator_does_not_see_the_ledger_and_its_neighbours(operator_client, table):
+def test_operator_does_not_see_webhook_deliveries_access_log_or_pauses(
+    operator_client, table
+):
     assert operator_client.get(f"/admin/djtranscribe/{table}/").status_code == 403
     assert f"/djtranscribe/{table}/" not in operator_client.get("/admin/").text
 
@@ -528,7 +530,9 @@ def test_an_operator_does_not_replay(operator_client):
     assert WebhookDelivery.objects.get().replayed_at is None
 
 
-def test_a_supervisor_deletes_a_call_with_all_that_hangs_on_it(supervisor_client):
+def test_supervisor_deletes_a_call_with_its_recordings_and_transcripts(
+    supervisor_client,
+):
     supervisor_client.post(f"/admin/caller/call/{ROW}/delete/", {"post": "yes"})
 
     assert not Call.objects.exists()
@@ -536,7 +540,7 @@ def test_a_supervisor_deletes_a_call_with_all_that_hangs_on_it(supervisor_client
     assert not Transcript.objects.exists()
 
 
-def test_what_a_supervisor_deletes_is_gone_from_the_disk_too(
+def test_deleted_recording_is_removed_from_the_disk(
     supervisor_client, media, django_capture_on_commit_callbacks
 ):
     assert [path for path in media.rglob("*") if path.is_file()]
@@ -589,7 +593,7 @@ def test_a_supervisor_changes_keyword_lists(supervisor_client):
     assert set(names) == {"Heart", "Lung"}
 
 
-def test_a_supervisor_reads_the_ledger_and_replays_and_erases_none_of_it(
+def test_supervisor_reads_and_replays_deliveries_but_cannot_delete_them(
     supervisor_client,
 ):
     read = supervisor_client.get(f"/admin/djtranscribe/webhookdelivery/{ROW}/change/")
@@ -605,7 +609,7 @@ def test_a_supervisor_reads_the_ledger_and_replays_and_erases_none_of_it(
 
 
 @pytest.mark.parametrize("who", ["operator", "supervisor"])
-def test_neither_group_makes_accounts_or_itself_mighty(rows, who):
+def test_groups_cannot_create_users_or_raise_their_own_rights(rows, who):
     client = client_of(who)
     me = User.objects.get(username={"operator": "ada", "supervisor": "grace"}[who])
 
@@ -619,7 +623,7 @@ def test_neither_group_makes_accounts_or_itself_mighty(rows, who):
     assert not User.objects.filter(username="eve").exists()
 
 
-def test_a_hash_of_a_password_cannot_be_asked_for_through_a_filter(operator_client):
+def test_password_hash_cannot_be_read_through_a_filter(operator_client):
     for table, field in (
         ("caller/call", "requested_by__password__startswith"),
         ("transcription/transcript", "recording__call__requested_by__password__regex"),
@@ -629,7 +633,7 @@ def test_a_hash_of_a_password_cannot_be_asked_for_through_a_filter(operator_clie
 
 
 @pytest.mark.parametrize("name", ["Operators", "Supervisors"])
-def test_the_groups_hold_what_the_design_says_and_no_more(name):
+def test_groups_have_exactly_the_expected_permissions(name):
     held = {
         f"{permission.content_type.app_label}.{permission.codename}"
         for permission in Group.objects.get(name=name).permissions.all()

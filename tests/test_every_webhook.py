@@ -87,14 +87,14 @@ def test_every_webhook_has_a_decision():
     assert found == DECISIONS.keys()
 
 
-def test_nothing_else_is_open_and_nothing_else_does_without_csrf():
+def test_other_routes_require_login_and_csrf():
     for route, view in addresses():
         if route not in DECISIONS and not is_api(route):
             assert not is_csrf_exempt(view), route
             assert not is_open(view) or route in OPEN_PAGES, route
 
 
-def test_whatever_is_called_a_webhook_is_one():
+def test_every_route_with_a_webhook_prefix_is_a_webhook():
     for route, view in addresses():
         begins = ("/webhooks/", "/record", "/bridge/", "/code/", "/answer/")
         if route.startswith(begins) and "audio" not in route:
@@ -175,7 +175,7 @@ def test_an_honest_request_needs_no_session_and_no_csrf_token(hook):
     assert "csrftoken" not in answer.cookies
 
 
-def test_an_honest_request_stands_in_the_ledger(hook, client):
+def test_authentic_request_is_recorded_as_a_delivery(hook, client):
     hook.send(client, **hook.proof())
 
     delivery = WebhookDelivery.objects.get()
@@ -185,7 +185,7 @@ def test_an_honest_request_stands_in_the_ledger(hook, client):
 
 
 @pytest.mark.parametrize("method", METHODS)
-def test_only_the_methods_decided_on_reach_it(hook, client, method):
+def test_only_listed_methods_are_accepted(hook, client, method):
     before = everything()
 
     answer = hook.send(client, method, **hook.proof())
@@ -199,7 +199,7 @@ def test_only_the_methods_decided_on_reach_it(hook, client, method):
 
 
 @pytest.mark.parametrize("signed_in", [False, True])
-def test_without_proof_it_is_refused_kept_and_changes_nothing(
+def test_unsigned_request_is_refused_recorded_and_changes_nothing(
     hook, client, admin_user, signed_in
 ):
     if signed_in:
@@ -218,7 +218,7 @@ def test_without_proof_it_is_refused_kept_and_changes_nothing(
 
 
 @pytest.mark.parametrize("secret", ["another", "0" * 64, "tests-only"])
-def test_the_proof_of_another_secret_is_none(hook, client, secret):
+def test_signature_with_another_secret_is_refused(hook, client, secret):
     before = everything()
 
     answer = hook.send(client, **hook.proof(secret))
@@ -227,7 +227,7 @@ def test_the_proof_of_another_secret_is_none(hook, client, secret):
     assert everything() == before
 
 
-def test_the_proof_for_one_address_opens_no_other(hook, client):
+def test_signature_for_one_url_is_refused_for_another(hook, client):
     proof = hook.proof()
     before = everything()
 
@@ -245,7 +245,7 @@ def test_no_answer_may_be_kept_by_a_cache(hook, client):
         assert "no-store" in answer["Cache-Control"]
 
 
-def test_the_same_request_ten_times_leaves_what_one_leaves(hook, client):
+def test_repeated_request_leaves_the_same_rows_as_one(hook, client):
     hook.send(client, **hook.proof())
     once = without_times(everything())
 

@@ -92,7 +92,7 @@ def imports(name: str, only_at_import: bool = False) -> set[str]:
 
 
 @pytest.mark.parametrize("which", [*MAY_IMPORT, "transcription"])
-def test_a_room_imports_only_rooms_below_it(which):
+def test_package_imports_only_lower_level_packages(which):
     everything = {room(name) for name in files()}
     allowed = MAY_IMPORT.get(which, everything - {"sandbox"}) | {which}
 

@@ -137,7 +137,7 @@ def test_every_request_is_as_the_vendor_specifies_it(whole_way, specifications):
     }
 
 
-def test_a_dead_field_would_be_noticed(specifications):
+def test_specification_rejects_a_removed_field(specifications):
     """The specification is strict enough to reject a field that no longer exists."""
     dead = {"audio_url": "https://x/", "speech_models": ["a"], "word_boost": ["b"]}
     request = requests.Request(

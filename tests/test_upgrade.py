@@ -78,14 +78,14 @@ def assert_upgraded(database_url):
     assert rows["djtranscribe.VendorPause"] == 1
 
 
-def test_a_database_of_sqlite(tmp_path):
+def test_sqlite_database_is_upgraded(tmp_path):
     file = tmp_path / "db.sqlite3"
     file.write_bytes(gzip.decompress((DUMPS / "sqlite.db.gz").read_bytes()))
 
     assert_upgraded(f"sqlite:///{file}")
 
 
-def test_a_database_of_postgresql():
+def test_postgresql_database_is_upgraded():
     try:
         connection = psycopg.connect(SERVER, autocommit=True)
     except psycopg.OperationalError:

@@ -36,7 +36,7 @@ def test_the_page_of_a_call_leads_to_its_live_page_and_plays_its_recording(brows
     assert "United States" in page.text
 
 
-def test_what_is_not_known_yet_is_said(browser):
+def test_call_page_says_what_is_not_known_yet(browser):
     call = a_call()
     a_recording(call=call)
 
@@ -107,7 +107,7 @@ def test_a_recording_is_found_by_number_and_sid(browser, term):
 
 
 @pytest.mark.parametrize("path", [CALLS, RECORDINGS])
-def test_what_came_from_twilio_cannot_be_edited(admin_client, path):
+def test_calls_and_recordings_cannot_be_edited(admin_client, path):
     call = a_call(sid=CALL_SID)
     row = call if path == CALLS else a_recording(call=call)
 

@@ -70,7 +70,7 @@ def test_each_status_is_one_step_that_goes_on_now(browser, status, now):
         ("failed", "could not be connected"),
     ],
 )
-def test_a_call_that_came_to_nothing_says_why_and_is_settled(browser, status, sentence):
+def test_unsuccessful_call_says_why_and_stops_polling(browser, status, sentence):
     call = a_call(status=status)
 
     page = browser.get(call.get_absolute_url())
@@ -237,7 +237,7 @@ def test_home_shows_the_latest_calls_in_a_constant_number_of_queries(
     assert "+44 20 7946 0100" not in page.text
 
 
-def test_home_of_who_may_not_see_calls_shows_none(client, django_user_model):
+def test_home_page_shows_no_calls_without_permission(client, django_user_model):
     a_call()
     client.force_login(django_user_model.objects.create_user("nobody"))
 
@@ -253,7 +253,7 @@ def test_a_stranger_is_sent_to_the_login(client, path):
     assert client.get(path)["Location"] == f"/admin/login/?next={path}"
 
 
-def test_who_may_dial_and_not_see_gets_no_page(client, django_user_model):
+def test_user_who_may_dial_but_not_view_calls_gets_no_page(client, django_user_model):
     dialler = django_user_model.objects.create_user("dialler")
     dialler.user_permissions.add(Permission.objects.get(codename="add_call"))
     client.force_login(dialler)

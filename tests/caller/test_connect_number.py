@@ -33,7 +33,7 @@ def run(*options):
     return out.getvalue()
 
 
-def test_it_says_what_changes_and_changes_it(number, monkeypatch):
+def test_command_shows_and_applies_the_change(number, monkeypatch):
     changed = number("https://demo.twilio.com/welcome/voice/")
     monkeypatch.setattr("builtins.input", lambda question: "y")
 

@@ -94,7 +94,7 @@ def test_the_name_is_shown_with_the_number_everywhere(browser, operator):
     assert program.get("/api/calls").json()["items"][0]["contact"] == "Ada Lovelace"
 
 
-def test_who_asked_not_to_be_called_is_not_called(browser, vendors):
+def test_contact_marked_do_not_call_is_not_called(browser, vendors):
     ada(do_not_call=True)
 
     page = browser.post("/dial/", {"number": "(415) 555-1234"}, follow=True)

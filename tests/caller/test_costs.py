@@ -126,7 +126,7 @@ def test_a_job_that_failed_because_nobody_spoke_is_free(vendors):
     assert Recording.objects.get().transcription_cost is None
 
 
-def test_a_model_without_a_known_price_counts_as_the_dearest(settings):
+def test_model_without_known_price_costs_the_highest_price(settings):
     dearest = speech_models.cost("universal-3-5-pro", 3600)
 
     assert speech_models.cost("a-new-one", 3600) == dearest == Decimal("0.21")

@@ -173,7 +173,7 @@ def test_a_leading_plus_is_accepted(browser, twilio_answers):
     ],
     ids=ascii,
 )
-def test_what_is_pasted_along_with_a_number_is_ignored(pasted):
+def test_punctuation_pasted_with_a_number_is_ignored(pasted):
     assert clean_number(pasted) == NUMBER
 
 
@@ -213,7 +213,7 @@ def test_what_is_pasted_along_with_a_number_is_ignored(pasted):
     ],
 )
 @pytest.mark.parametrize("send", [Client.get, Client.post], ids=["get", "post"])
-def test_what_is_no_number_gets_a_page_that_says_why(browser, typed, reason, send):
+def test_invalid_number_gets_a_page_that_says_why(browser, typed, reason, send):
     answer = send(browser, f"/dial/{quote(typed, safe='')}/", headers=TYPED)
 
     assert answer.status_code == 400
@@ -307,7 +307,9 @@ def test_the_row_is_stored_before_twilio_hears_of_it(browser, vendors):
     assert seen == [(NUMBER, "dialing", None)]
 
 
-def test_what_twilio_is_asked(browser, twilio_answers, settings):
+def test_request_to_twilio_has_the_expected_parameters(
+    browser, twilio_answers, settings
+):
     settings.RECORDING_MAX_SECONDS = 200
 
     browser.post(DIAL)

@@ -62,7 +62,7 @@ def test_somebody_unknown_may_not_dial(operator, vendors, name):
     assert len(vendors.calls) == 0
 
 
-def test_who_may_only_read_may_not_dial_here_either(operator, vendors):
+def test_operator_without_dial_permission_cannot_dial(operator, vendors):
     operator.user_permissions.remove(
         *operator.user_permissions.filter(codename="add_call")
     )
@@ -73,7 +73,7 @@ def test_who_may_only_read_may_not_dial_here_either(operator, vendors):
     assert len(vendors.calls) == 0
 
 
-def test_who_left_may_not_dial(operator, vendors):
+def test_inactive_operator_cannot_dial(operator, vendors):
     User.objects.update(is_active=False)
 
     with pytest.raises(CommandError, match="There is no active account ada"):
@@ -89,7 +89,7 @@ def test_who_left_may_not_dial(operator, vendors):
         ("19002345678", "premium"),
     ],
 )
-def test_what_is_no_number_is_said_in_words(operator, vendors, number, words):
+def test_invalid_number_is_explained(operator, vendors, number, words):
     with pytest.raises(CommandError, match=words):
         by_ada(number)
 
@@ -120,7 +120,7 @@ def test_a_number_that_rings_already_is_not_dialled_twice(operator, vendors):
     assert len(vendors.calls) == 0
 
 
-def test_what_twilio_refuses_is_said_in_words(operator, vendors):
+def test_refusal_by_twilio_is_explained(operator, vendors):
     vendors.post(CALLS, **refusal(21211))
 
     with pytest.raises(CommandError, match="Twilio refused \\(error 21211\\)"):

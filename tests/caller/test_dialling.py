@@ -67,7 +67,7 @@ def test_a_number_on_the_do_not_call_list_is_refused(refused):
     assert call.error == "This number is on the do-not-call list."
 
 
-def test_typing_its_address_does_not_help_either(browser, vendors):
+def test_typed_url_does_not_bypass_the_do_not_call_list(browser, vendors):
     DoNotCall.objects.create(number=NUMBER)
 
     answer = browser.get(DIAL, headers=TYPED)
@@ -121,7 +121,7 @@ def test_another_spelling_does_not_ring_a_phone_that_rings_already(
 
 
 @pytest.mark.parametrize(("number", "spelling"), OTHER_SPELLINGS)
-def test_another_spelling_has_no_allowance_of_its_own(
+def test_other_spelling_shares_the_limit_of_its_number(
     browser, vendors, settings, number, spelling
 ):
     settings.MAX_CALLS_PER_NUMBER_DAY = 1
@@ -221,7 +221,7 @@ def test_ordinary_numbers_of_every_country_are_kept_as_they_are():
 # Limits
 
 
-def test_a_number_is_called_so_many_times_a_day_and_no_more(refused, settings):
+def test_daily_limit_of_calls_per_number_is_enforced(refused, settings):
     settings.MAX_CALLS_PER_NUMBER_DAY = 3
     earlier_calls(3)
 
@@ -240,9 +240,7 @@ def test_the_last_call_before_the_limit_is_made(browser, twilio_answers, setting
     assert twilio_answers.call_count == 1
 
 
-def test_an_operator_makes_so_many_calls_an_hour_and_no_more(
-    refused, operator, settings
-):
+def test_hourly_limit_of_calls_per_operator_is_enforced(refused, operator, settings):
     settings.MAX_CALLS_PER_OPERATOR_HOUR = 2
     earlier_calls(2, other_number="+14155550001", requested_by=operator)
 
@@ -265,7 +263,7 @@ def test_another_operator_has_a_limit_of_his_own(
     assert twilio_answers.call_count == 1
 
 
-def test_the_site_makes_so_many_calls_a_day_and_no_more(refused, settings):
+def test_daily_limit_of_calls_per_site_is_enforced(refused, settings):
     settings.MAX_CALLS_PER_DAY = 4
     for number in range(4):
         earlier_calls(1, other_number=f"+1415555000{number}")
@@ -284,7 +282,7 @@ def test_the_site_makes_so_many_calls_a_day_and_no_more(refused, settings):
         ("MAX_CALLS_PER_OPERATOR_HOUR", timedelta(hours=1, seconds=1)),
     ],
 )
-def test_what_was_longer_ago_does_not_count(
+def test_older_calls_do_not_count_toward_limits(
     browser, operator, twilio_answers, settings, limit, ago
 ):
     setattr(settings, limit, 1)
@@ -370,7 +368,7 @@ def spend(*prices):
         ("0", []),
     ],
 )
-def test_no_call_is_made_that_could_exceed_the_days_money(
+def test_call_that_could_exceed_the_daily_spend_limit_is_refused(
     refused, settings, most, prices
 ):
     settings.MAX_SPEND_PER_DAY = Decimal(most)
@@ -392,7 +390,7 @@ def test_no_call_is_made_that_could_exceed_the_days_money(
         ("0.10", []),
     ],
 )
-def test_up_to_the_days_money_calls_are_made(
+def test_call_within_the_daily_spend_limit_is_made(
     browser, twilio_answers, settings, most, prices
 ):
     settings.MAX_SPEND_PER_DAY = Decimal(most)
@@ -403,7 +401,9 @@ def test_up_to_the_days_money_calls_are_made(
     assert twilio_answers.call_count == 1
 
 
-def test_yesterdays_money_is_not_todays(browser, twilio_answers, settings):
+def test_older_costs_do_not_count_toward_the_daily_spend_limit(
+    browser, twilio_answers, settings
+):
     settings.MAX_SPEND_PER_DAY = Decimal("1")
     ago = timedelta(hours=24, seconds=1)
     earlier_calls(1, other_number="+14155550001", price=Decimal("-50"), ago=ago)
@@ -440,7 +440,7 @@ def test_a_refused_attempt_is_kept_with_who_when_and_why_and_is_never_looked_up(
     assert call.is_finished
 
 
-def test_its_page_says_why(refused, browser, settings):
+def test_page_of_a_refused_attempt_says_why(refused, browser, settings):
     settings.DIAL_COUNTRIES = ["US"]
 
     page = browser.get(refused(LONDON).get_absolute_url()).text
@@ -568,7 +568,7 @@ def test_fifty_clicks_at_once_stay_within_the_limit_of_a_number(rushes):
     ],
 )
 @pytest.mark.slow
-def test_fifty_calls_at_once_are_as_many_as_the_limit(rushes, rush, most, reason):
+def test_fifty_simultaneous_calls_are_capped_at_the_limit(rushes, rush, most, reason):
     found = rushes[rush]
 
     assert (found["answered"], found["pages"]) == (50, 50)
@@ -688,7 +688,7 @@ def test_it_shows_the_time_there_and_warns_when_people_sleep(
     assert (WARNING in page) is warns
 
 
-def test_the_time_there_is_not_the_time_here(page_at):
+def test_local_time_follows_the_time_zone_of_the_number(page_at):
     page = page_at("07:30", LONDON)
 
     # London has summer time: an hour ahead of UTC.
@@ -696,7 +696,7 @@ def test_the_time_there_is_not_the_time_here(page_at):
     assert WARNING not in page
 
 
-def test_where_a_number_may_be_in_several_zones_it_warns_if_one_sleeps(page_at):
+def test_number_in_several_time_zones_warns_if_it_is_night_in_one(page_at):
     # A toll-free number may be answered anywhere from Hawaii to the Caribbean.
     page = page_at("16:00", "18005551234")
 
@@ -716,7 +716,7 @@ def test_it_says_how_often_the_number_was_called_today(page_at, browser):
     )
 
 
-def test_where_a_rule_forbids_the_call_it_says_so_and_has_no_button(browser):
+def test_dial_page_of_a_forbidden_number_says_why_without_a_button(browser):
     DoNotCall.objects.create(number=NUMBER)
 
     page = browser.get(DIAL).text
@@ -765,7 +765,7 @@ def test_the_list_takes_national_numbers_and_those_that_are_never_called(
     assert DoNotCall.objects.get().number == number
 
 
-def test_a_number_that_stands_on_the_list_in_another_spelling_is_said_to_be_there(
+def test_adding_a_listed_number_in_another_spelling_is_an_error(
     supervisor,
 ):
     DoNotCall.objects.create(number=NUMBER)
@@ -787,7 +787,7 @@ def test_invisible_characters_do_not_make_a_number_too_long(supervisor):
     assert DoNotCall.objects.get().number == NUMBER
 
 
-def test_what_is_no_number_does_not_get_onto_the_list(supervisor):
+def test_invalid_number_cannot_be_added_to_the_do_not_call_list(supervisor):
     answer = supervisor.post("/admin/caller/donotcall/add/", {"number": "ada"})
 
     assert "digits only" in answer.text

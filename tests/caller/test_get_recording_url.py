@@ -37,7 +37,7 @@ def test_our_own_rows_are_answered_without_asking_twilio(browser):
     ]
 
 
-def test_a_call_of_before_our_time_is_asked_of_twilio(browser, vendors):
+def test_recordings_of_an_unknown_call_are_fetched_from_twilio(browser, vendors):
     vendors.get(CALL, json=load("twilio/call", status="completed"))
     early = load("twilio/recording", sid="RE" + "e" * 32, status="processing")
     rows = [load("twilio/recording"), early]
@@ -73,7 +73,7 @@ def test_a_sid_that_twilio_does_not_know_is_not_found(browser, vendors):
 @pytest.mark.parametrize(
     "sid", ["CA1", "RE" + "0" * 32, "CA" + "G" * 32, "CA" + "0" * 33, "x.json", "CA٠"]
 )
-def test_what_is_no_sid_is_not_found_and_not_asked(browser, sid):
+def test_invalid_sid_is_not_found_without_asking_twilio(browser, sid):
     answer = browser.get(f"/get-recording-url/{sid}/")
 
     assert answer.status_code == 404
@@ -102,7 +102,7 @@ def test_a_stranger_is_sent_to_the_login(client):
     assert client.get(URL)["Location"].startswith("/admin/login/")
 
 
-def test_who_may_not_listen_gets_no_address(client, django_user_model):
+def test_user_without_permission_gets_no_recording_url(client, django_user_model):
     client.force_login(django_user_model.objects.create_user("nobody"))
 
     assert client.get(URL).status_code == 403

@@ -52,7 +52,7 @@ def check(browser, typed):
         ("4699227041", "+1 469-922-7041"),
     ],
 )
-def test_a_number_is_written_as_far_as_it_goes(typed, formatted):
+def test_partial_number_is_formatted_while_typing(typed, formatted):
     assert as_typed(typed) == formatted
 
 
@@ -93,7 +93,7 @@ def test_a_whole_number_says_where_it_rings_and_what_time_it_is_there(browser):
         ("9" * 4000, "15 digits"),
     ],
 )
-def test_what_is_wrong_is_said_before_it_is_sent(browser, typed, why):
+def test_invalid_number_shows_an_error_before_submitting(browser, typed, why):
     said, _, is_wrong = check(browser, typed)
 
     assert is_wrong == bool(why)
@@ -109,7 +109,7 @@ def test_a_number_on_the_do_not_call_list_is_said_to_be(browser):
     assert "do-not-call" in said
 
 
-def test_who_may_not_dial_learns_nothing_of_a_number(client, django_user_model):
+def test_user_without_dial_permission_cannot_check_a_number(client, django_user_model):
     client.force_login(django_user_model.objects.create_user("nobody"))
 
     assert client.post("/dial/check/", {"number": "1415"}).status_code == 403
@@ -180,13 +180,13 @@ def price(amount):
     return {"price": Decimal(amount), "price_unit": "USD"}
 
 
-def test_a_day_without_calls_says_so_in_noughts(browser):
+def test_day_without_calls_shows_zeros(browser):
     a_call(status="completed", created_at=timezone.now() - timedelta(days=1))
 
     assert facts(browser) == {"Calls": "0", "Answered": "0", "Transcribed": "0"}
 
 
-def test_two_weeks_are_drawn_and_told(browser):
+def test_charts_show_the_last_two_weeks(browser):
     now = timezone.now()
     for days, calls in ((0, 2), (3, 1), (13, 4), (14, 9)):
         for _ in range(calls):
@@ -261,7 +261,7 @@ def test_a_list_says_what_was_said_and_how_it_went(browser):
     ]
 
 
-def test_the_list_follows_what_moves_and_rests_then(browser):
+def test_call_list_polls_only_while_a_call_is_unfinished(browser):
     polls = 'hx-trigger="every 2s"'
     call = a_call(status="ringing")
 
@@ -276,7 +276,7 @@ def test_the_list_follows_what_moves_and_rests_then(browser):
     assert polls not in browser.get("/").text
 
 
-def test_mine_are_those_that_i_placed(browser, operator):
+def test_filter_mine_shows_only_calls_by_the_operator(browser, operator):
     a_call(other_number="+14155552001", status="busy", requested_by=operator)
     a_call(other_number="+14155552002", status="busy")
 
@@ -284,7 +284,7 @@ def test_mine_are_those_that_i_placed(browser, operator):
     assert [who for who, *_ in latest(browser, "?whose=mine")] == ["+1 415-555-2001"]
 
 
-def test_first_words_are_only_for_who_may_read_and_it_is_noted(browser, operator):
+def test_first_words_need_permission_and_reading_is_logged(browser, operator):
     transcript = a_transcribed_call("+14155552001", text="A secret.")
 
     read = browser.get("/").text
@@ -318,7 +318,7 @@ def test_the_box_never_dials_by_get(browser, vendors):
 # What needs attention
 
 
-def test_each_worry_has_the_button_that_helps(browser, operator):
+def test_each_call_needing_attention_has_a_suitable_button(browser, operator):
     operator.user_permissions.add(Permission.objects.get(codename="add_transcript"))
     failed = a_transcribed_call("+14155553001", status="error", error="No.", text="")
     a_transcribed_call("+14155553002", confidence=0.2)
@@ -337,7 +337,7 @@ def test_each_worry_has_the_button_that_helps(browser, operator):
     assert failed.status != "error"
 
 
-def test_ten_worries_are_shown_and_the_rest_behind_a_link(browser):
+def test_attention_list_shows_ten_calls_and_a_link_to_all(browser):
     for n in range(13):
         a_call(other_number=f"+1415555{3000 + n}", status="failed")
 
@@ -436,7 +436,7 @@ def test_a_verified_transcript_needs_no_attention(browser):
     assert concerns(browser) == {}
 
 
-def test_a_call_that_was_tried_many_times_hides_no_other(browser):
+def test_call_with_many_failed_transcripts_does_not_hide_others(browser):
     first = a_transcribed_call("+14155550002", status="error")
     for _ in range(20):
         Transcript.objects.create(recording=first.recording, status="error")
@@ -445,7 +445,7 @@ def test_a_call_that_was_tried_many_times_hides_no_other(browser):
     assert list(concerns(browser)) == ["+14155550002", "+14155550003"]
 
 
-def test_old_worries_are_let_go(browser):
+def test_calls_older_than_three_days_need_no_attention(browser):
     a_transcribed_call("+14155550002", age=timedelta(days=4), status="error")
 
     assert concerns(browser) == {}
@@ -457,7 +457,7 @@ def test_a_quiet_day_shows_no_list_of_worries(browser):
     assert "Needs attention" not in browser.get("/").text
 
 
-def test_what_needs_a_look_is_found_through_an_index(browser):
+def test_attention_list_query_uses_an_index(browser):
     """With many calls, the page must not read all rows of the last three days."""
     if connection.vendor != "sqlite":
         pytest.skip("PostgreSQL reads small tables whole")
@@ -476,7 +476,7 @@ def test_what_needs_a_look_is_found_through_an_index(browser):
     assert "SCAN" not in plan
 
 
-def test_what_a_later_transcript_put_right_does_not_hide_the_others(browser):
+def test_resolved_calls_do_not_hide_unresolved_calls(browser):
     for number in range(20):
         call = a_call(other_number=f"+1415555{3000 + number}", status="completed")
         recording = a_recording(call=call, sid=f"RE{number:032}")

@@ -95,7 +95,9 @@ def test_repeating_brings_the_row_to_the_top(browser):
     ]
 
 
-def test_what_differs_has_a_row_of_its_own(browser, client, django_user_model):
+def test_different_refused_attempts_have_separate_rows(
+    browser, client, django_user_model
+):
     """Another number, reason, operator or hour makes a new row."""
     browser.post(f"/dial/{ABROAD[0]}/")
     browser.post(f"/dial/{ABROAD[1]}/")

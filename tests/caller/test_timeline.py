@@ -87,7 +87,7 @@ def test_what_the_call_cost_stands_beside_the_talk():
     assert costs == ["cost 0.0085 USD"]
 
 
-def test_what_goes_on_says_since_when():
+def test_current_step_shows_its_start_time():
     call = a_call(
         status="ringing", created_at=ASKED, queued_at=after(1), ringing_at=after(3)
     )
@@ -179,7 +179,7 @@ def test_a_second_transcript_stands_after_the_first():
     assert ends == [after(50), after(60)]
 
 
-def test_a_vendor_clock_that_is_behind_ours_takes_no_time_back():
+def test_vendor_clock_behind_ours_gives_no_negative_duration():
     assert lapse(after(1), ASKED) == "< 1 s"
 
 
@@ -197,7 +197,7 @@ def test_a_time_is_written_for_people(seconds, words):
     assert lapse(ASKED, after(seconds)) == words
 
 
-def test_twilio_tells_when_it_rang_and_the_first_word_stands(signed_post):
+def test_first_ringing_time_is_kept(signed_post):
     call = a_call()
     for at in ("10:00:03", "10:00:09"):
         news = load(
@@ -248,7 +248,7 @@ def test_try_again_leaves_alone_what_has_not_failed(client, supervisor):
     assert (transcript.status, transcript.text) == ("completed", "Hello.")
 
 
-def test_who_may_not_try_again_is_told_who_may(browser):
+def test_user_without_retry_permission_is_referred_to_a_supervisor(browser):
     call = a_finished_call()
     transcript = Transcript.objects.create(
         recording=a_stored_recording(call), status="error", error="No."

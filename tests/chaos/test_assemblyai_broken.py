@@ -42,7 +42,7 @@ def at(request: dict) -> datetime:
     return datetime.fromisoformat(request["at"])
 
 
-def test_whatever_fails_at_assemblyai_the_words_come_and_are_paid_once(
+def test_calls_are_transcribed_and_paid_once_despite_assemblyai_failures(
     new_house, counted
 ):
     house = new_house()

@@ -18,7 +18,7 @@ WAV = "GET /Recordings/RE[0-9a-f]+.wav$"
 LATE_SECONDS = 45
 
 
-def test_audio_that_is_late_or_cut_or_a_web_page_is_fetched_whole_in_the_end(
+def test_late_truncated_or_html_audio_is_fetched_again_until_complete(
     new_house, counted
 ):
     house = new_house()
@@ -93,7 +93,7 @@ def small_disk(tmp_path: Path) -> Iterator[Path]:
     subprocess.run(["umount", "--lazy", str(folder)], check=True)
 
 
-def test_a_full_disk_is_said_in_words_and_the_audio_is_stored_once_there_is_room(
+def test_full_disk_is_reported_and_audio_is_stored_when_there_is_space(
     small_disk, new_house, counted
 ):
     house = new_house(MEDIA_ROOT=str(small_disk))

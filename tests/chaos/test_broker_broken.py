@@ -61,7 +61,7 @@ def forget(broker: str, house: House) -> None:
         connection.channel().queue_purge(queue)
 
 
-def test_a_broker_that_forgets_or_is_away_loses_nothing(
+def test_broker_data_loss_or_outage_loses_no_transcript(
     new_house, counted, broker, relay
 ):
     url = broker.replace(f":{urlsplit(broker).port}", f":{relay.port}")

@@ -138,7 +138,7 @@ def assert_set_up(
 
 
 @pytest.mark.parametrize("jump", [HOUR, -HOUR])
-def test_a_clock_that_jumps_amid_a_request_or_stays_an_hour_off_costs_no_second_job(
+def test_clock_jump_during_a_request_causes_no_second_job(
     new_house, counted, clock, jump
 ):
     house = new_house(LEASE_SECONDS="30", RECOVER_SECONDS="9", **clock.environ)

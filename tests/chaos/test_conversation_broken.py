@@ -32,7 +32,7 @@ def said_on(channel: str, transcript: dict) -> str:
     return " ".join(word["text"] for word in words if word["channel"] == channel)
 
 
-def test_both_sides_are_there_although_webhooks_are_lost_and_the_worker_is_killed(
+def test_both_sides_are_transcribed_despite_lost_webhooks_and_a_killed_worker(
     new_house, counted
 ):
     house = new_house(

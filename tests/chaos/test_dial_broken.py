@@ -135,9 +135,7 @@ def test_a_web_server_killed_while_it_dials_places_one_call_or_none(new_house, c
     assert posts == [0, 1, 1, 1]
 
 
-def test_whatever_twilio_answers_the_page_says_what_is_known_and_nothing_rings_twice(
-    new_house, counted
-):
+def test_no_twilio_failure_while_dialling_causes_a_second_call(new_house, counted):
     house = new_house(RECOVER_SECONDS="9")
     house.start_web()
     house.start_worker()

@@ -27,7 +27,7 @@ def reconcile(house: House) -> tuple[dict[str, tuple[int, int]], bool]:
     return rows, is_quiet and not moves
 
 
-def test_reconcile_finds_what_no_webhook_told_and_then_repairs_nothing(
+def test_reconcile_repairs_missed_webhooks_and_has_nothing_left_to_repair(
     new_house, counted
 ):
     # Only the command checks the rows: the worker is killed before, and its leases

@@ -17,9 +17,7 @@ pytestmark = pytest.mark.slow
 RECOVER_SECONDS, SWEEP_SECONDS = 36, 4
 
 
-def test_with_every_webhook_lost_the_transcript_comes_within_the_time_that_is_set(
-    new_house, counted
-):
+def test_transcript_arrives_within_recover_seconds_without_webhooks(new_house, counted):
     house = new_house(
         RECOVER_SECONDS=str(RECOVER_SECONDS), SWEEP_SECONDS=str(SWEEP_SECONDS)
     )
@@ -148,7 +146,7 @@ QUESTIONS = {
 }
 
 
-def test_with_every_webhook_lost_twilio_is_asked_until_it_answers(new_house, counted):
+def test_twilio_is_polled_until_it_responds_if_webhooks_are_lost(new_house, counted):
     house = new_house(RECOVER_SECONDS="9")
     twilio = house.twilio
     twilio.webhooks("lost")

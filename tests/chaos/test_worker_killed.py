@@ -56,7 +56,7 @@ STEPS = {
 }
 
 
-def test_a_worker_killed_at_any_step_costs_no_word_and_no_second_job(
+def test_killed_worker_loses_no_text_and_causes_no_second_job_at_any_step(
     new_house, counted
 ):
     house = new_house(LEASE_SECONDS=str(LEASE_SECONDS), RECOVER_SECONDS="12")

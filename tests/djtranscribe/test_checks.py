@@ -114,7 +114,7 @@ def test_a_right_setting_is_not_complained_about(settings, name, value):
     assert found() == []
 
 
-def test_the_longest_recovery_makes_no_wait_that_counts_as_a_clock_put_back(settings):
+def test_longest_recovery_wait_stays_within_the_longest_wait(settings):
     """A row with a wait over LONGEST_WAIT is due at once, so it would never wait."""
     settings.RECOVER_SECONDS = LONGEST_SECONDS
     now = timezone.now()
@@ -266,7 +266,7 @@ def test_a_mail_server_that_cannot_be_used_safely_is_named(
 
 
 @pytest.mark.parametrize("sender", ["", "ada", "a@b.example\nBcc: eve@example.com"])
-def test_a_sender_that_is_none_is_named(mail, settings, sender):
+def test_invalid_sender_address_is_reported(mail, settings, sender):
     settings.DEFAULT_FROM_EMAIL = sender
 
     assert [message.id for message in found()] == [N10]

@@ -65,7 +65,7 @@ def pgbouncer():
 
 @needs_connections
 @pytest.mark.sql
-def test_a_worker_prepares_what_it_repeats_unless_a_pooler_is_between(
+def test_worker_prepares_statements_unless_it_uses_a_pooler(
     transactional_db, settings, tmp_path
 ):
     name = settings.DATABASES["default"]["NAME"]
@@ -81,7 +81,7 @@ def test_a_worker_prepares_what_it_repeats_unless_a_pooler_is_between(
 
 @needs_connections
 @pytest.mark.sql
-def test_a_webhook_prepares_what_it_repeats_and_a_page_does_not(
+def test_webhooks_prepare_statements_and_pages_do_not(
     transactional_db, signed_post, browser
 ):
     def prepared():

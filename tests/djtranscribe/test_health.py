@@ -31,7 +31,7 @@ def test_all_is_well(client):
     assert "no-store" in answer["Cache-Control"]
 
 
-def test_work_that_nobody_takes_is_ill(client):
+def test_overdue_transcript_is_unhealthy(client):
     since = timezone.now() - timedelta(seconds=301)
     a_transcript("queued", next_attempt_at=since)
 
@@ -41,7 +41,7 @@ def test_work_that_nobody_takes_is_ill(client):
     assert 301 <= answer.json()["overdue_seconds"] < 310
 
 
-def test_a_call_of_which_nobody_asks_twilio_is_ill(client):
+def test_overdue_call_check_is_unhealthy(client):
     # All webhooks were lost, so the call has no transcript that could be overdue.
     a_call(status="queued", next_check_at=timezone.now() - timedelta(seconds=301))
 
@@ -62,7 +62,7 @@ def test_a_call_of_which_nobody_asks_twilio_is_ill(client):
         ("email", {"lease": uuid4(), "leased_until": LONG_AGO, "attempts": 1}),
     ],
 )
-def test_a_notification_that_nobody_sends_is_ill(client, settings, kind, columns):
+def test_overdue_notification_is_unhealthy(client, settings, kind, columns):
     settings.NOTIFY_URL, settings.NOTIFY_EMAIL = "https://example.com/", True
     a_notification(kind=kind, next_attempt_at=LONG_AGO, **columns)
 
@@ -89,9 +89,7 @@ def test_a_notification_that_nobody_sends_is_ill(client, settings, kind, columns
     ],
     ids=["sent", "given up", "waits for its time", "being sent", "switched off"],
 )
-def test_a_notification_that_nobody_has_to_send_now_is_not_ill(
-    client, settings, columns
-):
+def test_notification_that_is_not_due_is_healthy(client, settings, columns):
     settings.NOTIFY_URL = "https://example.com/"
     a_notification(**columns)
 
@@ -101,7 +99,7 @@ def test_a_notification_that_nobody_has_to_send_now_is_not_ill(
     assert answer.json()["overdue_seconds"] == 0
 
 
-def test_work_that_waits_a_moment_is_not_ill(client):
+def test_transcript_overdue_for_a_short_time_is_healthy(client):
     since = timezone.now() - timedelta(seconds=200)
     a_transcript("queued", next_attempt_at=since)
 
@@ -111,7 +109,7 @@ def test_work_that_waits_a_moment_is_not_ill(client):
     assert answer.json()["overdue_seconds"] >= 200
 
 
-def test_a_back_fill_that_waits_behind_todays_calls_is_not_ill(client):
+def test_waiting_backfill_is_healthy(client):
     since = timezone.now() - timedelta(hours=5)
     a_transcript("pending", priority=-50, next_attempt_at=since)
 
@@ -121,7 +119,7 @@ def test_a_back_fill_that_waits_behind_todays_calls_is_not_ill(client):
     assert answer.json()["overdue_seconds"] == 0
 
 
-def test_a_vendor_that_refuses_our_account_is_ill(client):
+def test_paused_vendor_is_unhealthy(client):
     VendorPause.objects.create(
         vendor="assemblyai", reason="Top it up.", probe_at=timezone.now()
     )
@@ -132,7 +130,7 @@ def test_a_vendor_that_refuses_our_account_is_ill(client):
     assert answer.json()["paused"] == {"assemblyai": "Top it up."}
 
 
-def test_a_database_that_is_away_is_ill(client, monkeypatch):
+def test_unreachable_database_is_unhealthy(client, monkeypatch):
     def away(*args, **kwargs):
         raise OperationalError("secret host")
 
@@ -150,7 +148,9 @@ def test_a_database_that_is_away_is_ill(client, monkeypatch):
         ("/healthz", '{"ok": false, "database": "away"}'),
     ],
 )
-def test_who_is_signed_in_is_told_so_too(browser, monkeypatch, address, words):
+def test_logged_in_user_sees_that_the_database_is_unavailable(
+    browser, monkeypatch, address, words
+):
     # The session is in the database, too. So the site cannot know who is logged in.
     def away(*args, **kwargs):
         raise OperationalError("secret host")
@@ -164,7 +164,7 @@ def test_who_is_signed_in_is_told_so_too(browser, monkeypatch, address, words):
     assert "secret" not in answer.text
 
 
-def test_another_fault_is_still_one_of_ours(browser, monkeypatch):
+def test_other_errors_still_return_500(browser, monkeypatch):
     def broken(*args, **kwargs):
         raise ZeroDivisionError
 

@@ -100,7 +100,7 @@ def written_out(error):
     return Line().format(record)
 
 
-def test_of_an_exception_its_type_and_place_are_written_and_not_what_it_says():
+def test_exception_is_logged_with_type_and_place_but_no_message():
     def chained():
         try:
             refused_row()
@@ -137,7 +137,7 @@ def test_the_number_that_an_exception_has_is_kept():
     assert text == f"step=fetch\nOSError ({errno.ENOSPC})"
 
 
-def test_what_the_database_really_says_of_words_is_not_written():
+def test_message_of_a_real_database_error_is_not_logged():
     words = Transcript.objects.annotate(said=Value(SECRET))
 
     def asked():

@@ -63,7 +63,7 @@ def test_calls_webhooks_and_transcripts_are_counted_by_state(scrape, signed_post
     assert numbers[("spend_last_day", "twilio")] == pytest.approx(0.10)
 
 
-def test_how_long_it_takes_and_what_waits_is_told(scrape):
+def test_metrics_report_durations_and_waiting_work(scrape):
     now = timezone.now()
     done = a_transcript(
         "completed", submitted_at=now - timedelta(seconds=6), finished_at=now
@@ -104,7 +104,7 @@ def test_how_long_it_takes_and_what_waits_is_told(scrape):
         (TOKEN, f"Bearer {TOKEN}\u00e9", 401),
     ],
 )
-def test_nobody_else_reads_them(browser, settings, set_to, given, status):
+def test_metrics_need_the_right_token(browser, settings, set_to, given, status):
     settings.METRICS_TOKEN = set_to
 
     answer = browser.get("/metrics", headers={"Authorization": given})

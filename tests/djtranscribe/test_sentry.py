@@ -34,7 +34,7 @@ def events(body: bytes) -> list[dict]:
     return [line for line in lines if "level" in line]
 
 
-def test_an_error_is_told_with_its_place_and_without_its_words(tmp_path, migrated):
+def test_error_is_reported_with_its_place_but_no_personal_data(tmp_path, migrated):
     port = free_port()
     environ = environment(
         tmp_path,

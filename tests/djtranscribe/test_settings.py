@@ -58,7 +58,7 @@ def test_a_complete_environment_passes_every_check():
     assert "no issues" in done.stdout
 
 
-def test_an_empty_environment_is_told_all_that_is_missing_at_once():
+def test_empty_environment_reports_all_missing_settings():
     done = python("manage.py", "check")
 
     assert done.returncode == 1
@@ -135,7 +135,7 @@ def test_lists_and_blanks_are_read_as_people_write_them():
 
 
 @pytest.mark.parametrize("value", ["0", "-5", "1.5", "ten", "10s", "١٠", "0x10"])
-def test_what_is_no_number_of_seconds_is_refused_by_name(value):
+def test_invalid_number_of_seconds_is_refused_by_name(value):
     done = python("manage.py", "check", **{**COMPLETE, "LEASE_SECONDS": value})
 
     assert done.returncode == 1
@@ -229,7 +229,7 @@ def test_mail_comes_from_the_site_unless_somebody_else_is_named():
     assert (usual, named) == ("djtranscribe@calls.example.com", "ada@example.com")
 
 
-def test_no_line_with_a_password_is_a_setting():
+def test_password_of_email_url_is_in_only_one_setting():
     code = "from djtranscribe import settings; print(vars(settings))"
 
     done = python("-c", code, EMAIL_URL="smtp+tls://ada:s3cr3t@mail.example")
@@ -238,7 +238,7 @@ def test_no_line_with_a_password_is_a_setting():
     assert "'EMAIL_HOST_PASSWORD': 's3cr3t'" in done.stdout
 
 
-def test_from_the_sandbox_nobody_is_notified(monkeypatch, tmp_path):
+def test_sandbox_sends_no_notifications(monkeypatch, tmp_path):
     monkeypatch.setenv("NOTIFY_URL", "https://receiver.example.com/")
     monkeypatch.setenv("NOTIFY_EMAIL", "true")
     ports = {"port": 1, "twilio_port": 2, "assemblyai_port": 3}

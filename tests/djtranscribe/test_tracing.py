@@ -39,7 +39,7 @@ def spans(body: bytes) -> dict[str, dict]:
     }
 
 
-def test_a_span_says_what_took_how_long_and_nothing_about_people(tmp_path, migrated):
+def test_spans_describe_requests_without_personal_data(tmp_path, migrated):
     port = free_port()
     environ = environment(
         tmp_path,

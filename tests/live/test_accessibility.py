@@ -201,7 +201,7 @@ def violations(page: Page) -> list[str]:
     return wrong
 
 
-def test_no_page_has_a_violation(
+def test_pages_have_no_accessibility_violation(
     context: BrowserContext, sandbox: Sandbox, calls: list[str]
 ):
     page = context.new_page()
@@ -221,7 +221,7 @@ def test_no_page_has_a_violation(
     assert {path: found for path, found in wrong.items() if found} == {}
 
 
-def test_no_page_behind_a_button_has_a_violation(
+def test_pages_behind_buttons_have_no_accessibility_violation(
     context: BrowserContext, sandbox: Sandbox, calls: list[str]
 ):
     page = context.new_page()
@@ -282,7 +282,7 @@ def test_no_page_behind_a_button_has_a_violation(
     assert {name: found for name, found in wrong.items() if found} == {}
 
 
-def test_who_is_not_signed_in_meets_no_violation(browser: Browser, sandbox: Sandbox):
+def test_login_page_has_no_accessibility_violation(browser: Browser, sandbox: Sandbox):
     context = browser.new_context(bypass_csp=True)
     page = context.new_page()
     page.goto(f"{sandbox.site}/")

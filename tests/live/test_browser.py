@@ -20,7 +20,7 @@ def lifelike(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Sandbox]:
         yield sandbox
 
 
-def test_a_newcomer_dials_watches_and_finds_everything_in_admin(
+def test_new_user_dials_follows_the_call_and_finds_it_in_admin(
     lifelike: Sandbox, page: Page
 ):
     sandbox = lifelike
@@ -101,7 +101,7 @@ def test_no_page_is_wider_than_its_window(
             assert page.evaluate("document.documentElement.scrollWidth") <= width, path
 
 
-def test_the_sid_is_copied_and_back_shows_nothing_after_signing_out(
+def test_sid_can_be_copied_and_is_hidden_after_logging_out(
     sandbox: Sandbox, browser: Browser
 ):
     # A login of its own, because the others go on to use theirs.

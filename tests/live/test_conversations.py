@@ -95,7 +95,7 @@ def test_both_sides_of_a_conversation_are_transcribed_apart(
     ],
 )
 @pytest.mark.slow
-def test_who_is_not_reached_ends_in_a_sentence(
+def test_page_says_why_the_other_side_was_not_reached(
     connected: Operator, number: str, headline: str, why: str
 ):
     answer = connected.post(f"/dial/{number}/", {"connect": "1"})
@@ -107,7 +107,7 @@ def test_who_is_not_reached_ends_in_a_sentence(
 
 
 @pytest.mark.slow
-def test_if_the_operators_voicemail_answers_nobody_is_called(
+def test_other_side_is_not_called_if_the_operators_voicemail_answers(
     sandbox: Sandbox, operator: Operator
 ):
     verify(sandbox, operator, "14155560008")

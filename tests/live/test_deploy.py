@@ -43,7 +43,7 @@ def test_hadolint_finds_no_fault_in_the_dockerfile():
     assert done.returncode == 0, done.stdout
 
 
-def test_what_the_dockerfile_copies_is_there_and_is_all_that_runs():
+def test_files_copied_by_the_dockerfile_exist_and_are_not_ignored():
     copied = re.findall(
         r"^COPY (?!--)(.+) \S+$", (ROOT / "Dockerfile").read_text(), re.M
     )
@@ -128,7 +128,7 @@ def site(tmp_path, certificate, migrated) -> Iterator[tuple[int, int]]:
 
 
 @needs_nginx
-def test_behind_nginx_with_tls_signatures_are_right_and_http_leads_to_https(
+def test_nginx_with_tls_keeps_signatures_valid_and_redirects_http(
     site, certificate, monkeypatch
 ):
     https, http = site
@@ -175,7 +175,7 @@ def command_of(service: str) -> list[str]:
     return [str(BIN / program), *arguments]
 
 
-def test_the_services_of_compose_take_a_call_from_dialling_to_its_words(tmp_path):
+def test_compose_services_transcribe_a_dialled_call(tmp_path):
     try:
         maker = PostgresMaker()
     except psycopg.OperationalError:

@@ -26,7 +26,9 @@ def sandbox(tmp_path: Path) -> Iterator[Sandbox]:
         yield sandbox
 
 
-def test_nothing_is_left_in_three_places(sandbox: Sandbox, operator: Operator):
+def test_erasure_leaves_no_data_here_at_twilio_or_at_assemblyai(
+    sandbox: Sandbox, operator: Operator
+):
     page = operator.dial(NUMBER)
     text = operator.text_of(page, seconds=60)
     name(operator, page)

@@ -94,7 +94,7 @@ def site(tmp_path, migrated):
         worker.wait()
 
 
-def test_a_receiver_that_was_away_gets_exactly_the_right_message_once(site):
+def test_receiver_gets_the_message_once_after_an_outage(site):
     site.manage("shell", "--command", FAILING.format(count=1))
     site.start_worker()
     # Before the first attempt, the answer is empty.
@@ -129,7 +129,7 @@ def both_sent(site):
     return [state for state, _ in site.states() + site.states("email")] == ["sent"] * 2
 
 
-def test_a_worker_that_is_killed_right_after_the_end_loses_nothing(site):
+def test_notification_is_sent_after_the_worker_is_killed_while_sending(site):
     site.manage("shell", "--command", FAILING.format(count=1))
     with black_hole(site.port) as taken:
         first = site.start_worker()
@@ -152,7 +152,7 @@ def test_a_worker_that_is_killed_right_after_the_end_loses_nothing(site):
     assert len(came) == 1
 
 
-def test_receivers_that_hang_hold_up_no_transcript_and_no_mail(site):
+def test_hanging_receiver_delays_no_transcript_and_no_email(site):
     count = 40
     site.manage("shell", "--command", FAILING.format(count=count))
     with black_hole(site.port), mail_server(site.mail_port) as mails:

@@ -49,7 +49,7 @@ def starts(page: Page) -> list[int]:
     )
 
 
-def test_the_box_dials_and_the_list_follows_the_call(sandbox: Sandbox, page: Page):
+def test_number_field_dials_and_the_call_list_updates(sandbox: Sandbox, page: Page):
     page.goto(f"{sandbox.site}/")
     sign_in(page)
     page.get_by_label("Number to call").press_sequentially("(415) 555-1291", delay=20)
@@ -106,7 +106,7 @@ def test_a_word_is_corrected_on_the_page_of_the_call(reading: Page, call: str):
     expect(reading.locator(".said > span").nth(2)).to_have_text("Corrected")
 
 
-def test_keys_go_back_and_change_the_speed_which_is_remembered(
+def test_keys_rewind_and_change_the_speed_and_the_speed_is_remembered(
     reading: Page, call: str
 ):
     audio = reading.locator("audio")
@@ -138,9 +138,7 @@ def test_a_question_mark_opens_the_list_of_keys_and_escape_closes_it(reading: Pa
     assert position(reading) == 0
 
 
-def test_a_link_to_a_moment_opens_at_the_word_and_plays_from_there(
-    reading: Page, call: str
-):
+def test_link_to_a_time_focuses_the_word_and_plays_from_there(reading: Page, call: str):
     reading.context.grant_permissions(["clipboard-read", "clipboard-write"])
     reading.locator(".said > span").nth(4).focus()
     reading.locator(".said > span").nth(4).click()
@@ -269,7 +267,7 @@ def test_a_search_is_done_without_a_mouse(sandbox: Sandbox, call: str, page: Pag
     page.wait_for_url(call)
 
 
-def test_at_twice_the_size_nothing_moves_sideways(
+def test_pages_need_no_horizontal_scrolling_at_double_zoom(
     browser: Browser, sandbox: Sandbox, call: str
 ):
     # At twice the zoom, the same window has half as many CSS pixels in each direction.
@@ -290,7 +288,7 @@ def test_at_twice_the_size_nothing_moves_sideways(
     assert {each: by for each, by in wide.items() if by > 0} == {}
 
 
-def test_nothing_moves_for_who_wants_it_still(
+def test_reduced_motion_setting_disables_animations(
     browser: Browser, sandbox: Sandbox, call: str
 ):
     context = browser.new_context(reduced_motion="reduce")

@@ -72,7 +72,7 @@ def dialled(sandbox: Sandbox, page: Page, phone: Page) -> Page:
     return page
 
 
-def test_the_keys_a_clip_and_the_end_by_a_key(dialled: Page, phone: Page):
+def test_phone_plays_a_clip_and_a_key_ends_the_recording(dialled: Page, phone: Page):
     card = phone.locator(".phone")
     card.get_by_role("button", name="Answer").click()
     expect(card.get_by_text("speak now")).to_be_visible(timeout=20_000)
@@ -110,7 +110,7 @@ def test_what_somebody_says_into_the_microphone_is_on_the_page(
 @pytest.mark.parametrize(
     ("button", "headline"), [("Decline", "Busy"), ("Let it ring", "No answer")]
 )
-def test_a_phone_that_is_not_answered(
+def test_unanswered_phone_shows_busy_or_no_answer(
     dialled: Page, phone: Page, button: str, headline: str
 ):
     phone.locator(".phone").get_by_role("button", name=button).click()

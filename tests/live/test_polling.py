@@ -86,7 +86,7 @@ def stops(page: Page) -> bool:
 
 
 @pytest.mark.parametrize(("width", "scheme"), WINDOWS)
-def test_a_download_that_never_begins(
+def test_polling_ends_if_the_download_never_starts(
     browser: Browser, sandbox: Sandbox, rows: None, width: int, scheme: str
 ):
     window = {"viewport": {"width": width, "height": 900}, "color_scheme": scheme}
@@ -122,7 +122,7 @@ ENDS = {
 
 
 @pytest.mark.parametrize(("status", "words"), ENDS.values(), ids=ENDS)
-def test_an_export_whose_progress_cannot_be_asked(
+def test_polling_ends_if_the_export_progress_is_unavailable(
     context: BrowserContext, sandbox: Sandbox, status: int | None, words: str
 ):
     page = export_page(context, sandbox)
@@ -139,7 +139,7 @@ def test_an_export_whose_progress_cannot_be_asked(
 
 
 @pytest.mark.parametrize(("status", "words"), ENDS.values(), ids=ENDS)
-def test_a_call_that_cannot_be_shown_any_more(
+def test_polling_ends_if_the_call_page_is_unavailable(
     context: BrowserContext, sandbox: Sandbox, status: int | None, words: str
 ):
     page = call_page(context, sandbox)
@@ -157,7 +157,7 @@ def test_a_call_that_cannot_be_shown_any_more(
     keep(page, f"call-ended-{status}")
 
 
-def test_a_call_whose_server_is_away_a_moment_goes_on(
+def test_polling_continues_after_a_short_server_outage(
     context: BrowserContext, sandbox: Sandbox
 ):
     page = call_page(context, sandbox)

@@ -183,7 +183,7 @@ def test_escape_changes_nothing_and_a_double_click_edits(page: Page):
     expect(word(page, 2)).to_be_focused()
 
 
-def test_a_doubtful_word_that_is_right_is_checked(page: Page):
+def test_doubtful_word_can_be_marked_as_checked(page: Page):
     page.locator("#below").fill("1")
     before = page.locator(".doubtful").count()
     page.keyboard.press("n")
@@ -261,7 +261,7 @@ def test_without_a_connection_nothing_typed_is_lost(browser: Browser, address: s
     page.close()
 
 
-def test_what_is_refused_can_be_typed_again(browser: Browser, address: str):
+def test_refused_correction_stays_editable(browser: Browser, address: str):
     # Not the fixture `page`: any message in its console makes the test fail, and
     # Chromium logs the refused request there.
     page = browser.new_page()
@@ -352,7 +352,7 @@ def test_a_keyword_list_makes_the_next_transcript_right(
     page.close()
 
 
-def test_what_is_corrected_twice_becomes_a_term_and_the_next_transcript_right(
+def test_repeated_correction_is_suggested_as_a_term_and_used_next_time(
     browser: Browser, sandbox: Sandbox
 ):
     page = browser.new_page()

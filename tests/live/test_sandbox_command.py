@@ -48,7 +48,7 @@ def test_a_nonsense_port_is_refused_in_words():
 
 
 @pytest.mark.slow
-def test_a_process_that_dies_ends_the_sandbox_with_its_name_and_leaves_no_other(
+def test_sandbox_stops_and_names_the_process_that_died(
     tmp_path: Path, capfd: pytest.CaptureFixture[str]
 ):
     with running(tmp_path, pace=0.1, is_new=True) as house:

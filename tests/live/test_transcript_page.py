@@ -75,7 +75,7 @@ def test_space_plays_and_pauses(page: Page):
     assert is_paused(page)
 
 
-def test_n_and_p_go_to_doubtful_words_with_two_seconds_before_them(page: Page):
+def test_n_and_p_keys_play_doubtful_words_from_two_seconds_before(page: Page):
     page.locator("#below").fill("0.95")
     every = doubtful(page)
     assert len(every) > 2
@@ -91,7 +91,7 @@ def test_n_and_p_go_to_doubtful_words_with_two_seconds_before_them(page: Page):
         expect(page.locator("#count")).to_contain_text(f"{number + 1} of")
 
 
-def test_a_word_that_is_clicked_is_played_from(page: Page):
+def test_click_on_a_word_plays_from_there(page: Page):
     page.locator(".said > span").nth(4).click()
 
     clicked = paused_at(page)
@@ -123,7 +123,7 @@ def test_a_click_on_the_waveform_goes_there(page: Page):
     assert half - 0.1 <= paused_at(page) < half + 0.5
 
 
-def test_keys_that_are_typed_or_turned_off_do_nothing(page: Page):
+def test_shortcuts_are_ignored_in_fields_and_when_turned_off(page: Page):
     page.get_by_label("Speed").focus()
     page.keyboard.press("n")
     page.get_by_role("button", name="Keyboard shortcuts", exact=True).click()

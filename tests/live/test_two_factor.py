@@ -98,7 +98,9 @@ def test_an_app_is_set_up_and_then_a_passkey_logs_in(browser: Browser, site: San
     context.close()
 
 
-def test_our_policy_for_scripts_lets_a_passkey_log_in(browser: Browser, site: Sandbox):
+def test_content_security_policy_allows_the_passkey_login_script(
+    browser: Browser, site: Sandbox
+):
     context = browser.new_context()
     page = context.new_page()
     refused: list[str] = []

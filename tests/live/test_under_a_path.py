@@ -133,7 +133,7 @@ def test_a_call_is_dialled_signed_and_transcribed(site, stand_ins):
     assert requests.get(f"{site.site}/api/calls", timeout=20).status_code == 401
 
 
-def test_strangers_forgers_and_wrong_addresses_stay_outside(site):
+def test_login_forged_webhooks_and_wrong_urls_are_handled_under_a_path(site):
     session = requests.Session()
     session.trust_env = False
     prefix = urlsplit(site.site).path

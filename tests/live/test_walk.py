@@ -80,7 +80,7 @@ def words(page: Page, sandbox: Sandbox) -> str:
     return text
 
 
-def test_from_a_typed_number_to_the_files(
+def test_dialled_call_can_be_played_exported_and_searched(
     page: Page, sandbox: Sandbox, words: str, tmp_path: Path
 ):
     page.get_by_role("link", name="Transcript in admin").click()

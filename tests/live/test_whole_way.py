@@ -18,7 +18,9 @@ def word_error_rate(said: str, read: str) -> float:
     return jiwer.wer(as_spoken(said), as_spoken(read))
 
 
-def test_a_call_becomes_the_words_that_were_said(sandbox: Sandbox, operator: Operator):
+def test_transcript_of_a_call_matches_what_was_said(
+    sandbox: Sandbox, operator: Operator
+):
     page = operator.dial("14155551234")
 
     text = operator.text_of(page, seconds=60)
@@ -28,7 +30,7 @@ def test_a_call_becomes_the_words_that_were_said(sandbox: Sandbox, operator: Ope
 
 
 @pytest.mark.slow
-def test_twenty_calls_dialled_at_once_all_end_in_their_words(
+def test_twenty_simultaneous_calls_are_all_transcribed(
     sandbox: Sandbox, operator: Operator
 ):
     numbers = [f"1415555{last}" for last in range(2100, 2120)]
@@ -60,7 +62,7 @@ def jobs_asked_for(sandbox: Sandbox) -> list[dict]:
 
 
 @pytest.mark.slow
-def test_what_is_ours_between_recording_and_text_takes_under_two_seconds(
+def test_our_share_of_the_transcription_time_is_under_two_seconds(
     sandbox: Sandbox, operator: Operator
 ):
     page = operator.dial("14155552190")

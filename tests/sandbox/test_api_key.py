@@ -127,7 +127,7 @@ def test_the_stand_in_refuses_a_key_with_another_secret(twilio, password):
 
 
 @pytest.mark.parametrize("body", [{}, {"kind": "x"}, {"kind": None}, []])
-def test_the_stand_in_knows_no_other_kinds_of_key(twilio, body):
+def test_unknown_key_kind_is_refused(twilio, body):
     url = f"{twilio.url}/_sandbox/api-key"
 
     answer = requests.post(url, json=body, timeout=5)

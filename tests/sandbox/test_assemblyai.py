@@ -101,7 +101,7 @@ def test_there_are_at_least_ten_clips_of_five_to_ten_seconds_in_little_space():
     assert len({audio.said(name) for name in names}) == len(names)
 
 
-def test_a_transcript_echoes_its_request_and_says_who_recognised(assemblyai):
+def test_transcript_repeats_its_request_and_names_the_stand_in(assemblyai):
     found = transcribe(assemblyai, keyterms_prompt=["metoprolol", "torque wrench"])
 
     assert found["keyterms_prompt"] == ["metoprolol", "torque wrench"]
@@ -230,9 +230,7 @@ def test_with_multichannel_each_channel_is_a_speaker(assemblyai):
         (wav(bytes(2 * 800)), "Audio duration is too short."),
     ],
 )
-def test_what_is_no_audio_ends_as_the_error_of_the_real_service(
-    assemblyai, data, error
-):
+def test_invalid_audio_gives_the_error_of_the_real_service(assemblyai, data, error):
     found = transcribe(assemblyai, data)
 
     assert found["status"] == "error"
@@ -251,7 +249,7 @@ def test_audio_is_fetched_from_an_address_without_login(assemblyai, product):
     assert "Authorization" not in product.at("/gone.wav")[0].headers
 
 
-def test_an_upload_that_is_gone_can_not_be_downloaded(assemblyai):
+def test_deleted_upload_gives_a_download_error(assemblyai):
     url = upload(assemblyai, clip())
     assemblyai.control("DELETE", "uploads")
 
@@ -411,7 +409,7 @@ def test_an_unknown_id_is_a_400(assemblyai):
     assert answer.json()["error"] == "Transcript lookup error, transcript id not found"
 
 
-def test_the_account_can_be_broken_and_mended(assemblyai):
+def test_balance_and_key_errors_can_be_switched_on_and_off(assemblyai):
     assemblyai.control("POST", "account", {"balance_negative": True})
     refused = submit(assemblyai)
     assemblyai.control("POST", "account", {"balance_negative": False, "key": "new"})
@@ -446,7 +444,7 @@ def test_the_next_jobs_can_be_told_to_fail(assemblyai):
     assert healed["status"] == "completed"
 
 
-def test_the_list_is_newest_first_and_leads_to_older_ones(assemblyai):
+def test_list_is_newest_first_and_paginated(assemblyai):
     ids = [transcribe(assemblyai)["id"] for _ in range(3)]
 
     page = call(assemblyai, "GET", "transcript?limit=2").json()

@@ -38,7 +38,7 @@ def test_the_webhook_carries_id_status_and_the_given_header(quick, product):
     until(lambda: call(quick, "GET", path).json()["webhook_status_code"] == 200, "200")
 
 
-def test_a_failed_job_is_told_too(quick, product):
+def test_failed_job_sends_a_webhook(quick, product):
     found = transcribe(quick, b"no audio", webhook_url=product.url + "/hook/")
 
     [heard] = product.wait_for("/hook/")
@@ -82,7 +82,7 @@ def test_any_4xx_ends_the_delivery_for_good(quick, product, status):
 
 
 @pytest.mark.slow
-def test_an_unreachable_webhook_is_noted_as_such(quick):
+def test_attempts_to_an_unreachable_webhook_are_recorded_with_an_error(quick):
     found = transcribe(quick, webhook_url="http://127.0.0.1:1/hook/")
 
     until(lambda: len(attempts(quick, found["id"])) == 10, "ten attempts")

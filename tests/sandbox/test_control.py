@@ -15,7 +15,7 @@ def listing(stand_in, **options):
     return requests.get(url, headers=HEADERS, timeout=5, **options)
 
 
-def test_a_status_with_headers_and_body_is_answered_as_often_as_told(assemblyai):
+def test_configured_response_is_returned_the_given_number_of_times(assemblyai):
     do = {"status": 429, "headers": {"Retry-After": "7"}, "body": {"error": "Too Many"}}
     assemblyai.break_next(do, path="^/v2/transcript$", times=2)
 
@@ -75,7 +75,7 @@ def test_a_lost_answer_leaves_the_job_made(assemblyai):
     assert listed["audio_url"] == jobs[-1]["audio_url"]
 
 
-def test_an_answer_can_be_late_and_still_be_handled(assemblyai):
+def test_response_can_be_delayed(assemblyai):
     assemblyai.break_next({"hang_after": 0.3}, method="POST", path="transcript$")
 
     started = time.monotonic()
@@ -162,7 +162,7 @@ def test_requests_are_kept_as_evidence_without_the_secret(twilio, client, dial):
     assert twilio.control("GET", "requests") == []
 
 
-def test_a_page_on_another_host_name_gets_nothing(twilio):
+def test_request_with_another_host_name_is_refused(twilio):
     answer = requests.get(
         f"{twilio.url}/_sandbox/calls", headers={"Host": "evil.example"}, timeout=5
     )

@@ -95,7 +95,7 @@ def test_twilios_calls_and_recordings_have_all_keys_of_the_spec(
     assert parsedate_to_datetime(fetched.json()["date_created"]).tzinfo
 
 
-def test_twilios_answer_to_a_new_call_is_the_specs(twilio_spec, twilio):
+def test_twilio_response_to_a_new_call_matches_the_specification(twilio_spec, twilio):
     url = f"{twilio.url}/2010-04-01/Accounts/{ACCOUNT_SID}/Calls.json"
     form = {"To": "+14155550002", "From": "+15550001111", "Url": "http://127.0.0.1:1/"}
 
@@ -107,7 +107,7 @@ def test_twilios_answer_to_a_new_call_is_the_specs(twilio_spec, twilio):
 
 
 @pytest.mark.slow
-def test_assemblyais_answers_are_the_specs(assemblyai_spec, assemblyai):
+def test_assemblyai_responses_match_the_specification(assemblyai_spec, assemblyai):
     def checked(path, method, answer):
         check(assemblyai_spec, path, method, answer)
         return answer.json()

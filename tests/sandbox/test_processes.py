@@ -49,7 +49,9 @@ linux = pytest.mark.skipif(not os.path.isdir("/proc"), reason="reads /proc")
 
 
 @pytest.mark.parametrize(("module", "arguments"), BOTH)
-def test_a_port_in_use_is_said_in_one_line_with_the_option(module, arguments, twilio):
+def test_port_in_use_is_reported_in_one_line_naming_the_option(
+    module, arguments, twilio
+):
     port = twilio.url.rsplit(":", 1)[1]
 
     process = start(module, "--port", port, *arguments)
@@ -91,7 +93,7 @@ def test_a_missing_secret_is_named(module, arguments):
 
 @linux
 @pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGINT])
-def test_a_signal_ends_it_cleanly_quickly_and_with_all_its_children(number):
+def test_signal_quickly_stops_the_stand_in_and_its_child_processes(number):
     stand_in = started("assemblyai", "--pace", "0")
     below = descendants(stand_in.process.pid)
     assert len(below) >= 2

@@ -91,7 +91,7 @@ def area_under_curve(sure: list[tuple[float, bool]]) -> float:
     return wins / (len(right) * len(wrong))
 
 
-def test_own_voices_are_read_and_the_mistakes_are_doubted(tmp_path):
+def test_error_rate_is_low_and_wrong_words_have_low_confidence(tmp_path):
     sets = {"clips": clips()}
     if LIBRIVOX.is_dir():
         sets["LibriVox by telephone"] = readers(tmp_path)
@@ -111,7 +111,7 @@ def test_own_voices_are_read_and_the_mistakes_are_doubted(tmp_path):
 
 
 @pytest.mark.parametrize("other", ["clinic", "front-desk", "machine-shop"])
-def test_a_list_of_another_subject_changes_nothing(other):
+def test_unrelated_keyword_list_does_not_change_the_text(other):
     terms = [line for line in plain(audio.said(f"terms/{other}")) if len(line) > 7]
     path = audio.CLIPS / f"{audio.clip_names()[0]}.wav"
 
@@ -148,7 +148,7 @@ def test_long_speech_is_cut_in_its_pauses(tmp_path):
     assert jiwer.wer(" ".join(said), " ".join(texts)) <= 0.1
 
 
-def test_where_moonshine_is_missing_pocketsphinx_listens_alone(monkeypatch):
+def test_pocketsphinx_works_without_moonshine(monkeypatch):
     monkeypatch.setattr(moonshine, "is_installed", lambda: False)
     name = audio.clip_names()[0]
 

@@ -22,5 +22,5 @@ def test_numbers_are_left_out_if_a_policy_says_so():
         {"redact_pii": False, "redact_pii_policies": ["phone_number"]},
     ],
 )
-def test_otherwise_the_text_is_the_words(request_body):
+def test_text_is_unchanged_without_the_phone_number_policy(request_body):
     assert text_of(WORDS, request_body) == " ".join(SAID)

@@ -4,7 +4,7 @@ from twilio.request_validator import RequestValidator
 from sandbox.twilio.signature import sign
 
 
-def test_the_signature_of_twilios_own_example_comes_out():
+def test_signature_matches_the_twilio_example():
     params = {
         "CallSid": "CA1234567890ABCDE",
         "Caller": "+14158675309",

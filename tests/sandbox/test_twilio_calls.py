@@ -169,7 +169,7 @@ def test_a_silent_person_makes_a_recording_of_silence(client, dial, product):
     assert set(media.content[44:]) == {0}
 
 
-def test_who_hangs_up_before_the_beep_leaves_no_recording(client, dial, product):
+def test_hangup_before_the_beep_leaves_no_recording(client, dial, product):
     call = finished(client, dial("+14155550007").sid)
 
     product.wait_for("/status/", 4)
@@ -179,7 +179,7 @@ def test_who_hangs_up_before_the_beep_leaves_no_recording(client, dial, product)
     assert not product.at("/done/")
 
 
-def test_who_hangs_up_at_the_beep_leaves_an_absent_recording(client, dial, product):
+def test_hangup_at_the_beep_leaves_an_absent_recording(client, dial, product):
     call = finished(client, dial("+14155550010").sid)
 
     [recorded] = product.wait_for("/recording/")
@@ -206,9 +206,7 @@ def test_voicemail_records_the_greeting_and_its_beep(twilio, client, dial, produ
     assert recorded.params["RecordingDuration"] == str(round(expected))
 
 
-def test_the_call_without_an_answer_from_the_api_is_placed_nevertheless(
-    twilio, client, product
-):
+def test_call_is_placed_even_if_the_api_does_not_respond(twilio, client, product):
     before = len(twilio.control("GET", "calls"))
     form = {"To": "+14155550009", "From": PHONE_NUMBER, "Url": product.url + "/record/"}
     url = f"{twilio.url}/2010-04-01/Accounts/{ACCOUNT_SID}/Calls.json"
@@ -222,7 +220,7 @@ def test_the_call_without_an_answer_from_the_api_is_placed_nevertheless(
     assert found.sid
 
 
-def test_every_fate_is_shown_on_the_stand_ins_page(twilio):
+def test_home_page_lists_every_simulated_outcome(twilio):
     page = requests.get(twilio.url, timeout=5).text
 
     assert "not Twilio" in page

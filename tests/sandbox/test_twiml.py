@@ -24,7 +24,7 @@ def test_record_without_action_asks_for_the_same_document_again_and_is_stopped(
 
 
 @pytest.mark.parametrize("verb", ["Enqueue", "say"])
-def test_an_unknown_verb_is_said_clearly_and_ends_the_call(
+def test_unknown_verb_is_reported_and_ends_the_call(
     twilio, client, dial, product, verb
 ):
     product.answers["/record/"] = [
@@ -56,7 +56,7 @@ def test_the_verbs_before_record_are_obeyed_in_order(twilio, client, dial, produ
     assert product.at("/next/")[0].method == "GET"
 
 
-def test_a_voice_is_accepted_if_it_speaks_the_language_and_else_says_nothing(
+def test_voice_that_does_not_support_the_language_says_nothing(
     twilio, client, dial, product
 ):
     product.answers["/record/"] = [
@@ -100,7 +100,9 @@ def test_a_bad_document_ends_the_call_with_twilios_error(
     assert f"[{code}]" in notes(twilio, call.sid)
 
 
-def test_a_bad_document_asks_the_fallback_and_says_why(client, dial, product):
+def test_failed_document_requests_the_fallback_url_with_the_error(
+    client, dial, product
+):
     product.answers["/record/"] = [500]
     product.answers["/fallback/"] = ["<Response><Say>Sorry</Say></Response>"]
 
@@ -121,7 +123,7 @@ def test_max_length_cuts_the_recording(client, dial, product):
     assert recorded.params["RecordingDuration"] == "2"
 
 
-def test_trimming_leaves_the_silence_at_the_end_out(client, dial, product):
+def test_trim_removes_the_silence_at_the_end(client, dial, product):
     text = document(product).replace('trim="do-not-trim"', "")
     product.answers["/record/"] = [text, document(product)]
 
@@ -144,7 +146,7 @@ def test_trimming_leaves_the_silence_at_the_end_out(client, dial, product):
         ("Speak.", 'timeout="0"', "hangup"),
     ],
 )
-def test_what_ends_the_recording_is_told_to_the_action(
+def test_action_receives_the_key_that_ended_the_recording(
     client, dial, product, say, record, digits
 ):
     text = document(product, say=say)

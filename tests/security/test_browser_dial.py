@@ -215,7 +215,9 @@ def link_to(page: Page, address: str, target: str = "_self") -> None:
     )
 
 
-def test_a_link_on_our_own_page_asks(page: Page, number: Number, sandbox: Sandbox):
+def test_link_on_own_page_asks_before_dialling(
+    page: Page, number: Number, sandbox: Sandbox
+):
     page.goto(f"{sandbox.site}/")
     link_to(page, number.address)
     page.click("#planted")
@@ -226,7 +228,9 @@ def test_a_link_on_our_own_page_asks(page: Page, number: Number, sandbox: Sandbo
 
 
 @pytest.mark.parametrize("modifiers", [[], ["Control"], ["Shift"]])
-def test_a_link_on_another_site_asks(page: Page, number: Number, other_site, modifiers):
+def test_link_on_another_site_asks_before_dialling(
+    page: Page, number: Number, other_site, modifiers
+):
     page.goto(other_site(f'<a id="planted" href="{number.address}">Win!</a>'))
     if modifiers:
         with page.context.expect_page() as opened:
@@ -250,7 +254,7 @@ def test_a_link_on_another_site_asks(page: Page, number: Number, other_site, mod
         'referrerpolicy="no-referrer"',
     ],
 )
-def test_a_link_that_hides_where_it_comes_from_asks(
+def test_link_without_referrer_asks_before_dialling(
     page: Page, number: Number, other_site, attributes
 ):
     page.goto(other_site(f'<a id="planted" {attributes} href="{number.address}">x</a>'))
@@ -297,7 +301,7 @@ PLANTED = {
 
 
 @pytest.mark.parametrize("how", PLANTED)
-def test_another_site_dials_by_no_means(page: Page, number: Number, other_site, how):
+def test_page_of_another_site_cannot_dial(page: Page, number: Number, other_site, how):
     page.goto(other_site("<!doctype html>" + PLANTED[how].format(number.address)))
     page.wait_for_timeout(SETTLE_MS)
 
@@ -330,7 +334,7 @@ def test_a_link_to_another_site_that_leads_back_to_us_asks(
     expect_question(page, number)
 
 
-def test_what_is_prefetched_on_our_own_page_does_not_dial(
+def test_prefetch_on_own_page_does_not_dial(
     page: Page, number: Number, sandbox: Sandbox
 ):
     page.goto(f"{sandbox.site}/")
@@ -347,7 +351,7 @@ def test_what_is_prefetched_on_our_own_page_does_not_dial(
     assert number.rang == 0
 
 
-def test_after_signing_in_it_asks(browser: Browser, number: Number):
+def test_redirect_after_login_asks_before_dialling(browser: Browser, number: Number):
     context = browser.new_context()
     page = context.new_page()
     page.goto(number.address)
@@ -384,7 +388,7 @@ def test_a_typed_address_that_redirects_to_us_counts_as_typed_and_dials_once(
     expect_call(page, number)
 
 
-def test_a_browser_that_does_not_say_how_it_came_asks(
+def test_browser_without_sec_fetch_headers_asks_before_dialling(
     context: BrowserContext, number: Number
 ):
     page = context.new_page()

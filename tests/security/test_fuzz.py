@@ -415,7 +415,7 @@ def digest():
 
 @pytest.mark.django_db(transaction=True)
 @pytest.mark.parametrize("count", [200, pytest.param(FUZZ, marks=pytest.mark.slow)])
-def test_hostile_requests_break_change_and_cost_nothing(vendors, count, capsys):
+def test_hostile_requests_cause_no_error_change_or_cost(vendors, count, capsys):
     target = Target(vendors)
     got_request_exception.connect(target.note)
     before = digest()
@@ -472,7 +472,7 @@ def reader(vendors, transactional_db):
     ],
     ids=str,
 )
-def test_an_odd_filter_in_admin_is_no_fault_of_ours(reader, query):
+def test_odd_filter_in_admin_causes_no_server_error(reader, query):
     answer = reader.get("/admin/caller/call/", query)
 
     assert answer.status_code < 500
@@ -482,9 +482,7 @@ def test_an_odd_filter_in_admin_is_no_fault_of_ours(reader, query):
     "query", [{"from": "tomorrow"}, {"created_at__year": "9" * 30}]
 )
 @pytest.mark.parametrize("table", ["caller/call", "transcription/transcript"])
-def test_an_odd_filter_on_admins_page_about_it_is_no_fault_of_ours(
-    reader, table, query
-):
+def test_odd_filter_on_the_admin_error_page_is_removed(reader, table, query):
     answer = reader.get(f"/admin/{table}/", {**query, "e": "1"})
 
     assert answer["Location"] == f"/admin/{table}/?e=1"
@@ -492,7 +490,7 @@ def test_an_odd_filter_on_admins_page_about_it_is_no_fault_of_ours(
 
 @pytest.mark.parametrize("key", ["", "a", "9" * 40, "-1", "²", "1\0"])
 @pytest.mark.parametrize("table", ["caller/call", "transcription/transcript"])
-def test_an_action_on_what_is_no_row_is_no_fault_of_ours(reader, table, key):
+def test_admin_action_on_invalid_rows_causes_no_server_error(reader, table, key):
     chosen = {"action": "export", "_selected_action": ["1", key]}
 
     answer = reader.post(f"/admin/{table}/", chosen)
@@ -513,7 +511,7 @@ def test_an_odd_cookie_is_no_fault_of_ours(path, cookie):
 
 @pytest.mark.parametrize("end", ["change", "delete"])
 @pytest.mark.parametrize("table", ["caller/call", "transcription/transcript"])
-def test_an_empty_name_of_a_field_in_admin_is_no_fault_of_ours(reader, table, end):
+def test_empty_field_name_in_admin_causes_no_server_error(reader, table, end):
     answer = reader.get(f"/admin/{table}/1/{end}/?_to_field=")
 
     assert answer.status_code < 500

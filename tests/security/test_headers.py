@@ -105,7 +105,7 @@ def tell(client):
 
 
 @pytest.mark.parametrize("set_up", SET_UPS)
-def test_the_signature_holds_behind(as_deployed, tell, set_up):
+def test_signature_is_accepted_behind_every_proxy(as_deployed, tell, set_up):
     answer = tell(SET_UPS[set_up])
 
     assert answer.status_code == 204
@@ -120,14 +120,14 @@ def test_the_signature_holds_behind(as_deployed, tell, set_up):
         "https://xn--bcher-kva.example",
     ],
 )
-def test_it_is_checked_over_base_url_whatever_that_is(tell, settings, base):
+def test_signature_is_checked_against_base_url(tell, settings, base):
     settings.BASE_URL = base
 
     assert tell({"Host": "localhost"}, base=base).status_code == 204
 
 
 @pytest.mark.parametrize("set_up", SET_UPS)
-def test_no_header_makes_the_signature_of_another_site_ours(tell, set_up):
+def test_forwarding_headers_cannot_change_the_signed_url(tell, set_up):
     for headers in (
         {"X-Forwarded-Host": "other.example"},
         {"Forwarded": "host=other.example;proto=https"},
@@ -153,7 +153,7 @@ def test_the_ledger_names_the_address_that_we_checked_and_the_one_that_we_saw(te
         assert secret not in delivery.reason
 
 
-def test_a_supervisor_reads_that_in_admin(tell):
+def test_supervisor_sees_the_refusal_reason_in_admin(tell):
     tell({"Host": "localhost:8000"}, base="https://old.ngrok.app")
 
     page = client_of("supervisor").get("/admin/djtranscribe/webhookdelivery/").text
@@ -201,7 +201,7 @@ def test_a_webhook_takes_64_kilobytes_and_no_more(client, size, status):
 
 @pytest.mark.parametrize("length", ["²", "9" * 5000, "-1", "٣", "1e3", "0x10", " 7"])
 @pytest.mark.parametrize("path", ["/record/", "/webhooks/twilio/call/"])
-def test_a_length_that_is_none_is_no_fault_of_ours(path, length):
+def test_invalid_content_length_causes_no_server_error(path, length):
     client = Client(raise_request_exception=False)
 
     answer = client.post(path, "a=1", content_type=FORM, CONTENT_LENGTH=length)
@@ -245,7 +245,7 @@ def assert_strict(answer, where):
 
 
 @pytest.mark.parametrize("who", ["stranger", "nobody", "supervisor"])
-def test_every_page_is_strict_with_the_browser(rows, who):  # noqa: F811
+def test_every_page_has_strict_security_headers(rows, who):  # noqa: F811
     client = client_of(who)
 
     for route, page in PAGES.items():
@@ -255,7 +255,7 @@ def test_every_page_is_strict_with_the_browser(rows, who):  # noqa: F811
             finish(answer)
 
 
-def test_so_is_every_table_in_admin(rows):  # noqa: F811
+def test_every_admin_table_has_strict_security_headers(rows):  # noqa: F811
     User.objects.create_superuser("root")
     client = Client()
     client.force_login(User.objects.get(username="root"))
@@ -277,7 +277,7 @@ def test_so_is_every_table_in_admin(rows):  # noqa: F811
         ("/static/nothing.css", 404),
     ],
 )
-def test_so_are_errors_and_files(path, status):
+def test_error_responses_have_strict_security_headers(path, status):
     answer = client_of("supervisor").get(path, secure=True)
     finish(answer)
 
@@ -285,7 +285,7 @@ def test_so_are_errors_and_files(path, status):
     assert_strict(answer, path)
 
 
-def test_a_file_is_taken_for_what_it_is(client):
+def test_static_file_has_strict_security_headers(client):
     answer = client.get("/static/djtranscribe/site.css", secure=True)
     finish(answer)
 
@@ -295,7 +295,7 @@ def test_a_file_is_taken_for_what_it_is(client):
     assert "max-age=31536000" in answer["Strict-Transport-Security"]
 
 
-def test_so_is_the_page_for_a_fault_of_our_own(monkeypatch):
+def test_server_error_page_has_strict_security_headers(monkeypatch):
     client = client_of("supervisor")
     client.raise_request_exception = False
     monkeypatch.setattr("caller.dashboard.needs_attention", lambda: 1 / 0)
@@ -329,7 +329,7 @@ def assert_nothing_inline(answer, where):
 
 
 @pytest.mark.parametrize("who", ["stranger", "supervisor"])
-def test_no_page_needs_what_the_policy_forbids(rows, who):  # noqa: F811
+def test_pages_contain_no_inline_code(rows, who):  # noqa: F811
     client = client_of(who)
 
     files = {"/recordings/<int:pk>/audio/", "/calls/<uuid:uuid>/person/export/"}
@@ -449,7 +449,7 @@ def test_a_monitor_on_this_machine_needs_no_https(as_deployed, client):
     "to",
     ["https://evil.example/", "//evil.example/", "\\\\evil.example", "javascript:1"],
 )
-def test_the_login_leads_nowhere_else(client, to):
+def test_login_does_not_redirect_to_other_sites(client, to):
     User.objects.create_user("ada", password="secret", is_staff=True)
 
     answer = client.post(
@@ -512,7 +512,7 @@ def test_nine_wrong_passwords_are_forgiven(ada):
     assert sign_in(password="secret", **HERE) == 302
 
 
-def test_the_tenth_locks_this_name_from_this_address_and_nobody_else(ada):
+def test_tenth_wrong_password_locks_only_this_name_and_address(ada):
     User.objects.create_user("grace", password="secret", is_staff=True)
     for _ in range(9):
         sign_in(**HERE)
@@ -523,7 +523,7 @@ def test_the_tenth_locks_this_name_from_this_address_and_nobody_else(ada):
     assert sign_in("grace", "secret", **HERE) == 302
 
 
-def test_a_name_written_otherwise_has_no_guesses_of_its_own(ada):
+def test_other_spelling_of_a_username_shares_its_lockout(ada):
     # Django treats these full-width letters as the same name.
     for _ in range(10):
         sign_in("ａｄａ", **HERE)
@@ -541,7 +541,7 @@ def test_the_lock_opens_after_a_quarter_of_an_hour(ada):
     assert sign_in(password="secret", **HERE) == 302
 
 
-def test_the_page_says_so_in_words(ada, client):
+def test_lockout_page_explains_the_lockout(ada, client):
     for _ in range(10):
         sign_in(**HERE)
 

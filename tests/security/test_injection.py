@@ -77,7 +77,7 @@ def test_the_audio_is_fetched_from_twilio_whatever_address_a_webhook_names(
 
 @pytest.mark.django_db(transaction=True)
 @pytest.mark.parametrize("url", ELSEWHERE)
-def test_no_other_webhook_has_an_address_asked_either(signed_post, vendors, work, url):
+def test_urls_in_call_webhooks_are_never_requested(signed_post, vendors, work, url):
     call = a_call(sid=CALL_SID, status="ringing")
     for path, fields in deliveries(call)[:-1]:
         signed_post(path, {**fields, "RecordingUrl": url, "CallbackUrl": url})
@@ -90,7 +90,7 @@ def test_no_other_webhook_has_an_address_asked_either(signed_post, vendors, work
 
 @pytest.mark.django_db
 @pytest.mark.parametrize("url", ELSEWHERE)
-def test_assemblyais_webhook_has_no_address_asked(client, vendors, url):
+def test_urls_in_assemblyai_webhooks_are_never_requested(client, vendors, url):
     recording = a_recording()
     transcript = Transcript.objects.create(
         recording=recording, status="queued", assemblyai_id=JOB_ID
@@ -253,7 +253,7 @@ NOTICES = [
 
 @pytest.mark.django_db
 @pytest.mark.parametrize("notice", NOTICES)
-def test_the_notice_is_said_and_is_no_instruction(signed_post, settings, notice):
+def test_markup_in_the_notice_adds_no_twiml_verbs(signed_post, settings, notice):
     settings.RECORDING_NOTICE = notice
     call = a_call(sid=CALL_SID, status="ringing")
 
@@ -266,7 +266,7 @@ def test_the_notice_is_said_and_is_no_instruction(signed_post, settings, notice)
 
 
 @pytest.mark.django_db
-def test_what_twilio_says_does_not_get_into_the_instructions(signed_post):
+def test_webhook_fields_are_not_copied_into_twiml(signed_post):
     call = a_call(sid=CALL_SID, status="ringing")
     bad = "</Say><Dial>+19002345678</Dial>"
 
@@ -374,7 +374,7 @@ def pages_with_rows(hostile_rows):
     yield "/admin/"
 
 
-def test_nothing_that_somebody_wrote_becomes_html(hostile_rows):
+def test_user_text_is_escaped_in_pages(hostile_rows):
     client, *_ = hostile_rows
     client.raise_request_exception = False
     seen = ""
@@ -394,7 +394,7 @@ def test_nothing_that_somebody_wrote_becomes_html(hostile_rows):
     assert "49&lt;" not in seen
 
 
-def test_the_fragment_that_a_page_fetches_is_no_html_either(hostile_rows):
+def test_user_text_is_escaped_in_htmx_fragments(hostile_rows):
     client, calls, *_ = hostile_rows
 
     for call in calls:
@@ -430,7 +430,7 @@ def test_audio_that_is_html_in_disguise_is_served_as_audio(browser, db):
 @pytest.mark.parametrize(
     "text", ["' OR 1=1 --", '" OR ""="', "%' ESCAPE 'x", "a*b", ") OR (1=1", "NEAR(a b"]
 )
-def test_what_is_searched_for_is_no_sql(hostile_rows, text):
+def test_search_text_cannot_inject_sql(hostile_rows, text):
     client, *_ = hostile_rows
 
     for path in (

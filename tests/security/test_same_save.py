@@ -69,7 +69,7 @@ def saves(request, tmp_path_factory):
 
 
 @pytest.mark.parametrize("form", FORMS)
-def test_the_second_of_two_saves_is_told_what_is_wrong(saves, form):
+def test_second_of_two_identical_saves_gets_an_error(saves, form):
     found = saves[form]
     errors = [said for _, said in found["answers"] if said]
 

@@ -116,7 +116,7 @@ def test_a_transcript_that_does_not_match_is_not_found(browser):
 
 
 @pytest.mark.parametrize("filtered", ["status__exact=completed", "error_class=", "x=y"])
-def test_the_filters_answer(browser, filtered):
+def test_filters_return_200(browser, filtered):
     a_finished_one()
 
     page = browser.get(f"{ADMIN}?{filtered}", follow=True)
@@ -124,7 +124,7 @@ def test_the_filters_answer(browser, filtered):
     assert page.status_code == 200
 
 
-def test_nothing_that_came_from_assemblyai_can_be_edited(admin_client):
+def test_transcript_cannot_be_edited_or_added_in_admin(admin_client):
     transcript = a_finished_one()
 
     page = admin_client.get(f"{ADMIN}{transcript.pk}/change/")
@@ -245,7 +245,7 @@ def test_refresh_now_makes_waiting_rows_due_and_counts_the_finished(
     )
 
 
-def test_refresh_now_of_waiting_rows_alone_speaks_of_no_others(may):
+def test_refresh_now_message_mentions_no_skipped_rows_if_there_are_none(may):
     waiting = a_transcript("queued")
 
     answer = act(may("add_transcript"), "refresh_now", waiting)
@@ -254,7 +254,7 @@ def test_refresh_now_of_waiting_rows_alone_speaks_of_no_others(may):
 
 
 @pytest.mark.parametrize("action", ["transcribe_again", "refresh_now"])
-def test_who_may_only_read_cannot_act(browser, action):
+def test_actions_require_more_than_read_permission(browser, action):
     old = a_finished_one()
 
     page = browser.get(ADMIN)
@@ -281,7 +281,7 @@ def test_a_keyword_list_is_kept_and_counted(may):
     assert re.search(r'<td [^>]*class="field-number_of_terms">2</td>', page.text)
 
 
-def test_terms_that_do_nothing_are_named_when_the_list_is_saved(may):
+def test_saving_a_list_warns_about_ignored_terms(may):
     browser = may("add_vocabulary", "view_vocabulary")
 
     answer = save(browser, terms="ECG\nmetoprolol")

@@ -73,7 +73,7 @@ def peak():
     tracemalloc.stop()
 
 
-def test_audio_is_fetched_and_handed_on_without_being_held(vendor, peak, media):
+def test_large_audio_is_downloaded_and_uploaded_in_chunks(vendor, peak, media):
     signs = []
     recording = a_recording()
 
@@ -91,7 +91,7 @@ def test_audio_is_fetched_and_handed_on_without_being_held(vendor, peak, media):
     assert peak() < 30 * MEGABYTE
 
 
-def test_audio_is_played_without_being_held(browser, vendor, peak):
+def test_large_audio_is_streamed_to_the_player_in_chunks(browser, vendor, peak):
     recording = a_recording()
     recording.fetch_audio(lambda: None)
 

@@ -131,7 +131,7 @@ def test_a_recording_that_only_twilio_has_is_fetched_and_joined_to_its_call(vend
     assert (recording.call, recording.duration_seconds) == (call, 7)
 
 
-def test_the_keyword_list_that_is_named_goes_out(tmp_path, vendors):
+def test_vocabulary_option_sends_the_keyword_list(tmp_path, vendors):
     Vocabulary.objects.create(name="Cardiology", terms="metoprolol")
     path = tmp_path / "call.wav"
     path.write_bytes(wav(2))
@@ -173,7 +173,7 @@ def test_a_keyword_list_that_does_not_exist_is_named_with_those_that_do(lists, n
     "source",
     ["nonsense", "/", "", "RE1", "ftp://example.com/x.wav", "http://[", "https://"],
 )
-def test_nonsense_is_refused_in_words_and_leaves_no_row(source):
+def test_invalid_source_is_refused_and_creates_no_row(source):
     with pytest.raises(CommandError):
         printed("transcribe", source)
 
@@ -262,14 +262,14 @@ def test_a_recording_without_audio_at_twilio_is_refused_in_words(
     assert not Transcript.objects.exists()
 
 
-def test_a_recording_that_we_know_as_absent_is_not_asked_for():
+def test_absent_recording_is_refused_without_asking_twilio():
     a_recording(status="absent")
 
     with pytest.raises(CommandError, match="it is absent"):
         printed("transcribe", RECORDING_SID)
 
 
-def test_an_error_of_the_job_is_the_commands_error(tmp_path, vendors):
+def test_command_fails_with_the_error_of_the_job(tmp_path, vendors):
     path = tmp_path / "call.wav"
     path.write_bytes(wav(2))
     vendors.post(UPLOAD, json=load("assemblyai/upload"))
@@ -282,7 +282,7 @@ def test_an_error_of_the_job_is_the_commands_error(tmp_path, vendors):
         printed("transcribe", str(path))
 
 
-def test_silence_is_said_beside_an_empty_text(tmp_path, vendors):
+def test_silence_prints_an_empty_text_and_a_message(tmp_path, vendors):
     path = tmp_path / "call.wav"
     path.write_bytes(wav(2))
     vendors.post(UPLOAD, json=load("assemblyai/upload"))
@@ -364,26 +364,26 @@ def test_words_are_printed_with_times_and_confidence(finished):
 @pytest.mark.parametrize(
     "name", ["0", "999", "9" * 18, "9" * 50, "x", "", JOB_ID, "١", "-1"]
 )
-def test_a_transcript_that_is_not_here_is_named(name):
+def test_unknown_transcript_is_reported(name):
     with pytest.raises(CommandError, match="no transcript"):
         printed("print_transcription", "--", name)
 
 
-def test_one_that_is_not_finished_says_how_far_it_is():
+def test_unfinished_transcript_reports_its_status():
     transcript = a_transcript("queued")
 
     with pytest.raises(CommandError, match="not finished: Queued at AssemblyAI"):
         printed("print_transcription", str(transcript.pk))
 
 
-def test_one_that_failed_says_why():
+def test_failed_transcript_reports_its_error():
     transcript = a_transcript("error", error="Too short.")
 
     with pytest.raises(CommandError, match=r"Too short\."):
         printed("print_transcription", str(transcript.pk))
 
 
-def test_one_in_which_nobody_spoke_says_so_and_prints_nothing():
+def test_silent_transcript_prints_only_a_message():
     transcript = a_transcript("completed")
 
     out, err = printed("print_transcription", str(transcript.pk))

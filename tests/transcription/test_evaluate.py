@@ -44,7 +44,7 @@ def paid(vendors):
     )
 
 
-def test_a_table_has_the_numbers_and_nothing_is_paid_twice(folder, vendors):
+def test_evaluation_prints_a_table_and_repeating_it_costs_nothing(folder, vendors):
     Vocabulary.objects.create(name="Clinic", terms="metoprolol")
     answers_well(vendors)
 
@@ -93,7 +93,9 @@ def test_another_version_of_the_list_is_transcribed_anew(folder, vendors):
     assert paid(vendors) == 2
 
 
-def test_what_was_begun_before_ctrl_c_is_not_begun_again(folder, vendors, monkeypatch):
+def test_evaluation_after_ctrl_c_reuses_started_transcripts(
+    folder, vendors, monkeypatch
+):
     answers_well(vendors)
     with monkeypatch.context() as stopped:
 
@@ -138,7 +140,7 @@ def test_a_text_that_is_not_utf_8_is_named(folder):
         evaluate(folder)
 
 
-def test_it_asks_before_it_pays(folder):
+def test_evaluation_requires_confirmation_before_paid_jobs(folder):
     with pytest.raises(CommandError, match="Add --yes"):
         evaluate(folder, yes=False)
     with pytest.raises(CommandError, match="No keyword list is called “Ward”"):

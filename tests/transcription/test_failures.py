@@ -82,7 +82,7 @@ def gets_to_the_text(transcript, vendors):
 
 @pytest.mark.parametrize("status", STEPS)
 @pytest.mark.parametrize("answer", ways(HEALS))
-def test_what_may_heal_is_tried_again_and_ends_in_the_text(vendors, status, answer):
+def test_temporary_failure_is_retried_until_the_text_arrives(vendors, status, answer):
     transcript = a_transcript(status)
     vendors.add(*STEPS[status], **answer)
 
@@ -112,9 +112,7 @@ def test_an_answer_that_is_no_json_object_is_tried_again(vendors, status, answer
 
 @pytest.mark.parametrize("status", OF_ASSEMBLYAI)
 @pytest.mark.parametrize("answer", ways(ACCOUNT))
-def test_a_fault_of_our_account_fails_no_row_however_long_it_lasts(
-    vendors, status, answer
-):
+def test_account_error_never_fails_a_row(vendors, status, answer):
     transcript = a_transcript(status, attempts=MAX_ATTEMPTS + 5)
     vendors.add(*STEPS[status], **answer)
 
@@ -137,7 +135,7 @@ def test_twilios_refusal_of_our_credentials_fails_no_row(vendors):
 
 
 @pytest.mark.parametrize("status", ["fetched", "queued"])
-def test_without_a_key_assemblyai_is_not_asked(settings, status):
+def test_no_request_is_sent_without_an_assemblyai_key(settings, status):
     settings.ASSEMBLYAI_KEY = ""
     transcript = a_transcript(status)
 
@@ -260,7 +258,7 @@ def test_after_a_day_of_attempts_the_row_is_an_error_with_its_reason(vendors):
     assert "503" in transcript.error
 
 
-def test_a_row_that_waits_is_left_alone(vendors):
+def test_row_waiting_for_its_retry_is_not_processed(vendors):
     transcript = a_transcript("queued")
     vendors.get(JOB, status=503)
     advanced(transcript)
@@ -336,7 +334,7 @@ def test_a_job_that_fails_by_accident_again_and_again_ends_the_row(vendors):
     assert "Server error" in transcript.error
 
 
-def test_nobody_spoke_is_a_result_and_no_fault(vendors, browser):
+def test_recording_without_speech_is_completed_and_not_an_error(vendors, browser):
     reason = "language_detection cannot be performed on files with no spoken audio."
     transcript = a_transcript("queued")
     vendors.get(JOB, json=load("assemblyai/error", error=reason, audio_duration=7))
@@ -360,7 +358,7 @@ def test_a_transcript_deleted_at_assemblyai_before_we_read_it_is_an_error(vendor
     assert transcript.text == ""
 
 
-def test_the_tombstone_never_overwrites_words_that_we_have(client, vendors):
+def test_deleted_job_never_overwrites_a_completed_transcript(client, vendors):
     transcript = a_transcript("completed", text="Ours.", next_attempt_at=None)
 
     answer = nudge(client, transcript)
@@ -394,7 +392,7 @@ def test_the_tombstone_never_overwrites_words_that_we_have(client, vendors):
         {"utterances": "unexpected"},
     ],
 )
-def test_odd_fields_do_not_cost_us_the_text(vendors, odd):
+def test_unexpected_field_values_do_not_lose_the_text(vendors, odd):
     transcript = a_transcript("queued")
     vendors.get(JOB, json=load("assemblyai/completed", **odd))
 
@@ -405,7 +403,7 @@ def test_odd_fields_do_not_cost_us_the_text(vendors, odd):
         assert transcript.response[key] == odd[key]
 
 
-def test_a_zero_byte_in_the_text_does_not_cost_us_the_rest(vendors):
+def test_null_byte_in_the_text_does_not_lose_the_rest(vendors):
     words = [{"text": "Ple\0ase", "start": 0, "end": 1, "confidence": 1}]
     transcript = a_transcript("queued")
     vendors.get(JOB, json=load("assemblyai/completed", text="Ple\0ase.", words=words))
@@ -428,9 +426,7 @@ def test_a_completed_job_without_text_means_that_nobody_spoke(vendors, text):
 
 
 @pytest.mark.parametrize("status", ["throttled", "x" * 200, "", None, 7])
-def test_a_status_that_assemblyai_invents_is_stored_and_looked_at_again(
-    vendors, status
-):
+def test_unknown_assemblyai_status_is_stored_and_polled_again(vendors, status):
     transcript = a_transcript("queued")
     vendors.get(JOB, json=load("assemblyai/queued", status=status))
 
@@ -443,7 +439,7 @@ def test_a_status_that_assemblyai_invents_is_stored_and_looked_at_again(
 
 
 @pytest.mark.parametrize("word", ["pending", "fetched", "uploaded", "submitting"])
-def test_a_status_of_theirs_that_is_a_word_of_ours_starts_no_second_job(vendors, word):
+def test_assemblyai_status_equal_to_one_of_ours_starts_no_second_job(vendors, word):
     transcript = a_transcript("queued")
     vendors.get(JOB, json=load("assemblyai/queued", status=word))
 
@@ -459,7 +455,7 @@ HALF_A_CHARACTER = r"\ud83d"
 
 
 @pytest.mark.parametrize("number", ["NaN", "Infinity", "-Infinity"])
-def test_what_no_database_takes_does_not_cost_us_the_words(vendors, number):
+def test_values_the_database_rejects_do_not_lose_the_text(vendors, number):
     transcript = a_transcript("queued")
     body = json.dumps(load("assemblyai/completed", text="ODD", confidence="NUMBER"))
     body = body.replace('"NUMBER"', number).replace("ODD", f"Hello {HALF_A_CHARACTER}.")
@@ -483,7 +479,7 @@ def test_a_zero_byte_in_a_jobs_error_ends_the_row_all_the_same(vendors, error):
     assert error.strip("\0") in transcript.error
 
 
-def test_what_the_database_refuses_is_tried_again_and_quoted_nowhere(
+def test_database_error_is_retried_and_its_detail_is_not_logged(
     vendors, monkeypatch, caplog
 ):
     def refuse(*args, **columns):
@@ -539,7 +535,7 @@ def test_audio_on_a_storage_that_is_not_mounted_is_found_later(vendors, media, s
     assert transcript.recording.audio.name == recording.audio.name
 
 
-def test_a_full_disk_is_told_in_words_and_tried_again(vendors, monkeypatch, media):
+def test_full_disk_is_reported_and_retried(vendors, monkeypatch, media):
     def full(*args, **kwargs):
         raise OSError(28, "No space left on device")
 
@@ -567,7 +563,7 @@ def test_a_recording_whose_audio_column_is_empty_does_not_stop_the_worker(vendor
     assert transcript.error or transcript.assemblyai_id == JOB_ID
 
 
-def test_a_transcript_that_is_gone_needs_no_work():
+def test_task_for_a_deleted_transcript_does_nothing():
     transcript = a_transcript("pending")
     pk = transcript.pk
     transcript.delete()

@@ -87,7 +87,7 @@ def test_a_step_that_killed_five_workers_is_given_up(vendors, status, doing):
 
 
 @pytest.mark.parametrize("status", ["pending", "fetched", "lost", "queued"])
-def test_one_that_killed_four_is_tried_a_fifth_time(vendors, status):
+def test_row_that_killed_four_workers_is_tried_again(vendors, status):
     transcript = a_transcript(status)
     asked = answer(vendors, status)
     kill(transcript, 4)
@@ -124,7 +124,7 @@ def test_a_request_that_kills_the_worker_is_not_repeated_for_ever(vendors):
 
 
 @pytest.mark.parametrize("status", ["pending", "uploaded", "queued"])
-def test_errors_and_kills_have_budgets_of_their_own(vendors, status):
+def test_errors_and_kills_are_counted_separately(vendors, status):
     transcript = a_transcript(status, attempts=7)
     if status == "uploaded":
         vendors.post(TRANSCRIPT, status=429)
@@ -139,7 +139,7 @@ def test_errors_and_kills_have_budgets_of_their_own(vendors, status):
     assert (transcript.attempts, transcript.kills) == (11, 2)
 
 
-def test_kills_between_errors_are_kills_all_the_same(vendors):
+def test_errors_between_kills_do_not_reset_the_kill_count(vendors):
     transcript = a_transcript("queued")
     vendors.get(JOB, status=503)
 
@@ -172,7 +172,7 @@ def test_a_success_starts_the_count_anew(vendors):
         {"status": 400, "json": {"error": "Your current account balance is negative."}},
     ],
 )
-def test_a_pause_of_the_vendor_is_no_kill(vendors, refusal):
+def test_vendor_pause_does_not_count_as_a_kill(vendors, refusal):
     transcript = a_transcript("queued")
     vendors.get(JOB, **refusal)
 
@@ -203,7 +203,9 @@ def test_a_slow_worker_that_lost_its_lease_was_not_killed(vendors):
 
 
 @pytest.mark.parametrize("end", [KeyboardInterrupt, SystemExit, OperationalError])
-def test_a_process_that_lives_to_tell_was_not_killed(vendors, end, monkeypatch):
+def test_worker_ended_by_an_exception_does_not_count_as_a_kill(
+    vendors, end, monkeypatch
+):
     transcript = a_transcript("queued")
 
     def ends(request):
@@ -242,7 +244,7 @@ def test_a_worker_that_was_told_to_stop_and_then_killed_is_not_counted(
         assert Transcript.objects.get().kills == 0
 
 
-def test_try_again_gives_it_five_more(vendors):
+def test_retry_resets_the_kill_count(vendors):
     transcript = a_transcript("fetched")
     kill(transcript, 5)
     advanced(transcript)
@@ -255,7 +257,7 @@ def test_try_again_gives_it_five_more(vendors):
     assert (transcript.status, transcript.kills) == ("queued", 0)
 
 
-def test_of_suspects_one_runs_at_a_time_and_all_others_as_ever():
+def test_only_one_row_with_repeated_kills_runs_at_a_time():
     """Otherwise a row would be blamed for a kill that another row caused."""
     recording = a_transcript("error").recording
     one, other = (a_transcript(recording=recording, kills=2) for _ in range(2))
@@ -299,7 +301,7 @@ def test_a_notification_that_killed_five_workers_is_given_up(receiver):
     assert not receiver.calls
 
 
-def test_killed_senders_do_not_use_up_the_day_of_a_receiver_that_is_away(receiver):
+def test_killed_senders_do_not_use_up_the_delivery_attempts(receiver):
     receiver.post(URL, status=500)
     kill_sender(4)
 

@@ -43,7 +43,7 @@ def taken_over(transcript):
     )
 
 
-def test_of_two_who_claim_a_row_one_gets_it():
+def test_only_one_of_two_claims_gets_the_row():
     transcript = a_transcript()
 
     first = Transcript.objects.claim(transcript.pk)
@@ -55,7 +55,7 @@ def test_of_two_who_claim_a_row_one_gets_it():
 
 @pytest.mark.django_db(transaction=True)
 @needs_connections
-def test_of_many_threads_that_claim_a_row_one_gets_it():
+def test_only_one_of_many_threads_gets_the_row():
     transcript = a_transcript()
 
     got = at_once(lambda: Transcript.objects.claim(transcript.pk))
@@ -64,7 +64,7 @@ def test_of_many_threads_that_claim_a_row_one_gets_it():
     assert len(got) == 8
 
 
-def test_a_row_whose_time_has_not_come_cannot_be_claimed():
+def test_row_that_is_not_due_cannot_be_claimed():
     later = timezone.now() + timedelta(seconds=5)
     transcript = a_transcript(next_attempt_at=later)
 
@@ -81,7 +81,7 @@ def test_the_row_of_a_dead_worker_is_free_once_its_lease_has_ended():
     assert claimed.leased_until > timezone.now() + timedelta(seconds=50)
 
 
-def test_a_lease_from_before_the_clock_was_put_back_holds_nothing(settings):
+def test_lease_made_before_the_clock_was_set_back_is_ignored(settings):
     settings.LEASE_SECONDS = 60
     future = timezone.now() + timedelta(hours=1)
     transcript = a_transcript(lease=uuid4(), leased_until=future)
@@ -90,7 +90,7 @@ def test_a_lease_from_before_the_clock_was_put_back_holds_nothing(settings):
 
 
 @pytest.mark.parametrize("ahead", [0.01, 1, 5])
-def test_the_lease_of_a_worker_whose_clock_is_a_little_ahead_holds(settings, ahead):
+def test_lease_of_a_worker_with_a_slightly_fast_clock_is_valid(settings, ahead):
     until = timezone.now() + timedelta(seconds=settings.LEASE_SECONDS + ahead)
     transcript = a_transcript(lease=uuid4(), leased_until=until)
 
@@ -131,7 +131,9 @@ def test_a_message_that_comes_while_another_works_does_nothing(vendors):
         ("queued", "GET", JOB, "assemblyai/deleted"),
     ],
 )
-def test_who_lost_the_lease_writes_nothing(vendors, status, method, url, body, caplog):
+def test_worker_that_lost_its_lease_writes_nothing(
+    vendors, status, method, url, body, caplog
+):
     transcript = a_transcript(status)
     seen = []
 
@@ -148,7 +150,7 @@ def test_who_lost_the_lease_writes_nothing(vendors, status, method, url, body, c
 
 
 @pytest.mark.parametrize("status_code", [401, 400, 500])
-def test_who_lost_the_lease_writes_no_failure_either(vendors, status_code):
+def test_worker_that_lost_its_lease_writes_no_failure(vendors, status_code):
     transcript = a_transcript("queued")
 
     def meanwhile(request):
@@ -178,7 +180,7 @@ def test_a_long_download_keeps_its_lease(vendors, settings):
     assert transcript.lease == claimed.lease
 
 
-def test_one_statement_extends_all_leases_of_a_process_that_are_worked_on():
+def test_one_query_extends_all_active_leases_of_a_process():
     recordings = [a_recording(sid=f"RE{number:032}") for number in range(4)]
     rows = [a_transcript("pending", recording=each) for each in recordings]
     held = [Transcript.objects.claim(row.pk) for row in rows]
@@ -264,7 +266,7 @@ def test_a_webhook_that_comes_while_the_row_is_worked_on_is_not_lost(client, ven
     assert transcript.text == TEXT
 
 
-def test_a_webhook_that_comes_before_the_jobs_id_is_stored_comes_again(client, vendors):
+def test_webhook_before_the_job_id_is_stored_gets_503(client, vendors):
     transcript = a_transcript("uploaded")
     codes = []
 
@@ -279,7 +281,7 @@ def test_a_webhook_that_comes_before_the_jobs_id_is_stored_comes_again(client, v
     assert codes == [503, 204]
 
 
-def test_a_webhooks_words_are_not_believed(client, vendors):
+def test_webhook_body_is_not_trusted(client, vendors):
     transcript = a_transcript("queued")
     vendors.get(JOB, json=load("assemblyai/queued", status="processing"))
 
@@ -299,7 +301,7 @@ def test_an_authentic_webhook_may_have_any_body(client, body):
     assert answer.status_code == 204
 
 
-def test_the_token_of_one_transcript_opens_no_other(client):
+def test_token_of_one_transcript_is_refused_for_another(client):
     mine = a_transcript("queued")
     other = a_transcript("queued", recording=mine.recording, assemblyai_id="other")
 
@@ -311,9 +313,7 @@ def test_the_token_of_one_transcript_opens_no_other(client):
     assert answer.status_code == 403
 
 
-def test_a_token_survives_a_change_of_the_secret_key_while_the_old_one_is_kept(
-    client, settings
-):
+def test_token_stays_valid_while_the_old_secret_key_is_a_fallback(client, settings):
     transcript = a_transcript("queued")
     headers = {"X-Djtranscribe-Token": transcript.webhook_token()}
     path = f"/webhooks/assemblyai/{transcript.uuid}/"
@@ -336,7 +336,7 @@ def test_a_webhook_about_a_transcript_that_we_deleted_does_not_come_again(client
     assert answer.status_code == 404  # AssemblyAI does not retry after a 4xx
 
 
-def test_a_webhook_that_could_not_be_stored_is_asked_to_come_again(client, monkeypatch):
+def test_webhook_gets_503_if_the_database_is_unavailable(client, monkeypatch):
     transcript = a_transcript("queued")
 
     def away(*args, **kwargs):
@@ -378,13 +378,13 @@ def test_the_sweep_leaves_rows_that_wait_are_finished_or_are_worked_on():
     assert tasks.sweep() == 0
 
 
-def test_the_sweep_sends_again_what_was_announced_before_the_clock_was_put_back():
+def test_sweep_resends_messages_dated_in_the_future():
     a_transcript(announced_at=timezone.now() + timedelta(hours=1))
 
     assert tasks.sweep() == 1
 
 
-def test_the_sweep_takes_the_longest_waiting_first_and_not_all_at_once():
+def test_sweep_takes_a_limited_number_of_rows_longest_waiting_first():
     recording = a_transcript().recording
     for minutes in (3, 1, 2):
         since = timezone.now() - timedelta(minutes=minutes)
@@ -398,7 +398,7 @@ def test_the_sweep_takes_the_longest_waiting_first_and_not_all_at_once():
     assert sorted(row.next_attempt_at for row in announced) == waits[:2]
 
 
-def test_work_that_begins_clears_the_mark_so_that_the_next_step_is_announced(vendors):
+def test_processing_a_row_clears_its_announced_mark(vendors):
     transcript = a_transcript("queued", announced_at=timezone.now())
     vendors.get(JOB, json=load("assemblyai/queued"))
 
@@ -408,7 +408,7 @@ def test_work_that_begins_clears_the_mark_so_that_the_next_step_is_announced(ven
     assert tasks.sweep() == 1
 
 
-def test_a_message_that_finds_the_row_taken_does_not_silence_the_next_one():
+def test_message_for_a_leased_row_does_not_block_the_next_message():
     transcript = a_transcript("queued")
     taken_over(transcript)
     assert tasks.enqueue_once(transcript.pk)

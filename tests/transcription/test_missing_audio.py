@@ -70,7 +70,7 @@ def test_the_third_404_asks_twilio_what_happened(
 @pytest.mark.parametrize(
     "status", ["processing", "in-progress", "paused", "stopped", "completed", "new"]
 )
-def test_what_twilio_still_works_on_is_waited_for(vendors, pending, status):
+def test_unfinished_twilio_recording_is_waited_for(vendors, pending, status):
     vendors.get(RECORDING, json=load("twilio/recording", status=status))
 
     tried(pending, 5)
@@ -86,7 +86,7 @@ def test_what_twilio_still_works_on_is_waited_for(vendors, pending, status):
 
 
 @pytest.mark.parametrize("status_code", [500, 503, 429])
-def test_a_state_that_cannot_be_asked_is_asked_again(vendors, pending, status_code):
+def test_failed_status_request_is_retried(vendors, pending, status_code):
     vendors.get(RECORDING, status=status_code)
 
     tried(pending, 4)
@@ -98,7 +98,7 @@ def test_a_state_that_cannot_be_asked_is_asked_again(vendors, pending, status_co
     assert "deleted at Twilio" in pending.error
 
 
-def test_a_wrong_key_at_that_moment_pauses_and_fails_nothing(vendors, pending):
+def test_refused_credentials_in_the_status_request_fail_no_row(vendors, pending):
     vendors.get(RECORDING, status=401)
 
     tried(pending, 3)
@@ -106,7 +106,7 @@ def test_a_wrong_key_at_that_moment_pauses_and_fails_nothing(vendors, pending):
     assert (pending.status, pending.error_class) == ("pending", "account")
 
 
-def test_try_again_asks_for_the_audio_itself(vendors, pending):
+def test_retry_requests_the_audio_again(vendors, pending):
     vendors.get(RECORDING, json=load("twilio/recording", status="deleted"))
     tried(pending, 3)
 
@@ -128,9 +128,7 @@ def test_try_again_asks_for_the_audio_itself(vendors, pending):
         },
     ],
 )
-def test_a_job_that_is_gone_at_assemblyai_is_asked_for_anew_when_tried_again(
-    vendors, answer
-):
+def test_retry_restarts_a_job_that_was_deleted_at_assemblyai(vendors, answer):
     transcript = a_transcript("queued")
     vendors.get(JOB, **answer)
 

@@ -9,7 +9,7 @@ from transcription.models import Transcript
 pytestmark = pytest.mark.django_db
 
 
-def test_an_answer_that_nobody_foresaw_is_shown_on_the_row_and_tried_again(vendors):
+def test_unexpected_response_is_reported_on_the_row_and_retried(vendors):
     transcript = a_transcript("lost")
     vendors.get(TRANSCRIPT, json={"transcripts": [{"audio_url": transcript.audio_url}]})
 
@@ -21,7 +21,7 @@ def test_an_answer_that_nobody_foresaw_is_shown_on_the_row_and_tried_again(vendo
     assert transcript.next_attempt_at
 
 
-def test_audio_that_is_gone_and_never_was_at_twilio_ends_with_the_reason(vendors):
+def test_missing_audio_without_a_copy_at_twilio_fails_with_the_reason(vendors):
     recording = Recording.objects.create(source="file", status="completed")
     transcript = a_transcript("pending", recording=recording)
 

@@ -35,7 +35,7 @@ def rows(count, status="queued"):
     ]
 
 
-def test_after_one_refusal_no_other_row_asks(vendors):
+def test_other_rows_send_no_request_after_a_refusal(vendors):
     transcripts = rows(5)
     for number in range(5):
         vendors.get(JOB.replace(JOB[-36:], f"job-{number}"), status=401)
@@ -51,7 +51,7 @@ def test_after_one_refusal_no_other_row_asks(vendors):
     assert VendorPause.objects.get().vendor == "assemblyai"
 
 
-def test_of_many_rows_one_is_let_through_to_see_and_ends_the_pause(vendors):
+def test_successful_probe_ends_the_pause(vendors):
     transcripts = rows(3)
     VendorPause.objects.create(vendor="assemblyai", probe_at=timezone.now())
     url = JOB.replace(JOB[-36:], "job-0")
@@ -63,14 +63,14 @@ def test_of_many_rows_one_is_let_through_to_see_and_ends_the_pause(vendors):
     assert not VendorPause.objects.exists()
 
 
-def test_of_two_who_see_the_pause_one_may_try():
+def test_only_one_of_two_workers_may_probe():
     pause = VendorPause.objects.create(vendor="twilio", probe_at=timezone.now())
     same = VendorPause.objects.get()
 
     assert [pause.lets_through(), same.lets_through()] == [True, False]
 
 
-def test_a_pause_from_before_the_clock_was_put_back_lets_through():
+def test_pause_made_before_the_clock_was_set_back_allows_a_probe():
     future = timezone.now() + timedelta(days=1)
     pause = VendorPause.objects.create(vendor="twilio", probe_at=future)
 
@@ -86,7 +86,7 @@ def limited(vendors, seconds=120):
     return first, others
 
 
-def test_a_limit_of_requests_holds_for_all_rows_and_costs_no_attempt(vendors, client):
+def test_rate_limit_delays_all_rows_without_counting_an_attempt(vendors, client):
     first, others = limited(vendors)
 
     for transcript in others:
@@ -101,7 +101,7 @@ def test_a_limit_of_requests_holds_for_all_rows_and_costs_no_attempt(vendors, cl
     assert client.get("/healthz").json()["paused"] == {}
 
 
-def test_when_the_limit_is_over_all_go_on_at_once(vendors):
+def test_all_rows_continue_when_the_rate_limit_ends(vendors):
     _, transcripts = limited(vendors)
     for number in (1, 2):
         url = JOB.replace(JOB[-36:], f"job-{number}")
@@ -151,7 +151,7 @@ def no_money():
     VendorPause.objects.update(probe_at=timezone.now())
 
 
-def test_without_money_a_look_at_a_job_ends_no_pause_and_delays_none(no_money):
+def test_polling_a_job_does_not_end_a_negative_balance_pause(no_money):
     for _ in range(3):
         with asking("assemblyai"):
             pass
@@ -159,7 +159,7 @@ def test_without_money_a_look_at_a_job_ends_no_pause_and_delays_none(no_money):
     assert VendorPause.objects.get().reason == "Please top it up."
 
 
-def test_once_there_is_money_the_next_job_ends_the_pause(no_money):
+def test_accepted_job_ends_a_negative_balance_pause(no_money):
     with asking("assemblyai"):
         pass
     with asking("assemblyai", "submit"):
@@ -168,7 +168,7 @@ def test_once_there_is_money_the_next_job_ends_the_pause(no_money):
     assert not VendorPause.objects.exists()
 
 
-def test_a_key_that_is_refused_for_a_job_is_proven_mended_by_anything():
+def test_any_successful_request_ends_the_pause_for_a_refused_key():
     with suppress(VendorError), asking("assemblyai", "submit"):
         raise AssemblyAIError("The key.", permanent=True, account=True, code=401)
     VendorPause.objects.update(probe_at=timezone.now())
@@ -179,7 +179,7 @@ def test_a_key_that_is_refused_for_a_job_is_proven_mended_by_anything():
     assert not VendorPause.objects.exists()
 
 
-def test_while_a_job_is_tried_again_nobody_else_asks(no_money):
+def test_other_requests_are_blocked_during_a_probe(no_money):
     with (
         asking("assemblyai", "submit"),
         pytest.raises(VendorError, match="top it up"),
@@ -188,7 +188,7 @@ def test_while_a_job_is_tried_again_nobody_else_asks(no_money):
         pass
 
 
-def test_a_key_that_is_refused_amid_that_is_proven_mended_by_anything(no_money):
+def test_key_refused_during_a_balance_pause_is_cleared_by_any_success(no_money):
     with suppress(VendorError), asking("assemblyai"):
         raise AssemblyAIError("The key.", permanent=True, account=True)
     VendorPause.objects.update(probe_at=timezone.now())
@@ -199,7 +199,7 @@ def test_a_key_that_is_refused_amid_that_is_proven_mended_by_anything(no_money):
     assert not VendorPause.objects.exists()
 
 
-def test_a_pause_that_began_amid_a_look_is_not_ended_by_it():
+def test_pause_that_starts_during_a_poll_is_not_ended_by_that_poll():
     VendorPause.objects.create(vendor="assemblyai", probe_at=timezone.now())
 
     with asking("assemblyai"):
@@ -233,7 +233,7 @@ def test_audio_that_is_stored_already_needs_no_twilio(vendors):
     assert transcript.status == "fetched"
 
 
-def test_a_step_that_asks_nobody_ends_no_pause(vendors):
+def test_step_without_a_twilio_request_does_not_end_the_twilio_pause(vendors):
     VendorPause.objects.create(vendor="twilio", probe_at=timezone.now())
     transcript = a_transcript("pending", recording=a_recording(sid=None, source="file"))
     transcript.recording.store_audio([wav()])
@@ -269,7 +269,7 @@ def test_a_check_that_is_refused_pauses_twilio_and_one_that_succeeds_ends_it(ven
     assert (paused, VendorPause.objects.count()) == (1, 0)
 
 
-def test_held_rows_are_found_in_admin(browser, vendors):
+def test_admin_filter_finds_paused_rows(browser, vendors):
     transcript = a_transcript("queued")
     vendors.get(JOB, status=401)
     advanced(transcript)
@@ -284,7 +284,7 @@ def test_held_rows_are_found_in_admin(browser, vendors):
     assert path not in stuck.text
 
 
-def test_a_row_that_is_long_on_its_way_is_found_in_admin(browser):
+def test_admin_filter_finds_stuck_rows(browser):
     transcript = a_transcript("queued")
     Transcript.objects.update(created_at=timezone.now() - timedelta(minutes=16))
 

@@ -70,7 +70,7 @@ def test_a_speaker_is_named_once_for_all_his_paragraphs():
     assert turns == [("Speaker A", "One"), ("", "x")]
 
 
-def test_long_speech_is_parted_at_the_end_of_a_sentence_and_at_the_latest_somewhere():
+def test_long_speech_is_split_at_sentence_ends_or_at_a_maximum_length():
     sentence = [*speech(9), a_word("end.", 1800, 2000)]
 
     parted = [turn.count(" ") + 1 for _, turn in read(sentence * 20)]
@@ -80,14 +80,14 @@ def test_long_speech_is_parted_at_the_end_of_a_sentence_and_at_the_latest_somewh
     assert endless == [200, 200, 50]
 
 
-def test_doubtful_is_what_is_below_the_threshold_and_not_what_is_unknown():
+def test_words_below_the_confidence_threshold_are_doubtful():
     words = words_of([a_word(str(c), confidence=c) for c in (0, 0.49, 0.5, 1, None)])
 
     assert [word.text for word in doubtful(words)] == ["0", "0.49"]
     assert [word.text for word in doubtful(words, 1)] == ["0", "0.49", "0.5"]
 
 
-def test_a_time_reads_as_on_a_clock():
+def test_times_are_formatted_as_hours_minutes_and_seconds():
     clocks = [presentation.clock(ms) for ms in (0, 65_999, 3_600_000, 36_061_000)]
 
     assert clocks == ["0:00", "1:05", "1:00:00", "10:01:01"]
@@ -124,7 +124,7 @@ def test_a_language_code_that_is_not_understood_is_left_out(browser, words):
 
 
 @pytest.mark.django_db
-def test_the_page_has_spaces_where_the_text_has_them(browser):
+def test_page_keeps_the_spacing_of_the_text(browser):
     words = [a_word(letter, n * 200) for n, letter in enumerate("会议。Yes")]
 
     page = page_of(browser, text="会议。 Yes", words=words)
@@ -166,7 +166,7 @@ def test_the_words_are_there_without_stored_audio(browser):
         ({"status": "completed", "text": ""}, "Nobody spoke."),
     ],
 )
-def test_a_page_without_text_says_what_is_the_case(browser, columns, sentence):
+def test_page_without_text_says_why(browser, columns, sentence):
     transcript = a_transcript("fetched", recording=a_recording(), audio_url="x")
     type(transcript).objects.update(**columns)
 

@@ -73,7 +73,7 @@ def test_a_call_becomes_text_with_four_requests_to_assemblyai_and_one_to_twilio(
     assert f'src="/recordings/{transcript.recording_id}/audio/"' in page.text
 
 
-def test_without_any_webhook_the_sweep_ends_at_the_same_text(vendors, work):
+def test_sweep_alone_produces_the_text_without_webhooks(vendors, work):
     call = a_call(sid=CALL_SID, status="ringing", next_check_at="2026-01-01T00:00Z")
     ended = {"status": "completed", "duration": "17", "price": None}
     vendors.get(CALL, json=load("twilio/call", **ended))
@@ -96,7 +96,7 @@ def test_without_any_webhook_the_sweep_ends_at_the_same_text(vendors, work):
     assert Transcript.objects.get().text == TEXT
 
 
-def test_what_is_stored_of_the_result(vendors, work, signed_post):
+def test_result_fields_are_stored(vendors, work, signed_post):
     call = a_call(sid=CALL_SID)
     vendors.get(MEDIA, body=wav(7))
     answers_well(vendors)

@@ -59,7 +59,7 @@ def times(words):
         ("a\tb\n\nc", said("a b c")),
     ],
 )
-def test_nothing_of_the_text_is_lost_whatever_is_listed(text, listed):
+def test_text_is_complete_for_any_word_list(text, listed):
     words = spoken(text, heard_in(listed), 9)
 
     assert joined(words) == " ".join(text.split()).replace("e\u0301", "é")
@@ -89,7 +89,7 @@ def test_words_that_are_written_otherwise_keep_time_speaker_and_confidence():
     assert [word.confidence for word in words] == [0.3, None, 0.3]
 
 
-def test_one_other_word_keeps_the_confidence_of_the_one_that_was_heard():
+def test_replaced_word_keeps_the_confidence_of_the_original():
     listed = said("take meta daily", confidence=0.2)
 
     words = read("take metoprolol daily", listed, 9)
@@ -97,7 +97,7 @@ def test_one_other_word_keeps_the_confidence_of_the_one_that_was_heard():
     assert [word.confidence for word in words] == [0.2] * 3
 
 
-def test_two_who_talk_at_once_stay_in_the_order_of_time():
+def test_words_of_simultaneous_speakers_are_ordered_by_time():
     ada = said("yes of course", speaker="A")
     bob = said("no never ever", speaker="B")
     listed = sorted(ada + bob, key=lambda word: word["start"])
@@ -110,7 +110,7 @@ def test_two_who_talk_at_once_stay_in_the_order_of_time():
 @pytest.mark.parametrize("seconds", [0, 6])
 @pytest.mark.parametrize("wrong", range(6))
 @pytest.mark.parametrize("time", [502_000, 5_900, 0, None, -1, "soon", 10**400])
-def test_one_wrong_time_spoils_no_other(seconds, wrong, time):
+def test_one_wrong_time_does_not_affect_other_words(seconds, wrong, time):
     text = "one two three. four five six."
     listed = said(text)
     listed[wrong]["start"] = time
@@ -126,14 +126,14 @@ def test_one_wrong_time_spoils_no_other(seconds, wrong, time):
 
 
 @pytest.mark.parametrize("end", [502_000, None, 0, float("nan")])
-def test_a_wrong_end_is_that_of_a_short_word(end):
+def test_wrong_end_time_is_replaced_by_that_of_a_short_word(end):
     listed = said("one two")
     listed[1]["end"] = end
 
     assert times(read("one two", listed, 9))[1] == (400, 800)
 
 
-def test_nothing_is_said_after_the_end_of_the_audio():
+def test_word_times_are_limited_to_the_audio_length():
     words = read("a b c", [*said("a b"), {"text": "c", "start": 5800, "end": 7000}], 5)
 
     assert times(words) == [(0, 300), (400, 700), (5000, 5000)]
@@ -158,7 +158,7 @@ def test_numbers_that_are_missing_or_odd_are_estimated(odd):
     "listed",
     [None, "words", {}, [None, 3, "x", [], {}, {"text": None}, {"text": " "}]],
 )
-def test_what_is_no_word_is_left_out(listed):
+def test_invalid_words_are_ignored(listed):
     assert heard_in(listed) == []
 
 
@@ -186,7 +186,7 @@ def test_any_text_comes_out_whole_and_in_order(parts, chance):
     assert all(a.start <= b.start for a, b in pairwise(words))
 
 
-def test_three_hours_that_agree_nowhere_are_read_in_seconds():
+def test_long_text_that_differs_from_every_listed_word_is_complete():
     random.seed(1)
     text = " ".join(random.choices(["the", "of", "and", "to", "in"], k=30_000))
     listed = said([f"{word}s" for word in text.split()])

@@ -53,7 +53,7 @@ def test_the_recording_is_transcribed(signed_post):
     assert Transcript.objects.get().recording.call == call
 
 
-def test_the_same_request_twice_is_one_call(signed_post):
+def test_repeated_webhook_creates_one_call(signed_post):
     first, second = rings(signed_post), rings(signed_post)
 
     assert first.content == second.content
@@ -102,7 +102,7 @@ def test_a_blocked_caller_hears_a_sentence_and_is_not_stored(signed_post):
     assert not Call.objects.exists()
 
 
-def test_who_asked_not_to_be_called_may_call(signed_post):
+def test_number_on_do_not_call_list_may_call_in(signed_post):
     DoNotCall.objects.create(number=NUMBER)
 
     assert "Record" in tags(rings(signed_post))
@@ -118,14 +118,14 @@ def test_more_calls_of_one_number_within_an_hour_are_not_recorded(
     assert "Record" in tags(rings(signed_post, "+14155559999", "CA" + "9" * 32))
 
 
-def test_two_people_may_call_at_once_and_be_called_meanwhile(signed_post):
+def test_one_number_may_have_two_unfinished_incoming_calls(signed_post):
     rings(signed_post)
     rings(signed_post, sid="CA" + "9" * 32)
 
     assert Call.objects.unfinished().count() == 2
 
 
-def test_who_calls_us_uses_up_no_limit_of_dialling(
+def test_incoming_calls_do_not_count_toward_dialling_limits(
     signed_post, browser, vendors, settings
 ):
     """Otherwise, any caller could use up the limits, and no operator could dial."""
@@ -213,7 +213,7 @@ class TestForwarding:
         call.refresh_from_db()
         assert call.notice == "This call is recorded and will be transcribed."
 
-    def test_what_the_operators_phone_does_is_stored_on_its_own_row(self, signed_post):
+    def test_status_of_the_operators_phone_is_stored_on_its_leg(self, signed_post):
         rings(signed_post)
         call = Call.objects.get()
         child = {**CHILD, "ParentCallSid": INBOUND_SID, "CallStatus": "ringing"}

@@ -67,7 +67,7 @@ def test_the_operators_phone_is_called_first(browser, operator, placed, way):
     assert call.leg.number == OWN_NUMBER
 
 
-def test_a_link_to_it_dials_nobody_and_offers_it(browser, operator):
+def test_connect_link_offers_a_button_and_does_not_dial(browser, operator):
     a_phone(operator)
 
     page = browser.get(f"{DIAL}?connect=1").content.decode()
@@ -77,7 +77,7 @@ def test_a_link_to_it_dials_nobody_and_offers_it(browser, operator):
 
 
 @pytest.mark.parametrize("verified", [False, True])
-def test_without_a_verified_phone_it_leads_to_the_page_that_verifies_one(
+def test_operator_without_verified_phone_is_redirected_to_phone_page(
     browser, operator, verified
 ):
     if verified:
@@ -90,7 +90,7 @@ def test_without_a_verified_phone_it_leads_to_the_page_that_verifies_one(
     assert not Call.objects.exists()
 
 
-def test_the_rules_hold_for_the_one_called(browser, operator):
+def test_dialling_rules_apply_to_the_other_party(browser, operator):
     a_phone(operator)
     DoNotCall.objects.create(number=NUMBER)
 
@@ -117,7 +117,7 @@ def document(answer):
     return ElementTree.fromstring(answer.content)
 
 
-def test_the_operator_is_told_whom_a_key_will_call(signed_post):
+def test_operator_hears_the_number_before_pressing_a_key(signed_post):
     call = a_conversation(sid=CALL_SID)
 
     asked = document(signed_post(path(call, "bridge/"), load("twilio/twiml-request")))
@@ -165,7 +165,7 @@ def test_after_the_key_both_hear_the_notice_and_both_are_recorded(
     assert call.notice == "We record this."
 
 
-def test_without_a_key_nobody_is_called(signed_post):
+def test_other_party_is_not_called_without_a_key_press(signed_post):
     call = a_conversation(sid=CALL_SID)
     fields = load("twilio/gather-action", Digits="")
 
@@ -192,7 +192,7 @@ def after(seconds):
     return MORNING + timedelta(seconds=seconds)
 
 
-def test_both_phones_stand_in_one_timeline(signed_post, operator):
+def test_timeline_shows_both_phones(signed_post, operator):
     call = a_conversation(requested_by=operator, created_at=MORNING)
 
     for each in deliveries(call):
@@ -214,7 +214,7 @@ def test_both_phones_stand_in_one_timeline(signed_post, operator):
     assert (connected.took, connected.detail) == ("20 s", "They hung up.")
 
 
-def test_both_phones_cost(signed_post, operator):
+def test_cost_includes_both_phones(signed_post, operator):
     call = a_conversation({"price": "-0.0140"}, price="-0.0200", price_unit="USD")
     for each in deliveries(call):
         signed_post(*each)
@@ -282,7 +282,7 @@ def test_each_channel_has_the_name_of_who_speaks_on_it(signed_post, operator):
         ("completed", "No key was pressed"),
     ],
 )
-def test_if_the_operator_does_not_take_it_nobody_is_called(signed_post, word, why):
+def test_call_is_canceled_if_the_operator_does_not_accept(signed_post, word, why):
     call = a_conversation(sid=CALL_SID)
     begin = 4 if word == "completed" else 2
     for each in [*deliveries(call)[:begin], status(call, word, 30, 3)]:
@@ -299,7 +299,7 @@ def test_if_the_operator_does_not_take_it_nobody_is_called(signed_post, word, wh
     ("word", "name"),
     [("busy", "Busy"), ("no-answer", "No answer"), ("failed", "Failed")],
 )
-def test_if_the_other_party_is_not_reached_it_says_so(signed_post, word, name):
+def test_operator_is_told_that_the_other_party_was_not_reached(signed_post, word, name):
     call = a_conversation(sid=CALL_SID)
     done = load("twilio/dial-action", DialCallStatus=word, DialCallDuration="0")
     for each in [
@@ -323,7 +323,7 @@ def test_a_second_phone_that_twilio_refuses_fails_the_call(signed_post):
     assert call.status == "failed"
 
 
-def test_it_is_said_if_the_operator_hangs_up_first(signed_post):
+def test_timeline_says_that_the_operator_hung_up_first(signed_post):
     call = a_conversation(sid=CALL_SID)
     sent = deliveries(call)
     done = load("twilio/dial-action", CallStatus="completed")
@@ -333,7 +333,7 @@ def test_it_is_said_if_the_operator_hangs_up_first(signed_post):
     assert "The operator hung up." in [step[2] for step in seen(call)]
 
 
-def test_what_no_webhook_reported_is_asked_of_twilio(vendors):
+def test_missing_statuses_of_both_phones_are_fetched_from_twilio(vendors):
     call = a_conversation(
         {"status": "in-progress", "accepted_at": MORNING},
         sid=CALL_SID,
@@ -353,7 +353,7 @@ def test_what_no_webhook_reported_is_asked_of_twilio(vendors):
     assert (call.status, Leg.objects.get().status) == ("busy", "completed")
 
 
-def test_if_twilio_has_no_second_phone_nobody_was_called(vendors):
+def test_call_fails_if_twilio_has_no_call_to_the_second_phone(vendors):
     call = a_conversation({"accepted_at": MORNING}, sid=CALL_SID, status="initiated")
     vendors.get(CALL, json=load("twilio/call", status="completed"))
     vendors.get(CALLS, json=load("twilio/calls"))

@@ -50,7 +50,7 @@ def test_the_code_that_the_call_says_verifies_the_phone(
     assert "Code spoken" in browser.get("/").content.decode()
 
 
-def test_a_wrong_code_does_not_and_after_five_the_right_one_neither(
+def test_right_code_is_refused_after_five_wrong_codes(
     browser, operator, asked, signed_post
 ):
     code = code_said(asked[0], signed_post)
@@ -91,7 +91,7 @@ def test_a_code_is_good_for_ten_minutes(browser, operator, asked, signed_post):
 
 
 @pytest.mark.parametrize("code", ["", "000000", "٠" * 6, "9" * 5000, "<b>"])
-def test_what_is_no_code_is_refused(browser, operator, asked, code):
+def test_invalid_code_is_refused(browser, operator, asked, code):
     enter(browser, code)
 
     assert OperatorPhone.of(operator) is None
@@ -117,7 +117,9 @@ def test_the_code_of_another_account_verifies_nothing(
         (OWN_NUMBER, "do-not-call list"),
     ],
 )
-def test_the_rules_of_dialling_hold_for_it(browser, settings, number, reason):
+def test_dialling_rules_apply_to_the_verification_call(
+    browser, settings, number, reason
+):
     settings.DIAL_COUNTRIES = ["US"]
     DoNotCall.objects.create(number=OWN_NUMBER)
 
@@ -128,7 +130,7 @@ def test_the_rules_of_dialling_hold_for_it(browser, settings, number, reason):
     assert not OperatorPhone.objects.exists()
 
 
-def test_the_limits_of_dialling_hold_for_it(browser, asked, settings):
+def test_dialling_limits_apply_to_the_verification_call(browser, asked, settings):
     settings.MAX_CALLS_PER_NUMBER_DAY = 1
     Call.objects.update(status="completed")
 

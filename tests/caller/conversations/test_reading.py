@@ -64,7 +64,7 @@ def page(browser, transcript):
     return read
 
 
-def test_who_talks_at_once_stands_one_after_the_other(page):
+def test_overlapping_turns_are_shown_one_after_the_other(page):
     assert turns(page()) == [
         ("ada 0:00", "Are you there?"),
         ("Bob Stone 0:00 while the other speaks", "Yes, here."),
@@ -72,7 +72,7 @@ def test_who_talks_at_once_stands_one_after_the_other(page):
     ]
 
 
-def test_it_says_who_spoke_how_long_and_the_longest_silence(page):
+def test_page_shows_speaking_shares_and_longest_silence(page):
     text = visible(page())
 
     assert "ada 68% 68%, 0:01 Bob Stone 32% 32%, 0:00" in text
@@ -85,7 +85,7 @@ def test_each_side_can_be_heard_alone(page):
     assert sides == [("left", "ada (left)"), ("right", "Bob Stone (right)")]
 
 
-def test_a_search_says_who_said_it(browser, transcript):
+def test_search_result_names_the_speaker(browser, transcript):
     page = browser.get("/search/", {"q": "yes"}).content.decode()
 
     assert "<b>Bob Stone:</b>" in page
@@ -132,7 +132,7 @@ def test_people_on_one_channel_are_told_apart_by_their_voices(source, channels, 
     assert {name: body[name] for name in names & body.keys()} == asked
 
 
-def test_without_a_file_of_two_channels_the_mixed_one_is_taken(vendors):
+def test_mono_audio_is_fetched_if_stereo_is_not_available(vendors):
     recording = a_recording(channels=2, call=a_conversation())
     stereo = query_param_matcher({"RequestedChannels": "2"})
     vendors.get(MEDIA, status=400, match=[stereo])

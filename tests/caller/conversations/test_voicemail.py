@@ -21,7 +21,9 @@ def asked_for(vendors, browser, **fields):
 
 
 @pytest.mark.parametrize("setting", ["show", "hangup"])
-def test_it_is_asked_for_beside_the_call(vendors, browser, settings, setting):
+def test_machine_detection_is_requested_asynchronously(
+    vendors, browser, settings, setting
+):
     settings.MACHINE_DETECTION = setting
 
     asked = asked_for(vendors, browser)
@@ -36,7 +38,7 @@ def test_it_is_off_by_default_since_twilio_charges_for_it(vendors, browser):
     assert "MachineDetection" not in asked_for(vendors, browser)
 
 
-def test_an_operators_phone_has_a_key_to_press_instead(
+def test_machine_detection_is_off_for_the_operators_phone(
     vendors, browser, operator, settings
 ):
     settings.MACHINE_DETECTION = "show"
@@ -84,7 +86,9 @@ def test_a_call_that_voicemail_has_taken_is_ended(
         assert hung_up.calls[0].request.body == "Status=completed"
 
 
-def test_such_a_call_says_why_it_has_no_recording(signed_post, browser, settings):
+def test_call_ended_for_voicemail_says_why_it_has_no_recording(
+    signed_post, browser, settings
+):
     settings.MACHINE_DETECTION = "hangup"
     call = a_call(sid=CALL_SID, status="in-progress")
     signed_post(record_path(call), load("twilio/twiml-request"))

@@ -24,7 +24,7 @@ def fetched(recording):
     return recording
 
 
-def test_the_audio_is_fetched_with_credentials_from_an_address_of_our_making(vendors):
+def test_audio_is_fetched_with_credentials_from_the_built_url(vendors):
     asked = vendors.get(MEDIA, body=wav())
 
     recording = fetched(a_recording())
@@ -42,7 +42,7 @@ def test_the_audio_is_fetched_with_credentials_from_an_address_of_our_making(ven
 @pytest.mark.parametrize(
     "sid", ["", "RE", "CA" + "0" * 32, "RE" + "g" * 32, "../x", RECORDING_SID + "\n"]
 )
-def test_no_address_is_made_of_what_is_no_sid(sid):
+def test_media_url_rejects_an_invalid_sid(sid):
     with pytest.raises(ValueError, match="Not the SID"):
         media_url(sid)
 
@@ -64,7 +64,7 @@ def test_no_address_is_made_of_what_is_no_sid(sid):
         (b"PK\x03\x04\x14\0", "not an audio file"),
     ],
 )
-def test_what_is_no_whole_audio_is_not_stored(vendors, media, body, reason):
+def test_content_that_is_not_audio_is_not_stored(vendors, media, body, reason):
     recording = a_recording()
     vendors.get(MEDIA, body=body, content_type="audio/x-wav")
 
@@ -108,7 +108,7 @@ def test_the_audio_is_asked_for_unpacked(vendors):
     assert asked.calls[0].request.headers["Accept-Encoding"] == "identity"
 
 
-def test_audio_that_is_packed_all_the_same_is_taken_whatever_length_it_has(vendors):
+def test_compressed_audio_is_stored_despite_its_content_length(vendors):
     packed = gzip.compress(wav())
     headers = {"Content-Encoding": "gzip", "Content-Length": str(len(packed))}
     vendors.get(
@@ -175,9 +175,7 @@ def test_a_wav_whose_header_names_another_size_is_taken_and_measured(
         (bytes(20), ".audio"),
     ],
 )
-def test_what_assemblyai_takes_is_taken_and_named_for_what_it_is(
-    vendors, beginning, suffix
-):
+def test_audio_is_stored_with_the_suffix_of_its_format(vendors, beginning, suffix):
     vendors.get(MEDIA, body=beginning + bytes(100))
 
     recording = fetched(a_recording())
@@ -199,9 +197,7 @@ class Full(FileSystemStorage):
         raise OSError(28, "No space left on device")
 
 
-def test_a_full_disk_takes_no_file_from_who_stored_the_same_recording(
-    media, monkeypatch
-):
+def test_full_disk_keeps_the_file_stored_by_another_worker(media, monkeypatch):
     storage = Full()
     monkeypatch.setattr(Recording.audio.field, "storage", storage)
     recording = a_recording()
@@ -218,7 +214,7 @@ def test_a_full_disk_takes_no_file_from_who_stored_the_same_recording(
     assert Recording.objects.get().audio.path == str(stored)
 
 
-def test_audio_that_is_not_ready_yet_heals(vendors):
+def test_audio_that_is_not_ready_can_be_fetched_later(vendors):
     recording = a_recording()
     vendors.get(MEDIA, json=load("twilio/error", code=20404, status=404), status=404)
     vendors.get(MEDIA, body=wav())
@@ -252,7 +248,7 @@ def test_each_failure_says_whether_to_try_again(vendors, answer, permanent, acco
     assert (error.value.permanent, error.value.account) == (permanent, account)
 
 
-def test_a_sign_of_life_comes_every_megabyte():
+def test_download_reports_progress_every_megabyte():
     signs = []
     chunks = [bytes(400_000)] * 8
 
@@ -262,7 +258,7 @@ def test_a_sign_of_life_comes_every_megabyte():
     assert len(signs) == 2
 
 
-def test_a_sign_of_life_comes_every_second_where_the_network_is_slow(monkeypatch):
+def test_slow_download_reports_progress_every_second(monkeypatch):
     now = iter(range(0, 100, 20))
     monkeypatch.setattr(audio.time, "monotonic", lambda: next(now))
     signs = []
@@ -272,7 +268,7 @@ def test_a_sign_of_life_comes_every_second_where_the_network_is_slow(monkeypatch
     assert len(signs) == 4
 
 
-def test_a_file_on_its_way_out_gives_the_same_sign(tmp_path):
+def test_upload_reports_progress_every_megabyte(tmp_path):
     path = tmp_path / "big.wav"
     path.write_bytes(wav(200))
     signs = []

@@ -38,7 +38,9 @@ def finish(answer):
     ("content", "expected"),
     [pytest.param(content, kind, id=name) for name, content, kind in SILENCES],
 )
-def test_audio_is_sent_as_what_it_is(browser, machine, content, expected):
+def test_audio_page_sends_the_content_type_of_the_audio(
+    browser, machine, content, expected
+):
     recording = a_recording()
     recording.store_audio([content])
 
@@ -103,7 +105,7 @@ def test_a_file_that_was_stored_before_is_sent_by_its_name(
         b"#!/bin/sh\n",
     ],
 )
-def test_what_begins_almost_like_audio_is_not_stored(content):
+def test_content_that_resembles_audio_is_not_stored(content):
     recording = a_recording()
 
     with pytest.raises(NotAudio):

@@ -50,21 +50,21 @@ def files(media):
     return {str(path) for path in (media / "recordings").iterdir()}
 
 
-def test_a_file_whose_recording_has_another_one_goes(media, killed):
+def test_replaced_file_of_a_recording_is_deleted(media, killed):
     deleted = cleanup.delete_recordings(yesterday())
 
     assert deleted == 1
     assert files(media) == {Recording.objects.get().audio.path}
 
 
-def test_one_that_may_still_be_named_stays(media, killed):
+def test_file_younger_than_a_day_is_kept(media, killed):
     grown_old(killed, hours=23)
 
     assert cleanup.delete_recordings(yesterday()) == 0
     assert killed in files(media)
 
 
-def test_one_stays_whose_successor_is_gone(media, killed):
+def test_file_is_kept_if_its_replacement_is_missing(media, killed):
     Recording.objects.get().audio.storage.delete(Recording.objects.get().audio.name)
     before = files(media)
 
@@ -79,7 +79,7 @@ def test_the_only_file_of_a_recording_stays(media, killed):
     assert len(files(media)) == 2
 
 
-def test_what_this_database_does_not_know_stays(media, killed):
+def test_files_unknown_to_the_database_are_kept(media, killed):
     """A database that was restored from a backup has no rows for newer recordings."""
     (media / "recordings" / "notes.txt").write_text("An operator's own.")
     grown_old(media / "recordings" / "notes.txt")
@@ -123,7 +123,7 @@ def test_a_file_of_a_recording_goes_whose_audio_retention_has_deleted(media, kil
     assert files(media) == set()
 
 
-def test_where_nothing_was_stored_yet_there_is_nothing_to_do():
+def test_cleanup_of_an_empty_storage_deletes_nothing():
     assert cleanup.delete_recordings(yesterday()) == 0
 
 
@@ -136,7 +136,7 @@ class Timeless(FileSystemStorage):
 
 
 @pytest.mark.parametrize("storage", [Blind, Timeless])
-def test_a_storage_that_cannot_tell_keeps_what_it_has(
+def test_storage_without_listing_or_times_keeps_its_files(
     media, killed, monkeypatch, storage
 ):
     monkeypatch.setattr(Recording.audio.field, "storage", storage())
@@ -165,7 +165,7 @@ def temporary(settings, tmp_path):
     return folder
 
 
-def test_a_download_that_a_kill_ended_goes_after_a_day(temporary):
+def test_temporary_file_of_a_killed_download_is_deleted_after_a_day(temporary):
     code = (
         "import os, signal\n"
         "from django.conf import settings\n"
@@ -191,7 +191,7 @@ def test_a_download_that_a_kill_ended_goes_after_a_day(temporary):
     assert list(temporary.iterdir()) == [others]
 
 
-def test_the_worker_clears_both(temporary, media, killed):
+def test_worker_deletes_replaced_and_temporary_files(temporary, media, killed):
     left = temporary / "tmp1.upload.djtranscribe-audio"
     left.touch()
     grown_old(left)

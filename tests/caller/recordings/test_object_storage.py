@@ -91,7 +91,7 @@ def test_audio_is_stored_measured_and_played_from_any_place(bucket, ranges, brow
         assert waveform.measured(file) == recording.peaks
 
 
-def test_the_whole_way_to_the_words(bucket, vendors):
+def test_audio_from_object_storage_is_submitted_for_transcription(bucket, vendors):
     answers = answers_well(vendors)
     recording = a_recording()
     recording.store_audio([SOUND])
@@ -102,7 +102,7 @@ def test_the_whole_way_to_the_words(bucket, vendors):
     assert answers["upload"].calls[0].request.body is not None
 
 
-def test_what_is_deleted_here_is_deleted_there(
+def test_deleting_a_recording_deletes_its_object(
     bucket, django_capture_on_commit_callbacks
 ):
     recording = a_recording(call=a_call(status="completed"))
@@ -121,7 +121,7 @@ def test_what_is_deleted_here_is_deleted_there(
     cleanup.delete_all_of({RECORDING_SID})
 
 
-def test_an_object_that_is_gone_is_said_and_fetched_again(bucket, browser, vendors):
+def test_missing_object_is_not_found_and_is_fetched_again(bucket, browser, vendors):
     recording = a_recording()
     recording.store_audio([SOUND])
     bucket.objects.all().delete()

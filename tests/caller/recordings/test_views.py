@@ -117,7 +117,7 @@ def test_a_stranger_is_sent_to_the_login(client, url):
     assert answer["Location"].startswith("/admin/login/")
 
 
-def test_who_may_only_see_calls_may_not_listen(client, url, django_user_model):
+def test_user_who_may_only_view_calls_cannot_listen(client, url, django_user_model):
     reader = django_user_model.objects.create_user("reader", is_staff=True)
     reader.user_permissions.add(Permission.objects.get(codename="view_call"))
     client.force_login(reader)

@@ -39,7 +39,7 @@ def measured(data):
     [(1, 255, 99), (1, 0, 100), (1, 192, 50), (2, 32767, 100), (2, -16384, 50)],
 )
 @pytest.mark.parametrize("channels", [1, 2])
-def test_a_loud_moment_stands_where_it_was(width, loud, level, channels):
+def test_loud_sample_appears_at_its_position(width, loud, level, channels):
     silent, frames = SILENCE[width], 6000
     samples = [silent] * frames * channels
     # One loud sample in the middle, on the last channel only.
@@ -53,7 +53,7 @@ def test_a_loud_moment_stands_where_it_was(width, loud, level, channels):
 
 
 @pytest.mark.parametrize("channels", [1, 2])
-def test_of_long_audio_every_channel_is_looked_at(monkeypatch, channels):
+def test_every_channel_of_long_audio_is_sampled(monkeypatch, channels):
     monkeypatch.setattr(waveform, "SAMPLES", 3)
     quiet_then_loud = [0] * (channels - 1) + [16384]
 
@@ -62,7 +62,7 @@ def test_of_long_audio_every_channel_is_looked_at(monkeypatch, channels):
     assert set(found["levels"]) == {50}
 
 
-def test_a_recording_shorter_than_the_picture_is_wide():
+def test_short_recording_has_one_level_per_frame():
     assert measured(wav([0, 32767, 0]))["levels"] == [0, 100, 0]
 
 
@@ -77,7 +77,7 @@ def test_a_wav_that_was_written_as_a_stream_is_measured_to_its_end(declared):
     assert set(found["levels"]) == {50}
 
 
-def test_what_follows_the_sound_is_not_sound():
+def test_chunk_after_the_audio_data_is_not_measured():
     found = measured(
         wav([0] * 8000) + b"LIST\x08\x00\x00\x00\xff\x7f\xff\x7f\xff\x7f\xff\x7f"
     )
@@ -152,7 +152,7 @@ def test_a_file_that_cannot_be_decoded_is_stored():
 
 
 @pytest.mark.django_db
-def test_length_and_channels_are_measured_where_nobody_told_them():
+def test_unknown_length_and_channels_are_measured():
     recording = a_recording(duration_seconds=None, channels=None)
     told = a_recording(sid="RE" + "1" * 32, duration_seconds=99, channels=1)
     content = in_format("flac", "flac", channels=2)

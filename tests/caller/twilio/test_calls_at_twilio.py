@@ -100,7 +100,7 @@ def test_a_call_that_only_rang_was_not_answered(vendors):
     assert (call.status, call.answered_at) == ("no-answer", None)
 
 
-def test_words_and_numbers_that_fit_no_column_are_cut_or_left_out(vendors):
+def test_oversized_values_are_truncated_or_ignored(vendors):
     """PostgreSQL would refuse such values, and every check of the call would fail."""
     call = overdue(a_call(sid=CALL_SID, status="in-progress"))
     odd = {"price": "1234567.5", "price_unit": "U\0SDollars", "duration": "9" * 12}
@@ -128,7 +128,7 @@ def test_a_status_that_twilio_invents_is_kept_as_far_as_it_fits(vendors, word):
 
 
 @pytest.mark.parametrize("price", ["free", "NaN", "-Infinity", "1e9", [], {}])
-def test_a_price_that_is_none_leaves_the_price_open(vendors, price):
+def test_invalid_price_is_ignored(vendors, price):
     call = overdue(a_call(sid=CALL_SID, status="in-progress"))
     vendors.get(CALL, json=load("twilio/call", status="completed", price=price))
     vendors.get(RECORDINGS, **recordings())
@@ -249,7 +249,7 @@ def test_a_late_ringing_does_not_reopen_a_call_that_was_given_up(vendors, signed
     assert call.next_check_at is not None
 
 
-def test_of_two_unknown_calls_to_the_number_the_one_of_our_moment_is_ours(vendors):
+def test_call_with_the_closest_time_is_matched(vendors):
     call = a_call(status="unknown")
     an_hour_ago = rfc2822(call.created_at - timedelta(hours=1))
     theirs = load("twilio/call", sid="CA" + "b" * 32, date_created=an_hour_ago)
@@ -260,7 +260,7 @@ def test_of_two_unknown_calls_to_the_number_the_one_of_our_moment_is_ours(vendor
     assert (call.sid, call.status) == (CALL_SID, "ringing")
 
 
-def test_with_a_clock_an_hour_off_the_newest_unknown_call_is_ours(vendors):
+def test_newest_unknown_call_is_matched_if_the_clock_is_wrong(vendors):
     call = a_call(status="unknown")
     an_hour_off = rfc2822(call.created_at - timedelta(hours=1))
     earlier = rfc2822(call.created_at - timedelta(minutes=80))
@@ -435,7 +435,7 @@ def test_a_call_of_yesterday_that_twilio_does_not_have_needs_no_second_look(vend
     assert (call.status, call.next_check_at) == ("failed", None)
 
 
-def test_a_clock_that_is_an_hour_ahead_gives_no_call_up(vendors, signed_post):
+def test_clock_one_hour_ahead_does_not_stop_the_checks(vendors, signed_post):
     call = a_call(sid=CALL_SID, status="in-progress")
     ended = rfc2822(timezone.now() - timedelta(hours=1))
     vendors.get(CALL, json=load("twilio/call", status="completed", end_time=ended))
@@ -447,7 +447,7 @@ def test_a_clock_that_is_an_hour_ahead_gives_no_call_up(vendors, signed_post):
     assert call.next_check_at is not None
 
 
-def test_the_price_ends_the_questions(vendors):
+def test_call_with_a_price_is_not_checked_again(vendors):
     call = a_call(sid=CALL_SID, status="completed", ended_at=timezone.now())
     a_recording(call=call)
     vendors.get(CALL, json=load("twilio/call", status="completed", price="-0.013"))
@@ -473,7 +473,7 @@ def test_a_call_that_was_deleted_here_needs_no_check():
     assert tasks.check_call.call(999) is None
 
 
-def test_each_call_that_is_due_is_given_to_one_asker_only():
+def test_due_call_is_claimed_only_once():
     due = a_call(next_check_at=timezone.now() - timedelta(seconds=1))
     a_call(other_number="+442079460123")
     a_call(other_number="+442079460124", status="busy", next_check_at=None)

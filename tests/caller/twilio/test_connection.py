@@ -112,7 +112,7 @@ def test_the_sdk_does_not_read_the_environment_past_the_settings(
 @pytest.mark.parametrize(
     "host", ["api.ie1.twilio.com", "api.dublin.ie1.twilio.com", "evil.example"]
 )
-def test_a_webhook_that_names_another_host_is_taken_and_its_host_never_asked(
+def test_recording_url_in_a_webhook_is_never_requested(
     signed_post, vendors, settings, host
 ):
     settings.TWILIO_REGION = "ie1"
@@ -302,7 +302,7 @@ REFUSED = [
 
 @pytest.mark.parametrize("as_xml", [False, True])
 @pytest.mark.parametrize(("status", "code", "words"), REFUSED)
-def test_what_a_key_may_not_do_is_the_accounts_fault_for_audio(
+def test_refused_api_key_is_an_account_error_for_audio(
     vendors, keyed, caplog, status, code, words, as_xml
 ):
     caplog.set_level("DEBUG")
@@ -326,7 +326,7 @@ def test_what_a_key_may_not_do_is_the_accounts_fault_for_audio(
         lambda: list(twilio_client.recordings_since(timezone.now())),
     ],
 )
-def test_what_a_key_may_not_do_is_the_accounts_fault_for_rest(
+def test_refused_api_key_is_an_account_error_for_rest_requests(
     vendors, keyed, status, code, words, ask
 ):
     answer = refusal(code, status) if code else {"body": "", "status": status}

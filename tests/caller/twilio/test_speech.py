@@ -133,7 +133,7 @@ def test_without_a_translation_english_is_spoken_by_an_english_voice(
         ({"SPEECH_LANGUAGE_CODE": "nl", "SAY_VOICE": "woman"}, "caller.W013"),
     ],
 )
-def test_what_twilio_cannot_speak_is_a_warning_and_the_call_goes_on(
+def test_unsupported_language_or_voice_is_only_a_warning(
     settings, sentences, changes, problem
 ):
     for name, value in changes.items():

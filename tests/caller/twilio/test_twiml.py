@@ -53,7 +53,7 @@ def test_an_answered_call_hears_the_notice_and_is_recorded_once(heard, settings)
     "notice",
     ["</Say><Dial>+19002345678</Dial><Say>", "Tom & Jerry <3", "“Quoted” 'text' ]]>"],
 )
-def test_a_notice_with_markup_is_spoken_not_obeyed(heard, settings, notice):
+def test_markup_in_the_notice_is_escaped(heard, settings, notice):
     settings.RECORDING_NOTICE = notice
     call = a_call()
 

@@ -191,7 +191,7 @@ def test_a_duration_that_is_no_number_is_unknown(signed_post, value):
         "Fri, 31 Dec 9999 23:59:59 -2300",
     ],
 )
-def test_a_timestamp_that_is_none_is_unknown(signed_post, value):
+def test_invalid_timestamp_is_ignored(signed_post, value):
     call = a_call()
     fields = load("twilio/status-callback", CallStatus="completed", Timestamp=value)
 
@@ -324,7 +324,7 @@ def test_odd_values_under_a_good_signature_are_no_server_error(
 
 
 @pytest.mark.parametrize("path_of", [call_path, recording_path, record_path])
-def test_what_could_not_be_stored_is_not_acknowledged(
+def test_webhook_that_cannot_be_stored_is_not_acknowledged(
     signed_post, monkeypatch, caplog, path_of
 ):
     call = a_call(sid=CALL_SID)

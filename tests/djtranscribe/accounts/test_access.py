@@ -61,7 +61,7 @@ def time_passes(by):
         Access.objects.filter(pk=access.pk).update(at=access.at - by)
 
 
-def test_who_listens_is_kept(ada, recording):
+def test_listening_is_logged(ada, recording):
     assert listen(ada, recording) == 200
 
     assert entries() == [("ada", "listened", "recording", recording.pk)]
@@ -82,28 +82,28 @@ def test_the_next_sitting_is_another_line(ada, recording):
     assert len(entries()) == 2
 
 
-def test_two_who_listen_are_two_lines(ada, recording):
+def test_two_listeners_make_two_log_entries(ada, recording):
     listen(ada, recording)
     listen(signed_in("grace", "Operators"), recording)
 
     assert [who for who, *_ in entries()] == ["ada", "grace"]
 
 
-def test_who_reads_the_page_of_the_call_is_kept(ada, transcript):
+def test_reading_the_call_page_is_logged(ada, transcript):
     page = ada.get(transcript.recording.call.get_absolute_url())
 
     assert "metoprolol" in page.text
     assert entries() == [("ada", "read", "transcript", transcript.pk)]
 
 
-def test_who_reads_it_in_admin_is_kept(ada, transcript):
+def test_reading_a_transcript_in_admin_is_logged(ada, transcript):
     page = ada.get(transcript.get_absolute_url())
 
     assert "metoprolol" in page.text
     assert entries() == [("ada", "read", "transcript", transcript.pk)]
 
 
-def test_who_reads_it_in_admins_list_is_kept(ada, transcript):
+def test_reading_the_transcript_list_in_admin_is_logged(ada, transcript):
     """The list shows a short text completely, so opening the list counts as reading."""
     page = ada.get("/admin/transcription/transcript/")
 
@@ -118,7 +118,7 @@ def test_a_page_that_reloads_is_one_sitting(ada, transcript):
     assert len(entries()) == 1
 
 
-def test_each_transcript_on_the_page_is_a_line(ada, transcript):
+def test_each_transcript_on_the_page_makes_a_log_entry(ada, transcript):
     other = Transcript.objects.create(
         recording=transcript.recording, status="completed", text="Again."
     )
@@ -128,7 +128,7 @@ def test_each_transcript_on_the_page_is_a_line(ada, transcript):
     assert {row for *_, row in entries()} == {transcript.pk, other.pk}
 
 
-def test_while_the_text_is_not_there_nobody_has_read_it(ada, transcript):
+def test_transcript_without_text_is_not_logged_as_read(ada, transcript):
     Transcript.objects.update(status="queued", text="")
 
     ada.get(transcript.recording.call.get_absolute_url())
@@ -137,7 +137,7 @@ def test_while_the_text_is_not_there_nobody_has_read_it(ada, transcript):
 
 
 @pytest.mark.parametrize("groups", [[], ["nothing"]])
-def test_who_is_refused_has_neither_heard_nor_read(transcript, groups):
+def test_refused_requests_are_not_logged(transcript, groups):
     nobody = signed_in("eve", *groups)
 
     answers = [
@@ -150,14 +150,14 @@ def test_who_is_refused_has_neither_heard_nor_read(transcript, groups):
     assert entries() == []
 
 
-def test_a_stranger_leaves_no_line(client, transcript):
+def test_anonymous_requests_are_not_logged(client, transcript):
     client.get(transcript.recording.audio_url)
     client.get(transcript.get_absolute_url())
 
     assert not Access.objects.exists()
 
 
-def test_who_may_see_the_call_and_not_its_text_has_not_read_it(transcript):
+def test_call_page_without_transcript_permission_is_not_logged(transcript):
     user = User.objects.create_user("eve")
     user.user_permissions.add(Permission.objects.get(codename="view_call"))
     client = Client()
@@ -170,7 +170,7 @@ def test_who_may_see_the_call_and_not_its_text_has_not_read_it(transcript):
     assert entries() == []
 
 
-def test_audio_that_is_not_there_was_not_heard(ada, recording):
+def test_missing_audio_is_not_logged_as_listened(ada, recording):
     Recording.objects.update(audio="")
 
     assert ada.get(recording.audio_url).status_code == 404
@@ -195,7 +195,7 @@ def test_an_operator_does_not_see_who_else_listened(ada, recording):
     assert ada.get("/admin/djtranscribe/access/").status_code == 403
 
 
-def test_it_outlives_the_row(ada, transcript):
+def test_access_log_is_kept_after_the_call_is_deleted(ada, transcript):
     listen(ada, transcript.recording)
     ada.get(transcript.get_absolute_url())
 
@@ -205,7 +205,7 @@ def test_it_outlives_the_row(ada, transcript):
     assert [action for _, action, *_ in entries()] == ["listened", "read"]
 
 
-def test_it_outlives_the_account(ada, recording):
+def test_access_log_is_kept_after_the_account_is_deleted(ada, recording):
     listen(ada, recording)
 
     User.objects.all().delete()
@@ -215,7 +215,7 @@ def test_it_outlives_the_account(ada, recording):
     assert page.status_code == 200
 
 
-def test_nobody_edits_it(recording, admin_client, ada):
+def test_access_log_cannot_be_edited(recording, admin_client, ada):
     listen(ada, recording)
     access = Access.objects.get()
 

@@ -59,7 +59,7 @@ def test_a_forgotten_password_is_replaced(ada, client, work, mailoutbox):
     assert elsewhere.get("/")["Location"] == "/admin/login/?next=/"
 
 
-def test_a_link_is_for_one_new_password(ada, client, work, mailoutbox):
+def test_reset_link_works_once(ada, client, work, mailoutbox):
     ask(client)
     work()
     link = link_in(mailoutbox[0])
@@ -92,9 +92,7 @@ def test_a_weak_password_is_refused(ada, client, work, mailoutbox):
     assert ada.check_password("the-old-one")
 
 
-def test_who_is_locked_out_can_log_in_with_the_new_password(
-    ada, client, work, mailoutbox
-):
+def test_password_reset_ends_a_lockout(ada, client, work, mailoutbox):
     for _ in range(10):
         wrong = {"username": "ada", "password": "wrong"}
         locked = client.post("/admin/login/", wrong)
@@ -129,7 +127,7 @@ def test_the_queue_holds_no_link(ada, client):
     assert message.args_kwargs == {"args": [ada.pk], "kwargs": {}}
 
 
-def test_nobody_can_fill_a_mailbox(ada, client, work, mailoutbox):
+def test_reset_mails_to_one_account_are_rate_limited(ada, client, work, mailoutbox):
     ask(client)
     ask(client)
     work()
@@ -181,7 +179,7 @@ def test_after_a_lost_message_another_link_may_be_asked_for(
         {"BASE_URL": ""},
     ],
 )
-def test_without_a_mail_server_or_an_address_there_are_no_such_pages(settings, missing):
+def test_reset_pages_need_a_mail_server_and_base_url(settings, missing):
     for name, value in missing.items():
         setattr(settings, name, value)
 

@@ -99,7 +99,7 @@ def test_all_other_browsers_are_logged_out(ada):
     assert [is_logged_in(each) for each in (lost, other, here)] == [False, False, True]
 
 
-def test_nobody_is_logged_out_by_another_account(ada):
+def test_account_cannot_end_sessions_of_another_account(ada):
     User.objects.create_user("eve", password="secret", is_staff=True)
     phone, here = logged_in(IPHONE), logged_in(FIREFOX)
     number = buttons(here)["Safari on iPhone"]
@@ -173,7 +173,7 @@ def test_an_administrator_who_logs_everybody_out_stays_logged_in_here(
     assert found == [False, False, True]
 
 
-def test_strangers_leave_no_session_behind(client, ada):
+def test_anonymous_requests_create_no_session(client, ada):
     client.get("/admin/login/")
     client.post("/admin/login/", {"username": "ada", "password": "wrong"})
     client.post("/password-reset/", {"email": "nobody@example.com"})
@@ -194,7 +194,7 @@ def test_sessions_that_are_over_are_deleted(ada):
     assert Session.objects.get().user == ada
 
 
-def test_an_upgrade_logs_nobody_out(ada, settings):
+def test_migration_keeps_existing_sessions(ada, settings):
     """Older versions store sessions in Django's own table."""
     client, ours = Client(), settings.SESSION_ENGINE
     settings.SESSION_ENGINE = "django.contrib.sessions.backends.db"

@@ -217,9 +217,7 @@ def test_the_next_request_has_its_own_zone(browser, operator, transcript):
     assert django_timezone.get_current_timezone_name() == "UTC"
 
 
-def test_without_a_zone_of_their_own_operators_are_in_that_of_the_site(
-    browser, settings, transcript
-):
+def test_time_zone_of_the_site_is_the_default(browser, settings, transcript):
     settings.TIME_ZONE = SYDNEY
 
     assert "27 November 2026, 09:05" in browser.get("/search/?q=morning").text
@@ -269,7 +267,7 @@ def test_the_zone_costs_no_query(
         (HONOLULU, "00:30</strong> in Pacific/Honolulu (UTC-10)"),
     ],
 )
-def test_the_warning_is_about_their_clock_and_yours_is_beside_it(
+def test_warning_uses_local_time_and_shows_the_operators_time(
     browser, operator, zone, mine
 ):
     live_in(operator, zone)
@@ -286,7 +284,7 @@ def test_the_warning_is_about_their_clock_and_yours_is_beside_it(
     ("zone", "warns"),
     [(SYDNEY, False), (HONOLULU, False), (KOLKATA, True), ("Europe/London", True)],
 )
-def test_where_a_number_may_be_anywhere_the_warning_is_about_your_clock(
+def test_warning_uses_the_operators_time_if_the_location_is_unknown(
     browser, operator, settings, zone, warns
 ):
     settings.DIAL_COUNTRIES = ["001"]
@@ -391,7 +389,7 @@ def test_a_file_in_winter_names_the_offset_of_winter(browser, operator, transcri
     assert "20:00 Australia/Sydney (UTC+10)" in words_of(answer.content, "docx")
 
 
-def test_what_programs_read_keeps_its_offset(browser, operator, transcript):
+def test_machine_readable_times_have_a_utc_offset(browser, operator, transcript):
     live_in(operator, KOLKATA)
     token = ApiToken(user=operator, name="CRM")
     secret = token.new_secret()
@@ -485,7 +483,7 @@ def test_doctor_names_the_zone(settings, zone):
         *("../../etc/passwd", "localtime", "Australia/Sydney\N{ZERO WIDTH SPACE}"),
     ],
 )
-def test_a_zone_that_is_none_is_refused_without_a_traceback(name):
+def test_invalid_time_zone_setting_is_refused_without_a_traceback(name):
     done = python("manage.py", "check", **{**COMPLETE, "TIME_ZONE": name})
 
     assert done.returncode == 1
@@ -496,7 +494,7 @@ def test_a_zone_that_is_none_is_refused_without_a_traceback(name):
 
 @pytest.mark.slow
 @pytest.mark.parametrize("name", ["", "America/Argentina/Buenos_Aires"])
-def test_a_zone_that_is_one_is_taken(name):
+def test_valid_time_zone_setting_is_accepted(name):
     done = python("manage.py", "check", **{**COMPLETE, "TIME_ZONE": name})
 
     assert done.returncode == 0, done.stderr
@@ -529,7 +527,7 @@ def test_an_operator_chooses_a_zone(browser, operator):
 @pytest.mark.parametrize(
     "typed", ["Mars/Olympus", "../../etc/passwd", "x" * 5000, "UTC\0", "localtime"]
 )
-def test_what_is_no_zone_is_refused(browser, operator, typed):
+def test_invalid_time_zone_in_the_profile_is_refused(browser, operator, typed):
     live_in(operator, KOLKATA)
 
     answer = browser.post("/profile/", {"time_zone": typed})
@@ -539,7 +537,7 @@ def test_what_is_no_zone_is_refused(browser, operator, typed):
     assert Profile.objects.get().time_zone == KOLKATA
 
 
-def test_nobody_changes_the_profile_of_another_account(browser, operator):
+def test_operator_cannot_change_the_profile_of_another_account(browser, operator):
     grace = User.objects.create_user("grace")
     live_in(grace, HONOLULU)
 

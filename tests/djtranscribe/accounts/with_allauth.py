@@ -93,7 +93,7 @@ def test_wrong_passwords_are_counted_by_name_and_address(client, ada):
     assert is_logged_in(elsewhere)
 
 
-def test_a_closed_account_is_told_so_after_the_right_password_only(client, ada):
+def test_inactive_account_cannot_log_in_with_its_password(client, ada):
     User.objects.update(is_active=False)
 
     assert "not correct" in log_in(client).text
@@ -125,13 +125,13 @@ def test_an_account_without_staff_status_logs_out(client, ada):
         *("confirm-email/", "social/signup/", "sso/signup/"),
     ],
 )
-def test_nobody_signs_up_or_changes_an_address(client, ada, path):
+def test_sign_up_and_email_pages_do_not_exist(client, ada, path):
     log_in(client)
 
     assert client.get(f"/accounts/{path}").status_code == 404
 
 
-def test_only_these_pages_are_open_and_none_does_without_csrf():
+def test_only_listed_account_pages_are_open_and_csrf_is_enforced():
     found = {
         route
         for route, view in addresses()
@@ -166,7 +166,7 @@ def test_the_code_of_an_app_is_asked_for_after_the_password(client, ada):
     assert is_logged_in(browser)
 
 
-def test_who_logged_in_long_ago_confirms_the_password_first(client, ada, settings):
+def test_adding_a_factor_after_a_long_session_needs_the_password(client, ada, settings):
     log_in(client)
     settings.ACCOUNT_REAUTHENTICATION_TIMEOUT = 0
 
@@ -191,7 +191,7 @@ def test_a_login_that_is_cancelled_is_forgotten(client, ada):
     assert second_step.redirect_chain[-1][0] == LOGIN
 
 
-def test_codes_cannot_be_tried_without_end(client, ada):
+def test_number_of_wrong_codes_is_limited(client, ada):
     log_in(client)
     secret = with_app(client)
     forget_used_codes()
@@ -221,7 +221,7 @@ def test_a_recovery_code_works_once(client, ada):
     assert [is_logged_in(each) for each in (first, second)] == [True, False]
 
 
-def test_an_administrator_removes_what_somebody_lost(client, ada, admin_client):
+def test_administrator_can_remove_second_factors(client, ada, admin_client):
     log_in(client)
     with_app(client)
 
@@ -360,7 +360,7 @@ def test_later_the_provider_s_number_counts_and_not_the_address(client, ada, pro
         ({"email": None}, "has verified your e-mail address"),
     ],
 )
-def test_without_a_verified_address_of_an_account_nobody_comes_in(
+def test_single_sign_on_needs_a_verified_email_of_an_account(
     client, ada, provider, person, said
 ):
     provider |= person
@@ -387,7 +387,9 @@ def test_a_closed_account_stays_closed(client, ada, provider):
     assert not is_logged_in(client)
 
 
-def test_the_provider_has_factors_of_its_own(client, ada, provider, settings):
+def test_single_sign_on_satisfies_the_required_second_factor(
+    client, ada, provider, settings
+):
     settings.TWO_FACTOR = "required"
 
     through_provider(client)
@@ -395,7 +397,7 @@ def test_the_provider_has_factors_of_its_own(client, ada, provider, settings):
     assert is_logged_in(client)
 
 
-def test_a_second_factor_of_ours_is_asked_for_nevertheless(client, ada, provider):
+def test_existing_second_factor_is_required_after_single_sign_on(client, ada, provider):
     browser = Client()
     log_in(browser)
     with_app(browser)

@@ -99,7 +99,7 @@ def test_fifty_rows_cost_the_queries_of_two(supervisor, model):
     assert len(many) == queries
 
 
-def test_of_our_tables_every_list_is_a_long_one():
+def test_every_own_admin_table_is_a_large_table_admin():
     ours = {
         model: table
         for model, table in admin.site._registry.items()
@@ -149,7 +149,7 @@ def test_a_long_list_is_counted_no_further_than_its_pages_lead(supervisor, monke
     assert beyond.redirect_chain == [(f"{CALLS}?e=1", 302)]
 
 
-def test_thousands_are_readable():
+def test_capped_count_has_a_thousands_separator():
     assert str(large_tables.CappedCount(10_000)) == "10,000+"
 
 
@@ -180,7 +180,7 @@ def test_the_longest_come_first_and_the_unknown_last(supervisor, order, seconds)
     assert [call.duration_seconds for call in rows(page)] == seconds
 
 
-def test_rows_that_are_alike_are_turned_round_with_the_order(supervisor):
+def test_equal_rows_are_reversed_with_the_sort_order(supervisor):
     """If equal rows kept their order, an index could serve only one direction."""
     same = [a_call(status="busy", duration_seconds=9).pk for _ in range(3)]
 
@@ -299,9 +299,7 @@ def test_calls_are_found_by(supervisor, some_calls, query, found):
         "to=9999-12-31",
     ],
 )
-def test_what_a_filter_does_not_offer_ends_in_the_whole_list(
-    supervisor, some_calls, query
-):
+def test_invalid_filter_value_shows_the_whole_list(supervisor, some_calls, query):
     page = supervisor.get(f"{CALLS}?{query}", follow=True)
 
     assert len(rows(page)) == 4
@@ -534,9 +532,7 @@ def act_on_all(supervisor, action):
 
 
 @pytest.mark.parametrize("action", ["transcribe_again", "delete_selected"])
-def test_no_action_takes_more_rows_than_a_person_has_seen(
-    supervisor, monkeypatch, action
-):
+def test_action_on_too_many_rows_is_refused(supervisor, monkeypatch, action):
     fill(0, 4)
     monkeypatch.setattr(large_tables, "COUNTED", 3)
 
@@ -546,7 +542,7 @@ def test_no_action_takes_more_rows_than_a_person_has_seen(
     assert "takes up to 3 rows at once" in supervisor.get(answer["Location"]).text
 
 
-def test_as_many_as_are_counted_may_be_acted_on_at_once(supervisor, monkeypatch):
+def test_action_on_all_counted_rows_is_allowed(supervisor, monkeypatch):
     fill(0, 4)
     Transcript.objects.update(status="completed")
     monkeypatch.setattr(large_tables, "COUNTED", 4)
@@ -578,9 +574,7 @@ def lengths(page):
     return [call.duration_seconds for call in rows(page)]
 
 
-def test_of_many_that_match_the_newest_are_sorted_and_the_page_says_so(
-    supervisor, monkeypatch
-):
+def test_only_the_newest_of_many_filtered_rows_are_sorted(supervisor, monkeypatch):
     monkeypatch.setattr(large_tables, "COUNTED", 3)
     monkeypatch.setattr(large_tables.LargeTableAdmin, "list_per_page", 2)
     calls_of_lengths([50, 5, 30, 10, 20])
@@ -601,7 +595,7 @@ def test_as_many_as_are_counted_are_sorted_all(supervisor, query):
     assert "are sorted here" not in page.text
 
 
-def test_without_a_filter_all_are_sorted_however_many(supervisor, monkeypatch):
+def test_long_list_without_filter_is_sorted_completely(supervisor, monkeypatch):
     monkeypatch.setattr(large_tables, "COUNTED", 3)
     calls_of_lengths([50, 5, 30, 10, 20])
 

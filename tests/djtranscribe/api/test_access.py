@@ -90,7 +90,7 @@ def test_an_address_asks_for_exactly_its_permissions(rows, decision):
 
 
 @pytest.mark.parametrize("decision", NEEDS)
-def test_an_operator_may_all_of_it_by_the_group_alone(rows, decision):
+def test_operators_group_may_use_the_whole_api(rows, decision):
     user = User.objects.create_user("ada")
     user.groups.add(Group.objects.get(name="Operators"))
 
@@ -140,7 +140,7 @@ STRANGERS = {
 
 @pytest.mark.parametrize("decision", NEEDS)
 @pytest.mark.parametrize("who", STRANGERS)
-def test_without_the_token_itself_nobody_gets_in(rows, decision, who):
+def test_request_without_a_valid_token_is_refused(rows, decision, who):
     secret = a_token(an_account("ada", CALL_AND_READ))
     token = ApiToken.objects.get()
     known = {"secret": secret, "swapped": secret.swapcase()}
@@ -164,7 +164,7 @@ def test_a_token_in_the_address_is_none(rows):
 
 
 @pytest.mark.parametrize("decision", [each for each in NEEDS if "openapi" not in each])
-def test_a_session_opens_nothing(rows, decision):
+def test_session_cookie_does_not_authenticate(rows, decision):
     root = User.objects.create_superuser("root")
     browser = Client()
     browser.force_login(root)
@@ -207,7 +207,7 @@ def test_a_permission_that_is_taken_away_is_gone_at_once(rows):
     assert (before, program.get("/api/calls").status_code) == (200, 403)
 
 
-def test_no_token_makes_more_than_its_account_may(rows):
+def test_token_gives_no_access_outside_the_api(rows):
     """A superuser's token may use the whole API, but neither admin nor any page."""
     program = a_program(a_token(User.objects.create_superuser("root")))
 
@@ -274,7 +274,7 @@ def test_when_it_was_used_is_kept_once_a_minute():
     assert ApiToken.objects.get().last_used_at > long_ago
 
 
-def test_what_is_refused_is_no_use():
+def test_refused_request_does_not_update_last_used():
     user = an_account("ada", ["view_call"])
     program = a_program(secret_of(user, revoked_at=timezone.now()))
 
@@ -283,7 +283,7 @@ def test_what_is_refused_is_no_use():
     assert ApiToken.objects.get().last_used_at is None
 
 
-def test_it_goes_with_its_account():
+def test_token_of_a_deleted_account_is_refused():
     user = an_account("ada", ["view_call"])
     secret = a_token(user)
 
@@ -388,7 +388,7 @@ def self_service():
     return client, user
 
 
-def test_who_is_no_superuser_makes_none_for_another_account(rows):
+def test_only_superusers_create_tokens_for_other_accounts(rows):
     client, me = self_service()
     root = User.objects.create_superuser("root")
 
@@ -401,7 +401,7 @@ def test_who_is_no_superuser_makes_none_for_another_account(rows):
     assert "root" not in client.get(f"{ADMIN}add/").text
 
 
-def test_nor_sees_or_revokes_those_of_others(rows):
+def test_only_superusers_see_or_revoke_tokens_of_other_accounts(rows):
     client, _ = self_service()
     a_token(User.objects.create_superuser("root"), "theirs")
     token = ApiToken.objects.get()
@@ -423,7 +423,7 @@ def test_an_account_with_tokens_can_be_deleted_in_admin(root):
 
 
 @pytest.mark.parametrize("name", ["Operators", "Supervisors"])
-def test_no_group_hands_out_tokens(name):
+def test_no_group_has_token_permissions(name):
     tokens = Permission.objects.filter(codename__endswith="_apitoken")
 
     assert tokens.count() == 4

@@ -262,7 +262,7 @@ def test_a_search_has_pages_too(program, transcript):
         f"/api/calls/{UUID}",
     ],
 )
-def test_whoever_gets_the_text_has_read_it(program, transcript, path):
+def test_returning_transcript_text_is_logged_as_read(program, transcript, path):
     for _ in range(2):
         assert "cardiology" in program.get(path).text
 
@@ -286,7 +286,7 @@ def test_a_list_without_texts_is_no_access(program, transcript):
     assert accesses() == []
 
 
-def test_what_the_account_may_not_see_is_null(transcript):
+def test_fields_without_permission_are_null(transcript):
     program = program_of("eve", ["view_call"])
 
     call = program.get(f"/api/calls/{UUID}").json()
@@ -338,7 +338,7 @@ def test_a_recording_hides_its_transcripts_from_who_may_not_read(transcript):
         "requested_by__password__startswith=pbkdf2",
     ],
 )
-def test_a_parameter_that_cannot_be_is_422_in_words(program, query):
+def test_invalid_parameter_is_422_with_a_message(program, query):
     answer = program.get(f"/api/calls?{query}")
 
     assert answer.status_code == 422
@@ -399,7 +399,7 @@ def test_words_that_take_too_long_are_422(program, monkeypatch):
         "/api/%0D%0A",
     ],
 )
-def test_what_is_not_there_is_404_in_words(program, path):
+def test_unknown_path_or_row_is_404_with_a_message(program, path):
     answer = program.get(path)
 
     assert answer.status_code == 404
@@ -407,7 +407,7 @@ def test_what_is_not_there_is_404_in_words(program, path):
 
 
 @pytest.mark.parametrize("method", ["PUT", "PATCH", "DELETE", "HEAD", "OPTIONS", "FOO"])
-def test_a_method_that_there_is_not_is_405_in_words(program, method):
+def test_unsupported_method_is_405_with_a_message(program, method):
     answer = program.generic(method, "/api/calls")
 
     assert answer.status_code == 405
@@ -446,7 +446,7 @@ QUERIES = {
 
 @pytest.mark.parametrize("path", QUERIES)
 @pytest.mark.parametrize("rows", [1, 20])
-def test_the_number_of_queries_is_that_of_the_rows_no_matter(
+def test_number_of_queries_does_not_depend_on_rows(
     program, transcript, django_assert_num_queries, path, rows
 ):
     words = Vocabulary.objects.create(name="Cardiology")

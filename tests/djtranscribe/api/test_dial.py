@@ -84,7 +84,7 @@ def test_a_rule_forbids_it_in_words_and_the_attempt_is_kept(
     assert len(vendors.calls) == 1
 
 
-def test_who_must_not_be_called_is_not_called(program, vendors):
+def test_number_on_the_do_not_call_list_is_not_called(program, vendors):
     DoNotCall.objects.create(number=NUMBER)
 
     answer = dial(program)
@@ -146,7 +146,7 @@ def test_when_twilio_fails_the_call_says_how(program, vendors, said, status, sta
     ],
     ids=lambda body: body[:60].decode(errors="replace"),
 )
-def test_a_body_that_cannot_be_dials_nothing(program, vendors, body):
+def test_invalid_body_does_not_dial(program, vendors, body):
     answer = program.post("/api/calls", body, content_type="application/json")
 
     assert answer.status_code in (400, 422)
@@ -165,7 +165,7 @@ def test_a_parameter_behind_the_question_mark_is_not_passed_over(program, vendor
 
 
 @pytest.mark.parametrize("missing", ["add_call", "view_call"])
-def test_who_may_not_dial_or_not_see_the_call_does_not(vendors, missing):
+def test_dialling_needs_permission_to_add_and_view_calls(vendors, missing):
     may = [each for each in CALL_AND_READ if each != missing]
 
     answer = dial(program_of("eve", may))

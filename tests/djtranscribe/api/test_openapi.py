@@ -76,7 +76,7 @@ def test_every_operation_asks_for_the_token_and_names_its_permissions(document):
     assert (scheme["type"], scheme["scheme"]) == ("http", "bearer")
 
 
-def test_it_names_no_row_and_no_secret(document, settings):
+def test_document_contains_no_secret(document, settings):
     said = json.dumps(document)
 
     assert settings.TWILIO_AUTH_TOKEN not in said
@@ -216,7 +216,7 @@ def test_every_operation_answers_as_specified(document, vendors):
 
 
 @pytest.mark.parametrize("count", [200, pytest.param(FUZZ, marks=pytest.mark.slow)])
-def test_every_answer_is_one_that_the_document_has(
+def test_fuzzed_requests_get_only_documented_answers(
     document, vendors, count, capsys, media
 ):
     who = programs(vendors)

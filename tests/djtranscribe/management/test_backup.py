@@ -98,7 +98,7 @@ def sites(request, tmp_path) -> Iterator[tuple[Site, Site]]:
     server.close()
 
 
-def test_everything_is_in_another_database_and_another_folder(sites, tmp_path):
+def test_backup_is_restored_to_another_database_and_folder(sites, tmp_path):
     one, other = sites
     one.manage("migrate", "--verbosity", "0")
     before = one.shell(FILL + TELL)

@@ -120,7 +120,7 @@ def alone(found, name):
     return what, remedy
 
 
-def test_where_all_is_well_each_line_is_good_and_the_exit_status_0(site):
+def test_healthy_site_passes_all_checks(site):
     found, status = site.examine()
 
     assert list(found) == NAMES
@@ -240,7 +240,7 @@ def test_the_address_is_asked_on_its_own_port(site, url, asked):
 
 
 @pytest.mark.parametrize("url", ["", "nonsense", "https://"])
-def test_an_address_that_is_none_is_said(site, url):
+def test_invalid_base_url_is_reported(site, url):
     site.settings.BASE_URL = url
 
     found, status = site.examine()
@@ -251,7 +251,7 @@ def test_an_address_that_is_none_is_said(site, url):
 
 
 @pytest.mark.parametrize("url", ["https://a.example:99999", "https://a.example:port"])
-def test_a_port_that_is_none_is_said_and_the_rest_examined(site, url):
+def test_invalid_port_is_reported_and_other_checks_run(site, url):
     site.settings.BASE_URL = url
 
     found, status = site.examine()

@@ -92,7 +92,7 @@ def just_now():
     return timezone.now().strftime("%FT%T.%f")
 
 
-def test_where_nothing_is_missing_nothing_is_done(both):
+def test_nothing_is_repaired_if_nothing_is_missing(both):
     both.have()
 
     rows, rest = table()
@@ -101,7 +101,7 @@ def test_where_nothing_is_missing_nothing_is_done(both):
     assert rest == ""
 
 
-def test_a_state_that_was_never_told_is_taken_over_once(both):
+def test_missed_call_status_is_repaired_once(both):
     call = a_call(sid=CALL_SID, status="ringing")
     ended = load("twilio/call", status="completed", duration="17", price="-0.01300")
     both.have(calls=[ended])
@@ -146,9 +146,7 @@ def test_it_is_transcribed_with_the_keyword_list_of_its_call(both):
     assert Transcript.objects.get().vocabulary == words
 
 
-def test_of_two_runs_that_see_the_same_recording_one_starts_its_transcript(
-    both, monkeypatch
-):
+def test_two_concurrent_runs_start_one_transcript_per_recording(both, monkeypatch):
     for number in range(2):
         a_recording(sid=f"RE{number:032}")
     real = reconcile.start_once
@@ -169,7 +167,7 @@ def test_of_two_runs_that_see_the_same_recording_one_starts_its_transcript(
 
 @needs_connections
 @pytest.mark.django_db(transaction=True)
-def test_of_many_who_start_it_at_once_one_does():
+def test_concurrent_starts_create_one_transcript():
     recording = a_recording()
 
     started = at_once(lambda: reconcile.start_once(recording.pk))
@@ -207,7 +205,7 @@ def test_a_recording_that_was_told_and_deleted_does_not_come_back(
 
 @pytest.mark.parametrize("what", ["recording", "call"])
 @pytest.mark.parametrize("arguments", [[], ["--all"]])
-def test_what_was_deleted_stays_deleted_after_the_ledger_has_forgotten_it(
+def test_deleted_row_without_webhook_records_stays_deleted(
     both, vendors, what, arguments
 ):
     call = a_call(sid=CALL_SID, status="completed")
@@ -476,7 +474,7 @@ def test_a_list_that_fails_while_a_job_is_adopted_leaves_the_row_as_it_was(
     assert seconds_until_next_attempt(transcript) > 590
 
 
-def test_what_was_not_made_from_here_is_left_alone_and_said(both):
+def test_calls_of_other_systems_are_reported_and_not_imported(both):
     both.have(
         calls=[load("twilio/call", status="completed")],
         recordings=[load("twilio/recording")],
@@ -490,9 +488,7 @@ def test_what_was_not_made_from_here_is_left_alone_and_said(both):
     assert not Recording.objects.exists()
 
 
-def test_with_all_the_accounts_other_recordings_are_taken_in_behind_todays(
-    both, vendors
-):
+def test_option_all_imports_other_recordings_with_low_priority(both, vendors):
     both.have(recordings=[load("twilio/recording")])
     vendors.get(CALL, json=load("twilio/call", status="completed"))
 
@@ -598,7 +594,7 @@ def test_an_age_that_cannot_be_read_is_refused(age, capsys):
     assert f"argument --since: {age!r}: write 12h, 7d or 4w." in said
 
 
-def test_after_everything_was_missing_at_once_a_second_run_mends_nothing(both, vendors):
+def test_second_run_after_a_full_repair_changes_nothing(both, vendors):
     call = a_call(sid=CALL_SID, status="ringing")
     ended = load("twilio/call", status="completed", duration="17", price="-0.01300")
     theirs = {"calls": [ended], "recordings": [load("twilio/recording")]}

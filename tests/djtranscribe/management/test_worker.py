@@ -97,7 +97,7 @@ def test_on_postgresql_too_it_starts_works_and_stops(environment):
     assert "Traceback" not in rest
 
 
-def test_it_sweeps_up_what_was_left_behind(worker, environment, tmp_path):
+def test_worker_continues_an_abandoned_transcript(worker, environment, tmp_path):
     make = (
         "from caller.models import Recording; "
         "from transcription.models import Transcript; "
@@ -173,7 +173,7 @@ def test_a_broker_carries_the_messages(environment, name):
     assert "Traceback" not in rest
 
 
-def test_a_broker_that_is_away_stops_nobody(environment):
+def test_enqueueing_succeeds_without_a_reachable_broker(environment):
     environment |= {"TASK_BROKER_URL": "redis://:secret@127.0.0.1:9/0"}
     send = (
         "from caller.tasks import check_call; from djtranscribe.worker.engines import "
@@ -204,7 +204,7 @@ def test_a_broker_that_refuses_us_is_tried_again(environment):
     assert "s3cret" not in rest
 
 
-def test_what_is_no_broker_is_refused(environment):
+def test_unsupported_broker_url_is_refused(environment):
     environment["TASK_BROKER_URL"] = "sqla+sqlite:///queue"
 
     with pytest.raises(subprocess.CalledProcessError) as failed:

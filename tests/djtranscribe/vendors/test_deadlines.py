@@ -103,7 +103,7 @@ def notify(settings, port, scheme="http"):
 
 @pytest.mark.slow
 @pytest.mark.parametrize(("first", "more"), HEADER_DRIPS.values(), ids=HEADER_DRIPS)
-def test_a_receiver_that_drips_is_given_up(settings, first, more):
+def test_slow_webhook_receiver_times_out(settings, first, more):
     with (
         server(first, more) as port,
         in_time(),
@@ -113,7 +113,7 @@ def test_a_receiver_that_drips_is_given_up(settings, first, more):
 
 
 @pytest.mark.slow
-def test_a_receiver_whose_tls_handshake_drips_is_given_up(settings):
+def test_slow_tls_handshake_times_out(settings):
     with (
         server(HANDSHAKE, b"\0") as port,
         in_time(),
@@ -123,7 +123,7 @@ def test_a_receiver_whose_tls_handshake_drips_is_given_up(settings):
 
 
 @pytest.mark.parametrize(("first", "more"), BODY_DRIPS.values(), ids=BODY_DRIPS)
-def test_what_a_receiver_writes_is_not_waited_for(settings, first, more):
+def test_response_body_of_a_receiver_is_not_awaited(settings, first, more):
     with server(first, more) as port, in_time():
         assert notify(settings, port) == "HTTP status 200"
 
@@ -133,7 +133,7 @@ def test_what_a_receiver_writes_is_not_waited_for(settings, first, more):
 
 @pytest.mark.slow
 @pytest.mark.parametrize(("first", "more"), DRIPS.values(), ids=DRIPS)
-def test_an_answer_of_assemblyai_that_drips_is_given_up(settings, first, more):
+def test_slow_answer_of_assemblyai_times_out(settings, first, more):
     with server(first, more) as port:
         settings.ASSEMBLYAI_API_URL = f"http://127.0.0.1:{port}"
         with in_time(), pytest.raises(AssemblyAIError) as caught:
@@ -145,7 +145,7 @@ def test_an_answer_of_assemblyai_that_drips_is_given_up(settings, first, more):
 
 @pytest.mark.slow
 @pytest.mark.parametrize(("first", "more"), DRIPS.values(), ids=DRIPS)
-def test_an_answer_of_twilio_that_drips_is_given_up(settings, first, more):
+def test_slow_answer_of_twilio_times_out(settings, first, more):
     with server(first, more) as port:
         settings.TWILIO_API_URL = f"http://127.0.0.1:{port}"
         with in_time(), pytest.raises(TwilioError) as caught:
@@ -155,7 +155,7 @@ def test_an_answer_of_twilio_that_drips_is_given_up(settings, first, more):
     assert caught.value.maybe_done
 
 
-def test_a_kept_connection_is_limited_too(settings):
+def test_slow_answer_on_a_reused_connection_times_out(settings):
     """The second answer on the same connection drips."""
 
     def serve(connection):
@@ -182,7 +182,7 @@ def test_a_kept_connection_is_limited_too(settings):
     ids=["assemblyai", "twilio"],
 )
 @pytest.mark.parametrize("start", [CHUNKED, NO_LENGTH], ids=["chunked", "to the end"])
-def test_an_answer_without_end_is_not_kept(settings, monkeypatch, ask, start):
+def test_endless_answer_is_refused(settings, monkeypatch, ask, start):
     monkeypatch.setattr(deadlines, "MAX_BODY_BYTES", 1024**2)
     piece = b"x" * 65536
     more = b"10000\r\n" + piece + b"\r\n" if start == CHUNKED else piece
@@ -221,7 +221,7 @@ def test_an_upload_may_take_longer_than_the_answer_to_it(settings):
 
 @pytest.mark.slow
 @pytest.mark.parametrize(("first", "more"), DRIPS.values(), ids=DRIPS)
-def test_an_answer_to_an_upload_that_drips_is_given_up(settings, first, more):
+def test_slow_answer_to_an_upload_times_out(settings, first, more):
     with server(first, more) as port:
         settings.ASSEMBLYAI_API_URL = f"http://127.0.0.1:{port}"
         with in_time(), pytest.raises(AssemblyAIError, match="in time"):
@@ -234,7 +234,7 @@ def test_an_answer_to_an_upload_that_drips_is_given_up(settings, first, more):
 @pytest.mark.slow
 @pytest.mark.django_db
 @pytest.mark.parametrize(("first", "more"), DRIPS.values(), ids=DRIPS)
-def test_audio_that_drips_is_given_up(settings, first, more):
+def test_slow_audio_download_times_out(settings, first, more):
     recording = a_recording()
     with server(first, more) as port:
         settings.TWILIO_API_URL = f"http://127.0.0.1:{port}"
@@ -247,7 +247,7 @@ def test_audio_that_drips_is_given_up(settings, first, more):
 
 @pytest.mark.slow
 @pytest.mark.parametrize(("first", "more"), DRIPS.values(), ids=DRIPS)
-def test_a_download_by_the_command_that_drips_is_given_up(first, more):
+def test_slow_download_by_the_command_times_out(first, more):
     with (
         server(first, more) as port,
         in_time(),
@@ -258,7 +258,7 @@ def test_a_download_by_the_command_that_drips_is_given_up(first, more):
 
 @pytest.mark.slow
 @pytest.mark.django_db
-def test_audio_that_comes_slowly_is_taken_however_long_it_takes(settings):
+def test_steady_slow_audio_download_is_completed(settings):
     sound = wav(seconds=20)
     pieces = [sound[at : at + 20_000] for at in range(0, len(sound), 20_000)]
 
@@ -290,7 +290,7 @@ def test_a_redirect_with_a_body_without_end_is_followed(settings):
                 assert b"".join(deadlines.chunks(answer)) == b"hi"
 
 
-def test_audio_without_end_is_given_up(settings, monkeypatch):
+def test_endless_audio_is_refused(settings, monkeypatch):
     monkeypatch.setattr(deadlines, "MAX_STREAM_BYTES", 1024**2)
     with server(NO_LENGTH, b"x" * 65536, pause=0) as port:
         url = f"http://127.0.0.1:{port}/a.wav"
@@ -317,7 +317,7 @@ MAIL_DRIPS = {
 @pytest.mark.parametrize(
     ("options", "first", "more"), MAIL_DRIPS.values(), ids=MAIL_DRIPS
 )
-def test_a_mail_server_that_drips_is_given_up(settings, options, first, more):
+def test_slow_mail_server_times_out(settings, options, first, more):
     settings.EMAIL_BACKEND = "django.core.mail.backends.smtp.EmailBackend"
     for name, value in options.items():
         setattr(settings, name, value)

@@ -227,7 +227,7 @@ def test_other_methods_are_refused(client, hook, method):
 
 
 @pytest.mark.parametrize("token", ["", None])
-def test_with_no_token_configured_nothing_is_authentic(client, hook, settings, token):
+def test_webhooks_are_refused_without_a_configured_token(client, hook, settings, token):
     settings.TWILIO_AUTH_TOKEN = token
     before = everything()
 

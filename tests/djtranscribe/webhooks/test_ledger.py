@@ -46,7 +46,7 @@ def test_an_authentic_delivery_is_kept_with_what_it_said(signed_post):
     assert kept[0].body["CallStatus"] == "initiated"
 
 
-def test_one_about_nothing_that_we_have_is_kept_as_ignored(signed_post):
+def test_webhook_about_an_unknown_call_is_stored_as_ignored(signed_post):
     signed_post(call_path(a_call(sid="CA" + "e" * 32)), load("twilio/status-callback"))
 
     row = WebhookDelivery.objects.get()
@@ -57,7 +57,7 @@ def test_one_about_nothing_that_we_have_is_kept_as_ignored(signed_post):
     )
 
 
-def test_one_that_comes_too_early_is_kept_as_deferred(client):
+def test_early_webhook_is_stored_as_deferred(client):
     transcript = a_transcript("submitting")
 
     nudge(client, transcript)
@@ -65,7 +65,7 @@ def test_one_that_comes_too_early_is_kept_as_deferred(client):
     assert WebhookDelivery.objects.get().verdict == "deferred"
 
 
-def test_a_forged_one_is_kept_without_its_body_and_says_which_address_was_checked(
+def test_forged_webhook_is_stored_with_the_checked_url_but_no_body(
     client,
 ):
     call = a_call()
@@ -180,7 +180,7 @@ def test_deliveries_can_be_replayed_and_end_in_the_same_rows(keeper, signed_post
     assert not WebhookDelivery.objects.filter(replayed_at=None).exists()
 
 
-def test_what_was_not_acted_on_can_be_made_good_by_a_replay(keeper, signed_post):
+def test_ignored_webhook_can_be_replayed(keeper, signed_post):
     call = a_call(sid="CA" + "e" * 32)
     signed_post(call_path(call), load("twilio/status-callback"))
     call.sid = CALL_SID
@@ -229,7 +229,7 @@ def test_a_kind_that_no_longer_exists_is_skipped(keeper, signed_post):
     assert "Processed 1 delivery again. Skipped: 1 " in messages
 
 
-def test_who_may_only_see_cannot_replay(browser, operator, signed_post):
+def test_replay_needs_more_than_view_permission(browser, operator, signed_post):
     operator.user_permissions.add(
         Permission.objects.get(codename="view_webhookdelivery")
     )

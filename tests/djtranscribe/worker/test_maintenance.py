@@ -106,9 +106,7 @@ def refuses(*args):
 @pytest.mark.parametrize(
     ("kind", "other"), [("caller", "transcription"), ("transcription", "caller")]
 )
-def test_what_fails_in_one_sweep_keeps_the_other_from_nothing(
-    monkeypatch, caplog, kind, other
-):
+def test_failed_sweep_does_not_block_the_other_sweep(monkeypatch, caplog, kind, other):
     swept = []
     a_call(sid=CALL_SID, status="ringing", next_check_at=due())
     a_transcript("pending", recording=a_recording(), next_attempt_at=due())
@@ -123,7 +121,7 @@ def test_what_fails_in_one_sweep_keeps_the_other_from_nothing(
 
 
 @pytest.mark.django_db(transaction=True)
-def test_after_a_night_without_a_fault_it_looks_again_when_it_should(settings):
+def test_next_sweep_follows_the_sweep_interval(settings):
     settings.SWEEP_SECONDS = 7
 
     assert looked_after() == 7
@@ -149,7 +147,7 @@ def test_a_thread_goes_on_whatever_happens(monkeypatch, caplog, error):
 
 @pytest.mark.django_db(transaction=True)
 @pytest.mark.parametrize("task", [check_call, advance])
-def test_a_queue_full_of_one_kind_keeps_only_that_kind_from_being_swept(task):
+def test_full_queue_of_one_kind_does_not_block_the_other_kind(task):
     for number in range(engines.BACKLOG):
         task.enqueue(10**6 + number)
     a_call(sid=CALL_SID, status="ringing", next_check_at=due())

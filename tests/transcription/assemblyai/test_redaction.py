@@ -49,7 +49,7 @@ def transcribed(settings, vendors):
     return transcribed
 
 
-def test_the_policies_are_sent_and_nothing_of_the_rest_is_kept(
+def test_redaction_policies_are_sent_and_unredacted_words_are_not_stored(
     settings, vendors, transcribed
 ):
     settings.REDACT_PII = ["person_name", "phone_number"]
@@ -95,7 +95,9 @@ def test_without_the_setting_everything_is_kept(vendors, transcribed):
     assert transcript.response["utterances"]
 
 
-def test_what_was_asked_counts_and_not_what_the_setting_is_now(settings, transcribed):
+def test_redaction_follows_the_request_even_if_the_answer_lacks_it(
+    settings, transcribed
+):
     settings.REDACT_PII = ["person_name"]
 
     transcript = transcribed(answer(redact_pii=None))
@@ -103,9 +105,7 @@ def test_what_was_asked_counts_and_not_what_the_setting_is_now(settings, transcr
     assert "Grace" not in json.dumps(transcript.words)
 
 
-def test_a_policy_that_assemblyai_does_not_know_is_a_fault_of_the_setting(
-    settings, vendors
-):
+def test_unknown_redaction_policy_names_the_setting_to_change(settings, vendors):
     settings.REDACT_PII = ["person_names"]
     said = "redact_pii_policies: 'person_names' is not a valid policy"
     vendors.post(UPLOAD, json=load("assemblyai/upload"))

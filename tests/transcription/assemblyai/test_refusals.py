@@ -111,7 +111,7 @@ def state(transcript):
 
 @pytest.mark.parametrize("status", [400, 422])
 @pytest.mark.parametrize(("reason", "change"), OF_ANY_REQUEST.items())
-def test_what_any_request_would_get_pauses_and_fails_nothing(
+def test_refusal_of_every_request_pauses_assemblyai_and_fails_no_row(
     vendors, reason, change, status
 ):
     one, other = rows(2)
@@ -130,7 +130,7 @@ def test_what_any_request_would_get_pauses_and_fails_nothing(
 
 
 @pytest.mark.parametrize("reason", OF_THIS_RECORDING)
-def test_what_is_about_this_recording_ends_its_row_only(vendors, reason):
+def test_refusal_of_one_recording_fails_only_its_row(vendors, reason):
     transcript = a_transcript("uploaded")
     refuses(vendors, reason)
 
@@ -142,7 +142,7 @@ def test_what_is_about_this_recording_ends_its_row_only(vendors, reason):
 
 
 @pytest.mark.parametrize("reason", OF_THIS_LIST)
-def test_what_is_about_this_keyword_list_ends_its_row_only(vendors, reason):
+def test_refusal_of_one_keyword_list_fails_only_its_row(vendors, reason):
     transcript = a_transcript("uploaded", vocabulary=a_list())
     refuses(vendors, reason)
 
@@ -175,7 +175,7 @@ def test_an_address_without_an_api_fails_nothing(vendors, status):
     assert state(transcript) == ("uploaded", "account")
 
 
-def test_an_account_without_the_model_is_no_matter_of_the_upload(vendors):
+def test_account_without_access_to_the_model_does_not_repeat_the_upload(vendors):
     transcript = a_transcript("uploaded")
     refuses(vendors, "Your plan has no access to model universal-3-pro", 403)
 
@@ -185,7 +185,7 @@ def test_an_account_without_the_model_is_no_matter_of_the_upload(vendors):
     assert "Change SPEECH_MODELS" in VendorPause.objects.get().reason
 
 
-def test_it_is_said_where_an_operator_looks(vendors, admin_client, client):
+def test_pause_reason_is_shown_in_healthz_and_admin(vendors, admin_client, client):
     refuses(vendors, RETIRED)
     advanced(a_transcript("uploaded"))
 
@@ -201,9 +201,7 @@ def test_it_is_said_where_an_operator_looks(vendors, admin_client, client):
         assert word in admin.text
 
 
-def test_after_the_setting_is_changed_all_go_on_and_each_is_paid_once(
-    vendors, settings
-):
+def test_rows_continue_after_a_setting_change_and_each_is_paid_once(vendors, settings):
     transcripts = rows(3)
     refused = refuses(vendors, RETIRED)
     for transcript in transcripts:
@@ -259,7 +257,7 @@ class Poisoned:
     "reason",
     ["Computer says no.", '"keyterms_prompt" is not supported by universal-2', RETIRED],
 )
-def test_a_row_that_is_refused_alone_holds_the_others_up_for_one_probe(vendors, reason):
+def test_single_refused_row_delays_the_others_by_only_one_probe(vendors, reason):
     poisoned = a_transcript(
         "uploaded", audio_url="https://cdn/poison", vocabulary=a_list()
     )
@@ -290,14 +288,16 @@ def test_a_row_that_is_refused_alone_holds_the_others_up_for_one_probe(vendors, 
 
 
 @pytest.mark.parametrize("columns", [{"prompt": "A ward."}, {"domain": "medical-v1"}])
-def test_what_one_keyword_list_sends_is_no_setting(vendors, columns):
+def test_prompt_or_domain_of_a_keyword_list_is_not_treated_as_a_setting(
+    vendors, columns
+):
     poisoned, other = rows(2)
     poisoned.vocabulary = Vocabulary.objects.create(name="Ward", **columns)
 
     assert_refused_alone(vendors, poisoned, other)
 
 
-def test_speaker_labels_of_one_recording_are_no_setting(vendors):
+def test_speaker_labels_of_one_recording_are_not_treated_as_a_setting(vendors):
     talk = a_recording(source="DialVerb", channels=1, sid="RE" + "7" * 32)
     poisoned, other = rows(1, recording=talk)[0], rows(1)[0]
 
@@ -318,7 +318,7 @@ def assert_refused_alone(vendors, poisoned, other):
     assert not VendorPause.objects.exists()
 
 
-def test_rows_accepted_before_the_refusal_or_with_other_settings_prove_nothing(
+def test_earlier_or_differently_configured_jobs_do_not_make_a_refusal_final(
     vendors, settings
 ):
     before, other, ours = rows(3)
@@ -382,7 +382,7 @@ def test_a_job_that_ends_because_of_our_settings_pauses_and_is_started_again(
     assert not VendorPause.objects.exists()
 
 
-def test_while_jobs_fail_an_accepted_one_lets_nobody_else_through(vendors):
+def test_accepted_probe_does_not_end_the_pause_while_jobs_fail(vendors):
     two, three = rows(2)
     one = running(recording=two.recording)
     vendors.get(JOB, json=load("assemblyai/error", error=RETIRED))

@@ -63,7 +63,7 @@ def test_the_request_is_kept_without_the_webhooks_secret(vendors):
     assert secret not in json.dumps(list(Transcript.objects.values()), default=str)
 
 
-def test_the_keyword_list_goes_out_and_is_kept_as_it_was(vendors):
+def test_keyword_list_is_sent_and_stored_with_the_request(vendors):
     words = Vocabulary.objects.create(
         name="Cardiology",
         terms="metoprolol\n\n  heart   failure \nmetoprolol\n",
@@ -126,7 +126,7 @@ def test_without_a_public_address_there_is_no_webhook(vendors, settings):
     assert not [key for key in sent(asked) if key.startswith("webhook")]
 
 
-def test_before_the_request_leaves_the_row_says_that_a_job_may_exist(vendors):
+def test_row_is_marked_submitting_before_the_request_is_sent(vendors):
     transcript = a_transcript("uploaded")
     seen = []
 
@@ -190,7 +190,7 @@ def test_a_request_that_never_arrived_is_sent_again(vendors, lost):
     assert (transcript.status, transcript.jobs) == ("queued", 1)
 
 
-def test_a_worker_that_died_while_submitting_is_followed_by_one_that_looks_first(
+def test_next_worker_looks_for_the_job_of_a_worker_killed_while_submitting(
     vendors,
 ):
     transcript = a_transcript("submitting", lease=JOB_ID, leased_until=timezone.now())
@@ -249,7 +249,9 @@ def test_a_job_of_another_transcript_is_not_adopted(vendors):
 
 
 @pytest.mark.parametrize("is_ours", [True, False])
-def test_of_twilios_own_address_the_job_is_ours_whose_webhook_is_ours(vendors, is_ours):
+def test_job_with_twilio_url_is_adopted_only_if_its_webhook_url_is_ours(
+    vendors, is_ours
+):
     # All transcripts of a recording have the same address at Twilio. So the listed job
     # may belong to a transcript that was deleted here.
     transcript = a_transcript("lost", audio_url=MEDIA, uploaded_at=None)
@@ -350,7 +352,7 @@ def test_an_upload_of_a_key_that_was_replaced_is_uploaded_again(vendors):
     assert transcript.status == "queued"
 
 
-def test_an_upload_that_is_refused_for_ever_ends_the_row(vendors):
+def test_row_fails_after_repeated_refusals_of_its_upload(vendors):
     transcript = a_transcript("uploaded")
     vendors.post(UPLOAD, json=load("assemblyai/upload"))
     vendors.post(TRANSCRIPT, status=403)
@@ -398,7 +400,7 @@ def jobs_of_others(number):
     ]
 
 
-def test_the_list_is_read_down_to_a_day_before_our_request_and_no_further(vendors):
+def test_job_list_is_read_back_to_one_day_before_the_request(vendors):
     transcript = a_transcript("lost")
     now = timezone.now()
 
@@ -462,7 +464,7 @@ def test_the_list_is_read_down_to_a_job_that_we_started_earlier(vendors, is_ther
     assert transcript.assemblyai_id == (JOB_ID if is_there else "a new one")
 
 
-def test_the_list_is_not_read_for_ever(vendors):
+def test_job_list_reading_stops_after_fifty_pages(vendors):
     transcript = a_transcript("lost")
     job = load(
         "assemblyai/listed",
@@ -507,9 +509,7 @@ def test_audio_uploaded_an_hour_ago_is_not_uploaded_again(vendors):
 # As in the tutorial: AssemblyAI fetches the audio from Twilio itself
 
 
-def test_the_recordings_address_is_handed_over_where_the_operator_wants_it(
-    vendors, settings
-):
+def test_recording_url_is_sent_when_audio_delivery_is_url(vendors, settings):
     settings.AUDIO_DELIVERY = "url"
     transcript = a_transcript("pending")
     vendors.get(MEDIA, body=wav())
@@ -545,7 +545,7 @@ def test_an_address_that_assemblyai_cannot_open_is_followed_by_an_upload(
     assert transcript.text == TEXT
 
 
-def test_a_file_of_our_own_is_uploaded_whatever_the_setting(vendors, settings):
+def test_local_file_is_uploaded_even_when_audio_delivery_is_url(vendors, settings):
     settings.AUDIO_DELIVERY = "url"
     transcript = a_transcript("fetched", recording=a_recording(sid=None, source="file"))
     theirs = answers_well(vendors)

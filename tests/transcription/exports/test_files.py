@@ -42,7 +42,7 @@ def test_the_file_holds_the_text_and_no_number_in_its_name(
 
 
 @pytest.mark.parametrize("extension", FORMATS)
-def test_times_and_speakers_are_there_if_asked_for(browser, transcript, extension):
+def test_speakers_are_included_on_request(browser, transcript, extension):
     plain = browser.get(url(transcript, extension)).content
     both = browser.get(url(transcript, extension), {"times": "1", "speakers": "1"})
 
@@ -66,7 +66,7 @@ def test_text_and_word_files_show_when_and_who(transcript):
     ]
 
 
-def test_json_holds_what_assemblyai_said(transcript):
+def test_json_contains_the_text_and_the_words_from_assemblyai(transcript):
     read = json.loads(exports.as_json(transcript, Options(times=True)))
     plain = json.loads(exports.as_json(transcript, Options()))
 
@@ -80,7 +80,7 @@ def test_json_holds_what_assemblyai_said(transcript):
     assert plain["words"][1] == {"text": "call", "confidence": 0.9}
 
 
-def test_subtitles_hold_what_would_be_markup(transcript):
+def test_subtitles_escape_markup(transcript):
     as_srt = visible("srt", FORMATS["srt"].make(transcript, Options()))
     as_vtt = FORMATS["vtt"].make(transcript, Options()).decode()
 
@@ -89,7 +89,7 @@ def test_subtitles_hold_what_would_be_markup(transcript):
 
 
 @pytest.mark.parametrize("said", [r"C:\New", r"a\hb", r"{\an8}x", "<i>x</i>", "a-->b"])
-def test_no_player_takes_what_was_said_for_markup(transcript, said):
+def test_spoken_text_is_not_parsed_as_subtitle_markup(transcript, said):
     transcript.text, transcript.words = f"Open {said} now.", []
 
     read = pysubs2.SSAFile.from_string(
@@ -111,7 +111,7 @@ LETTERS = ["one", "two", "three", "four", "five", "six", "seven", "eight", "nine
 
 @pytest.mark.parametrize("extension", FORMATS)
 @pytest.mark.parametrize("listed", [4, 1, 0])
-def test_nothing_is_lost_that_the_list_of_words_lacks(transcript, extension, listed):
+def test_text_missing_from_the_word_list_is_exported(transcript, extension, listed):
     transcript.text = " ".join(LETTERS)
     transcript.words = [
         {"text": word, "start": n * 400, "end": n * 400 + 300, "speaker": "A"}
@@ -129,7 +129,7 @@ def test_nothing_is_lost_that_the_list_of_words_lacks(transcript, extension, lis
     "text",
     ["我们明天上午有会议。", "明日は会議です。", "พรุ่งนี้มีประชุม", "Well - yes, no."],
 )
-def test_spaces_are_where_the_text_has_them(transcript, extension, text):
+def test_exports_keep_the_spacing_of_the_text(transcript, extension, text):
     letters = re.findall(r"[a-z]+|\S", text, re.IGNORECASE)
     transcript.text = text
     transcript.words = [
@@ -146,7 +146,7 @@ def test_spaces_are_where_the_text_has_them(transcript, extension, text):
     assert text in visible(extension, content)
 
 
-def test_a_wrong_time_is_in_no_file(transcript):
+def test_wrong_word_time_is_not_exported(transcript):
     transcript.text = "one two three. four five six."
     transcript.words = [
         {"text": word, "start": n * 400, "end": n * 400 + 300, "speaker": "AB"[n // 3]}
@@ -214,7 +214,7 @@ NO_FONT = {
 
 
 @pytest.mark.parametrize(("letter", "package"), NO_FONT.items())
-def test_a_pdf_without_a_font_is_refused_and_never_falsified(
+def test_pdf_is_refused_when_a_font_is_missing(
     browser, transcript, no_system_fonts, letter, package
 ):
     Transcript.objects.filter(pk=transcript.pk).update(text=f"Yes {letter}", words=[])
@@ -237,7 +237,7 @@ def test_a_long_pdf_has_pages(transcript):
 
 @pytest.mark.parametrize("extension", FORMATS)
 @pytest.mark.parametrize("words", [BROKEN, [], None, "odd", [{}]])
-def test_words_that_are_odd_break_no_file(transcript, extension, words):
+def test_malformed_words_do_not_break_exports(transcript, extension, words):
     transcript.text, transcript.words = "Please call\x0b back.", words
     options = Options(times=True, speakers=True)
 
@@ -255,7 +255,7 @@ def test_words_that_are_odd_break_no_file(transcript, extension, words):
         ("queued", {}, "This transcript is not finished: Queued"),
     ],
 )
-def test_a_transcript_without_text_is_a_sentence(
+def test_export_of_a_transcript_without_text_says_why(
     browser, extension, status, columns, sentence
 ):
     transcript = a_transcript(status, **columns)
@@ -273,7 +273,7 @@ def test_a_transcript_without_text_is_empty_in_json_and_says_why(browser):
     assert (read["text"], read["words"], read["error"]) == ("", [], "Too short.")
 
 
-def test_whoever_saves_a_transcript_has_read_it(browser, operator, transcript):
+def test_export_is_logged_as_read_access(browser, operator, transcript):
     browser.get(url(transcript, "txt"))
 
     noted = Access.objects.get()
@@ -281,11 +281,11 @@ def test_whoever_saves_a_transcript_has_read_it(browser, operator, transcript):
 
 
 @pytest.mark.parametrize("extension", ["exe", "TXT", "doc"])
-def test_a_format_that_there_is_not_is_not_found(browser, transcript, extension):
+def test_unknown_format_returns_404(browser, transcript, extension):
     assert browser.get(url(transcript, extension)).status_code == 404
 
 
-def test_who_may_not_read_may_not_save(client, django_user_model, transcript):
+def test_export_requires_permission_to_read(client, django_user_model, transcript):
     client.force_login(django_user_model.objects.create_user("nobody"))
 
     assert client.get(url(transcript, "txt")).status_code == 403

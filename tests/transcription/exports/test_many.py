@@ -80,24 +80,24 @@ def test_a_table_does_not_read_every_word(browser, many):
 
 
 @pytest.mark.parametrize("begin", ["=", "+", "-", "@", "\t", "\r"])
-def test_no_cell_is_a_formula(begin):
+def test_csv_formulas_are_escaped(begin):
     assert bulk.harmless(f"{begin}A1") == f"'{begin}A1"
     assert bulk.harmless(f"1{begin}") == f"1{begin}"
     assert bulk.harmless(None) == ""
 
 
 @pytest.mark.parametrize("number", [NUMBER, "-0.5", "+1", "-12", "0.93", "1e5"])
-def test_a_number_stays_a_number(number):
+def test_numbers_are_not_escaped_in_csv(number):
     assert bulk.harmless(number) == number
 
 
 @pytest.mark.parametrize("formula", ["+1+cmd|' /C calc'!A0", "-2+3", "+1-2", "+A1"])
-def test_what_only_begins_as_a_number_is_no_number(formula):
+def test_formula_starting_with_a_number_is_escaped(formula):
     assert bulk.harmless(formula) == f"'{formula}"
 
 
 @pytest.mark.parametrize(("length", "is_noted"), [(32_767, False), (32_768, True)])
-def test_a_text_too_long_for_a_cell_is_whole_and_says_so(
+def test_text_too_long_for_a_cell_is_complete_and_gets_a_note(
     browser, transcript, length, is_noted
 ):
     Transcript.objects.filter(pk=transcript.pk).update(text="x" * length)
@@ -135,7 +135,7 @@ def test_a_pdf_that_cannot_be_made_is_named_in_the_zip(
     assert "no font here has the letter “会”" in archive.read(name).decode()
 
 
-def test_nothing_is_read_before_it_is_sent(many, operator):
+def test_access_is_logged_only_when_the_export_is_sent(many, operator):
     pieces = bulk.zip_pieces(
         bulk.batches(Transcript.objects.all(), operator), "txt", Options()
     )
@@ -145,7 +145,7 @@ def test_nothing_is_read_before_it_is_sent(many, operator):
     assert Access.objects.count() == 6
 
 
-def test_nothing_is_held_open_between_two_pieces(many, operator, monkeypatch):
+def test_export_keeps_no_query_open_between_batches(many, operator, monkeypatch):
     monkeypatch.setattr(bulk, "AT_ONCE", 2)
     with connection.cursor() as cursor:
         cursor.execute("CREATE TABLE scratch (id integer)")
@@ -158,9 +158,7 @@ def test_nothing_is_held_open_between_two_pieces(many, operator, monkeypatch):
     assert sum(map(len, batches)) == 4
 
 
-def test_a_transcript_that_is_deleted_amid_an_export_is_passed_over(
-    many, operator, monkeypatch
-):
+def test_transcript_deleted_during_an_export_is_skipped(many, operator, monkeypatch):
     monkeypatch.setattr(bulk, "AT_ONCE", 4)
     batches = bulk.batches(Transcript.objects.order_by("pk"), operator)
     next(batches)
@@ -169,7 +167,7 @@ def test_a_transcript_that_is_deleted_amid_an_export_is_passed_over(
     assert list(batches) == [[many[-2]]]
 
 
-def test_who_may_not_read_may_not_export_many(client, django_user_model, many):
+def test_bulk_export_requires_permission_to_read(client, django_user_model, many):
     client.force_login(django_user_model.objects.create_user("no", is_staff=True))
 
     answer = client.post(ADMIN, {**chosen(*many), "kind": "csv", "export": EXPORT})
@@ -189,7 +187,7 @@ def test_the_action_asks_for_the_kind_of_file_first(browser, many):
     assert not Access.objects.exists()
 
 
-def test_a_choice_that_there_is_not_is_asked_for_again(browser, many):
+def test_unknown_file_kind_shows_the_form_again(browser, many):
     page = browser.post(ADMIN, {**chosen(*many), "kind": "exe", "export": EXPORT})
 
     assert "not one of the available choices" in page.text
@@ -198,14 +196,14 @@ def test_a_choice_that_there_is_not_is_asked_for_again(browser, many):
 
 @pytest.mark.parametrize("export", ["", "odd", "\0", EXPORT.upper(), f"{{{EXPORT}}}"])
 @pytest.mark.parametrize("kind", ["exe", "csv"])
-def test_an_export_of_no_name_is_no_fault_of_ours(browser, many, kind, export):
+def test_invalid_export_id_causes_no_error(browser, many, kind, export):
     answer = browser.post(ADMIN, {**chosen(*many), "kind": kind, "export": export})
 
     assert answer.status_code == 200
     assert answer.streaming == (kind == "csv")
 
 
-def test_all_that_match_are_exported_if_asked_for(browser, many):
+def test_select_across_exports_all_matching_transcripts(browser, many):
     _, content = download(browser, "csv", many[0], select_across="1")
 
     assert content.count(b"\n") == 7
@@ -262,13 +260,13 @@ def test_a_download_that_begins_late_is_followed(browser, operator):
 @pytest.mark.parametrize(
     "odd", ["", "-1", "x", "²", "9" * 99, "1&asked=x", "%00", "1e9"]
 )
-def test_an_odd_count_of_polls_is_no_fault_of_ours(browser, odd):
+def test_invalid_poll_count_causes_no_error(browser, odd):
     said = progress(browser, address=f"/exports/{EXPORT}/progress/?asked={odd}")
 
     assert "Starting the download" in said
 
 
-def test_how_far_a_download_is_can_be_asked(browser, many, monkeypatch):
+def test_download_progress_is_reported(browser, many, monkeypatch):
     monkeypatch.setattr(bulk, "AT_ONCE", 2)
     before = progress(browser)
 
@@ -287,9 +285,7 @@ def test_how_far_a_download_is_can_be_asked(browser, many, monkeypatch):
     assert "hx-get" not in after
 
 
-def test_a_download_that_stands_still_is_said_to_have_broken_off(
-    browser, operator, many
-):
+def test_stalled_download_is_reported_as_stopped(browser, operator, many):
     Export.objects.create(
         uuid=EXPORT,
         user=operator,
@@ -305,9 +301,7 @@ def test_a_download_that_stands_still_is_said_to_have_broken_off(
     assert "hx-get" not in said
 
 
-def test_who_did_not_ask_for_a_download_learns_nothing_of_it(
-    browser, django_user_model, many
-):
+def test_download_progress_is_hidden_from_other_users(browser, django_user_model, many):
     other = django_user_model.objects.create_user("other")
     Export.objects.create(uuid=EXPORT, user=other, kind="CSV", total=6, sent=2)
 

@@ -78,7 +78,7 @@ def in_turns(count, step, lasts):
     ]
 
 
-def test_quick_turns_share_cues_and_do_not_run_away():
+def test_quick_turns_share_cues_and_stay_in_sync():
     cues = subtitles.cues(in_turns(150, 400, 350), 60)
 
     assert cues[0].lines == ["- w0", "- w1"]
@@ -89,7 +89,7 @@ def test_quick_turns_share_cues_and_do_not_run_away():
         assert before.end <= after.start
 
 
-def test_two_who_talk_at_once_have_cues_at_once():
+def test_simultaneous_speakers_get_overlapping_cues():
     ada = [Word(f"a{n}", n * 300, n * 300 + 280, None, "A") for n in range(10)]
     bob = [Word(f"b{n}", n * 300 + 100, n * 300 + 380, None, "B") for n in range(10)]
 

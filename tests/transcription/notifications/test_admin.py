@@ -36,7 +36,7 @@ def send_again(client, *rows):
     return client.post(PATH, chosen, follow=True).text
 
 
-def test_given_up_ones_can_be_picked_out(supervisor):
+def test_list_can_be_filtered_by_state(supervisor):
     a_notification(state="sent", answer="HTTP status 204", next_attempt_at=None)
     reason = "Given up after 9 attempts. HTTP status 500"
     a_notification(state="given-up", answer=reason, next_attempt_at=None)
@@ -47,7 +47,7 @@ def test_given_up_ones_can_be_picked_out(supervisor):
     assert "HTTP status 204" not in page
 
 
-def test_all_of_one_transcript_are_found_by_its_uuid(supervisor):
+def test_search_by_transcript_uuid_finds_its_notifications(supervisor):
     wanted = a_notification(answer="this one")
     a_notification(answer="another")
 
@@ -57,7 +57,7 @@ def test_all_of_one_transcript_are_found_by_its_uuid(supervisor):
     assert "another" not in page
 
 
-def test_its_page_says_what_it_tells_and_of_which_transcript(supervisor):
+def test_detail_page_shows_content_and_transcript(supervisor):
     transcript = a_transcript("completed")
     row = a_notification(transcript=transcript, about=transcript.uuid)
 
@@ -67,7 +67,7 @@ def test_its_page_says_what_it_tells_and_of_which_transcript(supervisor):
     assert "completed" in page.split("Content:")[1]
 
 
-def test_the_list_takes_as_many_queries_for_many_as_for_one(
+def test_list_query_count_does_not_depend_on_its_length(
     supervisor,
 ):
     a_notification(transcript=a_transcript("completed"))
@@ -83,7 +83,7 @@ def test_the_list_takes_as_many_queries_for_many_as_for_one(
 
 
 @pytest.mark.parametrize("state", ["sent", "given-up", "pending"])
-def test_one_at_rest_is_sent_again_from_the_first_attempt(supervisor, state):
+def test_send_again_resets_the_attempts_of_an_idle_notification(supervisor, state):
     row = a_notification(state=state, attempts=9, next_attempt_at=None)
     uuid = row.uuid
 
@@ -95,7 +95,7 @@ def test_one_at_rest_is_sent_again_from_the_first_attempt(supervisor, state):
     assert row.next_attempt_at <= timezone.now()
 
 
-def test_one_that_is_being_sent_is_left_alone(supervisor):
+def test_send_again_skips_a_notification_that_is_being_sent(supervisor):
     until = timezone.now() + LEASE - timedelta(seconds=9)
     row = a_notification(lease=uuid4(), leased_until=until, attempts=1)
 
@@ -106,7 +106,7 @@ def test_one_that_is_being_sent_is_left_alone(supervisor):
     assert (row.attempts, row.leased_until) == (1, until)
 
 
-def test_one_whose_kind_is_off_is_left_alone(supervisor):
+def test_send_again_skips_a_notification_of_a_disabled_kind(supervisor):
     row = a_notification(kind="email", state="given-up")
 
     page = send_again(supervisor, row)
@@ -116,7 +116,7 @@ def test_one_whose_kind_is_off_is_left_alone(supervisor):
     assert row.state == "given-up"
 
 
-def test_nobody_edits_it(admin_client):
+def test_notification_cannot_be_edited(admin_client):
     row = a_notification(answer="HTTP status 500")
 
     answer = admin_client.post(f"{PATH}{row.pk}/change/", {"answer": "fine"})

@@ -56,7 +56,7 @@ def the_one():
     return Notification.objects.get()
 
 
-def test_the_operator_hears_that_a_call_was_transcribed(completed, mailoutbox):
+def test_operator_gets_an_email_when_a_call_is_transcribed(completed, mailoutbox):
     deliver()
 
     (mail,) = mailoutbox
@@ -71,7 +71,7 @@ def test_the_operator_hears_that_a_call_was_transcribed(completed, mailoutbox):
     assert the_one().answer == "Accepted by the mail server"
 
 
-def test_the_operator_hears_that_a_call_could_not_be_transcribed_and_why(
+def test_operator_gets_an_email_with_the_reason_when_transcription_fails(
     failed, mailoutbox
 ):
     deliver()
@@ -82,7 +82,7 @@ def test_the_operator_hears_that_a_call_could_not_be_transcribed_and_why(
     assert "Open the call to retry, or ask a supervisor: https://" in mail.body
 
 
-def test_the_operator_hears_that_nobody_spoke(vendors, transcript, mailoutbox):
+def test_email_says_that_nobody_spoke(vendors, transcript, mailoutbox):
     vendors.get(JOB, json=load("assemblyai/completed", text="", words=[]))
     advanced(transcript)
 
@@ -91,7 +91,7 @@ def test_the_operator_hears_that_nobody_spoke(vendors, transcript, mailoutbox):
     assert "Nobody spoke." in mailoutbox[0].body
 
 
-def test_no_word_and_no_number_is_in_it(completed, mailoutbox):
+def test_email_contains_no_transcript_text_and_no_phone_number(completed, mailoutbox):
     deliver()
 
     whole = mailoutbox[0].message().as_string()
@@ -99,7 +99,7 @@ def test_no_word_and_no_number_is_in_it(completed, mailoutbox):
     assert not any(part in whole for part in ("cardiology", NUMBER[1:], "5551234"))
 
 
-def test_it_is_known_as_one_message_and_answered_by_no_machine(completed, mailoutbox):
+def test_email_has_a_message_id_and_is_marked_as_auto_generated(completed, mailoutbox):
     deliver()
 
     message = mailoutbox[0].message()
@@ -111,7 +111,9 @@ def test_it_is_known_as_one_message_and_answered_by_no_machine(completed, mailou
 @pytest.mark.parametrize(
     "who", [{"email": ""}, {"is_active": False}], ids=["no address", "left"]
 )
-def test_who_has_no_address_or_has_left_gets_none(vendors, transcript, ada, who):
+def test_operator_without_address_or_inactive_gets_no_email(
+    vendors, transcript, ada, who
+):
     User.objects.update(**who)
     vendors.get(JOB, json=load("assemblyai/completed"))
 
@@ -120,7 +122,7 @@ def test_who_has_no_address_or_has_left_gets_none(vendors, transcript, ada, who)
     assert not Notification.objects.exists()
 
 
-def test_a_recording_that_nobody_dialled_mails_nobody(vendors):
+def test_recording_without_a_call_sends_no_email(vendors):
     vendors.get(JOB, json=load("assemblyai/completed"))
 
     advanced(a_transcript("queued"))
@@ -128,9 +130,7 @@ def test_a_recording_that_nobody_dialled_mails_nobody(vendors):
     assert not Notification.objects.exists()
 
 
-def test_an_old_recording_that_is_taken_in_later_mails_nobody(
-    vendors, transcript, settings
-):
+def test_imported_old_recording_sends_no_email(vendors, transcript, settings):
     settings.NOTIFY_URL = "https://receiver.example.com/"
     Transcript.objects.update(priority=-50)
     vendors.get(JOB, json=load("assemblyai/completed"))
@@ -141,7 +141,7 @@ def test_an_old_recording_that_is_taken_in_later_mails_nobody(
 
 
 @pytest.mark.parametrize("who", [{"email": ""}, {"is_active": False}])
-def test_who_leaves_before_it_is_sent_gets_none(completed, mailoutbox, who):
+def test_operator_who_leaves_before_delivery_gets_no_email(completed, mailoutbox, who):
     User.objects.update(**who)
 
     deliver()
@@ -160,7 +160,7 @@ def test_who_leaves_before_it_is_sent_gets_none(completed, mailoutbox, who):
         "ada",
     ],
 )
-def test_an_address_that_is_none_is_not_written_to(completed, mailoutbox, address):
+def test_invalid_address_gets_no_email(completed, mailoutbox, address):
     User.objects.update(email=address)
 
     deliver()
@@ -191,7 +191,7 @@ FAILURES = [
 
 
 @pytest.mark.parametrize(("error", "state", "said"), FAILURES)
-def test_a_mail_server_that_fails_is_tried_again_unless_it_says_never(
+def test_mail_server_error_is_retried_unless_permanent(
     completed, caplog, error, state, said
 ):
     with patch("django.core.mail.EmailMessage.send", side_effect=error):
@@ -221,7 +221,7 @@ def test_an_address_that_no_mail_server_takes_is_kept_out_of_the_log(
     assert "Traceback" not in caplog.text
 
 
-def test_after_a_failure_it_arrives(completed, mailoutbox):
+def test_email_is_delivered_once_after_a_failure(completed, mailoutbox):
     away = patch("django.core.mail.EmailMessage.send", side_effect=TimeoutError)
     with away:
         deliver()
@@ -233,7 +233,9 @@ def test_after_a_failure_it_arrives(completed, mailoutbox):
     assert len(mailoutbox) == 1
 
 
-def test_both_kinds_go_their_own_ways(vendors, transcript, settings, mailoutbox):
+def test_email_and_webhook_are_delivered_independently(
+    vendors, transcript, settings, mailoutbox
+):
     settings.NOTIFY_URL = "https://receiver.example.com/"
     vendors.get(JOB, json=load("assemblyai/completed"))
     advanced(transcript)

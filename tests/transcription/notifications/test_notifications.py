@@ -102,9 +102,7 @@ def what_came(vendors):
 # What is sent
 
 
-def test_a_finished_transcript_is_told_signed_as_the_specification_says(
-    vendors, completed
-):
+def test_finished_transcript_sends_a_webhook_signed_as_specified(vendors, completed):
     vendors.post(URL, status=204)
 
     deliver()
@@ -134,7 +132,7 @@ def test_a_finished_transcript_is_told_signed_as_the_specification_says(
     assert request.headers["webhook-id"] == str(the_one().uuid)
 
 
-def test_neither_words_nor_numbers_nor_addresses_of_audio_are_sent(vendors, failed):
+def test_error_is_sent_without_file_names_or_audio_urls(vendors, failed):
     vendors.post(URL)
 
     deliver()
@@ -145,7 +143,7 @@ def test_neither_words_nor_numbers_nor_addresses_of_audio_are_sent(vendors, fail
     assert message["data"]["error"] == "AssemblyAI: Decode error, no audio in … of …"
 
 
-def test_no_word_that_was_said_is_sent_or_kept(vendors, completed):
+def test_notification_contains_no_transcript_text(vendors, completed):
     vendors.post(URL)
 
     deliver()
@@ -155,7 +153,7 @@ def test_no_word_that_was_said_is_sent_or_kept(vendors, completed):
     assert not any(word in sent for word in ("cardiology", "ward", NUMBER[1:]))
 
 
-def test_a_recording_without_a_call_is_told_too(vendors):
+def test_recording_without_a_call_sends_a_notification(vendors):
     vendors.get(JOB, json=load("assemblyai/completed"))
     advanced(a_transcript("queued"))
     vendors.post(URL)
@@ -180,7 +178,7 @@ def test_the_error_of_an_earlier_attempt_is_not_told(vendors, transcript):
     assert the_one().facts["error"] == ""
 
 
-def test_a_number_that_json_does_not_know_is_left_out(vendors, transcript):
+def test_nan_confidence_is_sent_as_null(vendors, transcript):
     vendors.post(URL)
     claimed = Transcript.objects.claim(transcript.pk)
 
@@ -191,9 +189,7 @@ def test_a_number_that_json_does_not_know_is_left_out(vendors, transcript):
     assert message["data"]["confidence"] is None
 
 
-def test_while_a_secret_is_rotated_a_receiver_may_know_either(
-    vendors, completed, settings
-):
+def test_old_and_new_secret_both_verify_during_rotation(vendors, completed, settings):
     settings.NOTIFY_SECRETS = [OTHER, SECRET]
     vendors.post(URL)
 
@@ -206,7 +202,7 @@ def test_while_a_secret_is_rotated_a_receiver_may_know_either(
         Webhook("whsec_" + "A" * 40).verify(request.body, dict(request.headers))
 
 
-def test_the_signature_is_that_of_the_specifications_own_example():
+def test_signature_matches_the_example_of_the_specification():
     signed = b'msg_p5jXN8AQM9LWM0D4loKWxJek.1614265330.{"test": 2432232314}'
 
     signature = outgoing_webhook.signature(outgoing_webhook.key_of(SECRET), signed)
@@ -243,7 +239,7 @@ def ways_to_end():
 
 
 @pytest.mark.parametrize("way", ways_to_end())
-def test_however_a_transcript_ends_it_is_told(vendors, transcript, way):
+def test_every_final_status_creates_a_notification(vendors, transcript, way):
     way(vendors)
 
     advanced(transcript)
@@ -253,7 +249,7 @@ def test_however_a_transcript_ends_it_is_told(vendors, transcript, way):
     assert the_one().event == Notification.event_of(transcript)
 
 
-def test_one_that_is_not_at_its_end_is_not_told(vendors, transcript):
+def test_unfinished_transcript_creates_no_notification(vendors, transcript):
     vendors.get(JOB, json=load("assemblyai/queued"))
 
     advanced(transcript)
@@ -261,7 +257,7 @@ def test_one_that_is_not_at_its_end_is_not_told(vendors, transcript):
     assert not Notification.objects.exists()
 
 
-def test_silence_is_told_as_a_result(vendors, transcript):
+def test_silence_is_notified_as_completed(vendors, transcript):
     ways_to_end()[1](vendors)
     advanced(transcript)
     vendors.post(URL)
@@ -273,16 +269,14 @@ def test_silence_is_told_as_a_result(vendors, transcript):
     assert message["data"]["nobody_spoke"] is True
 
 
-def test_late_and_doubled_messages_about_one_ending_tell_nothing_more(completed):
+def test_repeated_queue_messages_create_no_second_notification(completed):
     for _ in range(3):
         advance.call(completed.pk)
 
     assert Notification.objects.count() == 1
 
 
-def test_one_that_failed_and_then_was_tried_again_with_success_is_told_twice(
-    vendors, failed
-):
+def test_failure_and_later_success_are_both_notified(vendors, failed):
     vendors.post(URL)
     failed.retry()
     Transcript.objects.update(status="queued", assemblyai_id="aa")
@@ -296,7 +290,7 @@ def test_one_that_failed_and_then_was_tried_again_with_success_is_told_twice(
     assert what_came(vendors)[0]["data"]["status"] == "error"
 
 
-def test_what_was_finished_before_it_was_switched_on_is_not_told(
+def test_transcript_finished_before_enabling_is_not_notified(
     vendors, transcript, settings
 ):
     settings.NOTIFY_URL = ""
@@ -309,7 +303,7 @@ def test_what_was_finished_before_it_was_switched_on_is_not_told(
     assert deliver() == 0
 
 
-def test_the_ending_and_who_is_to_hear_of_it_are_stored_together_or_not_at_all(
+def test_final_status_and_notification_are_stored_in_one_transaction(
     transcript, monkeypatch
 ):
     claimed = Transcript.objects.claim(transcript.pk)
@@ -325,7 +319,7 @@ def test_the_ending_and_who_is_to_hear_of_it_are_stored_together_or_not_at_all(
     assert not transcript.is_finished
 
 
-def test_who_lost_the_lease_ends_nothing_and_tells_nothing(transcript):
+def test_worker_without_its_lease_creates_no_notification(transcript):
     claimed = Transcript.objects.claim(transcript.pk)
     Transcript.objects.update(lease=uuid4())
 
@@ -335,7 +329,7 @@ def test_who_lost_the_lease_ends_nothing_and_tells_nothing(transcript):
     assert not Notification.objects.exists()
 
 
-def test_switched_off_it_costs_the_last_step_no_query(transcript, settings):
+def test_disabled_notifications_add_no_query_to_the_last_step(transcript, settings):
     settings.NOTIFY_URL = ""
     claimed = Transcript.objects.claim(transcript.pk)
 
@@ -347,7 +341,7 @@ def test_switched_off_it_costs_the_last_step_no_query(transcript, settings):
     assert len(queries) == 1
 
 
-def test_a_notification_costs_the_queries_for_recording_and_call_and_one_row(
+def test_notification_adds_three_queries_to_the_last_step(
     transcript,
 ):
     claimed = Transcript.objects.claim(transcript.pk)
@@ -364,9 +358,7 @@ def test_a_notification_costs_the_queries_for_recording_and_call_and_one_row(
     ]
 
 
-def test_a_transcript_that_was_deleted_is_not_told_and_the_log_stays(
-    vendors, completed
-):
+def test_deleted_transcript_is_not_notified_but_its_row_is_kept(vendors, completed):
     completed.recording.call.delete()
 
     deliver()
@@ -395,7 +387,7 @@ def test_every_2xx_is_taken_for_received(vendors, completed, status):
 
 
 @pytest.mark.parametrize("status", [300, 302, 308, 400, 401, 404, 429, 500, 503])
-def test_anything_else_is_tried_again(vendors, completed, status):
+def test_any_other_status_is_retried(vendors, completed, status):
     vendors.post(URL, status=status, headers={"Location": "https://evil.example/"})
 
     deliver()
@@ -430,7 +422,7 @@ def test_a_receiver_that_is_away_is_tried_again(
 
 
 @pytest.mark.parametrize("status", [b"200 OK", b"302 Found", b"500 Oh"])
-def test_an_answer_without_end_is_not_read(completed, settings, status):
+def test_endless_response_body_is_not_read(completed, settings, status):
     port = free_port()
     settings.NOTIFY_URL = f"http://127.0.0.1:{port}/"
     head = b"HTTP/1.1 " + status + b"\r\nLocation: http://[\r\n\r\n"
@@ -443,7 +435,7 @@ def test_an_answer_without_end_is_not_read(completed, settings, status):
     assert the_one().answer.startswith(f"HTTP status {status[:3].decode()}")
 
 
-def test_the_id_and_the_body_stay_and_only_the_time_moves(vendors, completed):
+def test_retry_keeps_the_webhook_id_and_body(vendors, completed):
     vendors.post(URL, status=500)
     vendors.post(URL)
 
@@ -479,7 +471,7 @@ def test_it_is_given_up_after_about_a_day(vendors, completed):
     assert deliver() == 0
 
 
-def test_two_that_failed_together_do_not_come_again_together(vendors, completed):
+def test_retry_delays_are_random(vendors, completed):
     vendors.post(URL, status=500)
     waits = set()
 
@@ -492,7 +484,7 @@ def test_two_that_failed_together_do_not_come_again_together(vendors, completed)
 
 
 @pytest.mark.parametrize("status", [429, 503])
-def test_a_receiver_that_asks_for_time_gets_it(vendors, completed, status):
+def test_retry_after_header_is_respected(vendors, completed, status):
     vendors.post(URL, status=status, headers={"Retry-After": "600"})
 
     deliver()
@@ -500,7 +492,7 @@ def test_a_receiver_that_asks_for_time_gets_it(vendors, completed, status):
     assert 590 < seconds_until_next_attempt() <= 600
 
 
-def test_it_may_ask_with_a_date(vendors, completed):
+def test_retry_after_header_may_be_a_date(vendors, completed):
     at = datetime.now(tz.utc) + timedelta(seconds=600)
     header = {"Retry-After": format_datetime(at, usegmt=True)}
     vendors.post(URL, status=503, headers=header)
@@ -514,7 +506,7 @@ def test_it_may_ask_with_a_date(vendors, completed):
     "value",
     ["", "soon", "-5", "0", "Mon, 99 Nov 2026", "Mon, 01 Jan 0001 00:00:00 GMT"],
 )
-def test_what_it_asks_in_vain_changes_nothing(vendors, completed, value):
+def test_invalid_retry_after_header_is_ignored(vendors, completed, value):
     vendors.post(URL, status=503, headers={"Retry-After": value})
 
     deliver()
@@ -523,7 +515,7 @@ def test_what_it_asks_in_vain_changes_nothing(vendors, completed, value):
 
 
 @pytest.mark.parametrize("value", ["9" * 12, "9" * 400])
-def test_nobody_can_ask_for_more_than_a_day(vendors, completed, value):
+def test_retry_after_is_limited_to_one_day(vendors, completed, value):
     vendors.post(URL, status=503, headers={"Retry-After": value})
 
     deliver()
@@ -531,7 +523,7 @@ def test_nobody_can_ask_for_more_than_a_day(vendors, completed, value):
     assert 0.9 * 86_400 < seconds_until_next_attempt() <= 86_400
 
 
-def test_a_receiver_that_is_gone_for_good_ends_it(vendors, completed):
+def test_status_410_ends_the_delivery(vendors, completed):
     vendors.post(URL, status=410)
 
     deliver()
@@ -543,7 +535,7 @@ def test_a_receiver_that_is_gone_for_good_ends_it(vendors, completed):
     assert "410" in row.answer
 
 
-def test_a_fault_of_ours_is_shown_and_the_next_one_is_sent(
+def test_internal_error_is_shown_logged_and_retried(
     vendors, completed, monkeypatch, caplog
 ):
     def broken(notification, transcript):
@@ -557,7 +549,7 @@ def test_a_fault_of_ours_is_shown_and_the_next_one_is_sent(
     assert "KeyError" in caplog.text
 
 
-def test_a_secret_that_is_none_is_said_without_repeating_it(
+def test_invalid_secret_is_not_quoted_in_the_error_or_log(
     vendors, completed, settings, caplog
 ):
     settings.NOTIFY_SECRETS = ["whsec_s3cr3t"]
@@ -582,7 +574,9 @@ def test_the_log_names_no_address_and_no_secret(vendors, completed, caplog):
     assert "whsec" not in caplog.text
 
 
-def test_what_is_switched_off_waits(vendors, completed, settings):
+def test_pending_notifications_wait_while_webhooks_are_disabled(
+    vendors, completed, settings
+):
     settings.NOTIFY_URL = ""
     off = deliver()
     settings.NOTIFY_URL = URL
@@ -595,7 +589,7 @@ def test_what_is_switched_off_waits(vendors, completed, settings):
 # Several workers, and killed workers
 
 
-def test_of_two_workers_one_gets_the_row(completed):
+def test_only_one_of_two_workers_claims_the_row(completed):
     first = Notification.objects.claim("webhook")
     second = Notification.objects.claim("webhook")
 
@@ -605,7 +599,7 @@ def test_of_two_workers_one_gets_the_row(completed):
 
 @pytest.mark.django_db(transaction=True)
 @needs_connections
-def test_of_many_workers_each_gets_rows_of_its_own():
+def test_concurrent_workers_claim_different_rows():
     pks = [a_notification().pk for _ in range(6)]
 
     got = at_once(lambda: Notification.objects.claim("webhook"))
@@ -615,7 +609,9 @@ def test_of_many_workers_each_gets_rows_of_its_own():
     assert set(claimed) <= set(pks)
 
 
-def test_one_that_is_killed_while_it_sends_is_followed_by_another(vendors, completed):
+def test_notification_of_a_killed_worker_is_sent_after_its_lease_ends(
+    vendors, completed
+):
     vendors.post(URL)
     killed = Notification.objects.claim("webhook")
 
@@ -628,7 +624,7 @@ def test_one_that_is_killed_while_it_sends_is_followed_by_another(vendors, compl
     assert killed.attempts == 1
 
 
-def test_one_that_kills_every_worker_is_given_up(vendors, completed):
+def test_notification_that_kills_every_worker_is_given_up(vendors, completed):
     vendors.post(URL)
     for _ in range(MAX_ATTEMPTS):
         Notification.objects.claim("webhook")
@@ -641,7 +637,7 @@ def test_one_that_kills_every_worker_is_given_up(vendors, completed):
     assert len(vendors.calls) == 1  # only the request to AssemblyAI
 
 
-def test_who_was_taken_for_dead_and_failed_changes_nothing(vendors, completed):
+def test_late_failure_of_a_slow_worker_does_not_undo_delivery(vendors, completed):
     slow = Notification.objects.claim("webhook")
     Notification.objects.update(leased_until=timezone.now())
     vendors.post(URL)
@@ -652,7 +648,7 @@ def test_who_was_taken_for_dead_and_failed_changes_nothing(vendors, completed):
     assert the_one().state == "sent"
 
 
-def test_who_was_taken_for_dead_and_sent_it_spares_the_other_the_next_attempt(
+def test_late_success_of_a_slow_worker_prevents_another_attempt(
     completed,
 ):
     slow = Notification.objects.claim("webhook")
@@ -667,7 +663,7 @@ def test_who_was_taken_for_dead_and_sent_it_spares_the_other_the_next_attempt(
 
 
 @pytest.mark.parametrize("by", [timedelta(hours=30), timedelta(days=400)])
-def test_a_clock_that_was_put_back_holds_nothing_up(vendors, completed, by):
+def test_clock_set_back_delays_no_notification(vendors, completed, by):
     future = timezone.now() + by
     Notification.objects.update(
         next_attempt_at=future, lease=uuid4(), leased_until=future + LEASE
@@ -688,11 +684,11 @@ def test_the_one_that_has_waited_longest_is_sent_first(vendors):
     assert order == [rows[1].pk, rows[2].pk, rows[0].pk]
 
 
-def test_a_worker_that_is_told_to_stop_begins_no_other(completed):
+def test_stopping_worker_starts_no_delivery(completed):
     assert delivery.deliver("webhook", stopping=lambda: True) == 0
 
 
-def test_sent_and_given_up_ones_are_forgotten_after_a_while_and_waiting_ones_never():
+def test_old_finished_notifications_are_pruned_and_pending_ones_are_kept():
     for state in ("pending", "sent", "given-up"):
         a_notification(state=state)
     Notification.objects.update(created_at=timezone.now() - timedelta(days=31))
@@ -706,7 +702,7 @@ def test_sent_and_given_up_ones_are_forgotten_after_a_while_and_waiting_ones_nev
     assert len(left) == 2
 
 
-def test_an_error_that_is_one_word_without_end_is_told_at_once():
+def test_long_error_without_spaces_is_shortened_quickly():
     began = time.monotonic()
 
     told = discreet("a" * 100_000 + "https://media.example/RE1.wav")

@@ -65,7 +65,7 @@ def test_nothing_is_deleted_unless_a_period_is_set(vendors):
     assert Transcript.objects.exists()
 
 
-def test_audio_goes_at_twilio_and_here_and_the_text_stays(
+def test_expired_audio_is_deleted_at_twilio_and_here_and_text_is_kept(
     settings, deletes, media, browser
 ):
     settings.RETAIN_AUDIO_DAYS = 30
@@ -93,7 +93,7 @@ def test_audio_goes_at_twilio_and_here_and_the_text_stays(
     assert transcript.pk != again.pk
 
 
-def test_texts_go_at_assemblyai_and_here_with_all_that_people_wrote(
+def test_expired_text_is_deleted_at_assemblyai_and_here_with_notes(
     settings, deletes, browser
 ):
     settings.RETAIN_TEXT_DAYS = 30
@@ -130,7 +130,7 @@ def test_texts_go_at_assemblyai_and_here_with_all_that_people_wrote(
         (None, 0, 7, False),
     ],
 )
-def test_the_contact_decides_then_the_list_then_the_setting(
+def test_retention_period_of_contact_precedes_keyword_list_and_setting(
     settings, deletes, contact, keyword_list, setting, is_deleted
 ):
     settings.RETAIN_AUDIO_DAYS = settings.RETAIN_TEXT_DAYS = setting
@@ -156,7 +156,7 @@ def test_a_dry_run_counts_and_deletes_nothing(settings, vendors):
     assert not Deletion.objects.exists()
 
 
-def test_what_is_being_transcribed_is_kept(settings, vendors):
+def test_unfinished_transcript_is_not_deleted(settings, vendors):
     settings.RETAIN_AUDIO_DAYS = settings.RETAIN_TEXT_DAYS = 30
     a_text(days=31)
     Transcript.objects.update(status="processing")
@@ -193,7 +193,7 @@ def test_a_transcript_that_is_retried_meanwhile_is_kept(settings, vendors):
     assert Transcript.objects.get().status == "fetched"
 
 
-def test_what_twilio_does_not_delete_is_kept_here_and_tried_again(
+def test_audio_is_kept_and_retried_if_twilio_does_not_delete_it(
     settings, vendors, media
 ):
     settings.RETAIN_AUDIO_DAYS = 30

@@ -142,7 +142,7 @@ def the_page(call):
     return f"/calls/{call.uuid}/person/"
 
 
-def test_nothing_is_left_of_a_person_and_all_is_left_of_others(
+def test_erasure_removes_all_data_of_one_person_only(
     person, supervisor, twilio, media, work, transactional_db
 ):
     other = a_call(other_number=OTHER, status="completed", sid="CA" + "1" * 32)
@@ -197,7 +197,7 @@ def test_the_number_may_stay_on_the_do_not_call_list(person, supervisor, twilio,
     assert found() == {NUMBER}
 
 
-def test_a_webhook_that_comes_afterwards_stores_no_number(
+def test_webhook_after_erasure_stores_no_phone_number(
     person, supervisor, twilio, work, signed_post
 ):
     supervisor.post(the_page(person), {"number": NUMBER, "sure": "on"})
@@ -234,7 +234,7 @@ def test_a_call_that_is_not_over_is_erased_later(person, supervisor, twilio, wor
     assert found() == set()
 
 
-def test_while_a_vendor_is_away_nothing_is_deleted_here(
+def test_erasure_waits_until_the_vendor_is_available(
     person, supervisor, twilio, work, vendors
 ):
     vendors.replace("DELETE", JOB, status=503)
@@ -433,7 +433,9 @@ def test_the_command_shows_asks_and_erases(person, twilio, monkeypatch):
     assert found() == {NUMBER}
 
 
-def test_ctrl_c_stops_and_no_worker_goes_on(person, twilio, monkeypatch, work):
+def test_ctrl_c_stops_the_erasure_and_no_worker_continues_it(
+    person, twilio, monkeypatch, work
+):
     def interrupted(*args):
         raise KeyboardInterrupt
 

@@ -80,7 +80,9 @@ def test_mistakes_are_always_changed_in_the_same_order():
         ("x" * 300, "word", None),
     ],
 )
-def test_what_teaches_a_word(original, corrected, pair):
+def test_mistake_pairs_are_extracted_only_from_useful_corrections(
+    original, corrected, pair
+):
     assert pair_of(original, corrected) == pair
 
 
@@ -97,7 +99,7 @@ def test_what_teaches_a_word(original, corrected, pair):
         ("he said", "the doctor", False),
     ],
 )
-def test_a_mishearing_is_told_from_a_rewrite(heard, corrected, alike):
+def test_mishearing_is_distinguished_from_a_rewrite(heard, corrected, alike):
     assert are_alike(Mistake(heard=heard, corrected=corrected)) == alike
 
 

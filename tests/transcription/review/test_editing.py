@@ -111,7 +111,7 @@ def test_an_inserted_word_is_between_its_neighbours(transcript, ada):
     assert [w.confidence for w in words[1:3]] == [0.4, None]
 
 
-def test_a_transcript_without_words_can_be_written(ada):
+def test_text_can_be_added_to_an_empty_transcript(ada):
     silent = heard("", words=[])
 
     correct(silent, ada, (0, 0, "Hello there."))
@@ -296,7 +296,7 @@ def replayed(edits):
 class AnySequenceOfEdits(TestCase):
     @settings(max_examples=SEQUENCES, deadline=None)
     @given(STEPS)
-    def test_reads_as_its_edits_that_are_not_undone(self, steps):
+    def test_text_matches_the_edits_that_are_not_undone(self, steps):
         author = User.objects.create_user("ada")
         original = " ".join(f"w{n}" for n in range(WORDS))
         transcript = heard(original)

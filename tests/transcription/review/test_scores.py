@@ -62,7 +62,7 @@ def words(text):
     ]
 
 
-def test_corrections_are_carried_over_only_where_they_certainly_belong():
+def test_corrections_are_carried_over_only_to_matching_context():
     old = words("take metro pole twice and call the ward")
     new = words("please take metro pole twice and call a ward")
     changes = [Change(1, 3, "metoprolol"), Change(6, 7, "our"), Change(5, 6, "ring")]

@@ -170,7 +170,7 @@ def test_an_answer_has_the_changes_of_all_people_since_the_page_was_read(
     ],
 )
 @pytest.mark.parametrize("verb", ["corrections", "undo", "redo", "replace"])
-def test_a_body_that_cannot_be_is_400_in_words(operator, transcript, verb, body):
+def test_invalid_body_returns_400_with_a_message(operator, transcript, verb, body):
     answer = post(operator, transcript, verb, body)
 
     assert answer.status_code == 400
@@ -178,7 +178,7 @@ def test_a_body_that_cannot_be_is_400_in_words(operator, transcript, verb, body)
     assert fresh(transcript).revision is None
 
 
-def test_undo_redo_and_the_revisions(operator, transcript):
+def test_undo_and_redo_appear_in_the_history(operator, transcript):
     post(operator, transcript, "corrections", edit((2, 3, "metoprolol")))
     assert post(operator, transcript, "undo", {"revision": 1}).status_code == 200
     assert fresh(transcript).text == HEARD
@@ -330,7 +330,7 @@ def test_a_reader_sees_the_revisions_and_cannot_correct(transcript):
     assert reader.patch(path, body, content_type="application/json").status_code == 403
 
 
-def test_a_program_reads_both_texts_and_corrects_by_the_same_rules(transcript):
+def test_api_returns_both_texts_and_accepts_corrections(transcript):
     program = program_of("crm", ["view_transcript", "correct_transcript"])
     path = f"/api/transcripts/{transcript.uuid}"
 
@@ -372,7 +372,7 @@ def test_a_thousand_corrections_keep_the_page_usable(operator, admin_client):
     assert Correction.objects.filter(transcript=said, is_live=True).count() == 1000
 
 
-def test_receivers_hear_of_corrections_once_and_of_verification(
+def test_corrections_send_one_notification_and_verification_another(
     operator, supervisor, transcript, settings
 ):
     settings.NOTIFY_URL = "https://example.com/hook"

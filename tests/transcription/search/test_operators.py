@@ -93,7 +93,7 @@ def found(question, rows):
 
 
 @pytest.mark.parametrize(("question", "answer"), CASES.items())
-def test_both_databases_give_this_answer(calls, question, answer):
+def test_query_finds_the_expected_transcripts(calls, question, answer):
     assert found(question, calls) == set(answer.split())
 
 
@@ -101,7 +101,7 @@ def test_both_databases_give_this_answer(calls, question, answer):
     ("question", "order"),
     [("tag:billing", "2 transcripts, newest first"), ("invoice", "best match first")],
 )
-def test_the_page_says_in_which_order_it_lists(browser, calls, question, order):
+def test_page_shows_the_sort_order(browser, calls, question, order):
     page = browser.get(SEARCH, {"q": question})
 
     assert order in page.text
@@ -136,7 +136,7 @@ def test_filtered_transcripts_are_not_displaced_by_others(calls, monkeypatch, qu
 
 
 @pytest.mark.parametrize(("question", "why"), WRONG.items())
-def test_what_cannot_be_used_is_explained(browser, calls, question, why):
+def test_invalid_operator_is_explained(browser, calls, question, why):
     with pytest.raises(BadOperator, match=why.replace(".", r"\.")):
         search.ranked(search.parse(question))
     page = browser.get(SEARCH, {"q": question})
@@ -170,7 +170,7 @@ def test_a_call_without_a_transcript_is_found_by_its_tag(browser):
     assert "No answer" in page.text
 
 
-def test_who_may_not_see_calls_finds_no_note(client, calls):
+def test_notes_are_found_only_with_permission_to_view_calls(client, calls):
     reader = User.objects.create_user("reader")
     may = Permission.objects.get(codename="view_transcript")
     reader.user_permissions.add(may)

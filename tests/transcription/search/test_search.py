@@ -167,7 +167,7 @@ def found(question):
 
 
 @pytest.mark.parametrize(("question", "answer"), CASES.items())
-def test_both_databases_give_this_answer(said, question, answer):
+def test_query_finds_the_expected_transcripts(said, question, answer):
     assert set(found(question)) == set(answer.split())
 
 
@@ -269,7 +269,7 @@ def test_two_words_never_have_the_same_code(one, other):
 
 
 @pytest.mark.parametrize("question", ["", "  ", "-tyre", '""', "*", "-", "%", "🙂"])
-def test_what_asks_for_nothing_is_no_question(question):
+def test_query_without_search_terms_is_empty(question):
     assert not search.parse(question)
 
 
@@ -279,12 +279,12 @@ def test_what_asks_for_nothing_is_no_question(question):
     suppress_health_check=[HealthCheck.function_scoped_fixture],
 )
 @given(st.text(st.characters(codec="utf-8"), max_size=40))
-def test_whatever_is_typed_never_raises(said, question):
+def test_no_query_raises_an_exception(said, question):
     if search.parse(question):
         found(question)
 
 
-def test_the_most_and_the_nearest_comes_first(said):
+def test_results_are_ranked_by_frequency_then_newest_first(said):
     recording = said["ward"].recording
     texts = {
         "once": "A fever, and then many words of other things that were said.",
@@ -343,7 +343,7 @@ def test_the_index_can_be_taken_away_and_made_again(said):
     assert set(found("pressure")) == {"ward", "tyre"}
 
 
-def test_no_later_migration_took_the_index_away():
+def test_index_still_exists_after_all_migrations():
     """To change a SQLite table, Django creates it again, without its triggers."""
     with connection.cursor() as cursor:
         if connection.vendor == "sqlite":
@@ -432,7 +432,7 @@ def test_the_hit_plays_from_three_seconds_before_it(words, at, fragment):
 # The page
 
 
-def test_the_page_shows_number_time_passage_and_where_to_listen(browser, said):
+def test_page_shows_number_passage_and_player(browser, said):
     ward = said["ward"]
     ward.words = spoken(ward.text)
     ward.save()
@@ -447,7 +447,7 @@ def test_the_page_shows_number_time_passage_and_where_to_listen(browser, said):
     assert "1 transcript<" in page.text
 
 
-def test_who_may_not_listen_gets_no_player(browser, operator, said):
+def test_player_is_hidden_without_permission_to_listen(browser, operator, said):
     gone = Permission.objects.filter(codename__in=["view_recording", "view_call"])
     operator.user_permissions.remove(*gone)
     operator.is_staff = False
@@ -479,7 +479,7 @@ def test_a_recording_without_a_call_is_named_by_its_source(browser):
         ("<script>", "No transcript contains &lt;script&gt;"),
     ],
 )
-def test_the_page_says_what_can_be_asked(browser, said, question, sentence):
+def test_page_explains_empty_and_fruitless_searches(browser, said, question, sentence):
     page = browser.get(SEARCH, {"q": question})
 
     assert sentence in page.text
@@ -560,7 +560,7 @@ def test_a_hit_in_a_correction_has_its_time_and_speaker(browser, operator, said)
     assert f"{ward.recording.audio_url}#t=1.0" in page.text
 
 
-def test_a_cut_result_says_so(browser, said, monkeypatch):
+def test_truncated_result_shows_a_message(browser, said, monkeypatch):
     monkeypatch.setattr(search, "RANKED", 2)
 
     assert "Only the 2 newest are listed" in browser.get(SEARCH, {"q": "pressure"}).text
@@ -582,7 +582,7 @@ def test_a_search_that_takes_too_long_is_ended(browser, said, monkeypatch):
     assert "Add a rarer word" in page.text
 
 
-def test_who_may_not_read_transcripts_may_not_search(client, django_user_model):
+def test_search_requires_permission_to_read_transcripts(client, django_user_model):
     client.force_login(django_user_model.objects.create_user("nobody"))
 
     page = client.get(SEARCH, {"q": "blood"})
@@ -592,7 +592,7 @@ def test_who_may_not_read_transcripts_may_not_search(client, django_user_model):
     assert f'href="{SEARCH}"' not in page.text
 
 
-def test_the_search_stands_in_the_head_of_the_page(browser):
+def test_page_header_links_to_the_search(browser):
     assert f'href="{SEARCH}"' in browser.get("/").text
 
 
@@ -611,7 +611,7 @@ def test_the_search_stands_in_the_head_of_the_page(browser):
         ("?!", ""),
     ],
 )
-def test_the_list_in_admin_is_searched_likewise(browser, said, question, answer):
+def test_admin_list_uses_the_same_search(browser, said, question, answer):
     page = browser.get(ADMIN, {"q": question})
 
     keys = map(int, set(re.findall(rf"{ADMIN}(\d+)/change", page.text)))

@@ -20,7 +20,7 @@ def validated(**columns):
     return vocabulary
 
 
-def test_terms_are_read_one_a_line_in_order_without_blanks_and_doubles():
+def test_terms_are_read_line_by_line_without_blanks_or_duplicates():
     assert terms_of(" b \r\n\n a  c\nb\n\t\n") == ["b", "a c"]
 
 
@@ -31,7 +31,7 @@ def test_a_term_has_at_most_six_words():
         validated(terms="fine\none two three four five six seven")
 
 
-def test_a_list_has_at_most_a_thousand_words_of_which_each_counts():
+def test_list_has_at_most_a_thousand_words():
     validated(terms="\n".join(f"a{n} b{n}" for n in range(500)))
 
     with pytest.raises(ValidationError, match="1002 words"):
@@ -56,7 +56,7 @@ def test_every_wrong_term_is_named():
         ("\n".join(f"term {n}" for n in range(201)), "at most 200 terms"),
     ],
 )
-def test_what_the_fallback_model_ignores_is_said(terms, fragment):
+def test_terms_that_the_fallback_model_ignores_cause_a_warning(terms, fragment):
     assert fragment in " ".join(warnings_for(terms))
 
 
@@ -81,9 +81,7 @@ def test_a_list_without_such_terms_gets_no_warning(terms):
         ),
     ],
 )
-def test_only_the_limits_of_the_models_that_are_set_are_warned_of(
-    settings, models, fragments
-):
+def test_warnings_cover_only_the_configured_models(settings, models, fragments):
     settings.SPEECH_MODELS = models
 
     warnings = warnings_for("ECG\n" + "\n".join(f"term {n}" for n in range(200)))
@@ -126,7 +124,7 @@ def test_names_are_unique():
         validated()
 
 
-def test_what_is_sent_makes_a_new_version_and_a_transcript_names_it(vendors):
+def test_change_of_a_sent_field_creates_a_new_version(vendors):
     clinic = Vocabulary.objects.create(name="Clinic", terms="metoprolol")
     clinic.notes = "not sent"
     clinic.save()
@@ -170,7 +168,7 @@ def test_a_list_is_chosen_by_number_then_by_country_then_by_default(number, expe
 
 
 @pytest.mark.parametrize("numbers", ["Germany", "de", "0049", "+", "+0", "+1 415"])
-def test_what_is_neither_a_country_nor_a_number_is_refused(numbers):
+def test_invalid_country_or_number_is_refused(numbers):
     with pytest.raises(ValidationError, match="two capital letters"):
         validated(numbers=numbers)
 
@@ -193,7 +191,9 @@ def saved_in_admin(client, **typed):
         ("terms.csv", '\ufeffTerm,note\naspirin,x\n"a, b",y\n', "old\naspirin\na, b"),
     ],
 )
-def test_terms_come_from_a_file_and_go_to_one(admin_client, name, content, terms):
+def test_terms_can_be_imported_from_and_exported_to_a_file(
+    admin_client, name, content, terms
+):
     file = SimpleUploadedFile(name, content.encode())
 
     assert saved_in_admin(admin_client, terms="old", file=file).status_code == 302
