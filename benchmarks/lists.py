@@ -187,7 +187,7 @@ def fill(size: int) -> None:
     from django.db import connection
 
     from transcription.models import Vocabulary
-    from transcription.search.tokens import indexed
+    from transcription.tokens import indexed
 
     for number in range(1, 201):
         # All of these have an account, but only nine of them dial.

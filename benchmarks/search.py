@@ -87,7 +87,7 @@ def fill(size: int) -> list[str]:
 
     from caller.models import Call, Recording
     from transcription.models import Transcript
-    from transcription.search.tokens import indexed
+    from transcription.tokens import indexed
 
     call = Call.objects.create(other_number="+14155551234", our_number="+14155550100")
     recording = Recording.objects.create(call=call, status="completed")
@@ -206,7 +206,7 @@ def sizes_of(url: str) -> str:
 
 def size_on_sqlite(size: int) -> str:
     """Estimate the size of this many texts in SQLite, from a tenth of them."""
-    from transcription.search.tokens import indexed
+    from transcription.tokens import indexed
 
     sample = max(100, size // 10)
     with tempfile.TemporaryDirectory() as folder:

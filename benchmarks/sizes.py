@@ -56,7 +56,7 @@ def store(numbers: range) -> None:
     from djtranscribe.models import Access, WebhookDelivery
     from tests.data import load
     from transcription.models import Transcript
-    from transcription.search.tokens import indexed
+    from transcription.tokens import indexed
 
     user, _ = User.objects.get_or_create(username="ada")
     at = timezone.now() - timedelta(days=30)

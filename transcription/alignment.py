@@ -4,7 +4,7 @@ import re
 from collections.abc import Iterator
 from typing import NamedTuple
 
-from transcription.search.tokens import UNSPACED
+from transcription.tokens import UNSPACED
 
 # After a difference, search for the next match within this many words of the list and
 # this many letters of the text.

@@ -1,4 +1,4 @@
-"""The search index is made of words that Python has split, see search/tokens.py.
+"""The search index is made of words that Python has split, see transcription/tokens.py.
 
 Before, each database split the text by its own rules: PostgreSQL missed words of Indian
 scripts and, in some locales, every letter outside of ASCII.
@@ -9,7 +9,7 @@ from typing import Any
 
 from django.db import migrations, models
 
-from transcription.search.tokens import indexed
+from transcription.tokens import indexed
 
 AT_ONCE = 500
 

@@ -13,7 +13,7 @@ from django.utils.translation import get_language_info
 
 from caller.concerns import IsConcern
 from transcription.models.work import Work
-from transcription.search.tokens import indexed
+from transcription.tokens import indexed
 from transcription.vocabulary.models import Vocabulary
 
 
@@ -48,7 +48,7 @@ class Transcript(Work):
     # AssemblyAI's list of words, unchanged: text, start and end (ms), confidence (0 to
     # 1 or null), speaker, channel.
     words = models.JSONField(default=list, blank=True)
-    # The text in the form of the search index, see transcription/search/tokens.py.
+    # The text in the form of the search index, see transcription/tokens.py.
     search_text = models.TextField(default="", blank=True, editable=False)
     confidence = models.FloatField(null=True, blank=True)
     language = models.CharField(max_length=20, blank=True)

@@ -15,7 +15,7 @@ from django.utils import timezone
 from caller.contacts.models import name_of
 from djtranscribe.statements import Parameter, Statement
 from transcription.leases import free, taken
-from transcription.search.tokens import indexed
+from transcription.tokens import indexed
 
 if TYPE_CHECKING:
     from transcription.models.transcript import Transcript

@@ -18,7 +18,8 @@ from transcription.assemblyai import client as assemblyai_client
 from transcription.models import Deletion, Transcript
 from transcription.retention.models import LOST_JOBS
 from transcription.retention.traces import clear_traces, overwrite_deleted
-from transcription.review import editing, past
+from transcription.review import editing
+from transcription.vocabulary import past
 
 logger = logging.getLogger(__name__)
 

@@ -29,7 +29,8 @@ from transcription.retention.expiry import (
     note_lost_job,
 )
 from transcription.retention.traces import clear_traces, overwrite_deleted
-from transcription.review import editing, past
+from transcription.review import editing
+from transcription.vocabulary import past
 
 logger = logging.getLogger(__name__)
 

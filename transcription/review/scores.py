@@ -4,7 +4,7 @@ A verified transcript is the reference for all transcripts of its recording. Bot
 are normalised first, so that "20mg" and "20 mg" are the same. English texts use
 Whisper's normaliser, like AssemblyAI's guide and the Open ASR Leaderboard. This
 normaliser breaks other languages: for example, it removes the vowel signs of Hindi. So
-texts in other languages are normalised as in our search, see search/tokens.py.
+texts in other languages are normalised as in our search, see transcription/tokens.py.
 """
 
 from collections.abc import Iterator
@@ -16,7 +16,7 @@ from rapidfuzz.distance import Levenshtein
 
 from transcription.assemblyai.keyterms import terms_of
 from transcription.models import Score, Transcript, Vocabulary
-from transcription.search.tokens import tokens
+from transcription.tokens import tokens
 
 SEARCH_RULES = "djtranscribe search 1"
 

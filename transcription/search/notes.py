@@ -8,7 +8,7 @@ from django.db.models import QuerySet
 
 from caller.models import Note
 from transcription.search.query import Query, Term
-from transcription.search.tokens import indexed
+from transcription.tokens import indexed
 
 
 def search_text(text: str) -> str:

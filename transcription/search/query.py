@@ -2,7 +2,7 @@
 
 The syntax: words, "an exact phrase", -not, prefix*, and operators (operators.py).
 Migration 0012_search_text creates the index on Transcript.search_text. The rules for
-words are in tokens.py.
+words are in transcription/tokens.py.
 """
 
 import json
@@ -20,7 +20,7 @@ from django.db.models.expressions import RawSQL
 from caller.models import Call
 from transcription.models import Transcript
 from transcription.search.operators import Operator, split
-from transcription.search.tokens import encoded, tokens
+from transcription.tokens import encoded, tokens
 
 # Rank at most this many matches, the newest ones. Otherwise a search for a very common
 # word would read a million rows to show twenty.

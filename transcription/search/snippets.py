@@ -17,7 +17,7 @@ from transcription import presentation
 from transcription.models import Correction, Original, Revision, Transcript
 from transcription.review.current import Change, corrected, named, words_of
 from transcription.search.query import Query
-from transcription.search.tokens import Token, tokens
+from transcription.tokens import Token, tokens
 from transcription.words import Word
 
 # A passage has about PASSAGE characters. About BEFORE of them are before the match.

@@ -14,10 +14,10 @@ from django.views.decorators.http import require_POST, require_safe
 
 from djtranscribe.adminsite.read_only import is_key
 from transcription.models import Batch, Mistake, Vocabulary
-from transcription.review import past
 from transcription.review.mistakes import suggestions
 from transcription.review.rules import Refused
 from transcription.search import query as search
+from transcription.vocabulary import past
 
 SHOWN, BATCHES = 50, 10
 # Suggestions and batches show words of transcripts.

@@ -21,7 +21,7 @@ from djtranscribe.worker.waking import Wakeups
 from transcription import leases
 from transcription.models import Batch, Notification
 from transcription.notifications import delivery
-from transcription.review import past
+from transcription.vocabulary import past
 
 CONCURRENCY = 32
 STOP_SECONDS = 16  # how long a stopping worker waits for each helper thread

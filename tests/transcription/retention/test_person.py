@@ -40,8 +40,9 @@ from tests.data import load
 from tests.transcription.rows import JOB, a_transcript
 from transcription.models import Batch, Deletion, Notification, Transcript
 from transcription.retention import person_file, tasks
-from transcription.review import editing, past
+from transcription.review import editing
 from transcription.review.current import Change
+from transcription.vocabulary import past
 
 pytestmark = pytest.mark.django_db
 

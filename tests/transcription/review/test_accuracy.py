@@ -13,8 +13,9 @@ from caller.models import Recording
 from tests.transcription.review.test_editing import correct, fresh, heard
 from transcription.assemblyai.keyterms import spellings_of
 from transcription.models import Batch, Mistake, Score, Transcript, Vocabulary
-from transcription.review import accuracy, editing, past
+from transcription.review import accuracy, editing
 from transcription.review.mistakes import are_alike, count, pair_of, suggestions
+from transcription.vocabulary import past
 
 pytestmark = pytest.mark.django_db
 

@@ -16,7 +16,7 @@ from transcription.review import editing
 from transcription.review.current import Change, words_of
 from transcription.review.rules import Conflict, Refused
 from transcription.search import query as search
-from transcription.search.tokens import indexed
+from transcription.tokens import indexed
 from transcription.words import joined
 
 pytestmark = pytest.mark.django_db

@@ -19,7 +19,7 @@ from transcription.review import editing
 from transcription.review.current import Change
 from transcription.search import query as search
 from transcription.search.snippets import hit
-from transcription.search.tokens import encoded, indexed
+from transcription.tokens import encoded, indexed
 
 pytestmark = pytest.mark.django_db
 
