@@ -6,6 +6,7 @@ from caller.conversations import views as conversations
 from caller.conversations import webhooks as bridging
 from caller.costs.views import costs_page
 from caller.notes import views as notes
+from caller.recordings import views as recordings
 from caller.twilio import webhooks
 
 app_name = "caller"
@@ -30,10 +31,12 @@ urlpatterns = [
     path("costs/", costs_page, name="costs"),
     path("phone/", conversations.phone, name="phone"),
     path("contacts/import/", contacts.import_page, name="import-contacts"),
-    path("recordings/<int:pk>/audio/", views.recording_audio, name="recording-audio"),
+    path(
+        "recordings/<int:pk>/audio/", recordings.recording_audio, name="recording-audio"
+    ),
     path(
         "get-recording-url/<str:call_sid>/",
-        views.get_recording_url,
+        recordings.get_recording_url,
         name="get-recording-url",
     ),
     # Twilio requests these URLs.

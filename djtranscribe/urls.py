@@ -4,7 +4,8 @@ from django.contrib.auth.views import LogoutView
 from django.urls import URLPattern, URLResolver, include, path
 
 from djtranscribe.accounts import password_reset
-from djtranscribe.views import healthz, log_out_elsewhere, metrics, profile
+from djtranscribe.accounts.views import log_out_elsewhere, profile
+from djtranscribe.views import healthz, metrics
 
 handler500 = "djtranscribe.views.server_error"
 

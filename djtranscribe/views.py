@@ -1,28 +1,17 @@
 import sys
-from typing import cast
 
 from django.conf import settings
-from django.contrib import messages
 from django.contrib.auth.decorators import login_not_required
-from django.contrib.auth.models import User
 from django.db import Error, InterfaceError, OperationalError
 from django.http import Http404, HttpRequest, HttpResponse, JsonResponse
-from django.shortcuts import redirect, render
-from django.template.defaultfilters import pluralize
 from django.urls import reverse
 from django.utils import timezone
 from django.views import defaults
-from django.views.decorators.http import (
-    require_http_methods,
-    require_POST,
-    require_safe,
-)
+from django.views.decorators.http import require_safe
 from prometheus_client.exposition import choose_encoder
 
 from djtranscribe import monitoring
-from djtranscribe.accounts.forms import ProfileForm
-from djtranscribe.accounts.sessions import end_other_sessions, logins
-from djtranscribe.models import Profile, VendorPause
+from djtranscribe.models import VendorPause
 
 # If work is overdue for this many seconds, we assume that no worker is running.
 LATE_SECONDS = 300
@@ -75,26 +64,3 @@ def metrics(request: HttpRequest) -> HttpResponse:
         return answer
     encode, content_type = choose_encoder(request.headers.get("Accept", ""))
     return HttpResponse(encode(monitoring.registry()), content_type=content_type)
-
-
-@require_http_methods(["GET", "HEAD", "POST"])
-def profile(request: HttpRequest) -> HttpResponse:
-    """Let an account choose its time zone, and show where it is logged in."""
-    user = cast(User, request.user)
-    mine = Profile.objects.filter(user=user).first()
-    form = ProfileForm(request.POST or None, instance=mine or Profile(user=user))
-    if request.method == "POST" and form.is_valid():
-        Profile.objects.update_or_create(user=user, defaults=form.cleaned_data)
-        messages.success(request, "Your profile is saved.")
-        return redirect("profile")
-    context = {"form": form, "logins": logins(request)}
-    return render(request, "profile.html", context)
-
-
-@require_POST
-def log_out_elsewhere(request: HttpRequest) -> HttpResponse:
-    """End the session with the number in the form. Without a number, end all others."""
-    ended = end_other_sessions(request, request.POST.get("number", ""))
-    done = f"Ended {ended} session{pluralize(ended)}."
-    messages.success(request, done if ended else "This session had already ended.")
-    return redirect("profile")

@@ -11,7 +11,7 @@ from caller.recordings import waveform
 from transcription.exports.formats import FORMATS
 from transcription.models import Score, Transcript, Vocabulary
 from transcription.presentation import DOUBTFUL_BELOW, clock, doubtful
-from transcription.review.page import (
+from transcription.review.turns import (
     PageTurn,
     may_correct,
     speakers_of,

@@ -2,26 +2,28 @@ from django.urls import path
 
 from transcription import views
 from transcription.assemblyai import webhooks
+from transcription.exports import views as exports
 from transcription.retention import views as retention
 from transcription.review import pages
 from transcription.review import views as review
+from transcription.search import views as search
 from transcription.vocabulary import suggestions
 from transcription.vocabulary import views as vocabulary
 
 app_name = "transcription"
 
 urlpatterns = [
-    path("search/", views.search_page, name="search"),
+    path("search/", search.search_page, name="search"),
     path(
         "transcripts/<uuid:uuid>/export/<str:extension>/",
-        views.export,
+        exports.export,
         name="export",
     ),
     path(
-        "exports/<uuid:uuid>/progress/", views.export_progress, name="export-progress"
+        "exports/<uuid:uuid>/progress/", exports.export_progress, name="export-progress"
     ),
     path("transcripts/<uuid:uuid>/retry/", views.retry, name="retry"),
-    path("transcripts/<uuid:uuid>/print/", views.print_view, name="print"),
+    path("transcripts/<uuid:uuid>/print/", exports.print_view, name="print"),
     path(
         "transcripts/<uuid:uuid>/again/",
         views.transcribe_again,

@@ -8,8 +8,8 @@ from ninja import Query, Router
 from ninja.errors import HttpError
 from pydantic import Field
 
-from caller import views
 from caller.models import Recording
+from caller.recordings import views
 from djtranscribe.api import transcripts
 from djtranscribe.api.errors import FAULTS, NOT_FOUND
 from djtranscribe.api.pages import Period, Word, page_of

@@ -33,8 +33,8 @@ from djtranscribe.api.shapes import (
 )
 from djtranscribe.api.tokens import Bearer, user_of
 from djtranscribe.models import Access
-from transcription import views
 from transcription.exports import formats as exports
+from transcription.exports import views
 from transcription.exports.fonts import MissingFont
 from transcription.models import Transcript
 from transcription.review import editing

@@ -16,8 +16,8 @@ from transcription.review import accuracy, editing
 from transcription.review.carrying import left_open
 from transcription.review.history import history_of, marked
 from transcription.review.mistakes import frequent
-from transcription.review.page import may_correct
 from transcription.review.rules import Conflict, Refused
+from transcription.review.turns import may_correct
 from transcription.review.views import shown
 
 # The page "Accuracy" lists at most this many mistakes, the most frequent ones.

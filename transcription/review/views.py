@@ -16,9 +16,9 @@ from transcription.models import Revision, Transcript
 from transcription.review import editing
 from transcription.review.current import Change
 from transcription.review.history import differences
-from transcription.review.page import turns_with
 from transcription.review.replacing import found
 from transcription.review.rules import Conflict, Refused
+from transcription.review.turns import turns_with
 
 # A preview shows at most this many occurrences.
 SHOWN = 50

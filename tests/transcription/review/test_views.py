@@ -26,7 +26,7 @@ from tests.transcription.review.test_editing import (
 from transcription.models import Batch, Correction, Notification
 from transcription.review import editing
 from transcription.review.current import Change
-from transcription.review.page import turns_on_page
+from transcription.review.turns import turns_on_page
 
 pytestmark = pytest.mark.django_db
 

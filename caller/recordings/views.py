@@ -1,0 +1,83 @@
+from django.contrib.auth.decorators import permission_required
+from django.http import (
+    FileResponse,
+    Http404,
+    HttpRequest,
+    HttpResponse,
+    HttpResponseBase,
+)
+from django.shortcuts import get_object_or_404
+from django.views.decorators.http import require_safe
+
+from caller.models import Recording, Tombstone
+from caller.recordings import audio
+from caller.recordings.http_ranges import ranged
+from caller.twilio import client as twilio_client
+from caller.twilio.errors import NOT_FOUND, TwilioError
+from caller.twilio.states import CALL_SID
+from caller.views import plain
+from djtranscribe.models import Access
+
+# How long a browser may cache the audio. Logging out clears the cache.
+AUDIO_MAX_AGE_SECONDS = 3600
+
+
+@require_safe
+@permission_required("caller.view_recording", raise_exception=True)
+def recording_audio(request: HttpRequest, pk: int) -> HttpResponseBase:
+    recording = get_object_or_404(Recording, pk=pk)
+    if recording.audio_deleted_at:
+        raise Http404("The audio was deleted because its retention period has ended.")
+    if not recording.audio:
+        raise Http404("The audio is not stored yet.")
+    try:
+        file = recording.audio.open("rb")
+    except FileNotFoundError:
+        raise Http404("The audio is no longer in the storage.") from None
+    Access.objects.note(request.user, Access.Action.LISTENED, [recording])
+    name = recording.filename
+    # Without `content_type`, Django would guess the type from /etc/mime.types,
+    # which may be missing.
+    file_response = FileResponse(
+        file, filename=name, content_type=audio.content_type(name)
+    )
+    response = ranged(request, file_response)
+    response["Cache-Control"] = f"private, max-age={AUDIO_MAX_AGE_SECONDS}"
+    return response
+
+
+@require_safe
+@permission_required("caller.view_recording", raise_exception=True)
+def get_recording_url(request: HttpRequest, call_sid: str) -> HttpResponse:
+    """List the audio URLs of a call, one per line.
+
+    The URLs come from our rows or, if we have no rows, from Twilio. The path of this
+    view comes from the tutorial of 2020, see docs/tutorial.md.
+    """
+    if not CALL_SID.fullmatch(call_sid):
+        return plain("This is not the SID of a call: CA and 32 digits or a to f.", 404)
+    completed = Recording.objects.filter(status=Recording.Status.COMPLETED)
+    rows = completed.filter(call__sid=call_sid, audio_deleted_at=None)
+    sids = [recording.sid or "" for recording in rows]
+    try:
+        sids = sids or completed_at_twilio(call_sid)
+    except TwilioError as error:
+        if error.code == NOT_FOUND:
+            return plain("Twilio knows no call with this SID.", 404)
+        return plain(error.message, 502)
+    if not sids:
+        return plain("This call has no recording, or none yet.", 404)
+    return plain("".join(f"{twilio_client.media_url(sid)}\n" for sid in sids), 200)
+
+
+def completed_at_twilio(call_sid: str) -> list[str]:
+    # If the call does not exist, fetch_call raises TwilioError. list_recordings would
+    # only return an empty list for it.
+    twilio_client.fetch_call(call_sid)
+    sids = [
+        recording.sid
+        for recording in twilio_client.list_recordings(call_sid)
+        if recording.status == Recording.Status.COMPLETED
+    ]
+    deleted = Tombstone.objects.sids([call_sid, *sids])
+    return [sid for sid in sids if not deleted & {sid, call_sid}]

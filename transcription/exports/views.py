@@ -1,0 +1,82 @@
+from uuid import UUID
+
+from django.contrib.auth.decorators import permission_required
+from django.http import Http404, HttpRequest, HttpResponse
+from django.shortcuts import get_object_or_404, render
+from django.views.decorators.http import require_safe
+
+from caller.models import Contact
+from caller.views import plain
+from djtranscribe.models import Access
+from transcription.exports import formats as exports
+from transcription.exports.fonts import MissingFont
+from transcription.models import Export, Transcript
+from transcription.reading import state_of
+from transcription.review.turns import turns_on_page
+
+# The page of a download polls once a second. After this many polls, the page says that
+# the download did not start.
+POLLS_TO_BEGIN = 30
+
+
+@require_safe
+@permission_required("transcription.view_transcript", raise_exception=True)
+def export(request: HttpRequest, uuid: UUID, extension: str) -> HttpResponse:
+    """Export one transcript. Options: ?times=1, ?speakers=1, ?version=both."""
+    try:
+        return file_of(request, uuid, extension)
+    except (MissingFont, exports.OneVersionOnly) as error:
+        return plain(str(error), 422)
+
+
+def file_of(request: HttpRequest, uuid: UUID, extension: str) -> HttpResponse:
+    """Return the file as a response. Raises Http404, MissingFont, OneVersionOnly."""
+    kind = exports.FORMATS.get(extension)
+    if kind is None:
+        raise Http404("There is no such format.")
+    transcripts = Transcript.objects.select_related("recording__call").named()
+    transcript = get_object_or_404(transcripts, uuid=uuid)
+    options = exports.Options(
+        times=request.GET.get("times") == "1",
+        speakers=request.GET.get("speakers") == "1",
+        version=request.GET.get("version", ""),
+    )
+    content = kind.make(transcript, options)
+    Access.objects.note(request.user, Access.Action.READ, [transcript])
+    answer = HttpResponse(content, content_type=kind.content_type)
+    name = exports.filename(transcript, extension)
+    answer["Content-Disposition"] = f'attachment; filename="{name}"'
+    return answer
+
+
+@require_safe
+@permission_required("transcription.view_transcript", raise_exception=True)
+def print_view(request: HttpRequest, uuid: UUID) -> HttpResponse:
+    """Show a page to print: number, date and notice of the call, turns with times."""
+    transcripts = Transcript.objects.select_related("recording__call__requested_by")
+    transcript = get_object_or_404(transcripts, uuid=uuid)
+    Access.objects.note(request.user, Access.Action.READ, [transcript])
+    call = transcript.recording.call
+    context = {
+        "transcript": transcript,
+        "recording": transcript.recording,
+        "call": call,
+        "contact": Contact.objects.of(call.other_number) if call else None,
+        "state": state_of(transcript),
+        "turns": turns_on_page(transcript),
+    }
+    return render(request, "transcription/print.html", context)
+
+
+@require_safe
+@permission_required("transcription.view_transcript", raise_exception=True)
+def export_progress(request: HttpRequest, uuid: UUID) -> HttpResponse:
+    """Show the progress of a bulk export of this user. The page polls every second.
+
+    `asked` counts the polls, so that the page stops polling if no download begins.
+    """
+    row = Export.objects.filter(uuid=uuid, user=request.user.pk).first()
+    typed = request.GET.get("asked", "")
+    asked = int(typed) if typed.isascii() and typed.isdigit() and len(typed) < 5 else 0
+    context = {"row": row, "asked": asked + 1, "never_began": asked >= POLLS_TO_BEGIN}
+    return render(request, "transcription/_export_progress.html", context)

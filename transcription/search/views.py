@@ -1,0 +1,81 @@
+from typing import Any
+
+from django.contrib.auth.decorators import permission_required
+from django.core.paginator import Paginator
+from django.http import HttpRequest, HttpResponse
+from django.shortcuts import render
+from django.views.decorators.http import require_safe
+
+from caller.call_rows import rows_of
+from caller.models import Call
+from djtranscribe.models import Access
+from transcription.models import Transcript
+from transcription.search import query as search
+from transcription.search.notes import matching_notes
+from transcription.search.operators import BadOperator
+from transcription.search.snippets import hits
+
+HITS_ON_A_PAGE = 20
+# A search with words shows at most this many notes. A search with only operators shows
+# at most this many calls without a transcript.
+MOST_OTHERS = 10
+# A search looks for calls without a transcript only among this many calls: the newest
+# that match its operators.
+NEWEST_CALLS = 500
+
+
+@require_safe
+@permission_required("transcription.view_transcript", raise_exception=True)
+def search_page(request: HttpRequest) -> HttpResponse:
+    typed = request.GET.get("q", "")[: search.MAX_LENGTH].replace("\0", "")
+    query = search.parse(typed)
+    keys: list[int] = []
+    others: dict[str, Any] = {}
+    is_too_frequent, wrong = False, ""
+    try:
+        # `ranked` returns a list of at most search.RANKED keys, so the pages below need
+        # no COUNT query.
+        keys = search.ranked(query) if query else []
+        others = besides(query, request.user)
+    except search.TooFrequent:
+        is_too_frequent = True
+    except BadOperator as error:
+        wrong = str(error)
+    page = Paginator(keys, HITS_ON_A_PAGE).get_page(request.GET.get("page"))
+    transcripts = Transcript.objects.select_related("recording__call").named()
+    transcripts = transcripts.defer(*Transcript.HEAVY)
+    if not query.wanted:
+        transcripts = transcripts.defer("words")
+    rows = transcripts.in_bulk(list(page.object_list))
+    Access.objects.note(request.user, Access.Action.READ, rows.values())
+    context = {
+        "typed": typed,
+        "query": query,
+        "page": page,
+        "found": len(keys),
+        "is_too_frequent": is_too_frequent,
+        "wrong": wrong,
+        "is_cut": len(keys) == search.RANKED,
+        # Skip transcripts that have been deleted in the meantime.
+        "hits": hits([rows[pk] for pk in page.object_list if pk in rows], query),
+        **others,
+    }
+    return render(request, "transcription/search.html", context)
+
+
+def besides(query: search.Query, user: Any) -> dict[str, Any]:
+    """Return the results of a search that are not transcripts, as template context.
+
+    A search with words finds notes. A search without words, but with operators, finds
+    calls without a transcript. Raises BadOperator.
+    """
+    if not query or not user.has_perm("caller.view_call"):
+        return {}
+    if query.wanted:
+        return {"notes": matching_notes(query)[:MOST_OTHERS]}
+    # Look only at the newest of the calls that match. Otherwise, if nearly all calls
+    # have a transcript, the database would read all calls to find a few without one.
+    found = query.narrow(Call.objects.all(), "").values_list("pk", flat=True)
+    newest = list(found[:NEWEST_CALLS])
+    calls = Call.objects.named().filter(pk__in=newest, recordings__transcripts=None)
+    return {"rows": rows_of(calls.select_related("requested_by")[:MOST_OTHERS])}
