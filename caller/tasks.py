@@ -5,8 +5,8 @@ from django.utils import timezone
 from django_tasks import task
 
 from caller.models import Call, Recording, Tombstone
-from caller.models.call import CLOCK_OFF
 from caller.models.call_queries import next_check_time
+from caller.models.checks import CLOCK_OFF
 from caller.twilio import client as twilio_client
 from caller.twilio.errors import NOT_FOUND, TwilioError
 from caller.twilio.states import CallState

@@ -1,7 +1,6 @@
 from __future__ import annotations
 
 import logging
-from datetime import datetime, timedelta
 from typing import Any
 from uuid import uuid4
 
@@ -15,10 +14,9 @@ from django.utils import timezone
 from caller import phone_numbers
 from caller.models.call_queries import LAST_DIGITS, CallQuerySet, next_check_time
 from caller.models.changes import save_changes, snapshot
+from caller.models.checks import Checks
 from caller.models.progress import Progress
 from caller.twilio import client as twilio_client
-from caller.twilio.client import NOTICE_SECONDS
-from caller.twilio.connection import TIMEOUT_SECONDS
 from caller.twilio.errors import TwilioError
 from caller.twilio.states import CallState
 
@@ -33,19 +31,9 @@ NOT_DIALLED = {
     "canceled": "The call to the operator's phone was canceled, so nobody was called.",
 }
 NO_KEY = "No key was pressed on the operator's phone, so nobody was called."
-# Twilio sets the price some minutes after the call. Until then, ask for
-# the price at this interval.
-CHECK_PRICE_AFTER = timedelta(minutes=2)
-# For this long after a call's end, Twilio may still send its price and recordings.
-EXPECT_MORE_FOR = timedelta(minutes=10)
-# Accepted difference between Twilio's clock and ours. Our clock may be an hour wrong.
-CLOCK_OFF = timedelta(minutes=90)
-# Look at Twilio's list of calls again after this time. Until then, our request to place
-# the call may still be running.
-LOOK_AGAIN_AFTER = timedelta(seconds=sum(TIMEOUT_SECONDS))
 
 
-class Call(Progress):
+class Call(Checks):
     """A call. Its status and times are those of the other party's phone.
 
     The row of an outgoing call is saved before we ask Twilio to place the call. In a
@@ -109,11 +97,6 @@ class Call(Progress):
     notice = models.TextField("notice played", blank=True)
     # Twilio's word for who answered: human, machine_start, fax... Empty: not reported.
     answered_by = models.CharField(max_length=20, blank=True, editable=False)
-    next_check_at = models.DateTimeField(
-        default=next_check_time, null=True, blank=True, db_index=True
-    )
-    # When we first saw that Twilio's list of calls does not contain the call.
-    missed_at = models.DateTimeField(null=True, blank=True, editable=False)
 
     objects = CallQuerySet.as_manager()
 
@@ -323,131 +306,3 @@ class Call(Progress):
             dialled = leg.accepted_at is not None
             self.status = Call.Status.INITIATED if dialled else Call.Status.QUEUED
             self.error = ""
-
-    def fail_leg(self, error: str) -> None:
-        """Mark the operator's phone, if the call has one, as failed.
-
-        If the phone has finished, it keeps its status.
-        """
-        if self.is_conversation:
-            legs: Any = type(self.leg)
-            rows = legs.objects.filter(call=self).exclude(status__in=self.FINISHED)
-            rows.update(status=Call.Status.FAILED, error=error)
-
-    def mark_not_connected(self) -> None:
-        """Store that the operator hung up, and that Twilio has called nobody else.
-
-        An unfinished call becomes failed: the operator pressed a key, but Twilio
-        refused to call the other party. Without a key, `follow` has canceled the call.
-        Then only the price of the operator's phone may still be missing.
-        """
-        unfinished = Call.objects.unfinished().filter(pk=self.pk)
-        unfinished.update(
-            status=Call.Status.FAILED,
-            error="The operator pressed a key, but Twilio did not call this number. "
-            "Check in the Twilio console whether the account may call it.",
-        )
-        Call.objects.filter(pk=self.pk).update(next_check_at=self.next_price_check())
-
-    def mark_deleted_at_twilio(self) -> None:
-        """Stop checking this call, because it was deleted at Twilio.
-
-        An unfinished call becomes failed.
-        """
-        error = "This call was deleted at Twilio before we learned how it ended."
-        unfinished = Call.objects.unfinished().filter(pk=self.pk)
-        unfinished.update(status=Call.Status.FAILED, error=error)
-        self.fail_leg(error)
-        Call.objects.filter(pk=self.pk).update(next_check_at=None)
-
-    def mark_not_listed(self) -> None:
-        """Store that Twilio's list of calls does not contain this call.
-
-        If an earlier look did not find the call either, the call becomes failed. One
-        look is not enough, because a clock may have jumped since the request.
-        """
-        now = timezone.now()
-        mine = Call.objects.filter(pk=self.pk, sid=None)
-        looked_before = Q(missed_at__lte=now - LOOK_AGAIN_AFTER) | Q(missed_at__gt=now)
-        # A call older than CLOCK_OFF needs no second look, because clocks do not jump
-        # that far.
-        is_old = Q(created_at__lt=now - CLOCK_OFF)
-        error = (
-            "Twilio's list of calls does not have this call: nothing was dialled. It "
-            "is safe to dial again."
-        )
-        given_up = mine.filter(looked_before | is_old).update(
-            status=Call.Status.FAILED, error=error, next_check_at=None
-        )
-        if given_up:
-            self.fail_leg(error)
-        else:
-            mine.filter(missed_at=None).update(
-                missed_at=now, next_check_at=next_check_time()
-            )
-
-    @property
-    def expects_recording(self) -> bool:
-        """Whether a completed call should have a recording."""
-        is_ended = self.is_voicemail and settings.MACHINE_DETECTION == "hangup"
-        return self.kind != Call.Kind.CODE and not is_ended
-
-    def schedule_check(self, has_recording: bool | None = None) -> None:
-        before = snapshot(self)
-        self.next_check_at = self.next_check(has_recording)
-        save_changes(self, before)
-
-    def next_check(self, has_recording: bool | None = None) -> datetime | None:
-        """Return when to ask Twilio next, or None if nothing is missing.
-
-        has_recording: whether a recording is finished. If None, this method finds out.
-        """
-        if self.reached < self.rank(Call.Status.COMPLETED):
-            return next_check_time()
-        if self.is_conversation and not self.leg.is_finished:
-            return next_check_time()
-        if self.status == Call.Status.COMPLETED and self.expects_recording:
-            if has_recording is None:
-                has_recording = getattr(self, "has_recording", None)
-            if has_recording is None:
-                has_recording = self.recordings.finished().exists()
-            if not has_recording:
-                return next_check_time()
-        return self.next_price_check()
-
-    def next_price_check(self) -> datetime | None:
-        """Return when to ask for a missing price next, or None if none is missing.
-
-        Twilio sets the prices of a conversation's two phones independently.
-        """
-        phones: list[Progress] = [self, self.leg] if self.is_conversation else [self]
-        is_missing = any(
-            phone.status == Call.Status.COMPLETED and phone.price is None
-            for phone in phones
-        )
-        return timezone.now() + CHECK_PRICE_AFTER if is_missing else None
-
-    @property
-    def is_long_over(self) -> bool:
-        """Whether Twilio will not send anything more about this call."""
-        ended_at = self.ended_at
-        if not ended_at or ended_at < self.created_at:
-            # The end is unknown, or Twilio's clock is behind ours. Assume the longest
-            # possible call.
-            longest = settings.RECORDING_MAX_SECONDS
-            if self.is_conversation:
-                longest = settings.CONVERSATION_MAX_SECONDS
-            longest += NOTICE_SECONDS
-            ended_at = self.created_at + timedelta(seconds=longest)
-        return timezone.now() > ended_at + EXPECT_MORE_FOR
-
-    def stop_checking(self) -> None:
-        """Stop asking Twilio about this call, because it will not send anything more.
-
-        Unfinished recordings get the status DELETED. An operator's phone whose end was
-        not reported gets the status FAILED.
-        """
-        recordings = self.recordings.unfinished()
-        recordings.update(status=recordings.model.Status.DELETED)
-        self.fail_leg("Twilio did not report how the call to this phone ended.")
-        Call.objects.filter(pk=self.pk).update(next_check_at=None)
