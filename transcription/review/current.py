@@ -4,6 +4,7 @@ Corrections are applied each time the words are read. Only `Transcript.text` is 
 with the corrections, because lists and searches need it.
 """
 
+from collections import defaultdict
 from collections.abc import Iterable, Iterator
 from difflib import SequenceMatcher
 from itertools import accumulate, pairwise
@@ -33,11 +34,38 @@ def words_of(transcript: Transcript) -> list[Word]:
     Return [] if AssemblyAI sent no words and the transcript has no revision. For a
     transcript with a revision, three more queries are made.
     """
-    words = original_of(transcript)
-    if not transcript.revision:
-        return words
-    words = corrected(words, live(transcript), transcript.audio_seconds or 0)
-    return named(words, speaker_names(transcript))
+    return words_of_each([transcript])[transcript.pk]
+
+
+def words_of_each(transcripts: Iterable[Transcript]) -> dict[int, list[Word]]:
+    """Return {primary key: current words} of these transcripts.
+
+    If one of them has a revision, three more queries are made, however many they are.
+    """
+    rows = {transcript.pk: transcript for transcript in transcripts}
+    revised = [pk for pk, row in rows.items() if row.revision]
+    if not revised:
+        return {pk: original_words(row) for pk, row in rows.items()}
+    originals = Original.objects.in_bulk(revised)
+    changes = defaultdict[int, list[Change]](list)
+    live_ones = Correction.objects.filter(transcript__in=revised, is_live=True)
+    columns = ("transcript", "first", "last", "after", "pk")
+    for pk, *change in live_ones.order_by("first").values_list(*columns):
+        changes[pk].append(Change(*change))
+    named_in = Revision.objects.filter(
+        transcript__in=revised, kind=Revision.Kind.SPEAKERS, is_undone=False
+    )
+    # The last names of a transcript are used.
+    names = dict(named_in.order_by("number").values_list("transcript", "speakers"))
+    found = {}
+    for pk, row in rows.items():
+        if original := originals.get(pk):
+            seconds = row.audio_seconds or 0
+            words = corrected(original.words(), changes[pk], seconds)
+            found[pk] = named(words, names.get(pk) or {})
+        else:
+            found[pk] = original_words(row)
+    return found
 
 
 def original_of(transcript: Transcript) -> list[Word]:

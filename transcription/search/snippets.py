@@ -6,7 +6,6 @@ the search found are marked.
 
 import unicodedata
 from bisect import bisect_right
-from collections import defaultdict
 from dataclasses import dataclass
 from itertools import accumulate, pairwise
 
@@ -14,8 +13,8 @@ from django.utils.html import format_html, format_html_join
 from django.utils.safestring import SafeString
 
 from transcription import presentation
-from transcription.models import Correction, Original, Revision, Transcript
-from transcription.review.current import Change, corrected, named, words_of
+from transcription.models import Transcript
+from transcription.review.current import words_of_each
 from transcription.search.query import Query
 from transcription.tokens import Token, tokens
 from transcription.words import Word
@@ -62,33 +61,14 @@ def hits(transcripts: list[Transcript], query: Query) -> list[Hit]:
     The number of queries does not depend on the number of transcripts.
     """
     # A query without words has no matches in the texts.
-    revised = [each.pk for each in transcripts if each.revision and query.wanted]
-    originals = Original.objects.in_bulk(revised)
-    changes = defaultdict[int, list[Change]](list)
-    live = Correction.objects.filter(transcript__in=revised, is_live=True)
-    columns = ("transcript", "first", "last", "after", "pk")
-    for pk, *change in live.order_by("first").values_list(*columns):
-        changes[pk].append(Change(*change))
-    named_in = Revision.objects.filter(
-        transcript__in=revised, kind=Revision.Kind.SPEAKERS, is_undone=False
-    )
-    # The last names win.
-    names = dict(named_in.order_by("number").values_list("transcript", "speakers"))
-    found = []
-    for each in transcripts:
-        words = None
-        if original := originals.get(each.pk):
-            seconds = each.audio_seconds or 0
-            words = corrected(original.words(), changes[each.pk], seconds)
-            words = named(words, names.get(each.pk) or {})
-        found.append(hit(each, query, words))
-    return found
+    words = words_of_each(transcripts) if query.wanted else {}
+    return [hit(each, query, words.get(each.pk, [])) for each in transcripts]
 
 
-def hit(transcript: Transcript, query: Query, words: list[Word] | None = None) -> Hit:
+def hit(transcript: Transcript, query: Query, words: list[Word]) -> Hit:
     """Choose the passage to show, and mark the matches in it.
 
-    words: the current words of the transcript. By default, they are loaded if needed.
+    words: the current words of the transcript.
     """
     text = transcript.text
     all_tokens = tokens(text)
@@ -108,10 +88,6 @@ def hit(transcript: Transcript, query: Query, words: list[Word] | None = None) -
             cuts += marked
     is_cut = first + len(passage) < len(all_tokens)
     cuts.append(passage[-1].end if is_cut else len(text))
-    word = None
-    if found:
-        spoken = words_of(transcript) if words is None else words
-        word = matched(spoken, query, best, len(found))
     # Every second piece is a match.
     pieces = [text[a:b] for a, b in pairwise(cuts)]
     return Hit(
@@ -129,7 +105,7 @@ def hit(transcript: Transcript, query: Query, words: list[Word] | None = None) -
             ),
             " …" if is_cut else "",
         ),
-        word,
+        matched(words, query, best, len(found)) if found else None,
     )
 
 

@@ -18,7 +18,7 @@ from transcription.models import Transcript
 from transcription.review import editing
 from transcription.review.current import Change
 from transcription.search import query as search
-from transcription.search.snippets import hit
+from transcription.search.snippets import hits
 from transcription.tokens import encoded, indexed
 
 pytestmark = pytest.mark.django_db
@@ -179,7 +179,8 @@ def test_words_are_found_in_every_script(text, finds, misses):
 
     assert found(finds) == ["it"]
     assert found(misses) == []
-    passage = hit(Transcript.objects.get(assemblyai_id="it"), search.parse(finds))
+    it = Transcript.objects.get(assemblyai_id="it")
+    [passage] = hits([it], search.parse(finds))
     assert "<mark>" in passage.passage
     assert re.sub("</?mark>", "", html.unescape(passage.passage)) == text
 
@@ -365,7 +366,7 @@ def test_index_still_exists_after_all_migrations():
 def a_hit(text, question, words=None):
     said = words if words is not None else spoken(text)
     transcript = Transcript(text=text, words=said)
-    return hit(transcript, search.parse(question))
+    return hits([transcript], search.parse(question))[0]
 
 
 def spoken(text):
