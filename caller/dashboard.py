@@ -5,7 +5,7 @@ from datetime import timedelta
 from typing import Any
 
 from django.conf import settings
-from django.db.models import F, Q
+from django.db.models import Exists, F, OuterRef, Q
 from django.urls import reverse
 from django.utils import timezone
 
@@ -77,7 +77,11 @@ def needs_attention(most: int = MOST) -> list[Concern]:
     since = timezone.now() - LOOK_BACK
     calls = Call.objects.filter(created_at__gte=since).exclude(kind=Call.Kind.CODE)
     failed = calls.filter(status=Call.Status.FAILED).order_by("-created_at")
+    recorded = Exists(
+        Recording.objects.filter(call=OuterRef("pk"), status=Recording.Status.COMPLETED)
+    )
     without_audio = calls.filter(
+        ~recorded,
         recordings__status__in=Recording.WITHOUT_AUDIO,
         recordings__created_at__gte=since,
     ).order_by("-recordings__created_at")
@@ -122,7 +126,7 @@ def needs_attention(most: int = MOST) -> list[Concern]:
         )
         .filter(
             Q(status=Call.Status.FAILED)
-            | Q(recording_status__in=Recording.WITHOUT_AUDIO)
+            | Q(~recorded, recording_status__in=Recording.WITHOUT_AUDIO)
             | Q(recording_status=None)
             | Q(is_concern=1)
         )

@@ -193,10 +193,9 @@ def national(number: str) -> str:
 def as_typed(value: str) -> str:
     """Format a number while it is typed: `1415555` -> `+1 415-555`.
 
-    Text that is not a number is returned unchanged. A number without `+` is returned
-    unchanged until it is complete, and as long as more digits could make it a national
-    number: a `+` would make it an international number. With an American number of our
-    own, this does not hold for digits that begin with 1, which is the country code.
+    Text that is not a number is returned unchanged. A number without `+` gets one only
+    when it is valid and more digits cannot make it a national number. With an American
+    number of our own, digits that begin with the country code 1 get it at once.
     """
     digits = _digits(value)
     if not digits:

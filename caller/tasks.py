@@ -89,8 +89,8 @@ def ask_twilio(call: Call) -> None:
     elif call.is_finished:
         # Twilio has no call for this row: we did not ask, or Twilio refused. Do not
         # search Twilio's list, because a call found there belongs to another row.
-        Call.objects.filter(pk=call.pk, sid=None).update(next_check_at=None)
-        call.fail_leg(call.error)
+        if Call.objects.filter(pk=call.pk, sid=None).update(next_check_at=None):
+            call.fail_leg(call.error)
     elif found := find_at_twilio(call):
         call.apply(found)
     elif timezone.now() > call.created_at + SETTLED_AFTER:

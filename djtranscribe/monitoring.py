@@ -82,8 +82,9 @@ class Numbers:
         )
         yield gauge(
             "spend_last_day",
-            "Money of 24 hours, by vendor. Twilio: in the currency of the account; a "
-            f"call without a price counts as {ESTIMATE}. AssemblyAI: SPEECH_RATES.",
+            "Money, by vendor. Twilio: the calls of 24 hours, in the currency of the "
+            f"account; a call without a price counts as {ESTIMATE}. AssemblyAI: what "
+            "the recordings transcribed in 24 hours have cost so far.",
             ["vendor"],
             [
                 (["twilio"], float(dialling.spent_today())),
@@ -138,7 +139,10 @@ class Numbers:
 
 
 def spent_on_words(since: datetime) -> Decimal:
-    """Return the cost at AssemblyAI of the recordings transcribed since this time."""
+    """Return what the recordings transcribed since this time have cost at AssemblyAI.
+
+    This includes earlier transcripts of these recordings.
+    """
     transcribed = Transcript.objects.filter(created_at__gt=since).values("recording")
     total = Recording.objects.filter(pk__in=transcribed).aggregate(
         sum=Sum("transcription_cost")

@@ -23,7 +23,8 @@ class Parameter(Value):
 
     name: the keyword argument with this value.
     field: the field that converts the value for the database.
-    plus: a time to add to the value. `parameter + timedelta(...)` sets it.
+    plus: is added to the value, which is a time. `parameter + timedelta(...)` and
+    `parameter - timedelta(...)` set it.
     """
 
     def __init__(self, name: str, field: Any, plus: timedelta | None = None) -> None:
@@ -34,10 +35,14 @@ class Parameter(Value):
         plus = (self.plus or timedelta()) + other
         return Parameter(self.name, self.output_field, plus)
 
+    def __sub__(self, other: Any) -> Any:
+        return self + -other
+
     def as_sql(self, compiler: Any, connection: Any) -> Any:
         return "%s", [self]
 
     def prepare(self, values: dict[str, Any]) -> Any:
+        """Return the value as the database's driver needs it."""
         value = values[self.name]
         if self.plus:
             value += self.plus
@@ -56,6 +61,7 @@ class Statement(Generic[Row]):
         self.sql, self.params = query.get_compiler(rows.db).as_sql()
 
     def prepare(self, values: dict[str, Any]) -> list[Any]:
+        """Return the parameters of the SQL."""
         return [
             each.prepare(values) if isinstance(each, Parameter) else each
             for each in self.params
@@ -79,7 +85,8 @@ def update(
     """Do the same as `filter(**where).update(**columns)`. Return the number of rows.
 
     where: columns and their values.
-    columns: the new values. A value may be an expression, such as F("jobs") + 1.
+    columns: the new values. A value may be an expression, such as F("jobs") + 1. The
+    SQL is kept for each expression, so the expression should be a constant.
     """
     expressions = tuple(
         (name, value if hasattr(value, "resolve_expression") else None)
@@ -117,7 +124,7 @@ def _update(
 
 
 def insert(row: models.Model) -> None:
-    """Do the same as `save` for a new row. But the row does not get its primary key."""
+    """Save a new row. It does not get its primary key, and no signals are sent."""
     fields = [field for field in row._meta.concrete_fields if not field.primary_key]
     values = [
         field.get_db_prep_save(field.pre_save(row, add=True), connection)

@@ -31,7 +31,7 @@ from transcription.notifications.admin import NotificationAdmin
 from transcription.retention.admin import DeletionAdmin
 from transcription.search import query as search
 from transcription.search.operators import BadOperator
-from transcription.tasks import enqueue_once, start_again
+from transcription.tasks import enqueue_once, start_unless_running
 from transcription.vocabulary.admin import VocabularyAdmin
 
 __all__ = [
@@ -226,17 +226,20 @@ class TranscriptAdmin(
         """Create new transcripts of the same recordings, with the same keyword lists.
 
         The current version of a list is used. For a transcript without a keyword list,
-        `start_again` may choose one.
+        `start_unless_running` may choose one.
         """
         rows = chosen.select_related("recording__call", "vocabulary")
-        begun = [start_again(row.recording, row.vocabulary)[1] for row in rows]
+        begun = [start_unless_running(row.recording, row.vocabulary)[1] for row in rows]
         number, others = begun.count(True), begun.count(False)
-        note = f" Skipped: {others} that are being transcribed." if others else ""
-        messages.success(
-            request,
-            f"Started {number} new transcript{pluralize(number)}. The old ones are "
-            f"kept.{note}",
-        )
+        if number:
+            messages.success(
+                request,
+                f"Started {number} new transcript{pluralize(number)}. The old ones are "
+                "kept.",
+            )
+        if others:
+            recordings = f"{others} recording{pluralize(others)}"
+            messages.warning(request, f"Skipped {recordings}: already in progress.")
 
     @admin.action(description="Continue unfinished now", permissions=["act"])
     def refresh_now(self, request: HttpRequest, chosen: QuerySet[Transcript]) -> None:

@@ -142,7 +142,7 @@ def state_of(transcript: Transcript) -> str:
     """
     if transcript.is_failed:
         return transcript.failure
-    if transcript.nobody_spoke and not transcript.as_heard:
+    if transcript.nobody_spoke:
         return "Nobody spoke."
     if not transcript.is_finished:
         progress = transcript.progress.rstrip(".")

@@ -107,13 +107,11 @@ def fetch_again(transcript: Transcript) -> None:
     """Fetch audio from Twilio whose file is not in our storage.
 
     The file may come back, for example if the storage is only not mounted. So the row
-    keeps the file's name until another file is stored. If Twilio has no copy, raises
-    FileNotFoundError, and this step is retried.
+    keeps the file's name until another file is stored. This step is retried, because of
+    FileNotFoundError, if the storage seems not to be mounted or Twilio has no copy.
     """
-    missing = FileNotFoundError(
-        ENOENT, "The file is missing from our storage, and Twilio has no copy"
-    )
-    if not transcript.recording.sid:
+    missing = FileNotFoundError(ENOENT, "The file is missing from our storage")
+    if not transcript.recording.sid or audio.is_away(transcript.recording.audio):
         raise missing
     try:
         fetch_audio(transcript)

@@ -65,7 +65,7 @@ def start(
     return transcript
 
 
-def start_again(
+def start_unless_running(
     recording: Recording, vocabulary: Vocabulary | None
 ) -> tuple[Transcript, bool]:
     """Start a transcript, and return (transcript, True).

@@ -1,5 +1,6 @@
 from uuid import UUID
 
+from django.contrib import messages
 from django.contrib.auth.decorators import permission_required
 from django.http import HttpRequest, HttpResponse
 from django.shortcuts import get_object_or_404, redirect
@@ -9,7 +10,7 @@ from caller.views import plain
 from djtranscribe.adminsite.read_only import is_key
 from transcription.models import Transcript, Vocabulary
 from transcription.reading import sent_from
-from transcription.tasks import enqueue_once, start_again
+from transcription.tasks import enqueue_once, start_unless_running
 
 
 @require_POST
@@ -36,4 +37,7 @@ def transcribe_again(request: HttpRequest, uuid: UUID) -> HttpResponse:
     chosen = Vocabulary.objects.filter(pk=typed).first() if is_key(typed) else None
     if typed and chosen is None:
         return plain("This keyword list does not exist, or it was deleted.", 400)
-    return redirect(sent_from(request, start_again(transcript.recording, chosen)[0]))
+    started, is_new = start_unless_running(transcript.recording, chosen)
+    if not is_new:
+        messages.info(request, "This recording is being transcribed already.")
+    return redirect(sent_from(request, started))

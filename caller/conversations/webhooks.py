@@ -106,7 +106,7 @@ def bridge_done(about: str, fields: Mapping[str, Any]) -> HttpResponse:
         return twiml_response(twiml.hang_up())
     if call.is_inbound:
         greeting = speech.greeting()
-        hears_it = first.status not in Call.FINISHED
+        hears_it = not call.is_finished
         # Twilio may send this request twice.
         if hears_it and not call.notice.endswith(greeting.text):
             call.notice = f"{call.notice} {greeting.text}"

@@ -13,7 +13,11 @@ def snapshot(row: models.Model) -> dict[str, Any]:
 
 
 def save_changes(row: models.Model, before: dict[str, Any]) -> None:
-    """Save the columns that differ from `before`, a result of `snapshot`."""
+    """Save the columns that differ from `before`, a result of `snapshot`.
+
+    Unlike `row.save()`, this sends no signals and does not call `save` of the model. If
+    the row was deleted, it does nothing.
+    """
     now = vars(row)
     names = [field.attname for field in row._meta.concrete_fields]
     changed = {

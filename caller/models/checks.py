@@ -74,7 +74,7 @@ class Checks(Progress):
 
         An unfinished call becomes failed: the operator pressed a key, but Twilio
         refused to call the other party. Without a key, `follow` has canceled the call.
-        Then only the price of the operator's phone may still be missing.
+        Afterwards, only the price of the operator's phone can be missing.
         """
         unfinished = self.mine().unfinished()
         unfinished.update(
@@ -184,5 +184,5 @@ class Checks(Progress):
         """
         recordings = self.recordings.unfinished()
         recordings.update(status=recordings.model.Status.DELETED)
-        self.fail_leg("Twilio did not report how the call to this phone ended.")
+        self.fail_leg("Twilio reported no end of a call to this phone.")
         self.mine().update(next_check_at=None)

@@ -5,7 +5,7 @@ import hashlib
 import time
 from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager, suppress
-from pathlib import PurePosixPath
+from pathlib import Path, PurePosixPath
 from secrets import token_hex
 from typing import IO, Any
 
@@ -13,6 +13,7 @@ import requests
 from django.core.files import File
 from django.core.files.storage import FileSystemStorage, Storage
 from django.core.files.uploadedfile import TemporaryUploadedFile
+from django.db.models.fields.files import FieldFile
 
 from djtranscribe.vendors.deadlines import LimitedAdapter, chunks
 
@@ -192,6 +193,16 @@ class Watched(File):  # type: ignore[type-arg]
         data = self.source.read(*size)
         self.heartbeat.passed(len(data))
         return data
+
+
+def is_away(file: FieldFile) -> bool:
+    """Return whether the file's folder is missing. Then a disk may not be mounted."""
+    try:
+        path = Path(file.path)
+    except NotImplementedError:
+        # The storage is on another machine and has no folders.
+        return False
+    return not path.parent.is_dir()
 
 
 def kept_whole(

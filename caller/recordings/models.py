@@ -303,7 +303,7 @@ class Recording(models.Model):
             for column, value in columns.items():
                 setattr(self, column, value)
         else:
-            # Another worker stored the same audio first. Keep that worker's file.
+            # Another worker has stored the audio, or retention has deleted it.
             self.audio.storage.delete(stored)
             self.refresh_from_db()
 

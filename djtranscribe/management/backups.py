@@ -7,6 +7,7 @@ recording that arrives meanwhile is not in the dump, but its audio may be in the
 file.
 """
 
+import lzma
 import os
 import shutil
 import sqlite3
@@ -101,7 +102,7 @@ def files_in(tar: tarfile.TarFile) -> list[tarfile.TarInfo]:
         file: Any = tar.fileobj
         file.seek(tar.offset)
         has_end = file.read().startswith(END)
-    except (EOFError, OSError, tarfile.TarError, zlib.error) as error:
+    except (EOFError, OSError, lzma.LZMAError, tarfile.TarError, zlib.error) as error:
         raise CommandError(
             f"The backup is damaged: {error}. Nothing was restored."
         ) from error

@@ -63,8 +63,8 @@ def start() -> None:
 
 def stop() -> None:
     while _pools:
-        # If a signal has killed a worker process too, `terminate` may wait forever for
-        # the lock of this process. So do not wait long for `terminate`.
+        # `terminate` waits for the lock of the queue. A worker process that was killed
+        # by a signal may hold this lock forever, so do not wait long.
         ending = threading.Thread(target=_pools.pop().terminate, daemon=True)
         ending.start()
         ending.join(STOP_SECONDS)

@@ -372,6 +372,8 @@ def test_failed_silent_and_doubtful_calls_need_a_look(browser):
     a_transcribed_call("+14155550006", confidence=0.97)
     a_call(other_number="+14155550007", status="busy")
     a_call(other_number="+14155550008", status="ringing")
+    other = a_transcribed_call("+14155550009", status="queued").recording.call
+    a_recording(call=other, sid="RE" + "9" * 32, status="absent")
 
     assert concerns(browser) == {
         "+14155550001": "Twilio refused.",

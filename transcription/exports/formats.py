@@ -102,8 +102,10 @@ def placeholder(transcript: Transcript) -> str:
     """Return the sentence that explains why a transcript has no text."""
     if transcript.is_failed:
         return transcript.failure
-    if transcript.is_finished:
+    if transcript.nobody_spoke:
         return "Nobody spoke in this recording."
+    if transcript.is_finished:
+        return "All words of this transcript were removed."
     return f"This transcript is not finished: {transcript.progress}"
 
 

@@ -1,10 +1,12 @@
 """Shared code of the commands that delete data permanently."""
 
+from contextlib import suppress
+
 from django.core.exceptions import ValidationError
 from django.core.management.base import BaseCommand, CommandError
 
 from caller import phone_numbers
-from transcription.models import Deletion
+from transcription.models import Deletion, LeaseLost
 from transcription.retention import tasks
 
 STOPPED = "Stopped by hand: not everything was deleted."
@@ -24,7 +26,9 @@ def run(command: BaseCommand, deletion: Deletion) -> None:
         # has stopped.
         deletion.refresh_from_db()
         deletion.problem = STOPPED
-        deletion.finish()
+        # If another worker has the deletion, it goes on.
+        with suppress(LeaseLost):
+            deletion.finish()
         raise CommandError(
             f"{STOPPED} Deleted: {deletion.report or 'nothing'}."
         ) from None

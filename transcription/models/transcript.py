@@ -134,7 +134,9 @@ class Transcript(Work):
 
     @property
     def nobody_spoke(self) -> bool:
-        return self.status == self.Status.COMPLETED and not self.text
+        """Whether AssemblyAI found no words. Words that a person removed count."""
+        is_empty = self.status == self.Status.COMPLETED and not self.text
+        return is_empty and not self.as_heard
 
     def siblings(self) -> models.QuerySet[Transcript]:
         """The other transcripts of the same recording."""

@@ -1,8 +1,8 @@
 """Erase a person: delete all data about their phone numbers.
 
 A call is deleted at Twilio, then at AssemblyAI, then in our database. A round tries
-each call at most once, and goes on if a vendor refuses a call. If a round fails, or if
-calls are left, tasks.sweep starts another round.
+each call at most once. If a vendor refuses a call, the round goes on with the next one.
+If a round ends with another error, or if calls are left, tasks.sweep starts another.
 """
 
 import json

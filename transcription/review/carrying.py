@@ -76,9 +76,9 @@ def left_open(transcript: Transcript) -> list[Change]:
     if older is None:
         return []
     found = carried(original_of(older), live(older), original_of(transcript))
-    unsure = found.open
-    if not transcript.revisions.filter(kind=Revision.Kind.CARRIED).exists():
-        unsure += [(change, change) for change in found.carried]
+    # A correction that was carried over has a live correction at its place, and is left
+    # out below.
+    unsure = [*found.open, *((change, change) for change in found.carried)]
     now = live(transcript)
     return [
         change

@@ -71,7 +71,8 @@ def speakers(request: HttpRequest, uuid: UUID) -> HttpResponse:
 def lock(request: HttpRequest, uuid: UUID, locked: bool) -> HttpResponse:
     """Verify a transcript, or reopen it.
 
-    To verify it, the form has the `revision` that the page shows.
+    To verify it, the form has the `revision` that the page shows. Without it, nothing
+    is verified.
     """
     transcript = shown(uuid)
     seen = request.POST.get("revision", "")

@@ -46,7 +46,7 @@ def correcting(
         try:
             body = body_of(request)
             seen = whole(body, "revision")
-            revision = save(request, transcript, body)
+            save(request, transcript, body)
         except Refused as error:
             return JsonResponse({"detail": str(error)}, status=400)
         except Conflict as error:
@@ -54,10 +54,6 @@ def correcting(
             if error.now:
                 answer |= changed(transcript, seen)
             return JsonResponse(answer, status=409)
-        edit = revision.target or revision
-        if edit.kind == Kind.SPEAKERS:
-            # Names can be anywhere on the page.
-            return JsonResponse({"revision": revision.number, "reload": True})
         return JsonResponse(changed(transcript, seen))
 
     return view
@@ -72,7 +68,8 @@ def changed(transcript: Transcript, seen: int) -> dict[str, Any]:
     """Return the last revision, and the turns that revisions after `seen` changed.
 
     The page says with its next save that it shows this last revision. So it must get
-    the changes of all people, not only its own.
+    the changes of all people, not only its own. If somebody has named speakers, the
+    page must be loaded again, because the names can be anywhere.
     """
     transcript.refresh_from_db(fields=["revision"])
     later = transcript.revisions.filter(number__gt=seen)
@@ -80,9 +77,11 @@ def changed(transcript: Transcript, seen: int) -> dict[str, Any]:
     edits = later.values(edit=Coalesce("target", "pk"))
     ranges = transcript.corrections.filter(revision__in=edits)
     turns = turns_with(transcript, ranges.values_list("first", "last"))
+    named = transcript.revisions.filter(pk__in=edits, kind=Kind.SPEAKERS)
     return {
         "revision": transcript.revision,
         "turns": [{**turn.data, "html": turn.html} for turn in turns],
+        "reload": named.exists(),
     }
 
 

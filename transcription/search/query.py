@@ -153,7 +153,7 @@ def ranked(query: Query, rows: QuerySet[Transcript] | None = None) -> list[int]:
 
 
 class TooFrequent(Exception):
-    """The words are so frequent that the search took longer than LONGEST_MS."""
+    """So much matches that the search took longer than LONGEST_MS."""
 
 
 @contextmanager

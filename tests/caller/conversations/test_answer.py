@@ -189,7 +189,11 @@ class TestForwarding:
         assert (call.status, call.leg.status) == ("in-progress", "no-answer")
         assert headline(timeline(call)) == "Leaving a message"
         Call.objects.update(status="completed")
+        # As a replay does, after the greeting was changed.
+        settings.ANSWER_GREETING = "Another greeting."
+        signed_post(path(call, "bridge/done/"), fields)
         call.refresh_from_db()
+        assert call.notice == "We record this. Nobody is here. Please speak."
         assert "Not connected" in [step.name for step in timeline(call)]
         # The caller hung up at the beep.
         recording = a_recording(call=call, status="absent")

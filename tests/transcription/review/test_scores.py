@@ -125,6 +125,8 @@ def test_a_new_transcript_takes_corrections_over_and_is_scored(vendors):
 
     editing.reopen(old, ada)
     assert not Score.objects.exists()
+    correct(old, ada, (0, 1, "Give"))
+    assert [each.after for each in left_open(new)] == ["Give"]
 
 
 @pytest.mark.django_db

@@ -412,7 +412,7 @@ def test_words_that_are_all_removed_can_be_brought_back(supervisor):
         assert 'id="undo-word"' in supervisor.get(page).text, page
     for extension in ("txt", "srt"):
         path = f"/transcripts/{transcript.uuid}/export/{extension}/"
-        assert "Nobody spoke" in supervisor.get(path).text
+        assert "All words of this transcript were removed" in supervisor.get(path).text
         assert "Bye." in supervisor.get(path, {"version": "original"}).text
     post(supervisor, transcript, "undo", {"revision": 1})
     assert fresh(transcript).text == "Bye."
@@ -469,12 +469,17 @@ def test_speakers_are_named_swapped_and_renamed_back(operator, admin_client):
     words = operator.get(f"{path}/export/json/?speakers=1").json()["words"]
     assert [word["speaker"] for word in words] == ["Dr Okonkwo", "Speaker B"]
     assert "<b>Dr Okonkwo</b>" in admin_client.get(said.get_absolute_url()).text
+    saved = post(operator, said, "corrections", edit((1, 2, "No.")))
+    assert saved.json()["reload"]
+    last = {"revision": saved.json()["revision"]}
+    assert not post(operator, said, "undo", last).json()["reload"]
     name("Dr Okonkwo", "Ada", swap="1")
     assert read() == "[Ada] Hello?\n\n[Dr Okonkwo] Yes.\n"
-    first = {"number": 1, "revision": 2}
+    first = {"number": 1, "revision": 4}
     assert post(operator, said, "undo", first).status_code == 409
-    assert post(operator, said, "undo", {"revision": 2}).json()["reload"]
+    last = {"number": 4, "revision": 4}
+    assert post(operator, said, "undo", last).json()["reload"]
     assert read().startswith("[Dr Okonkwo]")
     name("<b>Ada</b>", "x" * 81)
-    assert fresh(said).revision == 3
+    assert fresh(said).revision == 5
     assert "Speaker A is Dr Okonkwo" in operator.get(f"{path}/history/").text

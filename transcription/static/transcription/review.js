@@ -84,7 +84,8 @@
       waiting = draft.waiting ?? [];
       if (draft.open) {
         reopen(draft.open);
-        say("Your unsaved text is here again. Enter saves it.");
+        if (edit) say("Your unsaved text is here again. Enter saves it.");
+        else say(`Not saved, because somebody removed all words: “${draft.open.typed}”`, true);
       }
       if (waiting.length) send();
     }
@@ -180,7 +181,8 @@
       reading.renew(answer.turns);
       if (again) {
         reopen(again);
-        edit?.input.setSelectionRange(again.caret, again.caret);
+        if (edit) edit.input.setSelectionRange(again.caret, again.caret);
+        else say(`Not saved, because somebody removed all words: “${again.typed}”`, true);
       } else if (hadFocus) reading.words[reading.stop]?.focus({ preventScroll: true });
       if (byId("history").open) history();
     }
@@ -188,6 +190,7 @@
     async function send() {
       if (isSending) return;
       isSending = true;
+      let isRefused = false;
       clearTimeout(retry);
       while (waiting.length) {
         const { first, last, after, key, revision: seen } = waiting[0];
@@ -202,16 +205,20 @@
         waiting.shift();
         keep();
         show(answer);
-        if (answer.status === 200) say("Saved.");
-        else refused(answer, { first, last, after, key, seen });
+        if (answer.status !== 200) {
+          refused(answer, { first, last, after, key, seen }, isRefused);
+          isRefused = true;
+        } else if (!isRefused) say("Saved.");
         before.delete(key);
       }
       isSending = false;
     }
 
-    function refused(answer, { first, last, after, key, seen }) {
-      say(answer.detail, true);
-      if (!answer.turns) before.get(key)?.();
+    // isAnother: an earlier save was refused just now. Do not replace its sentence.
+    function refused(answer, { first, last, after, key, seen }, isAnother) {
+      if (isAnother) saved.append(" ", answer.detail);
+      else say(answer.detail, true);
+      before.get(key)?.();
       if (answer.status === 409 && answer.turns) {
         const mine = document.createElement("button");
         mine.type = "button";
