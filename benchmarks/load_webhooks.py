@@ -3,8 +3,8 @@
     python -m benchmarks.load_webhooks [--calls 5000] [--seconds 60]
 
 gunicorn, PostgreSQL and two workers, all on this machine; the vendors are
-fake_vendors.py. Prints the CPU time of a call, in all our processes. Exits with 1 if a
-transcript was lost, wrong, or paid twice, or if a call takes too much CPU time.
+fake_vendors.py. Prints the CPU time of a call, in all our processes. Exits with 2 if a
+transcript was lost, wrong, or paid twice, and with 1 if a call takes too much CPU time.
 """
 
 import argparse

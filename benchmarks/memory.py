@@ -2,7 +2,7 @@
 
     python -m benchmarks.memory [--megabytes 200] [--at-once 32]
 
-Gives a worker one recording of this size, then many of them at once, on PostgreSQL with
+Gives a worker one recording of --megabytes, then --at-once of them, on PostgreSQL with
 fake_vendors.py. Prints how much more memory the worker takes than when idle. Compares
 the time of the one recording with `curl | curl`: one downloads the recording, the other
 uploads it at the same time. Exits with 1 if a bound is missed. Needs curl.

@@ -72,7 +72,7 @@ def needs_attention(most: int = MOST) -> list[Concern]:
     The newest call is first. Calls that also have a good or a verified transcript are
     left out. So are calls that verify an operator's phone.
     Five queries. Each query uses an index. Only the query for calls without a recording
-    reads all calls of its kind: those of LOOK_BACK that were completed.
+    reads all calls of its kind: all completed calls of the last three days (LOOK_BACK).
     """
     since = timezone.now() - LOOK_BACK
     calls = Call.objects.filter(created_at__gte=since).exclude(kind=Call.Kind.CODE)

@@ -30,7 +30,7 @@ class DialForm(forms.ModelForm[Call]):
 
 
 class NumberField(forms.CharField):
-    """Form field for a phone number of any kind in admin.
+    """Form field in admin for a phone number, also of a kind that we do not call.
 
     The field accepts more characters than the column, because a pasted number may
     contain invisible characters. `normalised` removes them.
@@ -48,5 +48,5 @@ class NumberField(forms.CharField):
 class DoNotCallForm(forms.ModelForm[DoNotCall]):
     number = NumberField(
         help_text="With country code, such as +14155551234, or in the national format "
-        "of this site’s number."
+        "of this site’s own country."
     )

@@ -130,9 +130,10 @@ def with_country_code(typed: str) -> str:
     unchanged, and `normalised` checks it.
 
     Digits without `+` may be valid both as a national and as an international number.
-    They are a national number if our country writes it with these digits. So 6462123456
-    is a number in New York for an American site, but 442079460123 is in London for a
-    German site, although +49442079460123 is valid: Germans would write 0442079460123.
+    They are read as national if people in our country write exactly these digits. So
+    6462123456 is a number in New York for an American site, but 442079460123 is in
+    London for a German site, although +49442079460123 is valid: Germans would write
+    0442079460123.
     """
     digits = _digits(typed)
     if not digits or typed.strip()[:1] in PLUS_SIGNS:
@@ -193,9 +194,9 @@ def national(number: str) -> str:
 def as_typed(value: str) -> str:
     """Format a number while it is typed: `1415555` -> `+1 415-555`.
 
-    Text that is not a number is returned unchanged. A number without `+` gets one only
-    when it is valid and more digits cannot make it a national number. With an American
-    number of our own, digits that begin with the country code 1 get it at once.
+    Text that is not a number is returned unchanged. A number without `+` gets a `+`
+    only when it is valid and more digits cannot make it a national number. But if our
+    own number is American, digits that begin with 1 get the `+` at once.
     """
     digits = _digits(value)
     if not digits:

@@ -83,8 +83,8 @@ class Numbers:
         yield gauge(
             "spend_last_day",
             "Money, by vendor. Twilio: the calls of 24 hours, in the currency of the "
-            f"account; a call without a price counts as {ESTIMATE}. AssemblyAI: what "
-            "the recordings transcribed in 24 hours have cost so far.",
+            f"account; a call without a price counts as {ESTIMATE}. AssemblyAI: the "
+            "cost so far of the recordings with a new transcript in 24 hours.",
             ["vendor"],
             [
                 (["twilio"], float(dialling.spent_today())),
@@ -139,7 +139,7 @@ class Numbers:
 
 
 def spent_on_words(since: datetime) -> Decimal:
-    """Return what the recordings transcribed since this time have cost at AssemblyAI.
+    """Return the cost at AssemblyAI of recordings with a transcript since this time.
 
     This includes earlier transcripts of these recordings.
     """

@@ -288,7 +288,7 @@ SECURE_REDIRECT_EXEMPT = [
 ]
 # The proxy sets this header. We trust it, because only the proxy can reach gunicorn.
 SECURE_PROXY_SSL_HEADER = ("HTTP_X_FORWARDED_PROTO", "https")
-# This is only for our host: its subdomains may belong to other sites, without https. So
+# HSTS is only for our host: its subdomains may belong to other sites, without https. So
 # silence the warnings of `check --deploy` that subdomains and preloading are missing.
 SECURE_HSTS_SECONDS = 31_536_000 if IS_HTTPS else 0
 SILENCED_SYSTEM_CHECKS = ["security.W005", "security.W021"]

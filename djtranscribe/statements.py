@@ -85,8 +85,8 @@ def update(
     """Do the same as `filter(**where).update(**columns)`. Return the number of rows.
 
     where: columns and their values.
-    columns: the new values. A value may be an expression, such as F("jobs") + 1. The
-    SQL is kept for each expression, so the expression should be a constant.
+    columns: the new values. A value may be an expression, such as F("jobs") + 1. One
+    statement is cached for each expression, so do not put changing values into it.
     """
     expressions = tuple(
         (name, value if hasattr(value, "resolve_expression") else None)
@@ -124,7 +124,10 @@ def _update(
 
 
 def insert(row: models.Model) -> None:
-    """Save a new row. It does not get its primary key, and no signals are sent."""
+    """Save a new row.
+
+    The model's object does not get its primary key, and no signals are sent.
+    """
     fields = [field for field in row._meta.concrete_fields if not field.primary_key]
     values = [
         field.get_db_prep_save(field.pre_save(row, add=True), connection)

@@ -239,7 +239,9 @@ class TranscriptAdmin(
             )
         if others:
             recordings = f"{others} recording{pluralize(others)}"
-            messages.warning(request, f"Skipped {recordings}: already in progress.")
+            are = pluralize(others, "it is,they are")
+            note = f"Skipped {recordings}: {are} being transcribed already."
+            messages.warning(request, note)
 
     @admin.action(description="Continue unfinished now", permissions=["act"])
     def refresh_now(self, request: HttpRequest, chosen: QuerySet[Transcript]) -> None:

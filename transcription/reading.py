@@ -138,7 +138,7 @@ def talk_of(turns: list[PageTurn], names: dict[str, str]) -> Talk | None:
 def state_of(transcript: Transcript) -> str:
     """Return why the transcript has no text, for users. Return "" if it has a text.
 
-    A text of which somebody has removed all words counts: they can be brought back.
+    A transcript whose words were all removed has a text: they can be brought back.
     """
     if transcript.is_failed:
         return transcript.failure

@@ -106,9 +106,10 @@ def hand_over(transcript: Transcript) -> None:
 def fetch_again(transcript: Transcript) -> None:
     """Fetch audio from Twilio whose file is not in our storage.
 
-    The file may come back, for example if the storage is only not mounted. So the row
-    keeps the file's name until another file is stored. This step is retried, because of
-    FileNotFoundError, if the storage seems not to be mounted or Twilio has no copy.
+    The file may come back, for example after the storage is mounted again. So the row
+    keeps the file's name until another file is stored. If the storage seems not to be
+    mounted, or if Twilio has no copy, FileNotFoundError is raised, so that the step is
+    retried.
     """
     missing = FileNotFoundError(ENOENT, "The file is missing from our storage")
     if not transcript.recording.sid or audio.is_away(transcript.recording.audio):
@@ -200,8 +201,9 @@ def find_orphan(transcript: Transcript) -> dict[str, Any] | None:
     pages = assemblyai_client.job_pages(
         submitted_at - CLOCK_OFF, assemblyai_client.LIST_PAGES
     )
-    # The list is in the order of time. After a job that we started before this one, it
-    # has only older jobs. So on a busy site, we do not read the jobs of a whole day.
+    # AssemblyAI lists the newest jobs first. After a job that we started before this
+    # one, all jobs are older, so stop there. Otherwise a busy site would read the jobs
+    # of a whole day.
     earlier = Transcript.objects.filter(submitted_at__lt=submitted_at - CLOCK_SKEW)
     for page in pages:
         transcript.keep_lease()

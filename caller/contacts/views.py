@@ -92,8 +92,8 @@ def import_page(request: HttpRequest) -> HttpResponse:
     context: dict[str, Any] = {"most": SHOWN_LINES}
     if request.method == "POST":
         file = request.FILES.get("file")
-        # Browsers send the lines of a <textarea> with CRLF. This must not make a file
-        # too large that was not too large for the preview.
+        # Browsers send the lines of a <textarea> with CRLF. Convert them: otherwise a
+        # file that was small enough for the preview might now be too large.
         text = request.POST.get("content", "").replace("\r\n", "\n")
         content = file.read() if file else text.encode()
         try:

@@ -63,8 +63,8 @@ def ask_for_code(request: HttpRequest, user: User) -> None:
     )
     call = dialling.dial(new)
     if call is not new:
-        # An earlier call has not ended. If it says a code, this is the same code:
-        # the tries must not be reset.
+        # An earlier call has not ended. It may be saying this operator's code, so do
+        # not reset the number of tries.
         raise ValidationError("This number is being called already. Wait a moment.")
     if call.status in (Call.Status.REFUSED, Call.Status.FAILED):
         raise ValidationError(call.error)

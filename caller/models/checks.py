@@ -184,5 +184,5 @@ class Checks(Progress):
         """
         recordings = self.recordings.unfinished()
         recordings.update(status=recordings.model.Status.DELETED)
-        self.fail_leg("Twilio reported no end of a call to this phone.")
+        self.fail_leg("Twilio did not report how the call to this phone ended.")
         self.mine().update(next_check_at=None)

@@ -82,7 +82,7 @@ def call_state(call: Any) -> CallState:
 
 
 def _answered_at(call: Any) -> datetime | None:
-    """Return when the phone was answered, or None while the call has not ended.
+    """Return when the phone was answered. None: nobody answered, or not known yet.
 
     Twilio's `start_time` is not used: Twilio sets it when the phone is dialled, also
     if nobody answers.

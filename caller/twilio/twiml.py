@@ -35,8 +35,8 @@ def say(response: VoiceResponse, sentence: speech.Sentence) -> None:
 def record(call: Call, notice: speech.Sentence, text: str = "") -> str:
     """Play the notice and the beep, then record.
 
-    The text is the stored notice of the call, so that a repeated request gets the same
-    answer. text: what is played instead, if the call's notice has been played already.
+    Play the call's stored notice, so that a repeated request gets the same answer.
+    text: played instead, if the person has already heard the call's notice.
     <Record> needs an `action`. Without it, Twilio would request this document again, in
     an endless loop. The verbs after <Record> run only if Twilio recorded nothing.
     """

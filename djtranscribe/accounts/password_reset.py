@@ -64,7 +64,10 @@ def has_link() -> Q:
 
 
 def is_first_in_a_while(user: Any) -> bool:
-    """Note that the account gets a link now. Return False if it has just got one."""
+    """Note that the account gets a link now, and return True.
+
+    If it has just got a link, change nothing and return False.
+    """
     Profile.objects.get_or_create(user=user)
     mine = Profile.objects.filter(user=user).exclude(has_link())
     return mine.update(reset_link_at=timezone.now()) > 0

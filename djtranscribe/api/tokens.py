@@ -64,7 +64,7 @@ def user_of(request: HttpRequest) -> User:
 
 
 def in_zone_of_account(view: Callable[..., Any]) -> Callable[..., Any]:
-    """Use the time zone of the token's account, as on the pages, not of the cookie's.
+    """Use the time zone of the token's account, as the pages do. Ignore cookies.
 
     The days in a search and the times in files are in this zone.
     """

@@ -157,8 +157,8 @@ def search_page(
     except search.TooFrequent:
         raise HttpError(
             422,
-            "q: Too much matches, so the search takes too long. Add a rarer word or a "
-            "day, such as after:2026-11-01.",
+            "q: This search has too many matches and takes too long. Add a rarer word "
+            "or a day, such as after:2026-11-01.",
         ) from None
     except BadOperator as error:
         raise HttpError(422, f"q: {error}") from None

@@ -149,8 +149,8 @@ def load_database(dump: Path) -> None:
         script = dump.with_suffix(".sql")
         as_text = ("--clean", "--if-exists", "--no-owner", f"--file={script}")
         run("pg_restore", *as_text, str(dump))
-        # The script only deletes what is in the dump. Tables of a newer version may
-        # refer to that, so delete all tables first.
+        # The script deletes only the tables that the dump contains. Tables of a newer
+        # version may refer to these tables, so delete all tables first.
         at_once = ("--no-psqlrc", "--single-transaction", "--set=ON_ERROR_STOP=1")
         run_on_database("psql", *at_once, *drop_tables(), f"--file={script}")
         script.unlink()

@@ -78,6 +78,7 @@ class WebhookDeliveryAdmin(
         """Process these deliveries again, oldest first.
 
         Leave out refused ones: they may be forged, and their fields are not stored.
+        Also leave out kinds that are not in `ledger.repeatable_kinds`.
         """
         repeatable = chosen.filter(kind__in=ledger.repeatable_kinds()).exclude(
             verdict=WebhookDelivery.Verdict.REFUSED

@@ -32,8 +32,8 @@ Verdict = WebhookDelivery.Verdict
 Handler = Callable[[str, Mapping[str, Any]], HttpResponse]
 
 handlers: dict[str, Handler] = {}
-# The webhook that asks what an incoming call hears. Its handler stores a new call if
-# there is none with its SID.
+# The request for what an incoming call hears. Its handler stores the call, unless a
+# call with the same SID is stored already.
 INCOMING_CALL = "twilio-answer"
 
 
@@ -123,9 +123,10 @@ def repeatable_kinds() -> set[str]:
 
 
 def replay(delivery: WebhookDelivery) -> HttpResponse:
-    """Run the handler of a stored delivery again. kind: one of `repeatable_kinds`.
+    """Run the handler of a stored delivery again.
 
-    This is safe, because the states of calls and recordings only move forward.
+    The delivery's kind must be in `repeatable_kinds`. Replaying is safe, because the
+    states of calls and recordings only move forward.
     """
     with transaction.atomic():
         answer = handlers[delivery.kind](delivery.about, delivery.said())

@@ -215,7 +215,9 @@ def test_a_double_click_on_transcribe_again_starts_one(may):
 
     new = Transcript.objects.exclude(pk=old.pk).get()
     assert page["Location"] == new.get_absolute_url()
-    assert "Skipped 1 recording: already in progress." in messages_of(answer)
+    assert "Skipped 1 recording: it is being transcribed already." in messages_of(
+        answer
+    )
     # A list that has changed since the first request is another reason to transcribe.
     Transcript.objects.filter(pk=new.pk).update(status="queued", vocabulary_version=1)
     words.terms = "metoprolol"

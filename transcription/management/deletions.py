@@ -26,7 +26,7 @@ def run(command: BaseCommand, deletion: Deletion) -> None:
         # has stopped.
         deletion.refresh_from_db()
         deletion.problem = STOPPED
-        # If another worker has the deletion, it goes on.
+        # If another worker is running the deletion, leave it to that worker.
         with suppress(LeaseLost):
             deletion.finish()
         raise CommandError(

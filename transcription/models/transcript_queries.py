@@ -42,7 +42,7 @@ def claim_statement(
 ) -> Statement[Transcript]:
     """Return the UPDATE that claims a row, unless the row is a suspect.
 
-    lease_seconds: the setting LEASE_SECONDS, which is a part of the parameters.
+    lease_seconds: the setting LEASE_SECONDS. The statement contains its value.
     """
     field = model._meta.get_field
     now: Any = Parameter("now", field("leased_until"))

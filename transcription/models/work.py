@@ -236,7 +236,7 @@ class Work(models.Model):
         If the lease is lost, raises LeaseLost and stores nothing.
         """
         now = timezone.now()
-        # Without the error of an earlier attempt: the notification has these values.
+        # Clear the error of an earlier attempt, because the notification includes it.
         columns = {"error": "", "error_class": "", **columns}
         columns |= {"status": status, "finished_at": now}
         if not cost and not Notification.wanted():

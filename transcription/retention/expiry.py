@@ -114,9 +114,10 @@ def delete_job(transcript: Transcript) -> int:
 
 
 def note_lost_job(transcript: Transcript, deletion: Deletion) -> None:
-    """Note if AssemblyAI may have a job whose ID we do not know.
+    """Note in the deletion if AssemblyAI may have a job whose ID we do not know.
 
-    Then the transcript failed after AssemblyAI's response to our request was lost.
+    That is so if AssemblyAI's response to our request was lost and the transcript
+    failed.
     """
     if transcript.submitted_at and not transcript.assemblyai_id:
         day = date_format(timezone.localdate(transcript.submitted_at))
@@ -204,7 +205,7 @@ def work(deletion: Deletion) -> bool:
 def is_about_row(error: VendorError | OSError) -> bool:
     """Return whether the error is about this row only. Then other rows may succeed.
 
-    An error of the storage counts as one: a single file may be write-protected.
+    An error of the storage counts as "about this row": one file may be write-protected.
     """
     if isinstance(error, OSError):
         return True

@@ -21,8 +21,8 @@ class Carried(NamedTuple):
     """The corrections of an older transcript, grouped by what happens to them.
 
     `satisfied` has indexes of the old words. `carried` has indexes of the new words.
-    `open` has pairs: the change with indexes of the old words, and with those of the
-    new words that it may belong to.
+    `open` has pairs of changes: the change with indexes of the old words, and its
+    likely place with indexes of the new words.
     """
 
     satisfied: list[Change]  # the new transcript already has the right text
@@ -33,9 +33,9 @@ class Carried(NamedTuple):
 def carry_over(transcript: Transcript) -> None:
     """Apply the corrections of the older transcript to a new one, see `older_review`.
 
-    An error in this must not cost the new text, which is paid for. So it is only
-    logged, unless the database is busy or down. `left_open` then returns the
-    corrections.
+    An error here must not lose the new text, which is paid for. So errors are only
+    logged, except OperationalError: the database is busy or down, and the step is
+    retried. Corrections that were not carried over are in `left_open`.
     """
     try:
         with transaction.atomic():
@@ -114,7 +114,8 @@ def carried(old: list[Word], changes: list[Change], new: list[Word]) -> Carried:
             result.carried.append(Change(*here[:3]))
         else:
             if here.first == here.last:
-                # The new text has no word here. A person corrects one beside it.
+                # The new text has no word here. So a correction of the word before or
+                # after this place counts as a correction of this place.
                 here = here._replace(first=here.first - 1, last=here.last + 1)
             result.open.append((change, here))
     return result

@@ -40,7 +40,7 @@ def words_of(transcript: Transcript) -> list[Word]:
 def words_of_each(transcripts: Iterable[Transcript]) -> dict[int, list[Word]]:
     """Return {primary key: current words} of these transcripts.
 
-    If one of them has a revision, three more queries are made, however many they are.
+    If any of them has a revision, this makes three more queries for all together.
     """
     rows = {transcript.pk: transcript for transcript in transcripts}
     revised = [pk for pk, row in rows.items() if row.revision]
@@ -55,7 +55,7 @@ def words_of_each(transcripts: Iterable[Transcript]) -> dict[int, list[Word]]:
     named_in = Revision.objects.filter(
         transcript__in=revised, kind=Revision.Kind.SPEAKERS, is_undone=False
     )
-    # The last names of a transcript are used.
+    # Of several revisions with names, the newest one counts.
     names = dict(named_in.order_by("number").values_list("transcript", "speakers"))
     found = {}
     for pk, row in rows.items():
@@ -86,7 +86,7 @@ def speaker_names(transcript: Transcript) -> dict[str, str]:
 
 
 def is_edited(transcript: Transcript) -> bool:
-    """Return whether the words have a live correction or given names of speakers.
+    """Return whether there is a live correction, or a speaker whom somebody has named.
 
     Other revisions, such as those of Verify, change no words.
     """

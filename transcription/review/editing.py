@@ -73,8 +73,8 @@ def save(
         refuse_overwriting(row, author, started_from, overlapping(now, changes))
         refuse_cutting(changes, overlapping(now, changes))
         present = [reading(pieces, now, change) for change in changes]
-        # To mark words as right, their present text is sent. AssemblyAI may have
-        # written what a person may not type.
+        # A change that keeps the present text marks words as right. Do not check its
+        # text: AssemblyAI may have written characters that a person may not type.
         texts = [
             before if change.after == before else clean(change.after)
             for change, before in zip(changes, present, strict=True)
@@ -178,7 +178,7 @@ def last_to_undo(transcript: Transcript, author: Any) -> Revision | None:
 
 
 def last_to_redo(transcript: Transcript, author: Any) -> Revision | None:
-    """Return the edit of the author's last undo. Batches are not counted."""
+    """Return the edit that the author's last undo has undone. Ignores batches."""
     undone = transcript.revisions.filter(kind=Kind.UNDO, target__is_undone=True)
     undone = undone.filter(author=author, target__batch=None)
     last = undone.select_related("target").order_by("number").last()
@@ -198,7 +198,7 @@ def verify(
         refuse_verified(row)
         if started_from is not None and started_from != (row.revision or 0):
             raise Conflict(
-                "Not verified: this transcript was changed after you had opened its "
+                "Not verified: somebody changed this transcript after you opened the "
                 "page. Read it again."
             )
         begun(row)

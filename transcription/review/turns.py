@@ -2,7 +2,7 @@
 
 The turns are computed from the original words, so that a correction never moves other
 text. A corrected word is in the turn of the first original word that it replaces. If a
-correction goes on into the next turn, its words are missing there.
+correction also replaces words of the next turn, the next turn does not show them.
 """
 
 from bisect import bisect_left, bisect_right

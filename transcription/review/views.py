@@ -160,7 +160,8 @@ def number_of(body: dict[str, Any], last: Revision | None) -> int:
         return whole(body, "number")
     if last is None:
         raise Refused(
-            "You have no change to undo or redo. Revisions has the changes of others."
+            "You have no change to undo or redo. Changes of others are in the list "
+            "Revisions."
         )
     return last.number
 

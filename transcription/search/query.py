@@ -153,7 +153,7 @@ def ranked(query: Query, rows: QuerySet[Transcript] | None = None) -> list[int]:
 
 
 class TooFrequent(Exception):
-    """So much matches that the search took longer than LONGEST_MS."""
+    """The search took longer than LONGEST_MS, because it has too many matches."""
 
 
 @contextmanager

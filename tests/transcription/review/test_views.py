@@ -301,7 +301,7 @@ def test_a_text_that_was_not_seen_is_not_verified(
 
     answer = supervisor.post(path, seen, follow=True)
 
-    assert "Not verified: this transcript was changed" in answer.text
+    assert "Not verified: somebody changed this transcript" in answer.text
     assert field.replace('"0"', '"1"') in answer.text
     assert fresh(transcript).verified_at is None
     supervisor.post(path, {"revision": 1})

@@ -95,7 +95,10 @@ class Command(BaseCommand):
 
 
 def look_at(transcript: Transcript) -> None:
-    """Take all steps that are possible now. Raises CommandError if it was deleted."""
+    """Take all steps that are possible now.
+
+    Raises CommandError if the transcript was deleted.
+    """
     # AssemblyAI's webhook may not reach us, so make the row due now. But after a
     # failure (attempts > 0), do not shorten the wait for the retry.
     due = Transcript.objects.unfinished().filter(pk=transcript.pk, attempts=0)
