@@ -1,5 +1,6 @@
 """Start the whole sandbox like a newcomer, but on free ports."""
 
+import atexit
 import fcntl
 import functools
 import os
@@ -65,7 +66,11 @@ def migrated_database() -> Path:
 
     With SANDBOX_CACHE, all processes of the tests share one.
     """
-    folder = Path(os.environ.get("SANDBOX_CACHE") or tempfile.mkdtemp())
+    shared = os.environ.get("SANDBOX_CACHE")
+    if not shared:
+        shared = tempfile.mkdtemp()
+        atexit.register(shutil.rmtree, shared)
+    folder = Path(shared)
     database, unfinished = folder / "migrated.sqlite3", folder / "unfinished.sqlite3"
     environment = {
         "PATH": os.environ["PATH"],

@@ -23,7 +23,7 @@ from django.core.management.base import BaseCommand, CommandError, CommandParser
 from dotenv import dotenv_values
 
 OPERATOR, PASSWORD = "operator", "sandbox"
-START_SECONDS = 60
+START_SECONDS = 120
 STOP_SECONDS = 15
 ACCOUNT_SID = "AC" + "5a4db0c5" * 4
 API_KEY = "SK" + "5a4db0c5" * 4
