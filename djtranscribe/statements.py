@@ -23,8 +23,7 @@ class Parameter(Value):
 
     name: the keyword argument with this value.
     field: the field that converts the value for the database.
-    plus: is added to the value, which is a time. `parameter + timedelta(...)` and
-    `parameter - timedelta(...)` set it.
+    plus: is added to the value, which is a time. `parameter + timedelta(...)` sets it.
     """
 
     def __init__(self, name: str, field: Any, plus: timedelta | None = None) -> None:
@@ -34,9 +33,6 @@ class Parameter(Value):
     def __add__(self, other: Any) -> Any:
         plus = (self.plus or timedelta()) + other
         return Parameter(self.name, self.output_field, plus)
-
-    def __sub__(self, other: Any) -> Any:
-        return self + -other
 
     def as_sql(self, compiler: Any, connection: Any) -> Any:
         return "%s", [self]
@@ -128,19 +124,21 @@ def insert(row: models.Model) -> None:
 
     The model's object does not get its primary key, and no signals are sent.
     """
-    fields = [field for field in row._meta.concrete_fields if not field.primary_key]
+    sql, fields = _insert(type(row))
     values = [
         field.get_db_prep_save(field.pre_save(row, add=True), connection)
         for field in fields
     ]
     with connection.cursor() as cursor:
-        cursor.execute(_insert(type(row)), values)
+        cursor.execute(sql, values)
 
 
 @lru_cache(maxsize=16)
-def _insert(model: type[models.Model]) -> str:
+def _insert(model: type[models.Model]) -> tuple[str, list[models.Field[Any, Any]]]:
+    """Return the SQL of `insert`, and the fields whose values it needs."""
     quote = connection.ops.quote_name
     fields = [field for field in model._meta.concrete_fields if not field.primary_key]
     columns = ", ".join(quote(str(field.column)) for field in fields)
     values = ", ".join(["%s"] * len(fields))
-    return f"INSERT INTO {quote(model._meta.db_table)} ({columns}) VALUES ({values})"  # noqa: S608
+    table = quote(model._meta.db_table)
+    return f"INSERT INTO {table} ({columns}) VALUES ({values})", fields  # noqa: S608

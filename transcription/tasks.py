@@ -53,16 +53,20 @@ def start(
     Without `vocabulary`, use the keyword list that fits the number of the call, or the
     default list.
     """
-    number = recording.call.other_number if recording.call else ""
     transcript = Transcript.objects.create(
         recording=recording,
-        vocabulary=vocabulary or Vocabulary.objects.fitting(number),
+        vocabulary=vocabulary or fitting_list(recording),
         priority=priority,
         channel_names=channel_names(recording),
         announced_at=timezone.now(),
     )
     enqueue(transcript.pk, priority)
     return transcript
+
+
+def fitting_list(recording: Recording) -> Vocabulary | None:
+    number = recording.call.other_number if recording.call else ""
+    return Vocabulary.objects.fitting(number)
 
 
 def start_unless_running(
@@ -77,8 +81,7 @@ def start_unless_running(
     with transaction.atomic():
         # Lock the recording, because both requests may run at the same time.
         Recording.objects.select_for_update().filter(pk=recording.pk).first()
-        number = recording.call.other_number if recording.call else ""
-        vocabulary = vocabulary or Vocabulary.objects.fitting(number)
+        vocabulary = vocabulary or fitting_list(recording)
         version = vocabulary.version if vocabulary else None
         running = recording.transcripts.unfinished().filter(
             # The version is stored when the list is sent.

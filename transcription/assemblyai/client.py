@@ -9,7 +9,7 @@ from contextlib import contextmanager
 from datetime import datetime
 from datetime import timezone as tz
 from functools import lru_cache
-from itertools import chain, count
+from itertools import chain, count, takewhile
 from math import isfinite
 from typing import IO, Any
 
@@ -117,9 +117,12 @@ def job_pages(
     params: dict[str, str | int] = {"limit": JOBS_A_PAGE}
     for _ in range(most_pages) if most_pages else count():
         page = _request("GET", "transcript", params=params).get("transcripts") or []
-        is_old = ["" < str(job.get("created") or "") < begin for job in page]
-        yield page[: is_old.index(True)] if any(is_old) else page
-        if any(is_old) or not page:
+        new = takewhile(
+            lambda job: not "" < str(job.get("created") or "") < begin, page
+        )
+        wanted = list(new)
+        yield wanted
+        if len(wanted) < len(page) or not page:
             return
         params["before_id"] = page[-1]["id"]
     raise AssemblyAIError("AssemblyAI's list of jobs is too long to be read.")

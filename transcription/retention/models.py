@@ -38,7 +38,8 @@ class DeletionQuerySet(models.QuerySet["Deletion"]):
 
     def claim(self, pk: int) -> Deletion | None:
         """Lease a deletion. Return None if it is finished or another worker has it."""
-        now, until = timezone.now(), timezone.now() + LEASE
+        now = timezone.now()
+        until = now + LEASE
         free = Q(leased_until=None) | Q(leased_until__lt=now)
         # Ignore a lease that ends too late: the clock was put back during the lease.
         free |= Q(leased_until__gt=now + 2 * LEASE)

@@ -111,7 +111,7 @@ def carried(old: list[Word], changes: list[Change], new: list[Word]) -> Carried:
         if is_certain and reads == _bare(change.after) and was != reads:
             result.satisfied.append(change)
         elif is_certain and reads == was and here.first < here.last:
-            result.carried.append(Change(*here[:3]))
+            result.carried.append(here._replace(correction=0))
         else:
             if here.first == here.last:
                 # The new text has no word here. So a correction of the word before or

@@ -47,16 +47,7 @@ def words_of_each(transcripts: Iterable[Transcript]) -> dict[int, list[Word]]:
     if not revised:
         return {pk: original_words(row) for pk, row in rows.items()}
     originals = Original.objects.in_bulk(revised)
-    changes = defaultdict[int, list[Change]](list)
-    live_ones = Correction.objects.filter(transcript__in=revised, is_live=True)
-    columns = ("transcript", "first", "last", "after", "pk")
-    for pk, *change in live_ones.order_by("first").values_list(*columns):
-        changes[pk].append(Change(*change))
-    named_in = Revision.objects.filter(
-        transcript__in=revised, kind=Revision.Kind.SPEAKERS, is_undone=False
-    )
-    # Of several revisions with names, the newest one counts.
-    names = dict(named_in.order_by("number").values_list("transcript", "speakers"))
+    changes, names = _live_of_each(revised), _names_of_each(revised)
     found = {}
     for pk, row in rows.items():
         if original := originals.get(pk):
@@ -80,9 +71,16 @@ def original_of(transcript: Transcript) -> list[Word]:
 
 def speaker_names(transcript: Transcript) -> dict[str, str]:
     """Return {AssemblyAI's name of a speaker: the name that a person has given}."""
-    rows = transcript.revisions.filter(kind=Revision.Kind.SPEAKERS, is_undone=False)
-    names = rows.order_by("number").values_list("speakers", flat=True).last()
-    return names or {}
+    return _names_of_each([transcript.pk]).get(transcript.pk) or {}
+
+
+def _names_of_each(keys: list[int]) -> dict[int, dict[str, str] | None]:
+    """Return {primary key: names of speakers} of the transcripts that have names."""
+    rows = Revision.objects.filter(
+        transcript__in=keys, kind=Revision.Kind.SPEAKERS, is_undone=False
+    )
+    # Of several revisions with names, the newest one counts.
+    return dict(rows.order_by("number").values_list("transcript", "speakers"))
 
 
 def is_edited(transcript: Transcript) -> bool:
@@ -106,9 +104,17 @@ def named(words: list[Word], names: dict[str, str]) -> list[Word]:
 
 def live(transcript: Transcript) -> list[Change]:
     """Return the live corrections (Correction.is_live), in the order of their words."""
-    rows = Correction.objects.filter(transcript=transcript, is_live=True)
-    columns = rows.order_by("first").values_list("first", "last", "after", "pk")
-    return [Change(*row) for row in columns]
+    return _live_of_each([transcript.pk])[transcript.pk]
+
+
+def _live_of_each(keys: list[int]) -> defaultdict[int, list[Change]]:
+    """Return {primary key: `live`} of these transcripts."""
+    found = defaultdict[int, list[Change]](list)
+    rows = Correction.objects.filter(transcript__in=keys, is_live=True)
+    columns = ("transcript", "first", "last", "after", "pk")
+    for pk, *change in rows.order_by("first").values_list(*columns):
+        found[pk].append(Change(*change))
+    return found
 
 
 def corrected(
