@@ -18,7 +18,7 @@ BENCHMARKS = {
     "lists": "300 --times 1 --list recordings",
     "search": "300 --searches 1",
     "load_webhooks": "--calls 4 --seconds 1",
-    "memory": "--megabytes 4 --at-once 2",
+    "memory": "--megabytes 4 --at-once 2 --rounds 1",
     "sizes": "100",
     "transcript_page": "--minutes 24 --times 1 --presses 2",
     "webhooks": "--seconds 1 --rounds 1 --groups 2 --database postgresql",
