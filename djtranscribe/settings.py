@@ -148,7 +148,6 @@ if OTLP_ENDPOINT:
 # The worker
 
 BROKERS = ("amqp://", "amqps://", "redis://", "rediss://")
-SWEEP_SECONDS = whole("SWEEP_SECONDS", 10)
 LEASE_SECONDS = whole("LEASE_SECONDS", 60)
 RECOVER_SECONDS = whole("RECOVER_SECONDS", 90)
 # Celery's broker: amqp://… or redis://…. If it is empty, the queue is in our database.

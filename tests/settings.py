@@ -48,7 +48,6 @@ os.environ.update(
         "EMAIL_URL": "smtp://127.0.0.1:1",
         "DEFAULT_FROM_EMAIL": "",
         "TIME_ZONE": "UTC",
-        "SWEEP_SECONDS": "10",
         "LEASE_SECONDS": "60",
         "RECOVER_SECONDS": "90",
         "MEDIA_ROOT": "/nonexistent/tests-set-their-own",

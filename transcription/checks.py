@@ -23,10 +23,6 @@ LONGEST_SECONDS = 3600
 # The form of a policy's name in REDACT_PII. Only the form is checked, because
 # AssemblyAI has dozens of policies and sometimes adds new ones.
 POLICY = re.compile(r"[a-z]+(_[a-z]+)*")
-# RECOVER_SECONDS must be at least this many times SWEEP_SECONDS. Without webhooks, we
-# check the call after 1/3 of RECOVER_SECONDS, and the transcript after another 1/4.
-# Each time, the sweep may be SWEEP_SECONDS (at most 1/5) late: 1/3 + 1/4 + 2/5 < 1.
-SWEEPS_TO_RECOVER = 5
 
 
 @register()
@@ -83,26 +79,12 @@ def check_lease(**kwargs: Any) -> list[CheckMessage]:
 @register()
 def check_waits(**kwargs: Any) -> list[CheckMessage]:
     problems: list[CheckMessage] = []
-    for name, good in (
-        ("RECOVER_SECONDS", 90),
-        ("LEASE_SECONDS", 60),
-        ("SWEEP_SECONDS", 10),
-    ):
+    for name, good in (("RECOVER_SECONDS", 90), ("LEASE_SECONDS", 60)):
         seconds = getattr(settings, name)
         if seconds > LONGEST_SECONDS:
             message = f"{name} is {seconds}. The maximum is {LONGEST_SECONDS}, an hour."
             hint = f"Remove it: the default is {good}."
             problems.append(Error(message, hint, id="transcription.E011"))
-    if not problems and settings.SWEEP_SECONDS * SWEEPS_TO_RECOVER > (
-        settings.RECOVER_SECONDS
-    ):
-        message = (
-            f"SWEEP_SECONDS ({settings.SWEEP_SECONDS}) is too long for "
-            f"RECOVER_SECONDS ({settings.RECOVER_SECONDS})."
-        )
-        most = settings.RECOVER_SECONDS // SWEEPS_TO_RECOVER
-        hint = f"Set SWEEP_SECONDS to at most {most}."
-        problems.append(Caution(message, hint, id="transcription.W002"))
     return problems
 
 

@@ -235,7 +235,7 @@ def was_asked_for_by(transcript: Transcript, job: dict[str, Any]) -> bool:
 def poll_after() -> timedelta:
     """Return how long to wait for a job's webhook before we ask AssemblyAI.
 
-    We wait a quarter of RECOVER_SECONDS: see checks.SWEEPS_TO_RECOVER.
+    We wait a quarter of RECOVER_SECONDS: see maintenance.SWEEPS_TO_RECOVER.
     """
     return timedelta(seconds=settings.RECOVER_SECONDS / 4)
 

@@ -21,13 +21,17 @@ from transcription.models import Notification
 PRUNE_SECONDS = 3600
 KEEP_DELIVERIES = timedelta(days=30)
 KEEP_LEFTOVERS = timedelta(days=1)
+# The sweep runs this many times within RECOVER_SECONDS, so every 10 s by default.
+# Without webhooks, we check the call after 1/3 of RECOVER_SECONDS, and the transcript
+# after another 1/4. Each time, the sweep may be 1/9 late: 1/3 + 1/4 + 2/9 = 0.81.
+SWEEPS_TO_RECOVER = 9
 
 
 def run_maintenance(stopping: threading.Event) -> None:
     """Run the sweep and the deletions at intervals, until `stopping` is set."""
     pruned_at: float | None = None
     while not stopping.is_set():
-        wait: float = settings.SWEEP_SECONDS
+        wait: float = settings.RECOVER_SECONDS / SWEEPS_TO_RECOVER
         steps = [sweep_calls, sweep_transcripts]
         if pruned_at is None or time.monotonic() - pruned_at > PRUNE_SECONDS:
             pruned_at = time.monotonic()

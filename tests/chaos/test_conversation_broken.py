@@ -18,7 +18,7 @@ OperatorPhone.objects.create(
     user=User.objects.get(), number="{number}", verified_at=timezone.now()
 )
 """
-LEASE_SECONDS, RECOVER_SECONDS, SWEEP_SECONDS = 20, 12, 2
+LEASE_SECONDS, RECOVER_SECONDS = 20, 12
 
 
 def connect(house: House, number: str) -> None:
@@ -36,9 +36,7 @@ def test_both_sides_are_transcribed_despite_lost_webhooks_and_a_killed_worker(
     new_house, counted
 ):
     house = new_house(
-        LEASE_SECONDS=str(LEASE_SECONDS),
-        RECOVER_SECONDS=str(RECOVER_SECONDS),
-        SWEEP_SECONDS=str(SWEEP_SECONDS),
+        LEASE_SECONDS=str(LEASE_SECONDS), RECOVER_SECONDS=str(RECOVER_SECONDS)
     )
     own, other = new_number(), new_number()
     house.manage("shell", "-c", VERIFIED_PHONE.format(number=own))
@@ -73,9 +71,7 @@ def test_both_sides_are_transcribed_despite_lost_webhooks_and_a_killed_worker(
 
 
 def test_an_end_that_no_webhook_reports_is_found_out(new_house):
-    house = new_house(
-        RECOVER_SECONDS=str(RECOVER_SECONDS), SWEEP_SECONDS=str(SWEEP_SECONDS)
-    )
+    house = new_house(RECOVER_SECONDS=str(RECOVER_SECONDS))
     own = new_number()
     house.manage("shell", "-c", VERIFIED_PHONE.format(number=own))
     house.twilio.webhooks("lost")

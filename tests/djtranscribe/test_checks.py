@@ -80,8 +80,6 @@ def test_an_empty_auth_token_is_said_to_refuse_every_webhook(settings):
         ("LEASE_SECONDS", 3601, "transcription.E011"),
         ("RECOVER_SECONDS", 3601, "transcription.E011"),
         ("RECOVER_SECONDS", 10**15, "transcription.E011"),
-        ("SWEEP_SECONDS", 3601, "transcription.E011"),
-        ("SWEEP_SECONDS", 19, "transcription.W002"),
         ("SECRET_KEY", "", "djtranscribe.E001"),
     ],
 )
@@ -105,7 +103,6 @@ def test_a_wrong_setting_is_named_with_a_hint(settings, name, value, expected):
         ("LEASE_SECONDS", 60),
         ("LEASE_SECONDS", 3600),
         ("RECOVER_SECONDS", 3600),
-        ("SWEEP_SECONDS", 18),
     ],
 )
 def test_a_right_setting_is_not_complained_about(settings, name, value):

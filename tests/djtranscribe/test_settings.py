@@ -99,13 +99,13 @@ def test_the_defaults_are_those_of_the_readme():
     found = values(
         *("DEBUG", "SECRET_KEY", "ALLOWED_HOSTS", "TWILIO_API_URL"),
         *("ASSEMBLYAI_API_URL", "SPEECH_MODELS", "SPEECH_LANGUAGE_CODE"),
-        *("AUDIO_DELIVERY", "SWEEP_SECONDS", "LEASE_SECONDS", "LANGUAGE_CODE"),
+        *("AUDIO_DELIVERY", "RECOVER_SECONDS", "LEASE_SECONDS", "LANGUAGE_CODE"),
     )
 
     assert found == [
         *(False, "", ["localhost", "127.0.0.1"], "https://api.twilio.com"),
         *("https://api.assemblyai.com", ["assemblyai-stt-3-7", "universal-2"], "en_us"),
-        *("upload", 10, 60, "en-us"),
+        *("upload", 90, 60, "en-us"),
     ]
 
 

@@ -45,7 +45,7 @@ class Site:
         self.environment = environment(
             folder,
             DEBUG="true",
-            SWEEP_SECONDS="1",
+            RECOVER_SECONDS="9",
             ASSEMBLYAI_API_URL="http://127.0.0.1:9",
             NOTIFY_URL=f"http://127.0.0.1:{self.port}/hooks/a-secret-path",
             NOTIFY_SECRET=SECRET,

@@ -21,7 +21,7 @@ from tests.threads import needs_connections
 
 @pytest.fixture(name="environment")
 def environment_with_tables(tmp_path, migrated):
-    return environment(tmp_path, SWEEP_SECONDS="1")
+    return environment(tmp_path, RECOVER_SECONDS="9")
 
 
 @pytest.fixture
@@ -159,7 +159,7 @@ def test_a_broker_carries_the_messages(environment, name):
     # The random key gives the test its own queue. No sweep comes within ten seconds,
     # so none replaces a lost message.
     environment |= {"TASK_BROKER_URL": url, "SECRET_KEY": token_hex()}
-    environment |= {"SWEEP_SECONDS": "10", "ASSEMBLYAI_API_URL": "http://127.0.0.1:9"}
+    environment |= {"RECOVER_SECONDS": "90", "ASSEMBLYAI_API_URL": "http://127.0.0.1:9"}
     environment["DEBUG"] = "true"
 
     with started(environment) as worker:
