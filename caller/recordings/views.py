@@ -52,7 +52,7 @@ def get_recording_url(request: HttpRequest, call_sid: str) -> HttpResponse:
     """List the audio URLs of a call, one per line.
 
     The URLs come from our rows or, if we have no rows, from Twilio. The path of this
-    view comes from the tutorial of 2020, see docs/tutorial.md.
+    view comes from the tutorial, see docs/tutorial.md.
     """
     if not CALL_SID.fullmatch(call_sid):
         return plain("This is not the SID of a call: CA and 32 digits or a to f.", 404)
