@@ -29,8 +29,9 @@ from transcription.filters import (
 from transcription.models import Transcript, TranscriptQuerySet
 from transcription.notifications.admin import NotificationAdmin
 from transcription.retention.admin import DeletionAdmin
-from transcription.search import query as search
+from transcription.search import finding
 from transcription.search.operators import BadOperator
+from transcription.search.query import parse
 from transcription.tasks import enqueue_once, start_unless_running
 from transcription.vocabulary.admin import VocabularyAdmin
 
@@ -180,8 +181,8 @@ class TranscriptAdmin(
             return rows.filter(recording__call__in=Call.objects.to_number(typed))
         if is_uuid(typed):
             return rows.filter(Q(uuid=typed) | Q(assemblyai_id=typed))
-        query = search.parse(typed)
-        return search.matching(rows, query) if query else rows.none()
+        query = parse(typed)
+        return finding.matching(rows, query) if query else rows.none()
 
     def get_search_results(
         self, request: HttpRequest, queryset: QuerySet[Transcript], search_term: str

@@ -40,8 +40,9 @@ from transcription.models import Transcript
 from transcription.review import editing
 from transcription.review.current import Change
 from transcription.review.rules import MOST_AT_ONCE, Conflict, Refused
-from transcription.search import query as search
+from transcription.search import finding
 from transcription.search.operators import BadOperator
+from transcription.search.query import MAX_LENGTH, parse
 
 router = Router(tags=["transcripts"])
 
@@ -52,11 +53,11 @@ class Transcripts(Period):
     )
     q: Text | None = Field(
         None,
-        max_length=search.MAX_LENGTH,
+        max_length=MAX_LENGTH,
         description='Search: words, "exact phrases", -not, prefix*, and operators such '
         "as tag:billing and after:2026-11-01 (docs/using.md). Days are in the time "
         "zone of the account. Returns the best matches first, from the "
-        f"{search.RANKED:,} newest matches.",
+        f"{finding.RANKED:,} newest matches.",
     )
 
 
@@ -149,12 +150,12 @@ def search_page(
     rows: QuerySet[Transcript], params: Transcripts, text: str
 ) -> tuple[list[Transcript], str | None]:
     """Return one page of search results, and the cursor of the next page."""
-    query = search.parse(text)
+    query = parse(text)
     if not query:
         raise HttpError(422, "q: Add at least one word without a minus sign.")
     try:
-        keys = search.ranked(query, rows)
-    except search.TooFrequent:
+        keys = finding.ranked(query, rows)
+    except finding.TooFrequent:
         raise HttpError(
             422,
             "q: This search has too many matches and takes too long. Add a rarer word "

@@ -31,7 +31,8 @@ import json
 from caller.models import Recording
 from tests.transcription.search.test_search import LANGUAGES
 from transcription.models import Transcript
-from transcription.search import query
+from transcription.search.finding import ranked
+from transcription.search.query import parse
 
 recording = Recording.objects.create(status="completed")
 rows = {
@@ -41,8 +42,8 @@ rows = {
 missed = [
     language
     for language, (_, finds, misses) in LANGUAGES.items()
-    if rows[language] not in query.ranked(query.parse(finds))
-    or rows[language] in query.ranked(query.parse(misses))
+    if rows[language] not in ranked(parse(finds))
+    or rows[language] in ranked(parse(misses))
 ]
 print("missed:", missed)
 """

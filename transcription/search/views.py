@@ -10,9 +10,10 @@ from caller.call_rows import rows_of
 from caller.models import Call
 from djtranscribe.models import Access
 from transcription.models import Transcript
-from transcription.search import query as search
+from transcription.search import finding
 from transcription.search.notes import matching_notes
 from transcription.search.operators import BadOperator
+from transcription.search.query import MAX_LENGTH, Query, parse
 from transcription.search.snippets import hits
 
 HITS_ON_A_PAGE = 20
@@ -27,17 +28,16 @@ NEWEST_CALLS = 500
 @require_safe
 @permission_required("transcription.view_transcript", raise_exception=True)
 def search_page(request: HttpRequest) -> HttpResponse:
-    typed = request.GET.get("q", "")[: search.MAX_LENGTH].replace("\0", "")
-    query = search.parse(typed)
+    typed = request.GET.get("q", "")[:MAX_LENGTH].replace("\0", "")
+    query = parse(typed)
     keys: list[int] = []
     others: dict[str, Any] = {}
     is_too_frequent, wrong = False, ""
     try:
-        # `ranked` returns a list of at most search.RANKED keys, so the pages below need
-        # no COUNT query.
-        keys = search.ranked(query) if query else []
+        # `ranked` returns at most RANKED keys as a list: the pages need no COUNT query.
+        keys = finding.ranked(query) if query else []
         others = besides(query, request.user)
-    except search.TooFrequent:
+    except finding.TooFrequent:
         is_too_frequent = True
     except BadOperator as error:
         wrong = str(error)
@@ -55,7 +55,7 @@ def search_page(request: HttpRequest) -> HttpResponse:
         "found": len(keys),
         "is_too_frequent": is_too_frequent,
         "wrong": wrong,
-        "is_cut": len(keys) == search.RANKED,
+        "is_cut": len(keys) == finding.RANKED,
         # Skip transcripts that have been deleted in the meantime.
         "hits": hits([rows[pk] for pk in page.object_list if pk in rows], query),
         **others,
@@ -63,7 +63,7 @@ def search_page(request: HttpRequest) -> HttpResponse:
     return render(request, "transcription/search.html", context)
 
 
-def besides(query: search.Query, user: Any) -> dict[str, Any]:
+def besides(query: Query, user: Any) -> dict[str, Any]:
     """Return the results of a search that are not transcripts, as template context.
 
     A search with words finds notes. A search without words, but with operators, finds

@@ -17,7 +17,8 @@ from transcription.models import Batch, Revision, Transcript
 from transcription.review import editing
 from transcription.review.replacing import found
 from transcription.review.rules import Conflict, Refused
-from transcription.search import query as search
+from transcription.search import finding
+from transcription.search.query import parse
 
 # A worker corrects this many transcripts, then it stores the progress.
 AT_ONCE = 20
@@ -25,13 +26,13 @@ LEASE = timedelta(minutes=5)
 
 
 def begin(heard: str, corrected: str, author: Any) -> Batch:
-    """Store a Batch for the worker. Raises Refused, or search.TooFrequent.
+    """Store a Batch for the worker. Raises Refused, or finding.TooFrequent.
 
-    The batch has at most the newest search.RANKED transcripts with the mistake.
+    The batch has at most the newest finding.RANKED transcripts with the mistake.
     Verified transcripts are left out.
     """
-    query = search.parse(f'"{heard}"')
-    keys = search.ranked(query) if query else []
+    query = parse(f'"{heard}"')
+    keys = finding.ranked(query) if query else []
     rows = Transcript.objects.filter(
         pk__in=keys, verified_at=None, status=Transcript.Status.COMPLETED
     )

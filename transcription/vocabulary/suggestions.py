@@ -16,7 +16,8 @@ from djtranscribe.adminsite.read_only import is_key
 from transcription.models import Batch, Mistake, Vocabulary
 from transcription.review.mistakes import suggestions
 from transcription.review.rules import Refused
-from transcription.search import query as search
+from transcription.search import finding
+from transcription.search.query import parse
 from transcription.vocabulary import past
 
 SHOWN, BATCHES = 50, 10
@@ -60,7 +61,7 @@ def apply(request: HttpRequest, pk: int) -> HttpResponse:
     row = get_object_or_404(Mistake, pk=pk)
     try:
         batch = past.begin(row.heard, row.corrected, request.user)
-    except (search.TooFrequent, Refused) as error:
+    except (finding.TooFrequent, Refused) as error:
         refusal = "Nothing was corrected: these words are in too many transcripts."
         messages.error(request, str(error) or refusal)
     else:
@@ -85,12 +86,12 @@ def undo(request: HttpRequest, pk: int) -> HttpResponse:
 def occurrences(request: HttpRequest, pk: int) -> HttpResponse:
     """Show how many transcripts contain the mistake now, for one row of the page."""
     row = get_object_or_404(Mistake, pk=pk)
-    query = search.parse(f'"{row.heard}"')
+    query = parse(f'"{row.heard}"')
     try:
-        found = len(search.ranked(query)) if query else 0
-    except search.TooFrequent:
-        found = search.RANKED
-    more = found == search.RANKED
+        found = len(finding.ranked(query)) if query else 0
+    except finding.TooFrequent:
+        found = finding.RANKED
+    more = found == finding.RANKED
     context = {"row": row, "found": found, "more": more}
     return render(request, "transcription/_occurrences.html", context)
 

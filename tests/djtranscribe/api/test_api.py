@@ -12,7 +12,7 @@ from tests.caller.rows import CALL_SID, a_call, a_recording
 from tests.data import load, wav
 from tests.djtranscribe.api.programs import CALL_AND_READ, program_of
 from transcription.models import Transcript, Vocabulary
-from transcription.search import query as search
+from transcription.search import finding
 
 pytestmark = pytest.mark.django_db
 
@@ -223,7 +223,7 @@ def test_transcripts_are_searched_and_filtered(program, transcript):
 def test_a_search_takes_the_newest_matches_of_the_period(
     program, transcript, monkeypatch
 ):
-    monkeypatch.setattr(search, "RANKED", 1)
+    monkeypatch.setattr(finding, "RANKED", 1)
     Transcript.objects.filter(pk=transcript.pk).update(created_at=NOON)
     Transcript.objects.create(
         recording=transcript.recording, status="completed", text="Another ward."
@@ -372,9 +372,9 @@ def test_a_cursor_behind_the_last_hit_finds_none(program, transcript):
 
 def test_words_that_take_too_long_are_422(program, monkeypatch):
     def ranked(query, rows):
-        raise search.TooFrequent
+        raise finding.TooFrequent
 
-    monkeypatch.setattr(search, "ranked", ranked)
+    monkeypatch.setattr(finding, "ranked", ranked)
 
     answer = program.get("/api/transcripts?q=the")
 

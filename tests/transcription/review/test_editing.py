@@ -15,7 +15,8 @@ from transcription.models import Correction, Revision, Transcript
 from transcription.review import editing
 from transcription.review.current import Change, words_of
 from transcription.review.rules import Conflict, Refused
-from transcription.search import query as search
+from transcription.search import finding
+from transcription.search.query import parse
 from transcription.tokens import indexed
 from transcription.words import joined
 
@@ -69,8 +70,8 @@ def test_a_correction_changes_the_text_and_not_the_words(transcript, ada):
     row = fresh(transcript)
     assert row.text == "Please take metoprolol twice a day."
     assert (row.original_text, row.words) == (HEARD, listed(HEARD))
-    assert search.ranked(search.parse("metoprolol")) == [row.pk]
-    assert search.ranked(search.parse("metaprolyla")) == []
+    assert finding.ranked(parse("metoprolol")) == [row.pk]
+    assert finding.ranked(parse("metaprolyla")) == []
     word = words_of(row)[2]
     assert (word.text, word.start, word.end) == ("metoprolol", 1000, 1400)
     assert word.confidence is None

@@ -17,7 +17,8 @@ from tests.transcription.rows import a_transcript
 from transcription.models import Transcript
 from transcription.review import editing
 from transcription.review.current import Change
-from transcription.search import query as search
+from transcription.search import finding
+from transcription.search.query import parse
 from transcription.search.snippets import hits
 from transcription.tokens import encoded, indexed
 
@@ -158,10 +159,10 @@ def said():
 
 def found(question):
     """Return the names of the matches. The search page and admin must find the same."""
-    query = search.parse(question)
+    query = parse(question)
     names = dict(Transcript.objects.values_list("pk", "assemblyai_id"))
-    ranked = [names[pk] for pk in search.ranked(query)]
-    filtered = search.matching(Transcript.objects.all(), query)
+    ranked = [names[pk] for pk in finding.ranked(query)]
+    filtered = finding.matching(Transcript.objects.all(), query)
     assert {row.assemblyai_id for row in filtered} == set(ranked)
     return ranked
 
@@ -180,7 +181,7 @@ def test_words_are_found_in_every_script(text, finds, misses):
     assert found(finds) == ["it"]
     assert found(misses) == []
     it = Transcript.objects.get(assemblyai_id="it")
-    [passage] = hits([it], search.parse(finds))
+    [passage] = hits([it], parse(finds))
     assert "<mark>" in passage.passage
     assert re.sub("</?mark>", "", html.unescape(passage.passage)) == text
 
@@ -271,7 +272,7 @@ def test_two_words_never_have_the_same_code(one, other):
 
 @pytest.mark.parametrize("question", ["", "  ", "-tyre", '""', "*", "-", "%", "🙂"])
 def test_query_without_search_terms_is_empty(question):
-    assert not search.parse(question)
+    assert not parse(question)
 
 
 @hypothesis(
@@ -281,7 +282,7 @@ def test_query_without_search_terms_is_empty(question):
 )
 @given(st.text(st.characters(codec="utf-8"), max_size=40))
 def test_no_query_raises_an_exception(said, question):
-    if search.parse(question):
+    if parse(question):
         found(question)
 
 
@@ -298,9 +299,9 @@ def test_results_are_ranked_by_frequency_then_newest_first(said):
 
 
 def test_only_the_newest_are_ranked(said, monkeypatch):
-    monkeypatch.setattr(search, "RANKED", 1)
+    monkeypatch.setattr(finding, "RANKED", 1)
 
-    assert search.ranked(search.parse("pressure")) == [said["tyre"].pk]
+    assert finding.ranked(parse("pressure")) == [said["tyre"].pk]
 
 
 @pytest.mark.parametrize("often", [300, 20_000])
@@ -366,7 +367,7 @@ def test_index_still_exists_after_all_migrations():
 def a_hit(text, question, words=None):
     said = words if words is not None else spoken(text)
     transcript = Transcript(text=text, words=said)
-    return hits([transcript], search.parse(question))[0]
+    return hits([transcript], parse(question))[0]
 
 
 def spoken(text):
@@ -562,7 +563,7 @@ def test_a_hit_in_a_correction_has_its_time_and_speaker(browser, operator, said)
 
 
 def test_truncated_result_shows_a_message(browser, said, monkeypatch):
-    monkeypatch.setattr(search, "RANKED", 2)
+    monkeypatch.setattr(finding, "RANKED", 2)
 
     assert "Only the 2 newest are listed" in browser.get(SEARCH, {"q": "pressure"}).text
 
@@ -575,8 +576,8 @@ def test_a_search_that_takes_too_long_is_ended(browser, said, monkeypatch):
         "SELECT id FROM transcription_transcript WHERE {} "
         "AND pg_sleep(5) IS NOT NULL AND %s <> '' LIMIT {}"
     )
-    monkeypatch.setitem(search._STATEMENTS, "postgresql", slow)
-    monkeypatch.setattr(search, "LONGEST_MS", 20)
+    monkeypatch.setitem(finding._STATEMENTS, "postgresql", slow)
+    monkeypatch.setattr(finding, "LONGEST_MS", 20)
 
     page = browser.get(SEARCH, {"q": "pressure"})
 

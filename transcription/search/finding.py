@@ -1,0 +1,242 @@
+"""The transcripts that match a query. SQLite and PostgreSQL find the same ones.
+
+Migration 0012_search_text creates the index on Transcript.search_text. query.py parses
+what the user types.
+"""
+
+import json
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import replace
+from typing import Any
+
+from django.db import OperationalError, connection, transaction
+from django.db.models import Exists, OuterRef, QuerySet
+from django.db.models.expressions import RawSQL
+
+from caller.models import Call
+from transcription.models import Transcript
+from transcription.search.query import Query, Term
+
+# Rank at most this many matches, the newest ones. Otherwise a search for a very common
+# word would read a million rows to show twenty.
+RANKED = 1000
+# If the operators select at most this many calls, only the transcripts of these calls
+# are read. Otherwise the database finds all transcripts with the words first.
+FEW = 20_000
+LONGEST_MS = 5000
+QUERY_CANCELED = "57014"
+# The lookup from a transcript to its call.
+CALL = "recording__call__"
+# PostgreSQL stores at most 256 positions per word, and none above 16,383. In texts of
+# at least this length (in characters), positions may be missing. For these texts,
+# _PHRASE also uses LIKE.
+LENGTH_WITH_ALL_POSITIONS = 8000
+
+
+def ranked(query: Query, rows: QuerySet[Transcript] | None = None) -> list[int]:
+    """Return the keys of at most RANKED matching transcripts, the best first.
+
+    rows: search only these transcripts. By default, search all.
+    If the query has no words, the newest are first. Raises BadOperator, and TooFrequent
+    if the search takes longer than LONGEST_MS.
+    """
+    if rows is None:
+        rows = Transcript.objects.all()
+    with _time_limit():
+        if not query.wanted:
+            return _newest(query, rows)
+        condition, params = _narrowed(*_condition(query), query, rows)
+        if connection.vendor == "postgresql":
+            params = [*params, _tsquery(query.wanted)]
+        return _selected(
+            _STATEMENTS[connection.vendor].format(condition, RANKED), params
+        )
+
+
+class TooFrequent(Exception):
+    """The search took longer than LONGEST_MS, because it has too many matches."""
+
+
+@contextmanager
+def _time_limit() -> Iterator[None]:
+    """Stop a slow search on PostgreSQL, because other users share the database.
+
+    Raises TooFrequent after LONGEST_MS. SQLite has no limit.
+    """
+    if connection.vendor != "postgresql":
+        yield
+        return
+    try:
+        with transaction.atomic():
+            with connection.cursor() as cursor:
+                limit = "SELECT set_config('statement_timeout', %s, true)"
+                cursor.execute(limit, [str(LONGEST_MS)])
+            yield
+    except OperationalError as error:
+        if getattr(error.__cause__, "sqlstate", "") != QUERY_CANCELED:
+            raise
+        raise TooFrequent from error
+
+
+def matching(transcripts: QuerySet[Transcript], query: Query) -> QuerySet[Transcript]:
+    """Filter these transcripts by the query and keep their order.
+
+    Raises BadOperator.
+    """
+    transcripts = query.narrow(transcripts, CALL)
+    if query.wanted:
+        return transcripts.filter(pk__in=_keys(query))
+    return _without_excluded(transcripts, query)
+
+
+def _without_excluded(
+    transcripts: QuerySet[Transcript], query: Query
+) -> QuerySet[Transcript]:
+    """Leave out the transcripts that contain an excluded term."""
+    for term in query.excluded:
+        keys = _keys(Query((replace(term, is_excluded=False),)))
+        # Not exclude(pk__in=keys): PostgreSQL reads all rows for a NOT IN, even if only
+        # the newest transcripts are wanted.
+        found = Transcript.objects.filter(pk=OuterRef("pk"), pk__in=keys)
+        transcripts = transcripts.filter(~Exists(found))
+    return transcripts
+
+
+def _keys(query: Query) -> RawSQL:
+    condition, params = _condition(query)
+    keys = _KEYS[connection.vendor].format(condition)
+    # The user's input is in the parameters, never in the SQL.
+    return RawSQL(keys, params)  # noqa: S611
+
+
+def _newest(query: Query, rows: QuerySet[Transcript]) -> list[int]:
+    """Return the keys of the newest RANKED of these rows that match the operators."""
+    rows = _without_excluded(rows, query)
+    if query.finds_calls:
+        # Take the newest calls first: an index finds them.
+        of_call = rows.order_by().filter(recording__call=OuterRef("pk"))
+        calls = query.narrow(Call.objects.all(), "").filter(Exists(of_call))[:RANKED]
+        rows = rows.filter(recording__call__in=list(calls.values_list("pk", flat=True)))
+    else:
+        rows = query.narrow(rows, CALL)
+    return list(rows.order_by("-pk").values_list("pk", flat=True)[:RANKED])
+
+
+def _narrowed(
+    condition: str, params: list[Any], query: Query, rows: QuerySet[Transcript]
+) -> tuple[str, list[Any]]:
+    """Add the operators, and the filters of `rows`, to a WHERE for _STATEMENTS.
+
+    If the operators select at most FEW calls, only the transcripts of these calls are
+    read. Otherwise the database reads all transcripts with the words and checks the
+    call of each.
+    """
+    rows = rows.order_by()
+    if not query.operators and not rows.query.where:
+        return condition, params
+    if query.finds_calls:
+        calls = query.narrow(Call.objects.order_by(), "")
+        keys = list(calls.values_list("pk", flat=True)[: FEW + 1])
+        if len(keys) <= FEW:
+            of_calls = rows.filter(recording__call__in=keys)
+            among, more = _among(list(of_calls.values_list("pk", flat=True)))
+            return f"{condition} AND {among}", [*params, *more]
+    row = RawSQL(_ROW[connection.vendor], [])  # noqa: S611 - no input in it
+    this = query.narrow(rows.filter(pk=row), CALL)
+    statement, values = this.values("pk").query.sql_with_params()
+    return f"{condition} AND EXISTS ({statement})", [*params, *values]
+
+
+def _among(keys: list[int]) -> tuple[str, list[Any]]:
+    is_postgresql = connection.vendor == "postgresql"
+    return _AMONG[connection.vendor], [keys if is_postgresql else json.dumps(keys)]
+
+
+def _selected(statement: str, params: list[Any]) -> list[int]:
+    with connection.cursor() as cursor:
+        cursor.execute(statement, params)
+        return [pk for (pk,) in cursor.fetchall()]
+
+
+_KEYS = {
+    "postgresql": "SELECT id FROM transcription_transcript AS outer_row WHERE {}",
+    "sqlite": "SELECT rowid FROM transcription_search WHERE {}",
+}
+# The key of the row that a condition tests.
+_ROW = {"postgresql": "outer_row.id", "sqlite": "transcription_search.rowid"}
+_AMONG = {
+    "postgresql": "outer_row.id = ANY(%s)",
+    "sqlite": "transcription_search.rowid IN (SELECT value FROM json_each(%s))",
+}
+_STATEMENTS = {
+    "postgresql": """
+        SELECT id FROM (
+            SELECT id, search_vector FROM transcription_transcript AS outer_row
+            WHERE {} ORDER BY id DESC LIMIT {}
+        ) AS newest
+        ORDER BY ts_rank(search_vector, %s::tsquery, 1) DESC, id DESC
+    """,
+    "sqlite": """
+        SELECT rowid FROM (
+            SELECT rowid, bm25(transcription_search) AS score
+            FROM transcription_search
+            WHERE {} ORDER BY rowid DESC LIMIT {}
+        ) ORDER BY score, rowid DESC
+    """,
+}
+
+
+def _condition(query: Query) -> tuple[str, list[str]]:
+    if connection.vendor == "postgresql":
+        return _postgresql(query)
+    return "transcription_search MATCH %s", [_fts5(query)]
+
+
+# Encoded words contain only a-z and 0-9, so the functions below need no escaping.
+
+
+def _fts5(query: Query) -> str:
+    def expression(terms: list[Term], operator: str) -> str:
+        return f" {operator} ".join(
+            f'"{" ".join(term.codes)}"{" *" if term.is_prefix else ""}'
+            for term in terms
+        )
+
+    wanted = expression(query.wanted, "AND")
+    if not query.excluded:
+        return wanted
+    return f"({wanted}) NOT ({expression(query.excluded, 'OR')})"
+
+
+def _postgresql(query: Query) -> tuple[str, list[str]]:
+    # First test whether all wanted words occur: the index can answer that.
+    conditions, params = [_WORDS], [_tsquery(query.wanted)]
+    for term in query.terms:
+        is_phrase = len(term.words) > 1
+        if is_phrase or term.is_excluded:
+            condition = _PHRASE if is_phrase else _WORDS
+            conditions.append(f"NOT ({condition})" if term.is_excluded else condition)
+            params.append(_tsquery([term], " <-> "))
+        if is_phrase:
+            end = "%" if term.is_prefix else " %"
+            params.append(f"% {' '.join(term.codes)}{end}")
+    return " AND ".join(conditions), params
+
+
+_WORDS = "search_vector @@ %s::tsquery"
+# CASE, unlike OR, is evaluated in order. So search_text is read only if the phrase is
+# not found in search_vector.
+_PHRASE = f"""
+    CASE WHEN {_WORDS} THEN true
+         WHEN length(search_text) < {LENGTH_WITH_ALL_POSITIONS} THEN false
+         ELSE ' ' || search_text || ' ' LIKE %s END
+"""
+
+
+def _tsquery(terms: list[Term], operator: str = " & ") -> str:
+    def lexemes(term: Term) -> list[str]:
+        quoted = [f"'{code}'" for code in term.codes]
+        return [*quoted[:-1], quoted[-1] + (":*" if term.is_prefix else "")]
+
+    return operator.join(lexeme for term in terms for lexeme in lexemes(term))
