@@ -33,9 +33,10 @@ from djtranscribe.api.shapes import (
 )
 from djtranscribe.api.tokens import Bearer, user_of
 from djtranscribe.models import Access
-from transcription.exports import formats as exports
 from transcription.exports import views
+from transcription.exports.content import OneVersionOnly, Version
 from transcription.exports.fonts import MissingFont
+from transcription.exports.formats import FORMATS
 from transcription.models import Transcript
 from transcription.review import editing
 from transcription.review.current import Change
@@ -94,8 +95,8 @@ class Corrections(Schema):
 class Export(Parameters):
     times: int = Field(0, ge=0, le=1, description="1 to include times.")
     speakers: int = Field(0, ge=0, le=1, description="1 to include speakers.")
-    version: Annotated[str, Word(exports.Version)] = Field(
-        exports.Version.CURRENT,
+    version: Annotated[str, Word(Version)] = Field(
+        Version.CURRENT,
         description="With the corrections, as AssemblyAI wrote it, or both. Subtitles "
         "have one of them.",
     )
@@ -244,7 +245,7 @@ def correct_transcript(
     auth=Bearer("transcription.view_transcript"),
     response={**FAULTS, **NOT_FOUND},
     summary="Get a transcript as a file",
-    description=f"The extension is one of {', '.join(exports.FORMATS)}. The transcript "
+    description=f"The extension is one of {', '.join(FORMATS)}. The transcript "
     "counts as read. Needs `transcription.view_transcript`.",
     url_name="export",
     openapi_extra={
@@ -255,7 +256,7 @@ def correct_transcript(
                     kind.content_type.partition(";")[0]: {
                         "schema": {"type": "string", "format": "binary"},
                     }
-                    for kind in exports.FORMATS.values()
+                    for kind in FORMATS.values()
                 },
             }
         }
@@ -266,5 +267,5 @@ def export(
 ) -> HttpResponseBase:
     try:
         return views.file_of(request, uuid, extension)
-    except (MissingFont, exports.OneVersionOnly) as error:
+    except (MissingFont, OneVersionOnly) as error:
         raise HttpError(422, str(error)) from None

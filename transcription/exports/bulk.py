@@ -13,14 +13,9 @@ from typing import Any
 from django.db.models import QuerySet
 
 from djtranscribe.models import Access
+from transcription.exports.content import OneVersionOnly, Options, Version, filename
 from transcription.exports.fonts import MissingFont
-from transcription.exports.formats import (
-    FORMATS,
-    OneVersionOnly,
-    Options,
-    Version,
-    filename,
-)
+from transcription.exports.formats import FORMATS
 from transcription.models import Transcript
 
 AT_ONCE = 100

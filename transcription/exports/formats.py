@@ -1,4 +1,4 @@
-"""Export of one transcript as a file, in any of FORMATS.
+"""The formats of an exported transcript. content.py has what the files contain.
 
 The libraries for PDF and Word are imported in the functions that use them, because the
 worker does not need them.
@@ -6,139 +6,29 @@ worker does not need them.
 
 import io
 import json
-import unicodedata
-from collections.abc import Callable, Iterator
-from functools import partial
+from collections.abc import Callable
 from typing import Any, NamedTuple
 
-from django.db.models import TextChoices
-from django.utils import timezone
-
-from djtranscribe import zones
-from transcription import presentation
 from transcription.exports import subtitles
+from transcription.exports.content import (
+    Options,
+    Version,
+    cues_of,
+    facts,
+    paragraphs,
+    readings,
+    storable,
+)
 from transcription.exports.pdf import pdf_file
 from transcription.exports.subtitles import Cue
 from transcription.models import Transcript
-from transcription.review.current import is_edited, original_of, words_of
-from transcription.words import Word, spoken
-
-NO_TEXT_SECONDS = 3
-
-
-class Version(TextChoices):
-    """Which text the export of a corrected transcript contains."""
-
-    CURRENT = "current", "Corrected"
-    ORIGINAL = "original", "As AssemblyAI wrote it"
-    BOTH = "both", "Both"
-
-
-class OneVersionOnly(Exception):
-    """The user asked for subtitles of both versions. `str()` is a text for the user."""
-
-    def __init__(self) -> None:
-        super().__init__(
-            "A subtitle file can contain only one version of the text. Choose "
-            "“corrected” or “as AssemblyAI wrote it”."
-        )
-
-
-class Options(NamedTuple):
-    times: bool = False
-    speakers: bool = False
-    version: str = Version.CURRENT
-
-
-class Reading(NamedTuple):
-    """One version of a transcript. heading: "" if only one version is exported."""
-
-    heading: str
-    text: str
-    words: Callable[[], list[Word]]
-
-
-def readings(transcript: Transcript, version: str) -> list[Reading]:
-    """Return the versions to export.
-
-    Version.BOTH gives only one version if both have the same text.
-    """
-    now = partial(words_of, transcript)
-    before = partial(original_of, transcript)
-    current = Reading("Corrected text", transcript.text, now)
-    original = Reading("Original text", transcript.as_heard, before)
-    if version == Version.BOTH and transcript.text != transcript.as_heard:
-        return [current, original]
-    only = original if version == Version.ORIGINAL else current
-    return [only._replace(heading="")]
+from transcription.review.current import is_edited
 
 
 class Format(NamedTuple):
     label: str
     content_type: str
     make: Callable[[Transcript, Options], bytes]
-
-
-def filename(transcript: Transcript, extension: str) -> str:
-    """Return a file name without the phone number.
-
-    File names end up in logs, e-mails and cloud storage.
-    """
-    day = timezone.localdate(transcript.created_at)
-    return f"transcript-{day:%Y-%m-%d}-{transcript.uuid}.{extension}"
-
-
-def storable(text: str) -> str:
-    """Remove characters that XML or PDF cannot contain, such as control characters."""
-    kept = (
-        letter
-        for letter in text
-        if letter in "\n\t" or (unicodedata.category(letter) not in ("Cc", "Cs", "Cn"))
-    )
-    return "".join(kept)
-
-
-def placeholder(transcript: Transcript) -> str:
-    """Return the sentence that explains why a transcript has no text."""
-    if transcript.is_failed:
-        return transcript.failure
-    if transcript.nobody_spoke:
-        return "Nobody spoke in this recording."
-    if transcript.is_finished:
-        return "All words of this transcript were removed."
-    return f"This transcript is not finished: {transcript.progress}"
-
-
-def paragraphs(transcript: Transcript, options: Options) -> Iterator[tuple[str, str]]:
-    """Yield (prefix, paragraph). The prefix is "" or, for example, `1:05 Speaker A`."""
-    versions = readings(transcript, options.version)
-    if not any(version.text for version in versions):
-        yield "", storable(placeholder(transcript))
-        return
-    for heading, text, words in versions:
-        if heading:
-            yield "", heading
-        listed = words() if options.times or options.speakers else []
-        if not listed:
-            for line in filter(None, map(str.strip, text.splitlines())):
-                yield "", storable(line)
-            continue
-        speaker = ""
-        for turn in presentation.turns_of(listed):
-            speaker = turn.speaker or speaker
-            prefix = [turn.clock] * options.times + [speaker] * options.speakers
-            yield storable(" ".join(filter(None, prefix))), storable(turn.text)
-
-
-def facts(transcript: Transcript) -> str:
-    """Return one line with the phone number, time, length and language."""
-    call = transcript.recording.call
-    made = transcript.created_at
-    when = f"{timezone.localtime(made):%d %B %Y, %H:%M} {zones.label(made)}"
-    parts = [call.number if call else "", when.lstrip("0")]
-    if transcript.audio_seconds:
-        parts.append(presentation.clock(transcript.audio_seconds * 1000))
-    return storable(" · ".join(filter(None, [*parts, transcript.language])))
 
 
 def txt(transcript: Transcript, options: Options) -> bytes:
@@ -203,19 +93,6 @@ def subtitle_file(write: Callable[[list[Cue]], str]) -> Any:
         return write([cue for cue in cues if cue.lines]).encode()
 
     return make
-
-
-def cues_of(transcript: Transcript, options: Options) -> list[Cue]:
-    versions = readings(transcript, options.version)
-    if not any(version.text for version in versions):
-        words = spoken(placeholder(transcript), [], NO_TEXT_SECONDS)
-        return [Cue(0, NO_TEXT_SECONDS * 1000, subtitles.wrapped(words))]
-    if options.version == Version.BOTH:
-        raise OneVersionOnly
-    [reading] = versions
-    seconds = transcript.audio_seconds or 0
-    words = reading.words() or spoken(reading.text, [], seconds)
-    return subtitles.cues(words, seconds, options.speakers)
 
 
 def docx(transcript: Transcript, options: Options) -> bytes:

@@ -1,6 +1,7 @@
 from django import forms
 
-from transcription.exports.formats import FORMATS, Options, Version
+from transcription.exports.content import Options, Version
+from transcription.exports.formats import FORMATS
 
 CSV = "csv"
 KINDS = [(CSV, "One table (CSV)")] + [

@@ -8,8 +8,9 @@ from django.views.decorators.http import require_safe
 from caller.models import Contact
 from caller.views import plain
 from djtranscribe.models import Access
-from transcription.exports import formats as exports
+from transcription.exports.content import OneVersionOnly, Options, filename
 from transcription.exports.fonts import MissingFont
+from transcription.exports.formats import FORMATS
 from transcription.models import Export, Transcript
 from transcription.reading import state_of
 from transcription.review.turns import turns_on_page
@@ -25,18 +26,18 @@ def export(request: HttpRequest, uuid: UUID, extension: str) -> HttpResponse:
     """Export one transcript. Options: ?times=1, ?speakers=1, ?version=both."""
     try:
         return file_of(request, uuid, extension)
-    except (MissingFont, exports.OneVersionOnly) as error:
+    except (MissingFont, OneVersionOnly) as error:
         return plain(str(error), 422)
 
 
 def file_of(request: HttpRequest, uuid: UUID, extension: str) -> HttpResponse:
     """Return the file as a response. Raises Http404, MissingFont, OneVersionOnly."""
-    kind = exports.FORMATS.get(extension)
+    kind = FORMATS.get(extension)
     if kind is None:
         raise Http404("There is no such format.")
     transcripts = Transcript.objects.select_related("recording__call").named()
     transcript = get_object_or_404(transcripts, uuid=uuid)
-    options = exports.Options(
+    options = Options(
         times=request.GET.get("times") == "1",
         speakers=request.GET.get("speakers") == "1",
         version=request.GET.get("version", ""),
@@ -44,7 +45,7 @@ def file_of(request: HttpRequest, uuid: UUID, extension: str) -> HttpResponse:
     content = kind.make(transcript, options)
     Access.objects.note(request.user, Access.Action.READ, [transcript])
     answer = HttpResponse(content, content_type=kind.content_type)
-    name = exports.filename(transcript, extension)
+    name = filename(transcript, extension)
     answer["Content-Disposition"] = f'attachment; filename="{name}"'
     return answer
 

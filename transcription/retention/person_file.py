@@ -13,7 +13,7 @@ from caller.models import Call, Contact, DoNotCall, Recording
 from caller.recordings.audio import CHUNK_BYTES
 from djtranscribe.models import Access
 from transcription.exports.bulk import Sink, zipped
-from transcription.exports.formats import Options, Version
+from transcription.exports.content import Options, Version
 from transcription.models import Transcript
 from transcription.retention.person import calls_of, deliveries_with
 

@@ -23,8 +23,8 @@ from tests.transcription.exports.readers import (
 )
 from tests.transcription.rows import a_transcript
 from transcription.exports import fonts
-from transcription.exports import formats as exports
-from transcription.exports.formats import FORMATS, Options
+from transcription.exports.content import Options
+from transcription.exports.formats import FORMATS, Format, as_json, docx, pdf, txt
 from transcription.models import Transcript
 
 
@@ -54,21 +54,21 @@ def test_speakers_are_included_on_request(browser, transcript, extension):
 def test_text_and_word_files_show_when_and_who(transcript):
     both = Options(times=True, speakers=True)
 
-    assert exports.txt(transcript, both).decode() == (
+    assert txt(transcript, both).decode() == (
         "[0:00 Speaker A] Please call the cardiology ward.\n\n"
         "[0:02 Speaker B] José said <no> & {yes}. Привет!\n"
     )
-    assert exports.txt(transcript, Options(times=True)).startswith(b"[0:00] Please")
-    assert exports.txt(transcript, Options()).decode() == f"{TEXT}\n"
-    assert docx_lines(exports.docx(transcript, both))[2:] == [
+    assert txt(transcript, Options(times=True)).startswith(b"[0:00] Please")
+    assert txt(transcript, Options()).decode() == f"{TEXT}\n"
+    assert docx_lines(docx(transcript, both))[2:] == [
         "0:00 Speaker A  Please call the cardiology ward.",
         "0:02 Speaker B  José said <no> & {yes}. Привет!",
     ]
 
 
 def test_json_contains_the_text_and_the_words_from_assemblyai(transcript):
-    read = json.loads(exports.as_json(transcript, Options(times=True)))
-    plain = json.loads(exports.as_json(transcript, Options()))
+    read = json.loads(as_json(transcript, Options(times=True)))
+    plain = json.loads(as_json(transcript, Options()))
 
     assert (read["text"], read["number"]) == (TEXT, NUMBER)
     assert read["words"][1] == {
@@ -157,8 +157,8 @@ def test_wrong_word_time_is_not_exported(transcript):
 
     cues = srt(FORMATS["srt"].make(transcript, both))
 
-    assert exports.txt(transcript, both).startswith(b"[0:00 Speaker A] one two three")
-    assert b"[0:01 Speaker B] four" in exports.txt(transcript, both)
+    assert txt(transcript, both).startswith(b"[0:00 Speaker A] one two three")
+    assert b"[0:01 Speaker B] four" in txt(transcript, both)
     assert max(end for _, end, _ in cues) <= 5000
 
 
@@ -187,7 +187,7 @@ SHAPED = {
 def test_a_pdf_has_the_letters_of_its_language(transcript, text):
     transcript.text = text
 
-    content = exports.pdf(transcript, Options())
+    content = pdf(transcript, Options())
 
     assert text in pdf_text(content)
     assert len(content) < 200_000
@@ -197,7 +197,7 @@ def test_a_pdf_has_the_letters_of_its_language(transcript, text):
 def test_a_pdf_has_letters_that_are_joined(transcript, text):
     transcript.text = text
 
-    content = exports.pdf(transcript, Options())
+    content = pdf(transcript, Options())
 
     # Expect most letters, not all: one ligature can stand for several letters.
     letters = {letter for letter in text if letter.isalpha()}
@@ -230,9 +230,7 @@ def test_pdf_is_refused_when_a_font_is_missing(
 def test_a_long_pdf_has_pages(transcript):
     transcript.text = "Words and words. " * 3000
 
-    assert (
-        len(pypdf.PdfReader(io.BytesIO(exports.pdf(transcript, Options()))).pages) > 5
-    )
+    assert len(pypdf.PdfReader(io.BytesIO(pdf(transcript, Options()))).pages) > 5
 
 
 @pytest.mark.parametrize("extension", FORMATS)
@@ -293,7 +291,7 @@ def test_export_requires_permission_to_read(client, django_user_model, transcrip
 
 
 def test_the_page_has_a_button_for_every_format(admin_client, transcript, monkeypatch):
-    made = exports.Format("Markdown", "text/markdown", exports.txt)
+    made = Format("Markdown", "text/markdown", txt)
     monkeypatch.setitem(FORMATS, "md", made)
 
     page = admin_client.get(transcript.get_absolute_url()).text

@@ -19,8 +19,8 @@ from tests.transcription.exports.readers import (
 )
 from tests.transcription.rows import a_transcript
 from transcription.exports import bulk
-from transcription.exports import formats as exports
-from transcription.exports.formats import FORMATS, Options
+from transcription.exports.content import Options, filename
+from transcription.exports.formats import FORMATS
 from transcription.models import Export, Transcript
 
 ADMIN = "/admin/transcription/transcript/"
@@ -118,7 +118,7 @@ def test_many_are_one_zip(browser, many, extension):
     assert answer.streaming
     assert archive.testzip() is None
     assert len(archive.namelist()) == 6
-    name = exports.filename(many[0], extension)
+    name = filename(many[0], extension)
     assert "cardiology ward." in visible(extension, archive.read(name))
 
 
