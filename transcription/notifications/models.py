@@ -1,7 +1,5 @@
 from __future__ import annotations
 
-import math
-import re
 from datetime import datetime, timedelta
 from random import uniform
 from typing import TYPE_CHECKING, Any
@@ -14,6 +12,7 @@ from django.utils import timezone
 
 from djtranscribe.vendors.errors import VendorError
 from transcription.leases import NOT_KILLED, free, taken
+from transcription.notifications.content import facts
 
 if TYPE_CHECKING:
     from transcription.models.transcript import Transcript
@@ -43,10 +42,6 @@ HEAVY = [
     ),
     "transcript__recording__peaks",
 ]
-# Parts of an error message to remove: a URL may open the audio, and a series of digits
-# may be a phone number. The scheme's length is limited, because otherwise a very long
-# word would take quadratic time.
-PRIVATE = re.compile(r"\w{1,20}://\S+|\+?\d[\d ().-]{5,}\d|\0")
 
 
 class NotificationQuerySet(models.QuerySet["Notification"]):
@@ -284,30 +279,3 @@ def is_awaited(transcript: Transcript) -> bool:
     call = transcript.recording.call
     operator = call.requested_by if call and transcript.priority >= 0 else None
     return bool(operator and operator.is_active and operator.email)
-
-
-def facts(transcript: Transcript) -> dict[str, Any]:
-    """Return what a message says about the transcript.
-
-    Leave out the text and the phone number: only users with a login may see these.
-    """
-    call = transcript.recording.call
-    return {
-        "transcript": str(transcript.uuid),
-        "call": str(call.uuid) if call else None,
-        "status": transcript.status,
-        "nobody_spoke": transcript.nobody_spoke,
-        "confidence": finite(transcript.confidence),
-        "language": transcript.language,
-        "audio_seconds": finite(transcript.audio_seconds),
-        "error": discreet(transcript.error),
-    }
-
-
-def finite(number: float | None) -> float | None:
-    return number if number is not None and math.isfinite(number) else None
-
-
-def discreet(reason: str) -> str:
-    """Remove URLs and phone numbers from an error message and shorten it."""
-    return PRIVATE.sub("…", reason)[:500]

@@ -29,12 +29,8 @@ from tests.transcription.rows import JOB, TEXT, a_transcript, advanced, make_due
 from transcription.models import LeaseLost, Notification, Transcript
 from transcription.notifications import delivery
 from transcription.notifications import webhook as outgoing_webhook
-from transcription.notifications.models import (
-    LEASE,
-    MAX_ATTEMPTS,
-    WAITS_SECONDS,
-    discreet,
-)
+from transcription.notifications.content import discreet
+from transcription.notifications.models import LEASE, MAX_ATTEMPTS, WAITS_SECONDS
 from transcription.tasks import advance
 
 pytestmark = pytest.mark.django_db
