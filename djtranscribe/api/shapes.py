@@ -5,7 +5,6 @@ from __future__ import annotations
 from collections.abc import Iterable
 from datetime import datetime
 from decimal import Decimal
-from math import isfinite
 from typing import Any
 from uuid import UUID
 
@@ -17,6 +16,7 @@ from pydantic import Field
 from caller.models import Call, Recording
 from transcription import presentation, words
 from transcription.models import Transcript
+from transcription.notifications.content import finite
 from transcription.review.current import original_of, words_of
 
 
@@ -150,8 +150,8 @@ class TranscriptOut(Schema):
             "call": call.uuid if call else None,
             "to": call.other_number if call else None,
             "vocabulary": words.name if words else None,
-            "confidence": number(transcript.confidence),
-            "audio_seconds": number(transcript.audio_seconds),
+            "confidence": finite(transcript.confidence),
+            "audio_seconds": finite(transcript.audio_seconds),
         }
 
 
@@ -287,8 +287,3 @@ def timed(word: words.Word) -> dict[str, Any]:
         "confidence": word.confidence,
         "speaker": word.speaker,
     }
-
-
-def number(value: float | None) -> float | None:
-    """Replace NaN and infinity by None, because JSON has neither."""
-    return value if value is not None and isfinite(value) else None
