@@ -8,7 +8,7 @@ from django.core.checks import CheckMessage, Error, register
 from django.core.checks import Warning as Caution
 
 from caller.phone_numbers import E164
-from caller.twilio import speech
+from caller.twilio import speech, voices
 from caller.twilio.connection import REAL_API, api_url, regional_url
 from djtranscribe.middleware import is_page
 from djtranscribe.public_urls import parts
@@ -70,7 +70,7 @@ def check_spoken_language(**kwargs: Any) -> list[CheckMessage]:
     spoken, voice = speech.language(), settings.SAY_VOICE
     if not (settings.SPEECH_LANGUAGE_CODE or spoken):
         return []  # Another check reports the empty setting.
-    if spoken not in speech.LOCALES:
+    if spoken not in voices.LOCALES:
         name = "SAY_LANGUAGE" if settings.SAY_LANGUAGE else "LANGUAGE_CODE"
         message = f"Twilio cannot speak the language of {name}: calls begin in English."
         if settings.SAY_LANGUAGE:
@@ -82,7 +82,7 @@ def check_spoken_language(**kwargs: Any) -> list[CheckMessage]:
         message = f"djtranscribe has no sentences in {spoken}. People hear English."
         hint = f"Set {', '.join(missing)} to sentences in that language."
         problems.append(Caution(message, hint, id="caller.W012"))
-    if voice and (fault := speech.voice_fault(voice, spoken)):
+    if voice and (fault := voices.voice_fault(voice, spoken)):
         hint = (
             f"Choose a voice for {spoken} at "
             "https://www.twilio.com/docs/voice/twiml/say/text-speech, or leave it out."

@@ -81,7 +81,7 @@ MAX_SPEND_PER_DAY = amount("MAX_SPEND_PER_DAY", "25")
 # This limit includes what AssemblyAI charges. 0 means no limit.
 MAX_SPEND_PER_MONTH = amount("MAX_SPEND_PER_MONTH", "0")
 
-# What happens in a call. The default sentences are in caller/twilio/speech.py.
+# What happens in a call. The default sentences are in caller/twilio/sentences.py.
 SAY_LANGUAGE = text("SAY_LANGUAGE")
 SAY_VOICE = text("SAY_VOICE")
 RECORDING_NOTICE = text("RECORDING_NOTICE")

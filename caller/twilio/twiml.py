@@ -142,7 +142,7 @@ def code(digits: str) -> str:
 
 
 def last_words(name: str) -> str:
-    """Say a sentence and hang up. name: the name of a sentence in speech.Sentences."""
+    """Say a sentence and hang up. name: a field of sentences.Sentences."""
     response = VoiceResponse()
     say(response, speech.sentence(name))
     response.hangup()

@@ -6,7 +6,7 @@ import pytest
 
 from caller import checks
 from caller.models import Call
-from caller.twilio import speech
+from caller.twilio.sentences import TRANSLATIONS
 from tests.caller.rows import a_call, record_path
 from tests.data import load
 
@@ -61,7 +61,7 @@ def test_every_sentence_is_in_the_language_of_the_calls(
 
     assert {each[0] for each in said} == {language}
     assert said[0][2].startswith(begins)
-    english = speech.TRANSLATIONS["en"]
+    english = TRANSLATIONS["en"]
     if not language.startswith("en"):
         texts = {text for _, _, text in said}
         assert not texts & {english.notice, english.nothing_heard, english.goodbye}
