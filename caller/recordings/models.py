@@ -15,7 +15,7 @@ from django.utils import timezone
 from caller.models.call import Call
 from caller.models.changes import save_changes, snapshot
 from caller.models.tombstone import Tombstone
-from caller.recordings import audio, waveform
+from caller.recordings import audio, formats, waveform
 from caller.recordings.signals import recording_completed
 from caller.twilio import client as twilio_client
 from caller.twilio.errors import NOT_FOUND, TwilioError
@@ -277,7 +277,8 @@ class Recording(models.Model):
         audio.Heartbeat.
         """
         with audio.checked_file(chunks, expected_bytes) as (file, sha256):
-            name = f"{self.sid or uuid4()}{audio.suffix(file)}"
+            suffix = formats.suffix(file.read(formats.HEAD_BYTES))
+            name = f"{self.sid or uuid4()}{suffix}"
             peaks = waveform.measured(file)
             facts = {"peaks": peaks, **self._missing_facts(peaks)}
             file.seek(0)

@@ -10,7 +10,7 @@ from django.shortcuts import get_object_or_404
 from django.views.decorators.http import require_safe
 
 from caller.models import Recording, Tombstone
-from caller.recordings import audio
+from caller.recordings.formats import content_type
 from caller.recordings.http_ranges import ranged
 from caller.twilio import client as twilio_client
 from caller.twilio.errors import NOT_FOUND, TwilioError
@@ -38,9 +38,7 @@ def recording_audio(request: HttpRequest, pk: int) -> HttpResponseBase:
     name = recording.filename
     # Without `content_type`, Django would guess the type from /etc/mime.types,
     # which may be missing.
-    file_response = FileResponse(
-        file, filename=name, content_type=audio.content_type(name)
-    )
+    file_response = FileResponse(file, filename=name, content_type=content_type(name))
     response = ranged(request, file_response)
     response["Cache-Control"] = f"private, max-age={AUDIO_MAX_AGE_SECONDS}"
     return response
