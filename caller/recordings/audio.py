@@ -17,8 +17,7 @@ from django.db.models.fields.files import FieldFile
 from caller.recordings.formats import HEAD_BYTES, is_other_file
 from djtranscribe.vendors.deadlines import LimitedAdapter, chunks
 
-# Read files in chunks of this size. With larger chunks, a slow upload would call
-# keep_alive (see Heartbeat) too rarely.
+# Read files in chunks of this size.
 CHUNK_BYTES = 64 * 1024
 KEEP_ALIVE_BYTES = 1024 * 1024
 KEEP_ALIVE_SECONDS = 1
@@ -80,21 +79,22 @@ def downloaded(url: str) -> Iterator[bytes]:
         ) from error
 
 
-class UploadStream:
-    """A file to upload to a vendor. Reading it calls keep_alive, see Heartbeat."""
+class UploadStream(File):  # type: ignore[type-arg]
+    """A file that is sent to a vendor or a storage. Reading it calls keep_alive.
+
+    See Heartbeat.
+    """
 
     def __init__(self, file: Any, keep_alive: Callable[[], None]) -> None:
-        self.file = file
+        super().__init__(file)
         self.heartbeat = Heartbeat(keep_alive)
 
-    def __len__(self) -> int:
-        return int(self.file.size)
+    def __bool__(self) -> bool:
+        # `requests` sends no body if this is false. A File without a name is false.
+        return len(self) > 0
 
-    def __iter__(self) -> Iterator[bytes]:
-        return iter(lambda: self.read(CHUNK_BYTES), b"")
-
-    def read(self, size: int = -1) -> bytes:
-        data = bytes(self.file.read(size))
+    def read(self, size: int = -1) -> Any:
+        data = super().read(size)
         self.heartbeat.passed(len(data))
         return data
 
@@ -128,20 +128,6 @@ def checked_file(
         yield file, digest.hexdigest()
 
 
-class Watched(File):  # type: ignore[type-arg]
-    """A file that calls keep_alive while it is read, see Heartbeat."""
-
-    def __init__(self, file: Any, keep_alive: Callable[[], None]) -> None:
-        super().__init__(file)
-        self.source = file
-        self.heartbeat = Heartbeat(keep_alive)
-
-    def read(self, *size: int) -> Any:
-        data = self.source.read(*size)
-        self.heartbeat.passed(len(data))
-        return data
-
-
 def is_away(file: FieldFile) -> bool:
     """Return whether the file's folder is missing. Then a disk may not be mounted."""
     try:
@@ -166,10 +152,10 @@ def kept_whole(
     """
     path = PurePosixPath(name)
     name = str(path.with_name(f"{path.stem}-{token_hex(4)}{path.suffix}"))
-    # On our own disk, the temporary file is moved, not read, so Watched is not needed.
+    # On our own disk, the temporary file is moved, not read.
     is_local = isinstance(storage, FileSystemStorage)
     try:
-        return storage.save(name, file if is_local else Watched(file, keep_alive))
+        return storage.save(name, file if is_local else UploadStream(file, keep_alive))
     except BaseException:
         with suppress(OSError):
             storage.delete(name)

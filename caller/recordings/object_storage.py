@@ -98,7 +98,7 @@ class ObjectStorage(S3Storage):  # type: ignore[misc]
     def __init__(self, **options: Any) -> None:
         super().__init__(
             # Read the file in the current thread: reading renews the worker's lease
-            # (audio.Watched).
+            # (audio.UploadStream).
             transfer_config=TransferConfig(use_threads=False),
             client_config=CONFIG,
             file_overwrite=False,

@@ -3,6 +3,7 @@
 import gzip
 import hashlib
 import re
+from io import BytesIO
 
 import pytest
 import requests
@@ -281,3 +282,14 @@ def test_upload_reports_progress_every_megabyte(tmp_path):
     assert whole == wav(200)
     assert len(sent) == len(whole)
     assert len(signs) == len(whole) // (1024 * 1024)
+
+
+def test_file_without_a_name_is_uploaded_with_its_length(vendors):
+    asked = vendors.post("https://vendor.example/upload")
+    sent = audio.UploadStream(BytesIO(wav()), lambda: None)
+
+    requests.post("https://vendor.example/upload", data=sent, timeout=1)
+
+    request = asked.calls[0].request
+    assert request.body == wav()
+    assert request.headers["Content-Length"] == str(len(wav()))
