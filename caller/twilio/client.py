@@ -7,15 +7,14 @@ Reference: twilio.com/docs/voice/api/call-resource and .../recording.
 from collections.abc import Iterator
 from contextlib import contextmanager
 from datetime import datetime
-from functools import lru_cache
 from typing import TYPE_CHECKING, Any
-from uuid import UUID
 
 import requests
 from django.conf import settings
-from django.urls import get_script_prefix, reverse
+from django.urls import reverse
 from twilio.base.exceptions import TwilioRestException
 
+from caller.twilio.callbacks import RETRY, answer_url, webhook_url
 from caller.twilio.connection import TIMEOUT_SECONDS, api_url, client, credentials
 from caller.twilio.errors import NOT_FOUND, TwilioError, code_in, refusal, translated
 from caller.twilio.states import (
@@ -32,10 +31,6 @@ from djtranscribe.public_urls import public_url
 if TYPE_CHECKING:
     from caller.models import Call
 
-# With this URL fragment, Twilio retries a webhook three times, after any failure. By
-# default, Twilio retries once, and only if it cannot connect. Twilio neither sends the
-# fragment to us nor signs it.
-RETRY = "#rc=3&rp=all"
 # Time for the notice. `place_call` adds this time to the longest allowed recording or
 # conversation. After the total time, Twilio ends the call, even if nobody hangs up.
 NOTICE_SECONDS = 120
@@ -48,20 +43,6 @@ ANSWERED = {
     "conversation": "caller:bridge",
     "code": "caller:code",
 }
-
-
-def callback_url(view_name: str, call_uuid: UUID) -> str:
-    return public_url(f"{path_of(view_name, get_script_prefix())}?call={call_uuid}")
-
-
-@lru_cache(maxsize=32)
-def path_of(view_name: str, script_prefix: str) -> str:
-    """Return the path of a view.
-
-    script_prefix: `reverse` finds this prefix in the current thread. It is a parameter
-    only because the cache must store one path for each prefix.
-    """
-    return reverse(view_name)
 
 
 @contextmanager
@@ -84,8 +65,8 @@ def place_call(call: "Call") -> CallState:
     options: dict[str, Any] = {
         "to": call.leg.number if call.is_conversation else call.other_number,
         "from_": settings.TWILIO_PHONE_NUMBER,
-        "url": callback_url(ANSWERED[call.kind], call.uuid) + RETRY,
-        "status_callback": callback_url("caller:call-webhook", call.uuid) + RETRY,
+        "url": webhook_url(ANSWERED[call.kind], call.uuid),
+        "status_callback": webhook_url("caller:call-webhook", call.uuid),
         "status_callback_event": ["initiated", "ringing", "answered", "completed"],
         "time_limit": settings.RECORDING_MAX_SECONDS + NOTICE_SECONDS,
     }
@@ -98,10 +79,9 @@ def place_call(call: "Call") -> CallState:
         options |= {
             "machine_detection": "Enable",
             "async_amd": "true",
-            "async_amd_status_callback": callback_url(
+            "async_amd_status_callback": webhook_url(
                 "caller:machine-webhook", call.uuid
-            )
-            + RETRY,
+            ),
         }
     with api_errors():
         return call_state(client().calls.create(**options))
@@ -237,11 +217,6 @@ def connect_number(sid: str) -> None:
             status_callback=public_url(reverse("caller:call-webhook")) + RETRY,
             status_callback_method="POST",
         )
-
-
-def answer_url() -> str:
-    """Return the Voice URL that our number should have."""
-    return public_url(reverse("caller:answer"))
 
 
 def server_time() -> str:

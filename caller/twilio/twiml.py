@@ -10,7 +10,7 @@ from twilio.twiml.voice_response import VoiceResponse
 
 from caller.models import Call
 from caller.twilio import speech
-from caller.twilio.client import RETRY, callback_url
+from caller.twilio.callbacks import callback_url, webhook_url
 
 # The events are one string, because the SDK would render a list as Python's repr.
 RECORDING_EVENTS = "completed absent"
@@ -44,7 +44,7 @@ def record(call: Call, notice: speech.Sentence, text: str = "") -> str:
         replace(notice, text=text or call.notice),
         speech.sentence("nothing_heard"),
         callback_url("caller:record-done", ANY_CALL),
-        callback_url("caller:recording-webhook", ANY_CALL),
+        webhook_url("caller:recording-webhook", ANY_CALL),
         settings.RECORDING_MAX_SECONDS,
         settings.RECORDING_SILENCE_SECONDS,
     )
@@ -69,7 +69,7 @@ def _record(
         timeout=silence_seconds,
         play_beep=True,
         trim="do-not-trim",
-        recording_status_callback=status_callback + RETRY,
+        recording_status_callback=status_callback,
         recording_status_callback_event=RECORDING_EVENTS,
     )
     say(response, nothing_heard)
@@ -86,7 +86,7 @@ def ask_operator(call: Call, who: str) -> str:
     gather = response.gather(
         num_digits=1,
         timeout=KEY_SECONDS,
-        action=callback_url("caller:accept", call.uuid) + RETRY,
+        action=webhook_url("caller:accept", call.uuid),
     )
     say(gather, speech.sentence("connect", who=who))
     say(response, speech.sentence("no_key"))
@@ -108,15 +108,14 @@ def connect(call: Call, number: str, caller_id: str) -> str:
         record="record-from-answer-dual",
         timeout=RINGS_SECONDS,
         time_limit=settings.CONVERSATION_MAX_SECONDS,
-        action=callback_url("caller:bridge-done", call.uuid) + RETRY,
-        recording_status_callback=callback_url("caller:recording-webhook", call.uuid)
-        + RETRY,
+        action=webhook_url("caller:bridge-done", call.uuid),
+        recording_status_callback=webhook_url("caller:recording-webhook", call.uuid),
         recording_status_callback_event=RECORDING_EVENTS,
     )
     dial.number(
         number,
-        url=callback_url("caller:bridge-notice", call.uuid) + RETRY,
-        status_callback=callback_url("caller:call-webhook", call.uuid) + RETRY,
+        url=webhook_url("caller:bridge-notice", call.uuid),
+        status_callback=webhook_url("caller:call-webhook", call.uuid),
         status_callback_event=LEG_EVENTS,
     )
     return str(response)

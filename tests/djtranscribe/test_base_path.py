@@ -11,7 +11,7 @@ from django.core.management import call_command
 from django.urls import set_script_prefix
 from twilio.request_validator import RequestValidator
 
-from caller.twilio.client import callback_url
+from caller.twilio.callbacks import callback_url
 from djtranscribe.public_urls import public_url
 from tests.caller.rows import CALL_SID, CALLS, a_call
 from tests.data import load

@@ -4,6 +4,7 @@ from django.conf import settings
 from django.core.management.base import BaseCommand, CommandError, CommandParser
 
 from caller.twilio import client as twilio_client
+from caller.twilio.callbacks import answer_url
 from caller.twilio.errors import TwilioError
 
 
@@ -24,7 +25,7 @@ class Command(BaseCommand):
                 raise CommandError(
                     "TWILIO_PHONE_NUMBER does not belong to this Twilio account."
                 )
-            wanted = twilio_client.answer_url()
+            wanted = answer_url()
             if number.voice_url == wanted:
                 self.stdout.write(
                     f"Calls to {settings.TWILIO_PHONE_NUMBER} already reach this site. "

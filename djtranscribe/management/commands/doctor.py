@@ -18,6 +18,7 @@ from django.db.migrations.executor import MigrationExecutor
 from django.utils import timezone
 
 from caller.twilio import client as twilio_client
+from caller.twilio.callbacks import answer_url
 from caller.twilio.connection import api_url
 from djtranscribe import zones
 from djtranscribe.checks import check_database_encoding
@@ -137,13 +138,13 @@ def check_twilio() -> str:
             "and the auth token, which is now only used for webhook signatures"
         )
     host = parts(api_url()).hostname
-    if number.voice_url == twilio_client.answer_url():
+    if number.voice_url == answer_url():
         incoming = "Calls to the number reach this site"
     else:
         # This is not an error: some sites only make calls.
         incoming = (
             "Calls to the number do not reach this site; manage.py connect-number sets "
-            f"its Voice URL to {twilio_client.answer_url()}"
+            f"its Voice URL to {answer_url()}"
         )
     return f"the number is correct; {host} accepts our {credentials}. {incoming}"
 

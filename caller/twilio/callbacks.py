@@ -1,0 +1,38 @@
+"""The URLs of this site that Twilio requests."""
+
+from functools import lru_cache
+from uuid import UUID
+
+from django.urls import get_script_prefix, reverse
+
+from djtranscribe.public_urls import public_url
+
+# With this URL fragment, Twilio retries a webhook three times, after any failure. By
+# default, Twilio retries once, and only if it cannot connect. Twilio neither sends the
+# fragment to us nor signs it.
+RETRY = "#rc=3&rp=all"
+
+
+def webhook_url(view_name: str, call_uuid: UUID) -> str:
+    """Return the URL of a view for one call. Twilio retries failed requests to it."""
+    return callback_url(view_name, call_uuid) + RETRY
+
+
+def callback_url(view_name: str, call_uuid: UUID) -> str:
+    """Return the URL of a view for one call, without RETRY."""
+    return public_url(f"{path_of(view_name, get_script_prefix())}?call={call_uuid}")
+
+
+@lru_cache(maxsize=32)
+def path_of(view_name: str, script_prefix: str) -> str:
+    """Return the path of a view.
+
+    script_prefix: `reverse` finds this prefix in the current thread. It is a parameter
+    only because the cache must store one path for each prefix.
+    """
+    return reverse(view_name)
+
+
+def answer_url() -> str:
+    """Return the Voice URL that our number should have."""
+    return public_url(reverse("caller:answer"))
