@@ -18,7 +18,7 @@ from transcription.assemblyai import client as assemblyai_client
 from transcription.models import Deletion, Transcript
 from transcription.retention.models import LOST_JOBS
 from transcription.retention.traces import clear_traces, overwrite_deleted
-from transcription.review import editing
+from transcription.review import mistakes
 from transcription.vocabulary import past
 
 logger = logging.getLogger(__name__)
@@ -97,7 +97,7 @@ def delete_text(transcript: Transcript) -> dict[str, int]:
             .first()
         )
         if row:
-            editing.forget(row)
+            mistakes.forget(row)
             row.delete()
     return {"texts at AssemblyAI": jobs, "texts": int(bool(row))}
 

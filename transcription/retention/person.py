@@ -29,7 +29,7 @@ from transcription.retention.expiry import (
     note_lost_job,
 )
 from transcription.retention.traces import clear_traces, overwrite_deleted
-from transcription.review import editing
+from transcription.review import mistakes
 from transcription.vocabulary import past
 
 logger = logging.getLogger(__name__)
@@ -141,7 +141,7 @@ def erase_call(call: Call, deletion: Deletion) -> str:
         deliveries, _ = WebhookDelivery.objects.filter(about__in=about).delete()
         Notification.objects.filter(about__in=[row.uuid for row in rows]).delete()
         for row in rows:
-            editing.forget(row)
+            mistakes.forget(row)
             note_lost_job(row, deletion)
         notes = locked.notes.count()
         locked.delete()

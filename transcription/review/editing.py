@@ -4,7 +4,6 @@
 Each of them stores everything, or raises Refused or Conflict and stores nothing.
 """
 
-from bisect import bisect_left
 from collections.abc import Iterable
 from typing import Any
 from uuid import UUID
@@ -16,15 +15,20 @@ from djtranscribe.models import Access
 from transcription.models import (
     Batch,
     Correction,
-    Mistake,
     Notification,
-    Original,
     Revision,
     Transcript,
 )
-from transcription.review import mistakes
-from transcription.review.current import Change, live, text_of
-from transcription.review.ranges import original_text, overlapping, overlaps, reading
+from transcription.review.current import Change, live
+from transcription.review.ranges import overlapping, reading
+from transcription.review.revisions import (
+    begun,
+    finish,
+    locked,
+    mark_live,
+    new_revision,
+    sent_before,
+)
 from transcription.review.rules import (
     LONGEST_NAME,
     Conflict,
@@ -38,7 +42,6 @@ from transcription.review.rules import (
     refuse_verified,
 )
 from transcription.review.scores import score_recording
-from transcription.words import original_words, spoken
 
 Kind = Revision.Kind
 EDITS = (Kind.EDIT, Kind.REPLACE, Kind.CARRIED, Kind.SPEAKERS)
@@ -223,112 +226,3 @@ def reopen(transcript: Transcript, author: Any) -> Revision:
         Access.objects.note(author, Access.Action.REOPENED, [row])
         score_recording(row.recording_id)
         return revision
-
-
-# Steps that the functions above share
-
-
-def locked(transcript: Transcript) -> Transcript:
-    """Lock the row until the end of the transaction, and return the row.
-
-    Raises Refused if the transcript is not completed.
-    """
-    rows = Transcript.objects.select_for_update()
-    unused = ("words", "search_text", "request", "response")
-    row = rows.defer(*unused).get(pk=transcript.pk)
-    if row.status != Transcript.Status.COMPLETED:
-        raise Refused("Only a completed transcript can be corrected.")
-    return row
-
-
-def sent_before(row: Transcript, client_key: UUID) -> Revision | None:
-    return row.revisions.filter(client_key=client_key).first()
-
-
-def begun(row: Transcript) -> list[str]:
-    """Return Original.pieces_of(row). If no Original is stored, first store one."""
-    if not row.revision:
-        words = original_words(row)
-        # If AssemblyAI sent a text without a list of words, estimate the times.
-        words = words or spoken(row.as_heard, [], row.audio_seconds or 0)
-        Original.keep(row, words)
-    return Original.pieces_of(row)
-
-
-def new_revision(
-    row: Transcript,
-    author: Any,
-    kind: Revision.Kind,
-    client_key: UUID | None = None,
-    target: Revision | None = None,
-    batch: Batch | None = None,
-) -> Revision:
-    """Store a revision, and set `row.revision` without saving the row.
-
-    The calling code saves this column together with others, because each save makes
-    SQLite write the whole row again.
-    """
-    row.revision = (row.revision or 0) + 1
-    return Revision.objects.create(
-        transcript=row,
-        number=row.revision,
-        kind=kind,
-        author=author,
-        client_key=client_key,
-        target=target,
-        batch=batch,
-    )
-
-
-def mark_live(row: Transcript) -> None:
-    """Update `is_live` of all corrections after an undo or redo."""
-    all_of_them = Correction.objects.filter(transcript=row)
-    in_force = all_of_them.filter(revision__is_undone=False).order_by("pk")
-    covering: list[Change] = []
-    # From newest to oldest: an older correction that overlaps a newer one is not live.
-    for first, last, pk in in_force.reverse().values_list("first", "last", "pk"):
-        change = Change(first, last, "", pk)
-        at = bisect_left(covering, change)
-        if not any(
-            overlaps(each, change) for each in covering[max(0, at - 1) : at + 1]
-        ):
-            covering.insert(at, change)
-    keys = {each.correction for each in covering}
-    was_live = set(all_of_them.filter(is_live=True).values_list("pk", flat=True))
-    Correction.objects.filter(pk__in=was_live - keys).update(is_live=False)
-    Correction.objects.filter(pk__in=keys - was_live).update(is_live=True)
-
-
-def finish(
-    row: Transcript, pieces: list[str], before: list[Change], author: Any
-) -> None:
-    """Store the text and its search index, count mistakes, log the access, and notify.
-
-    before: the corrections that were live before this revision.
-    """
-    changes = live(row)
-    mistakes.count(mistakes_in(pieces, before), mistakes_in(pieces, changes))
-    original = row.as_heard
-    has_changed = any(each.after != original_text(pieces, each) for each in changes)
-    text = text_of(pieces, changes) if has_changed else original
-    fields = ["revision"]
-    if text != row.text:
-        row.text, row.original_text = text, original if has_changed else None
-        fields += ["text", "original_text"]
-    row.save(update_fields=fields)
-    if author:
-        Access.objects.note(author, Access.Action.CORRECTED, [row])
-    Notification.objects.write_down_review(row, Notification.Event.CORRECTED)
-
-
-def forget(row: Transcript) -> None:
-    """Remove a transcript from the counts of mistakes, before the row is deleted."""
-    if Original.objects.filter(transcript=row).exists():
-        pieces = Original.pieces_of(row)
-        mistakes.count(mistakes_in(pieces, live(row)), set())
-        Mistake.objects.filter(transcripts=0).delete()
-
-
-def mistakes_in(pieces: list[str], changes: list[Change]) -> set[tuple[str, str]]:
-    pairs = ((original_text(pieces, each), each.after) for each in changes)
-    return {pair for each in pairs if (pair := mistakes.pair_of(*each))}

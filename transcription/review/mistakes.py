@@ -8,7 +8,9 @@ from django.db.models import F, QuerySet
 from rapidfuzz import fuzz
 
 from transcription.assemblyai.keyterms import terms_of
-from transcription.models import Mistake, Vocabulary
+from transcription.models import Mistake, Original, Transcript, Vocabulary
+from transcription.review.current import Change, live
+from transcription.review.ranges import original_text
 from transcription.words import edges
 
 # Ignore corrections with more words or characters: they rewrite whole sentences.
@@ -43,6 +45,12 @@ def _plain(text: str) -> str:
     return text[len(before) : len(text) - len(after)]
 
 
+def mistakes_in(pieces: list[str], changes: list[Change]) -> set[tuple[str, str]]:
+    """Return (heard, corrected) of each change that can suggest a keyword."""
+    pairs = ((original_text(pieces, each), each.after) for each in changes)
+    return {pair for each in pairs if (pair := pair_of(*each))}
+
+
 def count(before: set[tuple[str, str]], now: set[tuple[str, str]]) -> None:
     """Update the counts after the mistakes of one transcript have changed.
 
@@ -56,6 +64,14 @@ def count(before: set[tuple[str, str]], now: set[tuple[str, str]]) -> None:
         else:
             Mistake.objects.get_or_create(heard=heard, corrected=corrected)
             rows.update(transcripts=F("transcripts") + 1)
+
+
+def forget(row: Transcript) -> None:
+    """Remove a transcript from the counts of mistakes, before the row is deleted."""
+    if Original.objects.filter(transcript=row).exists():
+        pieces = Original.pieces_of(row)
+        count(mistakes_in(pieces, live(row)), set())
+        Mistake.objects.filter(transcripts=0).delete()
 
 
 def frequent() -> QuerySet[Mistake]:
