@@ -40,11 +40,12 @@ class LeaseLost(Exception):
 def free(now: datetime, lasts: timedelta) -> Q:
     """Return the condition that a row is not leased.
 
+    This tests only `leased_until`, because every release sets it to null.
     lasts: the length of a lease. A lease whose end is later than `lasts` allows does
     not count: the clock was set back after the lease was taken.
     """
     longest = now + lasts + CLOCK_SKEW
-    return Q(lease=None) | Q(leased_until__lte=now) | Q(leased_until__gt=longest)
+    return Q(leased_until=None) | Q(leased_until__lte=now) | Q(leased_until__gt=longest)
 
 
 def taken(lease: Any, until: Any) -> dict[str, Any]:

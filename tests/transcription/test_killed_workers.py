@@ -197,7 +197,7 @@ def test_a_slow_worker_that_lost_its_lease_was_not_killed(vendors):
     transcript.refresh_from_db()
     # Another worker has the row now. Its claim counts as 1.
     assert transcript.kills == 1
-    Transcript.objects.update(lease=None, kills=0)
+    Transcript.objects.update(lease=None, leased_until=None, kills=0)
     vendors.replace(responses.GET, JOB, json=load("assemblyai/completed"))
     assert advanced(transcript).text == TEXT
 

@@ -6,10 +6,9 @@ from typing import Any
 
 from django.conf import settings
 from django.db import models
-from django.db.models import Q
 from django.utils import timezone
 
-from transcription.leases import LeaseLost
+from transcription.leases import LeaseLost, free
 
 # A worker leases a deletion for a slice of the work, and extends the lease after each
 # row. After this time, we assume that the worker has died.
@@ -40,10 +39,8 @@ class DeletionQuerySet(models.QuerySet["Deletion"]):
         """Lease a deletion. Return None if it is finished or another worker has it."""
         now = timezone.now()
         until = now + LEASE
-        free = Q(leased_until=None) | Q(leased_until__lt=now)
-        # Ignore a lease that ends too late: the clock was put back during the lease.
-        free |= Q(leased_until__gt=now + 2 * LEASE)
-        if not self.unfinished().filter(free, pk=pk).update(leased_until=until):
+        waiting = self.unfinished().filter(free(now, LEASE), pk=pk)
+        if not waiting.update(leased_until=until):
             return None
         return self.filter(pk=pk, leased_until=until).first()
 

@@ -144,7 +144,7 @@ def test_a_worker_that_dies_while_it_takes_corrections_over_is_followed_by_anoth
             advanced(new)
     new.refresh_from_db()
     status_then = new.status
-    Transcript.objects.filter(pk=new.pk).update(lease=None)
+    Transcript.objects.filter(pk=new.pk).update(lease=None, leased_until=None)
     advanced(new)
 
     assert status_then == "queued"
