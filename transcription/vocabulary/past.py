@@ -10,9 +10,9 @@ from datetime import timedelta
 from typing import Any
 from uuid import NAMESPACE_URL, uuid5
 
-from django.db.models import Q
 from django.utils import timezone
 
+from transcription.leases import free
 from transcription.models import Batch, Revision, Transcript
 from transcription.review import editing
 from transcription.review.replacing import found
@@ -52,19 +52,23 @@ def undo(batch: Batch) -> None:
 def work() -> bool:
     """Do the next part of the oldest batch. Return False if no batch is waiting."""
     now = timezone.now()
-    free = Q(leased_until=None) | Q(leased_until__lt=now)
-    waiting = Batch.objects.filter(free, finished_at=None)
-    batch = waiting.order_by("pk").first()
-    if batch is None:
+    until = now + LEASE
+    waiting = Batch.objects.filter(free(now, LEASE), finished_at=None)
+    oldest = waiting.order_by("pk").values_list("pk", flat=True).first()
+    if oldest is None:
         return False
-    if not waiting.filter(pk=batch.pk).update(leased_until=now + LEASE):
+    if not waiting.filter(pk=oldest).update(leased_until=until):
         return True
+    # Read the progress after the claim: another worker may have stored more meanwhile.
+    ours = Batch.objects.filter(pk=oldest, leased_until=until)
+    batch = ours.get()
     end = min(batch.done + AT_ONCE, batch.total)
     for pk in batch.transcripts[batch.done : end]:
         # Skip a transcript that was verified, changed or deleted meanwhile.
         with suppress(Refused, Conflict, Transcript.DoesNotExist):
             _undo_in(batch, pk) if batch.is_undoing else _correct_in(batch, pk)
-    Batch.objects.filter(pk=batch.pk).update(
+    # If another worker has leased the batch meanwhile, this stores nothing.
+    ours.update(
         done=end,
         leased_until=None,
         finished_at=timezone.now() if end == batch.total else None,

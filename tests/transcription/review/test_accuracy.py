@@ -1,13 +1,14 @@
 """Suggestions from corrections, and accuracy figures from verified transcripts."""
 
 import re
-from datetime import datetime
+from datetime import datetime, timedelta
 from datetime import timezone as tz
 
 import pytest
 from django.contrib.auth.models import Permission, User
 from django.db import connection
 from django.test.utils import CaptureQueriesContext
+from django.utils import timezone
 
 from caller.models import Recording
 from tests.transcription.review.test_editing import correct, fresh, heard
@@ -267,3 +268,46 @@ def test_a_mistake_is_corrected_in_past_transcripts_and_undone_as_one(
     assert fresh(past_ones[3]).text == "Number 3: metropolis twice"
     sentence = "but not in 2 transcripts that were verified or corrected again since"
     assert f"undone, {sentence}" in admin_client.get(path).text
+
+
+def three_in_past(ada, monkeypatch):
+    """Start a batch of three transcripts, one per slice."""
+    monkeypatch.setattr(past, "AT_ONCE", 1)
+    for number in range(3):
+        said(f"Number {number}: metaprolyla twice")
+    return past.begin("metaprolyla", "metoprolol", ada)
+
+
+def test_a_slow_worker_does_not_overwrite_the_progress_of_another(ada, monkeypatch):
+    batch = three_in_past(ada, monkeypatch)
+    correct_in = past._correct_in
+
+    def slow(*args):
+        monkeypatch.setattr(past, "_correct_in", correct_in)
+        Batch.objects.update(leased_until=timezone.now() - timedelta(minutes=1))
+        assert past.work()
+        assert past.work()
+        correct_in(*args)
+
+    monkeypatch.setattr(past, "_correct_in", slow)
+    assert past.work()
+
+    batch.refresh_from_db()
+    assert (batch.done, batch.leased_until, batch.revisions.count()) == (2, None, 2)
+
+
+def test_a_worker_goes_on_from_what_another_stored_before_it_claimed(ada, monkeypatch):
+    batch = three_in_past(ada, monkeypatch)
+    others = [past.work, past.work]
+
+    def others_first(execute, sql, *args):
+        if sql.startswith("UPDATE") and others:
+            others.pop()()
+        return execute(sql, *args)
+
+    with connection.execute_wrapper(others_first):
+        assert past.work()
+
+    batch.refresh_from_db()
+    assert (batch.done, batch.changed) == (3, 3)
+    assert batch.finished_at
