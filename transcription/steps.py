@@ -24,7 +24,8 @@ from djtranscribe.vendors.errors import VendorError
 from transcription.assemblyai import client as assemblyai_client
 from transcription.assemblyai import payloads, refusals, speech_models
 from transcription.assemblyai.client import AssemblyAIError
-from transcription.leases import CLOCK_SKEW, NOT_KILLED
+from transcription.assemblyai.orphans import find_orphan
+from transcription.leases import NOT_KILLED
 from transcription.models import MAX_JOBS, Transcript
 from transcription.review.carrying import carry_over
 from transcription.review.scores import score_recording
@@ -38,10 +39,6 @@ asking = VendorPause.objects.asking
 # 404 may mean that the audio is not ready yet.
 NOT_READY = 3
 FORBIDDEN = 403  # AssemblyAI says "Cannot access uploaded file"
-
-# AssemblyAI's clock and our clock may differ this much, because the time zone of our
-# machine may be wrong.
-CLOCK_OFF = timedelta(days=1)
 
 
 def fetch(transcript: Transcript) -> None:
@@ -193,43 +190,6 @@ def adopt_or_submit(transcript: Transcript) -> None:
         keep_job(transcript, orphan, wait=timedelta())
     else:
         submit(transcript)
-
-
-def find_orphan(transcript: Transcript) -> dict[str, Any] | None:
-    """Return the job with our audio that belongs to no transcript of ours, or None."""
-    submitted_at = transcript.submitted_at or timezone.now()
-    pages = assemblyai_client.job_pages(
-        submitted_at - CLOCK_OFF, assemblyai_client.LIST_PAGES
-    )
-    # AssemblyAI lists the newest jobs first. After a job that we started before this
-    # one, all jobs are older, so stop there. Otherwise a busy site would read the jobs
-    # of a whole day.
-    earlier = Transcript.objects.filter(submitted_at__lt=submitted_at - CLOCK_SKEW)
-    for page in pages:
-        transcript.keep_lease()
-        for job in page:
-            if is_orphan_of(transcript, job):
-                return job
-        ids = [job.get("id") for job in page]
-        if earlier.filter(assemblyai_id__in=ids).exists():
-            return None
-    return None
-
-
-def is_orphan_of(transcript: Transcript, job: dict[str, Any]) -> bool:
-    if job.get("audio_url") != transcript.audio_url:
-        return False
-    if Transcript.objects.filter(assemblyai_id=job["id"]).exists():
-        return False
-    # The URL of an upload is unique. A URL at Twilio is shared by all transcripts of
-    # the recording, so compare the webhook, too.
-    return bool(transcript.uploaded_at) or was_asked_for_by(transcript, job)
-
-
-def was_asked_for_by(transcript: Transcript, job: dict[str, Any]) -> bool:
-    """Return whether the job's webhook belongs to this transcript, or is missing."""
-    webhook = assemblyai_client.fetch(job["id"]).get("webhook_url")
-    return not webhook or str(transcript.uuid) in str(webhook)
 
 
 def poll_after() -> timedelta:

@@ -21,9 +21,10 @@ from caller.twilio.states import CallState
 from djtranscribe.logs import quiet
 from djtranscribe.vendors.errors import VendorError
 from transcription.assemblyai import client as assemblyai_client
+from transcription.assemblyai.orphans import find_orphan
 from transcription.models import LeaseLost, Transcript
 from transcription.receivers import transcribe
-from transcription.steps import find_orphan, keep_job
+from transcription.steps import keep_job
 from transcription.tasks import advance
 
 UNITS = {"h": timedelta(hours=1), "d": timedelta(days=1), "w": timedelta(weeks=1)}

@@ -1,0 +1,54 @@
+"""Find an orphan: a job at AssemblyAI whose ID we do not know.
+
+This happens if AssemblyAI's response to our request was lost.
+"""
+
+from datetime import timedelta
+from typing import Any
+
+from django.utils import timezone
+
+from transcription.assemblyai import client as assemblyai_client
+from transcription.leases import CLOCK_SKEW
+from transcription.models import Transcript
+
+# AssemblyAI's clock and our clock may differ this much, because the time zone of our
+# machine may be wrong.
+CLOCK_OFF = timedelta(days=1)
+
+
+def find_orphan(transcript: Transcript) -> dict[str, Any] | None:
+    """Return the job with our audio that belongs to no transcript of ours, or None."""
+    submitted_at = transcript.submitted_at or timezone.now()
+    pages = assemblyai_client.job_pages(
+        submitted_at - CLOCK_OFF, assemblyai_client.LIST_PAGES
+    )
+    # AssemblyAI lists the newest jobs first. If a page has a job that we started before
+    # this one, all later pages are older, so stop after this page. Otherwise a busy
+    # site would read the jobs of a whole day.
+    earlier = Transcript.objects.filter(submitted_at__lt=submitted_at - CLOCK_SKEW)
+    for page in pages:
+        transcript.keep_lease()
+        for job in page:
+            if is_orphan_of(transcript, job):
+                return job
+        ids = [job.get("id") for job in page]
+        if earlier.filter(assemblyai_id__in=ids).exists():
+            return None
+    return None
+
+
+def is_orphan_of(transcript: Transcript, job: dict[str, Any]) -> bool:
+    if job.get("audio_url") != transcript.audio_url:
+        return False
+    if Transcript.objects.filter(assemblyai_id=job["id"]).exists():
+        return False
+    # The URL of an upload is unique. A URL at Twilio is shared by all transcripts of
+    # the recording, so compare the webhook, too.
+    return bool(transcript.uploaded_at) or was_asked_for_by(transcript, job)
+
+
+def was_asked_for_by(transcript: Transcript, job: dict[str, Any]) -> bool:
+    """Return whether the job's webhook belongs to this transcript, or is missing."""
+    webhook = assemblyai_client.fetch(job["id"]).get("webhook_url")
+    return not webhook or str(transcript.uuid) in str(webhook)
