@@ -8,16 +8,19 @@ from typing import Any, NamedTuple
 from django.db import transaction
 from django.db.models import Exists, F, OuterRef, QuerySet, Subquery
 from django.utils import timezone
-from django.utils.formats import date_format
 
 from caller.contacts.models import of_contact
 from caller.models import Note, Recording
 from djtranscribe.retention import expired
 from djtranscribe.vendors.errors import VendorError
-from transcription.assemblyai import client as assemblyai_client
 from transcription.models import Deletion, Transcript
-from transcription.retention.models import LOST_JOBS
 from transcription.retention.traces import clear_traces, overwrite_deleted
+from transcription.retention.vendors import (
+    delete_job,
+    explain,
+    is_about_row,
+    note_lost_job,
+)
 from transcription.review import mistakes
 from transcription.vocabulary import past
 
@@ -102,28 +105,6 @@ def delete_text(transcript: Transcript) -> dict[str, int]:
     return {"texts at AssemblyAI": jobs, "texts": int(bool(row))}
 
 
-def delete_job(transcript: Transcript) -> int:
-    """Delete the job at AssemblyAI. Return the number of jobs: 0 or 1.
-
-    Raises AssemblyAIError.
-    """
-    if not transcript.assemblyai_id:
-        return 0
-    assemblyai_client.delete(transcript.assemblyai_id)
-    return 1
-
-
-def note_lost_job(transcript: Transcript, deletion: Deletion) -> None:
-    """Note in the deletion if AssemblyAI may have a job whose ID we do not know.
-
-    That is so if AssemblyAI's response to our request was lost and the transcript
-    failed.
-    """
-    if transcript.submitted_at and not transcript.assemblyai_id:
-        day = date_format(timezone.localdate(transcript.submitted_at))
-        deletion.position.setdefault(LOST_JOBS, []).append(day)
-
-
 def delete_note(note: Note) -> dict[str, int]:
     note.delete()
     return {"notes": 1}
@@ -200,19 +181,3 @@ def work(deletion: Deletion) -> bool:
     deletion.finish()
     clear_traces()
     return False
-
-
-def is_about_row(error: VendorError | OSError) -> bool:
-    """Return whether the error is about this row only. Then other rows may succeed.
-
-    An error of the storage counts as "about this row": one file may be write-protected.
-    """
-    if isinstance(error, OSError):
-        return True
-    return error.permanent and not error.account
-
-
-def explain(error: VendorError | OSError) -> str:
-    if isinstance(error, VendorError):
-        return error.message
-    return f"The storage could not delete a file: {error.strerror or 'unknown reason'}."

@@ -22,13 +22,13 @@ from caller.twilio import client as twilio_client
 from djtranscribe.models import WebhookDelivery
 from djtranscribe.vendors.errors import VendorError
 from transcription.models import Deletion, Notification, Transcript
-from transcription.retention.expiry import (
+from transcription.retention.traces import clear_traces, overwrite_deleted
+from transcription.retention.vendors import (
     delete_job,
     explain,
     is_about_row,
     note_lost_job,
 )
-from transcription.retention.traces import clear_traces, overwrite_deleted
 from transcription.review import mistakes
 from transcription.vocabulary import past
 

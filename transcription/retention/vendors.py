@@ -1,0 +1,51 @@
+"""Delete a job at AssemblyAI, and explain why a vendor or the storage refused.
+
+Both kinds of deletion use these functions: expiry.py and person.py.
+"""
+
+from django.utils import timezone
+from django.utils.formats import date_format
+
+from djtranscribe.vendors.errors import VendorError
+from transcription.assemblyai import client as assemblyai_client
+from transcription.models import Deletion, Transcript
+from transcription.retention.models import LOST_JOBS
+
+
+def delete_job(transcript: Transcript) -> int:
+    """Delete the job at AssemblyAI. Return the number of jobs: 0 or 1.
+
+    Raises AssemblyAIError.
+    """
+    if not transcript.assemblyai_id:
+        return 0
+    assemblyai_client.delete(transcript.assemblyai_id)
+    return 1
+
+
+def note_lost_job(transcript: Transcript, deletion: Deletion) -> None:
+    """Note in the deletion if AssemblyAI may have a job whose ID we do not know.
+
+    That is so if AssemblyAI's response to our request was lost and the transcript
+    failed.
+    """
+    if transcript.submitted_at and not transcript.assemblyai_id:
+        day = date_format(timezone.localdate(transcript.submitted_at))
+        deletion.position.setdefault(LOST_JOBS, []).append(day)
+
+
+def is_about_row(error: VendorError | OSError) -> bool:
+    """Return whether the error is about this row only. Then other rows may succeed.
+
+    An error of the storage counts as "about this row": one file may be write-protected.
+    """
+    if isinstance(error, OSError):
+        return True
+    return error.permanent and not error.account
+
+
+def explain(error: VendorError | OSError) -> str:
+    """Return the reason to show to operators, see `Deletion.problem`."""
+    if isinstance(error, VendorError):
+        return error.message
+    return f"The storage could not delete a file: {error.strerror or 'unknown reason'}."
