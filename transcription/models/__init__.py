@@ -6,14 +6,13 @@ from transcription.models.work import BACKOFF_SECONDS, MAX_ATTEMPTS, MAX_JOBS
 from transcription.notifications.models import Notification, NotificationQuerySet
 from transcription.retention.models import Deletion
 from transcription.review.models import (
-    Batch,
     Correction,
     Mistake,
     Original,
     Revision,
     Score,
 )
-from transcription.vocabulary.models import Vocabulary, VocabularyVersion
+from transcription.vocabulary.models import Batch, Vocabulary, VocabularyVersion
 
 __all__ = [
     "BACKOFF_SECONDS",

@@ -10,6 +10,7 @@ from caller import phone_numbers
 from caller.models import Contact
 from djtranscribe.retention import RetentionPeriods
 from transcription.assemblyai import keyterms
+from transcription.review.models import Revision
 
 
 class VocabularyQuerySet(models.QuerySet["Vocabulary"]):
@@ -177,3 +178,40 @@ class VocabularyVersion(models.Model):
 
     def __str__(self) -> str:
         return f"{self.vocabulary}, version {self.number}"
+
+
+class Batch(models.Model):
+    """One correction that is made in many past transcripts, and the progress.
+
+    A worker corrects in the background, see past.py. A batch can be undone as a whole.
+    """
+
+    heard = models.CharField(max_length=200)
+    corrected = models.CharField(max_length=200)
+    author = models.ForeignKey(
+        settings.AUTH_USER_MODEL, null=True, on_delete=models.SET_NULL, related_name="+"
+    )
+    created_at = models.DateTimeField(auto_now_add=True)
+    # Primary keys of the transcripts. `done`: how many of them are finished.
+    transcripts = models.JSONField()
+    done = models.PositiveIntegerField(default=0)
+    is_undoing = models.BooleanField(default=False)
+    finished_at = models.DateTimeField(null=True)
+    # A worker holds this row until this time. Null: no worker has it.
+    leased_until = models.DateTimeField(null=True)
+
+    class Meta:
+        ordering = ["-created_at"]
+
+    def __str__(self) -> str:
+        return f"{self.heard}: {self.corrected}"
+
+    @property
+    def total(self) -> int:
+        return len(self.transcripts)
+
+    @property
+    def changed(self) -> int:
+        return self.revisions.filter(
+            is_undone=False, kind=Revision.Kind.REPLACE
+        ).count()
