@@ -1,6 +1,6 @@
-"""Delete audio files that no row needs.
+"""Clean up after killed processes: files that no row needs, unfinished recordings.
 
-For example, a killed process left them, or the storage could not delete them.
+Some files also stay because the storage could not delete them.
 """
 
 import re
@@ -20,6 +20,7 @@ FOLDER = "recordings"
 # Older versions of our code used another random part or none.
 NAME = re.compile(r"(RE[0-9a-f]{32})(?:[-_][0-9A-Za-z]+)?\.[0-9a-z]+", re.ASCII)
 BATCH_SIZE = 500
+INTERRUPTED = "The command was killed before it started the transcript. Run it again."
 
 
 def delete_recordings(older_than: datetime) -> int:
@@ -89,3 +90,16 @@ def delete_temporary(older_than: datetime) -> int:
                 path.unlink()
                 deleted += 1
     return deleted
+
+
+def fail_interrupted(older_than: datetime) -> int:
+    """Fail recordings of files and URLs that a killed command left in progress.
+
+    A command that still runs sets the status again when it has stored the audio. Return
+    how many recordings have failed.
+    """
+    # A recording at Twilio has a SID: its status comes from Twilio.
+    left = Recording.objects.filter(
+        sid=None, status=Recording.Status.IN_PROGRESS, created_at__lt=older_than
+    )
+    return left.update(status=Recording.Status.FAILED, error=INTERRUPTED)

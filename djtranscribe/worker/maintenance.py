@@ -83,6 +83,10 @@ def prune_downloads() -> None:
     cleanup.delete_temporary(timezone.now() - KEEP_LEFTOVERS)
 
 
+def fail_interrupted() -> None:
+    cleanup.fail_interrupted(timezone.now() - KEEP_LEFTOVERS)
+
+
 def delete_expired() -> None:
     transcription.retention.tasks.sweep()
 
@@ -95,4 +99,5 @@ PRUNING = [
     prune_notifications,
     prune_recordings,
     prune_downloads,
+    fail_interrupted,
 ]

@@ -1,6 +1,7 @@
 """The commands `transcribe` and `print_transcription`, as in the tutorial."""
 
 import json
+from datetime import timedelta
 from io import StringIO
 
 import pytest
@@ -9,8 +10,11 @@ import responses
 from django.core.files.storage import FileSystemStorage
 from django.core.management import CommandError, call_command
 from django.db import connection
+from django.utils import timezone
 
 from caller.models import Recording
+from caller.recordings import cleanup
+from djtranscribe.worker import maintenance
 from tests.caller.rows import (
     CALL_SID,
     MEDIA,
@@ -105,6 +109,54 @@ def test_a_download_does_not_block_other_writers(vendors):
 
     assert out == f"{TEXT}\n"
     assert Recording.objects.get().status == "completed"
+
+
+def a_day_passes():
+    Recording.objects.update(created_at=timezone.now() - timedelta(hours=25))
+    for prune in maintenance.PRUNING:
+        prune()
+
+
+def test_the_recording_of_a_killed_command_has_failed_after_a_day(
+    tmp_path, monkeypatch, media
+):
+    path = tmp_path / "call.wav"
+    path.write_bytes(wav(2))
+    at_twilio = a_recording(status="in-progress")
+
+    def killed(*args):
+        raise SystemExit
+
+    with monkeypatch.context() as patched:
+        patched.setattr(Recording, "store_audio", killed)
+        # A killed process does not delete its row.
+        patched.setattr(Recording, "delete", lambda self: None)
+        with pytest.raises(SystemExit):
+            printed("transcribe", str(path))
+
+    for prune in maintenance.PRUNING:
+        prune()
+    assert Recording.objects.get(source="file").status == "in-progress"
+    a_day_passes()
+    left = Recording.objects.get(source="file")
+    assert (left.status, left.error) == ("failed", cleanup.INTERRUPTED)
+    at_twilio.refresh_from_db()
+    assert at_twilio.status == "in-progress"
+
+
+def test_a_download_that_takes_more_than_a_day_is_transcribed(vendors):
+    def slow(request):
+        a_day_passes()
+        return 200, {}, wav(2)
+
+    vendors.add_callback("GET", "https://example.com/call.wav", slow)
+    answers_well(vendors)
+
+    out, _ = printed("transcribe", "https://example.com/call.wav")
+
+    recording = Recording.objects.get()
+    assert out == f"{TEXT}\n"
+    assert (recording.status, recording.error) == ("completed", "")
 
 
 def test_a_recording_that_we_have_is_transcribed_once_more(vendors):

@@ -183,7 +183,8 @@ def new_recording(
 
     The transaction begins after the audio is stored: on SQLite, a transaction blocks
     all other writers, and a download may take hours. Until then, the recording is in
-    progress, so that nothing else transcribes it. After an error it is deleted. Raises
+    progress, so that nothing else transcribes it. After an error it is deleted. If this
+    process is killed, `cleanup.fail_interrupted` marks it as failed. Raises
     audio.NotAudio, OSError.
     """
     recording = Recording.objects.create(
@@ -192,8 +193,8 @@ def new_recording(
     try:
         recording.store_audio(chunks)
         with transaction.atomic():
-            recording.status = Recording.Status.COMPLETED
-            recording.save(update_fields=["status"])
+            recording.status, recording.error = Recording.Status.COMPLETED, ""
+            recording.save(update_fields=["status", "error"])
             yield recording
     except BaseException:
         recording.delete()
