@@ -14,6 +14,7 @@ from responses.matchers import query_param_matcher
 
 from caller import tasks as caller_tasks
 from caller.models import Call, Leg, Recording
+from djtranscribe.management import reconciliation
 from djtranscribe.management.commands import reconcile
 from tests.caller.rows import (
     CALL,
@@ -149,15 +150,15 @@ def test_it_is_transcribed_with_the_keyword_list_of_its_call(both):
 def test_two_concurrent_runs_start_one_transcript_per_recording(both, monkeypatch):
     for number in range(2):
         a_recording(sid=f"RE{number:032}")
-    real = reconcile.start_once
+    real = reconciliation.start_once
 
     def other_run_first(pk):
-        monkeypatch.setattr(reconcile, "start_once", real)
+        monkeypatch.setattr(reconciliation, "start_once", real)
         both.have()
         table()
         return real(pk)
 
-    monkeypatch.setattr(reconcile, "start_once", other_run_first)
+    monkeypatch.setattr(reconciliation, "start_once", other_run_first)
     both.have()
     rows, _ = table()
 
@@ -170,7 +171,7 @@ def test_two_concurrent_runs_start_one_transcript_per_recording(both, monkeypatc
 def test_concurrent_starts_create_one_transcript():
     recording = a_recording()
 
-    started = at_once(lambda: reconcile.start_once(recording.pk))
+    started = at_once(lambda: reconciliation.start_once(recording.pk))
 
     assert sorted(started) == [False] * 7 + [True]
     assert Transcript.objects.count() == 1

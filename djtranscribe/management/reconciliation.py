@@ -1,0 +1,227 @@
+"""Compare our rows with what the vendors have, and repair the rows.
+
+Each function fills one row of the table that `manage.py reconcile` prints. It looks
+back as far as `begin`. Raises VendorError.
+"""
+
+from collections.abc import Callable, Iterable, Iterator
+from datetime import datetime, timedelta
+from datetime import timezone as tz
+from typing import Any, TypeVar
+from uuid import uuid4
+
+from django.conf import settings
+from django.db import transaction
+from django.db.models import Q
+from django.utils import timezone
+
+from caller import foreign
+from caller.models import Call, Recording, Tombstone
+from caller.models.progress import Progress
+from caller.tasks import ask_twilio
+from caller.twilio import client as twilio_client
+from caller.twilio.states import CallState
+from transcription.assemblyai import client as assemblyai_client
+from transcription.assemblyai.orphans import find_orphan
+from transcription.models import LeaseLost, Transcript
+from transcription.receivers import transcribe
+from transcription.steps import keep_job
+from transcription.tasks import advance
+
+# A query looks for at most this many SIDs: old versions of SQLite accept no more than
+# 999 parameters.
+SIDS_A_QUERY = 900
+# Statuses in which AssemblyAI may have a job whose id we do not know.
+UNANSWERED = (Transcript.Status.SUBMITTING, Transcript.Status.LOST)
+
+Item = TypeVar("Item")
+
+
+class Row:
+    """A line of the table: how many items were compared, missing here and repaired.
+
+    ready: items that changed less than RECOVER_SECONDS ago and were repaired. They do
+    not count as missing, because our own checks were not overdue.
+    busy: items that changed less than RECOVER_SECONDS ago and were not repaired, and
+    jobs for which `adopted` returned False.
+    foreign: items that this site did not create.
+    tell: called after each item, with the name, the number of items so far and the
+    number of all items.
+    """
+
+    def __init__(self, name: str, tell: Callable[[str, int, int], None]) -> None:
+        self.name = name
+        self.tell = tell
+        self.compared = self.missing = self.repaired = 0
+        self.ready = self.busy = self.foreign = 0
+
+    def found(self, *, repaired: bool, happened_at: datetime | None = None) -> None:
+        """Count a difference between the vendor's data and ours.
+
+        happened_at: when the vendor's data changed, or None if this is unknown.
+        """
+        recover = timedelta(seconds=settings.RECOVER_SECONDS)
+        if happened_at and happened_at > timezone.now() - recover:
+            self.ready += repaired
+            self.busy += not repaired
+        else:
+            self.missing += 1
+            self.repaired += repaired
+
+    def each(self, items: Iterable[Item]) -> Iterator[Item]:
+        """Yield the items and count them."""
+        listed = list(items)
+        for done, item in enumerate(listed, start=1):
+            self.tell(self.name, done, len(listed))
+            self.compared += 1
+            yield item
+
+
+def calls(row: Row, begin: datetime) -> None:
+    """Compare the status and price of calls, and look for calls without a SID."""
+    # These calls have no SID, because Twilio's response was lost or was a refusal.
+    # After a refusal, the operator's phone may still be unfinished.
+    has_one_phone = ~Q(kind=Call.Kind.CONVERSATION)
+    is_over = has_one_phone | Q(leg__status__in=Call.FINISHED)
+    lost = Call.objects.filter(sid=None, created_at__gte=begin)
+    for call in lost.exclude(is_over, status__in=Call.FINISHED):
+        ask_twilio(call)
+        call.refresh_from_db()
+        row.found(repaired=bool(call.sid) or call.is_finished)
+    for news in row.each(twilio_client.calls_since(begin)):
+        known = Call.objects.filter(sid=news.parent_sid or news.sid).first()
+        if known is None:
+            row.foreign += 1
+            continue
+        phone = known.phone_of(news)
+        if differs(phone, news):
+            # Twilio does not say when it set the price. So the price counts as missing
+            # if our next check of the call is RECOVER_SECONDS overdue.
+            is_behind = Call.rank(news.status) > phone.reached
+            happened_at = news.last_event_at if is_behind else known.next_check_at
+            known.apply(news)
+            is_same = not differs(known.phone_of(news), news)
+            row.found(repaired=is_same, happened_at=happened_at)
+
+
+def recordings(row: Row, begin: datetime, take_in: int) -> None:
+    """Compare recordings, and import up to `take_in` that this site did not create."""
+    listed = list(twilio_client.recordings_since(begin))
+    sids = [sid for news in listed for sid in (news.sid, news.call_sid)]
+    deleted = {
+        sid
+        for start in range(0, len(sids), SIDS_A_QUERY)
+        for sid in Tombstone.objects.sids(sids[start : start + SIDS_A_QUERY])
+    }
+    for news in row.each(listed):
+        known = Recording.objects.filter(sid=news.sid).first()
+        if known and (known.is_finished or known.status == news.status):
+            continue
+        if not known and deleted & {news.sid, news.call_sid}:
+            continue
+        call = Call.objects.filter(sid=news.call_sid).first()
+        if call:
+            stored = Recording.record(news, call)
+            row.found(repaired=bool(stored), happened_at=news.updated_at)
+        elif take_in > 0 and news.status == Recording.Status.COMPLETED:
+            theirs = foreign.call_of(news)
+            if theirs is None:
+                row.foreign += 1
+                continue
+            take_in -= 1
+            row.found(repaired=bool(foreign.import_recording(news, theirs, begin)))
+        else:
+            row.foreign += 1
+
+
+def transcripts(row: Row, begin: datetime) -> None:
+    """Start a transcript for each recording that never had one."""
+    completed = Recording.objects.filter(
+        status=Recording.Status.COMPLETED, created_at__gte=begin
+    )
+    row.compared = completed.count()
+    never_had_one = completed.filter(transcripts=None, transcript_deleted_at=None)
+    for pk in list(never_had_one.values_list("pk", flat=True)):
+        if start_once(pk):
+            row.found(repaired=True)
+
+
+def jobs(row: Row, begin: datetime) -> None:
+    """Read results, and find jobs for which AssemblyAI's response was lost."""
+    for job in row.each(assemblyai_client.list_jobs(begin)):
+        ours = Transcript.objects.filter(assemblyai_id=job["id"]).first()
+        if ours is None:
+            waiting = Transcript.objects.filter(status__in=UNANSWERED)
+            lost = waiting.filter(audio_url=job.get("audio_url")).first()
+            if lost is None:
+                row.foreign += 1
+            elif not adopted(lost):
+                row.busy += 1
+            else:
+                if job.get("status") in Transcript.FINISHED:
+                    advance.call(lost.pk)
+                row.found(repaired=True)
+        elif ours.is_unread and job.get("status") in Transcript.FINISHED:
+            # If the transcript failed before we read its job's result, restart it.
+            was_given_up = ours.retry()
+            unfinished = Transcript.objects.unfinished().filter(pk=ours.pk)
+            unfinished.update(next_attempt_at=timezone.now())
+            advance.call(ours.pk)
+            ours.refresh_from_db()
+            happened_at = None if was_given_up else completed_at(job)
+            row.found(repaired=ours.is_finished, happened_at=happened_at)
+
+
+def differs(phone: Progress, news: CallState) -> bool:
+    """Return whether Twilio has a later status or another price than our row."""
+    is_behind = Call.rank(news.status) > phone.reached
+    return is_behind or (news.price is not None and phone.price != news.price)
+
+
+def completed_at(job: dict[str, Any]) -> datetime | None:
+    """Return when a listed job was completed, or None if the list has no time.
+
+    The list's times are in UTC, but have no offset.
+    """
+    try:
+        return datetime.fromisoformat(str(job.get("completed"))).replace(tzinfo=tz.utc)
+    except ValueError:
+        return None
+
+
+def start_once(pk: int) -> bool:
+    """Start a transcript, unless the recording has one. Return whether it was started.
+
+    If several processes try, only one starts it. The transcript uses the keyword list
+    of the call.
+    """
+    with transaction.atomic():
+        recording = Recording.objects.select_for_update().filter(pk=pk).first()
+        if recording is None or recording.transcripts.exists():
+            return False
+        transcribe(recording=recording, priority=0)
+    return True
+
+
+def adopted(transcript: Transcript) -> bool:
+    """Find and store the job of a transcript for which AssemblyAI's response was lost.
+
+    Return False if a worker has leased the row, or if no job was found. Do not wait
+    until the row is due (next_attempt_at): the job may already be in AssemblyAI's list.
+    """
+    lease = uuid4()
+    rows = Transcript.objects.filter(pk=transcript.pk)
+    free = rows.filter(status__in=UNANSWERED).unclaimed(timezone.now())
+    if not free.update(lease=lease, leased_until=Transcript.lease_end()):
+        return False
+    transcript = rows.get()
+    try:
+        job = find_orphan(transcript)
+        if job:
+            keep_job(transcript, job, wait=timedelta())
+        return bool(job)
+    except LeaseLost:
+        return False
+    finally:
+        # If no job was stored, release the lease. Then the row waits as before.
+        rows.filter(lease=lease).update(lease=None, leased_until=None)
