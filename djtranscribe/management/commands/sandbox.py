@@ -8,11 +8,7 @@ ASSEMBLYAI_API_URL make them send their requests to the stand-ins.
 import os
 import shutil
 import signal
-import socket
-import subprocess
 import sys
-import threading
-import time
 from importlib.util import find_spec
 from pathlib import Path
 from types import FrameType
@@ -22,9 +18,9 @@ from django.conf import settings
 from django.core.management.base import BaseCommand, CommandError, CommandParser
 from dotenv import dotenv_values
 
+from djtranscribe.management.processes import Processes, ensure_free
+
 OPERATOR, PASSWORD = "operator", "sandbox"
-START_SECONDS = 120
-STOP_SECONDS = 15
 ACCOUNT_SID = "AC" + "5a4db0c5" * 4
 API_KEY = "SK" + "5a4db0c5" * 4
 PHONE_NUMBER = "+14155550100"
@@ -103,7 +99,7 @@ class Command(BaseCommand):
         finally:
             processes.stop()
 
-    def start(self, processes: "Processes", options: dict[str, Any]) -> None:
+    def start(self, processes: Processes, options: dict[str, Any]) -> None:
         is_new = not (processes.directory / "db.sqlite3").exists()
         pace = ["--pace", str(options["pace"]), "--exit-with-parent"]
         twilio_port, assemblyai_port = (
@@ -151,78 +147,6 @@ Ctrl-C stops everything."""
         self.stdout.flush()
 
 
-class Processes:
-    """The processes of the sandbox. Each one has its own log file."""
-
-    def __init__(self, directory: Path, environ: dict[str, str]) -> None:
-        self.directory = directory
-        self.environ = environ
-        self.running: dict[str, subprocess.Popen[bytes]] = {}
-
-    def run(self, name: str, *command: str) -> None:
-        """Run a command until it exits. On failure, raise CommandError with its log."""
-        self.start(name, *command)
-        if self.running.pop(name).wait() != 0:
-            raise CommandError(f"{name} failed:\n{self.end_of_log(name)}")
-
-    def start(self, name: str, *command: str) -> None:
-        with (self.directory / f"{name}.log").open("wb") as log:
-            self.running[name] = subprocess.Popen(  # noqa: S603 - our own commands
-                [sys.executable, *command],
-                cwd=settings.BASE_DIR,
-                env=self.environ,
-                stdin=subprocess.DEVNULL,
-                stdout=log,
-                stderr=subprocess.STDOUT,
-                # Ctrl-C must only reach the parent process, which then stops this one.
-                start_new_session=True,
-            )
-
-    def wait_until_open(self, port: int) -> None:
-        deadline = time.monotonic() + START_SECONDS
-        while not is_open(port):
-            self.check_running()
-            if time.monotonic() > deadline:
-                raise CommandError(
-                    f"Nothing answers on port {port} after {START_SECONDS} s. "
-                    f"See the logs in {self.directory}."
-                )
-            time.sleep(0.1)
-
-    def wait(self) -> None:
-        while True:
-            self.check_running()
-            time.sleep(0.5)
-
-    def check_running(self) -> None:
-        """Raise CommandError if a process has exited."""
-        for name, process in self.running.items():
-            if process.poll() is not None:
-                raise CommandError(
-                    f"{name} stopped unexpectedly (exit status {process.returncode}):\n"
-                    f"{self.end_of_log(name)}"
-                )
-
-    def end_of_log(self, name: str) -> str:
-        lines = (
-            (self.directory / f"{name}.log").read_text(errors="replace").splitlines()
-        )
-        return "\n".join(f"  {line}" for line in lines[-15:])
-
-    def stop(self) -> None:
-        for process in self.running.values():
-            process.terminate()
-        killer = threading.Timer(STOP_SECONDS, self.kill)
-        killer.start()
-        for process in self.running.values():
-            process.wait()
-        killer.cancel()
-
-    def kill(self) -> None:
-        for process in self.running.values():
-            process.kill()
-
-
 def environment(directory: Path, options: dict[str, Any]) -> dict[str, str]:
     """Return the environment of the child processes.
 
@@ -260,24 +184,6 @@ def environment(directory: Path, options: dict[str, Any]) -> dict[str, str]:
         "ASSEMBLYAI_KEY": "sandbox",
         "ASSEMBLYAI_API_URL": f"http://127.0.0.1:{options['assemblyai_port']}",
     }
-
-
-def ensure_free(port: int, option: str) -> None:
-    """Raise CommandError if the port cannot be used."""
-    with socket.socket() as probe:
-        probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
-        try:
-            probe.bind(("127.0.0.1", port))
-        except (OSError, OverflowError) as error:
-            raise CommandError(
-                f"Port {port} is in use or not allowed. Choose another one, for "
-                f"example {option} {port + 100}."
-            ) from error
-
-
-def is_open(port: int) -> bool:
-    with socket.socket() as probe:
-        return probe.connect_ex(("127.0.0.1", port)) == 0
 
 
 def stop(signum: int, frame: FrameType | None) -> None:
