@@ -35,7 +35,7 @@ from tests.transcription.rows import (
     advanced,
     answers_well,
 )
-from transcription.management.commands import transcribe
+from transcription.management import recordings
 from transcription.models import Transcript, Vocabulary
 
 pytestmark = pytest.mark.django_db
@@ -48,7 +48,7 @@ class Terminal(StringIO):
 
 @pytest.fixture(autouse=True)
 def hurry(monkeypatch):
-    monkeypatch.setattr(transcribe, "LOOK_SECONDS", 0)
+    monkeypatch.setattr(recordings, "LOOK_SECONDS", 0)
 
 
 def printed(*arguments):

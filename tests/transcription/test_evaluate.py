@@ -10,6 +10,7 @@ from django.core.management import CommandError, call_command
 from tests.caller.rows import a_call
 from tests.data import load, wav
 from tests.transcription.rows import JOB, TRANSCRIPT, answers_well
+from transcription.management import recordings
 from transcription.models import Transcript, Vocabulary
 
 pytestmark = pytest.mark.django_db(transaction=True)
@@ -27,7 +28,7 @@ def folder(tmp_path):
 
 @pytest.fixture(autouse=True)
 def at_once(monkeypatch):
-    monkeypatch.setattr(f"{COMMAND}.LOOK_SECONDS", 0)
+    monkeypatch.setattr(recordings, "LOOK_SECONDS", 0)
 
 
 def evaluate(folder, **options):

@@ -1,7 +1,6 @@
 import hashlib
 import json
 import sys
-import time
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -17,10 +16,9 @@ from djtranscribe.logs import quiet
 from djtranscribe.text_files import text_of
 from transcription.assemblyai import speech_models
 from transcription.assemblyai.keyterms import terms_of
-from transcription.management.commands.transcribe import (
-    LOOK_SECONDS,
-    look_at,
+from transcription.management.recordings import (
     new_recording,
+    until_finished,
     vocabulary_named,
 )
 from transcription.models import Transcript, Vocabulary
@@ -102,13 +100,8 @@ class Command(BaseCommand):
             raise CommandError("Nothing was transcribed.")
 
     def wait_for(self, rows: list[Transcript]) -> None:
-        began = time.monotonic()
-        while waiting := [row for row in rows if not row.is_finished]:
-            for row in waiting:
-                look_at(row)
-            self.progress(len(rows), rows, time.monotonic() - began)
-            if any(not row.is_finished for row in rows):
-                time.sleep(LOOK_SECONDS)
+        for seconds in until_finished(rows):
+            self.progress(len(rows), rows, seconds)
         if self.stderr.isatty():
             self.stderr.write("\n", ending="")
 

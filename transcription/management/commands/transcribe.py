@@ -1,13 +1,10 @@
-import time
-from collections.abc import Iterable, Iterator
-from contextlib import contextmanager
+from collections.abc import Iterable
 from io import BufferedReader
 from pathlib import Path
 from typing import Any
 
 from django.core.management.base import BaseCommand, CommandError, CommandParser
 from django.db import transaction
-from django.utils import timezone
 
 from caller.models import Call, Recording, Tombstone
 from caller.recordings import audio
@@ -15,11 +12,14 @@ from caller.twilio import client as twilio_client
 from caller.twilio.states import RECORDING_SID
 from djtranscribe.logs import quiet
 from djtranscribe.vendors.errors import VendorError
+from transcription.management.recordings import (
+    new_recording,
+    until_finished,
+    vocabulary_named,
+)
 from transcription.models import Transcript, Vocabulary
 from transcription.models.work import explain
-from transcription.tasks import advance, start
-
-LOOK_SECONDS = 2
+from transcription.tasks import start
 
 
 class Command(BaseCommand):
@@ -75,15 +75,10 @@ class Command(BaseCommand):
         self.stdout.write(transcript.text)
 
     def wait_for(self, transcript: Transcript) -> None:
-        began = time.monotonic()
-        while not transcript.is_finished:
-            look_at(transcript)
-            seconds = int(time.monotonic() - began)
+        for seconds in until_finished([transcript]):
             self.progress(
-                f"Transcript {transcript.pk}: {transcript.progress}, {seconds} s"
+                f"Transcript {transcript.pk}: {transcript.progress}, {int(seconds)} s"
             )
-            if not transcript.is_finished:
-                time.sleep(LOOK_SECONDS)
         self.progress("")
 
     def progress(self, line: str) -> None:
@@ -92,32 +87,6 @@ class Command(BaseCommand):
             self.stderr.flush()
         elif line:
             self.stderr.write(line)
-
-
-def look_at(transcript: Transcript) -> None:
-    """Take all steps that are possible now.
-
-    Raises CommandError if the transcript was deleted.
-    """
-    # AssemblyAI's webhook may not reach us, so make the row due now. But after a
-    # failure (attempts > 0), do not shorten the wait for the retry.
-    due = Transcript.objects.unfinished().filter(pk=transcript.pk, attempts=0)
-    due.update(next_attempt_at=timezone.now())
-    advance.call(transcript.pk)
-    try:
-        transcript.refresh_from_db()
-    except Transcript.DoesNotExist as error:
-        raise CommandError(f"Transcript {transcript.pk} was deleted.") from error
-
-
-def vocabulary_named(name: str) -> Vocabulary:
-    found = Vocabulary.objects.filter(name=name).first()
-    if found is None:
-        names = ", ".join(Vocabulary.objects.values_list("name", flat=True))
-        raise CommandError(
-            f"No keyword list is called “{name}”. There is: {names or 'none yet'}."
-        )
-    return found
 
 
 def started(source: str, words: Vocabulary | None, mono: bool) -> Transcript:
@@ -173,29 +142,3 @@ def stored(
     # counts the channels of the file.
     with new_recording(source, chunks, channels=1 if mono else None) as recording:
         return start(recording, words)
-
-
-@contextmanager
-def new_recording(
-    source: str, chunks: Iterable[bytes], channels: int | None = None
-) -> Iterator[Recording]:
-    """Store audio as a new recording, then run the body in a transaction.
-
-    The transaction begins after the audio is stored: on SQLite, a transaction blocks
-    all other writers, and a download may take hours. Until then, the recording is in
-    progress, so that nothing else transcribes it. After an error it is deleted. If this
-    process is killed, `cleanup.fail_interrupted` marks it as failed. Raises
-    audio.NotAudio, OSError.
-    """
-    recording = Recording.objects.create(
-        source=source, status=Recording.Status.IN_PROGRESS, channels=channels
-    )
-    try:
-        recording.store_audio(chunks)
-        with transaction.atomic():
-            recording.status, recording.error = Recording.Status.COMPLETED, ""
-            recording.save(update_fields=["status", "error"])
-            yield recording
-    except BaseException:
-        recording.delete()
-        raise
