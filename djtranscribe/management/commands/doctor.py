@@ -7,6 +7,7 @@ from datetime import timezone as utc
 from email.utils import parsedate_to_datetime
 from pathlib import Path
 from typing import Any
+from urllib.parse import SplitResult
 
 from django.conf import settings
 from django.core import checks
@@ -109,11 +110,7 @@ def check_base_url() -> str:
     url = parts(settings.BASE_URL)
     if not url.hostname:
         raise Problem("BASE_URL has no host.", "Set it to this site's https address.")
-    try:
-        port = url.port or (443 if url.scheme == "https" else 80)
-    except ValueError as error:
-        remedy = "Leave the port out to use 443."
-        raise Problem("The port in BASE_URL is not valid.", remedy) from error
+    port = port_of(url, "BASE_URL", "Leave the port out to use 443.")
     remedy = "Start the web server or ngrok: Twilio must be able to reach this site."
     ensure_reachable(url.hostname, port, remedy)
     return f"{url.hostname}:{port} answers requests from this machine"
@@ -218,11 +215,7 @@ def check_notifications() -> str:
     found = []
     url = parts(settings.NOTIFY_URL)
     if settings.NOTIFY_URL:
-        try:
-            port = url.port or (443 if url.scheme == "https" else 80)
-        except ValueError as error:
-            message = "The port in NOTIFY_URL is not valid."
-            raise Problem(message, "Fix NOTIFY_URL.") from error
+        port = port_of(url, "NOTIFY_URL", "Fix NOTIFY_URL.")
         remedy = "Fix NOTIFY_URL or the server at this address."
         ensure_reachable(str(url.hostname or ""), port, remedy)
         found.append(f"webhooks to {url.hostname}:{port}, which answers")
@@ -253,6 +246,17 @@ def check_unsent() -> None:
             f"{failed} from the last two days were given up.",
             "See the reason under Notifications in admin. Fix it, then use Send again.",
         )
+
+
+def port_of(url: SplitResult, name: str, remedy: str) -> int:
+    """Return the port, or the default port of the scheme. Raises Problem.
+
+    name: the setting that contains the URL.
+    """
+    try:
+        return url.port or (443 if url.scheme == "https" else 80)
+    except ValueError as error:
+        raise Problem(f"The port in {name} is not valid.", remedy) from error
 
 
 def ensure_reachable(host: str, port: int, remedy: str) -> None:
