@@ -16,11 +16,10 @@ from typing import NoReturn, TypeAlias
 import psycopg
 from psycopg import sql
 
+from tests.postgresql import SERVER, url_of
+
 HERE = Path(__file__).resolve().parent
 ROOT = HERE.parent
-SERVER = os.environ.get(
-    "CI_DATABASE_URL", "postgres://postgres@127.0.0.1:5432/postgres"
-)
 ACCOUNT_SID = "AC" + "10ad7e57" * 4
 TOKEN = "load-test"
 NUMBER = "+14155550100"
@@ -63,7 +62,7 @@ def a_database(kind: str = "postgresql", keep: str = "") -> Iterator[str]:
         if not found.fetchone():
             admin.execute(sql.SQL("CREATE DATABASE {}").format(identifier))
         try:
-            yield f"{SERVER.rsplit('/', 1)[0]}/{name}"
+            yield url_of(name)
         finally:
             if not keep:
                 drop = sql.SQL("DROP DATABASE {} WITH (FORCE)").format(identifier)

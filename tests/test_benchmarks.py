@@ -10,7 +10,7 @@ import psycopg
 import pytest
 
 from benchmarks.all import RUNS
-from tests.chaos.databases import SERVER
+from tests.postgresql import SERVER
 
 ROOT = Path(__file__).resolve().parents[1]
 BENCHMARKS = {

@@ -6,13 +6,11 @@ import os
 import subprocess
 import sys
 from pathlib import Path
-from secrets import token_hex
 
 import psycopg
 import pytest
-from psycopg import sql
 
-from tests.chaos.databases import SERVER
+from tests.postgresql import new_database
 
 pytestmark = pytest.mark.slow
 
@@ -86,18 +84,7 @@ def test_sqlite_database_is_upgraded(tmp_path):
 
 
 def test_postgresql_database_is_upgraded():
-    try:
-        connection = psycopg.connect(SERVER, autocommit=True)
-    except psycopg.OperationalError:
-        pytest.skip("no PostgreSQL on this machine")
-    name = f"test_upgrade_{token_hex(4)}"
-    url = f"{SERVER.rpartition('/')[0]}/{name}"
-    connection.execute(sql.SQL("CREATE DATABASE {}").format(sql.Identifier(name)))
-    try:
+    with new_database("upgrade") as url:
         with psycopg.connect(url) as old:
             old.execute(gzip.decompress((DUMPS / "postgresql.sql.gz").read_bytes()))
         assert_upgraded(url)
-    finally:
-        drop = sql.SQL("DROP DATABASE {} WITH (FORCE)")
-        connection.execute(drop.format(sql.Identifier(name)))
-        connection.close()

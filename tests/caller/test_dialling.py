@@ -11,18 +11,17 @@ from pathlib import Path
 from unittest.mock import patch
 
 import phonenumbers
-import psycopg
 import pytest
 from django.contrib.auth.models import Permission, User
 from django.core.exceptions import ValidationError
 from django.test import Client
 from phonenumbers import PhoneNumberFormat, PhoneNumberType
-from psycopg import sql
 
 from caller.models import Call, DoNotCall
 from caller.phone_numbers import clean_number
 from tests.caller.rows import CALL_SID, CALLS, DIAL, NUMBER, TYPED, a_call
 from tests.data import load
+from tests.postgresql import new_database
 
 pytestmark = pytest.mark.django_db
 
@@ -518,21 +517,8 @@ def rushes(request, tmp_path_factory):
     if request.param == "sqlite":
         yield run_rush(f"sqlite:///{tmp_path_factory.mktemp('rush')}/db.sqlite3")
         return
-    server = os.environ.get(
-        "CI_DATABASE_URL", "postgres://postgres@127.0.0.1:5432/postgres"
-    )
-    try:
-        connection = psycopg.connect(server, autocommit=True, connect_timeout=5)
-    except psycopg.OperationalError as error:
-        pytest.skip(f"no PostgreSQL answers: {error}")
-    name = sql.Identifier(f"rush_{os.getpid()}")
-    connection.execute(sql.SQL("CREATE DATABASE {}").format(name))
-    try:
-        yield run_rush(f"{server.rsplit('/', 1)[0]}/rush_{os.getpid()}")
-    finally:
-        drop = sql.SQL("DROP DATABASE {} WITH (FORCE)").format(name)
-        connection.execute(drop)
-        connection.close()
+    with new_database("rush") as url:
+        yield run_rush(url)
 
 
 @pytest.mark.slow

@@ -19,10 +19,8 @@ from psycopg.rows import dict_row
 
 from tests.chaos.environment import ENVIRON, ROOT
 from tests.chaos.waiting import free_port
+from tests.postgresql import SERVER, url_of
 
-SERVER = os.environ.get(
-    "CI_DATABASE_URL", "postgres://postgres@127.0.0.1:5432/postgres"
-)
 # Create an operator with a session, and print the key of the session.
 PREPARE = """
 from django.contrib import auth
@@ -153,11 +151,8 @@ class PostgresMaker:
         self.server = Postgres(server)
         self.name = f"chaos_{token_hex(4)}"
         self._run("CREATE DATABASE {}", self.name)
-        self.template = Postgres(self._url(self.name))
+        self.template = Postgres(url_of(self.name, server))
         self.template.prepare()
-
-    def _url(self, name: str) -> str:
-        return f"{self.server.url.rsplit('/', 1)[0]}/{name}"
 
     def _run(self, statement: str, *names: str) -> None:
         with self.server.connect() as connection:
@@ -168,7 +163,7 @@ class PostgresMaker:
     def fresh(self, folder: Path) -> Iterator[Database]:
         name = f"{self.name}_{token_hex(4)}"
         self._run("CREATE DATABASE {} TEMPLATE {}", name, self.name)
-        database = Postgres(self._url(name))
+        database = Postgres(url_of(name, self.server.url))
         database.session = self.template.session
         try:
             yield database

@@ -11,9 +11,9 @@ import pytest
 from django.db import connection
 
 from tests.caller.rows import a_call, deliveries
-from tests.chaos.databases import SERVER
 from tests.chaos.environment import not_to_be_had
 from tests.chaos.waiting import free_port, is_open, until
+from tests.postgresql import SERVER, url_of
 from tests.processes import environment, shell
 from tests.threads import needs_connections
 
@@ -71,8 +71,8 @@ def test_worker_prepares_statements_unless_it_uses_a_pooler(
     name = settings.DATABASES["default"]["NAME"]
 
     def prepared(server):
-        url = f"{server.rpartition('/')[0]}/{name}"
-        return int(shell(environment(tmp_path, DATABASE_URL=url), REPEAT))
+        environ = environment(tmp_path, DATABASE_URL=url_of(name, server))
+        return int(shell(environ, REPEAT))
 
     with pgbouncer() as pooler:
         assert prepared(SERVER) > 0

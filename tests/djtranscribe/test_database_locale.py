@@ -1,17 +1,13 @@
 """A search finds the same transcripts in PostgreSQL databases of all locales."""
 
-import os
 import subprocess
 import sys
-from secrets import token_hex
-from urllib.parse import urlsplit
+from contextlib import ExitStack
 
-import psycopg
 import pytest
-from psycopg import sql
 
-from tests.chaos.databases import SERVER
-from tests.chaos.environment import ENVIRON, ROOT, not_to_be_had
+from tests.chaos.environment import ENVIRON, ROOT
+from tests.postgresql import new_database
 
 pytestmark = pytest.mark.slow
 
@@ -52,24 +48,13 @@ print("missed:", missed)
 @pytest.fixture
 def database():
     """Return a function that creates a database with given options, and its URL."""
-    try:
-        server = psycopg.connect(SERVER, autocommit=True, connect_timeout=5)
-    except psycopg.OperationalError:
-        not_to_be_had("needs a PostgreSQL server")
-    made = []
+    with ExitStack() as stack:
 
-    def make(options):
-        name = f"locale_{os.getpid()}_{token_hex(3)}"
-        create = sql.SQL("CREATE DATABASE {} TEMPLATE template0 {}")
-        server.execute(create.format(sql.Identifier(name), sql.SQL(options)))
-        made.append(name)
-        return urlsplit(SERVER)._replace(path=f"/{name}").geturl()
+        def make(options):
+            options = f"TEMPLATE template0 {options}"
+            return stack.enter_context(new_database("locale", options))
 
-    yield make
-    for name in made:
-        drop = sql.SQL("DROP DATABASE {} WITH (FORCE)")
-        server.execute(drop.format(sql.Identifier(name)))
-    server.close()
+        yield make
 
 
 def manage(url, *command):

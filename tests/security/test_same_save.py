@@ -6,12 +6,9 @@ import subprocess
 import sys
 from pathlib import Path
 
-import psycopg
 import pytest
-from psycopg import sql
 
-from tests.chaos.databases import SERVER
-from tests.chaos.environment import not_to_be_had
+from tests.postgresql import new_database
 
 pytestmark = pytest.mark.slow
 
@@ -54,18 +51,8 @@ def saves(request, tmp_path_factory):
     if request.param == "sqlite":
         yield run(f"sqlite:///{tmp_path_factory.mktemp('saves')}/db.sqlite3")
         return
-    try:
-        connection = psycopg.connect(SERVER, autocommit=True, connect_timeout=5)
-    except psycopg.OperationalError as error:
-        not_to_be_had(f"no PostgreSQL answers: {error}")
-    name = f"saves_{os.getpid()}"
-    connection.execute(sql.SQL("CREATE DATABASE {}").format(sql.Identifier(name)))
-    try:
-        yield run(f"{SERVER.rsplit('/', 1)[0]}/{name}")
-    finally:
-        drop = sql.SQL("DROP DATABASE {} WITH (FORCE)")
-        connection.execute(drop.format(sql.Identifier(name)))
-        connection.close()
+    with new_database("saves") as url:
+        yield run(url)
 
 
 @pytest.mark.parametrize("form", FORMS)

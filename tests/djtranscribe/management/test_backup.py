@@ -7,14 +7,12 @@ import tarfile
 from collections.abc import Iterator
 from contextlib import closing
 from pathlib import Path
-from secrets import token_hex
 
-import psycopg
 import pytest
 import yaml
 
-from tests.chaos.databases import SERVER
 from tests.djtranscribe.test_settings import ROOT
+from tests.postgresql import new_database
 from tests.processes import environment, manage
 
 FILL = """
@@ -78,24 +76,13 @@ class Site:
 @pytest.fixture(params=["sqlite", pytest.param("postgresql", marks=pytest.mark.slow)])
 def sites(request, tmp_path) -> Iterator[tuple[Site, Site]]:
     """Two sites: the first has calls, the second is empty."""
-    names = [f"backup_{token_hex(4)}" for _ in range(2)]
-    folders = [tmp_path / name for name in names]
+    folders = [tmp_path / name for name in ("first", "second")]
     if request.param == "sqlite":
-        urls = [f"sqlite:///{tmp_path / name}.sqlite3" for name in names]
+        urls = [f"sqlite:///{folder}.sqlite3" for folder in folders]
         yield Site(folders[0], urls[0]), Site(folders[1], urls[1])
         return
-    try:
-        server = psycopg.connect(SERVER, autocommit=True)
-    except psycopg.OperationalError:
-        pytest.skip("no PostgreSQL on this machine")
-    with server:
-        for name in names:
-            server.execute(f"CREATE DATABASE {name}")
-        urls = [f"{SERVER.rsplit('/', 1)[0]}/{name}" for name in names]
-        yield Site(folders[0], urls[0]), Site(folders[1], urls[1])
-        for name in names:
-            server.execute(f"DROP DATABASE {name} WITH (FORCE)")
-    server.close()
+    with new_database("backup") as first, new_database("backup") as second:
+        yield Site(folders[0], first), Site(folders[1], second)
 
 
 def test_backup_is_restored_to_another_database_and_folder(sites, tmp_path):

@@ -11,10 +11,10 @@ from secrets import token_hex
 import psycopg
 import pytest
 
-from tests.chaos.databases import SERVER
 from tests.chaos.environment import not_to_be_had
 from tests.chaos.waiting import is_open
 from tests.djtranscribe.test_settings import ROOT
+from tests.postgresql import new_database
 from tests.processes import environment, manage
 from tests.threads import needs_connections
 
@@ -67,11 +67,8 @@ def test_it_says_that_it_is_ready_and_stops_when_told(worker, signum):
 @needs_connections
 @pytest.mark.sql
 def test_on_postgresql_too_it_starts_works_and_stops(environment):
-    name = f"worker_{token_hex(4)}"
-    server = psycopg.connect(SERVER, autocommit=True)
-    server.execute(f"CREATE DATABASE {name}")
-    environment["DATABASE_URL"] = f"{SERVER.rsplit('/', 1)[0]}/{name}"
-    try:
+    with new_database("worker") as url:
+        environment["DATABASE_URL"] = url
         manage(environment, "migrate", "--verbosity", "0")
         with started(environment) as worker:
             assert "Worker ready" in worker.stdout.readline()
@@ -81,16 +78,13 @@ def test_on_postgresql_too_it_starts_works_and_stops(environment):
             deadline = time.monotonic() + 10
             while statuses != ["SUCCESSFUL"] and time.monotonic() < deadline:
                 time.sleep(0.1)
-                with psycopg.connect(environment["DATABASE_URL"]) as database:
+                with psycopg.connect(url) as database:
                     rows = database.execute(
                         "SELECT status FROM django_tasks_database_dbtaskresult"
                     )
                     statuses = [status for (status,) in rows]
             worker.send_signal(signal.SIGTERM)
             rest, _ = worker.communicate(timeout=20)
-    finally:
-        server.execute(f"DROP DATABASE {name} WITH (FORCE)")
-        server.close()
 
     assert statuses == ["SUCCESSFUL"]
     assert worker.returncode == 0
