@@ -257,9 +257,3 @@ def ask_twilio(request: HttpRequest, uuid: str) -> HttpResponse:
     call = get_object_or_404(Call, uuid=uuid)
     ask_again(call)
     return redirect(call)
-
-
-def plain(message: str, status: int) -> HttpResponse:
-    return HttpResponse(
-        message, status=status, content_type="text/plain; charset=utf-8"
-    )

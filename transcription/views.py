@@ -6,8 +6,8 @@ from django.http import HttpRequest, HttpResponse
 from django.shortcuts import get_object_or_404, redirect
 from django.views.decorators.http import require_POST
 
-from caller.views import plain
 from djtranscribe.adminsite.read_only import is_key
+from djtranscribe.responses import plain
 from transcription.models import Transcript, Vocabulary
 from transcription.reading import sent_from
 from transcription.tasks import enqueue_once, start_unless_running

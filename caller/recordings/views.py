@@ -15,8 +15,8 @@ from caller.recordings.http_ranges import ranged
 from caller.twilio import client as twilio_client
 from caller.twilio.errors import NOT_FOUND, TwilioError
 from caller.twilio.states import CALL_SID
-from caller.views import plain
 from djtranscribe.models import Access
+from djtranscribe.responses import plain
 
 # How long a browser may cache the audio. Logging out clears the cache.
 AUDIO_MAX_AGE_SECONDS = 3600

@@ -19,6 +19,7 @@ from django.views.decorators.http import require_POST
 
 from djtranscribe.database import prepared_statements
 from djtranscribe.models import WebhookDelivery
+from djtranscribe.responses import plain
 from djtranscribe.statements import insert
 
 logger = logging.getLogger(__name__)
@@ -90,7 +91,7 @@ def webhook(
 
 def refuse(delivery: WebhookDelivery, reason: str) -> HttpResponse:
     logger.warning("webhook=%s refused=%r", delivery.kind, reason)
-    answer = text(f"Refused: {reason}", status=403)
+    answer = plain(f"Refused: {reason}", status=403)
     delivery.verdict, delivery.reason = Verdict.REFUSED, reason
     delivery.answer_status = answer.status_code
     WebhookDelivery.objects.keep_refused(delivery)
@@ -165,19 +166,13 @@ def ignore(reason: str, is_deleted: bool = False) -> HttpResponse:
     The vendor must not retry the request. is_deleted: whether we had the row and
     deleted it. If so, the fields of the request are not stored.
     """
-    answer = text(reason, status=404)
+    answer = plain(reason, status=404)
     answer.is_about_deleted = is_deleted  # type: ignore[attr-defined]
     return answer
 
 
 def retry_later(reason: str) -> HttpResponse:
-    answer = text(f"{reason} Please retry.", status=503)
+    answer = plain(f"{reason} Please retry.", status=503)
     # Stop Django from logging this 503 as an error: we log it ourselves.
     answer._has_been_logged = True  # type: ignore[attr-defined]
     return answer
-
-
-def text(message: str, status: int) -> HttpResponse:
-    return HttpResponse(
-        message, status=status, content_type="text/plain; charset=utf-8"
-    )

@@ -6,8 +6,8 @@ from django.shortcuts import get_object_or_404, render
 from django.views.decorators.http import require_safe
 
 from caller.models import Contact
-from caller.views import plain
 from djtranscribe.models import Access
+from djtranscribe.responses import plain
 from transcription.exports.content import OneVersionOnly, Options, filename
 from transcription.exports.fonts import MissingFont
 from transcription.exports.formats import FORMATS

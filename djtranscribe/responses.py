@@ -1,0 +1,10 @@
+"""Responses that are not HTML pages."""
+
+from django.http import HttpResponse
+
+
+def plain(message: str, status: int) -> HttpResponse:
+    """Return a plain-text response."""
+    return HttpResponse(
+        message, status=status, content_type="text/plain; charset=utf-8"
+    )
