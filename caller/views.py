@@ -27,7 +27,7 @@ from caller.steps import NOW
 from caller.tasks import ask_again
 from caller.timeline import headline, is_settled, timeline
 from djtranscribe.models import Access
-from djtranscribe.prefetch import allow_prefetch, is_prefetch
+from djtranscribe.prefetch import allow_prefetch, was_typed
 
 RECENT_CALLS = 20
 # Maximum number of tags to suggest while somebody types a tag.
@@ -186,25 +186,6 @@ def refused_number(
 ) -> HttpResponse:
     context = {"typed": number[:40], "reason": error.message, "form": DialForm()}
     return render(request, "caller/refused_number.html", context, status=400)
-
-
-def was_typed(request: HttpRequest) -> bool:
-    """Return whether a person typed this URL or opened a bookmark.
-
-    For links and images, browsers send other values of the Sec-Fetch headers. No page
-    can forge these headers (w3.org/TR/fetch-metadata). If a person types the URL of
-    another site, and that site redirects here, the result is True (docs/security.md). A
-    prefetch of a half-typed URL is recognised by other headers, see `is_prefetch`.
-    """
-    headers = request.headers
-    return (
-        request.method == "GET"
-        and headers.get("Sec-Fetch-Site") == "none"
-        and headers.get("Sec-Fetch-Mode") == "navigate"
-        and headers.get("Sec-Fetch-Dest") == "document"
-        and headers.get("Sec-Fetch-User") == "?1"
-        and not is_prefetch(request)
-    )
 
 
 @require_safe

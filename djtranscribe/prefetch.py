@@ -1,4 +1,4 @@
-"""Detect when a browser loads a page before a person opens it (prefetch, prerender)."""
+"""Tell from a request's headers: did a person type its URL, or is it a prefetch?"""
 
 import re
 from collections.abc import Callable
@@ -17,6 +17,25 @@ View = TypeVar("View", bound=Callable[..., HttpResponse])
 def is_prefetch(request: HttpRequest) -> bool:
     """Whether the name of a header announces a prefetch. Its value does not matter."""
     return any(HEADER.search(name) for name in request.headers)
+
+
+def was_typed(request: HttpRequest) -> bool:
+    """Return whether a person typed this URL or opened a bookmark.
+
+    For links and images, browsers send other values of the Sec-Fetch headers. No page
+    can forge these headers (w3.org/TR/fetch-metadata). If a person types the URL of
+    another site, and that site redirects here, the result is True (docs/security.md). A
+    prefetch of a half-typed URL is recognised by other headers, see `is_prefetch`.
+    """
+    headers = request.headers
+    return (
+        request.method == "GET"
+        and headers.get("Sec-Fetch-Site") == "none"
+        and headers.get("Sec-Fetch-Mode") == "navigate"
+        and headers.get("Sec-Fetch-Dest") == "document"
+        and headers.get("Sec-Fetch-User") == "?1"
+        and not is_prefetch(request)
+    )
 
 
 def allow_prefetch(view: View) -> View:
