@@ -1,6 +1,6 @@
 from django.urls import path
 
-from caller import views
+from caller import dial_views, views
 from caller.contacts import views as contacts
 from caller.conversations import views as conversations
 from caller.conversations import webhooks as bridging
@@ -13,10 +13,10 @@ app_name = "caller"
 
 urlpatterns = [
     path("", views.home, name="home"),
-    path("dial/check/", views.check_number, name="check-number"),
+    path("dial/check/", dial_views.check_number, name="check-number"),
     # Accept any string, so that an invalid number gets an explanation, not a 404.
-    path("dial/<str:number>/", views.dial, name="dial"),
-    path("dial/", views.dial_box, name="dial-box"),
+    path("dial/<str:number>/", dial_views.dial, name="dial"),
+    path("dial/", dial_views.dial_box, name="dial-box"),
     path("calls/<uuid:uuid>/", views.call_page, name="call-page"),
     path("calls/<uuid:uuid>/ask/", views.ask_twilio, name="ask-twilio"),
     path("calls/<uuid:uuid>/number/", contacts.number_page, name="number"),

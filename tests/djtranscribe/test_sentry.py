@@ -12,13 +12,13 @@ import logging
 import sentry_sdk
 from django.contrib.auth.models import User
 from django.test import Client
-from caller import views
+from caller import dial_views
 
 def broken(*args, **kwargs):
     words = "What she said about zolpidem"
     raise ValueError(words)
 
-views.refused_number = broken
+dial_views.refused_number = broken
 client = Client(raise_request_exception=False, headers={"X-Other": "s3cret"})
 client.force_login(User.objects.create_superuser("grace-hopper"))
 print(client.get("/dial/+14155559371x/?token=s3cret", secure=True).status_code)
