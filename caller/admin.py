@@ -7,7 +7,7 @@ from django.template.defaultfilters import pluralize
 from django.utils.html import format_html
 from django.utils.safestring import SafeString
 
-from caller import phone_numbers
+from caller import number_facts, phone_numbers
 from caller.contacts.admin import ContactAdmin, TagAdmin
 from caller.contacts.models import with_name
 from caller.filters import (
@@ -139,15 +139,15 @@ class CallAdmin(
 
     @admin.display(description="national format")
     def national(self, call: Call) -> str:
-        return phone_numbers.national(call.other_number)
+        return number_facts.national(call.other_number)
 
     @admin.display(description="country")
     def where(self, call: Call) -> str:
-        return phone_numbers.country_name(call.country_code) or "-"
+        return number_facts.country_name(call.country_code) or "-"
 
     @admin.display(description="our number")
     def from_us(self, call: Call) -> str:
-        return phone_numbers.for_people(call.our_number)
+        return number_facts.for_people(call.our_number)
 
     @admin.display(description="page")
     def watch(self, call: Call) -> SafeString:

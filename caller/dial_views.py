@@ -13,7 +13,7 @@ from django.utils import timezone
 from django.views.decorators.http import require_http_methods, require_POST
 from django_htmx.http import trigger_client_event
 
-from caller import dialling, phone_numbers
+from caller import dialling, number_facts, phone_numbers
 from caller.forms import DialForm
 from caller.models import Call, Contact, OperatorPhone
 from djtranscribe.prefetch import allow_prefetch, was_typed
@@ -65,11 +65,11 @@ def check_number(request: HttpRequest) -> HttpResponse:
 def about_number(call: Call) -> dict[str, Any]:
     """Return what an operator should know before the call. Two queries."""
     now = timezone.now()
-    local_times = phone_numbers.local_times(call.other_number, now)
+    local_times = number_facts.local_times(call.other_number, now)
     return {
         "call": call,
         "contact": Contact.objects.of(call.other_number),
-        "region": phone_numbers.region(call.other_number),
+        "region": number_facts.region(call.other_number),
         "now": now,
         "local_times": local_times,
         # If the place is unknown, use the operator's own time.
@@ -121,7 +121,7 @@ def dial(request: HttpRequest, number: str) -> HttpResponse:
         "phone": phone,
         "connects": connects,
         "number": to.removeprefix("+"),
-        "national": phone_numbers.national(to),
+        "national": number_facts.national(to),
         "refusal": dialling.refusal(call),
         "last_call": Call.objects.filter(other_number=to).first(),
     }

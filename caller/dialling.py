@@ -13,7 +13,7 @@ from django.db import connection, transaction
 from django.template.defaultfilters import pluralize
 from django.utils import timezone
 
-from caller import phone_numbers
+from caller import number_facts
 from caller.costs import sums
 from caller.models import Call, Contact, DoNotCall, Leg, OperatorPhone
 from caller.models.call_queries import ESTIMATE, CallQuerySet
@@ -108,9 +108,9 @@ def do_not_call(call: Call) -> str:
 
 
 def country(call: Call) -> str:
-    code = phone_numbers.country_code(call.other_number)
-    if code == phone_numbers.GLOBAL_SERVICES:
-        prefix = phone_numbers.calling_code(call.other_number)
+    code = number_facts.country_code(call.other_number)
+    if code == number_facts.GLOBAL_SERVICES:
+        prefix = number_facts.calling_code(call.other_number)
         return (
             f"Calls to satellite phones and other global services (+{prefix}) are not "
             "allowed here: they belong to no country and can be very expensive."
@@ -118,8 +118,8 @@ def country(call: Call) -> str:
     allowed = allowed_countries()
     if code in allowed:
         return ""
-    names = sorted(phone_numbers.country_name(each) for each in allowed)
-    there = phone_numbers.country(call.other_number) or code
+    names = sorted(number_facts.country_name(each) for each in allowed)
+    there = number_facts.country(call.other_number) or code
     return (
         f"Calls to {there} are not allowed here, only to: {', '.join(names)}. An "
         "administrator can change this with DIAL_COUNTRIES."
@@ -192,4 +192,4 @@ def allowed_countries() -> set[str]:
     """Return ISO codes: DIAL_COUNTRIES or, if this is empty, our number's country."""
     if settings.DIAL_COUNTRIES:
         return set(settings.DIAL_COUNTRIES)
-    return {phone_numbers.country_code(settings.TWILIO_PHONE_NUMBER)}
+    return {number_facts.country_code(settings.TWILIO_PHONE_NUMBER)}

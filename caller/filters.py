@@ -3,7 +3,7 @@ from typing import Any
 from django.db.models import QuerySet
 from django.http import HttpRequest
 
-from caller import phone_numbers
+from caller import number_facts
 from caller.models import Call, Recording
 from djtranscribe.adminsite.filters import Choice, Length, State, Stored
 
@@ -41,7 +41,7 @@ class Country(Stored):
     path = "country_code"
 
     def label(self, value: str) -> str:
-        return phone_numbers.country_name(value)
+        return number_facts.country_name(value)
 
 
 class KeywordList(Stored):

@@ -4,7 +4,7 @@ from django import forms
 from django.conf import settings
 from django.contrib.admin.widgets import AdminTextInputWidget
 
-from caller import phone_numbers
+from caller import number_facts, phone_numbers
 from caller.models import Call, DoNotCall
 
 
@@ -26,7 +26,7 @@ class DialForm(forms.ModelForm[Call]):
     @property
     def our_country(self) -> str:
         """The country whose national numbers `with_country_code` understands."""
-        return phone_numbers.country(settings.TWILIO_PHONE_NUMBER)
+        return number_facts.country(settings.TWILIO_PHONE_NUMBER)
 
 
 class NumberField(forms.CharField):

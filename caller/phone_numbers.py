@@ -1,11 +1,7 @@
-"""Parse, check and format phone numbers, with Google's library `phonenumbers`."""
+"""Read and check the phone numbers that people type and that Twilio sends."""
 
 import re
 import unicodedata
-from contextlib import suppress
-from datetime import datetime
-from functools import cache
-from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 
 import phonenumbers
 from django.conf import settings
@@ -16,6 +12,15 @@ from phonenumbers import (
     PhoneNumberFormat,
     PhoneNumberType,
     ValidationResult,
+)
+
+from caller.number_facts import (
+    calling_code,
+    country_code,
+    e164,
+    for_people,
+    is_valid,
+    parsed,
 )
 
 # [0-9] instead of \d, which also matches digits of other scripts. Twilio must get only
@@ -39,10 +44,6 @@ LANDLINE_PRICE = "+443"
 # Twilio sends this if the number is withheld: the word UNAVAILABLE, typed on a phone's
 # keys. `of_caller` checks for this value, because it looks like a Chinese number.
 UNAVAILABLE = "+86282452253"
-# Google's library uses this "country" for satellite networks and other global
-# services: +800, +870, +881…
-GLOBAL_SERVICES = "001"
-
 # Characters to remove, because people paste them together with a number. Those of the
 # category Cf are invisible: U+200B, and the direction marks in a contact list.
 SEPARATORS = "()[]./\N{MIDDLE DOT}\N{MINUS SIGN}"
@@ -105,20 +106,20 @@ def normalised(value: str) -> str:
             code="length",
         )
     try:
-        parsed = phonenumbers.parse(number)
+        phone = phonenumbers.parse(number)
     except NumberParseException as error:
         raise ValidationError(
             "There is no such country code. Check the first digits.", code="no-country"
         ) from error
-    if not phonenumbers.is_valid_number(parsed):
-        country = phonenumbers.region_code_for_country_code(parsed.country_code or 0)
+    if not phonenumbers.is_valid_number(phone):
+        country = phonenumbers.region_code_for_country_code(phone.country_code or 0)
         raise ValidationError(
             f"This number is not valid in its country ({country}). Check each digit.",
             code="invalid",
         )
     # Convert all spellings of a number (+44 020…, +44 20…) to one form, so that limits
     # and the do-not-call list apply to each spelling.
-    return _e164(parsed)
+    return e164(phone)
 
 
 def with_country_code(typed: str) -> str:
@@ -138,18 +139,13 @@ def with_country_code(typed: str) -> str:
     digits = _digits(typed)
     if not digits or typed.strip()[:1] in PLUS_SIGNS:
         return typed
-    number = _parsed(digits, country_code(settings.TWILIO_PHONE_NUMBER))
+    number = parsed(digits, country_code(settings.TWILIO_PHONE_NUMBER))
     if number is None or not phonenumbers.is_valid_number(number):
         return typed
     as_at_home = phonenumbers.format_number(number, PhoneNumberFormat.NATIONAL)
-    if _is_valid(f"+{digits}") and _digits(as_at_home) != digits:
+    if is_valid(f"+{digits}") and _digits(as_at_home) != digits:
         return typed
-    return _e164(number)
-
-
-def _is_valid(number: str) -> bool:
-    parsed = _parsed(number)
-    return parsed is not None and phonenumbers.is_valid_number(parsed)
+    return e164(number)
 
 
 def of_caller(value: str) -> str:
@@ -159,7 +155,7 @@ def of_caller(value: str) -> str:
     on a phone's keys: +266696687. These are not valid numbers. UNAVAILABLE counts as
     withheld even if the library accepts it.
     """
-    is_real = E164.fullmatch(value) and value != UNAVAILABLE and _is_valid(value)
+    is_real = E164.fullmatch(value) and value != UNAVAILABLE and is_valid(value)
     return value if is_real else ""
 
 
@@ -170,25 +166,6 @@ def validate_number(value: str) -> None:
 def is_number(typed: str) -> bool:
     """Return whether this is a phone number or a part of a number, in any spelling."""
     return bool(_digits(typed))
-
-
-def for_people(number: str) -> str:
-    """Format a number for people: `+14155551234` -> `+1 415-555-1234`.
-
-    Text that cannot be parsed is returned unchanged.
-    """
-    parsed = _parsed(number)
-    if parsed is None:
-        return number
-    return phonenumbers.format_number(parsed, PhoneNumberFormat.INTERNATIONAL)
-
-
-def national(number: str) -> str:
-    """Return the national format: `+14155551234` -> `(415) 555-1234`."""
-    parsed = _parsed(number)
-    if parsed is None:
-        return number
-    return phonenumbers.format_number(parsed, PhoneNumberFormat.NATIONAL)
 
 
 def as_typed(value: str) -> str:
@@ -205,7 +182,7 @@ def as_typed(value: str) -> str:
     is_american = digits[0] == calling_code(settings.TWILIO_PHONE_NUMBER) == "1"
     if value.strip()[:1] not in PLUS_SIGNS and not is_american:
         home = country_code(settings.TWILIO_PHONE_NUMBER)
-        is_whole = _is_valid(whole) and not _is_too_short(_parsed(digits, home))
+        is_whole = is_valid(whole) and not _is_too_short(parsed(digits, home))
         return for_people(whole) if is_whole else value
     formatter = phonenumbers.AsYouTypeFormatter("ZZ")
     formatted = value
@@ -218,9 +195,9 @@ def may_continue(value: str) -> bool:
     """Return whether more digits could make this a valid number."""
     digits = _digits(value)
     home = country_code(settings.TWILIO_PHONE_NUMBER)
-    readings = [_parsed(f"+{digits}")]
+    readings = [parsed(f"+{digits}")]
     if digits and value.strip()[:1] not in PLUS_SIGNS:
-        readings.append(_parsed(digits, home))
+        readings.append(parsed(digits, home))
     if not any(readings):
         # The value cannot be parsed. It may be only a country code, such as `+1`.
         return 0 < len(digits) < 5
@@ -231,63 +208,6 @@ def _is_too_short(number: PhoneNumber | None) -> bool:
     return number is not None and phonenumbers.is_possible_number_with_reason(
         number
     ) in (ValidationResult.TOO_SHORT, ValidationResult.IS_POSSIBLE_LOCAL_ONLY)
-
-
-def calling_code(number: str) -> str:
-    """Return the calling code: `1` for `+14155551234`, or "" if it is unknown."""
-    parsed = _parsed(number)
-    return str(parsed.country_code) if parsed else ""
-
-
-def country_code(number: str) -> str:
-    """Return the country's ISO code, such as `US`, or "" if it is unknown.
-
-    The calling code is not enough: 25 countries share +1.
-    """
-    parsed = _parsed(number)
-    return (phonenumbers.region_code_for_number(parsed) or "") if parsed else ""
-
-
-def country(number: str) -> str:
-    """Return the country's English name, or "" if it is unknown."""
-    # Import `geocoder` only when it is needed, because the import takes 40 ms.
-    from phonenumbers import geocoder
-
-    parsed = _parsed(number)
-    return (geocoder.country_name_for_number(parsed, "en") or "") if parsed else ""
-
-
-@cache
-def country_name(code: str) -> str:
-    """Return the name: `United States` for `US`. Without a name, return the code."""
-    example = phonenumbers.example_number(code)
-    return (country(_e164(example)) if example else "") or code
-
-
-def region(number: str) -> str:
-    """Return the place in English, such as `San Francisco, CA`, or the country."""
-    from phonenumbers import geocoder
-
-    parsed = _parsed(number)
-    return (geocoder.description_for_number(parsed, "en") or "") if parsed else ""
-
-
-def local_times(number: str, now: datetime) -> list[datetime]:
-    """Return the possible local times at the place of a number, earliest first.
-
-    A region with several time zones has several times. The list is empty if the region
-    is unknown.
-    """
-    from phonenumbers import timezone as zones
-
-    parsed = _parsed(number)
-    names = zones.time_zones_for_number(parsed) if parsed else ()
-    times = []
-    for name in names:
-        with suppress(ZoneInfoNotFoundError):
-            times.append(now.astimezone(ZoneInfo(name)))
-    distinct = {time.replace(tzinfo=None): time for time in times}
-    return [distinct[clock] for clock in sorted(distinct)]
 
 
 def without_separators(value: str) -> str:
@@ -332,14 +252,3 @@ def _described(character: str) -> str:
     if character.isprintable():
         return f"“{character}” ({name}) is not one of the digits 0 to 9. "
     return f"There is an invisible character ({name}) in it. "
-
-
-def _e164(number: PhoneNumber) -> str:
-    return phonenumbers.format_number(number, PhoneNumberFormat.E164)
-
-
-def _parsed(number: str, region: str | None = None) -> PhoneNumber | None:
-    try:
-        return phonenumbers.parse(number, region)
-    except NumberParseException:
-        return None

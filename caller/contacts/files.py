@@ -6,7 +6,7 @@ from dataclasses import dataclass, field
 from django.core.exceptions import ValidationError
 from django.db import IntegrityError, transaction
 
-from caller import phone_numbers
+from caller import number_facts, phone_numbers
 from caller.contacts.models import LONGEST_NAME, Contact, ContactNumber
 from djtranscribe.text_files import rows_of_csv, text_of
 
@@ -41,7 +41,7 @@ class Line:
 
     @property
     def shown(self) -> str:
-        return phone_numbers.for_people(self.number)
+        return number_facts.for_people(self.number)
 
 
 @dataclass

@@ -6,7 +6,7 @@ from typing import Any
 from django.db import models
 from django.db.models import OuterRef, Subquery
 
-from caller import phone_numbers
+from caller import number_facts, phone_numbers
 from djtranscribe.retention import RetentionPeriods
 
 # `some_numbers` returns at most this many numbers, because many contacts may match.
@@ -28,7 +28,7 @@ class ListedNumber(models.Model):
         abstract = True
 
     def __str__(self) -> str:
-        return phone_numbers.for_people(self.number)
+        return number_facts.for_people(self.number)
 
     def save(self, *args: Any, **kwargs: Any) -> None:
         # Use the format of Call.other_number, so that the two columns can be compared.

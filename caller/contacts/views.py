@@ -13,7 +13,7 @@ from django.views.decorators.http import (
     require_safe,
 )
 
-from caller import phone_numbers
+from caller import number_facts
 from caller.call_rows import note_read, rows_of
 from caller.contacts import files
 from caller.contacts.models import LONGEST_NAME
@@ -46,7 +46,7 @@ def number_page(request: HttpRequest, uuid: str) -> HttpResponse:
     context = {
         "call": call,
         "contact": Contact.objects.of(call.other_number),
-        "region": phone_numbers.region(call.other_number),
+        "region": number_facts.region(call.other_number),
         "is_listed": DoNotCall.objects.filter(number=call.other_number).exists(),
         "dial_number": call.other_number.removeprefix("+"),
         "page": page,

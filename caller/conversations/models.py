@@ -11,7 +11,7 @@ from django.db.models import F
 from django.utils import timezone
 from django.utils.crypto import constant_time_compare, salted_hmac
 
-from caller import phone_numbers
+from caller import number_facts
 from caller.models.call import Call
 from caller.models.progress import Progress
 
@@ -66,7 +66,7 @@ class OperatorPhone(models.Model):
         ordering = ["user"]
 
     def __str__(self) -> str:
-        return phone_numbers.for_people(self.number)
+        return number_facts.for_people(self.number)
 
     @classmethod
     def of(cls, user: Any) -> OperatorPhone | None:

@@ -4,7 +4,7 @@ from typing import Any
 
 from django.db import migrations
 
-from caller.phone_numbers import country_code
+from caller.number_facts import country_code
 
 ROWS_AT_ONCE = 2_000
 

@@ -11,7 +11,7 @@ from django.db.models.functions import Coalesce, Right
 from django.urls import reverse
 from django.utils import timezone
 
-from caller import phone_numbers
+from caller import number_facts
 from caller.models.call_queries import LAST_DIGITS, CallQuerySet, next_check_time
 from caller.models.changes import save_changes, snapshot
 from caller.models.checks import Checks
@@ -155,7 +155,7 @@ class Call(Checks):
     def number(self) -> str:
         if not self.other_number:
             return "withheld number"
-        return phone_numbers.for_people(self.other_number)
+        return number_facts.for_people(self.other_number)
 
     @property
     def who(self) -> str:
@@ -165,7 +165,7 @@ class Call(Checks):
 
     @property
     def country(self) -> str:
-        return phone_numbers.country(self.other_number)
+        return number_facts.country(self.other_number)
 
     @property
     def is_inbound(self) -> bool:
@@ -205,7 +205,7 @@ class Call(Checks):
 
     def save(self, *args: Any, **kwargs: Any) -> None:
         if self._state.adding:
-            self.country_code = phone_numbers.country_code(self.other_number)
+            self.country_code = number_facts.country_code(self.other_number)
         super().save(*args, **kwargs)
 
     def dial(self) -> None:

@@ -15,7 +15,7 @@ from django.db.models import Count, Exists, OuterRef, Q, Sum
 from django.db.models.functions import Abs, Right
 from django.utils import timezone
 
-from caller import phone_numbers
+from caller import number_facts
 from caller.contacts.models import name_of
 from djtranscribe.statements import Parameter, Statement
 
@@ -77,7 +77,7 @@ class CallQuerySet(models.QuerySet["Call"]):
         national = digits.lstrip("0")
         if "+" not in typed:
             # The digits may be a national number. Try them with our country code, too.
-            own = phone_numbers.calling_code(settings.TWILIO_PHONE_NUMBER)
+            own = number_facts.calling_code(settings.TWILIO_PHONE_NUMBER)
             begins.append(f"+{own}{national}")
         wanted = Q()
         for start in begins:

@@ -15,7 +15,7 @@ from django.db import transaction
 from django.db.models import Q, QuerySet, TextField
 from django.db.models.functions import Cast
 
-from caller import phone_numbers
+from caller import number_facts
 from caller.models import Call, Contact, ContactNumber, DoNotCall
 from caller.recordings import cleanup
 from caller.twilio import client as twilio_client
@@ -252,7 +252,7 @@ def forget_log_entries(numbers: Collection[str], contacts: list[Contact]) -> Non
     """Erase texts about these numbers or contacts from the admin site's log."""
     named = Q()
     for number in numbers:
-        for written in (number, phone_numbers.for_people(number)):
+        for written in (number, number_facts.for_people(number)):
             named |= Q(object_repr__contains=written)
             named |= Q(change_message__contains=written)
     entries = ContentType.objects.get_for_model(Contact)

@@ -11,7 +11,7 @@ from django.http import Http404, HttpRequest, HttpResponse, StreamingHttpRespons
 from django.shortcuts import get_object_or_404, redirect, render
 from django.views.decorators.http import require_http_methods, require_safe
 
-from caller import phone_numbers
+from caller import number_facts
 from caller.models import Call, Contact
 from transcription.models import Deletion
 from transcription.retention import person, person_file
@@ -45,7 +45,7 @@ def person_page(request: HttpRequest, uuid: UUID) -> HttpResponse:
     context = {
         "call": call,
         "contact": contact,
-        "numbers": [(number, phone_numbers.for_people(number)) for number in known],
+        "numbers": [(number, number_facts.for_people(number)) for number in known],
         "summary": person.summary(known),
     }
     return render(request, "transcription/person.html", context)

@@ -6,7 +6,7 @@ from django.conf import settings
 from django.db import models, transaction
 from django.db.models import Exists, OuterRef, Q
 
-from caller import phone_numbers
+from caller import number_facts
 from caller.models import Contact
 from djtranscribe.retention import RetentionPeriods
 from transcription.assemblyai import keyterms
@@ -141,7 +141,7 @@ class Vocabulary(RetentionPeriods):
         A line with the country of the number gives 1. A line with the first digits of
         the number gives 1 + the line's length. The greatest value is returned.
         """
-        country = phone_numbers.country_code(number) if number else ""
+        country = number_facts.country_code(number) if number else ""
         fits = 0
         for line in keyterms.terms_of(self.numbers):
             if line.startswith("+") and number.startswith(line):

@@ -17,7 +17,7 @@ from django.core.files.storage import FileSystemStorage
 from django.core.management import CommandError, call_command
 from django.db import connection
 
-from caller import phone_numbers
+from caller import number_facts
 from caller.models import Call, Contact, DoNotCall, Note, Recording
 from djtranscribe.models import Access, WebhookDelivery
 from djtranscribe.worker import maintenance
@@ -418,7 +418,7 @@ def test_only_the_chosen_numbers_of_a_contact_are_erased(
 
 
 def test_the_command_shows_asks_and_erases(person, twilio, monkeypatch):
-    typed = [phone_numbers.for_people(NUMBER)]
+    typed = [number_facts.for_people(NUMBER)]
     out = StringIO()
     call_command("erase-person", *typed, "--dry-run", stdout=out)
     assert "calls: 1\nrecordings: 1\ntranscripts: 1\nnotes: 1\n" in out.getvalue()
