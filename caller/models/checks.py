@@ -1,4 +1,4 @@
-"""When to ask Twilio about a call, and what to store if Twilio does not know it."""
+"""When to ask Twilio about a call."""
 
 from __future__ import annotations
 
@@ -7,25 +7,15 @@ from typing import TYPE_CHECKING, Any
 
 from django.conf import settings
 from django.db import models
-from django.db.models import Q
 from django.utils import timezone
 
-from caller.models.call_queries import CallQuerySet, next_check_time
+from caller.models.call_queries import next_check_time
 from caller.models.changes import save_changes, snapshot
 from caller.models.progress import Progress
-from caller.twilio.client import NOTICE_SECONDS
-from caller.twilio.connection import TIMEOUT_SECONDS
 
 # Twilio sets the price some minutes after the call. Until then, ask for the price at
 # this interval.
 CHECK_PRICE_AFTER = timedelta(minutes=2)
-# For this long after a call's end, Twilio may still send its price and recordings.
-EXPECT_MORE_FOR = timedelta(minutes=10)
-# Accepted difference between Twilio's clock and ours. Our clock may be an hour wrong.
-CLOCK_OFF = timedelta(minutes=90)
-# Look at Twilio's list of calls again after this time. Until then, our request to place
-# the call may still be running.
-LOOK_AGAIN_AFTER = timedelta(seconds=sum(TIMEOUT_SECONDS))
 
 
 class Checks(Progress):
@@ -44,7 +34,6 @@ class Checks(Progress):
         # Call has these.
         Kind: Any
         kind: str
-        created_at: datetime
         leg: Any
         recordings: Any
 
@@ -52,12 +41,6 @@ class Checks(Progress):
         def is_conversation(self) -> bool: ...
         @property
         def is_voicemail(self) -> bool: ...
-
-    def mine(self) -> CallQuerySet:
-        """Return a queryset of this row."""
-        calls: Any = type(self)
-        mine: CallQuerySet = calls.objects.filter(pk=self.pk)
-        return mine
 
     def fail_leg(self, error: str) -> None:
         """Mark the operator's phone, if the call has one, as failed.
@@ -68,58 +51,6 @@ class Checks(Progress):
             legs: Any = type(self.leg)
             rows = legs.objects.filter(call=self).exclude(status__in=self.FINISHED)
             rows.update(status=self.Status.FAILED, error=error)
-
-    def mark_not_connected(self) -> None:
-        """Store that the operator hung up, and that Twilio has called nobody else.
-
-        An unfinished call becomes failed: the operator pressed a key, but Twilio
-        refused to call the other party. Without a key, `follow` has canceled the call.
-        Afterwards, only the price of the operator's phone can be missing.
-        """
-        unfinished = self.mine().unfinished()
-        unfinished.update(
-            status=self.Status.FAILED,
-            error="The operator pressed a key, but Twilio did not call this number. "
-            "Check in the Twilio console whether the account may call it.",
-        )
-        self.mine().update(next_check_at=self.next_price_check())
-
-    def mark_deleted_at_twilio(self) -> None:
-        """Stop checking this call, because it was deleted at Twilio.
-
-        An unfinished call becomes failed.
-        """
-        error = "This call was deleted at Twilio before we learned how it ended."
-        unfinished = self.mine().unfinished()
-        unfinished.update(status=self.Status.FAILED, error=error)
-        self.fail_leg(error)
-        self.mine().update(next_check_at=None)
-
-    def mark_not_listed(self) -> None:
-        """Store that Twilio's list of calls does not contain this call.
-
-        If an earlier look did not find the call either, the call becomes failed. One
-        look is not enough, because a clock may have jumped since the request.
-        """
-        now = timezone.now()
-        mine = self.mine().filter(sid=None)
-        looked_before = Q(missed_at__lte=now - LOOK_AGAIN_AFTER) | Q(missed_at__gt=now)
-        # A call older than CLOCK_OFF needs no second look, because clocks do not jump
-        # that far.
-        is_old = Q(created_at__lt=now - CLOCK_OFF)
-        error = (
-            "Twilio's list of calls does not have this call: nothing was dialled. It "
-            "is safe to dial again."
-        )
-        given_up = mine.filter(looked_before | is_old).update(
-            status=self.Status.FAILED, error=error, next_check_at=None
-        )
-        if given_up:
-            self.fail_leg(error)
-        else:
-            mine.filter(missed_at=None).update(
-                missed_at=now, next_check_at=next_check_time()
-            )
 
     @property
     def expects_recording(self) -> bool:
@@ -161,28 +92,3 @@ class Checks(Progress):
             for phone in phones
         )
         return timezone.now() + CHECK_PRICE_AFTER if is_missing else None
-
-    @property
-    def is_long_over(self) -> bool:
-        """Whether Twilio will not send anything more about this call."""
-        ended_at = self.ended_at
-        if not ended_at or ended_at < self.created_at:
-            # The end is unknown, or Twilio's clock is behind ours. Assume the longest
-            # possible call.
-            longest = settings.RECORDING_MAX_SECONDS
-            if self.is_conversation:
-                longest = settings.CONVERSATION_MAX_SECONDS
-            longest += NOTICE_SECONDS
-            ended_at = self.created_at + timedelta(seconds=longest)
-        return timezone.now() > ended_at + EXPECT_MORE_FOR
-
-    def stop_checking(self) -> None:
-        """Stop asking Twilio about this call, because it will not send anything more.
-
-        Unfinished recordings get the status DELETED. An operator's phone whose end was
-        not reported gets the status FAILED.
-        """
-        recordings = self.recordings.unfinished()
-        recordings.update(status=recordings.model.Status.DELETED)
-        self.fail_leg("Twilio did not report how the call to this phone ended.")
-        self.mine().update(next_check_at=None)

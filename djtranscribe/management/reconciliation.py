@@ -16,9 +16,9 @@ from django.db.models import Q
 from django.utils import timezone
 
 from caller import foreign
+from caller.asking import ask_twilio
 from caller.models import Call, Recording, Tombstone
 from caller.models.progress import Progress
-from caller.tasks import ask_twilio
 from caller.twilio import client as twilio_client
 from caller.twilio.states import CallState
 from transcription.assemblyai import client as assemblyai_client

@@ -13,7 +13,7 @@ from tests.chaos.waiting import is_open, until
 pytestmark = pytest.mark.slow
 
 # After this time, a call that is not in Twilio's list was never placed. See
-# SETTLED_AFTER in caller.tasks.
+# SETTLED_AFTER in caller.asking.
 CLOCK_SKEW = timedelta(minutes=2)
 # How long we wait for an answer, see TIMEOUT_SECONDS in caller.twilio.connection.
 WAITED_SECONDS = 15

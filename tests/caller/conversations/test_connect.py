@@ -9,8 +9,8 @@ from xml.etree import ElementTree
 import pytest
 from django.utils import timezone
 
+from caller.asking import ask_twilio
 from caller.models import Call, Contact, ContactNumber, DoNotCall, Leg
-from caller.tasks import ask_twilio
 from caller.timeline import timeline
 from tests.caller.conversations.rows import (
     CHILD,

@@ -1,0 +1,174 @@
+"""Ask Twilio about one call, and store the answer, in case a webhook is lost."""
+
+from datetime import timedelta
+
+from django.conf import settings
+from django.db.models import Q
+from django.utils import timezone
+
+from caller.models import Call, Recording, Tombstone
+from caller.models.call_queries import next_check_time
+from caller.twilio import client as twilio_client
+from caller.twilio.client import NOTICE_SECONDS
+from caller.twilio.connection import TIMEOUT_SECONDS
+from caller.twilio.errors import NOT_FOUND, TwilioError
+from caller.twilio.states import CallState
+
+# For this long after our request, Twilio may not show the new call yet.
+SETTLED_AFTER = timedelta(minutes=2)
+# For this long after a call's end, Twilio may still send its price and recordings.
+EXPECT_MORE_FOR = timedelta(minutes=10)
+# Accepted difference between Twilio's clock and ours. Our clock may be an hour wrong.
+CLOCK_OFF = timedelta(minutes=90)
+# Look at Twilio's list of calls again after this time. Until then, our request to place
+# the call may still be running.
+LOOK_AGAIN_AFTER = timedelta(seconds=sum(TIMEOUT_SECONDS))
+
+
+def ask_twilio(call: Call) -> None:
+    """Get a call's state and recordings from Twilio, and store them.
+
+    Raises TwilioError.
+    """
+    if call.sid:
+        try:
+            call.apply(twilio_client.fetch_call(call.sid))
+        except TwilioError as error:
+            is_new = timezone.now() < call.created_at + SETTLED_AFTER
+            if error.code != NOT_FOUND or is_new:
+                raise
+            mark_deleted_at_twilio(call)
+            return
+    elif call.is_finished:
+        # Twilio has no call for this row: we did not ask, or Twilio refused. Do not
+        # search Twilio's list, because a call found there belongs to another row.
+        if Call.objects.filter(pk=call.pk, sid=None).update(next_check_at=None):
+            call.fail_leg(call.error)
+    elif found := find_at_twilio(call):
+        call.apply(found)
+    elif timezone.now() > call.created_at + SETTLED_AFTER:
+        mark_not_listed(call)
+    if call.sid and call.is_conversation:
+        ask_for_other_phone(call)
+    if call.sid and call.is_finished:
+        listed = twilio_client.list_recordings(call.sid)
+        for news in listed:
+            Recording.record(news, call)
+        is_all = all(news.status in Recording.FINISHED for news in listed)
+        if is_all and is_long_over(call):
+            stop_checking(call)
+
+
+def find_at_twilio(call: Call) -> CallState | None:
+    """Find our call in Twilio's list, after Twilio's answer to our request was lost.
+
+    Calls of other rows and calls deleted on this site are skipped. So are calls with a
+    parent: <Dial> made them, not our request. Prefer the call that is closest in time
+    to our request, at most SETTLED_AFTER away. If there is no such call, our clock may
+    be wrong: take the newest call, at most CLOCK_OFF away.
+    """
+    asked = call.leg.number if call.is_conversation else call.other_number
+    listed = twilio_client.list_calls(asked)
+    sids = [state.sid for state in listed]
+    known = set(Call.objects.filter(sid__in=sids).values_list("sid", flat=True))
+    known |= Tombstone.objects.sids(sids)
+    off = {
+        state: abs(state.created_at - call.created_at)
+        for state in listed
+        if state.created_at and state.sid not in known and not state.parent_sid
+    }
+    at_the_moment = [state for state in off if off[state] <= SETTLED_AFTER]
+    if at_the_moment:
+        return min(at_the_moment, key=off.__getitem__)
+    return next((state for state in off if off[state] <= CLOCK_OFF), None)
+
+
+def mark_not_listed(call: Call) -> None:
+    """Store that Twilio's list of calls does not contain this call.
+
+    If an earlier look did not find the call either, the call becomes failed. One look
+    is not enough, because a clock may have jumped since the request.
+    """
+    now = timezone.now()
+    mine = Call.objects.filter(pk=call.pk, sid=None)
+    looked_before = Q(missed_at__lte=now - LOOK_AGAIN_AFTER) | Q(missed_at__gt=now)
+    # A call older than CLOCK_OFF needs no second look, because clocks do not jump that
+    # far.
+    is_old = Q(created_at__lt=now - CLOCK_OFF)
+    error = (
+        "Twilio's list of calls does not have this call: nothing was dialled. It is "
+        "safe to dial again."
+    )
+    given_up = mine.filter(looked_before | is_old).update(
+        status=Call.Status.FAILED, error=error, next_check_at=None
+    )
+    if given_up:
+        call.fail_leg(error)
+    else:
+        first_look = mine.filter(missed_at=None)
+        first_look.update(missed_at=now, next_check_at=next_check_time())
+
+
+def mark_deleted_at_twilio(call: Call) -> None:
+    """Stop checking this call, because it was deleted at Twilio.
+
+    An unfinished call becomes failed.
+    """
+    error = "This call was deleted at Twilio before we learned how it ended."
+    mine = Call.objects.filter(pk=call.pk)
+    mine.unfinished().update(status=Call.Status.FAILED, error=error)
+    call.fail_leg(error)
+    mine.update(next_check_at=None)
+
+
+def ask_for_other_phone(call: Call) -> None:
+    """Get the state of the phone that <Dial> has called, and store it.
+
+    Raises TwilioError.
+    """
+    child = twilio_client.fetch_child(call.sid or "")
+    if child:
+        call.apply(child)
+    elif call.leg.is_finished and not call.is_inbound:
+        mark_not_connected(call)
+
+
+def mark_not_connected(call: Call) -> None:
+    """Store that the operator hung up, and that Twilio has called nobody else.
+
+    An unfinished call becomes failed: the operator pressed a key, but Twilio refused
+    to call the other party. Without a key, `Call.follow` has canceled the call.
+    Afterwards, only the price of the operator's phone can be missing.
+    """
+    mine = Call.objects.filter(pk=call.pk)
+    mine.unfinished().update(
+        status=Call.Status.FAILED,
+        error="The operator pressed a key, but Twilio did not call this number. "
+        "Check in the Twilio console whether the account may call it.",
+    )
+    mine.update(next_check_at=call.next_price_check())
+
+
+def is_long_over(call: Call) -> bool:
+    """Return whether Twilio will not send anything more about this call."""
+    ended_at = call.ended_at
+    if not ended_at or ended_at < call.created_at:
+        # The end is unknown, or Twilio's clock is behind ours. Assume the longest
+        # possible call.
+        longest = settings.RECORDING_MAX_SECONDS
+        if call.is_conversation:
+            longest = settings.CONVERSATION_MAX_SECONDS
+        longest += NOTICE_SECONDS
+        ended_at = call.created_at + timedelta(seconds=longest)
+    return timezone.now() > ended_at + EXPECT_MORE_FOR
+
+
+def stop_checking(call: Call) -> None:
+    """Stop asking Twilio about this call, because it will not send anything more.
+
+    Unfinished recordings get the status DELETED. An operator's phone whose end was not
+    reported gets the status FAILED.
+    """
+    call.recordings.unfinished().update(status=Recording.Status.DELETED)
+    call.fail_leg("Twilio did not report how the call to this phone ended.")
+    Call.objects.filter(pk=call.pk).update(next_check_at=None)
