@@ -8,6 +8,7 @@ from django.utils import timezone
 
 from caller.models import Call, Recording, Tombstone
 from caller.models.call_queries import next_check_time
+from caller.models.next_check import next_price_check
 from caller.twilio import client as twilio_client
 from caller.twilio.client import NOTICE_SECONDS
 from caller.twilio.connection import TIMEOUT_SECONDS
@@ -146,7 +147,7 @@ def mark_not_connected(call: Call) -> None:
         error="The operator pressed a key, but Twilio did not call this number. "
         "Check in the Twilio console whether the account may call it.",
     )
-    mine.update(next_check_at=call.next_price_check())
+    mine.update(next_check_at=next_price_check(call))
 
 
 def is_long_over(call: Call) -> bool:

@@ -14,7 +14,7 @@ from django.utils import timezone
 from caller import number_facts
 from caller.models.call_queries import LAST_DIGITS, CallQuerySet, next_check_time
 from caller.models.changes import save_changes, snapshot
-from caller.models.checks import Checks
+from caller.models.next_check import next_check
 from caller.models.progress import Progress
 from caller.twilio import client as twilio_client
 from caller.twilio.errors import TwilioError
@@ -33,7 +33,7 @@ NOT_DIALLED = {
 NO_KEY = "No key was pressed on the operator's phone, so nobody was called."
 
 
-class Call(Checks):
+class Call(Progress):
     """A call. Its status and times are those of the other party's phone.
 
     The row of an outgoing call is saved before we ask Twilio to place the call. In a
@@ -50,6 +50,12 @@ class Call(Checks):
         CONVERSATION = "conversation", "Conversation with an operator"
         CODE = "code", "Code that verifies an operator's phone"
 
+    # When to ask Twilio about this call, in case a webhook is lost.
+    next_check_at = models.DateTimeField(
+        default=next_check_time, null=True, blank=True, db_index=True
+    )
+    # When we first saw that Twilio's list of calls does not contain the call.
+    missed_at = models.DateTimeField(null=True, blank=True, editable=False)
     uuid = models.UUIDField(default=uuid4, unique=True, editable=False)
     sid = models.CharField("SID", max_length=34, unique=True, null=True, blank=True)
     direction = models.CharField(
@@ -189,6 +195,12 @@ class Call(Checks):
         return self.answered_by.startswith("machine")
 
     @property
+    def expects_recording(self) -> bool:
+        """Whether a completed call should have a recording."""
+        is_ended = self.is_voicemail and settings.MACHINE_DETECTION == "hangup"
+        return self.kind != self.Kind.CODE and not is_ended
+
+    @property
     def cost(self) -> str:
         """Return the price, such as `0.0085 USD`, or "" while it is unknown.
 
@@ -279,7 +291,7 @@ class Call(Checks):
         if self.is_conversation:
             self.follow(self.leg)
         if was_asked or (snapshot(self), snapshot(phone)) != (before, phone_before):
-            self.next_check_at = self.next_check()
+            self.next_check_at = next_check(self)
             save_changes(self, before)
 
     def phone_of(self, news: CallState) -> Progress:
@@ -306,3 +318,19 @@ class Call(Checks):
             dialled = leg.accepted_at is not None
             self.status = Call.Status.INITIATED if dialled else Call.Status.QUEUED
             self.error = ""
+
+    def fail_leg(self, error: str) -> None:
+        """Mark the operator's phone, if the call has one, as failed.
+
+        If the phone has finished, it keeps its status.
+        """
+        if self.is_conversation:
+            legs: Any = type(self.leg)
+            rows = legs.objects.filter(call=self).exclude(status__in=self.FINISHED)
+            rows.update(status=self.Status.FAILED, error=error)
+
+    def schedule_check(self, has_recording: bool) -> None:
+        """Set and save the time of the next check. See next_check."""
+        before = snapshot(self)
+        self.next_check_at = next_check(self, has_recording)
+        save_changes(self, before)

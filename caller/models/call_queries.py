@@ -90,7 +90,7 @@ class CallQuerySet(models.QuerySet["Call"]):
     def with_recording_known(self) -> CallQuerySet:
         """Add `has_recording`: whether a recording is finished.
 
-        Call.next_check uses the value instead of a query.
+        next_check.next_check uses the value instead of a query.
         """
         recording: Any = self.model._meta.get_field("recordings").related_model
         finished = recording.objects.finished().filter(call=OuterRef("pk"))

@@ -1,0 +1,51 @@
+"""When to ask Twilio next about a call, in case a webhook is lost."""
+
+from __future__ import annotations
+
+from datetime import datetime, timedelta
+from typing import TYPE_CHECKING
+
+from django.utils import timezone
+
+from caller.models.call_queries import next_check_time
+from caller.models.progress import Progress
+
+if TYPE_CHECKING:
+    from caller.models.call import Call
+
+# Twilio sets the price some minutes after the call. Until then, ask for the price at
+# this interval.
+CHECK_PRICE_AFTER = timedelta(minutes=2)
+
+
+def next_check(call: Call, has_recording: bool | None = None) -> datetime | None:
+    """Return when to ask Twilio next, or None if nothing is missing.
+
+    has_recording: whether a recording is finished. If None, the value comes from
+    CallQuerySet.with_recording_known or, for other calls, from a query.
+    """
+    if call.reached < call.rank(call.Status.COMPLETED):
+        return next_check_time()
+    if call.is_conversation and not call.leg.is_finished:
+        return next_check_time()
+    if call.status == call.Status.COMPLETED and call.expects_recording:
+        if has_recording is None:
+            has_recording = getattr(call, "has_recording", None)
+        if has_recording is None:
+            has_recording = call.recordings.finished().exists()
+        if not has_recording:
+            return next_check_time()
+    return next_price_check(call)
+
+
+def next_price_check(call: Call) -> datetime | None:
+    """Return when to ask for a missing price next, or None if none is missing.
+
+    Twilio sets the prices of a conversation's two phones independently.
+    """
+    phones: list[Progress] = [call, call.leg] if call.is_conversation else [call]
+    is_missing = any(
+        phone.status == Progress.Status.COMPLETED and phone.price is None
+        for phone in phones
+    )
+    return timezone.now() + CHECK_PRICE_AFTER if is_missing else None
