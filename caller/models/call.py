@@ -325,7 +325,7 @@ class Call(Progress):
         If the phone has finished, it keeps its status.
         """
         if self.is_conversation:
-            legs: Any = type(self.leg)
+            legs: Any = self._meta.apps.get_model("caller", "Leg")
             rows = legs.objects.filter(call=self).exclude(status__in=self.FINISHED)
             rows.update(status=self.Status.FAILED, error=error)
 
