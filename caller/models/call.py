@@ -207,10 +207,11 @@ class Call(Progress):
         In a conversation, the price of the operator's phone is included.
         """
         leg: Any = self.leg if self.is_conversation else None
-        prices = [each.price for each in (self, leg) if each and each.price is not None]
-        if not prices:
+        priced = [each for each in (self, leg) if each and each.price is not None]
+        if not priced:
             return ""
-        return f"{sum(map(abs, prices)).normalize():f} {self.price_unit}".strip()
+        total = sum(abs(each.price) for each in priced)
+        return f"{total.normalize():f} {priced[0].price_unit}".strip()
 
     def get_absolute_url(self) -> str:
         return reverse("caller:call-page", args=[self.uuid])

@@ -126,7 +126,11 @@ def refusal(status: int | None, code: int | None, headers: Any) -> TwilioError:
         wait = retry_after_seconds((headers or {}).get("Retry-After"))
         message = "Twilio is busy with our earlier requests and rejected this one."
         return TwilioError(message, retry_after=wait, code=code)
-    if status is None or status >= 500 or status < 400:
+    if status and status < 400:
+        # For example, a proxy redirects our requests.
+        message = f"Twilio's answer is not one that its API gives: HTTP status {status}."
+        return TwilioError(message, maybe_done=True, code=code)
+    if status is None or status >= 500:
         message = "Twilio answered with an internal error."
         return TwilioError(message, maybe_done=True, code=code)
     if code is None:

@@ -224,6 +224,12 @@ def test_cost_includes_both_phones(signed_post, operator):
     assert Call.objects.cost(Decimal("0.1")) == Decimal("0.034")
 
 
+def test_cost_names_the_currency_if_only_the_operators_phone_has_a_price():
+    leg = {"price": "-0.0085", "price_unit": "EUR"}
+
+    assert Call.objects.get(pk=a_conversation(leg).pk).cost == "0.0085 EUR"
+
+
 @pytest.mark.parametrize("ended", ["completed", "busy", "no-answer", "failed"])
 def test_a_check_asks_until_the_operators_phone_has_a_price_too(vendors, ended):
     call = a_conversation(

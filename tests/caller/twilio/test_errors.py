@@ -34,7 +34,7 @@ LOST = [
     (refusal(20500, 500), "internal error"),
     ({"body": "<h1>Bad Gateway</h1>", "status": 502}, "internal error"),
     ({"body": "", "status": 503}, "internal error"),
-    ({"body": "", "status": 302}, "internal error"),
+    ({"body": "", "status": 302}, "HTTP status 302"),
     ({"body": requests.ReadTimeout("slow")}, "did not answer in time"),
     ({"body": requests.ConnectionError("reset by peer")}, "did not answer in time"),
     ({"body": "<html>hotel login</html>", "status": 200}, "could not be understood"),
