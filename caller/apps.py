@@ -6,5 +6,5 @@ class CallerConfig(AppConfig):
     verbose_name = "Calls"
 
     def ready(self) -> None:
-        from caller import checks  # noqa: F401 - they register
-        from caller.recordings import receivers  # noqa: F401 - they register
+        from caller import checks  # noqa: F401 - registers the checks
+        from caller.recordings import receivers  # noqa: F401 - connects the receivers

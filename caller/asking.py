@@ -165,7 +165,7 @@ def is_long_over(call: Call) -> bool:
 
 
 def stop_checking(call: Call) -> None:
-    """Stop asking Twilio about this call, because it will not send anything more.
+    """Stop asking about this call, because Twilio will not send anything more.
 
     Unfinished recordings get the status DELETED. An operator's phone whose end was not
     reported gets the status FAILED.

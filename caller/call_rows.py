@@ -1,4 +1,4 @@
-"""Rows for the lists of calls on the home page and on a number's page."""
+"""Rows for the lists of calls: home page, page of a number, search."""
 
 from collections.abc import Iterable
 from dataclasses import dataclass
@@ -58,7 +58,10 @@ class CallRow:
 
 
 def rows_of(calls: Iterable[Call]) -> list[CallRow]:
-    """Return one CallRow per call, in the same order. Always two queries."""
+    """Return one CallRow per call, in the same order.
+
+    Two queries, and one more if `calls` is a QuerySet that was not evaluated yet.
+    """
     calls = list(calls)
     keys = [call.pk for call in calls]
     # Get the Transcript model this way: `caller` must not import `transcription`.

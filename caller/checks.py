@@ -72,7 +72,7 @@ def check_spoken_language(**kwargs: Any) -> list[CheckMessage]:
         return []  # Another check reports the empty setting.
     if spoken not in voices.LOCALES:
         name = "SAY_LANGUAGE" if settings.SAY_LANGUAGE else "LANGUAGE_CODE"
-        message = f"Twilio cannot speak the language of {name}: calls begin in English."
+        message = f"Twilio cannot speak the language of {name}. People hear English."
         if settings.SAY_LANGUAGE:
             message = "SAY_LANGUAGE is not in our list of languages that Twilio speaks."
         hint = "Set SAY_LANGUAGE to a language of the people called, such as en-GB."
@@ -85,7 +85,8 @@ def check_spoken_language(**kwargs: Any) -> list[CheckMessage]:
     if voice and (fault := voices.voice_fault(voice, spoken)):
         hint = (
             f"Choose a voice for {spoken} at "
-            "https://www.twilio.com/docs/voice/twiml/say/text-speech, or leave it out."
+            "https://www.twilio.com/docs/voice/twiml/say/text-speech, or remove "
+            "SAY_VOICE."
         )
         problems.append(Caution(fault, hint, id="caller.W013"))
     return problems
@@ -96,7 +97,8 @@ def check_machine_detection(**kwargs: Any) -> list[CheckMessage]:
     if settings.MACHINE_DETECTION in ("off", "show", "hangup"):
         return []
     message = "MACHINE_DETECTION is not off, show or hangup."
-    return [Error(message, "Leave it out to turn it off.", id="caller.E014")]
+    hint = "Remove this setting to turn the detection off."
+    return [Error(message, hint, id="caller.E014")]
 
 
 @register()
@@ -170,7 +172,8 @@ def check_base_url(**kwargs: Any) -> list[CheckMessage]:
     elif not PATH.fullmatch(url.path):
         message = (
             "BASE_URL's path is not made of names such as /calls or /team/calls: "
-            "letters A to Z, digits, '-', '.', '_' and '~', and one slash before each."
+            "letters A to Z, digits, '-', '.', '_' and '~', and one slash before each "
+            "name."
         )
     elif url.path and (is_page(url.path) or f"{url.path}/".startswith("/static/")):
         message = (

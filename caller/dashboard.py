@@ -1,4 +1,4 @@
-"""The home page: numbers of the day, and calls that need attention."""
+"""The home page: today's figures, and calls that need attention."""
 
 from dataclasses import dataclass
 from datetime import timedelta
@@ -44,9 +44,9 @@ class Concern:
 
 
 def numbers_of_the_day(today: Day) -> list[tuple[str, str]]:
-    """Return today's numbers as pairs of a label and a value, to show to people.
+    """Return today's figures for the home page, as pairs (label, text). One query.
 
-    today: the sums of today in the current time zone. One query.
+    today: today's sums, from days.last_days.
     """
     calls = Call.objects.filter(created_at__gte=midnight(today.date))
     transcribed = calls.exclude(status=Call.Status.REFUSED).filter(

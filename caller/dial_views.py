@@ -41,7 +41,7 @@ def dial_box(request: HttpRequest) -> HttpResponse:
 def check_number(request: HttpRequest) -> HttpResponse:
     """Check a number while it is typed. Show its contact, the local time, and problems.
 
-    The request is a POST, so that no part of the number is in a URL and in logs.
+    The request is a POST, so that no part of the number is in a URL or in logs.
     """
     typed = request.POST.get("number", "")[:40].replace("\0", "")
     context: dict[str, Any] = {"reason": ""}
@@ -87,7 +87,10 @@ def about_number(call: Call) -> dict[str, Any]:
 @require_http_methods(["GET", "HEAD", "POST"])
 @permission_required("caller.add_call", raise_exception=True)
 def dial(request: HttpRequest, number: str) -> HttpResponse:
-    """Place a call on POST or if `was_typed`, else show a page with a button."""
+    """Place a call if the method is POST or if a person typed the URL (`was_typed`).
+
+    Otherwise, show a page with a button.
+    """
     try:
         to = phone_numbers.clean_number(number)
     except ValidationError as error:

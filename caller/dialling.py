@@ -1,7 +1,7 @@
 """Place a call: check the rules, save the row, ask Twilio.
 
 The pages, the API and the command `dial` use this module. Parallel requests wait for
-each other before the rules are checked. Otherwise the requests could exceed the limits.
+each other before the rules are checked. Otherwise they could together exceed a limit.
 """
 
 from contextlib import suppress
@@ -27,9 +27,9 @@ MAX_REFUSED_ROWS = 100
 def dial(call: Call, phone: OperatorPhone | None = None) -> Call:
     """Save and place a new call. Return the call to show to the operator.
 
-    If an earlier call to this number has not ended, return the earlier call and place
-    no other. Otherwise save and return `call`. If a rule or Twilio refuses `call`, the
-    column `error` has the reason.
+    If an earlier call to this number has not ended, return the earlier call and do not
+    place `call`. Otherwise, save and return `call`. If a rule or Twilio refuses `call`,
+    the column `error` has the reason.
 
     phone: the operator's verified phone, which is connected with the number. If `phone`
     is None, no operator is connected.

@@ -30,7 +30,7 @@ class DialForm(forms.ModelForm[Call]):
 
 
 class NumberField(forms.CharField):
-    """Form field in admin for a phone number, also of a kind that we do not call.
+    """Form field in admin for any phone number, even of a kind that we do not call.
 
     The field accepts more characters than the column, because a pasted number may
     contain invisible characters. `normalised` removes them.
@@ -40,7 +40,7 @@ class NumberField(forms.CharField):
         super().__init__(max_length=100, widget=AdminTextInputWidget, **kwargs)
 
     def clean(self, value: Any) -> str:
-        # Normalise the number before Django checks that no stored number is the same.
+        # Normalise the number before Django checks that it is unique.
         typed = super().clean(value)
         return phone_numbers.normalised(phone_numbers.with_country_code(typed))
 

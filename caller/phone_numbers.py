@@ -44,8 +44,9 @@ LANDLINE_PRICE = "+443"
 # Twilio sends this if the number is withheld: the word UNAVAILABLE, typed on a phone's
 # keys. `of_caller` checks for this value, because it looks like a Chinese number.
 UNAVAILABLE = "+86282452253"
-# Characters to remove, because people paste them together with a number. Those of the
-# category Cf are invisible: U+200B, and the direction marks in a contact list.
+# Characters to remove, because people paste them together with a number. Characters of
+# the category Cf are invisible, such as U+200B and the direction marks that contact
+# lists add.
 SEPARATORS = "()[]./\N{MIDDLE DOT}\N{MINUS SIGN}"
 SEPARATOR_CATEGORIES = {
     "Cf",  # format
@@ -213,7 +214,7 @@ def _is_too_short(number: PhoneNumber | None) -> bool:
 def without_separators(value: str) -> str:
     """Remove separators and the `+`: `+1 (415) 555-1234` -> `14155551234`.
 
-    Other characters, such as letters, are kept.
+    Leading apostrophes are removed, too. Other characters, such as letters, are kept.
     """
     written = "".join(filter(_is_part, value)).lstrip(APOSTROPHES)
     return written[1:] if written[:1] in PLUS_SIGNS else written

@@ -82,8 +82,8 @@ def call_page(request: HttpRequest, uuid: str) -> HttpResponse:
         ]
         Access.objects.note(request.user, Access.Action.READ, read)
     context = {
-        # The page shows the newest transcript that has words, with its player. Words
-        # that somebody has removed count: they can be brought back.
+        # The page shows the newest transcript that has words, with its player. If
+        # somebody has removed all words, it counts too: the words can be restored.
         "shown": next(
             (
                 each

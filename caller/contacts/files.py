@@ -97,7 +97,7 @@ def preview(content: bytes) -> Preview:
 def import_contacts(content: bytes) -> Preview:
     """Store the lines that are new. A stored number stays with its contact.
 
-    All lines with the same name go to one contact. Raises ValidationError as `preview`.
+    All lines with the same name go to one contact. Raises the errors of `preview`.
     """
     try:
         return _import(content)

@@ -75,7 +75,7 @@ def bridge_notice(about: str, fields: Mapping[str, Any]) -> HttpResponse:
 
 @webhook("twilio-bridge-done", refusal, form_fields)
 def bridge_done(about: str, fields: Mapping[str, Any]) -> HttpResponse:
-    """Store how <Dial> ended and who hung up. Say what the first phone hears next.
+    """Store how <Dial> ended and who hung up. Return what the first phone hears next.
 
     The first phone is the phone whose call ran <Dial>. A person who called us and could
     not be connected can leave a message.

@@ -1,4 +1,4 @@
-"""The country of each call that was made before it was kept."""
+"""Set `country_code` in calls that were made before this column existed."""
 
 from typing import Any
 
@@ -12,7 +12,8 @@ ROWS_AT_ONCE = 2_000
 def fill(apps: Any, schema_editor: Any) -> None:
     Call = apps.get_model("caller", "Call")
     last = 0
-    # By key, so that none is looked at twice: of some numbers no country is known.
+    # Go through the rows by key, because some numbers have no known country. A filter on
+    # an empty `country_code` would read their rows again and again.
     while batch := list(
         Call.objects.filter(pk__gt=last)
         .order_by("pk")
@@ -27,7 +28,7 @@ def fill(apps: Any, schema_editor: Any) -> None:
 
 
 class Migration(migrations.Migration):
-    # Each batch by itself: on a large table, nobody waits for all of them.
+    # Commit each batch separately, so that no request waits for the whole table.
     atomic = False
 
     dependencies = [("caller", "0003_country_code")]

@@ -6,9 +6,9 @@ from django.db import migrations, models
 
 
 def remember_deleted_recordings(apps: Any, schema_editor: Any) -> None:
-    """Find recordings of which Twilio has told us, but whose row is gone.
+    """Add tombstones for recordings that Twilio reported and that were deleted here.
 
-    Until now only the ledger of webhooks knew them.
+    Until now, only the stored webhooks have the SIDs of these recordings.
     """
     tombstone = apps.get_model("caller", "Tombstone")
     known = set(

@@ -22,7 +22,7 @@ FINISHED = ["completed", "busy", "no-answer", "canceled", "failed", "refused"]
 
 
 class Migration(migrations.Migration):
-    """Name both numbers of a call by whose they are: calls may come in now."""
+    """Rename a call's numbers to "other" and "our": a call can now be incoming."""
 
     dependencies = [
         migrations.swappable_dependency(settings.AUTH_USER_MODEL),

@@ -22,8 +22,8 @@ from caller.twilio.states import CallState
 
 logger = logging.getLogger(__name__)
 
-# For each status of the operator's phone: the reason why nobody was called in a
-# conversation.
+# In a conversation: why the other party was not called, by the status of the operator's
+# phone.
 NOT_DIALLED = {
     "busy": "The operator's phone was busy, so nobody was called.",
     "no-answer": "The operator's phone was not answered, so nobody was called.",

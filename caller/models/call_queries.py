@@ -22,7 +22,7 @@ from djtranscribe.statements import Parameter, Statement
 if TYPE_CHECKING:
     from caller.models.call import Call
 
-# We assume this price for a call until Twilio sets the real price.
+# We assume this price for each phone of a call until Twilio sets the real price.
 ESTIMATE = Decimal("0.10")
 LONGEST_WAIT = timedelta(minutes=20)
 # The index `call_by_last_digits` has this many last digits of each number. A search by
@@ -116,7 +116,7 @@ class CallQuerySet(models.QuerySet["Call"]):
         """Return the sum of the prices. `estimate` replaces a price not known yet."""
         free = self.model.FREE
         unpriced = Q(price=None) & ~Q(status__in=free)
-        # For Twilio, a conversation is two calls. The second is its leg.
+        # For Twilio, a conversation is two calls. The operator's phone is the leg.
         conversation = Q(kind=self.model.Kind.CONVERSATION)
         unpriced_leg = conversation & Q(leg__price=None) & ~Q(leg__status__in=free)
         sums = self.aggregate(

@@ -42,7 +42,10 @@ class Peaks:
         self.count = 0
 
     def add(self, channels: list["array[int]"]) -> None:
-        """Add 16-bit samples, one array per channel. The loudest sets the peak."""
+        """Add 16-bit samples, one array per channel.
+
+        The peak of a block is its loudest measured sample in any channel.
+        """
         size, at = len(channels[0]), 0
         self.count += size
         while at < size:
@@ -54,8 +57,8 @@ class Peaks:
             step = self.block // SAMPLES + 1
             for samples in channels:
                 some = samples[at:end:step]
-                loudest, lowest = max(some), min(some)
-                self.peaks[-1] = max(self.peaks[-1], loudest, -lowest)
+                highest, lowest = max(some), min(some)
+                self.peaks[-1] = max(self.peaks[-1], highest, -lowest)
             self.in_block = (self.in_block + end - at) % self.block
             at = end
 
@@ -73,7 +76,10 @@ class Peaks:
 
 
 def decoded(file: IO[bytes]) -> dict[str, Any]:
-    """Return what this module prints. In stereo, the louder channel sets the levels."""
+    """Return the dictionary that this module prints as JSON.
+
+    In stereo, `levels` are those of the louder channel.
+    """
     peaks, rate, channels = Peaks(), 0, 0
     options = {"format_whitelist": FORMATS, "protocol_whitelist": "none"}
     try:

@@ -96,8 +96,8 @@ class Recording(models.Model):
     peaks = models.JSONField(null=True, blank=True, editable=False)
     created_at = models.DateTimeField(auto_now_add=True, db_index=True)
     fetched_at = models.DateTimeField("audio stored", null=True, blank=True)
-    # Time when the audio was deleted at Twilio and here, because the retention period
-    # was over.
+    # Time when the audio was deleted at Twilio and here, because its retention period
+    # had ended.
     audio_deleted_at = models.DateTimeField(
         "audio deleted", null=True, blank=True, editable=False
     )

@@ -34,7 +34,7 @@ def as_os_errors() -> Iterator[None]:
     except ClientError as error:
         code = error.response.get("Error", {}).get("Code", "")
         if code in (NOT_FOUND, "NoSuchKey"):
-            raise FileNotFoundError(2, "The object store does not have it") from error
+            raise FileNotFoundError(2, "The object store has no such file") from error
         raise OSError(5, f"The object store refuses: {code}") from error
     except (BotoCoreError, HTTPError) as error:
         name = type(error).__name__

@@ -84,9 +84,9 @@ def api_url() -> str:
 def credentials() -> tuple[str, str]:
     """Return user and password for REST and media requests: the API key if it is set.
 
-    Raises TwilioError if a part is missing, also if only half of the API key is set.
-    With half an API key, we do not use the auth token: the operator wanted to stop
-    using the token.
+    Raises TwilioError if a setting is missing, or if only one of TWILIO_API_KEY and
+    TWILIO_API_SECRET is set. In the second case, we do not fall back to the auth token:
+    the operator wanted to stop using it.
     """
     key, secret = settings.TWILIO_API_KEY, settings.TWILIO_API_SECRET
     if bool(key) != bool(secret):
