@@ -1,6 +1,6 @@
 """The full-text index: a generated column on PostgreSQL, FTS5 and triggers on SQLite.
 
-Neither is a field of the model: who writes `text` need not think of the search.
+The database updates the index, so code that writes `text` does not have to.
 """
 
 from typing import Any
@@ -8,11 +8,11 @@ from typing import Any
 from django.db import migrations
 
 
-# 'simple' neither stems nor drops words, as SQLite does. What is no letter or digit
-# becomes a space first, since PostgreSQL's parser would see hosts, e-mail addresses and
-# decimals where SQLite sees words; Latin letters lose their accents, as they do there.
-# Cut at some eight hours of speech: a tsvector holds one megabyte, and a text that did
-# not fit would be refused with its transcript.
+# Make PostgreSQL find the same words as SQLite. 'simple' neither stems words nor drops
+# any. Everything except letters and digits becomes a space: otherwise PostgreSQL's
+# parser would find hosts, e-mail addresses and decimals. Latin letters lose their
+# accents. The text is cut after about eight hours of speech: a tsvector holds at most
+# one megabyte, and PostgreSQL would reject the whole row.
 POSTGRESQL = r"""
 ALTER TABLE transcription_transcript ADD COLUMN search_vector tsvector
     GENERATED ALWAYS AS (
@@ -23,10 +23,10 @@ ALTER TABLE transcription_transcript ADD COLUMN search_vector tsvector
             )
         ), 'ςµ', 'σμ'), NFC), '[^[:alnum:]]+', ' ', 'g'))
     ) STORED;
--- Of so many more words PostgreSQL then knows how frequent they are. Taken for frequent,
--- a rare word is looked for from the newest row down to the oldest, not in the index.
+-- Let PostgreSQL count more words. If it assumes that a rare word is frequent, it reads
+-- rows from the newest to the oldest instead of the index.
 ALTER TABLE transcription_transcript ALTER COLUMN search_vector SET STATISTICS 500;
--- Without the list of pending entries, which every search would have to read through.
+-- No list of pending entries: every search would have to read it.
 CREATE INDEX transcription_search ON transcription_transcript
     USING gin (search_vector) WITH (fastupdate = off);
 """
@@ -53,7 +53,7 @@ SQLITE = [
         VALUES ('delete', old.id, old.text);
     END
     """,
-    # In one trigger, since SQLite runs two in any order.
+    # One trigger, because SQLite runs two triggers in any order.
     """
     CREATE TRIGGER transcription_search_update
     AFTER UPDATE OF text ON transcription_transcript WHEN old.text <> new.text

@@ -9,5 +9,5 @@ class Migration(migrations.Migration):
         ("transcription", "0003_notification"),
     ]
 
-    # Change is "Send again": no form edits a notification.
+    # The permission "change" only allows "Send again": no form edits a notification.
     operations = [permit("transcription", "view_notification", "change_notification")]

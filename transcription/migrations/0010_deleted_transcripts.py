@@ -5,7 +5,10 @@ from django.utils import timezone
 
 
 def remember_deleted_transcripts(apps: Any, schema_editor: Any) -> None:
-    """The audio is fetched for a transcript only: where it has none, it was deleted."""
+    """Set transcript_deleted_at of recordings whose transcripts were deleted.
+
+    We fetch audio only for a transcript. So if fetched audio has none, it was deleted.
+    """
     recordings = apps.get_model("caller", "Recording").objects
     recordings.filter(transcripts=None).exclude(fetched_at=None).update(
         transcript_deleted_at=timezone.now()

@@ -1,4 +1,4 @@
-"""The search index is made of words that Python has split, see transcription/tokens.py.
+"""Build the search index from words that Python splits, see transcription/tokens.py.
 
 Before, each database split the text by its own rules: PostgreSQL missed words of Indian
 scripts and, in some locales, every letter outside of ASCII.
@@ -13,14 +13,14 @@ from transcription.tokens import indexed
 
 AT_ONCE = 500
 
-# 'simple' neither stems nor drops words.
+# 'simple' neither stems words nor drops any.
 POSTGRESQL = """
 ALTER TABLE transcription_transcript ADD COLUMN search_vector tsvector
     GENERATED ALWAYS AS (to_tsvector('pg_catalog.simple', search_text)) STORED;
--- Of so many more words PostgreSQL then knows how frequent they are. Taken for frequent,
--- a rare word is looked for from the newest row down to the oldest, not in the index.
+-- Let PostgreSQL count more words. If it assumes that a rare word is frequent, it reads
+-- rows from the newest to the oldest instead of the index.
 ALTER TABLE transcription_transcript ALTER COLUMN search_vector SET STATISTICS 500;
--- Without the list of pending entries, which every search would have to read through.
+-- No list of pending entries: every search would have to read it.
 CREATE INDEX transcription_search ON transcription_transcript
     USING gin (search_vector) WITH (fastupdate = off);
 """
@@ -48,7 +48,7 @@ SQLITE = [
         VALUES ('delete', old.id, old.search_text);
     END
     """,
-    # In one trigger, because SQLite runs two in any order.
+    # One trigger, because SQLite runs two triggers in any order.
     """
     CREATE TRIGGER transcription_search_update
     AFTER UPDATE OF search_text ON transcription_transcript
@@ -75,7 +75,7 @@ def drop(apps: Any, schema_editor: Any) -> None:
                 "search_vector"
             )
         else:
-            # Django has made the table anew and has forgotten its triggers.
+            # IF EXISTS: the triggers are gone if Django has rebuilt the table.
             for event in EVENTS:
                 cursor.execute(f"DROP TRIGGER IF EXISTS transcription_search_{event}")
             cursor.execute("DROP TABLE IF EXISTS transcription_search")
