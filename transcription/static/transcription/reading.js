@@ -1,4 +1,4 @@
-// Keeps a transcript's text and its audio in step, on the call's page and in admin.
+// Keeps a transcript's text and its audio in sync, on the call's page and in admin.
 (() => {
   "use strict";
 
@@ -42,7 +42,7 @@
       return (h ? `${h}:${String(m).padStart(2, "0")}` : m) + `:${String(s).padStart(2, "0")}`;
     };
 
-    // Collect what is known about the words, of all turns.
+    // Collect the data about the words of all turns.
     function gather() {
       words = said.flatMap((turn) => [...turn.querySelectorAll(":scope > span")]);
       words.forEach((word, number) => numbers.set(word, number));
@@ -120,8 +120,8 @@
       annotate(number);
     }
 
-    // The index of the word that now replaces an original word. If that was removed: the
-    // index of the next word.
+    // The index of the word that now replaces an original word. If the original word was
+    // removed: the index of the next word.
     function wordOf(original) {
       let [low, high] = [0, ranges.length];
       while (low < high) {

@@ -214,7 +214,7 @@
       isSending = false;
     }
 
-    // isAnother: an earlier save was refused just now. Do not replace its sentence.
+    // isAnother: an earlier save was refused just now. Keep the message about it.
     function refused(answer, { first, last, after, key, seen }, isAnother) {
       if (isAnother) saved.append(" ", answer.detail);
       else say(answer.detail, true);
