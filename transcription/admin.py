@@ -102,7 +102,7 @@ class TranscriptAdmin(
             {"fields": ["status", "error", "error_class", "created_at", "finished_at"]},
         ),
         (
-            "What AssemblyAI was sent",
+            "What we sent to AssemblyAI",
             {
                 "classes": ["collapse"],
                 "fields": [

@@ -6,4 +6,4 @@ class TranscriptionConfig(AppConfig):
     verbose_name = "Transcripts"
 
     def ready(self) -> None:
-        from transcription import checks, receivers  # noqa: F401 - they register
+        from transcription import checks, receivers  # noqa: F401 - to register

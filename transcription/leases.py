@@ -40,7 +40,7 @@ class LeaseLost(Exception):
 def free(now: datetime, lasts: timedelta) -> Q:
     """Return the condition that a row is not leased.
 
-    This tests only `leased_until`, because every release sets it to null.
+    The condition tests only `leased_until`, because every release sets it to null.
     lasts: the length of a lease. A lease whose end is later than `lasts` allows does
     not count: the clock was set back after the lease was taken.
     """
@@ -59,8 +59,8 @@ def taken(lease: Any, until: Any) -> dict[str, Any]:
 def given_up(work: str) -> str:
     """Explain to operators why a row failed. work: such as "fetching the audio"."""
     return (
-        f"The worker was killed {MAX_KILLS} times while it was {work}. Most often the "
-        "machine ran out of memory: its system log says so. Give the worker more "
+        f"The worker was killed {MAX_KILLS} times while it was {work}. Usually the "
+        "machine ran out of memory: check its system log. Give the worker more "
         "memory or a lower --concurrency, then try again."
     )
 

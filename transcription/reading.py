@@ -19,7 +19,7 @@ from transcription.review.turns import (
 )
 
 # If the user wants it, the player skips pauses of at least SILENCE_MS. After a skip, it
-# plays from BEFORE_WORD_MS ahead of the next word.
+# continues BEFORE_WORD_MS before the next word.
 SILENCE_MS, BEFORE_WORD_MS = 2000, 400
 
 
@@ -138,7 +138,7 @@ def talk_of(turns: list[PageTurn], names: dict[str, str]) -> Talk | None:
 def state_of(transcript: Transcript) -> str:
     """Return why the transcript has no text, for users. Return "" if it has a text.
 
-    A transcript whose words were all removed has a text: they can be brought back.
+    If a person has removed all words, also return "": an undo can restore the words.
     """
     if transcript.is_failed:
         return transcript.failure

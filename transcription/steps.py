@@ -1,9 +1,9 @@
 """The steps of a transcript: fetch the audio, hand it over, submit it, read the result.
 
 Each step takes a claimed transcript and stores the outcome. Then it releases the lease,
-or keeps it for the next step (`go_on`). If a step raises VendorError or OSError,
-tasks.take_step stores the outcome and releases the lease. A step may also raise
-LeaseLost. Then the outcome is not stored.
+or keeps it for the next step (`go_on`). If a step raises an error, tasks.take_step
+stores this outcome and releases the lease. But after LeaseLost, or if the database is
+down, nothing is stored.
 """
 
 from collections.abc import Callable
@@ -84,7 +84,7 @@ def hand_over(transcript: Transcript) -> None:
     if not recording.audio:
         transcript.release(status=Status.PENDING)
         return
-    # Upload the audio if audio_url is already set, even if AUDIO_DELIVERY is "url":
+    # If audio_url is already set, upload the audio, even with AUDIO_DELIVERY "url":
     # either a job with the old URL gave no result, or the upload has expired.
     if settings.AUDIO_DELIVERY == "url" and recording.sid and not transcript.audio_url:
         url = twilio_client.media_url(recording.sid)
@@ -101,7 +101,7 @@ def hand_over(transcript: Transcript) -> None:
 
 
 def fetch_again(transcript: Transcript) -> None:
-    """Fetch audio from Twilio whose file is not in our storage.
+    """Fetch the audio from Twilio again, because its file is not in our storage.
 
     The file may come back, for example after the storage is mounted again. So the row
     keeps the file's name until another file is stored. If the storage seems not to be
@@ -145,7 +145,7 @@ def submit(transcript: Transcript) -> None:
         with asking(ASSEMBLYAI, SUBMIT):
             job = ask_for_job(transcript, body)
     except VendorError as error:
-        # Do not release the lease here: `take_step` does, when we raise the error.
+        # Do not release the lease here: `take_step` does that after we raise the error.
         if error.maybe_done:
             transcript.write(status=Status.LOST)
             raise
@@ -271,7 +271,7 @@ def settle_error(transcript: Transcript, job: dict[str, Any]) -> None:
 def start_again(
     transcript: Transcript, job: dict[str, Any], refused: AssemblyAIError
 ) -> None:
-    """Handle a job that failed because of our settings: submit again later, or fail."""
+    """Handle a job that failed because of our settings: submit again, or fail."""
     columns: dict[str, Any] = {
         **Transcript.NO_JOB,
         "status": Status.FETCHED,

@@ -75,8 +75,8 @@ def start_unless_running(
     """Start a transcript, and return (transcript, True).
 
     If an unfinished transcript of the recording uses the same version of the same
-    keyword list, return (this transcript, False): AssemblyAI would charge twice for the
-    two requests of a double click.
+    keyword list, return (this transcript, False). Otherwise AssemblyAI would charge
+    twice for a double click.
     """
     with transaction.atomic():
         # Lock the recording, because both requests may run at the same time.
@@ -84,7 +84,7 @@ def start_unless_running(
         vocabulary = vocabulary or fitting_list(recording)
         version = vocabulary.version if vocabulary else None
         running = recording.transcripts.unfinished().filter(
-            # The version is stored when the list is sent.
+            # `vocabulary_version` is null until the list is sent.
             Q(vocabulary_version=None) | Q(vocabulary_version=version),
             vocabulary=vocabulary,
             speech_models__isnull=True,

@@ -1,6 +1,6 @@
 """Find an orphan: a job at AssemblyAI whose ID we do not know.
 
-This happens if AssemblyAI's response to our request was lost.
+We do not know the ID if AssemblyAI's response to our request was lost.
 """
 
 from datetime import timedelta
@@ -23,9 +23,9 @@ def find_orphan(transcript: Transcript) -> dict[str, Any] | None:
     pages = assemblyai_client.job_pages(
         submitted_at - CLOCK_OFF, assemblyai_client.LIST_PAGES
     )
-    # AssemblyAI lists the newest jobs first. If a page has a job that we started before
-    # this one, all later pages are older, so stop after this page. Otherwise a busy
-    # site would read the jobs of a whole day.
+    # AssemblyAI lists the newest jobs first. So if a page has the job of a transcript
+    # that we submitted earlier, the pages after it have only older jobs: stop there.
+    # Otherwise a busy site would read the jobs of a whole day.
     earlier = Transcript.objects.filter(submitted_at__lt=submitted_at - CLOCK_SKEW)
     for page in pages:
         transcript.keep_lease()

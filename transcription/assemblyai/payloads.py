@@ -26,7 +26,7 @@ NO_SPEECH = "no spoken audio"
 UNREACHABLE_AUDIO = ("Download error", "Cannot access uploaded file")
 # A job's error begins with this if AssemblyAI's own server failed.
 THEIR_FAULT = ("Server error",)
-# We replace a private word by this text, as AssemblyAI does.
+# We replace a private word with this text, as AssemblyAI does.
 REDACTED = "####"
 # A job that was deleted has this `audio_url`.
 DELETED = "http://deleted_by_user"

@@ -224,7 +224,7 @@ def _models() -> str:
 
 
 def _without_content(said: str, transcript: Transcript) -> str:
-    """Remove private data from a sentence, because the public /healthz shows it."""
+    """Remove private data from an error, because the public /healthz shows errors."""
     request = transcript.request or {}
     spelled = request.get("custom_spelling") or []
     quotable = ("audio_url", "prompt", "webhook_url")

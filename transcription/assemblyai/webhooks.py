@@ -48,8 +48,8 @@ def assemblyai_webhook(about: str, said: Mapping[str, Any]) -> HttpResponse:
         return retry_later("The job is not known yet.")
     now = timezone.now()
     unfinished = Transcript.objects.unfinished().filter(pk=transcript.pk)
-    # Skip a row that is due and waits for a worker. A later time, set by a repeated
-    # webhook, would make the row not due for a worker that is just claiming it.
+    # Skip a row that is due and not leased: a worker may be claiming it now. If we set
+    # next_attempt_at to a later time, this claim would fail.
     waiting = Q(lease=None, next_attempt_at__lte=now)
     if unfinished.exclude(waiting).update(next_attempt_at=now):
         enqueue_once(transcript.pk)

@@ -19,7 +19,7 @@ from transcription.exports.formats import FORMATS
 from transcription.models import Transcript
 
 AT_ONCE = 100
-# A cell that starts with one of these is a formula to Excel, LibreOffice and Google
+# A cell that starts with one of these is a formula for Excel, LibreOffice and Google
 # Sheets. See owasp.org/www-community/attacks/CSV_Injection
 FORMULA = ("=", "+", "-", "@", "\t", "\r")
 # A cell with only a number, such as a phone number, is not a formula.

@@ -22,7 +22,7 @@ class ExportForm(forms.Form):
         initial=Version.CURRENT,
         required=False,
     )
-    # The view `admin.export` chooses this UUID. The page needs it to ask for the
+    # The action `admin.export` chooses this UUID. The page needs it to ask for the
     # progress of the download.
     export = forms.UUIDField(widget=forms.HiddenInput)
 

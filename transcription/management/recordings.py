@@ -33,10 +33,10 @@ def new_recording(
     """Store audio as a new recording, then run the body in a transaction.
 
     The transaction begins after the audio is stored: on SQLite, a transaction blocks
-    all other writers, and a download may take hours. Until then, the recording is in
-    progress, so that nothing else transcribes it. After an error it is deleted. If this
-    process is killed, `cleanup.fail_interrupted` marks it as failed. Raises
-    audio.NotAudio, OSError.
+    all other writers, and a download may take hours. Until the audio is stored, the
+    recording is IN_PROGRESS, so that nothing else transcribes it. After an error it is
+    deleted. If this process is killed, `cleanup.fail_interrupted` marks it as failed.
+    Raises audio.NotAudio, OSError.
     """
     recording = Recording.objects.create(
         source=source, status=Recording.Status.IN_PROGRESS, channels=channels

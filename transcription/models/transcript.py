@@ -134,7 +134,7 @@ class Transcript(Work):
 
     @property
     def nobody_spoke(self) -> bool:
-        """Whether AssemblyAI found no words. Words that a person removed count."""
+        """Whether AssemblyAI found no words, not even words that a person removed."""
         is_empty = self.status == self.Status.COMPLETED and not self.text
         return is_empty and not self.as_heard
 

@@ -91,8 +91,8 @@ class TranscriptQuerySet(models.QuerySet["Transcript"]):
 
         announced_at: when a message was sent. `claim` sets it to None.
         """
-        # A message from before `lost` counts as lost: the process that announced it may
-        # have died.
+        # A message from before `lost` counts as lost: the process that set announced_at
+        # may have died before it sent the message.
         lost = now - timedelta(seconds=settings.RECOVER_SECONDS / 3)
         return self.exclude(announced_at__gt=lost, announced_at__lte=now)
 

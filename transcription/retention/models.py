@@ -68,7 +68,7 @@ class Deletion(models.Model):
     problem = models.TextField(blank=True)
     # Only for PERSON: the phone numbers (E.164), until the deletion is finished.
     numbers = models.JSONField(default=list, editable=False)
-    # Only for PERSON: whether to keep the numbers on the do-not-call list, or add them.
+    # Only for PERSON: whether the numbers must be on the do-not-call list afterwards.
     keeps_do_not_call = models.BooleanField(
         "stays on the do-not-call list", default=False
     )

@@ -1,8 +1,8 @@
-"""Erase a person: delete all data about their phone numbers.
+"""Erase the data of a person: delete everything about their phone numbers.
 
 A call is deleted at Twilio, then at AssemblyAI, then in our database. A round tries
 each call at most once. If a vendor refuses a call, the round goes on with the next one.
-If a round ends with another error, or if calls are left, tasks.sweep starts another.
+If a round ends with another error, or if calls are left, tasks.sweep starts a new one.
 """
 
 import json
@@ -95,7 +95,7 @@ def work(deletion: Deletion) -> bool:
 
 
 def try_to_erase(call: Call, deletion: Deletion) -> str:
-    """Call `erase_call`. Return its result, or why a vendor refuses this call.
+    """Run `erase_call`. Return its result, or why a vendor refuses to delete the call.
 
     Raises VendorError if other calls would fail, too. Raises LeaseLost.
     """
@@ -165,7 +165,7 @@ def erase_call(call: Call, deletion: Deletion) -> str:
 
 
 def delete_left_files(deletion: Deletion) -> None:
-    """Delete files of the erased recordings that are still there. Raises OSError.
+    """Delete files of erased recordings that are still stored. Raises OSError.
 
     This lists all files of the storage, maybe a million. So call it only once, after
     all calls are erased.
@@ -173,7 +173,7 @@ def delete_left_files(deletion: Deletion) -> None:
     try:
         cleanup.delete_all_of(deletion.position["sids"])
     except FileNotFoundError:
-        # If there was audio, its folder must exist, unless the storage is not mounted.
+        # The folder is missing. If there was audio, the storage is not mounted.
         if deletion.counts.get("audio files"):
             raise
 
@@ -214,9 +214,9 @@ def erase_rest(deletion: Deletion) -> None:
         known = ContactNumber.objects.filter(number__in=numbers)
         contacts = list(Contact.objects.filter(numbers__in=known).distinct())
         deletion.add({"numbers of contacts": known.delete()[0]})
-        nameless = [each for each in contacts if not each.numbers.exists()]
-        forget_log_entries(numbers, nameless)
-        for contact in nameless:
+        numberless = [each for each in contacts if not each.numbers.exists()]
+        forget_log_entries(numbers, numberless)
+        for contact in numberless:
             contact.delete()
         listed = DoNotCall.objects.filter(number__in=numbers)
         if deletion.keeps_do_not_call:
@@ -228,7 +228,7 @@ def erase_rest(deletion: Deletion) -> None:
             deletion.add({"entries on the do-not-call list": listed.delete()[0]})
         deletion.add(
             {
-                "contacts": len(nameless),
+                "contacts": len(numberless),
                 "webhook deliveries": deliveries_with(numbers).delete()[0],
             }
         )

@@ -26,8 +26,7 @@ def delete_job(transcript: Transcript) -> int:
 def note_lost_job(transcript: Transcript, deletion: Deletion) -> None:
     """Note in the deletion if AssemblyAI may have a job whose ID we do not know.
 
-    That is so if AssemblyAI's response to our request was lost and the transcript
-    failed.
+    It may have one if its response to our request was lost and the transcript failed.
     """
     if transcript.submitted_at and not transcript.assemblyai_id:
         day = date_format(timezone.localdate(transcript.submitted_at))

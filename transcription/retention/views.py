@@ -1,4 +1,4 @@
-"""Export or erase a person. URLs have the UUID of a call, not a phone number."""
+"""Export or erase the data of a person. URLs have a call's UUID, not a phone number."""
 
 from collections.abc import Iterator
 from typing import Any, cast
@@ -21,7 +21,7 @@ from transcription.retention.tasks import delete
 @require_http_methods(["GET", "HEAD", "POST"])
 @permission_required("transcription.erase_person", raise_exception=True)
 def person_page(request: HttpRequest, uuid: UUID) -> HttpResponse:
-    """Show the data about the person with this call's number, or erase the data."""
+    """Show how much we store about the person of this call, or start to erase it."""
     call = get_object_or_404(Call, uuid=uuid)
     contact = Contact.objects.of(call.other_number)
     known = numbers_of(call, contact)

@@ -35,7 +35,7 @@ def carry_over(transcript: Transcript) -> None:
 
     An error here must not lose the new text, which is paid for. So errors are only
     logged, except OperationalError: the database is busy or down, and the step is
-    retried. Corrections that were not carried over are in `left_open`.
+    retried. `left_open` returns the corrections that were not carried over.
     """
     try:
         with transaction.atomic():

@@ -163,7 +163,7 @@ def name_speakers(
         pieces, now = begun(row), live(row)
         known = {speaker for _, _, speaker in row.original.turns if speaker}
         if unknown := names.keys() - known - {""}:
-            raise Refused(f"Nobody here is called {sorted(unknown)[0][:LONGEST_NAME]}.")
+            raise Refused(f"No speaker is called {sorted(unknown)[0][:LONGEST_NAME]}.")
         cleaned = {speaker: clean(name) for speaker, name in names.items()}
         if any(len(name) > LONGEST_NAME for name in cleaned.values()):
             raise Refused(f"A name has at most {LONGEST_NAME} characters.")
@@ -175,7 +175,7 @@ def name_speakers(
 
 
 def last_to_undo(transcript: Transcript, author: Any) -> Revision | None:
-    """Return the author's last edit that is not undone. Batches are not counted."""
+    """Return the author's last edit that is not undone. Ignores batches."""
     edits = transcript.revisions.filter(kind__in=EDITS, is_undone=False)
     return edits.filter(author=author, batch=None).order_by("number").last()
 

@@ -71,8 +71,8 @@ def speakers(request: HttpRequest, uuid: UUID) -> HttpResponse:
 def lock(request: HttpRequest, uuid: UUID, locked: bool) -> HttpResponse:
     """Verify a transcript, or reopen it.
 
-    To verify it, the form has the `revision` that the page shows. Without it, nothing
-    is verified.
+    To verify it, the form must have the `revision` that the page shows. Otherwise
+    nothing is verified.
     """
     transcript = shown(uuid)
     seen = request.POST.get("revision", "")

@@ -1,4 +1,4 @@
-"""The steps that all functions in editing.py share: lock the row, store a revision.
+"""Steps that the functions in editing.py share: lock the row, store a revision.
 
 editing.py calls them inside its transactions. No other module uses them.
 """

@@ -27,9 +27,10 @@ class Refused(Exception):
 
 
 class Conflict(Exception):
-    """The transcript has changed meanwhile. str() is a sentence for the user.
+    """The transcript's state does not allow the request. str() is a text for the user.
 
-    The list `now` has other people's live corrections of the words to change.
+    The list `now` has other people's live corrections of the words to change. It is
+    empty if the conflict has another reason.
     """
 
     def __init__(self, sentence: str, now: Sequence[Change] = ()) -> None:
@@ -45,7 +46,8 @@ def refuse_verified(row: Transcript) -> None:
 def checked(changes: Iterable[Change], words: int) -> list[Change]:
     """Return the changes in the order of their words.
 
-    words: the number of original words. Raises Refused if a range is not valid.
+    words: the number of original words. Raises Refused if a range is not valid, if two
+    ranges overlap, if there are no changes, or if there are too many.
     """
     result: list[Change] = []
     for change in sorted(changes, key=lambda each: each[:2]):

@@ -160,8 +160,8 @@ def number_of(body: dict[str, Any], last: Revision | None) -> int:
         return whole(body, "number")
     if last is None:
         raise Refused(
-            "You have no change to undo or redo. Changes of others are in the list "
-            "Revisions."
+            "You have no change to undo or redo. Changes by other people are in the "
+            "list Revisions."
         )
     return last.number
 

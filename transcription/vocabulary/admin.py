@@ -16,7 +16,7 @@ class VersionInline(ReadOnly, admin.StackedInline[VocabularyVersion, Vocabulary]
     readonly_fields = ["at"]
     extra = 0
     can_delete = False
-    verbose_name_plural = "versions: what was sent to AssemblyAI, and since when"
+    verbose_name_plural = "versions: what we send to AssemblyAI, and since when"
 
 
 @admin.register(Vocabulary)

@@ -13,8 +13,8 @@ class VocabularyForm(forms.ModelForm[Vocabulary]):
     file = forms.FileField(
         label="Add terms from a file",
         required=False,
-        help_text="Text with a term a line, or a CSV with the terms in its first "
-        "column.",
+        help_text="A text file with one term per line, or a CSV file with the terms in "
+        "its first column.",
     )
 
     class Meta:

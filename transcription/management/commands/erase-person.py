@@ -11,8 +11,8 @@ from transcription.retention import person
 class Command(BaseCommand):
     help = (
         "Delete everything about these numbers: at Twilio, at AssemblyAI, here. Shows "
-        "what there is, and asks first. It cannot be undone. Backups keep what they "
-        "have."
+        "what there is, and asks first. It cannot be undone. Backups still contain the "
+        "data."
     )
 
     def add_arguments(self, parser: CommandParser) -> None:

@@ -39,8 +39,8 @@ class Command(BaseCommand):
         "folder contains pairs of files, such as ward.wav and ward.txt; the text file "
         "says what is spoken. Prints terms right, false terms and words wrong "
         "(docs/accuracy.md). Recordings that were already transcribed with the same "
-        "keyword list and models cost nothing again, so you can stop with Ctrl-C and "
-        "continue later."
+        "keyword list and models are not charged again. So you can stop with Ctrl-C "
+        "and continue later."
     )
 
     def add_arguments(self, parser: CommandParser) -> None:

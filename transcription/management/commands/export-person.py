@@ -34,7 +34,7 @@ class Command(BaseCommand):
                 for piece in person_file.pieces(numbers, reader=None):
                     target.write(piece)
         except BaseException as error:
-            # Leave no part of the data of a person behind.
+            # An incomplete file also contains a person's data.
             file.unlink(missing_ok=True)
             if isinstance(error, OSError):
                 raise CommandError(

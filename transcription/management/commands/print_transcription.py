@@ -22,12 +22,12 @@ class Command(BaseCommand):
         form.add_argument(
             "--json",
             action="store_true",
-            help="Text, words and AssemblyAI's complete response, as JSON.",
+            help="AssemblyAI's response as JSON, with the current text.",
         )
         form.add_argument(
             "--words",
             action="store_true",
-            help="One word per line: start and end (ms), confidence, word. With tabs.",
+            help="One word per line: start and end (ms), confidence, word (tabs).",
         )
 
     def handle(self, *, id: str, **options: Any) -> None:
