@@ -111,7 +111,7 @@ class Numbers:
         )
         yield gauge(
             "transcripts_waiting",
-            "Unfinished transcripts: error_class says why they wait, if they do.",
+            "Unfinished transcripts. error_class says why a transcript waits.",
             ["error_class"],
             counted(Transcript.objects.unfinished().order_by(), ["error_class"]),
         )

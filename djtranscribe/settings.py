@@ -30,7 +30,7 @@ from djtranscribe.public_urls import parts
 
 BASE_DIR = Path(__file__).resolve().parent.parent
 
-# If the environment and the file have the same name, the environment's value is used.
+# If the environment and the file set the same name, the environment's value is used.
 load_dotenv(BASE_DIR / ".env")
 
 # The site
@@ -335,12 +335,12 @@ DATABASES = {
     )
 }
 if DATABASES["default"]["ENGINE"] == "django.db.backends.postgresql":
-    # Only such statements can be prepared, see djtranscribe/database.py.
+    # Without this, statements cannot be prepared, see djtranscribe/database.py.
     DATABASES["default"].setdefault("OPTIONS", {})["server_side_binding"] = True
 if DATABASES["default"]["ENGINE"] == "django.db.backends.sqlite3":
     # Without these options, 80 % of the requests failed at 200 webhooks a second
     # ("database is locked"). With them, none fails. IMMEDIATE matters most: without it,
-    # a transaction that first reads and then writes can fail without any wait.
+    # a transaction that first reads and then writes can fail at once, without a wait.
     DATABASES["default"]["OPTIONS"] = {
         "transaction_mode": "IMMEDIATE",
         "timeout": 20,

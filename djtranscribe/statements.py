@@ -23,7 +23,7 @@ class Parameter(Value):
 
     name: the keyword argument with this value.
     field: the field that converts the value for the database.
-    plus: is added to the value, which is a time. `parameter + timedelta(...)` sets it.
+    plus: added to the value, which is a time. `parameter + timedelta(...)` sets it.
     """
 
     def __init__(self, name: str, field: Any, plus: timedelta | None = None) -> None:

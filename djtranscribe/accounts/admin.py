@@ -120,7 +120,7 @@ class UserAdmin(TolerantChangelist, django_admin.UserAdmin[User]):
     def remove_second_factors(
         self, request: HttpRequest, chosen: QuerySet[User]
     ) -> None:
-        """Remove the second factors of people who lost phone and recovery codes."""
+        """Remove second factors of people who lost their phone and recovery codes."""
         removed, _ = Authenticator.objects.filter(user__in=chosen).delete()
         messages.success(
             request, f"Removed {removed} second factor{pluralize(removed)}."

@@ -60,8 +60,8 @@ def values(
                 "OAUTH_PKCE_ENABLED": True,
             }
         },
-        # allauth limits how often somebody may try, and counts the attempts in the
-        # cache. The cache is in the database, so that all processes share the counts.
+        # allauth limits attempts to log in, and counts them in the cache. The cache is
+        # in the database, so that all processes share the counts.
         "CACHES": {
             "default": {
                 "BACKEND": "django.core.cache.backends.db.DatabaseCache",

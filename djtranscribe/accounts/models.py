@@ -84,7 +84,7 @@ class ApiTokenQuerySet(models.QuerySet["ApiToken"]):
         """Return the token with this secret, or None. Check `objection` before use.
 
         The database compares hashes, so the time of a query does not help to guess a
-        secret. Wrong secrets need no limit: nobody can guess 256 random bits.
+        secret. Attempts are not limited, because nobody can guess 256 random bits.
         """
         tokens = self.select_related("user")
         return tokens.filter(sha256=ApiToken.digest(secret)).first()

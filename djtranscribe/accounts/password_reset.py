@@ -64,7 +64,7 @@ def has_link() -> Q:
 
 
 def is_first_in_a_while(user: Any) -> bool:
-    """Note that the account gets a link now, and return True.
+    """Store that the account gets a link now, and return True.
 
     If it has just got a link, change nothing and return False.
     """
@@ -77,8 +77,8 @@ def is_first_in_a_while(user: Any) -> bool:
 def send_link(user_pk: int) -> None:
     """Create a link and send it, unless the account has just got one.
 
-    The link is secret, so it is created here and is never in the queue. A message that
-    was lost in the queue does not count as a link.
+    The link is secret, so it is created here and is never in the queue. A queue message
+    that is lost does not count as a link: the user may ask for another link at once.
     """
     user = User.objects.filter(pk=user_pk, is_active=True).first()
     if user is None or not is_first_in_a_while(user):

@@ -36,13 +36,13 @@ class RequireSecondFactor:
 
 
 def is_safe(request: HttpRequest) -> bool:
-    """Return False if the user is logged in, but has no second factor yet."""
+    """Return False if the user must set up a second factor before going on."""
     from allauth.mfa.utils import is_mfa_enabled
 
     user: Any = request.user
     if not user.is_authenticated or is_mfa_enabled(user):
         return True
-    # A login through the provider is enough, because the provider has second factors
-    # of its own.
+    # A login through the provider is enough: the provider decides whether it asks for
+    # a second factor.
     methods = {each["method"] for each in get_authentication_records(request)}
     return "socialaccount" in methods

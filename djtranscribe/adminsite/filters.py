@@ -103,7 +103,7 @@ class State(Choice):
 class Range(Choice):
     """Filter by ranges of a number."""
 
-    # The number to filter by: a column or an expression. It has an index.
+    # The number to filter by: a column or an expression. It must have an index.
     measure: ClassVar[str | Combinable]
     # For each range: name in the URL, label, lower bound, upper bound. The upper bound
     # is not part of the range. None means that there is no upper bound.

@@ -121,8 +121,8 @@ class LargeTableAdmin:
         An action could send requests to vendors and cost money.
         """
         takes_all = request.POST.get("select_across") == "1"
-        is_read = request.POST.get("action") in self.unlimited_actions
-        if takes_all and not is_read and queryset[: COUNTED + 1].count() > COUNTED:
+        is_unlimited = request.POST.get("action") in self.unlimited_actions
+        if takes_all and not is_unlimited and queryset[: COUNTED + 1].count() > COUNTED:
             messages.error(
                 request,
                 f"Nothing was done: an action takes up to {COUNTED:,} rows at once. "

@@ -138,8 +138,8 @@ def get_call(request: HttpRequest, uuid: UUID) -> CallDetail:
             },
             409: {
                 "description": "A rule or limit of this site forbids the call. The "
-                "attempt is stored as `refused`. The same attempt within an hour is "
-                "added to its count."
+                "attempt is stored as `refused`. If the same attempt is repeated "
+                "within an hour, only the count of the stored attempt changes."
             },
             502: {
                 "description": "Twilio refused the call or could not be reached. "

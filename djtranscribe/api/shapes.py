@@ -41,7 +41,7 @@ class CallOut(Schema):
     kind: str = Field(description=one_of(Call.Kind))
     status: str = Field(description=one_of(Call.Status))
     error: str = Field(
-        description="Why the call was not placed or failed. Empty if there is no error."
+        description="Why the call failed or was not placed. Empty if there is no error."
     )
     requested_by: str | None = Field(
         description="The operator who placed the call or to whose phone it was "
@@ -220,7 +220,8 @@ class RecordingDetail(RecordingOut):
 
 class Disputed(Problem):
     corrections: list[CorrectionOut] = Field(
-        description="The present text of these words."
+        description="Current text of words that somebody else has corrected. Empty if "
+        "the transcript is verified."
     )
 
 

@@ -64,9 +64,10 @@ def user_of(request: HttpRequest) -> User:
 
 
 def in_zone_of_account(view: Callable[..., Any]) -> Callable[..., Any]:
-    """Use the time zone of the token's account, as the pages do. Ignore cookies.
+    """Decorator: use the time zone of the token's account.
 
-    The days in a search and the times in files are in this zone.
+    This overrides the zone of an account that a session cookie has logged in. The days
+    in a search and the times in files are in this zone.
     """
 
     @wraps(view)

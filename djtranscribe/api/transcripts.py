@@ -98,7 +98,7 @@ class Export(Parameters):
     version: Annotated[str, Word(Version)] = Field(
         Version.CURRENT,
         description="With the corrections, as AssemblyAI wrote it, or both. Subtitles "
-        "have one of them.",
+        "cannot have both.",
     )
 
 

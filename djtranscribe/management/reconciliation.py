@@ -45,7 +45,7 @@ class Row:
     busy: items that changed less than RECOVER_SECONDS ago and were not repaired, and
     jobs for which `adopted` returned False.
     foreign: items that this site did not create.
-    tell: called after each item, with the name, the number of items so far and the
+    tell: called before each item, with the name, the item's number (from 1) and the
     number of all items.
     """
 

@@ -33,7 +33,7 @@ APPS = ["djtranscribe", "caller", "transcription"]
 
 
 def make_groups(apps: Any, schema_editor: Any) -> None:
-    # Django makes permissions after the last migration; here they are needed before.
+    # Django creates permissions only after all migrations. We need them now.
     for label in APPS:
         config = apps.get_app_config(label)
         config.models_module = True
@@ -59,5 +59,5 @@ class Migration(migrations.Migration):
         ("transcription", "0001_initial"),
     ]
 
-    # Groups may have members by the time somebody goes back: they are left alone.
+    # Migrating back leaves the groups as they are, because they may have members.
     operations = [migrations.RunPython(make_groups, migrations.RunPython.noop)]

@@ -1,4 +1,4 @@
-"""A table for Django's cache, which counts attempts to log in if TWO_FACTOR is on."""
+"""A table for Django's cache, in which django-allauth counts attempts to log in."""
 
 from typing import Any
 

@@ -57,7 +57,7 @@ def send(message_id: UUID, to: str, subject: str, body: str) -> str:
     }
     try:
         mail = EmailMessage(subject, body, to=[to], headers=headers)
-        # Build the message before we connect: its address may be impossible to encode.
+        # Build the message before we connect: encoding the address may fail.
         mail.message()
         connection = get_connection()
         if isinstance(connection, smtp.EmailBackend):

@@ -37,7 +37,7 @@ class VendorError(Exception):
 
 
 def our_fault(error: Exception) -> VendorError:
-    """Return the error to store in a row after a bug in our code stopped its work."""
+    """Return the error to store in a row if a bug in our code stopped work on it."""
     message = "An error in djtranscribe itself; see the worker's log"
     return VendorError(f"{message} ({type(error).__name__}).")
 

@@ -29,8 +29,8 @@ READ = "read"
 BUSY = "busy"
 LONGEST_BUSY = timedelta(minutes=20)
 
-# A worker would ask for a pause four times for each call. So it remembers for a second
-# that a vendor is not paused.
+# A worker would query for a pause four times for each call. So it remembers for a
+# second that a vendor is not paused.
 SECONDS_WITHOUT_PAUSE = 1
 no_pause_until: dict[str, float] = {}  # by vendor, in time.monotonic()
 
@@ -75,8 +75,8 @@ class VendorPauseQuerySet(models.QuerySet["VendorPause"]):
     def of(self, vendor: str) -> VendorPause | None:
         """Return the pause of this vendor, or None.
 
-        After None, do not ask the database again for SECONDS_WITHOUT_PAUSE. So if a
-        pause begins in another process, this process stops a second later.
+        After None, do not query the database again for SECONDS_WITHOUT_PAUSE. Until
+        then, this process does not notice a pause that begins in another process.
         """
         if time.monotonic() < no_pause_until.get(vendor, 0):
             return None

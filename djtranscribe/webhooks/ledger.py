@@ -33,8 +33,8 @@ Verdict = WebhookDelivery.Verdict
 Handler = Callable[[str, Mapping[str, Any]], HttpResponse]
 
 handlers: dict[str, Handler] = {}
-# The request for what an incoming call hears. Its handler stores the call, unless a
-# call with the same SID is stored already.
+# Kind of request with which Twilio asks for the TwiML of an incoming call. The handler
+# stores the call, unless a call with the same SID is stored already.
 INCOMING_CALL = "twilio-answer"
 
 

@@ -13,7 +13,8 @@ from django_tasks.base import Task
 
 from djtranscribe.worker.waking import Wakeups
 
-# If this many messages wait, the sweep queues no more: a longer queue is only slower.
+# If this many messages of a task wait, the sweep queues no more of this task, because
+# they would only wait longer. Messages of a back-fill are counted separately.
 BACKLOG = 200
 
 

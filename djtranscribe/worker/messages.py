@@ -75,7 +75,8 @@ class Messages:
 
     def work(self) -> bool:
         """Claim one message for each free thread, and run it there."""
-        # Set before claiming: a thread that becomes free meanwhile must set `woken`.
+        # Set `may_be_more` before the claim: a thread that becomes free during the
+        # claim must set `woken`.
         self.may_be_more = True
         free = self.concurrency - len(self.running)
         claimed = self.claim(free) if free > 0 else []
@@ -95,7 +96,7 @@ class Messages:
     def claim(self, most: int) -> list[Any]:
         """Claim the most urgent messages."""
         ready = DBTaskResult.objects.ready()
-        # On SQLite, a transaction makes other writers wait. So look without one first.
+        # On SQLite, a transaction makes other writers wait. So look without it first.
         if connection.vendor == "sqlite" and not ready.exists():
             return []
         with exclusive_transaction(ready.db):

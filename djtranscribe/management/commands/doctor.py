@@ -154,7 +154,7 @@ def check_assemblyai() -> str:
 
 def check_clock() -> str:
     with vendor_errors(
-        "This check compares our clock with Twilio's. Fix Twilio first."
+        "This check compares our clock with Twilio's. First fix the Twilio check."
     ):
         date = twilio_client.server_time()
     try:

@@ -17,10 +17,10 @@ BAR = 24
 
 class Command(BaseCommand):
     help = (
-        "Compare with what Twilio and AssemblyAI have, and repair what is missing: "
-        "statuses of calls, recordings, results. A second run repairs nothing. With "
-        "--all it also imports recordings that do not come from this site. What was "
-        "deleted here does not come back."
+        "Compare this site's data with Twilio's and AssemblyAI's, and repair what is "
+        "missing: statuses of calls, recordings, results. A second run repairs "
+        "nothing. With --all it also imports recordings that do not come from this "
+        "site. What was deleted here does not come back."
     )
 
     def add_arguments(self, parser: CommandParser) -> None:
@@ -42,7 +42,7 @@ class Command(BaseCommand):
             type=int,
             default=100,
             metavar="N",
-            help="import at most this many of them (default: %(default)s)",
+            help="--all imports at most this many recordings (default: %(default)s)",
         )
 
     def handle(

@@ -11,7 +11,7 @@ from djtranscribe.management import backups
 
 class Command(BaseCommand):
     help = (
-        "Replace the database by the one in a backup, and put back its recordings. "
+        "Replace the database with the one in a backup, and put back its recordings. "
         "Stop the web server and the workers first. Afterwards `reconcile` asks the "
         "vendors for what is newer than the backup."
     )

@@ -31,8 +31,8 @@ class Command(BaseCommand):
     help = (
         "Fetch recordings, transcribe them, send notifications, retry lost work, and "
         "delete expired data. Run one or more workers, on any machine that reaches the "
-        "database and the recordings. After Ctrl-C or SIGTERM, it finishes its current "
-        "work and exits."
+        "database and the recordings. After Ctrl-C or SIGTERM, a worker finishes its "
+        "current work and exits."
     )
 
     def add_arguments(self, parser: CommandParser) -> None:
@@ -69,8 +69,8 @@ class Command(BaseCommand):
         wakeups.wake()
         queue.finish()
         for loop in loops:
-            # A slow e-mail may take longer. Do not wait: when the lease of its row has
-            # expired, a worker sends the e-mail again.
+            # A slow e-mail may take longer. Do not wait for it: when the lease of its
+            # row has expired, a worker sends the e-mail again.
             loop.join(STOP_SECONDS)
         close_connections()
 

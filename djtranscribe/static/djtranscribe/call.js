@@ -1,4 +1,5 @@
-// The call's page asks for its section every second, and replaces it only if it has changed.
+// The page of a call requests its section every second. Replace the section only if the
+// response has changed.
 (() => {
   "use strict";
   const announcer = document.getElementById("announcer");

@@ -1,5 +1,5 @@
-// For pages that refresh a part of themselves: if refreshing is of no use any more, stop
-// it and say why.
+// For pages that refresh a part of themselves: stop refreshing when it can no longer
+// succeed, and say why.
 (() => {
   "use strict";
   // Stop after this many failed polls in a row: one or two minutes, longer than a restart
