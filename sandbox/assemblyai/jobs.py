@@ -50,7 +50,7 @@ class JobError(Exception):
 
 
 def start() -> None:
-    """Start the worker processes. They load their models before the first job."""
+    """Start the worker processes. They load PocketSphinx before the first job."""
     if SHARED_CACHE:
         Path(SHARED_CACHE).mkdir(parents=True, exist_ok=True)
     # spawn, because fork is not safe in a process with threads.

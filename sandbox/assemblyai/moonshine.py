@@ -146,9 +146,9 @@ def _spread(
 def _with_terms(words: list[Word], biased: list[Word]) -> list[Word]:
     """Replace words where the biased search has found keyterms.
 
-    biased: the words of that search. If any of them is a keyterm, they also replace
-    words with a confidence up to ALONE. Other words do not change, so that an
-    unsuitable keyword list does no harm.
+    biased: the words of that search. If it has found any keyterm, its other words also
+    replace words with a confidence up to ALONE. The rest of `words` does not change, so
+    that an unsuitable keyword list does no harm.
     """
     if not any(word["is_term"] for word in biased):
         return words

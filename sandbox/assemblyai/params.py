@@ -12,6 +12,7 @@ MODELS = ("assemblyai-stt-3-7", "universal-3-5-pro", "universal-2")
 # Deprecated models, with their successors. They work, with a warning in the response.
 DEPRECATED = {"universal-3-5-pro": "assemblyai-stt-3-7"}
 SUGGESTED = '["assemblyai-stt-3-7", "universal-2"]'
+# Maximum number of words in all keyterms together, and in one keyterm.
 KEYTERMS_WORDS = 1000
 KEYTERM_WORDS = 6
 
@@ -154,8 +155,8 @@ def warnings(body: dict[str, Any]) -> list[str]:
 
 
 def _keyterms(body: dict[str, Any]) -> str | None:
-    # It is undocumented what the real service does with more than KEYTERMS_WORDS or
-    # KEYTERM_WORDS. Refuse such requests, so that we notice them.
+    # It is not documented what the real service does above these limits. Refuse such
+    # requests, so that we notice them.
     terms = body.get("keyterms_prompt", [])
     if not all(isinstance(term, str) and term.strip() for term in terms):
         return "keyterms_prompt must be a list of non-empty strings"

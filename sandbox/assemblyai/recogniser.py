@@ -16,7 +16,7 @@ from sandbox.assemblyai.sphinx import Word
 
 
 def start_worker(folder: Path) -> None:
-    """Load the models before the first job needs them."""
+    """Prepare a worker process: load PocketSphinx before the first job needs it."""
     # Ctrl-C reaches every process of the terminal. Ignore it here, because the parent
     # stops its workers.
     signal.signal(signal.SIGINT, signal.SIG_IGN)

@@ -13,7 +13,7 @@ from datetime import datetime, timezone
 from pathlib import Path
 from typing import Any
 
-# Models that the real service refuses since September 2026.
+# Models that the real service has refused since September 2026.
 RETIRED_MODELS = frozenset({"universal-3-pro"})
 
 

@@ -30,7 +30,7 @@ def text_of(words: Words, request: dict[str, Any]) -> str:
     """Return the text of the words.
 
     With `redact_pii` and a policy in NUMBERS, numbers in the text become ####. The
-    words are not redacted, because AssemblyAI does not promise this.
+    words are not redacted, because AssemblyAI does not promise to redact them.
     """
     policies = set(request.get("redact_pii_policies") or [])
     hides = bool(request.get("redact_pii") and policies & NUMBERS)

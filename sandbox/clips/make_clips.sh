@@ -11,8 +11,8 @@ trap 'rm -rf "$work"' EXIT
 for text in *.txt terms/*.txt; do
     name=${text%.txt}
     flite -voice rms -t "$(cat "$text")" -o "$work/spoken.wav"
-    # Sound like a telephone (8 kHz, mu-law), in the format of Twilio's files. Without
-    # dither and with -R, so that the same text always gives the same file.
+    # Reduce to telephone quality (8 kHz, mu-law), in the format of Twilio's files. No
+    # dither, and -R, so that the same text always gives the same file.
     sox -R "$work/spoken.wav" -r 8000 -c 1 -e mu-law "$work/telephone.wav" norm -3
     sox -R -D "$work/telephone.wav" -b 16 -e signed-integer "$name.wav" pad 0.3 0.4
 done

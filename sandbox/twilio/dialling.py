@@ -13,7 +13,8 @@ from sandbox.twilio.state import Call, network
 
 LISTS = ("StatusCallbackEvent", "RecordingStatusCallbackEvent")
 EVENTS = {"initiated", "ringing", "answered", "completed"}
-NOT_PLAYED = ("Record", "SendDigits", "ApplicationSid", "TimeLimit")
+# Parameters of Twilio's API that the stand-in ignores.
+IGNORED = ("Record", "SendDigits", "ApplicationSid", "TimeLimit")
 # Twilio sends this in place of a withheld number.
 WITHHELD = "+266696687"
 # Send no response for this long. No client should wait so long.
@@ -53,9 +54,9 @@ def call_in(number: str) -> Call:
 
 
 def _warn(call: Call) -> None:
-    for name in NOT_PLAYED:
+    for name in IGNORED:
         if name in call.options:
-            call.note(f"{name} is not played by this stand-in")
+            call.note(f"{name} is ignored by this stand-in")
     for event in {
         e for f in call.options.get("StatusCallbackEvent", []) for e in f.split()
     }:

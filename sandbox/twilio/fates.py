@@ -46,15 +46,15 @@ FATES: dict[str, tuple[str, str]] = {
 SPECIALISTS: dict[str, tuple[str, str]] = {
     "0021": (
         "clinic",
-        "Somebody speaks of drugs. With the keyword list Clinic, they are right.",
+        "Somebody names drugs. The keyword list Clinic helps to recognise them.",
     ),
     "0022": (
         "front-desk",
-        "Somebody names people. With the keyword list Front desk, they are right.",
+        "Somebody names people. The keyword list Front desk helps to recognise them.",
     ),
     "0023": (
         "machine-shop",
-        "Somebody speaks of tools. With the keyword list Machine shop, they are right.",
+        "Somebody names tools. The keyword list Machine shop helps to recognise them.",
     ),
 }
 

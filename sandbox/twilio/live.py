@@ -49,7 +49,7 @@ class Live(Person):
     def said(self) -> str | None:
         return " ".join(self.spoken) or None
 
-    # Methods that the phone network calls
+    # Methods for the phone network
 
     def pick_up(self, call: Call) -> str:
         deadline = time.monotonic() + RING_SECONDS
@@ -118,7 +118,7 @@ class Live(Person):
         with self._lock:
             return list(self._track)
 
-    # Methods that the page calls
+    # Methods for the phone page
 
     def listen(self, sound: bytes, rate: int) -> None:
         """Add 16-bit microphone samples, if the person is recorded or talks."""

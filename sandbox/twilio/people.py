@@ -62,7 +62,7 @@ class Person:
         return "busy" if self.fate == "busy" else ""
 
     def connected(self) -> None:
-        """Do nothing. Called when our number has answered the call of this person."""
+        """Do nothing. Called after our number has answered the call of this person."""
 
     def hear(self, call: Call, text: str) -> None:
         """Listen to a sentence. Raises CallOver if the person hangs up."""
@@ -124,7 +124,7 @@ class Person:
         call.note(f"says: {self.said}" if self.said else "says nothing")
 
     def talked(self, start: float) -> audio.Track:
-        """Return the sound of this person, after the conversation."""
+        """Return what this person has said in a conversation. Call this at its end."""
         return self.track(start)
 
     def track(self, start: float = 0.0) -> audio.Track:

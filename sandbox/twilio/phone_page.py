@@ -14,7 +14,7 @@ from sandbox.web.control import answer
 
 STATIC = Path(__file__).parent / "static"
 TYPES = {".js": "text/javascript", ".css": "text/css"}
-# Sample rates of microphones, in Hz.
+# Accepted sample rates of microphones, in Hz.
 RATES = range(8_000, 192_001)
 
 

@@ -110,7 +110,7 @@ class Postman:
             job()
 
     def _hold(self, lane: str, job: Job, seconds: float) -> None:
-        """Hold until no callback comes for ``seconds``. Then send the newest first."""
+        """Hold a callback until no other comes for ``seconds``. Send newest first."""
         with self._lock:
             self._held[lane].append(job)
             if lane in self._timers:
