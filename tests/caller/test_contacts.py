@@ -56,7 +56,7 @@ def upload(browser, text, name="contacts.csv"):
         ("+442079460123", "07911 123456", "+447911123456"),
         ("+442079460123", "00 1 415 555 1234", NUMBER),
         ("+442079460123", "14155551234", "14155551234"),
-        # Valid in Germany, too, but Germans would write a 0 in front.
+        # Also valid as a German number, but Germans would write a 0 in front.
         ("+4930901820", "442079460123", "442079460123"),
         ("+4930901820", "030 901821", "+4930901821"),
     ],

@@ -360,7 +360,7 @@ def spend(*prices):
     [
         ("1.00", ["-0.91"]),
         ("1.00", ["-0.50", "-0.41"]),
-        # None: Twilio has not reported the price yet. Each call counts as 0.10.
+        # None: Twilio has not reported the price yet. Such a call counts as 0.10.
         ("1.00", [None] * 10),
         ("1.00", ["-0.75", None, None]),
         ("0.05", []),

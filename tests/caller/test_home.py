@@ -47,7 +47,7 @@ def check(browser, typed):
         ("415", "415"),
         ("4155551234", "+1 415-555-1234"),
         ("(415) 555-1234", "+1 415-555-1234"),
-        # Unchanged: a whole number of Sweden, but American numbers have ten digits.
+        # Unchanged: a Swedish number, or an American one without its last digit.
         ("469922704", "469922704"),
         ("4699227041", "+1 469-922-7041"),
     ],

@@ -189,7 +189,7 @@ class TestForwarding:
         assert (call.status, call.leg.status) == ("in-progress", "no-answer")
         assert headline(timeline(call)) == "Leaving a message"
         Call.objects.update(status="completed")
-        # As a replay does, after the greeting was changed.
+        # The webhook is replayed after the greeting was changed.
         settings.ANSWER_GREETING = "Another greeting."
         signed_post(path(call, "bridge/done/"), fields)
         call.refresh_from_db()

@@ -24,7 +24,7 @@ def heard(*words):
     ]
 
 
-# Both people speak at once from 900 to 1,500 ms.
+# The turns of the two people overlap from 900 to 1,500 ms.
 TALK = heard(
     ("Are", 1, 0, 400),
     ("you", 1, 400, 1000),

@@ -1,4 +1,4 @@
-"""After a day, the files of killed processes are deleted, and no other files."""
+"""Cleanup of files: which are deleted after a day, and which are kept."""
 
 import os
 import signal
