@@ -23,7 +23,7 @@ TEXT = "Please call the cardiology ward."
 
 
 def a_transcript(status: str = "pending", **columns: Any) -> Transcript:
-    """Create a transcript in this status. Its audio is stored unless it is pending."""
+    """Create a transcript in this status. Unless it is pending, its audio is stored."""
     recording = columns.pop("recording", None) or Recording.objects.create(
         sid=RECORDING_SID, status="completed", source="RecordVerb"
     )
@@ -46,7 +46,7 @@ def advanced(transcript: Transcript) -> Transcript:
 
 
 def make_due(transcript: Transcript) -> None:
-    """Make this row due now, and the next probe of paused vendors."""
+    """Make this row and the next probe of every paused vendor due now."""
     moment = timezone.now() - timedelta(seconds=1)
     VendorPause.objects.update(probe_at=moment)
     Transcript.objects.filter(pk=transcript.pk).update(next_attempt_at=moment)

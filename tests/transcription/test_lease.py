@@ -37,7 +37,7 @@ pytestmark = pytest.mark.django_db
 
 
 def taken_over(transcript):
-    """Let another worker take the lease, as if our worker was dead."""
+    """Let another worker take the lease, as if our worker were dead."""
     Transcript.objects.filter(pk=transcript.pk).update(
         lease=uuid4(), leased_until=timezone.now() + timedelta(seconds=50)
     )
@@ -190,8 +190,8 @@ def test_one_query_extends_all_active_leases_of_a_process():
             stack.enter_context(holding(each))
             each.keep_lease()
         Transcript.objects.update(leased_until=soon)
-        # All were extended 16 seconds ago. Since then, the third hangs, and another
-        # worker has leased the fourth.
+        # All were extended 16 seconds ago. Since then, the third made no progress, and
+        # another worker has leased the fourth.
         for each in held:
             each.lease_kept_at -= settings.LEASE_SECONDS / 4 + 1
         held[2].worked_at = held[2].lease_kept_at
@@ -419,7 +419,7 @@ def test_message_for_a_leased_row_does_not_block_the_next_message():
 
 
 def test_a_repeated_webhook_does_not_move_a_row_that_is_due_already(client):
-    """If it moved, a worker that claims the row just now would not find it due."""
+    """If its due time moved, a worker that is claiming it would find it not due yet."""
     transcript = a_transcript(
         "queued", next_attempt_at=timezone.now() + timedelta(seconds=20)
     )

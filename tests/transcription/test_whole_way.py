@@ -36,7 +36,7 @@ from transcription.models import Transcript, Vocabulary
 pytestmark = pytest.mark.django_db(transaction=True)
 
 
-def test_a_call_becomes_text_with_four_requests_to_assemblyai_and_one_to_twilio(
+def test_a_call_becomes_text_with_three_requests_to_assemblyai_and_one_to_twilio(
     browser, signed_post, vendors, work
 ):
     call = a_call()

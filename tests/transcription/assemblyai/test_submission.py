@@ -464,7 +464,7 @@ def test_the_list_is_read_down_to_a_job_that_we_started_earlier(vendors, is_ther
     assert transcript.assemblyai_id == (JOB_ID if is_there else "a new one")
 
 
-def test_job_list_reading_stops_after_fifty_pages(vendors):
+def test_job_list_reading_stops_after_two_hundred_pages(vendors):
     transcript = a_transcript("lost")
     job = load(
         "assemblyai/listed",
@@ -494,7 +494,7 @@ def test_audio_that_assemblyai_has_forgotten_is_uploaded_again(vendors, status):
     assert transcript.uploaded_at > yesterday
 
 
-def test_audio_uploaded_an_hour_ago_is_not_uploaded_again(vendors):
+def test_audio_uploaded_22_hours_ago_is_not_uploaded_again(vendors):
     transcript = a_transcript(
         "uploaded", uploaded_at=timezone.now() - timedelta(hours=22)
     )

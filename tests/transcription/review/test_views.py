@@ -101,7 +101,7 @@ def in_turns(words, *begins):
 
 
 def turns_of(client, transcript):
-    """Return the turns on the transcript's page, like those of an answer."""
+    """Return the turns on the transcript's page, in the form that answers have."""
     page = client.get(transcript.get_absolute_url()).text
     [data] = re.findall(r'<script id="words"[^>]*>(.*?)</script>', page)
     htmls = re.findall(r'<p class="said">(.*?)</p>', page)

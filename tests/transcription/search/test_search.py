@@ -569,7 +569,7 @@ def test_truncated_result_shows_a_message(browser, said, monkeypatch):
 
 
 @pytest.mark.skipif(
-    "connection.vendor != 'postgresql'", reason="SQLite serves nobody else meanwhile"
+    "connection.vendor != 'postgresql'", reason="only PostgreSQL limits the time"
 )
 def test_a_search_that_takes_too_long_is_ended(browser, said, monkeypatch):
     slow = (
