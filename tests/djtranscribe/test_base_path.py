@@ -209,7 +209,7 @@ def test_a_longer_name_is_not_under_the_path(under):
 
 
 def test_every_name_that_our_addresses_begin_with_works_or_is_refused(settings):
-    """A name is refused if it is a whole path: `/admin/` is one, `/calls/` is not."""
+    """A name is refused if it is the path of a page: `/admin/`, but not `/calls/`."""
     names = {route.split("/")[1] for route, _ in addresses()} - {""}
     assert {"calls", "admin"} < names
 

@@ -1,4 +1,4 @@
-"""Repeated statements are prepared by PostgreSQL, but not behind a pooler."""
+"""Workers (without a pooler) and webhooks prepare repeated statements. Pages do not."""
 
 import os
 import shutil

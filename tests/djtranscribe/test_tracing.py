@@ -22,7 +22,7 @@ client.get("/14155559371/", secure=True)
 row = Recording.objects.create(source="file", status="completed")
 row.store_audio([b"ID3" + bytes(50)])
 transcript = start(row)
-# Each of them is a step. The second one asks AssemblyAI, which is away.
+# Run two steps. The second one asks AssemblyAI, which is away.
 for _ in range(2):
     transcript.refresh_from_db()
     run(DBTaskResult.objects.filter(status="READY").first())

@@ -1,4 +1,4 @@
-"""Admin shows the tables of this product, but no tables of the libraries it uses."""
+"""Admin shows this product's tables. Of other tables, only users and groups."""
 
 import pytest
 from django.apps import apps

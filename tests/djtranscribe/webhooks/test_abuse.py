@@ -1,7 +1,7 @@
 """Invalid and forged requests to webhooks: no server error, and no changed row.
 
-Each test runs for all webhooks. A new one fails tests/test_every_webhook.py until it is
-listed there.
+Tests with the fixture `hook` run for all webhooks. A new webhook fails
+tests/test_every_webhook.py until it is listed there.
 """
 
 import json
@@ -32,7 +32,7 @@ OTHERS = "99999999-2222-4333-8444-555555555555"
 
 @pytest.fixture(params=[*TWILIO, ASSEMBLYAI])
 def hook(request):
-    """Return the URL of a webhook about a call that is in progress."""
+    """Return the URL of a webhook, and store the ringing call that it is about."""
     call = a_call(uuid=OURS, sid=CALL_SID, status="ringing")
     recording = a_recording(call=call, status="processing")
     Transcript.objects.create(
