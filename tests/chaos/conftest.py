@@ -132,6 +132,6 @@ def pytest_terminal_summary(terminalreporter: Any) -> None:
         if name == "counted" and report.when == "call"
     ]
     if lines:
-        terminalreporter.section("what broke, and what was counted")
+        terminalreporter.section("injected faults, and what was counted")
         for line in lines:
             terminalreporter.line(line)

@@ -1,4 +1,4 @@
-"""Simulated machines on this one: network namespaces, connected by a bridge."""
+"""Simulated machines: network namespaces, connected by a bridge."""
 
 import os
 import shutil

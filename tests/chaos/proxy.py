@@ -38,8 +38,9 @@ class Proxy:
     def hold(
         self, request: str, *, of_request: int | None = None, of_answer: int | None = 0
     ) -> Hold:
-        """Stop the next request that matches `request` (`POST /v2/upload`).
+        """Stop the next request that matches `request`, or its answer.
 
+        request: a regular expression, for example `POST /v2/upload`.
         of_request: how many bytes of the request reach the vendor. Without it, the
         vendor gets the whole request, and of_answer bytes of its answer come back.
         """

@@ -11,7 +11,7 @@ from tests.chaos.waiting import until
 
 pytestmark = pytest.mark.slow
 
-# Longer than the backoff after a second failure, so that the two cannot be confused.
+# Longer than the backoff after two failures: the length of a wait shows its cause.
 RETRY_AFTER_SECONDS = 20
 # BACKOFF_SECONDS in transcription.models.work: 5 s, plus or minus a quarter.
 FIRST_BACKOFF_SECONDS = (3.75, 6.25)
@@ -227,8 +227,8 @@ def waits_for_us(house: House, number: str) -> bool:
 
 
 FINISHED = ("completed", "error")
-# {error of the first job: number of jobs in total}. 0: the error is final, so the first
-# job is the only one. 1: the transcript is completed without a text.
+# {error of the first job: what follows}. 2: a second job has the text. 1: the
+# transcript is completed without a text. 0: the error is final.
 ENDS = {
     "Download error, unable to download the file. Please make sure it exists.": 2,
     "Cannot access uploaded file. Please upload it again.": 2,
@@ -247,7 +247,7 @@ def test_a_job_that_ends_in_an_error_is_tried_again_or_empty_or_final(
     outcomes = []
 
     for reason, jobs in ENDS.items():
-        # One call at a time: the error hits the next job, no matter which call it is.
+        # One call at a time: the error hits the next job, whichever call it is for.
         house.assemblyai.next_error(reason)
         number = new_number()
         house.dial(number)

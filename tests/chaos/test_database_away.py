@@ -1,4 +1,4 @@
-"""The database goes away for 20 seconds, during webhooks and all kinds of work."""
+"""The database goes away during webhooks and all kinds of work."""
 
 import threading
 import time
@@ -74,7 +74,7 @@ def test_a_database_that_is_away_for_20_seconds_costs_nothing(
         ),
     )
     refresh = next(number for number in others if house.status(number) == "queued")
-    its_time_has_come(house, refresh)
+    make_due(house, refresh)
     until("amid a refresh", lambda: assemblyai.requests("GET /v2/transcript/"))
     wav = "GET /Recordings/RE[0-9a-f]+.wav$"
     before = len(twilio.requests(wav))
@@ -130,7 +130,7 @@ def test_a_database_that_is_away_for_20_seconds_costs_nothing(
     assert len(twilio.posts_to(refused)) == len(rows)
 
 
-def its_time_has_come(house: House, number: str) -> None:
+def make_due(house: House, number: str) -> None:
     """Make the transcript of this call due now."""
     house.database.execute(
         "UPDATE transcription_transcript SET next_attempt_at = %s WHERE id = %s",

@@ -33,7 +33,7 @@ def dial_and_be_cut_off(house: House, number: str) -> threading.Thread:
 
 
 def let_time_pass(house: House, number: str, by: timedelta) -> None:
-    """Change the row of this call as if it had been dialled so much earlier."""
+    """Subtract `by` from the creation time of this call."""
     (row,) = house.database.rows(
         "SELECT created_at FROM caller_call WHERE other_number = %s", number
     )

@@ -8,7 +8,7 @@ from tests.chaos.waiting import until
 pytestmark = pytest.mark.slow
 
 # Queue ten messages for each transcript. Any idle worker may take them.
-ANNOUNCE = """
+ENQUEUE = """
 from transcription.models import Transcript
 from transcription.tasks import advance
 for pk in list(Transcript.objects.values_list("pk", flat=True)) * 10:
@@ -28,8 +28,8 @@ def test_workers_on_the_same_rows_do_each_step_once(new_house, counted, workers)
     numbers = [new_number() for _ in range(8)]
     for number in numbers:
         house.dial(number)
-    until("each is to be announced", lambda: all(map(house.transcripts, numbers)))
-    house.manage("shell", "--no-imports", "--command", ANNOUNCE)
+    until("each has a transcript", lambda: all(map(house.transcripts, numbers)))
+    house.manage("shell", "--no-imports", "--command", ENQUEUE)
 
     processes = [house.launch_worker(threads=2) for _ in range(workers)]
     for process in processes:
@@ -43,7 +43,7 @@ def test_workers_on_the_same_rows_do_each_step_once(new_house, counted, workers)
     }
     looks = len(house.assemblyai.requests("GET /v2/transcript/"))
     counted(
-        f"{workers} workers, {len(numbers)} rows, each announced 11 times: {did}, "
+        f"{workers} workers, {len(numbers)} rows, each queued 11 times: {did}, "
         f"{looks} GETs of a result"
     )
     assert set(did.values()) == {len(numbers)}

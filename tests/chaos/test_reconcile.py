@@ -1,4 +1,4 @@
-"""`manage.py reconcile` with real stand-ins: it repairs everything, then nothing."""
+"""`manage.py reconcile` with real stand-ins: run until nothing is left to repair."""
 
 import re
 
@@ -30,8 +30,8 @@ def reconcile(house: House) -> tuple[dict[str, tuple[int, int]], bool]:
 def test_reconcile_repairs_missed_webhooks_and_has_nothing_left_to_repair(
     new_house, counted
 ):
-    # Only the command checks the rows: the worker is killed before, and its leases
-    # expire soon.
+    # No worker may repair the rows: the only one is killed before the command runs, and
+    # its leases expire soon.
     house = new_house(LEASE_SECONDS="5", RECOVER_SECONDS="90")
     twilio, assemblyai = house.twilio, house.assemblyai
     assemblyai.webhooks("lost")

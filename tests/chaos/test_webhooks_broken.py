@@ -66,7 +66,7 @@ TOLD = {
 
 
 def told(house: House, number: str) -> Counter[str]:
-    """Count the answered webhooks about this call by status. Each answer is a 2xx."""
+    """Count the answered webhooks about this call by status, and check the answers."""
     call = str(UUID(str(house.call(number)["uuid"])))
     (transcript,) = house.transcripts(number)
     sent = Counter()
@@ -160,8 +160,8 @@ def test_twilio_is_polled_until_it_responds_if_webhooks_are_lost(new_house, coun
     for request in QUESTIONS.values():
         for do in FAULTS.values():
             twilio.fault(request, **do)
-    # Now the list of calls fails until `clear_faults`. In this time, no call may be
-    # shown as not dialled, although all of them are old enough for that.
+    # The list of calls fails until `clear_faults`. Until then, no page may say "nothing
+    # was dialled", although the calls are old enough to be given up.
     twilio.fault(QUESTIONS["list of calls"], times=None, status=503)
     for number in unheard_of:
         let_time_pass(house, number, CLOCK_SKEW)
@@ -171,7 +171,7 @@ def test_twilio_is_polled_until_it_responds_if_webhooks_are_lost(new_house, coun
     unsettled = {house.call(number)["status"] for number in unheard_of}
     pages = [house.page_of(number) for number in unheard_of]
     until(
-        "every question was failed",
+        "Twilio failed each request in every way",
         lambda: all(hits(house, name) >= len(FAULTS) for name in QUESTIONS),
         120,
     )

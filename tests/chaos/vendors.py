@@ -33,7 +33,7 @@ class StandIn:
         return answer.json()
 
     def fault(self, request: str, times: int | None = 1, **do: Any) -> None:
-        """Break the next `times` requests of this kind, or all of them if it is None.
+        """Break the next `times` requests of this kind. None: break all of them.
 
         Example: fault("POST /v2/upload", status=503)
         """
@@ -54,7 +54,7 @@ class StandIn:
         self.control("DELETE", "webhooks")
 
     def hits(self) -> int:
-        """Return how many requests the present faults have broken."""
+        """Return how many requests the current faults have broken."""
         return sum(rule["hits"] for rule in self.control("GET", "faults"))
 
     def requests(self, request: str) -> list[dict[str, Any]]:
@@ -132,7 +132,7 @@ class AssemblyAI(StandIn):
         """Recognise every clip once, so that the same audio later takes no time."""
         login = {"Authorization": KEY}
         names = audio.clip_names()
-        # Each xdist process begins with different clips, because results are shared.
+        # Results are shared, so each xdist process begins with different clips.
         lane = os.environ.get("PYTEST_XDIST_WORKER", "gw0").removeprefix("gw")
         first = 3 * int(lane) % len(names)
         for clip in [*names[first:], *names[:first]]:

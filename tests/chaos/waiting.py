@@ -1,4 +1,4 @@
-"""Wait for another process, and fail with a readable message if it is too late."""
+"""Wait for another process, and fail with a readable message if it takes too long."""
 
 import socket
 import time
@@ -9,9 +9,9 @@ T = TypeVar("T")
 
 
 def until(what: str, look: Callable[[], T], seconds: float = 20) -> T:
-    """Return the first truthy value of `look()`.
+    """Return the first truthy value of `look()`, or raise AssertionError after a time.
 
-    what: the expected event, for the AssertionError after this many seconds.
+    what: the expected event, for the message of the error.
     """
     deadline = time.monotonic() + seconds
     while True:
