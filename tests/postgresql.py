@@ -21,7 +21,9 @@ def url_of(name: str, server: str = SERVER) -> str:
 
 @contextmanager
 def new_database(prefix: str, options: str = "") -> Iterator[str]:
-    """Create a database, yield its URL, and drop it. Skip the test without a server.
+    """Create a database, yield its URL, and drop it.
+
+    Without a server, skip the test, or fail it in CI.
 
     prefix: the start of the database's name. The rest is random.
     options: SQL, the options of CREATE DATABASE.

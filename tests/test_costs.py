@@ -73,7 +73,7 @@ def test_queries_of_each_webhook(signed_post, queries):
 def test_queries_and_requests_from_a_recording_to_its_words(
     client, signed_post, vendors, queries, monkeypatch
 ):
-    # Remember for longer, so that a slow machine does not ask again.
+    # By default, a slow machine would query again whether a vendor is paused.
     monkeypatch.setattr(pauses, "SECONDS_WITHOUT_PAUSE", 60)
     call = a_call()
     for delivery in deliveries(call):

@@ -1,6 +1,6 @@
 """Every webhook, found in the URL map.
 
-A new one fails here until somebody has decided how it authenticates the sender, and
+A new webhook fails here until somebody has decided how it authenticates the sender, and
 what it stores. Forged requests are in tests/djtranscribe/webhooks/test_abuse.py.
 """
 
@@ -116,7 +116,7 @@ def test_every_kind_has_a_label():
 
 @pytest.fixture(params=DECISIONS)
 def hook(request):
-    """Return a webhook about a call in progress, with an authentic request."""
+    """Return a `Hook` about a ringing call that this fixture has stored."""
     is_bridge = request.param.startswith("/bridge/")
     kind = {"/code/": "code"}.get(request.param, "conversation" * is_bridge)
     call = a_call(uuid=UUID, sid=CALL_SID, status="ringing", kind=kind or "message")

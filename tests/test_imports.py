@@ -61,7 +61,7 @@ TOP = (
 PARTS = ("djtranscribe", "caller", "transcription", "sandbox")
 
 
-# Folders that are no rooms of their own: Django or the frame around them has them.
+# Folders that are no rooms: each is a part of its app.
 INNER = {"formats", "management", "migrations", "models", "templatetags"}
 
 
@@ -130,7 +130,7 @@ def test_every_folder_is_a_room():
 
 
 def test_the_diagram_has_the_arrows_between_rooms():
-    """Arrows inside the three frames, without those to the first room of a frame."""
+    """Check the arrows inside each app. Imports of its top folder have no arrow."""
     text = (ROOT / "docs" / "architecture.md").read_text()
     drawn = set(re.findall(r"^        (\w+) --> (\w+)$", text, re.MULTILINE))
     allowed = {
