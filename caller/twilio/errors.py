@@ -128,7 +128,7 @@ def refusal(status: int | None, code: int | None, headers: Any) -> TwilioError:
         return TwilioError(message, retry_after=wait, code=code)
     if status and status < 400:
         # For example, a proxy redirects our requests.
-        message = f"Twilio's answer is not one that its API gives: HTTP status {status}."
+        message = f"Twilio gave an answer unlike its API: HTTP status {status}."
         return TwilioError(message, maybe_done=True, code=code)
     if status is None or status >= 500:
         message = "Twilio answered with an internal error."

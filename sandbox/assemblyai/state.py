@@ -33,7 +33,6 @@ class Job:
     words: list[dict[str, Any]] | None = None
     seconds: float | None = None
     channels: int = 1
-    language_confidence: float | None = None
     webhook_status_code: int | None = None
     deleted: bool = False
     warnings: list[str] = field(default_factory=list)

@@ -37,6 +37,8 @@ from tests.transcription.rows import (
 )
 from transcription.management import recordings
 from transcription.models import Transcript, Vocabulary
+from transcription.review import editing
+from transcription.review.current import Change
 
 pytestmark = pytest.mark.django_db
 
@@ -402,6 +404,22 @@ def test_json_has_the_whole_answer(finished):
     out, _ = printed("print_transcription", JOB_ID, "--json")
 
     assert json.loads(out) == load("assemblyai/completed")
+
+
+def test_json_has_the_corrected_words(finished, operator):
+    editing.save(finished, operator, 0, [Change(1, 2, "ring")])
+
+    out, _ = printed("print_transcription", JOB_ID, "--json")
+
+    answer = json.loads(out)
+    assert answer["text"].startswith("Please ring")
+    assert answer["words"][1] | {"speaker": ""} == {
+        "text": "ring",
+        "start": 560,
+        "end": 800,
+        "confidence": None,
+        "speaker": "",
+    }
 
 
 def test_words_are_printed_with_times_and_confidence(finished):

@@ -7,7 +7,7 @@ from django.core.management.base import BaseCommand, CommandError, CommandParser
 from django.db.models import Q
 
 from transcription.models import Transcript
-from transcription.review.current import words_of
+from transcription.review.current import is_edited, words_of
 
 
 class Command(BaseCommand):
@@ -22,7 +22,7 @@ class Command(BaseCommand):
         form.add_argument(
             "--json",
             action="store_true",
-            help="AssemblyAI's response as JSON, with the current text.",
+            help="AssemblyAI's response as JSON, with the current text and words.",
         )
         form.add_argument(
             "--words",
@@ -41,6 +41,12 @@ class Command(BaseCommand):
         if options["json"]:
             answer = {**(transcript.response or {}), "text": transcript.text}
             answer["words"] = transcript.words
+            if is_edited(transcript):
+                keys = ("text", "start", "end", "confidence", "speaker")
+                answer["words"] = [
+                    {key: getattr(word, key) for key in keys}
+                    for word in words_of(transcript)
+                ]
             self.stdout.write(json.dumps(answer, indent=2, ensure_ascii=False))
         elif options["words"]:
             for word in words_of(transcript):
