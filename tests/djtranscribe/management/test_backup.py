@@ -202,7 +202,7 @@ def test_the_docker_image_has_what_commands_need():
 
     # The sandbox only starts commands of ours.
     starting = {name for name in sources if "import subprocess" in sources[name]}
-    assert starting == {"backups.py", "sandbox.py"}
+    assert starting == {"backups.py", "processes.py"}
     assert set(started) == {"pg_dump", "pg_restore", "psql"}
     assert f" postgresql-client-{major[1]} " in image
     folders = [volume.split(":")[1] for volume in compose["x-app"]["volumes"]]
