@@ -1,6 +1,6 @@
 """How much memory does a worker need for large recordings, and how fast is it?
 
-    python -m benchmarks.memory [--megabytes 200] [--at-once 32] [--rounds 3]
+    python -m benchmarks.memory [--megabytes 200] [--at-once 32] [--rounds 3] [--idle 3]
 
 Gives a worker one recording of --megabytes, then --at-once of them, on PostgreSQL with
 fake_vendors.py. Prints how much more memory the worker takes than when idle. Compares
@@ -40,16 +40,17 @@ def main() -> None:
     parser.add_argument("--megabytes", type=int, default=200)
     parser.add_argument("--at-once", type=int, default=32)
     parser.add_argument("--rounds", type=int, default=3, help="times of one recording")
+    parser.add_argument("--idle", type=float, default=3, help="seconds before the work")
     options = parser.parse_args()
     size, many = options.megabytes, options.at_once
     ours, curls, memory = [], [], []
     for _ in range(options.rounds):
-        seconds, megabytes = measure(size, 1)
+        seconds, megabytes = measure(size, 1, options.idle)
         ours.append(seconds)
         memory.append(megabytes)
         curls.append(by_curl(size))
     one, ratio = max(memory), statistics.median(ours) / statistics.median(curls)
-    _, all_of_them = measure(size, many)
+    _, all_of_them = measure(size, many, options.idle)
     print(f"one recording of {size} MB: {one:6.1f} MB   goal {ONE_MB}")
     print(f"the same, time: {ratio:6.2f} of curl | curl   goal {SLOWER}")
     print(f"{many} of {size} MB at once: {all_of_them:6.1f} MB   goal {MANY_MB}")
@@ -57,7 +58,7 @@ def main() -> None:
         sys.exit("Missed.")
 
 
-def measure(megabytes: int, recordings: int) -> tuple[float, float]:
+def measure(megabytes: int, recordings: int, wait: float) -> tuple[float, float]:
     """Return the seconds up to the last submission, and the MB above an idle worker."""
     with (
         a_database() as url,
@@ -67,7 +68,7 @@ def measure(megabytes: int, recordings: int) -> tuple[float, float]:
         started.run("manage.py", "migrate", "--verbosity=0")
         worker = started.start("manage.py", "worker")
         started.until_printed(worker, "Worker ready")
-        time.sleep(3)
+        time.sleep(wait)
         idle = resident(worker.pid)
         started.shell(RECORDINGS.format(calls=recordings))
         ask = asker(url)

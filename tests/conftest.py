@@ -64,7 +64,6 @@ INDEPENDENT = {
     "tests/djtranscribe/test_settings.py",
     "tests/djtranscribe/vendors/test_deadlines.py",
     "tests/live/test_notifications.py",
-    "tests/test_benchmarks.py",
     "tests/test_upgrade.py",
 }
 # The longest first: then no process works alone at the end.

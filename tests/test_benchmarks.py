@@ -3,22 +3,23 @@
 import os
 import subprocess
 import sys
+from collections.abc import Iterator
 from pathlib import Path
 from shutil import which
 
-import psycopg
 import pytest
 
 from benchmarks.all import RUNS
-from tests.postgresql import SERVER
+from tests.postgresql import new_database
+from tests.processes import manage
 
 ROOT = Path(__file__).resolve().parents[1]
 BENCHMARKS = {
     "all": "--help",
-    "lists": "300 --times 1 --list recordings",
+    "lists": "60 --times 1 --list recordings",
     "search": "300 --searches 1",
     "load_webhooks": "--calls 4 --seconds 1",
-    "memory": "--megabytes 4 --at-once 2 --rounds 1",
+    "memory": "--megabytes 4 --at-once 2 --rounds 1 --idle 0",
     "sizes": "100",
     "transcript_page": "--minutes 24 --times 1 --presses 2",
     "webhooks": "--seconds 1 --rounds 1 --groups 2 --database postgresql",
@@ -37,16 +38,21 @@ def test_every_benchmark_script_is_listed():
     assert RUNS.keys() | {"all"} == set(BENCHMARKS)
 
 
+@pytest.fixture(scope="module")
+def environ() -> Iterator[dict[str, str]]:
+    """An environment in which every new PostgreSQL database has all tables."""
+    environ = {k: v for k, v in os.environ.items() if not k.startswith("COVERAGE")}
+    with new_database("benchmark") as url:
+        settings = {"DATABASE_URL": url, "DJANGO_SETTINGS_MODULE": "tests.settings"}
+        manage(environ | settings, "migrate", "--verbosity", "0")
+        yield environ | {"BENCHMARK_TEMPLATE": url.rsplit("/", 1)[1]}
+
+
 @pytest.mark.parametrize("name", BENCHMARKS)
-def test_a_benchmark_runs_and_prints_numbers(name):
+def test_a_benchmark_runs_and_prints_numbers(name, environ):
     if name == "webhooks" and not which("wrk"):
         pytest.skip("no wrk on this machine")
-    try:
-        psycopg.connect(SERVER).close()
-    except psycopg.OperationalError:
-        pytest.skip("no PostgreSQL on this machine")
 
-    environ = {k: v for k, v in os.environ.items() if not k.startswith("COVERAGE")}
     done = subprocess.run(
         [sys.executable, "-m", f"benchmarks.{name}", *BENCHMARKS[name].split()],
         cwd=ROOT,
