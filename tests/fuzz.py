@@ -2,4 +2,4 @@
 
 import os
 
-FUZZ = int(os.environ.get("FUZZ_REQUESTS", "2000"))
+FUZZ = int(os.environ.get("FUZZ_REQUESTS", "1000"))
