@@ -137,6 +137,7 @@ def test_a_thread_goes_on_whatever_happens(monkeypatch, caplog, error):
         if len(runs) < 3:
             raise error("secret words")
         stopping.set()
+        return True
 
     monkeypatch.setattr(loops, "AGAIN_SECONDS", 0)
     loops.Loop("notify", work, stopping, threading.Event()).run()
