@@ -3,6 +3,7 @@
 import json
 import shlex
 from collections.abc import Iterator
+from functools import lru_cache
 from typing import Any, NamedTuple
 
 from django.conf import settings
@@ -74,6 +75,12 @@ def schema() -> dict[str, Any]:
     server = settings.BASE_URL.rstrip("/")
     # Paths must not begin with BASE_URL's path, because the server's URL contains it.
     root = public_url(reverse("api:docs")).removeprefix(server)
+    return schema_at(server, root)
+
+
+@lru_cache(maxsize=4)
+def schema_at(server: str, root: str) -> dict[str, Any]:
+    """Build the document, which takes 50 ms. Do not change the result: it is cached."""
     document = api.get_openapi_schema(path_prefix=root)
     return {**document, "servers": [{"url": server}]}
 
