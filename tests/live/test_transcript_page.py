@@ -3,7 +3,7 @@
 import pytest
 from playwright.sync_api import Browser, Page, expect
 
-from tests.live.browser import WINDOWS, in_chromium, keep, sign_in
+from tests.live.browser import in_chromium, sign_in
 from tests.live.operator import operator_of
 from tests.live.sandbox import Sandbox
 from tests.live.test_review import transcript_of
@@ -136,24 +136,6 @@ def test_shortcuts_are_ignored_in_fields_and_when_turned_off(page: Page):
     assert is_paused(page)
     page.reload()
     expect(page.get_by_label("Keyboard shortcuts on")).not_to_be_checked()
-
-
-@pytest.mark.parametrize(("width", "scheme"), WINDOWS)
-def test_it_is_not_wider_than_its_window(
-    browser: Browser, address: str, width: int, scheme: str
-):
-    context = browser.new_context(
-        viewport={"width": width, "height": 800}, color_scheme=scheme
-    )
-    page = context.new_page()
-    page.goto(address)
-    sign_in(page)
-    page.get_by_role("button", name="Next").click()
-    paused_at(page)
-
-    keep(page, f"transcript-{width}-{scheme}", full_page=False)
-    assert page.evaluate("document.documentElement.scrollWidth") <= width
-    context.close()
 
 
 def test_without_javascript_text_and_player_are_there(browser: Browser, address: str):
