@@ -90,7 +90,7 @@ LONGEST = [
     "tests/live/test_accessibility.py",
     "tests/live/test_review.py",
     "tests/djtranscribe/api/test_openapi.py",
-    "tests/security/test_browser_dial.py",
+    "tests/live/test_browser_dial.py",
     "tests/caller/test_dialling.py",
     "tests/test_benchmarks.py",
     "tests/test_upgrade.py",

@@ -14,6 +14,13 @@ def sandbox(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Sandbox]:
         yield sandbox
 
 
+@pytest.fixture(scope="session")
+def lifelike(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Sandbox]:
+    """Run a sandbox at the pace of real calls, so that every state can be seen."""
+    with running(tmp_path_factory.mktemp("lifelike"), pace=1) as sandbox:
+        yield sandbox
+
+
 @pytest.fixture
 def operator(sandbox: Sandbox) -> Operator:
     return operator_of(sandbox.site)

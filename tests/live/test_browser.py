@@ -1,23 +1,14 @@
 """A newcomer's first steps in a real browser. Skipped if there is no Chromium."""
 
 import re
-from collections.abc import Iterator
 
-import pytest
 from playwright.sync_api import Browser, Page, expect
 
-from tests.live.browser import WINDOWS, in_chromium, keep, sign_in, signed_in
-from tests.live.sandbox import Sandbox, running
+from tests.live.browser import in_chromium, keep, sign_in
+from tests.live.sandbox import Sandbox
 from tests.live.test_whole_way import WORD_ERROR_RATE, word_error_rate
 
 pytestmark = in_chromium
-
-
-@pytest.fixture(scope="module")
-def lifelike(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Sandbox]:
-    """Run a sandbox at the pace of real calls, so that every state can be seen."""
-    with running(tmp_path_factory.mktemp("lifelike"), pace=1) as sandbox:
-        yield sandbox
 
 
 def test_new_user_dials_follows_the_call_and_finds_it_in_admin(
@@ -69,36 +60,6 @@ def seconds_played(page: Page) -> float:
             return audio.currentTime;
         }"""
     )
-
-
-def test_a_typed_address_makes_the_phone_ring_at_once_and_a_reload_does_not(
-    sandbox: Sandbox, page: Page
-):
-    page.goto(f"{sandbox.site}/admin/login/?next=/")
-    sign_in(page)
-    calls = "/2010-04-01/Accounts/AC5a4db0c55a4db0c55a4db0c55a4db0c5/Calls.json"
-    before = len(sandbox.requests_to(sandbox.twilio, "POST", calls))
-
-    page.goto(f"{sandbox.site}/dial/14155551237/")
-    page.reload()
-
-    expect(page).to_have_url(re.compile("/calls/"))
-    assert len(sandbox.requests_to(sandbox.twilio, "POST", calls)) == before + 1
-
-
-@pytest.mark.parametrize(("width", "scheme"), WINDOWS)
-def test_no_page_is_wider_than_its_window(
-    sandbox: Sandbox, browser: Browser, width: int, scheme: str
-):
-    window = {"viewport": {"width": width, "height": 800}, "color_scheme": scheme}
-    with signed_in(browser, sandbox.site, **window) as context:
-        page = context.new_page()
-        # An unknown URL is left out, because with DEBUG Django shows its own page.
-        for path in ["/", "/dial/14155550002/", "/dial/12/", "/search/?q=appointment"]:
-            page.goto(sandbox.site + path)
-            name = path.partition("?")[0].strip("/").replace("/", "-") or "home"
-            keep(page, f"{name}-{width}-{scheme}")
-            assert page.evaluate("document.documentElement.scrollWidth") <= width, path
 
 
 def test_sid_can_be_copied_and_is_hidden_after_logging_out(

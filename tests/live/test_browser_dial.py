@@ -13,31 +13,14 @@ from threading import Thread
 import pytest
 from playwright.sync_api import Browser, BrowserContext, Page, expect
 
-from tests.live.browser import chromium, in_chromium, sign_in, signed_in
-from tests.live.sandbox import Sandbox, running
+from tests.live.browser import in_chromium, sign_in, signed_in
+from tests.live.sandbox import Sandbox
 
 pytestmark = in_chromium
 
 # Wait long enough to see a request that should not be sent.
 SETTLE_MS = 700
 last_four = count(3100)
-
-
-@pytest.fixture(autouse=True)
-def vendors() -> None:
-    """Mock nothing: these tests talk to the stand-ins over real sockets."""
-
-
-@pytest.fixture(scope="module")
-def sandbox(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Sandbox]:
-    with running(tmp_path_factory.mktemp("dial"), pace=0.1) as sandbox:
-        yield sandbox
-
-
-@pytest.fixture(scope="module")
-def browser() -> Iterator[Browser]:
-    with chromium() as browser:
-        yield browser
 
 
 @pytest.fixture
@@ -300,12 +283,17 @@ PLANTED = {
 }
 
 
-@pytest.mark.parametrize("how", PLANTED)
-def test_page_of_another_site_cannot_dial(page: Page, number: Number, other_site, how):
-    page.goto(other_site("<!doctype html>" + PLANTED[how].format(number.address)))
+def test_page_of_another_site_cannot_dial(
+    context: BrowserContext, sandbox: Sandbox, other_site
+):
+    numbers = {how: Number(sandbox) for how in PLANTED}
+    for how, number in numbers.items():
+        page = context.new_page()
+        page.goto(other_site("<!doctype html>" + PLANTED[how].format(number.address)))
     page.wait_for_timeout(SETTLE_MS)
 
-    assert number.rang == 0
+    rang = {how: number.rang for how, number in numbers.items()}
+    assert rang == dict.fromkeys(PLANTED, 0)
 
 
 def test_a_form_on_another_site_that_a_person_sends_does_not_dial(
