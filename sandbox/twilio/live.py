@@ -1,7 +1,8 @@
 """Persons that a user plays on the phone page, in a browser.
 
 While the page is open, the user plays all persons whose number has no fate. Ringing,
-keys and speech take real time. They are not scaled by --pace.
+keys and speech take real time. They are not scaled by --pace, except that a phone which
+the user lets ring need not wait for the user.
 """
 
 from __future__ import annotations  # array[int] needs Python 3.12
@@ -41,7 +42,7 @@ class Live(Person):
         self.spoken: list[str] = []
         self._track: audio.Track = []
         self._microphone: array[int] | None = None
-        self._began = self._loud_at = 0.0
+        self._began = self._loud_at = self._rings_until = 0.0
         self._lock = threading.Lock()
         self._resampler: Any = None
 
@@ -52,11 +53,11 @@ class Live(Person):
     # Methods for the phone network
 
     def pick_up(self, call: Call) -> str:
-        deadline = time.monotonic() + RING_SECONDS
+        self._rings_until = time.monotonic() + RING_SECONDS
         while not self.wants_to_answer.wait(LOOK_SECONDS):
             if call.over.is_set() or not pages.is_open():
                 return "busy" if call.over.is_set() else "no-answer"
-            if time.monotonic() > deadline:
+            if time.monotonic() > self._rings_until:
                 return "no-answer"
         self.state = LISTENING
         return ""
@@ -119,6 +120,10 @@ class Live(Person):
             return list(self._track)
 
     # Methods for the phone page
+
+    def let_ring(self) -> None:
+        seconds = RING_SECONDS * network.pace
+        self._rings_until = min(self._rings_until, time.monotonic() + seconds)
 
     def listen(self, sound: bytes, rate: int) -> None:
         """Add 16-bit microphone samples, if the person is recorded or talks."""

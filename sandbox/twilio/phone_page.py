@@ -43,7 +43,7 @@ def closed(request: HttpRequest) -> HttpResponse:
 
 
 def act(request: HttpRequest, sid: str, action: str) -> HttpResponse:
-    """Handle a button (answer, decline, hang up, a key, a clip) or sound (`audio`)."""
+    """Handle a button (answer, decline, let it ring, hang up, key, clip) or `audio`."""
     call = network.calls.get(sid)
     if request.method != "POST" or call is None or not isinstance(call.person, Live):
         return answer({"error": "There is no such phone on the page."}, 404)
@@ -63,6 +63,8 @@ def _press(call: Call, person: Live, action: str, what: dict[str, Any]) -> None:
     elif action == "decline" and person.state == RINGING:
         call.note("declines")
         line.finish(call, "busy")
+    elif action == "ignore":
+        person.let_ring()
     elif action == "hangup":
         call.note("hangs up")
         call.over.set()

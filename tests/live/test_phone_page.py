@@ -1,19 +1,20 @@
 """The phone in the browser: it rings, somebody answers, and their voice is transcribed.
 
-The microphone of these tests plays a clip. All tests share a sandbox in real time.
+The microphone of these tests plays a clip.
 """
 
 import re
 import time
 import wave
 from collections.abc import Iterator
+from contextlib import contextmanager
 
 import pytest
 from playwright.sync_api import Browser, Page, expect
 
 from sandbox.twilio.audio import CLIPS, said
 from tests.live.browser import chromium, in_chromium, keep, sign_in
-from tests.live.sandbox import Sandbox, running
+from tests.live.sandbox import Sandbox
 from tests.live.test_conversations import said_by_speaker
 from tests.live.test_whole_way import word_error_rate
 
@@ -27,12 +28,6 @@ SECONDS = 5
 
 
 @pytest.fixture(scope="module")
-def sandbox(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Sandbox]:
-    with running(tmp_path_factory.mktemp("real-time"), pace=1) as sandbox:
-        yield sandbox
-
-
-@pytest.fixture(scope="module")
 def browser() -> Iterator[Browser]:
     clip = f"{CLIPS / SPOKEN}.wav%noloop"
     with chromium(
@@ -43,14 +38,20 @@ def browser() -> Iterator[Browser]:
         yield browser
 
 
-@pytest.fixture
-def phone(sandbox: Sandbox, page: Page) -> Iterator[Page]:
+@contextmanager
+def phone_page(sandbox: Sandbox, page: Page) -> Iterator[Page]:
     """Open the phone page of Twilio's stand-in in its own window."""
     phone = page.context.new_page()
     phone.goto(f"{sandbox.twilio.replace('127.0.0.1', 'localhost')}/phone/")
     expect(phone.get_by_text("No phone is ringing")).to_be_visible()
     yield phone
     phone.close()
+
+
+@pytest.fixture
+def phone(lifelike: Sandbox, page: Page) -> Iterator[Page]:
+    with phone_page(lifelike, page) as phone:
+        yield phone
 
 
 def seconds_of(clip: str) -> float:
@@ -62,13 +63,17 @@ def text_of(page: Page) -> str:
     return " ".join(page.locator(".said").all_inner_texts())
 
 
-@pytest.fixture
-def dialled(sandbox: Sandbox, page: Page, phone: Page) -> Page:
+def dial(sandbox: Sandbox, page: Page) -> None:
     page.goto(f"{sandbox.site}/")
     sign_in(page)
     page.get_by_label("Number to call").fill("+1 415 555 2701")
     page.get_by_role("button", name="Call", exact=True).click()
     page.wait_for_url("**/calls/**")
+
+
+@pytest.fixture
+def dialled(lifelike: Sandbox, page: Page, phone: Page) -> Page:
+    dial(lifelike, page)
     return page
 
 
@@ -111,19 +116,21 @@ def test_what_somebody_says_into_the_microphone_is_on_the_page(
     ("button", "headline"), [("Decline", "Busy"), ("Let it ring", "No answer")]
 )
 def test_unanswered_phone_shows_busy_or_no_answer(
-    dialled: Page, phone: Page, button: str, headline: str
+    sandbox: Sandbox, page: Page, button: str, headline: str
 ):
-    phone.locator(".phone").get_by_role("button", name=button).click()
+    with phone_page(sandbox, page) as phone:
+        dial(sandbox, page)
+        phone.locator(".phone").get_by_role("button", name=button).click()
 
-    expect(dialled.locator("#headline")).to_have_text(headline, timeout=45_000)
+        expect(page.locator("#headline")).to_have_text(headline, timeout=15_000)
 
 
 @pytest.mark.real_time
 def test_two_phones_on_one_page_are_a_conversation(
-    sandbox: Sandbox, page: Page, phone: Page
+    lifelike: Sandbox, page: Page, phone: Page
 ):
     """The called person speaks into the microphone, and the operator plays a clip."""
-    page.goto(f"{sandbox.site}/phone/")
+    page.goto(f"{lifelike.site}/phone/")
     sign_in(page)
     page.get_by_label("Number of your phone").fill("+1 415 555 2702")
     page.get_by_role("button", name="Call me with a code").click()
@@ -134,7 +141,7 @@ def test_two_phones_on_one_page_are_a_conversation(
     page.get_by_role("button", name="Verify").click()
     expect(page.get_by_text("Your phone is verified")).to_be_visible()
     phone.get_by_role("button", name="Hang up").click()
-    page.goto(f"{sandbox.site}/")
+    page.goto(f"{lifelike.site}/")
     page.get_by_label("Number to call").fill("+1 415 555 2703")
     page.get_by_role("button", name="Connect me").click()
     page.wait_for_url("**/calls/**")

@@ -118,7 +118,10 @@
       press(phone.sid, "answer");
     };
     part("decline").onclick = () => press(phone.sid, "decline");
-    part("ignore").onclick = () => { card.dataset.ignored = "true"; };
+    part("ignore").onclick = () => {
+      card.dataset.ignored = "true";
+      press(phone.sid, "ignore");
+    };
     part("hangup").onclick = async () => {
       await stopMicrophone();
       press(phone.sid, "hangup");
