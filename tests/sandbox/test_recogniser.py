@@ -4,6 +4,7 @@ Tested with its own clips. If Debian's pocketsphinx-testdata is installed, also 
 five sentences of LibriVox readers, converted to telephone quality.
 """
 
+import json
 import re
 from array import array
 from difflib import SequenceMatcher
@@ -16,6 +17,7 @@ import pytest
 from sandbox.assemblyai import moonshine, recogniser
 from sandbox.twilio import audio
 
+OPERATOR = Path(audio.__file__).parents[1] / "operator.json"
 LIBRIVOX = Path("/usr/share/pocketsphinx/test/data/librivox")
 LINE = re.compile(r"(?P<said>.*) \((?P<name>.*)\)")
 
@@ -120,6 +122,30 @@ def test_unrelated_keyword_list_does_not_change_the_text(other):
     without = recogniser.recognise(path, {})
     texts = [[word["text"] for word in each["words"]] for each in (with_list, without)]
     assert texts[0] == texts[1]
+
+
+# A test with a browser checks the third list, Clinic: tests/live/test_review.py.
+@pytest.mark.parametrize("name", ["Front desk", "Machine shop"])
+def test_keyword_list_makes_its_terms_right(name):
+    rows = json.loads(OPERATOR.read_text())
+    [terms] = [
+        row["fields"]["terms"].splitlines()
+        for row in rows
+        if row["fields"].get("name") == name
+    ]
+    clip = f"terms/{name.lower().replace(' ', '-')}"
+    said = plain(audio.said(clip))
+
+    terms_right, words_wrong = [], []
+    for options in ({}, {"keyterms_prompt": terms}):
+        words = recogniser.recognise(audio.CLIPS / f"{clip}.wav", options)["words"]
+        heard = " ".join(plain(" ".join(word["text"] for word in words)))
+        terms_right.append(sum(term.lower() in heard for term in terms))
+        words_wrong.append(jiwer.wer(" ".join(said), heard) * len(said))
+
+    print(f"\n{name}: terms right {terms_right} of {len(terms)}, wrong {words_wrong}")
+    assert words_wrong[1] <= words_wrong[0] / 3
+    assert terms_right[1] >= len(terms) - 1 > terms_right[0]
 
 
 def test_silence_has_no_words(tmp_path):
