@@ -1,10 +1,12 @@
 """`manage.py sandbox` if something prevents it from starting or working."""
 
 import os
+import re
 import signal
 import socket
 import subprocess
 import sys
+from collections.abc import Iterable
 from pathlib import Path
 
 import pytest
@@ -48,10 +50,19 @@ def test_a_nonsense_port_is_refused_in_words():
 
 
 @pytest.mark.slow
-def test_sandbox_stops_and_names_the_process_that_died(
+@pytest.mark.skipif(not Path("/proc/self/cmdline").exists(), reason="no /proc here")
+def test_sandbox_hides_its_secrets_and_names_the_process_that_died(
     tmp_path: Path, capfd: pytest.CaptureFixture[str]
 ):
-    with running(tmp_path, pace=0.1, is_new=True) as house:
+    secrets = {
+        "SECRET_KEY": "secret-key-of-this-test-0123456789",
+        "DJANGO_SUPERUSER_PASSWORD": "password-of-this-test",
+    }
+    before = cmdlines().keys()
+
+    with running(tmp_path, pace=0.1, environ=secrets, is_new=True) as house:
+        lines = {pid: line for pid, line in cmdlines().items() if pid not in before}
+        assert_no_secret(lines.values(), secrets.values(), house.directory)
         worker = next(
             pid
             for pid in os.listdir("/proc")
@@ -63,6 +74,35 @@ def test_sandbox_stops_and_names_the_process_that_died(
     assert house.process.returncode == 1
     assert "worker stopped unexpectedly" in capfd.readouterr().err
     assert not [line for line in processes_in(ROOT) if str(tmp_path) in line]
+
+
+def cmdlines() -> dict[str, str]:
+    """Return `{process id: command line}` of all processes that we may see."""
+    found = {}
+    for path in Path("/proc").glob("[0-9]*/cmdline"):
+        try:
+            found[path.parent.name] = path.read_bytes().decode(errors="replace")
+        except OSError:
+            continue  # it ended while we looked
+    return found
+
+
+def assert_no_secret(
+    lines: Iterable[str], secrets: Iterable[str], directory: Path
+) -> None:
+    """Check the arguments of the sandbox's processes, and their logs."""
+    logs = [path.read_text() for path in directory.glob("*.log")]
+    words = [word for line in lines for word in line.split("\0")]
+    assert "worker" in words
+    assert "runserver" in words
+    assert logs
+    for secret in secrets:
+        assert not [line for line in lines if secret in line]
+        assert not [log for log in logs if secret in log]
+    ours = [line for line in lines if "manage.py" in line or "sandbox." in line]
+    assert len(ours) >= 4
+    # The token and the key of the stand-ins are in the environment, too.
+    assert not [line for line in ours if re.search(r"(?i)token|key|password", line)]
 
 
 def is_worker_of(pid: int, directory: Path) -> bool:

@@ -4,7 +4,6 @@ The passkey is on a virtual device of Chromium.
 """
 
 from collections.abc import Iterator
-from pathlib import Path
 
 import pytest
 from playwright.sync_api import Browser, Page, expect
@@ -26,9 +25,10 @@ DEVICE = {
 }
 
 
-@pytest.fixture
-def site(tmp_path: Path) -> Iterator[Sandbox]:
-    with running(tmp_path, 0.1, {"TWO_FACTOR": "required"}) as sandbox:
+@pytest.fixture(scope="module")
+def site(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Sandbox]:
+    folder = tmp_path_factory.mktemp("two-factor")
+    with running(folder, 0.1, {"TWO_FACTOR": "required"}) as sandbox:
         yield sandbox
 
 
