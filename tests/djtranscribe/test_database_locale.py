@@ -91,15 +91,19 @@ def test_every_language_is_found_in_any_locale(database, options):
 
 @pytest.mark.parametrize("options", BAD_ENCODINGS.values(), ids=BAD_ENCODINGS)
 def test_an_encoding_other_than_utf8_is_refused(database, options):
-    url = database(options)
+    status, said = manage(database(options), "check", "--database", "default")
 
-    status, said = manage(url, "check", "--database", "default")
+    assert status == 1
+    assert "(djtranscribe.E002)" in said
+
+
+def test_migrate_and_doctor_also_refuse_another_encoding(database):
+    url = database(BAD_ENCODINGS["SQL_ASCII"])
+
     migrated, _ = manage(url, "migrate")
     _, examined = manage(url, "doctor")
 
-    assert status == 1
     assert migrated == 1
-    assert "(djtranscribe.E002)" in said
     assert "bad   database: The database has the encoding" in examined
 
 

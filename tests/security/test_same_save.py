@@ -2,6 +2,7 @@
 
 import json
 import os
+import shutil
 import subprocess
 import sys
 from pathlib import Path
@@ -47,9 +48,10 @@ def run(url):
 
 
 @pytest.fixture(scope="module", params=["sqlite", "postgresql"])
-def saves(request, tmp_path_factory):
+def saves(request, tables, tmp_path_factory):
     if request.param == "sqlite":
-        yield run(f"sqlite:///{tmp_path_factory.mktemp('saves')}/db.sqlite3")
+        file = shutil.copy(tables, tmp_path_factory.mktemp("saves"))
+        yield run(f"sqlite:///{file}")
         return
     with new_database("saves") as url:
         yield run(url)

@@ -476,13 +476,8 @@ def test_doctor_names_the_zone(settings, zone):
 
 
 @pytest.mark.slow
-@pytest.mark.parametrize(
-    "name",
-    [
-        *("Mars/Olympus", "australia/sydney", "UTC+11", "America"),
-        *("../../etc/passwd", "localtime", "Australia/Sydney\N{ZERO WIDTH SPACE}"),
-    ],
-)
+# test_checks.py has more names: the settings and the check use the same function.
+@pytest.mark.parametrize("name", ["Mars/Olympus", "../../etc/passwd"])
 def test_invalid_time_zone_setting_is_refused_without_a_traceback(name):
     done = python("manage.py", "check", **{**COMPLETE, "TIME_ZONE": name})
 
