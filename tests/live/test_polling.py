@@ -137,11 +137,13 @@ def test_polling_ends_if_the_export_progress_is_unavailable(
     status, words = ENDS[how]
     page = export_page(context, sandbox)
     lose_the_download(page)
+    # After the first answer, the page polls.
+    with page.expect_response("**/progress/**"):
+        page.get_by_role("button", name="Download").click()
     if status:
         page.route("**/progress/**", lambda route: route.fulfill(status=status))
     else:
         context.clear_cookies()
-    page.get_by_role("button", name="Download").click()
 
     expect(page.get_by_text(words)).to_be_visible()
     keep(page, f"export-ended-{status}")
