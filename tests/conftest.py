@@ -35,20 +35,21 @@ QUICK = {
     "transcription/vocabulary": "vocabulary",
 }
 # Tests whose result depends on the database (`-m sql`): locks, constraints, text
-# search, dates, large tables. CI repeats them on PostgreSQL.
+# search, dates, large tables. CI repeats them on PostgreSQL. In other files, single
+# tests have the marker.
 SQL = {
-    ".": "costs every_page",
+    ".": "costs",
     "caller": "costs dialling home refused_floods",
     "caller/conversations": "answer connect",
     "caller/twilio": "calls_at_twilio webhooks",
     "djtranscribe": "health",
-    "djtranscribe/accounts": "access time_zones",
+    "djtranscribe/accounts": "access",
     "djtranscribe/adminsite": "large_tables",
     "djtranscribe/api": "api",
     "djtranscribe/management": "reconcile",
     "djtranscribe/webhooks": "ledger",
     "djtranscribe/worker": "maintenance",
-    "security": "fuzz injection",
+    "security": "fuzz",
     "transcription": "failures killed_workers lease missing_audio whole_way",
     "transcription/assemblyai": "refusals",
     "transcription/exports": "many",
@@ -56,25 +57,6 @@ SQL = {
     "transcription/retention": "expiry person",
     "transcription/review": "editing",
     "transcription/search": "search",
-}
-# Tests in these files that no database can decide, by a part of their names. The chaos
-# tests try the orders of webhooks on PostgreSQL.
-NOT_SQL = {
-    "dialling": "ordinary_numbers country jamaica kind local_time several_time_zones",
-    "every_page": "[stranger] [nobody] decisions[operator] listed_methods _site_ "
-    "has_a_decision existing_page",
-    "failures": "[503 [504 [429 redirect timeout reset off- JSON list- string- null- "
-    "obeyed",
-    "home": "while_typing digits_of_the_country not_all_there whole_number",
-    "injection": "escaped no_secret a_secret path_leads redirect disguise urls_in "
-    "whatever_address twiml plain dial_box outside",
-    "many": "[pdf] [docx] a_pdf",
-    "notifications": "2xx any_other_status retry_after_header status_410",
-    "refusals": "-422]",
-    "search": "index_is_ascii two_words_never",
-    "time_zones": "a_file names_the_zone passed_over goes_on no_query warning machine "
-    "e_mail log_line setting chooses profile",
-    "webhooks": "any_order",
 }
 # `--dist loadfile` keeps the tests of a file together, because they share a sandbox.
 # The tests of these files share nothing, so any process may run one.
@@ -103,9 +85,7 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
     for item in items:
         folder = item.path.parent.relative_to(TESTS).as_posix()
         name = item.path.stem.removeprefix("test_")
-        is_sql = name in SQL.get(folder, "").split() and uses_database(item)
-        excluded = NOT_SQL.get(name, "").split()
-        if is_sql and not any(part in item.name for part in excluded):
+        if name in SQL.get(folder, "").split() and uses_database(item):
             item.add_marker("sql")
         if name in QUICK.get(folder, "").split() and "slow" not in item.keywords:
             item.add_marker("quick")

@@ -317,6 +317,7 @@ def outcome(answer):
     return TO_LOGIN if login else answer.status_code
 
 
+@pytest.mark.sql
 @pytest.mark.parametrize("who", ["stranger", "nobody", "operator", "supervisor"])
 def test_page_access_matches_the_decisions(rows, who):
     client = client_of(who)
@@ -355,6 +356,7 @@ def test_cross_site_post_is_refused(rows):
     assert Call.objects.count() == 1
 
 
+@pytest.mark.sql
 @pytest.mark.parametrize("who", ["nobody", "operator", "supervisor"])
 def test_admin_access_matches_the_decisions(rows, who):
     client = client_of(who)
@@ -528,6 +530,7 @@ def test_an_operator_does_not_replay(operator_client):
     assert WebhookDelivery.objects.get().replayed_at is None
 
 
+@pytest.mark.sql
 def test_supervisor_deletes_a_call_with_its_recordings_and_transcripts(
     supervisor_client,
 ):
@@ -621,6 +624,7 @@ def test_groups_cannot_create_users_or_raise_their_own_rights(rows, who):
     assert not User.objects.filter(username="eve").exists()
 
 
+@pytest.mark.sql
 def test_password_hash_cannot_be_read_through_a_filter(operator_client):
     for table, field in (
         ("caller/call", "requested_by__password__startswith"),
@@ -630,6 +634,7 @@ def test_password_hash_cannot_be_read_through_a_filter(operator_client):
         assert answer.status_code == 400, field
 
 
+@pytest.mark.sql
 @pytest.mark.parametrize("name", ["Operators", "Supervisors"])
 def test_groups_have_exactly_the_expected_permissions(name):
     held = {

@@ -424,6 +424,7 @@ def test_audio_that_is_html_in_disguise_is_served_as_audio(browser, db):
 # SQL
 
 
+@pytest.mark.sql
 @pytest.mark.parametrize(
     "text", ["' OR 1=1 --", '" OR ""="', "%' ESCAPE 'x", "a*b", ") OR (1=1", "NEAR(a b"]
 )

@@ -64,6 +64,7 @@ def shown(browser, first, last):
 # "Today"
 
 
+@pytest.mark.sql
 @pytest.mark.parametrize(
     ("zone", "now", "of_today", "of_yesterday"),
     [
@@ -106,6 +107,7 @@ def test_today_is_the_day_of_the_operator(
     assert count.context["cl"].result_count == 1
 
 
+@pytest.mark.sql
 @pytest.mark.parametrize(
     ("zone", "day", "begin", "last", "end"),
     [
@@ -145,6 +147,7 @@ def test_the_date_filter_takes_a_whole_day_and_no_more(
     assert shown(browser, day, day) == within
 
 
+@pytest.mark.sql
 @pytest.mark.parametrize("zone", [SYDNEY, HONOLULU, "Pacific/Kiritimati"])
 @pytest.mark.parametrize("day", ["0001-01-01", "9999-12-31", "9999-12-30"])
 def test_days_at_the_ends_of_the_calendar_break_nothing(browser, operator, zone, day):
@@ -296,6 +299,7 @@ def test_warning_uses_the_operators_time_if_the_location_is_unknown(
     assert ("The time there is not known" in page) is warns
 
 
+@pytest.mark.sql
 def test_calls_to_a_number_are_counted_over_24_hours_in_every_zone(browser, operator):
     calls_at("2026-11-26 12:30")
     Call.objects.update(other_number="+14155551234")
@@ -360,6 +364,7 @@ def test_a_file_names_the_zone_on_every_way(
     assert when in " ".join(words_of(archive.read(name), extension).split())
 
 
+@pytest.mark.sql
 def test_days_of_a_search_by_a_program_are_those_of_its_account(operator, transcript):
     Transcript.objects.update(created_at=utc("2026-11-26 13:30"))
     live_in(operator, SYDNEY)
