@@ -14,6 +14,16 @@ def load(name: str, **changes: Any) -> dict[str, Any]:
     return {**body, **changes}
 
 
+def openapi(vendor: str) -> dict[str, Any]:
+    """Return the OpenAPI document of "twilio" or "assemblyai".
+
+    openapi/README.md names the sources and licences.
+    """
+    file = Path(__file__).parent / "openapi" / f"{vendor}.json"
+    document: dict[str, Any] = json.loads(file.read_text())
+    return document
+
+
 def wav(seconds: float = 1, rate: int = 8000, channels: int = 1) -> bytes:
     """Return a WAV file of silence. The defaults are Twilio's format: 8 kHz, 16 bit."""
     file = io.BytesIO()

@@ -1,7 +1,6 @@
 """The real stand-ins as processes on free ports, and a server for their webhooks."""
 
 import http.server
-import json
 import os
 import subprocess
 import sys
@@ -18,7 +17,6 @@ import requests
 from twilio.rest import Client
 
 ROOT = Path(__file__).resolve().parents[2]
-REFERENCE = ROOT.parent / "shared" / "reference"
 ACCOUNT_SID = "AC" + "0123456789abcdef" * 2
 AUTH_TOKEN = "sandbox-token"
 PHONE_NUMBER = "+15550001111"
@@ -191,13 +189,6 @@ def product() -> Iterator[Product]:
     yield product
     server.shutdown()
     server.server_close()
-
-
-def openapi(name: str) -> dict[str, Any]:
-    path = REFERENCE / name
-    if not path.exists():
-        pytest.skip("the vendors' OpenAPI files are not on this machine")
-    return json.loads(path.read_text())
 
 
 @pytest.fixture

@@ -7,7 +7,8 @@ import jsonschema
 import pytest
 import requests
 
-from tests.sandbox.conftest import ACCOUNT_SID, openapi
+from tests.data import openapi
+from tests.sandbox.conftest import ACCOUNT_SID
 from tests.sandbox.test_assemblyai import call, submit, transcribe
 from tests.sandbox.twilio_calls import AUTH, finished
 
@@ -26,12 +27,12 @@ def nullable(schema):
 
 @pytest.fixture(scope="module")
 def twilio_spec():
-    return nullable(openapi("twilio-openapi.json"))
+    return nullable(openapi("twilio"))
 
 
 @pytest.fixture(scope="module")
 def assemblyai_spec():
-    return openapi("assemblyai-openapi.json")
+    return openapi("assemblyai")
 
 
 def check(spec, path, method, answer):
