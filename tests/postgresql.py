@@ -29,14 +29,14 @@ def new_database(prefix: str, options: str = "") -> Iterator[str]:
     options: SQL, the options of CREATE DATABASE.
     """
     # Imported only here, because the benchmarks' processes do not need pytest.
-    from tests.chaos.environment import not_to_be_had
+    from tests.chaos.environment import skip_or_fail_in_ci
 
     name = f"{prefix}_{token_hex(4)}"
     identifier = sql.Identifier(name)
     try:
         server = psycopg.connect(SERVER, autocommit=True, connect_timeout=5)
     except psycopg.OperationalError as error:
-        not_to_be_had(f"no PostgreSQL answers: {error}")
+        skip_or_fail_in_ci(f"no PostgreSQL answers: {error}")
     create = sql.SQL("CREATE DATABASE {} {}").format(identifier, sql.SQL(options))
     drop = sql.SQL("DROP DATABASE {} WITH (FORCE)").format(identifier)
     try:

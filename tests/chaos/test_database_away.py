@@ -11,7 +11,7 @@ import pytest
 import requests
 
 from tests.chaos.databases import Cluster, Database, PostgresMaker, SqliteMaker
-from tests.chaos.environment import not_to_be_had
+from tests.chaos.environment import skip_or_fail_in_ci
 from tests.chaos.house import House, new_number
 from tests.chaos.waiting import until
 
@@ -34,7 +34,7 @@ def database(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[Databas
             yield database
         return
     if not Cluster.is_possible():
-        not_to_be_had("starting a PostgreSQL server needs its binaries, and root")
+        skip_or_fail_in_ci("starting a PostgreSQL server needs its binaries, and root")
     cluster = Cluster()
     try:
         with PostgresMaker(cluster.url).fresh(tmp_path) as database:

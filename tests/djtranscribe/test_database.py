@@ -11,7 +11,7 @@ import pytest
 from django.db import connection
 
 from tests.caller.rows import a_call, deliveries
-from tests.chaos.environment import not_to_be_had
+from tests.chaos.environment import skip_or_fail_in_ci
 from tests.chaos.waiting import free_port, is_open, until
 from tests.postgresql import SERVER, url_of
 from tests.processes import environment, shell
@@ -46,7 +46,7 @@ def pgbouncer():
     """Run PgBouncer in front of the server. Yield its URL."""
     program = shutil.which("pgbouncer", path=f"{os.environ['PATH']}:/usr/sbin")
     if not program:
-        not_to_be_had("there is no pgbouncer here")
+        skip_or_fail_in_ci("there is no pgbouncer here")
     server, port = urlsplit(SERVER), free_port()
     with tempfile.NamedTemporaryFile("w", suffix=".ini") as config:
         config.write(CONFIG.format(server=server, port=port))
