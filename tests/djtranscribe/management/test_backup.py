@@ -188,7 +188,7 @@ def test_a_name_that_leads_out_of_the_folder_is_refused(empty, tmp_path):
 
 
 def test_the_docker_image_has_what_commands_need():
-    """It has the programs that commands start, and folders that its user may write."""
+    """Commands start programs of the image, and its user may write to the folders."""
     compose = yaml.safe_load((ROOT / "compose.yaml").read_text())
     image = (ROOT / "Dockerfile").read_text().split("\nFROM ")[-1]
     major = re.fullmatch(r"postgres:(\d+)-.*", compose["services"]["database"]["image"])
@@ -200,7 +200,7 @@ def test_the_docker_image_has_what_commands_need():
 
     started = re.findall(r'run(?:_on_database)?\("(\w+)"', sources["backups.py"])
 
-    # The sandbox only starts commands of ours.
+    # processes.py belongs to the sandbox, which only starts commands of ours.
     starting = {name for name in sources if "import subprocess" in sources[name]}
     assert starting == {"backups.py", "processes.py"}
     assert set(started) == {"pg_dump", "pg_restore", "psql"}

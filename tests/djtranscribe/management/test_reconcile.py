@@ -390,7 +390,7 @@ def test_a_result_that_was_given_up_unread_is_read_and_paid_once(both, vendors):
 
 
 def lists(both, vendors, *jobs):
-    """Do the same as `have`, but AssemblyAI's list may be read more than once."""
+    """Like `have(jobs=jobs)`, but AssemblyAI's list may be read more than once."""
 
     def page(request):
         shown = [] if "before_id" in request.url else list(jobs)
@@ -609,7 +609,7 @@ def test_second_run_after_a_full_repair_changes_nothing(both, vendors):
     assert call.status == "completed"
     assert first["Calls at Twilio"] == first["Recordings at Twilio"] == (1, 1, 1)
     assert {missing for _, missing, _ in second.values()} == {0}
-    assert {mended for _, _, mended in second.values()} == {0}
+    assert {repaired for _, _, repaired in second.values()} == {0}
     assert rest == ""
     assert Transcript.objects.count() == 1
 
