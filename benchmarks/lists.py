@@ -24,8 +24,8 @@ from benchmarks.search import texts
 from benchmarks.site import a_database, django_on
 
 GOAL_MS = 150
-# Mark at the end of a query: request its last page. The number of that page is known
-# only after the first page was requested.
+# Suffix of a query that means: request the last page. The number of that page is only
+# known after a request for the first page.
 LAST = "&last"
 
 # SQL that fills each table. Numbers are from four countries, one of them rare. Most
@@ -190,7 +190,7 @@ def fill(size: int) -> None:
     from transcription.tokens import indexed
 
     for number in range(1, 201):
-        # All of these have an account, but only nine of them dial.
+        # 200 accounts, but only nine of them dial.
         User.objects.create(pk=number, username=f"operator-{number}")
     for number in range(1, 6):
         Vocabulary.objects.create(pk=number, name=f"List {number}")
@@ -403,10 +403,12 @@ def main() -> None:
     parser = argparse.ArgumentParser(description="How long does a list take?")
     parser.add_argument("size", nargs="?", type=int, default=20_000)
     parser.add_argument("--pairs", action="store_true")
-    parser.add_argument("--list", choices=LISTS, help="only this one")
-    parser.add_argument("--times", type=int, default=7, help="to open each page")
+    parser.add_argument("--list", choices=LISTS, help="measure only this list")
     parser.add_argument(
-        "--keep", default="", help="of a database: fill it once, and leave it"
+        "--times", type=int, default=7, help="how often to open each page"
+    )
+    parser.add_argument(
+        "--keep", default="", help="name of a database: fill it once, do not drop it"
     )
     options = parser.parse_args()
     with a_database(keep=options.keep) as url, django_on(url):

@@ -6,7 +6,7 @@ Gives a worker one recording of --megabytes, then --at-once of them, on PostgreS
 fake_vendors.py. Prints how much more memory the worker takes than when idle. Compares
 the time of the one recording with `curl | curl`: one downloads the recording, the other
 uploads it at the same time. Worker and curl take turns, and the medians are compared,
-because single times differ by a third. Exits with 1 if a bound is missed. Needs curl.
+because single times differ by a third. Exits with 1 if a goal is missed. Needs curl.
 """
 
 import argparse
@@ -23,7 +23,7 @@ from benchmarks.worker import RECORDINGS, Ask, asker
 ONE_MB, MANY_MB = 30, 200
 SLOWER = 1.3
 SECONDS = 300
-# Counts the transcripts whose audio was fetched and uploaded.
+# Counts the submitted transcripts: their audio was fetched and uploaded.
 HANDED_OVER = (
     "SELECT count(*) FROM transcription_transcript WHERE submitted_at IS NOT NULL"
 )
@@ -39,8 +39,10 @@ def main() -> None:
     )
     parser.add_argument("--megabytes", type=int, default=200)
     parser.add_argument("--at-once", type=int, default=32)
-    parser.add_argument("--rounds", type=int, default=3, help="times of one recording")
-    parser.add_argument("--idle", type=float, default=3, help="seconds before the work")
+    parser.add_argument(
+        "--rounds", type=int, default=3, help="how often to measure one recording"
+    )
+    parser.add_argument("--idle", type=float, default=3, help="seconds to wait first")
     options = parser.parse_args()
     size, many = options.megabytes, options.at_once
     ours, curls, memory = [], [], []

@@ -70,7 +70,7 @@ def hash_of(syllable: str) -> int:
 
 
 def texts(count: int) -> Iterator[str]:
-    """Yield texts. Of nine, one is in each script of SCRIPTS, the rest in Latin."""
+    """Yield texts. Of nine texts, each script of SCRIPTS has one, and Latin has six."""
     others = list(SCRIPTS.values())
     for number in range(count):
         said = chance.choices(KNOWN, cum_weights=WEIGHTS, k=WORDS_SAID)
@@ -99,7 +99,7 @@ def fill(size: int) -> list[str]:
             "column_name NOT IN ('id', 'uuid', 'text', 'search_text', 'search_vector')"
         )
         others = ", ".join(f'"{name}"' for (name,) in cursor.fetchall())
-        # Copy the only row, with another text and UUID.
+        # For each text, copy the only row with this text and another UUID.
         insert = (
             f"INSERT INTO transcription_transcript (uuid, text, search_text, {others}) "
             f"SELECT gen_random_uuid(), said.text, indexed, {others} FROM said, one"
@@ -201,7 +201,7 @@ def sizes_of(url: str) -> str:
             " pg_size_pretty(pg_relation_size('transcription_search'))"
         ).fetchone()
     assert row
-    return f"{row[0]}, of it {row[1]} the index"
+    return f"{row[0]}, including {row[1]} for the index"
 
 
 def size_on_sqlite(size: int) -> str:
@@ -228,7 +228,8 @@ def size_on_sqlite(size: int) -> str:
         whole = path.stat().st_size
     scale = size / sample / 1e6
     return (
-        f"{whole * scale:.0f} MB, of it {(whole - texts_only) * scale:.0f} MB the index"
+        f"{whole * scale:.0f} MB, "
+        f"including {(whole - texts_only) * scale:.0f} MB for the index"
     )
 
 
@@ -244,7 +245,7 @@ def main() -> None:
         print(f"PostgreSQL: {sizes_of(url)}; SQLite: {size_on_sqlite(size)}")
     median = statistics.median(took)
     print(
-        f"{size:,} transcripts: median {median:.1f} ms of {len(took)} questions; "
+        f"{size:,} transcripts: median {median:.1f} ms of {len(took)} searches; "
         f"goal {GOAL_MS} ms: {'met' if median < GOAL_MS else 'MISSED'}"
     )
     if median >= GOAL_MS:

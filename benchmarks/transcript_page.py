@@ -54,9 +54,13 @@ addEventListener("keydown", (event) => {
 
 def main() -> int:
     parser = argparse.ArgumentParser(description=__doc__)
-    parser.add_argument("--minutes", type=int, default=180, help="of speech")
-    parser.add_argument("--times", type=int, default=5, help="to open the page")
-    parser.add_argument("--presses", type=int, default=20, help="of each key")
+    parser.add_argument("--minutes", type=int, default=180, help="minutes of speech")
+    parser.add_argument(
+        "--times", type=int, default=5, help="how often to open the page"
+    )
+    parser.add_argument(
+        "--presses", type=int, default=20, help="how often to press each key"
+    )
     options = parser.parse_args()
     presses = options.presses
     with (

@@ -34,8 +34,8 @@ from benchmarks.site import (
 )
 
 GOAL = 0.8
-# Calls per group, and number of groups. The deliveries rotate through the calls of a
-# group. There are many groups, because a repeated delivery would not change its call.
+# Calls per group. The deliveries rotate through the calls of a group. There are many
+# groups, because a repeated delivery would not change its call.
 CALLS = 400
 STATUSES = {
     "/record/": ["in-progress"],
@@ -66,9 +66,11 @@ def main() -> None:
     parser = argparse.ArgumentParser(
         description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
     )
-    parser.add_argument("--seconds", type=int, default=3, help="of each turn")
+    parser.add_argument("--seconds", type=int, default=3, help="seconds of each turn")
     parser.add_argument("--rounds", type=int, default=5)
-    parser.add_argument("--groups", type=int, default=25, help=f"of {CALLS} calls")
+    parser.add_argument(
+        "--groups", type=int, default=25, help=f"number of groups of {CALLS} calls"
+    )
     parser.add_argument("--database", choices=["sqlite", "postgresql"])
     options = parser.parse_args()
     if not which("wrk"):
@@ -161,7 +163,7 @@ def delivery(
 
 
 def ask(port: int, requests: Path, first: int, seconds: int) -> tuple[int, float]:
-    """Send requests for this time. Return how many were answered, and per second."""
+    """Send requests for `seconds`. Return the number of answers, and per second."""
     script = requests.with_suffix(".lua")
     script.write_text(SCRIPT + REPORT)
     load = ["wrk", "--threads", "1", "--connections", "8", "--timeout", "15s"]
