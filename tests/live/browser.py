@@ -61,7 +61,7 @@ def sign_in(page: Page, name: str = "operator") -> None:
 
 @contextmanager
 def signed_in(browser: Browser, site: str, **options: Any) -> Iterator[BrowserContext]:
-    """Open a browser in which the operator is logged in. All share one session."""
+    """Open a context in which the operator is logged in: one session for each site."""
     if site not in sessions:
         with browser.new_context() as context:
             page = context.new_page()

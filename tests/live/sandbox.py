@@ -99,7 +99,7 @@ def running(
     environ: dict[str, str] | None = None,
     is_new: bool = False,
 ) -> Iterator[Sandbox]:
-    """Start a sandbox and wait until it is ready. Ctrl-C ends it.
+    """Start a sandbox and wait until it is ready. At the end, stop it like Ctrl-C.
 
     is_new: let the sandbox create its database itself, which takes longer.
     """

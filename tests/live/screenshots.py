@@ -25,7 +25,7 @@ def main() -> None:
     ):
         take(browser.new_page(viewport={"width": 1100, "height": 820}), sandbox)
         ringing(browser.new_page(viewport={"width": 900, "height": 430}), sandbox)
-    print(f"Taken anew: {DOCS}/home.png, {DOCS}/call.png, {DOCS}/phone.png")
+    print(f"Updated: {DOCS}/home.png, {DOCS}/call.png, {DOCS}/phone.png")
 
 
 def ringing(page: Page, sandbox: Sandbox) -> None:

@@ -20,7 +20,7 @@ from tests.live.sandbox import ROOT, Sandbox
 
 pytestmark = in_chromium
 
-# Change all colors at once: links of Django's admin take 0.15 s.
+# Do not wait for transitions: colors of links in Django's admin change in 0.15 s.
 END_TRANSITIONS = """document.getAnimations()
     .filter(each => each instanceof CSSTransition)
     .forEach(each => each.finish())"""

@@ -65,7 +65,7 @@ def seconds_played(page: Page) -> float:
 def test_sid_can_be_copied_and_is_hidden_after_logging_out(
     sandbox: Sandbox, browser: Browser
 ):
-    # A login of its own, because the others go on to use theirs.
+    # Log in separately: logging out would end a session that other tests share.
     with browser.new_context() as context:
         context.grant_permissions(["clipboard-read", "clipboard-write"])
         page = context.new_page()

@@ -59,7 +59,10 @@ def number(sandbox: Sandbox) -> Number:
 
 @pytest.fixture
 def other_site() -> Iterator[Callable[[str], str]]:
-    """Return a function that serves a page on another site and returns its URL."""
+    """Yield a function that serves a page on another site and returns its URL.
+
+    If the page is a URL, the other site redirects to it.
+    """
     documents: dict[str, str] = {}
 
     class Handler(BaseHTTPRequestHandler):

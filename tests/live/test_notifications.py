@@ -133,12 +133,12 @@ def test_notification_is_sent_after_the_worker_is_killed_while_sending(site):
     site.manage("shell", "--command", FAILING.format(count=1))
     with black_hole(site.port) as taken:
         first = site.start_worker()
-        until("it is amid sending", lambda: taken)
+        until("the worker sends", lambda: taken)
         first.send_signal(signal.SIGKILL)
         first.wait()
     assert site.states() == [("pending", 1)]
 
-    # End the lease of the killed worker, instead of waiting three minutes for that.
+    # End the killed worker's lease, which would otherwise last three minutes.
     database = sqlite3.connect(site.folder / "db.sqlite3", timeout=10)
     with database:
         database.execute(
@@ -180,7 +180,7 @@ def test_a_worker_stops_when_told_although_a_receiver_drips(site):
     drip = babbler(site.port, b"HTTP/1.1 200 OK\r\nX: ", b"y", pause=1)
     with drip as taken, mail_server(site.mail_port):
         worker = site.start_worker()
-        until("it is amid sending", lambda: taken)
+        until("the worker sends", lambda: taken)
         began = time.monotonic()
         worker.send_signal(signal.SIGTERM)
         status = worker.wait(timeout=25)

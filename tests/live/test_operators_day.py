@@ -183,8 +183,8 @@ def test_the_print_view_is_clean(reading: Page):
     keep(reading, "print")
 
 
-# Without a mouse. After each Tab, another element than before has the focus, and its
-# focus is visible.
+# Without a mouse. After each Tab, a different element has the focus, and the focus is
+# visible.
 
 
 def walk_to(page: Page, name: str, most: int = 60) -> None:
@@ -195,7 +195,7 @@ def walk_to(page: Page, name: str, most: int = 60) -> None:
         now = page.evaluate(
             """() => {
                 const e = document.activeElement;
-                // A player's controls are the browser's own, and so is their mark.
+                // The browser draws the player's controls and their focus.
                 if (e === document.body || e.matches("audio")) return null;
                 const style = getComputedStyle(e);
                 const box = e.getBoundingClientRect();

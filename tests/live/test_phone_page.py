@@ -22,7 +22,7 @@ pytestmark = in_chromium
 
 SPOKEN, OTHERS = "02-blood-pressure", "05-bridge"
 WORD_ERROR_RATE = 0.15
-# The words should be on the page this long after the end of the call. The test prints
+# Goal: the words are on the page this long after the end of the call. The test prints
 # the measured time, but does not check it, because it depends on the machine.
 SECONDS = 5
 

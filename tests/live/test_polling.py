@@ -1,4 +1,4 @@
-"""A page that refreshes itself stops and says why, if no more answers can come."""
+"""A page stops polling and says why, if the server no longer sends it updates."""
 
 import re
 from collections.abc import Iterator
@@ -137,7 +137,7 @@ def test_polling_ends_if_the_export_progress_is_unavailable(
     status, words = ENDS[how]
     page = export_page(context, sandbox)
     lose_the_download(page)
-    # After the first answer, the page polls.
+    # Wait for the answer to the first poll.
     with page.expect_response("**/progress/**"):
         page.get_by_role("button", name="Download").click()
     if status:

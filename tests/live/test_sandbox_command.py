@@ -1,4 +1,4 @@
-"""`manage.py sandbox` if something prevents it from starting or working."""
+"""`manage.py sandbox` says why it cannot start or why it ended. It hides secrets."""
 
 import os
 import re

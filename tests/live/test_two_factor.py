@@ -44,7 +44,7 @@ def log_in(page: Page) -> None:
 
 
 def look_at(page: Page, name: str) -> None:
-    """Run axe-core, and save a screenshot of the width of a phone."""
+    """Run axe-core, and save a screenshot as wide as a phone."""
     assert violations(page) == [], name
     keep(page, f"two-factor-{name}")
 

@@ -75,7 +75,7 @@ def test_our_share_of_the_transcription_time_is_under_two_seconds(
     submitted = when(requests, "path", "/v2/transcript")
     finished = when(control(sandbox.assemblyai, "deliveries"), "url", "/assemblyai/")
     ours = (seen - recorded) - (finished - submitted)
-    print(f"\nrecording completed to text on the page: {ours} of our own")
+    print(f"\nour share of the time from the recording to the text: {ours}")
     assert timedelta() < ours < timedelta(seconds=2)
 
 
