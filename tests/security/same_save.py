@@ -20,7 +20,7 @@ ERRORS = re.compile('(?s)<ul class="errorlist.*?</ul>')
 def save_twice(
     name: str, model: Any, paths: list[str], fields: Any, value: Any
 ) -> None:
-    """POST the fields to both paths. After validation, each waits for the other."""
+    """POST the fields to both paths. Both validate before one of them saves."""
     from django.contrib.auth.models import User
     from django.db import connection
     from django.db.models.signals import pre_save

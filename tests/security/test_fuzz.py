@@ -84,7 +84,7 @@ ODD = [
     "0000-00-00",
 ]
 text = st.one_of(st.sampled_from(ODD), st.text(max_size=30), st.integers().map(str))
-# Web servers let neither NUL nor line ends into a header.
+# Web servers reject a header that contains NUL or a line end.
 header_text = st.one_of(
     st.text(st.characters(max_codepoint=255, exclude_characters="\0\r\n"), max_size=60),
     st.sampled_from(
@@ -324,7 +324,7 @@ requests = st.fixed_dictionaries(
 
 
 class Target:
-    """A site with one row of each model. It counts what goes wrong."""
+    """A site with a row in the main tables. It counts what goes wrong."""
 
     def __init__(self, vendors):
         self.vendors = vendors
@@ -438,7 +438,7 @@ def test_hostile_requests_cause_no_error_change_or_cost(vendors, count, capsys):
     with capsys.disabled():
         print(f"\n{target.requests} hostile requests: {dict(target.statuses)}")
     assert target.requests >= count
-    assert target.statuses[200], "all of them stopped at the door"
+    assert target.statuses[200], "no answer had the status 200"
     faults = "\n".join(f"{many} x {fault}" for fault, many in target.faults.items())
     assert not faults, faults
     assert digest() == before
@@ -448,7 +448,7 @@ def test_hostile_requests_cause_no_error_change_or_cost(vendors, count, capsys):
     assert Access.objects.count() <= 10
 
 
-# Faults that such requests have found
+# Faults that the test above has found
 
 
 @pytest.fixture
