@@ -41,7 +41,7 @@ def recorded(keyed, dial, client):
     return sid, done[0].sid
 
 
-def refused_as(kind, keyed):
+def make_key(kind, keyed):
     keyed.control("POST", "api-key", {"kind": kind})
 
 
@@ -84,7 +84,7 @@ def test_a_key_that_may_not_read_audio_pauses_twilio_and_fails_no_row(
     caplog.set_level("DEBUG")
     vendors.post(UPLOAD, status=503)
     transcript = a_transcript("pending", recording=a_recording(sid=recorded[1]))
-    refused_as(kind, keyed)
+    make_key(kind, keyed)
 
     advanced(transcript)
 
@@ -95,7 +95,7 @@ def test_a_key_that_may_not_read_audio_pauses_twilio_and_fails_no_row(
     assert API_SECRET not in caplog.text + transcript.error
     assert "for-signatures-only" not in caplog.text
 
-    refused_as("standard", keyed)
+    make_key("standard", keyed)
     VendorPause.objects.update(probe_at=timezone.now())
     make_due(transcript)
     advanced(transcript)
@@ -107,7 +107,7 @@ def test_a_key_that_may_not_read_audio_pauses_twilio_and_fails_no_row(
 def test_a_call_that_can_be_read_does_not_end_the_pause_of_the_audio(keyed, recorded):
     call_sid, recording_sid = recorded
     transcript = a_transcript("pending", recording=a_recording(sid=recording_sid))
-    refused_as("restricted", keyed)
+    make_key("restricted", keyed)
     advanced(transcript)
     VendorPause.objects.update(probe_at=timezone.now())
 

@@ -171,7 +171,7 @@ def stereo(left, right):
 
 
 def other_wavs():
-    """Return the first clip in other kinds of WAV: name to (channels, file)."""
+    """Return the first clip in other kinds of WAV: {name: (channels, file)}."""
     mono = audio.samples(audio.clip_names()[0])
     eight = bytes((value >> 8) + 128 for value in mono)
     thirty_two = b"".join(
@@ -476,7 +476,7 @@ def test_list_is_newest_first_and_paginated(assemblyai):
     page = call(assemblyai, "GET", "transcript?limit=2").json()
     older = requests.get(page["page_details"]["prev_url"], headers=HEADERS, timeout=5)
     newer = call(assemblyai, "GET", f"transcript?after_id={ids[0]}").json()
-    errors = call(assemblyai, "GET", "transcript?status=queued").json()
+    queued = call(assemblyai, "GET", "transcript?status=queued").json()
     wrong = call(
         assemblyai, "GET", f"transcript?before_id={ids[2]}&after_id={ids[0]}"
     ).status_code
@@ -488,7 +488,7 @@ def test_list_is_newest_first_and_paginated(assemblyai):
     assert page["page_details"]["next_url"] is None
     assert older.json()["transcripts"][0]["id"] == ids[0]
     assert [item["id"] for item in newer["transcripts"]] == [ids[2], ids[1]]
-    assert errors["transcripts"] == []
+    assert queued["transcripts"] == []
     assert wrong == 200
     assert "'after_id' must be a newer transcript" in crossed.json()["error"]
     assert page["transcripts"][0]["created"].count("+") == 0

@@ -1,4 +1,4 @@
-"""How well the sandbox recognises speech, and if wrong words have low confidence.
+"""How well the sandbox recognises speech, and whether wrong words have low confidence.
 
 Tested with its own clips. If Debian's pocketsphinx-testdata is installed, also with
 five sentences of LibriVox readers, converted to telephone quality.
