@@ -67,7 +67,7 @@ INDEPENDENT = {
     "tests/live/test_notifications.py",
     "tests/test_upgrade.py",
 }
-# The longest first: then no process works alone at the end.
+# These start first, so that no process works alone at the end.
 LONGEST = [
     "tests/live/test_accessibility.py",
     "tests/live/test_review.py",
@@ -93,9 +93,10 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
 
 
 def place(item: pytest.Item) -> int:
-    """Return the place of a slow test: LONGEST, then others, then short single tests.
+    """Return the sort key of a test: LONGEST first, INDEPENDENT last.
 
-    Other tests keep their order: pytest-django puts tests that empty the database last.
+    Tests that are not slow keep their order: pytest-django puts tests that empty the
+    database last.
     """
     if "slow" not in item.keywords:
         return len(LONGEST)
@@ -150,7 +151,7 @@ def vendors() -> Iterator[responses.RequestsMock]:
 
 @pytest.fixture(autouse=True)
 def pauses() -> None:
-    """Forget that no vendor was paused in the test before."""
+    """Clear a cache: the test before may have stored that no vendor is paused."""
     no_pause_until.clear()
 
 
@@ -247,7 +248,7 @@ def signed_post(client: Client, settings: Any) -> Callable[..., HttpResponse]:
 
 @pytest.fixture
 def work(transactional_db: None) -> Callable[[], None]:
-    """Run every message in the queue with the engine's own worker.
+    """Run every message in the queue with the worker of django-tasks-db.
 
     Rows that are not due yet are not changed.
     """

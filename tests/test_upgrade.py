@@ -28,7 +28,7 @@ from django.contrib.auth.models import User
 from django.core.management import call_command
 from django.test import Client
 
-# This exits with status 1 if a migration is missing.
+# This exits with status 1 if a migration was not applied.
 call_command("migrate", check_unapplied=True)
 user = User.objects.create_superuser("root")
 client = Client(headers={{"host": "localhost"}})

@@ -47,7 +47,7 @@ print("missed:", missed)
 
 @pytest.fixture
 def database():
-    """Return a function that creates a database with given options, and its URL."""
+    """Yield a function that creates a database and returns its URL."""
     with ExitStack() as stack:
 
         def make(options):

@@ -1,4 +1,4 @@
-"""The settings in different environments. Each test runs in its own process."""
+"""The settings in different environments. Each environment has its own process."""
 
 import json
 import os
@@ -23,7 +23,7 @@ COMPLETE = {
     "ASSEMBLYAI_KEY": "key",
     "DATABASE_URL": "sqlite:///:memory:",
 }
-# A test sets all settings, at least to "", so that a developer's .env sets none.
+# Tests set every setting, if only to "": .env only fills in missing variables.
 ALL = dict.fromkeys(SETTINGS, "")
 
 

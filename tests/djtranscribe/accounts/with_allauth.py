@@ -278,7 +278,7 @@ def test_secrets_of_others_are_in_no_table_of_admin(client, ada):
 
 @pytest.fixture
 def provider(vendors):
-    """Mock an OpenID Connect provider. Return the person, which a test may change."""
+    """Mock an OpenID Connect provider. Return its claims, which a test may change."""
     person = {"sub": "p1", "email": "Ada@Example.com", "email_verified": True}
     vendors.get(
         f"{PROVIDER}/.well-known/openid-configuration",

@@ -132,7 +132,7 @@ odd = st.recursive(
     lambda inner: st.lists(inner, max_size=2),
     max_leaves=3,
 )
-# Hypothesis needs more time to make a strategy than to draw from it.
+# Make these once: Hypothesis needs more time to make a strategy than to draw from it.
 IN_PATHS = {
     name: st.one_of(*[st.sampled_from(known)] * 9, text)
     for name, known in PATH_VALUES.items()

@@ -48,9 +48,9 @@ BODY_DRIPS = {
     "until the end": (NO_LENGTH, b" "),
 }
 DRIPS = HEADER_DRIPS | BODY_DRIPS
-# All vendors' sessions use the same LimitedAdapter, so two are enough after the first.
+# All sessions use the same LimitedAdapter, so only AssemblyAI's needs all DRIPS.
 FEW_DRIPS = {name: DRIPS[name] for name in ("one header", "in chunks")}
-# `chunks` reads a streamed body.
+# `chunks` reads a streamed body and has other limits, so all body drips are needed.
 STREAM_DRIPS = {"one header": HEADER_DRIPS["one header"]} | BODY_DRIPS
 
 
