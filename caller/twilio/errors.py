@@ -127,8 +127,10 @@ def refusal(status: int | None, code: int | None, headers: Any) -> TwilioError:
         message = "Twilio is busy with our earlier requests and rejected this one."
         return TwilioError(message, retry_after=wait, code=code)
     if status and status < 400:
-        # For example, a proxy redirects our requests.
-        message = f"Twilio gave an answer unlike its API: HTTP status {status}."
+        message = (
+            f"We got a redirect (HTTP status {status}) instead of Twilio's answer. "
+            "Check TWILIO_API_URL, and whether this machine uses a proxy."
+        )
         return TwilioError(message, maybe_done=True, code=code)
     if status is None or status >= 500:
         message = "Twilio answered with an internal error."
