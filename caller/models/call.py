@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 import logging
+from decimal import Decimal
 from typing import Any
 from uuid import uuid4
 
@@ -210,7 +211,7 @@ class Call(Progress):
         priced = [each for each in (self, leg) if each and each.price is not None]
         if not priced:
             return ""
-        total = sum(abs(each.price) for each in priced)
+        total = sum((abs(each.price or 0) for each in priced), Decimal())
         return f"{total.normalize():f} {priced[0].price_unit}".strip()
 
     def get_absolute_url(self) -> str:
