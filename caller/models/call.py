@@ -202,17 +202,25 @@ class Call(Progress):
         return self.kind != self.Kind.CODE and not is_ended
 
     @property
+    def phones(self) -> list[Progress]:
+        """The phones of this call. Twilio sets the price of each independently."""
+        return [self, self.leg] if self.is_conversation else [self]
+
+    @property
     def cost(self) -> str:
         """Return the price, such as `0.0085 USD`, or "" while it is unknown.
 
         In a conversation, the price of the operator's phone is included.
         """
-        leg: Any = self.leg if self.is_conversation else None
-        priced = [each for each in (self, leg) if each and each.price is not None]
+        priced = [
+            (abs(phone.price), phone.price_unit)
+            for phone in self.phones
+            if phone.price is not None
+        ]
         if not priced:
             return ""
-        total = sum((abs(each.price or 0) for each in priced), Decimal())
-        return f"{total.normalize():f} {priced[0].price_unit}".strip()
+        total = sum((price for price, _ in priced), Decimal())
+        return f"{total.normalize():f} {priced[0][1]}".strip()
 
     def get_absolute_url(self) -> str:
         return reverse("caller:call-page", args=[self.uuid])
@@ -327,7 +335,7 @@ class Call(Progress):
         If the phone has finished, it keeps its status.
         """
         if self.is_conversation:
-            legs: Any = self._meta.apps.get_model("caller", "Leg")
+            legs: Any = self._meta.get_field("leg").related_model
             rows = legs.objects.filter(call=self).exclude(status__in=self.FINISHED)
             rows.update(status=self.Status.FAILED, error=error)
 

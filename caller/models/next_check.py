@@ -8,7 +8,6 @@ from typing import TYPE_CHECKING
 from django.utils import timezone
 
 from caller.models.call_queries import next_check_time
-from caller.models.progress import Progress
 
 if TYPE_CHECKING:
     from caller.models.call import Call
@@ -39,13 +38,9 @@ def next_check(call: Call, has_recording: bool | None = None) -> datetime | None
 
 
 def next_price_check(call: Call) -> datetime | None:
-    """Return when to ask for a missing price next, or None if none is missing.
-
-    Twilio sets the prices of a conversation's two phones independently.
-    """
-    phones: list[Progress] = [call, call.leg] if call.is_conversation else [call]
+    """Return when to ask for a missing price next, or None if none is missing."""
     is_missing = any(
-        phone.status == Progress.Status.COMPLETED and phone.price is None
-        for phone in phones
+        phone.status == call.Status.COMPLETED and phone.price is None
+        for phone in call.phones
     )
     return timezone.now() + CHECK_PRICE_AFTER if is_missing else None
