@@ -33,10 +33,10 @@ from benchmarks.site import (
     environment,
     fail,
     fake_vendors,
-    free_port,
     postgresql_pid,
     processes,
 )
+from tests.chaos.waiting import free_port
 
 SENDERS = 12
 TRIES = 4  # as Twilio with #rc=3 (three retries) in the URL

@@ -2,7 +2,6 @@
 
 import os
 import signal
-import socket
 import subprocess
 import sys
 import tempfile
@@ -16,6 +15,7 @@ from typing import NoReturn, TypeAlias
 import psycopg
 from psycopg import sql
 
+from tests.chaos.waiting import is_open
 from tests.postgresql import SERVER, url_of
 
 HERE = Path(__file__).resolve().parent
@@ -228,14 +228,3 @@ def postgresql_pid() -> int | None:
             fields = Path(f"/proc/{backend}/stat").read_text().split()
             return int(fields[3]) if fields[1] == "(postgres)" else None
     return None
-
-
-def free_port() -> int:
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        return int(probe.getsockname()[1])
-
-
-def is_open(port: int) -> bool:
-    with socket.socket() as probe:
-        return probe.connect_ex(("127.0.0.1", port)) == 0

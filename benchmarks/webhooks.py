@@ -29,9 +29,9 @@ from benchmarks.site import (
     a_database,
     environment,
     fail,
-    free_port,
     processes,
 )
+from tests.chaos.waiting import free_port
 
 GOAL = 0.8
 # Calls per group. The deliveries rotate through the calls of a group. There are many

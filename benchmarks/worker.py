@@ -25,9 +25,9 @@ from benchmarks.site import (
     cpu_seconds,
     environment,
     fake_vendors,
-    free_port,
     processes,
 )
+from tests.chaos.waiting import free_port
 
 # Goals in transcripts per second, by the worker's options.
 FINISHED = {(): 5, ("--concurrency", "96"): 10}

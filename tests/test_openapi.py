@@ -28,7 +28,7 @@ from tests.caller.rows import (
     RECORDINGS,
     deliveries,
 )
-from tests.data import load, openapi, wav
+from tests.data import load, nullable, openapi, wav
 from tests.transcription.rows import JOB, TRANSCRIPT, UPLOAD, make_due
 from transcription import tasks
 from transcription.models import Transcript, Vocabulary
@@ -161,24 +161,9 @@ def test_specification_rejects_a_removed_field(specifications):
 def test_the_answers_that_the_tests_give_are_as_specified_too(
     specifications, name, host, schema
 ):
-    text = json.dumps(openapi(host.split(".")[1])).replace(
-        '"nullable": true', '"x-nullable": true'
-    )
-    document = nullable(json.loads(text))
+    document = nullable(openapi(host.split(".")[1]))
     reference = {"$ref": f"#/components/schemas/{schema}", **document}
 
     errors = list(Draft202012Validator(reference).iter_errors(load(name)))
 
     assert not errors
-
-
-def nullable(node):
-    """Replace `x-nullable`, the renamed `nullable` of OpenAPI 3.0, by JSON Schema."""
-    if isinstance(node, list):
-        return [nullable(item) for item in node]
-    if not isinstance(node, dict):
-        return node
-    node = {key: nullable(value) for key, value in node.items()}
-    if node.pop("x-nullable", False):
-        return {"anyOf": [node, {"type": "null"}]}
-    return node

@@ -24,6 +24,18 @@ def openapi(vendor: str) -> dict[str, Any]:
     return document
 
 
+def nullable(schema: Any) -> Any:
+    """Replace ``nullable`` of OpenAPI 3.0 by its equivalent in JSON Schema."""
+    if isinstance(schema, list):
+        return [nullable(item) for item in schema]
+    if not isinstance(schema, dict):
+        return schema
+    found = {name: nullable(value) for name, value in schema.items()}
+    if found.pop("nullable", False):
+        return {"anyOf": [found, {"type": "null"}]} if found else {}
+    return found
+
+
 def wav(seconds: float = 1, rate: int = 8000, channels: int = 1) -> bytes:
     """Return a WAV file of silence. The defaults are Twilio's format: 8 kHz, 16 bit."""
     file = io.BytesIO()

@@ -13,6 +13,7 @@ from threading import Thread
 import pytest
 from playwright.sync_api import Browser, BrowserContext, Page, expect
 
+from djtranscribe.management.commands.sandbox import ACCOUNT_SID
 from tests.live.browser import in_chromium, sign_in, signed_in
 from tests.live.sandbox import Sandbox
 
@@ -45,10 +46,8 @@ class Number:
     @property
     def rang(self) -> int:
         """How often Twilio was asked to call this number."""
-        account = "/2010-04-01/Accounts/AC5a4db0c55a4db0c55a4db0c55a4db0c5"
-        asked = self.sandbox.requests_to(
-            self.sandbox.twilio, "POST", f"{account}/Calls.json"
-        )
+        path = f"/2010-04-01/Accounts/{ACCOUNT_SID}/Calls.json"
+        asked = self.sandbox.requests_to(self.sandbox.twilio, "POST", path)
         return len([each for each in asked if self.digits in str(each["body"])])
 
 
@@ -106,6 +105,13 @@ def expect_call(page: Page, number: Number) -> None:
     assert number.rang == 1
 
 
+def go_back_and_reload(page: Page) -> None:
+    page.go_back()
+    page.wait_for_timeout(SETTLE_MS)
+    page.reload()
+    page.wait_for_timeout(SETTLE_MS)
+
+
 # What dials
 
 
@@ -142,10 +148,7 @@ def test_the_box_on_our_own_page_dials_and_back_does_not_dial_again(
     page.get_by_role("button", name="Call", exact=True).click()
 
     expect_call(page, number)
-    page.go_back()
-    page.wait_for_timeout(SETTLE_MS)
-    page.reload()
-    page.wait_for_timeout(SETTLE_MS)
+    go_back_and_reload(page)
     assert number.rang == 1
 
 
@@ -182,10 +185,7 @@ def test_back_to_the_question_after_the_button_does_not_dial_again(
     expect_question(page, number)
     page.get_by_role("button", name=re.compile("^Call")).click()
     expect(page).to_have_url(re.compile("/calls/"))
-    page.go_back()
-    page.wait_for_timeout(SETTLE_MS)
-    page.reload()
-    page.wait_for_timeout(SETTLE_MS)
+    go_back_and_reload(page)
 
     assert number.rang == 1
 

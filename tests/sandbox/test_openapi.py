@@ -7,22 +7,10 @@ import jsonschema
 import pytest
 import requests
 
-from tests.data import openapi
+from tests.data import nullable, openapi
 from tests.sandbox.conftest import ACCOUNT_SID
 from tests.sandbox.test_assemblyai import call, submit, transcribe
 from tests.sandbox.twilio_calls import AUTH, finished
-
-
-def nullable(schema):
-    """Replace ``nullable`` of OpenAPI 3.0 by its equivalent in JSON Schema."""
-    if isinstance(schema, list):
-        return [nullable(item) for item in schema]
-    if not isinstance(schema, dict):
-        return schema
-    found = {name: nullable(value) for name, value in schema.items()}
-    if found.pop("nullable", False):
-        return {"anyOf": [found, {"type": "null"}]} if found else {}
-    return found
 
 
 @pytest.fixture(scope="module")
