@@ -33,7 +33,7 @@ def share_connections() -> None:
 
 
 def close_connections() -> None:
-    """Close this thread's connection and the shared ones, before the process ends."""
+    """Close this thread's connection and the pool, before the worker process ends."""
     connection.close()
     if connection.vendor == "postgresql":
         shared: Any = connection

@@ -1,9 +1,11 @@
-"""The steps of a transcript: fetch the audio, hand it over, submit it, read the result.
+"""The steps of a transcript: fetch the audio, upload it, submit it, read the result.
+
+With AUDIO_DELIVERY "url", the second step usually only stores the URL at Twilio.
 
 Each step takes a claimed transcript and stores the outcome. Then it releases the lease,
 or keeps it for the next step (`go_on`). If a step raises an error, tasks.take_step
-stores this outcome and releases the lease. But after LeaseLost, or if the database is
-down, nothing is stored.
+stores the error and releases the lease. But after LeaseLost, or if the database does
+not work, it stores nothing.
 """
 
 from collections.abc import Callable

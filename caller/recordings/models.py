@@ -332,7 +332,10 @@ class Recording(models.Model):
         return facts
 
     def loudness(self) -> dict[str, Any]:
-        """Return the waveform, see waveform.measured. Measure it if none is stored."""
+        """Return the waveform, as waveform.measured does. Measure it if none is stored.
+
+        Returns {} if the audio is not stored, cannot be read or cannot be measured.
+        """
         if self.peaks is None and self.audio:
             try:
                 with self.audio.open("rb") as file:

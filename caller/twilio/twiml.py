@@ -60,7 +60,10 @@ def _record(
     max_seconds: int,
     silence_seconds: int,
 ) -> str:
-    """Return the document of `record`. It is cached: for most calls, it is the same."""
+    """Return the TwiML for `record`, with ANY_CALL in place of the call's UUID.
+
+    The result is cached, because the TwiML of most calls differs only in the UUID.
+    """
     response = VoiceResponse()
     say(response, notice)
     response.record(

@@ -28,7 +28,7 @@ def apps(two_factor: bool, single_sign_on: bool) -> list[str]:
 def values(
     debug: bool, is_https: bool, server_url: str, client: dict[str, str]
 ) -> dict[str, Any]:
-    """Return the settings.
+    """Return the values of django-allauth's settings, by name.
 
     client: our registration at the provider. Keys: name, client_id and secret.
     """

@@ -96,7 +96,8 @@ def get_recording(request: HttpRequest, id: int) -> RecordingDetail:
     },
 )
 def get_audio(request: HttpRequest, id: int) -> HttpResponseBase:
-    """The recording counts as listened to. Needs `caller.view_recording`."""
+    """The access log then shows that the account listened to the recording. Needs
+    `caller.view_recording`."""
     try:
         answer: Any = views.recording_audio(request, pk=id)
     except Http404 as error:

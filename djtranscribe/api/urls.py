@@ -14,7 +14,10 @@ app_name = "api"
 
 
 def for_programs(view: Callable[..., HttpResponseBase]) -> Callable[..., Any]:
-    """Exempt a view from login and CSRF checks, because it needs a token instead."""
+    """Exempt a view from login and CSRF checks, and turn a 405 into our JSON.
+
+    The operations check a token instead. `unknown_url` only answers 404, to everybody.
+    """
 
     @csrf_exempt
     @login_not_required

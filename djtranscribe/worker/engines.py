@@ -38,7 +38,7 @@ class Engine(Protocol):
         """Return how many messages wait, or None if the broker does not answer."""
 
     def prune(self) -> None:
-        """Delete the stored data of old messages."""
+        """Delete messages that ended over a day ago. Keep those that still wait."""
 
 
 # Names instead of imports, because Celery is an optional requirement.

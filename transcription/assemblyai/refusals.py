@@ -135,7 +135,10 @@ def of_settings(request: dict[str, Any] | None) -> dict[str, Any]:
 
 
 def refused_at(transcript: Transcript, body: dict[str, Any]) -> datetime | None:
-    """Return the time of the first refusal, or None if our settings changed later."""
+    """Return when AssemblyAI first refused `transcript` with the current settings.
+
+    Returns None if it did not, or if `body` has other settings than the last request.
+    """
     is_same = of_settings(transcript.request) == of_settings(body)
     return transcript.refused_at if is_same else None
 
