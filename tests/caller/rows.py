@@ -38,7 +38,7 @@ def a_recording(**columns: Any) -> Recording:
 
 
 def refusal(code: int, status: int = 400) -> dict[str, Any]:
-    """Return arguments for `vendors.post`, so that Twilio answers with this error."""
+    """Return an error of Twilio, as arguments for `vendors.get`, `post` or `delete`."""
     body = load("twilio/error", code=code, status=status)
     return {"json": body, "status": status}
 

@@ -82,7 +82,7 @@ def test_unsuccessful_call_says_why_and_stops_polling(browser, status, sentence)
 
 
 def test_a_call_that_verifies_a_phone_cannot_be_repeated_from_its_page(browser):
-    """The button would place a call that is recorded."""
+    """The button would place a normal, recorded call instead of a verification call."""
     call = a_call(status="failed", kind="code")
 
     assert "Call again" not in browser.get(call.get_absolute_url()).text
@@ -212,9 +212,9 @@ def test_the_page_costs_the_same_queries_however_much_there_is(
                 recording=recording, status="completed", text="Words."
             )
 
-    # Session, user, permissions (2), call, recordings, transcripts, storing who read
-    # them (2), score of the transcript with a player, number of other transcripts,
-    # notes, tags, all tags.
+    # The queries: session, user, permissions (2), call, recordings, transcripts, saving
+    # who read them (2), score of the transcript with a player, number of other
+    # transcripts, notes, tags, all tags.
     with django_assert_max_num_queries(14):
         page = browser.get(call.get_absolute_url())
 
@@ -227,8 +227,9 @@ def test_home_shows_the_latest_calls_in_a_constant_number_of_queries(
     for number in range(25):
         a_call(other_number=f"+4420794601{number:02}", requested_by=operator)
 
-    # Session, user, permissions (2), calls with their transcripts and recordings (3),
-    # needs attention (5), charts of two weeks, transcribed today, keyword lists.
+    # The queries: session, user, permissions (2), calls with their transcripts and
+    # recordings (3), needs attention (5), charts of two weeks, transcribed today,
+    # keyword lists.
     with django_assert_max_num_queries(15):
         page = browser.get("/")
 

@@ -46,7 +46,7 @@ def upload(browser, text, name="contacts.csv"):
         (NUMBER, "(415) 555-1234", NUMBER),
         (NUMBER, "4155551234", NUMBER),
         (NUMBER, "1 415 555 1234", "1 415 555 1234"),
-        # With a +, these digits are a number in New Zealand.
+        # This is a local number, although +6462123456 is a number in New Zealand.
         (NUMBER, "(646) 212-3456", "+16462123456"),
         (NUMBER, "44 20 7946 0123", "44 20 7946 0123"),
         (NUMBER, "+44 20 7946 0123", "+44 20 7946 0123"),
@@ -56,7 +56,7 @@ def upload(browser, text, name="contacts.csv"):
         ("+442079460123", "07911 123456", "+447911123456"),
         ("+442079460123", "00 1 415 555 1234", NUMBER),
         ("+442079460123", "14155551234", "14155551234"),
-        # Also valid as a German number, but Germans would write a 0 in front.
+        # This stays as typed: Germans would write a 0 in front of a local number.
         ("+4930901820", "442079460123", "442079460123"),
         ("+4930901820", "030 901821", "+4930901821"),
     ],
@@ -225,7 +225,7 @@ def test_a_file_that_is_nearly_too_large_can_be_imported_after_its_preview(brows
     lines = f"Ada Lovelace,{NUMBER}\n" + f"{'x' * 49}\n" * 19_999
 
     preview = upload(browser, lines)
-    # Browsers send a <textarea> with these line ends.
+    # Browsers send the lines of a <textarea> with CRLF, which makes them longer.
     content = preview.context["content"].replace("\n", "\r\n")
     browser.post(IMPORT, {"content": content, "confirmed": "1"})
 

@@ -159,7 +159,7 @@ def test_the_budget_warns_and_then_nobody_is_called(
     placed = vendors.post(CALLS, json=load("twilio/call"))
     priced("-8", at=NOON - timedelta(days=20), words="2")
     priced("-0.25", other_number="+14155550002")
-    # A call of last month, which does not count.
+    # This call was last month, so it must not count.
     priced("-100", at=NOON - timedelta(days=29), other_number="+14155550003")
 
     home = browser.get("/").text
@@ -177,5 +177,5 @@ def test_the_month_begins_at_midnight_of_the_site(browser, settings, it_is):
     settings.MAX_SPEND_PER_MONTH = Decimal(1)
     priced("-5", at=datetime(2026, 10, 31, 5, tzinfo=timezone.utc))
 
-    # In New York it is still October.
+    # In New York it is still October, so the call of 31 October counts.
     assert "The budget of this month is spent: 5.00" in browser.get("/").text

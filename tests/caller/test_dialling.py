@@ -362,7 +362,7 @@ def spend(*prices):
     [
         ("1.00", ["-0.91"]),
         ("1.00", ["-0.50", "-0.41"]),
-        # None: Twilio has not reported the price yet. Such a call counts as 0.10.
+        # A call without a price yet (None) counts as 0.10.
         ("1.00", [None] * 10),
         ("1.00", ["-0.75", None, None]),
         ("0.05", []),
@@ -547,7 +547,7 @@ def test_many_clicks_at_once_stay_within_the_limit_of_a_number(rushes):
     [
         ("one operator", 10, "The limit for one operator is reached: 10 calls within"),
         ("the site", 7, "The limit of this site is reached: 7 calls within 24 hours"),
-        # The limit is 0.85, and each call is estimated at 0.10.
+        # The limit is 0.85, and a call is estimated at 0.10: a ninth would exceed it.
         (
             "the money",
             8,
@@ -680,13 +680,14 @@ def test_it_shows_the_time_there_and_warns_when_people_sleep(
 def test_local_time_follows_the_time_zone_of_the_number(page_at):
     page = page_at("07:30", LONDON)
 
-    # London has summer time: an hour ahead of UTC.
+    # In July, London has summer time, which is an hour ahead of UTC.
     assert "It is <strong>08:30</strong> there." in page
     assert WARNING not in page
 
 
 def test_number_in_several_time_zones_warns_if_it_is_night_in_one(page_at):
-    # A toll-free number may be answered anywhere from Hawaii to the Caribbean.
+    # This toll-free number may be answered anywhere from Hawaii to the Caribbean. In
+    # Hawaii it is 6 o'clock.
     page = page_at("16:00", "18005551234")
 
     assert "It is between <strong>" in page

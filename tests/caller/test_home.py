@@ -43,11 +43,11 @@ def check(browser, typed):
         ("call me", "call me"),
         ("٤٢", "٤٢"),
         ("9" * 40, "9" * 40),
-        # Unchanged: with more digits, it may become a national number of our country.
+        # 415 does not change: it may be the beginning of a national number.
         ("415", "415"),
         ("4155551234", "+1 415-555-1234"),
         ("(415) 555-1234", "+1 415-555-1234"),
-        # Unchanged: a Swedish number, or an American one without its last digit.
+        # 469922704 does not change: a Swedish number, or an unfinished American one.
         ("469922704", "469922704"),
         ("4699227041", "+1 469-922-7041"),
     ],
@@ -160,7 +160,7 @@ def test_the_cost_of_a_conversation_includes_the_operators_phone(browser):
     conversation = a_call(status="completed", kind="conversation", **price("-0.02"))
     Leg.objects.create(call=conversation, number="+14155550199", **price("-0.03"))
     a_call(status="completed", **price("-0.01"))
-    # Twilio called only the operator's phone.
+    # Twilio called only the operator's phone, so only the leg has a price.
     not_dialled = a_call(
         status="canceled",
         kind="conversation",

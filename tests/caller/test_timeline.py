@@ -118,8 +118,8 @@ def test_nobody_answered_after_it_rang_for_half_a_minute():
 
 
 STAGES = [
-    # Columns of the transcript, whether the audio is stored, name of the current step,
-    # and its name after a failure.
+    # Each stage: columns of the transcript, whether the audio is stored, the name of
+    # the step while it goes on, and its name after a failure.
     ({}, False, "Storing", "Not stored"),
     ({}, True, "Submitting", "Not submitted"),
     (

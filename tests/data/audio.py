@@ -55,7 +55,7 @@ def _crc(data: bytes, bits: int, polynomial: int) -> int:
 
 def aiff() -> bytes:
     frames = bytes(2 * 800)
-    # 8000 as an 80-bit float.
+    # The last ten bytes are the sample rate: 8000 as an 80-bit float.
     common = struct.pack(">hLh", 1, 800, 16) + bytes.fromhex("400bfa00000000000000")
     chunks = b"COMM" + struct.pack(">L", len(common)) + common
     chunks += b"SSND" + struct.pack(">LLL", len(frames) + 8, 0, 0) + frames
@@ -71,23 +71,23 @@ def mp3(header: str, size: int) -> bytes:
 def aac() -> bytes:
     silence = bytes.fromhex("210049900219002380")
     size = len(silence) + 7
-    # Low complexity, 8 kHz, one channel.
+    # The header says: low complexity, 8 kHz, one channel.
     header = 0xFFF << 44 | 0x1 << 40 | 1 << 38 | 11 << 34 | 1 << 30
     header |= size << 13 | 0x7FF << 2
     return (header.to_bytes(7, "big") + silence) * 10
 
 
 def amr(wide: bool = False) -> bytes:
-    # Frames of type 15: no data.
+    # Add frames of type 15, which have no data.
     return (b"#!AMR-WB\n" if wide else b"#!AMR\n") + b"\x7c" * 50
 
 
 def flac() -> bytes:
     block = 4096
     info = struct.pack(">HH", block, block) + bytes(6)
-    # 8 kHz, one channel, 16 bits.
+    # These bits say: 8 kHz, one channel, 16 bits.
     info += (8000 << 44 | 0 << 41 | 15 << 36 | block).to_bytes(8, "big") + bytes(16)
-    # One frame of 4096 samples, all of them 0.
+    # Add one frame of 4096 samples, all of them 0.
     head = bytes.fromhex("fff8c40800")
     frame = head + bytes([_crc(head, 8, 0x07)]) + bytes(3)
     frame += _crc(frame, 16, 0x8005).to_bytes(2, "big")

@@ -189,13 +189,13 @@ class TestForwarding:
         assert (call.status, call.leg.status) == ("in-progress", "no-answer")
         assert headline(timeline(call)) == "Leaving a message"
         Call.objects.update(status="completed")
-        # The webhook is replayed after the greeting was changed.
+        # Change the greeting and replay the webhook. The stored notice must not change.
         settings.ANSWER_GREETING = "Another greeting."
         signed_post(path(call, "bridge/done/"), fields)
         call.refresh_from_db()
         assert call.notice == "We record this. Nobody is here. Please speak."
         assert "Not connected" in [step.name for step in timeline(call)]
-        # The caller hung up at the beep.
+        # If the caller hung up at the beep, there is no message.
         recording = a_recording(call=call, status="absent")
         assert "Not connected" in [step.name for step in timeline(call)]
         recording.status = "completed"

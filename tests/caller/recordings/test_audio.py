@@ -186,7 +186,7 @@ def test_audio_is_stored_with_the_suffix_of_its_format(vendors, beginning, suffi
 
 
 class Full(FileSystemStorage):
-    """A full disk. Before the error, another worker stores the same recording."""
+    """Simulate a full disk. Before the error, `faster` stores the same recording."""
 
     faster = None
 

@@ -80,7 +80,7 @@ def test_the_only_file_of_a_recording_stays(media, killed):
 
 
 def test_files_unknown_to_the_database_are_kept(media, killed):
-    """A database that was restored from a backup has no rows for newer recordings."""
+    """After a restore from a backup, newer recordings have files here but no rows."""
     (media / "recordings" / "notes.txt").write_text("An operator's own.")
     grown_old(media / "recordings" / "notes.txt")
     Recording.objects.filter(sid=RECORDING_SID).update(sid=None)

@@ -24,8 +24,8 @@ from transcription.tasks import start
 pytestmark = pytest.mark.django_db
 
 BUCKET = "recordings"
-# A minute of noise: longer than the read buffer, and no two parts are the same. The
-# header has 44 bytes, and a second of sound has 16,000 bytes.
+# Use noise, because no two parts of it are the same. A minute is longer than the read
+# buffer. The header has 44 bytes, and a second of sound has 16,000 bytes.
 SOUND = wav(seconds=60)[:44] + Random(0).randbytes(60 * 16_000)
 
 

@@ -40,7 +40,7 @@ def measured(data):
 def test_loud_sample_appears_at_its_position(width, loud, level, channels):
     silent, frames = SILENCE[width], 6000
     samples = [silent] * frames * channels
-    # One loud sample in the middle, on the last channel only.
+    # Make one sample loud: in the middle, and on the last channel only.
     samples[frames // 2 * channels + channels - 1] = loud
 
     found = measured(wav(samples, width, channels))
@@ -91,9 +91,9 @@ def test_chunk_after_the_audio_data_is_not_measured():
         b"RIFF\x04\x00\x00\x00WAVE",
         wav([]),
         wav([1] * 100)[:30],
-        # A playlist: ffmpeg must not open its URL.
+        # A playlist with a URL, which ffmpeg must not open.
         b"#EXTM3U\nhttp://127.0.0.1:9/private.ts\n",
-        # The header says 0 bits per sample.
+        # A WAV with a header that says 0 bits per sample.
         wav([1] * 100).replace(b"\x10\x00data", b"\x00\x00data"),
         wav([1] * 100, rate=1).replace(b"\x01\x00\x00\x00\x02\x00", bytes(6), 1),
     ],
@@ -128,7 +128,7 @@ def test_every_format_has_a_picture_a_length_and_channels(codec, container, chan
 
     assert found["seconds"] == pytest.approx(2, abs=0.15)
     assert found["channels"] == channels
-    # About 50. With two channels, some codecs lose more of the sound.
+    # The level is about 50. With two channels, some codecs lose more of the sound.
     assert 35 <= sorted(found["levels"])[300] <= 55
 
 

@@ -67,7 +67,7 @@ def test_a_call_whose_webhooks_were_lost_is_brought_up_to_date(vendors):
     call = a_call(sid=CALL_SID, status="ringing")
     state = {
         "status": "completed",
-        # The phone rang for ten seconds.
+        # The phone rang for the first ten seconds: it was answered at 10:00:20.
         "start_time": "Mon, 23 Nov 2026 10:00:10 +0000",
         "end_time": "Mon, 23 Nov 2026 10:00:37 +0000",
         "duration": "17",
@@ -206,7 +206,8 @@ def test_a_call_that_is_not_yet_in_the_list_is_looked_for_again(vendors):
 
 
 def test_one_look_at_the_list_is_not_enough_to_say_that_nothing_was_dialled(vendors):
-    # If our clock jumped during the request, a new call looks old.
+    # A new call looks as old as this if our clock jumped during the request. So do not
+    # give the call up yet.
     call = overdue(a_call(status="dialing"))
     vendors.get(CALLS, **listed())
 
@@ -238,7 +239,8 @@ def test_a_late_ringing_does_not_reopen_a_call_that_was_given_up(vendors, signed
     call = overdue(a_call(status="unknown"))
     vendors.get(CALLS, **listed())
     checked_twice(call)
-    # The operator read that it is safe to dial again, and dialled.
+    # The operator was told that the call failed, and dialled again. If the old call
+    # were reopened now, the number would have two unfinished calls.
     a_call(status="ringing", sid="CA" + "a" * 32)
 
     _, ringing, *_ = deliveries(call)
@@ -544,7 +546,8 @@ def test_a_call_that_twilio_never_took_stays_as_it_ended_when_it_is_asked_about(
     vendors, browser, work, status, error
 ):
     call = overdue(a_call(status=status, error=error, next_check_at=None))
-    # This call was placed by another system, with the same number and account.
+    # Another system placed this call to the same number. If we asked
+    # for Twilio's list, we would take this call for ours.
     vendors.get(CALLS, **listed(at_twilio(call, status="completed")))
 
     browser.post(f"/calls/{call.uuid}/ask/")

@@ -42,7 +42,7 @@ def sentences(signed_post):
         ("en", "en-US", "Hello."),
         ("detect", "en-US", "Hello."),
         ("de", "de-DE", "Guten Tag."),
-        # AssemblyAI knows Swiss German, but Twilio does not.
+        # AssemblyAI knows Swiss German. Twilio does not, so it speaks German.
         ("de_ch", "de-DE", "Guten Tag."),
         ("es", "es-ES", "Hola."),
         ("fr", "fr-FR", "Bonjour."),
@@ -150,7 +150,7 @@ def test_unsupported_language_or_voice_is_only_a_warning(
         {"SAY_VOICE": "Polly.Joanna-Neural"},
         {"SAY_VOICE": "man"},
         {"SAY_LANGUAGE": "en-GB-WLS", "SAY_VOICE": "Polly.Geraint"},
-        # An example in Twilio's documentation.
+        # Twilio's documentation has this example, although the voice is American.
         {"SAY_LANGUAGE": "en-GB", "SAY_VOICE": "Polly.Joanna"},
         {"SAY_LANGUAGE": "fr-FR", "SAY_VOICE": "Polly.Rémi-Generative"},
         {"SAY_LANGUAGE": "es-MX", "SAY_VOICE": "Polly.Mía-Generative"},

@@ -50,7 +50,7 @@ def test_the_deliveries_of_a_call_fill_its_row(signed_post):
 
 
 def test_every_status_has_a_rank():
-    """A status without a rank would get RANK_OF_NEW_WORDS."""
+    """Without a rank, a status would not be final, see RANK_OF_NEW_WORDS."""
     assert set(Call.Status.values) == set(Call.RANK)
 
 
@@ -81,8 +81,7 @@ def test_any_order_of_the_deliveries_ends_in_the_same_rows(signed_post, part):
         1,
     ]
 
-    # Together, the eight parts test every sixth of the 720 orders. Each webhook comes
-    # twice.
+    # Test every sixth of the 720 orders, in eight parts. Send each webhook twice.
     for order in ORDERS[part * 6 :: 48]:
         call = a_call()
         sent = deliveries(call)
