@@ -283,7 +283,7 @@ def test_the_page_of_a_fault_leads_home_under_the_path(under, monkeypatch):
 @pytest.mark.django_db
 @pytest.mark.parametrize("prefix", ["/calls", "/webhooks", "/a/b"])
 def test_callbacks_contain_the_path_once_in_every_thread(settings, prefix):
-    """A worker's threads do not know the prefix that Django keeps per thread."""
+    """Django keeps the prefix per thread, so a worker's threads do not know it."""
     settings.BASE_URL = HOST + prefix
     settings.FORCE_SCRIPT_NAME = prefix
     set_script_prefix(prefix)

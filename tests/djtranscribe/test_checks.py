@@ -222,8 +222,8 @@ def test_while_debugging_a_receiver_may_be_without_https(webhooks, settings):
         [SECRET.removeprefix("whsec_")],
         ["whsec_"],
         ["whsec_s3cr3t"],
-        ["whsec_" + "A" * 28],  # 21 bytes
-        ["whsec_" + "A" * 88],  # 66 bytes
+        ["whsec_" + "A" * 28],  # 21 bytes are too few
+        ["whsec_" + "A" * 88],  # 66 bytes are too many
         ["whsec_" + "*" * 40],
         ["whsec_" + "ä" * 40],
         [SECRET, "s3cr3t"],

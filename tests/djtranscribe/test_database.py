@@ -51,7 +51,7 @@ def pgbouncer():
     with tempfile.NamedTemporaryFile("w", suffix=".ini") as config:
         config.write(CONFIG.format(server=server, port=port))
         config.flush()
-        # PgBouncer refuses to run as root.
+        # Let the user nobody read the file, because PgBouncer refuses to run as root.
         os.chmod(config.name, 0o644)
         options = ["-u", "nobody"] if os.getuid() == 0 else []
         process = subprocess.Popen([program, "-q", *options, config.name])

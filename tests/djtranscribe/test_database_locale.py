@@ -13,7 +13,7 @@ pytestmark = pytest.mark.slow
 
 LOCALES = {
     "C, collation C.UTF-8": "LC_CTYPE 'C' LC_COLLATE 'C.UTF-8'",
-    # In Turkish, the lower case of I has no dot: ı.
+    # In Turkish, the lower case of I is ı. This must not change what is found.
     "ICU, Turkish": "LC_CTYPE 'C.UTF-8' LOCALE_PROVIDER icu ICU_LOCALE 'tr'",
     "C.UTF-8": "LC_CTYPE 'C.UTF-8'",
 }

@@ -84,7 +84,7 @@ def test_overdue_notification_is_unhealthy(client, settings, kind, columns):
             "next_attempt_at": LONG_AGO,
             "leased_until": timezone.now() + timedelta(minutes=7),
         },
-        # Notifications by e-mail are switched off.
+        # Nobody sends this one, because notifications by e-mail are switched off.
         {"kind": "email", "next_attempt_at": LONG_AGO},
     ],
     ids=["sent", "given up", "waits for its time", "being sent", "switched off"],

@@ -1,4 +1,4 @@
-"""Errors that are sent to Sentry. A local HTTP server receives them."""
+"""No personal data reaches Sentry. A local HTTP server stands in for Sentry."""
 
 import gzip
 import json
@@ -46,7 +46,7 @@ def test_error_is_reported_with_its_place_but_no_personal_data(tmp_path, migrate
 
     assert said == "500\n"
     raised, logged = [event for _, body in received for event in events(body)]
-    # Sentry lists two exceptions. The view caught the first, then `broken` raised.
+    # Take the last of two exceptions: the view caught the first, then `broken` raised.
     error = raised["exception"]["values"][-1]
     assert error["type"] == "ValueError"
     assert error["stacktrace"]["frames"][-1]["function"] == "broken"

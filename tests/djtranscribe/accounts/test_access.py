@@ -1,4 +1,4 @@
-"""An access entry says who listened to or read what. It is never wrong."""
+"""The access log: who listened to or read what. Refused requests are not in it."""
 
 from datetime import timedelta
 

@@ -68,7 +68,7 @@ def shown(browser, first, last):
 @pytest.mark.parametrize(
     ("zone", "now", "of_today", "of_yesterday"),
     [
-        # In Sydney it is 9:00 on the 27th, in UTC it is still the 26th.
+        # In Sydney it is 9:00 on the 27th. This day began at 13:00 on the 26th, in UTC.
         (SYDNEY, "2026-11-26 22:00", "2026-11-26 13:00", "2026-11-26 12:59"),
         (KOLKATA, "2026-11-26 20:00", "2026-11-26 18:30", "2026-11-26 18:29"),
         ("Asia/Kathmandu", "2026-11-26 20:00", "2026-11-26 18:15", "2026-11-26 18:14"),
@@ -86,9 +86,9 @@ def shown(browser, first, last):
         ),
         (HONOLULU, "2026-11-27 09:00", "2026-11-26 10:00", "2026-11-26 09:59"),
         ("", "2026-11-26 22:00", "2026-11-26 00:00", "2026-11-25 23:59"),
-        # Clocks went back from 01:00 to 00:00: this day has two midnights.
+        # Clocks went back from 01:00 to 00:00. The day begins at the first midnight.
         ("America/Havana", "2026-11-01 05:30", "2026-11-01 04:10", "2026-11-01 03:59"),
-        # Clocks went forward from 00:00 to 01:00: this day has no midnight.
+        # Clocks went forward from 00:00 to 01:00, so the day begins at 01:00.
         ("Africa/Cairo", "2026-04-24 06:00", "2026-04-23 22:00", "2026-04-23 21:59"),
     ],
 )
@@ -111,12 +111,12 @@ def test_today_is_the_day_of_the_operator(
 @pytest.mark.parametrize(
     ("zone", "day", "begin", "last", "end"),
     [
-        # Days of 23 and of 25 hours.
+        # These days have 23 or 25 hours.
         (SYDNEY, "2026-10-04", "10-03 14:00", "10-04 12:59", "10-04 13:00"),
         (SYDNEY, "2026-04-05", "04-04 13:00", "04-05 13:59", "04-05 14:00"),
         ("Europe/Berlin", "2026-03-29", "03-28 23:00", "03-29 21:59", "03-29 22:00"),
         ("Europe/Berlin", "2026-10-25", "10-24 22:00", "10-25 22:59", "10-25 23:00"),
-        # A day of 23.5 hours.
+        # This day has 23.5 hours.
         (
             "Australia/Lord_Howe",
             "2026-10-04",
@@ -308,7 +308,7 @@ def test_calls_to_a_number_are_counted_over_24_hours_in_every_zone(browser, oper
     with at("2026-11-26 22:00"):
         page = browser.get("/dial/14155551234/").text
 
-    # In Sydney the call was yesterday, but less than 24 hours ago.
+    # In Sydney the call was yesterday. But it was less than 24 hours ago, so it counts.
     assert "Called 1 time in the last 24 hours." in page
 
 
@@ -357,7 +357,8 @@ def test_a_file_names_the_zone_on_every_way(
     for answer in (page, program):
         assert when in " ".join(words_of(answer.content, extension).split())
         assert f"transcript-{day}-" in answer["Content-Disposition"]
-    # The archive is only created after the view and the middleware have returned.
+    # The archive is created now, after the view and the middleware have returned. It
+    # must still use the operator's zone.
     archive = ZipFile(io.BytesIO(b"".join(many.streaming_content)))
     (name,) = archive.namelist()
     assert name.startswith(f"transcript-{day}-")
@@ -374,7 +375,7 @@ def test_days_of_a_search_by_a_program_are_those_of_its_account(operator, transc
     program = Client(headers={"Authorization": f"Bearer {secret}"})
     other = User.objects.create_user("other")
     live_in(other, HONOLULU)
-    # A cookie of another account is ignored.
+    # Also send the session cookie of another account. The token's account must count.
     program.force_login(other)
 
     def found(q):
@@ -481,7 +482,7 @@ def test_doctor_names_the_zone(settings, zone):
 
 
 @pytest.mark.slow
-# test_checks.py has more names: the settings and the check use the same function.
+# Two names are enough: test_checks.py tests the same function with more names.
 @pytest.mark.parametrize("name", ["Mars/Olympus", "../../etc/passwd"])
 def test_invalid_time_zone_setting_is_refused_without_a_traceback(name):
     done = python("manage.py", "check", **{**COMPLETE, "TIME_ZONE": name})

@@ -345,7 +345,7 @@ def test_later_the_provider_s_number_counts_and_not_the_address(client, ada, pro
     through_provider(browser)
     assert is_logged_in(browser)
 
-    # At the provider, the old address belongs to somebody else now.
+    # At the provider, somebody else now has the old address. They must not get in.
     provider |= {"sub": "p2", "email": "ada@example.com", "email_verified": False}
     stranger = Client()
     assert "has verified" in through_provider(stranger).text

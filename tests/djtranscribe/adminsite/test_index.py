@@ -1,4 +1,4 @@
-"""Admin shows this product's tables. Of other tables, only users and groups."""
+"""Admin shows this product's tables, and of other tables only users and groups."""
 
 import pytest
 from django.apps import apps

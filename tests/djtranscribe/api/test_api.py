@@ -433,8 +433,9 @@ def test_a_database_that_is_away_is_503_in_words(program, monkeypatch):
 
 
 QUERIES = {
-    # One for the token, two for permissions, the others for rows. If texts are read:
-    # two more, one to find recent access entries and one to save new ones.
+    # Every request needs one query for the token and two for permissions. Requests that
+    # read texts need two for the access log: to find recent entries, and to save new
+    # ones. The others are for rows.
     "/api/calls": 4,
     f"/api/calls/{UUID}": 8,
     "/api/recordings": 4,

@@ -44,7 +44,7 @@ for row in Transcript.objects.order_by("pk"):
     assert digest == row.recording.sha256
     print(row.text, row.uuid, row.recording.call.other_number, audio.name, digest)
 """
-# A table of a newer version.
+# Add a table, as a newer version may do. A restore with --replace must remove it.
 ADD_TABLE = """
 from django.db import connection
 connection.cursor().execute(
@@ -75,7 +75,7 @@ class Site:
 
 @pytest.fixture(params=["sqlite", pytest.param("postgresql", marks=pytest.mark.slow)])
 def sites(request, tmp_path) -> Iterator[tuple[Site, Site]]:
-    """Two sites: the first has all tables, the second is empty."""
+    """Yield two sites: the first has all tables, the second is empty."""
     folders = [tmp_path / name for name in ("first", "second")]
     if request.param == "sqlite":
         urls = [f"sqlite:///{folder}.sqlite3" for folder in folders]

@@ -276,7 +276,7 @@ def empty(name):
 
 @pytest.fixture
 def keyed(site):
-    """The site with an API key that may read everything."""
+    """Return the site with an API key that may read everything."""
     site.settings.TWILIO_API_KEY = "SK" + "0" * 32
     site.settings.TWILIO_API_SECRET = "s3cr3t-of-the-key"
     site.answer(f"{API}/Calls.json", **empty("calls"))

@@ -27,7 +27,8 @@ from transcription.notifications import webhook as outgoing_webhook
 from transcription.notifications.webhook import WebhookError
 
 LIMIT = 1
-# Much longer than LIMIT, but much shorter than an answer that drips.
+# A request must end within this time. It is much longer than LIMIT, but much shorter
+# than the time that a dripping answer takes.
 PATIENCE = 5
 
 OK = b"HTTP/1.1 200 OK\r\n"
@@ -88,7 +89,7 @@ def short(monkeypatch, vendors, settings):
     for name in ("http_proxy", "https_proxy", "all_proxy"):
         monkeypatch.delenv(name, raising=False)
         monkeypatch.delenv(name.upper(), raising=False)
-    # (connect, read): the total limit is the sum of both.
+    # The two values are for connect and read. Their sum, LIMIT, limits the request.
     for module in (assemblyai_client, twilio_connection, twilio_client, audio):
         monkeypatch.setattr(module, "TIMEOUT_SECONDS", (LIMIT / 2, LIMIT / 2))
     monkeypatch.setattr(outgoing_webhook, "TIMEOUT_SECONDS", LIMIT)

@@ -39,7 +39,7 @@ def test_a_message_wakes_the_worker_at_once():
 
 
 class Once(threading.Event):
-    """Stops the worker at its first wait. `waited`: the seconds it wanted to wait."""
+    """Stop the worker at its first wait. `waited`: the seconds it wanted to wait."""
 
     waited = None
 
