@@ -316,7 +316,7 @@ def test_a_list_that_assemblyai_would_refuse_is_not_saved(may, fields, sentence)
         ({"audio_url": AUDIO_URL, "uploaded_at": timezone.now}, "uploaded"),
         ({"audio_url": AUDIO_URL, "uploaded_at": long_ago}, "pending"),
         ({"assemblyai_id": "over", "response": {"status": "error"}}, "fetched"),
-        # We do not know how these jobs ended, so they may be paid for already.
+        # These jobs may have been paid for, so look for their results first.
         ({"assemblyai_id": "a job"}, "queued"),
         ({"audio_url": AUDIO_URL, "submitted_at": timezone.now}, "lost"),
     ],

@@ -100,7 +100,7 @@ def test_an_address_is_transcribed(vendors):
 def test_a_download_does_not_block_other_writers(vendors):
     def slow(request):
         assert not connection.in_atomic_block
-        # Nothing else may transcribe the recording meanwhile.
+        # With this status, nothing else transcribes the recording meanwhile.
         assert Recording.objects.get().status == "in-progress"
         return 200, {}, wav(2)
 
@@ -131,7 +131,7 @@ def test_the_recording_of_a_killed_command_has_failed_after_a_day(
 
     with monkeypatch.context() as patched:
         patched.setattr(Recording, "store_audio", killed)
-        # A killed process does not delete its row.
+        # Keep the row, because a killed process could not delete it.
         patched.setattr(Recording, "delete", lambda self: None)
         with pytest.raises(SystemExit):
             printed("transcribe", str(path))

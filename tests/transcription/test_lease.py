@@ -171,7 +171,7 @@ def test_a_long_download_keeps_its_lease(vendors, settings):
     transcript = a_transcript("pending")
     claimed = Transcript.objects.claim(transcript.pk)
     Transcript.objects.update(leased_until=timezone.now() + timedelta(seconds=1))
-    vendors.get(MEDIA, body=wav(200))  # 3.2 MB
+    vendors.get(MEDIA, body=wav(200))  # 3.2 MB, which are read in many pieces
 
     claimed.recording.fetch_audio(claimed.keep_lease)
 
@@ -190,8 +190,9 @@ def test_one_query_extends_all_active_leases_of_a_process():
             stack.enter_context(holding(each))
             each.keep_lease()
         Transcript.objects.update(leased_until=soon)
-        # All were extended 16 seconds ago. Since then, the third made no progress, and
-        # another worker has leased the fourth.
+        # Pretend that all leases were extended 16 seconds ago. Since then, the third
+        # row made no progress, and another worker has leased the fourth. So only the
+        # first two may be extended.
         for each in held:
             each.lease_kept_at -= settings.LEASE_SECONDS / 4 + 1
         held[2].worked_at = held[2].lease_kept_at

@@ -143,7 +143,7 @@ def test_a_limit_longer_than_twenty_minutes_is_cut():
 
 @pytest.fixture
 def no_money():
-    """AssemblyAI refused a job because of our balance. The next probe is due."""
+    """Let AssemblyAI refuse a job because of our balance. Make the next probe due."""
     with suppress(VendorError), asking("assemblyai", "submit"):
         raise AssemblyAIError("Please top it up.", permanent=True, account=True)
     with pytest.raises(VendorError, match="top it up"), asking("assemblyai"):

@@ -206,7 +206,8 @@ def test_rows_continue_after_a_setting_change_and_each_is_paid_once(vendors, set
     refused = refuses(vendors, RETIRED)
     for transcript in transcripts:
         advanced(transcript)
-    for _ in range(3):  # probes
+    # Probe three times, with the refused settings.
+    for _ in range(3):
         for transcript in transcripts:
             make_due(transcript)
             advanced(transcript)
@@ -363,7 +364,7 @@ def test_a_job_that_ends_because_of_our_settings_pauses_and_is_started_again(
 
     advanced(transcript)
     states = {state(transcript)}
-    # More often than MAX_JOBS: each probe starts a job, but these jobs do not count.
+    # Probe more than MAX_JOBS times: the jobs that probes start must not count.
     for _ in range(3 * MAX_JOBS):
         make_due(transcript)
         advanced(transcript)

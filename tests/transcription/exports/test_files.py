@@ -171,7 +171,7 @@ SCRIPTS = {
     "Western": "“Zürich” – café… €5",
 }
 # The letters of these scripts are joined, or run from right to left. Programs that read
-# a PDF return them in different forms and orders.
+# a PDF return them in different forms and orders, so the test compares only letters.
 SHAPED = {
     "Hebrew": "שלום זה מבחן של הקלטה",
     "Arabic": "مرحبا هذا اختبار للتسجيل",

@@ -151,8 +151,8 @@ def test_export_keeps_no_query_open_between_batches(many, operator, monkeypatch)
         cursor.execute("CREATE TABLE scratch (id integer)")
         batches = bulk.batches(Transcript.objects.all(), operator)
         next(batches)
-        # SQLite cannot drop a table while a SELECT is open. An open SELECT would also
-        # block our writes as soon as another process has written.
+        # On SQLite, this fails if a SELECT is still open. An open SELECT would block
+        # our writes as soon as another process has written.
         cursor.execute("DROP TABLE scratch")
 
     assert sum(map(len, batches)) == 4

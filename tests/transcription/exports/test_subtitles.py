@@ -33,7 +33,7 @@ spoken_turns = st.lists(
         st.integers(-1500, 4000),
         st.lists(
             st.tuples(
-                # No hyphens: in a cue, a hyphen marks a speaker.
+                # Leave out hyphens, because in a cue a hyphen marks a speaker.
                 st.text(
                     st.characters(categories=["L", "P"], exclude_characters="-"),
                     min_size=1,

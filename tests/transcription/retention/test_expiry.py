@@ -34,7 +34,7 @@ UNKNOWN_JOB = {"error": "Transcript lookup error, transcript id not found"}
 
 @pytest.fixture
 def deletes(vendors):
-    """Both vendors accept all requests to delete."""
+    """Let both vendors accept all deletions. Return the mocked responses."""
     return {
         "recording": vendors.delete(RECORDING, status=204),
         "job": vendors.delete(JOB, json={"text": "Deleted by user."}),

@@ -48,7 +48,7 @@ pytestmark = pytest.mark.django_db
 
 OTHER = "+14155559999"
 NAME = "Roberta Quillfeather"
-# The text, its correction and a note. Each has a rare word that `found` looks for.
+# The text, its correction and a note have rare words, so that `found` can find them.
 SAID = "Please refill my zolpidemia prescription."
 CORRECTED, NOTED = "zolpidem", "Sounded xylophonic."
 TRACES = [NUMBER, "415-555-1234", NAME, "zolpid", "refill", "xylophonic"]
@@ -65,7 +65,10 @@ def supervisor(browser, operator):
 
 @pytest.fixture
 def twilio(vendors):
-    """Twilio has the call, its recording, and a call that was deleted only here."""
+    """Let both vendors accept the deletions, and return the mocked responses.
+
+    Twilio also has a call that is no longer in our database.
+    """
     unknown = load("twilio/call", sid=OTHER_SID, status="completed")
     calls = load("twilio/calls")
     vendors.get(RECORDINGS, json=load("twilio/recordings", recordings=[]))

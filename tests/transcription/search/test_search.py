@@ -346,7 +346,7 @@ def test_the_index_can_be_taken_away_and_made_again(said):
 
 
 def test_index_still_exists_after_all_migrations():
-    """To change a SQLite table, Django creates it again, without its triggers."""
+    """To change a SQLite table, Django recreates it, and its triggers are lost."""
     with connection.cursor() as cursor:
         if connection.vendor == "sqlite":
             cursor.execute("SELECT name FROM sqlite_master WHERE type = 'trigger'")
