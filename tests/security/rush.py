@@ -1,6 +1,6 @@
 """Many requests to dial at the same moment. `python -m tests.security.rush`
 
-A separate process, because threads cannot share the in-memory database of the tests.
+This runs in a separate process, because threads cannot share the in-memory database.
 DATABASE_URL names a database in a file or on a server, without rows of ours. Prints
 JSON for each rush: how often Twilio was asked, and what became of the rows.
 """
@@ -16,7 +16,7 @@ from typing import Any
 import django
 import responses
 
-# More than each limit below.
+# Each rush has more requests than its limit allows.
 REQUESTS = 20
 NUMBER = "14155551234"
 DIFFERENT = [f"1415555{last}" for last in range(2000, 2000 + REQUESTS)]

@@ -1,7 +1,8 @@
 """Two administrators save the same value at the same moment, in each form of admin.
 
-A separate process, like tests.security.rush. DATABASE_URL names a database without rows
-of ours. Prints JSON for each form: the two answers, and how many rows have the value.
+This runs in a separate process, like tests.security.rush. DATABASE_URL names a database
+without rows of ours. Prints JSON for each form: the two answers, and how many rows have
+the value.
 """
 
 import json

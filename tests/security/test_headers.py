@@ -70,7 +70,7 @@ SET_UPS = {
         "X-Forwarded-Host": "evil.example",
         "Forwarded": "host=evil.example;proto=http",
     },
-    # Like nginx with proxy_pass only: the request looks like plain http.
+    # nginx with only proxy_pass does this: the request looks like plain http.
     "a proxy that says nothing": {"Host": "127.0.0.1:8000"},
 }
 
@@ -232,7 +232,7 @@ def assert_strict(answer, where):
     assert answer["Referrer-Policy"] == "same-origin", where
     assert answer["X-Frame-Options"] == "DENY", where
     assert answer["Cross-Origin-Opener-Policy"] == "same-origin", where
-    # Subdomains may belong to other sites, without https.
+    # Leave out includeSubDomains: subdomains may be other sites, without https.
     assert answer["Strict-Transport-Security"] == "max-age=31536000", where
     rules = policy(answer)
     assert rules["default-src"] == "'none'", where
@@ -524,7 +524,7 @@ def test_tenth_wrong_password_locks_only_this_name_and_address(ada):
 
 
 def test_other_spelling_of_a_username_shares_its_lockout(ada):
-    # Django treats these full-width letters as the same name.
+    # Django treats these full-width letters as the name ada.
     for _ in range(10):
         sign_in("ａｄａ", **HERE)
 
@@ -566,7 +566,7 @@ def test_behind_a_proxy_a_stranger_does_not_lock_an_operator_out(ada):
 
 
 def test_an_invented_address_gives_no_new_guesses(ada):
-    """X-Forwarded-For: a client can forge all addresses except the last one."""
+    """A client can forge all addresses in X-Forwarded-For except the last one."""
     for number in range(10):
         forged = f"10.1.1.{number}, 203.0.113.9"
         sign_in(REMOTE_ADDR="127.0.0.1", HTTP_X_FORWARDED_FOR=forged)

@@ -330,7 +330,7 @@ def hostile_rows(db):
 
 
 class Planted(HTMLParser):
-    """Finds inline scripts and event handlers. No template of ours has them."""
+    """Find inline scripts and event handlers. No template of ours has them."""
 
     def __init__(self):
         super().__init__()
