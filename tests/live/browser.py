@@ -14,10 +14,10 @@ from tests.live.sandbox import ROOT
 # The headless shell has the same engine. It needs a quarter of the CPU time.
 CHROMIUM = shutil.which("chromium-headless-shell") or shutil.which("chromium")
 SCREENSHOTS = ROOT / "var" / "screenshots"
-# Each width and each color scheme once, not all pairs: layouts do not depend on the
+# Use each width and each color scheme once, not all pairs: layouts do not depend on the
 # scheme, and contrasts do not depend on the width.
 WINDOWS = [(1280, "light"), (390, "dark")]
-# For each site, the cookies of a logged-in operator.
+# {URL of a site: the cookies of its logged-in operator}
 sessions: dict[str, Any] = {}
 
 in_chromium = [

@@ -69,7 +69,7 @@ def nginx(
             scheme=scheme,
         )
     )
-    # -e, because only root may write to Debian's default log.
+    # Set the log with -e, because only root may write to Debian's default log.
     command = [str(NGINX), "-e", str(folder / "start.log"), "-c", str(config)]
     process = subprocess.Popen([*command, "-p", str(folder)])
     try:

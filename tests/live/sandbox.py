@@ -20,7 +20,7 @@ import requests
 
 ROOT = Path(__file__).resolve().parents[2]
 FIXTURE = "sandbox/operator.json"
-# The start takes 15 s of CPU time, and other tests run at the same time.
+# Limit for the start. It takes 15 s of CPU time, and other tests run at the same time.
 START_SECONDS = 180
 
 

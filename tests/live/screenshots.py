@@ -10,8 +10,8 @@ from tests.live.operator import Operator
 from tests.live.sandbox import ROOT, Sandbox, running
 
 DOCS = ROOT / "docs"
-# …0021: the person says terms of a keyword list. …0003: nobody answers. At the other
-# numbers, the person says a sentence.
+# At …0021, the person says terms of a keyword list. At …0003, nobody answers. At the
+# other numbers, the person says a sentence.
 NUMBERS = ["14155551236", "14155550021", "14155550003", "14155551299", "14155551234"]
 NAMES = {"14155551236": "Front desk", "14155551234": "Ada Lovelace"}
 

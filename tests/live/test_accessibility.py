@@ -67,7 +67,7 @@ PAGES = [
     "/admin/djtranscribe/apitoken/add/",
     "/admin/djtranscribe/webhookdelivery/?verdict=deferred",
     "/admin/password_change/",
-    # Only the lists of these: their forms have fields of Django that break the rules.
+    # Check only these lists: the forms have fields of Django that break the rules.
     "/admin/auth/user/",
     "/admin/auth/group/",
 ]
@@ -89,7 +89,8 @@ LISTS = [
     "/admin/djtranscribe/vendorpause/",
     "/admin/djtranscribe/profile/",
 ]
-# Create rows that no call and no button creates in these tests, with very long texts.
+# Create the rows that no call and no button in these tests creates. Their texts are
+# very long.
 ROWS = """
 from django.contrib.auth.models import User
 from django.utils import timezone
@@ -174,7 +175,7 @@ def in_shell(sandbox: Sandbox, code: str) -> None:
 
 @pytest.fixture
 def context(browser: Browser, sandbox: Sandbox) -> Iterator[BrowserContext]:
-    # axe is inserted into the page. Our Content-Security-Policy would forbid that.
+    # Our Content-Security-Policy would forbid inserting axe into the page.
     with signed_in(browser, sandbox.site, bypass_csp=True) as context:
         yield context
 

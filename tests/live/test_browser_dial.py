@@ -45,7 +45,7 @@ class Number:
 
     @property
     def rang(self) -> int:
-        """How often Twilio was asked to call this number."""
+        """Return how often Twilio was asked to call this number."""
         path = f"/2010-04-01/Accounts/{ACCOUNT_SID}/Calls.json"
         asked = self.sandbox.requests_to(self.sandbox.twilio, "POST", path)
         return len([each for each in asked if self.digits in str(each["body"])])
@@ -226,7 +226,8 @@ def test_link_on_another_site_asks_before_dialling(
     else:
         page.click("#planted")
 
-    # The browser sends the session cookie, but Sec-Fetch-Site says: another site.
+    # The browser sends the session cookie. But Sec-Fetch-Site says that the link is on
+    # another site, so we must ask first.
     expect_question(page, number)
     page.reload()
     expect_question(page, number)

@@ -72,7 +72,7 @@ def test_systemd_finds_no_fault_in_the_units(unit, tmp_path):
 
 @pytest.fixture
 def certificate(tmp_path) -> Path:
-    """A certificate for calls.example.com. Its key is in the same folder."""
+    """Make a certificate for calls.example.com. Its key is in the same folder."""
     names = ["-subj", "/CN=calls.example.com"]
     names += ["-addext", "subjectAltName=DNS:calls.example.com"]
     made = ["-keyout", tmp_path / "privkey.pem", "-out", tmp_path / "fullchain.pem"]
@@ -139,7 +139,7 @@ def test_nginx_with_tls_keeps_signatures_valid_and_redirects_http(
     )
 
     def ask(*arguments: str) -> str:
-        # curl, because it can connect to our port instead of the real host.
+        # Use curl, because it can connect to our port instead of the real host.
         lead = f"calls.example.com:443:127.0.0.1:{https}"
         done = subprocess.run(
             [

@@ -128,7 +128,7 @@ def test_a_question_mark_opens_the_list_of_keys_and_escape_closes_it(reading: Pa
     dialog = reading.get_by_role("dialog", name="Keyboard shortcuts")
     expect(dialog).to_be_visible()
     keep(reading, "keys", full_page=False)
-    # While the dialog is open, keys do not reach the player.
+    # While the dialog is open, Space closes it and does not start the player.
     reading.keyboard.press("Space")
     expect(dialog).to_be_hidden()
     reading.keyboard.press("?")
@@ -183,8 +183,8 @@ def test_the_print_view_is_clean(reading: Page):
     keep(reading, "print")
 
 
-# Without a mouse. After each Tab, a different element has the focus, and the focus is
-# visible.
+# Tests without a mouse. After each Tab, a different element has the focus, and the
+# focus is visible.
 
 
 def walk_to(page: Page, name: str, most: int = 60) -> None:

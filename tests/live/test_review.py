@@ -34,7 +34,7 @@ def address(sandbox: Sandbox, calls: Iterator[str]) -> str:
 
 
 def transcript_of(sandbox: Sandbox, call_page: str) -> str:
-    """Wait for the transcript of a call. Return the URL of its page."""
+    """Wait for the transcript of a call. Return the URL of the transcript's page."""
     operator = operator_of(sandbox.site)
     operator.text_of(call_page, seconds=60)
     link = re.search(
@@ -221,7 +221,7 @@ def test_a_word_is_replaced_everywhere_and_the_transcript_is_verified(page: Page
 
 
 def test_without_a_connection_nothing_typed_is_lost(browser: Browser, address: str):
-    # Not the fixture `page`: any message in its console makes the test fail, and
+    # Do not use the fixture `page`: any message in its console makes the test fail, and
     # Chromium logs failed requests there.
     page = browser.new_page()
     page.goto(address)
@@ -247,7 +247,7 @@ def test_without_a_connection_nothing_typed_is_lost(browser: Browser, address: s
 
 
 def test_refused_correction_stays_editable(browser: Browser, address: str):
-    # Not the fixture `page`: any message in its console makes the test fail, and
+    # Do not use the fixture `page`: any message in its console makes the test fail, and
     # Chromium logs the refused request there.
     page = browser.new_page()
     page.goto(address)
@@ -309,7 +309,7 @@ def test_a_keyword_list_makes_the_next_transcript_right(
     transcribe_again(page, "Clinic")
 
     if page.locator(".said").inner_text() != said:
-        # Replace all words at once by the words that were spoken.
+        # Replace all words at once with the words that were spoken.
         word(page, 0).click()
         page.locator(".said > span").last.click(modifiers=["Shift"])
         page.keyboard.press("F2")

@@ -25,14 +25,15 @@ user = User.objects.get(username="operator")
 user.set_password("sandbox")
 user.save()
 """
-# Under /calls, the page of a call has the same name twice: /calls/calls/<uuid>/.
+# Under /calls, the page of a call has the same name twice: /calls/calls/<uuid>/. We
+# must not remove it twice.
 SET_UPS = {
     "SCRIPT_NAME as a header": ("/calls", False, HEADER.format("/calls"), {}),
     "nginx strips two names": ("/team.a/our-calls", True, "", {}),
     "SCRIPT_NAME in the environment": ("/calls", False, "", {"SCRIPT_NAME": "/calls"}),
     "nginx keeps two names": ("/team.a/our-calls", False, "", {}),
 }
-# A call is dialled in these. The others only need a web server.
+# The tests dial a call in these set-ups. The others only need a web server.
 WITH_A_CALL = list(SET_UPS)[:2]
 LINK = re.compile(r'\s(?:href|src|action|hx-get|hx-post)="([^"#]+)')
 PAGES = ("/", "/dial/14155551234/", "/search/?q=call", "/api/", "/admin/")
