@@ -107,7 +107,7 @@ def test_there_are_at_least_ten_clips_of_five_to_ten_seconds_in_little_space():
 
 
 def test_transcript_repeats_its_request_and_names_the_stand_in(assemblyai):
-    # Silence, because the recogniser needs seconds for another list of keyterms.
+    # Send silence, because the recogniser needs seconds for another list of keyterms.
     terms = ["metoprolol", "torque wrench"]
 
     found = transcribe(assemblyai, SILENCE, keyterms_prompt=terms)
@@ -459,7 +459,7 @@ def unfinished(stand_in):
 
 
 def test_the_next_jobs_can_be_told_to_fail(assemblyai):
-    # Otherwise an unfinished job of another test could get the error.
+    # Wait, because an unfinished job of another test could get the error.
     until(lambda: not unfinished(assemblyai), "the end of earlier jobs", seconds=60)
     text = "Server error, developers have been alerted"
     assemblyai.control("POST", "next-error", {"error": text, "times": 1})

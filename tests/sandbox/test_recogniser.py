@@ -1,7 +1,7 @@
 """How well the sandbox recognises speech, and whether wrong words have low confidence.
 
-Tested with its own clips. If Debian's pocketsphinx-testdata is installed, also with
-five sentences of LibriVox readers, converted to telephone quality.
+The tests use the sandbox's clips. If Debian's pocketsphinx-testdata is installed, they
+also use five sentences of LibriVox readers, converted to telephone quality.
 """
 
 import json
