@@ -1,4 +1,4 @@
-"""Fault injection with real processes and real sockets. Prints counts at the end.
+"""Fault injection with real processes and real sockets. Counts are printed at the end.
 
 `pytest -m slow tests/chaos` runs all of them. Each test runs on SQLite, and on
 PostgreSQL if a server answers.

@@ -29,7 +29,7 @@ class Network:
 
     def __init__(self) -> None:
         self.name = f"dj{token_hex(3)}"
-        # Addresses that this machine is unlikely to use.
+        # Choose addresses that this machine is unlikely to use.
         self.prefix = f"10.{200 + os.getpid() % 50}.{os.getpid() % 250}"
         self.here = f"{self.prefix}.1"
         self.machines: list[Machine] = []

@@ -11,13 +11,15 @@ from tests.chaos.waiting import until
 
 pytestmark = pytest.mark.slow
 
-# Longer than the backoff after two failures: the length of a wait shows its cause.
+# This is longer than the backoff after two failures. So a wait of this length can only
+# be caused by Retry-After.
 RETRY_AFTER_SECONDS = 20
-# BACKOFF_SECONDS in transcription.models.work: 5 s, plus or minus a quarter.
+# The first wait is 5 s, plus or minus a quarter: BACKOFF_SECONDS in
+# transcription.models.work.
 FIRST_BACKOFF_SECONDS = (3.75, 6.25)
-# PROBE_AFTER in djtranscribe.vendors.models.
+# The same as PROBE_AFTER in djtranscribe.vendors.models.
 PROBE_SECONDS = 30
-# Longer than our client waits for an answer (30 s).
+# AssemblyAI is silent for longer than our client waits for an answer (30 s).
 SILENCE_SECONDS = 40
 FAULTS = {
     "silence": {"hang": SILENCE_SECONDS},
@@ -112,7 +114,6 @@ def test_rows_that_failed_together_are_not_tried_again_together(new_house, count
 
     for number in numbers:
         house.dial(number)
-    # The first row may fail twice before the last row has failed once.
     shown: dict[str, str] = {}
     at_most: dict[str, float] = {}
 
@@ -121,6 +122,8 @@ def test_rows_that_failed_together_are_not_tried_again_together(new_house, count
             if attempts := house.attempts(number):
                 (row,) = house.transcripts(number)
                 due = moment(row["next_attempt_at"]) - datetime.now(timezone.utc)
+                # The row may have failed more than once by now. Each retry doubles the
+                # wait, so compute the first wait.
                 at_most[number] = due.total_seconds() / 2 ** (attempts - 1)
                 shown[number] = house.page_of(number)
         return len(shown) == len(numbers)
@@ -180,7 +183,7 @@ def test_a_refused_key_and_a_negative_balance_pause_the_queue_and_fail_no_row(
     for number in numbers:
         house.dial(number)
     look("401")
-    # A fourth call, which has to wait without a request to AssemblyAI.
+    # Dial a fourth call. It must wait without a request to AssemblyAI.
     before = len(refused_uploads(house))
     numbers = all_numbers
     house.dial(numbers[-1])
@@ -247,7 +250,7 @@ def test_a_job_that_ends_in_an_error_is_tried_again_or_empty_or_final(
     outcomes = []
 
     for reason, jobs in ENDS.items():
-        # One call at a time: the error hits the next job, whichever call it is for.
+        # Dial one call at a time, because the error hits the next job of any call.
         house.assemblyai.next_error(reason)
         number = new_number()
         house.dial(number)

@@ -23,14 +23,15 @@ pytestmark = pytest.mark.slow
 
 SOURCE = Path(__file__).with_name("clock.c")
 HOUR = 3600
-# Much less than the jump, but enough to start a worker on a busy machine.
+# Every call must be done within this time. It is much less than the jump, but enough to
+# start a worker on a busy machine.
 WITHIN_SECONDS = 60
 # The clock jumps during a request. The answer to that request takes this long.
 HANGS_SECONDS = 8
 
 
 class Clock:
-    """The time of day that our processes see. It does not change time.monotonic."""
+    """Set the time of day that our processes see. time.monotonic does not change."""
 
     def __init__(self, folder: Path, compiler: str) -> None:
         self.file = folder / "clock"

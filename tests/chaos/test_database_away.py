@@ -18,8 +18,8 @@ from tests.chaos.waiting import until
 pytestmark = pytest.mark.slow
 
 AWAY_SECONDS = 20
-# Longer than LATE_SECONDS (at most 18 s) plus SQLite's wait for a lock (20 s, see
-# settings.py), so that SQLite gives up.
+# SQLite's file is locked for longer than LATE_SECONDS (at most 18 s) plus SQLite's wait
+# for a lock (20 s, see settings.py), so that SQLite gives up.
 LOCKED_SECONDS = 42
 LEASE_SECONDS = 60
 # Delay of a vendor's answer. The answer must arrive while the database is away.
@@ -28,7 +28,7 @@ LATE_SECONDS = {"twilio": 12, "assemblyai": 18}
 
 @pytest.fixture(params=["sqlite", "postgresql"])
 def database(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[Database]:
-    """A database that the test may stop, unlike the machine's PostgreSQL server."""
+    """Yield a database that the test may stop, unlike the machine's server."""
     if request.param == "sqlite":
         with SqliteMaker(tmp_path).fresh(tmp_path) as database:
             yield database
@@ -48,7 +48,7 @@ def test_a_database_that_is_away_for_20_seconds_costs_nothing(
     new_house, database, counted, request
 ):
     on_sqlite = "sqlite" in request.node.callspec.id
-    # Long waits, so that no row is checked again before the database goes away.
+    # Use long waits, so that no row is checked again before the database goes away.
     house: House = new_house(LEASE_SECONDS=str(LEASE_SECONDS), RECOVER_SECONDS="60")
     twilio, assemblyai = house.twilio, house.assemblyai
     house.start_web()
@@ -117,7 +117,8 @@ def test_a_database_that_is_away_for_20_seconds_costs_nothing(
         f"{took.total_seconds():.0f} s after it was back"
     )
     assert answers
-    # A 2xx would mean that the webhook is stored. A 4xx ends AssemblyAI's retries.
+    # No other status is right: a 2xx would mean that the webhook is stored, and a 4xx
+    # would end AssemblyAI's retries.
     assert {status for status in answers if status} <= {503}
     if not on_sqlite:  # a locked SQLite file can still be read
         assert health.status_code == 503

@@ -22,8 +22,8 @@ pytestmark = pytest.mark.slow
 
 CALLS = 18
 CUT_OFF_SECONDS = 30
-# Shorter than CUT_OFF_SECONDS: other workers take the rows over, and the worker that
-# was cut off must notice that.
+# Leases are shorter than CUT_OFF_SECONDS, so that other workers take the rows over. The
+# worker that was cut off must notice that.
 LEASE_SECONDS = 20
 # The concurrency of each worker, and how long AssemblyAI takes for an upload.
 AT_ONCE, UPLOAD_SECONDS = 2, 5
@@ -99,7 +99,7 @@ def test_machines_on_one_postgresql_that_die_or_are_cut_off_lose_nothing(
     for worker in workers:
         house.until_ready(worker)
 
-    # Slow uploads, so that all workers are busy at the same time.
+    # Make uploads slow, so that all workers are busy at the same time.
     house.assemblyai.fault("POST /v2/upload$", times=CALLS, hang_after=UPLOAD_SECONDS)
     numbers = [new_number() for _ in range(CALLS)]
     with ThreadPoolExecutor(4) as operators:

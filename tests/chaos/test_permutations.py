@@ -136,7 +136,7 @@ def test_any_order_of_a_calls_deliveries_ends_in_the_same_rows(
     client, signed_post, counted, caplog, monkeypatch, kind
 ):
     expected = outcome(kind)
-    # One more for AssemblyAI's webhook, see `nudge`.
+    # Add one for AssemblyAI's webhook, see `nudge`.
     count = len(DELIVERIES[kind](Call())) + 1
     caplog.set_level("ERROR", logger="djtranscribe")
     sent = []

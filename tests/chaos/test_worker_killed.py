@@ -10,7 +10,7 @@ from tests.chaos.waiting import until
 
 pytestmark = pytest.mark.slow
 
-# Long enough that no lease expires during the setup, even on a busy machine.
+# Leases are so long that none expires during the setup, even on a busy machine.
 LEASE_SECONDS = 20
 # Longest time that one request can take, see transcription.steps.wait_out.
 LONGEST_REQUEST_SECONDS = 33.05
@@ -60,14 +60,16 @@ def test_killed_worker_loses_no_text_and_causes_no_second_job_at_any_step(
     new_house, counted
 ):
     house = new_house(LEASE_SECONDS=str(LEASE_SECONDS), RECOVER_SECONDS="12")
-    # Otherwise AssemblyAI would retry the webhook, and tell us the id of the lost job.
+    # Lose the webhooks. Otherwise AssemblyAI would retry them, and tell us the id of
+    # the lost job.
     house.assemblyai.webhooks("lost")
     house.start_web()
     worker = house.start_worker(threads=len(STEPS) + 1)
     numbers = {step: new_number() for step in STEPS}
     leases = {}
+    # Begin with the refresh, while no lease runs. Without a webhook, it starts only at
+    # the next poll.
     for step in reversed(STEPS):
-        # Without a webhook, the step "amid the refresh" begins with the next poll.
         bring_to(house, numbers[step], step)
         leases[step] = lease(house, numbers[step])
     assert {step: house.status(numbers[step]) for step in STEPS} == STEPS
@@ -92,7 +94,7 @@ def test_killed_worker_loses_no_text_and_causes_no_second_job_at_any_step(
         )
         assert len(posts) == 1
         longest = LEASE_SECONDS + SLACK_SECONDS
-        # Then the job runs. It is polled after a quarter of RECOVER_SECONDS: 12 s / 4.
+        # After that, the job runs. It is polled after 3 s: RECOVER_SECONDS / 4.
         longest += 3
         if STEPS[step] == "submitting":
             longest += LONGEST_REQUEST_SECONDS
