@@ -14,7 +14,7 @@ from pathlib import Path
 from tests.live.operator import Operator
 
 ROOT = Path(__file__).resolve().parent.parent
-START_SECONDS = 600  # installs packages from a registry
+START_SECONDS = 600  # the command installs packages from a registry
 
 
 def command_line(name: str) -> str:
@@ -49,7 +49,7 @@ def main() -> None:
             assert len(text.split()) > 5, text
             print(f"The words on the page: {text}")
         finally:
-            # Like Ctrl-C in a terminal, which signals every process of the group.
+            # Signal every process of the group, as Ctrl-C does in a terminal.
             os.killpg(process.pid, signal.SIGINT)
             process.wait(timeout=30)
         left = processes_in(clone)

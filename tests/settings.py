@@ -44,14 +44,14 @@ os.environ.update(
         "NOTIFY_URL": "",
         "NOTIFY_SECRET": "",
         "NOTIFY_EMAIL": "",
-        # Never used: pytest-django keeps all e-mails instead of sending them.
+        # This is never used, because pytest-django keeps all e-mails.
         "EMAIL_URL": "smtp://127.0.0.1:1",
         "DEFAULT_FROM_EMAIL": "",
         "TIME_ZONE": "UTC",
         "LEASE_SECONDS": "60",
         "RECOVER_SECONDS": "90",
         "MEDIA_ROOT": "/nonexistent/tests-set-their-own",
-        # From a test that runs other tests in a separate process.
+        # A test that runs other tests in a separate process sets this variable.
         **json.loads(os.environ.get("TEST_SETTINGS", "{}")),
     }
 )

@@ -162,7 +162,8 @@ PAGES = {
     ),
     "/deletions/<int:pk>/": Page(TO_LOGIN, 403, 403, 200, example=f"/deletions/{ROW}/"),
     "/healthz": Page(200, 200, 200, 200),
-    # 404 without METRICS_TOKEN. tests/djtranscribe/test_metrics.py sets the token.
+    # The tests here have no METRICS_TOKEN, so this is a 404. See also
+    # tests/djtranscribe/test_metrics.py.
     "/metrics": Page(404, 404, 404, 404),
     # Pages of Django's admin.
     "/admin/": Page(TO_LOGIN, 200, 200, 200),
@@ -375,7 +376,8 @@ def test_admin_access_matches_the_decisions(rows, who):
             found[path] = outcome(client.get(path, follow=end == ""))
             expected[path] = 200 if deed in may else 403
             if not may and not has_row(table) and found[path] in (302, 404):
-                # Redirected or 404, because there is no such row: as good as 403.
+                # This table has no row, so admin redirects or answers 404. Both are as
+                # good as a 403.
                 expected[path] = found[path]
 
     assert found == expected
