@@ -1,4 +1,4 @@
-"""How long does a list in admin take with a million calls on PostgreSQL?
+"""Measure how long admin's lists take with a million calls on PostgreSQL.
 
     python -m benchmarks.lists 1000000
 
@@ -190,7 +190,7 @@ def fill(size: int) -> None:
     from transcription.tokens import indexed
 
     for number in range(1, 201):
-        # 200 accounts, but only nine of them dial.
+        # Create 200 accounts, but let only nine of them dial.
         User.objects.create(pk=number, username=f"operator-{number}")
     for number in range(1, 6):
         Vocabulary.objects.create(pk=number, name=f"List {number}")
@@ -223,8 +223,8 @@ def supervisor() -> Any:
     from django.contrib.auth.models import Group, User
     from django.test import Client
 
-    # A key above those of `fill`. `fill` sets keys itself, so the database's sequence
-    # would return a key that exists.
+    # Use a key above those of `fill`. `fill` sets keys itself, so the database's
+    # sequence would return a key that exists.
     user, _ = User.objects.get_or_create(pk=1000, username="benchmark", is_staff=True)
     user.groups.set(Group.objects.all())
     browser = Client()
@@ -344,7 +344,7 @@ def measure(pairs: bool, times: int, lists: list[str]) -> list[tuple[str, float]
     medians = []
     print(f"{'':58} median    max  queries")
     for words, address in pages().items():
-        # Not measured: the first request also records who read the texts.
+        # Do not measure the first request: it also records who read the texts.
         browser.get(address)
         with CaptureQueriesContext(connection) as captured:
             browser.get(address)
@@ -362,7 +362,7 @@ def measure(pairs: bool, times: int, lists: list[str]) -> list[tuple[str, float]
     for name in lists:
         address = LISTS[name]
         for label, query in questions(name, browser, pairs):
-            # Not measured: the first request also records who read the texts.
+            # Do not measure the first request: it also records who read the texts.
             page = address + query.removesuffix(LAST)
             opened = browser.get(page)
             assert opened.status_code == 200, page

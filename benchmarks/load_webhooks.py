@@ -1,9 +1,9 @@
-"""A minute of webhooks for 5,000 calls, doubled and shuffled, with two worker kills.
+"""Send a minute of webhooks for 5,000 calls, doubled and shuffled. Kill two workers.
 
     python -m benchmarks.load_webhooks [--calls 5000] [--seconds 60]
 
-gunicorn, PostgreSQL and two workers, all on this machine; the vendors are
-fake_vendors.py. Prints the CPU time of a call, in all our processes. Exits with 2 if a
+gunicorn, PostgreSQL and two workers run on this machine, with fake_vendors.py as the
+vendors. Prints the CPU time of a call, in all our processes. Exits with 2 if a
 transcript was lost, wrong, or paid twice, and with 1 if a call takes too much CPU time.
 """
 
@@ -39,7 +39,7 @@ from benchmarks.site import (
 from tests.chaos.waiting import free_port
 
 SENDERS = 12
-TRIES = 4  # as Twilio with #rc=3 (three retries) in the URL
+TRIES = 4  # as many as Twilio's with #rc=3 (three retries) in the URL
 FINISH_SECONDS = 600  # after the last webhook was sent
 CPU_MS = 70  # goal for a call, all our processes together
 
@@ -53,7 +53,7 @@ class Load:
         self.validator = RequestValidator(TOKEN)
         self.answers: Counter[str] = Counter()
         self.milliseconds: list[float] = []
-        # When to send (seconds from the start), path, body, headers.
+        # Each item: when to send it (seconds from the start), path, body, headers.
         self.due: queue.Queue[tuple[float, str, str, dict[str, str]]] = queue.Queue()
 
     def prepare(self, seconds: float) -> None:

@@ -1,4 +1,4 @@
-"""How much memory does a worker need for large recordings, and how fast is it?
+"""Measure the memory and the speed of a worker with large recordings.
 
     python -m benchmarks.memory [--megabytes 200] [--at-once 32] [--rounds 3] [--idle 3]
 
@@ -23,7 +23,7 @@ from benchmarks.worker import RECORDINGS, Ask, asker
 ONE_MB, MANY_MB = 30, 200
 SLOWER = 1.3
 SECONDS = 300
-# Counts the submitted transcripts: their audio was fetched and uploaded.
+# SQL that counts the submitted transcripts. Their audio was fetched and uploaded.
 HANDED_OVER = (
     "SELECT count(*) FROM transcription_transcript WHERE submitted_at IS NOT NULL"
 )

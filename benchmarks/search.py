@@ -1,4 +1,4 @@
-"""How long does a search take with a million transcripts on PostgreSQL?
+"""Measure how long a search takes with a million transcripts on PostgreSQL.
 
     python -m benchmarks.search 1000000
 

@@ -211,11 +211,11 @@ def cpu_seconds(root: int) -> float:
     """
     ticks = 0
     for stat in Path("/proc").glob("[0-9]*/stat"):
-        with suppress(OSError):  # it has ended meanwhile
+        with suppress(OSError):  # the process has ended meanwhile
             fields = stat.read_text().rpartition(")")[2].split()
             parent, session = int(fields[1]), int(fields[3])
             if root in {int(stat.parent.name), parent, session}:
-                # utime, stime, and those of the children that have ended
+                # Add utime, stime, and those of the children that have ended.
                 ticks += sum(map(int, fields[11:15]))
     return ticks / os.sysconf("SC_CLK_TCK")
 

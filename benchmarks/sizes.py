@@ -1,4 +1,4 @@
-"""How large do the tables become? Bytes of a call on PostgreSQL, indexes included.
+"""Measure the bytes that a call takes on PostgreSQL, indexes included.
 
     python -m benchmarks.sizes [CALLS]
 

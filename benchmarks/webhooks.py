@@ -1,4 +1,4 @@
-"""How many Twilio webhooks a second does the product take, compared with peer.py?
+"""Measure how many Twilio webhooks a second the product takes, compared with peer.py.
 
     python -m benchmarks.webhooks [--seconds 3] [--rounds 5] [--database sqlite]
 

@@ -1,4 +1,4 @@
-"""What does an idle worker cost, and how fast is a worker with slow vendors?
+"""Measure what an idle worker costs, and how fast a worker is with slow vendors.
 
     python -m benchmarks.worker [--idle 60] [--calls 300] [--database sqlite]
 
@@ -36,8 +36,8 @@ IDLE_TRANSACTIONS = 60  # a minute
 IDLE_CPU = 0.01  # of a core
 FINISH_SECONDS = 180
 
-# Sends messages about a transcript that does not exist. The worker takes each message
-# and has nothing to do.
+# Code that sends messages about a transcript that does not exist. The worker takes each
+# message and has nothing to do.
 SEND = """
 import time
 from transcription.tasks import advance

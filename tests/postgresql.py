@@ -28,7 +28,7 @@ def new_database(prefix: str, options: str = "") -> Iterator[str]:
     prefix: the start of the database's name. The rest is random.
     options: SQL, the options of CREATE DATABASE.
     """
-    # Imported only here, because the benchmarks' processes do not need pytest.
+    # Import this late, because the processes of benchmarks do not need pytest.
     from tests.chaos.environment import skip_or_fail_in_ci
 
     name = f"{prefix}_{token_hex(4)}"
