@@ -38,7 +38,7 @@ NO_DOWNLOAD = (
 )
 STAND_IN = "Recognised offline by a stand-in, which is less accurate than AssemblyAI."
 
-# At most one pool: start() adds it, stop() removes it.
+# This list has at most one pool: start() adds it, stop() removes it.
 _pools: list[Pool] = []
 _waiting: queue.SimpleQueue[Job] = queue.SimpleQueue()
 _cache: OrderedDict[tuple[Any, ...], dict[str, Any]] = OrderedDict()
@@ -53,7 +53,7 @@ def start() -> None:
     """Start the worker processes. They load PocketSphinx before the first job."""
     if SHARED_CACHE:
         Path(SHARED_CACHE).mkdir(parents=True, exist_ok=True)
-    # spawn, because fork is not safe in a process with threads.
+    # Use spawn, because fork is not safe in a process with threads.
     context = multiprocessing.get_context("spawn")
     pool = context.Pool(WORKERS, recogniser.start_worker, (account.folder,))
     _pools.append(pool)

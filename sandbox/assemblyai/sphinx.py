@@ -43,7 +43,7 @@ Word = dict[str, Any]
 
 def decoder(**options: Any) -> Any:
     """Return a new decoder. This takes 0.4 s."""
-    # Imported here, because the web server imports this module, but needs no decoder.
+    # Import this late: the web server imports this module, but needs no decoder.
     from pocketsphinx import Decoder
 
     return Decoder(loglevel="FATAL", **options)

@@ -67,7 +67,7 @@ def one(request: HttpRequest, sid: str) -> HttpResponse:
 def media(request: HttpRequest, sid: str, suffix: str = "") -> HttpResponse:
     found = network.recordings.get(sid)
     if found is None or found.status != "completed":
-        # XML, so that tests notice code that saves an error page as audio.
+        # Answer with XML, so that tests notice code that saves an error page as audio.
         return HttpResponse(
             '<?xml version="1.0" encoding="UTF-8"?><TwilioResponse><RestException>'
             "<Code>20404</Code><Message>The requested resource was not found</Message>"

@@ -45,7 +45,7 @@ VERBS: dict[str, set[str]] = {
     "Redirect": {"method"},
     "Reject": {"reason"},
 }
-# Only the form is checked, because Twilio often adds languages and voices.
+# Check only the form of the names, because Twilio often adds languages and voices.
 LANGUAGE = re.compile(r"[a-z]{2,3}-[A-Z]{2}(-WLS)?|arb")
 VOICE = re.compile(
     r"man|woman|alice|Polly\.[A-Z][^\W\d_]+(-Neural|-Generative)?"

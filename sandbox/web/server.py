@@ -33,7 +33,7 @@ SPOOL_BYTES = 256 * 1024
 
 
 class Server(ThreadedWSGIServer):
-    # Large enough that a burst of twenty calls is not refused.
+    # The queue is long enough that a burst of twenty calls is not refused.
     request_queue_size = 128
 
     def handle_error(self, request: Any, client_address: Any) -> None:
@@ -108,7 +108,7 @@ class Handler(WSGIRequestHandler):
                 self._copy(spool, size)
                 self.rfile.readline()
             while self.rfile.readline().strip():
-                pass  # trailers
+                pass  # skip the trailers
         else:
             self._copy(spool, int(self.headers.get("Content-Length") or 0))
         spool.seek(0)
