@@ -1,8 +1,8 @@
 """Persons that a user plays on the phone page, in a browser.
 
 While the page is open, the user plays all persons whose number has no fate. Ringing,
-keys and speech take real time. They are not scaled by --pace, except that a phone which
-the user lets ring need not wait for the user.
+keys and speech take real time, which --pace does not scale. Only the ringing after "Let
+it ring" is scaled, because then nobody needs time to answer.
 """
 
 from __future__ import annotations  # array[int] needs Python 3.12
