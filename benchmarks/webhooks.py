@@ -131,7 +131,7 @@ def requests_file(started: Processes, name: str) -> Path:
 def write_requests(file: Path, path: str, site: str, groups: int) -> None:
     """Write signed deliveries, one per line: path, signature and body."""
     validator = RequestValidator(TOKEN)
-    # Each path has its own calls.
+    # Each path has its own calls. Begin after the calls of the earlier paths.
     first = list(STATUSES).index(path) * CALLS * groups + 1
     with file.open("w") as lines:
         for group in range(groups):

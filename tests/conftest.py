@@ -67,7 +67,7 @@ INDEPENDENT = {
     "tests/live/test_notifications.py",
     "tests/test_upgrade.py",
 }
-# These start first, so that no process works alone at the end.
+# The tests of these files start first, so that no process works alone at the end.
 LONGEST = [
     "tests/live/test_accessibility.py",
     "tests/live/test_review.py",

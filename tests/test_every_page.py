@@ -208,7 +208,7 @@ TABLES = {
     "djtranscribe.webhookdelivery": Table("", "view"),
     "djtranscribe.access": Table("", "view"),
     "djtranscribe.vendorpause": Table("", "view"),
-    # Only superusers may see these.
+    # Only superusers may see these tables.
     "djtranscribe.apitoken": Table(),
     "djtranscribe.profile": Table(),
     "auth.user": Table(),

@@ -35,7 +35,7 @@ TWILIO, ASSEMBLYAI = "Twilio's signature", "the token of its own transcript"
 
 @dataclass(frozen=True)
 class Decision:
-    kind: str  # in the ledger
+    kind: str  # WebhookDelivery.kind
     proof: str
     body: str
     answer: int

@@ -48,7 +48,7 @@ MAY_IMPORT = {
     "transcription/notifications": BASE | CALLER | {"transcription"},
     "sandbox": set(),
 }
-# These may import the whole product.
+# Files and folders that may import the whole product.
 TOP = (
     "djtranscribe/api/",
     "djtranscribe/management/",

@@ -34,7 +34,7 @@ from transcription.models import Transcript, Vocabulary
 
 pytestmark = [
     pytest.mark.django_db(transaction=True),
-    # These are warnings of openapi-core and jsonschema, not about our requests.
+    # Ignore warnings of openapi-core and jsonschema: they are not about our requests.
     pytest.mark.filterwarnings("ignore::DeprecationWarning"),
 ]
 

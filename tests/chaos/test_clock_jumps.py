@@ -121,7 +121,7 @@ def assert_set_up(
 ) -> None:
     """Check that the four calls wait for different things.
 
-    By parameter: a lease, a backoff, a poll of AssemblyAI, a check of the call.
+    In this order: for a lease, a backoff, a poll of AssemblyAI, a check of the call.
     """
     now = datetime.now(timezone.utc)
     rows = {n: house.transcripts(n)[0] for n in (leased, waiting, polled)}

@@ -26,7 +26,8 @@ in_chromium = [
     pytest.mark.skipif(not CHROMIUM, reason="there is no chromium here"),
 ]
 
-# As root in a container, Chromium cannot use its sandbox. It must not use the internet.
+# Options of Chromium. As root in a container, it cannot use its sandbox. It must not
+# use the internet.
 OPTIONS = [
     "--no-sandbox",
     "--disable-gpu",

@@ -97,7 +97,7 @@ def site(tmp_path, migrated):
 def test_receiver_gets_the_message_once_after_an_outage(site):
     site.manage("shell", "--command", FAILING.format(count=1))
     site.start_worker()
-    # Before the first attempt, the answer is empty.
+    # The first attempt fills `answer`, so this finds the notifications that were tried.
     tried = "SELECT 1 FROM transcription_notification WHERE answer <> ''"
     until("both were tried in vain", lambda: len(site.rows(tried)) == 2)
 

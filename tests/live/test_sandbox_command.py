@@ -83,7 +83,7 @@ def cmdlines() -> dict[str, str]:
         try:
             found[path.parent.name] = path.read_bytes().decode(errors="replace")
         except OSError:
-            continue  # it ended while we looked
+            continue  # the process ended while we looked
     return found
 
 
@@ -110,5 +110,5 @@ def is_worker_of(pid: int, directory: Path) -> bool:
         line = Path(f"/proc/{pid}/cmdline").read_bytes()
         environ = Path(f"/proc/{pid}/environ").read_bytes()
     except OSError:
-        return False  # it ended while we looked
+        return False  # the process ended while we looked
     return line.endswith(b"worker\0") and str(directory).encode() in environ

@@ -78,7 +78,7 @@ def word_error_rate(name, text):
 
 
 def test_a_clip_is_recognised_with_few_mistakes(assemblyai):
-    # tests/sandbox/test_recogniser.py tests the other clips.
+    # One clip is enough here: tests/sandbox/test_recogniser.py tests the others.
     name = audio.clip_names()[0]
 
     found = transcribe(assemblyai, clip(name))

@@ -554,7 +554,7 @@ def test_lockout_page_explains_the_lockout(ada, client):
 
 
 def test_behind_a_proxy_a_stranger_does_not_lock_an_operator_out(ada):
-    """All requests come from the proxy. The real address is in X-Forwarded-For."""
+    """All requests come from the proxy, so lock the address in X-Forwarded-For."""
     proxy = {"REMOTE_ADDR": "127.0.0.1", "HTTP_X_FORWARDED_PROTO": "https"}
     stranger = {**proxy, "HTTP_X_FORWARDED_FOR": "203.0.113.9"}
     operator = {**proxy, "HTTP_X_FORWARDED_FOR": "198.51.100.7"}

@@ -42,7 +42,7 @@ def sentences(signed_post):
         ("en", "en-US", "Hello."),
         ("detect", "en-US", "Hello."),
         ("de", "de-DE", "Guten Tag."),
-        # AssemblyAI knows Swiss German. Twilio does not, so it speaks German.
+        # AssemblyAI knows Swiss German, but Twilio does not. So Twilio speaks German.
         ("de_ch", "de-DE", "Guten Tag."),
         ("es", "es-ES", "Hola."),
         ("fr", "fr-FR", "Bonjour."),

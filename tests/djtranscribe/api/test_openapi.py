@@ -38,7 +38,7 @@ from transcription.models import Transcript, Vocabulary
 
 pytestmark = [
     pytest.mark.django_db(transaction=True),
-    # These are warnings of openapi-core and jsonschema, not about our code.
+    # Ignore warnings of openapi-core and jsonschema, which are not about our code.
     pytest.mark.filterwarnings("ignore::DeprecationWarning"),
 ]
 

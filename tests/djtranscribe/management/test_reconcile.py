@@ -286,7 +286,7 @@ def test_a_recording_that_was_rolled_back_has_no_tombstone(both):
 
 @pytest.mark.parametrize("source", ["file", "url", "RecordVerb"])
 def test_a_recording_whose_transcript_was_never_started_is_transcribed(both, source):
-    """This happens if the process is killed after it has stored the recording."""
+    """A process may be killed after it has stored a recording and before the rest."""
     recording = a_recording(sid=None, source=source)
     recording.store_audio([wav()])
     both.have()

@@ -630,7 +630,7 @@ def test_notification_that_kills_every_worker_is_given_up(vendors, completed):
 
     assert the_one().state == "given-up"
     assert "killed" in the_one().answer
-    assert len(vendors.calls) == 1  # only the request to AssemblyAI
+    assert len(vendors.calls) == 1  # one to AssemblyAI, none to the receiver
 
 
 def test_late_failure_of_a_slow_worker_does_not_undo_delivery(vendors, completed):
