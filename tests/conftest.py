@@ -1,11 +1,7 @@
 """Fixtures for all tests: no network, files in a temporary folder, an operator."""
 
 import gc
-import os
-import shutil
 import sqlite3
-import subprocess
-import sys
 from collections.abc import Callable, Iterator
 from contextlib import closing
 from pathlib import Path
@@ -23,6 +19,7 @@ from twilio.request_validator import RequestValidator
 from xdist.scheduler import LoadFileScheduling
 
 from djtranscribe.vendors.models import no_pause_until
+from tests import tables
 
 FORM = "application/x-www-form-urlencoded"
 # Tests for the fast loop (`-m quick`): dialling rules, the pipeline, documentation.
@@ -162,6 +159,27 @@ def media(settings: Any, tmp_path: Any) -> Any:
 
 
 @pytest.fixture(scope="session")
+def django_db_modify_db_settings(
+    django_db_modify_db_settings: None,
+) -> Iterator[None]:
+    """On SQLite, give Django a test database that already has its tables, if possible.
+
+    Django then finds nothing to migrate. A database in memory exists as long as one
+    connection is open.
+    """
+    name = connection.creation._get_test_db_name()  # type: ignore[attr-defined]
+    if connection.vendor != "sqlite" or not tables.kept().exists():
+        yield
+        return
+    with (
+        closing(sqlite3.connect(tables.kept())) as kept,
+        closing(sqlite3.connect(name, uri=True)) as new,
+    ):
+        kept.backup(new)
+        yield
+
+
+@pytest.fixture(scope="session")
 def django_db_setup(django_db_setup: None, django_db_blocker: Any) -> Iterator[None]:
     """On SQLite, put back a copy of the new database after a transactional test.
 
@@ -181,39 +199,15 @@ def django_db_setup(django_db_setup: None, django_db_blocker: Any) -> Iterator[N
             if connection.vendor == "sqlite":
                 connection.ensure_connection()
                 connection.connection.backup(new)
+                tables.keep(new)
                 at.setattr(TransactionTestCase, "_fixture_teardown", restore)
         yield
 
 
-@pytest.fixture(scope="session")
-def tables(
-    django_db_setup: None,
-    django_db_blocker: Any,
-    tmp_path_factory: pytest.TempPathFactory,
-) -> Path:
-    """Return a SQLite file with all tables and no rows of ours.
-
-    It is a copy of the test database, if that is SQLite and already has its tables.
-    """
-    file = tmp_path_factory.mktemp("tables") / "db.sqlite3"
-    with django_db_blocker.unblock():
-        is_there = (
-            connection.vendor == "sqlite" and connection.introspection.table_names()
-        )
-        if is_there:
-            with closing(sqlite3.connect(file)) as copy:
-                connection.connection.backup(copy)
-        else:
-            environ = {**os.environ, "DATABASE_URL": f"sqlite:///{file}"}
-            command = [sys.executable, "manage.py", "migrate", "--verbosity", "0"]
-            subprocess.run(command, cwd=TESTS.parent, env=environ, check=True)
-    return file
-
-
 @pytest.fixture
-def migrated(tables: Path, tmp_path: Path) -> Path:
-    """Copy `tables` into the test's folder, for processes that need a database."""
-    return Path(shutil.copy(tables, tmp_path))
+def migrated(tmp_path: Path) -> Path:
+    """Create a database with all tables in the test's folder, for other processes."""
+    return tables.new_sqlite(tmp_path / "db.sqlite3")
 
 
 @pytest.fixture

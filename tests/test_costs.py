@@ -41,8 +41,9 @@ WEBHOOKS = {
 def queries():
     """Return a function that counts the queries since its last call.
 
-    It leaves out BEGIN and COMMIT.
+    It leaves out BEGIN, COMMIT, and what is asked once for each connection.
     """
+    not_counted = ("BEGIN", "COMMIT", "SELECT pg_backend_pid()")
     with CaptureQueriesContext(connection) as captured:
         seen = 0
 
@@ -50,7 +51,7 @@ def queries():
             nonlocal seen
             new = captured.captured_queries[seen:]
             seen += len(new)
-            return sum(not each["sql"].startswith(("BEGIN", "COMMIT")) for each in new)
+            return sum(not each["sql"].startswith(not_counted) for each in new)
 
         yield count
 

@@ -2,7 +2,6 @@
 
 import json
 import os
-import shutil
 import subprocess
 import sys
 from datetime import datetime, timedelta, timezone
@@ -24,6 +23,7 @@ from tests.caller.rows import CALL_SID, CALLS, DIAL, NUMBER, TYPED, a_call
 from tests.data import load
 from tests.postgresql import new_database
 from tests.security.rush import REQUESTS
+from tests.tables import new_sqlite
 
 pytestmark = pytest.mark.django_db
 
@@ -515,9 +515,9 @@ def run_rush(url):
 
 
 @pytest.fixture(scope="module", params=["sqlite", "postgresql"])
-def rushes(request, tables, tmp_path_factory):
+def rushes(request, tmp_path_factory):
     if request.param == "sqlite":
-        file = shutil.copy(tables, tmp_path_factory.mktemp("rush"))
+        file = new_sqlite(tmp_path_factory.mktemp("rush") / "db.sqlite3")
         yield run_rush(f"sqlite:///{file}")
         return
     with new_database("rush") as url:

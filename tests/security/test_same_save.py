@@ -2,7 +2,6 @@
 
 import json
 import os
-import shutil
 import subprocess
 import sys
 from pathlib import Path
@@ -10,6 +9,7 @@ from pathlib import Path
 import pytest
 
 from tests.postgresql import new_database
+from tests.tables import new_sqlite
 
 pytestmark = pytest.mark.slow
 
@@ -48,9 +48,9 @@ def run(url):
 
 
 @pytest.fixture(scope="module", params=["sqlite", "postgresql"])
-def saves(request, tables, tmp_path_factory):
+def saves(request, tmp_path_factory):
     if request.param == "sqlite":
-        file = shutil.copy(tables, tmp_path_factory.mktemp("saves"))
+        file = new_sqlite(tmp_path_factory.mktemp("saves") / "db.sqlite3")
         yield run(f"sqlite:///{file}")
         return
     with new_database("saves") as url:
