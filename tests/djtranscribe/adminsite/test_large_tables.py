@@ -9,7 +9,6 @@ from datetime import datetime, timedelta, timezone
 import pytest
 from django.contrib import admin
 from django.contrib.auth.models import Group, User
-from django.core.management import call_command
 from django.db import connection
 from django.test import Client
 from django.test.utils import CaptureQueriesContext
@@ -501,28 +500,6 @@ def test_call_recording_and_transcript_lead_to_each_other(supervisor):
 def test_the_country_of_a_call_is_kept_when_it_is_made():
     assert a_call(other_number="+16045551234").country_code == "CA"
     assert a_call(other_number="not a number").country_code == ""
-
-
-@pytest.mark.django_db(transaction=True)
-def test_calls_made_before_it_was_kept_get_their_country(monkeypatch):
-    from importlib import import_module
-
-    countries = import_module("caller.migrations.0004_countries")
-    monkeypatch.setattr(countries, "ROWS_AT_ONCE", 2)
-    numbers = [
-        "+16045551234",
-        "+14155551234",
-        "nonsense",
-        "+442079460123",
-        "+4930123456",
-    ]
-    keys = [a_call(other_number=number).pk for number in numbers]
-
-    call_command("migrate", "caller", "0002", verbosity=0)
-    call_command("migrate", verbosity=0)
-
-    kept = Call.objects.in_bulk(keys)
-    assert [kept[key].country_code for key in keys] == ["CA", "US", "", "GB", "DE"]
 
 
 def act_on_all(supervisor, action):

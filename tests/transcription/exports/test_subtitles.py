@@ -49,7 +49,7 @@ spoken_turns = st.lists(
 ).map(lambda turns: [w for w in speech(turns) if w.start >= 0])
 
 
-@hypothesis(max_examples=300, deadline=None)
+@hypothesis(max_examples=100, deadline=None)
 @given(spoken_turns, st.booleans())
 def test_subtitles_stay_with_the_speech(words, speakers):
     seconds = max((word.end for word in words), default=0) / 1000

@@ -5,7 +5,6 @@ import re
 
 import pytest
 from django.contrib.auth.models import Permission
-from django.core.management import call_command
 from django.db import connection
 from django.test.utils import CaptureQueriesContext
 from hypothesis import HealthCheck, given
@@ -335,14 +334,6 @@ def test_the_index_follows_the_text(said):
     assert found("again") == ["ward"]
     row.delete()
     assert found("again") == []
-
-
-@pytest.mark.django_db(transaction=True)
-def test_the_index_can_be_taken_away_and_made_again(said):
-    call_command("migrate", "transcription", "0001", verbosity=0)
-    call_command("migrate", verbosity=0)
-
-    assert set(found("pressure")) == {"ward", "tyre"}
 
 
 def test_index_still_exists_after_all_migrations():
