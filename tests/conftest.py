@@ -181,26 +181,20 @@ def django_db_modify_db_settings(
 
 @pytest.fixture(scope="session")
 def django_db_setup(django_db_setup: None, django_db_blocker: Any) -> Iterator[None]:
-    """On SQLite, put back a copy of the new database after a transactional test.
+    """Put back the rows of the new database after a transactional test.
 
     Django would empty all tables, and make content types and permissions anew. That
     takes ten times as long, and no group is left.
     """
-    with (
-        closing(sqlite3.connect(":memory:")) as new,
-        pytest.MonkeyPatch.context() as at,
-    ):
+    with django_db_blocker.unblock():
+        put_back = tables.copied(connection)
 
-        def restore(test: TransactionTestCase) -> None:
-            assert not connection.in_atomic_block
-            new.backup(connection.connection)
+    def restore(test: TransactionTestCase) -> None:
+        assert not connection.in_atomic_block
+        put_back()
 
-        with django_db_blocker.unblock():
-            if connection.vendor == "sqlite":
-                connection.ensure_connection()
-                connection.connection.backup(new)
-                tables.keep(new)
-                at.setattr(TransactionTestCase, "_fixture_teardown", restore)
+    with pytest.MonkeyPatch.context() as at:
+        at.setattr(TransactionTestCase, "_fixture_teardown", restore)
         yield
 
 

@@ -2,7 +2,6 @@
 
 import pytest
 from django.contrib.auth.models import Group, User
-from django.db import connection
 from django.test import TransactionTestCase
 
 
@@ -10,7 +9,7 @@ def rights():
     return sorted(Group.objects.values_list("name", "permissions__codename"))
 
 
-@pytest.mark.skipif(connection.vendor != "sqlite", reason="Django empties the tables")
+@pytest.mark.sql
 @pytest.mark.django_db(transaction=True)
 def test_groups_and_permissions_are_as_before_after_a_transactional_test():
     before = rights()
