@@ -77,7 +77,7 @@ def fetch_audio(transcript: Transcript) -> None:
         transcript.recording.fetch_audio(transcript.keep_lease)
 
 
-def hand_over(transcript: Transcript) -> None:
+def provide_audio(transcript: Transcript) -> None:
     """Upload the audio to AssemblyAI, or only store Twilio's URL of the audio.
 
     `submit` sends this URL, and AssemblyAI fetches the audio from there.
@@ -296,7 +296,7 @@ def start_again(
 
 STEPS: dict[str, Callable[[Transcript], None]] = {
     Status.PENDING: fetch,
-    Status.FETCHED: hand_over,
+    Status.FETCHED: provide_audio,
     Status.UPLOADED: submit,
     Status.SUBMITTING: wait_out,
     Status.LOST: adopt_or_submit,

@@ -138,7 +138,7 @@ def is_away(file: FieldFile) -> bool:
     return not path.parent.is_dir()
 
 
-def kept_whole(
+def save_with_unique_name(
     storage: Storage,
     name: str,
     file: TemporaryUploadedFile,

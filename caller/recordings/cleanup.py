@@ -16,7 +16,7 @@ from caller.models import Recording, Tombstone
 from caller.recordings import audio
 
 FOLDER = "recordings"
-# A file name has the SID of the recording, then the random part of audio.kept_whole.
+# A file name has the SID of the recording, then the random part of audio.save_with_unique_name.
 # Older versions of our code used another random part or none.
 NAME = re.compile(r"(RE[0-9a-f]{32})(?:[-_][0-9A-Za-z]+)?\.[0-9a-z]+", re.ASCII)
 BATCH_SIZE = 500

@@ -283,7 +283,9 @@ class Recording(models.Model):
             facts = {"peaks": peaks, **self._missing_facts(peaks)}
             file.seek(0)
             storage = self.audio.storage
-            stored = audio.kept_whole(storage, f"recordings/{name}", file, keep_alive)
+            stored = audio.save_with_unique_name(
+                storage, f"recordings/{name}", file, keep_alive
+            )
         columns: dict[str, Any] = {
             "audio": stored,
             "sha256": sha256,

@@ -13,7 +13,9 @@ from djtranscribe.api.operations import api
 app_name = "api"
 
 
-def for_programs(view: Callable[..., HttpResponseBase]) -> Callable[..., Any]:
+def exempt_from_login_and_csrf(
+    view: Callable[..., HttpResponseBase],
+) -> Callable[..., Any]:
     """Exempt a view from login and CSRF checks, and turn a 405 into our JSON.
 
     The operations check a token instead. `unknown_url` only answers 404, to everybody.
@@ -40,11 +42,13 @@ urlpatterns = [
     path("", docs.page, name="docs"),
     path("openapi.json", docs.openapi, name="openapi"),
     *(
-        path(str(each.pattern), for_programs(each.callback), name=each.name)
+        path(
+            str(each.pattern), exempt_from_login_and_csrf(each.callback), name=each.name
+        )
         for each in api.urls[0]
         # Leave out ninja's root URL: our documentation page has the same path.
         if isinstance(each, URLPattern) and each.name != "api-root"
     ),
     # Use a regular expression, because <path:…> does not match line breaks.
-    re_path(r"^[\s\S]+$", for_programs(unknown_url), name="nothing"),
+    re_path(r"^[\s\S]+$", exempt_from_login_and_csrf(unknown_url), name="nothing"),
 ]
