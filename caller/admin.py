@@ -23,7 +23,7 @@ from caller.forms import DoNotCallForm
 from caller.models import Call, Contact, DoNotCall
 from caller.models.call_queries import CallQuerySet
 from caller.recordings.admin import HasLength, RecordingAdmin, RecordingInline
-from caller.tasks import ask_again
+from caller.tasks import enqueue_check
 from caller.twilio.states import CALL_SID
 from djtranscribe.adminsite.filters import Dates
 from djtranscribe.adminsite.large_tables import LargeTableAdmin
@@ -101,7 +101,7 @@ class CallAdmin(
     ]
 
     def get_queryset(self, request: HttpRequest) -> QuerySet[Call]:
-        return cast(CallQuerySet, super().get_queryset(request)).named()
+        return cast(CallQuerySet, super().get_queryset(request)).with_contact_name()
 
     def find(self, rows: QuerySet[Call], typed: str) -> QuerySet[Call]:
         if phone_numbers.is_number(typed):
@@ -119,7 +119,7 @@ class CallAdmin(
     @admin.action(description="Ask Twilio now", permissions=["ask"])
     def ask_twilio(self, request: HttpRequest, chosen: QuerySet[Call]) -> None:
         for call in chosen:
-            ask_again(call)
+            enqueue_check(call)
         count = chosen.count()
         messages.success(
             request,
@@ -139,7 +139,7 @@ class CallAdmin(
 
     @admin.display(description="national format")
     def national(self, call: Call) -> str:
-        return number_facts.national(call.other_number)
+        return number_facts.format_national(call.other_number)
 
     @admin.display(description="country")
     def where(self, call: Call) -> str:
@@ -147,7 +147,7 @@ class CallAdmin(
 
     @admin.display(description="our number")
     def from_us(self, call: Call) -> str:
-        return number_facts.for_people(call.our_number)
+        return number_facts.format_international(call.our_number)
 
     @admin.display(description="page")
     def watch(self, call: Call) -> SafeString:

@@ -15,7 +15,7 @@ from djtranscribe.adminsite.read_only import duration
 from djtranscribe.models import Access
 
 # A list shows at most this many characters of a transcript.
-BEGINNING = 140
+EXCERPT_LENGTH = 140
 
 
 @dataclass(frozen=True)
@@ -28,13 +28,15 @@ class CallRow:
 
     call: Call
     state: str
-    word: str
+    status_text: str
     transcript: Any = None
 
     @property
-    def beginning(self) -> str:
-        text: str = self.transcript.beginning if self.transcript else ""
-        return text[:BEGINNING].rstrip() + ("…" if len(text) > BEGINNING else "")
+    def excerpt(self) -> str:
+        text: str = self.transcript.excerpt if self.transcript else ""
+        return text[:EXCERPT_LENGTH].rstrip() + (
+            "…" if len(text) > EXCERPT_LENGTH else ""
+        )
 
     @property
     def duration(self) -> str:
@@ -47,7 +49,7 @@ class CallRow:
 
         Return "" if there are no words, or if their confidence is unknown.
         """
-        if not self.beginning:
+        if not self.excerpt:
             return ""
         if self.transcript.verified_at:
             return "verified"
@@ -70,7 +72,7 @@ def rows_of(calls: Iterable[Call]) -> list[CallRow]:
         model._default_manager.filter(recording__call__in=keys)
         .only("status", "confidence", "verified_at", "language")
         .annotate(
-            beginning=Left("text", BEGINNING + 1), of_call=F("recording__call_id")
+            excerpt=Left("text", EXCERPT_LENGTH + 1), of_call=F("recording__call_id")
         )
         .order_by("pk")
     )
@@ -94,7 +96,7 @@ def _row(call: Call, recorded: str | None, transcript: Any) -> CallRow:
     elif transcript.status != COMPLETED:
         state, word = NOW, "Transcribing"
     else:
-        state, word = DONE, "Transcribed" if transcript.beginning else "Nobody spoke"
+        state, word = DONE, "Transcribed" if transcript.excerpt else "Nobody spoke"
     return CallRow(call, state, word, transcript)
 
 
@@ -110,11 +112,11 @@ def _without_transcript(call: Call, recorded: str | None) -> tuple[str, str]:
     return NOT_DONE, "No recording"
 
 
-def note_read(user: Any, rows: list[CallRow]) -> None:
+def log_read(user: Any, rows: list[CallRow]) -> None:
     """Note in the access log that the user has read the transcripts of these rows.
 
     A row that is shown counts as read: it may contain the whole transcript.
     """
     if user.has_perm("transcription.view_transcript"):
-        shown = [row.transcript for row in rows if row.beginning]
+        shown = [row.transcript for row in rows if row.excerpt]
         Access.objects.note(user, Access.Action.READ, shown)

@@ -78,7 +78,7 @@ def check_spoken_language(**kwargs: Any) -> list[CheckMessage]:
         hint = "Set SAY_LANGUAGE to a language of the people called, such as en-GB."
         return [Caution(message, hint, id="caller.W011")]
     problems: list[CheckMessage] = []
-    if missing := speech.untranslated():
+    if missing := speech.settings_without_translation():
         message = f"djtranscribe has no sentences in {spoken}. People hear English."
         hint = f"Set {', '.join(missing)} to sentences in that language."
         problems.append(Caution(message, hint, id="caller.W012"))

@@ -10,22 +10,24 @@ from django.urls import reverse
 from django.utils import timezone
 
 from caller.concerns import COMPLETED, FAILED, LOW_CONFIDENCE, IsConcern
-from caller.contacts.models import name_of
+from caller.contacts.models import contact_name_subquery
 from caller.days import Day
 from caller.models import Call, Recording
-from caller.steps import lapse
-from caller.timeline import NO_RECORDING, WHY
+from caller.steps import format_elapsed
+from caller.timeline import FAILURE_REASONS, NO_RECORDING
 from djtranscribe.zones import midnight
 
 # Calls older than this are not in the list "Needs attention".
-LOOK_BACK = timedelta(days=3)
+ATTENTION_PERIOD = timedelta(days=3)
 MOST = 10
 MOST_ON_REQUEST = 100
 # `needs_attention` takes at most this many calls of each kind: calls that failed, that
 # were not recorded, or that have a bad transcript.
 CANDIDATES = 200
 TRANSCRIPTS = "recordings__transcripts__"
-SILENT = Q(recordings__transcripts__status=COMPLETED, recordings__transcripts__text="")
+IS_SILENT = Q(
+    recordings__transcripts__status=COMPLETED, recordings__transcripts__text=""
+)
 
 
 @dataclass(frozen=True)
@@ -43,7 +45,7 @@ class Concern:
     is_post: bool = False
 
 
-def numbers_of_the_day(today: Day) -> list[tuple[str, str]]:
+def todays_figures(today: Day) -> list[tuple[str, str]]:
     """Return today's figures for the home page, as pairs (label, text). One query.
 
     today: today's sums, from days.last_days.
@@ -60,7 +62,7 @@ def numbers_of_the_day(today: Day) -> list[tuple[str, str]]:
     if today.seconds:
         start = timezone.now()
         end = start + timedelta(seconds=today.seconds)
-        numbers.append(("Talk time", lapse(start, end)))
+        numbers.append(("Talk time", format_elapsed(start, end)))
     if today.paid:
         numbers.append(("Cost of calls", f"{today.cost} {today.currency}"))
     return numbers
@@ -72,9 +74,9 @@ def needs_attention(most: int = MOST) -> list[Concern]:
     The newest call is first. Calls that also have a good or a verified transcript are
     left out. So are calls that verify an operator's phone.
     Five queries. Each query uses an index. Only the query for calls without a recording
-    reads all calls of its kind: all completed calls of the last three days (LOOK_BACK).
+    reads all calls of its kind: all completed calls within ATTENTION_PERIOD.
     """
-    since = timezone.now() - LOOK_BACK
+    since = timezone.now() - ATTENTION_PERIOD
     calls = Call.objects.filter(created_at__gte=since).exclude(kind=Call.Kind.CODE)
     failed = calls.filter(status=Call.Status.FAILED).order_by("-created_at")
     recorded = Exists(
@@ -118,11 +120,11 @@ def needs_attention(most: int = MOST) -> list[Concern]:
         .annotate(
             recording_status=F("recordings__status"),
             transcript_status=F("recordings__transcripts__status"),
-            is_silent=SILENT,
+            is_silent=IS_SILENT,
             confidence=F("recordings__transcripts__confidence"),
             is_concern=IsConcern(TRANSCRIPTS),
             transcript=F("recordings__transcripts__uuid"),
-            contact_name=name_of("other_number"),
+            contact_name=contact_name_subquery("other_number"),
         )
         .filter(
             Q(status=Call.Status.FAILED)
@@ -136,11 +138,11 @@ def needs_attention(most: int = MOST) -> list[Concern]:
     # row with the newest transcript.
     newest: dict[int, Concern] = {}
     for row in rows:
-        newest.setdefault(row.pk, Concern(row, reason(row), *help_for(row)))
+        newest.setdefault(row.pk, Concern(row, reason(row), *button_for(row)))
     return list(newest.values())[:most]
 
 
-def help_for(row: Any) -> tuple[str, str, str, bool]:
+def button_for(row: Any) -> tuple[str, str, str, bool]:
     """Return a button for this call: label, URL, permission, whether to POST."""
     if row.status != Call.Status.FAILED and row.transcript_status == FAILED:
         retry = reverse("transcription:retry", args=[row.transcript])
@@ -155,7 +157,7 @@ def help_for(row: Any) -> tuple[str, str, str, bool]:
 
 def reason(row: Any) -> str:
     if row.status == Call.Status.FAILED:
-        return row.error or WHY[Call.Status.FAILED]
+        return row.error or FAILURE_REASONS[Call.Status.FAILED]
     if row.transcript_status == FAILED:
         return "Could not be transcribed."
     if row.is_silent:

@@ -52,23 +52,23 @@ def check_number(request: HttpRequest) -> HttpResponse:
             context["reason"] = error.message
     else:
         call = Call(other_number=to, requested_by=cast(User, request.user))
-        context = about_number(call) | {"reason": dialling.refusal(call)}
+        context = number_context(call) | {"reason": dialling.refusal(call)}
     answer = render(request, "caller/_number_check.html", context)
     news = {
         "typed": typed,
-        "formatted": phone_numbers.as_typed(typed),
+        "formatted": phone_numbers.format_while_typing(typed),
         "isWrong": bool(context["reason"]),
     }
     return trigger_client_event(answer, "number-checked", news)
 
 
-def about_number(call: Call) -> dict[str, Any]:
+def number_context(call: Call) -> dict[str, Any]:
     """Return what an operator should know before the call. Two queries."""
     now = timezone.now()
     local_times = number_facts.local_times(call.other_number, now)
     return {
         "call": call,
-        "contact": Contact.objects.of(call.other_number),
+        "contact": Contact.objects.find_by_number(call.other_number),
         "region": number_facts.region(call.other_number),
         "now": now,
         "local_times": local_times,
@@ -100,7 +100,7 @@ def dial(request: HttpRequest, number: str) -> HttpResponse:
         our_number=settings.TWILIO_PHONE_NUMBER,
         requested_by=cast(User, request.user),
     )
-    phone = OperatorPhone.of(request.user)
+    phone = OperatorPhone.verified_phone_of(request.user)
     asked = request.POST if request.method == "POST" else request.GET
     connects = asked.get("connect") == "1"
     if connects and not phone:
@@ -119,12 +119,12 @@ def dial(request: HttpRequest, number: str) -> HttpResponse:
         # Always redirect, so that a reload does not dial again.
         wanted = form.save(commit=False)
         return redirect(dialling.dial(wanted, phone if connects else None))
-    context = about_number(call) | {
+    context = number_context(call) | {
         "form": form,
         "phone": phone,
         "connects": connects,
         "number": to.removeprefix("+"),
-        "national": number_facts.national(to),
+        "national": number_facts.format_national(to),
         "refusal": dialling.refusal(call),
         "last_call": Call.objects.filter(other_number=to).first(),
     }

@@ -35,7 +35,7 @@ def dial(call: Call, phone: OperatorPhone | None = None) -> Call:
     is None, no operator is connected.
     """
     with transaction.atomic():
-        admit_one_at_a_time()
+        lock_dialling()
         mine = Call.objects.unfinished().filter(direction=Call.Direction.OUTBOUND)
         unfinished = mine.filter(other_number=call.other_number).first()
         if unfinished:
@@ -43,7 +43,7 @@ def dial(call: Call, phone: OperatorPhone | None = None) -> Call:
         if reason := refusal(call):
             call.status, call.error = Call.Status.REFUSED, reason
             call.next_check_at = None
-            keep_refusal(call)
+            save_refused_attempt(call)
         else:
             if phone:
                 call.kind = Call.Kind.CONVERSATION
@@ -56,7 +56,7 @@ def dial(call: Call, phone: OperatorPhone | None = None) -> Call:
     return call
 
 
-def admit_one_at_a_time() -> None:
+def lock_dialling() -> None:
     """Let no other transaction pass this point until the current transaction ends.
 
     SQLite needs no lock here: its IMMEDIATE transactions wait for each other.
@@ -71,7 +71,7 @@ def refusal(call: Call) -> str:
     return next(filter(None, (rule(call) for rule in RULES)), "")
 
 
-def keep_refusal(call: Call) -> None:
+def save_refused_attempt(call: Call) -> None:
     """Store a refused attempt. Limit the rows, so that attempts cannot fill the table.
 
     If there is a row of the last hour with the same operator, number and reason, count
@@ -128,17 +128,19 @@ def country(call: Call) -> str:
 
 def calls_to_the_number(call: Call) -> str:
     made = Call.objects.made_within(DAY).filter(other_number=call.other_number)
-    return limit(made, "for this number", "24 hours", "MAX_CALLS_PER_NUMBER_DAY")
+    return limit_reason(made, "for this number", "24 hours", "MAX_CALLS_PER_NUMBER_DAY")
 
 
 def calls_by_the_operator(call: Call) -> str:
     made = Call.objects.made_within(HOUR).filter(requested_by=call.requested_by)
-    return limit(made, "for one operator", "an hour", "MAX_CALLS_PER_OPERATOR_HOUR")
+    return limit_reason(
+        made, "for one operator", "an hour", "MAX_CALLS_PER_OPERATOR_HOUR"
+    )
 
 
 def calls_of_the_site(call: Call) -> str:
     made = Call.objects.made_within(DAY)
-    return limit(made, "of this site", "24 hours", "MAX_CALLS_PER_DAY")
+    return limit_reason(made, "of this site", "24 hours", "MAX_CALLS_PER_DAY")
 
 
 def spent_today() -> Decimal:
@@ -146,7 +148,7 @@ def spent_today() -> Decimal:
     return Call.objects.paid_within(DAY).cost(ESTIMATE)
 
 
-def money(call: Call) -> str:
+def daily_spend(call: Call) -> str:
     spent = spent_today()
     if spent + ESTIMATE <= settings.MAX_SPEND_PER_DAY:
         return ""
@@ -157,7 +159,7 @@ def money(call: Call) -> str:
     )
 
 
-def budget(call: Call) -> str:
+def monthly_budget(call: Call) -> str:
     most = settings.MAX_SPEND_PER_MONTH
     if not most or not sums.exceeds_budget(sums.spent_this_month()):
         return ""
@@ -173,12 +175,12 @@ RULES = [
     calls_to_the_number,
     calls_by_the_operator,
     calls_of_the_site,
-    money,
-    budget,
+    daily_spend,
+    monthly_budget,
 ]
 
 
-def limit(made: CallQuerySet, of_what: str, period: str, setting: str) -> str:
+def limit_reason(made: CallQuerySet, of_what: str, period: str, setting: str) -> str:
     most = getattr(settings, setting)
     if made.count() < most:
         return ""

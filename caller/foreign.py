@@ -15,7 +15,7 @@ from caller.twilio.states import CALL_SID, CallState, RecordingState
 LOW_PRIORITY = -50
 
 # The value of `source` that Twilio gives to the recording of a conversation.
-DIALLED = "DialVerb"
+CONVERSATION_SOURCE = "DialVerb"
 
 
 def call_of(news: RecordingState) -> CallState | None:
@@ -46,7 +46,7 @@ def import_recording(
     if state.status not in Call.FINISHED:
         return None
     child = None
-    if news.source == DIALLED:
+    if news.source == CONVERSATION_SOURCE:
         child = twilio_client.fetch_child(state.sid)
     # Store the call and the recording, or neither. If only the call were stored, the
     # next `reconcile` would treat the call as made from this site.
@@ -78,7 +78,7 @@ def parties(state: CallState, child: CallState | None) -> dict[str, Any]:
     kind = Call.Kind.CONVERSATION if child else Call.Kind.MESSAGE
     if state.is_inbound:
         direction, ours = Call.Direction.INBOUND, state.to
-        other = phone_numbers.of_caller(state.from_number)
+        other = phone_numbers.caller_number(state.from_number)
     else:
         direction, ours = Call.Direction.OUTBOUND, state.from_number
         other = child.to if child else state.to

@@ -33,7 +33,7 @@ class NumberField(forms.CharField):
     """Form field in admin for any phone number, even of a kind that we do not call.
 
     The field accepts more characters than the column, because a pasted number may
-    contain invisible characters. `normalised` removes them.
+    contain invisible characters. `normalise_number` removes them.
     """
 
     def __init__(self, **kwargs: Any) -> None:
@@ -42,7 +42,7 @@ class NumberField(forms.CharField):
     def clean(self, value: Any) -> str:
         # Normalise the number before Django checks that it is unique.
         typed = super().clean(value)
-        return phone_numbers.normalised(phone_numbers.with_country_code(typed))
+        return phone_numbers.normalise_number(phone_numbers.with_country_code(typed))
 
 
 class DoNotCallForm(forms.ModelForm[DoNotCall]):

@@ -13,20 +13,20 @@ from phonenumbers import NumberParseException, PhoneNumber, PhoneNumberFormat
 GLOBAL_SERVICES = "001"
 
 
-def for_people(number: str) -> str:
+def format_international(number: str) -> str:
     """Format a number for people: `+14155551234` -> `+1 415-555-1234`.
 
     Text that cannot be parsed is returned unchanged.
     """
-    found = parsed(number)
+    found = parse_number(number)
     if found is None:
         return number
     return phonenumbers.format_number(found, PhoneNumberFormat.INTERNATIONAL)
 
 
-def national(number: str) -> str:
+def format_national(number: str) -> str:
     """Return the national format: `+14155551234` -> `(415) 555-1234`."""
-    found = parsed(number)
+    found = parse_number(number)
     if found is None:
         return number
     return phonenumbers.format_number(found, PhoneNumberFormat.NATIONAL)
@@ -34,7 +34,7 @@ def national(number: str) -> str:
 
 def calling_code(number: str) -> str:
     """Return the calling code: `1` for `+14155551234`, or "" if it is unknown."""
-    found = parsed(number)
+    found = parse_number(number)
     return str(found.country_code) if found else ""
 
 
@@ -43,7 +43,7 @@ def country_code(number: str) -> str:
 
     The calling code is not enough: 25 countries share +1.
     """
-    found = parsed(number)
+    found = parse_number(number)
     return (phonenumbers.region_code_for_number(found) or "") if found else ""
 
 
@@ -52,7 +52,7 @@ def country(number: str) -> str:
     # Import `geocoder` only when it is needed, because the import takes 40 ms.
     from phonenumbers import geocoder
 
-    found = parsed(number)
+    found = parse_number(number)
     return (geocoder.country_name_for_number(found, "en") or "") if found else ""
 
 
@@ -67,7 +67,7 @@ def region(number: str) -> str:
     """Return the place in English, such as `San Francisco, CA`, or the country."""
     from phonenumbers import geocoder
 
-    found = parsed(number)
+    found = parse_number(number)
     return (geocoder.description_for_number(found, "en") or "") if found else ""
 
 
@@ -79,7 +79,7 @@ def local_times(number: str, now: datetime) -> list[datetime]:
     """
     from phonenumbers import timezone as zones
 
-    found = parsed(number)
+    found = parse_number(number)
     names = zones.time_zones_for_number(found) if found else ()
     times = []
     for name in names:
@@ -91,7 +91,7 @@ def local_times(number: str, now: datetime) -> list[datetime]:
 
 def is_valid(number: str) -> bool:
     """Return whether this is a valid number with its country code: `+14155551234`."""
-    found = parsed(number)
+    found = parse_number(number)
     return found is not None and phonenumbers.is_valid_number(found)
 
 
@@ -100,7 +100,7 @@ def e164(number: PhoneNumber) -> str:
     return phonenumbers.format_number(number, PhoneNumberFormat.E164)
 
 
-def parsed(number: str, region: str | None = None) -> PhoneNumber | None:
+def parse_number(number: str, region: str | None = None) -> PhoneNumber | None:
     """Return the parsed number, or None if it cannot be parsed.
 
     region: the ISO code of a country. A number without `+` is read as people in this

@@ -18,9 +18,9 @@ from caller.number_facts import (
     calling_code,
     country_code,
     e164,
-    for_people,
+    format_international,
     is_valid,
-    parsed,
+    parse_number,
 )
 
 # [0-9] instead of \d, which also matches digits of other scripts. Twilio must get only
@@ -42,7 +42,7 @@ REFUSED_KINDS = {
 # cost the same as a landline (ofcom.org.uk, "The National Telephone Numbering Plan").
 LANDLINE_PRICE = "+443"
 # Twilio sends this if the number is withheld: the word UNAVAILABLE, typed on a phone's
-# keys. `of_caller` checks for this value, because it looks like a Chinese number.
+# keys. `caller_number` checks for this value, because it looks like a Chinese number.
 UNAVAILABLE = "+86282452253"
 # Characters to remove, because people paste them together with a number. Characters of
 # the category Cf are invisible, such as U+200B and the direction marks that contact
@@ -63,12 +63,12 @@ PLUS_SIGNS = "+\N{FULLWIDTH PLUS SIGN}"
 
 
 def clean_number(value: str) -> str:
-    """Check a number to call, and return it as E.164, see `normalised`.
+    """Check a number to call, and return it as E.164, see `normalise_number`.
 
     Raises ValidationError, with a message for the operator, if the number is not valid
     or of a kind in REFUSED_KINDS.
     """
-    number = normalised(value)
+    number = normalise_number(value)
     kind = REFUSED_KINDS.get(phonenumbers.number_type(phonenumbers.parse(number)))
     if kind and not number.startswith(LANDLINE_PRICE):
         raise ValidationError(
@@ -79,7 +79,7 @@ def clean_number(value: str) -> str:
     return number
 
 
-def normalised(value: str) -> str:
+def normalise_number(value: str) -> str:
     """Return a number of any kind as E.164: `1 415-555-1234` -> `+14155551234`.
 
     Contacts and the do-not-call list need this, because any number may call us. Raises
@@ -90,8 +90,8 @@ def normalised(value: str) -> str:
     if not _is_digits(written):
         strange = next((c for c in written if not _is_digits(c)), "")
         raise ValidationError(
-            f"{_described(strange)}A number has digits only, country code first, such "
-            "as 14155551234. No extension, no letters.",
+            f"{_describe_character(strange)}A number has digits only, country code "
+            "first, such as 14155551234. No extension, no letters.",
             code="not-digits",
         )
     if number[1] == "0":
@@ -129,7 +129,7 @@ def with_country_code(typed: str) -> str:
     Our country is the country of TWILIO_PHONE_NUMBER. National numbers, such as
     (415) 555-1234 or 020 7946 0123, get our country code. Our international prefix
     (`00`, or `011` in North America) is replaced by `+`. Any other text is returned
-    unchanged, and `normalised` checks it.
+    unchanged, and `normalise_number` checks it.
 
     Digits without `+` may be valid both as a national and as an international number.
     They are read as national if people in our country write exactly these digits. So
@@ -140,7 +140,7 @@ def with_country_code(typed: str) -> str:
     digits = _digits(typed)
     if not digits or typed.strip()[:1] in PLUS_SIGNS:
         return typed
-    number = parsed(digits, country_code(settings.TWILIO_PHONE_NUMBER))
+    number = parse_number(digits, country_code(settings.TWILIO_PHONE_NUMBER))
     if number is None or not phonenumbers.is_valid_number(number):
         return typed
     as_at_home = phonenumbers.format_number(number, PhoneNumberFormat.NATIONAL)
@@ -149,7 +149,7 @@ def with_country_code(typed: str) -> str:
     return e164(number)
 
 
-def of_caller(value: str) -> str:
+def caller_number(value: str) -> str:
     """Return the caller's number, such as +14155551234, or "" if it is withheld.
 
     For a withheld number, Twilio sends a word such as `anonymous`, or this word typed
@@ -161,7 +161,7 @@ def of_caller(value: str) -> str:
 
 
 def validate_number(value: str) -> None:
-    normalised(value)
+    normalise_number(value)
 
 
 def is_number(typed: str) -> bool:
@@ -169,7 +169,7 @@ def is_number(typed: str) -> bool:
     return bool(_digits(typed))
 
 
-def as_typed(value: str) -> str:
+def format_while_typing(value: str) -> str:
     """Format a number while it is typed: `1415555` -> `+1 415-555`.
 
     Text that is not a number is returned unchanged. A number without `+` gets a `+`
@@ -183,8 +183,8 @@ def as_typed(value: str) -> str:
     is_american = digits[0] == calling_code(settings.TWILIO_PHONE_NUMBER) == "1"
     if value.strip()[:1] not in PLUS_SIGNS and not is_american:
         home = country_code(settings.TWILIO_PHONE_NUMBER)
-        is_whole = is_valid(whole) and not _is_too_short(parsed(digits, home))
-        return for_people(whole) if is_whole else value
+        is_whole = is_valid(whole) and not _is_too_short(parse_number(digits, home))
+        return format_international(whole) if is_whole else value
     formatter = phonenumbers.AsYouTypeFormatter("ZZ")
     formatted = value
     for character in whole:
@@ -196,9 +196,9 @@ def may_continue(value: str) -> bool:
     """Return whether more digits could make this a valid number."""
     digits = _digits(value)
     home = country_code(settings.TWILIO_PHONE_NUMBER)
-    readings = [parsed(f"+{digits}")]
+    readings = [parse_number(f"+{digits}")]
     if digits and value.strip()[:1] not in PLUS_SIGNS:
-        readings.append(parsed(digits, home))
+        readings.append(parse_number(digits, home))
     if not any(readings):
         # The value cannot be parsed. It may be only a country code, such as `+1`.
         return 0 < len(digits) < 5
@@ -216,11 +216,11 @@ def without_separators(value: str) -> str:
 
     Leading apostrophes are removed, too. Other characters, such as letters, are kept.
     """
-    written = "".join(filter(_is_part, value)).lstrip(APOSTROPHES)
+    written = "".join(filter(_is_kept, value)).lstrip(APOSTROPHES)
     return written[1:] if written[:1] in PLUS_SIGNS else written
 
 
-def _is_part(character: str) -> bool:
+def _is_kept(character: str) -> bool:
     return (
         unicodedata.category(character) not in SEPARATOR_CATEGORIES
         and character not in SEPARATORS
@@ -239,7 +239,7 @@ def _digits(value: str) -> str:
     return written if _is_digits(written) else ""
 
 
-def _described(character: str) -> str:
+def _describe_character(character: str) -> str:
     """Return a sentence that names the refused character.
 
     For a character that is not ASCII, add the Unicode name. Such a character may look

@@ -32,7 +32,7 @@ class Step:
     retry: Retry | None = None
 
 
-def lapse(start: datetime | None, end: datetime | None) -> str:
+def format_elapsed(start: datetime | None, end: datetime | None) -> str:
     """Return `< 1 s`, `4 s`, `1:05 min` or `2:10 h`, or "" if a time is missing.
 
     Also return `< 1 s` if `end` is before `start`. Such times occur because Twilio's
@@ -48,5 +48,5 @@ def lapse(start: datetime | None, end: datetime | None) -> str:
     return f"{hours}:{minutes:02} h" if hours else f"{minutes}:{seconds:02} min"
 
 
-def later(*names: str) -> Iterator[Step]:
+def later_steps(*names: str) -> Iterator[Step]:
     yield from (Step(name, LATER) for name in names)

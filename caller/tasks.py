@@ -5,7 +5,7 @@ import logging
 from django.utils import timezone
 from django_tasks import task
 
-from caller.asking import ask_twilio
+from caller.call_check import ask_twilio
 from caller.models import Call
 from caller.models.call_queries import next_check_time
 from caller.twilio import client as twilio_client
@@ -48,7 +48,7 @@ def hang_up(call_pk: int) -> None:
         logger.warning("call=%s hang_up=failed code=%s", call.uuid, error.code)
 
 
-def ask_again(call: Call) -> None:
+def enqueue_check(call: Call) -> None:
     """Queue a check that an operator asked for.
 
     Also schedule another check for later, in case the queue loses this check.

@@ -7,17 +7,17 @@ from django.urls import reverse
 
 from caller.conversations.steps import conversation_steps
 from caller.models import Call, Recording
-from caller.steps import DONE, FAILED, NOW, Retry, Step, lapse, later
+from caller.steps import DONE, FAILED, NOW, Retry, Step, format_elapsed, later_steps
 
 # Why a call ended without success, if its row has no error.
-WHY: dict[str, str] = {
+FAILURE_REASONS: dict[str, str] = {
     Call.Status.BUSY: "The line was busy.",
     Call.Status.NO_ANSWER: "Nobody answered.",
     Call.Status.CANCELED: "The call was canceled before it was answered.",
     Call.Status.FAILED: "The call could not be connected.",
     Call.Status.REFUSED: "A rule of this site does not allow this call.",
 }
-WHY_OTHERWISE = "The call ended without success."
+DEFAULT_REASON = "The call ended without success."
 MAY_RING = (
     "The phone may be ringing, so do not call again yet. This page shows the result "
     "within a few minutes."
@@ -57,7 +57,7 @@ def _call_steps(call: Call, viewer: Any) -> Iterator[Step]:
             "Requested",
             DONE,
             call.created_at,
-            lapse(call.created_at, call.queued_at),
+            format_elapsed(call.created_at, call.queued_at),
             operator and f"by {operator}",
         )
     if call.is_conversation:
@@ -66,18 +66,18 @@ def _call_steps(call: Call, viewer: Any) -> Iterator[Step]:
         if call.status == Call.Status.COMPLETED or not call.is_finished:
             return
     if call.is_finished and call.status != Call.Status.COMPLETED:
-        yield from _ended_early(call)
+        yield from _unsuccessful_steps(call)
     elif call.is_inbound:
-        yield _talk(call) if call.is_finished else _in_progress(call)
+        yield _answered_step(call) if call.is_finished else _in_progress_step(call)
     else:
         yield from _phone_steps(call)
 
 
-def _ended_early(call: Call) -> Iterator[Step]:
+def _unsuccessful_steps(call: Call) -> Iterator[Step]:
     if call.ringing_at:
-        rang = lapse(call.ringing_at, call.ended_at)
+        rang = format_elapsed(call.ringing_at, call.ended_at)
         yield Step("Rang", DONE, call.ringing_at, rang)
-    why = call.error or WHY.get(call.status, WHY_OTHERWISE)
+    why = call.error or FAILURE_REASONS.get(call.status, DEFAULT_REASON)
     if call.refused_attempts:
         why += f" This entry counts {call.refused_attempts} refused attempts."
     yield Step(call.get_status_display(), FAILED, call.ended_at, detail=why)
@@ -87,26 +87,26 @@ def _phone_steps(call: Call) -> Iterator[Step]:
     """Yield the steps of an outgoing call with only one phone."""
     rank = Call.rank(call.status)
     if rank < Call.rank(Call.Status.RINGING):
-        yield _dialing(call)
-        yield from later("Ringing", "Answered")
+        yield _dialing_step(call)
+        yield from later_steps("Ringing", "Answered")
         return
-    queued = lapse(call.queued_at, call.ringing_at)
+    queued = format_elapsed(call.queued_at, call.ringing_at)
     yield Step("Queued at Twilio", DONE, call.queued_at, queued)
     if rank < Call.rank(Call.Status.IN_PROGRESS):
         yield Step("Ringing", NOW, call.ringing_at)
-        yield from later("Answered")
+        yield from later_steps("Answered")
         return
-    rang = lapse(call.ringing_at, call.answered_at)
+    rang = format_elapsed(call.ringing_at, call.answered_at)
     yield Step("Rang", DONE, call.ringing_at, rang)
-    yield _talk(call) if call.is_finished else _in_progress(call)
+    yield _answered_step(call) if call.is_finished else _in_progress_step(call)
 
 
-def _in_progress(call: Call) -> Step:
+def _in_progress_step(call: Call) -> Step:
     voicemail = VOICEMAIL if call.is_voicemail else ""
     return Step("In progress", NOW, call.answered_at, detail=voicemail)
 
 
-def _talk(call: Call) -> Step:
+def _answered_step(call: Call) -> Step:
     talk = f"{call.duration_seconds} s" if call.duration_seconds else ""
     details = [VOICEMAIL] if call.is_voicemail else []
     if call.cost:
@@ -114,7 +114,7 @@ def _talk(call: Call) -> Step:
     return Step("Answered", DONE, call.answered_at, talk, " · ".join(details))
 
 
-def _dialing(call: Call) -> Step:
+def _dialing_step(call: Call) -> Step:
     if call.status == Call.Status.UNKNOWN:
         return Step("Dialing", NOW, detail=f"{call.error} {MAY_RING}")
     if call.status == Call.Status.DIALING:
@@ -122,18 +122,18 @@ def _dialing(call: Call) -> Step:
     return Step(call.get_status_display(), NOW, call.queued_at)
 
 
-TO_WORDS = ("Stored", "Submitted", "Transcribed")
+TRANSCRIPTION_STEPS = ("Stored", "Submitted", "Transcribed")
 
 
 def _recordings_steps(call: Call) -> Iterator[Step]:
     recordings = list(call.recordings.all())
     if not recordings and not call.is_finished:
         if call.kind != Call.Kind.CODE:
-            yield from later("Recorded", *TO_WORDS)
+            yield from later_steps("Recorded", *TRANSCRIPTION_STEPS)
     elif call.kind == Call.Kind.CODE:
         return
     elif not recordings and call.expects_recording and call.next_check_at:
-        yield from _awaited(call)
+        yield from _waiting_steps(call)
     elif not recordings and not call.expects_recording:
         yield Step("No recording", FAILED, call.ended_at, detail=HUNG_UP)
     elif not recordings:
@@ -145,26 +145,26 @@ def _recordings_steps(call: Call) -> Iterator[Step]:
         yield from _recording_steps(call, recording)
 
 
-def _awaited(call: Call) -> Iterator[Step]:
+def _waiting_steps(call: Call) -> Iterator[Step]:
     yield Step("Recording", NOW, call.ended_at, detail="Twilio is preparing it.")
-    yield from later(*TO_WORDS)
+    yield from later_steps(*TRANSCRIPTION_STEPS)
 
 
 def _recording_steps(call: Call, recording: Any) -> Iterator[Step]:
     if not recording.is_finished:
-        yield from _awaited(call)
+        yield from _waiting_steps(call)
         return
     if recording.status != Recording.Status.COMPLETED:
         why = recording.error or recording.get_status_display()
         yield Step("No recording", FAILED, recording.created_at, detail=why)
         return
     length = f"{recording.duration_seconds or 0} s of sound"
-    took = lapse(call.ended_at, recording.created_at)
+    took = format_elapsed(call.ended_at, recording.created_at)
     yield Step("Recorded", DONE, recording.created_at, took, length)
     # Use only attributes of transcripts: `caller` must not import `transcription`.
     transcripts = list(recording.transcripts.all())
     if recording.fetched_at:
-        took = lapse(recording.created_at, recording.fetched_at)
+        took = format_elapsed(recording.created_at, recording.fetched_at)
         yield Step("Stored", DONE, recording.fetched_at, took)
     if recording.audio_deleted_at:
         why = "Its retention period has ended."
@@ -181,7 +181,7 @@ def _transcript_steps(recording: Recording, transcript: Any) -> Iterator[Step]:
     began = recording.fetched_at or recording.created_at
     if transcript.is_submitted:
         ahead = []
-        took = lapse(began, transcript.submitted_at)
+        took = format_elapsed(began, transcript.submitted_at)
         yield Step("Submitted", DONE, transcript.submitted_at, took)
         began = transcript.submitted_at
     elif not transcript.is_finished or transcript.is_failed:
@@ -196,8 +196,8 @@ def _transcript_steps(recording: Recording, transcript: Any) -> Iterator[Step]:
         yield Step(not_done, FAILED, at, detail=why, retry=retry)
     elif transcript.is_finished:
         silence = "Nobody spoke." if transcript.nobody_spoke else ""
-        took = lapse(began, transcript.finished_at)
+        took = format_elapsed(began, transcript.finished_at)
         yield Step("Transcribed", DONE, transcript.finished_at, took, silence)
     else:
         yield Step(doing, NOW, began, detail=transcript.progress)
-        yield from later(*(done for _, done, _ in others))
+        yield from later_steps(*(done for _, done, _ in others))

@@ -9,14 +9,14 @@ from django.views.decorators.http import require_POST, require_safe
 from django.views.decorators.vary import vary_on_headers
 
 from caller import dashboard
-from caller.call_rows import note_read, rows_of
+from caller.call_rows import log_read, rows_of
 from caller.concerns import LOW_CONFIDENCE
 from caller.costs.sums import budget_warning
 from caller.days import last_days, plots
 from caller.forms import DialForm
 from caller.models import Call, OperatorPhone, Tag
 from caller.steps import NOW
-from caller.tasks import ask_again
+from caller.tasks import enqueue_check
 from caller.timeline import headline, is_settled, timeline
 from djtranscribe.models import Access
 
@@ -41,7 +41,7 @@ def home(request: HttpRequest) -> HttpResponse:
         most = dashboard.MOST_ON_REQUEST if shows_all else dashboard.MOST
         concerns = dashboard.needs_attention(most + 1)
         context |= {
-            "numbers": dashboard.numbers_of_the_day(days[-1]),
+            "numbers": dashboard.todays_figures(days[-1]),
             "days": days,
             "plots": plots(days),
             "concerns": concerns[:most],
@@ -49,18 +49,18 @@ def home(request: HttpRequest) -> HttpResponse:
             "enough": f"{LOW_CONFIDENCE:.0%}",
         }
     if user.has_perm("caller.add_call"):
-        context |= {"form": DialForm(), "phone": OperatorPhone.of(user)}
+        context |= {"form": DialForm(), "phone": OperatorPhone.verified_phone_of(user)}
         context["budget_warning"] = budget_warning()
     return render(request, "caller/home.html", context)
 
 
 def recent_calls(user: Any, is_mine: bool) -> dict[str, Any]:
     """Return the rows of recent calls, and `moves`: whether a row can still change."""
-    calls = Call.objects.named().select_related("requested_by")
+    calls = Call.objects.with_contact_name().select_related("requested_by")
     if is_mine:
         calls = calls.filter(requested_by=user)
     rows = rows_of(calls[:RECENT_CALLS])
-    note_read(user, rows)
+    log_read(user, rows)
     return {"rows": rows, "moves": any(row.state == NOW for row in rows)}
 
 
@@ -70,7 +70,9 @@ def recent_calls(user: Any, is_mine: bool) -> dict[str, Any]:
 @permission_required("caller.view_call", raise_exception=True)
 def call_page(request: HttpRequest, uuid: str) -> HttpResponse:
     """Show a call. The page polls every second until nothing more will change."""
-    calls = Call.objects.named().select_related("requested_by", "vocabulary", "leg")
+    calls = Call.objects.with_contact_name().select_related(
+        "requested_by", "vocabulary", "leg"
+    )
     calls = calls.prefetch_related("recordings__transcripts__vocabulary")
     call = get_object_or_404(calls, uuid=uuid)
     steps = timeline(call, request.user)
@@ -112,5 +114,5 @@ def call_page(request: HttpRequest, uuid: str) -> HttpResponse:
 def ask_twilio(request: HttpRequest, uuid: str) -> HttpResponse:
     """Ask Twilio again for a missing recording."""
     call = get_object_or_404(Call, uuid=uuid)
-    ask_again(call)
+    enqueue_check(call)
     return redirect(call)

@@ -174,7 +174,7 @@ class TranscriptAdmin(
         # The list shows only an excerpt of `text`, so do not load the large columns,
         # such as `words`.
         rows = cast(TranscriptQuerySet, super().get_queryset(request))
-        return rows.defer("words", *Transcript.HEAVY).named()
+        return rows.defer("words", *Transcript.HEAVY).with_contact_name()
 
     def find(self, rows: QuerySet[Transcript], typed: str) -> QuerySet[Transcript]:
         if phone_numbers.is_number(typed):

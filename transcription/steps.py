@@ -61,7 +61,7 @@ def fetch(transcript: Transcript) -> None:
             if error.code != NOT_FOUND or transcript.attempts + 1 < NOT_READY:
                 raise
             with asking(TWILIO):
-                reason = recording.missing_audio()
+                reason = recording.check_missing_audio()
             if not reason:
                 raise
             transcript.fail(reason)
@@ -111,7 +111,9 @@ def fetch_again(transcript: Transcript) -> None:
     retried.
     """
     missing = FileNotFoundError(ENOENT, "The file is missing from our storage")
-    if not transcript.recording.sid or audio.is_away(transcript.recording.audio):
+    if not transcript.recording.sid or audio.is_folder_missing(
+        transcript.recording.audio
+    ):
         raise missing
     try:
         fetch_audio(transcript)

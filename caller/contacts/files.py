@@ -40,8 +40,8 @@ class Line:
     detail: str = ""
 
     @property
-    def shown(self) -> str:
-        return number_facts.for_people(self.number)
+    def display_number(self) -> str:
+        return number_facts.format_international(self.number)
 
 
 @dataclass
@@ -52,19 +52,19 @@ class Preview:
         return sum(line.outcome == outcome for line in self.lines)
 
     @property
-    def new(self) -> int:
+    def new_count(self) -> int:
         return self.count(NEW)
 
     @property
-    def known(self) -> int:
+    def known_count(self) -> int:
         return self.count(KNOWN)
 
     @property
-    def moved(self) -> int:
+    def moved_count(self) -> int:
         return self.count(MOVED)
 
     @property
-    def wrong(self) -> int:
+    def wrong_count(self) -> int:
         return self.count(WRONG)
 
 
@@ -78,7 +78,7 @@ def preview(content: bytes) -> Preview:
         raise ValidationError("This file is larger than 1 MB. Import it in parts.")
     lines = _lines(text_of(content))
     numbers = {line.number for line in lines}
-    owners = Contact.objects.names(numbers)
+    owners = Contact.objects.names_by_number(numbers)
     seen: set[str] = set()
     for line in lines:
         if line.outcome == WRONG:
@@ -177,7 +177,7 @@ def _line(place: int, row: list[str], columns: dict[str, int]) -> Line:
         line.outcome, line.detail = WRONG, "The name is missing."
         return line
     try:
-        line.number = phone_numbers.normalised(
+        line.number = phone_numbers.normalise_number(
             phone_numbers.with_country_code(line.number)
         )
     except ValidationError as error:

@@ -28,21 +28,21 @@ class ListedNumber(models.Model):
         abstract = True
 
     def __str__(self) -> str:
-        return number_facts.for_people(self.number)
+        return number_facts.format_international(self.number)
 
     def save(self, *args: Any, **kwargs: Any) -> None:
         # Use the format of Call.other_number, so that the two columns can be compared.
-        self.number = phone_numbers.normalised(self.number)
+        self.number = phone_numbers.normalise_number(self.number)
         super().save(*args, **kwargs)
 
 
 class ContactQuerySet(models.QuerySet["Contact"]):
-    def of(self, number: str) -> Contact | None:
+    def find_by_number(self, number: str) -> Contact | None:
         """Return the contact with this number (E.164), or None. One query."""
         found = self.filter(numbers__number=number).select_related("vocabulary")
         return found.first()
 
-    def names(self, numbers: Iterable[str]) -> dict[str, str]:
+    def names_by_number(self, numbers: Iterable[str]) -> dict[str, str]:
         """Return `{number: name}` for numbers that belong to a contact. One query."""
         known = ContactNumber.objects.filter(number__in=set(numbers))
         return dict(known.values_list("number", "contact__name"))
@@ -105,12 +105,15 @@ def with_name(row: Any, number: str) -> str:
     return f"{name}, {number}" if name else number
 
 
-def name_of(path: str) -> Subquery:
-    """Return a subquery for the name of a number's contact. path: see `of_contact`."""
-    return of_contact("name", path)
+def contact_name_subquery(path: str) -> Subquery:
+    """Return a subquery for the name of a number's contact.
+
+    path: see `contact_subquery`.
+    """
+    return contact_subquery("name", path)
 
 
-def of_contact(column: str, path: str) -> Subquery:
+def contact_subquery(column: str, path: str) -> Subquery:
     """Return a subquery for a column of the contact who has a number.
 
     path: lookup path from the outer row to this number, such as `other_number`.

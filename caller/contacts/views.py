@@ -14,7 +14,7 @@ from django.views.decorators.http import (
 )
 
 from caller import number_facts
-from caller.call_rows import note_read, rows_of
+from caller.call_rows import log_read, rows_of
 from caller.contacts import files
 from caller.contacts.models import LONGEST_NAME
 from caller.models import Call, Contact, ContactNumber, DoNotCall, Note, Tag
@@ -36,16 +36,16 @@ def number_page(request: HttpRequest, uuid: str) -> HttpResponse:
     call = get_object_or_404(Call, uuid=uuid)
     calls = Call.objects.filter(other_number=call.other_number)
     page = Paginator(
-        calls.named().select_related("requested_by"), CALLS_ON_A_PAGE
+        calls.with_contact_name().select_related("requested_by"), CALLS_ON_A_PAGE
     ).get_page(request.GET.get("page"))
     rows = rows_of(page.object_list)
-    note_read(request.user, rows)
+    log_read(request.user, rows)
     notes = Note.objects.filter(call__other_number=call.other_number).select_related(
         "author", "call"
     )
     context = {
         "call": call,
-        "contact": Contact.objects.of(call.other_number),
+        "contact": Contact.objects.find_by_number(call.other_number),
         "region": number_facts.region(call.other_number),
         "is_listed": DoNotCall.objects.filter(number=call.other_number).exists(),
         "dial_number": call.other_number.removeprefix("+"),
@@ -101,8 +101,9 @@ def import_page(request: HttpRequest) -> HttpResponse:
                 done = files.import_contacts(content)
                 messages.success(
                     request,
-                    f"Numbers imported: {done.new}. Skipped: {done.known} already "
-                    f"stored, {done.moved} of other contacts, {done.wrong} not valid.",
+                    f"Numbers imported: {done.new_count}. Skipped: "
+                    f"{done.known_count} already stored, {done.moved_count} of other "
+                    f"contacts, {done.wrong_count} not valid.",
                 )
                 return redirect("admin:caller_contact_changelist")
             preview = files.preview(content)

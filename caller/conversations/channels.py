@@ -28,5 +28,5 @@ def operator_name(call: Call) -> str:
 
 
 def other_name(call: Call) -> str:
-    contact = Contact.objects.of(call.other_number)
+    contact = Contact.objects.find_by_number(call.other_number)
     return contact.name if contact else call.number

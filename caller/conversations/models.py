@@ -16,10 +16,10 @@ from caller.models.call import Call
 from caller.models.progress import Progress
 
 CODE_DIGITS = 6
-# An operator has MOST_TRIES tries to type the code. The code expires CODE_LIVES after
-# its call was requested.
+# An operator has MOST_TRIES tries to type the code. The code expires CODE_LIFETIME
+# after its call was requested.
 MOST_TRIES = 5
-CODE_LIVES = timedelta(minutes=10)
+CODE_LIFETIME = timedelta(minutes=10)
 
 
 class Leg(Progress):
@@ -66,10 +66,10 @@ class OperatorPhone(models.Model):
         ordering = ["user"]
 
     def __str__(self) -> str:
-        return number_facts.for_people(self.number)
+        return number_facts.format_international(self.number)
 
     @classmethod
-    def of(cls, user: Any) -> OperatorPhone | None:
+    def verified_phone_of(cls, user: Any) -> OperatorPhone | None:
         """Return the verified phone of an account, or None. One query."""
         return cls.verified().filter(user=user).first()
 
@@ -78,25 +78,25 @@ class OperatorPhone(models.Model):
         return cls.objects.exclude(verified_at=None)
 
     @property
-    def waits_for_code(self) -> bool:
+    def is_waiting_for_code(self) -> bool:
         call = self.code_call
         return (
             self.verified_at is None
             and call is not None
             and self.tries < MOST_TRIES
-            and timezone.now() < call.created_at + CODE_LIVES
+            and timezone.now() < call.created_at + CODE_LIFETIME
         )
 
     def verify(self, typed: str) -> bool:
         """Count a try. If the typed code is right, mark the phone as verified.
 
-        Return whether the phone was marked. After MOST_TRIES tries or CODE_LIVES, no
+        Return whether the phone was marked. After MOST_TRIES tries or CODE_LIFETIME, no
         code is accepted.
         """
         rows = OperatorPhone.objects.filter(pk=self.pk, code_call=self.code_call_id)
         # Count before the comparison, so that parallel requests get no extra tries.
         counted = rows.filter(tries__lt=MOST_TRIES).update(tries=F("tries") + 1)
-        if not (counted and self.waits_for_code and self.code_call):
+        if not (counted and self.is_waiting_for_code and self.code_call):
             return False
         digits = "".join(letter for letter in typed if letter.isdigit())
         if not constant_time_compare(digits, code_of(self.code_call)):

@@ -3,7 +3,7 @@
 from collections.abc import Iterator
 
 from caller.models import Call, Recording
-from caller.steps import DONE, NOW, Step, lapse, later
+from caller.steps import DONE, NOW, Step, format_elapsed, later_steps
 
 
 def conversation_steps(call: Call, whose: str) -> Iterator[Step]:
@@ -23,7 +23,7 @@ def conversation_steps(call: Call, whose: str) -> Iterator[Step]:
     if call.is_finished:
         if call.status == Call.Status.COMPLETED:
             is_talk = second.status == Call.Status.COMPLETED
-            yield _talked(call) if is_talk else _not_connected(call)
+            yield _connected_step(call) if is_talk else _not_connected_step(call)
     elif second.status == Call.Status.IN_PROGRESS:
         yield Step("Connected", NOW, second.answered_at)
     elif second.is_finished:
@@ -31,7 +31,7 @@ def conversation_steps(call: Call, whose: str) -> Iterator[Step]:
     else:
         if not any(step.state == NOW for step in before):
             yield Step("Calling the other person", NOW, call.leg.accepted_at)
-        yield from later("Connected")
+        yield from later_steps("Connected")
 
 
 def _operator_steps(call: Call, whose: str) -> Iterator[Step]:
@@ -49,11 +49,13 @@ def _operator_steps(call: Call, whose: str) -> Iterator[Step]:
     is_answered = leg.status in (Call.Status.IN_PROGRESS, Call.Status.COMPLETED)
     if is_answered or leg.ringing_at:
         until = leg.answered_at or leg.ended_at
-        yield Step(f"{phone} rang", DONE, leg.ringing_at, lapse(leg.ringing_at, until))
+        yield Step(
+            f"{phone} rang", DONE, leg.ringing_at, format_elapsed(leg.ringing_at, until)
+        )
     if not is_answered:
         return
     if leg.accepted_at or call.is_inbound:
-        took = lapse(leg.answered_at, leg.accepted_at)
+        took = format_elapsed(leg.answered_at, leg.accepted_at)
         yield Step(f"{who} answered", DONE, leg.answered_at, took)
     elif not leg.is_finished:
         yield Step(f"{who} answered", NOW, leg.answered_at, detail="Waiting for a key.")
@@ -74,11 +76,11 @@ def _other_steps(call: Call) -> Iterator[Step]:
     if rank < Call.rank(Call.Status.IN_PROGRESS):
         yield Step("Their phone is ringing", NOW, call.ringing_at)
         return
-    rang = lapse(call.ringing_at, call.answered_at)
+    rang = format_elapsed(call.ringing_at, call.answered_at)
     yield Step("Their phone rang", DONE, call.ringing_at, rang)
 
 
-def _not_connected(call: Call) -> Step:
+def _not_connected_step(call: Call) -> Step:
     """Return the step of a caller whom no operator answered."""
     recorded = {recording.status for recording in call.recordings.all()}
     left_one = Recording.Status.COMPLETED in recorded
@@ -86,12 +88,12 @@ def _not_connected(call: Call) -> Step:
     return Step(name, DONE, call.answered_at)
 
 
-def _talked(call: Call) -> Step:
+def _connected_step(call: Call) -> Step:
     hung_up = ""
     if call.leg.hung_up_first is not None:
         who = "The operator" if call.leg.hung_up_first else "They"
         hung_up = f"{who} hung up."
-    took = lapse(call.answered_at, call.ended_at)
+    took = format_elapsed(call.answered_at, call.ended_at)
     cost = call.cost and f"cost {call.cost}"
     detail = " ".join(filter(None, [hung_up, cost]))
     return Step("Connected", DONE, call.answered_at, took, detail)

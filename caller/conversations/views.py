@@ -82,7 +82,7 @@ def ask_for_code(request: HttpRequest, user: User) -> None:
 def enter_code(request: HttpRequest, row: OperatorPhone | None) -> None:
     if row and row.verify(request.POST.get("code", "")):
         messages.success(request, "Your phone is verified. You can be connected now.")
-    elif row and row.waits_for_code and row.tries + 1 < MOST_TRIES:
+    elif row and row.is_waiting_for_code and row.tries + 1 < MOST_TRIES:
         messages.error(request, WRONG_CODE)
     else:
         messages.error(request, NO_TRIES)

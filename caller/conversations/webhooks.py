@@ -45,8 +45,8 @@ def bridge(about: str, fields: Mapping[str, Any]) -> HttpResponse:
     if call is None:
         return twiml_response(twiml.hang_up())
     call.apply_locked(call_state(fields))
-    contact = Contact.objects.of(call.other_number)
-    who = contact.name if contact else speech.digits(call.other_number)
+    contact = Contact.objects.find_by_number(call.other_number)
+    who = contact.name if contact else speech.spaced_digits(call.other_number)
     return twiml_response(twiml.ask_operator(call, who))
 
 
@@ -112,7 +112,7 @@ def bridge_done(about: str, fields: Mapping[str, Any]) -> HttpResponse:
             call.notice = f"{call.notice} {greeting.text}"
             call.save(update_fields=["notice"])
         return twiml_response(twiml.record(call, greeting, greeting.text))
-    return twiml_response(twiml.last_words("not_reached"))
+    return twiml_response(twiml.say_and_hang_up("not_reached"))
 
 
 @webhook(INCOMING_CALL, refusal, form_fields)
@@ -121,14 +121,14 @@ def answer(about: str, fields: Mapping[str, Any]) -> HttpResponse:
     sid = fields.get("CallSid", "")
     if not CALL_SID.fullmatch(sid):
         return twiml_response(twiml.hang_up())
-    number = phone_numbers.of_caller(fields.get("From", ""))
+    number = phone_numbers.caller_number(fields.get("From", ""))
     call = Call.objects.select_for_update().filter(sid=sid).first()
     if call is None:
-        if blocked(number):
-            return twiml_response(twiml.last_words("not_accepted"))
-        if asks_too_often(number):
-            return twiml_response(twiml.last_words("try_later"))
-        call = take_in(sid, number, fields)
+        if is_blocked(number):
+            return twiml_response(twiml.say_and_hang_up("not_accepted"))
+        if has_reached_hourly_limit(number):
+            return twiml_response(twiml.say_and_hang_up("try_later"))
+        call = store_incoming_call(sid, number, fields)
     leg = call.leg if call.is_conversation else None
     notice = speech.sentence("conversation_notice") if leg else speech.greeting()
     call.apply_locked(call_state(fields), notice=notice.text)
@@ -137,7 +137,7 @@ def answer(about: str, fields: Mapping[str, Any]) -> HttpResponse:
     return twiml_response(twiml.record(call, notice))
 
 
-def take_in(sid: str, number: str, fields: Mapping[str, Any]) -> Call:
+def store_incoming_call(sid: str, number: str, fields: Mapping[str, Any]) -> Call:
     """Store an incoming call, as a conversation or as a message.
 
     A conversation needs an active user ANSWER_FORWARD_TO with a verified phone.
@@ -168,12 +168,12 @@ def take_in(sid: str, number: str, fields: Mapping[str, Any]) -> Call:
     return call
 
 
-def blocked(number: str) -> bool:
+def is_blocked(number: str) -> bool:
     listed = DoNotCall.objects.filter(number=number, blocks_incoming=True)
     return listed.exists()
 
 
-def asks_too_often(number: str) -> bool:
+def has_reached_hourly_limit(number: str) -> bool:
     """Return whether this number has reached the limit MAX_ANSWERED_PER_CALLER_HOUR.
 
     All callers who withhold their number count as one caller.

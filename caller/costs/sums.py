@@ -16,7 +16,7 @@ from caller.models.call_queries import ESTIMATE
 from djtranscribe.zones import midnight
 
 # The month's costs before today are cached for this long.
-CACHED_SECONDS = 600
+CACHE_SECONDS = 600
 # Warn when this part of the monthly budget is spent. 1 means the whole budget.
 WARN_AT = Decimal("0.8")
 # Twilio was founded in 2008, so no call is from an earlier year.
@@ -95,7 +95,7 @@ def lines_of_month(first: date) -> list[Line]:
     ]
 
 
-def summed(lines: list[Line], part: int) -> list[Line]:
+def sum_lines_by(lines: list[Line], part: int) -> list[Line]:
     """Sum up lines by one part of their names: DAY, OPERATOR or KEYWORD_LIST."""
     found: dict[Any, Line] = {}
     for line in lines:
@@ -112,25 +112,25 @@ def summed(lines: list[Line], part: int) -> list[Line]:
 
 def by_day(lines: list[Line], first: date) -> list[Line]:
     """Return one line for each day of the month, oldest first, up to today."""
-    known = {line.name: line for line in summed(lines, DAY)}
+    known = {line.name: line for line in sum_lines_by(lines, DAY)}
     end = min(next_month(first), timezone.localdate() + timedelta(days=1))
     days = [first + timedelta(days=n) for n in range((end - first).days)]
     return [known.get(day, Line(day, 0, Decimal(), Decimal())) for day in days]
 
 
 def by_operator(lines: list[Line]) -> list[Line]:
-    return dearest_first(summed(lines, OPERATOR))
+    return sort_by_cost(sum_lines_by(lines, OPERATOR))
 
 
 def by_keyword_list(lines: list[Line]) -> list[Line]:
-    return dearest_first(summed(lines, KEYWORD_LIST))
+    return sort_by_cost(sum_lines_by(lines, KEYWORD_LIST))
 
 
-def dearest_first(lines: list[Line]) -> list[Line]:
+def sort_by_cost(lines: list[Line]) -> list[Line]:
     return sorted(lines, key=lambda line: line.total, reverse=True)
 
 
-def without_call(first: date) -> Decimal:
+def costs_without_call(first: date) -> Decimal:
     """Return the month's transcription costs of recordings that belong to no call."""
     rows = Recording.objects.filter(
         call=None,
@@ -160,12 +160,14 @@ def spent_this_month() -> Decimal:
     before = Decimal()
     if first < today:
         key = f"spent-before-{today:%Y-%m-%d}"
-        known = cache.get_or_set(key, lambda: spent(first, today), CACHED_SECONDS)
+        known = cache.get_or_set(
+            key, lambda: costs_between(first, today), CACHE_SECONDS
+        )
         before = known or Decimal()
-    return before + spent(today, timezone.now() + timedelta(days=1))
+    return before + costs_between(today, timezone.now() + timedelta(days=1))
 
 
-def spent(start: datetime, end: datetime) -> Decimal:
+def costs_between(start: datetime, end: datetime) -> Decimal:
     """Return the costs from `start` (included) to `end` (excluded)."""
     when = Q(created_at__gte=start, created_at__lt=end)
     calls = Call.objects.filter(when).exclude(status=Call.Status.REFUSED)

@@ -20,7 +20,7 @@ def costs_page(request: HttpRequest) -> HttpResponse:
     first = min(month_in(request.GET.get("month", "")) or this_month, this_month)
     lines = sums.lines_of_month(first)
     days = sums.by_day(lines, first)
-    without_call = sums.without_call(first)
+    without_call = sums.costs_without_call(first)
     groups = [
         ("Operator", "No operator", sums.by_operator(lines)),
         ("Keyword list", "No keyword list", sums.by_keyword_list(lines)),

@@ -95,8 +95,8 @@ class Call(Progress):
     )
     queued_at = models.DateTimeField("queued at Twilio", null=True, blank=True)
     tags = models.ManyToManyField("caller.Tag", blank=True, related_name="calls")
-    # How many refused attempts this row stands for, see dialling.keep_refusal. Null
-    # means one.
+    # How many refused attempts this row stands for. Null means one. See
+    # dialling.save_refused_attempt.
     refused_attempts = models.PositiveIntegerField(
         null=True, blank=True, editable=False
     )
@@ -162,11 +162,11 @@ class Call(Progress):
     def number(self) -> str:
         if not self.other_number:
             return "withheld number"
-        return number_facts.for_people(self.other_number)
+        return number_facts.format_international(self.other_number)
 
     @property
     def who(self) -> str:
-        """The name of the contact, if CallQuerySet.named added it, else the number."""
+        """The contact's name if `with_contact_name` has added it, else the number."""
         name: str | None = getattr(self, "contact_name", None)
         return name or self.number
 
@@ -292,14 +292,14 @@ class Call(Progress):
         before, phone_before = snapshot(self), snapshot(phone)
         self.sid = sid
         self.notice = self.notice or notice
-        phone.take(news, sequence_number)
+        phone.update_from(news, sequence_number)
         if phone is not self:
             save_changes(phone, phone_before)
         if not news.parent_sid:
             self.queued_at = self.queued_at or news.created_at
         self.answered_by = news.answered_by or self.answered_by
         if self.is_conversation:
-            self.follow(self.leg)
+            self.follow_leg(self.leg)
         if was_asked or (snapshot(self), snapshot(phone)) != (before, phone_before):
             self.next_check_at = next_check(self)
             save_changes(self, before)
@@ -312,7 +312,7 @@ class Call(Progress):
             return leg
         return self
 
-    def follow(self, leg: Any) -> None:
+    def follow_leg(self, leg: Any) -> None:
         """Update the status of an outgoing conversation when its leg has changed.
 
         leg: the operator's phone. Until the other party is called, it decides the
@@ -324,7 +324,7 @@ class Call(Progress):
             # As far as we know, the other party was not dialled.
             self.status = Call.Status.CANCELED
             self.error = NOT_DIALLED.get(leg.status, NO_KEY)
-        elif self.reached < self.rank(Call.Status.INITIATED):
+        elif self.current_rank < self.rank(Call.Status.INITIATED):
             dialled = leg.accepted_at is not None
             self.status = Call.Status.INITIATED if dialled else Call.Status.QUEUED
             self.error = ""

@@ -16,7 +16,7 @@ from django.db.models.functions import Abs, Right
 from django.utils import timezone
 
 from caller import number_facts
-from caller.contacts.models import name_of
+from caller.contacts.models import contact_name_subquery
 from djtranscribe.statements import Parameter, Statement
 
 if TYPE_CHECKING:
@@ -40,20 +40,20 @@ def next_check_time() -> datetime:
 
 
 @cache
-def lock(model: type[Call]) -> Statement[Call]:
+def lock_statement(model: type[Call]) -> Statement[Call]:
     """Return the statement of `locked`, which every webhook runs."""
     uuid = Parameter("uuid", model._meta.get_field("uuid"))
-    calls = model.objects.with_recording_known().select_for_update()
+    calls = model.objects.with_has_recording().select_for_update()
     return Statement(calls.order_by().filter(uuid=uuid))
 
 
 class CallQuerySet(models.QuerySet["Call"]):
-    def locked(self, uuid: UUID) -> Call:
+    def get_locked(self, uuid: UUID) -> Call:
         """Lock a call until the transaction ends, and return it with `has_recording`.
 
         Raises DoesNotExist.
         """
-        call = lock(self.model).first(uuid=uuid)
+        call = lock_statement(self.model).first(uuid=uuid)
         if call is None:
             raise self.model.DoesNotExist
         return call
@@ -87,7 +87,7 @@ class CallQuerySet(models.QuerySet["Call"]):
                 wanted |= Q(last_digits=end[-LAST_DIGITS:], other_number__endswith=end)
         return self.alias(last_digits=Right("other_number", LAST_DIGITS)).filter(wanted)
 
-    def with_recording_known(self) -> CallQuerySet:
+    def with_has_recording(self) -> CallQuerySet:
         """Add `has_recording`: whether a recording is finished.
 
         next_check.next_check uses the value instead of a query.
@@ -96,9 +96,9 @@ class CallQuerySet(models.QuerySet["Call"]):
         finished = recording.objects.finished().filter(call=OuterRef("pk"))
         return self.annotate(has_recording=Exists(finished))
 
-    def named(self) -> CallQuerySet:
+    def with_contact_name(self) -> CallQuerySet:
         """Add `contact_name`, the name of the contact who has the number."""
-        return self.annotate(contact_name=name_of("other_number"))
+        return self.annotate(contact_name=contact_name_subquery("other_number"))
 
     def made_within(self, time: timedelta) -> CallQuerySet:
         """Return outgoing calls, at most `time` old, that no rule has refused."""

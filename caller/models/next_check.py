@@ -21,9 +21,9 @@ def next_check(call: Call, has_recording: bool | None = None) -> datetime | None
     """Return when to ask Twilio next, or None if nothing is missing.
 
     has_recording: whether a recording is finished. If None, the value comes from
-    CallQuerySet.with_recording_known or, for other calls, from a query.
+    CallQuerySet.with_has_recording or, for other calls, from a query.
     """
-    if call.reached < call.rank(call.Status.COMPLETED):
+    if call.current_rank < call.rank(call.Status.COMPLETED):
         return next_check_time()
     if call.is_conversation and not call.leg.is_finished:
         return next_check_time()

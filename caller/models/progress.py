@@ -56,7 +56,7 @@ class Progress(models.Model):
         **dict.fromkeys(FINISHED, 7),
     }
     # The rank of a status that is not in RANK. Such a status is not final.
-    RANK_OF_NEW_WORDS = 4
+    RANK_OF_UNKNOWN_STATUS = 4
     # The rank of a status that we guessed. Final statuses from Twilio rank higher.
     RANK_OF_OUR_GUESS = 6
 
@@ -82,7 +82,7 @@ class Progress(models.Model):
         return self.status in self.FINISHED
 
     @property
-    def reached(self) -> int:
+    def current_rank(self) -> int:
         """The rank of the current status."""
         # If there is an error text, we guessed the status: Twilio sends no such text.
         if self.status in (self.Status.FAILED, self.Status.CANCELED) and self.error:
@@ -91,11 +91,11 @@ class Progress(models.Model):
 
     @classmethod
     def rank(cls, status: str) -> int:
-        return int(cls.RANK.get(status, cls.RANK_OF_NEW_WORDS))
+        return int(cls.RANK.get(status, cls.RANK_OF_UNKNOWN_STATUS))
 
-    def take(self, news: CallState, sequence_number: int | None = None) -> None:
+    def update_from(self, news: CallState, sequence_number: int | None = None) -> None:
         """Copy new values from Twilio. The calling code must lock and save the row."""
-        if news.status and self.rank(news.status) > self.reached:
+        if news.status and self.rank(news.status) > self.current_rank:
             self.status = news.status
             self.error = ""
         self.ringing_at = self.ringing_at or news.ringing_at

@@ -35,7 +35,7 @@ class Note(models.Model):
 
 
 class TagQuerySet(models.QuerySet["Tag"]):
-    def named(self, typed: str) -> Tag:
+    def get_or_create_by_name(self, typed: str) -> Tag:
         """Return the tag with this name. Create the tag if needed.
 
         Raises ValidationError, with a message for the operator, if the name is invalid.

@@ -50,7 +50,7 @@ def tag_call(request: HttpRequest, uuid: str) -> HttpResponse:
         if request.POST.get("remove"):
             call.tags.remove(*Tag.objects.filter(name=tag_name(typed)))
         else:
-            call.tags.add(Tag.objects.named(typed))
+            call.tags.add(Tag.objects.get_or_create_by_name(typed))
     except ValidationError as error:
         messages.error(request, error.messages[0])
     return redirect(f"{call.get_absolute_url()}#notes")

@@ -41,7 +41,7 @@ class Heartbeat:
         self.unreported = 0
         self.reported_at = time.monotonic()
 
-    def passed(self, size: int) -> None:
+    def count(self, size: int) -> None:
         self.unreported += size
         now = time.monotonic()
         is_long = now - self.reported_at >= KEEP_ALIVE_SECONDS
@@ -50,17 +50,17 @@ class Heartbeat:
             self.keep_alive()
 
 
-def received(
+def with_heartbeat(
     chunks: Iterable[bytes], keep_alive: Callable[[], None]
 ) -> Iterator[bytes]:
     """Yield the chunks, and call keep_alive while they arrive, see Heartbeat."""
     heartbeat = Heartbeat(keep_alive)
     for chunk in chunks:
         yield chunk
-        heartbeat.passed(len(chunk))
+        heartbeat.count(len(chunk))
 
 
-def downloaded(url: str) -> Iterator[bytes]:
+def download(url: str) -> Iterator[bytes]:
     """Download a URL that an operator gave on the command line. Yield chunks.
 
     Never pass a URL from a request: the URL could lead to an internal host. Raises
@@ -95,7 +95,7 @@ class UploadStream(File):  # type: ignore[type-arg]
 
     def read(self, size: int = -1) -> Any:
         data = super().read(size)
-        self.heartbeat.passed(len(data))
+        self.heartbeat.count(len(data))
         return data
 
 
@@ -128,7 +128,7 @@ def checked_file(
         yield file, digest.hexdigest()
 
 
-def is_away(file: FieldFile) -> bool:
+def is_folder_missing(file: FieldFile) -> bool:
     """Return whether the file's folder is missing. Then a disk may not be mounted."""
     try:
         path = Path(file.path)

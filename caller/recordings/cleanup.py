@@ -16,8 +16,8 @@ from caller.models import Recording, Tombstone
 from caller.recordings import audio
 
 FOLDER = "recordings"
-# A file name has the SID of the recording, then the random part of audio.save_with_unique_name.
-# Older versions of our code used another random part or none.
+# A file name has the SID of the recording, then the random part that
+# audio.save_with_unique_name adds. Older versions used another random part or none.
 NAME = re.compile(r"(RE[0-9a-f]{32})(?:[-_][0-9A-Za-z]+)?\.[0-9a-z]+", re.ASCII)
 BATCH_SIZE = 500
 INTERRUPTED = "The command was killed before it started the transcript. Run it again."

@@ -75,7 +75,7 @@ class Peaks:
         return [round(max(self.peaks[a:b]) / 327.68) for a, b in pairwise(bounds)]
 
 
-def decoded(file: IO[bytes]) -> dict[str, Any]:
+def decode(file: IO[bytes]) -> dict[str, Any]:
     """Return the dictionary that this module prints as JSON.
 
     In stereo, `levels` are those of the louder channel.
@@ -110,4 +110,4 @@ def planes(frame: Any) -> list["array[int]"]:
 
 
 if __name__ == "__main__":
-    print(json.dumps(decoded(sys.stdin.buffer)))  # noqa: T201
+    print(json.dumps(decode(sys.stdin.buffer)))  # noqa: T201

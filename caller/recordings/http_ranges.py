@@ -15,7 +15,7 @@ RANGE = re.compile(r"bytes=([0-9]{0,15})-([0-9]{0,15})", re.ASCII)
 BLOCK_BYTES = 64 * 1024
 
 
-def ranged(request: HttpRequest, response: FileResponse) -> HttpResponseBase:
+def range_response(request: HttpRequest, response: FileResponse) -> HttpResponseBase:
     """Return the whole response, or the single byte range that was requested.
 
     A request for several ranges, an invalid range or another unit than bytes gets the

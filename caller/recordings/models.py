@@ -91,7 +91,7 @@ class Recording(models.Model):
     error = models.TextField(blank=True)
     audio = models.FileField(upload_to="recordings/", blank=True)
     sha256 = models.CharField("SHA-256", max_length=64, blank=True)
-    # The result of waveform.measured. Null if no audio is stored, or if an old version
+    # The result of waveform.measure. Null if no audio is stored, or if an old version
     # of our code, which had no waveforms, stored the audio.
     peaks = models.JSONField(null=True, blank=True, editable=False)
     created_at = models.DateTimeField(auto_now_add=True, db_index=True)
@@ -142,7 +142,7 @@ class Recording(models.Model):
         return names.get(self.source, "a call made elsewhere")
 
     @property
-    def words_cost(self) -> str:
+    def transcription_cost_text(self) -> str:
         """Return the cost of all transcripts, such as `0.0008 USD`, or "" for none."""
         if not self.transcription_cost:
             return ""
@@ -233,7 +233,7 @@ class Recording(models.Model):
             length = answer.headers.get("Content-Length", "")
             try:
                 self.store_audio(
-                    audio.received(chunks(answer), keep_alive),
+                    audio.with_heartbeat(chunks(answer), keep_alive),
                     expected_bytes=int(length) if length.isdigit() else None,
                     keep_alive=keep_alive,
                 )
@@ -242,7 +242,7 @@ class Recording(models.Model):
                     f"Twilio sent no usable audio for the recording: {error}"
                 ) from error
 
-    def missing_audio(self) -> str:
+    def check_missing_audio(self) -> str:
         """Ask Twilio why there is no audio. Store and return the reason.
 
         Return "" if the audio is still being prepared. Raises TwilioError.
@@ -279,8 +279,8 @@ class Recording(models.Model):
         with audio.checked_file(chunks, expected_bytes) as (file, sha256):
             suffix = formats.suffix(file.read(formats.HEAD_BYTES))
             name = f"{self.sid or uuid4()}{suffix}"
-            peaks = waveform.measured(file)
-            facts = {"peaks": peaks, **self._missing_facts(peaks)}
+            peaks = waveform.measure(file)
+            facts = {"peaks": peaks, **self._measured_columns(peaks)}
             file.seek(0)
             storage = self.audio.storage
             stored = audio.save_with_unique_name(
@@ -323,7 +323,7 @@ class Recording(models.Model):
             audio="", peaks=None, audio_deleted_at=timezone.now()
         )
 
-    def _missing_facts(self, measured: dict[str, Any]) -> dict[str, int]:
+    def _measured_columns(self, measured: dict[str, Any]) -> dict[str, int]:
         """Return measured length and channels, where Twilio's are missing or wrong."""
         facts = {}
         if measured and self.duration_seconds is None:
@@ -334,14 +334,14 @@ class Recording(models.Model):
         return facts
 
     def loudness(self) -> dict[str, Any]:
-        """Return the waveform, as waveform.measured does. Measure it if none is stored.
+        """Return the waveform, as waveform.measure does. Measure it if none is stored.
 
         Returns {} if the audio is not stored, cannot be read or cannot be measured.
         """
         if self.peaks is None and self.audio:
             try:
                 with self.audio.open("rb") as file:
-                    self.peaks = waveform.measured(file)
+                    self.peaks = waveform.measure(file)
             except OSError:
                 # Store nothing: the storage may be reachable when the page is reloaded.
                 return {}

@@ -11,7 +11,7 @@ from django.views.decorators.http import require_safe
 
 from caller.models import Recording, Tombstone
 from caller.recordings.formats import content_type
-from caller.recordings.http_ranges import ranged
+from caller.recordings.http_ranges import range_response
 from caller.twilio import client as twilio_client
 from caller.twilio.errors import NOT_FOUND, TwilioError
 from caller.twilio.states import CALL_SID
@@ -39,7 +39,7 @@ def recording_audio(request: HttpRequest, pk: int) -> HttpResponseBase:
     # Without `content_type`, Django would guess the type from /etc/mime.types,
     # which may be missing.
     file_response = FileResponse(file, filename=name, content_type=content_type(name))
-    response = ranged(request, file_response)
+    response = range_response(request, file_response)
     response["Cache-Control"] = f"private, max-age={AUDIO_MAX_AGE_SECONDS}"
     return response
 

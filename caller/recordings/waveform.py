@@ -31,7 +31,7 @@ ROOT = Path(__file__).resolve().parents[2]
 DECODE_SECONDS = 50
 
 
-def measured(file: IO[bytes] | Any) -> dict[str, Any]:
+def measure(file: IO[bytes] | Any) -> dict[str, Any]:
     """Return `{"seconds": 17.3, "levels": [0 to 100, …], "channels": 1}`.
 
     The result is empty if we cannot decode the audio. A browser or AssemblyAI may still
@@ -39,10 +39,10 @@ def measured(file: IO[bytes] | Any) -> dict[str, Any]:
     of 8 or 16 bits with two channels, the result also has
     `"each": [levels of the left, levels of the right]`.
     """
-    return _of_plain_wav(file) or _decoded(file)
+    return _measure_wav(file) or _measure_with_decoder(file)
 
 
-def _decoded(file: IO[bytes] | Any) -> dict[str, Any]:
+def _measure_with_decoder(file: IO[bytes] | Any) -> dict[str, Any]:
     command = [sys.executable, "-m", "caller.recordings.decoder"]
     file.seek(0)
     with TemporaryFile() as copy:
@@ -64,7 +64,7 @@ def _decoded(file: IO[bytes] | Any) -> dict[str, Any]:
             return {}
 
 
-def _of_plain_wav(file: IO[bytes] | Any) -> dict[str, Any]:
+def _measure_wav(file: IO[bytes] | Any) -> dict[str, Any]:
     file.seek(0)
     try:
         with wave.open(file, "rb") as header:
@@ -113,7 +113,7 @@ def _peak(samples: array[int], channel: int, channels: int, width: int) -> int:
 def outlines(loudness: dict[str, Any]) -> list[str]:
     """Return the SVG paths: one for each channel if `loudness` has `each`, else one.
 
-    loudness: the result of `measured`. The whole picture is LEVELS wide and 100 high.
+    loudness: the result of `measure`. The whole picture is LEVELS wide and 100 high.
     Two paths have the same scale: that of the loudest level.
     """
     if each := loudness.get("each"):

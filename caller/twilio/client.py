@@ -16,7 +16,13 @@ from twilio.base.exceptions import TwilioRestException
 
 from caller.twilio.callbacks import RETRY, answer_url, webhook_url
 from caller.twilio.connection import TIMEOUT_SECONDS, api_url, client, credentials
-from caller.twilio.errors import NOT_FOUND, TwilioError, code_in, refusal, translated
+from caller.twilio.errors import (
+    NOT_FOUND,
+    TwilioError,
+    code_in,
+    refusal,
+    translate_errors,
+)
 from caller.twilio.states import (
     RECORDING_SID,
     CallState,
@@ -48,12 +54,12 @@ ANSWERED = {
 @contextmanager
 def api_errors() -> Iterator[None]:
     """Convert all errors of the SDK to TwilioError, also if a response is malformed."""
-    with translated():
+    with translate_errors():
         try:
             yield
         except (ArithmeticError, AttributeError, LookupError, TypeError) as error:
             # The SDK raises these exceptions if a response has an unexpected shape.
-            # `translated` converts ValueError to TwilioError.
+            # `translate_errors` converts ValueError to TwilioError.
             raise ValueError("Unexpected shape of Twilio's answer.") from error
 
 
@@ -99,7 +105,7 @@ def delete_recording(sid: str) -> None:
     The audio is deleted at once. The metadata stays at Twilio for 40 days
     (twilio.com/docs/voice/api/recording).
     """
-    with api_errors(), unless_gone():
+    with api_errors(), ignore_not_found():
         client().recordings(sid).delete()
 
 
@@ -114,12 +120,12 @@ def delete_call(sid: str) -> None:
         children = client().calls.list(parent_call_sid=sid, limit=50)
     for child in children:
         delete_call(child.sid)
-    with api_errors(), unless_gone():
+    with api_errors(), ignore_not_found():
         client().calls(sid).delete()
 
 
 @contextmanager
-def unless_gone() -> Iterator[None]:
+def ignore_not_found() -> Iterator[None]:
     try:
         yield
     except TwilioRestException as error:
@@ -152,17 +158,17 @@ def calls_since(since: datetime) -> Iterator[CallState]:
     """Yield the calls after `since`: first from our number, then to our number."""
     ours = settings.TWILIO_PHONE_NUMBER
     for party in ({"from_": ours}, {"to": ours}):
-        yield from calls_where(**party, start_time_after=since)
+        yield from stream_calls(**party, start_time_after=since)
 
 
 def calls_with(number: str) -> Iterator[CallState]:
     """Yield every call between our number and `number`, in both directions."""
     ours = settings.TWILIO_PHONE_NUMBER
-    yield from calls_where(to=number, from_=ours)
-    yield from calls_where(to=ours, from_=number)
+    yield from stream_calls(to=number, from_=ours)
+    yield from stream_calls(to=ours, from_=number)
 
 
-def calls_where(**filters: Any) -> Iterator[CallState]:
+def stream_calls(**filters: Any) -> Iterator[CallState]:
     with api_errors():
         for call in client().calls.stream(**filters, page_size=200):
             yield call_state(call)
@@ -257,7 +263,7 @@ def open_recording(
     session = client().http_client.session
     wants_two = channels == 2
     with (
-        translated(),
+        translate_errors(),
         session.get(
             media_url(recording_sid),
             params={"RequestedChannels": 2} if wants_two else None,

@@ -10,7 +10,7 @@ from twilio.http import HttpClient
 from twilio.http.response import Response
 from twilio.rest import Client
 
-from caller.twilio.errors import CREDENTIALS, HALF_A_KEY, refused_credentials
+from caller.twilio.errors import CREDENTIALS, INCOMPLETE_API_KEY, refused_credentials
 from djtranscribe.vendors.deadlines import LimitedAdapter
 
 REAL_API = "https://api.twilio.com"
@@ -90,7 +90,7 @@ def credentials() -> tuple[str, str]:
     """
     key, secret = settings.TWILIO_API_KEY, settings.TWILIO_API_SECRET
     if bool(key) != bool(secret):
-        raise refused_credentials(HALF_A_KEY)
+        raise refused_credentials(INCOMPLETE_API_KEY)
     user, password = key or settings.TWILIO_ACCOUNT_SID, secret
     password = password or settings.TWILIO_AUTH_TOKEN
     if not (settings.TWILIO_ACCOUNT_SID and password):

@@ -54,7 +54,9 @@ REGION = (
     " Keys and tokens work only in the region where they were created. We use "
     "{region}; set TWILIO_REGION to change that."
 )
-HALF_A_KEY = "TWILIO_API_KEY and TWILIO_API_SECRET work only together: one is missing."
+INCOMPLETE_API_KEY = (
+    "TWILIO_API_KEY and TWILIO_API_SECRET work only together: one is missing."
+)
 NOT_ALLOWED = (
     "Our account or API key is not allowed to do this. Use a standard API key, or give "
     "the restricted key these permissions: create and read calls, read recordings, "
@@ -81,7 +83,7 @@ class TwilioError(VendorError):
 
 
 @contextmanager
-def translated() -> Iterator[None]:
+def translate_errors() -> Iterator[None]:
     """Convert exceptions of the SDK and the network to TwilioError."""
     try:
         yield
@@ -97,7 +99,7 @@ def translated() -> Iterator[None]:
         )
         raise refusal(status, code, getattr(answer, "headers", None)) from error
     except AnswerTooLarge as error:
-        raise not_understood() from error
+        raise unreadable_answer() from error
     except requests.RequestException as error:
         if never_sent(error):
             message = "Twilio could not be reached; nothing was sent."
@@ -105,10 +107,10 @@ def translated() -> Iterator[None]:
         message = "Twilio did not answer in time."
         raise TwilioError(message, maybe_done=True) from error
     except ValueError as error:
-        raise not_understood() from error
+        raise unreadable_answer() from error
 
 
-def not_understood() -> TwilioError:
+def unreadable_answer() -> TwilioError:
     return TwilioError("Twilio's answer could not be understood.", maybe_done=True)
 
 

@@ -46,7 +46,7 @@ def sentence(name: str, **filled: str) -> Sentence:
     """
     chosen = getattr(settings, SETTINGS[name]) if name in SETTINGS else ""
     if chosen:
-        return written_by_the_site(chosen)
+        return sentence_from_setting(chosen)
     if translation := TRANSLATIONS.get(base(language())):
         text = getattr(translation, name).format(**filled)
         return Sentence(text, language(), settings.SAY_VOICE)
@@ -56,21 +56,21 @@ def sentence(name: str, **filled: str) -> Sentence:
 def greeting() -> Sentence:
     """Return the greeting for people who call us."""
     if settings.ANSWER_GREETING:
-        return written_by_the_site(settings.ANSWER_GREETING)
+        return sentence_from_setting(settings.ANSWER_GREETING)
     return sentence("notice")
 
 
-def written_by_the_site(text: str) -> Sentence:
+def sentence_from_setting(text: str) -> Sentence:
     """Return a sentence that comes from a setting. Its language is `language()`."""
     return Sentence(text, language() or ENGLISH, settings.SAY_VOICE)
 
 
-def digits(text: str) -> str:
+def spaced_digits(text: str) -> str:
     """Separate the digits by commas, so that they are spoken one by one."""
     return ", ".join(letter for letter in text if letter.isdigit())
 
 
-def untranslated() -> list[str]:
+def settings_without_translation() -> list[str]:
     """Return the names of empty settings whose sentences we have not translated."""
     if base(language()) in TRANSLATIONS:
         return []

@@ -20,7 +20,7 @@ KEY_SECONDS = 10
 # The second phone, which <Dial> calls, rings at most this long.
 RINGS_SECONDS = 30
 # Placeholder for the call's UUID in a cached document that several calls use.
-ANY_CALL = UUID(int=0)
+PLACEHOLDER_UUID = UUID(int=0)
 # XML cannot contain these characters, not even escaped (w3.org/TR/xml, 2.2). Names of
 # contacts from an address book may have them.
 NOT_IN_XML = re.compile(r"[^\t\n\r\x20-\uD7FF\uE000-\uFFFD\U00010000-\U0010FFFF]")
@@ -43,12 +43,12 @@ def record(call: Call, notice: speech.Sentence, text: str = "") -> str:
     document = _record(
         replace(notice, text=text or call.notice),
         speech.sentence("nothing_heard"),
-        callback_url("caller:record-done", ANY_CALL),
-        webhook_url("caller:recording-webhook", ANY_CALL),
+        callback_url("caller:record-done", PLACEHOLDER_UUID),
+        webhook_url("caller:recording-webhook", PLACEHOLDER_UUID),
         settings.RECORDING_MAX_SECONDS,
         settings.RECORDING_SILENCE_SECONDS,
     )
-    return document.replace(str(ANY_CALL), str(call.uuid))
+    return document.replace(str(PLACEHOLDER_UUID), str(call.uuid))
 
 
 @lru_cache(maxsize=64)
@@ -135,7 +135,7 @@ def bridge_notice(call: Call) -> str:
 def code(digits: str) -> str:
     """Say a code three times, because people rarely have a pen ready."""
     response = VoiceResponse()
-    sentence = speech.sentence("code", code=speech.digits(digits))
+    sentence = speech.sentence("code", code=speech.spaced_digits(digits))
     for _ in range(3):
         say(response, sentence)
         response.pause(length=1)
@@ -143,7 +143,7 @@ def code(digits: str) -> str:
     return str(response)
 
 
-def last_words(name: str) -> str:
+def say_and_hang_up(name: str) -> str:
     """Say a sentence and hang up. name: a field of sentences.Sentences."""
     response = VoiceResponse()
     say(response, speech.sentence(name))

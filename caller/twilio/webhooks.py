@@ -44,8 +44,8 @@ def refusal(request: HttpRequest, about: str) -> str:
     ):
         return (
             f"its signature does not match {url.partition('?')[0]}, the URL that we "
-            f"checked. The request was received as {seen_url(request)}. If Twilio sent "
-            "it, set BASE_URL to the address that Twilio uses, or fix "
+            f"checked. The request was received as {requested_url(request)}. If Twilio "
+            "sent it, set BASE_URL to the address that Twilio uses, or fix "
             "TWILIO_AUTH_TOKEN."
         )
     account = request.POST.get("AccountSid", "")
@@ -54,7 +54,7 @@ def refusal(request: HttpRequest, about: str) -> str:
     return ""
 
 
-def seen_url(request: HttpRequest) -> str:
+def requested_url(request: HttpRequest) -> str:
     """Return the received URL. Omit the query: a forger may have written it."""
     host = urlsplit(f"//{request.META.get('HTTP_HOST', '')}").hostname or "?"
     return f"{request.scheme}://{host[:100]}{request.path}"
@@ -83,7 +83,7 @@ def record(about: str, fields: Mapping[str, Any]) -> HttpResponse:
 @webhook("twilio-record-done", refusal, form_fields)
 def record_done(about: str, fields: Mapping[str, Any]) -> HttpResponse:
     """Say goodbye. The recording's status arrives in a webhook of its own."""
-    return twiml_response(twiml.last_words("goodbye"))
+    return twiml_response(twiml.say_and_hang_up("goodbye"))
 
 
 @webhook("twilio-call", refusal, form_fields)
@@ -150,7 +150,7 @@ def call_of(about: str, fields: Mapping[str, Any]) -> Call | None:
         if not about:
             calls = Call.objects.select_for_update()
             return calls.get(sid=sid, direction=Call.Direction.INBOUND)
-        call = Call.objects.locked(UUID(about))
+        call = Call.objects.get_locked(UUID(about))
     except (Call.DoesNotExist, ValueError):
         return None
     return call if call.sid in (None, sid) else None

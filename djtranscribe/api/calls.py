@@ -32,7 +32,7 @@ router = Router(tags=["calls"])
 
 def number(value: str) -> str:
     try:
-        return phone_numbers.normalised(value)
+        return phone_numbers.normalise_number(value)
     except ValidationError as error:
         raise ValueError(error.message) from None
 
@@ -71,7 +71,7 @@ class Dial(Schema):
 
 
 def calls() -> QuerySet[Call]:
-    return Call.objects.named().select_related("requested_by", "vocabulary")
+    return Call.objects.with_contact_name().select_related("requested_by", "vocabulary")
 
 
 @router.get(

@@ -16,7 +16,7 @@ from django.db.models import Q
 from django.utils import timezone
 
 from caller import foreign
-from caller.asking import ask_twilio
+from caller.call_check import ask_twilio
 from caller.models import Call, Recording, Tombstone
 from caller.models.progress import Progress
 from caller.twilio import client as twilio_client
@@ -97,15 +97,15 @@ def calls(row: Row, begin: datetime) -> None:
         if differs(phone, news):
             # Twilio does not say when it set the price. So the price counts as missing
             # if our next check of the call is RECOVER_SECONDS overdue.
-            is_behind = Call.rank(news.status) > phone.reached
+            is_behind = Call.rank(news.status) > phone.current_rank
             happened_at = news.last_event_at if is_behind else known.next_check_at
             known.apply(news)
             is_same = not differs(known.phone_of(news), news)
             row.found(repaired=is_same, happened_at=happened_at)
 
 
-def recordings(row: Row, begin: datetime, take_in: int) -> None:
-    """Compare recordings, and import up to `take_in` that this site did not create."""
+def recordings(row: Row, begin: datetime, max_imports: int) -> None:
+    """Compare recordings, and import at most `max_imports` foreign ones."""
     listed = list(twilio_client.recordings_since(begin))
     sids = [sid for news in listed for sid in (news.sid, news.call_sid)]
     deleted = {
@@ -123,12 +123,12 @@ def recordings(row: Row, begin: datetime, take_in: int) -> None:
         if call:
             stored = Recording.record(news, call)
             row.found(repaired=bool(stored), happened_at=news.updated_at)
-        elif take_in > 0 and news.status == Recording.Status.COMPLETED:
+        elif max_imports > 0 and news.status == Recording.Status.COMPLETED:
             theirs = foreign.call_of(news)
             if theirs is None:
                 row.foreign += 1
                 continue
-            take_in -= 1
+            max_imports -= 1
             row.found(repaired=bool(foreign.import_recording(news, theirs, begin)))
         else:
             row.foreign += 1
@@ -174,7 +174,7 @@ def jobs(row: Row, begin: datetime) -> None:
 
 def differs(phone: Progress, news: CallState) -> bool:
     """Return whether Twilio has a later status or another price than our row."""
-    is_behind = Call.rank(news.status) > phone.reached
+    is_behind = Call.rank(news.status) > phone.current_rank
     return is_behind or (news.price is not None and phone.price != news.price)
 
 

@@ -145,7 +145,7 @@ def test_the_page_of_a_number_has_all_its_calls_notes_and_tags(
             assemblyai_id=f"id{n}",
         )
         Note.objects.create(call=call, author=operator, text=f"Note {n}.")
-    call.tags.add(Tag.objects.named("billing"))
+    call.tags.add(Tag.objects.get_or_create_by_name("billing"))
     a_call(other_number="+14155559999", status="completed")
     DoNotCall.objects.create(number=NUMBER)
     path = f"{call.get_absolute_url()}number/"
@@ -185,7 +185,12 @@ def test_a_file_is_shown_before_it_is_imported(browser):
     again = upload(browser, CSV)
 
     shown = preview.context["preview"]
-    assert (shown.new, shown.known, shown.moved, shown.wrong) == (2, 1, 0, 4)
+    assert (
+        shown.new_count,
+        shown.known_count,
+        shown.moved_count,
+        shown.wrong_count,
+    ) == (2, 1, 0, 4)
     assert "The name is missing." in preview.text
     assert "This number is in the file twice." in preview.text
     assert nothing == 1
@@ -194,7 +199,7 @@ def test_a_file_is_shown_before_it_is_imported(browser):
         "+1 415-555-1299",
         "+44 20 7946 0123",
     ]
-    assert again.context["preview"].new == 0
+    assert again.context["preview"].new_count == 0
 
 
 def test_a_number_stays_with_its_contact(browser):
@@ -202,7 +207,7 @@ def test_a_number_stays_with_its_contact(browser):
 
     shown = files.import_contacts(b"name,number\nEve,4155551234\n")
 
-    assert (shown.new, shown.moved) == (0, 1)
+    assert (shown.new_count, shown.moved_count) == (0, 1)
     assert shown.lines[0].detail == "Already belongs to Ada Lovelace. Not changed."
     assert ContactNumber.objects.get().contact.name == "Ada Lovelace"
     assert not Contact.objects.filter(name="Eve").exists()
@@ -217,7 +222,7 @@ def test_a_second_import_at_the_same_time_skips_what_the_first_has_stored():
     with patch.object(files, "preview", side_effect=[before, after]):
         second = files.import_contacts(content)
 
-    assert (second.new, second.known) == (0, 1)
+    assert (second.new_count, second.known_count) == (0, 1)
     assert Contact.objects.get().numbers.count() == 1
 
 
@@ -264,7 +269,7 @@ def test_a_file_costs_the_same_queries_however_long(django_assert_num_queries):
     lines = "".join(f"Name {n},+1415555{n:04}\n" for n in range(1000, 3000))
 
     with django_assert_num_queries(1):
-        assert files.preview(lines.encode()).new == 2000
+        assert files.preview(lines.encode()).new_count == 2000
 
 
 def test_tags_and_notes_of_a_call(browser, operator):
@@ -291,8 +296,8 @@ def test_calls_are_listed_by_their_tag(browser):
         a_call(status="busy"),
         a_call(other_number="+14155559999", status="busy"),
     )
-    tagged.tags.add(tag := Tag.objects.named("billing"))
-    other.tags.add(Tag.objects.named("to do"))
+    tagged.tags.add(tag := Tag.objects.get_or_create_by_name("billing"))
+    other.tags.add(Tag.objects.get_or_create_by_name("to do"))
 
     page = browser.get(f"/admin/caller/call/?tag={tag.pk}")
 

@@ -80,7 +80,7 @@ def test_the_page_sums_up_both_vendors(noon, supervisor, operator):
     assert "Fri 27 Nov 1 3.00 0.00 3.00" in rows
     assert "Sat 28 Nov 1 0.50 0.25 0.75" in rows
     assert "3.80 USD" in page
-    assert imported.words_cost == "0.05 USD"
+    assert imported.transcription_cost_text == "0.05 USD"
     october = supervisor.get("/costs/?month=2026-10").text
     assert "40.00 USD" in october
     for typed in ("2026-13", "x", "9999-12", "0001-01", "2031-01"):

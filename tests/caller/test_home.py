@@ -11,7 +11,7 @@ from django.test.utils import CaptureQueriesContext
 from django.utils import timezone
 
 from caller.models import Call, DoNotCall, Leg
-from caller.phone_numbers import as_typed
+from caller.phone_numbers import format_while_typing
 from djtranscribe.models import Access
 from tests.caller.rows import CALL_SID, CALLS, a_call, a_recording
 from tests.data import load
@@ -53,7 +53,7 @@ def check(browser, typed):
     ],
 )
 def test_partial_number_is_formatted_while_typing(typed, formatted):
-    assert as_typed(typed) == formatted
+    assert format_while_typing(typed) == formatted
 
 
 @pytest.mark.parametrize(
@@ -64,7 +64,7 @@ def test_a_national_number_may_begin_with_the_digits_of_the_country_code(
 ):
     settings.TWILIO_PHONE_NUMBER = "+912224937010"
 
-    assert as_typed(typed) == formatted
+    assert format_while_typing(typed) == formatted
 
 
 @pytest.mark.parametrize("typed", ["", "+", "1", "14", "1415555", "+44 20"])
@@ -229,7 +229,7 @@ def test_the_charts_are_as_wide_as_their_days(browser, monkeypatch):
 def latest(browser, query=""):
     """Return (name or number, state, certainty, first words) of each call."""
     return [
-        (row.call.who, row.word, row.certainty, row.beginning)
+        (row.call.who, row.status_text, row.certainty, row.excerpt)
         for row in browser.get(f"/{query}").context["rows"]
     ]
 

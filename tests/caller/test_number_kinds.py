@@ -76,7 +76,7 @@ def test_who_calls_from_such_a_number_can_be_named_and_blocked(
 
     assert "<Record" in answered.text
     assert Contact.objects.get().numbers.get().number == number
-    assert imported.known == 1
+    assert imported.known_count == 1
     assert "<Record" not in blocked.text
 
 

@@ -6,8 +6,8 @@ from decimal import Decimal
 import pytest
 
 from caller.models import Call
-from caller.steps import DONE, FAILED, LATER, NOW, lapse
-from caller.timeline import WHY, WHY_OTHERWISE, headline, timeline
+from caller.steps import DONE, FAILED, LATER, NOW, format_elapsed
+from caller.timeline import DEFAULT_REASON, FAILURE_REASONS, headline, timeline
 from tests.caller.rows import CALL_SID, a_call, a_recording, call_path
 from tests.data import load
 from transcription.models import Transcript
@@ -104,9 +104,9 @@ def test_a_busy_line_says_when_and_why():
 
 
 def test_an_end_without_a_sentence_of_its_own_gets_a_general_one(monkeypatch):
-    monkeypatch.delitem(WHY, Call.Status.BUSY)
+    monkeypatch.delitem(FAILURE_REASONS, Call.Status.BUSY)
 
-    assert timeline(a_call(status="busy"))[-1].detail == WHY_OTHERWISE
+    assert timeline(a_call(status="busy"))[-1].detail == DEFAULT_REASON
 
 
 def test_nobody_answered_after_it_rang_for_half_a_minute():
@@ -180,7 +180,7 @@ def test_a_second_transcript_stands_after_the_first():
 
 
 def test_vendor_clock_behind_ours_gives_no_negative_duration():
-    assert lapse(after(1), ASKED) == "< 1 s"
+    assert format_elapsed(after(1), ASKED) == "< 1 s"
 
 
 @pytest.mark.parametrize(
@@ -194,7 +194,7 @@ def test_vendor_clock_behind_ours_gives_no_negative_duration():
     ],
 )
 def test_a_time_is_written_for_people(seconds, words):
-    assert lapse(ASKED, after(seconds)) == words
+    assert format_elapsed(ASKED, after(seconds)) == words
 
 
 def test_first_ringing_time_is_kept(signed_post):

@@ -12,7 +12,7 @@ from tests.chaos.databases import moment
 from tests.chaos.environment import skip_or_fail_in_ci
 from tests.chaos.house import House, new_number
 from tests.chaos.test_dial_broken import (
-    SETTLED_AFTER,
+    LISTING_DELAY,
     dial_and_be_cut_off,
     ended_as,
     let_time_pass,
@@ -167,7 +167,7 @@ def test_clock_jump_during_a_request_causes_no_second_job(
     time.sleep(1)  # Twilio posts its last webhook right after the call has ended
     web.kill()
     house.start_web()
-    let_time_pass(house, dialled, SETTLED_AFTER)
+    let_time_pass(house, dialled, LISTING_DELAY)
     until("it is settled", lambda: house.call(dialled)["status"] != "dialing", 60)
     for number in (lost, amid):
         house.completed(number, 120)

@@ -13,8 +13,8 @@ from tests.chaos.waiting import is_open, until
 pytestmark = pytest.mark.slow
 
 # After this time, a call that is not in Twilio's list was never placed. This is the
-# same as SETTLED_AFTER in caller.asking.
-SETTLED_AFTER = timedelta(minutes=2)
+# same as LISTING_DELAY in caller.call_check.
+LISTING_DELAY = timedelta(minutes=2)
 # How long we wait for an answer, see TIMEOUT_SECONDS in caller.twilio.connection.
 WAITED_SECONDS = 15
 LONGER_THAN_WE_WAIT = 20
@@ -121,7 +121,7 @@ def test_a_web_server_killed_while_it_dials_places_one_call_or_none(new_house, c
     house.completed(spoken)
     house.assert_right(spoken)
     assert house.call(never)["status"] == "dialing", "not given up before two minutes"
-    let_time_pass(house, never, SETTLED_AFTER)
+    let_time_pass(house, never, LISTING_DELAY)
     assert settled(house, never)["status"] == "failed"
     words = house.page(pages[never])
     assert "nothing was dialled" in words, words
@@ -197,7 +197,7 @@ def test_no_twilio_failure_while_dialling_causes_a_second_call(new_house, counte
     doubtful = ("silence", "500", "503", "html", "reset")
     for kind in doubtful:
         assert house.call(numbers[kind])["status"] == "unknown"
-        let_time_pass(house, numbers[kind], SETTLED_AFTER)
+        let_time_pass(house, numbers[kind], LISTING_DELAY)
     for kind in doubtful:
         assert settled(house, numbers[kind])["status"] == "failed"
         assert "nothing was dialled" in house.page(pages[kind])

@@ -8,7 +8,7 @@ import pytest
 
 from tests.chaos.databases import moment
 from tests.chaos.house import House, new_number
-from tests.chaos.test_dial_broken import SETTLED_AFTER, let_time_pass
+from tests.chaos.test_dial_broken import LISTING_DELAY, let_time_pass
 from tests.chaos.waiting import until
 
 pytestmark = pytest.mark.slow
@@ -164,7 +164,7 @@ def test_twilio_is_polled_until_it_responds_if_webhooks_are_lost(new_house, coun
     # was dialled", although the calls are old enough to be given up.
     twilio.fault(QUESTIONS["list of calls"], times=None, status=503)
     for number in unheard_of:
-        let_time_pass(house, number, SETTLED_AFTER)
+        let_time_pass(house, number, LISTING_DELAY)
     house.start_worker(threads=12)
 
     until("every fault was met", lambda: hits(house, "list of calls") > len(FAULTS), 90)

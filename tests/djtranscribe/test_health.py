@@ -169,7 +169,7 @@ def test_other_errors_still_return_500(browser, monkeypatch):
         raise ZeroDivisionError
 
     browser.raise_request_exception = False
-    monkeypatch.setattr("caller.dashboard.numbers_of_the_day", broken)
+    monkeypatch.setattr("caller.dashboard.todays_figures", broken)
     answer = browser.get("/")
 
     assert answer.status_code == 500

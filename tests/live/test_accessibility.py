@@ -127,7 +127,7 @@ Profile.objects.create(user=user, time_zone="America/Argentina/ComodRivadavia")
 contact = Contact.objects.create(name="n" * 120, vocabulary_id=1)
 ContactNumber.objects.create(contact=contact, number="+14155551298", label="l" * 40)
 call = old.recording.call
-call.tags.add(*(Tag.objects.named(f"{n}" + "t" * 38) for n in range(9)))
+call.tags.add(*(Tag.objects.get_or_create_by_name(f"{n}" + "t" * 38) for n in range(9)))
 Note.objects.create(call=call, author=user, text="A note. " + "n" * 300)
 Export.objects.create(user=user, kind="One table (CSV)", total=10, sent=4)
 Deletion.objects.create(

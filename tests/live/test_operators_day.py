@@ -63,8 +63,8 @@ def test_number_field_dials_and_the_call_list_updates(sandbox: Sandbox, page: Pa
 
     expect(row).to_contain_text("+1 415-555-1291")
     # The row shows the first words without a reload.
-    expect(row.locator(".word")).to_have_text("Transcribed", timeout=60_000)
-    expect(row.locator(".beginning")).not_to_be_empty()
+    expect(row.locator(".status-text")).to_have_text("Transcribed", timeout=60_000)
+    expect(row.locator(".excerpt")).not_to_be_empty()
     keep(page, "home")
     row.get_by_role("link", name=re.compile("History")).click()
     expect(page.get_by_role("heading", name="+1 415-555-1291")).to_be_visible()

@@ -14,14 +14,14 @@ from transcription.models import Transcript
 
 # AssemblyAI's clock and our clock may differ this much, because the time zone of our
 # machine may be wrong.
-CLOCK_OFF = timedelta(days=1)
+MAX_CLOCK_ERROR = timedelta(days=1)
 
 
 def find_orphan(transcript: Transcript) -> dict[str, Any] | None:
     """Return the job with our audio that belongs to no transcript of ours, or None."""
     submitted_at = transcript.submitted_at or timezone.now()
     pages = assemblyai_client.job_pages(
-        submitted_at - CLOCK_OFF, assemblyai_client.LIST_PAGES
+        submitted_at - MAX_CLOCK_ERROR, assemblyai_client.LIST_PAGES
     )
     # AssemblyAI lists the newest jobs first. So if a page has the job of a transcript
     # that we submitted earlier, the pages after it have only older jobs: stop there.

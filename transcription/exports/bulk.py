@@ -44,7 +44,7 @@ def batches(
     # Load the keys first. With an open cursor, SQLite rejects our own writes as soon
     # as another process has written. Then the download would break off.
     keys = list(transcripts.values_list("pk", flat=True))
-    rows = Transcript.objects.select_related("recording__call").named()
+    rows = Transcript.objects.select_related("recording__call").with_contact_name()
     rows = rows.defer(*{*Transcript.HEAVY, *unused_columns} - {"original_text"})
     for start in range(0, len(keys) or 1, AT_ONCE):
         chosen = keys[start : start + AT_ONCE]

@@ -35,7 +35,9 @@ def file_of(request: HttpRequest, uuid: UUID, extension: str) -> HttpResponse:
     kind = FORMATS.get(extension)
     if kind is None:
         raise Http404("There is no such format.")
-    transcripts = Transcript.objects.select_related("recording__call").named()
+    transcripts = Transcript.objects.select_related(
+        "recording__call"
+    ).with_contact_name()
     transcript = get_object_or_404(transcripts, uuid=uuid)
     options = Options(
         times=request.GET.get("times") == "1",
@@ -62,7 +64,7 @@ def print_view(request: HttpRequest, uuid: UUID) -> HttpResponse:
         "transcript": transcript,
         "recording": transcript.recording,
         "call": call,
-        "contact": Contact.objects.of(call.other_number) if call else None,
+        "contact": Contact.objects.find_by_number(call.other_number) if call else None,
         "state": state_of(transcript),
         "turns": turns_on_page(transcript),
     }

@@ -47,6 +47,6 @@ def run(command: BaseCommand, deletion: Deletion) -> None:
 def numbers_in(typed: list[str]) -> list[str]:
     """Return the numbers in the form +14155551234. Raises CommandError."""
     try:
-        return [phone_numbers.normalised(number) for number in typed]
+        return [phone_numbers.normalise_number(number) for number in typed]
     except ValidationError as error:
         raise CommandError(error.messages[0]) from error

@@ -12,7 +12,7 @@ from django.db import models
 from django.db.models import Exists, Q
 from django.utils import timezone
 
-from caller.contacts.models import name_of
+from caller.contacts.models import contact_name_subquery
 from djtranscribe.statements import Parameter, Statement
 from transcription.leases import free, taken
 from transcription.tokens import indexed
@@ -69,9 +69,11 @@ class TranscriptQuerySet(models.QuerySet["Transcript"]):
         """Update these columns. If `text` is one of them, also update `search_text`."""
         return super().update(**with_search_text(columns))
 
-    def named(self) -> TranscriptQuerySet:
+    def with_contact_name(self) -> TranscriptQuerySet:
         """Add `contact_name`: the contact whom we called or who called us."""
-        return self.annotate(contact_name=name_of("recording__call__other_number"))
+        return self.annotate(
+            contact_name=contact_name_subquery("recording__call__other_number")
+        )
 
     def unfinished(self) -> TranscriptQuerySet:
         return self.exclude(status__in=self.model.FINISHED)

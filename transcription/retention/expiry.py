@@ -9,7 +9,7 @@ from django.db import transaction
 from django.db.models import Exists, F, OuterRef, QuerySet, Subquery
 from django.utils import timezone
 
-from caller.contacts.models import of_contact
+from caller.contacts.models import contact_subquery
 from caller.models import Note, Recording
 from djtranscribe.retention import expired
 from djtranscribe.vendors.errors import VendorError
@@ -44,7 +44,7 @@ def due_audio(now: datetime) -> QuerySet[Any]:
         "audio",
         "created_at",
         now,
-        of_contact("retain_audio_days", "call__other_number"),
+        contact_subquery("retain_audio_days", "call__other_number"),
         F("call__vocabulary__retain_audio_days"),
         Subquery(newest[:1]),
     )
@@ -61,7 +61,7 @@ def due_texts(now: datetime) -> QuerySet[Any]:
         "text",
         "recording__created_at",
         now,
-        of_contact("retain_text_days", "recording__call__other_number"),
+        contact_subquery("retain_text_days", "recording__call__other_number"),
         F("vocabulary__retain_text_days"),
     )
 
@@ -72,7 +72,7 @@ def due_notes(now: datetime) -> QuerySet[Any]:
         "text",
         "created_at",
         now,
-        of_contact("retain_text_days", "call__other_number"),
+        contact_subquery("retain_text_days", "call__other_number"),
         F("call__vocabulary__retain_text_days"),
     )
 

@@ -252,7 +252,7 @@ def forget_log_entries(numbers: Collection[str], contacts: list[Contact]) -> Non
     """Erase texts about these numbers or contacts from the admin site's log."""
     named = Q()
     for number in numbers:
-        for written in (number, number_facts.for_people(number)):
+        for written in (number, number_facts.format_international(number)):
             named |= Q(object_repr__contains=written)
             named |= Q(change_message__contains=written)
     entries = ContentType.objects.get_for_model(Contact)

@@ -23,7 +23,7 @@ from transcription.retention.tasks import delete
 def person_page(request: HttpRequest, uuid: UUID) -> HttpResponse:
     """Show how much we store about the person of this call, or start to erase it."""
     call = get_object_or_404(Call, uuid=uuid)
-    contact = Contact.objects.of(call.other_number)
+    contact = Contact.objects.find_by_number(call.other_number)
     known = numbers_of(call, contact)
     if request.method == "POST":
         typed = set(request.POST.getlist("number"))
@@ -45,7 +45,9 @@ def person_page(request: HttpRequest, uuid: UUID) -> HttpResponse:
     context = {
         "call": call,
         "contact": contact,
-        "numbers": [(number, number_facts.for_people(number)) for number in known],
+        "numbers": [
+            (number, number_facts.format_international(number)) for number in known
+        ],
         "summary": person.summary(known),
     }
     return render(request, "transcription/person.html", context)
@@ -55,7 +57,7 @@ def person_page(request: HttpRequest, uuid: UUID) -> HttpResponse:
 @permission_required("transcription.erase_person", raise_exception=True)
 def export_person(request: HttpRequest, uuid: UUID) -> StreamingHttpResponse:
     call = get_object_or_404(Call, uuid=uuid)
-    numbers = numbers_of(call, Contact.objects.of(call.other_number))
+    numbers = numbers_of(call, Contact.objects.find_by_number(call.other_number))
     if not numbers:
         raise Http404("The caller withheld the number.")
     pieces: Iterator[Any] = person_file.pieces(numbers, request.user)

@@ -42,7 +42,9 @@ def search_page(request: HttpRequest) -> HttpResponse:
     except BadOperator as error:
         wrong = str(error)
     page = Paginator(keys, HITS_ON_A_PAGE).get_page(request.GET.get("page"))
-    transcripts = Transcript.objects.select_related("recording__call").named()
+    transcripts = Transcript.objects.select_related(
+        "recording__call"
+    ).with_contact_name()
     transcripts = transcripts.defer(*Transcript.HEAVY)
     if not query.wanted:
         transcripts = transcripts.defer("words")
@@ -77,5 +79,7 @@ def besides(query: Query, user: Any) -> dict[str, Any]:
     # have a transcript, the database would read all calls to find a few without one.
     found = query.narrow(Call.objects.all(), "").values_list("pk", flat=True)
     newest = list(found[:NEWEST_CALLS])
-    calls = Call.objects.named().filter(pk__in=newest, recordings__transcripts=None)
+    calls = Call.objects.with_contact_name().filter(
+        pk__in=newest, recordings__transcripts=None
+    )
     return {"rows": rows_of(calls.select_related("requested_by")[:MOST_OTHERS])}

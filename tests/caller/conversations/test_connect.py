@@ -9,7 +9,7 @@ from xml.etree import ElementTree
 import pytest
 from django.utils import timezone
 
-from caller.asking import ask_twilio
+from caller.call_check import ask_twilio
 from caller.models import Call, Contact, ContactNumber, DoNotCall, Leg
 from caller.timeline import timeline
 from tests.caller.conversations.rows import (

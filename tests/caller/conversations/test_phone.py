@@ -40,12 +40,12 @@ def test_the_code_that_the_call_says_verifies_the_phone(
     call, placed = asked
     assert "code%2F%3Fcall" in placed.calls[0].request.body
     assert (call.other_number, call.requested_by) == (OWN_NUMBER, operator)
-    assert OperatorPhone.of(operator) is None
+    assert OperatorPhone.verified_phone_of(operator) is None
 
     page = enter(browser, code_said(call, signed_post))
 
     assert "Your phone is verified" in page
-    assert OperatorPhone.of(operator).number == OWN_NUMBER
+    assert OperatorPhone.verified_phone_of(operator).number == OWN_NUMBER
     Call.objects.update(status="completed")
     assert "Code spoken" in browser.get("/").content.decode()
 
@@ -61,7 +61,7 @@ def test_right_code_is_refused_after_five_wrong_codes(
 
     assert ["The code is wrong" in page for page in pages] == [True] * 4 + [False] * 2
     assert "to get a new one" in pages[-1]
-    assert OperatorPhone.of(operator) is None
+    assert OperatorPhone.verified_phone_of(operator) is None
 
 
 def test_asking_again_during_the_call_gives_no_more_tries(
@@ -77,7 +77,7 @@ def test_asking_again_during_the_call_gives_no_more_tries(
 
     assert again.status_code == 400
     assert "This number is being called already." in again.text
-    assert OperatorPhone.of(operator) is None
+    assert OperatorPhone.verified_phone_of(operator) is None
 
 
 def test_a_code_is_good_for_ten_minutes(browser, operator, asked, signed_post):
@@ -87,14 +87,14 @@ def test_a_code_is_good_for_ten_minutes(browser, operator, asked, signed_post):
 
     enter(browser, code)
 
-    assert OperatorPhone.of(operator) is None
+    assert OperatorPhone.verified_phone_of(operator) is None
 
 
 @pytest.mark.parametrize("code", ["", "000000", "٠" * 6, "9" * 5000, "<b>"])
 def test_invalid_code_is_refused(browser, operator, asked, code):
     enter(browser, code)
 
-    assert OperatorPhone.of(operator) is None
+    assert OperatorPhone.verified_phone_of(operator) is None
 
 
 def test_the_code_of_another_account_verifies_nothing(
@@ -149,7 +149,7 @@ def test_a_number_that_twilio_refuses_leaves_the_verified_one_as_it_is(
 
     assert answer.status_code == 400
     assert "Twilio refused (error 21211): Twilio cannot call this" in answer.text
-    assert OperatorPhone.of(operator).number == OWN_NUMBER
+    assert OperatorPhone.verified_phone_of(operator).number == OWN_NUMBER
 
 
 def test_a_verified_phone_can_be_removed(browser, operator):
@@ -157,7 +157,7 @@ def test_a_verified_phone_can_be_removed(browser, operator):
 
     browser.post("/phone/", {"forget": "1"})
 
-    assert OperatorPhone.of(operator) is None
+    assert OperatorPhone.verified_phone_of(operator) is None
 
 
 def test_no_page_shows_the_code(browser, asked, signed_post):

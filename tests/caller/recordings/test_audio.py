@@ -253,7 +253,7 @@ def test_download_reports_progress_every_megabyte():
     signs = []
     chunks = [bytes(400_000)] * 8
 
-    came = list(audio.received(chunks, lambda: signs.append(1)))
+    came = list(audio.with_heartbeat(chunks, lambda: signs.append(1)))
 
     assert came == chunks
     assert len(signs) == 2
@@ -264,7 +264,7 @@ def test_slow_download_reports_progress_every_second(monkeypatch):
     monkeypatch.setattr(audio.time, "monotonic", lambda: next(now))
     signs = []
 
-    list(audio.received([bytes(10)] * 4, lambda: signs.append(1)))
+    list(audio.with_heartbeat([bytes(10)] * 4, lambda: signs.append(1)))
 
     assert len(signs) == 4
 

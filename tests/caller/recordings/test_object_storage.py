@@ -88,7 +88,7 @@ def test_audio_is_stored_measured_and_played_from_any_place(bucket, ranges, brow
     assert ranges[-1] == "bytes=500000-"
     # The waveform can also be measured later, as for recordings of older versions.
     with recording.audio.open("rb") as file:
-        assert waveform.measured(file) == recording.peaks
+        assert waveform.measure(file) == recording.peaks
 
 
 def test_audio_from_object_storage_is_submitted_for_transcription(bucket, vendors):

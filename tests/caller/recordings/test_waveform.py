@@ -29,7 +29,7 @@ def wav(samples, width=2, channels=1, rate=8000):
 
 
 def measured(data):
-    return waveform.measured(io.BytesIO(data))
+    return waveform.measure(io.BytesIO(data))
 
 
 @pytest.mark.parametrize(
@@ -173,7 +173,7 @@ def test_the_outline_fills_the_height_however_quiet_the_recording():
 
 
 def test_two_channels_have_an_outline_each_one_above_the_other():
-    loudness = waveform.measured(io.BytesIO(wav([16384, 0] * 400, channels=2)))
+    loudness = waveform.measure(io.BytesIO(wav([16384, 0] * 400, channels=2)))
 
     left, right = waveform.outlines(loudness)
 

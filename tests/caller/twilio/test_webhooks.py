@@ -50,7 +50,7 @@ def test_the_deliveries_of_a_call_fill_its_row(signed_post):
 
 
 def test_every_status_has_a_rank():
-    """Without a rank, a status would not be final, see RANK_OF_NEW_WORDS."""
+    """Without a rank, a status would not be final, see RANK_OF_UNKNOWN_STATUS."""
     assert set(Call.Status.values) == set(Call.RANK)
 
 

@@ -258,7 +258,7 @@ def test_slow_download_by_the_command_times_out(first, more):
         in_time(),
         pytest.raises(audio.NotAudio, match="could not be downloaded"),
     ):
-        list(audio.downloaded(f"http://127.0.0.1:{port}/a.wav"))
+        list(audio.download(f"http://127.0.0.1:{port}/a.wav"))
 
 
 @pytest.mark.slow
@@ -300,7 +300,7 @@ def test_endless_audio_is_refused(settings, monkeypatch):
     with server(NO_LENGTH, b"x" * 65536, pause=0) as port:
         url = f"http://127.0.0.1:{port}/a.wav"
         with in_time(), pytest.raises(audio.NotAudio, match="AnswerTooLarge"):
-            list(audio.downloaded(url))
+            list(audio.download(url))
 
 
 # E-mail

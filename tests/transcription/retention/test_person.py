@@ -421,7 +421,7 @@ def test_only_the_chosen_numbers_of_a_contact_are_erased(
 
 
 def test_the_command_shows_asks_and_erases(person, twilio, monkeypatch):
-    typed = [number_facts.for_people(NUMBER)]
+    typed = [number_facts.format_international(NUMBER)]
     out = StringIO()
     call_command("erase-person", *typed, "--dry-run", stdout=out)
     assert "calls: 1\nrecordings: 1\ntranscripts: 1\nnotes: 1\n" in out.getvalue()

@@ -74,7 +74,7 @@ def calls():
             call = a_call(
                 other_number=to, requested_by=user, status="completed", created_at=at
             )
-            call.tags.set([Tag.objects.named(tag) for tag in tags])
+            call.tags.set([Tag.objects.get_or_create_by_name(tag) for tag in tags])
         recording = a_recording(call=call, sid=f"RE{len(made):032}")
         row = a_transcript(
             "completed", recording=recording, text=text, assemblyai_id=name
@@ -163,7 +163,7 @@ def test_words_and_operators_find_notes(browser, calls, operator):
 
 def test_a_call_without_a_transcript_is_found_by_its_tag(browser):
     call = a_call(status="no-answer")
-    call.tags.add(Tag.objects.named("call back"))
+    call.tags.add(Tag.objects.get_or_create_by_name("call back"))
 
     page = browser.get(SEARCH, {"q": 'tag:"call back"'})
 

@@ -182,7 +182,7 @@ def text_in(path: Path) -> str:
 def length_of(path: Path) -> float:
     """Return the length in seconds, or 0 if the file cannot be decoded."""
     with path.open("rb") as file:
-        return float(waveform.measured(file).get("seconds") or 0)
+        return float(waveform.measure(file).get("seconds") or 0)
 
 
 def known(pair: Pair, words: Vocabulary | None, models: list[str]) -> Transcript | None:

@@ -97,7 +97,7 @@ def started(source: str, words: Vocabulary | None, mono: bool) -> Transcript:
     if RECORDING_SID.fullmatch(source):
         return from_twilio(source, words)
     if source.startswith(("http://", "https://")):
-        return stored("url", audio.downloaded(source), words, mono)
+        return stored("url", audio.download(source), words, mono)
     with opened(source) as file:
         chunks = iter(lambda: file.read(audio.CHUNK_BYTES), b"")
         return stored("file", chunks, words, mono)

@@ -16,14 +16,14 @@ from caller.twilio.errors import NOT_FOUND, TwilioError
 from caller.twilio.states import CallState
 
 # For this long after our request, Twilio may not show the new call yet.
-SETTLED_AFTER = timedelta(minutes=2)
+LISTING_DELAY = timedelta(minutes=2)
 # For this long after a call's end, Twilio may still send its price and recordings.
-EXPECT_MORE_FOR = timedelta(minutes=10)
+LATE_DATA_PERIOD = timedelta(minutes=10)
 # Accepted difference between Twilio's clock and ours. Our clock may be an hour wrong.
-CLOCK_OFF = timedelta(minutes=90)
+MAX_CLOCK_ERROR = timedelta(minutes=90)
 # Look at Twilio's list of calls again after this time. Until then, our request to place
 # the call may still be running.
-LOOK_AGAIN_AFTER = timedelta(seconds=sum(TIMEOUT_SECONDS))
+RECHECK_AFTER = timedelta(seconds=sum(TIMEOUT_SECONDS))
 
 
 def ask_twilio(call: Call) -> None:
@@ -35,7 +35,7 @@ def ask_twilio(call: Call) -> None:
         try:
             call.apply(twilio_client.fetch_call(call.sid))
         except TwilioError as error:
-            is_new = timezone.now() < call.created_at + SETTLED_AFTER
+            is_new = timezone.now() < call.created_at + LISTING_DELAY
             if error.code != NOT_FOUND or is_new:
                 raise
             mark_deleted_at_twilio(call)
@@ -47,7 +47,7 @@ def ask_twilio(call: Call) -> None:
             call.fail_leg(call.error)
     elif found := find_at_twilio(call):
         call.apply(found)
-    elif timezone.now() > call.created_at + SETTLED_AFTER:
+    elif timezone.now() > call.created_at + LISTING_DELAY:
         mark_not_listed(call)
     if call.sid and call.is_conversation:
         ask_for_other_phone(call)
@@ -65,8 +65,8 @@ def find_at_twilio(call: Call) -> CallState | None:
 
     Calls of other rows and calls deleted on this site are skipped. So are calls with a
     parent: <Dial> made them, not our request. Prefer the call that is closest in time
-    to our request, at most SETTLED_AFTER away. If there is no such call, our clock may
-    be wrong: take the newest call, at most CLOCK_OFF away.
+    to our request, at most LISTING_DELAY away. If there is no such call, our clock may
+    be wrong: take the newest call, at most MAX_CLOCK_ERROR away.
     """
     asked = call.leg.number if call.is_conversation else call.other_number
     listed = twilio_client.list_calls(asked)
@@ -78,10 +78,10 @@ def find_at_twilio(call: Call) -> CallState | None:
         for state in listed
         if state.created_at and state.sid not in known and not state.parent_sid
     }
-    at_the_moment = [state for state in off if off[state] <= SETTLED_AFTER]
+    at_the_moment = [state for state in off if off[state] <= LISTING_DELAY]
     if at_the_moment:
         return min(at_the_moment, key=off.__getitem__)
-    return next((state for state in off if off[state] <= CLOCK_OFF), None)
+    return next((state for state in off if off[state] <= MAX_CLOCK_ERROR), None)
 
 
 def mark_not_listed(call: Call) -> None:
@@ -92,10 +92,10 @@ def mark_not_listed(call: Call) -> None:
     """
     now = timezone.now()
     mine = Call.objects.filter(pk=call.pk, sid=None)
-    looked_before = Q(missed_at__lte=now - LOOK_AGAIN_AFTER) | Q(missed_at__gt=now)
-    # A call older than CLOCK_OFF needs no second look, because clocks do not jump that
-    # far.
-    is_old = Q(created_at__lt=now - CLOCK_OFF)
+    looked_before = Q(missed_at__lte=now - RECHECK_AFTER) | Q(missed_at__gt=now)
+    # A call older than MAX_CLOCK_ERROR needs no second look, because clocks do not jump
+    # that far.
+    is_old = Q(created_at__lt=now - MAX_CLOCK_ERROR)
     error = (
         "Twilio's list of calls does not have this call: nothing was dialled. It is "
         "safe to dial again."
@@ -161,7 +161,7 @@ def is_long_over(call: Call) -> bool:
             longest = settings.CONVERSATION_MAX_SECONDS
         longest += NOTICE_SECONDS
         ended_at = call.created_at + timedelta(seconds=longest)
-    return timezone.now() > ended_at + EXPECT_MORE_FOR
+    return timezone.now() > ended_at + LATE_DATA_PERIOD
 
 
 def stop_checking(call: Call) -> None:
