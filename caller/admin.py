@@ -11,13 +11,13 @@ from caller import number_facts, phone_numbers
 from caller.contacts.admin import ContactAdmin, TagAdmin
 from caller.contacts.models import with_name
 from caller.filters import (
-    CallLength,
-    CallState,
-    Country,
-    Direction,
-    KeywordList,
-    Operator,
-    Tagged,
+    CallLengthFilter,
+    CallStateFilter,
+    CountryFilter,
+    DirectionFilter,
+    KeywordListFilter,
+    OperatorFilter,
+    TagFilter,
 )
 from caller.forms import DoNotCallForm
 from caller.models import Call, Contact, DoNotCall
@@ -25,7 +25,7 @@ from caller.models.call_queries import CallQuerySet
 from caller.recordings.admin import HasLength, RecordingAdmin, RecordingInline
 from caller.tasks import enqueue_check
 from caller.twilio.states import CALL_SID
-from djtranscribe.adminsite.filters import Dates
+from djtranscribe.adminsite.filters import DateRangeFilter
 from djtranscribe.adminsite.large_tables import LargeTableAdmin
 from djtranscribe.adminsite.read_only import ReadOnly, TolerantChangelist
 from djtranscribe.adminsite.search_fields import IdentifierSearch, is_uuid
@@ -48,14 +48,14 @@ class CallAdmin(
     ]
     sortable_by = ["number", "created_at", "length"]
     list_filter = [
-        ("created_at", Dates),
-        CallState,
-        Direction,
-        Operator,
-        Country,
-        CallLength,
-        KeywordList,
-        Tagged,
+        ("created_at", DateRangeFilter),
+        CallStateFilter,
+        DirectionFilter,
+        OperatorFilter,
+        CountryFilter,
+        CallLengthFilter,
+        KeywordListFilter,
+        TagFilter,
     ]
     list_select_related = ["requested_by"]
     search_fields = ["other_number"]

@@ -119,4 +119,4 @@ def log_read(user: Any, rows: list[CallRow]) -> None:
     """
     if user.has_perm("transcription.view_transcript"):
         shown = [row.transcript for row in rows if row.excerpt]
-        Access.objects.note(user, Access.Action.READ, shown)
+        Access.objects.log(user, Access.Action.READ, shown)

@@ -19,11 +19,11 @@ from djtranscribe.zones import midnight
 
 # Calls older than this are not in the list "Needs attention".
 ATTENTION_PERIOD = timedelta(days=3)
-MOST = 10
+MAX_CONCERNS = 10
 MOST_ON_REQUEST = 100
 # `needs_attention` takes at most this many calls of each kind: calls that failed, that
 # were not recorded, or that have a bad transcript.
-CANDIDATES = 200
+MAX_CANDIDATES = 200
 TRANSCRIPTS = "recordings__transcripts__"
 IS_SILENT = Q(
     recordings__transcripts__status=COMPLETED, recordings__transcripts__text=""
@@ -68,7 +68,7 @@ def todays_figures(today: Day) -> list[tuple[str, str]]:
     return numbers
 
 
-def needs_attention(most: int = MOST) -> list[Concern]:
+def needs_attention(most: int = MAX_CONCERNS) -> list[Concern]:
     """Return calls that failed, were not recorded or have a bad transcript (IsConcern).
 
     The newest call is first. Calls that also have a good or a verified transcript are
@@ -111,7 +111,7 @@ def needs_attention(most: int = MOST) -> list[Concern]:
     candidates = {
         pk
         for some in (failed, without_audio, without_recording, transcribed)
-        for pk in some.values_list("pk", flat=True)[:CANDIDATES]
+        for pk in some.values_list("pk", flat=True)[:MAX_CANDIDATES]
     }
     rows = (
         Call.objects.filter(pk__in=candidates)

@@ -5,17 +5,22 @@ from django.http import HttpRequest
 
 from caller import number_facts
 from caller.models import Call, Recording
-from djtranscribe.adminsite.filters import Choice, Length, State, Stored
+from djtranscribe.adminsite.filters import (
+    ChoiceFilter,
+    ColumnValueFilter,
+    LengthFilter,
+    StateFilter,
+)
 
 
-class Operator(Stored):
+class OperatorFilter(ColumnValueFilter):
     title = "operator"
     parameter_name = "operator"
     column = Call.requested_by.field
     path = "requested_by"
 
 
-class CallState(State):
+class CallStateFilter(StateFilter):
     groups = [
         ("done", "Done", [Call.Status.COMPLETED]),
         ("not-reached", "Not reached or refused", [*Call.FREE, Call.Status.REFUSED]),
@@ -23,7 +28,7 @@ class CallState(State):
     statuses = Call.Status
 
 
-class Direction(Choice):
+class DirectionFilter(ChoiceFilter):
     title = "direction"
     parameter_name = "direction"
 
@@ -34,7 +39,7 @@ class Direction(Choice):
         return queryset.filter(direction=chosen)
 
 
-class Country(Stored):
+class CountryFilter(ColumnValueFilter):
     title = "country"
     parameter_name = "country"
     column = Call.country_code.field
@@ -44,29 +49,29 @@ class Country(Stored):
         return number_facts.country_name(value)
 
 
-class KeywordList(Stored):
+class KeywordListFilter(ColumnValueFilter):
     title = "keyword list"
     parameter_name = "keywords"
     column = Call.vocabulary.field
     path = "vocabulary"
 
 
-class Tagged(Stored):
+class TagFilter(ColumnValueFilter):
     title = "tag"
     parameter_name = "tag"
     column = Call.tags.through._meta.get_field("tag")
     path = "tags"
 
 
-class CallLength(Length):
+class CallLengthFilter(LengthFilter):
     measure = Call.LENGTH
 
 
-class RecordingLength(Length):
+class RecordingLengthFilter(LengthFilter):
     measure = Recording.LENGTH
 
 
-class Origin(Choice):
+class OriginFilter(ChoiceFilter):
     """Filter recordings by origin. All recordings of calls are one choice."""
 
     title = "origin"

@@ -26,7 +26,7 @@ def check_call(call_pk: int) -> None:
     if call is None:
         return
     try:
-        with VendorPause.objects.asking(TwilioError.vendor):
+        with VendorPause.objects.guard_request(TwilioError.vendor):
             ask_twilio(call)
     except VendorError as error:
         logger.warning("call=%s check=failed code=%s", call.uuid, error.code)
@@ -42,7 +42,7 @@ def hang_up(call_pk: int) -> None:
     if call is None:
         return
     try:
-        with VendorPause.objects.asking(TwilioError.vendor):
+        with VendorPause.objects.guard_request(TwilioError.vendor):
             twilio_client.hang_up(call.sid or "")
     except VendorError as error:
         logger.warning("call=%s hang_up=failed code=%s", call.uuid, error.code)

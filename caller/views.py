@@ -38,7 +38,7 @@ def home(request: HttpRequest) -> HttpResponse:
             return render(request, "caller/_recent_calls.html", context)
         days = last_days()
         shows_all = request.GET.get("attention") == "all"
-        most = dashboard.MOST_ON_REQUEST if shows_all else dashboard.MOST
+        most = dashboard.MOST_ON_REQUEST if shows_all else dashboard.MAX_CONCERNS
         concerns = dashboard.needs_attention(most + 1)
         context |= {
             "numbers": dashboard.todays_figures(days[-1]),
@@ -82,7 +82,7 @@ def call_page(request: HttpRequest, uuid: str) -> HttpResponse:
         read = [
             each for recording in recordings for each in recording.transcripts.all()
         ]
-        Access.objects.note(request.user, Access.Action.READ, read)
+        Access.objects.log(request.user, Access.Action.READ, read)
     context = {
         # The page shows the newest transcript that has words, with its player. If
         # somebody has removed all words, it counts too: the words can be restored.

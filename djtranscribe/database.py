@@ -40,7 +40,7 @@ def close_connections() -> None:
         shared.close_pool()
 
 
-def hand_back_connection() -> None:
+def release_connection() -> None:
     """Return a shared connection to the pool, so that other threads can use it.
 
     Call this before the thread waits for something. Inside a transaction, this function
@@ -59,7 +59,7 @@ def set_up_connection(connection: Any, **kwargs: Any) -> None:
         if connection.pool:
             prepare_statements(connection)
         else:
-            plan_for_pages(connection)
+            disable_parallel_and_jit(connection)
 
 
 def prepare_statements(connection: Any) -> None:
@@ -100,7 +100,7 @@ def is_direct() -> bool:
         return bool(cursor.fetchone() == (driver.connection.info.backend_pid,))
 
 
-def plan_for_pages(connection: Any) -> None:
+def disable_parallel_and_jit(connection: Any) -> None:
     """Turn off parallel workers and JIT, which only make long reports faster.
 
     Parallel workers read far more rows than the 50 of a page. With parallel workers, a

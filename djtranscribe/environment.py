@@ -12,18 +12,18 @@ def text(name: str, default: str = "") -> str:
     return os.environ.get(name, "").strip() or default
 
 
-def words(name: str, default: str = "") -> list[str]:
+def comma_separated(name: str, default: str = "") -> list[str]:
     return [word.strip() for word in text(name, default).split(",") if word.strip()]
 
 
-def whole(name: str, default: int, least: int = 1) -> int:
+def integer(name: str, default: int, least: int = 1) -> int:
     value = text(name, str(default))
     if not (value.isascii() and value.isdigit() and int(value) >= least):
         raise ImproperlyConfigured(f"{name} must be a whole number, {least} or more.")
     return int(value)
 
 
-def amount(name: str, default: str) -> Decimal:
+def decimal(name: str, default: str) -> Decimal:
     value = text(name, default)
     if not re.fullmatch(r"[0-9]{1,9}(\.[0-9]{1,2})?", value):
         raise ImproperlyConfigured(f"{name} must be an amount such as 25 or 25.50.")
@@ -33,7 +33,7 @@ def amount(name: str, default: str) -> Decimal:
 def rates(name: str) -> dict[str, Decimal]:
     """Return the price of each model from a text: `universal-2=0.15,other=0.20`."""
     found = {}
-    for pair in words(name):
+    for pair in comma_separated(name):
         model, _, price = pair.partition("=")
         if not re.fullmatch(r"[0-9]{1,4}(\.[0-9]{1,5})?", price.strip()):
             raise ImproperlyConfigured(
@@ -44,7 +44,7 @@ def rates(name: str) -> dict[str, Decimal]:
     return found
 
 
-def needs(name: str, package: str, requirements: str) -> None:
+def require_package(name: str, package: str, requirements: str) -> None:
     """Raise ImproperlyConfigured if the package for this setting is not installed."""
     if find_spec(package) is None:
         raise ImproperlyConfigured(
@@ -60,7 +60,7 @@ def one_of(name: str, *choices: str) -> str:
     return value
 
 
-def flag(name: str) -> bool:
+def boolean(name: str) -> bool:
     value = text(name).lower()
     if value not in {"", "0", "1", "false", "true", "no", "yes", "off", "on"}:
         raise ImproperlyConfigured(f"{name} must be true or false.")

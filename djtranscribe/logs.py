@@ -14,18 +14,20 @@ from typing import Any
 
 from django.utils import timezone
 
-DIALLED = re.compile(r"/dial/[^\s\"']*")
+DIAL_PATH = re.compile(r"/dial/[^\s\"']*")
 # A link for a new password works until it is used, at most an hour.
-RESET = re.compile(r"/password-reset/[^\s\"']+")
+RESET_PATH = re.compile(r"/password-reset/[^\s\"']+")
 # Query strings of these paths. They may contain phone numbers and search terms.
-ASKED = re.compile(r"(/(?:admin|api|search)/[^\s\"'?]*)\?[^\s\"']*")
+QUERY_STRING = re.compile(r"(/(?:admin|api|search)/[^\s\"'?]*)\?[^\s\"']*")
 # A phone number in any other path. None of our other URLs contains one, but clients
 # may guess a URL that does not exist, such as /api/calls/14155551234.
-GUESSED = re.compile(r"(?<=/)(?:\+|%2B)?[0-9(][0-9 ().-]{6,20}(?=[/?\s\"']|$)", re.I)
+NUMBER_IN_PATH = re.compile(
+    r"(?<=/)(?:\+|%2B)?[0-9(][0-9 ().-]{6,20}(?=[/?\s\"']|$)", re.I
+)
 
 
 @contextmanager
-def quiet() -> Iterator[None]:
+def log_only_warnings() -> Iterator[None]:
     """Log only warnings and errors, while a command shows its own progress."""
     names = ["caller", "transcription"]
     levels = [
@@ -40,30 +42,30 @@ def quiet() -> Iterator[None]:
             logger.setLevel(level)
 
 
-class NoNumbers(logging.Filter):
+class UrlRedactionFilter(logging.Filter):
     """Remove phone numbers, search terms and secrets from the URLs that Django logs."""
 
     def filter(self, record: logging.LogRecord) -> bool:
         if isinstance(record.args, tuple):
             # Django sometimes passes an exception as an argument. Log only its type.
             record.args = tuple(
-                named(arg) if isinstance(arg, BaseException) else arg
+                type_and_code(arg) if isinstance(arg, BaseException) else arg
                 for arg in record.args
             )
-        record.msg = without_numbers(record.getMessage())
+        record.msg = redact_urls(record.getMessage())
         record.args = ()
         return True
 
 
-def without_numbers(text: str) -> str:
+def redact_urls(text: str) -> str:
     """Remove phone numbers, search terms and secrets from the URLs in a text."""
     if "/" not in text:
         return text
-    text = RESET.sub("/password-reset/…", DIALLED.sub("/dial/…", text))
-    return GUESSED.sub("…", ASKED.sub(r"\1?…", text))
+    text = RESET_PATH.sub("/password-reset/…", DIAL_PATH.sub("/dial/…", text))
+    return NUMBER_IN_PATH.sub("…", QUERY_STRING.sub(r"\1?…", text))
 
 
-class Line(logging.Formatter):
+class LineFormatter(logging.Formatter):
     """Log the type and traceback of an exception, but not its message.
 
     The message may contain people's words: errors of PostgreSQL quote the row, and some
@@ -95,12 +97,12 @@ class Line(logging.Formatter):
             context = None if error.__suppress_context__ else error.__context__
             error = error.__cause__ or context
         return "\n".join(
-            "".join(traceback.format_tb(each.__traceback__)) + named(each)
+            "".join(traceback.format_tb(each.__traceback__)) + type_and_code(each)
             for each in reversed(told)
         )
 
 
-class JsonLine(Line):
+class JsonFormatter(LineFormatter):
     """Log the same as `Line`, but as JSON, for programs that collect logs."""
 
     def format(self, record: logging.LogRecord) -> str:
@@ -115,7 +117,7 @@ class JsonLine(Line):
         return json.dumps(line, ensure_ascii=False)
 
 
-def named(error: BaseException) -> str:
+def type_and_code(error: BaseException) -> str:
     """Return the error's type and number: `django.db.utils.DataError (22001)`.
 
     If the error has no number, return only its type.

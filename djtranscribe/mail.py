@@ -9,7 +9,7 @@ from djtranscribe.public_urls import parts
 PORTS = {"smtp": 25, "smtp+tls": 587, "smtps": 465}
 
 
-def settings_of(url: str, debug: bool) -> dict[str, Any]:
+def email_settings(url: str, debug: bool) -> dict[str, Any]:
     """Return the settings for a URL such as `smtp+tls://user:password@host:587`.
 
     In user and password, special characters must be percent-encoded: `%40` for @.

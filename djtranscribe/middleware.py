@@ -24,7 +24,7 @@ from djtranscribe.zones import each_in_zone
 Handler = Callable[[HttpRequest], HttpResponse]
 
 
-def without_prefix(get_response: Handler) -> Handler:
+def strip_path_prefix(get_response: Handler) -> Handler:
     """Remove BASE_URL's path from the request's path if the proxy did not remove it.
 
     Example: BASE_URL's path is `/calls`. `/calls/dial/` becomes `/dial/`. But
@@ -52,7 +52,7 @@ def is_page(path: str) -> bool:
     return bool(is_valid_path(path) or is_valid_path(f"{path}/"))
 
 
-def webhooks_first(get_response: Handler) -> Handler:
+def answer_webhooks_first(get_response: Handler) -> Handler:
     """Answer webhooks at once, without the middleware that only pages need.
 
     Webhooks need no session, account or messages: each webhook's view authenticates its
@@ -81,7 +81,7 @@ def webhook_at(path: str) -> ResolverMatch | None:
     return match if match and getattr(match.func, "is_webhook", False) else None
 
 
-def without_odd_session(get_response: Handler) -> Handler:
+def drop_invalid_session_cookie(get_response: Handler) -> Handler:
     """Ignore session cookies with other characters than letters and digits.
 
     Otherwise Django looks for such a session in the database. For a NUL character,
@@ -96,7 +96,7 @@ def without_odd_session(get_response: Handler) -> Handler:
     return middleware
 
 
-def private_responses(
+def set_private_cache_control(
     get_response: Callable[[HttpRequest], HttpResponse],
 ) -> Callable[[HttpRequest], HttpResponse]:
     """Set `Cache-Control: private, no-store` on every response.
@@ -149,7 +149,7 @@ class RefusePrefetch:
         return None
 
 
-def in_zone_of_operator(
+def activate_user_time_zone(
     get_response: Callable[[HttpRequest], HttpResponseBase],
 ) -> Callable[[HttpRequest], HttpResponseBase]:
     """Show times and days in the time zone of the account that is logged in."""

@@ -1,20 +1,20 @@
 from djtranscribe.accounts.models import (
-    ONE_SITTING,
+    REPEAT_PERIOD,
     Access,
     ApiToken,
     Profile,
     Session,
     zone_of,
 )
-from djtranscribe.vendors.models import JOB, PROBE_AFTER, READ, SUBMIT, VendorPause
-from djtranscribe.webhooks.models import REFUSED_A_MINUTE, WebhookDelivery
+from djtranscribe.vendors.models import JOB, PROBE_INTERVAL, READ, SUBMIT, VendorPause
+from djtranscribe.webhooks.models import MAX_REFUSED_PER_MINUTE, WebhookDelivery
 
 __all__ = [
     "JOB",
-    "ONE_SITTING",
-    "PROBE_AFTER",
+    "MAX_REFUSED_PER_MINUTE",
+    "PROBE_INTERVAL",
     "READ",
-    "REFUSED_A_MINUTE",
+    "REPEAT_PERIOD",
     "SUBMIT",
     "Access",
     "ApiToken",

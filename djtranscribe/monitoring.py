@@ -28,7 +28,7 @@ from transcription.models import Notification, Transcript
 
 HOUR, DAY = timedelta(hours=1), timedelta(days=1)
 # Compute medians from at most this many of the newest transcripts.
-SAMPLE = 1000
+SAMPLE_SIZE = 1000
 
 
 def overdue_seconds(now: datetime) -> int:
@@ -55,11 +55,11 @@ def may_read_metrics(request: HttpRequest) -> bool:
 
 def registry() -> CollectorRegistry:
     made = CollectorRegistry()
-    made.register(Numbers())
+    made.register(MetricsCollector())
     return made
 
 
-class Numbers:
+class MetricsCollector:
     """Prometheus collector that reads all numbers at each request.
 
     See "custom collectors" at github.com/prometheus/client_python.
@@ -75,7 +75,7 @@ class Numbers:
             "calls_last_hour",
             "Calls of the last hour, by status.",
             ["direction", "status"],
-            counted(
+            count_by(
                 Call.objects.filter(created_at__gt=hour).order_by(),
                 ["direction", "status"],
             ),
@@ -88,14 +88,14 @@ class Numbers:
             ["vendor"],
             [
                 (["twilio"], float(dialling.spent_today())),
-                (["assemblyai"], float(spent_on_words(now - DAY))),
+                (["assemblyai"], float(transcription_spend(now - DAY))),
             ],
         )
         yield gauge(
             "webhooks_last_hour",
             "Webhooks of the last hour, by verdict.",
             ["kind", "verdict"],
-            counted(
+            count_by(
                 WebhookDelivery.objects.filter(received_at__gt=hour).order_by(),
                 ["kind", "verdict"],
             ),
@@ -104,7 +104,7 @@ class Numbers:
             "transcripts_last_hour",
             "Transcripts that were created in the last hour, by status and error.",
             ["status", "error_class"],
-            counted(
+            count_by(
                 Transcript.objects.filter(created_at__gt=hour).order_by(),
                 ["status", "error_class"],
             ),
@@ -113,7 +113,7 @@ class Numbers:
             "transcripts_waiting",
             "Unfinished transcripts. error_class says why a transcript waits.",
             ["error_class"],
-            counted(Transcript.objects.unfinished().order_by(), ["error_class"]),
+            count_by(Transcript.objects.unfinished().order_by(), ["error_class"]),
         )
         yield from durations(hour)
         waiting = engine().waiting()
@@ -129,7 +129,7 @@ class Numbers:
             [],
             [([], overdue_seconds(now))],
         )
-        paused = VendorPause.objects.refusing().values_list("vendor", flat=True)
+        paused = VendorPause.objects.exclude_busy().values_list("vendor", flat=True)
         yield gauge(
             "vendor_paused",
             "1 for each vendor that refuses our account or settings.",
@@ -138,7 +138,7 @@ class Numbers:
         )
 
 
-def spent_on_words(since: datetime) -> Decimal:
+def transcription_spend(since: datetime) -> Decimal:
     """Return the cost at AssemblyAI of recordings with a transcript since this time.
 
     This includes earlier transcripts of these recordings.
@@ -158,7 +158,7 @@ def durations(since: datetime) -> Iterator[Metric]:
     )
     rows: Any = finished.order_by("-created_at").values_list(
         "created_at", "submitted_at", "finished_at"
-    )[:SAMPLE]
+    )[:SAMPLE_SIZE]
     whole = [(end - begin).total_seconds() for begin, _, end in rows]
     theirs = [(end - sent).total_seconds() for _, sent, end in rows if sent]
     for name, help_text, values in (
@@ -174,7 +174,7 @@ def durations(since: datetime) -> Iterator[Metric]:
         )
 
 
-def counted(
+def count_by(
     rows: "QuerySet[Any]", columns: list[str]
 ) -> Iterator[tuple[list[str], int]]:
     groups = rows.values_list(*columns).annotate(Count("pk"))

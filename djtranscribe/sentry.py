@@ -10,11 +10,11 @@ from typing import Any
 import sentry_sdk
 from sentry_sdk.utils import Dsn
 
-from djtranscribe.logs import without_numbers
+from djtranscribe.logs import redact_urls
 
 # Only these parts of an event are sent. They tell where and when an error happened.
 # They do not contain a request's data or the user.
-KEPT = {
+SENT_PARTS = {
     *("event_id", "timestamp", "platform", "level", "logger", "release", "environment"),
     *("server_name", "sdk", "modules", "exception", "logentry", "transaction"),
 }
@@ -34,7 +34,7 @@ def connect(dsn: str) -> None:
         return
     sentry_sdk.init(
         dsn=dsn,
-        before_send=discreet,
+        before_send=redact_event,
         send_default_pii=False,
         include_local_variables=False,
         max_request_body_size="never",
@@ -45,15 +45,15 @@ def connect(dsn: str) -> None:
     )
 
 
-def discreet(event: Any, hint: dict[str, Any]) -> Any:
+def redact_event(event: Any, hint: dict[str, Any]) -> Any:
     """Remove all parts of the event that may name or quote a person."""
-    event = {name: value for name, value in event.items() if name in KEPT}
+    event = {name: value for name, value in event.items() if name in SENT_PARTS}
     for error in (event.get("exception") or {}).get("values") or []:
         error["value"] = ""
         error.pop("mechanism", None)
     if entry := event.get("logentry"):
         said = entry.get("formatted") or entry.get("message") or ""
-        event["logentry"] = {"message": without_numbers(said)}
+        event["logentry"] = {"message": redact_urls(said)}
     if path := event.get("transaction"):
-        event["transaction"] = without_numbers(path)
+        event["transaction"] = redact_urls(path)
     return event

@@ -16,16 +16,16 @@ from dotenv import load_dotenv
 from djtranscribe import zones
 from djtranscribe.accounts import allauth_settings
 from djtranscribe.environment import (
-    amount,
-    flag,
-    needs,
+    boolean,
+    comma_separated,
+    decimal,
+    integer,
     one_of,
     rates,
+    require_package,
     text,
-    whole,
-    words,
 )
-from djtranscribe.mail import settings_of
+from djtranscribe.mail import email_settings
 from djtranscribe.public_urls import parts
 
 BASE_DIR = Path(__file__).resolve().parent.parent
@@ -35,14 +35,14 @@ load_dotenv(BASE_DIR / ".env")
 
 # The site
 
-DEBUG = flag("DEBUG")
+DEBUG = boolean("DEBUG")
 # If SECRET_KEY is empty with DEBUG off, a system check stops wsgi.py and most commands.
 INSECURE_KEY = "insecure-and-only-for-development-" + "0" * 32
 SECRET_KEY = text("SECRET_KEY", INSECURE_KEY if DEBUG else "")
-SECRET_KEY_FALLBACKS = words("SECRET_KEY_FALLBACKS")
+SECRET_KEY_FALLBACKS = comma_separated("SECRET_KEY_FALLBACKS")
 BASE_URL = text("BASE_URL")
 IS_HTTPS = BASE_URL.startswith("https://")
-ALLOWED_HOSTS = words("ALLOWED_HOSTS", "localhost,127.0.0.1")
+ALLOWED_HOSTS = comma_separated("ALLOWED_HOSTS", "localhost,127.0.0.1")
 CSRF_TRUSTED_ORIGINS = []
 if parts(BASE_URL).hostname:
     ALLOWED_HOSTS.append(str(parts(BASE_URL).hostname))
@@ -60,7 +60,7 @@ TWILIO_ACCOUNT_SID = text("TWILIO_ACCOUNT_SID")
 TWILIO_AUTH_TOKEN = text("TWILIO_AUTH_TOKEN")
 # Older tokens, while a new token is introduced. Webhooks that are signed with an older
 # token are accepted, too.
-TWILIO_AUTH_TOKEN_FALLBACKS = words("TWILIO_AUTH_TOKEN_FALLBACKS")
+TWILIO_AUTH_TOKEN_FALLBACKS = comma_separated("TWILIO_AUTH_TOKEN_FALLBACKS")
 TWILIO_PHONE_NUMBER = text("TWILIO_PHONE_NUMBER")
 # If it is set, requests to Twilio use this key. Then the auth token only verifies
 # webhooks.
@@ -72,14 +72,14 @@ TWILIO_API_URL = text("TWILIO_API_URL", "https://api.twilio.com")
 
 # ISO codes of the allowed countries. If it is empty, we call only the country of our
 # number.
-DIAL_COUNTRIES = words("DIAL_COUNTRIES")
-MAX_CALLS_PER_OPERATOR_HOUR = whole("MAX_CALLS_PER_OPERATOR_HOUR", 60)
-MAX_CALLS_PER_NUMBER_DAY = whole("MAX_CALLS_PER_NUMBER_DAY", 5)
-MAX_CALLS_PER_DAY = whole("MAX_CALLS_PER_DAY", 500)
+DIAL_COUNTRIES = comma_separated("DIAL_COUNTRIES")
+MAX_CALLS_PER_OPERATOR_HOUR = integer("MAX_CALLS_PER_OPERATOR_HOUR", 60)
+MAX_CALLS_PER_NUMBER_DAY = integer("MAX_CALLS_PER_NUMBER_DAY", 5)
+MAX_CALLS_PER_DAY = integer("MAX_CALLS_PER_DAY", 500)
 # The amount is in the currency of the Twilio account.
-MAX_SPEND_PER_DAY = amount("MAX_SPEND_PER_DAY", "25")
+MAX_SPEND_PER_DAY = decimal("MAX_SPEND_PER_DAY", "25")
 # This limit includes what AssemblyAI charges. 0 means no limit.
-MAX_SPEND_PER_MONTH = amount("MAX_SPEND_PER_MONTH", "0")
+MAX_SPEND_PER_MONTH = decimal("MAX_SPEND_PER_MONTH", "0")
 
 # What happens in a call. The default sentences are in caller/twilio/sentences.py.
 SAY_LANGUAGE = text("SAY_LANGUAGE")
@@ -87,23 +87,23 @@ SAY_VOICE = text("SAY_VOICE")
 RECORDING_NOTICE = text("RECORDING_NOTICE")
 SAY_NOTHING_HEARD = text("SAY_NOTHING_HEARD")
 SAY_GOODBYE = text("SAY_GOODBYE")
-RECORDING_MAX_SECONDS = whole("RECORDING_MAX_SECONDS", 300)
-RECORDING_SILENCE_SECONDS = whole("RECORDING_SILENCE_SECONDS", 5)
+RECORDING_MAX_SECONDS = integer("RECORDING_MAX_SECONDS", 300)
+RECORDING_SILENCE_SECONDS = integer("RECORDING_SILENCE_SECONDS", 5)
 CONVERSATION_NOTICE = text("CONVERSATION_NOTICE")
-CONVERSATION_MAX_SECONDS = whole("CONVERSATION_MAX_SECONDS", 3600)
+CONVERSATION_MAX_SECONDS = integer("CONVERSATION_MAX_SECONDS", 3600)
 MACHINE_DETECTION = text("MACHINE_DETECTION", "off")
 ANSWER_GREETING = text("ANSWER_GREETING")
 # Username of the operator to whose verified phone incoming calls are forwarded. If it
 # is empty, callers leave a message.
 ANSWER_FORWARD_TO = text("ANSWER_FORWARD_TO")
-MAX_ANSWERED_PER_CALLER_HOUR = whole("MAX_ANSWERED_PER_CALLER_HOUR", 10)
+MAX_ANSWERED_PER_CALLER_HOUR = integer("MAX_ANSWERED_PER_CALLER_HOUR", 10)
 
 # AssemblyAI: the recording's words
 
 ASSEMBLYAI_KEY = text("ASSEMBLYAI_KEY")
 ASSEMBLYAI_API_URL = text("ASSEMBLYAI_API_URL", "https://api.assemblyai.com")
 # Models, best first. This is a setting, because AssemblyAI retires models quickly.
-SPEECH_MODELS = words("SPEECH_MODELS", "assemblyai-stt-3-7,universal-2")
+SPEECH_MODELS = comma_separated("SPEECH_MODELS", "assemblyai-stt-3-7,universal-2")
 # Language of the calls, or "detect". Django's LANGUAGE_CODE below is another setting:
 # the language of the pages.
 SPEECH_LANGUAGE_CODE = text("LANGUAGE_CODE", "en_us")
@@ -112,18 +112,18 @@ SPEECH_LANGUAGE_CODE = text("LANGUAGE_CODE", "en_us")
 SPEECH_RATES = rates("SPEECH_RATES")
 AUDIO_DELIVERY = text("AUDIO_DELIVERY", "upload")
 # Kinds of personal data that AssemblyAI leaves out of the texts: person_name, …
-REDACT_PII = words("REDACT_PII")
+REDACT_PII = comma_separated("REDACT_PII")
 
 # Notifications about finished transcripts
 
 NOTIFY_URL = text("NOTIFY_URL")
 # A list, so that a secret can be replaced without a gap. Each webhook that we send is
 # signed with all secrets of the list.
-NOTIFY_SECRETS = words("NOTIFY_SECRET")
-NOTIFY_EMAIL = flag("NOTIFY_EMAIL")
+NOTIFY_SECRETS = comma_separated("NOTIFY_SECRET")
+NOTIFY_EMAIL = boolean("NOTIFY_EMAIL")
 # This defines EMAIL_HOST and other settings. The URL itself is not kept as a setting,
 # because Django's debug page would show its password.
-globals().update(settings_of(text("EMAIL_URL"), DEBUG))
+globals().update(email_settings(text("EMAIL_URL"), DEBUG))
 EMAIL_TIMEOUT = 15
 DEFAULT_FROM_EMAIL = SERVER_EMAIL = text(
     "DEFAULT_FROM_EMAIL", f"djtranscribe@{parts(BASE_URL).hostname or 'localhost'}"
@@ -131,8 +131,8 @@ DEFAULT_FROM_EMAIL = SERVER_EMAIL = text(
 
 # Recordings and texts are deleted after this many days. 0 means never.
 
-RETAIN_AUDIO_DAYS = whole("RETAIN_AUDIO_DAYS", 0, least=0)
-RETAIN_TEXT_DAYS = whole("RETAIN_TEXT_DAYS", 0, least=0)
+RETAIN_AUDIO_DAYS = integer("RETAIN_AUDIO_DAYS", 0, least=0)
+RETAIN_TEXT_DAYS = integer("RETAIN_TEXT_DAYS", 0, least=0)
 
 # Monitoring
 
@@ -140,16 +140,18 @@ METRICS_TOKEN = text("METRICS_TOKEN")
 LOG_FORMAT = text("LOG_FORMAT", "text")
 SENTRY_DSN = text("SENTRY_DSN")
 if SENTRY_DSN:
-    needs("SENTRY_DSN", "sentry_sdk", "djtranscribe/sentry-requirements.txt")
+    require_package("SENTRY_DSN", "sentry_sdk", "djtranscribe/sentry-requirements.txt")
 OTLP_ENDPOINT = text("OTLP_ENDPOINT")
 if OTLP_ENDPOINT:
-    needs("OTLP_ENDPOINT", "opentelemetry", "djtranscribe/tracing-requirements.txt")
+    require_package(
+        "OTLP_ENDPOINT", "opentelemetry", "djtranscribe/tracing-requirements.txt"
+    )
 
 # The worker
 
 BROKERS = ("amqp://", "amqps://", "redis://", "rediss://")
-LEASE_SECONDS = whole("LEASE_SECONDS", 60)
-RECOVER_SECONDS = whole("RECOVER_SECONDS", 90)
+LEASE_SECONDS = integer("LEASE_SECONDS", 60)
+RECOVER_SECONDS = integer("RECOVER_SECONDS", 90)
 # Celery's broker: amqp://… or redis://…. If it is empty, the queue is in our database.
 # The URL may contain a password. Django's debug page hides it, because the name of the
 # setting contains SECRET.
@@ -159,7 +161,7 @@ if TASK_BROKER_SECRET_URL:
         raise ImproperlyConfigured(
             f"TASK_BROKER_URL must begin with one of {', '.join(BROKERS)}."
         )
-    needs("TASK_BROKER_URL", "celery", "djtranscribe/worker/requirements.txt")
+    require_package("TASK_BROKER_URL", "celery", "djtranscribe/worker/requirements.txt")
 TASKS = {
     "default": {
         "BACKEND": "djtranscribe.worker.celery_app.CeleryBackend"
@@ -190,13 +192,13 @@ INSTALLED_APPS = [
 
 MIDDLEWARE = [
     # This comes first, because the others need the path without BASE_URL's path.
-    "djtranscribe.middleware.without_prefix",
+    "djtranscribe.middleware.strip_path_prefix",
     "django.middleware.security.SecurityMiddleware",
-    "djtranscribe.middleware.webhooks_first",
+    "djtranscribe.middleware.answer_webhooks_first",
     "csp.middleware.CSPMiddleware",
     "whitenoise.middleware.WhiteNoiseMiddleware",
-    "djtranscribe.middleware.private_responses",
-    "djtranscribe.middleware.without_odd_session",
+    "djtranscribe.middleware.set_private_cache_control",
+    "djtranscribe.middleware.drop_invalid_session_cookie",
     "django.contrib.sessions.middleware.SessionMiddleware",
     "django.middleware.common.CommonMiddleware",
     "django.middleware.csrf.CsrfViewMiddleware",
@@ -205,7 +207,7 @@ MIDDLEWARE = [
     "django.contrib.auth.middleware.LoginRequiredMiddleware",
     "django.contrib.messages.middleware.MessageMiddleware",
     "djtranscribe.middleware.RefusePrefetch",
-    "djtranscribe.middleware.in_zone_of_operator",
+    "djtranscribe.middleware.activate_user_time_zone",
     "django.middleware.clickjacking.XFrameOptionsMiddleware",
     "django_htmx.middleware.HtmxMiddleware",
     # This comes last, because it replaces the response of the login view.
@@ -243,9 +245,9 @@ OIDC_CLIENT_ID = text("OIDC_CLIENT_ID")
 OIDC_CLIENT_SECRET = text("OIDC_CLIENT_SECRET")
 LOGIN_PACKAGES = "djtranscribe/accounts/requirements.txt"
 if TWO_FACTOR != "off":
-    needs("TWO_FACTOR", "allauth", LOGIN_PACKAGES)
+    require_package("TWO_FACTOR", "allauth", LOGIN_PACKAGES)
 if OIDC_URL:
-    needs("OIDC_URL", "allauth", LOGIN_PACKAGES)
+    require_package("OIDC_URL", "allauth", LOGIN_PACKAGES)
 USES_ALLAUTH = TWO_FACTOR != "off" or bool(OIDC_URL)
 if USES_ALLAUTH:
     INSTALLED_APPS += allauth_settings.apps(TWO_FACTOR != "off", bool(OIDC_URL))
@@ -380,7 +382,7 @@ MEDIA_ROOT = text("MEDIA_ROOT") or str(BASE_DIR / "media")
 S3_BUCKET = text("S3_BUCKET")
 S3_ENDPOINT_URL = text("S3_ENDPOINT_URL")
 if S3_BUCKET:
-    needs("S3_BUCKET", "storages", "caller/recordings/requirements.txt")
+    require_package("S3_BUCKET", "storages", "caller/recordings/requirements.txt")
 IN_BUCKET = {
     "BACKEND": "caller.recordings.object_storage.ObjectStorage",
     "OPTIONS": {
@@ -405,11 +407,11 @@ WHITENOISE_USE_FINDERS = True
 LOGGING: dict[str, Any] = {
     "version": 1,
     "disable_existing_loggers": False,
-    "filters": {"no-numbers": {"()": "djtranscribe.logs.NoNumbers"}},
+    "filters": {"no-numbers": {"()": "djtranscribe.logs.UrlRedactionFilter"}},
     "formatters": {
-        "json": {"()": "djtranscribe.logs.JsonLine"},
+        "json": {"()": "djtranscribe.logs.JsonFormatter"},
         "text": {
-            "()": "djtranscribe.logs.Line",
+            "()": "djtranscribe.logs.LineFormatter",
             "format": "time={asctime} level={levelname} logger={name} {message}",
             "style": "{",
         },

@@ -22,7 +22,7 @@ def server_error(request: HttpRequest) -> HttpResponse:
     is_away = isinstance(sys.exc_info()[1], OperationalError | InterfaceError)
     if is_away and request.path == reverse("healthz"):
         # The view did not run, because a middleware could not read the session.
-        return database_away()
+        return database_down_response()
     answer = defaults.server_error(request, "503.html" if is_away else "500.html")
     answer.status_code = 503 if is_away else 500
     return answer
@@ -40,15 +40,17 @@ def healthz(request: HttpRequest) -> JsonResponse:
     """
     try:
         overdue = monitoring.overdue_seconds(timezone.now())
-        paused = dict(VendorPause.objects.refusing().values_list("vendor", "reason"))
+        paused = dict(
+            VendorPause.objects.exclude_busy().values_list("vendor", "reason")
+        )
     except Error:
-        return database_away()
+        return database_down_response()
     ok = not paused and overdue < LATE_SECONDS
     state = {"ok": ok, "database": "ok", "overdue_seconds": overdue, "paused": paused}
     return JsonResponse(state, status=200 if ok else 503)
 
 
-def database_away() -> JsonResponse:
+def database_down_response() -> JsonResponse:
     return JsonResponse({"ok": False, "database": "away"}, status=503)
 
 

@@ -9,22 +9,22 @@ from django.utils import timezone
 from caller import phone_numbers
 from caller.contacts.models import with_name
 from caller.models import Call
-from djtranscribe.adminsite.filters import Dates
+from djtranscribe.adminsite.filters import DateRangeFilter
 from djtranscribe.adminsite.large_tables import LargeTableAdmin
 from djtranscribe.adminsite.read_only import ReadOnly, duration, link, table
 from djtranscribe.adminsite.search_fields import IdentifierSearch, is_uuid
 from djtranscribe.models import Access
 from transcription.exports.admin import ExportAdmin, export
 from transcription.filters import (
-    Confidence,
-    CountryOfCall,
-    KeywordList,
-    Language,
-    Model,
-    NeedsAttention,
-    OperatorOfCall,
-    TranscriptLength,
-    TranscriptState,
+    CallCountryFilter,
+    CallOperatorFilter,
+    ConfidenceFilter,
+    KeywordListFilter,
+    LanguageFilter,
+    NeedsAttentionFilter,
+    SpeechModelFilter,
+    TranscriptLengthFilter,
+    TranscriptStateFilter,
 )
 from transcription.models import Transcript, TranscriptQuerySet
 from transcription.notifications.admin import NotificationAdmin
@@ -65,16 +65,16 @@ class TranscriptAdmin(
     # Hide the button "View on site": get_absolute_url is the URL of this admin page.
     view_on_site = False
     list_filter = [
-        NeedsAttention,
-        ("created_at", Dates),
-        TranscriptState,
-        Confidence,
-        TranscriptLength,
-        OperatorOfCall,
-        CountryOfCall,
-        KeywordList,
-        Language,
-        Model,
+        NeedsAttentionFilter,
+        ("created_at", DateRangeFilter),
+        TranscriptStateFilter,
+        ConfidenceFilter,
+        TranscriptLengthFilter,
+        CallOperatorFilter,
+        CallCountryFilter,
+        KeywordListFilter,
+        LanguageFilter,
+        SpeechModelFilter,
     ]
     list_select_related = ["recording__call"]
     search_fields = ["text"]
@@ -162,7 +162,7 @@ class TranscriptAdmin(
     def render_change_form(
         self, request: HttpRequest, context: Any, *args: Any, **kwargs: Any
     ) -> HttpResponse:
-        Access.objects.note(request.user, Access.Action.READ, [context["original"]])
+        Access.objects.log(request.user, Access.Action.READ, [context["original"]])
         return super().render_change_form(
             request,
             {**context, **links_of(context["original"])},
@@ -199,9 +199,7 @@ class TranscriptAdmin(
         if changelist:
             # If a text is short, its excerpt is the complete text. So record that the
             # user has read all transcripts on this page.
-            Access.objects.note(
-                request.user, Access.Action.READ, changelist.result_list
-            )
+            Access.objects.log(request.user, Access.Action.READ, changelist.result_list)
         return answer
 
     def has_act_permission(self, request: HttpRequest) -> bool:

@@ -4,13 +4,19 @@ from django.db.models import QuerySet
 from django.http import HttpRequest
 from django.utils import timezone
 
-from caller.filters import Country, Operator
-from djtranscribe.adminsite.filters import Choice, Length, Range, State, Stored
+from caller.filters import CountryFilter, OperatorFilter
+from djtranscribe.adminsite.filters import (
+    ChoiceFilter,
+    ColumnValueFilter,
+    LengthFilter,
+    RangeFilter,
+    StateFilter,
+)
 from transcription.models import Transcript, TranscriptQuerySet
 from transcription.models.transcript import language_name
 
 
-class NeedsAttention(Choice):
+class NeedsAttentionFilter(ChoiceFilter):
     title = "what needs attention"
     parameter_name = "attention"
 
@@ -26,7 +32,7 @@ class NeedsAttention(Choice):
         return transcripts.paused()
 
 
-class TranscriptState(State):
+class TranscriptStateFilter(StateFilter):
     groups = [
         ("done", "Done", [Transcript.Status.COMPLETED]),
         ("failed", "Failed", [Transcript.Status.ERROR]),
@@ -34,15 +40,15 @@ class TranscriptState(State):
     statuses = Transcript.Status
 
 
-class OperatorOfCall(Operator):
+class CallOperatorFilter(OperatorFilter):
     path = "recording__call__requested_by"
 
 
-class CountryOfCall(Country):
+class CallCountryFilter(CountryFilter):
     path = "recording__call__country_code"
 
 
-class Confidence(Range):
+class ConfidenceFilter(RangeFilter):
     title = "confidence"
     parameter_name = "confidence"
     measure = Transcript.CONFIDENCE_ORDER
@@ -55,18 +61,18 @@ class Confidence(Range):
     ]
 
 
-class TranscriptLength(Length):
+class TranscriptLengthFilter(LengthFilter):
     measure = Transcript.LENGTH
 
 
-class KeywordList(Stored):
+class KeywordListFilter(ColumnValueFilter):
     title = "keyword list"
     parameter_name = "keywords"
     column = Transcript.vocabulary.field
     path = "vocabulary"
 
 
-class Language(Stored):
+class LanguageFilter(ColumnValueFilter):
     title = "language"
     parameter_name = "language"
     column = Transcript.language.field
@@ -76,7 +82,7 @@ class Language(Stored):
         return language_name(value)
 
 
-class Model(Stored):
+class SpeechModelFilter(ColumnValueFilter):
     title = "speech model"
     parameter_name = "model"
     column = Transcript.model_used.field

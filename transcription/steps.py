@@ -35,7 +35,7 @@ from transcription.review.scores import score_recording
 Status = Transcript.Status
 
 TWILIO, ASSEMBLYAI = TwilioError.vendor, AssemblyAIError.vendor
-asking = VendorPause.objects.asking
+guard_request = VendorPause.objects.guard_request
 
 # After this many failures, ask Twilio whether the recording was deleted. Before that, a
 # 404 may mean that the audio is not ready yet.
@@ -60,7 +60,7 @@ def fetch(transcript: Transcript) -> None:
         except TwilioError as error:
             if error.code != NOT_FOUND or transcript.attempts + 1 < NOT_READY:
                 raise
-            with asking(TWILIO):
+            with guard_request(TWILIO):
                 reason = recording.check_missing_audio()
             if not reason:
                 raise
@@ -73,7 +73,7 @@ def fetch_audio(transcript: Transcript) -> None:
     # "audio" is a separate kind of request, because a restricted API key may read calls
     # but not audio. A pause that began with an audio request ends only with a
     # successful audio request.
-    with asking(TWILIO, "audio"):
+    with guard_request(TWILIO, "audio"):
         transcript.recording.fetch_audio(transcript.keep_lease)
 
 
@@ -97,7 +97,7 @@ def provide_audio(transcript: Transcript) -> None:
     except FileNotFoundError:
         fetch_again(transcript)
         return
-    with file, asking(ASSEMBLYAI):
+    with file, guard_request(ASSEMBLYAI):
         url = assemblyai_client.upload(audio.UploadStream(file, transcript.keep_lease))
     transcript.go_on(status=Status.UPLOADED, audio_url=url, uploaded_at=timezone.now())
 
@@ -146,7 +146,7 @@ def submit(transcript: Transcript) -> None:
     try:
         # With a negative balance, AssemblyAI refuses only requests that cost money. So
         # results are still read during a pause of the kind SUBMIT.
-        with asking(ASSEMBLYAI, SUBMIT):
+        with guard_request(ASSEMBLYAI, SUBMIT):
             job = ask_for_job(transcript, body)
     except VendorError as error:
         # Do not release the lease here: `take_step` does that after we raise the error.
@@ -188,7 +188,7 @@ def wait_out(transcript: Transcript) -> None:
 
 def adopt_or_submit(transcript: Transcript) -> None:
     """Find the job of a request whose response was lost, or submit again."""
-    with asking(ASSEMBLYAI, READ):
+    with guard_request(ASSEMBLYAI, READ):
         orphan = find_orphan(transcript)
     if orphan:
         keep_job(transcript, orphan, wait=timedelta())
@@ -217,7 +217,7 @@ def keep_job(transcript: Transcript, job: dict[str, Any], wait: timedelta) -> No
 def refresh(transcript: Transcript) -> None:
     """Ask AssemblyAI for the job and store its result if it is finished."""
     try:
-        with asking(ASSEMBLYAI, READ) as pause:
+        with guard_request(ASSEMBLYAI, READ) as pause:
             job = assemblyai_client.fetch(transcript.assemblyai_id or "")
     except AssemblyAIError as error:
         # Raise any other error. For example, a 404 may mean that the API's URL is
@@ -286,7 +286,7 @@ def start_again(
         # The settings have been changed since the request, so submit again at once.
         transcript.release(**{**columns, "refused_at": None})
     elif refused.account:
-        VendorPause.objects.begin(refused, JOB)
+        VendorPause.objects.start(refused, JOB)
         # Do not count this job: a long pause must not use up MAX_JOBS.
         columns["jobs"] = max(transcript.jobs - 1, 0)
         transcript.pause(refused.message, **columns)

@@ -14,7 +14,7 @@ from django_tasks import task
 
 from caller.conversations.channels import channel_names
 from caller.models import Recording
-from djtranscribe.vendors.errors import VendorError, our_fault
+from djtranscribe.vendors.errors import VendorError, internal_error
 from transcription.leases import MAX_KILLS, given_up, holding
 from transcription.models import LeaseLost, Transcript, Vocabulary
 from transcription.steps import DOING, READING, STEPS, refresh
@@ -179,12 +179,12 @@ def take_step(transcript: Transcript) -> None:
             step.__name__,
             type(error).__name__,
         )
-        transcript.retry_later(our_fault(error))
+        transcript.retry_later(internal_error(error))
     except (LeaseLost, Error):
         raise
     except Exception as error:
         # A bug of ours, or an unexpected response: show an error on the row and retry.
         logger.exception("transcript=%s step=%s", transcript.uuid, step.__name__)
-        transcript.retry_later(our_fault(error))
+        transcript.retry_later(internal_error(error))
     else:
         logger.info("transcript=%s step=%s done", transcript.uuid, step.__name__)

@@ -9,9 +9,9 @@ from django.utils.safestring import SafeString
 from django.utils.timezone import localdate
 
 from caller import phone_numbers
-from caller.filters import Origin, RecordingLength
+from caller.filters import OriginFilter, RecordingLengthFilter
 from caller.models import Call, Recording
-from djtranscribe.adminsite.filters import Dates
+from djtranscribe.adminsite.filters import DateRangeFilter
 from djtranscribe.adminsite.large_tables import LargeTableAdmin
 from djtranscribe.adminsite.read_only import ReadOnly, duration, link
 from djtranscribe.adminsite.search_fields import IdentifierSearch, is_uuid
@@ -86,7 +86,12 @@ class RecordingAdmin(
         "error",
     ]
     sortable_by = ["created_at", "length"]
-    list_filter = [("created_at", Dates), "status", RecordingLength, Origin]
+    list_filter = [
+        ("created_at", DateRangeFilter),
+        "status",
+        RecordingLengthFilter,
+        OriginFilter,
+    ]
     list_select_related = ["call"]
     search_fields = ["sid"]
     search_help_text = (

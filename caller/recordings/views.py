@@ -34,7 +34,7 @@ def recording_audio(request: HttpRequest, pk: int) -> HttpResponseBase:
         file = recording.audio.open("rb")
     except FileNotFoundError:
         raise Http404("The audio is no longer in the storage.") from None
-    Access.objects.note(request.user, Access.Action.LISTENED, [recording])
+    Access.objects.log(request.user, Access.Action.LISTENED, [recording])
     name = recording.filename
     # Without `content_type`, Django would guess the type from /etc/mime.types,
     # which may be missing.

@@ -21,7 +21,7 @@ from caller.tasks import hang_up
 from caller.twilio import speech, twiml
 from caller.twilio.states import CALL_SID, RECORDING_SID, CallState, RecordingState
 from djtranscribe.public_urls import public_url_of
-from djtranscribe.webhooks.ledger import done, ignore, webhook
+from djtranscribe.webhooks.ledger import ignore, no_content, webhook
 
 FORM = "application/x-www-form-urlencoded"
 
@@ -94,7 +94,7 @@ def call_webhook(about: str, fields: Mapping[str, Any]) -> HttpResponse:
         # later, and a retry would not help.
         return no_such_call(fields)
     call.apply_locked(call_state(fields), integer(fields, "SequenceNumber"))
-    return done()
+    return no_content()
 
 
 @webhook("twilio-machine", refusal, form_fields)
@@ -106,7 +106,7 @@ def machine_webhook(about: str, fields: Mapping[str, Any]) -> HttpResponse:
     call.apply_locked(call_state(fields))
     if call.is_voicemail and settings.MACHINE_DETECTION == "hangup":
         hang_up.enqueue(call.pk)
-    return done()
+    return no_content()
 
 
 @webhook("twilio-recording", refusal, form_fields)
@@ -125,7 +125,7 @@ def recording_webhook(about: str, fields: Mapping[str, Any]) -> HttpResponse:
         error_code=integer(fields, "ErrorCode"),
     )
     Recording.record_locked(state, call)
-    return done()
+    return no_content()
 
 
 def no_such_call(fields: Mapping[str, Any]) -> HttpResponse:

@@ -15,7 +15,7 @@ from django.utils import timezone
 from django.utils.safestring import SafeString
 
 from djtranscribe.accounts.forms import ProfileForm
-from djtranscribe.adminsite.filters import Dates, Stored
+from djtranscribe.adminsite.filters import ColumnValueFilter, DateRangeFilter
 from djtranscribe.adminsite.large_tables import LargeTableAdmin, LargeTableList
 from djtranscribe.adminsite.read_only import ReadOnly, TolerantChangelist, link
 from djtranscribe.models import Access, ApiToken, Profile, Session
@@ -42,7 +42,7 @@ HEARD_OR_READ = {
 }
 
 
-class Reader(Stored):
+class UserFilter(ColumnValueFilter):
     title = "user"
     parameter_name = "person"
     column = Access.user.field
@@ -68,7 +68,7 @@ class AccessList(LargeTableList):
 class AccessAdmin(LargeTableAdmin, ReadOnly, admin.ModelAdmin[Access]):
     list_display = ["__str__", "heard_or_read", "at"]
     sortable_by = ["at"]
-    list_filter = [("at", Dates), "action", Reader]
+    list_filter = [("at", DateRangeFilter), "action", UserFilter]
     list_select_related = ["user"]
     empty_text = "Nobody has listened to a recording or read a transcript yet."
     fields = ["user", "action", "heard_or_read", "at"]
@@ -216,7 +216,7 @@ class ApiTokenAdmin(LargeTableAdmin, TolerantChangelist, admin.ModelAdmin[ApiTok
 
     @admin.display(description="valid", boolean=True)
     def is_good(self, token: ApiToken) -> bool:
-        return not token.objection
+        return not token.invalid_reason
 
     @admin.action(description="Revoke", permissions=["revoke"])
     def revoke(self, request: HttpRequest, chosen: QuerySet[ApiToken]) -> None:

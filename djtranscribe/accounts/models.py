@@ -13,11 +13,11 @@ from django.contrib.sessions.base_session import AbstractBaseSession
 from django.db import models
 from django.utils import timezone
 
-ONE_SITTING = timedelta(minutes=10)
+REPEAT_PERIOD = timedelta(minutes=10)
 
 
 class AccessQuerySet(models.QuerySet["Access"]):
-    def note(self, user: Any, action: str, rows: Iterable[models.Model]) -> None:
+    def log(self, user: Any, action: str, rows: Iterable[models.Model]) -> None:
         """Store that this user did `action` with these rows. This makes two queries.
 
         The same user, action and row are stored at most once in ten minutes, because a
@@ -29,7 +29,7 @@ class AccessQuerySet(models.QuerySet["Access"]):
         recent = self.filter(
             user=user,
             action=action,
-            at__gt=timezone.now() - ONE_SITTING,
+            at__gt=timezone.now() - REPEAT_PERIOD,
             row__in={row for _, row in named},
         )
         noted = set(recent.values_list("what", "row"))
@@ -76,12 +76,14 @@ class Access(models.Model):
 
 
 # Each use of a token changes `last_used_at`, but at most once in this time.
-USE_KEPT_EVERY = timedelta(minutes=1)
+LAST_USED_PRECISION = timedelta(minutes=1)
 
 
 class ApiTokenQuerySet(models.QuerySet["ApiToken"]):
-    def known_as(self, secret: str) -> ApiToken | None:
-        """Return the token with this secret, or None. Check `objection` before use.
+    def find_by_secret(self, secret: str) -> ApiToken | None:
+        """Return the token with this secret, or None. It may be revoked.
+
+        Check `invalid_reason` before use.
 
         The database compares hashes, so the time of a query does not help to guess a
         secret. Attempts are not limited, because nobody can guess 256 random bits.
@@ -148,7 +150,7 @@ class ApiToken(models.Model):
         return secret
 
     @property
-    def objection(self) -> str:
+    def invalid_reason(self) -> str:
         """The reason why the token is no longer valid, or ""."""
         if self.revoked_at:
             return "This token was revoked."
@@ -156,9 +158,9 @@ class ApiToken(models.Model):
             return "The account of this token is not active."
         return ""
 
-    def used(self) -> None:
+    def record_use(self) -> None:
         now = timezone.now()
-        if not self.last_used_at or abs(now - self.last_used_at) > USE_KEPT_EVERY:
+        if not self.last_used_at or abs(now - self.last_used_at) > LAST_USED_PRECISION:
             ApiToken.objects.filter(pk=self.pk).update(last_used_at=now)
 
 

@@ -34,7 +34,7 @@ logger = logging.getLogger(__name__)
 
 # An account gets at most one link in this time, so that a stranger cannot fill
 # somebody's mailbox.
-BETWEEN_LINKS = timedelta(minutes=10)
+LINK_INTERVAL = timedelta(minutes=10)
 SUBJECT = "A new password for djtranscribe"
 BODY = """Somebody asked for a new password for the account {name} on {host}.
 
@@ -46,7 +46,7 @@ If it was not you, ignore this e-mail. Your password stays as it is.
 """
 
 
-class AskForm(PasswordResetForm):
+class ResetRequestForm(PasswordResetForm):
     def save(self, *args: Any, **kwargs: Any) -> None:
         """Send a link to each account with this address.
 
@@ -54,22 +54,22 @@ class AskForm(PasswordResetForm):
         account has this address.
         """
         for user in self.get_users(self.cleaned_data["email"]):
-            if not Profile.objects.filter(has_link(), user=user).exists():
+            if not Profile.objects.filter(has_recent_link(), user=user).exists():
                 send_link.enqueue(user.pk)
 
 
-def has_link() -> Q:
+def has_recent_link() -> Q:
     """Return the condition that an account has just got a link."""
-    return Q(reset_link_at__gt=timezone.now() - BETWEEN_LINKS)
+    return Q(reset_link_at__gt=timezone.now() - LINK_INTERVAL)
 
 
-def is_first_in_a_while(user: Any) -> bool:
+def claim_link(user: Any) -> bool:
     """Store that the account gets a link now, and return True.
 
     If it has just got a link, change nothing and return False.
     """
     Profile.objects.get_or_create(user=user)
-    mine = Profile.objects.filter(user=user).exclude(has_link())
+    mine = Profile.objects.filter(user=user).exclude(has_recent_link())
     return mine.update(reset_link_at=timezone.now()) > 0
 
 
@@ -81,7 +81,7 @@ def send_link(user_pk: int) -> None:
     that is lost does not count as a link: the user may ask for another link at once.
     """
     user = User.objects.filter(pk=user_pk, is_active=True).first()
-    if user is None or not is_first_in_a_while(user):
+    if user is None or not claim_link(user):
         return
     body = BODY.format(
         name=user.get_username(),
@@ -108,8 +108,8 @@ def send_link(user_pk: int) -> None:
 LOGIN = {"login_url": reverse_lazy(settings.LOGIN_URL)}
 
 
-class AskView(views.PasswordResetView):
-    form_class = AskForm
+class ResetRequestView(views.PasswordResetView):
+    form_class = ResetRequestForm
     template_name = "password_reset.html"
     extra_context = LOGIN
 
@@ -120,7 +120,7 @@ class AskView(views.PasswordResetView):
         return self.render_to_response(self.get_context_data(is_sent=True))
 
 
-class ChooseView(views.PasswordResetConfirmView):
+class ResetConfirmView(views.PasswordResetConfirmView):
     template_name = "password_choose.html"
     success_url = LOGIN["login_url"]
 
@@ -134,25 +134,29 @@ class ChooseView(views.PasswordResetConfirmView):
     def render_to_response(self, context: Any, **kwargs: Any) -> HttpResponse:
         if self.validlink:
             return super().render_to_response(context, **kwargs)
-        context = {"form": AskForm(), "is_used": True, **LOGIN}
-        return TemplateResponse(self.request, AskView.template_name, context)
+        context = {"form": ResetRequestForm(), "is_used": True, **LOGIN}
+        return TemplateResponse(self.request, ResetRequestView.template_name, context)
 
 
-def is_possible() -> bool:
+def is_available() -> bool:
     drops_mail = settings.EMAIL_BACKEND.endswith("dummy.EmailBackend")
     return bool(settings.BASE_URL) and not drops_mail
 
 
 def urlpatterns() -> list[URLPattern]:
-    if not is_possible():
+    if not is_available():
         return []
     page = require_http_methods(["GET", "HEAD", "POST"])
     return [
         # Admin's login page links to the URL that has this name.
-        path("password-reset/", page(AskView.as_view()), name="admin_password_reset"),
+        path(
+            "password-reset/",
+            page(ResetRequestView.as_view()),
+            name="admin_password_reset",
+        ),
         path(
             "password-reset/<str:uidb64>/<str:token>/",
-            page(ChooseView.as_view()),
+            page(ResetConfirmView.as_view()),
             name="password_reset_confirm",
         ),
     ]

@@ -21,7 +21,7 @@ from djtranscribe.public_urls import client_address
 
 # The key in a session under which details of its login are stored.
 LOGIN = "login"
-LONG_AGO = datetime.min.replace(tzinfo=tz.utc)
+OLDEST_TIME = datetime.min.replace(tzinfo=tz.utc)
 # Part of a User-Agent, and the name of the browser. The first match counts, because
 # Edge's User-Agent also contains Chrome, and Chrome's also contains Safari.
 BROWSERS = {
@@ -57,7 +57,7 @@ class SessionStore(db.SessionStore):
 
 
 @receiver(user_logged_in)
-def note_login(request: HttpRequest, **kwargs: Any) -> None:
+def record_login(request: HttpRequest, **kwargs: Any) -> None:
     request.session[LOGIN] = {
         "at": timezone.now().isoformat(),
         "address": client_address(request),
@@ -104,7 +104,9 @@ def logins(request: HttpRequest) -> list[Login]:
         for row in rows
         if row.get_decoded().get(HASH_SESSION_KEY) in hashes
     ]
-    found.sort(key=lambda each: (each.is_this_one, each.at or LONG_AGO), reverse=True)
+    found.sort(
+        key=lambda each: (each.is_this_one, each.at or OLDEST_TIME), reverse=True
+    )
     return found
 
 

@@ -44,7 +44,7 @@ class SsoAdapter(DefaultSocialAccountAdapter):  # type: ignore[misc]
         sociallogin.connect(request, users[0])
 
 
-def through_provider(view: View) -> View:
+def provider_view(view: View) -> View:
     """Decorate a view of allauth: set our public host, and explain provider errors."""
 
     @login_not_required
@@ -67,13 +67,13 @@ urlpatterns: list[URLPattern] = [
     path("cancelled/", login_cancelled, name="socialaccount_login_cancelled"),
     path(
         "login/",
-        through_provider(oidc.login),
+        provider_view(oidc.login),
         {"provider_id": PROVIDER},
         name="openid_connect_login",
     ),
     path(
         "callback/",
-        through_provider(oidc.callback),
+        provider_view(oidc.callback),
         {"provider_id": PROVIDER},
         name="openid_connect_callback",
     ),

@@ -12,7 +12,7 @@ from djtranscribe.middleware import Handler
 
 # URL names that accounts without a second factor may open, to set one up or to log out.
 # They may also open allauth's pages, whose names begin with `mfa_`.
-OPEN = {"account_reauthenticate", "account_logout", "logout", "jsi18n"}
+EXEMPT_URL_NAMES = {"account_reauthenticate", "account_logout", "logout", "jsi18n"}
 
 
 class RequireSecondFactor:
@@ -29,13 +29,13 @@ class RequireSecondFactor:
     ) -> HttpResponse | None:
         match = request.resolver_match
         name = (match and match.url_name) or ""
-        is_open = name.startswith("mfa_") or name in OPEN
+        is_open = name.startswith("mfa_") or name in EXEMPT_URL_NAMES
         if is_open or not getattr(view, "login_required", True):
             return None
-        return None if is_safe(request) else redirect("mfa_index")
+        return None if is_allowed(request) else redirect("mfa_index")
 
 
-def is_safe(request: HttpRequest) -> bool:
+def is_allowed(request: HttpRequest) -> bool:
     """Return False if the user must set up a second factor before going on."""
     from allauth.mfa.utils import is_mfa_enabled
 

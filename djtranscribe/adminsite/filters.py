@@ -18,11 +18,11 @@ from django.utils import timezone
 from djtranscribe.zones import midnight
 
 # A filter shows at most this many choices: nobody reads a longer list.
-MOST_CHOICES = 300
+MAX_CHOICES = 300
 
 
 def values_in(field: Field[Any, Any]) -> list[Any]:
-    """Return the distinct non-empty values of a column, at most MOST_CHOICES.
+    """Return the distinct non-empty values of a column, at most MAX_CHOICES.
 
     The query jumps from value to value in an index, so the column must be the first
     column of an index.
@@ -36,14 +36,14 @@ def values_in(field: Field[Any, Any]) -> list[Any]:
             SELECT (SELECT MIN({column}) FROM {table} WHERE {column} > found.value)
             FROM found WHERE found.value IS NOT NULL
         )
-        SELECT value FROM found WHERE value IS NOT NULL LIMIT {MOST_CHOICES}
+        SELECT value FROM found WHERE value IS NOT NULL LIMIT {MAX_CHOICES}
     """  # noqa: S608 - names of our own
     with connection.cursor() as cursor:
         cursor.execute(statement)
         return [value for (value,) in cursor.fetchall() if value != ""]
 
 
-class Choice(admin.SimpleListFilter):
+class ChoiceFilter(admin.SimpleListFilter):
     """Base class: filter by the choices of `lookups`.
 
     Another value in the URL causes a redirect to the list without filters.
@@ -63,7 +63,7 @@ class Choice(admin.SimpleListFilter):
         return self.narrow(queryset, chosen)
 
 
-class State(Choice):
+class StateFilter(ChoiceFilter):
     """Filter by status: a few groups with plain names, then all exact statuses."""
 
     title = "status"
@@ -100,7 +100,7 @@ class State(Choice):
         return queryset.filter(status__in=statuses.get(chosen, [chosen]))
 
 
-class Range(Choice):
+class RangeFilter(ChoiceFilter):
     """Filter by ranges of a number."""
 
     # The number to filter by: a column or an expression. It must have an index.
@@ -121,7 +121,7 @@ class Range(Choice):
         return queryset if end is None else queryset.filter(measure__lt=end)
 
 
-class Length(Range):
+class LengthFilter(RangeFilter):
     title = "length"
     parameter_name = "length"
     steps = [
@@ -132,7 +132,7 @@ class Length(Range):
     ]
 
 
-class Stored(Choice):
+class ColumnValueFilter(ChoiceFilter):
     """Filter by the values in an indexed column, also of a related table."""
 
     column: ClassVar[Field[Any, Any]]
@@ -156,7 +156,7 @@ class Stored(Choice):
         return queryset.filter(**{self.path: chosen})
 
 
-class Dates(admin.FieldListFilter):
+class DateRangeFilter(admin.FieldListFilter):
     """Filter by first and last day, with links for the usual periods."""
 
     template = "admin/dates_filter.html"
@@ -208,7 +208,7 @@ class Dates(admin.FieldListFilter):
         chosen = (self.first, self.last)
         periods: dict[tuple[date | None, date | None], str] = {
             (first, last): label
-            for label, first, last in usual_days(timezone.localdate())
+            for label, first, last in preset_periods(timezone.localdate())
         }
         if any(chosen):
             label = f"{self.first or 'The beginning'} to {self.last or 'now'}"
@@ -224,7 +224,7 @@ class Dates(admin.FieldListFilter):
             }
 
 
-def usual_days(today: date) -> list[tuple[str, date, date]]:
+def preset_periods(today: date) -> list[tuple[str, date, date]]:
     yesterday = today - timedelta(days=1)
     return [
         ("Today", today, today),

@@ -1,6 +1,6 @@
 """Admin lists that stay fast with millions of rows.
 
-The lists never count or sort a whole table, and they show at most COUNTED rows.
+The lists never count or sort a whole table, and they show at most MAX_COUNT rows.
 Every order and every filter (filters.py) uses an index.
 """
 
@@ -18,11 +18,11 @@ from django.utils.functional import cached_property
 
 # A list counts and shows at most this many rows. To see others, use a filter, a search
 # or the reverse order. With 10,000, the last page of some filters took a second.
-COUNTED = 1_000
+MAX_COUNT = 1_000
 
 
 class CappedCount(int):
-    """A count that stopped at COUNTED. It is shown as `1,000+`."""
+    """A count that stopped at MAX_COUNT. It is shown as `1,000+`."""
 
     def __str__(self) -> str:
         return f"{int(self):,}+"
@@ -32,15 +32,15 @@ class CappedPaginator(Paginator[Any]):
     @cached_property
     def count(self) -> int:
         rows = cast("QuerySet[Any]", self.object_list)
-        counted = rows.order_by()[: COUNTED + 1].count()
-        return counted if counted <= COUNTED else CappedCount(COUNTED)
+        counted = rows.order_by()[: MAX_COUNT + 1].count()
+        return counted if counted <= MAX_COUNT else CappedCount(MAX_COUNT)
 
     def page(self, number: int | str) -> Page[Any]:
         """Return a page. Find the keys of its rows first, to sort without joins."""
         page = super().page(number)
         rows = cast("QuerySet[Any]", self.object_list)
-        if self.sorts_newest:
-            newest = rows.order_by(*rows.model._meta.ordering, "-pk")[:COUNTED]
+        if self.sorts_only_newest:
+            newest = rows.order_by(*rows.model._meta.ordering, "-pk")[:MAX_COUNT]
             rows = rows.model._default_manager.filter(pk__in=newest.values("pk"))
             rows = rows.order_by(*self.order)
         first = (page.number - 1) * self.per_page
@@ -49,7 +49,7 @@ class CappedPaginator(Paginator[Any]):
         return page
 
     @property
-    def is_cut(self) -> bool:
+    def is_capped(self) -> bool:
         return isinstance(self.count, CappedCount)
 
     @property
@@ -57,18 +57,19 @@ class CappedPaginator(Paginator[Any]):
         return cast("QuerySet[Any]", self.object_list).query.order_by
 
     @property
-    def sorts_newest(self) -> bool:
-        """Whether a page sorts only the newest COUNTED of the rows that match a filter.
+    def sorts_only_newest(self) -> bool:
+        """Whether a page sorts only the newest MAX_COUNT of the matching rows.
 
-        True if more than COUNTED rows match and the order is not by date. The database
-        can use only one index: the filter's or the order's. With the filter's index, it
-        reads and sorts all matching rows. With the order's index, it reads rows until
-        enough of them match. With a million rows, both take over a second.
+        True if more than MAX_COUNT rows match a filter and the order is not by date.
+        The database can use only one index: the filter's or the order's. With the
+        filter's index, it reads and sorts all matching rows. With the order's index, it
+        reads rows until enough of them match. With a million rows, both take over a
+        second.
         """
         rows = cast("QuerySet[Any]", self.object_list)
         newest = str(rows.model._meta.ordering[0]).lstrip("-")
         by_date = bool(self.order) and str(self.order[0]).lstrip("-") == newest
-        return bool(rows.query.where) and not by_date and self.is_cut
+        return bool(rows.query.where) and not by_date and self.is_capped
 
 
 class LargeTableList(ChangeList):
@@ -105,7 +106,7 @@ class LargeTableAdmin:
     show_full_result_count = False
     # Do not show a count beside each choice of a filter: counting takes too long.
     show_facets = admin.ShowFacets.NEVER
-    # Names of actions that people may use on more than COUNTED rows.
+    # Names of actions that people may use on more than MAX_COUNT rows.
     unlimited_actions: tuple[str, ...] = ()
     # An empty list shows this text: what the list will contain, and what to do next.
     empty_text = ""
@@ -116,16 +117,20 @@ class LargeTableAdmin:
         return LargeTableList
 
     def response_action(self, request: HttpRequest, queryset: Any) -> Any:
-        """Refuse actions on more than COUNTED rows, except `unlimited_actions`.
+        """Refuse actions on more than MAX_COUNT rows, except `unlimited_actions`.
 
         An action could send requests to vendors and cost money.
         """
         takes_all = request.POST.get("select_across") == "1"
         is_unlimited = request.POST.get("action") in self.unlimited_actions
-        if takes_all and not is_unlimited and queryset[: COUNTED + 1].count() > COUNTED:
+        if (
+            takes_all
+            and not is_unlimited
+            and queryset[: MAX_COUNT + 1].count() > MAX_COUNT
+        ):
             messages.error(
                 request,
-                f"Nothing was done: an action takes up to {COUNTED:,} rows at once. "
+                f"Nothing was done: an action takes up to {MAX_COUNT:,} rows at once. "
                 "Narrow the list by a filter or a search.",
             )
             return redirect(request.get_full_path())

@@ -14,7 +14,7 @@ from django.utils.safestring import SafeString
 
 # Try to save a form at most this many times. An attempt fails if somebody else has just
 # saved a row with the same unique value.
-SAVES = 3
+MAX_SAVE_ATTEMPTS = 3
 
 
 class TolerantChangelist:
@@ -49,7 +49,7 @@ class TolerantChangelist:
         The second validation finds the other row and shows the usual form error.
         """
         parent = cast(Any, super())
-        for _ in range(SAVES):
+        for _ in range(MAX_SAVE_ATTEMPTS):
             try:
                 return parent.changeform_view(request, *args, **kwargs)
             except IntegrityError:
@@ -106,7 +106,7 @@ def duration(seconds: float | None) -> str:
 def table(value: dict[str, Any] | None) -> SafeString | str:
     """Show a JSON object as a table, without empty values."""
     lines = [
-        (name, _in_words(each))
+        (name, _format_value(each))
         for name, each in (value or {}).items()
         if each not in (None, "")
     ]
@@ -118,7 +118,7 @@ def table(value: dict[str, Any] | None) -> SafeString | str:
     )
 
 
-def _in_words(value: Any) -> str:
+def _format_value(value: Any) -> str:
     if isinstance(value, bool):
         return "yes" if value else "no"
     if isinstance(value, list) and not any(

@@ -15,7 +15,7 @@ from caller.forms import DialForm
 from caller.models import Call
 from djtranscribe.api import transcripts
 from djtranscribe.api.errors import FAULTS, NOT_FOUND
-from djtranscribe.api.pages import LARGEST_KEY, Period, Text, Word, page_of
+from djtranscribe.api.pages import LARGEST_KEY, OneOf, Period, Text, page_of
 from djtranscribe.api.shapes import (
     CallDetail,
     CallOut,
@@ -38,7 +38,7 @@ def number(value: str) -> str:
 
 
 class Calls(Period):
-    status: Annotated[str, Word(Call.Status)] | None = Field(
+    status: Annotated[str, OneOf(Call.Status)] | None = Field(
         None, description="The call's status."
     )
     to: (
@@ -109,7 +109,7 @@ def get_call(request: HttpRequest, uuid: UUID) -> CallDetail:
         recordings = recordings_out(
             call.recordings.select_related("call").defer("peaks")
         )
-    read = transcripts.read_by(user_of(request), recording__call=call)
+    read = transcripts.transcripts_for_user(user_of(request), recording__call=call)
     return CallDetail(**CallOut.columns(call), recordings=recordings, transcripts=read)
 
 

@@ -118,7 +118,7 @@ def operations(document: dict[str, Any]) -> Iterator[Operation]:
                     # Leave out " or null": a query string cannot contain null.
                     kind_of(each["schema"]).removesuffix(" or null"),
                     bool(each["required"]),
-                    marked(each.get("description", "")),
+                    render_code(each.get("description", "")),
                 )
                 for each in details["parameters"]
                 if each["in"] != "path"
@@ -132,7 +132,7 @@ def operations(document: dict[str, Any]) -> Iterator[Operation]:
                 method.upper(),
                 path,
                 details["summary"],
-                marked(details["description"]),
+                render_code(details["description"]),
                 parameters,
                 [
                     answer(*each)
@@ -146,7 +146,7 @@ def operations(document: dict[str, Any]) -> Iterator[Operation]:
 def answer(status: int, details: dict[str, Any]) -> Answer:
     content = list(details.get("content", {}).values())
     shape = kind_of(content[0]["schema"]) if content else ""
-    return Answer(str(status), marked(details["description"]), shape)
+    return Answer(str(status), render_code(details["description"]), shape)
 
 
 def is_common_error(details: dict[str, Any]) -> bool:
@@ -158,14 +158,17 @@ def is_common_error(details: dict[str, Any]) -> bool:
 
 def shapes(document: dict[str, Any]) -> Iterator[Shape]:
     for name, shape in sorted(document["components"]["schemas"].items()):
-        yield Shape(name, marked(shape.get("description", "")), fields(shape))
+        yield Shape(name, render_code(shape.get("description", "")), fields(shape))
 
 
 def fields(shape: dict[str, Any]) -> list[Field]:
     required = shape.get("required", [])
     return [
         Field(
-            name, kind_of(each), name in required, marked(each.get("description", ""))
+            name,
+            kind_of(each),
+            name in required,
+            render_code(each.get("description", "")),
         )
         for name, each in shape.get("properties", {}).items()
     ]
@@ -186,7 +189,7 @@ def kind_of(schema: dict[str, Any]) -> str:
     return "file" if kind == "binary" else kind
 
 
-def marked(text: str) -> SafeString:
+def render_code(text: str) -> SafeString:
     """Turn text between backticks into <code>."""
     pieces = enumerate(text.split("`"))
     return format_html_join(

@@ -47,7 +47,7 @@ def storable(text: str) -> str:
 
 
 @dataclass(frozen=True)
-class Word:
+class OneOf:
     """Annotation for a parameter that must be one of these choices."""
 
     choices: type[TextChoices]
@@ -100,23 +100,25 @@ def page_of(rows: QuerySet[Row], page: Page) -> tuple[list[Row], str | None]:
     if len(found) <= page.limit:
         return found, None
     last: Any = found[page.limit - 1]
-    return found[: page.limit], packed(f"{last.created_at.isoformat()} {last.pk}")
+    return found[: page.limit], encode_cursor(
+        f"{last.created_at.isoformat()} {last.pk}"
+    )
 
 
 # A cursor needs no signature: a page with a forged cursor only starts at another row.
 
 
-def packed(text: str) -> str:
+def encode_cursor(text: str) -> str:
     return urlsafe_b64encode(text.encode()).decode().rstrip("=")
 
 
-def unpacked(cursor: str) -> str:
+def decode_cursor(cursor: str) -> str:
     return urlsafe_b64decode(cursor.encode() + b"===").decode("ascii")
 
 
 def position(cursor: str) -> tuple[datetime, int]:
     try:
-        at, pk = unpacked(cursor).split(" ")
+        at, pk = decode_cursor(cursor).split(" ")
         return in_utc(datetime.fromisoformat(at)), key(pk)
     except (ValueError, OverflowError):
         raise invalid_cursor() from None
@@ -125,7 +127,7 @@ def position(cursor: str) -> tuple[datetime, int]:
 def offset(cursor: str | None) -> int:
     """Return how many rows of a ranked list come before the page of this cursor."""
     try:
-        return key(unpacked(cursor)) if cursor else 0
+        return key(decode_cursor(cursor)) if cursor else 0
     except ValueError:
         raise invalid_cursor() from None
 

@@ -12,7 +12,7 @@ from caller.models import Recording
 from caller.recordings import views
 from djtranscribe.api import transcripts
 from djtranscribe.api.errors import FAULTS, NOT_FOUND
-from djtranscribe.api.pages import Period, Word, page_of
+from djtranscribe.api.pages import OneOf, Period, page_of
 from djtranscribe.api.shapes import (
     RecordingDetail,
     RecordingOut,
@@ -26,7 +26,7 @@ BINARY = {"schema": {"type": "string", "format": "binary"}}
 
 
 class Recordings(Period):
-    status: Annotated[str, Word(Recording.Status)] | None = Field(
+    status: Annotated[str, OneOf(Recording.Status)] | None = Field(
         None, description="The recording's status."
     )
 
@@ -62,7 +62,7 @@ def get_recording(request: HttpRequest, id: int) -> RecordingDetail:
     """Includes the transcripts if the account has `transcription.view_transcript`.
     These transcripts count as read. Needs `caller.view_recording`."""
     recording = get_object_or_404(recordings(), pk=id)
-    read = transcripts.read_by(user_of(request), recording=recording)
+    read = transcripts.transcripts_for_user(user_of(request), recording=recording)
     return RecordingDetail(**RecordingOut.columns(recording), transcripts=read)
 
 

@@ -259,7 +259,7 @@ def transcripts_out(transcripts: Iterable[Transcript]) -> list[TranscriptOut]:
     return [TranscriptOut(**TranscriptOut.columns(each)) for each in transcripts]
 
 
-def spoken(transcript: Transcript) -> dict[str, Any]:
+def word_fields(transcript: Transcript) -> dict[str, Any]:
     """Return the fields that a response has only with `words=true`."""
     now = words_of(transcript)
     speaker, utterances = "", []
@@ -271,16 +271,17 @@ def spoken(transcript: Transcript) -> dict[str, Any]:
         )
     return {
         "words": [
-            Word(**timed(word), first=word.at, last=word.at + word.span) for word in now
+            Word(**word_out(word), first=word.at, last=word.at + word.span)
+            for word in now
         ],
         "original_words": [
-            OriginalWord(**timed(word)) for word in original_of(transcript)
+            OriginalWord(**word_out(word)) for word in original_of(transcript)
         ],
         "utterances": utterances,
     }
 
 
-def timed(word: words.Word) -> dict[str, Any]:
+def word_out(word: words.Word) -> dict[str, Any]:
     return {
         "text": word.text,
         "start_ms": word.start,

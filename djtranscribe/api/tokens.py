@@ -49,12 +49,12 @@ def token_of(request: HttpRequest) -> ApiToken:
         raise HttpError(401, "Send a token in the header Authorization: Bearer djt_...")
     # The profile has the time zone of the account.
     tokens = ApiToken.objects.select_related("user__profile")
-    token = tokens.known_as(secret.strip())
+    token = tokens.find_by_secret(secret.strip())
     if token is None:
         raise HttpError(401, "This token does not exist.")
-    if token.objection:
-        raise HttpError(401, token.objection)
-    token.used()
+    if token.invalid_reason:
+        raise HttpError(401, token.invalid_reason)
+    token.record_use()
     return token
 
 

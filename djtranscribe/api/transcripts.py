@@ -13,12 +13,12 @@ from pydantic import Field, StrictInt
 from djtranscribe.api.errors import FAULTS, NOT_FOUND
 from djtranscribe.api.pages import (
     LARGEST_KEY,
+    OneOf,
     Parameters,
     Period,
     Text,
-    Word,
+    encode_cursor,
     offset,
-    packed,
     page_of,
 )
 from djtranscribe.api.shapes import (
@@ -28,8 +28,8 @@ from djtranscribe.api.shapes import (
     TranscriptDetail,
     TranscriptOut,
     TranscriptPage,
-    spoken,
     transcripts_out,
+    word_fields,
 )
 from djtranscribe.api.tokens import Bearer, user_of
 from djtranscribe.models import Access
@@ -49,7 +49,7 @@ router = Router(tags=["transcripts"])
 
 
 class Transcripts(Period):
-    status: Annotated[str, Word(Transcript.Status)] | None = Field(
+    status: Annotated[str, OneOf(Transcript.Status)] | None = Field(
         None, description="The transcript's status."
     )
     q: Text | None = Field(
@@ -95,7 +95,7 @@ class Corrections(Schema):
 class Export(Parameters):
     times: int = Field(0, ge=0, le=1, description="1 to include times.")
     speakers: int = Field(0, ge=0, le=1, description="1 to include speakers.")
-    version: Annotated[str, Word(Version)] = Field(
+    version: Annotated[str, OneOf(Version)] = Field(
         Version.CURRENT,
         description="With the corrections, as AssemblyAI wrote it, or both. Subtitles "
         "cannot have both.",
@@ -107,13 +107,13 @@ def transcripts() -> QuerySet[Transcript]:
     return related.defer("words", *Transcript.HEAVY)
 
 
-def read(user: User, rows: list[Transcript]) -> list[TranscriptOut]:
+def log_and_serialize(user: User, rows: list[Transcript]) -> list[TranscriptOut]:
     """Return the rows for a response. Record that the user read those with a text."""
-    Access.objects.note(user, Access.Action.READ, [row for row in rows if row.text])
+    Access.objects.log(user, Access.Action.READ, [row for row in rows if row.text])
     return transcripts_out(rows)
 
 
-def read_by(user: User, **of: Any) -> list[TranscriptOut] | None:
+def transcripts_for_user(user: User, **of: Any) -> list[TranscriptOut] | None:
     """Return transcripts and record that the user read them.
 
     Returns None if the user may not read transcripts. The parameter `of` is the lookup
@@ -121,7 +121,7 @@ def read_by(user: User, **of: Any) -> list[TranscriptOut] | None:
     """
     if not user.has_perm("transcription.view_transcript"):
         return None
-    return read(user, list(transcripts().filter(**of)))
+    return log_and_serialize(user, list(transcripts().filter(**of)))
 
 
 @router.get(
@@ -143,7 +143,7 @@ def list_transcripts(
         found, next_cursor = page_of(rows, params)
     else:
         found, next_cursor = search_page(rows, params, params.q)
-    items = read(user_of(request), found)
+    items = log_and_serialize(user_of(request), found)
     return TranscriptPage(items=items, next_cursor=next_cursor)
 
 
@@ -168,7 +168,7 @@ def search_page(
     end = start + params.limit
     by_key = rows.in_bulk(keys[start:end])
     found = [by_key[pk] for pk in keys[start:end] if pk in by_key]
-    return found, packed(str(end)) if end < len(keys) else None
+    return found, encode_cursor(str(end)) if end < len(keys) else None
 
 
 @router.get(
@@ -191,11 +191,11 @@ def detail(request: HttpRequest, uuid: UUID, with_words: bool) -> TranscriptDeta
         unused.remove("words")
     rows = transcripts().defer(None).defer(*unused)
     transcript = get_object_or_404(rows, uuid=uuid)
-    [out] = read(user_of(request), [transcript])
+    [out] = log_and_serialize(user_of(request), [transcript])
     return TranscriptDetail(
         **out.dict(),
         original_text=transcript.as_heard,
-        **(spoken(transcript) if with_words else {}),
+        **(word_fields(transcript) if with_words else {}),
     )
 
 

@@ -32,11 +32,13 @@ AUDIO = "audio/"
 END = bytes(2 * tarfile.BLOCKSIZE)
 
 
-def write(archive: Path, folder: Path, tell: Callable[[int], None]) -> list[str]:
+def write(
+    archive: Path, folder: Path, show_progress: Callable[[int], None]
+) -> list[str]:
     """Write the archive. Return the names of audio files that the storage lacks.
 
     folder: for the temporary dump, which can be as large as the database.
-    tell: called after each audio file, with the number of audio files so far.
+    show_progress: called after each audio file, with the number of audio files so far.
     """
     dump = folder / DUMPS[connection.vendor]
     dump_database(dump)
@@ -55,17 +57,17 @@ def write(archive: Path, folder: Path, tell: Callable[[int], None]) -> list[str]
                     tar.addfile(member, file)
             except FileNotFoundError:
                 missing.append(name)
-            tell(number)
+            show_progress(number)
     return missing
 
 
-def read(archive: Path, folder: Path, tell: Callable[[int], None]) -> int:
+def read(archive: Path, folder: Path, show_progress: Callable[[int], None]) -> int:
     """Replace the database and store the audio. Return the number of audio files.
 
-    folder and tell: as in `write`. Raises CommandError.
+    folder and show_progress: as in `write`. Raises CommandError.
     """
     expected = DUMPS[connection.vendor]
-    with opened(archive) as tar:
+    with open_archive(archive) as tar:
         first, *recordings = files_in(tar)
         if first.name != expected:
             raise CommandError(
@@ -80,11 +82,11 @@ def read(archive: Path, folder: Path, tell: Callable[[int], None]) -> int:
         dump.unlink()
         for number, member in enumerate(recordings, 1):
             store(member.name.removeprefix(AUDIO), content(tar, member))
-            tell(number)
+            show_progress(number)
     return len(recordings)
 
 
-def opened(archive: Path) -> tarfile.TarFile:
+def open_archive(archive: Path) -> tarfile.TarFile:
     try:
         return tarfile.open(archive)
     except (OSError, tarfile.TarError) as error:

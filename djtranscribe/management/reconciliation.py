@@ -30,7 +30,7 @@ from transcription.tasks import advance
 
 # A query looks for at most this many SIDs: old versions of SQLite accept no more than
 # 999 parameters.
-SIDS_A_QUERY = 900
+MAX_SIDS_PER_QUERY = 900
 # Statuses in which AssemblyAI may have a job whose id we do not know.
 UNANSWERED = (Transcript.Status.SUBMITTING, Transcript.Status.LOST)
 
@@ -43,19 +43,23 @@ class Row:
     ready: items that changed less than RECOVER_SECONDS ago and were repaired. They do
     not count as missing, because our own checks were not overdue.
     busy: items that changed less than RECOVER_SECONDS ago and were not repaired, and
-    jobs for which `adopted` returned False.
+    jobs for which `find_and_store_job` returned False.
     foreign: items that this site did not create.
-    tell: called before each item, with the name, the item's number (from 1) and the
-    number of all items.
+    show_progress: called before each item, with the name, the item's number (from 1)
+    and the number of all items.
     """
 
-    def __init__(self, name: str, tell: Callable[[str, int, int], None]) -> None:
+    def __init__(
+        self, name: str, show_progress: Callable[[str, int, int], None]
+    ) -> None:
         self.name = name
-        self.tell = tell
+        self.show_progress = show_progress
         self.compared = self.missing = self.repaired = 0
         self.ready = self.busy = self.foreign = 0
 
-    def found(self, *, repaired: bool, happened_at: datetime | None = None) -> None:
+    def count_difference(
+        self, *, repaired: bool, happened_at: datetime | None = None
+    ) -> None:
         """Count a difference between the vendor's data and ours.
 
         happened_at: when the vendor's data changed, or None if this is unknown.
@@ -68,11 +72,11 @@ class Row:
             self.missing += 1
             self.repaired += repaired
 
-    def each(self, items: Iterable[Item]) -> Iterator[Item]:
+    def count_items(self, items: Iterable[Item]) -> Iterator[Item]:
         """Yield the items and count them."""
         listed = list(items)
         for done, item in enumerate(listed, start=1):
-            self.tell(self.name, done, len(listed))
+            self.show_progress(self.name, done, len(listed))
             self.compared += 1
             yield item
 
@@ -87,8 +91,8 @@ def calls(row: Row, begin: datetime) -> None:
     for call in lost.exclude(is_over, status__in=Call.FINISHED):
         ask_twilio(call)
         call.refresh_from_db()
-        row.found(repaired=bool(call.sid) or call.is_finished)
-    for news in row.each(twilio_client.calls_since(begin)):
+        row.count_difference(repaired=bool(call.sid) or call.is_finished)
+    for news in row.count_items(twilio_client.calls_since(begin)):
         known = Call.objects.filter(sid=news.parent_sid or news.sid).first()
         if known is None:
             row.foreign += 1
@@ -101,7 +105,7 @@ def calls(row: Row, begin: datetime) -> None:
             happened_at = news.last_event_at if is_behind else known.next_check_at
             known.apply(news)
             is_same = not differs(known.phone_of(news), news)
-            row.found(repaired=is_same, happened_at=happened_at)
+            row.count_difference(repaired=is_same, happened_at=happened_at)
 
 
 def recordings(row: Row, begin: datetime, max_imports: int) -> None:
@@ -110,10 +114,10 @@ def recordings(row: Row, begin: datetime, max_imports: int) -> None:
     sids = [sid for news in listed for sid in (news.sid, news.call_sid)]
     deleted = {
         sid
-        for start in range(0, len(sids), SIDS_A_QUERY)
-        for sid in Tombstone.objects.sids(sids[start : start + SIDS_A_QUERY])
+        for start in range(0, len(sids), MAX_SIDS_PER_QUERY)
+        for sid in Tombstone.objects.sids(sids[start : start + MAX_SIDS_PER_QUERY])
     }
-    for news in row.each(listed):
+    for news in row.count_items(listed):
         known = Recording.objects.filter(sid=news.sid).first()
         if known and (known.is_finished or known.status == news.status):
             continue
@@ -122,14 +126,16 @@ def recordings(row: Row, begin: datetime, max_imports: int) -> None:
         call = Call.objects.filter(sid=news.call_sid).first()
         if call:
             stored = Recording.record(news, call)
-            row.found(repaired=bool(stored), happened_at=news.updated_at)
+            row.count_difference(repaired=bool(stored), happened_at=news.updated_at)
         elif max_imports > 0 and news.status == Recording.Status.COMPLETED:
             theirs = foreign.call_of(news)
             if theirs is None:
                 row.foreign += 1
                 continue
             max_imports -= 1
-            row.found(repaired=bool(foreign.import_recording(news, theirs, begin)))
+            row.count_difference(
+                repaired=bool(foreign.import_recording(news, theirs, begin))
+            )
         else:
             row.foreign += 1
 
@@ -143,24 +149,24 @@ def transcripts(row: Row, begin: datetime) -> None:
     never_had_one = completed.filter(transcripts=None, transcript_deleted_at=None)
     for pk in list(never_had_one.values_list("pk", flat=True)):
         if start_once(pk):
-            row.found(repaired=True)
+            row.count_difference(repaired=True)
 
 
 def jobs(row: Row, begin: datetime) -> None:
     """Read results, and find jobs for which AssemblyAI's response was lost."""
-    for job in row.each(assemblyai_client.list_jobs(begin)):
+    for job in row.count_items(assemblyai_client.list_jobs(begin)):
         ours = Transcript.objects.filter(assemblyai_id=job["id"]).first()
         if ours is None:
             waiting = Transcript.objects.filter(status__in=UNANSWERED)
             lost = waiting.filter(audio_url=job.get("audio_url")).first()
             if lost is None:
                 row.foreign += 1
-            elif not adopted(lost):
+            elif not find_and_store_job(lost):
                 row.busy += 1
             else:
                 if job.get("status") in Transcript.FINISHED:
                     advance.call(lost.pk)
-                row.found(repaired=True)
+                row.count_difference(repaired=True)
         elif ours.is_unread and job.get("status") in Transcript.FINISHED:
             # If the transcript failed before we read its job's result, restart it.
             was_given_up = ours.retry()
@@ -169,7 +175,7 @@ def jobs(row: Row, begin: datetime) -> None:
             advance.call(ours.pk)
             ours.refresh_from_db()
             happened_at = None if was_given_up else completed_at(job)
-            row.found(repaired=ours.is_finished, happened_at=happened_at)
+            row.count_difference(repaired=ours.is_finished, happened_at=happened_at)
 
 
 def differs(phone: Progress, news: CallState) -> bool:
@@ -203,7 +209,7 @@ def start_once(pk: int) -> bool:
     return True
 
 
-def adopted(transcript: Transcript) -> bool:
+def find_and_store_job(transcript: Transcript) -> bool:
     """Find and store the job of a transcript for which AssemblyAI's response was lost.
 
     Return False if a worker has leased the row, or if no job was found. Do not wait

@@ -23,7 +23,7 @@ from djtranscribe.vendors.errors import never_sent
 
 # At most this many connections to one host stay open for reuse. The maximum of the
 # worker's --concurrency is the same, so that each thread can reuse a connection.
-MOST_AT_ONCE = 128
+MAX_CONNECTIONS = 128
 CHUNK_BYTES = 64 * 1024
 # Time limit for CHUNK_BYTES of a streamed response. So at least 2 kB/s must arrive.
 CHUNK_SECONDS = 30
@@ -117,7 +117,7 @@ def watch_new(sock: socket.socket) -> None:
         limit.watch(copy)
 
 
-class _Watching:
+class _WatchMixin:
     sock: Any
 
     def _new_conn(self) -> socket.socket:
@@ -137,20 +137,20 @@ class _Watching:
         return answer
 
 
-class _Watched(_Watching, HTTPConnection):
+class _WatchedConnection(_WatchMixin, HTTPConnection):
     pass
 
 
-class _WatchedTLS(_Watching, HTTPSConnection):
+class _WatchedTLSConnection(_WatchMixin, HTTPSConnection):
     pass
 
 
 class _Pool(HTTPConnectionPool):
-    ConnectionCls = _Watched
+    ConnectionCls = _WatchedConnection
 
 
 class _PoolTLS(HTTPSConnectionPool):
-    ConnectionCls = _WatchedTLS
+    ConnectionCls = _WatchedTLSConnection
 
 
 class LimitedAdapter(HTTPAdapter):
@@ -163,14 +163,14 @@ class LimitedAdapter(HTTPAdapter):
 
     def __init__(self, seconds: float, **options: Any) -> None:
         self.seconds = seconds
-        super().__init__(pool_maxsize=MOST_AT_ONCE, **options)
+        super().__init__(pool_maxsize=MAX_CONNECTIONS, **options)
 
     def init_poolmanager(self, *args: Any, **options: Any) -> None:
         super().init_poolmanager(*args, **options)
-        _use_watched(self.poolmanager)
+        _use_watched_pools(self.poolmanager)
 
     def proxy_manager_for(self, *args: Any, **options: Any) -> Any:
-        return _use_watched(super().proxy_manager_for(*args, **options))
+        return _use_watched_pools(super().proxy_manager_for(*args, **options))
 
     def send(  # type: ignore[override]
         self, request: requests.PreparedRequest, stream: bool = False, **options: Any
@@ -193,10 +193,10 @@ class LimitedAdapter(HTTPAdapter):
                 answer = super().send(request, stream=True, **options)
                 if answer.is_redirect:
                     # Do not read the body of a redirect, because nobody needs it.
-                    _keep(answer, b"")
+                    _set_body(answer, b"")
                     answer.raw.close()
                 elif not stream:
-                    _keep(answer, _body(answer))
+                    _set_body(answer, _read_body(answer))
             except requests.RequestException as error:
                 if limit.expired and not never_sent(error):
                     raise requests.ReadTimeout(request=request) from error
@@ -228,12 +228,12 @@ class _Upload:
             yield piece
 
 
-def _use_watched(manager: Any) -> Any:
+def _use_watched_pools(manager: Any) -> Any:
     manager.pool_classes_by_scheme = {"http": _Pool, "https": _PoolTLS}
     return manager
 
 
-def _body(answer: requests.Response) -> bytes:
+def _read_body(answer: requests.Response) -> bytes:
     body = bytearray()
     for piece in answer.iter_content(CHUNK_BYTES):
         body += piece
@@ -243,7 +243,7 @@ def _body(answer: requests.Response) -> bytes:
     return bytes(body)
 
 
-def _keep(answer: Any, body: bytes) -> None:
+def _set_body(answer: Any, body: bytes) -> None:
     answer._content, answer._content_consumed = body, True
 
 

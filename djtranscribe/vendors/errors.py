@@ -36,7 +36,7 @@ class VendorError(Exception):
         self.code = code
 
 
-def our_fault(error: Exception) -> VendorError:
+def internal_error(error: Exception) -> VendorError:
     """Return the error to store in a row if a bug in our code stopped work on it."""
     message = "An error in djtranscribe itself; see the worker's log"
     return VendorError(f"{message} ({type(error).__name__}).")

@@ -11,12 +11,12 @@ from django.db import models
 from django.db.models import Q
 from django.utils import timezone
 
-from djtranscribe.database import hand_back_connection
+from djtranscribe.database import release_connection
 from djtranscribe.vendors.errors import VendorError
 
 # While a vendor is paused, send one request in each interval of this length, to see
 # whether the vendor accepts requests again. Such a request is called a probe.
-PROBE_AFTER = timedelta(seconds=30)
+PROBE_INTERVAL = timedelta(seconds=30)
 
 # Values of `VendorPause.refused`. SUBMIT: AssemblyAI refuses new jobs. JOB: AssemblyAI
 # accepts a job and refuses it later, so only a completed job ends this pause.
@@ -27,7 +27,7 @@ READ = "read"
 # Value of `refused` for a busy vendor: we sent too many requests, and the vendor said
 # when to send the next one.
 BUSY = "busy"
-LONGEST_BUSY = timedelta(minutes=20)
+MAX_BUSY_TIME = timedelta(minutes=20)
 
 # A worker would query for a pause four times for each call. So it remembers for a
 # second that a vendor is not paused.
@@ -37,7 +37,9 @@ no_pause_until: dict[str, float] = {}  # by vendor, in time.monotonic()
 
 class VendorPauseQuerySet(models.QuerySet["VendorPause"]):
     @contextmanager
-    def asking(self, vendor: str, what: str = "") -> Iterator[VendorPause | None]:
+    def guard_request(
+        self, vendor: str, what: str = ""
+    ) -> Iterator[VendorPause | None]:
         """Context manager for a request to a vendor. Begins and ends pauses.
 
         Yields the pause, or None. While the vendor is paused, raises a VendorError with
@@ -49,30 +51,30 @@ class VendorPauseQuerySet(models.QuerySet["VendorPause"]):
         succeeds ends the pause if `pause.refused` is the same kind, "" or BUSY. But a
         BUSY pause that was extended during the request goes on.
         """
-        pause = self.of(vendor)
+        pause = self.find_by_vendor(vendor)
         is_free = bool(pause and pause.refused in (SUBMIT, JOB) and what == READ)
-        if pause and not is_free and not pause.lets_through():
+        if pause and not is_free and not pause.may_send():
             raise VendorError(
                 pause.reason,
                 permanent=True,
                 account=True,
                 retry_after=pause.seconds_left() if pause.refused == BUSY else None,
             )
-        hand_back_connection()
+        release_connection()
         try:
             yield pause
         except VendorError as error:
             if error.account:
-                self.begin(error, what)
+                self.start(error, what)
             raise
         if pause and not is_free:
             # If another request was refused meanwhile, BUSY has a later probe_at.
             is_over = Q(refused=BUSY, probe_at=pause.probe_at)
             proven = self.filter(Q(refused__in={"", what}) | is_over, pk=pause.pk)
             if not proven.delete()[0] and not what:
-                pause.let_next_through()
+                pause.allow_next_probe()
 
-    def of(self, vendor: str) -> VendorPause | None:
+    def find_by_vendor(self, vendor: str) -> VendorPause | None:
         """Return the pause of this vendor, or None.
 
         After None, do not query the database again for SECONDS_WITHOUT_PAUSE. Until
@@ -85,14 +87,14 @@ class VendorPauseQuerySet(models.QuerySet["VendorPause"]):
             no_pause_until[vendor] = time.monotonic() + SECONDS_WITHOUT_PAUSE
         return pause
 
-    def refusing(self) -> VendorPauseQuerySet:
+    def exclude_busy(self) -> VendorPauseQuerySet:
         """Return pauses whose cause a person has to fix: all except BUSY pauses."""
         return self.exclude(refused=BUSY)
 
-    def begin(self, error: VendorError, what: str = "") -> None:
+    def start(self, error: VendorError, what: str = "") -> None:
         """Pause the vendor after an error with `account`."""
         if error.retry_after:
-            wait = min(timedelta(seconds=error.retry_after), LONGEST_BUSY)
+            wait = min(timedelta(seconds=error.retry_after), MAX_BUSY_TIME)
             until = {"reason": error.message, "probe_at": timezone.now() + wait}
             if not self.filter(vendor=error.vendor, refused=BUSY).update(**until):
                 self.get_or_create(
@@ -105,7 +107,7 @@ class VendorPauseQuerySet(models.QuerySet["VendorPause"]):
         defaults = {
             "reason": error.message,
             "refused": "" if is_general else what,
-            "probe_at": timezone.now() + PROBE_AFTER,
+            "probe_at": timezone.now() + PROBE_INTERVAL,
         }
         self.update_or_create(vendor=error.vendor, defaults=defaults)
 
@@ -113,14 +115,14 @@ class VendorPauseQuerySet(models.QuerySet["VendorPause"]):
 class VendorPause(models.Model):
     """A vendor refuses our account (key, balance) or our settings, or is busy.
 
-    Work for this vendor waits and does not fail. The pause ends in `asking` or, after
-    a completed job, in `end_with_result`.
+    Work for this vendor waits and does not fail. The pause ends in `guard_request` or,
+    after a completed job, in `end_with_result`.
     """
 
     vendor = models.CharField(max_length=20, unique=True)
     reason = models.TextField()
     # BUSY, JOB, or the kind of request that is refused: SUBMIT or another `what` of
-    # `asking`. "" means all kinds: then any request that succeeds ends the pause.
+    # `guard_request`. "" means all kinds: any request that succeeds ends the pause.
     refused = models.CharField(max_length=20, blank=True, default="")
     since = models.DateTimeField(auto_now_add=True)
     probe_at = models.DateTimeField("next try")
@@ -138,19 +140,19 @@ class VendorPause(models.Model):
         super().save(**kwargs)
         no_pause_until.pop(self.vendor, None)
 
-    def lets_through(self) -> bool:
+    def may_send(self) -> bool:
         """Return whether a request may be sent during this pause.
 
         The first thread that asks when a probe is due may send the probe. In a BUSY
         pause, all threads may send when the time that the vendor gave us is over.
         """
         if self.refused == BUSY:
-            return not 0 < self.seconds_left() <= LONGEST_BUSY.total_seconds()
+            return not 0 < self.seconds_left() <= MAX_BUSY_TIME.total_seconds()
         now = timezone.now()
         # If probe_at is too far in the future, the clock was set back: do not wait.
-        is_due = self.probe_at <= now or self.probe_at > now + PROBE_AFTER
+        is_due = self.probe_at <= now or self.probe_at > now + PROBE_INTERVAL
         mine = VendorPause.objects.filter(pk=self.pk, probe_at=self.probe_at)
-        next_at = now + PROBE_AFTER
+        next_at = now + PROBE_INTERVAL
         if not (is_due and mine.update(probe_at=next_at)):
             return False
         self.probe_at = next_at
@@ -164,7 +166,7 @@ class VendorPause(models.Model):
         if self.refused == JOB and submitted_at and submitted_at >= self.since:
             VendorPause.objects.filter(pk=self.pk, refused=JOB).delete()
 
-    def let_next_through(self) -> None:
+    def allow_next_probe(self) -> None:
         """Allow another probe now: this probe was not of the refused kind."""
         mine = VendorPause.objects.filter(pk=self.pk, probe_at=self.probe_at)
         mine.update(probe_at=timezone.now())

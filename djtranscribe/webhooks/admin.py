@@ -6,7 +6,7 @@ from django.urls import reverse
 from django.utils.html import format_html
 from django.utils.safestring import SafeString
 
-from djtranscribe.adminsite.filters import Dates, Stored
+from djtranscribe.adminsite.filters import ColumnValueFilter, DateRangeFilter
 from djtranscribe.adminsite.large_tables import LargeTableAdmin
 from djtranscribe.adminsite.read_only import ReadOnly, table
 from djtranscribe.adminsite.search_fields import IdentifierSearch
@@ -14,7 +14,7 @@ from djtranscribe.models import WebhookDelivery
 from djtranscribe.webhooks import ledger
 
 
-class Kind(Stored):
+class KindFilter(ColumnValueFilter):
     title = "kind"
     parameter_name = "kind"
     column = WebhookDelivery.kind.field
@@ -30,7 +30,7 @@ class WebhookDeliveryAdmin(
 ):
     list_display = ["received_at", "what", "verdict", "reason", "row"]
     sortable_by = ["received_at"]
-    list_filter = [("received_at", Dates), "verdict", Kind]
+    list_filter = [("received_at", DateRangeFilter), "verdict", KindFilter]
     search_fields = ["about"]
     search_help_text = "The UUID of a call or of a transcript."
     empty_text = (
@@ -45,11 +45,11 @@ class WebhookDeliveryAdmin(
         "reason",
         "answer_status",
         "row",
-        "said",
+        "content",
         "more_like_this",
         "replayed_at",
     ]
-    readonly_fields = ["what", "row", "said"]
+    readonly_fields = ["what", "row", "content"]
 
     def get_queryset(self, request: HttpRequest) -> QuerySet[WebhookDelivery]:
         # The list does not show `body`, so do not load this column for all rows.
@@ -64,10 +64,10 @@ class WebhookDeliveryAdmin(
     def row(self, delivery: WebhookDelivery) -> SafeString | str:
         """Return a link that searches the calls or transcripts for the UUID."""
         name = "transcription_transcript" if delivery.kind == "assemblyai" else ""
-        return about(delivery.about, name or "caller_call")
+        return search_link(delivery.about, name or "caller_call")
 
     @admin.display(description="content")
-    def said(self, delivery: WebhookDelivery) -> SafeString | str:
+    def content(self, delivery: WebhookDelivery) -> SafeString | str:
         return table(delivery.body)
 
     def has_replay_permission(self, request: HttpRequest) -> bool:
@@ -93,7 +93,7 @@ class WebhookDeliveryAdmin(
         messages.success(request, f"Processed {count} {deliveries} again.{note}")
 
 
-def about(uuid: str, name: str) -> SafeString | str:
+def search_link(uuid: str, name: str) -> SafeString | str:
     if not uuid:
         return "-"
     address = reverse(f"admin:{name}_changelist", query={"q": uuid})

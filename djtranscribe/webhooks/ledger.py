@@ -41,14 +41,14 @@ INCOMING_CALL = "twilio-answer"
 def webhook(
     kind: str,
     refusal: Callable[[HttpRequest, str], str],
-    said: Callable[[HttpRequest], dict[str, Any]],
+    read_fields: Callable[[HttpRequest], dict[str, Any]],
 ) -> Callable[[Handler], Callable[..., HttpResponse]]:
     """Return a decorator that turns a handler into a view.
 
     kind: the name under which the deliveries are stored.
     refusal(request, about) returns why the request is refused, or "" if it is
     authentic. about: our UUID from the callback URL.
-    said(request) returns the fields of the request.
+    read_fields(request) returns the fields of the request.
     """
 
     def decorate(handle: Handler) -> Callable[..., HttpResponse]:
@@ -71,7 +71,7 @@ def webhook(
                 reason = too_large(request) or refusal(request, about)
                 if reason:
                     return refuse(delivery, reason)
-                delivery.about, delivery.body = about, said(request)
+                delivery.about, delivery.body = about, read_fields(request)
                 return accept(delivery)
             except Error as error:
                 # Log only the error's type: its message may quote values of the row.
@@ -94,14 +94,14 @@ def refuse(delivery: WebhookDelivery, reason: str) -> HttpResponse:
     answer = plain(f"Refused: {reason}", status=403)
     delivery.verdict, delivery.reason = Verdict.REFUSED, reason
     delivery.answer_status = answer.status_code
-    WebhookDelivery.objects.keep_refused(delivery)
+    WebhookDelivery.objects.store_refused(delivery)
     return answer
 
 
 def accept(delivery: WebhookDelivery) -> HttpResponse:
     with prepared_statements(), transaction.atomic():
-        answer = handlers[delivery.kind](delivery.about, delivery.said())
-        note(delivery, answer)
+        answer = handlers[delivery.kind](delivery.about, delivery.fields())
+        set_verdict(delivery, answer)
         insert(delivery)
     if delivery.verdict != Verdict.ACCEPTED:
         logger.info(
@@ -130,14 +130,14 @@ def replay(delivery: WebhookDelivery) -> HttpResponse:
     states of calls and recordings only move forward.
     """
     with transaction.atomic():
-        answer = handlers[delivery.kind](delivery.about, delivery.said())
-        note(delivery, answer)
+        answer = handlers[delivery.kind](delivery.about, delivery.fields())
+        set_verdict(delivery, answer)
         delivery.replayed_at = timezone.now()
         delivery.save()
     return answer
 
 
-def note(delivery: WebhookDelivery, answer: HttpResponse) -> None:
+def set_verdict(delivery: WebhookDelivery, answer: HttpResponse) -> None:
     delivery.answer_status = answer.status_code
     verdicts = {2: Verdict.ACCEPTED, 4: Verdict.IGNORED, 5: Verdict.DEFERRED}
     delivery.verdict = verdicts[answer.status_code // 100]
@@ -156,7 +156,7 @@ def too_large(request: HttpRequest) -> str:
     return ""
 
 
-def done() -> HttpResponse:
+def no_content() -> HttpResponse:
     return HttpResponse(status=204)
 
 

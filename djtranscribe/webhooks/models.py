@@ -8,21 +8,21 @@ from django.db.models import F
 from django.utils import timezone
 
 # Store at most this many refused requests per minute. Only count the others.
-REFUSED_A_MINUTE = 30
+MAX_REFUSED_PER_MINUTE = 30
 
 
 class WebhookDeliveryQuerySet(models.QuerySet["WebhookDelivery"]):
-    def keep_refused(self, delivery: WebhookDelivery) -> None:
+    def store_refused(self, delivery: WebhookDelivery) -> None:
         """Store a refused delivery.
 
-        Above the limit REFUSED_A_MINUTE, only count the delivery in the newest row.
+        Above MAX_REFUSED_PER_MINUTE, only count the delivery in the newest row.
         """
         minute = timezone.now() - timedelta(minutes=1)
         recent = self.filter(
             verdict=WebhookDelivery.Verdict.REFUSED, received_at__gte=minute
         )
-        kept = list(recent.values_list("pk", flat=True)[:REFUSED_A_MINUTE])
-        if len(kept) < REFUSED_A_MINUTE:
+        kept = list(recent.values_list("pk", flat=True)[:MAX_REFUSED_PER_MINUTE])
+        if len(kept) < MAX_REFUSED_PER_MINUTE:
             delivery.save()
         else:
             self.filter(pk=kept[0]).update(more_like_this=F("more_like_this") + 1)
@@ -93,5 +93,5 @@ class WebhookDelivery(models.Model):
     def what(self) -> str:
         return self.KINDS.get(self.kind, self.kind)
 
-    def said(self) -> dict[str, Any]:
+    def fields(self) -> dict[str, Any]:
         return self.body or {}

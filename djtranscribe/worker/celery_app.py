@@ -22,14 +22,14 @@ from django_tasks.base import Task, TaskResult, TaskResultStatus
 from kombu.entity import Queue
 
 from djtranscribe.tracing import span
-from djtranscribe.worker.loops import connected
+from djtranscribe.worker.loops import message_context
 
 logger = logging.getLogger("djtranscribe.worker")
 
 RUN = "djtranscribe.run"
-# RabbitMQ's priorities are 0 to HIGHEST (delivered first). There are only a few levels,
-# because each level costs RabbitMQ memory.
-HIGHEST = 9
+# RabbitMQ's priorities are 0 to HIGHEST_PRIORITY (delivered first). There are only a
+# few levels, because each level costs RabbitMQ memory.
+HIGHEST_PRIORITY = 9
 # These timeouts are short, because web requests send messages, too. A web request must
 # not wait long if the broker is down.
 CONNECT_SECONDS, SEND_SECONDS = 2, 3
@@ -37,7 +37,7 @@ CONNECT_SECONDS, SEND_SECONDS = 2, 3
 HEARTBEAT_SECONDS = 10
 # Redis sends a message again if no worker confirms it within this many seconds. This is
 # harmless: the first worker has leased the transcript, so the second does nothing.
-REDIS_SENDS_AGAIN_AFTER = 300
+REDIS_VISIBILITY_TIMEOUT = 300
 
 
 def is_redis() -> bool:
@@ -64,15 +64,19 @@ def app() -> Celery:
     options["write_timeout"] = SEND_SECONDS
     if is_redis():
         options = {
-            "visibility_timeout": REDIS_SENDS_AGAIN_AFTER,
+            "visibility_timeout": REDIS_VISIBILITY_TIMEOUT,
             "queue_order_strategy": "priority",
-            "priority_steps": list(range(HIGHEST + 1)),
+            "priority_steps": list(range(HIGHEST_PRIORITY + 1)),
             "socket_connect_timeout": CONNECT_SECONDS,
             "socket_timeout": SEND_SECONDS,
             "socket_keepalive": True,
         }
     made.conf.update(
-        task_queues=[Queue(queue(), queue_arguments={"x-max-priority": HIGHEST})],  # type: ignore[no-untyped-call]
+        task_queues=[
+            Queue(  # type: ignore[no-untyped-call]
+                queue(), queue_arguments={"x-max-priority": HIGHEST_PRIORITY}
+            )
+        ],
         task_default_queue=queue(),
         task_ignore_result=True,
         # Confirm a message after it has run. Take no more messages than can run now.
@@ -95,14 +99,14 @@ def app() -> Celery:
 
 def run(path: str, args: Sequence[Any], kwargs: Mapping[str, Any]) -> None:
     """Run a message: call the task with this dotted path."""
-    with connected(), span(path, "CONSUMER"):
+    with message_context(), span(path, "CONSUMER"):
         import_string(path).call(*args, **kwargs)
 
 
 def celery_priority(priority: int) -> int:
     """Convert our priority (-100 to 100) to Celery's. On Redis, 0 is the highest."""
-    level = round((priority + 100) / 200 * HIGHEST)
-    return HIGHEST - level if is_redis() else level
+    level = round((priority + 100) / 200 * HIGHEST_PRIORITY)
+    return HIGHEST_PRIORITY - level if is_redis() else level
 
 
 class CeleryBackend(BaseTaskBackend):

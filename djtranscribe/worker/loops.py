@@ -7,13 +7,13 @@ from contextlib import contextmanager, suppress
 
 from django.db import Error, close_old_connections, connection
 
-from djtranscribe.database import hand_back_connection
+from djtranscribe.database import release_connection
 
 logger = logging.getLogger("djtranscribe.worker")
 
 # Seconds to wait if there is no work. Each pause is twice as long as the one before.
 SHORTEST_PAUSE, LONGEST_PAUSE = 1.0, 15.0
-AGAIN_SECONDS = 1.0  # before a retry after an error
+RETRY_SECONDS = 1.0  # before a retry after an error
 
 
 class Loop(threading.Thread):
@@ -45,10 +45,10 @@ class Loop(threading.Thread):
                 has_worked = self.work()
             except Exception as error:
                 log_and_reconnect(self.name, error)
-                self.stopping.wait(AGAIN_SECONDS)
+                self.stopping.wait(RETRY_SECONDS)
                 continue
             finally:
-                hand_back_connection()
+                release_connection()
             if has_worked:
                 pause = SHORTEST_PAUSE
             else:
@@ -58,7 +58,7 @@ class Loop(threading.Thread):
 
 
 @contextmanager
-def connected() -> Iterator[None]:
+def message_context() -> Iterator[None]:
     """Context manager in which a message runs, with a working database connection.
 
     Errors are logged and not raised. After an error, the sweep sends another message
@@ -70,7 +70,7 @@ def connected() -> Iterator[None]:
     except Exception as error:
         log_and_reconnect("work", error)
     finally:
-        hand_back_connection()
+        release_connection()
 
 
 def log_and_reconnect(what: str, error: Exception) -> None:

@@ -12,15 +12,15 @@ import transcription.retention.tasks
 import transcription.tasks
 from caller.recordings import cleanup
 from djtranscribe.accounts.sessions import SessionStore
-from djtranscribe.database import hand_back_connection
+from djtranscribe.database import release_connection
 from djtranscribe.models import WebhookDelivery
 from djtranscribe.worker.engines import engine
-from djtranscribe.worker.loops import AGAIN_SECONDS, log_and_reconnect
+from djtranscribe.worker.loops import RETRY_SECONDS, log_and_reconnect
 from transcription.models import Notification
 
 PRUNE_SECONDS = 3600
-KEEP_DELIVERIES = timedelta(days=30)
-KEEP_LEFTOVERS = timedelta(days=1)
+DELIVERY_RETENTION = timedelta(days=30)
+ABANDONED_AFTER = timedelta(days=1)
 # The sweep runs this many times within RECOVER_SECONDS, so every 10 s by default.
 # Without webhooks, we check the call after 1/3 of RECOVER_SECONDS, and the transcript
 # after another 1/4. Each time, the sweep may be 1/9 late: 1/3 + 1/4 + 2/9 = 0.81.
@@ -42,8 +42,8 @@ def run_maintenance(stopping: threading.Event) -> None:
                 step()
             except Exception as error:
                 log_and_reconnect(step.__name__, error)
-                wait = AGAIN_SECONDS
-        hand_back_connection()
+                wait = RETRY_SECONDS
+        release_connection()
         stopping.wait(wait)
 
 
@@ -64,7 +64,7 @@ def prune_messages() -> None:
 
 
 def prune_deliveries() -> None:
-    WebhookDelivery.objects.prune(KEEP_DELIVERIES)
+    WebhookDelivery.objects.prune(DELIVERY_RETENTION)
 
 
 def prune_sessions() -> None:
@@ -72,19 +72,19 @@ def prune_sessions() -> None:
 
 
 def prune_notifications() -> None:
-    Notification.objects.prune(KEEP_DELIVERIES)
+    Notification.objects.prune(DELIVERY_RETENTION)
 
 
 def prune_recordings() -> None:
-    cleanup.delete_recordings(timezone.now() - KEEP_LEFTOVERS)
+    cleanup.delete_recordings(timezone.now() - ABANDONED_AFTER)
 
 
 def prune_downloads() -> None:
-    cleanup.delete_temporary(timezone.now() - KEEP_LEFTOVERS)
+    cleanup.delete_temporary(timezone.now() - ABANDONED_AFTER)
 
 
 def fail_interrupted() -> None:
-    cleanup.fail_interrupted(timezone.now() - KEEP_LEFTOVERS)
+    cleanup.fail_interrupted(timezone.now() - ABANDONED_AFTER)
 
 
 def delete_expired() -> None:

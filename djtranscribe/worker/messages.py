@@ -21,7 +21,7 @@ from django_tasks_db.utils import exclusive_transaction
 
 from djtranscribe.tracing import span
 from djtranscribe.worker.engines import BACKLOG
-from djtranscribe.worker.loops import Loop, connected
+from djtranscribe.worker.loops import Loop, message_context
 from djtranscribe.worker.waking import Wakeups
 
 # Wait this long between two claims. Under load, one claim then takes several messages.
@@ -84,11 +84,11 @@ class Messages:
         for message in claimed:
             future = self.threads.submit(run, message)
             self.running.add(future)
-            future.add_done_callback(self.ended)
+            future.add_done_callback(self.on_message_done)
         time.sleep(SECONDS_BETWEEN_CLAIMS)
         return bool(claimed)
 
-    def ended(self, future: "Future[None]") -> None:
+    def on_message_done(self, future: "Future[None]") -> None:
         self.running.discard(future)
         if self.may_be_more:
             self.woken.set()
@@ -121,7 +121,7 @@ class Messages:
 
 def run(message: Any) -> None:
     """Run a message and store the outcome in its row."""
-    with connected(), span(message.task_path, "CONSUMER"):
+    with message_context(), span(message.task_path, "CONSUMER"):
         ENGINE.run_task(message)
 
 

@@ -14,11 +14,11 @@ from django.db import connection
 from djtranscribe.worker.loops import log_and_reconnect
 
 CHANNEL = "djtranscribe"
-LOOK_SECONDS = 0.1  # between two checks of data_version on SQLite
+POLL_SECONDS = 0.1  # between two checks of data_version on SQLite
 LISTEN_SECONDS = 1  # between two checks whether to stop
-AGAIN_SECONDS = 5  # before a retry after a lost connection
+RETRY_SECONDS = 5  # before a retry after a lost connection
 # Wait this long before listening again: under load, we get several notifications then.
-SECONDS_BETWEEN_NOTES = 0.05
+SECONDS_BETWEEN_NOTIFICATIONS = 0.05
 
 
 class Wakeups(threading.Thread):
@@ -45,7 +45,11 @@ class Wakeups(threading.Thread):
                     event.set()
 
     def run(self) -> None:
-        watch = self.listen if connection.vendor == "postgresql" else self.look
+        watch = (
+            self.listen_postgresql
+            if connection.vendor == "postgresql"
+            else self.poll_sqlite
+        )
         while not self.stopping.is_set():
             try:
                 watch()
@@ -53,24 +57,24 @@ class Wakeups(threading.Thread):
                 # Until the next try, each Loop still looks for work at least every
                 # LONGEST_PAUSE seconds.
                 log_and_reconnect("listen", error)
-                self.stopping.wait(AGAIN_SECONDS)
+                self.stopping.wait(RETRY_SECONDS)
 
-    def listen(self) -> None:
+    def listen_postgresql(self) -> None:
         options = connection.get_connection_params()
         options.pop("pool", None)
         with psycopg.connect(**options, autocommit=True) as listener:
             listener.execute(f"LISTEN {CHANNEL}")
             # Rows may have been added before LISTEN: set all events.
             self.wake()
-            while not self.stopping.wait(SECONDS_BETWEEN_NOTES):
+            while not self.stopping.wait(SECONDS_BETWEEN_NOTIFICATIONS):
                 notes = listener.notifies(timeout=LISTEN_SECONDS, stop_after=1)
                 for table in {note.payload for note in notes}:
                     self.wake(table)
 
-    def look(self) -> None:
+    def poll_sqlite(self) -> None:
         seen = 0
         with connection.cursor() as cursor:
-            while not self.stopping.wait(LOOK_SECONDS):
+            while not self.stopping.wait(POLL_SECONDS):
                 cursor.execute("PRAGMA data_version")
                 (version,) = cursor.fetchone()
                 if version != seen:

@@ -17,7 +17,7 @@ RETRY_AFTER_SECONDS = 20
 # The first wait is 5 s, plus or minus a quarter: BACKOFF_SECONDS in
 # transcription.models.work.
 FIRST_BACKOFF_SECONDS = (3.75, 6.25)
-# The same as PROBE_AFTER in djtranscribe.vendors.models.
+# The same as PROBE_INTERVAL in djtranscribe.vendors.models.
 PROBE_SECONDS = 30
 # AssemblyAI is silent for longer than our client waits for an answer (30 s).
 SILENCE_SECONDS = 40

@@ -6,7 +6,7 @@ from django.utils import timezone
 
 from caller.models import call_queries
 from caller.models.call_queries import next_check_time
-from djtranscribe.mail import settings_of
+from djtranscribe.mail import email_settings
 from tests.processes import environment, manage
 from transcription.checks import LONGEST_SECONDS
 from transcription.models import transcript_queries
@@ -170,7 +170,7 @@ def webhooks(settings):
 @pytest.fixture
 def mail(settings):
     settings.NOTIFY_EMAIL = True
-    for name, value in settings_of("smtp+tls://ada:pw@mail.example", False).items():
+    for name, value in email_settings("smtp+tls://ada:pw@mail.example", False).items():
         setattr(settings, name, value)
     settings.DEFAULT_FROM_EMAIL = "Transcripts <transcripts@example.com>"
 
@@ -258,7 +258,7 @@ def test_a_mail_server_that_cannot_be_used_safely_is_named(
     mail, settings, url, expected
 ):
     settings.EMAIL_HOST_PASSWORD = ""
-    for name, value in settings_of(url, False).items():
+    for name, value in email_settings(url, False).items():
         setattr(settings, name, value)
 
     messages = found()

@@ -10,7 +10,7 @@ import pytest
 from django.db import DataError, connection, transaction
 from django.db.models import Value
 
-from djtranscribe.logs import JsonLine, Line, NoNumbers
+from djtranscribe.logs import JsonFormatter, LineFormatter, UrlRedactionFilter
 from tests.caller.rows import DIAL
 from tests.transcription.rows import a_transcript
 from transcription import tasks
@@ -54,7 +54,7 @@ pytestmark = pytest.mark.django_db
 def test_the_path_of_a_dial_is_cut_from_every_line(message, arguments, line):
     record = logging.LogRecord("x", 20, "", 0, message, tuple(arguments), None)
 
-    kept = NoNumbers().filter(record)
+    kept = UrlRedactionFilter().filter(record)
 
     assert kept
     assert record.getMessage() == line
@@ -73,7 +73,7 @@ SECRET = "Please call +14155551234 about my heart"
 def console(monkeypatch):
     """Capture what all loggers write to the console."""
     handlers = logging.getLogger("django").handlers
-    ours = next(each for each in handlers if isinstance(each.formatter, Line))
+    ours = next(each for each in handlers if isinstance(each.formatter, LineFormatter))
     assert ours in logging.getLogger().handlers
     written = StringIO()
     monkeypatch.setattr(ours, "stream", written)
@@ -96,8 +96,8 @@ def written_out(error):
     record = logging.LogRecord("x", 40, "", 0, "step=%s", ("fetch",), None)
     record.exc_info = (type(error), error, error.__traceback__)
     record.exc_text = f"as another handler has it: {error}"
-    NoNumbers().filter(record)
-    return Line().format(record)
+    UrlRedactionFilter().filter(record)
+    return LineFormatter().format(record)
 
 
 def test_exception_is_logged_with_type_and_place_but_no_message():
@@ -196,7 +196,7 @@ def test_a_line_of_json_has_the_same_and_no_message_of_an_exception():
         fault = sys.exc_info()
     record = logging.LogRecord("caller", 40, "", 0, "call=%s", ("uuid",), fault)
 
-    line = JsonLine().format(record)
+    line = JsonFormatter().format(record)
 
     told = json.loads(line)
     assert "\n" not in line

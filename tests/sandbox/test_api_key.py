@@ -111,7 +111,7 @@ def test_a_call_that_can_be_read_does_not_end_the_pause_of_the_audio(keyed, reco
     advanced(transcript)
     VendorPause.objects.update(probe_at=timezone.now())
 
-    with VendorPause.objects.asking("twilio"):
+    with VendorPause.objects.guard_request("twilio"):
         twilio_client.fetch_call(call_sid)
 
     assert VendorPause.objects.filter(vendor="twilio", refused="audio").exists()

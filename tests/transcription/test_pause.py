@@ -24,7 +24,7 @@ from transcription.models import Transcript
 
 pytestmark = pytest.mark.django_db
 
-asking = VendorPause.objects.asking
+guard_request = VendorPause.objects.guard_request
 
 
 def rows(count, status="queued"):
@@ -67,14 +67,14 @@ def test_only_one_of_two_workers_may_probe():
     pause = VendorPause.objects.create(vendor="twilio", probe_at=timezone.now())
     same = VendorPause.objects.get()
 
-    assert [pause.lets_through(), same.lets_through()] == [True, False]
+    assert [pause.may_send(), same.may_send()] == [True, False]
 
 
 def test_pause_made_before_the_clock_was_set_back_allows_a_probe():
     future = timezone.now() + timedelta(days=1)
     pause = VendorPause.objects.create(vendor="twilio", probe_at=future)
 
-    assert pause.lets_through()
+    assert pause.may_send()
 
 
 def limited(vendors, seconds=120):
@@ -120,21 +120,25 @@ def test_a_request_that_succeeds_does_not_end_a_limit_that_began_meanwhile():
         vendor="assemblyai", refused="busy", probe_at=timezone.now()
     )
 
-    with asking("assemblyai"), suppress(VendorError), asking("assemblyai"):
+    with (
+        guard_request("assemblyai"),
+        suppress(VendorError),
+        guard_request("assemblyai"),
+    ):
         raise AssemblyAIError("Busy.", account=True, retry_after=120.0, code=429)
 
     assert VendorPause.objects.get().seconds_left() > 118
 
 
 def test_a_limit_ends_no_pause_for_the_account(no_money):
-    with suppress(VendorError), asking("assemblyai", "submit"):
+    with suppress(VendorError), guard_request("assemblyai", "submit"):
         raise AssemblyAIError("Busy.", account=True, retry_after=120.0, code=429)
 
     assert VendorPause.objects.get().reason == "Please top it up."
 
 
 def test_a_limit_longer_than_twenty_minutes_is_cut():
-    with suppress(VendorError), asking("assemblyai"):
+    with suppress(VendorError), guard_request("assemblyai"):
         raise AssemblyAIError("Busy.", account=True, retry_after=86400.0, code=429)
 
     wait = VendorPause.objects.get().probe_at - timezone.now()
@@ -144,36 +148,36 @@ def test_a_limit_longer_than_twenty_minutes_is_cut():
 @pytest.fixture
 def no_money():
     """Let AssemblyAI refuse a job because of our balance. Make the next probe due."""
-    with suppress(VendorError), asking("assemblyai", "submit"):
+    with suppress(VendorError), guard_request("assemblyai", "submit"):
         raise AssemblyAIError("Please top it up.", permanent=True, account=True)
-    with pytest.raises(VendorError, match="top it up"), asking("assemblyai"):
+    with pytest.raises(VendorError, match="top it up"), guard_request("assemblyai"):
         pass
     VendorPause.objects.update(probe_at=timezone.now())
 
 
 def test_polling_a_job_does_not_end_a_negative_balance_pause(no_money):
     for _ in range(3):
-        with asking("assemblyai"):
+        with guard_request("assemblyai"):
             pass
 
     assert VendorPause.objects.get().reason == "Please top it up."
 
 
 def test_accepted_job_ends_a_negative_balance_pause(no_money):
-    with asking("assemblyai"):
+    with guard_request("assemblyai"):
         pass
-    with asking("assemblyai", "submit"):
+    with guard_request("assemblyai", "submit"):
         pass
 
     assert not VendorPause.objects.exists()
 
 
 def test_any_successful_request_ends_the_pause_for_a_refused_key():
-    with suppress(VendorError), asking("assemblyai", "submit"):
+    with suppress(VendorError), guard_request("assemblyai", "submit"):
         raise AssemblyAIError("The key.", permanent=True, account=True, code=401)
     VendorPause.objects.update(probe_at=timezone.now())
 
-    with asking("assemblyai"):
+    with guard_request("assemblyai"):
         pass
 
     assert not VendorPause.objects.exists()
@@ -181,19 +185,19 @@ def test_any_successful_request_ends_the_pause_for_a_refused_key():
 
 def test_other_requests_are_blocked_during_a_probe(no_money):
     with (
-        asking("assemblyai", "submit"),
+        guard_request("assemblyai", "submit"),
         pytest.raises(VendorError, match="top it up"),
-        asking("assemblyai"),
+        guard_request("assemblyai"),
     ):
         pass
 
 
 def test_key_refused_during_a_balance_pause_is_cleared_by_any_success(no_money):
-    with suppress(VendorError), asking("assemblyai"):
+    with suppress(VendorError), guard_request("assemblyai"):
         raise AssemblyAIError("The key.", permanent=True, account=True)
     VendorPause.objects.update(probe_at=timezone.now())
 
-    with asking("assemblyai"):
+    with guard_request("assemblyai"):
         pass
 
     assert not VendorPause.objects.exists()
@@ -202,7 +206,7 @@ def test_key_refused_during_a_balance_pause_is_cleared_by_any_success(no_money):
 def test_pause_that_starts_during_a_poll_is_not_ended_by_that_poll():
     VendorPause.objects.create(vendor="assemblyai", probe_at=timezone.now())
 
-    with asking("assemblyai"):
+    with guard_request("assemblyai"):
         later = timezone.now() + timedelta(seconds=25)
         VendorPause.objects.update(refused="submit", probe_at=later)
 

@@ -15,7 +15,7 @@ from django.http import HttpRequest, HttpResponse
 from django.utils import timezone
 from django.utils.crypto import constant_time_compare
 
-from djtranscribe.webhooks.ledger import done, ignore, retry_later, webhook
+from djtranscribe.webhooks.ledger import ignore, no_content, retry_later, webhook
 from transcription.assemblyai.payloads import WEBHOOK_HEADER
 from transcription.models import Transcript, webhook_token
 from transcription.tasks import enqueue_once
@@ -31,13 +31,13 @@ def refusal(request: HttpRequest, about: str) -> str:
     return f"its {WEBHOOK_HEADER} does not belong to this transcript."
 
 
-def said(request: HttpRequest) -> dict[str, Any]:
+def no_fields(request: HttpRequest) -> dict[str, Any]:
     # The body is not needed, because we ask AssemblyAI's API for the result.
     return {}
 
 
-@webhook("assemblyai", refusal, said)
-def assemblyai_webhook(about: str, said: Mapping[str, Any]) -> HttpResponse:
+@webhook("assemblyai", refusal, no_fields)
+def assemblyai_webhook(about: str, fields: Mapping[str, Any]) -> HttpResponse:
     # Do not load `words`: a transcript may have tens of thousands of words.
     transcript = Transcript.objects.filter(uuid=about).only("status").first()
     if transcript is None:
@@ -53,4 +53,4 @@ def assemblyai_webhook(about: str, said: Mapping[str, Any]) -> HttpResponse:
     waiting = Q(lease=None, next_attempt_at__lte=now)
     if unfinished.exclude(waiting).update(next_attempt_at=now):
         enqueue_once(transcript.pk)
-    return done()
+    return no_content()

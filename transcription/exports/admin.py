@@ -12,7 +12,7 @@ from django.http import HttpRequest, StreamingHttpResponse
 from django.http.response import HttpResponseBase
 from django.template.response import TemplateResponse
 
-from djtranscribe.adminsite.filters import Dates
+from djtranscribe.adminsite.filters import DateRangeFilter
 from djtranscribe.adminsite.large_tables import LargeTableAdmin
 from djtranscribe.adminsite.read_only import ReadOnly
 from transcription.exports import bulk
@@ -89,7 +89,7 @@ def download(
 @admin.register(Export)
 class ExportAdmin(LargeTableAdmin, ReadOnly, admin.ModelAdmin[Export]):
     list_display = ["begun_at", "user", "kind", "total", "sent", "is_whole"]
-    list_filter = [("begun_at", Dates)]
+    list_filter = [("begun_at", DateRangeFilter)]
     list_select_related = ["user"]
     sortable_by = ["begun_at"]
     fields = ["user", "kind", "total", "sent", "begun_at", "finished_at"]

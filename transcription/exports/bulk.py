@@ -51,7 +51,7 @@ def batches(
         found = rows.in_bulk(chosen)
         # Skip transcripts that were deleted after the keys were loaded.
         batch = [found[key] for key in chosen if key in found]
-        Access.objects.note(reader, Access.Action.READ, batch)
+        Access.objects.log(reader, Access.Action.READ, batch)
         yield batch
 
 

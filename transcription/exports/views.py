@@ -45,7 +45,7 @@ def file_of(request: HttpRequest, uuid: UUID, extension: str) -> HttpResponse:
         version=request.GET.get("version", ""),
     )
     content = kind.make(transcript, options)
-    Access.objects.note(request.user, Access.Action.READ, [transcript])
+    Access.objects.log(request.user, Access.Action.READ, [transcript])
     answer = HttpResponse(content, content_type=kind.content_type)
     name = filename(transcript, extension)
     answer["Content-Disposition"] = f'attachment; filename="{name}"'
@@ -58,7 +58,7 @@ def print_view(request: HttpRequest, uuid: UUID) -> HttpResponse:
     """Show a page to print: number, date and notice of the call, turns with times."""
     transcripts = Transcript.objects.select_related("recording__call__requested_by")
     transcript = get_object_or_404(transcripts, uuid=uuid)
-    Access.objects.note(request.user, Access.Action.READ, [transcript])
+    Access.objects.log(request.user, Access.Action.READ, [transcript])
     call = transcript.recording.call
     context = {
         "transcript": transcript,

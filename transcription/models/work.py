@@ -15,8 +15,8 @@ from django.db.models.functions import Coalesce
 from django.utils import timezone
 
 from caller.models import Recording
-from djtranscribe.database import hand_back_connection
-from djtranscribe.models import PROBE_AFTER
+from djtranscribe.database import release_connection
+from djtranscribe.models import PROBE_INTERVAL
 from djtranscribe.statements import update
 from djtranscribe.vendors.errors import VendorError
 from transcription.leases import NOT_KILLED, LeaseLost, renew
@@ -168,7 +168,7 @@ class Work(models.Model):
         self.worked_at = time.monotonic()
         if self.worked_at - self.lease_kept_at > settings.LEASE_SECONDS / 4:
             renew(self, self.lease_end())
-            hand_back_connection()
+            release_connection()
         if self.has_lost_lease:
             raise LeaseLost
 
@@ -280,11 +280,11 @@ class Work(models.Model):
 
         This does not count as a failed attempt.
         seconds: how long a busy vendor asked us to wait. We wait at least the first of
-        BACKOFF_SECONDS. Without `seconds`, we wait PROBE_AFTER.
+        BACKOFF_SECONDS. Without `seconds`, we wait PROBE_INTERVAL.
         """
         wait = timedelta(seconds=max(seconds, BACKOFF_SECONDS[0])) if seconds else None
         self.release(
-            wait=min(wait or PROBE_AFTER, LONGEST_WAIT),
+            wait=min(wait or PROBE_INTERVAL, LONGEST_WAIT),
             attempts=self.attempts,
             error=reason,
             error_class=self.ErrorClass.ACCOUNT,

@@ -3,7 +3,7 @@ from django.db.models import QuerySet
 from django.http import HttpRequest
 from django.template.defaultfilters import pluralize
 
-from djtranscribe.adminsite.filters import Dates
+from djtranscribe.adminsite.filters import DateRangeFilter
 from djtranscribe.adminsite.large_tables import LargeTableAdmin
 from djtranscribe.adminsite.read_only import ReadOnly, link, table
 from transcription.models import Notification
@@ -12,7 +12,7 @@ from transcription.models import Notification
 @admin.register(Notification)
 class NotificationAdmin(LargeTableAdmin, ReadOnly, admin.ModelAdmin[Notification]):
     list_display = ["created_at", "state", "kind", "event", "answer"]
-    list_filter = ["state", "kind", "event", ("created_at", Dates)]
+    list_filter = ["state", "kind", "event", ("created_at", DateRangeFilter)]
     sortable_by = ["created_at"]
     empty_text = (
         "No notifications yet. Set NOTIFY_URL to send webhooks, or NOTIFY_EMAIL to "

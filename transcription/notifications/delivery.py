@@ -12,7 +12,7 @@ from contextlib import suppress
 from django.db import Error
 
 from djtranscribe.vendors import email as outgoing_email
-from djtranscribe.vendors.errors import VendorError, our_fault
+from djtranscribe.vendors.errors import VendorError, internal_error
 from transcription.leases import MAX_KILLS, given_up, holding
 from transcription.models import LeaseLost, Notification, Transcript
 from transcription.notifications import webhook as outgoing_webhook
@@ -59,7 +59,7 @@ def attempt(notification: Notification) -> None:
         raise
     except Exception as error:
         logger.exception("%s attempt=%s", name, notification.attempts)
-        kept = notification.retry_later(our_fault(error))
+        kept = notification.retry_later(internal_error(error))
     else:
         kept = notification.sent(answer)
         logger.info("%s attempt=%s sent", name, notification.attempts)

@@ -1,7 +1,7 @@
 from django.contrib import admin
 from django.http import HttpRequest
 
-from djtranscribe.adminsite.filters import Dates
+from djtranscribe.adminsite.filters import DateRangeFilter
 from djtranscribe.adminsite.large_tables import LargeTableAdmin
 from djtranscribe.adminsite.read_only import ReadOnly
 from transcription.models import Deletion
@@ -17,7 +17,7 @@ class DeletionAdmin(LargeTableAdmin, ReadOnly, admin.ModelAdmin[Deletion]):
         "is_whole",
         "problem",
     ]
-    list_filter = [("begun_at", Dates), "reason"]
+    list_filter = [("begun_at", DateRangeFilter), "reason"]
     list_select_related = ["requested_by"]
     sortable_by = ["begun_at"]
     fields = [

@@ -44,13 +44,13 @@ def pieces(numbers: Collection[str], reader: Any) -> Iterator[bytes]:
             rows = Transcript.objects.select_related("recording__call")
             # The row may have been deleted meanwhile.
             for row in rows.filter(pk=pk):
-                Access.objects.note(reader, Access.Action.READ, [row])
+                Access.objects.log(reader, Access.Action.READ, [row])
                 options = Options(times=True, speakers=True, version=Version.BOTH)
                 name, content = zipped(row, "txt", options)
                 archive.writestr(f"transcripts/{name}", content)
             yield sink.take()
         for recording in recordings.defer("peaks").exclude(audio=""):
-            Access.objects.note(reader, Access.Action.LISTENED, [recording])
+            Access.objects.log(reader, Access.Action.LISTENED, [recording])
             yield from stored(archive, sink, recording)
     yield sink.take()
 

@@ -208,7 +208,7 @@ def verify(
         revision = new_revision(row, author, Kind.VERIFY)
         row.verified_at, row.verified_by = timezone.now(), author
         row.save(update_fields=["revision", "verified_at", "verified_by"])
-        Access.objects.note(author, Access.Action.VERIFIED, [row])
+        Access.objects.log(author, Access.Action.VERIFIED, [row])
         Notification.objects.write_down_review(row, Notification.Event.VERIFIED)
         score_recording(row.recording_id)
         return revision
@@ -223,6 +223,6 @@ def reopen(transcript: Transcript, author: Any) -> Revision:
         revision = new_revision(row, author, Kind.REOPEN)
         row.verified_at = row.verified_by = None
         row.save(update_fields=["revision", "verified_at", "verified_by"])
-        Access.objects.note(author, Access.Action.REOPENED, [row])
+        Access.objects.log(author, Access.Action.REOPENED, [row])
         score_recording(row.recording_id)
         return revision

@@ -29,7 +29,7 @@ MISTAKES = 15
 def history(request: HttpRequest, uuid: UUID) -> HttpResponse:
     """Show the revisions, as a part of the transcript's page or as a separate page."""
     transcript = shown(uuid)
-    Access.objects.note(request.user, Access.Action.READ, [transcript])
+    Access.objects.log(request.user, Access.Action.READ, [transcript])
     is_part = request.headers.get("X-Requested-With") == "fetch"
     context = {
         "transcript": transcript,
@@ -105,7 +105,7 @@ def compare(request: HttpRequest, uuid: UUID) -> HttpResponse:
     typed = request.GET.get("with", "")
     chosen = [each for each in others if str(each.uuid) == typed]
     old = next(iter(chosen or others), None)
-    Access.objects.note(request.user, Access.Action.READ, [new, *filter(None, [old])])
+    Access.objects.log(request.user, Access.Action.READ, [new, *filter(None, [old])])
     context = {
         "new": new,
         "old": old,

@@ -115,5 +115,5 @@ def finish(
         fields += ["text", "original_text"]
     row.save(update_fields=fields)
     if author:
-        Access.objects.note(author, Access.Action.CORRECTED, [row])
+        Access.objects.log(author, Access.Action.CORRECTED, [row])
     Notification.objects.write_down_review(row, Notification.Event.CORRECTED)

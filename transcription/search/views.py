@@ -49,7 +49,7 @@ def search_page(request: HttpRequest) -> HttpResponse:
     if not query.wanted:
         transcripts = transcripts.defer("words")
     rows = transcripts.in_bulk(list(page.object_list))
-    Access.objects.note(request.user, Access.Action.READ, rows.values())
+    Access.objects.log(request.user, Access.Action.READ, rows.values())
     context = {
         "typed": typed,
         "query": query,

@@ -26,7 +26,7 @@ class Command(BaseCommand):
         unfinished.unlink(missing_ok=True)
         try:
             with TemporaryDirectory(dir=file.parent) as folder:
-                missing = backups.write(unfinished, Path(folder), self.tell)
+                missing = backups.write(unfinished, Path(folder), self.show_progress)
             unfinished.rename(file)
         finally:
             unfinished.unlink(missing_ok=True)
@@ -35,6 +35,6 @@ class Command(BaseCommand):
         size = file.stat().st_size / 1_000_000
         self.stdout.write(f"{file}: {size:.1f} MB.")
 
-    def tell(self, number: int) -> None:
+    def show_progress(self, number: int) -> None:
         if number % 100 == 0:
             self.stdout.write(f"{number} recordings…")

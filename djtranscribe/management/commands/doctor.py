@@ -197,7 +197,7 @@ def check_storage() -> str:
 
 def check_worker() -> str:
     try:
-        paused = VendorPause.objects.refusing().first()
+        paused = VendorPause.objects.exclude_busy().first()
         overdue = Transcript.objects.due(timezone.now() - LATE).current().count()
     except Error as error:
         raise Problem("unknown without the database.", FIX_DATABASE) from error

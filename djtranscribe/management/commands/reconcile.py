@@ -6,7 +6,7 @@ from typing import Any
 from django.core.management.base import BaseCommand, CommandError, CommandParser
 from django.utils import timezone
 
-from djtranscribe.logs import quiet
+from djtranscribe.logs import log_only_warnings
 from djtranscribe.management import reconciliation
 from djtranscribe.management.reconciliation import Row
 from djtranscribe.vendors.errors import VendorError
@@ -56,7 +56,7 @@ class Command(BaseCommand):
             Row("Jobs at AssemblyAI", self.progress),
         ]
         try:
-            with quiet():
+            with log_only_warnings():
                 reconciliation.calls(table[0], begin)
                 reconciliation.recordings(table[1], begin, limit if all else 0)
                 reconciliation.transcripts(table[2], begin)

@@ -33,7 +33,7 @@ class Command(BaseCommand):
                 "the backup in its place, add --replace."
             )
         with TemporaryDirectory() as folder:
-            number = backups.read(file, Path(folder), self.tell)
+            number = backups.read(file, Path(folder), self.show_progress)
         call_command("migrate", verbosity=0, interactive=False)
         self.stdout.write(
             f"The database and {number} recordings are back. Start the web server and "
@@ -41,7 +41,7 @@ class Command(BaseCommand):
             "the backup."
         )
 
-    def tell(self, number: int) -> None:
+    def show_progress(self, number: int) -> None:
         if number % 100 == 0:
             self.stdout.write(f"{number} recordings…")
 

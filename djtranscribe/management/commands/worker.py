@@ -13,7 +13,7 @@ from django.core.management.base import BaseCommand, CommandError, CommandParser
 
 from djtranscribe import zones
 from djtranscribe.database import close_connections, share_connections
-from djtranscribe.vendors.deadlines import MOST_AT_ONCE
+from djtranscribe.vendors.deadlines import MAX_CONNECTIONS
 from djtranscribe.worker.engines import engine
 from djtranscribe.worker.loops import Loop
 from djtranscribe.worker.maintenance import run_maintenance
@@ -43,13 +43,13 @@ class Command(BaseCommand):
             default=CONCURRENCY,
             metavar="N",
             help="How many transcripts are worked on at once, at most "
-            f"{MOST_AT_ONCE} (default: %(default)s). Most of the time they wait "
+            f"{MAX_CONNECTIONS} (default: %(default)s). Most of the time they wait "
             "for Twilio or AssemblyAI.",
         )
 
     def handle(self, *, concurrency: int, **options: Any) -> None:
-        if not 1 <= concurrency <= MOST_AT_ONCE:
-            raise CommandError(f"--concurrency must be 1 to {MOST_AT_ONCE}.")
+        if not 1 <= concurrency <= MAX_CONNECTIONS:
+            raise CommandError(f"--concurrency must be 1 to {MAX_CONNECTIONS}.")
         stopping = threading.Event()
         for signum in (signal.SIGINT, signal.SIGTERM):
             signal.signal(signum, lambda *_: stopping.set())

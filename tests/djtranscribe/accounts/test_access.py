@@ -7,7 +7,7 @@ from django.contrib.auth.models import Group, Permission, User
 from django.test import Client
 
 from caller.models import Recording
-from djtranscribe.models import ONE_SITTING, Access
+from djtranscribe.models import REPEAT_PERIOD, Access
 from tests.caller.rows import CALL_SID, a_call, a_recording
 from tests.data import wav
 from transcription.models import Transcript
@@ -76,7 +76,7 @@ def test_a_player_that_asks_for_many_pieces_is_one_sitting(ada, recording):
 
 def test_the_next_sitting_is_another_line(ada, recording):
     listen(ada, recording)
-    time_passes(ONE_SITTING + timedelta(seconds=1))
+    time_passes(REPEAT_PERIOD + timedelta(seconds=1))
     listen(ada, recording)
 
     assert len(entries()) == 2

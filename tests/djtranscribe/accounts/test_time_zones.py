@@ -19,7 +19,7 @@ from docx import Document
 from pypdf import PdfReader
 
 from caller.models import Call
-from djtranscribe.logs import Line
+from djtranscribe.logs import LineFormatter
 from djtranscribe.management.commands.doctor import check_settings
 from djtranscribe.models import ApiToken, Profile
 from tests.caller.rows import a_call, a_recording
@@ -247,7 +247,9 @@ def test_a_session_from_before_the_upgrade_goes_on(client, operator):
 def test_the_zone_costs_no_query(
     browser, operator, settings, path, django_assert_num_queries
 ):
-    without = [m for m in settings.MIDDLEWARE if not m.endswith("in_zone_of_operator")]
+    without = [
+        m for m in settings.MIDDLEWARE if not m.endswith("activate_user_time_zone")
+    ]
     live_in(operator, KOLKATA)
     browser.get(path)
     with CaptureQueriesContext(connection) as counted:
@@ -468,7 +470,7 @@ def test_a_log_line_has_its_offset(settings, zone, time):
     record = logging.makeLogRecord({"created": utc("2026-11-26 22:05").timestamp()})
 
     with django_timezone.override("Asia/Tokyo"):
-        assert Line("{asctime}", style="{").format(record) == time
+        assert LineFormatter("{asctime}", style="{").format(record) == time
 
 
 @pytest.mark.parametrize("zone", [SYDNEY, KOLKATA, HONOLULU])

@@ -128,7 +128,7 @@ def test_every_order_of_a_list_of_many_rows_has_an_index():
 
 
 def test_a_long_list_is_counted_no_further_than_its_pages_lead(supervisor, monkeypatch):
-    monkeypatch.setattr(large_tables, "COUNTED", 100)
+    monkeypatch.setattr(large_tables, "MAX_COUNT", 100)
     Call.objects.bulk_create(
         Call(other_number="+14155551234", our_number="", status="busy")
         for _ in range(120)
@@ -511,7 +511,7 @@ def act_on_all(supervisor, action):
 @pytest.mark.parametrize("action", ["transcribe_again", "delete_selected"])
 def test_action_on_too_many_rows_is_refused(supervisor, monkeypatch, action):
     fill(0, 4)
-    monkeypatch.setattr(large_tables, "COUNTED", 3)
+    monkeypatch.setattr(large_tables, "MAX_COUNT", 3)
 
     answer = act_on_all(supervisor, action)
 
@@ -522,7 +522,7 @@ def test_action_on_too_many_rows_is_refused(supervisor, monkeypatch, action):
 def test_action_on_all_counted_rows_is_allowed(supervisor, monkeypatch):
     fill(0, 4)
     Transcript.objects.update(status="completed")
-    monkeypatch.setattr(large_tables, "COUNTED", 4)
+    monkeypatch.setattr(large_tables, "MAX_COUNT", 4)
 
     act_on_all(supervisor, "transcribe_again")
 
@@ -531,7 +531,7 @@ def test_action_on_all_counted_rows_is_allowed(supervisor, monkeypatch):
 
 def test_an_export_takes_any_number(supervisor, monkeypatch):
     fill(0, 4)
-    monkeypatch.setattr(large_tables, "COUNTED", 3)
+    monkeypatch.setattr(large_tables, "MAX_COUNT", 3)
 
     assert (
         "The file will contain 4 transcripts" in act_on_all(supervisor, "export").text
@@ -552,7 +552,7 @@ def lengths(page):
 
 
 def test_only_the_newest_of_many_filtered_rows_are_sorted(supervisor, monkeypatch):
-    monkeypatch.setattr(large_tables, "COUNTED", 3)
+    monkeypatch.setattr(large_tables, "MAX_COUNT", 3)
     monkeypatch.setattr(large_tables.LargeTableAdmin, "list_per_page", 2)
     calls_of_lengths([50, 5, 30, 10, 20])
 
@@ -573,7 +573,7 @@ def test_as_many_as_are_counted_are_sorted_all(supervisor, query):
 
 
 def test_long_list_without_filter_is_sorted_completely(supervisor, monkeypatch):
-    monkeypatch.setattr(large_tables, "COUNTED", 3)
+    monkeypatch.setattr(large_tables, "MAX_COUNT", 3)
     calls_of_lengths([50, 5, 30, 10, 20])
 
     page = supervisor.get(f"{CALLS}?o={column_of(CALLS, supervisor)}")

@@ -6,7 +6,7 @@ import pytest
 from django.contrib.auth.models import User
 from django.db import OperationalError, connection
 
-from djtranscribe.api.pages import packed
+from djtranscribe.api.pages import encode_cursor
 from djtranscribe.models import Access
 from tests.caller.rows import CALL_SID, a_call, a_recording
 from tests.data import load, wav
@@ -318,12 +318,12 @@ def test_a_recording_hides_its_transcripts_from_who_may_not_read(transcript):
         "cursor=x",
         "cursor=%00",
         "cursor=" + "A" * 300,
-        "cursor=" + packed("2026-11-23T12:00:00+00:00 " + "9" * 30),
-        "cursor=" + packed("2026-11-23T12:00:00+00:00 -1"),
-        "cursor=" + packed("0001-01-01T00:00:00+14:00 1"),
-        "cursor=" + packed("9999-12-31T23:59:59-12:00 1"),
-        "cursor=" + packed("yesterday 1"),
-        "cursor=" + packed("1"),
+        "cursor=" + encode_cursor("2026-11-23T12:00:00+00:00 " + "9" * 30),
+        "cursor=" + encode_cursor("2026-11-23T12:00:00+00:00 -1"),
+        "cursor=" + encode_cursor("0001-01-01T00:00:00+14:00 1"),
+        "cursor=" + encode_cursor("9999-12-31T23:59:59-12:00 1"),
+        "cursor=" + encode_cursor("yesterday 1"),
+        "cursor=" + encode_cursor("1"),
         "since=yesterday",
         "since=0001-01-01",
         "since=9999-12-31T23:59:59-12:00",
@@ -357,7 +357,9 @@ def test_a_search_without_a_word_is_422(program, query):
     assert program.get(f"/api/transcripts?{query}").status_code == 422
 
 
-@pytest.mark.parametrize("cursor", ["x", packed("-1"), packed("9" * 30), packed("²")])
+@pytest.mark.parametrize(
+    "cursor", ["x", encode_cursor("-1"), encode_cursor("9" * 30), encode_cursor("²")]
+)
 def test_a_made_up_cursor_of_a_search_is_422(program, transcript, cursor):
     query = {"q": "ward", "cursor": cursor}
 
@@ -365,7 +367,7 @@ def test_a_made_up_cursor_of_a_search_is_422(program, transcript, cursor):
 
 
 def test_a_cursor_behind_the_last_hit_finds_none(program, transcript):
-    query = {"q": "ward", "cursor": packed(str(2**62))}
+    query = {"q": "ward", "cursor": encode_cursor(str(2**62))}
 
     assert program.get("/api/transcripts", query).json()["items"] == []
 

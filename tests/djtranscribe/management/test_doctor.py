@@ -15,7 +15,7 @@ from django.core.management import call_command
 from django.db import OperationalError, connection
 from django.utils import timezone as django_timezone
 
-from djtranscribe.mail import settings_of
+from djtranscribe.mail import email_settings
 from djtranscribe.models import VendorPause
 from tests.caller.rows import API
 from tests.data import load
@@ -497,7 +497,7 @@ def receivers(settings):
     settings.NOTIFY_URL = "https://receiver.example.com/a-secret-path"
     settings.NOTIFY_SECRETS = ["whsec_MfKQ9r8GKYqrTwjUPD8ILPZIo2LaLaSw"]
     settings.NOTIFY_EMAIL = True
-    for name, value in settings_of("smtps://ada:pw@mail.example", False).items():
+    for name, value in email_settings("smtps://ada:pw@mail.example", False).items():
         setattr(settings, name, value)
 
 

@@ -8,7 +8,7 @@ from django.contrib.messages import get_messages
 from django.utils import timezone
 
 from caller.models import Call
-from djtranscribe.models import REFUSED_A_MINUTE, WebhookDelivery
+from djtranscribe.models import MAX_REFUSED_PER_MINUTE, WebhookDelivery
 from tests.caller.rows import CALL_SID, a_call, call_path, deliveries
 from tests.data import load
 from tests.transcription.rows import a_transcript, nudge
@@ -83,29 +83,29 @@ def test_forged_webhook_is_stored_with_the_checked_url_but_no_body(
 def test_a_flood_of_forged_ones_fills_no_table_and_is_counted(client):
     call = a_call()
 
-    for _ in range(REFUSED_A_MINUTE + 10):
+    for _ in range(MAX_REFUSED_PER_MINUTE + 10):
         forged(client, call)
 
     kept = WebhookDelivery.objects.all()
-    assert len(kept) == REFUSED_A_MINUTE
+    assert len(kept) == MAX_REFUSED_PER_MINUTE
     assert sum(row.more_like_this for row in kept) == 10
 
 
 def test_the_next_minute_forged_ones_are_kept_again(client):
     call = a_call()
-    for _ in range(REFUSED_A_MINUTE):
+    for _ in range(MAX_REFUSED_PER_MINUTE):
         forged(client, call)
     ago = timezone.now() - timedelta(seconds=61)
     WebhookDelivery.objects.update(received_at=ago)
 
     forged(client, call)
 
-    assert WebhookDelivery.objects.count() == REFUSED_A_MINUTE + 1
+    assert WebhookDelivery.objects.count() == MAX_REFUSED_PER_MINUTE + 1
 
 
 def test_a_flood_of_forged_ones_does_not_hide_an_authentic_one(client, signed_post):
     call = a_call()
-    for _ in range(REFUSED_A_MINUTE + 1):
+    for _ in range(MAX_REFUSED_PER_MINUTE + 1):
         forged(client, call)
 
     signed_post(call_path(call), load("twilio/status-callback"))

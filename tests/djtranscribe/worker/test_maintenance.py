@@ -139,7 +139,7 @@ def test_a_thread_goes_on_whatever_happens(monkeypatch, caplog, error):
         stopping.set()
         return True
 
-    monkeypatch.setattr(loops, "AGAIN_SECONDS", 0)
+    monkeypatch.setattr(loops, "RETRY_SECONDS", 0)
     loops.Loop("notify", work, stopping, threading.Event()).run()
 
     assert len(runs) == 3

@@ -2,7 +2,7 @@ from typing import Any
 
 from django.core.management.base import BaseCommand, CommandError, CommandParser
 
-from djtranscribe.logs import quiet
+from djtranscribe.logs import log_only_warnings
 from transcription.management.deletions import numbers_in, run
 from transcription.models import Deletion
 from transcription.retention import person
@@ -41,5 +41,5 @@ class Command(BaseCommand):
             numbers=numbers,
             keeps_do_not_call=options["keep_do_not_call"],
         )
-        with quiet():
+        with log_only_warnings():
             run(self, deletion)

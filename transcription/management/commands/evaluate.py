@@ -12,7 +12,7 @@ from django.utils import timezone
 
 from caller.costs import sums
 from caller.recordings import audio, waveform
-from djtranscribe.logs import quiet
+from djtranscribe.logs import log_only_warnings
 from djtranscribe.text_files import text_of
 from transcription.assemblyai import speech_models
 from transcription.assemblyai.keyterms import terms_of
@@ -68,7 +68,7 @@ class Command(BaseCommand):
         new = [pair for pair in pairs if found[pair] is None]
         if new:
             self.ask(new, models, options["yes"])
-        with quiet():
+        with log_only_warnings():
             try:
                 for pair in new:
                     found[pair] = begun(pair, words, models)

@@ -2,7 +2,7 @@ from typing import Any
 
 from django.core.management.base import BaseCommand, CommandParser
 
-from djtranscribe.logs import quiet
+from djtranscribe.logs import log_only_warnings
 from transcription.management.deletions import run
 from transcription.retention import expiry
 from transcription.retention.models import label
@@ -31,5 +31,5 @@ class Command(BaseCommand):
         if deletion is None:
             self.stdout.write("Nothing to delete: no retention period has ended.")
             return
-        with quiet():
+        with log_only_warnings():
             run(self, deletion)

@@ -10,7 +10,7 @@ from caller.models import Call, Recording, Tombstone
 from caller.recordings import audio
 from caller.twilio import client as twilio_client
 from caller.twilio.states import RECORDING_SID
-from djtranscribe.logs import quiet
+from djtranscribe.logs import log_only_warnings
 from djtranscribe.vendors.errors import VendorError
 from transcription.management.recordings import (
     new_recording,
@@ -60,7 +60,7 @@ class Command(BaseCommand):
         except audio.NotAudio as error:
             raise CommandError(f"{source} cannot be transcribed: {error}") from error
         try:
-            with quiet():
+            with log_only_warnings():
                 self.wait_for(transcript)
         except KeyboardInterrupt:
             self.stderr.write(
