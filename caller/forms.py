@@ -17,7 +17,7 @@ class DialForm(forms.ModelForm[Call]):
         super().__init__(*args, **kwargs)
         lists = cast("forms.ModelChoiceField[Any]", self.fields["vocabulary"])
         lists.empty_label = "Automatic"
-        # VocabularyQuerySet.fitting chooses the list in this order.
+        # VocabularyQuerySet.find_for_number chooses the list in this order.
         lists.help_text = (
             f"{lists.help_text} Automatic: the list of the contact, the number or the "
             "country, else the default list."

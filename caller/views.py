@@ -90,7 +90,7 @@ def call_page(request: HttpRequest, uuid: str) -> HttpResponse:
             (
                 each
                 for each in read
-                if each.is_finished and (each.text or each.as_heard)
+                if each.is_finished and (each.text or each.uncorrected_text)
             ),
             None,
         ),

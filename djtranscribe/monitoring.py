@@ -40,7 +40,7 @@ def overdue_seconds(now: datetime) -> int:
         Transcript.objects.due(now).current().aggregate(at=Min("next_attempt_at")),
         Call.objects.due(now).aggregate(at=Min("next_check_at")),
         Notification.objects.due(now)
-        .filter(kind__in=Notification.wanted())
+        .filter(kind__in=Notification.enabled_kinds())
         .aggregate(at=Min("next_attempt_at")),
     )
     oldest = min((row["at"] for row in due if row["at"]), default=now)

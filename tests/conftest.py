@@ -27,7 +27,7 @@ QUICK = {
     ".": "documentation imports",
     "caller": "dial dialling timeline",
     "caller/twilio": "twiml",
-    "transcription": "reading whole_way",
+    "transcription": "viewer whole_way",
     "transcription/assemblyai": "submission",
     "transcription/vocabulary": "vocabulary",
 }

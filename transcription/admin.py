@@ -174,7 +174,7 @@ class TranscriptAdmin(
         # The list shows only an excerpt of `text`, so do not load the large columns,
         # such as `words`.
         rows = cast(TranscriptQuerySet, super().get_queryset(request))
-        return rows.defer("words", *Transcript.HEAVY).with_contact_name()
+        return rows.defer("words", *Transcript.LARGE_COLUMNS).with_contact_name()
 
     def find(self, rows: QuerySet[Transcript], typed: str) -> QuerySet[Transcript]:
         if phone_numbers.is_number(typed):
@@ -182,7 +182,7 @@ class TranscriptAdmin(
         if is_uuid(typed):
             return rows.filter(Q(uuid=typed) | Q(assemblyai_id=typed))
         query = parse(typed)
-        return finding.matching(rows, query) if query else rows.none()
+        return finding.filter_matching(rows, query) if query else rows.none()
 
     def get_search_results(
         self, request: HttpRequest, queryset: QuerySet[Transcript], search_term: str

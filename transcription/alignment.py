@@ -11,11 +11,11 @@ from transcription.tokens import UNSPACED
 REACH_WORDS, REACH_LETTERS = 16, 400
 # Stop matching after this many words of the list had no match, because the search for
 # each of them takes 0.5 ms.
-MOST_UNKNOWN = 1000
+MAX_UNMATCHED = 1000
 UNSPACED_LETTER = re.compile(f"[{UNSPACED}]")
 
 
-class Heard(NamedTuple):
+class ListedWord(NamedTuple):
     """A word of AssemblyAI's list. None means that the value is missing or invalid."""
 
     text: str
@@ -25,29 +25,29 @@ class Heard(NamedTuple):
     speaker: str
 
 
-class Part(NamedTuple):
+class AlignedWord(NamedTuple):
     """A word of the text, and what the list says about it.
 
     space: the space before the word, or "". heard: the matching word of the list. If
-    no word matches, `heard` is the result of `_stand_in`.
+    no word matches, `heard` is the result of `_substitute`.
     """
 
     text: str
     space: str
-    heard: Heard
+    heard: ListedWord
 
 
-def aligned(text: str, heard: list[Heard]) -> Iterator[Part]:
+def align(text: str, heard: list[ListedWord]) -> Iterator[AlignedWord]:
     """Yield all words of the text in order, each with what the list says about it."""
     at, number = 0, 0
-    unmatched: list[Heard] = []
+    unmatched: list[ListedWord] = []
     unknown = 0
-    while number < len(heard) and unknown < MOST_UNKNOWN:
+    while number < len(heard) and unknown < MAX_UNMATCHED:
         following = heard[number + 1].text if number + 1 < len(heard) else ""
         if end := _end_of(text, at, heard[number].text, following):
-            yield from _differing(text, at, at, unmatched)
+            yield from _unmatched_words(text, at, at, unmatched)
             begin = at + (text[at : at + 1] == " ")
-            yield Part(text[begin:end], text[at:begin], heard[number])
+            yield AlignedWord(text[begin:end], text[at:begin], heard[number])
             at, number, unmatched = end, number + 1, []
             continue
         place, skipped = _next_agreement(text, at, heard, number)
@@ -56,9 +56,9 @@ def aligned(text: str, heard: list[Heard]) -> Iterator[Part]:
             unknown, number = unknown + 1, number + 1
             continue
         unmatched += heard[number : number + skipped]
-        yield from _differing(text, at, place, unmatched)
+        yield from _unmatched_words(text, at, place, unmatched)
         at, number, unmatched = place, number + skipped, []
-    yield from _differing(text, at, len(text), unmatched + heard[number:])
+    yield from _unmatched_words(text, at, len(text), unmatched + heard[number:])
 
 
 def _end_of(text: str, at: int, word: str, following: str) -> int:
@@ -93,7 +93,7 @@ def _is_inside_word(text: str, at: int) -> bool:
 
 
 def _next_agreement(
-    text: str, at: int, heard: list[Heard], number: int
+    text: str, at: int, heard: list[ListedWord], number: int
 ) -> tuple[int | None, int]:
     """Return the nearest place in the text where the text and the list agree again.
 
@@ -129,9 +129,9 @@ def _agrees(text: str, at: int, word: str, following: list[str]) -> bool:
     return bool(_end_of(text, end, following[0], "".join(following[1:])))
 
 
-def _differing(
-    text: str, begin: int, end: int, unmatched: list[Heard]
-) -> Iterator[Part]:
+def _unmatched_words(
+    text: str, begin: int, end: int, unmatched: list[ListedWord]
+) -> Iterator[AlignedWord]:
     """Yield the words of text[begin:end], for which we found no match in the list.
 
     unmatched: the words of AssemblyAI's list at this place, or [].
@@ -140,10 +140,12 @@ def _differing(
     for number, found in enumerate(said):
         at = begin + found.start()
         space = " " if text[max(0, at - 1)] == " " else ""
-        yield Part(found.group(), space, _stand_in(unmatched, number, len(said)))
+        yield AlignedWord(
+            found.group(), space, _substitute(unmatched, number, len(said))
+        )
 
 
-def _stand_in(unmatched: list[Heard], number: int, count: int) -> Heard:
+def _substitute(unmatched: list[ListedWord], number: int, count: int) -> ListedWord:
     """Return what is known about word `number` of `count` words without a match.
 
     unmatched: the list's words at this place. If there are `count` of them, return the
@@ -151,11 +153,11 @@ def _stand_in(unmatched: list[Heard], number: int, count: int) -> Heard:
     start of the first word and the end of the last word. If there are none: nothing.
     """
     if not unmatched:
-        return Heard("", None, None, None, "")
+        return ListedWord("", None, None, None, "")
     if len(unmatched) == count:
         return unmatched[number]
     first, last = unmatched[0], unmatched[-1]
-    return Heard(
+    return ListedWord(
         "",
         first.start if number == 0 else None,
         last.end if number == count - 1 else None,

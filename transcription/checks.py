@@ -41,7 +41,7 @@ def check_assemblyai(**kwargs: Any) -> list[CheckMessage]:
         message = "SPEECH_MODELS is empty: AssemblyAI refuses a job without a model."
         hint = "Leave it out for the default, or name models separated by commas."
         problems.append(Error(message, hint, id="transcription.E003"))
-    for sentence in speech_models.outdated(settings.SPEECH_MODELS):
+    for sentence in speech_models.describe_outdated(settings.SPEECH_MODELS):
         message = f"SPEECH_MODELS: {sentence}"
         hint = (
             f"Change it in .env and restart. Models: {speech_models.SOURCE} (our list "

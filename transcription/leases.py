@@ -37,7 +37,7 @@ class LeaseLost(Exception):
     """Another worker has leased the row. Do not store our outcome."""
 
 
-def free(now: datetime, lasts: timedelta) -> Q:
+def unleased(now: datetime, lasts: timedelta) -> Q:
     """Return the condition that a row is not leased.
 
     The condition tests only `leased_until`, because every release sets it to null.
@@ -48,7 +48,7 @@ def free(now: datetime, lasts: timedelta) -> Q:
     return Q(leased_until=None) | Q(leased_until__lte=now) | Q(leased_until__gt=longest)
 
 
-def taken(lease: Any, until: Any) -> dict[str, Any]:
+def lease_columns(lease: Any, until: Any) -> dict[str, Any]:
     """Return the columns for the UPDATE that takes a lease.
 
     lease: a new UUID. until: the end of the lease. Both may be Parameters.
@@ -56,7 +56,7 @@ def taken(lease: Any, until: Any) -> dict[str, Any]:
     return {"lease": lease, "leased_until": until, "kills": F("kills") + 1}
 
 
-def given_up(work: str) -> str:
+def killed_workers_message(work: str) -> str:
     """Explain to operators why a row failed. work: such as "fetching the audio"."""
     return (
         f"The worker was killed {MAX_KILLS} times while it was {work}. Usually the "
@@ -66,7 +66,7 @@ def given_up(work: str) -> str:
 
 
 @contextmanager
-def holding(row: Any) -> Iterator[None]:
+def hold_lease(row: Any) -> Iterator[None]:
     """Context manager for the work on a row that was just claimed.
 
     An exception (lease lost, database down, Ctrl-C) means that this process is alive.
@@ -75,7 +75,7 @@ def holding(row: Any) -> Iterator[None]:
     _uncount()
     _held[row.lease] = row
     if _stopping.is_set():
-        stop()
+        stop_counting_kills()
     try:
         yield
     except BaseException:
@@ -110,7 +110,7 @@ def renew(row: Any, until: datetime) -> None:
             each.lease_kept_at = now
 
 
-def stop() -> None:
+def stop_counting_kills() -> None:
     """Stop counting kills, because this process is ending and may be killed soon."""
     _stopping.set()
     for lease in list(_held):

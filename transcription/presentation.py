@@ -6,7 +6,7 @@ from typing import Any, NamedTuple
 from django.utils.html import escape
 from django.utils.safestring import SafeString
 
-from transcription.words import Word, joined
+from transcription.words import Word, join_words
 
 # A word with a confidence (0 to 1) below this is doubtful. Most words of a clear call
 # are above 0.9.
@@ -15,7 +15,7 @@ DOUBTFUL_BELOW = 0.5
 # paragraph already has LONG_WORDS words, the next sentence starts a new paragraph.
 PAUSE_MS = 2000
 LONG_WORDS, LONGEST_WORDS = 80, 200
-ENDS = (".", "?", "!", "…", "。", "？", "！", "।", "؟")
+SENTENCE_ENDS = (".", "?", "!", "…", "。", "？", "！", "।", "؟")
 
 
 class Turn(NamedTuple):
@@ -30,7 +30,7 @@ class Turn(NamedTuple):
 
     @property
     def text(self) -> str:
-        return joined(self.words)
+        return join_words(self.words)
 
 
 def html_of(words: list[Word]) -> SafeString:
@@ -55,7 +55,7 @@ def turns_of(words: list[Word]) -> Iterator[Turn]:
     speaking = named = ""
     for word in words:
         speaker = word.speaker or speaking
-        if turn and (speaker != speaking or _begins_anew(turn, word)):
+        if turn and (speaker != speaking or _starts_paragraph(turn, word)):
             yield Turn("" if speaking == named else speaking, turn)
             turn, named = [], speaking
         speaking = speaker
@@ -76,7 +76,7 @@ def bounds_of(words: list[Word]) -> list[tuple[int, int, str]]:
     return bounds
 
 
-def doubtful(words: list[Word], below: float = DOUBTFUL_BELOW) -> list[Word]:
+def doubtful_words(words: list[Word], below: float = DOUBTFUL_BELOW) -> list[Word]:
     """Return the doubtful words. A word without a confidence is not doubtful."""
     return [
         word
@@ -85,8 +85,8 @@ def doubtful(words: list[Word], below: float = DOUBTFUL_BELOW) -> list[Word]:
     ]
 
 
-def for_the_player(words: list[Word]) -> dict[str, list[Any]]:
-    """Return the start (ms) and the confidence of each word for reading.js."""
+def player_data(words: list[Word]) -> dict[str, list[Any]]:
+    """Return the start (ms) and the confidence of each word for viewer.js."""
     sure = [word.confidence for word in words]
     return {
         "starts": [word.start for word in words],
@@ -101,10 +101,10 @@ def clock(ms: float) -> str:
     return f"{hours}:{minutes:02}:{seconds:02}" if hours else f"{minutes}:{seconds:02}"
 
 
-def _begins_anew(turn: list[Word], word: Word) -> bool:
+def _starts_paragraph(turn: list[Word], word: Word) -> bool:
     last = turn[-1]
     return (
         word.start - last.end >= PAUSE_MS
-        or (len(turn) >= LONG_WORDS and last.text.endswith(ENDS))
+        or (len(turn) >= LONG_WORDS and last.text.endswith(SENTENCE_ENDS))
         or len(turn) >= LONGEST_WORDS
     )

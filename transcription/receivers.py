@@ -28,7 +28,7 @@ def index_note(instance: Note, **kwargs: Any) -> None:
 
 
 @receiver(post_delete, sender=Transcript)
-def note_deletion(instance: Transcript, **kwargs: Any) -> None:
+def record_deletion(instance: Transcript, **kwargs: Any) -> None:
     """Store on the recording when one of its transcripts was deleted."""
     Recording.objects.filter(pk=instance.recording_id).update(
         transcript_deleted_at=timezone.now()

@@ -3,7 +3,7 @@
 With AUDIO_DELIVERY "url", the second step usually only stores the URL at Twilio.
 
 Each step takes a claimed transcript and stores the outcome. Then it releases the lease,
-or keeps it for the next step (`go_on`). If a step raises an error, tasks.take_step
+or keeps it for the next step (`store_and_continue`). If a step raises an error, tasks.take_step
 stores the error and releases the lease. But after LeaseLost, or if the database does
 not work, it stores nothing.
 """
@@ -29,7 +29,7 @@ from transcription.assemblyai.client import AssemblyAIError
 from transcription.assemblyai.orphans import find_orphan
 from transcription.leases import NOT_KILLED
 from transcription.models import MAX_JOBS, Transcript
-from transcription.review.carrying import carry_over
+from transcription.review.carry_over import carry_over
 from transcription.review.scores import score_recording
 
 Status = Transcript.Status
@@ -66,7 +66,7 @@ def fetch(transcript: Transcript) -> None:
                 raise
             transcript.fail(reason)
             return
-    transcript.go_on(status=Status.FETCHED)
+    transcript.store_and_continue(status=Status.FETCHED)
 
 
 def fetch_audio(transcript: Transcript) -> None:
@@ -90,19 +90,23 @@ def provide_audio(transcript: Transcript) -> None:
     # either a job with the old URL gave no result, or the upload has expired.
     if settings.AUDIO_DELIVERY == "url" and recording.sid and not transcript.audio_url:
         url = twilio_client.media_url(recording.sid)
-        transcript.go_on(status=Status.UPLOADED, audio_url=url, uploaded_at=None)
+        transcript.store_and_continue(
+            status=Status.UPLOADED, audio_url=url, uploaded_at=None
+        )
         return
     try:
         file = recording.audio.open("rb")
     except FileNotFoundError:
-        fetch_again(transcript)
+        refetch_audio(transcript)
         return
     with file, guard_request(ASSEMBLYAI):
         url = assemblyai_client.upload(audio.UploadStream(file, transcript.keep_lease))
-    transcript.go_on(status=Status.UPLOADED, audio_url=url, uploaded_at=timezone.now())
+    transcript.store_and_continue(
+        status=Status.UPLOADED, audio_url=url, uploaded_at=timezone.now()
+    )
 
 
-def fetch_again(transcript: Transcript) -> None:
+def refetch_audio(transcript: Transcript) -> None:
     """Fetch the audio from Twilio again, because its file is not in our storage.
 
     The file may come back, for example after the storage is mounted again. So the row
@@ -121,14 +125,14 @@ def fetch_again(transcript: Transcript) -> None:
         if error.code != NOT_FOUND:
             raise
         raise missing from error
-    transcript.go_on(status=Status.FETCHED)
+    transcript.store_and_continue(status=Status.FETCHED)
 
 
 def submit(transcript: Transcript) -> None:
-    if not transcript.upload_is_fresh:
+    if not transcript.is_upload_fresh:
         transcript.release(status=Status.FETCHED)
         return
-    if refusals.lets_others_first(transcript):
+    if refusals.should_wait_for_others(transcript):
         transcript.pause(transcript.error)
         return
     body = payloads.request_body(transcript)
@@ -139,7 +143,7 @@ def submit(transcript: Transcript) -> None:
         status=Status.SUBMITTING,
         submitted_at=timezone.now(),
         leased_until=transcript.lease_end(),
-        request=payloads.to_keep(body),
+        request=payloads.without_secret(body),
         vocabulary_version=transcript.vocabulary and transcript.vocabulary.version,
         refused_at=refused_at,
     )
@@ -147,7 +151,7 @@ def submit(transcript: Transcript) -> None:
         # With a negative balance, AssemblyAI refuses only requests that cost money. So
         # results are still read during a pause of the kind SUBMIT.
         with guard_request(ASSEMBLYAI, SUBMIT):
-            job = ask_for_job(transcript, body)
+            job = create_job(transcript, body)
     except VendorError as error:
         # Do not release the lease here: `take_step` does that after we raise the error.
         if error.maybe_done:
@@ -169,17 +173,17 @@ def submit(transcript: Transcript) -> None:
             )
             return
         raise
-    keep_job(transcript, job, poll_after())
+    store_job(transcript, job, poll_after())
 
 
-def ask_for_job(transcript: Transcript, body: dict[str, Any]) -> dict[str, Any]:
+def create_job(transcript: Transcript, body: dict[str, Any]) -> dict[str, Any]:
     try:
         return assemblyai_client.submit(body)
     except AssemblyAIError as error:
-        raise refusals.of_request(error, transcript, body) from error
+        raise refusals.request_refusal(error, transcript, body) from error
 
 
-def wait_out(transcript: Transcript) -> None:
+def wait_for_request_timeout(transcript: Transcript) -> None:
     """Wait until the request of a dead worker can no longer arrive at AssemblyAI."""
     longest = timedelta(seconds=sum(assemblyai_client.TIMEOUT_SECONDS))
     # Do not reset `kills` to 0, because the request itself may have killed the worker.
@@ -191,7 +195,7 @@ def adopt_or_submit(transcript: Transcript) -> None:
     with guard_request(ASSEMBLYAI, READ):
         orphan = find_orphan(transcript)
     if orphan:
-        keep_job(transcript, orphan, wait=timedelta())
+        store_job(transcript, orphan, wait=timedelta())
     else:
         submit(transcript)
 
@@ -204,7 +208,7 @@ def poll_after() -> timedelta:
     return timedelta(seconds=settings.RECOVER_SECONDS / 4)
 
 
-def keep_job(transcript: Transcript, job: dict[str, Any], wait: timedelta) -> None:
+def store_job(transcript: Transcript, job: dict[str, Any], wait: timedelta) -> None:
     """Store the id of a job. A later step reads the result."""
     transcript.release(
         wait=wait,
@@ -230,7 +234,7 @@ def refresh(transcript: Transcript) -> None:
         return
     status = str(job.get("status") or "")
     if status == Status.ERROR:
-        settle_error(transcript, job)
+        handle_failed_job(transcript, job)
     elif job.get("audio_url") == payloads.DELETED:
         transcript.fail(
             "The transcript was deleted at AssemblyAI before we read it.",
@@ -239,7 +243,7 @@ def refresh(transcript: Transcript) -> None:
     elif status == Status.COMPLETED:
         if pause:
             pause.end_with_result(transcript.submitted_at)
-        columns = payloads.outcome(job, transcript.request)
+        columns = payloads.result_columns(job, transcript.request)
         cost = speech_models.cost(columns["model_used"], columns["audio_seconds"])
         if transcript.siblings().exists():
             # One transaction: if this worker is killed, the next one repeats both.
@@ -257,22 +261,22 @@ def refresh(transcript: Transcript) -> None:
         transcript.release(wait=poll_after(), status=status[:20])
 
 
-def settle_error(transcript: Transcript, job: dict[str, Any]) -> None:
+def handle_failed_job(transcript: Transcript, job: dict[str, Any]) -> None:
     """Handle a job that has failed. AssemblyAI does not charge for failed jobs."""
     reason = str(job.get("error") or "AssemblyAI gave no reason.")
-    again = reason.startswith(payloads.UNREACHABLE_AUDIO + payloads.THEIR_FAULT)
+    again = reason.startswith(payloads.UNREACHABLE_AUDIO + payloads.SERVER_ERROR)
     if payloads.NO_SPEECH in reason:
-        transcript.finish(**payloads.nothing_said(job))
+        transcript.finish(**payloads.no_speech_columns(job))
     elif again and transcript.jobs < MAX_JOBS:
         error = VendorError(f"AssemblyAI: {reason}")
         transcript.retry_later(error, status=Status.FETCHED, **Transcript.NO_JOB)
-    elif refused := refusals.of_job(transcript, reason):
-        start_again(transcript, job, refused)
+    elif refused := refusals.job_refusal(transcript, reason):
+        resubmit_or_fail(transcript, job, refused)
     else:
         transcript.fail(f"AssemblyAI: {reason}", response=job)
 
 
-def start_again(
+def resubmit_or_fail(
     transcript: Transcript, job: dict[str, Any], refused: AssemblyAIError
 ) -> None:
     """Handle a job that failed because of our settings: submit again, or fail."""
@@ -282,7 +286,7 @@ def start_again(
         "refused_at": refused.refused_at or transcript.refused_at,
     }
     body = payloads.request_body(transcript)
-    if refusals.of_settings(transcript.request) != refusals.of_settings(body):
+    if refusals.settings_fields(transcript.request) != refusals.settings_fields(body):
         # The settings have been changed since the request, so submit again at once.
         transcript.release(**{**columns, "refused_at": None})
     elif refused.account:
@@ -300,16 +304,16 @@ STEPS: dict[str, Callable[[Transcript], None]] = {
     Status.PENDING: fetch,
     Status.FETCHED: provide_audio,
     Status.UPLOADED: submit,
-    Status.SUBMITTING: wait_out,
+    Status.SUBMITTING: wait_for_request_timeout,
     Status.LOST: adopt_or_submit,
     Status.QUEUED: refresh,
     Status.PROCESSING: refresh,
 }
 
 SUBMITTING = "asking AssemblyAI for a transcript"
-READING = "reading the result from AssemblyAI"
-# What the worker does at each status, for the error message of `leases.given_up`.
-DOING: dict[str, str] = {
+READING_RESULT = "reading the result from AssemblyAI"
+# What the worker does at each status, for `leases.killed_workers_message`.
+ACTIVITIES: dict[str, str] = {
     Status.PENDING: "fetching the audio",
     Status.FETCHED: "handing the audio to AssemblyAI",
     Status.UPLOADED: SUBMITTING,

@@ -15,9 +15,9 @@ from django_tasks import task
 from caller.conversations.channels import channel_names
 from caller.models import Recording
 from djtranscribe.vendors.errors import VendorError, internal_error
-from transcription.leases import MAX_KILLS, given_up, holding
+from transcription.leases import MAX_KILLS, hold_lease, killed_workers_message
 from transcription.models import LeaseLost, Transcript, Vocabulary
-from transcription.steps import DOING, READING, STEPS, refresh
+from transcription.steps import ACTIVITIES, READING_RESULT, STEPS, refresh
 
 logger = logging.getLogger(__name__)
 
@@ -32,16 +32,16 @@ def advance(transcript_pk: int) -> None:
         row = Transcript.objects.unfinished().filter(pk=transcript_pk)
         row.exclude(announced_at=None).update(announced_at=None)
     while transcript:
-        transcript.may_go_on = transcript.is_due = False
+        transcript.may_continue = transcript.is_due = False
         try:
-            with holding(transcript):
+            with hold_lease(transcript):
                 take_step(transcript)
         except LeaseLost:
             logger.warning("transcript=%s lease=lost", transcript.uuid)
             return
         if transcript.is_due:
             transcript = Transcript.objects.claim(transcript_pk)
-        elif not transcript.may_go_on:
+        elif not transcript.may_continue:
             return
 
 
@@ -55,7 +55,7 @@ def start(
     """
     transcript = Transcript.objects.create(
         recording=recording,
-        vocabulary=vocabulary or fitting_list(recording),
+        vocabulary=vocabulary or keyword_list_for(recording),
         priority=priority,
         channel_names=channel_names(recording),
         announced_at=timezone.now(),
@@ -64,9 +64,9 @@ def start(
     return transcript
 
 
-def fitting_list(recording: Recording) -> Vocabulary | None:
+def keyword_list_for(recording: Recording) -> Vocabulary | None:
     number = recording.call.other_number if recording.call else ""
-    return Vocabulary.objects.fitting(number)
+    return Vocabulary.objects.find_for_number(number)
 
 
 def start_unless_running(
@@ -81,7 +81,7 @@ def start_unless_running(
     with transaction.atomic():
         # Lock the recording, because both requests may run at the same time.
         Recording.objects.select_for_update().filter(pk=recording.pk).first()
-        vocabulary = vocabulary or fitting_list(recording)
+        vocabulary = vocabulary or keyword_list_for(recording)
         version = vocabulary.version if vocabulary else None
         running = recording.transcripts.unfinished().filter(
             # `vocabulary_version` is null until the list is sent.
@@ -101,7 +101,7 @@ def enqueue_once(transcript_pk: int, priority: int = 0) -> bool:
     make it slow. The sweep replaces lost messages.
     """
     now = timezone.now()
-    silent = Transcript.objects.unannounced(now).filter(pk=transcript_pk)
+    silent = Transcript.objects.without_message(now).filter(pk=transcript_pk)
     if not silent.update(announced_at=now):
         return False
     enqueue(transcript_pk, priority)
@@ -125,7 +125,7 @@ def enqueue(transcript_pk: int, priority: int) -> None:
 
 def is_due() -> bool:
     now = timezone.now()
-    return Transcript.objects.due(now).unannounced(now).exists()
+    return Transcript.objects.due(now).without_message(now).exists()
 
 
 def sweep(limit: int = 500, back_fill: bool = True) -> int:
@@ -134,7 +134,7 @@ def sweep(limit: int = 500, back_fill: bool = True) -> int:
     back_fill: whether to include old recordings (reconcile --all).
     """
     now = timezone.now()
-    due = Transcript.objects.due(now).unannounced(now)
+    due = Transcript.objects.due(now).without_message(now)
     if not back_fill:
         due = due.current()
     due = due.order_by("-priority", "next_attempt_at")
@@ -144,9 +144,9 @@ def sweep(limit: int = 500, back_fill: bool = True) -> int:
 def take_step(transcript: Transcript) -> None:
     """Run one step and store its outcome. Raises LeaseLost."""
     if transcript.kills > MAX_KILLS:
-        doing = DOING.get(transcript.status, READING)
+        doing = ACTIVITIES.get(transcript.status, READING_RESULT)
         logger.error("transcript=%s kills=%s given_up", transcript.uuid, MAX_KILLS)
-        transcript.fail(given_up(doing), kills=MAX_KILLS)
+        transcript.fail(killed_workers_message(doing), kills=MAX_KILLS)
         return
     # A status of AssemblyAI that we do not know is not final: ask again.
     step = STEPS.get(transcript.status, refresh)

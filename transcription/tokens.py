@@ -64,7 +64,7 @@ DIGITS = "0123456789abcdefghijklmnopqrstuvwxyz"
 
 @dataclass(frozen=True)
 class Token:
-    """A word or pair of letters, changed by `folded`, and its position in the text."""
+    """A word or pair of letters, changed by `fold`, and its position in the text."""
 
     word: str
     start: int
@@ -80,13 +80,13 @@ def tokens(text: str) -> list[Token]:
 
 def _tokens(found: "regex.Match[str]") -> Iterator[Token]:
     if found["unspaced"] is None:
-        if word := folded(found[0]):
+        if word := fold(found[0]):
             yield Token(word, found.start(), found.end())
         return
     letters = [
         (letter, found.start() + each.start(), found.start() + each.end())
         for each in LETTER.finditer(found[0])
-        for letter in folded(each[0])
+        for letter in fold(each[0])
     ]
     for (first, start, _), (second, _, end) in pairwise(letters):
         yield Token(first + second, start, end)
@@ -95,7 +95,7 @@ def _tokens(found: "regex.Match[str]") -> Iterator[Token]:
 
 
 @lru_cache(100_000)
-def folded(word: str) -> str:
+def fold(word: str) -> str:
     """Return the word in lower case, normal width and without accents.
 
     The result has at most LONGEST letters.
@@ -111,7 +111,7 @@ def folded(word: str) -> str:
     )[:LONGEST]
 
 
-def encoded(word: str) -> str:
+def encode(word: str) -> str:
     """Encode a word in a-z and 0-9. Two words never have the same code.
 
     a-y and 0-9 stay, and `z` becomes `zz`. Any other letter becomes `z` and its code
@@ -148,7 +148,7 @@ def indexed(text: str) -> str:
 
 
 def _codes(piece: str) -> str:
-    return " ".join(encoded(token.word) for token in tokens(piece))
+    return " ".join(encode(token.word) for token in tokens(piece))
 
 
 # The cache makes `indexed` ten times as fast, because most words are repeated.

@@ -9,8 +9,8 @@ from django.views.decorators.http import require_POST
 from djtranscribe.adminsite.read_only import is_key
 from djtranscribe.responses import plain
 from transcription.models import Transcript, Vocabulary
-from transcription.reading import sent_from
 from transcription.tasks import enqueue_once, start_unless_running
+from transcription.viewer import source_page
 
 
 @require_POST
@@ -40,4 +40,4 @@ def transcribe_again(request: HttpRequest, uuid: UUID) -> HttpResponse:
     started, is_new = start_unless_running(transcript.recording, chosen)
     if not is_new:
         messages.info(request, "This recording is being transcribed already.")
-    return redirect(sent_from(request, started))
+    return redirect(source_page(request, started))

@@ -5,7 +5,7 @@ from collections.abc import Iterator
 from itertools import groupby
 from typing import NamedTuple
 
-from transcription.alignment import Part
+from transcription.alignment import AlignedWord
 
 # If nothing tells us how long a word is, we assume this length.
 WORD_MS = 400
@@ -23,7 +23,7 @@ class Span(NamedTuple):
     speaker: str
 
 
-def spans(parts: list[Part], latest: float) -> list[Span]:
+def spans(parts: list[AlignedWord], latest: float) -> list[Span]:
     """Give each part a start, an end and a speaker.
 
     latest: end of the audio in ms, 0 if unknown.
@@ -42,7 +42,7 @@ def spans(parts: list[Part], latest: float) -> list[Span]:
             times = [(starts[number] or 0, 0) for number in numbers]
         else:
             begins = starts_after[numbers[-1]]
-            times = _estimated(ended, begins, len(numbers), latest)
+            times = _estimate(ended, begins, len(numbers), latest)
         for number, (start, estimated_end) in zip(numbers, times, strict=True):
             heard = parts[number].heard
             following = starts_after[number]
@@ -52,7 +52,7 @@ def spans(parts: list[Part], latest: float) -> list[Span]:
     return found
 
 
-def _plausible_starts(parts: list[Part], latest: float) -> list[int | None]:
+def _plausible_starts(parts: list[AlignedWord], latest: float) -> list[int | None]:
     """Return the start of each part in ms, or None if it is missing or implausible.
 
     A start is implausible if it is after the end of the audio, or out of order: the
@@ -95,7 +95,7 @@ def _longest_rise(values: list[tuple[int, int]]) -> Iterator[int]:
         number = before[number]
 
 
-def _estimated(
+def _estimate(
     begin: int, end: int | None, count: int, latest: float
 ) -> list[tuple[int, int]]:
     """Return (start, end) in ms of `count` words, spread evenly from `begin` to `end`.

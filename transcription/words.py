@@ -14,7 +14,7 @@ from collections.abc import Mapping
 from types import MappingProxyType
 from typing import TYPE_CHECKING, Any, NamedTuple
 
-from transcription.alignment import Heard, Part, aligned
+from transcription.alignment import AlignedWord, ListedWord, align
 from transcription.word_times import spans
 
 if TYPE_CHECKING:
@@ -43,10 +43,12 @@ class Word(NamedTuple):
 
 def original_words(transcript: Transcript) -> list[Word]:
     """Return the words before any correction, or [] if AssemblyAI sent no words."""
-    heard = heard_in(transcript.words, transcript.channel_names or {})
+    heard = listed_words(transcript.words, transcript.channel_names or {})
     if not heard:
         return []
-    words = spoken(transcript.as_heard, heard, transcript.audio_seconds or 0)
+    words = words_of_text(
+        transcript.uncorrected_text, heard, transcript.audio_seconds or 0
+    )
     if len({word.speaker for word in words}) < 2:
         return words
     # If two people talk at once, show one turn after the other. If all words were in
@@ -55,7 +57,7 @@ def original_words(transcript: Transcript) -> list[Word]:
     return [word._replace(at=number) for number, word in enumerate(in_turns)]
 
 
-def spoken(text: str, heard: list[Heard], seconds: float = 0) -> list[Word]:
+def words_of_text(text: str, heard: list[ListedWord], seconds: float = 0) -> list[Word]:
     """Return the words of the text, in the order of the text.
 
     heard: AssemblyAI's list of words. If the list is empty, all times are estimates. If
@@ -66,9 +68,9 @@ def spoken(text: str, heard: list[Heard], seconds: float = 0) -> list[Word]:
     latest = seconds * 1000 if 0 < seconds * 1000 < LATEST_MS else 0
     text = unicodedata.normalize("NFC", " ".join(text.split()))
     if not text or _is_same(text, heard):
-        parts = [Part(word.text, " ", word) for word in heard]
+        parts = [AlignedWord(word.text, " ", word) for word in heard]
     else:
-        parts = list(aligned(text, heard))
+        parts = list(align(text, heard))
     return [
         Word(part.text, start, end, part.heard.confidence, speaker, part.space, number)
         for number, (part, (start, end, speaker)) in enumerate(
@@ -77,15 +79,15 @@ def spoken(text: str, heard: list[Heard], seconds: float = 0) -> list[Word]:
     ]
 
 
-def heard_in(
+def listed_words(
     listed: Any, names: Mapping[str, str] = MappingProxyType({})
-) -> list[Heard]:
+) -> list[ListedWord]:
     """Return the words of AssemblyAI's list that have a text.
 
     names: {channel: speaker}, for the channels whose speaker is known.
     """
     listed = listed if isinstance(listed, list) else []
-    words = [_heard(each, names) for each in listed if isinstance(each, dict)]
+    words = [_listed_word(each, names) for each in listed if isinstance(each, dict)]
     return [word for word in words if word.text]
 
 
@@ -99,14 +101,16 @@ def turns(words: list[Word]) -> list[list[Word]]:
     open_turns: dict[str, list[Word]] = {}
     for word in sorted(words, key=lambda word: word.start):
         turn = open_turns.get(word.speaker)
-        if turn is None or answered(turn[-1], word, open_turns):
+        if turn is None or has_answer_between(turn[-1], word, open_turns):
             turn = open_turns[word.speaker] = []
             found.append(turn)
         turn.append(word)
     return found
 
 
-def answered(last: Word, word: Word, open_turns: dict[str, list[Word]]) -> bool:
+def has_answer_between(
+    last: Word, word: Word, open_turns: dict[str, list[Word]]
+) -> bool:
     """Return whether a word of another speaker ended between `last` and `word`.
 
     `last` and `word` are consecutive words of one speaker.
@@ -118,7 +122,7 @@ def answered(last: Word, word: Word, open_turns: dict[str, list[Word]]) -> bool:
     )
 
 
-def joined(words: list[Word]) -> str:
+def join_words(words: list[Word]) -> str:
     """Return the words as one text."""
     return "".join(pieces_in(words)).strip()
 
@@ -128,24 +132,24 @@ def pieces_in(words: list[Word]) -> list[str]:
     return [word.space + word.text for word in words]
 
 
-def edges(text: str) -> tuple[str, str]:
+def outer_punctuation(text: str) -> tuple[str, str]:
     """Return the punctuation before and after a word."""
     letters = [n for n, letter in enumerate(text) if letter.isalnum()]
     return (text[: letters[0]], text[letters[-1] + 1 :]) if letters else (text, "")
 
 
-def bare(text: str) -> str:
+def bare_word(text: str) -> str:
     """Return a word in lower case, without the punctuation around it."""
-    before, after = edges(text)
+    before, after = outer_punctuation(text)
     return text[len(before) : len(text) - len(after)].casefold()
 
 
 # The functions below read AssemblyAI's list of words.
 
 
-def _heard(word: dict[str, Any], names: Mapping[str, str]) -> Heard:
+def _listed_word(word: dict[str, Any], names: Mapping[str, str]) -> ListedWord:
     text = " ".join(str(word.get("text") or "").split())
-    return Heard(
+    return ListedWord(
         unicodedata.normalize("NFC", text),
         _number(word.get("start"), LATEST_MS),
         _number(word.get("end"), LATEST_MS),
@@ -170,7 +174,7 @@ def _speaker(word: dict[str, Any], names: Mapping[str, str]) -> str:
     return f"Channel {channel}" if channel else ""
 
 
-def _is_same(text: str, heard: list[Heard]) -> bool:
+def _is_same(text: str, heard: list[ListedWord]) -> bool:
     """Return whether the list has exactly the words of the text, in any order.
 
     If two people talk at once, the order may differ: the text has one turn after the

@@ -16,7 +16,7 @@ from pydantic import Field
 from caller.models import Call, Recording
 from transcription import presentation, words
 from transcription.models import Transcript
-from transcription.notifications.content import finite
+from transcription.notifications.content import finite_or_none
 from transcription.review.current import original_of, words_of
 
 
@@ -150,8 +150,8 @@ class TranscriptOut(Schema):
             "call": call.uuid if call else None,
             "to": call.other_number if call else None,
             "vocabulary": words.name if words else None,
-            "confidence": finite(transcript.confidence),
-            "audio_seconds": finite(transcript.audio_seconds),
+            "confidence": finite_or_none(transcript.confidence),
+            "audio_seconds": finite_or_none(transcript.audio_seconds),
         }
 
 

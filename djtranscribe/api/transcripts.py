@@ -40,7 +40,7 @@ from transcription.exports.formats import FORMATS
 from transcription.models import Transcript
 from transcription.review import editing
 from transcription.review.current import Change
-from transcription.review.rules import MOST_AT_ONCE, Conflict, Refused
+from transcription.review.rules import MAX_CHANGES, Conflict, Refused
 from transcription.search import finding
 from transcription.search.operators import BadOperator
 from transcription.search.query import MAX_LENGTH, parse
@@ -58,7 +58,7 @@ class Transcripts(Period):
         description='Search: words, "exact phrases", -not, prefix*, and operators such '
         "as tag:billing and after:2026-11-01 (docs/using.md). Days are in the time "
         "zone of the account. Returns the best matches first, from the "
-        f"{finding.RANKED:,} newest matches.",
+        f"{finding.MAX_RESULTS:,} newest matches.",
     )
 
 
@@ -84,7 +84,7 @@ class Corrections(Schema):
         description="The `revision` of the transcript on which your corrections are "
         "based."
     )
-    corrections: list[CorrectionIn] = Field(max_length=MOST_AT_ONCE)
+    corrections: list[CorrectionIn] = Field(max_length=MAX_CHANGES)
     key: UUID | None = Field(
         None,
         description="A UUID that you choose. A repeated request with the same key is "
@@ -104,7 +104,7 @@ class Export(Parameters):
 
 def transcripts() -> QuerySet[Transcript]:
     related = Transcript.objects.select_related("recording__call", "vocabulary")
-    return related.defer("words", *Transcript.HEAVY)
+    return related.defer("words", *Transcript.LARGE_COLUMNS)
 
 
 def log_and_serialize(user: User, rows: list[Transcript]) -> list[TranscriptOut]:
@@ -155,7 +155,7 @@ def search_page(
     if not query:
         raise HttpError(422, "q: Add at least one word without a minus sign.")
     try:
-        keys = finding.ranked(query, rows)
+        keys = finding.ranked_keys(query, rows)
     except finding.TooFrequent:
         raise HttpError(
             422,
@@ -186,7 +186,7 @@ def get_transcript(
 
 
 def detail(request: HttpRequest, uuid: UUID, with_words: bool) -> TranscriptDetail:
-    unused = {"words", *Transcript.HEAVY} - {"original_text"}
+    unused = {"words", *Transcript.LARGE_COLUMNS} - {"original_text"}
     if with_words:
         unused.remove("words")
     rows = transcripts().defer(None).defer(*unused)
@@ -194,7 +194,7 @@ def detail(request: HttpRequest, uuid: UUID, with_words: bool) -> TranscriptDeta
     [out] = log_and_serialize(user_of(request), [transcript])
     return TranscriptDetail(
         **out.dict(),
-        original_text=transcript.as_heard,
+        original_text=transcript.uncorrected_text,
         **(word_fields(transcript) if with_words else {}),
     )
 

@@ -25,7 +25,7 @@ from transcription.assemblyai import client as assemblyai_client
 from transcription.assemblyai.orphans import find_orphan
 from transcription.models import LeaseLost, Transcript
 from transcription.receivers import transcribe
-from transcription.steps import keep_job
+from transcription.steps import store_job
 from transcription.tasks import advance
 
 # A query looks for at most this many SIDs: old versions of SQLite accept no more than
@@ -224,7 +224,7 @@ def find_and_store_job(transcript: Transcript) -> bool:
     try:
         job = find_orphan(transcript)
         if job:
-            keep_job(transcript, job, wait=timedelta())
+            store_job(transcript, job, wait=timedelta())
         return bool(job)
     except LeaseLost:
         return False

@@ -69,7 +69,7 @@ class CeleryQueue:
         if task != advance:
             return False
         rows = Transcript.objects.unfinished().exclude(announced_at=None)
-        rows = rows.exclude(pk__in=rows.unannounced(timezone.now()))
+        rows = rows.exclude(pk__in=rows.without_message(timezone.now()))
         rows = rows.filter(priority__lt=0) if back_fill else rows.current()
         return rows[:BACKLOG].count() >= BACKLOG
 

@@ -12,7 +12,8 @@ pytestmark = pytest.mark.slow
 
 # Leases are so long that none expires during the setup, even on a busy machine.
 LEASE_SECONDS = 20
-# Longest time that one request can take, see transcription.steps.wait_out.
+# Longest time that one request can take, see wait_for_request_timeout in
+# transcription.steps.
 LONGEST_REQUEST_SECONDS = 33.05
 SLACK_SECONDS = 15  # for sweeps and the start of a worker on two slow processors
 AUDIO_BYTES_PASSED = 30_000

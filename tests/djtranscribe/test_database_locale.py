@@ -27,7 +27,7 @@ import json
 from caller.models import Recording
 from tests.transcription.search.test_search import LANGUAGES
 from transcription.models import Transcript
-from transcription.search.finding import ranked
+from transcription.search.finding import ranked_keys
 from transcription.search.query import parse
 
 recording = Recording.objects.create(status="completed")
@@ -38,8 +38,8 @@ rows = {
 missed = [
     language
     for language, (_, finds, misses) in LANGUAGES.items()
-    if rows[language] not in ranked(parse(finds))
-    or rows[language] in ranked(parse(misses))
+    if rows[language] not in ranked_keys(parse(finds))
+    or rows[language] in ranked_keys(parse(misses))
 ]
 print("missed:", missed)
 """

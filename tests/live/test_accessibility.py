@@ -255,7 +255,7 @@ def test_pages_behind_buttons_have_no_accessibility_violation(
         wrong[f"filters of {path}"] = violations(page)
     page.goto(f"{sandbox.site}/search/?q=the")
     page.get_by_text("How to search").click()
-    page.locator(".hit summary").first.click()
+    page.locator(".result summary").first.click()
     wrong["searching"] = violations(page)
     page.goto(f"{sandbox.site}/")
     page.get_by_label("Number to call").fill("33142685300")
@@ -292,7 +292,7 @@ def test_transcript_has_no_accessibility_violation_while_it_is_corrected(
         page.get_by_role("button", name="Next word").click()
         page.locator("audio").evaluate("audio => audio.pause()")
         wrong[f"listening {place}"] = violations(page)
-        for panel in page.locator("#reading summary").all():
+        for panel in page.locator("#viewer summary").all():
             panel.click()
         expect(page.locator(".revisions")).to_be_visible()
         page.locator(".said > span").nth(3).dblclick()

@@ -92,7 +92,7 @@ def test_a_transcript_comes_to_the_page_of_a_call_while_a_note_is_typed(
     expect(page.locator(".tag")).to_contain_text("call back")
 
     page.goto(f'{sandbox.site}/search/?q=tag:"call back"')
-    expect(page.locator(".hit")).to_contain_text("+1 415-555-1289")
+    expect(page.locator(".result")).to_contain_text("+1 415-555-1289")
 
 
 def test_a_word_is_corrected_on_the_page_of_the_call(reading: Page, call: str):

@@ -126,7 +126,7 @@ def test_dialled_call_can_be_played_exported_and_searched(
     page.get_by_role("searchbox").fill(f'"{phrase}"')
     page.keyboard.press("Enter")
     expect(page.locator("mark").first).to_be_visible()
-    page.locator(".hit summary").first.click()
+    page.locator(".result summary").first.click()
     keep(page, "walk-search")
     heard_from = page.locator("audio").first.evaluate(PLAY)
     page.get_by_role("link", name=re.compile("^Open")).first.click()

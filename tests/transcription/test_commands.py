@@ -50,7 +50,7 @@ class Terminal(StringIO):
 
 @pytest.fixture(autouse=True)
 def hurry(monkeypatch):
-    monkeypatch.setattr(recordings, "LOOK_SECONDS", 0)
+    monkeypatch.setattr(recordings, "POLL_SECONDS", 0)
 
 
 def printed(*arguments):

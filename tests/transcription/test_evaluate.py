@@ -28,7 +28,7 @@ def folder(tmp_path):
 
 @pytest.fixture(autouse=True)
 def at_once(monkeypatch):
-    monkeypatch.setattr(recordings, "LOOK_SECONDS", 0)
+    monkeypatch.setattr(recordings, "POLL_SECONDS", 0)
 
 
 def evaluate(folder, **options):

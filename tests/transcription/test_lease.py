@@ -30,7 +30,7 @@ from tests.transcription.rows import (
     nudge,
 )
 from transcription import tasks
-from transcription.leases import holding
+from transcription.leases import hold_lease
 from transcription.models import LeaseLost, Transcript
 
 pytestmark = pytest.mark.django_db
@@ -187,7 +187,7 @@ def test_one_query_extends_all_active_leases_of_a_process():
     soon = timezone.now() + timedelta(seconds=1)
     with ExitStack() as stack:
         for each in held:
-            stack.enter_context(holding(each))
+            stack.enter_context(hold_lease(each))
             each.keep_lease()
         Transcript.objects.update(leased_until=soon)
         # Pretend that all leases were extended 16 seconds ago. Since then, the third

@@ -10,7 +10,7 @@ from hypothesis import settings as hypothesis
 from hypothesis import strategies as st
 
 from transcription import presentation
-from transcription.words import heard_in, joined, spoken
+from transcription.words import join_words, listed_words, words_of_text
 
 
 def said(text, step=400, **more):
@@ -23,8 +23,8 @@ def said(text, step=400, **more):
 
 
 def read(text, listed, seconds=0.0):
-    words = spoken(text, heard_in(listed), seconds)
-    assert joined(words) == " ".join(text.split())
+    words = words_of_text(text, listed_words(listed), seconds)
+    assert join_words(words) == " ".join(text.split())
     return words
 
 
@@ -60,9 +60,9 @@ def times(words):
     ],
 )
 def test_text_is_complete_for_any_word_list(text, listed):
-    words = spoken(text, heard_in(listed), 9)
+    words = words_of_text(text, listed_words(listed), 9)
 
-    assert joined(words) == " ".join(text.split()).replace("e\u0301", "é")
+    assert join_words(words) == " ".join(text.split()).replace("e\u0301", "é")
     for before, after in pairwise(words):
         assert before.start <= after.start <= 9000
 
@@ -102,7 +102,7 @@ def test_words_of_simultaneous_speakers_are_ordered_by_time():
     bob = said("no never ever", speaker="B")
     listed = sorted(ada + bob, key=lambda word: word["start"])
 
-    words = spoken("yes of course no never ever", heard_in(listed), 9)
+    words = words_of_text("yes of course no never ever", listed_words(listed), 9)
 
     assert [word.text for word in words] == [word["text"] for word in listed]
 
@@ -151,7 +151,7 @@ def test_numbers_that_are_missing_or_odd_are_estimated(odd):
 
     assert times(words) == [(0, 300), (300, 800), (800, 1100)]
     assert words[1].confidence is None
-    json.dumps(presentation.for_the_player(words), allow_nan=False)
+    json.dumps(presentation.player_data(words), allow_nan=False)
 
 
 @pytest.mark.parametrize(
@@ -159,7 +159,7 @@ def test_numbers_that_are_missing_or_odd_are_estimated(odd):
     [None, "words", {}, [None, 3, "x", [], {}, {"text": None}, {"text": " "}]],
 )
 def test_invalid_words_are_ignored(listed):
-    assert heard_in(listed) == []
+    assert listed_words(listed) == []
 
 
 def test_a_text_without_any_times_is_spread_over_the_audio():
@@ -178,10 +178,10 @@ def test_any_text_comes_out_whole_and_in_order(parts, chance):
         if chance.random() < 0.1:
             word["start"] = chance.choice([None, 10**6, 0])
 
-    words = spoken(text or "x", heard_in(listed), 20)
+    words = words_of_text(text or "x", listed_words(listed), 20)
 
     if sorted(text.split()) != sorted(word["text"] for word in listed):
-        assert joined(words) == (" ".join(text.split()) or "x")
+        assert join_words(words) == (" ".join(text.split()) or "x")
     assert all(0 <= word.start <= word.end <= 20_000 for word in words)
     assert all(a.start <= b.start for a, b in pairwise(words))
 

@@ -38,14 +38,14 @@ KEY_REFUSED = (
 class AssemblyAIError(VendorError):
     """A request to AssemblyAI failed.
 
-    said: the sentence that AssemblyAI sent, or "".
+    reason: the sentence that AssemblyAI sent, or "".
 
     refused_at: the time of the transcript's first refusal, if our settings seem to be
     the cause. Otherwise None.
     """
 
     vendor = "assemblyai"
-    said = ""
+    reason = ""
     refused_at: datetime | None = None
 
 
@@ -133,7 +133,7 @@ def _request(method: str, path: str, **options: Any) -> dict[str, Any]:
         raise AssemblyAIError(KEY_REFUSED, permanent=True, account=True)
     url = settings.ASSEMBLYAI_API_URL.rstrip("/")
     headers = {"Authorization": settings.ASSEMBLYAI_KEY, **options.pop("headers", {})}
-    with translated():
+    with translate_errors():
         answer = _session(url).request(
             method,
             f"{url}/v2/{path}",
@@ -146,17 +146,17 @@ def _request(method: str, path: str, **options: Any) -> dict[str, Any]:
             raise _refusal(answer)
         body = _storable(answer.json())
     if not isinstance(body, dict):
-        raise _not_understood()
+        raise _unreadable_answer()
     return body
 
 
 @contextmanager
-def translated() -> Iterator[None]:
+def translate_errors() -> Iterator[None]:
     """Turn network errors and unreadable responses into AssemblyAIError."""
     try:
         yield
     except (requests.JSONDecodeError, AnswerTooLarge) as error:
-        raise _not_understood() from error
+        raise _unreadable_answer() from error
     except requests.RequestException as error:
         if never_sent(error):
             message = "AssemblyAI could not be reached; nothing was sent to it."
@@ -168,12 +168,12 @@ def translated() -> Iterator[None]:
 def _refusal(answer: requests.Response) -> AssemblyAIError:
     status = answer.status_code
     try:
-        said = str(_storable(answer.json())["error"])[:500]
+        reason = str(_storable(answer.json())["error"])[:500]
     except (ValueError, KeyError, TypeError):
-        said = ""
+        reason = ""
     if status == requests.codes.unauthorized:
         return AssemblyAIError(KEY_REFUSED, permanent=True, account=True, code=status)
-    if "balance is negative" in said:
+    if "balance is negative" in reason:
         message = "The balance of our AssemblyAI account is negative. Please top it up."
         return AssemblyAIError(message, permanent=True, account=True, code=status)
     if status == requests.codes.too_many_requests:
@@ -185,9 +185,11 @@ def _refusal(answer: requests.Response) -> AssemblyAIError:
     if status >= 500 or status < 400:
         message = f"AssemblyAI answered with an internal error (HTTP status {status})."
         return AssemblyAIError(message, maybe_done=True, code=status)
-    message = f"AssemblyAI refused (HTTP status {status}): {said or 'no reason given'}"
+    message = (
+        f"AssemblyAI refused (HTTP status {status}): {reason or 'no reason given'}"
+    )
     error = AssemblyAIError(message, permanent=True, code=status)
-    error.said = said
+    error.reason = reason
     return error
 
 
@@ -204,11 +206,11 @@ def _storable(value: Any) -> Any:
 
 def _text(answer: dict[str, Any], key: str) -> str:
     if not (isinstance(answer.get(key), str) and answer[key]):
-        raise _not_understood()
+        raise _unreadable_answer()
     return str(answer[key])
 
 
-def _not_understood() -> AssemblyAIError:
+def _unreadable_answer() -> AssemblyAIError:
     return AssemblyAIError(
         "AssemblyAI's answer could not be understood.", maybe_done=True
     )

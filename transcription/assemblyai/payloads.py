@@ -19,13 +19,13 @@ WEBHOOK_HEADER = "X-Djtranscribe-Token"
 DETECT = "detect"
 # Twilio's `source` of recordings with several people. If these people share a channel,
 # we ask AssemblyAI to distinguish their voices. twilio.com/docs/voice/api/recording
-MIXED = ("DialVerb", "Conference", "StartConferenceRecordingAPI")
+MIXED_SOURCES = ("DialVerb", "Conference", "StartConferenceRecordingAPI")
 
 NO_SPEECH = "no spoken audio"
 # A job's error begins with one of these if AssemblyAI could not open the audio's URL.
 UNREACHABLE_AUDIO = ("Download error", "Cannot access uploaded file")
 # A job's error begins with this if AssemblyAI's own server failed.
-THEIR_FAULT = ("Server error",)
+SERVER_ERROR = ("Server error",)
 # We replace a private word with this text, as AssemblyAI does.
 REDACTED = "####"
 # A job that was deleted has this `audio_url`.
@@ -48,7 +48,7 @@ def request_body(transcript: Transcript) -> dict[str, Any]:
         body["language_code"] = settings.SPEECH_LANGUAGE_CODE
     if (transcript.recording.channels or 1) > 1:
         body["multichannel"] = True
-    elif transcript.recording.source in MIXED:
+    elif transcript.recording.source in MIXED_SOURCES:
         body["speaker_labels"] = True
     if settings.REDACT_PII:
         body["redact_pii"] = True
@@ -73,15 +73,17 @@ def request_body(transcript: Transcript) -> dict[str, Any]:
     return body
 
 
-def to_keep(body: dict[str, Any]) -> dict[str, Any]:
+def without_secret(body: dict[str, Any]) -> dict[str, Any]:
     """Return the body to store: without the secret token of the webhook."""
     return {key: body[key] for key in body if key != "webhook_auth_header_value"}
 
 
-def outcome(job: dict[str, Any], request: dict[str, Any] | None) -> dict[str, Any]:
+def result_columns(
+    job: dict[str, Any], request: dict[str, Any] | None
+) -> dict[str, Any]:
     """Return the columns of Transcript for a completed job. request: what we sent."""
     if (request or {}).get("redact_pii"):
-        job = redacted(job)
+        job = redact(job)
     words = job.get("words")
     rest = {key: job[key] for key in job if key not in ("text", "words")}
     return {
@@ -96,7 +98,7 @@ def outcome(job: dict[str, Any], request: dict[str, Any] | None) -> dict[str, An
     }
 
 
-def redacted(job: dict[str, Any]) -> dict[str, Any]:
+def redact(job: dict[str, Any]) -> dict[str, Any]:
     """Return the job with REDACTED in `words` for each word that was redacted.
 
     If `words` has a word more often than the text, at least one of its occurrences was
@@ -125,10 +127,10 @@ def redacted(job: dict[str, Any]) -> dict[str, Any]:
     return {**rest, "words": words}
 
 
-def nothing_said(job: dict[str, Any]) -> dict[str, Any]:
+def no_speech_columns(job: dict[str, Any]) -> dict[str, Any]:
     """Return the columns of Transcript for a job that failed because nobody spoke."""
     return {
-        **outcome(job, None),
+        **result_columns(job, None),
         "text": "",
         "error_class": Transcript.ErrorClass.NO_SPEECH,
     }

@@ -25,13 +25,13 @@ from transcription.models import Transcript
 
 # If AssemblyAI refuses a transcript but accepts others with the same settings, the
 # refused transcript is retried at most this many times, after about 5 to 40 seconds.
-ATTEMPTS_ALONE = 4
+MAX_REFUSED_ATTEMPTS = 4
 # To find out whether AssemblyAI accepts other transcripts, look at this many of the
 # newest ones.
-LOOK_AT = 500
+NEWEST_COMPARED = 500
 
 # Fields of a request that depend on the recording or a keyword list, not on settings.
-OF_THE_ROW = {
+ROW_FIELDS = {
     "audio_url",
     "custom_spelling",
     "domain",
@@ -74,26 +74,35 @@ REQUEST = re.compile(
 )
 
 
-def change_for(said: str, request: dict[str, Any]) -> str | None:
+def suggest_change(reason: str, request: dict[str, Any]) -> str | None:
     """Return a sentence that says what to change, or "" if we do not know the cause.
 
     Return None if AssemblyAI's sentence is about this recording or its keyword list.
     """
     listed = [key for key in ("keyterms_prompt", "custom_spelling") if key in request]
-    is_of_list = any(key in said for key in listed)
-    if CONTENT.search(said) if is_of_list else RECORDING.search(said):
+    is_of_list = any(key in reason for key in listed)
+    if CONTENT.search(reason) if is_of_list else RECORDING.search(reason):
         return None
     # Try LANGUAGE before MODEL: AssemblyAI also calls features "models". For example,
     # "The following models are not available in this language: punctuate".
     known = [
-        (is_of_list, f"{_now('SPEECH_MODELS')} Or use no keyword list."),
-        (LANGUAGE.search(said), _now("LANGUAGE_CODE")),
-        (MODEL.search(said) or _names_a_model(said), _other_models()),
-        (WEBHOOK.search(said), "AssemblyAI refuses our webhook URL. Check BASE_URL."),
-        (REDACTION.search(said), _now("REDACT_PII")),
-        (ACCOUNT.search(said), "Look at the account in AssemblyAI's dashboard."),
+        (is_of_list, f"{_change_setting('SPEECH_MODELS')} Or use no keyword list."),
+        (LANGUAGE.search(reason), _change_setting("LANGUAGE_CODE")),
         (
-            REQUEST.search(said) or any(key in said for key in request),
+            MODEL.search(reason) or _names_a_model(reason),
+            _other_models(),
+        ),
+        (
+            WEBHOOK.search(reason),
+            "AssemblyAI refuses our webhook URL. Check BASE_URL.",
+        ),
+        (REDACTION.search(reason), _change_setting("REDACT_PII")),
+        (
+            ACCOUNT.search(reason),
+            "Look at the account in AssemblyAI's dashboard.",
+        ),
+        (
+            REQUEST.search(reason) or any(key in reason for key in request),
             "AssemblyAI no longer accepts the requests of this version. Upgrade "
             "djtranscribe.",
         ),
@@ -101,14 +110,14 @@ def change_for(said: str, request: dict[str, Any]) -> str | None:
     return next((change for is_it, change in known if is_it), "")
 
 
-def of_request(
+def request_refusal(
     error: AssemblyAIError, transcript: Transcript, body: dict[str, Any]
 ) -> AssemblyAIError:
     """Return the error to raise for a refused POST /v2/transcript."""
     if error.account or not error.permanent:
         return error
-    change = change_for(error.said, body)
-    if error.code == requests.codes.not_found and not error.said:
+    change = suggest_change(error.reason, body)
+    if error.code == requests.codes.not_found and not error.reason:
         change = "Change ASSEMBLYAI_API_URL."
     may_be_the_upload = error.code in (
         requests.codes.forbidden,
@@ -117,21 +126,21 @@ def of_request(
     if change is None or (may_be_the_upload and not change):
         return error
     accepted = Transcript.objects.exclude(assemblyai_id=None)
-    return _blame(error.said, change, transcript, accepted, error.code)
+    return _refusal_error(error.reason, change, transcript, accepted, error.code)
 
 
-def of_job(transcript: Transcript, reason: str) -> AssemblyAIError | None:
+def job_refusal(transcript: Transcript, reason: str) -> AssemblyAIError | None:
     """Return the error for a failed job, or None if we know no setting to change."""
-    change = change_for(reason, transcript.request or {})
+    change = suggest_change(reason, transcript.request or {})
     if not change:
         return None
     completed = Transcript.objects.filter(status=Transcript.Status.COMPLETED)
-    return _blame(reason, change, transcript, completed, None)
+    return _refusal_error(reason, change, transcript, completed, None)
 
 
-def of_settings(request: dict[str, Any] | None) -> dict[str, Any]:
+def settings_fields(request: dict[str, Any] | None) -> dict[str, Any]:
     """Return the part of a request that depends only on settings."""
-    return {key: (request or {})[key] for key in {*(request or {})} - OF_THE_ROW}
+    return {key: (request or {})[key] for key in {*(request or {})} - ROW_FIELDS}
 
 
 def refused_at(transcript: Transcript, body: dict[str, Any]) -> datetime | None:
@@ -139,11 +148,11 @@ def refused_at(transcript: Transcript, body: dict[str, Any]) -> datetime | None:
 
     Returns None if it did not, or if `body` has other settings than the last request.
     """
-    is_same = of_settings(transcript.request) == of_settings(body)
+    is_same = settings_fields(transcript.request) == settings_fields(body)
     return transcript.refused_at if is_same else None
 
 
-def lets_others_first(transcript: Transcript) -> bool:
+def should_wait_for_others(transcript: Transcript) -> bool:
     """Return whether a refused transcript should leave the next probe to others.
 
     A probe is a request that tests whether the pause can end. If AssemblyAI refuses a
@@ -156,20 +165,20 @@ def lets_others_first(transcript: Transcript) -> bool:
     return waiting.filter(status__in=may_be_tried).exists()
 
 
-def _blame(
-    said: str,
+def _refusal_error(
+    reason: str,
     change: str,
     transcript: Transcript,
     accepted: Any,
     code: int | None,
 ) -> AssemblyAIError:
-    said = _without_content(said, transcript)
+    reason = _without_content(reason, transcript)
     if _others_are_accepted(transcript, accepted):
         message = (
             "AssemblyAI refuses this recording, and accepts others with the same "
-            f"settings. It says: {said or 'nothing'}"
+            f"settings. It says: {reason or 'nothing'}"
         )
-        is_final = transcript.attempts >= ATTEMPTS_ALONE
+        is_final = transcript.attempts >= MAX_REFUSED_ATTEMPTS
         return AssemblyAIError(message, permanent=is_final, code=code)
     change = change or (
         "We do not know this reason. Compare AssemblyAI's message with SPEECH_MODELS "
@@ -177,7 +186,7 @@ def _blame(
     )
     message = (
         f"AssemblyAI refuses requests with our settings. {change} Then restart the "
-        f"worker. It says: {said or 'nothing'}"
+        f"worker. It says: {reason or 'nothing'}"
     )
     error = AssemblyAIError(message, permanent=True, account=True, code=code)
     error.refused_at = transcript.refused_at or timezone.now()
@@ -191,7 +200,7 @@ def _others_are_accepted(transcript: Transcript, accepted: Any) -> bool:
     """
     if not transcript.refused_at:
         return False
-    newest = Transcript.objects.order_by("-created_at").values("pk")[:LOOK_AT]
+    newest = Transcript.objects.order_by("-created_at").values("pk")[:NEWEST_COMPARED]
     requests_since = (
         accepted.filter(
             pk__in=list(newest.values_list("pk", flat=True)),
@@ -200,11 +209,13 @@ def _others_are_accepted(transcript: Transcript, accepted: Any) -> bool:
         .exclude(pk=transcript.pk)
         .values_list("request", flat=True)
     )
-    ours = of_settings(transcript.request)
-    return any(of_settings(request) == ours for request in requests_since.iterator())
+    ours = settings_fields(transcript.request)
+    return any(
+        settings_fields(request) == ours for request in requests_since.iterator()
+    )
 
 
-def _now(setting: str) -> str:
+def _change_setting(setting: str) -> str:
     now = {
         "SPEECH_MODELS": _models(),
         "LANGUAGE_CODE": settings.SPEECH_LANGUAGE_CODE,
@@ -213,20 +224,20 @@ def _now(setting: str) -> str:
     return f"Change {setting} (now {now[setting]})."
 
 
-def _names_a_model(said: str) -> bool:
-    return any(name in said for name in settings.SPEECH_MODELS)
+def _names_a_model(reason: str) -> bool:
+    return any(name in reason for name in settings.SPEECH_MODELS)
 
 
 def _other_models() -> str:
-    old = speech_models.outdated(settings.SPEECH_MODELS)
-    return " ".join([_now("SPEECH_MODELS"), *old])
+    old = speech_models.describe_outdated(settings.SPEECH_MODELS)
+    return " ".join([_change_setting("SPEECH_MODELS"), *old])
 
 
 def _models() -> str:
     return ",".join(settings.SPEECH_MODELS)
 
 
-def _without_content(said: str, transcript: Transcript) -> str:
+def _without_content(reason: str, transcript: Transcript) -> str:
     """Remove private data from an error, because the public /healthz shows errors."""
     request = transcript.request or {}
     spelled = request.get("custom_spelling") or []
@@ -238,5 +249,5 @@ def _without_content(said: str, transcript: Transcript) -> str:
         transcript.webhook_token(),
     ]
     for text in sorted(private, key=len, reverse=True):
-        said = re.sub(rf"(?<!\w){re.escape(text)}(?!\w)", "…", said, flags=re.I)
-    return said
+        reason = re.sub(rf"(?<!\w){re.escape(text)}(?!\w)", "…", reason, flags=re.I)
+    return reason

@@ -68,7 +68,7 @@ def cost(name: str, seconds: float | None) -> Decimal:
     return (Decimal(str(seconds or 0)) / 3600 * rate).quantize(Decimal("0.00001"))
 
 
-def outdated(names: list[str]) -> list[str]:
+def describe_outdated(names: list[str]) -> list[str]:
     """Return a sentence for each model in `names` that is deprecated or refused."""
     sentences = []
     for name in names:

@@ -74,7 +74,7 @@ def download(
         row = Export.objects.create(**facts)
     # Do not load `words`: this column can have megabytes, and a CSV does not use it.
     unused_columns = ["words"] if kind == CSV else []
-    batches = row.sending(bulk.batches(chosen, request.user, *unused_columns))
+    batches = row.track_progress(bulk.batches(chosen, request.user, *unused_columns))
     if kind == CSV:
         pieces: Iterator[bytes] = bulk.csv_lines(batches, form.options.version)
         content_type, name = "text/csv; charset=utf-8", "transcripts.csv"
@@ -88,7 +88,7 @@ def download(
 
 @admin.register(Export)
 class ExportAdmin(LargeTableAdmin, ReadOnly, admin.ModelAdmin[Export]):
-    list_display = ["begun_at", "user", "kind", "total", "sent", "is_whole"]
+    list_display = ["begun_at", "user", "kind", "total", "sent", "is_complete"]
     list_filter = [("begun_at", DateRangeFilter)]
     list_select_related = ["user"]
     sortable_by = ["begun_at"]
@@ -99,5 +99,5 @@ class ExportAdmin(LargeTableAdmin, ReadOnly, admin.ModelAdmin[Export]):
     )
 
     @admin.display(description="complete", boolean=True)
-    def is_whole(self, row: Export) -> bool:
+    def is_complete(self, row: Export) -> bool:
         return row.finished_at is not None

@@ -18,7 +18,7 @@ from transcription.exports.fonts import MissingFont
 from transcription.exports.formats import FORMATS
 from transcription.models import Transcript
 
-AT_ONCE = 100
+BATCH_SIZE = 100
 # A cell that starts with one of these is a formula for Excel, LibreOffice and Google
 # Sheets. See owasp.org/www-community/attacks/CSV_Injection
 FORMULA = ("=", "+", "-", "@", "\t", "\r")
@@ -45,9 +45,9 @@ def batches(
     # as another process has written. Then the download would break off.
     keys = list(transcripts.values_list("pk", flat=True))
     rows = Transcript.objects.select_related("recording__call").with_contact_name()
-    rows = rows.defer(*{*Transcript.HEAVY, *unused_columns} - {"original_text"})
-    for start in range(0, len(keys) or 1, AT_ONCE):
-        chosen = keys[start : start + AT_ONCE]
+    rows = rows.defer(*{*Transcript.LARGE_COLUMNS, *unused_columns} - {"original_text"})
+    for start in range(0, len(keys) or 1, BATCH_SIZE):
+        chosen = keys[start : start + BATCH_SIZE]
         found = rows.in_bulk(chosen)
         # Skip transcripts that were deleted after the keys were loaded.
         batch = [found[key] for key in chosen if key in found]
@@ -55,14 +55,14 @@ def batches(
         yield batch
 
 
-def harmless(cell: Any) -> str:
+def escape_formula(cell: Any) -> str:
     """Return the cell as text. A leading apostrophe disables a formula."""
     text = "" if cell is None else str(cell)
     is_formula = text.startswith(FORMULA) and not NUMBER.fullmatch(text)
     return f"'{text}" if is_formula else text
 
 
-def note_on(text: str) -> str:
+def truncation_note(text: str) -> str:
     """Return a note if a spreadsheet cannot show the whole text, else ""."""
     if len(text) <= CELL_CHARACTERS:
         return ""
@@ -91,17 +91,17 @@ def csv_lines(
                 row.created_at.isoformat(),
             ]
             cells += [row.get_status_display(), row.error, row.language]
-            text = row.as_heard if is_original else row.text
-            cells += [row.confidence, row.audio_seconds, text, note_on(text)]
+            text = row.uncorrected_text if is_original else row.text
+            cells += [row.confidence, row.audio_seconds, text, truncation_note(text)]
             cells += [getattr(row, "contact_name", None)]
-            cells += [row.as_heard] * has_both
-            writer.writerow(map(harmless, cells))
+            cells += [row.uncorrected_text] * has_both
+            writer.writerow(map(escape_formula, cells))
         yield file.getvalue().encode()
         file.seek(0)
         file.truncate()
 
 
-class Sink(io.RawIOBase):
+class ZipBuffer(io.RawIOBase):
     """Write-only buffer between zipfile and the response. It cannot seek."""
 
     def __init__(self) -> None:
@@ -120,7 +120,7 @@ class Sink(io.RawIOBase):
         return data
 
 
-def zipped(
+def zip_entry(
     transcript: Transcript, extension: str, options: Options
 ) -> tuple[str, bytes]:
     """Return the name and content of one file of a ZIP."""
@@ -136,10 +136,10 @@ def zipped(
 def zip_pieces(
     batches: Iterable[list[Transcript]], extension: str, options: Options
 ) -> Iterator[bytes]:
-    sink = Sink()
+    sink = ZipBuffer()
     with zipfile.ZipFile(sink, "w", zipfile.ZIP_DEFLATED) as archive:
         for batch in batches:
             for transcript in batch:
-                archive.writestr(*zipped(transcript, extension, options))
+                archive.writestr(*zip_entry(transcript, extension, options))
                 yield sink.take()
     yield sink.take()

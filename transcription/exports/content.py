@@ -14,7 +14,7 @@ from transcription.exports import subtitles
 from transcription.exports.subtitles import Cue
 from transcription.models import Transcript
 from transcription.review.current import original_of, words_of
-from transcription.words import Word, spoken
+from transcription.words import Word, words_of_text
 
 NO_TEXT_SECONDS = 3
 
@@ -43,7 +43,7 @@ class Options(NamedTuple):
     version: str = Version.CURRENT
 
 
-class Reading(NamedTuple):
+class TextVersion(NamedTuple):
     """One version of a transcript. heading: "" if only one version is exported."""
 
     heading: str
@@ -51,16 +51,16 @@ class Reading(NamedTuple):
     words: Callable[[], list[Word]]
 
 
-def readings(transcript: Transcript, version: str) -> list[Reading]:
+def text_versions(transcript: Transcript, version: str) -> list[TextVersion]:
     """Return the versions to export.
 
     Version.BOTH gives only one version if both have the same text.
     """
     now = partial(words_of, transcript)
     before = partial(original_of, transcript)
-    current = Reading("Corrected text", transcript.text, now)
-    original = Reading("Original text", transcript.as_heard, before)
-    if version == Version.BOTH and transcript.text != transcript.as_heard:
+    current = TextVersion("Corrected text", transcript.text, now)
+    original = TextVersion("Original text", transcript.uncorrected_text, before)
+    if version == Version.BOTH and transcript.text != transcript.uncorrected_text:
         return [current, original]
     only = original if version == Version.ORIGINAL else current
     return [only._replace(heading="")]
@@ -75,7 +75,7 @@ def filename(transcript: Transcript, extension: str) -> str:
     return f"transcript-{day:%Y-%m-%d}-{transcript.uuid}.{extension}"
 
 
-def storable(text: str) -> str:
+def remove_unprintable(text: str) -> str:
     """Remove characters that XML or PDF cannot contain, such as control characters."""
     kept = (
         letter
@@ -98,9 +98,9 @@ def placeholder(transcript: Transcript) -> str:
 
 def paragraphs(transcript: Transcript, options: Options) -> Iterator[tuple[str, str]]:
     """Yield (prefix, paragraph). The prefix is "" or, for example, `1:05 Speaker A`."""
-    versions = readings(transcript, options.version)
+    versions = text_versions(transcript, options.version)
     if not any(version.text for version in versions):
-        yield "", storable(placeholder(transcript))
+        yield "", remove_unprintable(placeholder(transcript))
         return
     for heading, text, words in versions:
         if heading:
@@ -108,13 +108,16 @@ def paragraphs(transcript: Transcript, options: Options) -> Iterator[tuple[str, 
         listed = words() if options.times or options.speakers else []
         if not listed:
             for line in filter(None, map(str.strip, text.splitlines())):
-                yield "", storable(line)
+                yield "", remove_unprintable(line)
             continue
         speaker = ""
         for turn in presentation.turns_of(listed):
             speaker = turn.speaker or speaker
             prefix = [turn.clock] * options.times + [speaker] * options.speakers
-            yield storable(" ".join(filter(None, prefix))), storable(turn.text)
+            yield (
+                remove_unprintable(" ".join(filter(None, prefix))),
+                remove_unprintable(turn.text),
+            )
 
 
 def facts(transcript: Transcript) -> str:
@@ -125,17 +128,17 @@ def facts(transcript: Transcript) -> str:
     parts = [call.number if call else "", when.lstrip("0")]
     if transcript.audio_seconds:
         parts.append(presentation.clock(transcript.audio_seconds * 1000))
-    return storable(" · ".join(filter(None, [*parts, transcript.language])))
+    return remove_unprintable(" · ".join(filter(None, [*parts, transcript.language])))
 
 
 def cues_of(transcript: Transcript, options: Options) -> list[Cue]:
-    versions = readings(transcript, options.version)
+    versions = text_versions(transcript, options.version)
     if not any(version.text for version in versions):
-        words = spoken(placeholder(transcript), [], NO_TEXT_SECONDS)
-        return [Cue(0, NO_TEXT_SECONDS * 1000, subtitles.wrapped(words))]
+        words = words_of_text(placeholder(transcript), [], NO_TEXT_SECONDS)
+        return [Cue(0, NO_TEXT_SECONDS * 1000, subtitles.wrap(words))]
     if options.version == Version.BOTH:
         raise OneVersionOnly
     [reading] = versions
     seconds = transcript.audio_seconds or 0
-    words = reading.words() or spoken(reading.text, [], seconds)
+    words = reading.words() or words_of_text(reading.text, [], seconds)
     return subtitles.cues(words, seconds, options.speakers)

@@ -16,8 +16,8 @@ from transcription.exports.content import (
     cues_of,
     facts,
     paragraphs,
-    readings,
-    storable,
+    remove_unprintable,
+    text_versions,
 )
 from transcription.exports.pdf import pdf_file
 from transcription.exports.subtitles import Cue
@@ -47,7 +47,7 @@ def as_json(transcript: Transcript, options: Options) -> bytes:
     """
     keys = ["text", "confidence"]
     keys += ["start", "end"] * options.times + ["speaker", "channel"] * options.speakers
-    first, *others = readings(transcript, options.version)
+    first, *others = text_versions(transcript, options.version)
     has_changes = options.version != Version.ORIGINAL and is_edited(transcript)
     call = transcript.recording.call
     body: dict[str, Any] = {
@@ -87,7 +87,7 @@ def _listed(transcript: Transcript, keys: list[str]) -> list[dict[str, Any]]:
 def subtitle_file(write: Callable[[list[Cue]], str]) -> Any:
     def make(transcript: Transcript, options: Options) -> bytes:
         cues = (
-            cue._replace(lines=list(filter(None, map(storable, cue.lines))))
+            cue._replace(lines=list(filter(None, map(remove_unprintable, cue.lines))))
             for cue in cues_of(transcript, options)
         )
         return write([cue for cue in cues if cue.lines]).encode()

@@ -11,7 +11,7 @@ from django.utils import timezone
 
 # Sending a batch takes seconds. If no batch was sent for this time, we assume that the
 # browser has disconnected.
-BROKEN_OFF_AFTER = timedelta(seconds=30)
+INTERRUPTED_AFTER = timedelta(seconds=30)
 
 Row = TypeVar("Row")
 
@@ -37,11 +37,11 @@ class Export(models.Model):
         return f"{self.kind} with {self.total} transcripts"
 
     @property
-    def is_broken_off(self) -> bool:
-        late = timezone.now() > self.moved_at + BROKEN_OFF_AFTER
+    def is_interrupted(self) -> bool:
+        late = timezone.now() > self.moved_at + INTERRUPTED_AFTER
         return late and self.finished_at is None
 
-    def sending(self, batches: Iterable[list[Row]]) -> Iterator[list[Row]]:
+    def track_progress(self, batches: Iterable[list[Row]]) -> Iterator[list[Row]]:
         """Yield the batches and save how many of their rows have been sent."""
         mine = Export.objects.filter(pk=self.pk)
         for batch in batches:

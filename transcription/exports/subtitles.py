@@ -1,8 +1,8 @@
 """Subtitles from words: short texts (cues) that are shown while they are spoken.
 
-A cue begins with its first word. It ends at most AFTER_MS after its last word, and not
-after the end of the audio. If speakers answer each other quickly, they share a cue: one
-line each, with dashes. Cues overlap only while people talk at the same time. See
+A cue begins with its first word. It ends at most MAX_LINGER_MS after its last word, and
+not after the end of the audio. If speakers answer each other quickly, they share a cue:
+one line each, with dashes. Cues overlap only while people talk at the same time. See
 "Dashes" and "Timing" in the BBC Subtitle Guidelines,
 bbc.github.io/subtitle-guidelines
 """
@@ -14,20 +14,20 @@ from typing import NamedTuple
 
 import regex
 
-from transcription.presentation import ENDS, PAUSE_MS
-from transcription.words import Word, joined, turns
+from transcription.presentation import PAUSE_MS, SENTENCE_ENDS
+from transcription.words import Word, join_words, turns
 
-LINE, LINES = 42, 2
+MAX_LINE_LENGTH, MAX_LINES = 42, 2
 DASH = "- "
 CHARACTERS_A_SECOND = 20
 # A cue is shown for at least this long, except in two cases: the next cue appears
-# earlier, or the speech of the cue ended AFTER_MS ago.
-LEAST_MS = 1000
+# earlier, or the speech of the cue ended MAX_LINGER_MS ago.
+USUAL_MIN_MS = 1000
 # A cue disappears at most this long after the end of its speech.
-AFTER_MS = 500
+MAX_LINGER_MS = 500
 # In all cases, a cue is shown for at least this long. A cue with a length of 0 would
 # not be shown.
-SHORTEST_MS = 40
+MIN_MS = 40
 
 
 class Cue(NamedTuple):
@@ -41,9 +41,9 @@ def cues(words: list[Word], seconds: float = 0, speakers: bool = False) -> list[
 
     seconds: length of the audio, 0 if unknown. speakers: whether to name them.
     """
-    groups = [group for turn in turns(words) for group in cut(turn, speakers)]
+    groups = [group for turn in turns(words) for group in split_turn(turn, speakers)]
     groups.sort(key=lambda group: group[0].start)
-    shared = share(groups)
+    shared = merge_short_turns(groups)
     latest = int(seconds * 1000)
     made: list[Cue] = []
     for together, following in zip_longest(shared, shared[1:]):
@@ -51,25 +51,25 @@ def cues(words: list[Word], seconds: float = 0, speakers: bool = False) -> list[
         spoken_until = max(word.end for group in together for word in group)
         lines = lines_of(together, speakers)
         next_start = following[0][0].start if following else None
-        end = shown_until(start, spoken_until, lines, next_start)
-        end = max(end, start + SHORTEST_MS)
+        end = cue_end(start, spoken_until, lines, next_start)
+        end = max(end, start + MIN_MS)
         if latest:
-            start, end = min(start, max(0, latest - SHORTEST_MS)), min(end, latest)
+            start, end = min(start, max(0, latest - MIN_MS)), min(end, latest)
         made.append(Cue(start, end, lines))
     return made
 
 
-def shown_until(
+def cue_end(
     start: int, spoken_until: int, lines: list[str], next_start: int | None
 ) -> int:
     """Return when a cue disappears, in ms.
 
-    A cue is shown long enough to be read, but at most AFTER_MS after its speech. It
-    disappears when the next cue appears, unless two people talk at once.
+    A cue is shown long enough to be read, but at most MAX_LINGER_MS after its speech.
+    It disappears when the next cue appears, unless two people talk at once.
     """
     reading = sum(map(len, lines)) * 1000 // CHARACTERS_A_SECOND
-    end = max(spoken_until, start + max(LEAST_MS, reading))
-    end = min(end, spoken_until + AFTER_MS)
+    end = max(spoken_until, start + max(USUAL_MIN_MS, reading))
+    end = min(end, spoken_until + MAX_LINGER_MS)
     # If the next cue begins before the end of the speech, two people talk at once. Then
     # both cues are shown.
     if next_start is not None and next_start >= spoken_until:
@@ -77,14 +77,14 @@ def shown_until(
     return end
 
 
-def cut(turn: list[Word], speakers: bool) -> Iterator[list[Word]]:
+def split_turn(turn: list[Word], speakers: bool) -> Iterator[list[Word]]:
     """Cut a turn (words of one speaker) into groups of words that fit into a cue."""
     group: list[Word] = []
     name = f"{turn[0].speaker}: " if speakers and turn[0].speaker else ""
     if name:
         turn = [turn[0]._replace(text=name + turn[0].text), *turn[1:]]
     for word in turn:
-        for piece in pieces(word):
+        for piece in split_word(word):
             if group and starts_new_cue(group, piece):
                 yield group
                 group = []
@@ -93,49 +93,49 @@ def cut(turn: list[Word], speakers: bool) -> Iterator[list[Word]]:
         yield group
 
 
-def share(groups: list[list[Word]]) -> list[list[list[Word]]]:
+def merge_short_turns(groups: list[list[Word]]) -> list[list[list[Word]]]:
     """Assign the groups to cues. Short turns that follow each other share a cue."""
     shared: list[list[list[Word]]] = []
     for group in groups:
-        if shared and may_share(shared[-1], group):
+        if shared and fits_cue(shared[-1], group):
             shared[-1].append(group)
         else:
             shared.append([group])
     return shared
 
 
-def may_share(together: list[list[Word]], group: list[Word]) -> bool:
+def fits_cue(together: list[list[Word]], group: list[Word]) -> bool:
     """Return whether a group fits into the cue of the groups before it."""
     first, last = together[0][0], together[-1][-1]
-    lines = [*wrapped(together[-1]), *wrapped(group)]
+    lines = [*wrap(together[-1]), *wrap(group)]
     return (
-        len(together) < LINES
-        and len(lines) == LINES
-        and max(map(len, lines)) + len(DASH) <= LINE
+        len(together) < MAX_LINES
+        and len(lines) == MAX_LINES
+        and max(map(len, lines)) + len(DASH) <= MAX_LINE_LENGTH
         and group[0].speaker != last.speaker
         and group[0].start >= last.end
-        and group[0].start - first.start < LEAST_MS
+        and group[0].start - first.start < USUAL_MIN_MS
     )
 
 
 def lines_of(together: list[list[Word]], speakers: bool) -> list[str]:
     """Return the lines of a cue. Unnamed speakers who share a cue get dashes."""
     dash = "" if speakers or len(together) == 1 else DASH
-    return [f"{dash}{line}" for group in together for line in wrapped(group)]
+    return [f"{dash}{line}" for group in together for line in wrap(group)]
 
 
-def pieces(word: Word) -> list[Word]:
+def split_word(word: Word) -> list[Word]:
     """Cut a word that is longer than a line.
 
     In a language without spaces, one "word" can be a whole text. An accent or a vowel
     sign stays with its letter. An emoji is not cut.
     """
     text = re.sub(r"\s+", " ", word.text)
-    if len(text) <= LINE:
+    if len(text) <= MAX_LINE_LENGTH:
         return [word._replace(text=text)]
     parts = [""]
     for letter in regex.findall(r"\X", text):
-        if parts[-1] and len(parts[-1]) + len(letter) > LINE:
+        if parts[-1] and len(parts[-1]) + len(letter) > MAX_LINE_LENGTH:
             parts.append("")
         parts[-1] += letter
     span = (word.end - word.start) / len(parts)
@@ -154,20 +154,26 @@ def starts_new_cue(group: list[Word], word: Word) -> bool:
     last = group[-1]
     return (
         word.start - last.end >= PAUSE_MS
-        or len(wrapped([*group, word])) > LINES
-        # After a sentence, start a new cue if this cue has lasted LEAST_MS.
-        or (last.text.endswith(ENDS) and word.start - group[0].start >= LEAST_MS)
+        or len(wrap([*group, word])) > MAX_LINES
+        # After a sentence, start a new cue if this cue has lasted USUAL_MIN_MS.
+        or (
+            last.text.endswith(SENTENCE_ENDS)
+            and word.start - group[0].start >= USUAL_MIN_MS
+        )
     )
 
 
-def wrapped(group: list[Word]) -> list[str]:
-    """Wrap the words into lines of LINE characters. A longer word has its own line."""
+def wrap(group: list[Word]) -> list[str]:
+    """Wrap the words into lines of MAX_LINE_LENGTH characters.
+
+    A longer word has its own line.
+    """
     lines: list[list[Word]] = [[]]
     for word in group:
-        if lines[-1] and len(joined([*lines[-1], word])) > LINE:
+        if lines[-1] and len(join_words([*lines[-1], word])) > MAX_LINE_LENGTH:
             lines.append([])
         lines[-1].append(word)
-    return [joined(line) for line in lines]
+    return [join_words(line) for line in lines]
 
 
 # Subtitle files

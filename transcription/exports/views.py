@@ -12,8 +12,8 @@ from transcription.exports.content import OneVersionOnly, Options, filename
 from transcription.exports.fonts import MissingFont
 from transcription.exports.formats import FORMATS
 from transcription.models import Export, Transcript
-from transcription.reading import state_of
 from transcription.review.turns import turns_on_page
+from transcription.viewer import missing_text_reason
 
 # The page of a download polls once a second. After this many polls, the page says that
 # the download did not start.
@@ -65,7 +65,7 @@ def print_view(request: HttpRequest, uuid: UUID) -> HttpResponse:
         "recording": transcript.recording,
         "call": call,
         "contact": Contact.objects.find_by_number(call.other_number) if call else None,
-        "state": state_of(transcript),
+        "state": missing_text_reason(transcript),
         "turns": turns_on_page(transcript),
     }
     return render(request, "transcription/print.html", context)

@@ -18,7 +18,7 @@ def run(command: BaseCommand, deletion: Deletion) -> None:
     Raises CommandError if not everything was deleted.
     """
     try:
-        while tasks.work(deletion.pk):
+        while tasks.run_slice(deletion.pk):
             deletion.refresh_from_db()
             command.stdout.write(deletion.report)
     except KeyboardInterrupt:

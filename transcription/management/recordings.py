@@ -12,10 +12,10 @@ from caller.models import Recording
 from transcription.models import Transcript, Vocabulary
 from transcription.tasks import advance
 
-LOOK_SECONDS = 2
+POLL_SECONDS = 2
 
 
-def vocabulary_named(name: str) -> Vocabulary:
+def find_vocabulary(name: str) -> Vocabulary:
     """Return the keyword list with this name. Raises CommandError."""
     found = Vocabulary.objects.filter(name=name).first()
     if found is None:
@@ -52,7 +52,7 @@ def new_recording(
         raise
 
 
-def until_finished(transcripts: list[Transcript]) -> Iterator[float]:
+def advance_until_finished(transcripts: list[Transcript]) -> Iterator[float]:
     """Take steps of the transcripts until all are finished.
 
     After each round, yield the seconds since the start. Raises CommandError if a
@@ -61,13 +61,13 @@ def until_finished(transcripts: list[Transcript]) -> Iterator[float]:
     began = time.monotonic()
     while waiting := [row for row in transcripts if not row.is_finished]:
         for transcript in waiting:
-            look_at(transcript)
+            advance_now(transcript)
         yield time.monotonic() - began
         if any(not row.is_finished for row in waiting):
-            time.sleep(LOOK_SECONDS)
+            time.sleep(POLL_SECONDS)
 
 
-def look_at(transcript: Transcript) -> None:
+def advance_now(transcript: Transcript) -> None:
     """Take all steps that are possible now.
 
     Raises CommandError if the transcript was deleted.

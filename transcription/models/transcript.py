@@ -20,9 +20,9 @@ from transcription.vocabulary.models import Vocabulary
 class Transcript(Work):
     """The words of one recording. A recording may have several transcripts."""
 
-    # Large columns that few pages need, for defer(*HEAVY). `words` is also large, but
-    # not in this list, because search results need it.
-    HEAVY = (
+    # Large columns that few pages need, for defer(*LARGE_COLUMNS). `words` is also
+    # large, but not in this list, because search results need it.
+    LARGE_COLUMNS = (
         *("search_text", "original_text", "request", "response"),
         "recording__peaks",
     )
@@ -136,7 +136,7 @@ class Transcript(Work):
     def nobody_spoke(self) -> bool:
         """Whether AssemblyAI found no words, not even words that a person removed."""
         is_empty = self.status == self.Status.COMPLETED and not self.text
-        return is_empty and not self.as_heard
+        return is_empty and not self.uncorrected_text
 
     def siblings(self) -> models.QuerySet[Transcript]:
         """The other transcripts of the same recording."""
@@ -144,7 +144,7 @@ class Transcript(Work):
         return rows.exclude(pk=self.pk)
 
     @property
-    def as_heard(self) -> str:
+    def uncorrected_text(self) -> str:
         """The text as AssemblyAI wrote it."""
         # Test `revision` first, because `original_text` may be deferred. With a
         # revision, `original_text` may be null: some revisions only name the speakers.

@@ -14,7 +14,7 @@ from django.utils import timezone
 
 from caller.contacts.models import contact_name_subquery
 from djtranscribe.statements import Parameter, Statement
-from transcription.leases import free, taken
+from transcription.leases import lease_columns, unleased
 from transcription.tokens import indexed
 
 if TYPE_CHECKING:
@@ -51,7 +51,7 @@ def claim_statement(
     )
     lease = Parameter("lease", field("lease"))
     until = Parameter("until", field("leased_until"))
-    return Statement(due, announced_at=None, **taken(lease, until))
+    return Statement(due, announced_at=None, **lease_columns(lease, until))
 
 
 @cache
@@ -79,7 +79,7 @@ class TranscriptQuerySet(models.QuerySet["Transcript"]):
         return self.exclude(status__in=self.model.FINISHED)
 
     def unclaimed(self, now: datetime) -> TranscriptQuerySet:
-        return self.filter(free(now, timedelta(seconds=settings.LEASE_SECONDS)))
+        return self.filter(unleased(now, timedelta(seconds=settings.LEASE_SECONDS)))
 
     def due(self, now: datetime) -> TranscriptQuerySet:
         """Rows that are due and not leased."""
@@ -88,7 +88,7 @@ class TranscriptQuerySet(models.QuerySet["Transcript"]):
         )
         return self.unfinished().unclaimed(now).filter(its_time)
 
-    def unannounced(self, now: datetime) -> TranscriptQuerySet:
+    def without_message(self, now: datetime) -> TranscriptQuerySet:
         """Rows without a message in the queue.
 
         announced_at: when a message was sent. `claim` sets it to None.
@@ -117,7 +117,7 @@ class TranscriptQuerySet(models.QuerySet["Transcript"]):
     def suspected(self, now: datetime) -> TranscriptQuerySet:
         """Suspects that are leased now. The lease has added 1 to their `kills`."""
         rows = self.unfinished().filter(kills__gt=SUSPECT_KILLS)
-        return rows.exclude(free(now, timedelta(seconds=settings.LEASE_SECONDS)))
+        return rows.exclude(unleased(now, timedelta(seconds=settings.LEASE_SECONDS)))
 
     def claim(self, pk: int) -> Transcript | None:
         """Lease a row for LEASE_SECONDS and return it.
@@ -131,7 +131,7 @@ class TranscriptQuerySet(models.QuerySet["Transcript"]):
         row = self.filter(pk=pk)
         if not claimed and row.filter(kills__gte=SUSPECT_KILLS).exists():
             alone = self.due(now).filter(~Exists(self.suspected(now)), pk=pk)
-            claimed = alone.update(announced_at=None, **taken(lease, until))
+            claimed = alone.update(announced_at=None, **lease_columns(lease, until))
         if not claimed:
             return None
         return claimed_statement(self.model).first(pk=pk, lease=lease)

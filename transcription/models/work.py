@@ -31,7 +31,7 @@ if TYPE_CHECKING:
     from transcription.models.transcript import Transcript
 
 # AssemblyAI deletes uploads after 24 hours; one hour less is safe.
-UPLOAD_LIVES = timedelta(hours=23)
+UPLOAD_LIFETIME = timedelta(hours=23)
 # The first and the longest wait before a retry. Each wait is twice the wait before it.
 # After MAX_ATTEMPTS (about a day) the row fails.
 BACKOFF_SECONDS = (5, 900)
@@ -121,7 +121,7 @@ class Work(models.Model):
     worked_at = lease_kept_at = 0.0
     has_lost_lease = False
     # Whether the last step has kept the lease, so that the next one can follow at once.
-    may_go_on = False
+    may_continue = False
     # Whether the last step has released the lease, and the row is due at once.
     is_due = False
 
@@ -146,17 +146,17 @@ class Work(models.Model):
     @property
     def is_unread(self) -> bool:
         """Whether we do not know yet how the job ended."""
-        # Failed rows of older versions have no response. But `settle_error` (steps.py)
-        # has stored an error with this prefix.
+        # Failed rows of older versions have no response. But `handle_failed_job`
+        # (steps.py) has stored an error with this prefix.
         is_known = self.response or self.error.startswith("AssemblyAI: ")
         return not self.is_finished or (self.is_failed and not is_known)
 
     @property
-    def upload_is_fresh(self) -> bool:
+    def is_upload_fresh(self) -> bool:
         """Whether AssemblyAI can still read the audio. Only an upload expires."""
         if not self.uploaded_at:
             return bool(self.audio_url)
-        return timezone.now() < self.uploaded_at + UPLOAD_LIVES
+        return timezone.now() < self.uploaded_at + UPLOAD_LIFETIME
 
     def keep_lease(self) -> None:
         """Extend the lease during long work. Raises LeaseLost.
@@ -214,7 +214,7 @@ class Work(models.Model):
         if not is_stored:
             raise LeaseLost
 
-    def go_on(self, **columns: Any) -> None:
+    def store_and_continue(self, **columns: Any) -> None:
         """Store the step's outcome and keep the lease for the next step, at once.
 
         Raises LeaseLost.
@@ -228,7 +228,7 @@ class Work(models.Model):
             leased_until=self.lease_end(),
             **columns,
         )
-        self.may_go_on = True
+        self.may_continue = True
 
     def finish(self, status: Status, cost: Decimal = Decimal(), **columns: Any) -> None:
         """Store the final status, the cost and the notifications in one transaction.
@@ -239,7 +239,7 @@ class Work(models.Model):
         # Clear the error of an earlier attempt, because the notification includes it.
         columns = {"error": "", "error_class": "", **columns}
         columns |= {"status": status, "finished_at": now}
-        if not cost and not Notification.wanted():
+        if not cost and not Notification.enabled_kinds():
             self.release(wait=None, **columns)
             self.status = status
             return
@@ -252,7 +252,7 @@ class Work(models.Model):
                     transcription_cost=Coalesce(F("transcription_cost"), Decimal())
                     + cost
                 )
-            Notification.objects.write_down(cast("Transcript", self), now)
+            Notification.objects.create_for_result(cast("Transcript", self), now)
 
     def retry_later(self, error: VendorError | OSError, **columns: Any) -> None:
         """Schedule a retry after a temporary failure, or fail after MAX_ATTEMPTS."""
@@ -304,7 +304,7 @@ class Work(models.Model):
         elif self.submitted_at:
             # A job may exist: search for it before paying for another.
             status = self.Status.LOST
-        elif self.audio_url and self.upload_is_fresh:
+        elif self.audio_url and self.is_upload_fresh:
             status = self.Status.UPLOADED
         else:
             status = self.Status.PENDING

@@ -57,7 +57,7 @@ class NotificationAdmin(LargeTableAdmin, ReadOnly, admin.ModelAdmin[Notification
 
         Their webhook-ids stay the same, so that receivers can drop duplicates.
         """
-        wanted = chosen.filter(kind__in=Notification.wanted())
+        wanted = chosen.filter(kind__in=Notification.enabled_kinds())
         sent = sum(notification.send_again() for notification in wanted)
         skipped = chosen.count() - sent
         note = (

@@ -37,19 +37,19 @@ def facts(transcript: Transcript) -> dict[str, Any]:
         "call": str(call.uuid) if call else None,
         "status": transcript.status,
         "nobody_spoke": transcript.nobody_spoke,
-        "confidence": finite(transcript.confidence),
+        "confidence": finite_or_none(transcript.confidence),
         "language": transcript.language,
-        "audio_seconds": finite(transcript.audio_seconds),
-        "error": discreet(transcript.error),
+        "audio_seconds": finite_or_none(transcript.audio_seconds),
+        "error": redact_error(transcript.error),
     }
 
 
-def finite(number: float | None) -> float | None:
+def finite_or_none(number: float | None) -> float | None:
     """Replace NaN and infinity by None, because JSON has neither."""
     return number if number is not None and math.isfinite(number) else None
 
 
-def discreet(reason: str) -> str:
+def redact_error(reason: str) -> str:
     """Remove URLs and phone numbers from an error message and shorten it."""
     return PRIVATE.sub("…", reason)[:500]
 

@@ -13,7 +13,7 @@ from django.db import Error
 
 from djtranscribe.vendors import email as outgoing_email
 from djtranscribe.vendors.errors import VendorError, internal_error
-from transcription.leases import MAX_KILLS, given_up, holding
+from transcription.leases import MAX_KILLS, hold_lease, killed_workers_message
 from transcription.models import LeaseLost, Notification, Transcript
 from transcription.notifications import webhook as outgoing_webhook
 from transcription.notifications.content import email_text, message
@@ -27,11 +27,11 @@ NO_ADDRESS = "The operator is inactive or no longer has an e-mail address."
 def deliver(kind: str, stopping: Callable[[], bool] = lambda: False) -> int:
     """Send all due notifications of this kind. Return the number of attempts."""
     tried = 0
-    while kind in Notification.wanted() and not stopping():
+    while kind in Notification.enabled_kinds() and not stopping():
         notification = Notification.objects.claim(kind)
         if notification is None:
             break
-        with suppress(LeaseLost), holding(notification):
+        with suppress(LeaseLost), hold_lease(notification):
             attempt(notification)
         tried += 1
     return tried
@@ -47,7 +47,7 @@ def attempt(notification: Notification) -> None:
         if notification.transcript is None:
             raise VendorError(DELETED, permanent=True)
         if notification.kills > MAX_KILLS:
-            raise VendorError(given_up("sending this"), permanent=True)
+            raise VendorError(killed_workers_message("sending this"), permanent=True)
         answer = SENDERS[notification.kind](notification, notification.transcript)
     except VendorError as error:
         logger.warning("%s attempt=%s code=%s", name, notification.attempts, error.code)
@@ -61,7 +61,7 @@ def attempt(notification: Notification) -> None:
         logger.exception("%s attempt=%s", name, notification.attempts)
         kept = notification.retry_later(internal_error(error))
     else:
-        kept = notification.sent(answer)
+        kept = notification.mark_sent(answer)
         logger.info("%s attempt=%s sent", name, notification.attempts)
     if not kept:
         logger.warning("%s lease=lost", name)

@@ -11,7 +11,7 @@ from django.db.models import F, Q
 from django.utils import timezone
 
 from djtranscribe.vendors.errors import VendorError
-from transcription.leases import NOT_KILLED, free, taken
+from transcription.leases import NOT_KILLED, lease_columns, unleased
 from transcription.notifications.content import facts
 
 if TYPE_CHECKING:
@@ -32,7 +32,7 @@ LEASE = timedelta(minutes=3)
 # Corrections of one transcript within this time share one notification.
 CORRECTIONS_PAUSE = timedelta(minutes=1)
 # Large columns that no notification needs.
-HEAVY = [
+LARGE_COLUMNS = [
     *(
         f"transcript__{name}"
         for name in (
@@ -45,7 +45,7 @@ HEAVY = [
 
 
 class NotificationQuerySet(models.QuerySet["Notification"]):
-    def write_down(self, transcript: Transcript, finished_at: datetime) -> None:
+    def create_for_result(self, transcript: Transcript, finished_at: datetime) -> None:
         """Create the notifications of a transcript that completed or failed.
 
         Call this in the transaction that stores the final status of the transcript.
@@ -59,12 +59,12 @@ class NotificationQuerySet(models.QuerySet["Notification"]):
                 finished_at=finished_at,
                 facts=facts(transcript),
             )
-            for kind in Notification.wanted()
+            for kind in Notification.enabled_kinds()
             if kind != Notification.Kind.EMAIL or is_awaited(transcript)
         ]
         self.bulk_create(rows, ignore_conflicts=True)
 
-    def write_down_review(
+    def create_for_review(
         self, transcript: Transcript, event: Notification.Event
     ) -> None:
         """Create a webhook about a correction or a verification by a person.
@@ -72,7 +72,7 @@ class NotificationQuerySet(models.QuerySet["Notification"]):
         While a webhook about a correction waits for its first attempt, further
         corrections of the transcript do not create another webhook.
         """
-        if Notification.Kind.WEBHOOK not in Notification.wanted():
+        if Notification.Kind.WEBHOOK not in Notification.enabled_kinds():
             return
         now = due_at = timezone.now()
         if event == Notification.Event.CORRECTED:
@@ -97,7 +97,7 @@ class NotificationQuerySet(models.QuerySet["Notification"]):
         # as due.
         is_due = Q(next_attempt_at__lte=now) | Q(next_attempt_at__gt=now + LONGEST_WAIT)
         pending = self.filter(state=Notification.State.PENDING)
-        return pending.filter(is_due).filter(free(now, LEASE))
+        return pending.filter(is_due).filter(unleased(now, LEASE))
 
     def claim(self, kind: str) -> Notification | None:
         """Lease the row of this kind that has been due longest, or return None.
@@ -105,7 +105,7 @@ class NotificationQuerySet(models.QuerySet["Notification"]):
         Adds 1 to `attempts` now, because the attempt may kill this worker.
         """
         now = timezone.now()
-        columns = taken(uuid4(), now + LEASE)
+        columns = lease_columns(uuid4(), now + LEASE)
         due = self.due(now)
         # Try several rows, because other workers may claim the same ones first.
         oldest = due.filter(kind=kind).order_by("next_attempt_at")
@@ -113,7 +113,7 @@ class NotificationQuerySet(models.QuerySet["Notification"]):
             with transaction.atomic():
                 if due.filter(pk=pk).update(attempts=F("attempts") + 1, **columns):
                     rows = self.select_related("transcript__recording__call")
-                    return rows.defer(*HEAVY).get(pk=pk)
+                    return rows.defer(*LARGE_COLUMNS).get(pk=pk)
         return None
 
     def given_up(self) -> NotificationQuerySet:
@@ -204,7 +204,7 @@ class Notification(models.Model):
         return f"{self.get_kind_display()}, {made:%d %b %Y %H:%M:%S}"
 
     @staticmethod
-    def wanted() -> list[Notification.Kind]:
+    def enabled_kinds() -> list[Notification.Kind]:
         """Return the kinds that are switched on."""
         kind = Notification.Kind
         on = {kind.WEBHOOK: settings.NOTIFY_URL, kind.EMAIL: settings.NOTIFY_EMAIL}
@@ -218,7 +218,7 @@ class Notification(models.Model):
     # `retry_later` and `give_up` store the outcome of an attempt only if this worker
     # still holds the lease. If another worker holds the lease now, they return False.
 
-    def sent(self, answer: str) -> bool:
+    def mark_sent(self, answer: str) -> bool:
         """Store a success, even without the lease, so that no worker sends it again."""
         unsent = Notification.objects.filter(pk=self.pk, state=self.State.PENDING)
         return self._release(
@@ -253,7 +253,7 @@ class Notification(models.Model):
         The UUID stays the same, so that receivers can drop duplicates.
         """
         now = timezone.now()
-        idle = Notification.objects.filter(free(now, LEASE), pk=self.pk)
+        idle = Notification.objects.filter(unleased(now, LEASE), pk=self.pk)
         return self._release(
             idle,
             state=self.State.PENDING,

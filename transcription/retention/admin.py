@@ -14,7 +14,7 @@ class DeletionAdmin(LargeTableAdmin, ReadOnly, admin.ModelAdmin[Deletion]):
         "reason",
         "requested_by",
         "report",
-        "is_whole",
+        "is_complete",
         "problem",
     ]
     list_filter = [("begun_at", DateRangeFilter), "reason"]
@@ -39,5 +39,5 @@ class DeletionAdmin(LargeTableAdmin, ReadOnly, admin.ModelAdmin[Deletion]):
         return deletion.report or "-"
 
     @admin.display(description="finished", boolean=True)
-    def is_whole(self, deletion: Deletion) -> bool:
+    def is_complete(self, deletion: Deletion) -> bool:
         return deletion.finished_at is not None

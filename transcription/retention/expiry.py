@@ -19,19 +19,19 @@ from transcription.retention.vendors import (
     delete_job,
     explain,
     is_about_row,
-    note_lost_job,
+    record_lost_job,
 )
 from transcription.review import mistakes
-from transcription.vocabulary import past
+from transcription.vocabulary import past_transcripts
 
 logger = logging.getLogger(__name__)
 
 # `work` deletes at most this many rows. A worker that must stop finishes them first.
-AT_ONCE = 25
+SLICE_SIZE = 25
 # If more than this many rows of a kind fail, skip the other rows of this kind until
 # the next day.
-MOST_SKIPPED = 100
-EVERY = timedelta(days=1)
+MAX_SKIPPED = 100
+DAILY_INTERVAL = timedelta(days=1)
 
 
 def due_audio(now: datetime) -> QuerySet[Any]:
@@ -100,7 +100,7 @@ def delete_text(transcript: Transcript) -> dict[str, int]:
             .first()
         )
         if row:
-            mistakes.forget(row)
+            mistakes.remove_from_counts(row)
             row.delete()
     return {"texts at AssemblyAI": jobs, "texts": int(bool(row))}
 
@@ -128,7 +128,7 @@ def due() -> dict[str, int]:
     return {name: kind.due(now).count() for name, kind in KINDS.items()}
 
 
-def begin() -> Deletion | None:
+def start_deletion() -> Deletion | None:
     """Return the unfinished deletion, or a new one if rows are due, or else None."""
     known = Deletion.objects.filter(reason=Deletion.Reason.RETENTION)
     if unfinished := known.unfinished().first():
@@ -139,15 +139,15 @@ def begin() -> Deletion | None:
     return None
 
 
-def begin_daily() -> Deletion | None:
+def start_daily_deletion() -> Deletion | None:
     """Call `begin`, but do not create a second deletion within 24 hours."""
     recent = Deletion.objects.filter(
-        reason=Deletion.Reason.RETENTION, begun_at__gt=timezone.now() - EVERY
+        reason=Deletion.Reason.RETENTION, begun_at__gt=timezone.now() - DAILY_INTERVAL
     )
-    return None if recent.exclude(finished_at=None).exists() else begin()
+    return None if recent.exclude(finished_at=None).exists() else start_deletion()
 
 
-def work(deletion: Deletion) -> bool:
+def delete_slice(deletion: Deletion) -> bool:
     """Delete the next slice of rows. Return whether there is more to do.
 
     Raises LeaseLost.
@@ -158,13 +158,13 @@ def work(deletion: Deletion) -> bool:
         if state["is_over"]:
             continue
         skipped = state["skipped"]
-        rows = list(kind.due(deletion.begun_at).exclude(pk__in=skipped)[:AT_ONCE])
+        rows = list(kind.due(deletion.begun_at).exclude(pk__in=skipped)[:SLICE_SIZE])
         for row in rows:
             try:
                 counts = kind.delete(row)
                 deletion.add(counts)
                 if counts.get("texts"):
-                    note_lost_job(row, deletion)
+                    record_lost_job(row, deletion)
             except (VendorError, OSError) as error:
                 logger.warning("deletion=%s %s=failed", deletion.pk, name)
                 deletion.problem = explain(error)
@@ -173,11 +173,11 @@ def work(deletion: Deletion) -> bool:
                     state["is_over"] = True
                     break
             deletion.keep_lease()
-        state["is_over"] |= not rows or len(skipped) > MOST_SKIPPED
+        state["is_over"] |= not rows or len(skipped) > MAX_SKIPPED
         if rows:
             deletion.release()
             return True
-    past.forget_finished()
+    past_transcripts.delete_finished()
     deletion.finish()
     clear_traces()
     return False

@@ -8,13 +8,13 @@ from django.conf import settings
 from django.db import models
 from django.utils import timezone
 
-from transcription.leases import LeaseLost, free
+from transcription.leases import LeaseLost, unleased
 
 # A worker leases a deletion for a slice of the work, and extends the lease after each
 # row. After this time, we assume that the worker has died.
 LEASE = timedelta(minutes=5)
 # The keys of Deletion.counts, in the order in which they are shown.
-COUNTED = (
+COUNT_KEYS = (
     *("calls at Twilio", "recordings at Twilio", "texts at AssemblyAI"),
     *("calls", "audio files", "texts", "notes", "webhook deliveries"),
     *("contacts", "numbers of contacts", "entries on the do-not-call list"),
@@ -27,7 +27,7 @@ PROGRESS = ("counts", "problem", "position")
 
 
 def label(what: str) -> str:
-    """Return the label to show for a key of COUNTED: `transcripts` for `texts`."""
+    """Return the label to show for a key of COUNT_KEYS: `transcripts` for `texts`."""
     return what.replace("texts", "transcripts")
 
 
@@ -39,7 +39,7 @@ class DeletionQuerySet(models.QuerySet["Deletion"]):
         """Lease a deletion. Return None if it is finished or another worker has it."""
         now = timezone.now()
         until = now + LEASE
-        waiting = self.unfinished().filter(free(now, LEASE), pk=pk)
+        waiting = self.unfinished().filter(unleased(now, LEASE), pk=pk)
         if not waiting.update(leased_until=until):
             return None
         return self.filter(pk=pk, leased_until=until).first()
@@ -90,17 +90,17 @@ class Deletion(models.Model):
     @property
     def report(self) -> str:
         """The counts as a text, for example `3 recordings at Twilio, 2 transcripts`."""
-        return ", ".join(f"{number:,} {what}" for what, number in self.counted)
+        return ", ".join(f"{number:,} {what}" for what, number in self.labelled_counts)
 
     @property
-    def counted(self) -> list[tuple[str, int]]:
-        """(label, number of deleted rows) of each deleted kind, in COUNTED's order.
+    def labelled_counts(self) -> list[tuple[str, int]]:
+        """(label, number of deleted rows) of each deleted kind, in COUNT_KEYS's order.
 
         The order of `counts` is lost: PostgreSQL sorts JSON keys by length.
         """
         return [
             (label(what), self.counts[what])
-            for what in COUNTED
+            for what in COUNT_KEYS
             if self.counts.get(what)
         ]
 

@@ -27,15 +27,15 @@ from transcription.retention.vendors import (
     delete_job,
     explain,
     is_about_row,
-    note_lost_job,
+    record_lost_job,
 )
 from transcription.review import mistakes
-from transcription.vocabulary import past
+from transcription.vocabulary import past_transcripts
 
 logger = logging.getLogger(__name__)
 
-TALKING = "A call has not ended yet."
-WORKING = "A transcript is not finished yet."
+CALL_NOT_ENDED = "A call has not ended yet."
+TRANSCRIPT_NOT_FINISHED = "A transcript is not finished yet."
 ERASED = "(erased)"
 
 
@@ -60,7 +60,7 @@ def summary(numbers: Collection[str]) -> dict[str, int]:
     }
 
 
-def work(deletion: Deletion) -> bool:
+def erase_slice(deletion: Deletion) -> bool:
     """Erase one call. If no call is left, erase all other data.
 
     Return whether to continue at once. Raises LeaseLost.
@@ -71,7 +71,7 @@ def work(deletion: Deletion) -> bool:
     call = calls_of(deletion.numbers).exclude(pk__in=waiting).order_by("pk").first()
     try:
         if call:
-            reason = why_not_yet(call) or try_to_erase(call, deletion)
+            reason = blocking_reason(call) or try_to_erase(call, deletion)
             if reason:
                 waiting.append(call.pk)
                 deletion.problem = reason
@@ -79,7 +79,7 @@ def work(deletion: Deletion) -> bool:
             return True
         reason = deletion.problem if waiting else erase_at_twilio(deletion)
         if not reason:
-            delete_left_files(deletion)
+            delete_remaining_files(deletion)
     except (VendorError, OSError) as error:
         logger.warning("deletion=%s person=failed", deletion.pk)
         reason = explain(error)
@@ -108,14 +108,14 @@ def try_to_erase(call: Call, deletion: Deletion) -> str:
         return explain(error)
 
 
-def why_not_yet(call: Call) -> str:
+def blocking_reason(call: Call) -> str:
     """Return why a call cannot be deleted yet, or "" if it can be deleted."""
     if not call.is_finished or (call.is_conversation and not call.leg.is_finished):
-        return TALKING
+        return CALL_NOT_ENDED
     transcripts = Transcript.objects.unfinished().filter(recording__call=call)
     # No worker has these transcripts, and no job was requested: they can be deleted.
     idle = transcripts.filter(lease=None, submitted_at=None, assemblyai_id=None)
-    return WORKING if transcripts.exclude(pk__in=idle).exists() else ""
+    return TRANSCRIPT_NOT_FINISHED if transcripts.exclude(pk__in=idle).exists() else ""
 
 
 def erase_call(call: Call, deletion: Deletion) -> str:
@@ -134,15 +134,15 @@ def erase_call(call: Call, deletion: Deletion) -> str:
     with transaction.atomic():
         locked = Call.objects.select_for_update().get(pk=call.pk)
         rows = list(transcripts.select_for_update().order_by("pk"))
-        if {row.pk for row in rows} != jobs.keys() or why_not_yet(locked):
+        if {row.pk for row in rows} != jobs.keys() or blocking_reason(locked):
             # The call or a transcript has changed meanwhile: wait for the next round.
-            return WORKING
+            return TRANSCRIPT_NOT_FINISHED
         about = [str(call.uuid), *(str(row.uuid) for row in rows)]
         deliveries, _ = WebhookDelivery.objects.filter(about__in=about).delete()
         Notification.objects.filter(about__in=[row.uuid for row in rows]).delete()
         for row in rows:
-            mistakes.forget(row)
-            note_lost_job(row, deletion)
+            mistakes.remove_from_counts(row)
+            record_lost_job(row, deletion)
         notes = locked.notes.count()
         locked.delete()
         # Store this in the same transaction: if this worker dies before the files are
@@ -164,7 +164,7 @@ def erase_call(call: Call, deletion: Deletion) -> str:
     return ""
 
 
-def delete_left_files(deletion: Deletion) -> None:
+def delete_remaining_files(deletion: Deletion) -> None:
     """Delete files of erased recordings that are still stored. Raises OSError.
 
     This lists all files of the storage, maybe a million. So call it only once, after
@@ -187,7 +187,7 @@ def erase_at_twilio(deletion: Deletion) -> str:
     for number in deletion.numbers:
         for state in list(twilio_client.calls_with(number)):
             if state.status not in Call.FINISHED:
-                reason = TALKING
+                reason = CALL_NOT_ENDED
                 continue
             try:
                 # `state` may be the child of a conversation. Delete the parent (the
@@ -215,7 +215,7 @@ def erase_rest(deletion: Deletion) -> None:
         contacts = list(Contact.objects.filter(numbers__in=known).distinct())
         deletion.add({"numbers of contacts": known.delete()[0]})
         numberless = [each for each in contacts if not each.numbers.exists()]
-        forget_log_entries(numbers, numberless)
+        redact_log_entries(numbers, numberless)
         for contact in numberless:
             contact.delete()
         listed = DoNotCall.objects.filter(number__in=numbers)
@@ -233,7 +233,7 @@ def erase_rest(deletion: Deletion) -> None:
             }
         )
         deletion.keep_lease()
-    past.forget_finished()
+    past_transcripts.delete_finished()
 
 
 def deliveries_with(numbers: Collection[str]) -> QuerySet[WebhookDelivery]:
@@ -248,7 +248,7 @@ def deliveries_with(numbers: Collection[str]) -> QuerySet[WebhookDelivery]:
     return bodies.filter(contains)
 
 
-def forget_log_entries(numbers: Collection[str], contacts: list[Contact]) -> None:
+def redact_log_entries(numbers: Collection[str], contacts: list[Contact]) -> None:
     """Erase texts about these numbers or contacts from the admin site's log."""
     named = Q()
     for number in numbers:

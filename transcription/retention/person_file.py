@@ -12,7 +12,7 @@ from django.db.models import Model
 from caller.models import Call, Contact, DoNotCall, Recording
 from caller.recordings.audio import CHUNK_BYTES
 from djtranscribe.models import Access
-from transcription.exports.bulk import Sink, zipped
+from transcription.exports.bulk import ZipBuffer, zip_entry
 from transcription.exports.content import Options, Version
 from transcription.models import Transcript
 from transcription.retention.person import calls_of, deliveries_with
@@ -23,16 +23,16 @@ transcripts/    the texts, corrected, and as AssemblyAI wrote them
 recordings/     the audio
 """
 # Columns that are not exported. They are about our work, not about the person.
-OURS = {
+INTERNAL_COLUMNS = {
     *("id", "lease", "leased_until", "kills", "next_attempt_at", "announced_at"),
     *("priority", "attempts", "next_check_at", "missed_at", "refused_attempts"),
     *("search_text", "peaks", "client_key"),
 }
 
 
-def pieces(numbers: Collection[str], reader: Any) -> Iterator[bytes]:
+def zip_pieces(numbers: Collection[str], reader: Any) -> Iterator[bytes]:
     """Yield the ZIP in pieces. Log that `reader` has read and heard everything."""
-    sink = Sink()
+    sink = ZipBuffer()
     calls = calls_of(numbers).order_by("created_at")
     recordings = Recording.objects.filter(call__in=calls).order_by("pk")
     transcripts = Transcript.objects.filter(recording__call__in=calls).order_by("pk")
@@ -46,17 +46,17 @@ def pieces(numbers: Collection[str], reader: Any) -> Iterator[bytes]:
             for row in rows.filter(pk=pk):
                 Access.objects.log(reader, Access.Action.READ, [row])
                 options = Options(times=True, speakers=True, version=Version.BOTH)
-                name, content = zipped(row, "txt", options)
+                name, content = zip_entry(row, "txt", options)
                 archive.writestr(f"transcripts/{name}", content)
             yield sink.take()
         for recording in recordings.defer("peaks").exclude(audio=""):
             Access.objects.log(reader, Access.Action.LISTENED, [recording])
-            yield from stored(archive, sink, recording)
+            yield from audio_pieces(archive, sink, recording)
     yield sink.take()
 
 
-def stored(
-    archive: zipfile.ZipFile, sink: Sink, recording: Recording
+def audio_pieces(
+    archive: zipfile.ZipFile, sink: ZipBuffer, recording: Recording
 ) -> Iterator[bytes]:
     try:
         file = recording.audio.open("rb")
@@ -116,11 +116,11 @@ def call_facts(call: Call) -> dict[str, Any]:
 
 
 def facts(row: Model) -> dict[str, Any]:
-    """Return the columns of a row, without foreign keys and the columns in OURS."""
+    """Return the columns of a row, without foreign keys and the INTERNAL_COLUMNS."""
     return {
         field.name: field.value_from_object(row)
         for field in row._meta.concrete_fields
-        if not field.is_relation and field.name not in OURS
+        if not field.is_relation and field.name not in INTERNAL_COLUMNS
     }
 
 

@@ -10,12 +10,12 @@ from transcription.retention import expiry, person
 logger = logging.getLogger(__name__)
 
 SLICES = {
-    Deletion.Reason.RETENTION: expiry.work,
-    Deletion.Reason.PERSON: person.work,
+    Deletion.Reason.RETENTION: expiry.delete_slice,
+    Deletion.Reason.PERSON: person.erase_slice,
 }
 
 
-def work(pk: int) -> bool:
+def run_slice(pk: int) -> bool:
     """Do the next slice of a deletion. Return whether the next can follow at once."""
     deletion = Deletion.objects.claim(pk)
     if deletion is None:
@@ -33,12 +33,12 @@ def delete(pk: int) -> None:
 
     If the queue loses a task, `sweep` queues the deletion again, within an hour.
     """
-    if work(pk):
+    if run_slice(pk):
         delete.enqueue(pk)
 
 
 def sweep() -> None:
     """Queue unfinished deletions. Once a day, begin to delete expired data."""
-    expiry.begin_daily()
+    expiry.start_daily_deletion()
     for pk in Deletion.objects.unfinished().values_list("pk", flat=True):
         delete.enqueue(pk)

@@ -23,7 +23,7 @@ def delete_job(transcript: Transcript) -> int:
     return 1
 
 
-def note_lost_job(transcript: Transcript, deletion: Deletion) -> None:
+def record_lost_job(transcript: Transcript, deletion: Deletion) -> None:
     """Note in the deletion if AssemblyAI may have a job whose ID we do not know.
 
     It may have one if its response to our request was lost and the transcript failed.

@@ -60,7 +60,7 @@ def export_person(request: HttpRequest, uuid: UUID) -> StreamingHttpResponse:
     numbers = numbers_of(call, Contact.objects.find_by_number(call.other_number))
     if not numbers:
         raise Http404("The caller withheld the number.")
-    pieces: Iterator[Any] = person_file.pieces(numbers, request.user)
+    pieces: Iterator[Any] = person_file.zip_pieces(numbers, request.user)
     answer = StreamingHttpResponse(pieces, content_type="application/zip")
     answer["Content-Disposition"] = 'attachment; filename="person.zip"'
     return answer

@@ -11,7 +11,7 @@ from itertools import accumulate, pairwise
 from typing import Any, NamedTuple
 
 from transcription.models import Correction, Original, Revision, Transcript
-from transcription.words import Word, joined, original_words, spoken
+from transcription.words import Word, join_words, original_words, words_of_text
 
 
 class Change(NamedTuple):
@@ -47,13 +47,13 @@ def words_of_each(transcripts: Iterable[Transcript]) -> dict[int, list[Word]]:
     if not revised:
         return {pk: original_words(row) for pk, row in rows.items()}
     originals = Original.objects.in_bulk(revised)
-    changes, names = _live_of_each(revised), _names_of_each(revised)
+    changes, names = _live_changes_of_each(revised), _names_of_each(revised)
     found = {}
     for pk, row in rows.items():
         if original := originals.get(pk):
             seconds = row.audio_seconds or 0
-            words = corrected(original.words(), changes[pk], seconds)
-            found[pk] = named(words, names.get(pk) or {})
+            words = apply_changes(original.words(), changes[pk], seconds)
+            found[pk] = with_speaker_names(words, names.get(pk) or {})
         else:
             found[pk] = original_words(row)
     return found
@@ -94,7 +94,7 @@ def is_edited(transcript: Transcript) -> bool:
     return corrections.exists() or bool(speaker_names(transcript))
 
 
-def named(words: list[Word], names: dict[str, str]) -> list[Word]:
+def with_speaker_names(words: list[Word], names: dict[str, str]) -> list[Word]:
     if not names:
         return words
     return [
@@ -102,12 +102,12 @@ def named(words: list[Word], names: dict[str, str]) -> list[Word]:
     ]
 
 
-def live(transcript: Transcript) -> list[Change]:
+def live_changes(transcript: Transcript) -> list[Change]:
     """Return the live corrections (Correction.is_live), in the order of their words."""
-    return _live_of_each([transcript.pk])[transcript.pk]
+    return _live_changes_of_each([transcript.pk])[transcript.pk]
 
 
-def _live_of_each(keys: list[int]) -> defaultdict[int, list[Change]]:
+def _live_changes_of_each(keys: list[int]) -> defaultdict[int, list[Change]]:
     """Return {primary key: `live`} of these transcripts."""
     found = defaultdict[int, list[Change]](list)
     rows = Correction.objects.filter(transcript__in=keys, is_live=True)
@@ -117,12 +117,12 @@ def _live_of_each(keys: list[int]) -> defaultdict[int, list[Change]]:
     return found
 
 
-def corrected(
+def apply_changes(
     words: list[Word], changes: Iterable[Change], seconds: float = 0
 ) -> list[Word]:
     """Return the words with the changes applied.
 
-    The times of new words come from the words that they replace, see `_room`.
+    The times of new words come from the words that they replace, see `_time_range`.
 
     changes: sorted by their words, without overlaps.
     seconds: the length of the audio, or 0 if it is unknown. This length is used only if
@@ -132,7 +132,7 @@ def corrected(
     at = 0
     for change in changes:
         result += words[at : change.first]
-        result += _reading(words, change, seconds)
+        result += _changed_words(words, change, seconds)
         at = change.last
     return [*result, *words[at:]]
 
@@ -140,7 +140,7 @@ def corrected(
 def text_of(pieces: list[str], changes: Iterable[Change]) -> str:
     """Return the text with the changes applied.
 
-    Returns the same text as the words of `corrected`, but does not compute times.
+    Returns the same text as the words of `apply_changes`, but does not compute times.
     pieces: each original word with the space before it, see Original.pieces.
     """
     result: list[str] = []
@@ -154,12 +154,12 @@ def text_of(pieces: list[str], changes: Iterable[Change]) -> str:
     return "".join([*result, *pieces[at:]]).strip()
 
 
-def _reading(words: list[Word], change: Change, seconds: float) -> Iterator[Word]:
+def _changed_words(words: list[Word], change: Change, seconds: float) -> Iterator[Word]:
     """Yield the new words of one change, with their times."""
     replaced = words[change.first : change.last]
     after = change.after.split()
     if not replaced:
-        for word in spoken(change.after, [], seconds):
+        for word in words_of_text(change.after, [], seconds):
             yield word._replace(at=0, span=0, correction=change.correction)
         return
     anchor: Any = {
@@ -167,7 +167,7 @@ def _reading(words: list[Word], change: Change, seconds: float) -> Iterator[Word
         "span": len(replaced),
         "correction": change.correction,
     }
-    if change.after == joined(replaced):
+    if change.after == join_words(replaced):
         # The new text is the old text: a person has confirmed these words. So they are
         # not doubtful any more.
         for word in replaced:
@@ -181,8 +181,8 @@ def _reading(words: list[Word], change: Change, seconds: float) -> Iterator[Word
         if len(heard) == len(texts):
             times = [(word.start, word.end) for word in heard]
         else:
-            room = _room(words, change.first + begin, change.first + end)
-            times = list(_spread(texts, *room))
+            room = _time_range(words, change.first + begin, change.first + end)
+            times = list(_spread_times(texts, *room))
         speaker = words[min(change.first + begin, change.last - 1)].speaker
         for number, (text, (start, stop)) in enumerate(zip(texts, times, strict=True)):
             sure = heard[number].confidence if tag == "equal" else None
@@ -190,7 +190,7 @@ def _reading(words: list[Word], change: Change, seconds: float) -> Iterator[Word
             space = " "
 
 
-def _room(words: list[Word], first: int, last: int) -> tuple[int, int]:
+def _time_range(words: list[Word], first: int, last: int) -> tuple[int, int]:
     """Return (start, end) in ms: the time in which the new words are spoken.
 
     This is the time of the words from `first` up to `last`, which is excluded. If there
@@ -212,7 +212,7 @@ def _middle(word: Word) -> int:
     return (word.start + word.end) // 2
 
 
-def _spread(texts: list[str], begin: int, end: int) -> Iterator[tuple[int, int]]:
+def _spread_times(texts: list[str], begin: int, end: int) -> Iterator[tuple[int, int]]:
     """Yield (start, end) in ms for each text.
 
     Each text gets a part of the time from `begin` to `end`, in proportion to the number

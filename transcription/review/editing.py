@@ -19,27 +19,27 @@ from transcription.models import (
     Revision,
     Transcript,
 )
-from transcription.review.current import Change, live
-from transcription.review.ranges import overlapping, reading
+from transcription.review.current import Change, live_changes
+from transcription.review.ranges import current_text, overlapping
 from transcription.review.revisions import (
-    begun,
+    ensure_original,
+    find_by_client_key,
     finish,
-    locked,
-    mark_live,
+    lock_transcript,
     new_revision,
-    sent_before,
+    update_is_live,
 )
 from transcription.review.rules import (
     LONGEST_NAME,
     Conflict,
     Refused,
-    checked,
-    clean,
-    refuse_cutting,
+    clean_text,
     refuse_later,
     refuse_newer_names,
     refuse_overwriting,
+    refuse_partial_overlap,
     refuse_verified,
+    validate_changes,
 )
 from transcription.review.scores import score_recording
 
@@ -65,21 +65,21 @@ def save(
     client_key: if a request with the same key is sent twice, it is saved only once.
     """
     with transaction.atomic():
-        row = locked(transcript)
-        if client_key and (saved := sent_before(row, client_key)):
+        row = lock_transcript(transcript)
+        if client_key and (saved := find_by_client_key(row, client_key)):
             return saved
         refuse_verified(row)
         if not 0 <= started_from <= (row.revision or 0):
             raise Refused(f"This transcript has no revision {started_from}.")
-        pieces, now = begun(row), live(row)
-        changes = checked(changes, len(pieces))
+        pieces, now = ensure_original(row), live_changes(row)
+        changes = validate_changes(changes, len(pieces))
         refuse_overwriting(row, author, started_from, overlapping(now, changes))
-        refuse_cutting(changes, overlapping(now, changes))
-        present = [reading(pieces, now, change) for change in changes]
+        refuse_partial_overlap(changes, overlapping(now, changes))
+        present = [current_text(pieces, now, change) for change in changes]
         # A change that keeps the present text marks words as right. Do not check its
         # text: AssemblyAI may have written characters that a person may not type.
         texts = [
-            before if change.after == before else clean(change.after)
+            before if change.after == before else clean_text(change.after)
             for change, before in zip(changes, present, strict=True)
         ]
         revision = new_revision(row, author, kind, client_key, batch=batch)
@@ -104,17 +104,17 @@ def undo(
     transcript: Transcript, author: Any, number: int, client_key: UUID | None = None
 ) -> Revision:
     """Undo the edit with this revision number. Later edits of other words stay."""
-    return _switch(transcript, author, number, Kind.UNDO, client_key)
+    return _undo_or_redo(transcript, author, number, Kind.UNDO, client_key)
 
 
 def redo(
     transcript: Transcript, author: Any, number: int, client_key: UUID | None = None
 ) -> Revision:
     """Redo an edit that was undone."""
-    return _switch(transcript, author, number, Kind.REDO, client_key)
+    return _undo_or_redo(transcript, author, number, Kind.REDO, client_key)
 
 
-def _switch(
+def _undo_or_redo(
     transcript: Transcript,
     author: Any,
     number: int,
@@ -122,8 +122,8 @@ def _switch(
     client_key: UUID | None,
 ) -> Revision:
     with transaction.atomic():
-        row = locked(transcript)
-        if client_key and (saved := sent_before(row, client_key)):
+        row = lock_transcript(transcript)
+        if client_key and (saved := find_by_client_key(row, client_key)):
             return saved
         refuse_verified(row)
         target = row.revisions.filter(number=number, kind__in=EDITS).first()
@@ -131,7 +131,7 @@ def _switch(
             raise Refused(f"There is no revision {number} to {kind}.")
         if target.is_undone == (kind == Kind.UNDO):
             raise Conflict(f"Revision {number} is {kind.label.lower()} already.")
-        pieces, now = begun(row), live(row)
+        pieces, now = ensure_original(row), live_changes(row)
         ranges = [
             Change(*columns)
             for columns in target.corrections.order_by("first").values_list(
@@ -144,7 +144,7 @@ def _switch(
         target.is_undone = not target.is_undone
         target.save(update_fields=["is_undone"])
         revision = new_revision(row, author, kind, client_key, target)
-        mark_live(row)
+        update_is_live(row)
         finish(row, pieces, now, author)
         return revision
 
@@ -158,13 +158,13 @@ def name_speakers(
     gets AssemblyAI's name.
     """
     with transaction.atomic():
-        row = locked(transcript)
+        row = lock_transcript(transcript)
         refuse_verified(row)
-        pieces, now = begun(row), live(row)
+        pieces, now = ensure_original(row), live_changes(row)
         known = {speaker for _, _, speaker in row.original.turns if speaker}
         if unknown := names.keys() - known - {""}:
             raise Refused(f"No speaker is called {sorted(unknown)[0][:LONGEST_NAME]}.")
-        cleaned = {speaker: clean(name) for speaker, name in names.items()}
+        cleaned = {speaker: clean_text(name) for speaker, name in names.items()}
         if any(len(name) > LONGEST_NAME for name in cleaned.values()):
             raise Refused(f"A name has at most {LONGEST_NAME} characters.")
         revision = new_revision(row, author, Kind.SPEAKERS)
@@ -197,19 +197,19 @@ def verify(
     one, Conflict is raised. None: verify the text as it is now.
     """
     with transaction.atomic():
-        row = locked(transcript)
+        row = lock_transcript(transcript)
         refuse_verified(row)
         if started_from is not None and started_from != (row.revision or 0):
             raise Conflict(
                 "Not verified: somebody changed this transcript after you opened the "
                 "page. Read it again."
             )
-        begun(row)
+        ensure_original(row)
         revision = new_revision(row, author, Kind.VERIFY)
         row.verified_at, row.verified_by = timezone.now(), author
         row.save(update_fields=["revision", "verified_at", "verified_by"])
         Access.objects.log(author, Access.Action.VERIFIED, [row])
-        Notification.objects.write_down_review(row, Notification.Event.VERIFIED)
+        Notification.objects.create_for_review(row, Notification.Event.VERIFIED)
         score_recording(row.recording_id)
         return revision
 
@@ -217,7 +217,7 @@ def verify(
 def reopen(transcript: Transcript, author: Any) -> Revision:
     """Unlock a verified transcript."""
     with transaction.atomic():
-        row = locked(transcript)
+        row = lock_transcript(transcript)
         if not row.verified_at:
             raise Conflict("This transcript is not verified.")
         revision = new_revision(row, author, Kind.REOPEN)

@@ -10,8 +10,8 @@ from django.utils.safestring import SafeString
 from rapidfuzz.distance import Levenshtein
 
 from transcription.models import Correction, Original, Revision, Transcript
-from transcription.review.current import Change, live
-from transcription.review.ranges import reading
+from transcription.review.current import Change, live_changes
+from transcription.review.ranges import current_text
 from transcription.words import original_words, pieces_in
 
 NEWEST = 200
@@ -61,8 +61,8 @@ def differences(transcript: Transcript, changes: list[Change]) -> list[SafeStrin
         if is_begun
         else pieces_in(original_words(transcript))
     )
-    now = live(transcript) if is_begun else []
-    return [difference(reading(pieces, now, each), each.after) for each in changes]
+    now = live_changes(transcript) if is_begun else []
+    return [difference(current_text(pieces, now, each), each.after) for each in changes]
 
 
 def difference(before: str, after: str) -> SafeString:

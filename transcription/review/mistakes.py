@@ -9,22 +9,22 @@ from rapidfuzz import fuzz
 
 from transcription.assemblyai.keyterms import terms_of
 from transcription.models import Mistake, Original, Transcript, Vocabulary
-from transcription.review.current import Change, live
+from transcription.review.current import Change, live_changes
 from transcription.review.ranges import original_text
-from transcription.words import edges
+from transcription.words import outer_punctuation
 
 # Ignore corrections with more words or characters: they rewrite whole sentences.
 MOST_WORDS = 4
-LONGEST = 200
-# Two texts are alike if the similarity of their spellings is at least ALIKE, or that of
-# their sounds is at least SOUND_ALIKE. 100 means equal.
-ALIKE, SOUND_ALIKE = 50, 60
+MAX_LENGTH = 200
+# Two texts are alike if the similarity of their spellings is at least MIN_SIMILARITY,
+# or that of their sounds is at least MIN_SOUND_SIMILARITY. 100 means equal.
+MIN_SIMILARITY, MIN_SOUND_SIMILARITY = 50, 60
 # Map consonants that sound alike on a telephone to one letter. Remove vowels, `h`,
 # `w`, apostrophes and spaces.
 SOUNDS = str.maketrans("bdgvzqc", "ptkfskk", "aeiouyhw' ")
 # Suggest a correction if at least this many transcripts have it.
-ENOUGH = 2
-CANDIDATES = 500
+MIN_TRANSCRIPTS = 2
+MAX_CANDIDATES = 500
 
 
 def pair_of(original: str, corrected: str) -> tuple[str, str] | None:
@@ -32,7 +32,7 @@ def pair_of(original: str, corrected: str) -> tuple[str, str] | None:
     heard, written = _plain(original).casefold(), _plain(corrected)
     if not heard or not written or heard == written.casefold():
         return None
-    if max(len(heard), len(written)) > LONGEST:
+    if max(len(heard), len(written)) > MAX_LENGTH:
         return None
     if max(len(heard.split()), len(written.split())) > MOST_WORDS:
         return None
@@ -41,7 +41,7 @@ def pair_of(original: str, corrected: str) -> tuple[str, str] | None:
 
 def _plain(text: str) -> str:
     """Return the text without the punctuation around it."""
-    before, after = edges(text)
+    before, after = outer_punctuation(text)
     return text[len(before) : len(text) - len(after)]
 
 
@@ -51,7 +51,7 @@ def mistakes_in(pieces: list[str], changes: list[Change]) -> set[tuple[str, str]
     return {pair for each in pairs if (pair := pair_of(*each))}
 
 
-def count(before: set[tuple[str, str]], now: set[tuple[str, str]]) -> None:
+def update_counts(before: set[tuple[str, str]], now: set[tuple[str, str]]) -> None:
     """Update the counts after the mistakes of one transcript have changed.
 
     Call this in the transaction that saves the correction.
@@ -66,11 +66,11 @@ def count(before: set[tuple[str, str]], now: set[tuple[str, str]]) -> None:
             rows.update(transcripts=F("transcripts") + 1)
 
 
-def forget(row: Transcript) -> None:
+def remove_from_counts(row: Transcript) -> None:
     """Remove a transcript from the counts of mistakes, before the row is deleted."""
     if Original.objects.filter(transcript=row).exists():
         pieces = Original.pieces_of(row)
-        count(mistakes_in(pieces, live(row)), set())
+        update_counts(mistakes_in(pieces, live_changes(row)), set())
         Mistake.objects.filter(transcripts=0).delete()
 
 
@@ -85,10 +85,10 @@ def suggestions(limit: int = 50) -> list[Mistake]:
         for terms in Vocabulary.objects.values_list("terms", flat=True)
         for term in terms_of(terms)
     }
-    candidates = frequent().filter(is_settled=False, transcripts__gte=ENOUGH)
+    candidates = frequent().filter(is_settled=False, transcripts__gte=MIN_TRANSCRIPTS)
     found = (
         row
-        for row in candidates[:CANDIDATES]
+        for row in candidates[:MAX_CANDIDATES]
         if row.corrected.casefold() not in known and are_alike(row)
     )
     return [row for row, _ in zip(found, range(limit), strict=False)]
@@ -100,7 +100,7 @@ def are_alike(row: Mistake) -> bool:
     If not, a person has rewritten the text, and AssemblyAI did not mishear a word.
     """
     heard, written = row.heard, row.corrected.casefold()
-    if fuzz.ratio(heard.replace(" ", ""), written.replace(" ", "")) >= ALIKE:
+    if fuzz.ratio(heard.replace(" ", ""), written.replace(" ", "")) >= MIN_SIMILARITY:
         return True
     sounds = heard.translate(SOUNDS), written.translate(SOUNDS)
-    return all(sounds) and fuzz.ratio(*sounds) >= SOUND_ALIKE
+    return all(sounds) and fuzz.ratio(*sounds) >= MIN_SOUND_SIMILARITY

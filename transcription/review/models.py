@@ -49,7 +49,7 @@ class Original(models.Model):
         return f"Original words of transcript {self.pk}"
 
     @classmethod
-    def keep(cls, transcript: Transcript, words: list[Word]) -> None:
+    def store(cls, transcript: Transcript, words: list[Word]) -> None:
         cls.objects.create(
             transcript=transcript,
             pieces="\n".join(pieces_in(words)),

@@ -11,14 +11,14 @@ from django.views.decorators.http import require_POST, require_safe
 from djtranscribe.adminsite.read_only import is_key
 from djtranscribe.models import Access
 from transcription.models import Transcript
-from transcription.reading import sent_from
 from transcription.review import accuracy, editing
-from transcription.review.carrying import left_open
+from transcription.review.carry_over import unplaced_changes
 from transcription.review.history import history_of, marked
 from transcription.review.mistakes import frequent
 from transcription.review.rules import Conflict, Refused
 from transcription.review.turns import may_correct
-from transcription.review.views import shown
+from transcription.review.views import get_transcript
+from transcription.viewer import source_page
 
 # The page "Accuracy" lists at most this many mistakes, the most frequent ones.
 MISTAKES = 15
@@ -28,7 +28,7 @@ MISTAKES = 15
 @permission_required("transcription.view_transcript", raise_exception=True)
 def history(request: HttpRequest, uuid: UUID) -> HttpResponse:
     """Show the revisions, as a part of the transcript's page or as a separate page."""
-    transcript = shown(uuid)
+    transcript = get_transcript(uuid)
     Access.objects.log(request.user, Access.Action.READ, [transcript])
     is_part = request.headers.get("X-Requested-With") == "fetch"
     context = {
@@ -48,7 +48,7 @@ def history(request: HttpRequest, uuid: UUID) -> HttpResponse:
 )
 def speakers(request: HttpRequest, uuid: UUID) -> HttpResponse:
     """Name the speakers. The form has one `speaker` and one `name` for each of them."""
-    transcript = shown(uuid)
+    transcript = get_transcript(uuid)
     asked, given = request.POST.getlist("speaker"), request.POST.getlist("name")
     if request.POST.get("swap") and len(given) == 2:
         given.reverse()
@@ -60,7 +60,7 @@ def speakers(request: HttpRequest, uuid: UUID) -> HttpResponse:
         messages.error(request, str(error))
     else:
         messages.success(request, "The speakers are named.")
-    return redirect(sent_from(request, transcript))
+    return redirect(source_page(request, transcript))
 
 
 @require_POST
@@ -74,7 +74,7 @@ def lock(request: HttpRequest, uuid: UUID, locked: bool) -> HttpResponse:
     To verify it, the form must have the `revision` that the page shows. Otherwise
     nothing is verified.
     """
-    transcript = shown(uuid)
+    transcript = get_transcript(uuid)
     seen = request.POST.get("revision", "")
     try:
         if locked:
@@ -90,7 +90,7 @@ def lock(request: HttpRequest, uuid: UUID, locked: bool) -> HttpResponse:
             if locked
             else "Reopened. The text can be corrected again.",
         )
-    return redirect(sent_from(request, transcript))
+    return redirect(source_page(request, transcript))
 
 
 @require_safe
@@ -98,7 +98,7 @@ def lock(request: HttpRequest, uuid: UUID, locked: bool) -> HttpResponse:
 def compare(request: HttpRequest, uuid: UUID) -> HttpResponse:
     """Show this transcript beside another one of the same recording."""
     rows = Transcript.objects.select_related("recording__call", "vocabulary", "score")
-    rows = rows.defer("words", *Transcript.HEAVY)
+    rows = rows.defer("words", *Transcript.LARGE_COLUMNS)
     new = get_object_or_404(rows, uuid=uuid)
     done = rows.filter(recording=new.recording_id, status=Transcript.Status.COMPLETED)
     others = list(done.exclude(pk=new.pk).order_by("-pk"))
@@ -111,8 +111,10 @@ def compare(request: HttpRequest, uuid: UUID) -> HttpResponse:
         "old": old,
         "others": others,
         "scores": [getattr(each, "score", None) for each in (old, new)],
-        "differences": marked(old.as_heard, new.as_heard) if old else "",
-        "left_open": left_open(new),
+        "differences": marked(old.uncorrected_text, new.uncorrected_text)
+        if old
+        else "",
+        "left_open": unplaced_changes(new),
     }
     return render(request, "transcription/compare.html", context)
 

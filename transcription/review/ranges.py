@@ -33,7 +33,7 @@ def original_text(pieces: list[str], change: Change) -> str:
     return text_of(pieces[change.first : change.last], [])
 
 
-def reading(pieces: list[str], now: list[Change], change: Change) -> str:
+def current_text(pieces: list[str], now: list[Change], change: Change) -> str:
     """Return the current text of the words in the range of `change`.
 
     The parameter `now` contains the live corrections.

@@ -5,25 +5,27 @@ from itertools import groupby
 
 from transcription.models import Transcript
 from transcription.review.current import Change, words_of
-from transcription.review.rules import Refused, clean
-from transcription.words import Word, bare, edges
+from transcription.review.rules import Refused, clean_text
+from transcription.words import Word, bare_word, outer_punctuation
 
 
-def found(transcript: Transcript, wanted: str, replacement: str) -> list[Change]:
+def find_replacements(
+    transcript: Transcript, wanted: str, replacement: str
+) -> list[Change]:
     """Return the changes that replace a word or phrase in the whole transcript.
 
     The search ignores case and the punctuation around words. The replacement keeps
     this punctuation. Raises Refused.
     """
-    sought = [bare(each) for each in clean(wanted).split()]
-    replacement = clean(replacement)
+    sought = [bare_word(each) for each in clean_text(wanted).split()]
+    replacement = clean_text(replacement)
     if not sought or not all(sought):
         raise Refused("Write a word or phrase to look for.")
     words = words_of(transcript)
     texts = [word.text for word in words]
     touched: list[Change] = []
-    for first, last in _places([bare(text) for text in texts], sought):
-        texts[first] = _in_place_of(texts[first], texts[last], replacement)
+    for first, last in _places([bare_word(text) for text in texts], sought):
+        texts[first] = _keep_punctuation(texts[first], texts[last], replacement)
         texts[first + 1 : last + 1] = [""] * (last - first)
         begin, end = words[first].at, words[last].at + words[last].span
         if touched and touched[-1].last > begin:
@@ -58,7 +60,7 @@ def _with_texts(
         yield touched[at]._replace(after="".join(said).strip())
 
 
-def _in_place_of(first: str, last: str, replacement: str) -> str:
+def _keep_punctuation(first: str, last: str, replacement: str) -> str:
     """Return the replacement with the punctuation of the replaced text.
 
     If `first` begins with a capital letter, so does the replacement. This rule does not
@@ -67,7 +69,7 @@ def _in_place_of(first: str, last: str, replacement: str) -> str:
     """
     if not replacement:
         return ""
-    before, after = edges(first)[0], edges(last)[1]
+    before, after = outer_punctuation(first)[0], outer_punctuation(last)[1]
     is_capital = first[len(before) : len(before) + 1].isupper()
     if is_capital and first[len(before) :] != first[len(before) :].upper():
         replacement = replacement[0].upper() + replacement[1:]

@@ -17,13 +17,13 @@ from transcription.models import (
     Transcript,
 )
 from transcription.review import mistakes
-from transcription.review.current import Change, live, text_of
+from transcription.review.current import Change, live_changes, text_of
 from transcription.review.ranges import original_text, overlaps
 from transcription.review.rules import Refused
-from transcription.words import original_words, spoken
+from transcription.words import original_words, words_of_text
 
 
-def locked(transcript: Transcript) -> Transcript:
+def lock_transcript(transcript: Transcript) -> Transcript:
     """Lock the row until the end of the transaction, and return the row.
 
     Raises Refused if the transcript is not completed.
@@ -36,18 +36,18 @@ def locked(transcript: Transcript) -> Transcript:
     return row
 
 
-def sent_before(row: Transcript, client_key: UUID) -> Revision | None:
+def find_by_client_key(row: Transcript, client_key: UUID) -> Revision | None:
     """Return the revision of an earlier request with this key, or None."""
     return row.revisions.filter(client_key=client_key).first()
 
 
-def begun(row: Transcript) -> list[str]:
+def ensure_original(row: Transcript) -> list[str]:
     """Return Original.pieces_of(row). If no Original is stored, first store one."""
     if not row.revision:
         words = original_words(row)
         # If AssemblyAI sent a text without a list of words, estimate the times.
-        words = words or spoken(row.as_heard, [], row.audio_seconds or 0)
-        Original.keep(row, words)
+        words = words or words_of_text(row.uncorrected_text, [], row.audio_seconds or 0)
+        Original.store(row, words)
     return Original.pieces_of(row)
 
 
@@ -76,7 +76,7 @@ def new_revision(
     )
 
 
-def mark_live(row: Transcript) -> None:
+def update_is_live(row: Transcript) -> None:
     """Update `is_live` of all corrections after an undo or redo."""
     all_of_them = Correction.objects.filter(transcript=row)
     in_force = all_of_them.filter(revision__is_undone=False).order_by("pk")
@@ -102,11 +102,11 @@ def finish(
 
     before: the corrections that were live before this revision.
     """
-    changes = live(row)
-    mistakes.count(
+    changes = live_changes(row)
+    mistakes.update_counts(
         mistakes.mistakes_in(pieces, before), mistakes.mistakes_in(pieces, changes)
     )
-    original = row.as_heard
+    original = row.uncorrected_text
     has_changed = any(each.after != original_text(pieces, each) for each in changes)
     text = text_of(pieces, changes) if has_changed else original
     fields = ["revision"]
@@ -116,4 +116,4 @@ def finish(
     row.save(update_fields=fields)
     if author:
         Access.objects.log(author, Access.Action.CORRECTED, [row])
-    Notification.objects.write_down_review(row, Notification.Event.CORRECTED)
+    Notification.objects.create_for_review(row, Notification.Event.CORRECTED)

@@ -12,10 +12,10 @@ from transcription.models import Correction, Revision, Transcript
 from transcription.review.current import Change
 from transcription.review.ranges import is_covered, overlaps
 
-# A correction has at most LONGEST characters. A save has at most MOST_AT_ONCE
+# A correction has at most MAX_LENGTH characters. A save has at most MAX_CHANGES
 # corrections.
-LONGEST = 5_000
-MOST_AT_ONCE = 2_000
+MAX_LENGTH = 5_000
+MAX_CHANGES = 2_000
 TAG = re.compile(r"<[!/?a-zA-Z][^<>]*>")
 # Invisible characters that change the order in which other letters are shown.
 DIRECTION_MARKS = re.compile("[\u200e\u200f\u061c\u202a-\u202e\u2066-\u2069]")
@@ -43,7 +43,7 @@ def refuse_verified(row: Transcript) -> None:
         raise Conflict("This transcript is verified. Reopen it to change it.")
 
 
-def checked(changes: Iterable[Change], words: int) -> list[Change]:
+def validate_changes(changes: Iterable[Change], words: int) -> list[Change]:
     """Return the changes in the order of their words.
 
     words: the number of original words. Raises Refused if a range is not valid, if two
@@ -62,16 +62,16 @@ def checked(changes: Iterable[Change], words: int) -> list[Change]:
         result.append(change)
     if not result:
         raise Refused("There is nothing to save.")
-    if len(result) > MOST_AT_ONCE:
-        raise Refused(f"Save at most {MOST_AT_ONCE:,} corrections at once.")
+    if len(result) > MAX_CHANGES:
+        raise Refused(f"Save at most {MAX_CHANGES:,} corrections at once.")
     return result
 
 
-def clean(typed: str) -> str:
+def clean_text(typed: str) -> str:
     """Return the text of a correction on one line. Raises Refused."""
-    if len(typed) > LONGEST:
+    if len(typed) > MAX_LENGTH:
         raise Refused(
-            f"A correction has at most {LONGEST:,} characters; this one has "
+            f"A correction has at most {MAX_LENGTH:,} characters; this one has "
             f"{len(typed):,}."
         )
     text = unicodedata.normalize("NFC", " ".join(typed.split()))
@@ -111,7 +111,7 @@ def refuse_overwriting(
         )
 
 
-def refuse_cutting(changes: list[Change], touched: list[Change]) -> None:
+def refuse_partial_overlap(changes: list[Change], touched: list[Change]) -> None:
     """Raise Refused if a change covers only a part of an earlier correction."""
     for each in touched:
         if is_covered(each, changes):

@@ -30,7 +30,7 @@ class Counts(NamedTuple):
     normaliser: str
 
 
-def summed(many: list[Counts]) -> Counts:
+def sum_counts(many: list[Counts]) -> Counts:
     """Add up one or more Counts. All of them must come from the same normaliser."""
     *numbers, _ = Counts._fields
     return many[0]._replace(
@@ -46,7 +46,7 @@ def _english() -> Any:
     return EnglishTextNormalizer()
 
 
-def normalised(text: str, language: str) -> list[str]:
+def normalise_text(text: str, language: str) -> list[str]:
     """Return the words to compare.
 
     language: for example en_us, or "" if it is unknown.
@@ -56,7 +56,7 @@ def normalised(text: str, language: str) -> list[str]:
     return [token.word for token in tokens(text)]
 
 
-def normaliser(language: str) -> str:
+def normaliser_name(language: str) -> str:
     if language.startswith("en"):
         return f"whisper-normalizer {version('whisper-normalizer')} English"
     return SEARCH_RULES
@@ -64,10 +64,10 @@ def normaliser(language: str) -> str:
 
 def counts(reference: str, written: str, terms: list[str], language: str) -> Counts:
     """Compare a written text with the reference, and count the differences."""
-    right = normalised(reference, language)
-    ours = normalised(written, language)
-    partner = partners(right, ours)
-    sought = {tuple(normalised(term, language)) for term in terms} - {()}
+    right = normalise_text(reference, language)
+    ours = normalise_text(written, language)
+    partner = align_words(right, ours)
+    sought = {tuple(normalise_text(term, language)) for term in terms} - {()}
     wanted = list(_occurrences(right, sought))
     found = {(partner.get(first), length) for first, length in wanted}
     is_right = [
@@ -84,11 +84,11 @@ def counts(reference: str, written: str, terms: list[str], language: str) -> Cou
         false_terms=len(false),
         words=len(right),
         words_wrong=Levenshtein.distance(right, ours),
-        normaliser=normaliser(language),
+        normaliser=normaliser_name(language),
     )
 
 
-def partners(one: list[str], other: list[str]) -> dict[int, int]:
+def align_words(one: list[str], other: list[str]) -> dict[int, int]:
     """Align two lists. Return {index in `one`: index in `other`} of equal words."""
     blocks: Any = Levenshtein.opcodes(one, other).as_list()
     return {
@@ -133,7 +133,7 @@ def score_recording(recording_pk: int) -> None:
     lists = Vocabulary.objects.filter(transcript__in=rows).distinct()
     terms = [term for each in lists for term in terms_of(each.terms)]
     for row in rows.defer("words", "search_text", "request", "response"):
-        found = counts(reference.text, row.as_heard, terms, reference.language)
+        found = counts(reference.text, row.uncorrected_text, terms, reference.language)
         Score.objects.update_or_create(
             transcript=row, defaults={"reference": reference, **found._asdict()}
         )

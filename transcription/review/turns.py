@@ -14,9 +14,9 @@ from django.utils import timezone
 from django.utils.safestring import SafeString
 
 from transcription.models import Correction, Original, Transcript
-from transcription.presentation import bounds_of, clock, for_the_player, html_of
-from transcription.review.current import Change, corrected, speaker_names
-from transcription.words import Word, joined, original_words
+from transcription.presentation import bounds_of, clock, html_of, player_data
+from transcription.review.current import Change, apply_changes, speaker_names
+from transcription.words import Word, join_words, original_words
 
 
 class PageTurn(NamedTuple):
@@ -34,7 +34,7 @@ class PageTurn(NamedTuple):
 
     @property
     def text(self) -> str:
-        return joined(self.words)
+        return join_words(self.words)
 
     @property
     def html(self) -> SafeString:
@@ -48,12 +48,12 @@ class PageTurn(NamedTuple):
 
     @property
     def data(self) -> dict[str, Any]:
-        """The data about this turn that reading.js needs."""
+        """The data about this turn that viewer.js needs."""
         return {
             "first": self.first,
             "last": self.last,
             "begins": self.begins,
-            **for_the_player(self.words),
+            **player_data(self.words),
             "corrections": self.corrections,
         }
 
@@ -77,7 +77,9 @@ def turns_on_page(transcript: Transcript) -> list[PageTurn]:
         (first, last, names.get(speaker, speaker))
         for first, last, speaker in original.turns
     ]
-    return with_overlaps(_turns(bounds, original.words(), 0, _live(transcript)))
+    return with_overlaps(
+        _turns(bounds, original.words(), 0, _live_corrections(transcript))
+    )
 
 
 def with_overlaps(turns: Iterator[PageTurn]) -> list[PageTurn]:
@@ -98,7 +100,7 @@ def speakers_of(transcript: Transcript, turns: list[PageTurn]) -> list[tuple[str
     return [(speaker, names.get(speaker, speaker)) for speaker in found]
 
 
-def turns_with(
+def turns_in_ranges(
     transcript: Transcript, ranges: Iterable[tuple[int, int]]
 ) -> list[PageTurn]:
     """Return the turns with original words in these ranges: (first, last excluded)."""
@@ -113,7 +115,11 @@ def turns_with(
     if not bounds:
         return []
     begin, end = bounds[0][0], bounds[-1][1]
-    rows = [row for row in _live(transcript) if row.first < end and row.last > begin]
+    rows = [
+        row
+        for row in _live_corrections(transcript)
+        if row.first < end and row.last > begin
+    ]
     # Also read the word before and the word after these turns and corrections. The
     # times of added words depend on both.
     begin = max(0, min([begin, *(row.first for row in rows)]) - 1)
@@ -121,7 +127,7 @@ def turns_with(
     return list(_turns(bounds, original.words(begin, end), begin, rows))
 
 
-def _live(transcript: Transcript) -> list[Correction]:
+def _live_corrections(transcript: Transcript) -> list[Correction]:
     rows = Correction.objects.filter(transcript=transcript, is_live=True)
     return list(rows.select_related("revision__author").order_by("first"))
 
@@ -137,7 +143,7 @@ def _turns(
     words: original words. `begin` is the index of the first of them.
     rows: the live corrections of these words, in the order of the words.
     """
-    current = corrected(
+    current = apply_changes(
         words,
         (
             Change(row.first - begin, row.last - begin, row.after, row.pk)
@@ -158,13 +164,13 @@ def _turns(
             clock(words[first - begin].start),
             mine,
             [
-                _described(row, words[row.first - begin : row.last - begin], mine)
+                _correction_data(row, words[row.first - begin : row.last - begin], mine)
                 for row in here
             ],
         )
 
 
-def _described(
+def _correction_data(
     row: Correction, replaced: list[Word], in_turn: list[Word]
 ) -> dict[str, Any]:
     """Return what the page shows about a correction.
@@ -180,7 +186,7 @@ def _described(
         "count": len(here),
         "first": row.first,
         "last": row.last,
-        "original": joined(replaced),
+        "original": join_words(replaced),
         "who": author.get_username() if author else "a deleted account",
         "when": formatted(timezone.localtime(row.revision.at), "j M Y, H:i"),
         "doubts": [word.confidence for word in replaced],

@@ -16,16 +16,16 @@ from transcription.models import Revision, Transcript
 from transcription.review import editing
 from transcription.review.current import Change
 from transcription.review.history import differences
-from transcription.review.replacing import found
+from transcription.review.replacing import find_replacements
 from transcription.review.rules import Conflict, Refused
-from transcription.review.turns import turns_with
+from transcription.review.turns import turns_in_ranges
 
 # A preview shows at most this many occurrences.
 SHOWN = 50
 Kind = Revision.Kind
 
 
-def correcting(
+def revision_view(
     save: Callable[[HttpRequest, Transcript, dict[str, Any]], Revision],
 ) -> Callable[..., HttpResponse]:
     """Decorator: make a view from a function that saves a revision.
@@ -42,29 +42,29 @@ def correcting(
     )
     @wraps(save)
     def view(request: HttpRequest, uuid: UUID) -> HttpResponse:
-        transcript = shown(uuid)
+        transcript = get_transcript(uuid)
         try:
             body = body_of(request)
-            seen = whole(body, "revision")
+            seen = integer(body, "revision")
             save(request, transcript, body)
         except Refused as error:
             return JsonResponse({"detail": str(error)}, status=400)
         except Conflict as error:
             answer: dict[str, Any] = {"detail": str(error)}
             if error.now:
-                answer |= changed(transcript, seen)
+                answer |= changes_since(transcript, seen)
             return JsonResponse(answer, status=409)
-        return JsonResponse(changed(transcript, seen))
+        return JsonResponse(changes_since(transcript, seen))
 
     return view
 
 
-def shown(uuid: UUID) -> Transcript:
-    rows = Transcript.objects.defer("words", "text", *Transcript.HEAVY)
+def get_transcript(uuid: UUID) -> Transcript:
+    rows = Transcript.objects.defer("words", "text", *Transcript.LARGE_COLUMNS)
     return get_object_or_404(rows.select_related("recording__call"), uuid=uuid)
 
 
-def changed(transcript: Transcript, seen: int) -> dict[str, Any]:
+def changes_since(transcript: Transcript, seen: int) -> dict[str, Any]:
     """Return the last revision, and the turns that revisions after `seen` changed.
 
     The page says with its next save that it shows this last revision. So it must get
@@ -76,7 +76,7 @@ def changed(transcript: Transcript, seen: int) -> dict[str, Any]:
     # An undo or redo changes the words of its target.
     edits = later.values(edit=Coalesce("target", "pk"))
     ranges = transcript.corrections.filter(revision__in=edits)
-    turns = turns_with(transcript, ranges.values_list("first", "last"))
+    turns = turns_in_ranges(transcript, ranges.values_list("first", "last"))
     named = transcript.revisions.filter(pk__in=edits, kind=Kind.SPEAKERS)
     return {
         "revision": transcript.revision,
@@ -96,7 +96,7 @@ def body_of(request: HttpRequest) -> dict[str, Any]:
     return body
 
 
-def whole(body: dict[str, Any], name: str) -> int:
+def integer(body: dict[str, Any], name: str) -> int:
     value = body.get(name)
     if not isinstance(value, int) or isinstance(value, bool) or abs(value) >= 2**31:
         raise Refused(f"{name} must be a whole number.")
@@ -120,11 +120,11 @@ def changes_in(body: dict[str, Any]) -> list[Change]:
         after = each.get("after") if isinstance(each, dict) else None
         if not isinstance(after, str):
             raise Refused("Each change needs first, last and after.")
-        result.append(Change(whole(each, "first"), whole(each, "last"), after))
+        result.append(Change(integer(each, "first"), integer(each, "last"), after))
     return result
 
 
-@correcting
+@revision_view
 def correct(
     request: HttpRequest, transcript: Transcript, body: dict[str, Any]
 ) -> Revision:
@@ -137,7 +137,7 @@ def correct(
     )
 
 
-@correcting
+@revision_view
 def undo(
     request: HttpRequest, transcript: Transcript, body: dict[str, Any]
 ) -> Revision:
@@ -146,7 +146,7 @@ def undo(
     return editing.undo(transcript, request.user, number, key_of(body))
 
 
-@correcting
+@revision_view
 def redo(
     request: HttpRequest, transcript: Transcript, body: dict[str, Any]
 ) -> Revision:
@@ -157,7 +157,7 @@ def redo(
 
 def number_of(body: dict[str, Any], last: Revision | None) -> int:
     if body.get("number") is not None:
-        return whole(body, "number")
+        return integer(body, "number")
     if last is None:
         raise Refused(
             "You have no change to undo or redo. Changes by other people are in the "
@@ -166,7 +166,7 @@ def number_of(body: dict[str, Any], last: Revision | None) -> int:
     return last.number
 
 
-@correcting
+@revision_view
 def replace(
     request: HttpRequest, transcript: Transcript, body: dict[str, Any]
 ) -> Revision:
@@ -174,7 +174,7 @@ def replace(
     wanted, replacement = body.get("find"), body.get("replace")
     if not isinstance(wanted, str) or not isinstance(replacement, str):
         raise Refused("Write what to find, and what to replace it with.")
-    changes = found(transcript, wanted, replacement)
+    changes = find_replacements(transcript, wanted, replacement)
     if not changes:
         raise Refused("Nothing in this transcript matches.")
     return editing.save(
@@ -194,10 +194,10 @@ def replace(
 )
 def preview(request: HttpRequest, uuid: UUID) -> HttpResponse:
     """Show what `replace` would change. Uses POST to keep words out of logged URLs."""
-    transcript = shown(uuid)
+    transcript = get_transcript(uuid)
     context: dict[str, Any] = {"refusal": "", "differences": []}
     try:
-        changes = found(
+        changes = find_replacements(
             transcript,
             request.POST.get("find", "").replace("\0", ""),
             request.POST.get("replace", "").replace("\0", ""),

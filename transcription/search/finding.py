@@ -20,11 +20,11 @@ from transcription.search.query import Query, Term
 
 # Rank at most this many matches, the newest ones. Otherwise a search for a very common
 # word would read a million rows to show twenty.
-RANKED = 1000
+MAX_RESULTS = 1000
 # If the operators select at most this many calls, only the transcripts of these calls
 # are read. Otherwise the database finds all transcripts with the words first.
-FEW = 20_000
-LONGEST_MS = 5000
+MAX_SELECTED_CALLS = 20_000
+TIMEOUT_MS = 5000
 QUERY_CANCELED = "57014"
 # The lookup from a transcript to its call.
 CALL = "recording__call__"
@@ -34,35 +34,35 @@ CALL = "recording__call__"
 LENGTH_WITH_ALL_POSITIONS = 8000
 
 
-def ranked(query: Query, rows: QuerySet[Transcript] | None = None) -> list[int]:
-    """Return the keys of at most RANKED matching transcripts, the best first.
+def ranked_keys(query: Query, rows: QuerySet[Transcript] | None = None) -> list[int]:
+    """Return the keys of at most MAX_RESULTS matching transcripts, the best first.
 
     rows: search only these transcripts. By default, search all.
     If the query has no words, the newest are first. Raises BadOperator, and TooFrequent
-    if the search takes longer than LONGEST_MS.
+    if the search takes longer than TIMEOUT_MS.
     """
     if rows is None:
         rows = Transcript.objects.all()
     with _time_limit():
-        if not query.wanted:
-            return _newest(query, rows)
-        condition, params = _narrowed(*_condition(query), query, rows)
+        if not query.included:
+            return _newest_keys(query, rows)
+        condition, params = _add_operators(*_condition(query), query, rows)
         if connection.vendor == "postgresql":
-            params = [*params, _tsquery(query.wanted)]
-        return _selected(
-            _STATEMENTS[connection.vendor].format(condition, RANKED), params
+            params = [*params, _tsquery(query.included)]
+        return _select_keys(
+            _STATEMENTS[connection.vendor].format(condition, MAX_RESULTS), params
         )
 
 
 class TooFrequent(Exception):
-    """The search took longer than LONGEST_MS, because it has too many matches."""
+    """The search took longer than TIMEOUT_MS, because it has too many matches."""
 
 
 @contextmanager
 def _time_limit() -> Iterator[None]:
     """Stop a slow search on PostgreSQL, because other users share the database.
 
-    Raises TooFrequent after LONGEST_MS. SQLite has no limit.
+    Raises TooFrequent after TIMEOUT_MS. SQLite has no limit.
     """
     if connection.vendor != "postgresql":
         yield
@@ -71,7 +71,7 @@ def _time_limit() -> Iterator[None]:
         with transaction.atomic():
             with connection.cursor() as cursor:
                 limit = "SELECT set_config('statement_timeout', %s, true)"
-                cursor.execute(limit, [str(LONGEST_MS)])
+                cursor.execute(limit, [str(TIMEOUT_MS)])
             yield
     except OperationalError as error:
         if getattr(error.__cause__, "sqlstate", "") != QUERY_CANCELED:
@@ -79,13 +79,15 @@ def _time_limit() -> Iterator[None]:
         raise TooFrequent from error
 
 
-def matching(transcripts: QuerySet[Transcript], query: Query) -> QuerySet[Transcript]:
+def filter_matching(
+    transcripts: QuerySet[Transcript], query: Query
+) -> QuerySet[Transcript]:
     """Filter these transcripts by the query and keep their order.
 
     Raises BadOperator.
     """
     transcripts = query.narrow(transcripts, CALL)
-    if query.wanted:
+    if query.included:
         return transcripts.filter(pk__in=_keys(query))
     return _without_excluded(transcripts, query)
 
@@ -110,37 +112,39 @@ def _keys(query: Query) -> RawSQL:
     return RawSQL(keys, params)  # noqa: S611
 
 
-def _newest(query: Query, rows: QuerySet[Transcript]) -> list[int]:
-    """Return the keys of the newest RANKED of these rows that match the operators."""
+def _newest_keys(query: Query, rows: QuerySet[Transcript]) -> list[int]:
+    """Return the keys of the newest MAX_RESULTS rows that match the operators."""
     rows = _without_excluded(rows, query)
     if query.finds_calls:
         # Take the newest calls first: an index finds them.
         of_call = rows.order_by().filter(recording__call=OuterRef("pk"))
-        calls = query.narrow(Call.objects.all(), "").filter(Exists(of_call))[:RANKED]
+        calls = query.narrow(Call.objects.all(), "").filter(Exists(of_call))[
+            :MAX_RESULTS
+        ]
         rows = rows.filter(recording__call__in=list(calls.values_list("pk", flat=True)))
     else:
         rows = query.narrow(rows, CALL)
-    return list(rows.order_by("-pk").values_list("pk", flat=True)[:RANKED])
+    return list(rows.order_by("-pk").values_list("pk", flat=True)[:MAX_RESULTS])
 
 
-def _narrowed(
+def _add_operators(
     condition: str, params: list[Any], query: Query, rows: QuerySet[Transcript]
 ) -> tuple[str, list[Any]]:
     """Add the operators, and the filters of `rows`, to a WHERE for _STATEMENTS.
 
-    If the operators select at most FEW calls, only the transcripts of these calls are
-    read. Otherwise the database reads all transcripts with the words and checks the
-    call of each.
+    If the operators select at most MAX_SELECTED_CALLS calls, only the transcripts of
+    these calls are read. Otherwise the database reads all transcripts with the words
+    and checks the call of each.
     """
     rows = rows.order_by()
     if not query.operators and not rows.query.where:
         return condition, params
     if query.finds_calls:
         calls = query.narrow(Call.objects.order_by(), "")
-        keys = list(calls.values_list("pk", flat=True)[: FEW + 1])
-        if len(keys) <= FEW:
+        keys = list(calls.values_list("pk", flat=True)[: MAX_SELECTED_CALLS + 1])
+        if len(keys) <= MAX_SELECTED_CALLS:
             of_calls = rows.filter(recording__call__in=keys)
-            among, more = _among(list(of_calls.values_list("pk", flat=True)))
+            among, more = _key_condition(list(of_calls.values_list("pk", flat=True)))
             return f"{condition} AND {among}", [*params, *more]
     row = RawSQL(_ROW[connection.vendor], [])  # noqa: S611 - no input in it
     this = query.narrow(rows.filter(pk=row), CALL)
@@ -148,12 +152,12 @@ def _narrowed(
     return f"{condition} AND EXISTS ({statement})", [*params, *values]
 
 
-def _among(keys: list[int]) -> tuple[str, list[Any]]:
+def _key_condition(keys: list[int]) -> tuple[str, list[Any]]:
     is_postgresql = connection.vendor == "postgresql"
     return _AMONG[connection.vendor], [keys if is_postgresql else json.dumps(keys)]
 
 
-def _selected(statement: str, params: list[Any]) -> list[int]:
+def _select_keys(statement: str, params: list[Any]) -> list[int]:
     with connection.cursor() as cursor:
         cursor.execute(statement, params)
         return [pk for (pk,) in cursor.fetchall()]
@@ -203,7 +207,7 @@ def _fts5(query: Query) -> str:
             for term in terms
         )
 
-    wanted = expression(query.wanted, "AND")
+    wanted = expression(query.included, "AND")
     if not query.excluded:
         return wanted
     return f"({wanted}) NOT ({expression(query.excluded, 'OR')})"
@@ -211,7 +215,7 @@ def _fts5(query: Query) -> str:
 
 def _postgresql(query: Query) -> tuple[str, list[str]]:
     # First test whether all wanted words occur: the index can answer that.
-    conditions, params = [_WORDS], [_tsquery(query.wanted)]
+    conditions, params = [_WORDS], [_tsquery(query.included)]
     for term in query.terms:
         is_phrase = len(term.words) > 1
         if is_phrase or term.is_excluded:

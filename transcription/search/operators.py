@@ -53,17 +53,17 @@ class Operator:
         path: the lookup from these rows to their call, with `__` at the end, or "" to
         test the rows themselves.
         """
-        lookup, value = self._found
+        lookup, value = self._lookup
         condition = Q(**{f"{path}{lookup}": value})
         return ~condition if self.is_excluded else condition
 
     @cached_property
-    def _found(self) -> tuple[str, Any]:
+    def _lookup(self) -> tuple[str, Any]:
         """A lookup and its value. Both are cached: one page uses them several times."""
         return _LOOKUPS[self.name](self.value)
 
 
-def split(typed: str) -> tuple[list[Operator], str]:
+def split_operators(typed: str) -> tuple[list[Operator], str]:
     """Return the operators in a search, and the rest of the text: the words."""
     found = [
         Operator(name.lower(), (phrase or word).strip(), bool(minus))

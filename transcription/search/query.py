@@ -11,8 +11,8 @@ from typing import Any
 
 from django.db.models import QuerySet
 
-from transcription.search.operators import Operator, split
-from transcription.tokens import encoded, tokens
+from transcription.search.operators import Operator, split_operators
+from transcription.tokens import encode, tokens
 
 MAX_TERMS = 20
 MAX_OPERATORS = 8
@@ -31,7 +31,7 @@ class Term:
     @property
     def codes(self) -> list[str]:
         """The words as they are in the index."""
-        return [encoded(word) for word in self.words]
+        return [encode(word) for word in self.words]
 
     def found_in(self, words: list[str], start: int) -> bool:
         """Whether the term occurs in these words at index `start`."""
@@ -49,7 +49,7 @@ class Query:
     operators: tuple[Operator, ...] = ()
 
     @property
-    def wanted(self) -> list[Term]:
+    def included(self) -> list[Term]:
         return [term for term in self.terms if not term.is_excluded]
 
     @property
@@ -61,7 +61,7 @@ class Query:
 
         Such a query would match nearly all rows.
         """
-        return bool(self.wanted or self.operators)
+        return bool(self.included or self.operators)
 
     def narrow(self, rows: QuerySet[Any], path: str) -> QuerySet[Any]:
         """Return the rows that match the operators. Raises BadOperator.
@@ -84,7 +84,7 @@ class Query:
 def parse(text: str) -> Query:
     """Parse a search. Never raises: text without an operator or term is skipped."""
     text = unicodedata.normalize("NFC", text[:MAX_LENGTH])
-    operators, text = split(text)
+    operators, text = split_operators(text)
     terms = []
     for minus, phrase, word in TERM.findall(text):
         if term := _term(phrase or word, word.endswith("*"), bool(minus)):

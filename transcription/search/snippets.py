@@ -29,14 +29,14 @@ LEAD_SECONDS = 3
 
 
 @dataclass(frozen=True)
-class Hit:
+class Snippet:
     transcript: Transcript
     passage: SafeString
     # The word where the match begins. None if the list of words has no match.
     word: Word | None
 
     @property
-    def said_at_ms(self) -> int | None:
+    def start_ms(self) -> int | None:
         return self.word.start if self.word else None
 
     @property
@@ -45,27 +45,27 @@ class Hit:
 
     @property
     def clock(self) -> str:
-        return presentation.clock(self.said_at_ms or 0)
+        return presentation.clock(self.start_ms or 0)
 
     @property
-    def plays_from(self) -> str:
+    def url_fragment(self) -> str:
         """A media fragment (#t=seconds) to append to a URL, or an empty string."""
-        if self.said_at_ms is None:
+        if self.start_ms is None:
             return ""
-        return f"#t={max(0, self.said_at_ms / 1000 - LEAD_SECONDS):.1f}"
+        return f"#t={max(0, self.start_ms / 1000 - LEAD_SECONDS):.1f}"
 
 
-def hits(transcripts: list[Transcript], query: Query) -> list[Hit]:
-    """Return the hits of a page.
+def snippets_of(transcripts: list[Transcript], query: Query) -> list[Snippet]:
+    """Return the snippets of a page.
 
     The number of queries does not depend on the number of transcripts.
     """
     # A query without words has no matches in the texts.
-    words = words_of_each(transcripts) if query.wanted else {}
-    return [hit(each, query, words.get(each.pk, [])) for each in transcripts]
+    words = words_of_each(transcripts) if query.included else {}
+    return [snippet_of(each, query, words.get(each.pk, [])) for each in transcripts]
 
 
-def hit(transcript: Transcript, query: Query, words: list[Word]) -> Hit:
+def snippet_of(transcript: Transcript, query: Query, words: list[Word]) -> Snippet:
     """Choose the passage to show, and mark the matches in it.
 
     words: the current words of the transcript.
@@ -73,10 +73,10 @@ def hit(transcript: Transcript, query: Query, words: list[Word]) -> Hit:
     text = transcript.text
     all_tokens = tokens(text)
     found = occurrences([token.word for token in all_tokens], query)
-    best = densest(found)
+    best = densest_index(found)
     if not all_tokens:
-        return Hit(transcript, SafeString(""), None)
-    first = beginning(text, all_tokens, found[best][0] if found else 0)
+        return Snippet(transcript, SafeString(""), None)
+    first = passage_start(text, all_tokens, found[best][0] if found else 0)
     latest = all_tokens[first].start + PASSAGE
     passage = [each for each in all_tokens[first:] if each.start < latest]
     cuts = [passage[0].start if first else 0]
@@ -90,7 +90,7 @@ def hit(transcript: Transcript, query: Query, words: list[Word]) -> Hit:
     cuts.append(passage[-1].end if is_cut else len(text))
     # Every second piece is a match.
     pieces = [text[a:b] for a, b in pairwise(cuts)]
-    return Hit(
+    return Snippet(
         transcript,
         format_html(
             "{}{}{}",
@@ -105,11 +105,11 @@ def hit(transcript: Transcript, query: Query, words: list[Word]) -> Hit:
             ),
             " …" if is_cut else "",
         ),
-        matched(words, query, best, len(found)) if found else None,
+        matched_word(words, query, best, len(found)) if found else None,
     )
 
 
-def beginning(text: str, all_tokens: list[Token], match: int) -> int:
+def passage_start(text: str, all_tokens: list[Token], match: int) -> int:
     """Return the index of the passage's first token.
 
     This token begins about BEFORE characters before the match.
@@ -127,20 +127,20 @@ def beginning(text: str, all_tokens: list[Token], match: int) -> int:
 def occurrences(words: list[str], query: Query) -> list[tuple[int, int, int]]:
     """Return (first, last, term) of each occurrence, in order and without overlaps.
 
-    first, last: indexes in `words`, `last` excluded. term: the index in query.wanted.
+    first, last: indexes in `words`, `last` excluded. term: the index in query.included.
     """
     found: list[tuple[int, int, int]] = []
     for start in range(len(words)):
         if found and start < found[-1][1]:
             continue
-        for number, term in enumerate(query.wanted):
+        for number, term in enumerate(query.included):
             if term.found_in(words, start):
                 found.append((start, start + len(term.words), number))
                 break
     return found
 
 
-def densest(found: list[tuple[int, int, int]]) -> int:
+def densest_index(found: list[tuple[int, int, int]]) -> int:
     """Return the index of the occurrence that has the most different terms near it.
 
     "Near" means among NEAR tokens, counted from the start of the occurrence. If `found`
@@ -158,7 +158,7 @@ def densest(found: list[tuple[int, int, int]]) -> int:
     return max(range(len(found)), key=terms_near, default=0)
 
 
-def matched(words: list[Word], query: Query, best: int, count: int) -> Word | None:
+def matched_word(words: list[Word], query: Query, best: int, count: int) -> Word | None:
     """Return the word where occurrence number `best` of the text begins, or None.
 
     words: the current words of the transcript.

@@ -14,12 +14,12 @@ from transcription.search import finding
 from transcription.search.notes import matching_notes
 from transcription.search.operators import BadOperator
 from transcription.search.query import MAX_LENGTH, Query, parse
-from transcription.search.snippets import hits
+from transcription.search.snippets import snippets_of
 
-HITS_ON_A_PAGE = 20
+RESULTS_PER_PAGE = 20
 # A search with words shows at most this many notes. A search with only operators shows
 # at most this many calls without a transcript.
-MOST_OTHERS = 10
+MAX_OTHER_RESULTS = 10
 # A search looks for calls without a transcript only among this many calls: the newest
 # that match its operators.
 NEWEST_CALLS = 500
@@ -34,19 +34,20 @@ def search_page(request: HttpRequest) -> HttpResponse:
     others: dict[str, Any] = {}
     is_too_frequent, wrong = False, ""
     try:
-        # `ranked` returns at most RANKED keys as a list: the pages need no COUNT query.
-        keys = finding.ranked(query) if query else []
-        others = besides(query, request.user)
+        # `ranked_keys` returns a list of at most MAX_RESULTS keys: the pages need no
+        # COUNT query.
+        keys = finding.ranked_keys(query) if query else []
+        others = other_results(query, request.user)
     except finding.TooFrequent:
         is_too_frequent = True
     except BadOperator as error:
         wrong = str(error)
-    page = Paginator(keys, HITS_ON_A_PAGE).get_page(request.GET.get("page"))
+    page = Paginator(keys, RESULTS_PER_PAGE).get_page(request.GET.get("page"))
     transcripts = Transcript.objects.select_related(
         "recording__call"
     ).with_contact_name()
-    transcripts = transcripts.defer(*Transcript.HEAVY)
-    if not query.wanted:
+    transcripts = transcripts.defer(*Transcript.LARGE_COLUMNS)
+    if not query.included:
         transcripts = transcripts.defer("words")
     rows = transcripts.in_bulk(list(page.object_list))
     Access.objects.log(request.user, Access.Action.READ, rows.values())
@@ -57,15 +58,17 @@ def search_page(request: HttpRequest) -> HttpResponse:
         "found": len(keys),
         "is_too_frequent": is_too_frequent,
         "wrong": wrong,
-        "is_cut": len(keys) == finding.RANKED,
+        "is_cut": len(keys) == finding.MAX_RESULTS,
         # Skip transcripts that have been deleted in the meantime.
-        "hits": hits([rows[pk] for pk in page.object_list if pk in rows], query),
+        "snippets": snippets_of(
+            [rows[pk] for pk in page.object_list if pk in rows], query
+        ),
         **others,
     }
     return render(request, "transcription/search.html", context)
 
 
-def besides(query: Query, user: Any) -> dict[str, Any]:
+def other_results(query: Query, user: Any) -> dict[str, Any]:
     """Return the results of a search that are not transcripts, as template context.
 
     A search with words finds notes. A search without words, but with operators, finds
@@ -73,8 +76,8 @@ def besides(query: Query, user: Any) -> dict[str, Any]:
     """
     if not query or not user.has_perm("caller.view_call"):
         return {}
-    if query.wanted:
-        return {"notes": matching_notes(query)[:MOST_OTHERS]}
+    if query.included:
+        return {"notes": matching_notes(query)[:MAX_OTHER_RESULTS]}
     # Look only at the newest of the calls that match. Otherwise, if nearly all calls
     # have a transcript, the database would read all calls to find a few without one.
     found = query.narrow(Call.objects.all(), "").values_list("pk", flat=True)
@@ -82,4 +85,4 @@ def besides(query: Query, user: Any) -> dict[str, Any]:
     calls = Call.objects.with_contact_name().filter(
         pk__in=newest, recordings__transcripts=None
     )
-    return {"rows": rows_of(calls.select_related("requested_by")[:MOST_OTHERS])}
+    return {"rows": rows_of(calls.select_related("requested_by")[:MAX_OTHER_RESULTS])}

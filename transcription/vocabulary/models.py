@@ -14,7 +14,7 @@ from transcription.review.models import Revision
 
 
 class VocabularyQuerySet(models.QuerySet["Vocabulary"]):
-    def fitting(self, number: str = "") -> Vocabulary | None:
+    def find_for_number(self, number: str = "") -> Vocabulary | None:
         """Return the list for calls with this number, else the default list, or None.
 
         First choice: the list of the contact with this number. Second: the list with
@@ -30,7 +30,8 @@ class VocabularyQuerySet(models.QuerySet["Vocabulary"]):
             )
         )
         ranked = [
-            ((each.is_of_contact, each.fits(number)), each.pk, each) for each in lists
+            ((each.is_of_contact, each.match_score(number)), each.pk, each)
+            for each in lists
         ]
         fit, _, best = max(ranked, default=((False, 0), 0, None))
         default = next((each for each in lists if each.is_default), None)
@@ -46,7 +47,7 @@ class Vocabulary(RetentionPeriods):
         MEDICAL = "medical-v1", "Medical (AssemblyAI charges extra for it)"
 
     # Fields that are sent to AssemblyAI. A change of one of them makes a new version.
-    SENT = ("terms", "custom_spellings", "prompt", "domain")
+    SENT_FIELDS = ("terms", "custom_spellings", "prompt", "domain")
 
     name = models.CharField(max_length=80, unique=True)
     terms = models.TextField(
@@ -111,7 +112,7 @@ class Vocabulary(RetentionPeriods):
         return self.name
 
     def save(self, *args: Any, author: Any = None, **kwargs: Any) -> None:
-        """Save. If the list is new or a field in SENT has changed, add a version.
+        """Save. Add a version if the list is new or a field in SENT_FIELDS has changed.
 
         author: the account that makes the change, for the version.
         """
@@ -133,9 +134,11 @@ class Vocabulary(RetentionPeriods):
     @property
     def content(self) -> dict[str, str]:
         # Browsers send \r\n. A changed line end is not a new version.
-        return {name: getattr(self, name).replace("\r\n", "\n") for name in self.SENT}
+        return {
+            name: getattr(self, name).replace("\r\n", "\n") for name in self.SENT_FIELDS
+        }
 
-    def fits(self, number: str) -> int:
+    def match_score(self, number: str) -> int:
         """Return how well `numbers` of this list fits a number, or 0 if it does not.
 
         A line with the country of the number gives 1. A line with the first digits of
@@ -183,7 +186,8 @@ class VocabularyVersion(models.Model):
 class Batch(models.Model):
     """One correction that is made in many past transcripts, and the progress.
 
-    A worker corrects in the background, see past.py. A batch can be undone as a whole.
+    A worker corrects in the background, see past_transcripts.py. A batch can be undone
+    as a whole.
     """
 
     heard = models.CharField(max_length=200)

@@ -18,7 +18,7 @@ from transcription.review.mistakes import suggestions
 from transcription.review.rules import Refused
 from transcription.search import finding
 from transcription.search.query import parse
-from transcription.vocabulary import past
+from transcription.vocabulary import past_transcripts
 
 SHOWN, BATCHES = 50, 10
 # Suggestions and batches show words of transcripts.
@@ -60,7 +60,7 @@ def apply(request: HttpRequest, pk: int) -> HttpResponse:
     """Start to correct a mistake in all past transcripts that contain it."""
     row = get_object_or_404(Mistake, pk=pk)
     try:
-        batch = past.begin(row.heard, row.corrected, request.user)
+        batch = past_transcripts.create_batch(row.heard, row.corrected, request.user)
     except (finding.TooFrequent, Refused) as error:
         refusal = "Nothing was corrected: these words are in too many transcripts."
         messages.error(request, str(error) or refusal)
@@ -77,7 +77,7 @@ def apply(request: HttpRequest, pk: int) -> HttpResponse:
 @permission_required(CORRECT, raise_exception=True)
 def undo(request: HttpRequest, pk: int) -> HttpResponse:
     """Start to undo a correction in all past transcripts."""
-    past.undo(get_object_or_404(Batch, pk=pk))
+    past_transcripts.undo_batch(get_object_or_404(Batch, pk=pk))
     return redirect("transcription:suggestions")
 
 
@@ -88,10 +88,10 @@ def occurrences(request: HttpRequest, pk: int) -> HttpResponse:
     row = get_object_or_404(Mistake, pk=pk)
     query = parse(f'"{row.heard}"')
     try:
-        found = len(finding.ranked(query)) if query else 0
+        found = len(finding.ranked_keys(query)) if query else 0
     except finding.TooFrequent:
-        found = finding.RANKED
-    more = found == finding.RANKED
+        found = finding.MAX_RESULTS
+    more = found == finding.MAX_RESULTS
     context = {"row": row, "found": found, "more": more}
     return render(request, "transcription/_occurrences.html", context)
 

@@ -233,7 +233,7 @@ def check_notifications() -> str:
 
 def check_unsent() -> None:
     now = timezone.now()
-    wanted = Notification.objects.filter(kind__in=Notification.wanted())
+    wanted = Notification.objects.filter(kind__in=Notification.enabled_kinds())
     try:
         overdue = wanted.due(now - LATE).count()
         failed = wanted.given_up().filter(created_at__gt=now - RECENT).count()

@@ -21,7 +21,7 @@ from djtranscribe.worker.waking import Wakeups
 from transcription import leases
 from transcription.models import Batch, Notification
 from transcription.notifications import delivery
-from transcription.vocabulary import past
+from transcription.vocabulary import past_transcripts
 
 CONCURRENCY = 32
 STOP_SECONDS = 16  # how long a stopping worker waits for each helper thread
@@ -64,7 +64,7 @@ class Command(BaseCommand):
         self.stdout.write(f"Times are in {zones.label()}.")
         self.stdout.flush()
         run_maintenance(stopping)
-        leases.stop()
+        leases.stop_counting_kills()
         self.stdout.write("Stopping. Finishing the current work.")
         wakeups.wake()
         queue.finish()
@@ -88,7 +88,10 @@ def helpers(wakeups: Wakeups, stopping: threading.Event) -> list[Loop]:
             stopping,
             wakeups.subscribe(Notification._meta.db_table),
         )
-        for kind in Notification.wanted()
+        for kind in Notification.enabled_kinds()
     ]
     corrections = wakeups.subscribe(Batch._meta.db_table)
-    return [*loops, Loop("correct", past.work, stopping, corrections)]
+    return [
+        *loops,
+        Loop("correct", past_transcripts.continue_batch, stopping, corrections),
+    ]

@@ -223,7 +223,7 @@ def test_transcripts_are_searched_and_filtered(program, transcript):
 def test_a_search_takes_the_newest_matches_of_the_period(
     program, transcript, monkeypatch
 ):
-    monkeypatch.setattr(finding, "RANKED", 1)
+    monkeypatch.setattr(finding, "MAX_RESULTS", 1)
     Transcript.objects.filter(pk=transcript.pk).update(created_at=NOON)
     Transcript.objects.create(
         recording=transcript.recording, status="completed", text="Another ward."
@@ -376,7 +376,7 @@ def test_words_that_take_too_long_are_422(program, monkeypatch):
     def ranked(query, rows):
         raise finding.TooFrequent
 
-    monkeypatch.setattr(finding, "ranked", ranked)
+    monkeypatch.setattr(finding, "ranked_keys", ranked)
 
     answer = program.get("/api/transcripts?q=the")
 

@@ -53,7 +53,7 @@ def many(transcript):
 
 
 def test_many_are_one_csv(browser, many, monkeypatch):
-    monkeypatch.setattr(bulk, "AT_ONCE", 2)
+    monkeypatch.setattr(bulk, "BATCH_SIZE", 2)
 
     answer, content = download(browser, "csv", *many)
 
@@ -81,19 +81,19 @@ def test_a_table_does_not_read_every_word(browser, many):
 
 @pytest.mark.parametrize("begin", ["=", "+", "-", "@", "\t", "\r"])
 def test_csv_formulas_are_escaped(begin):
-    assert bulk.harmless(f"{begin}A1") == f"'{begin}A1"
-    assert bulk.harmless(f"1{begin}") == f"1{begin}"
-    assert bulk.harmless(None) == ""
+    assert bulk.escape_formula(f"{begin}A1") == f"'{begin}A1"
+    assert bulk.escape_formula(f"1{begin}") == f"1{begin}"
+    assert bulk.escape_formula(None) == ""
 
 
 @pytest.mark.parametrize("number", [NUMBER, "-0.5", "+1", "-12", "0.93", "1e5"])
 def test_numbers_are_not_escaped_in_csv(number):
-    assert bulk.harmless(number) == number
+    assert bulk.escape_formula(number) == number
 
 
 @pytest.mark.parametrize("formula", ["+1+cmd|' /C calc'!A0", "-2+3", "+1-2", "+A1"])
 def test_formula_starting_with_a_number_is_escaped(formula):
-    assert bulk.harmless(formula) == f"'{formula}"
+    assert bulk.escape_formula(formula) == f"'{formula}"
 
 
 @pytest.mark.parametrize(("length", "is_noted"), [(32_767, False), (32_768, True)])
@@ -146,7 +146,7 @@ def test_access_is_logged_only_when_the_export_is_sent(many, operator):
 
 
 def test_export_keeps_no_query_open_between_batches(many, operator, monkeypatch):
-    monkeypatch.setattr(bulk, "AT_ONCE", 2)
+    monkeypatch.setattr(bulk, "BATCH_SIZE", 2)
     with connection.cursor() as cursor:
         cursor.execute("CREATE TABLE scratch (id integer)")
         batches = bulk.batches(Transcript.objects.all(), operator)
@@ -159,7 +159,7 @@ def test_export_keeps_no_query_open_between_batches(many, operator, monkeypatch)
 
 
 def test_transcript_deleted_during_an_export_is_skipped(many, operator, monkeypatch):
-    monkeypatch.setattr(bulk, "AT_ONCE", 4)
+    monkeypatch.setattr(bulk, "BATCH_SIZE", 4)
     batches = bulk.batches(Transcript.objects.order_by("pk"), operator)
     next(batches)
     many[-1].delete()
@@ -267,7 +267,7 @@ def test_invalid_poll_count_causes_no_error(browser, odd):
 
 
 def test_download_progress_is_reported(browser, many, monkeypatch):
-    monkeypatch.setattr(bulk, "AT_ONCE", 2)
+    monkeypatch.setattr(bulk, "BATCH_SIZE", 2)
     before = progress(browser)
 
     asked = {**chosen(*many), "kind": "csv", "export": EXPORT}

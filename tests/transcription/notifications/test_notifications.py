@@ -29,7 +29,7 @@ from tests.transcription.rows import JOB, TEXT, a_transcript, advanced, make_due
 from transcription.models import LeaseLost, Notification, Transcript
 from transcription.notifications import delivery
 from transcription.notifications import webhook as outgoing_webhook
-from transcription.notifications.content import discreet
+from transcription.notifications.content import redact_error
 from transcription.notifications.models import LEASE, MAX_ATTEMPTS, WAITS_SECONDS
 from transcription.tasks import advance
 
@@ -651,7 +651,7 @@ def test_late_success_of_a_slow_worker_prevents_another_attempt(
     Notification.objects.update(leased_until=timezone.now())
     other = Notification.objects.claim("webhook")
 
-    slow.sent("HTTP status 204")
+    slow.mark_sent("HTTP status 204")
 
     assert not other.retry_later(outgoing_webhook.WebhookError("Away."))
     assert the_one().state == "sent"
@@ -701,7 +701,7 @@ def test_old_finished_notifications_are_pruned_and_pending_ones_are_kept():
 def test_long_error_without_spaces_is_shortened_quickly():
     began = time.monotonic()
 
-    told = discreet("a" * 100_000 + "https://media.example/RE1.wav")
+    told = redact_error("a" * 100_000 + "https://media.example/RE1.wav")
 
     assert len(told) == 500
     assert time.monotonic() - began < 5

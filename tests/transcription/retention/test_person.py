@@ -42,7 +42,7 @@ from transcription.models import Batch, Deletion, Notification, Transcript
 from transcription.retention import person_file, tasks
 from transcription.review import editing
 from transcription.review.current import Change
-from transcription.vocabulary import past
+from transcription.vocabulary import past_transcripts
 
 pytestmark = pytest.mark.django_db
 
@@ -105,7 +105,7 @@ def person(supervisor, operator, settings, signed_post):
     )
     Transcript.objects.filter(pk=transcript.pk).update(text=SAID)
     editing.save(transcript, operator, 0, [Change(3, 4, CORRECTED)])
-    past.Batch.objects.create(
+    past_transcripts.Batch.objects.create(
         heard="zolpidemia",
         corrected=CORRECTED,
         transcripts=[transcript.pk],
@@ -309,7 +309,7 @@ def test_the_audio_goes_if_the_storage_fails_or_the_worker_is_killed(
     deletion = Deletion.objects.get()
     with monkeypatch.context() as patch, suppress(SystemExit):
         patch.setattr(FileSystemStorage, "delete", fails)
-        tasks.work(deletion.pk)
+        tasks.run_slice(deletion.pk)
     assert not Call.objects.exists()
     assert list(media.rglob("*.wav"))
 

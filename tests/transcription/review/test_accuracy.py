@@ -15,8 +15,8 @@ from tests.transcription.review.test_editing import correct, fresh, heard
 from transcription.assemblyai.keyterms import spellings_of
 from transcription.models import Batch, Mistake, Score, Transcript, Vocabulary
 from transcription.review import accuracy, editing
-from transcription.review.mistakes import are_alike, count, pair_of, suggestions
-from transcription.vocabulary import past
+from transcription.review.mistakes import are_alike, pair_of, suggestions, update_counts
+from transcription.vocabulary import past_transcripts
 
 pytestmark = pytest.mark.django_db
 
@@ -60,10 +60,10 @@ def test_a_mistake_counts_once_per_transcript_and_not_when_it_is_undone(ada):
 def test_mistakes_are_always_changed_in_the_same_order():
     added = {(f"heard{n}", "right") for n in range(1, 10, 2)}
     removed = {(f"heard{n}", "right") for n in range(0, 10, 2)}
-    count(set(), removed)
+    update_counts(set(), removed)
 
     with CaptureQueriesContext(connection) as queries:
-        count(removed, added)
+        update_counts(removed, added)
 
     updates = [each["sql"] for each in queries if each["sql"].startswith("UPDATE")]
     changed = [re.search("heard[0-9]", sql)[0] for sql in updates]
@@ -177,7 +177,7 @@ def test_punctuation_in_the_heard_text_makes_no_other_spelling(ada, admin_client
 def test_who_may_not_read_transcripts_sees_no_suggestions(ada, client):
     twice_corrected(ada)
     [row] = suggestions()
-    batch = past.begin("please", "kindly", ada)
+    batch = past_transcripts.create_batch("please", "kindly", ada)
     may = ["change_vocabulary", "correct_transcript"]
     ada.user_permissions.set(Permission.objects.filter(codename__in=may))
     client.force_login(ada)
@@ -244,9 +244,9 @@ def test_a_mistake_is_corrected_in_past_transcripts_and_undone_as_one(
     page = admin_client.post(f"{path}{row.pk}/apply/", follow=True).text
     assert "Correcting 25 transcripts in the background" in page
     assert "0 of 25" in page
-    assert past.work()
+    assert past_transcripts.continue_batch()
     assert "20 of 25" in admin_client.get("/corrections/").text
-    while past.work():
+    while past_transcripts.continue_batch():
         pass
 
     assert "25 of 25 transcripts corrected" in admin_client.get(path).text
@@ -255,14 +255,14 @@ def test_a_mistake_is_corrected_in_past_transcripts_and_undone_as_one(
     batch = Batch.objects.get()
     # Simulate a killed worker: the batch starts again, but changes nothing twice.
     Batch.objects.update(done=0, finished_at=None)
-    while past.work():
+    while past_transcripts.continue_batch():
         pass
     assert batch.revisions.count() == 25
 
     correct(past_ones[3], ada, (2, 3, "metropolis"))
     editing.verify(past_ones[4], ada)
     admin_client.post(f"/corrections/{batch.pk}/undo/")
-    while past.work():
+    while past_transcripts.continue_batch():
         pass
     assert fresh(past_ones[7]).original_text is None
     assert fresh(past_ones[3]).text == "Number 3: metropolis twice"
@@ -272,25 +272,25 @@ def test_a_mistake_is_corrected_in_past_transcripts_and_undone_as_one(
 
 def three_in_past(ada, monkeypatch):
     """Start a batch of three transcripts, one per slice."""
-    monkeypatch.setattr(past, "AT_ONCE", 1)
+    monkeypatch.setattr(past_transcripts, "TRANSCRIPTS_PER_LEASE", 1)
     for number in range(3):
         said(f"Number {number}: metaprolyla twice")
-    return past.begin("metaprolyla", "metoprolol", ada)
+    return past_transcripts.create_batch("metaprolyla", "metoprolol", ada)
 
 
 def test_a_slow_worker_does_not_overwrite_the_progress_of_another(ada, monkeypatch):
     batch = three_in_past(ada, monkeypatch)
-    correct_in = past._correct_in
+    correct_in = past_transcripts._correct_in
 
     def slow(*args):
-        monkeypatch.setattr(past, "_correct_in", correct_in)
+        monkeypatch.setattr(past_transcripts, "_correct_in", correct_in)
         Batch.objects.update(leased_until=timezone.now() - timedelta(minutes=1))
-        assert past.work()
-        assert past.work()
+        assert past_transcripts.continue_batch()
+        assert past_transcripts.continue_batch()
         correct_in(*args)
 
-    monkeypatch.setattr(past, "_correct_in", slow)
-    assert past.work()
+    monkeypatch.setattr(past_transcripts, "_correct_in", slow)
+    assert past_transcripts.continue_batch()
 
     batch.refresh_from_db()
     assert (batch.done, batch.leased_until, batch.revisions.count()) == (2, None, 2)
@@ -298,7 +298,7 @@ def test_a_slow_worker_does_not_overwrite_the_progress_of_another(ada, monkeypat
 
 def test_a_worker_goes_on_from_what_another_stored_before_it_claimed(ada, monkeypatch):
     batch = three_in_past(ada, monkeypatch)
-    others = [past.work, past.work]
+    others = [past_transcripts.continue_batch, past_transcripts.continue_batch]
 
     def others_first(execute, sql, *args):
         if sql.startswith("UPDATE") and others:
@@ -306,7 +306,7 @@ def test_a_worker_goes_on_from_what_another_stored_before_it_claimed(ada, monkey
         return execute(sql, *args)
 
     with connection.execute_wrapper(others_first):
-        assert past.work()
+        assert past_transcripts.continue_batch()
 
     batch.refresh_from_db()
     assert (batch.done, batch.changed) == (3, 3)

@@ -18,7 +18,7 @@ from transcription.review.rules import Conflict, Refused
 from transcription.search import finding
 from transcription.search.query import parse
 from transcription.tokens import indexed
-from transcription.words import joined
+from transcription.words import join_words
 
 pytestmark = pytest.mark.django_db
 
@@ -70,8 +70,8 @@ def test_a_correction_changes_the_text_and_not_the_words(transcript, ada):
     row = fresh(transcript)
     assert row.text == "Please take metoprolol twice a day."
     assert (row.original_text, row.words) == (HEARD, listed(HEARD))
-    assert finding.ranked(parse("metoprolol")) == [row.pk]
-    assert finding.ranked(parse("metaprolyla")) == []
+    assert finding.ranked_keys(parse("metoprolol")) == [row.pk]
+    assert finding.ranked_keys(parse("metaprolyla")) == []
     word = words_of(row)[2]
     assert (word.text, word.start, word.end) == ("metoprolol", 1000, 1400)
     assert word.confidence is None
@@ -94,7 +94,7 @@ def test_words_are_removed_joined_and_inserted_with_times_in_order(
 
     row = fresh(transcript)
     words = words_of(row)
-    assert (row.text, joined(words)) == (expected, expected)
+    assert (row.text, join_words(words)) == (expected, expected)
     assert [w.start for w in words] == sorted(w.start for w in words)
     assert all(w.end > w.start for w in words)
 
@@ -320,7 +320,7 @@ class AnySequenceOfEdits(TestCase):
         words = words_of(row)
         expected = replayed(edit for n, edit in edits.items() if n not in undone)
 
-        assert (row.text, joined(words)) == (expected, expected)
+        assert (row.text, join_words(words)) == (expected, expected)
         assert row.words == listed(original)
         assert row.search_text == indexed(row.text)
         starts = [word.start for word in words]

@@ -10,7 +10,7 @@ from tests.transcription.review.test_editing import correct, fresh, heard, liste
 from tests.transcription.rows import JOB, advanced
 from transcription.models import Score, Transcript, Vocabulary
 from transcription.review import editing
-from transcription.review.carrying import carried, left_open
+from transcription.review.carry_over import place_changes, unplaced_changes
 from transcription.review.current import Change
 from transcription.review.scores import counts
 from transcription.words import Word
@@ -67,7 +67,7 @@ def test_corrections_are_carried_over_only_to_matching_context():
     new = words("please take metro pole twice and call a ward")
     changes = [Change(1, 3, "metoprolol"), Change(6, 7, "our"), Change(5, 6, "ring")]
 
-    found = carried(old, sorted(changes), new)
+    found = place_changes(old, sorted(changes), new)
 
     assert found.carried == [Change(2, 4, "metoprolol")]
     assert [old for old, _ in found.open] == [
@@ -75,7 +75,7 @@ def test_corrections_are_carried_over_only_to_matching_context():
         Change(6, 7, "our"),
     ]
     right = words("please take metoprolol twice and call a ward")
-    assert carried(old, [Change(1, 3, "metoprolol")], right).satisfied
+    assert place_changes(old, [Change(1, 3, "metoprolol")], right).satisfied
 
 
 def test_a_carried_correction_is_never_on_another_word():
@@ -89,7 +89,7 @@ def test_a_carried_correction_is_never_on_another_word():
         )
         first = chance.randrange(11)
         change = Change(first, first + chance.randint(1, 2), "x")
-        found = carried(old, [change], new)
+        found = place_changes(old, [change], new)
         assert sum(map(len, found)) == 1
         for each in found.carried:
             replaced = [word.text for word in old[change.first : change.last]]
@@ -121,12 +121,12 @@ def test_a_new_transcript_takes_corrections_over_and_is_scored(vendors):
     scores = {s.transcript_id: s for s in Score.objects.all()}
     assert (scores[old.pk].terms_right, scores[old.pk].terms) == (0, 2)
     assert (scores[new.pk].terms_right, scores[new.pk].words_wrong) == (1, 2)
-    assert left_open(new) == []
+    assert unplaced_changes(new) == []
 
     editing.reopen(old, ada)
     assert not Score.objects.exists()
     correct(old, ada, (0, 1, "Give"))
-    assert [each.after for each in left_open(new)] == ["Give"]
+    assert [each.after for each in unplaced_changes(new)] == ["Give"]
 
 
 @pytest.mark.django_db
@@ -158,12 +158,12 @@ def test_corrections_that_cannot_be_taken_over_are_left_to_a_person(
     ada = django_user_model.objects.create_user("ada")
     old = heard("Take metro pole and asper in.")
     correct(old, ada, (1, 3, "metoprolol"), (4, 6, "aspirin."))
-    monkeypatch.setattr("transcription.review.rules.MOST_AT_ONCE", 1)
+    monkeypatch.setattr("transcription.review.rules.MAX_CHANGES", 1)
 
     new = advanced(again(vendors, old, "Take metro pole and asper in."))
 
     assert (new.status, new.revision) == ("completed", None)
-    assert [each.after for each in left_open(new)] == ["metoprolol", "aspirin."]
+    assert [each.after for each in unplaced_changes(new)] == ["metoprolol", "aspirin."]
 
 
 @pytest.mark.django_db
@@ -198,12 +198,12 @@ def test_a_correction_is_not_left_open_once_a_person_has_made_it(
     old = heard("Take metro pole twice a day.")
     correct(old, ada, (1, 3, "metoprolol"), (5, 6, "week."))
     new = advanced(again(vendors, old, text.replace("day", "month")))
-    before = [each.after for each in left_open(new)]
+    before = [each.after for each in unplaced_changes(new)]
 
     correct(new, ada, change)
 
     assert before == ["metoprolol", "week."]
-    assert [each.after for each in left_open(fresh(new))] == ["week."]
+    assert [each.after for each in unplaced_changes(fresh(new))] == ["week."]
 
 
 @pytest.mark.django_db

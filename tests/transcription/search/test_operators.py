@@ -87,8 +87,8 @@ def calls():
 def found(question, rows):
     names = {row.pk: name for name, row in rows.items()}
     query = parse(question)
-    ranked = {names[pk] for pk in finding.ranked(query)}
-    listed = finding.matching(Transcript.objects.all(), query)
+    ranked = {names[pk] for pk in finding.ranked_keys(query)}
+    listed = finding.filter_matching(Transcript.objects.all(), query)
     assert {names[row.pk] for row in listed} == ranked
     return ranked
 
@@ -111,7 +111,7 @@ def test_page_shows_the_sort_order(browser, calls, question, order):
 def test_calls_without_a_transcript_do_not_displace_transcripts(
     browser, calls, monkeypatch
 ):
-    monkeypatch.setattr(finding, "RANKED", 2)
+    monkeypatch.setattr(finding, "MAX_RESULTS", 2)
     ada = User.objects.get(username="ada")
     for number in range(3):
         a_call(sid=f"CA{number:032}", status="no-answer", requested_by=ada)
@@ -122,7 +122,7 @@ def test_calls_without_a_transcript_do_not_displace_transcripts(
 
 
 def test_excluded_words_do_not_displace_transcripts(calls, monkeypatch):
-    monkeypatch.setattr(finding, "RANKED", 1)
+    monkeypatch.setattr(finding, "MAX_RESULTS", 1)
 
     assert found("tag:billing -thank", calls) == {"invoice"}
     assert found("before:2026-11-30 -invoice", calls) == {"thanks"}
@@ -130,16 +130,16 @@ def test_excluded_words_do_not_displace_transcripts(calls, monkeypatch):
 
 @pytest.mark.parametrize("question", ["invoice", "by:ada", "invoice by:ada"])
 def test_filtered_transcripts_are_not_displaced_by_others(calls, monkeypatch, question):
-    monkeypatch.setattr(finding, "RANKED", 1)
+    monkeypatch.setattr(finding, "MAX_RESULTS", 1)
     rows = Transcript.objects.filter(created_at__day=3)
 
-    assert finding.ranked(parse(question), rows) == [calls["invoice"].pk]
+    assert finding.ranked_keys(parse(question), rows) == [calls["invoice"].pk]
 
 
 @pytest.mark.parametrize(("question", "why"), WRONG.items())
 def test_invalid_operator_is_explained(browser, calls, question, why):
     with pytest.raises(BadOperator, match=why.replace(".", r"\.")):
-        finding.ranked(parse(question))
+        finding.ranked_keys(parse(question))
     page = browser.get(SEARCH, {"q": question})
     listed = browser.get("/admin/transcription/transcript/", {"q": question})
 

@@ -18,8 +18,8 @@ from transcription.review import editing
 from transcription.review.current import Change
 from transcription.search import finding
 from transcription.search.query import parse
-from transcription.search.snippets import hits
-from transcription.tokens import encoded, indexed
+from transcription.search.snippets import snippets_of
+from transcription.tokens import encode, indexed
 
 pytestmark = pytest.mark.django_db
 
@@ -160,8 +160,8 @@ def found(question):
     """Return the names of the matches. The search page and admin must find the same."""
     query = parse(question)
     names = dict(Transcript.objects.values_list("pk", "assemblyai_id"))
-    ranked = [names[pk] for pk in finding.ranked(query)]
-    filtered = finding.matching(Transcript.objects.all(), query)
+    ranked = [names[pk] for pk in finding.ranked_keys(query)]
+    filtered = finding.filter_matching(Transcript.objects.all(), query)
     assert {row.assemblyai_id for row in filtered} == set(ranked)
     return ranked
 
@@ -180,7 +180,7 @@ def test_words_are_found_in_every_script(text, finds, misses):
     assert found(finds) == ["it"]
     assert found(misses) == []
     it = Transcript.objects.get(assemblyai_id="it")
-    [passage] = hits([it], parse(finds))
+    [passage] = snippets_of([it], parse(finds))
     assert "<mark>" in passage.passage
     assert re.sub("</?mark>", "", html.unescape(passage.passage)) == text
 
@@ -254,7 +254,7 @@ def test_a_hit_between_characters_plays_from_its_own_time():
 
     it = a_hit(text, "会议", words)
 
-    assert (it.said_at_ms, it.plays_from) == (28_000, "#t=25.0")
+    assert (it.start_ms, it.url_fragment) == (28_000, "#t=25.0")
 
 
 @given(st.text())
@@ -264,9 +264,9 @@ def test_the_index_is_ascii_in_whatever_language(text):
 
 @given(st.text(min_size=1, max_size=5), st.text(min_size=1, max_size=5))
 def test_two_words_never_have_the_same_code(one, other):
-    assert (encoded(one) == encoded(other)) == (one == other)
+    assert (encode(one) == encode(other)) == (one == other)
     if other.startswith(one):
-        assert encoded(other).startswith(encoded(one))
+        assert encode(other).startswith(encode(one))
 
 
 @pytest.mark.parametrize("question", ["", "  ", "-tyre", '""', "*", "-", "%", "🙂"])
@@ -298,9 +298,9 @@ def test_results_are_ranked_by_frequency_then_newest_first(said):
 
 
 def test_only_the_newest_are_ranked(said, monkeypatch):
-    monkeypatch.setattr(finding, "RANKED", 1)
+    monkeypatch.setattr(finding, "MAX_RESULTS", 1)
 
-    assert finding.ranked(parse("pressure")) == [said["tyre"].pk]
+    assert finding.ranked_keys(parse("pressure")) == [said["tyre"].pk]
 
 
 @pytest.mark.parametrize("often", [300, 20_000])
@@ -358,7 +358,7 @@ def test_index_still_exists_after_all_migrations():
 def a_hit(text, question, words=None):
     said = words if words is not None else spoken(text)
     transcript = Transcript(text=text, words=said)
-    return hits([transcript], parse(question))[0]
+    return snippets_of([transcript], parse(question))[0]
 
 
 def spoken(text):
@@ -398,7 +398,7 @@ def test_a_long_text_is_cut_around_the_most_terms():
     assert it.passage.startswith("… x x")
     assert it.passage.endswith("y …")
     assert "<mark>blood</mark> <mark>pressure</mark>" in it.passage
-    assert (it.clock, it.plays_from) == ("1:42", "#t=99.0")
+    assert (it.clock, it.url_fragment) == ("1:42", "#t=99.0")
 
 
 @pytest.mark.parametrize(
@@ -419,7 +419,7 @@ def test_a_long_text_is_cut_around_the_most_terms():
 def test_the_hit_plays_from_three_seconds_before_it(words, at, fragment):
     it = a_hit("call the ward", "ward", words)
 
-    assert (it.said_at_ms, it.plays_from) == (at, fragment)
+    assert (it.start_ms, it.url_fragment) == (at, fragment)
 
 
 # The page
@@ -497,12 +497,12 @@ def test_the_pages_of_a_result_cost_the_same(
     last = browser.get(SEARCH, {"q": "fever", "page": "3"})
     beyond = browser.get(SEARCH, {"q": "fever", "page": "x"})
 
-    assert first.text.count('<li class="hit">') == 20
+    assert first.text.count('<li class="result">') == 20
     assert "41 transcripts, best match first · page 1 of 3" in " ".join(
         first.text.split()
     )
-    assert last.text.count('<li class="hit">') == 1
-    assert beyond.text.count('<li class="hit">') == 20
+    assert last.text.count('<li class="result">') == 1
+    assert beyond.text.count('<li class="result">') == 20
     assert "?q=fever&amp;page=2" in first.text
 
 
@@ -554,7 +554,7 @@ def test_a_hit_in_a_correction_has_its_time_and_speaker(browser, operator, said)
 
 
 def test_truncated_result_shows_a_message(browser, said, monkeypatch):
-    monkeypatch.setattr(finding, "RANKED", 2)
+    monkeypatch.setattr(finding, "MAX_RESULTS", 2)
 
     assert "Only the 2 newest are listed" in browser.get(SEARCH, {"q": "pressure"}).text
 
@@ -568,7 +568,7 @@ def test_a_search_that_takes_too_long_is_ended(browser, said, monkeypatch):
         "AND pg_sleep(5) IS NOT NULL AND %s <> '' LIMIT {}"
     )
     monkeypatch.setitem(finding._STATEMENTS, "postgresql", slow)
-    monkeypatch.setattr(finding, "LONGEST_MS", 20)
+    monkeypatch.setattr(finding, "TIMEOUT_MS", 20)
 
     page = browser.get(SEARCH, {"q": "pressure"})
 

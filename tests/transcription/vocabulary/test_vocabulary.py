@@ -164,7 +164,7 @@ def test_a_list_is_chosen_by_number_then_by_country_then_by_default(number, expe
             name=name, numbers=numbers, is_default=name == "Default"
         )
 
-    assert Vocabulary.objects.fitting(number).name == expected
+    assert Vocabulary.objects.find_for_number(number).name == expected
 
 
 @pytest.mark.parametrize("numbers", ["Germany", "de", "0049", "+", "+0", "+1 415"])

@@ -17,12 +17,12 @@ from djtranscribe.text_files import text_of
 from transcription.assemblyai import speech_models
 from transcription.assemblyai.keyterms import terms_of
 from transcription.management.recordings import (
+    advance_until_finished,
+    find_vocabulary,
     new_recording,
-    until_finished,
-    vocabulary_named,
 )
 from transcription.models import Transcript, Vocabulary
-from transcription.review.scores import Counts, counts, summed
+from transcription.review.scores import Counts, counts, sum_counts
 from transcription.tasks import enqueue
 
 
@@ -30,7 +30,7 @@ class Pair(NamedTuple):
     """An audio file, and the text of what is said in it."""
 
     audio: Path
-    said: str
+    text: str
 
 
 class Command(BaseCommand):
@@ -61,17 +61,17 @@ class Command(BaseCommand):
     def handle(
         self, *, folder: Path, vocabulary: str | None, model: str | None, **options: Any
     ) -> None:
-        words = vocabulary_named(vocabulary) if vocabulary else None
+        words = find_vocabulary(vocabulary) if vocabulary else None
         models = [model] if model else settings.SPEECH_MODELS
         pairs = pairs_in(folder)
-        found = {pair: known(pair, words, models) for pair in pairs}
+        found = {pair: find_transcript(pair, words, models) for pair in pairs}
         new = [pair for pair in pairs if found[pair] is None]
         if new:
             self.ask(new, models, options["yes"])
         with log_only_warnings():
             try:
                 for pair in new:
-                    found[pair] = begun(pair, words, models)
+                    found[pair] = start_transcript(pair, words, models)
                 rows = [row for pair in pairs if (row := found[pair])]
                 self.wait_for(rows)
             except KeyboardInterrupt:
@@ -100,7 +100,7 @@ class Command(BaseCommand):
             raise CommandError("Nothing was transcribed.")
 
     def wait_for(self, rows: list[Transcript]) -> None:
-        for seconds in until_finished(rows):
+        for seconds in advance_until_finished(rows):
             self.progress(len(rows), rows, seconds)
         if self.stderr.isatty():
             self.stderr.write("\n", ending="")
@@ -128,11 +128,11 @@ class Command(BaseCommand):
             if row.is_failed:
                 self.stderr.write(f"{pair.audio.name}: {row.error}")
             else:
-                found = counts(pair.said, row.as_heard, terms, row.language)
+                found = counts(pair.text, row.uncorrected_text, terms, row.language)
                 lines.append((pair.audio.name, found))
         if not lines:
             raise CommandError("No recording was transcribed.")
-        total = summed([each for _, each in lines])
+        total = sum_counts([each for _, each in lines])
         if as_json:
             body = {
                 "vocabulary": words.name if words else None,
@@ -185,7 +185,9 @@ def length_of(path: Path) -> float:
         return float(waveform.measure(file).get("seconds") or 0)
 
 
-def known(pair: Pair, words: Vocabulary | None, models: list[str]) -> Transcript | None:
+def find_transcript(
+    pair: Pair, words: Vocabulary | None, models: list[str]
+) -> Transcript | None:
     """Return the newest transcript with this audio, keyword list and models, or None.
 
     The transcript may be unfinished, but has not failed.
@@ -202,7 +204,9 @@ def known(pair: Pair, words: Vocabulary | None, models: list[str]) -> Transcript
     )
 
 
-def begun(pair: Pair, words: Vocabulary | None, models: list[str]) -> Transcript:
+def start_transcript(
+    pair: Pair, words: Vocabulary | None, models: list[str]
+) -> Transcript:
     """Store the audio and queue a transcript of it."""
     with pair.audio.open("rb") as file:
         chunks = iter(lambda: file.read(audio.CHUNK_BYTES), b"")

@@ -31,7 +31,7 @@ class Command(BaseCommand):
             ) from error
         try:
             with target:
-                for piece in person_file.pieces(numbers, reader=None):
+                for piece in person_file.zip_pieces(numbers, reader=None):
                     target.write(piece)
         except BaseException as error:
             # An incomplete file also contains a person's data.

@@ -27,7 +27,7 @@ class Command(BaseCommand):
             for name, number in expiry.due().items():
                 self.stdout.write(f"{label(name)}: {number:,}")
             return
-        deletion = expiry.begin()
+        deletion = expiry.start_deletion()
         if deletion is None:
             self.stdout.write("Nothing to delete: no retention period has ended.")
             return

@@ -13,9 +13,9 @@ from caller.twilio.states import RECORDING_SID
 from djtranscribe.logs import log_only_warnings
 from djtranscribe.vendors.errors import VendorError
 from transcription.management.recordings import (
+    advance_until_finished,
+    find_vocabulary,
     new_recording,
-    until_finished,
-    vocabulary_named,
 )
 from transcription.models import Transcript, Vocabulary
 from transcription.models.work import explain
@@ -52,9 +52,9 @@ class Command(BaseCommand):
     def handle(
         self, *, source: str, vocabulary: str | None, mono: bool, **options: Any
     ) -> None:
-        words = vocabulary_named(vocabulary) if vocabulary else None
+        words = find_vocabulary(vocabulary) if vocabulary else None
         try:
-            transcript = started(source, words, mono)
+            transcript = start_transcript(source, words, mono)
         except (VendorError, OSError) as error:
             raise CommandError(explain(error)) from error
         except audio.NotAudio as error:
@@ -75,7 +75,7 @@ class Command(BaseCommand):
         self.stdout.write(transcript.text)
 
     def wait_for(self, transcript: Transcript) -> None:
-        for seconds in until_finished([transcript]):
+        for seconds in advance_until_finished([transcript]):
             self.progress(
                 f"Transcript {transcript.pk}: {transcript.progress}, {int(seconds)} s"
             )
@@ -89,21 +89,21 @@ class Command(BaseCommand):
             self.stderr.write(line)
 
 
-def started(source: str, words: Vocabulary | None, mono: bool) -> Transcript:
+def start_transcript(source: str, words: Vocabulary | None, mono: bool) -> Transcript:
     """Find the recording or store its audio, and start a transcript of it.
 
     Raises VendorError, audio.NotAudio, OSError or CommandError.
     """
     if RECORDING_SID.fullmatch(source):
-        return from_twilio(source, words)
+        return start_from_twilio(source, words)
     if source.startswith(("http://", "https://")):
-        return stored("url", audio.download(source), words, mono)
-    with opened(source) as file:
+        return store_and_start("url", audio.download(source), words, mono)
+    with open_file(source) as file:
         chunks = iter(lambda: file.read(audio.CHUNK_BYTES), b"")
-        return stored("file", chunks, words, mono)
+        return store_and_start("file", chunks, words, mono)
 
 
-def opened(source: str) -> BufferedReader:
+def open_file(source: str) -> BufferedReader:
     try:
         return Path(source).open("rb")
     except OSError as error:
@@ -111,7 +111,7 @@ def opened(source: str) -> BufferedReader:
         raise CommandError(f"{source} could not be read: {reason}.") from error
 
 
-def from_twilio(sid: str, words: Vocabulary | None) -> Transcript:
+def start_from_twilio(sid: str, words: Vocabulary | None) -> Transcript:
     recording = Recording.objects.filter(sid=sid).first()
     columns: dict[str, Any] = {}
     if recording and recording.is_finished:
@@ -135,7 +135,7 @@ def from_twilio(sid: str, words: Vocabulary | None) -> Transcript:
         return start(recording, words)
 
 
-def stored(
+def store_and_start(
     source: str, chunks: Iterable[bytes], words: Vocabulary | None, mono: bool
 ) -> Transcript:
     # If `channels` is 1, AssemblyAI mixes the channels. If it is None, `store_audio`

@@ -1,4 +1,4 @@
-// Corrections on a transcript's page. Works on the words that reading.js knows.
+// Corrections on a transcript's page. Works on the words that viewer.js knows.
 (() => {
   "use strict";
 
@@ -9,12 +9,12 @@
     const text = byId("text");
     const review = byId("review");
     const saved = byId("saved");
-    const reading = text.reading;
+    const viewer = text.viewer;
     const token = document.querySelector("[name=csrfmiddlewaretoken]").value;
     const storageKey = `djtranscribe.drafts.${review.dataset.uuid}`;
     // The revision that this page shows.
     let revision = Number(review.dataset.revision);
-    // Where a selection with Shift began; its other end is reading.stop. null: no selection.
+    // Where a selection with Shift began; its other end is viewer.tabStop. null: no selection.
     let anchor = null;
     // The open input: { input, from, to, range, isInsertion, now, spans, seen }. `seen` is
     // the revision that the page showed when the input was opened.
@@ -26,7 +26,7 @@
     let isSending = false;
     let retry = 0;
 
-    const say = (sentence, isBad = false) => {
+    const showStatus = (sentence, isBad = false) => {
       saved.textContent = sentence;
       saved.classList.toggle("bad", isBad);
     };
@@ -36,40 +36,40 @@
     // or else with Shift.
     const selected = () => {
       const { isCollapsed, anchorNode, focusNode } = getSelection();
-      const marked = [anchorNode, focusNode].map((node) => reading.numberOf(node?.parentElement));
+      const marked = [anchorNode, focusNode].map((node) => viewer.numberOf(node?.parentElement));
       const isMarked = !isCollapsed && !marked.includes(undefined);
-      const [one, other] = isMarked ? marked : [reading.stop, anchor ?? reading.stop];
+      const [one, other] = isMarked ? marked : [viewer.tabStop, anchor ?? viewer.tabStop];
       return [Math.min(one, other), Math.max(one, other)];
     };
 
     // The range from `from` to `to`, made longer if it would cut a correction in two.
-    function whole(from, to) {
-      let { first } = reading.ranges[from];
-      let { last } = reading.ranges[to];
-      while (from > 0 && reading.ranges[from - 1].last > first) from -= 1;
-      while (to + 1 < reading.words.length && reading.ranges[to + 1].first < last) to += 1;
-      ({ first } = reading.ranges[from]);
-      ({ last } = reading.ranges[to]);
+    function expandToCorrections(from, to) {
+      let { first } = viewer.ranges[from];
+      let { last } = viewer.ranges[to];
+      while (from > 0 && viewer.ranges[from - 1].last > first) from -= 1;
+      while (to + 1 < viewer.words.length && viewer.ranges[to + 1].first < last) to += 1;
+      ({ first } = viewer.ranges[from]);
+      ({ last } = viewer.ranges[to]);
       return { from, to, range: { first, last } };
     }
 
     function textOf(from, to) {
-      return reading.words.slice(from, to + 1)
+      return viewer.words.slice(from, to + 1)
         .map((word, n) => (n && word.previousSibling?.nodeType === Node.TEXT_NODE ? " " : "") + word.textContent)
         .join("");
     }
 
-    function select() {
+    function showSelection() {
       for (const word of text.querySelectorAll(".chosen")) word.classList.remove("chosen");
       const [from, to] = selected();
-      if (from < to) for (const word of reading.words.slice(from, to + 1)) word.classList.add("chosen");
+      if (from < to) for (const word of viewer.words.slice(from, to + 1)) word.classList.add("chosen");
     }
 
     // Drafts: text that is typed or not yet saved is still there after a reload.
 
     const draftOf = ({ range, input, isInsertion, seen }) => ({ ...range, typed: input.value, isInsertion, seen });
 
-    function keep() {
+    function saveDrafts() {
       try {
         const open = edit && draftOf(edit);
         if (open || waiting.length) localStorage.setItem(storageKey, JSON.stringify({ open, waiting }));
@@ -77,30 +77,30 @@
       } catch { /* This browser stores nothing. */ }
     }
 
-    function restore() {
+    function restoreDrafts() {
       let draft = null;
       try { draft = JSON.parse(localStorage.getItem(storageKey)); } catch { return; }
       if (!draft) return;
       waiting = draft.waiting ?? [];
       if (draft.open) {
-        reopen(draft.open);
-        if (edit) say("Your unsaved text is here again. Enter saves it.");
-        else say(`Not saved, because somebody removed all words: “${draft.open.typed}”`, true);
+        reopenInput(draft.open);
+        if (edit) showStatus("Your unsaved text is here again. Enter saves it.");
+        else showStatus(`Not saved, because somebody removed all words: “${draft.open.typed}”`, true);
       }
-      if (waiting.length) send();
+      if (waiting.length) sendQueue();
     }
 
     // The input
 
-    function reopen({ first, last, isInsertion, typed, seen }) {
-      open(reading.wordOf(first), reading.wordOf(last - 1), isInsertion, typed, seen);
+    function reopenInput({ first, last, isInsertion, typed, seen }) {
+      openInput(viewer.wordIndexOf(first), viewer.wordIndexOf(last - 1), isInsertion, typed, seen);
     }
 
-    function open(from, to, isInsertion = false, typed = null, seen = revision) {
-      if (edit) close(true);
+    function openInput(from, to, isInsertion = false, typed = null, seen = revision) {
+      if (edit) closeInput(true);
       // Somebody may have removed all words.
-      if (!reading.words.length) return;
-      const all = whole(from, to);
+      if (!viewer.words.length) return;
+      const all = expandToCorrections(from, to);
       const input = document.createElement("input");
       const now = textOf(all.from, all.to);
       input.type = "text";
@@ -111,8 +111,8 @@
       input.setAttribute("aria-label", isInsertion ? `Insert after “${now}”` : `Correct “${now}”`);
       const fit = () => { input.size = Math.max(4, input.value.length + 1); };
       fit();
-      input.addEventListener("input", () => { fit(); keep(); });
-      const spans = reading.words.slice(all.from, all.to + 1);
+      input.addEventListener("input", () => { fit(); saveDrafts(); });
+      const spans = viewer.words.slice(all.from, all.to + 1);
       if (isInsertion) spans.at(-1).after(input);
       else {
         spans[0].before(input);
@@ -121,10 +121,10 @@
       edit = { ...all, input, isInsertion, now, spans, seen };
       input.focus({ preventScroll: true });
       input.select();
-      keep();
+      saveDrafts();
     }
 
-    function close(isSaved) {
+    function closeInput(isSaved) {
       const { input, range, isInsertion, now, spans, seen } = edit;
       const typed = input.value.trim().replace(/\s+/g, " ");
       edit = null;
@@ -136,21 +136,21 @@
         spans[0].textContent = after || "…";
         spans[0].classList.add("pending");
         for (const span of spans.slice(1)) span.hidden = true;
-        put(range, after, seen, () => {
+        queueSave(range, after, seen, () => {
           spans[0].textContent = text;
           spans[0].classList.remove("pending");
           for (const span of spans) span.hidden = false;
         });
       }
-      keep();
+      saveDrafts();
     }
 
-    function put(range, after, seen = revision, undoShown = () => {}) {
+    function queueSave(range, after, seen = revision, undoShown = () => {}) {
       const key = newKey();
       before.set(key, undoShown);
       waiting.push({ first: range.first, last: range.last, after, revision: seen, key });
-      keep();
-      send();
+      saveDrafts();
+      sendQueue();
     }
 
     // The server
@@ -166,7 +166,7 @@
       return { status: answer.status, ...(await answer.json()) };
     }
 
-    function show(answer) {
+    function showAnswer(answer) {
       if (answer.revision !== undefined) revision = answer.revision;
       if (answer.reload) location.reload();
       if (!answer.turns?.length) return;
@@ -178,16 +178,16 @@
         edit.input.remove();
         edit = null;
       }
-      reading.renew(answer.turns);
+      viewer.replaceTurns(answer.turns);
       if (again) {
-        reopen(again);
+        reopenInput(again);
         if (edit) edit.input.setSelectionRange(again.caret, again.caret);
-        else say(`Not saved, because somebody removed all words: “${again.typed}”`, true);
-      } else if (hadFocus) reading.words[reading.stop]?.focus({ preventScroll: true });
-      if (byId("history").open) history();
+        else showStatus(`Not saved, because somebody removed all words: “${again.typed}”`, true);
+      } else if (hadFocus) viewer.words[viewer.tabStop]?.focus({ preventScroll: true });
+      if (byId("history").open) loadHistory();
     }
 
-    async function send() {
+    async function sendQueue() {
       if (isSending) return;
       isSending = true;
       let isRefused = false;
@@ -198,59 +198,59 @@
         try {
           answer = await post(review.dataset.correct, { revision: seen, key, changes: [{ first, last, after }] });
         } catch {
-          say("Not saved: no connection, or you are logged out. Your text is kept in this browser and is sent again every 5 seconds. If you are logged out, reload this page and log in.", true);
-          retry = setTimeout(send, RETRY_MS);
+          showStatus("Not saved: no connection, or you are logged out. Your text is kept in this browser and is sent again every 5 seconds. If you are logged out, reload this page and log in.", true);
+          retry = setTimeout(sendQueue, RETRY_MS);
           break;
         }
         waiting.shift();
-        keep();
-        show(answer);
+        saveDrafts();
+        showAnswer(answer);
         if (answer.status !== 200) {
-          refused(answer, { first, last, after, key, seen }, isRefused);
+          handleRefusal(answer, { first, last, after, key, seen }, isRefused);
           isRefused = true;
-        } else if (!isRefused) say("Saved.");
+        } else if (!isRefused) showStatus("Saved.");
         before.delete(key);
       }
       isSending = false;
     }
 
     // isAnother: an earlier save was refused just now. Keep the message about it.
-    function refused(answer, { first, last, after, key, seen }, isAnother) {
+    function handleRefusal(answer, { first, last, after, key, seen }, isAnother) {
       if (isAnother) saved.append(" ", answer.detail);
-      else say(answer.detail, true);
+      else showStatus(answer.detail, true);
       before.get(key)?.();
       if (answer.status === 409 && answer.turns) {
         const mine = document.createElement("button");
         mine.type = "button";
         mine.textContent = after ? `Use mine: “${after}”` : "Remove the words anyway";
-        mine.addEventListener("click", () => put({ first, last }, after));
+        mine.addEventListener("click", () => queueSave({ first, last }, after));
         saved.append(" ", mine);
         return;
       }
-      if (!edit) reopen({ first, last, typed: after, seen });
+      if (!edit) reopenInput({ first, last, typed: after, seen });
     }
 
-    async function act(url, body, sentence) {
+    async function postAction(url, body, sentence) {
       if (isSending || waiting.length) {
-        say("Nothing was changed: your last change is not saved yet. Try again.", true);
+        showStatus("Nothing was changed: your last change is not saved yet. Try again.", true);
         return;
       }
       isSending = true;
       try {
         const answer = await post(url, body);
-        show(answer);
-        say(answer.status === 200 ? sentence : answer.detail, answer.status !== 200);
+        showAnswer(answer);
+        showStatus(answer.status === 200 ? sentence : answer.detail, answer.status !== 200);
       } catch {
-        say("Nothing was changed: no connection, or you are logged out.", true);
+        showStatus("Nothing was changed: no connection, or you are logged out.", true);
       }
       isSending = false;
-      send();
+      sendQueue();
     }
 
-    const undo = (number) => act(review.dataset.undo, { number, revision }, "Undone.");
-    const redo = (number) => act(review.dataset.redo, { number, revision }, "Redone.");
+    const undo = (number) => postAction(review.dataset.undo, { number, revision }, "Undone.");
+    const redo = (number) => postAction(review.dataset.redo, { number, revision }, "Redone.");
 
-    async function history() {
+    async function loadHistory() {
       const place = byId("history").querySelector("div");
       try {
         const answer = await fetch(review.dataset.history, { headers: { "X-Requested-With": "fetch" } });
@@ -263,13 +263,13 @@
 
     // Buttons, keys and mouse
 
-    function accept() {
-      if (!reading.words.length) return;
-      const all = whole(...selected());
-      put(all.range, textOf(all.from, all.to));
+    function markAsRight() {
+      if (!viewer.words.length) return;
+      const all = expandToCorrections(...selected());
+      queueSave(all.range, textOf(all.from, all.to));
     }
 
-    const starts = { edit: () => open(...selected()), insert: () => open(...selected(), true), accept, undo: () => undo(), redo: () => redo() };
+    const starts = { edit: () => openInput(...selected()), insert: () => openInput(...selected(), true), accept: markAsRight, undo: () => undo(), redo: () => redo() };
     for (const [name, start] of Object.entries(starts)) {
       const button = byId(`${name}-word`);
       // Do not take the focus from the word.
@@ -282,48 +282,48 @@
         if (event.isComposing) return;
         const { to } = edit;
         if (event.key === "Enter") {
-          close(true);
-          reading.choose(Math.min(to + 1, reading.words.length - 1));
+          closeInput(true);
+          viewer.selectWord(Math.min(to + 1, viewer.words.length - 1));
         } else if (event.key === "Escape") {
-          close(false);
-          reading.choose(to);
+          closeInput(false);
+          viewer.selectWord(to);
         } else return;
         event.preventDefault();
         return;
       }
-      const number = reading.numberOf(event.target);
+      const number = viewer.numberOf(event.target);
       if (number === undefined) return;
       const isPlain = !event.ctrlKey && !event.altKey && !event.metaKey;
       if (isPlain && event.shiftKey && ["ArrowLeft", "ArrowRight"].includes(event.key)) {
         anchor ??= number;
         const next = number + (event.key === "ArrowRight" ? 1 : -1);
-        if (reading.words[next]) reading.choose(next);
-        select();
+        if (viewer.words[next]) viewer.selectWord(next);
+        showSelection();
       } else if (isPlain && ["Enter", "F2"].includes(event.key)) {
         starts.edit();
       } else if (isPlain && ["ArrowLeft", "ArrowRight"].includes(event.key)) {
         anchor = null;
-        select();
+        showSelection();
         return;
       } else return;
       event.preventDefault();
     }, true);
 
     text.addEventListener("click", (event) => {
-      const number = reading.numberOf(event.target);
+      const number = viewer.numberOf(event.target);
       if (number === undefined) return;
       if (event.shiftKey) {
-        anchor = reading.stop;
-        reading.choose(number);
+        anchor = viewer.tabStop;
+        viewer.selectWord(number);
       } else anchor = null;
-      select();
+      showSelection();
     }, true);
 
     text.addEventListener("dblclick", (event) => {
-      const number = reading.numberOf(event.target);
+      const number = viewer.numberOf(event.target);
       if (number === undefined) return;
       getSelection().removeAllRanges();
-      reading.choose(number);
+      viewer.selectWord(number);
       starts.edit();
     });
 
@@ -335,13 +335,13 @@
         if (key === "y" || (key === "z" && event.shiftKey)) redo();
         else if (key === "z") undo();
         else return;
-      } else if (!event.altKey && reading.keysOn() && ["i", "a"].includes(event.key) && text.contains(event.target)) {
+      } else if (!event.altKey && viewer.keysOn() && ["i", "a"].includes(event.key) && text.contains(event.target)) {
         starts[event.key === "i" ? "insert" : "accept"]();
       } else return;
       event.preventDefault();
     });
 
-    byId("history").addEventListener("toggle", () => { if (byId("history").open) history(); });
+    byId("history").addEventListener("toggle", () => { if (byId("history").open) loadHistory(); });
     byId("history").addEventListener("click", (event) => {
       const { undo: undone, redo: redone } = event.target.dataset;
       if (undone) undo(Number(undone));
@@ -364,7 +364,7 @@
     form.addEventListener("click", async (event) => {
       if (event.target.id !== "replace-all") return;
       const [find, replace] = [form.elements.find.value, form.elements.replace.value];
-      await act(review.dataset.replace, { revision, find, replace, key: newKey() }, "Replaced.");
+      await postAction(review.dataset.replace, { revision, find, replace, key: newKey() }, "Replaced.");
       form.querySelector(".preview").textContent = "";
     });
 
@@ -372,15 +372,15 @@
       event.target.elements.revision.value = revision;
       if (!edit && !waiting.length) return;
       event.preventDefault();
-      say("Not verified: your last change is not saved yet. Save it first.", true);
+      showStatus("Not verified: your last change is not saved yet. Save it first.", true);
     });
 
-    addEventListener("online", send);
-    addEventListener("beforeunload", keep);
-    restore();
+    addEventListener("online", sendQueue);
+    addEventListener("beforeunload", saveDrafts);
+    restoreDrafts();
   }
 
-  // If reading.js is ready, start at once. Otherwise wait for its event.
-  if (document.getElementById("text")?.reading) start();
-  else document.addEventListener("reading:ready", start, { once: true });
+  // If viewer.js is ready, start at once. Otherwise wait for its event.
+  if (document.getElementById("text")?.viewer) start();
+  else document.addEventListener("viewer:ready", start, { once: true });
 })();

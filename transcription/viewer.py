@@ -10,7 +10,7 @@ from caller.models import Call
 from caller.recordings import waveform
 from transcription.exports.formats import FORMATS
 from transcription.models import Score, Transcript, Vocabulary
-from transcription.presentation import DOUBTFUL_BELOW, clock, doubtful
+from transcription.presentation import DOUBTFUL_BELOW, clock, doubtful_words
 from transcription.review.turns import (
     PageTurn,
     may_correct,
@@ -23,8 +23,8 @@ from transcription.review.turns import (
 SILENCE_MS, BEFORE_WORD_MS = 2000, 400
 
 
-def reading_of(transcript: Transcript, user: Any) -> dict[str, Any]:
-    """Return the template context of transcription/_reading.html."""
+def viewer_context(transcript: Transcript, user: Any) -> dict[str, Any]:
+    """Return the template context of transcription/_viewer.html."""
     recording = transcript.recording
     loudness = recording.loudness()
     known = [loudness.get("seconds"), transcript.audio_seconds]
@@ -39,14 +39,14 @@ def reading_of(transcript: Transcript, user: Any) -> dict[str, Any]:
         "audio_url": recording.audio_url if may_listen and recording.audio else "",
         "outlines": waveform.outlines(loudness),
         "channels": channels_of(transcript, dict(speakers)),
-        "talk": talk_of(turns, dict(speakers)),
+        "talk": talk_time(turns, dict(speakers)),
         "wave_width": waveform.LEVELS,
         "seconds": seconds,
-        "state": state_of(transcript),
+        "state": missing_text_reason(transcript),
         "turns": turns,
         "turn_data": [turn.data for turn in turns],
         "silences": silences(turns),
-        "doubtful": [word for turn in turns for word in doubtful(turn.words)],
+        "doubtful": [word for turn in turns for word in doubtful_words(turn.words)],
         "below": DOUBTFUL_BELOW,
         "may_correct": may_correct(user, transcript),
         "may_verify": user.has_perm("transcription.verify_transcript"),
@@ -60,7 +60,7 @@ def reading_of(transcript: Transcript, user: Any) -> dict[str, Any]:
     }
 
 
-def sent_from(request: HttpRequest, transcript: Transcript) -> Call | Transcript:
+def source_page(request: HttpRequest, transcript: Transcript) -> Call | Transcript:
     """Return the object whose page sent the form, to redirect to that page.
 
     The object is the call if the form contains `from=call`. Otherwise the object is the
@@ -104,7 +104,7 @@ def channels_of(transcript: Transcript, names: dict[str, str]) -> list[tuple[str
 
 
 @dataclass(frozen=True)
-class Talk:
+class TalkTime:
     """How long each speaker spoke.
 
     shares: (speaker, time such as `0:58`, percentage of the sum of all these times).
@@ -114,7 +114,7 @@ class Talk:
     silence: str  # length of the longest pause, such as `0:05`
 
 
-def talk_of(turns: list[PageTurn], names: dict[str, str]) -> Talk | None:
+def talk_time(turns: list[PageTurn], names: dict[str, str]) -> TalkTime | None:
     """Sum up how long each speaker spoke. Return None for fewer than two speakers.
 
     names: {AssemblyAI's name of a speaker: the current name}.
@@ -129,13 +129,13 @@ def talk_of(turns: list[PageTurn], names: dict[str, str]) -> Talk | None:
     if len(spoken) < 2 or not total:
         return None
     longest = max((end - start for start, end in gaps(turns)), default=0)
-    return Talk(
+    return TalkTime(
         [(name, clock(ms), round(100 * ms / total)) for name, ms in spoken.items()],
         clock(longest),
     )
 
 
-def state_of(transcript: Transcript) -> str:
+def missing_text_reason(transcript: Transcript) -> str:
     """Return why the transcript has no text, for users. Return "" if it has a text.
 
     If a person has removed all words, also return "": an undo can restore the words.

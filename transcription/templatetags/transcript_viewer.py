@@ -5,13 +5,13 @@ from typing import Any
 from django import template
 
 from transcription.models import Transcript
-from transcription.reading import reading_of
+from transcription.viewer import viewer_context
 
 register = template.Library()
 
 
-@register.inclusion_tag("transcription/_reading.html", takes_context=True)
-def reading(context: Any, transcript: Transcript) -> dict[str, Any]:
+@register.inclusion_tag("transcription/_viewer.html", takes_context=True)
+def transcript_viewer(context: Any, transcript: Transcript) -> dict[str, Any]:
     """Show player, words, corrections and exports.
 
     Use this tag only once on a page, because its HTML has ids.
@@ -23,5 +23,5 @@ def reading(context: Any, transcript: Transcript) -> dict[str, Any]:
         # True on the call's page, False in admin. The forms need this value, because
         # the browser returns to the page from which a form was sent.
         "on_call_page": "call" in context,
-        **reading_of(transcript, request.user),
+        **viewer_context(transcript, request.user),
     }

@@ -3,9 +3,9 @@
   "use strict";
 
   // The call's page may get its transcript later, by polling. Admin's page has it at once.
-  function begin() {
+  function startIfReady() {
     const text = document.getElementById("text");
-    if (text && document.getElementById("words") && !text.reading) start();
+    if (text && document.getElementById("words") && !text.viewer) start();
   }
 
   function start() {
@@ -14,16 +14,16 @@
     // After a seek, the audio's position may differ from the wanted one by this much.
     const NEAR_MS = 50;
     const byId = (id) => document.getElementById(id);
-    const desk = document.querySelector("#reading .desk");
+    const player = document.querySelector("#viewer .player");
     // Without a recording there is an empty player, which plays nothing.
-    const audio = desk.querySelector("audio") ?? document.createElement("audio");
-    const wave = desk.querySelector(".wave");
+    const audio = player.querySelector("audio") ?? document.createElement("audio");
+    const wave = player.querySelector(".wave");
     const { width, height } = wave?.viewBox.baseVal ?? {};
     const line = wave?.querySelector(".now");
     const text = byId("text");
     const count = byId("count");
     const turns = JSON.parse(byId("words").textContent);
-    const said = [...text.querySelectorAll(".said")];
+    const turnElements = [...text.querySelectorAll(".said")];
     // The first four have an item for each word, in the order of the text. An item of
     // `ranges` says which original words the word replaces. The last two have indices of words.
     let [words, starts, sure, ranges, inTime, doubtful] = [[], [], [], [], [], []];
@@ -32,28 +32,28 @@
     let target = -1;
     let spoken = -1;
     let drawn = null;
-    let stop = 0;
+    let tabStop = 0;
     let frame = 0;
 
-    const now = () => audio.currentTime * 1000;
-    const length = () => (Number.isFinite(audio.duration) ? audio.duration : Number(wave?.dataset.seconds ?? 0)) * 1000;
+    const positionMs = () => audio.currentTime * 1000;
+    const durationMs = () => (Number.isFinite(audio.duration) ? audio.duration : Number(wave?.dataset.seconds ?? 0)) * 1000;
     const clock = (ms) => {
       const [h, m, s] = [ms / 3600000, (ms / 60000) % 60, (ms / 1000) % 60].map(Math.floor);
       return (h ? `${h}:${String(m).padStart(2, "0")}` : m) + `:${String(s).padStart(2, "0")}`;
     };
 
     // Collect the data about the words of all turns.
-    function gather() {
-      words = said.flatMap((turn) => [...turn.querySelectorAll(":scope > span")]);
+    function collectWords() {
+      words = turnElements.flatMap((turn) => [...turn.querySelectorAll(":scope > span")]);
       words.forEach((word, number) => numbers.set(word, number));
       starts = turns.flatMap((turn) => turn.starts);
       sure = turns.flatMap((turn) => turn.sure);
       ranges = turns.flatMap(rangesOf);
-      inTime = inOrderOfTime();
+      inTime = wordsByTime();
     }
 
     // Two channels may speak at once. So the words in the text are not always in order of time.
-    function inOrderOfTime() {
+    function wordsByTime() {
       return [...starts.keys()].sort((a, b) => starts[a] - starts[b] || a - b);
     }
 
@@ -70,8 +70,8 @@
     }
 
     // Mark the corrected words of a turn. Their tooltips say what was there before.
-    function annotate(number) {
-      const spans = [...said[number].querySelectorAll(":scope > span")];
+    function markCorrections(number) {
+      const spans = [...turnElements[number].querySelectorAll(":scope > span")];
       for (const { at, count: many, original, who, when } of turns[number].corrections) {
         const now = spans.slice(at, at + many).map((span) => span.textContent).join(" ");
         const about = now === original ? `Checked by ${who}, ${when}.` : `Was “${original}”. Corrected by ${who}, ${when}.`;
@@ -85,44 +85,44 @@
 
     // Replace the turns that a correction has changed, and leave all others alone: a long
     // transcript has tens of thousands of words.
-    function renew(changed) {
-      const chosen = ranges[stop]?.first ?? 0;
+    function replaceTurns(changed) {
+      const chosen = ranges[tabStop]?.first ?? 0;
       let isMoved = false;
       for (const turn of changed) {
         const number = turns.findIndex(({ first }) => first === turn.first);
         if (number < 0) continue;
         isMoved ||= String(turn.starts) !== String(turns[number].starts);
-        replace(number, turn);
+        replaceTurn(number, turn);
       }
-      if (isMoved) inTime = inOrderOfTime();
-      [spoken, target, stop] = [-1, -1, -1];
-      choose(wordOf(chosen), false);
+      if (isMoved) inTime = wordsByTime();
+      [spoken, target, tabStop] = [-1, -1, -1];
+      selectWord(wordIndexOf(chosen), false);
       findDoubtful();
       for (const turn of changed) {
         const number = turns.findIndex(({ first }) => first === turn.first);
-        for (const span of said[number]?.children ?? []) span.classList.toggle("doubtful", isDoubtful(numbers.get(span)));
+        for (const span of turnElements[number]?.children ?? []) span.classList.toggle("doubtful", isDoubtful(numbers.get(span)));
       }
-      follow();
+      highlightSpoken();
     }
 
-    function replace(number, turn) {
+    function replaceTurn(number, turn) {
       const at = turns.slice(0, number).reduce((sum, each) => sum + each.starts.length, 0);
       const before = turns[number].starts.length;
-      said[number].innerHTML = turn.html;
+      turnElements[number].innerHTML = turn.html;
       turns[number] = turn;
-      const spans = [...said[number].children];
+      const spans = [...turnElements[number].children];
       words.splice(at, before, ...spans);
       starts.splice(at, before, ...turn.starts);
       sure.splice(at, before, ...turn.sure);
       ranges.splice(at, before, ...rangesOf(turn));
       const end = spans.length === before ? at + before : words.length;
       for (let n = at; n < end; n += 1) numbers.set(words[n], n);
-      annotate(number);
+      markCorrections(number);
     }
 
     // The index of the word that now replaces an original word. If the original word was
     // removed: the index of the next word.
-    function wordOf(original) {
+    function wordIndexOf(original) {
       let [low, high] = [0, ranges.length];
       while (low < high) {
         const middle = (low + high) >> 1;
@@ -133,7 +133,7 @@
     }
 
     // The index of the word that is spoken now or was spoken last; -1 before the first.
-    function wordAt(ms) {
+    function wordIndexAt(ms) {
       let [low, high] = [0, inTime.length];
       while (low < high) {
         const middle = (low + high) >> 1;
@@ -143,30 +143,30 @@
       return low ? inTime[low - 1] : -1;
     }
 
-    function inSight(word) {
+    function isInView(word) {
       const { top, bottom } = word.getBoundingClientRect();
-      const stays = getComputedStyle(desk).position === "sticky";
-      return top >= (stays ? desk.getBoundingClientRect().bottom : 0) && bottom <= innerHeight;
+      const stays = getComputedStyle(player).position === "sticky";
+      return top >= (stays ? player.getBoundingClientRect().bottom : 0) && bottom <= innerHeight;
     }
 
-    function follow() {
-      const at = wordAt(now());
-      const across = length() ? ((now() / length()) * width).toFixed(1) : 0;
+    function highlightSpoken() {
+      const at = wordIndexAt(positionMs());
+      const across = durationMs() ? ((positionMs() / durationMs()) * width).toFixed(1) : 0;
       // Draw the line only if it has moved: each change repaints the whole waveform.
       if (across !== drawn) line?.setAttribute("d", `M${across} 0V${height}`);
       drawn = across;
       if (at === spoken) return;
       // Do not scroll if the reader has scrolled away.
-      const along = !audio.paused && spoken >= 0 && inSight(words[spoken]);
+      const along = !audio.paused && spoken >= 0 && isInView(words[spoken]);
       words[spoken]?.classList.remove("spoken");
       words[at]?.classList.add("spoken");
-      if (along && at >= 0 && !inSight(words[at])) words[at].scrollIntoView({ block: "center" });
+      if (along && at >= 0 && !isInView(words[at])) words[at].scrollIntoView({ block: "center" });
       spoken = at;
     }
 
     function run() {
       cancelAnimationFrame(frame);
-      follow();
+      highlightSpoken();
       if (!audio.paused) frame = requestAnimationFrame(run);
     }
 
@@ -179,23 +179,23 @@
     function playFrom(ms) {
       audio.currentTime = Math.max(0, ms) / 1000;
       play();
-      follow();
+      highlightSpoken();
     }
 
     // Tab reaches only one word. From this word, the arrow keys reach the others.
-    function choose(number, focus = true, scroll = true) {
-      words[stop]?.removeAttribute("tabindex");
-      words[stop]?.removeAttribute("role");
-      stop = number;
-      if (!words[stop]) return;
-      words[stop].tabIndex = 0;
-      words[stop].setAttribute("role", "button");
+    function selectWord(number, focus = true, scroll = true) {
+      words[tabStop]?.removeAttribute("tabindex");
+      words[tabStop]?.removeAttribute("role");
+      tabStop = number;
+      if (!words[tabStop]) return;
+      words[tabStop].tabIndex = 0;
+      words[tabStop].setAttribute("role", "button");
       if (!focus) return;
-      words[stop].focus({ preventScroll: true });
-      if (scroll && !inSight(words[stop])) words[stop].scrollIntoView({ block: "center" });
+      words[tabStop].focus({ preventScroll: true });
+      if (scroll && !isInView(words[tabStop])) words[tabStop].scrollIntoView({ block: "center" });
     }
 
-    function mark() {
+    function markDoubtful() {
       for (const number of doubtful) words[number].classList.remove("doubtful");
       findDoubtful();
       for (const number of doubtful) words[number].classList.add("doubtful");
@@ -207,7 +207,7 @@
       below = Number(byId("below").value);
       byId("below-value").textContent = below.toFixed(2);
       doubtful = [...sure.keys()].filter(isDoubtful);
-      place();
+      drawDoubtful();
       let checked = 0;
       for (const { corrections } of turns) for (const { doubts } of corrections) {
         checked += doubts.filter((each) => each !== null && each < below).length;
@@ -217,23 +217,23 @@
       wave?.setAttribute("aria-label", `Waveform of the recording, ${doubtful.length} places to check`);
     }
 
-    function place() {
+    function drawDoubtful() {
       // Short marks at the bottom of the waveform: three hours may have a thousand of them.
-      const places = doubtful.map((number) => `M${Math.round((starts[number] / length()) * width)} ${height * 0.8}V${height}`);
-      wave?.querySelector(".checks").setAttribute("d", length() ? [...new Set(places)].join("") : "");
+      const places = doubtful.map((number) => `M${Math.round((starts[number] / durationMs()) * width)} ${height * 0.8}V${height}`);
+      wave?.querySelector(".checks").setAttribute("d", durationMs() ? [...new Set(places)].join("") : "");
     }
 
-    // The index of the doubtful word that check() has begun to play, or else of the word that
-    // is spoken now.
-    function here() {
+    // The index of the doubtful word that playDoubtful() has begun to play, or else of the word
+    // that is spoken now.
+    function currentIndex() {
       const lead = target < 0 ? 0 : Math.max(0, starts[target] - LEAD_MS);
-      const onTheWay = target >= 0 && now() >= lead - NEAR_MS && now() <= starts[target] + NEAR_MS;
+      const onTheWay = target >= 0 && positionMs() >= lead - NEAR_MS && positionMs() <= starts[target] + NEAR_MS;
       if (onTheWay) return target;
-      return now() === 0 ? -1 : wordAt(now());
+      return positionMs() === 0 ? -1 : wordIndexAt(positionMs());
     }
 
-    function check(forward) {
-      const from = here();
+    function playDoubtful(forward) {
+      const from = currentIndex();
       const next = forward
         ? doubtful.find((number) => number > from)
         : doubtful.findLast((number) => number < from);
@@ -242,7 +242,7 @@
         return;
       }
       target = next;
-      choose(target);
+      selectWord(target);
       playFrom(starts[target] - LEAD_MS);
       count.textContent = `${doubtful.indexOf(target) + 1} of ${doubtful.length} to check: “${words[target].textContent}”, ${sure[target].toFixed(2)}, at ${clock(starts[target])}`;
     }
@@ -258,7 +258,7 @@
       audio.defaultPlaybackRate = audio.playbackRate = Number(speed.value);
       store("speed", speed.value);
     };
-    const faster = (step) => {
+    const changeSpeed = (step) => {
       speed.selectedIndex = Math.min(speed.length - 1, Math.max(0, speed.selectedIndex + step));
       setSpeed();
       count.textContent = `Speed ${speed.selectedOptions[0].textContent}`;
@@ -267,7 +267,7 @@
     const silences = JSON.parse(byId("silences").textContent);
     function skipSilence() {
       if (!byId("skip-silence").checked || audio.paused) return;
-      const ms = now();
+      const ms = positionMs();
       const silence = silences.find(([from, to]) => ms >= from + NEAR_MS && ms < to - NEAR_MS);
       if (silence) audio.currentTime = silence[1] / 1000;
     }
@@ -276,7 +276,7 @@
     // chosen a channel.
     const balance = byId("balance");
     let sides = null;
-    function hearSide() {
+    function applyBalance() {
       if (!sides) {
         const context = new AudioContext();
         const splitter = context.createChannelSplitter(2);
@@ -291,11 +291,11 @@
       for (const { side, gain } of sides) gain.gain.value = balance.value === "both" || balance.value === side ? 1 : 0;
       sides[0].context.resume();
     }
-    balance?.addEventListener("change", hearSide);
+    balance?.addEventListener("change", applyBalance);
 
     // A link that opens this page at the chosen word, or at what is spoken now.
-    async function copyMoment() {
-      const at = audio.paused && document.activeElement === words[stop] ? starts[stop] : starts[spoken] ?? starts[stop] ?? 0;
+    async function copyLink() {
+      const at = audio.paused && document.activeElement === words[tabStop] ? starts[tabStop] : starts[spoken] ?? starts[tabStop] ?? 0;
       // To the millisecond: a time rounded down to seconds would lead to the word before.
       const link = `${location.origin}${location.pathname}#t=${Math.round(at) / 1000}`;
       try {
@@ -311,12 +311,12 @@
     const showKeys = () => byId("key-list").showModal();
     const actions = {
       " ": toggle,
-      n: () => check(true),
-      p: () => check(false),
-      j: () => { audio.currentTime = Math.max(0, now() - BACK_MS) / 1000; follow(); },
-      "[": () => faster(-1),
-      "]": () => faster(1),
-      l: copyMoment,
+      n: () => playDoubtful(true),
+      p: () => playDoubtful(false),
+      j: () => { audio.currentTime = Math.max(0, positionMs() - BACK_MS) / 1000; highlightSpoken(); },
+      "[": () => changeSpeed(-1),
+      "]": () => changeSpeed(1),
+      l: copyLink,
       "?": showKeys,
     };
     const typing = "select, textarea, [contenteditable], input:not([type=range], [type=checkbox])";
@@ -336,7 +336,7 @@
       const step = { ArrowLeft: -1, ArrowRight: 1 }[event.key];
       if (number === undefined || event.defaultPrevented || event.ctrlKey || event.altKey || event.metaKey) return;
       if (event.key === "Enter") playFrom(starts[number]);
-      else if (step && words[number + step]) choose(number + step);
+      else if (step && words[number + step]) selectWord(number + step);
       else return;
       event.preventDefault();
     });
@@ -348,7 +348,7 @@
       if (number === undefined || !getSelection().isCollapsed) return;
       // Do not scroll: the clicked word is in sight. If it moved, the second click of a double
       // click would miss it.
-      choose(number, true, false);
+      selectWord(number, true, false);
       playFrom(starts[number]);
     });
 
@@ -359,14 +359,14 @@
 
     wave?.addEventListener("click", (event) => {
       const { left, width: wide } = wave.getBoundingClientRect();
-      audio.currentTime = (length() / 1000) * Math.min(1, Math.max(0, (event.clientX - left) / wide));
-      follow();
+      audio.currentTime = (durationMs() / 1000) * Math.min(1, Math.max(0, (event.clientX - left) / wide));
+      highlightSpoken();
     });
 
-    byId("previous").addEventListener("click", () => check(false));
-    byId("next").addEventListener("click", () => check(true));
-    byId("below").addEventListener("input", mark);
-    byId("copy-moment").addEventListener("click", copyMoment);
+    byId("previous").addEventListener("click", () => playDoubtful(false));
+    byId("next").addEventListener("click", () => playDoubtful(true));
+    byId("below").addEventListener("input", markDoubtful);
+    byId("copy-moment").addEventListener("click", copyLink);
     byId("show-keys").addEventListener("click", showKeys);
     speed.addEventListener("change", setSpeed);
     if ([...speed.options].some(({ value }) => value === stored("speed"))) speed.value = stored("speed");
@@ -378,26 +378,26 @@
     audio.addEventListener("volumechange", () => store("volume", audio.volume));
     audio.addEventListener("timeupdate", skipSilence);
     audio.addEventListener("error", () => { count.textContent = "The audio cannot be played."; });
-    audio.addEventListener("durationchange", place);
+    audio.addEventListener("durationchange", drawDoubtful);
     for (const moment of ["play", "pause", "seeked", "timeupdate"]) audio.addEventListener(moment, run);
 
     // Single-letter keys can be turned off: speech input may type them by accident.
     byId("keys").checked = stored("keys") !== "off";
     byId("keys").addEventListener("change", ({ target }) => store("keys", target.checked ? "on" : "off"));
 
-    gather();
-    said.forEach((_, number) => { if (turns[number].corrections.length) annotate(number); });
-    choose(0, false);
-    mark();
+    collectWords();
+    turnElements.forEach((_, number) => { if (turns[number].corrections.length) markCorrections(number); });
+    selectWord(0, false);
+    markDoubtful();
     // review.js uses these.
-    text.reading = {
-      renew,
-      choose,
-      check,
-      wordOf,
+    text.viewer = {
+      replaceTurns,
+      selectWord,
+      playDoubtful,
+      wordIndexOf,
       playFrom: (number) => playFrom(starts[number]),
       keysOn: () => byId("keys").checked,
-      get stop() { return stop; },
+      get tabStop() { return tabStop; },
       get words() { return words; },
       get ranges() { return ranges; },
       numberOf: (span) => numbers.get(span),
@@ -408,14 +408,14 @@
     const [, wanted] = location.hash.match(/^#t=(\d+(?:\.\d+)?)$/) ?? [];
     if (wanted) {
       playFrom(Number(wanted) * 1000);
-      const at = wordAt(Number(wanted) * 1000);
-      if (at >= 0) choose(at);
+      const at = wordIndexAt(Number(wanted) * 1000);
+      if (at >= 0) selectWord(at);
       words[at]?.scrollIntoView({ block: "center" });
     }
-    for (const part of document.querySelectorAll("#reading [hidden]")) part.hidden = false;
-    document.dispatchEvent(new Event("reading:ready"));
+    for (const part of document.querySelectorAll("#viewer [hidden]")) part.hidden = false;
+    document.dispatchEvent(new Event("viewer:ready"));
   }
 
-  begin();
-  document.addEventListener("htmx:afterSettle", begin);
+  startIfReady();
+  document.addEventListener("htmx:afterSettle", startIfReady);
 })();

@@ -6,8 +6,8 @@ from tests.caller.rows import a_recording
 from tests.data import wav
 from tests.transcription.rows import a_transcript
 from transcription import presentation
-from transcription.presentation import doubtful, turns_of
-from transcription.words import heard_in, spoken
+from transcription.presentation import doubtful_words, turns_of
+from transcription.words import listed_words, words_of_text
 
 ADMIN = "/admin/transcription/transcript/"
 
@@ -29,7 +29,9 @@ def speech(count, text="yes", **more):
 
 
 def words_of(listed):
-    return spoken(" ".join(word["text"] for word in listed), heard_in(listed))
+    return words_of_text(
+        " ".join(word["text"] for word in listed), listed_words(listed)
+    )
 
 
 def read(listed):
@@ -83,8 +85,8 @@ def test_long_speech_is_split_at_sentence_ends_or_at_a_maximum_length():
 def test_words_below_the_confidence_threshold_are_doubtful():
     words = words_of([a_word(str(c), confidence=c) for c in (0, 0.49, 0.5, 1, None)])
 
-    assert [word.text for word in doubtful(words)] == ["0", "0.49"]
-    assert [word.text for word in doubtful(words, 1)] == ["0", "0.49", "0.5"]
+    assert [word.text for word in doubtful_words(words)] == ["0", "0.49"]
+    assert [word.text for word in doubtful_words(words, 1)] == ["0", "0.49", "0.5"]
 
 
 def test_times_are_formatted_as_hours_minutes_and_seconds():

@@ -12,27 +12,27 @@ from uuid import NAMESPACE_URL, uuid5
 
 from django.utils import timezone
 
-from transcription.leases import free
+from transcription.leases import unleased
 from transcription.models import Batch, Revision, Transcript
 from transcription.review import editing
-from transcription.review.replacing import found
+from transcription.review.replacing import find_replacements
 from transcription.review.rules import Conflict, Refused
 from transcription.search import finding
 from transcription.search.query import parse
 
 # A worker corrects this many transcripts, then it stores the progress.
-AT_ONCE = 20
+TRANSCRIPTS_PER_LEASE = 20
 LEASE = timedelta(minutes=5)
 
 
-def begin(heard: str, corrected: str, author: Any) -> Batch:
+def create_batch(heard: str, corrected: str, author: Any) -> Batch:
     """Store a Batch for the worker. Raises Refused, or finding.TooFrequent.
 
-    The batch has at most the newest finding.RANKED transcripts with the mistake.
+    The batch has at most the newest finding.MAX_RESULTS transcripts with the mistake.
     Verified transcripts are left out.
     """
     query = parse(f'"{heard}"')
-    keys = finding.ranked(query) if query else []
+    keys = finding.ranked_keys(query) if query else []
     rows = Transcript.objects.filter(
         pk__in=keys, verified_at=None, status=Transcript.Status.COMPLETED
     )
@@ -44,16 +44,16 @@ def begin(heard: str, corrected: str, author: Any) -> Batch:
     )
 
 
-def undo(batch: Batch) -> None:
+def undo_batch(batch: Batch) -> None:
     finished = Batch.objects.filter(pk=batch.pk, is_undoing=False)
     finished.exclude(finished_at=None).update(is_undoing=True, done=0, finished_at=None)
 
 
-def work() -> bool:
+def continue_batch() -> bool:
     """Do the next part of the oldest batch. Return False if no batch is waiting."""
     now = timezone.now()
     until = now + LEASE
-    waiting = Batch.objects.filter(free(now, LEASE), finished_at=None)
+    waiting = Batch.objects.filter(unleased(now, LEASE), finished_at=None)
     oldest = waiting.order_by("pk").values_list("pk", flat=True).first()
     if oldest is None:
         return False
@@ -62,7 +62,7 @@ def work() -> bool:
     # Read the progress after the claim: another worker may have stored more meanwhile.
     ours = Batch.objects.filter(pk=oldest, leased_until=until)
     batch = ours.get()
-    end = min(batch.done + AT_ONCE, batch.total)
+    end = min(batch.done + TRANSCRIPTS_PER_LEASE, batch.total)
     for pk in batch.transcripts[batch.done : end]:
         # Skip a transcript that was verified, changed or deleted meanwhile.
         with suppress(Refused, Conflict, Transcript.DoesNotExist):
@@ -78,7 +78,7 @@ def work() -> bool:
 
 def _correct_in(batch: Batch, pk: int) -> None:
     transcript = Transcript.objects.get(pk=pk)
-    changes = found(transcript, batch.heard, batch.corrected)
+    changes = find_replacements(transcript, batch.heard, batch.corrected)
     if changes:
         editing.save(
             transcript,
@@ -96,7 +96,7 @@ def _undo_in(batch: Batch, pk: int) -> None:
         editing.undo(revision.transcript, batch.author, revision.number)
 
 
-def forget_finished() -> None:
+def delete_finished() -> None:
     """Delete finished batches if all their transcripts are deleted.
 
     A batch contains words of its transcripts, so it must be deleted with them.

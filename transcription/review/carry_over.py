@@ -8,16 +8,16 @@ from django.db import Error, OperationalError, transaction
 
 from transcription.models import Revision, Transcript
 from transcription.review import editing
-from transcription.review.current import Change, live, original_of
+from transcription.review.current import Change, live_changes, original_of
 from transcription.review.ranges import overlaps
 from transcription.review.rules import Conflict, Refused
-from transcription.review.scores import partners
-from transcription.words import Word, bare, joined
+from transcription.review.scores import align_words
+from transcription.words import Word, bare_word, join_words
 
 logger = logging.getLogger(__name__)
 
 
-class Carried(NamedTuple):
+class CarryOver(NamedTuple):
     """The corrections of an older transcript, grouped by what happens to them.
 
     `satisfied` has indexes of the old words. `carried` has indexes of the new words.
@@ -35,7 +35,7 @@ def carry_over(transcript: Transcript) -> None:
 
     An error here must not lose the new text, which is paid for. So errors are only
     logged, except OperationalError: the database is busy or down, and the step is
-    retried. `left_open` returns the corrections that were not carried over.
+    retried. `unplaced_changes` returns the corrections that were not carried over.
     """
     try:
         with transaction.atomic():
@@ -56,7 +56,9 @@ def _carry_over(transcript: Transcript) -> None:
     older = older_review(transcript)
     if older is None or transcript.revision:
         return
-    changes = carried(original_of(older), live(older), original_of(transcript)).carried
+    changes = place_changes(
+        original_of(older), live_changes(older), original_of(transcript)
+    ).carried
     if changes:
         editing.save(transcript, None, 0, changes, kind=Revision.Kind.CARRIED)
 
@@ -67,7 +69,7 @@ def older_review(transcript: Transcript) -> Transcript | None:
     return older.filter(corrections__is_live=True).order_by("pk").last()
 
 
-def left_open(transcript: Transcript) -> list[Change]:
+def unplaced_changes(transcript: Transcript) -> list[Change]:
     """Return the older transcript's corrections that a person must check.
 
     Leave out a correction if a person has corrected the new transcript at its place.
@@ -75,11 +77,13 @@ def left_open(transcript: Transcript) -> list[Change]:
     older = older_review(transcript)
     if older is None:
         return []
-    found = carried(original_of(older), live(older), original_of(transcript))
+    found = place_changes(
+        original_of(older), live_changes(older), original_of(transcript)
+    )
     # A correction that was carried over has a live correction at its place, and is left
     # out below.
     unsure = [*found.open, *((change, change) for change in found.carried)]
-    now = live(transcript)
+    now = live_changes(transcript)
     return [
         change
         for change, place in unsure
@@ -87,28 +91,28 @@ def left_open(transcript: Transcript) -> list[Change]:
     ]
 
 
-def carried(old: list[Word], changes: list[Change], new: list[Word]) -> Carried:
+def place_changes(old: list[Word], changes: list[Change], new: list[Word]) -> CarryOver:
     """Find the place of each change in the new words.
 
     A place is certain only if both transcripts have the same word before it and the
     same word after it. If a place is uncertain, the change goes to `open`.
     """
-    old_texts = [bare(word.text) for word in old]
-    new_texts = [bare(word.text) for word in new]
+    old_texts = [bare_word(word.text) for word in old]
+    new_texts = [bare_word(word.text) for word in new]
     # Treat the start and the end as words that are the same in both texts.
     place = {-1: -1, len(old): len(new)}
-    place |= partners(old_texts, new_texts)
+    place |= align_words(old_texts, new_texts)
     known = sorted(place)
-    result = Carried([], [], [])
+    result = CarryOver([], [], [])
     for change in changes:
         # The nearest words that both transcripts have.
         before = known[bisect_left(known, change.first) - 1]
         after = known[bisect_left(known, change.last)]
         here = change._replace(first=place[before] + 1, last=place[after])
         is_certain = (before, after) == (change.first - 1, change.last)
-        reads = _bare(joined(new[here.first : here.last]))
-        was = _bare(joined(old[change.first : change.last]))
-        if is_certain and reads == _bare(change.after) and was != reads:
+        reads = _bare_words(join_words(new[here.first : here.last]))
+        was = _bare_words(join_words(old[change.first : change.last]))
+        if is_certain and reads == _bare_words(change.after) and was != reads:
             result.satisfied.append(change)
         elif is_certain and reads == was and here.first < here.last:
             result.carried.append(here._replace(correction=0))
@@ -121,5 +125,5 @@ def carried(old: list[Word], changes: list[Change], new: list[Word]) -> Carried:
     return result
 
 
-def _bare(text: str) -> list[str]:
-    return [bare(word) for word in text.split()]
+def _bare_words(text: str) -> list[str]:
+    return [bare_word(word) for word in text.split()]
