@@ -35,7 +35,7 @@ TEXT_MS, KEY_MS, SAVE_MS = 1000, 50, 100
 # The words are painted by the time that the next frame begins.
 WATCH = """
 const look = () => {
-  if (document.querySelector(".said > span")) {
+  if (document.querySelector(".turn-text > span")) {
     requestAnimationFrame(() => { window.firstText = performance.now(); });
   } else {
     requestAnimationFrame(look);
@@ -131,8 +131,8 @@ def pressed(page: Page, key: str, presses: int) -> list[float]:
 def saved(page: Page, number: int) -> float:
     """Correct a word. Return the ms from Enter until it is saved and painted."""
     # Use another turn each time, as a person does who works through the text.
-    page.locator(".said").nth(number * 3).locator("span").nth(5).dblclick()
-    page.locator(".said > input").fill(f"corrected{number}")
+    page.locator(".turn-text").nth(number * 3).locator("span").nth(5).dblclick()
+    page.locator(".turn-text > input").fill(f"corrected{number}")
     page.evaluate(
         """() => {
             window.savedIn = null;

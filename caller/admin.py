@@ -42,7 +42,7 @@ class CallAdmin(
         "state",
         "created_at",
         "length",
-        "where",
+        "country_name",
         "requested_by",
         "error",
     ]
@@ -69,9 +69,9 @@ class CallAdmin(
             None,
             {
                 "fields": [
-                    *("number", "direction", "kind", "national", "where"),
+                    *("number", "direction", "kind", "national_format", "country_name"),
                     *("status", "error"),
-                    *("refused_attempts", "watch"),
+                    *("refused_attempts", "page_link"),
                 ]
             },
         ),
@@ -82,7 +82,7 @@ class CallAdmin(
                     "created_at",
                     "requested_by",
                     "vocabulary",
-                    "from_us",
+                    "caller_id",
                     "notice",
                 ]
             },
@@ -92,10 +92,10 @@ class CallAdmin(
     readonly_fields = [
         "refused_attempts",
         "number",
-        "national",
-        "where",
-        "watch",
-        "from_us",
+        "national_format",
+        "country_name",
+        "page_link",
+        "caller_id",
         "length",
         "cost",
     ]
@@ -138,19 +138,19 @@ class CallAdmin(
         return f"{status} (voicemail)" if call.is_voicemail else status
 
     @admin.display(description="national format")
-    def national(self, call: Call) -> str:
+    def national_format(self, call: Call) -> str:
         return number_facts.format_national(call.other_number)
 
     @admin.display(description="country")
-    def where(self, call: Call) -> str:
+    def country_name(self, call: Call) -> str:
         return number_facts.country_name(call.country_code) or "-"
 
     @admin.display(description="our number")
-    def from_us(self, call: Call) -> str:
+    def caller_id(self, call: Call) -> str:
         return number_facts.format_international(call.our_number)
 
     @admin.display(description="page")
-    def watch(self, call: Call) -> SafeString:
+    def page_link(self, call: Call) -> SafeString:
         url = call.get_absolute_url()
         return format_html('<a href="{}">Open the call’s page</a>', url)
 

@@ -22,8 +22,8 @@ EXCERPT_LENGTH = 140
 class CallRow:
     """One row in a list of calls.
 
-    state: `done`, `now` or `failed`, see caller.steps. word: the text for the state.
-    transcript: the newest transcript. Only the beginning of its text is loaded.
+    state: `done`, `now` or `failed`, see caller.steps. status_text: the text for it.
+    transcript: the newest transcript. Of its text, only an excerpt is loaded.
     """
 
     call: Call

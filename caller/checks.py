@@ -11,7 +11,7 @@ from caller.phone_numbers import E164
 from caller.twilio import speech, voices
 from caller.twilio.connection import REAL_API, api_url, regional_url
 from djtranscribe.middleware import is_page
-from djtranscribe.public_urls import parts
+from djtranscribe.public_urls import split_url
 
 CONSOLE = "It is on the first page of the Twilio console."
 START = (
@@ -122,7 +122,7 @@ def check_api_address(**kwargs: Any) -> list[CheckMessage]:
         message = "TWILIO_API_URL does not match TWILIO_REGION and TWILIO_EDGE."
         hint = f"Remove TWILIO_API_URL. The region and the edge already mean {wanted}."
         return [Error(message, hint, id="caller.E013")]
-    if OLD_HOST.fullmatch(parts(api_url()).hostname or ""):
+    if OLD_HOST.fullmatch(split_url(api_url()).hostname or ""):
         message = (
             "The host of Twilio's API has a region, but no edge. Twilio switched off "
             "such hosts on 28 April 2026."
@@ -137,7 +137,7 @@ def is_api_address(address: str) -> bool:
 
     With DEBUG on, any host is accepted, so that a test server can replace Twilio.
     """
-    url = parts(address)
+    url = split_url(address)
     try:
         has_port = url.port is not None
     except ValueError:
@@ -156,7 +156,7 @@ def check_base_url(**kwargs: Any) -> list[CheckMessage]:
         "Set it to the public URL of this site, such as "
         "https://transcribe.example.com (with ngrok: the https URL that it prints)."
     )
-    url = parts(settings.BASE_URL)
+    url = split_url(settings.BASE_URL)
     if not (url.scheme in {"http", "https"} and url.hostname):
         message = "BASE_URL must be a URL that begins with https://."
     elif (

@@ -20,7 +20,7 @@ from djtranscribe.zones import midnight
 # Calls older than this are not in the list "Needs attention".
 ATTENTION_PERIOD = timedelta(days=3)
 MAX_CONCERNS = 10
-MOST_ON_REQUEST = 100
+MAX_CONCERNS_ON_REQUEST = 100
 # `needs_attention` takes at most this many calls of each kind: calls that failed, that
 # were not recorded, or that have a bad transcript.
 MAX_CANDIDATES = 200

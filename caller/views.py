@@ -22,7 +22,7 @@ from djtranscribe.models import Access
 
 RECENT_CALLS = 20
 # Maximum number of tags to suggest while somebody types a tag.
-MOST_TAGS = 200
+MAX_TAGS = 200
 
 
 @require_safe
@@ -38,7 +38,9 @@ def home(request: HttpRequest) -> HttpResponse:
             return render(request, "caller/_recent_calls.html", context)
         days = last_days()
         shows_all = request.GET.get("attention") == "all"
-        most = dashboard.MOST_ON_REQUEST if shows_all else dashboard.MAX_CONCERNS
+        most = (
+            dashboard.MAX_CONCERNS_ON_REQUEST if shows_all else dashboard.MAX_CONCERNS
+        )
         concerns = dashboard.needs_attention(most + 1)
         context |= {
             "numbers": dashboard.todays_figures(days[-1]),
@@ -104,7 +106,7 @@ def call_page(request: HttpRequest, uuid: str) -> HttpResponse:
     context |= {
         "notes": call.notes.select_related("author"),
         "tags": call.tags.all(),
-        "all_tags": Tag.objects.all()[:MOST_TAGS],
+        "all_tags": Tag.objects.all()[:MAX_TAGS],
     }
     return render(request, "caller/call.html", context)
 

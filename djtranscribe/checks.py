@@ -9,7 +9,7 @@ from django.db import DatabaseError, connections
 from djtranscribe import zones
 
 # The minimum length of METRICS_TOKEN. A shorter token could be guessed.
-SHORTEST_TOKEN = 20
+MIN_TOKEN_LENGTH = 20
 NEW_DATABASE = (
     "Make a new database and move the data with pg_dump and pg_restore: "
     "CREATE DATABASE djtranscribe TEMPLATE template0 ENCODING 'UTF8' "
@@ -100,8 +100,8 @@ def check_single_sign_on(**kwargs: Any) -> list[CheckMessage]:
 @register()
 def check_monitoring(**kwargs: Any) -> list[CheckMessage]:
     problems: list[CheckMessage] = []
-    if 0 < len(settings.METRICS_TOKEN) < SHORTEST_TOKEN:
-        message = f"METRICS_TOKEN has fewer than {SHORTEST_TOKEN} characters."
+    if 0 < len(settings.METRICS_TOKEN) < MIN_TOKEN_LENGTH:
+        message = f"METRICS_TOKEN has fewer than {MIN_TOKEN_LENGTH} characters."
         hint = 'python3 -c "import secrets; print(secrets.token_urlsafe())" makes one.'
         problems.append(Error(message, hint, id="djtranscribe.E004"))
     if settings.LOG_FORMAT not in {"text", "json"}:

@@ -9,7 +9,7 @@ from django.db import Error, connection
 
 # One worker process opens at most this many connections, however many transcripts it
 # works on at once.
-MOST_CONNECTIONS = 8
+MAX_CONNECTIONS = 8
 # Prepare a statement when it has run this often on a connection (default of psycopg).
 PREPARE_AFTER = 5
 
@@ -26,7 +26,7 @@ def share_connections() -> None:
         options["CONN_MAX_AGE"] = 0
         options["OPTIONS"]["pool"] = {
             "min_size": 1,
-            "max_size": MOST_CONNECTIONS,
+            "max_size": MAX_CONNECTIONS,
             "timeout": 10,
             "max_idle": 60,
         }

@@ -103,7 +103,7 @@ class LineFormatter(logging.Formatter):
 
 
 class JsonFormatter(LineFormatter):
-    """Log the same as `Line`, but as JSON, for programs that collect logs."""
+    """Log the same as `LineFormatter`, but as JSON, for programs that collect logs."""
 
     def format(self, record: logging.LogRecord) -> str:
         line = {

@@ -3,7 +3,7 @@
 from typing import Any
 from urllib.parse import unquote
 
-from djtranscribe.public_urls import parts
+from djtranscribe.public_urls import split_url
 
 # The port of each scheme, for URLs without a port.
 PORTS = {"smtp": 25, "smtp+tls": 587, "smtps": 465}
@@ -17,7 +17,7 @@ def email_settings(url: str, debug: bool) -> dict[str, Any]:
     if DEBUG is off. A system check reports e-mails that are dropped while NOTIFY_EMAIL
     is on.
     """
-    server = parts(url)
+    server = split_url(url)
     try:
         port = server.port or PORTS[server.scheme]
     except (ValueError, KeyError):

@@ -22,7 +22,7 @@ def public_url(path: str) -> str:
     """
     base = settings.BASE_URL.rstrip("/")
     prefix = get_script_prefix().rstrip("/")
-    if prefix and prefix == parts(base).path:
+    if prefix and prefix == split_url(base).path:
         path = path.removeprefix(prefix)
     return base + path
 
@@ -45,7 +45,7 @@ def client_address(request: HttpRequest) -> str:
         return str(request.META.get("REMOTE_ADDR", ""))
 
 
-def parts(url: str) -> SplitResult:
+def split_url(url: str) -> SplitResult:
     """Split a URL. If it is invalid, all parts are empty (system checks report it)."""
     try:
         return urlsplit(url)

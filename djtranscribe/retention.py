@@ -9,7 +9,7 @@ from django.db import models
 from django.db.models import Q, QuerySet, Value
 from django.db.models.functions import Coalesce
 
-LONGEST_DAYS = 36_500
+MAX_DAYS = 36_500
 FOR_EVER = 0
 
 What = Literal["audio", "text"]
@@ -20,7 +20,7 @@ def days_field(what: What) -> Any:
         f"keep the {what} (days)",
         null=True,
         blank=True,
-        validators=[MaxValueValidator(LONGEST_DAYS)],
+        validators=[MaxValueValidator(MAX_DAYS)],
         help_text="After this many days it is deleted, at the vendors and here. "
         f"0: keep forever. Empty: use RETAIN_{what.upper()}_DAYS.",
     )
@@ -45,10 +45,10 @@ def column(what: What) -> str:
 
 def default_days(what: What) -> int:
     days: int = getattr(settings, column(what).upper())
-    return min(days, LONGEST_DAYS)
+    return min(days, MAX_DAYS)
 
 
-def expired(
+def filter_expired(
     rows: QuerySet[Any], what: What, since: str, now: datetime, *periods: Any
 ) -> QuerySet[Any]:
     """Return the rows that have been kept for their whole period.

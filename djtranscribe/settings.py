@@ -26,7 +26,7 @@ from djtranscribe.environment import (
     text,
 )
 from djtranscribe.mail import email_settings
-from djtranscribe.public_urls import parts
+from djtranscribe.public_urls import split_url
 
 BASE_DIR = Path(__file__).resolve().parent.parent
 
@@ -44,14 +44,14 @@ BASE_URL = text("BASE_URL")
 IS_HTTPS = BASE_URL.startswith("https://")
 ALLOWED_HOSTS = comma_separated("ALLOWED_HOSTS", "localhost,127.0.0.1")
 CSRF_TRUSTED_ORIGINS = []
-if parts(BASE_URL).hostname:
-    ALLOWED_HOSTS.append(str(parts(BASE_URL).hostname))
+if split_url(BASE_URL).hostname:
+    ALLOWED_HOSTS.append(str(split_url(BASE_URL).hostname))
     # If a tunnel such as ngrok ends TLS, the browser's Origin says https, but we get
     # the request by http. Without this setting, Django could refuse forms.
-    CSRF_TRUSTED_ORIGINS.append("{0.scheme}://{0.netloc}".format(parts(BASE_URL)))
+    CSRF_TRUSTED_ORIGINS.append("{0.scheme}://{0.netloc}".format(split_url(BASE_URL)))
 # The path of BASE_URL: `/calls` for https://example.com/calls, empty without a path.
 # FORCE_SCRIPT_NAME replaces the server's SCRIPT_NAME: no URL must have the path twice.
-PREFIX = parts(BASE_URL).path.rstrip("/")
+PREFIX = split_url(BASE_URL).path.rstrip("/")
 FORCE_SCRIPT_NAME = PREFIX or None
 
 # Twilio: the call and its recording
@@ -126,7 +126,7 @@ NOTIFY_EMAIL = boolean("NOTIFY_EMAIL")
 globals().update(email_settings(text("EMAIL_URL"), DEBUG))
 EMAIL_TIMEOUT = 15
 DEFAULT_FROM_EMAIL = SERVER_EMAIL = text(
-    "DEFAULT_FROM_EMAIL", f"djtranscribe@{parts(BASE_URL).hostname or 'localhost'}"
+    "DEFAULT_FROM_EMAIL", f"djtranscribe@{split_url(BASE_URL).hostname or 'localhost'}"
 )
 
 # Recordings and texts are deleted after this many days. 0 means never.
@@ -279,7 +279,7 @@ SESSION_COOKIE_PATH = CSRF_COOKIE_PATH = PREFIX or "/"
 # Do not store messages in a cookie, because Django sets that cookie for the whole host.
 MESSAGE_STORAGE = "django.contrib.messages.storage.session.SessionStorage"
 SECURE_SSL_REDIRECT = IS_HTTPS
-SECURE_SSL_HOST = parts(BASE_URL).netloc
+SECURE_SSL_HOST = split_url(BASE_URL).netloc
 # Do not redirect monitors on this machine to https. Do not redirect webhooks either, if
 # the proxy does not set the header X-Forwarded-Proto: a redirect loses the body.
 WEBHOOK_PATHS = ("/record/", "/bridge/", "/code/", "/answer/", "/webhooks/")

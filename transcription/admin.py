@@ -91,7 +91,7 @@ class TranscriptAdmin(
                 "fields": [
                     "certainty",
                     "length",
-                    "spoken",
+                    "language_name",
                     "model_used",
                     "vocabulary",
                 ]
@@ -117,7 +117,7 @@ class TranscriptAdmin(
         ),
         ("AssemblyAI’s response", {"classes": ["collapse"], "fields": ["answer"]}),
     ]
-    readonly_fields = ["certainty", "length", "spoken", "request_sent", "answer"]
+    readonly_fields = ["certainty", "length", "language_name", "request_sent", "answer"]
 
     @admin.display(description="number")
     def number(self, transcript: Transcript) -> str:
@@ -143,7 +143,7 @@ class TranscriptAdmin(
         return f"{transcript.confidence:.0%}"
 
     @admin.display(description="language")
-    def spoken(self, transcript: Transcript) -> str:
+    def language_name(self, transcript: Transcript) -> str:
         return transcript.language_name or "-"
 
     @admin.display(description="request")

@@ -11,15 +11,15 @@ from django.core.exceptions import ValidationError
 from django.core.validators import validate_email
 
 from caller.checks import LOOPBACK, START, is_https
-from djtranscribe.public_urls import parts
+from djtranscribe.public_urls import split_url
 from transcription.assemblyai import speech_models
 from transcription.assemblyai.client import TIMEOUT_SECONDS
 from transcription.notifications.webhook import key_of
 
 # The settings in check_waits may be at most this long. With RECOVER_SECONDS above 4800,
-# `poll_after` (steps.py) would exceed LONGEST_WAIT (transcript_queries.py). Then a row
+# `poll_after` (steps.py) would exceed MAX_WAIT (transcript_queries.py). Then a row
 # that waits would count as due, and we would ask AssemblyAI without any pause.
-LONGEST_SECONDS = 3600
+MAX_SECONDS = 3600
 # The form of a policy's name in REDACT_PII. Only the form is checked, because
 # AssemblyAI has dozens of policies and sometimes adds new ones.
 POLICY = re.compile(r"[a-z]+(_[a-z]+)*")
@@ -32,7 +32,7 @@ def check_assemblyai(**kwargs: Any) -> list[CheckMessage]:
         message = "ASSEMBLYAI_KEY is empty."
         hint = "Your API key, from AssemblyAI's dashboard." + START
         problems.append(Error(message, hint, id="transcription.E001"))
-    api = parts(settings.ASSEMBLYAI_API_URL)
+    api = split_url(settings.ASSEMBLYAI_API_URL)
     if not settings.DEBUG and not is_https(api, ".assemblyai.com"):
         message = "ASSEMBLYAI_API_URL is not a URL of AssemblyAI."
         hint = "Leave it out, or https://api.eu.assemblyai.com to stay in the EU."
@@ -81,8 +81,8 @@ def check_waits(**kwargs: Any) -> list[CheckMessage]:
     problems: list[CheckMessage] = []
     for name, good in (("RECOVER_SECONDS", 90), ("LEASE_SECONDS", 60)):
         seconds = getattr(settings, name)
-        if seconds > LONGEST_SECONDS:
-            message = f"{name} is {seconds}. The maximum is {LONGEST_SECONDS}, an hour."
+        if seconds > MAX_SECONDS:
+            message = f"{name} is {seconds}. The maximum is {MAX_SECONDS}, an hour."
             hint = f"Remove it: the default is {good}."
             problems.append(Error(message, hint, id="transcription.E011"))
     return problems
@@ -156,7 +156,7 @@ def is_plain(url: str, schemes: set[str]) -> bool:
 
     It must have one of the schemes, and no user name, password or fragment.
     """
-    address = parts(url)
+    address = split_url(url)
     try:
         has_port = address.port != 0
     except ValueError:

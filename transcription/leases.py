@@ -70,7 +70,8 @@ def hold_lease(row: Any) -> Iterator[None]:
     """Context manager for the work on a row that was just claimed.
 
     An exception (lease lost, database down, Ctrl-C) means that this process is alive.
-    So the attempt does not count as a kill. After `stop`, no attempt counts as a kill.
+    So the attempt does not count as a kill. After `stop_counting_kills`, no attempt
+    counts as a kill.
     """
     _uncount()
     _held[row.lease] = row

@@ -55,10 +55,10 @@ BASE_LETTERS = str.maketrans(
     }
 )
 # Words are cut to this many letters. PostgreSQL does not index very long words.
-LONGEST = 100
+MAX_WORD_LENGTH = 100
 # The index gets at most this many characters of an encoded text. PostgreSQL's tsvector
 # holds at most one megabyte.
-LONGEST_INDEXED = 500_000
+MAX_INDEXED_LENGTH = 500_000
 DIGITS = "0123456789abcdefghijklmnopqrstuvwxyz"
 
 
@@ -98,17 +98,17 @@ def _tokens(found: "regex.Match[str]") -> Iterator[Token]:
 def fold(word: str) -> str:
     """Return the word in lower case, normal width and without accents.
 
-    The result has at most LONGEST letters.
+    The result has at most MAX_WORD_LENGTH letters.
     """
     if word.isascii():
-        return word.lower()[:LONGEST]
+        return word.lower()[:MAX_WORD_LENGTH]
     word = IGNORED_LETTER.sub("", word)
     word = unicodedata.normalize("NFKD", unicodedata.normalize("NFKC", word).casefold())
     word = unicodedata.normalize("NFC", ACCENTS.sub("", word)).translate(BASE_LETTERS)
     return "".join(
         str(unicodedata.decimal(letter)) if letter.isdecimal() else letter
         for letter in word
-    )[:LONGEST]
+    )[:MAX_WORD_LENGTH]
 
 
 def encode(word: str) -> str:
@@ -139,12 +139,12 @@ def _code(letter: str) -> str:
 def indexed(text: str) -> str:
     """Return the text to put into the index: codes of the words, joined by spaces."""
     pieces = text.split()
-    is_usual = max(map(len, pieces), default=0) <= LONGEST
+    is_usual = max(map(len, pieces), default=0) <= MAX_WORD_LENGTH
     codes = map(_short_codes if is_usual else _codes, pieces)
     whole = " ".join(filter(None, codes))
-    if len(whole) <= LONGEST_INDEXED:
+    if len(whole) <= MAX_INDEXED_LENGTH:
         return whole
-    return whole[:LONGEST_INDEXED].rpartition(" ")[0]
+    return whole[:MAX_INDEXED_LENGTH].rpartition(" ")[0]
 
 
 def _codes(piece: str) -> str:

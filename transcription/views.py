@@ -7,7 +7,7 @@ from django.shortcuts import get_object_or_404, redirect
 from django.views.decorators.http import require_POST
 
 from djtranscribe.adminsite.read_only import is_key
-from djtranscribe.responses import plain
+from djtranscribe.responses import plain_text
 from transcription.models import Transcript, Vocabulary
 from transcription.tasks import enqueue_once, start_unless_running
 from transcription.viewer import source_page
@@ -36,7 +36,7 @@ def transcribe_again(request: HttpRequest, uuid: UUID) -> HttpResponse:
     typed = request.POST.get("vocabulary", "")
     chosen = Vocabulary.objects.filter(pk=typed).first() if is_key(typed) else None
     if typed and chosen is None:
-        return plain("This keyword list does not exist, or it was deleted.", 400)
+        return plain_text("This keyword list does not exist, or it was deleted.", 400)
     started, is_new = start_unless_running(transcript.recording, chosen)
     if not is_new:
         messages.info(request, "This recording is being transcribed already.")

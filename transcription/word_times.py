@@ -11,7 +11,7 @@ from transcription.alignment import AlignedWord
 WORD_MS = 400
 # A word can take at most this long. If AssemblyAI's end of a word is later than that,
 # we ignore this end.
-LONGEST_WORD_MS = 10_000
+MAX_WORD_MS = 10_000
 # A word may start at most this long after the end of the audio, because AssemblyAI
 # rounds the length of the audio.
 MARGIN_MS = 1000
@@ -120,7 +120,7 @@ def _end(
     following: int | None,
     latest: float,
 ) -> int:
-    if heard is not None and start <= heard <= start + LONGEST_WORD_MS:
+    if heard is not None and start <= heard <= start + MAX_WORD_MS:
         end = int(heard)
     elif estimated:
         end = estimated

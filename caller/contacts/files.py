@@ -7,11 +7,11 @@ from django.core.exceptions import ValidationError
 from django.db import IntegrityError, transaction
 
 from caller import number_facts, phone_numbers
-from caller.contacts.models import LONGEST_NAME, Contact, ContactNumber
+from caller.contacts.models import MAX_NAME_LENGTH, Contact, ContactNumber
 from djtranscribe.text_files import rows_of_csv, text_of
 
-LARGEST = 1_000_000  # bytes
-MOST_LINES = 20_000
+MAX_FILE_BYTES = 1_000_000  # bytes
+MAX_LINES = 20_000
 COLUMNS = {
     "name": {"name", "contact", "full name", "display name", "company"},
     "number": {
@@ -74,7 +74,7 @@ def preview(content: bytes) -> Preview:
     Raises ValidationError, with a message for the operator, if the file is too large,
     empty or malformed.
     """
-    if len(content) > LARGEST:
+    if len(content) > MAX_FILE_BYTES:
         raise ValidationError("This file is larger than 1 MB. Import it in parts.")
     lines = _lines(text_of(content))
     numbers = {line.number for line in lines}
@@ -140,9 +140,9 @@ def _lines(text: str) -> list[Line]:
     rows_with_place = [(n, row) for n, row in enumerate(rows, 1) if any(row)]
     if not rows_with_place:
         raise ValidationError("This file is empty.")
-    if len(rows_with_place) > MOST_LINES:
+    if len(rows_with_place) > MAX_LINES:
         raise ValidationError(
-            f"This file has more than {MOST_LINES:,} lines. Import it in parts."
+            f"This file has more than {MAX_LINES:,} lines. Import it in parts."
         )
     columns = _columns(rows_with_place[0][1])
     if columns:
@@ -171,7 +171,7 @@ def _line(place: int, row: list[str], columns: dict[str, int]) -> Line:
         return " ".join(text.split())[:most]
 
     line = Line(
-        place, value("name", LONGEST_NAME), value("number", 100), value("label", 40)
+        place, value("name", MAX_NAME_LENGTH), value("number", 100), value("label", 40)
     )
     if not line.name:
         line.outcome, line.detail = WRONG, "The name is missing."

@@ -10,8 +10,8 @@ from caller import number_facts, phone_numbers
 from djtranscribe.retention import RetentionPeriods
 
 # `some_numbers` returns at most this many numbers, because many contacts may match.
-MOST_NUMBERS = 500
-LONGEST_NAME = 120
+MAX_NUMBERS = 500
+MAX_NAME_LENGTH = 120
 
 
 class ListedNumber(models.Model):
@@ -48,15 +48,15 @@ class ContactQuerySet(models.QuerySet["Contact"]):
         return dict(known.values_list("number", "contact__name"))
 
     def some_numbers(self) -> list[str]:
-        """Return at most MOST_NUMBERS phone numbers of these contacts."""
+        """Return at most MAX_NUMBERS phone numbers of these contacts."""
         numbers = ContactNumber.objects.filter(contact__in=self.order_by())
-        return list(numbers.values_list("number", flat=True)[:MOST_NUMBERS])
+        return list(numbers.values_list("number", flat=True)[:MAX_NUMBERS])
 
 
 class Contact(RetentionPeriods):
     """A person or a company, with a name and phone numbers."""
 
-    name = models.CharField(max_length=LONGEST_NAME)
+    name = models.CharField(max_length=MAX_NAME_LENGTH)
     do_not_call = models.BooleanField(
         "do not call",
         default=False,

@@ -16,11 +16,11 @@ from django.views.decorators.http import (
 from caller import number_facts
 from caller.call_rows import log_read, rows_of
 from caller.contacts import files
-from caller.contacts.models import LONGEST_NAME
+from caller.contacts.models import MAX_NAME_LENGTH
 from caller.models import Call, Contact, ContactNumber, DoNotCall, Note, Tag
 from djtranscribe.text_files import text_of
 
-CALLS_ON_A_PAGE = 30
+CALLS_PER_PAGE = 30
 NOTES = 50
 # Maximum number of lines that the preview of a file shows.
 SHOWN_LINES = 200
@@ -36,7 +36,7 @@ def number_page(request: HttpRequest, uuid: str) -> HttpResponse:
     call = get_object_or_404(Call, uuid=uuid)
     calls = Call.objects.filter(other_number=call.other_number)
     page = Paginator(
-        calls.with_contact_name().select_related("requested_by"), CALLS_ON_A_PAGE
+        calls.with_contact_name().select_related("requested_by"), CALLS_PER_PAGE
     ).get_page(request.GET.get("page"))
     rows = rows_of(page.object_list)
     log_read(request.user, rows)
@@ -66,8 +66,8 @@ def name_number(request: HttpRequest, uuid: str) -> HttpResponse:
     """
     call = get_object_or_404(Call, uuid=uuid)
     name = " ".join(request.POST.get("name", "").replace("\0", "").split())
-    if not name or len(name) > LONGEST_NAME:
-        messages.error(request, f"Type a name of at most {LONGEST_NAME} letters.")
+    if not name or len(name) > MAX_NAME_LENGTH:
+        messages.error(request, f"Type a name of at most {MAX_NAME_LENGTH} letters.")
     else:
         try:
             with transaction.atomic():

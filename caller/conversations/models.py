@@ -16,9 +16,9 @@ from caller.models.call import Call
 from caller.models.progress import Progress
 
 CODE_DIGITS = 6
-# An operator has MOST_TRIES tries to type the code. The code expires CODE_LIFETIME
+# An operator has MAX_TRIES tries to type the code. The code expires CODE_LIFETIME
 # after its call was requested.
-MOST_TRIES = 5
+MAX_TRIES = 5
 CODE_LIFETIME = timedelta(minutes=10)
 
 
@@ -83,19 +83,19 @@ class OperatorPhone(models.Model):
         return (
             self.verified_at is None
             and call is not None
-            and self.tries < MOST_TRIES
+            and self.tries < MAX_TRIES
             and timezone.now() < call.created_at + CODE_LIFETIME
         )
 
     def verify(self, typed: str) -> bool:
         """Count a try. If the typed code is right, mark the phone as verified.
 
-        Return whether the phone was marked. After MOST_TRIES tries or CODE_LIFETIME, no
+        Return whether the phone was marked. After MAX_TRIES tries or CODE_LIFETIME, no
         code is accepted.
         """
         rows = OperatorPhone.objects.filter(pk=self.pk, code_call=self.code_call_id)
         # Count before the comparison, so that parallel requests get no extra tries.
-        counted = rows.filter(tries__lt=MOST_TRIES).update(tries=F("tries") + 1)
+        counted = rows.filter(tries__lt=MAX_TRIES).update(tries=F("tries") + 1)
         if not (counted and self.is_waiting_for_code and self.code_call):
             return False
         digits = "".join(letter for letter in typed if letter.isdigit())

@@ -12,7 +12,7 @@ from django.shortcuts import redirect, render
 from django.views.decorators.http import require_http_methods
 
 from caller import dialling, phone_numbers
-from caller.conversations.models import MOST_TRIES, OperatorPhone
+from caller.conversations.models import MAX_TRIES, OperatorPhone
 from caller.models import Call
 
 WRONG_CODE = "The code is wrong. Type the six digits that you heard."
@@ -82,7 +82,7 @@ def ask_for_code(request: HttpRequest, user: User) -> None:
 def enter_code(request: HttpRequest, row: OperatorPhone | None) -> None:
     if row and row.verify(request.POST.get("code", "")):
         messages.success(request, "Your phone is verified. You can be connected now.")
-    elif row and row.is_waiting_for_code and row.tries + 1 < MOST_TRIES:
+    elif row and row.is_waiting_for_code and row.tries + 1 < MAX_TRIES:
         messages.error(request, WRONG_CODE)
     else:
         messages.error(request, NO_TRIES)

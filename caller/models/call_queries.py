@@ -24,7 +24,7 @@ if TYPE_CHECKING:
 
 # We assume this price for each phone of a call until Twilio sets the real price.
 ESTIMATE = Decimal("0.10")
-LONGEST_WAIT = timedelta(minutes=20)
+MAX_WAIT = timedelta(minutes=20)
 # The index `call_by_last_digits` has this many last digits of each number. A search by
 # a number's end needs at least this many digits.
 LAST_DIGITS = 4
@@ -41,7 +41,7 @@ def next_check_time() -> datetime:
 
 @cache
 def lock_statement(model: type[Call]) -> Statement[Call]:
-    """Return the statement of `locked`, which every webhook runs."""
+    """Return the statement of `get_locked`, which every webhook runs."""
     uuid = Parameter("uuid", model._meta.get_field("uuid"))
     calls = model.objects.with_has_recording().select_for_update()
     return Statement(calls.order_by().filter(uuid=uuid))
@@ -131,9 +131,9 @@ class CallQuerySet(models.QuerySet["Call"]):
 
     def due(self, now: datetime) -> CallQuerySet:
         """Return the calls that are due for a check."""
-        # If a check is further away than LONGEST_WAIT, it was set before our clock was
+        # If a check is further away than MAX_WAIT, it was set before our clock was
         # set back. Such a call is due now.
-        leftover = Q(next_check_at__gt=now + LONGEST_WAIT)
+        leftover = Q(next_check_at__gt=now + MAX_WAIT)
         return self.filter(Q(next_check_at__lte=now) | leftover)
 
     def claim_due(self, limit: int = 200) -> list[int]:

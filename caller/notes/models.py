@@ -8,7 +8,7 @@ from django.core.validators import RegexValidator
 from django.db import models
 from django.utils import timezone
 
-LONGEST_NOTE = 5000
+MAX_NOTE_LENGTH = 5000
 
 
 class Note(models.Model):
@@ -20,7 +20,7 @@ class Note(models.Model):
     author = models.ForeignKey(
         settings.AUTH_USER_MODEL, null=True, on_delete=models.SET_NULL, related_name="+"
     )
-    text = models.TextField(max_length=LONGEST_NOTE)
+    text = models.TextField(max_length=MAX_NOTE_LENGTH)
     # The words of the note, encoded by transcription/search/notes.py. Each word has
     # spaces around it.
     search_text = models.TextField(editable=False, default="")

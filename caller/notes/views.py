@@ -9,7 +9,7 @@ from django.shortcuts import get_object_or_404, redirect
 from django.views.decorators.http import require_POST
 
 from caller.models import Call, Note, Tag
-from caller.notes.models import LONGEST_NOTE, tag_name
+from caller.notes.models import MAX_NOTE_LENGTH, tag_name
 
 
 @require_POST
@@ -19,8 +19,8 @@ def add_note(request: HttpRequest, uuid: str) -> HttpResponse:
     text = request.POST.get("text", "").replace("\0", "").strip()
     if not text:
         messages.error(request, "The note is empty.")
-    elif len(text) > LONGEST_NOTE:
-        messages.error(request, f"A note has at most {LONGEST_NOTE:,} letters.")
+    elif len(text) > MAX_NOTE_LENGTH:
+        messages.error(request, f"A note has at most {MAX_NOTE_LENGTH:,} letters.")
     else:
         Note.objects.create(call=call, author=cast(User, request.user), text=text)
     return redirect(f"{call.get_absolute_url()}#notes")

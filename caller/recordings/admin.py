@@ -52,15 +52,15 @@ class RecordingInline(HasLength, ReadOnly, admin.TabularInline[Recording, Call])
     model = Recording
     extra = 0
     can_delete = False
-    fields = ["itself", "transcripts", "length", "status", "error", "player"]
-    readonly_fields = ["itself", "transcripts", "length", "player"]
+    fields = ["recording_link", "transcripts", "length", "status", "error", "player"]
+    readonly_fields = ["recording_link", "transcripts", "length", "player"]
     verbose_name_plural = "recordings and their transcripts"
 
     def get_queryset(self, request: HttpRequest) -> QuerySet[Recording]:
         return with_transcripts(super().get_queryset(request))
 
     @admin.display(description="recording")
-    def itself(self, recording: Recording) -> SafeString | str:
+    def recording_link(self, recording: Recording) -> SafeString | str:
         return link(recording, "Recording")
 
     @admin.display(description="audio")

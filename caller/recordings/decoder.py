@@ -18,7 +18,7 @@ import av
 from caller.recordings.waveform import LEVELS
 
 # `Peaks` stores at most this many peaks. When it is full, it merges pairs of peaks.
-MOST_PEAKS = 8 * LEVELS
+MAX_PEAKS = 8 * LEVELS
 # For each peak, at most about this many evenly spaced samples are measured. If all
 # samples were measured, the picture of three hours of audio would look the same.
 SAMPLES = 1000
@@ -29,7 +29,7 @@ FORMATS = (
     "mpeg,mpegts,caf,flv"
 )
 # Decode at most this much audio: a small file can contain days of silence.
-LONGEST_SECONDS = 24 * 3600
+MAX_SECONDS = 24 * 3600
 
 
 class Peaks:
@@ -50,7 +50,7 @@ class Peaks:
         self.count += size
         while at < size:
             if self.in_block == 0:
-                if len(self.peaks) == MOST_PEAKS:
+                if len(self.peaks) == MAX_PEAKS:
                     self._halve()
                 self.peaks.append(0)
             end = min(size, at + self.block - self.in_block)
@@ -93,7 +93,7 @@ def decode(file: IO[bytes]) -> dict[str, Any]:
                     samples = planes(part)
                     channels = len(samples)
                     peaks.add(samples)
-                if peaks.count > LONGEST_SECONDS * rate:
+                if peaks.count > MAX_SECONDS * rate:
                     break
     except (av.FFmpegError, IndexError, ValueError):
         # Keep what was decoded before the error.

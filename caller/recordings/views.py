@@ -16,7 +16,7 @@ from caller.twilio import client as twilio_client
 from caller.twilio.errors import NOT_FOUND, TwilioError
 from caller.twilio.states import CALL_SID
 from djtranscribe.models import Access
-from djtranscribe.responses import plain
+from djtranscribe.responses import plain_text
 
 # How long a browser may cache the audio. Logging out clears the cache.
 AUDIO_MAX_AGE_SECONDS = 3600
@@ -53,7 +53,9 @@ def get_recording_url(request: HttpRequest, call_sid: str) -> HttpResponse:
     view comes from the tutorial, see docs/tutorial.md.
     """
     if not CALL_SID.fullmatch(call_sid):
-        return plain("This is not the SID of a call: CA and 32 digits or a to f.", 404)
+        return plain_text(
+            "This is not the SID of a call: CA and 32 digits or a to f.", 404
+        )
     completed = Recording.objects.filter(status=Recording.Status.COMPLETED)
     rows = completed.filter(call__sid=call_sid, audio_deleted_at=None)
     sids = [recording.sid or "" for recording in rows]
@@ -61,11 +63,11 @@ def get_recording_url(request: HttpRequest, call_sid: str) -> HttpResponse:
         sids = sids or completed_at_twilio(call_sid)
     except TwilioError as error:
         if error.code == NOT_FOUND:
-            return plain("Twilio knows no call with this SID.", 404)
-        return plain(error.message, 502)
+            return plain_text("Twilio knows no call with this SID.", 404)
+        return plain_text(error.message, 502)
     if not sids:
-        return plain("This call has no recording, or none yet.", 404)
-    return plain("".join(f"{twilio_client.media_url(sid)}\n" for sid in sids), 200)
+        return plain_text("This call has no recording, or none yet.", 404)
+    return plain_text("".join(f"{twilio_client.media_url(sid)}\n" for sid in sids), 200)
 
 
 def completed_at_twilio(call_sid: str) -> list[str]:

@@ -12,7 +12,7 @@ import requests
 from django.conf import settings
 from twilio.base.exceptions import TwilioException, TwilioRestException
 
-from djtranscribe.public_urls import parts
+from djtranscribe.public_urls import split_url
 from djtranscribe.vendors.deadlines import AnswerTooLarge
 from djtranscribe.vendors.errors import VendorError, never_sent, retry_after_seconds
 
@@ -175,7 +175,7 @@ def credentials_message() -> str:
     Twilio refuses a key of another region in the same way as a wrong key.
     """
     region = f"the region {settings.TWILIO_REGION or 'us1'}"
-    host = parts(settings.TWILIO_API_URL).hostname
+    host = split_url(settings.TWILIO_API_URL).hostname
     if host != "api.twilio.com":
         region = str(host)
     message = API_KEY if settings.TWILIO_API_KEY else CREDENTIALS

@@ -27,7 +27,7 @@ from django.views.decorators.http import require_http_methods
 from django_tasks import task
 
 from djtranscribe.models import Profile
-from djtranscribe.public_urls import parts, public_url
+from djtranscribe.public_urls import public_url, split_url
 from djtranscribe.vendors import email
 
 logger = logging.getLogger(__name__)
@@ -85,7 +85,7 @@ def send_link(user_pk: int) -> None:
         return
     body = BODY.format(
         name=user.get_username(),
-        host=parts(settings.BASE_URL).hostname,
+        host=split_url(settings.BASE_URL).hostname,
         minutes=settings.PASSWORD_RESET_TIMEOUT // 60,
         url=public_url(
             reverse(

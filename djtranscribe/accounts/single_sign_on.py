@@ -18,7 +18,7 @@ from django.urls import URLPattern, path
 from requests import RequestException
 
 from djtranscribe.accounts.allauth_settings import PROVIDER
-from djtranscribe.public_urls import parts
+from djtranscribe.public_urls import split_url
 
 View = Callable[..., HttpResponse]
 
@@ -52,7 +52,7 @@ def provider_view(view: View) -> View:
     def wrapper(request: HttpRequest, **kwargs: Any) -> HttpResponse:
         # allauth builds the callback's URL from the request's host, which may be wrong
         # behind a proxy. See public_urls.py.
-        if host := parts(settings.BASE_URL).netloc:
+        if host := split_url(settings.BASE_URL).netloc:
             request.META["HTTP_HOST"] = host
         try:
             return view(request, **kwargs)

@@ -15,7 +15,7 @@ from caller.forms import DialForm
 from caller.models import Call
 from djtranscribe.api import transcripts
 from djtranscribe.api.errors import FAULTS, NOT_FOUND
-from djtranscribe.api.pages import LARGEST_KEY, OneOf, Period, Text, page_of
+from djtranscribe.api.pages import MAX_KEY, OneOf, Period, Text, page_of
 from djtranscribe.api.shapes import (
     CallDetail,
     CallOut,
@@ -60,7 +60,7 @@ class Dial(Schema):
         examples=["+14155551234"],
     )
     vocabulary: (
-        Annotated[StrictInt, Field(ge=1, le=LARGEST_KEY)]
+        Annotated[StrictInt, Field(ge=1, le=MAX_KEY)]
         | Annotated[Text, Field(min_length=1, max_length=80)]
         | None
     ) = Field(

@@ -3,7 +3,7 @@ from ninja.operation import Operation
 
 from djtranscribe.api import calls, errors, recordings, transcripts
 from djtranscribe.api.pages import reject_unknown_parameters
-from djtranscribe.api.tokens import in_zone_of_account
+from djtranscribe.api.tokens import in_time_zone_of_user
 
 
 class Api(NinjaAPI):
@@ -22,7 +22,7 @@ def build_api() -> NinjaAPI:
         docs_url=None,
     )
     api.add_decorator(reject_unknown_parameters)
-    api.add_decorator(in_zone_of_account)
+    api.add_decorator(in_time_zone_of_user)
     errors.add_handlers(api)
     for module in (calls, recordings, transcripts):
         api.add_router("", module.router)

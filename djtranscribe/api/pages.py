@@ -21,7 +21,7 @@ from pydantic_core import CoreSchema
 from pydantic_core.core_schema import literal_schema
 
 Row = TypeVar("Row", bound=Model)
-LARGEST_KEY = 2**63 - 1
+MAX_KEY = 2**63 - 1
 
 
 def in_utc(moment: datetime) -> datetime:
@@ -134,7 +134,7 @@ def offset(cursor: str | None) -> int:
 
 def key(digits: str) -> int:
     number = int(digits)
-    if not 0 <= number <= LARGEST_KEY:
+    if not 0 <= number <= MAX_KEY:
         raise ValueError
     return number
 

@@ -63,7 +63,7 @@ def user_of(request: HttpRequest) -> User:
     return cast(User, request.user)
 
 
-def in_zone_of_account(view: Callable[..., Any]) -> Callable[..., Any]:
+def in_time_zone_of_user(view: Callable[..., Any]) -> Callable[..., Any]:
     """Decorator: use the time zone of the token's account.
 
     This overrides the zone of an account that a session cookie has logged in. The days

@@ -12,7 +12,7 @@ from pydantic import Field, StrictInt
 
 from djtranscribe.api.errors import FAULTS, NOT_FOUND
 from djtranscribe.api.pages import (
-    LARGEST_KEY,
+    MAX_KEY,
     OneOf,
     Parameters,
     Period,
@@ -67,10 +67,10 @@ class Detail(Parameters):
 
 
 class CorrectionIn(Schema):
-    first: Annotated[StrictInt, Field(ge=0, le=LARGEST_KEY)] = Field(
+    first: Annotated[StrictInt, Field(ge=0, le=MAX_KEY)] = Field(
         description="Index of the first word in `original_words`."
     )
-    last: Annotated[StrictInt, Field(ge=0, le=LARGEST_KEY)] = Field(
+    last: Annotated[StrictInt, Field(ge=0, le=MAX_KEY)] = Field(
         description="Index after the last word."
     )
     text: str = Field(
@@ -80,7 +80,7 @@ class CorrectionIn(Schema):
 
 
 class Corrections(Schema):
-    revision: Annotated[StrictInt, Field(ge=0, le=LARGEST_KEY)] = Field(
+    revision: Annotated[StrictInt, Field(ge=0, le=MAX_KEY)] = Field(
         description="The `revision` of the transcript on which your corrections are "
         "based."
     )

@@ -10,7 +10,7 @@ from django.core.mail import EmailMessage, get_connection
 from django.core.mail.backends import smtp
 from django.core.validators import validate_email
 
-from djtranscribe.public_urls import parts, public_url
+from djtranscribe.public_urls import public_url, split_url
 from djtranscribe.vendors.deadlines import time_limit, watch_new
 from djtranscribe.vendors.errors import VendorError
 
@@ -51,7 +51,7 @@ def send(message_id: UUID, to: str, subject: str, body: str) -> str:
         raise EmailError(message, permanent=True) from error
     headers = {
         # Every attempt has the same ID, so that mail programs detect duplicates.
-        "Message-ID": f"<{message_id}@{parts(public_url('/')).hostname}>",
+        "Message-ID": f"<{message_id}@{split_url(public_url('/')).hostname}>",
         # Prevent out-of-office replies. RFC 3834
         "Auto-Submitted": "auto-generated",
     }

@@ -19,7 +19,7 @@ from django.views.decorators.http import require_POST
 
 from djtranscribe.database import prepared_statements
 from djtranscribe.models import WebhookDelivery
-from djtranscribe.responses import plain
+from djtranscribe.responses import plain_text
 from djtranscribe.statements import insert
 
 logger = logging.getLogger(__name__)
@@ -91,7 +91,7 @@ def webhook(
 
 def refuse(delivery: WebhookDelivery, reason: str) -> HttpResponse:
     logger.warning("webhook=%s refused=%r", delivery.kind, reason)
-    answer = plain(f"Refused: {reason}", status=403)
+    answer = plain_text(f"Refused: {reason}", status=403)
     delivery.verdict, delivery.reason = Verdict.REFUSED, reason
     delivery.answer_status = answer.status_code
     WebhookDelivery.objects.store_refused(delivery)
@@ -166,13 +166,13 @@ def ignore(reason: str, is_deleted: bool = False) -> HttpResponse:
     The vendor must not retry the request. is_deleted: whether we had the row and
     deleted it. If so, the fields of the request are not stored.
     """
-    answer = plain(reason, status=404)
+    answer = plain_text(reason, status=404)
     answer.is_about_deleted = is_deleted  # type: ignore[attr-defined]
     return answer
 
 
 def retry_later(reason: str) -> HttpResponse:
-    answer = plain(f"{reason} Please retry.", status=503)
+    answer = plain_text(f"{reason} Please retry.", status=503)
     # Stop Django from logging this 503 as an error: we log it ourselves.
     answer._has_been_logged = True  # type: ignore[attr-defined]
     return answer

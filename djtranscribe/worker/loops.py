@@ -12,7 +12,7 @@ from djtranscribe.database import release_connection
 logger = logging.getLogger("djtranscribe.worker")
 
 # Seconds to wait if there is no work. Each pause is twice as long as the one before.
-SHORTEST_PAUSE, LONGEST_PAUSE = 1.0, 15.0
+MIN_PAUSE, MAX_PAUSE = 1.0, 15.0
 RETRY_SECONDS = 1.0  # before a retry after an error
 
 
@@ -20,7 +20,7 @@ class Loop(threading.Thread):
     """Thread that calls `work` again and again.
 
     work() returns whether it found something to do. If not, the thread waits until
-    `woken` is set, but at most LONGEST_PAUSE. Errors are logged and do not end the
+    `woken` is set, but at most MAX_PAUSE. Errors are logged and do not end the
     thread: otherwise the process would look alive, but this work would not be done.
     """
 
@@ -35,7 +35,7 @@ class Loop(threading.Thread):
         self.work, self.stopping, self.woken = work, stopping, woken
 
     def run(self) -> None:
-        pause = SHORTEST_PAUSE
+        pause = MIN_PAUSE
         while not self.stopping.is_set():
             # Clear `woken` before the work, so that work that is added meanwhile starts
             # another round.
@@ -50,10 +50,10 @@ class Loop(threading.Thread):
             finally:
                 release_connection()
             if has_worked:
-                pause = SHORTEST_PAUSE
+                pause = MIN_PAUSE
             else:
                 self.woken.wait(pause)
-                pause = min(pause * 2, LONGEST_PAUSE)
+                pause = min(pause * 2, MAX_PAUSE)
         close_connection()
 
 

@@ -63,7 +63,7 @@ class Messages:
     """Claim messages and run each in its own thread.
 
     woken: the event that makes Loop call `work`. Wakeups sets it for new messages.
-    `ended` sets it when a thread becomes free and more messages may be waiting.
+    `on_message_done` sets it when a thread becomes free and more messages may wait.
     """
 
     def __init__(self, concurrency: int, woken: threading.Event) -> None:

@@ -55,7 +55,7 @@ class Wakeups(threading.Thread):
                 watch()
             except Exception as error:
                 # Until the next try, each Loop still looks for work at least every
-                # LONGEST_PAUSE seconds.
+                # MAX_PAUSE seconds.
                 log_and_reconnect("listen", error)
                 self.stopping.wait(RETRY_SECONDS)
 

@@ -234,7 +234,7 @@ def test_a_file_that_is_nearly_too_large_can_be_imported_after_its_preview(brows
     content = preview.context["content"].replace("\n", "\r\n")
     browser.post(IMPORT, {"content": content, "confirmed": "1"})
 
-    assert len(content) > files.LARGEST
+    assert len(content) > files.MAX_FILE_BYTES
     assert Contact.objects.get().name == "Ada Lovelace"
 
 

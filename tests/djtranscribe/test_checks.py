@@ -8,7 +8,7 @@ from caller.models import call_queries
 from caller.models.call_queries import next_check_time
 from djtranscribe.mail import email_settings
 from tests.processes import environment, manage
-from transcription.checks import LONGEST_SECONDS
+from transcription.checks import MAX_SECONDS
 from transcription.models import transcript_queries
 from transcription.steps import poll_after
 
@@ -117,12 +117,12 @@ def test_a_right_setting_is_not_complained_about(settings, name, value):
 
 
 def test_longest_recovery_wait_stays_within_the_longest_wait(settings):
-    """A row with a wait over LONGEST_WAIT is due at once, so it would never wait."""
-    settings.RECOVER_SECONDS = LONGEST_SECONDS
+    """A row with a wait over MAX_WAIT is due at once, so it would never wait."""
+    settings.RECOVER_SECONDS = MAX_SECONDS
     now = timezone.now()
 
-    assert next_check_time() <= timezone.now() + call_queries.LONGEST_WAIT
-    assert now + poll_after() <= now + transcript_queries.LONGEST_WAIT
+    assert next_check_time() <= timezone.now() + call_queries.MAX_WAIT
+    assert now + poll_after() <= now + transcript_queries.MAX_WAIT
 
 
 def test_the_sandbox_is_in_order_while_debugging(settings):

@@ -9,7 +9,7 @@ from urllib.parse import urlsplit
 import requests
 
 TOKEN = re.compile(r'name="csrfmiddlewaretoken" value="([^"]+)"')
-SAID = re.compile(r'<p class="said">(.*?)</p>', re.DOTALL)
+SAID = re.compile(r'<p class="turn-text">(.*?)</p>', re.DOTALL)
 TAG = re.compile(r"<[^>]+>")
 
 

@@ -284,8 +284,8 @@ def test_transcript_has_no_accessibility_violation_while_it_is_corrected(
     page.get_by_role("button", name="Keyboard shortcuts", exact=True).click()
     wrong["keys"] = violations(page)
     page.keyboard.press("Escape")
-    page.locator(".said > span").first.dblclick()
-    page.locator(".said > input").fill("Corrected")
+    page.locator(".turn-text > span").first.dblclick()
+    page.locator(".turn-text > input").fill("Corrected")
     page.keyboard.press("Enter")
     expect(page.locator("#saved")).to_have_text("Saved.")
     for place in ("on the call's page", "in admin"):
@@ -295,8 +295,8 @@ def test_transcript_has_no_accessibility_violation_while_it_is_corrected(
         for panel in page.locator("#viewer summary").all():
             panel.click()
         expect(page.locator(".revisions")).to_be_visible()
-        page.locator(".said > span").nth(3).dblclick()
-        page.locator(".said > input").wait_for()
+        page.locator(".turn-text > span").nth(3).dblclick()
+        page.locator(".turn-text > input").wait_for()
         wrong[f"correcting {place}"] = violations(page)
         page.keyboard.press("Escape")
         if place != "in admin":

@@ -27,7 +27,7 @@ def test_new_user_dials_follows_the_call_and_finds_it_in_admin(
             re.compile(f"^({'|'.join(seen)})$"), timeout=60_000
         )
         seen.add(headline.inner_text())
-    text = " ".join(page.locator("#text .said").all_inner_texts())
+    text = " ".join(page.locator("#text .turn-text").all_inner_texts())
     keep(page, "call")
 
     assert page.url == address

@@ -96,14 +96,14 @@ def test_a_transcript_comes_to_the_page_of_a_call_while_a_note_is_typed(
 
 
 def test_a_word_is_corrected_on_the_page_of_the_call(reading: Page, call: str):
-    word = reading.locator(".said > span").nth(2)
+    word = reading.locator(".turn-text > span").nth(2)
     word.dblclick()
     reading.keyboard.type("Corrected")
     reading.keyboard.press("Enter")
 
     expect(reading.locator("#saved")).to_have_text("Saved.")
     reading.goto(call)
-    expect(reading.locator(".said > span").nth(2)).to_have_text("Corrected")
+    expect(reading.locator(".turn-text > span").nth(2)).to_have_text("Corrected")
 
 
 def test_keys_rewind_and_change_the_speed_and_the_speed_is_remembered(
@@ -140,8 +140,8 @@ def test_a_question_mark_opens_the_list_of_keys_and_escape_closes_it(reading: Pa
 
 def test_link_to_a_time_focuses_the_word_and_plays_from_there(reading: Page, call: str):
     reading.context.grant_permissions(["clipboard-read", "clipboard-write"])
-    reading.locator(".said > span").nth(4).focus()
-    reading.locator(".said > span").nth(4).click()
+    reading.locator(".turn-text > span").nth(4).focus()
+    reading.locator(".turn-text > span").nth(4).click()
     position(reading)
     reading.keyboard.press("l")
     expect(reading.locator("#count")).to_contain_text("is copied")
@@ -150,7 +150,7 @@ def test_link_to_a_time_focuses_the_word_and_plays_from_there(reading: Page, cal
 
     reading.goto("about:blank")
     reading.goto(link)
-    expect(reading.locator(".said > span").nth(4)).to_be_focused()
+    expect(reading.locator(".turn-text > span").nth(4)).to_be_focused()
     assert link.startswith(f"{call}#t=")
     assert times[4] - 60 <= position(reading) * 1000 < times[4] + 900
 
@@ -243,7 +243,7 @@ def test_words_are_reviewed_without_a_mouse(reading: Page):
     walk_to(reading, "Previous word to check")
     walk_to(reading, "Next word to check")
     walk_to(reading, "Print view")
-    walk_to(reading, reading.locator(".said > span").first.inner_text())
+    walk_to(reading, reading.locator(".turn-text > span").first.inner_text())
     reading.keyboard.press("ArrowRight")
     reading.keyboard.press("Enter")
     reading.keyboard.type("Typed")

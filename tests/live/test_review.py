@@ -53,17 +53,17 @@ def page(page: Page, address: str) -> Page:
 
 
 def word(page: Page, number: int):
-    return page.locator(".said > span:visible").nth(number)
+    return page.locator(".turn-text > span:visible").nth(number)
 
 
 def texts(page: Page) -> list[str]:
-    return page.locator(".said > span:visible").all_inner_texts()
+    return page.locator(".turn-text > span:visible").all_inner_texts()
 
 
 def correct(page: Page, number: int, text: str) -> None:
     word(page, number).click()
     page.keyboard.press("Enter")
-    page.locator(".said > input").fill(text)
+    page.locator(".turn-text > input").fill(text)
     page.keyboard.press("Enter")
     expect(page.locator("#saved")).to_have_text("Saved.")
 
@@ -109,9 +109,9 @@ def test_several_words_are_replaced_and_removed_and_one_is_inserted(page: Page):
 def test_all_words_are_removed_and_brought_back(page: Page):
     heard = texts(page)
     word(page, 0).click()
-    page.locator(".said > span").last.click(modifiers=["Shift"])
+    page.locator(".turn-text > span").last.click(modifiers=["Shift"])
     page.keyboard.press("F2")
-    page.locator(".said > input").fill("")
+    page.locator(".turn-text > input").fill("")
     page.keyboard.press("Enter")
     expect(page.locator("#saved")).to_have_text("Saved.")
     page.reload()
@@ -141,11 +141,11 @@ row.save()
     )
     page.reload()
     heard = texts(page)
-    expect(page.locator(".said")).to_have_count(2)
+    expect(page.locator(".turn-text")).to_have_count(2)
     word(page, 1).click()
     page.keyboard.press("Shift+ArrowRight")
     page.keyboard.press("F2")
-    expect(page.locator(".said > input")).to_have_value(f"{heard[1]} {heard[2]}")
+    expect(page.locator(".turn-text > input")).to_have_value(f"{heard[1]} {heard[2]}")
     page.keyboard.type("both")
     page.keyboard.press("Enter")
     expect(page.locator("#saved")).to_have_text("Saved.")
@@ -160,7 +160,7 @@ def test_words_that_a_finger_selects_are_corrected_with_the_button(page: Page):
     heard = texts(page)
     page.evaluate(
         """() => {
-            const [, one, two] = document.querySelectorAll(".said > span");
+            const [, one, two] = document.querySelectorAll(".turn-text > span");
             getSelection().setBaseAndExtent(one.firstChild, 1, two.firstChild, 1);
         }"""
     )
@@ -174,10 +174,10 @@ def test_words_that_a_finger_selects_are_corrected_with_the_button(page: Page):
 def test_escape_changes_nothing_and_a_double_click_edits(page: Page):
     heard = texts(page)
     word(page, 2).dblclick()
-    page.locator(".said > input").fill("never")
+    page.locator(".turn-text > input").fill("never")
     page.keyboard.press("Escape")
 
-    expect(page.locator(".said > input")).to_have_count(0)
+    expect(page.locator(".turn-text > input")).to_have_count(0)
     assert texts(page) == heard
     expect(word(page, 2)).to_be_focused()
 
@@ -193,7 +193,7 @@ def test_doubtful_word_can_be_marked_as_checked(page: Page):
 
 
 def test_a_word_is_replaced_everywhere_and_the_transcript_is_verified(page: Page):
-    heard = page.locator(".said").inner_text()
+    heard = page.locator(".turn-text").inner_text()
     page.get_by_text("Find and replace").click()
     page.get_by_label("Find").fill("the")
     page.get_by_label("Replace with").fill("that")
@@ -201,21 +201,21 @@ def test_a_word_is_replaced_everywhere_and_the_transcript_is_verified(page: Page
     page.get_by_role("button", name=re.compile(r"Replace \d place")).click()
     expect(page.locator("#saved")).to_have_text("Replaced.")
     replaced = re.sub(r"\bThe\b", "That", re.sub(r"\bthe\b", "that", heard))
-    assert page.locator(".said").inner_text() == replaced != heard
+    assert page.locator(".turn-text").inner_text() == replaced != heard
 
     page.get_by_text("Revisions").click()
     page.get_by_role("button", name="Undo", exact=True).last.click()
     expect(page.locator("#saved")).to_have_text("Undone.")
-    assert page.locator(".said").inner_text() == heard
+    assert page.locator(".turn-text").inner_text() == heard
 
     word(page, 0).dblclick()
     page.get_by_role("button", name="Verify").click()
     expect(page.locator("#saved")).to_contain_text("Not verified: your last change")
-    page.locator(".said > input").press("Escape")
+    page.locator(".turn-text > input").press("Escape")
     page.get_by_role("button", name="Verify").click()
     expect(page.get_by_text("The text is locked.")).to_be_visible()
     word(page, 0).dblclick()
-    expect(page.locator(".said > input")).to_have_count(0)
+    expect(page.locator(".turn-text > input")).to_have_count(0)
     page.get_by_role("button", name="Reopen").click()
     expect(page.get_by_role("button", name="Verify")).to_be_visible()
 
@@ -229,20 +229,20 @@ def test_without_a_connection_nothing_typed_is_lost(browser: Browser, address: s
     page.route("**/corrections/", lambda route: route.abort())
     word(page, 0).click()
     page.keyboard.press("Enter")
-    page.locator(".said > input").fill("offline")
+    page.locator(".turn-text > input").fill("offline")
     page.keyboard.press("Enter")
     expect(page.locator("#saved")).to_contain_text("Not saved: no connection")
     page.keyboard.press("Enter")
-    page.locator(".said > input").fill("half a")
+    page.locator(".turn-text > input").fill("half a")
     page.reload()
-    expect(page.locator(".said > input")).to_have_value("half a")
+    expect(page.locator(".turn-text > input")).to_have_value("half a")
 
     page.unroute("**/corrections/")
     page.reload()
 
     expect(word(page, 0)).to_have_class("corrected")
     expect(word(page, 0)).to_have_text("offline")
-    expect(page.locator(".said > input")).to_have_value("half a")
+    expect(page.locator(".turn-text > input")).to_have_value("half a")
     page.close()
 
 
@@ -254,10 +254,10 @@ def test_refused_correction_stays_editable(browser: Browser, address: str):
     sign_in(page)
     heard = texts(page)
     word(page, 1).dblclick()
-    page.locator(".said > input").fill("<b>bold</b>")
+    page.locator(".turn-text > input").fill("<b>bold</b>")
     page.keyboard.press("Enter")
     expect(page.locator("#saved")).to_contain_text("plain text. Remove <b>")
-    expect(page.locator(".said > input")).to_have_value("<b>bold</b>")
+    expect(page.locator(".turn-text > input")).to_have_value("<b>bold</b>")
     page.keyboard.press("Escape")
     assert texts(page) == heard
     page.close()
@@ -276,7 +276,7 @@ def test_two_people_see_each_other_s_words_and_overwrite_none(
     page.route("**/corrections/", lambda route: route.abort())
     for number, text in [(1, "first"), (0, "mine"), (2, "open")]:
         word(page, number).dblclick()
-        page.locator(".said > input").fill(text)
+        page.locator(".turn-text > input").fill(text)
         if text != "open":
             page.keyboard.press("Enter")
     for number, text in enumerate(["theirs", "other", "third", "untouched"]):
@@ -286,9 +286,9 @@ def test_two_people_see_each_other_s_words_and_overwrite_none(
     page.evaluate("dispatchEvent(new Event('online'))")
 
     expect(page.locator("#saved")).to_contain_text("changed these words to “theirs”")
-    expect(page.locator(".said > input")).to_have_value("open")
+    expect(page.locator(".turn-text > input")).to_have_value("open")
     assert texts(page)[:3] == ["theirs", "first", "untouched"]
-    page.locator(".said > input").press("Enter")
+    page.locator(".turn-text > input").press("Enter")
     expect(page.locator("#saved")).to_contain_text("changed these words to “third”")
     assert texts(page)[:4] == ["theirs", "first", "third", "untouched"]
     page.get_by_role("button", name="Use mine").click()
@@ -308,12 +308,12 @@ def test_a_keyword_list_makes_the_next_transcript_right(
     sign_in(page)
     transcribe_again(page, "Clinic")
 
-    if page.locator(".said").inner_text() != said:
+    if page.locator(".turn-text").inner_text() != said:
         # Replace all words at once with the words that were spoken.
         word(page, 0).click()
-        page.locator(".said > span").last.click(modifiers=["Shift"])
+        page.locator(".turn-text > span").last.click(modifiers=["Shift"])
         page.keyboard.press("F2")
-        page.locator(".said > input").fill(said)
+        page.locator(".turn-text > input").fill(said)
         page.keyboard.press("Enter")
         expect(page.locator("#saved")).to_have_text("Saved.")
     page.get_by_role("button", name="Verify").click()
@@ -345,7 +345,7 @@ def test_repeated_correction_is_suggested_as_a_term_and_used_next_time(
         page.goto(transcript_of(sandbox, call))
         if page.get_by_label("Username").is_visible():
             sign_in(page)
-        heard = page.locator(".said").inner_text()
+        heard = page.locator(".turn-text").inner_text()
         assert "alveolar for her" in heard
         page.get_by_text("Find and replace").click()
         page.get_by_label("Find").fill("alveolar for her")
@@ -364,7 +364,7 @@ def test_repeated_correction_is_suggested_as_a_term_and_used_next_time(
     page.goto(transcript)
     transcribe_again(page, "Front desk")
 
-    assert "albuterol for her" in page.locator(".said").inner_text()
+    assert "albuterol for her" in page.locator(".turn-text").inner_text()
     assert page.locator(".corrected").count() == 0
     page.close()
 

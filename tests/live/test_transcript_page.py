@@ -35,7 +35,7 @@ def starts(page: Page) -> list[int]:
 
 def doubtful(page: Page) -> list[int]:
     """Return the indexes of the words that are marked as doubtful."""
-    return page.locator(".said > span").evaluate_all(
+    return page.locator(".turn-text > span").evaluate_all(
         "all => all.flatMap((w, i) => w.classList.contains('doubtful') ? [i] : [])"
     )
 
@@ -60,7 +60,7 @@ def test_the_word_that_is_spoken_is_marked(page: Page):
     expect(page.locator(".spoken")).not_to_have_text(first)
 
     played = paused_at(page) * 1000
-    number = page.locator(".said > span").evaluate_all(
+    number = page.locator(".turn-text > span").evaluate_all(
         "all => all.findIndex((w) => w.classList.contains('spoken'))"
     )
     assert number == max(i for i, start in enumerate(starts(page)) if start <= played)
@@ -87,12 +87,12 @@ def test_n_and_p_keys_play_doubtful_words_from_two_seconds_before(page: Page):
         # Round, because 2.7 - 2 is not exactly 0.7 in floating point.
         lead = max(0, round(starts(page)[every[number]] / 1000 - 2, 3))
         assert lead <= seconds < lead + 0.5, key
-        expect(page.locator(".said > span").nth(every[number])).to_be_focused()
+        expect(page.locator(".turn-text > span").nth(every[number])).to_be_focused()
         expect(page.locator("#count")).to_contain_text(f"{number + 1} of")
 
 
 def test_click_on_a_word_plays_from_there(page: Page):
-    page.locator(".said > span").nth(4).click()
+    page.locator(".turn-text > span").nth(4).click()
 
     clicked = paused_at(page)
 
@@ -129,7 +129,7 @@ def test_shortcuts_are_ignored_in_fields_and_when_turned_off(page: Page):
     page.get_by_role("button", name="Keyboard shortcuts", exact=True).click()
     page.get_by_label("Keyboard shortcuts on").uncheck()
     page.get_by_role("button", name="Close").click()
-    page.locator(".said > span").first.focus()
+    page.locator(".turn-text > span").first.focus()
     page.keyboard.press("n")
     page.keyboard.press("Space")
 
@@ -144,7 +144,7 @@ def test_without_javascript_text_and_player_are_there(browser: Browser, address:
     page.goto(address)
     sign_in(page)
 
-    expect(page.locator(".said").first).to_be_visible()
+    expect(page.locator(".turn-text").first).to_be_visible()
     expect(page.locator("audio")).to_be_visible()
     expect(page.locator(".controls").first).to_be_hidden()
     context.close()

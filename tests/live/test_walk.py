@@ -75,7 +75,7 @@ def words(page: Page, sandbox: Sandbox) -> str:
     expect(page).to_have_url(re.compile("/calls/"))
     expect(page.locator("#headline")).to_have_text("Transcribed", timeout=60_000)
     keep(page, "walk-call")
-    text = " ".join(page.locator("#text .said").all_inner_texts())
+    text = " ".join(page.locator("#text .turn-text").all_inner_texts())
     assert word_error_rate(sandbox.said_to(f"+{NUMBER}"), text) <= WORD_ERROR_RATE
     return text
 
@@ -85,7 +85,7 @@ def test_dialled_call_can_be_played_exported_and_searched(
 ):
     page.get_by_role("link", name="Transcript in admin").click()
     expect(page.get_by_role("button", name="Next")).to_be_visible()
-    said = page.locator(".said > span")
+    said = page.locator(".turn-text > span")
     expect(said).to_have_count(len(words.split()))
     assert in_one_line(" ".join(said.all_text_contents())) == in_one_line(words)
 

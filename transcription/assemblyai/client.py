@@ -23,7 +23,7 @@ from djtranscribe.vendors.errors import VendorError, never_sent, retry_after_sec
 # an upload, each piece that is sent restarts this limit.
 TIMEOUT_SECONDS = (3.05, 30)
 # Number of jobs on a page of AssemblyAI's list. AssemblyAI allows at most this number.
-JOBS_A_PAGE = 200
+JOBS_PER_PAGE = 200
 # A search for one job reads at most this many pages. With twenty calls a second, this
 # is half an hour of jobs.
 LIST_PAGES = 200
@@ -114,7 +114,7 @@ def job_pages(
     """
     # The list has times in UTC without a zone. Compare them as text.
     begin = since.astimezone(tz.utc).strftime("%Y-%m-%dT%H:%M:%S") if since else ""
-    params: dict[str, str | int] = {"limit": JOBS_A_PAGE}
+    params: dict[str, str | int] = {"limit": JOBS_PER_PAGE}
     for _ in range(most_pages) if most_pages else count():
         page = _request("GET", "transcript", params=params).get("transcripts") or []
         new = takewhile(

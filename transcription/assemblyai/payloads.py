@@ -31,7 +31,7 @@ REDACTED = "####"
 # A job that was deleted has this `audio_url`.
 DELETED = "http://deleted_by_user"
 # More seconds of audio than a job can have (115 days). The cost still fits its column.
-LARGEST_NUMBER = 10_000_000
+MAX_NUMBER = 10_000_000
 
 
 def request_body(transcript: Transcript) -> dict[str, Any]:
@@ -139,4 +139,4 @@ def no_speech_columns(job: dict[str, Any]) -> dict[str, Any]:
 def _number(value: Any) -> float | None:
     """Return a confidence or a number of seconds, or None if it cannot be one."""
     is_number = isinstance(value, (int, float)) and not isinstance(value, bool)
-    return float(value) if is_number and 0 <= value < LARGEST_NUMBER else None
+    return float(value) if is_number and 0 <= value < MAX_NUMBER else None

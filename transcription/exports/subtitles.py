@@ -19,7 +19,7 @@ from transcription.words import Word, join_words, turns
 
 MAX_LINE_LENGTH, MAX_LINES = 42, 2
 DASH = "- "
-CHARACTERS_A_SECOND = 20
+CHARACTERS_PER_SECOND = 20
 # A cue is shown for at least this long, except in two cases: the next cue appears
 # earlier, or the speech of the cue ended MAX_LINGER_MS ago.
 USUAL_MIN_MS = 1000
@@ -67,7 +67,7 @@ def cue_end(
     A cue is shown long enough to be read, but at most MAX_LINGER_MS after its speech.
     It disappears when the next cue appears, unless two people talk at once.
     """
-    reading = sum(map(len, lines)) * 1000 // CHARACTERS_A_SECOND
+    reading = sum(map(len, lines)) * 1000 // CHARACTERS_PER_SECOND
     end = max(spoken_until, start + max(USUAL_MIN_MS, reading))
     end = min(end, spoken_until + MAX_LINGER_MS)
     # If the next cue begins before the end of the speech, two people talk at once. Then

@@ -7,7 +7,7 @@ from django.views.decorators.http import require_safe
 
 from caller.models import Contact
 from djtranscribe.models import Access
-from djtranscribe.responses import plain
+from djtranscribe.responses import plain_text
 from transcription.exports.content import OneVersionOnly, Options, filename
 from transcription.exports.fonts import MissingFont
 from transcription.exports.formats import FORMATS
@@ -27,7 +27,7 @@ def export(request: HttpRequest, uuid: UUID, extension: str) -> HttpResponse:
     try:
         return file_of(request, uuid, extension)
     except (MissingFont, OneVersionOnly) as error:
-        return plain(str(error), 422)
+        return plain_text(str(error), 422)
 
 
 def file_of(request: HttpRequest, uuid: UUID, extension: str) -> HttpResponse:

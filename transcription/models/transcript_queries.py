@@ -22,7 +22,7 @@ if TYPE_CHECKING:
 
 # No row waits longer than this. If `next_attempt_at` is later, the clock was set back:
 # the row is due.
-LONGEST_WAIT = timedelta(minutes=20)
+MAX_WAIT = timedelta(minutes=20)
 STUCK_AFTER = timedelta(minutes=15)
 # After two killed workers a row is a suspect. Suspects run one at a time, so that a row
 # is not blamed for a kill that another row caused.
@@ -83,9 +83,7 @@ class TranscriptQuerySet(models.QuerySet["Transcript"]):
 
     def due(self, now: datetime) -> TranscriptQuerySet:
         """Rows that are due and not leased."""
-        its_time = Q(next_attempt_at__lte=now) | Q(
-            next_attempt_at__gt=now + LONGEST_WAIT
-        )
+        its_time = Q(next_attempt_at__lte=now) | Q(next_attempt_at__gt=now + MAX_WAIT)
         return self.unfinished().unclaimed(now).filter(its_time)
 
     def without_message(self, now: datetime) -> TranscriptQuerySet:

@@ -21,7 +21,7 @@ from djtranscribe.statements import update
 from djtranscribe.vendors.errors import VendorError
 from transcription.leases import NOT_KILLED, LeaseLost, renew
 from transcription.models.transcript_queries import (
-    LONGEST_WAIT,
+    MAX_WAIT,
     TranscriptQuerySet,
     with_search_text,
 )
@@ -267,7 +267,7 @@ class Work(models.Model):
         if isinstance(error, VendorError) and error.retry_after:
             seconds = max(seconds, error.retry_after)
         self.release(
-            wait=min(timedelta(seconds=seconds), LONGEST_WAIT),
+            wait=min(timedelta(seconds=seconds), MAX_WAIT),
             attempts=attempts,
             error=explain(error),
             error_class=self.ErrorClass.TEMPORARY,
@@ -284,7 +284,7 @@ class Work(models.Model):
         """
         wait = timedelta(seconds=max(seconds, BACKOFF_SECONDS[0])) if seconds else None
         self.release(
-            wait=min(wait or PROBE_INTERVAL, LONGEST_WAIT),
+            wait=min(wait or PROBE_INTERVAL, MAX_WAIT),
             attempts=self.attempts,
             error=reason,
             error_class=self.ErrorClass.ACCOUNT,

@@ -34,9 +34,9 @@ class NotificationAdmin(LargeTableAdmin, ReadOnly, admin.ModelAdmin[Notification
         "finished_at",
         "uuid",
         "about",
-        "told",
+        "content",
     ]
-    readonly_fields = ["of", "told", "uuid"]
+    readonly_fields = ["of", "content", "uuid"]
 
     @admin.display(description="transcript")
     def of(self, notification: Notification) -> str:
@@ -45,7 +45,7 @@ class NotificationAdmin(LargeTableAdmin, ReadOnly, admin.ModelAdmin[Notification
         return link(notification.transcript)
 
     @admin.display(description="content")
-    def told(self, notification: Notification) -> str:
+    def content(self, notification: Notification) -> str:
         return table(notification.facts)
 
     def has_send_permission(self, request: HttpRequest) -> bool:

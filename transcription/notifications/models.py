@@ -26,7 +26,7 @@ WAITS_SECONDS = (
 )
 MAX_ATTEMPTS = len(WAITS_SECONDS) + 1
 # We wait at most this long before an attempt, even if a receiver asks for more.
-LONGEST_WAIT = timedelta(days=1)
+MAX_WAIT = timedelta(days=1)
 # A lease must be longer than any attempt: an e-mail can take 60 s, a webhook 15 s.
 LEASE = timedelta(minutes=3)
 # Corrections of one transcript within this time share one notification.
@@ -93,9 +93,9 @@ class NotificationQuerySet(models.QuerySet["Notification"]):
 
     def due(self, now: datetime) -> NotificationQuerySet:
         """Return the rows that are due and that no worker is sending now."""
-        # If a row waits longer than LONGEST_WAIT, the clock was set back. Treat the row
+        # If a row waits longer than MAX_WAIT, the clock was set back. Treat the row
         # as due.
-        is_due = Q(next_attempt_at__lte=now) | Q(next_attempt_at__gt=now + LONGEST_WAIT)
+        is_due = Q(next_attempt_at__lte=now) | Q(next_attempt_at__gt=now + MAX_WAIT)
         pending = self.filter(state=Notification.State.PENDING)
         return pending.filter(is_due).filter(unleased(now, LEASE))
 
@@ -236,7 +236,7 @@ class Notification(models.Model):
             return self.give_up(reason)
         seconds = WAITS_SECONDS[failures - 1] * uniform(0.75, 1.25)  # noqa: S311
         seconds = max(seconds, error.retry_after or 0)
-        wait = min(seconds, LONGEST_WAIT.total_seconds())
+        wait = min(seconds, MAX_WAIT.total_seconds())
         return self._release(
             self._mine(),
             next_attempt_at=timezone.now() + timedelta(seconds=wait),

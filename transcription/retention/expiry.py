@@ -11,7 +11,7 @@ from django.utils import timezone
 
 from caller.contacts.models import contact_subquery
 from caller.models import Note, Recording
-from djtranscribe.retention import expired
+from djtranscribe.retention import filter_expired
 from djtranscribe.vendors.errors import VendorError
 from transcription.models import Deletion, Transcript
 from transcription.retention.traces import clear_traces, overwrite_deleted
@@ -26,7 +26,8 @@ from transcription.vocabulary import past_transcripts
 
 logger = logging.getLogger(__name__)
 
-# `work` deletes at most this many rows. A worker that must stop finishes them first.
+# `delete_slice` deletes at most this many rows. A worker that must stop finishes them
+# first.
 SLICE_SIZE = 25
 # If more than this many rows of a kind fail, skip the other rows of this kind until
 # the next day.
@@ -39,7 +40,7 @@ def due_audio(now: datetime) -> QuerySet[Any]:
     transcripts = Transcript.objects.filter(recording=OuterRef("pk"))
     newest = transcripts.order_by("-pk").values("vocabulary__retain_audio_days")
     rows = Recording.objects.with_audio().filter(~Exists(transcripts.unfinished()))
-    return expired(
+    return filter_expired(
         rows.order_by("created_at"),
         "audio",
         "created_at",
@@ -53,7 +54,7 @@ def due_audio(now: datetime) -> QuerySet[Any]:
 def due_texts(now: datetime) -> QuerySet[Any]:
     """Return finished transcripts whose recording is older than the period of texts."""
     rows = Transcript.objects.filter(status__in=Transcript.FINISHED)
-    return expired(
+    return filter_expired(
         # Do not load the words: they can be megabytes.
         rows.only("assemblyai_id", "submitted_at", "recording").order_by(
             "recording__created_at"
@@ -67,7 +68,7 @@ def due_texts(now: datetime) -> QuerySet[Any]:
 
 
 def due_notes(now: datetime) -> QuerySet[Any]:
-    return expired(
+    return filter_expired(
         Note.objects.order_by("created_at"),
         "text",
         "created_at",
@@ -140,7 +141,7 @@ def start_deletion() -> Deletion | None:
 
 
 def start_daily_deletion() -> Deletion | None:
-    """Call `begin`, but do not create a second deletion within 24 hours."""
+    """Call `start_deletion`, but do not create a second deletion within 24 hours."""
     recent = Deletion.objects.filter(
         reason=Deletion.Reason.RETENTION, begun_at__gt=timezone.now() - DAILY_INTERVAL
     )

@@ -72,7 +72,8 @@ class Deletion(models.Model):
     keeps_do_not_call = models.BooleanField(
         "stays on the do-not-call list", default=False
     )
-    # What expiry.work or person.work needs to continue, for example the rows to skip.
+    # What expiry.delete_slice or person.erase_slice needs to continue, for example the
+    # rows to skip.
     position = models.JSONField(default=dict, editable=False)
     leased_until = models.DateTimeField(null=True, editable=False)
 

@@ -146,7 +146,7 @@ def erase_call(call: Call, deletion: Deletion) -> str:
         notes = locked.notes.count()
         locked.delete()
         # Store this in the same transaction: if this worker dies before the files are
-        # deleted, the next worker deletes them, see `work`.
+        # deleted, the next worker deletes them, see `erase_slice`.
         deletion.position["sids"] += sids
         deletion.add(
             {

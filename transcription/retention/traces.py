@@ -8,7 +8,7 @@ from django.db import connection
 # One statement merges this many pages of the search index. The number is small,
 # because other writers wait meanwhile.
 PAGES = 500
-MOST_MERGES = 10_000
+MAX_MERGES = 10_000
 
 
 def overwrite_deleted() -> None:
@@ -30,7 +30,7 @@ def clear_traces() -> None:
         # A negative number starts a merge of the whole index. See section 6.8 of
         # sqlite.org/fts5.html.
         cursor.execute(merge, [-PAGES])
-        for _ in range(MOST_MERGES):
+        for _ in range(MAX_MERGES):
             cursor.execute("SELECT total_changes()")
             [before] = cursor.fetchone()
             cursor.execute(merge, [PAGES])

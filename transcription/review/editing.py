@@ -30,7 +30,7 @@ from transcription.review.revisions import (
     update_is_live,
 )
 from transcription.review.rules import (
-    LONGEST_NAME,
+    MAX_NAME_LENGTH,
     Conflict,
     Refused,
     clean_text,
@@ -163,10 +163,12 @@ def name_speakers(
         pieces, now = ensure_original(row), live_changes(row)
         known = {speaker for _, _, speaker in row.original.turns if speaker}
         if unknown := names.keys() - known - {""}:
-            raise Refused(f"No speaker is called {sorted(unknown)[0][:LONGEST_NAME]}.")
+            raise Refused(
+                f"No speaker is called {sorted(unknown)[0][:MAX_NAME_LENGTH]}."
+            )
         cleaned = {speaker: clean_text(name) for speaker, name in names.items()}
-        if any(len(name) > LONGEST_NAME for name in cleaned.values()):
-            raise Refused(f"A name has at most {LONGEST_NAME} characters.")
+        if any(len(name) > MAX_NAME_LENGTH for name in cleaned.values()):
+            raise Refused(f"A name has at most {MAX_NAME_LENGTH} characters.")
         revision = new_revision(row, author, Kind.SPEAKERS)
         revision.speakers = {speaker: name for speaker, name in cleaned.items() if name}
         revision.save(update_fields=["speakers"])

@@ -69,10 +69,10 @@ def difference(before: str, after: str) -> SafeString:
     """Merge both texts into one HTML text, with <del> and <ins> at the differences."""
     if before == after:
         return format_html("{} <small>(checked)</small>", after)
-    return marked(before, after)
+    return mark_differences(before, after)
 
 
-def marked(before: str, after: str) -> SafeString:
+def mark_differences(before: str, after: str) -> SafeString:
     return format_html_join(" ", "{}", ((each,) for each in _parts(before, after)))
 
 

@@ -14,7 +14,7 @@ from transcription.review.ranges import original_text
 from transcription.words import outer_punctuation
 
 # Ignore corrections with more words or characters: they rewrite whole sentences.
-MOST_WORDS = 4
+MAX_WORDS = 4
 MAX_LENGTH = 200
 # Two texts are alike if the similarity of their spellings is at least MIN_SIMILARITY,
 # or that of their sounds is at least MIN_SOUND_SIMILARITY. 100 means equal.
@@ -34,7 +34,7 @@ def pair_of(original: str, corrected: str) -> tuple[str, str] | None:
         return None
     if max(len(heard), len(written)) > MAX_LENGTH:
         return None
-    if max(len(heard.split()), len(written.split())) > MOST_WORDS:
+    if max(len(heard.split()), len(written.split())) > MAX_WORDS:
         return None
     return heard, written
 
@@ -74,7 +74,7 @@ def remove_from_counts(row: Transcript) -> None:
         Mistake.objects.filter(transcripts=0).delete()
 
 
-def frequent() -> QuerySet[Mistake]:
+def current_mistakes() -> QuerySet[Mistake]:
     return Mistake.objects.filter(transcripts__gt=0)
 
 
@@ -85,7 +85,9 @@ def suggestions(limit: int = 50) -> list[Mistake]:
         for terms in Vocabulary.objects.values_list("terms", flat=True)
         for term in terms_of(terms)
     }
-    candidates = frequent().filter(is_settled=False, transcripts__gte=MIN_TRANSCRIPTS)
+    candidates = current_mistakes().filter(
+        is_settled=False, transcripts__gte=MIN_TRANSCRIPTS
+    )
     found = (
         row
         for row in candidates[:MAX_CANDIDATES]

@@ -215,7 +215,7 @@ class Mistake(models.Model):
     count.
     """
 
-    # Neither text begins or ends with punctuation. Each has at most mistakes.MOST_WORDS
+    # Neither text begins or ends with punctuation. Each has at most mistakes.MAX_WORDS
     # words. `heard` is in lower case.
     heard = models.CharField(max_length=200)
     corrected = models.CharField(max_length=200)

@@ -13,8 +13,8 @@ from djtranscribe.models import Access
 from transcription.models import Transcript
 from transcription.review import accuracy, editing
 from transcription.review.carry_over import unplaced_changes
-from transcription.review.history import history_of, marked
-from transcription.review.mistakes import frequent
+from transcription.review.history import history_of, mark_differences
+from transcription.review.mistakes import current_mistakes
 from transcription.review.rules import Conflict, Refused
 from transcription.review.turns import may_correct
 from transcription.review.views import get_transcript
@@ -111,7 +111,7 @@ def compare(request: HttpRequest, uuid: UUID) -> HttpResponse:
         "old": old,
         "others": others,
         "scores": [getattr(each, "score", None) for each in (old, new)],
-        "differences": marked(old.uncorrected_text, new.uncorrected_text)
+        "differences": mark_differences(old.uncorrected_text, new.uncorrected_text)
         if old
         else "",
         "left_open": unplaced_changes(new),
@@ -132,6 +132,6 @@ def accuracy_page(request: HttpRequest) -> HttpResponse:
         "width": accuracy.WIDTH,
         "height": accuracy.HEIGHT,
         "months": sorted({month for line in lines for month, *_ in line.months}),
-        "mistakes": frequent()[:MISTAKES],
+        "mistakes": current_mistakes()[:MISTAKES],
     }
     return render(request, "transcription/accuracy.html", context)

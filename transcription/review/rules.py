@@ -19,7 +19,7 @@ MAX_CHANGES = 2_000
 TAG = re.compile(r"<[!/?a-zA-Z][^<>]*>")
 # Invisible characters that change the order in which other letters are shown.
 DIRECTION_MARKS = re.compile("[\u200e\u200f\u061c\u202a-\u202e\u2066-\u2069]")
-LONGEST_NAME = 80
+MAX_NAME_LENGTH = 80
 
 
 class Refused(Exception):

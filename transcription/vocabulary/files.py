@@ -8,13 +8,13 @@ from django.core.exceptions import ValidationError
 from djtranscribe.text_files import rows_of_csv, text_of
 from transcription.assemblyai.keyterms import terms_of
 
-LARGEST = 200_000  # bytes
+MAX_FILE_BYTES = 200_000  # bytes
 HEADERS = {"term", "terms", "keyword", "word"}
 
 
 def terms_in(name: str, content: bytes) -> list[str]:
     """Return the terms of a text or CSV file. Raises ValidationError."""
-    if len(content) > LARGEST:
+    if len(content) > MAX_FILE_BYTES:
         raise ValidationError("This file is too large for a keyword list.")
     text = text_of(content)
     if not name.lower().endswith(".csv"):

@@ -24,7 +24,7 @@ from caller.twilio.connection import api_url
 from djtranscribe import zones
 from djtranscribe.checks import check_database_encoding
 from djtranscribe.models import VendorPause
-from djtranscribe.public_urls import parts
+from djtranscribe.public_urls import split_url
 from djtranscribe.vendors.errors import VendorError
 from transcription.assemblyai import client as assemblyai_client
 from transcription.assemblyai import speech_models
@@ -107,7 +107,7 @@ def check_database() -> str:
 
 
 def check_base_url() -> str:
-    url = parts(settings.BASE_URL)
+    url = split_url(settings.BASE_URL)
     if not url.hostname:
         raise Problem("BASE_URL has no host.", "Set it to this site's https address.")
     port = port_of(url, "BASE_URL", "Leave the port out to use 443.")
@@ -134,7 +134,7 @@ def check_twilio() -> str:
             "API key (TWILIO_API_KEY). Not tested: whether the key may place calls, "
             "and the auth token, which is now only used for webhook signatures"
         )
-    host = parts(api_url()).hostname
+    host = split_url(api_url()).hostname
     if number.voice_url == answer_url():
         incoming = "Calls to the number reach this site"
     else:
@@ -213,7 +213,7 @@ def check_worker() -> str:
 
 def check_notifications() -> str:
     found = []
-    url = parts(settings.NOTIFY_URL)
+    url = split_url(settings.NOTIFY_URL)
     if settings.NOTIFY_URL:
         port = port_of(url, "NOTIFY_URL", "Fix NOTIFY_URL.")
         remedy = "Fix NOTIFY_URL or the server at this address."

@@ -4,7 +4,7 @@
   "use strict";
   // Stop after this many failed polls in a row: one or two minutes, longer than a restart
   // of the server.
-  const MOST_FAILURES = 60;
+  const MAX_FAILURES = 60;
   const notice = document.querySelector("[data-poll-ended]");
   const unreachable =
     "The server cannot be reached, so this page is no longer refreshed. Load it again.";
@@ -55,7 +55,7 @@
       failures += 1;
       if (status >= 400 && status < 500 && status !== 429) {
         end(reasons[status] || unreachable);
-      } else if (failures >= MOST_FAILURES) {
+      } else if (failures >= MAX_FAILURES) {
         end(unreachable);
       }
     });

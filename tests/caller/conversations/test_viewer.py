@@ -47,7 +47,7 @@ def transcript():
 def turns(page):
     """Return the turns on the page: `[(heading, words)]`."""
     found = re.findall(
-        r'<p class="when">(.*?)</p>\s*<p class="said">(.*?)</p>', page, re.DOTALL
+        r'<p class="when">(.*?)</p>\s*<p class="turn-text">(.*?)</p>', page, re.DOTALL
     )
     return [tuple(re.sub(r"<[^>]+>", "", part).strip() for part in t) for t in found]
 

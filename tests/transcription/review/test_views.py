@@ -104,7 +104,7 @@ def turns_of(client, transcript):
     """Return the turns on the transcript's page, in the form that answers have."""
     page = client.get(transcript.get_absolute_url()).text
     [data] = re.findall(r'<script id="words"[^>]*>(.*?)</script>', page)
-    htmls = re.findall(r'<p class="said">(.*?)</p>', page)
+    htmls = re.findall(r'<p class="turn-text">(.*?)</p>', page)
     both = zip(json.loads(data), htmls, strict=True)
     return [{**turn, "html": html} for turn, html in both]
 

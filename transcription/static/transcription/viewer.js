@@ -23,7 +23,7 @@
     const text = byId("text");
     const count = byId("count");
     const turns = JSON.parse(byId("words").textContent);
-    const turnElements = [...text.querySelectorAll(".said")];
+    const turnElements = [...text.querySelectorAll(".turn-text")];
     // The first four have an item for each word, in the order of the text. An item of
     // `ranges` says which original words the word replaces. The last two have indices of words.
     let [words, starts, sure, ranges, inTime, doubtful] = [[], [], [], [], [], []];
