@@ -138,7 +138,7 @@ def mark_not_connected(call: Call) -> None:
     """Store that the operator hung up, and that Twilio has called nobody else.
 
     An unfinished call becomes failed: the operator pressed a key, but Twilio refused
-    to call the other party. Without a key, `Call.follow` has canceled the call.
+    to call the other party. Without a key, `Call.follow_leg` has canceled the call.
     Afterwards, only the price of the operator's phone can be missing.
     """
     mine = Call.objects.filter(pk=call.pk)

@@ -168,6 +168,7 @@ def test_erasure_removes_all_data_of_one_person_only(
     assert [path for path in media.rglob("*.wav") if RECORDING_SID in path.name] == []
     report = supervisor.get(answer.url).content.decode()
     assert "Finished on" in report
+    assert "<dt>Calls at Twilio</dt><dd>2</dd>" in report
     deletion = Deletion.objects.get()
     assert deletion.counts == {
         "calls at Twilio": 2,
