@@ -3,9 +3,9 @@
 With AUDIO_DELIVERY "url", the second step usually only stores the URL at Twilio.
 
 Each step takes a claimed transcript and stores the outcome. Then it releases the lease,
-or keeps it for the next step (`store_and_continue`). If a step raises an error, tasks.take_step
-stores the error and releases the lease. But after LeaseLost, or if the database does
-not work, it stores nothing.
+or keeps it for the next step (`store_and_continue`). If a step raises an error,
+tasks.take_step stores the error and releases the lease. But after LeaseLost, or if the
+database does not work, it stores nothing.
 """
 
 from collections.abc import Callable

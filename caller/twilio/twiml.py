@@ -60,7 +60,7 @@ def _record(
     max_seconds: int,
     silence_seconds: int,
 ) -> str:
-    """Return the TwiML for `record`, with ANY_CALL in place of the call's UUID.
+    """Return the TwiML for `record`, with PLACEHOLDER_UUID in place of the call's UUID.
 
     The result is cached, because the TwiML of most calls differs only in the UUID.
     """

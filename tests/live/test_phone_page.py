@@ -60,7 +60,7 @@ def seconds_of(clip: str) -> float:
 
 
 def text_of(page: Page) -> str:
-    return " ".join(page.locator(".said").all_inner_texts())
+    return " ".join(page.locator(".turn-text").all_inner_texts())
 
 
 def dial(sandbox: Sandbox, page: Page) -> None:
@@ -104,7 +104,7 @@ def test_what_somebody_says_into_the_microphone_is_on_the_page(
     card.get_by_role("button", name="Hang up").click()
     hung_up = time.monotonic()
 
-    expect(dialled.locator(".said").first).to_be_visible(timeout=20_000)
+    expect(dialled.locator(".turn-text").first).to_be_visible(timeout=20_000)
     took = time.monotonic() - hung_up
 
     text = text_of(dialled)
@@ -160,7 +160,7 @@ def test_two_phones_on_one_page_are_a_conversation(
     time.sleep(max(seconds_of(SPOKEN), seconds_of(OTHERS)) + 0.5)
     other.get_by_role("button", name="Hang up").click()
 
-    expect(page.locator(".said").first).to_be_visible(timeout=30_000)
+    expect(page.locator(".turn-text").first).to_be_visible(timeout=30_000)
     keep(page, "conversation")
     spoken = said_by_speaker(page.content())
     assert set(spoken) == {"operator", "+1 415-555-2703"}
