@@ -107,9 +107,6 @@ class ZipBuffer(io.RawIOBase):
     def __init__(self) -> None:
         self.written: list[bytes] = []
 
-    def writable(self) -> bool:
-        return True
-
     def write(self, data: Any) -> int:
         self.written.append(bytes(data))
         return len(data)

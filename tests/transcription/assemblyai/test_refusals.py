@@ -380,6 +380,7 @@ def test_a_job_that_ends_because_of_our_settings_pauses_and_is_started_again(
         make_due(transcript)
         advanced(transcript)
     assert (transcript.status, transcript.text) == ("completed", TEXT)
+    assert transcript.jobs == 1
     assert not VendorPause.objects.exists()
 
 

@@ -120,6 +120,27 @@ def test_a_subtitle_begins_with_its_first_word_and_ends_with_its_sentence(transc
     assert second.start == WORDS[5]["start"]
 
 
+def test_a_sentence_ends_a_subtitle_that_lasted_a_second():
+    words = [
+        Word("Yes.", 0, 300, None, ""),
+        Word("It", 340, 500, None, ""),
+        Word("hurts.", 540, 1000, None, ""),
+        Word("Since", 1040, 1300, None, ""),
+        Word("Monday.", 1340, 1900, None, ""),
+    ]
+
+    lines = [cue.lines for cue in subtitles.cues(words)]
+
+    assert lines == [["Yes. It hurts."], ["Since Monday."]]
+
+
+def test_times_are_written_in_hours_minutes_seconds_and_milliseconds():
+    cues = [subtitles.Cue(3_725_250, 3_726_001, ["Yes."])]
+
+    assert "01:02:05,250 --> 01:02:06,001" in subtitles.srt(cues)
+    assert "01:02:05.250 --> 01:02:06.001" in subtitles.vtt(cues)
+
+
 def test_a_silence_leaves_the_screen_empty():
     words = [Word("One.", 0, 500, None, ""), Word("Two.", 60_000, 60_500, None, "")]
 
@@ -140,3 +161,4 @@ def test_a_long_word_is_not_cut_inside_a_letter(cluster):
     assert "".join(lines) == word.text
     for line in lines:
         assert line.removeprefix("x").replace(cluster, "") == ""
+        assert len(line) <= subtitles.MAX_LINE_LENGTH
