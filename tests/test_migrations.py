@@ -30,4 +30,6 @@ def test_migrations_can_be_undone_and_done_again(monkeypatch):
     kept = Call.objects.in_bulk(calls)
     assert [kept[pk].country_code for pk in calls] == ["CA", "US", "", "GB"]
     query = parse("pressure")
-    assert list(finding.filter_matching(Transcript.objects.all(), query)) == [transcript]
+    assert list(finding.filter_matching(Transcript.objects.all(), query)) == [
+        transcript
+    ]

@@ -15,12 +15,8 @@ RETRY = "#rc=3&rp=all"
 
 def webhook_url(view_name: str, call_uuid: UUID) -> str:
     """Return the URL of a view for one call. Twilio retries failed requests to it."""
-    return callback_url(view_name, call_uuid) + RETRY
-
-
-def callback_url(view_name: str, call_uuid: UUID) -> str:
-    """Return the URL of a view for one call, without RETRY."""
-    return public_url(f"{path_of(view_name, get_script_prefix())}?call={call_uuid}")
+    path = path_of(view_name, get_script_prefix())
+    return public_url(f"{path}?call={call_uuid}{RETRY}")
 
 
 @lru_cache(maxsize=32)

@@ -10,7 +10,7 @@ from twilio.twiml.voice_response import VoiceResponse
 
 from caller.models import Call
 from caller.twilio import speech
-from caller.twilio.callbacks import callback_url, webhook_url
+from caller.twilio.callbacks import webhook_url
 
 # The events are one string, because the SDK would render a list as Python's repr.
 RECORDING_EVENTS = "completed absent"
@@ -43,7 +43,7 @@ def record(call: Call, notice: speech.Sentence, text: str = "") -> str:
     document = _record(
         replace(notice, text=text or call.notice),
         speech.sentence("nothing_heard"),
-        callback_url("caller:record-done", PLACEHOLDER_UUID),
+        webhook_url("caller:record-done", PLACEHOLDER_UUID),
         webhook_url("caller:recording-webhook", PLACEHOLDER_UUID),
         settings.RECORDING_MAX_SECONDS,
         settings.RECORDING_SILENCE_SECONDS,

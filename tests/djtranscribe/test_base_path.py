@@ -11,7 +11,7 @@ from django.core.management import call_command
 from django.urls import set_script_prefix
 from twilio.request_validator import RequestValidator
 
-from caller.twilio.callbacks import callback_url
+from caller.twilio.callbacks import webhook_url
 from djtranscribe.public_urls import public_url
 from tests.caller.rows import CALL_SID, CALLS, a_call
 from tests.data import load
@@ -293,7 +293,7 @@ def test_callbacks_contain_the_path_once_in_every_thread(settings, prefix):
     made = []
 
     def make():
-        made.append(callback_url("caller:record", call.uuid))
+        made.append(webhook_url("caller:record", call.uuid))
         made.append(payloads.request_body(transcript)["webhook_url"])
         made.append(public_url(call.get_absolute_url()))
 
@@ -303,7 +303,7 @@ def test_callbacks_contain_the_path_once_in_every_thread(settings, prefix):
     thread.join()
 
     assert made == 2 * [
-        f"{HOST}{prefix}/record/?call={call.uuid}",
+        f"{HOST}{prefix}/record/?call={call.uuid}#rc=3&rp=all",
         f"{HOST}{prefix}/webhooks/assemblyai/{transcript.uuid}/",
         f"{HOST}{prefix}/calls/{call.uuid}/",
     ]

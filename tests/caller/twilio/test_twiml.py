@@ -36,7 +36,7 @@ def test_an_answered_call_hears_the_notice_and_is_recorded_once(heard, settings)
     assert (say.tag, say.text) == ("Say", "This call is recorded.")
     assert record.tag == "Record"
     assert record.attrib == {
-        "action": f"{BASE}/record/done/?call={call.uuid}",
+        "action": f"{BASE}/record/done/?call={call.uuid}#rc=3&rp=all",
         "maxLength": "200",
         "timeout": "4",
         "playBeep": "true",
