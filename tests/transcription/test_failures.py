@@ -518,6 +518,17 @@ def test_audio_that_is_gone_from_our_storage_is_fetched_again(vendors, media):
     assert str(stored) == transcript.recording.audio.path != gone
 
 
+def test_audio_that_is_gone_here_and_at_twilio_may_come_back(vendors):
+    transcript = a_transcript("fetched")
+    transcript.recording.audio.storage.delete(transcript.recording.audio.name)
+    vendors.get(MEDIA, **refusal(20404, 404))
+
+    advanced(transcript)
+
+    assert (transcript.status, transcript.error_class) == ("fetched", "temporary")
+    assert "missing from our storage" in transcript.error
+
+
 @pytest.mark.parametrize("sid", [None, RECORDING_SID])
 def test_audio_on_a_storage_that_is_not_mounted_is_found_later(vendors, media, sid):
     recording = a_recording(sid=sid)
