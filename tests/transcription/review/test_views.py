@@ -401,6 +401,16 @@ def test_a_file_has_the_text_that_was_chosen(operator, transcript, extension, ve
     assert ("metaprolyla" in said) == (version in ("original", "both"))
 
 
+def test_json_of_the_original_has_the_words_as_assemblyai_sent_them(operator):
+    transcript = heard("Hi.", words=[{"text": "Hi.", "start": None}])
+    post(operator, transcript, "corrections", edit((0, 1, "Hello.")))
+    path = f"/transcripts/{transcript.uuid}/export/json/?version=original&times=1"
+
+    (word,) = operator.get(path).json()["words"]
+
+    assert word == {"text": "Hi.", "confidence": None, "start": None, "end": None}
+
+
 def test_words_that_are_all_removed_can_be_brought_back(supervisor):
     transcript = heard("Bye.")
     call = a_call(status="completed", next_check_at=None)
