@@ -1,9 +1,7 @@
 """Fixtures for all tests: no network, files in a temporary folder, an operator."""
 
 import gc
-import sqlite3
 from collections.abc import Callable, Iterator
-from contextlib import closing
 from pathlib import Path
 from typing import Any
 from urllib.parse import urlencode
@@ -164,18 +162,13 @@ def django_db_modify_db_settings(
 ) -> Iterator[None]:
     """On SQLite, give Django a test database that already has its tables, if possible.
 
-    Django then finds nothing to migrate. A database in memory exists as long as one
-    connection is open.
+    Django then finds nothing to migrate.
     """
-    name = connection.creation._get_test_db_name()  # type: ignore[attr-defined]
-    if connection.vendor != "sqlite" or not tables.kept().exists():
+    if connection.vendor != "sqlite":
         yield
         return
-    with (
-        closing(sqlite3.connect(tables.kept())) as kept,
-        closing(sqlite3.connect(name, uri=True)) as new,
-    ):
-        kept.backup(new)
+    name = connection.creation._get_test_db_name()  # type: ignore[attr-defined]
+    with tables.sqlite_in_memory(name):
         yield
 
 
@@ -187,7 +180,7 @@ def django_db_setup(django_db_setup: None, django_db_blocker: Any) -> Iterator[N
     takes ten times as long, and no group is left.
     """
     with django_db_blocker.unblock():
-        put_back = tables.copied(connection)
+        put_back = tables.copy_rows(connection)
 
     def restore(test: TransactionTestCase) -> None:
         assert not connection.in_atomic_block

@@ -9,8 +9,8 @@ import shutil
 import sqlite3
 import subprocess
 import sys
-from collections.abc import Callable
-from contextlib import closing
+from collections.abc import Callable, Iterator
+from contextlib import closing, contextmanager
 from hashlib import sha256
 from pathlib import Path
 from secrets import token_hex
@@ -22,7 +22,7 @@ ROOT = Path(__file__).resolve().parent.parent
 FOLDER = ROOT / ".pytest_cache" / "tables"
 
 
-def kept() -> Path:
+def kept_file() -> Path:
     """Return the file with the tables of today's migrations. It may not exist yet."""
     digest = sha256()
     for path in sorted(ROOT.glob("*/migrations/*.py")):
@@ -30,9 +30,9 @@ def kept() -> Path:
     return FOLDER / f"{digest.hexdigest()[:16]}.sqlite3"
 
 
-def keep(new: sqlite3.Connection) -> None:
+def keep_tables(new: sqlite3.Connection) -> None:
     """Keep a copy of this new database, and delete older copies."""
-    file = kept()
+    file = kept_file()
     # TEST_SETTINGS may add apps, and so tables.
     if file.exists() or "TEST_SETTINGS" in os.environ:
         return
@@ -49,8 +49,8 @@ def keep(new: sqlite3.Connection) -> None:
 
 def new_sqlite(file: Path) -> Path:
     """Create this file, with all tables."""
-    if kept().exists():
-        shutil.copy(kept(), file)
+    if kept_file().exists():
+        shutil.copy(kept_file(), file)
     else:
         environ = {
             **os.environ,
@@ -60,17 +60,30 @@ def new_sqlite(file: Path) -> Path:
         command = [sys.executable, "manage.py", "migrate", "--verbosity", "0"]
         subprocess.run(command, cwd=ROOT, env=environ, check=True)
         with closing(sqlite3.connect(file)) as made:
-            keep(made)
+            keep_tables(made)
     return file
 
 
-def copied(connection: Any) -> Callable[[], None]:
+@contextmanager
+def sqlite_in_memory(name: str) -> Iterator[None]:
+    """Fill this database with the kept tables, if there are any.
+
+    A database in memory exists as long as one connection to it is open.
+    """
+    with closing(sqlite3.connect(name, uri=True)) as new:
+        if kept_file().exists():
+            with closing(sqlite3.connect(kept_file())) as kept:
+                kept.backup(new)
+        yield
+
+
+def copy_rows(connection: Any) -> Callable[[], None]:
     """Copy all rows of Django's `connection`. Return a function that puts them back."""
     if connection.vendor == "sqlite":
         connection.ensure_connection()
         copy = sqlite3.connect(":memory:")
         connection.connection.backup(copy)
-        keep(copy)
+        keep_tables(copy)
         return lambda: copy.backup(connection.connection)
     # With this role, PostgreSQL runs no trigger and checks no foreign key.
     restore = "SET LOCAL session_replication_role = replica"

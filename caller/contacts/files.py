@@ -10,7 +10,7 @@ from caller import number_facts, phone_numbers
 from caller.contacts.models import MAX_NAME_LENGTH, Contact, ContactNumber
 from djtranscribe.text_files import rows_of_csv, text_of
 
-MAX_FILE_BYTES = 1_000_000  # bytes
+MAX_FILE_BYTES = 1_000_000
 MAX_LINES = 20_000
 COLUMNS = {
     "name": {"name", "contact", "full name", "display name", "company"},

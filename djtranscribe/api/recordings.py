@@ -96,8 +96,7 @@ def get_recording(request: HttpRequest, id: int) -> RecordingDetail:
     },
 )
 def get_audio(request: HttpRequest, id: int) -> HttpResponseBase:
-    """The access log then shows that the account listened to the recording. Needs
-    `caller.view_recording`."""
+    """Logs that the account listened to the audio. Needs `caller.view_recording`."""
     try:
         answer: Any = views.recording_audio(request, pk=id)
     except Http404 as error:

@@ -20,6 +20,7 @@ from psycopg.rows import dict_row
 from tests.chaos.environment import ENVIRON, ROOT
 from tests.chaos.waiting import free_port
 from tests.postgresql import SERVER, url_of
+from tests.tables import new_sqlite
 
 # Create an operator with a session, and print the key of the session.
 PREPARE = """
@@ -126,7 +127,7 @@ class SqliteMaker:
     """Makes SQLite databases. `fresh` copies the migrated template."""
 
     def __init__(self, folder: Path) -> None:
-        self.template = Sqlite(folder / "template.sqlite3")
+        self.template = Sqlite(new_sqlite(folder / "template.sqlite3"))
         self.template.prepare()
         self.template.rows("PRAGMA wal_checkpoint(TRUNCATE)")
 

@@ -8,7 +8,7 @@ from django.core.exceptions import ValidationError
 from djtranscribe.text_files import rows_of_csv, text_of
 from transcription.assemblyai.keyterms import terms_of
 
-MAX_FILE_BYTES = 200_000  # bytes
+MAX_FILE_BYTES = 200_000
 HEADERS = {"term", "terms", "keyword", "word"}
 
 
