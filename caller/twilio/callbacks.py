@@ -1,6 +1,7 @@
 """The URLs of this site that Twilio requests."""
 
 from functools import lru_cache
+from urllib.parse import urldefrag
 from uuid import UUID
 
 from django.urls import get_script_prefix, reverse
@@ -31,4 +32,12 @@ def path_of(view_name: str, script_prefix: str) -> str:
 
 def answer_url() -> str:
     """Return the Voice URL that our number should have."""
-    return public_url(reverse("caller:answer"))
+    return public_url(reverse("caller:answer")) + RETRY
+
+
+def reaches_us(voice_url: str) -> bool:
+    """Return whether this Voice URL leads to our site.
+
+    Older versions set it without the fragment RETRY, and people type it without.
+    """
+    return urldefrag(voice_url).url == urldefrag(answer_url()).url

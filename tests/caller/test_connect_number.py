@@ -13,7 +13,7 @@ pytestmark = pytest.mark.django_db
 NUMBER_SID = "PN" + "0" * 31 + "1"
 NUMBERS = f"{API}/IncomingPhoneNumbers.json"
 NUMBER = f"{API}/IncomingPhoneNumbers/{NUMBER_SID}.json"
-OURS = "https://djtranscribe.example.com/answer/"
+OURS = "https://djtranscribe.example.com/answer/#rc=3&rp=all"
 
 
 @pytest.fixture

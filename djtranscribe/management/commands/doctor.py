@@ -19,7 +19,7 @@ from django.db.migrations.executor import MigrationExecutor
 from django.utils import timezone
 
 from caller.twilio import client as twilio_client
-from caller.twilio.callbacks import answer_url
+from caller.twilio.callbacks import answer_url, reaches_us
 from caller.twilio.connection import api_url
 from djtranscribe import zones
 from djtranscribe.checks import check_database_encoding
@@ -135,7 +135,7 @@ def check_twilio() -> str:
             "and the auth token, which is now only used for webhook signatures"
         )
     host = split_url(api_url()).hostname
-    if number.voice_url == answer_url():
+    if reaches_us(number.voice_url):
         incoming = "Calls to the number reach this site"
     else:
         # This is not an error: some sites only make calls.

@@ -327,6 +327,28 @@ def test_a_key_that_may_not_read_something_is_said(keyed, refused, code, status,
     assert exit_status == 1
 
 
+OURS = "https://djtranscribe.example.com/answer/"
+
+
+@pytest.mark.parametrize(
+    ("voice_url", "what"),
+    [
+        (f"{OURS}#rc=3&rp=all", "Calls to the number reach this site"),
+        (OURS, "Calls to the number reach this site"),
+        (f"{OURS}?a=b", "Calls to the number do not reach this site"),
+        ("https://demo.twilio.com/welcome/voice/", "do not reach this site"),
+        ("", "do not reach this site"),
+    ],
+)
+def test_doctor_says_whether_calls_to_the_number_reach_the_site(site, voice_url, what):
+    site.numbers["incoming_phone_numbers"][0]["voice_url"] = voice_url
+
+    found, status = site.examine()
+
+    assert what in found["Twilio"][1]
+    assert status == 0
+
+
 @pytest.mark.parametrize("numbers", [[], ["+14155550199"]])
 def test_a_number_that_is_not_the_accounts_is_said(site, numbers):
     site.numbers = our_numbers(*numbers)
