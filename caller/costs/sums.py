@@ -146,6 +146,19 @@ def currency() -> str:
     return priced.aggregate(unit=Max("price_unit"))["unit"] or "USD"
 
 
+def models_without_rate(currency: str) -> list[str]:
+    """Return the models in use that have no price in Twilio's currency.
+
+    AssemblyAI's list prices are in dollars. For another currency, SPEECH_RATES must
+    have the prices.
+    """
+    if currency == "USD":
+        return []
+    return [
+        name for name in settings.SPEECH_MODELS if name not in settings.SPEECH_RATES
+    ]
+
+
 def spent_this_month() -> Decimal:
     """Return the costs since the first day of the month, in the time zone of the site.
 

@@ -21,6 +21,7 @@ def costs_page(request: HttpRequest) -> HttpResponse:
     lines = sums.lines_of_month(first)
     days = sums.by_day(lines, first)
     without_call = sums.costs_without_call(first)
+    currency = sums.currency()
     groups = [
         ("Operator", "No operator", sums.by_operator(lines)),
         ("Keyword list", "No keyword list", sums.by_keyword_list(lines)),
@@ -35,7 +36,8 @@ def costs_page(request: HttpRequest) -> HttpResponse:
         "without_call": without_call,
         "total": sum((line.total for line in days), Decimal()) + without_call,
         "calls": sum(line.calls for line in days),
-        "currency": sums.currency(),
+        "currency": currency,
+        "without_rate": sums.models_without_rate(currency),
         "budget": settings.MAX_SPEND_PER_MONTH if first == this_month else None,
         "warning": sums.budget_warning() if first == this_month else "",
     }

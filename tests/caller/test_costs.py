@@ -97,6 +97,27 @@ def test_an_empty_month_says_so(supervisor):
     assert "There were no calls in this month." in supervisor.get("/costs/").text
 
 
+@pytest.mark.parametrize(
+    ("currency", "rates", "missing"),
+    [
+        ("USD", {}, None),
+        ("EUR", {}, "for universal-2, other"),
+        ("EUR", {"universal-2": Decimal("0.14")}, "for other"),
+        ("EUR", {"universal-2": Decimal("0.14"), "other": Decimal(1)}, None),
+    ],
+)
+def test_the_page_warns_if_it_adds_dollars_to_another_currency(
+    supervisor, settings, currency, rates, missing
+):
+    settings.SPEECH_MODELS, settings.SPEECH_RATES = ["universal-2", "other"], rates
+    a_call(status="completed", price="-0.50", price_unit=currency)
+
+    page = supervisor.get("/costs/").text
+
+    assert ("mix dollars and EUR" in page) == bool(missing)
+    assert (missing or "Total") in page
+
+
 def test_a_job_that_succeeds_is_paid_for_by_its_seconds(vendors, settings, browser):
     settings.SPEECH_RATES = {"universal-2": Decimal("0.36")}
     answers = answers_well(vendors)
