@@ -107,6 +107,7 @@ def test_signal_quickly_stops_the_stand_in_and_its_child_processes(number):
     stand_in.process.stdout.close()
 
 
+@pytest.mark.slow
 @linux
 def test_a_signal_to_all_its_processes_ends_it():
     stand_in = started("assemblyai", "--pace", "0")

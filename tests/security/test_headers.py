@@ -338,8 +338,15 @@ def test_pages_contain_no_inline_code(rows, who):  # noqa: F811
             assert_nothing_inline(client.get(page.example or route), route)
 
 
-@pytest.mark.parametrize("who", ["stranger", "operator", "supervisor"])
-@pytest.mark.parametrize("method", ["get", "head"])
+@pytest.mark.parametrize(
+    ("who", "method"),
+    [
+        ("stranger", "get"),
+        ("operator", "get"),
+        ("supervisor", "get"),
+        ("supervisor", "head"),
+    ],
+)
 def test_no_response_is_stored_but_the_audio_by_the_browser(rows, who, method):  # noqa: F811
     client = client_of(who)
 
@@ -372,18 +379,11 @@ def test_signing_out_clears_the_cache(rows):  # noqa: F811
 # Prefetching
 
 
-@pytest.mark.parametrize(
-    "header",
-    [
-        {"Sec-Purpose": "prefetch"},
-        {"Purpose": "prefetch"},
-        {"X-Purpose": "preview"},
-        {"X-Moz": "prefetch"},
-        {"Next-Router-Prefetch": "1"},
-    ],
-)
+PREFETCH = {"Sec-Purpose": "prefetch"}
+
+
 @pytest.mark.parametrize("method", ["get", "head"])
-def test_a_prefetch_reads_nothing_and_takes_no_message(rows, method, header):  # noqa: F811
+def test_a_prefetch_reads_nothing_and_takes_no_message(rows, method):  # noqa: F811
     client = client_of("supervisor")
     transcript = f"/admin/transcription/transcript/{ROW}/change/"
     client.post("/profile/", {"time_zone": "Asia/Tokyo"})
@@ -391,7 +391,7 @@ def test_a_prefetch_reads_nothing_and_takes_no_message(rows, method, header):  #
 
     pages = [page.example or route for route, page in PAGES.items()]
     for path in [transcript, *pages]:
-        answer = getattr(client, method)(path, headers=header)
+        answer = getattr(client, method)(path, headers=PREFETCH)
         finish(answer)
         # Three pages answer a prefetch: /dial/ shows its button but does not dial, and
         # the other two are for machines.
@@ -401,6 +401,20 @@ def test_a_prefetch_reads_nothing_and_takes_no_message(rows, method, header):  #
 
     assert Access.objects.count() == before
     assert "Your profile is saved." in client.get("/").text
+
+
+@pytest.mark.parametrize(
+    "header",
+    [
+        PREFETCH,
+        {"Purpose": "prefetch"},
+        {"X-Purpose": "preview"},
+        {"X-Moz": "prefetch"},
+        {"Next-Router-Prefetch": "1"},
+    ],
+)
+def test_each_browsers_prefetch_header_is_known(header):
+    assert client_of("operator").get("/", headers=header).status_code == 403
 
 
 # Cookies

@@ -4,6 +4,7 @@ import mimetypes
 
 import pytest
 
+from caller.recordings import waveform
 from caller.recordings.audio import NotAudio
 from tests.caller.rows import a_recording
 from tests.data.audio import SILENCES
@@ -26,6 +27,12 @@ def machine(request, tmp_path, monkeypatch):
     yield
     monkeypatch.undo()
     mimetypes.init()
+
+
+@pytest.fixture(autouse=True)
+def no_waveform(monkeypatch):
+    """Store audio without its waveform, which takes time and is not needed here."""
+    monkeypatch.setattr(waveform, "measure", lambda file: {})
 
 
 def finish(answer):

@@ -153,6 +153,7 @@ print(transcript.status, engine().waiting(), engine().has_backlog(advance))
 """
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("name", BROKERS)
 def test_a_broker_carries_the_messages(environment, name):
     url, port = BROKERS[name]
