@@ -39,9 +39,9 @@ def dial_box(request: HttpRequest) -> HttpResponse:
 @require_POST
 @permission_required("caller.add_call", raise_exception=True)
 def check_number(request: HttpRequest) -> HttpResponse:
-    """Check a number while it is typed. Show its contact, the local time, and problems.
+    """Check a number while it is typed. Show its contact, local time and problems.
 
-    The request is a POST, so that no part of the number is in a URL or in logs.
+    The request is a POST, so that no part of the number gets into a URL or a log.
     """
     typed = request.POST.get("number", "")[:40].replace("\0", "")
     context: dict[str, Any] = {"reason": ""}
@@ -52,14 +52,14 @@ def check_number(request: HttpRequest) -> HttpResponse:
             context["reason"] = error.message
     else:
         call = Call(other_number=to, requested_by=cast(User, request.user))
-        context = number_context(call) | {"reason": dialling.refusal(call)}
+        context = number_context(call) | {"reason": dialling.reason_to_refuse(call)}
     answer = render(request, "caller/_number_check.html", context)
-    news = {
+    checked = {
         "typed": typed,
         "formatted": phone_numbers.format_while_typing(typed),
         "isWrong": bool(context["reason"]),
     }
-    return trigger_client_event(answer, "number-checked", news)
+    return trigger_client_event(answer, "number-checked", checked)
 
 
 def number_context(call: Call) -> dict[str, Any]:
@@ -125,7 +125,7 @@ def dial(request: HttpRequest, number: str) -> HttpResponse:
         "connects": connects,
         "number": to.removeprefix("+"),
         "national": number_facts.format_national(to),
-        "refusal": dialling.refusal(call),
+        "refusal": dialling.reason_to_refuse(call),
         "last_call": Call.objects.filter(other_number=to).first(),
     }
     return render(request, "caller/dial.html", context)

@@ -40,7 +40,7 @@ def dial(call: Call, phone: OperatorPhone | None = None) -> Call:
         unfinished = mine.filter(other_number=call.other_number).first()
         if unfinished:
             return unfinished
-        if reason := refusal(call):
+        if reason := reason_to_refuse(call):
             call.status, call.error = Call.Status.REFUSED, reason
             call.next_check_at = None
             save_refused_attempt(call)
@@ -66,7 +66,7 @@ def lock_dialling() -> None:
             cursor.execute("SELECT pg_advisory_xact_lock(hashtext('caller.dial'))")
 
 
-def refusal(call: Call) -> str:
+def reason_to_refuse(call: Call) -> str:
     """Return why a rule forbids this call, or "" if no rule forbids it."""
     return next(filter(None, (rule(call) for rule in RULES)), "")
 
@@ -98,7 +98,7 @@ def save_refused_attempt(call: Call) -> None:
     call.save(force_insert=True)
 
 
-def do_not_call(call: Call) -> str:
+def refuse_by_do_not_call(call: Call) -> str:
     if DoNotCall.objects.filter(number=call.other_number).exists():
         return "This number is on the do-not-call list."
     contact = Contact.objects.filter(
@@ -107,7 +107,7 @@ def do_not_call(call: Call) -> str:
     return f"{contact} is marked “do not call” (see the contact)." if contact else ""
 
 
-def country(call: Call) -> str:
+def refuse_by_country(call: Call) -> str:
     code = number_facts.country_code(call.other_number)
     if code == number_facts.GLOBAL_SERVICES:
         prefix = number_facts.calling_code(call.other_number)
@@ -126,30 +126,30 @@ def country(call: Call) -> str:
     )
 
 
-def calls_to_the_number(call: Call) -> str:
+def refuse_by_number_limit(call: Call) -> str:
     made = Call.objects.made_within(DAY).filter(other_number=call.other_number)
     return limit_reason(made, "for this number", "24 hours", "MAX_CALLS_PER_NUMBER_DAY")
 
 
-def calls_by_the_operator(call: Call) -> str:
+def refuse_by_operator_limit(call: Call) -> str:
     made = Call.objects.made_within(HOUR).filter(requested_by=call.requested_by)
     return limit_reason(
         made, "for one operator", "an hour", "MAX_CALLS_PER_OPERATOR_HOUR"
     )
 
 
-def calls_of_the_site(call: Call) -> str:
+def refuse_by_site_limit(call: Call) -> str:
     made = Call.objects.made_within(DAY)
     return limit_reason(made, "of this site", "24 hours", "MAX_CALLS_PER_DAY")
 
 
-def spent_today() -> Decimal:
-    """Return the cost of all calls of the last 24 hours, incoming calls included."""
+def spent_in_last_24_hours() -> Decimal:
+    """Return the cost of all calls in the last 24 hours, incoming calls included."""
     return Call.objects.paid_within(DAY).cost(ESTIMATE)
 
 
-def daily_spend(call: Call) -> str:
-    spent = spent_today()
+def refuse_by_daily_spend(call: Call) -> str:
+    spent = spent_in_last_24_hours()
     if spent + ESTIMATE <= settings.MAX_SPEND_PER_DAY:
         return ""
     return (
@@ -159,24 +159,25 @@ def daily_spend(call: Call) -> str:
     )
 
 
-def monthly_budget(call: Call) -> str:
+def refuse_by_monthly_budget(call: Call) -> str:
     most = settings.MAX_SPEND_PER_MONTH
     if not most or not sums.exceeds_budget(sums.spent_this_month()):
         return ""
     return (
-        "No more calls can be placed this month: its budget is spent. An administrator "
-        f"can raise MAX_SPEND_PER_MONTH, which is {most}."
+        f"No more calls can be placed this month: the monthly budget of {most} is "
+        "spent. An administrator can raise it (MAX_SPEND_PER_MONTH)."
     )
 
 
+# Each rule returns why it refuses a call, or "" if it allows the call.
 RULES = [
-    do_not_call,
-    country,
-    calls_to_the_number,
-    calls_by_the_operator,
-    calls_of_the_site,
-    daily_spend,
-    monthly_budget,
+    refuse_by_do_not_call,
+    refuse_by_country,
+    refuse_by_number_limit,
+    refuse_by_operator_limit,
+    refuse_by_site_limit,
+    refuse_by_daily_spend,
+    refuse_by_monthly_budget,
 ]
 
 

@@ -87,7 +87,7 @@ class MetricsCollector:
             "cost so far of the recordings with a new transcript in 24 hours.",
             ["vendor"],
             [
-                (["twilio"], float(dialling.spent_today())),
+                (["twilio"], float(dialling.spent_in_last_24_hours())),
                 (["assemblyai"], float(transcription_spend(now - DAY))),
             ],
         )

@@ -17,7 +17,7 @@ from djtranscribe.zones import midnight
 
 # The month's costs before today are cached for this long.
 CACHE_SECONDS = 600
-# Warn when this part of the monthly budget is spent. 1 means the whole budget.
+# Warn when this fraction of the monthly budget is spent. 1 means the whole budget.
 WARN_AT = Decimal("0.8")
 # Twilio was founded in 2008, so no call is from an earlier year.
 FIRST_YEAR = 2008
@@ -31,17 +31,16 @@ class Line:
     """The costs of a group of calls.
 
     name: a day, an operator or a keyword list, or a tuple of all three.
-    phones: costs at Twilio. words: costs at AssemblyAI.
     """
 
     name: Any
     calls: int
-    phones: Decimal
-    words: Decimal
+    twilio_cost: Decimal
+    assemblyai_cost: Decimal
 
     @property
     def total(self) -> Decimal:
-        return self.phones + self.words
+        return self.twilio_cost + self.assemblyai_cost
 
 
 def first_of_month(day: date) -> date:
@@ -61,7 +60,7 @@ def lines_of_month(first: date) -> list[Line]:
     the call is used.
     """
     recordings = Recording.objects.filter(call=OuterRef("pk")).order_by()
-    words = recordings.values("call").annotate(sum=Sum("transcription_cost"))
+    transcription = recordings.values("call").annotate(sum=Sum("transcription_cost"))
     # Get the Transcript model this way: `caller` must not import `transcription`.
     model: Any = Recording._meta.get_field("transcripts").related_model
     used = model._default_manager.filter(recording__call=OuterRef("pk"))
@@ -70,7 +69,7 @@ def lines_of_month(first: date) -> list[Line]:
         created_at__gte=midnight(first), created_at__lt=midnight(next_month(first))
     ).exclude(status=Call.Status.REFUSED)
     sums = (
-        calls.alias(words_cost=Subquery(words.values("sum")))
+        calls.alias(transcription_cost=Subquery(transcription.values("sum")))
         .order_by()
         .values(
             day=TruncDate("created_at"),
@@ -81,7 +80,7 @@ def lines_of_month(first: date) -> list[Line]:
             calls=Count("pk"),
             prices=Sum(Abs("price")),
             leg_prices=Sum(Abs("leg__price")),
-            words=Sum("words_cost"),
+            transcription=Sum("transcription_cost"),
         )
     )
     return [
@@ -89,23 +88,23 @@ def lines_of_month(first: date) -> list[Line]:
             (row["day"], row["operator"], row["keyword_list"]),
             row["calls"],
             Decimal(row["prices"] or 0) + Decimal(row["leg_prices"] or 0),
-            Decimal(row["words"] or 0),
+            Decimal(row["transcription"] or 0),
         )
         for row in sums
     ]
 
 
-def sum_lines_by(lines: list[Line], part: int) -> list[Line]:
-    """Sum up lines by one part of their names: DAY, OPERATOR or KEYWORD_LIST."""
+def sum_lines_by(lines: list[Line], element: int) -> list[Line]:
+    """Sum up lines by one element of their names: DAY, OPERATOR or KEYWORD_LIST."""
     found: dict[Any, Line] = {}
     for line in lines:
-        name = line.name[part]
+        name = line.name[element]
         so_far = found.get(name, Line(name, 0, Decimal(), Decimal()))
         found[name] = Line(
             name,
             so_far.calls + line.calls,
-            so_far.phones + line.phones,
-            so_far.words + line.words,
+            so_far.twilio_cost + line.twilio_cost,
+            so_far.assemblyai_cost + line.assemblyai_cost,
         )
     return list(found.values())
 
@@ -160,7 +159,7 @@ def models_without_rate(currency: str) -> list[str]:
 
 
 def spent_this_month() -> Decimal:
-    """Return the costs since the first day of the month, in the time zone of the site.
+    """Return the costs since the first day of the month, in the site's time zone.
 
     ESTIMATE replaces a price that is not known yet. The sum of the days before today
     comes from a cache.
@@ -184,8 +183,9 @@ def costs_between(start: datetime, end: datetime) -> Decimal:
     """Return the costs from `start` (included) to `end` (excluded)."""
     when = Q(created_at__gte=start, created_at__lt=end)
     calls = Call.objects.filter(when).exclude(status=Call.Status.REFUSED)
-    words = Recording.objects.filter(when).aggregate(sum=Sum("transcription_cost"))
-    return calls.cost(ESTIMATE) + (words["sum"] or Decimal())
+    recordings = Recording.objects.filter(when)
+    transcription = recordings.aggregate(sum=Sum("transcription_cost"))["sum"]
+    return calls.cost(ESTIMATE) + (transcription or Decimal())
 
 
 def exceeds_budget(spent: Decimal) -> bool:
@@ -194,21 +194,21 @@ def exceeds_budget(spent: Decimal) -> bool:
 
 
 def budget_warning() -> str:
-    """Return a warning if at least the part WARN_AT of the budget is spent, else ""."""
+    """Return a warning if WARN_AT of the budget or more is spent, else ""."""
     budget = settings.MAX_SPEND_PER_MONTH
     if not budget:
         return ""
     spent = spent_this_month()
     if exceeds_budget(spent):
         return (
-            f"The budget of this month is spent: {spent:.2f} of {budget} {currency()}. "
-            "No more calls are placed until the next month. An administrator can raise "
+            f"This month's budget is spent: {spent:.2f} of {budget} {currency()}. "
+            "No more calls are placed until next month. An administrator can raise "
             "MAX_SPEND_PER_MONTH."
         )
     if spent >= budget * WARN_AT:
         return (
             f"{spent / budget:.0%} of this month's budget is spent ({spent:.2f} of "
             f"{budget} {currency()}). When all of it is spent, no more calls are "
-            "placed until the next month."
+            "placed until next month."
         )
     return ""

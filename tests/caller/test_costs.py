@@ -84,7 +84,7 @@ def test_the_page_sums_up_both_vendors(noon, supervisor, operator):
     october = supervisor.get("/costs/?month=2026-10").text
     assert "40.00 USD" in october
     for typed in ("2026-13", "x", "9999-12", "0001-01", "2031-01"):
-        assert "Costs of November 2026" in supervisor.get(f"/costs/?month={typed}").text
+        assert "Costs in November 2026" in supervisor.get(f"/costs/?month={typed}").text
 
 
 def cells_of(page):
@@ -94,7 +94,7 @@ def cells_of(page):
 
 
 def test_an_empty_month_says_so(supervisor):
-    assert "There were no calls in this month." in supervisor.get("/costs/").text
+    assert "There were no calls in November 2026." in supervisor.get("/costs/").text
 
 
 @pytest.mark.parametrize(
@@ -170,7 +170,7 @@ def test_rates_are_read_from_the_environment(monkeypatch):
         ("0", "", True),
         ("100", "", True),
         ("12", "85% of this month&#x27;s budget is spent (10.25 of 12 USD).", True),
-        ("10.30", "The budget of this month is spent: 10.25 of 10.30 USD.", False),
+        ("10.30", "This month&#x27;s budget is spent: 10.25 of 10.30 USD.", False),
     ],
 )
 def test_the_budget_warns_and_then_nobody_is_called(
@@ -199,4 +199,4 @@ def test_the_month_begins_at_midnight_of_the_site(browser, settings, it_is):
     priced("-5", at=datetime(2026, 10, 31, 5, tzinfo=timezone.utc))
 
     # In New York it is still October, so the call of 31 October counts.
-    assert "The budget of this month is spent: 5.00" in browser.get("/").text
+    assert "This month&#x27;s budget is spent: 5.00" in browser.get("/").text

@@ -469,7 +469,7 @@ def test_no_error_page_shows_a_secret_and_no_log_either(
     def fault(*args, **options):
         raise RuntimeError("a fault of our own")
 
-    monkeypatch.setattr("caller.dialling.refusal", fault)
+    monkeypatch.setattr("caller.dialling.reason_to_refuse", fault)
     answer = browser.get("/dial/14155551234/", headers=TYPED)
 
     assert answer.status_code == 500
