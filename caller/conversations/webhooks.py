@@ -17,10 +17,10 @@ from caller.models import Call, Contact, DoNotCall
 from caller.twilio import speech, twiml
 from caller.twilio.states import CALL_SID
 from caller.twilio.webhooks import (
-    call_of,
+    authentication_fault,
     call_state,
     form_fields,
-    refusal,
+    lock_call,
     twiml_response,
 )
 from djtranscribe.webhooks.ledger import INCOMING_CALL, webhook
@@ -28,20 +28,20 @@ from djtranscribe.webhooks.ledger import INCOMING_CALL, webhook
 HOUR = timedelta(hours=1)
 
 
-@webhook("twilio-code", refusal, form_fields)
-def code(about: str, fields: Mapping[str, Any]) -> HttpResponse:
+@webhook("twilio-code", authentication_fault, form_fields)
+def code(call_uuid: str, fields: Mapping[str, Any]) -> HttpResponse:
     """Say the code that verifies an operator's phone."""
-    call = call_of(about, fields)
+    call = lock_call(call_uuid, fields)
     if call is None or call.kind != Call.Kind.CODE:
         return twiml_response(twiml.hang_up())
     call.apply_locked(call_state(fields))
     return twiml_response(twiml.code(code_of(call)))
 
 
-@webhook("twilio-bridge", refusal, form_fields)
-def bridge(about: str, fields: Mapping[str, Any]) -> HttpResponse:
+@webhook("twilio-bridge", authentication_fault, form_fields)
+def bridge(call_uuid: str, fields: Mapping[str, Any]) -> HttpResponse:
     """Ask the operator to press a key, now that the operator has picked up."""
-    call = conversation_of(about, fields)
+    call = lock_conversation(call_uuid, fields)
     if call is None:
         return twiml_response(twiml.hang_up())
     call.apply_locked(call_state(fields))
@@ -50,10 +50,10 @@ def bridge(about: str, fields: Mapping[str, Any]) -> HttpResponse:
     return twiml_response(twiml.ask_operator(call, who))
 
 
-@webhook("twilio-accept", refusal, form_fields)
-def accept(about: str, fields: Mapping[str, Any]) -> HttpResponse:
+@webhook("twilio-accept", authentication_fault, form_fields)
+def accept(call_uuid: str, fields: Mapping[str, Any]) -> HttpResponse:
     """Call the other party, now that the operator has pressed a key."""
-    call = conversation_of(about, fields)
+    call = lock_conversation(call_uuid, fields)
     if call is None or not fields.get("Digits"):
         return twiml_response(twiml.hang_up())
     Leg.objects.filter(call=call, accepted_at=None).update(accepted_at=timezone.now())
@@ -62,10 +62,10 @@ def accept(about: str, fields: Mapping[str, Any]) -> HttpResponse:
     return twiml_response(twiml.connect(call, call.other_number, call.our_number))
 
 
-@webhook("twilio-bridge-notice", refusal, form_fields)
-def bridge_notice(about: str, fields: Mapping[str, Any]) -> HttpResponse:
+@webhook("twilio-bridge-notice", authentication_fault, form_fields)
+def bridge_notice(call_uuid: str, fields: Mapping[str, Any]) -> HttpResponse:
     """Play the notice to the person whom <Dial> called, then connect the two phones."""
-    call = conversation_of(about, fields)
+    call = lock_conversation(call_uuid, fields)
     if call is None:
         return twiml_response(twiml.hang_up())
     notice = speech.sentence("conversation_notice").text
@@ -73,14 +73,14 @@ def bridge_notice(about: str, fields: Mapping[str, Any]) -> HttpResponse:
     return twiml_response(twiml.bridge_notice(call))
 
 
-@webhook("twilio-bridge-done", refusal, form_fields)
-def bridge_done(about: str, fields: Mapping[str, Any]) -> HttpResponse:
+@webhook("twilio-bridge-done", authentication_fault, form_fields)
+def bridge_done(call_uuid: str, fields: Mapping[str, Any]) -> HttpResponse:
     """Store how <Dial> ended and who hung up. Return what the first phone hears next.
 
     The first phone is the phone whose call ran <Dial>. A person who called us and could
     not be connected can leave a message.
     """
-    call = conversation_of(about, fields)
+    call = lock_conversation(call_uuid, fields)
     if call is None:
         return twiml_response(twiml.hang_up())
     outcome = fields.get("DialCallStatus", "")[:20]
@@ -107,7 +107,7 @@ def bridge_done(about: str, fields: Mapping[str, Any]) -> HttpResponse:
     if call.is_inbound:
         greeting = speech.greeting()
         hears_it = not call.is_finished
-        # Twilio may send this request twice.
+        # Twilio may send this request twice. Add the greeting only once.
         if hears_it and not call.notice.endswith(greeting.text):
             call.notice = f"{call.notice} {greeting.text}"
             call.save(update_fields=["notice"])
@@ -115,8 +115,8 @@ def bridge_done(about: str, fields: Mapping[str, Any]) -> HttpResponse:
     return twiml_response(twiml.say_and_hang_up("not_reached"))
 
 
-@webhook(INCOMING_CALL, refusal, form_fields)
-def answer(about: str, fields: Mapping[str, Any]) -> HttpResponse:
+@webhook(INCOMING_CALL, authentication_fault, form_fields)
+def answer(call_uuid: str, fields: Mapping[str, Any]) -> HttpResponse:
     """Answer an incoming call. The Voice URL of our number points to this view."""
     sid = fields.get("CallSid", "")
     if not CALL_SID.fullmatch(sid):
@@ -186,6 +186,6 @@ def has_reached_hourly_limit(number: str) -> bool:
     return taken.count() >= settings.MAX_ANSWERED_PER_CALLER_HOUR
 
 
-def conversation_of(about: str, fields: Mapping[str, Any]) -> Call | None:
-    call = call_of(about, fields)
+def lock_conversation(call_uuid: str, fields: Mapping[str, Any]) -> Call | None:
+    call = lock_call(call_uuid, fields)
     return call if call and call.is_conversation else None

@@ -20,7 +20,7 @@ from caller.twilio.errors import (
     NOT_FOUND,
     TwilioError,
     code_in,
-    refusal,
+    error_from_response,
     translate_errors,
 )
 from caller.twilio.states import (
@@ -81,7 +81,7 @@ def place_call(call: "Call") -> CallState:
         # Stop ringing before most answering machines answer.
         options["timeout"] = OPERATOR_RINGS_SECONDS
     elif settings.MACHINE_DETECTION != "off" and call.kind == "message":
-        # Detect answering machines in the background. So the notice is not delayed.
+        # Detect answering machines in the background, so that the notice plays at once.
         options |= {
             "machine_detection": "Enable",
             "async_amd": "true",
@@ -112,7 +112,7 @@ def delete_recording(sid: str) -> None:
 def delete_call(sid: str) -> None:
     """Delete a finished call and its recordings, if Twilio still has them.
 
-    Calls that this call has dialled with <Dial> are deleted, too. Raises TwilioError.
+    Calls that this call made with <Dial> are deleted, too. Raises TwilioError.
     """
     for recording in list_recordings(sid):
         delete_recording(recording.sid)
@@ -148,7 +148,7 @@ def list_calls(to: str, limit: int = 50) -> list[CallState]:
 
 
 def fetch_child(sid: str) -> CallState | None:
-    """Return the call that the call `sid` has dialled with <Dial>, or None."""
+    """Return the call that the call `sid` made with <Dial>, or None."""
     with api_errors():
         calls = client().calls.list(parent_call_sid=sid, limit=1)
         return call_state(calls[0]) if calls else None
@@ -236,9 +236,8 @@ def server_time() -> str:
 def media_url(recording_sid: str) -> str:
     """Return the URL of the audio. The `uri` in Twilio's responses leads to metadata.
 
-    We build the audio's URL from region, account and SID. We never take a URL from a
-    request, because we send our credentials to the audio's URL. Raises ValueError if
-    the SID is invalid.
+    The URL is built from region, account and SID. It is never taken from a request,
+    because we send our credentials to it. Raises ValueError if the SID is invalid.
     """
     if not RECORDING_SID.fullmatch(recording_sid):
         raise ValueError("Not the SID of a Twilio recording.")
@@ -284,7 +283,9 @@ def open_recording(
             return
         if not answer.ok:
             start = next(answer.iter_content(2000), b"").decode(errors="replace")
-            raise refusal(answer.status_code, code_in(start), answer.headers)
+            raise error_from_response(
+                answer.status_code, code_in(start), answer.headers
+            )
         if answer.headers.get("Content-Encoding", "identity") != "identity":
             # A proxy compressed the audio anyway. So we do not know the real length.
             answer.headers.pop("Content-Length", None)

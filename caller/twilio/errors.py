@@ -70,7 +70,7 @@ SUSPENDED = (
 ACCOUNT_FAULTS = {
     20005: SUSPENDED,
     20006: NOT_ALLOWED,
-    20008: "These are Twilio's test credentials, which cannot read calls or "
+    20008: "The settings have Twilio's test credentials, which cannot read calls or "
     "recordings. Use live credentials or a key of the live account.",
     20403: SUSPENDED,
     70051: NOT_ALLOWED,
@@ -88,7 +88,7 @@ def translate_errors() -> Iterator[None]:
     try:
         yield
     except TwilioRestException as error:
-        raise refusal(error.status, error.code, None) from error
+        raise error_from_response(error.status, error.code, None) from error
     except TwilioException as error:
         # If a list cannot be read, the SDK raises TwilioException itself, not a
         # subclass. Then args[1] is the response.
@@ -97,7 +97,9 @@ def translate_errors() -> Iterator[None]:
         code = code_in(getattr(answer, "text", "") or "") or getattr(
             error, "code", None
         )
-        raise refusal(status, code, getattr(answer, "headers", None)) from error
+        raise error_from_response(
+            status, code, getattr(answer, "headers", None)
+        ) from error
     except AnswerTooLarge as error:
         raise unreadable_answer() from error
     except requests.RequestException as error:
@@ -114,7 +116,9 @@ def unreadable_answer() -> TwilioError:
     return TwilioError("Twilio's answer could not be understood.", maybe_done=True)
 
 
-def refusal(status: int | None, code: int | None, headers: Any) -> TwilioError:
+def error_from_response(
+    status: int | None, code: int | None, headers: Any
+) -> TwilioError:
     """Convert an error response to a TwilioError.
 
     status: HTTP status. code: Twilio's error code. headers: may have Retry-After.
@@ -152,8 +156,8 @@ def account_fault(status: int | None, code: int | None) -> TwilioError | None:
         return TwilioError(message, permanent=True, account=True, code=code)
     if status == requests.codes.unauthorized or code == 20003:
         return refused_credentials(credentials_message())
-    # The auth token has every permission. So with the token, a 403 without a code is
-    # about this one request, not about the account.
+    # The auth token has every permission. So if we use the token, a 403 without a code
+    # is about this one request, not about the account.
     has_reason = code or settings.TWILIO_API_KEY
     if status == requests.codes.forbidden and has_reason and code not in REFUSALS:
         number = f"error {code}" if code else f"HTTP status {status}"

@@ -10,7 +10,7 @@ from django.conf import settings
 from caller.twilio.sentences import TRANSLATIONS
 from caller.twilio.voices import ENGLISH, base, locale_of
 
-# For these sentences, a setting can replace our text.
+# The settings that can replace our sentences.
 SETTINGS = {
     "notice": "RECORDING_NOTICE",
     "conversation_notice": "CONVERSATION_NOTICE",

@@ -36,7 +36,7 @@ def record(call: Call, notice: speech.Sentence, text: str = "") -> str:
     """Play the notice and the beep, then record.
 
     Play the call's stored notice, so that a repeated request gets the same answer.
-    text: played instead, if the person has already heard the call's notice.
+    text: played instead of the notice, if the person has already heard the notice.
     <Record> needs an `action`. Without it, Twilio would request this document again, in
     an endless loop. The verbs after <Record> run only if Twilio recorded nothing.
     """
@@ -83,7 +83,7 @@ def _record(
 def ask_operator(call: Call, who: str) -> str:
     """Ask the operator to press a key. If no key is pressed, hang up and call nobody.
 
-    So nobody is called if an answering machine answers the operator's phone.
+    If an answering machine answers, it presses no key, so nobody is called.
     """
     response = VoiceResponse()
     gather = response.gather(

@@ -26,7 +26,7 @@ from djtranscribe.webhooks.ledger import ignore, no_content, webhook
 FORM = "application/x-www-form-urlencoded"
 
 
-def refusal(request: HttpRequest, about: str) -> str:
+def authentication_fault(request: HttpRequest, call_uuid: str) -> str:
     """Return why this request is not from our Twilio account, or "" if it is."""
     if not settings.TWILIO_AUTH_TOKEN:
         # Anybody could sign with an empty key.
@@ -68,10 +68,10 @@ def form_fields(request: HttpRequest) -> dict[str, Any]:
     }
 
 
-@webhook("twilio-record", refusal, form_fields)
-def record(about: str, fields: Mapping[str, Any]) -> HttpResponse:
-    """The person has picked up: answer with TwiML that plays the notice and records."""
-    call = call_of(about, fields)
+@webhook("twilio-record", authentication_fault, form_fields)
+def record(call_uuid: str, fields: Mapping[str, Any]) -> HttpResponse:
+    """Play the notice and record, now that the person has picked up."""
+    call = lock_call(call_uuid, fields)
     if call is None:
         # Never record a call that we cannot identify.
         return twiml_response(twiml.hang_up())
@@ -80,27 +80,27 @@ def record(about: str, fields: Mapping[str, Any]) -> HttpResponse:
     return twiml_response(twiml.record(call, notice))
 
 
-@webhook("twilio-record-done", refusal, form_fields)
-def record_done(about: str, fields: Mapping[str, Any]) -> HttpResponse:
+@webhook("twilio-record-done", authentication_fault, form_fields)
+def record_done(call_uuid: str, fields: Mapping[str, Any]) -> HttpResponse:
     """Say goodbye. The recording's status arrives in a webhook of its own."""
     return twiml_response(twiml.say_and_hang_up("goodbye"))
 
 
-@webhook("twilio-call", refusal, form_fields)
-def call_webhook(about: str, fields: Mapping[str, Any]) -> HttpResponse:
-    call = call_of(about, fields)
+@webhook("twilio-call", authentication_fault, form_fields)
+def call_webhook(call_uuid: str, fields: Mapping[str, Any]) -> HttpResponse:
+    call = lock_call(call_uuid, fields)
     if call is None:
-        # We store a call's row before we ask Twilio to call. So the row will not appear
-        # later, and a retry would not help.
+        # A retry would not help: we store a call's row before we ask Twilio to call, so
+        # the row will not appear later.
         return no_such_call(fields)
     call.apply_locked(call_state(fields), integer(fields, "SequenceNumber"))
     return no_content()
 
 
-@webhook("twilio-machine", refusal, form_fields)
-def machine_webhook(about: str, fields: Mapping[str, Any]) -> HttpResponse:
+@webhook("twilio-machine", authentication_fault, form_fields)
+def machine_webhook(call_uuid: str, fields: Mapping[str, Any]) -> HttpResponse:
     """Store whether a person or a machine answered. See MACHINE_DETECTION."""
-    call = call_of(about, fields)
+    call = lock_call(call_uuid, fields)
     if call is None:
         return no_such_call(fields)
     call.apply_locked(call_state(fields))
@@ -109,9 +109,9 @@ def machine_webhook(about: str, fields: Mapping[str, Any]) -> HttpResponse:
     return no_content()
 
 
-@webhook("twilio-recording", refusal, form_fields)
-def recording_webhook(about: str, fields: Mapping[str, Any]) -> HttpResponse:
-    call = call_of(about, fields)
+@webhook("twilio-recording", authentication_fault, form_fields)
+def recording_webhook(call_uuid: str, fields: Mapping[str, Any]) -> HttpResponse:
+    call = lock_call(call_uuid, fields)
     sid = fields.get("RecordingSid", "")
     if call is None or not RECORDING_SID.fullmatch(sid):
         return no_such_call(fields)
@@ -135,22 +135,22 @@ def no_such_call(fields: Mapping[str, Any]) -> HttpResponse:
     return ignore("No such call.")
 
 
-def call_of(about: str, fields: Mapping[str, Any]) -> Call | None:
-    """Return the call, locked. None if our UUID in the URL or Twilio's SID is wrong.
+def lock_call(call_uuid: str, fields: Mapping[str, Any]) -> Call | None:
+    """Lock and return the call. None if our UUID in the URL or Twilio's SID is wrong.
 
     A conversation has two calls at Twilio. Webhooks about the call that <Dial> made
     have the SID of the first call as ParentCallSid. We store the SID of the first call.
-    about: the UUID, or "" in the status webhook of our own number. If it is empty, the
-    incoming call is found by its SID alone.
+    call_uuid: our UUID from the URL. It is "" in the status webhook of our own number,
+    where the incoming call is found by its SID alone.
     """
     sid = fields.get("ParentCallSid") or fields.get("CallSid", "")
     if not CALL_SID.fullmatch(sid):
         return None
     try:
-        if not about:
+        if not call_uuid:
             calls = Call.objects.select_for_update()
             return calls.get(sid=sid, direction=Call.Direction.INBOUND)
-        call = Call.objects.get_locked(UUID(about))
+        call = Call.objects.get_locked(UUID(call_uuid))
     except (Call.DoesNotExist, ValueError):
         return None
     return call if call.sid in (None, sid) else None

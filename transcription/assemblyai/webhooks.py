@@ -21,11 +21,11 @@ from transcription.models import Transcript, webhook_token
 from transcription.tasks import enqueue_once
 
 
-def refusal(request: HttpRequest, about: str) -> str:
+def token_fault(request: HttpRequest, transcript_uuid: str) -> str:
     given = request.headers.get(WEBHOOK_HEADER, "")
     # Also accept tokens of old SECRET_KEYs, as the key may have changed during the job.
     keys = [settings.SECRET_KEY, *settings.SECRET_KEY_FALLBACKS]
-    tokens = [webhook_token(UUID(about), str(key)) for key in keys]
+    tokens = [webhook_token(UUID(transcript_uuid), str(key)) for key in keys]
     if any(constant_time_compare(given, token) for token in tokens):
         return ""
     return f"its {WEBHOOK_HEADER} does not belong to this transcript."
@@ -36,10 +36,10 @@ def no_fields(request: HttpRequest) -> dict[str, Any]:
     return {}
 
 
-@webhook("assemblyai", refusal, no_fields)
-def assemblyai_webhook(about: str, fields: Mapping[str, Any]) -> HttpResponse:
+@webhook("assemblyai", token_fault, no_fields)
+def assemblyai_webhook(transcript_uuid: str, fields: Mapping[str, Any]) -> HttpResponse:
     # Do not load `words`: a transcript may have tens of thousands of words.
-    transcript = Transcript.objects.filter(uuid=about).only("status").first()
+    transcript = Transcript.objects.filter(uuid=transcript_uuid).only("status").first()
     if transcript is None:
         # The transcript was deleted, so a retry is useless.
         return ignore("This transcript was deleted.")
