@@ -53,9 +53,9 @@ def ask_twilio(call: Call) -> None:
         ask_for_other_phone(call)
     if call.sid and call.is_finished:
         listed = twilio_client.list_recordings(call.sid)
-        for news in listed:
-            Recording.record(news, call)
-        is_all = all(news.status in Recording.FINISHED for news in listed)
+        for state in listed:
+            Recording.record(state, call)
+        is_all = all(state.status in Recording.FINISHED for state in listed)
         if is_all and is_long_over(call):
             stop_checking(call)
 
@@ -63,25 +63,26 @@ def ask_twilio(call: Call) -> None:
 def find_at_twilio(call: Call) -> CallState | None:
     """Find our call in Twilio's list, after Twilio's answer to our request was lost.
 
-    Calls of other rows and calls deleted on this site are skipped. So are calls with a
-    parent: <Dial> made them, not our request. Prefer the call that is closest in time
-    to our request, at most LISTING_DELAY away. If there is no such call, our clock may
-    be wrong: take the newest call, at most MAX_CLOCK_ERROR away.
+    Skip calls of other rows, calls deleted on this site, and calls that <Dial> made
+    (they have a parent). Return the call that was made closest in time to our
+    request, if the difference is at most LISTING_DELAY. Otherwise our clock may be
+    wrong: return the newest call that was made within MAX_CLOCK_ERROR of our request.
     """
     asked = call.leg.number if call.is_conversation else call.other_number
     listed = twilio_client.list_calls(asked)
     sids = [state.sid for state in listed]
     known = set(Call.objects.filter(sid__in=sids).values_list("sid", flat=True))
     known |= Tombstone.objects.sids(sids)
-    off = {
+    differences = {
         state: abs(state.created_at - call.created_at)
         for state in listed
         if state.created_at and state.sid not in known and not state.parent_sid
     }
-    at_the_moment = [state for state in off if off[state] <= LISTING_DELAY]
-    if at_the_moment:
-        return min(at_the_moment, key=off.__getitem__)
-    return next((state for state in off if off[state] <= MAX_CLOCK_ERROR), None)
+    near = [state for state, gap in differences.items() if gap <= LISTING_DELAY]
+    if near:
+        return min(near, key=differences.__getitem__)
+    far = (state for state, gap in differences.items() if gap <= MAX_CLOCK_ERROR)
+    return next(far, None)
 
 
 def mark_not_listed(call: Call) -> None:
@@ -138,8 +139,8 @@ def mark_not_connected(call: Call) -> None:
     """Store that the operator hung up, and that Twilio has called nobody else.
 
     An unfinished call becomes failed: the operator pressed a key, but Twilio refused
-    to call the other party. Without a key, `Call.follow_leg` has canceled the call.
-    Afterwards, only the price of the operator's phone can be missing.
+    to call the other party. If no key was pressed, `Call.follow_leg` has already
+    canceled the call. The next check only looks for a missing price.
     """
     mine = Call.objects.filter(pk=call.pk)
     mine.unfinished().update(

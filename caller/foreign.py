@@ -18,16 +18,16 @@ LOW_PRIORITY = -50
 CONVERSATION_SOURCE = "DialVerb"
 
 
-def call_of(news: RecordingState) -> CallState | None:
-    """Return the call of a foreign recording, or None if Twilio has no such call.
+def fetch_call_of_recording(recording_state: RecordingState) -> CallState | None:
+    """Ask Twilio for the call of a foreign recording. Return None if there is no call.
 
     Raises TwilioError.
     """
-    if not CALL_SID.fullmatch(news.call_sid):
+    if not CALL_SID.fullmatch(recording_state.call_sid):
         # The recording is of a conference or a video room, not of a call.
         return None
     try:
-        return twilio_client.fetch_call(news.call_sid)
+        return twilio_client.fetch_call(recording_state.call_sid)
     except TwilioError as error:
         if error.code == NOT_FOUND:
             # The call was deleted, but not its recording.
@@ -36,37 +36,37 @@ def call_of(news: RecordingState) -> CallState | None:
 
 
 def import_recording(
-    news: RecordingState, state: CallState, begin: datetime
+    recording_state: RecordingState, call_state: CallState, begin: datetime
 ) -> Recording | None:
     """Import a foreign recording together with its call. Raises TwilioError.
 
     Return None if the call has not ended, or if `Recording.record` returns None.
-    begin: used as the time of the call if Twilio does not report the time.
+    begin: the time that the call gets if Twilio does not report its time.
     """
-    if state.status not in Call.FINISHED:
+    if call_state.status not in Call.FINISHED:
         return None
     child = None
-    if news.source == CONVERSATION_SOURCE:
-        child = twilio_client.fetch_child(state.sid)
+    if recording_state.source == CONVERSATION_SOURCE:
+        child = twilio_client.fetch_child(call_state.sid)
     # Store the call and the recording, or neither. If only the call were stored, the
     # next `reconcile` would treat the call as made from this site.
     with transaction.atomic():
         call, _ = Call.objects.get_or_create(
-            sid=state.sid,
+            sid=call_state.sid,
             defaults={
-                **parties(state, child),
-                "status": state.status,
+                **parties(call_state, child),
+                "status": call_state.status,
                 "next_check_at": None,
                 # Keep the original time: an old call must not count for today's limits.
-                "created_at": state.created_at or begin,
+                "created_at": call_state.created_at or begin,
             },
         )
         if child and call.is_conversation:
-            own = child.to if state.is_inbound else state.to
+            own = child.to if call_state.is_inbound else call_state.to
             Leg.objects.get_or_create(call=call, defaults={"number": own[:16]})
             call.apply(child)
-        call.apply(state)
-        return Recording.record(news, call, LOW_PRIORITY)
+        call.apply(call_state)
+        return Recording.record(recording_state, call, LOW_PRIORITY)
 
 
 def parties(state: CallState, child: CallState | None) -> dict[str, Any]:

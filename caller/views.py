@@ -57,13 +57,13 @@ def home(request: HttpRequest) -> HttpResponse:
 
 
 def recent_calls(user: Any, is_mine: bool) -> dict[str, Any]:
-    """Return the rows of recent calls, and `moves`: whether a row can still change."""
+    """Return the rows of recent calls, and `is_changing`: whether a row may change."""
     calls = Call.objects.with_contact_name().select_related("requested_by")
     if is_mine:
         calls = calls.filter(requested_by=user)
     rows = rows_of(calls[:RECENT_CALLS])
     log_read(user, rows)
-    return {"rows": rows, "moves": any(row.state == NOW for row in rows)}
+    return {"rows": rows, "is_changing": any(row.state == NOW for row in rows)}
 
 
 @require_safe
@@ -71,7 +71,7 @@ def recent_calls(user: Any, is_mine: bool) -> dict[str, Any]:
 @vary_on_headers("HX-Request")
 @permission_required("caller.view_call", raise_exception=True)
 def call_page(request: HttpRequest, uuid: str) -> HttpResponse:
-    """Show a call. The page polls every second until nothing more will change."""
+    """Show a call. The page polls every second until the steps have ended."""
     calls = Call.objects.with_contact_name().select_related(
         "requested_by", "vocabulary", "leg"
     )
@@ -86,8 +86,9 @@ def call_page(request: HttpRequest, uuid: str) -> HttpResponse:
         ]
         Access.objects.log(request.user, Access.Action.READ, read)
     context = {
-        # The page shows the newest transcript that has words, with its player. If
-        # somebody has removed all words, it counts too: the words can be restored.
+        # The page shows the newest transcript that has words, with its player. A
+        # transcript from which somebody removed all words counts too: the words can be
+        # restored.
         "shown": next(
             (
                 each

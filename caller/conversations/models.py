@@ -13,7 +13,7 @@ from django.utils.crypto import constant_time_compare, salted_hmac
 
 from caller import number_facts
 from caller.models.call import Call
-from caller.models.progress import Progress
+from caller.models.phone_status import PhoneStatus
 
 CODE_DIGITS = 6
 # An operator has MAX_TRIES tries to type the code. The code expires CODE_LIFETIME
@@ -22,7 +22,7 @@ MAX_TRIES = 5
 CODE_LIFETIME = timedelta(minutes=10)
 
 
-class Leg(Progress):
+class Leg(PhoneStatus):
     """The operator's phone in a conversation. The Call row is for the other phone.
 
     For Twilio, a conversation is two calls, parent and child. The parent is the call

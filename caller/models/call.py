@@ -16,7 +16,7 @@ from caller import number_facts
 from caller.models.call_queries import LAST_DIGITS, CallQuerySet, next_check_time
 from caller.models.changes import save_changes, snapshot
 from caller.models.next_check import next_check
-from caller.models.progress import Progress
+from caller.models.phone_status import PhoneStatus
 from caller.twilio import client as twilio_client
 from caller.twilio.errors import TwilioError
 from caller.twilio.states import CallState
@@ -34,7 +34,7 @@ NOT_DIALLED = {
 NO_KEY = "No key was pressed on the operator's phone, so nobody was called."
 
 
-class Call(Progress):
+class Call(PhoneStatus):
     """A call. Its status and times are those of the other party's phone.
 
     The row of an outgoing call is saved before we ask Twilio to place the call. In a
@@ -95,7 +95,7 @@ class Call(Progress):
     )
     queued_at = models.DateTimeField("queued at Twilio", null=True, blank=True)
     tags = models.ManyToManyField("caller.Tag", blank=True, related_name="calls")
-    # How many refused attempts this row stands for. Null means one. See
+    # How many attempts a row with the status REFUSED stands for. Null means one. See
     # dialling.save_refused_attempt.
     refused_attempts = models.PositiveIntegerField(
         null=True, blank=True, editable=False
@@ -107,7 +107,8 @@ class Call(Progress):
 
     objects = CallQuerySet.as_manager()
 
-    # Use this to sort and filter. A call without a length counts as the shortest.
+    # Sort and filter by this expression: the index `call_by_length` contains it. A call
+    # without a length counts as the shortest.
     LENGTH = Coalesce("duration_seconds", -1)
 
     class Meta:
@@ -131,8 +132,8 @@ class Call(Progress):
             ),
         ]
         constraints = [
-            # Prevents two outgoing calls to one number at a time. FINISHED is not used
-            # here. If it were, a change of FINISHED would need a migration.
+            # Allow only one unfinished outgoing call per number. Keep the list equal to
+            # FINISHED. A change of the list needs a migration.
             models.UniqueConstraint(
                 fields=["other_number"],
                 condition=Q(direction="outbound")
@@ -202,8 +203,8 @@ class Call(Progress):
         return self.kind != self.Kind.CODE and not is_ended
 
     @property
-    def phones(self) -> list[Progress]:
-        """The phones of this call. Twilio sets the price of each independently."""
+    def phones(self) -> list[PhoneStatus]:
+        """The phones of this call. Twilio sets a separate price for each phone."""
         return [self, self.leg] if self.is_conversation else [self]
 
     @property
@@ -261,15 +262,15 @@ class Call(Progress):
         Call.objects.get(pk=self.pk).apply(placed)
         logger.info("call=%s dial=placed", self.uuid)
 
-    def apply(self, news: CallState) -> None:
+    def apply(self, state: CallState) -> None:
         """Lock the row, and store what Twilio answers about one phone of this call."""
         with transaction.atomic():
             self.refresh_from_db(from_queryset=Call.objects.select_for_update())
-            self.apply_locked(news, was_asked=True)
+            self.apply_locked(state, was_asked=True)
 
     def apply_locked(
         self,
-        news: CallState,
+        state: CallState,
         sequence_number: int | None = None,
         notice: str = "",
         was_asked: bool = False,
@@ -279,44 +280,44 @@ class Call(Progress):
         The calling code must have locked the row of the call.
         notice: the text that is played now, kept as evidence of consent. If the call
         already has a notice, the parameter is ignored.
-        was_asked: whether `news` answers our own request. If so, the time of the next
+        was_asked: whether `state` answers our own request. If so, the time of the next
         check is set again, even if nothing is new.
         """
-        sid = news.parent_sid or news.sid
+        sid = state.parent_sid or state.sid
         if self.sid and self.sid != sid:
-            # `news` is about a second call at Twilio. Only the first call belongs to
+            # `state` is about a second call at Twilio. Only the first call belongs to
             # this row.
             logger.error("call=%s other_sid=%s", self.uuid, sid)
             return
-        phone = self.phone_of(news)
+        phone = self.phone_of(state)
         before, phone_before = snapshot(self), snapshot(phone)
         self.sid = sid
         self.notice = self.notice or notice
-        phone.update_from(news, sequence_number)
+        phone.update_from(state, sequence_number)
         if phone is not self:
             save_changes(phone, phone_before)
-        if not news.parent_sid:
-            self.queued_at = self.queued_at or news.created_at
-        self.answered_by = news.answered_by or self.answered_by
+        if not state.parent_sid:
+            self.queued_at = self.queued_at or state.created_at
+        self.answered_by = state.answered_by or self.answered_by
         if self.is_conversation:
             self.follow_leg(self.leg)
         if was_asked or (snapshot(self), snapshot(phone)) != (before, phone_before):
             self.next_check_at = next_check(self)
             save_changes(self, before)
 
-    def phone_of(self, news: CallState) -> Progress:
-        """Return the row of the phone that `news` describes: this Call or its Leg."""
-        is_child = bool(news.parent_sid)
+    def phone_of(self, state: CallState) -> PhoneStatus:
+        """Return the row of the phone that `state` describes: this Call or its Leg."""
+        is_child = bool(state.parent_sid)
         if self.is_conversation and is_child == self.is_inbound:
-            leg: Progress = self.leg
+            leg: PhoneStatus = self.leg
             return leg
         return self
 
     def follow_leg(self, leg: Any) -> None:
         """Update the status of an outgoing conversation when its leg has changed.
 
-        leg: the operator's phone. Until the other party is called, it decides the
-        status.
+        leg: the operator's phone. Until the other party is called, the status of this
+        phone decides the status of the call.
         """
         if self.is_inbound or self.is_finished:
             return
@@ -330,9 +331,9 @@ class Call(Progress):
             self.error = ""
 
     def fail_leg(self, error: str) -> None:
-        """Mark the operator's phone, if the call has one, as failed.
+        """Give the operator's phone, if the call has one, the status FAILED.
 
-        If the phone has finished, it keeps its status.
+        A phone that has finished keeps its status.
         """
         if self.is_conversation:
             legs: Any = self._meta.get_field("leg").related_model

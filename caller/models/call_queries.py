@@ -33,8 +33,8 @@ LAST_DIGITS = 4
 def next_check_time() -> datetime:
     """Return the time of the next tasks.check_call, in case no webhook arrives.
 
-    It is a third of RECOVER_SECONDS from now. The rest of RECOVER_SECONDS is for the
-    sweep and the transcript.
+    It is a third of RECOVER_SECONDS from now. The other two thirds are for the sweep,
+    which queues the check, and for the transcript.
     """
     return timezone.now() + timedelta(seconds=settings.RECOVER_SECONDS / 3)
 
@@ -113,10 +113,11 @@ class CallQuerySet(models.QuerySet["Call"]):
         return recent.exclude(status=self.model.Status.REFUSED)
 
     def cost(self, estimate: Decimal) -> Decimal:
-        """Return the sum of the prices. `estimate` replaces a price not known yet."""
+        """Return the sum of the prices. `estimate` replaces each unknown price."""
         free = self.model.FREE
         unpriced = Q(price=None) & ~Q(status__in=free)
-        # For Twilio, a conversation is two calls. The operator's phone is the leg.
+        # For Twilio, a conversation is two calls, each with a price. The leg is the
+        # operator's phone.
         conversation = Q(kind=self.model.Kind.CONVERSATION)
         unpriced_leg = conversation & Q(leg__price=None) & ~Q(leg__status__in=free)
         sums = self.aggregate(

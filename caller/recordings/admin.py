@@ -98,7 +98,7 @@ class RecordingAdmin(
         "The first digits of a number, its last four (or more) digits, a SID or a UUID."
     )
     empty_text = (
-        "No recordings yet. Each call makes one: place a call on the home page."
+        "No recordings yet. Place a call on the home page to make the first one."
     )
     empty_link = "caller:home"
     fieldsets = [

@@ -22,7 +22,7 @@ CHUNK_BYTES = 64 * 1024
 KEEP_ALIVE_BYTES = 1024 * 1024
 KEEP_ALIVE_SECONDS = 1
 TIMEOUT_SECONDS = (5, 30)  # (connect, read)
-# Suffix of temporary files. caller.recordings.cleanup finds old ones by this suffix.
+# Suffix of temporary files. recordings/cleanup.py finds old files by this suffix.
 TEMPORARY = ".djtranscribe-audio"
 
 
@@ -129,7 +129,7 @@ def checked_file(
 
 
 def is_folder_missing(file: FieldFile) -> bool:
-    """Return whether the file's folder is missing. Then a disk may not be mounted."""
+    """Return whether the file's folder is missing, such as on an unmounted disk."""
     try:
         path = Path(file.path)
     except NotImplementedError:
@@ -152,7 +152,8 @@ def save_with_unique_name(
     """
     path = PurePosixPath(name)
     name = str(path.with_name(f"{path.stem}-{token_hex(4)}{path.suffix}"))
-    # On our own disk, the temporary file is moved, not read.
+    # FileSystemStorage moves the temporary file without reading it, so no heartbeat is
+    # needed.
     is_local = isinstance(storage, FileSystemStorage)
     try:
         return storage.save(name, file if is_local else UploadStream(file, keep_alive))

@@ -1,6 +1,6 @@
-"""Clean up after killed processes: files that no row needs, unfinished recordings.
+"""Clean up after killed processes: delete unneeded files, fail unfinished recordings.
 
-Some files also stay because the storage could not delete them.
+Files that the storage could not delete earlier are also deleted.
 """
 
 import re
@@ -24,7 +24,7 @@ INTERRUPTED = "The command was killed before it started the transcript. Run it a
 
 
 def delete_recordings(older_than: datetime) -> int:
-    """Delete duplicate files, and files of deleted audio. Return how many.
+    """Delete duplicate files and files of deleted audio. Return how many.
 
     A file is deleted only if it is older than `older_than`, and one of these is true:
     the recording's row refers to another file that exists; retention has deleted the
@@ -93,10 +93,10 @@ def delete_temporary(older_than: datetime) -> int:
 
 
 def fail_interrupted(older_than: datetime) -> int:
-    """Fail recordings of files and URLs that a killed command left in progress.
+    """Mark recordings as failed if their command was killed. Return how many.
 
-    A command that still runs sets the status again when it has stored the audio. Return
-    how many recordings have failed.
+    Only recordings of files and URLs are marked. If the command is still running, it
+    sets the status again when it has stored the audio.
     """
     # A recording at Twilio has a SID: its status comes from Twilio.
     left = Recording.objects.filter(

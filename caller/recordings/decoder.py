@@ -3,7 +3,7 @@
     python -m caller.recordings.decoder < FILE
 
 Prints `{"seconds": 17.3, "levels": [0 to 100, …], "channels": 1}`, or `{}` if the audio
-cannot be decoded. PyAV contains ffmpeg. The audio is decoded in pieces. Only a few
+cannot be decoded. PyAV contains ffmpeg. The audio is decoded in pieces, and only a few
 thousand peaks are kept in memory.
 """
 

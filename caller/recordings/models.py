@@ -103,7 +103,7 @@ class Recording(models.Model):
     )
 
     # Cost of all transcripts of this recording at AssemblyAI, see speech_models.cost.
-    # The currency is that of the setting SPEECH_RATES, by default dollars.
+    # The currency is that of the prices in SPEECH_RATES: dollars by default.
     transcription_cost = models.DecimalField(
         max_digits=10, decimal_places=5, null=True, blank=True, editable=False
     )
@@ -165,43 +165,45 @@ class Recording(models.Model):
 
     @classmethod
     def record(
-        cls, news: RecordingState, call: Call, priority: int = 0
+        cls, state: RecordingState, call: Call, priority: int = 0
     ) -> Recording | None:
         """Create or update the recording from Twilio's data.
 
-        A final status is not changed. Return None if the recording was deleted here or
-        belongs to another call.
+        A final status is not changed. Return None if the recording was deleted on this
+        site or belongs to another call.
         priority: the priority of the tasks that follow, -100 to 100.
         """
         with transaction.atomic():
             call.refresh_from_db(from_queryset=Call.objects.select_for_update())
-            return cls.record_locked(news, call, priority)
+            return cls.record_locked(state, call, priority)
 
     @classmethod
     def record_locked(
-        cls, news: RecordingState, call: Call, priority: int = 0
+        cls, state: RecordingState, call: Call, priority: int = 0
     ) -> Recording | None:
         """Do the same as `record`, but do not lock the call's row.
 
         The calling code must already have locked this row.
         """
-        recording = cls.objects.filter(sid=news.sid).order_by().first()
+        recording = cls.objects.filter(sid=state.sid).order_by().first()
         is_new = recording is None
         if recording is None:
-            if Tombstone.objects.filter(sid=news.sid).exists():
+            if Tombstone.objects.filter(sid=state.sid).exists():
                 return None
-            recording = cls(sid=news.sid, call=call, status=cls.Status.IN_PROGRESS)
+            recording = cls(sid=state.sid, call=call, status=cls.Status.IN_PROGRESS)
         if recording.call_id != call.pk:
             logger.error("call=%s recording_of_another_call", call.uuid)
             return None
         before = snapshot(recording)
-        recording.channels = recording.channels or news.channels
-        recording.source = recording.source or news.source
-        recording.duration_seconds = recording.duration_seconds or news.duration_seconds
+        recording.channels = recording.channels or state.channels
+        recording.source = recording.source or state.source
+        recording.duration_seconds = (
+            recording.duration_seconds or state.duration_seconds
+        )
         was_finished = recording.is_finished
         if not was_finished:
-            recording.status = news.status
-            recording.error = cls._explain(news)
+            recording.status = state.status
+            recording.error = cls._explain(state)
         if is_new:
             recording.save()
         else:
@@ -216,11 +218,11 @@ class Recording(models.Model):
         return recording
 
     @classmethod
-    def _explain(cls, news: RecordingState) -> str:
-        if not news.error_code:
+    def _explain(cls, state: RecordingState) -> str:
+        if not state.error_code:
             return ""
         return cls.ABSENCE.get(
-            news.error_code, f"See twilio.com/docs/api/errors/{news.error_code}."
+            state.error_code, f"See twilio.com/docs/api/errors/{state.error_code}."
         )
 
     def fetch_audio(self, keep_alive: Callable[[], None]) -> None:
@@ -248,17 +250,17 @@ class Recording(models.Model):
         Return "" if the audio is still being prepared. Raises TwilioError.
         """
         try:
-            news = twilio_client.fetch_recording(self.sid or "")
+            state = twilio_client.fetch_recording(self.sid or "")
         except TwilioError as error:
             if error.code != NOT_FOUND:
                 raise
             status: str = self.Status.DELETED
             reason = self.UNKNOWN_AT_TWILIO
         else:
-            status = news.status
+            status = state.status
             reason = self.WITHOUT_AUDIO.get(status, "")
             if reason:
-                reason = f"{reason} {self._explain(news)}".strip()
+                reason = f"{reason} {self._explain(state)}".strip()
         if reason:
             Recording.objects.filter(pk=self.pk).update(status=status, error=reason)
         return reason
@@ -280,7 +282,7 @@ class Recording(models.Model):
             suffix = formats.suffix(file.read(formats.HEAD_BYTES))
             name = f"{self.sid or uuid4()}{suffix}"
             peaks = waveform.measure(file)
-            facts = {"peaks": peaks, **self._measured_columns(peaks)}
+            measured = {"peaks": peaks, **self._measured_columns(peaks)}
             file.seek(0)
             storage = self.audio.storage
             stored = audio.save_with_unique_name(
@@ -290,7 +292,7 @@ class Recording(models.Model):
             "audio": stored,
             "sha256": sha256,
             "fetched_at": timezone.now(),
-            **facts,
+            **measured,
         }
         # Retention may have deleted the audio while this worker fetched it.
         unchanged = Recording.objects.filter(
@@ -299,7 +301,7 @@ class Recording(models.Model):
         try:
             changed = unchanged.update(**columns)
         except Error:
-            # No row refers to the file. The cleanup may keep such a file forever.
+            # Delete the file now. No row refers to it, so the cleanup might keep it.
             self.audio.storage.delete(stored)
             raise
         if changed:
@@ -324,14 +326,14 @@ class Recording(models.Model):
         )
 
     def _measured_columns(self, measured: dict[str, Any]) -> dict[str, int]:
-        """Return measured length and channels, where Twilio's are missing or wrong."""
-        facts = {}
+        """Return measured columns whose values from Twilio are missing or wrong."""
+        columns = {}
         if measured and self.duration_seconds is None:
-            facts["duration_seconds"] = round(measured["seconds"])
-        # Twilio may have only a mono file, even if it says that there are two channels.
+            columns["duration_seconds"] = round(measured["seconds"])
+        # Twilio may report two channels but have only a mono file.
         if measured and measured["channels"] < (self.channels or math.inf):
-            facts["channels"] = measured["channels"]
-        return facts
+            columns["channels"] = measured["channels"]
+        return columns
 
     def loudness(self) -> dict[str, Any]:
         """Return the waveform, as waveform.measure does. Measure it if none is stored.

@@ -54,7 +54,9 @@ def get_recording_url(request: HttpRequest, call_sid: str) -> HttpResponse:
     """
     if not CALL_SID.fullmatch(call_sid):
         return plain_text(
-            "This is not the SID of a call: CA and 32 digits or a to f.", 404
+            "This is not the SID of a call. The SID of a call is CA and 32 characters: "
+            "0 to 9 or a to f.",
+            404,
         )
     completed = Recording.objects.filter(status=Recording.Status.COMPLETED)
     rows = completed.filter(call__sid=call_sid, audio_deleted_at=None)
@@ -71,8 +73,8 @@ def get_recording_url(request: HttpRequest, call_sid: str) -> HttpResponse:
 
 
 def completed_at_twilio(call_sid: str) -> list[str]:
-    # If the call does not exist, fetch_call raises TwilioError. list_recordings would
-    # only return an empty list for it.
+    # If the call does not exist, fetch_call raises TwilioError, but list_recordings
+    # returns an empty list.
     twilio_client.fetch_call(call_sid)
     sids = [
         recording.sid

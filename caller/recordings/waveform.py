@@ -74,7 +74,7 @@ def _measure_wav(file: IO[bytes] | Any) -> dict[str, Any]:
         return {}
     frame = channels * width
     data_bytes = (file.seek(0, 2) or file.tell()) - data_start
-    # If a program writes a WAV as a stream, the size in the header is 0 or about 4 GB.
+    # A program that writes a WAV as a stream puts 0 or about 4 GB in the header's size.
     frames = min(declared or data_bytes // frame, data_bytes // frame)
     if width not in (1, 2) or rate < 1 or frames < 1:
         return {}
@@ -86,12 +86,12 @@ def _measure_wav(file: IO[bytes] | Any) -> dict[str, Any]:
         samples = _samples(file.read(size * frame), width)
         for channel, levels in enumerate(each):
             levels.append(_peak(samples, channel, channels, width))
-    facts = {
+    measured = {
         "seconds": round(frames / rate, 3),
         "levels": [max(levels) for levels in zip(*each, strict=True)],
         "channels": channels,
     }
-    return {**facts, "each": each} if channels == 2 else facts
+    return {**measured, "each": each} if channels == 2 else measured
 
 
 def _samples(data: bytes, width: int) -> array[int]:

@@ -18,7 +18,7 @@ from django.utils import timezone
 from caller import foreign
 from caller.call_check import ask_twilio
 from caller.models import Call, Recording, Tombstone
-from caller.models.progress import Progress
+from caller.models.phone_status import PhoneStatus
 from caller.twilio import client as twilio_client
 from caller.twilio.states import CallState
 from transcription.assemblyai import client as assemblyai_client
@@ -128,7 +128,7 @@ def recordings(row: Row, begin: datetime, max_imports: int) -> None:
             stored = Recording.record(news, call)
             row.count_difference(repaired=bool(stored), happened_at=news.updated_at)
         elif max_imports > 0 and news.status == Recording.Status.COMPLETED:
-            theirs = foreign.call_of(news)
+            theirs = foreign.fetch_call_of_recording(news)
             if theirs is None:
                 row.foreign += 1
                 continue
@@ -178,10 +178,10 @@ def jobs(row: Row, begin: datetime) -> None:
             row.count_difference(repaired=ours.is_finished, happened_at=happened_at)
 
 
-def differs(phone: Progress, news: CallState) -> bool:
+def differs(phone: PhoneStatus, state: CallState) -> bool:
     """Return whether Twilio has a later status or another price than our row."""
-    is_behind = Call.rank(news.status) > phone.current_rank
-    return is_behind or (news.price is not None and phone.price != news.price)
+    is_behind = Call.rank(state.status) > phone.current_rank
+    return is_behind or (state.price is not None and phone.price != state.price)
 
 
 def completed_at(job: dict[str, Any]) -> datetime | None:

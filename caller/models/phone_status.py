@@ -9,19 +9,19 @@ from django.db import models
 from caller.twilio.states import CallState
 
 
-class Progress(models.Model):
+class PhoneStatus(models.Model):
     """Abstract base of Call and Leg: the status and the times of one phone.
 
     The status never moves back.
     """
 
     class Status(models.TextChoices):
-        # Our own statuses: DIALING until Twilio answers our request, UNKNOWN if the
-        # answer was lost.
+        # Our own statuses: DIALING until Twilio answers our request to place the call,
+        # UNKNOWN if the answer was lost.
         DIALING = "dialing", "Asking Twilio"
         UNKNOWN = "unknown", "Not known yet"
-        # Our own status: a rule forbids the call, see dialling.refusal. Twilio was not
-        # asked.
+        # Our own status: a rule forbids the call, so Twilio was not asked. See
+        # dialling.reason_to_refuse.
         REFUSED = "refused", "Refused"
         # Twilio's statuses, unchanged.
         QUEUED = "queued", "Queued at Twilio"
@@ -84,7 +84,7 @@ class Progress(models.Model):
     @property
     def current_rank(self) -> int:
         """The rank of the current status."""
-        # If there is an error text, we guessed the status: Twilio sends no such text.
+        # If there is an error text, the status is our guess: only we write error texts.
         if self.status in (self.Status.FAILED, self.Status.CANCELED) and self.error:
             return self.RANK_OF_OUR_GUESS
         return self.rank(self.status)
@@ -93,16 +93,16 @@ class Progress(models.Model):
     def rank(cls, status: str) -> int:
         return int(cls.RANK.get(status, cls.RANK_OF_UNKNOWN_STATUS))
 
-    def update_from(self, news: CallState, sequence_number: int | None = None) -> None:
+    def update_from(self, state: CallState, sequence_number: int | None = None) -> None:
         """Copy new values from Twilio. The calling code must lock and save the row."""
-        if news.status and self.rank(news.status) > self.current_rank:
-            self.status = news.status
+        if state.status and self.rank(state.status) > self.current_rank:
+            self.status = state.status
             self.error = ""
-        self.ringing_at = self.ringing_at or news.ringing_at
-        self.answered_at = self.answered_at or news.answered_at
-        self.ended_at = self.ended_at or news.ended_at
-        self.duration_seconds = self.duration_seconds or news.duration_seconds
-        if news.price is not None:
-            self.price, self.price_unit = news.price, news.price_unit
+        self.ringing_at = self.ringing_at or state.ringing_at
+        self.answered_at = self.answered_at or state.answered_at
+        self.ended_at = self.ended_at or state.ended_at
+        self.duration_seconds = self.duration_seconds or state.duration_seconds
+        if state.price is not None:
+            self.price, self.price_unit = state.price, state.price_unit
         if sequence_number is not None:
             self.sequence_number = max(self.sequence_number or 0, sequence_number)
