@@ -35,11 +35,11 @@ class ContactAdmin(
     list_select_related = ["vocabulary"]
     sortable_by = ["name"]
     search_fields = ["name"]
-    search_help_text = "The start of a name, or of a number."
+    search_help_text = "The start of a name or number."
     inlines = [NumberInline]
     empty_text = (
-        "No contacts yet. Give numbers a name here, on the page of a number, or import "
-        "a CSV file: the name is shown with every call."
+        "No contacts yet. Add one here, name a number on its page, or import a CSV "
+        "file. Every call then shows the name."
     )
 
     def get_queryset(self, request: HttpRequest) -> QuerySet[Contact]:
@@ -62,5 +62,5 @@ class ContactAdmin(
 class TagAdmin(LargeTableAdmin, TolerantChangelist, admin.ModelAdmin[Tag]):
     list_display = ["name"]
     search_fields = ["name"]
-    search_help_text = "A part of a tag."
-    empty_text = "No tags yet. Add one on the page of a call."
+    search_help_text = "Any part of a tag."
+    empty_text = "No tags yet. Add one on a call’s page."

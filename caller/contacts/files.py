@@ -1,4 +1,4 @@
-"""Import contacts from a CSV file. Each line has a name, a number and maybe a label."""
+"""Import contacts from a CSV file: a name, a number and an optional label per line."""
 
 import csv
 from dataclasses import dataclass, field

@@ -15,7 +15,7 @@ MAX_NAME_LENGTH = 120
 
 
 class ListedNumber(models.Model):
-    """Abstract base: a phone number in a list. No number is in the list twice."""
+    """Abstract base of models that list phone numbers. No number is listed twice."""
 
     number = models.CharField(
         max_length=20,

@@ -67,7 +67,7 @@ def name_number(request: HttpRequest, uuid: str) -> HttpResponse:
     call = get_object_or_404(Call, uuid=uuid)
     name = " ".join(request.POST.get("name", "").replace("\0", "").split())
     if not name or len(name) > MAX_NAME_LENGTH:
-        messages.error(request, f"Type a name of at most {MAX_NAME_LENGTH} letters.")
+        messages.error(request, f"Type a name of at most {MAX_NAME_LENGTH} characters.")
     else:
         try:
             with transaction.atomic():
@@ -77,8 +77,8 @@ def name_number(request: HttpRequest, uuid: str) -> HttpResponse:
         except IntegrityError:
             messages.error(
                 request,
-                "Not saved: somebody else gave this number a name a moment ago. The "
-                "name is shown above.",
+                "Not saved: somebody else gave this number a name a moment ago. This "
+                "page now shows that name.",
             )
         except ValidationError as error:
             messages.error(request, error.messages[0])
@@ -102,8 +102,8 @@ def import_page(request: HttpRequest) -> HttpResponse:
                 messages.success(
                     request,
                     f"Numbers imported: {done.new_count}. Skipped: "
-                    f"{done.known_count} already stored, {done.moved_count} of other "
-                    f"contacts, {done.wrong_count} not valid.",
+                    f"{done.known_count} already stored, {done.moved_count} that "
+                    f"belong to other contacts, {done.wrong_count} not valid.",
                 )
                 return redirect("admin:caller_contact_changelist")
             preview = files.preview(content)

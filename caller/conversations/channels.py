@@ -6,10 +6,10 @@ from caller.models import Call, Contact, Recording
 def channel_names(recording: Recording) -> dict[str, str] | None:
     """Return `{"1": name, "2": name}`: who speaks on each channel of a conversation.
 
-    Return None if the recording is not a conversation with two channels. In an incoming
-    call, channel 1 is the phone that called us. In an outgoing call, channel 1 is the
-    operator's phone, which Twilio calls first
-    (twilio.com/docs/voice/twiml/dial#record). Two queries.
+    Return None if the recording is not a conversation with two channels. Channel 1 is
+    the phone whose call ran <Dial> (twilio.com/docs/voice/twiml/dial#record): in an
+    incoming call the phone that called us, in an outgoing call the operator's phone.
+    Two queries.
     """
     call = recording.call
     if not (call and call.is_conversation and recording.channels == 2):

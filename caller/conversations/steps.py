@@ -58,7 +58,9 @@ def _operator_steps(call: Call, whose: str) -> Iterator[Step]:
         took = format_elapsed(leg.answered_at, leg.accepted_at)
         yield Step(f"{who} answered", DONE, leg.answered_at, took)
     elif not leg.is_finished:
-        yield Step(f"{who} answered", NOW, leg.answered_at, detail="Waiting for a key.")
+        yield Step(
+            f"{who} answered", NOW, leg.answered_at, detail="Waiting for a key press."
+        )
     else:
         yield Step(f"{who} answered", DONE, leg.answered_at)
 
@@ -81,7 +83,7 @@ def _other_steps(call: Call) -> Iterator[Step]:
 
 
 def _not_connected_step(call: Call) -> Step:
-    """Return the step of a caller whom no operator answered."""
+    """Return the last step of an incoming call that no operator answered."""
     recorded = {recording.status for recording in call.recordings.all()}
     left_one = Recording.Status.COMPLETED in recorded
     name = "Left a message" if left_one else "Not connected"

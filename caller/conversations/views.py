@@ -17,7 +17,7 @@ from caller.models import Call
 
 WRONG_CODE = "The code is wrong. Type the six digits that you heard."
 NO_TRIES = (
-    "This code has expired, or it was typed wrong too often. Press “Call me with a "
+    "This code has expired, or too many wrong codes were typed. Press “Call me with a "
     "code” to get a new one."
 )
 
@@ -32,7 +32,7 @@ def phone(request: HttpRequest) -> HttpResponse:
         return render(request, "caller/phone.html", {"phone": row})
     if "forget" in request.POST:
         OperatorPhone.objects.filter(user=user).delete()
-        messages.success(request, "Your phone is removed.")
+        messages.success(request, "Your phone was removed.")
     elif "code" in request.POST:
         enter_code(request, row)
     else:
@@ -65,7 +65,9 @@ def ask_for_code(request: HttpRequest, user: User) -> None:
     if call is not new:
         # An earlier call has not ended. It may be saying this operator's code, so do
         # not reset the number of tries.
-        raise ValidationError("This number is being called already. Wait a moment.")
+        raise ValidationError(
+            "This number is being called already. Wait until that call has ended."
+        )
     if call.status in (Call.Status.REFUSED, Call.Status.FAILED):
         raise ValidationError(call.error)
     OperatorPhone.objects.update_or_create(
@@ -81,7 +83,7 @@ def ask_for_code(request: HttpRequest, user: User) -> None:
 
 def enter_code(request: HttpRequest, row: OperatorPhone | None) -> None:
     if row and row.verify(request.POST.get("code", "")):
-        messages.success(request, "Your phone is verified. You can be connected now.")
+        messages.success(request, "Your phone is verified. “Connect me” works now.")
     elif row and row.is_waiting_for_code and row.tries + 1 < MAX_TRIES:
         messages.error(request, WRONG_CODE)
     else:

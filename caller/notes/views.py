@@ -20,7 +20,7 @@ def add_note(request: HttpRequest, uuid: str) -> HttpResponse:
     if not text:
         messages.error(request, "The note is empty.")
     elif len(text) > MAX_NOTE_LENGTH:
-        messages.error(request, f"A note has at most {MAX_NOTE_LENGTH:,} letters.")
+        messages.error(request, f"A note has at most {MAX_NOTE_LENGTH:,} characters.")
     else:
         Note.objects.create(call=call, author=cast(User, request.user), text=text)
     return redirect(f"{call.get_absolute_url()}#notes")
