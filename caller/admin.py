@@ -59,7 +59,10 @@ class CallAdmin(
     ]
     list_select_related = ["requested_by"]
     search_fields = ["other_number"]
-    search_help_text = RecordingAdmin.search_help_text
+    search_help_text = (
+        "The first digits of a number, its last four (or more) digits, the start of a "
+        "contact’s name, a SID or a UUID."
+    )
     empty_text = "No calls yet. Dial a number on the home page."
     empty_link = "caller:home"
     inlines = [RecordingInline]
@@ -165,6 +168,6 @@ class DoNotCallAdmin(LargeTableAdmin, TolerantChangelist, admin.ModelAdmin[DoNot
     list_display = ["__str__", "reason", "added_at"]
     search_fields = ["number", "reason"]
     empty_text = (
-        "Nobody is on the list yet. Add numbers of people who ask not to be called. "
-        "This site never calls these numbers."
+        "No numbers yet. Add the numbers of people who asked not to be called. This "
+        "site then never calls them."
     )

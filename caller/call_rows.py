@@ -23,7 +23,7 @@ class CallRow:
     """One row in a list of calls.
 
     state: `done`, `now` or `failed`, see caller.steps. status_text: the text for it.
-    transcript: the newest transcript. Of its text, only an excerpt is loaded.
+    transcript: the newest transcript, with an excerpt instead of the whole text.
     """
 
     call: Call
@@ -113,9 +113,9 @@ def _without_transcript(call: Call, recorded: str | None) -> tuple[str, str]:
 
 
 def log_read(user: Any, rows: list[CallRow]) -> None:
-    """Note in the access log that the user has read the transcripts of these rows.
+    """Store in the access log that the user has read the transcripts of these rows.
 
-    A row that is shown counts as read: it may contain the whole transcript.
+    An excerpt counts as read, because it may be the whole transcript.
     """
     if user.has_perm("transcription.view_transcript"):
         shown = [row.transcript for row in rows if row.excerpt]

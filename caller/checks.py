@@ -43,7 +43,7 @@ def check_twilio(**kwargs: Any) -> list[CheckMessage]:
         problems.append(Error(message, CONSOLE + START, id="caller.E002"))
     if not E164.fullmatch(settings.TWILIO_PHONE_NUMBER):
         message = "TWILIO_PHONE_NUMBER is not a number such as +14155551234."
-        hint = "Your Twilio number with plus and country code, without blanks."
+        hint = "Set it to your Twilio number: + and country code first, no spaces."
         problems.append(Error(message, hint + START, id="caller.E003"))
     return problems
 
@@ -75,7 +75,7 @@ def check_spoken_language(**kwargs: Any) -> list[CheckMessage]:
         message = f"Twilio cannot speak the language of {name}. People hear English."
         if settings.SAY_LANGUAGE:
             message = "SAY_LANGUAGE is not in our list of languages that Twilio speaks."
-        hint = "Set SAY_LANGUAGE to a language of the people called, such as en-GB."
+        hint = "Set SAY_LANGUAGE to the language of the people you call, such as en-GB."
         return [Caution(message, hint, id="caller.W011")]
     problems: list[CheckMessage] = []
     if missing := speech.settings_without_translation():
@@ -115,12 +115,12 @@ def check_api_address(**kwargs: Any) -> list[CheckMessage]:
         return [Error(message, hint, id="caller.E005")]
     if (region and not REGION.fullmatch(region)) or (edge and not EDGE.fullmatch(edge)):
         message = "TWILIO_REGION or TWILIO_EDGE is not a name that Twilio uses."
-        hint = "A region is like ie1, au1 or us1. An edge is like dublin or sydney."
+        hint = "Examples of regions: ie1, au1, us1. Examples of edges: dublin, sydney."
         return [Error(message, hint, id="caller.E012")]
     wanted = regional_url(region, edge)
     if (region or edge) and address.rstrip("/") not in (REAL_API, wanted):
         message = "TWILIO_API_URL does not match TWILIO_REGION and TWILIO_EDGE."
-        hint = f"Remove TWILIO_API_URL. The region and the edge already mean {wanted}."
+        hint = f"Remove TWILIO_API_URL. Region and edge already select {wanted}."
         return [Error(message, hint, id="caller.E013")]
     if OLD_HOST.fullmatch(split_url(api_url()).hostname or ""):
         message = (
@@ -171,14 +171,15 @@ def check_base_url(**kwargs: Any) -> list[CheckMessage]:
         )
     elif not PATH.fullmatch(url.path):
         message = (
-            "BASE_URL's path is not made of names such as /calls or /team/calls: "
-            "letters A to Z, digits, '-', '.', '_' and '~', and one slash before each "
-            "name."
+            "The path of BASE_URL must consist of names with one slash before each "
+            "name, such as /calls or /team/calls. A name may contain the letters A to "
+            "Z, digits, '-', '.', '_' and '~'."
         )
     elif url.path and (is_page(url.path) or f"{url.path}/".startswith("/static/")):
         message = (
-            "BASE_URL's path is also the path of a page of this site: behind some "
-            "proxies the two cannot be told apart. Choose another, such as /transcribe."
+            "The path of BASE_URL is also the path of a page of this site. Some "
+            "proxies cannot tell the two apart. Choose another path, such as "
+            "/transcribe."
         )
     elif url.scheme == "http" and not (settings.DEBUG and url.hostname in LOOPBACK):
         message = (

@@ -16,8 +16,8 @@ COMPLETED, FAILED = "completed", "error"
 class IsConcern(Func):
     """SQL expression: 1 if a transcript failed, is silent or is doubtful, else 0.
 
-    The SQL contains the values themselves, no parameters. SQLite uses an index on an
-    expression only if the query contains exactly the text of the index.
+    The SQL contains the values themselves instead of parameters, because SQLite uses an
+    index on an expression only if the query contains exactly the same expression.
     """
 
     output_field = SmallIntegerField()

@@ -21,8 +21,8 @@ from djtranscribe.zones import midnight
 ATTENTION_PERIOD = timedelta(days=3)
 MAX_CONCERNS = 10
 MAX_CONCERNS_ON_REQUEST = 100
-# `needs_attention` takes at most this many calls of each kind: calls that failed, that
-# were not recorded, or that have a bad transcript.
+# `needs_attention` reads at most this many calls from each of its four queries for
+# candidates.
 MAX_CANDIDATES = 200
 TRANSCRIPTS = "recordings__transcripts__"
 IS_SILENT = Q(
@@ -91,7 +91,7 @@ def needs_attention(most: int = MAX_CONCERNS) -> list[Concern]:
         status=Call.Status.COMPLETED, next_check_at=None, recordings=None
     ).order_by("-created_at")
     if settings.MACHINE_DETECTION == "hangup":
-        # Calls that voicemail answered were ended before the recording.
+        # This site ends a call before the recording if voicemail answers.
         without_recording = without_recording.exclude(answered_by__startswith="machine")
     transcribed = (
         # Filter before `alias`: then the aliases reuse the inner joins of this filter.

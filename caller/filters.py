@@ -72,7 +72,7 @@ class RecordingLengthFilter(LengthFilter):
 
 
 class OriginFilter(ChoiceFilter):
-    """Filter recordings by origin. All recordings of calls are one choice."""
+    """Filter recordings by origin. One choice has the recordings of all calls."""
 
     title = "origin"
     parameter_name = "origin"

@@ -20,7 +20,7 @@ class DialForm(forms.ModelForm[Call]):
         # VocabularyQuerySet.find_for_number chooses the list in this order.
         lists.help_text = (
             f"{lists.help_text} Automatic: the list of the contact, the number or the "
-            "country, else the default list."
+            "country, or else the default list."
         )
 
     @property

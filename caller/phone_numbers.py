@@ -252,4 +252,4 @@ def _describe_character(character: str) -> str:
     name = unicodedata.name(character, f"U+{ord(character):04X}").lower()
     if character.isprintable():
         return f"“{character}” ({name}) is not one of the digits 0 to 9. "
-    return f"There is an invisible character ({name}) in it. "
+    return f"The number contains an invisible character ({name}). "

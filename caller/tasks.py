@@ -18,7 +18,7 @@ logger = logging.getLogger(__name__)
 
 @task()
 def check_call(call_pk: int) -> None:
-    """Ask Twilio for what no webhook has reported.
+    """Ask Twilio about a call, in case a webhook was lost.
 
     If this task's message is lost from the queue, `sweep` queues the check again.
     """

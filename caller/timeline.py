@@ -24,7 +24,7 @@ MAY_RING = (
 )
 VOICEMAIL = "Voicemail answered."
 NO_RECORDING = "Twilio has no recording of this call."
-HUNG_UP = "Voicemail answered, and the call was ended before the recording."
+HUNG_UP = "Voicemail answered, so this site ended the call before the recording."
 
 
 def timeline(call: Call, viewer: Any = None) -> list[Step]:
@@ -158,7 +158,7 @@ def _recording_steps(call: Call, recording: Any) -> Iterator[Step]:
         why = recording.error or recording.get_status_display()
         yield Step("No recording", FAILED, recording.created_at, detail=why)
         return
-    length = f"{recording.duration_seconds or 0} s of sound"
+    length = f"{recording.duration_seconds or 0} s of audio"
     took = format_elapsed(call.ended_at, recording.created_at)
     yield Step("Recorded", DONE, recording.created_at, took, length)
     # Use only attributes of transcripts: `caller` must not import `transcription`.

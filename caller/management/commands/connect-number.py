@@ -12,7 +12,7 @@ class Command(BaseCommand):
     help = (
         "Set the Voice URL of your number, so that Twilio sends incoming calls to this "
         "site. Callers hear the greeting and are recorded and transcribed. Shows the "
-        "present Voice URL and asks before changing it."
+        "current Voice URL and asks before changing it."
     )
 
     def add_arguments(self, parser: CommandParser) -> None:

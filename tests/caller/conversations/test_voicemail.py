@@ -100,5 +100,5 @@ def test_call_ended_for_voicemail_says_why_it_has_no_recording(
 
     page = browser.get(call.get_absolute_url()).content.decode()
 
-    assert "the call was ended before the recording" in page
+    assert "this site ended the call before the recording" in page
     assert Call.objects.get().status == "completed"
