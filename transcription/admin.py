@@ -150,7 +150,7 @@ class TranscriptAdmin(
     def request_sent(self, transcript: Transcript) -> str:
         return table(transcript.request)
 
-    @admin.display(description="answer")
+    @admin.display(description="response")
     def answer(self, transcript: Transcript) -> str:
         response = transcript.response
         if isinstance(response, dict) and response.get("utterances"):
@@ -242,7 +242,7 @@ class TranscriptAdmin(
             note = f"Skipped {recordings}: {are} being transcribed already."
             messages.warning(request, note)
 
-    @admin.action(description="Continue unfinished now", permissions=["act"])
+    @admin.action(description="Resume unfinished now", permissions=["act"])
     def refresh_now(self, request: HttpRequest, chosen: QuerySet[Transcript]) -> None:
         waiting = chosen.unfinished()  # type: ignore[attr-defined]
         for pk in waiting.values_list("pk", flat=True):
@@ -252,7 +252,7 @@ class TranscriptAdmin(
         done = chosen.count() - number
         note = f" Skipped: {done} that had finished." if done else ""
         messages.success(
-            request, f"Continuing {number} transcript{pluralize(number)}.{note}"
+            request, f"Resumed {number} transcript{pluralize(number)}.{note}"
         )
 
 

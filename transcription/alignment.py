@@ -150,7 +150,8 @@ def _substitute(unmatched: list[ListedWord], number: int, count: int) -> ListedW
 
     unmatched: the list's words at this place. If there are `count` of them, return the
     word with this number. If there are more or fewer, we know only the speaker, the
-    start of the first word and the end of the last word. If there are none: nothing.
+    start of the first word and the end of the last word. If there are none, we know
+    nothing.
     """
     if not unmatched:
         return ListedWord("", None, None, None, "")

@@ -18,7 +18,7 @@ from transcription.notifications.webhook import key_of
 
 # The settings in check_waits may be at most this long. With RECOVER_SECONDS above 4800,
 # `poll_after` (steps.py) would exceed MAX_WAIT (transcript_queries.py). Then a row
-# that waits would count as due, and we would ask AssemblyAI without any pause.
+# that waits would count as due, and we would ask AssemblyAI again and again.
 MAX_SECONDS = 3600
 # The form of a policy's name in REDACT_PII. Only the form is checked, because
 # AssemblyAI has dozens of policies and sometimes adds new ones.
@@ -30,16 +30,19 @@ def check_assemblyai(**kwargs: Any) -> list[CheckMessage]:
     problems: list[CheckMessage] = []
     if not settings.ASSEMBLYAI_KEY:
         message = "ASSEMBLYAI_KEY is empty."
-        hint = "Your API key, from AssemblyAI's dashboard." + START
+        hint = "Set it to your API key from AssemblyAI's dashboard." + START
         problems.append(Error(message, hint, id="transcription.E001"))
     api = split_url(settings.ASSEMBLYAI_API_URL)
     if not settings.DEBUG and not is_https(api, ".assemblyai.com"):
         message = "ASSEMBLYAI_API_URL is not a URL of AssemblyAI."
-        hint = "Leave it out, or https://api.eu.assemblyai.com to stay in the EU."
+        hint = (
+            "Leave it out, or set it to https://api.eu.assemblyai.com to keep the data "
+            "in the EU."
+        )
         problems.append(Error(message, hint, id="transcription.E002"))
     if not settings.SPEECH_MODELS:
         message = "SPEECH_MODELS is empty: AssemblyAI refuses a job without a model."
-        hint = "Leave it out for the default, or name models separated by commas."
+        hint = "Leave it out for the default, or list models, separated by commas."
         problems.append(Error(message, hint, id="transcription.E003"))
     for sentence in speech_models.describe_outdated(settings.SPEECH_MODELS):
         message = f"SPEECH_MODELS: {sentence}"
@@ -53,12 +56,15 @@ def check_assemblyai(**kwargs: Any) -> list[CheckMessage]:
         hint = "Set it to upload if you are not sure."
         problems.append(Error(message, hint, id="transcription.E004"))
     if odd := [name for name in settings.REDACT_PII if not POLICY.fullmatch(name)]:
-        message = f"REDACT_PII contains names that are no policies: {', '.join(odd)}."
+        message = f"REDACT_PII contains names that are not policies: {', '.join(odd)}."
         hint = "Use AssemblyAI's names, such as person_name,phone_number."
         problems.append(Error(message, hint, id="transcription.E012"))
     if not settings.SPEECH_LANGUAGE_CODE:
         message = "LANGUAGE_CODE is empty."
-        hint = "Set it to AssemblyAI's code of the language: en_us, es, … or to detect."
+        hint = (
+            "Set it to AssemblyAI's language code, such as en_us or es, or to the word "
+            '"detect".'
+        )
         problems.append(Error(message, hint, id="transcription.E005"))
     return problems
 
@@ -94,7 +100,7 @@ def check_notify_url(**kwargs: Any) -> list[CheckMessage]:
         return []
     problems: list[CheckMessage] = []
     schemes = {"https", "http"} if settings.DEBUG else {"https"}
-    if not is_plain(settings.NOTIFY_URL, schemes):
+    if not can_receive_webhooks(settings.NOTIFY_URL, schemes):
         message = (
             "NOTIFY_URL must be an https URL without user name, password and "
             "fragment (#…)."
@@ -124,7 +130,10 @@ def check_notify_email(**kwargs: Any) -> list[CheckMessage]:
     if not settings.NOTIFY_EMAIL:
         return []
     problems: list[CheckMessage] = []
-    hint = "Use smtp+tls://user:password@host:587 or smtps://user:password@host:465"
+    hint = (
+        "Set EMAIL_URL to smtp+tls://user:password@host:587 or "
+        "smtps://user:password@host:465"
+    )
     if settings.EMAIL_BACKEND.endswith("dummy.EmailBackend"):
         message = "NOTIFY_EMAIL is on, but EMAIL_URL has no mail server."
         problems.append(Error(message, hint, id="transcription.E008"))
@@ -151,8 +160,8 @@ def check_notify_email(**kwargs: Any) -> list[CheckMessage]:
     return problems
 
 
-def is_plain(url: str, schemes: set[str]) -> bool:
-    """Return whether requests can be sent to this URL.
+def can_receive_webhooks(url: str, schemes: set[str]) -> bool:
+    """Return whether this URL is valid as NOTIFY_URL.
 
     It must have one of the schemes, and no user name, password or fragment.
     """

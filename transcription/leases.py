@@ -41,8 +41,8 @@ def unleased(now: datetime, lasts: timedelta) -> Q:
     """Return the condition that a row is not leased.
 
     The condition tests only `leased_until`, because every release sets it to null.
-    lasts: the length of a lease. A lease whose end is later than `lasts` allows does
-    not count: the clock was set back after the lease was taken.
+    lasts: how long a lease lasts. If `leased_until` is further in the future than that,
+    the clock was set back after the lease was taken. Such a lease does not count.
     """
     longest = now + lasts + CLOCK_SKEW
     return Q(leased_until=None) | Q(leased_until__lte=now) | Q(leased_until__gt=longest)
@@ -61,7 +61,7 @@ def killed_workers_message(work: str) -> str:
     return (
         f"The worker was killed {MAX_KILLS} times while it was {work}. Usually the "
         "machine ran out of memory: check its system log. Give the worker more "
-        "memory or a lower --concurrency, then try again."
+        "memory or a lower --concurrency, then retry."
     )
 
 
@@ -90,9 +90,9 @@ def hold_lease(row: Any) -> Iterator[None]:
 def renew(row: Any, until: datetime) -> None:
     """Extend the lease of a row, and of the other rows that this process works on.
 
-    One statement extends all of them. It leaves out rows whose work has not gone on
-    since their last extension, because their thread may hang. If another worker has
-    leased a row, `has_lost_lease` of this row is set.
+    One statement extends all of them. It leaves out rows without progress since their
+    last extension, because their thread may hang. If another worker has leased a row,
+    `has_lost_lease` of this row is set.
     """
     with _renewing:
         rows = {

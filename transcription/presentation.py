@@ -19,7 +19,7 @@ SENTENCE_ENDS = (".", "?", "!", "…", "。", "？", "！", "।", "؟")
 
 
 class Turn(NamedTuple):
-    """The words of one speaker until another speaks, or a paragraph of these words."""
+    """A paragraph of one speaker's words."""
 
     speaker: str  # empty if unknown, or if the turn before has the same speaker
     words: list[Word]
@@ -37,8 +37,8 @@ def html_of(words: list[Word]) -> SafeString:
     """Return the words as HTML, each in a <span>."""
     if not words:
         return SafeString("")
-    # Escape all words in one call: one call per word adds up to 0.1 s for three hours
-    # of speech. Words contain no line break and no tab. So "\n" marks the start of a
+    # Escape all words in one call: for three hours of speech, one call per word would
+    # take 0.1 s. Words contain no line break and no tab. So "\n" marks the start of a
     # word, and a tab before "\n" marks the space before the word.
     marked = (f"{chr(9) if word.space else ''}\n{word.text}" for word in words)
     text = str(escape("".join(marked).lstrip()))
@@ -65,9 +65,9 @@ def turns_of(words: list[Word]) -> Iterator[Turn]:
 
 
 def bounds_of(words: list[Word]) -> list[tuple[int, int, str]]:
-    """Return (first, last, speaker) of each turn.
+    """Return (first, end, speaker) of each turn.
 
-    first: index of the first word. last: index after the last word.
+    first: index of the first word. end: index after the last word.
     """
     bounds, at = [], 0
     for turn in turns_of(words):

@@ -29,7 +29,7 @@ def index_note(instance: Note, **kwargs: Any) -> None:
 
 @receiver(post_delete, sender=Transcript)
 def record_deletion(instance: Transcript, **kwargs: Any) -> None:
-    """Store on the recording when one of its transcripts was deleted."""
+    """Store the time of the deletion in the recording."""
     Recording.objects.filter(pk=instance.recording_id).update(
         transcript_deleted_at=timezone.now()
     )

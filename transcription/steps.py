@@ -1,11 +1,11 @@
 """The steps of a transcript: fetch the audio, upload it, submit it, read the result.
 
-With AUDIO_DELIVERY "url", the second step usually only stores the URL at Twilio.
+With AUDIO_DELIVERY "url", the second step usually only stores Twilio's audio URL.
 
 Each step takes a claimed transcript and stores the outcome. Then it releases the lease,
 or keeps it for the next step (`store_and_continue`). If a step raises an error,
-tasks.take_step stores the error and releases the lease. But after LeaseLost, or if the
-database does not work, it stores nothing.
+tasks.take_step stores the error and releases the lease. After LeaseLost, and if the
+database does not work, nothing is stored.
 """
 
 from collections.abc import Callable
@@ -139,7 +139,7 @@ def submit(transcript: Transcript) -> None:
     refused_at = refusals.refused_at(transcript, body)
     # Store this before the request: if this worker dies, the next worker knows that a
     # paid job may exist and searches for this job.
-    transcript.write(
+    transcript.store_or_raise(
         status=Status.SUBMITTING,
         submitted_at=timezone.now(),
         leased_until=transcript.lease_end(),
@@ -155,15 +155,15 @@ def submit(transcript: Transcript) -> None:
     except VendorError as error:
         # Do not release the lease here: `take_step` does that after we raise the error.
         if error.maybe_done:
-            transcript.write(status=Status.LOST)
+            transcript.store_or_raise(status=Status.LOST)
             raise
         refused_at = getattr(error, "refused_at", None) or refused_at
-        transcript.write(
+        transcript.store_or_raise(
             status=Status.UPLOADED, submitted_at=None, refused_at=refused_at
         )
         if not error.account and error.code == FORBIDDEN and transcript.jobs < MAX_JOBS:
             # The audio was uploaded with an older API key: upload it again. Count this
-            # as a job, so that we do not upload again and again forever.
+            # as a job, so that MAX_JOBS limits the uploads.
             transcript.retry_later(
                 VendorError(error.message),
                 status=Status.FETCHED,
@@ -255,7 +255,7 @@ def refresh(transcript: Transcript) -> None:
             transcript.finish(cost=cost, **columns)
     else:
         # Store an unknown status as AssemblyAI sent it. But if it is empty or one of
-        # our own statuses, store QUEUED: else the wrong step would run next.
+        # our own statuses, store QUEUED: otherwise the wrong step would run next.
         if not status or STEPS.get(status, refresh) is not refresh:
             status = Status.QUEUED
         transcript.release(wait=poll_after(), status=status[:20])

@@ -1,4 +1,4 @@
-"""The pipeline: take a recording to its transcript, one step at a time.
+"""The pipeline: turn a recording into a transcript, one step at a time.
 
 The state is in the rows. A message in the queue only says "advance transcript 42". It
 may be lost, duplicated or late: the lease lets only one worker act on a row, and the
@@ -75,11 +75,11 @@ def start_unless_running(
     """Start a transcript, and return (transcript, True).
 
     If an unfinished transcript of the recording uses the same version of the same
-    keyword list, return (this transcript, False). Otherwise AssemblyAI would charge
-    twice for a double click.
+    keyword list, return (this transcript, False). So AssemblyAI does not charge twice
+    for a double click.
     """
     with transaction.atomic():
-        # Lock the recording, because both requests may run at the same time.
+        # Lock the recording, because a double click sends two requests at once.
         Recording.objects.select_for_update().filter(pk=recording.pk).first()
         vocabulary = vocabulary or keyword_list_for(recording)
         version = vocabulary.version if vocabulary else None
@@ -171,7 +171,7 @@ def take_step(transcript: Transcript) -> None:
         logger.exception("transcript=%s step=%s", transcript.uuid, step.__name__)
         transcript.retry_later(error)
     except (DataError, IntegrityError) as error:
-        # The database works, but rejects these values: store an error on the row. Do
+        # The database works, but rejects these values: store an error in the row. Do
         # not log the database's message, because it quotes the row.
         logger.error(
             "transcript=%s step=%s error=%s",
@@ -183,7 +183,7 @@ def take_step(transcript: Transcript) -> None:
     except (LeaseLost, Error):
         raise
     except Exception as error:
-        # A bug of ours, or an unexpected response: show an error on the row and retry.
+        # A bug of ours, or an unexpected response: store an error in the row and retry.
         logger.exception("transcript=%s step=%s", transcript.uuid, step.__name__)
         transcript.retry_later(internal_error(error))
     else:

@@ -1,9 +1,11 @@
 """Split a text into the words of the search index. Searches use the same rules.
 
-- A word is a run of letters, marks and digits. Everything else separates words.
-- Case, width and Latin, Greek, Hebrew and Arabic accents do not matter: `strasse` finds
-  Straße, and `lodz` finds Łódź. The four Turkish letters i, ı, I and İ are the
-  same letter, and so are е and ё. But й and и differ. Signs of Indian scripts are kept.
+- A word is a run of letters, combining marks and digits. Everything else separates
+  words.
+- Case and width do not matter: `strasse` finds Straße.
+- Accents (Latin, Greek) and vowel points (Hebrew, Arabic) do not matter: `lodz` finds
+  Łódź. The four Turkish letters i, ı, I and İ are the same letter, and so are е and ё.
+  But й and и differ. Vowel signs of Indian scripts are kept.
 - Scripts without spaces (Chinese, Japanese, Thai, Lao, Khmer, Burmese) are cut into
   pairs of letters, so that any part of a text is found.
 
@@ -115,8 +117,8 @@ def encode(word: str) -> str:
     """Encode a word in a-z and 0-9. Two words never have the same code.
 
     a-y and 0-9 stay, and `z` becomes `zz`. Any other letter becomes `z` and its code
-    point as four base-36 digits. The first digit is never `z`, so that encoded(a)
-    starts with encoded(b) only if `a` starts with `b`.
+    point as four base-36 digits. The first digit is never `z`. So encode(a) starts with
+    encode(b) only if `a` starts with `b`. Searches for a prefix need this.
     """
     if word.isascii() and word.isalnum():
         return word.replace("z", "zz")

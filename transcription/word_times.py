@@ -7,10 +7,9 @@ from typing import NamedTuple
 
 from transcription.alignment import AlignedWord
 
-# If nothing tells us how long a word is, we assume this length.
+# The assumed length of a word if its real length is unknown.
 WORD_MS = 400
-# A word can take at most this long. If AssemblyAI's end of a word is later than that,
-# we ignore this end.
+# A longer word is implausible, so AssemblyAI's end of the word is ignored.
 MAX_WORD_MS = 10_000
 # A word may start at most this long after the end of the audio, because AssemblyAI
 # rounds the length of the audio.
@@ -23,19 +22,19 @@ class Span(NamedTuple):
     speaker: str
 
 
-def spans(parts: list[AlignedWord], latest: float) -> list[Span]:
-    """Give each part a start, an end and a speaker.
+def spans(words: list[AlignedWord], latest: float) -> list[Span]:
+    """Return the start, the end and the speaker of each word.
 
     latest: end of the audio in ms, 0 if unknown.
     """
-    starts = _plausible_starts(parts, latest)
-    # For each part, the start of the next part. None if this start is unknown, or if
-    # there is no next part.
+    starts = _plausible_starts(words, latest)
+    # For each word, the start of the next word. None if this start is unknown, or if
+    # there is no next word.
     starts_after = [*starts[1:], None]
     found: list[Span] = []
     ended, speaker = 0, ""
     for start_is_known, run in groupby(
-        range(len(parts)), lambda number: starts[number] is not None
+        range(len(words)), lambda number: starts[number] is not None
     ):
         numbers = list(run)
         if start_is_known:
@@ -44,7 +43,7 @@ def spans(parts: list[AlignedWord], latest: float) -> list[Span]:
             begins = starts_after[numbers[-1]]
             times = _estimate(ended, begins, len(numbers), latest)
         for number, (start, estimated_end) in zip(numbers, times, strict=True):
-            heard = parts[number].heard
+            heard = words[number].heard
             following = starts_after[number]
             ended = _end(heard.end, start, estimated_end, following, latest)
             speaker = heard.speaker or speaker
@@ -52,18 +51,18 @@ def spans(parts: list[AlignedWord], latest: float) -> list[Span]:
     return found
 
 
-def _plausible_starts(parts: list[AlignedWord], latest: float) -> list[int | None]:
-    """Return the start of each part in ms, or None if it is missing or implausible.
+def _plausible_starts(words: list[AlignedWord], latest: float) -> list[int | None]:
+    """Return the start of each word in ms, or None if it is missing or implausible.
 
     A start is implausible if it is after the end of the audio, or out of order: the
     starts of one speaker must rise. As few starts as possible are dropped.
     """
-    starts: list[int | None] = [None] * len(parts)
+    starts: list[int | None] = [None] * len(words)
     speaker = ""
     by_speaker: dict[str, list[int]] = {}
-    for number, part in enumerate(parts):
-        speaker = part.heard.speaker or speaker
-        start = part.heard.start
+    for number, word in enumerate(words):
+        speaker = word.heard.speaker or speaker
+        start = word.heard.start
         if start is None or (latest and start > latest + MARGIN_MS):
             continue
         starts[number] = int(min(start, latest) if latest else start)

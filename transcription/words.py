@@ -51,8 +51,8 @@ def original_words(transcript: Transcript) -> list[Word]:
     )
     if len({word.speaker for word in words}) < 2:
         return words
-    # If two people talk at once, show one turn after the other. If all words were in
-    # the order of time, the turns would be mixed, and nobody could read them.
+    # If two people talk at once, show one turn after the other. Sorted only by time,
+    # their words would be mixed, and nobody could read them.
     in_turns = [word for turn in turns(words) for word in turn]
     return [word._replace(at=number) for number, word in enumerate(in_turns)]
 
@@ -68,13 +68,13 @@ def words_of_text(text: str, heard: list[ListedWord], seconds: float = 0) -> lis
     latest = seconds * 1000 if 0 < seconds * 1000 < LATEST_MS else 0
     text = unicodedata.normalize("NFC", " ".join(text.split()))
     if not text or _is_same(text, heard):
-        parts = [AlignedWord(word.text, " ", word) for word in heard]
+        words = [AlignedWord(word.text, " ", word) for word in heard]
     else:
-        parts = list(align(text, heard))
+        words = list(align(text, heard))
     return [
-        Word(part.text, start, end, part.heard.confidence, speaker, part.space, number)
-        for number, (part, (start, end, speaker)) in enumerate(
-            zip(parts, spans(parts, latest), strict=True)
+        Word(word.text, start, end, word.heard.confidence, speaker, word.space, number)
+        for number, (word, (start, end, speaker)) in enumerate(
+            zip(words, spans(words, latest), strict=True)
         )
     ]
 

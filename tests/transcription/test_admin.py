@@ -242,9 +242,7 @@ def test_refresh_now_makes_waiting_rows_due_and_counts_the_finished(
     waiting.refresh_from_db()
     assert waiting.next_attempt_at <= timezone.now()
     assert len(messages) == 1
-    assert "Continuing 1 transcript. Skipped: 1 that had finished." in messages_of(
-        answer
-    )
+    assert "Resumed 1 transcript. Skipped: 1 that had finished." in messages_of(answer)
 
 
 def test_refresh_now_message_mentions_no_skipped_rows_if_there_are_none(may):
@@ -252,7 +250,7 @@ def test_refresh_now_message_mentions_no_skipped_rows_if_there_are_none(may):
 
     answer = act(may("add_transcript"), "refresh_now", waiting)
 
-    assert messages_of(answer) == "Continuing 1 transcript."
+    assert messages_of(answer) == "Resumed 1 transcript."
 
 
 @pytest.mark.parametrize("action", ["transcribe_again", "refresh_now"])

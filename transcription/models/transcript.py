@@ -56,8 +56,8 @@ class Transcript(Work):
     audio_seconds = models.FloatField("audio (seconds)", null=True, blank=True)
     # Who speaks on which channel of a conversation: {"1": "ada", "2": "Bob Stone"}.
     channel_names = models.JSONField(null=True, editable=False)
-    # Number of the last Revision (transcription/review/models.py). Null, not 0,
-    # without one: SQLite can add a nullable column without copying the table.
+    # Number of the last Revision (transcription/review/models.py), or null if there is
+    # none. Null instead of 0: SQLite adds a nullable column without copying the table.
     revision = models.PositiveIntegerField(null=True, editable=False)
     verified_at = models.DateTimeField(null=True, blank=True, editable=False)
     verified_by = models.ForeignKey(

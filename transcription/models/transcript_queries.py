@@ -20,8 +20,8 @@ from transcription.tokens import indexed
 if TYPE_CHECKING:
     from transcription.models.transcript import Transcript
 
-# No row waits longer than this. If `next_attempt_at` is later, the clock was set back:
-# the row is due.
+# No row waits longer than this. If `next_attempt_at` is further in the future, the
+# clock was set back, so the row counts as due.
 MAX_WAIT = timedelta(minutes=20)
 STUCK_AFTER = timedelta(minutes=15)
 # After two killed workers a row is a suspect. Suspects run one at a time, so that a row
@@ -42,7 +42,8 @@ def claim_statement(
 ) -> Statement[Transcript]:
     """Return the UPDATE that claims a row, unless the row is a suspect.
 
-    lease_seconds: the setting LEASE_SECONDS. The statement contains its value.
+    lease_seconds: the setting LEASE_SECONDS. The cached statement contains its value,
+    so the cache needs it in the key.
     """
     field = model._meta.get_field
     now: Any = Parameter("now", field("leased_until"))
@@ -83,13 +84,14 @@ class TranscriptQuerySet(models.QuerySet["Transcript"]):
 
     def due(self, now: datetime) -> TranscriptQuerySet:
         """Rows that are due and not leased."""
-        its_time = Q(next_attempt_at__lte=now) | Q(next_attempt_at__gt=now + MAX_WAIT)
-        return self.unfinished().unclaimed(now).filter(its_time)
+        is_due = Q(next_attempt_at__lte=now) | Q(next_attempt_at__gt=now + MAX_WAIT)
+        return self.unfinished().unclaimed(now).filter(is_due)
 
     def without_message(self, now: datetime) -> TranscriptQuerySet:
         """Rows without a message in the queue.
 
-        announced_at: when a message was sent. `claim` sets it to None.
+        The column `announced_at` has the time when a message was sent. `claim` sets it
+        to None.
         """
         # A message from before `lost` counts as lost: the process that set announced_at
         # may have died before it sent the message.
@@ -105,7 +107,7 @@ class TranscriptQuerySet(models.QuerySet["Transcript"]):
         return self.unfinished().filter(created_at__lt=now - STUCK_AFTER)
 
     def paused(self) -> TranscriptQuerySet:
-        """Rows that wait: a vendor is busy, or refuses our account or settings."""
+        """Rows waiting because a vendor is busy or refuses our account or settings."""
         account = self.model.ErrorClass.ACCOUNT
         return self.unfinished().filter(error_class=account)
 
@@ -113,7 +115,10 @@ class TranscriptQuerySet(models.QuerySet["Transcript"]):
         return self.filter(status=self.model.Status.ERROR)
 
     def suspected(self, now: datetime) -> TranscriptQuerySet:
-        """Suspects that are leased now. The lease has added 1 to their `kills`."""
+        """Suspects that are leased now.
+
+        Their lease has added 1 to `kills`, so `kills` is more than SUSPECT_KILLS.
+        """
         rows = self.unfinished().filter(kills__gt=SUSPECT_KILLS)
         return rows.exclude(unleased(now, timedelta(seconds=settings.LEASE_SECONDS)))
 

@@ -1,4 +1,4 @@
-"""The work on a transcript: its status, the lease of a worker, retries and pauses."""
+"""The work on a transcript: its status, its lease, retries and pauses."""
 
 from __future__ import annotations
 
@@ -116,8 +116,8 @@ class Work(models.Model):
         "workers killed at this step", default=0, editable=False
     )
 
-    # When `keep_lease` was last called and when the lease was last extended, in
-    # time.monotonic(). See leases.renew.
+    # When `keep_lease` was last called, and when the lease was last extended, as values
+    # of time.monotonic(). See leases.renew.
     worked_at = lease_kept_at = 0.0
     has_lost_lease = False
     # Whether the last step has kept the lease, so that the next one can follow at once.
@@ -146,14 +146,14 @@ class Work(models.Model):
     @property
     def is_unread(self) -> bool:
         """Whether we do not know yet how the job ended."""
-        # Failed rows of older versions have no response. But `handle_failed_job`
-        # (steps.py) has stored an error with this prefix.
+        # Rows that failed in an older version have no response. If the job failed,
+        # their error has the prefix that `handle_failed_job` (steps.py) writes.
         is_known = self.response or self.error.startswith("AssemblyAI: ")
         return not self.is_finished or (self.is_failed and not is_known)
 
     @property
     def is_upload_fresh(self) -> bool:
-        """Whether AssemblyAI can still read the audio. Only an upload expires."""
+        """Whether AssemblyAI can still read the audio. Twilio's URL does not expire."""
         if not self.uploaded_at:
             return bool(self.audio_url)
         return timezone.now() < self.uploaded_at + UPLOAD_LIFETIME
@@ -164,7 +164,7 @@ class Work(models.Model):
         Call this often. It writes only if the last extension was more than a quarter of
         LEASE_SECONDS ago.
         """
-        # Not the system clock, because it may be set back.
+        # time.monotonic(), because the system clock may be set back.
         self.worked_at = time.monotonic()
         if self.worked_at - self.lease_kept_at > settings.LEASE_SECONDS / 4:
             renew(self, self.lease_end())
@@ -177,17 +177,18 @@ class Work(models.Model):
         """Return the end of a lease that starts now."""
         return timezone.now() + timedelta(seconds=settings.LEASE_SECONDS)
 
-    def store(self, columns: dict[str, Any], **also: Any) -> bool:
-        """Store these columns. Return False if we have lost the lease.
+    def store_if_leased(self, columns: dict[str, Any], **unchanged: Any) -> bool:
+        """Store these columns and return True.
 
-        also: other columns that must still have these values.
+        If we have lost the lease, store nothing and return False. Do the same if one of
+        the columns `unchanged` no longer has the value that is given here.
         """
-        where = {"id": self.pk, "lease": self.lease, **also}
+        where = {"id": self.pk, "lease": self.lease, **unchanged}
         return update(type(self), where, with_search_text(columns)) > 0
 
-    def write(self, **columns: Any) -> None:
+    def store_or_raise(self, **columns: Any) -> None:
         """Store these columns and keep the lease. Raises LeaseLost."""
-        if not self.store(columns):
+        if not self.store_if_leased(columns):
             raise LeaseLost
         for name, value in columns.items():
             setattr(self, name, value)
@@ -202,25 +203,25 @@ class Work(models.Model):
         fresh = {"attempts": 0, "error": "", "error_class": "", "kills": 0}
         columns = {**fresh, **columns, "lease": None, "leased_until": None}
         if wait is None:
-            is_stored = self.store({**columns, "next_attempt_at": None})
+            is_stored = self.store_if_leased({**columns, "next_attempt_at": None})
         else:
-            is_stored = self.store(
+            is_stored = self.store_if_leased(
                 {**columns, "next_attempt_at": timezone.now() + wait},
                 next_attempt_at=self.next_attempt_at,
             )
             self.is_due = not (is_stored and wait)
             # If a webhook has changed next_attempt_at, keep its time.
-            is_stored = is_stored or self.store(columns)
+            is_stored = is_stored or self.store_if_leased(columns)
         if not is_stored:
             raise LeaseLost
 
     def store_and_continue(self, **columns: Any) -> None:
-        """Store the step's outcome and keep the lease for the next step, at once.
+        """Store the step's outcome and keep the lease: the next step follows at once.
 
         Raises LeaseLost.
         """
         # `kills` is 1, as after a release (0) and a new lease (adds 1).
-        self.write(
+        self.store_or_raise(
             attempts=0,
             error="",
             error_class="",

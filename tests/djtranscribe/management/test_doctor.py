@@ -153,7 +153,7 @@ def test_a_wrong_setting_is_named_with_its_hint(site):
     found, status = site.examine()
 
     assert found["settings"][:2] == ("bad", "ASSEMBLYAI_KEY is empty.")
-    assert "Your API key" in found["settings"][2]
+    assert "your API key" in found["settings"][2]
     assert status == 1
 
 
