@@ -55,7 +55,9 @@ urlpatterns = [
         name="occurrences",
     ),
     path(
-        "keyword-lists/suggestions/<int:pk>/settle/", suggestions.settle, name="settle"
+        "keyword-lists/suggestions/<int:pk>/settle/",
+        suggestions.accept_or_dismiss,
+        name="settle",
     ),
     path("keyword-lists/suggestions/<int:pk>/apply/", suggestions.apply, name="apply"),
     path("corrections/", suggestions.batches, name="batches"),

@@ -15,7 +15,10 @@ HEADERS = {"term", "terms", "keyword", "word"}
 def terms_in(name: str, content: bytes) -> list[str]:
     """Return the terms of a text or CSV file. Raises ValidationError."""
     if len(content) > MAX_FILE_BYTES:
-        raise ValidationError("This file is too large for a keyword list.")
+        raise ValidationError(
+            "This file is too large for a keyword list. The maximum is "
+            f"{MAX_FILE_BYTES // 1000} kB."
+        )
     text = text_of(content)
     if not name.lower().endswith(".csv"):
         return terms_of(text)

@@ -120,7 +120,7 @@ class Vocabulary(RetentionPeriods):
             stored = Vocabulary.objects.select_for_update().filter(pk=self.pk).first()
             is_new = stored is None or stored.content != self.content
             if stored:
-                # Not self.version: somebody may have saved since this row was loaded.
+                # Count from `stored`: somebody may have saved since `self` was loaded.
                 self.version = stored.version + is_new
             super().save(*args, **kwargs)
             if is_new:
@@ -184,7 +184,7 @@ class VocabularyVersion(models.Model):
 
 
 class Batch(models.Model):
-    """One correction that is made in many past transcripts, and the progress.
+    """One correction that is made in many past transcripts, and its progress.
 
     A worker corrects in the background, see past_transcripts.py. A batch can be undone
     as a whole.

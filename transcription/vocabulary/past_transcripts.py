@@ -38,7 +38,7 @@ def create_batch(heard: str, corrected: str, author: Any) -> Batch:
     )
     chosen = sorted(rows.values_list("pk", flat=True))
     if not chosen:
-        raise Refused("No past transcript has this mistake any more.")
+        raise Refused("No unverified transcript contains this mistake any more.")
     return Batch.objects.create(
         heard=heard, corrected=corrected, author=author, transcripts=chosen
     )

@@ -21,13 +21,13 @@ from transcription.search.query import parse
 from transcription.vocabulary import past_transcripts
 
 SHOWN, BATCHES = 50, 10
-# Suggestions and batches show words of transcripts.
-READ = ["transcription.change_vocabulary", "transcription.view_transcript"]
-CORRECT = [*READ, "transcription.correct_transcript"]
+# Suggestions and batches show words of transcripts, so view_transcript is needed, too.
+SEE_SUGGESTIONS = ["transcription.change_vocabulary", "transcription.view_transcript"]
+CORRECT_TRANSCRIPTS = [*SEE_SUGGESTIONS, "transcription.correct_transcript"]
 
 
 @require_safe
-@permission_required(READ, raise_exception=True)
+@permission_required(SEE_SUGGESTIONS, raise_exception=True)
 def page(request: HttpRequest) -> HttpResponse:
     context = {
         "rows": suggestions(SHOWN),
@@ -45,7 +45,7 @@ def progress() -> dict[str, Any]:
 
 
 @require_safe
-@permission_required(READ, raise_exception=True)
+@permission_required(SEE_SUGGESTIONS, raise_exception=True)
 def batches(request: HttpRequest) -> HttpResponse:
     """Show the progress of corrections in past transcripts.
 
@@ -55,15 +55,20 @@ def batches(request: HttpRequest) -> HttpResponse:
 
 
 @require_POST
-@permission_required(CORRECT, raise_exception=True)
+@permission_required(CORRECT_TRANSCRIPTS, raise_exception=True)
 def apply(request: HttpRequest, pk: int) -> HttpResponse:
     """Start to correct a mistake in all past transcripts that contain it."""
     row = get_object_or_404(Mistake, pk=pk)
     try:
         batch = past_transcripts.create_batch(row.heard, row.corrected, request.user)
-    except (finding.TooFrequent, Refused) as error:
-        refusal = "Nothing was corrected: these words are in too many transcripts."
-        messages.error(request, str(error) or refusal)
+    except finding.TooFrequent:
+        messages.error(
+            request,
+            "Nothing was corrected: the search for these words took too long, because "
+            "they are in very many transcripts. Correct the transcripts one by one.",
+        )
+    except Refused as error:
+        messages.error(request, str(error))
     else:
         messages.success(
             request,
@@ -74,7 +79,7 @@ def apply(request: HttpRequest, pk: int) -> HttpResponse:
 
 
 @require_POST
-@permission_required(CORRECT, raise_exception=True)
+@permission_required(CORRECT_TRANSCRIPTS, raise_exception=True)
 def undo(request: HttpRequest, pk: int) -> HttpResponse:
     """Start to undo a correction in all past transcripts."""
     past_transcripts.undo_batch(get_object_or_404(Batch, pk=pk))
@@ -82,7 +87,7 @@ def undo(request: HttpRequest, pk: int) -> HttpResponse:
 
 
 @require_safe
-@permission_required(READ, raise_exception=True)
+@permission_required(SEE_SUGGESTIONS, raise_exception=True)
 def occurrences(request: HttpRequest, pk: int) -> HttpResponse:
     """Show how many transcripts contain the mistake now, for one row of the page."""
     row = get_object_or_404(Mistake, pk=pk)
@@ -97,8 +102,8 @@ def occurrences(request: HttpRequest, pk: int) -> HttpResponse:
 
 
 @require_POST
-@permission_required(READ, raise_exception=True)
-def settle(request: HttpRequest, pk: int) -> HttpResponse:
+@permission_required(SEE_SUGGESTIONS, raise_exception=True)
+def accept_or_dismiss(request: HttpRequest, pk: int) -> HttpResponse:
     """Add a suggestion to a keyword list, as a term or a spelling, or dismiss it."""
     row = get_object_or_404(Mistake, pk=pk)
     what = request.POST.get("what", "")
@@ -120,8 +125,8 @@ def settle(request: HttpRequest, pk: int) -> HttpResponse:
         Mistake.objects.filter(pk=pk).update(is_settled=True)
         messages.success(
             request,
-            f"“{text}” is in the list {chosen}. Transcribe a call again to see what it "
-            "changes.",
+            f"“{text}” was added to the list {chosen}. Transcribe a call again to see "
+            "what this changes.",
         )
     return redirect("transcription:suggestions")
 
@@ -139,7 +144,7 @@ def add(vocabulary: Vocabulary, what: str, heard: str, text: str, author: Any) -
     elif what != "term":
         raise ValidationError("Choose whether it is a term or a spelling.")
     if not text:
-        raise ValidationError("Write the term.")
+        raise ValidationError("The field “Write as” is empty: type the term.")
     with transaction.atomic():
         # Lock the row, because two people may add terms at the same time.
         row = Vocabulary.objects.select_for_update().get(pk=vocabulary.pk)
