@@ -29,7 +29,7 @@ if TYPE_CHECKING:
 PRIVATE = re.compile(r"\w{1,20}://\S+|\+?\d[\d ().-]{5,}\d|\0")
 
 
-def facts(transcript: Transcript) -> dict[str, Any]:
+def notification_facts(transcript: Transcript) -> dict[str, Any]:
     """Return the facts about the transcript as it is now, for `Notification.facts`."""
     call = transcript.recording.call
     return {
@@ -77,7 +77,7 @@ def email_text(
     """
     if notification.event == notification.Event.FAILED:
         outcome, reason = "could not be transcribed", notification.facts["error"]
-        advice = "Open the call to retry, or ask a supervisor"
+        advice = "Retry on the call's page, or send this link to a supervisor"
     else:
         silent = notification.facts["nobody_spoke"]
         outcome, reason = "was transcribed", "Nobody spoke." if silent else ""

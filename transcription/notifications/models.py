@@ -12,7 +12,7 @@ from django.utils import timezone
 
 from djtranscribe.vendors.errors import VendorError
 from transcription.leases import NOT_KILLED, lease_columns, unleased
-from transcription.notifications.content import facts
+from transcription.notifications.content import notification_facts
 
 if TYPE_CHECKING:
     from transcription.models.transcript import Transcript
@@ -57,7 +57,7 @@ class NotificationQuerySet(models.QuerySet["Notification"]):
                 kind=kind,
                 event=Notification.event_of(transcript),
                 finished_at=finished_at,
-                facts=facts(transcript),
+                facts=notification_facts(transcript),
             )
             for kind in Notification.enabled_kinds()
             if kind != Notification.Kind.EMAIL or is_awaited(transcript)
@@ -87,7 +87,7 @@ class NotificationQuerySet(models.QuerySet["Notification"]):
             kind=Notification.Kind.WEBHOOK,
             event=event,
             finished_at=now,
-            facts=facts(transcript),
+            facts=notification_facts(transcript),
             next_attempt_at=due_at,
         )
 
@@ -215,15 +215,15 @@ class Notification(models.Model):
         event = Notification.Event
         return event.FAILED if transcript.is_failed else event.COMPLETED
 
-    # `retry_later` and `give_up` store the outcome of an attempt only if this worker
-    # still holds the lease. If another worker holds the lease now, they return False.
-
     def mark_sent(self, answer: str) -> bool:
-        """Store a success, even without the lease, so that no worker sends it again."""
+        """Store a success, even without the lease: no worker must send this again."""
         unsent = Notification.objects.filter(pk=self.pk, state=self.State.PENDING)
         return self._release(
             unsent, state=self.State.SENT, answer=answer, sent_at=timezone.now()
         )
+
+    # If another worker holds the lease now, `retry_later` and `give_up` store nothing
+    # and return False.
 
     def retry_later(self, error: VendorError) -> bool:
         """Schedule a retry, or give up after about a day.
@@ -248,7 +248,9 @@ class Notification(models.Model):
         return self._release(self._mine(), state=self.State.GIVEN_UP, answer=reason)
 
     def send_again(self) -> bool:
-        """Queue the message again in any state. Return False if a worker sends it now.
+        """Queue the message again in any state.
+
+        Return False if a worker is sending it now.
 
         The UUID stays the same, so that receivers can drop duplicates.
         """

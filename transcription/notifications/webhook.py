@@ -85,7 +85,7 @@ def signature(key: bytes, signed: bytes) -> str:
 
 
 def key_of(secret: str) -> bytes:
-    """Decode a secret: `whsec_` and then 24 to 64 bytes in base64.
+    """Decode a secret: `whsec_`, followed by 24 to 64 bytes in base64.
 
     Raises ValueError. Its message does not contain the secret.
     """
@@ -94,7 +94,9 @@ def key_of(secret: str) -> bytes:
     except (binascii.Error, ValueError):
         key = b""
     if not secret.startswith(PREFIX) or len(key) not in KEY_BYTES:
-        raise ValueError("A secret must be whsec_ and then 24 to 64 bytes in base64.")
+        raise ValueError(
+            "A secret must be whsec_ followed by 24 to 64 bytes in base64."
+        )
     return key
 
 
@@ -115,8 +117,12 @@ def error_for(answer: requests.Response) -> WebhookError:
     """Turn a response with a status other than 2xx into an error."""
     status = answer.status_code
     if status == requests.codes.gone:
-        # In Standard Webhooks, 410 means that the receiver wants no more messages.
-        return WebhookError("HTTP status 410: gone.", permanent=True, code=status)
+        # Standard Webhooks gives 410 this meaning.
+        return WebhookError(
+            "HTTP status 410: the receiver wants no more messages.",
+            permanent=True,
+            code=status,
+        )
     is_redirect = 300 <= status < 400
     note = ": redirects are not followed." if is_redirect else ""
     wait = parse_retry_after(answer.headers.get("Retry-After"))

@@ -79,7 +79,10 @@ def test_operator_gets_an_email_with_the_reason_when_transcription_fails(
     (mail,) = mailoutbox
     assert mail.subject == "A call could not be transcribed"
     assert "AssemblyAI: Decode error in … of …" in mail.body
-    assert "Open the call to retry, or ask a supervisor: https://" in mail.body
+    assert (
+        "Retry on the call's page, or send this link to a supervisor: https://"
+        in mail.body
+    )
 
 
 def test_email_says_that_nobody_spoke(vendors, transcript, mailoutbox):
