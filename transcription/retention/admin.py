@@ -26,8 +26,8 @@ class DeletionAdmin(LargeTableAdmin, ReadOnly, admin.ModelAdmin[Deletion]):
     readonly_fields = ["report"]
     empty_text = (
         "No deletions yet. Data is deleted permanently when its retention period ends "
-        "(RETAIN_AUDIO_DAYS, RETAIN_TEXT_DAYS), or when you erase the data of a "
-        "person with “Export or erase” on the page of a number."
+        "(RETAIN_AUDIO_DAYS, RETAIN_TEXT_DAYS), or when you erase a person's data "
+        "with “Export or erase” on the page of a number."
     )
 
     def has_delete_permission(self, request: HttpRequest, obj: object = None) -> bool:

@@ -26,8 +26,8 @@ from transcription.vocabulary import past_transcripts
 
 logger = logging.getLogger(__name__)
 
-# `delete_slice` deletes at most this many rows. A worker that must stop finishes them
-# first.
+# `delete_slice` deletes at most this many rows. A worker that is told to stop finishes
+# its slice first, so a slice must be short.
 SLICE_SIZE = 25
 # If more than this many rows of a kind fail, skip the other rows of this kind until
 # the next day.
@@ -52,7 +52,10 @@ def due_audio(now: datetime) -> QuerySet[Any]:
 
 
 def due_texts(now: datetime) -> QuerySet[Any]:
-    """Return finished transcripts whose recording is older than the period of texts."""
+    """Return finished transcripts after their retention period.
+
+    The period begins when the recording is created.
+    """
     rows = Transcript.objects.filter(status__in=Transcript.FINISHED)
     return filter_expired(
         # Do not load the words: they can be megabytes.
@@ -86,8 +89,8 @@ def delete_audio(recording: Recording) -> dict[str, int]:
 def delete_text(transcript: Transcript) -> dict[str, int]:
     """Delete a transcript at AssemblyAI, then our row. Raises AssemblyAIError.
 
-    Our row stays if it has changed meanwhile: an operator may have retried a failed
-    transcript, and then a worker is paying for a new job.
+    Our row stays if it has changed meanwhile: somebody may have retried a failed
+    transcript, and then we pay for a new job.
     """
     jobs = delete_job(transcript)
     with transaction.atomic():

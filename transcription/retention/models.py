@@ -11,7 +11,7 @@ from django.utils import timezone
 from transcription.leases import LeaseLost, unleased
 
 # A worker leases a deletion for a slice of the work, and extends the lease after each
-# row. After this time, we assume that the worker has died.
+# row. If it does not for this long, we assume that it has died.
 LEASE = timedelta(minutes=5)
 # The keys of Deletion.counts, in the order in which they are shown.
 COUNT_KEYS = (
@@ -27,7 +27,7 @@ PROGRESS = ("counts", "problem", "position")
 
 
 def label(what: str) -> str:
-    """Return the label to show for a key of COUNT_KEYS: `transcripts` for `texts`."""
+    """Return the label of a key of COUNT_KEYS, such as `transcripts` for `texts`."""
     return what.replace("texts", "transcripts")
 
 
@@ -111,14 +111,14 @@ class Deletion(models.Model):
 
     def keep_lease(self) -> None:
         """Store the progress and extend the lease. Raises LeaseLost."""
-        self.store(leased_until=timezone.now() + LEASE)
+        self.store_or_raise(leased_until=timezone.now() + LEASE)
 
     def release(self, **columns: Any) -> None:
         """Store the progress and end the lease, so that another worker can continue.
 
         Raises LeaseLost.
         """
-        self.store(leased_until=None, **columns)
+        self.store_or_raise(leased_until=None, **columns)
 
     def finish(self) -> None:
         """Store that the deletion is finished. Raises LeaseLost."""
@@ -129,11 +129,11 @@ class Deletion(models.Model):
             ).strip()
         self.release(finished_at=timezone.now(), numbers=[], position={})
 
-    def store(self, **columns: Any) -> None:
+    def store_or_raise(self, **columns: Any) -> None:
         """Store the progress and these columns.
 
         If another worker has leased the deletion meanwhile, raises LeaseLost and stores
-        nothing: else we would overwrite the progress of that worker.
+        nothing: otherwise we would overwrite that worker's progress.
         """
         progress = {name: getattr(self, name) for name in PROGRESS}
         ours = Deletion.objects.filter(pk=self.pk, leased_until=self.leased_until)

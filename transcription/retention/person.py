@@ -1,8 +1,9 @@
 """Erase the data of a person: delete everything about their phone numbers.
 
 A call is deleted at Twilio, then at AssemblyAI, then in our database. A round tries
-each call at most once. If a vendor refuses a call, the round goes on with the next one.
-If a round ends with another error, or if calls are left, tasks.sweep starts a new one.
+each call at most once. If a vendor refuses to delete a call, the round goes on with the
+next call. Another error ends the round. If a round did not finish the deletion,
+tasks.sweep starts a new round within an hour.
 """
 
 import json

@@ -19,7 +19,7 @@ from transcription.retention.person import calls_of, deliveries_with
 
 README = """\
 person.json     everything that is stored about these numbers
-transcripts/    the texts, corrected, and as AssemblyAI wrote them
+transcripts/    the corrected texts, and the texts as AssemblyAI wrote them
 recordings/     the audio
 """
 # Columns that are not exported. They are about our work, not about the person.
@@ -38,7 +38,7 @@ def zip_pieces(numbers: Collection[str], reader: Any) -> Iterator[bytes]:
     transcripts = Transcript.objects.filter(recording__call__in=calls).order_by("pk")
     with zipfile.ZipFile(sink, "w", zipfile.ZIP_DEFLATED) as archive:
         archive.writestr("README.txt", README)
-        archive.writestr("person.json", as_json(facts_about(numbers)))
+        archive.writestr("person.json", as_json(data_about(numbers)))
         yield sink.take()
         for pk in list(transcripts.values_list("pk", flat=True)):
             rows = Transcript.objects.select_related("recording__call")
@@ -72,39 +72,41 @@ def audio_pieces(
             yield sink.take()
 
 
-def facts_about(numbers: Collection[str]) -> dict[str, Any]:
+def data_about(numbers: Collection[str]) -> dict[str, Any]:
     contacts = Contact.objects.filter(numbers__number__in=numbers).distinct()
     listed = DoNotCall.objects.filter(number__in=numbers)
     return {
         "numbers": list(numbers),
         "contacts": [
-            {**facts(row), "numbers": [facts(each) for each in row.numbers.all()]}
+            {**exported(row), "numbers": [exported(each) for each in row.numbers.all()]}
             for row in contacts
         ],
-        "do_not_call": [facts(row) for row in listed],
-        "calls": [call_facts(row) for row in calls_of(numbers).order_by("created_at")],
+        "do_not_call": [exported(row) for row in listed],
+        "calls": [
+            exported_call(row) for row in calls_of(numbers).order_by("created_at")
+        ],
         "webhook_deliveries": [
-            facts(row) for row in deliveries_with(numbers).order_by("received_at")
+            exported(row) for row in deliveries_with(numbers).order_by("received_at")
         ],
     }
 
 
-def call_facts(call: Call) -> dict[str, Any]:
+def exported_call(call: Call) -> dict[str, Any]:
     operator = call.requested_by
     recordings: list[Any] = list(call.recordings.order_by("pk"))
     return {
-        **facts(call),
+        **exported(call),
         "operator": operator.get_username() if operator else None,
         "tags": [tag.name for tag in call.tags.all()],
-        "notes": [facts(note) for note in call.notes.order_by("created_at")],
+        "notes": [exported(note) for note in call.notes.order_by("created_at")],
         "recordings": [
             {
-                **facts(recording),
+                **exported(recording),
                 "transcripts": [
                     {
-                        **facts(transcript),
+                        **exported(transcript),
                         "corrections": [
-                            facts(each) for each in transcript.corrections.all()
+                            exported(each) for each in transcript.corrections.all()
                         ],
                     }
                     for transcript in recording.transcripts.order_by("pk")
@@ -115,7 +117,7 @@ def call_facts(call: Call) -> dict[str, Any]:
     }
 
 
-def facts(row: Model) -> dict[str, Any]:
+def exported(row: Model) -> dict[str, Any]:
     """Return the columns of a row, without foreign keys and the INTERNAL_COLUMNS."""
     return {
         field.name: field.value_from_object(row)

@@ -1,4 +1,4 @@
-"""Remove the traces of deleted rows from the file of a SQLite database.
+"""Remove the traces of deleted rows from SQLite's database file.
 
 PostgreSQL reuses the space of deleted rows by itself (autovacuum).
 """
@@ -36,6 +36,7 @@ def clear_traces() -> None:
             cursor.execute(merge, [PAGES])
             cursor.execute("SELECT total_changes()")
             [after] = cursor.fetchone()
+            # A merge with nothing to do counts as fewer than two changes.
             if after - before < 2:
                 break
         if not connection.in_atomic_block:

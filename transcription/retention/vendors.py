@@ -24,9 +24,9 @@ def delete_job(transcript: Transcript) -> int:
 
 
 def record_lost_job(transcript: Transcript, deletion: Deletion) -> None:
-    """Note in the deletion if AssemblyAI may have a job whose ID we do not know.
+    """Record the day of the request if AssemblyAI may have a job with an unknown ID.
 
-    It may have one if its response to our request was lost and the transcript failed.
+    That is the case if AssemblyAI's response was lost and the transcript failed.
     """
     if transcript.submitted_at and not transcript.assemblyai_id:
         day = date_format(timezone.localdate(transcript.submitted_at))

@@ -512,4 +512,4 @@ def test_without_a_number_nothing_of_others_is_exported(person, supervisor):
     call = a_call(other_number="", direction="inbound", status="completed")
 
     assert supervisor.get(f"{the_page(call)}export/").status_code == 404
-    assert person_file.facts_about([])["webhook_deliveries"] == []
+    assert person_file.data_about([])["webhook_deliveries"] == []

@@ -10,9 +10,9 @@ from transcription.retention import person
 
 class Command(BaseCommand):
     help = (
-        "Delete everything about these numbers: at Twilio, at AssemblyAI, here. Shows "
-        "what there is, and asks first. It cannot be undone. Backups still contain the "
-        "data."
+        "Delete everything about these numbers: at Twilio, at AssemblyAI and here. "
+        "Shows what there is, and asks first. You cannot undo the deletion. Backups "
+        "still contain the data."
     )
 
     def add_arguments(self, parser: CommandParser) -> None:

@@ -10,7 +10,7 @@ from transcription.retention import person_file
 class Command(BaseCommand):
     help = (
         "Write everything that is stored about these numbers into a ZIP file: "
-        "recordings, texts, notes, and all else as JSON."
+        "recordings, texts, notes, and all other data as JSON."
     )
 
     def add_arguments(self, parser: CommandParser) -> None:
