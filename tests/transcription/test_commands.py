@@ -301,8 +301,11 @@ def test_an_address_without_audio_is_refused_and_leaves_no_row(vendors, answer):
     [
         (refusal(20404, 404), "20404"),
         ({"status": 500}, "internal error"),
-        ({"json": load("twilio/recording", status="absent")}, "it is absent"),
-        ({"json": load("twilio/recording", status="processing")}, "it is processing"),
+        ({"json": load("twilio/recording", status="absent")}, "its status is absent"),
+        (
+            {"json": load("twilio/recording", status="processing")},
+            "its status is processing",
+        ),
     ],
 )
 def test_a_recording_without_audio_at_twilio_is_refused_in_words(
@@ -319,7 +322,7 @@ def test_a_recording_without_audio_at_twilio_is_refused_in_words(
 def test_absent_recording_is_refused_without_asking_twilio():
     a_recording(status="absent")
 
-    with pytest.raises(CommandError, match="it is absent"):
+    with pytest.raises(CommandError, match="its status is absent"):
         printed("transcribe", RECORDING_SID)
 
 

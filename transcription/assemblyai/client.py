@@ -31,7 +31,8 @@ LIST_PAGES = 200
 # AssemblyAI's error for a job that does not exist, or belongs to another account.
 UNKNOWN_ID = "transcript id not found"
 KEY_REFUSED = (
-    "AssemblyAI does not accept our key. Compare ASSEMBLYAI_KEY with its dashboard."
+    "AssemblyAI does not accept our key. Compare ASSEMBLYAI_KEY with the key in "
+    "AssemblyAI's dashboard."
 )
 
 
@@ -108,9 +109,9 @@ def list_jobs(since: datetime | None = None) -> Iterator[dict[str, Any]]:
 def job_pages(
     since: datetime | None = None, most_pages: int | None = None
 ) -> Iterator[list[dict[str, Any]]]:
-    """Yield the pages of the list that `list_jobs` yields.
+    """Yield the jobs of `list_jobs`, page by page.
 
-    Raises AssemblyAIError if `most_pages` pages do not reach the last of these jobs.
+    Raises AssemblyAIError if these jobs do not fit into `most_pages` pages.
     """
     # The list has times in UTC without a zone. Compare them as text.
     begin = since.astimezone(tz.utc).strftime("%Y-%m-%dT%H:%M:%S") if since else ""

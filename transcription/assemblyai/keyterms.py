@@ -7,6 +7,7 @@ import re
 
 from django.conf import settings
 from django.core.exceptions import ValidationError
+from django.template.defaultfilters import pluralize
 
 from transcription.assemblyai.speech_models import MODELS
 
@@ -111,8 +112,8 @@ def validate_numbers(text: str) -> None:
     for line in terms_of(text):
         if not NUMBERS.fullmatch(line):
             raise ValidationError(
-                f"“{line}”: write a country in two capital letters, such as DE, or how "
-                "a number begins, such as +1415."
+                f"“{line}”: write a country in two capital letters, such as DE, or the "
+                "first digits of a number, such as +1415."
             )
 
 
@@ -120,4 +121,6 @@ def count_of(text: str) -> str:
     """Return a text such as "3 terms, 5 of at most 1,000 words" for a keyword list."""
     terms = terms_of(text)
     words = words_in(terms)
-    return f"{len(terms)} terms, {words} of at most {MAX_WORDS:,} words"
+    return (
+        f"{len(terms)} term{pluralize(terms)}, {words} of at most {MAX_WORDS:,} words"
+    )

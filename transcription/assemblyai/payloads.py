@@ -30,7 +30,8 @@ SERVER_ERROR = ("Server error",)
 REDACTED = "####"
 # A job that was deleted has this `audio_url`.
 DELETED = "http://deleted_by_user"
-# More seconds of audio than a job can have (115 days). The cost still fits its column.
+# No job has this many seconds of audio (115 days). A cost for fewer seconds fits its
+# column.
 MAX_NUMBER = 10_000_000
 
 
@@ -137,6 +138,6 @@ def no_speech_columns(job: dict[str, Any]) -> dict[str, Any]:
 
 
 def _number(value: Any) -> float | None:
-    """Return a confidence or a number of seconds, or None if it cannot be one."""
+    """Return a confidence or a length in seconds, or None if the value is invalid."""
     is_number = isinstance(value, (int, float)) and not isinstance(value, bool)
     return float(value) if is_number and 0 <= value < MAX_NUMBER else None

@@ -146,7 +146,8 @@ def settings_fields(request: dict[str, Any] | None) -> dict[str, Any]:
 def refused_at(transcript: Transcript, body: dict[str, Any]) -> datetime | None:
     """Return when AssemblyAI first refused `transcript` with the current settings.
 
-    Returns None if it did not, or if `body` has other settings than the last request.
+    Returns None if it did not, or if the settings in `body` differ from those of the
+    last request.
     """
     is_same = settings_fields(transcript.request) == settings_fields(body)
     return transcript.refused_at if is_same else None
@@ -176,7 +177,7 @@ def _refusal_error(
     if _others_are_accepted(transcript, accepted):
         message = (
             "AssemblyAI refuses this recording, and accepts others with the same "
-            f"settings. It says: {reason or 'nothing'}"
+            f"settings. AssemblyAI says: {reason or 'nothing'}"
         )
         is_final = transcript.attempts >= MAX_REFUSED_ATTEMPTS
         return AssemblyAIError(message, permanent=is_final, code=code)
@@ -186,7 +187,7 @@ def _refusal_error(
     )
     message = (
         f"AssemblyAI refuses requests with our settings. {change} Then restart the "
-        f"worker. It says: {reason or 'nothing'}"
+        f"worker. AssemblyAI says: {reason or 'nothing'}"
     )
     error = AssemblyAIError(message, permanent=True, account=True, code=code)
     error.refused_at = transcript.refused_at or timezone.now()

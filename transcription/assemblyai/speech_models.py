@@ -52,7 +52,7 @@ MODELS = {
 
 
 # For a model whose price we do not know, we use the price of the most expensive model.
-DEAREST = max(model.dollars_an_hour or 0 for model in MODELS.values())
+HIGHEST_PRICE = max(model.dollars_an_hour or 0 for model in MODELS.values())
 
 
 def cost(name: str, seconds: float | None) -> Decimal:
@@ -63,7 +63,7 @@ def cost(name: str, seconds: float | None) -> Decimal:
     assemblyai.com/docs/billing-and-pricing
     """
     model = MODELS.get(name)
-    listed = (model and model.dollars_an_hour) or DEAREST
+    listed = (model and model.dollars_an_hour) or HIGHEST_PRICE
     rate = settings.SPEECH_RATES.get(name, Decimal(str(listed)))
     return (Decimal(str(seconds or 0)) / 3600 * rate).quantize(Decimal("0.00001"))
 

@@ -21,7 +21,7 @@ def find_vocabulary(name: str) -> Vocabulary:
     if found is None:
         names = ", ".join(Vocabulary.objects.values_list("name", flat=True))
         raise CommandError(
-            f"No keyword list is called “{name}”. There is: {names or 'none yet'}."
+            f"No keyword list is called “{name}”. The lists are: {names or 'none yet'}."
         )
     return found
 
@@ -34,8 +34,9 @@ def new_recording(
 
     The transaction begins after the audio is stored: on SQLite, a transaction blocks
     all other writers, and a download may take hours. Until the audio is stored, the
-    recording is IN_PROGRESS, so that nothing else transcribes it. After an error it is
-    deleted. If this process is killed, `cleanup.fail_interrupted` marks it as failed.
+    recording is IN_PROGRESS, so that nothing else transcribes it. After an error, the
+    recording is deleted. If this process is killed, `cleanup.fail_interrupted` marks
+    the recording as failed.
     Raises audio.NotAudio, OSError.
     """
     recording = Recording.objects.create(
@@ -53,7 +54,7 @@ def new_recording(
 
 
 def advance_until_finished(transcripts: list[Transcript]) -> Iterator[float]:
-    """Take steps of the transcripts until all are finished.
+    """Advance the transcripts until all are finished.
 
     After each round, yield the seconds since the start. Raises CommandError if a
     transcript was deleted.

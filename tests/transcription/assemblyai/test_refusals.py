@@ -52,7 +52,7 @@ OF_ANY_REQUEST = {
     "multichannel is not supported": "",
     "Your account has no credits left": "dashboard",
     "Computer says no.": "Compare AssemblyAI's message with SPEECH_MODELS",
-    "": "It says: nothing",
+    "": "AssemblyAI says: nothing",
 }
 OF_THIS_RECORDING = [
     "Transcript creation error, audio_url should start with http",

@@ -37,7 +37,7 @@ class Command(BaseCommand):
     help = (
         "Measure how accurately AssemblyAI transcribes the recordings in a folder. The "
         "folder contains pairs of files, such as ward.wav and ward.txt; the text file "
-        "says what is spoken. Prints terms right, false terms and words wrong "
+        "says what is spoken. Prints terms right, false terms and word errors "
         "(docs/accuracy.md). Recordings that were already transcribed with the same "
         "keyword list and models are not charged again. So you can stop with Ctrl-C "
         "and continue later."
@@ -95,7 +95,7 @@ class Command(BaseCommand):
         if is_sure:
             return
         if not sys.stdin.isatty():
-            raise CommandError("Add --yes to transcribe them without a question.")
+            raise CommandError("There is no terminal for a question. Add --yes.")
         if input("Transcribe them? [y/N] ").strip().lower() not in ("y", "yes"):
             raise CommandError("Nothing was transcribed.")
 
@@ -144,7 +144,7 @@ class Command(BaseCommand):
             self.stdout.write(json.dumps(body, indent=2, ensure_ascii=False))
             return
         width = max(len(name) for name, _ in [*lines, ("recording", total)])
-        heads = ("terms right", "false terms", "words wrong")
+        heads = ("terms right", "false terms", "word errors")
         self.stdout.write("  ".join([f"{'recording':<{width}}", *heads]))
         for name, each in [*lines, ("all", total)]:
             cells = (

@@ -41,7 +41,6 @@ class Command(BaseCommand):
             help="Name of the keyword list (default: the list that fits the number, "
             "else the default list).",
         )
-
         parser.add_argument(
             "--mono",
             action="store_true",
@@ -117,17 +116,17 @@ def start_from_twilio(sid: str, words: Vocabulary | None) -> Transcript:
     if recording and recording.is_finished:
         status = recording.status
     else:
-        news = twilio_client.fetch_recording(sid)
-        status = news.status
+        state = twilio_client.fetch_recording(sid)
+        status = state.status
         columns = {
-            "call": Call.objects.filter(sid=news.call_sid).first(),
-            "status": news.status,
-            "duration_seconds": news.duration_seconds,
-            "channels": news.channels,
-            "source": news.source,
+            "call": Call.objects.filter(sid=state.call_sid).first(),
+            "status": state.status,
+            "duration_seconds": state.duration_seconds,
+            "channels": state.channels,
+            "source": state.source,
         }
     if status != Recording.Status.COMPLETED:
-        raise CommandError(f"Twilio has no audio for {sid}: it is {status}.")
+        raise CommandError(f"Twilio has no audio of {sid}: its status is {status}.")
     with transaction.atomic():
         recording, _ = Recording.objects.update_or_create(sid=sid, defaults=columns)
         # Somebody wants this recording again, so it no longer counts as deleted.
