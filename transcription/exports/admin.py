@@ -24,7 +24,7 @@ from transcription.models import Export, Transcript
 def export(
     model_admin: Any, request: HttpRequest, chosen: QuerySet[Transcript]
 ) -> HttpResponseBase:
-    """Show the form with the kinds of file. Return the file after the form is sent."""
+    """Show the form that asks for the kind of file. If it was sent, return the file."""
     uuid = uuid_of(request.POST.get("export", ""))
     answers = {**request.POST.dict(), "export": uuid}
     form = ExportForm(answers if "kind" in answers else None, initial={"export": uuid})
@@ -61,17 +61,17 @@ def download(
     request: HttpRequest, chosen: QuerySet[Transcript], form: ExportForm
 ) -> StreamingHttpResponse:
     kind = form.cleaned_data["kind"]
-    facts: dict[str, Any] = {
+    columns: dict[str, Any] = {
         "user": cast(User, request.user),
         "kind": dict(KINDS)[kind],
         "total": chosen.count(),
     }
     row, is_new = Export.objects.get_or_create(
-        uuid=form.cleaned_data["export"], defaults=facts
+        uuid=form.cleaned_data["export"], defaults=columns
     )
     if not is_new:
         # The user pressed the button twice. Each download gets a row of its own.
-        row = Export.objects.create(**facts)
+        row = Export.objects.create(**columns)
     # Do not load `words`: this column can have megabytes, and a CSV does not use it.
     unused_columns = ["words"] if kind == CSV else []
     batches = row.track_progress(bulk.batches(chosen, request.user, *unused_columns))

@@ -120,7 +120,7 @@ def paragraphs(transcript: Transcript, options: Options) -> Iterator[tuple[str, 
             )
 
 
-def facts(transcript: Transcript) -> str:
+def summary_line(transcript: Transcript) -> str:
     """Return one line with the phone number, time, length and language."""
     call = transcript.recording.call
     made = transcript.created_at
@@ -138,7 +138,7 @@ def cues_of(transcript: Transcript, options: Options) -> list[Cue]:
         return [Cue(0, NO_TEXT_SECONDS * 1000, subtitles.wrap(words))]
     if options.version == Version.BOTH:
         raise OneVersionOnly
-    [reading] = versions
+    [version] = versions
     seconds = transcript.audio_seconds or 0
-    words = reading.words() or words_of_text(reading.text, [], seconds)
+    words = version.words() or words_of_text(version.text, [], seconds)
     return subtitles.cues(words, seconds, options.speakers)

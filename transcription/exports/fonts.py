@@ -49,10 +49,9 @@ class MissingFont(Exception):
         if unicodedata.category(letter).startswith("S"):
             package = DEBIAN_SYMBOLS
         super().__init__(
-            f"This PDF cannot be made: no font here has the letter “{letter}” "
-            f"({name.capitalize()}). Install a font for it on the server, on Debian "
-            f"for example with `apt install {package}`. The other formats contain all "
-            "letters."
+            f"This PDF cannot be made: no font on the server has the letter “{letter}” "
+            f"({name.capitalize()}). Install a font for it, on Debian for example with "
+            f"`apt install {package}`. The other formats contain all letters."
         )
 
 

@@ -14,9 +14,9 @@ from transcription.exports.content import (
     Options,
     Version,
     cues_of,
-    facts,
     paragraphs,
     remove_unprintable,
+    summary_line,
     text_versions,
 )
 from transcription.exports.pdf import pdf_file
@@ -42,8 +42,8 @@ def txt(transcript: Transcript, options: Options) -> bytes:
 def as_json(transcript: Transcript, options: Options) -> bytes:
     """Return the text and its words as JSON.
 
-    The times of words are in ms, or null if missing. Without corrections and names of
-    speakers, the words are as AssemblyAI sent them.
+    The times of words are in ms, or null if missing. If nobody has corrected words or
+    named speakers, the words are as AssemblyAI sent them.
     """
     keys = ["text", "confidence"]
     keys += ["start", "end"] * options.times + ["speaker", "channel"] * options.speakers
@@ -102,7 +102,7 @@ def docx(transcript: Transcript, options: Options) -> bytes:
     document.core_properties.title = "Transcript"
     document.core_properties.author = "djtranscribe"
     document.add_heading("Transcript", level=1)
-    document.add_paragraph(facts(transcript))
+    document.add_paragraph(summary_line(transcript))
     for prefix, said in paragraphs(transcript, options):
         paragraph = document.add_paragraph()
         if prefix:
@@ -115,7 +115,7 @@ def docx(transcript: Transcript, options: Options) -> bytes:
 
 def pdf(transcript: Transcript, options: Options) -> bytes:
     """Return a PDF file. Raises fonts.MissingFont if a letter is in no font."""
-    return pdf_file(facts(transcript), list(paragraphs(transcript, options)))
+    return pdf_file(summary_line(transcript), list(paragraphs(transcript, options)))
 
 
 # All export formats, in the order of the buttons.

@@ -11,17 +11,17 @@ MARGIN_MM = 20
 LINE_MM = 0.6
 
 
-def pdf_file(facts: str, paragraphs: list[tuple[str, str]]) -> bytes:
+def pdf_file(summary: str, paragraphs: list[tuple[str, str]]) -> bytes:
     """Return the PDF file. Raises fonts.MissingFont if a letter is in no font.
 
-    facts: the line below the title. paragraphs: pairs of a prefix (or "") and a text.
+    summary: the line below the title. paragraphs: pairs of a prefix, or "", and a text.
     The file embeds only the letters that it uses, not whole fonts. Arabic and Hebrew
     are set right to left.
     """
     from fpdf import FPDF
     from fpdf.enums import Align, XPos, YPos
 
-    lines = [(18, TITLE), (10, facts)]
+    lines = [(18, TITLE), (10, summary)]
     for prefix, said in paragraphs:
         lines += [(9, prefix)] * bool(prefix) + [(11, said)]
     fonts = fonts_for("".join(text for _, text in lines))

@@ -130,8 +130,9 @@ def _newest_keys(query: Query, rows: QuerySet[Transcript]) -> list[int]:
 def _add_operators(
     condition: str, params: list[Any], query: Query, rows: QuerySet[Transcript]
 ) -> tuple[str, list[Any]]:
-    """Add the operators, and the filters of `rows`, to a WHERE for _STATEMENTS.
+    """Add the query's operators and the filters of `rows` to a condition.
 
+    Returns the new condition and its parameters, for _STATEMENTS.
     If the operators select at most MAX_SELECTED_CALLS calls, only the transcripts of
     these calls are read. Otherwise the database reads all transcripts with the words
     and checks the call of each.

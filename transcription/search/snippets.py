@@ -58,7 +58,7 @@ class Snippet:
 def snippets_of(transcripts: list[Transcript], query: Query) -> list[Snippet]:
     """Return the snippets of a page.
 
-    The number of queries does not depend on the number of transcripts.
+    The number of database queries does not depend on the number of transcripts.
     """
     # A query without words has no matches in the texts.
     words = words_of_each(transcripts) if query.included else {}
@@ -125,9 +125,9 @@ def passage_start(text: str, all_tokens: list[Token], match: int) -> int:
 
 
 def occurrences(words: list[str], query: Query) -> list[tuple[int, int, int]]:
-    """Return (first, last, term) of each occurrence, in order and without overlaps.
+    """Return (first, end, term) of each occurrence, in order and without overlaps.
 
-    first, last: indexes in `words`, `last` excluded. term: the index in query.included.
+    first, end: indexes in `words`, `end` excluded. term: the index in query.included.
     """
     found: list[tuple[int, int, int]] = []
     for start in range(len(words)):
@@ -148,10 +148,10 @@ def densest_index(found: list[tuple[int, int, int]]) -> int:
     """
 
     def terms_near(index: int) -> int:
-        last = found[index][0] + NEAR
+        end = found[index][0] + NEAR
         near = set()
         for start, _, term in found[index : index + NEAR]:
-            if start < last:
+            if start < end:
                 near.add(term)
         return len(near)
 

@@ -222,7 +222,7 @@ def test_pdf_is_refused_when_a_font_is_missing(
     answer = browser.get(url(transcript, "pdf"))
 
     assert answer.status_code == 422
-    assert f"no font here has the letter “{letter}”" in answer.text
+    assert f"no font on the server has the letter “{letter}”" in answer.text
     assert f"apt install {package}" in answer.text
     assert browser.get(url(transcript, "docx")).status_code == 200
 

@@ -132,7 +132,7 @@ def test_a_pdf_that_cannot_be_made_is_named_in_the_zip(
     archive = zipfile.ZipFile(io.BytesIO(content))
     [name] = archive.namelist()
     assert name.endswith(".pdf-was-not-made.txt")
-    assert "no font here has the letter “会”" in archive.read(name).decode()
+    assert "no font on the server has the letter “会”" in archive.read(name).decode()
 
 
 def test_access_is_logged_only_when_the_export_is_sent(many, operator):
