@@ -42,10 +42,16 @@ urlpatterns = [
     path("transcripts/<uuid:uuid>/preview/", review.preview, name="preview"),
     path("transcripts/<uuid:uuid>/history/", pages.history, name="history"),
     path(
-        "transcripts/<uuid:uuid>/verify/", pages.lock, {"locked": True}, name="verify"
+        "transcripts/<uuid:uuid>/verify/",
+        pages.set_verified,
+        {"is_verified": True},
+        name="verify",
     ),
     path(
-        "transcripts/<uuid:uuid>/reopen/", pages.lock, {"locked": False}, name="reopen"
+        "transcripts/<uuid:uuid>/reopen/",
+        pages.set_verified,
+        {"is_verified": False},
+        name="reopen",
     ),
     path("accuracy/", pages.accuracy_page, name="accuracy"),
     path("keyword-lists/suggestions/", suggestions.page, name="suggestions"),

@@ -324,11 +324,11 @@ def test_a_keyword_list_makes_the_next_transcript_right(
 
     rows = comparison.all_inner_texts()
     keep(page, "compare-clinic")
-    before, after, words = counted(rows, "Words wrong")
+    before, after, words = counted(rows, "Word errors")
     terms_before, terms_after, terms = counted(rows, "Terms right")
     print(
         f"terms right {terms_before} -> {terms_after} of {terms}, "
-        f"words wrong {before} -> {after} of {words}"
+        f"word errors {before} -> {after} of {words}"
     )
     assert after <= before / 3
     assert terms_after >= terms - 1 > terms_before
@@ -360,7 +360,7 @@ def test_repeated_correction_is_suggested_as_a_term_and_used_next_time(
     keep(page, "suggestions")
     page.locator(".suggestions select").select_option(label="Front desk")
     page.get_by_role("button", name="Add as a term").click()
-    expect(page.get_by_text("is in the list Front desk")).to_be_visible()
+    expect(page.get_by_text("was added to the list Front desk")).to_be_visible()
     page.goto(transcript)
     transcribe_again(page, "Front desk")
 

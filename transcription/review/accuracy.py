@@ -46,9 +46,9 @@ class Group(NamedTuple):
 
 
 class Line(NamedTuple):
-    """The plot line of one keyword list: the percentage of wrong words per month.
+    """The plot line of one keyword list: the word errors in percent, by month.
 
-    months: (month, percent of wrong words, number of scores). points: (x, y).
+    months: (month, word errors in percent, number of scores). points: (x, y).
     """
 
     name: str
@@ -117,7 +117,10 @@ def _interval(
 
 @lru_cache(64)
 def _samples(calls: int) -> list[list[int]]:
-    """Return RESAMPLES random samples of score indexes. The random seed is fixed."""
+    """Return RESAMPLES random samples of score indexes.
+
+    The random seed is fixed, so that the page shows the same intervals after a reload.
+    """
     chance = random.Random(1)  # noqa: S311
     return [chance.choices(range(calls), k=calls) for _ in range(RESAMPLES)]
 
@@ -147,7 +150,7 @@ def lines() -> list[Line]:
         :LINES
     ]
     months = sorted({month for _, points in most for month, *_ in points})
-    top = highest(share for _, points in most for _, share, _ in points)
+    top = y_axis_limit(share for _, points in most for _, share, _ in points)
     step = WIDTH / max(1, len(months) - 1)
     return [
         Line(
@@ -163,7 +166,7 @@ def lines() -> list[Line]:
     ]
 
 
-def highest(shares: Any) -> float:
+def y_axis_limit(shares: Any) -> float:
     """Return the percentage at the upper end of the y axis: 10, 20, 50 or 100."""
     most = max(shares, default=0)
-    return next((top for top in (10, 20, 50) if most <= top), 100)
+    return next((limit for limit in (10, 20, 50) if most <= limit), 100)

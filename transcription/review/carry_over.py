@@ -43,7 +43,7 @@ def carry_over(transcript: Transcript) -> None:
     except OperationalError:
         raise
     except Exception as error:
-        # Do not log messages of these classes: they may quote the words.
+        # Do not log the messages of these exceptions: they may quote the words.
         logger.error(
             "transcript=%s corrections_not_carried_over error=%s",
             transcript.uuid,

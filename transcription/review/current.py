@@ -1,4 +1,4 @@
-"""Return the current words of a transcript: the original words with corrections.
+"""The current words of a transcript: the original words with corrections.
 
 Corrections are applied each time the words are read. Only `Transcript.text` is stored
 with the corrections, because lists and searches need it.
@@ -190,16 +190,16 @@ def _changed_words(words: list[Word], change: Change, seconds: float) -> Iterato
             space = " "
 
 
-def _time_range(words: list[Word], first: int, last: int) -> tuple[int, int]:
+def _time_range(words: list[Word], first: int, end: int) -> tuple[int, int]:
     """Return (start, end) in ms: the time in which the new words are spoken.
 
-    This is the time of the words from `first` up to `last`, which is excluded. If there
+    This is the time of the words from `first` up to `end`, which is excluded. If there
     are no such words, it is the gap between the word before and the word after. If
     there is no gap, it is the second half of the word before or, at the beginning of
     the text, the first half of the first word.
     """
-    if first < last:
-        return words[first].start, max(words[last - 1].end, words[first].start)
+    if first < end:
+        return words[first].start, max(words[end - 1].end, words[first].start)
     if not first:
         begins, ends = 0, words[0].start
         return (begins, ends) if ends > begins else (begins, _middle(words[0]))

@@ -38,7 +38,7 @@ class Original(models.Model):
     pieces = models.TextField()
     # One line per word: [start (ms), end (ms), confidence, speaker] as JSON.
     facts = models.TextField()
-    # [first, last, speaker] of each turn on the page, `last` excluded.
+    # [first, end, speaker] of each turn on the page: indexes of words, `end` excluded.
     turns = models.JSONField()
 
     class Meta:
@@ -62,12 +62,12 @@ class Original(models.Model):
         pieces = cls.objects.values_list("pieces", flat=True).get(pk=transcript.pk)
         return pieces.split("\n") if pieces else []
 
-    def words(self, first: int = 0, last: int | None = None) -> list[Word]:
-        """Return the words from index `first` up to `last`, which is excluded."""
+    def words(self, first: int = 0, end: int | None = None) -> list[Word]:
+        """Return the words from index `first` up to `end`, which is excluded."""
         if not self.pieces:
             return []
-        pieces = self.pieces.split("\n")[first:last]
-        facts = json.loads(f"[{','.join(self.facts.split(chr(10))[first:last])}]")
+        pieces = self.pieces.split("\n")[first:end]
+        facts = json.loads(f"[{','.join(self.facts.split(chr(10))[first:end])}]")
         lines = zip(pieces, facts, strict=True)
         return [
             Word._make((piece.lstrip(" "), *fact, " " * piece.startswith(" "), n, 1, 0))
@@ -204,7 +204,7 @@ class Score(models.Model):
     def __str__(self) -> str:
         return (
             f"{self.terms_right} of {self.terms} terms right, "
-            f"{self.words_wrong} of {self.words} words wrong"
+            f"{self.words_wrong} word errors in {self.words} words"
         )
 
 

@@ -59,7 +59,7 @@ def speakers(request: HttpRequest, uuid: UUID) -> HttpResponse:
     except (Refused, Conflict) as error:
         messages.error(request, str(error))
     else:
-        messages.success(request, "The speakers are named.")
+        messages.success(request, "The names of the speakers were saved.")
     return redirect(source_page(request, transcript))
 
 
@@ -68,16 +68,16 @@ def speakers(request: HttpRequest, uuid: UUID) -> HttpResponse:
     ["transcription.view_transcript", "transcription.verify_transcript"],
     raise_exception=True,
 )
-def lock(request: HttpRequest, uuid: UUID, locked: bool) -> HttpResponse:
+def set_verified(request: HttpRequest, uuid: UUID, is_verified: bool) -> HttpResponse:
     """Verify a transcript, or reopen it.
 
-    To verify it, the form must have the `revision` that the page shows. Otherwise
-    nothing is verified.
+    To verify it, the form must have the `revision` that the page shows: nobody must
+    verify changes that they have not seen.
     """
     transcript = get_transcript(uuid)
     seen = request.POST.get("revision", "")
     try:
-        if locked:
+        if is_verified:
             editing.verify(transcript, request.user, int(seen) if is_key(seen) else -1)
         else:
             editing.reopen(transcript, request.user)
@@ -87,7 +87,7 @@ def lock(request: HttpRequest, uuid: UUID, locked: bool) -> HttpResponse:
         messages.success(
             request,
             "Verified. The text is locked until somebody reopens it."
-            if locked
+            if is_verified
             else "Reopened. The text can be corrected again.",
         )
     return redirect(source_page(request, transcript))
@@ -128,7 +128,7 @@ def accuracy_page(request: HttpRequest) -> HttpResponse:
     context = {
         "groups": accuracy.groups(),
         "lines": lines,
-        "top": accuracy.highest(shares),
+        "top": accuracy.y_axis_limit(shares),
         "width": accuracy.WIDTH,
         "height": accuracy.HEIGHT,
         "months": sorted({month for line in lines for month, *_ in line.months}),

@@ -93,7 +93,7 @@ def refuse_overwriting(
     """Raise Conflict if the author would overwrite somebody else's newer correction.
 
     started_from: the revision that the author saw. Corrections that were made or redone
-    in later ones are newer.
+    in later revisions are newer.
     touched: the live corrections that overlap the author's changes.
     """
     later = row.revisions.filter(number__gt=started_from).exclude(author=author)

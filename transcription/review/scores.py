@@ -1,4 +1,4 @@
-"""Score a transcript: count correct keyterms, false keyterms and wrong words.
+"""Score a transcript: count correct keyterms, false keyterms and word errors.
 
 A verified transcript is the reference for all transcripts of its recording. Both texts
 are normalised first, so that "20mg" and "20 mg" are the same. English texts use

@@ -21,7 +21,7 @@ from transcription.words import Word, join_words, original_words
 
 class PageTurn(NamedTuple):
     first: int  # index of the turn's first original word
-    last: int  # index after its last original word
+    end: int  # index after its last original word
     # Index of the first original word after the corrections of earlier turns. It is
     # `first`, unless a correction of an earlier turn also replaces words of this turn.
     begins: int
@@ -51,7 +51,7 @@ class PageTurn(NamedTuple):
         """The data about this turn that viewer.js needs."""
         return {
             "first": self.first,
-            "last": self.last,
+            "last": self.end,
             "begins": self.begins,
             **player_data(self.words),
             "corrections": self.corrections,
@@ -74,8 +74,8 @@ def turns_on_page(transcript: Transcript) -> list[PageTurn]:
     original = Original.objects.get(pk=transcript.pk)
     names = speaker_names(transcript)
     bounds = [
-        (first, last, names.get(speaker, speaker))
-        for first, last, speaker in original.turns
+        (first, end, names.get(speaker, speaker))
+        for first, end, speaker in original.turns
     ]
     return with_overlaps(
         _turns(bounds, original.words(), 0, _live_corrections(transcript))
@@ -103,13 +103,16 @@ def speakers_of(transcript: Transcript, turns: list[PageTurn]) -> list[tuple[str
 def turns_in_ranges(
     transcript: Transcript, ranges: Iterable[tuple[int, int]]
 ) -> list[PageTurn]:
-    """Return the turns with original words in these ranges: (first, last excluded)."""
+    """Return the turns that contain original words in these ranges.
+
+    A range is (first, end), with `end` excluded.
+    """
     original = Original.objects.get(pk=transcript.pk)
     starts = [first for first, _, _ in original.turns]
     numbers = {
         number
-        for first, last in ranges
-        for number in range(bisect_right(starts, first) - 1, bisect_left(starts, last))
+        for first, end in ranges
+        for number in range(bisect_right(starts, first) - 1, bisect_left(starts, end))
     }
     bounds = [turn for n, turn in enumerate(original.turns) if n in numbers]
     if not bounds:
@@ -152,13 +155,13 @@ def _turns(
     )
     places = [word.at for word in current]
     starts = [row.first for row in rows]
-    for first, last, speaker in bounds:
-        mine = current[bisect_left(places, first) : bisect_left(places, last)]
+    for first, end, speaker in bounds:
+        mine = current[bisect_left(places, first) : bisect_left(places, end)]
         earlier = bisect_left(starts, first)
-        here = rows[earlier : bisect_left(starts, last)]
+        here = rows[earlier : bisect_left(starts, end)]
         yield PageTurn(
             first,
-            last,
+            end,
             max(first, rows[earlier - 1].last) if earlier else first,
             speaker,
             clock(words[first - begin].start),

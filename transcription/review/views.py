@@ -1,4 +1,4 @@
-"""Views with which the page of a transcript saves corrections."""
+"""Views that save corrections from a transcript's page."""
 
 import json
 from collections.abc import Callable
@@ -67,9 +67,9 @@ def get_transcript(uuid: UUID) -> Transcript:
 def changes_since(transcript: Transcript, seen: int) -> dict[str, Any]:
     """Return the last revision, and the turns that revisions after `seen` changed.
 
-    The page says with its next save that it shows this last revision. So it must get
-    the changes of all people, not only its own. If somebody has named speakers, the
-    page must be loaded again, because the names can be anywhere.
+    Then the page shows this last revision, and sends its number with the next save. So
+    it must get the changes of all people, not only its own. If somebody has named
+    speakers, the page must be loaded again, because the names can be anywhere.
     """
     transcript.refresh_from_db(fields=["revision"])
     later = transcript.revisions.filter(number__gt=seen)
