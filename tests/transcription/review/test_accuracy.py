@@ -118,7 +118,7 @@ def test_the_same_correction_in_two_transcripts_is_suggested(ada, admin_client):
     assert "<del>metaprolyla</del>" in page
     assert "ibuprofen" not in page
     path = f"/keyword-lists/suggestions/{suggested.pk}"
-    assert "1 transcript still has it" in " ".join(
+    assert "1 transcript still contains “metaprolyla”" in " ".join(
         admin_client.get(f"{path}/occurrences/").text.split()
     )
 
