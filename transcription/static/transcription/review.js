@@ -21,7 +21,7 @@
     let edit = null;
     // Saves that the server has not confirmed, the oldest first.
     let waiting = [];
-    // For the key of each save: a function that restores the text shown before.
+    // Maps the key of each save to a function that restores the text before the save.
     const before = new Map();
     let isSending = false;
     let retry = 0;
@@ -42,7 +42,7 @@
       return [Math.min(one, other), Math.max(one, other)];
     };
 
-    // The range from `from` to `to`, made longer if it would cut a correction in two.
+    // The range of the words `from` to `to`, extended so that it does not cut a correction.
     function expandToCorrections(from, to) {
       let { first } = viewer.ranges[from];
       let { last } = viewer.ranges[to];
@@ -65,7 +65,7 @@
       if (from < to) for (const word of viewer.words.slice(from, to + 1)) word.classList.add("chosen");
     }
 
-    // Drafts: text that is typed or not yet saved is still there after a reload.
+    // Drafts: typed text that is not saved yet survives a reload of the page.
 
     const draftOf = ({ range, input, isInsertion, seen }) => ({ ...range, typed: input.value, isInsertion, seen });
 
@@ -84,7 +84,7 @@
       waiting = draft.waiting ?? [];
       if (draft.open) {
         reopenInput(draft.open);
-        if (edit) showStatus("Your unsaved text is here again. Enter saves it.");
+        if (edit) showStatus("Your unsaved text was restored. Press Enter to save it.");
         else showStatus(`Not saved, because somebody removed all words: “${draft.open.typed}”`, true);
       }
       if (waiting.length) sendQueue();
@@ -162,7 +162,7 @@
         body: JSON.stringify(body),
       });
       const isJson = answer.headers.get("Content-Type")?.startsWith("application/json");
-      if (answer.redirected || !isJson) throw new Error("no answer of ours");
+      if (answer.redirected || !isJson) throw new Error("not an answer of this site");
       return { status: answer.status, ...(await answer.json()) };
     }
 

@@ -69,7 +69,7 @@
       return found;
     }
 
-    // Mark the corrected words of a turn. Their tooltips say what was there before.
+    // Mark the corrected words of a turn. Their tooltips show the text before.
     function markCorrections(number) {
       const spans = [...turnElements[number].querySelectorAll(":scope > span")];
       for (const { at, count: many, original, who, when } of turns[number].corrections) {
@@ -218,7 +218,8 @@
     }
 
     function drawDoubtful() {
-      // Short marks at the bottom of the waveform: three hours may have a thousand of them.
+      // Short marks at the bottom: three hours of audio may have a thousand of them, which
+      // must not hide the waveform.
       const places = doubtful.map((number) => `M${Math.round((starts[number] / durationMs()) * width)} ${height * 0.8}V${height}`);
       wave?.querySelector(".checks").setAttribute("d", durationMs() ? [...new Set(places)].join("") : "");
     }
@@ -293,7 +294,7 @@
     }
     balance?.addEventListener("change", applyBalance);
 
-    // A link that opens this page at the chosen word, or at what is spoken now.
+    // Copy a link that opens this page at the selected word, or at the word spoken now.
     async function copyLink() {
       const at = audio.paused && document.activeElement === words[tabStop] ? starts[tabStop] : starts[spoken] ?? starts[tabStop] ?? 0;
       // To the millisecond: a time rounded down to seconds would lead to the word before.
