@@ -27,8 +27,8 @@ def advance(transcript_pk: int) -> None:
     """Run all steps that are possible now. Does not raise if a vendor fails."""
     transcript = Transcript.objects.claim(transcript_pk)
     if transcript is None:
-        # Record that this message has left the queue. `claim` says why a transcript
-        # cannot be claimed.
+        # It cannot be claimed now, see `claim` for the reasons. Record that its message
+        # has left the queue.
         row = Transcript.objects.unfinished().filter(pk=transcript_pk)
         row.exclude(announced_at=None).update(announced_at=None)
     while transcript:

@@ -24,7 +24,7 @@ from transcription.assemblyai.client import AssemblyAIError
 from transcription.models import Transcript
 
 # If AssemblyAI refuses a transcript but accepts others with the same settings, the
-# refused transcript is retried at most this many times, after about 5 to 40 seconds.
+# refused transcript is retried at most this many times: after about 5, 10, 20 and 40 s.
 MAX_REFUSED_ATTEMPTS = 4
 # To find out whether AssemblyAI accepts other transcripts, look at this many of the
 # newest ones.

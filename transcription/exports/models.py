@@ -9,7 +9,7 @@ from django.conf import settings
 from django.db import models
 from django.utils import timezone
 
-# Sending a batch takes seconds. If no batch was sent for this time, we assume that the
+# Sending a batch takes seconds. If no batch was sent for this long, we assume that the
 # browser has disconnected.
 INTERRUPTED_AFTER = timedelta(seconds=30)
 

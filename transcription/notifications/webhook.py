@@ -48,7 +48,7 @@ def send(message_id: UUID, message: dict[str, Any]) -> str:
         for scheme in ("https://", "http://"):
             session.mount(scheme, LimitedAdapter(TIMEOUT_SECONDS))
         try:
-            # With stream=True, the body of the response is not read.
+            # stream=True: do not read the response's body, which may be long.
             answer = session.post(
                 settings.NOTIFY_URL,
                 data=body,

@@ -62,7 +62,7 @@ class Deletion(models.Model):
     )
     begun_at = models.DateTimeField("started", auto_now_add=True, db_index=True)
     finished_at = models.DateTimeField("finished", null=True)
-    # What is deleted so far, for example {"recordings at Twilio": 3, "texts": 2}.
+    # What was deleted so far, for example {"recordings at Twilio": 3, "texts": 2}.
     counts = models.JSONField("deleted", default=dict)
     # The newest reason why something could not be deleted.
     problem = models.TextField(blank=True)

@@ -40,7 +40,7 @@ def words_of(transcript: Transcript) -> list[Word]:
 def words_of_each(transcripts: Iterable[Transcript]) -> dict[int, list[Word]]:
     """Return {primary key: current words} of these transcripts.
 
-    If any of them has a revision, this makes three more queries for all together.
+    If any of them has a revision, this makes three more queries in total.
     """
     rows = {transcript.pk: transcript for transcript in transcripts}
     revised = [pk for pk, row in rows.items() if row.revision]

@@ -67,8 +67,8 @@ def get_transcript(uuid: UUID) -> Transcript:
 def changes_since(transcript: Transcript, seen: int) -> dict[str, Any]:
     """Return the last revision, and the turns that revisions after `seen` changed.
 
-    Then the page shows this last revision, and sends its number with the next save. So
-    it must get the changes of all people, not only its own. If somebody has named
+    The page then shows this last revision, and sends its number with the next save. So
+    the page must get the changes of all people, not only its own. If somebody has named
     speakers, the page must be loaded again, because the names can be anywhere.
     """
     transcript.refresh_from_db(fields=["revision"])

@@ -133,7 +133,7 @@ class Vocabulary(RetentionPeriods):
 
     @property
     def content(self) -> dict[str, str]:
-        # Browsers send \r\n. A changed line end is not a new version.
+        # Browsers send \r\n. Other line ends alone must not make a new version.
         return {
             name: getattr(self, name).replace("\r\n", "\n") for name in self.SENT_FIELDS
         }

@@ -57,7 +57,7 @@ def batches(request: HttpRequest) -> HttpResponse:
 @require_POST
 @permission_required(CORRECT_TRANSCRIPTS, raise_exception=True)
 def apply(request: HttpRequest, pk: int) -> HttpResponse:
-    """Start to correct a mistake in all past transcripts that contain it."""
+    """Start to correct a mistake in past transcripts, see `create_batch`."""
     row = get_object_or_404(Mistake, pk=pk)
     try:
         batch = past_transcripts.create_batch(row.heard, row.corrected, request.user)
@@ -81,7 +81,7 @@ def apply(request: HttpRequest, pk: int) -> HttpResponse:
 @require_POST
 @permission_required(CORRECT_TRANSCRIPTS, raise_exception=True)
 def undo(request: HttpRequest, pk: int) -> HttpResponse:
-    """Start to undo a correction in all past transcripts."""
+    """Start to undo a correction in all transcripts of its batch."""
     past_transcripts.undo_batch(get_object_or_404(Batch, pk=pk))
     return redirect("transcription:suggestions")
 
