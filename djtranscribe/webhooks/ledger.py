@@ -40,14 +40,14 @@ INCOMING_CALL = "twilio-answer"
 
 def webhook(
     kind: str,
-    refusal: Callable[[HttpRequest, str], str],
+    find_fault: Callable[[HttpRequest, str], str],
     read_fields: Callable[[HttpRequest], dict[str, Any]],
 ) -> Callable[[Handler], Callable[..., HttpResponse]]:
     """Return a decorator that turns a handler into a view.
 
     kind: the name under which the deliveries are stored.
-    refusal(request, about) returns why the request is refused, or "" if it is
-    authentic. about: our UUID from the callback URL.
+    find_fault(request, uuid) returns why the request is refused, or "" if it is
+    authentic. uuid: our UUID from the callback URL.
     read_fields(request) returns the fields of the request.
     """
 
@@ -64,21 +64,21 @@ def webhook(
             return answer
 
         def receive(request: HttpRequest, kwargs: dict[str, Any]) -> HttpResponse:
-            about = str(kwargs.get("uuid") or request.GET.get("call", ""))
-            about = about.replace("\0", "")[:36]
+            uuid = str(kwargs.get("uuid") or request.GET.get("call", ""))
+            uuid = uuid.replace("\0", "")[:36]
             delivery = WebhookDelivery(kind=kind)
             try:
-                reason = too_large(request) or refusal(request, about)
+                reason = too_large(request) or find_fault(request, uuid)
                 if reason:
                     return refuse(delivery, reason)
-                delivery.about, delivery.body = about, read_fields(request)
+                delivery.about, delivery.body = uuid, read_fields(request)
                 return accept(delivery)
             except Error as error:
                 # Log only the error's type: its message may quote values of the row.
                 logger.error(
                     "webhook=%s about=%s stored=no error=%s",
                     kind,
-                    about,
+                    uuid,
                     type(error).__name__,
                 )
                 return retry_later("The database is not available.")

@@ -266,7 +266,6 @@ def test_plain_http_is_redirected_under_the_path_but_not_webhooks(
 @pytest.mark.django_db(transaction=True)
 def test_the_page_of_a_fault_leads_home_under_the_path(under, monkeypatch):
     ask = under("/calls")
-    monkeypatch.setattr("caller.twilio.webhooks.refusal", lambda *_: "")
     monkeypatch.setattr("djtranscribe.webhooks.ledger.too_large", lambda request: 1 / 0)
 
     status, answer = ask("/record/", "POST")
