@@ -71,8 +71,9 @@ def check_spoken_language(**kwargs: Any) -> list[CheckMessage]:
     if not (settings.SPEECH_LANGUAGE_CODE or spoken):
         return []  # Another check reports the empty setting.
     if spoken not in voices.LOCALES:
-        name = "SAY_LANGUAGE" if settings.SAY_LANGUAGE else "LANGUAGE_CODE"
-        message = f"Twilio cannot speak the language of {name}. People hear English."
+        message = (
+            "Twilio cannot speak the language in LANGUAGE_CODE. People hear English."
+        )
         if settings.SAY_LANGUAGE:
             message = "SAY_LANGUAGE is not in our list of languages that Twilio speaks."
         hint = "Set SAY_LANGUAGE to the language of the people you call, such as en-GB."
