@@ -6,8 +6,8 @@ from datetime import datetime
 from functools import lru_cache
 from typing import Any, NamedTuple
 
-from django.db.models import Case, Count, Sum, Value, When
-from django.db.models.functions import Coalesce, TruncMonth
+from django.db.models import Case, Count, F, Sum, Value, When, Window
+from django.db.models.functions import Coalesce, RowNumber, TruncMonth
 
 from transcription.models import Score
 
@@ -68,11 +68,12 @@ def groups() -> list[Group]:
         .annotate(calls=Count("pk"), **{f"sum_{each}": Sum(each) for each in COUNTS})
         .order_by("-calls")[:GROUPS]
     )
+    place = Window(RowNumber(), partition_by=[*GROUP, MODEL], order_by=F("pk").desc())
+    rows = Score.objects.annotate(place=place).filter(place__lte=NEWEST).order_by("-pk")
     newest: dict[Any, list[tuple[int, ...]]] = defaultdict(list)
-    rows = Score.objects.order_by("-pk").values_list(*GROUP, MODEL, *COUNTS)
-    for *key, terms, terms_right, _, words, words_wrong in rows[: NEWEST * GROUPS]:
-        if len(newest[tuple(key)]) < NEWEST:
-            newest[tuple(key)].append((terms, terms_right, words, words_wrong))
+    columns = (*GROUP, MODEL, *COUNTS)
+    for *key, terms, terms_right, _, words, words_wrong in rows.values_list(*columns):
+        newest[tuple(key)].append((terms, terms_right, words, words_wrong))
     return [_group(row, newest) for row in sums]
 
 

@@ -215,6 +215,23 @@ def test_accuracy_sums_counts_by_list_and_month(ada, admin_client):
     assert "<del>metaprolyla</del> <ins>metoprolol</ins>, in 1 transcript" in page
 
 
+def test_scores_of_one_list_do_not_displace_those_of_another(ada, monkeypatch):
+    monkeypatch.setattr(accuracy, "NEWEST", 2)
+    monkeypatch.setattr(accuracy, "GROUPS", 2)
+    old, new = (Vocabulary.objects.create(name=name) for name in ("Old", "New"))
+    for vocabulary in (old, old, *[new] * 5):
+        row = said("Take it please.", vocabulary=vocabulary, vocabulary_version=1)
+        if not Score.objects.exists():
+            correct(row, ada, (1, 2, "this"))
+        editing.verify(row, ada)
+
+    words = {group.name: group.words for group in accuracy.groups()}
+
+    assert words["Old"].low == 0
+    assert words["Old"].high == pytest.approx(100 / 3)
+    assert words["New"] == (0, 0, 0)
+
+
 def test_a_deleted_list_has_one_name_on_the_whole_page(ada):
     clinic = Vocabulary.objects.create(name="Clinic", terms="metoprolol")
     for columns in (
