@@ -168,6 +168,7 @@ def test_a_call_without_a_transcript_is_found_by_its_tag(browser):
     page = browser.get(SEARCH, {"q": 'tag:"call back"'})
 
     assert call.get_absolute_url() in page.text
+    assert "These calls do, but they have no transcript." in page.text
     assert "No answer" in page.text
 
 
