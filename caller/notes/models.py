@@ -53,7 +53,8 @@ class Tag(models.Model):
         unique=True,
         validators=[
             RegexValidator(
-                r"^[\w][\w\- ]*$", "A tag has letters, digits, spaces and hyphens only."
+                r"^[\w][\w\- ]*$",
+                "A tag has only letters, digits, spaces, hyphens and underscores.",
             )
         ],
     )

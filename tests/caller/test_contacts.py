@@ -284,7 +284,7 @@ def test_tags_and_notes_of_a_call(browser, operator):
     empty = browser.post(f"{page}notes/", {"text": " \0"}, follow=True)
 
     assert [tag.name for tag in call.tags.all()] == ["billing"]
-    assert "letters, digits, spaces and hyphens only" in refused.text
+    assert "only letters, digits, spaces, hyphens and underscores" in refused.text
     note = Note.objects.get()
     assert (note.text, note.author) == ("Paid <today>.\nReally.", operator)
     assert "The note is empty." in empty.text

@@ -93,7 +93,7 @@ class Work(models.Model):
     # When AssemblyAI first refused this transcript, probably because of our settings.
     refused_at = models.DateTimeField(null=True, blank=True)
     # The job as AssemblyAI sent it, without `text` and `words`.
-    response = models.JSONField("answer of AssemblyAI", null=True, blank=True)
+    response = models.JSONField("AssemblyAI's answer", null=True, blank=True)
 
     # What happens next
     error = models.TextField(blank=True)

@@ -161,7 +161,7 @@ class Notification(models.Model):
     event = models.CharField(max_length=30, choices=Event.choices)
     # When the transcript finished, or when a person corrected or verified it. This time
     # is in the unique key: a transcript that failed and was retried finishes twice.
-    finished_at = models.DateTimeField("transcript finished at")
+    finished_at = models.DateTimeField("event time")
     # What the message says about the transcript, as it was when this row was created.
     facts = models.JSONField()
 

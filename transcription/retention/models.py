@@ -53,8 +53,8 @@ class Deletion(models.Model):
     """
 
     class Reason(models.TextChoices):
-        RETENTION = "retention", "Old data"
-        PERSON = "person", "Data of a person"
+        RETENTION = "retention", "Retention period ended"
+        PERSON = "person", "Erasure of a person"
 
     reason = models.CharField(max_length=10, choices=Reason.choices)
     requested_by = models.ForeignKey(
@@ -125,7 +125,8 @@ class Deletion(models.Model):
         if days := self.position.get(LOST_JOBS):
             self.problem = (
                 f"{self.problem} AssemblyAI may still have jobs whose IDs we do not "
-                f"know. They were requested on {', '.join(dict.fromkeys(days))}."
+                f"know. They were requested on {', '.join(dict.fromkeys(days))}. "
+                "Ask AssemblyAI's support to delete them."
             ).strip()
         self.release(finished_at=timezone.now(), numbers=[], position={})
 
