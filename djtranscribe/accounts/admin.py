@@ -25,7 +25,7 @@ if settings.TWO_FACTOR != "off":
     from allauth.mfa.models import Authenticator
 
 # For each kind of row in the access log: the model, the lookup path to its call, and
-# the columns that str() needs. The models are strings, because this app must not
+# the columns that its __str__ reads. The models are strings, because this app must not
 # import the other apps.
 HEARD_OR_READ = {
     "recording": (
@@ -50,7 +50,10 @@ class UserFilter(ColumnValueFilter):
 
 
 class AccessList(LargeTableList):
-    """Load all recordings and transcripts of a page at once, with two more queries."""
+    """Load all recordings of a page with one query, and all transcripts with another.
+
+    Otherwise `AccessAdmin.heard_or_read` would make a query for each row.
+    """
 
     def get_results(self, request: HttpRequest) -> None:
         super().get_results(request)
@@ -90,7 +93,7 @@ class AccessAdmin(LargeTableAdmin, ReadOnly, admin.ModelAdmin[Access]):
         else:
             found = None
         if found is None:
-            return f"{access.what.capitalize()} {access.row}, which is deleted"
+            return f"{access.what.capitalize()} {access.row} (deleted)"
         return link(found)
 
 
@@ -137,15 +140,15 @@ class ApiTokenAdmin(LargeTableAdmin, TolerantChangelist, admin.ModelAdmin[ApiTok
     """Admin of API tokens. By default, only superusers have the permissions.
 
     Other users who are given these permissions see, create and revoke only tokens of
-    their own account. With a token of another account, they could use that account's
-    permissions.
+    their own account. Otherwise they could create a token of another account, and use
+    that account's permissions.
     """
 
     list_display = [
         "name",
         "user",
         "prefix",
-        "is_good",
+        "is_valid",
         "created_at",
         "last_used_at",
         "revoked_at",
@@ -165,7 +168,8 @@ class ApiTokenAdmin(LargeTableAdmin, TolerantChangelist, admin.ModelAdmin[ApiTok
         return request.user.has_perm("djtranscribe.change_apitoken")
 
     def get_queryset(self, request: HttpRequest) -> QuerySet[ApiToken]:
-        return super().get_queryset(request).filter(user__in=users_for(request))
+        tokens = super().get_queryset(request)
+        return tokens.filter(user__in=allowed_token_users(request))
 
     def get_fields(self, request: HttpRequest, obj: Any = None) -> Any:
         return self.list_display if obj else ["user", "name"]
@@ -183,7 +187,8 @@ class ApiTokenAdmin(LargeTableAdmin, TolerantChangelist, admin.ModelAdmin[ApiTok
     def formfield_for_foreignkey(
         self, db_field: Any, request: HttpRequest, **kwargs: Any
     ) -> Any:
-        users = users_for(request).filter(is_active=True).order_by("username")
+        users = allowed_token_users(request).filter(is_active=True)
+        users = users.order_by("username")
         options = {"queryset": users, "initial": request.user.pk, **kwargs}
         return super().formfield_for_foreignkey(db_field, request, **options)
 
@@ -215,7 +220,7 @@ class ApiTokenAdmin(LargeTableAdmin, TolerantChangelist, admin.ModelAdmin[ApiTok
         return TemplateResponse(request, "admin/djtranscribe/new_token.html", context)
 
     @admin.display(description="valid", boolean=True)
-    def is_good(self, token: ApiToken) -> bool:
+    def is_valid(self, token: ApiToken) -> bool:
         return not token.invalid_reason
 
     @admin.action(description="Revoke", permissions=["revoke"])
@@ -228,7 +233,8 @@ class ApiTokenAdmin(LargeTableAdmin, TolerantChangelist, admin.ModelAdmin[ApiTok
         )
 
 
-def users_for(request: HttpRequest) -> QuerySet[User]:
+def allowed_token_users(request: HttpRequest) -> QuerySet[User]:
+    """Return the users for whom the user of this request may manage tokens."""
     user = cast(User, request.user)
     return User.objects.all() if user.is_superuser else User.objects.filter(pk=user.pk)
 
@@ -242,4 +248,7 @@ class ProfileAdmin(LargeTableAdmin, TolerantChangelist, admin.ModelAdmin[Profile
     list_select_related = ["user"]
     sortable_by = ["user"]
     fields = ["user", "time_zone"]
-    empty_text = "No account has chosen a time zone: all see times in the site's."
+    empty_text = (
+        "No account has chosen a time zone. All accounts see times in the time zone of "
+        "this site."
+    )

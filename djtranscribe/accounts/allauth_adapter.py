@@ -16,10 +16,7 @@ class AccountAdapter(DefaultAccountAdapter):  # type: ignore[misc]
         return False
 
     def pre_authenticate(self, request: HttpRequest, **credentials: Any) -> None:
-        """Do nothing. allauth would limit failed logins here.
-
-        In this project, django-axes limits them, by pair of username and IP address.
-        """
+        """Do nothing. allauth would limit failed logins here, but django-axes does."""
 
     def get_client_ip(self, request: HttpRequest) -> str:
         return client_address(request)

@@ -60,7 +60,7 @@ def values(
                 "OAUTH_PKCE_ENABLED": True,
             }
         },
-        # allauth limits attempts to log in, and counts them in the cache. The cache is
+        # allauth limits logins per address, and counts them in the cache. The cache is
         # in the database, so that all processes share the counts.
         "CACHES": {
             "default": {

@@ -40,9 +40,9 @@ class AccessQuerySet(models.QuerySet["Access"]):
 
 
 class Access(models.Model):
-    """A record that somebody did `action` with a recording or transcript.
+    """An entry of the access log: what a user did with a recording or transcript.
 
-    This record stays when the recording or transcript is deleted.
+    The entry stays when the recording or transcript is deleted.
     """
 
     class Action(models.TextChoices):
@@ -75,7 +75,7 @@ class Access(models.Model):
         return f"{self.user or 'Somebody'} {did} {self.what} {self.row}"
 
 
-# Each use of a token changes `last_used_at`, but at most once in this time.
+# Store `last_used_at` at most once in this time, so that not every request writes.
 LAST_USED_PRECISION = timedelta(minutes=1)
 
 
@@ -176,8 +176,8 @@ class Profile(models.Model):
         default="",
         help_text="All times and days are shown in this zone, and filters follow it.",
     )
-    # The time when the last link for a new password was requested. None if no link was
-    # requested, or if its e-mail could not be sent.
+    # When the last link for a new password was sent. None if no link was sent, or if
+    # the last e-mail could not be sent.
     reset_link_at = models.DateTimeField(null=True, editable=False)
 
     class Meta:

@@ -59,14 +59,14 @@ class ResetRequestForm(PasswordResetForm):
 
 
 def has_recent_link() -> Q:
-    """Return the condition that an account has just got a link."""
+    """Return the condition for profiles that got a link within LINK_INTERVAL."""
     return Q(reset_link_at__gt=timezone.now() - LINK_INTERVAL)
 
 
 def claim_link(user: Any) -> bool:
     """Store that the account gets a link now, and return True.
 
-    If it has just got a link, change nothing and return False.
+    If the account got a link within LINK_INTERVAL, change nothing and return False.
     """
     Profile.objects.get_or_create(user=user)
     mine = Profile.objects.filter(user=user).exclude(has_recent_link())
@@ -75,7 +75,7 @@ def claim_link(user: Any) -> bool:
 
 @task()
 def send_link(user_pk: int) -> None:
-    """Create a link and send it, unless the account has just got one.
+    """Create a link and send it, unless the account got one within LINK_INTERVAL.
 
     The link is secret, so it is created here and is never in the queue. A queue message
     that is lost does not count as a link: the user may ask for another link at once.
@@ -128,7 +128,7 @@ class ResetConfirmView(views.PasswordResetConfirmView):
         # Remove django-axes' lock: people try several passwords before they ask for a
         # new one.
         unlock(username=form.user.get_username())
-        messages.success(self.request, "Your new password is stored. Log in with it.")
+        messages.success(self.request, "Your new password is saved. Log in with it.")
         return super().form_valid(form)
 
     def render_to_response(self, context: Any, **kwargs: Any) -> HttpResponse:

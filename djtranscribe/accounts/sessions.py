@@ -89,11 +89,10 @@ class Login:
 
 
 def logins(request: HttpRequest) -> list[Login]:
-    """Return the account's logins. The login of this request is the first one.
+    """Return the account's logins: first that of this request, then the newest.
 
-    The other logins follow, newest first. A new password ends the other sessions, but
-    their rows stay until those browsers send a request. So compare the hash of the
-    password, like Django.
+    A new password ends the other sessions, but their rows stay until their browsers
+    send a request. So skip rows with the hash of an older password, as Django does.
     """
     now = timezone.now()
     user = cast(User, request.user)

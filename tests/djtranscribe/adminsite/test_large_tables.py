@@ -442,7 +442,7 @@ def test_an_access_reads_as_a_sentence_and_leads_to_what_was_heard(supervisor):
     for each in (page, own):
         assert f'href="{RECORDINGS}{recording.pk}/change/"' in each.text
         assert "Recording of the call to +44 20 7946 0100" in each.text
-    assert re.search(r"Transcript \d+, which is deleted", page.text)
+    assert re.search(r"Transcript \d+ \(deleted\)", page.text)
 
 
 def test_a_delivery_is_a_table_and_leads_to_its_call(supervisor):
