@@ -7,7 +7,7 @@ from django.utils.text import capfirst
 SECTIONS: dict[str, dict[str, str]] = {
     "Calls": {
         "Call": "Every call, with filters for status, operator, country and length.",
-        "Recording": "The audio files, also those that were imported.",
+        "Recording": "The audio files, including imported ones.",
         "Contact": "Names for numbers. Import them from a CSV file.",
         "DoNotCall": "Numbers that are never dialled.",
         "Tag": "Words that calls have in common, such as billing.",
@@ -21,7 +21,7 @@ SECTIONS: dict[str, dict[str, str]] = {
     "People and access": {
         "User": "Who can log in.",
         "Group": "What operators and supervisors are allowed to do.",
-        "Profile": "Time zones of the accounts.",
+        "Profile": "The time zone of each account.",
         "ApiToken": "Keys for programs that use the API.",
         "Access": "Who read or listened to what.",
     },

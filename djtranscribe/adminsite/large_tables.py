@@ -110,7 +110,7 @@ class LargeTableAdmin:
     unlimited_actions: tuple[str, ...] = ()
     # An empty list shows this text: what the list will contain, and what to do next.
     empty_text = ""
-    # URL name of the page for this next step. If it is empty, there is no link.
+    # URL name of the home page, if an empty list should link to it.
     empty_link = ""
 
     def get_changelist(self, request: HttpRequest, **kwargs: Any) -> type[ChangeList]:
@@ -131,7 +131,7 @@ class LargeTableAdmin:
             messages.error(
                 request,
                 f"Nothing was done: an action takes up to {MAX_COUNT:,} rows at once. "
-                "Narrow the list by a filter or a search.",
+                "Narrow the list with a filter or a search.",
             )
             return redirect(request.get_full_path())
         return cast(Any, super()).response_action(request, queryset)
