@@ -68,7 +68,7 @@ class VendorPauseQuerySet(models.QuerySet["VendorPause"]):
                 self.start(error, what)
             raise
         if pause and not is_free:
-            # If another request was refused meanwhile, BUSY has a later probe_at.
+            # If another request was refused meanwhile, a BUSY pause has a new probe_at.
             is_over = Q(refused=BUSY, probe_at=pause.probe_at)
             proven = self.filter(Q(refused__in={"", what}) | is_over, pk=pause.pk)
             if not proven.delete()[0] and not what:

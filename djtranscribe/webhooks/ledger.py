@@ -116,9 +116,9 @@ def accept(delivery: WebhookDelivery) -> HttpResponse:
 def repeatable_kinds() -> set[str]:
     """Return the kinds that may be replayed.
 
-    Not INCOMING_CALL: a call that was deleted here, or that was not answered, would be
-    stored as a call in progress. Not kinds without a handler, which an older version
-    has stored.
+    INCOMING_CALL is left out: a call that was deleted here, or that was not answered,
+    would be stored as a call in progress. Kinds of older versions are left out, because
+    they have no handler.
     """
     return handlers.keys() - {INCOMING_CALL}
 

@@ -60,7 +60,7 @@ class CeleryQueue:
                 stopping.wait(REFUSED_SECONDS)
 
     def finish(self) -> None:
-        celery_state.should_stop = 0
+        celery_state.should_stop = 0  # an exit status: any number stops Celery
         self.thread.join()
 
     def has_backlog(self, task: Task[Any, Any], back_fill: bool = False) -> bool:

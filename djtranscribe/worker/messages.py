@@ -122,11 +122,11 @@ class Messages:
 def run(message: Any) -> None:
     """Run a message and store the outcome in its row."""
     with message_context(), span(message.task_path, "CONSUMER"):
-        ENGINE.run_task(message)
+        TASK_RUNNER.run_task(message)
 
 
 # We only call `run_task`, which does not use these options.
-ENGINE = Worker(
+TASK_RUNNER = Worker(
     queue_names=["*"],
     interval=0,
     batch=False,
