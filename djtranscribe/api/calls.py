@@ -30,19 +30,19 @@ from transcription.models import Vocabulary
 router = Router(tags=["calls"])
 
 
-def number(value: str) -> str:
+def valid_number(value: str) -> str:
     try:
         return phone_numbers.normalise_number(value)
     except ValidationError as error:
         raise ValueError(error.message) from None
 
 
-class Calls(Period):
+class CallFilters(Period):
     status: Annotated[str, OneOf(Call.Status)] | None = Field(
         None, description="The call's status."
     )
     to: (
-        Annotated[str, AfterValidator(number), WithJsonSchema({"type": "string"})]
+        Annotated[str, AfterValidator(valid_number), WithJsonSchema({"type": "string"})]
         | None
     ) = Field(
         None,
@@ -81,7 +81,7 @@ def calls() -> QuerySet[Call]:
     summary="List calls",
     url_name="calls",
 )
-def list_calls(request: HttpRequest, params: Query[Calls]) -> CallPage:
+def list_calls(request: HttpRequest, params: Query[CallFilters]) -> CallPage:
     """Newest first, including refused attempts. Needs `caller.view_call`."""
     rows = params.within(calls())
     if params.status:
@@ -129,8 +129,8 @@ def get_call(request: HttpRequest, uuid: UUID) -> CallDetail:
         "responses": {
             201: {"description": "Twilio has placed the call."},
             200: {
-                "description": "Nothing was dialled. There is already a call to this "
-                "number, and this is that call."
+                "description": "Nothing was dialled, because an earlier call to this "
+                "number has not ended. The response is the earlier call."
             },
             202: {
                 "description": "Twilio's answer was lost, so the phone may be ringing. "
@@ -166,13 +166,13 @@ def dial(request: HttpRequest, body: Dial) -> Status[Any]:
         raise HttpError(422, "vocabulary: There is no such keyword list.")
     dialled = dialling.dial(form.save(commit=False))
     call = get_object_or_404(calls(), pk=dialled.pk)
-    status = status_of(call) if dialled is new_call else 200
+    status = http_status_of(call) if dialled is new_call else 200
     if status < 400:
         return Status(status, call_out(call))
     return Status(status, NotDialled(detail=call.error, call=call_out(call)))
 
 
-def status_of(call: Call) -> int:
+def http_status_of(call: Call) -> int:
     if call.status == Call.Status.REFUSED:
         return 409
     # A call with a SID was placed. If it failed later, the request still succeeded.

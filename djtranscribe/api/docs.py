@@ -88,7 +88,7 @@ def schema_at(server: str, root: str) -> dict[str, Any]:
 @require_safe
 @login_not_required
 def openapi(request: HttpRequest) -> JsonResponse:
-    """The OpenAPI document, for signed-in users and for programs with a token."""
+    """The OpenAPI document, for logged-in users and for programs with a token."""
     if not request.user.is_authenticated:
         try:
             token_of(request)

@@ -25,7 +25,7 @@ router = Router(tags=["recordings"])
 BINARY = {"schema": {"type": "string", "format": "binary"}}
 
 
-class Recordings(Period):
+class RecordingFilters(Period):
     status: Annotated[str, OneOf(Recording.Status)] | None = Field(
         None, description="The recording's status."
     )
@@ -42,7 +42,9 @@ def recordings() -> QuerySet[Recording]:
     summary="List recordings",
     url_name="recordings",
 )
-def list_recordings(request: HttpRequest, params: Query[Recordings]) -> RecordingPage:
+def list_recordings(
+    request: HttpRequest, params: Query[RecordingFilters]
+) -> RecordingPage:
     """Newest first. Needs `caller.view_recording`."""
     rows = params.within(recordings())
     if params.status:

@@ -86,7 +86,8 @@ class RecordingOut(Schema):
         description="Why there is no recording. Empty if there is no error."
     )
     source: str = Field(
-        description="Twilio's name of the source. For other audio: file or url."
+        description="Twilio's name for the source. If the audio is not from Twilio: "
+        "file or url."
     )
     duration_seconds: int | None
     channels: int | None
@@ -132,10 +133,12 @@ class TranscriptOut(Schema):
         description="With all corrections. If the status is completed and the text is "
         "empty, nobody spoke."
     )
-    revision: int = Field(description="The last revision. 0 if nobody has changed it.")
+    revision: int = Field(
+        description="Number of the last revision. 0 if nobody has changed the text."
+    )
     verified_at: datetime | None = Field(
-        description="When a person verified the text. Since then it is locked. Null if "
-        "it is not verified."
+        description="When a person verified the text, which locks it. Null if not "
+        "verified."
     )
 
     @staticmethod
@@ -160,13 +163,17 @@ class Word(Schema):
     start_ms: int
     end_ms: int
     confidence: float | None = Field(
-        description="From 0 to 1. Null if unknown, and for what a person wrote."
+        description="From 0 to 1. Null if unknown, and for words that a person wrote."
     )
     speaker: str = Field(description="Empty if unknown.")
     first: int = Field(
-        description="Index of the first of the `original_words` it stands for."
+        description="Index of this word in `original_words`. If a person wrote the "
+        "word: index of the first word that the correction replaces."
     )
-    last: int = Field(description="Index after the last one of them.")
+    last: int = Field(
+        description="Index after that word. If a person wrote the word: index after "
+        "the last word that the correction replaces."
+    )
 
 
 class OriginalWord(Schema):
@@ -178,7 +185,7 @@ class OriginalWord(Schema):
 
 
 class Utterance(Schema):
-    """One paragraph of what one speaker says before another speaks."""
+    """A paragraph of what one speaker says. Another speaker begins a new paragraph."""
 
     text: str
     start_ms: int

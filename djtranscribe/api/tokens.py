@@ -47,7 +47,7 @@ def token_of(request: HttpRequest) -> ApiToken:
     scheme, _, secret = request.headers.get("Authorization", "").partition(" ")
     if scheme.lower() != "bearer":
         raise HttpError(401, "Send a token in the header Authorization: Bearer djt_...")
-    # The profile has the time zone of the account.
+    # Load the profile too, because `in_time_zone_of_user` needs it.
     tokens = ApiToken.objects.select_related("user__profile")
     token = tokens.find_by_secret(secret.strip())
     if token is None:

@@ -48,7 +48,7 @@ from transcription.search.query import MAX_LENGTH, parse
 router = Router(tags=["transcripts"])
 
 
-class Transcripts(Period):
+class TranscriptFilters(Period):
     status: Annotated[str, OneOf(Transcript.Status)] | None = Field(
         None, description="The transcript's status."
     )
@@ -132,7 +132,7 @@ def transcripts_for_user(user: User, **of: Any) -> list[TranscriptOut] | None:
     url_name="transcripts",
 )
 def list_transcripts(
-    request: HttpRequest, params: Query[Transcripts]
+    request: HttpRequest, params: Query[TranscriptFilters]
 ) -> TranscriptPage:
     """Newest first, or best match first with `q`. All transcripts on the page count as
     read. Needs `transcription.view_transcript`."""
@@ -148,7 +148,7 @@ def list_transcripts(
 
 
 def search_page(
-    rows: QuerySet[Transcript], params: Transcripts, text: str
+    rows: QuerySet[Transcript], params: TranscriptFilters, text: str
 ) -> tuple[list[Transcript], str | None]:
     """Return one page of search results, and the cursor of the next page."""
     query = parse(text)
