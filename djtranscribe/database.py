@@ -54,7 +54,10 @@ def release_connection() -> None:
 
 
 def set_up_connection(connection: Any, **kwargs: Any) -> None:
-    """Set up a connection of a web server, or of a worker. Receives Django's signal."""
+    """Set up each new connection. Django's signal `connection_created` calls this.
+
+    Only workers have a pool.
+    """
     if connection.vendor == "postgresql":
         if connection.pool:
             prepare_statements(connection)
@@ -70,7 +73,7 @@ def prepare_statements(connection: Any) -> None:
 
 @contextmanager
 def prepared_statements() -> Iterator[None]:
-    """Context manager for webhooks, which repeat few statements.
+    """Context manager: prepare the statements of webhooks, which repeat only a few.
 
     Pages do not use this, because the best plan of a search depends on the words.
     """

@@ -15,7 +15,7 @@ from typing import Any
 from django.utils import timezone
 
 DIAL_PATH = re.compile(r"/dial/[^\s\"']*")
-# A link for a new password works until it is used, at most an hour.
+# A link for a new password is secret: it works until it is used, at most an hour.
 RESET_PATH = re.compile(r"/password-reset/[^\s\"']+")
 # Query strings of these paths. They may contain phone numbers and search terms.
 QUERY_STRING = re.compile(r"(/(?:admin|api|search)/[^\s\"'?]*)\?[^\s\"']*")
@@ -78,7 +78,7 @@ class LineFormatter(logging.Formatter):
         record.exc_text = None
         return super().format(record)
 
-    def formatTime(  # noqa: N802 - logging calls it so
+    def formatTime(  # noqa: N802 - a method of logging.Formatter
         self, record: logging.LogRecord, datefmt: str | None = None
     ) -> str:
         """Return the time in ISO 8601 with its UTC offset.
@@ -89,7 +89,7 @@ class LineFormatter(logging.Formatter):
         moment = datetime.fromtimestamp(record.created, zone)
         return moment.isoformat(timespec="milliseconds")
 
-    def formatException(self, ei: Any) -> str:  # noqa: N802 - logging calls it so
+    def formatException(self, ei: Any) -> str:  # noqa: N802 - as in logging.Formatter
         error: BaseException | None = ei[1]
         told: list[BaseException] = []
         while error and error not in told:

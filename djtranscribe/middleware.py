@@ -122,8 +122,9 @@ def set_private_cache_control(
 class RefusePrefetch:
     """Refuse prefetches by logged-in users, except for views with `allow_prefetch`.
 
-    Pages record who read or listened. They also show each of Django's messages only
-    once. If a prefetch is refused, the browser loads the page when somebody opens it.
+    A prefetched page would be recorded as read. It would also use up Django's messages,
+    which are shown only once. If a prefetch is refused, the browser loads the page when
+    somebody opens it.
     """
 
     def __init__(self, get_response: Handler) -> None:
@@ -145,7 +146,7 @@ class RefusePrefetch:
             and request.method in ("GET", "HEAD")
             and not getattr(view, "allows_prefetch", False)
         ):
-            return HttpResponseForbidden("Not loaded before somebody asks for it.")
+            return HttpResponseForbidden("Prefetches are refused.")
         return None
 
 

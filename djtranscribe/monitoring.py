@@ -82,9 +82,10 @@ class MetricsCollector:
         )
         yield gauge(
             "spend_last_day",
-            "Money, by vendor. Twilio: the calls of 24 hours, in the currency of the "
-            f"account; a call without a price counts as {ESTIMATE}. AssemblyAI: the "
-            "cost so far of the recordings with a new transcript in 24 hours.",
+            "Amount spent in the last 24 hours, by vendor, in the currency of the "
+            "Twilio account. Twilio: the calls. A phone without a price counts as "
+            f"{ESTIMATE}. AssemblyAI: all transcripts of the recordings that have a "
+            "new transcript.",
             ["vendor"],
             [
                 (["twilio"], float(dialling.spent_in_last_24_hours())),
@@ -161,14 +162,14 @@ def durations(since: datetime) -> Iterator[Metric]:
     )[:SAMPLE_SIZE]
     whole = [(end - begin).total_seconds() for begin, _, end in rows]
     theirs = [(end - sent).total_seconds() for _, sent, end in rows if sent]
-    for name, help_text, values in (
-        ("transcript_seconds", "From the recording to its words.", whole),
-        ("assemblyai_seconds", "From submitting a job to its stored result.", theirs),
+    for name, from_to, values in (
+        ("transcript_seconds", "the stored recording to its transcript", whole),
+        ("assemblyai_seconds", "submitting a job to its stored result", theirs),
     ):
         medians = [statistics.median(values)] if values else []
         yield gauge(
             f"{name}_median_last_hour",
-            f"{help_text} Median.",
+            f"Median time from {from_to}, in the last hour.",
             [],
             [([], median) for median in medians],
         )

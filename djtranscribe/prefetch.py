@@ -15,7 +15,7 @@ View = TypeVar("View", bound=Callable[..., HttpResponse])
 
 
 def is_prefetch(request: HttpRequest) -> bool:
-    """Whether the name of a header announces a prefetch. Its value does not matter."""
+    """Return whether a header announces a prefetch. Only its name matters."""
     return any(HEADER.search(name) for name in request.headers)
 
 

@@ -4,7 +4,6 @@ from django.http import HttpResponse
 
 
 def plain_text(message: str, status: int) -> HttpResponse:
-    """Return a plain-text response."""
     return HttpResponse(
         message, status=status, content_type="text/plain; charset=utf-8"
     )

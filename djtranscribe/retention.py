@@ -1,4 +1,4 @@
-"""How long to keep audio and texts: periods of settings, contacts, keyword lists."""
+"""How long to keep audio and texts. Settings, contacts and keyword lists define it."""
 
 from datetime import datetime, timedelta
 from typing import Any, Literal

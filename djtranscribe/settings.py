@@ -50,7 +50,8 @@ if split_url(BASE_URL).hostname:
     # the request by http. Without this setting, Django could refuse forms.
     CSRF_TRUSTED_ORIGINS.append("{0.scheme}://{0.netloc}".format(split_url(BASE_URL)))
 # The path of BASE_URL: `/calls` for https://example.com/calls, empty without a path.
-# FORCE_SCRIPT_NAME replaces the server's SCRIPT_NAME: no URL must have the path twice.
+# FORCE_SCRIPT_NAME replaces the server's SCRIPT_NAME. Otherwise URLs could have the
+# path twice.
 PREFIX = split_url(BASE_URL).path.rstrip("/")
 FORCE_SCRIPT_NAME = PREFIX or None
 

@@ -18,7 +18,10 @@ LATE_SECONDS = 300
 
 
 def server_error(request: HttpRequest) -> HttpResponse:
-    """Return an error page without using the database: 503 if it is away, else 500."""
+    """Return an error page: 503 if the database is away, else 500.
+
+    The page does not use the database.
+    """
     is_away = isinstance(sys.exc_info()[1], OperationalError | InterfaceError)
     if is_away and request.path == reverse("healthz"):
         # The view did not run, because a middleware could not read the session.
