@@ -71,9 +71,9 @@ def read(archive: Path, folder: Path, show_progress: Callable[[int], None]) -> i
         first, *recordings = files_in(tar)
         if first.name != expected:
             raise CommandError(
-                f"The backup has {first.name}, and this site needs {expected}: it was "
-                "made on another kind of database. Set DATABASE_URL to one of the same "
-                "kind."
+                "The backup was made on another kind of database: it contains "
+                f"{first.name}, and this site needs {expected}. Set DATABASE_URL to a "
+                "database of the same kind."
             )
         dump = folder / expected
         with dump.open("wb") as copy:
@@ -149,18 +149,18 @@ def load_database(dump: Path) -> None:
             copy.backup(connection.connection)
     else:
         script = dump.with_suffix(".sql")
-        as_text = ("--clean", "--if-exists", "--no-owner", f"--file={script}")
-        run("pg_restore", *as_text, str(dump))
+        options = ("--clean", "--if-exists", "--no-owner", f"--file={script}")
+        run("pg_restore", *options, str(dump))
         # The script deletes only the tables that the dump contains. Tables of a newer
         # version may refer to these tables, so delete all tables first.
-        at_once = ("--no-psqlrc", "--single-transaction", "--set=ON_ERROR_STOP=1")
-        run_on_database("psql", *at_once, *drop_tables(), f"--file={script}")
+        options = ("--no-psqlrc", "--single-transaction", "--set=ON_ERROR_STOP=1")
+        run_on_database("psql", *options, *drop_tables_option(), f"--file={script}")
         script.unlink()
     connection.close()
 
 
-def drop_tables() -> list[str]:
-    """Return the option of psql that deletes all tables."""
+def drop_tables_option() -> list[str]:
+    """Return the option of psql that deletes all tables, or [] if there are none."""
     tables = map(connection.ops.quote_name, connection.introspection.table_names())
     names = ", ".join(tables)
     return [f"--command=DROP TABLE {names} CASCADE"] if names else []

@@ -83,8 +83,8 @@ class Row:
 
 def calls(row: Row, begin: datetime) -> None:
     """Compare the status and price of calls, and look for calls without a SID."""
-    # These calls have no SID, because Twilio's response was lost or was a refusal.
-    # After a refusal, the operator's phone may still be unfinished.
+    # A call has no SID if Twilio's response was lost or was a refusal. A refused
+    # conversation is over only if the operator's phone, its leg, is over, too.
     has_one_phone = ~Q(kind=Call.Kind.CONVERSATION)
     is_over = has_one_phone | Q(leg__status__in=Call.FINISHED)
     lost = Call.objects.filter(sid=None, created_at__gte=begin)

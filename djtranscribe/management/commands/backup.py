@@ -9,9 +9,9 @@ from djtranscribe.management import backups
 
 class Command(BaseCommand):
     help = (
-        "Write the database and all recordings into one file. Everything may keep "
-        "running meanwhile. The file contains people's words: encrypt it. `restore` "
-        "reads it. Your .env is not in it."
+        "Write the database and all recordings into one file, which `restore` reads. "
+        "The web server and the workers may keep running. The file contains people's "
+        "words, so encrypt it. It does not contain your .env, so copy that too."
     )
 
     def add_arguments(self, parser: CommandParser) -> None:
@@ -19,7 +19,7 @@ class Command(BaseCommand):
 
     def handle(self, *, file: Path, **options: Any) -> None:
         if file.exists():
-            raise CommandError(f"{file} exists already. Choose another name.")
+            raise CommandError(f"{file} already exists. Choose another name.")
         if not file.parent.is_dir():
             raise CommandError(f"There is no folder {file.parent}.")
         unfinished = file.with_name(f"{file.name}.unfinished")
@@ -31,7 +31,7 @@ class Command(BaseCommand):
         finally:
             unfinished.unlink(missing_ok=True)
         for name in missing:
-            self.stderr.write(f"{name} is missing in the storage.")
+            self.stderr.write(f"{name} is missing in the storage and in the backup.")
         size = file.stat().st_size / 1_000_000
         self.stdout.write(f"{file}: {size:.1f} MB.")
 

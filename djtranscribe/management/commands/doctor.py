@@ -16,6 +16,7 @@ from django.core.files.storage import default_storage
 from django.core.management.base import BaseCommand
 from django.db import Error, connection
 from django.db.migrations.executor import MigrationExecutor
+from django.template.defaultfilters import pluralize
 from django.utils import timezone
 
 from caller.twilio import client as twilio_client
@@ -30,14 +31,17 @@ from transcription.assemblyai import client as assemblyai_client
 from transcription.assemblyai import speech_models
 from transcription.models import Notification, Transcript
 
-CLOCK_SKEW = timedelta(seconds=30)
-LATE = timedelta(seconds=60)
+MAX_CLOCK_SKEW = timedelta(seconds=30)
+# The worker may be this late.
+MAX_DELAY = timedelta(seconds=60)
+# Report notifications that were given up, if they are at most this old.
 RECENT = timedelta(days=2)
-FREE_BYTES = 1024**3
+MIN_FREE_BYTES = 1024**3
 TIMEOUT_SECONDS = 5
 
 CHECK_INTERNET = (
-    "If it cannot be reached, check whether this machine can reach the internet."
+    "If the vendor cannot be reached, check whether this machine can reach the "
+    "internet."
 )
 FIX_DATABASE = "Fix the database first. See above."
 
@@ -53,7 +57,7 @@ class Problem(Exception):
 class Command(BaseCommand):
     help = (
         "Check this installation: settings, database, vendors, storage, worker. Prints "
-        "one line for each, and how to fix what is bad. The exit status is 1 if "
+        "one line for each check, and how to fix what is bad. The exit status is 1 if "
         "anything is bad. Places no calls and costs nothing."
     )
     # Django does not run its system checks for this command: check_settings runs them.
@@ -100,9 +104,8 @@ def check_database() -> str:
             "Make sure that it is running, and check DATABASE_URL.",
         ) from error
     if missing:
-        raise Problem(
-            f"{len(missing)} migrations are missing.", "Run manage.py migrate."
-        )
+        migrations = f"{len(missing)} migration{pluralize(missing, ' is,s are')}"
+        raise Problem(f"{migrations} missing.", "Run manage.py migrate.")
     return f"{connection.vendor}, all migrations applied"
 
 
@@ -154,7 +157,8 @@ def check_assemblyai() -> str:
 
 def check_clock() -> str:
     with vendor_errors(
-        "This check compares our clock with Twilio's. First fix the Twilio check."
+        "This check compares our clock with Twilio's. First fix what the Twilio check "
+        "reports."
     ):
         date = twilio_client.server_time()
     try:
@@ -164,12 +168,12 @@ def check_clock() -> str:
         remedy = "Check whether a proxy answers instead of Twilio."
         raise Problem("Twilio's response has no valid date.", remedy) from error
     skew = abs(timezone.now() - theirs)
-    if skew > CLOCK_SKEW:
+    if skew > MAX_CLOCK_SKEW:
         raise Problem(
             f"differs from Twilio's by {skew.total_seconds():.0f} s.",
             "Turn on time synchronisation (timedatectl set-ntp true).",
         )
-    return f"within {CLOCK_SKEW.seconds} s of Twilio's"
+    return f"within {MAX_CLOCK_SKEW.seconds} s of Twilio's"
 
 
 def check_storage() -> str:
@@ -186,7 +190,7 @@ def check_storage() -> str:
     if settings.S3_BUCKET:
         return f"the bucket {settings.S3_BUCKET} is writable"
     free = shutil.disk_usage(Path(settings.MEDIA_ROOT)).free
-    if free < FREE_BYTES:
+    if free < MIN_FREE_BYTES:
         raise Problem(
             f"only {free // 1024**2} MB are free.",
             "Free some disk space. When the disk is full, recordings cannot be "
@@ -198,7 +202,7 @@ def check_storage() -> str:
 def check_worker() -> str:
     try:
         paused = VendorPause.objects.exclude_busy().first()
-        overdue = Transcript.objects.due(timezone.now() - LATE).current().count()
+        overdue = Transcript.objects.due(timezone.now() - MAX_DELAY).current().count()
     except Error as error:
         raise Problem("unknown without the database.", FIX_DATABASE) from error
     if paused:
@@ -207,7 +211,8 @@ def check_worker() -> str:
             "Fix this. The waiting work then continues automatically.",
         )
     if overdue:
-        raise Problem(f"{overdue} transcripts are overdue.", "Start manage.py worker.")
+        transcripts = f"{overdue} transcript{pluralize(overdue, ' is,s are')}"
+        raise Problem(f"{transcripts} overdue.", "Start manage.py worker.")
     return "nothing is overdue"
 
 
@@ -224,7 +229,9 @@ def check_notifications() -> str:
         ensure_reachable(host, port, "Fix EMAIL_URL or the mail server.")
         found.append(f"e-mail through {host}:{port}, which answers")
     elif settings.NOTIFY_EMAIL:
-        found.append("e-mail is printed or dropped, because EMAIL_URL is empty")
+        found.append(
+            "e-mail is printed or dropped, because EMAIL_URL is empty or not valid"
+        )
     if not found:
         return "off"
     check_unsent()
@@ -235,15 +242,18 @@ def check_unsent() -> None:
     now = timezone.now()
     wanted = Notification.objects.filter(kind__in=Notification.enabled_kinds())
     try:
-        overdue = wanted.due(now - LATE).count()
+        overdue = wanted.due(now - MAX_DELAY).count()
         failed = wanted.given_up().filter(created_at__gt=now - RECENT).count()
     except Error as error:
         raise Problem("unknown without the database.", FIX_DATABASE) from error
     if overdue:
-        raise Problem(f"{overdue} are overdue.", "Restart manage.py worker.")
+        raise Problem(
+            f"{overdue} {pluralize(overdue, 'is,are')} overdue.",
+            "Restart manage.py worker.",
+        )
     if failed:
         raise Problem(
-            f"{failed} from the last two days were given up.",
+            f"{failed} from the last two days could not be delivered.",
             "See the reason under Notifications in admin. Fix it, then use Send again.",
         )
 

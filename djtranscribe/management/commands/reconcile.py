@@ -12,15 +12,15 @@ from djtranscribe.management.reconciliation import Row
 from djtranscribe.vendors.errors import VendorError
 
 UNITS = {"h": timedelta(hours=1), "d": timedelta(days=1), "w": timedelta(weeks=1)}
-BAR = 24
+BAR_WIDTH = 24
 
 
 class Command(BaseCommand):
     help = (
         "Compare this site's data with Twilio's and AssemblyAI's, and repair what is "
-        "missing: statuses of calls, recordings, results. A second run repairs "
-        "nothing. With --all it also imports recordings that do not come from this "
-        "site. What was deleted here does not come back."
+        "missing: statuses of calls, recordings, results. A second run finds nothing "
+        "to repair. With --all it also imports recordings that do not come from this "
+        "site. Rows that were deleted here are not restored."
     )
 
     def add_arguments(self, parser: CommandParser) -> None:
@@ -70,9 +70,9 @@ class Command(BaseCommand):
         """Show a progress bar, but only on a terminal."""
         if not self.stderr.isatty():
             return
-        bar = "#" * (BAR * done // total)
+        bar = ("#" * (BAR_WIDTH * done // total)).ljust(BAR_WIDTH)
         end = "\r\x1b[K" if done == total else ""
-        self.stderr.write(f"\r{name:<21} [{bar:<{BAR}}] {done}/{total}{end}", ending="")
+        self.stderr.write(f"\r{name:<21} [{bar}] {done}/{total}{end}", ending="")
         self.stderr.flush()
 
     def print_table(self, table: list[Row]) -> None:

@@ -12,8 +12,8 @@ from djtranscribe.management import backups
 class Command(BaseCommand):
     help = (
         "Replace the database with the one in a backup, and put back its recordings. "
-        "Stop the web server and the workers first. Afterwards `reconcile` asks the "
-        "vendors for what is newer than the backup."
+        "Stop the web server and the workers first. Afterwards, run `reconcile`: it "
+        "asks the vendors for everything that is newer than the backup."
     )
     # Without system checks, restore also works before all settings are filled in.
     requires_system_checks = ()
@@ -29,16 +29,16 @@ class Command(BaseCommand):
     def handle(self, *, file: Path, replace: bool, **options: Any) -> None:
         if not replace and has_tables():
             raise CommandError(
-                "This database is not empty. To delete all that is in it and to put "
-                "the backup in its place, add --replace."
+                "This database is not empty. To delete everything in it and restore "
+                "the backup, add --replace."
             )
         with TemporaryDirectory() as folder:
             number = backups.read(file, Path(folder), self.show_progress)
         call_command("migrate", verbosity=0, interactive=False)
         self.stdout.write(
             f"The database and {number} recordings are back. Start the web server and "
-            "the workers, then run `manage.py reconcile --since 2d`, with the age of "
-            "the backup."
+            "the workers. Then run `manage.py reconcile --since 2d`, with the age of "
+            "the backup instead of 2d."
         )
 
     def show_progress(self, number: int) -> None:

@@ -75,7 +75,7 @@ class Command(BaseCommand):
     def handle(self, **options: Any) -> None:
         if not find_spec("pocketsphinx"):
             raise CommandError(
-                "PocketSphinx, the sandbox speech recognition, is not installed. "
+                "PocketSphinx, the sandbox's speech recognition, is not installed. "
                 f"Run {sys.executable} -m pip install -r sandbox/requirements.txt"
             )
         for option in ("port", "twilio_port", "assemblyai_port"):

@@ -104,7 +104,7 @@ def test_backup_is_restored_to_another_database_and_folder(sites, tmp_path):
     assert said.startswith(before)
     assert archive.stat().st_mode & 0o077 == 0
     # backup never overwrites a file. restore only overwrites data with --replace.
-    assert "exists already" in one.manage("backup", str(archive)).stderr
+    assert "already exists" in one.manage("backup", str(archive)).stderr
     assert "add --replace" in other.manage("restore", str(archive)).stderr
     replaced = other.manage("restore", str(archive), "--replace")
     assert replaced.returncode == 0, replaced.stderr

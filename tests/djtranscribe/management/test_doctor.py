@@ -202,7 +202,7 @@ def test_migrations_that_are_missing_are_counted(site):
     found, _ = site.examine()
 
     what, remedy = alone(found, "database")
-    assert what == "1 migrations are missing."
+    assert what == "1 migration is missing."
     assert remedy == "Run manage.py migrate."
 
 
@@ -488,7 +488,7 @@ def test_a_worker_that_does_not_run_is_said(site):
     found, _ = site.examine()
 
     what, remedy = alone(found, "worker")
-    assert what == "1 transcripts are overdue."
+    assert what == "1 transcript is overdue."
     assert "manage.py worker" in remedy
 
 
@@ -564,7 +564,7 @@ def test_notifications_that_nobody_sends_are_counted(site, receivers):
 
     found, _ = site.examine()
 
-    assert found["notifications"][:2] == ("bad", "1 are overdue.")
+    assert found["notifications"][:2] == ("bad", "1 is overdue.")
 
 
 def test_notifications_that_were_given_up_lately_are_counted(site, receivers):
