@@ -1,5 +1,5 @@
-// The page of a call requests its section every second. Replace the section only if the
-// response has changed.
+// Until a call is settled, its page requests the section #call again every second. Replace
+// the section only if the response has changed.
 (() => {
   "use strict";
   const announcer = document.getElementById("announcer");
@@ -10,10 +10,10 @@
 
   document.addEventListener("htmx:beforeSwap", (event) => {
     const { xhr } = event.detail;
-    // polling.js has set shouldSwap to false if the answer is the sign-in page.
+    // polling.js has set shouldSwap to false if the response is the login page.
     if (xhr.status === 200 && event.detail.shouldSwap) {
       offline.hidden = true;
-      // Nothing new: leave focus and selection alone.
+      // If nothing has changed, keep the focus and the selection.
       event.detail.shouldSwap = xhr.responseText !== last;
       last = xhr.responseText;
     }
@@ -48,7 +48,7 @@
 
   for (const failure of ["htmx:sendError", "htmx:responseError", "htmx:timeout"]) {
     document.addEventListener(failure, () => {
-      // When the polling has ended, polling.js shows a message. Then do not show this one.
+      // If the polling has ended, polling.js shows its own message instead.
       offline.hidden = !document.querySelector("[data-poll-ended]").hidden;
     });
   }

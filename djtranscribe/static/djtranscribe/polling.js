@@ -7,7 +7,7 @@
   const MAX_FAILURES = 60;
   const notice = document.querySelector("[data-poll-ended]");
   const unreachable =
-    "The server cannot be reached, so this page is no longer refreshed. Load it again.";
+    "The server cannot be reached, so this page is no longer refreshed. Reload it later.";
   const reasons = {
     401: "You are logged out, so this page is no longer refreshed. Log in again.",
     403: "Your account is no longer allowed to see this, so this page is no longer refreshed.",
@@ -26,7 +26,7 @@
   };
 
   document.addEventListener("submit", () => {
-    // For example, the next download begins: poll again.
+    // A form was sent, for example to start another download: poll again.
     failures = 0;
     ended = false;
     notice.hidden = true;
@@ -40,7 +40,7 @@
     const { xhr, requestConfig } = event.detail;
     const asked = new URL(requestConfig.path, location.href).pathname;
     if (new URL(xhr.responseURL).pathname !== asked) {
-      // The session has ended, and the answer is the sign-in page.
+      // The session has ended, and the response is the login page.
       event.detail.shouldSwap = false;
       end(reasons[401]);
     } else if (xhr.status === 200 && isPoll(event)) {

@@ -9,7 +9,7 @@
   try {
     if (!isOffered || canonical(hint.dataset.current) === zone) return;
   } catch {
-    // The browser does not know the zone of this page, so its own zone is another one.
+    // The browser does not know this page's zone, so its own zone must be another one.
   }
   hint.querySelector("strong").textContent = zone;
   hint.querySelector("button").addEventListener("click", () => {

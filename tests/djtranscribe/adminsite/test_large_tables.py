@@ -143,7 +143,7 @@ def test_a_long_list_is_counted_no_further_than_its_pages_lead(supervisor, monke
     assert len(counts) == 1
     assert "LIMIT 101" in counts[0]
     assert "100+ calls" in first.text
-    assert "The pages show the first rows" in first.text
+    assert "Only the first 1,000 rows are shown" in first.text
     assert (len(rows(first)), len(rows(last))) == (50, 50)
     assert beyond.redirect_chain == [(f"{CALLS}?e=1", 302)]
 
