@@ -17,9 +17,9 @@ RUN python -m venv /venv \
 
 FROM python:3.13-slim-trixie
 # `backup` and `restore` need pg_dump, pg_restore and psql. pg_dump refuses a server of a newer
-# major version, so this is the version of the server in compose.yaml. Debian trixie has
-# version 17, and the release before it has only 15. Debian keeps only the newest minor
-# version of a package, so the minor version cannot be pinned.
+# major version, so this is the version of the server in compose.yaml. (Debian trixie has
+# version 17. The release before it has only 15.) The minor version cannot be pinned, because
+# Debian keeps only the newest one.
 # hadolint ignore=DL3008
 RUN apt-get update \
     && apt-get install --yes --no-install-recommends postgresql-client-17 \
