@@ -91,14 +91,14 @@ class LineFormatter(logging.Formatter):
 
     def formatException(self, ei: Any) -> str:  # noqa: N802 - as in logging.Formatter
         error: BaseException | None = ei[1]
-        told: list[BaseException] = []
-        while error and error not in told:
-            told.append(error)
+        chain: list[BaseException] = []
+        while error and error not in chain:
+            chain.append(error)
             context = None if error.__suppress_context__ else error.__context__
             error = error.__cause__ or context
         return "\n".join(
             "".join(traceback.format_tb(each.__traceback__)) + type_and_code(each)
-            for each in reversed(told)
+            for each in reversed(chain)
         )
 
 

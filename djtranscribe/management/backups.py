@@ -149,12 +149,15 @@ def load_database(dump: Path) -> None:
             copy.backup(connection.connection)
     else:
         script = dump.with_suffix(".sql")
-        options = ("--clean", "--if-exists", "--no-owner", f"--file={script}")
-        run("pg_restore", *options, str(dump))
+        restore_options = ("--clean", "--if-exists", "--no-owner", f"--file={script}")
+        run("pg_restore", *restore_options, str(dump))
         # The script deletes only the tables that the dump contains. Tables of a newer
         # version may refer to these tables, so delete all tables first.
-        options = ("--no-psqlrc", "--single-transaction", "--set=ON_ERROR_STOP=1")
-        run_on_database("psql", *options, *drop_tables_option(), f"--file={script}")
+        psql_options = [
+            *("--no-psqlrc", "--single-transaction", "--set=ON_ERROR_STOP=1"),
+            *drop_tables_option(),
+        ]
+        run_on_database("psql", *psql_options, f"--file={script}")
         script.unlink()
     connection.close()
 

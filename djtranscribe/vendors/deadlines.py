@@ -254,7 +254,7 @@ def chunks(answer: requests.Response) -> Iterator[bytes]:
     body is larger than MAX_STREAM_BYTES.
     """
     pieces = answer.iter_content(CHUNK_BYTES)
-    came, is_over = 0, False
+    received, is_over = 0, False
     while not is_over:
         chunk = bytearray()
         with time_limit(CHUNK_SECONDS) as limit:
@@ -266,8 +266,8 @@ def chunks(answer: requests.Response) -> Iterator[bytes]:
                 is_over = piece is None
         if limit.expired:
             raise requests.ReadTimeout(request=answer.request)
-        came += len(chunk)
-        if came > MAX_STREAM_BYTES:
+        received += len(chunk)
+        if received > MAX_STREAM_BYTES:
             raise AnswerTooLarge(response=answer)
         if chunk:
             yield bytes(chunk)
