@@ -157,8 +157,12 @@ def is_common_error(details: dict[str, Any]) -> bool:
 
 
 def shapes(document: dict[str, Any]) -> Iterator[Shape]:
+    """Yield the objects in requests and responses."""
+    text = json.dumps(document)
     for name, shape in sorted(document["components"]["schemas"].items()):
-        yield Shape(name, render_code(shape.get("description", "")), fields(shape))
+        # Nothing refers to the objects that Ninja makes of query parameters.
+        if f'/schemas/{name}"' in text:
+            yield Shape(name, render_code(shape.get("description", "")), fields(shape))
 
 
 def fields(shape: dict[str, Any]) -> list[Field]:

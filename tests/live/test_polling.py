@@ -125,7 +125,7 @@ ENDS = {
     "logged out": (None, "You are logged out"),
     "permission taken": (403, "no longer allowed to see this"),
     "deleted": (404, "was deleted"),
-    "gone": (410, "no longer refreshed"),
+    "gone": (410, "The server refused to refresh this page"),
 }
 
 

@@ -8,6 +8,8 @@
   const notice = document.querySelector("[data-poll-ended]");
   const unreachable =
     "The server cannot be reached, so this page is no longer refreshed. Reload it later.";
+  const refused =
+    "The server refused to refresh this page, so it is no longer refreshed. Reload it.";
   const reasons = {
     401: "You are logged out, so this page is no longer refreshed. Log in again.",
     403: "Your account is no longer allowed to see this, so this page is no longer refreshed.",
@@ -54,7 +56,7 @@
       const { status } = event.detail.xhr;
       failures += 1;
       if (status >= 400 && status < 500 && status !== 429) {
-        end(reasons[status] || unreachable);
+        end(reasons[status] || refused);
       } else if (failures >= MAX_FAILURES) {
         end(unreachable);
       }

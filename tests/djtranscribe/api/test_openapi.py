@@ -316,6 +316,15 @@ def test_the_page_has_every_operation_with_a_line_to_try(page, document):
     assert page.text.count("curl -H") == 1 + sum(map(len, document["paths"].values()))
 
 
+def test_the_page_explains_the_objects_of_requests_and_responses_only(page):
+    _, _, objects = page.text.partition("Objects in requests and responses")
+
+    names = set(re.findall(r'<section [^>]*id="([^"]+)"', objects))
+
+    assert {"CallDetail", "CorrectionIn", "TranscriptDetail"} <= names
+    assert not [name for name in names if "Filters" in name]
+
+
 def test_every_link_in_the_page_leads_somewhere(page):
     ids = set(re.findall(r' id="([^"]+)"', page.text))
 
