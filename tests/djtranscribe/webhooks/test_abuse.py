@@ -1,7 +1,8 @@
 """Invalid and forged requests to webhooks: no server error, and no changed row.
 
 Tests with the fixture `hook` run for all webhooks. A new webhook fails
-tests/test_every_webhook.py until it is listed there.
+tests/test_every_webhook.py until it is listed there. That file also has requests with
+another method, without a signature, and with the signature of another URL or secret.
 """
 
 import json
@@ -73,10 +74,6 @@ def form(hook):
     return {"data": urlencode(body_of(hook)), "content_type": FORM}
 
 
-def without_signature(hook):
-    return form(hook)
-
-
 def with_a_wrong_signature(hook):
     wrong = signature(hook, body_of(hook), token="another token")
     headers = {"X-Twilio-Signature": wrong, "X-Djtranscribe-Token": "0" * 64}
@@ -85,11 +82,6 @@ def with_a_wrong_signature(hook):
 
 def with_the_signature_of_an_empty_token(hook):
     headers = {"X-Twilio-Signature": signature(hook, body_of(hook), token="")}
-    return {**form(hook), "headers": headers}
-
-
-def with_the_signature_of_another_address(hook):
-    headers = {"X-Twilio-Signature": signature("/elsewhere/", body_of(hook))}
     return {**form(hook), "headers": headers}
 
 
@@ -182,10 +174,7 @@ def without_an_account(hook):
 
 
 ABUSES = [
-    without_signature,
-    with_a_wrong_signature,
     with_the_signature_of_an_empty_token,
-    with_the_signature_of_another_address,
     with_one_more_field,
     with_letters_that_no_signature_has,
     with_headers_of_a_megabyte,
@@ -213,16 +202,6 @@ def test_a_request_that_is_not_authentic_changes_nothing(client, hook, abuse):
     answer = client.post(hook, **abuse(hook))
 
     assert 400 <= answer.status_code < 500
-    assert everything() == before
-
-
-@pytest.mark.parametrize("method", ["get", "head", "put", "patch", "delete", "options"])
-def test_other_methods_are_refused(client, hook, method):
-    before = everything()
-
-    answer = getattr(client, method)(hook)
-
-    assert answer.status_code == 405
     assert everything() == before
 
 
