@@ -30,13 +30,16 @@ def check_call(call_pk: int) -> None:
             ask_twilio(call)
     except VendorError as error:
         logger.warning("call=%s check=failed code=%s", call.uuid, error.code)
+    if call.ends_for_voicemail and not call.is_finished:
+        # The webhook that reports the machine, or the message of `hang_up`, was lost.
+        hang_up.enqueue(call.pk)
 
 
 @task()
 def hang_up(call_pk: int) -> None:
     """End a call that an answering machine has answered.
 
-    If this task's message is lost from the queue, the call goes on and is recorded.
+    If this task's message is lost from the queue, the next check queues it again.
     """
     call = Call.objects.unfinished().filter(pk=call_pk).exclude(sid=None).first()
     if call is None:

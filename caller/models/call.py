@@ -197,10 +197,14 @@ class Call(PhoneStatus):
         return self.answered_by.startswith("machine")
 
     @property
+    def ends_for_voicemail(self) -> bool:
+        """Whether this site ends the call, because a machine answered."""
+        return self.is_voicemail and settings.MACHINE_DETECTION == "hangup"
+
+    @property
     def expects_recording(self) -> bool:
         """Whether a completed call should have a recording."""
-        is_ended = self.is_voicemail and settings.MACHINE_DETECTION == "hangup"
-        return self.kind != self.Kind.CODE and not is_ended
+        return self.kind != self.Kind.CODE and not self.ends_for_voicemail
 
     @property
     def phones(self) -> list[PhoneStatus]:

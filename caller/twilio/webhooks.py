@@ -104,7 +104,7 @@ def machine_webhook(call_uuid: str, fields: Mapping[str, Any]) -> HttpResponse:
     if call is None:
         return no_such_call(fields)
     call.apply_locked(call_state(fields))
-    if call.is_voicemail and settings.MACHINE_DETECTION == "hangup":
+    if call.ends_for_voicemail:
         hang_up.enqueue(call.pk)
     return no_content()
 

@@ -5,6 +5,7 @@ from urllib.parse import parse_qs
 import pytest
 
 from caller.models import Call
+from caller.tasks import check_call
 from tests.caller.conversations.rows import a_phone, path
 from tests.caller.rows import CALL, CALL_SID, CALLS, DIAL, a_call, record_path
 from tests.data import load
@@ -84,6 +85,23 @@ def test_a_call_that_voicemail_has_taken_is_ended(
     assert hung_up.call_count == ended
     if ended:
         assert hung_up.calls[0].request.body == "Status=completed"
+
+
+@pytest.mark.django_db(transaction=True)
+@pytest.mark.parametrize(("setting", "ended"), [("hangup", 1), ("show", 0)])
+def test_a_call_is_ended_although_the_report_of_the_machine_was_lost(
+    vendors, settings, work, setting, ended
+):
+    settings.MACHINE_DETECTION = setting
+    call = a_call(sid=CALL_SID, status="in-progress")
+    going_on = load("twilio/call", status="in-progress", answered_by="machine_start")
+    vendors.get(CALL, json=going_on)
+    hung_up = vendors.post(CALL, json=load("twilio/call", status="completed"))
+
+    check_call.enqueue(call.pk)
+    work()
+
+    assert hung_up.call_count == ended
 
 
 def test_call_ended_for_voicemail_says_why_it_has_no_recording(
