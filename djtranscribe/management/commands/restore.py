@@ -13,7 +13,8 @@ class Command(BaseCommand):
     help = (
         "Replace the database with the one in a backup, and put back its recordings. "
         "Stop the web server and the workers first. Afterwards, run `reconcile`: it "
-        "asks the vendors for everything that is newer than the backup."
+        "asks the vendors what happened since the backup. With --all, it also imports "
+        "recordings of calls that are newer than the backup."
     )
     # Without system checks, restore also works before all settings are filled in.
     requires_system_checks = ()
@@ -38,7 +39,7 @@ class Command(BaseCommand):
         self.stdout.write(
             f"The database and {number} recordings are back. Start the web server and "
             "the workers. Then run `manage.py reconcile --since 2d`, with the age of "
-            "the backup instead of 2d."
+            "the backup instead of 2d. Add --all to import recordings of newer calls."
         )
 
     def show_progress(self, number: int) -> None:
