@@ -88,7 +88,7 @@ def hold_lease(row: Any) -> Iterator[None]:
 
 
 def renew(row: Any, until: datetime) -> None:
-    """Extend the lease of a row, and of the other rows that this process works on.
+    """Extend the leases of all rows of this model that this process works on.
 
     One statement extends all of them. It leaves out rows without progress since their
     last extension, because their thread may hang. If another worker has leased a row,

@@ -60,7 +60,7 @@ class Contact(RetentionPeriods):
     do_not_call = models.BooleanField(
         "do not call",
         default=False,
-        help_text="This site calls none of this contact’s numbers.",
+        help_text="If ticked, this site does not call any number of this contact.",
     )
     # The model is given as a string: `caller` must not import `transcription`.
     vocabulary = models.ForeignKey(

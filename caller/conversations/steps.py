@@ -9,8 +9,8 @@ from caller.steps import DONE, NOW, Step, format_elapsed, later_steps
 def conversation_steps(call: Call, whose: str) -> Iterator[Step]:
     """Yield the steps up to the end of the conversation.
 
-    If the call ended before the two phones were connected, caller.timeline adds a
-    step with the reason.
+    If the call is finished and its status is not COMPLETED, caller.timeline adds a step
+    with the reason.
     whose: "Your" or "The operator’s", the text before "phone" in the steps.
     """
     before = list(_operator_steps(call, whose))

@@ -10,7 +10,7 @@ SECTIONS: dict[str, dict[str, str]] = {
         "Recording": "The audio files, including imported ones.",
         "Contact": "Names for numbers. Import them from a CSV file.",
         "DoNotCall": "Numbers that are never dialled.",
-        "Tag": "Words that calls have in common, such as billing.",
+        "Tag": "Words that group calls, such as billing.",
     },
     "Transcripts": {
         "Transcript": "Read, listen, correct and export.",

@@ -39,7 +39,7 @@ def valid_number(value: str) -> str:
 
 class CallFilters(Period):
     status: Annotated[str, OneOf(Call.Status)] | None = Field(
-        None, description="The call's status."
+        None, description="Only calls with this status."
     )
     to: (
         Annotated[str, AfterValidator(valid_number), WithJsonSchema({"type": "string"})]

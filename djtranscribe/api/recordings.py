@@ -27,7 +27,7 @@ BINARY = {"schema": {"type": "string", "format": "binary"}}
 
 class RecordingFilters(Period):
     status: Annotated[str, OneOf(Recording.Status)] | None = Field(
-        None, description="The recording's status."
+        None, description="Only recordings with this status."
     )
 
 

@@ -44,8 +44,8 @@ class CallOut(Schema):
         description="Why the call failed or was not placed. Empty if there is no error."
     )
     requested_by: str | None = Field(
-        description="The operator who placed the call or to whose phone it was "
-        "forwarded."
+        description="The operator who placed the call. If an incoming call was "
+        "forwarded: the operator whose phone rang."
     )
     vocabulary: str | None = Field(
         description="The keyword list that was chosen for this call. Null if none was "

@@ -50,7 +50,7 @@ router = Router(tags=["transcripts"])
 
 class TranscriptFilters(Period):
     status: Annotated[str, OneOf(Transcript.Status)] | None = Field(
-        None, description="The transcript's status."
+        None, description="Only transcripts with this status."
     )
     q: Text | None = Field(
         None,

@@ -92,7 +92,11 @@ class VendorPauseQuerySet(models.QuerySet["VendorPause"]):
         return self.exclude(refused=BUSY)
 
     def start(self, error: VendorError, what: str = "") -> None:
-        """Pause the vendor after an error with `account`."""
+        """Pause the vendor, because of an error whose `account` is true.
+
+        An error with `retry_after` starts a BUSY pause.
+        what: the kind of request that was refused.
+        """
         if error.retry_after:
             wait = min(timedelta(seconds=error.retry_after), MAX_BUSY_TIME)
             until = {"reason": error.message, "probe_at": timezone.now() + wait}

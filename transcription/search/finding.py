@@ -28,10 +28,11 @@ TIMEOUT_MS = 5000
 QUERY_CANCELED = "57014"
 # The lookup from a transcript to its call.
 CALL = "recording__call__"
-# PostgreSQL stores at most 256 positions per word, and none above 16,383. In texts of
-# at least this length (in characters), positions may be missing. For these texts,
-# _PHRASE also uses LIKE.
-LENGTH_WITH_ALL_POSITIONS = 8000
+# PostgreSQL stores at most 255 positions per word, and none above 16,383. Texts of at
+# least this length (in characters) often lack some, so _PHRASE also uses LIKE for them.
+# A shorter text lacks some only if one word occurs more than 255 times in it. Then a
+# phrase with a later occurrence is not found.
+MIN_LENGTH_FOR_LIKE = 8000
 
 
 def ranked_keys(query: Query, rows: QuerySet[Transcript] | None = None) -> list[int]:
@@ -234,7 +235,7 @@ _WORDS = "search_vector @@ %s::tsquery"
 # not found in search_vector.
 _PHRASE = f"""
     CASE WHEN {_WORDS} THEN true
-         WHEN length(search_text) < {LENGTH_WITH_ALL_POSITIONS} THEN false
+         WHEN length(search_text) < {MIN_LENGTH_FOR_LIKE} THEN false
          ELSE ' ' || search_text || ' ' LIKE %s END
 """
 

@@ -141,10 +141,10 @@ def occurrences(words: list[str], query: Query) -> list[tuple[int, int, int]]:
 
 
 def densest_index(found: list[tuple[int, int, int]]) -> int:
-    """Return the index of the occurrence that has the most different terms near it.
+    """Return the index of the occurrence that most terms of the query are near to.
 
-    "Near" means among NEAR tokens, counted from the start of the occurrence. If `found`
-    is empty, the index is 0.
+    "Near" means among NEAR tokens, counted from the start of the occurrence. Each term
+    counts once. If `found` is empty, the index is 0.
     """
 
     def terms_near(index: int) -> int:

@@ -86,7 +86,9 @@ def check_settings() -> str:
         first = problems[0]
         more = f" And {len(problems) - 1} more." if problems[1:] else ""
         hint = f"{first.hint} " if first.hint else ""
-        raise Problem(f"{first.msg}{more}", f"{hint}manage.py check lists all.")
+        raise Problem(
+            f"{first.msg}{more}", f"{hint}manage.py check lists all problems."
+        )
     return f"no problems; times are in {zones.label()}"
 
 

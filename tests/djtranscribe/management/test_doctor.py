@@ -175,7 +175,7 @@ def test_a_check_without_a_hint_gets_no_odd_word(site):
 
     what, remedy = alone(found, "settings")
     assert what == "Something is odd."
-    assert remedy == "manage.py check lists all."
+    assert remedy == "manage.py check lists all problems."
 
 
 def test_a_database_that_is_away_is_said_and_the_rest_examined(site):

@@ -38,7 +38,7 @@ class Command(BaseCommand):
             file.unlink(missing_ok=True)
             if isinstance(error, OSError):
                 raise CommandError(
-                    f"The export failed, and {file} was deleted: {error}."
+                    f"The export failed: {error}. The incomplete {file} was deleted."
                 ) from error
             raise
         self.stdout.write(f"{file}: {file.stat().st_size:,} bytes.")
