@@ -54,6 +54,25 @@ def test_files_copied_by_the_dockerfile_exist_and_are_not_ignored():
     assert {f"!{Path(name).parts[0]}" for name in names} <= set(ignored)
 
 
+def test_compose_file_is_valid_with_the_example_of_the_settings(tmp_path):
+    program = shutil.which("docker-compose")
+    if not program:
+        pytest.skip("no docker-compose on this machine")
+    shutil.copy(ROOT / "compose.yaml", tmp_path)
+    shutil.copy(ROOT / ".env.example", tmp_path / ".env")
+
+    done = subprocess.run(
+        [program, "--profile", "broker", "config", "--services"],
+        check=False,
+        cwd=tmp_path,
+        capture_output=True,
+        text=True,
+    )
+
+    assert done.returncode == 0, done.stderr
+    assert set(done.stdout.split()) == set(SERVICES)
+
+
 @pytest.mark.parametrize("unit", UNITS, ids=lambda unit: unit.stem)
 def test_systemd_finds_no_fault_in_the_units(unit, tmp_path):
     if not shutil.which("systemd-analyze"):
