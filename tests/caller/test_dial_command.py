@@ -120,6 +120,16 @@ def test_a_number_that_rings_already_is_not_dialled_twice(operator, vendors):
     assert len(vendors.calls) == 0
 
 
+def test_a_call_that_has_ended_already_is_no_error(operator, vendors):
+    vendors.post(CALLS, json=load("twilio/call", status="busy"), status=201)
+
+    out, err = by_ada()
+
+    call = Call.objects.get()
+    assert call.status == "busy"
+    assert (str(call.uuid) in out, err) == (True, "")
+
+
 def test_refusal_by_twilio_is_explained(operator, vendors):
     vendors.post(CALLS, **refusal(21211))
 

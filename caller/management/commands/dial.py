@@ -47,6 +47,6 @@ class Command(BaseCommand):
         if call is not asked:
             self.stderr.write("This number is being called already.")
         call.refresh_from_db()
-        if call.is_finished:
+        if call.is_finished and call.error:
             raise CommandError(call.error)
         self.stdout.write(public_url(call.get_absolute_url()))
