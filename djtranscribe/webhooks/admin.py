@@ -77,18 +77,21 @@ class WebhookDeliveryAdmin(
     def replay(self, request: HttpRequest, chosen: QuerySet[WebhookDelivery]) -> None:
         """Process these deliveries again, oldest first.
 
-        Leave out refused ones: they may be forged, and their fields are not stored.
-        Also leave out kinds that are not in `ledger.repeatable_kinds`.
+        Leave out refused ones: they may be forged. Also leave out those without stored
+        fields, and kinds that are not in `ledger.repeatable_kinds`.
         """
-        repeatable = chosen.filter(kind__in=ledger.repeatable_kinds()).exclude(
-            verdict=WebhookDelivery.Verdict.REFUSED
-        )
+        repeatable = chosen.filter(
+            kind__in=ledger.repeatable_kinds(), body__isnull=False
+        ).exclude(verdict=WebhookDelivery.Verdict.REFUSED)
         for delivery in repeatable.order_by("received_at"):
             ledger.replay(delivery)
         count = repeatable.count()
         left = chosen.count() - count
         deliveries = f"deliver{pluralize(count, 'y,ies')}"
-        reasons = "refused, an incoming call, or of a kind that no longer exists"
+        reasons = (
+            "refused, an incoming call, about something that was deleted, or of a kind "
+            "that no longer exists"
+        )
         note = f" Skipped: {left} ({reasons})." if left else ""
         messages.success(request, f"Processed {count} {deliveries} again.{note}")
 

@@ -38,7 +38,10 @@ def create_batch(heard: str, corrected: str, author: Any) -> Batch:
     )
     chosen = sorted(rows.values_list("pk", flat=True))
     if not chosen:
-        raise Refused("No unverified transcript contains this mistake any more.")
+        raise Refused(
+            "Nothing to correct: no transcript with this mistake is unverified (of the "
+            f"newest {finding.MAX_RESULTS:,})."
+        )
     return Batch.objects.create(
         heard=heard, corrected=corrected, author=author, transcripts=chosen
     )

@@ -218,6 +218,17 @@ def test_an_incoming_call_that_was_deleted_is_not_stored_again(keeper, signed_po
     assert not Call.objects.exists()
 
 
+def test_a_delivery_about_a_deleted_call_is_skipped(keeper, signed_post):
+    call = a_call(sid=CALL_SID)
+    call.delete()
+    signed_post(call_path(call), load("twilio/status-callback"))
+
+    answer = replay(keeper, WebhookDelivery.objects.get())
+
+    messages = " ".join(map(str, get_messages(answer.wsgi_request)))
+    assert "Processed 0 deliveries again. Skipped: 1 " in messages
+
+
 def test_a_kind_that_no_longer_exists_is_skipped(keeper, signed_post):
     signed_post(call_path(a_call()), load("twilio/status-callback"))
     known = WebhookDelivery.objects.get()
