@@ -2,9 +2,9 @@
 
 AssemblyAI sends a text and a list of words. The text is the truth. The list says when a
 word is spoken, how sure the model is and who speaks. Any field of the list may be
-missing or invalid, and the list may differ from the text. `original_words` returns all
-words of the text, with times that lie within the audio. Pages, exports, search and API
-also show people's corrections, see `review/current.py`.
+missing or invalid, and the list may differ from the text. If there is a list,
+`original_words` returns all words of the text with plausible times (word_times.py).
+Pages, exports, search and API also show people's corrections, see review/current.py.
 """
 
 from __future__ import annotations
@@ -94,7 +94,7 @@ def listed_words(
 def turns(words: list[Word]) -> list[list[Word]]:
     """Group the words into turns, each with one speaker.
 
-    A turn ends if another speaker says a word while the turn's speaker pauses. If
+    A turn ends if another speaker finishes speaking while the turn's speaker pauses. If
     two people talk at once, the turns of both go on.
     """
     found: list[list[Word]] = []
@@ -111,9 +111,9 @@ def turns(words: list[Word]) -> list[list[Word]]:
 def has_answer_between(
     last: Word, word: Word, open_turns: dict[str, list[Word]]
 ) -> bool:
-    """Return whether a word of another speaker ended between `last` and `word`.
+    """Return whether the latest word of another speaker ended in a pause.
 
-    `last` and `word` are consecutive words of one speaker.
+    The pause is between `last` and `word`, two consecutive words of one speaker.
     """
     return any(
         last.end < turn[-1].end <= word.start
@@ -134,7 +134,7 @@ def pieces_in(words: list[Word]) -> list[str]:
 
 def outer_punctuation(text: str) -> tuple[str, str]:
     """Return the punctuation before and after a word."""
-    letters = [n for n, letter in enumerate(text) if letter.isalnum()]
+    letters = [n for n, letter in enumerate(text) if _is_part_of_word(letter)]
     return (text[: letters[0]], text[letters[-1] + 1 :]) if letters else (text, "")
 
 
@@ -142,6 +142,11 @@ def bare_word(text: str) -> str:
     """Return a word in lower case, without the punctuation around it."""
     before, after = outer_punctuation(text)
     return text[len(before) : len(text) - len(after)].casefold()
+
+
+def _is_part_of_word(letter: str) -> bool:
+    # Category M: accents and vowel signs, as at the end of हिन्दी.
+    return letter.isalnum() or unicodedata.category(letter).startswith("M")
 
 
 # The functions below read AssemblyAI's list of words.
@@ -165,7 +170,7 @@ def _number(value: Any, most: float) -> float | None:
 
 
 def _speaker(word: dict[str, Any], names: Mapping[str, str]) -> str:
-    """Return the speaker's name. With several channels, each channel is a speaker."""
+    """Return the speaker's name, or "". With several channels, each is a speaker."""
     speaker, channel = word.get("speaker"), word.get("channel")
     if str(channel) in names:
         return names[str(channel)]

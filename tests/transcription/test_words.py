@@ -10,7 +10,13 @@ from hypothesis import settings as hypothesis
 from hypothesis import strategies as st
 
 from transcription import presentation
-from transcription.words import join_words, listed_words, words_of_text
+from transcription.words import (
+    bare_word,
+    join_words,
+    listed_words,
+    outer_punctuation,
+    words_of_text,
+)
 
 
 def said(text, step=400, **more):
@@ -192,3 +198,9 @@ def test_long_text_that_differs_from_every_listed_word_is_complete():
     listed = said([f"{word}s" for word in text.split()])
 
     assert len(read(text, listed, 12_000)) == 30_000
+
+
+@pytest.mark.parametrize("word", ["हिन्दी", "ดี้", "cafe\u0301", "مُحَمَّدُ"])
+def test_vowel_signs_and_accents_at_the_end_are_a_part_of_the_word(word):
+    assert outer_punctuation(f"“{word}!”") == ("“", "!”")
+    assert bare_word(f"{word}.") == word.casefold()
