@@ -258,6 +258,24 @@ def test_after_a_day_of_attempts_the_row_is_an_error_with_its_reason(vendors):
     assert "503" in transcript.error
 
 
+@pytest.mark.parametrize(
+    ("status", "said"),
+    [
+        (302, "an unexpected response"),
+        (204, "an unexpected"),
+        (503, "an internal error"),
+    ],
+)
+def test_only_a_5xx_is_called_an_internal_error(vendors, status, said):
+    transcript = a_transcript("queued")
+    vendors.get(JOB, status=status)
+
+    advanced(transcript)
+
+    assert said in transcript.error
+    assert str(status) in transcript.error
+
+
 def test_row_waiting_for_its_retry_is_not_processed(vendors):
     transcript = a_transcript("queued")
     vendors.get(JOB, status=503)

@@ -39,7 +39,8 @@ KEY_REFUSED = (
 class AssemblyAIError(VendorError):
     """A request to AssemblyAI failed.
 
-    reason: the sentence that AssemblyAI sent, or "".
+    reason: the sentence with which AssemblyAI refused the request. "" if the message is
+    our own, such as for a wrong key.
 
     refused_at: the time of the transcript's first refusal, if our settings seem to be
     the cause. Otherwise None.
@@ -75,7 +76,7 @@ def upload(file: IO[bytes] | Iterable[bytes]) -> str:
 
 
 def submit(body: dict[str, Any]) -> dict[str, Any]:
-    """Start a job and return it. Not idempotent, and every job costs money."""
+    """Start a job and return it. Not idempotent: each job that succeeds costs money."""
     answer = _request("POST", "transcript", json=body)
     _text(answer, "id")
     return answer
@@ -184,7 +185,8 @@ def _refusal(answer: requests.Response) -> AssemblyAIError:
             message, account=bool(wait), retry_after=wait, code=status
         )
     if status >= 500 or status < 400:
-        message = f"AssemblyAI answered with an internal error (HTTP status {status})."
+        what = "an internal error" if status >= 500 else "an unexpected response"
+        message = f"AssemblyAI answered with {what} (HTTP status {status})."
         return AssemblyAIError(message, maybe_done=True, code=status)
     message = (
         f"AssemblyAI refused (HTTP status {status}): {reason or 'no reason given'}"

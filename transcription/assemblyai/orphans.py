@@ -1,6 +1,7 @@
 """Find an orphan: a job at AssemblyAI whose ID we do not know.
 
-We do not know the ID if AssemblyAI's response to our request was lost.
+We do not know the ID if AssemblyAI's response to our request was lost, or if the worker
+died before it stored the ID.
 """
 
 from datetime import timedelta

@@ -30,8 +30,8 @@ SERVER_ERROR = ("Server error",)
 REDACTED = "####"
 # A job that was deleted has this `audio_url`.
 DELETED = "http://deleted_by_user"
-# Larger numbers are ignored: no job has this many seconds of audio (115 days). The cost
-# of fewer seconds fits its column.
+# Larger numbers are ignored: no job has this many seconds of audio (115 days). At list
+# prices, the cost of fewer seconds fits its column.
 MAX_NUMBER = 10_000_000
 
 

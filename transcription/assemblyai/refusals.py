@@ -1,11 +1,11 @@
 """Decide whether AssemblyAI refuses our settings or only one recording.
 
 AssemblyAI's errors are sentences without a code, so we search them for known words. If
-our settings seem to be the cause, we pause: no new job starts, and no transcript fails.
-We also pause if AssemblyAI refuses a request with an unknown sentence. Without this
-pause, every transcript could fail. If AssemblyAI then accepts another transcript with
-the same settings, the settings are right. The refused transcript then fails after a few
-more attempts.
+our settings seem to be the cause, we pause: transcripts wait instead of failing, and
+only probes are submitted. We also pause if AssemblyAI refuses a request with an unknown
+sentence, except with the HTTP status 403 or 413. Without this pause, every transcript
+could fail. If AssemblyAI then accepts another transcript with the same settings, the
+settings are right. The refused transcript then fails after a few more attempts.
 
 Sources of the sentences: assemblyai.com/docs, "common errors and solutions"; issues of
 client programs (supoclip 11 and 43, typewhisper-mac 1042, ThinLineRadio 118).
@@ -30,7 +30,7 @@ MAX_REFUSED_ATTEMPTS = 4
 # newest ones.
 NEWEST_COMPARED = 500
 
-# Fields of a request that depend on the recording or a keyword list, not on settings.
+# Fields of a request that may differ between transcripts with the same settings.
 ROW_FIELDS = {
     "audio_url",
     "custom_spelling",
@@ -113,7 +113,7 @@ def suggest_change(reason: str, request: dict[str, Any]) -> str | None:
 def request_refusal(
     error: AssemblyAIError, transcript: Transcript, body: dict[str, Any]
 ) -> AssemblyAIError:
-    """Return the error to raise for a refused POST /v2/transcript."""
+    """Return the error to raise for a failed POST /v2/transcript."""
     if error.account or not error.permanent:
         return error
     change = suggest_change(error.reason, body)
@@ -139,7 +139,7 @@ def job_refusal(transcript: Transcript, reason: str) -> AssemblyAIError | None:
 
 
 def settings_fields(request: dict[str, Any] | None) -> dict[str, Any]:
-    """Return the part of a request that depends only on settings."""
+    """Return the fields of a request that are not in ROW_FIELDS."""
     return {key: (request or {})[key] for key in {*(request or {})} - ROW_FIELDS}
 
 
@@ -197,7 +197,8 @@ def _refusal_error(
 def _others_are_accepted(transcript: Transcript, accepted: Any) -> bool:
     """Return whether AssemblyAI has accepted another transcript with these settings.
 
-    Only transcripts count that were submitted after the first refusal of `transcript`.
+    Only the NEWEST_COMPARED transcripts count, and only those that were submitted after
+    the first refusal of `transcript`.
     """
     if not transcript.refused_at:
         return False

@@ -1,6 +1,6 @@
 """AssemblyAI's webhook. It is not signed, so each transcript has its own token.
 
-The body is only a hint: we ask the API for the result. AssemblyAI retries ten times in
+The body is not read: we ask the API for the result. AssemblyAI retries ten times in
 about two minutes unless it gets a 2xx within 10 seconds. A 4xx ends the retries, so we
 send a 4xx only if a retry is useless. assemblyai.com/docs/deployment/webhooks
 """
@@ -32,7 +32,6 @@ def token_fault(request: HttpRequest, transcript_uuid: str) -> str:
 
 
 def no_fields(request: HttpRequest) -> dict[str, Any]:
-    # The body is not needed, because we ask AssemblyAI's API for the result.
     return {}
 
 
