@@ -45,8 +45,8 @@ class Transcript(Work):
     text = models.TextField(blank=True)
     # The text that AssemblyAI wrote. Null if `text` is the same.
     original_text = models.TextField(null=True, editable=False)
-    # AssemblyAI's list of words, unchanged: text, start and end (ms), confidence (0 to
-    # 1 or null), speaker, channel.
+    # AssemblyAI's list of words, without people's corrections: text, start and end
+    # (ms), confidence (0 to 1 or null), speaker, channel.
     words = models.JSONField(default=list, blank=True)
     # The text in the form of the search index, see transcription/tokens.py.
     search_text = models.TextField(default="", blank=True, editable=False)
@@ -134,7 +134,7 @@ class Transcript(Work):
 
     @property
     def nobody_spoke(self) -> bool:
-        """Whether AssemblyAI found no words, not even words that a person removed."""
+        """Whether AssemblyAI found no words, and nobody has added any."""
         is_empty = self.status == self.Status.COMPLETED and not self.text
         return is_empty and not self.uncorrected_text
 

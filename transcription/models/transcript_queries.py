@@ -71,7 +71,7 @@ class TranscriptQuerySet(models.QuerySet["Transcript"]):
         return super().update(**with_search_text(columns))
 
     def with_contact_name(self) -> TranscriptQuerySet:
-        """Add `contact_name`: the contact whom we called or who called us."""
+        """Add `contact_name`: the contact's name, for calls in both directions."""
         return self.annotate(
             contact_name=contact_name_subquery("recording__call__other_number")
         )
@@ -125,8 +125,8 @@ class TranscriptQuerySet(models.QuerySet["Transcript"]):
     def claim(self, pk: int) -> Transcript | None:
         """Lease a row for LEASE_SECONDS and return it.
 
-        Return None if the row is not due or is leased already. Also return None if the
-        row is a suspect and another suspect is leased.
+        Return None if the row is finished, not due or leased already. Also return None
+        if the row is a suspect and another suspect is leased.
         """
         now, lease, until = timezone.now(), uuid4(), self.model.lease_end()
         claim = claim_statement(self.model, settings.LEASE_SECONDS)

@@ -33,11 +33,12 @@ if TYPE_CHECKING:
 # AssemblyAI deletes uploads after 24 hours; one hour less is safe.
 UPLOAD_LIFETIME = timedelta(hours=23)
 # The first and the longest wait before a retry. Each wait is twice the wait before it.
-# After MAX_ATTEMPTS (about a day) the row fails.
+# Each is then varied by up to 25%. After MAX_ATTEMPTS (about a day) the row fails.
 BACKOFF_SECONDS = (5, 900)
 MAX_ATTEMPTS = 100
-# Start at most this many jobs for one transcript. Failed jobs cost nothing, but most of
-# them would fail again.
+# Once a transcript has had this many jobs, do not repeat a failed job automatically,
+# unless our settings seem to be the cause. Failed jobs cost nothing, but most of them
+# would fail again.
 MAX_JOBS = 4
 
 
@@ -92,7 +93,8 @@ class Work(models.Model):
     jobs = models.PositiveSmallIntegerField("jobs started", default=0)
     # When AssemblyAI first refused this transcript, probably because of our settings.
     refused_at = models.DateTimeField(null=True, blank=True)
-    # The job as AssemblyAI sent it, without `text` and `words`.
+    # AssemblyAI's last answer about the job. After a success, without `text`, `words`
+    # and what `payloads.redact` leaves out.
     response = models.JSONField("AssemblyAI's answer", null=True, blank=True)
 
     # What happens next
@@ -196,9 +198,9 @@ class Work(models.Model):
     def release(self, wait: timedelta | None = timedelta(), **columns: Any) -> None:
         """Store the step's outcome and release the lease. The row is due after `wait`.
 
-        With wait=None (only from `finish`), the row is never due again. If a webhook
-        has made the row due during the step, `wait` is ignored and the row stays due.
-        Raises LeaseLost.
+        With wait=None (only from `finish`), the row is not due again until `retry`. If
+        a webhook or a person has made the row due during the step, `wait` is ignored
+        and the row stays due. Raises LeaseLost.
         """
         fresh = {"attempts": 0, "error": "", "error_class": "", "kills": 0}
         columns = {**fresh, **columns, "lease": None, "leased_until": None}
@@ -210,7 +212,7 @@ class Work(models.Model):
                 next_attempt_at=self.next_attempt_at,
             )
             self.is_due = not (is_stored and wait)
-            # If a webhook has changed next_attempt_at, keep its time.
+            # If somebody else has changed next_attempt_at, keep that time.
             is_stored = is_stored or self.store_if_leased(columns)
         if not is_stored:
             raise LeaseLost
@@ -294,7 +296,10 @@ class Work(models.Model):
         )
 
     def retry(self) -> bool:
-        """Restart at the failed step. Return False if the transcript has not failed."""
+        """Restart a failed transcript. Reuse its audio, upload or job where possible.
+
+        Return False if the transcript has not failed, or was restarted meanwhile.
+        """
         columns: dict[str, Any] = {}
         if self.assemblyai_id and self.is_unread:
             # The job may have succeeded. Then we have paid for it, so read the result.
