@@ -26,7 +26,8 @@ def run(command: BaseCommand, deletion: Deletion) -> None:
         # has stopped.
         deletion.refresh_from_db()
         deletion.problem = STOPPED
-        # If another worker is running the deletion, leave it to that worker.
+        # LeaseLost: a worker has changed the row since `refresh_from_db`. Leave the
+        # deletion to that worker.
         with suppress(LeaseLost):
             deletion.finish()
         raise CommandError(

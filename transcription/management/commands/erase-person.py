@@ -24,7 +24,7 @@ class Command(BaseCommand):
         parser.add_argument(
             "--keep-do-not-call",
             action="store_true",
-            help="keep the numbers on the do-not-call list",
+            help="keep the numbers on the do-not-call list, or put them there",
         )
 
     def handle(self, *, number: list[str], **options: Any) -> None:

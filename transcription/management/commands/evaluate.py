@@ -38,9 +38,9 @@ class Command(BaseCommand):
         "Measure how accurately AssemblyAI transcribes the recordings in a folder. The "
         "folder contains pairs of files, such as ward.wav and ward.txt; the text file "
         "says what is spoken. Prints terms right, false terms and word errors "
-        "(docs/accuracy.md). Recordings that were already transcribed with the same "
-        "keyword list and models are not charged again. So you can stop with Ctrl-C "
-        "and continue later."
+        "(docs/accuracy.md). Recordings that this command has already transcribed with "
+        "the same keyword list and models are not transcribed again. So you can stop "
+        "with Ctrl-C and continue later."
     )
 
     def add_arguments(self, parser: CommandParser) -> None:

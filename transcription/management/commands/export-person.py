@@ -9,8 +9,9 @@ from transcription.retention import person_file
 
 class Command(BaseCommand):
     help = (
-        "Write everything that is stored about these numbers into a ZIP file: "
-        "recordings, texts, notes, and all other data as JSON."
+        "Write the data about these numbers into a ZIP file: recordings, texts, notes, "
+        "and all other data as JSON. Internal data is left out, such as the number of "
+        "attempts."
     )
 
     def add_arguments(self, parser: CommandParser) -> None:
