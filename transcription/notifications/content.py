@@ -23,9 +23,9 @@ if TYPE_CHECKING:
     from caller.models import Call
     from transcription.models import Notification, Transcript
 
-# Parts of an error message to remove: a URL may open the audio, and a series of digits
-# may be a phone number. The scheme's length is limited, because otherwise a very long
-# word would take quadratic time.
+# Parts of an error message to remove: a URL may open the audio, a series of digits may
+# be a phone number, and PostgreSQL cannot store NUL. The scheme's length is limited,
+# because otherwise a very long word would take quadratic time.
 PRIVATE = re.compile(r"\w{1,20}://\S+|\+?\d[\d ().-]{5,}\d|\0")
 
 
@@ -55,7 +55,10 @@ def redact_error(reason: str) -> str:
 
 
 def message(notification: Notification, transcript: Transcript) -> dict[str, Any]:
-    """Return the body of a webhook. It is the same at every attempt."""
+    """Return the body of a webhook.
+
+    It is the same at every attempt, unless BASE_URL changes.
+    """
     call = transcript.recording.call
     return {
         "type": notification.event,

@@ -21,7 +21,7 @@ from transcription.notifications.content import email_text, message
 logger = logging.getLogger(__name__)
 
 DELETED = "The transcript was deleted before this was sent."
-NO_ADDRESS = "The operator is inactive or no longer has an e-mail address."
+NO_ADDRESS = "The operator was deleted, is inactive or has no e-mail address."
 
 
 def deliver(kind: str, stopping: Callable[[], bool] = lambda: False) -> int:
@@ -40,7 +40,8 @@ def deliver(kind: str, stopping: Callable[[], bool] = lambda: False) -> int:
 def attempt(notification: Notification) -> None:
     """Send a notification outside of any transaction and store the outcome.
 
-    Raises LeaseLost if another worker has claimed it in the meantime.
+    Raises LeaseLost if the outcome was not stored, for example because another worker
+    has claimed the notification. Also raises database errors.
     """
     name = f"notification={notification.uuid} kind={notification.kind}"
     try:

@@ -130,7 +130,8 @@ class Notification(models.Model):
     """A message that a transcript is finished or was reviewed, and its delivery.
 
     The row is created in the transaction that changes the transcript. delivery.py sends
-    the message. The row stays for a while as a log, even if the transcript is deleted.
+    the message. The row stays for a while as a log, even if retention deletes the
+    transcript.
     """
 
     class Kind(models.TextChoices):
@@ -250,7 +251,7 @@ class Notification(models.Model):
     def send_again(self) -> bool:
         """Queue the message again in any state.
 
-        Return False if a worker is sending it now.
+        Return False if a worker is sending it now, or if the row was deleted.
 
         The UUID stays the same, so that receivers can drop duplicates.
         """

@@ -107,10 +107,13 @@ def failure_reason(error: Exception) -> str:
     ):
         return "Nothing was sent: NOTIFY_URL or NOTIFY_SECRET is not valid."
     if isinstance(error, requests.exceptions.SSLError):
-        return "The receiver's TLS certificate was rejected."
+        return "The TLS connection to the receiver failed: check its certificate."
     if never_sent(error):
         return "The receiver could not be reached."
-    return f"The receiver did not answer within {TIMEOUT_SECONDS} s."
+    return (
+        "The receiver closed the connection or did not answer within "
+        f"{TIMEOUT_SECONDS} s."
+    )
 
 
 def error_for(answer: requests.Response) -> WebhookError:
@@ -130,7 +133,10 @@ def error_for(answer: requests.Response) -> WebhookError:
 
 
 def parse_retry_after(value: str | None) -> float | None:
-    """Parse a Retry-After header: seconds, or an HTTP date, which is always in UTC."""
+    """Return how many seconds to wait, from a Retry-After header, or None.
+
+    The header has a number of seconds or an HTTP date, which is always in UTC.
+    """
     seconds = retry_after_seconds(value)
     if seconds is not None or not value:
         return seconds
