@@ -49,7 +49,7 @@ class Deletion(models.Model):
     """A permanent deletion of our data and of data at vendors: what, when and why.
 
     The row also has the progress, so that another worker can continue. When the
-    deletion is finished, the row does not identify a person any more.
+    deletion is finished, the row does not identify the erased person any more.
     """
 
     class Reason(models.TextChoices):
@@ -95,7 +95,7 @@ class Deletion(models.Model):
 
     @property
     def labelled_counts(self) -> list[tuple[str, int]]:
-        """(label, number of deleted rows) of each deleted kind, in COUNT_KEYS's order.
+        """(label, number) of each kind of deleted things, in the order of COUNT_KEYS.
 
         The order of `counts` is lost: PostgreSQL sorts JSON keys by length.
         """

@@ -206,9 +206,11 @@ def erase_at_twilio(deletion: Deletion) -> str:
 
 
 def erase_rest(deletion: Deletion) -> None:
-    """Delete all other data about these numbers: contacts, lists, logs, webhooks.
+    """Delete all other data about these numbers.
 
-    Raises LeaseLost.
+    That is: numbers of contacts, contacts without other numbers, webhook deliveries,
+    texts in the admin site's log, and entries on the do-not-call list (but see
+    `keeps_do_not_call`). Raises LeaseLost.
     """
     numbers = deletion.numbers
     with transaction.atomic():

@@ -1,4 +1,4 @@
-"""Export all data about a person as a ZIP, for people who ask what we store."""
+"""Export the data about a person as a ZIP, for people who ask what we store."""
 
 import json
 import zipfile
@@ -18,11 +18,11 @@ from transcription.models import Transcript
 from transcription.retention.person import calls_of, deliveries_with
 
 README = """\
-person.json     everything that is stored about these numbers
+person.json     the stored data about these numbers, without internal data
 transcripts/    the corrected texts, and the texts as AssemblyAI wrote them
 recordings/     the audio
 """
-# Columns that are not exported. They are about our work, not about the person.
+# Columns that are not exported. They are about our work, or computed from other data.
 INTERNAL_COLUMNS = {
     *("id", "lease", "leased_until", "kills", "next_attempt_at", "announced_at"),
     *("priority", "attempts", "next_check_at", "missed_at", "refused_attempts"),
@@ -31,7 +31,10 @@ INTERNAL_COLUMNS = {
 
 
 def zip_pieces(numbers: Collection[str], reader: Any) -> Iterator[bytes]:
-    """Yield the ZIP in pieces. Log that `reader` has read and heard everything."""
+    """Yield the ZIP in pieces. Log that `reader` has read and heard everything.
+
+    reader: the user, or None for the command.
+    """
     sink = ZipBuffer()
     calls = calls_of(numbers).order_by("created_at")
     recordings = Recording.objects.filter(call__in=calls).order_by("pk")
@@ -63,8 +66,8 @@ def audio_pieces(
     except FileNotFoundError:
         return
     name = PurePosixPath("recordings", recording.filename)
-    # The entry is not compressed, because audio does not get smaller. Zip64 is needed,
-    # because the length of the entry is not known yet.
+    # The entry is not compressed, because audio gets only a little smaller. Zip64 is
+    # needed, because the length of the entry is not known yet.
     entry = zipfile.ZipInfo(str(name))
     with file, archive.open(entry, "w", force_zip64=True) as target:
         while chunk := file.read(CHUNK_BYTES):

@@ -5,7 +5,7 @@ PostgreSQL reuses the space of deleted rows by itself (autovacuum).
 
 from django.db import connection
 
-# One statement merges this many pages of the search index. The number is small,
+# One statement merges about this many pages of the search index. The number is small,
 # because other writers wait meanwhile.
 PAGES = 500
 MAX_MERGES = 10_000
@@ -27,8 +27,8 @@ def clear_traces() -> None:
         "VALUES ('merge', %s)"
     )
     with connection.cursor() as cursor:
-        # A negative number starts a merge of the whole index. See section 6.8 of
-        # sqlite.org/fts5.html.
+        # A negative number starts a merge of the whole index. See the commands `merge`
+        # and `optimize` in sqlite.org/fts5.html.
         cursor.execute(merge, [-PAGES])
         for _ in range(MAX_MERGES):
             cursor.execute("SELECT total_changes()")
