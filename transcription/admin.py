@@ -207,7 +207,7 @@ class TranscriptAdmin(
 
     @admin.action(description="Retry failed", permissions=["act"])
     def try_again(self, request: HttpRequest, chosen: QuerySet[Transcript]) -> None:
-        """Restart failed transcripts at the step that failed, not at the first step."""
+        """Restart failed transcripts. `Work.retry` chooses the step."""
         retried = [transcript for transcript in chosen if transcript.retry()]
         for transcript in retried:
             enqueue_once(transcript.pk)

@@ -34,15 +34,16 @@ _renewing = threading.Lock()
 
 
 class LeaseLost(Exception):
-    """Another worker has leased the row. Do not store our outcome."""
+    """We no longer hold the lease: another worker took it, or the row was deleted."""
 
 
 def unleased(now: datetime, lasts: timedelta) -> Q:
     """Return the condition that a row is not leased.
 
     The condition tests only `leased_until`, because every release sets it to null.
-    lasts: how long a lease lasts. If `leased_until` is further in the future than that,
-    the clock was set back after the lease was taken. Such a lease does not count.
+    lasts: how long a lease lasts. If `leased_until` is further in the future than that
+    plus CLOCK_SKEW, the clock was set back after the lease was taken. Such a lease does
+    not count.
     """
     longest = now + lasts + CLOCK_SKEW
     return Q(leased_until=None) | Q(leased_until__lte=now) | Q(leased_until__gt=longest)
@@ -51,7 +52,7 @@ def unleased(now: datetime, lasts: timedelta) -> Q:
 def lease_columns(lease: Any, until: Any) -> dict[str, Any]:
     """Return the columns for the UPDATE that takes a lease.
 
-    lease: a new UUID. until: the end of the lease. Both may be Parameters.
+    lease: a new UUID. until: the end of the lease. Each may be a statements.Parameter.
     """
     return {"lease": lease, "leased_until": until, "kills": F("kills") + 1}
 
@@ -91,8 +92,8 @@ def renew(row: Any, until: datetime) -> None:
     """Extend the leases of all rows of this model that this process works on.
 
     One statement extends all of them. It leaves out rows without progress since their
-    last extension, because their thread may hang. If another worker has leased a row,
-    `has_lost_lease` of this row is set.
+    last extension, because their thread may hang. If we no longer hold the lease of a
+    row, its `has_lost_lease` is set.
     """
     with _renewing:
         rows = {

@@ -71,8 +71,8 @@ def fetch(transcript: Transcript) -> None:
 
 def fetch_audio(transcript: Transcript) -> None:
     # "audio" is a separate kind of request, because a restricted API key may read calls
-    # but not audio. A pause that began with an audio request ends only with a
-    # successful audio request.
+    # but not audio. If Twilio refuses only this kind, other requests that succeed do
+    # not end the pause.
     with guard_request(TWILIO, "audio"):
         transcript.recording.fetch_audio(transcript.keep_lease)
 
@@ -228,8 +228,8 @@ def refresh(transcript: Transcript) -> None:
         # wrong. Then the job may exist, and with a new job we would pay twice.
         if assemblyai_client.UNKNOWN_ID not in error.message:
             raise
-        # The job does not exist, was deleted or belongs to another API key. Store a
-        # response, so that `Transcript.retry` starts a new job.
+        # The job does not exist or belongs to another account. Store a response, so
+        # that `Transcript.retry` starts a new job.
         transcript.fail(error.message, response={"error": error.message})
         return
     status = str(job.get("status") or "")
@@ -279,7 +279,7 @@ def handle_failed_job(transcript: Transcript, job: dict[str, Any]) -> None:
 def resubmit_or_fail(
     transcript: Transcript, job: dict[str, Any], refused: AssemblyAIError
 ) -> None:
-    """Handle a job that failed because of our settings: submit again, or fail."""
+    """Handle a job that failed, probably because of our settings."""
     columns: dict[str, Any] = {
         **Transcript.NO_JOB,
         "status": Status.FETCHED,
@@ -312,7 +312,8 @@ STEPS: dict[str, Callable[[Transcript], None]] = {
 
 SUBMITTING = "asking AssemblyAI for a transcript"
 READING_RESULT = "reading the result from AssemblyAI"
-# What the worker does at each status, for `leases.killed_workers_message`.
+# What the worker does at a status, for `leases.killed_workers_message`. At other
+# statuses, it is READING_RESULT.
 ACTIVITIES: dict[str, str] = {
     Status.PENDING: "fetching the audio",
     Status.FETCHED: "handing the audio to AssemblyAI",

@@ -75,8 +75,8 @@ def start_unless_running(
     """Start a transcript, and return (transcript, True).
 
     If an unfinished transcript of the recording uses the same version of the same
-    keyword list, return (this transcript, False). So AssemblyAI does not charge twice
-    for a double click.
+    keyword list and the models in SPEECH_MODELS, return (this transcript, False). So
+    AssemblyAI does not charge twice for a double click.
     """
     with transaction.atomic():
         # Lock the recording, because a double click sends two requests at once.
@@ -131,6 +131,7 @@ def is_due() -> bool:
 def sweep(limit: int = 500, back_fill: bool = True) -> int:
     """Queue transcripts that are due and have no message in the queue, at most `limit`.
 
+    Return how many were queued.
     back_fill: whether to include old recordings (reconcile --all).
     """
     now = timezone.now()
@@ -142,7 +143,7 @@ def sweep(limit: int = 500, back_fill: bool = True) -> int:
 
 
 def take_step(transcript: Transcript) -> None:
-    """Run one step and store its outcome. Raises LeaseLost."""
+    """Run one step and store its outcome. Raises LeaseLost and database errors."""
     if transcript.kills > MAX_KILLS:
         doing = ACTIVITIES.get(transcript.status, READING_RESULT)
         logger.error("transcript=%s kills=%s given_up", transcript.uuid, MAX_KILLS)

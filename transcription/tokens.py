@@ -1,8 +1,8 @@
 """Split a text into the words of the search index. Searches use the same rules.
 
-- A word is a run of letters, combining marks and digits. Everything else separates
-  words.
-- Case and width do not matter: `strasse` finds Straße.
+- A word is a run of letters, combining marks and digits. Characters such as soft
+  hyphens are ignored (IGNORED). Everything else separates words.
+- Case, width and the script of digits do not matter: `strasse` finds Straße.
 - Accents (Latin, Greek) and vowel points (Hebrew, Arabic) do not matter: `lodz` finds
   Łódź. The four Turkish letters i, ı, I and İ are the same letter, and so are е and ё.
   But й and и differ. Vowel signs of Indian scripts are kept.
@@ -25,7 +25,7 @@ UNSPACED = (
     "\u0e00-\u0eff\u1000-\u109f\u1780-\u17ff\u3005\u3040-\u30ff\u3400-\u4dbf"
     "\u4e00-\u9fff\uf900-\ufaff\uff66-\uff9f\U00020000-\U0003ffff"
 )
-# Ignored inside a word: joiners, soft hyphens, zero-width spaces and the like.
+# Ignored inside a word: joiners, soft hyphens, zero-width spaces, Arabic tatweel.
 IGNORED = "\u00ad\u200b-\u200d\u2060\ufeff\u0640"
 WORD = regex.compile(
     rf"(?P<unspaced>[[{UNSPACED}]&&[\p{{L}}\p{{M}}\p{{Nd}}]]"
@@ -98,9 +98,9 @@ def _tokens(found: "regex.Match[str]") -> Iterator[Token]:
 
 @lru_cache(100_000)
 def fold(word: str) -> str:
-    """Return the word in lower case, normal width and without accents.
+    """Return the word in lower case, in normal width and without accents.
 
-    The result has at most MAX_WORD_LENGTH letters.
+    Digits of all scripts become 0-9. The result has at most MAX_WORD_LENGTH letters.
     """
     if word.isascii():
         return word.lower()[:MAX_WORD_LENGTH]
@@ -114,7 +114,7 @@ def fold(word: str) -> str:
 
 
 def encode(word: str) -> str:
-    """Encode a word in a-z and 0-9. Two words never have the same code.
+    """Encode a result of `fold` in a-z and 0-9. Two words never have the same code.
 
     a-y and 0-9 stay, and `z` becomes `zz`. Any other letter becomes `z` and its code
     point as four base-36 digits. The first digit is never `z`. So encode(a) starts with

@@ -80,7 +80,10 @@ def silences(turns: list[PageTurn]) -> list[tuple[int, int]]:
 
 
 def gaps(turns: list[PageTurn]) -> Iterator[tuple[int, int]]:
-    """Yield the pauses, as (start, end) in ms. In a pause, nobody speaks."""
+    """Yield the pauses before and between the words, as (start, end) in ms.
+
+    In a pause, nobody speaks.
+    """
     spoken = sorted((word.start, word.end) for turn in turns for word in turn.words)
     heard = 0
     for start, end in spoken:
@@ -92,7 +95,7 @@ def gaps(turns: list[PageTurn]) -> Iterator[tuple[int, int]]:
 def channels_of(transcript: Transcript, names: dict[str, str]) -> list[tuple[str, str]]:
     """Return [("left", speaker), ("right", speaker)], or [] without two channels.
 
-    names: {AssemblyAI's name of a speaker: the current name}.
+    names: {name of a speaker in the original words: the current name}.
     """
     if transcript.recording.channels != 2:
         return []
@@ -115,9 +118,10 @@ class TalkTime:
 
 
 def talk_time(turns: list[PageTurn], names: dict[str, str]) -> TalkTime | None:
-    """Sum up how long each speaker spoke. Return None for fewer than two speakers.
+    """Sum up how long each speaker spoke.
 
-    names: {AssemblyAI's name of a speaker: the current name}.
+    Return None for fewer than two speakers, or if all words together last 0 ms.
+    names: {name of a speaker in the original words: the current name}.
     """
     spoken: dict[str, float] = {}
     for turn in turns:

@@ -1,4 +1,7 @@
-"""Give every word a time within the audio, even if AssemblyAI's times are wrong."""
+"""Give every word a plausible time, even if AssemblyAI's times are wrong.
+
+If the length of the audio is known, all times lie within the audio.
+"""
 
 from bisect import bisect_left
 from collections.abc import Iterator
@@ -54,8 +57,9 @@ def spans(words: list[AlignedWord], latest: float) -> list[Span]:
 def _plausible_starts(words: list[AlignedWord], latest: float) -> list[int | None]:
     """Return the start of each word in ms, or None if it is missing or implausible.
 
-    A start is implausible if it is after the end of the audio, or out of order: the
-    starts of one speaker must rise. As few starts as possible are dropped.
+    A start is implausible if it is more than MARGIN_MS after the end of the audio, or
+    out of order: the starts of one speaker must rise. As few starts as possible are
+    dropped.
     """
     starts: list[int | None] = [None] * len(words)
     speaker = ""
@@ -104,8 +108,8 @@ def _estimate(
     if end is None:
         end = begin + count * WORD_MS
         if latest:
-            # If `begin` is 0, no earlier word has a known start either: the words fill
-            # the whole audio.
+            # If `begin` is 0, there are no earlier words, or they take no time. Then
+            # these words fill the whole audio.
             end = int(latest) if begin == 0 else min(end, int(latest))
     begin = min(begin, end)
     step = (end - begin) / count
