@@ -26,7 +26,7 @@ class CarryOver(NamedTuple):
     """
 
     satisfied: list[Change]  # the new transcript already has the right text
-    carried: list[Change]  # the new transcript has the same mistake
+    carried: list[Change]  # the new transcript has the same uncorrected text
     open: list[tuple[Change, Change]]  # a person must check these
 
 
@@ -43,7 +43,7 @@ def carry_over(transcript: Transcript) -> None:
     except OperationalError:
         raise
     except Exception as error:
-        # Do not log the messages of these exceptions: they may quote the words.
+        # Do not log the messages of Conflict, Error and Refused: they may quote words.
         logger.error(
             "transcript=%s corrections_not_carried_over error=%s",
             transcript.uuid,
@@ -95,7 +95,8 @@ def place_changes(old: list[Word], changes: list[Change], new: list[Word]) -> Ca
     """Find the place of each change in the new words.
 
     A place is certain only if both transcripts have the same word before it and the
-    same word after it. If a place is uncertain, the change goes to `open`.
+    same word after it. If a place is uncertain, or if the new transcript has a third
+    text there, the change goes to `open`.
     """
     old_texts = [bare_word(word.text) for word in old]
     new_texts = [bare_word(word.text) for word in new]

@@ -1,7 +1,7 @@
 """The current words of a transcript: the original words with corrections.
 
-Corrections are applied each time the words are read. Only `Transcript.text` is stored
-with the corrections, because lists and searches need it.
+Corrections are applied each time the words are read. Only `Transcript.text` and
+`search_text` are stored with the corrections, because lists and searches need them.
 """
 
 from collections import defaultdict
@@ -70,7 +70,7 @@ def original_of(transcript: Transcript) -> list[Word]:
 
 
 def speaker_names(transcript: Transcript) -> dict[str, str]:
-    """Return {AssemblyAI's name of a speaker: the name that a person has given}."""
+    """Return {name in the original words: the name that a person has given}."""
     return _names_of_each([transcript.pk]).get(transcript.pk) or {}
 
 

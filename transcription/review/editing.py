@@ -60,9 +60,10 @@ def save(
     """Save changes as one revision.
 
     started_from: the number of the revision that the author saw. If somebody else has
-    changed the same words since then, Conflict is raised. Their changes of other words
-    are kept.
-    client_key: if a request with the same key is sent twice, it is saved only once.
+    corrected the same words since then, Conflict is raised. It is not raised if they
+    only undid a correction. Their changes of other words are kept.
+    client_key: if a revision of this transcript has this key already, nothing is saved
+    and that revision is returned.
     """
     with transaction.atomic():
         row = lock_transcript(transcript)
@@ -130,7 +131,8 @@ def _undo_or_redo(
         if target is None:
             raise Refused(f"There is no revision {number} to {kind}.")
         if target.is_undone == (kind == Kind.UNDO):
-            raise Conflict(f"Revision {number} is {kind.label.lower()} already.")
+            state = "undone already" if target.is_undone else "not undone"
+            raise Conflict(f"Revision {number} is {state}.")
         pieces, now = ensure_original(row), live_changes(row)
         ranges = [
             Change(*columns)
@@ -154,8 +156,8 @@ def name_speakers(
 ) -> Revision:
     """Save the names of all speakers as one revision.
 
-    names: {AssemblyAI's name of a speaker: the new name}. A speaker without a new name
-    gets AssemblyAI's name.
+    names: {name in the original words: the new name}. A speaker without a new name gets
+    the original name.
     """
     with transaction.atomic():
         row = lock_transcript(transcript)
@@ -183,7 +185,10 @@ def last_to_undo(transcript: Transcript, author: Any) -> Revision | None:
 
 
 def last_to_redo(transcript: Transcript, author: Any) -> Revision | None:
-    """Return the edit that the author's last undo has undone. Ignores batches."""
+    """Return the edit that the author undid last, of those that are still undone.
+
+    Ignores batches.
+    """
     undone = transcript.revisions.filter(kind=Kind.UNDO, target__is_undone=True)
     undone = undone.filter(author=author, target__batch=None)
     last = undone.select_related("target").order_by("number").last()
@@ -195,8 +200,8 @@ def verify(
 ) -> Revision:
     """Mark the text as correct, and lock the transcript against changes.
 
-    started_from: the number of the revision that the author saw. If there is a newer
-    one, Conflict is raised. None: verify the text as it is now.
+    started_from: the number of the revision that the author saw. If this is not the
+    last revision, Conflict is raised. None: verify the text as it is now.
     """
     with transaction.atomic():
         row = lock_transcript(transcript)

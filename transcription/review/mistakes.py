@@ -13,7 +13,7 @@ from transcription.review.current import Change, live_changes
 from transcription.review.ranges import original_text
 from transcription.words import outer_punctuation
 
-# Ignore corrections with more words or characters: they rewrite whole sentences.
+# Ignore corrections with more words or characters: most of them rewrite sentences.
 MAX_WORDS = 4
 MAX_LENGTH = 200
 # Two texts are alike if the similarity of their spellings is at least MIN_SIMILARITY,
@@ -67,7 +67,10 @@ def update_counts(before: set[tuple[str, str]], now: set[tuple[str, str]]) -> No
 
 
 def remove_from_counts(row: Transcript) -> None:
-    """Remove a transcript from the counts of mistakes, before the row is deleted."""
+    """Remove a transcript from the counts of mistakes, before the row is deleted.
+
+    Also delete the mistakes that no transcript has any more.
+    """
     if Original.objects.filter(transcript=row).exists():
         pieces = Original.pieces_of(row)
         update_counts(mistakes_in(pieces, live_changes(row)), set())
@@ -99,7 +102,7 @@ def suggestions(limit: int = 50) -> list[Mistake]:
 def are_alike(row: Mistake) -> bool:
     """Return whether both texts are spelled alike or sound alike.
 
-    If not, a person has rewritten the text, and AssemblyAI did not mishear a word.
+    If not, a person has probably rewritten the text, which AssemblyAI heard correctly.
     """
     heard, written = row.heard, row.corrected.casefold()
     if fuzz.ratio(heard.replace(" ", ""), written.replace(" ", "")) >= MIN_SIMILARITY:

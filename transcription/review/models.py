@@ -34,7 +34,7 @@ class Original(models.Model):
         related_name="original",
     )
     # One line per word. A line begins with a space if the text has one before the word.
-    # A save reads only this column, which is fast.
+    # To save corrections, editing.py reads only this column, which is fast.
     pieces = models.TextField()
     # One line per word: [start (ms), end (ms), confidence, speaker] as JSON.
     facts = models.TextField()
@@ -108,7 +108,7 @@ class Revision(models.Model):
         on_delete=models.SET_NULL,
         related_name="revisions",
     )
-    # Only set for SPEAKERS: {AssemblyAI's name of a speaker: the new name}.
+    # Only set for SPEAKERS: {name in the original words: the new name}.
     speakers = models.JSONField(null=True)
     author = models.ForeignKey(
         settings.AUTH_USER_MODEL, null=True, on_delete=models.SET_NULL, related_name="+"
@@ -211,7 +211,7 @@ class Score(models.Model):
 class Mistake(models.Model):
     """A wrong text, its correction, and the number of transcripts with this correction.
 
-    The number is updated when a correction is saved or undone, so that no page has to
+    The number is updated whenever live corrections change, so that no page has to
     count.
     """
 
@@ -220,8 +220,8 @@ class Mistake(models.Model):
     heard = models.CharField(max_length=200)
     corrected = models.CharField(max_length=200)
     transcripts = models.PositiveIntegerField(default=0)
-    # Whether somebody has added `corrected` to a keyword list, or has dismissed this
-    # suggestion.
+    # Whether somebody has dismissed this mistake, or has added a term or a spelling for
+    # it to a keyword list.
     is_settled = models.BooleanField(default=False)
 
     class Meta:

@@ -47,7 +47,10 @@ def history(request: HttpRequest, uuid: UUID) -> HttpResponse:
     raise_exception=True,
 )
 def speakers(request: HttpRequest, uuid: UUID) -> HttpResponse:
-    """Name the speakers. The form has one `speaker` and one `name` for each of them."""
+    """Name the speakers. The form has one `speaker` and one `name` for each of them.
+
+    With `swap`, two speakers get each other's name.
+    """
     transcript = get_transcript(uuid)
     asked, given = request.POST.getlist("speaker"), request.POST.getlist("name")
     if request.POST.get("swap") and len(given) == 2:

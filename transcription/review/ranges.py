@@ -10,7 +10,7 @@ def overlaps(one: Change, other: Change) -> bool:
 
 
 def overlapping(many: list[Change], changes: list[Change]) -> list[Change]:
-    """Return the ranges in `many` that share a word with a range in `changes`."""
+    """Return the ranges in `many` that overlap a range in `changes`."""
     result: list[Change] = []
     at = 0
     for each in many:
@@ -36,7 +36,7 @@ def original_text(pieces: list[str], change: Change) -> str:
 def current_text(pieces: list[str], now: list[Change], change: Change) -> str:
     """Return the current text of the words in the range of `change`.
 
-    The parameter `now` contains the live corrections.
+    now: the live corrections. A correction that overlaps the range must be inside it.
     """
     inside = [
         each._replace(first=each.first - change.first, last=each.last - change.first)

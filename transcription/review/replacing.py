@@ -14,8 +14,9 @@ def find_replacements(
 ) -> list[Change]:
     """Return the changes that replace a word or phrase in the whole transcript.
 
-    The search ignores case and the punctuation around words. The replacement keeps
-    this punctuation. Raises Refused.
+    The search ignores case and the punctuation around words. The punctuation before the
+    first and after the last word is kept, unless `replacement` is empty.
+    Raises Refused.
     """
     sought = [bare_word(each) for each in clean_text(wanted).split()]
     replacement = clean_text(replacement)
@@ -61,11 +62,12 @@ def _with_texts(
 
 
 def _keep_punctuation(first: str, last: str, replacement: str) -> str:
-    """Return the replacement with the punctuation of the replaced text.
+    """Return the replacement with the punctuation before `first` and after `last`.
 
     If `first` begins with a capital letter, so does the replacement. This rule does not
     apply if all letters of `first` are capitals, as in USA.
-    first, last: the first and the last word of the replaced text.
+    first, last: the first and the last word of the replaced text. If the replacement is
+    empty, the result is empty, too.
     """
     if not replacement:
         return ""

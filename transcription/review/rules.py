@@ -29,8 +29,8 @@ class Refused(Exception):
 class Conflict(Exception):
     """The transcript's state does not allow the request. str() is a text for the user.
 
-    The list `now` has other people's live corrections of the words to change. It is
-    empty if the conflict has another reason.
+    The list `now` has other people's newer corrections that the request would replace.
+    It is empty if the conflict has another reason.
     """
 
     def __init__(self, sentence: str, now: Sequence[Change] = ()) -> None:
@@ -54,8 +54,8 @@ def validate_changes(changes: Iterable[Change], words: int) -> list[Change]:
         is_all = words == 0 and change.first == change.last == 0
         if not is_all and not 0 <= change.first < change.last <= words:
             raise Refused(
-                f"This transcript has the words 0 to {words}; there is no range "
-                f"from {change.first} to {change.last}."
+                f"This transcript has {words} words; there is no range from "
+                f"{change.first} to {change.last}."
             )
         if result and overlaps(result[-1], change):
             raise Refused("Two corrections in this request change the same words.")
@@ -130,7 +130,7 @@ def refuse_later(target: Revision, ranges: list[Change], touched: list[Change]) 
 
     ranges: the corrections of `target`. touched: the live corrections that overlap
     them. A touched correction prevents the undo or redo if its revision is later than
-    `target`, or if it also covers words outside of `ranges`.
+    `target`, or if none of `ranges` contains all its words.
     """
     keys = [each.correction for each in touched]
     cut = [each.correction for each in touched if not is_covered(each, ranges)]

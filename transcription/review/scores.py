@@ -1,10 +1,10 @@
 """Score a transcript: count correct keyterms, false keyterms and word errors.
 
 A verified transcript is the reference for all transcripts of its recording. Both texts
-are normalised first, so that "20mg" and "20 mg" are the same. English texts use
-Whisper's normaliser, like AssemblyAI's guide and the Open ASR Leaderboard. This
-normaliser breaks other languages: for example, it removes the vowel signs of Hindi. So
-texts in other languages are normalised as in our search, see transcription/tokens.py.
+are normalised first. English texts use Whisper's normaliser, like AssemblyAI's guide
+and the Open ASR Leaderboard: "20mg" and "20 mg" are the same. This normaliser breaks
+other languages: for example, it removes the vowel signs of Hindi. So texts in other
+languages are normalised as in our search, see transcription/tokens.py.
 """
 
 from collections.abc import Iterator
@@ -69,7 +69,10 @@ def counts(reference: str, written: str, terms: list[str], language: str) -> Cou
     partner = align_words(right, ours)
     sought = {tuple(normalise_text(term, language)) for term in terms} - {()}
     wanted = list(_occurrences(right, sought))
-    found = {(partner.get(first), length) for first, length in wanted}
+    found = {
+        (partner.get(first), tuple(right[first : first + length]))
+        for first, length in wanted
+    }
     is_right = [
         all(
             partner.get(first + n, -1) == partner.get(first, -2) + n
@@ -77,7 +80,11 @@ def counts(reference: str, written: str, terms: list[str], language: str) -> Cou
         )
         for first, length in wanted
     ]
-    false = [each for each in _occurrences(ours, sought) if each not in found]
+    false = [
+        first
+        for first, length in _occurrences(ours, sought)
+        if (first, tuple(ours[first : first + length])) not in found
+    ]
     return Counts(
         terms=len(wanted),
         terms_right=sum(is_right),
@@ -104,7 +111,8 @@ def _occurrences(
 ) -> Iterator[tuple[int, int]]:
     """Yield (index of the first word, number of words) of each occurrence of a term.
 
-    If several terms begin at the same word, only the longest counts.
+    Occurrences do not overlap. If several terms begin at the same word, only the
+    longest counts.
     """
     lengths = sorted({len(term) for term in sought}, reverse=True)
     at = 0
@@ -117,11 +125,11 @@ def _occurrences(
 
 
 def score_recording(recording_pk: int) -> None:
-    """Score all transcripts of a recording against its verified transcript.
+    """Score all completed transcripts of a recording against its verified transcript.
 
     If several transcripts are verified, the last verified one is the reference. If none
     is verified, the scores are deleted. The terms come from all keyword lists that were
-    used for the recording.
+    used for the recording, as these lists are now.
     """
     rows = Transcript.objects.filter(
         recording=recording_pk, status=Transcript.Status.COMPLETED

@@ -1,8 +1,8 @@
 """Prepare the turns of a transcript's page, and the turns that a correction changes.
 
 The turns are computed from the original words, so that a correction never moves other
-text. A corrected word is in the turn of the first original word that it replaces. If a
-correction also replaces words of the next turn, the next turn does not show them.
+text. All words of a correction are in the turn of the first original word that it
+replaces. If it also replaces words of the next turn, the next turn does not show them.
 """
 
 from bisect import bisect_left, bisect_right
@@ -13,7 +13,7 @@ from django.template.defaultfilters import date as formatted
 from django.utils import timezone
 from django.utils.safestring import SafeString
 
-from transcription.models import Correction, Original, Transcript
+from transcription.models import Correction, Original, Revision, Transcript
 from transcription.presentation import bounds_of, clock, html_of, player_data
 from transcription.review.current import Change, apply_changes, speaker_names
 from transcription.words import Word, join_words, original_words
@@ -29,7 +29,8 @@ class PageTurn(NamedTuple):
     clock: str
     words: list[Word]  # the current words
     corrections: list[dict[str, Any]]
-    # Whether the turn begins while another speaker is still speaking.
+    # Whether the turn begins while another speaker is still speaking. Only
+    # `turns_on_page` sets this.
     overlaps: bool = False
 
     @property
@@ -48,7 +49,7 @@ class PageTurn(NamedTuple):
 
     @property
     def data(self) -> dict[str, Any]:
-        """The data about this turn that viewer.js needs."""
+        """The data about this turn that viewer.js and review.js need."""
         return {
             "first": self.first,
             "last": self.end,
@@ -83,17 +84,23 @@ def turns_on_page(transcript: Transcript) -> list[PageTurn]:
 
 
 def with_overlaps(turns: Iterator[PageTurn]) -> list[PageTurn]:
-    """Mark the turns that begin before the end of an earlier turn."""
-    found, ended = [], 0
+    """Mark the turns that begin before an earlier turn of another speaker ends."""
+    found = []
+    ends: dict[str, int] = {}  # the last end of a word (ms), by speaker
     for turn in turns:
-        begins = turn.words[0].start if turn.words else ended
-        found.append(turn._replace(overlaps=begins < ended))
-        ended = max([ended, *(word.end for word in turn.words)])
+        overlaps = any(
+            turn.words[0].start < end
+            for speaker, end in ends.items()
+            if turn.words and turn.words[0].speaker != speaker
+        )
+        found.append(turn._replace(overlaps=overlaps))
+        for word in turn.words:
+            ends[word.speaker] = max(ends.get(word.speaker, 0), word.end)
     return found
 
 
 def speakers_of(transcript: Transcript, turns: list[PageTurn]) -> list[tuple[str, str]]:
-    """Return (AssemblyAI's name, current name) of each speaker on the page."""
+    """Return (name in the original words, current name) of each speaker on the page."""
     names = speaker_names(transcript) if transcript.revision else {}
     words = (word for turn in turns for word in turn.words)
     found = dict.fromkeys(word.speaker for word in words if word.speaker)
@@ -184,13 +191,19 @@ def _correction_data(
     here = [n for n, word in enumerate(in_turn) if word.correction == row.pk]
     before = bisect_left([word.at for word in in_turn], row.first)
     author = row.revision.author
+    if author:
+        who = author.get_username()
+    elif row.revision.kind == Revision.Kind.CARRIED:
+        who = "carry-over from an older transcript"
+    else:
+        who = "a deleted account"
     return {
         "at": here[0] if here else before,
         "count": len(here),
         "first": row.first,
         "last": row.last,
         "original": join_words(replaced),
-        "who": author.get_username() if author else "a deleted account",
+        "who": who,
         "when": formatted(timezone.localtime(row.revision.at), "j M Y, H:i"),
         "doubts": [word.confidence for word in replaced],
     }

@@ -65,7 +65,7 @@ def get_transcript(uuid: UUID) -> Transcript:
 
 
 def changes_since(transcript: Transcript, seen: int) -> dict[str, Any]:
-    """Return the last revision, and the turns that revisions after `seen` changed.
+    """Return the last revision's number, and the turns that changed after `seen`.
 
     The page then shows this last revision, and sends its number with the next save. So
     the page must get the changes of all people, not only its own. If somebody has named

@@ -67,7 +67,7 @@ def page(browser, transcript):
 def test_overlapping_turns_are_shown_one_after_the_other(page):
     assert turns(page()) == [
         ("ada 0:00", "Are you there?"),
-        ("Bob Stone 0:00 while the other speaks", "Yes, here."),
+        ("Bob Stone 0:00 while somebody else speaks", "Yes, here."),
         ("ada 0:09", "Good."),
     ]
 

@@ -141,6 +141,8 @@ def test_undo_and_redo_go_back_and_forth_one_save_at_a_time(transcript, ada):
     assert editing.last_to_undo(transcript, ada) is None
     assert fresh(transcript).original_text is None
     assert [redo(), redo(), redo()] == texts[1:]
+    with pytest.raises(Conflict, match=r"Revision 1 is not undone\."):
+        editing.redo(transcript, ada, 1)
     assert undo() == texts[2]
 
 

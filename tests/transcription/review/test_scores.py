@@ -13,9 +13,10 @@ from transcription.review import editing
 from transcription.review.carry_over import place_changes, unplaced_changes
 from transcription.review.current import Change
 from transcription.review.scores import counts
+from transcription.review.turns import turns_on_page
 from transcription.words import Word
 
-TERMS = ["metoprolol", "Siobhan Okafor", "follow-up"]
+TERMS = ["metoprolol", "Siobhan Okafor", "Siobhan Murphy", "follow-up"]
 
 
 @pytest.mark.parametrize(
@@ -32,6 +33,7 @@ TERMS = ["metoprolol", "Siobhan Okafor", "follow-up"]
         ("The colour.", "The color", (0, 0, 0, 2, 0)),
         ("", "metoprolol", (0, 0, 1, 0, 1)),
         ("metoprolol metoprolol", "metoprolol", (2, 1, 0, 2, 1)),
+        ("Ask Siobhan Okafor.", "Ask Siobhan Murphy.", (1, 0, 1, 3, 1)),
     ],
 )
 def test_terms_and_words_are_counted(reference, written, expected):
@@ -118,6 +120,8 @@ def test_a_new_transcript_takes_corrections_over_and_is_scored(vendors):
 
     assert fresh(new).text == "Take metoprolol and aspirin, please."
     assert fresh(new).original_text == text
+    [carried] = turns_on_page(fresh(new))[0].corrections
+    assert carried["who"] == "carry-over from an older transcript"
     scores = {s.transcript_id: s for s in Score.objects.all()}
     assert (scores[old.pk].terms_right, scores[old.pk].terms) == (0, 2)
     assert (scores[new.pk].terms_right, scores[new.pk].words_wrong) == (1, 2)

@@ -132,6 +132,15 @@ def test_words_after_a_correction_of_two_turns_keep_their_places(
     assert fresh(transcript).text == "w0 w1 w2 metoprolol w8 w9 w10 fixed w12"
 
 
+def test_a_speaker_whose_times_overlap_does_not_speak_at_the_same_time_as_others():
+    text = " ".join(["yes"] * 201)
+    words = [{**word, "end": word["start"] + 510} for word in listed(text)]
+
+    turns = turns_on_page(heard(text, words=words, audio_seconds=200))
+
+    assert [turn.overlaps for turn in turns] == [False, False]
+
+
 def test_an_answer_has_the_changes_of_all_people_since_the_page_was_read(
     operator, other
 ):
