@@ -76,7 +76,10 @@ def filename(transcript: Transcript, extension: str) -> str:
 
 
 def remove_unprintable(text: str) -> str:
-    """Remove characters that XML or PDF cannot contain, such as control characters."""
+    """Remove control characters and other characters that XML or fonts do not know.
+
+    Line feeds and tabs stay.
+    """
     kept = (
         letter
         for letter in text

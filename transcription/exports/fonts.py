@@ -31,8 +31,8 @@ SYSTEM = (
     "/System/Library/Fonts",
     "C:/Windows/Fonts",
 )
-# Debian packages with fonts, by the first word of a letter's Unicode name. Do not use
-# fonts-noto-cjk, because fpdf2 cannot embed its kind of outlines.
+# Debian packages with fonts, by the first word of a letter's Unicode name. Not
+# fonts-noto-cjk: it has no TrueType outlines, and `_read` skips fonts without them.
 DEBIAN = dict.fromkeys(
     ("CJK", "HIRAGANA", "KATAKANA", "IDEOGRAPHIC", "BOPOMOFO", "FULLWIDTH"),
     "fonts-droid-fallback",
@@ -63,7 +63,7 @@ class Font(NamedTuple):
 
 def fonts_for(text: str) -> list[Font]:
     """Return fonts that together have all letters of the text, or raise MissingFont."""
-    missing = {ord(letter) for letter in text if not _is_invisible(letter)}
+    missing = {ord(letter) for letter in text if not _is_optional(letter)}
     found: list[Font] = []
     for font in _all_fonts():
         if not found or missing & font.letters:
@@ -74,7 +74,8 @@ def fonts_for(text: str) -> list[Font]:
     raise MissingFont(chr(min(missing)))
 
 
-def _is_invisible(letter: str) -> bool:
+def _is_optional(letter: str) -> bool:
+    """Return whether a PDF may lack this character: spaces, controls, accents."""
     return letter.isspace() or unicodedata.category(letter) in ("Cf", "Cc", "Mn")
 
 

@@ -42,8 +42,9 @@ def txt(transcript: Transcript, options: Options) -> bytes:
 def as_json(transcript: Transcript, options: Options) -> bytes:
     """Return the text and its words as JSON.
 
-    The times of words are in ms, or null if missing. If nobody has corrected words or
-    named speakers, the words are as AssemblyAI sent them.
+    The times of words are in ms, or null if missing. For Version.ORIGINAL, and if
+    nobody has corrected words or named speakers, the words are as AssemblyAI sent them.
+    Version.BOTH adds the original text and words if the text was corrected.
     """
     keys = ["text", "confidence"]
     keys += ["start", "end"] * options.times + ["speaker", "channel"] * options.speakers

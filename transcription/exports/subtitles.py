@@ -2,9 +2,9 @@
 
 A cue begins with its first word. It ends at most MAX_LINGER_MS after its last word, and
 not after the end of the audio. If speakers answer each other quickly, they share a cue:
-one line each, with dashes. Cues overlap only while people talk at the same time. See
-"Dashes" and "Timing" in the BBC Subtitle Guidelines,
-bbc.github.io/subtitle-guidelines
+one line each, with dashes unless speakers are named. Cues overlap only if the next cue
+begins before the words of a cue end, usually because people talk at the same time. See
+"Dashes" and "Timing" in the BBC Subtitle Guidelines, bbc.github.io/subtitle-guidelines
 """
 
 import re
@@ -20,8 +20,8 @@ from transcription.words import Word, join_words, turns
 MAX_LINE_LENGTH, MAX_LINES = 42, 2
 DASH = "- "
 CHARACTERS_PER_SECOND = 20
-# A cue is shown for at least this long, except in two cases: the next cue appears
-# earlier, or the speech of the cue ended MAX_LINGER_MS ago.
+# A cue is shown for at least this long, except in three cases: the next cue appears
+# earlier, the audio ends, or the speech of the cue ended MAX_LINGER_MS ago.
 USUAL_MIN_MS = 1000
 # A cue disappears at most this long after the end of its speech.
 MAX_LINGER_MS = 500
@@ -65,13 +65,13 @@ def cue_end(
     """Return when a cue disappears, in ms.
 
     A cue is shown long enough to be read, but at most MAX_LINGER_MS after its speech.
-    It disappears when the next cue appears, unless two people talk at once.
+    It disappears when the next cue appears, unless that begins before the speech ends.
     """
     reading = sum(map(len, lines)) * 1000 // CHARACTERS_PER_SECOND
     end = max(spoken_until, start + max(USUAL_MIN_MS, reading))
     end = min(end, spoken_until + MAX_LINGER_MS)
-    # If the next cue begins before the end of the speech, two people talk at once. Then
-    # both cues are shown.
+    # If the next cue begins before the end of the speech, two people probably talk at
+    # once. Then both cues are shown.
     if next_start is not None and next_start >= spoken_until:
         end = min(end, next_start)
     return end
@@ -94,7 +94,7 @@ def split_turn(turn: list[Word], speakers: bool) -> Iterator[list[Word]]:
 
 
 def merge_short_turns(groups: list[list[Word]]) -> list[list[list[Word]]]:
-    """Assign the groups to cues. Short turns that follow each other share a cue."""
+    """Assign the groups to cues. Turns share a cue if `fits_cue` allows it."""
     shared: list[list[list[Word]]] = []
     for group in groups:
         if shared and fits_cue(shared[-1], group):
@@ -164,7 +164,7 @@ def starts_new_cue(group: list[Word], word: Word) -> bool:
 
 
 def wrap(group: list[Word]) -> list[str]:
-    """Wrap the words into lines of MAX_LINE_LENGTH characters.
+    """Wrap the words into lines of at most MAX_LINE_LENGTH characters.
 
     A longer word has its own line.
     """

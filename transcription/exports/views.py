@@ -23,7 +23,10 @@ POLLS_TO_BEGIN = 30
 @require_safe
 @permission_required("transcription.view_transcript", raise_exception=True)
 def export(request: HttpRequest, uuid: UUID, extension: str) -> HttpResponse:
-    """Export one transcript. Options: ?times=1, ?speakers=1, ?version=both."""
+    """Export one transcript.
+
+    Options: ?times=1, ?speakers=1, and ?version= with a value of Version.
+    """
     try:
         return file_of(request, uuid, extension)
     except (MissingFont, OneVersionOnly) as error:
