@@ -1,5 +1,6 @@
-"""The transcripts that match a query. SQLite and PostgreSQL find the same ones.
+"""The transcripts that match a query.
 
+SQLite and PostgreSQL find the same ones, with the exception at MIN_LENGTH_FOR_LIKE.
 Migration 0012_search_text creates the index on Transcript.search_text. query.py parses
 what the user types.
 """
@@ -29,7 +30,7 @@ QUERY_CANCELED = "57014"
 # The lookup from a transcript to its call.
 CALL = "recording__call__"
 # PostgreSQL stores at most 255 positions per word, and none above 16,383. Texts of at
-# least this length (in characters) often lack some, so _PHRASE also uses LIKE for them.
+# least this length (in characters) may lack some, so _PHRASE also uses LIKE for them.
 # A shorter text lacks some only if one word occurs more than 255 times in it. Then a
 # phrase with a later occurrence is not found.
 MIN_LENGTH_FOR_LIKE = 8000
@@ -56,14 +57,14 @@ def ranked_keys(query: Query, rows: QuerySet[Transcript] | None = None) -> list[
 
 
 class TooFrequent(Exception):
-    """The search took longer than TIMEOUT_MS, because it has too many matches."""
+    """The search took longer than TIMEOUT_MS, probably for its many matches."""
 
 
 @contextmanager
 def _time_limit() -> Iterator[None]:
     """Stop a slow search on PostgreSQL, because other users share the database.
 
-    Raises TooFrequent after TIMEOUT_MS. SQLite has no limit.
+    Raises TooFrequent if a statement takes longer than TIMEOUT_MS. SQLite has no limit.
     """
     if connection.vendor != "postgresql":
         yield
@@ -114,7 +115,10 @@ def _keys(query: Query) -> RawSQL:
 
 
 def _newest_keys(query: Query, rows: QuerySet[Transcript]) -> list[int]:
-    """Return the keys of the newest MAX_RESULTS rows that match the operators."""
+    """Return the keys of at most MAX_RESULTS rows for a query without wanted words.
+
+    Newest first. If operators select calls, only the newest MAX_RESULTS calls count.
+    """
     rows = _without_excluded(rows, query)
     if query.finds_calls:
         # Take the newest calls first: an index finds them.

@@ -1,7 +1,7 @@
 """Search operators: `tag:billing`, `to:4155551234`, `by:ada`, `after:2026-11-01`.
 
-They narrow a search to some calls. Like words, they are combined with AND and negated
-with a minus.
+They narrow a search to some calls or days. Like words, they are combined with AND and
+negated with a minus.
 """
 
 import re
@@ -29,7 +29,10 @@ YEARS = range(1970, 2200)
 
 
 class BadOperator(Exception):
-    """The value after the colon is not valid. str() is a sentence for the user."""
+    """The value after the colon is not valid, or names something that does not exist.
+
+    str() is a sentence for the user.
+    """
 
 
 @dataclass(frozen=True)

@@ -82,7 +82,10 @@ class Query:
 
 
 def parse(text: str) -> Query:
-    """Parse a search. Never raises: text without an operator or term is skipped."""
+    """Parse a search. Never raises: text without an operator or term is skipped.
+
+    Everything beyond MAX_LENGTH, MAX_TERMS and MAX_OPERATORS is skipped, too.
+    """
     text = unicodedata.normalize("NFC", text[:MAX_LENGTH])
     operators, text = split_operators(text)
     terms = []

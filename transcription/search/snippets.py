@@ -1,7 +1,7 @@
 """Search results: a passage with marked matches, and the time of the match.
 
-The text is split into the same tokens as in the index, so that exactly the words that
-the search found are marked.
+The text is split into the same tokens as in the index, so that only words that match
+the search are marked.
 """
 
 import unicodedata
@@ -21,7 +21,8 @@ from transcription.words import Word
 
 # A passage has about PASSAGE characters. About BEFORE of them are before the match.
 PASSAGE, BEFORE = 220, 50
-# The best passage has the most different terms within this many tokens.
+# The best passage begins at the match with the largest number of different terms of the
+# query within this many tokens.
 NEAR = 28
 # Start the audio this long before the match: a word without its context is hard to
 # understand.
@@ -168,8 +169,8 @@ def matched_word(words: list[Word], query: Query, best: int, count: int) -> Word
     found = occurrences([token.word for token in spoken], query)
     if not found:
         return None
-    # `best` counts occurrences in the text. The words may have another order. If they
-    # also have another number of occurrences, use the first occurrence.
+    # `best` counts occurrences in the text. The words may be in a different order than
+    # the text. If they also have a different number of occurrences, use the first one.
     start, _, _ = found[best] if len(found) == count else found[0]
     begins = list(
         accumulate((len(word.space) + len(word.text) for word in words), initial=0)

@@ -72,7 +72,8 @@ def other_results(query: Query, user: Any) -> dict[str, Any]:
     """Return the results of a search that are not transcripts, as template context.
 
     A search with words finds notes. A search without words, but with operators, finds
-    calls without a transcript. Raises BadOperator.
+    calls without a transcript. A user who may not view calls finds neither.
+    Raises BadOperator.
     """
     if not query or not user.has_perm("caller.view_call"):
         return {}
