@@ -133,7 +133,7 @@ class Vocabulary(RetentionPeriods):
 
     @property
     def content(self) -> dict[str, str]:
-        # Browsers send \r\n. Other line ends alone must not make a new version.
+        # Browsers send \r\n. A change of line ends alone must not make a new version.
         return {
             name: getattr(self, name).replace("\r\n", "\n") for name in self.SENT_FIELDS
         }
@@ -201,7 +201,7 @@ class Batch(models.Model):
     done = models.PositiveIntegerField(default=0)
     is_undoing = models.BooleanField(default=False)
     finished_at = models.DateTimeField(null=True)
-    # A worker holds this row until this time. Null: no worker has it.
+    # A worker holds this row until this time. Null or in the past: no worker has it.
     leased_until = models.DateTimeField(null=True)
 
     class Meta:

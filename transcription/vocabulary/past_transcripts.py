@@ -20,16 +20,16 @@ from transcription.review.rules import Conflict, Refused
 from transcription.search import finding
 from transcription.search.query import parse
 
-# A worker corrects this many transcripts, then it stores the progress.
+# A worker corrects at most this many transcripts, then it stores the progress.
 TRANSCRIPTS_PER_LEASE = 20
 LEASE = timedelta(minutes=5)
 
 
 def create_batch(heard: str, corrected: str, author: Any) -> Batch:
-    """Store a Batch for the worker. Raises Refused, or finding.TooFrequent.
+    """Store a Batch for the worker. Raises Refused or finding.TooFrequent.
 
     The batch has at most the newest finding.MAX_RESULTS transcripts with the mistake.
-    Verified transcripts are left out.
+    Verified and unfinished ones are left out. If none is left, Refused is raised.
     """
     query = parse(f'"{heard}"')
     keys = finding.ranked_keys(query) if query else []
