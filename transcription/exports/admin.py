@@ -74,7 +74,9 @@ def download(
         row = Export.objects.create(**columns)
     # Do not load `words`: this column can have megabytes, and a CSV does not use it.
     unused_columns = ["words"] if kind == CSV else []
-    batches = row.track_progress(bulk.batches(chosen, request.user, *unused_columns))
+    loaded = bulk.batches(chosen, request.user, *unused_columns)
+    # 100 PDF files take minutes, so save the progress after each file of a ZIP.
+    batches = row.track_progress(loaded if kind == CSV else bulk.one_by_one(loaded))
     if kind == CSV:
         pieces: Iterator[bytes] = bulk.csv_lines(batches, form.options.version)
         content_type, name = "text/csv; charset=utf-8", "transcripts.csv"

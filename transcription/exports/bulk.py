@@ -55,6 +55,10 @@ def batches(
         yield batch
 
 
+def one_by_one(batches: Iterable[list[Transcript]]) -> Iterator[list[Transcript]]:
+    return ([transcript] for batch in batches for transcript in batch)
+
+
 def escape_formula(cell: Any) -> str:
     """Return the cell as text. A leading apostrophe disables a formula."""
     text = "" if cell is None else str(cell)

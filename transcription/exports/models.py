@@ -9,8 +9,8 @@ from django.conf import settings
 from django.db import models
 from django.utils import timezone
 
-# Sending a batch takes seconds. If no batch was sent for this long, we assume that the
-# browser has disconnected.
+# A batch of a CSV, or a file of a ZIP, takes seconds. If none was sent for so long, we
+# assume that the browser has disconnected. A PDF of a very long call may take longer.
 INTERRUPTED_AFTER = timedelta(seconds=30)
 
 Row = TypeVar("Row")

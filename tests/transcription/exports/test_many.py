@@ -285,6 +285,15 @@ def test_download_progress_is_reported(browser, many, monkeypatch):
     assert "hx-get" not in after
 
 
+def test_progress_is_reported_after_each_file_of_a_zip(browser, many):
+    asked = {**chosen(*many), "kind": "txt", "export": EXPORT}
+    pieces = iter(browser.post(ADMIN, asked).streaming_content)
+    for _ in range(3):
+        next(pieces)
+
+    assert 'max="6" value="2"' in progress(browser)
+
+
 def test_stalled_download_is_reported_as_stopped(browser, operator, many):
     Export.objects.create(
         uuid=EXPORT,
