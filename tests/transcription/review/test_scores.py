@@ -215,7 +215,7 @@ def test_two_transcripts_are_compared_on_a_page(admin_client):
     clinic = Vocabulary.objects.create(name="Clinic", terms="metoprolol")
     old = heard("Take metro pole.", language="en_us")
     page = f"/transcripts/{old.uuid}"
-    assert "no other finished transcript" in admin_client.get(f"{page}/compare/").text
+    assert "no other completed transcript" in admin_client.get(f"{page}/compare/").text
 
     made = admin_client.post(f"{page}/again/", {"vocabulary": clinic.pk})
     new = Transcript.objects.latest("pk")

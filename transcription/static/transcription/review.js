@@ -17,11 +17,12 @@
     // Where a selection with Shift began; its other end is viewer.tabStop. null: no selection.
     let anchor = null;
     // The open input: { input, from, to, range, isInsertion, now, spans, seen }. `seen` is
-    // the revision that the page showed when the input was opened.
+    // the revision that the page showed when the user opened the input.
     let edit = null;
-    // Saves that the server has not confirmed, the oldest first.
+    // Saves that the server has not answered, the oldest first.
     let waiting = [];
-    // Maps the key of each save to a function that restores the text before the save.
+    // Maps the key of a save to a function that restores the text before the save. Saves
+    // from before a reload have no function.
     const before = new Map();
     let isSending = false;
     let retry = 0;
@@ -33,7 +34,7 @@
     // Not crypto.randomUUID: it exists only with https and on localhost.
     const newKey = () => [...crypto.getRandomValues(new Uint8Array(16))].map((byte) => byte.toString(16).padStart(2, "0")).join("");
     // First and last selected word: selected with mouse or fingers (the browser's selection),
-    // or else with Shift.
+    // or else with Shift. If no words are selected, both are viewer.tabStop.
     const selected = () => {
       const { isCollapsed, anchorNode, focusNode } = getSelection();
       const marked = [anchorNode, focusNode].map((node) => viewer.numberOf(node?.parentElement));
@@ -198,7 +199,7 @@
         try {
           answer = await post(review.dataset.correct, { revision: seen, key, changes: [{ first, last, after }] });
         } catch {
-          showStatus("Not saved: no connection, or you are logged out. Your text is kept in this browser and is sent again every 5 seconds. If you are logged out, reload this page and log in.", true);
+          showStatus("Not saved: no connection, an error on the server, or you are logged out. Your text is kept in this browser and is sent again every 5 seconds. If you are logged out, reload this page and log in.", true);
           retry = setTimeout(sendQueue, RETRY_MS);
           break;
         }
@@ -241,7 +242,7 @@
         showAnswer(answer);
         showStatus(answer.status === 200 ? sentence : answer.detail, answer.status !== 200);
       } catch {
-        showStatus("Nothing was changed: no connection, or you are logged out.", true);
+        showStatus("No answer: no connection, an error on the server, or you are logged out. Reload this page to see whether the text has changed.", true);
       }
       isSending = false;
       sendQueue();
@@ -357,7 +358,7 @@
         if (answer.redirected || !answer.ok) throw new Error("no preview");
         place.innerHTML = await answer.text();
       } catch {
-        place.textContent = "No preview: no connection, or you are logged out.";
+        place.textContent = "No preview: no connection, an error on the server, or you are logged out.";
       }
     });
     form.addEventListener("input", () => { form.querySelector(".preview").textContent = ""; });

@@ -25,7 +25,8 @@
     const turns = JSON.parse(byId("words").textContent);
     const turnElements = [...text.querySelectorAll(".turn-text")];
     // The first four have an item for each word, in the order of the text. An item of
-    // `ranges` says which original words the word replaces. The last two have indices of words.
+    // `ranges` says which original words the word stands for. The last two have indexes of
+    // words.
     let [words, starts, sure, ranges, inTime, doubtful] = [[], [], [], [], [], []];
     const numbers = new Map();
     let below = 0;
@@ -52,7 +53,7 @@
       inTime = wordsByTime();
     }
 
-    // Two channels may speak at once. So the words in the text are not always in order of time.
+    // Two people may speak at once. So the words in the text are not always in order of time.
     function wordsByTime() {
       return [...starts.keys()].sort((a, b) => starts[a] - starts[b] || a - b);
     }
@@ -69,7 +70,8 @@
       return found;
     }
 
-    // Mark the corrected words of a turn. Their tooltips show the text before.
+    // Mark the words of a turn that somebody corrected or checked, and the word before removed
+    // words. The tooltips show the original text and who changed it.
     function markCorrections(number) {
       const spans = [...turnElements[number].querySelectorAll(":scope > span")];
       for (const { at, count: many, original, who, when } of turns[number].corrections) {
@@ -120,8 +122,8 @@
       markCorrections(number);
     }
 
-    // The index of the word that now replaces an original word. If the original word was
-    // removed: the index of the next word.
+    // The index of the first word that stands for an original word. If the original word was
+    // removed: the index of the next word, or of the last word if there is no next one.
     function wordIndexOf(original) {
       let [low, high] = [0, ranges.length];
       while (low < high) {
@@ -225,7 +227,7 @@
     }
 
     // The index of the doubtful word that playDoubtful() has begun to play, or else of the word
-    // that is spoken now.
+    // that is spoken now; -1 at the start of the audio.
     function currentIndex() {
       const lead = target < 0 ? 0 : Math.max(0, starts[target] - LEAD_MS);
       const onTheWay = target >= 0 && positionMs() >= lead - NEAR_MS && positionMs() <= starts[target] + NEAR_MS;
@@ -297,7 +299,7 @@
     // Copy a link that opens this page at the selected word, or at the word spoken now.
     async function copyLink() {
       const at = audio.paused && document.activeElement === words[tabStop] ? starts[tabStop] : starts[spoken] ?? starts[tabStop] ?? 0;
-      // To the millisecond: a time rounded down to seconds would lead to the word before.
+      // To the millisecond: a time rounded down to seconds may lead to an earlier word.
       const link = `${location.origin}${location.pathname}#t=${Math.round(at) / 1000}`;
       try {
         await navigator.clipboard.writeText(link);
@@ -394,9 +396,7 @@
     text.viewer = {
       replaceTurns,
       selectWord,
-      playDoubtful,
       wordIndexOf,
-      playFrom: (number) => playFrom(starts[number]),
       keysOn: () => byId("keys").checked,
       get tabStop() { return tabStop; },
       get words() { return words; },
