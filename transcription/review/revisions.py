@@ -26,11 +26,12 @@ from transcription.words import original_words, words_of_text
 def lock_transcript(transcript: Transcript) -> Transcript:
     """Lock the row until the end of the transaction, and return the row.
 
-    Raises Refused if the transcript is not completed.
+    Raises Refused if the transcript is not completed, or was just deleted.
     """
-    rows = Transcript.objects.select_for_update()
-    unused = ("words", "search_text", "request", "response")
-    row = rows.defer(*unused).get(pk=transcript.pk)
+    rows = Transcript.objects.select_for_update().filter(pk=transcript.pk)
+    row = rows.defer("words", "search_text", "request", "response").first()
+    if row is None:
+        raise Refused("This transcript was deleted.")
     if row.status != Transcript.Status.COMPLETED:
         raise Refused("Only a completed transcript can be corrected.")
     return row

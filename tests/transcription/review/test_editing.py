@@ -327,3 +327,10 @@ class AnySequenceOfEdits(TestCase):
         assert row.search_text == indexed(row.text)
         starts = [word.start for word in words]
         assert starts == sorted(starts)
+
+
+def test_a_transcript_that_was_just_deleted_is_not_corrected(transcript, ada):
+    Transcript.objects.filter(pk=transcript.pk).delete()
+
+    with pytest.raises(Refused, match="was deleted"):
+        editing.save(transcript, ada, 0, [Change(0, 1, "x")])
