@@ -168,6 +168,9 @@ def lines() -> list[Line]:
 
 
 def y_axis_limit(shares: Any) -> float:
-    """Return the percentage at the upper end of the y axis: 10, 20, 50 or 100."""
+    """Return the percentage at the upper end of the y axis: 10, 20, 50, 100 or more.
+
+    More than 100 % of the words may be wrong, because added words count, too.
+    """
     most = max(shares, default=0)
-    return next((limit for limit in (10, 20, 50) if most <= limit), 100)
+    return next((limit for limit in (10, 20, 50, 100) if most <= limit), most)

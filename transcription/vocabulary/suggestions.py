@@ -92,12 +92,12 @@ def occurrences(request: HttpRequest, pk: int) -> HttpResponse:
     """Show how many transcripts contain the mistake now, for one row of the page."""
     row = get_object_or_404(Mistake, pk=pk)
     query = parse(f'"{row.heard}"')
+    found: int | None = 0
     try:
         found = len(finding.ranked_keys(query)) if query else 0
     except finding.TooFrequent:
-        found = finding.MAX_RESULTS
-    more = found == finding.MAX_RESULTS
-    context = {"row": row, "found": found, "more": more}
+        found = None
+    context = {"row": row, "found": found, "more": found == finding.MAX_RESULTS}
     return render(request, "transcription/_occurrences.html", context)
 
 

@@ -16,6 +16,7 @@ from transcription.assemblyai.keyterms import spellings_of
 from transcription.models import Batch, Mistake, Score, Transcript, Vocabulary
 from transcription.review import accuracy, editing
 from transcription.review.mistakes import are_alike, pair_of, suggestions, update_counts
+from transcription.search import finding
 from transcription.vocabulary import past_transcripts
 
 pytestmark = pytest.mark.django_db
@@ -138,6 +139,19 @@ def test_the_same_correction_in_two_transcripts_is_suggested(ada, admin_client):
     assert suggestions() == []
 
 
+def test_occurrences_that_take_too_long_are_not_counted(ada, admin_client, monkeypatch):
+    def take_too_long(query):
+        raise finding.TooFrequent
+
+    twice_corrected(ada)
+    row = Mistake.objects.get()
+    monkeypatch.setattr(finding, "ranked_keys", take_too_long)
+
+    page = admin_client.get(f"/keyword-lists/suggestions/{row.pk}/occurrences/").text
+
+    assert "Too many transcripts contain “metaprolyla” to count them." in page
+
+
 def test_a_suggestion_becomes_a_spelling_or_is_dismissed(ada, admin_client):
     clinic = Vocabulary.objects.create(name="Clinic")
     twice_corrected(ada)
@@ -230,6 +244,17 @@ def test_scores_of_one_list_do_not_displace_those_of_another(ada, monkeypatch):
     assert words["Old"].low == 0
     assert words["Old"].high == pytest.approx(100 / 3)
     assert words["New"] == (0, 0, 0)
+
+
+def test_more_added_words_than_said_words_fit_the_plot(ada):
+    row = said("Take it with some water.")
+    correct(row, ada, (0, 5, "Take"))
+    editing.verify(row, ada)
+
+    [line] = accuracy.lines()
+
+    assert line.months[0][1] == 400
+    assert line.points[0][1] == 0
 
 
 def test_a_deleted_list_has_one_name_on_the_whole_page(ada):
