@@ -37,6 +37,8 @@ NO_KEY = "No key was pressed on the operator's phone, so nobody was called."
 class Call(PhoneStatus):
     """A call. Its status and times are those of the other party's phone.
 
+    In an outgoing conversation, the operator's phone decides the status until the other
+    party is called: see `follow_leg`.
     The row of an outgoing call is saved before we ask Twilio to place the call. In a
     conversation, the operator's phone has its own row: Leg, in
     caller/conversations/models.py.
@@ -51,7 +53,8 @@ class Call(PhoneStatus):
         CONVERSATION = "conversation", "Conversation with an operator"
         CODE = "code", "Code that verifies an operator's phone"
 
-    # When to ask Twilio about this call, in case a webhook is lost.
+    # When to ask Twilio about this call: a webhook may be lost, and no webhook reports
+    # the price. Null: do not ask.
     next_check_at = models.DateTimeField(
         default=next_check_time, null=True, blank=True, db_index=True
     )
@@ -63,7 +66,8 @@ class Call(PhoneStatus):
         max_length=10, choices=Direction.choices, default=Direction.OUTBOUND
     )
     kind = models.CharField(max_length=20, choices=Kind.choices, default=Kind.MESSAGE)
-    # The number that we called. If the direction is inbound: the number that called us.
+    # The number that we called. If the direction is inbound: the number that called us,
+    # or "" if it is withheld.
     other_number = models.CharField("number", max_length=16, db_index=True)
     our_number = models.CharField("our number", max_length=16)
     requested_by = models.ForeignKey(
@@ -213,9 +217,9 @@ class Call(PhoneStatus):
 
     @property
     def cost(self) -> str:
-        """Return the price, such as `0.0085 USD`, or "" while it is unknown.
+        """Return the known price, such as `0.0085 USD`, or "" if none is known.
 
-        In a conversation, the price of the operator's phone is included.
+        In a conversation, it is the sum of the prices known for the two phones.
         """
         priced = [
             (abs(phone.price), phone.price_unit)
@@ -238,9 +242,9 @@ class Call(PhoneStatus):
     def dial(self) -> None:
         """Ask Twilio to place this call, and store the outcome in the call's row.
 
-        Raises TwilioError after storing the outcome. If the error has `maybe_done`, the
-        phone may be ringing. A webhook or Twilio's list of calls shows later whether
-        the call was placed.
+        Raises TwilioError after storing the outcome. If the error's `maybe_done` is
+        true, the phone may be ringing. A webhook or Twilio's list of calls shows later
+        whether the call was placed.
         """
         try:
             placed = twilio_client.place_call(self)
@@ -282,6 +286,7 @@ class Call(PhoneStatus):
         """Store what is new about one phone of this call.
 
         The calling code must have locked the row of the call.
+        sequence_number: Twilio's number of a status webhook of this phone.
         notice: the text that is played now, kept as evidence of consent. If the call
         already has a notice, the parameter is ignored.
         was_asked: whether `state` answers our own request. If so, the time of the next

@@ -22,7 +22,8 @@ from djtranscribe.statements import Parameter, Statement
 if TYPE_CHECKING:
     from caller.models.call import Call
 
-# We assume this price for each phone of a call until Twilio sets the real price.
+# We assume this price for each phone of a call until Twilio sets the real price. A
+# phone with a status in FREE costs nothing.
 ESTIMATE = Decimal("0.10")
 MAX_WAIT = timedelta(minutes=20)
 # The index `call_by_last_digits` has this many last digits of each number. A search by
@@ -41,7 +42,7 @@ def next_check_time() -> datetime:
 
 @cache
 def lock_statement(model: type[Call]) -> Statement[Call]:
-    """Return the statement of `get_locked`, which every webhook runs."""
+    """Return the statement of `get_locked`, which most of Twilio's webhooks run."""
     uuid = Parameter("uuid", model._meta.get_field("uuid"))
     calls = model.objects.with_has_recording().select_for_update()
     return Statement(calls.order_by().filter(uuid=uuid))
@@ -64,9 +65,9 @@ class CallQuerySet(models.QuerySet["Call"]):
     def to_number(self, typed: str) -> CallQuerySet:
         """Return the calls whose number begins or ends with the typed digits.
 
-        Any format is accepted: +1 (415) 555-1234, 0044 20 7946 0123, (020) 7946 0123,
-        or the last four digits. Digits from the middle are not found, because an index
-        cannot find them.
+        Accepted formats: +1 (415) 555-1234, 0044 20 7946 0123, (020) 7946 0123, or the
+        last four digits. Digits from the middle are not found, because an index cannot
+        find them.
         """
         digits = re.sub(r"[^0-9]", "", typed)
         if not digits:
@@ -113,7 +114,10 @@ class CallQuerySet(models.QuerySet["Call"]):
         return recent.exclude(status=self.model.Status.REFUSED)
 
     def cost(self, estimate: Decimal) -> Decimal:
-        """Return the sum of the prices. `estimate` replaces each unknown price."""
+        """Return the sum of the prices.
+
+        `estimate` replaces each unknown price, unless the phone's status is in FREE.
+        """
         free = self.model.FREE
         unpriced = Q(price=None) & ~Q(status__in=free)
         # For Twilio, a conversation is two calls, each with a price. The leg is the
@@ -138,7 +142,7 @@ class CallQuerySet(models.QuerySet["Call"]):
         return self.filter(Q(next_check_at__lte=now) | leftover)
 
     def claim_due(self, limit: int = 200) -> list[int]:
-        """Claim calls that are due for a check, and return their keys.
+        """Claim at most `limit` calls that are due for a check, and return their keys.
 
         Only one process can claim a call. If the check does not happen, the call is due
         again at the time that next_check_time returns.

@@ -1,4 +1,4 @@
-"""When to ask Twilio next about a call, in case a webhook is lost."""
+"""When to ask Twilio next about a call: for its price, or after a lost webhook."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ if TYPE_CHECKING:
     from caller.models.call import Call
 
 # Twilio sets the price some minutes after the call. Until then, ask for the price at
-# this interval.
+# this interval, but not longer than call_check.LATE_DATA_PERIOD.
 CHECK_PRICE_AFTER = timedelta(minutes=2)
 
 
