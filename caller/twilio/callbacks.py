@@ -8,9 +8,9 @@ from django.urls import get_script_prefix, reverse
 
 from djtranscribe.public_urls import public_url
 
-# With this URL fragment, Twilio retries a webhook three times, after any failure. By
-# default, Twilio retries once, and only if it cannot connect. Twilio neither sends the
-# fragment to us nor signs it.
+# With this URL fragment, Twilio retries a webhook up to three times within 15 seconds,
+# after any failure. By default, Twilio retries once, and only if it cannot connect.
+# Twilio neither sends the fragment to us nor signs it.
 RETRY = "#rc=3&rp=all"
 
 

@@ -41,7 +41,7 @@ if TYPE_CHECKING:
 # conversation. After the total time, Twilio ends the call, even if nobody hangs up.
 NOTICE_SECONDS = 120
 
-# The operator's own phone rings at most this long.
+# The operator's own phone rings for this long. Twilio may add five seconds.
 OPERATOR_RINGS_SECONDS = 25
 # The view that Twilio requests when the phone is answered, for each kind of call.
 ANSWERED = {
@@ -139,7 +139,7 @@ def fetch_call(sid: str) -> CallState:
 
 
 def list_calls(to: str, limit: int = 50) -> list[CallState]:
-    """Return the latest calls from our number to the number `to`, newest first."""
+    """Return at most `limit` calls from our number to the number `to`, newest first."""
     with api_errors():
         calls = client().calls.list(
             to=to, from_=settings.TWILIO_PHONE_NUMBER, limit=limit
@@ -201,7 +201,7 @@ def fetch_recording(sid: str) -> RecordingState:
 
 
 def our_number() -> NumberState | None:
-    """Return TWILIO_PHONE_NUMBER if the account owns it, else None.
+    """Return the state of TWILIO_PHONE_NUMBER, or None if the account does not own it.
 
     Twilio does not charge for this request.
     """

@@ -14,11 +14,12 @@ from caller.twilio.errors import CREDENTIALS, INCOMPLETE_API_KEY, refused_creden
 from djtranscribe.vendors.deadlines import LimitedAdapter
 
 REAL_API = "https://api.twilio.com"
-# (connect, read), in seconds. The whole request may take at most the sum of both.
+# (connect, read), in seconds. The whole request may take at most the sum of both. For
+# audio, this is the limit until its first byte.
 TIMEOUT_SECONDS = (3.05, 15)
-# The edge (a part of the host name) for each region, if TWILIO_EDGE is not set. Hosts
-# without an edge, such as the SDK's api.ie1.twilio.com, were switched off on 28 April
-# 2026.
+# The edge (a part of the host name) for each region, if TWILIO_EDGE is not set. Twilio
+# switched off hosts with a region (not us1) but without an edge, such as the SDK's
+# api.ie1.twilio.com, on 28 April 2026.
 # twilio.com/docs/global-infrastructure/edge-locations/legacy-regions
 EDGES = {"au1": "sydney", "ie1": "dublin", "jp1": "tokyo", "us1": "ashburn"}
 
@@ -30,7 +31,8 @@ class Transport(HttpClient):  # type: ignore[misc]
         super().__init__(logging.getLogger("twilio.http_client"), False, None)
         self.address = address
         self.session = requests.Session()
-        # An http:// address is `manage.py sandbox` on this machine: do not use a proxy.
+        # An http:// address is a test server, such as `manage.py sandbox`. Do not use a
+        # proxy for it.
         self.session.trust_env = address.startswith("https://")
         for scheme in ("https://", "http://"):
             adapter = LimitedAdapter(sum(TIMEOUT_SECONDS))
@@ -63,7 +65,7 @@ class Transport(HttpClient):  # type: ignore[misc]
 def regional_url(region: str, edge: str) -> str:
     """Return the API's URL for a region and an edge. Either may be empty.
 
-    The SDK builds the same host, but without the edges in EDGES.
+    The SDK builds the same host, except that it adds no edge from EDGES.
     """
     if not (region or edge):
         return REAL_API
@@ -86,7 +88,7 @@ def credentials() -> tuple[str, str]:
 
     Raises TwilioError if a setting is missing, or if only one of TWILIO_API_KEY and
     TWILIO_API_SECRET is set. In the second case, we do not fall back to the auth token:
-    the operator wanted to stop using it.
+    whoever set one of them wanted to stop using it.
     """
     key, secret = settings.TWILIO_API_KEY, settings.TWILIO_API_SECRET
     if bool(key) != bool(secret):
@@ -94,7 +96,7 @@ def credentials() -> tuple[str, str]:
     user, password = key or settings.TWILIO_ACCOUNT_SID, secret
     password = password or settings.TWILIO_AUTH_TOKEN
     if not (settings.TWILIO_ACCOUNT_SID and password):
-        # Without these settings, the SDK would request /Accounts/None/.
+        # The SDK would send requests without these settings, such as /Accounts/None/.
         raise refused_credentials(CREDENTIALS)
     return user, password
 

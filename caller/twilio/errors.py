@@ -40,7 +40,8 @@ REFUSALS = {
     21219: "A trial account of Twilio may only call numbers verified in its console.",
     573005: "A trial account of Twilio may only call numbers verified in its console.",
 }
-# Messages for faults of our account or its credentials, which make all requests fail.
+# Messages for faults of our account or its credentials. They make all requests fail, or
+# all requests of one kind.
 # twilio.com/docs/api/errors/20003, .../20403, .../70051, .../403
 CREDENTIALS = (
     "Twilio does not accept our credentials. Compare TWILIO_ACCOUNT_SID and "
@@ -52,7 +53,7 @@ API_KEY = (
 )
 REGION = (
     " Keys and tokens work only in the region where they were created. We use "
-    "{region}; set TWILIO_REGION to change that."
+    "{place}; set {setting} to change that."
 )
 INCOMPLETE_API_KEY = (
     "TWILIO_API_KEY and TWILIO_API_SECRET work only together: one is missing."
@@ -60,8 +61,9 @@ INCOMPLETE_API_KEY = (
 NOT_ALLOWED = (
     "Our account or API key is not allowed to do this. Use a standard API key, or give "
     "the restricted key these permissions: create and read calls, read recordings, "
-    "read phone numbers, and (for retention periods) delete calls and recordings. Test "
-    "credentials do not work."
+    "read phone numbers, (for retention periods) delete calls and recordings, (with "
+    "MACHINE_DETECTION=hangup) update calls, and (for connect-number) update phone "
+    "numbers. Test credentials do not work."
 )
 SUSPENDED = (
     "The Twilio account is suspended or closed. The Twilio console shows the reason "
@@ -150,7 +152,10 @@ def error_from_response(
 
 
 def account_fault(status: int | None, code: int | None) -> TwilioError | None:
-    """Return the error if it affects every request of our account, else None."""
+    """Return the error if its cause is our account or key, not this request, else None.
+
+    Its attribute `account` is true.
+    """
     if code in ACCOUNT_FAULTS:
         message = f"Twilio refused (error {code}): {ACCOUNT_FAULTS[code]}"
         return TwilioError(message, permanent=True, account=True, code=code)
@@ -178,12 +183,13 @@ def credentials_message() -> str:
 
     Twilio refuses a key of another region in the same way as a wrong key.
     """
-    region = f"the region {settings.TWILIO_REGION or 'us1'}"
+    region, setting = settings.TWILIO_REGION or "us1", "TWILIO_REGION"
+    place = f"the region {region}"
     host = split_url(settings.TWILIO_API_URL).hostname
     if host != "api.twilio.com":
-        region = str(host)
+        place, setting = str(host), "TWILIO_API_URL"
     message = API_KEY if settings.TWILIO_API_KEY else CREDENTIALS
-    return message + REGION.format(region=region)
+    return message + REGION.format(place=place, setting=setting)
 
 
 def code_in(body: str) -> int | None:

@@ -10,7 +10,7 @@ from django.conf import settings
 from caller.twilio.sentences import TRANSLATIONS
 from caller.twilio.voices import ENGLISH, base, locale_of
 
-# The settings that can replace our sentences.
+# The setting that can replace a sentence, by the sentence's field in Sentences.
 SETTINGS = {
     "notice": "RECORDING_NOTICE",
     "conversation_notice": "CONVERSATION_NOTICE",
@@ -61,12 +61,12 @@ def greeting() -> Sentence:
 
 
 def sentence_from_setting(text: str) -> Sentence:
-    """Return a sentence that comes from a setting. Its language is `language()`."""
+    """Return a sentence from a setting, in `language()` or, if that is "", English."""
     return Sentence(text, language() or ENGLISH, settings.SAY_VOICE)
 
 
 def spaced_digits(text: str) -> str:
-    """Separate the digits by commas, so that they are spoken one by one."""
+    """Return only the digits, with commas between them: they are spoken one by one."""
     return ", ".join(letter for letter in text if letter.isdigit())
 
 

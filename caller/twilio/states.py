@@ -1,6 +1,6 @@
 """The states of calls, recordings and numbers, parsed from Twilio's REST API.
 
-Texts are cut to the size of their columns, because PostgreSQL refuses longer ones.
+Texts are cut, because PostgreSQL refuses a text that is longer than its column.
 Reference: twilio.com/docs/voice/api/call-resource and .../recording.
 """
 

@@ -17,7 +17,8 @@ RECORDING_EVENTS = "completed absent"
 LEG_EVENTS = "initiated ringing answered completed"
 # After the sentence, the operator has this long to press a key.
 KEY_SECONDS = 10
-# The second phone, which <Dial> calls, rings at most this long.
+# The second phone, which <Dial> calls, rings for this long. Twilio may add five
+# seconds.
 RINGS_SECONDS = 30
 # Placeholder for the call's UUID in a cached document that several calls use.
 PLACEHOLDER_UUID = UUID(int=0)

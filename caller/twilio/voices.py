@@ -31,7 +31,7 @@ VOICE = re.compile(
     r"man|woman|Polly\.(?P<polly>[A-Z][^\W\d_]+)(-Neural|-Generative)?"
     r"|Google\.(?P<locale>[a-z]{2,3}-[A-Z]{2})-\w+(-\w+)*"
 )
-# Languages that the voices `man` and `woman` speak.
+# Locales that the voices `man` and `woman` speak.
 BASIC = {"de-DE", "en-GB", "en-US", "es-ES", "es-MX", "es-US", "fr-FR", "it-IT"}
 # Amazon Polly's voices, by language. A voice works with every locale of its language.
 POLLY = {
@@ -68,7 +68,10 @@ POLLY = {
 
 @lru_cache(maxsize=8)
 def locale_of(code: str) -> str:
-    """Return Twilio's locale for AssemblyAI's language code, or "" if there is none."""
+    """Return Twilio's locale for AssemblyAI's language code, or "" if there is none.
+
+    Return English for "detect", because the language is unknown before the call.
+    """
     if code == "detect":
         return ENGLISH
     wanted = SPELLINGS.get(code, code.replace("_", "-")).lower()

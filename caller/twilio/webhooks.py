@@ -90,8 +90,8 @@ def record_done(call_uuid: str, fields: Mapping[str, Any]) -> HttpResponse:
 def call_webhook(call_uuid: str, fields: Mapping[str, Any]) -> HttpResponse:
     call = lock_call(call_uuid, fields)
     if call is None:
-        # A retry would not help: we store a call's row before we ask Twilio to call, so
-        # the row will not appear later.
+        # A retry would not help: a call's row is stored before Twilio reports a status,
+        # so the row will not appear later.
         return no_such_call(fields)
     call.apply_locked(call_state(fields), integer(fields, "SequenceNumber"))
     return no_content()
@@ -99,7 +99,7 @@ def call_webhook(call_uuid: str, fields: Mapping[str, Any]) -> HttpResponse:
 
 @webhook("twilio-machine", authentication_fault, form_fields)
 def machine_webhook(call_uuid: str, fields: Mapping[str, Any]) -> HttpResponse:
-    """Store whether a person or a machine answered. See MACHINE_DETECTION."""
+    """Store who answered. End the call if `ends_for_voicemail` is true."""
     call = lock_call(call_uuid, fields)
     if call is None:
         return no_such_call(fields)

@@ -342,16 +342,24 @@ def test_refused_api_key_is_an_account_error_for_rest_requests(
 
 
 @pytest.mark.parametrize(
-    ("changes", "named"),
+    ("changes", "named", "setting"),
     [
-        ({}, "us1"),
-        ({"TWILIO_REGION": "ie1"}, "ie1"),
-        ({"TWILIO_REGION": "au1", "TWILIO_EDGE": "sydney"}, "au1"),
-        ({"TWILIO_API_URL": "https://api.dublin.ie1.twilio.com"}, "dublin.ie1"),
+        ({}, "us1", "TWILIO_REGION"),
+        ({"TWILIO_REGION": "ie1"}, "ie1", "TWILIO_REGION"),
+        (
+            {"TWILIO_REGION": "au1", "TWILIO_EDGE": "sydney"},
+            "au1",
+            "TWILIO_REGION",
+        ),
+        (
+            {"TWILIO_API_URL": "https://api.dublin.ie1.twilio.com"},
+            "dublin.ie1",
+            "TWILIO_API_URL",
+        ),
     ],
 )
-def test_a_refused_key_names_the_region_that_was_asked(
-    vendors, keyed, settings, changes, named
+def test_a_refused_key_names_the_region_that_was_asked_and_its_setting(
+    vendors, keyed, settings, changes, named, setting
 ):
     for name, value in changes.items():
         setattr(settings, name, value)
@@ -368,4 +376,4 @@ def test_a_refused_key_names_the_region_that_was_asked(
         pass
 
     assert named in error.value.message
-    assert "TWILIO_REGION" in error.value.message
+    assert f"set {setting} to change that" in error.value.message
