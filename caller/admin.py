@@ -159,7 +159,9 @@ class CallAdmin(
 
     @admin.display(description="cost")
     def cost(self, call: Call) -> str:
-        return call.cost or "not known yet"
+        free = {*Call.FREE, Call.Status.REFUSED}
+        is_free = all(phone.status in free for phone in call.phones)
+        return call.cost or ("none" if is_free else "not known yet")
 
 
 @admin.register(DoNotCall)

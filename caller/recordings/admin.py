@@ -27,7 +27,8 @@ def stored_audio(recording: Recording) -> SafeString | str:
     if recording.audio_deleted_at:
         return f"deleted on {date_format(localdate(recording.audio_deleted_at))}"
     if not recording.audio:
-        return "not stored yet"
+        never = recording.status in Recording.WITHOUT_AUDIO
+        return "none" if never else "not stored yet"
     player = '<audio controls preload="none" src="{}"></audio>'
     return format_html(player, recording.audio_url)
 

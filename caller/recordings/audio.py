@@ -31,7 +31,7 @@ class NotAudio(Exception):
 
 
 class Heartbeat:
-    """Call keep_alive after every megabyte, or after a second if that is earlier.
+    """Let `count` call keep_alive after every megabyte, or a second if that is earlier.
 
     keep_alive renews the lease of the worker.
     """
@@ -107,8 +107,7 @@ def checked_file(
 
     Raises NotAudio if the file is empty, incomplete or certainly not audio. A complete
     file has `expected_bytes` bytes. If that number is None (unknown), any size is
-    accepted. The size in a WAV header is not checked: this size is often wrong, and
-    every player ignores it.
+    accepted. The size in a WAV header is not checked, because it is often wrong.
     """
     digest = hashlib.sha256()
     with TemporaryUploadedFile(f"x{TEMPORARY}", None, None, None) as file:
@@ -152,8 +151,8 @@ def save_with_unique_name(
     """
     path = PurePosixPath(name)
     name = str(path.with_name(f"{path.stem}-{token_hex(4)}{path.suffix}"))
-    # FileSystemStorage moves the temporary file without reading it, so no heartbeat is
-    # needed.
+    # FileSystemStorage renames the temporary file or copies it to another disk. Both
+    # are fast, so no heartbeat is needed.
     is_local = isinstance(storage, FileSystemStorage)
     try:
         return storage.save(name, file if is_local else UploadStream(file, keep_alive))

@@ -16,7 +16,7 @@ from caller.models import Recording, Tombstone
 from caller.recordings import audio
 
 FOLDER = "recordings"
-# A file name has the SID of the recording, then the random part that
+# The file of a recording from Twilio is named after its SID, with the random part that
 # audio.save_with_unique_name adds. Older versions used another random part or none.
 NAME = re.compile(r"(RE[0-9a-f]{32})(?:[-_][0-9A-Za-z]+)?\.[0-9a-z]+", re.ASCII)
 BATCH_SIZE = 500
@@ -30,6 +30,7 @@ def delete_recordings(older_than: datetime) -> int:
     the recording's row refers to another file that exists; retention has deleted the
     audio; the recording was deleted here and has a tombstone. Other files without a row
     are kept: if the database was restored from a backup, newer recordings have no rows.
+    Recordings of files and URLs are left out: the names of their files have no SID.
     """
     storage = Recording.audio.field.storage
     deleted = 0
@@ -65,8 +66,8 @@ def delete_recordings(older_than: datetime) -> int:
 def delete_all_of(sids: Collection[str]) -> None:
     """Delete every file of these recordings, even if no row refers to it.
 
-    Raises OSError: FileNotFoundError if nothing was stored yet, or if the storage is
-    not mounted.
+    Delete nothing if the storage cannot list its files. Raises OSError:
+    FileNotFoundError if nothing was stored yet, or if the storage is not mounted.
     """
     if not sids:
         return

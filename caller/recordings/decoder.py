@@ -1,4 +1,4 @@
-"""Decode audio of any format in a separate process: broken files can crash ffmpeg.
+"""Decode audio in a separate process, because broken files can crash ffmpeg.
 
     python -m caller.recordings.decoder < FILE
 
@@ -19,7 +19,7 @@ from caller.recordings.waveform import LEVELS
 
 # `Peaks` stores at most this many peaks. When it is full, it merges pairs of peaks.
 MAX_PEAKS = 8 * LEVELS
-# For each peak, at most about this many evenly spaced samples are measured. If all
+# In each block, at most about this many evenly spaced samples are measured. If all
 # samples were measured, the picture of three hours of audio would look the same.
 SAMPLES = 1000
 # Formats that ffmpeg may open. Playlists are left out, because with them ffmpeg would
@@ -78,7 +78,7 @@ class Peaks:
 def decode(file: IO[bytes]) -> dict[str, Any]:
     """Return the dictionary that this module prints as JSON.
 
-    In stereo, `levels` are those of the louder channel.
+    In stereo, each level is that of the louder channel.
     """
     peaks, rate, channels = Peaks(), 0, 0
     options = {"format_whitelist": FORMATS, "protocol_whitelist": "none"}

@@ -27,7 +27,7 @@ logger = logging.getLogger(__name__)
 
 class RecordingQuerySet(models.QuerySet["Recording"]):
     def finished(self) -> RecordingQuerySet:
-        """Recordings whose status at Twilio will not change any more."""
+        """Recordings with a final status. Later webhooks do not change it."""
         return self.filter(status__in=Recording.FINISHED)
 
     def unfinished(self) -> RecordingQuerySet:
@@ -247,7 +247,8 @@ class Recording(models.Model):
     def check_missing_audio(self) -> str:
         """Ask Twilio why there is no audio. Store and return the reason.
 
-        Return "" if the audio is still being prepared. Raises TwilioError.
+        Return "" if Twilio gives no reason: it may still prepare the audio. Raises
+        TwilioError.
         """
         try:
             state = twilio_client.fetch_recording(self.sid or "")
@@ -273,8 +274,9 @@ class Recording(models.Model):
     ) -> None:
         """Check the audio and store it. If the check fails, raise audio.NotAudio.
 
-        The new file replaces the file that this object refers to, if any. If another
-        worker has changed the row since it was read, the row's file is kept.
+        The row then refers to the new file. If it referred to another file before, the
+        cleanup deletes that file later. If another worker has stored or deleted the
+        audio since the row was read, the new file is deleted instead.
         keep_alive: called while the file is sent to a storage on another machine, see
         audio.Heartbeat.
         """
@@ -313,9 +315,10 @@ class Recording(models.Model):
             self.refresh_from_db()
 
     def delete_audio(self) -> None:
-        """Delete the audio at Twilio, then here. The row stays. Raises TwilioError.
+        """Delete the audio at Twilio, then here. The row stays.
 
-        After an error, this method can be called again.
+        Raises TwilioError, or OSError if our storage cannot delete the file. After an
+        error, this method can be called again.
         """
         if self.sid:
             twilio_client.delete_recording(self.sid)

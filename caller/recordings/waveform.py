@@ -1,7 +1,8 @@
 """The waveform of a recording: its loudness over time, its length and channels.
 
-It is measured once, when the audio is stored. This module measures WAV files of 8 or 16
-bits, such as Twilio's, within milliseconds. decoder.py measures all other audio.
+It is measured when the audio is stored or, if an old version has stored the audio, when
+it is first needed. This module measures WAV files of 8 or 16 bits, such as Twilio's.
+decoder.py measures all other audio, which takes longer.
 """
 
 from __future__ import annotations  # array[int] needs Python 3.12
@@ -35,7 +36,7 @@ def measure(file: IO[bytes] | Any) -> dict[str, Any]:
     """Return `{"seconds": 17.3, "levels": [0 to 100, …], "channels": 1}`.
 
     The result is empty if we cannot decode the audio. A browser or AssemblyAI may still
-    be able to decode it. In stereo, `levels` are those of the louder channel. For a WAV
+    be able to decode it. In stereo, each level is that of the louder channel. For a WAV
     of 8 or 16 bits with two channels, the result also has
     `"each": [levels of the left, levels of the right]`.
     """

@@ -46,6 +46,16 @@ def test_call_page_says_what_is_not_known_yet(browser):
     assert "not stored yet" in page.text
 
 
+def test_call_page_says_what_will_never_come(browser):
+    call = a_call(status="busy")
+    a_recording(call=call, status="absent")
+
+    page = browser.get(f"{CALLS}{call.pk}/change/")
+
+    assert "not known yet" not in page.text
+    assert "not stored yet" not in page.text
+
+
 @pytest.mark.parametrize(
     "term",
     ["+14155551234", "+1 (415) 555-1234", "415-555-1234", "555.1234", CALL_SID, "1234"],
