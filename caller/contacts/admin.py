@@ -39,7 +39,7 @@ class ContactAdmin(
     inlines = [NumberInline]
     empty_text = (
         "No contacts yet. Add one here, name a number on its page, or import a CSV "
-        "file. Every call then shows the name."
+        "file. All calls with the number then show the name."
     )
 
     def get_queryset(self, request: HttpRequest) -> QuerySet[Contact]:

@@ -36,7 +36,7 @@ class Line:
     number: str
     label: str = ""
     outcome: str = NEW
-    # Why the line is wrong, or which contact has the number now.
+    # Why the line is WRONG or, if it is MOVED, which contact has the number now.
     detail: str = ""
 
     @property
@@ -84,7 +84,7 @@ def preview(content: bytes) -> Preview:
         if line.outcome == WRONG:
             continue
         if line.number in seen:
-            line.outcome, line.detail = WRONG, "This number is in the file twice."
+            line.outcome, line.detail = WRONG, "An earlier line has this number."
         elif line.number in owners:
             owner = owners[line.number]
             line.outcome = KNOWN if owner == line.name else MOVED

@@ -29,9 +29,9 @@ SHOWN_LINES = 200
 @require_safe
 @permission_required("caller.view_call", raise_exception=True)
 def number_page(request: HttpRequest, uuid: str) -> HttpResponse:
-    """Show everything about the phone number of this call.
+    """Show the calls, the contact, the tags and the newest notes of a phone number.
 
-    The URL has the call's UUID, so that no phone number gets into the logs.
+    The URL has the UUID of a call, so that no phone number gets into the logs.
     """
     call = get_object_or_404(Call, uuid=uuid)
     calls = Call.objects.filter(other_number=call.other_number)

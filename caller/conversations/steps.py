@@ -17,8 +17,8 @@ def conversation_steps(call: Call, whose: str) -> Iterator[Step]:
     if call.leg.accepted_at:
         before += _other_steps(call)
     yield from before
-    # `second` is the phone that <Dial> called. The two phones are connected while the
-    # status of `second` is IN_PROGRESS.
+    # `second` is the phone that <Dial> called. While its status is IN_PROGRESS, it
+    # hears the notice, and then the two phones are connected.
     second = call.leg if call.is_inbound else call
     if call.is_finished:
         if call.status == Call.Status.COMPLETED:

@@ -56,8 +56,8 @@ def lines_of_month(first: date) -> list[Line]:
 
     first: the first day of the month, in the current time zone.
     The name of a line is a tuple (day, operator, keyword list). The keyword list comes
-    from the call's newest transcript. If this transcript has no list, the list of
-    the call is used.
+    from the call's newest transcript. If there is no transcript, or if it has no list,
+    the list of the call is used.
     """
     recordings = Recording.objects.filter(call=OuterRef("pk")).order_by()
     transcription = recordings.values("call").annotate(sum=Sum("transcription_cost"))
@@ -194,7 +194,10 @@ def exceeds_budget(spent: Decimal) -> bool:
 
 
 def budget_warning() -> str:
-    """Return a warning if WARN_AT of the budget or more is spent, else ""."""
+    """Return a warning if WARN_AT of the budget is spent, else "".
+
+    Also warn if the rest of the budget is less than ESTIMATE.
+    """
     budget = settings.MAX_SPEND_PER_MONTH
     if not budget:
         return ""

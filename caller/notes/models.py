@@ -76,7 +76,7 @@ class Tag(models.Model):
 
 
 def tag_name(typed: str) -> str:
-    """Return the stored form of a tag: in lower case, without `#` and extra spaces.
+    """Return the stored form of a tag: lower case, no `#` in front, no extra spaces.
 
     Raises ValidationError if nothing is left.
     """

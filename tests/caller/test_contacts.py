@@ -192,7 +192,7 @@ def test_a_file_is_shown_before_it_is_imported(browser):
         shown.wrong_count,
     ) == (2, 1, 0, 4)
     assert "The name is missing." in preview.text
-    assert "This number is in the file twice." in preview.text
+    assert "An earlier line has this number." in preview.text
     assert nothing == 1
     grace = Contact.objects.get(name="Grace Hopper")
     assert [str(number) for number in grace.numbers.all()] == [

@@ -10,9 +10,10 @@ from caller.twilio.errors import TwilioError
 
 class Command(BaseCommand):
     help = (
-        "Set the Voice URL of your number, so that Twilio sends incoming calls to this "
-        "site. Callers hear the greeting and are recorded and transcribed. Shows the "
-        "current Voice URL and asks before changing it."
+        "Set the Voice URL and the status callback URL of your number, so that Twilio "
+        "sends incoming calls to this site. Callers hear the greeting, or they are "
+        "connected with an operator (ANSWER_FORWARD_TO). Their calls are recorded and "
+        "transcribed. Shows the current Voice URL and asks before changing it."
     )
 
     def add_arguments(self, parser: CommandParser) -> None:
