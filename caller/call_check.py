@@ -21,8 +21,8 @@ LISTING_DELAY = timedelta(minutes=2)
 LATE_DATA_PERIOD = timedelta(minutes=10)
 # Accepted difference between Twilio's clock and ours. Our clock may be an hour wrong.
 MAX_CLOCK_ERROR = timedelta(minutes=90)
-# Look at Twilio's list of calls again after this time. Until then, our request to place
-# the call may still be running.
+# A second look at Twilio's list of calls counts only this long after the first. Before
+# that, our request to place the call may still be running.
 RECHECK_AFTER = timedelta(seconds=sum(TIMEOUT_SECONDS))
 
 
@@ -41,8 +41,9 @@ def ask_twilio(call: Call) -> None:
             mark_deleted_at_twilio(call)
             return
     elif call.is_finished:
-        # Twilio has no call for this row: we did not ask, or Twilio refused. Do not
-        # search Twilio's list, because a call found there belongs to another row.
+        # Twilio has no call for this row: we did not ask, Twilio refused, or its list
+        # did not have the call. Do not search Twilio's list, because a call found there
+        # belongs to another row.
         if Call.objects.filter(pk=call.pk, sid=None).update(next_check_at=None):
             call.fail_leg(call.error)
     elif found := find_at_twilio(call):
@@ -66,7 +67,8 @@ def find_at_twilio(call: Call) -> CallState | None:
     Skip calls of other rows, calls deleted on this site, and calls that <Dial> made
     (they have a parent). Return the call that was made closest in time to our
     request, if the difference is at most LISTING_DELAY. Otherwise our clock may be
-    wrong: return the newest call that was made within MAX_CLOCK_ERROR of our request.
+    wrong: return the newest call that was made within MAX_CLOCK_ERROR of our request,
+    or None if there is none.
     """
     asked = call.leg.number if call.is_conversation else call.other_number
     listed = twilio_client.list_calls(asked)
@@ -136,17 +138,19 @@ def ask_for_other_phone(call: Call) -> None:
 
 
 def mark_not_connected(call: Call) -> None:
-    """Store that the operator hung up, and that Twilio has called nobody else.
+    """Store that the call to the operator has ended, and that <Dial> called nobody.
 
-    An unfinished call becomes failed: the operator pressed a key, but Twilio refused
-    to call the other party. If no key was pressed, `Call.follow_leg` has already
-    canceled the call. The next check only looks for a missing price.
+    An unfinished call becomes failed: the operator pressed a key, but then hung up
+    during the notice, or Twilio refused to call the other party. If no key was pressed,
+    `Call.follow_leg` has already canceled the call. The next check only looks for a
+    missing price.
     """
     mine = Call.objects.filter(pk=call.pk)
     mine.unfinished().update(
         status=Call.Status.FAILED,
         error="The operator pressed a key, but Twilio did not call this number. "
-        "Check in the Twilio console whether the account may call it.",
+        "Perhaps the operator hung up during the notice. If not, check in the Twilio "
+        "console whether the account may call this number.",
     )
     mine.update(next_check_at=next_price_check(call))
 

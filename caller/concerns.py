@@ -18,6 +18,7 @@ class IsConcern(Func):
 
     The SQL contains the values themselves instead of parameters, because SQLite uses an
     index on an expression only if the query contains exactly the same expression.
+    path: lookup path to the transcript, such as `recordings__transcripts__`.
     """
 
     output_field = SmallIntegerField()

@@ -71,8 +71,8 @@ def todays_figures(today: Day) -> list[tuple[str, str]]:
 def needs_attention(most: int = MAX_CONCERNS) -> list[Concern]:
     """Return calls that failed, were not recorded or have a bad transcript (IsConcern).
 
-    The newest call is first. Calls that also have a good or a verified transcript are
-    left out. So are calls that verify an operator's phone.
+    At most `most` calls, the newest call first. Calls that also have a good or a
+    verified transcript are left out. So are calls that verify an operator's phone.
     Five queries. Each query uses an index. Only the query for calls without a recording
     reads all calls of its kind: all completed calls within ATTENTION_PERIOD.
     """

@@ -1,4 +1,4 @@
-"""Sums of calls per day for the last two weeks, and the home page's bar charts."""
+"""Sums of calls per day for the last two weeks, and small bar charts."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass

@@ -25,7 +25,10 @@ def format_international(number: str) -> str:
 
 
 def format_national(number: str) -> str:
-    """Return the national format: `+14155551234` -> `(415) 555-1234`."""
+    """Return the national format: `+14155551234` -> `(415) 555-1234`.
+
+    Text that cannot be parsed is returned unchanged.
+    """
     found = parse_number(number)
     if found is None:
         return number
@@ -64,7 +67,10 @@ def country_name(code: str) -> str:
 
 
 def region(number: str) -> str:
-    """Return the place in English, such as `San Francisco, CA`, or the country."""
+    """Return the place in English, such as `San Francisco, CA`, or the country.
+
+    Return "" if both are unknown.
+    """
     from phonenumbers import geocoder
 
     found = parse_number(number)

@@ -28,7 +28,7 @@ from caller.number_facts import (
 E164 = re.compile(r"\+[1-9][0-9]{6,14}")
 
 # Only landline, mobile, VoIP and toll-free numbers may be called. These other kinds are
-# refused, because the owner sets the price, or no person answers.
+# refused, because they can be expensive, or because no person answers.
 REFUSED_KINDS = {
     PhoneNumberType.PREMIUM_RATE: "a premium-rate number",
     PhoneNumberType.SHARED_COST: "a shared-cost number",
@@ -127,9 +127,9 @@ def with_country_code(typed: str) -> str:
     """Convert a number in the format of our own country to `+` and digits.
 
     Our country is the country of TWILIO_PHONE_NUMBER. National numbers, such as
-    (415) 555-1234 or 020 7946 0123, get our country code. Our international prefix
-    (`00`, or `011` in North America) is replaced by `+`. Any other text is returned
-    unchanged, and `normalise_number` checks it.
+    (415) 555-1234 or 020 7946 0123, get our country code. Our country's international
+    prefix, such as `00` in Europe or `011` in North America, is replaced by `+`. Any
+    other text is returned unchanged, and `normalise_number` checks it.
 
     Digits without `+` may be valid both as a national and as an international number.
     They are read as national if people in our country write exactly these digits. So
@@ -150,7 +150,7 @@ def with_country_code(typed: str) -> str:
 
 
 def caller_number(value: str) -> str:
-    """Return the caller's number, such as +14155551234, or "" if it is withheld.
+    """Return the caller's number, such as +14155551234, or "" if withheld or invalid.
 
     For a withheld number, Twilio sends a word such as `anonymous`, or this word typed
     on a phone's keys: +266696687. These are not valid numbers. UNAVAILABLE counts as
@@ -174,7 +174,7 @@ def format_while_typing(value: str) -> str:
 
     Text that is not a number is returned unchanged. A number without `+` gets a `+`
     only when it is valid and more digits cannot make it a national number. But if our
-    own number is American, digits that begin with 1 get the `+` at once.
+    own number begins with +1, digits that begin with 1 get the `+` at once.
     """
     digits = _digits(value)
     if not digits:

@@ -31,7 +31,8 @@ def check_call(call_pk: int) -> None:
     except VendorError as error:
         logger.warning("call=%s check=failed code=%s", call.uuid, error.code)
     if call.ends_for_voicemail and not call.is_finished:
-        # The webhook that reports the machine, or the message of `hang_up`, was lost.
+        # The webhook that reports the machine, or the message of `hang_up`, may have
+        # been lost.
         hang_up.enqueue(call.pk)
 
 

@@ -44,7 +44,7 @@ def headline(steps: list[Step]) -> str:
 
 
 def is_settled(steps: list[Step]) -> bool:
-    """Return whether all steps have ended. If so, only a person can change the call."""
+    """Return whether all steps have ended, so that the page can stop polling."""
     return all(step.state in (DONE, FAILED) for step in steps)
 
 
