@@ -161,7 +161,7 @@ class CallAdmin(
     def cost(self, call: Call) -> str:
         free = {*Call.FREE, Call.Status.REFUSED}
         is_free = all(phone.status in free for phone in call.phones)
-        return call.cost or ("none" if is_free else "not known yet")
+        return call.cost or ("no price" if is_free else "not known yet")
 
 
 @admin.register(DoNotCall)

@@ -19,6 +19,7 @@ from caller.number_facts import (
     country_code,
     e164,
     format_international,
+    format_national,
     is_valid,
     parse_number,
 )
@@ -173,8 +174,10 @@ def format_while_typing(value: str) -> str:
     """Format a number while it is typed: `1415555` -> `+1 415-555`.
 
     Text that is not a number is returned unchanged. A number without `+` gets a `+`
-    only when it is valid and more digits cannot make it a national number. But if our
+    only when it is valid, and not if it is too short for a national number. But if our
     own number begins with +1, digits that begin with 1 get the `+` at once.
+    A national number without its leading 0 gets no `+` if longer numbers of its kind
+    exist: its digits may be the beginning of an international number.
     """
     digits = _digits(value)
     if not digits:
@@ -184,7 +187,11 @@ def format_while_typing(value: str) -> str:
     if value.strip()[:1] not in PLUS_SIGNS and not is_american:
         home = country_code(settings.TWILIO_PHONE_NUMBER)
         is_whole = is_valid(whole) and not _is_too_short(parse_number(digits, home))
-        return format_international(whole) if is_whole else value
+        is_national = whole == f"+{calling_code(settings.TWILIO_PHONE_NUMBER)}{digits}"
+        lacks_zero = is_national and _digits(format_national(whole)) != digits
+        if not is_whole or (lacks_zero and _may_be_longer(whole)):
+            return value
+        return format_international(whole)
     formatter = phonenumbers.AsYouTypeFormatter("ZZ")
     formatted = value
     for character in whole:
@@ -209,6 +216,15 @@ def _is_too_short(number: PhoneNumber | None) -> bool:
     return number is not None and phonenumbers.is_possible_number_with_reason(
         number
     ) in (ValidationResult.TOO_SHORT, ValidationResult.IS_POSSIBLE_LOCAL_ONLY)
+
+
+def _may_be_longer(number: str) -> bool:
+    """Return whether numbers of the same kind, such as mobile, may be longer."""
+    kind = phonenumbers.number_type(phonenumbers.parse(number))
+    reason = phonenumbers.is_possible_number_for_type_with_reason(
+        phonenumbers.parse(f"{number}0"), kind
+    )
+    return reason != ValidationResult.TOO_LONG
 
 
 def without_separators(value: str) -> str:

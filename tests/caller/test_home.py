@@ -67,6 +67,24 @@ def test_a_national_number_may_begin_with_the_digits_of_the_country_code(
     assert format_while_typing(typed) == formatted
 
 
+@pytest.mark.parametrize(
+    ("typed", "formatted"),
+    [
+        ("030901820", "+49 30 901820"),
+        # These digits may be the beginning of a number in London.
+        ("442079", "442079"),
+        ("4420794601", "4420794601"),
+        ("442079460123", "+44 20 7946 0123"),
+    ],
+)
+def test_a_number_in_london_typed_without_plus_does_not_become_a_german_number(
+    settings, typed, formatted
+):
+    settings.TWILIO_PHONE_NUMBER = "+4930901820"
+
+    assert format_while_typing(typed) == formatted
+
+
 @pytest.mark.parametrize("typed", ["", "+", "1", "14", "1415555", "+44 20"])
 def test_a_number_that_is_not_all_there_is_not_called_wrong(browser, typed):
     said, _, is_wrong = check(browser, typed)
