@@ -113,9 +113,9 @@ def _without_transcript(call: Call, recorded: str | None) -> tuple[str, str]:
 
 
 def log_read(user: Any, rows: list[CallRow]) -> None:
-    """If the user may read transcripts, log that the user has read those of these rows.
+    """Log that the user has read the transcripts of these rows, if the user may do so.
 
-    Whoever sees an excerpt counts as a reader, because it may be the whole transcript.
+    To see an excerpt counts as reading, because it may be the whole transcript.
     """
     if user.has_perm("transcription.view_transcript"):
         shown = [row.transcript for row in rows if row.excerpt]
