@@ -22,7 +22,7 @@ __all__ = [
     "WebhookDeliveryAdmin",
 ]
 
-# Hide the sidebar: wide tables need the space, and each page has breadcrumbs.
+# Hide the sidebar: wide tables need the space, and the header links to admin's index.
 admin.site.enable_nav_sidebar = False
 
 # Hide the messages of the task queue: the pages of calls and transcripts show what

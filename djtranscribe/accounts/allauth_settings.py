@@ -5,7 +5,7 @@ https://docs.allauth.org/en/latest/
 
 from typing import Any
 
-# The name of the OpenID Connect provider in allauth's tables. Our URLs use it, too.
+# The name of the OpenID Connect provider in allauth's settings and tables.
 PROVIDER = "sso"
 MIDDLEWARE = [
     "allauth.account.middleware.AccountMiddleware",
@@ -28,7 +28,7 @@ def apps(two_factor: bool, single_sign_on: bool) -> list[str]:
 def values(
     debug: bool, is_https: bool, server_url: str, client: dict[str, str]
 ) -> dict[str, Any]:
-    """Return the values of django-allauth's settings, by name.
+    """Return the settings that django-allauth needs, by name.
 
     client: our registration at the provider. Keys: name, client_id and secret.
     """
@@ -60,8 +60,8 @@ def values(
                 "OAUTH_PKCE_ENABLED": True,
             }
         },
-        # allauth limits logins per address, and counts them in the cache. The cache is
-        # in the database, so that all processes share the counts.
+        # allauth limits logins per IP address and codes per user. It counts them in the
+        # cache. The cache is in the database, so that all processes share the counts.
         "CACHES": {
             "default": {
                 "BACKEND": "django.core.cache.backends.db.DatabaseCache",

@@ -18,9 +18,9 @@ REPEAT_PERIOD = timedelta(minutes=10)
 
 class AccessQuerySet(models.QuerySet["Access"]):
     def log(self, user: Any, action: str, rows: Iterable[models.Model]) -> None:
-        """Store that this user did `action` with these rows. This makes two queries.
+        """Store that this user did `action` with these rows.
 
-        The same user, action and row are stored at most once in ten minutes, because a
+        Skip a row if the same was stored for it in the last ten minutes, because a
         player requests audio in many pieces, and pages reload.
         """
         named = {(str(row._meta.verbose_name), row.pk) for row in rows}
@@ -165,7 +165,7 @@ class ApiToken(models.Model):
 
 
 class Profile(models.Model):
-    """Settings that an account chooses for itself."""
+    """The time zone that an account has chosen, and when it got a password link."""
 
     user = models.OneToOneField(
         settings.AUTH_USER_MODEL, on_delete=models.CASCADE, related_name="profile"

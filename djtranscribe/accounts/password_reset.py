@@ -1,7 +1,7 @@
 """Set a new password through a link in an e-mail.
 
-The pages exist only if BASE_URL is set (for the link), and if EMAIL_URL is set or DEBUG
-is on (for the e-mail). Otherwise the login page does not link to them.
+The pages exist only if BASE_URL is set (for the link), and if EMAIL_URL is valid or
+DEBUG is on (for the e-mail). Otherwise the login page does not link to them.
 """
 
 import logging
@@ -48,10 +48,10 @@ If it was not you, ignore this e-mail. Your password stays as it is.
 
 class ResetRequestForm(PasswordResetForm):
     def save(self, *args: Any, **kwargs: Any) -> None:
-        """Send a link to each account with this address.
+        """Queue a link for each active account that has this address and a password.
 
-        A worker sends the e-mails. So the response time does not show whether any
-        account has this address.
+        Leave out accounts that got a link within LINK_INTERVAL. A worker sends the
+        e-mails, so the response takes hardly longer if an account has this address.
         """
         for user in self.get_users(self.cleaned_data["email"]):
             if not Profile.objects.filter(has_recent_link(), user=user).exists():
@@ -77,6 +77,7 @@ def claim_link(user: Any) -> bool:
 def send_link(user_pk: int) -> None:
     """Create a link and send it, unless the account got one within LINK_INTERVAL.
 
+    Do nothing if the account is not active or was deleted.
     The link is secret, so it is created here and is never in the queue. A queue message
     that is lost does not count as a link: the user may ask for another link at once.
     """

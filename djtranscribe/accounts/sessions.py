@@ -89,10 +89,10 @@ class Login:
 
 
 def logins(request: HttpRequest) -> list[Login]:
-    """Return the account's logins: first that of this request, then the newest.
+    """Return the account's logins: this request's, then the others, newest first.
 
-    A new password ends the other sessions, but their rows stay until their browsers
-    send a request. So skip rows with the hash of an older password, as Django does.
+    A new password ends the other sessions, but their rows may stay until they expire.
+    So skip rows with the hash of an older password, as Django does.
     """
     now = timezone.now()
     user = cast(User, request.user)
