@@ -1,6 +1,7 @@
 """Filters for admin lists of large tables.
 
-Admin's own filters are slow: they run DISTINCT on the whole table, or list all users.
+Some of admin's own filters are slow there: they run DISTINCT on the whole table, or
+list all users.
 """
 
 from collections.abc import Sequence
@@ -17,7 +18,7 @@ from django.utils import timezone
 
 from djtranscribe.zones import midnight
 
-# A filter shows at most this many choices: nobody reads a longer list.
+# A filter offers at most this many values of a column: nobody reads a longer list.
 MAX_CHOICES = 300
 
 
@@ -68,9 +69,9 @@ class StateFilter(ChoiceFilter):
 
     title = "status"
     parameter_name = "state"
-    # For each group: name in the URL, label, statuses. A status that is in no group
-    # counts as "In progress".
+    # For each group: name in the URL, label, statuses.
     groups: ClassVar[Sequence[tuple[str, str, Sequence[str]]]]
+    # All statuses. Those that are in no group count as "In progress".
     statuses: ClassVar[type[TextChoices]]
 
     def lookups(self, request: HttpRequest, model_admin: Any) -> list[tuple[str, str]]:

@@ -15,7 +15,7 @@ SECTIONS: dict[str, dict[str, str]] = {
     "Transcripts": {
         "Transcript": "Read, listen, correct and export.",
         "Vocabulary": "Terms that AssemblyAI should expect, by domain.",
-        "Export": "Who downloaded which transcripts, and when.",
+        "Export": "Who downloaded many transcripts at once, and when.",
         "Deletion": "What was deleted for good, when and why.",
     },
     "People and access": {
@@ -23,12 +23,12 @@ SECTIONS: dict[str, dict[str, str]] = {
         "Group": "What operators and supervisors are allowed to do.",
         "Profile": "The time zone of each account.",
         "ApiToken": "Keys for programs that use the API.",
-        "Access": "Who read or listened to what.",
+        "Access": "Who read, listened to, corrected or verified what.",
     },
     "Connections": {
         "VendorPause": "Whether Twilio or AssemblyAI refuses our account, and why.",
         "WebhookDelivery": "What Twilio and AssemblyAI reported to this site.",
-        "Notification": "E-mails and webhooks that this site sent.",
+        "Notification": "E-mails and webhooks about transcripts, sent or waiting.",
     },
 }
 

@@ -104,7 +104,7 @@ def duration(seconds: float | None) -> str:
 
 
 def table(value: dict[str, Any] | None) -> SafeString | str:
-    """Show a JSON object as a table, without empty values."""
+    """Show a JSON object as a table, without nulls and empty strings."""
     lines = [
         (name, _format_value(each))
         for name, each in (value or {}).items()

@@ -1,4 +1,4 @@
-"""Search in admin lists by identifiers: phone number, SID or UUID."""
+"""Search in admin lists by phone number, name, SID or UUID."""
 
 from typing import Any
 from uuid import UUID
