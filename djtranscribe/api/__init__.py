@@ -1,4 +1,5 @@
 """JSON API for programs, with the same data, rules and limits as the pages.
 
-Every request needs a token (tokens.py). Every error is {"detail": "a sentence"}.
+Every operation needs a token (tokens.py). Errors are {"detail": "a sentence"}, except
+416, which has no body, and bugs in our code (500), which give an HTML page.
 """

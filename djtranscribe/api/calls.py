@@ -101,8 +101,8 @@ def list_calls(request: HttpRequest, params: Query[CallFilters]) -> CallPage:
 )
 def get_call(request: HttpRequest, uuid: UUID) -> CallDetail:
     """Includes the recordings if the account has `caller.view_recording`, and the
-    transcripts if it has `transcription.view_transcript`. These transcripts count as
-    read. Needs `caller.view_call`."""
+    transcripts if it has `transcription.view_transcript`. Transcripts with a text count
+    as read. Needs `caller.view_call`."""
     call = get_object_or_404(calls(), uuid=uuid)
     recordings = None
     if request.user.has_perm("caller.view_recording"):
@@ -149,9 +149,9 @@ def get_call(request: HttpRequest, uuid: UUID) -> CallDetail:
     },
 )
 def dial(request: HttpRequest, body: Dial) -> Status[Any]:
-    """The rules and limits of the pages apply to the token's account. It is safe to
-    retry: a number is never called twice at the same time.
-    Needs `caller.add_call` and `caller.view_call`."""
+    """The rules and limits of the pages apply to the token's account. A number is never
+    called twice at the same time. So a retry dials again only if the earlier call has
+    ended. Needs `caller.add_call` and `caller.view_call`."""
     try:
         to = phone_numbers.clean_number(body.to)
     except ValidationError as error:

@@ -25,7 +25,10 @@ MAX_KEY = 2**63 - 1
 
 
 def in_utc(moment: datetime) -> datetime:
-    """Convert a time to UTC. A time without an offset is taken as UTC."""
+    """Convert a time to UTC. A time without an offset is taken as UTC.
+
+    Raises ValueError if the year is not between 1970 and 9998.
+    """
     # Near the years 1 and 9999, converting to another time zone overflows.
     if not 1970 <= moment.year < 9999:
         raise ValueError("the year must be between 1970 and 9998")
@@ -37,7 +40,7 @@ def in_utc(moment: datetime) -> datetime:
 def storable(text: str) -> str:
     """Return the text. Raises ValueError for NUL and lone surrogates.
 
-    Databases reject these characters.
+    PostgreSQL cannot store NUL, and UTF-8 has no lone surrogates.
     """
     if "\0" in text:
         raise ValueError("it contains a NUL character")

@@ -1,4 +1,7 @@
-"""Schemas of the responses. Times are in UTC. Null means unknown, or not known yet."""
+"""Schemas of the responses. Times are in UTC.
+
+Null means unknown or not known yet, unless the description of the field says otherwise.
+"""
 
 from __future__ import annotations
 
@@ -21,7 +24,11 @@ from transcription.review.current import original_of, words_of
 
 
 def one_of(choices: type[TextChoices]) -> str:
-    return f"One of {', '.join(choices.values)}, or a newer status of the vendor."
+    return f"One of {', '.join(choices.values)}."
+
+
+def one_of_or_newer(statuses: type[TextChoices]) -> str:
+    return f"One of {', '.join(statuses.values)}, or a newer status of the vendor."
 
 
 class Problem(Schema):
@@ -39,7 +46,7 @@ class CallOut(Schema):
     from_number: str = Field(description="The number that called.")
     direction: str = Field(description=one_of(Call.Direction))
     kind: str = Field(description=one_of(Call.Kind))
-    status: str = Field(description=one_of(Call.Status))
+    status: str = Field(description=one_of_or_newer(Call.Status))
     error: str = Field(
         description="Why the call failed or was not placed. Empty if there is no error."
     )
@@ -81,7 +88,7 @@ class RecordingOut(Schema):
     call: UUID | None = Field(
         description="The call's UUID. Null if the recording does not belong to a call."
     )
-    status: str = Field(description=one_of(Recording.Status))
+    status: str = Field(description=one_of_or_newer(Recording.Status))
     error: str = Field(
         description="Why there is no recording. Empty if there is no error."
     )
@@ -94,10 +101,11 @@ class RecordingOut(Schema):
     created_at: datetime
     fetched_at: datetime | None = Field(description="When the audio was stored here.")
     audio: str | None = Field(
-        description="The path of the audio. Null if it is not stored yet or was "
-        "deleted."
+        description="The path of the audio. Null if no audio is stored."
     )
-    sha256: str = Field(description="The checksum of the audio.")
+    sha256: str = Field(
+        description="The SHA-256 checksum of the audio. Empty if none was stored."
+    )
 
     @staticmethod
     def columns(recording: Recording) -> dict[str, Any]:
@@ -121,8 +129,10 @@ class TranscriptOut(Schema):
         description="The other party's number: the number that we called, or that "
         "called us."
     )
-    status: str = Field(description=one_of(Transcript.Status))
-    error: str = Field(description="Why there is no text. Empty if there is no error.")
+    status: str = Field(description=one_of_or_newer(Transcript.Status))
+    error: str = Field(
+        description="Why there is no text, or none yet. Empty if there is no error."
+    )
     vocabulary: str | None = Field(description="The keyword list that was used.")
     language: str = Field(description="Such as en_us. Empty if unknown.")
     confidence: float | None = Field(description="From 0 to 1.")
@@ -131,10 +141,11 @@ class TranscriptOut(Schema):
     finished_at: datetime | None
     text: str = Field(
         description="With all corrections. If the status is completed and the text is "
-        "empty, nobody spoke."
+        "empty, nobody spoke, or a person removed all words."
     )
     revision: int = Field(
-        description="Number of the last revision. 0 if nobody has changed the text."
+        description="Number of the last revision: a correction, an undo, a "
+        "verification and so on. 0 if there is none."
     )
     verified_at: datetime | None = Field(
         description="When a person verified the text, which locks it. Null if not "

@@ -58,7 +58,7 @@ class TranscriptFilters(Period):
         description='Search: words, "exact phrases", -not, prefix*, and operators such '
         "as tag:billing and after:2026-11-01 (docs/using.md). Days are in the time "
         "zone of the account. Returns the best matches first, from the "
-        f"{finding.MAX_RESULTS:,} newest matches.",
+        f"{finding.MAX_RESULTS:,} newest matches. Without words: the newest first.",
     )
 
 
@@ -134,8 +134,8 @@ def transcripts_for_user(user: User, **of: Any) -> list[TranscriptOut] | None:
 def list_transcripts(
     request: HttpRequest, params: Query[TranscriptFilters]
 ) -> TranscriptPage:
-    """Newest first, or best match first with `q`. All transcripts on the page count as
-    read. Needs `transcription.view_transcript`."""
+    """Newest first, or best match first with `q`. All transcripts with a text on the
+    page count as read. Needs `transcription.view_transcript`."""
     rows = params.within(transcripts())
     if params.status:
         rows = rows.filter(status=params.status)
@@ -153,7 +153,9 @@ def search_page(
     """Return one page of search results, and the cursor of the next page."""
     query = parse(text)
     if not query:
-        raise HttpError(422, "q: Add at least one word without a minus sign.")
+        raise HttpError(
+            422, "q: Add at least one word without a minus sign, or an operator."
+        )
     try:
         keys = finding.ranked_keys(query, rows)
     except finding.TooFrequent:
@@ -181,7 +183,8 @@ def search_page(
 def get_transcript(
     request: HttpRequest, uuid: UUID, params: Query[Detail]
 ) -> TranscriptDetail:
-    """The transcript counts as read. Needs `transcription.view_transcript`."""
+    """If it has a text, the transcript counts as read.
+    Needs `transcription.view_transcript`."""
     return detail(request, uuid, params.words)
 
 
@@ -215,9 +218,9 @@ def detail(request: HttpRequest, uuid: UUID, with_words: bool) -> TranscriptDeta
 def correct_transcript(
     request: HttpRequest, uuid: UUID, body: Corrections
 ) -> Status[Any]:
-    """Saves all corrections as one revision, or none. 400: a correction cannot be
-    saved. 409: the transcript is verified, or somebody else has corrected the same
-    words since `revision`. The answer counts as read.
+    """Saves all corrections as one revision, or none. 400: a correction or `revision`
+    is not valid. 409: the transcript is verified, or somebody else has corrected the
+    same words since `revision`. The answer counts as read.
     Needs `transcription.view_transcript` and `transcription.correct_transcript`."""
     transcript = get_object_or_404(transcripts(), uuid=uuid)
     changes = [Change(each.first, each.last, each.text) for each in body.corrections]
