@@ -1,10 +1,10 @@
 """Write and read a backup: a tar file with the database and the recordings' audio.
 
 First comes `database.sqlite3` or `database.dump` (pg_dump's custom format). Then comes
-`audio/`, with the file names of the storage. The database is dumped first, so that no
-recording in the dump lacks its audio, unless the recording is deleted meanwhile. A
-recording that arrives meanwhile is not in the dump, but its audio may be in the tar
-file.
+`audio/`, with the file names of the storage. The database is dumped first. So the tar
+file has the audio of each recording in the dump, unless the storage lacks the audio or
+the recording is deleted meanwhile. A recording that arrives meanwhile is not in the
+dump, but its audio may be in the tar file.
 """
 
 import lzma
@@ -64,7 +64,8 @@ def write(
 def read(archive: Path, folder: Path, show_progress: Callable[[int], None]) -> int:
     """Replace the database and store the audio. Return the number of audio files.
 
-    folder and show_progress: as in `write`. Raises CommandError.
+    folder: for the dump and, on PostgreSQL, the SQL script that is made of it.
+    show_progress: as in `write`. Raises CommandError.
     """
     expected = DUMPS[connection.vendor]
     with open_archive(archive) as tar:

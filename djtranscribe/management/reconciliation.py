@@ -1,7 +1,8 @@
 """Compare our rows with what the vendors have, and repair the rows.
 
-Each function fills one row of the table that `manage.py reconcile` prints. It looks
-back as far as `begin`. Raises VendorError.
+`calls`, `recordings`, `transcripts` and `jobs` each fill one row of the table that
+`manage.py reconcile` prints. They look back as far as `begin`. They may raise
+VendorError.
 """
 
 from collections.abc import Callable, Iterable, Iterator
@@ -40,10 +41,10 @@ Item = TypeVar("Item")
 class Row:
     """A line of the table: how many items were compared, missing here and repaired.
 
-    ready: items that changed less than RECOVER_SECONDS ago and were repaired. They do
-    not count as missing, because our own checks were not overdue.
-    busy: items that changed less than RECOVER_SECONDS ago and were not repaired, and
-    jobs for which `find_and_store_job` returned False.
+    ready: items that were repaired, but whose `happened_at` was less than
+    RECOVER_SECONDS ago. They do not count as missing: our own checks are not overdue.
+    busy: items with such a `happened_at` that were not repaired, and jobs for which
+    `find_and_store_job` returned False.
     foreign: items that this site did not create.
     show_progress: called before each item, with the name, the item's number (from 1)
     and the number of all items.
@@ -62,7 +63,8 @@ class Row:
     ) -> None:
         """Count a difference between the vendor's data and ours.
 
-        happened_at: when the vendor's data changed, or None if this is unknown.
+        happened_at: when the vendor's data changed, or when our own check was due. None
+        if this is unknown.
         """
         recover = timedelta(seconds=settings.RECOVER_SECONDS)
         if happened_at and happened_at > timezone.now() - recover:
@@ -83,7 +85,7 @@ class Row:
 
 def calls(row: Row, begin: datetime) -> None:
     """Compare the status and price of calls, and look for calls without a SID."""
-    # A call has no SID if Twilio's response was lost or was a refusal. A refused
+    # A call has no SID if it was refused, or if Twilio's response was lost. A refused
     # conversation is over only if the operator's phone, its leg, is over, too.
     has_one_phone = ~Q(kind=Call.Kind.CONVERSATION)
     is_over = has_one_phone | Q(leg__status__in=Call.FINISHED)
@@ -198,8 +200,7 @@ def completed_at(job: dict[str, Any]) -> datetime | None:
 def start_once(pk: int) -> bool:
     """Start a transcript, unless the recording has one. Return whether it was started.
 
-    If several processes try, only one starts it. The transcript uses the keyword list
-    of the call.
+    If several processes try, only one starts it.
     """
     with transaction.atomic():
         recording = Recording.objects.select_for_update().filter(pk=pk).first()
@@ -212,8 +213,9 @@ def start_once(pk: int) -> bool:
 def find_and_store_job(transcript: Transcript) -> bool:
     """Find and store the job of a transcript for which AssemblyAI's response was lost.
 
-    Return False if a worker has leased the row, or if no job was found. Do not wait
-    until the row is due (next_attempt_at): the job may already be in AssemblyAI's list.
+    Return False if a worker leases the row or has continued it, or if no job was found.
+    Do not wait until the row is due (next_attempt_at): the job may already be in
+    AssemblyAI's list.
     """
     lease = uuid4()
     rows = Transcript.objects.filter(pk=transcript.pk)

@@ -18,9 +18,9 @@ BAR_WIDTH = 24
 class Command(BaseCommand):
     help = (
         "Compare this site's data with Twilio's and AssemblyAI's, and repair what is "
-        "missing: statuses of calls, recordings, results. A second run finds nothing "
-        "to repair. With --all it also imports recordings that do not come from this "
-        "site. Rows that were deleted here are not restored."
+        "missing: statuses of calls, recordings, results. You can run it again at any "
+        "time. With --all it also imports recordings that do not come from this site. "
+        "Rows that were deleted here are not restored."
     )
 
     def add_arguments(self, parser: CommandParser) -> None:
@@ -62,9 +62,9 @@ class Command(BaseCommand):
                 reconciliation.transcripts(table[2], begin)
                 reconciliation.jobs(table[3], begin)
         except VendorError as error:
-            self.print_table(table)
+            self.print_table(table, hint=not all)
             raise CommandError(f"Stopped half-way: {error.message}") from error
-        self.print_table(table)
+        self.print_table(table, hint=not all)
 
     def progress(self, name: str, done: int, total: int) -> None:
         """Show a progress bar, but only on a terminal."""
@@ -75,7 +75,8 @@ class Command(BaseCommand):
         self.stderr.write(f"\r{name:<21} [{bar}] {done}/{total}{end}", ending="")
         self.stderr.flush()
 
-    def print_table(self, table: list[Row]) -> None:
+    def print_table(self, table: list[Row], hint: bool) -> None:
+        """Print the table and notes. hint: whether to recommend --all."""
         self.stdout.write(f"{'':<21}{'compared':>10}{'missing':>10}{'repaired':>10}")
         for row in table:
             self.stdout.write(
@@ -83,18 +84,18 @@ class Command(BaseCommand):
             )
         ready = sum(row.ready for row in table)
         if ready:
-            self.stdout.write(f"Finished during this run and stored: {ready}.")
+            self.stdout.write(f"Not overdue yet, but stored now: {ready}.")
         busy = sum(row.busy for row in table)
         if busy:
             self.stdout.write(
-                f"{busy} are being worked on at this moment. Run reconcile again to "
-                "compare them."
+                f"{busy} changed a moment ago or are being worked on. Run reconcile "
+                "again to compare them."
             )
         foreign = sum(row.foreign for row in table)
         if foreign:
+            use_all = " Use --all to import their recordings." if hint else ""
             self.stdout.write(
-                f"Skipped because they do not come from this site: {foreign}. Use "
-                "--all to import their recordings."
+                f"Skipped because they do not come from this site: {foreign}.{use_all}"
             )
 
 

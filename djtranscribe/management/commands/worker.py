@@ -1,7 +1,7 @@
 """Run the worker: transcribe, notify, queue overdue work, delete what has expired.
 
 The rows of the database say what is left to do (transcription/tasks.py). So the sweep
-(worker/maintenance.py) finds all work that a dead worker has left behind.
+(worker/maintenance.py) finds the calls and transcripts that a dead worker has left.
 """
 
 import signal
@@ -70,7 +70,7 @@ class Command(BaseCommand):
         queue.finish()
         for loop in loops:
             # A slow e-mail may take longer. Do not wait for it: when the lease of its
-            # row has expired, a worker sends the e-mail again.
+            # row has expired, another worker sends the e-mail again.
             loop.join(STOP_SECONDS)
         close_connections()
 

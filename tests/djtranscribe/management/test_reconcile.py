@@ -310,7 +310,7 @@ def test_a_job_that_became_ready_just_now_was_not_missing(both, vendors):
 
     transcript.refresh_from_db()
     assert rows["Jobs at AssemblyAI"] == (1, 0, 0)
-    assert "Finished during this run and stored: 1." in rest
+    assert "Not overdue yet, but stored now: 1." in rest
     assert transcript.text == TEXT
 
 
@@ -333,7 +333,7 @@ def test_a_call_that_ended_just_now_was_not_missing(both):
 
     call.refresh_from_db()
     assert rows["Calls at Twilio"] == (1, 0, 0)
-    assert "Finished during this run and stored: 1." in rest
+    assert "Not overdue yet, but stored now: 1." in rest
     assert call.status == "completed"
 
 
@@ -344,7 +344,7 @@ def test_a_price_that_we_would_ask_for_was_not_missing(both):
     rows, rest = table()
 
     assert rows["Calls at Twilio"] == (1, 0, 0)
-    assert "Finished during this run and stored: 1." in rest
+    assert "Not overdue yet, but stored now: 1." in rest
 
 
 def test_a_recording_that_was_finished_just_now_was_not_missing(both):
@@ -354,7 +354,7 @@ def test_a_recording_that_was_finished_just_now_was_not_missing(both):
     rows, rest = table()
 
     assert rows["Recordings at Twilio"] == (1, 0, 0)
-    assert "Finished during this run and stored: 1." in rest
+    assert "Not overdue yet, but stored now: 1." in rest
     assert Transcript.objects.exists()
 
 
@@ -451,7 +451,7 @@ def test_a_row_that_a_worker_submits_at_this_moment_is_left_to_it(both, vendors)
 
     transcript.refresh_from_db()
     assert rows["Jobs at AssemblyAI"] == (1, 0, 0)
-    assert "1 are being worked on at this moment" in said
+    assert "1 changed a moment ago or are being worked on" in said
     assert (transcript.lease, transcript.status) == (lease, "submitting")
 
 
@@ -484,7 +484,7 @@ def test_calls_of_other_systems_are_reported_and_not_imported(both):
 
     _, rest = table()
 
-    assert "do not come from this site: 3." in rest
+    assert "do not come from this site: 3. Use --all" in rest
     assert not Call.objects.exists()
     assert not Recording.objects.exists()
 
@@ -517,6 +517,7 @@ def test_a_recording_whose_call_is_gone_at_twilio_is_passed_over(both, vendors):
     assert rows["Recordings at Twilio"] == (3, 1, 1)
     assert Recording.objects.get().sid == RECORDING_SID
     assert "do not come from this site: 2." in rest
+    assert "Use --all" not in rest
 
 
 def test_a_call_of_theirs_is_stored_with_its_recording_or_not_at_all(
