@@ -23,6 +23,7 @@ class VendorPauseAdmin(LargeTableAdmin, ReadOnly, admin.ModelAdmin[VendorPause])
         chosen.delete()
         messages.success(
             request,
-            "The pause is removed. Waiting work continues within a minute. If the "
-            "vendor refuses again, a new pause begins.",
+            "The pause is removed. Waiting work continues within a minute, or at the "
+            "time that a busy vendor gave us. If the vendor refuses again, a new pause "
+            "begins.",
         )

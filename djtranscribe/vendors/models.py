@@ -42,10 +42,10 @@ class VendorPauseQuerySet(models.QuerySet["VendorPause"]):
     ) -> Iterator[VendorPause | None]:
         """Context manager for a request to a vendor. Begins and ends pauses.
 
-        Yields the pause, or None. While the vendor is paused, raises a VendorError with
-        `account`, except for a probe, and for READ in a SUBMIT or JOB pause. If the
-        request fails with such an error, a pause begins. Pauses are in the database, so
-        they apply to all workers.
+        Yields the pause, or None. While the vendor is paused, raises a VendorError
+        whose `account` is true, except for a probe, and for READ in a SUBMIT or JOB
+        pause. If the request fails with such an error, a pause begins. Pauses are in
+        the database, so they apply to all workers.
 
         what: the kind of request: "", SUBMIT, READ, or another name. A request that
         succeeds ends the pause if `pause.refused` is the same kind, "" or BUSY. But a
@@ -94,7 +94,8 @@ class VendorPauseQuerySet(models.QuerySet["VendorPause"]):
     def start(self, error: VendorError, what: str = "") -> None:
         """Pause the vendor, because of an error whose `account` is true.
 
-        An error with `retry_after` starts a BUSY pause.
+        An error with `retry_after` starts or extends a BUSY pause. If there is another
+        pause, it changes nothing.
         what: the kind of request that was refused.
         """
         if error.retry_after:
@@ -119,8 +120,8 @@ class VendorPauseQuerySet(models.QuerySet["VendorPause"]):
 class VendorPause(models.Model):
     """A vendor refuses our account (key, balance) or our settings, or is busy.
 
-    Work for this vendor waits and does not fail. The pause ends in `guard_request` or,
-    after a completed job, in `end_with_result`.
+    Work for this vendor waits and does not fail. The pause ends in `guard_request`,
+    after a completed job in `end_with_result`, or with "Retry now" in admin.
     """
 
     vendor = models.CharField(max_length=20, unique=True)

@@ -1,8 +1,9 @@
 """Send messages through RabbitMQ or Redis, with Celery, if TASK_BROKER_URL is set.
 
 Celery only carries messages. We do not use its results, its retries of tasks, or its
-scheduler. If a broker loses a message, the sweep (maintenance.py) sends another. Django
-loads this module before our models, so this module must not import models.
+scheduler. If a broker loses a message, the sweep (maintenance.py) sends another, except
+for `send_link`. Django loads this module before our models, so this module must not
+import models.
 """
 
 import logging
@@ -112,7 +113,7 @@ def celery_priority(priority: int) -> int:
 class CeleryBackend(BaseTaskBackend):
     """Task backend that sends messages to the broker after the commit.
 
-    A message that cannot be sent is lost without an exception. The sweep replaces it.
+    A message that cannot be sent is lost without an exception.
     """
 
     supports_priority = True

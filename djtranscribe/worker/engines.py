@@ -19,7 +19,10 @@ BACKLOG = 200
 
 
 class Engine(Protocol):
-    """Run the messages of a queue. Messages may be lost: the sweep replaces them."""
+    """Run the messages of a queue. Messages may be lost: the sweep replaces them.
+
+    It does not replace messages of `send_link`: users ask for another link.
+    """
 
     def start(self, concurrency: int, wakeups: Wakeups, stopping: Event) -> None:
         """Start to run messages, at most `concurrency` at once."""
@@ -31,7 +34,8 @@ class Engine(Protocol):
         """Return whether BACKLOG messages of this task wait already.
 
         With `back_fill`, count only messages for old recordings (reconcile --all).
-        Without it, count only the others.
+        Without it, count only the others. With a broker, this is known only for
+        `transcription.tasks.advance`. For other tasks, return False.
         """
 
     def waiting(self) -> int | None:
