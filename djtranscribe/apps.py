@@ -10,7 +10,7 @@ class DjtranscribeConfig(AppConfig):
     verbose_name = "Operation"
 
     def ready(self) -> None:
-        from djtranscribe import checks  # noqa: F401 - registers the system check
+        from djtranscribe import checks  # noqa: F401 - registers the system checks
         from djtranscribe.database import set_up_connection
 
         connection_created.connect(set_up_connection)

@@ -7,8 +7,8 @@ from typing import Any
 
 from django.db import Error, connection
 
-# One worker process opens at most this many connections, however many transcripts it
-# works on at once.
+# The pool of a worker process has at most this many connections, however many
+# transcripts it works on at once. One more connection listens (worker/waking.py).
 MAX_CONNECTIONS = 8
 # Prepare a statement when it has run this often on a connection (default of psycopg).
 PREPARE_AFTER = 5
@@ -66,7 +66,10 @@ def set_up_connection(connection: Any, **kwargs: Any) -> None:
 
 
 def prepare_statements(connection: Any) -> None:
-    """Let PostgreSQL parse and plan a repeated statement only once."""
+    """Let PostgreSQL parse a repeated statement only once, and plan it less often.
+
+    Do nothing if there is a pooler, see `is_direct`.
+    """
     if is_direct():
         connection.connection.prepare_threshold = PREPARE_AFTER
 

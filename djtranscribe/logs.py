@@ -47,7 +47,7 @@ class UrlRedactionFilter(logging.Filter):
 
     def filter(self, record: logging.LogRecord) -> bool:
         if isinstance(record.args, tuple):
-            # Django sometimes passes an exception as an argument. Log only its type.
+            # Django sometimes passes an exception as an argument. Omit its message.
             record.args = tuple(
                 type_and_code(arg) if isinstance(arg, BaseException) else arg
                 for arg in record.args
@@ -118,7 +118,7 @@ class JsonFormatter(LineFormatter):
 
 
 def type_and_code(error: BaseException) -> str:
-    """Return the error's type and number: `django.db.utils.DataError (22001)`.
+    """Return the error's type and number: `psycopg.errors.UniqueViolation (23505)`.
 
     If the error has no number, return only its type.
     """

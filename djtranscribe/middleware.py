@@ -104,8 +104,8 @@ def set_private_cache_control(
     Then the browser's Back button shows nothing after a logout. A view may set its own
     `Cache-Control` if that contains `private`. For example, browsers may cache audio,
     so that seeking is fast. A logout clears the browser's cache
-    (w3.org/TR/clear-site-data). Requests for static files do not come through this
-    middleware: WhiteNoise answers them earlier.
+    (w3.org/TR/clear-site-data). Webhooks and static files do not come through this
+    middleware: other middleware answers them earlier.
     """
 
     def middleware(request: HttpRequest) -> HttpResponse:

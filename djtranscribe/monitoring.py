@@ -1,8 +1,8 @@
 """Numbers for monitors: how late the work is, and all numbers of /metrics.
 
 Each request reads the numbers from the database, so it does not matter how many
-processes run. (The length of Celery's queue comes from the broker.) Each query reads
-only the rows of a period, or an index. No query reads a whole table.
+processes run. (The length of Celery's queue comes from the broker.) No query reads a
+whole large table: each reads an index, or only the rows of a period.
 """
 
 import statistics
@@ -22,7 +22,11 @@ from prometheus_client.core import GaugeMetricFamily, Metric
 from caller import dialling
 from caller.models import Call, Recording
 from caller.models.call_queries import ESTIMATE
-from djtranscribe.models import VendorPause, WebhookDelivery
+from djtranscribe.models import (
+    MAX_REFUSED_PER_MINUTE,
+    VendorPause,
+    WebhookDelivery,
+)
 from djtranscribe.worker.engines import engine
 from transcription.models import Notification, Transcript
 
@@ -73,7 +77,7 @@ class MetricsCollector:
         hour = now - HOUR
         yield gauge(
             "calls_last_hour",
-            "Calls of the last hour, by status.",
+            "Calls of the last hour, by direction and status.",
             ["direction", "status"],
             count_by(
                 Call.objects.filter(created_at__gt=hour).order_by(),
@@ -94,7 +98,8 @@ class MetricsCollector:
         )
         yield gauge(
             "webhooks_last_hour",
-            "Webhooks of the last hour, by verdict.",
+            "Webhooks of the last hour, by kind and verdict. Of refused ones, at most "
+            f"{MAX_REFUSED_PER_MINUTE} a minute are counted.",
             ["kind", "verdict"],
             count_by(
                 WebhookDelivery.objects.filter(received_at__gt=hour).order_by(),

@@ -22,9 +22,10 @@ def is_prefetch(request: HttpRequest) -> bool:
 def was_typed(request: HttpRequest) -> bool:
     """Return whether a person typed this URL or opened a bookmark.
 
-    For links and images, browsers send other values of the Sec-Fetch headers. No page
-    can forge these headers (w3.org/TR/fetch-metadata). If a person types the URL of
-    another site, and that site redirects here, the result is True (docs/security.md). A
+    For links and images on pages, browsers send other values of the Sec-Fetch headers.
+    No page can forge these headers (w3.org/TR/fetch-metadata). But the result is also
+    True if another program, such as a mail client, opens this URL in the browser, or if
+    a person types the URL of another site that redirects here (docs/security.md). A
     prefetch of a half-typed URL is recognised by other headers, see `is_prefetch`.
     """
     headers = request.headers

@@ -192,7 +192,7 @@ INSTALLED_APPS = [
 ]
 
 MIDDLEWARE = [
-    # This comes first, because the others need the path without BASE_URL's path.
+    # This comes before these others: they need the path without BASE_URL's path.
     "djtranscribe.middleware.strip_path_prefix",
     "django.middleware.security.SecurityMiddleware",
     "djtranscribe.middleware.answer_webhooks_first",

@@ -2,8 +2,8 @@
 // succeed, and say why.
 (() => {
   "use strict";
-  // Stop after this many failed polls in a row: one or two minutes, longer than a restart
-  // of the server.
+  // Stop after this many failed polls in a row. That takes one or two minutes if they fail
+  // at once, ten if they time out. A restart of the server is shorter.
   const MAX_FAILURES = 60;
   const notice = document.querySelector("[data-poll-ended]");
   const unreachable =
