@@ -76,7 +76,7 @@ def prepare_statements(connection: Any) -> None:
 
 @contextmanager
 def prepared_statements() -> Iterator[None]:
-    """Context manager: prepare the statements of webhooks, which repeat only a few.
+    """Context manager: prepare statements. Webhooks use it: they repeat the same few.
 
     Pages do not use this, because the best plan of a search depends on the words.
     """

@@ -391,7 +391,7 @@ IN_BUCKET = {
     "OPTIONS": {
         "bucket_name": S3_BUCKET,
         "endpoint_url": S3_ENDPOINT_URL or None,
-        # Without keys, boto3 uses the role of this machine.
+        # Without keys, boto3 looks for others, such as the role of this machine.
         "access_key": text("AWS_ACCESS_KEY_ID") or None,
         "secret_key": text("AWS_SECRET_ACCESS_KEY") or None,
         "region_name": text("AWS_DEFAULT_REGION") or None,

@@ -1,7 +1,7 @@
 """Admin lists that stay fast with millions of rows.
 
 The lists never count or sort a whole table, and they show at most MAX_COUNT rows.
-Every order and every filter (filters.py) uses an index.
+Every order and every filter of filters.py uses an index.
 """
 
 from collections.abc import Sequence
