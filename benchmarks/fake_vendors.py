@@ -35,7 +35,10 @@ SAID = re.compile(rb"RE[0-9a-f]{32}")
 
 
 def wav(recording_sid: str) -> bytes:
-    """Return the beginning of a WAV file, up to its SID. `serve` adds silence."""
+    """Return the beginning of a WAV file. `serve` adds silence.
+
+    The first samples are the recording's SID, by which we recognise an upload.
+    """
     said = recording_sid.encode()
     size = len(said) + AUDIO_BYTES
     head = struct.pack("<4sI4s4sIHHIIHH", b"RIFF", 36 + size, b"WAVE", b"fmt ", 16,

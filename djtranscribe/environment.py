@@ -31,7 +31,7 @@ def decimal(name: str, default: str) -> Decimal:
 
 
 def rates(name: str) -> dict[str, Decimal]:
-    """Return the price of each model. Example of the text: `universal-2=0.15,x=0.2`."""
+    """Return {model: price for an hour}, from a value such as `universal-2=0.15`."""
     found = {}
     for pair in comma_separated(name):
         model, _, price = pair.partition("=")

@@ -23,7 +23,7 @@ FOLDER = ROOT / ".pytest_cache" / "tables"
 
 
 def kept_file() -> Path:
-    """Return the file with the tables of today's migrations. It may not exist yet."""
+    """Return the file with the tables of the current migrations. It may be missing."""
     digest = sha256()
     for path in sorted(ROOT.glob("*/migrations/*.py")):
         digest.update(path.read_bytes())
@@ -39,8 +39,8 @@ def keep_tables(new: sqlite3.Connection) -> None:
     FOLDER.mkdir(parents=True, exist_ok=True)
     for old in FOLDER.glob("*.sqlite3"):
         old.unlink(missing_ok=True)
-    # Other processes may do the same now. So that each finds a complete file or none,
-    # this one gets its name at the end.
+    # Other processes may do the same now. Rename the file at the end, so that each of
+    # them finds a complete file or none.
     unfinished = FOLDER / token_hex(8)
     with closing(sqlite3.connect(unfinished)) as copy:
         new.backup(copy)

@@ -138,9 +138,10 @@ def answer(call_uuid: str, fields: Mapping[str, Any]) -> HttpResponse:
 
 
 def store_incoming_call(sid: str, number: str, fields: Mapping[str, Any]) -> Call:
-    """Store an incoming call, as a conversation or as a message.
+    """Store an incoming call.
 
-    A conversation needs an active user ANSWER_FORWARD_TO with a verified phone.
+    It is a conversation if ANSWER_FORWARD_TO names an active user with a verified
+    phone. Otherwise it is a message.
     """
     phone = None
     if settings.ANSWER_FORWARD_TO:

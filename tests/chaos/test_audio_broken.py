@@ -1,4 +1,4 @@
-"""Audio that is late, cut off or no audio at all, and a disk that is full."""
+"""Downloads that are late, truncated or not audio, and a full disk."""
 
 import os
 import subprocess

@@ -23,7 +23,7 @@ def reconcile(house: House) -> tuple[dict[str, tuple[int, int]], bool]:
     assert len(table) == 4, table
     rows = {name: (int(missing), int(done)) for name, _, missing, done in table}
     is_quiet = not any(missing for missing, _ in rows.values())
-    moves = "Not overdue yet" in said or "being worked on" in said
+    moves = "would soon have come" in said or "being worked on" in said
     return rows, is_quiet and not moves
 
 

@@ -52,9 +52,9 @@ def due_audio(now: datetime) -> QuerySet[Any]:
 
 
 def due_texts(now: datetime) -> QuerySet[Any]:
-    """Return finished transcripts after their retention period.
+    """Return finished transcripts whose retention period has ended.
 
-    The period begins when the recording is created.
+    The period began when the recording was created.
     """
     rows = Transcript.objects.filter(status__in=Transcript.FINISHED)
     return filter_expired(

@@ -142,10 +142,9 @@ def occurrences(words: list[str], query: Query) -> list[tuple[int, int, int]]:
 
 
 def densest_index(found: list[tuple[int, int, int]]) -> int:
-    """Return the index of the occurrence that most terms of the query are near to.
+    """Return the index of the occurrence at which the best passage begins, see NEAR.
 
-    "Near" means among NEAR tokens, counted from the start of the occurrence. Each term
-    counts once. If `found` is empty, the index is 0.
+    If `found` is empty, the index is 0.
     """
 
     def terms_near(index: int) -> int:

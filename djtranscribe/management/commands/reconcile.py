@@ -84,12 +84,14 @@ class Command(BaseCommand):
             )
         ready = sum(row.ready for row in table)
         if ready:
-            self.stdout.write(f"Not overdue yet, but stored now: {ready}.")
+            self.stdout.write(
+                f"Repaired, but would soon have come by themselves: {ready}."
+            )
         busy = sum(row.busy for row in table)
         if busy:
             self.stdout.write(
-                f"{busy} changed a moment ago or are being worked on. Run reconcile "
-                "again to compare them."
+                "Rows that changed a moment ago or are being worked on: "
+                f"{busy}. Run reconcile again to compare them."
             )
         foreign = sum(row.foreign for row in table)
         if foreign:

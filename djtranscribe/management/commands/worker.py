@@ -60,7 +60,9 @@ class Command(BaseCommand):
         loops = helpers(wakeups, stopping)
         for thread in (wakeups, *loops):
             thread.start()
-        self.stdout.write(f"Worker ready: {concurrency} at once. Ctrl-C stops it.")
+        self.stdout.write(
+            f"Worker ready: up to {concurrency} tasks at once. Ctrl-C stops it."
+        )
         self.stdout.write(f"Times are in {zones.label()}.")
         self.stdout.flush()
         run_maintenance(stopping)

@@ -310,7 +310,7 @@ def test_a_job_that_became_ready_just_now_was_not_missing(both, vendors):
 
     transcript.refresh_from_db()
     assert rows["Jobs at AssemblyAI"] == (1, 0, 0)
-    assert "Not overdue yet, but stored now: 1." in rest
+    assert "would soon have come by themselves: 1." in rest
     assert transcript.text == TEXT
 
 
@@ -333,7 +333,7 @@ def test_a_call_that_ended_just_now_was_not_missing(both):
 
     call.refresh_from_db()
     assert rows["Calls at Twilio"] == (1, 0, 0)
-    assert "Not overdue yet, but stored now: 1." in rest
+    assert "would soon have come by themselves: 1." in rest
     assert call.status == "completed"
 
 
@@ -344,7 +344,7 @@ def test_a_price_that_we_would_ask_for_was_not_missing(both):
     rows, rest = table()
 
     assert rows["Calls at Twilio"] == (1, 0, 0)
-    assert "Not overdue yet, but stored now: 1." in rest
+    assert "would soon have come by themselves: 1." in rest
 
 
 def test_a_recording_that_was_finished_just_now_was_not_missing(both):
@@ -354,7 +354,7 @@ def test_a_recording_that_was_finished_just_now_was_not_missing(both):
     rows, rest = table()
 
     assert rows["Recordings at Twilio"] == (1, 0, 0)
-    assert "Not overdue yet, but stored now: 1." in rest
+    assert "would soon have come by themselves: 1." in rest
     assert Transcript.objects.exists()
 
 
@@ -451,7 +451,7 @@ def test_a_row_that_a_worker_submits_at_this_moment_is_left_to_it(both, vendors)
 
     transcript.refresh_from_db()
     assert rows["Jobs at AssemblyAI"] == (1, 0, 0)
-    assert "1 changed a moment ago or are being worked on" in said
+    assert "a moment ago or are being worked on: 1." in said
     assert (transcript.lease, transcript.status) == (lease, "submitting")
 
 

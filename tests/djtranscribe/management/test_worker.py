@@ -56,7 +56,7 @@ def test_it_says_that_it_is_ready_and_stops_when_told(worker):
     worker.send_signal(signal.SIGINT)
     rest, _ = worker.communicate(timeout=20)
 
-    assert line == "Worker ready: 2 at once. Ctrl-C stops it.\n"
+    assert line == "Worker ready: up to 2 tasks at once. Ctrl-C stops it.\n"
     assert worker.returncode == 0
     assert "Finishing the current work" in rest
     assert "Traceback" not in rest

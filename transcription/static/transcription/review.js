@@ -233,7 +233,7 @@
 
     async function postAction(url, body, sentence) {
       if (isSending || waiting.length) {
-        showStatus("Nothing was changed: your last change is not saved yet. Try again.", true);
+        showStatus("Nothing was changed: your last change is still being saved. Wait for “Saved.”, then try again.", true);
         return;
       }
       isSending = true;
@@ -373,7 +373,9 @@
       event.target.elements.revision.value = revision;
       if (!edit && !waiting.length) return;
       event.preventDefault();
-      showStatus("Not verified: your last change is not saved yet. Save it first.", true);
+      showStatus(edit
+        ? "Not verified: a correction is open. Press Enter to save it, then verify."
+        : "Not verified: your last change is still being saved. Wait for “Saved.”, then verify.", true);
     });
 
     addEventListener("online", sendQueue);
