@@ -2,6 +2,7 @@
 
 import gc
 from collections.abc import Callable, Iterator
+from contextlib import ExitStack
 from pathlib import Path
 from typing import Any
 from urllib.parse import urlencode
@@ -179,14 +180,15 @@ def django_db_setup(django_db_setup: None, django_db_blocker: Any) -> Iterator[N
     Django would empty all tables, and make content types and permissions anew. That
     takes ten times as long, and no group is left.
     """
-    with django_db_blocker.unblock():
-        put_back = tables.copy_rows(connection)
+    with ExitStack() as stack:
+        with django_db_blocker.unblock():
+            put_back = stack.enter_context(tables.copied_rows(connection))
 
-    def restore(test: TransactionTestCase) -> None:
-        assert not connection.in_atomic_block
-        put_back()
+        def restore(test: TransactionTestCase) -> None:
+            assert not connection.in_atomic_block
+            put_back()
 
-    with pytest.MonkeyPatch.context() as at:
+        at = stack.enter_context(pytest.MonkeyPatch.context())
         at.setattr(TransactionTestCase, "_fixture_teardown", restore)
         yield
 

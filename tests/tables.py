@@ -77,14 +77,16 @@ def sqlite_in_memory(name: str) -> Iterator[None]:
         yield
 
 
-def copy_rows(connection: Any) -> Callable[[], None]:
-    """Copy all rows of Django's `connection`. Return a function that puts them back."""
+@contextmanager
+def copied_rows(connection: Any) -> Iterator[Callable[[], None]]:
+    """Copy all rows of Django's `connection`. Yield a function that puts them back."""
     if connection.vendor == "sqlite":
         connection.ensure_connection()
-        copy = sqlite3.connect(":memory:")
-        connection.connection.backup(copy)
-        keep_tables(copy)
-        return lambda: copy.backup(connection.connection)
+        with closing(sqlite3.connect(":memory:")) as copy:
+            connection.connection.backup(copy)
+            keep_tables(copy)
+            yield lambda: copy.backup(connection.connection)
+        return
     # With this role, PostgreSQL runs no trigger and checks no foreign key.
     restore = "SET LOCAL session_replication_role = replica"
     with connection.cursor() as cursor:
@@ -99,4 +101,4 @@ def copy_rows(connection: Any) -> Callable[[], None]:
         with transaction.atomic(), connection.cursor() as cursor:
             cursor.execute(restore)
 
-    return put_back
+    yield put_back
