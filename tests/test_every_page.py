@@ -287,7 +287,7 @@ def rows(media):
     Note.objects.create(pk=ROW, call=call, text="A note", author=None)
     Tag.objects.create(pk=ROW, name="billing")
     WebhookDelivery.objects.create(
-        pk=ROW, kind="twilio-call", verdict="accepted", answer_status=204
+        pk=ROW, kind="twilio-call", verdict="accepted", answer_status=204, body={}
     )
     user = User.objects.create_user("somebody", pk=ROW)
     Access.objects.create(pk=ROW, user=user, action="read", what="transcript", row=ROW)
