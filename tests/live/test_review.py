@@ -210,7 +210,7 @@ def test_a_word_is_replaced_everywhere_and_the_transcript_is_verified(page: Page
 
     word(page, 0).dblclick()
     page.get_by_role("button", name="Verify").click()
-    expect(page.locator("#saved")).to_contain_text("Not verified: your last change")
+    expect(page.locator("#saved")).to_contain_text("a correction is open.")
     page.locator(".turn-text > input").press("Escape")
     page.get_by_role("button", name="Verify").click()
     expect(page.get_by_text("The text is locked.")).to_be_visible()
