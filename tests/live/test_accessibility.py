@@ -314,6 +314,7 @@ def test_login_page_has_no_accessibility_violation(browser: Browser, sandbox: Sa
     assert violations(page) == []
     page.get_by_label("Username").fill("nobody")
     page.get_by_label("Password").fill("wrong")
-    page.get_by_role("button", name="Log in").click()
+    with page.expect_navigation():
+        page.get_by_role("button", name="Log in").click()
     assert violations(page) == []
     context.close()

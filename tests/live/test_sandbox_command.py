@@ -14,6 +14,7 @@ import pytest
 from tests.live.sandbox import ROOT, running
 from tests.newcomer import processes_in
 from tests.processes import measured
+from tests.sandbox.test_processes import descendants
 
 
 def sandbox(*arguments: str) -> subprocess.CompletedProcess[str]:
@@ -58,11 +59,10 @@ def test_sandbox_hides_its_secrets_and_names_the_process_that_died(
         "SECRET_KEY": "secret-key-of-this-test-0123456789",
         "DJANGO_SUPERUSER_PASSWORD": "password-of-this-test",
     }
-    before = cmdlines().keys()
 
     with running(tmp_path, pace=0.1, environ=secrets, is_new=True) as house:
-        lines = {pid: line for pid, line in cmdlines().items() if pid not in before}
-        assert_no_secret(lines.values(), secrets.values(), house.directory)
+        lines = cmdlines([house.process.pid, *descendants(house.process.pid)])
+        assert_no_secret(lines, secrets.values(), house.directory)
         worker = next(
             pid
             for pid in os.listdir("/proc")
@@ -76,20 +76,18 @@ def test_sandbox_hides_its_secrets_and_names_the_process_that_died(
     assert not [line for line in processes_in(ROOT) if str(tmp_path) in line]
 
 
-def cmdlines() -> dict[str, str]:
-    """Return `{process id: command line}` of all processes that we may see."""
-    found = {}
-    for path in Path("/proc").glob("[0-9]*/cmdline"):
+def cmdlines(pids: Iterable[int]) -> list[str]:
+    found = []
+    for pid in pids:
         try:
-            found[path.parent.name] = path.read_bytes().decode(errors="replace")
+            line = Path(f"/proc/{pid}/cmdline").read_bytes()
         except OSError:
             continue  # the process ended while we looked
+        found.append(line.decode(errors="replace"))
     return found
 
 
-def assert_no_secret(
-    lines: Iterable[str], secrets: Iterable[str], directory: Path
-) -> None:
+def assert_no_secret(lines: list[str], secrets: Iterable[str], directory: Path) -> None:
     """Check the arguments of the sandbox's processes, and their logs."""
     logs = [path.read_text() for path in directory.glob("*.log")]
     words = [word for line in lines for word in line.split("\0")]
