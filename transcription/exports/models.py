@@ -12,6 +12,9 @@ from django.utils import timezone
 # A batch of a CSV, or a file of a ZIP, takes seconds. If none was sent for so long, we
 # assume that the browser has disconnected. A PDF of a very long call may take longer.
 INTERRUPTED_AFTER = timedelta(seconds=30)
+# Save the progress at most this often. A ZIP of short texts has thousands of files a
+# second.
+SAVE_INTERVAL = timedelta(seconds=1)
 
 Row = TypeVar("Row")
 
@@ -48,5 +51,9 @@ class Export(models.Model):
             yield batch
             # The response asks for the next batch, so it has already sent this batch.
             self.sent += len(batch)
-            mine.update(sent=self.sent, moved_at=timezone.now())
-        mine.update(finished_at=timezone.now())
+            now = timezone.now()
+            if now - self.moved_at >= SAVE_INTERVAL:
+                self.moved_at = now
+                mine.update(sent=self.sent, moved_at=now)
+        now = timezone.now()
+        mine.update(sent=self.sent, moved_at=now, finished_at=now)

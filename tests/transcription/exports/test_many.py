@@ -18,7 +18,7 @@ from tests.transcription.exports.readers import (
     visible,
 )
 from tests.transcription.rows import a_transcript
-from transcription.exports import bulk
+from transcription.exports import bulk, models
 from transcription.exports.content import Options, filename
 from transcription.exports.formats import FORMATS
 from transcription.models import Export, Transcript
@@ -268,6 +268,7 @@ def test_invalid_poll_count_causes_no_error(browser, odd):
 
 def test_download_progress_is_reported(browser, many, monkeypatch):
     monkeypatch.setattr(bulk, "BATCH_SIZE", 2)
+    monkeypatch.setattr(models, "SAVE_INTERVAL", timedelta(0))
     before = progress(browser)
 
     asked = {**chosen(*many), "kind": "csv", "export": EXPORT}
@@ -285,7 +286,8 @@ def test_download_progress_is_reported(browser, many, monkeypatch):
     assert "hx-get" not in after
 
 
-def test_progress_is_reported_after_each_file_of_a_zip(browser, many):
+def test_progress_is_reported_after_each_file_of_a_zip(browser, many, monkeypatch):
+    monkeypatch.setattr(models, "SAVE_INTERVAL", timedelta(0))
     asked = {**chosen(*many), "kind": "txt", "export": EXPORT}
     pieces = iter(browser.post(ADMIN, asked).streaming_content)
     for _ in range(3):
