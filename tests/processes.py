@@ -1,10 +1,13 @@
-"""Run manage.py in a separate process with its own environment."""
+"""Run manage.py and servers in separate processes with their own environment."""
 
 import os
 import subprocess
 import sys
+from collections.abc import Collection, Iterator, Sequence
+from contextlib import ExitStack, contextmanager
 from pathlib import Path
 
+from tests.chaos.waiting import is_open, until
 from tests.djtranscribe.test_settings import ALL, COMPLETE, ROOT
 
 
@@ -46,3 +49,20 @@ def manage(
 def shell(environ: dict[str, str], code: str) -> str:
     """Run the code in Django's shell. Return what it printed."""
     return manage(environ, "shell", "--no-imports", "--command", code).stdout
+
+
+@contextmanager
+def serving(
+    environ: dict[str, str], ports: Collection[int], *commands: Sequence[str]
+) -> Iterator[list["subprocess.Popen[bytes]"]]:
+    """Start these servers, and wait until all ports are open. At the end, stop them."""
+    with ExitStack() as stack:
+        processes = []
+        for command in commands:
+            process = stack.enter_context(
+                subprocess.Popen(command, cwd=ROOT, env=environ)
+            )
+            stack.callback(process.terminate)
+            processes.append(process)
+        until("all ports are open", lambda: all(map(is_open, ports)), 60)
+        yield processes

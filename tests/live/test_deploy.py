@@ -23,6 +23,7 @@ from tests.chaos.house import House, new_number
 from tests.chaos.vendors import AssemblyAI, Twilio, running
 from tests.chaos.waiting import free_port, is_open, until
 from tests.live.nginx import NGINX, needs_nginx
+from tests.processes import serving
 
 pytestmark = pytest.mark.slow
 
@@ -133,16 +134,12 @@ def site(tmp_path, certificate, migrated) -> Iterator[tuple[int, int]]:
         f"events {{}} http {{ access_log off; {paths} {text} }}"
     )
     gunicorn = [sys.executable, "-m", "gunicorn", "djtranscribe.wsgi"]
-    with ExitStack() as stack:
-        for command in (
-            [*gunicorn, "--bind", f"127.0.0.1:{inner}", "--threads", "4"],
-            [str(NGINX), "-e", str(tmp_path / "start.log"), "-c", str(config)],
-        ):
-            process = stack.enter_context(
-                subprocess.Popen(command, cwd=ROOT, env=environ)
-            )
-            stack.callback(process.terminate)
-        until("both listen", lambda: is_open(inner) and is_open(https))
+    with serving(
+        environ,
+        (inner, https),
+        [*gunicorn, "--bind", f"127.0.0.1:{inner}", "--threads", "4"],
+        [str(NGINX), "-e", str(tmp_path / "start.log"), "-c", str(config)],
+    ):
         yield https, http
 
 

@@ -2,10 +2,8 @@
 
 import json
 import shutil
-import subprocess
 import sys
 from collections.abc import Iterator
-from contextlib import ExitStack
 from pathlib import Path
 from typing import Any
 
@@ -13,9 +11,9 @@ import pytest
 import requests
 import yaml
 
-from tests.chaos.waiting import is_open, until
+from tests.chaos.waiting import until
 from tests.live.sandbox import ROOT, free_ports
-from tests.processes import environment, shell
+from tests.processes import environment, serving, shell
 
 PROMETHEUS = shutil.which("prometheus")
 TOKEN = "a-token-of-thirty-two-characters"
@@ -85,15 +83,7 @@ def prometheus(tmp_path: Path, migrated: Path) -> Iterator[str]:
             f"--web.listen-address=127.0.0.1:{port}",
         ],
     )
-    with ExitStack() as stack:
-        for command in commands:
-            process = stack.enter_context(
-                subprocess.Popen(
-                    command, cwd=ROOT, env=environ, stderr=subprocess.DEVNULL
-                )
-            )
-            stack.callback(process.terminate)
-        until("both listen", lambda: is_open(web_port) and is_open(port), 60)
+    with serving(environ, (web_port, port), *commands):
         yield f"http://127.0.0.1:{port}"
 
 

@@ -1,21 +1,19 @@
 """Single sign-on in a real browser, at a real OpenID Connect provider."""
 
-import functools
 import json
 import subprocess
 import sys
 from collections.abc import Iterator
-from contextlib import contextmanager
 from pathlib import Path
+from typing import NamedTuple
 
 import pytest
 from playwright.sync_api import Browser, Page, expect
 
-from tests.chaos.waiting import is_open, until
 from tests.live.browser import in_chromium, keep
-from tests.live.sandbox import ROOT, free_ports
+from tests.live.sandbox import free_ports
 from tests.live.test_accessibility import violations
-from tests.processes import environment, manage
+from tests.processes import environment, manage, serving
 
 pytestmark = in_chromium
 
@@ -25,60 +23,37 @@ STRANGER = {"sub": "18", "email": "stranger@example.com", "email_verified": True
 UNVERIFIED = {"sub": "19", "email": "ada@example.com", "email_verified": False}
 
 
-class Servers:
-    """A provider that knows three people, and our web server."""
-
-    def __init__(self, folder: Path) -> None:
-        provider_port, port = free_ports(2)
-        self.site = f"http://localhost:{port}"
-        self.environ = environment(
-            folder,
-            DEBUG="true",
-            BASE_URL=self.site,
-            ALLOWED_HOSTS="localhost",
-            OIDC_URL=f"http://127.0.0.1:{provider_port}",
-            OIDC_NAME="Example",
-            OIDC_CLIENT_ID="djtranscribe",
-            OIDC_CLIENT_SECRET="secret",
-            DJANGO_SUPERUSER_PASSWORD="secret",
-        )
-        self.provider_command = ["-m", "oidc_provider_mock", "-p", str(provider_port)]
-        for claims in (ADA, STRANGER, UNVERIFIED):
-            self.provider_command += ["--user-claims", json.dumps(claims)]
-        self.web_command = ["manage.py", "runserver", "--noreload", str(port)]
-        self.ports = (provider_port, port)
-
-    @contextmanager
-    def running(self) -> Iterator[None]:
-        manage(self.environ, "migrate", "--verbosity", "0")
-        account = ("--username", "ada", "--email", "ada@example.com")
-        manage(self.environ, "createsuperuser", "--noinput", *account)
-        self.provider = self.start(self.provider_command)
-        web = self.start(self.web_command)
-        try:
-            for port in self.ports:
-                until(f"port {port}", functools.partial(is_open, port), seconds=60)
-            yield
-        finally:
-            for process in (self.provider, web):
-                process.kill()
-                process.wait()
-
-    def start(self, command: list[str]) -> "subprocess.Popen[bytes]":
-        return subprocess.Popen(
-            [sys.executable, *command],
-            cwd=ROOT,
-            env=self.environ,
-            stdout=subprocess.DEVNULL,
-            stderr=subprocess.DEVNULL,
-        )
+class Servers(NamedTuple):
+    site: str
+    provider: "subprocess.Popen[bytes]"
 
 
 @pytest.fixture
 def servers(tmp_path: Path, migrated: Path) -> Iterator[Servers]:
-    found = Servers(tmp_path)
-    with found.running():
-        yield found
+    """Start a provider that knows three people, and our web server."""
+    provider_port, port = free_ports(2)
+    site = f"http://localhost:{port}"
+    environ = environment(
+        tmp_path,
+        DEBUG="true",
+        BASE_URL=site,
+        ALLOWED_HOSTS="localhost",
+        OIDC_URL=f"http://127.0.0.1:{provider_port}",
+        OIDC_NAME="Example",
+        OIDC_CLIENT_ID="djtranscribe",
+        OIDC_CLIENT_SECRET="secret",
+        DJANGO_SUPERUSER_PASSWORD="secret",
+    )
+    # allauth has tables of its own.
+    manage(environ, "migrate", "--verbosity", "0")
+    account = ("--username", "ada", "--email", "ada@example.com")
+    manage(environ, "createsuperuser", "--noinput", *account)
+    provider = [sys.executable, "-m", "oidc_provider_mock", "-p", str(provider_port)]
+    for claims in (ADA, STRANGER, UNVERIFIED):
+        provider += ["--user-claims", json.dumps(claims)]
+    web = [sys.executable, "manage.py", "runserver", "--noreload", str(port)]
+    with serving(environ, (provider_port, port), provider, web) as (started, _):
+        yield Servers(site, started)
 
 
 def log_in_as(page: Page, person: dict) -> None:
