@@ -134,7 +134,7 @@ class Transcript(Work):
 
     @property
     def nobody_spoke(self) -> bool:
-        """Whether AssemblyAI found no words, and nobody has added any."""
+        """Whether AssemblyAI found no words, and no person has added words."""
         is_empty = self.status == self.Status.COMPLETED and not self.text
         return is_empty and not self.uncorrected_text
 
