@@ -23,8 +23,8 @@ from caller.twilio.states import CallState
 
 logger = logging.getLogger(__name__)
 
-# In a conversation: why the other party was not called, by the status of the operator's
-# phone.
+# Why the other party of a conversation was not called, by the final status of the
+# operator's phone. For all other statuses, such as `completed`: NO_KEY.
 NOT_DIALLED = {
     "busy": "The operator's phone was busy, so nobody was called.",
     "no-answer": "The operator's phone was not answered, so nobody was called.",
@@ -35,13 +35,13 @@ NO_KEY = "No key was pressed on the operator's phone, so nobody was called."
 
 
 class Call(PhoneStatus):
-    """A call. Its status and times are those of the other party's phone.
+    """A call to or from `other_number`, the number of the other party.
 
-    In an outgoing conversation, the operator's phone decides the status until the other
-    party is called: see `follow_leg`.
-    The row of an outgoing call is saved before we ask Twilio to place the call. In a
-    conversation, the operator's phone has its own row: Leg, in
-    caller/conversations/models.py.
+    The status and the times are those of the other party's phone. In a conversation,
+    the operator's phone has its own row: Leg, in caller/conversations/models.py. In an
+    outgoing conversation, the leg decides the status of the call until the other party
+    is called, see `follow_leg`.
+    The row of an outgoing call is saved before we ask Twilio to place the call.
     """
 
     class Direction(models.TextChoices):
@@ -66,8 +66,8 @@ class Call(PhoneStatus):
         max_length=10, choices=Direction.choices, default=Direction.OUTBOUND
     )
     kind = models.CharField(max_length=20, choices=Kind.choices, default=Kind.MESSAGE)
-    # The number that we called. If the direction is inbound: the number that called us,
-    # or "" if it is withheld.
+    # The other party's number, as E.164. "" if the number of an incoming call is
+    # withheld or invalid.
     other_number = models.CharField("number", max_length=16, db_index=True)
     our_number = models.CharField("our number", max_length=16)
     requested_by = models.ForeignKey(
@@ -197,7 +197,7 @@ class Call(PhoneStatus):
 
     @property
     def is_voicemail(self) -> bool:
-        """Whether a machine answered. See MACHINE_DETECTION."""
+        """Whether Twilio detected a machine. Never if MACHINE_DETECTION was off."""
         return self.answered_by.startswith("machine")
 
     @property
@@ -212,7 +212,7 @@ class Call(PhoneStatus):
 
     @property
     def phones(self) -> list[PhoneStatus]:
-        """The phones of this call. Twilio sets a separate price for each phone."""
+        """This call and, in a conversation, its leg. Twilio sets a price for each."""
         return [self, self.leg] if self.is_conversation else [self]
 
     @property
@@ -242,9 +242,10 @@ class Call(PhoneStatus):
     def dial(self) -> None:
         """Ask Twilio to place this call, and store the outcome in the call's row.
 
-        Raises TwilioError after storing the outcome. If the error's `maybe_done` is
-        true, the phone may be ringing. A webhook or Twilio's list of calls shows later
-        whether the call was placed.
+        On success, only the row is updated, not this object. Raises TwilioError after
+        storing the outcome. If the error's `maybe_done` is true, the phone may be
+        ringing. A webhook or Twilio's list of calls shows later whether the call was
+        placed.
         """
         try:
             placed = twilio_client.place_call(self)
@@ -271,7 +272,10 @@ class Call(PhoneStatus):
         logger.info("call=%s dial=placed", self.uuid)
 
     def apply(self, state: CallState) -> None:
-        """Lock the row, and store what Twilio answers about one phone of this call."""
+        """Lock the call's row, and store `state`, a response of Twilio's REST API.
+
+        See `apply_locked`.
+        """
         with transaction.atomic():
             self.refresh_from_db(from_queryset=Call.objects.select_for_update())
             self.apply_locked(state, was_asked=True)
@@ -285,8 +289,9 @@ class Call(PhoneStatus):
     ) -> None:
         """Store what is new about one phone of this call.
 
-        The calling code must have locked the row of the call.
-        sequence_number: Twilio's number of a status webhook of this phone.
+        The calling code must have locked the row of the call. If the call has another
+        SID, the state is not stored, and an error is logged.
+        sequence_number: the SequenceNumber of a status webhook of this phone.
         notice: the text that is played now, kept as evidence of consent. If the call
         already has a notice, the parameter is ignored.
         was_asked: whether `state` answers our own request. If so, the time of the next
@@ -315,7 +320,11 @@ class Call(PhoneStatus):
             save_changes(self, before)
 
     def phone_of(self, state: CallState) -> PhoneStatus:
-        """Return the row of the phone that `state` describes: this Call or its Leg."""
+        """Return the row of the phone that `state` describes: this Call or its Leg.
+
+        The leg of an incoming conversation is the child call, which <Dial> made. In an
+        outgoing conversation, the leg is the parent call.
+        """
         is_child = bool(state.parent_sid)
         if self.is_conversation and is_child == self.is_inbound:
             leg: PhoneStatus = self.leg
@@ -323,7 +332,7 @@ class Call(PhoneStatus):
         return self
 
     def follow_leg(self, leg: Any) -> None:
-        """Update the status of an outgoing conversation when its leg has changed.
+        """Update the status of an outgoing conversation from its leg, without saving.
 
         leg: the operator's phone. Until the other party is called, the status of this
         phone decides the status of the call.
@@ -331,7 +340,8 @@ class Call(PhoneStatus):
         if self.is_inbound or self.is_finished:
             return
         if leg.is_finished and not (leg.accepted_at or self.ringing_at):
-            # As far as we know, the other party was not dialled.
+            # As far as we know, the other party was not dialled. A final status from
+            # Twilio replaces this guess.
             self.status = Call.Status.CANCELED
             self.error = NOT_DIALLED.get(leg.status, NO_KEY)
         elif self.current_rank < self.rank(Call.Status.INITIATED):
@@ -350,7 +360,10 @@ class Call(PhoneStatus):
             rows.update(status=self.Status.FAILED, error=error)
 
     def schedule_check(self, has_recording: bool) -> None:
-        """Set and save the time of the next check. See next_check."""
+        """Set and save the time of the next check.
+
+        has_recording: whether a recording is finished.
+        """
         before = snapshot(self)
         self.next_check_at = next_check(self, has_recording)
         save_changes(self, before)

@@ -22,9 +22,10 @@ from djtranscribe.statements import Parameter, Statement
 if TYPE_CHECKING:
     from caller.models.call import Call
 
-# We assume this price for each phone of a call until Twilio sets the real price. A
-# phone with a status in FREE costs nothing.
+# We assume this price for each phone of a call until Twilio sets the real price. It is
+# in the currency of the Twilio account. Phones with a status in FREE cost nothing.
 ESTIMATE = Decimal("0.10")
+# No check is planned further ahead than this.
 MAX_WAIT = timedelta(minutes=20)
 # The index `call_by_last_digits` has this many last digits of each number. A search by
 # a number's end needs at least this many digits.
@@ -34,15 +35,16 @@ LAST_DIGITS = 4
 def next_check_time() -> datetime:
     """Return the time of the next tasks.check_call, in case no webhook arrives.
 
-    It is a third of RECOVER_SECONDS from now. The other two thirds are for the sweep,
-    which queues the check, and for the transcript.
+    If all webhooks are lost, a transcript may be RECOVER_SECONDS late. The check comes
+    after a third of this time. The rest is for `tasks.sweep`, which queues the check,
+    and for asking AssemblyAI about the transcript.
     """
     return timezone.now() + timedelta(seconds=settings.RECOVER_SECONDS / 3)
 
 
 @cache
 def lock_statement(model: type[Call]) -> Statement[Call]:
-    """Return the statement of `get_locked`, which most of Twilio's webhooks run."""
+    """Return the SELECT of `get_locked`, compiled once: most Twilio webhooks run it."""
     uuid = Parameter("uuid", model._meta.get_field("uuid"))
     calls = model.objects.with_has_recording().select_for_update()
     return Statement(calls.order_by().filter(uuid=uuid))
@@ -114,9 +116,11 @@ class CallQuerySet(models.QuerySet["Call"]):
         return recent.exclude(status=self.model.Status.REFUSED)
 
     def cost(self, estimate: Decimal) -> Decimal:
-        """Return the sum of the prices.
+        """Return the sum of the prices of these calls and of their legs.
 
-        `estimate` replaces each unknown price, unless the phone's status is in FREE.
+        A missing price counts as `estimate`, or as 0 if the status of that call or leg
+        is in FREE. Exclude REFUSED calls first: otherwise they count as `estimate`,
+        too.
         """
         free = self.model.FREE
         unpriced = Q(price=None) & ~Q(status__in=free)
@@ -136,13 +140,13 @@ class CallQuerySet(models.QuerySet["Call"]):
 
     def due(self, now: datetime) -> CallQuerySet:
         """Return the calls that are due for a check."""
-        # If a check is further away than MAX_WAIT, it was set before our clock was
+        # If a check is further away than MAX_WAIT, it was planned before our clock was
         # set back. Such a call is due now.
-        leftover = Q(next_check_at__gt=now + MAX_WAIT)
-        return self.filter(Q(next_check_at__lte=now) | leftover)
+        too_far = Q(next_check_at__gt=now + MAX_WAIT)
+        return self.filter(Q(next_check_at__lte=now) | too_far)
 
     def claim_due(self, limit: int = 200) -> list[int]:
-        """Claim at most `limit` calls that are due for a check, and return their keys.
+        """Claim at most `limit` calls that are due for a check. Return primary keys.
 
         Only one process can claim a call. If the check does not happen, the call is due
         again at the time that next_check_time returns.

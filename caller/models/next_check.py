@@ -12,8 +12,8 @@ from caller.models.call_queries import next_check_time
 if TYPE_CHECKING:
     from caller.models.call import Call
 
-# Twilio sets the price some minutes after the call. Until then, ask for the price at
-# this interval, but not longer than call_check.LATE_DATA_PERIOD.
+# Twilio sets the price some minutes after the call. Ask for the price at this interval,
+# until call_check.LATE_DATA_PERIOD after the end of the call.
 CHECK_PRICE_AFTER = timedelta(minutes=2)
 
 

@@ -12,7 +12,7 @@ from caller.twilio.states import CallState
 class PhoneStatus(models.Model):
     """Abstract base of Call and Leg: the status and the times of one phone.
 
-    The status never moves back.
+    The status never moves back, see RANK.
     """
 
     class Status(models.TextChoices):
@@ -72,6 +72,8 @@ class PhoneStatus(models.Model):
     price = models.DecimalField(max_digits=10, decimal_places=5, null=True, blank=True)
     price_unit = models.CharField(max_length=3, blank=True)
     error = models.TextField(blank=True)
+    # The highest SequenceNumber of the phone's status webhooks. It is only stored: RANK
+    # decides which of two statuses is newer.
     sequence_number = models.PositiveIntegerField(null=True, blank=True)
 
     class Meta:
