@@ -24,8 +24,8 @@ def webhook_url(view_name: str, call_uuid: UUID) -> str:
 def path_of(view_name: str, script_prefix: str) -> str:
     """Return the path of a view.
 
-    script_prefix: `reverse` finds this prefix in the current thread. It is a parameter
-    only because the cache must store one path for each prefix.
+    script_prefix: only a key of the cache, because the path depends on it. `reverse`
+    reads the prefix of the current thread itself.
     """
     return reverse(view_name)
 
@@ -38,6 +38,7 @@ def answer_url() -> str:
 def reaches_us(voice_url: str) -> bool:
     """Return whether this Voice URL leads to our site.
 
-    Older versions set it without the fragment RETRY, and people type it without.
+    The fragment RETRY is ignored. It is missing if a person typed the URL, or if an
+    older version of djtranscribe set it.
     """
     return urldefrag(voice_url).url == urldefrag(answer_url()).url

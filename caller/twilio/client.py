@@ -155,7 +155,7 @@ def fetch_child(sid: str) -> CallState | None:
 
 
 def calls_since(since: datetime) -> Iterator[CallState]:
-    """Yield the calls after `since`: first from our number, then to our number."""
+    """Yield calls that started after `since`: first from our number, then to it."""
     ours = settings.TWILIO_PHONE_NUMBER
     for party in ({"from_": ours}, {"to": ours}):
         yield from stream_calls(**party, start_time_after=since)
@@ -267,7 +267,8 @@ def open_recording(
             media_url(recording_sid),
             params={"RequestedChannels": 2} if wants_two else None,
             auth=credentials(),
-            # No compression: `fetch_audio` compares the size with Content-Length.
+            # No compression: Recording.fetch_audio compares the size of the audio with
+            # Content-Length.
             headers={"Accept-Encoding": "identity"},
             stream=True,
             timeout=TIMEOUT_SECONDS,

@@ -14,12 +14,12 @@ from caller.twilio.errors import CREDENTIALS, INCOMPLETE_API_KEY, refused_creden
 from djtranscribe.vendors.deadlines import LimitedAdapter
 
 REAL_API = "https://api.twilio.com"
-# (connect, read), in seconds. The whole request may take at most the sum of both. For
-# audio, this is the limit until its first byte.
+# (connect, read), in seconds. The whole response must arrive within the sum of both.
+# For audio, which is streamed, the sum limits only the time until the headers arrive.
 TIMEOUT_SECONDS = (3.05, 15)
-# The edge (a part of the host name) for each region, if TWILIO_EDGE is not set. Twilio
-# switched off hosts with a region (not us1) but without an edge, such as the SDK's
-# api.ie1.twilio.com, on 28 April 2026.
+# The edge (a part of the host name) for each region, if TWILIO_EDGE is not set. Except
+# in us1, a host with a region needs an edge, too: on 28 April 2026, Twilio switched off
+# hosts without an edge, such as api.ie1.twilio.com, which the SDK would use.
 # twilio.com/docs/global-infrastructure/edge-locations/legacy-regions
 EDGES = {"au1": "sydney", "ie1": "dublin", "jp1": "tokyo", "us1": "ashburn"}
 
@@ -84,11 +84,12 @@ def api_url() -> str:
 
 
 def credentials() -> tuple[str, str]:
-    """Return user and password for REST and media requests: the API key if it is set.
+    """Return user and password for REST and media requests.
 
-    Raises TwilioError if a setting is missing, or if only one of TWILIO_API_KEY and
-    TWILIO_API_SECRET is set. In the second case, we do not fall back to the auth token:
-    whoever set one of them wanted to stop using it.
+    They are the API key and its secret or, without an API key, the account's SID and
+    auth token. Raises TwilioError if a setting is missing, or if only one of
+    TWILIO_API_KEY and TWILIO_API_SECRET is set: whoever set one of them wanted to stop
+    using the auth token.
     """
     key, secret = settings.TWILIO_API_KEY, settings.TWILIO_API_SECRET
     if bool(key) != bool(secret):
@@ -96,7 +97,7 @@ def credentials() -> tuple[str, str]:
     user, password = key or settings.TWILIO_ACCOUNT_SID, secret
     password = password or settings.TWILIO_AUTH_TOKEN
     if not (settings.TWILIO_ACCOUNT_SID and password):
-        # The SDK would send requests without these settings, such as /Accounts/None/.
+        # Without these settings, the SDK would request paths such as /Accounts/None/.
         raise refused_credentials(CREDENTIALS)
     return user, password
 
@@ -115,5 +116,8 @@ def _client(account_sid: str, user: str, password: str, address: str) -> Client:
 
 
 def client() -> Client:
-    """Return the SDK's client for the current settings. Raises TwilioError."""
+    """Return the SDK's client for the current settings.
+
+    Raises TwilioError, see `credentials`.
+    """
     return _client(settings.TWILIO_ACCOUNT_SID, *credentials(), api_url())

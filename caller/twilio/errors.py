@@ -40,8 +40,8 @@ REFUSALS = {
     21219: "A trial account of Twilio may only call numbers verified in its console.",
     573005: "A trial account of Twilio may only call numbers verified in its console.",
 }
-# Messages for faults of our account or its credentials. They make all requests fail, or
-# all requests of one kind.
+# Messages for faults of our account or its credentials. Such a fault makes all requests
+# fail, or all requests of one kind.
 # twilio.com/docs/api/errors/20003, .../20403, .../70051, .../403
 CREDENTIALS = (
     "Twilio does not accept our credentials. Compare TWILIO_ACCOUNT_SID and "
@@ -86,7 +86,10 @@ class TwilioError(VendorError):
 
 @contextmanager
 def translate_errors() -> Iterator[None]:
-    """Convert exceptions of the SDK and the network to TwilioError."""
+    """Convert exceptions of the SDK and the network to TwilioError.
+
+    A ValueError is converted, too: it means that we cannot read the response.
+    """
     try:
         yield
     except TwilioRestException as error:
@@ -124,9 +127,9 @@ def error_from_response(
     """Convert an error response to a TwilioError.
 
     status: HTTP status. code: Twilio's error code. headers: may have Retry-After.
+    Twilio's own message is not used, because it can contain the number that was called.
     """
-    # The SDK uses the HTTP status as the code if Twilio sent none. Twilio's message is
-    # not shown, because it can contain the number that was called.
+    # The SDK uses the HTTP status as the code if Twilio sent none.
     code = None if code == status else code
     if fault := account_fault(status, code):
         return fault
@@ -154,7 +157,7 @@ def error_from_response(
 def account_fault(status: int | None, code: int | None) -> TwilioError | None:
     """Return the error if its cause is our account or key, not this request, else None.
 
-    Its attribute `account` is true.
+    The attribute `account` of the error is true.
     """
     if code in ACCOUNT_FAULTS:
         message = f"Twilio refused (error {code}): {ACCOUNT_FAULTS[code]}"

@@ -29,9 +29,9 @@ class Sentence:
 
 
 def language() -> str:
-    """Return SAY_LANGUAGE if it is set, else the locale for LANGUAGE_CODE.
+    """Return SAY_LANGUAGE if it is set, else the locale for SPEECH_LANGUAGE_CODE.
 
-    Return "" if Twilio does not speak the language of LANGUAGE_CODE.
+    Return "" if Twilio does not speak the language of SPEECH_LANGUAGE_CODE.
     """
     if settings.SAY_LANGUAGE:
         return str(settings.SAY_LANGUAGE)
@@ -66,12 +66,15 @@ def sentence_from_setting(text: str) -> Sentence:
 
 
 def spaced_digits(text: str) -> str:
-    """Return only the digits, with commas between them: they are spoken one by one."""
+    """Return only the digits, with commas, so that they are spoken one by one."""
     return ", ".join(letter for letter in text if letter.isdigit())
 
 
 def settings_without_translation() -> list[str]:
-    """Return the names of empty settings whose sentences we have not translated."""
+    """Return the settings to fill in, because `language()` has no translation.
+
+    They are the empty settings of SETTINGS. Without them, people hear English.
+    """
     if base(language()) in TRANSLATIONS:
         return []
     return [name for name in SETTINGS.values() if not getattr(settings, name)]

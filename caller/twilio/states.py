@@ -16,7 +16,12 @@ RECORDING_SID = re.compile(r"RE[0-9a-f]{32}", re.ASCII)
 
 @dataclass(frozen=True)
 class CallState:
-    """A call as Twilio's REST API or a webhook describes it. Times are aware."""
+    """A call as Twilio's REST API or a webhook describes it. Times are aware.
+
+    A field that is not reported is None, "" or False. The API does not report
+    `ringing_at`. Webhooks do not report `to`, `created_at`, the price, `from_number`
+    and `is_inbound`.
+    """
 
     sid: str
     status: str
@@ -30,10 +35,9 @@ class CallState:
     price_unit: str
     # The SID of the call that dialled this call with <Dial>, or "".
     parent_sid: str = ""
-    # Only the REST API fills the next two fields. Webhooks do not.
     from_number: str = ""
     is_inbound: bool = False
-    # Twilio's value for who answered, such as `human`. See MACHINE_DETECTION.
+    # Twilio's value for who answered, such as `human`. "" if MACHINE_DETECTION=off.
     answered_by: str = ""
 
     @property
@@ -67,7 +71,6 @@ def call_state(call: Any) -> CallState:
         status=text(call.status, 20),
         to=text(call.to, 100),
         created_at=call.date_created,
-        # Only the status webhook reports when the phone rang.
         ringing_at=None,
         answered_at=_answered_at(call),
         ended_at=call.end_time,

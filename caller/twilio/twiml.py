@@ -36,8 +36,9 @@ def say(response: VoiceResponse, sentence: speech.Sentence) -> None:
 def record(call: Call, notice: speech.Sentence, text: str = "") -> str:
     """Play the notice and the beep, then record.
 
-    Play the call's stored notice, so that a repeated request gets the same answer.
-    text: played instead of the notice, if the person has already heard the notice.
+    notice: only its language and voice are used. The text is the call's stored notice,
+    so that a repeated request gets the same answer.
+    text: played instead of the stored notice, if the person has already heard it.
     <Record> needs an `action`. Without it, Twilio would request this document again, in
     an endless loop. The verbs after <Record> run only if Twilio recorded nothing.
     """

@@ -1,7 +1,7 @@
 """The languages and voices of Twilio's <Say>.
 
-Source: twilio.com/docs/voice/twiml/say/text-speech, from a stored copy read on
-27 November 2026. am-ET, en-CA, sr-RS and uk-UA are from Twilio's Node SDK. Twilio
+Source: twilio.com/docs/voice/twiml/say/text-speech (a stored copy of this page, read on
+27 November 2026). am-ET, en-CA, sr-RS and uk-UA are from Twilio's Node SDK. Twilio
 sometimes adds languages, so a language that is missing here causes only a warning.
 """
 

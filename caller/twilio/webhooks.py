@@ -55,7 +55,7 @@ def authentication_fault(request: HttpRequest, call_uuid: str) -> str:
 
 
 def requested_url(request: HttpRequest) -> str:
-    """Return the received URL. Omit the query: a forger may have written it."""
+    """Return the received URL without its query. A forger can write any text there."""
     host = urlsplit(f"//{request.META.get('HTTP_HOST', '')}").hostname or "?"
     return f"{request.scheme}://{host[:100]}{request.path}"
 
@@ -138,8 +138,9 @@ def no_such_call(fields: Mapping[str, Any]) -> HttpResponse:
 def lock_call(call_uuid: str, fields: Mapping[str, Any]) -> Call | None:
     """Lock and return the call. None if our UUID in the URL or Twilio's SID is wrong.
 
-    A conversation has two calls at Twilio. Webhooks about the call that <Dial> made
-    have the SID of the first call as ParentCallSid. We store the SID of the first call.
+    For Twilio, a conversation is two calls: <Dial> makes the second one. We store only
+    the SID of the first call. Webhooks about the second call have this SID as
+    ParentCallSid.
     call_uuid: our UUID from the URL. It is "" in the status webhook of our own number,
     where the incoming call is found by its SID alone.
     """
