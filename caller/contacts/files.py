@@ -24,12 +24,14 @@ COLUMNS = {
     },
     "label": {"label", "type", "kind", "phone 1 - type"},
 }
+# Outcomes of a line. An import stores only NEW lines. KNOWN: the number already belongs
+# to the contact with this name. MOVED: it belongs to another contact.
 NEW, KNOWN, MOVED, WRONG = "new", "known", "moved", "wrong"
 
 
 @dataclass
 class Line:
-    """A line of the file. outcome: an import stores NEW lines and skips all others."""
+    """A line of the file. outcome: NEW, KNOWN, MOVED or WRONG."""
 
     line: int
     name: str

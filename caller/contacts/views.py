@@ -31,7 +31,7 @@ SHOWN_LINES = 200
 def number_page(request: HttpRequest, uuid: str) -> HttpResponse:
     """Show the calls, the contact, the tags and the newest notes of a phone number.
 
-    The URL has the UUID of a call, so that no phone number gets into the logs.
+    The URL has the UUID of one of the calls, so that the logs have no phone number.
     """
     call = get_object_or_404(Call, uuid=uuid)
     calls = Call.objects.filter(other_number=call.other_number)

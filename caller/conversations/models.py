@@ -17,7 +17,7 @@ from caller.models.phone_status import PhoneStatus
 
 CODE_DIGITS = 6
 # An operator has MAX_TRIES tries to type the code. The code expires CODE_LIFETIME
-# after its call was requested.
+# after the creation of the call that says it.
 MAX_TRIES = 5
 CODE_LIFETIME = timedelta(minutes=10)
 
@@ -25,8 +25,9 @@ CODE_LIFETIME = timedelta(minutes=10)
 class Leg(PhoneStatus):
     """The operator's phone in a conversation. The Call row is for the other phone.
 
-    For Twilio, a conversation is two calls, parent and child. The parent is the call
-    that we placed, or the call that came in. The child is the call that <Dial> made.
+    For Twilio, a conversation is two calls, parent and child. The child is the call
+    that <Dial> made. If the conversation is outgoing, the parent is the operator's
+    phone. If it is incoming, the child is the operator's phone.
     """
 
     call = models.OneToOneField(Call, on_delete=models.CASCADE, related_name="leg")

@@ -30,7 +30,8 @@ DAY, OPERATOR, KEYWORD_LIST = range(3)
 class Line:
     """The costs of a group of calls.
 
-    name: a day, an operator or a keyword list, or a tuple of all three.
+    name: a day, an operator or a keyword list, or a tuple of all three. The operator
+    may be None and the keyword list may be "".
     """
 
     name: Any
@@ -54,6 +55,7 @@ def next_month(day: date) -> date:
 def lines_of_month(first: date) -> list[Line]:
     """Sum up the costs of a month by day, operator and keyword list. One query.
 
+    A missing price counts as 0. Calls that a rule refused are left out.
     first: the first day of the month, in the current time zone.
     The name of a line is a tuple (day, operator, keyword list). The keyword list comes
     from the call's newest transcript. If there is no transcript, or if it has no list,
@@ -146,7 +148,7 @@ def currency() -> str:
 
 
 def models_without_rate(currency: str) -> list[str]:
-    """Return the models in use that have no price in Twilio's currency.
+    """Return the speech models in use that have no price in Twilio's currency.
 
     AssemblyAI's list prices are in dollars. For another currency, SPEECH_RATES must
     have the prices.
@@ -161,8 +163,8 @@ def models_without_rate(currency: str) -> list[str]:
 def spent_this_month() -> Decimal:
     """Return the costs since the first day of the month, in the site's time zone.
 
-    ESTIMATE replaces a price that is not known yet. The sum of the days before today
-    comes from a cache.
+    ESTIMATE replaces a missing price, see CallQuerySet.cost. The sum of the days before
+    today comes from a cache.
     """
     zone = timezone.get_default_timezone()
     today = timezone.localtime(timezone=zone).replace(
@@ -180,7 +182,10 @@ def spent_this_month() -> Decimal:
 
 
 def costs_between(start: datetime, end: datetime) -> Decimal:
-    """Return the costs from `start` (included) to `end` (excluded)."""
+    """Return the costs of calls and recordings created from `start` until before `end`.
+
+    ESTIMATE replaces a missing price, see CallQuerySet.cost.
+    """
     when = Q(created_at__gte=start, created_at__lt=end)
     calls = Call.objects.filter(when).exclude(status=Call.Status.REFUSED)
     recordings = Recording.objects.filter(when)
@@ -189,14 +194,18 @@ def costs_between(start: datetime, end: datetime) -> Decimal:
 
 
 def exceeds_budget(spent: Decimal) -> bool:
-    """Return whether `spent` and one more ESTIMATE exceed MAX_SPEND_PER_MONTH."""
+    """Return whether `spent` and one more ESTIMATE exceed MAX_SPEND_PER_MONTH.
+
+    Do not call this if the setting is 0, which means that there is no budget.
+    """
     return spent + ESTIMATE > settings.MAX_SPEND_PER_MONTH
 
 
 def budget_warning() -> str:
-    """Return a warning if WARN_AT of the budget is spent, else "".
+    """Return a warning if WARN_AT of the monthly budget is spent, else "".
 
-    Also warn if the rest of the budget is less than ESTIMATE.
+    Also warn if the rest of the budget is less than ESTIMATE. Return "" if there is no
+    budget.
     """
     budget = settings.MAX_SPEND_PER_MONTH
     if not budget:
