@@ -15,14 +15,14 @@ from caller.twilio.connection import TIMEOUT_SECONDS
 from caller.twilio.errors import NOT_FOUND, TwilioError
 from caller.twilio.states import CallState
 
-# For this long after our request, Twilio may not show the new call yet.
+# For this long after we request a call, Twilio's API may not return the call yet.
 LISTING_DELAY = timedelta(minutes=2)
-# For this long after a call's end, Twilio may still send its price and recordings.
+# For this long after the end of a call, we wait for Twilio's price and recordings.
 LATE_DATA_PERIOD = timedelta(minutes=10)
 # Accepted difference between Twilio's clock and ours. Our clock may be an hour wrong.
 MAX_CLOCK_ERROR = timedelta(minutes=90)
-# A second look at Twilio's list of calls counts only this long after the first. Before
-# that, our request to place the call may still be running.
+# Minimum time between the two looks at Twilio's list of calls in `mark_not_listed`. For
+# this long, our request to place the call may still be running.
 RECHECK_AFTER = timedelta(seconds=sum(TIMEOUT_SECONDS))
 
 
@@ -68,7 +68,7 @@ def find_at_twilio(call: Call) -> CallState | None:
     (they have a parent). Return the call that was made closest in time to our
     request, if the difference is at most LISTING_DELAY. Otherwise our clock may be
     wrong: return the newest call that was made within MAX_CLOCK_ERROR of our request,
-    or None if there is none.
+    or None if there is none. Raises TwilioError.
     """
     asked = call.leg.number if call.is_conversation else call.other_number
     listed = twilio_client.list_calls(asked)
@@ -90,14 +90,15 @@ def find_at_twilio(call: Call) -> CallState | None:
 def mark_not_listed(call: Call) -> None:
     """Store that Twilio's list of calls does not contain this call.
 
-    If an earlier look did not find the call either, the call becomes failed. One look
-    is not enough, because a clock may have jumped since the request.
+    If the call is older than MAX_CLOCK_ERROR, it becomes failed at once. A newer call
+    becomes failed only at a second look, at least RECHECK_AFTER after the first: if our
+    clock has jumped forward, the first look may come too soon after the request.
     """
     now = timezone.now()
     mine = Call.objects.filter(pk=call.pk, sid=None)
+    # If `missed_at` is in the future, our clock was set back after the first look.
     looked_before = Q(missed_at__lte=now - RECHECK_AFTER) | Q(missed_at__gt=now)
-    # A call older than MAX_CLOCK_ERROR needs no second look, because clocks do not jump
-    # that far.
+    # Clocks do not jump that far, so one look is enough.
     is_old = Q(created_at__lt=now - MAX_CLOCK_ERROR)
     error = (
         "Twilio's list of calls does not have this call: nothing was dialled. It is "
@@ -116,7 +117,7 @@ def mark_not_listed(call: Call) -> None:
 def mark_deleted_at_twilio(call: Call) -> None:
     """Stop checking this call, because it was deleted at Twilio.
 
-    An unfinished call becomes failed.
+    If the call or its leg (the operator's phone) is unfinished, it becomes failed.
     """
     error = "This call was deleted at Twilio before we learned how it ended."
     mine = Call.objects.filter(pk=call.pk)
@@ -142,7 +143,7 @@ def mark_not_connected(call: Call) -> None:
 
     An unfinished call becomes failed: the operator pressed a key, but then hung up
     during the notice, or Twilio refused to call the other party. If no key was pressed,
-    `Call.follow_leg` has already canceled the call. The next check only looks for a
+    `Call.follow_leg` has already canceled the call. Later checks only look for a
     missing price.
     """
     mine = Call.objects.filter(pk=call.pk)
@@ -156,11 +157,11 @@ def mark_not_connected(call: Call) -> None:
 
 
 def is_long_over(call: Call) -> bool:
-    """Return whether Twilio will not send anything more about this call."""
+    """Return whether the call ended more than LATE_DATA_PERIOD ago."""
     ended_at = call.ended_at
     if not ended_at or ended_at < call.created_at:
-        # The end is unknown, or Twilio's clock is behind ours. Assume the longest
-        # possible call.
+        # The end is unknown, or it seems to be before the request, because Twilio's
+        # clock is behind ours. Assume the longest possible call.
         longest = settings.RECORDING_MAX_SECONDS
         if call.is_conversation:
             longest = settings.CONVERSATION_MAX_SECONDS
@@ -170,10 +171,10 @@ def is_long_over(call: Call) -> bool:
 
 
 def stop_checking(call: Call) -> None:
-    """Stop asking about this call, because Twilio will not send anything more.
+    """Stop asking about this call, because it ended long ago (is_long_over).
 
-    Unfinished recordings get the status DELETED. An operator's phone whose end was not
-    reported gets the status FAILED.
+    Unfinished recordings get the status DELETED, because Twilio does not list them. If
+    the end of the operator's phone was not reported, the phone becomes FAILED.
     """
     call.recordings.unfinished().update(status=Recording.Status.DELETED)
     call.fail_leg("Twilio did not report how the call to this phone ended.")

@@ -69,7 +69,7 @@ def check_api_key(**kwargs: Any) -> list[CheckMessage]:
 def check_spoken_language(**kwargs: Any) -> list[CheckMessage]:
     spoken, voice = speech.language(), settings.SAY_VOICE
     if not (settings.SPEECH_LANGUAGE_CODE or spoken):
-        return []  # Another check reports the empty setting.
+        return []  # A check of `transcription` reports the empty LANGUAGE_CODE.
     if spoken not in voices.LOCALES:
         message = (
             "Twilio cannot speak the language in LANGUAGE_CODE. People hear English."

@@ -1,4 +1,4 @@
-"""Tasks for calls: check a call at Twilio, and hang up. The sweep queues due checks."""
+"""Tasks for calls: check a call at Twilio, and hang up. `sweep` queues due checks."""
 
 import logging
 
@@ -20,7 +20,8 @@ logger = logging.getLogger(__name__)
 def check_call(call_pk: int) -> None:
     """Ask Twilio about a call, in case a webhook was lost.
 
-    If this task's message is lost from the queue, `sweep` queues the check again.
+    If Twilio cannot be asked, or if this task's message is lost from the queue, `sweep`
+    queues the check again when `next_check_at` has passed.
     """
     call = Call.objects.filter(pk=call_pk).first()
     if call is None:
@@ -40,7 +41,8 @@ def check_call(call_pk: int) -> None:
 def hang_up(call_pk: int) -> None:
     """End a call that an answering machine has answered.
 
-    If this task's message is lost from the queue, the next check queues it again.
+    If the request fails, or if this task's message is lost from the queue, the next
+    `check_call` queues the task again.
     """
     call = Call.objects.unfinished().filter(pk=call_pk).exclude(sid=None).first()
     if call is None:
