@@ -22,8 +22,9 @@ EXCERPT_LENGTH = 140
 class CallRow:
     """One row in a list of calls.
 
-    state: `done`, `now` or `failed`, see caller.steps. status_text: the text for it.
-    transcript: the newest transcript, with an excerpt instead of the whole text.
+    state: `done`, `now` or `failed`, see caller.steps.
+    status_text: the state in words, such as `Transcribing`.
+    transcript: the newest transcript, or None. Its text is not loaded, only an excerpt.
     """
 
     call: Call

@@ -14,8 +14,9 @@ COMPLETED, FAILED = "completed", "error"
 
 
 class IsConcern(Func):
-    """SQL expression: 1 if a transcript failed, is silent or is doubtful, else 0.
+    """SQL expression: 1 if a transcript needs attention, else 0.
 
+    It needs attention if it failed, has no words, or is below LOW_CONFIDENCE.
     The SQL contains the values themselves instead of parameters, because SQLite uses an
     index on an expression only if the query contains exactly the same expression.
     path: lookup path to the transcript, such as `recordings__transcripts__`.

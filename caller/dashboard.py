@@ -34,6 +34,7 @@ IS_SILENT = Q(
 class Concern:
     """A call that needs attention, the reason, and a button that helps.
 
+    permission: the button is shown only to users who have it.
     is_post: the button sends a POST request, because it changes something.
     """
 
@@ -71,10 +72,11 @@ def todays_figures(today: Day) -> list[tuple[str, str]]:
 def needs_attention(most: int = MAX_CONCERNS) -> list[Concern]:
     """Return calls that failed, were not recorded or have a bad transcript (IsConcern).
 
-    At most `most` calls, the newest call first. Calls that also have a good or a
-    verified transcript are left out. So are calls that verify an operator's phone.
-    Five queries. Each query uses an index. Only the query for calls without a recording
-    reads all calls of its kind: all completed calls within ATTENTION_PERIOD.
+    At most `most` calls of the last ATTENTION_PERIOD, the newest call first. Leave out
+    calls that also have a verified transcript or one with enough confidence, and calls
+    that verify an operator's phone.
+    Five queries, each with an index. The query for calls without a recording reads all
+    completed calls of the period. The other queries read few calls.
     """
     since = timezone.now() - ATTENTION_PERIOD
     calls = Call.objects.filter(created_at__gte=since).exclude(kind=Call.Kind.CODE)
@@ -143,7 +145,10 @@ def needs_attention(most: int = MAX_CONCERNS) -> list[Concern]:
 
 
 def button_for(row: Any) -> tuple[str, str, str, bool]:
-    """Return a button for this call: label, URL, permission, whether to POST."""
+    """Return a button for this call: label, URL, permission, whether to POST.
+
+    row: a Call with the annotations that `needs_attention` adds.
+    """
     if row.status != Call.Status.FAILED and row.transcript_status == FAILED:
         retry = reverse("transcription:retry", args=[row.transcript])
         return "Retry transcription", retry, "transcription.add_transcript", True

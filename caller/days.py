@@ -63,7 +63,10 @@ class Plot:
 
 
 def last_days() -> list[Day]:
-    """Return a Day for each of the last DAYS days, oldest first. One query."""
+    """Return a Day for each of the last DAYS days, oldest first. One query.
+
+    Calls that a rule refused do not count.
+    """
     today = timezone.localdate()
     first = today - timedelta(days=DAYS - 1)
     sums = (

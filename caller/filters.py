@@ -72,7 +72,11 @@ class RecordingLengthFilter(LengthFilter):
 
 
 class OriginFilter(ChoiceFilter):
-    """Filter recordings by origin. One choice has the recordings of all calls."""
+    """Filter recordings by origin: a call, a file or a URL.
+
+    In the column `source`, recordings of calls have several values of Twilio, such as
+    RecordVerb and DialVerb. The choice "A call" finds all of them.
+    """
 
     title = "origin"
     parameter_name = "origin"

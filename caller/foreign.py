@@ -1,4 +1,7 @@
-"""Import foreign recordings: they are in our Twilio account, but not from this site."""
+"""Import foreign recordings, for `reconcile --all`.
+
+A foreign recording is in our Twilio account, but this site did not make it.
+"""
 
 from datetime import datetime
 from typing import Any
@@ -41,7 +44,7 @@ def import_recording(
     """Import a foreign recording together with its call. Raises TwilioError.
 
     Return None if the call has not ended, or if `Recording.record` returns None.
-    begin: the time that the call gets if Twilio does not report its time.
+    begin: stored as the time of the call if Twilio does not report one.
     """
     if call_state.status not in Call.FINISHED:
         return None
@@ -70,8 +73,9 @@ def import_recording(
 
 
 def parties(state: CallState, child: CallState | None) -> dict[str, Any]:
-    """Return direction, kind and numbers for a Call. child: the call that <Dial> made.
+    """Return the columns of a new Call for its direction, kind and numbers.
 
+    child: the call that <Dial> made, or None.
     `other_number` is the number that called us if the call is inbound. Otherwise it is
     the number that <Dial> called or, if `child` is None, the number that was called.
     """

@@ -17,7 +17,7 @@ class DialForm(forms.ModelForm[Call]):
         super().__init__(*args, **kwargs)
         lists = cast("forms.ModelChoiceField[Any]", self.fields["vocabulary"])
         lists.empty_label = "Automatic"
-        # VocabularyQuerySet.find_for_number chooses the list in this order.
+        # The order must be the same as in VocabularyQuerySet.find_for_number.
         lists.help_text = (
             f"{lists.help_text} Automatic: the list of the contact, the number or the "
             "country, or else the default list."
@@ -25,7 +25,7 @@ class DialForm(forms.ModelForm[Call]):
 
     @property
     def our_country(self) -> str:
-        """The country whose national numbers `with_country_code` understands."""
+        """Name of our number's country, or "". Its national numbers can be dialled."""
         return number_facts.country(settings.TWILIO_PHONE_NUMBER)
 
 

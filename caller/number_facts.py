@@ -110,7 +110,7 @@ def parse_number(number: str, region: str | None = None) -> PhoneNumber | None:
     """Return the parsed number, or None if it cannot be parsed.
 
     region: the ISO code of a country. A number without `+` is read as people in this
-    country write it.
+    country write it. If `region` is None, a number without `+` cannot be parsed.
     """
     try:
         return phonenumbers.parse(number, region)

@@ -39,8 +39,9 @@ REFUSED_KINDS = {
     PhoneNumberType.VOICEMAIL: "a voicemail access number",
     PhoneNumberType.UNKNOWN: "a number of a kind that its country does not publish",
 }
-# Google classifies British 03 numbers as UAN. They are allowed: by Ofcom's rules they
-# cost the same as a landline (ofcom.org.uk, "The National Telephone Numbering Plan").
+# The library phonenumbers classifies British 03 numbers as UAN. We allow them: by
+# Ofcom's rules, they cost the same as a landline (ofcom.org.uk, "The National Telephone
+# Numbering Plan").
 LANDLINE_PRICE = "+443"
 # Twilio sends this if the number is withheld: the word UNAVAILABLE, typed on a phone's
 # keys. `caller_number` checks for this value, because it looks like a Chinese number.
@@ -66,8 +67,8 @@ PLUS_SIGNS = "+\N{FULLWIDTH PLUS SIGN}"
 def clean_number(value: str) -> str:
     """Check a number to call, and return it as E.164, see `normalise_number`.
 
-    Raises ValidationError, with a message for the operator, if the number is not valid
-    or of a kind in REFUSED_KINDS.
+    Raises ValidationError, with a message for the operator, if the number is invalid or
+    if we do not call numbers of its kind (REFUSED_KINDS).
     """
     number = normalise_number(value)
     kind = REFUSED_KINDS.get(phonenumbers.number_type(phonenumbers.parse(number)))
@@ -83,8 +84,9 @@ def clean_number(value: str) -> str:
 def normalise_number(value: str) -> str:
     """Return a number of any kind as E.164: `1 415-555-1234` -> `+14155551234`.
 
-    Contacts and the do-not-call list need this, because any number may call us. Raises
-    ValidationError, with a message for the operator, if the number is not valid.
+    Contacts and the do-not-call list also hold numbers of kinds that we do not call,
+    because people may call us from them. Raises ValidationError, with a message for the
+    operator, if the number is invalid.
     """
     written = without_separators(value)
     number = f"+{written}"
@@ -155,7 +157,7 @@ def caller_number(value: str) -> str:
 
     For a withheld number, Twilio sends a word such as `anonymous`, or this word typed
     on a phone's keys: +266696687. These are not valid numbers. UNAVAILABLE counts as
-    withheld even if the library accepts it.
+    withheld even if the library phonenumbers accepts it.
     """
     is_real = E164.fullmatch(value) and value != UNAVAILABLE and is_valid(value)
     return value if is_real else ""
