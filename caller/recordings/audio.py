@@ -17,7 +17,6 @@ from django.db.models.fields.files import FieldFile
 from caller.recordings.formats import HEAD_BYTES, is_other_file
 from djtranscribe.vendors.deadlines import LimitedAdapter, chunks
 
-# Read files in chunks of this size.
 CHUNK_BYTES = 64 * 1024
 KEEP_ALIVE_BYTES = 1024 * 1024
 KEEP_ALIVE_SECONDS = 1
@@ -31,9 +30,10 @@ class NotAudio(Exception):
 
 
 class Heartbeat:
-    """Let `count` call keep_alive after every megabyte, or a second if that is earlier.
+    """Call keep_alive regularly while audio is downloaded or uploaded.
 
-    keep_alive renews the lease of the worker.
+    `count` adds up the bytes. It calls keep_alive after a megabyte or after a second,
+    whichever is first. In a worker, keep_alive renews the lease of the transcript.
     """
 
     def __init__(self, keep_alive: Callable[[], None]) -> None:

@@ -94,10 +94,11 @@ def delete_temporary(older_than: datetime) -> int:
 
 
 def fail_interrupted(older_than: datetime) -> int:
-    """Mark recordings as failed if their command was killed. Return how many.
+    """Fail unfinished recordings of files and URLs created before `older_than`.
 
-    Only recordings of files and URLs are marked. If the command is still running, it
-    sets the status again when it has stored the audio.
+    Return how many. Probably the command that adds the audio (`transcribe` or
+    `evaluate`) was killed. If it is still running, it sets the status again when it has
+    stored the audio.
     """
     # A recording at Twilio has a SID: its status comes from Twilio.
     left = Recording.objects.filter(

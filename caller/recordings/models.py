@@ -274,9 +274,11 @@ class Recording(models.Model):
     ) -> None:
         """Check the audio and store it. If the check fails, raise audio.NotAudio.
 
-        The row then refers to the new file. If it referred to another file before, the
-        cleanup deletes that file later. If another worker has stored or deleted the
-        audio since the row was read, the new file is deleted instead.
+        The row then refers to the new file. If it referred to another file before,
+        `cleanup.delete_recordings` deletes that file later. If another worker has
+        stored or deleted the audio since the row was read, the new file is deleted
+        instead. Raises OSError if the storage cannot save the file.
+        expected_bytes: the size of the complete audio. None if it is unknown.
         keep_alive: called while the file is sent to a storage on another machine, see
         audio.Heartbeat.
         """
@@ -303,7 +305,8 @@ class Recording(models.Model):
         try:
             changed = unchanged.update(**columns)
         except Error:
-            # Delete the file now. No row refers to it, so the cleanup might keep it.
+            # Delete the file now. No row refers to it, so cleanup.delete_recordings
+            # might keep it.
             self.audio.storage.delete(stored)
             raise
         if changed:
@@ -329,7 +332,10 @@ class Recording(models.Model):
         )
 
     def _measured_columns(self, measured: dict[str, Any]) -> dict[str, int]:
-        """Return measured columns whose values from Twilio are missing or wrong."""
+        """Return the length and the channels if those from Twilio are missing or wrong.
+
+        measured: the result of waveform.measure.
+        """
         columns = {}
         if measured and self.duration_seconds is None:
             columns["duration_seconds"] = round(measured["seconds"])

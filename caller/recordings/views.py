@@ -73,8 +73,8 @@ def get_recording_url(request: HttpRequest, call_sid: str) -> HttpResponse:
 
 
 def completed_at_twilio(call_sid: str) -> list[str]:
-    # If the call does not exist, fetch_call raises TwilioError, but list_recordings
-    # returns an empty list.
+    # Raise TwilioError if the call does not exist. list_recordings would only return an
+    # empty list.
     twilio_client.fetch_call(call_sid)
     sids = [
         recording.sid

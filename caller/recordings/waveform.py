@@ -1,8 +1,8 @@
 """The waveform of a recording: its loudness over time, its length and channels.
 
-It is measured when the audio is stored or, if an old version has stored the audio, when
-it is first needed. This module measures WAV files of 8 or 16 bits, such as Twilio's.
-decoder.py measures all other audio, which takes longer.
+It is measured when the audio is stored. If an old version of our code has stored the
+audio, it is measured when it is first needed. This module measures WAV files of 8 or 16
+bits, such as Twilio's. decoder.py measures all other audio, which takes longer.
 """
 
 from __future__ import annotations  # array[int] needs Python 3.12
