@@ -18,14 +18,14 @@ REPEAT_PERIOD = timedelta(minutes=10)
 
 class AccessQuerySet(models.QuerySet["Access"]):
     def log(self, user: Any, action: str, rows: Iterable[models.Model]) -> None:
-        """Store that this user did `action` with these rows.
+        """Store that this user did `action` with these recordings or transcripts.
 
-        Skip a row if the same was stored for it in the last ten minutes, because a
-        player requests audio in many pieces, and pages reload.
+        Skip a row if this user did the same with it in the last ten minutes: a player
+        requests audio in many pieces, and pages reload.
         """
         named = {(str(row._meta.verbose_name), row.pk) for row in rows}
-        # Load only the accesses to these rows, not all of the last ten minutes: a
-        # program may have read tens of thousands of rows in that time.
+        # Load only the accesses to these rows, not all of this user's: a program may
+        # have read tens of thousands of rows in ten minutes.
         recent = self.filter(
             user=user,
             action=action,

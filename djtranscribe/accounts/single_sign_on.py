@@ -28,7 +28,7 @@ class SsoAdapter(DefaultSocialAccountAdapter):  # type: ignore[misc]
         """At the first login, connect the provider's account with a user of this site.
 
         The user must have the e-mail address that the provider has verified. If there
-        is no such address, or if not exactly one user has it, raise
+        is no such address, or if no user or more than one user has it, raise
         ImmediateHttpResponse with a page that says so.
         """
         if sociallogin.is_existing:

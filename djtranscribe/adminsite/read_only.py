@@ -20,8 +20,8 @@ MAX_SAVE_ATTEMPTS = 3
 class TolerantChangelist:
     """Mixin for a ModelAdmin: no error page for hand-made requests or concurrent saves.
 
-    Admin itself fails with `?status__regex=(`, with a year of thirty digits, and with
-    `?_to_field=`.
+    Admin itself returns a 500 for `?status__regex=(`, for a year of thirty digits, and
+    for `?_to_field=`.
     """
 
     def changelist_view(self, request: HttpRequest, *args: Any) -> HttpResponse:
@@ -39,7 +39,7 @@ class TolerantChangelist:
             raise
 
     def response_action(self, request: HttpRequest, queryset: Any) -> Any:
-        # The query was fine, so an error that follows is an error of the action.
+        # The query was fine, so a later error comes from the action. Do not hide it.
         cast(Any, request).has_begun_action = True
         return cast(Any, super()).response_action(request, queryset)
 
