@@ -103,7 +103,8 @@ class Recording(models.Model):
     )
 
     # Cost of all transcripts of this recording at AssemblyAI, see speech_models.cost.
-    # The currency is that of the prices in SPEECH_RATES: dollars by default.
+    # The currency is that of SPEECH_RATES, which should be that of the Twilio account.
+    # Without SPEECH_RATES, it is dollars.
     transcription_cost = models.DecimalField(
         max_digits=10, decimal_places=5, null=True, blank=True, editable=False
     )
