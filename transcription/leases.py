@@ -1,5 +1,7 @@
 """Leases: which worker works on a row, until when, and how many workers died at it.
 
+The rows are transcripts and notifications. Other models use only `unleased`.
+
 Taking a lease adds 1 to `kills`. A success or a final failure sets `kills` to 0 (but a
 transcript that killed too many workers keeps MAX_KILLS). Any other outcome subtracts 1.
 A worker that dies stores no outcome, so its 1 stays. While nobody holds the lease,
@@ -27,7 +29,9 @@ MAX_KILLS = 5
 # The worker is still alive, so this subtracts the 1 that it added with the lease.
 NOT_KILLED = Greatest(F("kills") - 1, 0)
 
+# The rows that this process works on, by lease.
 _held: dict[UUID, Any] = {}
+# Rows that still need 1 subtracted from `kills`, see `_uncount`.
 _uncounted: deque[Any] = deque()
 _stopping = threading.Event()
 _renewing = threading.Lock()
@@ -41,9 +45,9 @@ def unleased(now: datetime, lasts: timedelta) -> Q:
     """Return the condition that a row is not leased.
 
     The condition tests only `leased_until`, because every release sets it to null.
-    lasts: how long a lease lasts. If `leased_until` is further in the future than that
-    plus CLOCK_SKEW, the clock was set back after the lease was taken. Such a lease does
-    not count.
+    lasts: how long a lease lasts. If `leased_until` is later than now + lasts +
+    CLOCK_SKEW, the clock was set back after the lease was taken. Such a lease does not
+    count.
     """
     longest = now + lasts + CLOCK_SKEW
     return Q(leased_until=None) | Q(leased_until__lte=now) | Q(leased_until__gt=longest)
@@ -89,11 +93,12 @@ def hold_lease(row: Any) -> Iterator[None]:
 
 
 def renew(row: Any, until: datetime) -> None:
-    """Extend the leases of all rows of this model that this process works on.
+    """Extend the leases of `row` and of the other rows that this process works on.
 
-    One statement extends all of them. It leaves out rows without progress since their
-    last extension, because their thread may hang. If we no longer hold the lease of a
-    row, its `has_lost_lease` is set.
+    One statement extends all of them. It leaves out rows of other models. It also
+    leaves out rows whose `keep_lease` was not called since their last extension,
+    because their thread may hang. If we no longer hold the lease of a row, its
+    `has_lost_lease` is set.
     """
     with _renewing:
         rows = {

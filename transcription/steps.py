@@ -40,7 +40,7 @@ guard_request = VendorPause.objects.guard_request
 # After this many failures, ask Twilio whether the recording was deleted. Before that, a
 # 404 may mean that the audio is not ready yet.
 NOT_READY = 3
-FORBIDDEN = 403  # AssemblyAI says "Cannot access uploaded file"
+FORBIDDEN = 403  # AssemblyAI's status for "Cannot access uploaded file"
 
 
 def fetch(transcript: Transcript) -> None:
@@ -109,10 +109,10 @@ def provide_audio(transcript: Transcript) -> None:
 def refetch_audio(transcript: Transcript) -> None:
     """Fetch the audio from Twilio again, because its file is not in our storage.
 
-    The file may come back, for example after the storage is mounted again. So the row
-    keeps the file's name until another file is stored. If the storage seems not to be
-    mounted, or if Twilio has no copy, FileNotFoundError is raised, so that the step is
-    retried.
+    The file may come back, for example after the storage is mounted again. So the
+    recording keeps the file's name until another file is stored. If the storage seems
+    not to be mounted, or if Twilio has no copy, FileNotFoundError is raised, so that
+    the step is retried.
     """
     missing = FileNotFoundError(ENOENT, "The file is missing from our storage")
     if not transcript.recording.sid or audio.is_folder_missing(
@@ -203,7 +203,9 @@ def adopt_or_submit(transcript: Transcript) -> None:
 def poll_after() -> timedelta:
     """Return how long to wait for a job's webhook before we ask AssemblyAI.
 
-    We wait a quarter of RECOVER_SECONDS: see maintenance.SWEEPS_TO_RECOVER.
+    A quarter of RECOVER_SECONDS. Then, even without webhooks, all waits for a call and
+    its transcript add up to less than RECOVER_SECONDS, see the sum at SWEEPS_TO_RECOVER
+    in djtranscribe/worker/maintenance.py.
     """
     return timedelta(seconds=settings.RECOVER_SECONDS / 4)
 

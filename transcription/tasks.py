@@ -1,8 +1,8 @@
 """The pipeline: turn a recording into a transcript, one step at a time.
 
-The state is in the rows. A message in the queue only says "advance transcript 42". It
-may be lost, duplicated or late: the lease lets only one worker act on a row, and the
-sweep queues overdue rows.
+The state is in the rows of Transcript. A message in the queue only says "advance
+transcript 42". It may be lost, duplicated or late: the lease lets only one worker act
+on a row, and `sweep` queues overdue rows. The worker calls `sweep` every few seconds.
 """
 
 import logging
@@ -77,6 +77,7 @@ def start_unless_running(
     If an unfinished transcript of the recording uses the same version of the same
     keyword list and the models in SPEECH_MODELS, return (this transcript, False). So
     AssemblyAI does not charge twice for a double click.
+    vocabulary: None means the list that `start` would use.
     """
     with transaction.atomic():
         # Lock the recording, because a double click sends two requests at once.
@@ -97,8 +98,8 @@ def start_unless_running(
 def enqueue_once(transcript_pk: int, priority: int = 0) -> bool:
     """Queue a message unless one is queued already. Return whether it was queued.
 
-    If every call of this function queued a message, duplicates would fill the queue and
-    make it slow. The sweep replaces lost messages.
+    Duplicates would be harmless, but they would fill the queue and make it slow. If a
+    message is lost, `sweep` queues another one.
     """
     now = timezone.now()
     silent = Transcript.objects.without_message(now).filter(pk=transcript_pk)
@@ -118,7 +119,8 @@ def enqueue(transcript_pk: int, priority: int) -> None:
             Transcript.objects.filter(pk=transcript_pk).update(announced_at=None)
             raise
 
-    # robust=True: if the task engine is down, the request must not fail with a 500.
+    # robust=True: if the task engine is down, the web request that called us must not
+    # fail with a 500. `sweep` queues the transcript later.
     # `send` is a function: Django logs its name on failure, and a partial has no name.
     transaction.on_commit(send, robust=True)
 
@@ -143,7 +145,10 @@ def sweep(limit: int = 500, back_fill: bool = True) -> int:
 
 
 def take_step(transcript: Transcript) -> None:
-    """Run one step and store its outcome. Raises LeaseLost and database errors."""
+    """Run one step and store its outcome, or its error.
+
+    Raises LeaseLost. Also raises database errors, except DataError and IntegrityError.
+    """
     if transcript.kills > MAX_KILLS:
         doing = ACTIVITIES.get(transcript.status, READING_RESULT)
         logger.error("transcript=%s kills=%s given_up", transcript.uuid, MAX_KILLS)

@@ -41,20 +41,23 @@ class Transcript(Work):
     # The speech models to request. Null means those of the setting SPEECH_MODELS.
     speech_models = models.JSONField(null=True, editable=False)
 
-    # The text as it reads now, with people's corrections.
+    # The current text, with people's corrections.
     text = models.TextField(blank=True)
     # The text that AssemblyAI wrote. Null if `text` is the same.
     original_text = models.TextField(null=True, editable=False)
-    # AssemblyAI's list of words, without people's corrections: text, start and end
-    # (ms), confidence (0 to 1 or null), speaker, channel.
+    # AssemblyAI's list of words, without people's corrections. Each word is an object
+    # with text, start and end (ms), confidence (0 to 1), speaker and channel. Any of
+    # them may be missing or invalid, see transcription/words.py.
     words = models.JSONField(default=list, blank=True)
-    # The text in the form of the search index, see transcription/tokens.py.
+    # The words of `text`, encoded for the search index by tokens.indexed. `save` and
+    # the queryset's `update` keep this column up to date.
     search_text = models.TextField(default="", blank=True, editable=False)
     confidence = models.FloatField(null=True, blank=True)
     language = models.CharField(max_length=20, blank=True)
     model_used = models.CharField(max_length=40, blank=True)
     audio_seconds = models.FloatField("audio (seconds)", null=True, blank=True)
-    # Who speaks on which channel of a conversation: {"1": "ada", "2": "Bob Stone"}.
+    # Who speaks on which channel: {"1": "ada", "2": "Bob Stone"}. Null if the recording
+    # is not a conversation with two channels.
     channel_names = models.JSONField(null=True, editable=False)
     # Number of the last Revision (transcription/review/models.py), or null if there is
     # none. Null instead of 0: SQLite adds a nullable column without copying the table.
@@ -88,7 +91,7 @@ class Transcript(Work):
             models.Index(
                 Coalesce("audio_seconds", -1.0), "id", name="transcript_by_length"
             ),
-            # For the home page: see caller.dashboard.needs_attention.
+            # For the home page, which lists calls that need attention.
             models.Index(IsConcern(), "created_at", name="transcript_by_concern"),
             # The condition must be the same as in TranscriptQuerySet.unfinished:
             # otherwise the database does not use this index.
@@ -146,8 +149,9 @@ class Transcript(Work):
     @property
     def uncorrected_text(self) -> str:
         """The text as AssemblyAI wrote it."""
-        # Test `revision` first, because `original_text` may be deferred. With a
-        # revision, `original_text` may be null: some revisions only name the speakers.
+        # Test `revision` first: `original_text` may be deferred, and reading it would
+        # cost a query. With a revision, `original_text` may be null, because some
+        # revisions only name the speakers.
         if not self.revision or self.original_text is None:
             return self.text
         return self.original_text

@@ -20,12 +20,13 @@ from transcription.tokens import indexed
 if TYPE_CHECKING:
     from transcription.models.transcript import Transcript
 
-# No row waits longer than this. If `next_attempt_at` is further in the future, the
-# clock was set back, so the row counts as due.
+# No transcript waits longer than this for its next step. If `next_attempt_at` is
+# further in the future, the clock was set back, so the transcript counts as due.
 MAX_WAIT = timedelta(minutes=20)
 STUCK_AFTER = timedelta(minutes=15)
-# After two killed workers a row is a suspect. Suspects run one at a time, so that a row
-# is not blamed for a kill that another row caused.
+# A transcript is a suspect after this many workers were killed at its current step. A
+# worker works on several transcripts at once, so another one may be the cause. So only
+# one suspect is leased at a time: then suspects are not blamed for each other's kills.
 SUSPECT_KILLS = 2
 
 
@@ -83,18 +84,18 @@ class TranscriptQuerySet(models.QuerySet["Transcript"]):
         return self.filter(unleased(now, timedelta(seconds=settings.LEASE_SECONDS)))
 
     def due(self, now: datetime) -> TranscriptQuerySet:
-        """Rows that are due and not leased."""
+        """Unfinished rows whose next step is due, and that no worker has leased."""
         is_due = Q(next_attempt_at__lte=now) | Q(next_attempt_at__gt=now + MAX_WAIT)
         return self.unfinished().unclaimed(now).filter(is_due)
 
     def without_message(self, now: datetime) -> TranscriptQuerySet:
-        """Rows without a message in the queue.
+        """Rows that have no message in the queue, or whose message may be lost.
 
-        The column `announced_at` has the time when a message was sent. `claim` sets it
-        to None.
+        `announced_at` is the time when a message (tasks.advance) was queued. It is None
+        again when a worker has received the message.
         """
         # A message from before `lost` counts as lost: the process that set announced_at
-        # may have died before it sent the message.
+        # may have died before it queued the message.
         lost = now - timedelta(seconds=settings.RECOVER_SECONDS / 3)
         return self.exclude(announced_at__gt=lost, announced_at__lte=now)
 
@@ -107,7 +108,7 @@ class TranscriptQuerySet(models.QuerySet["Transcript"]):
         return self.unfinished().filter(created_at__lt=now - STUCK_AFTER)
 
     def paused(self) -> TranscriptQuerySet:
-        """Rows waiting because a vendor is busy or refuses our account or settings."""
+        """Rows that wait: a vendor is busy, or refuses our account or settings."""
         account = self.model.ErrorClass.ACCOUNT
         return self.unfinished().filter(error_class=account)
 
@@ -115,7 +116,7 @@ class TranscriptQuerySet(models.QuerySet["Transcript"]):
         return self.filter(status=self.model.Status.ERROR)
 
     def suspected(self, now: datetime) -> TranscriptQuerySet:
-        """Suspects that are leased now.
+        """Suspects (see SUSPECT_KILLS) that are leased now.
 
         Their lease has added 1 to `kills`, so `kills` is more than SUSPECT_KILLS.
         """

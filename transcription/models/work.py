@@ -33,7 +33,8 @@ if TYPE_CHECKING:
 # AssemblyAI deletes uploads after 24 hours; one hour less is safe.
 UPLOAD_LIFETIME = timedelta(hours=23)
 # The first and the longest wait before a retry. Each wait is twice the wait before it.
-# Each is then varied by up to 25%. After MAX_ATTEMPTS (about a day) the row fails.
+# Each is then varied by up to 25%. After MAX_ATTEMPTS failed attempts at one step
+# (about a day), the transcript fails.
 BACKOFF_SECONDS = (5, 900)
 MAX_ATTEMPTS = 100
 # Once a transcript has had this many jobs, do not repeat a failed job automatically,
@@ -45,7 +46,8 @@ MAX_JOBS = 4
 class Work(models.Model):
     """Base of Transcript, with the state of the work.
 
-    A step stores its outcome only while it holds the lease of the row.
+    A step (see steps.py) stores its outcome only while its worker holds the lease of
+    the row.
     """
 
     class Status(models.TextChoices):
@@ -93,8 +95,8 @@ class Work(models.Model):
     jobs = models.PositiveSmallIntegerField("jobs started", default=0)
     # When AssemblyAI first refused this transcript, probably because of our settings.
     refused_at = models.DateTimeField(null=True, blank=True)
-    # AssemblyAI's last answer about the job. After a success, without `text`, `words`
-    # and what `payloads.redact` leaves out.
+    # AssemblyAI's answer about the finished job. After a success, `text` and `words`
+    # are left out. With REDACT_PII, `payloads.redact` leaves out more.
     response = models.JSONField("AssemblyAI's answer", null=True, blank=True)
 
     # What happens next
@@ -113,7 +115,7 @@ class Work(models.Model):
     priority = models.SmallIntegerField(default=0)
     lease = models.UUIDField(null=True, blank=True)
     leased_until = models.DateTimeField(null=True, blank=True)
-    # See transcription/leases.py.
+    # While the row is leased, this includes 1 for the lease: see leases.py.
     kills = models.PositiveSmallIntegerField(
         "workers killed at this step", default=0, editable=False
     )
@@ -155,7 +157,10 @@ class Work(models.Model):
 
     @property
     def is_upload_fresh(self) -> bool:
-        """Whether AssemblyAI can still read the audio. Twilio's URL does not expire."""
+        """Whether AssemblyAI can still read the audio at `audio_url`.
+
+        A URL at Twilio does not expire. Only an upload has `uploaded_at`.
+        """
         if not self.uploaded_at:
             return bool(self.audio_url)
         return timezone.now() < self.uploaded_at + UPLOAD_LIFETIME
@@ -198,6 +203,8 @@ class Work(models.Model):
     def release(self, wait: timedelta | None = timedelta(), **columns: Any) -> None:
         """Store the step's outcome and release the lease. The row is due after `wait`.
 
+        Also reset `attempts`, `error`, `error_class` and `kills`, unless `columns` has
+        other values for them.
         With wait=None (only from `finish`), the row is not due again until `retry`. If
         a webhook or a person has made the row due during the step, `wait` is ignored
         and the row stays due. Raises LeaseLost.
@@ -236,10 +243,13 @@ class Work(models.Model):
     def finish(self, status: Status, cost: Decimal = Decimal(), **columns: Any) -> None:
         """Store the final status, the cost and the notifications in one transaction.
 
+        cost: what AssemblyAI charges for the job. It is added to the recording's
+        `transcription_cost`.
         If the lease is lost, raises LeaseLost and stores nothing.
         """
         now = timezone.now()
-        # Clear the error of an earlier attempt, because the notification includes it.
+        # `release` clears an old error only in the database. Clear it in this object,
+        # too, because the notifications copy it from there.
         columns = {"error": "", "error_class": "", **columns}
         columns |= {"status": status, "finished_at": now}
         if not cost and not Notification.enabled_kinds():
@@ -283,7 +293,8 @@ class Work(models.Model):
 
         This does not count as a failed attempt.
         seconds: how long a busy vendor asked us to wait. We wait at least the first of
-        BACKOFF_SECONDS. Without `seconds`, we wait PROBE_INTERVAL.
+        BACKOFF_SECONDS, and at most MAX_WAIT. Without `seconds`, we wait
+        PROBE_INTERVAL.
         """
         wait = timedelta(seconds=max(seconds, BACKOFF_SECONDS[0])) if seconds else None
         self.release(
@@ -298,7 +309,8 @@ class Work(models.Model):
     def retry(self) -> bool:
         """Restart a failed transcript. Reuse its audio, upload or job where possible.
 
-        Return False if the transcript has not failed, or was restarted meanwhile.
+        Return False if the transcript has not failed, or was restarted meanwhile. Call
+        `tasks.enqueue_once` next: this method queues no message.
         """
         columns: dict[str, Any] = {}
         if self.assemblyai_id and self.is_unread:
