@@ -1,6 +1,6 @@
 """Requests to AssemblyAI's REST API. No other module sends requests to AssemblyAI.
 
-Refusals and network errors are raised as AssemblyAIError. See
+Refusals and network errors are raised as AssemblyAIError. The API is described at
 assemblyai.com/docs/api-reference.
 """
 
@@ -112,7 +112,8 @@ def job_pages(
 ) -> Iterator[list[dict[str, Any]]]:
     """Yield the jobs of `list_jobs`, page by page.
 
-    Raises AssemblyAIError if these jobs do not fit into `most_pages` pages.
+    Raises AssemblyAIError if these jobs do not fit into `most_pages` pages. None means
+    no limit.
     """
     # The list has times in UTC without a zone. Compare them as text.
     begin = since.astimezone(tz.utc).strftime("%Y-%m-%dT%H:%M:%S") if since else ""

@@ -19,7 +19,10 @@ MAX_CLOCK_ERROR = timedelta(days=1)
 
 
 def find_orphan(transcript: Transcript) -> dict[str, Any] | None:
-    """Return the job with our audio that belongs to no transcript of ours, or None."""
+    """Return the orphan that belongs to this transcript, or None.
+
+    Raises AssemblyAIError and LeaseLost.
+    """
     submitted_at = transcript.submitted_at or timezone.now()
     pages = assemblyai_client.job_pages(
         submitted_at - MAX_CLOCK_ERROR, assemblyai_client.LIST_PAGES

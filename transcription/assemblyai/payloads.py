@@ -21,6 +21,7 @@ DETECT = "detect"
 # we ask AssemblyAI to distinguish their voices. twilio.com/docs/voice/api/recording
 MIXED_SOURCES = ("DialVerb", "Conference", "StartConferenceRecordingAPI")
 
+# A job's error contains this if nobody spoke.
 NO_SPEECH = "no spoken audio"
 # A job's error begins with one of these if AssemblyAI could not open the audio's URL.
 UNREACHABLE_AUDIO = ("Download error", "Cannot access uploaded file")
@@ -31,7 +32,7 @@ REDACTED = "####"
 # A job that was deleted has this `audio_url`.
 DELETED = "http://deleted_by_user"
 # Larger numbers are ignored: no job has this many seconds of audio (115 days). At list
-# prices, the cost of fewer seconds fits its column.
+# prices, the cost of fewer seconds fits into the column Recording.transcription_cost.
 MAX_NUMBER = 10_000_000
 
 

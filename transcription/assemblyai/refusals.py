@@ -2,10 +2,11 @@
 
 AssemblyAI's errors are sentences without a code, so we search them for known words. If
 our settings seem to be the cause, we pause: transcripts wait instead of failing, and
-only probes are submitted. We also pause if AssemblyAI refuses a request with an unknown
-sentence, except with the HTTP status 403 or 413. Without this pause, every transcript
-could fail. If AssemblyAI then accepts another transcript with the same settings, the
-settings are right. The refused transcript then fails after a few more attempts.
+only a probe is submitted from time to time. We also pause if AssemblyAI refuses a
+request with an unknown sentence, except with the HTTP status 403 or 413. Without this
+pause, every transcript could fail. If AssemblyAI then accepts another transcript with
+the same settings, the settings are right. The refused transcript then fails after a few
+more attempts.
 
 Sources of the sentences: assemblyai.com/docs, "common errors and solutions"; issues of
 client programs (supoclip 11 and 43, typewhisper-mac 1042, ThinLineRadio 118).
@@ -42,6 +43,7 @@ ROW_FIELDS = {
     "webhook_auth_header_value",
     "webhook_url",
 }
+# Errors about the recording itself.
 RECORDING = re.compile(
     r"audio_url|uploaded file|no spoken audio|detected language|speech threshold"
     r"|\b(this|the|your) (audio|file|recording|media)\b"
@@ -77,7 +79,9 @@ REQUEST = re.compile(
 def suggest_change(reason: str, request: dict[str, Any]) -> str | None:
     """Return a sentence that says what to change, or "" if we do not know the cause.
 
-    Return None if AssemblyAI's sentence is about this recording or its keyword list.
+    Return None if AssemblyAI's sentence is about this recording, or about the content
+    of its keyword list: then our settings are not the cause.
+    reason: AssemblyAI's sentence. request: the body that AssemblyAI refused.
     """
     listed = [key for key in ("keyterms_prompt", "custom_spelling") if key in request]
     is_of_list = any(key in reason for key in listed)
@@ -198,7 +202,8 @@ def _others_are_accepted(transcript: Transcript, accepted: Any) -> bool:
     """Return whether AssemblyAI has accepted another transcript with these settings.
 
     Only the NEWEST_COMPARED transcripts count, and only those that were submitted after
-    the first refusal of `transcript`.
+    the first refusal of `transcript`. Before that refusal, return False.
+    accepted: the queryset of transcripts that count as accepted.
     """
     if not transcript.refused_at:
         return False
