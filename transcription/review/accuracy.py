@@ -11,8 +11,8 @@ from django.db.models.functions import Coalesce, RowNumber, TruncMonth
 
 from transcription.models import Score
 
-# The sums use all scores. An interval uses at most NEWEST scores of its group, the
-# newest ones.
+# The sums use all scores. A confidence interval uses only the newest scores of its
+# group, at most NEWEST.
 NEWEST = 300
 RESAMPLES = 200
 GROUPS = 20
@@ -34,7 +34,12 @@ class Interval(NamedTuple):
 
 
 class Group(NamedTuple):
-    """The scores of one version of a keyword list with one model."""
+    """The scores of one version of a keyword list with one model.
+
+    version: None if there is no keyword list. calls: number of scores. counts: the sums
+    of COUNTS. terms: share of the keyterms that are right. words: share of the words
+    that are wrong. Each share is None if there is nothing to count.
+    """
 
     name: str
     version: int | None

@@ -31,7 +31,7 @@ class CarryOver(NamedTuple):
 
 
 def carry_over(transcript: Transcript) -> None:
-    """Apply the corrections of the older transcript to a new one, see `older_review`.
+    """Apply the corrections of an older transcript (`older_review`) to a new one.
 
     An error here must not lose the new text, which is paid for. So errors are only
     logged, except OperationalError: the database is busy or down, and the step is
@@ -64,7 +64,10 @@ def _carry_over(transcript: Transcript) -> None:
 
 
 def older_review(transcript: Transcript) -> Transcript | None:
-    """Return the newest of the recording's older transcripts with live corrections."""
+    """Return the recording's newest older transcript that has live corrections.
+
+    Return None if there is none.
+    """
     older = transcript.siblings().filter(pk__lt=transcript.pk)
     return older.filter(corrections__is_live=True).order_by("pk").last()
 
@@ -72,7 +75,8 @@ def older_review(transcript: Transcript) -> Transcript | None:
 def unplaced_changes(transcript: Transcript) -> list[Change]:
     """Return the older transcript's corrections that a person must check.
 
-    Leave out a correction if a person has corrected the new transcript at its place.
+    Leave out a correction if the new transcript has a live correction at its place.
+    Use only the texts of the result: indexes may be those of old or of new words.
     """
     older = older_review(transcript)
     if older is None:
@@ -95,8 +99,9 @@ def place_changes(old: list[Word], changes: list[Change], new: list[Word]) -> Ca
     """Find the place of each change in the new words.
 
     A place is certain only if both transcripts have the same word before it and the
-    same word after it. If a place is uncertain, or if the new transcript has a third
-    text there, the change goes to `open`.
+    same word after it. If a place is uncertain, the change goes to `open`. So does a
+    change if the new transcript has neither the old nor the corrected text at its
+    place.
     """
     old_texts = [bare_word(word.text) for word in old]
     new_texts = [bare_word(word.text) for word in new]

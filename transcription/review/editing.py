@@ -1,4 +1,4 @@
-"""Save what people change in a transcript, as revisions (see models.py).
+"""Save what people change in a transcript, as revisions (see review/models.py).
 
 `save`, `undo`, `redo`, `name_speakers`, `verify` and `reopen` use one transaction each.
 Each of them stores everything, or raises Refused or Conflict and stores nothing.
@@ -44,6 +44,7 @@ from transcription.review.rules import (
 from transcription.review.scores import score_recording
 
 Kind = Revision.Kind
+# The kinds of revisions that can be undone and redone.
 EDITS = (Kind.EDIT, Kind.REPLACE, Kind.CARRIED, Kind.SPEAKERS)
 
 
@@ -59,9 +60,10 @@ def save(
 ) -> Revision:
     """Save changes as one revision.
 
-    started_from: the number of the revision that the author saw. If somebody else has
-    corrected the same words since then, Conflict is raised. It is not raised if they
-    only undid a correction. Their changes of other words are kept.
+    author: an account. None for a carry-over, or if the account was deleted.
+    started_from: the number of the revision that the author saw, or 0 for none. If
+    somebody else has corrected the same words since then, Conflict is raised. It is not
+    raised if they only undid a correction. Their changes of other words are kept.
     client_key: if a revision of this transcript has this key already, nothing is saved
     and that revision is returned.
     """
@@ -179,7 +181,10 @@ def name_speakers(
 
 
 def last_to_undo(transcript: Transcript, author: Any) -> Revision | None:
-    """Return the author's last edit that is not undone. Ignores batches."""
+    """Return the author's last edit that is not undone, or None.
+
+    Leave out edits that belong to a Batch, which is undone as a whole.
+    """
     edits = transcript.revisions.filter(kind__in=EDITS, is_undone=False)
     return edits.filter(author=author, batch=None).order_by("number").last()
 
@@ -187,7 +192,7 @@ def last_to_undo(transcript: Transcript, author: Any) -> Revision | None:
 def last_to_redo(transcript: Transcript, author: Any) -> Revision | None:
     """Return the edit that the author undid last, of those that are still undone.
 
-    Ignores batches.
+    Return None if there is none. Leave out edits that belong to a Batch.
     """
     undone = transcript.revisions.filter(kind=Kind.UNDO, target__is_undone=True)
     undone = undone.filter(author=author, target__batch=None)

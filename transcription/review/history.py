@@ -19,6 +19,12 @@ SHOWN_OF_ONE = 20
 
 
 class Entry(NamedTuple):
+    """A revision on the history page.
+
+    differences: HTML for each named speaker, and for the first SHOWN_OF_ONE
+    corrections. more: the number of the other corrections.
+    """
+
     revision: Revision
     differences: list[SafeString]
     more: int

@@ -99,7 +99,7 @@ class Revision(models.Model):
     target = models.ForeignKey(
         "self", null=True, on_delete=models.CASCADE, related_name="+"
     )
-    # Only used for editing.EDITS: whether the edit is undone now.
+    # Whether the edit is undone now. Always False for kinds outside editing.EDITS.
     is_undone = models.BooleanField(default=False)
     # Set if this save is a part of a Batch.
     batch = models.ForeignKey(
@@ -110,6 +110,7 @@ class Revision(models.Model):
     )
     # Only set for SPEAKERS: {name in the original words: the new name}.
     speakers = models.JSONField(null=True)
+    # Null if the account was deleted, or if corrections were carried over.
     author = models.ForeignKey(
         settings.AUTH_USER_MODEL, null=True, on_delete=models.SET_NULL, related_name="+"
     )
@@ -173,8 +174,8 @@ class Correction(models.Model):
 class Score(models.Model):
     """How correct AssemblyAI's text is, compared with a verified transcript.
 
-    The columns are counts and not rates, so that they can be summed. See
-    review/scores.py.
+    The columns are counts and not rates, so that they can be summed. review/scores.py
+    computes them.
     """
 
     transcript = models.OneToOneField(

@@ -1,4 +1,7 @@
-"""Compare ranges of original words. Each list of ranges is sorted, without overlaps."""
+"""Compare ranges of original words. A range is the `first` and `last` of a Change.
+
+Each list of ranges must be sorted and without overlaps.
+"""
 
 from bisect import bisect_right
 

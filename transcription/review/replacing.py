@@ -51,6 +51,10 @@ def _places(words: list[str], sought: list[str]) -> Iterator[tuple[int, int]]:
 def _with_texts(
     touched: list[Change], words: list[Word], texts: list[str]
 ) -> Iterator[Change]:
+    """Yield the changes in `touched` with their new texts.
+
+    words: the current words. texts: for each word its new text, or "" to remove it.
+    """
     pieces = iter(zip(words, texts, strict=True))
     number = {at: n for n, each in enumerate(touched) for at in range(*each[:2])}
     inside = (
