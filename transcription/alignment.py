@@ -16,7 +16,11 @@ UNSPACED_LETTER = re.compile(f"[{UNSPACED}]")
 
 
 class ListedWord(NamedTuple):
-    """A word of AssemblyAI's list. None means that the value is missing or invalid."""
+    """A word of AssemblyAI's list.
+
+    start, end: in ms. confidence: 0 to 1. None means that the value is missing or
+    invalid. speaker: "" if unknown.
+    """
 
     text: str
     start: float | None
@@ -38,7 +42,10 @@ class AlignedWord(NamedTuple):
 
 
 def align(text: str, heard: list[ListedWord]) -> Iterator[AlignedWord]:
-    """Yield all words of the text in order, each with what the list says about it."""
+    """Yield all words of the text in order, each with what the list says about it.
+
+    text: words separated by single spaces. heard: AssemblyAI's list.
+    """
     at, number = 0, 0
     unmatched: list[ListedWord] = []
     unknown = 0

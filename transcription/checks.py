@@ -17,8 +17,8 @@ from transcription.assemblyai.client import TIMEOUT_SECONDS
 from transcription.notifications.webhook import key_of
 
 # The settings in check_waits may be at most this long. With RECOVER_SECONDS above 4800,
-# `poll_after` (steps.py) would exceed MAX_WAIT (transcript_queries.py). Then a row
-# that waits would count as due, and we would ask AssemblyAI again and again.
+# `poll_after` (steps.py) would exceed MAX_WAIT (transcript_queries.py). Then a
+# transcript that waits would count as due, and we would ask AssemblyAI again and again.
 MAX_SECONDS = 3600
 # The form of a policy's name in REDACT_PII. Only the form is checked, because
 # AssemblyAI has dozens of policies and sometimes adds new ones.
@@ -163,7 +163,8 @@ def check_notify_email(**kwargs: Any) -> list[CheckMessage]:
 def can_receive_webhooks(url: str, schemes: set[str]) -> bool:
     """Return whether this URL is valid as NOTIFY_URL.
 
-    It must have one of the schemes, and no user name, password or fragment.
+    It must have one of the schemes, and no user name, password or fragment. All its
+    characters must be printable ASCII characters without a space.
     """
     address = split_url(url)
     try:

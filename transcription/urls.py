@@ -81,7 +81,6 @@ urlpatterns = [
         vocabulary.download,
         name="terms",
     ),
-    # AssemblyAI sends its webhooks to this URL.
     path(
         "webhooks/assemblyai/<uuid:uuid>/",
         webhooks.assemblyai_webhook,

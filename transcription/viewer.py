@@ -82,7 +82,7 @@ def silences(turns: list[PageTurn]) -> list[tuple[int, int]]:
 def gaps(turns: list[PageTurn]) -> Iterator[tuple[int, int]]:
     """Yield the pauses before and between the words, as (start, end) in ms.
 
-    In a pause, nobody speaks.
+    The silence of one speaker while another one speaks is not a pause.
     """
     spoken = sorted((word.start, word.end) for turn in turns for word in turn.words)
     heard = 0

@@ -123,6 +123,11 @@ def _end(
     following: int | None,
     latest: float,
 ) -> int:
+    """Return the end of a word in ms. It is never before `start` or after `latest`.
+
+    heard: AssemblyAI's end, or None. estimated: the end from `_estimate`, or 0 if the
+    start is known. following: the start of the next word, or None. latest: see `spans`.
+    """
     if heard is not None and start <= heard <= start + MAX_WORD_MS:
         end = int(heard)
     elif estimated:

@@ -170,7 +170,10 @@ def _number(value: Any, most: float) -> float | None:
 
 
 def _speaker(word: dict[str, Any], names: Mapping[str, str]) -> str:
-    """Return the speaker's name, or "". With several channels, each is a speaker."""
+    """Return the speaker's name, or "".
+
+    In audio with several channels, each channel counts as one speaker.
+    """
     speaker, channel = word.get("speaker"), word.get("channel")
     if str(channel) in names:
         return names[str(channel)]
