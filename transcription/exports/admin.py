@@ -24,7 +24,7 @@ from transcription.models import Export, Transcript
 def export(
     model_admin: Any, request: HttpRequest, chosen: QuerySet[Transcript]
 ) -> HttpResponseBase:
-    """Show the form that asks for the kind of file. If it was sent, return the file."""
+    """Show a form that asks for the kind of file. If it is sent, return the file."""
     uuid = uuid_of(request.POST.get("export", ""))
     answers = {**request.POST.dict(), "export": uuid}
     form = ExportForm(answers if "kind" in answers else None, initial={"export": uuid})
@@ -37,7 +37,7 @@ def export(
         "form": form,
         "total": chosen.count(),
         "progress_of": uuid,
-        # The admin's changelist needs these fields to select the same rows again.
+        # The form sends these fields, so that admin runs this action on the same rows.
         "again": {
             "action": "export",
             "select_across": request.POST.get("select_across", "0"),
@@ -75,7 +75,8 @@ def download(
     # Do not load `words`: this column can have megabytes, and a CSV does not use it.
     unused_columns = ["words"] if kind == CSV else []
     loaded = bulk.batches(chosen, request.user, *unused_columns)
-    # 100 PDF files take minutes, so save the progress after each file of a ZIP.
+    # `track_progress` saves the progress only between batches, and a batch of PDF files
+    # takes minutes. So give it the transcripts of a ZIP one by one.
     batches = row.track_progress(loaded if kind == CSV else bulk.one_by_one(loaded))
     if kind == CSV:
         pieces: Iterator[bytes] = bulk.csv_lines(batches, form.options.version)

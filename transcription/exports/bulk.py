@@ -37,12 +37,13 @@ COLUMNS = [
 def batches(
     transcripts: QuerySet[Transcript], reader: Any, *unused_columns: str
 ) -> Iterator[list[Transcript]]:
-    """Load the transcripts in batches and record that `reader` read them.
+    """Load the transcripts in batches and log that the user `reader` read them.
 
-    The `unused_columns` are not loaded.
+    The `unused_columns` are not loaded. If there are no transcripts, yield one empty
+    batch, so that `csv_lines` writes the header.
     """
-    # Load the keys first. With an open cursor, SQLite rejects our own writes as soon
-    # as another process has written. Then the download would break off.
+    # Load the keys first. With an open cursor, SQLite rejects our writes to the access
+    # log as soon as another process has written. Then the download would break off.
     keys = list(transcripts.values_list("pk", flat=True))
     rows = Transcript.objects.select_related("recording__call").with_contact_name()
     rows = rows.defer(*{*Transcript.LARGE_COLUMNS, *unused_columns} - {"original_text"})
@@ -79,7 +80,11 @@ def truncation_note(text: str) -> str:
 def csv_lines(
     batches: Iterable[list[Transcript]], version: str = Version.CURRENT
 ) -> Iterator[bytes]:
-    """Yield the CSV file in pieces. Version.BOTH adds a column `original_text`."""
+    """Yield the CSV file in pieces.
+
+    The column `text` has the original text for Version.ORIGINAL, else the corrected
+    one. Version.BOTH adds a column `original_text`.
+    """
     is_original, has_both = version == Version.ORIGINAL, version == Version.BOTH
     file = io.StringIO(newline="")
     writer = csv.writer(file)

@@ -54,7 +54,8 @@ class TextVersion(NamedTuple):
 def text_versions(transcript: Transcript, version: str) -> list[TextVersion]:
     """Return the versions to export.
 
-    Version.BOTH gives only one version if both have the same text.
+    Version.BOTH gives only one version if both have the same text. An unknown value of
+    `version` means Version.CURRENT.
     """
     now = partial(words_of, transcript)
     before = partial(original_of, transcript)
@@ -67,9 +68,10 @@ def text_versions(transcript: Transcript, version: str) -> list[TextVersion]:
 
 
 def filename(transcript: Transcript, extension: str) -> str:
-    """Return a file name without the phone number.
+    """Return a file name.
 
-    File names end up in logs, e-mails and cloud storage.
+    It leaves out the phone number, because file names end up in logs, e-mails and cloud
+    storage.
     """
     day = timezone.localdate(transcript.created_at)
     return f"transcript-{day:%Y-%m-%d}-{transcript.uuid}.{extension}"

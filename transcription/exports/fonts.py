@@ -121,5 +121,4 @@ def _read(paths: Iterable[Path]) -> Iterator[Font]:
                     letters = frozenset(font.getBestCmap() or ())
                     yield Font(path.stem.partition("[")[0], str(path), letters)
         except (TTLibError, OSError):
-            # Skip a file that fontTools cannot read.
             continue

@@ -42,9 +42,11 @@ def txt(transcript: Transcript, options: Options) -> bytes:
 def as_json(transcript: Transcript, options: Options) -> bytes:
     """Return the text and its words as JSON.
 
-    The times of words are in ms, or null if missing. For Version.ORIGINAL, and if
-    nobody has corrected words or named speakers, the words are as AssemblyAI sent them.
-    Version.BOTH adds the original text and words if the text was corrected.
+    `options.times` adds the start and end (ms) of each word. `options.speakers` adds
+    its speaker and channel. A missing value is null.
+    For Version.ORIGINAL, and if nobody has corrected words or named speakers, the words
+    are as AssemblyAI sent them. Otherwise they are the current words, and all channels
+    are null. Version.BOTH adds the original text and words if the text was corrected.
     """
     keys = ["text", "confidence"]
     keys += ["start", "end"] * options.times + ["speaker", "channel"] * options.speakers

@@ -9,11 +9,12 @@ from django.conf import settings
 from django.db import models
 from django.utils import timezone
 
-# A batch of a CSV, or a file of a ZIP, takes seconds. If none was sent for so long, we
-# assume that the browser has disconnected. A PDF of a very long call may take longer.
+# If no progress was saved for this long, the page says that the download has stopped:
+# probably the browser has disconnected. Usually a batch of a CSV, or a file of a ZIP,
+# takes seconds. For a PDF of a very long call, the page may be wrong.
 INTERRUPTED_AFTER = timedelta(seconds=30)
-# Save the progress at most this often. A ZIP of short texts has thousands of files a
-# second.
+# Save the progress at most once in this time, because a ZIP of short texts can get
+# thousands of files per second.
 SAVE_INTERVAL = timedelta(seconds=1)
 
 Row = TypeVar("Row")

@@ -94,7 +94,7 @@ def split_turn(turn: list[Word], speakers: bool) -> Iterator[list[Word]]:
 
 
 def merge_short_turns(groups: list[list[Word]]) -> list[list[list[Word]]]:
-    """Assign the groups to cues. Turns share a cue if `fits_cue` allows it."""
+    """Return the groups of each cue. Groups share a cue if `fits_cue` allows it."""
     shared: list[list[list[Word]]] = []
     for group in groups:
         if shared and fits_cue(shared[-1], group):
@@ -105,7 +105,10 @@ def merge_short_turns(groups: list[list[Word]]) -> list[list[list[Word]]]:
 
 
 def fits_cue(together: list[list[Word]], group: list[Word]) -> bool:
-    """Return whether a group fits into the cue of the groups before it."""
+    """Return whether a group can share the cue of the groups before it.
+
+    It can if it is a quick answer by another speaker, and both need only one line each.
+    """
     first, last = together[0][0], together[-1][-1]
     lines = [*wrap(together[-1]), *wrap(group)]
     return (

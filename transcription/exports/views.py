@@ -15,8 +15,8 @@ from transcription.models import Export, Transcript
 from transcription.review.turns import turns_on_page
 from transcription.viewer import missing_text_reason
 
-# The page of a download polls once a second. After this many polls, the page says that
-# the download did not start.
+# The page of a bulk export polls once a second. If there is no Export row after this
+# many polls, the page says that the download did not start.
 POLLS_TO_BEGIN = 30
 
 
