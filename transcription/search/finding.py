@@ -1,8 +1,8 @@
 """The transcripts that match a query.
 
-SQLite and PostgreSQL find the same ones, with the exception at MIN_LENGTH_FOR_LIKE.
-Migration 0012_search_text creates the index on Transcript.search_text. query.py parses
-what the user types.
+SQLite and PostgreSQL find the same ones, except for the rare phrases that
+MIN_LENGTH_FOR_LIKE describes. Migration 0012_search_text creates the index on
+Transcript.search_text. query.py parses what the user types.
 """
 
 import json
@@ -22,17 +22,19 @@ from transcription.search.query import Query, Term
 # Rank at most this many matches, the newest ones. Otherwise a search for a very common
 # word would read a million rows to show twenty.
 MAX_RESULTS = 1000
-# If the operators select at most this many calls, only the transcripts of these calls
-# are read. Otherwise the database finds all transcripts with the words first.
+# If the search operators (tag:, to:, by:) select at most this many calls, only the
+# transcripts of these calls are read. Otherwise the database first finds all
+# transcripts with the words.
 MAX_SELECTED_CALLS = 20_000
 TIMEOUT_MS = 5000
 QUERY_CANCELED = "57014"
-# The lookup from a transcript to its call.
+# The lookup path from a transcript to its call.
 CALL = "recording__call__"
-# PostgreSQL stores at most 255 positions per word, and none above 16,383. Texts of at
-# least this length (in characters) may lack some, so _PHRASE also uses LIKE for them.
-# A shorter text lacks some only if one word occurs more than 255 times in it. Then a
-# phrase with a later occurrence is not found.
+# To find phrases, PostgreSQL uses the positions of words in the text. It stores at most
+# 255 positions per word, and none above 16,383. So some may be missing for a text of at
+# least this many characters, and _PHRASE also searches the text with LIKE. In a shorter
+# text, positions are missing only if a word occurs more than 255 times. Then a phrase
+# with a later occurrence of this word is not found.
 MIN_LENGTH_FOR_LIKE = 8000
 
 
@@ -40,8 +42,9 @@ def ranked_keys(query: Query, rows: QuerySet[Transcript] | None = None) -> list[
     """Return the keys of at most MAX_RESULTS matching transcripts, the best first.
 
     rows: search only these transcripts. By default, search all.
-    If the query has no words, the newest are first. Raises BadOperator, and TooFrequent
-    if the search takes longer than TIMEOUT_MS.
+    If the query has no words, or only excluded ones, the newest are first. Raises
+    BadOperator. On PostgreSQL, raises TooFrequent if a statement takes longer than
+    TIMEOUT_MS.
     """
     if rows is None:
         rows = Transcript.objects.all()
@@ -57,7 +60,7 @@ def ranked_keys(query: Query, rows: QuerySet[Transcript] | None = None) -> list[
 
 
 class TooFrequent(Exception):
-    """The search took longer than TIMEOUT_MS, probably for its many matches."""
+    """The search took longer than TIMEOUT_MS, probably because it has many matches."""
 
 
 @contextmanager
@@ -117,11 +120,12 @@ def _keys(query: Query) -> RawSQL:
 def _newest_keys(query: Query, rows: QuerySet[Transcript]) -> list[int]:
     """Return the keys of at most MAX_RESULTS rows for a query without wanted words.
 
-    Newest first. If operators select calls, only the newest MAX_RESULTS calls count.
+    The newest are first. If operators select calls, only the newest MAX_RESULTS of the
+    selected calls with a transcript are searched.
     """
     rows = _without_excluded(rows, query)
     if query.finds_calls:
-        # Take the newest calls first: an index finds them.
+        # Select the calls before the transcripts: an index finds the newest calls.
         of_call = rows.order_by().filter(recording__call=OuterRef("pk"))
         calls = query.narrow(Call.objects.all(), "").filter(Exists(of_call))[
             :MAX_RESULTS
@@ -173,7 +177,7 @@ _KEYS = {
     "postgresql": "SELECT id FROM transcription_transcript AS outer_row WHERE {}",
     "sqlite": "SELECT rowid FROM transcription_search WHERE {}",
 }
-# The key of the row that a condition tests.
+# SQL for the key of the transcript that a condition tests.
 _ROW = {"postgresql": "outer_row.id", "sqlite": "transcription_search.rowid"}
 _AMONG = {
     "postgresql": "outer_row.id = ANY(%s)",

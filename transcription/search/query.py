@@ -82,9 +82,10 @@ class Query:
 
 
 def parse(text: str) -> Query:
-    """Parse a search. Never raises: text without an operator or term is skipped.
+    """Parse a search. Never raises: text that is no operator or word is skipped.
 
-    Everything beyond MAX_LENGTH, MAX_TERMS and MAX_OPERATORS is skipped, too.
+    Everything beyond MAX_LENGTH, MAX_TERMS and MAX_OPERATORS is skipped, too. The
+    values of operators are not checked here.
     """
     text = unicodedata.normalize("NFC", text[:MAX_LENGTH])
     operators, text = split_operators(text)
@@ -102,8 +103,9 @@ def _term(typed: str, is_prefix: bool, is_excluded: bool) -> Term | None:
     found = tokens(typed)
     if found and found[-1].is_last_letter:
         # In scripts without spaces, the index has pairs of letters, and a single letter
-        # only at the end of a run. Drop the single letter: the pair before contains it.
-        # If there is no pair, search for all tokens that start with the letter.
+        # only at the end of a run. So a search for the single letter would only find
+        # ends of runs. Drop the letter: the pair before contains it. If there is no
+        # pair, search for all tokens that start with the letter.
         if len(found) > 1 and found[-2].end == found[-1].end:
             found.pop()
         else:

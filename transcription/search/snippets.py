@@ -21,8 +21,8 @@ from transcription.words import Word
 
 # A passage has about PASSAGE characters. About BEFORE of them are before the match.
 PASSAGE, BEFORE = 220, 50
-# The best passage begins at the match with the largest number of different terms of the
-# query within this many tokens.
+# Of all matches, show the one with the largest number of different terms of the query
+# in its next NEAR tokens.
 NEAR = 28
 # Start the audio this long before the match: a word without its context is hard to
 # understand.
@@ -33,7 +33,8 @@ LEAD_SECONDS = 3
 class Snippet:
     transcript: Transcript
     passage: SafeString
-    # The word where the match begins. None if the list of words has no match.
+    # The word where the shown match begins. None if the transcript's words (words_of)
+    # have no match.
     word: Word | None
 
     @property
@@ -57,11 +58,11 @@ class Snippet:
 
 
 def snippets_of(transcripts: list[Transcript], query: Query) -> list[Snippet]:
-    """Return the snippets of a page.
+    """Return a snippet of each transcript on a page of search results.
 
     The number of database queries does not depend on the number of transcripts.
     """
-    # A query without words has no matches in the texts.
+    # A query without words has no matches in the texts, so no word is needed.
     words = words_of_each(transcripts) if query.included else {}
     return [snippet_of(each, query, words.get(each.pk, [])) for each in transcripts]
 
@@ -142,9 +143,9 @@ def occurrences(words: list[str], query: Query) -> list[tuple[int, int, int]]:
 
 
 def densest_index(found: list[tuple[int, int, int]]) -> int:
-    """Return the index of the occurrence at which the best passage begins, see NEAR.
+    """Return the index of the occurrence to show (see NEAR), or 0 if `found` is empty.
 
-    If `found` is empty, the index is 0.
+    found: the result of `occurrences`.
     """
 
     def terms_near(index: int) -> int:
@@ -159,8 +160,9 @@ def densest_index(found: list[tuple[int, int, int]]) -> int:
 
 
 def matched_word(words: list[Word], query: Query, best: int, count: int) -> Word | None:
-    """Return the word where occurrence number `best` of the text begins, or None.
+    """Return the word where occurrence number `best` of the text begins.
 
+    Return None if the words have no occurrence.
     words: the current words of the transcript.
     count: the number of occurrences in the text.
     """
@@ -169,7 +171,8 @@ def matched_word(words: list[Word], query: Query, best: int, count: int) -> Word
     if not found:
         return None
     # `best` counts occurrences in the text. The words may be in a different order than
-    # the text. If they also have a different number of occurrences, use the first one.
+    # the text, so they may have a different number of occurrences. Then `best` may not
+    # exist among the words: use the first one.
     start, _, _ = found[best] if len(found) == count else found[0]
     begins = list(
         accumulate((len(word.space) + len(word.text) for word in words), initial=0)

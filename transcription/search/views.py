@@ -17,8 +17,8 @@ from transcription.search.query import MAX_LENGTH, Query, parse
 from transcription.search.snippets import snippets_of
 
 RESULTS_PER_PAGE = 20
-# A search with words shows at most this many notes. A search with only operators shows
-# at most this many calls without a transcript.
+# A search with words shows at most this many notes. A search with only operators (such
+# as tag:billing) shows at most this many calls without a transcript.
 MAX_OTHER_RESULTS = 10
 # A search looks for calls without a transcript only among this many calls: the newest
 # that match its operators.
