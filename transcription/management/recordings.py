@@ -30,7 +30,7 @@ def find_vocabulary(name: str) -> Vocabulary:
 def new_recording(
     source: str, chunks: Iterable[bytes], channels: int | None = None
 ) -> Iterator[Recording]:
-    """Store audio as a new recording, then run the body in a transaction.
+    """Store audio as a new recording, then run the `with` block in a transaction.
 
     The transaction begins after the audio is stored: on SQLite, a transaction blocks
     all other writers, and a download may take hours. Until the audio is stored, the

@@ -24,8 +24,8 @@ if TYPE_CHECKING:
     from transcription.models import Notification, Transcript
 
 # Parts of an error message to remove: a URL may open the audio, a series of digits may
-# be a phone number, and PostgreSQL cannot store NUL. The scheme's length is limited,
-# because otherwise a very long word would take quadratic time.
+# be a phone number, and PostgreSQL cannot store NUL. The length of the URL's scheme is
+# limited: otherwise, matching a very long word would take quadratic time.
 PRIVATE = re.compile(r"\w{1,20}://\S+|\+?\d[\d ().-]{5,}\d|\0")
 
 

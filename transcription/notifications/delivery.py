@@ -25,7 +25,10 @@ NO_ADDRESS = "The operator was deleted, is inactive or has no e-mail address."
 
 
 def deliver(kind: str, stopping: Callable[[], bool] = lambda: False) -> int:
-    """Send all due notifications of this kind. Return the number of attempts."""
+    """Send all due notifications of this kind. Return the number of attempts.
+
+    Begin no further attempt when `stopping` returns True.
+    """
     tried = 0
     while kind in Notification.enabled_kinds() and not stopping():
         notification = Notification.objects.claim(kind)

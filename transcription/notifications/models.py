@@ -29,7 +29,8 @@ MAX_ATTEMPTS = len(WAITS_SECONDS) + 1
 MAX_WAIT = timedelta(days=1)
 # A lease must be longer than any attempt: an e-mail can take 60 s, a webhook 15 s.
 LEASE = timedelta(minutes=3)
-# Corrections of one transcript within this time share one notification.
+# A webhook about a correction waits this long, so that further corrections of the same
+# transcript need no webhook of their own.
 CORRECTIONS_PAUSE = timedelta(minutes=1)
 # Large columns that no notification needs.
 LARGE_COLUMNS = [
@@ -93,8 +94,8 @@ class NotificationQuerySet(models.QuerySet["Notification"]):
 
     def due(self, now: datetime) -> NotificationQuerySet:
         """Return the rows that are due and that no worker is sending now."""
-        # If a row waits longer than MAX_WAIT, the clock was set back. Treat the row
-        # as due.
+        # No wait is longer than MAX_WAIT. If a row is due later than that, the clock
+        # was set back: treat the row as due now.
         is_due = Q(next_attempt_at__lte=now) | Q(next_attempt_at__gt=now + MAX_WAIT)
         pending = self.filter(state=Notification.State.PENDING)
         return pending.filter(is_due).filter(unleased(now, LEASE))
@@ -177,7 +178,7 @@ class Notification(models.Model):
     sent_at = models.DateTimeField(null=True)
     lease = models.UUIDField(null=True)
     leased_until = models.DateTimeField(null=True)
-    # See transcription/leases.py.
+    # transcription/leases.py explains how this is counted.
     kills = models.PositiveSmallIntegerField(
         "workers killed while sending", default=0, editable=False
     )
@@ -206,7 +207,6 @@ class Notification(models.Model):
 
     @staticmethod
     def enabled_kinds() -> list[Notification.Kind]:
-        """Return the kinds that are switched on."""
         kind = Notification.Kind
         on = {kind.WEBHOOK: settings.NOTIFY_URL, kind.EMAIL: settings.NOTIFY_EMAIL}
         return [each for each in kind if on[each]]

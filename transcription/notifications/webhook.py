@@ -133,9 +133,10 @@ def error_for(answer: requests.Response) -> WebhookError:
 
 
 def parse_retry_after(value: str | None) -> float | None:
-    """Return how many seconds to wait, from a Retry-After header, or None.
+    """Return the seconds to wait from a Retry-After header.
 
-    The header has a number of seconds or an HTTP date, which is always in UTC.
+    The header has a number of seconds or an HTTP date, which is always in UTC. Return
+    None if it is missing or has neither.
     """
     seconds = retry_after_seconds(value)
     if seconds is not None or not value:

@@ -133,7 +133,10 @@ def due() -> dict[str, int]:
 
 
 def start_deletion() -> Deletion | None:
-    """Return the unfinished deletion, or a new one if rows are due, or else None."""
+    """Return the unfinished Deletion of expired data, or create one if rows are due.
+
+    Otherwise return None.
+    """
     known = Deletion.objects.filter(reason=Deletion.Reason.RETENTION)
     if unfinished := known.unfinished().first():
         return unfinished
@@ -144,7 +147,10 @@ def start_deletion() -> Deletion | None:
 
 
 def start_daily_deletion() -> Deletion | None:
-    """Call `start_deletion`, but do not create a second deletion within 24 hours."""
+    """Call `start_deletion`, at most once a day.
+
+    Return None if a deletion that began less than 24 hours ago is finished.
+    """
     recent = Deletion.objects.filter(
         reason=Deletion.Reason.RETENTION, begun_at__gt=timezone.now() - DAILY_INTERVAL
     )

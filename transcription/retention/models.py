@@ -19,8 +19,8 @@ COUNT_KEYS = (
     *("calls", "audio files", "texts", "notes", "webhook deliveries"),
     *("contacts", "numbers of contacts", "entries on the do-not-call list"),
 )
-# The key of Deletion.position for the days of requests to AssemblyAI whose responses
-# were lost.
+# A key of Deletion.position: the days on which AssemblyAI's response to a new job was
+# lost. We do not know the IDs of these jobs, so we cannot delete them.
 LOST_JOBS = "lost jobs"
 # The columns that a worker changes during a slice.
 PROGRESS = ("counts", "problem", "position")
@@ -121,7 +121,10 @@ class Deletion(models.Model):
         self.store_or_raise(leased_until=None, **columns)
 
     def finish(self) -> None:
-        """Store that the deletion is finished. Raises LeaseLost."""
+        """Store that the deletion is finished, and remove the phone numbers.
+
+        Raises LeaseLost.
+        """
         if days := self.position.get(LOST_JOBS):
             self.problem = (
                 f"{self.problem} AssemblyAI may still have jobs whose IDs we do not "

@@ -1,9 +1,10 @@
 """Erase the data of a person: delete everything about their phone numbers.
 
-A call is deleted at Twilio, then at AssemblyAI, then in our database. A round tries
-each call at most once. If a vendor refuses to delete a call, the round goes on with the
-next call. Another error ends the round. If a round did not finish the deletion,
-tasks.sweep starts a new round within an hour.
+`erase_slice` deletes one call: at Twilio, then at AssemblyAI, then in our database. A
+round is a series of slices that tries each call at most once. If a call cannot be
+deleted yet, or a vendor refuses to delete it, the round goes on with the next call.
+Another error, such as a vendor that is down, ends the round. If a round did not finish
+the deletion, retention.tasks.sweep starts a new round within an hour.
 """
 
 import json
@@ -62,9 +63,10 @@ def summary(numbers: Collection[str]) -> dict[str, int]:
 
 
 def erase_slice(deletion: Deletion) -> bool:
-    """Erase one call. If no call is left, erase all other data.
+    """Erase one call that this round has not tried yet.
 
-    Return whether to continue at once. Raises LeaseLost.
+    If all calls are erased, erase all other data. If a call could not be erased, end
+    the round. Return whether to continue at once. Raises LeaseLost.
     """
     overwrite_deleted()
     waiting: list[int] = deletion.position.setdefault("waiting", [])
@@ -114,7 +116,7 @@ def blocking_reason(call: Call) -> str:
     if not call.is_finished or (call.is_conversation and not call.leg.is_finished):
         return CALL_NOT_ENDED
     transcripts = Transcript.objects.unfinished().filter(recording__call=call)
-    # No worker has these transcripts, and no job was requested: they can be deleted.
+    # Some can be deleted: no worker has leased them, and no job was requested for them.
     idle = transcripts.filter(lease=None, submitted_at=None, assemblyai_id=None)
     return TRANSCRIPT_NOT_FINISHED if transcripts.exclude(pk__in=idle).exists() else ""
 
@@ -146,8 +148,8 @@ def erase_call(call: Call, deletion: Deletion) -> str:
             record_lost_job(row, deletion)
         notes = locked.notes.count()
         locked.delete()
-        # Store this in the same transaction: if this worker dies before the files are
-        # deleted, the next worker deletes them, see `erase_slice`.
+        # Store the SIDs in the same transaction: if this worker dies before the files
+        # are deleted, `delete_remaining_files` finds the files by their SIDs.
         deletion.position["sids"] += sids
         deletion.add(
             {
@@ -209,8 +211,9 @@ def erase_rest(deletion: Deletion) -> None:
     """Delete all other data about these numbers.
 
     That is: numbers of contacts, contacts without other numbers, webhook deliveries,
-    texts in the admin site's log, and entries on the do-not-call list (but see
-    `keeps_do_not_call`). Raises LeaseLost.
+    texts in the admin site's log, and entries on the do-not-call list (unless
+    `keeps_do_not_call` is set). Also delete batches of corrections that have no
+    transcripts any more. Raises LeaseLost.
     """
     numbers = deletion.numbers
     with transaction.atomic():
@@ -240,7 +243,10 @@ def erase_rest(deletion: Deletion) -> None:
 
 
 def deliveries_with(numbers: Collection[str]) -> QuerySet[WebhookDelivery]:
-    """Return deliveries that contain one of the numbers. Reads the whole table."""
+    """Return webhook deliveries that contain one of the numbers.
+
+    Reads the whole table.
+    """
     if not numbers:
         # An empty condition would select all deliveries.
         return WebhookDelivery.objects.none()

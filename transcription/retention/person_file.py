@@ -33,7 +33,7 @@ INTERNAL_COLUMNS = {
 def zip_pieces(numbers: Collection[str], reader: Any) -> Iterator[bytes]:
     """Yield the ZIP in pieces. Log that `reader` has read and heard everything.
 
-    reader: the user, or None for the command.
+    reader: the user, or None for the command `export-person`.
     """
     sink = ZipBuffer()
     calls = calls_of(numbers).order_by("created_at")

@@ -13,7 +13,10 @@ HEADERS = {"term", "terms", "keyword", "word"}
 
 
 def terms_in(name: str, content: bytes) -> list[str]:
-    """Return the terms of a text or CSV file. Raises ValidationError."""
+    """Return the terms of a text or CSV file. Raises ValidationError.
+
+    The name of a CSV file ends with .csv. Its first row may be a header (HEADERS).
+    """
     if len(content) > MAX_FILE_BYTES:
         raise ValidationError(
             "This file is too large for a keyword list. The maximum is "

@@ -196,7 +196,8 @@ class Batch(models.Model):
         settings.AUTH_USER_MODEL, null=True, on_delete=models.SET_NULL, related_name="+"
     )
     created_at = models.DateTimeField(auto_now_add=True)
-    # Primary keys of the transcripts. `done`: how many of them are finished.
+    # Primary keys of the transcripts. `done`: how many of them a worker has processed.
+    # An undo counts from 0 again.
     transcripts = models.JSONField()
     done = models.PositiveIntegerField(default=0)
     is_undoing = models.BooleanField(default=False)

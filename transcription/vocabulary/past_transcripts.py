@@ -53,7 +53,10 @@ def undo_batch(batch: Batch) -> None:
 
 
 def continue_batch() -> bool:
-    """Do the next part of the oldest batch. Return False if no batch is waiting."""
+    """Do the next part of the oldest waiting batch. Return False if none is waiting.
+
+    A batch waits if it is not finished and no worker has leased it.
+    """
     now = timezone.now()
     until = now + LEASE
     waiting = Batch.objects.filter(unleased(now, LEASE), finished_at=None)

@@ -57,7 +57,7 @@ def batches(request: HttpRequest) -> HttpResponse:
 @require_POST
 @permission_required(CORRECT_TRANSCRIPTS, raise_exception=True)
 def apply(request: HttpRequest, pk: int) -> HttpResponse:
-    """Start to correct a mistake in past transcripts, see `create_batch`."""
+    """Queue the correction of a mistake in past transcripts, as a Batch."""
     row = get_object_or_404(Mistake, pk=pk)
     try:
         batch = past_transcripts.create_batch(row.heard, row.corrected, request.user)
@@ -81,7 +81,7 @@ def apply(request: HttpRequest, pk: int) -> HttpResponse:
 @require_POST
 @permission_required(CORRECT_TRANSCRIPTS, raise_exception=True)
 def undo(request: HttpRequest, pk: int) -> HttpResponse:
-    """Start to undo a correction in all transcripts of its batch."""
+    """Queue the undo of a batch, in all its transcripts."""
     past_transcripts.undo_batch(get_object_or_404(Batch, pk=pk))
     return redirect("transcription:suggestions")
 
@@ -138,7 +138,7 @@ def add(vocabulary: Vocabulary, what: str, heard: str, text: str, author: Any) -
     """
     column, line = "terms", text
     if what == "spelling":
-        # A comma separates heard forms, and = ends them.
+        # In `custom_spellings`, commas separate the heard forms, and = ends them.
         heard = " ".join(re.sub("[,=]", " ", heard).split())
         column, line = "custom_spellings", f"{heard} = {text}"
     elif what != "term":

@@ -35,7 +35,7 @@ class Command(BaseCommand):
                 for piece in person_file.zip_pieces(numbers, reader=None):
                     target.write(piece)
         except BaseException as error:
-            # An incomplete file also contains a person's data.
+            # Delete an incomplete file: it contains a person's data, too.
             file.unlink(missing_ok=True)
             if isinstance(error, OSError):
                 raise CommandError(
