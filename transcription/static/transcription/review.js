@@ -16,8 +16,10 @@
     let revision = Number(review.dataset.revision);
     // Where a selection with Shift began; its other end is viewer.tabStop. null: no selection.
     let anchor = null;
-    // The open input: { input, from, to, range, isInsertion, now, spans, seen }. `seen` is
-    // the revision that the page showed when the user opened the input.
+    // The open input: { input, from, to, range, isInsertion, now, spans, seen }. `from`
+    // and `to` are indexes in viewer.words, `range` has indexes of original words. `now`
+    // is the text of these words. `seen` is the revision that the page showed when the
+    // user opened the input.
     let edit = null;
     // Saves that the server has not answered, the oldest first.
     let waiting = [];
@@ -33,8 +35,9 @@
     };
     // Not crypto.randomUUID: it exists only with https and on localhost.
     const newKey = () => [...crypto.getRandomValues(new Uint8Array(16))].map((byte) => byte.toString(16).padStart(2, "0")).join("");
-    // First and last selected word: selected with mouse or fingers (the browser's selection),
-    // or else with Shift. If no words are selected, both are viewer.tabStop.
+    // Indexes of the first and last selected word: selected with mouse or fingers (the
+    // browser's selection), or else with Shift. If none is selected, both are
+    // viewer.tabStop.
     const selected = () => {
       const { isCollapsed, anchorNode, focusNode } = getSelection();
       const marked = [anchorNode, focusNode].map((node) => viewer.numberOf(node?.parentElement));

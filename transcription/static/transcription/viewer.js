@@ -24,9 +24,10 @@
     const count = byId("count");
     const turns = JSON.parse(byId("words").textContent);
     const turnElements = [...text.querySelectorAll(".turn-text")];
-    // The first four have an item for each word, in the order of the text. An item of
-    // `ranges` says which original words the word stands for. The last two have indexes of
-    // words.
+    // `words` (elements), `starts` (ms), `sure` (confidence) and `ranges` (the original
+    // words that a word stands for) have an item for each word, in the order of the text.
+    // `inTime` has the indexes of all words, in order of time. `doubtful` has the indexes
+    // of the doubtful words.
     let [words, starts, sure, ranges, inTime, doubtful] = [[], [], [], [], [], []];
     const numbers = new Map();
     let below = 0;
@@ -43,7 +44,6 @@
       return (h ? `${h}:${String(m).padStart(2, "0")}` : m) + `:${String(s).padStart(2, "0")}`;
     };
 
-    // Collect the data about the words of all turns.
     function collectWords() {
       words = turnElements.flatMap((turn) => [...turn.querySelectorAll(":scope > span")]);
       words.forEach((word, number) => numbers.set(word, number));
