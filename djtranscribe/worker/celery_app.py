@@ -1,9 +1,10 @@
 """Send messages through RabbitMQ or Redis, with Celery, if TASK_BROKER_URL is set.
 
 Celery only carries messages. We do not use its results, its retries of tasks, or its
-scheduler. If a broker loses a message, the sweep (maintenance.py) sends another, except
-for `send_link`. Django loads this module before our models, so this module must not
-import models.
+scheduler. If a broker loses a message, maintenance.py or the next check of a call
+queues the work again. Only `send_link` (password reset) is not queued again: the user
+can ask for another link. Django loads this module before our models, so this module
+must not import models.
 """
 
 import logging
@@ -36,8 +37,9 @@ HIGHEST_PRIORITY = 9
 CONNECT_SECONDS, SEND_SECONDS = 2, 3
 # Interval of heartbeats. They detect a connection that was cut without being closed.
 HEARTBEAT_SECONDS = 10
-# Redis sends a message again if no worker confirms it within this many seconds. This is
-# harmless: the first worker has leased the transcript, so the second does nothing.
+# Redis delivers a message again if no worker confirms it within this many seconds. That
+# is harmless: a transcript or deletion is leased to the first worker, so the second
+# worker does nothing. A second check of a call only repeats the request to Twilio.
 REDIS_VISIBILITY_TIMEOUT = 300
 
 
@@ -105,7 +107,10 @@ def run(path: str, args: Sequence[Any], kwargs: Mapping[str, Any]) -> None:
 
 
 def celery_priority(priority: int) -> int:
-    """Convert our priority (-100 to 100) to Celery's. On Redis, 0 is the highest."""
+    """Convert a task's priority (-100 to 100) to the broker's (0 to HIGHEST_PRIORITY).
+
+    RabbitMQ delivers the highest number first, Redis the lowest.
+    """
     level = round((priority + 100) / 200 * HIGHEST_PRIORITY)
     return HIGHEST_PRIORITY - level if is_redis() else level
 
@@ -113,7 +118,7 @@ def celery_priority(priority: int) -> int:
 class CeleryBackend(BaseTaskBackend):
     """Task backend that sends messages to the broker after the commit.
 
-    A message that cannot be sent is lost without an exception.
+    A message that cannot be sent is logged and lost. No exception is raised.
     """
 
     supports_priority = True

@@ -55,7 +55,6 @@ class CeleryQueue:
             )
             controller.start()
             if not stopping.is_set():
-                # Celery gave up, because the broker refused our name or password.
                 logger.error("broker=refused again_in=%s", REFUSED_SECONDS)
                 stopping.wait(REFUSED_SECONDS)
 

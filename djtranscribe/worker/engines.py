@@ -13,19 +13,26 @@ from django_tasks.base import Task
 
 from djtranscribe.worker.waking import Wakeups
 
-# If this many messages of a task wait, the sweep queues no more of this task, because
-# they would only wait longer. Messages of a back-fill are counted separately.
+# If this many messages of a task wait in the queue, the sweep (maintenance.py) queues
+# no more messages of this task, because they would only wait longer. Messages of a
+# back-fill (old recordings, from reconcile --all) are counted separately.
 BACKLOG = 200
 
 
 class Engine(Protocol):
-    """Run the messages of a queue. Messages may be lost: the sweep replaces them.
+    """A queue of messages, and the threads of a worker that run them.
 
-    It does not replace messages of `send_link`: users ask for another link.
+    A message may be lost. Then maintenance.py or the next check of a call queues the
+    work again. Only `send_link` (password reset) is not queued again: the user can ask
+    for another link.
     """
 
     def start(self, concurrency: int, wakeups: Wakeups, stopping: Event) -> None:
-        """Start to run messages, at most `concurrency` at once."""
+        """Start threads that run messages, at most `concurrency` at once.
+
+        wakeups: wakes the threads when there are new messages (not used with a broker).
+        stopping: must be set before `finish`.
+        """
 
     def finish(self) -> None:
         """Take no more messages, and wait for the running ones."""

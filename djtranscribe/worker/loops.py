@@ -61,8 +61,8 @@ class Loop(threading.Thread):
 def message_context() -> Iterator[None]:
     """Context manager in which a message runs, with a working database connection.
 
-    Errors are logged and not raised. After an error, the sweep sends another message
-    when the row's lease has expired.
+    Errors are logged and not raised, so the message is not retried. For calls,
+    transcripts and deletions, maintenance.py queues a new message later.
     """
     try:
         close_old_connections()

@@ -21,9 +21,10 @@ from transcription.models import Notification
 PRUNE_SECONDS = 3600
 DELIVERY_RETENTION = timedelta(days=30)
 ABANDONED_AFTER = timedelta(days=1)
-# The sweep runs this many times within RECOVER_SECONDS, so every 10 s by default.
-# Without webhooks, we check the call after 1/3 of RECOVER_SECONDS, and the transcript
-# after another 1/4. Each time, the sweep may be 1/9 late: 1/3 + 1/4 + 2/9 = 0.81.
+# The sweep runs this many times within RECOVER_SECONDS, so every 10 s by default. Even
+# if all webhooks are lost, a transcript must not be later than RECOVER_SECONDS. We
+# check the call after 1/3 of this time, and the job at AssemblyAI after another 1/4.
+# Each of the two checks may wait 1/9 for the sweep: 1/3 + 1/4 + 2/9 = 0.81.
 SWEEPS_TO_RECOVER = 9
 
 

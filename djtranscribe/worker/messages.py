@@ -94,9 +94,9 @@ class Messages:
             self.woken.set()
 
     def claim(self, most: int) -> list[Any]:
-        """Claim the most urgent messages."""
+        """Claim at most `most` messages, the most urgent first."""
         ready = DBTaskResult.objects.ready()
-        # On SQLite, a transaction makes other writers wait. So look without it first.
+        # On SQLite, a transaction makes other writers wait. So look without one first.
         if connection.vendor == "sqlite" and not ready.exists():
             return []
         with exclusive_transaction(ready.db):

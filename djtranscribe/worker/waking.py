@@ -25,7 +25,8 @@ SECONDS_BETWEEN_NOTIFICATIONS = 0.05
 class Wakeups(threading.Thread):
     """Thread that sets the events of a table when the table has new work.
 
-    On SQLite, every change of the database sets all events.
+    `subscribe` returns such an event. On SQLite, every change of the database sets all
+    events.
     """
 
     def __init__(self, stopping: threading.Event) -> None:

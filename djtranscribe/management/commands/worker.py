@@ -72,7 +72,7 @@ class Command(BaseCommand):
         queue.finish()
         for loop in loops:
             # A slow e-mail may take longer. Do not wait for it: when the lease of its
-            # row has expired, another worker sends the e-mail again.
+            # Notification has expired, another worker sends the e-mail again.
             loop.join(STOP_SECONDS)
         close_connections()
 
