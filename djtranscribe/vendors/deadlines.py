@@ -27,7 +27,8 @@ MAX_CONNECTIONS = 128
 CHUNK_BYTES = 64 * 1024
 # Time limit for CHUNK_BYTES of a streamed response. So at least 2 kB/s must arrive.
 CHUNK_SECONDS = 30
-# Limit for streamed responses: AssemblyAI does not accept larger files.
+# Limit for streamed responses. They are audio that is later sent to AssemblyAI, which
+# does not accept larger files.
 MAX_STREAM_BYTES = 5 * 1024**3
 # Limit for responses that are not streamed. The JSON of a transcript with a day
 # of speech has about 30 MB.

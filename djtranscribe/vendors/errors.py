@@ -37,7 +37,7 @@ class VendorError(Exception):
 
 
 def internal_error(error: Exception) -> VendorError:
-    """Return the error to store in a row if a bug in our code stopped work on it."""
+    """Return the VendorError to store when a bug in our code has stopped some work."""
     message = "An error in djtranscribe itself; see the worker's log"
     return VendorError(f"{message} ({type(error).__name__}).")
 

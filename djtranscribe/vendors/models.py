@@ -42,14 +42,16 @@ class VendorPauseQuerySet(models.QuerySet["VendorPause"]):
     ) -> Iterator[VendorPause | None]:
         """Context manager for a request to a vendor. Begins and ends pauses.
 
-        Yields the pause, or None. While the vendor is paused, raises a VendorError
-        whose `account` is true, except for a probe, and for READ in a SUBMIT or JOB
-        pause. If the request fails with such an error, a pause begins. Pauses are in
-        the database, so they apply to all workers.
+        Yields the vendor's pause, or None. During a pause, it raises a VendorError with
+        `account` set, so that the request is not sent. But a request is sent if
+        `may_send` allows it, or if it is a READ in a SUBMIT or JOB pause.
 
-        what: the kind of request: "", SUBMIT, READ, or another name. A request that
-        succeeds ends the pause if `pause.refused` is the same kind, "" or BUSY. But a
-        BUSY pause that was extended during the request goes on.
+        If the request fails with a VendorError with `account` set, a pause begins. If
+        it succeeds, the pause ends if `pause.refused` is `what`, "" or BUSY. But a BUSY
+        pause that was extended during the request goes on. Pauses are in the database,
+        so they apply to all workers.
+
+        what: the kind of request: "", SUBMIT, READ, or another name.
         """
         pause = self.find_by_vendor(vendor)
         is_free = bool(pause and pause.refused in (SUBMIT, JOB) and what == READ)
@@ -68,7 +70,8 @@ class VendorPauseQuerySet(models.QuerySet["VendorPause"]):
                 self.start(error, what)
             raise
         if pause and not is_free:
-            # If another request was refused meanwhile, a BUSY pause has a new probe_at.
+            # A new probe_at means that another request was refused meanwhile. Then a
+            # BUSY pause goes on.
             is_over = Q(refused=BUSY, probe_at=pause.probe_at)
             proven = self.filter(Q(refused__in={"", what}) | is_over, pk=pause.pk)
             if not proven.delete()[0] and not what:
@@ -94,8 +97,8 @@ class VendorPauseQuerySet(models.QuerySet["VendorPause"]):
     def start(self, error: VendorError, what: str = "") -> None:
         """Pause the vendor, because of an error whose `account` is true.
 
-        An error with `retry_after` starts or extends a BUSY pause. If there is another
-        pause, it changes nothing.
+        An error with `retry_after` starts or extends a BUSY pause. If the vendor
+        already has a pause that is not BUSY, such an error changes nothing.
         what: the kind of request that was refused.
         """
         if error.retry_after:
@@ -172,6 +175,9 @@ class VendorPause(models.Model):
             VendorPause.objects.filter(pk=self.pk, refused=JOB).delete()
 
     def allow_next_probe(self) -> None:
-        """Allow another probe now: this probe was not of the refused kind."""
+        """Allow another probe now.
+
+        The last probe proved nothing, because it was not of the refused kind.
+        """
         mine = VendorPause.objects.filter(pk=self.pk, probe_at=self.probe_at)
         mine.update(probe_at=timezone.now())

@@ -29,7 +29,8 @@ logger = logging.getLogger(__name__)
 MAX_BODY_BYTES = 64 * 1024
 
 Verdict = WebhookDelivery.Verdict
-# Arguments: our UUID from the callback URL, and the fields of the request.
+# Arguments: our UUID from the callback URL ("" if it has none), and the fields of the
+# request. The status of the response must be 2xx, 4xx or 5xx: see `set_verdict`.
 Handler = Callable[[str, Mapping[str, Any]], HttpResponse]
 
 handlers: dict[str, Handler] = {}
@@ -116,9 +117,9 @@ def accept(delivery: WebhookDelivery) -> HttpResponse:
 def repeatable_kinds() -> set[str]:
     """Return the kinds that may be replayed.
 
-    INCOMING_CALL is left out: a call that was deleted here, or that was not answered,
-    would be stored as a call in progress. Kinds of older versions are left out, because
-    they have no handler.
+    INCOMING_CALL is left out. Otherwise a call that was deleted here, or that we did
+    not take (blocked number, too many calls), would be stored as a call in progress.
+    Kinds of older versions are left out, because they have no handler.
     """
     return handlers.keys() - {INCOMING_CALL}
 
@@ -163,8 +164,10 @@ def no_content() -> HttpResponse:
 def ignore(reason: str, is_deleted: bool = False) -> HttpResponse:
     """Return a 404 for an authentic request about a row that we do not have.
 
-    The vendor must not retry the request. is_deleted: whether we had the row and
-    deleted it. If so, the fields of the request are not stored.
+    A retry would not help. AssemblyAI does not retry after a 404, but Twilio retries a
+    few times (RETRY in caller/twilio/callbacks.py).
+    is_deleted: whether we had the row and deleted it. If so, the fields of the request
+    are not stored.
     """
     answer = plain_text(reason, status=404)
     answer.is_about_deleted = is_deleted  # type: ignore[attr-defined]
