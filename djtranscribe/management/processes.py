@@ -42,7 +42,10 @@ class Processes:
             )
 
     def wait_until_open(self, port: int) -> None:
-        """Wait until something listens on the port. Raises CommandError."""
+        """Wait until something listens on the port.
+
+        Raises CommandError after START_SECONDS, or if a process exits.
+        """
         deadline = time.monotonic() + START_SECONDS
         while not is_open(port):
             self.check_running()

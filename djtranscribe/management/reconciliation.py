@@ -1,8 +1,8 @@
 """Compare our rows with what the vendors have, and repair the rows.
 
 `calls`, `recordings`, `transcripts` and `jobs` each fill one row of the table that
-`manage.py reconcile` prints. They look back as far as `begin`. They may raise
-VendorError.
+`manage.py reconcile` prints. They compare what was created since `begin`. They may
+raise VendorError.
 """
 
 from collections.abc import Callable, Iterable, Iterator
@@ -41,9 +41,9 @@ Item = TypeVar("Item")
 class Row:
     """A line of the table: how many items were compared, missing here and repaired.
 
-    ready: items that were repaired, but whose `happened_at` was less than
-    RECOVER_SECONDS ago. They do not count as missing: our own checks are not overdue.
-    busy: items with such a `happened_at` that were not repaired, and jobs for which
+    ready: items that were repaired, but changed less than RECOVER_SECONDS ago. They do
+    not count as missing, because our own checks would soon have found the change.
+    busy: items that changed so recently and were not repaired, and jobs for which
     `find_and_store_job` returned False.
     foreign: items that this site did not create.
     show_progress: called before each item, with the name, the item's number (from 1)
@@ -85,8 +85,8 @@ class Row:
 
 def calls(row: Row, begin: datetime) -> None:
     """Compare the status and price of calls, and look for calls without a SID."""
-    # A call has no SID if it was refused, or if Twilio's response was lost. A refused
-    # conversation is over only if the operator's phone, its leg, is over, too.
+    # Skip finished calls without a SID: Twilio has no call for them. But check a
+    # finished conversation again if its `leg` (the operator's phone) is not finished.
     has_one_phone = ~Q(kind=Call.Kind.CONVERSATION)
     is_over = has_one_phone | Q(leg__status__in=Call.FINISHED)
     lost = Call.objects.filter(sid=None, created_at__gte=begin)
@@ -101,8 +101,9 @@ def calls(row: Row, begin: datetime) -> None:
             continue
         phone = known.phone_of(news)
         if differs(phone, news):
-            # Twilio does not say when it set the price. So the price counts as missing
-            # if our next check of the call is RECOVER_SECONDS overdue.
+            # Twilio does not say when it set the price. So a new price counts as
+            # missing only if our next check of the call is RECOVER_SECONDS overdue, or
+            # if no check is planned.
             is_behind = Call.rank(news.status) > phone.current_rank
             happened_at = news.last_event_at if is_behind else known.next_check_at
             known.apply(news)
@@ -111,7 +112,7 @@ def calls(row: Row, begin: datetime) -> None:
 
 
 def recordings(row: Row, begin: datetime, max_imports: int) -> None:
-    """Compare recordings, and import at most `max_imports` foreign ones."""
+    """Compare recordings. Import at most `max_imports` that are not from this site."""
     listed = list(twilio_client.recordings_since(begin))
     sids = [sid for news in listed for sid in (news.sid, news.call_sid)]
     deleted = {
@@ -143,7 +144,7 @@ def recordings(row: Row, begin: datetime, max_imports: int) -> None:
 
 
 def transcripts(row: Row, begin: datetime) -> None:
-    """Start a transcript for each recording that never had one."""
+    """Start a transcript for each completed recording that never had one."""
     completed = Recording.objects.filter(
         status=Recording.Status.COMPLETED, created_at__gte=begin
     )
@@ -155,7 +156,10 @@ def transcripts(row: Row, begin: datetime) -> None:
 
 
 def jobs(row: Row, begin: datetime) -> None:
-    """Read results, and find jobs for which AssemblyAI's response was lost."""
+    """Read missing results, and find jobs whose id is missing in our transcript.
+
+    The id is missing if AssemblyAI's response to our request was lost.
+    """
     for job in row.count_items(assemblyai_client.list_jobs(begin)):
         ours = Transcript.objects.filter(assemblyai_id=job["id"]).first()
         if ours is None:
@@ -213,9 +217,9 @@ def start_once(pk: int) -> bool:
 def find_and_store_job(transcript: Transcript) -> bool:
     """Find and store the job of a transcript for which AssemblyAI's response was lost.
 
-    Return False if a worker leases the row or has continued it, or if no job was found.
-    Do not wait until the row is due (next_attempt_at): the job may already be in
-    AssemblyAI's list.
+    Return False if a worker works on the transcript or has continued it, or if no job
+    was found. Do not wait for the next attempt (`next_attempt_at`), because the job may
+    already be in AssemblyAI's list.
     """
     lease = uuid4()
     rows = Transcript.objects.filter(pk=transcript.pk)
@@ -231,5 +235,6 @@ def find_and_store_job(transcript: Transcript) -> bool:
     except LeaseLost:
         return False
     finally:
-        # If no job was stored, release the lease. Then the row waits as before.
+        # If no job was stored, release the lease. Then the transcript waits for its
+        # next attempt as before.
         rows.filter(lease=lease).update(lease=None, leased_until=None)

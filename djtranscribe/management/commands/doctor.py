@@ -32,7 +32,7 @@ from transcription.assemblyai import speech_models
 from transcription.models import Notification, Transcript
 
 MAX_CLOCK_SKEW = timedelta(seconds=30)
-# The worker may be this late.
+# Report work that is overdue by more than this.
 MAX_DELAY = timedelta(seconds=60)
 # Report notifications that were given up, if they are at most this old.
 RECENT = timedelta(days=2)
