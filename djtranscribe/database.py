@@ -43,8 +43,8 @@ def close_connections() -> None:
 def release_connection() -> None:
     """Return a shared connection to the pool, so that other threads can use it.
 
-    Call this before the thread waits for something. Inside a transaction, this function
-    does nothing.
+    Call this before the thread waits for something. Without a pool, or inside a
+    transaction, this function does nothing.
     """
     is_shared = "pool" in connection.settings_dict["OPTIONS"]
     if is_shared and not connection.in_atomic_block:
@@ -56,7 +56,7 @@ def release_connection() -> None:
 def set_up_connection(connection: Any, **kwargs: Any) -> None:
     """Set up each new connection. Django's signal `connection_created` calls this.
 
-    Only workers have a pool.
+    Only worker processes have a pool, see `share_connections`.
     """
     if connection.vendor == "postgresql":
         if connection.pool:
@@ -98,7 +98,8 @@ def is_direct() -> bool:
     """Return whether there is no pooler, such as PgBouncer, in front of PostgreSQL.
 
     With a pooler, the next statement may run on another connection, where nothing is
-    prepared. A pooler invents the process ID that we get when we connect to it.
+    prepared. A pooler also invents the process ID that the driver gets when it
+    connects, so this ID differs from the real one.
     """
     driver: Any = connection
     with connection.cursor() as cursor:

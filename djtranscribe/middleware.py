@@ -29,8 +29,8 @@ def strip_path_prefix(get_response: Handler) -> Handler:
 
     Example: BASE_URL's path is `/calls`. `/calls/dial/` becomes `/dial/`. But
     `/calls/<uuid>/` does not change: it is the page of a call, and `/<uuid>/` is not a
-    page. Here, the proxy has already removed BASE_URL's path. A system check refuses a
-    BASE_URL whose path is itself a page.
+    page. So the proxy must have removed BASE_URL's path already. A system check refuses
+    a BASE_URL whose path is itself a page.
     """
     prefix = settings.FORCE_SCRIPT_NAME
     if not prefix:

@@ -15,10 +15,10 @@ from django.urls import get_script_prefix
 def public_url(path: str) -> str:
     """Return the public URL of a path of this site.
 
-    For example `/record/?call=…` -> `https://example.com/record/?call=…`. The path
-    comes from reverse() or a request. In a request and in a command's main thread, the
-    path begins with BASE_URL's path. In a worker's other threads it does not, because
-    Django keeps the script prefix per thread.
+    For example `/record/?call=…` -> `https://example.com/record/?call=…`.
+    path: from reverse() or a request. It may begin with BASE_URL's path: it does in a
+    request and in a command's main thread. In a worker's other threads it does not,
+    because Django keeps the script prefix per thread.
     """
     base = settings.BASE_URL.rstrip("/")
     prefix = get_script_prefix().rstrip("/")

@@ -55,7 +55,8 @@ def filter_expired(
 
     The parameter `since` is the lookup path of the time when the period begins.
     `periods` are expressions for the number of days. The first expression that is not
-    null is used. If all are null, the setting is used.
+    null is used. If all are null, RETAIN_AUDIO_DAYS or RETAIN_TEXT_DAYS is used. With 0
+    days (FOR_EVER), a row never expires.
     """
     known = {default_days(what)}
     for model in RetentionPeriods.__subclasses__():

@@ -192,7 +192,7 @@ INSTALLED_APPS = [
 ]
 
 MIDDLEWARE = [
-    # This comes before these others: they need the path without BASE_URL's path.
+    # The middleware below needs the path without BASE_URL's path.
     "djtranscribe.middleware.strip_path_prefix",
     "django.middleware.security.SecurityMiddleware",
     "djtranscribe.middleware.answer_webhooks_first",
@@ -283,8 +283,9 @@ SESSION_COOKIE_PATH = CSRF_COOKIE_PATH = PREFIX or "/"
 MESSAGE_STORAGE = "django.contrib.messages.storage.session.SessionStorage"
 SECURE_SSL_REDIRECT = IS_HTTPS
 SECURE_SSL_HOST = split_url(BASE_URL).netloc
-# Do not redirect monitors on this machine to https. Do not redirect webhooks either, if
-# the proxy does not set the header X-Forwarded-Proto: a redirect loses the body.
+# Never redirect these URLs to https. Monitors on this machine use http. Webhooks look
+# like http if the proxy does not set the header X-Forwarded-Proto, and a redirect would
+# lose the body of the request.
 WEBHOOK_PATHS = ("/record/", "/bridge/", "/code/", "/answer/", "/webhooks/")
 SECURE_REDIRECT_EXEMPT = [
     "^" + re.escape(f"{PREFIX}{path}".lstrip("/"))
@@ -391,7 +392,7 @@ IN_BUCKET = {
     "OPTIONS": {
         "bucket_name": S3_BUCKET,
         "endpoint_url": S3_ENDPOINT_URL or None,
-        # Without keys, boto3 looks for others, such as the role of this machine.
+        # Without keys, boto3 looks for other credentials, such as this machine's role.
         "access_key": text("AWS_ACCESS_KEY_ID") or None,
         "secret_key": text("AWS_SECRET_ACCESS_KEY") or None,
         "region_name": text("AWS_DEFAULT_REGION") or None,

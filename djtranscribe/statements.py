@@ -23,7 +23,7 @@ class Parameter(Value):
 
     name: the keyword argument with this value.
     field: the field that converts the value for the database.
-    plus: added to the value, which is a time. `parameter + timedelta(...)` sets it.
+    plus: is added to the value, if it is a time. `parameter + timedelta(...)` sets it.
     """
 
     def __init__(self, name: str, field: Any, plus: timedelta | None = None) -> None:
@@ -46,7 +46,10 @@ class Parameter(Value):
 
 
 class Statement(Generic[Row]):
-    """The compiled SELECT of a queryset. With `columns`, its UPDATE."""
+    """The compiled SELECT of a queryset or, with `columns`, the UPDATE of its rows.
+
+    `first` and `update` take the value of each Parameter as a keyword argument.
+    """
 
     def __init__(self, rows: models.QuerySet[Row], **columns: Any) -> None:
         query: Any = rows.query

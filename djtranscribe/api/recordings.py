@@ -104,7 +104,8 @@ def get_audio(request: HttpRequest, id: int) -> HttpResponseBase:
     except Http404 as error:
         if not Recording.objects.filter(pk=id).exists():
             raise
-        # Say why: a program may retry if the audio is not stored yet.
+        # Keep the view's reason, such as that the audio is not stored yet: it tells a
+        # program whether to retry.
         raise HttpError(404, str(error)) from None
     # Remove the view's Cache-Control: it is meant for a browser that plays the audio.
     del answer["Cache-Control"]

@@ -1,5 +1,5 @@
-// Until a call is settled, its page requests the section #call again every second. Replace
-// the section only if the response has changed.
+// Until all steps of a call have ended, its page requests the section #call again every
+// second. Replace the section only if the response has changed.
 (() => {
   "use strict";
   const announcer = document.getElementById("announcer");

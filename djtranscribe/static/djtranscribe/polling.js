@@ -18,7 +18,7 @@
   let failures = 0;
   let ended = false;
 
-  // The home page also checks the number that somebody types, with POST.
+  // Polls use GET. The home page also sends POST, to check a number while it is typed.
   const isPoll = (event) => event.detail.requestConfig.verb === "get";
 
   const end = (reason) => {
