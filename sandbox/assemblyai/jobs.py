@@ -1,4 +1,7 @@
-"""Run jobs: queued, processing, completed or error. Then send the webhook."""
+"""Run jobs, which AssemblyAI calls transcripts, and then send their webhooks.
+
+A job is queued, then processing, and at last completed or error.
+"""
 
 import gc
 import hashlib
@@ -26,7 +29,7 @@ PROCESSING_SECONDS = 1.0
 DOWNLOAD_SECONDS = 30
 RECOGNISE_SECONDS = 600
 STOP_SECONDS = 3
-# Cache this many results: a load test recognises each of its twelve clips only once.
+# Keep this many results in memory, so that equal audio is recognised only once.
 CACHE_SIZE = 200
 # Optional folder where several stand-ins share their results.
 SHARED_CACHE = os.environ.get("SANDBOX_CACHE", "")
@@ -126,7 +129,7 @@ def _result(job: Job) -> dict[str, Any]:
 
 
 def _audio(url: str) -> tuple[Path, bool]:
-    """Return (file, whether it is an upload). The caller deletes a downloaded file."""
+    """Return (file, whether it is an upload). Delete a downloaded file after use."""
     prefix = f"{account.base_url}/upload/"
     if url.startswith(prefix):
         path = account.uploads.get(url.removeprefix(prefix))
@@ -170,7 +173,7 @@ def _recognised(path: Path, request: dict[str, Any]) -> dict[str, Any]:
 
 
 def _shared(key: tuple[Any, ...]) -> dict[str, Any] | None:
-    """Return the result that another stand-in has stored, or None."""
+    """Return the result in the shared folder, or None."""
     if not SHARED_CACHE:
         return None
     try:

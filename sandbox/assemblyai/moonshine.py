@@ -80,8 +80,9 @@ def bare(text: str) -> str:
 def _timed(texts: list[str], samples: array[int], checks: list[Word]) -> list[Word]:
     """Return the words with their times and confidences.
 
-    checks: words from PocketSphinx. If a text is also in `checks`, its confidence is
-    taken from `checks`.
+    texts: the words from Moonshine. checks: the words that PocketSphinx recognises in
+    the same audio. A text that is also in `checks` gets the confidence from there, but
+    at least ALONE.
     """
     plain = [bare(text) for text in texts]
     twins: dict[int, Word] = {}
@@ -117,9 +118,9 @@ def _spread(
 ) -> list[tuple[int, int]]:
     """Estimate the times of words that could not be aligned.
 
-    twins: {index in `words`: the same word from PocketSphinx}. A word with a twin gets
-    the twin's times. The words between two twins share the time between these twins,
-    in proportion to their letters.
+    twins: {index in `words`: the same word from PocketSphinx}. count: the number of
+    samples. A word with a twin gets the twin's times. The words between two twins share
+    the time between these twins, in proportion to their letters.
     """
     known = {number: (word["start"], word["end"]) for number, word in twins.items()}
     length = count * 1000 // sound.RATE
@@ -144,11 +145,12 @@ def _spread(
 
 
 def _with_terms(words: list[Word], biased: list[Word]) -> list[Word]:
-    """Replace words where the biased search has found keyterms.
+    """Replace words by the keyterms that PocketSphinx has found.
 
-    biased: the words of that search. If it has found any keyterm, its other words also
-    replace words with a confidence up to ALONE. The rest of `words` does not change, so
-    that an unsuitable keyword list does no harm.
+    biased: what PocketSphinx recognises if it prefers the keyterms. If there is a
+    keyterm, the other words of `biased` also replace words with a confidence up to
+    ALONE. The rest of `words` does not change, so that an unsuitable keyword list does
+    no harm.
     """
     if not any(word["is_term"] for word in biased):
         return words

@@ -43,7 +43,7 @@ def _kind(path: str) -> str:
 
 
 def jobs(request: HttpRequest) -> HttpResponse:
-    """List the jobs, oldest first: transcript as in the API, created, completed."""
+    """Return all jobs, oldest first: as in the API, plus `created` and `completed`."""
     return answer(
         [
             {"created": time(job.created), "completed": time(job.completed)}
@@ -58,7 +58,7 @@ def settings(body: dict[str, Any]) -> Any:
     """Change the account while the stand-in runs.
 
     ``balance_negative``: true to refuse new jobs.
-    ``key``: the API key to accept; null restores the first key.
+    ``key``: the API key to accept; null restores ASSEMBLYAI_KEY.
     ``retired_models``: names of models to refuse; null restores the default.
     """
     unknown = set(body) - {"balance_negative", "key", "retired_models"}

@@ -146,7 +146,7 @@ def _models(body: dict[str, Any]) -> str | None:
 
 
 def warnings(body: dict[str, Any]) -> list[str]:
-    """Return the warnings for the response."""
+    """Return a warning for each deprecated model in the request."""
     return [
         f"{model} is deprecated. Use {DEPRECATED[model]} instead."
         for model in body["speech_models"]

@@ -1,4 +1,7 @@
-"""Guess the pronunciation of a word with eSpeak NG, in PocketSphinx's phones."""
+"""Guess the pronunciation of a word with eSpeak NG, for PocketSphinx.
+
+A phone is a speech sound here, as in the documentation of PocketSphinx.
+"""
 
 import ctypes
 import re
@@ -74,7 +77,8 @@ def _espeak() -> Any:
 def guesses(word: str) -> list[str]:
     """Return at most two pronunciations, such as `G AE B AH P EH N T IH N`.
 
-    In the second pronunciation, unstressed vowels are weak (AH).
+    In the second pronunciation, unstressed vowels are weak (AH). The list is empty if
+    eSpeak finds no sound in the word.
     """
     text = ctypes.create_string_buffer(word.encode())
     place = ctypes.c_void_p(ctypes.addressof(text))

@@ -16,7 +16,10 @@ from sandbox.assemblyai.sphinx import Word
 
 
 def start_worker(folder: Path) -> None:
-    """Prepare a worker process: load PocketSphinx before the first job needs it."""
+    """Prepare a worker process: load PocketSphinx before the first job needs it.
+
+    folder: deleted if the parent process is killed.
+    """
     # Ctrl-C reaches every process of the terminal. Ignore it here, because the parent
     # stops its workers.
     signal.signal(signal.SIGINT, signal.SIG_IGN)

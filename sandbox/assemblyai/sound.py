@@ -29,7 +29,10 @@ class AudioError(Exception):
 
 
 def read(path: Path) -> list[array[int]]:
-    """Return the samples of each channel at RATE. Accepts a truncated file."""
+    """Return the samples of each channel at RATE. Raises AudioError.
+
+    If the file is truncated, return what can be decoded.
+    """
     channels: list[array[int]] = []
     try:
         with av.open(str(path), mode="r", metadata_errors="ignore") as container:

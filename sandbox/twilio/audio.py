@@ -50,17 +50,17 @@ def samples(clip: str) -> array[int]:
 
 @lru_cache
 def spoken(clip: str) -> array[int]:
-    """Return the samples of a clip. The greeting of a machine ends with a beep."""
+    """Return the samples of a clip. The voicemail clip gets a beep at the end."""
     return samples(clip) + beep() if clip == VOICEMAIL else samples(clip)
 
 
 def speech_seconds(clip: str | None) -> float:
-    """Return how long a clip is, with the beep of a machine. 0 if there is no clip."""
+    """Return the seconds that `spoken` takes, or 0 if there is no clip."""
     return len(spoken(clip)) / RATE if clip else 0.0
 
 
 def beep() -> array[int]:
-    """Return the samples of the beep at the end of an answering machine's greeting."""
+    """Return the samples of the beep at the end of a voicemail greeting."""
     count = int(BEEP_SECONDS * RATE)
     step = 2 * math.pi * 1000 / RATE
     return array("h", [int(8000 * math.sin(step * n)) for n in range(count)])

@@ -17,7 +17,10 @@ LOOK_SECONDS = 0.05
 
 
 def run(call: Call, verb: Verb, base: str) -> Following | None:
-    """Run <Dial>. Return the request of the action, or None if there is no action."""
+    """Run <Dial>. Return the request of the action, or None if there is no action.
+
+    If the call has ended and has an action, request it here and raise CallOver.
+    """
     attributes = verb.attributes
     numbers = [each for each in verb.children if each.name == "Number"]
     number = numbers[0] if numbers else Verb("Number", {}, verb.text)
@@ -104,8 +107,8 @@ def _talk(call: Call, child: Call, recording: Recording | None, limit: float) ->
         recording.seconds = passed
         recording.duration = round(passed)
     if not call.over.is_set() and not child.over.is_set() and length < limit:
-        # The called person hangs up. But if the called person only listens, the first
-        # person hangs up.
+        # Both have finished speaking. Now the called person hangs up. But if the called
+        # person only listens, the first person hangs up.
         who = call if second.fate == "listens" else child
         who.hang_up("hangs up")
     raise CallOver

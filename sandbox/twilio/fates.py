@@ -1,4 +1,7 @@
-"""Fates: the last four digits of a number decide what its person does."""
+"""Fates: what happens if a number is called. Its last four digits decide.
+
+Most numbers have no fate: the person at the phone answers and speaks.
+"""
 
 # {last four digits: (short name, description of what happens)}
 FATES: dict[str, tuple[str, str]] = {
@@ -60,9 +63,6 @@ SPECIALISTS: dict[str, tuple[str, str]] = {
 
 
 def fate_of(number: str) -> str | None:
-    """Return the short name of a number's fate, or None.
-
-    None means that the person answers and speaks, as most persons do.
-    """
+    """Return the short name of a number's fate, or None if it has none."""
     name, _ = FATES.get(number[-4:], (None, ""))
     return name

@@ -84,7 +84,7 @@ def finish(call: Call, status: str) -> None:
 
 
 def settle(call: Call) -> None:
-    """Set the price some time after the call has ended."""
+    """Wait PRICE_SECONDS, then set the price of a completed call, as Twilio does."""
     threading.Event().wait(PRICE_SECONDS * network.pace)
     if call.status == "completed":
         call.price = "-0.01400"

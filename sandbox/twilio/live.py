@@ -1,8 +1,8 @@
 """Persons that a user plays on the phone page, in a browser.
 
-While the page is open, the user plays all persons whose number has no fate. Ringing,
-keys and speech take real time, which --pace does not scale. Only the ringing after "Let
-it ring" is scaled, because then nobody needs time to answer.
+While the page is open, the user plays all persons whose number has no fate (see
+fates.py). Ringing, keys and speech take real time, which --pace does not scale. Only
+the ringing after "Let it ring" is scaled, because then nobody needs time to answer.
 """
 
 from __future__ import annotations  # array[int] needs Python 3.12
@@ -18,7 +18,7 @@ from sandbox.twilio import audio
 from sandbox.twilio.people import SECONDS_PER_WORD, Message, Person
 from sandbox.twilio.state import Call, network
 
-# The page counts as closed if it has not asked for news for this long.
+# The page counts as closed if it has not requested /phone/news for this long.
 OPEN_SECONDS = 4.0
 RING_SECONDS = 30.0
 LOOK_SECONDS = 0.05
@@ -78,7 +78,8 @@ class Live(Person):
                 self.state = LISTENING
                 call.note(f"presses {self.keys[0]}")
                 return self.keys.pop(0)
-            # Wait in real time, not scaled by --pace. `call.wait` raises CallOver.
+            # Wait in real time, which --pace does not scale. If the call has ended,
+            # `call.wait` raises CallOver.
             if call.over.wait(LOOK_SECONDS):
                 call.wait(0)
         self.state = LISTENING

@@ -1,7 +1,7 @@
 """Persons at a phone: what they do when it rings, at a key prompt, and when they speak.
 
-The fate and the clip of the number decide what a Person does. In live.py, a user of the
-phone page decides.
+The number's fate (see fates.py) and clip decide what a Person does. In live.py, a user
+of the phone page decides.
 """
 
 from __future__ import annotations
@@ -62,7 +62,7 @@ class Person:
         return "busy" if self.fate == "busy" else ""
 
     def connected(self) -> None:
-        """Do nothing. Called after our number has answered the call of this person."""
+        """Called after our number has answered this person's call. Only Live reacts."""
 
     def hear(self, call: Call, text: str) -> None:
         """Listen to a sentence. Raises CallOver if the person hangs up."""
@@ -93,9 +93,9 @@ class Person:
     ) -> Message:
         """Speak into a recording.
 
-        keys: the keys that end it. told: what the person has heard before. silence: the
-        recording ends after this many seconds of silence; 0 means never. limit: its
-        maximum length in seconds.
+        keys: the keys that end it. told: what the person has heard before; if it asks
+        to press a key, the person does. silence: the recording ends after this many
+        seconds of silence; 0 means never. limit: its maximum length in seconds.
         """
         call.note(f"says: {self.said}" if self.said else "says nothing")
         spoken = audio.speech_seconds(self.clip)

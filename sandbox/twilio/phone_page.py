@@ -43,7 +43,7 @@ def closed(request: HttpRequest) -> HttpResponse:
 
 
 def act(request: HttpRequest, sid: str, action: str) -> HttpResponse:
-    """Handle a button (answer, decline, let it ring, hang up, key, clip) or `audio`."""
+    """Handle a pressed button, or sound from the microphone (the action `audio`)."""
     call = network.calls.get(sid)
     if request.method != "POST" or call is None or not isinstance(call.person, Live):
         return answer({"error": "There is no such phone on the page."}, 404)

@@ -15,7 +15,10 @@ PROCESSING_SECONDS = 1.0
 
 
 def run(call: Call, verb: Verb, base: str, spoken: str) -> Following:
-    """Run <Record>. Return the next request: the action, else the same document."""
+    """Run <Record>. Return the next request: the action, else the same document.
+
+    If the person has hung up, send that request here and raise CallOver.
+    """
     attributes = verb.attributes
     recording = begin(call, attributes, "RecordVerb")
     message = _listen(call, recording, attributes, spoken)

@@ -26,7 +26,10 @@ class WebhookError(Exception):
 
 @dataclass
 class Overrides:
-    """Twilio's connection overrides, from the URL's fragment. Times are in seconds."""
+    """Twilio's connection overrides, from the URL's fragment. Times are in seconds.
+
+    retry_on: "ct" (cannot connect), "rt" (no response), "4xx", "5xx" or "all".
+    """
 
     connect: float = 5.0
     read: float = 15.0

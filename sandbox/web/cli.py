@@ -73,10 +73,11 @@ def serve(
     ready: Callable[[str], None],
     stop: Callable[[], None] = lambda: None,
 ) -> None:
-    """Serve until a signal arrives or the parent has ended, then exit immediately.
+    """Serve until SIGTERM or SIGINT, then exit immediately.
 
-    ``ready`` is called with the stand-in's URL before the first request. ``stop`` is
-    called at the end, to clean up. Port 0 means any free port.
+    With --exit-with-parent, also exit when the parent process has ended. ``ready`` is
+    called with the stand-in's URL before the first request. ``stop`` is called at the
+    end, to clean up. Port 0 means any free port.
     """
     from django.core.wsgi import get_wsgi_application
 
@@ -112,8 +113,8 @@ def serve(
 
 
 def _watch_parent(done: threading.Event) -> None:
-    # Poll, because PR_SET_PDEATHSIG exists only on Linux. Its signal is also sent when
-    # only the thread that started us ends, but the parent's process goes on.
+    # Poll, because PR_SET_PDEATHSIG exists only on Linux. It also sends its signal too
+    # early: when the thread that started us ends, but the parent's process goes on.
     while os.getppid() == PARENT:
         time.sleep(0.2)
     done.set()

@@ -17,7 +17,11 @@ def answer(data: Any, status: int = 200) -> JsonResponse:
 
 
 def posted(handle: Callable[[Any], Any]) -> View:
-    """Return a view that gives ``handle`` the JSON body. Invalid input: HTTP 400."""
+    """Return a view that calls ``handle`` with the JSON body and sends its result.
+
+    If the body is not JSON, or ``handle`` raises ValueError, TypeError or
+    AttributeError, the response is HTTP 400.
+    """
 
     def view(request: HttpRequest) -> HttpResponse:
         try:
@@ -50,6 +54,7 @@ def faults(request: HttpRequest) -> HttpResponse:
 
 
 def webhooks(request: HttpRequest) -> HttpResponse:
+    """Return the settings of webhooks. POST replaces them, DELETE sends held ones."""
     if request.method == "POST":
 
         def configure(settings: Any) -> Any:

@@ -4,14 +4,16 @@ import re
 import threading
 from typing import Any
 
+# "status" and "html" replace the real answer. "hang" and "reset" ignore the request.
+# With the other kinds, the stand-in handles the request first.
 KINDS = (
-    "status",
-    "hang",
-    "reset",
-    "reset_after",
-    "hang_after",
-    "truncate",
-    "html",
+    "status",  # answer with this status, and with "headers" and "body"
+    "hang",  # after this many seconds, close the connection without an answer
+    "reset",  # reset the connection at once
+    "reset_after",  # close the connection without an answer
+    "hang_after",  # send the answer this many seconds later
+    "truncate",  # send only this many bytes of the body, and close the connection
+    "html",  # answer with a page in HTML
 )
 
 

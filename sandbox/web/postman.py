@@ -29,7 +29,12 @@ class Postman:
         self.configure({"mode": "normal"})
 
     def configure(self, settings: dict[str, Any]) -> None:
-        """Replace the settings. Raises ValueError if one is invalid."""
+        """Replace the settings. Raises ValueError if one is invalid.
+
+        ``seconds`` is for the modes delayed and reversed. ``match`` is a regular
+        expression: callbacks to other URLs are sent normally. ``retry_seconds`` is
+        AssemblyAI's wait between attempts; None means the default.
+        """
         unknown = set(settings) - {"mode", "seconds", "match", "retry_seconds"}
         if unknown:
             raise ValueError(f"unknown setting: {', '.join(sorted(unknown))}")
@@ -110,7 +115,10 @@ class Postman:
             job()
 
     def _hold(self, lane: str, job: Job, seconds: float) -> None:
-        """Hold a callback until no other comes for ``seconds``. Send newest first."""
+        """Hold the callbacks of a lane until none has come for ``seconds``.
+
+        Then send them, newest first.
+        """
         with self._lock:
             self._held[lane].append(job)
             if lane in self._timers:
