@@ -1,7 +1,8 @@
 """Fast fake APIs of both vendors for the benchmarks, without a speech recogniser.
 
 `sandbox/` has the faithful simulators. Here, the "audio" of a recording contains its
-SID, and the text of its transcript is `said <SID>`. This reveals a text on a wrong row.
+SID, and the text of its transcript is `said <SID>`. So a benchmark notices a transcript
+that has the text of another recording.
 
 Prints its port. GET /_counts returns the number of requests of each kind and of jobs.
 Arguments: the seconds that each response of AssemblyAI takes, and the megabytes of each

@@ -8,7 +8,8 @@ supervisor's browser does: every choice of every filter, every order in both dir
 the first, a middle and the last page, every kind of search. Also requests the pages of
 a call and a number, the home page, searches, accuracy, costs and suggestions. Prints
 the medians and drops the database. Exits with 1 if a median misses its goal.
---pairs also requests each choice in each order, and prints only what missed its goal.
+--pairs also requests each choice of a filter in each order. Then it prints only the
+pages of lists that missed the goal.
 """
 
 import argparse
@@ -126,7 +127,7 @@ FILL = {
         JOIN said ON said.number = caller_call.id % (SELECT count(*) FROM said)
         WHERE caller_call.id % 50 = 0
     """,
-    # One call in a hundred is verified, so that its transcript has a score.
+    # One transcript in a hundred has a score, as if somebody had verified its text.
     "scores": """
         INSERT INTO transcription_score (
             transcript_id, reference_id, terms, terms_right, false_terms, words,
@@ -233,7 +234,10 @@ def supervisor() -> Any:
 
 
 def questions(name: str, browser: Any, pairs: bool) -> Iterator[tuple[str, str]]:
-    """Yield (label, query string) of all pages that a list offers."""
+    """Yield (label, query string) of all pages that a list offers.
+
+    pairs: combine each choice of a filter with each order, and leave out its last page.
+    """
     page = browser.get(LISTS[name]).context_data["cl"]
     yield "as it opens", ""
     last = page.paginator.num_pages

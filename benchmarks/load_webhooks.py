@@ -174,7 +174,7 @@ def run(url: str, vendors_port: int, calls: int, seconds: float) -> None:
 
 
 class Used:
-    """The CPU time of our processes, from now until `report`."""
+    """The CPU time that our processes use until `report` is called."""
 
     def __init__(self, web: Process, workers: list[Process]) -> None:
         self.web, self.database = web.pid, postgresql_pid()

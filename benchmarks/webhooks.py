@@ -34,8 +34,8 @@ from benchmarks.site import (
 from tests.chaos.waiting import free_port
 
 GOAL = 0.8
-# Calls per group. The deliveries rotate through the calls of a group. There are many
-# groups, because a repeated delivery would not change its call.
+# Calls per group. Each status is sent for all calls of a group, then the next status. A
+# repeated delivery would not change its call, so there are many groups.
 CALLS = 400
 STATUSES = {
     "/record/": ["in-progress"],
@@ -163,7 +163,10 @@ def delivery(
 
 
 def ask(port: int, requests: Path, first: int, seconds: int) -> tuple[int, float]:
-    """Send requests for `seconds`. Return the number of answers, and per second."""
+    """Send requests for `seconds`. Return the number of answers, and per second.
+
+    first: the number of requests in the file to skip, because they were sent before.
+    """
     script = requests.with_suffix(".lua")
     script.write_text(SCRIPT + REPORT)
     load = ["wrk", "--threads", "1", "--connections", "8", "--timeout", "15s"]
