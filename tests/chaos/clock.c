@@ -1,6 +1,7 @@
-/* Shift the time of day by the number of seconds in the file $CLOCK_FILE. Only the wall
-   clock is shifted: time.monotonic and all sleeps stay correct, as when a real clock is
-   set. (libfaketime 0.9.10 makes Python's time.sleep fail.) */
+/* A library for LD_PRELOAD that shifts the time of day, by the number of seconds in the
+   file $CLOCK_FILE. Only the wall clock is shifted: time.monotonic and all sleeps stay
+   correct, as when a real clock is set. libfaketime is not used, because its version
+   0.9.10 makes Python's time.sleep fail. */
 #define _GNU_SOURCE
 #include <stdio.h>
 #include <stdlib.h>

@@ -1,7 +1,7 @@
-"""Fault injection with real processes and real sockets. Counts are printed at the end.
+"""Fixtures for fault injection with real processes and real sockets.
 
-`pytest -m slow tests/chaos` runs all of them. Each test runs on SQLite, and on
-PostgreSQL if a server answers.
+`pytest -m slow tests/chaos` runs these tests. Most of them run on SQLite, and on
+PostgreSQL if a server answers. At the end, pytest prints what the tests have counted.
 """
 
 from collections.abc import Callable, Iterator
@@ -84,7 +84,7 @@ def new_house(
 ) -> Iterator[NewHouse]:
     """Return a function that creates a `House` with given settings.
 
-    Its processes are stopped after the test.
+    After the test, its processes are stopped, and their logs are searched for secrets.
     """
     houses: list[House] = []
 

@@ -54,7 +54,7 @@ class Database:
         raise NotImplementedError
 
     def prepare(self) -> None:
-        """Migrate, and log an operator in."""
+        """Migrate. Create an operator and a session, and keep the session's key."""
         environ = {**ENVIRON, "DATABASE_URL": self.url}
         for command in (
             ["migrate", "--verbosity=0"],

@@ -1,4 +1,8 @@
-"""The web server and workers as real processes, with their own environment."""
+"""Run the product for a test: a web server and workers as real processes.
+
+`House` starts and stops them. It also acts as an operator in a browser, and checks
+rows, files and logs.
+"""
 
 import hashlib
 import os
@@ -249,7 +253,8 @@ class House:
     def assert_right(self, *numbers: str, jobs: int = 1) -> None:
         """Check for each number: one call, one transcript, and complete audio.
 
-        The text must match the spoken words. jobs: the expected jobs at AssemblyAI.
+        The text must match the spoken words. jobs: the number of jobs that AssemblyAI
+        must have for each call.
         """
         for number in numbers:
             (transcript,) = self.transcripts(number)
@@ -276,7 +281,7 @@ class House:
     def assert_logs_keep_secrets(self) -> None:
         """Check that our logs contain no phone number, spoken text, key or token.
 
-        Call it after stop(), because a process that is stopped may still write.
+        Call it after stop(), because running processes write more.
         """
         secrets = {KEY, AUTH_TOKEN, self.database.session}
         for post in self.assemblyai.requests("POST /v2/transcript$"):

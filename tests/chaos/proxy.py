@@ -13,7 +13,10 @@ from dataclasses import dataclass, field
 
 @dataclass
 class Hold:
-    """Where to stop one request or its answer, in bytes from the beginning of each."""
+    """Where to stop one request or its answer, in bytes from the beginning of each.
+
+    taken: a request has matched. reached: it has been stopped.
+    """
 
     request: re.Pattern[bytes]
     of_request: int | None

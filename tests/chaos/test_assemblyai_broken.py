@@ -78,9 +78,9 @@ def test_calls_are_transcribed_and_paid_once_despite_assemblyai_failures(
 
 
 def waited_after_429(house) -> list[float]:
-    """Return the seconds from each 429 to the same row's next request of that kind.
+    """Return the seconds from each 429 to the next such request of that transcript.
 
-    LIST is left out, because a request for the list of jobs does not name a row.
+    LIST is left out, because a request for the list of jobs names no transcript.
     """
     waits = []
     for request in REQUESTS:
@@ -288,7 +288,8 @@ def test_an_upload_that_is_gone_after_a_day_is_uploaded_again(new_house, counted
     for number in numbers:
         house.dial(number)
     until("no job was taken", lambda: {*map(house.status, numbers)} == {"lost"}, 60)
-    # Delete first. Else a retry could upload again before the deletion.
+    # Delete before the UPDATE. Otherwise a retry could upload `old` again in between,
+    # and this upload would be deleted, too.
     house.assemblyai.control("DELETE", "uploads")
     house.database.execute(
         "UPDATE transcription_transcript SET uploaded_at = %s WHERE id = %s",

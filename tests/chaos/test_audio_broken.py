@@ -51,7 +51,8 @@ def test_late_truncated_or_html_audio_is_fetched_again_until_complete(
     stored = set()
 
     def all_completed() -> bool:
-        # Collect all stored hashes: the faults must not lead to an incomplete file.
+        # Collect all hashes. A second hash of a recording would mean that an incomplete
+        # file was stored first.
         for number in [late, *numbers]:
             for row in house.transcripts(number):
                 stored.add((row["recording_sid"], row["sha256"]))

@@ -16,7 +16,7 @@ from sandbox.twilio import audio
 from tests.chaos.environment import ACCOUNT_SID, AUTH_TOKEN, ENVIRON, KEY, ROOT
 from tests.chaos.waiting import until
 
-# If this variable is set, it names a folder where stand-ins share recognised speech.
+# If SANDBOX_CACHE is set, it names a folder where stand-ins share recognised speech.
 SHARED = {name: os.environ[name] for name in {"SANDBOX_CACHE"} & os.environ.keys()}
 
 
@@ -88,7 +88,7 @@ class Twilio(StandIn):
         return call["said"]
 
     def posts_to(self, number: str) -> list[dict[str, Any]]:
-        """Return requests to dial this number that reached Twilio with their body."""
+        """Return the requests to dial this number, if the stand-in got their bodies."""
         posts = self.requests("POST /Calls.json$")
         return [post for post in posts if number in (post["body"] or {}).get("To", [])]
 
@@ -132,7 +132,8 @@ class AssemblyAI(StandIn):
         """Recognise every clip once, so that the same audio later takes no time."""
         login = {"Authorization": KEY}
         names = audio.clip_names()
-        # Results are shared, so each xdist process begins with different clips.
+        # xdist processes share their results through SANDBOX_CACHE. Each begins with
+        # different clips, so that two do not recognise the same clip at the same time.
         lane = os.environ.get("PYTEST_XDIST_WORKER", "gw0").removeprefix("gw")
         first = 3 * int(lane) % len(names)
         for clip in [*names[first:], *names[:first]]:

@@ -121,6 +121,8 @@ def test_polling_ends_if_the_download_never_starts(
     expect(page.get_by_text("Download complete")).to_be_visible()
 
 
+# {what happens: (HTTP status of the polls, words on the page)}. If the status is None,
+# the tests delete the cookies instead.
 ENDS = {
     "logged out": (None, "You are logged out"),
     "permission taken": (403, "no longer allowed to see this"),
