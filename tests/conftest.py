@@ -22,6 +22,7 @@ from tests import tables
 
 FORM = "application/x-www-form-urlencoded"
 # Tests for the fast loop (`-m quick`): dialling rules, the pipeline, documentation.
+# {folder: names of its files, without "test_"}
 QUICK = {
     ".": "documentation imports",
     "caller": "dial dialling timeline",
@@ -161,9 +162,9 @@ def media(settings: Any, tmp_path: Any) -> Any:
 def django_db_modify_db_settings(
     django_db_modify_db_settings: None,
 ) -> Iterator[None]:
-    """On SQLite, give Django a test database that already has its tables, if possible.
+    """On SQLite, give Django a test database with the tables of an earlier test run.
 
-    Django then finds nothing to migrate.
+    Django then finds nothing to migrate. Without such tables, it migrates as usual.
     """
     if connection.vendor != "sqlite":
         yield
@@ -178,7 +179,7 @@ def django_db_setup(django_db_setup: None, django_db_blocker: Any) -> Iterator[N
     """Put back the rows of the new database after a transactional test.
 
     Django would empty all tables, and make content types and permissions anew. That
-    takes ten times as long, and no group is left.
+    takes ten times as long, and deletes the groups that our migrations have made.
     """
     with ExitStack() as stack:
         with django_db_blocker.unblock():
@@ -210,14 +211,14 @@ def operator(db: None) -> User:
 
 @pytest.fixture
 def browser(client: Client, operator: User) -> Client:
-    """Return the browser of the operator, who is logged in."""
+    """Return Django's test client, with the operator logged in."""
     client.force_login(operator)
     return client
 
 
 @pytest.fixture
 def signed_post(client: Client, settings: Any) -> Callable[..., HttpResponse]:
-    """Send forms like Twilio: by POST, with a signature for our public URL."""
+    """Return a function that posts a form like Twilio, signed for our public URL."""
 
     def post(path: str, fields: dict[str, str]) -> HttpResponse:
         validator = RequestValidator(settings.TWILIO_AUTH_TOKEN)
@@ -231,9 +232,10 @@ def signed_post(client: Client, settings: Any) -> Callable[..., HttpResponse]:
 
 @pytest.fixture
 def work(transactional_db: None) -> Callable[[], None]:
-    """Run every message in the queue with the worker of django-tasks-db.
+    """Return a function that runs every message in the queue.
 
-    Rows that are not due yet are not changed.
+    It uses the worker of django-tasks-db. A message about a call or a transcript that
+    is not due yet changes nothing.
     """
 
     def run() -> None:

@@ -1,4 +1,4 @@
-"""Databases with all tables and no rows of ours.
+"""Databases with all tables, and only the rows that migrations make.
 
 The tables of the first SQLite database are kept for later test runs, until a migration
 changes. Migrations take seconds, a copy takes milliseconds.

@@ -18,6 +18,7 @@ RECORDING = f"{API}/Recordings/{RECORDING_SID}.json"
 MEDIA = f"{API}/Recordings/{RECORDING_SID}.wav"
 
 DIAL = "/dial/14155551234/"
+# Headers of a browser in which a person typed the address. With them, GET dials.
 TYPED = {
     "Sec-Fetch-Site": "none",
     "Sec-Fetch-Mode": "navigate",
@@ -56,7 +57,10 @@ def record_path(call: Call) -> str:
 
 
 def deliveries(call: Call) -> list[tuple[str, dict[str, str]]]:
-    """Return all webhooks for a call in which somebody spoke, in the right order."""
+    """Return (path, fields) of all webhooks for a call in which somebody spoke.
+
+    They are in the order in which Twilio sends them.
+    """
 
     def status(word: str, number: int, **more: str) -> tuple[str, dict[str, str]]:
         at = f"Mon, 23 Nov 2026 10:00:{number * 10:02} +0000"

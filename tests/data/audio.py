@@ -1,8 +1,8 @@
 """Short silence in many formats, written by hand, and sound encoded by ffmpeg.
 
-WAV and AIFF (Apple's AIFF 1.3), MP3 (ISO 11172-3), AAC in ADTS (ISO 13818-7), AMR (RFC
-4867), FLAC (RFC 9639), Opus in Ogg (RFC 3533, RFC 7845), boxes of ISO 14496-12, EBML
-(RFC 8794), ASF.
+The formats and their specifications: AIFF (Apple's AIFF 1.3), MP3 (ISO 11172-3), AAC in
+ADTS (ISO 13818-7), AMR (RFC 4867), FLAC (RFC 9639), Opus in Ogg (RFC 3533, RFC 7845),
+MP4 (ISO 14496-12), WebM (EBML, RFC 8794), WMA (ASF). WAV is in tests.data.
 """
 
 import io

@@ -125,7 +125,7 @@ class Received:
 
 @dataclass
 class Product:
-    """A server that records webhooks.
+    """A server in the place of the product. It records the requests of a stand-in.
 
     ``answers``: for each path, the bodies or statuses to answer with, in this order.
     The last one is repeated.

@@ -1,8 +1,9 @@
 """Many requests to dial at the same moment. `python -m tests.security.rush`
 
 This runs in a separate process, because threads cannot share the in-memory database.
-DATABASE_URL names a database in a file or on a server, without rows of ours. Prints
-JSON for each rush: how often Twilio was asked, and what became of the rows.
+DATABASE_URL names a database in a file or on a server. All calls in it are deleted. If
+it has no tables, they are created. Prints JSON for each rush: how often Twilio was
+asked to call, and the statuses and errors of the calls.
 """
 
 import json

@@ -1,8 +1,8 @@
 """Two administrators save the same value at the same moment, in each form of admin.
 
-This runs in a separate process, like tests.security.rush. DATABASE_URL names a database
-without rows of ours. Prints JSON for each form: the two answers, and how many rows have
-the value.
+This runs in a separate process, like tests.security.rush. DATABASE_URL names a new
+database. If it has no tables, they are created. Prints JSON for each form: the two
+answers, and how many rows have the value.
 """
 
 import json
@@ -21,7 +21,11 @@ ERRORS = re.compile('(?s)<ul class="errorlist.*?</ul>')
 def save_twice(
     name: str, model: Any, paths: list[str], fields: Any, value: Any
 ) -> None:
-    """POST the fields to both paths. Both validate before one of them saves."""
+    """POST the fields to both paths. Both validate before one of them saves.
+
+    fields: the form, or a function that returns the form for a path. value: columns of
+    the saved row, by which the rows are counted.
+    """
     from django.contrib.auth.models import User
     from django.db import connection
     from django.db.models.signals import pre_save
@@ -31,6 +35,7 @@ def save_twice(
 
     def wait(**kwargs: Any) -> None:
         # On SQLite the first save locks the database, so the second cannot get here.
+        # Then the wait ends after TOGETHER_SECONDS.
         with suppress(threading.BrokenBarrierError):
             validated.wait(TOGETHER_SECONDS[connection.vendor])
 

@@ -33,14 +33,20 @@ def path(call: Call, name: str) -> str:
 def status(
     call: Call, word: str, second: int, number: int, **more: str
 ) -> tuple[str, dict[str, str]]:
-    """Return a status callback, sent `second` seconds after 10:00."""
+    """Return (path, fields) of a status callback.
+
+    second: when Twilio sent it, in seconds after 10:00. number: its SequenceNumber.
+    """
     at = f"Mon, 23 Nov 2026 10:00:{second:02} +0000"
     fields = {"CallStatus": word, "SequenceNumber": str(number), "Timestamp": at}
     return call_path(call), load("twilio/status-callback", **fields, **more)
 
 
 def deliveries(call: Call) -> list[tuple[str, dict[str, str]]]:
-    """Return all webhooks for a conversation that the other party ends."""
+    """Return (path, fields) of all webhooks for a conversation, in the right order.
+
+    The person whom the operator called hangs up.
+    """
     return [
         status(call, "initiated", 0, 0),
         status(call, "ringing", 5, 1),
