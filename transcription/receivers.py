@@ -1,12 +1,13 @@
 from typing import Any
 
-from django.db.models.signals import post_delete, pre_save
+from django.db.models.signals import post_delete, pre_delete, pre_save
 from django.dispatch import receiver
 from django.utils import timezone
 
 from caller.models import Note, Recording
 from caller.recordings.signals import recording_completed
 from transcription.models import Transcript
+from transcription.review.mistakes import remove_from_counts
 from transcription.search.notes import search_text
 from transcription.tasks import start
 
@@ -25,6 +26,12 @@ def index_note(instance: Note, **kwargs: Any) -> None:
     This is a signal receiver, because `caller` must not import `transcription`.
     """
     instance.search_text = search_text(instance.text)
+
+
+@receiver(pre_delete, sender=Transcript)
+def uncount_mistakes(instance: Transcript, **kwargs: Any) -> None:
+    """Remove the transcript's words from the counts of mistakes."""
+    remove_from_counts(instance)
 
 
 @receiver(post_delete, sender=Transcript)

@@ -21,7 +21,6 @@ from transcription.retention.vendors import (
     is_about_row,
     record_lost_job,
 )
-from transcription.review import mistakes
 from transcription.vocabulary import past_transcripts
 
 logger = logging.getLogger(__name__)
@@ -104,7 +103,6 @@ def delete_text(transcript: Transcript) -> dict[str, int]:
             .first()
         )
         if row:
-            mistakes.remove_from_counts(row)
             row.delete()
     return {"texts at AssemblyAI": jobs, "texts": int(bool(row))}
 

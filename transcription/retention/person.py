@@ -31,7 +31,6 @@ from transcription.retention.vendors import (
     is_about_row,
     record_lost_job,
 )
-from transcription.review import mistakes
 from transcription.vocabulary import past_transcripts
 
 logger = logging.getLogger(__name__)
@@ -144,7 +143,6 @@ def erase_call(call: Call, deletion: Deletion) -> str:
         deliveries, _ = WebhookDelivery.objects.filter(about__in=about).delete()
         Notification.objects.filter(about__in=[row.uuid for row in rows]).delete()
         for row in rows:
-            mistakes.remove_from_counts(row)
             record_lost_job(row, deletion)
         notes = locked.notes.count()
         locked.delete()

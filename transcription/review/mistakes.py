@@ -69,9 +69,12 @@ def update_counts(before: set[tuple[str, str]], now: set[tuple[str, str]]) -> No
 def remove_from_counts(row: Transcript) -> None:
     """Remove a transcript from the counts of mistakes, before the row is deleted.
 
-    Also delete the mistakes that no transcript has any more.
+    Also delete the mistakes that no transcript has any more. Call this in the
+    transaction that deletes the row.
     """
-    if Original.objects.filter(transcript=row).exists():
+    # Lock the transcript before the mistakes, as saves do, to avoid a deadlock.
+    locked = Transcript.objects.select_for_update().filter(pk=row.pk)
+    if locked.exclude(revision=None).order_by().values_list("pk").first():
         pieces = Original.pieces_of(row)
         update_counts(mistakes_in(pieces, live_changes(row)), set())
         Mistake.objects.filter(transcripts=0).delete()

@@ -11,6 +11,7 @@ from django.test.utils import CaptureQueriesContext
 from django.utils import timezone
 
 from caller.models import Recording
+from tests.caller.rows import a_call
 from tests.transcription.review.test_editing import correct, fresh, heard
 from transcription.assemblyai.keyterms import spellings_of
 from transcription.models import Batch, Mistake, Score, Transcript, Vocabulary
@@ -310,6 +311,25 @@ def test_a_mistake_is_corrected_in_past_transcripts_and_undone_as_one(
     assert fresh(past_ones[3]).text == "Number 3: metropolis twice"
     sentence = "but not in 2 transcripts that were verified or corrected again since"
     assert f"undone, {sentence}" in admin_client.get(path).text
+
+
+def test_a_transcript_that_is_deleted_in_admin_is_no_longer_counted(ada, admin_client):
+    one, other = twice_corrected(ada)
+    three = said("Take metaprolyla please.")
+    correct(three, ada, (1, 2, "metoprolol"))
+    three.recording.call = a_call(status="completed")
+    three.recording.save()
+    assert counted() == [("metaprolyla", "metoprolol", 3)]
+
+    chosen = {"action": "delete_selected", "_selected_action": one.pk}
+    for left, path, typed in [
+        (2, "transcription/transcript/", chosen),
+        (1, f"caller/recording/{other.recording_id}/delete/", {}),
+        (0, f"caller/call/{three.recording.call_id}/delete/", {}),
+    ]:
+        admin_client.post(f"/admin/{path}", {"post": "yes", **typed})
+        counts = Mistake.objects.values_list("transcripts", flat=True)
+        assert list(counts) == ([left] if left else [])
 
 
 def three_in_past(ada, monkeypatch):
