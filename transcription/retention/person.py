@@ -136,8 +136,10 @@ def erase_call(call: Call, deletion: Deletion) -> str:
     with transaction.atomic():
         locked = Call.objects.select_for_update().get(pk=call.pk)
         rows = list(transcripts.select_for_update().order_by("pk"))
-        if {row.pk for row in rows} != jobs.keys() or blocking_reason(locked):
-            # The call or a transcript has changed meanwhile: wait for the next round.
+        # The call or a transcript may have changed meanwhile: wait for the next round.
+        if reason := blocking_reason(locked):
+            return reason
+        if {row.pk for row in rows} != jobs.keys():
             return TRANSCRIPT_NOT_FINISHED
         about = [str(call.uuid), *(str(row.uuid) for row in rows)]
         deliveries, _ = WebhookDelivery.objects.filter(about__in=about).delete()

@@ -409,6 +409,23 @@ def test_a_job_that_runs_is_waited_for(person, supervisor, twilio, work):
     assert Transcript.objects.exists()
 
 
+def test_a_call_that_goes_on_after_all_is_waited_for(
+    person, supervisor, twilio, work, vendors
+):
+    def slow(request):
+        Call.objects.update(status="in-progress")
+        return 200, {}, "{}"
+
+    vendors.remove("DELETE", JOB)
+    vendors.add_callback("DELETE", JOB, slow)
+
+    supervisor.post(the_page(person), {"number": NUMBER, "sure": "on"})
+    work()
+
+    assert Deletion.objects.get().problem == "A call has not ended yet."
+    assert Call.objects.exists()
+
+
 def test_only_the_chosen_numbers_of_a_contact_are_erased(
     person, supervisor, twilio, work
 ):
