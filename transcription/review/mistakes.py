@@ -11,7 +11,7 @@ from transcription.assemblyai.keyterms import terms_of
 from transcription.models import Mistake, Original, Transcript, Vocabulary
 from transcription.review.current import Change, live_changes
 from transcription.review.ranges import original_text
-from transcription.words import outer_punctuation
+from transcription.words import bare_word, outer_punctuation
 
 # Ignore corrections with more words or characters: most of them rewrite sentences.
 MAX_WORDS = 4
@@ -97,9 +97,23 @@ def suggestions(limit: int = 50) -> list[Mistake]:
     found = (
         row
         for row in candidates[:MAX_CANDIDATES]
-        if row.corrected.casefold() not in known and are_alike(row)
+        if row.corrected.casefold() not in known
+        and not is_insertion_or_removal(row)
+        and are_alike(row)
     )
     return [row for row, _ in zip(found, range(limit), strict=False)]
+
+
+def is_insertion_or_removal(row: Mistake) -> bool:
+    """Return whether one text is the other one with more words before or after it.
+
+    Then AssemblyAI has heard the words of the shorter text, so a keyword does not help.
+    """
+    heard, written = (
+        f" {' '.join(map(bare_word, text.split()))} "
+        for text in (row.heard, row.corrected)
+    )
+    return heard in written or written in heard
 
 
 def are_alike(row: Mistake) -> bool:

@@ -16,7 +16,8 @@ def find_replacements(
 
     The search ignores case and the punctuation around words. The punctuation before the
     first and after the last word is kept, unless `replacement` is empty.
-    Raises Refused.
+    A place that already has the replacement is skipped: replacing "blood" by "blood
+    test" does not change "blood test". Raises Refused.
     """
     sought = [bare_word(each) for each in clean_text(wanted).split()]
     replacement = clean_text(replacement)
@@ -25,7 +26,11 @@ def find_replacements(
     words = words_of(transcript)
     texts = [word.text for word in words]
     touched: list[Change] = []
-    for first, last in _places([bare_word(text) for text in texts], sought):
+    bare_words = [bare_word(text) for text in texts]
+    wished = [bare_word(each) for each in replacement.split()]
+    for first, last in _places(bare_words, sought):
+        if _is_replaced(bare_words, first, sought, wished):
+            continue
         texts[first] = _keep_punctuation(texts[first], texts[last], replacement)
         texts[first + 1 : last + 1] = [""] * (last - first)
         begin, end = words[first].at, words[last].at + words[last].span
@@ -46,6 +51,17 @@ def _places(words: list[str], sought: list[str]) -> Iterator[tuple[int, int]]:
             at += len(sought)
         else:
             at += 1
+
+
+def _is_replaced(
+    words: list[str], first: int, sought: list[str], wished: list[str]
+) -> bool:
+    """Return whether the sought words at `first` are a part of the wished words."""
+    if sought == wished:
+        # Only case or punctuation differ.
+        return False
+    starts = (first - offset for offset, _ in _places(wished, sought))
+    return any(at >= 0 and words[at : at + len(wished)] == wished for at in starts)
 
 
 def _with_texts(

@@ -176,7 +176,7 @@ def replace(
         raise Refused("Write what to find, and what to replace it with.")
     changes = find_replacements(transcript, wanted, replacement)
     if not changes:
-        raise Refused("Nothing in this transcript matches.")
+        raise Refused("There is nothing to replace in this transcript.")
     return editing.save(
         transcript,
         request.user,

@@ -111,6 +111,8 @@ def test_the_same_correction_in_two_transcripts_is_suggested(ada, admin_client):
     clinic = Vocabulary.objects.create(name="Clinic", terms="aspirin")
     twice_corrected(ada)
     twice_corrected(ada, "yes", "no")
+    twice_corrected(ada, "blood", "Blood test")
+    twice_corrected(ada, "the heart rate", "heart")
     lone = said("Take ibuprofane now")
     correct(lone, ada, (1, 2, "ibuprofen"))
     Transcript.objects.filter(pk=said("metaprolyla again").pk).update(confidence=0.9)

@@ -276,7 +276,43 @@ def test_a_phrase_is_replaced_also_where_it_was_corrected_before(operator):
     assert post(operator, said, "replace", body).status_code == 200
     assert fresh(said).text == "1 23 four 23"
     body = {"revision": 2, "find": "nowhere", "replace": "x"}
-    assert "Nothing" in post(operator, said, "replace", body).json()["detail"]
+    assert (
+        "nothing to replace" in post(operator, said, "replace", body).json()["detail"]
+    )
+
+
+@pytest.mark.parametrize(
+    ("said", "find", "replacement", "expected"),
+    [
+        (
+            "The blood test: blood.",
+            "blood",
+            "blood test",
+            "The blood test: blood test.",
+        ),
+        (
+            "A blood test, test two",
+            "test",
+            "blood test",
+            "A blood test, blood test two",
+        ),
+        ("test test test", "test", "test test", ""),
+        ("siobhan and Siobhan", "siobhan", "Siobhan", "Siobhan and Siobhan"),
+    ],
+)
+def test_a_place_that_has_the_replacement_already_is_skipped(
+    operator, said, find, replacement, expected
+):
+    transcript = heard(said)
+    body = {"revision": 0, "find": find, "replace": replacement}
+    first = post(operator, transcript, "replace", body)
+    text = fresh(transcript).text
+
+    body["revision"] = fresh(transcript).revision or 0
+    post(operator, transcript, "replace", body)
+
+    assert first.status_code == (200 if expected else 400)
+    assert text == fresh(transcript).text == (expected or said)
 
 
 def test_operators_correct_and_supervisors_verify(operator, supervisor, transcript):
