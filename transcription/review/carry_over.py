@@ -18,11 +18,11 @@ logger = logging.getLogger(__name__)
 
 
 class CarryOver(NamedTuple):
-    """The corrections of an older transcript, grouped by what happens to them.
+    """The corrections of older transcripts, grouped by what happens to them.
 
-    `satisfied` has indexes of the old words. `carried` has indexes of the new words.
-    `open` has pairs of changes: the change with indexes of the old words, and its
-    likely place with indexes of the new words.
+    `satisfied` and `carried` have indexes of the new words. `open` has pairs: the
+    change with indexes of the old words, and its likely place with indexes of the new
+    words.
     """
 
     satisfied: list[Change]  # the new transcript already has the right text
@@ -31,7 +31,7 @@ class CarryOver(NamedTuple):
 
 
 def carry_over(transcript: Transcript) -> None:
-    """Apply the corrections of an older transcript (`older_review`) to a new one.
+    """Apply the corrections of the recording's older transcripts to a new one.
 
     An error here must not lose the new text, which is paid for. So errors are only
     logged, except OperationalError: the database is busy or down, and the step is
@@ -53,37 +53,20 @@ def carry_over(transcript: Transcript) -> None:
 
 
 def _carry_over(transcript: Transcript) -> None:
-    older = older_review(transcript)
-    if older is None or transcript.revision:
+    if transcript.revision:
         return
-    changes = place_changes(
-        original_of(older), live_changes(older), original_of(transcript)
-    ).carried
+    changes = place_older_changes(transcript).carried
     if changes:
         editing.save(transcript, None, 0, changes, kind=Revision.Kind.CARRIED)
 
 
-def older_review(transcript: Transcript) -> Transcript | None:
-    """Return the recording's newest older transcript that has live corrections.
-
-    Return None if there is none.
-    """
-    older = transcript.siblings().filter(pk__lt=transcript.pk)
-    return older.filter(corrections__is_live=True).order_by("pk").last()
-
-
 def unplaced_changes(transcript: Transcript) -> list[Change]:
-    """Return the older transcript's corrections that a person must check.
+    """Return the older transcripts' corrections that a person must check.
 
     Leave out a correction if the new transcript has a live correction at its place.
     Use only the texts of the result: indexes may be those of old or of new words.
     """
-    older = older_review(transcript)
-    if older is None:
-        return []
-    found = place_changes(
-        original_of(older), live_changes(older), original_of(transcript)
-    )
+    found = place_older_changes(transcript)
     # A correction that was carried over has a live correction at its place, and is left
     # out below.
     unsure = [*found.open, *((change, change) for change in found.carried)]
@@ -93,6 +76,43 @@ def unplaced_changes(transcript: Transcript) -> list[Change]:
         for change, place in unsure
         if not any(overlaps(place, each) for each in now)
     ]
+
+
+def place_older_changes(transcript: Transcript) -> CarryOver:
+    """Find the places of the live corrections of all older transcripts.
+
+    If several of them have a correction at the same place, the newest one counts. An
+    older one is `open` if it has another text and the place of the newest is uncertain.
+    """
+    older = transcript.siblings().filter(pk__lt=transcript.pk)
+    older = older.filter(corrections__is_live=True).only("revision").distinct()
+    new = original_of(transcript)
+    result = CarryOver([], [], [])
+    for row in older.order_by("-pk"):
+        found = place_changes(original_of(row), live_changes(row), new)
+        certain = [*result.satisfied, *result.carried]
+        unsure = [place for _, place in result.open]
+        result.satisfied.extend(
+            each for each in found.satisfied if not _overlapped(each, certain)
+        )
+        for change in found.carried:
+            if _overlapped(change, certain):
+                continue
+            others = _overlapped(change, unsure)
+            if all(each.after == change.after for each in others):
+                result.carried.append(change)
+            else:
+                result.open.append((change, change))
+        for change, place in found.open:
+            others = _overlapped(place, [*certain, *unsure])
+            is_known = any(each.after == change.after for each in others)
+            if not is_known and place[:2] not in [each[:2] for each in certain]:
+                result.open.append((change, place))
+    return result
+
+
+def _overlapped(place: Change, others: list[Change]) -> list[Change]:
+    return [each for each in others if overlaps(place, each)]
 
 
 def place_changes(old: list[Word], changes: list[Change], new: list[Word]) -> CarryOver:
@@ -119,7 +139,7 @@ def place_changes(old: list[Word], changes: list[Change], new: list[Word]) -> Ca
         reads = _bare_words(join_words(new[here.first : here.last]))
         was = _bare_words(join_words(old[change.first : change.last]))
         if is_certain and reads == _bare_words(change.after) and was != reads:
-            result.satisfied.append(change)
+            result.satisfied.append(here._replace(correction=0))
         elif is_certain and reads == was and here.first < here.last:
             result.carried.append(here._replace(correction=0))
         else:

@@ -100,11 +100,13 @@ def test_a_carried_correction_is_never_on_another_word():
 
 def again(vendors, old, text, **columns):
     """Return a new transcript of the same recording. Its next step reads this text."""
+    job = f"again-{Transcript.objects.count()}"
     new = Transcript.objects.create(
-        recording=old.recording, status="queued", assemblyai_id="x", **columns
+        recording=old.recording, status="queued", assemblyai_id=job, **columns
     )
-    body = {"id": "x", "status": "completed", "text": text, "words": listed(text)}
-    vendors.get(JOB.rpartition("/")[0] + "/x", json={**body, "language_code": "en_us"})
+    body = {"id": job, "status": "completed", "text": text, "words": listed(text)}
+    path = f"{JOB.rpartition('/')[0]}/{job}"
+    vendors.get(path, json={**body, "language_code": "en_us"})
     return new
 
 
@@ -183,6 +185,28 @@ def test_corrections_come_from_the_newest_transcript_that_has_any(
     new = advanced(again(vendors, old, "Take metro pole."))
 
     assert new.text == "Take metoprolol."
+
+
+@pytest.mark.django_db
+def test_a_third_transcript_takes_corrections_of_both_older_ones_over(
+    vendors, django_user_model
+):
+    ada = django_user_model.objects.create_user("ada")
+    first = heard("Take metro pole and asper in with mill. Call the ward. See bob on.")
+    correct(first, ada, (1, 3, "metoprolol"), (4, 6, "aspirin"), (7, 8, "milk."))
+    correct(first, ada, (9, 10, "our"), (12, 14, "Bob Stone."))
+    editing.verify(first, ada)
+    text = "Take metro pole and aspirin with mill. Ring the ward. See bop."
+    second = advanced(again(vendors, first, text))
+    correct(second, ada, (1, 3, "Toprol"), (6, 7, "water."))
+
+    text = "Take metro pole and asper in with mill. Ring the ward. See bob on."
+    third = advanced(again(vendors, first, text))
+
+    assert fresh(third).text == (
+        "Take Toprol and aspirin with water. Ring the ward. See Bob Stone."
+    )
+    assert [each.after for each in unplaced_changes(third)] == ["our"]
 
 
 @pytest.mark.django_db
