@@ -201,6 +201,9 @@ class Batch(models.Model):
     transcripts = models.JSONField()
     done = models.PositiveIntegerField(default=0)
     is_undoing = models.BooleanField(default=False)
+    undone_by = models.ForeignKey(
+        settings.AUTH_USER_MODEL, null=True, on_delete=models.SET_NULL, related_name="+"
+    )
     finished_at = models.DateTimeField(null=True)
     # A worker holds this row until this time. Null or in the past: no worker has it.
     leased_until = models.DateTimeField(null=True)

@@ -47,9 +47,11 @@ def create_batch(heard: str, corrected: str, author: Any) -> Batch:
     )
 
 
-def undo_batch(batch: Batch) -> None:
+def undo_batch(batch: Batch, author: Any) -> None:
     finished = Batch.objects.filter(pk=batch.pk, is_undoing=False)
-    finished.exclude(finished_at=None).update(is_undoing=True, done=0, finished_at=None)
+    finished.exclude(finished_at=None).update(
+        is_undoing=True, undone_by=author, done=0, finished_at=None
+    )
 
 
 def continue_batch() -> bool:
@@ -99,7 +101,7 @@ def _correct_in(batch: Batch, pk: int) -> None:
 
 def _undo_in(batch: Batch, pk: int) -> None:
     for revision in batch.revisions.filter(transcript=pk, is_undone=False):
-        editing.undo(revision.transcript, batch.author, revision.number)
+        editing.undo(revision.transcript, batch.undone_by, revision.number)
 
 
 def delete_finished() -> None:

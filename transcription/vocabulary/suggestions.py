@@ -82,7 +82,7 @@ def apply(request: HttpRequest, pk: int) -> HttpResponse:
 @permission_required(CORRECT_TRANSCRIPTS, raise_exception=True)
 def undo(request: HttpRequest, pk: int) -> HttpResponse:
     """Queue the undo of a batch, in all its transcripts."""
-    past_transcripts.undo_batch(get_object_or_404(Batch, pk=pk))
+    past_transcripts.undo_batch(get_object_or_404(Batch, pk=pk), request.user)
     return redirect("transcription:suggestions")
 
 

@@ -11,6 +11,7 @@ from django.test.utils import CaptureQueriesContext
 from django.utils import timezone
 
 from caller.models import Recording
+from djtranscribe.models import Access
 from tests.caller.rows import a_call
 from tests.transcription.review.test_editing import correct, fresh, heard
 from transcription.assemblyai.keyterms import spellings_of
@@ -332,6 +333,22 @@ def test_a_transcript_that_is_deleted_in_admin_is_no_longer_counted(ada, admin_c
         admin_client.post(f"/admin/{path}", {"post": "yes", **typed})
         counts = Mistake.objects.values_list("transcripts", flat=True)
         assert list(counts) == ([left] if left else [])
+
+
+def test_the_undo_of_a_batch_is_recorded_under_who_pressed_it(
+    ada, admin_client, admin_user
+):
+    past = said("Number 1: metaprolyla twice")
+    batch = past_transcripts.create_batch("metaprolyla", "metoprolol", ada)
+    past_transcripts.continue_batch()
+
+    admin_client.post(f"/corrections/{batch.pk}/undo/")
+    past_transcripts.continue_batch()
+
+    authors = [revision.author for revision in past.revisions.all()]
+    assert authors == [ada, admin_user]
+    logged = Access.objects.filter(action="corrected", row=past.pk).order_by("pk")
+    assert [access.user for access in logged] == [ada, admin_user]
 
 
 def three_in_past(ada, monkeypatch):
