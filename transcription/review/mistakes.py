@@ -104,6 +104,14 @@ def suggestions(limit: int = 50) -> list[Mistake]:
     return [row for row, _ in zip(found, range(limit), strict=False)]
 
 
+def added_to_lists(limit: int = 50) -> list[Mistake]:
+    """Return mistakes that were added to a keyword list, the newest first.
+
+    Past transcripts may still have them, see Mistake.added_at.
+    """
+    return list(current_mistakes().exclude(added_at=None).order_by("-added_at")[:limit])
+
+
 def is_insertion_or_removal(row: Mistake) -> bool:
     """Return whether one text is the other one with more words before or after it.
 

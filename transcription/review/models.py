@@ -221,9 +221,12 @@ class Mistake(models.Model):
     heard = models.CharField(max_length=200)
     corrected = models.CharField(max_length=200)
     transcripts = models.PositiveIntegerField(default=0)
-    # Whether somebody has dismissed this mistake, or has added a term or a spelling for
-    # it to a keyword list.
+    # Whether it is settled as a suggestion: somebody has dismissed it, or has added a
+    # term or a spelling for it to a keyword list.
     is_settled = models.BooleanField(default=False)
+    # When it was added to a keyword list. Null again as soon as past transcripts are
+    # corrected, or if somebody dismisses this mistake.
+    added_at = models.DateTimeField(null=True)
 
     class Meta:
         ordering = ["-transcripts", "heard"]

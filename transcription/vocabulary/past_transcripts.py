@@ -14,9 +14,9 @@ from django.utils import timezone
 
 from transcription.leases import unleased
 from transcription.models import Batch, Revision, Transcript
-from transcription.review import editing
+from transcription.review import editing, mistakes
 from transcription.review.replacing import find_replacements
-from transcription.review.rules import Conflict, Refused
+from transcription.review.rules import Conflict, Refused, clean_text
 from transcription.search import finding
 from transcription.search.query import parse
 
@@ -28,9 +28,16 @@ LEASE = timedelta(minutes=5)
 def create_batch(heard: str, corrected: str, author: Any) -> Batch:
     """Store a Batch for the worker. Raises Refused or finding.TooFrequent.
 
+    heard, corrected: the wrong text, and the right one as a person has typed it.
+
     The batch has at most the newest finding.MAX_RESULTS transcripts with the mistake.
     Verified and unfinished ones are left out. If none is left, Refused is raised.
     """
+    corrected = clean_text(corrected)
+    if not corrected:
+        raise Refused("The field “Write as” is empty: type the right text.")
+    if len(corrected) > mistakes.MAX_LENGTH:
+        raise Refused(f"Type at most {mistakes.MAX_LENGTH} characters.")
     query = parse(f'"{heard}"')
     keys = finding.ranked_keys(query) if query else []
     rows = Transcript.objects.filter(

@@ -10,11 +10,12 @@ from django.db import transaction
 from django.http import HttpRequest, HttpResponse
 from django.shortcuts import get_object_or_404, redirect, render
 from django.template.defaultfilters import pluralize
+from django.utils import timezone
 from django.views.decorators.http import require_POST, require_safe
 
 from djtranscribe.adminsite.read_only import is_key
 from transcription.models import Batch, Mistake, Vocabulary
-from transcription.review.mistakes import suggestions
+from transcription.review.mistakes import added_to_lists, suggestions
 from transcription.review.rules import Refused
 from transcription.search import finding
 from transcription.search.query import parse
@@ -31,6 +32,7 @@ CORRECT_TRANSCRIPTS = [*SEE_SUGGESTIONS, "transcription.correct_transcript"]
 def page(request: HttpRequest) -> HttpResponse:
     context = {
         "rows": suggestions(SHOWN),
+        "added": added_to_lists(SHOWN),
         "vocabularies": Vocabulary.objects.all(),
         **progress(),
     }
@@ -60,7 +62,9 @@ def apply(request: HttpRequest, pk: int) -> HttpResponse:
     """Queue the correction of a mistake in past transcripts, as a Batch."""
     row = get_object_or_404(Mistake, pk=pk)
     try:
-        batch = past_transcripts.create_batch(row.heard, row.corrected, request.user)
+        batch = past_transcripts.create_batch(
+            row.heard, request.POST.get("text", ""), request.user
+        )
     except finding.TooFrequent:
         messages.error(
             request,
@@ -70,6 +74,7 @@ def apply(request: HttpRequest, pk: int) -> HttpResponse:
     except Refused as error:
         messages.error(request, str(error))
     else:
+        Mistake.objects.filter(pk=pk).update(added_at=None)
         messages.success(
             request,
             f"Correcting {batch.total} transcript{pluralize(batch.total)} in the "
@@ -108,7 +113,7 @@ def accept_or_dismiss(request: HttpRequest, pk: int) -> HttpResponse:
     row = get_object_or_404(Mistake, pk=pk)
     what = request.POST.get("what", "")
     if what == "dismiss":
-        Mistake.objects.filter(pk=pk).update(is_settled=True)
+        Mistake.objects.filter(pk=pk).update(is_settled=True, added_at=None)
         messages.success(request, f"“{row.heard}” is not suggested any more.")
         return redirect("transcription:suggestions")
     typed = request.POST.get("vocabulary", "")
@@ -122,7 +127,7 @@ def accept_or_dismiss(request: HttpRequest, pk: int) -> HttpResponse:
     except ValidationError as error:
         messages.error(request, " ".join(error.messages))
     else:
-        Mistake.objects.filter(pk=pk).update(is_settled=True)
+        Mistake.objects.filter(pk=pk).update(is_settled=True, added_at=timezone.now())
         messages.success(
             request,
             f"“{text}” was added to the list {chosen}. Transcribe a call again to see "

@@ -287,7 +287,8 @@ def test_a_mistake_is_corrected_in_past_transcripts_and_undone_as_one(
     [row] = suggestions()
     path = "/keyword-lists/suggestions/"
 
-    page = admin_client.post(f"{path}{row.pk}/apply/", follow=True).text
+    typed = {"text": row.corrected}
+    page = admin_client.post(f"{path}{row.pk}/apply/", typed, follow=True).text
     assert "Correcting 25 transcripts in the background" in page
     assert "0 of 25" in page
     assert past_transcripts.continue_batch()
@@ -316,6 +317,74 @@ def test_a_mistake_is_corrected_in_past_transcripts_and_undone_as_one(
     assert f"undone, {sentence}" in admin_client.get(path).text
 
 
+def test_past_transcripts_are_corrected_after_the_term_was_added(ada, admin_client):
+    clinic = Vocabulary.objects.create(name="Clinic")
+    twice_corrected(ada)
+    past = said("Number 1: metaprolyla twice")
+    [row] = suggestions()
+    path = f"/keyword-lists/suggestions/{row.pk}"
+    added = {"what": "term", "text": "metoprolol", "vocabulary": clinic.pk}
+
+    page = admin_client.post(f"{path}/settle/", added, follow=True).text
+    assert f'action="{path}/apply/"' in page
+    typed = {"text": " metoprolol  XR "}
+    page = admin_client.post(f"{path}/apply/", typed, follow=True).text
+    assert f'action="{path}/apply/"' not in page
+    while past_transcripts.continue_batch():
+        pass
+
+    assert fresh(past).text == "Number 1: metoprolol XR twice"
+
+
+def test_a_word_that_was_added_can_be_dismissed(ada, admin_client):
+    twice_corrected(ada)
+    Mistake.objects.update(is_settled=True, added_at=timezone.now())
+    path = f"/keyword-lists/suggestions/{Mistake.objects.get().pk}"
+    assert path in admin_client.get("/keyword-lists/suggestions/").text
+
+    page = admin_client.post(f"{path}/settle/", {"what": "dismiss"}, follow=True).text
+
+    assert path not in page
+
+
+@pytest.mark.parametrize(
+    ("typed", "sentence"),
+    [
+        ("", "is empty"),
+        ("\0", "control characters"),
+        ("<b>no</b>", "plain text"),
+        ("x" * 201, "at most 200 characters"),
+    ],
+)
+def test_past_transcripts_are_not_corrected_to_an_invalid_text(
+    ada, admin_client, typed, sentence
+):
+    twice_corrected(ada)
+    said("Number 1: metaprolyla twice")
+    path = f"/keyword-lists/suggestions/{Mistake.objects.get().pk}/apply/"
+
+    page = admin_client.post(path, {"text": typed}, follow=True).text
+
+    assert sentence in page
+    assert not Batch.objects.exists()
+
+
+def test_the_undo_of_a_batch_is_recorded_under_who_pressed_it(
+    ada, admin_client, admin_user
+):
+    past = said("Number 1: metaprolyla twice")
+    batch = past_transcripts.create_batch("metaprolyla", "metoprolol", ada)
+    past_transcripts.continue_batch()
+
+    admin_client.post(f"/corrections/{batch.pk}/undo/")
+    past_transcripts.continue_batch()
+
+    authors = [revision.author for revision in past.revisions.all()]
+    assert authors == [ada, admin_user]
+    logged = Access.objects.filter(action="corrected", row=past.pk).order_by("pk")
+    assert [access.user for access in logged] == [ada, admin_user]
+
+
 def test_a_transcript_that_is_deleted_in_admin_is_no_longer_counted(ada, admin_client):
     one, other = twice_corrected(ada)
     three = said("Take metaprolyla please.")
@@ -333,22 +402,6 @@ def test_a_transcript_that_is_deleted_in_admin_is_no_longer_counted(ada, admin_c
         admin_client.post(f"/admin/{path}", {"post": "yes", **typed})
         counts = Mistake.objects.values_list("transcripts", flat=True)
         assert list(counts) == ([left] if left else [])
-
-
-def test_the_undo_of_a_batch_is_recorded_under_who_pressed_it(
-    ada, admin_client, admin_user
-):
-    past = said("Number 1: metaprolyla twice")
-    batch = past_transcripts.create_batch("metaprolyla", "metoprolol", ada)
-    past_transcripts.continue_batch()
-
-    admin_client.post(f"/corrections/{batch.pk}/undo/")
-    past_transcripts.continue_batch()
-
-    authors = [revision.author for revision in past.revisions.all()]
-    assert authors == [ada, admin_user]
-    logged = Access.objects.filter(action="corrected", row=past.pk).order_by("pk")
-    assert [access.user for access in logged] == [ada, admin_user]
 
 
 def three_in_past(ada, monkeypatch):
