@@ -61,17 +61,12 @@ def download(
     request: HttpRequest, chosen: QuerySet[Transcript], form: ExportForm
 ) -> StreamingHttpResponse:
     kind = form.cleaned_data["kind"]
-    columns: dict[str, Any] = {
-        "user": cast(User, request.user),
-        "kind": dict(KINDS)[kind],
-        "total": chosen.count(),
-    }
-    row, is_new = Export.objects.get_or_create(
-        uuid=form.cleaned_data["export"], defaults=columns
+    row = Export.objects.create(
+        uuid=form.cleaned_data["export"],
+        user=cast(User, request.user),
+        kind=dict(KINDS)[kind],
+        total=chosen.count(),
     )
-    if not is_new:
-        # The user pressed the button twice. Each download gets a row of its own.
-        row = Export.objects.create(**columns)
     # Do not load `words`: this column can have megabytes, and a CSV does not use it.
     unused_columns = ["words"] if kind == CSV else []
     loaded = bulk.batches(chosen, request.user, *unused_columns)

@@ -23,7 +23,8 @@ Row = TypeVar("Row")
 class Export(models.Model):
     """A bulk export: who downloaded how many transcripts, and its progress."""
 
-    uuid = models.UUIDField(default=uuid4, unique=True, editable=False)
+    # Chosen by the page that started the download. A page can start several downloads.
+    uuid = models.UUIDField(default=uuid4, db_index=True, editable=False)
     user = models.ForeignKey(
         settings.AUTH_USER_MODEL, null=True, on_delete=models.SET_NULL, related_name="+"
     )

@@ -6,6 +6,7 @@ from django.shortcuts import get_object_or_404, render
 from django.views.decorators.http import require_safe
 
 from caller.models import Contact
+from djtranscribe.adminsite.read_only import is_key
 from djtranscribe.models import Access
 from djtranscribe.responses import plain_text
 from transcription.exports.content import OneVersionOnly, Options, filename
@@ -77,12 +78,25 @@ def print_view(request: HttpRequest, uuid: UUID) -> HttpResponse:
 @require_safe
 @permission_required("transcription.view_transcript", raise_exception=True)
 def export_progress(request: HttpRequest, uuid: UUID) -> HttpResponse:
-    """Show the progress of a bulk export of this user. The page polls every second.
+    """Show the progress of the page's newest download. The page polls every second.
 
     `asked` counts the polls, so that the page stops polling if no download begins.
+    `ended` is the download that the page shows as ended: it asks for a newer one.
     """
-    row = Export.objects.filter(uuid=uuid, user=request.user.pk).first()
+    downloads = Export.objects.filter(uuid=uuid, user=request.user.pk)
+    typed = request.GET.get("ended", "")
+    ended = typed if is_key(typed) else ""
+    if ended:
+        downloads = downloads.filter(pk__gt=ended)
+    row = downloads.order_by("-pk").first()
+    if row and (row.finished_at or row.is_interrupted):
+        ended = str(row.pk)
     typed = request.GET.get("asked", "")
     asked = int(typed) if typed.isascii() and typed.isdigit() and len(typed) < 5 else 0
-    context = {"row": row, "asked": asked + 1, "never_began": asked >= POLLS_TO_BEGIN}
+    context = {
+        "row": row,
+        "ended": ended,
+        "asked": asked + 1,
+        "never_began": asked >= POLLS_TO_BEGIN,
+    }
     return render(request, "transcription/_export_progress.html", context)

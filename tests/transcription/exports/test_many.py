@@ -258,7 +258,8 @@ def test_a_download_that_begins_late_is_followed(browser, operator):
 
 
 @pytest.mark.parametrize(
-    "odd", ["", "-1", "x", "²", "9" * 99, "1&asked=x", "%00", "1e9"]
+    "odd",
+    ["", "-1", "x", "²", "9" * 99, "1&asked=x", "%00", "1e9", "1&ended=x"],
 )
 def test_invalid_poll_count_causes_no_error(browser, odd):
     said = progress(browser, address=f"/exports/{EXPORT}/progress/?asked={odd}")
@@ -317,6 +318,29 @@ def test_download_progress_is_hidden_from_other_users(browser, django_user_model
     Export.objects.create(uuid=EXPORT, user=other, kind="CSV", total=6, sent=2)
 
     assert "6" not in re.sub("<[^>]+>", "", progress(browser))
+
+
+def test_the_progress_follows_the_newest_download_of_the_page(browser, many):
+    download(browser, "csv", *many)
+    first = progress(browser)
+    [ended] = re.findall('name="ended" value="([0-9]+)"', first)
+    address = f"/exports/{EXPORT}/progress/?ended={ended}"
+
+    before = progress(browser, address=address)
+    asked = {**chosen(*many), "kind": "csv", "export": EXPORT}
+    pieces = iter(browser.post(ADMIN, asked).streaming_content)
+    next(pieces)
+    amid = progress(browser, address=address)
+    list(pieces)
+    after = progress(browser, address=address)
+
+    assert "Download complete" in first
+    assert "Starting the download" in before
+    assert f'name="ended" value="{ended}"' in before
+    assert "0 of 6" in amid
+    assert "hx-get" in amid
+    assert "Download complete" in after
+    assert f'name="ended" value="{ended}"' not in after
 
 
 def test_a_button_pressed_twice_is_two_exports(browser, operator, many):
