@@ -3,6 +3,7 @@
 import re
 from typing import Any
 
+import phonenumbers
 from django.conf import settings
 from django.core.checks import CheckMessage, Error, register
 from django.core.checks import Warning as Caution
@@ -62,6 +63,19 @@ def check_api_key(**kwargs: Any) -> list[CheckMessage]:
     if key and not API_KEY.fullmatch(key):
         message = "TWILIO_API_KEY must be SK followed by 32 hexadecimal digits."
         return [Error(message, hint, id="caller.E011")]
+    return []
+
+
+@register()
+def check_countries(**kwargs: Any) -> list[CheckMessage]:
+    known = phonenumbers.SUPPORTED_REGIONS
+    if wrong := [code for code in settings.DIAL_COUNTRIES if code not in known]:
+        message = f"DIAL_COUNTRIES contains unknown country codes: {', '.join(wrong)}."
+        hint = (
+            "Use ISO codes of two letters, such as US,CA. The United Kingdom is GB, "
+            "not UK."
+        )
+        return [Error(message, hint, id="caller.E015")]
     return []
 
 

@@ -73,7 +73,7 @@ TWILIO_API_URL = text("TWILIO_API_URL", "https://api.twilio.com")
 
 # ISO codes of the allowed countries. If it is empty, we call only the country of our
 # number.
-DIAL_COUNTRIES = comma_separated("DIAL_COUNTRIES")
+DIAL_COUNTRIES = [code.upper() for code in comma_separated("DIAL_COUNTRIES")]
 MAX_CALLS_PER_OPERATOR_HOUR = integer("MAX_CALLS_PER_OPERATOR_HOUR", 60)
 MAX_CALLS_PER_NUMBER_DAY = integer("MAX_CALLS_PER_NUMBER_DAY", 5)
 MAX_CALLS_PER_DAY = integer("MAX_CALLS_PER_DAY", 500)

@@ -47,6 +47,8 @@ def test_an_empty_auth_token_is_said_to_refuse_every_webhook(settings):
         ("TWILIO_PHONE_NUMBER", "+0415555010", E3),
         ("TWILIO_PHONE_NUMBER", "+١٤١٥٥٥٥٠١٠٠", E3),
         ("TWILIO_PHONE_NUMBER", "+14155550100\n", E3),
+        ("DIAL_COUNTRIES", ["US", "UK"], "caller.E015"),
+        ("DIAL_COUNTRIES", ["001"], "caller.E015"),
         ("SITE_TIME_ZONE", "Mars/Olympus", "djtranscribe.E003"),
         ("SITE_TIME_ZONE", "australia/sydney", "djtranscribe.E003"),
         ("SITE_TIME_ZONE", "UTC+11", "djtranscribe.E003"),

@@ -130,13 +130,13 @@ def test_the_public_address_is_an_allowed_host_and_a_trusted_origin():
 
 def test_lists_and_blanks_are_read_as_people_write_them():
     found = values(
-        "SPEECH_MODELS",
-        "ASSEMBLYAI_KEY",
+        *("SPEECH_MODELS", "DIAL_COUNTRIES", "ASSEMBLYAI_KEY"),
         SPEECH_MODELS="universal-2, best ,",
+        DIAL_COUNTRIES="us, Ca",
         ASSEMBLYAI_KEY=" key ",
     )
 
-    assert found == [["universal-2", "best"], "key"]
+    assert found == [["universal-2", "best"], ["US", "CA"], "key"]
 
 
 @pytest.mark.parametrize("value", ["0", "-5", "1.5", "ten", "10s", "١٠", "0x10"])
