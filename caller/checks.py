@@ -95,7 +95,10 @@ def check_spoken_language(**kwargs: Any) -> list[CheckMessage]:
     problems: list[CheckMessage] = []
     if missing := speech.settings_without_translation():
         message = f"djtranscribe has no sentences in {spoken}. People hear English."
-        hint = f"Set {', '.join(missing)} to sentences in that language."
+        hint = (
+            f"Set {', '.join(missing)} to sentences in that language. Sentences for "
+            "operators, and for calls that we do not accept, remain English."
+        )
         problems.append(Caution(message, hint, id="caller.W012"))
     if voice and (fault := voices.voice_fault(voice, spoken)):
         hint = (

@@ -111,6 +111,7 @@ def test_without_a_translation_english_is_spoken_by_an_english_voice(
     assert warning.id == "caller.W012"
     assert "SAY_NOTHING_HEARD, SAY_GOODBYE" in warning.hint
     assert "RECORDING_NOTICE" not in warning.hint
+    assert "operators" in warning.hint
 
 
 @pytest.mark.parametrize(
