@@ -194,7 +194,10 @@ def detail(request: HttpRequest, uuid: UUID, with_words: bool) -> TranscriptDeta
         unused.remove("words")
     rows = transcripts().defer(None).defer(*unused)
     transcript = get_object_or_404(rows, uuid=uuid)
-    [out] = log_and_serialize(user_of(request), [transcript])
+    # The original words are shown even if a person has removed all words.
+    if transcript.text or transcript.uncorrected_text:
+        Access.objects.log(user_of(request), Access.Action.READ, [transcript])
+    [out] = transcripts_out([transcript])
     return TranscriptDetail(
         **out.dict(),
         original_text=transcript.uncorrected_text,

@@ -279,6 +279,16 @@ def test_what_has_no_text_yet_was_not_read(program, transcript):
     assert accesses() == []
 
 
+def test_reading_original_words_is_logged_even_if_all_words_were_removed(
+    program, transcript
+):
+    Transcript.objects.update(text="", original_text=transcript.text, revision=1)
+
+    assert "cardiology" in program.get(f"/api/transcripts/{UUID}").text
+
+    assert accesses() == [("ada", "read", "transcript", transcript.pk)]
+
+
 def test_a_list_without_texts_is_no_access(program, transcript):
     program.get("/api/calls")
     program.get("/api/recordings")
