@@ -77,14 +77,21 @@ class CeleryQueue:
         try:
             with connection:
                 connection.ensure_connection(max_retries=1, interval_start=0)
-                # passive: create nothing, only return the length of the queue.
-                declared = connection.channel().queue_declare(queue(), passive=True)
+                channel = connection.channel()
+                try:
+                    # passive: create nothing, only return the length of the queue.
+                    declared = channel.queue_declare(queue(), passive=True)
+                except connection.channel_errors:
+                    # The queue does not exist, because no message was ever sent. On
+                    # Redis, an empty queue does not exist either.
+                    return 0
                 return int(declared.message_count)
-        except connection.channel_errors:
-            # The queue does not exist, because no message was ever sent. On Redis, an
-            # empty queue does not exist either.
-            return 0
-        except (OperationalError, *connection.connection_errors):
+        except (
+            OperationalError,
+            *connection.connection_errors,
+            # A login that RabbitMQ refuses is a channel error.
+            *connection.channel_errors,
+        ):
             return None
 
     def prune(self) -> None:

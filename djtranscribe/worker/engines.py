@@ -46,7 +46,10 @@ class Engine(Protocol):
         """
 
     def waiting(self) -> int | None:
-        """Return how many messages wait, or None if the broker does not answer."""
+        """Return how many messages wait.
+
+        Return None if the broker does not answer or refuses our login.
+        """
 
     def prune(self) -> None:
         """Delete messages that ended over a day ago. Keep those that still wait."""

@@ -15,7 +15,7 @@ from tests.chaos.environment import skip_or_fail_in_ci
 from tests.chaos.waiting import is_open
 from tests.djtranscribe.test_settings import ROOT
 from tests.postgresql import new_database
-from tests.processes import environment, manage
+from tests.processes import environment, manage, shell
 from tests.threads import needs_connections
 
 
@@ -205,6 +205,22 @@ def test_a_broker_that_refuses_us_is_tried_again(environment):
     assert "level=ERROR" in refused
     assert worker.returncode == 0
     assert "s3cret" not in rest
+
+
+@pytest.mark.parametrize(
+    ("login", "waiting"), [("nobody:s3cret", "None"), ("guest:guest", "0")]
+)
+def test_a_broker_that_refuses_us_has_an_unknown_number_of_messages(
+    environment, login, waiting
+):
+    if not is_open(5672):
+        skip_or_fail_in_ci("no rabbitmq answers")
+    # With the random key, the queue does not exist.
+    environment |= {"SECRET_KEY": token_hex(32)}
+    environment["TASK_BROKER_URL"] = f"amqp://{login}@127.0.0.1:5672//"
+    count = "from djtranscribe.worker.engines import engine; print(engine().waiting())"
+
+    assert shell(environment, count) == f"{waiting}\n"
 
 
 def test_unsupported_broker_url_is_refused(environment):
