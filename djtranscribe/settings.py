@@ -344,6 +344,8 @@ if DATABASES["default"]["ENGINE"] == "django.db.backends.postgresql":
     # Without this, statements cannot be prepared, see djtranscribe/database.py.
     DATABASES["default"].setdefault("OPTIONS", {})["server_side_binding"] = True
 if DATABASES["default"]["ENGINE"] == "django.db.backends.sqlite3":
+    # PgBouncer in transaction mode loses these cursors between two fetches.
+    DATABASES["default"]["DISABLE_SERVER_SIDE_CURSORS"] = True
     # Without these options, 80 % of the requests failed at 200 webhooks a second
     # ("database is locked"). With them, none fails. IMMEDIATE matters most: without it,
     # a transaction that first reads and then writes can fail at once, without a wait.

@@ -8,6 +8,7 @@ from contextlib import contextmanager
 from urllib.parse import urlsplit
 
 import pytest
+from django.contrib.auth.models import Permission
 from django.db import connection
 
 from tests.caller.rows import a_call, deliveries
@@ -38,6 +39,19 @@ for number in range(10):
 with connection.cursor() as cursor:
     cursor.execute("SELECT count(*) FROM pg_prepared_statements")
     print(cursor.fetchone()[0])
+"""
+# Read rows one by one. After the first row, another transaction takes the connection
+# that PgBouncer used for it. Print how many rows were read.
+ITERATE = """
+from django.contrib.auth.models import Permission
+from django.db import connections
+rows = Permission.objects.iterator(chunk_size=1)
+next(rows)
+other = connections.create_connection("default")
+other.set_autocommit(False)
+other.cursor().execute("SELECT 1")
+print(1 + len(list(rows)))
+other.close()
 """
 
 
@@ -77,6 +91,18 @@ def test_worker_prepares_statements_unless_it_uses_a_pooler(
     with pgbouncer() as pooler:
         assert prepared(SERVER) > 0
         assert prepared(pooler) == 0
+
+
+@needs_connections
+@pytest.mark.sql
+def test_a_pooler_may_change_the_connection_while_rows_are_read(
+    transactional_db, settings, tmp_path
+):
+    with pgbouncer() as pooler:
+        url = url_of(settings.DATABASES["default"]["NAME"], pooler)
+        read = shell(environment(tmp_path, DATABASE_URL=url), ITERATE)
+
+    assert int(read) == Permission.objects.count()
 
 
 @needs_connections
