@@ -150,8 +150,9 @@ def load_database(dump: Path) -> None:
             copy.backup(connection.connection)
     else:
         script = dump.with_suffix(".sql")
-        restore_options = ("--clean", "--if-exists", "--no-owner", f"--file={script}")
-        run("pg_restore", *restore_options, str(dump))
+        # --no-privileges: the roles of the dump may not exist here.
+        restore_options = ("--clean", "--if-exists", "--no-owner", "--no-privileges")
+        run("pg_restore", *restore_options, f"--file={script}", str(dump))
         # The script deletes only the tables that the dump contains. Tables of a newer
         # version may refer to these tables, so delete all tables first.
         psql_options = [

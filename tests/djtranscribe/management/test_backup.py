@@ -7,7 +7,9 @@ import tarfile
 from collections.abc import Iterator
 from contextlib import closing
 from pathlib import Path
+from secrets import token_hex
 
+import psycopg
 import pytest
 import yaml
 
@@ -131,6 +133,21 @@ def test_a_file_that_is_no_backup_changes_nothing(empty, tmp_path):
     for done in (no_tar, no_file, of_postgresql):
         assert done.returncode == 1
         assert "Traceback" not in done.stderr
+
+
+@pytest.mark.parametrize("sites", ["postgresql"], indirect=True)
+@pytest.mark.slow
+def test_backup_with_the_grant_of_a_lost_role_is_restored(sites, tmp_path):
+    one, other = sites
+    role, archive = f"reader_{token_hex(4)}", tmp_path / "backup.tar"
+    with psycopg.connect(one.environ["DATABASE_URL"], autocommit=True) as database:
+        database.execute(f"CREATE ROLE {role}; GRANT SELECT ON caller_call TO {role}")
+        one.manage("backup", str(archive))
+        database.execute(f"DROP OWNED BY {role}; DROP ROLE {role}")
+
+    restored = other.manage("restore", str(archive))
+
+    assert restored.returncode == 0, restored.stderr
 
 
 @pytest.mark.parametrize("part", ["audio", "between"])
