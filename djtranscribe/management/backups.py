@@ -21,6 +21,7 @@ from typing import IO, Any, cast
 
 from django.core.exceptions import SuspiciousFileOperation
 from django.core.files import File
+from django.core.files.base import ContentFile
 from django.core.files.storage import default_storage
 from django.core.management.base import CommandError
 from django.db import connection
@@ -47,17 +48,19 @@ def write(
         archive.chmod(0o600)  # contains people's words
         tar.add(dump, dump.name)
         dump.unlink()
-        names = Recording.objects.exclude(audio="").order_by("pk")
-        rows = names.values_list("audio", flat=True).iterator()
-        for number, name in enumerate(rows, 1):
-            try:
-                with default_storage.open(name) as file:
-                    member = tarfile.TarInfo(AUDIO + name)
-                    member.size = default_storage.size(name)
-                    tar.addfile(member, file)
-            except FileNotFoundError:
-                missing.append(name)
-            show_progress(number)
+        rows = Recording.objects.exclude(audio="").order_by("pk")
+        audio: Any = rows.values_list("audio", flat=True).iterator()
+        # If an error ends this loop, close the query before Django closes the database.
+        with closing(audio) as names:
+            for number, name in enumerate(names, 1):
+                try:
+                    with default_storage.open(name) as file:
+                        member = tarfile.TarInfo(AUDIO + name)
+                        member.size = default_storage.size(name)
+                        tar.addfile(member, file)
+                except FileNotFoundError:
+                    missing.append(name)
+                show_progress(number)
     return missing
 
 
@@ -77,14 +80,28 @@ def read(archive: Path, folder: Path, show_progress: Callable[[int], None]) -> i
                 "database of the same kind."
             )
         dump = folder / expected
-        with dump.open("wb") as copy:
-            shutil.copyfileobj(content(tar, first), copy)
-        load_database(dump)
-        dump.unlink()
-        for number, member in enumerate(recordings, 1):
-            store(member.name.removeprefix(AUDIO), content(tar, member))
-            show_progress(number)
+        done = "Nothing was restored. Fix this, then run `restore` again."
+        try:
+            write_test_file()
+            with dump.open("wb") as copy:
+                shutil.copyfileobj(content(tar, first), copy)
+            load_database(dump)
+            done = (
+                "The database was restored, but not all recordings. Fix this, then run "
+                "`restore --replace` again."
+            )
+            dump.unlink()
+            for number, member in enumerate(recordings, 1):
+                store(member.name.removeprefix(AUDIO), content(tar, member))
+                show_progress(number)
+        except (OSError, sqlite3.Error) as error:
+            raise CommandError(f"The restore failed: {error}. {done}") from error
     return len(recordings)
+
+
+def write_test_file() -> None:
+    """Write a file into the storage and delete it. Raises OSError."""
+    default_storage.delete(default_storage.save("restore", ContentFile(b"?")))
 
 
 def open_archive(archive: Path) -> tarfile.TarFile:

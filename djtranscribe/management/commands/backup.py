@@ -1,3 +1,4 @@
+import sqlite3
 from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import Any
@@ -28,6 +29,8 @@ class Command(BaseCommand):
             with TemporaryDirectory(dir=file.parent) as folder:
                 missing = backups.write(unfinished, Path(folder), self.show_progress)
             unfinished.rename(file)
+        except (OSError, sqlite3.Error) as error:
+            raise CommandError(f"The backup failed: {error}") from error
         finally:
             unfinished.unlink(missing_ok=True)
         for name in missing:

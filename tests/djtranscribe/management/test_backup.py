@@ -150,6 +150,54 @@ def test_backup_with_the_grant_of_a_lost_role_is_restored(sites, tmp_path):
     assert restored.returncode == 0, restored.stderr
 
 
+@pytest.mark.parametrize(
+    ("in_the_way", "says"),
+    [
+        ("media", "Nothing was restored. Fix this, then run `restore` again."),
+        ("media/a", "not all recordings. Fix this, then run `restore --replace` again"),
+    ],
+)
+def test_a_storage_that_fails_is_said_with_the_next_step(
+    empty, tmp_path, in_the_way, says
+):
+    """`in_the_way` is a file where the storage needs a folder."""
+    with closing(sqlite3.connect(tmp_path / "database.sqlite3")) as database:
+        database.execute("CREATE TABLE ours (id integer)")
+    (tmp_path / "1.wav").write_bytes(b"sound")
+    with tarfile.open(tmp_path / "backup.tar", "w") as tar:
+        tar.add(tmp_path / "database.sqlite3", "database.sqlite3")
+        tar.add(tmp_path / "1.wav", "audio/a/1.wav")
+    obstacle = tmp_path / "empty" / in_the_way
+    obstacle.parent.mkdir(exist_ok=True)
+    obstacle.touch()
+
+    done = empty.manage("restore", str(tmp_path / "backup.tar"))
+
+    assert done.returncode == 1
+    assert says in done.stderr
+    assert "Traceback" not in done.stderr
+    with closing(sqlite3.connect(tmp_path / "empty.sqlite3")) as database:
+        tables = database.execute("SELECT name FROM sqlite_master").fetchall()
+    assert bool(tables) == ("not all recordings" in says)
+
+
+def test_a_backup_that_cannot_read_the_storage_leaves_no_file(
+    empty, tmp_path, migrated
+):
+    migrated.rename(tmp_path / "empty.sqlite3")
+    empty.shell(FILL)
+    (broken,) = (tmp_path / "empty").rglob(f"RE{0:032}*")
+    broken.unlink()
+    broken.mkdir()
+
+    done = empty.manage("backup", str(tmp_path / "backup.tar"))
+
+    assert done.returncode == 1
+    assert "The backup failed" in done.stderr
+    assert "Traceback" not in done.stderr
+    assert not list(tmp_path.glob("backup.tar*"))
+
+
 @pytest.mark.parametrize("part", ["audio", "between"])
 def test_an_incomplete_backup_changes_nothing(empty, tmp_path, part):
     with closing(sqlite3.connect(tmp_path / "database.sqlite3")) as database:
