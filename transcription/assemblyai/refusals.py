@@ -190,8 +190,9 @@ def _refusal_error(
         f"(now {_models()}) and LANGUAGE_CODE (now {settings.SPEECH_LANGUAGE_CODE})."
     )
     message = (
-        f"AssemblyAI refuses requests with our settings. {change} Then restart the "
-        f"worker. AssemblyAI says: {reason or 'nothing'}"
+        f"AssemblyAI refuses requests with our settings. {change} After a change in "
+        ".env, restart the web server and the workers. AssemblyAI says: "
+        f"{reason or 'nothing'}"
     )
     error = AssemblyAIError(message, permanent=True, account=True, code=code)
     error.refused_at = transcript.refused_at or timezone.now()

@@ -126,6 +126,7 @@ def test_refusal_of_every_request_pauses_assemblyai_and_fails_no_row(
     told = VendorPause.objects.get().reason
     assert change in told
     assert reason in told
+    assert "restart the web server and the workers" in told
     assert one.error == other.error == told
 
 
