@@ -14,15 +14,16 @@ def email_settings(url: str, debug: bool) -> dict[str, Any]:
 
     In user and password, special characters must be percent-encoded: `%40` for @.
     If the URL is empty or invalid, e-mails are printed if DEBUG is on, and are dropped
-    if DEBUG is off. A system check reports e-mails that are dropped while NOTIFY_EMAIL
-    is on.
+    if DEBUG is off. A system check reports an invalid URL.
     """
     server = split_url(url)
+    # If the password has an unencoded #, ? or /, the URL seems to go on after a host.
+    has_more = server.path.strip("/") or server.query or server.fragment
     try:
         port = server.port or PORTS[server.scheme]
     except (ValueError, KeyError):
         port = 0
-    if not (port and server.hostname and server.scheme in PORTS):
+    if has_more or not (port and server.hostname and server.scheme in PORTS):
         kind = "console" if debug else "dummy"
         return {"EMAIL_BACKEND": f"django.core.mail.backends.{kind}.EmailBackend"}
     return {

@@ -125,6 +125,7 @@ NOTIFY_EMAIL = boolean("NOTIFY_EMAIL")
 # This defines EMAIL_HOST and other settings. The URL itself is not kept as a setting,
 # because Django's debug page would show its password.
 globals().update(email_settings(text("EMAIL_URL"), DEBUG))
+HAS_EMAIL_URL = bool(text("EMAIL_URL"))
 EMAIL_TIMEOUT = 15
 DEFAULT_FROM_EMAIL = SERVER_EMAIL = text(
     "DEFAULT_FROM_EMAIL", f"djtranscribe@{split_url(BASE_URL).hostname or 'localhost'}"
@@ -343,9 +344,9 @@ DATABASES = {
 if DATABASES["default"]["ENGINE"] == "django.db.backends.postgresql":
     # Without this, statements cannot be prepared, see djtranscribe/database.py.
     DATABASES["default"].setdefault("OPTIONS", {})["server_side_binding"] = True
-if DATABASES["default"]["ENGINE"] == "django.db.backends.sqlite3":
     # PgBouncer in transaction mode loses these cursors between two fetches.
     DATABASES["default"]["DISABLE_SERVER_SIDE_CURSORS"] = True
+if DATABASES["default"]["ENGINE"] == "django.db.backends.sqlite3":
     # Without these options, 80 % of the requests failed at 200 webhooks a second
     # ("database is locked"). With them, none fails. IMMEDIATE matters most: without it,
     # a transaction that first reads and then writes can fail at once, without a wait.

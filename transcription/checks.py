@@ -126,16 +126,20 @@ def check_notify_url(**kwargs: Any) -> list[CheckMessage]:
 
 
 @register()
-def check_notify_email(**kwargs: Any) -> list[CheckMessage]:
-    if not settings.NOTIFY_EMAIL:
+def check_email(**kwargs: Any) -> list[CheckMessage]:
+    if not (settings.NOTIFY_EMAIL or settings.HAS_EMAIL_URL):
         return []
     problems: list[CheckMessage] = []
     hint = (
         "Set EMAIL_URL to smtp+tls://user:password@host:587 or "
-        "smtps://user:password@host:465"
+        "smtps://user:password@host:465. Percent-encode special characters in user "
+        "and password: # is %23."
     )
-    if settings.EMAIL_BACKEND.endswith("dummy.EmailBackend"):
-        message = "NOTIFY_EMAIL is on, but EMAIL_URL has no mail server."
+    kind = settings.EMAIL_BACKEND.split(".")[-2]
+    if kind == "dummy" or (kind == "console" and settings.HAS_EMAIL_URL):
+        message = "NOTIFY_EMAIL is on, but EMAIL_URL is empty."
+        if settings.HAS_EMAIL_URL:
+            message = "EMAIL_URL is not the URL of a mail server."
         problems.append(Error(message, hint, id="transcription.E008"))
     is_plain_smtp = not (settings.EMAIL_USE_TLS or settings.EMAIL_USE_SSL)
     is_far = settings.EMAIL_HOST not in LOOPBACK

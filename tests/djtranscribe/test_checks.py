@@ -250,33 +250,47 @@ def test_a_secret_that_cannot_sign_is_named_and_not_repeated(
         ("imap://mail.example", [N8]),
         ("smtp+tls://", [N8]),
         ("smtp://mail.example:port", [N8]),
+        ("smtp+ssl://ada:pw@mail.example", [N8]),
+        ("smtps://ada:p#w@mail.example", [N8]),
+        ("smtps://ada:1#2@mail.example", [N8]),
+        ("smtps://ada:1/2@mail.example", [N8]),
         ("smtp://ada:pw@mail.example", [N9]),
         ("smtp://mail.example", []),
         ("smtp://ada:pw@localhost", []),
         ("smtps://ada:pw@mail.example", []),
     ],
 )
+@pytest.mark.parametrize("notifies", [True, False])
 def test_a_mail_server_that_cannot_be_used_safely_is_named(
-    mail, settings, url, expected
+    mail, settings, url, expected, notifies
 ):
+    """It also sends links for passwords, so it is checked without NOTIFY_EMAIL, too."""
+    settings.NOTIFY_EMAIL, settings.HAS_EMAIL_URL = notifies, bool(url)
     settings.EMAIL_HOST_PASSWORD = ""
     for name, value in email_settings(url, False).items():
         setattr(settings, name, value)
 
     messages = found()
 
-    assert [message.id for message in messages] == expected
+    assert [message.id for message in messages] == (expected if notifies or url else [])
     assert all(message.hint for message in messages)
 
 
 @pytest.mark.parametrize("sender", ["", "ada", "a@b.example\nBcc: eve@example.com"])
-def test_invalid_sender_address_is_reported(mail, settings, sender):
-    settings.DEFAULT_FROM_EMAIL = sender
+@pytest.mark.parametrize("notifies", [True, False])
+def test_invalid_sender_address_is_reported(mail, settings, sender, notifies):
+    settings.NOTIFY_EMAIL, settings.DEFAULT_FROM_EMAIL = notifies, sender
 
     assert [message.id for message in found()] == [N10]
 
 
-def test_a_mail_server_is_not_asked_for_where_no_mail_is_wanted(settings):
-    settings.EMAIL_BACKEND = "django.core.mail.backends.dummy.EmailBackend"
+def test_with_debug_on_an_invalid_email_url_is_reported_and_an_empty_one_is_not(
+    mail, settings
+):
+    settings.DEBUG = True
+    for url, expected in (("mail.example", [N8]), ("", [])):
+        settings.HAS_EMAIL_URL = bool(url)
+        for name, value in email_settings(url, True).items():
+            setattr(settings, name, value)
 
-    assert found() == []
+        assert [message.id for message in found()] == expected
