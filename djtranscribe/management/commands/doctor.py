@@ -22,18 +22,19 @@ from django.utils import timezone
 from caller.twilio import client as twilio_client
 from caller.twilio.callbacks import answer_url, reaches_us
 from caller.twilio.connection import api_url
-from djtranscribe import zones
+from djtranscribe import monitoring, zones
 from djtranscribe.checks import check_database_encoding
 from djtranscribe.models import VendorPause
 from djtranscribe.public_urls import split_url
 from djtranscribe.vendors.errors import VendorError
+from djtranscribe.worker.engines import engine
 from transcription.assemblyai import client as assemblyai_client
 from transcription.assemblyai import speech_models
-from transcription.models import Notification, Transcript
+from transcription.models import Notification
 
 MAX_CLOCK_SKEW = timedelta(seconds=30)
 # Report work that is overdue by more than this.
-MAX_DELAY = timedelta(seconds=60)
+MAX_DELAY_SECONDS = 60
 # Report notifications that were given up, if they are at most this old.
 RECENT = timedelta(days=2)
 MIN_FREE_BYTES = 1024**3
@@ -201,10 +202,23 @@ def check_storage() -> str:
     return f"writable, {free // 1024**3} GB free"
 
 
+def check_queue() -> str:
+    try:
+        waiting = engine().waiting()
+    except Error as error:
+        raise Problem("unknown without the database.", FIX_DATABASE) from error
+    if waiting is None:
+        raise Problem(
+            "the broker does not answer, or it refuses our login.",
+            "Start the broker, or fix TASK_BROKER_URL.",
+        )
+    return f"{waiting} message{pluralize(waiting, ' waits,s wait')}"
+
+
 def check_worker() -> str:
     try:
         paused = VendorPause.objects.exclude_busy().first()
-        overdue = Transcript.objects.due(timezone.now() - MAX_DELAY).current().count()
+        overdue = monitoring.overdue_seconds(timezone.now())
     except Error as error:
         raise Problem("unknown without the database.", FIX_DATABASE) from error
     if paused:
@@ -212,10 +226,21 @@ def check_worker() -> str:
             f"{paused}: {paused.reason}",
             "Fix this. The waiting work then continues automatically.",
         )
-    if overdue:
-        transcripts = f"{overdue} transcript{pluralize(overdue, ' is,s are')}"
-        raise Problem(f"{transcripts} overdue.", "Start manage.py worker.")
+    if overdue > MAX_DELAY_SECONDS:
+        raise Problem(
+            f"the oldest work is overdue by {overdue} s.",
+            "Start manage.py worker. If it runs, fix the problems above, or read its "
+            "log.",
+        )
     return "nothing is overdue"
+
+
+def check_mail() -> str:
+    if not settings.EMAIL_BACKEND.endswith("smtp.EmailBackend"):
+        return "e-mails are printed or dropped, because EMAIL_URL is empty or not valid"
+    host, port = settings.EMAIL_HOST, settings.EMAIL_PORT
+    ensure_reachable(host, port, "Fix EMAIL_URL or the mail server.")
+    return f"{host}:{port} answers. Nothing was sent"
 
 
 def check_notifications() -> str:
@@ -226,33 +251,21 @@ def check_notifications() -> str:
         remedy = "Fix NOTIFY_URL or the server at this address."
         ensure_reachable(str(url.hostname or ""), port, remedy)
         found.append(f"webhooks to {url.hostname}:{port}, which answers")
-    if settings.NOTIFY_EMAIL and settings.EMAIL_BACKEND.endswith("smtp.EmailBackend"):
-        host, port = settings.EMAIL_HOST, settings.EMAIL_PORT
-        ensure_reachable(host, port, "Fix EMAIL_URL or the mail server.")
-        found.append(f"e-mail through {host}:{port}, which answers")
-    elif settings.NOTIFY_EMAIL:
-        found.append(
-            "e-mail is printed or dropped, because EMAIL_URL is empty or not valid"
-        )
+    if settings.NOTIFY_EMAIL:
+        found.append("e-mails")
     if not found:
         return "off"
-    check_unsent()
+    check_given_up()
     return "; ".join(found) + ". Nothing was sent"
 
 
-def check_unsent() -> None:
-    now = timezone.now()
+def check_given_up() -> None:
     wanted = Notification.objects.filter(kind__in=Notification.enabled_kinds())
+    recent = wanted.given_up().filter(created_at__gt=timezone.now() - RECENT)
     try:
-        overdue = wanted.due(now - MAX_DELAY).count()
-        failed = wanted.given_up().filter(created_at__gt=now - RECENT).count()
+        failed = recent.count()
     except Error as error:
         raise Problem("unknown without the database.", FIX_DATABASE) from error
-    if overdue:
-        raise Problem(
-            f"{overdue} {pluralize(overdue, 'is,are')} overdue.",
-            "Restart manage.py worker.",
-        )
     if failed:
         raise Problem(
             f"{failed} from the last two days could not be delivered.",
@@ -297,6 +310,8 @@ CHECKS: list[tuple[str, Callable[[], str]]] = [
     ("AssemblyAI", check_assemblyai),
     ("clock", check_clock),
     ("storage", check_storage),
+    ("queue", check_queue),
     ("worker", check_worker),
+    ("mail server", check_mail),
     ("notifications", check_notifications),
 ]
