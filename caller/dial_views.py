@@ -48,7 +48,8 @@ def check_number(request: HttpRequest) -> HttpResponse:
     try:
         to = phone_numbers.clean_number(phone_numbers.with_country_code(typed))
     except ValidationError as error:
-        if typed.strip(" +") and not phone_numbers.may_continue(typed):
+        has_begun = phone_numbers.without_separators(typed)
+        if has_begun and not phone_numbers.may_continue(typed):
             context["reason"] = error.message
     else:
         call = Call(other_number=to, requested_by=cast(User, request.user))

@@ -61,7 +61,7 @@ VARIATION_SELECTORS = "".join(map(chr, range(0xFE00, 0xFE10)))
 # In a spreadsheet, a leading apostrophe marks a cell as text. It is removed from pasted
 # cells. Our own CSV exports used to write it, too.
 APOSTROPHES = "'\N{RIGHT SINGLE QUOTATION MARK}"
-PLUS_SIGNS = "+\N{FULLWIDTH PLUS SIGN}"
+PLUS_SIGNS = "+", "\N{FULLWIDTH PLUS SIGN}"
 
 
 def clean_number(value: str) -> str:
@@ -141,7 +141,7 @@ def with_country_code(typed: str) -> str:
     0442079460123.
     """
     digits = _digits(typed)
-    if not digits or typed.strip()[:1] in PLUS_SIGNS:
+    if not digits or _has_plus(typed):
         return typed
     number = parse_number(digits, country_code(settings.TWILIO_PHONE_NUMBER))
     if number is None or not phonenumbers.is_valid_number(number):
@@ -186,7 +186,7 @@ def format_while_typing(value: str) -> str:
         return value
     whole = f"+{_digits(with_country_code(value))}"
     is_american = digits[0] == calling_code(settings.TWILIO_PHONE_NUMBER) == "1"
-    if value.strip()[:1] not in PLUS_SIGNS and not is_american:
+    if not _has_plus(value) and not is_american:
         home = country_code(settings.TWILIO_PHONE_NUMBER)
         is_whole = is_valid(whole) and not _is_too_short(parse_number(digits, home))
         is_national = whole == f"+{calling_code(settings.TWILIO_PHONE_NUMBER)}{digits}"
@@ -206,7 +206,7 @@ def may_continue(value: str) -> bool:
     digits = _digits(value)
     home = country_code(settings.TWILIO_PHONE_NUMBER)
     readings = [parse_number(f"+{digits}")]
-    if digits and value.strip()[:1] not in PLUS_SIGNS:
+    if digits and not _has_plus(value):
         readings.append(parse_number(digits, home))
     if not any(readings):
         # The value cannot be parsed. It may be only a country code, such as `+1`.
@@ -234,8 +234,17 @@ def without_separators(value: str) -> str:
 
     Leading apostrophes are removed, too. Other characters, such as letters, are kept.
     """
-    written = "".join(filter(_is_kept, value)).lstrip(APOSTROPHES)
-    return written[1:] if written[:1] in PLUS_SIGNS else written
+    written = _kept_characters(value)
+    return written[1:] if _has_plus(value) else written
+
+
+def _has_plus(value: str) -> bool:
+    """Return whether the first character that is not ignored is a `+`: `(+44) 20`."""
+    return _kept_characters(value).startswith(PLUS_SIGNS)
+
+
+def _kept_characters(value: str) -> str:
+    return "".join(filter(_is_kept, value)).lstrip(APOSTROPHES)
 
 
 def _is_kept(character: str) -> bool:

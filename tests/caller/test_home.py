@@ -40,6 +40,7 @@ def check(browser, typed):
         ("+1 415-5551234", "+1 415-555-1234"),
         ("442079460123", "+44 20 7946 0123"),
         ("(1) 415.555", "+1 415-555"),
+        ("(+65) 6212 3456", "+65 6212 3456"),
         ("call me", "call me"),
         ("٤٢", "٤٢"),
         ("9" * 40, "9" * 40),
@@ -85,7 +86,7 @@ def test_a_number_in_london_typed_without_plus_does_not_become_a_german_number(
     assert format_while_typing(typed) == formatted
 
 
-@pytest.mark.parametrize("typed", ["", "+", "1", "14", "1415555", "+44 20"])
+@pytest.mark.parametrize("typed", ["", "+", "(", "(+", "1", "14", "1415555", "+44 20"])
 def test_a_number_that_is_not_all_there_is_not_called_wrong(browser, typed):
     said, _, is_wrong = check(browser, typed)
 
