@@ -135,5 +135,10 @@ def dial(request: HttpRequest, number: str) -> HttpResponse:
 def refused_number(
     request: HttpRequest, number: str, error: ValidationError
 ) -> HttpResponse:
-    context = {"typed": number[:40], "reason": error.message, "form": DialForm()}
+    context = {
+        "typed": number[:40],
+        "reason": error.message,
+        "form": DialForm(initial=request.POST.dict()),
+        "phone": OperatorPhone.verified_phone_of(request.user),
+    }
     return render(request, "caller/refused_number.html", context, status=400)

@@ -11,6 +11,7 @@ from django.test import Client
 
 from caller.models import Call
 from caller.phone_numbers import clean_number
+from tests.caller.conversations.rows import a_phone
 from tests.caller.rows import CALL_SID, CALLS, DIAL, NUMBER, TYPED, a_call
 from tests.data import load
 from transcription.models import Vocabulary
@@ -245,6 +246,19 @@ def test_the_dial_box_says_what_is_wrong(browser, query):
 
     assert answer.status_code == 400
     assert "cannot be called" in answer.text
+
+
+def test_after_a_typing_mistake_the_dial_box_keeps_the_chosen_list_and_connect_me(
+    browser, operator
+):
+    a_phone(operator)
+    Vocabulary.objects.create(name="Heart")
+    chosen = Vocabulary.objects.create(name="Lung")
+
+    page = browser.post("/dial/", {"number": "1415", "vocabulary": chosen.pk}).text
+
+    assert f'<option value="{chosen.pk}" selected>Lung</option>' in page
+    assert 'name="connect" value="1">Connect me' in page
 
 
 def test_dialling_again_while_it_rings_leads_to_the_first_call(browser, twilio_answers):
