@@ -90,6 +90,8 @@ def ask_operator(call: Call, who: str) -> str:
     response = VoiceResponse()
     gather = response.gather(
         num_digits=1,
+        # By default, # is not a digit: Twilio would not request `action`, and hang up.
+        finish_on_key="",
         timeout=KEY_SECONDS,
         action=webhook_url("caller:accept", call.uuid),
     )

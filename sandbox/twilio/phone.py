@@ -120,12 +120,15 @@ def _play(call: Call, verbs: list[Verb], base: str) -> Following | None:  # noqa
 
 
 def _gather(call: Call, verb: Verb, base: str) -> Following | None:
-    """Run <Gather>. Return the next request, or None if no key was pressed."""
+    """Run <Gather>. Return the next request, or None if there are no digits.
+
+    The key of finishOnKey is not a digit.
+    """
     for prompt in verb.children:
         if prompt.name == "Say":
             say(call, prompt)
     key = call.person.press(call, float(verb.attributes.get("timeout") or 5))
-    if not key:
+    if not key or key in verb.attributes.get("finishOnKey", "#"):
         return None
     action = verb.attributes.get("action", "")
     extra = {"Digits": key, "FinishedOnKey": ""}

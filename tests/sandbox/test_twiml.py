@@ -160,6 +160,25 @@ def test_action_receives_the_key_that_ended_the_recording(
     assert action.params["Digits"] == digits
 
 
+@pytest.mark.parametrize(
+    ("gather", "digits"),
+    [("", ["1"]), ('finishOnKey=""', ["1"]), ('finishOnKey="1"', [])],
+)
+def test_gather_requests_the_action_only_if_there_are_digits(
+    twilio, client, dial, product, gather, digits
+):
+    product.answers["/record/"] = [
+        f"<Response><Gather numDigits='1' action='/key/' {gather}>"
+        "<Say>Press a key.</Say></Gather><Say>No key.</Say></Response>"
+    ]
+    product.answers["/key/"] = ["<Response><Hangup/></Response>"]
+
+    call = finished(client, dial().sid)
+
+    assert [request.params["Digits"] for request in product.at("/key/")] == digits
+    assert ("hears: No key." in notes(twilio, call.sid)) == (not digits)
+
+
 def test_the_events_of_a_recording_are_a_string_of_words(twilio, client, dial, product):
     events = "in-progress completed absent"
     product.answers["/record/"] = [document(product, events=events)]

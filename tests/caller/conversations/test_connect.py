@@ -124,6 +124,8 @@ def test_operator_hears_the_number_before_pressing_a_key(signed_post):
 
     gather = asked.find("Gather")
     assert gather.get("numDigits") == "1"
+    # Every key counts, also #.
+    assert gather.get("finishOnKey") == ""
     assert (
         gather.find("Say").text
         == "Press any key to call 1, 4, 1, 5, 5, 5, 5, 1, 2, 3, 4."
