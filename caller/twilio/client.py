@@ -41,7 +41,8 @@ if TYPE_CHECKING:
 # conversation. After the total time, Twilio ends the call, even if nobody hangs up.
 NOTICE_SECONDS = 120
 
-# The operator's own phone rings for this long. Twilio may add five seconds.
+# The operator's own phone rings for this long, so that most answering machines do not
+# answer. Twilio may add five seconds.
 OPERATOR_RINGS_SECONDS = 25
 # The view that Twilio requests when the phone is answered, for each kind of call.
 ANSWERED = {
@@ -78,7 +79,6 @@ def place_call(call: "Call") -> CallState:
     }
     if call.is_conversation:
         options["time_limit"] = settings.CONVERSATION_MAX_SECONDS + NOTICE_SECONDS
-        # Stop ringing before most answering machines answer.
         options["timeout"] = OPERATOR_RINGS_SECONDS
     elif settings.MACHINE_DETECTION != "off" and call.kind == "message":
         # Detect answering machines in the background, so that the notice plays at once.

@@ -11,15 +11,15 @@ from twilio.twiml.voice_response import VoiceResponse
 from caller.models import Call
 from caller.twilio import speech
 from caller.twilio.callbacks import webhook_url
+from caller.twilio.client import OPERATOR_RINGS_SECONDS
 
 # The events are one string, because the SDK would render a list as Python's repr.
 RECORDING_EVENTS = "completed absent"
 LEG_EVENTS = "initiated ringing answered completed"
 # After the sentence, the operator has this long to press a key.
 KEY_SECONDS = 10
-# The second phone, which <Dial> calls, rings for this long. Twilio may add five
-# seconds.
-RINGS_SECONDS = 30
+# The other party's phone rings for this long. Twilio may add five seconds.
+OTHER_RINGS_SECONDS = 30
 # Placeholder for the call's UUID in a cached document that several calls use.
 PLACEHOLDER_UUID = UUID(int=0)
 # XML cannot contain these characters, not even escaped (w3.org/TR/xml, 2.2). Names of
@@ -113,7 +113,7 @@ def connect(call: Call, number: str, caller_id: str) -> str:
     dial = response.dial(
         caller_id=caller_id,
         record="record-from-answer-dual",
-        timeout=RINGS_SECONDS,
+        timeout=OPERATOR_RINGS_SECONDS if call.is_inbound else OTHER_RINGS_SECONDS,
         time_limit=settings.CONVERSATION_MAX_SECONDS,
         action=webhook_url("caller:bridge-done", call.uuid),
         recording_status_callback=webhook_url("caller:recording-webhook", call.uuid),

@@ -152,6 +152,8 @@ class TestForwarding:
         dial = ElementTree.fromstring(answer.content).find("Dial")
         assert dial.find("Number").text == OWN_NUMBER
         assert dial.get("record") == "record-from-answer-dual"
+        # The operator's answering machine must not answer.
+        assert dial.get("timeout") == "25"
         assert (call.kind, call.requested_by.username) == ("conversation", "ada")
 
     def test_the_caller_is_on_the_first_channel(self, signed_post):
