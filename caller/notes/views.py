@@ -5,7 +5,7 @@ from django.contrib.auth.decorators import permission_required
 from django.contrib.auth.models import User
 from django.core.exceptions import PermissionDenied, ValidationError
 from django.http import HttpRequest, HttpResponse
-from django.shortcuts import get_object_or_404, redirect
+from django.shortcuts import get_object_or_404, redirect, render
 from django.views.decorators.http import require_POST
 
 from caller.models import Call, Note, Tag
@@ -16,11 +16,14 @@ from caller.notes.models import MAX_NOTE_LENGTH, tag_name
 @permission_required(["caller.view_call", "caller.add_note"], raise_exception=True)
 def add_note(request: HttpRequest, uuid: str) -> HttpResponse:
     call = get_object_or_404(Call, uuid=uuid)
-    text = request.POST.get("text", "").replace("\0", "").strip()
+    # Browsers send a line break as CRLF, but count it as one character.
+    typed = request.POST.get("text", "").replace("\r\n", "\n")
+    text = typed.replace("\0", "").strip()
+    if len(text) > MAX_NOTE_LENGTH:
+        context = {"call": call, "typed": text, "most": MAX_NOTE_LENGTH}
+        return render(request, "caller/refused_note.html", context, status=400)
     if not text:
         messages.error(request, "The note is empty.")
-    elif len(text) > MAX_NOTE_LENGTH:
-        messages.error(request, f"A note has at most {MAX_NOTE_LENGTH:,} characters.")
     else:
         Note.objects.create(call=call, author=cast(User, request.user), text=text)
     return redirect(f"{call.get_absolute_url()}#notes")

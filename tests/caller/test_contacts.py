@@ -296,6 +296,25 @@ def test_tags_and_notes_of_a_call(browser, operator):
     assert "Paid &lt;today&gt;.<br>Really." in empty.text
 
 
+def test_a_line_break_in_a_note_counts_as_one_character_as_in_the_browser(browser):
+    page = a_call(status="completed").get_absolute_url()
+
+    browser.post(f"{page}notes/", {"text": "12345678\r\n" * 555 + "12345"})
+
+    assert len(Note.objects.get().text) == 5000
+
+
+def test_a_note_that_is_too_long_is_refused_and_can_be_shortened(browser):
+    page = a_call(status="completed").get_absolute_url()
+
+    refused = browser.post(f"{page}notes/", {"text": "<Long>" + "." * 5000})
+
+    assert refused.status_code == 400
+    assert "A note has at most 5,000 characters." in refused.text
+    assert "&lt;Long&gt;" + "." * 5000 + "</textarea>" in refused.text
+    assert not Note.objects.exists()
+
+
 def test_calls_are_listed_by_their_tag(browser):
     tagged, other = (
         a_call(status="busy"),
