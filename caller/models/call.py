@@ -216,20 +216,33 @@ class Call(PhoneStatus):
         return [self, self.leg] if self.is_conversation else [self]
 
     @property
-    def cost(self) -> str:
-        """Return the known price, such as `0.0085 USD`, or "" if none is known.
-
-        In a conversation, it is the sum of the prices known for the two phones.
-        """
-        priced = [
+    def known_prices(self) -> list[tuple[Decimal, str]]:
+        """The price and the currency of each phone with a known price."""
+        # Twilio's prices are negative, because they are debits.
+        return [
             (abs(phone.price), phone.price_unit)
             for phone in self.phones
             if phone.price is not None
         ]
-        if not priced:
-            return ""
-        total = sum((price for price, _ in priced), Decimal())
-        return f"{total.normalize():f} {priced[0][1]}".strip()
+
+    @property
+    def total_price(self) -> Decimal | None:
+        """Return the sum of the prices known for the phones, or None if none is known.
+
+        The currency is `currency`.
+        """
+        prices = [price for price, _ in self.known_prices]
+        return sum(prices, Decimal()) if prices else None
+
+    @property
+    def currency(self) -> str:
+        return next((currency for _, currency in self.known_prices), "")
+
+    @property
+    def cost(self) -> str:
+        """Return `total_price` with its currency: `0.0085 USD`. "" if it is unknown."""
+        total = self.total_price
+        return "" if total is None else f"{total.normalize():f} {self.currency}".strip()
 
     def get_absolute_url(self) -> str:
         return reverse("caller:call-page", args=[self.uuid])

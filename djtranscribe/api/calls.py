@@ -71,7 +71,9 @@ class Dial(Schema):
 
 
 def calls() -> QuerySet[Call]:
-    return Call.objects.with_contact_name().select_related("requested_by", "vocabulary")
+    return Call.objects.with_contact_name().select_related(
+        "requested_by", "vocabulary", "leg"
+    )
 
 
 @router.get(

@@ -62,7 +62,10 @@ class CallOut(Schema):
     answered_at: datetime | None
     ended_at: datetime | None
     duration_seconds: int | None
-    cost: Decimal | None
+    cost: Decimal | None = Field(
+        description="What Twilio charges. In a conversation, the sum of the prices "
+        "known for both phones."
+    )
     cost_currency: str | None = Field(description="Such as USD.")
 
     @staticmethod
@@ -76,9 +79,8 @@ class CallOut(Schema):
             "contact": getattr(call, "contact_name", None),
             "requested_by": user.get_username() if user else None,
             "vocabulary": words.name if words else None,
-            # Twilio's prices are negative, because they are debits.
-            "cost": None if call.price is None else abs(call.price),
-            "cost_currency": call.price_unit or None,
+            "cost": call.total_price,
+            "cost_currency": call.currency or None,
         }
 
 

@@ -8,6 +8,7 @@ from django.db import OperationalError, connection
 
 from djtranscribe.api.pages import encode_cursor
 from djtranscribe.models import Access
+from tests.caller.conversations.rows import a_conversation
 from tests.caller.rows import CALL_SID, a_call, a_recording
 from tests.data import load, wav
 from tests.djtranscribe.api.programs import CALL_AND_READ, program_of
@@ -65,6 +66,24 @@ def test_a_call_says_what_its_page_says(program, transcript):
     assert call["cost"] == "0.01400"
     assert call["recordings"][0]["duration_seconds"] == 9
     assert call["transcripts"][0]["text"] == "Please call the cardiology ward."
+
+
+def test_the_cost_of_a_conversation_includes_both_phones(program):
+    call = a_conversation({"price": "-0.0140"}, price="-0.0200", price_unit="USD")
+
+    listed = program.get("/api/calls").json()["items"][0]
+
+    cost, currency = listed["cost"], listed["cost_currency"]
+    assert (cost, currency) == ("0.03400", "USD")
+    assert program.get(f"/api/calls/{call.uuid}").json()["cost"] == cost
+
+
+def test_the_cost_has_a_currency_if_only_the_operators_phone_has_a_price(program):
+    a_conversation({"price": "-0.0085", "price_unit": "EUR"})
+
+    listed = program.get("/api/calls").json()["items"][0]
+
+    assert (listed["cost"], listed["cost_currency"]) == ("0.00850", "EUR")
 
 
 def test_calls_come_newest_first(program):
@@ -471,6 +490,7 @@ def test_number_of_queries_does_not_depend_on_rows(
             vocabulary=words,
             requested_by=user,
         )
+        a_conversation(other_number=f"+141555513{number:02}", status="completed")
         for owner in (call, transcript.recording.call):
             recording = a_recording(sid=None, call=owner)
             Transcript.objects.create(
