@@ -1,7 +1,7 @@
 from typing import cast
 
 from django.contrib import admin, messages
-from django.db.models import QuerySet
+from django.db.models import Q, QuerySet
 from django.http import HttpRequest
 from django.template.defaultfilters import pluralize
 from django.utils.html import format_html
@@ -9,7 +9,7 @@ from django.utils.safestring import SafeString
 
 from caller import number_facts, phone_numbers
 from caller.contacts.admin import ContactAdmin, TagAdmin
-from caller.contacts.models import with_name
+from caller.contacts.models import number_begins, with_name
 from caller.filters import (
     CallLengthFilter,
     CallStateFilter,
@@ -165,11 +165,21 @@ class CallAdmin(
 
 
 @admin.register(DoNotCall)
-class DoNotCallAdmin(LargeTableAdmin, TolerantChangelist, admin.ModelAdmin[DoNotCall]):
+class DoNotCallAdmin(
+    IdentifierSearch, LargeTableAdmin, TolerantChangelist, admin.ModelAdmin[DoNotCall]
+):
     form = DoNotCallForm
     list_display = ["__str__", "reason", "added_at"]
     search_fields = ["number", "reason"]
+    search_help_text = "Digits of a number, or words of the reason."
     empty_text = (
         "No numbers yet. Add the numbers of people who asked not to be called. This "
         "site then never calls them."
     )
+
+    def find(self, rows: QuerySet[DoNotCall], typed: str) -> QuerySet[DoNotCall]:
+        wanted = Q(*(("reason__icontains", word) for word in typed.split()))
+        if phone_numbers.is_number(typed):
+            digits = phone_numbers.without_separators(typed)
+            wanted |= Q(number__contains=digits) | number_begins("number", typed)
+        return rows.filter(wanted)

@@ -6,7 +6,12 @@ from functools import cache
 from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 
 import phonenumbers
-from phonenumbers import NumberParseException, PhoneNumber, PhoneNumberFormat
+from phonenumbers import (
+    NumberParseException,
+    PhoneMetadata,
+    PhoneNumber,
+    PhoneNumberFormat,
+)
 
 # Google's library uses this "country" for satellite networks and other global
 # services: +800, +870, +881…
@@ -93,6 +98,15 @@ def local_times(number: str, now: datetime) -> list[datetime]:
             times.append(now.astimezone(ZoneInfo(name)))
     distinct = {time.replace(tzinfo=None): time for time in times}
     return [distinct[clock] for clock in sorted(distinct)]
+
+
+def international_prefix(country: str) -> str:
+    """Return a regular expression for the prefix of calls abroad: `011` for `US`.
+
+    country: the ISO code of a country. If it is unknown, return `00`.
+    """
+    found = PhoneMetadata.metadata_for_region(country)
+    return (found.international_prefix if found else None) or "00"
 
 
 def is_valid(number: str) -> bool:

@@ -20,6 +20,7 @@ from caller.number_facts import (
     e164,
     format_international,
     format_national,
+    international_prefix,
     is_valid,
     parse_number,
 )
@@ -170,6 +171,24 @@ def validate_number(value: str) -> None:
 def is_number(typed: str) -> bool:
     """Return whether this is a phone number or a part of a number, in any spelling."""
     return bool(_digits(typed))
+
+
+def possible_beginnings(typed: str) -> list[str]:
+    """Return how the numbers that somebody looks for may begin, in E.164.
+
+    typed: digits for which `is_number` is true. Without `+`, they may belong to a
+    national number, or begin with `00` or our country's international prefix. For an
+    American site, `011 44 20` gives `+0114420`, `+1114420` and `+4420`.
+    """
+    digits = _digits(typed)
+    beginnings = {digits}
+    if not _has_plus(typed):
+        home = settings.TWILIO_PHONE_NUMBER
+        beginnings.add(f"{calling_code(home)}{digits.lstrip('0')}")
+        beginnings.add(_digits(with_country_code(digits)))
+        for prefix in ("00", international_prefix(country_code(home))):
+            beginnings.add(re.sub(f"^(?:{prefix})(?=.)", "", digits))
+    return sorted(f"+{each}" for each in beginnings)
 
 
 def format_while_typing(value: str) -> str:

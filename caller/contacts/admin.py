@@ -4,6 +4,7 @@ from django.db.models import Q, QuerySet
 from django.http import HttpRequest
 
 from caller import phone_numbers
+from caller.contacts.models import number_begins
 from caller.forms import NumberField
 from caller.models import Contact, ContactNumber, Tag
 from djtranscribe.adminsite.large_tables import LargeTableAdmin
@@ -48,9 +49,7 @@ class ContactAdmin(
     def find(self, rows: QuerySet[Contact], typed: str) -> QuerySet[Contact]:
         wanted = Q(name__istartswith=typed)
         if phone_numbers.is_number(typed):
-            digits = phone_numbers.without_separators(typed)
-            wanted |= Q(numbers__number__startswith=f"+{digits}")
-            wanted |= Q(numbers__number=phone_numbers.with_country_code(typed))
+            wanted |= number_begins("numbers__number", typed)
         return rows.filter(wanted).distinct()
 
     @admin.display(description="numbers")

@@ -4,7 +4,7 @@ from collections.abc import Iterable
 from typing import Any
 
 from django.db import models
-from django.db.models import OuterRef, Subquery
+from django.db.models import OuterRef, Q, Subquery
 
 from caller import number_facts, phone_numbers
 from djtranscribe.retention import RetentionPeriods
@@ -103,6 +103,17 @@ def with_name(row: Any, number: str) -> str:
     """Return `name, number`, or only the number if `row` has no contact_name."""
     name: str | None = getattr(row, "contact_name", None)
     return f"{name}, {number}" if name else number
+
+
+def number_begins(path: str, typed: str) -> Q:
+    """Return the condition that a number begins with the typed digits.
+
+    path: lookup path to this number. typed: see `phone_numbers.possible_beginnings`.
+    """
+    wanted = Q()
+    for beginning in phone_numbers.possible_beginnings(typed):
+        wanted |= Q((f"{path}__startswith", beginning))
+    return wanted
 
 
 def contact_name_subquery(path: str) -> Subquery:

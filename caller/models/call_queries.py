@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import re
 from datetime import datetime, timedelta
 from decimal import Decimal
 from functools import cache
@@ -15,8 +14,8 @@ from django.db.models import Count, Exists, OuterRef, Q, Sum
 from django.db.models.functions import Abs, Right
 from django.utils import timezone
 
-from caller import number_facts
-from caller.contacts.models import contact_name_subquery
+from caller import phone_numbers
+from caller.contacts.models import contact_name_subquery, number_begins
 from djtranscribe.statements import Parameter, Statement
 
 if TYPE_CHECKING:
@@ -67,25 +66,15 @@ class CallQuerySet(models.QuerySet["Call"]):
     def to_number(self, typed: str) -> CallQuerySet:
         """Return the calls whose number begins or ends with the typed digits.
 
-        Accepted formats: +1 (415) 555-1234, 0044 20 7946 0123, (020) 7946 0123, or the
-        last four digits. Digits from the middle are not found, because an index cannot
-        find them.
+        Accepted formats: +1 (415) 555-1234, 0044 20 7946 0123 (or with the
+        international prefix of our country), (020) 7946 0123, or the last four digits.
+        Digits from the middle are not found, because an index cannot find them.
         """
-        digits = re.sub(r"[^0-9]", "", typed)
-        if not digits:
+        if not phone_numbers.is_number(typed):
             return self.none()
-        begins = [f"+{digits}"]
-        if digits.startswith("00"):
-            begins = [f"+{digits[2:]}"]
-        national = digits.lstrip("0")
-        if "+" not in typed:
-            # The digits may be a national number. Try them with our country code, too.
-            own = number_facts.calling_code(settings.TWILIO_PHONE_NUMBER)
-            begins.append(f"+{own}{national}")
-        wanted = Q()
-        for start in begins:
-            wanted |= Q(other_number__startswith=start)
-        for end in {digits, national}:
+        wanted = number_begins("other_number", typed)
+        digits = phone_numbers.without_separators(typed)
+        for end in {digits, digits.lstrip("0")}:
             if len(end) >= LAST_DIGITS:
                 wanted |= Q(last_digits=end[-LAST_DIGITS:], other_number__endswith=end)
         return self.alias(last_digits=Right("other_number", LAST_DIGITS)).filter(wanted)

@@ -99,6 +99,20 @@ def test_the_name_is_shown_with_the_number_everywhere(browser, operator):
     assert program.get("/api/calls").json()["items"][0]["contact"] == "Ada Lovelace"
 
 
+@pytest.mark.parametrize(
+    "typed", ["ada", "+1 415-555-1234", "(415) 555", "1415", "011 1 415"]
+)
+def test_a_contact_is_found_by_the_start_of_its_name_or_number(browser, typed):
+    ada()
+    other = Contact.objects.create(name="Grace Hopper")
+    ContactNumber.objects.create(contact=other, number="+442079460123")
+
+    page = browser.get("/admin/caller/contact/", {"q": typed}).text
+
+    assert "Ada Lovelace" in page
+    assert "Grace Hopper" not in page
+
+
 def test_contact_marked_do_not_call_is_not_called(browser, vendors):
     ada(do_not_call=True)
 

@@ -740,6 +740,22 @@ def test_the_list_is_kept_in_admin(supervisor):
 
 
 @pytest.mark.parametrize(
+    "typed",
+    [
+        *("+1 415-555-1234", "(415) 555", "1234", "011 1 415", "555-1234"),
+        *("asked", "US by phone"),
+    ],
+)
+def test_a_listed_number_is_found_as_the_list_shows_it(supervisor, typed):
+    listed = DoNotCall.objects.create(number=NUMBER, reason="Asked us by phone.")
+    DoNotCall.objects.create(number="+442079460123")
+
+    page = supervisor.get("/admin/caller/donotcall/", {"q": typed})
+
+    assert list(page.context_data["cl"].result_list) == [listed]
+
+
+@pytest.mark.parametrize(
     ("typed", "number"),
     [
         ("(415) 555-1234", NUMBER),

@@ -264,6 +264,7 @@ def some_calls():
         ("q=604", "canadian"),
         ("q=%2B44", "british lost"),
         ("q=0044+20", "british lost"),
+        ("q=011+44+20", "british lost"),
         ("q=(020)+7946+0123", "british"),
         ("q=%E2%80%AA%2B44+20%E2%80%917946%E2%80%910123%E2%80%AC", "british"),
         ("q=%2B1+415", "old"),
