@@ -2,6 +2,8 @@
 
 import csv
 import io
+from itertools import islice
+from typing import Any
 
 from django.core.exceptions import ValidationError
 
@@ -17,9 +19,14 @@ def text_of(content: bytes) -> str:
     return text
 
 
-def rows_of_csv(text: str, dialect: type[csv.Dialect] = csv.excel) -> list[list[str]]:
-    """Return the rows of a CSV file. Raises ValidationError if it is malformed."""
+def rows_of_csv(text: str, most: int | None = None, **options: Any) -> list[list[str]]:
+    """Return the rows of a CSV file, or the first `most` rows.
+
+    options: keyword arguments of csv.reader. Raises ValidationError if one of these
+    rows is malformed.
+    """
+    rows = csv.reader(io.StringIO(text), strict=True, **options)
     try:
-        return list(csv.reader(io.StringIO(text), dialect, strict=True))
+        return list(islice(rows, most))
     except csv.Error:
         raise ValidationError("This CSV file cannot be read.") from None

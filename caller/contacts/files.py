@@ -1,6 +1,5 @@
 """Import contacts from a CSV file: a name, a number and an optional label per line."""
 
-import csv
 from dataclasses import dataclass, field
 
 from django.core.exceptions import ValidationError
@@ -12,6 +11,9 @@ from djtranscribe.text_files import rows_of_csv, text_of
 
 MAX_FILE_BYTES = 1_000_000
 MAX_LINES = 20_000
+DELIMITERS = ",;\t"
+# This many lines decide which delimiter a file has.
+SAMPLE_LINES = 100
 COLUMNS = {
     "name": {"name", "contact", "full name", "display name", "company"},
     "number": {
@@ -134,24 +136,45 @@ def _import(content: bytes) -> Preview:
 
 
 def _lines(text: str) -> list[Line]:
-    try:
-        dialect: type[csv.Dialect] = csv.Sniffer().sniff(text[:4000], ",;\t")
-    except csv.Error:
-        dialect = csv.excel
-    rows = rows_of_csv(text, dialect)
-    rows_with_place = [(n, row) for n, row in enumerate(rows, 1) if any(row)]
-    if not rows_with_place:
+    rows = _rows(text, max(DELIMITERS, key=lambda each: _fit(text, each)))
+    if not rows:
         raise ValidationError("This file is empty.")
-    if len(rows_with_place) > MAX_LINES:
+    if len(rows) > MAX_LINES:
         raise ValidationError(
             f"This file has more than {MAX_LINES:,} lines. Import it in parts."
         )
-    columns = _columns(rows_with_place[0][1])
+    return _lines_of(rows)
+
+
+def _fit(text: str, delimiter: str) -> tuple[int, int]:
+    """Return how well a delimiter fits a file: how many of its first lines are valid.
+
+    The second value is for files without a valid line: the number of columns.
+    """
+    try:
+        rows = _rows(text, delimiter, SAMPLE_LINES)
+    except ValidationError:
+        rows = []
+    if not rows:
+        return 0, 0
+    return sum(line.outcome != WRONG for line in _lines_of(rows)), len(rows[0][1])
+
+
+def _rows(
+    text: str, delimiter: str, most: int | None = None
+) -> list[tuple[int, list[str]]]:
+    """Return the rows that are not empty, each with its place in the file."""
+    rows = rows_of_csv(text, most, delimiter=delimiter, skipinitialspace=True)
+    return [(place, row) for place, row in enumerate(rows, 1) if any(row)]
+
+
+def _lines_of(rows: list[tuple[int, list[str]]]) -> list[Line]:
+    columns = _columns(rows[0][1])
     if columns:
-        rows_with_place.pop(0)
+        rows = rows[1:]
     else:
         columns = {"name": 0, "number": 1, "label": 2}
-    return [_line(place, row, columns) for place, row in rows_with_place]
+    return [_line(place, row, columns) for place, row in rows]
 
 
 def _columns(header: list[str]) -> dict[str, int]:

@@ -284,6 +284,23 @@ def test_names_of_a_column_may_be_those_of_other_programs():
     assert (line.name, line.number) == ("Grace Hopper", "+14155551299")
 
 
+@pytest.mark.parametrize(
+    ("text", "name"),
+    [
+        ('"Smith, Robert ""Bob""","+1 415-555-1299"', 'Smith, Robert "Bob"'),
+        ("Ada,'+1 415-555-1299,'mobile'", "Ada"),
+        ("Müller, Hans;+1 415-555-1299", "Müller, Hans"),
+        ("Ada; Countess\t+1 415-555-1299", "Ada; Countess"),
+        ('"Lovelace; Ada", "+1 415-555-1299"', "Lovelace; Ada"),
+        ("Full name;Phone;Type\nMüller, Hans;12;\nAda;4155551299;", "Ada"),
+    ],
+)
+def test_the_delimiter_is_the_one_with_which_numbers_are_valid(text, name):
+    *_, line = files.preview(text.encode()).lines
+
+    assert (line.name, line.number, line.outcome) == (name, "+14155551299", files.NEW)
+
+
 def test_a_file_costs_the_same_queries_however_long(django_assert_num_queries):
     lines = "".join(f"Name {n},+1415555{n:04}\n" for n in range(1000, 3000))
 
