@@ -66,6 +66,12 @@ def fetch(transcript: Transcript) -> None:
                 raise
             transcript.fail(reason)
             return
+    if recording.may_be_encrypted:
+        with guard_request(TWILIO):
+            is_encrypted = recording.is_encrypted()
+        if is_encrypted:
+            transcript.fail(recording.ENCRYPTED)
+            return
     transcript.store_and_continue(status=Status.FETCHED)
 
 

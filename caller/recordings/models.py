@@ -68,6 +68,11 @@ class Recording(models.Model):
         "Twilio does not know this recording: it was deleted there, or it belongs to "
         "another account."
     )
+    ENCRYPTED = (
+        "Twilio encrypted this recording with the public key of the account, so it "
+        "cannot be transcribed. To transcribe later calls, turn off “Voice Recording "
+        "Encryption” in the Twilio console (Programmable Voice, Settings)."
+    )
 
     sid = models.CharField("SID", max_length=34, unique=True, null=True, blank=True)
     call = models.ForeignKey(
@@ -266,6 +271,23 @@ class Recording(models.Model):
         if reason:
             Recording.objects.filter(pk=self.pk).update(status=status, error=reason)
         return reason
+
+    @property
+    def may_be_encrypted(self) -> bool:
+        """Whether the stored audio is from Twilio and has an unknown format."""
+        return bool(self.sid) and self.filename.endswith(formats.UNKNOWN)
+
+    def is_encrypted(self) -> bool:
+        """Ask Twilio whether it encrypted the audio. Raises TwilioError.
+
+        Return False if Twilio does not know the recording any more.
+        """
+        try:
+            return twilio_client.fetch_recording(self.sid or "").is_encrypted
+        except TwilioError as error:
+            if error.code != NOT_FOUND:
+                raise
+            return False
 
     def store_audio(
         self,

@@ -63,6 +63,9 @@ class RecordingState:
     source: str
     error_code: int | None
     updated_at: datetime | None = None
+    # Whether Twilio encrypted the audio with the account's public key. Webhooks do not
+    # report this.
+    is_encrypted: bool = False
 
 
 def call_state(call: Any) -> CallState:
@@ -107,6 +110,7 @@ def recording_state(recording: Any) -> RecordingState:
         source=text(recording.source, 40),
         error_code=_integer(recording.error_code),
         updated_at=recording.date_updated,
+        is_encrypted=bool(recording.encryption_details),
     )
 
 

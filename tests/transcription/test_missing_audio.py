@@ -1,5 +1,7 @@
 """A recording without audio at Twilio: it is not ready yet, or it is gone for good."""
 
+from random import Random
+
 import pytest
 
 from tests.caller.rows import MEDIA, RECORDING, refusal
@@ -13,6 +15,11 @@ from tests.transcription.rows import (
 )
 
 pytestmark = pytest.mark.django_db
+
+KEY = {
+    "encryption_public_key_sid": "CR" + "0" * 32,
+    "encryption_iv": "8I2hhNIYNTrwxfHk",
+}
 
 
 @pytest.fixture
@@ -104,6 +111,29 @@ def test_refused_credentials_in_the_status_request_fail_no_row(vendors, pending)
     tried(pending, 3)
 
     assert (pending.status, pending.error_class) == ("pending", "account")
+
+
+@pytest.mark.parametrize(
+    ("answer", "status", "uploads"),
+    [
+        ({"json": {**load("twilio/recording"), "encryption_details": KEY}}, "error", 0),
+        ({"json": load("twilio/recording")}, "queued", 1),
+        (refusal(20404, 404), "queued", 1),
+        ({"status": 500}, "pending", 0),
+    ],
+)
+def test_audio_of_unknown_format_is_not_submitted_if_twilio_has_encrypted_it(
+    vendors, answer, status, uploads
+):
+    vendors.get(MEDIA, body=Random(0).randbytes(1000))
+    asked = vendors.get(RECORDING, **answer)
+    answers = answers_well(vendors)
+
+    transcript = advanced(a_transcript("pending"))
+
+    assert (transcript.status, answers["upload"].call_count) == (status, uploads)
+    assert ("Voice Recording Encryption" in transcript.error) == (status == "error")
+    assert asked.call_count == 1
 
 
 def test_retry_requests_the_audio_again(vendors, pending):
