@@ -1,3 +1,5 @@
+import logging
+
 from django.contrib.auth.decorators import permission_required
 from django.http import (
     FileResponse,
@@ -18,6 +20,8 @@ from caller.twilio.states import CALL_SID
 from djtranscribe.models import Access
 from djtranscribe.responses import plain_text
 
+logger = logging.getLogger(__name__)
+
 # How long a browser may cache the audio. Logging out clears the cache.
 AUDIO_MAX_AGE_SECONDS = 3600
 
@@ -34,6 +38,11 @@ def recording_audio(request: HttpRequest, pk: int) -> HttpResponseBase:
         file = recording.audio.open("rb")
     except FileNotFoundError:
         raise Http404("The audio is no longer in the storage.") from None
+    except OSError:
+        logger.exception("recording=%s audio=unreadable", pk)
+        return plain_text(
+            "The storage of the recordings does not answer. Try again in a minute.", 503
+        )
     Access.objects.log(request.user, Access.Action.LISTENED, [recording])
     name = recording.filename
     # Without `content_type`, Django would guess the type from /etc/mime.types,

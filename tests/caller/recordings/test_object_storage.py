@@ -142,7 +142,9 @@ def recording_url():
     return MEDIA
 
 
-def test_a_store_that_is_away_is_an_error_of_the_storage(bucket, settings, vendors):
+def test_a_store_that_is_away_is_an_error_of_the_storage(
+    bucket, settings, vendors, browser
+):
     answers_well(vendors)
     recording = a_recording()
     recording.store_audio([SOUND])
@@ -158,6 +160,7 @@ def test_a_store_that_is_away_is_an_error_of_the_storage(bucket, settings, vendo
     assert transcript.error.startswith("The audio could not be stored or read: ")
     assert "does not answer" in transcript.error
     assert transcript.attempts == 1
+    assert browser.get(recording.audio_url).status_code == 503
 
 
 def test_a_bucket_that_does_not_exist_is_refused(bucket, settings):

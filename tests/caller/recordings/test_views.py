@@ -2,6 +2,7 @@
 
 import pytest
 from django.contrib.auth.models import Permission
+from django.core.files.storage import FileSystemStorage
 
 from tests.caller.rows import RECORDING_SID, a_recording
 from tests.data import wav
@@ -123,6 +124,21 @@ def test_user_who_may_only_view_calls_cannot_listen(client, url, django_user_mod
     client.force_login(reader)
 
     assert client.get(url).status_code == 403
+
+
+@pytest.mark.parametrize(
+    "error", [OSError(5, "No answer"), PermissionError(13, "Permission denied")]
+)
+def test_audio_that_cannot_be_read_now_is_unavailable(browser, url, monkeypatch, error):
+    def refuses(storage, name, mode="rb"):
+        raise error
+
+    monkeypatch.setattr(FileSystemStorage, "open", refuses)
+
+    answer = browser.get(url)
+
+    assert answer.status_code == 503
+    assert "Try again in a minute." in answer.text
 
 
 def test_no_public_path_leads_to_the_files(browser, url, media):
