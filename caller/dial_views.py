@@ -119,7 +119,14 @@ def dial(request: HttpRequest, number: str) -> HttpResponse:
     if form.is_valid():
         # Always redirect, so that a reload does not dial again.
         wanted = form.save(commit=False)
-        return redirect(dialling.dial(wanted, phone if connects else None))
+        shown = dialling.dial(wanted, phone if connects else None)
+        if shown is not wanted:
+            messages.warning(
+                request,
+                "This number is being called already, so no new call was placed. This "
+                "page shows the earlier call.",
+            )
+        return redirect(shown)
     context = number_context(call) | {
         "form": form,
         "phone": phone,

@@ -264,9 +264,10 @@ def test_after_a_typing_mistake_the_dial_box_keeps_the_chosen_list_and_connect_m
 def test_dialling_again_while_it_rings_leads_to_the_first_call(browser, twilio_answers):
     first = browser.post(DIAL)
 
-    second = browser.post(DIAL)
+    second = browser.post(DIAL, follow=True)
 
-    assert second["Location"] == first["Location"]
+    assert second.redirect_chain == [(first["Location"], 302)]
+    assert "is being called already, so no new call was placed" in second.text
     assert twilio_answers.call_count == 1
     assert Call.objects.count() == 1
 
