@@ -1,7 +1,7 @@
 """Facts about a phone number: formats for people, its country, its local time."""
 
 from contextlib import suppress
-from datetime import datetime
+from datetime import datetime, timedelta
 from functools import cache
 from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 
@@ -16,6 +16,9 @@ from phonenumbers import (
 # Google's library uses this "country" for satellite networks and other global
 # services: +800, +870, +881…
 GLOBAL_SERVICES = "001"
+# Toll-free numbers of North America, for example, belong to all its time zones, from
+# Guam to Newfoundland. One of them is always in the night, so such times do not help.
+MAX_TIME_DIFFERENCE = timedelta(hours=6)
 
 
 def format_international(number: str) -> str:
@@ -86,7 +89,7 @@ def local_times(number: str, now: datetime) -> list[datetime]:
     """Return the possible local times at the place of a number, earliest first.
 
     A region with several time zones has several times. The list is empty if the region
-    is unknown.
+    is unknown, or if the times differ by more than MAX_TIME_DIFFERENCE.
     """
     from phonenumbers import timezone as zones
 
@@ -97,7 +100,10 @@ def local_times(number: str, now: datetime) -> list[datetime]:
         with suppress(ZoneInfoNotFoundError):
             times.append(now.astimezone(ZoneInfo(name)))
     distinct = {time.replace(tzinfo=None): time for time in times}
-    return [distinct[clock] for clock in sorted(distinct)]
+    clocks = sorted(distinct)
+    if clocks and clocks[-1] - clocks[0] > MAX_TIME_DIFFERENCE:
+        return []
+    return [distinct[clock] for clock in clocks]
 
 
 def international_prefix(country: str) -> str:

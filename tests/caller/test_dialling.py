@@ -686,12 +686,23 @@ def test_local_time_follows_the_time_zone_of_the_number(page_at):
 
 
 def test_number_in_several_time_zones_warns_if_it_is_night_in_one(page_at):
-    # This toll-free number may be answered anywhere from Hawaii to the Caribbean. In
-    # Hawaii it is 6 o'clock.
-    page = page_at("16:00", "18005551234")
+    # Mobile numbers of Australia are used in all its time zones. In Sydney it is
+    # 9 o'clock.
+    page = page_at("23:00", "61412345678")
 
-    assert "It is between <strong>" in page
+    assert "It is between <strong>05:30</strong> and <strong>09:30</strong>" in page
     assert WARNING in page
+
+
+@pytest.mark.parametrize(("utc", "warns"), [("16:00", False), ("22:00", True)])
+def test_the_own_time_counts_if_a_number_belongs_to_distant_time_zones(
+    page_at, utc, warns
+):
+    # This toll-free number may be answered anywhere from Guam to Newfoundland.
+    page = page_at(utc, "18005551234")
+
+    assert "there." not in page
+    assert (WARNING in page) is warns
 
 
 def test_it_says_how_often_the_number_was_called_today(page_at, browser):
