@@ -4,7 +4,13 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from datetime import datetime
 
+from caller.models import Call
+
 DONE, NOW, LATER, FAILED = "done", "now", "later", "failed"
+MAY_RING = (
+    "The phone may be ringing, so do not call again yet. This page shows the result "
+    "within a few minutes."
+)
 
 
 @dataclass(frozen=True)
@@ -46,6 +52,11 @@ def format_elapsed(start: datetime | None, end: datetime | None) -> str:
     minutes, seconds = divmod(seconds, 60)
     hours, minutes = divmod(minutes, 60)
     return f"{hours}:{minutes:02} h" if hours else f"{minutes}:{seconds:02} min"
+
+
+def unknown_detail(call: Call) -> str:
+    """Return why it is unknown whether the call was placed, or "" if it is known."""
+    return f"{call.error} {MAY_RING}" if call.status == Call.Status.UNKNOWN else ""
 
 
 def later_steps(*names: str) -> Iterator[Step]:

@@ -7,7 +7,16 @@ from django.urls import reverse
 
 from caller.conversations.steps import conversation_steps
 from caller.models import Call, Recording
-from caller.steps import DONE, FAILED, NOW, Retry, Step, format_elapsed, later_steps
+from caller.steps import (
+    DONE,
+    FAILED,
+    NOW,
+    Retry,
+    Step,
+    format_elapsed,
+    later_steps,
+    unknown_detail,
+)
 
 # Why a call ended without success, if its row has no error.
 FAILURE_REASONS: dict[str, str] = {
@@ -18,10 +27,6 @@ FAILURE_REASONS: dict[str, str] = {
     Call.Status.REFUSED: "A rule of this site does not allow this call.",
 }
 DEFAULT_REASON = "The call ended without success."
-MAY_RING = (
-    "The phone may be ringing, so do not call again yet. This page shows the result "
-    "within a few minutes."
-)
 VOICEMAIL = "Voicemail answered."
 NO_RECORDING = "Twilio has no recording of this call."
 HUNG_UP = "Voicemail answered, so this site ended the call before the recording."
@@ -117,7 +122,7 @@ def _answered_step(call: Call) -> Step:
 
 def _dialing_step(call: Call) -> Step:
     if call.status == Call.Status.UNKNOWN:
-        return Step("Dialing", NOW, detail=f"{call.error} {MAY_RING}")
+        return Step("Dialing", NOW, detail=unknown_detail(call))
     if call.status == Call.Status.DIALING:
         return Step("Asking Twilio", NOW, call.created_at)
     return Step(call.get_status_display(), NOW, call.queued_at)

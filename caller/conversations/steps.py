@@ -3,7 +3,14 @@
 from collections.abc import Iterator
 
 from caller.models import Call, Recording
-from caller.steps import DONE, NOW, Step, format_elapsed, later_steps
+from caller.steps import (
+    DONE,
+    NOW,
+    Step,
+    format_elapsed,
+    later_steps,
+    unknown_detail,
+)
 
 
 def conversation_steps(call: Call, whose: str) -> Iterator[Step]:
@@ -41,7 +48,8 @@ def _operator_steps(call: Call, whose: str) -> Iterator[Step]:
     who = "You" if whose == "Your" else "The operator"
     if rank < Call.rank(Call.Status.RINGING):
         if not call.is_finished:
-            yield Step(f"Calling {phone.lower()}", NOW, call.queued_at)
+            name = f"Calling {phone.lower()}"
+            yield Step(name, NOW, call.queued_at, detail=unknown_detail(call))
         return
     if rank < Call.rank(Call.Status.IN_PROGRESS):
         yield Step(f"{phone} is ringing", NOW, leg.ringing_at)

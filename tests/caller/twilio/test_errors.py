@@ -7,6 +7,7 @@ import pytest
 import requests
 
 from caller.models import Call
+from tests.caller.conversations.rows import a_phone
 from tests.caller.rows import CALL_SID, CALLS, DIAL, refusal
 
 pytestmark = pytest.mark.django_db
@@ -71,13 +72,15 @@ def test_a_refusal_ends_the_call_and_is_told_in_words(
     assert asked.call_count == 1
 
 
+@pytest.mark.parametrize("connect", ["0", "1"])
 @pytest.mark.parametrize(("answer", "sentence"), LOST)
 def test_a_lost_answer_leaves_the_call_open_and_is_never_sent_twice(
-    browser, vendors, answer, sentence
+    browser, operator, vendors, answer, sentence, connect
 ):
+    a_phone(operator)
     asked = vendors.post(CALLS, **answer)
 
-    page = browser.post(DIAL, follow=True)
+    page = browser.post(DIAL, {"connect": connect}, follow=True)
     again = browser.post(DIAL)
 
     call = Call.objects.get()
