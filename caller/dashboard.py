@@ -14,7 +14,7 @@ from caller.contacts.models import contact_name_subquery
 from caller.days import Day
 from caller.models import Call, Recording
 from caller.steps import format_elapsed
-from caller.timeline import FAILURE_REASONS, NO_RECORDING
+from caller.timeline import NO_RECORDING, failure_reason
 from djtranscribe.zones import midnight
 
 # Calls older than this are not in the list "Needs attention".
@@ -162,7 +162,7 @@ def button_for(row: Any) -> tuple[str, str, str, bool]:
 
 def reason(row: Any) -> str:
     if row.status == Call.Status.FAILED:
-        return row.error or FAILURE_REASONS[Call.Status.FAILED]
+        return failure_reason(row)
     if row.transcript_status == FAILED:
         return "Could not be transcribed."
     if row.is_silent:

@@ -54,6 +54,11 @@ def is_settled(steps: list[Step]) -> bool:
     return all(step.state in (DONE, FAILED) for step in steps)
 
 
+def failure_reason(call: Call) -> str:
+    """Return why a call ended without success."""
+    return call.error or FAILURE_REASONS.get(call.status, DEFAULT_REASON)
+
+
 def _call_steps(call: Call, viewer: Any) -> Iterator[Step]:
     operator = call.requested_by.get_username() if call.requested_by else ""
     if call.is_inbound:
@@ -83,7 +88,7 @@ def _unsuccessful_steps(call: Call) -> Iterator[Step]:
     if call.ringing_at:
         rang = format_elapsed(call.ringing_at, call.ended_at)
         yield Step("Rang", DONE, call.ringing_at, rang)
-    why = call.error or FAILURE_REASONS.get(call.status, DEFAULT_REASON)
+    why = failure_reason(call)
     if call.refused_attempts:
         why += f" This entry counts {call.refused_attempts} refused attempts."
     yield Step(call.get_status_display(), FAILED, call.ended_at, detail=why)

@@ -1,6 +1,6 @@
 """The page on which an operator verifies their own phone."""
 
-from typing import cast
+from typing import Any, cast
 
 from django.conf import settings
 from django.contrib import messages
@@ -14,12 +14,9 @@ from django.views.decorators.http import require_http_methods
 from caller import dialling, phone_numbers
 from caller.conversations.models import MAX_TRIES, OperatorPhone
 from caller.models import Call
+from caller.timeline import failure_reason
 
 WRONG_CODE = "The code is wrong. Type the six digits that you heard."
-NO_TRIES = (
-    "This code has expired, or too many wrong codes were typed. Press “Call me with a "
-    "code” to get a new one."
-)
 
 
 @require_http_methods(["GET", "HEAD", "POST"])
@@ -29,7 +26,7 @@ def phone(request: HttpRequest) -> HttpResponse:
     user = cast(User, request.user)
     row = OperatorPhone.objects.filter(user=user).select_related("code_call").first()
     if request.method != "POST":
-        return render(request, "caller/phone.html", {"phone": row})
+        return render(request, "caller/phone.html", context_of(row))
     if "forget" in request.POST:
         OperatorPhone.objects.filter(user=user).delete()
         messages.success(request, "Your phone was removed.")
@@ -39,13 +36,29 @@ def phone(request: HttpRequest) -> HttpResponse:
         try:
             ask_for_code(request, user)
         except ValidationError as error:
-            context = {
-                "phone": row,
+            context = context_of(row) | {
                 "typed": request.POST.get("number", "")[:40],
                 "reason": error.message,
             }
             return render(request, "caller/phone.html", context, status=400)
     return redirect("caller:phone")
+
+
+def context_of(row: OperatorPhone | None) -> dict[str, Any]:
+    """Return the phone and, if it is not verified, how the call with the code ended.
+
+    fault: why no code can be typed, or "".
+    can_call_again: whether the call has ended, or its code is no longer accepted.
+    """
+    if row is None or row.verified_at:
+        return {"phone": row}
+    call, fault = row.code_call, ""
+    is_over = call is not None and call.is_finished
+    if call and is_over and call.status != Call.Status.COMPLETED:
+        fault = failure_reason(call)
+    elif not row.is_waiting_for_code:
+        fault = "The code has expired, or too many wrong codes were typed."
+    return {"phone": row, "fault": fault, "can_call_again": is_over or bool(fault)}
 
 
 def ask_for_code(request: HttpRequest, user: User) -> None:
@@ -86,5 +99,4 @@ def enter_code(request: HttpRequest, row: OperatorPhone | None) -> None:
         messages.success(request, "Your phone is verified. “Connect me” works now.")
     elif row and row.is_waiting_for_code and row.tries + 1 < MAX_TRIES:
         messages.error(request, WRONG_CODE)
-    else:
-        messages.error(request, NO_TRIES)
+    # Otherwise, the page says why no code can be typed.

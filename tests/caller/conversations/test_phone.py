@@ -14,6 +14,8 @@ from tests.data import load
 
 pytestmark = pytest.mark.django_db
 
+SHOWN = "+1 415-555-0199"
+
 
 @pytest.fixture
 def asked(browser, vendors):
@@ -60,7 +62,7 @@ def test_right_code_is_refused_after_five_wrong_codes(
     pages.append(enter(browser, code))
 
     assert ["The code is wrong" in page for page in pages] == [True] * 4 + [False] * 2
-    assert "to get a new one" in pages[-1]
+    assert "too many wrong codes were typed" in pages[-1]
     assert OperatorPhone.verified_phone_of(operator) is None
 
 
@@ -85,9 +87,33 @@ def test_a_code_is_good_for_ten_minutes(browser, operator, asked, signed_post):
     long_ago = timezone.now() - timedelta(minutes=11)
     Call.objects.update(created_at=long_ago)
 
-    enter(browser, code)
+    page = enter(browser, code)
 
+    assert f"{SHOWN}</strong> is not verified" in page
+    assert "The code has expired" in page
     assert OperatorPhone.verified_phone_of(operator) is None
+
+
+@pytest.mark.parametrize(
+    ("status", "said", "takes_code"),
+    [
+        ("ringing", "We are calling", True),
+        ("completed", "We have called", True),
+        ("busy", "The line was busy.", False),
+        ("no-answer", "Nobody answered.", False),
+    ],
+)
+def test_the_page_says_how_the_call_with_the_code_ended(
+    browser, asked, status, said, takes_code
+):
+    Call.objects.update(status=status)
+
+    page = browser.get("/phone/").text
+
+    assert said in page
+    assert ('name="code"' in page) == takes_code
+    assert (f'value="{SHOWN}"' in page) == (status != "ringing")
+    assert ("Call again</button>" in page) == (status != "ringing")
 
 
 @pytest.mark.parametrize("code", ["", "000000", "٠" * 6, "9" * 5000, "<b>"])
