@@ -8,7 +8,7 @@ from django.shortcuts import get_object_or_404, redirect, render
 from django.views.decorators.http import require_POST, require_safe
 from django.views.decorators.vary import vary_on_headers
 
-from caller import dashboard
+from caller import dashboard, dialling
 from caller.call_rows import log_read, rows_of
 from caller.concerns import LOW_CONFIDENCE
 from caller.costs.sums import budget_warning
@@ -104,6 +104,7 @@ def call_page(request: HttpRequest, uuid: str) -> HttpResponse:
         "steps": steps,
         "headline": headline(steps),
         "is_settled": is_settled(steps),
+        "do_not_call": is_settled(steps) and dialling.refuse_by_do_not_call(call),
     }
     if request.htmx:  # type: ignore[attr-defined]
         return render(request, "caller/_call.html", context)

@@ -13,11 +13,11 @@ from django.views.decorators.http import (
     require_safe,
 )
 
-from caller import number_facts
+from caller import dialling, number_facts
 from caller.call_rows import log_read, rows_of
 from caller.contacts import files
 from caller.contacts.models import MAX_NAME_LENGTH
-from caller.models import Call, Contact, ContactNumber, DoNotCall, Note, Tag
+from caller.models import Call, Contact, ContactNumber, Note, Tag
 from djtranscribe.text_files import text_of
 
 CALLS_PER_PAGE = 30
@@ -47,7 +47,7 @@ def number_page(request: HttpRequest, uuid: str) -> HttpResponse:
         "call": call,
         "contact": Contact.objects.find_by_number(call.other_number),
         "region": number_facts.region(call.other_number),
-        "is_listed": DoNotCall.objects.filter(number=call.other_number).exists(),
+        "do_not_call": dialling.refuse_by_do_not_call(call),
         "dial_number": call.other_number.removeprefix("+"),
         "page": page,
         "rows": rows,

@@ -214,8 +214,8 @@ def test_the_page_costs_the_same_queries_however_much_there_is(
 
     # The queries: session, user, permissions (2), call, recordings, transcripts, saving
     # who read them (2), score of the transcript with a player, number of other
-    # transcripts, notes, tags, all tags.
-    with django_assert_max_num_queries(14):
+    # transcripts, notes, tags, all tags, whether the number may be called (2).
+    with django_assert_max_num_queries(15):
         page = browser.get(call.get_absolute_url())
 
     assert page.text.count("Words.") == 15

@@ -117,8 +117,11 @@ def test_contact_marked_do_not_call_is_not_called(browser, vendors):
     ada(do_not_call=True)
 
     page = browser.post("/dial/", {"number": "(415) 555-1234"}, follow=True)
+    number_page = browser.get(f"{Call.objects.get().get_absolute_url()}number/")
 
-    assert "Ada Lovelace is marked “do not call”" in page.text
+    for text in (page.text, number_page.text):
+        assert "Ada Lovelace is marked “do not call” (see the contact)." in text
+        assert 'href="/dial/' not in text
     assert Call.objects.get().status == "refused"
     assert not vendors.calls
 
