@@ -521,8 +521,11 @@ def test_a_call_with_a_withheld_number_has_no_person(supervisor):
     call = a_call(other_number="", direction="inbound", status="completed")
 
     page = supervisor.get(the_page(call)).content.decode()
+    number_page = supervisor.get(f"{call.get_absolute_url()}number/").text
 
     assert "The caller withheld the number" in page
+    assert "Different people may have withheld their number." in number_page
+    assert "Export or erase" not in number_page
 
 
 def test_without_a_number_nothing_of_others_is_exported(person, supervisor):
