@@ -209,7 +209,3 @@ def check_base_url(**kwargs: Any) -> list[CheckMessage]:
     else:
         return []
     return [Error(message, hint, id="caller.E004")]
-
-
-def is_https(url: Any, domain: str) -> bool:
-    return url.scheme == "https" and ("." + (url.hostname or "")).endswith(domain)

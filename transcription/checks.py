@@ -10,7 +10,7 @@ from django.core.checks import Warning as Caution
 from django.core.exceptions import ValidationError
 from django.core.validators import validate_email
 
-from caller.checks import LOOPBACK, START, is_https
+from caller.checks import LOOPBACK, START
 from djtranscribe.public_urls import split_url
 from transcription.assemblyai import speech_models
 from transcription.assemblyai.client import TIMEOUT_SECONDS
@@ -33,7 +33,8 @@ def check_assemblyai(**kwargs: Any) -> list[CheckMessage]:
         hint = "Set it to your API key from AssemblyAI's dashboard." + START
         problems.append(Error(message, hint, id="transcription.E001"))
     api = split_url(settings.ASSEMBLYAI_API_URL)
-    if not settings.DEBUG and not is_https(api, ".assemblyai.com"):
+    is_vendor = ("." + (api.hostname or "")).endswith(".assemblyai.com")
+    if not settings.DEBUG and not (api.scheme == "https" and is_vendor):
         message = "ASSEMBLYAI_API_URL is not a URL of AssemblyAI."
         hint = (
             "Leave it out, or set it to https://api.eu.assemblyai.com to keep the data "
