@@ -1,9 +1,13 @@
 """Costs of calls: Twilio's prices, and AssemblyAI's prices for audio."""
 
+from __future__ import annotations
+
+from collections import defaultdict
+from collections.abc import Callable
 from dataclasses import dataclass
 from datetime import date, datetime, timedelta
 from decimal import Decimal
-from typing import Any
+from typing import Any, TypeVar
 
 from django.conf import settings
 from django.core.cache import cache
@@ -21,27 +25,38 @@ CACHE_SECONDS = 600
 WARN_AT = Decimal("0.8")
 # Twilio was founded in 2008, so no call is from an earlier year.
 FIRST_YEAR = 2008
-# In `lines_of_month`, the name of a line is a tuple (day, operator, keyword list).
-# These constants are the indexes in the tuple.
-DAY, OPERATOR, KEYWORD_LIST = range(3)
+
+Key = TypeVar("Key")
+
+
+@dataclass(frozen=True)
+class Costs:
+    """The number of some calls, and what the vendors charge for them."""
+
+    calls: int = 0
+    twilio: Decimal = Decimal()
+    assemblyai: Decimal = Decimal()
+
+    @property
+    def total(self) -> Decimal:
+        return self.twilio + self.assemblyai
+
+    def __add__(self, other: Costs) -> Costs:
+        return Costs(
+            self.calls + other.calls,
+            self.twilio + other.twilio,
+            self.assemblyai + other.assemblyai,
+        )
 
 
 @dataclass(frozen=True)
 class Line:
-    """The costs of a group of calls.
+    """The costs of one operator's calls of one day with one keyword list."""
 
-    name: a day, an operator or a keyword list, or a tuple of all three. The operator
-    may be None and the keyword list may be "".
-    """
-
-    name: Any
-    calls: int
-    twilio_cost: Decimal
-    assemblyai_cost: Decimal
-
-    @property
-    def total(self) -> Decimal:
-        return self.twilio_cost + self.assemblyai_cost
+    day: date
+    operator: str | None
+    keyword_list: str
+    costs: Costs
 
 
 def first_of_month(day: date) -> date:
@@ -57,9 +72,8 @@ def lines_of_month(first: date) -> list[Line]:
 
     A missing price counts as 0. Calls that a rule refused are left out.
     first: the first day of the month, in the current time zone.
-    The name of a line is a tuple (day, operator, keyword list). The keyword list comes
-    from the call's newest transcript. If there is no transcript, or if it has no list,
-    the list of the call is used.
+    The keyword list comes from the call's newest transcript. If there is no transcript,
+    or if it has no list, the list of the call is used. Without any list, it is "".
     """
     recordings = Recording.objects.filter(call=OuterRef("pk")).order_by()
     transcription = recordings.values("call").annotate(sum=Sum("transcription_cost"))
@@ -87,48 +101,45 @@ def lines_of_month(first: date) -> list[Line]:
     )
     return [
         Line(
-            (row["day"], row["operator"], row["keyword_list"]),
-            row["calls"],
-            Decimal(row["prices"] or 0) + Decimal(row["leg_prices"] or 0),
-            Decimal(row["transcription"] or 0),
+            row["day"],
+            row["operator"],
+            row["keyword_list"],
+            Costs(
+                row["calls"],
+                Decimal(row["prices"] or 0) + Decimal(row["leg_prices"] or 0),
+                Decimal(row["transcription"] or 0),
+            ),
         )
         for row in sums
     ]
 
 
-def sum_lines_by(lines: list[Line], element: int) -> list[Line]:
-    """Sum up lines by one element of their names: DAY, OPERATOR or KEYWORD_LIST."""
-    found: dict[Any, Line] = {}
+def sum_by(lines: list[Line], key: Callable[[Line], Key]) -> dict[Key, Costs]:
+    """Sum up the costs of the lines that have the same key."""
+    sums: dict[Key, Costs] = defaultdict(Costs)
     for line in lines:
-        name = line.name[element]
-        so_far = found.get(name, Line(name, 0, Decimal(), Decimal()))
-        found[name] = Line(
-            name,
-            so_far.calls + line.calls,
-            so_far.twilio_cost + line.twilio_cost,
-            so_far.assemblyai_cost + line.assemblyai_cost,
-        )
-    return list(found.values())
+        sums[key(line)] += line.costs
+    return sums
 
 
-def by_day(lines: list[Line], first: date) -> list[Line]:
-    """Return one line for each day of the month, oldest first, up to today."""
-    known = {line.name: line for line in sum_lines_by(lines, DAY)}
+def by_day(lines: list[Line], first: date) -> list[tuple[date, Costs]]:
+    """Return the costs of each day of the month, oldest first, up to today."""
+    known = sum_by(lines, lambda line: line.day)
     end = min(next_month(first), timezone.localdate() + timedelta(days=1))
     days = [first + timedelta(days=n) for n in range((end - first).days)]
-    return [known.get(day, Line(day, 0, Decimal(), Decimal())) for day in days]
+    return [(day, known.get(day, Costs())) for day in days]
 
 
-def by_operator(lines: list[Line]) -> list[Line]:
-    return sort_by_cost(sum_lines_by(lines, OPERATOR))
+def by_operator(lines: list[Line]) -> list[tuple[str | None, Costs]]:
+    return highest_first(sum_by(lines, lambda line: line.operator))
 
 
-def by_keyword_list(lines: list[Line]) -> list[Line]:
-    return sort_by_cost(sum_lines_by(lines, KEYWORD_LIST))
+def by_keyword_list(lines: list[Line]) -> list[tuple[str, Costs]]:
+    return highest_first(sum_by(lines, lambda line: line.keyword_list))
 
 
-def sort_by_cost(lines: list[Line]) -> list[Line]:
-    return sorted(lines, key=lambda line: line.total, reverse=True)
+def highest_first(sums: dict[Key, Costs]) -> list[tuple[Key, Costs]]:
+    return sorted(sums.items(), key=lambda item: item[1].total, reverse=True)
 
 
 def costs_without_call(first: date) -> Decimal:

@@ -1,5 +1,4 @@
 from datetime import date, datetime, timedelta
-from decimal import Decimal
 
 from django.conf import settings
 from django.contrib.auth.decorators import permission_required
@@ -22,6 +21,7 @@ def costs_page(request: HttpRequest) -> HttpResponse:
     days = sums.by_day(lines, first)
     without_call = sums.costs_without_call(first)
     currency = sums.currency()
+    total = sum((costs for _, costs in days), sums.Costs())
     groups = [
         ("Operator", "No operator", sums.by_operator(lines)),
         ("Keyword list", "No keyword list", sums.by_keyword_list(lines)),
@@ -31,11 +31,11 @@ def costs_page(request: HttpRequest) -> HttpResponse:
         "previous": sums.first_of_month(first - timedelta(days=1)),
         "next": sums.next_month(first) if first < this_month else None,
         "days": days,
-        "chart": bar_chart("Cost", [round(line.total, 2) for line in days]),
+        "chart": bar_chart("Cost", [round(costs.total, 2) for _, costs in days]),
         "groups": groups,
         "without_call": without_call,
-        "total": sum((line.total for line in days), Decimal()) + without_call,
-        "calls": sum(line.calls for line in days),
+        "total": total.total + without_call,
+        "calls": total.calls,
         "currency": currency,
         "without_rate": sums.models_without_rate(currency),
         "budget": settings.MAX_SPEND_PER_MONTH if first == this_month else None,
