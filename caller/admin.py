@@ -159,8 +159,7 @@ class CallAdmin(
 
     @admin.display(description="cost")
     def cost(self, call: Call) -> str:
-        free = {*Call.FREE, Call.Status.REFUSED}
-        is_free = all(phone.status in free for phone in call.phones)
+        is_free = all(phone.status in Call.FREE for phone in call.phones)
         return call.cost or ("no price" if is_free else "not known yet")
 
 

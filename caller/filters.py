@@ -23,7 +23,7 @@ class OperatorFilter(ColumnValueFilter):
 class CallStateFilter(StateFilter):
     groups = [
         ("done", "Done", [Call.Status.COMPLETED]),
-        ("not-reached", "Not reached or refused", [*Call.FREE, Call.Status.REFUSED]),
+        ("not-reached", "Not reached or refused", Call.FREE),
     ]
     statuses = Call.Status
 

@@ -198,7 +198,7 @@ def costs_between(start: datetime, end: datetime) -> Decimal:
     ESTIMATE replaces a missing price, see CallQuerySet.cost.
     """
     when = Q(created_at__gte=start, created_at__lt=end)
-    calls = Call.objects.filter(when).exclude(status=Call.Status.REFUSED)
+    calls = Call.objects.filter(when)
     recordings = Recording.objects.filter(when)
     transcription = recordings.aggregate(sum=Sum("transcription_cost"))["sum"]
     return calls.cost(ESTIMATE) + (transcription or Decimal())

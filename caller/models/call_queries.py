@@ -108,8 +108,7 @@ class CallQuerySet(models.QuerySet["Call"]):
         """Return the sum of the prices of these calls and of their legs.
 
         A missing price counts as `estimate`, or as 0 if the status of that call or leg
-        is in FREE. Exclude REFUSED calls first: otherwise they count as `estimate`,
-        too.
+        is in FREE.
         """
         free = self.model.FREE
         unpriced = Q(price=None) & ~Q(status__in=free)

@@ -42,8 +42,14 @@ class PhoneStatus(models.Model):
         Status.FAILED,
         Status.REFUSED,
     )
-    # Twilio charges nothing for such a status, because the call was not connected.
-    FREE = (Status.BUSY, Status.NO_ANSWER, Status.CANCELED, Status.FAILED)
+    # Such a call costs nothing, because it was not connected or not even placed.
+    FREE = (
+        Status.BUSY,
+        Status.NO_ANSWER,
+        Status.CANCELED,
+        Status.FAILED,
+        Status.REFUSED,
+    )
     # Only a status with a higher rank replaces another, so reports may arrive late or
     # twice.
     RANK: ClassVar[dict[str, int]] = {

@@ -264,6 +264,7 @@ def test_a_check_asks_until_the_operators_phone_has_a_price_too(vendors, ended):
         ({"status": "completed"}, {"status": "completed", "price": "-0.01"}, "0.11"),
         ({"status": "busy"}, {"status": "completed"}, "0.1"),
         ({"status": "canceled"}, {"status": "no-answer"}, "0"),
+        ({"status": "refused"}, {"status": "canceled"}, "0"),
     ],
 )
 def test_an_unknown_price_of_either_phone_is_estimated(operator, theirs, ours, cost):
