@@ -11,7 +11,7 @@ from typing import Any, TypeVar
 
 from django.conf import settings
 from django.core.cache import cache
-from django.db.models import Count, F, Max, OuterRef, Q, Subquery, Sum, Value
+from django.db.models import Count, F, OuterRef, Q, Subquery, Sum, Value
 from django.db.models.functions import Abs, Coalesce, TruncDate
 from django.utils import timezone
 
@@ -152,12 +152,6 @@ def costs_without_call(first: date) -> Decimal:
     return rows.aggregate(sum=Sum("transcription_cost"))["sum"] or Decimal()
 
 
-def currency() -> str:
-    """Return the currency of Twilio's prices. All costs are shown in this currency."""
-    priced = Call.objects.exclude(price=None).order_by("-pk").values("price_unit")[:1]
-    return priced.aggregate(unit=Max("price_unit"))["unit"] or "USD"
-
-
 def models_without_rate(currency: str) -> list[str]:
     """Return the speech models in use that have no price in Twilio's currency.
 
@@ -224,14 +218,14 @@ def budget_warning() -> str:
     spent = spent_this_month()
     if exceeds_budget(spent):
         return (
-            f"This month's budget is spent: {spent:.2f} of {budget} {currency()}. "
-            "No more calls are placed until next month. An administrator can raise "
-            "MAX_SPEND_PER_MONTH."
+            f"This month's budget is spent: {spent:.2f} of {budget} "
+            f"{Call.objects.currency()}. No more calls are placed until next month. An "
+            "administrator can raise MAX_SPEND_PER_MONTH."
         )
     if spent >= budget * WARN_AT:
         return (
             f"{spent / budget:.0%} of this month's budget is spent ({spent:.2f} of "
-            f"{budget} {currency()}). When all of it is spent, no more calls are "
-            "placed until next month."
+            f"{budget} {Call.objects.currency()}). When all of it is spent, no more "
+            "calls are placed until next month."
         )
     return ""

@@ -9,6 +9,7 @@ from django.views.decorators.http import require_safe
 
 from caller.costs import sums
 from caller.days import bar_chart
+from caller.models import Call
 
 
 @require_safe
@@ -20,7 +21,7 @@ def costs_page(request: HttpRequest) -> HttpResponse:
     lines = sums.lines_of_month(first)
     days = sums.by_day(lines, first)
     without_call = sums.costs_without_call(first)
-    currency = sums.currency()
+    currency = Call.objects.currency()
     total = sum((costs for _, costs in days), sums.Costs())
     groups = [
         ("Operator", "No operator", sums.by_operator(lines)),

@@ -10,7 +10,7 @@ from uuid import UUID
 
 from django.conf import settings
 from django.db import models, transaction
-from django.db.models import Count, Exists, OuterRef, Q, Sum
+from django.db.models import Count, Exists, Max, OuterRef, Q, Sum
 from django.db.models.functions import Abs, Right
 from django.utils import timezone
 
@@ -125,6 +125,11 @@ class CallQuerySet(models.QuerySet["Call"]):
         )
         unknown = Decimal(sums["unpriced"] + sums["unpriced_legs"])
         return Decimal(sums["calls"] + sums["legs"]) + estimate * unknown
+
+    def currency(self) -> str:
+        """Return the currency of Twilio's prices. All costs are shown in it."""
+        priced = self.exclude(price=None).order_by("-pk").values("price_unit")[:1]
+        return priced.aggregate(unit=Max("price_unit"))["unit"] or "USD"
 
     def due(self, now: datetime) -> CallQuerySet:
         """Return the calls that are due for a check."""

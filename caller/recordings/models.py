@@ -11,6 +11,7 @@ from django.db.models import Q
 from django.db.models.functions import Coalesce
 from django.urls import reverse
 from django.utils import timezone
+from django.utils.functional import cached_property
 
 from caller.models.call import Call
 from caller.models.changes import save_changes, snapshot
@@ -147,12 +148,15 @@ class Recording(models.Model):
         names = {"url": "a URL", "file": "a file", "": "a file"}
         return names.get(self.source, "a call made elsewhere")
 
-    @property
+    @cached_property
     def transcription_cost_text(self) -> str:
-        """Return the cost of all transcripts, such as `0.0008 USD`, or "" for none."""
+        """Return the cost of all transcripts, such as `0.0008 USD`, or "" for none.
+
+        At most one query, and none if Twilio has priced the call.
+        """
         if not self.transcription_cost:
             return ""
-        unit = (self.call and self.call.price_unit) or "USD"
+        unit = (self.call and self.call.price_unit) or Call.objects.currency()
         return f"{self.transcription_cost.normalize():f} {unit}"
 
     @property

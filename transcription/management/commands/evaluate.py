@@ -10,7 +10,7 @@ from django.core.management.base import BaseCommand, CommandError, CommandParser
 from django.db.models import Q
 from django.utils import timezone
 
-from caller.costs import sums
+from caller.models import Call
 from caller.recordings import audio, waveform
 from djtranscribe.logs import log_only_warnings
 from djtranscribe.text_files import text_of
@@ -87,7 +87,11 @@ class Command(BaseCommand):
         amount = f"{speech_models.cost(models[0], seconds):.2f}"
         # Prices in SPEECH_RATES are in Twilio's currency, AssemblyAI's are in dollars.
         has_rate = models[0] in settings.SPEECH_RATES
-        costs = f"about {amount} {sums.currency()}" if has_rate else f"about ${amount}"
+        costs = (
+            f"about {amount} {Call.objects.currency()}"
+            if has_rate
+            else f"about ${amount}"
+        )
         self.stderr.write(
             f"{len(pairs)} recordings, {seconds / 60:.1f} minutes, for {models[0]}: "
             f"{costs}."
