@@ -3,6 +3,7 @@ from __future__ import annotations
 import logging
 import math
 from collections.abc import Callable, Iterable
+from contextlib import suppress
 from typing import Any, ClassVar
 from uuid import uuid4
 
@@ -340,9 +341,11 @@ class Recording(models.Model):
             for column, value in columns.items():
                 setattr(self, column, value)
         else:
-            # Another worker has stored the audio, or retention has deleted it.
+            # Another worker has stored the audio, retention has deleted it, or somebody
+            # has deleted the whole recording.
             self.audio.storage.delete(stored)
-            self.refresh_from_db()
+            with suppress(Recording.DoesNotExist):
+                self.refresh_from_db()
 
     def delete_audio(self) -> None:
         """Delete the audio at Twilio, then here. The row stays.

@@ -8,6 +8,7 @@ import requests
 from django.db import DataError
 from django.utils import timezone
 
+from caller.models import Recording
 from tests.caller.rows import API, MEDIA, RECORDING_SID, a_recording, refusal
 from tests.data import load, wav
 from tests.transcription.rows import (
@@ -593,6 +594,22 @@ def test_a_recording_whose_audio_column_is_empty_does_not_stop_the_worker(vendor
 
     assert transcript.lease is None
     assert transcript.error or transcript.assemblyai_id == JOB_ID
+
+
+def test_recording_that_is_deleted_while_it_is_fetched_is_no_error(
+    vendors, media, caplog
+):
+    def deleted_meanwhile(request):
+        Recording.objects.all().delete()
+        return 200, {}, wav()
+
+    vendors.add_callback("GET", MEDIA, deleted_meanwhile)
+
+    tasks.advance.call(a_transcript("pending").pk)
+
+    assert not list(media.rglob("*.wav"))
+    assert "lease=lost" in caplog.text
+    assert "DoesNotExist" not in caplog.text
 
 
 def test_task_for_a_deleted_transcript_does_nothing():
