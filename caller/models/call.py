@@ -296,7 +296,6 @@ class Call(PhoneStatus):
     def apply_locked(
         self,
         state: CallState,
-        sequence_number: int | None = None,
         notice: str = "",
         was_asked: bool = False,
     ) -> None:
@@ -304,7 +303,6 @@ class Call(PhoneStatus):
 
         The calling code must have locked the row of the call. If the call has another
         SID, the state is not stored, and an error is logged.
-        sequence_number: the SequenceNumber of a status webhook of this phone.
         notice: the text that is played now, kept as evidence of consent. If the call
         already has a notice, the parameter is ignored.
         was_asked: whether `state` answers our own request. If so, the time of the next
@@ -320,7 +318,7 @@ class Call(PhoneStatus):
         before, phone_before = snapshot(self), snapshot(phone)
         self.sid = sid
         self.notice = self.notice or notice
-        phone.update_from(state, sequence_number)
+        phone.update_from(state)
         if phone is not self:
             save_changes(phone, phone_before)
         if not state.parent_sid:

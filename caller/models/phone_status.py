@@ -51,7 +51,7 @@ class PhoneStatus(models.Model):
         Status.REFUSED,
     )
     # Only a status with a higher rank replaces another, so reports may arrive late or
-    # twice.
+    # twice. Twilio's SequenceNumber is not needed.
     RANK: ClassVar[dict[str, int]] = {
         Status.DIALING: 0,
         Status.UNKNOWN: 0,
@@ -78,9 +78,6 @@ class PhoneStatus(models.Model):
     price = models.DecimalField(max_digits=10, decimal_places=5, null=True, blank=True)
     price_unit = models.CharField(max_length=3, blank=True)
     error = models.TextField(blank=True)
-    # The highest SequenceNumber of the phone's status webhooks. It is only stored: RANK
-    # decides which of two statuses is newer.
-    sequence_number = models.PositiveIntegerField(null=True, blank=True)
 
     class Meta:
         abstract = True
@@ -101,7 +98,7 @@ class PhoneStatus(models.Model):
     def rank(cls, status: str) -> int:
         return int(cls.RANK.get(status, cls.RANK_OF_UNKNOWN_STATUS))
 
-    def update_from(self, state: CallState, sequence_number: int | None = None) -> None:
+    def update_from(self, state: CallState) -> None:
         """Copy new values from Twilio. The calling code must lock and save the row."""
         if state.status and self.rank(state.status) > self.current_rank:
             self.status = state.status
@@ -112,5 +109,3 @@ class PhoneStatus(models.Model):
         self.duration_seconds = self.duration_seconds or state.duration_seconds
         if state.price is not None:
             self.price, self.price_unit = state.price, state.price_unit
-        if sequence_number is not None:
-            self.sequence_number = max(self.sequence_number or 0, sequence_number)

@@ -93,7 +93,7 @@ def call_webhook(call_uuid: str, fields: Mapping[str, Any]) -> HttpResponse:
         # A retry would not help: a call's row is stored before Twilio reports a status,
         # so the row will not appear later.
         return no_such_call(fields)
-    call.apply_locked(call_state(fields), integer(fields, "SequenceNumber"))
+    call.apply_locked(call_state(fields))
     return no_content()
 
 

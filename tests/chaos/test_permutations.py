@@ -72,7 +72,6 @@ LEGS = {
             "answered_at": after(10),
             "ended_at": after(50),
             "duration_seconds": 40,
-            "sequence_number": 3,
             "hung_up_first": False,
         }
     ],
@@ -84,7 +83,7 @@ def outcome(kind: str) -> dict[str, Any]:
     source, channels = SOURCES[kind]
     call = {"sid": CALL_SID, "status": "completed", "queued_at": None}
     return {
-        "calls": [{**call, **CALLS[kind], "sequence_number": 3, "error": ""}],
+        "calls": [{**call, **CALLS[kind], "error": ""}],
         "legs": LEGS[kind],
         "recordings": [
             {
