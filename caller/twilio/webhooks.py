@@ -8,7 +8,6 @@ from collections.abc import Mapping
 from datetime import datetime, timezone
 from email.utils import parsedate_to_datetime
 from typing import Any
-from urllib.parse import urlsplit
 from uuid import UUID
 
 from django.conf import settings
@@ -20,7 +19,7 @@ from caller.models import Call, Recording, Tombstone
 from caller.tasks import hang_up
 from caller.twilio import speech, twiml
 from caller.twilio.states import CALL_SID, RECORDING_SID, CallState, RecordingState
-from djtranscribe.public_urls import public_url_of
+from djtranscribe.public_urls import public_url_of, split_url
 from djtranscribe.webhooks.ledger import ignore, no_content, webhook
 
 FORM = "application/x-www-form-urlencoded"
@@ -56,7 +55,7 @@ def authentication_fault(request: HttpRequest, call_uuid: str) -> str:
 
 def requested_url(request: HttpRequest) -> str:
     """Return the received URL without its query. A forger can write any text there."""
-    host = urlsplit(f"//{request.META.get('HTTP_HOST', '')}").hostname or "?"
+    host = split_url(f"//{request.META.get('HTTP_HOST', '')}").hostname or "?"
     return f"{request.scheme}://{host[:100]}{request.path}"
 
 

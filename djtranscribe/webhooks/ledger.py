@@ -11,8 +11,9 @@ from collections.abc import Callable, Mapping
 from typing import Any
 
 from django.contrib.auth.decorators import login_not_required
+from django.core.exceptions import TooManyFieldsSent
 from django.db import Error, transaction
-from django.http import HttpRequest, HttpResponse
+from django.http import HttpRequest, HttpResponse, UnreadablePostError
 from django.utils import timezone
 from django.views.decorators.csrf import csrf_exempt
 from django.views.decorators.http import require_POST
@@ -65,11 +66,14 @@ def webhook(
             return answer
 
         def receive(request: HttpRequest, kwargs: dict[str, Any]) -> HttpResponse:
-            uuid = str(kwargs.get("uuid") or request.GET.get("call", ""))
-            uuid = uuid.replace("\0", "")[:36]
-            delivery = WebhookDelivery(kind=kind)
+            delivery, uuid = WebhookDelivery(kind=kind), ""
             try:
-                reason = too_large(request) or find_fault(request, uuid)
+                try:
+                    uuid = str(kwargs.get("uuid") or request.GET.get("call", ""))
+                    uuid = uuid.replace("\0", "")[:36]
+                    reason = too_large(request) or find_fault(request, uuid)
+                except (TooManyFieldsSent, UnreadablePostError):
+                    reason = "it has too many fields, or its body ended early."
                 if reason:
                     return refuse(delivery, reason)
                 delivery.about, delivery.body = uuid, read_fields(request)
