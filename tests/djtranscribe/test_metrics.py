@@ -10,6 +10,7 @@ from prometheus_client.parser import text_string_to_metric_families
 from djtranscribe.models import VendorPause
 from tests.caller.rows import NUMBER, a_call, a_recording, deliveries
 from tests.transcription.rows import a_transcript
+from transcription.models import Transcript
 from transcription.tasks import advance
 
 pytestmark = pytest.mark.django_db
@@ -51,11 +52,16 @@ def test_calls_webhooks_and_transcripts_are_counted_by_state(scrape, signed_post
     signed_post(f"/webhooks/twilio/call/?call={call.pk}", {"CallSid": "CA"})
     long_ago = timezone.now() - timedelta(hours=2)
     a_call(other_number="+14155551235", status="busy", created_at=long_ago)
+    a_call(status="refused")
+    a_call(status="refused", refused_attempts=500)
 
     numbers = scrape()
 
     calls = {key: value for key, value in numbers.items() if "calls" in key[0]}
-    assert calls == {("calls_last_hour", "outbound", "completed"): 1}
+    assert calls == {
+        ("calls_last_hour", "outbound", "completed"): 1,
+        ("calls_last_hour", "outbound", "refused"): 501,
+    }
     assert numbers[("webhooks_last_hour", "twilio-call", "accepted")] == 4
     assert numbers[("webhooks_last_hour", "twilio-call", "refused")] == 1
     assert numbers[("transcripts_last_hour", "", "pending")] == 1
@@ -91,6 +97,30 @@ def test_metrics_report_durations_and_waiting_work(scrape):
     assert numbers[("vendor_paused", "assemblyai")] == 1
     assert numbers[("queue_messages",)] == 1
     assert 90 <= numbers[("overdue_seconds",)] < 100
+
+
+def test_medians_are_of_current_work_that_was_finished_in_the_last_hour(scrape):
+    now, recording = timezone.now(), a_recording()
+    for minutes, finished_minutes_ago, priority in [
+        (45, 59, 0),
+        (90, 1, 0),
+        (120, 0, 0),
+        (1, 61, 0),
+        *[(1, 1, -50)] * 3,
+    ]:
+        finished_at = now - timedelta(minutes=finished_minutes_ago)
+        row = Transcript.objects.create(
+            recording=recording,
+            status="completed",
+            finished_at=finished_at,
+            priority=priority,
+        )
+        begin = finished_at - timedelta(minutes=minutes)
+        Transcript.objects.filter(pk=row.pk).update(created_at=begin)
+
+    numbers = scrape()
+
+    assert numbers[("transcript_seconds_median_last_hour",)] == 90 * 60
 
 
 @pytest.mark.parametrize(
