@@ -93,6 +93,3 @@ class CeleryQueue:
             *connection.channel_errors,
         ):
             return None
-
-    def prune(self) -> None:
-        """Do nothing: a broker stores nothing about messages that have run."""

@@ -51,9 +51,6 @@ class Engine(Protocol):
         Return None if the broker does not answer or refuses our login.
         """
 
-    def prune(self) -> None:
-        """Delete messages that ended over a day ago. Keep those that still wait."""
-
 
 # Names instead of imports, because Celery is an optional requirement.
 DATABASE = "djtranscribe.worker.messages.DatabaseQueue"

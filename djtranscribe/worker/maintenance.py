@@ -5,7 +5,9 @@ import time
 from datetime import timedelta
 
 from django.conf import settings
+from django.db.models import Q
 from django.utils import timezone
+from django_tasks_db.models import DBTaskResult
 
 import caller.tasks
 import transcription.retention.tasks
@@ -61,7 +63,15 @@ def sweep_transcripts() -> None:
 
 
 def prune_messages() -> None:
-    engine().prune()
+    """Delete messages in our database that have run, or that nobody will run.
+
+    If the worker was killed, the row of a message stays RUNNING. If the site has
+    changed to a broker, messages that still waited stay READY.
+    """
+    now = timezone.now()
+    has_run = Q(started_at__lt=now - ABANDONED_AFTER)
+    is_old = Q(enqueued_at__lt=now - DELIVERY_RETENTION)
+    DBTaskResult.objects.filter(has_run | is_old).delete()
 
 
 def prune_deliveries() -> None:

@@ -10,7 +10,6 @@ import time
 from concurrent.futures import Future, ThreadPoolExecutor
 from typing import Any
 
-from django.core.management import call_command
 from django.db import connection
 from django.utils import timezone
 from django.utils.crypto import get_random_string
@@ -54,9 +53,6 @@ class DatabaseQueue:
 
     def waiting(self) -> int:
         return DBTaskResult.objects.ready().order_by().count()
-
-    def prune(self) -> None:
-        call_command("prune_db_task_results", min_age_days=1, verbosity=0)
 
 
 class Messages:

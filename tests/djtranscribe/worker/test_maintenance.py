@@ -94,6 +94,36 @@ def test_a_back_fill_that_waits_is_not_announced_again_and_again():
     assert counts == [len(recordings)] * 3
 
 
+@pytest.mark.django_db(transaction=True)
+@pytest.mark.parametrize(
+    ("status", "waited", "has_run_for", "is_kept"),
+    [
+        ("READY", timedelta(days=29), None, True),
+        ("READY", timedelta(days=31), None, False),
+        ("RUNNING", timedelta(days=2), timedelta(hours=23), True),
+        ("RUNNING", timedelta(days=2), timedelta(hours=25), False),
+        ("SUCCESSFUL", timedelta(days=2), timedelta(hours=23), True),
+        ("FAILED", timedelta(days=2), timedelta(hours=25), False),
+    ],
+)
+@pytest.mark.parametrize("broker", ["", "redis://127.0.0.1:1"])
+def test_old_messages_are_deleted_whatever_became_of_them(
+    settings, broker, status, waited, has_run_for, is_kept
+):
+    settings.TASK_BROKER_SECRET_URL = broker
+    now = timezone.now()
+    message = advance.enqueue(0)
+    DBTaskResult.objects.filter(pk=message.id).update(
+        status=status,
+        enqueued_at=now - waited,
+        started_at=has_run_for and now - has_run_for,
+    )
+
+    maintenance.prune_messages()
+
+    assert DBTaskResult.objects.exists() == is_kept
+
+
 class Unforeseen(Exception):
     pass
 
