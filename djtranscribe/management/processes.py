@@ -25,7 +25,10 @@ class Processes:
     def run(self, name: str, *command: str) -> None:
         """Run a command until it exits. On failure, raise CommandError with its log."""
         self.start(name, *command)
-        if self.running.pop(name).wait() != 0:
+        # Keep it in `running` until it exits, so that `stop` also stops this process.
+        status = self.running[name].wait()
+        del self.running[name]
+        if status != 0:
             raise CommandError(f"{name} failed:\n{self.end_of_log(name)}")
 
     def start(self, name: str, *command: str) -> None:

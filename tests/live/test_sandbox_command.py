@@ -11,10 +11,11 @@ from pathlib import Path
 
 import pytest
 
-from tests.live.sandbox import ROOT, running
+from tests.chaos.waiting import until
+from tests.live.sandbox import ROOT, free_ports, running
 from tests.newcomer import processes_in
 from tests.processes import measured
-from tests.sandbox.test_processes import descendants
+from tests.sandbox.test_processes import alive, descendants, linux
 
 
 def sandbox(*arguments: str) -> subprocess.CompletedProcess[str]:
@@ -50,8 +51,35 @@ def test_a_nonsense_port_is_refused_in_words():
     assert "Traceback" not in ended.stderr
 
 
+@linux
+def test_ctrl_c_while_the_database_is_prepared_leaves_no_process(tmp_path: Path):
+    names = ("--port", "--twilio-port", "--assemblyai-port")
+    ports = [f"{name}={port}" for name, port in zip(names, free_ports(3), strict=True)]
+    process = subprocess.Popen(
+        [sys.executable, "manage.py", "sandbox", "--directory", tmp_path, *ports],
+        cwd=ROOT,
+        env={"PATH": os.environ["PATH"], **measured()},
+        stdout=subprocess.DEVNULL,
+    )
+    below: list[int] = []
+
+    def is_preparing() -> bool:
+        below[:] = descendants(process.pid)
+        return any("migrate" in line.split("\0") for line in cmdlines(below))
+
+    try:
+        until("migrate runs", is_preparing, 30)
+        process.send_signal(signal.SIGINT)
+        assert process.wait(20) == 0
+        assert alive(below) == []
+    finally:
+        for pid in alive([process.pid, *below]):
+            os.kill(pid, signal.SIGKILL)
+        process.wait()
+
+
 @pytest.mark.slow
-@pytest.mark.skipif(not Path("/proc/self/cmdline").exists(), reason="no /proc here")
+@linux
 def test_sandbox_hides_its_secrets_and_names_the_process_that_died(
     tmp_path: Path, capfd: pytest.CaptureFixture[str]
 ):
