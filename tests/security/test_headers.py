@@ -10,6 +10,7 @@ from urllib.parse import urlencode
 
 import pytest
 from axes.models import AccessAttempt
+from django.contrib.auth.hashers import MD5PasswordHasher
 from django.contrib.auth.models import User
 from django.db.models import F
 from django.test import Client
@@ -525,6 +526,22 @@ HERE, THERE = {"REMOTE_ADDR": "203.0.113.9"}, {"REMOTE_ADDR": "198.51.100.7"}
 def test_nine_wrong_passwords_are_forgiven(ada):
     assert [sign_in(**HERE) for _ in range(9)] == [200] * 9
     assert sign_in(password="secret", **HERE) == 302
+
+
+@pytest.mark.parametrize("name", ["ada", "nobody"])
+def test_a_wrong_password_is_hashed_once_whether_the_account_exists_or_not(
+    ada, monkeypatch, name
+):
+    hashed = []
+    encode = MD5PasswordHasher.encode
+    monkeypatch.setattr(
+        MD5PasswordHasher,
+        "encode",
+        lambda *args: hashed.append(args) or encode(*args),
+    )
+
+    assert sign_in(name, **HERE) == 200
+    assert len(hashed) == 1
 
 
 def test_tenth_wrong_password_locks_only_this_name_and_address(ada):
