@@ -156,8 +156,8 @@ class ApiTokenAdmin(LargeTableAdmin, TolerantChangelist, admin.ModelAdmin[ApiTok
     list_select_related = ["user"]
     sortable_by = ["created_at"]
     empty_text = (
-        "No tokens yet. Add one for a program that reads calls or dials. /api/ "
-        "describes what the API can do."
+        "No tokens yet. Add one for a program that reads calls or dials. What the API "
+        "can do: see the link “API” at the bottom of this page."
     )
     actions = ["revoke"]
 

@@ -4,7 +4,7 @@ from typing import Any
 from django.contrib.auth.decorators import login_not_required
 from django.http import HttpRequest
 from django.http.response import HttpResponseBase
-from django.urls import URLPattern, path, re_path
+from django.urls import URLPattern, path, re_path, reverse
 from django.views.decorators.csrf import csrf_exempt
 
 from djtranscribe.api import docs, errors
@@ -35,7 +35,8 @@ def exempt_from_login_and_csrf(
 
 
 def unknown_url(request: HttpRequest) -> HttpResponseBase:
-    return errors.problem(404, "This URL does not exist. /api/ lists all URLs.")
+    page = reverse("api:docs")
+    return errors.problem(404, f"This URL does not exist. {page} lists all URLs.")
 
 
 urlpatterns = [

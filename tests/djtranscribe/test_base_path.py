@@ -193,7 +193,12 @@ def test_every_page_is_found_once_under_the_path(under, prefix, kept, script_nam
     status, answer = ask(f"{before}/admin/login/")
     assert f'href="{prefix}/static/djtranscribe/admin.css"' in answer["body"]
     assert ask(f"{before}/healthz")[0] == 200
-    assert ask(f"{before}/nothing/")[0] == 404
+    status, answer = ask(f"{before}/nothing/")
+    assert status == 404
+    assert f"<code>{prefix}/dial/14155551234/</code>" in answer["body"]
+    status, answer = ask(f"{before}/api/nothing/")
+    assert status == 404
+    assert f" {prefix}/api/ " in answer["body"]
 
 
 @pytest.mark.django_db(transaction=True)
