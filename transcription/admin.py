@@ -210,7 +210,7 @@ class TranscriptAdmin(
         """Restart failed transcripts. `Work.retry` chooses the step."""
         retried = [transcript for transcript in chosen if transcript.retry()]
         for transcript in retried:
-            enqueue_once(transcript.pk)
+            enqueue_once(transcript.pk, transcript.priority)
         others = chosen.count() - len(retried)
         note = f" Skipped: {others} that had not failed." if others else ""
         number = f"{len(retried)} transcript{pluralize(retried)}"
@@ -245,9 +245,9 @@ class TranscriptAdmin(
     @admin.action(description="Resume unfinished now", permissions=["act"])
     def refresh_now(self, request: HttpRequest, chosen: QuerySet[Transcript]) -> None:
         waiting = chosen.unfinished()  # type: ignore[attr-defined]
-        for pk in waiting.values_list("pk", flat=True):
+        for pk, priority in waiting.values_list("pk", "priority"):
             Transcript.objects.filter(pk=pk).update(next_attempt_at=timezone.now())
-            enqueue_once(pk)
+            enqueue_once(pk, priority)
         number = waiting.count()
         done = chosen.count() - number
         note = f" Skipped: {done} that had finished." if done else ""

@@ -100,6 +100,8 @@ def enqueue_once(transcript_pk: int, priority: int = 0) -> bool:
 
     Duplicates would be harmless, but they would fill the queue and make it slow. If a
     message is lost, `sweep` queues another one.
+    priority: that of the row, so that a back-fill does not delay today's calls. Leave
+    it out if a person waits for this transcript.
     """
     now = timezone.now()
     silent = Transcript.objects.without_message(now).filter(pk=transcript_pk)

@@ -7,6 +7,7 @@ import pytest
 from django.contrib.auth.models import Permission
 from django.contrib.messages import get_messages
 from django.utils import timezone
+from django_tasks_db.models import DBTaskResult
 
 from tests.caller.rows import CALL_SID, NUMBER, a_call, a_recording
 from tests.transcription.rows import AUDIO_URL, a_transcript
@@ -243,6 +244,20 @@ def test_refresh_now_makes_waiting_rows_due_and_counts_the_finished(
     assert waiting.next_attempt_at <= timezone.now()
     assert len(messages) == 1
     assert "Resumed 1 transcript. Skipped: 1 that had finished." in messages_of(answer)
+
+
+@pytest.mark.parametrize(
+    ("action", "status"), [("try_again", "error"), ("refresh_now", "pending")]
+)
+def test_actions_keep_a_back_fill_behind_todays_calls(
+    may, django_capture_on_commit_callbacks, action, status
+):
+    old = a_transcript(status, priority=-50)
+
+    with django_capture_on_commit_callbacks(execute=True):
+        act(may("add_transcript"), action, old)
+
+    assert DBTaskResult.objects.get().priority == -50
 
 
 def test_refresh_now_message_mentions_no_skipped_rows_if_there_are_none(may):

@@ -14,6 +14,7 @@ from django.conf import settings
 from django.db import OperationalError, connection
 from django.test.utils import CaptureQueriesContext
 from django.utils import timezone
+from django_tasks_db.models import DBTaskResult
 
 from tests.caller.rows import MEDIA, a_recording
 from tests.data import load, wav
@@ -417,6 +418,18 @@ def test_message_for_a_leased_row_does_not_block_the_next_message():
     tasks.advance.call(transcript.pk)
 
     assert tasks.enqueue_once(transcript.pk)
+
+
+def test_the_webhook_of_a_back_fill_does_not_delay_todays_calls(
+    client, django_capture_on_commit_callbacks
+):
+    later = timezone.now() + timedelta(seconds=20)
+    transcript = a_transcript("queued", priority=-50, next_attempt_at=later)
+
+    with django_capture_on_commit_callbacks(execute=True):
+        nudge(client, transcript)
+
+    assert DBTaskResult.objects.get().priority == -50
 
 
 def test_a_repeated_webhook_does_not_move_a_row_that_is_due_already(client):

@@ -38,7 +38,8 @@ def no_fields(request: HttpRequest) -> dict[str, Any]:
 @webhook("assemblyai", token_fault, no_fields)
 def assemblyai_webhook(transcript_uuid: str, fields: Mapping[str, Any]) -> HttpResponse:
     # Do not load `words`: a transcript may have tens of thousands of words.
-    transcript = Transcript.objects.filter(uuid=transcript_uuid).only("status").first()
+    rows = Transcript.objects.filter(uuid=transcript_uuid)
+    transcript = rows.only("status", "priority").first()
     if transcript is None:
         # The transcript was deleted, so a retry is useless.
         return ignore("This transcript was deleted.")
@@ -51,5 +52,5 @@ def assemblyai_webhook(transcript_uuid: str, fields: Mapping[str, Any]) -> HttpR
     # next_attempt_at to a later time, this claim would fail.
     waiting = Q(lease=None, next_attempt_at__lte=now)
     if unfinished.exclude(waiting).update(next_attempt_at=now):
-        enqueue_once(transcript.pk)
+        enqueue_once(transcript.pk, transcript.priority)
     return no_content()
