@@ -10,9 +10,9 @@ from django.db import models
 from django.utils import timezone
 
 # If no progress was saved for this long, the page says that the download has stopped:
-# probably the browser has disconnected. Usually a batch of a CSV, or a file of a ZIP,
-# takes seconds. For a PDF of a very long call, the page may be wrong.
-INTERRUPTED_AFTER = timedelta(seconds=30)
+# probably the browser has disconnected. A batch of a CSV, or a file of a ZIP, takes
+# seconds. Only PDFs take longer: with both texts of a call of three hours, 40 s.
+INTERRUPTED_AFTER = timedelta(minutes=2)
 # Save the progress at most once in this time, because a ZIP of short texts can get
 # thousands of files per second.
 SAVE_INTERVAL = timedelta(seconds=1)
