@@ -307,13 +307,13 @@ class Recording(models.Model):
         stored or deleted the audio since the row was read, the new file is deleted
         instead. Raises OSError if the storage cannot save the file.
         expected_bytes: the size of the complete audio. None if it is unknown.
-        keep_alive: called while the file is sent to a storage on another machine, see
-        audio.Heartbeat.
+        keep_alive: called while the audio is decoded, and while the file is sent to a
+        storage on another machine. See audio.Heartbeat.
         """
         with audio.checked_file(chunks, expected_bytes) as (file, sha256):
             suffix = formats.suffix(file.read(formats.HEAD_BYTES))
             name = f"{self.sid or uuid4()}{suffix}"
-            peaks = waveform.measure(file)
+            peaks = waveform.measure(file, keep_alive)
             measured = {"peaks": peaks, **self._measured_columns(peaks)}
             file.seek(0)
             storage = self.audio.storage

@@ -14,7 +14,10 @@ import subprocess
 import sys
 import wave
 from array import array
+from collections.abc import Callable
+from contextlib import suppress
 from pathlib import Path
+from subprocess import DEVNULL, PIPE
 from tempfile import TemporaryFile
 from typing import IO, Any
 
@@ -32,37 +35,57 @@ ROOT = Path(__file__).resolve().parents[2]
 DECODE_SECONDS = 50
 
 
-def measure(file: IO[bytes] | Any) -> dict[str, Any]:
+def measure(
+    file: IO[bytes] | Any, keep_alive: Callable[[], None] = lambda: None
+) -> dict[str, Any]:
     """Return `{"seconds": 17.3, "levels": [0 to 100, …], "channels": 1}`.
 
     The result is empty if we cannot decode the audio. A browser or AssemblyAI may still
     be able to decode it. In stereo, each level is that of the louder channel. For a WAV
     of 8 or 16 bits with two channels, the result also has
     `"each": [levels of the left, levels of the right]`.
+    keep_alive: called while the decoder runs, see audio.Heartbeat.
     """
-    return _measure_wav(file) or _measure_with_decoder(file)
+    return _measure_wav(file) or _measure_with_decoder(file, keep_alive)
 
 
-def _measure_with_decoder(file: IO[bytes] | Any) -> dict[str, Any]:
+def _measure_with_decoder(
+    file: IO[bytes] | Any, keep_alive: Callable[[], None]
+) -> dict[str, Any]:
     command = [sys.executable, "-m", "caller.recordings.decoder"]
     file.seek(0)
     with TemporaryFile() as copy:
         shutil.copyfileobj(file, copy)
         copy.seek(0)
         try:
-            done = subprocess.run(  # noqa: S603 - a command of our own
-                command,
-                stdin=copy,
-                capture_output=True,
-                cwd=ROOT,
-                timeout=DECODE_SECONDS,
-                check=True,
-            )
-            return dict(json.loads(done.stdout))
+            return dict(json.loads(_run(command, copy, keep_alive)))
         except (subprocess.SubprocessError, ValueError) as error:
             # The decoder crashed or took too long. Store the audio without a waveform.
             logger.warning("decoder error=%s", type(error).__name__)
             return {}
+
+
+def _run(command: list[str], stdin: IO[bytes], keep_alive: Callable[[], None]) -> bytes:
+    """Return what the command prints. Call keep_alive each second while it runs.
+
+    Raises CalledProcessError if it fails or takes more than DECODE_SECONDS. Also raises
+    the exceptions of keep_alive.
+    """
+    printed = b""
+    with subprocess.Popen(  # noqa: S603 - a command of our own
+        command, stdin=stdin, stdout=PIPE, stderr=DEVNULL, cwd=ROOT
+    ) as process:
+        try:
+            for _ in range(DECODE_SECONDS):
+                with suppress(subprocess.TimeoutExpired):
+                    printed, _ = process.communicate(timeout=1)
+                    break
+                keep_alive()
+        finally:
+            process.kill()
+    if process.returncode:
+        raise subprocess.CalledProcessError(process.returncode, command)
+    return printed
 
 
 def _measure_wav(file: IO[bytes] | Any) -> dict[str, Any]:

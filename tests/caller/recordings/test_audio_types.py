@@ -32,7 +32,7 @@ def machine(request, tmp_path, monkeypatch):
 @pytest.fixture(autouse=True)
 def no_waveform(monkeypatch):
     """Store audio without its waveform, which takes time and is not needed here."""
-    monkeypatch.setattr(waveform, "measure", lambda file: {})
+    monkeypatch.setattr(waveform, "measure", lambda file, keep_alive: {})
 
 
 def finish(answer):

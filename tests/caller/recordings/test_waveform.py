@@ -2,6 +2,7 @@
 
 import io
 import math
+import os
 import struct
 import wave
 from array import array
@@ -139,6 +140,29 @@ def test_a_file_that_crashes_the_decoder_crashes_nothing_else(caplog):
     crashing = wav([1] * 100).replace(b"\x10\x00data", b"\x00\x00data")
 
     assert measured(crashing) == {}
+
+
+class LeaseLost(Exception):
+    pass
+
+
+def test_a_slow_decoder_keeps_the_lease_and_ends_with_it(monkeypatch, tmp_path):
+    slow = tmp_path / "python"
+    slow.write_text(f"#!/bin/sh\necho $$ > {tmp_path}/pid\nexec sleep 60\n")
+    slow.chmod(0o755)
+    monkeypatch.setattr("sys.executable", str(slow))
+    kept = []
+
+    def keep_alive():
+        kept.append(1)
+        if len(kept) == 2:
+            raise LeaseLost
+
+    with pytest.raises(LeaseLost):
+        waveform.measure(io.BytesIO(b"OggS" + bytes(500)), keep_alive)
+
+    with pytest.raises(ProcessLookupError):
+        os.kill(int((tmp_path / "pid").read_text()), 0)
 
 
 @pytest.mark.django_db
