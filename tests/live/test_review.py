@@ -395,10 +395,6 @@ def add_supervisor(sandbox: Sandbox, name: str) -> None:
             "manage.py",
             "createsuperuser",
             "--noinput",
-            "--username",
-            name,
-            "--email",
-            "ada@example.com",
         ],
         cwd=ROOT,
         env={
