@@ -7,6 +7,8 @@ from djtranscribe.accounts import password_reset
 from djtranscribe.accounts.views import log_out_elsewhere, profile
 from djtranscribe.views import healthz, metrics
 
+handler400 = "djtranscribe.views.bad_request"
+handler404 = "djtranscribe.views.page_not_found"
 handler500 = "djtranscribe.views.server_error"
 
 urlpatterns: list[URLPattern | URLResolver] = []

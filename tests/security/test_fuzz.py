@@ -509,6 +509,21 @@ def test_an_odd_cookie_is_no_fault_of_ours(path, cookie):
     assert answer.status_code < 500
 
 
+@pytest.mark.parametrize(
+    ("path", "host", "status"),
+    [("/nothing/", "testserver", 404), ("/", "[", 400), ("/", "other.example", 400)],
+)
+def test_an_error_page_does_not_need_a_valid_body(path, host, status):
+    client = Client(raise_request_exception=False, enforce_csrf_checks=True)
+    client.cookies["csrftoken"] = "a" * 32
+
+    answer = client.post(
+        path, "x", content_type="multipart/form-data; boundary=", headers={"Host": host}
+    )
+
+    assert answer.status_code == status
+
+
 @pytest.mark.parametrize("end", ["change", "delete"])
 @pytest.mark.parametrize("table", ["caller/call", "transcription/transcript"])
 def test_empty_field_name_in_admin_causes_no_server_error(reader, table, end):
