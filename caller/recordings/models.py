@@ -4,6 +4,7 @@ import logging
 import math
 from collections.abc import Callable, Iterable
 from contextlib import suppress
+from datetime import datetime
 from typing import Any, ClassVar
 from uuid import uuid4
 
@@ -148,6 +149,11 @@ class Recording(models.Model):
         """Return where the audio comes from, for a recording without a row in Call."""
         names = {"url": "a URL", "file": "a file", "": "a file"}
         return names.get(self.source, "a call made elsewhere")
+
+    @property
+    def recorded_at(self) -> datetime:
+        """When the call was requested. Without a call: when the audio was added."""
+        return self.call.created_at if self.call else self.created_at
 
     @cached_property
     def transcription_cost_text(self) -> str:

@@ -30,7 +30,7 @@ CELL_CHARACTERS = 32_767
 COLUMNS = [
     *("uuid", "number", "created", "status", "error"),
     *("language", "confidence", "audio_seconds", "text", "note"),
-    "contact",
+    *("recorded", "contact"),
 ]
 
 
@@ -102,6 +102,7 @@ def csv_lines(
             cells += [row.get_status_display(), row.error, row.language]
             text = row.uncorrected_text if is_original else row.text
             cells += [row.confidence, row.audio_seconds, text, truncation_note(text)]
+            cells += [row.recording.recorded_at.isoformat()]
             cells += [getattr(row, "contact_name", None)]
             cells += [row.uncorrected_text] * has_both
             writer.writerow(map(escape_formula, cells))

@@ -73,7 +73,7 @@ def filename(transcript: Transcript, extension: str) -> str:
     It leaves out the phone number, because file names end up in logs, e-mails and cloud
     storage.
     """
-    day = timezone.localdate(transcript.created_at)
+    day = timezone.localdate(transcript.recording.recorded_at)
     return f"transcript-{day:%Y-%m-%d}-{transcript.uuid}.{extension}"
 
 
@@ -126,10 +126,10 @@ def paragraphs(transcript: Transcript, options: Options) -> Iterator[tuple[str, 
 
 
 def summary_line(transcript: Transcript) -> str:
-    """Return one line with the phone number, time, length and language."""
+    """Return one line with the phone number, the call's time, length and language."""
     call = transcript.recording.call
-    made = transcript.created_at
-    when = f"{timezone.localtime(made):%d %B %Y, %H:%M} {zones.label(made)}"
+    at = transcript.recording.recorded_at
+    when = f"{timezone.localtime(at):%d %B %Y, %H:%M} {zones.label(at)}"
     parts = [call.number if call else "", when.lstrip("0")]
     if transcript.audio_seconds:
         parts.append(presentation.clock(transcript.audio_seconds * 1000))

@@ -58,6 +58,7 @@ def as_json(transcript: Transcript, options: Options) -> bytes:
         "number": call.other_number if call else None,
         "contact": getattr(transcript, "contact_name", None),
         "created_at": transcript.created_at.isoformat(),
+        "recorded_at": transcript.recording.recorded_at.isoformat(),
         "status": transcript.status,
         "error": transcript.error or None,
         "language": transcript.language or None,

@@ -389,7 +389,7 @@ def test_days_of_a_search_by_a_program_are_those_of_its_account(operator, transc
 
 
 def test_a_file_in_winter_names_the_offset_of_winter(browser, operator, transcript):
-    Transcript.objects.update(created_at=utc("2026-07-01 10:00"))
+    Call.objects.update(created_at=utc("2026-07-01 10:00"))
     live_in(operator, SYDNEY)
 
     answer = browser.get(f"/transcripts/{transcript.uuid}/export/docx/")
@@ -415,7 +415,7 @@ def test_machine_readable_times_have_a_utc_offset(browser, operator, transcript)
 
     text = b"".join(table.streaming_content).decode("utf-8-sig")
     (row,) = csv.DictReader(io.StringIO(text))
-    times = [row["created"], one["created_at"]]
+    times = [row["created"], row["recorded"], one["created_at"], one["recorded_at"]]
     times += [call["created_at"] for call in listed.json()["items"]]
     for time in times:
         moment = datetime.fromisoformat(time.replace("Z", "+00:00"))

@@ -4,19 +4,17 @@ import csv
 import io
 import re
 import zipfile
-from datetime import timedelta
+from datetime import datetime, timedelta
 
 import pytest
 from django.db import connection
 from django.test.utils import CaptureQueriesContext
 from django.utils import timezone
 
+from caller.models import Call, Recording
 from djtranscribe.models import Access
 from tests.caller.rows import NUMBER
-from tests.transcription.exports.readers import (
-    TEXT,
-    visible,
-)
+from tests.transcription.exports.readers import TEXT, docx_lines, url, visible
 from tests.transcription.rows import a_transcript
 from transcription.exports import bulk, models
 from transcription.exports.content import Options, filename
@@ -77,6 +75,29 @@ def test_a_table_does_not_read_every_word(browser, many):
     ]
     assert len(texts) == 1
     assert '"words"' not in texts[0]
+
+
+@pytest.mark.parametrize("has_call", [True, False])
+def test_the_date_is_that_of_the_call_even_if_it_is_transcribed_later(
+    browser, transcript, has_call
+):
+    at = datetime.fromisoformat("2026-03-03T10:15:00+00:00")
+    if has_call:
+        Call.objects.update(created_at=at)
+    else:
+        Recording.objects.update(created_at=at, call=None)
+
+    word = browser.get(url(transcript, "docx"))
+    _, content = download(browser, "csv", transcript)
+
+    assert "3 March 2026, 10:15 UTC" in docx_lines(word.content)[1]
+    assert "transcript-2026-03-03-" in word["Content-Disposition"]
+    as_json = browser.get(url(transcript, "json")).json()
+    [row] = csv.DictReader(io.StringIO(content.decode("utf-8-sig"), newline=""))
+    assert row["recorded"] == as_json["recorded_at"] == at.isoformat()
+    assert row["created"] == as_json["created_at"] != row["recorded"]
+    for path in (f"/transcripts/{transcript.uuid}/print/", "/search/?q=cardiology"):
+        assert "3 March 2026, 10:15" in browser.get(path).text
 
 
 @pytest.mark.parametrize("begin", ["=", "+", "-", "@", "\t", "\r"])
