@@ -32,7 +32,7 @@ from transcription.retention.admin import DeletionAdmin
 from transcription.search import finding
 from transcription.search.operators import BadOperator
 from transcription.search.query import parse
-from transcription.tasks import enqueue_once, start_unless_running
+from transcription.tasks import AudioDeleted, enqueue_once, start_unless_running
 from transcription.vocabulary.admin import VocabularyAdmin
 
 __all__ = [
@@ -227,19 +227,29 @@ class TranscriptAdmin(
         The current version of a list is used. For a transcript without a keyword list,
         `start_unless_running` may choose one.
         """
-        rows = chosen.select_related("recording__call", "vocabulary")
-        begun = [start_unless_running(row.recording, row.vocabulary)[1] for row in rows]
-        number, others = begun.count(True), begun.count(False)
+        number = running = deleted = 0
+        for row in chosen.select_related("recording__call", "vocabulary"):
+            try:
+                _, is_new = start_unless_running(row.recording, row.vocabulary)
+            except AudioDeleted:
+                deleted += 1
+                continue
+            number += is_new
+            running += not is_new
         if number:
             messages.success(
                 request,
                 f"Started {number} new transcript{pluralize(number)}. The old ones are "
                 "kept.",
             )
-        if others:
-            recordings = f"{others} recording{pluralize(others)}"
-            are = pluralize(others, "it is,they are")
+        if running:
+            recordings = f"{running} recording{pluralize(running)}"
+            are = pluralize(running, "it is,they are")
             note = f"Skipped {recordings}: {are} being transcribed already."
+            messages.warning(request, note)
+        if deleted:
+            recordings = f"{deleted} recording{pluralize(deleted)}"
+            note = f"Skipped {recordings}: the audio was deleted."
             messages.warning(request, note)
 
     @admin.action(description="Resume unfinished now", permissions=["act"])

@@ -69,6 +69,10 @@ def keyword_list_for(recording: Recording) -> Vocabulary | None:
     return Vocabulary.objects.find_for_number(number)
 
 
+class AudioDeleted(Exception):
+    """The audio of a recording was deleted, so it cannot be transcribed again."""
+
+
 def start_unless_running(
     recording: Recording, vocabulary: Vocabulary | None
 ) -> tuple[Transcript, bool]:
@@ -76,12 +80,14 @@ def start_unless_running(
 
     If an unfinished transcript of the recording uses the same version of the same
     keyword list and the models in SPEECH_MODELS, return (this transcript, False). So
-    AssemblyAI does not charge twice for a double click.
+    AssemblyAI does not charge twice for a double click. Raises AudioDeleted.
     vocabulary: None means the list that `start` would use.
     """
     with transaction.atomic():
         # Lock the recording, because a double click sends two requests at once.
-        Recording.objects.select_for_update().filter(pk=recording.pk).first()
+        rows = Recording.objects.select_for_update().filter(pk=recording.pk)
+        if rows.filter(audio_deleted_at=None).first() is None:
+            raise AudioDeleted
         vocabulary = vocabulary or keyword_list_for(recording)
         version = vocabulary.version if vocabulary else None
         running = recording.transcripts.unfinished().filter(

@@ -9,7 +9,7 @@ from django.views.decorators.http import require_POST
 from djtranscribe.adminsite.read_only import is_key
 from djtranscribe.responses import plain_text
 from transcription.models import Transcript, Vocabulary
-from transcription.tasks import enqueue_once, start_unless_running
+from transcription.tasks import AudioDeleted, enqueue_once, start_unless_running
 from transcription.viewer import source_page
 
 
@@ -37,7 +37,13 @@ def transcribe_again(request: HttpRequest, uuid: UUID) -> HttpResponse:
     chosen = Vocabulary.objects.filter(pk=typed).first() if is_key(typed) else None
     if typed and chosen is None:
         return plain_text("This keyword list does not exist, or it was deleted.", 400)
-    started, is_new = start_unless_running(transcript.recording, chosen)
+    try:
+        started, is_new = start_unless_running(transcript.recording, chosen)
+    except AudioDeleted:
+        messages.error(
+            request, "The audio was deleted: it cannot be transcribed again."
+        )
+        return redirect(source_page(request, transcript))
     if not is_new:
         messages.info(request, "This recording is being transcribed already.")
     return redirect(source_page(request, started))

@@ -9,6 +9,7 @@ from django.contrib.messages import get_messages
 from django.utils import timezone
 from django_tasks_db.models import DBTaskResult
 
+from caller.models import Recording
 from tests.caller.rows import CALL_SID, NUMBER, a_call, a_recording
 from tests.transcription.rows import AUDIO_URL, a_transcript
 from transcription.models import Transcript, Vocabulary
@@ -226,6 +227,19 @@ def test_a_double_click_on_transcribe_again_starts_one(may):
     browser.post(f"/transcripts/{old.uuid}/again/", form)
     browser.post(f"/transcripts/{old.uuid}/again/", {"vocabulary": ""})
     assert Transcript.objects.count() == 4
+
+
+def test_a_recording_without_audio_is_not_transcribed_again(may):
+    old = a_finished_one()
+    Recording.objects.update(audio="", audio_deleted_at=timezone.now())
+    browser = may("add_transcript")
+
+    answer = act(browser, "transcribe_again", old)
+    page = browser.post(f"/transcripts/{old.uuid}/again/")
+
+    assert messages_of(answer) == "Skipped 1 recording: the audio was deleted."
+    assert "The audio was deleted" in messages_of(page)
+    assert Transcript.objects.get() == old
 
 
 def test_refresh_now_makes_waiting_rows_due_and_counts_the_finished(
