@@ -278,7 +278,10 @@ def is_awaited(transcript: Transcript) -> bool:
     """Return whether an operator with an e-mail address waits for this transcript.
 
     Nobody waits for old recordings, which `reconcile --all` imports at low priority.
+    And nobody waits if the recording already has another completed transcript.
     """
     call = transcript.recording.call
     operator = call.requested_by if call and transcript.priority >= 0 else None
-    return bool(operator and operator.is_active and operator.email)
+    if not (operator and operator.is_active and operator.email):
+        return False
+    return not transcript.siblings().filter(status=transcript.Status.COMPLETED).exists()

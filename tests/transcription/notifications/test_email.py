@@ -143,6 +143,20 @@ def test_imported_old_recording_sends_no_email(vendors, transcript, settings):
     assert the_one().kind == "webhook"
 
 
+@pytest.mark.parametrize(
+    ("other", "mails"), [("completed", 0), ("error", 1), ("queued", 1)]
+)
+def test_email_is_sent_only_for_the_first_completed_transcript_of_a_recording(
+    vendors, transcript, other, mails
+):
+    a_transcript(other, recording=transcript.recording, assemblyai_id="other")
+    vendors.get(JOB, json=load("assemblyai/completed"))
+
+    advanced(transcript)
+
+    assert Notification.objects.count() == mails
+
+
 @pytest.mark.parametrize("who", [{"email": ""}, {"is_active": False}])
 def test_operator_who_leaves_before_delivery_gets_no_email(completed, mailoutbox, who):
     User.objects.update(**who)
