@@ -15,8 +15,7 @@ from transcription.tasks import start
 @receiver(recording_completed)
 def transcribe(recording: Recording, priority: int, **kwargs: Any) -> None:
     """Start a transcript in the transaction that stores the recording."""
-    vocabulary = recording.call.vocabulary if recording.call else None
-    start(recording, vocabulary, priority)
+    start(recording, priority=priority)
 
 
 @receiver(pre_save, sender=Note)

@@ -50,8 +50,7 @@ def start(
 ) -> Transcript:
     """Create a transcript and queue it.
 
-    Without `vocabulary`, use the keyword list that fits the number of the call, or the
-    default list.
+    Without `vocabulary`, `keyword_list_for` chooses the keyword list.
     """
     transcript = Transcript.objects.create(
         recording=recording,
@@ -65,8 +64,11 @@ def start(
 
 
 def keyword_list_for(recording: Recording) -> Vocabulary | None:
-    number = recording.call.other_number if recording.call else ""
-    return Vocabulary.objects.find_for_number(number)
+    """Return the list that was chosen for the call, or the list for its number."""
+    call = recording.call
+    if call and call.vocabulary:
+        return call.vocabulary
+    return Vocabulary.objects.find_for_number(call.other_number if call else "")
 
 
 class AudioDeleted(Exception):

@@ -229,6 +229,20 @@ def test_a_double_click_on_transcribe_again_starts_one(may):
     assert Transcript.objects.count() == 4
 
 
+def test_automatic_uses_the_keyword_list_that_was_chosen_when_dialling(may):
+    Vocabulary.objects.create(name="House", is_default=True)
+    words = Vocabulary.objects.create(name="Cardiology")
+    call = a_call(sid=CALL_SID, status="completed", vocabulary=words)
+    old = a_finished_one(recording=a_recording(call=call), vocabulary=words)
+    browser = may("add_transcript")
+
+    page = browser.get(old.get_absolute_url()).text
+    browser.post(f"/transcripts/{old.uuid}/again/", {"vocabulary": ""})
+
+    assert f'<option value="{words.pk}" selected>Cardiology</option>' in page
+    assert Transcript.objects.exclude(pk=old.pk).get().vocabulary == words
+
+
 def test_a_recording_without_audio_is_not_transcribed_again(may):
     old = a_finished_one()
     Recording.objects.update(audio="", audio_deleted_at=timezone.now())
