@@ -17,7 +17,7 @@ from tests.live.test_accessibility import in_shell
 
 pytestmark = in_chromium
 # Each test takes one call, so this must be at least the number of tests.
-CALLS = 11
+CALLS = 12
 
 
 @pytest.fixture(scope="module")
@@ -243,6 +243,36 @@ def test_without_a_connection_nothing_typed_is_lost(browser: Browser, address: s
     expect(word(page, 0)).to_have_class("corrected")
     expect(word(page, 0)).to_have_text("offline")
     expect(page.locator(".turn-text > input")).to_have_value("half a")
+    page.close()
+
+
+def test_unsaved_words_are_sent_only_by_the_account_that_typed_them(
+    browser: Browser, sandbox: Sandbox, address: str
+):
+    add_supervisor(sandbox, "bob")
+    # Do not use the fixture `page`: any message in its console makes the test fail, and
+    # Chromium logs failed requests there.
+    page = browser.new_page()
+    page.goto(address)
+    sign_in(page)
+    page.route("**/corrections/", lambda route: route.abort())
+    word(page, 0).dblclick()
+    page.locator(".turn-text > input").fill("mine")
+    page.keyboard.press("Enter")
+    expect(page.locator("#saved")).to_contain_text("Not saved: no connection")
+    page.context.clear_cookies()
+    page.unroute("**/corrections/")
+
+    for name in ("bob", "operator"):
+        page.goto(address)
+        sign_in(page, name)
+        expect(page.get_by_role("button", name="Next")).to_be_visible()
+        page.wait_for_load_state("networkidle")
+        page.context.clear_cookies()
+
+    expect(word(page, 0)).to_have_class("corrected")
+    expect(word(page, 0)).to_have_text("mine")
+    assert "Corrected by operator" in (word(page, 0).get_attribute("title") or "")
     page.close()
 
 

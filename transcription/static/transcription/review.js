@@ -11,7 +11,8 @@
     const saved = byId("saved");
     const viewer = text.viewer;
     const token = document.querySelector("[name=csrfmiddlewaretoken]").value;
-    const storageKey = `djtranscribe.drafts.${review.dataset.uuid}`;
+    // With the user: another account in this browser must not send these drafts as its own.
+    const storageKey = `djtranscribe.drafts.${review.dataset.user}.${review.dataset.uuid}`;
     // The revision that this page shows.
     let revision = Number(review.dataset.revision);
     // Where a selection with Shift began; its other end is viewer.tabStop. null: no selection.
