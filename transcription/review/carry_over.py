@@ -7,6 +7,7 @@ from typing import NamedTuple
 from django.db import Error, OperationalError, transaction
 
 from transcription.models import Revision, Transcript
+from transcription.presentation import clock
 from transcription.review import editing
 from transcription.review.current import Change, live_changes, original_of
 from transcription.review.ranges import overlaps
@@ -17,17 +18,45 @@ from transcription.words import Word, bare_word, join_words
 logger = logging.getLogger(__name__)
 
 
+class OpenChange(NamedTuple):
+    """A correction whose place a person must check."""
+
+    change: Change  # with indexes of the transcript that `replaced` comes from
+    place: Change  # its likely place, with indexes of the new words
+    replaced: list[Word]  # what AssemblyAI wrote
+
+    @property
+    def before(self) -> str:
+        return join_words(self.replaced)
+
+    @property
+    def after(self) -> str:
+        """The corrected text. Empty if the words were removed."""
+        return self.change.after
+
+    @property
+    def start(self) -> int:
+        """When the replaced words are spoken, in ms."""
+        return self.replaced[0].start if self.replaced else 0
+
+    @property
+    def clock(self) -> str:
+        return clock(self.start)
+
+    @property
+    def url_fragment(self) -> str:
+        return f"#t={self.start / 1000}"
+
+
 class CarryOver(NamedTuple):
     """The corrections of older transcripts, grouped by what happens to them.
 
-    `satisfied` and `carried` have indexes of the new words. `open` has pairs: the
-    change with indexes of the old words, and its likely place with indexes of the new
-    words.
+    `satisfied` and `carried` have indexes of the new words.
     """
 
     satisfied: list[Change]  # the new transcript already has the right text
     carried: list[Change]  # the new transcript has the same uncorrected text
-    open: list[tuple[Change, Change]]  # a person must check these
+    open: list[OpenChange]  # a person must check these
 
 
 def carry_over(transcript: Transcript) -> None:
@@ -55,43 +84,44 @@ def carry_over(transcript: Transcript) -> None:
 def _carry_over(transcript: Transcript) -> None:
     if transcript.revision:
         return
-    changes = place_older_changes(transcript).carried
+    changes = place_older_changes(transcript, original_of(transcript)).carried
     if changes:
         editing.save(transcript, None, 0, changes, kind=Revision.Kind.CARRIED)
 
 
-def unplaced_changes(transcript: Transcript) -> list[Change]:
+def unplaced_changes(transcript: Transcript) -> list[OpenChange]:
     """Return the older transcripts' corrections that a person must check.
 
     Leave out a correction if the new transcript has a live correction at its place.
-    Use only the texts of the result: indexes may be those of old or of new words.
+    Also leave out confirmed words: nobody has changed them.
     """
-    found = place_older_changes(transcript)
+    new = original_of(transcript)
+    found = place_older_changes(transcript, new)
     # A correction that was carried over has a live correction at its place, and is left
     # out below.
-    unsure = [*found.open, *((change, change) for change in found.carried)]
+    unsure = [*found.open, *(_open(change, change, new) for change in found.carried)]
     now = live_changes(transcript)
     return [
-        change
-        for change, place in unsure
-        if not any(overlaps(place, each) for each in now)
+        each
+        for each in unsure
+        if each.before != each.after and not _overlapped(each.place, now)
     ]
 
 
-def place_older_changes(transcript: Transcript) -> CarryOver:
+def place_older_changes(transcript: Transcript, new: list[Word]) -> CarryOver:
     """Find the places of the live corrections of all older transcripts.
 
     If several of them have a correction at the same place, the newest one counts. An
     older one is `open` if it has another text and the place of the newest is uncertain.
+    new: the original words of `transcript`.
     """
     older = transcript.siblings().filter(pk__lt=transcript.pk)
     older = older.filter(corrections__is_live=True).only("revision").distinct()
-    new = original_of(transcript)
     result = CarryOver([], [], [])
     for row in older.order_by("-pk"):
         found = place_changes(original_of(row), live_changes(row), new)
         certain = [*result.satisfied, *result.carried]
-        unsure = [place for _, place in result.open]
+        unsure = [each.place for each in result.open]
         result.satisfied.extend(
             each for each in found.satisfied if not _overlapped(each, certain)
         )
@@ -102,13 +132,17 @@ def place_older_changes(transcript: Transcript) -> CarryOver:
             if all(each.after == change.after for each in others):
                 result.carried.append(change)
             else:
-                result.open.append((change, change))
-        for change, place in found.open:
-            others = _overlapped(place, [*certain, *unsure])
-            is_known = any(each.after == change.after for each in others)
-            if not is_known and place[:2] not in [each[:2] for each in certain]:
-                result.open.append((change, place))
+                result.open.append(_open(change, change, new))
+        for left in found.open:
+            others = _overlapped(left.place, [*certain, *unsure])
+            is_known = any(each.after == left.after for each in others)
+            if not is_known and left.place[:2] not in [each[:2] for each in certain]:
+                result.open.append(left)
     return result
+
+
+def _open(change: Change, place: Change, words: list[Word]) -> OpenChange:
+    return OpenChange(change, place, words[change.first : change.last])
 
 
 def _overlapped(place: Change, others: list[Change]) -> list[Change]:
@@ -147,7 +181,7 @@ def place_changes(old: list[Word], changes: list[Change], new: list[Word]) -> Ca
                 # The new text has no word here. So a correction of the word before or
                 # after this place counts as a correction of this place.
                 here = here._replace(first=here.first - 1, last=here.last + 1)
-            result.open.append((change, here))
+            result.open.append(_open(change, here, old))
     return result
 
 

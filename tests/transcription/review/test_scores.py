@@ -72,7 +72,7 @@ def test_corrections_are_carried_over_only_to_matching_context():
     found = place_changes(old, sorted(changes), new)
 
     assert found.carried == [Change(2, 4, "metoprolol")]
-    assert [old for old, _ in found.open] == [
+    assert [each.change for each in found.open] == [
         Change(5, 6, "ring"),
         Change(6, 7, "our"),
     ]
@@ -232,6 +232,23 @@ def test_a_correction_is_not_left_open_once_a_person_has_made_it(
 
     assert before == ["metoprolol", "week."]
     assert [each.after for each in unplaced_changes(fresh(new))] == ["week."]
+
+
+@pytest.mark.django_db
+def test_corrections_to_check_are_listed_with_their_time_and_the_text_before(
+    vendors, admin_client, django_user_model
+):
+    ada = django_user_model.objects.create_user("ada")
+    old = heard("Take metro pole um twice a day.")
+    correct(old, ada, (1, 3, "metoprolol"), (3, 4, ""), (4, 5, "twice"))
+    new = advanced(again(vendors, old, "Tape my petrol hum wise every day."))
+
+    page = admin_client.get(f"/transcripts/{new.uuid}/compare/").text
+
+    link = f'<a href="{new.get_absolute_url()}#t={{}}">0:0{{}}</a>'
+    assert f"{link.format(0.5, 0)} “metro pole” → “metoprolol”</li>" in page
+    assert f"{link.format(1.5, 1)} “um” → removed</li>" in page
+    assert page.count("→") == 2
 
 
 @pytest.mark.django_db
