@@ -16,6 +16,7 @@ from djtranscribe.adminsite.filters import DateRangeFilter
 from djtranscribe.adminsite.large_tables import LargeTableAdmin
 from djtranscribe.adminsite.read_only import ReadOnly
 from transcription.exports import bulk
+from transcription.exports.formats import FORMATS
 from transcription.exports.forms import CSV, KINDS, ExportForm
 from transcription.models import Export, Transcript
 
@@ -67,8 +68,9 @@ def download(
         kind=dict(KINDS)[kind],
         total=chosen.count(),
     )
-    # Do not load `words`: this column can have megabytes, and a CSV does not use it.
-    unused_columns = ["words"] if kind == CSV else []
+    # If possible, do not load `words`: this column can have megabytes.
+    needs_words = kind != CSV and FORMATS[kind].needs_words(form.options)
+    unused_columns = [] if needs_words else ["words"]
     loaded = bulk.batches(chosen, request.user, *unused_columns)
     # `track_progress` saves the progress only between batches, and a batch of PDF files
     # takes minutes. So give it the transcripts of a ZIP one by one.

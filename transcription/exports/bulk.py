@@ -19,6 +19,8 @@ from transcription.exports.formats import FORMATS
 from transcription.models import Transcript
 
 BATCH_SIZE = 100
+# The words of a call of one hour take 4 MB of memory.
+BATCH_SIZE_WITH_WORDS = 5
 # A cell that starts with one of these is a formula for Excel, LibreOffice and Google
 # Sheets. See owasp.org/www-community/attacks/CSV_Injection
 FORMULA = ("=", "+", "-", "@", "\t", "\r")
@@ -47,8 +49,9 @@ def batches(
     keys = list(transcripts.values_list("pk", flat=True))
     rows = Transcript.objects.select_related("recording__call").with_contact_name()
     rows = rows.defer(*{*Transcript.LARGE_COLUMNS, *unused_columns} - {"original_text"})
-    for start in range(0, len(keys) or 1, BATCH_SIZE):
-        chosen = keys[start : start + BATCH_SIZE]
+    size = BATCH_SIZE if "words" in unused_columns else BATCH_SIZE_WITH_WORDS
+    for start in range(0, len(keys) or 1, size):
+        chosen = keys[start : start + size]
         found = rows.in_bulk(chosen)
         # Skip transcripts that were deleted after the keys were loaded.
         batch = [found[key] for key in chosen if key in found]

@@ -29,6 +29,11 @@ class Format(NamedTuple):
     label: str
     content_type: str
     make: Callable[[Transcript, Options], bytes]
+    # Whether only files with times or speakers use `Transcript.words`.
+    is_text: bool = False
+
+    def needs_words(self, options: Options) -> bool:
+        return not self.is_text or options.times or options.speakers
 
 
 def txt(transcript: Transcript, options: Options) -> bytes:
@@ -124,13 +129,14 @@ def pdf(transcript: Transcript, options: Options) -> bytes:
 
 # All export formats, in the order of the buttons.
 FORMATS = {
-    "txt": Format("Plain text", "text/plain; charset=utf-8", txt),
+    "txt": Format("Plain text", "text/plain; charset=utf-8", txt, is_text=True),
     "docx": Format(
         "Word",
         "application/vnd.openxmlformats-officedocument.wordprocessingml.document",
         docx,
+        is_text=True,
     ),
-    "pdf": Format("PDF", "application/pdf", pdf),
+    "pdf": Format("PDF", "application/pdf", pdf, is_text=True),
     "srt": Format(
         "Subtitles (SRT)", "application/x-subrip", subtitle_file(subtitles.srt)
     ),

@@ -64,17 +64,30 @@ def test_many_are_one_csv(browser, many, monkeypatch):
     assert Access.objects.count() == 6
 
 
-def test_a_table_does_not_read_every_word(browser, many):
+@pytest.mark.parametrize(
+    ("kind", "options", "reads_words", "batches"),
+    [
+        ("csv", {}, False, 1),
+        ("txt", {}, False, 1),
+        ("pdf", {}, False, 1),
+        ("txt", {"times": "on"}, True, 2),
+        ("docx", {"speakers": "on"}, True, 2),
+        ("srt", {}, True, 2),
+    ],
+)
+def test_words_are_read_only_if_needed_and_in_small_batches(
+    browser, many, kind, options, reads_words, batches
+):
     with CaptureQueriesContext(connection) as asked:
-        download(browser, "csv", *many)
+        download(browser, kind, *many, **options)
 
     texts = [
         query["sql"]
         for query in asked
         if '"transcription_transcript"."text"' in query["sql"]
     ]
-    assert len(texts) == 1
-    assert '"words"' not in texts[0]
+    assert len(texts) == batches
+    assert ['"words"' in each for each in texts] == [reads_words] * batches
 
 
 @pytest.mark.parametrize("has_call", [True, False])
@@ -158,7 +171,7 @@ def test_a_pdf_that_cannot_be_made_is_named_in_the_zip(
 
 def test_access_is_logged_only_when_the_export_is_sent(many, operator):
     pieces = bulk.zip_pieces(
-        bulk.batches(Transcript.objects.all(), operator), "txt", Options()
+        bulk.batches(Transcript.objects.all(), operator, "words"), "txt", Options()
     )
 
     assert not Access.objects.exists()
@@ -167,7 +180,7 @@ def test_access_is_logged_only_when_the_export_is_sent(many, operator):
 
 
 def test_export_keeps_no_query_open_between_batches(many, operator, monkeypatch):
-    monkeypatch.setattr(bulk, "BATCH_SIZE", 2)
+    monkeypatch.setattr(bulk, "BATCH_SIZE_WITH_WORDS", 2)
     with connection.cursor() as cursor:
         cursor.execute("CREATE TABLE scratch (id integer)")
         batches = bulk.batches(Transcript.objects.all(), operator)
@@ -180,7 +193,7 @@ def test_export_keeps_no_query_open_between_batches(many, operator, monkeypatch)
 
 
 def test_transcript_deleted_during_an_export_is_skipped(many, operator, monkeypatch):
-    monkeypatch.setattr(bulk, "BATCH_SIZE", 4)
+    monkeypatch.setattr(bulk, "BATCH_SIZE_WITH_WORDS", 4)
     batches = bulk.batches(Transcript.objects.order_by("pk"), operator)
     next(batches)
     many[-1].delete()
