@@ -29,8 +29,7 @@ from transcription.assemblyai.client import AssemblyAIError
 from transcription.assemblyai.orphans import find_orphan
 from transcription.leases import NOT_KILLED
 from transcription.models import MAX_JOBS, Transcript
-from transcription.review.carry_over import carry_over
-from transcription.review.scores import score_recording
+from transcription.review.carry_over import carry_over_and_score
 
 Status = Transcript.Status
 
@@ -254,11 +253,10 @@ def refresh(transcript: Transcript) -> None:
         columns = payloads.result_columns(job, transcript.request)
         cost = speech_models.cost(columns["model_used"], columns["audio_seconds"])
         if transcript.siblings().exists():
-            # One transaction: if this worker is killed, the next one repeats both.
+            # One transaction: if this worker is killed, the next one repeats all.
             with transaction.atomic():
                 transcript.finish(cost=cost, **columns)
-                carry_over(transcript)
-            score_recording(transcript.recording_id)
+                carry_over_and_score(transcript)
         else:
             transcript.finish(cost=cost, **columns)
     else:

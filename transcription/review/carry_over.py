@@ -2,6 +2,8 @@
 
 import logging
 from bisect import bisect_left
+from collections.abc import Iterator
+from contextlib import contextmanager
 from typing import NamedTuple
 
 from django.db import Error, OperationalError, transaction
@@ -12,7 +14,7 @@ from transcription.review import editing
 from transcription.review.current import Change, live_changes, original_of
 from transcription.review.ranges import overlaps
 from transcription.review.rules import Conflict, Refused
-from transcription.review.scores import align_words
+from transcription.review.scores import align_words, score_recording
 from transcription.words import Word, bare_word, join_words
 
 logger = logging.getLogger(__name__)
@@ -59,29 +61,39 @@ class CarryOver(NamedTuple):
     open: list[OpenChange]  # a person must check these
 
 
-def carry_over(transcript: Transcript) -> None:
-    """Apply the corrections of the recording's older transcripts to a new one.
+def carry_over_and_score(transcript: Transcript) -> None:
+    """Carry corrections over to a new transcript, and score its recording.
 
     An error here must not lose the new text, which is paid for. So errors are only
     logged, except OperationalError: the database is busy or down, and the step is
     retried. `unplaced_changes` returns the corrections that were not carried over.
     """
+    with _only_log_errors(transcript, "corrections_not_carried_over"):
+        carry_over(Transcript.objects.get(pk=transcript.pk))
+    with _only_log_errors(transcript, "not_scored"):
+        score_recording(transcript.recording_id)
+
+
+@contextmanager
+def _only_log_errors(transcript: Transcript, problem: str) -> Iterator[None]:
     try:
         with transaction.atomic():
-            _carry_over(Transcript.objects.get(pk=transcript.pk))
+            yield
     except OperationalError:
         raise
     except Exception as error:
         # Do not log the messages of Conflict, Error and Refused: they may quote words.
         logger.error(
-            "transcript=%s corrections_not_carried_over error=%s",
+            "transcript=%s %s error=%s",
             transcript.uuid,
+            problem,
             type(error).__name__,
             exc_info=not isinstance(error, (Conflict, Error, Refused)),
         )
 
 
-def _carry_over(transcript: Transcript) -> None:
+def carry_over(transcript: Transcript) -> None:
+    """Apply the corrections of the recording's older transcripts to a new one."""
     if transcript.revision:
         return
     changes = place_older_changes(transcript, original_of(transcript)).carried

@@ -2,6 +2,7 @@
 
 import random
 import sys
+from unittest.mock import Mock
 
 import pytest
 from django.contrib.auth.models import User
@@ -136,16 +137,24 @@ def test_a_new_transcript_takes_corrections_over_and_is_scored(vendors):
 
 
 @pytest.mark.django_db
+@pytest.mark.parametrize(
+    "killed_in",
+    [
+        "transcription.review.editing.save",
+        "transcription.review.scores.counts",
+    ],
+)
 def test_a_worker_that_dies_while_it_takes_corrections_over_is_followed_by_another(
-    vendors, django_user_model, monkeypatch
+    vendors, django_user_model, monkeypatch, killed_in
 ):
     ada = django_user_model.objects.create_user("ada")
     old = heard("Take metro pole.")
     correct(old, ada, (1, 3, "metoprolol."))
+    editing.verify(old, ada)
     new = again(vendors, old, "Take metro pole.")
 
     with monkeypatch.context() as patched:
-        patched.setattr(editing, "save", lambda *_, **__: sys.exit())
+        patched.setattr(killed_in, lambda *_, **__: sys.exit())
         with pytest.raises(SystemExit):
             advanced(new)
     new.refresh_from_db()
@@ -155,6 +164,25 @@ def test_a_worker_that_dies_while_it_takes_corrections_over_is_followed_by_anoth
 
     assert status_then == "queued"
     assert (new.status, new.text) == ("completed", "Take metoprolol.")
+    assert Score.objects.filter(transcript=new).exists()
+
+
+@pytest.mark.django_db
+def test_an_error_while_scoring_does_not_lose_the_text(
+    vendors, django_user_model, monkeypatch, caplog
+):
+    ada = django_user_model.objects.create_user("ada")
+    old = heard("Take metro pole.")
+    correct(old, ada, (1, 3, "metoprolol."))
+    editing.verify(old, ada)
+    monkeypatch.setattr(
+        "transcription.review.scores.counts", Mock(side_effect=ValueError("broken"))
+    )
+
+    new = advanced(again(vendors, old, "Take metro pole."))
+
+    assert (new.status, new.text) == ("completed", "Take metoprolol.")
+    assert "not_scored error=ValueError" in caplog.text
 
 
 @pytest.mark.django_db
