@@ -42,7 +42,9 @@ def viewer_context(transcript: Transcript, user: Any) -> dict[str, Any]:
         "talk": talk_time(turns, dict(speakers)),
         "wave_width": waveform.LEVELS,
         "seconds": seconds,
-        "state": missing_text_reason(transcript),
+        # If a person has removed all words, the page shows the turns: an undo can
+        # restore the words.
+        "state": "" if turns else transcript.missing_text_reason,
         "turns": turns,
         "turn_data": [turn.data for turn in turns],
         "silences": silences(turns),
@@ -137,18 +139,3 @@ def talk_time(turns: list[PageTurn], names: dict[str, str]) -> TalkTime | None:
         [(name, clock(ms), round(100 * ms / total)) for name, ms in spoken.items()],
         clock(longest),
     )
-
-
-def missing_text_reason(transcript: Transcript) -> str:
-    """Return why the transcript has no text, for users. Return "" if it has a text.
-
-    If a person has removed all words, also return "": an undo can restore the words.
-    """
-    if transcript.is_failed:
-        return transcript.failure
-    if transcript.nobody_spoke:
-        return "Nobody spoke."
-    if not transcript.is_finished:
-        progress = transcript.progress.rstrip(".")
-        return f"Not finished yet. {progress}. Reload this page to see its progress."
-    return ""

@@ -176,6 +176,27 @@ def test_a_silent_call_says_that_nobody_spoke(browser):
     assert "Nobody spoke" in browser.get(call.get_absolute_url()).text
 
 
+@pytest.mark.parametrize(
+    ("columns", "sentence"),
+    [
+        (
+            {"status": "error", "error": "Too short."},
+            "This recording could not be transcribed. Too short.",
+        ),
+        (
+            {"status": "completed", "original_text": "Bye.", "revision": 1},
+            "All words of this transcript were removed.",
+        ),
+    ],
+)
+def test_an_older_transcript_without_text_says_why(browser, columns, sentence):
+    recording = a_recording(call=a_call(status="completed", sid=CALL_SID))
+    Transcript.objects.create(recording=recording, **columns)
+    Transcript.objects.create(recording=recording, status="completed", text="Hi.")
+
+    assert sentence in browser.get(recording.call.get_absolute_url()).text
+
+
 def test_htmx_is_given_the_part_of_the_page_that_changes(browser):
     call = a_call(status="ringing")
 

@@ -80,8 +80,8 @@ def test_the_page_of_a_transcript_has_text_player_call_and_answer(browser):
 @pytest.mark.parametrize(
     ("status", "columns", "sentence"),
     [
-        ("pending", {}, "Not finished yet"),
-        ("completed", {}, "Nobody spoke."),
+        ("pending", {}, "This transcript is not finished: Waiting for the audio."),
+        ("completed", {}, "Nobody spoke in this recording."),
         ("error", {"error": "Too short."}, "Too short."),
     ],
 )

@@ -163,9 +163,9 @@ def test_the_words_are_there_without_stored_audio(browser):
         ({"status": "error", "error": "<Too> short."}, "&lt;Too&gt; short."),
         (
             {"status": "processing"},
-            "Not finished yet. Being transcribed. Reload this page",
+            "This transcript is not finished: Being transcribed. Reload this page",
         ),
-        ({"status": "completed", "text": ""}, "Nobody spoke."),
+        ({"status": "completed", "text": ""}, "Nobody spoke in this recording."),
     ],
 )
 def test_page_without_text_says_why(browser, columns, sentence):

@@ -91,14 +91,9 @@ def remove_unprintable(text: str) -> str:
 
 
 def placeholder(transcript: Transcript) -> str:
-    """Return the sentence that explains why a transcript has no text."""
-    if transcript.is_failed:
-        return transcript.failure
-    if transcript.nobody_spoke:
-        return "Nobody spoke in this recording."
-    if transcript.is_finished:
-        return "All words of this transcript were removed."
-    return f"This transcript is not finished: {transcript.progress}"
+    """Return the sentence that explains why an export has no text."""
+    # Without a reason, a person has added words, and the export is of the original.
+    return transcript.missing_text_reason or transcript.NOBODY_SPOKE
 
 
 def paragraphs(transcript: Transcript, options: Options) -> Iterator[tuple[str, str]]:

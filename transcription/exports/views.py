@@ -14,7 +14,6 @@ from transcription.exports.fonts import MissingFont
 from transcription.exports.formats import FORMATS
 from transcription.models import Export, Transcript
 from transcription.review.turns import turns_on_page
-from transcription.viewer import missing_text_reason
 
 # The page of a bulk export polls once a second. If there is no Export row after this
 # many polls, the page says that the download did not start.
@@ -69,7 +68,6 @@ def print_view(request: HttpRequest, uuid: UUID) -> HttpResponse:
         "recording": transcript.recording,
         "call": call,
         "contact": Contact.objects.find_by_number(call.other_number) if call else None,
-        "state": missing_text_reason(transcript),
         "turns": turns_on_page(transcript),
     }
     return render(request, "transcription/print.html", context)

@@ -77,6 +77,8 @@ class Transcript(Work):
     CONFIDENCE_ORDER = Coalesce("confidence", 2.0)
     LENGTH = Coalesce("audio_seconds", -1.0)
 
+    NOBODY_SPOKE = "Nobody spoke in this recording."
+
     class Meta:
         ordering = ["-created_at"]
         permissions = [
@@ -130,10 +132,16 @@ class Transcript(Work):
         return reverse("admin:transcription_transcript_change", args=[self.pk])
 
     @property
-    def failure(self) -> str:
-        """The sentence to show instead of the text of a failed transcript."""
-        reason = self.error or "No reason is known."
-        return f"This recording could not be transcribed. {reason}"
+    def missing_text_reason(self) -> str:
+        """Why there is no text, for users. "" if there is a text."""
+        if self.is_failed:
+            reason = self.error or "No reason is known."
+            return f"This recording could not be transcribed. {reason}"
+        if not self.is_finished:
+            return f"This transcript is not finished: {self.progress.rstrip('.')}."
+        if self.nobody_spoke:
+            return self.NOBODY_SPOKE
+        return "" if self.text else "All words of this transcript were removed."
 
     @property
     def nobody_spoke(self) -> bool:

@@ -479,7 +479,7 @@ def test_a_silent_recording_stays_silent_when_it_is_verified(supervisor):
     page = supervisor.post(f"{path}/verify/", {"revision": 0}, follow=True).text
 
     assert "Verified by" in page
-    assert '<p class="state">Nobody spoke.</p>' in page
+    assert '<p class="state">Nobody spoke in this recording.</p>' in page
     assert "Nobody spoke" in supervisor.get(f"{path}/export/txt/").text
 
 
