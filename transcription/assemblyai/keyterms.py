@@ -3,8 +3,6 @@
 assemblyai.com/docs/pre-recorded-audio, `keyterms_prompt` and `custom_spelling`.
 """
 
-import re
-
 from django.conf import settings
 from django.core.exceptions import ValidationError
 from django.template.defaultfilters import pluralize
@@ -15,7 +13,6 @@ from transcription.assemblyai.speech_models import MODELS
 MAX_WORDS_IN_A_TERM = 6
 MAX_WORDS = 1000
 MAX_PROMPT_WORDS = 1500
-NUMBERS = re.compile(r"[A-Z]{2}|\+[1-9][0-9]{0,14}")
 
 
 def terms_of(text: str) -> list[str]:
@@ -105,16 +102,6 @@ def validate_prompt(text: str) -> None:
             f"The context has {words:,} words; AssemblyAI takes at most "
             f"{MAX_PROMPT_WORDS:,}."
         )
-
-
-def validate_numbers(text: str) -> None:
-    """Check that each line is a country (DE) or the start of a phone number (+1415)."""
-    for line in terms_of(text):
-        if not NUMBERS.fullmatch(line):
-            raise ValidationError(
-                f"“{line}”: write a country in two capital letters, such as DE, or the "
-                "first digits of a number, such as +1415."
-            )
 
 
 def count_of(text: str) -> str:

@@ -4,6 +4,7 @@ from typing import Any
 
 import django.db.models.deletion
 import transcription.assemblyai.keyterms
+import transcription.vocabulary.numbers
 from django.conf import settings
 from django.db import migrations, models
 
@@ -89,7 +90,7 @@ class Migration(migrations.Migration):
         migrations.AddField(
             model_name='vocabulary',
             name='numbers',
-            field=models.TextField(blank=True, default='', help_text='Use this list for calls to these numbers if no list is chosen. One a line: a country such as DE, or how a number begins, such as +1415.', validators=[transcription.assemblyai.keyterms.validate_numbers], verbose_name='calls to'),
+            field=models.TextField(blank=True, default='', help_text='Use this list for calls to these numbers if no list is chosen. One a line: a country such as DE, or how a number begins, such as +1415.', validators=[transcription.vocabulary.numbers.validate_numbers], verbose_name='calls to'),
         ),
         migrations.AddField(
             model_name='vocabulary',

@@ -3,6 +3,7 @@
 import django.core.validators
 import django.utils.timezone
 import transcription.assemblyai.keyterms
+import transcription.vocabulary.numbers
 from django.db import migrations, models
 
 
@@ -46,7 +47,7 @@ class Migration(migrations.Migration):
         migrations.AlterField(
             model_name='vocabulary',
             name='numbers',
-            field=models.TextField(blank=True, default='', help_text='Used for calls to these numbers if no list is chosen. One per line: a country such as DE, or the first digits of a number, such as +1415.', validators=[transcription.assemblyai.keyterms.validate_numbers], verbose_name='use for calls to'),
+            field=models.TextField(blank=True, default='', help_text='Used for calls to these numbers if no list is chosen. One per line: a country such as DE, or the first digits of a number, such as +1415.', validators=[transcription.vocabulary.numbers.validate_numbers], verbose_name='use for calls to'),
         ),
         migrations.AlterField(
             model_name='vocabulary',

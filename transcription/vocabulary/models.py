@@ -11,6 +11,7 @@ from caller.models import Contact
 from djtranscribe.retention import RetentionPeriods
 from transcription.assemblyai import keyterms
 from transcription.review.models import Revision
+from transcription.vocabulary.numbers import validate_numbers
 
 
 class VocabularyQuerySet(models.QuerySet["Vocabulary"]):
@@ -78,7 +79,7 @@ class Vocabulary(RetentionPeriods):
         "use for calls to",
         blank=True,
         default="",
-        validators=[keyterms.validate_numbers],
+        validators=[validate_numbers],
         help_text="Used for calls to these numbers if no list is chosen. One per line: "
         "a country such as DE, or the first digits of a number, such as +1415.",
     )
