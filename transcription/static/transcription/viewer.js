@@ -29,7 +29,7 @@
     // `inTime` has the indexes of all words, in order of time. `doubtful` has the indexes
     // of the doubtful words.
     let [words, starts, sure, ranges, inTime, doubtful] = [[], [], [], [], [], []];
-    const numbers = new Map();
+    const numbers = new WeakMap();
     let below = 0;
     let target = -1;
     let spoken = -1;
