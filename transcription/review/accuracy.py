@@ -36,18 +36,17 @@ class Interval(NamedTuple):
 class Group(NamedTuple):
     """The scores of one version of a keyword list with one model.
 
-    version: None if there is no keyword list. calls: number of scores. counts: the sums
-    of COUNTS. terms: share of the keyterms that are right. words: share of the words
-    that are wrong. Each share is None if there is nothing to count.
+    version: None if there is no keyword list. transcripts: number of scores. counts:
+    the sums of COUNTS. Each Interval is None if there is nothing to count.
     """
 
     name: str
     version: int | None
     model: str
-    calls: int
+    transcripts: int
     counts: dict[str, int]
-    terms: Interval | None
-    words: Interval | None
+    terms_right: Interval | None
+    words_wrong: Interval | None
 
 
 class Line(NamedTuple):
@@ -70,8 +69,8 @@ def groups() -> list[Group]:
     """Return the groups with the most scores, at most GROUPS. Makes two queries."""
     sums = (
         Score.objects.values(*GROUP, MODEL)
-        .annotate(calls=Count("pk"), **{f"sum_{each}": Sum(each) for each in COUNTS})
-        .order_by("-calls")[:GROUPS]
+        .annotate(scores=Count("pk"), **{f"sum_{each}": Sum(each) for each in COUNTS})
+        .order_by("-scores")[:GROUPS]
     )
     place = Window(RowNumber(), partition_by=[*GROUP, MODEL], order_by=F("pk").desc())
     rows = Score.objects.annotate(place=place).filter(place__lte=NEWEST).order_by("-pk")
@@ -90,7 +89,7 @@ def _group(row: dict[str, Any], newest: dict[Any, list[tuple[int, ...]]]) -> Gro
         row[GROUP[0]] or (DELETED if row[GROUP[1]] else NO_LIST),
         row[GROUP[1]],
         row[MODEL] or "unknown",
-        row["calls"],
+        row["scores"],
         counts,
         _interval(counts["terms_right"], counts["terms"], right, terms),
         _interval(counts["words_wrong"], counts["words"], wrong, words),
@@ -122,13 +121,13 @@ def _interval(
 
 
 @lru_cache(64)
-def _samples(calls: int) -> list[list[int]]:
+def _samples(scores: int) -> list[list[int]]:
     """Return RESAMPLES random samples of score indexes.
 
     The random seed is fixed, so that the page shows the same intervals after a reload.
     """
     chance = random.Random(1)  # noqa: S311
-    return [chance.choices(range(calls), k=calls) for _ in range(RESAMPLES)]
+    return [chance.choices(range(scores), k=scores) for _ in range(RESAMPLES)]
 
 
 def lines() -> list[Line]:
@@ -144,14 +143,14 @@ def lines() -> list[Line]:
             name=Coalesce(GROUP[0], nameless),
         )
         .values("name", "month")
-        .annotate(calls=Count("pk"), of=Sum("words"), wrong=Sum("words_wrong"))
+        .annotate(scores=Count("pk"), of=Sum("words"), wrong=Sum("words_wrong"))
         .order_by("month")
     )
     by_list: dict[str, list[tuple[datetime, float, int]]] = defaultdict(list)
     for row in rows:
         if row["of"]:
             share = 100 * row["wrong"] / row["of"]
-            by_list[row["name"]].append((row["month"], share, row["calls"]))
+            by_list[row["name"]].append((row["month"], share, row["scores"]))
     most = sorted(by_list.items(), key=lambda each: -sum(n for *_, n in each[1]))[
         :LINES
     ]

@@ -243,7 +243,7 @@ def test_scores_of_one_list_do_not_displace_those_of_another(ada, monkeypatch):
             correct(row, ada, (1, 2, "this"))
         editing.verify(row, ada)
 
-    words = {group.name: group.words for group in accuracy.groups()}
+    words = {group.name: group.words_wrong for group in accuracy.groups()}
 
     assert words["Old"].low == 0
     assert words["Old"].high == pytest.approx(100 / 3)
