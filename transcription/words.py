@@ -159,7 +159,7 @@ def _listed_word(word: dict[str, Any], names: Mapping[str, str]) -> ListedWord:
         _number(word.get("start"), LATEST_MS),
         _number(word.get("end"), LATEST_MS),
         _number(word.get("confidence"), 1),
-        _speaker(word, names),
+        speaker_of(word, names),
     )
 
 
@@ -169,7 +169,7 @@ def _number(value: Any, most: float) -> float | None:
     return value if 0 <= value <= most else None
 
 
-def _speaker(word: dict[str, Any], names: Mapping[str, str]) -> str:
+def speaker_of(word: dict[str, Any], names: Mapping[str, str]) -> str:
     """Return the speaker's name, or "".
 
     In audio with several channels, each channel counts as one speaker.

@@ -22,7 +22,8 @@ from transcription.exports.content import (
 from transcription.exports.pdf import pdf_file
 from transcription.exports.subtitles import Cue
 from transcription.models import Transcript
-from transcription.review.current import is_edited
+from transcription.review.current import is_edited, speaker_names
+from transcription.words import Word, speaker_of
 
 
 class Format(NamedTuple):
@@ -50,8 +51,9 @@ def as_json(transcript: Transcript, options: Options) -> bytes:
     `options.times` adds the start and end (ms) of each word. `options.speakers` adds
     its speaker and channel. A missing value is null.
     For Version.ORIGINAL, and if nobody has corrected words or named speakers, the words
-    are as AssemblyAI sent them. Otherwise they are the current words, and all channels
-    are null. Version.BOTH adds the original text and words if the text was corrected.
+    are as AssemblyAI sent them. Otherwise they are the current words, each with the
+    channel of its speaker, or null if the speaker is on several channels. Version.BOTH
+    adds the original text and words if the text was corrected.
     """
     keys = ["text", "confidence"]
     keys += ["start", "end"] * options.times + ["speaker", "channel"] * options.speakers
@@ -71,7 +73,7 @@ def as_json(transcript: Transcript, options: Options) -> bytes:
         "audio_seconds": transcript.audio_seconds,
         "text": first.text,
         "words": (
-            [{key: word._asdict().get(key) for key in keys} for word in first.words()]
+            _current(transcript, first.words(), keys)
             if has_changes
             else _listed(transcript, keys)
         ),
@@ -82,6 +84,22 @@ def as_json(transcript: Transcript, options: Options) -> bytes:
             "original_words": _listed(transcript, keys),
         }
     return (json.dumps(body, indent=2, ensure_ascii=False) + "\n").encode()
+
+
+def _current(
+    transcript: Transcript, words: list[Word], keys: list[str]
+) -> list[dict[str, Any]]:
+    names = speaker_names(transcript)
+    channels: dict[str, Any] = {}
+    for word in _listed(transcript, ["speaker", "channel"]):
+        speaker = speaker_of(word, transcript.channel_names or {})
+        speaker = names.get(speaker, speaker)
+        if channels.setdefault(speaker, word["channel"]) != word["channel"]:
+            channels[speaker] = None
+    all_columns = (
+        {**word._asdict(), "channel": channels.get(word.speaker)} for word in words
+    )
+    return [{key: columns[key] for key in keys} for columns in all_columns]
 
 
 def _listed(transcript: Transcript, keys: list[str]) -> list[dict[str, Any]]:

@@ -456,6 +456,26 @@ def test_json_of_the_original_has_the_words_as_assemblyai_sent_them(operator):
     assert word == {"text": "Hi.", "confidence": None, "start": None, "end": None}
 
 
+def test_json_of_corrected_words_and_named_speakers_keeps_the_channels(operator):
+    channels = "111222"
+    words = [
+        {**word, "speaker": channel, "channel": channel}
+        for word, channel in zip(listed(HEARD), channels, strict=True)
+    ]
+    transcript = heard(words=words)
+    path = f"/transcripts/{transcript.uuid}"
+    post(operator, transcript, "corrections", edit((2, 3, "metoprolol")))
+    names = {"speaker": ["Channel 1", "Channel 2"], "name": ["Ada", "Bob"]}
+    operator.post(f"{path}/speakers/", names)
+
+    found = operator.get(f"{path}/export/json/?speakers=1").json()["words"]
+
+    assert [(word["speaker"], word["channel"]) for word in found] == [
+        *[("Ada", "1")] * 3,
+        *[("Bob", "2")] * 3,
+    ]
+
+
 def test_words_that_are_all_removed_can_be_brought_back(supervisor):
     transcript = heard("Bye.")
     call = a_call(status="completed", next_check_at=None)
