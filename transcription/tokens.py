@@ -34,8 +34,10 @@ WORD = regex.compile(
     rf"[[[\p{{L}}\p{{M}}\p{{Nd}}]--[{UNSPACED}]]{IGNORED}]*",
     regex.VERSION1,
 )
-# A half-width kana and its sound mark are one letter.
-LETTER = regex.compile("[\uff66-\uff9d][\uff9e\uff9f]?|.", regex.DOTALL)
+# A kana and its sound mark are one letter, also if it is half-width.
+LETTER = regex.compile(
+    "[\u3041-\u30fe][\u3099\u309a]?|[\uff66-\uff9d][\uff9e\uff9f]?|.", regex.DOTALL
+)
 IGNORED_LETTER = regex.compile(f"[{IGNORED}]")
 # Accents, Hebrew points and Arabic vowels, which are removed. The breve of й is kept.
 ACCENTS = regex.compile(
