@@ -64,9 +64,9 @@ def ask_twilio(call: Call) -> None:
 def find_at_twilio(call: Call) -> CallState | None:
     """Find our call in Twilio's list, after Twilio's answer to our request was lost.
 
-    Skip calls of other rows, calls deleted on this site, and calls that <Dial> made
-    (they have a parent). Return the call that was made closest in time to our
-    request, if the difference is at most LISTING_DELAY. Otherwise our clock may be
+    Skip calls that already have a row, calls deleted on this site, and calls that
+    <Dial> made (they have a parent). Return the call that was made closest in time to
+    our request, if the difference is at most LISTING_DELAY. Otherwise our clock may be
     wrong: return the newest call that was made within MAX_CLOCK_ERROR of our request,
     or None if there is none. Raises TwilioError.
     """

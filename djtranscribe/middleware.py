@@ -133,7 +133,7 @@ class RefusePrefetch:
     def __call__(self, request: HttpRequest) -> HttpResponse:
         response = self.get_response(request)
         if is_prefetch(request):
-            # Keep Django's messages for the next page: perhaps nobody sees this one.
+            # Keep Django's messages for the next page: perhaps nobody sees this page.
             cast(Any, get_messages(request)).used = False
         return response
 

@@ -35,7 +35,7 @@ def public_url_of(request: HttpRequest) -> str:
 def client_address(request: HttpRequest) -> str:
     """Return the client's IP address.
 
-    Our proxy has added it as the last address in X-Forwarded-For. Without a valid
+    Our proxy adds it as the last address in X-Forwarded-For. Without a valid
     address there, the address of the connection is returned.
     """
     seen = request.META.get("HTTP_X_FORWARDED_FOR", "").split(",")[-1].strip()

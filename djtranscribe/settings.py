@@ -108,8 +108,9 @@ SPEECH_MODELS = comma_separated("SPEECH_MODELS", "assemblyai-stt-3-7,universal-2
 # Language of the calls, or "detect". Django's LANGUAGE_CODE below is another setting:
 # the language of the pages.
 SPEECH_LANGUAGE_CODE = text("LANGUAGE_CODE", "en_us")
-# Price of an hour of audio, by model. The defaults are AssemblyAI's list prices in
-# transcription/assemblyai/speech_models.py.
+# Price of an hour of audio, by model, in the currency of the Twilio account. For other
+# models, we use AssemblyAI's list prices in dollars
+# (transcription/assemblyai/speech_models.py).
 SPEECH_RATES = rates("SPEECH_RATES")
 AUDIO_DELIVERY = text("AUDIO_DELIVERY", "upload")
 # Kinds of personal data that AssemblyAI leaves out of the texts: person_name, …

@@ -125,7 +125,7 @@ def _update(
 def insert(row: models.Model) -> None:
     """Save a new row.
 
-    The model's object does not get its primary key, and no signals are sent.
+    `row.pk` is not set, and no signals are sent.
     """
     sql, fields = _insert(type(row))
     values = [

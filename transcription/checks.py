@@ -16,9 +16,10 @@ from transcription.assemblyai import speech_models
 from transcription.assemblyai.client import TIMEOUT_SECONDS
 from transcription.notifications.webhook import key_of
 
-# The settings in check_waits may be at most this long. With RECOVER_SECONDS above 4800,
-# `poll_after` (steps.py) would exceed MAX_WAIT (transcript_queries.py). Then a
-# transcript that waits would count as due, and we would ask AssemblyAI again and again.
+# Maximum of the settings in check_waits. With a longer RECOVER_SECONDS, the wait before
+# the check of a call (a third of it) would exceed MAX_WAIT in
+# caller/models/call_queries.py. Then a call that waits would count as due, and each
+# sweep would ask Twilio again.
 MAX_SECONDS = 3600
 # The form of a policy's name in REDACT_PII. Only the form is checked, because
 # AssemblyAI has dozens of policies and sometimes adds new ones.

@@ -42,8 +42,8 @@ def viewer_context(transcript: Transcript, user: Any) -> dict[str, Any]:
         "talk": talk_time(turns, dict(speakers)),
         "wave_width": waveform.LEVELS,
         "seconds": seconds,
-        # If a person has removed all words, the page shows the turns: an undo can
-        # restore the words.
+        # This message replaces the turns. Turns also contain removed words. So if a
+        # person has removed all words, show the turns: there, the person can undo it.
         "state": "" if turns else transcript.missing_text_reason,
         "turns": turns,
         "turn_data": [turn.data for turn in turns],

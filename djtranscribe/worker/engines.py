@@ -38,7 +38,7 @@ class Engine(Protocol):
         """Take no more messages, and wait for the running ones."""
 
     def has_backlog(self, task: Task[Any, Any], back_fill: bool = False) -> bool:
-        """Return whether BACKLOG messages of this task wait already.
+        """Return whether at least BACKLOG messages of this task are waiting.
 
         With `back_fill`, count only messages for old recordings (reconcile --all).
         Without it, count only the others. With a broker, this is known only for

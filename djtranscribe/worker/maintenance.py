@@ -23,10 +23,11 @@ from transcription.models import Notification
 PRUNE_SECONDS = 3600
 DELIVERY_RETENTION = timedelta(days=30)
 ABANDONED_AFTER = timedelta(days=1)
-# The sweep runs this many times within RECOVER_SECONDS, so every 10 s by default. Even
-# if all webhooks are lost, a transcript must not be later than RECOVER_SECONDS. We
-# check the call after 1/3 of this time, and the job at AssemblyAI after another 1/4.
-# Each of the two checks may wait 1/9 for the sweep: 1/3 + 1/4 + 2/9 = 0.81.
+# The sweep runs this many times within RECOVER_SECONDS, so every 10 s by default.
+# Without webhooks, a transcript may be at most RECOVER_SECONDS late. As parts of
+# RECOVER_SECONDS, it waits 1/3 before the call is checked, 1/4 before the job at
+# AssemblyAI is checked, and up to 1/9 for the sweep before each of the two checks.
+# 1/3 + 1/4 + 2/9 is 0.81, which is less than 1.
 SWEEPS_TO_RECOVER = 9
 
 

@@ -53,6 +53,9 @@ def is_orphan_of(transcript: Transcript, job: dict[str, Any]) -> bool:
 
 
 def was_asked_for_by(transcript: Transcript, job: dict[str, Any]) -> bool:
-    """Return whether the job's webhook belongs to this transcript, or is missing."""
+    """Return whether the webhook of this job is for this transcript.
+
+    Without a webhook, return true: a site without BASE_URL requests none.
+    """
     webhook = assemblyai_client.fetch(job["id"]).get("webhook_url")
     return not webhook or str(transcript.uuid) in str(webhook)

@@ -50,10 +50,12 @@ def as_json(transcript: Transcript, options: Options) -> bytes:
 
     `options.times` adds the start and end (ms) of each word. `options.speakers` adds
     its speaker and channel. A missing value is null.
-    For Version.ORIGINAL, and if nobody has corrected words or named speakers, the words
-    are as AssemblyAI sent them. Otherwise they are the current words, each with the
-    channel of its speaker, or null if the speaker is on several channels. Version.BOTH
-    adds the original text and words if the text was corrected.
+
+    The words are as AssemblyAI sent them in two cases: for Version.ORIGINAL, or if
+    nobody has corrected words or named speakers. In all other cases, they are the
+    current words. The channel of a current word is that of its speaker, or null if the
+    speaker is on several channels. Version.BOTH adds the original text and words if the
+    text was corrected.
     """
     keys = ["text", "confidence"]
     keys += ["start", "end"] * options.times + ["speaker", "channel"] * options.speakers

@@ -79,7 +79,7 @@ def _names_of_each(keys: list[int]) -> dict[int, dict[str, str] | None]:
     rows = Revision.objects.filter(
         transcript__in=keys, kind=Revision.Kind.SPEAKERS, is_undone=False
     )
-    # Of several revisions with names, the newest one counts.
+    # The newest revision of a transcript counts, because dict() keeps the last one.
     return dict(rows.order_by("number").values_list("transcript", "speakers"))
 
 

@@ -1,4 +1,4 @@
-"""Find a word or phrase in a transcript and replace it everywhere."""
+"""Compute the changes that replace a word or phrase in a whole transcript."""
 
 from collections.abc import Iterator
 from itertools import groupby

@@ -57,7 +57,7 @@ class Query:
         return [term for term in self.terms if term.is_excluded]
 
     def __bool__(self) -> bool:
-        """False if no word is wanted and there is no operator.
+        """False if all words are excluded, or there are none, and there is no operator.
 
         Such a query would match nearly all rows.
         """
