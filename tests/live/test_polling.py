@@ -4,7 +4,7 @@ import re
 from collections.abc import Iterator
 
 import pytest
-from playwright.sync_api import Browser, BrowserContext, Page, expect
+from playwright.sync_api import Browser, BrowserContext, Page, Route, expect
 
 from tests.live.browser import WINDOWS, in_chromium, keep, signed_in
 from tests.live.sandbox import Sandbox
@@ -194,3 +194,35 @@ def test_a_number_that_cannot_be_checked_does_not_end_the_polls(
 
     expect(page.locator("[data-poll-ended]")).to_be_hidden()
     assert not stops(page)
+
+
+def test_a_list_of_calls_keeps_the_focus_and_is_replaced_only_if_it_has_changed(
+    context: BrowserContext, sandbox: Sandbox
+):
+    page = new_page(context)
+    page.goto(sandbox.site)
+    same = page.locator("#recent").evaluate("list => list.outerHTML")
+    answers = [*[same] * 4, same.replace("Ringing", "Still ringing")]
+
+    def answer(route: Route) -> None:
+        if "hx-request" in route.request.headers:
+            body = answers.pop(0) if len(answers) > 1 else answers[0]
+            route.fulfill(body=body, content_type="text/html")
+        else:
+            route.continue_()
+
+    def poll_twice() -> None:
+        for _ in range(2):
+            with page.expect_response("**/"):
+                page.clock.run_for(2000)
+
+    page.route("**/", answer)
+    poll_twice()
+    link = page.locator(".call-row .number").first
+    link.focus()
+    page.locator(".call-row .direction").first.select_text()
+    poll_twice()
+
+    assert page.evaluate("getSelection().toString()")
+    expect(page.get_by_text("Still ringing").first).to_be_visible()
+    expect(link).to_be_focused()

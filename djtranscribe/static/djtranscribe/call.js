@@ -1,22 +1,14 @@
 // Until all steps of a call have ended, its page requests the section #call again every
-// second. Replace the section only if the response has changed.
+// second. Announce a new headline, and say if the server cannot be reached.
 (() => {
   "use strict";
   const announcer = document.getElementById("announcer");
   const offline = document.getElementById("offline");
-  let last = "";
   const headline = () => document.getElementById("headline").textContent.trim();
   let announced = headline();
 
   document.addEventListener("htmx:beforeSwap", (event) => {
-    const { xhr } = event.detail;
-    // polling.js has set shouldSwap to false if the response is the login page.
-    if (xhr.status === 200 && event.detail.shouldSwap) {
-      offline.hidden = true;
-      // If nothing has changed, keep the focus and the selection.
-      event.detail.shouldSwap = xhr.responseText !== last;
-      last = xhr.responseText;
-    }
+    if (event.detail.xhr.status === 200) offline.hidden = true;
   });
 
   // Copy buttons stay hidden without JavaScript.

@@ -1,5 +1,5 @@
-// For pages that refresh a part of themselves: stop refreshing when it can no longer
-// succeed, and say why.
+// For pages that refresh a part of themselves: replace the part only if it has changed. Stop
+// refreshing when it can no longer succeed, and say why.
 (() => {
   "use strict";
   // Stop after this many failed polls in a row. That takes one or two minutes if they fail
@@ -17,6 +17,8 @@
   };
   let failures = 0;
   let ended = false;
+  // {id of an element: the last response for it}
+  const last = new Map();
 
   // Polls use GET. The home page also sends POST, to check a number while it is typed.
   const isPoll = (event) => event.detail.requestConfig.verb === "get";
@@ -39,7 +41,7 @@
   });
 
   document.addEventListener("htmx:beforeSwap", (event) => {
-    const { xhr, requestConfig } = event.detail;
+    const { xhr, requestConfig, target } = event.detail;
     const asked = new URL(requestConfig.path, location.href).pathname;
     if (new URL(xhr.responseURL).pathname !== asked) {
       // The session has ended, and the response is the login page.
@@ -49,6 +51,9 @@
       failures = 0;
     }
   });
+      // If nothing has changed, keep the focus and the selection.
+      event.detail.shouldSwap = xhr.responseText !== last.get(target.id);
+      last.set(target.id, xhr.responseText);
 
   for (const failure of ["htmx:sendError", "htmx:responseError", "htmx:timeout"]) {
     document.addEventListener(failure, (event) => {
