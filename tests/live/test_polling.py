@@ -28,6 +28,30 @@ if not Transcript.objects.exists():
 """
 
 
+SUGGESTION = """
+from datetime import timedelta
+from django.utils import timezone
+from transcription.models import Batch, Mistake, Transcript
+Mistake.objects.create(heard="Polled", corrected="Pulled", transcripts=2)
+keys = [Transcript.objects.values_list("pk", flat=True)[0]]
+soon = timezone.now() + timedelta(minutes=4)
+# A worker has leased the first one, so it does not go on. The second one is finished.
+Batch.objects.create(heard="Polled", corrected="1", transcripts=keys, leased_until=soon)
+Batch.objects.create(heard="Polled", corrected="2", transcripts=keys,
+    done=1, finished_at=timezone.now())
+"""
+FINISH = """
+from django.utils import timezone
+from transcription.models import Batch
+Batch.objects.filter(finished_at=None).update(done=1, finished_at=timezone.now())
+"""
+DELETE = """
+from transcription.models import Batch, Mistake
+Batch.objects.all().delete()
+Mistake.objects.filter(heard="Polled").delete()
+"""
+
+
 @pytest.fixture(scope="module")
 def rows(sandbox: Sandbox) -> None:
     in_shell(sandbox, ROWS)
@@ -226,3 +250,68 @@ def test_a_list_of_calls_keeps_the_focus_and_is_replaced_only_if_it_has_changed(
     assert page.evaluate("getSelection().toString()")
     expect(page.get_by_text("Still ringing").first).to_be_visible()
     expect(link).to_be_focused()
+
+
+@pytest.fixture
+def suggestion(sandbox: Sandbox, rows: None) -> Iterator[str]:
+    """Yield the URL of the page with suggestions, of which one is being applied."""
+    in_shell(sandbox, SUGGESTION)
+    yield f"{sandbox.site}/keyword-lists/suggestions/"
+    in_shell(sandbox, DELETE)
+
+
+def test_progress_of_corrections_goes_on_after_a_failed_poll_and_keeps_the_focus(
+    context: BrowserContext, sandbox: Sandbox, suggestion: str
+):
+    page = new_page(context)
+    page.goto(suggestion)
+    undo = page.get_by_role("button", name="Undo").first
+    undo.focus()
+    with page.expect_event("requestfailed"):
+        page.route("**/corrections/", lambda route: route.abort())
+    page.unroute_all()
+
+    expect(page.get_by_role("progressbar", name="Transcripts done")).to_be_visible()
+    in_shell(sandbox, FINISH)
+    expect(page.get_by_role("progressbar")).to_have_count(0)
+    expect(undo).to_be_focused()
+    for width, scheme in WINDOWS:
+        page.set_viewport_size({"width": width, "height": 900})
+        page.emulate_media(color_scheme=scheme)
+        keep(page, f"suggestions-polled-{width}-{scheme}")
+
+
+def test_a_count_of_a_suggestion_is_not_replaced_by_the_login_page(
+    context: BrowserContext, suggestion: str
+):
+    page = new_page(context)
+    page.set_viewport_size({"width": 390, "height": 100})
+    page.goto(suggestion)
+    context.clear_cookies(name="sessionid")
+    page.locator(".suggestions [hx-get]").first.scroll_into_view_if_needed()
+
+    expect(page.locator("[data-poll-ended]")).to_contain_text("You are logged out")
+    expect(page.get_by_label("Username")).to_have_count(0)
+
+
+@pytest.mark.parametrize(
+    ("path", "field"),
+    [
+        ("/dial/12/", "Number to call"),
+        ("/admin/transcription/vocabulary/1/change/", "Terms"),
+    ],
+)
+def test_a_check_of_typed_text_is_not_replaced_by_the_login_page(
+    context: BrowserContext, sandbox: Sandbox, path: str, field: str
+):
+    page = new_page(context)
+    page.goto(sandbox.site + path)
+    context.clear_cookies(name="sessionid")
+    page.get_by_role("textbox", name=field).press_sequentially("1")
+
+    expect(page.locator("[data-poll-ended]")).to_contain_text("You are logged out")
+    expect(page.get_by_label("Username")).to_have_count(0)
+    for width, scheme in WINDOWS:
+        page.set_viewport_size({"width": width, "height": 900})
+        page.emulate_media(color_scheme=scheme)
+        keep(page, f"check-logged-out{path.replace('/', '-')}{width}-{scheme}")

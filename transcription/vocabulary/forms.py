@@ -35,7 +35,10 @@ class VocabularyForm(forms.ModelForm[Vocabulary]):
                 "hx-target": "#terms-check",
             }
             terms.help_text = format_html(
-                '{}<div id="terms-check" role="status"></div>', terms.help_text
+                '{}<div id="terms-check" role="status"></div>'
+                '<div data-poll-ended role="alert" hidden><p class="errornote"></p>'
+                "</div>",
+                terms.help_text,
             )
 
     def clean(self) -> dict[str, Any]:

@@ -20,8 +20,10 @@
   // {id of an element: the last response for it}
   const last = new Map();
 
-  // Polls use GET. The home page also sends POST, to check a number while it is typed.
-  const isPoll = (event) => event.detail.requestConfig.verb === "get";
+  // Polls use GET. POST checks what somebody types, such as a number. What is requested once,
+  // when it comes into view, is no poll either.
+  const isPoll = ({ detail: { requestConfig: { verb, elt } } }) =>
+    verb === "get" && elt.getAttribute("hx-trigger") !== "revealed";
 
   const end = (reason) => {
     ended = true;
@@ -49,11 +51,11 @@
       end(reasons[401]);
     } else if (xhr.status === 200 && isPoll(event)) {
       failures = 0;
-    }
-  });
       // If nothing has changed, keep the focus and the selection.
       event.detail.shouldSwap = xhr.responseText !== last.get(target.id);
       last.set(target.id, xhr.responseText);
+    }
+  });
 
   for (const failure of ["htmx:sendError", "htmx:responseError", "htmx:timeout"]) {
     document.addEventListener(failure, (event) => {
