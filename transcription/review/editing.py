@@ -38,6 +38,7 @@ from transcription.review.rules import (
     refuse_newer_names,
     refuse_overwriting,
     refuse_partial_overlap,
+    refuse_stale_names,
     refuse_verified,
     validate_changes,
 )
@@ -154,16 +155,23 @@ def _undo_or_redo(
 
 
 def name_speakers(
-    transcript: Transcript, author: Any, names: dict[str, str]
+    transcript: Transcript,
+    author: Any,
+    names: dict[str, str],
+    started_from: int | None = None,
 ) -> Revision:
     """Save the names of all speakers as one revision.
 
     names: {name in the original words: the new name}. A speaker without a new name gets
     the original name.
+    started_from: the number of the revision that the author saw. If the speakers were
+    named since then, Conflict is raised. None: replace whatever names there are.
     """
     with transaction.atomic():
         row = lock_transcript(transcript)
         refuse_verified(row)
+        if started_from is not None:
+            refuse_stale_names(row, started_from)
         pieces, now = ensure_original(row), live_changes(row)
         known = {speaker for _, _, speaker in row.original.turns if speaker}
         if unknown := names.keys() - known - {""}:

@@ -41,6 +41,12 @@ def history(request: HttpRequest, uuid: UUID) -> HttpResponse:
     return render(request, f"transcription/{template}", context)
 
 
+def seen_revision(request: HttpRequest) -> int:
+    """Return the revision that the page with the form shows, or -1 if it is missing."""
+    seen = request.POST.get("revision", "")
+    return int(seen) if is_key(seen) else -1
+
+
 @require_POST
 @permission_required(
     ["transcription.view_transcript", "transcription.correct_transcript"],
@@ -49,7 +55,9 @@ def history(request: HttpRequest, uuid: UUID) -> HttpResponse:
 def speakers(request: HttpRequest, uuid: UUID) -> HttpResponse:
     """Name the speakers. The form has one `speaker` and one `name` for each of them.
 
-    With `swap`, two speakers get each other's name.
+    With `swap`, two speakers get each other's name. The form must have the `revision`
+    that the page shows, because it contains all names: nobody must overwrite newer
+    names that they have not seen.
     """
     transcript = get_transcript(uuid)
     asked, given = request.POST.getlist("speaker"), request.POST.getlist("name")
@@ -57,7 +65,10 @@ def speakers(request: HttpRequest, uuid: UUID) -> HttpResponse:
         given.reverse()
     try:
         editing.name_speakers(
-            transcript, request.user, dict(zip(asked, given, strict=False))
+            transcript,
+            request.user,
+            dict(zip(asked, given, strict=False)),
+            seen_revision(request),
         )
     except (Refused, Conflict) as error:
         messages.error(request, str(error))
@@ -78,10 +89,9 @@ def set_verified(request: HttpRequest, uuid: UUID, is_verified: bool) -> HttpRes
     verify changes that they have not seen.
     """
     transcript = get_transcript(uuid)
-    seen = request.POST.get("revision", "")
     try:
         if is_verified:
-            editing.verify(transcript, request.user, int(seen) if is_key(seen) else -1)
+            editing.verify(transcript, request.user, seen_revision(request))
         else:
             editing.reopen(transcript, request.user)
     except (Refused, Conflict) as error:

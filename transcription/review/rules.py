@@ -143,6 +143,16 @@ def refuse_later(target: Revision, ranges: list[Change], touched: list[Change]) 
         )
 
 
+def refuse_stale_names(row: Transcript, started_from: int) -> None:
+    """Raise Conflict if the names of the speakers have changed since this revision."""
+    named = Q(kind=Revision.Kind.SPEAKERS) | Q(target__kind=Revision.Kind.SPEAKERS)
+    if row.revisions.filter(named, number__gt=started_from).exists():
+        raise Conflict(
+            "The names were not saved: the speakers were named again after you opened "
+            "the page. It now shows the newer names."
+        )
+
+
 def refuse_newer_names(row: Transcript, target: Revision) -> None:
     newer = row.revisions.filter(
         kind=Revision.Kind.SPEAKERS, is_undone=False, number__gt=target.number

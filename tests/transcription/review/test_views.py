@@ -532,7 +532,8 @@ def test_speakers_are_named_swapped_and_renamed_back(operator, admin_client):
 
     def name(*names, **more):
         data = {"speaker": ["Speaker A", "Speaker B"], "name": names, **more}
-        return operator.post(f"{path}/speakers/", data)
+        seen = {"revision": fresh(said).revision or 0}
+        return operator.post(f"{path}/speakers/", seen | data, follow=True)
 
     def read():
         return operator.get(f"{path}/export/txt/?speakers=1").text
@@ -543,7 +544,10 @@ def test_speakers_are_named_swapped_and_renamed_back(operator, admin_client):
     assert original == "[Speaker A] Hello?\n\n[Speaker B] Yes.\n"
     words = operator.get(f"{path}/export/json/?speakers=1").json()["words"]
     assert [word["speaker"] for word in words] == ["Dr Okonkwo", "Speaker B"]
-    assert "<b>Dr Okonkwo</b>" in admin_client.get(said.get_absolute_url()).text
+    page = admin_client.get(said.get_absolute_url()).text
+    assert "<b>Dr Okonkwo</b>" in page
+    form = page[page.index('class="speakers"') :].partition("</form>")[0]
+    assert 'name="revision" value="1"' in form
     saved = post(operator, said, "corrections", edit((1, 2, "No.")))
     assert saved.json()["reload"]
     last = {"revision": saved.json()["revision"]}
@@ -558,3 +562,7 @@ def test_speakers_are_named_swapped_and_renamed_back(operator, admin_client):
     name("<b>Ada</b>", "x" * 81)
     assert fresh(said).revision == 5
     assert "Speaker A is Dr Okonkwo" in operator.get(f"{path}/history/").text
+    # Revision 5 has undone the names of revision 4, and this page shows revision 4.
+    stale = name("Speaker A", "Bob", revision=4)
+    assert "named again after you opened the page" in stale.text
+    assert read().startswith("[Dr Okonkwo]")
