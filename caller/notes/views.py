@@ -1,11 +1,14 @@
+from datetime import timedelta
 from typing import cast
 
 from django.contrib import messages
 from django.contrib.auth.decorators import permission_required
 from django.contrib.auth.models import User
 from django.core.exceptions import PermissionDenied, ValidationError
+from django.db import transaction
 from django.http import HttpRequest, HttpResponse
 from django.shortcuts import get_object_or_404, redirect, render
+from django.utils import timezone
 from django.views.decorators.http import require_POST
 
 from caller.models import Call, Note, Tag
@@ -25,8 +28,19 @@ def add_note(request: HttpRequest, uuid: str) -> HttpResponse:
     if not text:
         messages.error(request, "The note is empty.")
     else:
-        Note.objects.create(call=call, author=cast(User, request.user), text=text)
+        save_once(uuid, cast(User, request.user), text)
     return redirect(f"{call.get_absolute_url()}#notes")
+
+
+def save_once(uuid: str, author: User, text: str) -> None:
+    """Store a note, unless the author stored the same one less than a minute ago."""
+    with transaction.atomic():
+        # Lock the call: a double click sends two requests at the same time.
+        call = get_object_or_404(Call.objects.select_for_update(), uuid=uuid)
+        latest = timezone.now() - timedelta(minutes=1)
+        same = call.notes.filter(author=author, text=text, created_at__gte=latest)
+        if not same.exists():
+            Note.objects.create(call=call, author=author, text=text)
 
 
 @require_POST
@@ -40,6 +54,7 @@ def delete_note(request: HttpRequest, uuid: str, pk: int) -> HttpResponse:
     ):
         raise PermissionDenied
     note.delete()
+    messages.success(request, "The note was deleted.")
     return redirect(f"{note.call.get_absolute_url()}#notes")
 
 

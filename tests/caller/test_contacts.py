@@ -319,7 +319,8 @@ def test_tags_and_notes_of_a_call(browser, operator):
         browser.post(f"{page}tags/", {"tag": tag})
     browser.post(f"{page}tags/", {"tag": "to do", "remove": "1"})
     refused = browser.post(f"{page}tags/", {"tag": "<b>"}, follow=True)
-    browser.post(f"{page}notes/", {"text": "Paid <today>.\nReally."})
+    for _ in range(2):  # a double click
+        browser.post(f"{page}notes/", {"text": "Paid <today>.\nReally."})
     empty = browser.post(f"{page}notes/", {"text": " \0"}, follow=True)
 
     assert [tag.name for tag in call.tags.all()] == ["billing"]
@@ -374,10 +375,11 @@ def test_a_note_is_deleted_by_its_author_or_a_supervisor(client, operator, group
     path = f"{call.get_absolute_url()}notes/"
 
     client.post(f"{path}{theirs.pk}/delete/")
-    client.post(f"{path}{mine.pk}/delete/")
+    page = client.post(f"{path}{mine.pk}/delete/", follow=True)
 
     left = {"Operators": ["Theirs"], "Supervisors": []}[group]
     assert [note.text for note in Note.objects.all()] == left
+    assert "The note was deleted." in page.text
 
 
 def test_the_print_view_has_number_date_notice_and_words_with_times(browser):

@@ -87,6 +87,13 @@ def test_a_transcript_comes_to_the_page_of_a_call_while_a_note_is_typed(
     expect(page.get_by_role("textbox", name="Note")).to_have_value("He asked for")
     page.get_by_role("button", name="Save note").click()
     expect(page.locator(".notes")).to_contain_text("He asked for")
+    page.locator(".notes summary").click()
+    for width in (1280, 390):
+        page.set_viewport_size({"width": width, "height": 800})
+        keep(page, f"delete-note-{width}")
+    page.get_by_role("button", name="Delete permanently").click()
+    expect(page.get_by_text("The note was deleted.")).to_be_visible()
+    expect(page.locator(".notes li")).to_have_count(0)
     page.get_by_label("Add a tag").fill("Call back")
     page.keyboard.press("Enter")
     expect(page.locator(".tag")).to_contain_text("call back")
