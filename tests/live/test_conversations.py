@@ -13,7 +13,9 @@ from tests.live.test_whole_way import word_error_rate
 WORD_ERROR_RATE = 0.15
 OWN = "14155552501"
 TURN = re.compile(
-    r'<p class="when">(?:<b>([^<]+)</b>)?.*?</p>\s*<p class="turn-text">(.*?)</p>', re.S
+    r'<p class="when">(?:<bdi><b>([^<]+)</b></bdi>)?.*?</p>\s*'
+    r'<p class="turn-text">(.*?)</p>',
+    re.S,
 )
 
 

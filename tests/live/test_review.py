@@ -84,6 +84,10 @@ def test_enter_corrects_a_word_and_moves_on_and_control_z_undoes_it(page: Page):
     page.keyboard.press("Control+y")
     expect(page.locator("#saved")).to_have_text("Redone.")
     assert texts(page)[1] == "corrected"
+    # On a Cyrillic layout, the key Z types another letter.
+    pressed = {"key": "я", "code": "KeyZ", "ctrlKey": True, "bubbles": True}
+    word(page, 1).dispatch_event("keydown", pressed)
+    expect(page.locator("#saved")).to_have_text("Undone.")
 
 
 def test_several_words_are_replaced_and_removed_and_one_is_inserted(page: Page):

@@ -3,12 +3,26 @@
 import pytest
 from playwright.sync_api import Browser, Page, expect
 
-from tests.live.browser import in_chromium, sign_in
+from tests.live.browser import in_chromium, keep, sign_in
 from tests.live.operator import operator_of
 from tests.live.sandbox import Sandbox
+from tests.live.test_accessibility import in_shell
 from tests.live.test_review import transcript_of
 
 pytestmark = in_chromium
+
+ARABIC = """
+from caller.models import Recording
+from transcription.models import Transcript
+words = [
+    dict(text=text, start=n * 500, end=n * 500 + 400, confidence=0.9, speaker="A")
+    for n, text in enumerate(["مرحبا", "كيف", "حالك"])
+]
+recording = Recording.objects.create(source="file", status="completed")
+Transcript.objects.create(pk=80001, recording=recording, status="completed",
+    text=" ".join(word["text"] for word in words), words=words, language="ar",
+    uuid="99999999-2222-4333-8444-555555555555", next_attempt_at=None)
+"""
 
 
 @pytest.fixture(scope="module")
@@ -136,6 +150,57 @@ def test_shortcuts_are_ignored_in_fields_and_when_turned_off(page: Page):
     assert is_paused(page)
     page.reload()
     expect(page.get_by_label("Keyboard shortcuts on")).not_to_be_checked()
+
+
+@pytest.mark.parametrize(
+    ("key", "code", "shown"),
+    [
+        ("N", "KeyN", "1 of"),  # Caps Lock
+        ("т", "KeyN", "1 of"),
+        ("ى", "KeyN", "1 of"),
+        ("מ", "KeyN", "1 of"),
+        ("х", "BracketLeft", "Speed 0.75"),
+        # A letter of a Latin layout is no shortcut.
+        ("ü", "BracketLeft", "to check"),
+    ],
+)
+def test_shortcuts_work_with_every_layout_of_keys(
+    page: Page, key: str, code: str, shown: str
+):
+    page.locator("#below").fill("0.95")
+    page.locator(".turn-text > span").first.dispatch_event(
+        "keydown", {"key": key, "code": code, "bubbles": True}
+    )
+
+    expect(page.locator("#count")).to_contain_text(shown)
+
+
+def test_text_from_right_to_left_is_shown_and_walked_from_right_to_left(
+    page: Page, sandbox: Sandbox
+):
+    in_shell(sandbox, ARABIC)
+    page.goto(f"{sandbox.site}/admin/transcription/transcript/80001/change/")
+    words = page.locator(".turn-text > span")
+    words.first.focus()
+    page.keyboard.press("ArrowLeft")
+
+    expect(words.nth(1)).to_be_focused()
+    page.keyboard.press("Shift+ArrowLeft")
+    expect(words.nth(2)).to_have_class("chosen")
+    page.keyboard.press("ArrowRight")
+    expect(words.nth(1)).to_be_focused()
+    left, right = words.nth(1).bounding_box(), words.first.bounding_box()
+    assert left
+    assert right
+    assert left["x"] < right["x"]
+    for width in (1280, 390):
+        page.set_viewport_size({"width": width, "height": 900})
+        keep(page, f"arabic-{width}")
+    page.get_by_role("link", name="Print view").click()
+    expect(page.locator(".turns p")).to_have_css("direction", "rtl")
+    for width in (1280, 390):
+        page.set_viewport_size({"width": width, "height": 900})
+        keep(page, f"arabic-print-{width}")
 
 
 def test_without_javascript_text_and_player_are_there(browser: Browser, address: str):

@@ -88,7 +88,7 @@ def test_each_side_can_be_heard_alone(page):
 def test_search_result_names_the_speaker(browser, transcript):
     page = browser.get("/search/", {"q": "yes"}).content.decode()
 
-    assert "<b>Bob Stone:</b>" in page
+    assert "<b><bdi>Bob Stone</bdi>:</b>" in page
 
 
 def test_swapped_names_change_everywhere_and_back_again(

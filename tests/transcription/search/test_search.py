@@ -552,9 +552,8 @@ def test_a_hit_in_a_correction_has_its_time_and_speaker(browser, operator, said)
 
     page = browser.get(SEARCH, {"q": "station"})
 
-    assert "<b>Dr Stone:</b> Please call the cardiology <mark>station</mark>" in (
-        page.text
-    )
+    said_by = "<b><bdi>Dr Stone</bdi>:</b>"
+    assert f"{said_by} Please call the cardiology <mark>station</mark>" in page.text
     assert f"{ward.recording.audio_url}#t=1.0" in page.text
 
 

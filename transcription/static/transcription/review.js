@@ -301,7 +301,7 @@
       const isPlain = !event.ctrlKey && !event.altKey && !event.metaKey;
       if (isPlain && event.shiftKey && ["ArrowLeft", "ArrowRight"].includes(event.key)) {
         anchor ??= number;
-        const next = number + (event.key === "ArrowRight" ? 1 : -1);
+        const next = number + viewer.stepOf(event);
         if (viewer.words[next]) viewer.selectWord(next);
         showSelection();
       } else if (isPlain && ["Enter", "F2"].includes(event.key)) {
@@ -335,13 +335,13 @@
     const typing = "select, textarea, input:not([type=range], [type=checkbox])";
     document.addEventListener("keydown", (event) => {
       if (event.defaultPrevented || event.isComposing || event.target.closest(typing)) return;
+      const key = viewer.shortcutOf(event);
       if ((event.ctrlKey || event.metaKey) && !event.altKey) {
-        const key = event.key.toLowerCase();
         if (key === "y" || (key === "z" && event.shiftKey)) redo();
         else if (key === "z") undo();
         else return;
-      } else if (!event.altKey && viewer.keysOn() && ["i", "a"].includes(event.key) && text.contains(event.target)) {
-        starts[event.key === "i" ? "insert" : "accept"]();
+      } else if (!event.altKey && viewer.keysOn() && ["i", "a"].includes(key) && text.contains(event.target)) {
+        starts[key === "i" ? "insert" : "accept"]();
       } else return;
       event.preventDefault();
     });

@@ -321,12 +321,25 @@
       "]": () => changeSpeed(1),
       l: copyLink,
       "?": showKeys,
+      "؟": showKeys,
+    };
+    // The character of a shortcut. Layouts without Latin letters have the shortcut's letter on
+    // the same key as an English keyboard.
+    const shortcutOf = ({ key = "", code = "" }) => {
+      const places = { BracketLeft: "[", BracketRight: "]" };
+      const isForeign = /^(?!\p{Script=Latin})\p{L}$/u.test(key);
+      return ((isForeign && (code.match(/^Key(.)$/)?.[1] ?? places[code])) || key).toLowerCase();
+    };
+    // How many words an arrow key moves forward: 1, -1, or 0 for other keys.
+    const stepOf = ({ key, target: word }) => {
+      const right = getComputedStyle(word).direction === "rtl" ? -1 : 1;
+      return { ArrowLeft: -right, ArrowRight: right }[key] ?? 0;
     };
     const typing = "select, textarea, [contenteditable], input:not([type=range], [type=checkbox])";
     const hasOwnSpace = "button, summary, audio, input[type=checkbox]";
 
     document.addEventListener("keydown", (event) => {
-      const action = actions[event.key];
+      const action = actions[shortcutOf(event)];
       if (!action || !byId("keys").checked || event.defaultPrevented || event.isComposing) return;
       if (event.ctrlKey || event.altKey || event.metaKey || event.target.closest(`dialog, ${typing}`)) return;
       if (event.key === " " && (event.repeat || event.target.closest(hasOwnSpace))) return;
@@ -336,7 +349,7 @@
 
     text.addEventListener("keydown", (event) => {
       const number = numbers.get(event.target);
-      const step = { ArrowLeft: -1, ArrowRight: 1 }[event.key];
+      const step = stepOf(event);
       if (number === undefined || event.defaultPrevented || event.ctrlKey || event.altKey || event.metaKey) return;
       if (event.key === "Enter") playFrom(starts[number]);
       else if (step && words[number + step]) selectWord(number + step);
@@ -397,6 +410,8 @@
       replaceTurns,
       selectWord,
       wordIndexOf,
+      shortcutOf,
+      stepOf,
       keysOn: () => byId("keys").checked,
       get tabStop() { return tabStop; },
       get words() { return words; },
