@@ -421,13 +421,16 @@
 
     // A search result links here with #t=12.5, in seconds. If the browser requires a
     // click before it plays, the position is set nevertheless.
-    const [, wanted] = location.hash.match(/^#t=(\d+(?:\.\d+)?)$/) ?? [];
-    if (wanted) {
+    function goToMoment() {
+      const [, wanted] = location.hash.match(/^#t=(\d+(?:\.\d+)?)$/) ?? [];
+      if (!wanted) return;
       playFrom(Number(wanted) * 1000);
       const at = wordIndexAt(Number(wanted) * 1000);
       if (at >= 0) selectWord(at);
       words[at]?.scrollIntoView({ block: "center" });
     }
+    goToMoment();
+    addEventListener("hashchange", goToMoment);
     for (const part of document.querySelectorAll("#viewer [hidden]")) part.hidden = false;
     document.dispatchEvent(new Event("viewer:ready"));
   }
