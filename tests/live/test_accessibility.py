@@ -97,7 +97,7 @@ from django.utils import timezone
 from caller.models import Contact, ContactNumber, DoNotCall, Note, Tag
 from djtranscribe.models import Profile, VendorPause
 from transcription.models import (
-    Batch, Deletion, Export, Mistake, Notification, Transcript
+    Batch, Deletion, Export, Mistake, Notification, Transcript, Vocabulary
 )
 from transcription.review import editing
 from transcription.review.current import Change
@@ -121,6 +121,7 @@ editing.verify(old, user)
 for month in (9, 10):
     Transcript.objects.filter(pk=new.pk).update(created_at=timezone.now().replace(
         month=month, day=1))
+Vocabulary.objects.create(name="v" * 80)
 Mistake.objects.create(heard="h" * 200, corrected="h" * 199, transcripts=3)
 Batch.objects.create(heard="h" * 200, corrected="c" * 200, transcripts=[1, 2])
 Profile.objects.create(user=user, time_zone="America/Argentina/ComodRivadavia")
