@@ -78,6 +78,8 @@ def test_the_word_that_is_spoken_is_marked(page: Page):
         "all => all.findIndex((w) => w.classList.contains('spoken'))"
     )
     assert number == max(i for i, start in enumerate(starts(page)) if start <= played)
+    page.emulate_media(forced_colors="active")
+    expect(page.locator(".spoken")).to_have_css("outline-style", "solid")
 
 
 def test_space_plays_and_pauses(page: Page):
@@ -201,6 +203,31 @@ def test_text_from_right_to_left_is_shown_and_walked_from_right_to_left(
     for width in (1280, 390):
         page.set_viewport_size({"width": width, "height": 900})
         keep(page, f"arabic-print-{width}")
+
+
+def test_the_player_hides_nothing_that_has_the_focus(page: Page):
+    page.set_viewport_size({"width": 390, "height": 640})
+    page.locator("#viewer button").last.focus()
+
+    hidden = []
+    for _ in range(60):
+        page.keyboard.press("Shift+Tab")
+        found = page.evaluate(
+            """() => {
+                const now = document.activeElement;
+                const player = document.querySelector("#viewer .player");
+                if (player.contains(now)) return null;
+                const below = now.getBoundingClientRect().top;
+                return [now.textContent, below - player.getBoundingClientRect().bottom];
+            }"""
+        )
+        if found is None:
+            break
+        if found[1] < 0:
+            hidden.append(found)
+
+    assert found is None
+    assert not hidden
 
 
 def test_without_javascript_text_and_player_are_there(browser: Browser, address: str):
