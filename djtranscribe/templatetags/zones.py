@@ -1,3 +1,5 @@
+from datetime import datetime
+
 from django import template
 
 from djtranscribe import zones
@@ -6,6 +8,6 @@ register = template.Library()
 
 
 @register.simple_tag
-def zone_label() -> str:
-    """Return the name of the current time zone and its present offset from UTC."""
-    return zones.label()
+def zone_label(moment: datetime | None = None) -> str:
+    """Return the name of the current time zone and its offset at `moment` or now."""
+    return zones.label(moment)

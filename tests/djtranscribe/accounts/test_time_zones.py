@@ -388,13 +388,17 @@ def test_days_of_a_search_by_a_program_are_those_of_its_account(operator, transc
     assert found("before:2026-11-27") == []
 
 
-def test_a_file_in_winter_names_the_offset_of_winter(browser, operator, transcript):
+def test_a_file_and_the_print_view_of_winter_name_the_offset_of_winter(
+    browser, operator, transcript
+):
     Call.objects.update(created_at=utc("2026-07-01 10:00"))
     live_in(operator, SYDNEY)
 
     answer = browser.get(f"/transcripts/{transcript.uuid}/export/docx/")
+    page = browser.get(f"/transcripts/{transcript.uuid}/print/").text
 
     assert "20:00 Australia/Sydney (UTC+10)" in words_of(answer.content, "docx")
+    assert "1 July 2026, 20:00 (Australia/Sydney (UTC+10))" in page
 
 
 def test_machine_readable_times_have_a_utc_offset(browser, operator, transcript):
