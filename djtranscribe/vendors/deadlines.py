@@ -18,6 +18,7 @@ from requests.adapters import HTTPAdapter
 from urllib3 import HTTPConnectionPool, HTTPSConnectionPool
 from urllib3.connection import HTTPConnection, HTTPSConnection
 
+from djtranscribe.database import release_connection
 from djtranscribe.tracing import span
 from djtranscribe.vendors.errors import never_sent
 
@@ -160,6 +161,8 @@ class LimitedAdapter(HTTPAdapter):
     For a streamed response, the limit covers only the headers: read the body with
     `chunks`, which has other limits. Each piece of a streamed upload restarts the
     limit. Raises requests.ReadTimeout and AnswerTooLarge.
+
+    Each request first releases the thread's shared database connection.
     """
 
     def __init__(self, seconds: float, **options: Any) -> None:
@@ -176,6 +179,7 @@ class LimitedAdapter(HTTPAdapter):
     def send(  # type: ignore[override]
         self, request: requests.PreparedRequest, stream: bool = False, **options: Any
     ) -> requests.Response:
+        release_connection()
         method, host = request.method or "", urlsplit(request.url or "").hostname or ""
         attributes = {"http.request.method": method, "server.address": host}
         with span(f"{method} {host}", "CLIENT", attributes) as made:

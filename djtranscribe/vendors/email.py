@@ -10,6 +10,7 @@ from django.core.mail import EmailMessage, get_connection
 from django.core.mail.backends import smtp
 from django.core.validators import validate_email
 
+from djtranscribe.database import release_connection
 from djtranscribe.public_urls import public_url, split_url
 from djtranscribe.vendors.deadlines import time_limit, watch_new
 from djtranscribe.vendors.errors import VendorError
@@ -62,6 +63,7 @@ def send(message_id: UUID, to: str, subject: str, body: str) -> str:
         connection = get_connection()
         if isinstance(connection, smtp.EmailBackend):
             mail.connection = Backend()
+        release_connection()
         with time_limit(TOTAL_SECONDS):
             mail.send()
     except (OSError, smtplib.SMTPException, ValueError) as error:

@@ -11,7 +11,6 @@ from django.db import models
 from django.db.models import Q
 from django.utils import timezone
 
-from djtranscribe.database import release_connection
 from djtranscribe.vendors.errors import VendorError
 
 # While a vendor is paused, send one request in each interval of this length, to see
@@ -62,7 +61,6 @@ class VendorPauseQuerySet(models.QuerySet["VendorPause"]):
                 account=True,
                 retry_after=pause.seconds_left() if pause.refused == BUSY else None,
             )
-        release_connection()
         try:
             yield pause
         except VendorError as error:

@@ -1,5 +1,6 @@
-"""Workers (without a pooler) and webhooks prepare repeated statements. Pages do not."""
+"""How workers, webhooks and pages use their connections and prepare statements."""
 
+import json
 import os
 import shutil
 import subprocess
@@ -8,15 +9,30 @@ from contextlib import contextmanager
 from urllib.parse import urlsplit
 
 import pytest
-from django.contrib.auth.models import Permission
+from django.contrib.auth.models import Permission, User
+from django.core.mail.backends.locmem import EmailBackend
 from django.db import connection
 
-from tests.caller.rows import a_call, deliveries
+from caller.tasks import check_call
+from tests.caller.conversations.rows import CHILD, a_conversation
+from tests.caller.rows import (
+    CALL,
+    CALL_SID,
+    CALLS,
+    RECORDINGS,
+    a_call,
+    a_recording,
+    deliveries,
+)
 from tests.chaos.environment import skip_or_fail_in_ci
 from tests.chaos.waiting import free_port, is_open, until
+from tests.data import load
 from tests.postgresql import SERVER, url_of
 from tests.processes import environment, shell
 from tests.threads import needs_connections
+from tests.transcription.notification import a_notification
+from tests.transcription.rows import TRANSCRIPT, a_transcript, advanced
+from transcription.notifications import delivery
 
 CONFIG = """
 [databases]
@@ -123,3 +139,54 @@ def test_webhooks_prepare_statements_and_pages_do_not(
         browser.get("/")
 
     assert prepared() == by_webhooks > 0
+
+
+@needs_connections
+@pytest.mark.sql
+def test_worker_holds_no_connection_during_a_request(
+    transactional_db, vendors, settings, monkeypatch
+):
+    """Otherwise a few slow requests would use up the shared connections."""
+    # Share connections as a worker does. With empty options, Django makes no pool.
+    monkeypatch.setitem(connection.settings_dict["OPTIONS"], "pool", {})
+    held = {}
+
+    def holds_connection():
+        return connection.connection is not None
+
+    def answers(method, url, body):
+        def answer(request):
+            held[url] = holds_connection()
+            return 200, {}, json.dumps(body)
+
+        vendors.add_callback(method, url, answer)
+
+    child = load("twilio/call", sid=CHILD["CallSid"], parent_call_sid=CALL_SID)
+    answers("GET", CALL, load("twilio/call", status="completed"))
+    answers("GET", CALLS, load("twilio/calls", calls=[child]))
+    answers("GET", RECORDINGS, load("twilio/recordings"))
+    check_call.call(a_conversation({"status": "ringing"}, sid=CALL_SID).pk)
+
+    answers("GET", TRANSCRIPT, load("assemblyai/list"))
+    answers("POST", TRANSCRIPT, load("assemblyai/queued"))
+    ada = User.objects.create_user("ada", "ada@example.com")
+    call = a_call(other_number="+14155551235", requested_by=ada)
+    transcript = a_transcript("lost", recording=a_recording(call=call))
+    advanced(transcript)
+
+    settings.NOTIFY_URL = "https://receiver.example.com/"
+    settings.NOTIFY_SECRETS = ["whsec_" + "QUFB" * 8]
+    settings.NOTIFY_EMAIL = True
+    answers("POST", settings.NOTIFY_URL, {})
+    monkeypatch.setattr(
+        EmailBackend,
+        "send_messages",
+        lambda *_: held.setdefault("email", holds_connection()),
+    )
+    facts = {"status": "completed", "nobody_spoke": False}
+    for kind in ("webhook", "email"):
+        a_notification(kind=kind, transcript=transcript, facts=facts)
+        delivery.deliver(kind)
+
+    urls = {CALL, CALLS, RECORDINGS, TRANSCRIPT, settings.NOTIFY_URL, "email"}
+    assert held == dict.fromkeys(urls, False)
