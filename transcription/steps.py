@@ -39,6 +39,10 @@ guard_request = VendorPause.objects.guard_request
 # After this many failures, ask Twilio whether the recording was deleted. Before that, a
 # 404 may mean that the audio is not ready yet.
 NOT_READY = 3
+# Most jobs end within minutes. A job that takes longer than this may never end, so this
+# counts as a failure. Otherwise nobody could retry it, its audio would never expire,
+# and the person could not be erased.
+MAX_JOB_TIME = timedelta(hours=24)
 FORBIDDEN = 403  # AssemblyAI's status for "Cannot access uploaded file"
 
 
@@ -264,7 +268,12 @@ def refresh(transcript: Transcript) -> None:
         # our own statuses, store QUEUED: otherwise the wrong step would run next.
         if not status or STEPS.get(status, refresh) is not refresh:
             status = Status.QUEUED
-        transcript.release(wait=poll_after(), status=status[:20])
+        submitted_at = transcript.submitted_at or transcript.created_at
+        if timezone.now() < submitted_at + MAX_JOB_TIME:
+            transcript.release(wait=poll_after(), status=status[:20])
+        else:
+            late = VendorError("AssemblyAI has not finished the job within a day.")
+            transcript.retry_later(late, status=status[:20])
 
 
 def handle_failed_job(transcript: Transcript, job: dict[str, Any]) -> None:

@@ -23,7 +23,7 @@ from tests.transcription.rows import (
     make_due,
     seconds_until_next_attempt,
 )
-from transcription.models import MAX_JOBS, Transcript, Vocabulary
+from transcription.models import MAX_ATTEMPTS, MAX_JOBS, Transcript, Vocabulary
 
 pytestmark = pytest.mark.django_db
 
@@ -307,6 +307,37 @@ def test_a_job_that_could_not_be_read_is_read_again_and_not_paid_again(vendors, 
 
     assert status_then == "error"
     assert (transcript.status, transcript.text) == ("completed", TEXT)
+
+
+@pytest.mark.parametrize("job", [load("assemblyai/queued"), {"status": "odd"}, {}])
+def test_a_job_that_never_ends_is_given_up_after_a_day_and_can_be_read_later(
+    vendors, job
+):
+    transcript = a_transcript(
+        "queued",
+        attempts=MAX_ATTEMPTS - 1,
+        submitted_at=timezone.now() - timedelta(hours=23),
+    )
+    asked = vendors.get(JOB, json=job)
+    advanced(transcript)
+    state_after_23_hours = (transcript.attempts, transcript.error)
+    a_day_ago = timezone.now() - timedelta(hours=24)
+    Transcript.objects.update(submitted_at=a_day_ago)
+
+    for _ in range(MAX_ATTEMPTS):
+        make_due(transcript)
+        advanced(transcript)
+    requests_sent = asked.call_count
+    vendors.replace("GET", JOB, json=load("assemblyai/completed"))
+    status_then, error = transcript.status, transcript.error
+    assert transcript.retry()
+    advanced(transcript)
+
+    assert state_after_23_hours == (0, "")
+    assert (status_then, requests_sent) == ("error", MAX_ATTEMPTS + 1)
+    assert "AssemblyAI has not finished" in error
+    assert (transcript.status, transcript.text) == ("completed", TEXT)
+    assert {call.request.method for call in vendors.calls} == {"GET"}
 
 
 def test_a_job_that_assemblyai_does_not_know_is_asked_for_anew(vendors):
