@@ -43,6 +43,8 @@ NOT_READY = 3
 # counts as a failure. Otherwise nobody could retry it, its audio would never expire,
 # and the person could not be erased.
 MAX_JOB_TIME = timedelta(hours=24)
+# The longest time that a request to AssemblyAI may take.
+REQUEST_SECONDS = sum(assemblyai_client.TIMEOUT_SECONDS)
 FORBIDDEN = 403  # AssemblyAI's status for "Cannot access uploaded file"
 
 
@@ -165,6 +167,9 @@ def submit(transcript: Transcript) -> None:
         # Do not release the lease here: `take_step` does that after we raise the error.
         if error.maybe_done:
             transcript.store_or_raise(status=Status.LOST)
+            # AssemblyAI may still be creating the job. A search that is too early would
+            # not find it, and we would pay for a second one.
+            error.retry_after = REQUEST_SECONDS
             raise
         refused_at = getattr(error, "refused_at", None) or refused_at
         transcript.store_or_raise(
@@ -194,7 +199,7 @@ def create_job(transcript: Transcript, body: dict[str, Any]) -> dict[str, Any]:
 
 def wait_for_request_timeout(transcript: Transcript) -> None:
     """Wait until the request of a dead worker can no longer arrive at AssemblyAI."""
-    longest = timedelta(seconds=sum(assemblyai_client.TIMEOUT_SECONDS))
+    longest = timedelta(seconds=REQUEST_SECONDS)
     # Do not reset `kills` to 0, because the request itself may have killed the worker.
     transcript.release(wait=longest, status=Status.LOST, kills=NOT_KILLED)
 

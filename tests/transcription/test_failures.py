@@ -93,7 +93,9 @@ def test_temporary_failure_is_retried_until_the_text_arrives(vendors, status, an
     assert transcript.error
     assert transcript.attempts == 1
     assert transcript.lease is None
-    assert 3 < seconds_until_next_attempt(transcript) < 6.5
+    may_still_start = (status, transcript.status) == ("uploaded", "lost")
+    least, most = (33, 34) if may_still_start else (3, 6.5)
+    assert least < seconds_until_next_attempt(transcript) < most
     assert gets_to_the_text(transcript, vendors)
     assert (transcript.error, transcript.error_class) == ("", "")
 
