@@ -7,7 +7,6 @@ from django_tasks import task
 
 from caller.call_check import ask_twilio
 from caller.models import Call
-from caller.models.call_queries import next_check_time
 from caller.twilio import client as twilio_client
 from caller.twilio.errors import TwilioError
 from djtranscribe.models import VendorPause
@@ -20,10 +19,11 @@ logger = logging.getLogger(__name__)
 def check_call(call_pk: int) -> None:
     """Ask Twilio about a call, in case a webhook was lost.
 
-    If Twilio cannot be asked, or if this task's message is lost from the queue, `sweep`
-    queues the check again when `next_check_at` has passed.
+    Do nothing if the call is not due: another message was first. If Twilio cannot be
+    asked, or if this task's message is lost from the queue, `sweep` queues the check
+    again when `next_check_at` has passed.
     """
-    call = Call.objects.filter(pk=call_pk).first()
+    call = Call.objects.claim_check(call_pk)
     if call is None:
         return
     try:
@@ -55,11 +55,8 @@ def hang_up(call_pk: int) -> None:
 
 
 def enqueue_check(call: Call) -> None:
-    """Queue a check that an operator asked for.
-
-    Also schedule another check for later, in case the queue loses this check.
-    """
-    Call.objects.filter(pk=call.pk).update(next_check_at=next_check_time())
+    """Queue a check that an operator asked for."""
+    Call.objects.filter(pk=call.pk).update(next_check_at=timezone.now())
     check_call.enqueue(call.pk)
 
 
@@ -67,9 +64,13 @@ def is_due() -> bool:
     return Call.objects.due(timezone.now()).exists()
 
 
-def sweep() -> int:
-    """Queue a check for each call from claim_due. Return the number of calls."""
-    calls = Call.objects.claim_due()
+def sweep(limit: int = 200) -> int:
+    """Queue a check for calls that are due, at most `limit`. Return how many.
+
+    A call stays due until its check begins, so it may be queued several times.
+    """
+    due = Call.objects.due(timezone.now()).order_by("next_check_at")
+    calls = list(due.values_list("pk", flat=True)[:limit])
     for call_pk in calls:
         check_call.enqueue(call_pk)
     return len(calls)

@@ -91,6 +91,7 @@ def whole_way(browser, signed_post, vendors, work):
         make_due(Transcript.objects.get())
         tasks.sweep()
         work()
+    Call.objects.update(next_check_at=timezone.now())
     caller_tasks.check_call.call(call.pk)
     twilio_client.list_calls(call.other_number)
     twilio_client.fetch_recording(RECORDING_SID)

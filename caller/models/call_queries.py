@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 from uuid import UUID
 
 from django.conf import settings
-from django.db import models, transaction
+from django.db import models
 from django.db.models import Count, Exists, Max, OuterRef, Q, Sum
 from django.db.models.functions import Abs, Right
 from django.utils import timezone
@@ -138,15 +138,13 @@ class CallQuerySet(models.QuerySet["Call"]):
         too_far = Q(next_check_at__gt=now + MAX_WAIT)
         return self.filter(Q(next_check_at__lte=now) | too_far)
 
-    def claim_due(self, limit: int = 200) -> list[int]:
-        """Claim at most `limit` calls that are due for a check. Return primary keys.
+    def claim_check(self, pk: int) -> Call | None:
+        """Claim a due call for a check and return it. Return None if it is not due.
 
         Only one process can claim a call. If the check does not happen, the call is due
         again at the time that next_check_time returns.
         """
-        due = self.due(timezone.now()).order_by("next_check_at")
-        with transaction.atomic():
-            rows = due.select_for_update(skip_locked=True).values_list("pk", flat=True)
-            keys = list(rows[:limit])
-            self.filter(pk__in=keys).update(next_check_at=next_check_time())
-        return keys
+        due = self.due(timezone.now()).filter(pk=pk)
+        if not due.update(next_check_at=next_check_time()):
+            return None
+        return self.filter(pk=pk).first()

@@ -7,7 +7,6 @@ from typing import Any
 
 from celery.worker import WorkController
 from celery.worker import state as celery_state
-from django.utils import timezone
 from django.utils.crypto import get_random_string
 from django_tasks.base import Task
 from kombu.exceptions import OperationalError
@@ -16,7 +15,6 @@ from djtranscribe.worker.celery_app import CONNECT_SECONDS, app, queue
 from djtranscribe.worker.engines import BACKLOG
 from djtranscribe.worker.waking import Wakeups
 from transcription.models import Transcript
-from transcription.tasks import advance
 
 logger = logging.getLogger("djtranscribe.worker")
 
@@ -63,14 +61,15 @@ class CeleryQueue:
         self.thread.join()
 
     def has_backlog(self, task: Task[Any, Any], back_fill: bool = False) -> bool:
-        # Brokers do not count the messages per task. So count the rows that have a
-        # message in the queue (`announced_at`). Only transcripts have this column.
-        if task != advance:
-            return False
-        rows = Transcript.objects.unfinished().exclude(announced_at=None)
-        rows = rows.exclude(pk__in=rows.without_message(timezone.now()))
-        rows = rows.filter(priority__lt=0) if back_fill else rows.current()
-        return rows[:BACKLOG].count() >= BACKLOG
+        # Brokers do not count the messages per task, so count those of all tasks.
+        waiting = self.waiting()
+        if waiting is None:
+            return True
+        if waiting >= BACKLOG and not back_fill:
+            # `announced_at` is set while a message waits.
+            rows = Transcript.objects.unfinished().filter(priority__lt=0)
+            waiting -= rows.exclude(announced_at=None).count()
+        return waiting >= BACKLOG
 
     def waiting(self) -> int | None:
         connection = app().connection_for_read(connect_timeout=CONNECT_SECONDS)

@@ -41,8 +41,9 @@ class Engine(Protocol):
         """Return whether at least BACKLOG messages of this task are waiting.
 
         With `back_fill`, count only messages for old recordings (reconcile --all).
-        Without it, count only the others. With a broker, this is known only for
-        `transcription.tasks.advance`. For other tasks, return False.
+        Without it, count only the others. A broker counts the messages of all tasks
+        together, and with `back_fill` the others too. If the broker does not answer,
+        return True.
         """
 
     def waiting(self) -> int | None:

@@ -36,7 +36,7 @@ def run_maintenance(stopping: threading.Event) -> None:
     pruned_at: float | None = None
     while not stopping.is_set():
         wait: float = settings.RECOVER_SECONDS / SWEEPS_TO_RECOVER
-        steps = [sweep_calls, sweep_transcripts]
+        steps = [sweep]
         if pruned_at is None or time.monotonic() - pruned_at > PRUNE_SECONDS:
             pruned_at = time.monotonic()
             steps += PRUNING
@@ -51,16 +51,21 @@ def run_maintenance(stopping: threading.Event) -> None:
         stopping.wait(wait)
 
 
-def sweep_calls() -> None:
-    if caller.tasks.is_due() and not engine().has_backlog(caller.tasks.check_call):
-        caller.tasks.sweep()
-
-
-def sweep_transcripts() -> None:
-    advance = transcription.tasks.advance
-    if transcription.tasks.is_due() and not engine().has_backlog(advance):
-        back_fill_waits = engine().has_backlog(advance, back_fill=True)
-        transcription.tasks.sweep(back_fill=not back_fill_waits)
+def sweep() -> None:
+    """Queue overdue calls and transcripts, unless enough messages wait already."""
+    # Count before anything is queued: a broker counts the messages of both together.
+    has_backlog = engine().has_backlog
+    check_call, advance = caller.tasks.check_call, transcription.tasks.advance
+    calls = caller.tasks.is_due() and not has_backlog(check_call)
+    transcripts = transcription.tasks.is_due() and not has_backlog(advance)
+    back_fill = transcripts and not has_backlog(advance, back_fill=True)
+    try:
+        if calls:
+            caller.tasks.sweep()
+    finally:
+        # If the sweep of calls has failed, this one must still run.
+        if transcripts:
+            transcription.tasks.sweep(back_fill=back_fill)
 
 
 def prune_messages() -> None:

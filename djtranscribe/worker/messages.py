@@ -46,9 +46,9 @@ class DatabaseQueue:
     def has_backlog(self, task: Task[Any, Any], back_fill: bool = False) -> bool:
         # Count messages of a back-fill separately. They run after all others, so they
         # do not make the others wait.
-        whose = {"priority__lt": 0} if back_fill else {"priority__gte": 0}
+        priority = {"priority__lt": 0} if back_fill else {"priority__gte": 0}
         ready = DBTaskResult.objects.ready()
-        waiting = ready.filter(task_path=task.module_path, **whose)
+        waiting = ready.filter(task_path=task.module_path, **priority)
         return waiting[:BACKLOG].count() >= BACKLOG
 
     def waiting(self) -> int:

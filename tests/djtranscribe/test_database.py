@@ -12,6 +12,7 @@ import pytest
 from django.contrib.auth.models import Permission, User
 from django.core.mail.backends.locmem import EmailBackend
 from django.db import connection
+from django.utils import timezone
 
 from caller.tasks import check_call
 from tests.caller.conversations.rows import CHILD, a_conversation
@@ -165,7 +166,8 @@ def test_worker_holds_no_connection_during_a_request(
     answers("GET", CALL, load("twilio/call", status="completed"))
     answers("GET", CALLS, load("twilio/calls", calls=[child]))
     answers("GET", RECORDINGS, load("twilio/recordings"))
-    check_call.call(a_conversation({"status": "ringing"}, sid=CALL_SID).pk)
+    due = {"sid": CALL_SID, "next_check_at": timezone.now()}
+    check_call.call(a_conversation({"status": "ringing"}, **due).pk)
 
     answers("GET", TRANSCRIPT, load("assemblyai/list"))
     answers("POST", TRANSCRIPT, load("assemblyai/queued"))

@@ -7,6 +7,7 @@ import pytest
 from django.utils import timezone
 
 from caller import tasks
+from caller.models import Call
 from djtranscribe.models import VendorPause
 from djtranscribe.vendors.errors import VendorError
 from tests.caller.rows import CALL, CALL_SID, MEDIA, a_call, a_recording, refusal
@@ -251,7 +252,7 @@ def test_step_without_a_twilio_request_does_not_end_the_twilio_pause(vendors):
 def test_twilios_refusal_pauses_its_downloads_and_its_checks(vendors):
     asked = vendors.get(MEDIA, **refusal(20003, 401))
     transcript = a_transcript("pending")
-    call = a_call(sid=CALL_SID, status="ringing")
+    call = a_call(sid=CALL_SID, status="ringing", next_check_at=timezone.now())
 
     advanced(transcript)
     tasks.check_call.call(call.pk)
@@ -261,13 +262,14 @@ def test_twilios_refusal_pauses_its_downloads_and_its_checks(vendors):
 
 
 def test_a_check_that_is_refused_pauses_twilio_and_one_that_succeeds_ends_it(vendors):
-    call = a_call(sid=CALL_SID, status="ringing")
+    call = a_call(sid=CALL_SID, status="ringing", next_check_at=timezone.now())
     vendors.get(CALL, **refusal(20003, 401))
     vendors.get(CALL, json=load("twilio/call", status="ringing"))
 
     tasks.check_call.call(call.pk)
     paused = VendorPause.objects.count()
     make_due(a_transcript("error"))
+    Call.objects.update(next_check_at=timezone.now())
     tasks.check_call.call(call.pk)
 
     assert (paused, VendorPause.objects.count()) == (1, 0)

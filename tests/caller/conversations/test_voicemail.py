@@ -3,6 +3,7 @@
 from urllib.parse import parse_qs
 
 import pytest
+from django.utils import timezone
 
 from caller.models import Call
 from caller.tasks import check_call
@@ -93,7 +94,7 @@ def test_a_call_is_ended_although_the_report_of_the_machine_was_lost(
     vendors, settings, work, setting, ended
 ):
     settings.MACHINE_DETECTION = setting
-    call = a_call(sid=CALL_SID, status="in-progress")
+    call = a_call(sid=CALL_SID, status="in-progress", next_check_at=timezone.now())
     going_on = load("twilio/call", status="in-progress", answered_by="machine_start")
     vendors.get(CALL, json=going_on)
     hung_up = vendors.post(CALL, json=load("twilio/call", status="completed"))

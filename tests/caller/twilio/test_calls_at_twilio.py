@@ -5,6 +5,7 @@ from datetime import timedelta
 import pytest
 import requests
 from django.utils import timezone
+from django_tasks_db.models import DBTaskResult
 
 from caller import tasks
 from caller.models import Call, Recording
@@ -43,6 +44,7 @@ def recordings(*rows):
 
 
 def checked(call):
+    Call.objects.filter(pk=call.pk).update(next_check_at=timezone.now())
     tasks.check_call.call(call.pk)
     call.refresh_from_db()
     return call
@@ -475,36 +477,46 @@ def test_a_call_that_was_deleted_here_needs_no_check():
     assert tasks.check_call.call(999) is None
 
 
-def test_due_call_is_claimed_only_once():
-    due = a_call(next_check_at=timezone.now() - timedelta(seconds=1))
+def test_sweep_queues_the_oldest_due_calls_first_up_to_its_limit():
+    now = timezone.now()
+    one, two, three = (
+        a_call(other_number=f"+44207946012{n}", next_check_at=now - timedelta(hours=n))
+        for n in range(3)
+    )
     a_call(other_number="+442079460123")
     a_call(other_number="+442079460124", status="busy", next_check_at=None)
 
-    first, second = Call.objects.claim_due(), Call.objects.claim_due()
+    sent = tasks.sweep(limit=2)
 
-    assert (first, second) == ([due.pk], [])
+    queued = DBTaskResult.objects.order_by("enqueued_at")
+    assert sent == 2
+    assert [row.args_kwargs["args"] for row in queued] == [[three.pk], [two.pk]]
+    assert tasks.sweep() == len([one, two, three])
 
 
-def test_a_call_that_nobody_came_to_check_is_soon_due_again(settings):
+@pytest.mark.django_db(transaction=True)
+@pytest.mark.parametrize(
+    "answer",
+    [{"status": 503}, {"json": load("twilio/call", status="in-progress")}],
+    ids=["failure", "success"],
+)
+def test_a_call_queued_twice_is_checked_once_until_it_is_due_again(
+    vendors, work, settings, answer
+):
     settings.RECOVER_SECONDS = 90
-    call = a_call(next_check_at=timezone.now() - timedelta(seconds=1))
+    past = timezone.now() - timedelta(seconds=1)
+    call = a_call(sid=CALL_SID, status="ringing", next_check_at=past)
+    asked = vendors.get(CALL, **answer)
 
-    Call.objects.claim_due()
+    sent = [tasks.sweep(), tasks.sweep()]
+    work()
+
     call.refresh_from_db()
-
     wait = call.next_check_at - timezone.now()
+    assert sent == [1, 1]
+    assert asked.call_count == 1
     assert timedelta(seconds=28) < wait <= timedelta(seconds=30)
-
-
-def test_a_sweep_takes_no_more_than_it_can_do():
-    for number in range(3):
-        past = timezone.now() - timedelta(minutes=number + 1)
-        a_call(other_number=f"+44207946012{number}", next_check_at=past)
-
-    claimed = Call.objects.claim_due(limit=2)
-
-    oldest = Call.objects.order_by("-other_number").values_list("pk", flat=True)[:2]
-    assert claimed == list(oldest)
+    assert tasks.sweep() == 0
 
 
 @pytest.mark.django_db(transaction=True)
@@ -513,11 +525,11 @@ def test_the_sweep_sends_due_calls_to_be_checked(vendors, work):
     call = a_call(sid=CALL_SID, status="ringing", next_check_at=past)
     vendors.get(CALL, json=load("twilio/call", status="in-progress"))
 
-    sent = [tasks.sweep(), tasks.sweep()]
+    sent = tasks.sweep()
     work()
 
     call.refresh_from_db()
-    assert sent == [1, 0]
+    assert sent == 1
     assert call.status == "in-progress"
 
 

@@ -233,7 +233,7 @@ def test_a_late_webhook_does_not_bring_a_deleted_recording_back(signed_post):
 
 
 def test_our_own_check_does_not_bring_a_deleted_recording_back(vendors):
-    call = a_call(sid=CALL_SID, status="completed")
+    call = a_call(sid=CALL_SID, status="completed", next_check_at=timezone.now())
     a_recording(call=call).delete()
     vendors.get(CALL, json=load("twilio/call", status="completed"))
     vendors.get(
@@ -261,7 +261,7 @@ def test_recordings_that_admin_deletes_in_bulk_stay_deleted(both):
 
 
 def test_a_deleted_recording_is_not_among_the_addresses_of_its_call(browser, vendors):
-    call = a_call(sid=CALL_SID, status="completed")
+    call = a_call(sid=CALL_SID, status="completed", next_check_at=timezone.now())
     a_recording(call=call).delete()
     vendors.get(CALL, json=load("twilio/call", status="completed"))
     vendors.get(

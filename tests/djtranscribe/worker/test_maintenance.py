@@ -10,6 +10,7 @@ from django_tasks_db.models import DBTaskResult
 
 from caller.tasks import check_call
 from djtranscribe.worker import engines, loops, maintenance
+from djtranscribe.worker.celery_queue import CeleryQueue
 from djtranscribe.worker.waking import Wakeups
 from tests.caller.rows import CALL_SID, a_call, a_recording
 from tests.threads import needs_connections
@@ -174,6 +175,29 @@ def test_a_thread_goes_on_whatever_happens(monkeypatch, caplog, error):
 
     assert len(runs) == 3
     assert caplog.text.count("notify=failed") == 2
+
+
+@pytest.mark.django_db(transaction=True)
+@pytest.mark.parametrize(
+    ("waiting", "back_fill", "sent"),
+    [(0, 0, 1), (199, 0, 1), (200, 0, 0), (201, 1, 0), (201, 2, 1), (None, 0, 0)],
+)
+def test_a_broker_with_a_full_queue_gets_no_more_messages(
+    monkeypatch, waiting, back_fill, sent
+):
+    monkeypatch.setattr(CeleryQueue, "waiting", lambda self: waiting)
+    monkeypatch.setattr(maintenance, "engine", CeleryQueue)
+    recording = a_recording()
+    a_call(sid=CALL_SID, status="ringing", next_check_at=due())
+    a_transcript("pending", recording=recording, next_attempt_at=due())
+    for _ in range(back_fill):
+        queued = {"priority": -50, "announced_at": timezone.now()}
+        a_transcript("pending", recording=recording, **queued)
+
+    looked_after()
+
+    assert messages(check_call).count() == sent
+    assert messages(advance).count() == sent
 
 
 @pytest.mark.django_db(transaction=True)
