@@ -8,12 +8,14 @@ import tempfile
 from collections.abc import Collection
 from contextlib import suppress
 from datetime import datetime
+from itertools import islice
 from pathlib import Path
 
 from django.conf import settings
 
 from caller.models import Recording, Tombstone
 from caller.recordings import audio
+from djtranscribe.database import release_connection
 
 FOLDER = "recordings"
 # The file of a recording from Twilio is named after its SID, with the random part that
@@ -38,24 +40,21 @@ def delete_recordings(older_than: datetime) -> int:
     # their age, delete nothing.
     with suppress(FileNotFoundError, NotImplementedError):
         _, names = storage.listdir(FOLDER)
-        existing = {f"{FOLDER}/{name}" for name in names}
-        matches = [match for match in map(NAME.fullmatch, names) if match]
-        for begin in range(0, len(matches), BATCH_SIZE):
-            batch = matches[begin : begin + BATCH_SIZE]
-            # First list the files, then read the rows. If a row refers to a file that
-            # was stored in between, that file is not in `existing`, and all files of
-            # this recording are kept.
+        # There may be a million names: match and read the rows of one batch at a time.
+        matches = filter(None, map(NAME.fullmatch, names))
+        while batch := list(islice(matches, BATCH_SIZE)):
             sids = {match[1] for match in batch}
             rows = Recording.objects.filter(sid__in=sids)
             columns = rows.values_list("sid", "audio", "audio_deleted_at")
             stored = {sid: (name, deleted_at) for sid, name, deleted_at in columns}
             tombstones = Tombstone.objects.sids(sids - stored.keys())
+            release_connection()
             for match in batch:
                 path = f"{FOLDER}/{match[0]}"
                 current, audio_deleted_at = stored.get(match[1], ("", None))
-                is_duplicate = current != path and current in existing
                 is_of_deleted = audio_deleted_at or match[1] in tombstones
-                if not (is_duplicate or is_of_deleted):
+                is_other = current not in ("", path)
+                if not (is_of_deleted or (is_other and storage.exists(current))):
                     continue
                 if storage.get_modified_time(path) < older_than:
                     storage.delete(path)

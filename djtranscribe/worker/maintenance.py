@@ -1,7 +1,7 @@
 """Maintenance: queue overdue work (the sweep) and delete what has expired."""
 
 import threading
-import time
+from collections.abc import Callable
 from datetime import timedelta
 
 from django.conf import settings
@@ -17,7 +17,11 @@ from djtranscribe.accounts.sessions import SessionStore
 from djtranscribe.database import release_connection
 from djtranscribe.models import WebhookDelivery
 from djtranscribe.worker.engines import engine
-from djtranscribe.worker.loops import RETRY_SECONDS, log_and_reconnect
+from djtranscribe.worker.loops import (
+    RETRY_SECONDS,
+    close_connection,
+    log_and_reconnect,
+)
 from transcription.models import Notification
 
 PRUNE_SECONDS = 3600
@@ -32,23 +36,37 @@ SWEEPS_TO_RECOVER = 9
 
 
 def run_maintenance(stopping: threading.Event) -> None:
-    """Run the sweep and the deletions at intervals, until `stopping` is set."""
-    pruned_at: float | None = None
+    """Run the sweep at intervals, until `stopping` is set."""
     while not stopping.is_set():
         wait: float = settings.RECOVER_SECONDS / SWEEPS_TO_RECOVER
-        steps = [sweep]
-        if pruned_at is None or time.monotonic() - pruned_at > PRUNE_SECONDS:
-            pruned_at = time.monotonic()
-            steps += PRUNING
-        for step in steps:
-            # One failing step must not stop the others.
-            try:
-                step()
-            except Exception as error:
-                log_and_reconnect(step.__name__, error)
-                wait = RETRY_SECONDS
-        release_connection()
+        if not run_step(sweep):
+            wait = RETRY_SECONDS
         stopping.wait(wait)
+
+
+def run_pruning(stopping: threading.Event) -> None:
+    """Delete what has expired, every PRUNE_SECONDS, until `stopping` is set.
+
+    This has its own thread: listing a million files in an object store takes minutes.
+    """
+    while not stopping.is_set():
+        for step in PRUNING:
+            if not stopping.is_set():
+                run_step(step)
+        stopping.wait(PRUNE_SECONDS)
+    close_connection()
+
+
+def run_step(step: Callable[[], object]) -> bool:
+    """Run a step. Log its error instead of raising it. Return whether it succeeded."""
+    try:
+        step()
+    except Exception as error:
+        log_and_reconnect(step.__name__, error)
+        return False
+    finally:
+        release_connection()
+    return True
 
 
 def sweep() -> None:

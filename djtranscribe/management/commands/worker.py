@@ -16,7 +16,7 @@ from djtranscribe.database import close_connections, share_connections
 from djtranscribe.vendors.deadlines import MAX_CONNECTIONS
 from djtranscribe.worker.engines import engine
 from djtranscribe.worker.loops import Loop
-from djtranscribe.worker.maintenance import run_maintenance
+from djtranscribe.worker.maintenance import run_maintenance, run_pruning
 from djtranscribe.worker.waking import Wakeups
 from transcription import leases
 from transcription.models import Batch, Notification
@@ -77,11 +77,12 @@ class Command(BaseCommand):
         close_connections()
 
 
-def helpers(wakeups: Wakeups, stopping: threading.Event) -> list[Loop]:
+def helpers(wakeups: Wakeups, stopping: threading.Event) -> list[threading.Thread]:
     """Return the threads for work that is not in the queue.
 
     Each kind of notification has its own thread. So a webhook receiver that hangs
-    delays neither e-mail nor transcripts. One more thread corrects past transcripts.
+    delays neither e-mail nor transcripts. Two more threads correct past transcripts and
+    delete what has expired.
     """
     loops = [
         Loop(
@@ -96,4 +97,7 @@ def helpers(wakeups: Wakeups, stopping: threading.Event) -> list[Loop]:
     return [
         *loops,
         Loop("correct", past_transcripts.continue_batch, stopping, corrections),
+        threading.Thread(
+            target=run_pruning, args=[stopping], name="prune", daemon=True
+        ),
     ]

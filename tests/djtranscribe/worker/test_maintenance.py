@@ -2,6 +2,7 @@
 
 import threading
 from datetime import timedelta
+from unittest.mock import MagicMock
 
 import pytest
 from django.db import OperationalError
@@ -9,6 +10,7 @@ from django.utils import timezone
 from django_tasks_db.models import DBTaskResult
 
 from caller.tasks import check_call
+from djtranscribe.management.commands.worker import helpers
 from djtranscribe.worker import engines, loops, maintenance
 from djtranscribe.worker.celery_queue import CeleryQueue
 from djtranscribe.worker.waking import Wakeups
@@ -149,6 +151,46 @@ def test_failed_sweep_does_not_block_the_other_sweep(monkeypatch, caplog, kind, 
     assert swept == [other]
     assert waited == 1
     assert "=failed unforeseen" in caplog.text
+
+
+@pytest.mark.django_db(transaction=True)
+def test_slow_pruning_does_not_delay_the_sweep(monkeypatch):
+    stopping, began, may_end = (threading.Event() for _ in range(3))
+    a_transcript("pending", next_attempt_at=due())
+
+    def slow():
+        began.set()
+        assert may_end.wait(10)
+
+    next_step = MagicMock()
+    monkeypatch.setattr(maintenance, "PRUNING", [slow, next_step])
+    threads = helpers(Wakeups(stopping), stopping)
+    (pruning,) = (thread for thread in threads if thread.name == "prune")
+    pruning.start()
+    assert began.wait(5)
+
+    looked_after()
+
+    assert messages(advance).count() == 1
+    stopping.set()
+    may_end.set()
+    pruning.join(5)
+    assert not pruning.is_alive()
+    assert not next_step.called
+
+
+@pytest.mark.django_db(transaction=True)
+def test_failed_pruning_step_does_not_block_the_others(monkeypatch, caplog):
+    pruned = []
+    steps = [refuses, lambda: pruned.append(1)]
+    monkeypatch.setattr(maintenance, "PRUNING", steps)
+    stopping = Once()
+
+    maintenance.run_pruning(stopping)
+
+    assert pruned == [1]
+    assert stopping.waited == 3600
+    assert "refuses=failed unforeseen" in caplog.text
 
 
 @pytest.mark.django_db(transaction=True)
