@@ -496,6 +496,42 @@ def test_an_operator_changes_no_keyword_list(operator_client):
     assert Vocabulary.objects.get().name == "Cardiology"
 
 
+@pytest.mark.parametrize("who", ["operator", "supervisor"])
+def test_only_a_supervisor_decides_how_long_calls_are_kept_and_who_is_called(rows, who):
+    contact = Contact.objects.get()
+    Contact.objects.update(do_not_call=True, retain_audio_days=0, retain_text_days=3650)
+    number = contact.numbers.create(number="+14155550123")
+    client = client_of(who)
+    typed = {
+        "name": "Bob",
+        "retain_audio_days": "1",
+        "retain_text_days": "1",
+        "numbers-TOTAL_FORMS": "1",
+        "numbers-INITIAL_FORMS": "1",
+        "numbers-0-id": number.pk,
+        "numbers-0-contact": contact.pk,
+        "numbers-0-number": "+14155550124",
+    }
+
+    client.post(f"/admin/caller/contact/{ROW}/change/", typed)
+    client.post(
+        "/admin/caller/contact/add/",
+        {**typed, "numbers-TOTAL_FORMS": "0", "numbers-INITIAL_FORMS": "0"},
+    )
+
+    number.refresh_from_db()
+    columns = ("name", "do_not_call", "retain_audio_days", "retain_text_days")
+    found = [
+        number.number,
+        *Contact.objects.order_by("created_at").values_list(*columns),
+    ]
+    if who == "supervisor":
+        assert found == ["+14155550124", *2 * [("Bob", False, 1, 1)]]
+    else:
+        kept, added = ("Bob", True, 0, 3650), ("Bob", False, None, None)
+        assert found == ["+14155550123", kept, added]
+
+
 @pytest.mark.parametrize("table", ["webhookdelivery", "access", "vendorpause"])
 def test_operator_does_not_see_webhook_deliveries_access_log_or_pauses(
     operator_client, table

@@ -1,3 +1,5 @@
+from typing import Any
+
 from django import forms
 from django.contrib import admin
 from django.db.models import Q, QuerySet
@@ -10,6 +12,20 @@ from caller.models import Contact, ContactNumber, Tag
 from djtranscribe.adminsite.large_tables import LargeTableAdmin
 from djtranscribe.adminsite.read_only import TolerantChangelist
 from djtranscribe.adminsite.search_fields import IdentifierSearch
+
+# Fields of a contact that have the same effect as another permission: a short period
+# deletes recordings and texts. Without the permission, these fields are read-only.
+PROTECTED_FIELDS = {
+    "do_not_call": "caller.change_donotcall",
+    "retain_audio_days": "caller.delete_recording",
+    "retain_text_days": "transcription.delete_transcript",
+}
+
+
+def protected_fields(request: HttpRequest) -> list[str]:
+    """Return the PROTECTED_FIELDS that this user may not change."""
+    needed = PROTECTED_FIELDS.items()
+    return [field for field, may in needed if not request.user.has_perm(may)]
 
 
 class NumberForm(forms.ModelForm[ContactNumber]):
@@ -27,6 +43,16 @@ class NumberInline(admin.StackedInline[ContactNumber, Contact]):
     extra = 1
     verbose_name_plural = "numbers"
 
+    def has_change_permission(
+        self, request: HttpRequest, obj: Contact | None = None
+    ) -> bool:
+        # With another number, the protected fields would no longer apply to this one.
+        is_protected = obj and any(
+            getattr(obj, field) not in (None, False)
+            for field in protected_fields(request)
+        )
+        return not is_protected and super().has_change_permission(request, obj)
+
 
 @admin.register(Contact)
 class ContactAdmin(
@@ -42,6 +68,9 @@ class ContactAdmin(
         "No contacts yet. Add one here, name a number on its page, or import a CSV "
         "file. All calls with the number then show the name."
     )
+
+    def get_readonly_fields(self, request: HttpRequest, obj: Any = None) -> list[str]:
+        return protected_fields(request)
 
     def get_queryset(self, request: HttpRequest) -> QuerySet[Contact]:
         return super().get_queryset(request).prefetch_related("numbers")
