@@ -149,8 +149,10 @@ def start_daily_deletion() -> Deletion | None:
 
     Return None if a deletion that began less than 24 hours ago is finished.
     """
+    now = timezone.now()
+    # A later `begun_at` means that the clock was wrong then: do not wait for that time.
     recent = Deletion.objects.filter(
-        reason=Deletion.Reason.RETENTION, begun_at__gt=timezone.now() - DAILY_INTERVAL
+        reason=Deletion.Reason.RETENTION, begun_at__range=(now - DAILY_INTERVAL, now)
     )
     return None if recent.exclude(finished_at=None).exists() else start_deletion()
 
@@ -161,12 +163,14 @@ def delete_slice(deletion: Deletion) -> bool:
     Raises LeaseLost.
     """
     overwrite_deleted()
+    # If the clock was ahead when the deletion began, `begun_at` is in the future.
+    until = min(deletion.begun_at, timezone.now())
     for name, kind in KINDS.items():
         state = deletion.position.setdefault(name, {"skipped": [], "is_over": False})
         if state["is_over"]:
             continue
         skipped = state["skipped"]
-        rows = list(kind.due(deletion.begun_at).exclude(pk__in=skipped)[:SLICE_SIZE])
+        rows = list(kind.due(until).exclude(pk__in=skipped)[:SLICE_SIZE])
         for row in rows:
             try:
                 counts = kind.delete(row)

@@ -286,6 +286,27 @@ def test_the_worker_deletes_once_a_day(settings, deletes, work, transactional_db
     assert not Transcript.objects.exists()
 
 
+@pytest.mark.parametrize("is_finished", [False, True])
+def test_a_deletion_that_began_with_a_wrong_clock_deletes_only_what_is_due(
+    settings, work, is_finished
+):
+    settings.RETAIN_TEXT_DAYS = 30
+    call = a_call(status="completed")
+    for days in (31, 10):
+        note = Note.objects.create(call=call, text=f"{days} days old")
+        written_at = timezone.now() - timedelta(days=days)
+        Note.objects.filter(pk=note.pk).update(created_at=written_at)
+    future = timezone.now() + timedelta(days=300)
+    finished_at = future if is_finished else None
+    Deletion.objects.create(reason="retention", finished_at=finished_at)
+    Deletion.objects.update(begun_at=future)
+
+    maintenance.delete_expired()
+    work()
+
+    assert Note.objects.get().text == "10 days old"
+
+
 def test_another_worker_goes_on_where_one_was_killed(settings, deletes, work):
     settings.RETAIN_TEXT_DAYS = 30
     a_text(days=31)
