@@ -16,9 +16,10 @@ from djtranscribe.vendors.errors import VendorError
 from transcription.models import Deletion, Transcript
 from transcription.retention.traces import clear_traces, overwrite_deleted
 from transcription.retention.vendors import (
+    MAX_FAILURES,
+    count_failures,
     delete_job,
     explain,
-    is_about_row,
     record_lost_job,
 )
 from transcription.vocabulary import past_transcripts
@@ -160,20 +161,24 @@ def start_daily_deletion() -> Deletion | None:
 def delete_slice(deletion: Deletion) -> bool:
     """Delete the next slice of rows. Return whether there is more to do.
 
-    Raises LeaseLost.
+    After MAX_FAILURES the other rows of a kind wait for an hour. After a day the
+    deletion ends, so that the next one retries all rows. Raises LeaseLost.
     """
     overwrite_deleted()
     # If the clock was ahead when the deletion began, `begun_at` is in the future.
     until = min(deletion.begun_at, timezone.now())
     for name, kind in KINDS.items():
-        state = deletion.position.setdefault(name, {"skipped": [], "is_over": False})
-        if state["is_over"]:
+        state = deletion.position.setdefault(
+            name, {"skipped": [], "failures": 0, "is_over": False}
+        )
+        if state["is_over"] or state["failures"] >= MAX_FAILURES:
             continue
         skipped = state["skipped"]
         rows = list(kind.due(until).exclude(pk__in=skipped)[:SLICE_SIZE])
         for row in rows:
             try:
                 counts = kind.delete(row)
+                state["failures"] = 0
                 deletion.add(counts)
                 if counts.get("texts"):
                     record_lost_job(row, deletion)
@@ -181,15 +186,22 @@ def delete_slice(deletion: Deletion) -> bool:
                 logger.warning("deletion=%s %s=failed", deletion.pk, name)
                 deletion.problem = explain(error)
                 skipped.append(row.pk)
-                if not is_about_row(error):
-                    state["is_over"] = True
-                    break
+                state["failures"] = count_failures(state["failures"], error)
             deletion.keep_lease()
+            if state["failures"] >= MAX_FAILURES:
+                break
         state["is_over"] |= not rows or len(skipped) > MAX_SKIPPED
         if rows:
             deletion.release()
             return True
     past_transcripts.delete_finished()
-    deletion.finish()
+    states = [deletion.position[name] for name in KINDS]
+    is_old = deletion.begun_at < timezone.now() - DAILY_INTERVAL
+    if is_old or all(state["is_over"] for state in states):
+        deletion.finish()
+    else:
+        for state in states:
+            state["failures"] = 0
+        deletion.release()
     clear_traces()
     return False

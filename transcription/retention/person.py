@@ -2,9 +2,10 @@
 
 `erase_slice` deletes one call: at Twilio, then at AssemblyAI, then in our database. A
 round is a series of slices that tries each call at most once. If a call cannot be
-deleted yet, or a vendor refuses to delete it, the round goes on with the next call.
-Another error, such as a vendor that is down, ends the round. If a round did not finish
-the deletion, retention.tasks.sweep starts a new round within an hour.
+deleted yet, or a vendor does not delete it, the round goes on with the next call. After
+MAX_FAILURES it pauses, because the vendor seems to be down. retention.tasks.sweep
+continues the round within an hour. If a round did not finish the deletion, it starts a
+new one.
 """
 
 import json
@@ -26,9 +27,10 @@ from djtranscribe.vendors.errors import VendorError
 from transcription.models import Deletion, Notification, Transcript
 from transcription.retention.traces import clear_traces, overwrite_deleted
 from transcription.retention.vendors import (
+    MAX_FAILURES,
+    count_failures,
     delete_job,
     explain,
-    is_about_row,
     record_lost_job,
 )
 from transcription.vocabulary import past_transcripts
@@ -68,8 +70,10 @@ def erase_slice(deletion: Deletion) -> bool:
     the round. Return whether to continue at once. Raises LeaseLost.
     """
     overwrite_deleted()
-    waiting: list[int] = deletion.position.setdefault("waiting", [])
-    deletion.position.setdefault("sids", [])
+    position = deletion.position
+    waiting: list[int] = position.setdefault("waiting", [])
+    position.setdefault("sids", [])
+    position.setdefault("failures", 0)
     call = calls_of(deletion.numbers).exclude(pk__in=waiting).order_by("pk").first()
     try:
         if call:
@@ -77,8 +81,11 @@ def erase_slice(deletion: Deletion) -> bool:
             if reason:
                 waiting.append(call.pk)
                 deletion.problem = reason
+            pauses = position["failures"] >= MAX_FAILURES
+            if pauses:
+                position["failures"] = 0
             deletion.release()
-            return True
+            return not pauses
         reason = deletion.problem if waiting else erase_at_twilio(deletion)
         if not reason:
             delete_remaining_files(deletion)
@@ -87,6 +94,7 @@ def erase_slice(deletion: Deletion) -> bool:
         reason = explain(error)
     if reason:
         waiting.clear()
+        position["failures"] = 0
         deletion.release(problem=reason)
         return False
     erase_rest(deletion)
@@ -97,17 +105,19 @@ def erase_slice(deletion: Deletion) -> bool:
 
 
 def try_to_erase(call: Call, deletion: Deletion) -> str:
-    """Run `erase_call`. Return its result, or why a vendor refuses to delete the call.
+    """Run `erase_call`. Return its result, or why a vendor does not delete the call.
 
-    Raises VendorError if other calls would fail, too. Raises LeaseLost.
+    Also count failures. Raises LeaseLost.
     """
+    position = deletion.position
     try:
-        return erase_call(call, deletion)
+        reason = erase_call(call, deletion)
     except VendorError as error:
-        if not is_about_row(error):
-            raise
-        logger.warning("deletion=%s call=%s refused", deletion.pk, call.uuid)
+        logger.warning("deletion=%s call=%s failed", deletion.pk, call.uuid)
+        position["failures"] = count_failures(position["failures"], error)
         return explain(error)
+    position["failures"] = 0
+    return reason
 
 
 def blocking_reason(call: Call) -> str:
@@ -186,7 +196,7 @@ def erase_at_twilio(deletion: Deletion) -> str:
 
     Raises VendorError, LeaseLost.
     """
-    reason = ""
+    reason, failures = "", 0
     for number in deletion.numbers:
         for state in list(twilio_client.calls_with(number)):
             if state.status not in Call.FINISHED:
@@ -198,10 +208,12 @@ def erase_at_twilio(deletion: Deletion) -> str:
                 # the child.
                 twilio_client.delete_call(state.parent_sid or state.sid)
             except VendorError as error:
-                if not is_about_row(error):
+                failures = count_failures(failures, error)
+                if failures >= MAX_FAILURES:
                     raise
                 reason = explain(error)
             else:
+                failures = 0
                 deletion.add({"calls at Twilio": 1})
             deletion.keep_lease()
     return reason

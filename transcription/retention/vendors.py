@@ -11,6 +11,10 @@ from transcription.assemblyai import client as assemblyai_client
 from transcription.models import Deletion, Transcript
 from transcription.retention.models import LOST_JOBS
 
+# After this many errors in a row, see `count_failures`, the rows of this vendor wait:
+# retention.tasks.sweep continues within an hour.
+MAX_FAILURES = 3
+
 
 def delete_job(transcript: Transcript) -> int:
     """Delete the job at AssemblyAI. Return the number of jobs: 0 or 1.
@@ -33,14 +37,16 @@ def record_lost_job(transcript: Transcript, deletion: Deletion) -> None:
         deletion.position.setdefault(LOST_JOBS, []).append(day)
 
 
-def is_about_row(error: VendorError | OSError) -> bool:
-    """Return whether the error is about this row only. Then other rows may succeed.
+def count_failures(before: int, error: VendorError | OSError) -> int:
+    """Return how many errors in a row suggest that the vendor is down.
 
-    An error of the storage counts as "about this row": one file may be write-protected.
+    An error about one row does not suggest it: other rows may succeed. An error of the
+    storage counts as such an error, because one file may be write-protected. An error
+    about our account, such as a rate limit, counts as MAX_FAILURES.
     """
-    if isinstance(error, OSError):
-        return True
-    return error.permanent and not error.account
+    if isinstance(error, OSError) or (error.permanent and not error.account):
+        return 0
+    return MAX_FAILURES if error.account else before + 1
 
 
 def explain(error: VendorError | OSError) -> str:

@@ -19,7 +19,7 @@ from tests.caller.rows import (
     refusal,
 )
 from tests.data import wav
-from tests.transcription.rows import JOB, a_transcript, advanced
+from tests.transcription.rows import JOB, TRANSCRIPT, a_transcript, advanced
 from transcription.models import Deletion, Mistake, Transcript, Vocabulary
 from transcription.retention import tasks
 from transcription.review import editing
@@ -227,6 +227,56 @@ def test_a_recording_that_twilio_refuses_to_delete_does_not_hold_up_others(
 
     other.refresh_from_db()
     assert other.audio_deleted_at
+
+
+@pytest.fixture
+def jobs(settings, vendors):
+    """Create six expired texts. Return the mocked deletion of each job."""
+    settings.RETAIN_TEXT_DAYS = 30
+    for n in range(6):
+        recording = a_recording(sid=None, source="file")
+        a_transcript("completed", recording=recording, assemblyai_id=f"job-{n}")
+        recorded_at = timezone.now() - timedelta(days=40 - n)
+        Recording.objects.filter(pk=recording.pk).update(created_at=recorded_at)
+    return [vendors.delete(f"{TRANSCRIPT}/job-{n}", json={}) for n in range(6)]
+
+
+@pytest.mark.parametrize("failing", [[0], [0, 1, 3, 4]])
+def test_jobs_that_assemblyai_fails_to_delete_do_not_hold_up_others(
+    vendors, jobs, failing
+):
+    for n in failing:
+        vendors.replace("DELETE", f"{TRANSCRIPT}/job-{n}", status=500)
+
+    with pytest.raises(CommandError, match="Not everything could be deleted"):
+        purge()
+
+    left = Transcript.objects.order_by("pk").values_list("assemblyai_id", flat=True)
+    assert list(left) == [f"job-{n}" for n in failing]
+
+
+@pytest.mark.parametrize(
+    ("error", "asked"),
+    [({"status": 503}, 3), ({"status": 429, "headers": {"Retry-After": "60"}}, 1)],
+)
+def test_a_vendor_that_is_down_or_busy_is_asked_again_within_an_hour(
+    vendors, jobs, work, error, asked
+):
+    for n in range(6):
+        jobs[n] = vendors.replace("DELETE", f"{TRANSCRIPT}/job-{n}", **error)
+
+    maintenance.delete_expired()
+    work()
+    assert sum(job.call_count for job in jobs) == asked
+    assert Deletion.objects.get().finished_at is None
+
+    for n in range(6):
+        vendors.replace("DELETE", f"{TRANSCRIPT}/job-{n}", json={})
+    maintenance.delete_expired()
+    work()
+    # The next daily deletion retries those that failed.
+    assert Transcript.objects.count() == asked
+    assert Deletion.objects.get().finished_at
 
 
 def test_a_file_that_cannot_be_deleted_does_not_hold_up_others(

@@ -256,12 +256,13 @@ def test_erasure_waits_until_the_vendor_is_available(
     assert found() == set()
 
 
-def test_a_call_that_twilio_refuses_to_delete_does_not_hold_up_others(
-    person, supervisor, twilio, work, vendors
+@pytest.mark.parametrize("error", [refusal(20009, 409), {"status": 500}])
+def test_a_call_that_twilio_does_not_delete_does_not_hold_up_others(
+    person, supervisor, twilio, work, vendors, error
 ):
     later = a_call(sid=LATER_SID, status="completed")
     deleted = vendors.delete(f"{API}/Calls/{LATER_SID}.json", status=204)
-    vendors.replace("DELETE", RECORDING, **refusal(20009, 409))
+    vendors.replace("DELETE", RECORDING, **error)
     supervisor.post(the_page(person), {"number": NUMBER, "sure": "on"})
     work()
 
@@ -280,15 +281,42 @@ def test_a_call_that_twilio_refuses_to_delete_does_not_hold_up_others(
     assert not deletion.problem
 
 
-@pytest.mark.parametrize("refused", ["in-progress", "completed"])
-def test_a_call_that_only_twilio_has_does_not_hold_up_others(
-    person, supervisor, twilio, work, vendors, refused
+def test_calls_after_three_that_twilio_fails_to_delete_are_erased_an_hour_later(
+    person, supervisor, twilio, work, vendors
 ):
-    first = load("twilio/call", sid=LATER_SID, status=refused)
+    deleted = [vendors.replace("DELETE", RECORDING, status=503)]
+    for n in range(11, 15):
+        sid = f"CA{n:032}"
+        a_call(sid=sid, status="completed")
+        status = 503 if n < 13 else 204
+        deleted.append(vendors.delete(f"{API}/Calls/{sid}.json", status=status))
+
+    supervisor.post(the_page(person), {"number": NUMBER, "sure": "on"})
+    work()
+    assert [each.call_count for each in deleted] == [1, 1, 1, 0, 0]
+
+    maintenance.delete_expired()
+    work()
+    assert [each.call_count for each in deleted] == [1, 1, 1, 1, 1]
+    assert Call.objects.count() == 3
+
+
+@pytest.mark.parametrize(
+    ("status", "error"),
+    [
+        ("in-progress", refusal(20009, 409)),
+        ("completed", refusal(20009, 409)),
+        ("completed", {"status": 500}),
+    ],
+)
+def test_a_call_that_only_twilio_has_does_not_hold_up_others(
+    person, supervisor, twilio, work, vendors, status, error
+):
+    first = load("twilio/call", sid=LATER_SID, status=status)
     second = load("twilio/call", sid=OTHER_SID, status="completed")
     calls = {**load("twilio/calls"), "calls": [first, second]}
     vendors.replace("GET", CALLS, json=calls, match=[to(NUMBER)])
-    vendors.delete(f"{API}/Calls/{LATER_SID}.json", **refusal(20009, 409))
+    vendors.delete(f"{API}/Calls/{LATER_SID}.json", **error)
 
     supervisor.post(the_page(person), {"number": NUMBER, "sure": "on"})
     work()
