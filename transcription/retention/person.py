@@ -19,6 +19,7 @@ from django.db.models import Q, QuerySet, TextField
 from django.db.models.functions import Cast
 
 from caller import number_facts
+from caller.call_check import is_long_over
 from caller.models import Call, Contact, ContactNumber, DoNotCall
 from caller.recordings import cleanup
 from caller.twilio import client as twilio_client
@@ -38,6 +39,7 @@ from transcription.vocabulary import past_transcripts
 logger = logging.getLogger(__name__)
 
 CALL_NOT_ENDED = "A call has not ended yet."
+RECORDING_MISSING = "Twilio may still be preparing the recording of a call."
 TRANSCRIPT_NOT_FINISHED = "A transcript is not finished yet."
 ERASED = "(erased)"
 
@@ -124,6 +126,10 @@ def blocking_reason(call: Call) -> str:
     """Return why a call cannot be deleted yet, or "" if it can be deleted."""
     if not call.is_finished or (call.is_conversation and not call.leg.is_finished):
         return CALL_NOT_ENDED
+    # If the call were deleted now, nobody would delete a recording that comes later.
+    has_audio = call.status == Call.Status.COMPLETED and call.kind != Call.Kind.CODE
+    if has_audio and not (call.recordings.finished().exists() or is_long_over(call)):
+        return RECORDING_MISSING
     transcripts = Transcript.objects.unfinished().filter(recording__call=call)
     # Some can be deleted: no worker has leased them, and no job was requested for them.
     idle = transcripts.filter(lease=None, submitted_at=None, assemblyai_id=None)

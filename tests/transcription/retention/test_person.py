@@ -16,6 +16,7 @@ from django.contrib.contenttypes.models import ContentType
 from django.core.files.storage import FileSystemStorage
 from django.core.management import CommandError, call_command
 from django.db import connection
+from django.utils import timezone
 
 from caller import number_facts
 from caller.models import Call, Contact, DoNotCall, Note, Recording
@@ -54,6 +55,7 @@ CORRECTED, NOTED = "zolpidem", "Sounded xylophonic."
 TRACES = [NUMBER, "415-555-1234", NAME, "zolpid", "refill", "xylophonic"]
 OTHER_SID = "CA" + "0" * 31 + "8"
 LATER_SID = "CA" + "0" * 31 + "9"
+LATE_RECORDING_SID = "RE" + "0" * 31 + "9"
 
 
 @pytest.fixture
@@ -239,6 +241,26 @@ def test_a_call_that_is_not_over_is_erased_later(person, supervisor, twilio, wor
     assert found() == set()
 
 
+def test_a_call_that_has_just_ended_is_erased_when_its_recording_is_there(
+    person, supervisor, twilio, work, vendors
+):
+    person.recordings.all().delete()
+    Call.objects.update(ended_at=timezone.now())
+    answer = supervisor.post(the_page(person), {"number": NUMBER, "sure": "on"})
+    work()
+
+    page = supervisor.get(answer.url).text
+    assert "Twilio may still be preparing the recording of a call." in page
+    assert Call.objects.exists()
+
+    a_recording(call=person, sid=LATE_RECORDING_SID)
+    late = vendors.delete(f"{API}/Recordings/{LATE_RECORDING_SID}.json", status=204)
+    maintenance.delete_expired()
+    work()
+    assert late.call_count == 1
+    assert found() == set()
+
+
 def test_erasure_waits_until_the_vendor_is_available(
     person, supervisor, twilio, work, vendors
 ):
@@ -260,7 +282,7 @@ def test_erasure_waits_until_the_vendor_is_available(
 def test_a_call_that_twilio_does_not_delete_does_not_hold_up_others(
     person, supervisor, twilio, work, vendors, error
 ):
-    later = a_call(sid=LATER_SID, status="completed")
+    later = a_call(sid=LATER_SID, status="busy")
     deleted = vendors.delete(f"{API}/Calls/{LATER_SID}.json", status=204)
     vendors.replace("DELETE", RECORDING, **error)
     supervisor.post(the_page(person), {"number": NUMBER, "sure": "on"})
@@ -287,7 +309,7 @@ def test_calls_after_three_that_twilio_fails_to_delete_are_erased_an_hour_later(
     deleted = [vendors.replace("DELETE", RECORDING, status=503)]
     for n in range(11, 15):
         sid = f"CA{n:032}"
-        a_call(sid=sid, status="completed")
+        a_call(sid=sid, status="busy")
         status = 503 if n < 13 else 204
         deleted.append(vendors.delete(f"{API}/Calls/{sid}.json", status=status))
 
