@@ -7,7 +7,7 @@ from django.utils import timezone
 from caller.models import Note, Recording
 from caller.recordings.signals import recording_completed
 from transcription.models import Transcript
-from transcription.review.mistakes import remove_from_counts
+from transcription.review.mistakes import lock_and_find, remove_from_counts
 from transcription.search.notes import search_text
 from transcription.tasks import start
 
@@ -28,14 +28,21 @@ def index_note(instance: Note, **kwargs: Any) -> None:
 
 
 @receiver(pre_delete, sender=Transcript)
-def uncount_mistakes(instance: Transcript, **kwargs: Any) -> None:
-    """Remove the transcript's words from the counts of mistakes."""
-    remove_from_counts(instance)
+def find_mistakes(instance: Transcript, origin: Any, **kwargs: Any) -> None:
+    """Remember the transcript's mistakes, until all transcripts of `origin` are locked.
+
+    origin: the row or the query whose deletion deletes the transcript.
+    """
+    found = lock_and_find(instance)
+    if found is not None:
+        vars(origin).setdefault("removed_mistakes", {})[instance.pk] = found
 
 
 @receiver(post_delete, sender=Transcript)
-def record_deletion(instance: Transcript, **kwargs: Any) -> None:
-    """Store the time of the deletion in the recording."""
+def record_deletion(instance: Transcript, origin: Any, **kwargs: Any) -> None:
+    """Uncount the mistakes, and store the time of the deletion in the recording."""
+    if removed := vars(origin).pop("removed_mistakes", None):
+        remove_from_counts(removed.values())
     Recording.objects.filter(pk=instance.recording_id).update(
         transcript_deleted_at=timezone.now()
     )

@@ -4,7 +4,12 @@ Nothing is added to a list automatically. Automatic learning would fill the list
 common words, and AssemblyAI would then write these words where nobody said them.
 """
 
+from collections import Counter
+from collections.abc import Iterable
+from itertools import chain
+
 from django.db.models import F, QuerySet
+from django.db.models.functions import Greatest
 from rapidfuzz import fuzz
 
 from transcription.assemblyai.keyterms import terms_of
@@ -66,18 +71,31 @@ def update_counts(before: set[tuple[str, str]], now: set[tuple[str, str]]) -> No
             rows.update(transcripts=F("transcripts") + 1)
 
 
-def remove_from_counts(row: Transcript) -> None:
-    """Remove a transcript from the counts of mistakes, before the row is deleted.
+def lock_and_find(row: Transcript) -> set[tuple[str, str]] | None:
+    """Lock a transcript, and return the mistakes for which it is counted.
 
-    Also delete the mistakes that no transcript has any more. Call this in the
-    transaction that deletes the row.
+    Return None if the transcript was never corrected.
     """
-    # Lock the transcript before the mistakes, as saves do, to avoid a deadlock.
     locked = Transcript.objects.select_for_update().filter(pk=row.pk)
-    if locked.exclude(revision=None).order_by().values_list("pk").first():
-        pieces = Original.pieces_of(row)
-        update_counts(mistakes_in(pieces, live_changes(row)), set())
-        Mistake.objects.filter(transcripts=0).delete()
+    if not locked.exclude(revision=None).order_by().values_list("pk").first():
+        return None
+    return mistakes_in(Original.pieces_of(row), live_changes(row))
+
+
+def remove_from_counts(removed: Iterable[set[tuple[str, str]]]) -> None:
+    """Remove transcripts from the counts, and delete mistakes that none has any more.
+
+    removed: the result of `lock_and_find` for each of the transcripts. Call this once
+    in the transaction that deletes them, after all of them are locked. Like saves, it
+    locks transcripts first and then mistakes in sorted order, to avoid deadlocks.
+    """
+    counts = Counter(chain.from_iterable(removed))
+    for (heard, corrected), number in sorted(counts.items()):
+        rows = Mistake.objects.filter(heard=heard, corrected=corrected)
+        rows.update(transcripts=Greatest(F("transcripts") - number, 0))
+    # Skip mistakes that a save is counting again: they do not stay at 0.
+    unused = Mistake.objects.filter(transcripts=0).select_for_update(skip_locked=True)
+    Mistake.objects.filter(pk__in=list(unused.values_list("pk", flat=True))).delete()
 
 
 def current_mistakes() -> QuerySet[Mistake]:

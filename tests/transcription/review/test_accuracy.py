@@ -1,18 +1,21 @@
 """Suggestions from corrections, and accuracy figures from verified transcripts."""
 
 import re
+import time
 from datetime import datetime, timedelta
 from datetime import timezone as tz
+from threading import Thread
 
 import pytest
 from django.contrib.auth.models import Permission, User
-from django.db import connection
+from django.db import OperationalError, connection, transaction
 from django.test.utils import CaptureQueriesContext
 from django.utils import timezone
 
 from caller.models import Recording
 from djtranscribe.models import Access
 from tests.caller.rows import a_call
+from tests.threads import needs_connections
 from tests.transcription.review.test_editing import correct, fresh, heard
 from transcription.assemblyai.keyterms import spellings_of
 from transcription.models import Batch, Mistake, Score, Transcript, Vocabulary
@@ -402,6 +405,56 @@ def test_a_transcript_that_is_deleted_in_admin_is_no_longer_counted(ada, admin_c
         admin_client.post(f"/admin/{path}", {"post": "yes", **typed})
         counts = Mistake.objects.values_list("transcripts", flat=True)
         assert list(counts) == ([left] if left else [])
+
+
+def test_words_of_an_undone_correction_are_deleted_with_the_transcript(ada):
+    row = said("Take metaprolyla please.")
+    correct(row, ada, (1, 2, "metoprolol"))
+    editing.undo(row, ada, 1)
+
+    row.delete()
+
+    assert not Mistake.objects.exists()
+
+
+@needs_connections
+@pytest.mark.sql
+@pytest.mark.django_db(transaction=True)
+@pytest.mark.parametrize("deleted", [["heardb", "hearda"], ["heardb"]])
+def test_a_save_and_a_deletion_of_transcripts_do_not_wait_for_each_other(ada, deleted):
+    for word in deleted:
+        correct(said(f"Take {word} please."), ada, (1, 2, "right"))
+    Mistake.objects.get_or_create(heard="hearda", corrected="right")
+    failed = []
+
+    def delete():
+        try:
+            Transcript.objects.all().delete()
+        except OperationalError as error:
+            failed.append(error)
+        connection.close()
+
+    deletion = Thread(target=delete)
+    with transaction.atomic():
+        update_counts(set(), {("hearda", "right")})
+        deletion.start()
+        while deletion.is_alive() and not waits_for_lock():
+            time.sleep(0.01)
+        update_counts(set(), {("heardb", "right")})
+    deletion.join()
+
+    assert not failed
+    assert counted() == [("hearda", "right", 1), ("heardb", "right", 1)]
+
+
+def waits_for_lock():
+    """Return whether another connection waits for this one."""
+    with connection.cursor() as cursor:
+        cursor.execute(
+            "SELECT 1 FROM pg_locks "
+            "WHERE NOT granted AND pg_backend_pid() = ANY(pg_blocking_pids(pid))"
+        )
+        return cursor.fetchone()
 
 
 def three_in_past(ada, monkeypatch):
