@@ -135,7 +135,7 @@ def test_the_same_correction_in_two_transcripts_is_suggested(ada, admin_client):
         clinic.refresh_from_db()
         return answer.text
 
-    assert "Choose a keyword list" in settle(what="term", text="x", vocabulary="9")
+    assert "Choose a keyword list" in settle(what="term", text="x", vocabulary="99999")
     assert "has 7 words" in settle(
         what="term", text="a b c d e f g", vocabulary=clinic.pk
     )
