@@ -44,7 +44,7 @@ def validate_terms(text: str) -> None:
 
 
 def warnings_for(text: str) -> list[str]:
-    """Return warnings: which of SPEECH_MODELS would ignore which terms, and why."""
+    """Return sentences that say which of SPEECH_MODELS would ignore terms, and why."""
     terms = terms_of(text)
     warnings = []
     for position, name in enumerate(settings.SPEECH_MODELS):

@@ -27,9 +27,10 @@ def find_orphan(transcript: Transcript) -> dict[str, Any] | None:
     pages = assemblyai_client.job_pages(
         submitted_at - MAX_CLOCK_ERROR, assemblyai_client.LIST_PAGES
     )
-    # AssemblyAI lists the newest jobs first. So if a page has the job of a transcript
-    # that we submitted earlier, the pages after it have only older jobs: stop there.
-    # Otherwise a busy site would read the jobs of a whole day.
+    # AssemblyAI lists the newest jobs first. If a page has a job that we submitted
+    # before the orphan, the orphan is not on a later page: stop there. Otherwise a busy
+    # site would read the jobs of a whole day (MAX_CLOCK_ERROR). CLOCK_SKEW, because
+    # another machine may have submitted the earlier job.
     earlier = Transcript.objects.filter(submitted_at__lt=submitted_at - CLOCK_SKEW)
     for page in pages:
         transcript.keep_lease()
@@ -55,7 +56,7 @@ def is_orphan_of(transcript: Transcript, job: dict[str, Any]) -> bool:
 def was_asked_for_by(transcript: Transcript, job: dict[str, Any]) -> bool:
     """Return whether the webhook of this job is for this transcript.
 
-    Without a webhook, return true: a site without BASE_URL requests none.
+    Also return True if the job has no webhook: without BASE_URL, we ask for none.
     """
     webhook = assemblyai_client.fetch(job["id"]).get("webhook_url")
     return not webhook or str(transcript.uuid) in str(webhook)

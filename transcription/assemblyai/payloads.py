@@ -31,8 +31,9 @@ SERVER_ERROR = ("Server error",)
 REDACTED = "####"
 # A job that was deleted has this `audio_url`.
 DELETED = "http://deleted_by_user"
-# Larger numbers are ignored: no job has this many seconds of audio (115 days). At list
-# prices, the cost of fewer seconds fits into the column Recording.transcription_cost.
+# Numbers from this one on are ignored: no job has this many seconds of audio (115
+# days). The cost of a much larger number would not fit into the column
+# Recording.transcription_cost.
 MAX_NUMBER = 10_000_000
 
 

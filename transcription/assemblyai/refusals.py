@@ -3,10 +3,10 @@
 AssemblyAI's errors are sentences without a code, so we search them for known words. If
 our settings seem to be the cause, we pause: transcripts wait instead of failing, and
 only a probe is submitted from time to time. We also pause if AssemblyAI refuses a
-request with an unknown sentence, except with the HTTP status 403 or 413. Without this
-pause, every transcript could fail. If AssemblyAI then accepts another transcript with
-the same settings, the settings are right. The refused transcript then fails after a few
-more attempts.
+request with an unknown sentence: otherwise every transcript could fail. The exceptions
+are the HTTP statuses 403 and 413, because they may be about the upload. If AssemblyAI
+accepts another transcript with the same settings after the refusal, the settings are
+right. Then the refused transcript fails after a few more attempts.
 
 Sources of the sentences: assemblyai.com/docs, "common errors and solutions"; issues of
 client programs (supoclip 11 and 43, typewhisper-mac 1042, ThinLineRadio 118).
@@ -203,7 +203,7 @@ def _others_are_accepted(transcript: Transcript, accepted: Any) -> bool:
     """Return whether AssemblyAI has accepted another transcript with these settings.
 
     Only the NEWEST_COMPARED transcripts count, and only those that were submitted after
-    the first refusal of `transcript`. Before that refusal, return False.
+    the first refusal of `transcript`. If it was not refused before, return False.
     accepted: the queryset of transcripts that count as accepted.
     """
     if not transcript.refused_at:

@@ -48,8 +48,9 @@ def assemblyai_webhook(transcript_uuid: str, fields: Mapping[str, Any]) -> HttpR
         return retry_later("The job is not known yet.")
     now = timezone.now()
     unfinished = Transcript.objects.unfinished().filter(pk=transcript.pk)
-    # Skip a row that is due and not leased: a worker may be claiming it now. If we set
-    # next_attempt_at to a later time, this claim would fail.
+    # Skip a row that is due and not leased: a worker may be claiming it now. Our `now`
+    # may be later than the worker's. If we stored it in next_attempt_at, the row would
+    # not be due for that worker, and its claim would fail.
     waiting = Q(lease=None, next_attempt_at__lte=now)
     if unfinished.exclude(waiting).update(next_attempt_at=now):
         enqueue_once(transcript.pk, transcript.priority)

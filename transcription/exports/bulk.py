@@ -19,7 +19,7 @@ from transcription.exports.formats import FORMATS
 from transcription.models import Transcript
 
 BATCH_SIZE = 100
-# The words of a call of one hour take 4 MB of memory.
+# Smaller, because the words of a call of one hour take 4 MB of memory.
 BATCH_SIZE_WITH_WORDS = 5
 # A cell that starts with one of these is a formula for Excel, LibreOffice and Google
 # Sheets. See owasp.org/www-community/attacks/CSV_Injection

@@ -92,7 +92,8 @@ def remove_unprintable(text: str) -> str:
 
 def placeholder(transcript: Transcript) -> str:
     """Return the sentence that explains why an export has no text."""
-    # Without a reason, a person has added words, and the export is of the original.
+    # `missing_text_reason` is "" if a person has added all words. Then the export has
+    # no text because it has the original version, in which nobody spoke.
     return transcript.missing_text_reason or transcript.NOBODY_SPOKE
 
 

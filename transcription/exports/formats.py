@@ -30,7 +30,8 @@ class Format(NamedTuple):
     label: str
     content_type: str
     make: Callable[[Transcript, Options], bytes]
-    # Whether only files with times or speakers use `Transcript.words`.
+    # True if the file needs `Transcript.words` only for times and speakers. Other files
+    # always need them.
     is_text: bool = False
 
     def needs_words(self, options: Options) -> bool:

@@ -23,7 +23,8 @@ Row = TypeVar("Row")
 class Export(models.Model):
     """A bulk export: who downloaded how many transcripts, and its progress."""
 
-    # Chosen by the page that started the download. A page can start several downloads.
+    # Identifies the page that started the download (see ExportForm.export). It is not
+    # unique, because a page can start several downloads.
     uuid = models.UUIDField(default=uuid4, db_index=True, editable=False)
     user = models.ForeignKey(
         settings.AUTH_USER_MODEL, null=True, on_delete=models.SET_NULL, related_name="+"

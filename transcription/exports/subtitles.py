@@ -2,9 +2,10 @@
 
 A cue begins with its first word. It ends at most MAX_LINGER_MS after its last word, and
 not after the end of the audio. If speakers answer each other quickly, they share a cue:
-one line each, with dashes unless speakers are named. Cues overlap only if the next cue
-begins before the words of a cue end, usually because people talk at the same time. See
-"Dashes" and "Timing" in the BBC Subtitle Guidelines, bbc.github.io/subtitle-guidelines
+one line each, with dashes unless speakers are named. Two cues overlap only if the
+second begins before the last word of the first has ended, usually because people talk
+at the same time. See "Dashes" and "Timing" in the BBC Subtitle Guidelines,
+bbc.github.io/subtitle-guidelines
 """
 
 import re
@@ -65,7 +66,8 @@ def cue_end(
     """Return when a cue disappears, in ms.
 
     A cue is shown long enough to be read, but at most MAX_LINGER_MS after its speech.
-    It disappears when the next cue appears, unless that begins before the speech ends.
+    It disappears when the next cue begins, unless the next cue begins before the speech
+    of this cue ends.
     """
     reading = sum(map(len, lines)) * 1000 // CHARACTERS_PER_SECOND
     end = max(spoken_until, start + max(USUAL_MIN_MS, reading))

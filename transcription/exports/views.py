@@ -78,8 +78,10 @@ def print_view(request: HttpRequest, uuid: UUID) -> HttpResponse:
 def export_progress(request: HttpRequest, uuid: UUID) -> HttpResponse:
     """Show the progress of the page's newest download. The page polls every second.
 
-    `asked` counts the polls, so that the page stops polling if no download begins.
-    `ended` is the download that the page shows as ended: it asks for a newer one.
+    asked: how often the page has polled. If no download begins, it stops polling after
+    POLLS_TO_BEGIN polls.
+    ended: the key of the download that the page already shows as ended. With `ended`,
+    only a newer download is shown.
     """
     downloads = Export.objects.filter(uuid=uuid, user=request.user.pk)
     typed = request.GET.get("ended", "")

@@ -72,8 +72,8 @@ class Transcript(Work):
         editable=False,
     )
 
-    # Expressions to sort by: lowest confidence first, longest audio first. With this
-    # order, rows without a value come last.
+    # Expressions to sort by. Sort by confidence ascending (lowest first) and by length
+    # descending (longest first): then rows without a value come last.
     CONFIDENCE_ORDER = Coalesce("confidence", 2.0)
     LENGTH = Coalesce("audio_seconds", -1.0)
 
@@ -158,8 +158,8 @@ class Transcript(Work):
     def uncorrected_text(self) -> str:
         """The text as AssemblyAI wrote it."""
         # Test `revision` first: `original_text` may be deferred, and reading it would
-        # cost a query. With a revision, `original_text` may be null, because some
-        # revisions only name the speakers.
+        # cost a query. With a revision, `original_text` may still be null, because not
+        # every revision changes the text.
         if not self.revision or self.original_text is None:
             return self.text
         return self.original_text

@@ -1,6 +1,6 @@
 """The transcripts that match a query.
 
-SQLite and PostgreSQL find the same ones, except for the rare phrases that
+SQLite and PostgreSQL find the same transcripts, except for the rare phrases that
 MIN_LENGTH_FOR_LIKE describes. Migration 0012_search_text creates the index on
 Transcript.search_text. query.py parses what the user types.
 """
@@ -31,10 +31,11 @@ QUERY_CANCELED = "57014"
 # The lookup path from a transcript to its call.
 CALL = "recording__call__"
 # To find phrases, PostgreSQL uses the positions of words in the text. It stores at most
-# 255 positions per word, and none above 16,383. So some may be missing for a text of at
-# least this many characters, and _PHRASE also searches the text with LIKE. In a shorter
-# text, positions are missing only if a word occurs more than 255 times. Then a phrase
-# with a later occurrence of this word is not found.
+# 255 positions per word, and none above 16,383. So positions may be missing in long
+# texts. If `search_text` has at least this many characters, _PHRASE also searches it
+# with LIKE. A shorter text has too few words for position 16,383, and rarely has a word
+# more than 255 times. If it has, phrases with a later occurrence of this word are not
+# found.
 MIN_LENGTH_FOR_LIKE = 8000
 
 

@@ -57,9 +57,9 @@ class Query:
         return [term for term in self.terms if term.is_excluded]
 
     def __bool__(self) -> bool:
-        """False if all words are excluded, or there are none, and there is no operator.
+        """Whether the query has an operator, or a word that is not excluded.
 
-        Such a query would match nearly all rows.
+        A query with neither would match nearly all rows.
         """
         return bool(self.included or self.operators)
 

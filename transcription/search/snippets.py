@@ -1,4 +1,4 @@
-"""Search results: a passage with marked matches, and the time of the match.
+"""Search results: a passage with marked matches, and the time of the best match.
 
 The text is split into the same tokens as in the index, so that only words that match
 the search are marked.
@@ -21,8 +21,8 @@ from transcription.words import Word
 
 # A passage has about PASSAGE characters. About BEFORE of them are before the match.
 PASSAGE, BEFORE = 220, 50
-# Of all matches, show the one with the largest number of different terms of the query
-# in its next NEAR tokens.
+# The best match is the one with the largest number of different terms of the query in
+# its next NEAR tokens.
 NEAR = 28
 # Start the audio this long before the match: a word without its context is hard to
 # understand.
@@ -33,7 +33,7 @@ LEAD_SECONDS = 3
 class Snippet:
     transcript: Transcript
     passage: SafeString
-    # The word where the shown match begins. None if the transcript's words (words_of)
+    # The word where the best match begins. None if the transcript's words (words_of)
     # have no match.
     word: Word | None
 
@@ -143,7 +143,7 @@ def occurrences(words: list[str], query: Query) -> list[tuple[int, int, int]]:
 
 
 def densest_index(found: list[tuple[int, int, int]]) -> int:
-    """Return the index of the occurrence to show (see NEAR), or 0 if `found` is empty.
+    """Return the index of the best occurrence (see NEAR), or 0 if `found` is empty.
 
     found: the result of `occurrences`.
     """
@@ -170,9 +170,9 @@ def matched_word(words: list[Word], query: Query, best: int, count: int) -> Word
     found = occurrences([token.word for token in spoken], query)
     if not found:
         return None
-    # `best` counts occurrences in the text. The words may be in a different order than
-    # the text, so they may have a different number of occurrences. Then `best` may not
-    # exist among the words: use the first one.
+    # `best` is an index of the occurrences in the text. The words may be in a different
+    # order than the text, and then have more or fewer occurrences. In that case, `best`
+    # says nothing about the words, so use their first occurrence.
     start, _, _ = found[best] if len(found) == count else found[0]
     begins = list(
         accumulate((len(word.space) + len(word.text) for word in words), initial=0)

@@ -194,7 +194,8 @@ def find_transcript(
 ) -> Transcript | None:
     """Return the newest transcript with this audio, keyword list and models, or None.
 
-    The transcript may be unfinished, but has not failed.
+    The transcript has not failed, but may be unfinished. Then its `vocabulary_version`
+    may be None, because the list was not sent yet.
     """
     digest = hashlib.sha256(pair.audio.read_bytes()).hexdigest()
     version = words.version if words else None
