@@ -36,7 +36,7 @@ class Interval(NamedTuple):
 class Group(NamedTuple):
     """The scores of one version of a keyword list with one model.
 
-    version: None if there is no keyword list. transcripts: number of scores. counts:
+    version: None if no keyword list was used. transcripts: number of scores. counts:
     the sums of COUNTS. Each Interval is None if there is nothing to count.
     """
 
@@ -102,7 +102,8 @@ def _interval(
     """Return the percentage with its confidence interval, or None if `whole` is 0.
 
     The interval comes from a bootstrap. It samples complete transcripts, not single
-    words, because the words of one transcript are not independent.
+    words, because the words of one transcript are not independent. If the percentage of
+    all scores is outside the interval of the newest ones, the interval is extended.
     part, whole: the sums over all scores.
     parts, wholes: the same numbers of each single score, only for the newest scores.
     """

@@ -109,8 +109,9 @@ def unplaced_changes(transcript: Transcript) -> list[OpenChange]:
     """
     new = original_of(transcript)
     found = place_older_changes(transcript, new)
-    # A correction that was carried over has a live correction at its place, and is left
-    # out below.
+    # `carried` has the corrections that can be carried over. Some may not be saved: the
+    # save failed or was undone, or the old transcript was corrected later. The others
+    # have a live correction at their place, and are left out below.
     unsure = [*found.open, *(_open(change, change, new) for change in found.carried)]
     now = live_changes(transcript)
     return [
@@ -123,8 +124,9 @@ def unplaced_changes(transcript: Transcript) -> list[OpenChange]:
 def place_older_changes(transcript: Transcript, new: list[Word]) -> CarryOver:
     """Find the places of the live corrections of all older transcripts.
 
-    If several of them have a correction at the same place, the newest one counts. An
-    older one is `open` if it has another text and the place of the newest is uncertain.
+    If several transcripts have a correction at the same place, the one of the newest
+    transcript counts. If that one is `open`, an older one with another text is `open`,
+    too, unless the new transcript already has the older one's text.
     new: the original words of `transcript`.
     """
     older = transcript.siblings().filter(pk__lt=transcript.pk)

@@ -31,8 +31,8 @@ class Change(NamedTuple):
 def words_of(transcript: Transcript) -> list[Word]:
     """Return the current words of a transcript.
 
-    Return [] if AssemblyAI sent no words and the transcript has no revision. For a
-    transcript with a revision, three more queries are made.
+    Return [] if the transcript has no revision and AssemblyAI's list of words is
+    missing or empty. For a transcript with a revision, three more queries are made.
     """
     return words_of_each([transcript])[transcript.pk]
 

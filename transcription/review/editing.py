@@ -63,8 +63,8 @@ def save(
 
     author: an account. None for a carry-over, or if the account was deleted.
     started_from: the number of the revision that the author saw, or 0 for none. If
-    somebody else has corrected the same words since then, Conflict is raised. It is not
-    raised if they only undid a correction. Their changes of other words are kept.
+    somebody else has corrected the same words since then, Conflict is raised. An undo
+    by somebody else raises no Conflict. Other people's changes of other words are kept.
     client_key: if a revision of this transcript has this key already, nothing is saved
     and that revision is returned.
     """

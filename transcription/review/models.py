@@ -224,8 +224,8 @@ class Mistake(models.Model):
     # Whether it is settled as a suggestion: somebody has dismissed it, or has added a
     # term or a spelling for it to a keyword list.
     is_settled = models.BooleanField(default=False)
-    # When it was added to a keyword list. Null again as soon as past transcripts are
-    # corrected, or if somebody dismisses this mistake.
+    # When it was added to a keyword list. Null again as soon as somebody dismisses this
+    # mistake, or starts to correct it in past transcripts.
     added_at = models.DateTimeField(null=True)
 
     class Meta:

@@ -55,9 +55,9 @@ def seen_revision(request: HttpRequest) -> int:
 def speakers(request: HttpRequest, uuid: UUID) -> HttpResponse:
     """Name the speakers. The form has one `speaker` and one `name` for each of them.
 
-    With `swap`, two speakers get each other's name. The form must have the `revision`
-    that the page shows, because it contains all names: nobody must overwrite newer
-    names that they have not seen.
+    With `swap`, two speakers get each other's name. Saving the form replaces all names.
+    So the form must have the `revision` that the page shows: nobody must overwrite
+    newer names that they have not seen.
     """
     transcript = get_transcript(uuid)
     asked, given = request.POST.getlist("speaker"), request.POST.getlist("name")

@@ -56,9 +56,14 @@ def _places(words: list[str], sought: list[str]) -> Iterator[tuple[int, int]]:
 def _is_replaced(
     words: list[str], first: int, sought: list[str], wished: list[str]
 ) -> bool:
-    """Return whether the sought words at `first` are a part of the wished words."""
+    """Return whether the words at `first` are already a part of the replacement.
+
+    sought: the words to replace. They are at `first` in `words`. wished: the words of
+    the replacement.
+    """
     if sought == wished:
-        # Only case or punctuation differ.
+        # The replacement changes only case or punctuation, which these lists do not
+        # have. So replace each occurrence.
         return False
     starts = (first - offset for offset, _ in _places(wished, sought))
     return any(at >= 0 and words[at : at + len(wished)] == wished for at in starts)

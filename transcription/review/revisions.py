@@ -62,8 +62,8 @@ def new_revision(
 ) -> Revision:
     """Store a revision, and set `row.revision` without saving the row.
 
-    The calling code saves this column together with others, because each save makes
-    SQLite write the whole row again.
+    Lock the row before. Afterwards, save `revision` together with other columns: each
+    save makes SQLite write the whole row again.
     """
     row.revision = (row.revision or 0) + 1
     return Revision.objects.create(

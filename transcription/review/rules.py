@@ -129,8 +129,9 @@ def refuse_later(target: Revision, ranges: list[Change], touched: list[Change]) 
     """Raise Conflict if another edit of the same words prevents an undo or redo.
 
     ranges: the corrections of `target`. touched: the live corrections that overlap
-    them. A touched correction prevents the undo or redo if its revision is later than
-    `target`, or if none of `ranges` contains all its words.
+    them. A touched correction prevents the undo or redo in two cases: its revision is
+    later than `target`, or none of `ranges` contains all its words. In the second case,
+    a redo would end the correction of all its words, but change only some of them.
     """
     keys = [each.correction for each in touched]
     cut = [each.correction for each in touched if not is_covered(each, ranges)]
