@@ -34,12 +34,13 @@ WORD = regex.compile(
     rf"[[[\p{{L}}\p{{M}}\p{{Nd}}]--[{UNSPACED}]]{IGNORED}]*",
     regex.VERSION1,
 )
-# A kana and its sound mark are one letter, also if it is half-width.
+# A kana and its sound mark are one letter, in full width and in half width.
 LETTER = regex.compile(
     "[\u3041-\u30fe][\u3099\u309a]?|[\uff66-\uff9d][\uff9e\uff9f]?|.", regex.DOTALL
 )
 IGNORED_LETTER = regex.compile(f"[{IGNORED}]")
-# Accents, Hebrew points and Arabic vowels, which are removed. The breve of й is kept.
+# Accents, Hebrew points and Arabic vowels, which are removed. After a Cyrillic letter,
+# only the diaeresis (as in ё) is removed, so й keeps its breve.
 ACCENTS = regex.compile(
     "(?<![\u0400-\u04ff])[\u0300-\u036f]+|\u0308|[\u0591-\u05c7\u064b-\u065f\u0670]+"
 )

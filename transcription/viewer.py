@@ -42,8 +42,9 @@ def viewer_context(transcript: Transcript, user: Any) -> dict[str, Any]:
         "talk": talk_time(turns, dict(speakers)),
         "wave_width": waveform.LEVELS,
         "seconds": seconds,
-        # This message replaces the turns. Turns also contain removed words. So if a
-        # person has removed all words, show the turns: there, the person can undo it.
+        # Why there is no text. The page shows this message if there are no turns. If a
+        # person has removed all words, the turns still exist, and `state` is empty: the
+        # page shows the turns, where the person can undo the removal.
         "state": "" if turns else transcript.missing_text_reason,
         "turns": turns,
         "turn_data": [turn.data for turn in turns],

@@ -42,7 +42,10 @@ class Word(NamedTuple):
 
 
 def original_words(transcript: Transcript) -> list[Word]:
-    """Return the words before any correction, or [] if AssemblyAI sent no words."""
+    """Return the words before any correction.
+
+    Return [] if AssemblyAI's list of words is missing or empty, even if it sent a text.
+    """
     heard = listed_words(transcript.words, transcript.channel_names or {})
     if not heard:
         return []
@@ -60,9 +63,9 @@ def original_words(transcript: Transcript) -> list[Word]:
 def words_of_text(text: str, heard: list[ListedWord], seconds: float = 0) -> list[Word]:
     """Return the words of the text, in the order of the text.
 
-    heard: AssemblyAI's list of words. If the list is empty, all times are estimates. If
-    the list has the same words as the text, or the text is empty, the list's words are
-    returned in the order of the list.
+    In two cases, return the words of the list in the order of the list: if it has
+    exactly the words of the text, or if the text is empty.
+    heard: AssemblyAI's list of words. If the list is empty, all times are estimates.
     seconds: length of the audio, 0 if unknown.
     """
     latest = seconds * 1000 if 0 < seconds * 1000 < LATEST_MS else 0

@@ -161,8 +161,9 @@ class Notification(models.Model):
     about = models.UUIDField("transcript's UUID", db_index=True)
     kind = models.CharField(max_length=10, choices=Kind.choices)
     event = models.CharField(max_length=30, choices=Event.choices)
-    # When the transcript finished, or when a person corrected or verified it. This time
-    # is in the unique key: a transcript that failed and was retried finishes twice.
+    # When the transcript finished, or when a person corrected or verified it. A
+    # transcript that failed and was retried finishes twice, and each time needs its own
+    # notifications. So this time is in the unique key.
     finished_at = models.DateTimeField("event time")
     # What the message says about the transcript, as it was when this row was created.
     facts = models.JSONField()

@@ -1,4 +1,4 @@
-"""The calls that use a keyword list automatically: countries and starts of numbers."""
+"""Check Vocabulary.numbers: the countries and first digits that choose a list."""
 
 import re
 
@@ -10,7 +10,7 @@ LINE = re.compile(r"[A-Z]{2}|\+[1-9][0-9]{0,14}")
 
 
 def validate_numbers(text: str) -> None:
-    """Check that each line is a country (DE) or the start of a phone number (+1415)."""
+    """Check that each line is a country (DE) or a number's first digits (+1415)."""
     for line in terms_of(text):
         if not LINE.fullmatch(line):
             raise ValidationError(
