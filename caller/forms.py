@@ -25,7 +25,10 @@ class DialForm(forms.ModelForm[Call]):
 
     @property
     def our_country(self) -> str:
-        """Name of our number's country, or "". Its national numbers can be dialled."""
+        """Name of our number's country, or "".
+
+        Numbers of this country can also be typed in their national format.
+        """
         return number_facts.country(settings.TWILIO_PHONE_NUMBER)
 
 

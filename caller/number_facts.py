@@ -16,8 +16,9 @@ from phonenumbers import (
 # Google's library uses this "country" for satellite networks and other global
 # services: +800, +870, +881…
 GLOBAL_SERVICES = "001"
-# Toll-free numbers of North America, for example, belong to all its time zones, from
-# Guam to Newfoundland. One of them is always in the night, so such times do not help.
+# If the possible local times of a number differ by more than this, use none of them.
+# For example, a toll-free number of North America belongs to all time zones from Guam
+# to Newfoundland. At any time, it is night in one of them.
 MAX_TIME_DIFFERENCE = timedelta(hours=6)
 
 

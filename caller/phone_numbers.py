@@ -59,8 +59,8 @@ SEPARATOR_CATEGORIES = {
 # More invisible characters to remove. They are in none of the categories above.
 BLANKS = "\N{COMBINING GRAPHEME JOINER}\N{BRAILLE PATTERN BLANK}\N{HANGUL FILLER}"
 VARIATION_SELECTORS = "".join(map(chr, range(0xFE00, 0xFE10)))
-# In a spreadsheet, a leading apostrophe marks a cell as text. It is removed from pasted
-# cells. Our own CSV exports used to write it, too.
+# Remove these characters from the start of a number. In a spreadsheet, an apostrophe
+# marks a cell as text, and people paste it, too. Our own CSV exports used to write it.
 APOSTROPHES = "'\N{RIGHT SINGLE QUOTATION MARK}"
 PLUS_SIGNS = "+", "\N{FULLWIDTH PLUS SIGN}"
 
@@ -136,10 +136,11 @@ def with_country_code(typed: str) -> str:
     other text is returned unchanged, and `normalise_number` checks it.
 
     Digits without `+` may be valid both as a national and as an international number.
-    They are read as national if people in our country write exactly these digits. So
-    6462123456 is a number in New York for an American site, but 442079460123 is in
-    London for a German site, although +49442079460123 is valid: Germans would write
-    0442079460123.
+    They are read as national only if people in our country write exactly these digits.
+    - 6462123456 on an American site is in New York: Americans write it like this. So it
+      is not read as +64 6 212 3456 in New Zealand.
+    - 442079460123 on a German site is in London. +49 442079460123 is valid, too, but
+      Germans write it with a 0 in front: 0442079460123.
     """
     digits = _digits(typed)
     if not digits or _has_plus(typed):
@@ -194,11 +195,12 @@ def possible_beginnings(typed: str) -> list[str]:
 def format_while_typing(value: str) -> str:
     """Format a number while it is typed: `1415555` -> `+1 415-555`.
 
-    Text that is not a number is returned unchanged. A number without `+` gets a `+`
-    only when it is valid, and not if it is too short for a national number. But if our
-    own number begins with +1, digits that begin with 1 get the `+` at once.
-    A national number without its leading 0 gets no `+` if longer numbers of its kind
-    exist: its digits may be the beginning of an international number.
+    Text that is not a number is returned unchanged. If our own number begins with +1,
+    digits that begin with 1 get a `+` at once. Other digits without `+` get it as soon
+    as they are a valid number, except in two cases, because more digits may follow:
+    - They are valid as an international number, but too short for a national one.
+    - They are a national number without its leading 0, and longer numbers of its kind
+      exist. They may be the beginning of an international number.
     """
     digits = _digits(value)
     if not digits:

@@ -147,9 +147,10 @@ def _lines(text: str) -> list[Line]:
 
 
 def _fit(text: str, delimiter: str) -> tuple[int, int]:
-    """Return how well a delimiter fits a file: how many of its first lines are valid.
+    """Return how well a delimiter fits a file, as two numbers. Higher is better.
 
-    The second value is for files without a valid line: the number of columns.
+    The first number says how many of the first lines are valid. If it is the same for
+    two delimiters, the second decides: the number of columns in the first line.
     """
     try:
         rows = _rows(text, delimiter, SAMPLE_LINES)

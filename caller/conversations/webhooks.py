@@ -98,7 +98,8 @@ def bridge_done(call_uuid: str, fields: Mapping[str, Any]) -> HttpResponse:
     call.apply_locked(first)
     if outcome == Call.Status.COMPLETED:
         # If the call of the first phone is finished, the first phone hung up. Otherwise
-        # the second phone hung up.
+        # the second phone hung up. In an outgoing call, the operator has the first
+        # phone. In an incoming call, the operator has the second phone.
         first_hung_up = first.status in Call.FINISHED
         is_operator = first_hung_up != call.is_inbound
         legs = Leg.objects.filter(call=call, hung_up_first=None)

@@ -23,8 +23,9 @@ from caller.twilio.states import CallState
 
 logger = logging.getLogger(__name__)
 
-# Why the other party of a conversation was not called, by the final status of the
-# operator's phone. For all other statuses, such as `completed`: NO_KEY.
+# Why the other party of a conversation was not called. The key is the final status of
+# the operator's phone. If a status is missing here, such as `completed`, the reason is
+# NO_KEY.
 NOT_DIALLED = {
     "busy": "The operator's phone was busy, so nobody was called.",
     "no-answer": "The operator's phone was not answered, so nobody was called.",
@@ -299,10 +300,10 @@ class Call(PhoneStatus):
         notice: str = "",
         was_asked: bool = False,
     ) -> None:
-        """Store what is new about one phone of this call.
+        """Store what is new about one phone of this call. Lock the call's row before.
 
-        The calling code must have locked the row of the call. If the call has another
-        SID, the state is not stored, and an error is logged.
+        If `state` belongs to another call than `self.sid`, store nothing and log an
+        error. (A child call, which <Dial> made, belongs to its parent.)
         notice: the text that is played now, kept as evidence of consent. If the call
         already has a notice, the parameter is ignored.
         was_asked: whether `state` answers our own request. If so, the time of the next
@@ -310,8 +311,8 @@ class Call(PhoneStatus):
         """
         sid = state.parent_sid or state.sid
         if self.sid and self.sid != sid:
-            # `state` is about a second call at Twilio. Only the first call belongs to
-            # this row.
+            # `state` is about another call at Twilio. Only the call that was reported
+            # first belongs to this row.
             logger.error("call=%s other_sid=%s", self.uuid, sid)
             return
         phone = self.phone_of(state)

@@ -61,7 +61,8 @@ class PhoneStatus(models.Model):
         Status.IN_PROGRESS: 5,
         **dict.fromkeys(FINISHED, 7),
     }
-    # The rank of a status that is not in RANK. Such a status is not final.
+    # The rank of a status that Twilio may add in future. (UNKNOWN is our own status and
+    # is in RANK.) It counts as not final, so every final status replaces it.
     RANK_OF_UNKNOWN_STATUS = 4
     # The rank of a status that we guessed. Final statuses from Twilio rank higher.
     RANK_OF_OUR_GUESS = 6

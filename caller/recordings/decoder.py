@@ -19,8 +19,9 @@ from caller.recordings.waveform import LEVELS
 
 # `Peaks` stores at most this many peaks. When it is full, it merges pairs of peaks.
 MAX_PEAKS = 8 * LEVELS
-# In each block, at most about this many evenly spaced samples are measured. If all
-# samples were measured, the picture of three hours of audio would look the same.
+# In each block, at most about this many evenly spaced samples are measured. For three
+# hours of audio, measuring all samples would take longer, and the picture would look
+# the same.
 SAMPLES = 1000
 # Formats that ffmpeg may open. Playlists are left out, because with them ffmpeg would
 # open other files and URLs.

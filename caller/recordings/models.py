@@ -111,8 +111,8 @@ class Recording(models.Model):
     )
 
     # Cost of all transcripts of this recording at AssemblyAI, see speech_models.cost.
-    # The currency is that of SPEECH_RATES, which should be that of the Twilio account.
-    # Without SPEECH_RATES, it is dollars.
+    # With SPEECH_RATES, it is in the currency of these rates, which should be the
+    # currency of the Twilio account. Without SPEECH_RATES, it is in dollars.
     transcription_cost = models.DecimalField(
         max_digits=10, decimal_places=5, null=True, blank=True, editable=False
     )
@@ -198,10 +198,7 @@ class Recording(models.Model):
     def record_locked(
         cls, state: RecordingState, call: Call, priority: int = 0
     ) -> Recording | None:
-        """Do the same as `record`, but do not lock the call's row.
-
-        The calling code must already have locked this row.
-        """
+        """Do the same as `record`, but without a lock. Lock the call's row before."""
         recording = cls.objects.filter(sid=state.sid).order_by().first()
         is_new = recording is None
         if recording is None:
@@ -332,7 +329,6 @@ class Recording(models.Model):
             "fetched_at": timezone.now(),
             **measured,
         }
-        # Retention may have deleted the audio while this worker fetched it.
         unchanged = Recording.objects.filter(
             pk=self.pk, audio=self.audio.name or "", audio_deleted_at=None
         )

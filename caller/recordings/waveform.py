@@ -31,7 +31,8 @@ LEVELS = 600
 SAMPLES = 4000
 # `python -m caller.recordings.decoder` must be run in this folder.
 ROOT = Path(__file__).resolve().parents[2]
-# Time limit of the decoder. Three hours of audio take four seconds.
+# Time limit of the decoder. Three hours of audio take four seconds, so the limit leaves
+# room for decoder.MAX_SECONDS: 24 hours.
 DECODE_SECONDS = 50
 
 

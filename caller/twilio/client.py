@@ -41,8 +41,8 @@ if TYPE_CHECKING:
 # conversation. After the total time, Twilio ends the call, even if nobody hangs up.
 NOTICE_SECONDS = 120
 
-# The operator's own phone rings for this long, so that most answering machines do not
-# answer. Twilio may add five seconds.
+# The operator's own phone rings for at most this long, because most answering machines
+# answer later. Twilio may add five seconds.
 OPERATOR_RINGS_SECONDS = 25
 # The view that Twilio requests when the phone is answered, for each kind of call.
 ANSWERED = {

@@ -71,9 +71,9 @@ def spaced_digits(text: str) -> str:
 
 
 def settings_without_translation() -> list[str]:
-    """Return the settings to fill in, because `language()` has no translation.
+    """Return the empty settings of SETTINGS, or [] if `language()` has a translation.
 
-    They are the empty settings of SETTINGS. Without them, people hear English.
+    Without a translation, people hear English until these settings are filled in.
     """
     if base(language()) in TRANSLATIONS:
         return []

@@ -38,7 +38,8 @@ def record(call: Call, notice: speech.Sentence, text: str = "") -> str:
 
     notice: only its language and voice are used. The text is the call's stored notice,
     so that a repeated request gets the same answer.
-    text: played instead of the stored notice, if the person has already heard it.
+    text: played instead of the stored notice. Pass it if the person has already heard
+    a part of the stored notice.
     <Record> needs an `action`. Without it, Twilio would request this document again, in
     an endless loop. The verbs after <Record> run only if Twilio recorded nothing.
     """
@@ -90,7 +91,8 @@ def ask_operator(call: Call, who: str) -> str:
     response = VoiceResponse()
     gather = response.gather(
         num_digits=1,
-        # By default, # is not a digit: Twilio would not request `action`, and hang up.
+        # By default, # ends the input and does not count as a key. Twilio would then
+        # not request `action`, and the operator would hear `no_key`.
         finish_on_key="",
         timeout=KEY_SECONDS,
         action=webhook_url("caller:accept", call.uuid),
