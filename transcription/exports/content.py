@@ -137,9 +137,9 @@ def cues_of(transcript: Transcript, options: Options) -> list[Cue]:
     if not any(version.text for version in versions):
         words = words_of_text(placeholder(transcript), [], NO_TEXT_SECONDS)
         return [Cue(0, NO_TEXT_SECONDS * 1000, subtitles.wrap(words))]
-    if options.version == Version.BOTH:
+    version, *others = versions
+    if others:
         raise OneVersionOnly
-    [version] = versions
     seconds = transcript.audio_seconds or 0
     words = version.words() or words_of_text(version.text, [], seconds)
     return subtitles.cues(words, seconds, options.speakers)

@@ -434,10 +434,12 @@ def test_corrections_send_one_notification_and_verification_another(
 @pytest.mark.parametrize("extension", ["txt", "docx", "pdf", "srt", "vtt", "json"])
 @pytest.mark.parametrize("version", ["current", "original", "both", "odd"])
 def test_a_file_has_the_text_that_was_chosen(operator, transcript, extension, version):
-    post(operator, transcript, "corrections", edit((2, 3, "metoprolol")))
     path = f"/transcripts/{transcript.uuid}/export/{extension}/?version={version}"
+    uncorrected = operator.get(path)
+    post(operator, transcript, "corrections", edit((2, 3, "metoprolol")))
     answer = operator.get(path)
 
+    assert "metaprolyla" in visible(extension, uncorrected.content)
     if version == "both" and extension in ("srt", "vtt"):
         assert answer.status_code == 422
         return
