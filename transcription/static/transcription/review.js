@@ -15,7 +15,8 @@
     const storageKey = `djtranscribe.drafts.${review.dataset.user}.${review.dataset.uuid}`;
     // The revision that this page shows.
     let revision = Number(review.dataset.revision);
-    // Where a selection with Shift began; its other end is viewer.tabStop. null: no selection.
+    // The original word where a selection with Shift began. The selection's other end is
+    // viewer.tabStop. null: no selection.
     let anchor = null;
     // The open input: { input, from, to, range, isInsertion, now, spans, seen }. `from`
     // and `to` are indexes in viewer.words, `range` has indexes of original words. `now`
@@ -43,7 +44,7 @@
       const { isCollapsed, anchorNode, focusNode } = getSelection();
       const marked = [anchorNode, focusNode].map((node) => viewer.numberOf(node?.parentElement));
       const isMarked = !isCollapsed && !marked.includes(undefined);
-      const [one, other] = isMarked ? marked : [viewer.tabStop, anchor ?? viewer.tabStop];
+      const [one, other] = isMarked ? marked : [viewer.tabStop, anchor === null ? viewer.tabStop : viewer.wordIndexOf(anchor)];
       return [Math.min(one, other), Math.max(one, other)];
     };
 
@@ -68,6 +69,27 @@
       for (const word of text.querySelectorAll(".chosen")) word.classList.remove("chosen");
       const [from, to] = selected();
       if (from < to) for (const word of viewer.words.slice(from, to + 1)) word.classList.add("chosen");
+    }
+
+    function clearSelection() {
+      anchor = null;
+      showSelection();
+    }
+
+    // Return the selected words and clear the selection: the next action must not include
+    // them again.
+    function takeSelection() {
+      const range = selected();
+      clearSelection();
+      return range;
+    }
+
+    function extendSelection(number) {
+      const start = anchor ?? viewer.ranges[viewer.tabStop].first;
+      // This clears the selection.
+      viewer.selectWord(number);
+      anchor = start;
+      showSelection();
     }
 
     // Drafts: typed text that is not saved yet survives a reload of the page.
@@ -184,6 +206,7 @@
         edit = null;
       }
       viewer.replaceTurns(answer.turns);
+      showSelection();
       if (again) {
         reopenInput(again);
         if (edit) edit.input.setSelectionRange(again.caret, again.caret);
@@ -270,11 +293,11 @@
 
     function markAsRight() {
       if (!viewer.words.length) return;
-      const all = expandToCorrections(...selected());
+      const all = expandToCorrections(...takeSelection());
       queueSave(all.range, textOf(all.from, all.to));
     }
 
-    const starts = { edit: () => openInput(...selected()), insert: () => openInput(...selected(), true), accept: markAsRight, undo: () => undo(), redo: () => redo() };
+    const starts = { edit: () => openInput(...takeSelection()), insert: () => openInput(...takeSelection(), true), accept: markAsRight, undo: () => undo(), redo: () => redo() };
     for (const [name, start] of Object.entries(starts)) {
       const button = byId(`${name}-word`);
       // Do not take the focus from the word.
@@ -300,29 +323,23 @@
       if (number === undefined) return;
       const isPlain = !event.ctrlKey && !event.altKey && !event.metaKey;
       if (isPlain && event.shiftKey && ["ArrowLeft", "ArrowRight"].includes(event.key)) {
-        anchor ??= number;
         const next = number + viewer.stepOf(event);
-        if (viewer.words[next]) viewer.selectWord(next);
-        showSelection();
+        if (viewer.words[next]) extendSelection(next);
       } else if (isPlain && ["Enter", "F2"].includes(event.key)) {
         starts.edit();
       } else if (isPlain && ["ArrowLeft", "ArrowRight"].includes(event.key)) {
-        anchor = null;
-        showSelection();
+        clearSelection();
         return;
       } else return;
       event.preventDefault();
     }, true);
 
+    text.addEventListener("viewer:select", clearSelection);
+
     text.addEventListener("click", (event) => {
       const number = viewer.numberOf(event.target);
-      if (number === undefined) return;
-      if (event.shiftKey) {
-        anchor = viewer.tabStop;
-        viewer.selectWord(number);
-      } else anchor = null;
-      showSelection();
-    }, true);
+      if (event.shiftKey && number !== undefined) extendSelection(number);
+    });
 
     text.addEventListener("dblclick", (event) => {
       const number = viewer.numberOf(event.target);

@@ -193,6 +193,7 @@
       words[tabStop].tabIndex = 0;
       words[tabStop].setAttribute("role", "button");
       if (!focus) return;
+      text.dispatchEvent(new Event("viewer:select"));
       words[tabStop].focus({ preventScroll: true });
       if (scroll && !isInView(words[tabStop])) words[tabStop].scrollIntoView({ block: "center" });
     }
