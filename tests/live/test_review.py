@@ -17,7 +17,7 @@ from tests.live.test_accessibility import in_shell
 
 pytestmark = in_chromium
 # Each test takes one call, so this must be at least the number of tests.
-CALLS = 12
+CALLS = 16
 
 
 @pytest.fixture(scope="module")
@@ -173,6 +173,47 @@ def test_words_that_a_finger_selects_are_corrected_with_the_button(page: Page):
     page.keyboard.press("Enter")
     expect(page.locator("#saved")).to_have_text("Saved.")
     assert texts(page) == [heard[0], "both", *heard[3:]]
+
+
+def test_keys_act_on_the_focused_word_after_a_selection_was_used_or_left(page: Page):
+    heard = texts(page)
+    page.locator("#below").fill("1")
+
+    def select_with_shift():
+        page.locator(".turn-text > span").nth(1).click()
+        page.keyboard.press("Shift+ArrowRight")
+        page.keyboard.press("Shift+ArrowRight")
+        expect(page.locator(".chosen")).to_have_count(3)
+
+    def select_with_the_mouse():
+        page.evaluate(
+            """() => {
+                const [, one, two] = document.querySelectorAll(".turn-text > span");
+                getSelection().setBaseAndExtent(one.firstChild, 1, two.firstChild, 1);
+            }"""
+        )
+
+    def edited() -> str:
+        page.keyboard.press("F2")
+        text = page.locator(".turn-text > input").input_value()
+        page.keyboard.press("Escape")
+        return text
+
+    select_with_shift()
+    assert edited() == " ".join(heard[1:4])
+    assert edited() == heard[3]
+    select_with_shift()
+    page.keyboard.press("n")
+    expect(page.locator(".chosen")).to_have_count(0)
+    assert edited() in heard
+    select_with_the_mouse()
+    assert edited() in heard
+    select_with_the_mouse()
+    page.keyboard.press("ArrowRight")
+    page.get_by_role("button", name="Edit", exact=True).click()
+    expect(page.locator(".turn-text > input")).not_to_have_value(
+        f"{heard[1]} {heard[2]}"
+    )
 
 
 def test_escape_changes_nothing_and_a_double_click_edits(page: Page):

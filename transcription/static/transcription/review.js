@@ -37,13 +37,14 @@
     };
     // Not crypto.randomUUID: it exists only with https and on localhost.
     const newKey = () => [...crypto.getRandomValues(new Uint8Array(16))].map((byte) => byte.toString(16).padStart(2, "0")).join("");
-    // Indexes of the first and last selected word: selected with mouse or fingers (the
-    // browser's selection), or else with Shift. If none is selected, both are
-    // viewer.tabStop.
-    const selected = () => {
+    // Indexes of the first and last selected word. If none is selected, both are
+    // viewer.tabStop. isPointer: prefer words selected with mouse or fingers (the browser's
+    // selection). Keys use only words selected with Shift, because the browser's selection
+    // may be out of sight.
+    const selected = (isPointer) => {
       const { isCollapsed, anchorNode, focusNode } = getSelection();
       const marked = [anchorNode, focusNode].map((node) => viewer.numberOf(node?.parentElement));
-      const isMarked = !isCollapsed && !marked.includes(undefined);
+      const isMarked = isPointer && !isCollapsed && !marked.includes(undefined);
       const [one, other] = isMarked ? marked : [viewer.tabStop, anchor === null ? viewer.tabStop : viewer.wordIndexOf(anchor)];
       return [Math.min(one, other), Math.max(one, other)];
     };
@@ -73,13 +74,14 @@
 
     function clearSelection() {
       anchor = null;
+      getSelection().removeAllRanges();
       showSelection();
     }
 
     // Return the selected words and clear the selection: the next action must not include
     // them again.
-    function takeSelection() {
-      const range = selected();
+    function takeSelection(isPointer) {
+      const range = selected(isPointer);
       clearSelection();
       return range;
     }
@@ -291,18 +293,25 @@
 
     // Buttons, keys and mouse
 
-    function markAsRight() {
+    function markAsRight(isPointer) {
       if (!viewer.words.length) return;
-      const all = expandToCorrections(...takeSelection());
+      const all = expandToCorrections(...takeSelection(isPointer));
       queueSave(all.range, textOf(all.from, all.to));
     }
 
-    const starts = { edit: () => openInput(...takeSelection()), insert: () => openInput(...takeSelection(), true), accept: markAsRight, undo: () => undo(), redo: () => redo() };
+    const starts = {
+      edit: (isPointer) => openInput(...takeSelection(isPointer)),
+      insert: (isPointer) => openInput(...takeSelection(isPointer), true),
+      accept: markAsRight,
+      undo: () => undo(),
+      redo: () => redo(),
+    };
     for (const [name, start] of Object.entries(starts)) {
       const button = byId(`${name}-word`);
       // Do not take the focus from the word.
       button?.addEventListener("pointerdown", (event) => event.preventDefault());
-      button?.addEventListener("click", start);
+      // A key that presses the button is no click: its event has the detail 0.
+      button?.addEventListener("click", (event) => start(event.detail > 0));
     }
 
     text.addEventListener("keydown", (event) => {
@@ -344,7 +353,6 @@
     text.addEventListener("dblclick", (event) => {
       const number = viewer.numberOf(event.target);
       if (number === undefined) return;
-      getSelection().removeAllRanges();
       viewer.selectWord(number);
       starts.edit();
     });
