@@ -237,6 +237,43 @@ def test_doubtful_word_can_be_marked_as_checked(page: Page):
     expect(page.locator(".doubtful")).to_have_count(before - 1)
 
 
+def test_n_offers_every_doubtful_word_until_the_user_plays_another_place(page: Page):
+    def having(name: str) -> list[int]:
+        return page.locator(".turn-text > span").evaluate_all(
+            "(all, name) => all.flatMap((w, i) => w.classList.contains(name) ? i : [])",
+            name,
+        )
+
+    page.locator("#below").fill("1")
+    doubtful = having("doubtful")
+    page.keyboard.press("n")
+    while having("spoken") <= doubtful[2:3]:
+        page.wait_for_timeout(50)
+    page.keyboard.press("a")
+    expect(page.locator("#saved")).to_have_text("Saved.")
+    page.keyboard.press("n")
+    expect(word(page, doubtful[1])).to_be_focused()
+    page.keyboard.press("F2")
+    page.locator(".turn-text > input").fill("")
+    page.keyboard.press("Enter")
+    expect(page.locator(".removed")).to_have_count(1)
+    page.keyboard.press("n")
+    expect(word(page, doubtful[2] - 1)).to_be_focused()
+
+    last = len(texts(page)) - 1
+    page.locator("audio").evaluate(
+        "audio => { audio.pause(); audio.currentTime = audio.duration - 0.01; }"
+    )
+    expect(word(page, last)).to_have_class(re.compile("spoken"))
+    page.keyboard.press("p")
+    expect(word(page, max(n for n in having("doubtful") if n < last))).to_be_focused()
+    box = page.locator(".wave").bounding_box()
+    assert box
+    page.mouse.click(box["x"] + 1, box["y"] + 10)
+    page.keyboard.press("n")
+    expect(word(page, doubtful[2] - 1)).to_be_focused()
+
+
 def test_a_word_is_replaced_everywhere_and_the_transcript_is_verified(page: Page):
     heard = page.locator(".turn-text").inner_text()
     page.get_by_text("Find and replace").click()

@@ -31,7 +31,10 @@
     let [words, starts, sure, ranges, inTime, doubtful] = [[], [], [], [], [], []];
     const numbers = new WeakMap();
     let below = 0;
-    let target = -1;
+    // The place of the word that playDoubtful() played last. null: the user has gone elsewhere.
+    let target = null;
+    // Where this page moved the audio last, in ms.
+    let soughtMs = 0;
     let spoken = -1;
     let drawn = null;
     let tabStop = 0;
@@ -97,7 +100,7 @@
         replaceTurn(number, turn);
       }
       if (isMoved) inTime = wordsByTime();
-      [spoken, target, tabStop] = [-1, -1, -1];
+      [spoken, tabStop] = [-1, -1];
       selectWord(wordIndexOf(chosen), false);
       findDoubtful();
       for (const turn of changed) {
@@ -178,10 +181,16 @@
       audio.play().catch(() => {});
     }
 
-    function playFrom(ms) {
-      audio.currentTime = Math.max(0, ms) / 1000;
-      play();
+    function seek(ms) {
+      soughtMs = Math.max(0, ms);
+      audio.currentTime = soughtMs / 1000;
       highlightSpoken();
+    }
+
+    function playFrom(ms) {
+      target = null;
+      seek(ms);
+      play();
     }
 
     // Tab reaches only one word. From this word, the arrow keys reach the others.
@@ -227,28 +236,33 @@
       wave?.querySelector(".checks").setAttribute("d", durationMs() ? [...new Set(places)].join("") : "");
     }
 
-    // The index of the doubtful word that playDoubtful() has begun to play, or else of the word
-    // that is spoken now; -1 at the start of the audio.
-    function currentIndex() {
-      const lead = target < 0 ? 0 : Math.max(0, starts[target] - LEAD_MS);
-      const onTheWay = target >= 0 && positionMs() >= lead - NEAR_MS && positionMs() <= starts[target] + NEAR_MS;
-      if (onTheWay) return target;
-      return positionMs() === 0 ? -1 : wordIndexAt(positionMs());
+    // A word's place stays the same when other words are corrected or removed: its original
+    // word, and its number among the words that stand for this original word.
+    const placeOf = (number) => ({ first: ranges[number].first, nth: number - wordIndexOf(ranges[number].first) });
+
+    // The place from which `n` and `p` go on: the word that they played last, or else the
+    // word that is spoken now.
+    function currentPlace() {
+      if (target) return target;
+      const at = positionMs() === 0 ? -1 : wordIndexAt(positionMs());
+      return at < 0 ? { first: -1, nth: 0 } : placeOf(at);
     }
 
     function playDoubtful(forward) {
-      const from = currentIndex();
+      const { first, nth } = currentPlace();
+      // Below 0: the word is before this place. Above 0: it is after it.
+      const distance = (number) => ranges[number].first - first || number - wordIndexOf(first) - nth;
       const next = forward
-        ? doubtful.find((number) => number > from)
-        : doubtful.findLast((number) => number < from);
+        ? doubtful.find((number) => distance(number) > 0)
+        : doubtful.findLast((number) => distance(number) < 0);
       if (next === undefined) {
         count.textContent = `${doubtful.length} to check, none ${forward ? "after" : "before"} this place`;
         return;
       }
-      target = next;
-      selectWord(target);
-      playFrom(starts[target] - LEAD_MS);
-      count.textContent = `${doubtful.indexOf(target) + 1} of ${doubtful.length} to check: “${words[target].textContent}”, ${sure[target].toFixed(2)}, at ${clock(starts[target])}`;
+      selectWord(next);
+      playFrom(starts[next] - LEAD_MS);
+      target = placeOf(next);
+      count.textContent = `${doubtful.indexOf(next) + 1} of ${doubtful.length} to check: “${words[next].textContent}”, ${sure[next].toFixed(2)}, at ${clock(starts[next])}`;
     }
 
     const toggle = () => (audio.paused ? play() : audio.pause());
@@ -273,7 +287,7 @@
       if (!byId("skip-silence").checked || audio.paused) return;
       const ms = positionMs();
       const silence = silences.find(([from, to]) => ms >= from + NEAR_MS && ms < to - NEAR_MS);
-      if (silence) audio.currentTime = silence[1] / 1000;
+      if (silence) seek(silence[1]);
     }
 
     // Play one channel alone. The audio goes through the splitter only after the user has
@@ -317,7 +331,7 @@
       " ": toggle,
       n: () => playDoubtful(true),
       p: () => playDoubtful(false),
-      j: () => { audio.currentTime = Math.max(0, positionMs() - BACK_MS) / 1000; highlightSpoken(); },
+      j: () => seek(positionMs() - BACK_MS),
       "[": () => changeSpeed(-1),
       "]": () => changeSpeed(1),
       l: copyLink,
@@ -376,8 +390,8 @@
 
     wave?.addEventListener("click", (event) => {
       const { left, width: wide } = wave.getBoundingClientRect();
-      audio.currentTime = (durationMs() / 1000) * Math.min(1, Math.max(0, (event.clientX - left) / wide));
-      highlightSpoken();
+      target = null;
+      seek(durationMs() * Math.min(1, Math.max(0, (event.clientX - left) / wide)));
     });
 
     byId("previous").addEventListener("click", () => playDoubtful(false));
@@ -394,6 +408,8 @@
     if (volume >= 0 && volume <= 1) audio.volume = volume;
     audio.addEventListener("volumechange", () => store("volume", audio.volume));
     audio.addEventListener("timeupdate", skipSilence);
+    // The user moved the audio with the browser's own controls.
+    audio.addEventListener("seeking", () => { if (Math.abs(positionMs() - soughtMs) > NEAR_MS) target = null; });
     audio.addEventListener("error", () => { count.textContent = "The audio cannot be played."; });
     audio.addEventListener("durationchange", drawDoubtful);
     for (const moment of ["play", "pause", "seeked", "timeupdate"]) audio.addEventListener(moment, run);
