@@ -274,6 +274,27 @@ def test_n_offers_every_doubtful_word_until_the_user_plays_another_place(page: P
     expect(word(page, doubtful[2] - 1)).to_be_focused()
 
 
+def test_undo_waits_for_the_save_and_the_undo_before_it(page: Page):
+    heard = texts(page)
+    correct(page, 0, "first")
+    correct(page, 1, "second")
+    held: list = []
+    page.route("**/corrections/", lambda route: held.append(route), times=1)
+    word(page, 2).dblclick()
+    page.locator(".turn-text > input").fill("third")
+    page.keyboard.press("Enter")
+    for key in ("Control+z", "Control+z", "Control+y", "Control+z"):
+        page.keyboard.press(key)
+    held[0].continue_()
+
+    expect(page.locator("#saved")).to_have_text("Undone.")
+    expect(page.locator(".pending")).to_have_count(0)
+    page.wait_for_load_state("networkidle")
+    assert texts(page) == ["first", *heard[1:]]
+    page.reload()
+    assert texts(page) == ["first", *heard[1:]]
+
+
 def test_a_word_is_replaced_everywhere_and_the_transcript_is_verified(page: Page):
     heard = page.locator(".turn-text").inner_text()
     page.get_by_text("Find and replace").click()

@@ -23,12 +23,13 @@
     // is the text of these words. `seen` is the revision that the page showed when the
     // user opened the input.
     let edit = null;
-    // Saves that the server has not answered, the oldest first.
+    // Requests that the server has not answered, the oldest first: { url, body, sentence,
+    // save, restore, onDone, isStep }. `sentence` is shown when it is done. Only a save has
+    // `save`, and perhaps `restore`, which shows the text before the save again. `isStep`:
+    // scroll to the words that change.
     let waiting = [];
-    // Maps the key of a save to a function that restores the text before the save. Saves
-    // from before a reload have no function.
-    const before = new Map();
     let isSending = false;
+    let isOffline = false;
     let retry = 0;
 
     const showStatus = (sentence, isBad = false) => {
@@ -101,7 +102,8 @@
     function saveDrafts() {
       try {
         const open = edit && draftOf(edit);
-        if (open || waiting.length) localStorage.setItem(storageKey, JSON.stringify({ open, waiting }));
+        const saves = waiting.flatMap(({ save }) => save ?? []);
+        if (open || saves.length) localStorage.setItem(storageKey, JSON.stringify({ open, waiting: saves }));
         else localStorage.removeItem(storageKey);
       } catch { /* This browser stores nothing. */ }
     }
@@ -110,7 +112,7 @@
       let draft = null;
       try { draft = JSON.parse(localStorage.getItem(storageKey)); } catch { return; }
       if (!draft) return;
-      waiting = draft.waiting ?? [];
+      waiting = draft.waiting.map((save) => requestFor(save));
       if (draft.open) {
         reopenInput(draft.open);
         if (edit) showStatus("Your unsaved text was restored. Press Enter to save it.");
@@ -174,13 +176,18 @@
       saveDrafts();
     }
 
-    function queueSave(range, after, seen = revision, undoShown = () => {}) {
-      const key = newKey();
-      before.set(key, undoShown);
-      waiting.push({ first: range.first, last: range.last, after, revision: seen, key });
+    function queueSave(range, after, seen = revision, restore = () => {}) {
+      queue(requestFor({ ...range, after, seen, key: newKey() }, restore));
       saveDrafts();
-      sendQueue();
     }
+
+    const requestFor = (save, restore) => ({
+      save,
+      restore,
+      url: review.dataset.correct,
+      body: { revision: save.seen, key: save.key, changes: [{ first: save.first, last: save.last, after: save.after }] },
+      sentence: "Saved.",
+    });
 
     // The server
 
@@ -195,7 +202,7 @@
       return { status: answer.status, ...(await answer.json()) };
     }
 
-    function showAnswer(answer) {
+    function showAnswer(answer, isStep) {
       if (answer.revision !== undefined) revision = answer.revision;
       if (answer.reload) location.reload();
       if (!answer.turns?.length) return;
@@ -207,8 +214,14 @@
         edit.input.remove();
         edit = null;
       }
+      const shown = isStep ? viewer.words.map((word) => word.textContent) : [];
       viewer.replaceTurns(answer.turns);
       showSelection();
+      const changed = isStep ? viewer.words.findIndex((word, number) => word.textContent !== shown[number]) : -1;
+      if (changed >= 0) {
+        viewer.selectWord(changed, false);
+        viewer.words[changed].scrollIntoView({ block: "nearest" });
+      }
       if (again) {
         reopenInput(again);
         if (edit) edit.input.setSelectionRange(again.caret, again.caret);
@@ -217,38 +230,59 @@
       if (byId("history").open) loadHistory();
     }
 
+    function queue(request) {
+      waiting.push(request);
+      sendQueue();
+    }
+
     async function sendQueue() {
       if (isSending) return;
       isSending = true;
       let isRefused = false;
       clearTimeout(retry);
       while (waiting.length) {
-        const { first, last, after, key, revision: seen } = waiting[0];
+        const { url, body, sentence, save, restore, onDone, isStep } = waiting[0];
         let answer;
         try {
-          answer = await post(review.dataset.correct, { revision: seen, key, changes: [{ first, last, after }] });
+          answer = await post(url, body);
         } catch {
-          showStatus("Not saved: no connection, an error on the server, or you are logged out. Your text is kept in this browser and is sent again every 5 seconds. If you are logged out, reload this page and log in.", true);
-          retry = setTimeout(sendQueue, RETRY_MS);
-          break;
+          isOffline = Boolean(save);
+          if (isOffline) break;
+          isRefused = true;
+          waiting.shift();
+          showStatus("No answer: no connection, an error on the server, or you are logged out. Reload this page to see whether the text has changed.", true);
+          continue;
         }
+        isOffline = false;
         waiting.shift();
         saveDrafts();
-        showAnswer(answer);
+        showAnswer(answer, isStep);
         if (answer.status !== 200) {
-          handleRefusal(answer, { first, last, after, key, seen }, isRefused);
+          if (save) handleRefusal(answer, save, restore, isRefused);
+          else showStatus(answer.detail, true);
           isRefused = true;
-        } else if (!isRefused) showStatus("Saved.");
-        before.delete(key);
+        } else {
+          onDone?.();
+          if (!isRefused) showStatus(sentence);
+        }
       }
       isSending = false;
+      if (!isOffline) return;
+      // Do not undo or replace anything minutes later, when nobody expects it.
+      waiting = waiting.filter(({ save }) => save);
+      showOffline();
+      retry = setTimeout(sendQueue, RETRY_MS);
+    }
+
+    function showOffline() {
+      showStatus("Not saved: no connection, an error on the server, or you are logged out. Your text is kept in this browser and is sent again every 5 seconds. Until it is saved, you cannot undo, redo or replace. If you are logged out, reload this page and log in.", true);
     }
 
     // isAnother: an earlier save was refused just now. Keep the message about it.
-    function handleRefusal(answer, { first, last, after, key, seen }, isAnother) {
+    function handleRefusal(answer, { first, last, after, seen }, restore, isAnother) {
       if (isAnother) saved.append(" ", answer.detail);
       else showStatus(answer.detail, true);
-      before.get(key)?.();
+      restore?.();
       if (answer.status === 409 && answer.turns) {
         const mine = document.createElement("button");
         mine.type = "button";
@@ -260,25 +294,14 @@
       if (!edit) reopenInput({ first, last, typed: after, seen });
     }
 
-    async function postAction(url, body, sentence) {
-      if (isSending || waiting.length) {
-        showStatus("Nothing was changed: your last change is still being saved. Wait for “Saved.”, then try again.", true);
-        return;
-      }
-      isSending = true;
-      try {
-        const answer = await post(url, body);
-        showAnswer(answer);
-        showStatus(answer.status === 200 ? sentence : answer.detail, answer.status !== 200);
-      } catch {
-        showStatus("No answer: no connection, an error on the server, or you are logged out. Reload this page to see whether the text has changed.", true);
-      }
-      isSending = false;
-      sendQueue();
+    function queueAction(url, body, more) {
+      if (isOffline) showOffline();
+      else queue({ url, body: { ...body, revision }, ...more });
     }
 
-    const undo = (number) => postAction(review.dataset.undo, { number, revision }, "Undone.");
-    const redo = (number) => postAction(review.dataset.redo, { number, revision }, "Redone.");
+    // Without a number: the user's last change.
+    const undo = (number) => queueAction(review.dataset.undo, { number }, { sentence: "Undone.", isStep: !number });
+    const redo = (number) => queueAction(review.dataset.redo, { number }, { sentence: "Redone.", isStep: !number });
 
     async function loadHistory() {
       const place = byId("history").querySelector("div");
@@ -379,6 +402,8 @@
     });
 
     const form = byId("replace");
+    // With the same key, the server replaces only once, however often the button is pressed.
+    let previewKey = "";
     form.addEventListener("submit", async (event) => {
       event.preventDefault();
       const place = form.querySelector(".preview");
@@ -386,15 +411,16 @@
         const answer = await fetch(form.action, { method: "POST", body: new FormData(form) });
         if (answer.redirected || !answer.ok) throw new Error("no preview");
         place.innerHTML = await answer.text();
+        previewKey = newKey();
       } catch {
         place.textContent = "No preview: no connection, an error on the server, or you are logged out.";
       }
     });
     form.addEventListener("input", () => { form.querySelector(".preview").textContent = ""; });
-    form.addEventListener("click", async (event) => {
+    form.addEventListener("click", (event) => {
       if (event.target.id !== "replace-all") return;
       const [find, replace] = [form.elements.find.value, form.elements.replace.value];
-      await postAction(review.dataset.replace, { revision, find, replace, key: newKey() }, "Replaced.");
+      queueAction(review.dataset.replace, { find, replace, key: previewKey }, { sentence: "Replaced." });
       form.querySelector(".preview").textContent = "";
     });
 
