@@ -17,7 +17,7 @@ from tests.live.test_accessibility import in_shell
 
 pytestmark = in_chromium
 # Each test takes one call, so this must be at least the number of tests.
-CALLS = 16
+CALLS = 18
 
 
 @pytest.fixture(scope="module")
@@ -389,11 +389,96 @@ def test_refused_correction_stays_editable(browser: Browser, address: str):
     word(page, 1).dblclick()
     page.locator(".turn-text > input").fill("<b>bold</b>")
     page.keyboard.press("Enter")
-    expect(page.locator("#saved")).to_contain_text("plain text. Remove <b>")
+    expect(page.locator("#saved")).to_have_text(
+        "Not saved. Your text is in the list below."
+    )
+    expect(page.locator("#refused li")).to_contain_text("plain text. Remove <b>")
+    page.get_by_role("button", name="Edit", exact=True).last.click()
     expect(page.locator(".turn-text > input")).to_have_value("<b>bold</b>")
     page.keyboard.press("Escape")
     assert texts(page) == heard
     page.close()
+
+
+def test_refused_texts_are_listed_until_they_are_used_or_discarded(
+    browser: Browser, sandbox: Sandbox, address: str
+):
+    # Do not use the fixture `page`: any message in its console makes the test fail, and
+    # Chromium logs the refused requests there.
+    page = browser.new_page()
+    page.goto(address)
+    sign_in(page)
+    heard = texts(page)
+    refused = page.locator("#refused li")
+    [key] = re.findall(r"/transcript/(\d+)/", page.url)
+
+    def lock(moment: str) -> None:
+        in_shell(
+            sandbox,
+            f"""
+from django.utils import timezone
+from transcription.models import Transcript
+Transcript.objects.filter(pk={key}).update(verified_at={moment})
+""",
+        )
+
+    page.route("**/corrections/", lambda route: route.abort())
+    for number, text in [(0, "first"), (1, "second"), (1, "again"), (2, "open")]:
+        word(page, number).dblclick()
+        page.locator(".turn-text > input").fill(text)
+        if text != "open":
+            page.keyboard.press("Enter")
+    lock("timezone.now()")
+    page.unroute("**/corrections/")
+    page.evaluate("dispatchEvent(new Event('online'))")
+    expect(refused).to_have_count(3)
+    expect(refused.nth(1)).to_contain_text(f"“{heard[1]}” → “second”. This transcript")
+    assert texts(page) == [*heard[:2], *heard[3:]]
+    expect(page.locator(".turn-text > input")).to_have_value("open")
+    page.locator(".turn-text > input").press("Enter")
+    expect(refused).to_have_count(4)
+
+    lock("None")
+    page.reload()
+    expect(refused).to_have_count(4)
+    refused.nth(0).get_by_role("button", name="Edit").click()
+    expect(page.locator(".turn-text > input")).to_have_value("first")
+    page.keyboard.press("Escape")
+    expect(refused).to_have_count(4)
+    refused.last.get_by_role("button", name="Edit").click()
+    page.keyboard.press("Enter")
+    expect(page.locator("#saved")).to_have_text("Saved.")
+    refused.nth(0).get_by_role("button", name="Discard").click()
+    refused.nth(0).get_by_role("button", name="Discard").click()
+    expect(word(page, 1)).to_be_focused()
+    page.reload()
+    expect(refused).to_have_count(1)
+    page.close()
+
+
+def test_two_tabs_keep_the_texts_of_each_other(browser: Browser, address: str):
+    # Do not use the fixture `page`: any message in its console makes the test fail, and
+    # Chromium logs failed requests there.
+    context = browser.new_context()
+    page, other = context.new_page(), context.new_page()
+    page.goto(address)
+    sign_in(page)
+    other.goto(address)
+    page.route("**/corrections/", lambda route: route.abort())
+    for number, text in [(0, "kept"), (2, "open")]:
+        word(page, number).dblclick()
+        page.locator(".turn-text > input").fill(text)
+        if text != "open":
+            page.keyboard.press("Enter")
+    expect(page.locator("#saved")).to_contain_text("Your text is kept in this browser")
+    correct(other, 1, "other")
+    page.close()
+    other.reload()
+
+    expect(word(other, 0)).to_have_class("corrected")
+    expect(word(other, 0)).to_have_text("kept")
+    expect(other.locator(".turn-text > input")).to_have_value("open")
+    context.close()
 
 
 def test_two_people_see_each_other_s_words_and_overwrite_none(
@@ -418,14 +503,18 @@ def test_two_people_see_each_other_s_words_and_overwrite_none(
     page.unroute("**/corrections/")
     page.evaluate("dispatchEvent(new Event('online'))")
 
-    expect(page.locator("#saved")).to_contain_text("changed these words to “theirs”")
+    refused = page.locator("#refused li")
+    expect(refused).to_contain_text("changed these words to “theirs”")
     expect(page.locator(".turn-text > input")).to_have_value("open")
     assert texts(page)[:3] == ["theirs", "first", "untouched"]
     page.locator(".turn-text > input").press("Enter")
-    expect(page.locator("#saved")).to_contain_text("changed these words to “third”")
+    expect(refused.last).to_contain_text("changed these words to “third”")
     assert texts(page)[:4] == ["theirs", "first", "third", "untouched"]
-    page.get_by_role("button", name="Use mine").click()
-    expect(word(page, 2)).to_have_text("open")
+    for text in ("mine", "open"):
+        refused.first.get_by_role("button", name="Use mine").click()
+        expect(page.get_by_text(text, exact=True)).to_be_focused()
+    expect(refused).to_have_count(0)
+    assert texts(page)[:4] == ["mine", "first", "open", "untouched"]
     page.close()
     other.close()
 

@@ -12,22 +12,23 @@
     const viewer = text.viewer;
     const token = document.querySelector("[name=csrfmiddlewaretoken]").value;
     // With the user: another account in this browser must not send these drafts as its own.
-    const storageKey = `djtranscribe.drafts.${review.dataset.user}.${review.dataset.uuid}`;
+    const storageKey = `djtranscribe.drafts.${review.dataset.user}.${review.dataset.uuid}.`;
     // The revision that this page shows.
     let revision = Number(review.dataset.revision);
     // The original word where a selection with Shift began. The selection's other end is
     // viewer.tabStop. null: no selection.
     let anchor = null;
-    // The open input: { input, from, to, range, isInsertion, now, spans, seen }. `from`
-    // and `to` are indexes in viewer.words, `range` has indexes of original words. `now`
-    // is the text of these words. `seen` is the revision that the page showed when the
-    // user opened the input.
+    // The open input: { input, from, to, range, now, spans, draft }. `from` and `to` are
+    // indexes in viewer.words, `range` has indexes of original words. `now` is the text of
+    // these words. `draft`: see below.
     let edit = null;
     // Requests that the server has not answered, the oldest first: { url, body, sentence,
     // save, restore, onDone, isStep }. `sentence` is shown when it is done. Only a save has
     // `save`, and perhaps `restore`, which shows the text before the save again. `isStep`:
     // scroll to the words that change.
     let waiting = [];
+    // Drafts that the server refused. The page lists them.
+    let refused = [];
     let isSending = false;
     let isOffline = false;
     let retry = 0;
@@ -95,39 +96,97 @@
       showSelection();
     }
 
-    // Drafts: typed text that is not saved yet survives a reload of the page.
+    // Drafts: typed text that is not saved yet survives a reload of the page. Each draft has
+    // its own entry in localStorage, so that two tabs do not overwrite each other's drafts:
+    // { key, at, state, first, last, before, typed, isInsertion, seen, detail, isConflict }.
+    // `state` is "open", "waiting" or "refused". `typed` replaces the text `before` of the
+    // original words from `first` to `last`, or follows it if `isInsertion`. `seen` is the
+    // revision that the user saw. `detail` says why the server refused it. `isConflict`:
+    // somebody else has changed the words.
 
-    const draftOf = ({ range, input, isInsertion, seen }) => ({ ...range, typed: input.value, isInsertion, seen });
-
-    function saveDrafts() {
-      try {
-        const open = edit && draftOf(edit);
-        const saves = waiting.flatMap(({ save }) => save ?? []);
-        if (open || saves.length) localStorage.setItem(storageKey, JSON.stringify({ open, waiting: saves }));
-        else localStorage.removeItem(storageKey);
-      } catch { /* This browser stores nothing. */ }
+    function store(draft) {
+      try { localStorage.setItem(storageKey + draft.key, JSON.stringify(draft)); } catch { /* This browser stores nothing. */ }
     }
 
+    function forget({ key }) {
+      try { localStorage.removeItem(storageKey + key); } catch { /* This browser stores nothing. */ }
+    }
+
+    function storedDrafts() {
+      try {
+        const names = Object.keys(localStorage).filter((name) => name.startsWith(storageKey));
+        return names.map((name) => JSON.parse(localStorage.getItem(name))).sort((one, other) => one.at - other.at);
+      } catch { return []; }
+    }
+
+    const openDraft = () => ({ ...edit.draft, ...edit.range, state: "open", before: edit.now, typed: edit.input.value });
+    const wholeText = ({ before, typed, isInsertion }) => isInsertion ? `${before}${typed && " "}${typed}` : typed;
+
     function restoreDrafts() {
-      let draft = null;
-      try { draft = JSON.parse(localStorage.getItem(storageKey)); } catch { return; }
-      if (!draft) return;
-      waiting = draft.waiting.map((save) => requestFor(save));
-      if (draft.open) {
-        reopenInput(draft.open);
-        if (edit) showStatus("Your unsaved text was restored. Press Enter to save it.");
-        else showStatus(`Not saved, because somebody removed all words: “${draft.open.typed}”`, true);
+      for (const draft of storedDrafts()) {
+        if (draft.state === "waiting") waiting.push(requestFor(draft));
+        else if (draft.state === "refused") listRefused(draft);
+        else if (edit) listRefused({ ...draft, detail: "Not saved yet." });
+        else {
+          showStatus("Your unsaved text was restored. Press Enter to save it.");
+          reopenInput(draft);
+        }
       }
-      if (waiting.length) sendQueue();
+      sendQueue();
+    }
+
+    // Refused drafts
+
+    function listRefused(draft) {
+      const listed = { ...draft, state: "refused", typed: wholeText(draft), isInsertion: false };
+      store(listed);
+      refused.push(listed);
+      showRefused();
+    }
+
+    function showRefused() {
+      byId("refused").replaceChildren(...refused.map((draft) => {
+        const item = document.createElement("li");
+        const change = draft.typed ? `“${draft.before}” → “${draft.typed}”` : `Remove “${draft.before}”`;
+        const actions = { Edit: reopenInput, ...(draft.isConflict && { "Use mine": useMine }), Discard: discard };
+        item.append(`${change}. ${draft.detail}`);
+        for (const [name, act] of Object.entries(actions)) {
+          const button = document.createElement("button");
+          button.type = "button";
+          button.textContent = name;
+          button.addEventListener("click", () => {
+            refused = refused.filter((each) => each !== draft);
+            showRefused();
+            act(draft);
+          });
+          item.append(" ", button);
+        }
+        return item;
+      }));
+    }
+
+    function useMine(draft) {
+      queueSave(draft);
+      discard(draft);
+    }
+
+    function discard(draft) {
+      forget(draft);
+      if (viewer.words.length) viewer.selectWord(viewer.wordIndexOf(draft.first));
     }
 
     // The input
 
-    function reopenInput({ first, last, isInsertion, typed, seen }) {
-      openInput(viewer.wordIndexOf(first), viewer.wordIndexOf(last - 1), isInsertion, typed, seen);
+    function reopenInput(draft) {
+      const from = viewer.wordIndexOf(draft.first);
+      let to = viewer.wordIndexOf(draft.last - 1);
+      // If somebody removed some of the words, these are the indexes of the next words.
+      if (viewer.ranges[to]?.first >= draft.last) to -= 1;
+      if (viewer.ranges[to]?.last > draft.first && from <= to) openInput(from, to, draft);
+      else handleRefusal({ ...draft, seen: revision, isConflict: true, detail: "Somebody removed these words." });
     }
 
-    function openInput(from, to, isInsertion = false, typed = null, seen = revision) {
+    function openInput(from, to, { typed = null, isInsertion = false, ...more } = {}) {
       if (edit) closeInput(true);
       // Somebody may have removed all words.
       if (!viewer.words.length) return;
@@ -142,50 +201,53 @@
       input.setAttribute("aria-label", isInsertion ? `Insert after “${now}”` : `Correct “${now}”`);
       const fit = () => { input.size = Math.max(4, input.value.length + 1); };
       fit();
-      input.addEventListener("input", () => { fit(); saveDrafts(); });
+      input.addEventListener("input", () => { fit(); store(openDraft()); });
       const spans = viewer.words.slice(all.from, all.to + 1);
       if (isInsertion) spans.at(-1).after(input);
       else {
         spans[0].before(input);
         for (const span of spans) span.hidden = true;
       }
-      edit = { ...all, input, isInsertion, now, spans, seen };
+      edit = { ...all, input, now, spans, draft: { key: newKey(), at: Date.now(), seen: revision, ...more, isInsertion } };
+      if (typed !== null) store(openDraft());
       input.focus({ preventScroll: true });
       input.select();
-      saveDrafts();
     }
 
     function closeInput(isSaved) {
-      const { input, range, isInsertion, now, spans, seen } = edit;
-      const typed = input.value.trim().replace(/\s+/g, " ");
+      const { input, now, spans } = edit;
+      const draft = { ...openDraft(), typed: input.value.trim().replace(/\s+/g, " ") };
+      const typed = wholeText(draft);
       edit = null;
       input.remove();
       for (const span of spans) span.hidden = false;
-      const after = isInsertion ? `${now}${typed && " "}${typed}` : typed;
-      if (isSaved && after !== now) {
-        const text = spans[0].textContent;
-        spans[0].textContent = after || "…";
+      if (isSaved && typed !== now) {
+        // If an earlier save is pending, its text may be refused, too.
+        const text = spans[0].dataset.saved ??= spans[0].textContent;
+        spans[0].textContent = typed || "…";
         spans[0].classList.add("pending");
         for (const span of spans.slice(1)) span.hidden = true;
-        queueSave(range, after, seen, () => {
+        queueSave({ ...draft, typed }, () => {
           spans[0].textContent = text;
           spans[0].classList.remove("pending");
           for (const span of spans) span.hidden = false;
         });
       }
-      saveDrafts();
+      if (!isSaved && draft.detail) listRefused(draft);
+      else forget(draft);
     }
 
-    function queueSave(range, after, seen = revision, restore = () => {}) {
-      queue(requestFor({ ...range, after, seen, key: newKey() }, restore));
-      saveDrafts();
+    function queueSave({ first, last, before, typed, seen = revision }, restore) {
+      const save = { key: newKey(), at: Date.now(), state: "waiting", first, last, before, typed, seen };
+      store(save);
+      queue(requestFor(save, restore));
     }
 
     const requestFor = (save, restore) => ({
       save,
       restore,
       url: review.dataset.correct,
-      body: { revision: save.seen, key: save.key, changes: [{ first: save.first, last: save.last, after: save.after }] },
+      body: { revision: save.seen, key: save.key, changes: [{ first: save.first, last: save.last, after: save.typed }] },
       sentence: "Saved.",
     });
 
@@ -207,7 +269,7 @@
       if (answer.reload) location.reload();
       if (!answer.turns?.length) return;
       // Close the open input while turns are replaced, and open it again afterwards.
-      const again = edit && { ...draftOf(edit), caret: edit.input.selectionStart };
+      const again = edit && { ...openDraft(), caret: edit.input.selectionStart };
       const hadFocus = text.contains(document.activeElement);
       if (edit) {
         for (const span of edit.spans) span.hidden = false;
@@ -224,8 +286,7 @@
       }
       if (again) {
         reopenInput(again);
-        if (edit) edit.input.setSelectionRange(again.caret, again.caret);
-        else showStatus(`Not saved, because somebody removed all words: “${again.typed}”`, true);
+        edit?.input.setSelectionRange(again.caret, again.caret);
       } else if (hadFocus) viewer.words[viewer.tabStop]?.focus({ preventScroll: true });
       if (byId("history").open) loadHistory();
     }
@@ -255,13 +316,15 @@
         }
         isOffline = false;
         waiting.shift();
-        saveDrafts();
         showAnswer(answer, isStep);
         if (answer.status !== 200) {
-          if (save) handleRefusal(answer, save, restore, isRefused);
-          else showStatus(answer.detail, true);
           isRefused = true;
+          restore?.();
+          const isConflict = Boolean(answer.status === 409 && answer.turns);
+          if (save) handleRefusal({ ...save, isConflict, seen: isConflict ? revision : save.seen, detail: answer.detail });
+          else showStatus(answer.detail, true);
         } else {
+          if (save) forget(save);
           onDone?.();
           if (!isRefused) showStatus(sentence);
         }
@@ -278,20 +341,15 @@
       showStatus("Not saved: no connection, an error on the server, or you are logged out. Your text is kept in this browser and is sent again every 5 seconds. Until it is saved, you cannot undo, redo or replace. If you are logged out, reload this page and log in.", true);
     }
 
-    // isAnother: an earlier save was refused just now. Keep the message about it.
-    function handleRefusal(answer, { first, last, after, seen }, restore, isAnother) {
-      if (isAnother) saved.append(" ", answer.detail);
-      else showStatus(answer.detail, true);
-      restore?.();
-      if (answer.status === 409 && answer.turns) {
-        const mine = document.createElement("button");
-        mine.type = "button";
-        mine.textContent = after ? `Use mine: “${after}”` : "Remove the words anyway";
-        mine.addEventListener("click", () => queueSave({ first, last }, after));
-        saved.append(" ", mine);
-        return;
+    function handleRefusal(draft) {
+      // Whoever marked words as right has typed nothing that could be lost.
+      if (wholeText(draft) === draft.before) {
+        forget(draft);
+        showStatus(draft.detail, true);
+      } else {
+        listRefused(draft);
+        showStatus("Not saved. Your text is in the list below.", true);
       }
-      if (!edit) reopenInput({ first, last, typed: after, seen });
     }
 
     function queueAction(url, body, more) {
@@ -319,12 +377,13 @@
     function markAsRight(isPointer) {
       if (!viewer.words.length) return;
       const all = expandToCorrections(...takeSelection(isPointer));
-      queueSave(all.range, textOf(all.from, all.to));
+      const now = textOf(all.from, all.to);
+      queueSave({ ...all.range, before: now, typed: now });
     }
 
     const starts = {
       edit: (isPointer) => openInput(...takeSelection(isPointer)),
-      insert: (isPointer) => openInput(...takeSelection(isPointer), true),
+      insert: (isPointer) => openInput(...takeSelection(isPointer), { isInsertion: true }),
       accept: markAsRight,
       undo: () => undo(),
       redo: () => redo(),
@@ -434,7 +493,8 @@
     });
 
     addEventListener("online", sendQueue);
-    addEventListener("beforeunload", saveDrafts);
+    // Another tab may have closed the same draft.
+    addEventListener("beforeunload", () => { if (edit) store(openDraft()); });
     restoreDrafts();
   }
 
