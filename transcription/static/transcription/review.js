@@ -366,7 +366,11 @@
       try {
         const answer = await fetch(review.dataset.history, { headers: { "X-Requested-With": "fetch" } });
         if (answer.redirected || !answer.ok) throw new Error("no history");
-        place.innerHTML = await answer.text();
+        const html = await answer.text();
+        const hadFocus = place.contains(document.activeElement);
+        place.innerHTML = html;
+        // The button that had the focus is gone.
+        if (hadFocus) byId("history").querySelector("summary").focus();
       } catch {
         place.textContent = "The revisions cannot be loaded. Close this section and open it again.";
       }
@@ -461,7 +465,7 @@
     });
 
     const form = byId("replace");
-    // With the same key, the server replaces only once, however often the button is pressed.
+    // After a lost answer, the server does not replace again with the same key.
     let previewKey = "";
     form.addEventListener("submit", async (event) => {
       event.preventDefault();
@@ -477,10 +481,16 @@
     });
     form.addEventListener("input", () => { form.querySelector(".preview").textContent = ""; });
     form.addEventListener("click", (event) => {
-      if (event.target.id !== "replace-all") return;
+      if (event.target.id !== "replace-all" || waiting.some(({ body }) => body.key === previewKey)) return;
       const [find, replace] = [form.elements.find.value, form.elements.replace.value];
-      queueAction(review.dataset.replace, { find, replace, key: previewKey }, { sentence: "Replaced." });
-      form.querySelector(".preview").textContent = "";
+      queueAction(review.dataset.replace, { find, replace, key: previewKey }, {
+        sentence: "Replaced.",
+        onDone: () => {
+          const place = form.querySelector(".preview");
+          if (place.contains(document.activeElement)) form.elements.find.focus();
+          place.textContent = "";
+        },
+      });
     });
 
     byId("verify")?.addEventListener("submit", (event) => {
