@@ -296,6 +296,10 @@ def test_transcript_has_no_accessibility_violation_while_it_is_corrected(
         for panel in page.locator("#viewer summary").all():
             panel.click()
         expect(page.locator(".revisions")).to_be_visible()
+        page.locator(".turn-text > span").nth(2).dblclick()
+        page.locator(".turn-text > input").fill("<b>refused</b>")
+        page.keyboard.press("Enter")
+        expect(page.locator("#refused")).to_contain_text("plain text")
         page.locator(".turn-text > span").nth(3).dblclick()
         page.locator(".turn-text > input").wait_for()
         wrong[f"correcting {place}"] = violations(page)

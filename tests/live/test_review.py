@@ -291,6 +291,7 @@ def test_undo_waits_for_the_save_and_the_undo_before_it(page: Page):
     expect(page.locator(".pending")).to_have_count(0)
     page.wait_for_load_state("networkidle")
     assert texts(page) == ["first", *heard[1:]]
+    expect(word(page, 1)).to_be_focused()
     page.reload()
     assert texts(page) == ["first", *heard[1:]]
 
@@ -464,6 +465,8 @@ Transcript.objects.filter(pk={key}).update(verified_at={moment})
     expect(word(page, 1)).to_be_focused()
     page.reload()
     expect(refused).to_have_count(1)
+    page.get_by_role("button", name="Verify").click()
+    expect(page.locator("#saved")).to_contain_text("the list below are not saved")
     page.close()
 
 

@@ -445,7 +445,8 @@
 
     const typing = "select, textarea, input:not([type=range], [type=checkbox])";
     document.addEventListener("keydown", (event) => {
-      if (event.defaultPrevented || event.isComposing || event.target.closest(typing)) return;
+      // A key that is held down must not queue dozens of requests.
+      if (event.defaultPrevented || event.repeat || event.isComposing || event.target.closest(typing)) return;
       const key = viewer.shortcutOf(event);
       if ((event.ctrlKey || event.metaKey) && !event.altKey) {
         if (key === "y" || (key === "z" && event.shiftKey)) redo();
@@ -495,11 +496,12 @@
 
     byId("verify")?.addEventListener("submit", (event) => {
       event.target.elements.revision.value = revision;
-      if (!edit && !waiting.length) return;
+      const fault = (edit && "a correction is open. Press Enter to save it, then verify.")
+        || (waiting.length && "your last change is still being saved. Wait for “Saved.”, then verify.")
+        || (refused.length && "the texts in the list below are not saved. Use or discard them, then verify.");
+      if (!fault) return;
       event.preventDefault();
-      showStatus(edit
-        ? "Not verified: a correction is open. Press Enter to save it, then verify."
-        : "Not verified: your last change is still being saved. Wait for “Saved.”, then verify.", true);
+      showStatus(`Not verified: ${fault}`, true);
     });
 
     addEventListener("online", sendQueue);
