@@ -7,7 +7,7 @@ import sys
 from collections.abc import Iterator
 
 import pytest
-from playwright.sync_api import Browser, Page, expect
+from playwright.sync_api import Browser, Page, Route, expect
 
 from sandbox.twilio import audio
 from tests.live.browser import in_chromium, keep, sign_in
@@ -278,8 +278,12 @@ def test_undo_waits_for_the_save_and_the_undo_before_it(page: Page):
     heard = texts(page)
     correct(page, 0, "first")
     correct(page, 1, "second")
-    held: list = []
-    page.route("**/corrections/", lambda route: held.append(route), times=1)
+    held: list[Route] = []
+
+    def hold(route: Route) -> None:
+        held.append(route)
+
+    page.route("**/corrections/", hold, times=1)
     word(page, 2).dblclick()
     page.locator(".turn-text > input").fill("third")
     page.keyboard.press("Enter")
@@ -427,10 +431,10 @@ Transcript.objects.filter(pk={key}).update(verified_at={moment})
         )
 
     page.route("**/corrections/", lambda route: route.abort())
-    for number, text in [(0, "first"), (1, "second"), (1, "again"), (2, "open")]:
+    for number, text in [(0, "first"), (1, "second"), (1, "again"), (2, "late")]:
         word(page, number).dblclick()
         page.locator(".turn-text > input").fill(text)
-        if text != "open":
+        if text != "late":
             page.keyboard.press("Enter")
     page.get_by_text("Find and replace").click()
     page.get_by_label("Find").fill("the")
@@ -443,7 +447,7 @@ Transcript.objects.filter(pk={key}).update(verified_at={moment})
     expect(refused).to_have_count(3)
     expect(refused.nth(1)).to_contain_text(f"“{heard[1]}” → “second”. This transcript")
     assert texts(page) == [*heard[:2], *heard[3:]]
-    expect(page.locator(".turn-text > input")).to_have_value("open")
+    expect(page.locator(".turn-text > input")).to_have_value("late")
     page.locator(".turn-text > input").press("Enter")
     expect(refused).to_have_count(4)
     replace.click()
@@ -529,6 +533,17 @@ def test_two_people_see_each_other_s_words_and_overwrite_none(
         expect(page.get_by_text(text, exact=True)).to_be_focused()
     expect(refused).to_have_count(0)
     assert texts(page)[:4] == ["mine", "first", "open", "untouched"]
+
+    word(page, 3).dblclick()
+    page.locator(".turn-text > input").fill("removed")
+    after = texts(page)[3:]
+    correct(other, 3, "")
+    page.get_by_role("button", name="Undo", exact=True).click()
+    expect(refused).to_contain_text("Somebody removed these words.")
+    assert texts(page)[3:] == after
+    refused.get_by_role("button", name="Use mine").click()
+    expect(word(page, 3)).to_have_text("removed")
+    assert texts(page)[4:] == after
     page.close()
     other.close()
 
