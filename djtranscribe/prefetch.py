@@ -15,7 +15,7 @@ View = TypeVar("View", bound=Callable[..., HttpResponse])
 
 
 def is_prefetch(request: HttpRequest) -> bool:
-    """Return whether a header announces a prefetch. Only its name matters."""
+    """Return whether a header's name announces a prefetch. Ignore its value."""
     return any(HEADER.search(name) for name in request.headers)
 
 

@@ -194,7 +194,7 @@ INSTALLED_APPS = [
 ]
 
 MIDDLEWARE = [
-    # The middleware below needs the path without BASE_URL's path.
+    # Removes BASE_URL's path from request.path_info, for the middleware below.
     "djtranscribe.middleware.strip_path_prefix",
     "django.middleware.security.SecurityMiddleware",
     "djtranscribe.middleware.answer_webhooks_first",
@@ -285,10 +285,11 @@ SESSION_COOKIE_PATH = CSRF_COOKIE_PATH = PREFIX or "/"
 MESSAGE_STORAGE = "django.contrib.messages.storage.session.SessionStorage"
 SECURE_SSL_REDIRECT = IS_HTTPS
 SECURE_SSL_HOST = split_url(BASE_URL).netloc
+# The URLs of all webhooks begin with one of these paths.
+WEBHOOK_PATHS = ("/record/", "/bridge/", "/code/", "/answer/", "/webhooks/")
 # Never redirect these URLs to https. Monitors on this machine use http. Webhooks look
 # like http if the proxy does not set the header X-Forwarded-Proto, and a redirect would
 # lose the body of the request.
-WEBHOOK_PATHS = ("/record/", "/bridge/", "/code/", "/answer/", "/webhooks/")
 SECURE_REDIRECT_EXEMPT = [
     "^" + re.escape(f"{PREFIX}{path}".lstrip("/"))
     for path in ("/healthz", "/metrics", *WEBHOOK_PATHS)

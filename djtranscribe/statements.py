@@ -23,7 +23,8 @@ class Parameter(Value):
 
     name: the keyword argument with this value.
     field: the field that converts the value for the database.
-    plus: is added to the value, if it is a time. `parameter + timedelta(...)` sets it.
+    plus: a duration to add to the value, which must then be a time.
+        `parameter + timedelta(...)` sets it.
     """
 
     def __init__(self, name: str, field: Any, plus: timedelta | None = None) -> None:

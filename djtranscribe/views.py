@@ -25,8 +25,9 @@ from djtranscribe.models import VendorPause
 LATE_SECONDS = 300
 
 
-# Django's own views for 400 and 404 check the CSRF token, and so read the body of the
-# request. If the body is invalid, that is a server error.
+# These views for 400 and 404 replace Django's own, which check the CSRF token. For this
+# check, Django reads the body of the request. If the body is invalid, that raises an
+# error, and the response is a 500.
 
 
 def bad_request(request: HttpRequest, exception: Exception) -> HttpResponse:

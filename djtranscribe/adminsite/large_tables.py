@@ -61,10 +61,10 @@ class CappedPaginator(Paginator[Any]):
         """Whether a page sorts only the newest MAX_COUNT of the matching rows.
 
         True if more than MAX_COUNT rows match a filter and the order is not by date.
-        The database can use only one index: the filter's or the order's. With the
-        filter's index, it reads and sorts all matching rows. With the order's index, it
-        reads rows until enough of them match. With a million rows, both take over a
-        second.
+        With a million rows, sorting all matching rows would take over a second, because
+        the database can use only one index. With the filter's index, it reads and sorts
+        all matching rows. With the order's index, it reads rows until enough of them
+        match.
         """
         rows = cast("QuerySet[Any]", self.object_list)
         newest = str(rows.model._meta.ordering[0]).lstrip("-")

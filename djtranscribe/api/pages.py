@@ -29,7 +29,8 @@ def in_utc(moment: datetime) -> datetime:
 
     Raises ValueError if the year is not between 1970 and 9998.
     """
-    # Near the years 1 and 9999, converting to another time zone overflows.
+    # Refuse years that are far from today: near the years 1 and 9999, converting to
+    # another time zone overflows.
     if not 1970 <= moment.year < 9999:
         raise ValueError("the year must be between 1970 and 9998")
     if moment.tzinfo is None:

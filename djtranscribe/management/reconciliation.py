@@ -41,9 +41,10 @@ Item = TypeVar("Item")
 class Row:
     """A line of the table: how many items were compared, missing here and repaired.
 
-    ready: items that were repaired, but changed less than RECOVER_SECONDS ago. They do
-    not count as missing, because our own checks would soon have found the change.
-    busy: items that changed so recently and were not repaired, and jobs for which
+    A difference that is new does not count as missing, because our own checks would
+    soon find it. `count_difference` says which differences are new.
+    ready: new differences that were repaired.
+    busy: new differences that were not repaired, and jobs for which
     `find_and_store_job` returned False.
     foreign: items that this site did not create.
     show_progress: called before each item, with the name, the item's number (from 1)
@@ -63,8 +64,9 @@ class Row:
     ) -> None:
         """Count a difference between the vendor's data and ours.
 
-        happened_at: when the vendor's data changed, or when our own check was due. None
-        if this is unknown.
+        The difference is new if `happened_at` is less than RECOVER_SECONDS ago or in
+        the future. happened_at: when the vendor's data changed, or when our own check
+        is due. None if there is no such time: then the difference is not new.
         """
         recover = timedelta(seconds=settings.RECOVER_SECONDS)
         if happened_at and happened_at > timezone.now() - recover:
@@ -215,11 +217,11 @@ def start_once(pk: int) -> bool:
 
 
 def find_and_store_job(transcript: Transcript) -> bool:
-    """Find and store the job of a transcript for which AssemblyAI's response was lost.
+    """Find and store the job of a transcript, after AssemblyAI's response was lost.
 
-    Return False if a worker works on the transcript or has continued it, or if no job
-    was found. Do not wait for the next attempt (`next_attempt_at`), because the job may
-    already be in AssemblyAI's list.
+    Return False in three cases: no job was found, a worker is working on the
+    transcript, or a worker has already continued it. Do not wait for the next attempt
+    (`next_attempt_at`), because the job may already be in AssemblyAI's list.
     """
     lease = uuid4()
     rows = Transcript.objects.filter(pk=transcript.pk)

@@ -15,7 +15,7 @@ from djtranscribe.public_urls import public_url, split_url
 from djtranscribe.vendors.deadlines import time_limit, watch_new
 from djtranscribe.vendors.errors import VendorError
 
-# Time limit for the whole delivery. EMAIL_TIMEOUT also limits each response.
+# Time limit for the whole delivery. EMAIL_TIMEOUT limits only a single read.
 TOTAL_SECONDS = 60
 
 

@@ -121,8 +121,9 @@ class VendorPauseQuerySet(models.QuerySet["VendorPause"]):
 class VendorPause(models.Model):
     """A vendor refuses our account (key, balance) or our settings, or is busy.
 
-    Work for this vendor waits and does not fail. The pause ends in `guard_request`,
-    after a completed job in `end_with_result`, or with "Retry now" in admin.
+    Work for this vendor waits and does not fail. These end the pause: a request that
+    succeeds (`guard_request`), a completed job (`end_with_result`), and "Retry now" in
+    admin.
     """
 
     vendor = models.CharField(max_length=20, unique=True)
@@ -151,11 +152,12 @@ class VendorPause(models.Model):
 
         The first thread that asks when a probe is due may send the probe. In a BUSY
         pause, all threads may send when the time that the vendor gave us is over.
+        If probe_at is too far in the future, the clock was set back. Then do not wait
+        for it, in both cases.
         """
         if self.refused == BUSY:
             return not 0 < self.seconds_left() <= MAX_BUSY_TIME.total_seconds()
         now = timezone.now()
-        # If probe_at is too far in the future, the clock was set back: do not wait.
         is_due = self.probe_at <= now or self.probe_at > now + PROBE_INTERVAL
         mine = VendorPause.objects.filter(pk=self.pk, probe_at=self.probe_at)
         next_at = now + PROBE_INTERVAL

@@ -1,5 +1,5 @@
 // For pages that refresh a part of themselves: replace the part only if it has changed. Stop
-// refreshing when it can no longer succeed, and say why.
+// when a refresh can no longer succeed, and say why.
 (() => {
   "use strict";
   // Stop after this many failed polls in a row. That takes one or two minutes if they fail
@@ -20,8 +20,8 @@
   // {id of an element: the last response for it}
   const last = new Map();
 
-  // Polls use GET. POST checks what somebody types, such as a number. What is requested once,
-  // when it comes into view, is no poll either.
+  // Polls use GET. POST checks what somebody types, such as a number. A GET with the
+  // trigger `revealed` is not a poll: it is sent once, when its element comes into view.
   const isPoll = ({ detail: { requestConfig: { verb, elt } } }) =>
     verb === "get" && elt.getAttribute("hx-trigger") !== "revealed";
 
