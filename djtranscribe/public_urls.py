@@ -16,9 +16,9 @@ def public_url(path: str) -> str:
     """Return the public URL of a path of this site.
 
     For example `/record/?call=…` -> `https://example.com/record/?call=…`.
-    path: from reverse() or a request. It may begin with BASE_URL's path: it does in a
-    request and in a command's main thread. In a worker's other threads it does not,
-    because Django keeps the script prefix per thread.
+    path: from reverse() or a request. In a request and in a command's main thread, it
+    begins with BASE_URL's path, which is not repeated in the result. In a worker's
+    other threads it does not, because Django keeps the script prefix per thread.
     """
     base = settings.BASE_URL.rstrip("/")
     prefix = get_script_prefix().rstrip("/")

@@ -94,8 +94,8 @@ CONVERSATION_NOTICE = text("CONVERSATION_NOTICE")
 CONVERSATION_MAX_SECONDS = integer("CONVERSATION_MAX_SECONDS", 3600)
 MACHINE_DETECTION = text("MACHINE_DETECTION", "off")
 ANSWER_GREETING = text("ANSWER_GREETING")
-# Username of the operator to whose verified phone incoming calls are forwarded. If it
-# is empty, callers leave a message.
+# Username of an operator. Incoming calls are forwarded to this operator's verified
+# phone. If it is empty, callers leave a message.
 ANSWER_FORWARD_TO = text("ANSWER_FORWARD_TO")
 MAX_ANSWERED_PER_CALLER_HOUR = integer("MAX_ANSWERED_PER_CALLER_HOUR", 10)
 

@@ -21,7 +21,8 @@ from prometheus_client.exposition import choose_encoder
 from djtranscribe import monitoring
 from djtranscribe.models import VendorPause
 
-# If work is overdue for this many seconds, we assume that no worker is running.
+# If work is overdue by this many seconds, healthz answers 503: probably no worker is
+# running.
 LATE_SECONDS = 300
 
 

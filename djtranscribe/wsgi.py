@@ -26,7 +26,7 @@ class Utf8Request(WSGIRequest):
 application: WSGIHandler = get_wsgi_application()
 application.request_class = Utf8Request
 
-# gunicorn runs no system checks, so run them here. For example, they stop a site that
-# cannot verify webhooks, because TWILIO_AUTH_TOKEN is empty, or cannot sign sessions,
-# because SECRET_KEY is empty.
+# gunicorn runs no system checks, so run them here. For example, they stop a site
+# without TWILIO_AUTH_TOKEN, which cannot verify webhooks, or without SECRET_KEY, which
+# cannot sign sessions.
 call_command("check")

@@ -76,8 +76,8 @@ class LargeTableList(ChangeList):
     def get_results(self, request: HttpRequest) -> None:
         super().get_results(request)
         if not (self.query or self.get_filters_params()):
-            # If both counts are equal, admin shows no link to the list of all rows.
-            # Without search and filters, this page is already that list.
+            # Without search and filters, this page already lists all rows. Admin shows
+            # no link to that list if `full_result_count` equals `result_count`.
             self.full_result_count = self.result_count
 
     def get_ordering(self, request: HttpRequest, queryset: QuerySet[Any]) -> Any:

@@ -194,7 +194,8 @@ def detail(request: HttpRequest, uuid: UUID, with_words: bool) -> TranscriptDeta
         unused.remove("words")
     rows = transcripts().defer(None).defer(*unused)
     transcript = get_object_or_404(rows, uuid=uuid)
-    # The original words are shown even if a person has removed all words.
+    # The response also has the original text. So it counts as read even if a person has
+    # removed all words.
     if transcript.text or transcript.uncorrected_text:
         Access.objects.log(user_of(request), Access.Action.READ, [transcript])
     [out] = transcripts_out([transcript])
