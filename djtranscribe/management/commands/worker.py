@@ -71,8 +71,9 @@ class Command(BaseCommand):
         wakeups.wake()
         queue.finish()
         for loop in loops:
-            # A slow e-mail may take longer. Do not wait for it: when the lease of its
-            # Notification has expired, another worker sends the e-mail again.
+            # A slow e-mail or deletion may take longer. Do not wait for it: another
+            # worker sends the e-mail again when the lease of its Notification has
+            # expired, and each worker deletes what has expired.
             loop.join(STOP_SECONDS)
         close_connections()
 
