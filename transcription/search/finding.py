@@ -185,7 +185,7 @@ _ROW = {"postgresql": "outer_row.id", "sqlite": "transcription_search.rowid"}
 # SQL for a list of keys in one parameter. With one parameter for each of thousands of
 # keys, PostgreSQL takes longer to parse the statement than to find the rows.
 _LISTED = {
-    "postgresql": "SELECT unnest(%s)",
+    "postgresql": "SELECT unnest(%s::bigint[])",
     "sqlite": "SELECT value FROM json_each(%s)",
 }
 _AMONG = {

@@ -36,6 +36,7 @@ CASES = {
     "to:+44": "pump",
     "to:grace": "pump",
     "invoice to:4155551234": "invoice",
+    "invoice to:9999": "",
     "by:ada": "invoice pump",
     "by:ADA invoice": "invoice pump",
     "-by:ada": "thanks import",
