@@ -26,9 +26,9 @@ from djtranscribe.models import VendorPause
 LATE_SECONDS = 300
 
 
-# These views for 400 and 404 replace Django's own, which check the CSRF token. For this
-# check, Django reads the body of the request. If the body is invalid, that raises an
-# error, and the response is a 500.
+# Django's own views for 400 and 404 check the CSRF token. For this, they read the body
+# of the request. If the body were invalid, they would fail, and the answer would be a
+# 500. So we have our own.
 
 
 def bad_request(request: HttpRequest, exception: Exception) -> HttpResponse:

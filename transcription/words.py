@@ -63,8 +63,8 @@ def original_words(transcript: Transcript) -> list[Word]:
 def words_of_text(text: str, heard: list[ListedWord], seconds: float = 0) -> list[Word]:
     """Return the words of the text, in the order of the text.
 
-    In two cases, return the words of the list in the order of the list: if it has
-    exactly the words of the text, or if the text is empty.
+    In two cases, return the list in its own order: if it has the same words as the
+    text, in any order, or if the text is empty.
     heard: AssemblyAI's list of words. If the list is empty, all times are estimates.
     seconds: length of the audio, 0 if unknown.
     """
@@ -114,9 +114,10 @@ def turns(words: list[Word]) -> list[list[Word]]:
 def has_answer_between(
     last: Word, word: Word, open_turns: dict[str, list[Word]]
 ) -> bool:
-    """Return whether the latest word of another speaker ended in a pause.
+    """Return whether another speaker finished a word between `last` and `word`.
 
-    The pause is between `last` and `word`, two consecutive words of one speaker.
+    These are two consecutive words of one speaker. Only the latest word of each other
+    speaker counts.
     """
     return any(
         last.end < turn[-1].end <= word.start

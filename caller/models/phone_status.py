@@ -100,7 +100,10 @@ class PhoneStatus(models.Model):
         return int(cls.RANK.get(status, cls.RANK_OF_UNKNOWN_STATUS))
 
     def update_from(self, state: CallState) -> None:
-        """Copy new values from Twilio. Lock the row before, and save it afterwards."""
+        """Copy new values from Twilio, without saving them.
+
+        The caller must lock the row first and save it afterwards.
+        """
         if state.status and self.rank(state.status) > self.current_rank:
             self.status = state.status
             self.error = ""

@@ -261,7 +261,7 @@ class Recording(models.Model):
     def check_missing_audio(self) -> str:
         """Ask Twilio why there is no audio. Store and return the reason.
 
-        Return "" if Twilio gives no reason: it may still prepare the audio. Raises
+        Return "" if Twilio gives no reason: it may still be preparing the audio. Raises
         TwilioError.
         """
         try:

@@ -36,9 +36,9 @@ def answer_url() -> str:
 
 
 def reaches_us(voice_url: str) -> bool:
-    """Return whether this Voice URL leads to our site.
+    """Return whether this Voice URL is that of our view `answer`.
 
-    The fragment RETRY is ignored. It is missing if a person typed the URL, or if an
-    older version of djtranscribe set it.
+    A fragment, such as RETRY, is ignored. It is missing if a person typed the URL, or
+    if an older version of djtranscribe set it.
     """
     return urldefrag(voice_url).url == urldefrag(answer_url()).url

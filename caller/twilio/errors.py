@@ -17,7 +17,7 @@ from djtranscribe.vendors.deadlines import AnswerTooLarge
 from djtranscribe.vendors.errors import VendorError, never_sent, retry_after_seconds
 
 NOT_FOUND = 20404
-NOT_CALLABLE = "Twilio cannot call this number."
+NOT_CALLABLE = "Twilio cannot call this number. Check each digit."
 PERMISSION = (
     "This Twilio account has no permission to call that country. Enable the country "
     "in the Twilio console under Voice, Geographic Permissions."
@@ -35,7 +35,7 @@ REFUSALS = {
     21212: OUR_NUMBER,
     21214: NOT_CALLABLE,
     21215: PERMISSION,
-    21216: "This number is blocked for the Twilio account.",
+    21216: "This number is blocked for the Twilio account. Ask Twilio's support.",
     21217: NOT_CALLABLE,
     21219: "A trial account of Twilio may only call numbers verified in its console.",
     573005: "A trial account of Twilio may only call numbers verified in its console.",

@@ -63,8 +63,8 @@ class RecordingState:
     source: str
     error_code: int | None
     updated_at: datetime | None = None
-    # Whether Twilio encrypted the audio with the account's public key. Webhooks do not
-    # report this.
+    # Whether Twilio encrypted the audio with the account's public key. Always false in
+    # the state of a webhook, because webhooks do not report this.
     is_encrypted: bool = False
 
 

@@ -221,7 +221,7 @@ def zone_of(user: Any) -> ZoneInfo | None:
     profile = getattr(user, "profile", None)
     if profile is None or not profile.time_zone:
         return None
-    # If this machine has older zone data, it may not know the zone.
+    # The time zones of this machine may be too old to contain the zone.
     with suppress(ZoneInfoNotFoundError, ValueError, OSError):
         return ZoneInfo(profile.time_zone)
     return None

@@ -151,7 +151,7 @@ def get_call(request: HttpRequest, uuid: UUID) -> CallDetail:
     },
 )
 def dial(request: HttpRequest, body: Dial) -> Status[Any]:
-    """The rules and limits of the pages apply to the token's account. A number is never
+    """The same rules and limits apply as on the pages of this site. A number is never
     called twice at the same time. So a retry dials again only if the earlier call has
     ended. Needs `caller.add_call` and `caller.view_call`."""
     try:

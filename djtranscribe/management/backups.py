@@ -73,11 +73,13 @@ def read(archive: Path, folder: Path, show_progress: Callable[[int], None]) -> i
     expected = DUMPS[connection.vendor]
     with open_archive(archive) as tar:
         first, *recordings = files_in(tar)
+        if first.name not in DUMPS.values():
+            raise CommandError(f"{archive} is not a backup of djtranscribe.")
         if first.name != expected:
             raise CommandError(
                 "The backup was made on another kind of database: it contains "
                 f"{first.name}, and this site needs {expected}. Set DATABASE_URL to a "
-                "database of the same kind."
+                "database of the same kind, then run `restore` again."
             )
         dump = folder / expected
         done = "Nothing was restored. Fix this, then run `restore` again."

@@ -86,7 +86,7 @@ class Row:
 
 
 def calls(row: Row, begin: datetime) -> None:
-    """Compare the status and price of calls, and look for calls without a SID."""
+    """Compare and repair calls: their status, their price, and SIDs that we miss."""
     # Skip finished calls without a SID: Twilio has no call for them. But check a
     # finished conversation again if its `leg` (the operator's phone) is not finished.
     has_one_phone = ~Q(kind=Call.Kind.CONVERSATION)

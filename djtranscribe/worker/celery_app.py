@@ -38,8 +38,8 @@ CONNECT_SECONDS, SEND_SECONDS = 2, 3
 # Interval of heartbeats. They detect a connection that was cut without being closed.
 HEARTBEAT_SECONDS = 10
 # Redis delivers a message again if no worker confirms it within this many seconds. That
-# is harmless: the first worker has claimed the transcript, the call or the deletion, so
-# the second worker does nothing.
+# is harmless. The first worker has claimed the transcript, the check of the call or the
+# deletion, so the second worker does nothing. At worst, a password link is sent twice.
 REDIS_VISIBILITY_TIMEOUT = 300
 
 

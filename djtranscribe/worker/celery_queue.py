@@ -66,7 +66,8 @@ class CeleryQueue:
         if waiting is None:
             return True
         if waiting >= BACKLOG and not back_fill:
-            # `announced_at` is set while a message waits.
+            # Do not count the messages of back-fills. If `announced_at` is set, the
+            # row has a message in the queue.
             rows = Transcript.objects.unfinished().filter(priority__lt=0)
             waiting -= rows.exclude(announced_at=None).count()
         return waiting >= BACKLOG

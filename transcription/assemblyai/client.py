@@ -199,7 +199,7 @@ def _refusal(answer: requests.Response) -> AssemblyAIError:
 
 
 def _storable(value: Any) -> Any:
-    """Replace what a database rejects: NUL, lone surrogates, NaN and infinity."""
+    """Remove what a database rejects: NUL, lone surrogates, NaN and infinity."""
     if isinstance(value, dict):
         return {_storable(key): _storable(part) for key, part in value.items()}
     if isinstance(value, list):

@@ -69,7 +69,7 @@ def advance_until_finished(transcripts: list[Transcript]) -> Iterator[float]:
 
 
 def advance_now(transcript: Transcript) -> None:
-    """Take all steps that are possible now.
+    """Take all steps of the transcript that are possible now.
 
     Raises CommandError if the transcript was deleted.
     """

@@ -91,13 +91,13 @@ class TranscriptQuerySet(models.QuerySet["Transcript"]):
     def without_message(self, now: datetime) -> TranscriptQuerySet:
         """Rows that have no message in the queue, or whose message may be lost.
 
-        `announced_at` is the time when a message (tasks.advance) was queued. It is None
-        again when a worker has received the message.
+        `announced_at` is set just before a message (tasks.advance) is queued. It is
+        None again when a worker has received the message.
         """
-        # A message from before `lost` counts as lost: the process that set announced_at
-        # may have died before it queued the message.
-        lost = now - timedelta(seconds=settings.RECOVER_SECONDS / 3)
-        return self.exclude(announced_at__gt=lost, announced_at__lte=now)
+        # An older message counts as lost: the process that set `announced_at` may have
+        # died before it queued the message.
+        oldest = now - timedelta(seconds=settings.RECOVER_SECONDS / 3)
+        return self.exclude(announced_at__gt=oldest, announced_at__lte=now)
 
     def current(self) -> TranscriptQuerySet:
         """Rows that are not from a back-fill (reconcile --all)."""

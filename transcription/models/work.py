@@ -289,7 +289,7 @@ class Work(models.Model):
         )
 
     def pause(self, reason: str, seconds: float | None = None, **columns: Any) -> None:
-        """Wait because a vendor refuses our account or settings, or is busy.
+        """Postpone the step: a vendor refuses our account or settings, or is busy.
 
         This does not count as a failed attempt.
         seconds: how long a busy vendor asked us to wait. We wait at least the first of

@@ -41,7 +41,7 @@ def deliver(kind: str, stopping: Callable[[], bool] = lambda: False) -> int:
 
 
 def attempt(notification: Notification) -> None:
-    """Send a notification outside of any transaction and store the outcome.
+    """Send a notification and store the outcome. Do not call this in a transaction.
 
     Raises LeaseLost if the outcome was not stored, for example because another worker
     has claimed the notification. Also raises database errors.

@@ -35,7 +35,8 @@ def find_replacements(
         texts[first + 1 : last + 1] = [""] * (last - first)
         begin, end = words[first].at, words[last].at + words[last].span
         if touched and touched[-1].last > begin:
-            # Two occurrences are in one earlier correction: replace both in one change.
+            # This place and the one before are in the same saved correction. Merge them
+            # into one change, because changes must not overlap.
             touched[-1] = touched[-1]._replace(last=end)
         else:
             touched.append(Change(begin, end, ""))

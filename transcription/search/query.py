@@ -68,8 +68,9 @@ class Query:
 
         path: the lookup from these rows to their call, with `__` at the end, or "" if
         the rows are calls.
-        `after:` and `before:` test the call's day if another operator selects calls.
-        Otherwise they test the row's day, because imported recordings have no call.
+        With `tag:`, `to:` or `by:` (not negated), `after:` and `before:` test the day
+        of the call. Without these, they test the day of the row, so that they also find
+        recordings without a call.
         """
         for operator in self.operators:
             is_of_rows = operator.is_day and not self.finds_calls

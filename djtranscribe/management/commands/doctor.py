@@ -119,7 +119,7 @@ def check_base_url() -> str:
     port = port_of(url, "BASE_URL", "Leave the port out to use 443.")
     remedy = "Start the web server or ngrok: Twilio must be able to reach this site."
     ensure_reachable(url.hostname, port, remedy)
-    return f"{url.hostname}:{port} answers requests from this machine"
+    return f"{url.hostname}:{port} accepts connections from this machine"
 
 
 def check_twilio() -> str:

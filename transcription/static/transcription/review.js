@@ -372,7 +372,7 @@
         // The button that had the focus is gone.
         if (hadFocus) byId("history").querySelector("summary").focus();
       } catch {
-        place.textContent = "The revisions cannot be loaded. Close this section and open it again.";
+        place.textContent = "The revisions cannot be loaded: no connection, an error on the server, or you are logged out. Reload this page.";
       }
     }
 
