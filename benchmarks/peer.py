@@ -53,7 +53,6 @@ class Call(models.Model):
     uuid = models.UUIDField(unique=True)
     sid = models.CharField(max_length=34, unique=True)
     status = models.CharField(max_length=20, default="queued")
-    sequence_number = models.PositiveIntegerField(null=True)
 
     class Meta:
         app_label = "peer"
@@ -79,14 +78,9 @@ def webhook(request: HttpRequest) -> HttpResponse:
         call = Call.objects.select_for_update().get(uuid=about)
         if call.sid != fields["CallSid"] or fields["AccountSid"] != ACCOUNT_SID:
             return HttpResponse(status=404)
-        news = {"status": fields["CallStatus"]}
-        if "SequenceNumber" in fields:
-            news["sequence_number"] = int(fields["SequenceNumber"])
-        changed = [name for name in news if getattr(call, name) != news[name]]
-        for name in changed:
-            setattr(call, name, news[name])
-        if changed:
-            call.save(update_fields=changed)
+        if call.status != fields["CallStatus"]:
+            call.status = fields["CallStatus"]
+            call.save(update_fields=["status"])
         Delivery.objects.create(about=about, body=fields)
     if request.path == "/record/":
         return HttpResponse(TWIML, content_type="text/xml")

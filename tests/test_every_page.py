@@ -496,6 +496,31 @@ def test_an_operator_changes_no_keyword_list(operator_client):
     assert Vocabulary.objects.get().name == "Cardiology"
 
 
+@pytest.mark.parametrize(
+    "protected",
+    [{"do_not_call": True}, {"retain_audio_days": 0}, {"retain_text_days": 3650}],
+)
+def test_an_operator_changes_no_number_of_a_protected_contact(
+    rows, operator_client, protected
+):
+    Contact.objects.update(**protected)
+    contact = Contact.objects.get()
+    number = contact.numbers.create(number="+14155550123")
+    typed = {
+        "name": "Bob",
+        "numbers-TOTAL_FORMS": "1",
+        "numbers-INITIAL_FORMS": "1",
+        "numbers-0-id": number.pk,
+        "numbers-0-contact": contact.pk,
+        "numbers-0-number": "+14155550124",
+    }
+
+    operator_client.post(f"/admin/caller/contact/{ROW}/change/", typed)
+
+    number.refresh_from_db()
+    assert number.number == "+14155550123"
+
+
 @pytest.mark.parametrize("who", ["operator", "supervisor"])
 def test_only_a_supervisor_decides_how_long_calls_are_kept_and_who_is_called(rows, who):
     contact = Contact.objects.get()

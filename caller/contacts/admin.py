@@ -48,7 +48,8 @@ class NumberInline(admin.StackedInline[ContactNumber, Contact]):
     ) -> bool:
         # With another number, the protected fields would no longer apply to this one.
         is_protected = obj and any(
-            getattr(obj, field) not in (None, False)
+            # 0 counts: as a period, it means "keep forever".
+            getattr(obj, field) is not None and getattr(obj, field) is not False
             for field in protected_fields(request)
         )
         return not is_protected and super().has_change_permission(request, obj)

@@ -8,6 +8,7 @@ from datetime import datetime
 from typing import Any, ClassVar
 from uuid import uuid4
 
+from django.conf import settings
 from django.db import Error, models, transaction
 from django.db.models import Q
 from django.db.models.functions import Coalesce
@@ -163,7 +164,9 @@ class Recording(models.Model):
         """
         if not self.transcription_cost:
             return ""
-        unit = (self.call and self.call.price_unit) or Call.objects.currency()
+        unit = "USD"
+        if settings.SPEECH_RATES:
+            unit = (self.call and self.call.price_unit) or Call.objects.currency()
         return f"{self.transcription_cost.normalize():f} {unit}"
 
     @property

@@ -14,6 +14,7 @@ from djtranscribe.api import transcripts
 from djtranscribe.api.errors import FAULTS, NOT_FOUND
 from djtranscribe.api.pages import OneOf, Period, page_of
 from djtranscribe.api.shapes import (
+    Problem,
     RecordingDetail,
     RecordingOut,
     RecordingPage,
@@ -71,7 +72,7 @@ def get_recording(request: HttpRequest, id: int) -> RecordingDetail:
 @router.get(
     "/recordings/{int:id}/audio",
     auth=Bearer("caller.view_recording"),
-    response={**FAULTS, **NOT_FOUND},
+    response={**FAULTS, **NOT_FOUND, 503: Problem},
     summary="Get the audio",
     url_name="recording-audio",
     openapi_extra={
@@ -107,6 +108,8 @@ def get_audio(request: HttpRequest, id: int) -> HttpResponseBase:
         # Keep the view's reason, such as that the audio is not stored yet: it tells a
         # program whether to retry.
         raise HttpError(404, str(error)) from None
+    if answer.status_code == 503:
+        raise HttpError(503, answer.content.decode().strip())
     # Remove the view's Cache-Control: it is meant for a browser that plays the audio.
     del answer["Cache-Control"]
     return answer  # type: ignore[no-any-return]

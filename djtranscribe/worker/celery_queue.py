@@ -66,8 +66,8 @@ class CeleryQueue:
         if waiting is None:
             return True
         if waiting >= BACKLOG and not back_fill:
-            # Do not count the messages of back-fills. If `announced_at` is set, the
-            # row has a message in the queue.
+            # Do not count the messages of back-fills. Rows with `announced_at` have a
+            # message in the queue, unless it was lost.
             rows = Transcript.objects.unfinished().filter(priority__lt=0)
             waiting -= rows.exclude(announced_at=None).count()
         return waiting >= BACKLOG

@@ -194,7 +194,9 @@ def test_an_older_transcript_without_text_says_why(browser, columns, sentence):
     Transcript.objects.create(recording=recording, **columns)
     Transcript.objects.create(recording=recording, status="completed", text="Hi.")
 
-    assert sentence in browser.get(recording.call.get_absolute_url()).text
+    page = browser.get(recording.call.get_absolute_url()).text
+    assert sentence in page
+    assert page.count("Too short.") == ("error" in columns)
 
 
 def test_htmx_is_given_the_part_of_the_page_that_changes(browser):

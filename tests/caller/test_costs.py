@@ -118,14 +118,20 @@ def test_the_page_warns_if_it_adds_dollars_to_another_currency(
     assert (missing or "Total") in page
 
 
+@pytest.mark.parametrize(
+    ("rates", "currency"), [({}, "USD"), ({"universal-2": Decimal(1)}, "EUR")]
+)
 @pytest.mark.parametrize("has_call", [False, True])
-def test_cost_of_transcription_has_the_currency_of_twilio(has_call):
+def test_cost_of_transcription_has_the_currency_of_its_rate(
+    settings, has_call, rates, currency
+):
+    settings.SPEECH_RATES = rates
     a_call(status="completed", price="-0.50", price_unit="EUR")
     call = a_call(status="completed") if has_call else None
 
     recording = Recording(call=call, transcription_cost=Decimal("0.05"))
 
-    assert recording.transcription_cost_text == "0.05 EUR"
+    assert recording.transcription_cost_text == f"0.05 {currency}"
 
 
 def test_a_job_that_succeeds_is_paid_for_by_its_seconds(vendors, settings, browser):

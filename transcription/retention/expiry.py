@@ -168,9 +168,8 @@ def delete_slice(deletion: Deletion) -> bool:
     # If the clock was ahead when the deletion began, `begun_at` is in the future.
     until = min(deletion.begun_at, timezone.now())
     for name, kind in KINDS.items():
-        state = deletion.position.setdefault(
-            name, {"skipped": [], "failures": 0, "is_over": False}
-        )
+        state = deletion.position.setdefault(name, {"skipped": [], "is_over": False})
+        state.setdefault("failures", 0)
         if state["is_over"] or state["failures"] >= MAX_FAILURES:
             continue
         skipped = state["skipped"]

@@ -229,7 +229,7 @@ def check_worker() -> str:
     if overdue > MAX_DELAY_SECONDS:
         raise Problem(
             f"the oldest work is overdue by {overdue} s.",
-            "Start manage.py worker. If it runs, fix the problems above, or read its "
+            "Start manage.py worker. If it runs, fix the other problems, or read its "
             "log.",
         )
     return "nothing is overdue"

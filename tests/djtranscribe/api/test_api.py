@@ -4,6 +4,7 @@ from datetime import datetime, timedelta, timezone
 
 import pytest
 from django.contrib.auth.models import User
+from django.core.files.storage import FileSystemStorage
 from django.db import OperationalError, connection
 
 from djtranscribe.api.pages import encode_cursor
@@ -186,6 +187,20 @@ def test_audio_that_is_not_stored_is_404_and_was_not_heard(program):
     assert answer.status_code == 404
     assert answer.json() == {"detail": "The audio is not stored yet."}
     assert accesses() == []
+
+
+def test_audio_that_cannot_be_read_now_is_503_with_a_reason(
+    program, transcript, monkeypatch
+):
+    def refuses(storage, name, mode="rb"):
+        raise OSError(5, "No answer")
+
+    monkeypatch.setattr(FileSystemStorage, "open", refuses)
+
+    answer = program.get(f"/api/recordings/{transcript.recording.pk}/audio")
+
+    assert answer.status_code == 503
+    assert "Try again in a minute." in answer.json()["detail"]
 
 
 def test_a_transcript_has_its_words_when_asked(program, transcript):
