@@ -47,11 +47,9 @@ class NumberInline(admin.StackedInline[ContactNumber, Contact]):
         self, request: HttpRequest, obj: Contact | None = None
     ) -> bool:
         # With another number, the protected fields would no longer apply to this one.
-        is_protected = obj and any(
-            # 0 counts: as a period, it means "keep forever".
-            getattr(obj, field) is not None and getattr(obj, field) is not False
-            for field in protected_fields(request)
-        )
+        values = [getattr(obj, field, None) for field in protected_fields(request)]
+        # A period of 0 counts, because it means "keep forever".
+        is_protected = any(value is not None and value is not False for value in values)
         return not is_protected and super().has_change_permission(request, obj)
 
 

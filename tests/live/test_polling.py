@@ -254,7 +254,7 @@ def test_a_list_of_calls_keeps_the_focus_and_is_replaced_only_if_it_has_changed(
 
 @pytest.fixture
 def suggestion(sandbox: Sandbox, rows: None) -> Iterator[str]:
-    """Yield the URL of the page with suggestions, of which one is being applied."""
+    """Yield the URL of the page of suggestions. One of them is being applied."""
     in_shell(sandbox, SUGGESTION)
     yield f"{sandbox.site}/keyword-lists/suggestions/"
     in_shell(sandbox, DELETE)

@@ -181,14 +181,20 @@ def test_a_storage_that_fails_is_said_with_the_next_step(
     assert bool(tables) == ("not all recordings" in says)
 
 
-def test_a_backup_that_cannot_read_the_storage_leaves_no_file(
-    empty, tmp_path, migrated
-):
+@pytest.fixture
+def recording_file(empty, tmp_path, migrated):
+    """Fill the database and the storage. Return the file of one recording."""
     migrated.rename(tmp_path / "empty.sqlite3")
     empty.shell(FILL)
-    (broken,) = (tmp_path / "empty").rglob(f"RE{0:032}*")
-    broken.unlink()
-    broken.mkdir()
+    (file,) = (tmp_path / "empty").rglob(f"RE{0:032}*")
+    return file
+
+
+def test_a_backup_that_cannot_read_the_storage_leaves_no_file(
+    empty, tmp_path, recording_file
+):
+    recording_file.unlink()
+    recording_file.mkdir()
 
     done = empty.manage("backup", str(tmp_path / "backup.tar"))
 
@@ -223,17 +229,14 @@ def test_an_incomplete_backup_changes_nothing(empty, tmp_path, part):
 
 
 def test_a_recording_without_its_file_is_named_and_the_rest_is_saved(
-    empty, tmp_path, migrated
+    empty, tmp_path, recording_file
 ):
-    migrated.rename(tmp_path / "empty.sqlite3")
-    empty.shell(FILL)
-    (lost,) = (tmp_path / "empty").rglob(f"RE{0:032}*")
-    lost.unlink()
+    recording_file.unlink()
 
     done = empty.manage("backup", str(tmp_path / "backup.tar"))
 
     assert done.returncode == 0
-    assert f"{lost.name} is missing" in done.stderr
+    assert f"{recording_file.name} is missing" in done.stderr
     with tarfile.open(tmp_path / "backup.tar") as tar:
         assert len(tar.getnames()) == 3
 

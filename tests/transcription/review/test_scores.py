@@ -136,6 +136,16 @@ def test_a_new_transcript_takes_corrections_over_and_is_scored(vendors):
     assert [each.after for each in unplaced_changes(new)] == ["Give"]
 
 
+@pytest.fixture
+def verified(django_user_model):
+    """Make a verified transcript whose text is `Take metoprolol.`"""
+    ada = django_user_model.objects.create_user("ada")
+    transcript = heard("Take metro pole.")
+    correct(transcript, ada, (1, 3, "metoprolol."))
+    editing.verify(transcript, ada)
+    return transcript
+
+
 @pytest.mark.django_db
 @pytest.mark.parametrize(
     "killed_in",
@@ -145,13 +155,9 @@ def test_a_new_transcript_takes_corrections_over_and_is_scored(vendors):
     ],
 )
 def test_a_worker_that_dies_while_it_takes_corrections_over_is_followed_by_another(
-    vendors, django_user_model, monkeypatch, killed_in
+    vendors, verified, monkeypatch, killed_in
 ):
-    ada = django_user_model.objects.create_user("ada")
-    old = heard("Take metro pole.")
-    correct(old, ada, (1, 3, "metoprolol."))
-    editing.verify(old, ada)
-    new = again(vendors, old, "Take metro pole.")
+    new = again(vendors, verified, "Take metro pole.")
 
     with monkeypatch.context() as patched:
         patched.setattr(killed_in, lambda *_, **__: sys.exit())
@@ -169,17 +175,13 @@ def test_a_worker_that_dies_while_it_takes_corrections_over_is_followed_by_anoth
 
 @pytest.mark.django_db
 def test_an_error_while_scoring_does_not_lose_the_text(
-    vendors, django_user_model, monkeypatch, caplog
+    vendors, verified, monkeypatch, caplog
 ):
-    ada = django_user_model.objects.create_user("ada")
-    old = heard("Take metro pole.")
-    correct(old, ada, (1, 3, "metoprolol."))
-    editing.verify(old, ada)
     monkeypatch.setattr(
         "transcription.review.scores.counts", Mock(side_effect=ValueError("broken"))
     )
 
-    new = advanced(again(vendors, old, "Take metro pole."))
+    new = advanced(again(vendors, verified, "Take metro pole."))
 
     assert (new.status, new.text) == ("completed", "Take metoprolol.")
     assert "not_scored error=ValueError" in caplog.text
