@@ -2,6 +2,8 @@
 
 import os
 import re
+from collections.abc import Iterator
+from contextlib import contextmanager
 from decimal import Decimal
 from importlib.util import find_spec
 
@@ -50,6 +52,22 @@ def require_package(name: str, package: str, requirements: str) -> None:
         raise ImproperlyConfigured(
             f"{name} needs more packages. Run: pip install -r {requirements}"
         )
+
+
+@contextmanager
+def refuse_invalid_url(name: str, example: str) -> Iterator[None]:
+    """Raise ImproperlyConfigured if the `with` block finds this setting invalid.
+
+    The block parses the URL and raises ValueError. The message does not show the URL,
+    because it may contain a password.
+    """
+    try:
+        yield
+    except ValueError as error:
+        raise ImproperlyConfigured(
+            f"{name} must be a URL such as {example}. In the password, write special "
+            "characters as percent codes: %2F for /, %3F for ?, %23 for #."
+        ) from error
 
 
 def one_of(name: str, *choices: str) -> str:

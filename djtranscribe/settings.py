@@ -8,6 +8,7 @@ import re
 from datetime import timedelta
 from pathlib import Path
 from typing import Any
+from urllib.parse import urlsplit
 
 import dj_database_url
 from django.core.exceptions import ImproperlyConfigured
@@ -22,6 +23,7 @@ from djtranscribe.environment import (
     integer,
     one_of,
     rates,
+    refuse_invalid_url,
     require_package,
     text,
 )
@@ -164,6 +166,8 @@ if TASK_BROKER_SECRET_URL:
         raise ImproperlyConfigured(
             f"TASK_BROKER_URL must begin with one of {', '.join(BROKERS)}."
         )
+    with refuse_invalid_url("TASK_BROKER_URL", "amqp://user:password@host:5672//"):
+        _ = urlsplit(TASK_BROKER_SECRET_URL).port
     require_package("TASK_BROKER_URL", "celery", "djtranscribe/worker/requirements.txt")
 TASKS = {
     "default": {
@@ -336,13 +340,14 @@ TEMPLATES = [
     },
 ]
 
-DATABASES = {
-    "default": dj_database_url.parse(
-        text("DATABASE_URL") or f"sqlite:///{BASE_DIR / 'db.sqlite3'}",
-        conn_max_age=60,
-        conn_health_checks=True,
-    )
-}
+with refuse_invalid_url("DATABASE_URL", "postgres://user:password@host:5432/name"):
+    DATABASES = {
+        "default": dj_database_url.parse(
+            text("DATABASE_URL") or f"sqlite:///{BASE_DIR / 'db.sqlite3'}",
+            conn_max_age=60,
+            conn_health_checks=True,
+        )
+    }
 if DATABASES["default"]["ENGINE"] == "django.db.backends.postgresql":
     # Without this, statements cannot be prepared, see djtranscribe/database.py.
     DATABASES["default"].setdefault("OPTIONS", {})["server_side_binding"] = True

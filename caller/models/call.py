@@ -29,7 +29,8 @@ logger = logging.getLogger(__name__)
 NOT_DIALLED = {
     "busy": "The operator's phone was busy, so nobody was called.",
     "no-answer": "The operator's phone was not answered, so nobody was called.",
-    "failed": "The operator's phone could not be reached, so nobody was called.",
+    "failed": "The operator's phone could not be reached, so nobody was called. Check "
+    "its number: Profile, Your phone.",
     "canceled": "The call to the operator's phone was canceled, so nobody was called.",
 }
 NO_KEY = "No key was pressed on the operator's phone, so nobody was called."

@@ -7,6 +7,7 @@ from io import StringIO
 import pytest
 from django.core.management import CommandError, call_command
 
+from caller.models import Recording
 from tests.caller.rows import a_call
 from tests.data import load, wav
 from tests.transcription.rows import JOB, TRANSCRIPT, answers_well
@@ -139,6 +140,14 @@ def test_a_text_that_is_not_utf_8_is_named(folder):
 
     with pytest.raises(CommandError, match=r"ward\.txt: Save the file as UTF-8"):
         evaluate(folder)
+
+
+def test_a_storage_that_cannot_be_written_is_named(folder, settings):
+    settings.MEDIA_ROOT = folder / "ward.wav"
+
+    with pytest.raises(CommandError, match="could not be stored or read: Not a dir"):
+        evaluate(folder)
+    assert not Recording.objects.exists()
 
 
 def test_evaluation_requires_confirmation_before_paid_jobs(folder):

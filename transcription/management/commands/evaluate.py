@@ -22,6 +22,7 @@ from transcription.management.recordings import (
     new_recording,
 )
 from transcription.models import Transcript, Vocabulary
+from transcription.models.work import explain
 from transcription.review.scores import Counts, counts, sum_counts
 from transcription.tasks import enqueue
 
@@ -228,4 +229,6 @@ def start_transcript(
             raise CommandError(
                 f"{pair.audio.name} cannot be transcribed: {error}"
             ) from error
+        except OSError as error:
+            raise CommandError(explain(error)) from error
     return row
