@@ -21,8 +21,8 @@ LISTING_DELAY = timedelta(minutes=2)
 LATE_DATA_PERIOD = timedelta(minutes=10)
 # Accepted difference between Twilio's clock and ours. Our clock may be an hour wrong.
 MAX_CLOCK_ERROR = timedelta(minutes=90)
-# Minimum time between the two looks at Twilio's list of calls in `mark_not_listed`. For
-# this long, our request to place the call may still be running.
+# A new call fails if Twilio's list lacks it twice, at least this long apart. For this
+# long, our request to place the call may still be running.
 RECHECK_AFTER = timedelta(seconds=sum(TIMEOUT_SECONDS))
 
 
@@ -91,14 +91,13 @@ def mark_not_listed(call: Call) -> None:
     """Store that Twilio's list of calls does not contain this call.
 
     If the call is older than MAX_CLOCK_ERROR, it becomes failed at once. A newer call
-    becomes failed only at a second look, at least RECHECK_AFTER after the first: if our
-    clock has jumped forward, the first look may come too soon after the request.
+    becomes failed when Twilio's list is read a second time, at least RECHECK_AFTER
+    later. If our clock has jumped forward, the first time may be too early.
     """
     now = timezone.now()
     mine = Call.objects.filter(pk=call.pk, sid=None)
-    # If `missed_at` is in the future, our clock was set back after the first look.
+    # If `missed_at` is in the future, our clock was set back since then.
     looked_before = Q(missed_at__lte=now - RECHECK_AFTER) | Q(missed_at__gt=now)
-    # Clocks do not jump that far, so one look is enough.
     is_old = Q(created_at__lt=now - MAX_CLOCK_ERROR)
     error = (
         "Twilio's list of calls does not have this call: nothing was dialled. It is "

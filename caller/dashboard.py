@@ -96,9 +96,8 @@ def needs_attention(most: int = MAX_CONCERNS) -> list[Concern]:
         # This site ends a call before the recording if voicemail answers.
         without_recording = without_recording.exclude(answered_by__startswith="machine")
     transcribed = (
-        # Filter before `alias`: then the aliases reuse the inner joins of this filter.
-        # Without these joins, the aliases would add outer joins, and SQLite would read
-        # every call.
+        # Filter before `alias`: otherwise Django uses outer joins for the aliases, and
+        # SQLite reads every call.
         calls.filter(
             recordings__transcripts__created_at__gte=since,
             recordings__transcripts__verified_at=None,

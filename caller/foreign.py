@@ -75,9 +75,8 @@ def import_recording(
 def parties(state: CallState, child: CallState | None) -> dict[str, Any]:
     """Return the columns of a new Call for its direction, kind and numbers.
 
-    child: the call that <Dial> made, or None.
-    `other_number` is the number that called us if the call is inbound. Otherwise it is
-    the number that <Dial> called or, if `child` is None, the number that was called.
+    child: the call that <Dial> made, or None. In an outgoing conversation, the child
+    call goes to the other party. The parent call goes to the operator's phone.
     """
     kind = Call.Kind.CONVERSATION if child else Call.Kind.MESSAGE
     if state.is_inbound:

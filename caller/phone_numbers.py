@@ -175,7 +175,7 @@ def is_number(typed: str) -> bool:
 
 
 def possible_beginnings(typed: str) -> list[str]:
-    """Return how the numbers that somebody looks for may begin, in E.164.
+    """Return one beginning of an E.164 number for each way to read the typed digits.
 
     typed: digits for which `is_number` is true. Without `+`, they may belong to a
     national number, or begin with `00` or our country's international prefix. For an

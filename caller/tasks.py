@@ -19,9 +19,9 @@ logger = logging.getLogger(__name__)
 def check_call(call_pk: int) -> None:
     """Ask Twilio about a call, in case a webhook was lost.
 
-    Do nothing if the call is not due: another message was first. If Twilio cannot be
-    asked, or if this task's message is lost from the queue, `sweep` queues the check
-    again when `next_check_at` has passed.
+    Do nothing if the call is not due, because another message has already checked it.
+    If the request to Twilio fails, or if this task's message is lost from the queue,
+    `sweep` queues the check again when `next_check_at` has passed.
     """
     call = Call.objects.claim_check(call_pk)
     if call is None:

@@ -16,16 +16,14 @@ from caller.steps import (
 def conversation_steps(call: Call, whose: str) -> Iterator[Step]:
     """Yield the steps up to the end of the conversation.
 
-    If the call is finished and its status is not COMPLETED, caller.timeline adds a step
-    with the reason.
-    whose: "Your" or "The operator’s", the text before "phone" in the steps.
+    If the call ended without success, caller.timeline adds a step with the reason.
+    whose: "Your" or "The operator’s", for steps such as "Your phone is ringing".
     """
     before = list(_operator_steps(call, whose))
     if call.leg.accepted_at:
         before += _other_steps(call)
     yield from before
-    # `second` is the phone that <Dial> called. While its status is IN_PROGRESS, it
-    # hears the notice, and then the two phones are connected.
+    # `second` is the phone that <Dial> called.
     second = call.leg if call.is_inbound else call
     if call.is_finished:
         if call.status == Call.Status.COMPLETED:

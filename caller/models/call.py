@@ -303,17 +303,14 @@ class Call(PhoneStatus):
     ) -> None:
         """Store what is new about one phone of this call. Lock the call's row before.
 
-        If `state` belongs to another call than `self.sid`, store nothing and log an
-        error. (A child call, which <Dial> made, belongs to its parent.)
-        notice: the text that is played now, kept as evidence of consent. If the call
-        already has a notice, the parameter is ignored.
-        was_asked: whether `state` answers our own request. If so, the time of the next
-        check is set again, even if nothing is new.
+        If `state` is about another call at Twilio, only log an error.
+        notice: the text that is played now, as evidence of consent. A notice that was
+        stored before is kept.
+        was_asked: whether `state` answers our own request. Then also set the time of
+        the next check, even if nothing is new.
         """
         sid = state.parent_sid or state.sid
         if self.sid and self.sid != sid:
-            # `state` is about another call at Twilio. Only the call that was reported
-            # first belongs to this row.
             logger.error("call=%s other_sid=%s", self.uuid, sid)
             return
         phone = self.phone_of(state)

@@ -20,8 +20,8 @@ CHECK_PRICE_AFTER = timedelta(minutes=2)
 def next_check(call: Call, has_recording: bool | None = None) -> datetime | None:
     """Return when to ask Twilio next, or None if nothing is missing.
 
-    has_recording: whether a recording is finished. If None, use the attribute that
-    CallQuerySet.with_has_recording has added to the call. Without it, run a query.
+    has_recording: whether a recording is finished. None: use the attribute from
+    CallQuerySet.with_has_recording, or run a query.
     """
     if call.current_rank < call.rank(call.Status.COMPLETED):
         return next_check_time()

@@ -151,8 +151,7 @@ def save_with_unique_name(
     """
     path = PurePosixPath(name)
     name = str(path.with_name(f"{path.stem}-{token_hex(4)}{path.suffix}"))
-    # FileSystemStorage renames the temporary file or copies it to another disk. Both
-    # are fast, so no heartbeat is needed.
+    # FileSystemStorage renames or copies the file. This is fast and needs no Heartbeat.
     is_local = isinstance(storage, FileSystemStorage)
     try:
         return storage.save(name, file if is_local else UploadStream(file, keep_alive))

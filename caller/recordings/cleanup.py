@@ -93,11 +93,11 @@ def delete_temporary(older_than: datetime) -> int:
 
 
 def fail_interrupted(older_than: datetime) -> int:
-    """Fail unfinished recordings of files and URLs created before `older_than`.
+    """Fail recordings for which a command never stored the audio. Return how many.
 
-    Return how many. Probably the command that adds the audio (`transcribe` or
-    `evaluate`) was killed. If it is still running, it sets the status again when it has
-    stored the audio.
+    Probably the command (`transcribe` or `evaluate`) was killed. If it is still
+    running, it sets the status again when it has stored the audio.
+    older_than: leave out recordings that were created later.
     """
     # A recording at Twilio has a SID: its status comes from Twilio.
     left = Recording.objects.filter(

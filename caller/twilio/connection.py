@@ -17,9 +17,8 @@ REAL_API = "https://api.twilio.com"
 # (connect, read), in seconds. The whole response must arrive within the sum of both.
 # For audio, which is streamed, the sum limits only the time until the headers arrive.
 TIMEOUT_SECONDS = (3.05, 15)
-# The edge (a part of the host name) for each region, if TWILIO_EDGE is not set. Except
-# in us1, a host with a region needs an edge, too: on 28 April 2026, Twilio switched off
-# hosts without an edge, such as api.ie1.twilio.com, which the SDK would use.
+# The edge for each region, if TWILIO_EDGE is not set: api.dublin.ie1.twilio.com. On 28
+# April 2026, Twilio switched off hosts such as api.ie1.twilio.com, which the SDK uses.
 # twilio.com/docs/global-infrastructure/edge-locations/legacy-regions
 EDGES = {"au1": "sydney", "ie1": "dublin", "jp1": "tokyo", "us1": "ashburn"}
 
@@ -87,9 +86,8 @@ def credentials() -> tuple[str, str]:
     """Return user and password for REST and media requests.
 
     They are the API key and its secret or, without an API key, the account's SID and
-    auth token. Raises TwilioError if a setting is missing, or if only one of
-    TWILIO_API_KEY and TWILIO_API_SECRET is set: whoever set one of them wanted to stop
-    using the auth token.
+    auth token. Raises TwilioError if a setting is missing. If only one of
+    TWILIO_API_KEY and TWILIO_API_SECRET is set, the auth token is not used instead.
     """
     key, secret = settings.TWILIO_API_KEY, settings.TWILIO_API_SECRET
     if bool(key) != bool(secret):
