@@ -17,8 +17,8 @@ def email_settings(url: str, debug: bool) -> dict[str, Any]:
     if DEBUG is off. A system check reports an invalid URL.
     """
     server = split_url(url)
-    # An unencoded #, ? or / in the password ends the host early. The rest of the URL is
-    # then a path, a query or a fragment, so a URL with one of these is invalid.
+    # A valid URL ends after the port. If there is more, the password probably contains
+    # an unencoded /, ? or #: urlsplit reads `smtp://me:pa#ss@host` as the host `me`.
     has_more = server.path.strip("/") or server.query or server.fragment
     try:
         port = server.port or PORTS[server.scheme]

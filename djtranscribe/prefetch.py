@@ -1,4 +1,4 @@
-"""Tell from a request's headers: did a person type its URL, or is it a prefetch?"""
+"""Read a request's headers: is it a prefetch, and did a person type its URL?"""
 
 import re
 from collections.abc import Callable

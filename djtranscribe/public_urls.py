@@ -16,9 +16,8 @@ def public_url(path: str) -> str:
     """Return the public URL of a path of this site.
 
     For example `/record/?call=…` -> `https://example.com/record/?call=…`.
-    path: from reverse() or a request. In a request and in a command's main thread, it
-    begins with BASE_URL's path, which is not repeated in the result. In a worker's
-    other threads it does not, because Django keeps the script prefix per thread.
+    path: from reverse() or a request. If BASE_URL has a path, such as /calls, reverse()
+    adds it in requests, but not in a worker's threads. The result always has it once.
     """
     base = settings.BASE_URL.rstrip("/")
     prefix = get_script_prefix().rstrip("/")

@@ -87,8 +87,8 @@ class Row:
 
 def calls(row: Row, begin: datetime) -> None:
     """Compare and repair calls: their status, their price, and SIDs that we miss."""
-    # Skip finished calls without a SID: Twilio has no call for them. But check a
-    # finished conversation again if its `leg` (the operator's phone) is not finished.
+    # Twilio has no call for a finished row without a SID, so skip the row. Exception:
+    # in a conversation, ask_twilio must still finish an unfinished `leg`.
     has_one_phone = ~Q(kind=Call.Kind.CONVERSATION)
     is_over = has_one_phone | Q(leg__status__in=Call.FINISHED)
     lost = Call.objects.filter(sid=None, created_at__gte=begin)
@@ -103,9 +103,8 @@ def calls(row: Row, begin: datetime) -> None:
             continue
         phone = known.phone_of(news)
         if differs(phone, news):
-            # Twilio does not say when it set the price. So a new price counts as
-            # missing only if our next check of the call is RECOVER_SECONDS overdue, or
-            # if no check is planned.
+            # Twilio does not say when it set a price. So use the time of our next
+            # check: if it is long overdue (or None), the price counts as missing.
             is_behind = Call.rank(news.status) > phone.current_rank
             happened_at = news.last_event_at if is_behind else known.next_check_at
             known.apply(news)
@@ -158,9 +157,9 @@ def transcripts(row: Row, begin: datetime) -> None:
 
 
 def jobs(row: Row, begin: datetime) -> None:
-    """Read missing results, and find jobs whose id is missing in our transcript.
+    """Read missing results, and store missing job ids.
 
-    The id is missing if AssemblyAI's response to our request was lost.
+    A transcript has no job id if AssemblyAI's response to our request was lost.
     """
     for job in row.count_items(assemblyai_client.list_jobs(begin)):
         ours = Transcript.objects.filter(assemblyai_id=job["id"]).first()
@@ -220,8 +219,8 @@ def find_and_store_job(transcript: Transcript) -> bool:
     """Find and store the job of a transcript, after AssemblyAI's response was lost.
 
     Return False in three cases: no job was found, a worker is working on the
-    transcript, or a worker has already continued it. Do not wait for the next attempt
-    (`next_attempt_at`), because the job may already be in AssemblyAI's list.
+    transcript, or a worker has already continued it. Search even if `next_attempt_at`
+    is in the future.
     """
     lease = uuid4()
     rows = Transcript.objects.filter(pk=transcript.pk)

@@ -41,14 +41,13 @@ class VendorPauseQuerySet(models.QuerySet["VendorPause"]):
     ) -> Iterator[VendorPause | None]:
         """Context manager for a request to a vendor. Begins and ends pauses.
 
-        Yields the vendor's pause, or None. During a pause, it raises a VendorError with
-        `account` set, so that the request is not sent. But a request is sent if
-        `may_send` allows it, or if it is a READ in a SUBMIT or JOB pause.
+        Yields the vendor's pause, or None. During a pause, raises a VendorError with
+        `account` set, so that the request is not sent. Two kinds of requests are still
+        sent: a probe (see `may_send`), and a READ in a SUBMIT or JOB pause.
 
-        If the request fails with a VendorError with `account` set, a pause begins. If
-        it succeeds, the pause ends if `pause.refused` is `what`, "" or BUSY. But a BUSY
-        pause that was extended during the request goes on. Pauses are in the database,
-        so they apply to all workers.
+        A request that fails with a VendorError with `account` set begins a pause. A
+        probe that succeeds ends the pause, if the pause is for `what`, for all kinds
+        ("") or BUSY. A BUSY pause that was extended during the request goes on.
 
         what: the kind of request: "", SUBMIT, READ, or another name.
         """
@@ -89,7 +88,7 @@ class VendorPauseQuerySet(models.QuerySet["VendorPause"]):
         return pause
 
     def exclude_busy(self) -> VendorPauseQuerySet:
-        """Return pauses whose cause a person has to fix: all except BUSY pauses."""
+        """Leave out BUSY pauses. A person has to fix the cause of all other pauses."""
         return self.exclude(refused=BUSY)
 
     def start(self, error: VendorError, what: str = "") -> None:
@@ -152,8 +151,7 @@ class VendorPause(models.Model):
 
         The first thread that asks when a probe is due may send the probe. In a BUSY
         pause, all threads may send when the time that the vendor gave us is over.
-        If probe_at is too far in the future, the clock was set back. Then do not wait
-        for it, in both cases.
+        If probe_at is too far in the future, the clock was set back. Do not wait then.
         """
         if self.refused == BUSY:
             return not 0 < self.seconds_left() <= MAX_BUSY_TIME.total_seconds()
@@ -170,14 +168,18 @@ class VendorPause(models.Model):
         return (self.probe_at - timezone.now()).total_seconds()
 
     def end_with_result(self, submitted_at: datetime | None) -> None:
-        """End a JOB pause if a completed job was submitted after the pause began."""
+        """End a JOB pause, because a job was completed.
+
+        submitted_at: when the job was submitted. A job from before the pause does not
+        end the pause.
+        """
         if self.refused == JOB and submitted_at and submitted_at >= self.since:
             VendorPause.objects.filter(pk=self.pk, refused=JOB).delete()
 
     def allow_next_probe(self) -> None:
-        """Allow another probe now.
+        """Allow another probe now, because the last one proved nothing.
 
-        The last probe proved nothing, because it was not of the refused kind.
+        For example, an upload succeeded, but the vendor refuses only SUBMIT.
         """
         mine = VendorPause.objects.filter(pk=self.pk, probe_at=self.probe_at)
         mine.update(probe_at=timezone.now())

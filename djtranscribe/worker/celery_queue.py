@@ -66,8 +66,7 @@ class CeleryQueue:
         if waiting is None:
             return True
         if waiting >= BACKLOG and not back_fill:
-            # Do not count the messages of back-fills. Rows with `announced_at` have a
-            # message in the queue, unless it was lost.
+            # Do not count the messages of back-fills: about one for each of these rows.
             rows = Transcript.objects.unfinished().filter(priority__lt=0)
             waiting -= rows.exclude(announced_at=None).count()
         return waiting >= BACKLOG

@@ -28,10 +28,9 @@ PRUNE_SECONDS = 3600
 DELIVERY_RETENTION = timedelta(days=30)
 ABANDONED_AFTER = timedelta(days=1)
 # The sweep runs this many times within RECOVER_SECONDS, so every 10 s by default.
-# Without webhooks, a transcript may be at most RECOVER_SECONDS late. As parts of
-# RECOVER_SECONDS, it waits 1/3 before the call is checked, 1/4 before the job at
-# AssemblyAI is checked, and up to 1/9 for the sweep before each of the two checks.
-# 1/3 + 1/4 + 2/9 is 0.81, which is less than 1.
+# Without webhooks, a transcript may be at most RECOVER_SECONDS late. Its waits are, as
+# parts of RECOVER_SECONDS: 1/3 (check of the call) + 1/4 (check of the job at
+# AssemblyAI) + 2 × 1/9 (the sweep that queues each check) = 0.81.
 SWEEPS_TO_RECOVER = 9
 
 

@@ -23,10 +23,10 @@ SECONDS_BETWEEN_NOTIFICATIONS = 0.05
 
 
 class Wakeups(threading.Thread):
-    """Thread that sets the events of a table when the table has new work.
+    """Thread that wakes other threads when a table has new work.
 
-    `subscribe` returns such an event. On SQLite, every change of the database sets all
-    events.
+    Another thread waits for the event that `subscribe` returned for the table. On
+    SQLite, every change of the database sets the events of all tables.
     """
 
     def __init__(self, stopping: threading.Event) -> None:
