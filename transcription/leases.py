@@ -44,10 +44,8 @@ class LeaseLost(Exception):
 def unleased(now: datetime, lasts: timedelta) -> Q:
     """Return the condition that a row is not leased.
 
-    The condition tests only `leased_until`, because every release sets it to null.
-    lasts: how long a lease lasts. If `leased_until` is later than now + lasts +
-    CLOCK_SKEW, the clock was set back after the lease was taken. Such a lease does not
-    count.
+    lasts: how long a lease lasts. A row also counts as not leased if `leased_until` is
+    later than now + lasts + CLOCK_SKEW: the clock was set back after the lease began.
     """
     longest = now + lasts + CLOCK_SKEW
     return Q(leased_until=None) | Q(leased_until__lte=now) | Q(leased_until__gt=longest)

@@ -97,8 +97,8 @@ def provide_audio(transcript: Transcript) -> None:
     if not recording.audio:
         transcript.release(status=Status.PENDING)
         return
-    # If audio_url is already set, upload the audio, even with AUDIO_DELIVERY "url":
-    # either a job with the old URL gave no result, or the upload has expired.
+    # Try Twilio's URL only once: if audio_url is set, a job with this URL may have
+    # failed. Then upload the audio.
     if settings.AUDIO_DELIVERY == "url" and recording.sid and not transcript.audio_url:
         url = twilio_client.media_url(recording.sid)
         transcript.store_and_continue(
@@ -200,7 +200,7 @@ def create_job(transcript: Transcript, body: dict[str, Any]) -> dict[str, Any]:
 def wait_for_request_timeout(transcript: Transcript) -> None:
     """Wait until the request of a dead worker can no longer arrive at AssemblyAI."""
     longest = timedelta(seconds=REQUEST_SECONDS)
-    # Do not reset `kills` to 0, because the request itself may have killed the worker.
+    # Keep the kill of the dead worker in `kills`: the request may have killed it.
     transcript.release(wait=longest, status=Status.LOST, kills=NOT_KILLED)
 
 

@@ -39,8 +39,8 @@ LETTER = regex.compile(
     "[\u3041-\u30fe][\u3099\u309a]?|[\uff66-\uff9d][\uff9e\uff9f]?|.", regex.DOTALL
 )
 IGNORED_LETTER = regex.compile(f"[{IGNORED}]")
-# Accents, Hebrew points and Arabic vowels, which are removed. After a Cyrillic letter,
-# only the diaeresis (as in ё) is removed, so й keeps its breve.
+# Remove accents, Hebrew points and Arabic vowels. In Cyrillic words, remove only two
+# dots above a letter: ё becomes е, which many people write instead. But й stays й.
 ACCENTS = regex.compile(
     "(?<![\u0400-\u04ff])[\u0300-\u036f]+|\u0308|[\u0591-\u05c7\u064b-\u065f\u0670]+"
 )

@@ -42,9 +42,8 @@ def viewer_context(transcript: Transcript, user: Any) -> dict[str, Any]:
         "talk": talk_time(turns, dict(speakers)),
         "wave_width": waveform.LEVELS,
         "seconds": seconds,
-        # Why there is no text. The page shows this message if there are no turns. If a
-        # person has removed all words, the turns still exist, and `state` is empty: the
-        # page shows the turns, where the person can undo the removal.
+        # Shown instead of turns. After a person has removed all words, the turns are
+        # still shown, so that the person can undo this.
         "state": "" if turns else transcript.missing_text_reason,
         "turns": turns,
         "turn_data": [turn.data for turn in turns],

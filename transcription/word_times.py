@@ -108,8 +108,8 @@ def _estimate(
     if end is None:
         end = begin + count * WORD_MS
         if latest:
-            # If `begin` is 0, there are no earlier words, or they take no time. Then
-            # these words fill the whole audio.
+            # `begin` is 0 if there are no earlier words. Then spread these words over
+            # the whole audio.
             end = int(latest) if begin == 0 else min(end, int(latest))
     begin = min(begin, end)
     step = (end - begin) / count

@@ -24,8 +24,8 @@ from djtranscribe.vendors.errors import VendorError, never_sent, retry_after_sec
 TIMEOUT_SECONDS = (3.05, 30)
 # Number of jobs on a page of AssemblyAI's list. AssemblyAI allows at most this number.
 JOBS_PER_PAGE = 200
-# A search for one job reads at most this many pages. With twenty calls a second, they
-# have the jobs of the last half hour. Usually we search within minutes of the request.
+# A search for one job reads at most this many pages: 40,000 jobs. A site with twenty
+# calls a second makes these in half an hour. Usually we search within minutes.
 LIST_PAGES = 200
 
 # AssemblyAI's error for a job that does not exist, or belongs to another account.
@@ -110,13 +110,13 @@ def list_jobs(since: datetime | None = None) -> Iterator[dict[str, Any]]:
 def job_pages(
     since: datetime | None = None, most_pages: int | None = None
 ) -> Iterator[list[dict[str, Any]]]:
-    """Yield the jobs of `list_jobs`, page by page.
+    """Yield pages of jobs, newest first: all jobs, or those made since `since`.
 
-    Raises AssemblyAIError if these jobs do not fit into `most_pages` pages. None means
+    Raises AssemblyAIError if these jobs need more than `most_pages` pages. None means
     no limit.
     """
-    # The list has times in UTC without a zone, so compare them as text. Keep jobs that
-    # have no time.
+    # Compare times as text: in the list, they are in UTC without a zone. Keep jobs
+    # without a time.
     begin = since.astimezone(tz.utc).strftime("%Y-%m-%dT%H:%M:%S") if since else ""
     params: dict[str, str | int] = {"limit": JOBS_PER_PAGE}
     for _ in range(most_pages) if most_pages else count():

@@ -27,10 +27,8 @@ def find_orphan(transcript: Transcript) -> dict[str, Any] | None:
     pages = assemblyai_client.job_pages(
         submitted_at - MAX_CLOCK_ERROR, assemblyai_client.LIST_PAGES
     )
-    # AssemblyAI lists the newest jobs first. If a page has a job that we submitted
-    # before the orphan, the orphan is not on a later page: stop there. Otherwise a busy
-    # site would read the jobs of a whole day (MAX_CLOCK_ERROR). CLOCK_SKEW, because
-    # another machine may have submitted the earlier job.
+    # AssemblyAI lists the newest jobs first. Stop after a page with an earlier job of
+    # ours, so that a busy site does not read the jobs of a whole day (MAX_CLOCK_ERROR).
     earlier = Transcript.objects.filter(submitted_at__lt=submitted_at - CLOCK_SKEW)
     for page in pages:
         transcript.keep_lease()

@@ -1,12 +1,13 @@
 """Decide whether AssemblyAI refuses our settings or only one recording.
 
-AssemblyAI's errors are sentences without a code, so we search them for known words. If
-our settings seem to be the cause, we pause: transcripts wait instead of failing, and
-only a probe is submitted from time to time. We also pause if AssemblyAI refuses a
-request with an unknown sentence: otherwise every transcript could fail. The exceptions
-are the HTTP statuses 403 and 413, because they may be about the upload. If AssemblyAI
-accepts another transcript with the same settings after the refusal, the settings are
-right. Then the refused transcript fails after a few more attempts.
+AssemblyAI's errors are sentences without a code, so we search them for known words.
+- If our settings seem to be the cause, we pause: transcripts wait instead of failing,
+  and only a probe is submitted from time to time.
+- If AssemblyAI refuses a request with an unknown sentence, we also pause: otherwise
+  every transcript could fail. But we do not pause after the HTTP statuses 403 and 413,
+  because they may be about the upload.
+- If AssemblyAI later accepts another transcript with the same settings, the settings
+  are right. Then the refused transcript fails after a few more attempts.
 
 Sources of the sentences: assemblyai.com/docs, "common errors and solutions"; issues of
 client programs (supoclip 11 and 43, typewhisper-mac 1042, ThinLineRadio 118).
@@ -77,10 +78,10 @@ REQUEST = re.compile(
 
 
 def suggest_change(reason: str, request: dict[str, Any]) -> str | None:
-    """Return a sentence that says what to change, or "" if we do not know the cause.
+    """Return a sentence that says which setting to change.
 
-    Return None if AssemblyAI's sentence is about this recording, or about the content
-    of its keyword list: then our settings are not the cause.
+    Return "" if the cause is unknown. Return None if the cause is this recording or the
+    content of its keyword list, and not our settings.
     reason: AssemblyAI's sentence. request: the body that AssemblyAI refused.
     """
     listed = [key for key in ("keyterms_prompt", "custom_spelling") if key in request]

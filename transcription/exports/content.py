@@ -92,8 +92,8 @@ def remove_unprintable(text: str) -> str:
 
 def placeholder(transcript: Transcript) -> str:
     """Return the sentence that explains why an export has no text."""
-    # `missing_text_reason` is "" if a person has added all words. Then the export has
-    # no text because it has the original version, in which nobody spoke.
+    # `missing_text_reason` is "" if the transcript has a text. Then this export is the
+    # original version, in which AssemblyAI heard no words.
     return transcript.missing_text_reason or transcript.NOBODY_SPOKE
 
 

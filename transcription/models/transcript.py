@@ -157,9 +157,8 @@ class Transcript(Work):
     @property
     def uncorrected_text(self) -> str:
         """The text as AssemblyAI wrote it."""
-        # Test `revision` first: `original_text` may be deferred, and reading it would
-        # cost a query. With a revision, `original_text` may still be null, because not
-        # every revision changes the text.
+        # Test `revision` first: if `original_text` is deferred, reading it costs a
+        # query.
         if not self.revision or self.original_text is None:
             return self.text
         return self.original_text

@@ -99,7 +99,7 @@ class Work(models.Model):
     # are left out. With REDACT_PII, `payloads.redact` leaves out more.
     response = models.JSONField("AssemblyAI's answer", null=True, blank=True)
 
-    # What happens next
+    # Failures, times, the queue and the lease
     error = models.TextField(blank=True)
     error_class = models.CharField(
         max_length=20, choices=ErrorClass.choices, blank=True
@@ -110,6 +110,7 @@ class Work(models.Model):
     next_attempt_at = models.DateTimeField(
         default=timezone.now, null=True, blank=True, db_index=True
     )
+    # When a message (tasks.advance) was queued. Null after a worker has received it.
     announced_at = models.DateTimeField(null=True, blank=True)
     # Priority in the queue: back-fills are negative, so that new calls go first.
     priority = models.SmallIntegerField(default=0)
@@ -292,9 +293,8 @@ class Work(models.Model):
         """Postpone the step: a vendor refuses our account or settings, or is busy.
 
         This does not count as a failed attempt.
-        seconds: how long a busy vendor asked us to wait. We wait at least the first of
-        BACKOFF_SECONDS, and at most MAX_WAIT. Without `seconds`, we wait
-        PROBE_INTERVAL.
+        seconds: how long a busy vendor asked us to wait. The wait is at least 5 s
+        (BACKOFF_SECONDS) and at most MAX_WAIT. None: the wait is PROBE_INTERVAL.
         """
         wait = timedelta(seconds=max(seconds, BACKOFF_SECONDS[0])) if seconds else None
         self.release(

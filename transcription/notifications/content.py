@@ -23,9 +23,8 @@ if TYPE_CHECKING:
     from caller.models import Call
     from transcription.models import Notification, Transcript
 
-# Parts of an error message to remove: a URL may open the audio, a series of digits may
-# be a phone number, and PostgreSQL cannot store NUL. The length of the URL's scheme is
-# limited: otherwise, matching a very long word would take quadratic time.
+# Remove from error messages: URLs (they may open the audio), digits that may be a phone
+# number, and NUL (PostgreSQL cannot store it). {1,20}: \w+ is slow on a long word.
 PRIVATE = re.compile(r"\w{1,20}://\S+|\+?\d[\d ().-]{5,}\d|\0")
 
 

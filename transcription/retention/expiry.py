@@ -151,7 +151,7 @@ def start_daily_deletion() -> Deletion | None:
     Return None if a deletion that began less than 24 hours ago is finished.
     """
     now = timezone.now()
-    # A later `begun_at` means that the clock was wrong then: do not wait for that time.
+    # Ignore a `begun_at` in the future: the clock was wrong at that time.
     recent = Deletion.objects.filter(
         reason=Deletion.Reason.RETENTION, begun_at__range=(now - DAILY_INTERVAL, now)
     )

@@ -11,7 +11,7 @@ from django.utils import timezone
 from transcription.leases import LeaseLost, unleased
 
 # A worker leases a deletion for a slice of the work, and extends the lease after each
-# row. If it does not for this long, we assume that it has died.
+# row. If the lease is not extended for this long, the worker has probably died.
 LEASE = timedelta(minutes=5)
 # The keys of Deletion.counts, in the order in which they are shown.
 COUNT_KEYS = (
@@ -19,8 +19,8 @@ COUNT_KEYS = (
     *("calls", "audio files", "texts", "notes", "webhook deliveries"),
     *("contacts", "numbers of contacts", "entries on the do-not-call list"),
 )
-# A key of Deletion.position: the days on which AssemblyAI's response to a new job was
-# lost. We do not know the IDs of these jobs, so we cannot delete them.
+# A key of Deletion.position. The value is a list of days. On these days, AssemblyAI may
+# have created jobs, but we did not get their IDs, so we cannot delete them.
 LOST_JOBS = "lost jobs"
 # The columns that a worker changes during a slice.
 PROGRESS = ("counts", "problem", "position")

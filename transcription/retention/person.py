@@ -131,7 +131,7 @@ def blocking_reason(call: Call) -> str:
     if has_audio and not (call.recordings.finished().exists() or is_long_over(call)):
         return RECORDING_MISSING
     transcripts = Transcript.objects.unfinished().filter(recording__call=call)
-    # Some can be deleted: no worker has leased them, and no job was requested for them.
+    # An unfinished transcript can be deleted before a worker or AssemblyAI has it.
     idle = transcripts.filter(lease=None, submitted_at=None, assemblyai_id=None)
     return TRANSCRIPT_NOT_FINISHED if transcripts.exclude(pk__in=idle).exists() else ""
 

@@ -109,9 +109,8 @@ def unplaced_changes(transcript: Transcript) -> list[OpenChange]:
     """
     new = original_of(transcript)
     found = place_older_changes(transcript, new)
-    # `carried` has the corrections that can be carried over. Some may not be saved: the
-    # save failed or was undone, or the old transcript was corrected later. The others
-    # have a live correction at their place, and are left out below.
+    # A correction in `carried` may not be saved: the save failed or was undone, or the
+    # old transcript was corrected later. Saved ones are live, and are left out below.
     unsure = [*found.open, *(_open(change, change, new) for change in found.carried)]
     now = live_changes(transcript)
     return [
@@ -125,8 +124,8 @@ def place_older_changes(transcript: Transcript, new: list[Word]) -> CarryOver:
     """Find the places of the live corrections of all older transcripts.
 
     If several transcripts have a correction at the same place, the one of the newest
-    transcript counts. If that one is `open`, an older one with another text is `open`,
-    too, unless the new transcript already has the older one's text.
+    transcript counts. But if that one is `open`, older ones with another text are
+    `open`, too. (They are `satisfied` if the new transcript already has their text.)
     new: the original words of `transcript`.
     """
     older = transcript.siblings().filter(pk__lt=transcript.pk)
@@ -192,8 +191,8 @@ def place_changes(old: list[Word], changes: list[Change], new: list[Word]) -> Ca
             result.carried.append(here._replace(correction=0))
         else:
             if here.first == here.last:
-                # The new text has no word here. So a correction of the word before or
-                # after this place counts as a correction of this place.
+                # The new text has no word here. Take the two words around this place:
+                # after a person corrects one of them, this correction is not open.
                 here = here._replace(first=here.first - 1, last=here.last + 1)
             result.open.append(_open(change, here, old))
     return result

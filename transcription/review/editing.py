@@ -198,9 +198,9 @@ def last_to_undo(transcript: Transcript, author: Any) -> Revision | None:
 
 
 def last_to_redo(transcript: Transcript, author: Any) -> Revision | None:
-    """Return the edit that the author undid last, of those that are still undone.
+    """Return the edit to redo next, or None: the one that the author undid last.
 
-    Return None if there is none. Leave out edits that belong to a Batch.
+    Leave out edits that were redone since then, and edits that belong to a Batch.
     """
     undone = transcript.revisions.filter(kind=Kind.UNDO, target__is_undone=True)
     undone = undone.filter(author=author, target__batch=None)

@@ -72,7 +72,7 @@ def update_counts(before: set[tuple[str, str]], now: set[tuple[str, str]]) -> No
 
 
 def lock_and_find(row: Transcript) -> set[tuple[str, str]] | None:
-    """Lock a transcript, and return the mistakes for which it is counted.
+    """Lock a transcript, and return its mistakes as (heard, corrected).
 
     Return None if the transcript was never corrected.
     """
@@ -83,17 +83,18 @@ def lock_and_find(row: Transcript) -> set[tuple[str, str]] | None:
 
 
 def remove_from_counts(removed: Iterable[set[tuple[str, str]]]) -> None:
-    """Remove transcripts from the counts, and delete mistakes that none has any more.
+    """Subtract transcripts from the counts. Delete mistakes with the count 0.
 
-    removed: the result of `lock_and_find` for each of the transcripts. Call this once
-    in the transaction that deletes them, after all of them are locked. Like saves, it
-    locks transcripts first and then mistakes in sorted order, to avoid deadlocks.
+    removed: the result of `lock_and_find` for each of the transcripts.
+    Call this once in the transaction that deletes the transcripts, after all of them
+    are locked. To avoid deadlocks, every transaction locks transcripts first and then
+    mistakes in sorted order.
     """
     counts = Counter(chain.from_iterable(removed))
     for (heard, corrected), number in sorted(counts.items()):
         rows = Mistake.objects.filter(heard=heard, corrected=corrected)
         rows.update(transcripts=Greatest(F("transcripts") - number, 0))
-    # Skip mistakes that a save is counting again: they do not stay at 0.
+    # Skip a locked mistake: another transaction is changing its count.
     unused = Mistake.objects.filter(transcripts=0).select_for_update(skip_locked=True)
     Mistake.objects.filter(pk__in=list(unused.values_list("pk", flat=True))).delete()
 
@@ -131,9 +132,9 @@ def added_to_lists(limit: int = 50) -> list[Mistake]:
 
 
 def is_insertion_or_removal(row: Mistake) -> bool:
-    """Return whether one text is the other one with more words before or after it.
+    """Return whether one text contains the other one, as in `Smith` and `Mr Smith`.
 
-    Then AssemblyAI has heard the words of the shorter text, so a keyword does not help.
+    A keyword does not help then: AssemblyAI has already heard `Smith`.
     """
     heard, written = (
         f" {' '.join(map(bare_word, text.split()))} "

@@ -62,8 +62,8 @@ def new_revision(
 ) -> Revision:
     """Store a revision, and set `row.revision` without saving the row.
 
-    Lock the row before. Afterwards, save `revision` together with other columns: each
-    save makes SQLite write the whole row again.
+    The caller locks the row first, and saves `revision` together with its other
+    changes of the row: on SQLite, every save writes the whole row.
     """
     row.revision = (row.revision or 0) + 1
     return Revision.objects.create(

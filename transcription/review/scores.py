@@ -129,8 +129,8 @@ def score_recording(recording_pk: int) -> None:
     """Score all completed transcripts of a recording against its verified transcript.
 
     If several transcripts are verified, the last verified one is the reference. If none
-    is verified, the scores are deleted. The terms come from all keyword lists that were
-    used for the recording, as these lists are now.
+    is verified, the scores are deleted. The terms come from the present version of each
+    keyword list that was used for the recording.
     """
     rows = Transcript.objects.filter(
         recording=recording_pk, status=Transcript.Status.COMPLETED
