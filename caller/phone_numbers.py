@@ -260,7 +260,7 @@ def without_separators(value: str) -> str:
 
 
 def _has_plus(value: str) -> bool:
-    """Return whether the first character that is not ignored is a `+`: `(+44) 20`."""
+    """Return whether `value` without separators begins with `+`: `(+44) 20` does."""
     return _kept_characters(value).startswith(PLUS_SIGNS)
 
 

@@ -207,10 +207,9 @@ def exceeds_budget(spent: Decimal) -> bool:
 
 
 def budget_warning() -> str:
-    """Return a warning if WARN_AT of the monthly budget is spent, else "".
+    """Return a warning if the monthly budget is spent, or almost spent (WARN_AT).
 
-    Also warn if the rest of the budget is less than ESTIMATE. Return "" if there is no
-    budget.
+    Otherwise, or without a budget, return "".
     """
     budget = settings.MAX_SPEND_PER_MONTH
     if not budget:

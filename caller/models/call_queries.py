@@ -133,8 +133,8 @@ class CallQuerySet(models.QuerySet["Call"]):
 
     def due(self, now: datetime) -> CallQuerySet:
         """Return the calls that are due for a check."""
-        # If a check is further away than MAX_WAIT, it was planned before our clock was
-        # set back. Such a call is due now.
+        # A check that is more than MAX_WAIT ahead was planned with a wrong clock, which
+        # was set back since. Do this check now.
         too_far = Q(next_check_at__gt=now + MAX_WAIT)
         return self.filter(Q(next_check_at__lte=now) | too_far)
 

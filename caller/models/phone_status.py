@@ -90,7 +90,7 @@ class PhoneStatus(models.Model):
     @property
     def current_rank(self) -> int:
         """The rank of the current status."""
-        # If there is an error text, the status is our guess: only we write error texts.
+        # Only we write error texts. So a status with an error text is our guess.
         if self.status in (self.Status.FAILED, self.Status.CANCELED) and self.error:
             return self.RANK_OF_OUR_GUESS
         return self.rank(self.status)

@@ -19,9 +19,8 @@ from caller.recordings.waveform import LEVELS
 
 # `Peaks` stores at most this many peaks. When it is full, it merges pairs of peaks.
 MAX_PEAKS = 8 * LEVELS
-# In each block, at most about this many evenly spaced samples are measured. For three
-# hours of audio, measuring all samples would take longer, and the picture would look
-# the same.
+# Measure at most about this many samples of each block (see `Peaks`), evenly spaced.
+# Measuring all samples would take longer, and the picture would look the same.
 SAMPLES = 1000
 # Formats that ffmpeg may open. Playlists are left out, because with them ffmpeg would
 # open other files and URLs.

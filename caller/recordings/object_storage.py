@@ -50,7 +50,8 @@ class ObjectReader(io.RawIOBase):
     def __init__(self, target: Any) -> None:
         self.target = target
         self.position = 0
-        # Set `body` first: Python calls close() even if the next lines raise.
+        # Set `body` first: if the next lines raise, Python still calls close(), which
+        # reads `body`.
         self.body: Any = None
         with as_os_errors():
             self.length: int = target.content_length

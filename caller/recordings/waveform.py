@@ -99,7 +99,8 @@ def _measure_wav(file: IO[bytes] | Any) -> dict[str, Any]:
         return {}
     frame = channels * width
     data_bytes = (file.seek(0, 2) or file.tell()) - data_start
-    # A program that writes a WAV as a stream puts 0 or about 4 GB in the header's size.
+    # Do not trust the size in the header: a program that writes a WAV as a stream does
+    # not know it yet, and writes 0 or about 4 GB.
     frames = min(declared or data_bytes // frame, data_bytes // frame)
     if width not in (1, 2) or rate < 1 or frames < 1:
         return {}

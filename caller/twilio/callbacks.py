@@ -36,9 +36,8 @@ def answer_url() -> str:
 
 
 def reaches_us(voice_url: str) -> bool:
-    """Return whether this Voice URL is that of our view `answer`.
+    """Return whether this Voice URL is the URL of our view `answer`.
 
-    A fragment, such as RETRY, is ignored. It is missing if a person typed the URL, or
-    if an older version of djtranscribe set it.
+    The fragment (RETRY) is ignored: it is missing if a person typed the URL.
     """
     return urldefrag(voice_url).url == urldefrag(answer_url()).url

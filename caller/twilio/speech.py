@@ -10,7 +10,7 @@ from django.conf import settings
 from caller.twilio.sentences import TRANSLATIONS
 from caller.twilio.voices import ENGLISH, base, locale_of
 
-# The setting that can replace a sentence, by the sentence's field in Sentences.
+# {field of Sentences: the setting that can replace this sentence}
 SETTINGS = {
     "notice": "RECORDING_NOTICE",
     "conversation_notice": "CONVERSATION_NOTICE",
@@ -71,9 +71,9 @@ def spaced_digits(text: str) -> str:
 
 
 def settings_without_translation() -> list[str]:
-    """Return the empty settings of SETTINGS, or [] if `language()` has a translation.
+    """Return the settings of SETTINGS that are empty and have no translation.
 
-    Without a translation, people hear English until these settings are filled in.
+    People hear English sentences until these settings are filled in.
     """
     if base(language()) in TRANSLATIONS:
         return []

@@ -34,12 +34,11 @@ def say(response: VoiceResponse, sentence: speech.Sentence) -> None:
 
 
 def record(call: Call, notice: speech.Sentence, text: str = "") -> str:
-    """Play the notice and the beep, then record.
+    """Play the call's notice (or `text`) and the beep, then record.
 
-    notice: only its language and voice are used. The text is the call's stored notice,
-    so that a repeated request gets the same answer.
-    text: played instead of the stored notice. Pass it if the person has already heard
-    a part of the stored notice.
+    notice: only its language and voice are used. The words come from `call.notice`: if
+    Twilio repeats the request, a setting may have changed, but `call.notice` has not.
+    text: the words to play if the person has already heard a part of `call.notice`.
     <Record> needs an `action`. Without it, Twilio would request this document again, in
     an endless loop. The verbs after <Record> run only if Twilio recorded nothing.
     """
