@@ -1,8 +1,8 @@
 """Numbers for monitors: how late the work is, and all numbers of /metrics.
 
-Each request reads the numbers from the database, so it does not matter how many
-processes run. (The length of Celery's queue comes from the broker.) No query reads a
-whole large table: each reads an index, or only the rows of a period.
+Each request reads the numbers from the database (the length of Celery's queue from the
+broker), so every process gives the same numbers. Each query reads an index or the rows
+of a period, never a whole large table.
 """
 
 import statistics

@@ -39,7 +39,8 @@ class TolerantChangelist:
             raise
 
     def response_action(self, request: HttpRequest, queryset: Any) -> Any:
-        # The query was fine, so a later error comes from the action. Do not hide it.
+        # From here on, an error is a fault of the action, not of a hand-made URL. So
+        # `changelist_view` must not hide it.
         cast(Any, request).has_begun_action = True
         return cast(Any, super()).response_action(request, queryset)
 

@@ -129,7 +129,7 @@ def position(cursor: str) -> tuple[datetime, int]:
 
 
 def offset(cursor: str | None) -> int:
-    """Return how many rows of a ranked list come before the page of this cursor."""
+    """Return the index of the page's first row in a ranked list: 0 without a cursor."""
     try:
         return key(decode_cursor(cursor)) if cursor else 0
     except ValueError:

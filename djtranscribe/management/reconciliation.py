@@ -41,14 +41,14 @@ Item = TypeVar("Item")
 class Row:
     """A line of the table: how many items were compared, missing here and repaired.
 
-    A difference that is new does not count as missing, because our own checks would
-    soon find it. `count_difference` says which differences are new.
+    `missing` and `repaired` leave out new differences (see `count_difference`), because
+    our own checks would soon find them.
     ready: new differences that were repaired.
-    busy: new differences that were not repaired, and jobs for which
-    `find_and_store_job` returned False.
+    busy: new differences that were not repaired, and jobs that `find_and_store_job` did
+    not store.
     foreign: items that this site did not create.
-    show_progress: called before each item, with the name, the item's number (from 1)
-    and the number of all items.
+    show_progress: called before each item, with `name`, the item's number (from 1) and
+    the number of all items.
     """
 
     def __init__(
@@ -64,9 +64,9 @@ class Row:
     ) -> None:
         """Count a difference between the vendor's data and ours.
 
-        The difference is new if `happened_at` is less than RECOVER_SECONDS ago or in
-        the future. happened_at: when the vendor's data changed, or when our own check
-        is due. None if there is no such time: then the difference is not new.
+        happened_at: when the vendor's data changed, or when our next check is due. The
+        difference is new if this was less than RECOVER_SECONDS ago, or is in the
+        future. Without a time, the difference is not new.
         """
         recover = timedelta(seconds=settings.RECOVER_SECONDS)
         if happened_at and happened_at > timezone.now() - recover:

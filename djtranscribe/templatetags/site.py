@@ -14,7 +14,8 @@ class Entry(NamedTuple):
     name: str  # of the URL pattern
     permission: str = ""
     is_admin: bool = False
-    # Path prefixes of the entry's other pages, relative to the path of the home page.
+    # The entry is also highlighted on pages under these paths. They are relative to the
+    # path of the home page.
     places: tuple[str, ...] = ()
 
 

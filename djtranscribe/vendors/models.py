@@ -106,8 +106,8 @@ class VendorPauseQuerySet(models.QuerySet["VendorPause"]):
                     vendor=error.vendor, defaults={"refused": BUSY, **until}
                 )
             return
-        # Two errors mean that every kind of request is refused: a wrong key (401), and
-        # an error of a request that only reads.
+        # With a wrong key (401), all requests are refused. If even a request that only
+        # reads is refused, we assume the same.
         is_general = error.code == requests.codes.unauthorized or what == READ
         defaults = {
             "reason": error.message,
@@ -127,8 +127,8 @@ class VendorPause(models.Model):
 
     vendor = models.CharField(max_length=20, unique=True)
     reason = models.TextField()
-    # BUSY, JOB, or the kind of request that is refused: SUBMIT or another `what` of
-    # `guard_request`. "" means all kinds: any request that succeeds ends the pause.
+    # The kind of request that is refused: SUBMIT or another `what` of `guard_request`,
+    # or "" for all kinds. JOB and BUSY mean something else, see the constants above.
     refused = models.CharField(max_length=20, blank=True, default="")
     since = models.DateTimeField(auto_now_add=True)
     probe_at = models.DateTimeField("next try")

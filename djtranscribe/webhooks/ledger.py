@@ -121,8 +121,9 @@ def accept(delivery: WebhookDelivery) -> HttpResponse:
 def repeatable_kinds() -> set[str]:
     """Return the kinds that may be replayed.
 
-    INCOMING_CALL is left out. Otherwise a call that was deleted here, or that we did
-    not take (blocked number, too many calls), would be stored as a call in progress.
+    INCOMING_CALL is left out, because its handler stores an unknown call as a new call
+    in progress. We may have deleted this call, or never taken it (blocked number, too
+    many calls).
     Kinds of older versions are left out, because they have no handler.
     """
     return handlers.keys() - {INCOMING_CALL}

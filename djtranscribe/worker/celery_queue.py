@@ -57,7 +57,7 @@ class CeleryQueue:
                 stopping.wait(REFUSED_SECONDS)
 
     def finish(self) -> None:
-        celery_state.should_stop = 0  # an exit status: any number stops Celery
+        celery_state.should_stop = 0  # an exit status: any number, even 0, stops Celery
         self.thread.join()
 
     def has_backlog(self, task: Task[Any, Any], back_fill: bool = False) -> bool:

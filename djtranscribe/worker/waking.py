@@ -15,7 +15,7 @@ from djtranscribe.worker.loops import log_and_reconnect
 
 CHANNEL = "djtranscribe"
 POLL_SECONDS = 0.1  # between two checks of data_version on SQLite
-LISTEN_SECONDS = 1  # between two checks whether to stop
+LISTEN_SECONDS = 1  # between two checks of `stopping`
 RETRY_SECONDS = 5  # before a retry after a lost connection
 # Wait this long before listening again. Under load, several notifications then arrive
 # together and wake the threads only once.
