@@ -104,9 +104,9 @@ def _next_agreement(
 ) -> tuple[int | None, int]:
     """Return the nearest place in the text where the text and the list agree again.
 
-    The result is (index in the text or None, number of words of the list to skip). Two
-    consecutive words of the list must match at this index, unless only one is left. The
-    nearest place is where the fewest words of the text and the list are skipped.
+    They agree where two words of the list follow each other in the text. At the end of
+    the list, one word is enough. The nearest place skips the fewest words in total.
+    Returns (index in the text or None, number of words of the list to skip).
     """
     best: tuple[int, int | None, int] = (REACH_WORDS * 4, None, 0)
     for skipped in range(min(REACH_WORDS, len(heard) - number)):
@@ -155,10 +155,9 @@ def _unmatched_words(
 def _substitute(unmatched: list[ListedWord], number: int, count: int) -> ListedWord:
     """Return what is known about word `number` of `count` words without a match.
 
-    unmatched: the list's words at this place. If there are `count` of them, return the
-    word with this number. If there are more or fewer, we know only the speaker, the
-    start of the first word and the end of the last word. If there are none, we know
-    nothing.
+    unmatched: the list's words at this place. If there are `count` of them, return
+    `unmatched[number]`. Otherwise we know only the speaker, the start of the first word
+    and the end of the last word. If there are none, we know nothing.
     """
     if not unmatched:
         return ListedWord("", None, None, None, "")

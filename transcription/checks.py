@@ -16,10 +16,9 @@ from transcription.assemblyai import speech_models
 from transcription.assemblyai.client import TIMEOUT_SECONDS
 from transcription.notifications.webhook import key_of
 
-# Maximum of RECOVER_SECONDS and LEASE_SECONDS. A call waits for a third of
-# RECOVER_SECONDS before it is checked. A third of an hour is 20 minutes: MAX_WAIT in
-# caller/models/call_queries.py. With a longer wait, the call would count as due at
-# once, and each sweep would ask Twilio again.
+# Maximum of RECOVER_SECONDS and LEASE_SECONDS. A call's check comes after a third of
+# RECOVER_SECONDS. This must not be more than MAX_WAIT in caller/models/call_queries.py
+# (20 minutes). Otherwise every sweep would check the call.
 MAX_SECONDS = 3600
 # The form of a policy's name in REDACT_PII. Only the form is checked, because
 # AssemblyAI has dozens of policies and sometimes adds new ones.

@@ -25,8 +25,8 @@ from django.db.models.functions import Greatest
 CLOCK_SKEW = timedelta(minutes=5)
 # Give up a step after it has killed this many workers.
 MAX_KILLS = 5
-# Store this in `kills` after an outcome that is neither a success nor a final failure.
-# The worker is still alive, so this subtracts the 1 that it added with the lease.
+# Store this in `kills` if the work must wait or be retried. The worker is still alive,
+# so this subtracts the 1 that was added with the lease.
 NOT_KILLED = Greatest(F("kills") - 1, 0)
 
 # The rows that this process works on, by lease.
@@ -132,8 +132,8 @@ def _uncount(*extra: Any) -> None:
     for _ in range(len(_uncounted)):
         with suppress(IndexError):  # another thread has taken the row
             row = _uncounted.popleft()
-            # If another worker has leased the row and `kills` is 1, do not subtract:
-            # that worker added this 1, and ours is gone already.
+            # If another worker holds the lease now, leave at least 1 in `kills`: that
+            # worker added it.
             ours = Q(kills__gt=1) | Q(lease=None) | Q(lease=row.lease)
             rows = type(row)._default_manager.filter(ours, pk=row.pk, kills__gt=0)
             try:

@@ -39,9 +39,8 @@ guard_request = VendorPause.objects.guard_request
 # After this many failures, ask Twilio whether the recording was deleted. Before that, a
 # 404 may mean that the audio is not ready yet.
 NOT_READY = 3
-# Most jobs end within minutes. A job that takes longer than this may never end, so this
-# counts as a failure. Otherwise nobody could retry it, its audio would never expire,
-# and the person could not be erased.
+# Most jobs end within minutes. A job that takes longer than this counts as failed,
+# because an unfinished transcript cannot be retried and blocks the person's erasure.
 MAX_JOB_TIME = timedelta(hours=24)
 # The longest time that a request to AssemblyAI may take.
 REQUEST_SECONDS = sum(assemblyai_client.TIMEOUT_SECONDS)
@@ -159,8 +158,8 @@ def submit(transcript: Transcript) -> None:
         refused_at=refused_at,
     )
     try:
-        # With a negative balance, AssemblyAI refuses only requests that cost money. So
-        # results are still read during a pause of the kind SUBMIT.
+        # SUBMIT: if AssemblyAI refuses new jobs, for example because of a negative
+        # balance, the results of other jobs are still read.
         with guard_request(ASSEMBLYAI, SUBMIT):
             job = create_job(transcript, body)
     except VendorError as error:

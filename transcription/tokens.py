@@ -74,8 +74,8 @@ class Token:
     word: str
     start: int
     end: int
-    # Whether the token is a single letter: the last one in a run of letters of a script
-    # without spaces. All other tokens of the run are pairs of letters.
+    # Whether this is the last token of a text without spaces. It is a single letter:
+    # 東京都 has the tokens 東京, 京都 and 都.
     is_last_letter: bool = False
 
 

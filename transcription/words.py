@@ -97,8 +97,8 @@ def listed_words(
 def turns(words: list[Word]) -> list[list[Word]]:
     """Group the words into turns, each with one speaker.
 
-    A turn ends if another speaker finishes speaking while the turn's speaker pauses. If
-    two people talk at once, the turns of both go on.
+    If Bob finishes a word while Ann pauses, Ann's next word begins a new turn. If both
+    speak at once, the turns of both go on.
     """
     found: list[list[Word]] = []
     open_turns: dict[str, list[Word]] = {}

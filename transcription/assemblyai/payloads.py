@@ -31,9 +31,8 @@ SERVER_ERROR = ("Server error",)
 REDACTED = "####"
 # A job that was deleted has this `audio_url`.
 DELETED = "http://deleted_by_user"
-# Numbers from this one on are ignored: no job has this many seconds of audio (115
-# days). The cost of a much larger number would not fit into the column
-# Recording.transcription_cost.
+# Larger numbers in a job are ignored: ten million seconds of audio are 115 days. The
+# cost of much longer audio would not fit into Recording.transcription_cost.
 MAX_NUMBER = 10_000_000
 
 
@@ -104,12 +103,11 @@ def result_columns(
 def redact(job: dict[str, Any]) -> dict[str, Any]:
     """Return the job with REDACTED in `words` for each word that was redacted.
 
-    If `words` has a word more often than the text, at least one of its occurrences was
-    redacted. We do not know which one, so we replace all of them.
+    A word was redacted if `words` has it more often than the text. We do not know which
+    of its occurrences is private, so we replace all of them.
 
-    AssemblyAI promises redaction only for the text. Other fields may still contain the
-    private words. So all lists except `words`, all objects and all `unredacted…` fields
-    are left out.
+    AssemblyAI promises redaction only for the text. So other fields that may contain
+    private words are left out: lists, objects and `unredacted…` fields.
     assemblyai.com/docs/audio-intelligence/pii-redaction
     """
     listed = job.get("words")

@@ -58,9 +58,8 @@ HIGHEST_PRICE = max(model.dollars_an_hour or 0 for model in MODELS.values())
 def cost(name: str, seconds: float | None) -> Decimal:
     """Return the price of `seconds` of audio with the model `name`, without extras.
 
-    If SPEECH_RATES has a price for the model, the amount is in the currency of
-    SPEECH_RATES. Otherwise it is in dollars. AssemblyAI charges for each second of
-    audio of a successful job, silence included. Extras are features such as medical
+    The price is in the currency of SPEECH_RATES if the model is in that setting, else
+    in dollars. Silence costs the same as speech. Extras are features such as medical
     mode. See assemblyai.com/docs/billing-and-pricing
     """
     model = MODELS.get(name)

@@ -107,9 +107,10 @@ def merge_short_turns(groups: list[list[Word]]) -> list[list[list[Word]]]:
 
 
 def fits_cue(together: list[list[Word]], group: list[Word]) -> bool:
-    """Return whether a group can share the cue of the groups before it.
+    """Return whether `group` can share the cue of the groups in `together`.
 
-    It can if it is a quick answer by another speaker, and both need only one line each.
+    The group must be a quick answer by another speaker, and each speaker must need only
+    one line.
     """
     first, last = together[0][0], together[-1][-1]
     lines = [*wrap(together[-1]), *wrap(group)]

@@ -41,10 +41,10 @@ def with_search_text(columns: dict[str, Any]) -> dict[str, Any]:
 def claim_statement(
     model: type[Transcript], lease_seconds: float
 ) -> Statement[Transcript]:
-    """Return the UPDATE that claims a row, unless the row is a suspect.
+    """Return the UPDATE that claims a row, unless it is a suspect (SUSPECT_KILLS).
 
-    lease_seconds: the setting LEASE_SECONDS. The cached statement contains its value,
-    so the cache needs it in the key.
+    lease_seconds: only a key of the cache. The compiled statement contains the value of
+    the setting LEASE_SECONDS.
     """
     field = model._meta.get_field
     now: Any = Parameter("now", field("leased_until"))

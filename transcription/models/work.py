@@ -125,9 +125,9 @@ class Work(models.Model):
     # of time.monotonic(). See leases.renew.
     worked_at = lease_kept_at = 0.0
     has_lost_lease = False
-    # Whether the last step has kept the lease, so that the next one can follow at once.
+    # Whether the last step has kept the lease for the next step.
     may_continue = False
-    # Whether the last step has released the lease, and the row is due at once.
+    # Whether the last step has released the lease, and the next step is already due.
     is_due = False
 
     objects = TranscriptQuerySet.as_manager()
@@ -220,7 +220,7 @@ class Work(models.Model):
                 next_attempt_at=self.next_attempt_at,
             )
             self.is_due = not (is_stored and wait)
-            # If somebody else has changed next_attempt_at, keep that time.
+            # A webhook or a person has changed next_attempt_at: keep the new time.
             is_stored = is_stored or self.store_if_leased(columns)
         if not is_stored:
             raise LeaseLost
@@ -230,7 +230,7 @@ class Work(models.Model):
 
         Raises LeaseLost.
         """
-        # `kills` is 1, as after a release (0) and a new lease (adds 1).
+        # For the next step, `kills` starts at 1: the lease counts as 1, see leases.py.
         self.store_or_raise(
             attempts=0,
             error="",

@@ -159,10 +159,11 @@ def start_daily_deletion() -> Deletion | None:
 
 
 def delete_slice(deletion: Deletion) -> bool:
-    """Delete the next slice of rows. Return whether there is more to do.
+    """Delete the next slice of rows. Return whether another slice can follow at once.
 
-    After MAX_FAILURES the other rows of a kind wait for an hour. After a day the
-    deletion ends, so that the next one retries all rows. Raises LeaseLost.
+    After MAX_FAILURES, rows of this kind wait for the next sweep (tasks.py). Rows that
+    failed wait for the next Deletion. So that it can start, a Deletion ends after a day
+    even if rows are left. Raises LeaseLost.
     """
     overwrite_deleted()
     # If the clock was ahead when the deletion began, `begun_at` is in the future.

@@ -11,8 +11,8 @@ from transcription.assemblyai import client as assemblyai_client
 from transcription.models import Deletion, Transcript
 from transcription.retention.models import LOST_JOBS
 
-# After this many errors in a row, see `count_failures`, the rows of this vendor wait:
-# retention.tasks.sweep continues within an hour.
+# After this many errors in a row (see `count_failures`), stop sending requests to this
+# vendor. retention.tasks.sweep continues within an hour.
 MAX_FAILURES = 3
 
 
@@ -40,9 +40,9 @@ def record_lost_job(transcript: Transcript, deletion: Deletion) -> None:
 def count_failures(before: int, error: VendorError | OSError) -> int:
     """Return how many errors in a row suggest that the vendor is down.
 
-    An error about one row does not suggest it: other rows may succeed. An error of the
-    storage counts as such an error, because one file may be write-protected. An error
-    about our account, such as a rate limit, counts as MAX_FAILURES.
+    before: the number before this error.
+    An error about our account, such as a rate limit, gives MAX_FAILURES. An error about
+    one row or one file in our storage gives 0, because other rows may succeed.
     """
     if isinstance(error, OSError) or (error.permanent and not error.account):
         return 0

@@ -51,15 +51,16 @@ def _plain(text: str) -> str:
 
 
 def mistakes_in(pieces: list[str], changes: list[Change]) -> set[tuple[str, str]]:
-    """Return (heard, corrected) of each change that can suggest a keyword."""
+    """Return (heard, corrected) of each change, unless `pair_of` returns None."""
     pairs = ((original_text(pieces, each), each.after) for each in changes)
     return {pair for each in pairs if (pair := pair_of(*each))}
 
 
 def update_counts(before: set[tuple[str, str]], now: set[tuple[str, str]]) -> None:
-    """Update the counts after the mistakes of one transcript have changed.
+    """Update `Mistake.transcripts` after one transcript has changed.
 
-    Call this in the transaction that saves the correction.
+    before, now: the mistakes in this transcript. Call this in the transaction that
+    saves the correction.
     """
     # Sorted, so that two transactions that change the same mistakes do not deadlock.
     for heard, corrected in sorted(before ^ now):

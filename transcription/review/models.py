@@ -221,11 +221,11 @@ class Mistake(models.Model):
     heard = models.CharField(max_length=200)
     corrected = models.CharField(max_length=200)
     transcripts = models.PositiveIntegerField(default=0)
-    # Whether it is settled as a suggestion: somebody has dismissed it, or has added a
-    # term or a spelling for it to a keyword list.
+    # Whether somebody has dismissed the suggestion or added it to a keyword list. If
+    # so, it is not suggested again.
     is_settled = models.BooleanField(default=False)
-    # When it was added to a keyword list. Null again as soon as somebody dismisses this
-    # mistake, or starts to correct it in past transcripts.
+    # When the suggestion was added to a keyword list. Null again when somebody
+    # dismisses it, or starts to correct this mistake in past transcripts.
     added_at = models.DateTimeField(null=True)
 
     class Meta:

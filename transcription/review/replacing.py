@@ -63,8 +63,8 @@ def _is_replaced(
     the replacement.
     """
     if sought == wished:
-        # The replacement changes only case or punctuation, which these lists do not
-        # have. So replace each occurrence.
+        # Only case or punctuation changes. Bare words have neither, so they cannot tell
+        # whether a place is replaced already: replace each occurrence.
         return False
     starts = (first - offset for offset, _ in _places(wished, sought))
     return any(at >= 0 and words[at : at + len(wished)] == wished for at in starts)

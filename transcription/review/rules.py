@@ -126,12 +126,13 @@ def refuse_partial_overlap(changes: list[Change], touched: list[Change]) -> None
 
 
 def refuse_later(target: Revision, ranges: list[Change], touched: list[Change]) -> None:
-    """Raise Conflict if another edit of the same words prevents an undo or redo.
+    """Raise Conflict if another correction of the same words prevents an undo or redo.
 
-    ranges: the corrections of `target`. touched: the live corrections that overlap
-    them. A touched correction prevents the undo or redo in two cases: its revision is
-    later than `target`, or none of `ranges` contains all its words. In the second case,
-    a redo would end the correction of all its words, but change only some of them.
+    ranges: the corrections of `target`. touched: the live corrections that share words
+    with them. Another correction prevents the undo or redo in two cases:
+    - Its revision is later than `target`.
+    - It also replaces words outside `ranges`. Example: a redo of words 1 and 2, while a
+      correction of words 2 and 3 is live.
     """
     keys = [each.correction for each in touched]
     cut = [each.correction for each in touched if not is_covered(each, ranges)]

@@ -130,8 +130,8 @@ def turns_in_ranges(
         for row in _live_corrections(transcript)
         if row.first < end and row.last > begin
     ]
-    # Also read the word before and the word after these turns and corrections. The
-    # times of added words depend on both.
+    # Read one more word at each end: if a correction adds words there, their times
+    # depend on this word.
     begin = max(0, min([begin, *(row.first for row in rows)]) - 1)
     end = max([end, *(row.last for row in rows)]) + 1
     return list(_turns(bounds, original.words(begin, end), begin, rows))

@@ -67,9 +67,9 @@ def get_transcript(uuid: UUID) -> Transcript:
 def changes_since(transcript: Transcript, seen: int) -> dict[str, Any]:
     """Return the last revision's number, and the turns that changed after `seen`.
 
-    The page then shows this last revision, and sends its number with the next save. So
-    the page must get the changes of all people, not only its own. If somebody has named
-    speakers, the page must be loaded again, because the names can be anywhere.
+    The turns have the changes of all people, because the page then shows the last
+    revision. `reload` is true if somebody has named speakers, because their names can
+    be anywhere on the page.
     """
     transcript.refresh_from_db(fields=["revision"])
     later = transcript.revisions.filter(number__gt=seen)

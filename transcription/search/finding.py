@@ -121,8 +121,8 @@ def _keys(query: Query) -> RawSQL:
 def _newest_keys(query: Query, rows: QuerySet[Transcript]) -> list[int]:
     """Return the keys of at most MAX_RESULTS rows for a query without wanted words.
 
-    The newest are first. If operators select calls, only the newest MAX_RESULTS of the
-    selected calls with a transcript are searched.
+    The newest are first. If an operator such as `tag:` selects calls, only the newest
+    MAX_RESULTS of these calls are searched.
     """
     rows = _without_excluded(rows, query)
     if query.finds_calls:
@@ -166,7 +166,7 @@ def _add_operators(
 
 
 def _key_parameter(keys: list[int]) -> Any:
-    """Return the one parameter of _LISTED and _AMONG."""
+    """Return the keys as one parameter, for _LISTED or _AMONG."""
     return keys if connection.vendor == "postgresql" else json.dumps(keys)
 
 

@@ -21,8 +21,8 @@ from transcription.words import Word
 
 # A passage has about PASSAGE characters. About BEFORE of them are before the match.
 PASSAGE, BEFORE = 220, 50
-# The best match is the one with the largest number of different terms of the query in
-# its next NEAR tokens.
+# For each match, we count the different terms of the query in the NEAR tokens that
+# begin there. The best match has the highest count.
 NEAR = 28
 # Start the audio this long before the match: a word without its context is hard to
 # understand.

@@ -16,11 +16,11 @@ from transcription.vocabulary.numbers import validate_numbers
 
 class VocabularyQuerySet(models.QuerySet["Vocabulary"]):
     def find_for_number(self, number: str = "") -> Vocabulary | None:
-        """Return the list for calls with this number, else the default list, or None.
+        """Return the keyword list for calls with this number, or None.
 
-        First choice: the list of the contact with this number. Second: the list with
-        the longest prefix of this number in `numbers`. Third: a list with the country
-        of this number in `numbers`.
+        The first that exists: the list of the number's contact, the list with the
+        longest prefix of the number (`+1415`), a list with its country (`US`), the
+        default list.
         """
         contacts = Contact.objects.filter(
             numbers__number=number, vocabulary=OuterRef("pk")
