@@ -66,9 +66,9 @@ def find_at_twilio(call: Call) -> CallState | None:
 
     Skip calls that already have a row, calls deleted on this site, and calls that
     <Dial> made (they have a parent). Return the call that was made closest in time to
-    our request, if the difference is at most LISTING_DELAY. Otherwise our clock may be
-    wrong: return the newest call that was made within MAX_CLOCK_ERROR of our request,
-    or None if there is none. Raises TwilioError.
+    our request, at most LISTING_DELAY before or after it. If there is none, our clock
+    may be wrong: return the newest call within MAX_CLOCK_ERROR, or None. Raises
+    TwilioError.
     """
     asked = call.leg.number if call.is_conversation else call.other_number
     listed = twilio_client.list_calls(asked)

@@ -72,8 +72,8 @@ def lines_of_month(first: date) -> list[Line]:
 
     A missing price counts as 0. Calls that a rule refused are left out.
     first: the first day of the month, in the current time zone.
-    The keyword list comes from the call's newest transcript. If there is no transcript,
-    or if it has no list, the list of the call is used. Without any list, it is "".
+    Line.keyword_list is the first of these that exists: the list of the call's newest
+    transcript, the list of the call, "".
     """
     recordings = Recording.objects.filter(call=OuterRef("pk")).order_by()
     transcription = recordings.values("call").annotate(sum=Sum("transcription_cost"))

@@ -33,7 +33,7 @@ MAX_SECONDS = 24 * 3600
 
 
 class Peaks:
-    """The loudest sample of each block of audio. The audio's length may be unknown."""
+    """The loudest sample of each block of audio. Longer audio has longer blocks."""
 
     def __init__(self) -> None:
         self.peaks = array("H")

@@ -155,9 +155,9 @@ def error_from_response(
 
 
 def account_fault(status: int | None, code: int | None) -> TwilioError | None:
-    """Return the error if its cause is our account or key, not this request, else None.
+    """Return the error, with `account` set, if our account or key is the cause.
 
-    The attribute `account` of the error is true.
+    Otherwise return None: the cause is this one request.
     """
     if code in ACCOUNT_FAULTS:
         message = f"Twilio refused (error {code}): {ACCOUNT_FAULTS[code]}"

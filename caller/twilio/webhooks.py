@@ -89,8 +89,8 @@ def record_done(call_uuid: str, fields: Mapping[str, Any]) -> HttpResponse:
 def call_webhook(call_uuid: str, fields: Mapping[str, Any]) -> HttpResponse:
     call = lock_call(call_uuid, fields)
     if call is None:
-        # A retry would not help: a call's row is stored before Twilio reports a status,
-        # so the row will not appear later.
+        # We store a call before Twilio reports its status. So if there is no row now,
+        # none will appear later, and a retry would not help.
         return no_such_call(fields)
     call.apply_locked(call_state(fields))
     return no_content()
