@@ -19,8 +19,8 @@ DIAL_PATH = re.compile(r"/dial/[^\s\"']*")
 RESET_PATH = re.compile(r"/password-reset/[^\s\"']+")
 # Query strings of these paths. They may contain phone numbers and search terms.
 QUERY_STRING = re.compile(r"(/(?:admin|api|search)/[^\s\"'?]*)\?[^\s\"']*")
-# A phone number in any other path. None of our other URLs contains one, but clients
-# may guess a URL that does not exist, such as /api/calls/14155551234.
+# A phone number in any path. Only our URLs with /dial/ contain numbers, but clients may
+# guess a URL that does not exist, such as /api/calls/14155551234.
 NUMBER_IN_PATH = re.compile(
     r"(?<=/)(?:\+|%2B)?[0-9(][0-9 ().-]{6,20}(?=[/?\s\"']|$)", re.I
 )

@@ -1,4 +1,4 @@
-"""How long to keep audio and texts. Settings, contacts and keyword lists define it."""
+"""How long to keep audio and texts: from settings, contacts and keyword lists."""
 
 from datetime import datetime, timedelta
 from typing import Any, Literal
@@ -53,8 +53,8 @@ def filter_expired(
 ) -> QuerySet[Any]:
     """Return the rows that have been kept for their whole period.
 
-    The parameter `since` is the lookup path of the time when the period begins.
-    `periods` are expressions for the number of days. The first expression that is not
+    since: lookup path of the time when a row's period begins.
+    periods: expressions for the length of the period in days. The first that is not
     null is used. If all are null, RETAIN_AUDIO_DAYS or RETAIN_TEXT_DAYS is used. With 0
     days (FOR_EVER), a row never expires.
     """

@@ -109,9 +109,9 @@ def _update(
 ) -> Statement[Any]:
     """Return the statement of `update`.
 
-    where: the name of each column, and whether its value is None (NULL in SQL).
-    columns: the name of each column, and its expression. Without an expression, the
-    column gets a Parameter.
+    where: for each column: (name, whether its value is None).
+    columns: for each column: (name, expression or None). None means that the new value
+    is a Parameter.
     """
     field = model._meta.get_field
     old = {

@@ -89,10 +89,9 @@ class Login:
 
 
 def logins(request: HttpRequest) -> list[Login]:
-    """Return the account's logins: this request's, then the others, newest first.
+    """Return the account's logins, newest first, after the login of this request.
 
-    A new password ends the other sessions, but their rows may stay until they expire.
-    So skip rows with the hash of an older password, as Django does.
+    Leave out sessions with an older password. They have ended, but their rows may stay.
     """
     now = timezone.now()
     user = cast(User, request.user)

@@ -60,11 +60,9 @@ class CappedPaginator(Paginator[Any]):
     def sorts_only_newest(self) -> bool:
         """Whether a page sorts only the newest MAX_COUNT of the matching rows.
 
-        True if more than MAX_COUNT rows match a filter and the order is not by date.
-        With a million rows, sorting all matching rows would take over a second, because
-        the database can use only one index. With the filter's index, it reads and sorts
-        all matching rows. With the order's index, it reads rows until enough of them
-        match.
+        True if more than MAX_COUNT rows match a filter and the order is not by date. No
+        index serves both the filter and the order. So with a million rows, sorting all
+        matching rows would take over a second.
         """
         rows = cast("QuerySet[Any]", self.object_list)
         newest = str(rows.model._meta.ordering[0]).lstrip("-")

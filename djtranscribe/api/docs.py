@@ -160,7 +160,8 @@ def shapes(document: dict[str, Any]) -> Iterator[Shape]:
     """Yield the objects in requests and responses."""
     text = json.dumps(document)
     for name, shape in sorted(document["components"]["schemas"].items()):
-        # Skip objects that nothing refers to: Ninja makes them of query parameters.
+        # Skip objects that nothing refers to. Ninja makes one for the query parameters
+        # of a URL.
         if f'/schemas/{name}"' in text:
             yield Shape(name, render_code(shape.get("description", "")), fields(shape))
 

@@ -108,7 +108,7 @@ def transcripts() -> QuerySet[Transcript]:
 
 
 def log_and_serialize(user: User, rows: list[Transcript]) -> list[TranscriptOut]:
-    """Return the rows for a response. Record that the user read those with a text."""
+    """Return the rows for a response. Log that the user read each row with a text."""
     Access.objects.log(user, Access.Action.READ, [row for row in rows if row.text])
     return transcripts_out(rows)
 
@@ -194,8 +194,8 @@ def detail(request: HttpRequest, uuid: UUID, with_words: bool) -> TranscriptDeta
         unused.remove("words")
     rows = transcripts().defer(None).defer(*unused)
     transcript = get_object_or_404(rows, uuid=uuid)
-    # The response also has the original text. So it counts as read even if a person has
-    # removed all words.
+    # If a person has removed all words, the response still has the original text. So
+    # the transcript counts as read.
     if transcript.text or transcript.uncorrected_text:
         Access.objects.log(user_of(request), Access.Action.READ, [transcript])
     [out] = transcripts_out([transcript])

@@ -28,8 +28,8 @@ READ = "read"
 BUSY = "busy"
 MAX_BUSY_TIME = timedelta(minutes=20)
 
-# A worker would query for a pause four times for each call. So it remembers for a
-# second that a vendor is not paused.
+# A process remembers for this long that a vendor is not paused. Otherwise a worker
+# would make four queries for each call.
 SECONDS_WITHOUT_PAUSE = 1
 no_pause_until: dict[str, float] = {}  # by vendor, in time.monotonic()
 

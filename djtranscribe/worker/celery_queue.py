@@ -61,7 +61,7 @@ class CeleryQueue:
         self.thread.join()
 
     def has_backlog(self, task: Task[Any, Any], back_fill: bool = False) -> bool:
-        # Brokers do not count the messages per task, so count those of all tasks.
+        # A broker knows only the number of all messages, of all tasks together.
         waiting = self.waiting()
         if waiting is None:
             return True

@@ -40,9 +40,9 @@ class Engine(Protocol):
     def has_backlog(self, task: Task[Any, Any], back_fill: bool = False) -> bool:
         """Return whether at least BACKLOG messages of this task are waiting.
 
-        With `back_fill`, count only messages for old recordings (reconcile --all).
-        Without it, count only the others. A broker counts the messages of all tasks
-        together, and with `back_fill` the others too. If the broker does not answer,
+        back_fill: whether to count the messages for old recordings (reconcile --all) or
+        all other messages.
+        A broker also counts other messages, see CeleryQueue. If it does not answer,
         return True.
         """
 

@@ -80,7 +80,7 @@ def sweep() -> None:
         if calls:
             caller.tasks.sweep()
     finally:
-        # If the sweep of calls has failed, this one must still run.
+        # Run this sweep even if the sweep of calls has failed.
         if transcripts:
             transcription.tasks.sweep(back_fill=back_fill)
 

@@ -71,9 +71,8 @@ class Command(BaseCommand):
         wakeups.wake()
         queue.finish()
         for loop in loops:
-            # A slow e-mail or deletion may take longer. Do not wait for it: another
-            # worker sends the e-mail again when the lease of its Notification has
-            # expired, and each worker deletes what has expired.
+            # An e-mail or a deletion may take longer. Do not wait for it: a worker
+            # repeats it later.
             loop.join(STOP_SECONDS)
         close_connections()
 
