@@ -116,7 +116,11 @@ def renew(row: Any, until: datetime) -> None:
 
 
 def stop_counting_kills() -> None:
-    """Stop counting kills, because this process is ending and may be killed soon."""
+    """From now on, a kill of this process does not count in `kills` of its rows.
+
+    The process is stopping. If it is killed before it has finished, its rows are not
+    the cause.
+    """
     _stopping.set()
     for lease in list(_held):
         if row := _held.pop(lease, None):

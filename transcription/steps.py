@@ -261,15 +261,15 @@ def refresh(transcript: Transcript) -> None:
         columns = payloads.result_columns(job, transcript.request)
         cost = speech_models.cost(columns["model_used"], columns["audio_seconds"])
         if transcript.siblings().exists():
-            # One transaction: if this worker is killed, the next one repeats all.
+            # Store both or neither: after a crash, the next worker repeats both.
             with transaction.atomic():
                 transcript.finish(cost=cost, **columns)
                 carry_over_and_score(transcript)
         else:
             transcript.finish(cost=cost, **columns)
     else:
-        # Store an unknown status as AssemblyAI sent it. But if it is empty or one of
-        # our own statuses, store QUEUED: otherwise the wrong step would run next.
+        # Store a status that we do not know as AssemblyAI sent it. But never store one
+        # of our own, such as "pending": then `fetch` would be the next step.
         if not status or STEPS.get(status, refresh) is not refresh:
             status = Status.QUEUED
         submitted_at = transcript.submitted_at or transcript.created_at

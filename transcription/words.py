@@ -33,9 +33,10 @@ class Word(NamedTuple):
     speaker: str
     # What is before the word in the text: a space, or "", as between Chinese words.
     space: str = " "
-    # Index of the original word. If the word belongs to a correction, this correction
-    # replaces `span` original words, and `at` is the index of the first of them.
+    # Index of this word in the original words. For a word of a correction: index of the
+    # first word that the correction replaces.
     at: int = 0
+    # Number of original words that the correction replaces. Without a correction, 1.
     span: int = 1
     # Primary key of the Correction that this word comes from, or 0.
     correction: int = 0
@@ -63,8 +64,8 @@ def original_words(transcript: Transcript) -> list[Word]:
 def words_of_text(text: str, heard: list[ListedWord], seconds: float = 0) -> list[Word]:
     """Return the words of the text, in the order of the text.
 
-    In two cases, return the list in its own order: if it has the same words as the
-    text, in any order, or if the text is empty.
+    If `heard` has exactly the words of the text, keep the order of `heard` (see
+    `_is_same`). If the text is empty, return the words of `heard`.
     heard: AssemblyAI's list of words. If the list is empty, all times are estimates.
     seconds: length of the audio, 0 if unknown.
     """

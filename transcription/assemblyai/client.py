@@ -39,11 +39,9 @@ KEY_REFUSED = (
 class AssemblyAIError(VendorError):
     """A request to AssemblyAI failed.
 
-    reason: the sentence with which AssemblyAI refused the request. "" if the message is
-    our own, such as for a wrong key.
-
-    refused_at: the time of the transcript's first refusal, if our settings seem to be
-    the cause. Otherwise None.
+    reason: AssemblyAI's sentence about a refused request. Otherwise "".
+    refused_at: when AssemblyAI first refused this transcript, if our settings seem to
+    be the cause. Otherwise None.
     """
 
     vendor = "assemblyai"

@@ -159,10 +159,10 @@ def refused_at(transcript: Transcript, body: dict[str, Any]) -> datetime | None:
 
 
 def should_wait_for_others(transcript: Transcript) -> bool:
-    """Return whether a refused transcript should leave the next probe to others.
+    """Return whether transcripts that were never refused should be submitted first.
 
-    A probe is a request that tests whether the pause can end. If AssemblyAI refuses a
-    transcript because of its own recording, this transcript must not use every probe.
+    During a pause, a request is only a test whether AssemblyAI accepts transcripts
+    again. If the recording of this transcript was refused, it would fail every test.
     """
     if not transcript.refused_at:
         return False

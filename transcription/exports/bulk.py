@@ -18,9 +18,9 @@ from transcription.exports.fonts import MissingFont
 from transcription.exports.formats import FORMATS
 from transcription.models import Transcript
 
-BATCH_SIZE = 100
-# Smaller, because the words of a call of one hour take 4 MB of memory.
-BATCH_SIZE_WITH_WORDS = 5
+# How many transcripts are loaded at once. With words only 5, because the words of a
+# call of one hour take 4 MB of memory.
+BATCH_SIZE, BATCH_SIZE_WITH_WORDS = 100, 5
 # A cell that starts with one of these is a formula for Excel, LibreOffice and Google
 # Sheets. See owasp.org/www-community/attacks/CSV_Injection
 FORMULA = ("=", "+", "-", "@", "\t", "\r")
@@ -85,8 +85,8 @@ def csv_lines(
 ) -> Iterator[bytes]:
     """Yield the CSV file in pieces.
 
-    The column `text` has the original text for Version.ORIGINAL, else the corrected
-    one. Version.BOTH adds a column `original_text`.
+    The column `text` has the corrected text or, for Version.ORIGINAL, the original
+    text. Version.BOTH adds a column `original_text`.
     """
     is_original, has_both = version == Version.ORIGINAL, version == Version.BOTH
     file = io.StringIO(newline="")

@@ -66,14 +66,12 @@ def cue_end(
     """Return when a cue disappears, in ms.
 
     A cue is shown long enough to be read, but at most MAX_LINGER_MS after its speech.
-    It disappears when the next cue begins, unless the next cue begins before the speech
-    of this cue ends.
+    It disappears when the next cue begins. But if the next cue begins before the speech
+    of this cue has ended (two people talk at once), both cues are shown.
     """
     reading = sum(map(len, lines)) * 1000 // CHARACTERS_PER_SECOND
     end = max(spoken_until, start + max(USUAL_MIN_MS, reading))
     end = min(end, spoken_until + MAX_LINGER_MS)
-    # If the next cue begins before the end of the speech, two people probably talk at
-    # once. Then both cues are shown.
     if next_start is not None and next_start >= spoken_until:
         end = min(end, next_start)
     return end
@@ -96,7 +94,10 @@ def split_turn(turn: list[Word], speakers: bool) -> Iterator[list[Word]]:
 
 
 def merge_short_turns(groups: list[list[Word]]) -> list[list[list[Word]]]:
-    """Return the groups of each cue. Groups share a cue if `fits_cue` allows it."""
+    """Return the list of groups (see `split_turn`) that each cue shows.
+
+    A quick answer is shown in the cue of the group before it, see `fits_cue`.
+    """
     shared: list[list[list[Word]]] = []
     for group in groups:
         if shared and fits_cue(shared[-1], group):

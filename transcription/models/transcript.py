@@ -60,7 +60,7 @@ class Transcript(Work):
     # is not a conversation with two channels.
     channel_names = models.JSONField(null=True, editable=False)
     # Number of the last Revision (transcription/review/models.py), or null if there is
-    # none. Null instead of 0: SQLite adds a nullable column without copying the table.
+    # none.
     revision = models.PositiveIntegerField(null=True, editable=False)
     verified_at = models.DateTimeField(null=True, blank=True, editable=False)
     verified_by = models.ForeignKey(

@@ -116,7 +116,8 @@ class Work(models.Model):
     priority = models.SmallIntegerField(default=0)
     lease = models.UUIDField(null=True, blank=True)
     leased_until = models.DateTimeField(null=True, blank=True)
-    # While the row is leased, this includes 1 for the lease: see leases.py.
+    # How many workers died at this step, plus 1 while a worker holds the lease: see
+    # leases.py.
     kills = models.PositiveSmallIntegerField(
         "workers killed at this step", default=0, editable=False
     )
@@ -186,10 +187,9 @@ class Work(models.Model):
         return timezone.now() + timedelta(seconds=settings.LEASE_SECONDS)
 
     def store_if_leased(self, columns: dict[str, Any], **unchanged: Any) -> bool:
-        """Store these columns and return True.
+        """Store the columns if the row still has our lease and the values `unchanged`.
 
-        If we have lost the lease, store nothing and return False. Do the same if one of
-        the columns `unchanged` no longer has the value that is given here.
+        Return whether they were stored.
         """
         where = {"id": self.pk, "lease": self.lease, **unchanged}
         return update(type(self), where, with_search_text(columns)) > 0
@@ -249,8 +249,8 @@ class Work(models.Model):
         If the lease is lost, raises LeaseLost and stores nothing.
         """
         now = timezone.now()
-        # `release` clears an old error only in the database. Clear it in this object,
-        # too, because the notifications copy it from there.
+        # The notifications copy the error from this object, and `release` clears an old
+        # error only in the database. So clear it in this object, too.
         columns = {"error": "", "error_class": "", **columns}
         columns |= {"status": status, "finished_at": now}
         if not cost and not Notification.enabled_kinds():

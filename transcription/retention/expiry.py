@@ -166,7 +166,8 @@ def delete_slice(deletion: Deletion) -> bool:
     even if rows are left. Raises LeaseLost.
     """
     overwrite_deleted()
-    # If the clock was ahead when the deletion began, `begun_at` is in the future.
+    # If the clock was wrong, `begun_at` may be in the future. Delete only what is due
+    # now.
     until = min(deletion.begun_at, timezone.now())
     for name, kind in KINDS.items():
         state = deletion.position.setdefault(name, {"skipped": [], "is_over": False})

@@ -66,10 +66,10 @@ def summary(numbers: Collection[str]) -> dict[str, int]:
 
 
 def erase_slice(deletion: Deletion) -> bool:
-    """Erase one call that this round has not tried yet.
+    """Erase one call that this round (see the module) has not tried yet.
 
-    If all calls are erased, erase all other data. If a call could not be erased, end
-    the round. Return whether to continue at once. Raises LeaseLost.
+    After the last call: if all calls are erased, erase all other data, else end the
+    round. Return whether to continue at once. Raises LeaseLost.
     """
     overwrite_deleted()
     position = deletion.position
@@ -192,7 +192,8 @@ def delete_remaining_files(deletion: Deletion) -> None:
     try:
         cleanup.delete_all_of(deletion.position["sids"])
     except FileNotFoundError:
-        # The folder is missing. If there was audio, the storage is not mounted.
+        # The audio folder is missing. If an erased recording had audio, the storage is
+        # probably not mounted: raise the error, so that the next round retries.
         if deletion.counts.get("audio files"):
             raise
 

@@ -28,9 +28,9 @@ def delete_job(transcript: Transcript) -> int:
 
 
 def record_lost_job(transcript: Transcript, deletion: Deletion) -> None:
-    """Record the day of the request if AssemblyAI may have a job with an unknown ID.
+    """Record the day of the request if AssemblyAI may have a job that we cannot delete.
 
-    That is the case if AssemblyAI's response was lost and the transcript failed.
+    We cannot delete a job if the response with its ID was lost.
     """
     if transcript.submitted_at and not transcript.assemblyai_id:
         day = date_format(timezone.localdate(transcript.submitted_at))

@@ -23,9 +23,8 @@ logger = logging.getLogger(__name__)
 class OpenChange(NamedTuple):
     """A correction whose place a person must check."""
 
-    change: Change  # with indexes of the transcript that `replaced` comes from
-    place: Change  # its likely place, with indexes of the new words
-    replaced: list[Word]  # what AssemblyAI wrote
+    place: Change  # the correction at its likely place in the new transcript
+    replaced: list[Word]  # AssemblyAI's words that the correction replaces
 
     @property
     def before(self) -> str:
@@ -34,7 +33,7 @@ class OpenChange(NamedTuple):
     @property
     def after(self) -> str:
         """The corrected text. Empty if the words were removed."""
-        return self.change.after
+        return self.place.after
 
     @property
     def start(self) -> int:
@@ -155,7 +154,7 @@ def place_older_changes(transcript: Transcript, new: list[Word]) -> CarryOver:
 
 
 def _open(change: Change, place: Change, words: list[Word]) -> OpenChange:
-    return OpenChange(change, place, words[change.first : change.last])
+    return OpenChange(place, words[change.first : change.last])
 
 
 def _overlapped(place: Change, others: list[Change]) -> list[Change]:

@@ -127,7 +127,7 @@ def suggestions(limit: int = 50) -> list[Mistake]:
 def added_to_lists(limit: int = 50) -> list[Mistake]:
     """Return mistakes that were added to a keyword list, the newest first.
 
-    Past transcripts may still have them, see Mistake.added_at.
+    A list helps only new transcripts, so past transcripts may still have the mistakes.
     """
     return list(current_mistakes().exclude(added_at=None).order_by("-added_at")[:limit])
 

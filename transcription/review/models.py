@@ -99,7 +99,7 @@ class Revision(models.Model):
     target = models.ForeignKey(
         "self", null=True, on_delete=models.CASCADE, related_name="+"
     )
-    # Whether the edit is undone now. Always False for kinds outside editing.EDITS.
+    # Whether this revision is undone now. Only kinds in editing.EDITS can be undone.
     is_undone = models.BooleanField(default=False)
     # Set if this save is a part of a Batch.
     batch = models.ForeignKey(

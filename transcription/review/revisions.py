@@ -82,7 +82,8 @@ def update_is_live(row: Transcript) -> None:
     all_of_them = Correction.objects.filter(transcript=row)
     in_force = all_of_them.filter(revision__is_undone=False).order_by("pk")
     covering: list[Change] = []
-    # From newest to oldest: an older correction that overlaps a newer one is not live.
+    # Go from the newest correction to the oldest. A correction is live if it does not
+    # overlap a newer live one.
     for first, last, pk in in_force.reverse().values_list("first", "last", "pk"):
         change = Change(first, last, "", pk)
         at = bisect_left(covering, change)

@@ -126,7 +126,8 @@ def _newest_keys(query: Query, rows: QuerySet[Transcript]) -> list[int]:
     """
     rows = _without_excluded(rows, query)
     if query.finds_calls:
-        # Select the calls before the transcripts: an index finds the newest calls.
+        # First select the newest calls, for which there is an index. Then read only the
+        # transcripts of these calls.
         of_call = rows.order_by().filter(recording__call=OuterRef("pk"))
         calls = query.narrow(Call.objects.all(), "").filter(Exists(of_call))[
             :MAX_RESULTS

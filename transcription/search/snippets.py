@@ -33,8 +33,8 @@ LEAD_SECONDS = 3
 class Snippet:
     transcript: Transcript
     passage: SafeString
-    # The word where the best match begins. None if the transcript's words (words_of)
-    # have no match.
+    # The word where the best match begins. None if no word matches, for example because
+    # AssemblyAI sent a text without a list of words.
     word: Word | None
 
     @property
@@ -62,7 +62,7 @@ def snippets_of(transcripts: list[Transcript], query: Query) -> list[Snippet]:
 
     The number of database queries does not depend on the number of transcripts.
     """
-    # A query without words has no matches in the texts, so no word is needed.
+    # A query such as `tag:billing` marks nothing in the texts, so load no words.
     words = words_of_each(transcripts) if query.included else {}
     return [snippet_of(each, query, words.get(each.pk, [])) for each in transcripts]
 
@@ -170,9 +170,8 @@ def matched_word(words: list[Word], query: Query, best: int, count: int) -> Word
     found = occurrences([token.word for token in spoken], query)
     if not found:
         return None
-    # `best` is an index of the occurrences in the text. The words may be in a different
-    # order than the text, and then have more or fewer occurrences. In that case, `best`
-    # says nothing about the words, so use their first occurrence.
+    # If two people talk at once, the words and the text may have different orders, and
+    # so different occurrences. Then `best` is wrong: use the first one in the words.
     start, _, _ = found[best] if len(found) == count else found[0]
     begins = list(
         accumulate((len(word.space) + len(word.text) for word in words), initial=0)

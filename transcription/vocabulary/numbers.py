@@ -1,4 +1,4 @@
-"""Check Vocabulary.numbers: the countries and first digits that choose a list."""
+"""Check Vocabulary.numbers: a keyword list is used for calls to these numbers."""
 
 import re
 
