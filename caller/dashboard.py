@@ -70,13 +70,12 @@ def todays_figures(today: Day) -> list[tuple[str, str]]:
 
 
 def needs_attention(most: int = MAX_CONCERNS) -> list[Concern]:
-    """Return calls that failed, were not recorded or have a bad transcript (IsConcern).
+    """Return calls that failed, were not recorded or have a bad transcript.
 
-    At most `most` calls of the last ATTENTION_PERIOD, the newest call first. Leave out
-    calls that also have a verified transcript or one with enough confidence, and calls
-    that verify an operator's phone.
-    Five queries, each with an index. The query for calls without a recording reads all
-    completed calls of the period. The other queries read few calls.
+    At most `most` calls of the last ATTENTION_PERIOD, the newest call first. IsConcern
+    says which transcripts are bad. A call is left out if one of its transcripts is
+    verified or has enough confidence, or if the call verifies an operator's phone.
+    Makes five queries, each with an index.
     """
     since = timezone.now() - ATTENTION_PERIOD
     calls = Call.objects.filter(created_at__gte=since).exclude(kind=Call.Kind.CODE)

@@ -17,8 +17,8 @@ from phonenumbers import (
 # services: +800, +870, +881…
 GLOBAL_SERVICES = "001"
 # If the possible local times of a number differ by more than this, use none of them.
-# For example, a toll-free number of North America belongs to all time zones from Guam
-# to Newfoundland. At any time, it is night in one of them.
+# For example, a North American toll-free number may be anywhere from Guam to
+# Newfoundland. It is always night somewhere there, so we would always warn.
 MAX_TIME_DIFFERENCE = timedelta(hours=6)
 
 

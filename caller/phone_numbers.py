@@ -177,9 +177,9 @@ def is_number(typed: str) -> bool:
 def possible_beginnings(typed: str) -> list[str]:
     """Return one beginning of an E.164 number for each way to read the typed digits.
 
-    typed: digits for which `is_number` is true. Without `+`, they may belong to a
-    national number, or begin with `00` or our country's international prefix. For an
-    American site, `011 44 20` gives `+0114420`, `+1114420` and `+4420`.
+    typed: a text for which `is_number` is true. Without `+`, there are several results,
+    because the digits may be international or national, or begin with an international
+    prefix. On an American site, `011 44 20` gives `+0114420`, `+1114420` and `+4420`.
     """
     digits = _digits(typed)
     beginnings = {digits}
@@ -197,10 +197,11 @@ def format_while_typing(value: str) -> str:
 
     Text that is not a number is returned unchanged. If our own number begins with +1,
     digits that begin with 1 get a `+` at once. Other digits without `+` get it as soon
-    as they are a valid number, except in two cases, because more digits may follow:
-    - They are valid as an international number, but too short for a national one.
-    - They are a national number without its leading 0, and longer numbers of its kind
-      exist. They may be the beginning of an international number.
+    as they are a valid number, unless they may be the beginning of another number:
+    - 469922704 on an American site is valid in Sweden (+46), but may become the
+      American number 469-922-7041.
+    - 4420794601 on a German site is a German number without its leading 0, but may
+      become a number in London, 442079460123.
     """
     digits = _digits(value)
     if not digits:

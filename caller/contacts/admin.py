@@ -13,8 +13,8 @@ from djtranscribe.adminsite.large_tables import LargeTableAdmin
 from djtranscribe.adminsite.read_only import TolerantChangelist
 from djtranscribe.adminsite.search_fields import IdentifierSearch
 
-# Fields of a contact that have the same effect as another permission: a short period
-# deletes recordings and texts. Without the permission, these fields are read-only.
+# To change one of these fields, a user needs the permission. For example, a short
+# `retain_audio_days` deletes recordings, so it needs `delete_recording`.
 PROTECTED_FIELDS = {
     "do_not_call": "caller.change_donotcall",
     "retain_audio_days": "caller.delete_recording",
@@ -46,7 +46,8 @@ class NumberInline(admin.StackedInline[ContactNumber, Contact]):
     def has_change_permission(
         self, request: HttpRequest, obj: Contact | None = None
     ) -> bool:
-        # With another number, the protected fields would no longer apply to this one.
+        # Otherwise a user who may not untick `do_not_call` could change the number
+        # instead. Then we would call the old number again.
         values = [getattr(obj, field, None) for field in protected_fields(request)]
         # A period of 0 counts, because it means "keep forever".
         is_protected = any(value is not None and value is not False for value in values)

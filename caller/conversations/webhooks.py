@@ -77,8 +77,9 @@ def bridge_notice(call_uuid: str, fields: Mapping[str, Any]) -> HttpResponse:
 def bridge_done(call_uuid: str, fields: Mapping[str, Any]) -> HttpResponse:
     """Store how <Dial> ended and who hung up. Return what the first phone hears next.
 
-    The first phone is the phone whose call ran <Dial>. A person who called us and could
-    not be connected can leave a message.
+    In an outgoing call, the first phone is the operator's, and <Dial> called the other
+    party. In an incoming call, the first phone is the caller's, and <Dial> called the
+    operator. If the operator cannot be reached, the caller can leave a message.
     """
     call = lock_conversation(call_uuid, fields)
     if call is None:
@@ -97,9 +98,7 @@ def bridge_done(call_uuid: str, fields: Mapping[str, Any]) -> HttpResponse:
         call.apply_locked(second)
     call.apply_locked(first)
     if outcome == Call.Status.COMPLETED:
-        # If the call of the first phone is finished, the first phone hung up. Otherwise
-        # the second phone hung up. In an outgoing call, the operator has the first
-        # phone. In an incoming call, the operator has the second phone.
+        # If the first phone's call is still running, the second phone hung up.
         first_hung_up = first.status in Call.FINISHED
         is_operator = first_hung_up != call.is_inbound
         legs = Leg.objects.filter(call=call, hung_up_first=None)

@@ -229,10 +229,7 @@ class Call(PhoneStatus):
 
     @property
     def total_price(self) -> Decimal | None:
-        """Return the sum of the prices known for the phones, or None if none is known.
-
-        The currency is `currency`.
-        """
+        """Return the sum of `known_prices`, in `currency`, or None if none is known."""
         prices = [price for price, _ in self.known_prices]
         return sum(prices, Decimal()) if prices else None
 

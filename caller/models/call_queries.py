@@ -82,7 +82,7 @@ class CallQuerySet(models.QuerySet["Call"]):
     def with_has_recording(self) -> CallQuerySet:
         """Add `has_recording`: whether a recording is finished.
 
-        next_check.next_check uses the value instead of a query.
+        This saves a query in next_check.next_check.
         """
         recording: Any = self.model._meta.get_field("recordings").related_model
         finished = recording.objects.finished().filter(call=OuterRef("pk"))

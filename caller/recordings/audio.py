@@ -90,7 +90,7 @@ class UploadStream(File):  # type: ignore[type-arg]
         self.heartbeat = Heartbeat(keep_alive)
 
     def __bool__(self) -> bool:
-        # `requests` sends no body if this is false. A File without a name is false.
+        # A File without a name is false. Then `requests` would send no body.
         return len(self) > 0
 
     def read(self, size: int = -1) -> Any:

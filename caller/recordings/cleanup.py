@@ -40,7 +40,7 @@ def delete_recordings(older_than: datetime) -> int:
     # their age, delete nothing.
     with suppress(FileNotFoundError, NotImplementedError):
         _, names = storage.listdir(FOLDER)
-        # There may be a million names: match and read the rows of one batch at a time.
+        # There may be a million names, so read the rows of one batch at a time.
         matches = filter(None, map(NAME.fullmatch, names))
         while batch := list(islice(matches, BATCH_SIZE)):
             sids = {match[1] for match in batch}

@@ -18,8 +18,8 @@ BLOCK_BYTES = 64 * 1024
 def range_response(request: HttpRequest, response: FileResponse) -> HttpResponseBase:
     """Return the whole response, or the single byte range that was requested.
 
-    A request for several ranges, an invalid range or another unit than bytes gets the
-    whole response. A range beyond the end gets status 416.
+    If the request has several ranges, an invalid range or a unit other than bytes,
+    return the whole response. A range that begins after the end gets status 416.
     """
     response["Accept-Ranges"] = "bytes"
     wanted = RANGE.fullmatch(request.headers.get("Range", ""))

@@ -308,10 +308,10 @@ class Recording(models.Model):
     ) -> None:
         """Check the audio and store it. If the check fails, raise audio.NotAudio.
 
-        The row then refers to the new file. If it referred to another file before,
-        `cleanup.delete_recordings` deletes that file later. If another worker has
-        stored or deleted the audio since the row was read, the new file is deleted
-        instead. Raises OSError if the storage cannot save the file.
+        If the row had a file before, `cleanup.delete_recordings` deletes the old file
+        later. If another worker has stored or deleted the audio since the row was read,
+        the row keeps that state, and the new file is deleted. Raises OSError if the
+        storage cannot save the file.
         expected_bytes: the size of the complete audio. None if it is unknown.
         keep_alive: called while the audio is decoded, and while the file is sent to a
         storage on another machine. See audio.Heartbeat.
