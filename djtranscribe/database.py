@@ -54,12 +54,10 @@ def release_connection() -> None:
 
 
 def set_up_connection(connection: Any, **kwargs: Any) -> None:
-    """Set up each new connection. Django's signal `connection_created` calls this.
-
-    Only worker processes have a pool, see `share_connections`.
-    """
+    """Set up each new connection. Django's signal `connection_created` calls this."""
     if connection.vendor == "postgresql":
         if connection.pool:
+            # This is a worker process, see `share_connections`.
             prepare_statements(connection)
         else:
             disable_parallel_and_jit(connection)
@@ -68,7 +66,7 @@ def set_up_connection(connection: Any, **kwargs: Any) -> None:
 def prepare_statements(connection: Any) -> None:
     """Let PostgreSQL parse a repeated statement only once, and plan it less often.
 
-    Do nothing if there is a pooler, see `is_direct`.
+    Do nothing behind PgBouncer or another pooler, see `is_direct`.
     """
     if is_direct():
         connection.connection.prepare_threshold = PREPARE_AFTER

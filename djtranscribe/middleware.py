@@ -27,10 +27,9 @@ Handler = Callable[[HttpRequest], HttpResponse]
 def strip_path_prefix(get_response: Handler) -> Handler:
     """Remove BASE_URL's path from the request's path if the proxy did not remove it.
 
-    Example: BASE_URL's path is `/calls`. `/calls/dial/` becomes `/dial/`. But
-    `/calls/<uuid>/` does not change: it is the page of a call, and `/<uuid>/` is not a
-    page. So the proxy must have removed BASE_URL's path already. A system check refuses
-    a BASE_URL whose path is itself a page.
+    For example, BASE_URL's path is `/calls`. Then `/calls/dial/` becomes `/dial/`. But
+    `/calls/<uuid>/` stays, because it is the page of a call, and `/<uuid>/` is no page.
+    A system check refuses a BASE_URL that has the path of a page.
     """
     prefix = settings.FORCE_SCRIPT_NAME
     if not prefix:

@@ -65,8 +65,8 @@ def filter_expired(
     lengths = {timedelta(days=days) for days in known - {None, FOR_EVER}}
     if not lengths:
         return rows.none()
-    # One condition per number of days: there are only a few different numbers, and
-    # every database can compare a time with a constant.
+    # Make a condition with a constant time for each number of days that occurs: not
+    # every database can add a column with days to a time.
     over = Q()
     for length in lengths:
         over |= Q(**{"keep_days": length.days, f"{since}__lt": now - length})

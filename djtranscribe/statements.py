@@ -19,12 +19,11 @@ Row = TypeVar("Row", bound=models.Model)
 
 
 class Parameter(Value):
-    """Stands for a value in a queryset. A Statement gets the value when it runs.
+    """Placeholder for a value in a queryset. A Statement gets the value when it runs.
 
-    name: the keyword argument with this value.
+    name: the keyword argument of `Statement.first` or `update` that has the value.
     field: the field that converts the value for the database.
-    plus: a duration to add to the value, which must then be a time.
-        `parameter + timedelta(...)` sets it.
+    plus: a duration to add to the value (a time). `parameter + timedelta(...)` sets it.
     """
 
     def __init__(self, name: str, field: Any, plus: timedelta | None = None) -> None:

@@ -17,7 +17,7 @@ from django.shortcuts import redirect
 from django.utils.functional import cached_property
 
 # A list counts and shows at most this many rows. To see others, use a filter, a search
-# or the reverse order. With 10,000, the last page of some filters took a second.
+# or the reverse order. With a limit of 10,000, some last pages took a second.
 MAX_COUNT = 1_000
 
 
@@ -74,15 +74,15 @@ class LargeTableList(ChangeList):
     def get_results(self, request: HttpRequest) -> None:
         super().get_results(request)
         if not (self.query or self.get_filters_params()):
-            # Without search and filters, this page already lists all rows. Admin shows
-            # no link to that list if `full_result_count` equals `result_count`.
+            # Hide admin's link "Show all", because this list already shows all rows.
+            # Admin hides the link if these two counts are equal.
             self.full_result_count = self.result_count
 
     def get_ordering(self, request: HttpRequest, queryset: QuerySet[Any]) -> Any:
         """Order rows with equal values by `pk`, in the direction of the first column.
 
-        Admin always orders such rows by `-pk`. With that, an index could serve only one
-        of the two directions of the first column.
+        Admin would order by `name, -pk`. But an index on (name, pk) serves only
+        `name, pk` and `-name, -pk`.
         """
         first, *others = super().get_ordering(request, queryset)
         if others and others[-1] == "-pk" and not is_descending(first):

@@ -224,7 +224,7 @@ def correct_transcript(
 ) -> Status[Any]:
     """Saves all corrections as one revision, or none. 400: a correction or `revision`
     is not valid. 409: the transcript is verified, or somebody else has corrected the
-    same words since `revision`. The answer counts as read.
+    same words since `revision`. The transcript counts as read.
     Needs `transcription.view_transcript` and `transcription.correct_transcript`."""
     transcript = get_object_or_404(transcripts(), uuid=uuid)
     changes = [Change(each.first, each.last, each.text) for each in body.corrections]

@@ -87,9 +87,9 @@ def shut_down(sock: socket.socket) -> None:
 def time_limit(seconds: float) -> Iterator[TimeLimit]:
     """Context manager: limit the total time of the requests in the `with` block.
 
-    The limit covers the sockets that this thread gives to `watch` or `watch_new`. When
-    the time is over, reads fail or the body ends early. Check `expired` where an early
-    end could look like success.
+    When the time is over, the sockets of this thread (see `watch` and `watch_new`) are
+    shut down. Then reads fail, or the body ends early. Check `expired` if a body that
+    ends early could look complete.
     """
     limit, outer = TimeLimit(seconds), getattr(_local, "limit", None)
     _local.limit = limit
