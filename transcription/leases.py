@@ -31,7 +31,7 @@ NOT_KILLED = Greatest(F("kills") - 1, 0)
 
 # The rows that this process works on, by lease.
 _held: dict[UUID, Any] = {}
-# Rows that still need 1 subtracted from `kills`, see `_uncount`.
+# Rows for which `_uncount` could not lower `kills` yet, because the database was down.
 _uncounted: deque[Any] = deque()
 _stopping = threading.Event()
 _renewing = threading.Lock()
@@ -72,9 +72,9 @@ def killed_workers_message(work: str) -> str:
 def hold_lease(row: Any) -> Iterator[None]:
     """Context manager for the work on a row that was just claimed.
 
-    An exception (lease lost, database down, Ctrl-C) means that this process is alive.
-    So the attempt does not count as a kill. After `stop_counting_kills`, no attempt
-    counts as a kill.
+    After an exception (lease lost, database down, Ctrl-C), subtract 1 from the row's
+    `kills`, because this process did not die. After `stop_counting_kills`, subtract it
+    before the work.
     """
     _uncount()
     _held[row.lease] = row

@@ -29,9 +29,10 @@ def index_note(instance: Note, **kwargs: Any) -> None:
 
 @receiver(pre_delete, sender=Transcript)
 def find_mistakes(instance: Transcript, origin: Any, **kwargs: Any) -> None:
-    """Remember the transcript's mistakes, until all transcripts of `origin` are locked.
+    """Lock the transcript, and remember its mistakes for `record_deletion`.
 
-    origin: the row or the query whose deletion deletes the transcript.
+    origin: the row or the queryset that is deleted, such as a recording. It may delete
+    several transcripts, and the mistakes are uncounted after all of these are locked.
     """
     found = lock_and_find(instance)
     if found is not None:

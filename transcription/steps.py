@@ -243,8 +243,8 @@ def refresh(transcript: Transcript) -> None:
         # wrong. Then the job may exist, and with a new job we would pay twice.
         if assemblyai_client.UNKNOWN_ID not in error.message:
             raise
-        # The job does not exist or belongs to another account. Store a response, so
-        # that `Transcript.retry` starts a new job.
+        # The job does not exist or belongs to another account. Without a stored
+        # response, `Transcript.retry` would read this job again, not start a new one.
         transcript.fail(error.message, response={"error": error.message})
         return
     status = str(job.get("status") or "")

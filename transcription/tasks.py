@@ -80,10 +80,10 @@ def start_unless_running(
 ) -> tuple[Transcript, bool]:
     """Start a transcript, and return (transcript, True).
 
-    If an unfinished transcript of the recording uses the same version of the same
-    keyword list and the models in SPEECH_MODELS, return (this transcript, False). So
-    AssemblyAI does not charge twice for a double click. Raises AudioDeleted.
-    vocabulary: None means the list that `start` would use.
+    If the recording has an unfinished transcript with the same keyword list (in the
+    same version) and the models in SPEECH_MODELS, return (this transcript, False). Then
+    a double click does not cost twice. Raises AudioDeleted.
+    vocabulary: the keyword list. If None, `keyword_list_for` chooses it.
     """
     with transaction.atomic():
         # Lock the recording, because a double click sends two requests at once.

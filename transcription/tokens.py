@@ -120,8 +120,9 @@ def encode(word: str) -> str:
     """Encode a result of `fold` in a-z and 0-9. Two words never have the same code.
 
     a-y and 0-9 stay, and `z` becomes `zz`. Any other letter becomes `z` and its code
-    point as four base-36 digits. The first digit is never `z`. So encode(a) starts with
-    encode(b) only if `a` starts with `b`. Searches for a prefix need this.
+    point as four base-36 digits: `ж` becomes `z00ty`. The first digit is never `z`, so
+    `zz` always means `z`. So encode(a) starts with encode(b) only if `a` starts with
+    `b`, as searches for a prefix need.
     """
     if word.isascii() and word.isalnum():
         return word.replace("z", "zz")

@@ -114,7 +114,6 @@ def redact(job: dict[str, Any]) -> dict[str, Any]:
     listed = listed if isinstance(listed, list) else []
     words = [word for word in listed if isinstance(word, dict)]
     said = Counter(str(job.get("text") or "").split())
-    # The words that the list has more often than the text.
     private = Counter(str(word.get("text")) for word in words) - said
     words = [
         {**word, "text": REDACTED} if str(word.get("text")) in private else word

@@ -151,8 +151,8 @@ def settings_fields(request: dict[str, Any] | None) -> dict[str, Any]:
 def refused_at(transcript: Transcript, body: dict[str, Any]) -> datetime | None:
     """Return when AssemblyAI first refused `transcript` with the current settings.
 
-    Returns None if it did not, or if the settings in `body` differ from those of the
-    last request.
+    Return None if `transcript` was not refused, or if its last request had other
+    settings than `body`.
     """
     is_same = settings_fields(transcript.request) == settings_fields(body)
     return transcript.refused_at if is_same else None
@@ -203,9 +203,10 @@ def _refusal_error(
 def _others_are_accepted(transcript: Transcript, accepted: Any) -> bool:
     """Return whether AssemblyAI has accepted another transcript with these settings.
 
-    Only the NEWEST_COMPARED transcripts count, and only those that were submitted after
-    the first refusal of `transcript`. If it was not refused before, return False.
-    accepted: the queryset of transcripts that count as accepted.
+    Only transcripts that were submitted after the first refusal of `transcript` are
+    compared, and only if they are among the newest (NEWEST_COMPARED). Return False if
+    `transcript` was not refused before.
+    accepted: a queryset of the transcripts that AssemblyAI has accepted.
     """
     if not transcript.refused_at:
         return False

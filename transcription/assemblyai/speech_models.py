@@ -36,8 +36,8 @@ class SpeechModel:
 
 NEWEST = "assemblyai-stt-3-7"
 MODELS = {
-    # AssemblyAI does not publish the keyterm limits of this model. We use those of its
-    # predecessor: the general limits in keyterms.py.
+    # AssemblyAI publishes no term limits for this model. So it has only the limits that
+    # keyterms.py has for all models.
     NEWEST: SpeechModel(),
     "universal-2": SpeechModel(
         keyterms=200, term_length=range(5, 51), dollars_an_hour=0.15

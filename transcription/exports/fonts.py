@@ -31,8 +31,8 @@ SYSTEM = (
     "/System/Library/Fonts",
     "C:/Windows/Fonts",
 )
-# Debian packages with fonts, by the first word of a letter's Unicode name. Not
-# fonts-noto-cjk: it has no TrueType outlines, and `_read` skips fonts without them.
+# Debian packages with fonts, by the first word of a letter's Unicode name. The fonts of
+# fonts-noto-cjk cannot be used: they have no TrueType outlines (see `_read`).
 DEBIAN = dict.fromkeys(
     ("CJK", "HIRAGANA", "KATAKANA", "IDEOGRAPHIC", "BOPOMOFO", "FULLWIDTH"),
     "fonts-droid-fallback",

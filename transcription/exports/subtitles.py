@@ -21,13 +21,13 @@ from transcription.words import Word, join_words, turns
 MAX_LINE_LENGTH, MAX_LINES = 42, 2
 DASH = "- "
 CHARACTERS_PER_SECOND = 20
-# A cue is shown for at least this long, except in three cases: the next cue appears
-# earlier, the audio ends, or the speech of the cue ended MAX_LINGER_MS ago.
+# Usually, a cue is shown for at least this long. It disappears earlier if the next cue
+# appears, if the audio ends, or MAX_LINGER_MS after the end of its speech.
 USUAL_MIN_MS = 1000
 # A cue disappears at most this long after the end of its speech.
 MAX_LINGER_MS = 500
-# In all cases, a cue is shown for at least this long. A cue with a length of 0 would
-# not be shown.
+# Every cue is shown for at least this long. A cue with a length of 0 would not be
+# shown.
 MIN_MS = 40
 
 

@@ -78,10 +78,11 @@ def print_view(request: HttpRequest, uuid: UUID) -> HttpResponse:
 def export_progress(request: HttpRequest, uuid: UUID) -> HttpResponse:
     """Show the progress of the page's newest download. The page polls every second.
 
-    asked: how often the page has polled. If no download begins, it stops polling after
-    POLLS_TO_BEGIN polls.
-    ended: the key of the download that the page already shows as ended. With `ended`,
-    only a newer download is shown.
+    The page sends two parameters:
+    asked: how many times it has polled. If no download begins, the page stops polling
+    after POLLS_TO_BEGIN polls.
+    ended: the key of a download that it already shows as ended. Then only a newer
+    download is shown.
     """
     downloads = Export.objects.filter(uuid=uuid, user=request.user.pk)
     typed = request.GET.get("ended", "")

@@ -24,9 +24,9 @@ if TYPE_CHECKING:
 # further in the future, the clock was set back, so the transcript counts as due.
 MAX_WAIT = timedelta(minutes=20)
 STUCK_AFTER = timedelta(minutes=15)
-# A transcript is a suspect after this many workers were killed at its current step. A
-# worker works on several transcripts at once, so another one may be the cause. So only
-# one suspect is leased at a time: then suspects are not blamed for each other's kills.
+# If this many workers died during a transcript's current step, it is a suspect. But a
+# worker works on several transcripts at once, so another one may be the cause. Only one
+# suspect is leased at a time, so that a death does not count for two suspects.
 SUSPECT_KILLS = 2
 
 

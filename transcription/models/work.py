@@ -89,8 +89,8 @@ class Work(models.Model):
     audio_url = models.TextField(blank=True)
     uploaded_at = models.DateTimeField(null=True, blank=True)
     request = models.JSONField("request sent to AssemblyAI", null=True, blank=True)
-    # If submitted_at is set but `assemblyai_id` is not, a job may exist whose id we do
-    # not know.
+    # Set just before we request a job. If this is set and `assemblyai_id` is null,
+    # AssemblyAI may have started a job, but we do not know its id.
     submitted_at = models.DateTimeField(null=True, blank=True)
     jobs = models.PositiveSmallIntegerField("jobs started", default=0)
     # When AssemblyAI first refused this transcript, probably because of our settings.
@@ -152,8 +152,8 @@ class Work(models.Model):
     @property
     def is_unread(self) -> bool:
         """Whether we do not know yet how the job ended."""
-        # Rows that failed in an older version have no response. If the job failed,
-        # their error has the prefix that `handle_failed_job` (steps.py) writes.
+        # Older versions stored no response of a failed job, only an error with this
+        # prefix (see `handle_failed_job` in steps.py).
         is_known = self.response or self.error.startswith("AssemblyAI: ")
         return not self.is_finished or (self.is_failed and not is_known)
 

@@ -148,7 +148,7 @@ def start_deletion() -> Deletion | None:
 def start_daily_deletion() -> Deletion | None:
     """Call `start_deletion`, at most once a day.
 
-    Return None if a deletion that began less than 24 hours ago is finished.
+    Return None if a deletion of the last 24 hours is already finished.
     """
     now = timezone.now()
     # Ignore a `begun_at` in the future: the clock was wrong at that time.

@@ -22,7 +22,7 @@ COUNT_KEYS = (
 # A key of Deletion.position. The value is a list of days. On these days, AssemblyAI may
 # have created jobs, but we did not get their IDs, so we cannot delete them.
 LOST_JOBS = "lost jobs"
-# The columns that a worker changes during a slice.
+# The columns that `store_or_raise` always saves.
 PROGRESS = ("counts", "problem", "position")
 
 

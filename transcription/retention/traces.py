@@ -36,7 +36,7 @@ def clear_traces() -> None:
             cursor.execute(merge, [PAGES])
             cursor.execute("SELECT total_changes()")
             [after] = cursor.fetchone()
-            # A merge with nothing to do counts as fewer than two changes.
+            # Fewer than two changes mean that nothing is left to merge.
             if after - before < 2:
                 break
         if not connection.in_atomic_block:

@@ -36,8 +36,10 @@ class Interval(NamedTuple):
 class Group(NamedTuple):
     """The scores of one version of a keyword list with one model.
 
-    version: None if no keyword list was used. transcripts: number of scores. counts:
-    the sums of COUNTS. Each Interval is None if there is nothing to count.
+    version: None if no keyword list was used.
+    transcripts: number of scores.
+    counts: the sum of each column in COUNTS.
+    terms_right, words_wrong: None if there are no terms or no words.
     """
 
     name: str
@@ -101,11 +103,11 @@ def _interval(
 ) -> Interval | None:
     """Return the percentage with its confidence interval, or None if `whole` is 0.
 
-    The interval comes from a bootstrap. It samples complete transcripts, not single
-    words, because the words of one transcript are not independent. If the percentage of
-    all scores is outside the interval of the newest ones, the interval is extended.
-    part, whole: the sums over all scores.
-    parts, wholes: the same numbers of each single score, only for the newest scores.
+    The interval comes from a bootstrap over the newest scores. It samples transcripts,
+    not words, because the words of one transcript are not independent. The interval
+    always includes the percentage of all scores.
+    part, whole: sums over all scores, such as the wrong words and all words.
+    parts, wholes: the same numbers for each of the newest scores.
     """
     if not whole:
         return None

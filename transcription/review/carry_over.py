@@ -165,9 +165,8 @@ def place_changes(old: list[Word], changes: list[Change], new: list[Word]) -> Ca
     """Find the place of each change in the new words.
 
     A place is certain only if both transcripts have the same word before it and the
-    same word after it. If a place is uncertain, the change goes to `open`. So does a
-    change if the new transcript has neither the old nor the corrected text at its
-    place.
+    same word after it. A change goes to `open` if its place is uncertain, or if the new
+    transcript has neither the old text nor the corrected text there.
     """
     old_texts = [bare_word(word.text) for word in old]
     new_texts = [bare_word(word.text) for word in new]

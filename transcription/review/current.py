@@ -32,7 +32,7 @@ def words_of(transcript: Transcript) -> list[Word]:
     """Return the current words of a transcript.
 
     Return [] if the transcript has no revision and AssemblyAI's list of words is
-    missing or empty. For a transcript with a revision, three more queries are made.
+    missing or empty. Makes three queries if the transcript has a revision.
     """
     return words_of_each([transcript])[transcript.pk]
 
@@ -40,7 +40,7 @@ def words_of(transcript: Transcript) -> list[Word]:
 def words_of_each(transcripts: Iterable[Transcript]) -> dict[int, list[Word]]:
     """Return {primary key: current words} of these transcripts.
 
-    If any of them has a revision, this makes three more queries in total.
+    Makes three queries in total if any of the transcripts has a revision.
     """
     rows = {transcript.pk: transcript for transcript in transcripts}
     revised = [pk for pk, row in rows.items() if row.revision]

@@ -57,10 +57,11 @@ def _places(words: list[str], sought: list[str]) -> Iterator[tuple[int, int]]:
 def _is_replaced(
     words: list[str], first: int, sought: list[str], wished: list[str]
 ) -> bool:
-    """Return whether the words at `first` are already a part of the replacement.
+    """Return whether the words at `first` are a part of the replacement already.
 
-    sought: the words to replace. They are at `first` in `words`. wished: the words of
-    the replacement.
+    For example, `blood` needs no replacement if the text already has `blood test`.
+    sought: the words to replace, such as `blood`. They are at `first` in `words`.
+    wished: the words of the replacement, such as `blood test`.
     """
     if sought == wished:
         # Only case or punctuation changes. Bare words have neither, so they cannot tell

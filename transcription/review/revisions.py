@@ -102,7 +102,7 @@ def finish(
 ) -> None:
     """Store the text and its search index, count mistakes, log the access, and notify.
 
-    before: the corrections that were live before this revision.
+    before: the live corrections (Correction.is_live) before this revision.
     """
     changes = live_changes(row)
     mistakes.update_counts(

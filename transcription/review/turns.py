@@ -22,8 +22,8 @@ from transcription.words import Word, join_words, original_words
 class PageTurn(NamedTuple):
     first: int  # index of the turn's first original word
     end: int  # index after its last original word
-    # Index of the first original word after the corrections of earlier turns. It is
-    # `first`, unless a correction of an earlier turn also replaces words of this turn.
+    # Usually `first`. But if a correction of an earlier turn also replaces the first
+    # words of this turn, this is the index after these words.
     begins: int
     speaker: str
     clock: str
@@ -68,7 +68,7 @@ def may_correct(user: Any, transcript: Transcript) -> bool:
 
 
 def turns_on_page(transcript: Transcript) -> list[PageTurn]:
-    """Return all turns. Makes three more queries if the transcript has a revision."""
+    """Return all turns. Makes three queries if the transcript has a revision."""
     if not transcript.revision:
         words = original_words(transcript)
         return with_overlaps(_turns(bounds_of(words), words, 0, []))
@@ -185,8 +185,7 @@ def _correction_data(
 ) -> dict[str, Any]:
     """Return what the page shows about a correction.
 
-    replaced: the original words of the correction. in_turn: the current words of the
-    turn.
+    replaced: the original words that it replaces. in_turn: the turn's current words.
     """
     here = [n for n, word in enumerate(in_turn) if word.correction == row.pk]
     before = bisect_left([word.at for word in in_turn], row.first)

@@ -30,12 +30,10 @@ TIMEOUT_MS = 5000
 QUERY_CANCELED = "57014"
 # The lookup path from a transcript to its call.
 CALL = "recording__call__"
-# To find phrases, PostgreSQL uses the positions of words in the text. It stores at most
-# 255 positions per word, and none above 16,383. So positions may be missing in long
-# texts. If `search_text` has at least this many characters, _PHRASE also searches it
-# with LIKE. A shorter text has too few words for position 16,383, and rarely has a word
-# more than 255 times. If it has, phrases with a later occurrence of this word are not
-# found.
+# PostgreSQL finds a phrase by the positions of its words. It stores at most 255
+# positions of a word, and no position above 16,383. So if `search_text` has at least
+# this many characters, _PHRASE also searches it with LIKE. In a shorter text, only
+# phrases with the 256th or a later occurrence of a word are not found.
 MIN_LENGTH_FOR_LIKE = 8000
 
 
@@ -181,10 +179,10 @@ _KEYS = {
     "postgresql": "SELECT id FROM transcription_transcript AS outer_row WHERE {}",
     "sqlite": "SELECT rowid FROM transcription_search WHERE {}",
 }
-# SQL for the key of the transcript that a condition tests.
+# The column with the transcript's key in _STATEMENTS.
 _ROW = {"postgresql": "outer_row.id", "sqlite": "transcription_search.rowid"}
-# SQL for a list of keys in one parameter. With one parameter for each of thousands of
-# keys, PostgreSQL takes longer to parse the statement than to find the rows.
+# SQL for a list of keys in one parameter. With thousands of parameters, PostgreSQL
+# takes longer to parse the statement than to find the rows.
 _LISTED = {
     "postgresql": "SELECT unnest(%s::bigint[])",
     "sqlite": "SELECT value FROM json_each(%s)",

@@ -79,8 +79,8 @@ def other_results(query: Query, user: Any) -> dict[str, Any]:
         return {}
     if query.included:
         return {"notes": matching_notes(query)[:MAX_OTHER_RESULTS]}
-    # Look only at the newest of the calls that match. Otherwise, if nearly all calls
-    # have a transcript, the database would read all calls to find a few without one.
+    # Look only at the newest calls that match. Usually nearly all calls have a
+    # transcript, so the database would read all calls to find a few without one.
     found = query.narrow(Call.objects.all(), "").values_list("pk", flat=True)
     newest = list(found[:NEWEST_CALLS])
     calls = Call.objects.with_contact_name().filter(

@@ -140,10 +140,11 @@ class Vocabulary(RetentionPeriods):
         }
 
     def match_score(self, number: str) -> int:
-        """Return how well `numbers` of this list fits a number, or 0 if it does not.
+        """Return how well this keyword list fits a number, or 0 if it does not fit.
 
-        A line with the country of the number gives 1. A line with the first digits of
-        the number gives 1 + the line's length. The greatest value is returned.
+        The lines of `numbers` are compared with the number, and the best line counts. A
+        line with the number's country, such as US, gives 1. A line with the number's
+        first digits, such as +1415, gives 1 + the line's length.
         """
         country = number_facts.country_code(number) if number else ""
         fits = 0
