@@ -41,9 +41,8 @@ def ask_twilio(call: Call) -> None:
             mark_deleted_at_twilio(call)
             return
     elif call.is_finished:
-        # Twilio has no call for this row: we did not ask, Twilio refused, or its list
-        # did not have the call. Do not search Twilio's list, because a call found there
-        # belongs to another row.
+        # Twilio has no call for this row: for example, it refused our request. Do not
+        # search its list: a call to the same number there belongs to another row.
         if Call.objects.filter(pk=call.pk, sid=None).update(next_check_at=None):
             call.fail_leg(call.error)
     elif found := find_at_twilio(call):

@@ -21,8 +21,7 @@ from djtranscribe.zones import midnight
 ATTENTION_PERIOD = timedelta(days=3)
 MAX_CONCERNS = 10
 MAX_CONCERNS_ON_REQUEST = 100
-# `needs_attention` reads at most this many calls from each of its four queries for
-# candidates.
+# `needs_attention` looks for calls in four queries. Each returns at most this many.
 MAX_CANDIDATES = 200
 TRANSCRIPTS = "recordings__transcripts__"
 IS_SILENT = Q(

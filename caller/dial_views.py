@@ -73,7 +73,7 @@ def number_context(call: Call) -> dict[str, Any]:
         "region": number_facts.region(call.other_number),
         "now": now,
         "local_times": local_times,
-        # If the time there is not known, use the operator's own time.
+        # If the local time of the number is unknown, use the operator's time.
         "is_late": any(
             time.hour not in SOCIABLE_HOURS
             for time in local_times or [timezone.localtime(now)]

@@ -60,7 +60,7 @@ SEPARATOR_CATEGORIES = {
 BLANKS = "\N{COMBINING GRAPHEME JOINER}\N{BRAILLE PATTERN BLANK}\N{HANGUL FILLER}"
 VARIATION_SELECTORS = "".join(map(chr, range(0xFE00, 0xFE10)))
 # Remove these characters from the start of a number. In a spreadsheet, an apostrophe
-# marks a cell as text, and people paste it, too. Our own CSV exports used to write it.
+# marks a cell as text, and people paste it, too.
 APOSTROPHES = "'\N{RIGHT SINGLE QUOTATION MARK}"
 PLUS_SIGNS = "+", "\N{FULLWIDTH PLUS SIGN}"
 

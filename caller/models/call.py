@@ -199,12 +199,12 @@ class Call(PhoneStatus):
 
     @property
     def is_voicemail(self) -> bool:
-        """Whether Twilio detected a machine. Never if MACHINE_DETECTION was off."""
+        """Whether Twilio detected an answering machine."""
         return self.answered_by.startswith("machine")
 
     @property
     def ends_for_voicemail(self) -> bool:
-        """Whether this site ends the call, because a machine answered."""
+        """Whether this site ends the call, because an answering machine answered."""
         return self.is_voicemail and settings.MACHINE_DETECTION == "hangup"
 
     @property
@@ -298,7 +298,7 @@ class Call(PhoneStatus):
         notice: str = "",
         was_asked: bool = False,
     ) -> None:
-        """Store what is new about one phone of this call. Lock the call's row before.
+        """Store what is new about one phone of this call. Lock the call's row first.
 
         If `state` is about another call at Twilio, only log an error.
         notice: the text that is played now, as evidence of consent. A notice that was
@@ -341,14 +341,14 @@ class Call(PhoneStatus):
     def follow_leg(self, leg: Any) -> None:
         """Update the status of an outgoing conversation from its leg, without saving.
 
-        leg: the operator's phone. Until the other party is called, the status of this
-        phone decides the status of the call.
+        Twilio calls the operator's phone (`leg`) first. As long as Twilio has not
+        called the other party, the status of the leg decides the status of the call.
         """
         if self.is_inbound or self.is_finished:
             return
         if leg.is_finished and not (leg.accepted_at or self.ringing_at):
-            # As far as we know, the other party was not dialled. A final status from
-            # Twilio replaces this guess.
+            # Probably Twilio did not call the other party. If it did, its final status
+            # replaces this guess.
             self.status = Call.Status.CANCELED
             self.error = NOT_DIALLED.get(leg.status, NO_KEY)
         elif self.current_rank < self.rank(Call.Status.INITIATED):

@@ -34,9 +34,8 @@ LAST_DIGITS = 4
 def next_check_time() -> datetime:
     """Return the time of the next tasks.check_call, in case no webhook arrives.
 
-    If all webhooks are lost, a transcript may be RECOVER_SECONDS late. The check comes
-    after a third of this time. The rest is for `tasks.sweep`, which queues the check,
-    and for asking AssemblyAI about the transcript.
+    The comment at SWEEPS_TO_RECOVER in djtranscribe/worker/maintenance.py adds up all
+    waits for a call and its transcript.
     """
     return timezone.now() + timedelta(seconds=settings.RECOVER_SECONDS / 3)
 

@@ -80,10 +80,7 @@ def download(url: str) -> Iterator[bytes]:
 
 
 class UploadStream(File):  # type: ignore[type-arg]
-    """A file that is sent to a vendor or a storage. Reading it calls keep_alive.
-
-    See Heartbeat.
-    """
+    """A file to upload. While it is read, it calls keep_alive, see Heartbeat."""
 
     def __init__(self, file: Any, keep_alive: Callable[[], None]) -> None:
         super().__init__(file)

@@ -26,13 +26,15 @@ INTERRUPTED = "The command was killed before it started the transcript. Run it a
 
 
 def delete_recordings(older_than: datetime) -> int:
-    """Delete duplicate files and files of deleted audio. Return how many.
+    """Delete unneeded audio files of Twilio's recordings. Return how many.
 
-    A file is deleted only if it is older than `older_than`, and one of these is true:
-    the recording's row refers to another file that exists; retention has deleted the
-    audio; the recording was deleted here and has a tombstone. Other files without a row
-    are kept: if the database was restored from a backup, newer recordings have no rows.
-    Recordings of files and URLs are left out: the names of their files have no SID.
+    A file is deleted if it is older than `older_than`, and one of these is true:
+    - The recording's row refers to another file, which exists.
+    - Retention has deleted the audio.
+    - The recording was deleted on this site, so it has a tombstone.
+
+    Other files without a row are kept. After the database was restored from a backup,
+    newer recordings have no rows.
     """
     storage = Recording.audio.field.storage
     deleted = 0

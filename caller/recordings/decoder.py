@@ -44,7 +44,7 @@ class Peaks:
     def add(self, channels: list["array[int]"]) -> None:
         """Add 16-bit samples, one array per channel.
 
-        The peak of a block is its loudest measured sample in any channel.
+        The peak of a block is the loudest sample of all channels, see SAMPLES.
         """
         size, at = len(channels[0]), 0
         self.count += size

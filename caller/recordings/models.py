@@ -38,7 +38,7 @@ class RecordingQuerySet(models.QuerySet["Recording"]):
         return self.exclude(status__in=Recording.FINISHED)
 
     def with_audio(self) -> RecordingQuerySet:
-        """Recordings whose audio is in our storage or should be at Twilio."""
+        """Recordings with audio: in our storage, or at Twilio if they are completed."""
         is_somewhere = Q(status=Recording.Status.COMPLETED) | ~Q(audio="")
         return self.filter(is_somewhere, audio_deleted_at=None)
 
@@ -160,7 +160,7 @@ class Recording(models.Model):
     def transcription_cost_text(self) -> str:
         """Return the cost of all transcripts, such as `0.0008 USD`, or "" for none.
 
-        At most one query, and none if Twilio has priced the call.
+        At most one query: for the currency, if the call has no price yet.
         """
         if not self.transcription_cost:
             return ""
@@ -201,7 +201,7 @@ class Recording(models.Model):
     def record_locked(
         cls, state: RecordingState, call: Call, priority: int = 0
     ) -> Recording | None:
-        """Do the same as `record`, but without a lock. Lock the call's row before."""
+        """Do the same as `record`. Lock the call's row before you call this."""
         recording = cls.objects.filter(sid=state.sid).order_by().first()
         is_new = recording is None
         if recording is None:

@@ -64,7 +64,7 @@ class Transport(HttpClient):  # type: ignore[misc]
 def regional_url(region: str, edge: str) -> str:
     """Return the API's URL for a region and an edge. Either may be empty.
 
-    The SDK builds the same host, except that it adds no edge from EDGES.
+    If there is a region but no edge, EDGES has the edge. The SDK would use none.
     """
     if not (region or edge):
         return REAL_API

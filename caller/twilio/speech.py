@@ -61,7 +61,7 @@ def greeting() -> Sentence:
 
 
 def sentence_from_setting(text: str) -> Sentence:
-    """Return a sentence from a setting, in `language()` or, if that is "", English."""
+    """Return a sentence from a setting. It is in English if `language()` is empty."""
     return Sentence(text, language() or ENGLISH, settings.SAY_VOICE)
 
 
