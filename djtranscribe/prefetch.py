@@ -22,11 +22,10 @@ def is_prefetch(request: HttpRequest) -> bool:
 def was_typed(request: HttpRequest) -> bool:
     """Return whether a person typed this URL or opened a bookmark.
 
-    For links and images on pages, browsers send other values of the Sec-Fetch headers.
-    No page can forge these headers (w3.org/TR/fetch-metadata). But the result is also
-    True if another program, such as a mail client, opens this URL in the browser, or if
-    a person types the URL of another site that redirects here (docs/security.md). A
-    prefetch of a half-typed URL is recognised by other headers, see `is_prefetch`.
+    Browsers say so in the Sec-Fetch headers, which no page can forge
+    (w3.org/TR/fetch-metadata). Two other cases look the same: a mail client opens this
+    URL in the browser, or a typed URL of another site redirects here
+    (docs/security.md).
     """
     headers = request.headers
     return (
@@ -35,6 +34,7 @@ def was_typed(request: HttpRequest) -> bool:
         and headers.get("Sec-Fetch-Mode") == "navigate"
         and headers.get("Sec-Fetch-Dest") == "document"
         and headers.get("Sec-Fetch-User") == "?1"
+        # Browsers also prefetch a URL while a person is still typing it.
         and not is_prefetch(request)
     )
 

@@ -28,7 +28,7 @@ def profile(request: HttpRequest) -> HttpResponse:
 
 @require_POST
 def log_out_elsewhere(request: HttpRequest) -> HttpResponse:
-    """End the session with the number in the form, or all others without a number."""
+    """End one session, or all other sessions if the form has no `number`."""
     ended = end_other_sessions(request, request.POST.get("number", ""))
     done = f"Ended {ended} session{pluralize(ended)}."
     messages.success(request, done if ended else "This session had already ended.")

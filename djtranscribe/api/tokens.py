@@ -66,8 +66,8 @@ def user_of(request: HttpRequest) -> User:
 def in_time_zone_of_user(view: Callable[..., Any]) -> Callable[..., Any]:
     """Decorator: use the time zone of the token's account.
 
-    This overrides the zone of an account that a session cookie has logged in. The days
-    in a search and the times in files are in this zone.
+    It applies to the days in a search and to the times in files. A session cookie of
+    another account does not change it.
     """
 
     @wraps(view)

@@ -16,9 +16,9 @@ app_name = "api"
 def exempt_from_login_and_csrf(
     view: Callable[..., HttpResponseBase],
 ) -> Callable[..., Any]:
-    """Exempt a view from login and CSRF checks, and turn a 405 into our JSON.
+    """Exempt a view from login and CSRF checks, and answer a wrong method with JSON.
 
-    The operations check a token instead. `unknown_url` only answers 404, to everybody.
+    Each operation checks a token. `unknown_url` needs no check: it always answers 404.
     """
 
     @csrf_exempt

@@ -1,10 +1,9 @@
 """Write and read a backup: a tar file with the database and the recordings' audio.
 
 First comes `database.sqlite3` or `database.dump` (pg_dump's custom format). Then comes
-`audio/`, with the file names of the storage. The database is dumped first. So the tar
-file has the audio of each recording in the dump, unless the storage lacks the audio or
-the recording is deleted meanwhile. A recording that arrives meanwhile is not in the
-dump, but its audio may be in the tar file.
+`audio/`, with the file names of the storage. The database is dumped first. If a
+recording is deleted after the dump, its audio may be missing. If a recording arrives
+after the dump, its audio may be in the tar file without a row in the dump.
 """
 
 import lzma

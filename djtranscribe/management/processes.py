@@ -25,8 +25,8 @@ class Processes:
     def run(self, name: str, *command: str) -> None:
         """Run a command until it exits. On failure, raise CommandError with its log."""
         self.start(name, *command)
-        # Keep it in `running` until it exits, so that `stop` also stops this process.
         status = self.running[name].wait()
+        # Do not remove the process earlier: `stop` ends the processes in `running`.
         del self.running[name]
         if status != 0:
             raise CommandError(f"{name} failed:\n{self.end_of_log(name)}")
@@ -40,7 +40,7 @@ class Processes:
                 stdin=subprocess.DEVNULL,
                 stdout=log,
                 stderr=subprocess.STDOUT,
-                # Ctrl-C must only reach the parent process, which then stops this one.
+                # Ctrl-C must reach only the parent process, which then calls `stop`.
                 start_new_session=True,
             )
 

@@ -20,8 +20,8 @@ PROBE_INTERVAL = timedelta(seconds=30)
 # Values of `VendorPause.refused`. SUBMIT: AssemblyAI refuses new jobs. JOB: AssemblyAI
 # accepts a job and refuses it later, so only a completed job ends this pause.
 SUBMIT, JOB = "submit", "job"
-# Kind of a request that reads. Such requests are still sent in a SUBMIT or JOB pause,
-# because reading costs nothing.
+# Kind of request that only reads. It is sent even in a SUBMIT or JOB pause, because
+# reading costs nothing.
 READ = "read"
 # Value of `refused` for a busy vendor: we sent too many requests, and the vendor said
 # when to send the next one.
@@ -77,8 +77,8 @@ class VendorPauseQuerySet(models.QuerySet["VendorPause"]):
     def find_by_vendor(self, vendor: str) -> VendorPause | None:
         """Return the pause of this vendor, or None.
 
-        After None, do not query the database again for SECONDS_WITHOUT_PAUSE. Until
-        then, this process does not notice a pause that begins in another process.
+        None is remembered for SECONDS_WITHOUT_PAUSE. During this time, this process
+        does not notice a pause that begins in another process.
         """
         if time.monotonic() < no_pause_until.get(vendor, 0):
             return None
@@ -92,10 +92,10 @@ class VendorPauseQuerySet(models.QuerySet["VendorPause"]):
         return self.exclude(refused=BUSY)
 
     def start(self, error: VendorError, what: str = "") -> None:
-        """Pause the vendor, because of an error whose `account` is true.
+        """Pause the vendor after an error with `account` set.
 
-        An error with `retry_after` starts or extends a BUSY pause. If the vendor
-        already has a pause that is not BUSY, such an error changes nothing.
+        An error with `retry_after` starts or extends a BUSY pause, but never changes a
+        pause of another kind.
         what: the kind of request that was refused.
         """
         if error.retry_after:
@@ -149,9 +149,9 @@ class VendorPause(models.Model):
     def may_send(self) -> bool:
         """Return whether a request may be sent during this pause.
 
-        The first thread that asks when a probe is due may send the probe. In a BUSY
-        pause, all threads may send when the time that the vendor gave us is over.
-        If probe_at is too far in the future, the clock was set back. Do not wait then.
+        In a BUSY pause, it may be sent when the time that the vendor gave us is over.
+        In another pause, only the first thread that asks when a probe is due may send.
+        If probe_at is too far in the future, the clock was set back, so it is ignored.
         """
         if self.refused == BUSY:
             return not 0 < self.seconds_left() <= MAX_BUSY_TIME.total_seconds()

@@ -87,10 +87,10 @@ def sweep() -> None:
 
 
 def prune_messages() -> None:
-    """Delete messages in our database that have run, or that nobody will run.
+    """Delete messages in our database that have run, or that no worker will run.
 
-    If the worker was killed, the row of a message stays RUNNING. If the site has
-    changed to a broker, messages that still waited stay READY.
+    A worker that is killed leaves its message RUNNING. If the site changes to Celery,
+    no worker runs the messages that are still READY here.
     """
     now = timezone.now()
     has_run = Q(started_at__lt=now - ABANDONED_AFTER)

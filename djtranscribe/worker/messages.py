@@ -92,7 +92,8 @@ class Messages:
     def claim(self, most: int) -> list[Any]:
         """Claim at most `most` messages, the most urgent first."""
         ready = DBTaskResult.objects.ready()
-        # On SQLite, a transaction makes other writers wait. So look without one first.
+        # On SQLite, a transaction makes other writers wait. So look for messages first,
+        # and begin a transaction only if there are some.
         if connection.vendor == "sqlite" and not ready.exists():
             return []
         with exclusive_transaction(ready.db):
