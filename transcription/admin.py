@@ -197,7 +197,7 @@ class TranscriptAdmin(
         answer = super().changelist_view(request, *args)
         changelist = getattr(answer, "context_data", {}).get("cl")
         if changelist:
-            # If a text is short, its excerpt is the complete text. So record that the
+            # The list shows the first 80 characters of each text. So record that the
             # user has read all transcripts on this page.
             Access.objects.log(request.user, Access.Action.READ, changelist.result_list)
         return answer

@@ -9,8 +9,8 @@ from transcription.tokens import UNSPACED
 # After a difference, search for the next match within this many words of the list and
 # this many letters of the text.
 REACH_WORDS, REACH_LETTERS = 16, 400
-# Stop matching after this many words of the list had no match. The search for each of
-# them takes 0.5 ms, so these searches take at most 0.5 s in total.
+# Stop if this many words of the list have no match in the text. A search without a
+# match takes 0.5 ms, so all of them together take at most 0.5 s.
 MAX_UNMATCHED = 1000
 UNSPACED_LETTER = re.compile(f"[{UNSPACED}]")
 
@@ -30,10 +30,10 @@ class ListedWord(NamedTuple):
 
 
 class AlignedWord(NamedTuple):
-    """A word of the text, and what the list says about it.
+    """A word of AssemblyAI's text, with the matching word of AssemblyAI's list.
 
-    space: the space before the word, or "". heard: the matching word of the list. If
-    no word matches, `heard` is the result of `_substitute`.
+    space: the space before the word, or "". heard: the word of the list, or the result
+    of `_substitute` if no word matches.
     """
 
     text: str
@@ -42,7 +42,7 @@ class AlignedWord(NamedTuple):
 
 
 def align(text: str, heard: list[ListedWord]) -> Iterator[AlignedWord]:
-    """Yield all words of the text in order, each with what the list says about it.
+    """Yield all words of the text in order, each with the matching word of the list.
 
     text: words separated by single spaces. heard: AssemblyAI's list.
     """

@@ -1,11 +1,12 @@
-"""Leases: which worker works on a row, until when, and how many workers died at it.
+"""Leases: which worker works on a row, until when, and how many workers it has killed.
 
 The rows are transcripts and notifications. Other models use only `unleased`.
 
-Taking a lease adds 1 to `kills`. A success or a final failure sets `kills` to 0 (but a
-transcript that killed too many workers keeps MAX_KILLS). Any other outcome subtracts 1.
-A worker that dies stores no outcome, so its 1 stays. While nobody holds the lease,
-`kills` is the number of workers that died at the row's current step.
+The column `kills` counts workers that died during the row's current step. A worker adds
+1 when it takes the lease. When it stores an outcome, it sets `kills` to 0 after a
+success or a final failure, and subtracts 1 after any other outcome. A worker that dies
+stores no outcome, so its 1 stays. A transcript that killed too many workers keeps
+MAX_KILLS.
 """
 
 import threading

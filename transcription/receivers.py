@@ -29,10 +29,11 @@ def index_note(instance: Note, **kwargs: Any) -> None:
 
 @receiver(pre_delete, sender=Transcript)
 def find_mistakes(instance: Transcript, origin: Any, **kwargs: Any) -> None:
-    """Lock the transcript, and remember its mistakes for `record_deletion`.
+    """Lock the transcript, and store its mistakes in `origin` for `record_deletion`.
 
-    origin: the row or the queryset that is deleted, such as a recording. It may delete
-    several transcripts, and the mistakes are uncounted after all of these are locked.
+    Django sends this signal for all rows before it deletes the first one. So all
+    transcripts are locked before the counts change.
+    origin: the row or the queryset on which `delete` was called.
     """
     found = lock_and_find(instance)
     if found is not None:
@@ -41,7 +42,11 @@ def find_mistakes(instance: Transcript, origin: Any, **kwargs: Any) -> None:
 
 @receiver(post_delete, sender=Transcript)
 def record_deletion(instance: Transcript, origin: Any, **kwargs: Any) -> None:
-    """Uncount the mistakes, and store the time of the deletion in the recording."""
+    """Store in the recording when its transcript was deleted.
+
+    The first call of a deletion also subtracts the mistakes of all its transcripts from
+    the counts.
+    """
     if removed := vars(origin).pop("removed_mistakes", None):
         remove_from_counts(removed.values())
     Recording.objects.filter(pk=instance.recording_id).update(

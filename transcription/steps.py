@@ -80,9 +80,8 @@ def fetch(transcript: Transcript) -> None:
 
 
 def fetch_audio(transcript: Transcript) -> None:
-    # "audio" is a separate kind of request, because a restricted API key may read calls
-    # but not audio. If Twilio refuses only this kind, other requests that succeed do
-    # not end the pause.
+    # A restricted API key may read calls but not audio. So use a separate kind of
+    # request: a pause of the kind "audio" goes on if a request for calls succeeds.
     with guard_request(TWILIO, "audio"):
         transcript.recording.fetch_audio(transcript.keep_lease)
 
@@ -119,10 +118,9 @@ def provide_audio(transcript: Transcript) -> None:
 def refetch_audio(transcript: Transcript) -> None:
     """Fetch the audio from Twilio again, because its file is not in our storage.
 
-    The file may come back, for example after the storage is mounted again. So the
-    recording keeps the file's name until another file is stored. If the storage seems
-    not to be mounted, or if Twilio has no copy, FileNotFoundError is raised, so that
-    the step is retried.
+    Raises FileNotFoundError if the storage seems not to be mounted, or if Twilio has no
+    copy. Then the step is retried. The recording keeps the name of the missing file
+    until another file is stored, because the file may come back.
     """
     missing = FileNotFoundError(ENOENT, "The file is missing from our storage")
     if not transcript.recording.sid or audio.is_folder_missing(
@@ -204,7 +202,7 @@ def wait_for_request_timeout(transcript: Transcript) -> None:
 
 
 def adopt_or_submit(transcript: Transcript) -> None:
-    """Find the job of a request whose response was lost, or submit again."""
+    """After a lost response, find the job that AssemblyAI may have, or submit again."""
     with guard_request(ASSEMBLYAI, READ):
         orphan = find_orphan(transcript)
     if orphan:
@@ -216,9 +214,8 @@ def adopt_or_submit(transcript: Transcript) -> None:
 def poll_after() -> timedelta:
     """Return how long to wait for a job's webhook before we ask AssemblyAI.
 
-    A quarter of RECOVER_SECONDS. Then, even without webhooks, all waits for a call and
-    its transcript add up to less than RECOVER_SECONDS, see the sum at SWEEPS_TO_RECOVER
-    in djtranscribe/worker/maintenance.py.
+    The comment at SWEEPS_TO_RECOVER in djtranscribe/worker/maintenance.py adds up all
+    waits for a call and its transcript.
     """
     return timedelta(seconds=settings.RECOVER_SECONDS / 4)
 
@@ -239,8 +236,8 @@ def refresh(transcript: Transcript) -> None:
         with guard_request(ASSEMBLYAI, READ) as pause:
             job = assemblyai_client.fetch(transcript.assemblyai_id or "")
     except AssemblyAIError as error:
-        # Raise any other error. For example, a 404 may mean that the API's URL is
-        # wrong. Then the job may exist, and with a new job we would pay twice.
+        # After any other error, the job may still exist: a wrong API URL, for example,
+        # also gives a 404. A new job would cost money again.
         if assemblyai_client.UNKNOWN_ID not in error.message:
             raise
         # The job does not exist or belongs to another account. Without a stored

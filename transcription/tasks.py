@@ -27,8 +27,8 @@ def advance(transcript_pk: int) -> None:
     """Run all steps that are possible now. Does not raise if a vendor fails."""
     transcript = Transcript.objects.claim(transcript_pk)
     if transcript is None:
-        # It cannot be claimed now, see `claim` for the reasons. Record that its message
-        # has left the queue.
+        # The row cannot be claimed now (`claim` says when). The queue no longer has its
+        # message, so clear `announced_at`: then a new message can be queued.
         row = Transcript.objects.unfinished().filter(pk=transcript_pk)
         row.exclude(announced_at=None).update(announced_at=None)
     while transcript:
@@ -104,12 +104,11 @@ def start_unless_running(
 
 
 def enqueue_once(transcript_pk: int, priority: int = 0) -> bool:
-    """Queue a message unless one is queued already. Return whether it was queued.
+    """Queue a message, unless the queue already has one. Return whether it was queued.
 
-    Duplicates would be harmless, but they would fill the queue and make it slow. If a
-    message is lost, `sweep` queues another one.
-    priority: that of the row, so that a back-fill does not delay today's calls. Leave
-    it out if a person waits for this transcript.
+    Duplicates are harmless, but a long queue is slow. If a message is lost, `sweep`
+    queues another one.
+    priority: `Transcript.priority`, or 0 if a person waits for this transcript.
     """
     now = timezone.now()
     silent = Transcript.objects.without_message(now).filter(pk=transcript_pk)
@@ -129,9 +128,8 @@ def enqueue(transcript_pk: int, priority: int) -> None:
             Transcript.objects.filter(pk=transcript_pk).update(announced_at=None)
             raise
 
-    # robust=True: if the task engine is down, the web request that called us must not
-    # fail with a 500. `sweep` queues the transcript later.
-    # `send` is a function: Django logs its name on failure, and a partial has no name.
+    # robust=True: if the queue is down, the web request that called us must not fail
+    # with a 500. `sweep` queues the transcript later.
     transaction.on_commit(send, robust=True)
 
 
@@ -157,14 +155,14 @@ def sweep(limit: int = 500, back_fill: bool = True) -> int:
 def take_step(transcript: Transcript) -> None:
     """Run one step and store its outcome, or its error.
 
-    Raises LeaseLost. Also raises database errors, except DataError and IntegrityError.
+    Raises LeaseLost and database errors, but stores DataError and IntegrityError.
     """
     if transcript.kills > MAX_KILLS:
         doing = ACTIVITIES.get(transcript.status, READING_RESULT)
         logger.error("transcript=%s kills=%s given_up", transcript.uuid, MAX_KILLS)
         transcript.fail(killed_workers_message(doing), kills=MAX_KILLS)
         return
-    # A status of AssemblyAI that we do not know is not final: ask again.
+    # If AssemblyAI sent a status that we do not know, ask for the result again.
     step = STEPS.get(transcript.status, refresh)
     try:
         step(transcript)

@@ -31,7 +31,7 @@ class Word(NamedTuple):
     end: int
     confidence: float | None
     speaker: str
-    # What is before the word in the text: a space, or "", as between Chinese words.
+    # The space before the word, or "" if the text has none, as between Chinese words.
     space: str = " "
     # Index of this word in the original words. For a word of a correction: index of the
     # first word that the correction replaces.
@@ -117,8 +117,7 @@ def has_answer_between(
 ) -> bool:
     """Return whether another speaker finished a word between `last` and `word`.
 
-    These are two consecutive words of one speaker. Only the latest word of each other
-    speaker counts.
+    last, word: consecutive words of one speaker. open_turns: {speaker: latest turn}.
     """
     return any(
         last.end < turn[-1].end <= word.start

@@ -135,7 +135,7 @@ def request_refusal(
 
 
 def job_refusal(transcript: Transcript, reason: str) -> AssemblyAIError | None:
-    """Return the error for a failed job, or None if we know no setting to change."""
+    """Return the error if our settings seem to have caused a failed job, else None."""
     change = suggest_change(reason, transcript.request or {})
     if not change:
         return None
@@ -144,7 +144,7 @@ def job_refusal(transcript: Transcript, reason: str) -> AssemblyAIError | None:
 
 
 def settings_fields(request: dict[str, Any] | None) -> dict[str, Any]:
-    """Return the fields of a request that are not in ROW_FIELDS."""
+    """Return the fields that are equal in all requests with the same settings."""
     return {key: (request or {})[key] for key in {*(request or {})} - ROW_FIELDS}
 
 

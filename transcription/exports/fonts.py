@@ -1,4 +1,4 @@
-"""Fonts for PDF files: first from the fontpkg packages, then from the system."""
+"""Fonts for PDF files: first those in Python packages, then those of the system."""
 
 import unicodedata
 from collections.abc import Iterable, Iterator

@@ -177,7 +177,7 @@ class Transcript(Work):
 
     @property
     def progress(self) -> str:
-        """Return the error, or else the status, as a text for operators."""
+        """A text for operators: the error or, if there is none, the status."""
         return self.error or str(self.get_status_display())
 
     def webhook_token(self) -> str:

@@ -116,10 +116,8 @@ class TranscriptQuerySet(models.QuerySet["Transcript"]):
         return self.filter(status=self.model.Status.ERROR)
 
     def suspected(self, now: datetime) -> TranscriptQuerySet:
-        """Suspects (see SUSPECT_KILLS) that are leased now.
-
-        Their lease has added 1 to `kills`, so `kills` is more than SUSPECT_KILLS.
-        """
+        """Suspects (see SUSPECT_KILLS) that are leased now."""
+        # Not kills__gte: the lease itself has added 1 to `kills`.
         rows = self.unfinished().filter(kills__gt=SUSPECT_KILLS)
         return rows.exclude(unleased(now, timedelta(seconds=settings.LEASE_SECONDS)))
 
@@ -127,7 +125,7 @@ class TranscriptQuerySet(models.QuerySet["Transcript"]):
         """Lease a row for LEASE_SECONDS and return it.
 
         Return None if the row is finished, not due or leased already. Also return None
-        if the row is a suspect and another suspect is leased.
+        if the row is a suspect (see SUSPECT_KILLS) and another suspect is leased.
         """
         now, lease, until = timezone.now(), uuid4(), self.model.lease_end()
         claim = claim_statement(self.model, settings.LEASE_SECONDS)

@@ -32,14 +32,13 @@ if TYPE_CHECKING:
 
 # AssemblyAI deletes uploads after 24 hours; one hour less is safe.
 UPLOAD_LIFETIME = timedelta(hours=23)
-# The first and the longest wait before a retry. Each wait is twice the wait before it.
-# Each is then varied by up to 25%. After MAX_ATTEMPTS failed attempts at one step
-# (about a day), the transcript fails.
+# The first and the longest wait before a retry. The wait doubles after each failed
+# attempt, and varies randomly by up to 25%.
 BACKOFF_SECONDS = (5, 900)
+# After this many failed attempts at one step (about a day), the transcript fails.
 MAX_ATTEMPTS = 100
-# Once a transcript has had this many jobs, do not repeat a failed job automatically,
-# unless our settings seem to be the cause. Failed jobs cost nothing, but most of them
-# would fail again.
+# Repeat failed jobs automatically until a transcript has had this many jobs. This limit
+# does not apply to jobs that failed because of our settings.
 MAX_JOBS = 4
 
 
@@ -202,13 +201,13 @@ class Work(models.Model):
             setattr(self, name, value)
 
     def release(self, wait: timedelta | None = timedelta(), **columns: Any) -> None:
-        """Store the step's outcome and release the lease. The row is due after `wait`.
+        """Store the step's outcome and release the lease. Raises LeaseLost.
 
-        Also reset `attempts`, `error`, `error_class` and `kills`, unless `columns` has
-        other values for them.
-        With wait=None (only from `finish`), the row is not due again until `retry`. If
-        a webhook or a person has made the row due during the step, `wait` is ignored
-        and the row stays due. Raises LeaseLost.
+        wait: time until the row is due for the next step. It is ignored if a webhook or
+        a person has made the row due during this step. None (only from `finish`): there
+        is no next step.
+        columns: the outcome. Without values for `attempts`, `error`, `error_class` and
+        `kills`, these are reset.
         """
         fresh = {"attempts": 0, "error": "", "error_class": "", "kills": 0}
         columns = {**fresh, **columns, "lease": None, "leased_until": None}

@@ -1,11 +1,9 @@
 """Erase the data of a person: delete everything about their phone numbers.
 
 `erase_slice` deletes one call: at Twilio, then at AssemblyAI, then in our database. A
-round is a series of slices that tries each call at most once. If a call cannot be
-deleted yet, or a vendor does not delete it, the round goes on with the next call. After
-MAX_FAILURES it pauses, because the vendor seems to be down. retention.tasks.sweep
-continues the round within an hour. If a round did not finish the deletion, it starts a
-new one.
+round tries each call once, and skips a call that cannot be deleted yet. If it skipped a
+call, retention.tasks.sweep starts a new round within an hour. After MAX_FAILURES, a
+vendor seems to be down: then the round pauses until the next sweep.
 """
 
 import json

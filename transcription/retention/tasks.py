@@ -1,4 +1,4 @@
-"""Run deletions in the background, a slice at a time."""
+"""Run deletions in the background, in slices: one call, or some expired rows."""
 
 import logging
 
@@ -16,7 +16,7 @@ SLICES = {
 
 
 def run_slice(pk: int) -> bool:
-    """Do the next slice of a deletion. Return whether the next can follow at once."""
+    """Delete the next slice. Return whether another slice can follow at once."""
     deletion = Deletion.objects.claim(pk)
     if deletion is None:
         return False
@@ -29,9 +29,9 @@ def run_slice(pk: int) -> bool:
 
 @task()
 def delete(pk: int) -> None:
-    """Do the next slice of a deletion. If another can follow, queue this task again.
+    """Delete the next slice. If another can follow at once, queue this task again.
 
-    If the queue loses a task, `sweep` queues the deletion again, within an hour.
+    If the queue loses this task, `sweep` queues it again within an hour.
     """
     if run_slice(pk):
         delete.enqueue(pk)

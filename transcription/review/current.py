@@ -108,7 +108,7 @@ def live_changes(transcript: Transcript) -> list[Change]:
 
 
 def _live_changes_of_each(keys: list[int]) -> defaultdict[int, list[Change]]:
-    """Return {primary key: `live_changes`} of these transcripts."""
+    """Return {primary key: live corrections in the order of their words}."""
     found = defaultdict[int, list[Change]](list)
     rows = Correction.objects.filter(transcript__in=keys, is_live=True)
     columns = ("transcript", "first", "last", "after", "pk")

@@ -35,8 +35,8 @@ def find_replacements(
         texts[first + 1 : last + 1] = [""] * (last - first)
         begin, end = words[first].at, words[last].at + words[last].span
         if touched and touched[-1].last > begin:
-            # This place and the one before are in the same saved correction. Merge them
-            # into one change, because changes must not overlap.
+            # A saved correction contains this place and the place before. Make one
+            # change of both, because changes must not overlap.
             touched[-1] = touched[-1]._replace(last=end)
         else:
             touched.append(Change(begin, end, ""))
@@ -74,9 +74,10 @@ def _is_replaced(
 def _with_texts(
     touched: list[Change], words: list[Word], texts: list[str]
 ) -> Iterator[Change]:
-    """Yield the changes in `touched` with their new texts.
+    """Yield the changes with their new texts.
 
-    words: the current words. texts: for each word its new text, or "" to remove it.
+    touched: the changes, still without texts. words: the current words. texts: for each
+    word its new text, or "" to remove it.
     """
     pieces = iter(zip(words, texts, strict=True))
     number = {at: n for n, each in enumerate(touched) for at in range(*each[:2])}
@@ -89,12 +90,11 @@ def _with_texts(
 
 
 def _keep_punctuation(first: str, last: str, replacement: str) -> str:
-    """Return the replacement with the punctuation before `first` and after `last`.
+    """Return the replacement with the punctuation and the capital of the replaced text.
 
-    If `first` begins with a capital letter, so does the replacement. This rule does not
-    apply if all letters of `first` are capitals, as in USA.
-    first, last: the first and the last word of the replaced text. If the replacement is
-    empty, the result is empty, too.
+    If “Blood,” is replaced by “urine”, the result is “Urine,”. But if all letters of
+    `first` are capitals, as in USA, the replacement keeps its own first letter.
+    first, last: the first and the last word of the replaced text.
     """
     if not replacement:
         return ""

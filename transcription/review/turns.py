@@ -1,8 +1,7 @@
 """Prepare the turns of a transcript's page, and the turns that a correction changes.
 
-The turns are computed from the original words, so that a correction never moves other
-text. All words of a correction are in the turn of the first original word that it
-replaces. If it also replaces words of the next turn, the next turn does not show them.
+The original words decide where a turn begins, so a correction never changes that. If a
+correction replaces words of several turns, its new text is shown in the first of them.
 """
 
 from bisect import bisect_left, bisect_right

@@ -141,7 +141,7 @@ def correct(
 def undo(
     request: HttpRequest, transcript: Transcript, body: dict[str, Any]
 ) -> Revision:
-    """Undo revision `number` of the body. Without it, undo the user's last edit."""
+    """Undo a revision: `number` in the body, or the user's last edit."""
     number = number_of(body, editing.last_to_undo(transcript, request.user))
     return editing.undo(transcript, request.user, number, key_of(body))
 
@@ -150,7 +150,7 @@ def undo(
 def redo(
     request: HttpRequest, transcript: Transcript, body: dict[str, Any]
 ) -> Revision:
-    """Redo revision `number` of the body. Without it, cancel the user's last undo."""
+    """Redo a revision: `number` in the body, or the edit that the user undid last."""
     number = number_of(body, editing.last_to_redo(transcript, request.user))
     return editing.redo(transcript, request.user, number, key_of(body))
 

@@ -142,9 +142,9 @@ def _add_operators(
     """Add the query's operators and the filters of `rows` to a condition.
 
     Returns the new condition and its parameters, for _STATEMENTS.
-    If the operators select at most MAX_SELECTED_CALLS calls, only the transcripts of
-    these calls are read. Otherwise the database reads all transcripts with the words
-    and checks the call of each.
+    If the operators select few calls (MAX_SELECTED_CALLS), only the transcripts of
+    these calls are searched. Otherwise the database finds all transcripts with the
+    words first, and then tests the call of each transcript.
     """
     rows = rows.order_by()
     if not query.operators and not rows.query.where:

@@ -51,10 +51,10 @@ class Operator:
         return self.name in ("after", "before")
 
     def condition(self, path: str) -> Q:
-        """Return the condition for the rows to search in. Raises BadOperator.
+        """Return the condition for a filter of rows. Raises BadOperator.
 
-        path: the lookup from these rows to their call, with `__` at the end, or "" to
-        test the rows themselves.
+        path: the lookup from a row to its call, such as `recording__call__`. "" if the
+        row itself is tested.
         """
         lookup, value = self._lookup
         condition = Q(**{f"{path}{lookup}": value})

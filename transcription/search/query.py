@@ -66,11 +66,11 @@ class Query:
     def narrow(self, rows: QuerySet[Any], path: str) -> QuerySet[Any]:
         """Return the rows that match the operators. Raises BadOperator.
 
-        path: the lookup from these rows to their call, with `__` at the end, or "" if
-        the rows are calls.
-        With `tag:`, `to:` or `by:` (not negated), `after:` and `before:` test the day
-        of the call. Without these, they test the day of the row, so that they also find
-        recordings without a call.
+        path: the lookup from a row to its call, such as `recording__call__`. "" if the
+        rows are calls.
+        In general, `after:` and `before:` test the day of the row, so that they also
+        find recordings without a call. In a search with `tag:`, `to:` or `by:` (without
+        a minus), they test the day of the call.
         """
         for operator in self.operators:
             is_of_rows = operator.is_day and not self.finds_calls

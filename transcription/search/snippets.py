@@ -160,11 +160,10 @@ def densest_index(found: list[tuple[int, int, int]]) -> int:
 
 
 def matched_word(words: list[Word], query: Query, best: int, count: int) -> Word | None:
-    """Return the word where occurrence number `best` of the text begins.
+    """Return the word where the best match begins, or None if no word matches.
 
-    Return None if the words have no occurrence.
-    words: the current words of the transcript.
-    count: the number of occurrences in the text.
+    words: the current words of the transcript. best: the index of the best occurrence
+    in the text. count: the number of occurrences in the text.
     """
     spoken = tokens("".join(f"{word.space}{word.text}" for word in words))
     found = occurrences([token.word for token in spoken], query)

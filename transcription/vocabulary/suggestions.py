@@ -59,7 +59,7 @@ def batches(request: HttpRequest) -> HttpResponse:
 @require_POST
 @permission_required(CORRECT_TRANSCRIPTS, raise_exception=True)
 def apply(request: HttpRequest, pk: int) -> HttpResponse:
-    """Queue the correction of a mistake in past transcripts, as a Batch."""
+    """Queue a Batch, which corrects a mistake in past transcripts."""
     row = get_object_or_404(Mistake, pk=pk)
     try:
         batch = past_transcripts.create_batch(

@@ -195,8 +195,8 @@ def find_transcript(
 ) -> Transcript | None:
     """Return the newest transcript with this audio, keyword list and models, or None.
 
-    The transcript has not failed, but may be unfinished. Then its `vocabulary_version`
-    may be None, because the list was not sent yet.
+    The transcript may be unfinished, but not failed. Its `vocabulary_version` is None
+    until the list is sent.
     """
     digest = hashlib.sha256(pair.audio.read_bytes()).hexdigest()
     version = words.version if words else None
