@@ -21,8 +21,8 @@ LISTING_DELAY = timedelta(minutes=2)
 LATE_DATA_PERIOD = timedelta(minutes=10)
 # Accepted difference between Twilio's clock and ours. Our clock may be an hour wrong.
 MAX_CLOCK_ERROR = timedelta(minutes=90)
-# A new call fails if Twilio's list lacks it twice, at least this long apart. For this
-# long, our request to place the call may still be running.
+# `mark_not_listed` looks at Twilio's list of calls twice, at least this long apart. Our
+# request to place the call takes at most this long.
 RECHECK_AFTER = timedelta(seconds=sum(TIMEOUT_SECONDS))
 
 
@@ -137,12 +137,12 @@ def ask_for_other_phone(call: Call) -> None:
 
 
 def mark_not_connected(call: Call) -> None:
-    """Store that the call to the operator has ended, and that <Dial> called nobody.
+    """Store that the operator's call has ended, and that <Dial> made no other call.
 
     An unfinished call becomes failed: the operator pressed a key, but then hung up
-    during the notice, or Twilio refused to call the other party. If no key was pressed,
-    `Call.follow_leg` has already canceled the call. Later checks only look for a
-    missing price.
+    during the notice, or Twilio refused to call the other party. (Without a key,
+    `Call.follow_leg` has already canceled the call.) If a price is missing, Twilio is
+    asked again.
     """
     mine = Call.objects.filter(pk=call.pk)
     mine.unfinished().update(

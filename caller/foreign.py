@@ -43,8 +43,9 @@ def import_recording(
 ) -> Recording | None:
     """Import a foreign recording together with its call. Raises TwilioError.
 
-    Return None if the call has not ended, or if `Recording.record` returns None.
-    begin: stored as the time of the call if Twilio does not report one.
+    Return None if the call has not ended, or if the recording was deleted on this site
+    or belongs to another call.
+    begin: the time to store for the call if Twilio does not report its time.
     """
     if call_state.status not in Call.FINISHED:
         return None

@@ -135,12 +135,11 @@ def with_country_code(typed: str) -> str:
     prefix, such as `00` in Europe or `011` in North America, is replaced by `+`. Any
     other text is returned unchanged, and `normalise_number` checks it.
 
-    Digits without `+` may be valid both as a national and as an international number.
-    They are read as national only if people in our country write exactly these digits.
-    - 6462123456 on an American site is in New York: Americans write it like this. So it
-      is not read as +64 6 212 3456 in New Zealand.
-    - 442079460123 on a German site is in London. +49 442079460123 is valid, too, but
-      Germans write it with a 0 in front: 0442079460123.
+    Some digits are valid both as a national and as an international number. They are
+    read as national only if people in our country write exactly these digits:
+    - On an American site, 6462123456 is in New York, not +64 6 212 3456 in New Zealand.
+    - On a German site, 442079460123 is in London, not +49 442079460123. Germans would
+      write the second number with a 0 in front.
     """
     digits = _digits(typed)
     if not digits or _has_plus(typed):

@@ -59,7 +59,7 @@ def home(request: HttpRequest) -> HttpResponse:
 def recent_calls(user: Any, is_mine: bool) -> dict[str, Any]:
     """Return the rows of recent calls, and `is_changing`: whether a row may change.
 
-    Log that the user has read their transcripts.
+    Log that the user has read the transcripts of these calls.
     """
     calls = Call.objects.with_contact_name().select_related("requested_by")
     if is_mine:

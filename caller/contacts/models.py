@@ -117,17 +117,14 @@ def number_begins(path: str, typed: str) -> Q:
 
 
 def contact_name_subquery(path: str) -> Subquery:
-    """Return a subquery for the name of a number's contact.
-
-    path: see `contact_subquery`.
-    """
+    """Return `contact_subquery` for the contact's name."""
     return contact_subquery("name", path)
 
 
 def contact_subquery(column: str, path: str) -> Subquery:
-    """Return a subquery for a column of the contact who has a number.
+    """Return a subquery for a column of the contact who has the number at `path`.
 
-    path: lookup path from the outer row to this number, such as `other_number`.
+    path: lookup path from the outer row to the number, such as `other_number`.
     """
     numbers = ContactNumber.objects.filter(number=OuterRef(path))
     return Subquery(numbers.values(f"contact__{column}")[:1])

@@ -7,9 +7,9 @@ def channel_names(recording: Recording) -> dict[str, str] | None:
     """Return `{"1": name, "2": name}`: who speaks on each channel of a conversation.
 
     Return None if the recording is not a conversation with two channels. Channel 1 is
-    the phone whose call ran <Dial> (twilio.com/docs/voice/twiml/dial#record): in an
-    incoming call the phone that called us, in an outgoing call the operator's phone.
-    At most three queries.
+    the caller if the call is incoming, and the operator if it is outgoing: Twilio puts
+    the parent call there (twilio.com/docs/voice/twiml/dial#record). At most three
+    queries.
     """
     call = recording.call
     if not (call and call.is_conversation and recording.channels == 2):

@@ -47,7 +47,7 @@ def phone(request: HttpRequest) -> HttpResponse:
 def context_of(row: OperatorPhone | None) -> dict[str, Any]:
     """Return the phone and, if it is not verified, how the call with the code ended.
 
-    fault: why no code can be typed, or "".
+    fault: why the page does not ask for the code, or "" if it asks.
     can_call_again: whether the call has ended, or its code is no longer accepted.
     """
     if row is None or row.verified_at:

@@ -40,9 +40,9 @@ class Call(PhoneStatus):
     """A call to or from `other_number`, the number of the other party.
 
     The status and the times are those of the other party's phone. In a conversation,
-    the operator's phone has its own row: Leg, in caller/conversations/models.py. In an
-    outgoing conversation, the leg decides the status of the call until the other party
-    is called, see `follow_leg`.
+    the operator's phone has its own row: Leg, in caller/conversations/models.py. An
+    outgoing conversation takes its status from the Leg until the other party is called,
+    see `follow_leg`.
     The row of an outgoing call is saved before we ask Twilio to place the call.
     """
 
@@ -329,8 +329,8 @@ class Call(PhoneStatus):
     def phone_of(self, state: CallState) -> PhoneStatus:
         """Return the row of the phone that `state` describes: this Call or its Leg.
 
-        The leg of an incoming conversation is the child call, which <Dial> made. In an
-        outgoing conversation, the leg is the parent call.
+        The Leg (the operator's phone) is the child call, which <Dial> made, if the
+        conversation is incoming. If it is outgoing, the Leg is the parent call.
         """
         is_child = bool(state.parent_sid)
         if self.is_conversation and is_child == self.is_inbound:

@@ -92,13 +92,13 @@ class CallQuerySet(models.QuerySet["Call"]):
         return self.annotate(contact_name=contact_name_subquery("other_number"))
 
     def made_within(self, time: timedelta) -> CallQuerySet:
-        """Return outgoing calls, at most `time` old, that no rule has refused."""
+        """Return the outgoing calls of `paid_within`."""
         return self.paid_within(time).filter(direction=self.model.Direction.OUTBOUND)
 
     def paid_within(self, time: timedelta) -> CallQuerySet:
-        """Return all calls that are at most `time` old, incoming calls too.
+        """Return the calls in both directions that are at most `time` old.
 
-        Only calls that were refused by a rule are left out, because they cost nothing.
+        Calls that this site refused are left out, because they cost nothing.
         """
         recent = self.filter(created_at__gt=timezone.now() - time)
         return recent.exclude(status=self.model.Status.REFUSED)

@@ -101,7 +101,7 @@ def fail_interrupted(older_than: datetime) -> int:
     running, it sets the status again when it has stored the audio.
     older_than: leave out recordings that were created later.
     """
-    # A recording at Twilio has a SID: its status comes from Twilio.
+    # Leave out recordings with a SID: they are from Twilio, which reports their status.
     left = Recording.objects.filter(
         sid=None, status=Recording.Status.IN_PROGRESS, created_at__lt=older_than
     )

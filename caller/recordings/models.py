@@ -124,15 +124,15 @@ class Recording(models.Model):
 
     class Meta:
         ordering = ["-created_at"]
-        # The admin uses the first three indexes to sort and filter, as in Call.
+        # The list in admin uses the first three indexes to sort and filter.
         indexes = [
             models.Index(
                 Coalesce("duration_seconds", -1), "id", name="recording_by_length"
             ),
             models.Index(fields=["status", "created_at"], name="recording_by_status"),
             models.Index(fields=["source", "created_at"], name="recording_by_source"),
-            # Retention uses this index to find audio that is too old. Rows whose audio
-            # was deleted are left out: in time, they are the majority.
+            # Retention uses this index to find audio that is too old. The index stays
+            # small, because it leaves out rows with deleted audio.
             models.Index(
                 fields=["created_at"],
                 condition=Q(audio_deleted_at=None),
@@ -338,8 +338,8 @@ class Recording(models.Model):
         try:
             changed = unchanged.update(**columns)
         except Error:
-            # Delete the file now. No row refers to it, so cleanup.delete_recordings
-            # might keep it.
+            # Delete the file now. If this recording has no other audio,
+            # cleanup.delete_recordings would keep the file.
             self.audio.storage.delete(stored)
             raise
         if changed:

@@ -38,6 +38,6 @@ def delete_audio(instance: Recording, **kwargs: Any) -> None:
         storage.delete(name)
 
     # robust=True: if the storage cannot delete this file, Django logs the error and
-    # still deletes the other files of the transaction. If the recording has a SID, its
-    # tombstone lets the cleanup delete this file later.
+    # still deletes the other files. `cleanup.delete_recordings` tries again later if
+    # the recording has a SID.
     transaction.on_commit(delete_file, robust=True)

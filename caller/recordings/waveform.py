@@ -136,10 +136,10 @@ def _peak(samples: array[int], channel: int, channels: int, width: int) -> int:
 
 
 def outlines(loudness: dict[str, Any]) -> list[str]:
-    """Return the SVG paths: one for each channel if `loudness` has `each`, else one.
+    """Return the SVG paths: two if `loudness` has `each` (two channels), otherwise one.
 
     loudness: the result of `measure`. The whole picture is LEVELS wide and 100 high.
-    Two paths have the same scale: that of the loudest level.
+    Two paths have the same scale, so that the quieter channel looks smaller.
     """
     if each := loudness.get("each"):
         full = max([*each[0], *each[1], 1])

@@ -24,8 +24,8 @@ def webhook_url(view_name: str, call_uuid: UUID) -> str:
 def path_of(view_name: str, script_prefix: str) -> str:
     """Return the path of a view.
 
-    script_prefix: only a key of the cache, because the path depends on it. `reverse`
-    reads the prefix of the current thread itself.
+    script_prefix: needed only for the cache, which must keep one path per prefix.
+    `reverse` gets the prefix from the current thread.
     """
     return reverse(view_name)
 

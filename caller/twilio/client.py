@@ -288,6 +288,6 @@ def open_recording(
                 answer.status_code, code_in(start), answer.headers
             )
         if answer.headers.get("Content-Encoding", "identity") != "identity":
-            # A proxy compressed the audio anyway. So we do not know the real length.
+            # A proxy has compressed the audio. Content-Length is the compressed length.
             answer.headers.pop("Content-Length", None)
         yield answer

@@ -25,7 +25,7 @@ class Sentences:
     try_later: str
 
 
-# By language code, as `voices.base` returns it.
+# The keys are language codes, such as "en". `voices.base` returns these codes.
 TRANSLATIONS = {
     "en": Sentences(
         notice=(
