@@ -84,8 +84,8 @@ def update(
     """Do the same as `filter(**where).update(**columns)`. Return the number of rows.
 
     where: columns and their values.
-    columns: the new values. A value may be an expression, such as F("jobs") + 1. One
-    statement is cached for each expression, so do not put changing values into it.
+    columns: the new values. A value may be an expression, such as F("jobs") + 1. The
+    SQL of each different expression is cached, so do not write F("jobs") + count.
     """
     expressions = tuple(
         (name, value if hasattr(value, "resolve_expression") else None)

@@ -19,8 +19,8 @@ for model in [each for each in admin.site._registry if "allauth" in each.__modul
 
 urlpatterns: list[URLPattern | URLResolver] = [
     path("login/", views.login, name="account_login"),
-    # This page needs no login: people who cancel at the second factor are not logged
-    # in yet.
+    # The button Cancel on the page for the second factor sends its request here. At
+    # that point, the user is not logged in yet.
     path("logout/", login_not_required(views.logout), name="account_logout"),
     path("inactive/", views.account_inactive, name="account_inactive"),
     path("reauthenticate/", views.reauthenticate, name="account_reauthenticate"),

@@ -1,7 +1,7 @@
 """Set a new password through a link in an e-mail.
 
-The pages exist only if BASE_URL is set (for the link), and if EMAIL_URL is valid or
-DEBUG is on (for the e-mail). Otherwise the login page does not link to them.
+The link needs BASE_URL. The e-mail needs a valid EMAIL_URL, or DEBUG. If something is
+missing, the pages do not exist, and the login page does not link to them.
 """
 
 import logging
@@ -79,8 +79,9 @@ def send_link(user_pk: int) -> None:
     """Create a link and send it, unless the account got one within LINK_INTERVAL.
 
     Do nothing if the account is not active or was deleted.
-    The link is secret, so it is created here and is never in the queue. A queue message
-    that is lost does not count as a link: the user may ask for another link at once.
+    The link is created here, because it is secret and must not be in the queue. The
+    interval begins here, too: if the queue loses the message, the user can ask again at
+    once.
     """
     user = User.objects.filter(pk=user_pk, is_active=True).first()
     if user is None or not claim_link(user):

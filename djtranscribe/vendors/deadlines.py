@@ -22,8 +22,8 @@ from djtranscribe.database import release_connection
 from djtranscribe.tracing import span
 from djtranscribe.vendors.errors import never_sent
 
-# At most this many connections to one host stay open for reuse. The maximum of the
-# worker's --concurrency is the same, so that each thread can reuse a connection.
+# Keep at most this many connections to one host open. This is also the maximum of the
+# worker's --concurrency, so that each thread can reuse a connection.
 MAX_CONNECTIONS = 128
 CHUNK_BYTES = 64 * 1024
 # Time limit for CHUNK_BYTES of a streamed response. So at least 2 kB/s must arrive.
@@ -110,7 +110,8 @@ def watch(sock: socket.socket | None) -> None:
 def watch_new(sock: socket.socket) -> None:
     """If this thread has a time limit, apply the limit to a copy of a new socket.
 
-    A copy is needed, because TLS may replace the original before the handshake.
+    For TLS, Python moves the connection to another socket object before the handshake.
+    The original then cannot shut the connection down, but the copy can.
     """
     limit: TimeLimit | None = getattr(_local, "limit", None)
     if limit:
@@ -128,7 +129,7 @@ class _WatchMixin:
         return sock
 
     def request(self, *args: Any, **options: Any) -> None:
-        # A reused connection was opened under an earlier limit: apply the present one.
+        # A reused connection is from an earlier request. Apply this request's limit.
         watch(self.sock)
         super().request(*args, **options)  # type: ignore[misc]
 

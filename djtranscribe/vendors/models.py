@@ -67,8 +67,8 @@ class VendorPauseQuerySet(models.QuerySet["VendorPause"]):
                 self.start(error, what)
             raise
         if pause and not is_free:
-            # A new probe_at means that another request was refused meanwhile. Then a
-            # BUSY pause goes on.
+            # Keep a BUSY pause if another request was refused meanwhile: that request
+            # has changed probe_at.
             is_over = Q(refused=BUSY, probe_at=pause.probe_at)
             proven = self.filter(Q(refused__in={"", what}) | is_over, pk=pause.pk)
             if not proven.delete()[0] and not what:

@@ -37,9 +37,8 @@ HIGHEST_PRIORITY = 9
 CONNECT_SECONDS, SEND_SECONDS = 2, 3
 # Interval of heartbeats. They detect a connection that was cut without being closed.
 HEARTBEAT_SECONDS = 10
-# Redis delivers a message again if no worker confirms it within this many seconds. That
-# is harmless. The first worker has claimed the transcript, the check of the call or the
-# deletion, so the second worker does nothing. At worst, a password link is sent twice.
+# Redis delivers a message again if no worker confirms it within this many seconds. The
+# second worker then does nothing, because the first worker has claimed the work.
 REDIS_VISIBILITY_TIMEOUT = 300
 
 
