@@ -71,9 +71,8 @@ def align(text: str, heard: list[ListedWord]) -> Iterator[AlignedWord]:
 def _end_of(text: str, at: int, word: str, following: str) -> int:
     """Return the index after `word` if the text has this word at `at`, else 0.
 
-    Punctuation before `word` is skipped. The index is after the punctuation that comes
-    after `word`. But if `following`, the next word of the list, begins in this
-    punctuation, the index is where `following` begins.
+    Punctuation around `word` belongs to the word. But the word ends before `following`,
+    the next word of the list: in `10-$20`, the word `10-` ends before `$20`.
     """
     begin = at + (text[at : at + 1] == " ")
     while not text.startswith(word, begin):

@@ -92,12 +92,10 @@ def hold_lease(row: Any) -> Iterator[None]:
 
 
 def renew(row: Any, until: datetime) -> None:
-    """Extend the leases of `row` and of the other rows that this process works on.
+    """Extend the leases of `row` and of this process's other rows of the same model.
 
-    One statement extends all of them. It leaves out rows of other models. It also
-    leaves out rows whose `keep_lease` was not called since their last extension,
-    because their thread may hang. If we no longer hold the lease of a row, its
-    `has_lost_lease` is set.
+    Leave out a row if `keep_lease` was not called for it since the last extension: its
+    thread may hang. Set `has_lost_lease` of each row that has lost its lease.
     """
     with _renewing:
         rows = {
@@ -129,10 +127,7 @@ def stop_counting_kills() -> None:
 
 
 def _uncount(*extra: Any) -> None:
-    """Subtract 1 from `kills` of the rows in `extra`.
-
-    Also do this for rows that an earlier call of `_uncount` could not save.
-    """
+    """Subtract 1 from `kills` of these rows, and of rows where this failed before."""
     _uncounted.extend(extra)
     for _ in range(len(_uncounted)):
         with suppress(IndexError):  # another thread has taken the row

@@ -11,9 +11,10 @@ from transcription.words import Word, join_words
 # A word with a confidence (0 to 1) below this is doubtful. Most words of a clear call
 # are above 0.9.
 DOUBTFUL_BELOW = 0.5
-# A new paragraph starts after a silence of PAUSE_MS or after LONGEST_WORDS words. If a
-# paragraph already has LONG_WORDS words, the next sentence starts a new paragraph.
+# A silence of at least this length starts a new paragraph.
 PAUSE_MS = 2000
+# After LONG_WORDS words, the next sentence starts a new paragraph. After LONGEST_WORDS
+# words, the next word does.
 LONG_WORDS, LONGEST_WORDS = 80, 200
 SENTENCE_ENDS = (".", "?", "!", "…", "。", "？", "！", "।", "؟")
 

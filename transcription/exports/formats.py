@@ -47,16 +47,15 @@ def txt(transcript: Transcript, options: Options) -> bytes:
 
 
 def as_json(transcript: Transcript, options: Options) -> bytes:
-    """Return the text and its words as JSON.
+    """Return the text and its words as JSON. A missing value is null.
 
     `options.times` adds the start and end (ms) of each word. `options.speakers` adds
-    its speaker and channel. A missing value is null.
+    its speaker and channel.
 
-    The words are as AssemblyAI sent them in two cases: for Version.ORIGINAL, or if
-    nobody has corrected words or named speakers. In all other cases, they are the
-    current words. The channel of a current word is that of its speaker, or null if the
-    speaker is on several channels. Version.BOTH adds the original text and words if the
-    text was corrected.
+    For Version.ORIGINAL, or if nobody has corrected words or named speakers, the words
+    are as AssemblyAI sent them. Otherwise they are the current words, and their channel
+    is null if the speaker is on several channels. If the text was corrected,
+    Version.BOTH adds the original text and words.
     """
     keys = ["text", "confidence"]
     keys += ["start", "end"] * options.times + ["speaker", "channel"] * options.speakers

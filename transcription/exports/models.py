@@ -52,7 +52,7 @@ class Export(models.Model):
         mine = Export.objects.filter(pk=self.pk)
         for batch in batches:
             yield batch
-            # The response asks for the next batch, so it has already sent this batch.
+            # Django asks for the next batch only after it has sent this one.
             self.sent += len(batch)
             now = timezone.now()
             if now - self.moved_at >= SAVE_INTERVAL:

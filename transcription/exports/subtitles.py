@@ -1,10 +1,8 @@
 """Subtitles from words: short texts (cues) that are shown while they are spoken.
 
-A cue begins with its first word. It ends at most MAX_LINGER_MS after its last word, and
-not after the end of the audio. If speakers answer each other quickly, they share a cue:
-one line each, with dashes unless speakers are named. Two cues overlap only if the
-second begins before the last word of the first has ended, usually because people talk
-at the same time. See "Dashes" and "Timing" in the BBC Subtitle Guidelines,
+If speakers answer each other quickly, they share a cue, with one line for each. The
+lines begin with the speakers' names or with dashes. Two cues overlap if people talk at
+the same time. See "Dashes" and "Timing" in the BBC Subtitle Guidelines,
 bbc.github.io/subtitle-guidelines
 """
 

@@ -94,8 +94,8 @@ class TranscriptQuerySet(models.QuerySet["Transcript"]):
         `announced_at` is set just before a message (tasks.advance) is queued. It is
         None again when a worker has received the message.
         """
-        # An older message counts as lost: the process that set `announced_at` may have
-        # died before it queued the message.
+        # After this time, a message counts as lost: the process may have died after it
+        # set `announced_at` and before it queued the message.
         oldest = now - timedelta(seconds=settings.RECOVER_SECONDS / 3)
         return self.exclude(announced_at__gt=oldest, announced_at__lte=now)
 

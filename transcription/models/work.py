@@ -150,9 +150,9 @@ class Work(models.Model):
 
     @property
     def is_unread(self) -> bool:
-        """Whether we do not know yet how the job ended."""
-        # Older versions stored no response of a failed job, only an error with this
-        # prefix (see `handle_failed_job` in steps.py).
+        """Whether the job may have a result that we have not read."""
+        # An older version stored no response for a failed job, but an error with the
+        # prefix that `handle_failed_job` (steps.py) writes.
         is_known = self.response or self.error.startswith("AssemblyAI: ")
         return not self.is_finished or (self.is_failed and not is_known)
 

@@ -89,8 +89,8 @@ def delete_audio(recording: Recording) -> dict[str, int]:
 def delete_text(transcript: Transcript) -> dict[str, int]:
     """Delete a transcript at AssemblyAI, then our row. Raises AssemblyAIError.
 
-    Our row stays if it has changed meanwhile. Somebody may have retried a failed
-    transcript: then the row is needed for the text of a new job, which we pay for.
+    The row stays if somebody has retried the transcript meanwhile: the text of the new
+    job, which we pay for, needs the row.
     """
     jobs = delete_job(transcript)
     with transaction.atomic():

@@ -105,9 +105,9 @@ def erase_slice(deletion: Deletion) -> bool:
 
 
 def try_to_erase(call: Call, deletion: Deletion) -> str:
-    """Run `erase_call`. Return its result, or why a vendor does not delete the call.
+    """Run `erase_call` and count failures. Raises LeaseLost.
 
-    Also count failures. Raises LeaseLost.
+    Return "", or why the call was not erased.
     """
     position = deletion.position
     try:

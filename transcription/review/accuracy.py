@@ -11,8 +11,8 @@ from django.db.models.functions import Coalesce, RowNumber, TruncMonth
 
 from transcription.models import Score
 
-# The sums use all scores. A confidence interval uses only the newest scores of its
-# group, at most NEWEST.
+# A confidence interval uses at most this many scores of a Group, the newest. The sums
+# use all scores.
 NEWEST = 300
 RESAMPLES = 200
 GROUPS = 20
@@ -68,7 +68,7 @@ class Line(NamedTuple):
 
 
 def groups() -> list[Group]:
-    """Return the groups with the most scores, at most GROUPS. Makes two queries."""
+    """Return the GROUPS groups with the most scores. Makes two queries."""
     sums = (
         Score.objects.values(*GROUP, MODEL)
         .annotate(scores=Count("pk"), **{f"sum_{each}": Sum(each) for each in COUNTS})

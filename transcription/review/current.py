@@ -79,15 +79,12 @@ def _names_of_each(keys: list[int]) -> dict[int, dict[str, str] | None]:
     rows = Revision.objects.filter(
         transcript__in=keys, kind=Revision.Kind.SPEAKERS, is_undone=False
     )
-    # The newest revision of a transcript counts, because dict() keeps the last one.
+    # dict() keeps the last value of a key: the names in the newest revision.
     return dict(rows.order_by("number").values_list("transcript", "speakers"))
 
 
 def is_edited(transcript: Transcript) -> bool:
-    """Return whether there is a live correction, or a speaker whom somebody has named.
-
-    Other revisions, such as those of Verify, change no words.
-    """
+    """Return whether any words are corrected now, or any speakers are named."""
     if not transcript.revision:
         return False
     corrections = transcript.corrections.filter(is_live=True)

@@ -64,9 +64,9 @@ def save(
     author: an account. None for a carry-over, or if the account was deleted.
     started_from: the number of the revision that the author saw, or 0 for none. If
     somebody else has corrected the same words since then, Conflict is raised. An undo
-    by somebody else raises no Conflict. Other people's changes of other words are kept.
-    client_key: if a revision of this transcript has this key already, nothing is saved
-    and that revision is returned.
+    by somebody else does not count.
+    client_key: if a revision of this transcript has this key already, return that
+    revision and save nothing.
     """
     with transaction.atomic():
         row = lock_transcript(transcript)

@@ -110,7 +110,7 @@ class Revision(models.Model):
     )
     # Only set for SPEAKERS: {name in the original words: the new name}.
     speakers = models.JSONField(null=True)
-    # Null if the account was deleted, or if corrections were carried over.
+    # Null for CARRIED, or if the account was deleted.
     author = models.ForeignKey(
         settings.AUTH_USER_MODEL, null=True, on_delete=models.SET_NULL, related_name="+"
     )
@@ -212,8 +212,7 @@ class Score(models.Model):
 class Mistake(models.Model):
     """A wrong text, its correction, and the number of transcripts with this correction.
 
-    The number is updated whenever live corrections change, so that no page has to
-    count.
+    The number is stored, so that no page has to count. mistakes.py updates it.
     """
 
     # Neither text begins or ends with punctuation. Each has at most mistakes.MAX_WORDS

@@ -53,11 +53,10 @@ def seen_revision(request: HttpRequest) -> int:
     raise_exception=True,
 )
 def speakers(request: HttpRequest, uuid: UUID) -> HttpResponse:
-    """Name the speakers. The form has one `speaker` and one `name` for each of them.
+    """Save the names of all speakers: the lists `speaker` and `name` of the form.
 
-    With `swap`, two speakers get each other's name. Saving the form replaces all names.
-    So the form must have the `revision` that the page shows: nobody must overwrite
-    newer names that they have not seen.
+    With `swap`, two speakers get each other's name. `revision` is the revision that the
+    page shows. If the names have changed since then, nothing is saved.
     """
     transcript = get_transcript(uuid)
     asked, given = request.POST.getlist("speaker"), request.POST.getlist("name")
@@ -85,8 +84,8 @@ def speakers(request: HttpRequest, uuid: UUID) -> HttpResponse:
 def set_verified(request: HttpRequest, uuid: UUID, is_verified: bool) -> HttpResponse:
     """Verify a transcript, or reopen it.
 
-    To verify it, the form must have the `revision` that the page shows: nobody must
-    verify changes that they have not seen.
+    `revision` in the form is the revision that the page shows. If the transcript has
+    changed since then, it is not verified.
     """
     transcript = get_transcript(uuid)
     try:

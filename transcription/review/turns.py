@@ -147,9 +147,9 @@ def _turns(
     begin: int,
     rows: list[Correction],
 ) -> Iterator[PageTurn]:
-    """Yield a turn for each of the bounds.
+    """Yield a turn for each (first, end, speaker) in `bounds`.
 
-    words: original words. `begin` is the index of the first of them.
+    words: the original words from index `begin` on.
     rows: the live corrections of these words, in the order of the words.
     """
     current = apply_changes(

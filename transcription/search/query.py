@@ -103,10 +103,9 @@ def parse(text: str) -> Query:
 def _term(typed: str, is_prefix: bool, is_excluded: bool) -> Term | None:
     found = tokens(typed)
     if found and found[-1].is_last_letter:
-        # In scripts without spaces, the index has pairs of letters, and a single letter
-        # only at the end of a run. So a search for the single letter would only find
-        # ends of runs. Drop the letter: the pair before contains it. If there is no
-        # pair, search for all tokens that start with the letter.
+        # A search for 東京 has the tokens 東京 and 京. But a text with 東京都 has 東京,
+        # 京都 and 都, so drop the token 京. A search for only 京 has just this token:
+        # then search for all tokens that start with 京.
         if len(found) > 1 and found[-2].end == found[-1].end:
             found.pop()
         else:

@@ -19,7 +19,8 @@ from transcription.search.query import Query
 from transcription.tokens import Token, tokens
 from transcription.words import Word
 
-# A passage has about PASSAGE characters. About BEFORE of them are before the match.
+# A passage has about PASSAGE characters. It begins about BEFORE characters before the
+# match.
 PASSAGE, BEFORE = 220, 50
 # For each match, we count the different terms of the query in the NEAR tokens that
 # begin there. The best match has the highest count.
@@ -84,8 +85,8 @@ def snippet_of(transcript: Transcript, query: Query, words: list[Word]) -> Snipp
     cuts = [passage[0].start if first else 0]
     for start, end, _ in found:
         if first <= start and end <= first + len(passage):
-            # In scripts without spaces, tokens are overlapping pairs of letters. If a
-            # match shares a letter with the match before, show this letter only once.
+            # In scripts without spaces, tokens overlap: the text 東京都 has the tokens
+            # 東京 and 京都. If both match, show 京 only once.
             marked = max(cuts[-1], all_tokens[start].start), all_tokens[end - 1].end
             cuts += marked
     is_cut = first + len(passage) < len(all_tokens)
@@ -143,9 +144,9 @@ def occurrences(words: list[str], query: Query) -> list[tuple[int, int, int]]:
 
 
 def densest_index(found: list[tuple[int, int, int]]) -> int:
-    """Return the index of the best occurrence (see NEAR), or 0 if `found` is empty.
+    """Return the index of the best match in `found`, or 0 if `found` is empty.
 
-    found: the result of `occurrences`.
+    found: the result of `occurrences`. NEAR explains which match is the best.
     """
 
     def terms_near(index: int) -> int:
