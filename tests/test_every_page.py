@@ -10,7 +10,7 @@ from dataclasses import dataclass
 import pytest
 from django.apps import apps
 from django.contrib import admin
-from django.contrib.auth.models import Group, User
+from django.contrib.auth.models import Group, Permission, User
 from django.test import Client
 from django.utils import timezone
 
@@ -519,6 +519,33 @@ def test_an_operator_changes_no_number_of_a_protected_contact(
 
     number.refresh_from_db()
     assert number.number == "+14155550123"
+
+
+def test_only_a_user_who_may_allow_calls_deletes_the_number_of_a_blocked_contact(
+    rows, operator_client
+):
+    operators = Group.objects.get(name="Operators")
+    operators.permissions.add(Permission.objects.get(codename="delete_contactnumber"))
+    Contact.objects.update(do_not_call=True)
+    contact = Contact.objects.get()
+    number = contact.numbers.create(number="+14155550123")
+    typed = {
+        "name": "Bob",
+        "numbers-TOTAL_FORMS": "1",
+        "numbers-INITIAL_FORMS": "1",
+        "numbers-0-id": number.pk,
+        "numbers-0-contact": contact.pk,
+        "numbers-0-number": number.number,
+        "numbers-0-DELETE": "on",
+    }
+
+    operator_client.post(f"/admin/caller/contact/{ROW}/change/", typed)
+    refused = contact.numbers.count()
+    operators.permissions.add(Permission.objects.get(codename="change_donotcall"))
+    typed |= {"do_not_call": "on"}
+    operator_client.post(f"/admin/caller/contact/{ROW}/change/", typed)
+
+    assert (refused, contact.numbers.count()) == (1, 0)
 
 
 @pytest.mark.parametrize("who", ["operator", "supervisor"])

@@ -28,6 +28,17 @@ def protected_fields(request: HttpRequest) -> list[str]:
     return [field for field, may in needed if not request.user.has_perm(may)]
 
 
+def is_protected(contact: Contact | None, request: HttpRequest) -> bool:
+    """Return whether this user may not change or delete the contact's numbers.
+
+    Otherwise a user who may not untick `do_not_call` could remove the number from the
+    contact. Then we would call it again.
+    """
+    values = [getattr(contact, field, None) for field in protected_fields(request)]
+    # A period of 0 counts, because it means "keep forever".
+    return any(value is not None and value is not False for value in values)
+
+
 class NumberForm(forms.ModelForm[ContactNumber]):
     number = NumberField()
 
@@ -46,12 +57,16 @@ class NumberInline(admin.StackedInline[ContactNumber, Contact]):
     def has_change_permission(
         self, request: HttpRequest, obj: Contact | None = None
     ) -> bool:
-        # Otherwise a user who may not untick `do_not_call` could change the number
-        # instead. Then we would call the old number again.
-        values = [getattr(obj, field, None) for field in protected_fields(request)]
-        # A period of 0 counts, because it means "keep forever".
-        is_protected = any(value is not None and value is not False for value in values)
-        return not is_protected and super().has_change_permission(request, obj)
+        return not is_protected(obj, request) and super().has_change_permission(
+            request, obj
+        )
+
+    def has_delete_permission(
+        self, request: HttpRequest, obj: Contact | None = None
+    ) -> bool:
+        return not is_protected(obj, request) and super().has_delete_permission(
+            request, obj
+        )
 
 
 @admin.register(Contact)
