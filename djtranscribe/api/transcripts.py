@@ -134,8 +134,8 @@ def transcripts_for_user(user: User, **of: Any) -> list[TranscriptOut] | None:
 def list_transcripts(
     request: HttpRequest, params: Query[TranscriptFilters]
 ) -> TranscriptPage:
-    """Newest first, or best match first with `q`. All transcripts with a text on the
-    page count as read. Needs `transcription.view_transcript`."""
+    """Newest first, or best match first with `q`. *Access log* records each
+    transcript with a text as read. Needs `transcription.view_transcript`."""
     rows = params.within(transcripts())
     if params.status:
         rows = rows.filter(status=params.status)
@@ -183,7 +183,7 @@ def search_page(
 def get_transcript(
     request: HttpRequest, uuid: UUID, params: Query[Detail]
 ) -> TranscriptDetail:
-    """If it has a text, the transcript counts as read.
+    """If it has a text, *Access log* records it as read.
     Needs `transcription.view_transcript`."""
     return detail(request, uuid, params.words)
 
@@ -194,8 +194,7 @@ def detail(request: HttpRequest, uuid: UUID, with_words: bool) -> TranscriptDeta
         unused.remove("words")
     rows = transcripts().defer(None).defer(*unused)
     transcript = get_object_or_404(rows, uuid=uuid)
-    # If a person has removed all words, the response still has the original text. So
-    # the transcript counts as read.
+    # If a person has removed all words, the response still has the original text.
     if transcript.text or transcript.uncorrected_text:
         Access.objects.log(user_of(request), Access.Action.READ, [transcript])
     [out] = transcripts_out([transcript])
@@ -224,7 +223,7 @@ def correct_transcript(
 ) -> Status[Any]:
     """Saves all corrections as one revision, or none. 400: a correction or `revision`
     is not valid. 409: the transcript is verified, or somebody else has corrected the
-    same words since `revision`. The transcript counts as read.
+    same words since `revision`. *Access log* records the transcript as read.
     Needs `transcription.view_transcript` and `transcription.correct_transcript`."""
     transcript = get_object_or_404(transcripts(), uuid=uuid)
     changes = [Change(each.first, each.last, each.text) for each in body.corrections]
@@ -252,8 +251,8 @@ def correct_transcript(
     auth=Bearer("transcription.view_transcript"),
     response={**FAULTS, **NOT_FOUND},
     summary="Get a transcript as a file",
-    description=f"The extension is one of {', '.join(FORMATS)}. The transcript "
-    "counts as read. Needs `transcription.view_transcript`.",
+    description=f"The extension is one of {', '.join(FORMATS)}. *Access log* "
+    "records the transcript as read. Needs `transcription.view_transcript`.",
     url_name="export",
     openapi_extra={
         "responses": {
