@@ -39,7 +39,7 @@ from benchmarks.site import (
 from tests.chaos.waiting import free_port
 
 SENDERS = 12
-TRIES = 4  # as many as Twilio's with #rc=3 (three retries) in the URL
+TRIES = 4  # one request and three retries, as Twilio does: our URLs end in #rc=3
 FINISH_SECONDS = 600  # after the last webhook was sent
 CPU_MS = 70  # goal for a call, all our processes together
 
@@ -99,7 +99,7 @@ class Load:
         ]
 
     def send_all(self) -> float:
-        """Send all deliveries. Return the seconds it took: more with a slow server."""
+        """Send all deliveries. Return the seconds it took."""
         began = time.monotonic()
         threads = [
             threading.Thread(target=self.send, args=[began]) for _ in range(SENDERS)

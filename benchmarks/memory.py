@@ -61,7 +61,7 @@ def main() -> None:
 
 
 def measure(megabytes: int, recordings: int, wait: float) -> tuple[float, float]:
-    """Return the seconds up to the last submission, and the MB above an idle worker."""
+    """Return (seconds until the last submission, MB more than an idle worker)."""
     with (
         a_database() as url,
         fake_vendors("0", str(megabytes)) as vendors,

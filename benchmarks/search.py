@@ -99,7 +99,7 @@ def fill(size: int) -> list[str]:
             "column_name NOT IN ('id', 'uuid', 'text', 'search_text', 'search_vector')"
         )
         others = ", ".join(f'"{name}"' for (name,) in cursor.fetchall())
-        # For each text, copy the only row with this text and another UUID.
+        # The table has one row. Copy it for each text, with this text and a new UUID.
         insert = (
             f"INSERT INTO transcription_transcript (uuid, text, search_text, {others}) "
             f"SELECT gen_random_uuid(), said.text, indexed, {others} FROM said, one"
