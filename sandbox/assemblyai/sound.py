@@ -18,8 +18,7 @@ SHORTEST_SECONDS = 0.160
 SILENCE_LEVEL = 150
 FRAME_SECONDS = 0.03
 MARGIN_SECONDS = 0.5
-# Pieces are at most this long. Moonshine is made for up to 30 s, and works best below
-# 15 s.
+# Pieces are at most this long. The recogniser Moonshine works best below 15 s.
 LONGEST_SECONDS = 14.0
 PAUSE_SECONDS = 0.3
 

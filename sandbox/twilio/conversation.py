@@ -115,7 +115,7 @@ def _talk(call: Call, child: Call, recording: Recording | None, limit: float) ->
 
 
 def _wait_for_both(call: Call, child: Call, seconds: float) -> float:
-    """Wait until a person hangs up, at most `seconds`. Return the seconds waited."""
+    """Wait up to `seconds` until a person hangs up. Return the seconds waited."""
     # Sound from a microphone takes real time, so do not scale it by --pace.
     is_live = call.person.is_live or child.person.is_live
     pace = 1.0 if is_live else network.pace

@@ -11,7 +11,7 @@ from sandbox.twilio.state import Call, network, new_sid
 from sandbox.twilio.twiml import Verb
 
 E164 = re.compile(r"\+[1-9][0-9]{6,14}", re.ASCII)
-# Fates in which a person or a machine speaks.
+# Fates (see fates.py) in which a person or a machine speaks. None: no fate.
 SPEAKING = (None, "voicemail", "no-api-answer", "listens")
 
 
@@ -57,7 +57,8 @@ def new_call(
 def person_of(number: str) -> Person:
     """Return the person with this number.
 
-    If the phone page is open and the number has no fate, a user plays the person there.
+    If the number has no fate (see fates.py) and the phone page is open, a user of that
+    page answers the call.
     """
     fate = fate_of(number)
     clip = None

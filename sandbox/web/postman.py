@@ -115,7 +115,7 @@ class Postman:
             job()
 
     def _hold(self, lane: str, job: Job, seconds: float) -> None:
-        """Hold the callbacks of a lane until none has come for ``seconds``.
+        """Hold the callbacks of a lane until no new one comes for ``seconds``.
 
         Then send them, newest first.
         """
