@@ -1,4 +1,7 @@
-"""Rooms import each other in one direction only. Modules never import in a circle."""
+"""Rooms import each other in one direction only. Modules never import in a circle.
+
+A room is a package of one subject, see docs/architecture.md.
+"""
 
 import ast
 import re
@@ -61,7 +64,7 @@ TOP = (
 PARTS = ("djtranscribe", "caller", "transcription", "sandbox")
 
 
-# Folders that are no rooms: each is a part of its app.
+# These folders are not rooms. Each belongs to the main room of its app.
 INNER = {"formats", "management", "migrations", "models", "templatetags"}
 
 
@@ -130,7 +133,7 @@ def test_every_folder_is_a_room():
 
 
 def test_the_diagram_has_the_arrows_between_rooms():
-    """Check the arrows inside each app. Imports of its top folder have no arrow."""
+    """Check the arrows inside each app. The diagram omits imports of the main room."""
     text = (ROOT / "docs" / "architecture.md").read_text()
     drawn = set(re.findall(r"^        (\w+) --> (\w+)$", text, re.MULTILINE))
     allowed = {

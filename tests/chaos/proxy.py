@@ -13,9 +13,9 @@ from dataclasses import dataclass, field
 
 @dataclass
 class Hold:
-    """Where to stop one request or its answer, in bytes from the beginning of each.
+    """Where to stop one request or its answer, see `Proxy.hold`.
 
-    taken: a request has matched. reached: it has been stopped.
+    taken: a request has matched. reached: that request, or its answer, is stopped.
     """
 
     request: re.Pattern[bytes]
@@ -45,7 +45,7 @@ class Proxy:
 
         request: a regular expression, for example `POST /v2/upload`.
         of_request: how many bytes of the request reach the vendor. Without it, the
-        vendor gets the whole request, and of_answer bytes of its answer come back.
+        vendor gets the whole request, and of_answer bytes of its answer reach us.
         """
         pattern = re.compile(request.encode())
         self.holds.append(Hold(pattern, of_request, of_answer))

@@ -155,7 +155,7 @@ def test_clock_jump_during_a_request_causes_no_second_job(
     until("the job is asked for", lambda: house.assemblyai.requests(post))
     assert house.status(amid) == "submitting"
     clock.jump(jump)
-    # From here on the clock is wrong. AssemblyAI accepts a job; its answer is lost.
+    # From here on the clock is wrong. AssemblyAI accepts a job, but its answer is lost.
     house.assemblyai.fault(post, reset_after=True)
     house.dial(lost)
     # Twilio places the call, but its answer and its webhooks are lost.
@@ -171,7 +171,7 @@ def test_clock_jump_during_a_request_causes_no_second_job(
     until("it is settled", lambda: house.call(dialled)["status"] != "dialing", 60)
     for number in (lost, amid):
         house.completed(number, 120)
-    # Another thread leased the row. The first thread then got its answer too late.
+    # The thread that waited for the answer has lost its lease by the jump.
     until("the lease was lost", lambda: "lease=lost" in worker.log.read_text(), 60)
 
     posts = {}

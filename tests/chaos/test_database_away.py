@@ -18,8 +18,8 @@ from tests.chaos.waiting import until
 pytestmark = pytest.mark.slow
 
 AWAY_SECONDS = 20
-# SQLite's file is locked for longer than LATE_SECONDS (at most 18 s) plus SQLite's wait
-# for a lock (20 s, see settings.py), so that SQLite gives up.
+# Even a write that begins after 18 s (see LATE_SECONDS) must fail. SQLite waits 20 s
+# for a lock, see settings.py.
 LOCKED_SECONDS = 42
 LEASE_SECONDS = 60
 # Delay of a vendor's answer. The answer must arrive while the database is away.

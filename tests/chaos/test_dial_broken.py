@@ -102,11 +102,11 @@ def test_a_web_server_killed_while_it_dials_places_one_call_or_none(new_house, c
 
     # While the outcome is unknown, a second click does not dial again.
     pages = {number: house.dial(number) for number in (never, listed)}
-    # Only the webhook can tell, because no worker runs yet that would ask Twilio.
+    # No worker runs, so only the late webhook can report how the call ended.
     house.twilio.release()
     until("a late webhook tells", lambda: house.call(told)["status"] == "no-answer")
-    # Start the worker only now. It could settle a call before the second click, and
-    # then that click would dial again.
+    # Start the worker after the second clicks. If it had already learned how the calls
+    # ended, the clicks would dial again.
     house.start_worker()
     for number, status in (
         (listed, "busy"),

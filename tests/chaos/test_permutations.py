@@ -116,7 +116,7 @@ def rolled_back() -> Iterator[None]:
 def rows(expected: dict[str, Any]) -> dict[str, list[dict[str, Any]]]:
     """Return all rows, with only the columns that `expected` contains.
 
-    None of these columns is a time of our own clock.
+    These columns do not depend on our clock.
     """
     models = {
         "calls": Call,

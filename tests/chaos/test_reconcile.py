@@ -30,15 +30,15 @@ def reconcile(house: House) -> tuple[dict[str, tuple[int, int]], bool]:
 def test_reconcile_repairs_missed_webhooks_and_has_nothing_left_to_repair(
     new_house, counted
 ):
-    # No worker may repair the rows: the only one is killed before the command runs, and
-    # its leases expire soon.
+    # Only the command may repair rows. So the worker is killed before the command runs,
+    # and its leases are short.
     house = new_house(LEASE_SECONDS="5", RECOVER_SECONDS="90")
     twilio, assemblyai = house.twilio, house.assemblyai
     assemblyai.webhooks("lost")
     house.start_web()
     worker = house.start_worker()
-    # Lose the answers about two jobs: the worker is killed during the first request,
-    # and the connection of the second one breaks. The list of jobs fails, too.
+    # AssemblyAI starts two jobs, but its answers are lost: the worker is killed during
+    # one POST, and the other connection breaks. The list of jobs fails, too.
     assemblyai.fault("GET /v2/transcript$", times=None, status=503)
     submitting, lost, *heard_of = numbers = [new_number() for _ in range(4)]
     hold = house.to_assemblyai.hold("POST /v2/transcript ")

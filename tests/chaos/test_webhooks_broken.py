@@ -103,7 +103,7 @@ def test_webhooks_doubled_reversed_and_delayed_end_in_the_same_rows(new_house, c
         numbers[mode] = new_number()
         house.dial(numbers[mode])
         house.completed(numbers[mode])
-    # Some delayed webhooks come only after the transcript is completed.
+    # Wait for all webhooks: delayed ones come after the transcript is completed.
     for mode, number in numbers.items():
         times = 2 if mode == "doubled" else 1
         wanted = dict.fromkeys(TOLD, times)

@@ -15,7 +15,7 @@ LEASE_SECONDS = 20
 # Longest time that one request can take, see wait_for_request_timeout in
 # transcription.steps.
 LONGEST_REQUEST_SECONDS = 33.05
-SLACK_SECONDS = 15  # for sweeps and the start of a worker on two slow processors
+SLACK_SECONDS = 15  # for the next sweep, and to start a worker on a slow machine
 AUDIO_BYTES_PASSED = 30_000
 
 
@@ -61,20 +61,20 @@ def test_killed_worker_loses_no_text_and_causes_no_second_job_at_any_step(
     new_house, counted
 ):
     house = new_house(LEASE_SECONDS=str(LEASE_SECONDS), RECOVER_SECONDS="12")
-    # Lose the webhooks. Otherwise AssemblyAI would retry them, and tell us the id of
-    # the lost job.
+    # Lose all webhooks. A retried one would tell us the ID of a job that the killed
+    # worker could not store.
     house.assemblyai.webhooks("lost")
     house.start_web()
     worker = house.start_worker(threads=len(STEPS) + 1)
     numbers = {step: new_number() for step in STEPS}
     leases = {}
-    # Begin with the refresh, while no lease runs. Without a webhook, it starts only at
-    # the next poll.
+    # Begin with the last step, the refresh. It waits for a poll, and no other lease may
+    # expire meanwhile.
     for step in reversed(STEPS):
         bring_to(house, numbers[step], step)
         leases[step] = lease(house, numbers[step])
     assert {step: house.status(numbers[step]) for step in STEPS} == STEPS
-    # No row has changed hands: the leases are still the first ones.
+    # No lease has expired yet.
     assert None not in leases.values()
     assert {step: lease(house, numbers[step]) for step in STEPS} == leases
 

@@ -119,7 +119,7 @@ def test_a_right_setting_is_not_complained_about(settings, name, value):
 
 
 def test_longest_recovery_wait_stays_within_the_longest_wait(settings):
-    """A row with a wait over MAX_WAIT is due at once, so it would never wait."""
+    """A row that waits longer than MAX_WAIT is taken as due at once."""
     settings.RECOVER_SECONDS = MAX_SECONDS
     now = timezone.now()
 

@@ -57,8 +57,8 @@ with connection.cursor() as cursor:
     cursor.execute("SELECT count(*) FROM pg_prepared_statements")
     print(cursor.fetchone()[0])
 """
-# Read rows one by one. After the first row, another transaction takes the connection
-# that PgBouncer used for it. Print how many rows were read.
+# Read one row. Then open a transaction, which takes over PgBouncer's connection to the
+# server. Read the other rows, and print the number of all rows.
 ITERATE = """
 from django.contrib.auth.models import Permission
 from django.db import connections
@@ -148,7 +148,8 @@ def test_worker_holds_no_connection_during_a_request(
     transactional_db, vendors, settings, monkeypatch
 ):
     """Otherwise a few slow requests would use up the shared connections."""
-    # Share connections as a worker does. With empty options, Django makes no pool.
+    # With this option, release_connection works as in a worker. An empty value makes
+    # Django open no pool.
     monkeypatch.setitem(connection.settings_dict["OPTIONS"], "pool", {})
     held = {}
 

@@ -35,7 +35,7 @@ class Sandbox:
     process: "subprocess.Popen[str]"
 
     def said_to(self, number: str) -> str:
-        """Return what the person at this number said, as Twilio's stand-in knows it."""
+        """Return what the person at this number said."""
         calls = control(self.twilio, "calls")
         return next(call["said"] for call in calls if call["to"] == number)
 

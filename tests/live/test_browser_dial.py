@@ -128,7 +128,7 @@ def test_a_bookmark_dials_again_only_after_the_first_call(page: Page, number: Nu
     page.goto(number.address)
 
     # If the first call still rings, its page is shown again. If it has ended, the
-    # bookmark dials a second time, as the person wants.
+    # bookmark dials a second time.
     assert number.rang == (1 if page.url == first else 2)
 
 

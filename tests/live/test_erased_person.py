@@ -1,4 +1,4 @@
-"""After a person is erased, neither the site's files nor the vendors have any data."""
+"""After a person is erased, our files and the vendors keep no data of that person."""
 
 import sqlite3
 import time

@@ -161,7 +161,7 @@ def test_link_to_a_time_focuses_the_word_and_plays_from_there(reading: Page, cal
     assert link.startswith(f"{call}#t=")
     assert times[4] - 60 <= position(reading) * 1000 < times[4] + 900
 
-    # The address of another moment is pasted while the page is open.
+    # Open a link to another time while the page is open.
     reading.goto(f"{call}#t={times[2] / 1000}")
     expect(reading.locator(".turn-text > span").nth(2)).to_be_focused()
     assert position(reading) * 1000 < times[2] + 900
@@ -171,7 +171,7 @@ def test_link_to_a_time_focuses_the_word_and_plays_from_there(reading: Page, cal
 
 def test_silence_is_skipped_if_wanted(reading: Page, call: str):
     def with_a_pause(route: Route) -> None:
-        """Tell the page that the recording has a long pause, because it has none."""
+        """Add a long silence to the page. The recording has none."""
         body = route.fetch().text()
         changed = re.sub(r'(id="silences"[^>]*>)[^<]*', r"\1[[500, 5000]]", body)
         route.fulfill(body=changed, content_type="text/html; charset=utf-8")

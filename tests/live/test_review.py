@@ -507,8 +507,8 @@ def test_two_people_see_each_other_s_words_and_overwrite_none(
     for each, name in [(page, "operator"), (other, "ada")]:
         each.goto(address)
         sign_in(each, name)
-    # Type three words on this page before the words of the other person are seen. The
-    # first two wait until there is a connection, the third is still open.
+    # Without a connection, save two words and leave a third one in its open field.
+    # Then the other person changes words.
     page.route("**/corrections/", lambda route: route.abort())
     for number, text in [(1, "first"), (0, "mine"), (2, "open")]:
         word(page, number).dblclick()

@@ -25,8 +25,8 @@ user = User.objects.get(username="operator")
 user.set_password("sandbox")
 user.save()
 """
-# Under /calls, the page of a call has the same name twice: /calls/calls/<uuid>/. We
-# must not remove it twice.
+# With the prefix /calls, the page of a call is /calls/calls/<uuid>/. Only the first
+# /calls may be removed.
 SET_UPS = {
     "SCRIPT_NAME as a header": ("/calls", False, HEADER.format("/calls"), {}),
     "nginx strips two names": ("/team.a/our-calls", True, "", {}),

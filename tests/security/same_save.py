@@ -23,8 +23,8 @@ def save_twice(
 ) -> None:
     """POST the fields to both paths. Both validate before one of them saves.
 
-    fields: the form, or a function that returns the form for a path. value: columns of
-    the saved row, by which the rows are counted.
+    fields: the form, or a function that returns the form for a path. value: the saved
+    columns. Rows with this value are counted.
     """
     from django.contrib.auth.models import User
     from django.db import connection

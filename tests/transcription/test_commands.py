@@ -100,7 +100,7 @@ def test_an_address_is_transcribed(vendors):
 def test_a_download_does_not_block_other_writers(vendors):
     def slow(request):
         assert not connection.in_atomic_block
-        # With this status, nothing else transcribes the recording meanwhile.
+        # No worker transcribes a recording with this status.
         assert Recording.objects.get().status == "in-progress"
         return 200, {}, wav(2)
 

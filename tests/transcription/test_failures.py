@@ -72,7 +72,7 @@ def ways(table):
 
 
 def gets_to_the_text(transcript, vendors):
-    """Let all requests succeed. Return whether the row then ends with its text."""
+    """Let all requests succeed. Return whether the transcript then gets its text."""
     vendors.get(MEDIA, body=wav())
     answers_well(vendors)
     for _ in range(4):

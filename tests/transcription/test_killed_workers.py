@@ -195,7 +195,7 @@ def test_a_slow_worker_that_lost_its_lease_was_not_killed(vendors):
     tasks.advance.call(transcript.pk)
 
     transcript.refresh_from_db()
-    # Another worker has the row now. Its claim counts as 1.
+    # This 1 is from the other worker, which still has the row.
     assert transcript.kills == 1
     Transcript.objects.update(lease=None, leased_until=None, kills=0)
     vendors.replace(responses.GET, JOB, json=load("assemblyai/completed"))
@@ -239,7 +239,7 @@ def test_a_worker_that_was_told_to_stop_and_then_killed_is_not_counted(
 
     assert kills == [0]
     make_due(transcript)
-    # A step that begins while the process stops is not counted either.
+    # A step that begins after the stop signal does not count as a kill either.
     with leases.hold_lease(Transcript.objects.claim(transcript.pk)):
         assert Transcript.objects.get().kills == 0
 

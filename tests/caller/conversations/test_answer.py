@@ -128,7 +128,7 @@ def test_one_number_may_have_two_unfinished_incoming_calls(signed_post):
 def test_incoming_calls_do_not_count_toward_dialling_limits(
     signed_post, browser, vendors, settings
 ):
-    """If they did, callers could use up the limits, and no operator could dial."""
+    """Otherwise callers could use up the limits, and no operator could dial."""
     settings.MAX_CALLS_PER_NUMBER_DAY = settings.MAX_CALLS_PER_DAY = 1
     rings(signed_post)
     vendors.post(CALLS, json=load("twilio/call"), status=201)

@@ -208,8 +208,7 @@ def test_a_call_that_is_not_yet_in_the_list_is_looked_for_again(vendors):
 
 
 def test_one_look_at_the_list_is_not_enough_to_say_that_nothing_was_dialled(vendors):
-    # A new call looks as old as this if our clock jumped during the request. So do not
-    # give the call up yet.
+    # If our clock jumped forward, even a new call looks overdue.
     call = overdue(a_call(status="dialing"))
     vendors.get(CALLS, **listed())
 

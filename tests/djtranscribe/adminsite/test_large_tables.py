@@ -584,5 +584,5 @@ def test_long_list_without_filter_is_sorted_completely(supervisor, monkeypatch):
 
 
 def column_of(path, supervisor, name="length"):
-    """Return the number of a column in `?o=`, for its default direction."""
+    """Return the value of `?o=` that sorts by this column."""
     return supervisor.get(path).context_data["cl"].list_display.index(name)

@@ -61,7 +61,8 @@ def ask(client, decision, **headers):
     method, path = decision.split()
     for part, example in EXAMPLES.items():
         path = path.replace(part, example)
-    # `rows` has a call in progress to the number in BODIES, so nothing is dialled.
+    # `rows` has an unfinished call to the number in BODIES. POST returns that call and
+    # dials nothing.
     body = json.dumps(BODIES[method]) if method in BODIES else ""
     answer = client.generic(method, path, body, headers=headers)
     finish(answer)

@@ -1,4 +1,4 @@
-"""The worker process: it starts, does its work, sweeps and stops."""
+"""The worker process: it starts, does its work, queues overdue work and stops."""
 
 import signal
 import sqlite3

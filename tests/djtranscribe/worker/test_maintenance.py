@@ -1,4 +1,4 @@
-"""What the worker does besides messages: it wakes up, sweeps, and survives errors."""
+"""How the worker wakes up, queues overdue work, prunes rows and survives errors."""
 
 import threading
 from datetime import timedelta

@@ -253,8 +253,8 @@ def test_a_job_of_another_transcript_is_not_adopted(vendors):
 def test_job_with_twilio_url_is_adopted_only_if_its_webhook_url_is_ours(
     vendors, is_ours
 ):
-    # All transcripts of a recording have the same address at Twilio. So the listed job
-    # may belong to a transcript that was deleted here.
+    # All transcripts of a recording have the same audio_url at Twilio. So a job with
+    # this URL may belong to another transcript, which was deleted here.
     transcript = a_transcript("lost", audio_url=MEDIA, uploaded_at=None)
     webhook = f"https://djtranscribe.example.com/webhooks/{transcript.uuid}/"
     created = timezone.now().strftime("%FT%T.%f")

@@ -1,7 +1,7 @@
 """Notifications that a transcript is finished.
 
-Each end of a transcript is reported once, even after many retries. A notification has
-no words of the transcript and no phone number.
+Each completion or failure is reported once, even after many retries. A notification
+contains no words of the transcript and no phone number.
 """
 
 import logging
