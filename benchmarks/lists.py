@@ -236,7 +236,7 @@ def supervisor() -> Any:
 def questions(name: str, browser: Any, pairs: bool) -> Iterator[tuple[str, str]]:
     """Yield (label, query string) of all pages that a list offers.
 
-    pairs: combine each choice of a filter with each order, and leave out its last page.
+    pairs: combine each choice of a filter with each order, only on the first page.
     """
     page = browser.get(LISTS[name]).context_data["cl"]
     yield "as it opens", ""

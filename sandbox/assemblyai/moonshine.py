@@ -147,10 +147,9 @@ def _spread(
 def _with_terms(words: list[Word], biased: list[Word]) -> list[Word]:
     """Replace words by the keyterms that PocketSphinx has found.
 
-    biased: what PocketSphinx recognises if it prefers the keyterms. If there is a
-    keyterm, the other words of `biased` also replace words with a confidence up to
-    ALONE. The rest of `words` does not change, so that an unsuitable keyword list does
-    no harm.
+    biased: what PocketSphinx recognises if it prefers the keyterms. Without a keyterm
+    in `biased`, nothing changes. Other words of `biased` replace only words with a
+    confidence up to ALONE.
     """
     if not any(word["is_term"] for word in biased):
         return words

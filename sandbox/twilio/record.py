@@ -15,9 +15,10 @@ PROCESSING_SECONDS = 1.0
 
 
 def run(call: Call, verb: Verb, base: str, spoken: str) -> Following:
-    """Run <Record>. Return the next request: the action, else the same document.
+    """Run <Record>. Return the request of its action.
 
-    If the person has hung up, send that request here and raise CallOver.
+    Without an action, return the request of the same document. If the person has hung
+    up, send this request and raise CallOver.
     """
     attributes = verb.attributes
     recording = begin(call, attributes, "RecordVerb")

@@ -113,8 +113,8 @@ def serve(
 
 
 def _watch_parent(done: threading.Event) -> None:
-    # Poll, because PR_SET_PDEATHSIG exists only on Linux. It also sends its signal too
-    # early: when the thread that started us ends, but the parent's process goes on.
+    # Poll, because PR_SET_PDEATHSIG exists only on Linux. It also sends a signal when
+    # only the thread that started us ends.
     while os.getppid() == PARENT:
         time.sleep(0.2)
     done.set()

@@ -33,7 +33,7 @@ SPOOL_BYTES = 256 * 1024
 
 
 class Server(ThreadedWSGIServer):
-    # Length of the queue of new connections: a burst of twenty calls is not refused.
+    # Do not refuse twenty connections at once. Django's default is 10.
     request_queue_size = 128
 
     def handle_error(self, request: Any, client_address: Any) -> None:
