@@ -33,7 +33,7 @@ def kept_file() -> Path:
 def keep_tables(new: sqlite3.Connection) -> None:
     """Keep a copy of this new database, and delete older copies."""
     file = kept_file()
-    # TEST_SETTINGS may add apps, and so tables.
+    # With TEST_SETTINGS, the database may have tables of additional apps.
     if file.exists() or "TEST_SETTINGS" in os.environ:
         return
     FOLDER.mkdir(parents=True, exist_ok=True)

@@ -77,7 +77,7 @@ def files() -> Iterator[str]:
 
 
 def room(name: str) -> str:
-    """Return the room of a file (`caller/twilio/client.py`) or of a dotted name."""
+    """Return `caller/twilio` for `caller/twilio/client.py` or its dotted name."""
     path = name.removesuffix(".py").replace(".", "/")
     parts = path.split("/")
     inner = "/".join(parts[:2])

@@ -42,14 +42,14 @@ def supervisor(browser, operator):
     return browser
 
 
-def priced(price, at=NOON, words=None, keywords=None, **columns):
-    """Return a call with this price. words: the cost of its transcript, or None."""
+def priced(price, at=NOON, transcription=None, keywords=None, **columns):
+    """Create a call with this price. transcription: the cost of its transcript."""
     call = a_call(
         status="completed", price=price, price_unit="USD", created_at=at, **columns
     )
-    if words:
+    if transcription:
         recording = Recording.objects.create(
-            call=call, status="completed", transcription_cost=Decimal(words)
+            call=call, status="completed", transcription_cost=Decimal(transcription)
         )
         Transcript.objects.create(
             recording=recording, status="completed", vocabulary=keywords
@@ -61,7 +61,7 @@ def priced(price, at=NOON, words=None, keywords=None, **columns):
 def test_the_page_sums_up_both_vendors(noon, supervisor, operator):
     bob = User.objects.create_user("bob")
     heart = Vocabulary.objects.create(name="Cardiology")
-    priced("-0.50", words="0.25", keywords=heart, requested_by=operator)
+    priced("-0.50", transcription="0.25", keywords=heart, requested_by=operator)
     call = priced("-1.00", at=NOON - timedelta(days=1), requested_by=bob)
     Leg.objects.create(call=call, number="+14155550111", price="-2.00")
     priced("-40", at=NOON - timedelta(days=30))
@@ -194,7 +194,7 @@ def test_the_budget_warns_and_then_nobody_is_called(
 ):
     settings.MAX_SPEND_PER_MONTH = Decimal(budget)
     placed = vendors.post(CALLS, json=load("twilio/call"))
-    priced("-8", at=NOON - timedelta(days=20), words="2")
+    priced("-8", at=NOON - timedelta(days=20), transcription="2")
     priced("-0.25", other_number="+14155550002")
     # This call was last month, so it must not count.
     priced("-100", at=NOON - timedelta(days=29), other_number="+14155550003")

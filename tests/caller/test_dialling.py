@@ -596,7 +596,6 @@ def test_the_notice_that_was_played_is_kept_with_the_call_whatever_is_set_later(
 
 
 def test_a_replay_does_not_change_what_was_played(signed_post, admin_client, settings):
-    """The notice is evidence, and a supervisor can replay the webhook a year later."""
     from djtranscribe.models import WebhookDelivery
 
     call = a_call(status="ringing")

@@ -31,7 +31,7 @@ ENVIRON = {
     "LEASE_SECONDS": "60",
     "RECOVER_SECONDS": "12",
 }
-# The broker for the messages of all these tests, if .ci/break was called with one.
+# .ci/break sets this variable to its argument BROKER, if there is one.
 if BROKER := os.environ.get("CHAOS_BROKER", ""):
     ENVIRON["TASK_BROKER_URL"] = BROKER
 

@@ -28,7 +28,8 @@ from tests.chaos.vendors import AssemblyAI, Twilio
 from tests.chaos.waiting import free_port, is_open, until
 
 WORD_ERROR_RATE = 0.25  # limit for the stand-in's recogniser, not for AssemblyAI
-# Headers of a browser in which a person typed the address. With them, GET dials.
+# Headers that a browser sends if a person typed the URL. Without them, GET /dial/…/
+# does not dial.
 TYPED = {
     "Sec-Fetch-Site": "none",
     "Sec-Fetch-Mode": "navigate",

@@ -189,7 +189,7 @@ def test_a_refused_key_and_a_negative_balance_pause_the_queue_and_fail_no_row(
     numbers = all_numbers
     house.dial(numbers[-1])
     until("the fourth waits", lambda: waits_for_us(house, numbers[-1]))
-    # The key is fixed, but now the balance is negative. The next probe finds out.
+    # Accept the key again, but make the balance negative. The reason changes.
     house.assemblyai.account(key=None, balance_negative=True)
     until("the reason changed", lambda: "balance" in pause().get("reason", ""), 90)
     look("balance")
@@ -231,13 +231,14 @@ def waits_for_us(house: House, number: str) -> bool:
 
 
 FINISHED = ("completed", "error")
-# {error of the first job: what follows}. 2: a second job has the text. 1: the
-# transcript is completed without a text. 0: the error is final.
 ENDS = {
+    # After these errors of the first job, a second job has the text.
     "Download error, unable to download the file. Please make sure it exists.": 2,
     "Cannot access uploaded file. Please upload it again.": 2,
     "Server error, developers have been alerted.": 2,
+    # The transcript is completed without a text.
     "language_detection cannot be performed on files with no spoken audio.": 1,
+    # The error is final.
     "File does not appear to contain audio. File type is text/html.": 0,
 }
 

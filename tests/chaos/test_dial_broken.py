@@ -149,7 +149,7 @@ def test_no_twilio_failure_while_dialling_causes_a_second_call(new_house, counte
         pages[kind] = house.dial(numbers[kind])
         took[kind] = time.monotonic() - began
 
-    # Twilio does not answer two requests. It places only the call of the first one.
+    # Two requests get no answer in time. Twilio places only the first call.
     silent = []
     for kind, number in (("placed", new_number(fate="0009")), ("silence", None)):
         if kind == "silence":

@@ -16,7 +16,7 @@ LINE = re.compile(r"^(\w.*?) +(\d+) +(\d+) +(\d+)$", re.MULTILINE)
 def reconcile(house: House) -> tuple[dict[str, tuple[int, int]], bool]:
     """Run the command. Return {name: (missing, repaired)}, and whether it is quiet.
 
-    Quiet: nothing was missing, nothing became ready, and nothing is being worked on.
+    Quiet: nothing is missing, nothing was repaired, and nothing is being worked on.
     """
     said = house.manage("reconcile")
     table = LINE.findall(said)

@@ -148,7 +148,8 @@ def test_twilio_is_polled_until_it_responds_if_webhooks_are_lost(new_house, coun
     twilio.webhooks("lost")
     house.start_web()
     heard_of = [new_number() for _ in FAULTS]
-    # Twilio placed these calls, but only its list of calls can tell us so.
+    # Twilio places these calls, but its answers are lost. Only its list of calls has
+    # their SIDs.
     unheard_of = [new_number(fate="0002") for _ in FAULTS]
     for number in unheard_of:
         twilio.fault("POST /Calls.json$", reset_after=True)

@@ -45,7 +45,7 @@ unix_socket_dir =
 auth_type = any
 pool_mode = transaction
 """
-# Repeat a statement on a connection of a worker. Print how many are prepared there.
+# Repeat a query on a worker's connection. Print the number of prepared statements.
 REPEAT = """
 from django.db import connection
 from caller.models import Call

@@ -42,7 +42,7 @@ def test_overdue_transcript_is_unhealthy(client):
 
 
 def test_overdue_call_check_is_unhealthy(client):
-    # All webhooks were lost, so the call has no transcript that could be overdue.
+    # No webhook came, so there is no transcript. Only the check of the call is overdue.
     a_call(status="queued", next_check_at=timezone.now() - timedelta(seconds=301))
 
     answer = client.get("/healthz")
@@ -84,7 +84,7 @@ def test_overdue_notification_is_unhealthy(client, settings, kind, columns):
             "next_attempt_at": LONG_AGO,
             "leased_until": timezone.now() + timedelta(minutes=7),
         },
-        # Nobody sends this one, because notifications by e-mail are switched off.
+        # NOTIFY_EMAIL is off, so no worker sends e-mails.
         {"kind": "email", "next_attempt_at": LONG_AGO},
     ],
     ids=["sent", "given up", "waits for its time", "being sent", "switched off"],

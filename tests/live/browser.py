@@ -11,7 +11,7 @@ from playwright.sync_api import Browser, BrowserContext, Page, expect, sync_play
 
 from tests.live.sandbox import ROOT
 
-# The headless shell has the same engine. It needs a quarter of the CPU time.
+# Prefer the headless shell: it has Chromium's engine, but needs less CPU time.
 CHROMIUM = shutil.which("chromium-headless-shell") or shutil.which("chromium")
 SCREENSHOTS = ROOT / "var" / "screenshots"
 # Use each width and each color scheme once, not all pairs: layouts do not depend on the

@@ -66,7 +66,7 @@ def free_ports(count: int) -> list[int]:
 def migrated_database() -> Path:
     """Return a database with all tables and the operator. Each sandbox gets a copy.
 
-    With SANDBOX_CACHE, all processes of the tests share one.
+    With SANDBOX_CACHE, all processes of the tests share this database.
     """
     shared = os.environ.get("SANDBOX_CACHE")
     if not shared:

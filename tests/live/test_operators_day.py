@@ -284,7 +284,7 @@ def test_a_search_is_done_without_a_mouse(sandbox: Sandbox, call: str, page: Pag
 def test_pages_need_no_horizontal_scrolling_at_double_zoom(
     browser: Browser, sandbox: Sandbox, call: str
 ):
-    # At twice the zoom, the same window has half as many CSS pixels in each direction.
+    # At a zoom of 200%, a window of 1280 x 800 pixels has 640 x 400 CSS pixels.
     context = browser.new_context(viewport={"width": 640, "height": 400})
     page = context.new_page()
     page.goto(f"{sandbox.site}/")

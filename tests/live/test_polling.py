@@ -60,8 +60,7 @@ def rows(sandbox: Sandbox) -> None:
 @pytest.fixture
 def context(browser: Browser, sandbox: Sandbox, rows: None) -> Iterator[BrowserContext]:
     with signed_in(browser, sandbox.site) as context:
-        # Remove this script, which is only used with DEBUG. On an error, it replaces
-        # the page by Django's error page.
+        # With DEBUG, this script would replace the page with Django's error page.
         context.route("**/django-htmx.js", lambda route: route.fulfill(body=""))
         yield context
 
@@ -155,7 +154,7 @@ ENDS = {
 }
 
 
-# The same script ends the polls of both pages, so two ways are enough here.
+# The next test tries all of ENDS. Here, two are enough: the same script runs.
 @pytest.mark.parametrize("how", ["logged out", "deleted"])
 def test_polling_ends_if_the_export_progress_is_unavailable(
     context: BrowserContext, sandbox: Sandbox, how: str

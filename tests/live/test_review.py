@@ -332,8 +332,8 @@ def test_a_word_is_replaced_everywhere_and_the_transcript_is_verified(page: Page
 
 
 def test_without_a_connection_nothing_typed_is_lost(browser: Browser, address: str):
-    # Do not use the fixture `page`: any message in its console makes the test fail, and
-    # Chromium logs failed requests there.
+    # Do not use the fixture `page`: the test would fail, because Chromium logs requests
+    # that fail.
     page = browser.new_page()
     page.goto(address)
     sign_in(page)
@@ -361,8 +361,8 @@ def test_unsaved_words_are_sent_only_by_the_account_that_typed_them(
     browser: Browser, sandbox: Sandbox, address: str
 ):
     add_supervisor(sandbox, "bob")
-    # Do not use the fixture `page`: any message in its console makes the test fail, and
-    # Chromium logs failed requests there.
+    # Do not use the fixture `page`: the test would fail, because Chromium logs requests
+    # that fail.
     page = browser.new_page()
     page.goto(address)
     sign_in(page)
@@ -388,8 +388,8 @@ def test_unsaved_words_are_sent_only_by_the_account_that_typed_them(
 
 
 def test_refused_correction_stays_editable(browser: Browser, address: str):
-    # Do not use the fixture `page`: any message in its console makes the test fail, and
-    # Chromium logs the refused request there.
+    # Do not use the fixture `page`: the test would fail, because Chromium logs requests
+    # that fail.
     page = browser.new_page()
     page.goto(address)
     sign_in(page)
@@ -411,8 +411,8 @@ def test_refused_correction_stays_editable(browser: Browser, address: str):
 def test_refused_texts_are_listed_until_they_are_used_or_discarded(
     browser: Browser, sandbox: Sandbox, address: str
 ):
-    # Do not use the fixture `page`: any message in its console makes the test fail, and
-    # Chromium logs the refused requests there.
+    # Do not use the fixture `page`: the test would fail, because Chromium logs requests
+    # that fail.
     page = browser.new_page()
     page.goto(address)
     sign_in(page)
@@ -475,8 +475,8 @@ Transcript.objects.filter(pk={key}).update(verified_at={moment})
 
 
 def test_two_tabs_keep_the_texts_of_each_other(browser: Browser, address: str):
-    # Do not use the fixture `page`: any message in its console makes the test fail, and
-    # Chromium logs failed requests there.
+    # Do not use the fixture `page`: the test would fail, because Chromium logs requests
+    # that fail.
     context = browser.new_context()
     page, other = context.new_page(), context.new_page()
     page.goto(address)

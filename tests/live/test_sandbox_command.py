@@ -127,7 +127,7 @@ def assert_no_secret(lines: list[str], secrets: Iterable[str], directory: Path) 
         assert not [log for log in logs if secret in log]
     ours = [line for line in lines if "manage.py" in line or "sandbox." in line]
     assert len(ours) >= 4
-    # The token and the key of the stand-ins are in the environment, too.
+    # The stand-ins get their token and key in the environment, not as arguments.
     assert not [line for line in ours if re.search(r"(?i)token|key|password", line)]
 
 

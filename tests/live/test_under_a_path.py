@@ -114,9 +114,8 @@ def test_a_call_is_dialled_signed_and_transcribed(site, stand_ins):
     assert re.fullmatch(r"/calls/[0-9a-f-]{36}/", call_page)
     assert operator.text_of(call_page, 60)
 
-    # The callback URLs of both vendors contain the path once, and we accept their
-    # webhooks. If a webhook arrives before its job's id is stored, we answer 503, and
-    # the vendor sends it again.
+    # Each callback URL contains the path exactly once. 503: the webhook came before the
+    # job's id was stored, so the vendor sends it again.
     for stand_in, at_least in zip(stand_ins, (5, 1), strict=True):
         until(
             "deliveries are accepted",
@@ -155,10 +154,10 @@ def test_login_forged_webhooks_and_wrong_urls_are_handled_under_a_path(site):
     # After the login, the browser returns to a page under the path.
     answer = session.get(f"{site.site}/search/?q=a", timeout=20)
     assert answer.url.startswith(f"{site.site}/admin/login/?next={prefix}/search/")
-    # We add a missing slash to our pages, and nginx adds it to the path itself.
+    # Django adds the missing slash to /calls/dial, and nginx adds it to /calls.
     assert session.get(f"{site.site}/dial", timeout=20).url.startswith(site.site)
     assert session.get(site.site, timeout=20).url.startswith(f"{site.site}/admin/")
-    # The refusal of a forged webhook names the URL that was checked, with one path.
+    # The answer to a forged webhook contains the complete URL.
     url = f"{site.site}/webhooks/twilio/call/"
     answer = session.post(
         url, {"CallSid": "CA"}, headers={"X-Twilio-Signature": "x"}, timeout=20

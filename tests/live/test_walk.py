@@ -42,7 +42,7 @@ def of_vtt(file: Path) -> str:
     return " ".join(each.text for each in webvtt.read(str(file)))
 
 
-# {button: function that reads its file}. Most use another library than the export.
+# {button: function that returns the text of the exported file}
 FORMATS: dict[str, Callable[[Path], str]] = {
     "Plain text": Path.read_text,
     "Subtitles (SRT)": of_srt,

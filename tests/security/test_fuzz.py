@@ -443,7 +443,7 @@ def test_hostile_requests_cause_no_error_change_or_cost(vendors, count, capsys):
     assert not faults, faults
     assert digest() == before
     assert len(vendors.calls) == 0
-    # The ledger stores at most 30 refusals a minute. This is the limit for an hour.
+    # At most 30 refused webhooks a minute are stored. The test takes less than an hour.
     assert WebhookDelivery.objects.count() <= 30 * 60
     assert Access.objects.count() <= 10
 

@@ -46,7 +46,7 @@ def advanced(transcript: Transcript) -> Transcript:
 
 
 def make_due(transcript: Transcript) -> None:
-    """Make this row and the next probe of every paused vendor due now."""
+    """Make this row due now, and allow one request to each paused vendor."""
     moment = timezone.now() - timedelta(seconds=1)
     VendorPause.objects.update(probe_at=moment)
     Transcript.objects.filter(pk=transcript.pk).update(next_attempt_at=moment)

@@ -220,7 +220,7 @@ def test_a_double_click_on_transcribe_again_starts_one(may):
     assert "Skipped 1 recording: it is being transcribed already." in messages_of(
         answer
     )
-    # A list that has changed since the first request is another reason to transcribe.
+    # A changed keyword list starts a new transcript, and so does another list.
     Transcript.objects.filter(pk=new.pk).update(status="queued", vocabulary_version=1)
     words.terms = "metoprolol"
     words.save()
@@ -357,7 +357,7 @@ def test_a_list_that_assemblyai_would_refuse_is_not_saved(may, fields, sentence)
         ({"audio_url": AUDIO_URL, "uploaded_at": timezone.now}, "uploaded"),
         ({"audio_url": AUDIO_URL, "uploaded_at": long_ago}, "pending"),
         ({"assemblyai_id": "over", "response": {"status": "error"}}, "fetched"),
-        # These jobs may have been paid for, so look for their results first.
+        # AssemblyAI may already have a job. Look for it, and do not pay for a second.
         ({"assemblyai_id": "a job"}, "queued"),
         ({"audio_url": AUDIO_URL, "submitted_at": timezone.now}, "lost"),
     ],

@@ -30,7 +30,7 @@ pytestmark = pytest.mark.django_db
 
 @pytest.fixture
 def stopped():
-    """Return a function that tells this process to stop, as SIGTERM does."""
+    """Return the function that a worker calls after SIGTERM."""
     yield leases.stop_counting_kills
     leases._stopping.clear()
 

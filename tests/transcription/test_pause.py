@@ -1,4 +1,7 @@
-"""If a vendor refuses our account (key, balance), its work waits and does not fail."""
+"""If a vendor refuses our account (key, balance), its work waits and does not fail.
+
+A probe is a request during this pause, to see if the vendor accepts requests again.
+"""
 
 from contextlib import suppress
 from datetime import timedelta
@@ -148,7 +151,7 @@ def test_a_limit_longer_than_twenty_minutes_is_cut():
 
 @pytest.fixture
 def no_money():
-    """Let AssemblyAI refuse a job because of our balance. Make the next probe due."""
+    """Pause AssemblyAI because of a negative balance, and make the next probe due."""
     with suppress(VendorError), guard_request("assemblyai", "submit"):
         raise AssemblyAIError("Please top it up.", permanent=True, account=True)
     with pytest.raises(VendorError, match="top it up"), guard_request("assemblyai"):

@@ -215,7 +215,7 @@ def test_a_broker_that_refuses_us_has_an_unknown_number_of_messages(
 ):
     if not is_open(5672):
         skip_or_fail_in_ci("no rabbitmq answers")
-    # With the random key, the queue does not exist.
+    # The queue's name depends on SECRET_KEY, so this queue does not exist.
     environment |= {"SECRET_KEY": token_hex(32)}
     environment["TASK_BROKER_URL"] = f"amqp://{login}@127.0.0.1:5672//"
     count = "from djtranscribe.worker.engines import engine; print(engine().waiting())"

@@ -162,8 +162,6 @@ def test_slow_answer_of_twilio_times_out(settings, first, more):
 
 
 def test_slow_answer_on_a_reused_connection_times_out(settings):
-    """The second answer on the same connection drips."""
-
     def serve(connection):
         with connection, suppress(OSError):
             connection.recv(65536)

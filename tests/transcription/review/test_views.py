@@ -101,7 +101,7 @@ def in_turns(words, *begins):
 
 
 def turns_of(client, transcript):
-    """Return the turns on the transcript's page, in the form that answers have."""
+    """Return the turns on the page, in the form of the JSON answer to a correction."""
     page = client.get(transcript.get_absolute_url()).text
     [data] = re.findall(r'<script id="words"[^>]*>(.*?)</script>', page)
     htmls = re.findall(r'<p class="turn-text">(.*?)</p>', page)
@@ -564,7 +564,7 @@ def test_speakers_are_named_swapped_and_renamed_back(operator, admin_client):
     name("<b>Ada</b>", "x" * 81)
     assert fresh(said).revision == 5
     assert "Speaker A is Dr Okonkwo" in operator.get(f"{path}/history/").text
-    # Revision 5 has undone the names of revision 4, and this page shows revision 4.
+    # This form comes from a page with revision 4. Revision 5 changed the names.
     stale = name("Speaker A", "Bob", revision=4)
     assert "named again after you opened the page" in stale.text
     assert read().startswith("[Dr Okonkwo]")
