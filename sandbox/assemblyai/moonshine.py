@@ -81,8 +81,7 @@ def _timed(texts: list[str], samples: array[int], checks: list[Word]) -> list[Wo
     """Return the words with their times and confidences.
 
     texts: the words from Moonshine. checks: the words that PocketSphinx recognises in
-    the same audio. A text that is also in `checks` gets the confidence from there, but
-    at least ALONE.
+    the same audio. A word in both gets PocketSphinx's confidence, if it is above ALONE.
     """
     plain = [bare(text) for text in texts]
     twins: dict[int, Word] = {}

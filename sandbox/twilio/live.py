@@ -168,7 +168,7 @@ class Live(Person):
             return
         self._microphone = samples
         start = max(0.0, self._passed() - len(samples) / audio.RATE)
-        # Insert before the clips: audio.render writes them later, over this sound.
+        # Put the microphone first, so that clips overwrite it: see audio.render.
         self._track.insert(0, (start, samples))
 
 
