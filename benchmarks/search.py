@@ -7,8 +7,8 @@ searches to the page /search/, prints the medians and the sizes, and drops the d
 
 A transcript has a hundred made-up words. They are as frequent as the words of a real
 language (Zipf's law). A third of the transcripts are in Chinese, Thai or Hindi letters.
-The lists of words with times are empty, because their cost does not depend on the
-number of rows.
+The column `words` (words with times) is empty: its cost does not depend on the number
+of rows.
 """
 
 import argparse

@@ -34,8 +34,8 @@ from benchmarks.site import (
 from tests.chaos.waiting import free_port
 
 GOAL = 0.8
-# Calls per group. Each status is sent for all calls of a group, then the next status. A
-# repeated delivery would not change its call, so there are many groups.
+# Calls per group. All calls of a group get the first status, then all get the next one.
+# There are many groups, because a repeated status would change nothing.
 CALLS = 400
 STATUSES = {
     "/record/": ["in-progress"],
