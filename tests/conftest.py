@@ -131,8 +131,8 @@ def uses_database(item: pytest.Item) -> bool:
 def vendors() -> Iterator[responses.RequestsMock]:
     """Mock the internet. It only gives the answers that the test defines.
 
-    Any other request makes the test fail, even if the product handles the error like a
-    vendor's fault. Requests to this machine pass, because the stand-ins run here.
+    Any other request makes the test fail, even if the product catches the error.
+    Requests to this machine pass, because the stand-ins run here.
     """
     with responses.RequestsMock(assert_all_requests_are_fired=False) as mock:
         mock.add_passthru("http://127.0.0.1:")

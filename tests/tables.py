@@ -66,9 +66,9 @@ def new_sqlite(file: Path) -> Path:
 
 @contextmanager
 def sqlite_in_memory(name: str) -> Iterator[None]:
-    """Fill this database with the kept tables, if there are any.
+    """Copy `kept_file`, if it exists, into a new database in memory.
 
-    A database in memory exists as long as one connection to it is open.
+    SQLite deletes this database when its last connection is closed, so keep one open.
     """
     with closing(sqlite3.connect(name, uri=True)) as new:
         if kept_file().exists():
@@ -87,7 +87,7 @@ def copied_rows(connection: Any) -> Iterator[Callable[[], None]]:
             keep_tables(copy)
             yield lambda: copy.backup(connection.connection)
         return
-    # With this role, PostgreSQL runs no trigger and checks no foreign key.
+    # With the role `replica`, PostgreSQL runs no trigger and checks no foreign key.
     restore = "SET LOCAL session_replication_role = replica"
     with connection.cursor() as cursor:
         cursor.execute("CREATE SCHEMA kept")

@@ -1,6 +1,7 @@
 """The number of queries and of vendor requests from a call to its transcript.
 
-Let a number grow only on purpose. benchmarks/load_webhooks.py shows what it means.
+Raise a number only for a good reason. benchmarks/load_webhooks.py measures what a call
+costs in CPU time.
 """
 
 import pytest
@@ -24,9 +25,9 @@ from transcription.tasks import advance
 
 pytestmark = pytest.mark.django_db(transaction=True)
 
-# Webhook: (queries of the first delivery, queries of a duplicate). Both read the call
-# and write to the ledger. The first one also updates the call. A completed recording
-# also needs a tombstone, a keyword list, a recording, a transcript and a message.
+# {webhook: (queries of the first delivery, queries of a duplicate)}. Both read the call
+# and store the delivery. The first one also updates the call, or it stores a recording,
+# a transcript and a message.
 WEBHOOKS = {
     "initiated": (3, 2),
     "ringing": (3, 2),
@@ -74,7 +75,7 @@ def test_queries_of_each_webhook(signed_post, queries):
 def test_queries_and_requests_from_a_recording_to_its_words(
     client, signed_post, vendors, queries, monkeypatch
 ):
-    # By default, a slow machine would query again whether a vendor is paused.
+    # Remember for the whole test that no vendor is paused. The default is only 1 s.
     monkeypatch.setattr(pauses, "SECONDS_WITHOUT_PAUSE", 60)
     call = a_call()
     for delivery in deliveries(call):

@@ -107,7 +107,7 @@ def counted(request: pytest.FixtureRequest) -> Callable[[str], None]:
 
     def say(line: str) -> None:
         print(line)
-        # Reports keep these properties, even if they come from an xdist process.
+        # pytest copies user_properties to the report, even from an xdist process.
         request.node.user_properties.append(("counted", f"{where:21}{line}"))
 
     return say

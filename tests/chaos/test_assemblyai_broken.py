@@ -78,7 +78,7 @@ def test_calls_are_transcribed_and_paid_once_despite_assemblyai_failures(
 
 
 def waited_after_429(house) -> list[float]:
-    """Return the seconds from each 429 to the next such request of that transcript.
+    """Return the seconds from each 429 until the same request is sent again.
 
     LIST is left out, because a request for the list of jobs names no transcript.
     """
@@ -283,14 +283,15 @@ def test_an_upload_that_is_gone_after_a_day_is_uploaded_again(new_house, counted
     house.start_worker()
     old, lost = numbers = [new_number(), new_number()]
 
-    # AssemblyAI accepts the audio but no job. Then both uploads are deleted. Our row
-    # says that the upload of `old` is older than a day. Nothing tells us about `lost`.
+    # AssemblyAI accepts the audio but no job, and both uploads are deleted. The row of
+    # `old` gets an upload time of long ago, so the worker must upload again before it
+    # asks for a job. For `lost`, only a failed job shows that the upload is gone.
     house.assemblyai.fault("POST /v2/transcript$", times=None, status=503)
     for number in numbers:
         house.dial(number)
     until("no job was taken", lambda: {*map(house.status, numbers)} == {"lost"}, 60)
-    # Delete before the UPDATE. Otherwise a retry could upload `old` again in between,
-    # and this upload would be deleted, too.
+    # Delete before the UPDATE. After it, a retry may upload `old` again, and the
+    # deletion would remove the new upload.
     house.assemblyai.control("DELETE", "uploads")
     house.database.execute(
         "UPDATE transcription_transcript SET uploaded_at = %s WHERE id = %s",

@@ -66,7 +66,7 @@ def hours_off(house: House, number: str) -> float:
 def test_leases_waits_and_checks_survive_a_clock_that_jumps_by_an_hour(
     new_house, counted, clock, jump
 ):
-    # The waits are longer than the setup takes, so no row moves before the jump.
+    # These times are so long that all four calls still wait when the clock jumps.
     house = new_house(LEASE_SECONDS="60", RECOVER_SECONDS="90", **clock.environ)
     house.start_web()
     worker = house.start_worker(threads=6)
@@ -148,8 +148,8 @@ def test_clock_jump_during_a_request_causes_no_second_job(
     amid, lost, dialled = new_number(), new_number(), new_number(fate="0002")
     post = "POST /v2/transcript$"
 
-    # The worker keeps running while its clock jumps. Then its lease has expired, or
-    # ends in more than an hour.
+    # The clock jumps while the worker waits for an answer. If it jumps forward, the
+    # lease has expired. If it jumps back, the lease ends an hour late.
     house.assemblyai.fault(post, hang_after=HANGS_SECONDS)
     house.dial(amid)
     until("the job is asked for", lambda: house.assemblyai.requests(post))

@@ -170,7 +170,7 @@ def test_no_twilio_failure_while_dialling_causes_a_second_call(new_house, counte
     }.items():
         twilio.fault(post, **do)
         dial(kind)
-    # Wait for the silent requests: `unplug` would break them before their timeout.
+    # Wait until the two unanswered requests time out. `unplug` would break them.
     for thread in silent:
         thread.join(60)
     house.to_twilio.unplug()

@@ -27,7 +27,7 @@ def waits(house: House, number: str) -> bool:
 
 
 def posts(house: House, status: int) -> list[dict[str, Any]]:
-    """Return the requests for a job that were answered with this status."""
+    """Return the POST requests for jobs that got this HTTP status."""
     asked = house.assemblyai.requests("POST /v2/transcript$")
     return [each for each in asked if each["status"] == status]
 

@@ -95,8 +95,7 @@ def test_killed_worker_loses_no_text_and_causes_no_second_job_at_any_step(
         )
         assert len(posts) == 1
         longest = LEASE_SECONDS + SLACK_SECONDS
-        # After that, the job runs. It is polled after 3 s: RECOVER_SECONDS / 4.
-        longest += 3
+        longest += 3  # the next worker polls the job after RECOVER_SECONDS / 4
         if STEPS[step] == "submitting":
             longest += LONGEST_REQUEST_SECONDS
         assert took[step] < longest, step

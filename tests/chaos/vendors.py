@@ -110,7 +110,7 @@ class AssemblyAI(StandIn):
         return [job for job in self.jobs() if uuid in (job["webhook_url"] or "")]
 
     def posts_of(self, audio_url: str) -> list[dict[str, Any]]:
-        """Return the requests for a job with this audio."""
+        """Return the POST requests that asked for a job with this audio."""
         posts = self.requests("POST /v2/transcript$")
         return [
             post for post in posts if (post["body"] or {}).get("audio_url") == audio_url
@@ -137,7 +137,7 @@ class AssemblyAI(StandIn):
         lane = os.environ.get("PYTEST_XDIST_WORKER", "gw0").removeprefix("gw")
         first = 3 * int(lane) % len(names)
         for clip in [*names[first:], *names[:first]]:
-            # Twilio's stand-in records the same: the clip, then a second of silence.
+            # A call's recording is the same audio: the clip, then a second of silence.
             speech = audio.speech_seconds(clip)
             wav = audio.render([[(0.0, audio.spoken(clip))]], speech + 1, channels=1)
             upload = self.session.post(

@@ -264,7 +264,7 @@ def test_a_secret_that_cannot_sign_is_named_and_not_repeated(
 def test_a_mail_server_that_cannot_be_used_safely_is_named(
     mail, settings, url, expected, notifies
 ):
-    """It also sends links for passwords, so it is checked without NOTIFY_EMAIL, too."""
+    """The server also sends password links, so check it without NOTIFY_EMAIL, too."""
     settings.NOTIFY_EMAIL, settings.HAS_EMAIL_URL = notifies, bool(url)
     settings.EMAIL_HOST_PASSWORD = ""
     for name, value in email_settings(url, False).items():

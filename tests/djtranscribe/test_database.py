@@ -147,7 +147,7 @@ def test_webhooks_prepare_statements_and_pages_do_not(
 def test_worker_holds_no_connection_during_a_request(
     transactional_db, vendors, settings, monkeypatch
 ):
-    """Otherwise a few slow requests would use up the shared connections."""
+    """A few slow requests would otherwise use up the connections that threads share."""
     # With this option, release_connection works as in a worker. An empty value makes
     # Django open no pool.
     monkeypatch.setitem(connection.settings_dict["OPTIONS"], "pool", {})

@@ -23,7 +23,7 @@ COMPLETE = {
     "ASSEMBLYAI_KEY": "key",
     "DATABASE_URL": "sqlite:///:memory:",
 }
-# Tests set every setting, if only to "": .env only fills in missing variables.
+# Set every setting, at least to "". Missing settings would be read from .env.
 ALL = dict.fromkeys(SETTINGS, "")
 
 

@@ -20,7 +20,7 @@ from tests.live.sandbox import ROOT, Sandbox
 
 pytestmark = in_chromium
 
-# Do not wait for transitions: colors of links in Django's admin change in 0.15 s.
+# End all transitions. Otherwise axe would measure a color that still changes.
 END_TRANSITIONS = """document.getAnimations()
     .filter(each => each instanceof CSSTransition)
     .forEach(each => each.finish())"""
@@ -89,8 +89,7 @@ LISTS = [
     "/admin/djtranscribe/vendorpause/",
     "/admin/djtranscribe/profile/",
 ]
-# Create the rows that no call and no button in these tests creates. Their texts are
-# very long.
+# Create rows that no dialled call creates. Their texts are very long.
 ROWS = """
 from django.contrib.auth.models import User
 from django.utils import timezone

@@ -368,7 +368,7 @@ def test_a_stranger_dials_nothing(browser: Browser, number: Number):
 def test_a_typed_address_that_redirects_to_us_counts_as_typed_and_dials_once(
     page: Page, number: Number, other_site
 ):
-    """For example, a person types or scans the address of a link shortener.
+    """Example: a person types the address of a link shortener, which redirects to us.
 
     Chromium's headers still say "typed" after the redirect, so we cannot detect it.
     Only the limits of dialling protect us.

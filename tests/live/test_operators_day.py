@@ -1,6 +1,6 @@
-"""An operator's day in a browser: dial, watch the list of calls, read with keys.
+"""An operator's day in a browser: dial, watch the list of calls, read a transcript.
 
-The three main tasks are also done without a mouse.
+Dialling, review and search are also done without a mouse.
 """
 
 import re

@@ -35,7 +35,7 @@ from transcription.models import Batch, Mistake, Transcript
 Mistake.objects.create(heard="Polled", corrected="Pulled", transcripts=2)
 keys = [Transcript.objects.values_list("pk", flat=True)[0]]
 soon = timezone.now() + timedelta(minutes=4)
-# A worker has leased the first one, so it does not go on. The second one is finished.
+# The first batch is leased, so that no worker takes it. The second batch is finished.
 Batch.objects.create(heard="Polled", corrected="1", transcripts=keys, leased_until=soon)
 Batch.objects.create(heard="Polled", corrected="2", transcripts=keys,
     done=1, finished_at=timezone.now())
@@ -253,7 +253,7 @@ def test_a_list_of_calls_keeps_the_focus_and_is_replaced_only_if_it_has_changed(
 
 @pytest.fixture
 def suggestion(sandbox: Sandbox, rows: None) -> Iterator[str]:
-    """Yield the URL of the page of suggestions. One of them is being applied."""
+    """Yield the URL of the suggestions' page. One suggestion is being applied."""
     in_shell(sandbox, SUGGESTION)
     yield f"{sandbox.site}/keyword-lists/suggestions/"
     in_shell(sandbox, DELETE)

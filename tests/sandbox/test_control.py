@@ -287,7 +287,7 @@ def test_a_refused_connection_is_tried_once_more(twilio, client, dial):
 def test_a_connection_that_broke_after_sending_is_not_tried_again(
     twilio, client, dial, assemblyai
 ):
-    # Any server that resets connections can play the receiver.
+    # Use AssemblyAI's stand-in as the receiver, because it can reset connections.
     assemblyai.break_next({"reset_after": True}, path="^/broken/$", times=None)
     url = f"{assemblyai.url}/broken/"
 

@@ -99,7 +99,7 @@ def test_row_that_killed_four_workers_is_tried_again(vendors, status):
 
 
 def test_a_request_that_kills_the_worker_is_not_repeated_for_ever(vendors):
-    """After each kill, the next step only waits. It must not reset `kills`."""
+    """Between two kills, a worker only waits. This wait must not reset `kills`."""
     transcript = a_transcript("uploaded")
     vendors.get(TRANSCRIPT, json=load("assemblyai/list"))
 

@@ -186,7 +186,10 @@ def test_audio_is_stored_with_the_suffix_of_its_format(vendors, beginning, suffi
 
 
 class Full(FileSystemStorage):
-    """Simulate a full disk. Before the error, `faster` stores the same recording."""
+    """Call `faster` after a file was written, then fail as if the disk were full.
+
+    Without `faster`, save the file as usual.
+    """
 
     faster = None
 

@@ -22,7 +22,7 @@ def machine(request, tmp_path, monkeypatch):
     endings = ENDINGS if request.param == "a table that is wrong" else ""
     table.write_text(f"text/html {endings}\n")
     monkeypatch.setattr(mimetypes, "knownfiles", [str(table)])
-    # Forget the tables that were read from this machine.
+    # Replace the tables that Python has already read.
     mimetypes.init()
     yield
     monkeypatch.undo()

@@ -131,7 +131,7 @@ def test_every_format_has_a_picture_a_length_and_channels(codec, container, chan
 
     assert found["seconds"] == pytest.approx(2, abs=0.15)
     assert found["channels"] == channels
-    # The level is about 50. With two channels, some codecs lose more of the sound.
+    # The level of the tone is 50. Lossy codecs change it a little.
     assert 35 <= sorted(found["levels"])[300] <= 55
 
 

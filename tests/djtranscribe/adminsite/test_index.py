@@ -1,4 +1,4 @@
-"""Admin shows this product's tables, and of other tables only users and groups."""
+"""Admin shows this product's tables, users and groups, and no other tables."""
 
 import pytest
 from django.apps import apps

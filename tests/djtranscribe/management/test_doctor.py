@@ -569,7 +569,7 @@ def test_receivers_that_answer_are_named_and_sent_nothing(site, receivers):
     [("notifications", "receiver.example.com"), ("mail server", "mail.example")],
 )
 def test_a_receiver_that_does_not_answer_is_said(site, receivers, name, host):
-    # The mail server also sends links for passwords.
+    # Without NOTIFY_EMAIL, the mail server still sends password links, so check it.
     site.settings.NOTIFY_EMAIL = False
 
     def connect(address, timeout):
@@ -577,8 +577,8 @@ def test_a_receiver_that_does_not_answer_is_said(site, receivers, name, host):
             raise OSError(111, "Connection refused")
         return socket.socket()
 
-    # Do not use monkeypatch. It would be undone after the fixture `site` has removed
-    # its patch of the same function, and would restore that patch for later tests.
+    # Do not use monkeypatch: the fixture `site` patches the same function and ends
+    # first. monkeypatch would then restore the patch of `site` for all later tests.
     with patch("socket.create_connection", connect):
         found, status = site.examine()
 

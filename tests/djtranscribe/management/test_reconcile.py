@@ -286,7 +286,7 @@ def test_a_recording_that_was_rolled_back_has_no_tombstone(both):
 
 @pytest.mark.parametrize("source", ["file", "url", "RecordVerb"])
 def test_a_recording_whose_transcript_was_never_started_is_transcribed(both, source):
-    """A process may be killed after it has stored a recording and before the rest."""
+    """Example: the process was killed right after it had stored the recording."""
     recording = a_recording(sid=None, source=source)
     recording.store_audio([wav()])
     both.have()
@@ -523,7 +523,7 @@ def test_a_recording_whose_call_is_gone_at_twilio_is_passed_over(both, vendors):
 def test_a_call_of_theirs_is_stored_with_its_recording_or_not_at_all(
     both, vendors, monkeypatch
 ):
-    """A call without its recording would look like our own call to the next run."""
+    """If only the call were stored, the next run would take it for our own call."""
     both.have(recordings=[load("twilio/recording")])
     vendors.get(CALL, json=load("twilio/call", status="completed"))
 

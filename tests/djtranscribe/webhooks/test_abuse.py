@@ -1,8 +1,7 @@
 """Invalid and forged requests to webhooks: no server error, and no changed row.
 
-Tests with the fixture `hook` run for all webhooks. A new webhook fails
-tests/test_every_webhook.py until it is listed there. That file also has requests with
-another method, without a signature, and with the signature of another URL or secret.
+Tests with the fixture `hook` run for all webhooks that tests/test_every_webhook.py
+lists. That file also tests wrong methods and wrong signatures.
 """
 
 import io

@@ -1,4 +1,4 @@
-"""If AssemblyAI would refuse every request, its work is paused. No transcript fails."""
+"""If AssemblyAI refuses our settings, all transcripts wait. None fails."""
 
 import json
 from datetime import timedelta
@@ -207,7 +207,7 @@ def test_rows_continue_after_a_setting_change_and_each_is_paid_once(vendors, set
     refused = refuses(vendors, RETIRED)
     for transcript in transcripts:
         advanced(transcript)
-    # Probe three times, with the refused settings.
+    # Try three times more, still with the refused settings.
     for _ in range(3):
         for transcript in transcripts:
             make_due(transcript)

@@ -204,7 +204,7 @@ def test_next_worker_looks_for_the_job_of_a_worker_killed_while_submitting(
     make_due(transcript)
     advanced(transcript)
 
-    assert waits > 30  # seconds in which the dead worker's request may arrive
+    assert waits > 30  # seconds: the dead worker's request may still be on its way
     assert transcript.text == TEXT
     assert [call.request.method for call in vendors.calls] == ["GET", "GET"]
 
@@ -470,7 +470,7 @@ def test_the_list_is_read_down_to_a_job_that_we_started_earlier(vendors, is_ther
     created = now.strftime("%FT%T.%f")
 
     def page(request):
-        # The list has no end: as on a busy site, all its jobs are of today.
+        # All jobs are of today, so no old job ends the reading.
         is_first = "before_id" not in request.params
         listed = [
             load(
