@@ -171,8 +171,8 @@ def is_long_over(call: Call) -> bool:
 def stop_checking(call: Call) -> None:
     """Stop asking about this call, because it ended long ago (is_long_over).
 
-    Unfinished recordings get the status DELETED, because Twilio does not list them. If
-    the end of the operator's phone was not reported, the phone becomes FAILED.
+    Unfinished recordings become DELETED, because Twilio does not list them. If Twilio
+    did not report how the call to the operator's phone ended, its Leg becomes FAILED.
     """
     call.recordings.unfinished().update(status=Recording.Status.DELETED)
     call.fail_leg("Twilio did not report how the call to this phone ended.")

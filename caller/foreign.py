@@ -74,10 +74,10 @@ def import_recording(
 
 
 def parties(state: CallState, child: CallState | None) -> dict[str, Any]:
-    """Return the columns of a new Call for its direction, kind and numbers.
+    """Return values for a new Call: its direction, kind and numbers.
 
-    child: the call that <Dial> made, or None. In an outgoing conversation, the child
-    call goes to the other party. The parent call goes to the operator's phone.
+    child: the call that <Dial> made, or None. In an outgoing conversation, the parent
+    call goes to the operator's phone, and the child call goes to the other party.
     """
     kind = Call.Kind.CONVERSATION if child else Call.Kind.MESSAGE
     if state.is_inbound:

@@ -57,7 +57,7 @@ def home(request: HttpRequest) -> HttpResponse:
 
 
 def recent_calls(user: Any, is_mine: bool) -> dict[str, Any]:
-    """Return the rows of recent calls, and `is_changing`: whether a row may change.
+    """Return the rows of recent calls, and `is_changing`: whether the page must poll.
 
     Log that the user has read the transcripts of these calls.
     """

@@ -92,8 +92,8 @@ def import_page(request: HttpRequest) -> HttpResponse:
     context: dict[str, Any] = {"most": SHOWN_LINES}
     if request.method == "POST":
         file = request.FILES.get("file")
-        # Browsers send the lines of a <textarea> with CRLF. Convert them: otherwise a
-        # file that was small enough for the preview might now be too large.
+        # Browsers send the lines of a <textarea> with CRLF. If they stayed CRLF, the
+        # text could be larger than the file was, and too large to import.
         text = request.POST.get("content", "").replace("\r\n", "\n")
         content = file.read() if file else text.encode()
         try:

@@ -40,9 +40,9 @@ class Call(PhoneStatus):
     """A call to or from `other_number`, the number of the other party.
 
     The status and the times are those of the other party's phone. In a conversation,
-    the operator's phone has its own row: Leg, in caller/conversations/models.py. An
-    outgoing conversation takes its status from the Leg until the other party is called,
-    see `follow_leg`.
+    the operator's phone has its own row: Leg, in caller/conversations/models.py. In an
+    outgoing conversation, Twilio calls the operator first. Until Twilio calls the
+    other party, the status comes from the Leg, see `follow_leg`.
     The row of an outgoing call is saved before we ask Twilio to place the call.
     """
 

@@ -1,10 +1,10 @@
-"""Decode audio in a separate process, because broken files can crash ffmpeg.
+"""Decode audio in a separate process: broken files can crash ffmpeg, a part of PyAV.
 
     python -m caller.recordings.decoder < FILE
 
 Prints `{"seconds": 17.3, "levels": [0 to 100, …], "channels": 1}`, or `{}` if the audio
-cannot be decoded. PyAV contains ffmpeg. The audio is decoded in pieces, and only a few
-thousand peaks are kept in memory.
+cannot be decoded. The audio is decoded in pieces, and only a few thousand peaks are
+kept in memory.
 """
 
 import json
@@ -68,7 +68,7 @@ class Peaks:
         self.block *= 2
 
     def levels(self) -> list[int]:
-        """Return at most LEVELS numbers from 0 to 100."""
+        """Return the peaks of at most LEVELS parts of the audio, from 0 to 100."""
         found = len(self.peaks)
         count = min(LEVELS, found)
         bounds = [number * found // count for number in range(count + 1)]

@@ -112,8 +112,8 @@ class Recording(models.Model):
     )
 
     # Cost of all transcripts of this recording at AssemblyAI, see speech_models.cost.
-    # With SPEECH_RATES, it is in the currency of these rates, which should be the
-    # currency of the Twilio account. Without SPEECH_RATES, it is in dollars.
+    # With SPEECH_RATES, it is in the currency of the Twilio account, otherwise in
+    # dollars.
     transcription_cost = models.DecimalField(
         max_digits=10, decimal_places=5, null=True, blank=True, editable=False
     )
@@ -201,7 +201,7 @@ class Recording(models.Model):
     def record_locked(
         cls, state: RecordingState, call: Call, priority: int = 0
     ) -> Recording | None:
-        """Do the same as `record`. Lock the call's row before you call this."""
+        """Do the same as `record`. The row of `call` must already be locked."""
         recording = cls.objects.filter(sid=state.sid).order_by().first()
         is_new = recording is None
         if recording is None:

@@ -164,8 +164,8 @@ def account_fault(status: int | None, code: int | None) -> TwilioError | None:
         return TwilioError(message, permanent=True, account=True, code=code)
     if status == requests.codes.unauthorized or code == 20003:
         return refused_credentials(credentials_message())
-    # A 403 without a code: an API key may lack a permission, and then all such requests
-    # fail. The auth token has every permission, so then only this request is refused.
+    # A 403 without a code is a fault of the account only if we use an API key, because
+    # the key may lack a permission. The auth token has all permissions.
     has_reason = code or settings.TWILIO_API_KEY
     if status == requests.codes.forbidden and has_reason and code not in REFUSALS:
         number = f"error {code}" if code else f"HTTP status {status}"

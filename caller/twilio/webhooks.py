@@ -54,7 +54,7 @@ def authentication_fault(request: HttpRequest, call_uuid: str) -> str:
 
 
 def requested_url(request: HttpRequest) -> str:
-    """Return the received URL without its query, where a forger can write any text."""
+    """Return the received URL, without its query: a forger could put any text there."""
     host = split_url(f"//{request.META.get('HTTP_HOST', '')}").hostname or "?"
     return f"{request.scheme}://{host[:100]}{request.path}"
 
