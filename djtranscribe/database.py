@@ -74,9 +74,10 @@ def prepare_statements(connection: Any) -> None:
 
 @contextmanager
 def prepared_statements() -> Iterator[None]:
-    """Context manager: prepare statements. Webhooks use it: they repeat the same few.
+    """Context manager for webhooks: prepare statements, because webhooks repeat them.
 
-    Pages do not use this, because the best plan of a search depends on the words.
+    Pages do not use this: PostgreSQL may keep one plan for a prepared statement, but
+    each search needs its own plan for its words.
     """
     if connection.vendor != "postgresql":
         yield

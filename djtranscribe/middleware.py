@@ -81,7 +81,7 @@ def webhook_at(path: str) -> ResolverMatch | None:
 
 
 def drop_invalid_session_cookie(get_response: Handler) -> Handler:
-    """Ignore session cookies with other characters than letters and digits.
+    """Ignore a session cookie unless it has only letters and digits.
 
     Otherwise Django looks for such a session in the database. For a NUL character,
     PostgreSQL raises an error, and the response is a 500.

@@ -148,7 +148,7 @@ class MetricsCollector:
 
 
 def transcription_spend(since: datetime) -> Decimal:
-    """Return the cost at AssemblyAI of recordings with a transcript since this time.
+    """Return what AssemblyAI charged for recordings transcribed after `since`.
 
     This includes earlier transcripts of these recordings.
     """

@@ -101,7 +101,7 @@ ANSWER_GREETING = text("ANSWER_GREETING")
 ANSWER_FORWARD_TO = text("ANSWER_FORWARD_TO")
 MAX_ANSWERED_PER_CALLER_HOUR = integer("MAX_ANSWERED_PER_CALLER_HOUR", 10)
 
-# AssemblyAI: the recording's words
+# AssemblyAI: the transcript of a recording
 
 ASSEMBLYAI_KEY = text("ASSEMBLYAI_KEY")
 ASSEMBLYAI_API_URL = text("ASSEMBLYAI_API_URL", "https://api.assemblyai.com")

@@ -1,4 +1,4 @@
-"""SQL that is compiled once per process, for the statements that each call repeats.
+"""SQL that is compiled once per process, for statements that run for each phone call.
 
 Django compiles the SQL of a queryset each time it runs. For a short statement, that
 takes several times as long as everything else. So webhooks and workers compile their

@@ -11,8 +11,8 @@ class WithProfile(ModelBackend):
     def authenticate(self, *args: Any, **kwargs: Any) -> Any:
         user = super().authenticate(*args, **kwargs)
         if user is None:
-            # Do not try the next backend: Django's ModelBackend would check, and so
-            # hash, the same password again.
+            # Do not try the next backend, Django's ModelBackend: it would check the
+            # same password again, and a check is slow.
             raise PermissionDenied
         return user
 

@@ -87,8 +87,8 @@ class Row:
 
 def calls(row: Row, begin: datetime) -> None:
     """Compare and repair calls: their status, their price, and SIDs that we miss."""
-    # Twilio has no call for a finished row without a SID, so skip the row. Exception:
-    # in a conversation, ask_twilio must still finish an unfinished `leg`.
+    # Skip finished rows without a SID, because Twilio has no such calls. But if the
+    # `leg` of a conversation is unfinished, ask_twilio must mark it as failed.
     has_one_phone = ~Q(kind=Call.Kind.CONVERSATION)
     is_over = has_one_phone | Q(leg__status__in=Call.FINISHED)
     lost = Call.objects.filter(sid=None, created_at__gte=begin)
@@ -218,9 +218,8 @@ def start_once(pk: int) -> bool:
 def find_and_store_job(transcript: Transcript) -> bool:
     """Find and store the job of a transcript, after AssemblyAI's response was lost.
 
-    Return False in three cases: no job was found, a worker is working on the
-    transcript, or a worker has already continued it. Search even if `next_attempt_at`
-    is in the future.
+    Return False if no job was found, if a worker is working on the transcript, or if
+    its status is not in UNANSWERED any more. `next_attempt_at` may be in the future.
     """
     lease = uuid4()
     rows = Transcript.objects.filter(pk=transcript.pk)

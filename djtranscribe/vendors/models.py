@@ -92,7 +92,7 @@ class VendorPauseQuerySet(models.QuerySet["VendorPause"]):
         return self.exclude(refused=BUSY)
 
     def start(self, error: VendorError, what: str = "") -> None:
-        """Pause the vendor after an error with `account` set.
+        """Pause the vendor after an error about our account or settings.
 
         An error with `retry_after` starts or extends a BUSY pause, but never changes a
         pause of another kind.

@@ -35,8 +35,7 @@ Verdict = WebhookDelivery.Verdict
 Handler = Callable[[str, Mapping[str, Any]], HttpResponse]
 
 handlers: dict[str, Handler] = {}
-# Kind of request with which Twilio asks for the TwiML of an incoming call. The handler
-# stores the call, unless a call with the same SID is stored already.
+# Kind of request with which Twilio asks for the TwiML of an incoming call.
 INCOMING_CALL = "twilio-answer"
 
 

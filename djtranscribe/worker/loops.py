@@ -37,8 +37,8 @@ class Loop(threading.Thread):
     def run(self) -> None:
         pause = MIN_PAUSE
         while not self.stopping.is_set():
-            # Clear `woken` before the work, so that work that is added meanwhile starts
-            # another round.
+            # Clear `woken` before self.work(). If new work is added during self.work(),
+            # `woken` is set again, and the thread does not wait.
             self.woken.clear()
             try:
                 close_old_connections()
