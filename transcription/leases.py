@@ -26,8 +26,8 @@ from django.db.models.functions import Greatest
 CLOCK_SKEW = timedelta(minutes=5)
 # Give up a step after it has killed this many workers.
 MAX_KILLS = 5
-# Store this in `kills` if the work must wait or be retried. The worker is still alive,
-# so this subtracts the 1 that was added with the lease.
+# The new value of `kills` if the work must wait or be retried. The worker added 1 when
+# it took the lease. It did not die, so it subtracts this 1.
 NOT_KILLED = Greatest(F("kills") - 1, 0)
 
 # The rows that this process works on, by lease.

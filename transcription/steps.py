@@ -278,7 +278,10 @@ def refresh(transcript: Transcript) -> None:
 
 
 def handle_failed_job(transcript: Transcript, job: dict[str, Any]) -> None:
-    """Handle a job that has failed. AssemblyAI does not charge for failed jobs."""
+    """Finish, retry or fail the transcript of a failed job, depending on the reason.
+
+    AssemblyAI does not charge for failed jobs.
+    """
     reason = str(job.get("error") or "AssemblyAI gave no reason.")
     again = reason.startswith(payloads.UNREACHABLE_AUDIO + payloads.SERVER_ERROR)
     if payloads.NO_SPEECH in reason:

@@ -74,8 +74,8 @@ class Token:
     word: str
     start: int
     end: int
-    # Whether this is the last token of a text without spaces. It is a single letter:
-    # 東京都 has the tokens 東京, 京都 and 都.
+    # Whether this is the last letter of a text without spaces, such as 都 in 東京都.
+    # The other tokens of this text are pairs of letters: 東京 and 京都.
     is_last_letter: bool = False
 
 

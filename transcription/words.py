@@ -62,10 +62,10 @@ def original_words(transcript: Transcript) -> list[Word]:
 
 
 def words_of_text(text: str, heard: list[ListedWord], seconds: float = 0) -> list[Word]:
-    """Return the words of the text, in the order of the text.
+    """Return the words of the text with their times.
 
-    If `heard` has exactly the words of the text, keep the order of `heard` (see
-    `_is_same`). If the text is empty, return the words of `heard`.
+    Usually they have the order of the text. But if `heard` has exactly the same words
+    (see `_is_same`), or if the text is empty, return the words of `heard` in its order.
     heard: AssemblyAI's list of words. If the list is empty, all times are estimates.
     seconds: length of the audio, 0 if unknown.
     """

@@ -24,8 +24,8 @@ from djtranscribe.vendors.errors import VendorError, never_sent, retry_after_sec
 TIMEOUT_SECONDS = (3.05, 30)
 # Number of jobs on a page of AssemblyAI's list. AssemblyAI allows at most this number.
 JOBS_PER_PAGE = 200
-# A search for one job reads at most this many pages: 40,000 jobs. A site with twenty
-# calls a second makes these in half an hour. Usually we search within minutes.
+# A search for one job reads at most this many pages: 40,000 jobs. With twenty calls a
+# second, these are the jobs of half an hour.
 LIST_PAGES = 200
 
 # AssemblyAI's error for a job that does not exist, or belongs to another account.
@@ -113,8 +113,8 @@ def job_pages(
     Raises AssemblyAIError if these jobs need more than `most_pages` pages. None means
     no limit.
     """
-    # Compare times as text: in the list, they are in UTC without a zone. Keep jobs
-    # without a time.
+    # Compare times as text: in the list, they are in UTC without a zone. A job without
+    # a time counts as new.
     begin = since.astimezone(tz.utc).strftime("%Y-%m-%dT%H:%M:%S") if since else ""
     params: dict[str, str | int] = {"limit": JOBS_PER_PAGE}
     for _ in range(most_pages) if most_pages else count():

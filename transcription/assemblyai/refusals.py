@@ -161,8 +161,9 @@ def refused_at(transcript: Transcript, body: dict[str, Any]) -> datetime | None:
 def should_wait_for_others(transcript: Transcript) -> bool:
     """Return whether transcripts that were never refused should be submitted first.
 
-    During a pause, a request is only a test whether AssemblyAI accepts transcripts
-    again. If the recording of this transcript was refused, it would fail every test.
+    During a pause, one request from time to time tests whether AssemblyAI accepts
+    transcripts again. If only this transcript's recording was refused, the test with
+    this transcript would fail each time.
     """
     if not transcript.refused_at:
         return False

@@ -58,9 +58,9 @@ HIGHEST_PRICE = max(model.dollars_an_hour or 0 for model in MODELS.values())
 def cost(name: str, seconds: float | None) -> Decimal:
     """Return the price of `seconds` of audio with the model `name`, without extras.
 
-    The price is in the currency of SPEECH_RATES if the model is in that setting, else
-    in dollars. Silence costs the same as speech. Extras are features such as medical
-    mode. See assemblyai.com/docs/billing-and-pricing
+    If SPEECH_RATES has the model, the price is in the currency of the Twilio account,
+    otherwise in dollars. Silence costs the same as speech. Extras are features such as
+    medical mode. See assemblyai.com/docs/billing-and-pricing
     """
     model = MODELS.get(name)
     listed = (model and model.dollars_an_hour) or HIGHEST_PRICE

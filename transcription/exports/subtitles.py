@@ -19,8 +19,8 @@ from transcription.words import Word, join_words, turns
 MAX_LINE_LENGTH, MAX_LINES = 42, 2
 DASH = "- "
 CHARACTERS_PER_SECOND = 20
-# Usually, a cue is shown for at least this long. It disappears earlier if the next cue
-# appears, if the audio ends, or MAX_LINGER_MS after the end of its speech.
+# A cue is shown for at least this long, unless the next cue appears, the audio ends, or
+# MAX_LINGER_MS have passed since the end of its speech.
 USUAL_MIN_MS = 1000
 # A cue disappears at most this long after the end of its speech.
 MAX_LINGER_MS = 500
@@ -108,8 +108,8 @@ def merge_short_turns(groups: list[list[Word]]) -> list[list[list[Word]]]:
 def fits_cue(together: list[list[Word]], group: list[Word]) -> bool:
     """Return whether `group` can share the cue of the groups in `together`.
 
-    The group must be a quick answer by another speaker, and each speaker must need only
-    one line.
+    Another speaker must begin `group` after the end of `together`, but less than
+    USUAL_MIN_MS after the start of the cue. Each speaker must need only one line.
     """
     first, last = together[0][0], together[-1][-1]
     lines = [*wrap(together[-1]), *wrap(group)]

@@ -186,9 +186,10 @@ class Work(models.Model):
         return timezone.now() + timedelta(seconds=settings.LEASE_SECONDS)
 
     def store_if_leased(self, columns: dict[str, Any], **unchanged: Any) -> bool:
-        """Store the columns if the row still has our lease and the values `unchanged`.
+        """Store the columns. Return False and store nothing if the row has changed.
 
-        Return whether they were stored.
+        The row has changed if it has another lease, or if a column in `unchanged` has
+        another value.
         """
         where = {"id": self.pk, "lease": self.lease, **unchanged}
         return update(type(self), where, with_search_text(columns)) > 0

@@ -54,7 +54,9 @@ class Group(NamedTuple):
 class Line(NamedTuple):
     """The plot line of one keyword list: the word errors in percent, by month.
 
-    months: (month, word errors in percent, number of scores). points: (x, y).
+    number: 0 for the first line. The page's CSS has a colour for each number.
+    months: (month, word errors in percent, number of scores).
+    points: (x, y) in SVG units, one for each month.
     """
 
     name: str

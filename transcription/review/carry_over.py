@@ -103,13 +103,13 @@ def carry_over(transcript: Transcript) -> None:
 def unplaced_changes(transcript: Transcript) -> list[OpenChange]:
     """Return the older transcripts' corrections that a person must check.
 
-    Leave out a correction if the new transcript has a live correction at its place.
-    Also leave out confirmed words: nobody has changed them.
+    Leave out a correction if the new transcript has a live correction at its place, or
+    if it changes no word: a person has only confirmed that the words are right.
     """
     new = original_of(transcript)
     found = place_older_changes(transcript, new)
-    # A correction in `carried` may not be saved: the save failed or was undone, or the
-    # old transcript was corrected later. Saved ones are live, and are left out below.
+    # Some corrections in `carried` are not saved: the save failed or was undone, or the
+    # old transcript was corrected later. `_overlapped` leaves out the saved ones.
     unsure = [*found.open, *(_open(change, change, new) for change in found.carried)]
     now = live_changes(transcript)
     return [

@@ -60,14 +60,14 @@ def differences(transcript: Transcript, changes: list[Change]) -> list[SafeStrin
     """Return HTML for each change, with the old and the new words marked."""
     if not changes:
         return []
-    # Before the first revision, no Original is stored.
-    is_begun = transcript.revision is not None
+    # The first revision stores the Original.
+    has_revision = transcript.revision is not None
     pieces = (
         Original.pieces_of(transcript)
-        if is_begun
+        if has_revision
         else pieces_in(original_words(transcript))
     )
-    now = live_changes(transcript) if is_begun else []
+    now = live_changes(transcript) if has_revision else []
     return [difference(current_text(pieces, now, each), each.after) for each in changes]
 
 

@@ -21,8 +21,8 @@ from transcription.words import bare_word, outer_punctuation
 # Ignore corrections with more words or characters: most of them rewrite sentences.
 MAX_WORDS = 4
 MAX_LENGTH = 200
-# Two texts are alike if the similarity of their spellings is at least MIN_SIMILARITY,
-# or that of their sounds is at least MIN_SOUND_SIMILARITY. 100 means equal.
+# Two texts are alike if their spellings are similar (at least MIN_SIMILARITY) or if
+# their sounds are similar (at least MIN_SOUND_SIMILARITY). 100 means equal.
 MIN_SIMILARITY, MIN_SOUND_SIMILARITY = 50, 60
 # Map consonants that sound alike on a telephone to one letter. Remove vowels, `h`,
 # `w`, apostrophes and spaces.
@@ -51,7 +51,7 @@ def _plain(text: str) -> str:
 
 
 def mistakes_in(pieces: list[str], changes: list[Change]) -> set[tuple[str, str]]:
-    """Return (heard, corrected) of each change, unless `pair_of` returns None."""
+    """Return (heard, corrected) of the changes that may suggest a keyword."""
     pairs = ((original_text(pieces, each), each.after) for each in changes)
     return {pair for each in pairs if (pair := pair_of(*each))}
 

@@ -35,8 +35,8 @@ def find_replacements(
         texts[first + 1 : last + 1] = [""] * (last - first)
         begin, end = words[first].at, words[last].at + words[last].span
         if touched and touched[-1].last > begin:
-            # A saved correction contains this place and the place before. Make one
-            # change of both, because changes must not overlap.
+            # One saved correction contains this place and the end of the last change.
+            # Extend the last change, because changes must not overlap.
             touched[-1] = touched[-1]._replace(last=end)
         else:
             touched.append(Change(begin, end, ""))

@@ -23,14 +23,15 @@ MAX_NAME_LENGTH = 80
 
 
 class Refused(Exception):
-    """The request cannot be carried out. str() is a sentence for the user."""
+    """The request is not valid (HTTP 400). str() is a sentence for the user."""
 
 
 class Conflict(Exception):
-    """The transcript's state does not allow the request. str() is a text for the user.
+    """The transcript's state does not allow the request (HTTP 409).
 
-    The list `now` has other people's newer corrections that the request would replace.
-    It is empty if the conflict has another reason.
+    For example, the transcript is verified. str() is a text for the user. `now` has
+    other people's newer corrections that the request would replace. It is empty if the
+    conflict has another reason.
     """
 
     def __init__(self, sentence: str, now: Sequence[Change] = ()) -> None:

@@ -67,9 +67,9 @@ def get_transcript(uuid: UUID) -> Transcript:
 def changes_since(transcript: Transcript, seen: int) -> dict[str, Any]:
     """Return the last revision's number, and the turns that changed after `seen`.
 
-    The turns have the changes of all people, because the page then shows the last
-    revision. `reload` is true if somebody has named speakers, because their names can
-    be anywhere on the page.
+    Include the changes of other people: the page will show the last revision. `reload`
+    is true if somebody has named speakers, because their names can be anywhere on the
+    page.
     """
     transcript.refresh_from_db(fields=["revision"])
     later = transcript.revisions.filter(number__gt=seen)

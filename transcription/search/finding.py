@@ -1,7 +1,7 @@
 """The transcripts that match a query.
 
-SQLite and PostgreSQL find the same transcripts, except for the rare phrases that
-MIN_LENGTH_FOR_LIKE describes. Migration 0012_search_text creates the index on
+SQLite and PostgreSQL find the same transcripts, except for a few phrases: see
+MIN_LENGTH_FOR_LIKE. Migration 0012_search_text creates the index on
 Transcript.search_text. query.py parses what the user types.
 """
 

@@ -54,7 +54,7 @@ class Operator:
         """Return the condition for a filter of rows. Raises BadOperator.
 
         path: the lookup from a row to its call, such as `recording__call__`. "" if the
-        row itself is tested.
+        rows are calls, or if the day (after:, before:) is that of the row itself.
         """
         lookup, value = self._lookup
         condition = Q(**{f"{path}{lookup}": value})

@@ -22,8 +22,8 @@ from transcription.words import Word
 # A passage has about PASSAGE characters. It begins about BEFORE characters before the
 # match.
 PASSAGE, BEFORE = 220, 50
-# For each match, we count the different terms of the query in the NEAR tokens that
-# begin there. The best match has the highest count.
+# The best match is the one with the most different terms of the query in the NEAR
+# tokens from its start.
 NEAR = 28
 # Start the audio this long before the match: a word without its context is hard to
 # understand.

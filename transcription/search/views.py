@@ -20,8 +20,8 @@ RESULTS_PER_PAGE = 20
 # A search with words shows at most this many notes. A search with only operators (such
 # as tag:billing) shows at most this many calls without a transcript.
 MAX_OTHER_RESULTS = 10
-# To find calls without a transcript, a search looks only at the newest calls that match
-# its operators: at most this many.
+# To find calls without a transcript, a search such as tag:billing reads only the newest
+# calls with this tag: at most this many.
 NEWEST_CALLS = 500
 
 
