@@ -21,8 +21,8 @@ LISTING_DELAY = timedelta(minutes=2)
 LATE_DATA_PERIOD = timedelta(minutes=10)
 # Accepted difference between Twilio's clock and ours. Our clock may be an hour wrong.
 MAX_CLOCK_ERROR = timedelta(minutes=90)
-# `mark_not_listed` looks at Twilio's list of calls twice, at least this long apart. Our
-# request to place the call takes at most this long.
+# Our request to place a call takes at most this long. `mark_not_listed` waits at least
+# this long between its two looks at Twilio's list of calls.
 RECHECK_AFTER = timedelta(seconds=sum(TIMEOUT_SECONDS))
 
 
@@ -90,8 +90,8 @@ def mark_not_listed(call: Call) -> None:
     """Store that Twilio's list of calls does not contain this call.
 
     If the call is older than MAX_CLOCK_ERROR, it becomes failed at once. A newer call
-    becomes failed when Twilio's list is read a second time, at least RECHECK_AFTER
-    later. If our clock has jumped forward, the first time may be too early.
+    becomes failed only at a second look, at least RECHECK_AFTER after the first. If our
+    clock has jumped forward, our request may still be running at the first look.
     """
     now = timezone.now()
     mine = Call.objects.filter(pk=call.pk, sid=None)

@@ -89,9 +89,8 @@ def call_page(request: HttpRequest, uuid: str) -> HttpResponse:
         ]
         Access.objects.log(request.user, Access.Action.READ, read)
     context = {
-        # The page shows the newest transcript that has words, with its player. A
-        # transcript from which somebody removed all words counts too: the words can be
-        # restored.
+        # The newest transcript that has a text now, or that came with a text from
+        # AssemblyAI: words that a person has removed can be restored.
         "shown": next(
             (
                 each

@@ -25,9 +25,9 @@ CODE_LIFETIME = timedelta(minutes=10)
 class Leg(PhoneStatus):
     """The operator's phone in a conversation. The Call row is for the other phone.
 
-    For Twilio, a conversation is two calls, parent and child. The child is the call
-    that <Dial> made. If the conversation is outgoing, the parent is the operator's
-    phone. If it is incoming, the child is the operator's phone.
+    For Twilio, a conversation is two calls. <Dial> in the parent call makes the child
+    call. In an outgoing conversation, the operator's phone is the parent. In an
+    incoming conversation, it is the child.
     """
 
     call = models.OneToOneField(Call, on_delete=models.CASCADE, related_name="leg")

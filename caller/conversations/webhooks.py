@@ -77,9 +77,8 @@ def bridge_notice(call_uuid: str, fields: Mapping[str, Any]) -> HttpResponse:
 def bridge_done(call_uuid: str, fields: Mapping[str, Any]) -> HttpResponse:
     """Store how <Dial> ended and who hung up. Return what the first phone hears next.
 
-    In an outgoing call, the first phone is the operator's, and <Dial> called the other
-    party. In an incoming call, the first phone is the caller's, and <Dial> called the
-    operator. If the operator cannot be reached, the caller can leave a message.
+    In an outgoing call, the first phone is the operator's. In an incoming call, it is
+    the caller's. If the operator cannot be reached, this caller can leave a message.
     """
     call = lock_conversation(call_uuid, fields)
     if call is None:

@@ -298,13 +298,14 @@ class Call(PhoneStatus):
         notice: str = "",
         was_asked: bool = False,
     ) -> None:
-        """Store what is new about one phone of this call. Lock the call's row first.
+        """Store what is new about one phone of this call.
 
-        If `state` is about another call at Twilio, only log an error.
-        notice: the text that is played now, as evidence of consent. A notice that was
-        stored before is kept.
-        was_asked: whether `state` answers our own request. Then also set the time of
-        the next check, even if nothing is new.
+        The caller must hold the lock on the call's row. If `state` is about another
+        call at Twilio, only log an error.
+        notice: the text that is played now. It is stored as evidence of consent, unless
+        the call already has a notice.
+        was_asked: whether `state` answers our own request. Then set the time of the
+        next check even if nothing is new.
         """
         sid = state.parent_sid or state.sid
         if self.sid and self.sid != sid:
@@ -329,8 +330,8 @@ class Call(PhoneStatus):
     def phone_of(self, state: CallState) -> PhoneStatus:
         """Return the row of the phone that `state` describes: this Call or its Leg.
 
-        The Leg (the operator's phone) is the child call, which <Dial> made, if the
-        conversation is incoming. If it is outgoing, the Leg is the parent call.
+        The Leg is the operator's phone. In an incoming conversation, it is the child
+        call, which <Dial> made. In an outgoing conversation, it is the parent call.
         """
         is_child = bool(state.parent_sid)
         if self.is_conversation and is_child == self.is_inbound:

@@ -92,7 +92,7 @@ class CallQuerySet(models.QuerySet["Call"]):
         return self.annotate(contact_name=contact_name_subquery("other_number"))
 
     def made_within(self, time: timedelta) -> CallQuerySet:
-        """Return the outgoing calls of `paid_within`."""
+        """Return the outgoing calls at most `time` old. Leave out refused calls."""
         return self.paid_within(time).filter(direction=self.model.Direction.OUTBOUND)
 
     def paid_within(self, time: timedelta) -> CallQuerySet:

@@ -42,7 +42,8 @@ class PhoneStatus(models.Model):
         Status.FAILED,
         Status.REFUSED,
     )
-    # Such a call costs nothing, because it was not connected or not even placed.
+    # A call with one of these statuses costs nothing: nobody answered it, or it was not
+    # even placed.
     FREE = (
         Status.BUSY,
         Status.NO_ANSWER,
@@ -50,8 +51,8 @@ class PhoneStatus(models.Model):
         Status.FAILED,
         Status.REFUSED,
     )
-    # Only a status with a higher rank replaces another, so reports may arrive late or
-    # twice. Twilio's SequenceNumber is not needed.
+    # Only a status with a higher rank replaces the current status. So a late report of
+    # `ringing` does not replace `completed`.
     RANK: ClassVar[dict[str, int]] = {
         Status.DIALING: 0,
         Status.UNKNOWN: 0,
@@ -61,8 +62,8 @@ class PhoneStatus(models.Model):
         Status.IN_PROGRESS: 5,
         **dict.fromkeys(FINISHED, 7),
     }
-    # The rank of a status that Twilio may add in future. (UNKNOWN is our own status and
-    # is in RANK.) It counts as not final, so every final status replaces it.
+    # The rank of a status that is not in RANK, because Twilio added it later. Every
+    # final status replaces it.
     RANK_OF_UNKNOWN_STATUS = 4
     # The rank of a status that we guessed. Final statuses from Twilio rank higher.
     RANK_OF_OUR_GUESS = 6

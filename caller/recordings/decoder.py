@@ -19,8 +19,8 @@ from caller.recordings.waveform import LEVELS
 
 # `Peaks` stores at most this many peaks. When it is full, it merges pairs of peaks.
 MAX_PEAKS = 8 * LEVELS
-# Measure at most about this many samples of each block (see `Peaks`), evenly spaced.
-# Measuring all samples would take longer, and the picture would look the same.
+# For speed, measure only every n-th sample: about this many for each block, or fewer
+# (see `Peaks`).
 SAMPLES = 1000
 # Formats that ffmpeg may open. Playlists are left out, because with them ffmpeg would
 # open other files and URLs.
@@ -78,7 +78,7 @@ class Peaks:
 def decode(file: IO[bytes]) -> dict[str, Any]:
     """Return the dictionary that this module prints as JSON.
 
-    In stereo, each level is that of the louder channel.
+    Each level is the level of the loudest channel.
     """
     peaks, rate, channels = Peaks(), 0, 0
     options = {"format_whitelist": FORMATS, "protocol_whitelist": "none"}

@@ -1,8 +1,7 @@
 """The waveform of a recording: its loudness over time, its length and channels.
 
-It is measured when the audio is stored. If an old version of our code has stored the
-audio, it is measured when it is first needed. This module measures WAV files of 8 or 16
-bits, such as Twilio's. decoder.py measures all other audio, which takes longer.
+This module measures WAV files of 8 or 16 bits, such as Twilio's. decoder.py measures
+all other audio, which takes longer.
 """
 
 from __future__ import annotations  # array[int] needs Python 3.12
@@ -25,13 +24,13 @@ logger = logging.getLogger(__name__)
 
 # A waveform has at most this many levels. The picture has this width.
 LEVELS = 600
-# Do not measure all samples of a level, but at least this many, evenly spaced. For
-# three hours of audio, this is 20 times as fast, and the picture looks the same.
+# For speed, measure only every n-th sample, but at least this many for each level. For
+# three hours of audio, this is 20 times as fast.
 SAMPLES = 4000
 # `python -m caller.recordings.decoder` must be run in this folder.
 ROOT = Path(__file__).resolve().parents[2]
-# Time limit of the decoder. Three hours of audio take four seconds, so the limit leaves
-# room for decoder.MAX_SECONDS: 24 hours.
+# Time limit of the decoder. It needs 4 s for 3 hours of audio. At that speed, it needs
+# 32 s for the maximum of 24 hours (decoder.MAX_SECONDS).
 DECODE_SECONDS = 50
 
 
@@ -40,10 +39,9 @@ def measure(
 ) -> dict[str, Any]:
     """Return `{"seconds": 17.3, "levels": [0 to 100, …], "channels": 1}`.
 
-    The result is empty if we cannot decode the audio. A browser or AssemblyAI may still
-    be able to decode it. In stereo, each level is that of the louder channel. For a WAV
-    of 8 or 16 bits with two channels, the result also has
-    `"each": [levels of the left, levels of the right]`.
+    Return {} if we cannot decode the audio. (A browser may still be able to play it.)
+    Each level is the level of the loudest channel. For a WAV of 8 or 16 bits with two channels,
+    the result also has `"each": [levels of the left, levels of the right]`.
     keep_alive: called while the decoder runs, see audio.Heartbeat.
     """
     return _measure_wav(file) or _measure_with_decoder(file, keep_alive)
