@@ -101,10 +101,8 @@ def set_private_cache_control(
     """Set `Cache-Control: private, no-store` on every response.
 
     Then the browser's Back button shows nothing after a logout. A view may set its own
-    `Cache-Control` if that contains `private`. For example, browsers may cache audio,
-    so that seeking is fast. A logout clears the browser's cache
-    (w3.org/TR/clear-site-data). Webhooks and static files do not come through this
-    middleware: other middleware answers them earlier.
+    `Cache-Control` with `private`: for example, browsers may cache audio. So a logout
+    also clears the browser's cache (w3.org/TR/clear-site-data).
     """
 
     def middleware(request: HttpRequest) -> HttpResponse:

@@ -65,8 +65,8 @@ def filter_expired(
     lengths = {timedelta(days=days) for days in known - {None, FOR_EVER}}
     if not lengths:
         return rows.none()
-    # Make a condition with a constant time for each number of days that occurs: not
-    # every database can add a column with days to a time.
+    # Not every database can add a column with days to a time. So make one condition for
+    # each period in use, such as keep_days = 30 AND since < (now - 30 days).
     over = Q()
     for length in lengths:
         over |= Q(**{"keep_days": length.days, f"{since}__lt": now - length})

@@ -108,9 +108,9 @@ def _update(
 ) -> Statement[Any]:
     """Return the statement of `update`.
 
-    where: for each column: (name, whether its value is None).
-    columns: for each column: (name, expression or None). None means that the new value
-    is a Parameter.
+    where: pairs of a column and whether its value is None.
+    columns: pairs of a column and an expression, or None for a new value that is passed
+    as a Parameter.
     """
     field = model._meta.get_field
     old = {

@@ -26,9 +26,8 @@ from djtranscribe.models import VendorPause
 LATE_SECONDS = 300
 
 
-# Django's own views for 400 and 404 check the CSRF token. For this, they read the body
-# of the request. If the body were invalid, they would fail, and the answer would be a
-# 500. So we have our own.
+# We do not use Django's own views for 400 and 404: they read the body of the request to
+# check the CSRF token. If the body is invalid, they fail, and the answer is a 500.
 
 
 def bad_request(request: HttpRequest, exception: Exception) -> HttpResponse:

@@ -24,8 +24,9 @@ if settings.TWO_FACTOR != "off":
     # Imported only here, because allauth is an optional requirement.
     from allauth.mfa.models import Authenticator
 
-# {kind of row in the access log: (model, lookup path to its call, the other columns
-# that its __str__ reads)}. Models are strings: this app must not import other apps.
+# For each kind of row in the access log: the model, the lookup path to its call, and
+# the other columns that the model's __str__ reads. The model is a string, because this
+# app must not import other apps.
 HEARD_OR_READ = {
     "recording": (
         *("caller.Recording", "call", "call__other_number", "call__direction"),

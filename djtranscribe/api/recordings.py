@@ -106,7 +106,7 @@ def get_audio(request: HttpRequest, id: int) -> HttpResponseBase:
     except Http404 as error:
         if not Recording.objects.filter(pk=id).exists():
             raise
-        # Keep the view's reason, such as that the audio is not stored yet: it tells a
+        # Keep the reason, for example that the audio is not stored yet. It tells a
         # program whether to retry.
         raise HttpError(404, str(error)) from None
     if answer.status_code == 503:

@@ -88,8 +88,8 @@ def time_limit(seconds: float) -> Iterator[TimeLimit]:
     """Context manager: limit the total time of the requests in the `with` block.
 
     When the time is over, the sockets of this thread (see `watch` and `watch_new`) are
-    shut down. Then reads fail, or the body ends early. Check `expired` if a body that
-    ends early could look complete.
+    shut down. Then a read raises an error, or the body ends early without an error: so
+    check `expired`.
     """
     limit, outer = TimeLimit(seconds), getattr(_local, "limit", None)
     _local.limit = limit
@@ -108,10 +108,10 @@ def watch(sock: socket.socket | None) -> None:
 
 
 def watch_new(sock: socket.socket) -> None:
-    """If this thread has a time limit, apply the limit to a copy of a new socket.
+    """If this thread has a time limit, apply the limit to this new socket, too.
 
-    For TLS, Python moves the connection to another socket object before the handshake.
-    The original then cannot shut the connection down, but the copy can.
+    Watch a copy of the socket: for TLS, Python moves the connection to another socket
+    object, and then the original cannot shut the connection down.
     """
     limit: TimeLimit | None = getattr(_local, "limit", None)
     if limit:
@@ -159,9 +159,9 @@ class _PoolTLS(HTTPSConnectionPool):
 class LimitedAdapter(HTTPAdapter):
     """HTTP adapter: the whole response must arrive within `seconds`.
 
-    For a streamed response, the limit covers only the headers: read the body with
-    `chunks`, which has other limits. Each piece of a streamed upload restarts the
-    limit. Raises requests.ReadTimeout and AnswerTooLarge.
+    With stream=True, only the headers must arrive in this time. Read the body with
+    `chunks`, which has its own limits. If the body of the request is streamed, the time
+    starts again with each piece. Raises requests.ReadTimeout and AnswerTooLarge.
 
     Each request first releases the thread's shared database connection.
     """

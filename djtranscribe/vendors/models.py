@@ -177,9 +177,9 @@ class VendorPause(models.Model):
             VendorPause.objects.filter(pk=self.pk, refused=JOB).delete()
 
     def allow_next_probe(self) -> None:
-        """Allow another probe now, because the last one proved nothing.
+        """Allow another probe now. Call this if the last probe tested something else.
 
-        For example, an upload succeeded, but the vendor refuses only SUBMIT.
+        For example, AssemblyAI refuses new jobs (SUBMIT), and the probe was an upload.
         """
         mine = VendorPause.objects.filter(pk=self.pk, probe_at=self.probe_at)
         mine.update(probe_at=timezone.now())

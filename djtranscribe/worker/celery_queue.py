@@ -66,7 +66,7 @@ class CeleryQueue:
         if waiting is None:
             return True
         if waiting >= BACKLOG and not back_fill:
-            # Do not count the messages of back-fills: about one for each of these rows.
+            # Subtract the messages of back-fills. Each of these rows has about one.
             rows = Transcript.objects.unfinished().filter(priority__lt=0)
             waiting -= rows.exclude(announced_at=None).count()
         return waiting >= BACKLOG

@@ -110,7 +110,7 @@ class Command(BaseCommand):
         processes.start(
             "assemblyai", "-m", "sandbox.assemblyai", "--port", assemblyai_port, *pace
         )
-        # Both start while we prepare the database. We wait for them below.
+        # The stand-ins start while we prepare the database. We wait for them below.
         self.say("Preparing the database")
         processes.run("migrate", "manage.py", "migrate")
         if is_new:
