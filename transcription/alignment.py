@@ -103,8 +103,9 @@ def _next_agreement(
 ) -> tuple[int | None, int]:
     """Return the nearest place in the text where the text and the list agree again.
 
-    They agree where two words of the list follow each other in the text. At the end of
-    the list, one word is enough. The nearest place skips the fewest words in total.
+    They agree at a place if the text has two successive words of the list there. At the
+    end of the list, one word is enough. Of several places, the nearest is the one that
+    skips the fewest words of text and list together.
     Returns (index in the text or None, number of words of the list to skip).
     """
     best: tuple[int, int | None, int] = (REACH_WORDS * 4, None, 0)
@@ -152,11 +153,11 @@ def _unmatched_words(
 
 
 def _substitute(unmatched: list[ListedWord], number: int, count: int) -> ListedWord:
-    """Return what is known about word `number` of `count` words without a match.
+    """Return times and speaker for word `number` of `count` words that have no match.
 
-    unmatched: the list's words at this place. If there are `count` of them, return
-    `unmatched[number]`. Otherwise we know only the speaker, the start of the first word
-    and the end of the last word. If there are none, we know nothing.
+    unmatched: the words of the list at the same place. If there are `count` of them,
+    return `unmatched[number]`. If not (the text has "20 mg", the list has "20mg"), only
+    the first word gets a start, and only the last word gets an end.
     """
     if not unmatched:
         return ListedWord("", None, None, None, "")

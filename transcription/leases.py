@@ -2,11 +2,12 @@
 
 The rows are transcripts and notifications. Other models use only `unleased`.
 
-The column `kills` counts workers that died during the row's current step. A worker adds
-1 when it takes the lease. When it stores an outcome, it sets `kills` to 0 after a
-success or a final failure, and subtracts 1 after any other outcome. A worker that dies
-stores no outcome, so its 1 stays. A transcript that killed too many workers keeps
-MAX_KILLS.
+A worker may be killed during a step, for example because its machine runs out of
+memory. The column `kills` counts these workers:
+- When a worker takes the lease, it adds 1.
+- After a success or a final failure, it sets `kills` to 0. After any other outcome,
+  such as a retry, it subtracts its 1.
+- A killed worker does neither, so its 1 stays.
 """
 
 import threading
@@ -32,7 +33,7 @@ NOT_KILLED = Greatest(F("kills") - 1, 0)
 
 # The rows that this process works on, by lease.
 _held: dict[UUID, Any] = {}
-# Rows for which `_uncount` could not lower `kills` yet, because the database was down.
+# Rows from which `_uncount` must subtract 1 later, because the database was down.
 _uncounted: deque[Any] = deque()
 _stopping = threading.Event()
 _renewing = threading.Lock()
@@ -45,8 +46,8 @@ class LeaseLost(Exception):
 def unleased(now: datetime, lasts: timedelta) -> Q:
     """Return the condition that a row is not leased.
 
-    lasts: how long a lease lasts. A row also counts as not leased if `leased_until` is
-    later than now + lasts + CLOCK_SKEW: the clock was set back after the lease began.
+    lasts: how long a lease lasts. A lease that ends later than now + lasts + CLOCK_SKEW
+    is ignored: the clock was set back after the lease began.
     """
     longest = now + lasts + CLOCK_SKEW
     return Q(leased_until=None) | Q(leased_until__lte=now) | Q(leased_until__gt=longest)
@@ -74,8 +75,8 @@ def hold_lease(row: Any) -> Iterator[None]:
     """Context manager for the work on a row that was just claimed.
 
     After an exception (lease lost, database down, Ctrl-C), subtract 1 from the row's
-    `kills`, because this process did not die. After `stop_counting_kills`, subtract it
-    before the work.
+    `kills`, because this process is alive. If the process is already stopping, subtract
+    1 at the start (see `stop_counting_kills`).
     """
     _uncount()
     _held[row.lease] = row
@@ -115,10 +116,9 @@ def renew(row: Any, until: datetime) -> None:
 
 
 def stop_counting_kills() -> None:
-    """From now on, a kill of this process does not count in `kills` of its rows.
+    """Subtract 1 from `kills` of all rows that this process works on.
 
-    The process is stopping. If it is killed before it has finished, its rows are not
-    the cause.
+    The process is stopping. If it is killed from now on, its rows are not the cause.
     """
     _stopping.set()
     for lease in list(_held):
@@ -127,13 +127,13 @@ def stop_counting_kills() -> None:
 
 
 def _uncount(*extra: Any) -> None:
-    """Subtract 1 from `kills` of these rows, and of rows where this failed before."""
+    """Subtract 1 from `kills` of these rows. Also retry the rows in `_uncounted`."""
     _uncounted.extend(extra)
     for _ in range(len(_uncounted)):
         with suppress(IndexError):  # another thread has taken the row
             row = _uncounted.popleft()
-            # If another worker holds the lease now, leave at least 1 in `kills`: that
-            # worker added it.
+            # If another worker holds the lease now, it has added 1 to `kills`. Never
+            # subtract that 1.
             ours = Q(kills__gt=1) | Q(lease=None) | Q(lease=row.lease)
             rows = type(row)._default_manager.filter(ours, pk=row.pk, kills__gt=0)
             try:

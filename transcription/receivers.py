@@ -44,8 +44,8 @@ def find_mistakes(instance: Transcript, origin: Any, **kwargs: Any) -> None:
 def record_deletion(instance: Transcript, origin: Any, **kwargs: Any) -> None:
     """Store in the recording when its transcript was deleted.
 
-    The first call of a deletion also subtracts the mistakes of all its transcripts from
-    the counts.
+    If several transcripts are deleted together, the first one also subtracts the
+    mistakes of all of them from the counts (see `find_mistakes`).
     """
     if removed := vars(origin).pop("removed_mistakes", None):
         remove_from_counts(removed.values())

@@ -39,8 +39,8 @@ guard_request = VendorPause.objects.guard_request
 # After this many failures, ask Twilio whether the recording was deleted. Before that, a
 # 404 may mean that the audio is not ready yet.
 NOT_READY = 3
-# Most jobs end within minutes. A job that takes longer than this counts as failed,
-# because an unfinished transcript cannot be retried and blocks the person's erasure.
+# Most jobs end within minutes. A job that takes longer than this counts as failed:
+# otherwise nobody could retry the transcript, and retention could not delete it.
 MAX_JOB_TIME = timedelta(hours=24)
 # The longest time that a request to AssemblyAI may take.
 REQUEST_SECONDS = sum(assemblyai_client.TIMEOUT_SECONDS)

@@ -27,8 +27,8 @@ def advance(transcript_pk: int) -> None:
     """Run all steps that are possible now. Does not raise if a vendor fails."""
     transcript = Transcript.objects.claim(transcript_pk)
     if transcript is None:
-        # The row cannot be claimed now (`claim` says when). The queue no longer has its
-        # message, so clear `announced_at`: then a new message can be queued.
+        # The row cannot be claimed now (see `claim`), and its message has left the
+        # queue. Clear `announced_at`: then `sweep` can queue a new message.
         row = Transcript.objects.unfinished().filter(pk=transcript_pk)
         row.exclude(announced_at=None).update(announced_at=None)
     while transcript:

@@ -42,8 +42,8 @@ def viewer_context(transcript: Transcript, user: Any) -> dict[str, Any]:
         "talk": talk_time(turns, dict(speakers)),
         "wave_width": waveform.LEVELS,
         "seconds": seconds,
-        # Shown instead of turns. After a person has removed all words, the turns are
-        # still shown, so that the person can undo this.
+        # A sentence to show if there are no turns. (If a person has removed all words,
+        # there are still turns, so that the person can undo this.)
         "state": "" if turns else transcript.missing_text_reason,
         "turns": turns,
         "turn_data": [turn.data for turn in turns],

@@ -125,9 +125,10 @@ def _end(
 ) -> int:
     """Return the end of a word in ms. It is never before `start` or after `latest`.
 
-    heard: AssemblyAI's end, or None. estimated: the end from `_estimate`, or 0 if no
-    estimate was needed, because AssemblyAI sent the start. following: the start of the
-    next word, or None. latest: see `spans`.
+    heard: AssemblyAI's end of the word, or None.
+    estimated: the end from `_estimate`, or 0 if AssemblyAI's start is plausible.
+    following: the start of the next word, or None.
+    latest: see `spans`.
     """
     if heard is not None and start <= heard <= start + MAX_WORD_MS:
         end = int(heard)

@@ -40,8 +40,8 @@ def measure(
     """Return `{"seconds": 17.3, "levels": [0 to 100, …], "channels": 1}`.
 
     Return {} if we cannot decode the audio. (A browser may still be able to play it.)
-    Each level is the level of the loudest channel. For a WAV of 8 or 16 bits with two channels,
-    the result also has `"each": [levels of the left, levels of the right]`.
+    Each level is the level of the loudest channel. For a WAV of 8 or 16 bits with two
+    channels, the result also has `"each": [levels of the left, levels of the right]`.
     keep_alive: called while the decoder runs, see audio.Heartbeat.
     """
     return _measure_wav(file) or _measure_with_decoder(file, keep_alive)

@@ -27,8 +27,8 @@ def find_orphan(transcript: Transcript) -> dict[str, Any] | None:
     pages = assemblyai_client.job_pages(
         submitted_at - MAX_CLOCK_ERROR, assemblyai_client.LIST_PAGES
     )
-    # AssemblyAI lists the newest jobs first. Stop after a page with an earlier job of
-    # ours, so that a busy site does not read the jobs of a whole day (MAX_CLOCK_ERROR).
+    # AssemblyAI lists the newest jobs first. If a page has a job that we submitted
+    # before this transcript, stop: the pages after it have only older jobs.
     earlier = Transcript.objects.filter(submitted_at__lt=submitted_at - CLOCK_SKEW)
     for page in pages:
         transcript.keep_lease()

@@ -32,7 +32,8 @@ MAX_REFUSED_ATTEMPTS = 4
 # newest ones.
 NEWEST_COMPARED = 500
 
-# Fields of a request that may differ between transcripts with the same settings.
+# Fields that depend on the transcript: on its audio, keyword list or webhook. If all
+# other fields of two requests are equal, the requests have the same settings.
 ROW_FIELDS = {
     "audio_url",
     "custom_spelling",
@@ -144,7 +145,7 @@ def job_refusal(transcript: Transcript, reason: str) -> AssemblyAIError | None:
 
 
 def settings_fields(request: dict[str, Any] | None) -> dict[str, Any]:
-    """Return the fields that are equal in all requests with the same settings."""
+    """Return the request without ROW_FIELDS, to compare it with other requests."""
     return {key: (request or {})[key] for key in {*(request or {})} - ROW_FIELDS}
 
 

@@ -92,8 +92,8 @@ def remove_unprintable(text: str) -> str:
 
 def placeholder(transcript: Transcript) -> str:
     """Return the sentence that explains why an export has no text."""
-    # `missing_text_reason` is "" if the transcript has a text. Then this export is the
-    # original version, in which AssemblyAI heard no words.
+    # If `missing_text_reason` is "", a person has written the text. This export is of
+    # the original version, and AssemblyAI heard no words.
     return transcript.missing_text_reason or transcript.NOBODY_SPOKE
 
 

@@ -78,11 +78,10 @@ def print_view(request: HttpRequest, uuid: UUID) -> HttpResponse:
 def export_progress(request: HttpRequest, uuid: UUID) -> HttpResponse:
     """Show the progress of the page's newest download. The page polls every second.
 
-    The page sends two parameters:
-    asked: how many times it has polled. If no download begins, the page stops polling
-    after POLLS_TO_BEGIN polls.
-    ended: the key of a download that it already shows as ended. Then only a newer
-    download is shown.
+    asked (parameter): the number of polls so far. If no download begins, the page stops
+    polling after POLLS_TO_BEGIN polls.
+    ended (parameter): the primary key of the last Export that had ended. Show only
+    newer ones.
     """
     downloads = Export.objects.filter(uuid=uuid, user=request.user.pk)
     typed = request.GET.get("ended", "")

@@ -230,7 +230,7 @@ class Work(models.Model):
 
         Raises LeaseLost.
         """
-        # For the next step, `kills` starts at 1: the lease counts as 1, see leases.py.
+        # kills=1: as if this worker had just taken the lease (leases.py).
         self.store_or_raise(
             attempts=0,
             error="",

@@ -208,9 +208,8 @@ def erase_at_twilio(deletion: Deletion) -> str:
                 reason = CALL_NOT_ENDED
                 continue
             try:
-                # `state` may be the child of a conversation. Delete the parent (the
-                # operator's call), which has the recording. delete_call also deletes
-                # the child.
+                # If <Dial> made this call, delete its parent call, which has the
+                # recording. delete_call then deletes this call, too.
                 twilio_client.delete_call(state.parent_sid or state.sid)
             except VendorError as error:
                 failures = count_failures(failures, error)

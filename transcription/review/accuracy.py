@@ -70,7 +70,7 @@ class Line(NamedTuple):
 
 
 def groups() -> list[Group]:
-    """Return the GROUPS groups with the most scores. Makes two queries."""
+    """Return the groups with the most scores, at most GROUPS. Makes two queries."""
     sums = (
         Score.objects.values(*GROUP, MODEL)
         .annotate(scores=Count("pk"), **{f"sum_{each}": Sum(each) for each in COUNTS})

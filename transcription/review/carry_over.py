@@ -164,9 +164,9 @@ def _overlapped(place: Change, others: list[Change]) -> list[Change]:
 def place_changes(old: list[Word], changes: list[Change], new: list[Word]) -> CarryOver:
     """Find the place of each change in the new words.
 
-    A place is certain only if both transcripts have the same word before it and the
-    same word after it. A change goes to `open` if its place is uncertain, or if the new
-    transcript has neither the old text nor the corrected text there.
+    A place is certain if both transcripts have the same word just before it and the
+    same word just after it. A change with an uncertain place is `open`. A change is
+    also `open` if the new text at its place is neither the old nor the corrected text.
     """
     old_texts = [bare_word(word.text) for word in old]
     new_texts = [bare_word(word.text) for word in new]
@@ -176,7 +176,7 @@ def place_changes(old: list[Word], changes: list[Change], new: list[Word]) -> Ca
     known = sorted(place)
     result = CarryOver([], [], [])
     for change in changes:
-        # The nearest words that both transcripts have.
+        # The nearest words before and after the change that both transcripts have.
         before = known[bisect_left(known, change.first) - 1]
         after = known[bisect_left(known, change.last)]
         here = change._replace(first=place[before] + 1, last=place[after])

@@ -164,8 +164,8 @@ def name_speakers(
 
     names: {name in the original words: the new name}. A speaker without a new name gets
     the original name.
-    started_from: the number of the revision that the author saw. If the speakers were
-    named since then, Conflict is raised. None: replace whatever names there are.
+    started_from: the number of the revision that the author saw. Raises Conflict if a
+    later revision named the speakers. With None, this is not checked.
     """
     with transaction.atomic():
         row = lock_transcript(transcript)

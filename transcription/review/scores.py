@@ -73,7 +73,7 @@ def counts(reference: str, written: str, terms: list[str], language: str) -> Cou
         (partner.get(first), tuple(right[first : first + length]))
         for first, length in wanted
     }
-    # A term is right if `ours` has all its words at this place, without words between.
+    # A term is right if its words are aligned with successive words of `ours`.
     is_right = [
         all(
             partner.get(first + n, -1) == partner.get(first, -2) + n

@@ -21,8 +21,8 @@ from transcription.words import Word, join_words, original_words
 class PageTurn(NamedTuple):
     first: int  # index of the turn's first original word
     end: int  # index after its last original word
-    # Usually `first`. But if a correction of an earlier turn also replaces the first
-    # words of this turn, this is the index after these words.
+    # Usually `first`. But if `first` is 10 and a correction in the turn before replaces
+    # the words 8 to 11, `begins` is 12.
     begins: int
     speaker: str
     clock: str

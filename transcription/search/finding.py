@@ -32,8 +32,7 @@ QUERY_CANCELED = "57014"
 CALL = "recording__call__"
 # PostgreSQL finds a phrase by the positions of its words. It stores at most 255
 # positions of a word, and no position above 16,383. So if `search_text` has at least
-# this many characters, _PHRASE also searches it with LIKE. In a shorter text, only
-# phrases with the 256th or a later occurrence of a word are not found.
+# this many characters, _PHRASE also searches it with LIKE.
 MIN_LENGTH_FOR_LIKE = 8000
 
 

@@ -86,7 +86,7 @@ def apply(request: HttpRequest, pk: int) -> HttpResponse:
 @require_POST
 @permission_required(CORRECT_TRANSCRIPTS, raise_exception=True)
 def undo(request: HttpRequest, pk: int) -> HttpResponse:
-    """Queue the undo of a batch, in all its transcripts."""
+    """Let the worker undo the corrections of a Batch in all transcripts."""
     past_transcripts.undo_batch(get_object_or_404(Batch, pk=pk), request.user)
     return redirect("transcription:suggestions")
 
