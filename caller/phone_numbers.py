@@ -59,8 +59,8 @@ SEPARATOR_CATEGORIES = {
 # More invisible characters to remove. They are in none of the categories above.
 BLANKS = "\N{COMBINING GRAPHEME JOINER}\N{BRAILLE PATTERN BLANK}\N{HANGUL FILLER}"
 VARIATION_SELECTORS = "".join(map(chr, range(0xFE00, 0xFE10)))
-# Remove these characters from the start of a number. In a spreadsheet, an apostrophe
-# marks a cell as text, and people paste it, too.
+# Remove these from the start of a number. In a spreadsheet, an apostrophe marks a cell
+# as text, and people copy it together with the number.
 APOSTROPHES = "'\N{RIGHT SINGLE QUOTATION MARK}"
 PLUS_SIGNS = "+", "\N{FULLWIDTH PLUS SIGN}"
 
@@ -194,9 +194,10 @@ def possible_beginnings(typed: str) -> list[str]:
 def format_while_typing(value: str) -> str:
     """Format a number while it is typed: `1415555` -> `+1 415-555`.
 
-    Text that is not a number is returned unchanged. If our own number begins with +1,
-    digits that begin with 1 get a `+` at once. Other digits without `+` get it as soon
-    as they are a valid number, unless they may be the beginning of another number:
+    Text that is not a number is returned unchanged. A number with `+` is formatted from
+    its first digit on. So is a number that begins with 1, if our own number begins with
+    +1. Other numbers are formatted as soon as they are valid, but not if more digits
+    may make them another number. Examples of numbers that are not formatted:
     - 469922704 on an American site is valid in Sweden (+46), but may become the
       American number 469-922-7041.
     - 4420794601 on a German site is a German number without its leading 0, but may

@@ -45,10 +45,10 @@ def phone(request: HttpRequest) -> HttpResponse:
 
 
 def context_of(row: OperatorPhone | None) -> dict[str, Any]:
-    """Return the phone and, if it is not verified, how the call with the code ended.
+    """Return the template context: `phone`, and for a phone that is not verified:
 
-    fault: why the page does not ask for the code, or "" if it asks.
-    can_call_again: whether the call has ended, or its code is no longer accepted.
+    fault: why the page does not ask for the code, or "".
+    can_call_again: whether the call with the code has ended, or there is a `fault`.
     """
     if row is None or row.verified_at:
         return {"phone": row}

@@ -31,7 +31,7 @@ Key = TypeVar("Key")
 
 @dataclass(frozen=True)
 class Costs:
-    """The number of some calls, and what the vendors charge for them."""
+    """A number of calls, and what Twilio and AssemblyAI charge for them."""
 
     calls: int = 0
     twilio: Decimal = Decimal()
@@ -51,7 +51,7 @@ class Costs:
 
 @dataclass(frozen=True)
 class Line:
-    """The costs of one operator's calls of one day with one keyword list."""
+    """The costs of all calls with the same day, operator and keyword list."""
 
     day: date
     operator: str | None

@@ -126,14 +126,14 @@ class CallQuerySet(models.QuerySet["Call"]):
         return Decimal(sums["calls"] + sums["legs"]) + estimate * unknown
 
     def currency(self) -> str:
-        """Return the currency of Twilio's prices. All costs are shown in it."""
+        """Return the currency of Twilio's prices. All costs are in this currency."""
         priced = self.exclude(price=None).order_by("-pk").values("price_unit")[:1]
         return priced.aggregate(unit=Max("price_unit"))["unit"] or "USD"
 
     def due(self, now: datetime) -> CallQuerySet:
         """Return the calls that are due for a check."""
-        # A check that is more than MAX_WAIT ahead was planned with a wrong clock, which
-        # was set back since. Do this check now.
+        # If a check is planned more than MAX_WAIT ahead, our clock was wrong when it
+        # was planned. Do this check now.
         too_far = Q(next_check_at__gt=now + MAX_WAIT)
         return self.filter(Q(next_check_at__lte=now) | too_far)
 

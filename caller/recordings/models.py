@@ -367,7 +367,7 @@ class Recording(models.Model):
         )
 
     def _measured_columns(self, measured: dict[str, Any]) -> dict[str, int]:
-        """Return the length and the channels if those from Twilio are missing or wrong.
+        """Return the columns for which Twilio's value is missing or wrong.
 
         measured: the result of waveform.measure.
         """

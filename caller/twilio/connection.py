@@ -87,8 +87,8 @@ def credentials() -> tuple[str, str]:
     """Return user and password for REST and media requests.
 
     They are the API key and its secret or, without an API key, the account's SID and
-    auth token. Raises TwilioError if a setting is missing. If only one of
-    TWILIO_API_KEY and TWILIO_API_SECRET is set, the auth token is not used instead.
+    auth token. Raises TwilioError if a setting is missing, also if only one of
+    TWILIO_API_KEY and TWILIO_API_SECRET is set.
     """
     key, secret = settings.TWILIO_API_KEY, settings.TWILIO_API_SECRET
     if bool(key) != bool(secret):

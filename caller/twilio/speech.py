@@ -29,7 +29,7 @@ class Sentence:
 
 
 def language() -> str:
-    """Return SAY_LANGUAGE if it is set, else the locale for SPEECH_LANGUAGE_CODE.
+    """Return SAY_LANGUAGE or, if it is empty, the locale for SPEECH_LANGUAGE_CODE.
 
     Return "" if Twilio does not speak the language of SPEECH_LANGUAGE_CODE.
     """
@@ -39,10 +39,11 @@ def language() -> str:
 
 
 def sentence(name: str, **filled: str) -> Sentence:
-    """Return a sentence, by the name of its field in sentences.Sentences.
+    """Return the sentence with this name (a field of sentences.Sentences).
 
-    filled: values for the names in braces. A setting replaces our translation. If we
-    have neither, the sentence is English, spoken by Twilio's default English voice.
+    The text comes from the first of these that exists: the setting (SETTINGS), our
+    translation, our English text (spoken by Twilio's default English voice).
+    filled: values for the placeholders in our text, such as who="Ada" for `{who}`.
     """
     chosen = getattr(settings, SETTINGS[name]) if name in SETTINGS else ""
     if chosen:

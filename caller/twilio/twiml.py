@@ -36,11 +36,9 @@ def say(response: VoiceResponse, sentence: speech.Sentence) -> None:
 def record(call: Call, notice: speech.Sentence, text: str = "") -> str:
     """Play the call's notice (or `text`) and the beep, then record.
 
-    notice: only its language and voice are used. The words come from `call.notice`: if
-    Twilio repeats the request, a setting may have changed, but `call.notice` has not.
+    notice: the language and the voice. Its text is not used, because the setting may
+    change before Twilio repeats the request. `call.notice` stays the same.
     text: the words to play if the person has already heard a part of `call.notice`.
-    <Record> needs an `action`. Without it, Twilio would request this document again, in
-    an endless loop. The verbs after <Record> run only if Twilio recorded nothing.
     """
     document = _record(
         replace(notice, text=text or call.notice),
@@ -69,6 +67,7 @@ def _record(
     response = VoiceResponse()
     say(response, notice)
     response.record(
+        # Without an action, Twilio would request this document again and again.
         action=action,
         max_length=max_seconds,
         timeout=silence_seconds,
@@ -77,6 +76,7 @@ def _record(
         recording_status_callback=status_callback,
         recording_status_callback_event=RECORDING_EVENTS,
     )
+    # Twilio continues here only if it recorded nothing.
     say(response, nothing_heard)
     response.hangup()
     return str(response)

@@ -140,8 +140,8 @@ def lock_call(call_uuid: str, fields: Mapping[str, Any]) -> Call | None:
     For Twilio, a conversation is two calls: <Dial> makes the second one. We store only
     the SID of the first call. Webhooks about the second call have this SID as
     ParentCallSid.
-    call_uuid: our UUID from the URL. It is "" in the status webhook of our own number,
-    where the incoming call is found by its SID alone.
+    call_uuid: our UUID from the URL. It is "" in the status webhook of our own number:
+    this URL has no UUID, so find the incoming call by its SID.
     """
     sid = fields.get("ParentCallSid") or fields.get("CallSid", "")
     if not CALL_SID.fullmatch(sid):
