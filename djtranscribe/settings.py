@@ -61,8 +61,7 @@ FORCE_SCRIPT_NAME = PREFIX or None
 
 TWILIO_ACCOUNT_SID = text("TWILIO_ACCOUNT_SID")
 TWILIO_AUTH_TOKEN = text("TWILIO_AUTH_TOKEN")
-# Older tokens, while a new token is introduced. Webhooks that are signed with an older
-# token are accepted, too.
+# Older tokens. We still accept webhooks that Twilio has signed with one of them.
 TWILIO_AUTH_TOKEN_FALLBACKS = comma_separated("TWILIO_AUTH_TOKEN_FALLBACKS")
 TWILIO_PHONE_NUMBER = text("TWILIO_PHONE_NUMBER")
 # If it is set, requests to Twilio use this key. Then the auth token only verifies
@@ -121,8 +120,8 @@ REDACT_PII = comma_separated("REDACT_PII")
 # Notifications about finished transcripts
 
 NOTIFY_URL = text("NOTIFY_URL")
-# A list, so that a secret can be replaced without a gap. Each webhook that we send is
-# signed with all secrets of the list.
+# We sign each webhook with every secret of this list. To replace a secret, add the new
+# one, change the receivers, then remove the old one.
 NOTIFY_SECRETS = comma_separated("NOTIFY_SECRET")
 NOTIFY_EMAIL = boolean("NOTIFY_EMAIL")
 # This defines EMAIL_HOST and other settings. The URL itself is not kept as a setting,
@@ -217,7 +216,7 @@ MIDDLEWARE = [
     "djtranscribe.middleware.activate_user_time_zone",
     "django.middleware.clickjacking.XFrameOptionsMiddleware",
     "django_htmx.middleware.HtmxMiddleware",
-    # This comes last, because it replaces the response of the login view.
+    # Must be last (django-axes.readthedocs.io, "Installation").
     "axes.middleware.AxesMiddleware",
 ]
 if OTLP_ENDPOINT:

@@ -84,8 +84,8 @@ def update(
     """Do the same as `filter(**where).update(**columns)`. Return the number of rows.
 
     where: columns and their values.
-    columns: the new values. A value may be an expression, such as F("jobs") + 1. The
-    SQL of each different expression is cached, so do not write F("jobs") + count.
+    columns: the new values. A value may be an expression, such as F("jobs") + 1. Do not
+    write F("jobs") + count: each different count would be compiled and cached.
     """
     expressions = tuple(
         (name, value if hasattr(value, "resolve_expression") else None)

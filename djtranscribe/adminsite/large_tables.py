@@ -79,10 +79,9 @@ class LargeTableList(ChangeList):
             self.full_result_count = self.result_count
 
     def get_ordering(self, request: HttpRequest, queryset: QuerySet[Any]) -> Any:
-        """Order rows with equal values by `pk`, in the direction of the first column.
+        """Replace admin's order `name, -pk` by `name, pk`, which an index can serve.
 
-        Admin would order by `name, -pk`. But an index on (name, pk) serves only
-        `name, pk` and `-name, -pk`.
+        The order `-name, -pk` stays: the same index serves it.
         """
         first, *others = super().get_ordering(request, queryset)
         if others and others[-1] == "-pk" and not is_descending(first):

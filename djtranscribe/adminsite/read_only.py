@@ -39,8 +39,8 @@ class TolerantChangelist:
             raise
 
     def response_action(self, request: HttpRequest, queryset: Any) -> Any:
-        # From here on, an error is a fault of the action, not of a hand-made URL. So
-        # `changelist_view` must not hide it.
+        # An error in an action does not come from a hand-made URL. So `changelist_view`
+        # must not hide it.
         cast(Any, request).has_begun_action = True
         return cast(Any, super()).response_action(request, queryset)
 

@@ -171,8 +171,8 @@ def load_database(dump: Path) -> None:
         # --no-privileges: the roles of the dump may not exist here.
         restore_options = ("--clean", "--if-exists", "--no-owner", "--no-privileges")
         run("pg_restore", *restore_options, f"--file={script}", str(dump))
-        # Delete all tables first: the script deletes only the tables in the dump. If
-        # the dump is old, newer tables may refer to these tables.
+        # Delete all tables first. The script deletes only the tables of the dump, and
+        # this fails if a newer table refers to one of them.
         psql_options = [
             *("--no-psqlrc", "--single-transaction", "--set=ON_ERROR_STOP=1"),
             *drop_tables_option(),

@@ -32,7 +32,7 @@ from transcription.tasks import advance
 # A query looks for at most this many SIDs: old versions of SQLite accept no more than
 # 999 parameters.
 MAX_SIDS_PER_QUERY = 900
-# Statuses in which AssemblyAI may have a job whose id we do not know.
+# In these statuses, AssemblyAI may have a job, but we do not know its id.
 UNANSWERED = (Transcript.Status.SUBMITTING, Transcript.Status.LOST)
 
 Item = TypeVar("Item")
@@ -103,8 +103,8 @@ def calls(row: Row, begin: datetime) -> None:
             continue
         phone = known.phone_of(news)
         if differs(phone, news):
-            # Twilio does not say when it set a price. So use the time of our next
-            # check: if it is long overdue (or None), the price counts as missing.
+            # Twilio does not say when it set a price. Use the time of our next check
+            # instead: if it is long overdue (or None), the price counts as missing.
             is_behind = Call.rank(news.status) > phone.current_rank
             happened_at = news.last_event_at if is_behind else known.next_check_at
             known.apply(news)

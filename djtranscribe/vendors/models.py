@@ -41,15 +41,18 @@ class VendorPauseQuerySet(models.QuerySet["VendorPause"]):
     ) -> Iterator[VendorPause | None]:
         """Context manager for a request to a vendor. Begins and ends pauses.
 
-        Yields the vendor's pause, or None. During a pause, raises a VendorError with
-        `account` set, so that the request is not sent. Two kinds of requests are still
-        sent: a probe (see `may_send`), and a READ in a SUBMIT or JOB pause.
+        what: the kind of this request: "", SUBMIT, READ, or another name.
+        Yields the vendor's pause, or None.
+
+        During a pause, raises a VendorError with `account` set, so that the request is
+        not sent. Only a probe (see `may_send`) is sent, and a READ in a SUBMIT or JOB
+        pause.
 
         A request that fails with a VendorError with `account` set begins a pause. A
-        probe that succeeds ends the pause, if the pause is for `what`, for all kinds
-        ("") or BUSY. A BUSY pause that was extended during the request goes on.
-
-        what: the kind of request: "", SUBMIT, READ, or another name.
+        probe that succeeds ends the pause in three cases:
+        - It is a pause for `what`.
+        - It is a pause for all kinds of requests ("").
+        - It is a BUSY pause, and was not extended during the request.
         """
         pause = self.find_by_vendor(vendor)
         is_free = bool(pause and pause.refused in (SUBMIT, JOB) and what == READ)
@@ -127,8 +130,8 @@ class VendorPause(models.Model):
 
     vendor = models.CharField(max_length=20, unique=True)
     reason = models.TextField()
-    # The kind of request that is refused: SUBMIT or another `what` of `guard_request`,
-    # or "" for all kinds. JOB and BUSY mean something else, see the constants above.
+    # The kind of request that the vendor refuses, such as SUBMIT, or "" for all kinds.
+    # JOB and BUSY are no kinds of requests, see the constants above.
     refused = models.CharField(max_length=20, blank=True, default="")
     since = models.DateTimeField(auto_now_add=True)
     probe_at = models.DateTimeField("next try")

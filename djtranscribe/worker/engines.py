@@ -40,10 +40,10 @@ class Engine(Protocol):
     def has_backlog(self, task: Task[Any, Any], back_fill: bool = False) -> bool:
         """Return whether at least BACKLOG messages of this task are waiting.
 
-        back_fill: whether to count the messages for old recordings (reconcile --all) or
-        all other messages.
-        A broker also counts other messages, see CeleryQueue. If it does not answer,
-        return True.
+        back_fill: True counts the messages for old recordings (reconcile --all). False
+        counts all other messages.
+        With a broker, the messages of other tasks count, too (see CeleryQueue). If the
+        broker does not answer, return True.
         """
 
     def waiting(self) -> int | None:

@@ -28,9 +28,10 @@ PRUNE_SECONDS = 3600
 DELIVERY_RETENTION = timedelta(days=30)
 ABANDONED_AFTER = timedelta(days=1)
 # The sweep runs this many times within RECOVER_SECONDS, so every 10 s by default.
-# Without webhooks, a transcript may be at most RECOVER_SECONDS late. Its waits are, as
-# parts of RECOVER_SECONDS: 1/3 (check of the call) + 1/4 (check of the job at
-# AssemblyAI) + 2 × 1/9 (the sweep that queues each check) = 0.81.
+# Without webhooks, a transcript may be at most RECOVER_SECONDS late. It waits for:
+# - the check of the call: 1/3 of RECOVER_SECONDS, and 1/9 for the sweep that queues it
+# - the check of the job at AssemblyAI: 1/4, and 1/9 for the sweep that queues it
+# The sum is 0.81 of RECOVER_SECONDS.
 SWEEPS_TO_RECOVER = 9
 
 
