@@ -139,9 +139,9 @@ def _agrees(text: str, at: int, word: str, following: list[str]) -> bool:
 def _unmatched_words(
     text: str, begin: int, end: int, unmatched: list[ListedWord]
 ) -> Iterator[AlignedWord]:
-    """Yield the words of text[begin:end], which match no word of AssemblyAI's list.
+    """Yield the words of text[begin:end]. None of them matches a word of the list.
 
-    unmatched: the words of the list at this place, which match no word of the text.
+    unmatched: the words of the list at this place. None of them matches the text.
     """
     said = list(re.finditer(r"\S+", text[begin:end]))
     for number, found in enumerate(said):

@@ -93,10 +93,11 @@ def hold_lease(row: Any) -> Iterator[None]:
 
 
 def renew(row: Any, until: datetime) -> None:
-    """Extend the leases of `row` and of this process's other rows of the same model.
+    """Extend the leases of `row` and of the other rows that this process works on.
 
-    Leave out a row if `keep_lease` was not called for it since the last extension: its
-    thread may hang. Set `has_lost_lease` of each row that has lost its lease.
+    Only rows of the same model are extended. Skip a row if `keep_lease` was not called
+    for it since the last extension: its thread may hang. If a row has lost its lease,
+    set its `has_lost_lease`.
     """
     with _renewing:
         rows = {

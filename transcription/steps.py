@@ -80,8 +80,8 @@ def fetch(transcript: Transcript) -> None:
 
 
 def fetch_audio(transcript: Transcript) -> None:
-    # A restricted API key may read calls but not audio. So use a separate kind of
-    # request: a pause of the kind "audio" goes on if a request for calls succeeds.
+    # "audio" is a kind of request of its own: a restricted API key may read calls but
+    # not audio. A request for a call must not end the pause of "audio".
     with guard_request(TWILIO, "audio"):
         transcript.recording.fetch_audio(transcript.keep_lease)
 
@@ -119,8 +119,7 @@ def refetch_audio(transcript: Transcript) -> None:
     """Fetch the audio from Twilio again, because its file is not in our storage.
 
     Raises FileNotFoundError if the storage seems not to be mounted, or if Twilio has no
-    copy. Then the step is retried. The recording keeps the name of the missing file
-    until another file is stored, because the file may come back.
+    copy.
     """
     missing = FileNotFoundError(ENOENT, "The file is missing from our storage")
     if not transcript.recording.sid or audio.is_folder_missing(

@@ -153,9 +153,9 @@ def sweep(limit: int = 500, back_fill: bool = True) -> int:
 
 
 def take_step(transcript: Transcript) -> None:
-    """Run one step and store its outcome, or its error.
+    """Run one step, and store its outcome or its error in the row.
 
-    Raises LeaseLost and database errors, but stores DataError and IntegrityError.
+    Raises LeaseLost, and all database errors except DataError and IntegrityError.
     """
     if transcript.kills > MAX_KILLS:
         doing = ACTIVITIES.get(transcript.status, READING_RESULT)

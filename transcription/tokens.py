@@ -117,12 +117,12 @@ def fold(word: str) -> str:
 
 
 def encode(word: str) -> str:
-    """Encode a result of `fold` in a-z and 0-9. Two words never have the same code.
+    """Encode a result of `fold` in a-z and 0-9. Different words have different codes.
 
     a-y and 0-9 stay, and `z` becomes `zz`. Any other letter becomes `z` and its code
-    point as four base-36 digits: `ж` becomes `z00ty`. The first digit is never `z`, so
-    `zz` always means `z`. So encode(a) starts with encode(b) only if `a` starts with
-    `b`, as searches for a prefix need.
+    point as four base-36 digits: `ж` becomes `z00ty`. No code point begins with `z`.
+    For the search by prefix, a code starts with encode("ab") only if its word starts
+    with `ab`.
     """
     if word.isascii() and word.isalnum():
         return word.replace("z", "zz")

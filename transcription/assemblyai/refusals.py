@@ -203,11 +203,10 @@ def _refusal_error(
 
 
 def _others_are_accepted(transcript: Transcript, accepted: Any) -> bool:
-    """Return whether AssemblyAI has accepted another transcript with these settings.
+    """Return whether AssemblyAI accepts other transcripts with the same settings.
 
-    Only transcripts that were submitted after the first refusal of `transcript` are
-    compared, and only if they are among the newest (NEWEST_COMPARED). Return False if
-    `transcript` was not refused before.
+    Another transcript counts if it was submitted after AssemblyAI first refused
+    `transcript`. Only the newest transcripts (NEWEST_COMPARED) are searched.
     accepted: a queryset of the transcripts that AssemblyAI has accepted.
     """
     if not transcript.refused_at:

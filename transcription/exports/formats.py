@@ -52,10 +52,12 @@ def as_json(transcript: Transcript, options: Options) -> bytes:
     `options.times` adds the start and end (ms) of each word. `options.speakers` adds
     its speaker and channel.
 
-    For Version.ORIGINAL, or if nobody has corrected words or named speakers, the words
-    are as AssemblyAI sent them. Otherwise they are the current words, and their channel
-    is null if the speaker is on several channels. If the text was corrected,
-    Version.BOTH adds the original text and words.
+    - Version.ORIGINAL gives the words as AssemblyAI sent them.
+    - Version.CURRENT gives the same if nobody has corrected words or named speakers.
+      Otherwise it gives the current words. Their channel is null if their speaker is on
+      several channels.
+    - Version.BOTH gives the words of Version.CURRENT and, if the text was corrected,
+      adds `original_text` and `original_words`.
     """
     keys = ["text", "confidence"]
     keys += ["start", "end"] * options.times + ["speaker", "channel"] * options.speakers

@@ -19,13 +19,11 @@ from transcription.words import Word, join_words, turns
 MAX_LINE_LENGTH, MAX_LINES = 42, 2
 DASH = "- "
 CHARACTERS_PER_SECOND = 20
-# A cue is shown for at least this long, unless the next cue appears, the audio ends, or
-# MAX_LINGER_MS have passed since the end of its speech.
+# Usually, a cue is shown for at least this long. See `cue_end` for the exceptions.
 USUAL_MIN_MS = 1000
 # A cue disappears at most this long after the end of its speech.
 MAX_LINGER_MS = 500
-# Every cue is shown for at least this long. A cue with a length of 0 would not be
-# shown.
+# Every cue is shown for at least this long: players do not show a cue of 0 ms.
 MIN_MS = 40
 
 

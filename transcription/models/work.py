@@ -63,7 +63,7 @@ class Work(models.Model):
         ERROR = "error", "Failed"
 
     FINISHED = (Status.COMPLETED, Status.ERROR)
-    # Columns to reset before the next job.
+    # Set these columns to null before AssemblyAI gets a new job.
     NO_JOB: dict[str, Any] = dict.fromkeys(
         ("assemblyai_id", "submitted_at", "response")
     )

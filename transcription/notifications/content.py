@@ -24,7 +24,7 @@ if TYPE_CHECKING:
     from transcription.models import Notification, Transcript
 
 # Remove from error messages: URLs (they may open the audio), digits that may be a phone
-# number, and NUL (PostgreSQL cannot store it). {1,20}: \w+ is slow on a long word.
+# number, and NUL (PostgreSQL cannot store it). \w+ would be slow on a long word.
 PRIVATE = re.compile(r"\w{1,20}://\S+|\+?\d[\d ().-]{5,}\d|\0")
 
 

@@ -165,7 +165,7 @@ class Notification(models.Model):
     # transcript that failed and was retried finishes twice, and each time needs its own
     # notifications. So this time is in the unique key.
     finished_at = models.DateTimeField("event time")
-    # What the message says about the transcript, as it was when this row was created.
+    # What the message says: facts about the transcript when this row was created.
     facts = models.JSONField()
 
     state = models.CharField(
@@ -218,7 +218,10 @@ class Notification(models.Model):
         return event.FAILED if transcript.is_failed else event.COMPLETED
 
     def mark_sent(self, answer: str) -> bool:
-        """Store a success, even without the lease: no worker must send this again."""
+        """Store a success, even if this worker has lost the lease.
+
+        Otherwise another worker would send the same message again.
+        """
         unsent = Notification.objects.filter(pk=self.pk, state=self.State.PENDING)
         return self._release(
             unsent, state=self.State.SENT, answer=answer, sent_at=timezone.now()
@@ -228,10 +231,9 @@ class Notification(models.Model):
     # and return False.
 
     def retry_later(self, error: VendorError) -> bool:
-        """Schedule a retry, or give up after about a day.
-
-        Attempts that killed their worker have a separate limit (leases.MAX_KILLS).
-        """
+        """Schedule a retry, or give up after MAX_ATTEMPTS failures (about a day)."""
+        # An attempt that killed its worker is no failure: leases.MAX_KILLS limits these
+        # attempts. `kills` also counts the present attempt, which killed nobody.
         failures = max(self.attempts - max(self.kills - 1, 0), 1)
         if failures >= MAX_ATTEMPTS:
             reason = f"Given up after {failures} attempts. {error.message}"

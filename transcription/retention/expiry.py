@@ -161,9 +161,9 @@ def start_daily_deletion() -> Deletion | None:
 def delete_slice(deletion: Deletion) -> bool:
     """Delete the next slice of rows. Return whether another slice can follow at once.
 
-    After MAX_FAILURES, rows of this kind wait for the next sweep (tasks.py). Rows that
-    failed wait for the next Deletion. So that it can start, a Deletion ends after a day
-    even if rows are left. Raises LeaseLost.
+    After MAX_FAILURES failures in a row, all rows of this kind wait for the next sweep
+    (tasks.py). A row that failed waits for the next Deletion. A Deletion ends after a
+    day even if rows are left, so that the next Deletion can start. Raises LeaseLost.
     """
     overwrite_deleted()
     # If the clock was wrong, `begun_at` may be in the future. Delete only what is due

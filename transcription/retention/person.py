@@ -66,8 +66,8 @@ def summary(numbers: Collection[str]) -> dict[str, int]:
 def erase_slice(deletion: Deletion) -> bool:
     """Erase one call that this round (see the module) has not tried yet.
 
-    After the last call: if all calls are erased, erase all other data, else end the
-    round. Return whether to continue at once. Raises LeaseLost.
+    After the last call, erase all other data if all calls are erased. Otherwise, end
+    the round. Return whether to continue at once. Raises LeaseLost.
     """
     overwrite_deleted()
     position = deletion.position
@@ -124,12 +124,12 @@ def blocking_reason(call: Call) -> str:
     """Return why a call cannot be deleted yet, or "" if it can be deleted."""
     if not call.is_finished or (call.is_conversation and not call.leg.is_finished):
         return CALL_NOT_ENDED
-    # If the call were deleted now, nobody would delete a recording that comes later.
+    # Wait for the recording. If it came after the deletion, nobody would delete it.
     has_audio = call.status == Call.Status.COMPLETED and call.kind != Call.Kind.CODE
     if has_audio and not (call.recordings.finished().exists() or is_long_over(call)):
         return RECORDING_MISSING
     transcripts = Transcript.objects.unfinished().filter(recording__call=call)
-    # An unfinished transcript can be deleted before a worker or AssemblyAI has it.
+    # These can be deleted: no worker works on them, and AssemblyAI has no job for them.
     idle = transcripts.filter(lease=None, submitted_at=None, assemblyai_id=None)
     return TRANSCRIPT_NOT_FINISHED if transcripts.exclude(pk__in=idle).exists() else ""
 
@@ -150,7 +150,8 @@ def erase_call(call: Call, deletion: Deletion) -> str:
     with transaction.atomic():
         locked = Call.objects.select_for_update().get(pk=call.pk)
         rows = list(transcripts.select_for_update().order_by("pk"))
-        # The call or a transcript may have changed meanwhile: wait for the next round.
+        # The call or its transcripts may have changed during the requests above. Then
+        # the next round (see the module) tries again.
         if reason := blocking_reason(locked):
             return reason
         if {row.pk for row in rows} != jobs.keys():

@@ -1,4 +1,7 @@
-"""Run deletions in the background, in slices: one call, or some expired rows."""
+"""Run deletions in the background. Each task deletes one slice.
+
+A slice is one call (to erase a person's data), or up to expiry.SLICE_SIZE rows.
+"""
 
 import logging
 

@@ -127,9 +127,10 @@ def _interval(
 
 @lru_cache(64)
 def _samples(scores: int) -> list[list[int]]:
-    """Return RESAMPLES random samples of score indexes.
+    """Return RESAMPLES random lists of indexes, for the bootstrap of `_interval`.
 
-    The random seed is fixed, so that the page shows the same intervals after a reload.
+    Each list has `scores` indexes from 0 to scores - 1. An index may be repeated. The
+    random seed is fixed, so that the page shows the same intervals after a reload.
     """
     chance = random.Random(1)  # noqa: S311
     return [chance.choices(range(scores), k=scores) for _ in range(RESAMPLES)]

@@ -52,7 +52,7 @@ class OpenChange(NamedTuple):
 class CarryOver(NamedTuple):
     """The corrections of older transcripts, grouped by what happens to them.
 
-    `satisfied` and `carried` have indexes of the new words.
+    In `satisfied` and `carried`, Change has indexes of words of the new transcript.
     """
 
     satisfied: list[Change]  # the new transcript already has the right text
@@ -63,9 +63,8 @@ class CarryOver(NamedTuple):
 def carry_over_and_score(transcript: Transcript) -> None:
     """Carry corrections over to a new transcript, and score its recording.
 
-    An error here must not lose the new text, which is paid for. So errors are only
-    logged, except OperationalError: the database is busy or down, and the step is
-    retried. `unplaced_changes` returns the corrections that were not carried over.
+    Errors are only logged, because they must not lose the new text, which we pay for.
+    But OperationalError (the database is busy or down) is raised: the step is retried.
     """
     with _only_log_errors(transcript, "corrections_not_carried_over"):
         carry_over(Transcript.objects.get(pk=transcript.pk))
@@ -189,8 +188,8 @@ def place_changes(old: list[Word], changes: list[Change], new: list[Word]) -> Ca
             result.carried.append(here._replace(correction=0))
         else:
             if here.first == here.last:
-                # The new text has no word here. Take the two words around this place:
-                # after a person corrects one of them, this correction is not open.
+                # The new text has no word here. Use the word before and the word after:
+                # if a person corrects one of them, `unplaced_changes` skips this place.
                 here = here._replace(first=here.first - 1, last=here.last + 1)
             result.open.append(_open(change, here, old))
     return result

@@ -190,10 +190,10 @@ def _changed_words(words: list[Word], change: Change, seconds: float) -> Iterato
 def _time_range(words: list[Word], first: int, end: int) -> tuple[int, int]:
     """Return (start, end) in ms: the time in which the new words are spoken.
 
-    Usually this is the time of the words that they replace: from `first` to `end`
-    (excluded). If they replace no words, it is the gap between the words before and
-    after. Without a gap, it is the second half of the word before or, at the beginning
-    of the text, the first half of the first word.
+    - If they replace words `first` to `end` (excluded): the time of these words.
+    - If they are only added: the gap between the word before and the word after.
+    - If there is no gap: the second half of the word before. At the beginning of the
+      text: the first half of the first word.
     """
     if first < end:
         return words[first].start, max(words[end - 1].end, words[first].start)

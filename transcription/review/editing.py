@@ -62,11 +62,10 @@ def save(
     """Save changes as one revision.
 
     author: an account. None for a carry-over, or if the account was deleted.
-    started_from: the number of the revision that the author saw, or 0 for none. If
-    somebody else has corrected the same words since then, Conflict is raised. An undo
-    by somebody else does not count.
-    client_key: if a revision of this transcript has this key already, return that
-    revision and save nothing.
+    started_from: the number of the revision that the author saw, or 0 for none. Raises
+    Conflict if the same words have a newer correction by somebody else.
+    client_key: a repeated request has the same key. If a revision of this transcript
+    has this key already, return that revision and save nothing.
     """
     with transaction.atomic():
         row = lock_transcript(transcript)

@@ -21,8 +21,8 @@ SHOWN_OF_ONE = 20
 class Entry(NamedTuple):
     """A revision on the history page.
 
-    differences: HTML for each named speaker, and for the first SHOWN_OF_ONE
-    corrections. more: the number of the other corrections.
+    differences: HTML of the new speaker names, and of at most SHOWN_OF_ONE corrections.
+    more: number of corrections that are not in `differences`.
     """
 
     revision: Revision

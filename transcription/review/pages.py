@@ -108,9 +108,10 @@ def set_verified(request: HttpRequest, uuid: UUID, is_verified: bool) -> HttpRes
 @require_safe
 @permission_required("transcription.view_transcript", raise_exception=True)
 def compare(request: HttpRequest, uuid: UUID) -> HttpResponse:
-    """Show this transcript beside another, completed one of the same recording.
+    """Show this transcript beside another transcript of the same recording.
 
-    `with` in the URL is the UUID of the other one. By default, it is the newest one.
+    `with` in the URL is the UUID of the other transcript, which must be completed. By
+    default, the other transcript is the newest one.
     """
     rows = Transcript.objects.select_related("recording__call", "vocabulary", "score")
     rows = rows.defer("words", *Transcript.LARGE_COLUMNS)

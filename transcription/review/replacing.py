@@ -64,8 +64,8 @@ def _is_replaced(
     wished: the words of the replacement, such as `blood test`.
     """
     if sought == wished:
-        # Only case or punctuation changes. Bare words have neither, so they cannot tell
-        # whether a place is replaced already: replace each occurrence.
+        # Only case or punctuation changes, which bare words do not have. So replace
+        # each occurrence, even one that is right already.
         return False
     starts = (first - offset for offset, _ in _places(wished, sought))
     return any(at >= 0 and words[at : at + len(wished)] == wished for at in starts)

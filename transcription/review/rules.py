@@ -129,9 +129,9 @@ def refuse_partial_overlap(changes: list[Change], touched: list[Change]) -> None
 def refuse_later(target: Revision, ranges: list[Change], touched: list[Change]) -> None:
     """Raise Conflict if another correction of the same words prevents an undo or redo.
 
-    ranges: the corrections of `target`. touched: the live corrections that share words
-    with them. Another correction prevents the undo or redo in two cases:
-    - Its revision is later than `target`.
+    ranges: the corrections of `target`. touched: the live corrections that overlap with
+    `ranges`. A correction in `touched` prevents the undo or redo in two cases:
+    - It was made after `target`.
     - It also replaces words outside `ranges`. Example: a redo of words 1 and 2, while a
       correction of words 2 and 3 is live.
     """

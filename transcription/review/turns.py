@@ -1,7 +1,7 @@
 """Prepare the turns of a transcript's page, and the turns that a correction changes.
 
-The original words decide where a turn begins, so a correction never changes that. If a
-correction replaces words of several turns, its new text is shown in the first of them.
+The original words decide where a turn begins, so a correction never moves the beginning
+of a turn. If it replaces words of several turns, the first turn shows the new text.
 """
 
 from bisect import bisect_left, bisect_right
@@ -129,8 +129,8 @@ def turns_in_ranges(
         for row in _live_corrections(transcript)
         if row.first < end and row.last > begin
     ]
-    # Read one more word at each end: if a correction adds words there, their times
-    # depend on this word.
+    # Also read the word before and the word after. If a correction adds words at the
+    # beginning or end, the times of these words depend on this neighbour.
     begin = max(0, min([begin, *(row.first for row in rows)]) - 1)
     end = max([end, *(row.last for row in rows)]) + 1
     return list(_turns(bounds, original.words(begin, end), begin, rows))

@@ -142,8 +142,8 @@ def _add_operators(
 
     Returns the new condition and its parameters, for _STATEMENTS.
     If the operators select few calls (MAX_SELECTED_CALLS), only the transcripts of
-    these calls are searched. Otherwise the database finds all transcripts with the
-    words first, and then tests the call of each transcript.
+    these calls are searched. Otherwise the database first finds all transcripts that
+    contain the words, and then tests the call of each.
     """
     rows = rows.order_by()
     if not query.operators and not rows.query.where:

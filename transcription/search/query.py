@@ -103,12 +103,12 @@ def parse(text: str) -> Query:
 def _term(typed: str, is_prefix: bool, is_excluded: bool) -> Term | None:
     found = tokens(typed)
     if found and found[-1].is_last_letter:
-        # A search for 東京 has the tokens 東京 and 京. But a text with 東京都 has 東京,
-        # 京都 and 都, so drop the token 京. A search for only 京 has just this token:
-        # then search for all tokens that start with 京.
         if len(found) > 1 and found[-2].end == found[-1].end:
+            # A search for 東京 has the tokens 東京 and 京. Drop 京: a text with 東京都
+            # must be found, and has only the tokens 東京, 京都 and 都.
             found.pop()
         else:
+            # A search for only 京 finds all tokens that start with 京.
             is_prefix = True
     words = tuple(token.word for token in found)
     return Term(words, is_prefix, is_excluded) if words else None
