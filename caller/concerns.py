@@ -14,7 +14,7 @@ COMPLETED, FAILED = "completed", "error"
 
 
 class IsConcern(Func):
-    """SQL expression: 1 if a transcript needs attention, else 0.
+    """SQL expression: 1 if a transcript needs attention, 0 if not.
 
     It needs attention if it failed, has no words, or is below LOW_CONFIDENCE.
     The SQL contains the values themselves instead of parameters, because SQLite uses an

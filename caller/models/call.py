@@ -173,7 +173,7 @@ class Call(PhoneStatus):
 
     @property
     def who(self) -> str:
-        """The contact's name if `with_contact_name` has added it, else the number."""
+        """The contact's name, if `with_contact_name` has added it, or the number."""
         name: str | None = getattr(self, "contact_name", None)
         return name or self.number
 

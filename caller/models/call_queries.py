@@ -34,8 +34,7 @@ LAST_DIGITS = 4
 def next_check_time() -> datetime:
     """Return the time of the next tasks.check_call, in case no webhook arrives.
 
-    The comment at SWEEPS_TO_RECOVER in djtranscribe/worker/maintenance.py adds up all
-    waits for a call and its transcript.
+    SWEEPS_TO_RECOVER in djtranscribe/worker/maintenance.py depends on this wait.
     """
     return timezone.now() + timedelta(seconds=settings.RECOVER_SECONDS / 3)
 

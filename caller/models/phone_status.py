@@ -103,7 +103,7 @@ class PhoneStatus(models.Model):
     def update_from(self, state: CallState) -> None:
         """Copy new values from Twilio, without saving them.
 
-        The caller must lock the row first and save it afterwards.
+        The caller must hold the lock on the row, and save the row afterwards.
         """
         if state.status and self.rank(state.status) > self.current_rank:
             self.status = state.status

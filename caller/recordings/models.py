@@ -338,8 +338,8 @@ class Recording(models.Model):
         try:
             changed = unchanged.update(**columns)
         except Error:
-            # Delete the file now. If this recording has no other audio,
-            # cleanup.delete_recordings would keep the file.
+            # Delete the file now. cleanup.delete_recordings would delete it only after
+            # the row got another file.
             self.audio.storage.delete(stored)
             raise
         if changed:

@@ -112,7 +112,7 @@ def delete_recording(sid: str) -> None:
 def delete_call(sid: str) -> None:
     """Delete a finished call and its recordings, if Twilio still has them.
 
-    A call that <Dial> made in this call is deleted, too. Raises TwilioError.
+    Also delete its child calls, which <Dial> made. Raises TwilioError.
     """
     for recording in list_recordings(sid):
         delete_recording(recording.sid)
@@ -148,7 +148,7 @@ def list_calls(to: str, limit: int = 50) -> list[CallState]:
 
 
 def fetch_child(sid: str) -> CallState | None:
-    """Return the call to the phone that <Dial> called in the call `sid`, or None."""
+    """Return the child call that <Dial> made in the call `sid`, or None."""
     with api_errors():
         calls = client().calls.list(parent_call_sid=sid, limit=1)
         return call_state(calls[0]) if calls else None

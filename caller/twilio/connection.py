@@ -65,7 +65,7 @@ class Transport(HttpClient):  # type: ignore[misc]
 def regional_url(region: str, edge: str) -> str:
     """Return the API's URL for a region and an edge. Either may be empty.
 
-    If there is a region but no edge, EDGES has the edge. The SDK would use none.
+    If the edge is empty, the region's edge in EDGES is used.
     """
     if not (region or edge):
         return REAL_API

@@ -10,7 +10,7 @@ from django.conf import settings
 from caller.twilio.sentences import TRANSLATIONS
 from caller.twilio.voices import ENGLISH, base, locale_of
 
-# {field of Sentences: the setting that can replace this sentence}
+# Sentences (fields of sentences.Sentences) that a setting can replace.
 SETTINGS = {
     "notice": "RECORDING_NOTICE",
     "conversation_notice": "CONVERSATION_NOTICE",
