@@ -27,9 +27,8 @@ Handler = Callable[[HttpRequest], HttpResponse]
 def strip_path_prefix(get_response: Handler) -> Handler:
     """Remove BASE_URL's path from the request's path if the proxy did not remove it.
 
-    For example, BASE_URL's path is `/calls`. Then `/calls/dial/` becomes `/dial/`. But
-    `/calls/<uuid>/` stays, because it is the page of a call, and `/<uuid>/` is no page.
-    A system check refuses a BASE_URL that has the path of a page.
+    With the BASE_URL https://example.com/calls, `/calls/dial/` becomes `/dial/`. But
+    `/calls/<uuid>/` stays, because it is the path of a page, and `/<uuid>/` is not.
     """
     prefix = settings.FORCE_SCRIPT_NAME
     if not prefix:
@@ -83,8 +82,8 @@ def webhook_at(path: str) -> ResolverMatch | None:
 def drop_invalid_session_cookie(get_response: Handler) -> Handler:
     """Ignore a session cookie unless it has only letters and digits.
 
-    Otherwise Django looks for such a session in the database. For a NUL character,
-    PostgreSQL raises an error, and the response is a 500.
+    Django would look for it in the database. PostgreSQL raises an error for a NUL
+    character, so the response would be a 500.
     """
 
     def middleware(request: HttpRequest) -> HttpResponse:

@@ -150,7 +150,7 @@ class MetricsCollector:
 def transcription_spend(since: datetime) -> Decimal:
     """Return what AssemblyAI charged for recordings transcribed after `since`.
 
-    This includes earlier transcripts of these recordings.
+    If such a recording also has older transcripts, their cost is included.
     """
     transcribed = Transcript.objects.filter(created_at__gt=since).values("recording")
     total = Recording.objects.filter(pk__in=transcribed).aggregate(

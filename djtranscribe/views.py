@@ -39,7 +39,7 @@ def page_not_found(request: HttpRequest, exception: Exception) -> HttpResponse:
 
 
 def server_error(request: HttpRequest) -> HttpResponse:
-    """Return an error page: 503 if the database is away, else 500.
+    """Return an error page: 503 if the database is away, 500 for any other error.
 
     The page does not use the database.
     """

@@ -24,9 +24,8 @@ if settings.TWO_FACTOR != "off":
     # Imported only here, because allauth is an optional requirement.
     from allauth.mfa.models import Authenticator
 
-# For each kind of row in the access log: the model, the lookup path to its call, and
-# the other columns that the model's __str__ reads. The model is a string, because this
-# app must not import other apps.
+# For each kind of row in the access log: a model, the lookup path to its call, and the
+# columns to load. The models are strings: this app must not import other apps.
 HEARD_OR_READ = {
     "recording": (
         *("caller.Recording", "call", "call__other_number", "call__direction"),

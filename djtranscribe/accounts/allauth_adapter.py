@@ -16,7 +16,7 @@ class AccountAdapter(DefaultAccountAdapter):  # type: ignore[misc]
         return False
 
     def pre_authenticate(self, request: HttpRequest, **credentials: Any) -> None:
-        """Do nothing. allauth would limit failed logins here, but django-axes does."""
+        """Do nothing: django-axes limits failed logins, so allauth must not do it."""
 
     def get_client_ip(self, request: HttpRequest) -> str:
         return client_address(request)

@@ -89,7 +89,7 @@ class Login:
 
 
 def logins(request: HttpRequest) -> list[Login]:
-    """Return the account's logins, newest first, after the login of this request.
+    """Return the account's logins: that of this request, then the others, newest first.
 
     Leave out sessions with an older password. They have ended, but their rows may stay.
     """

@@ -41,8 +41,8 @@ Item = TypeVar("Item")
 class Row:
     """A line of the table: how many items were compared, missing here and repaired.
 
-    `missing` and `repaired` leave out new differences (see `count_difference`), because
-    our own checks would soon find them.
+    A new difference is, for example, a call that ended ten seconds ago: our own checks
+    would soon find it. `missing` and `repaired` do not count new differences.
     ready: new differences that were repaired.
     busy: new differences that were not repaired, and jobs that `find_and_store_job` did
     not store.

@@ -152,9 +152,9 @@ class VendorPause(models.Model):
     def may_send(self) -> bool:
         """Return whether a request may be sent during this pause.
 
-        In a BUSY pause, it may be sent when the time that the vendor gave us is over.
-        In another pause, only the first thread that asks when a probe is due may send.
-        If probe_at is too far in the future, the clock was set back, so it is ignored.
+        In a BUSY pause, requests wait until `probe_at`, the time from the vendor. In
+        another pause, only one request (a probe) is sent in each PROBE_INTERVAL. If
+        `probe_at` is too far in the future, the clock was set back: do not wait.
         """
         if self.refused == BUSY:
             return not 0 < self.seconds_left() <= MAX_BUSY_TIME.total_seconds()

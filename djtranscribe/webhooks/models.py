@@ -15,7 +15,8 @@ class WebhookDeliveryQuerySet(models.QuerySet["WebhookDelivery"]):
     def store_refused(self, delivery: WebhookDelivery) -> None:
         """Store a refused delivery.
 
-        Above MAX_REFUSED_PER_MINUTE, only count the delivery in the newest row.
+        If the last minute has MAX_REFUSED_PER_MINUTE rows already, store no row. Only
+        add 1 to `more_like_this` of the newest row.
         """
         minute = timezone.now() - timedelta(minutes=1)
         recent = self.filter(

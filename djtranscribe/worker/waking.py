@@ -25,7 +25,7 @@ SECONDS_BETWEEN_NOTIFICATIONS = 0.05
 class Wakeups(threading.Thread):
     """Thread that wakes other threads when a table has new work.
 
-    Another thread waits for the event that `subscribe` returned for the table. On
+    To wait for new work in a table, wait for the event that `subscribe` returns. On
     SQLite, every change of the database sets the events of all tables.
     """
 
