@@ -69,7 +69,7 @@ def align(text: str, heard: list[ListedWord]) -> Iterator[AlignedWord]:
 
 
 def _end_of(text: str, at: int, word: str, following: str) -> int:
-    """Return the index after `word` if the text has this word at `at`, else 0.
+    """Return the index after `word`, or 0 if the text does not have `word` at `at`.
 
     Punctuation around `word` belongs to the word. But the word ends before `following`,
     the next word of the list: in `10-$20`, the word `10-` ends before `$20`.

@@ -16,9 +16,8 @@ from transcription.assemblyai import speech_models
 from transcription.assemblyai.client import TIMEOUT_SECONDS
 from transcription.notifications.webhook import key_of
 
-# Maximum of RECOVER_SECONDS and LEASE_SECONDS. A call's check comes after a third of
-# RECOVER_SECONDS. This must not be more than MAX_WAIT in caller/models/call_queries.py
-# (20 minutes). Otherwise every sweep would check the call.
+# RECOVER_SECONDS and LEASE_SECONDS may each be at most this. A call is checked after
+# RECOVER_SECONDS / 3, which must not be longer than call_queries.MAX_WAIT.
 MAX_SECONDS = 3600
 # The form of a policy's name in REDACT_PII. Only the form is checked, because
 # AssemblyAI has dozens of policies and sometimes adds new ones.

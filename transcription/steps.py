@@ -95,8 +95,8 @@ def provide_audio(transcript: Transcript) -> None:
     if not recording.audio:
         transcript.release(status=Status.PENDING)
         return
-    # Try Twilio's URL only once: if audio_url is set, a job with this URL may have
-    # failed. Then upload the audio.
+    # Send Twilio's URL only in the first job. If audio_url is already set, AssemblyAI
+    # may have failed to open Twilio's URL, so upload the audio.
     if settings.AUDIO_DELIVERY == "url" and recording.sid and not transcript.audio_url:
         url = twilio_client.media_url(recording.sid)
         transcript.store_and_continue(
@@ -196,7 +196,8 @@ def create_job(transcript: Transcript, body: dict[str, Any]) -> dict[str, Any]:
 def wait_for_request_timeout(transcript: Transcript) -> None:
     """Wait until the request of a dead worker can no longer arrive at AssemblyAI."""
     longest = timedelta(seconds=REQUEST_SECONDS)
-    # Keep the kill of the dead worker in `kills`: the request may have killed it.
+    # NOT_KILLED subtracts only the 1 of this worker. The dead worker still counts in
+    # `kills`, because this transcript may have killed it.
     transcript.release(wait=longest, status=Status.LOST, kills=NOT_KILLED)
 
 
@@ -213,8 +214,7 @@ def adopt_or_submit(transcript: Transcript) -> None:
 def poll_after() -> timedelta:
     """Return how long to wait for a job's webhook before we ask AssemblyAI.
 
-    The comment at SWEEPS_TO_RECOVER in djtranscribe/worker/maintenance.py adds up all
-    waits for a call and its transcript.
+    SWEEPS_TO_RECOVER in djtranscribe/worker/maintenance.py depends on this wait.
     """
     return timedelta(seconds=settings.RECOVER_SECONDS / 4)
 
@@ -235,12 +235,12 @@ def refresh(transcript: Transcript) -> None:
         with guard_request(ASSEMBLYAI, READ) as pause:
             job = assemblyai_client.fetch(transcript.assemblyai_id or "")
     except AssemblyAIError as error:
-        # After any other error, the job may still exist: a wrong API URL, for example,
-        # also gives a 404. A new job would cost money again.
+        # Only UNKNOWN_ID means that our account has no such job. A 404 alone may come
+        # from a wrong API URL, and a new job would cost money again.
         if assemblyai_client.UNKNOWN_ID not in error.message:
             raise
-        # The job does not exist or belongs to another account. Without a stored
-        # response, `Transcript.retry` would read this job again, not start a new one.
+        # Without a stored response, `Transcript.retry` would read this job again, not
+        # start a new one.
         transcript.fail(error.message, response={"error": error.message})
         return
     status = str(job.get("status") or "")
@@ -264,8 +264,8 @@ def refresh(transcript: Transcript) -> None:
         else:
             transcript.finish(cost=cost, **columns)
     else:
-        # Store a status that we do not know as AssemblyAI sent it. But never store one
-        # of our own, such as "pending": then `fetch` would be the next step.
+        # Store AssemblyAI's status, even an unknown one. But instead of a status of our
+        # own, store QUEUED: after "pending", for example, the next step is `fetch`.
         if not status or STEPS.get(status, refresh) is not refresh:
             status = Status.QUEUED
         submitted_at = transcript.submitted_at or transcript.created_at

@@ -97,7 +97,7 @@ def gaps(turns: list[PageTurn]) -> Iterator[tuple[int, int]]:
 def channels_of(transcript: Transcript, names: dict[str, str]) -> list[tuple[str, str]]:
     """Return [("left", speaker), ("right", speaker)], or [] without two channels.
 
-    names: {name of a speaker in the original words: the current name}.
+    names: the current names of the speakers, by their names in the original words.
     """
     if transcript.recording.channels != 2:
         return []
@@ -123,7 +123,7 @@ def talk_time(turns: list[PageTurn], names: dict[str, str]) -> TalkTime | None:
     """Sum up how long each speaker spoke.
 
     Return None for fewer than two speakers, or if all words together last 0 ms.
-    names: {name of a speaker in the original words: the current name}.
+    names: the current names of the speakers, by their names in the original words.
     """
     spoken: dict[str, float] = {}
     for turn in turns:

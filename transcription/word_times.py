@@ -58,8 +58,8 @@ def _plausible_starts(words: list[AlignedWord], latest: float) -> list[int | Non
     """Return the start of each word in ms, or None if it is missing or implausible.
 
     A start is implausible if it is more than MARGIN_MS after the end of the audio, or
-    out of order: the starts of one speaker must rise. As few starts as possible are
-    dropped.
+    out of order: the starts of one speaker must rise. As few starts as possible count
+    as out of order.
     """
     starts: list[int | None] = [None] * len(words)
     speaker = ""

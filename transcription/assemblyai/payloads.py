@@ -31,8 +31,8 @@ SERVER_ERROR = ("Server error",)
 REDACTED = "####"
 # A job that was deleted has this `audio_url`.
 DELETED = "http://deleted_by_user"
-# Larger numbers in a job are ignored: ten million seconds of audio are 115 days. The
-# cost of much longer audio would not fit into Recording.transcription_cost.
+# Ignore a larger `audio_duration`, in seconds: 115 days cannot be right, and the cost
+# could be too large for Recording.transcription_cost.
 MAX_NUMBER = 10_000_000
 
 

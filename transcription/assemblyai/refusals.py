@@ -136,7 +136,7 @@ def request_refusal(
 
 
 def job_refusal(transcript: Transcript, reason: str) -> AssemblyAIError | None:
-    """Return the error if our settings seem to have caused a failed job, else None."""
+    """Return an error if our settings seem to be why a job has failed, or None."""
     change = suggest_change(reason, transcript.request or {})
     if not change:
         return None

@@ -20,10 +20,10 @@ CHECKED_ON = date(2026, 11, 26)
 class SpeechModel:
     """What we know about one model.
 
-    replaced_by: the model to use instead of this deprecated one; "" if it is current.
+    replaced_by: the model to use instead, or "" if this model is not deprecated.
     is_refused: whether AssemblyAI answers HTTP 400 to a request with this model.
     keyterms: how many terms the model uses. None: only the limits of keyterms.py apply.
-    term_length: how many characters a term may have. The model ignores other terms.
+    term_length: number of characters. The model ignores shorter and longer terms.
     dollars_an_hour: list price of an hour of audio, or None if we do not know it.
     """
 

@@ -48,9 +48,8 @@ def assemblyai_webhook(transcript_uuid: str, fields: Mapping[str, Any]) -> HttpR
         return retry_later("The job is not known yet.")
     now = timezone.now()
     unfinished = Transcript.objects.unfinished().filter(pk=transcript.pk)
-    # Skip a row that is due and not leased: a worker may be claiming it now. If the
-    # worker's clock is behind ours, our `now` is in the future for the worker, so the
-    # row would not be due.
+    # A row that is due and not leased needs no update. An update could delay its claim:
+    # if a worker's clock is behind ours, our `now` is in the future for the worker.
     waiting = Q(lease=None, next_attempt_at__lte=now)
     if unfinished.exclude(waiting).update(next_attempt_at=now):
         enqueue_once(transcript.pk, transcript.priority)

@@ -25,7 +25,7 @@ from transcription.models import Export, Transcript
 def export(
     model_admin: Any, request: HttpRequest, chosen: QuerySet[Transcript]
 ) -> HttpResponseBase:
-    """Show a form that asks for the kind of file. If it is sent, return the file."""
+    """Show a form for the kind of file. When the form is sent, return the file."""
     uuid = uuid_of(request.POST.get("export", ""))
     answers = {**request.POST.dict(), "export": uuid}
     form = ExportForm(answers if "kind" in answers else None, initial={"export": uuid})
@@ -38,7 +38,8 @@ def export(
         "form": form,
         "total": chosen.count(),
         "progress_of": uuid,
-        # The form sends these fields, so that admin runs this action on the same rows.
+        # Hidden fields of the form. With them, admin calls `export` again when the form
+        # is sent, for the same rows.
         "again": {
             "action": "export",
             "select_across": request.POST.get("select_across", "0"),

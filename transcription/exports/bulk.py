@@ -71,7 +71,7 @@ def escape_formula(cell: Any) -> str:
 
 
 def truncation_note(text: str) -> str:
-    """Return a note if a spreadsheet cannot show the whole text, else ""."""
+    """Return a note, or "" if a spreadsheet can show the whole text."""
     if len(text) <= CELL_CHARACTERS:
         return ""
     return (

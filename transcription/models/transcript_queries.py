@@ -24,9 +24,9 @@ if TYPE_CHECKING:
 # further in the future, the clock was set back, so the transcript counts as due.
 MAX_WAIT = timedelta(minutes=20)
 STUCK_AFTER = timedelta(minutes=15)
-# If this many workers died during a transcript's current step, it is a suspect. But a
-# worker works on several transcripts at once, so another one may be the cause. Only one
-# suspect is leased at a time, so that a death does not count for two suspects.
+# If this many workers died during a transcript's current step, the transcript is a
+# suspect. It may be innocent, because a worker runs several transcripts at once. Only
+# one suspect is leased at a time, so that a death counts for only one suspect.
 SUSPECT_KILLS = 2
 
 
@@ -43,8 +43,8 @@ def claim_statement(
 ) -> Statement[Transcript]:
     """Return the UPDATE that claims a row, unless it is a suspect (SUSPECT_KILLS).
 
-    lease_seconds: only a key of the cache. The compiled statement contains the value of
-    the setting LEASE_SECONDS.
+    lease_seconds: the setting LEASE_SECONDS. The SQL contains its value, so the cache
+    needs a separate statement for each value.
     """
     field = model._meta.get_field
     now: Any = Parameter("now", field("leased_until"))

@@ -115,8 +115,8 @@ class Work(models.Model):
     priority = models.SmallIntegerField(default=0)
     lease = models.UUIDField(null=True, blank=True)
     leased_until = models.DateTimeField(null=True, blank=True)
-    # How many workers died at this step, plus 1 while a worker holds the lease: see
-    # leases.py.
+    # How many workers died at this step, plus 1 while a worker holds the lease. See
+    # leases.py for the reason.
     kills = models.PositiveSmallIntegerField(
         "workers killed at this step", default=0, editable=False
     )
@@ -151,8 +151,8 @@ class Work(models.Model):
     @property
     def is_unread(self) -> bool:
         """Whether the job may have a result that we have not read."""
-        # An older version stored no response for a failed job, but an error with the
-        # prefix that `handle_failed_job` (steps.py) writes.
+        # Old rows of failed jobs have no response. Their error begins as in
+        # `handle_failed_job` (steps.py).
         is_known = self.response or self.error.startswith("AssemblyAI: ")
         return not self.is_finished or (self.is_failed and not is_known)
 

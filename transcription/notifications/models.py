@@ -161,9 +161,8 @@ class Notification(models.Model):
     about = models.UUIDField("transcript's UUID", db_index=True)
     kind = models.CharField(max_length=10, choices=Kind.choices)
     event = models.CharField(max_length=30, choices=Event.choices)
-    # When the transcript finished, or when a person corrected or verified it. A
-    # transcript that failed and was retried finishes twice, and each time needs its own
-    # notifications. So this time is in the unique key.
+    # When the transcript finished, or when a person corrected or verified it. This is
+    # in the unique key, because a retried transcript finishes twice: first it fails.
     finished_at = models.DateTimeField("event time")
     # What the message says: facts about the transcript when this row was created.
     facts = models.JSONField()

@@ -38,11 +38,11 @@ def record_lost_job(transcript: Transcript, deletion: Deletion) -> None:
 
 
 def count_failures(before: int, error: VendorError | OSError) -> int:
-    """Return how many errors in a row suggest that the vendor is down.
+    """Return the number of errors in a row, including this one.
 
-    before: the number before this error.
-    An error about our account, such as a rate limit, gives MAX_FAILURES. An error about
-    one row or one file in our storage gives 0, because other rows may succeed.
+    before: the number without this error.
+    An error about our account, such as a rate limit, counts as MAX_FAILURES errors.
+    After an error about one row or one file, the number is 0: other rows may succeed.
     """
     if isinstance(error, OSError) or (error.permanent and not error.account):
         return 0

@@ -11,8 +11,8 @@ from django.db.models.functions import Coalesce, RowNumber, TruncMonth
 
 from transcription.models import Score
 
-# A confidence interval uses at most this many scores of a Group, the newest. The sums
-# use all scores.
+# Compute the confidence interval of a Group from at most this many of its newest
+# scores. The sums of a Group use all its scores.
 NEWEST = 300
 RESAMPLES = 200
 GROUPS = 20

@@ -121,9 +121,9 @@ def unplaced_changes(transcript: Transcript) -> list[OpenChange]:
 def place_older_changes(transcript: Transcript, new: list[Word]) -> CarryOver:
     """Find the places of the live corrections of all older transcripts.
 
-    If several transcripts have a correction at the same place, the one of the newest
-    transcript counts. But if that one is `open`, older ones with another text are
-    `open`, too. (They are `satisfied` if the new transcript already has their text.)
+    If several transcripts have a correction at the same place, the correction of the
+    newest of them counts. But if it is `open`, an older correction with another text is
+    also returned. It is `satisfied` if the new transcript has its text, `open` if not.
     new: the original words of `transcript`.
     """
     older = transcript.siblings().filter(pk__lt=transcript.pk)

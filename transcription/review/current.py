@@ -38,7 +38,7 @@ def words_of(transcript: Transcript) -> list[Word]:
 
 
 def words_of_each(transcripts: Iterable[Transcript]) -> dict[int, list[Word]]:
-    """Return {primary key: current words} of these transcripts.
+    """Return the current words of each transcript, by its primary key.
 
     Makes three queries in total if any of the transcripts has a revision.
     """
@@ -70,12 +70,15 @@ def original_of(transcript: Transcript) -> list[Word]:
 
 
 def speaker_names(transcript: Transcript) -> dict[str, str]:
-    """Return {name in the original words: the name that a person has given}."""
+    """Return the names that a person has given, such as {"A": "Ms Smith"}.
+
+    The keys are the speakers' names in the original words.
+    """
     return _names_of_each([transcript.pk]).get(transcript.pk) or {}
 
 
 def _names_of_each(keys: list[int]) -> dict[int, dict[str, str] | None]:
-    """Return {primary key: names of speakers} of the transcripts that have names."""
+    """Return `speaker_names` of each transcript with names, by its primary key."""
     rows = Revision.objects.filter(
         transcript__in=keys, kind=Revision.Kind.SPEAKERS, is_undone=False
     )
@@ -105,7 +108,7 @@ def live_changes(transcript: Transcript) -> list[Change]:
 
 
 def _live_changes_of_each(keys: list[int]) -> defaultdict[int, list[Change]]:
-    """Return {primary key: live corrections in the order of their words}."""
+    """Return `live_changes` of each transcript, by its primary key."""
     found = defaultdict[int, list[Change]](list)
     rows = Correction.objects.filter(transcript__in=keys, is_live=True)
     columns = ("transcript", "first", "last", "after", "pk")
@@ -187,16 +190,16 @@ def _changed_words(words: list[Word], change: Change, seconds: float) -> Iterato
             space = " "
 
 
-def _time_range(words: list[Word], first: int, end: int) -> tuple[int, int]:
-    """Return (start, end) in ms: the time in which the new words are spoken.
+def _time_range(words: list[Word], first: int, last: int) -> tuple[int, int]:
+    """Return the time for new words, as (start, end) in ms.
 
-    - If they replace words `first` to `end` (excluded): the time of these words.
+    - If they replace words `first` to `last` (excluded): the time of these words.
     - If they are only added: the gap between the word before and the word after.
     - If there is no gap: the second half of the word before. At the beginning of the
       text: the first half of the first word.
     """
-    if first < end:
-        return words[first].start, max(words[end - 1].end, words[first].start)
+    if first < last:
+        return words[first].start, max(words[last - 1].end, words[first].start)
     if not first:
         begins, ends = 0, words[0].start
         return (begins, ends) if ends > begins else (begins, _middle(words[0]))

@@ -97,7 +97,7 @@ def counts(reference: str, written: str, terms: list[str], language: str) -> Cou
 
 
 def align_words(one: list[str], other: list[str]) -> dict[int, int]:
-    """Align two lists. Return {index in `one`: index in `other`} of equal words."""
+    """Map indexes in `one` to indexes in `other`, for words that are equal in both."""
     blocks: Any = Levenshtein.opcodes(one, other).as_list()
     return {
         begin + n: other_begin + n

@@ -134,7 +134,7 @@ class Vocabulary(RetentionPeriods):
 
     @property
     def content(self) -> dict[str, str]:
-        # Browsers send \r\n. A change of line ends alone must not make a new version.
+        # Browsers send \r\n. Replace it, so that it does not count as a change.
         return {
             name: getattr(self, name).replace("\r\n", "\n") for name in self.SENT_FIELDS
         }
