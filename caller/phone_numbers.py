@@ -138,8 +138,8 @@ def with_country_code(typed: str) -> str:
     Some digits are valid both as a national and as an international number. They are
     read as national only if people in our country write exactly these digits:
     - On an American site, 6462123456 is in New York, not +64 6 212 3456 in New Zealand.
-    - On a German site, 442079460123 is in London, not +49 442079460123. Germans would
-      write the second number with a 0 in front.
+    - On a German site, 442079460123 is in London. It is not +49 442079460123, because
+      Germans write this number as 0442079460123.
     """
     digits = _digits(typed)
     if not digits or _has_plus(typed):

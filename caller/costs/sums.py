@@ -68,12 +68,12 @@ def next_month(day: date) -> date:
 
 
 def lines_of_month(first: date) -> list[Line]:
-    """Sum up the costs of a month by day, operator and keyword list. One query.
+    """Sum up the costs of a month by day, operator and keyword list. Makes one query.
 
-    A missing price counts as 0. Calls that a rule refused are left out.
+    A missing price counts as 0. Calls with the status REFUSED are left out.
     first: the first day of the month, in the current time zone.
-    Line.keyword_list is the first of these that exists: the list of the call's newest
-    transcript, the list of the call, "".
+    Line.keyword_list: the list of the call's newest transcript. If there is none, the
+    list of the call, or "" if the call has none.
     """
     recordings = Recording.objects.filter(call=OuterRef("pk")).order_by()
     transcription = recordings.values("call").annotate(sum=Sum("transcription_cost"))

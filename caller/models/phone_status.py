@@ -65,7 +65,8 @@ class PhoneStatus(models.Model):
     # The rank of a status that is not in RANK, because Twilio added it later. Every
     # final status replaces it.
     RANK_OF_UNKNOWN_STATUS = 4
-    # The rank of a status that we guessed. Final statuses from Twilio rank higher.
+    # The rank of FAILED or CANCELED if we set it ourselves. Final statuses from Twilio
+    # rank higher.
     RANK_OF_OUR_GUESS = 6
 
     status = models.CharField(
@@ -91,7 +92,7 @@ class PhoneStatus(models.Model):
     @property
     def current_rank(self) -> int:
         """The rank of the current status."""
-        # Only we write error texts. So a status with an error text is our guess.
+        # Twilio sends no error texts. With an error text, we set this status ourselves.
         if self.status in (self.Status.FAILED, self.Status.CANCELED) and self.error:
             return self.RANK_OF_OUR_GUESS
         return self.rank(self.status)
