@@ -388,10 +388,10 @@ TIME_ZONE = SITE_TIME_ZONE if zones.is_setting(SITE_TIME_ZONE) else "UTC"
 LANGUAGE_CODE = "en-us"
 FORMAT_MODULE_PATH = "djtranscribe.formats"
 
-# Recordings are private: they are read through a view that checks permissions,
-# and MEDIA_URL stays unset so that nothing serves them from a public path.
+# Recordings are private: only a view that checks permissions sends them. Do not set
+# MEDIA_URL: no public URL may serve these files.
 MEDIA_ROOT = text("MEDIA_ROOT") or str(BASE_DIR / "media")
-# If it is set, recordings are in this bucket of S3 or of an S3-compatible store.
+# Bucket for the recordings, in S3 or an S3-compatible store. "": use MEDIA_ROOT.
 S3_BUCKET = text("S3_BUCKET")
 S3_ENDPOINT_URL = text("S3_ENDPOINT_URL")
 if S3_BUCKET:

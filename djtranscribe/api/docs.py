@@ -73,7 +73,7 @@ class Shape(NamedTuple):
 
 def schema() -> dict[str, Any]:
     server = settings.BASE_URL.rstrip("/")
-    # Paths must not begin with BASE_URL's path, because the server's URL contains it.
+    # The document's server URL contains BASE_URL's path already: cut it from the root.
     root = public_url(reverse("api:docs")).removeprefix(server)
     return schema_at(server, root)
 

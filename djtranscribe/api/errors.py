@@ -27,7 +27,7 @@ def problem(status: int, detail: str) -> JsonResponse:
 
 
 def add_handlers(api: NinjaAPI) -> None:
-    """Make the API turn these exceptions into JSON responses with a sentence."""
+    """Make the API answer these exceptions with `problem`."""
 
     @api.exception_handler(HttpError)
     def refused(request: HttpRequest, error: HttpError) -> HttpResponse:

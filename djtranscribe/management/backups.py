@@ -1,9 +1,8 @@
 """Write and read a backup: a tar file with the database and the recordings' audio.
 
-First comes `database.sqlite3` or `database.dump` (pg_dump's custom format). Then comes
-`audio/`, with the file names of the storage. The database is dumped first. If a
-recording is deleted after the dump, its audio may be missing. If a recording arrives
-after the dump, its audio may be in the tar file without a row in the dump.
+The first file is `database.sqlite3` or `database.dump` (pg_dump's custom format). Then
+follow the audio files: `audio/` and the name in the storage. If a recording is added or
+deleted during the backup, the tar file may have only its audio or only its row.
 """
 
 import lzma

@@ -64,9 +64,9 @@ class Row:
     ) -> None:
         """Count a difference between the vendor's data and ours.
 
-        happened_at: when the vendor's data changed, or when our next check is due. The
-        difference is new if this was less than RECOVER_SECONDS ago, or is in the
-        future. Without a time, the difference is not new.
+        happened_at: when the vendor's data changed, or when our next check is due. If
+        this time is in the future, or less than RECOVER_SECONDS ago, the difference is
+        new. None: the difference is not new.
         """
         recover = timedelta(seconds=settings.RECOVER_SECONDS)
         if happened_at and happened_at > timezone.now() - recover:
@@ -86,7 +86,7 @@ class Row:
 
 
 def calls(row: Row, begin: datetime) -> None:
-    """Compare and repair calls: their status, their price, and SIDs that we miss."""
+    """Compare calls. Repair their status, their price, and missing SIDs."""
     # Skip finished rows without a SID, because Twilio has no such calls. But if the
     # `leg` of a conversation is unfinished, ask_twilio must mark it as failed.
     has_one_phone = ~Q(kind=Call.Kind.CONVERSATION)

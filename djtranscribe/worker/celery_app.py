@@ -37,8 +37,8 @@ HIGHEST_PRIORITY = 9
 CONNECT_SECONDS, SEND_SECONDS = 2, 3
 # Interval of heartbeats. They detect a connection that was cut without being closed.
 HEARTBEAT_SECONDS = 10
-# Redis delivers a message again if no worker confirms it within this many seconds. The
-# second worker then does nothing, because the first worker has claimed the work.
+# If a worker does not confirm a message within this many seconds, Redis delivers it to
+# another worker. That worker does nothing if the first one has claimed the work.
 REDIS_VISIBILITY_TIMEOUT = 300
 
 

@@ -20,8 +20,8 @@ class Loop(threading.Thread):
     """Thread that calls `work` again and again.
 
     work() returns whether it found something to do. If not, the thread waits until
-    `woken` is set, but at most MAX_PAUSE. Errors are logged and do not end the
-    thread: otherwise the process would look alive, but this work would not be done.
+    `woken` is set, but at most MAX_PAUSE. After an error, the thread logs it and
+    continues.
     """
 
     def __init__(
