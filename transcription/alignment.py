@@ -6,8 +6,8 @@ from typing import NamedTuple
 
 from transcription.tokens import UNSPACED
 
-# After a difference, search for the next match within this many words of the list and
-# this many letters of the text.
+# Where the list and the text differ, search the next REACH_WORDS words of the list and
+# the next REACH_LETTERS letters of the text for a match.
 REACH_WORDS, REACH_LETTERS = 16, 400
 # Stop if this many words of the list have no match in the text. A search without a
 # match takes 0.5 ms, so all of them together take at most 0.5 s.

@@ -80,9 +80,9 @@ def start_unless_running(
 ) -> tuple[Transcript, bool]:
     """Start a transcript, and return (transcript, True).
 
-    If the recording has an unfinished transcript with the same keyword list (in the
-    same version) and the models in SPEECH_MODELS, return (this transcript, False). Then
-    a double click does not cost twice. Raises AudioDeleted.
+    If an unfinished transcript has the same version of the same keyword list, return
+    (this transcript, False), so that a double click does not cost twice. Raises
+    AudioDeleted.
     vocabulary: the keyword list. If None, `keyword_list_for` chooses it.
     """
     with transaction.atomic():
@@ -96,6 +96,7 @@ def start_unless_running(
             # `vocabulary_version` is null until the list is sent.
             Q(vocabulary_version=None) | Q(vocabulary_version=version),
             vocabulary=vocabulary,
+            # Only `evaluate` sets this column: it may use other models.
             speech_models__isnull=True,
         )
         if transcript := running.first():

@@ -101,13 +101,12 @@ def result_columns(
 
 
 def redact(job: dict[str, Any]) -> dict[str, Any]:
-    """Return the job with REDACTED in `words` for each word that was redacted.
+    """Return the job without private words. AssemblyAI promises this only for `text`.
 
-    A word was redacted if `words` has it more often than the text. We do not know which
-    of its occurrences is private, so we replace all of them.
-
-    AssemblyAI promises redaction only for the text. So other fields that may contain
-    private words are left out: lists, objects and `unredacted…` fields.
+    For example, if `words` has `Smith` twice and the text has it once, one `Smith` is
+    private. We do not know which one, so both become REDACTED.
+    Other fields that may contain private words are left out: lists, objects and
+    `unredacted…` fields.
     assemblyai.com/docs/audio-intelligence/pii-redaction
     """
     listed = job.get("words")

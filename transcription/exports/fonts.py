@@ -75,7 +75,7 @@ def fonts_for(text: str) -> list[Font]:
 
 
 def _is_optional(letter: str) -> bool:
-    """Return whether a PDF may lack this character: spaces, controls, accents."""
+    """Return whether this is a space, control or accent, which fonts may lack."""
     return letter.isspace() or unicodedata.category(letter) in ("Cf", "Cc", "Mn")
 
 

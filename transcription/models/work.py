@@ -249,8 +249,8 @@ class Work(models.Model):
         If the lease is lost, raises LeaseLost and stores nothing.
         """
         now = timezone.now()
-        # The notifications copy the error from this object, and `release` clears an old
-        # error only in the database. So clear it in this object, too.
+        # `release` clears an old error only in the database. Clear it in this object,
+        # too, because the notifications copy the error from here.
         columns = {"error": "", "error_class": "", **columns}
         columns |= {"status": status, "finished_at": now}
         if not cost and not Notification.enabled_kinds():

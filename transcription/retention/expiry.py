@@ -29,8 +29,8 @@ logger = logging.getLogger(__name__)
 # `delete_slice` deletes at most this many rows. A worker that is told to stop finishes
 # its slice first, so a slice must be short.
 SLICE_SIZE = 25
-# If more than this many rows of a kind fail, skip the other rows of this kind until
-# the next day.
+# If more than this many rows of a kind (audio, texts or notes) cannot be deleted, try
+# the other rows of this kind on the next day.
 MAX_SKIPPED = 100
 DAILY_INTERVAL = timedelta(days=1)
 

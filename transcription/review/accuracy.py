@@ -39,7 +39,8 @@ class Group(NamedTuple):
     version: None if no keyword list was used.
     transcripts: number of scores.
     counts: the sum of each column in COUNTS.
-    terms_right, words_wrong: None if there are no terms or no words.
+    terms_right: percentage of the terms, or None if there are no terms.
+    words_wrong: percentage of the words, or None if there are no words.
     """
 
     name: str
@@ -103,13 +104,13 @@ def _group(row: dict[str, Any], newest: dict[Any, list[tuple[int, ...]]]) -> Gro
 def _interval(
     part: int, whole: int, parts: tuple[int, ...], wholes: tuple[int, ...]
 ) -> Interval | None:
-    """Return the percentage with its confidence interval, or None if `whole` is 0.
+    """Return a percentage with its confidence interval, or None if `whole` is 0.
 
-    The interval comes from a bootstrap over the newest scores. It samples transcripts,
-    not words, because the words of one transcript are not independent. The interval
-    always includes the percentage of all scores.
-    part, whole: sums over all scores, such as the wrong words and all words.
-    parts, wholes: the same numbers for each of the newest scores.
+    part, whole: sums over all scores, such as the wrong words and all words. They give
+    the percentage.
+    parts, wholes: the same numbers for each of the newest scores. They give the
+    interval, by a bootstrap: it samples transcripts, not words, because the words of
+    one transcript are not independent.
     """
     if not whole:
         return None
@@ -122,6 +123,7 @@ def _interval(
     if not shares:
         return Interval(share, share, share)
     cut = len(shares) // 40
+    # The newest scores alone may give an interval that does not contain `share`.
     return Interval(share, min(share, shares[cut]), max(share, shares[-1 - cut]))
 
 

@@ -56,7 +56,7 @@ class CarryOver(NamedTuple):
     """
 
     satisfied: list[Change]  # the new transcript already has the right text
-    carried: list[Change]  # the new transcript has the same uncorrected text
+    carried: list[Change]  # the new transcript repeats the old text: correct it, too
     open: list[OpenChange]  # a person must check these
 
 

@@ -30,9 +30,9 @@ TIMEOUT_MS = 5000
 QUERY_CANCELED = "57014"
 # The lookup path from a transcript to its call.
 CALL = "recording__call__"
-# PostgreSQL finds a phrase by the positions of its words. It stores at most 255
-# positions of a word, and no position above 16,383. So if `search_text` has at least
-# this many characters, _PHRASE also searches it with LIKE.
+# PostgreSQL's index stores at most 255 positions of a word, and none above 16,383. So
+# _PHRASE also searches with LIKE in texts of at least this many characters. A shorter
+# text with a word more than 255 times may be missed.
 MIN_LENGTH_FOR_LIKE = 8000
 
 

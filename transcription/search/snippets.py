@@ -163,15 +163,15 @@ def densest_index(found: list[tuple[int, int, int]]) -> int:
 def matched_word(words: list[Word], query: Query, best: int, count: int) -> Word | None:
     """Return the word where the best match begins, or None if no word matches.
 
-    words: the current words of the transcript. best: the index of the best occurrence
-    in the text. count: the number of occurrences in the text.
+    words: the current words of the transcript. count: the number of matches in the
+    transcript's text. best: the index of the best of these matches.
     """
     spoken = tokens("".join(f"{word.space}{word.text}" for word in words))
     found = occurrences([token.word for token in spoken], query)
     if not found:
         return None
-    # If two people talk at once, the words and the text may have different orders, and
-    # so different occurrences. Then `best` is wrong: use the first one in the words.
+    # If two people talk at once, `words` may have another order than the text, and so
+    # more or fewer matches. Then use the first match in `words`.
     start, _, _ = found[best] if len(found) == count else found[0]
     begins = list(
         accumulate((len(word.space) + len(word.text) for word in words), initial=0)

@@ -140,11 +140,11 @@ class Vocabulary(RetentionPeriods):
         }
 
     def match_score(self, number: str) -> int:
-        """Return how well this keyword list fits a number, or 0 if it does not fit.
+        """Return how well this keyword list fits a phone number. 0: it does not fit.
 
-        The lines of `numbers` are compared with the number, and the best line counts. A
-        line with the number's country, such as US, gives 1. A line with the number's
-        first digits, such as +1415, gives 1 + the line's length.
+        If a line of `numbers` is the phone number's country, such as US: 1. If it is
+        the beginning of the phone number, such as +1415: 1 + the length of the line.
+        The highest of these counts.
         """
         country = number_facts.country_code(number) if number else ""
         fits = 0
