@@ -101,8 +101,8 @@ class Call(PhoneStatus):
     )
     queued_at = models.DateTimeField("queued at Twilio", null=True, blank=True)
     tags = models.ManyToManyField("caller.Tag", blank=True, related_name="calls")
-    # Only for REFUSED: further attempts may get no row of their own, so this row counts
-    # them. Null means 1. See dialling.save_refused_attempt.
+    # Only for REFUSED: the number of attempts in this row. Null means 1. Not every
+    # attempt gets its own row: see dialling.save_refused_attempt.
     refused_attempts = models.PositiveIntegerField(
         null=True, blank=True, editable=False
     )
