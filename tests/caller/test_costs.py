@@ -93,7 +93,7 @@ def cells_of(page):
         yield text.replace('<th scope="row">', "").replace("<td>", "")
 
 
-def test_an_empty_month_says_so(supervisor):
+def test_an_empty_month_says_so(noon, supervisor):
     assert "There were no calls in November 2026." in supervisor.get("/costs/").text
 
 
