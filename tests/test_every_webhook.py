@@ -132,6 +132,7 @@ def hook(request):
 class Hook:
     def __init__(self, route, decision, token):
         self.decision, self.token = decision, token
+        self.fields = load(decision.body)
         self.path = route.replace("<uuid:uuid>", UUID)
         if decision.proof == TWILIO:
             self.path += f"?call={UUID}"
@@ -143,10 +144,6 @@ class Hook:
         url = f"https://djtranscribe.example.com{self.path}"
         signature = RequestValidator(token).compute_signature(url, self.fields)
         return {"X-Twilio-Signature": signature}
-
-    @property
-    def fields(self):
-        return load(self.decision.body)
 
     def send(self, client, method="POST", **headers):
         return client.generic(
@@ -237,6 +234,17 @@ def test_signature_for_one_url_is_refused_for_another(hook, client):
             assert other.send(client, **proof).status_code == 403, route
 
     assert everything() == before
+
+
+def test_a_missing_field_is_no_server_error(hook, client):
+    complete = hook.fields
+    bodies = [{**complete, "ParentCallSid": CALL_SID}, complete]
+
+    for body in bodies:
+        for name in body:
+            hook.fields = {key: body[key] for key in body if key != name}
+            answer = hook.send(client, **hook.proof())
+            assert answer.status_code < 500, name
 
 
 def test_no_answer_may_be_kept_by_a_cache(hook, client):

@@ -391,5 +391,7 @@ class Recording(models.Model):
             except OSError:
                 # Store nothing: the storage may be reachable when the page is reloaded.
                 return {}
-            Recording.objects.filter(pk=self.pk).update(peaks=self.peaks)
+            # Retention may have deleted the audio meanwhile.
+            unchanged = Recording.objects.filter(pk=self.pk, audio=self.audio.name)
+            unchanged.update(peaks=self.peaks)
         return self.peaks or {}

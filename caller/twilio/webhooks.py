@@ -116,7 +116,7 @@ def recording_webhook(call_uuid: str, fields: Mapping[str, Any]) -> HttpResponse
         return no_such_call(fields)
     state = RecordingState(
         sid=sid,
-        call_sid=fields["CallSid"],
+        call_sid=fields.get("CallSid", ""),
         status=fields.get("RecordingStatus", "")[:20],
         duration_seconds=integer(fields, "RecordingDuration"),
         channels=integer(fields, "RecordingChannels"),

@@ -102,9 +102,13 @@ class VendorPauseQuerySet(models.QuerySet["VendorPause"]):
         what: the kind of request that was refused.
         """
         if error.retry_after:
+            now = timezone.now()
             wait = min(timedelta(seconds=error.retry_after), MAX_BUSY_TIME)
-            until = {"reason": error.message, "probe_at": timezone.now() + wait}
-            if not self.filter(vendor=error.vendor, refused=BUSY).update(**until):
+            until = {"reason": error.message, "probe_at": now + wait}
+            # Two requests may be refused at once, with different waits: use the longer.
+            is_longer = Q(probe_at__range=(now + wait, now + MAX_BUSY_TIME))
+            busy = self.filter(vendor=error.vendor, refused=BUSY)
+            if not busy.exclude(is_longer).update(**until):
                 self.get_or_create(
                     vendor=error.vendor, defaults={"refused": BUSY, **until}
                 )

@@ -134,6 +134,17 @@ def test_a_request_that_succeeds_does_not_end_a_limit_that_began_meanwhile():
     assert VendorPause.objects.get().seconds_left() > 118
 
 
+def test_the_longer_of_two_waits_counts():
+    def refuse(seconds):
+        error = AssemblyAIError("Busy.", account=True, retry_after=seconds, code=429)
+        VendorPause.objects.start(error)
+        return VendorPause.objects.get().seconds_left()
+
+    assert 58 < refuse(60) <= 60
+    assert 58 < refuse(1) <= 60
+    assert 88 < refuse(90) <= 90
+
+
 def test_a_limit_ends_no_pause_for_the_account(no_money):
     with suppress(VendorError), guard_request("assemblyai", "submit"):
         raise AssemblyAIError("Busy.", account=True, retry_after=120.0, code=429)

@@ -233,6 +233,25 @@ def test_a_row_stored_before_is_measured_once_when_it_is_asked_for(
 
 
 @pytest.mark.django_db
+def test_the_waveform_of_audio_that_is_deleted_meanwhile_is_not_stored(monkeypatch):
+    recording = a_recording(sid=None)
+    recording.store_audio([wav([16384] * 800)])
+    Recording.objects.update(peaks=None)
+    measure = waveform.measure
+
+    def measure_late(file):
+        found = measure(file)
+        Recording.objects.get().delete_audio()
+        return found
+
+    monkeypatch.setattr(waveform, "measure", measure_late)
+
+    Recording.objects.get().loudness()
+
+    assert Recording.objects.get().peaks is None
+
+
+@pytest.mark.django_db
 def test_audio_that_the_storage_lost_is_asked_for_again_next_time():
     recording = a_recording(audio="recordings/gone.wav")
 
