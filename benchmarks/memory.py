@@ -2,7 +2,7 @@
 
     python -m benchmarks.memory [--megabytes 200] [--at-once 32] [--rounds 3] [--idle 3]
 
-Gives a worker one recording of --megabytes, then --at-once of them, on PostgreSQL with
+Gives a worker one recording of 200 MB, then 32 of them, on PostgreSQL with
 fake_vendors.py. Prints how much more memory the worker takes than when idle. Compares
 the time of the one recording with `curl | curl`: one downloads the recording, the other
 uploads it at the same time. Worker and curl take turns, and the medians are compared,

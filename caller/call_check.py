@@ -90,8 +90,9 @@ def mark_not_listed(call: Call) -> None:
     """Store that Twilio's list of calls does not contain this call.
 
     If the call is older than MAX_CLOCK_ERROR, it becomes failed at once. A newer call
-    becomes failed only at a second look, at least RECHECK_AFTER after the first. If our
-    clock has jumped forward, our request may still be running at the first look.
+    gets a second look, at least RECHECK_AFTER after the first, before it becomes
+    failed. Reason: our clock may have jumped forward, and then our request to place the
+    call may still be running at the first look.
     """
     now = timezone.now()
     mine = Call.objects.filter(pk=call.pk, sid=None)

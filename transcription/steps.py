@@ -264,8 +264,8 @@ def refresh(transcript: Transcript) -> None:
         else:
             transcript.finish(cost=cost, **columns)
     else:
-        # Store AssemblyAI's status, even an unknown one. But instead of a status of our
-        # own, store QUEUED: after "pending", for example, the next step is `fetch`.
+        # Store AssemblyAI's status, even an unknown one. But if it is one of our own,
+        # such as "pending", the wrong step would run next, so store QUEUED.
         if not status or STEPS.get(status, refresh) is not refresh:
             status = Status.QUEUED
         submitted_at = transcript.submitted_at or transcript.created_at

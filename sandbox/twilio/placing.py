@@ -11,7 +11,8 @@ from sandbox.twilio.state import Call, network, new_sid
 from sandbox.twilio.twiml import Verb
 
 E164 = re.compile(r"\+[1-9][0-9]{6,14}", re.ASCII)
-# Fates (see fates.py) in which a person or a machine speaks. None: no fate.
+# Fates (see fates.py) in which a person or a machine speaks. None stands for a call
+# without a fate.
 SPEAKING = (None, "voicemail", "no-api-answer", "listens")
 
 

@@ -5,7 +5,7 @@ import threading
 from typing import Any
 
 # "status" and "html" replace the real answer. "hang" and "reset" ignore the request.
-# With the other kinds, the stand-in handles the request first.
+# With "reset_after", "hang_after" and "truncate", the stand-in handles the request.
 KINDS = (
     "status",  # answer with this status, and with "headers" and "body"
     "hang",  # after this many seconds, close the connection without an answer

@@ -88,7 +88,7 @@ class Twilio(StandIn):
         return call["said"]
 
     def posts_to(self, number: str) -> list[dict[str, Any]]:
-        """Return the requests to dial this number, if the stand-in got their bodies."""
+        """Return the requests to dial this number. Skip those without a body."""
         posts = self.requests("POST /Calls.json$")
         return [post for post in posts if number in (post["body"] or {}).get("To", [])]
 

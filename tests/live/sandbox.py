@@ -40,7 +40,7 @@ class Sandbox:
         return next(call["said"] for call in calls if call["to"] == number)
 
     def requests_to(self, vendor: str, method: str, path: str) -> list[dict]:
-        """Return these requests that a stand-in received, oldest first."""
+        """Return the requests for this path, oldest first."""
         return [
             request
             for request in control(vendor, "requests")

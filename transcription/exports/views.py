@@ -58,7 +58,7 @@ def file_of(request: HttpRequest, uuid: UUID, extension: str) -> HttpResponse:
 @require_safe
 @permission_required("transcription.view_transcript", raise_exception=True)
 def print_view(request: HttpRequest, uuid: UUID) -> HttpResponse:
-    """Show a page to print: number, date and notice of the call, turns with times."""
+    """Show a page to print, with the number, the date, the notice and all turns."""
     transcripts = Transcript.objects.select_related("recording__call__requested_by")
     transcript = get_object_or_404(transcripts, uuid=uuid)
     Access.objects.log(request.user, Access.Action.READ, [transcript])

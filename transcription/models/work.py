@@ -151,8 +151,8 @@ class Work(models.Model):
     @property
     def is_unread(self) -> bool:
         """Whether the job may have a result that we have not read."""
-        # Old rows of failed jobs have no response. Their error begins as in
-        # `handle_failed_job` (steps.py).
+        # Older versions stored no response of a failed job, only its error, which
+        # begins with "AssemblyAI: ".
         is_known = self.response or self.error.startswith("AssemblyAI: ")
         return not self.is_finished or (self.is_failed and not is_known)
 
@@ -220,7 +220,8 @@ class Work(models.Model):
                 next_attempt_at=self.next_attempt_at,
             )
             self.is_due = not (is_stored and wait)
-            # A webhook or a person has changed next_attempt_at: keep the new time.
+            # Not stored, because a webhook or a person has changed next_attempt_at?
+            # Then keep that time, and store the other columns.
             is_stored = is_stored or self.store_if_leased(columns)
         if not is_stored:
             raise LeaseLost

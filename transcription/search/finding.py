@@ -178,7 +178,7 @@ _KEYS = {
     "postgresql": "SELECT id FROM transcription_transcript AS outer_row WHERE {}",
     "sqlite": "SELECT rowid FROM transcription_search WHERE {}",
 }
-# The column with the transcript's key in _STATEMENTS.
+# In _STATEMENTS, the column that holds the key of a transcript.
 _ROW = {"postgresql": "outer_row.id", "sqlite": "transcription_search.rowid"}
 # SQL for a list of keys in one parameter. With thousands of parameters, PostgreSQL
 # takes longer to parse the statement than to find the rows.

@@ -557,8 +557,8 @@ def test_a_call_that_twilio_never_took_stays_as_it_ended_when_it_is_asked_about(
     vendors, browser, work, status, error
 ):
     call = overdue(a_call(status=status, error=error, next_check_at=None))
-    # Another system placed this call to the same number. If we asked
-    # for Twilio's list, we would take this call for ours.
+    # Another system placed a call to the same number. If we asked for Twilio's list, we
+    # would take that call for ours.
     vendors.get(CALLS, **listed(at_twilio(call, status="completed")))
 
     browser.post(f"/calls/{call.uuid}/ask/")

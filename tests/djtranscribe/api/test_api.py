@@ -1,4 +1,4 @@
-"""What programs can read through the API, and the access entries that this leaves."""
+"""What programs can read through the API, and what *Access log* records of it."""
 
 from datetime import datetime, timedelta, timezone
 

@@ -52,7 +52,8 @@ DRIPS = HEADER_DRIPS | BODY_DRIPS
 # AssemblyAI's client is tested with all DRIPS. The other clients use the same adapter,
 # so a few are enough.
 FEW_DRIPS = {name: DRIPS[name] for name in ("one header", "in chunks")}
-# `chunks` reads streamed bodies, with its own limits. It is tested with all body drips.
+# The function `chunks` reads streamed bodies, with limits of its own. It is tested with
+# all BODY_DRIPS.
 STREAM_DRIPS = {"one header": HEADER_DRIPS["one header"]} | BODY_DRIPS
 
 

@@ -91,7 +91,7 @@ def test_a_save_answers_with_the_turn_as_it_reads_now(operator, transcript):
 
 
 def in_turns(words, *begins):
-    """Return a transcript with the words w0, w1 … in turns that begin at `begins`."""
+    """Return a transcript of w0, w1 …. `begins`: the first word of each new turn."""
     texts = " ".join(f"w{n}" for n in range(words))
     all_words = listed(texts)
     for begin in begins:
