@@ -33,7 +33,7 @@ def decimal(name: str, default: str) -> Decimal:
 
 
 def rates(name: str) -> dict[str, Decimal]:
-    """Return the price of an hour by model, from a value like `universal-2=0.15`."""
+    """Return {model: price of an hour} from a value such as `universal-2=0.15`."""
     found = {}
     for pair in comma_separated(name):
         model, _, price = pair.partition("=")

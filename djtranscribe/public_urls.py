@@ -16,8 +16,8 @@ def public_url(path: str) -> str:
     """Return the public URL of a path of this site.
 
     For example `/record/?call=…` -> `https://example.com/record/?call=…`.
-    path: from reverse() or a request. If BASE_URL has a path, such as /calls, reverse()
-    adds it in requests, but not in a worker's threads. The result always has it once.
+    path: from reverse() or a request. If BASE_URL ends with /calls, `path` begins with
+    /calls in a web request, but not in a worker's thread. The result has /calls once.
     """
     base = settings.BASE_URL.rstrip("/")
     prefix = get_script_prefix().rstrip("/")

@@ -65,7 +65,7 @@ def filter_expired(
     lengths = {timedelta(days=days) for days in known - {None, FOR_EVER}}
     if not lengths:
         return rows.none()
-    # Not every database can add a column with days to a time. So make one condition for
+    # Not every database can subtract `keep_days` from a time. So make one condition for
     # each period in use, such as keep_days = 30 AND since < (now - 30 days).
     over = Q()
     for length in lengths:

@@ -401,7 +401,7 @@ IN_BUCKET = {
     "OPTIONS": {
         "bucket_name": S3_BUCKET,
         "endpoint_url": S3_ENDPOINT_URL or None,
-        # Without keys, boto3 looks for other credentials, such as this machine's role.
+        # Without keys, boto3 uses other credentials, such as this machine's IAM role.
         "access_key": text("AWS_ACCESS_KEY_ID") or None,
         "secret_key": text("AWS_SECRET_ACCESS_KEY") or None,
         "region_name": text("AWS_DEFAULT_REGION") or None,

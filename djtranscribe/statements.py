@@ -108,9 +108,8 @@ def _update(
 ) -> Statement[Any]:
     """Return the statement of `update`.
 
-    where: pairs of a column and whether its value is None.
-    columns: pairs of a column and an expression, or None for a new value that is passed
-    as a Parameter.
+    where: pairs (column, whether its value is None).
+    columns: pairs (column, expression or None). None: the new value is a Parameter.
     """
     field = model._meta.get_field
     old = {

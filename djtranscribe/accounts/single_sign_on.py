@@ -27,9 +27,9 @@ class SsoAdapter(DefaultSocialAccountAdapter):  # type: ignore[misc]
     def pre_social_login(self, request: HttpRequest, sociallogin: SocialLogin) -> None:
         """At the first login, connect the provider's account with a user of this site.
 
-        The user must have the e-mail address that the provider has verified. If there
-        is no such address, or if no user or more than one user has it, raise
-        ImmediateHttpResponse with a page that says so.
+        Find the user by the e-mail address that the provider has verified. If this
+        does not find exactly one user, raise ImmediateHttpResponse with a page that
+        gives the reason.
         """
         if sociallogin.is_existing:
             return

@@ -42,7 +42,6 @@ def is_allowed(request: HttpRequest) -> bool:
     user: Any = request.user
     if not user.is_authenticated or is_mfa_enabled(user):
         return True
-    # A login through the provider is enough: the provider decides whether it asks for
-    # a second factor.
+    # Single sign-on is enough: its provider decides whether to ask for a second factor.
     methods = {each["method"] for each in get_authentication_records(request)}
     return "socialaccount" in methods

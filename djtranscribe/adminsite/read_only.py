@@ -39,8 +39,8 @@ class TolerantChangelist:
             raise
 
     def response_action(self, request: HttpRequest, queryset: Any) -> Any:
-        # An error in an action does not come from a hand-made URL. So `changelist_view`
-        # must not hide it.
+        # `changelist_view` hides errors that a hand-made URL causes. The errors of an
+        # action have another cause: this flag makes `changelist_view` raise them.
         cast(Any, request).has_begun_action = True
         return cast(Any, super()).response_action(request, queryset)
 

@@ -103,8 +103,8 @@ def list_calls(request: HttpRequest, params: Query[CallFilters]) -> CallPage:
 )
 def get_call(request: HttpRequest, uuid: UUID) -> CallDetail:
     """Includes the recordings if the account has `caller.view_recording`, and the
-    transcripts if it has `transcription.view_transcript`. *Access log* records each
-    transcript with a text as read. Needs `caller.view_call`."""
+    transcripts if it has `transcription.view_transcript`. *Access log* records that
+    the account read their texts. Needs `caller.view_call`."""
     call = get_object_or_404(calls(), uuid=uuid)
     recordings = None
     if request.user.has_perm("caller.view_recording"):

@@ -73,7 +73,7 @@ class Shape(NamedTuple):
 
 def schema() -> dict[str, Any]:
     server = settings.BASE_URL.rstrip("/")
-    # The document's server URL contains BASE_URL's path already: cut it from the root.
+    # `server` already contains the path of BASE_URL, so `root` must not contain it.
     root = public_url(reverse("api:docs")).removeprefix(server)
     return schema_at(server, root)
 

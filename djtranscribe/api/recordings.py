@@ -63,7 +63,7 @@ def list_recordings(
 )
 def get_recording(request: HttpRequest, id: int) -> RecordingDetail:
     """Includes the transcripts if the account has `transcription.view_transcript`.
-    *Access log* records each transcript with a text as read.
+    *Access log* records that the account read their texts.
     Needs `caller.view_recording`."""
     recording = get_object_or_404(recordings(), pk=id)
     read = transcripts.transcripts_for_user(user_of(request), recording=recording)

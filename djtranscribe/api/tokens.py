@@ -66,8 +66,8 @@ def user_of(request: HttpRequest) -> User:
 def in_time_zone_of_user(view: Callable[..., Any]) -> Callable[..., Any]:
     """Decorator: use the time zone of the token's account.
 
-    It applies to the days in a search and to the times in files. A session cookie of
-    another account does not change it.
+    Days in a search (`after:2026-11-01`) and times in an exported transcript are in
+    this zone. A session cookie of another account does not change the zone.
     """
 
     @wraps(view)

@@ -134,8 +134,8 @@ def transcripts_for_user(user: User, **of: Any) -> list[TranscriptOut] | None:
 def list_transcripts(
     request: HttpRequest, params: Query[TranscriptFilters]
 ) -> TranscriptPage:
-    """Newest first, or best match first with `q`. *Access log* records each
-    transcript with a text as read. Needs `transcription.view_transcript`."""
+    """Newest first, or best match first with `q`. *Access log* records that the
+    account read these texts. Needs `transcription.view_transcript`."""
     rows = params.within(transcripts())
     if params.status:
         rows = rows.filter(status=params.status)
@@ -183,7 +183,7 @@ def search_page(
 def get_transcript(
     request: HttpRequest, uuid: UUID, params: Query[Detail]
 ) -> TranscriptDetail:
-    """If it has a text, *Access log* records it as read.
+    """*Access log* records that the account read the text, if there is one.
     Needs `transcription.view_transcript`."""
     return detail(request, uuid, params.words)
 

@@ -48,7 +48,8 @@ def write(
         dump.unlink()
         rows = Recording.objects.exclude(audio="").order_by("pk")
         audio: Any = rows.values_list("audio", flat=True).iterator()
-        # If an error ends this loop, close the query before Django closes the database.
+        # If an error ends this loop, close the query before the database connection is
+        # closed. Otherwise Python prints a second traceback.
         with closing(audio) as names:
             for number, name in enumerate(names, 1):
                 try:
@@ -170,8 +171,8 @@ def load_database(dump: Path) -> None:
         # --no-privileges: the roles of the dump may not exist here.
         restore_options = ("--clean", "--if-exists", "--no-owner", "--no-privileges")
         run("pg_restore", *restore_options, f"--file={script}", str(dump))
-        # Delete all tables first. The script deletes only the tables of the dump, and
-        # this fails if a newer table refers to one of them.
+        # Delete all tables first. The script deletes only the tables of the dump, which
+        # fails if a table that was added after the backup refers to one of them.
         psql_options = [
             *("--no-psqlrc", "--single-transaction", "--set=ON_ERROR_STOP=1"),
             *drop_tables_option(),

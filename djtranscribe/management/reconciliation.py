@@ -64,9 +64,9 @@ class Row:
     ) -> None:
         """Count a difference between the vendor's data and ours.
 
-        happened_at: when the vendor's data changed, or when our next check is due. If
-        this time is in the future, or less than RECOVER_SECONDS ago, the difference is
-        new. None: the difference is not new.
+        happened_at: when the vendor's data changed, or when our next check is due. The
+        difference is new (see Row) if this time is less than RECOVER_SECONDS ago or in
+        the future. None: the difference is not new.
         """
         recover = timedelta(seconds=settings.RECOVER_SECONDS)
         if happened_at and happened_at > timezone.now() - recover:
@@ -87,8 +87,8 @@ class Row:
 
 def calls(row: Row, begin: datetime) -> None:
     """Compare calls. Repair their status, their price, and missing SIDs."""
-    # Skip finished rows without a SID, because Twilio has no such calls. But if the
-    # `leg` of a conversation is unfinished, ask_twilio must mark it as failed.
+    # Skip finished calls without a SID, because Twilio never made them. Exception: if a
+    # `leg` (the operator's phone) is unfinished, ask_twilio marks the leg as failed.
     has_one_phone = ~Q(kind=Call.Kind.CONVERSATION)
     is_over = has_one_phone | Q(leg__status__in=Call.FINISHED)
     lost = Call.objects.filter(sid=None, created_at__gte=begin)
@@ -103,8 +103,8 @@ def calls(row: Row, begin: datetime) -> None:
             continue
         phone = known.phone_of(news)
         if differs(phone, news):
-            # Twilio does not say when it set a price. Use the time of our next check
-            # instead: if it is long overdue (or None), the price counts as missing.
+            # Twilio gives no time for a price, so use the time of our next check. If
+            # the check is long overdue, or there is none, the price counts as missing.
             is_behind = Call.rank(news.status) > phone.current_rank
             happened_at = news.last_event_at if is_behind else known.next_check_at
             known.apply(news)
@@ -219,7 +219,7 @@ def find_and_store_job(transcript: Transcript) -> bool:
     """Find and store the job of a transcript, after AssemblyAI's response was lost.
 
     Return False if no job was found, if a worker is working on the transcript, or if
-    its status is not in UNANSWERED any more. `next_attempt_at` may be in the future.
+    its status is not in UNANSWERED any more. This does not wait for `next_attempt_at`.
     """
     lease = uuid4()
     rows = Transcript.objects.filter(pk=transcript.pk)

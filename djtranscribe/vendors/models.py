@@ -31,7 +31,7 @@ MAX_BUSY_TIME = timedelta(minutes=20)
 # A process remembers for this long that a vendor is not paused. Otherwise a worker
 # would make four queries for each call.
 SECONDS_WITHOUT_PAUSE = 1
-no_pause_until: dict[str, float] = {}  # by vendor, in time.monotonic()
+no_pause_until: dict[str, float] = {}  # {vendor: value of time.monotonic()}
 
 
 class VendorPauseQuerySet(models.QuerySet["VendorPause"]):
@@ -44,15 +44,14 @@ class VendorPauseQuerySet(models.QuerySet["VendorPause"]):
         what: the kind of this request: "", SUBMIT, READ, or another name.
         Yields the vendor's pause, or None.
 
-        During a pause, raises a VendorError with `account` set, so that the request is
-        not sent. Only a probe (see `may_send`) is sent, and a READ in a SUBMIT or JOB
-        pause.
+        During a pause, raises VendorError(account=True) instead of sending the request.
+        Only two kinds of requests are still sent: a probe (see `may_send`), and a READ
+        in a SUBMIT or JOB pause.
 
-        A request that fails with a VendorError with `account` set begins a pause. A
-        probe that succeeds ends the pause in three cases:
-        - It is a pause for `what`.
-        - It is a pause for all kinds of requests ("").
-        - It is a BUSY pause, and was not extended during the request.
+        A VendorError with account=True in the `with` block begins a pause. A probe that
+        succeeds ends the pause in these cases:
+        - The pause is for `what`, or for all kinds of requests ("").
+        - The pause is BUSY, and no other request has extended it meanwhile.
         """
         pause = self.find_by_vendor(vendor)
         is_free = bool(pause and pause.refused in (SUBMIT, JOB) and what == READ)
@@ -113,8 +112,8 @@ class VendorPauseQuerySet(models.QuerySet["VendorPause"]):
                     vendor=error.vendor, defaults={"refused": BUSY, **until}
                 )
             return
-        # With a wrong key (401), all requests are refused. If even a request that only
-        # reads is refused, we assume the same.
+        # Pause all kinds of requests if our key is wrong (401), or if the vendor even
+        # refuses a request that only reads.
         is_general = error.code == requests.codes.unauthorized or what == READ
         defaults = {
             "reason": error.message,

@@ -120,9 +120,9 @@ def accept(delivery: WebhookDelivery) -> HttpResponse:
 def repeatable_kinds() -> set[str]:
     """Return the kinds that may be replayed.
 
-    INCOMING_CALL is left out, because its handler stores an unknown call as a new call
-    in progress. We may have deleted this call, or never taken it (blocked number, too
-    many calls).
+    INCOMING_CALL is left out: if a call has no row, its handler stores a new row in
+    progress. A replay could do this for a call that we deleted, or did not take
+    (blocked number, too many calls).
     Kinds of older versions are left out, because they have no handler.
     """
     return handlers.keys() - {INCOMING_CALL}

@@ -91,8 +91,8 @@ def app() -> Celery:
         broker_connection_max_retries=None,
         broker_heartbeat=HEARTBEAT_SECONDS,
         broker_transport_options=options,
-        # Messages that are running continue if the connection to the broker is lost. In
-        # Celery 6, the default of this option will be True.
+        # Do not cancel running tasks if the connection to the broker is lost. Celery 6
+        # will change the default of this option to True.
         worker_cancel_long_running_tasks_on_connection_loss=False,
     )
     made.task(name=RUN)(run)

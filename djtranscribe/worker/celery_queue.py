@@ -61,12 +61,12 @@ class CeleryQueue:
         self.thread.join()
 
     def has_backlog(self, task: Task[Any, Any], back_fill: bool = False) -> bool:
-        # A broker knows only the number of all messages, of all tasks together.
+        # A broker counts only all messages together, not the messages of each task.
         waiting = self.waiting()
         if waiting is None:
             return True
         if waiting >= BACKLOG and not back_fill:
-            # Subtract the messages of back-fills. Each of these rows has about one.
+            # Subtract the back-fills: `announced_at` is set while a message waits.
             rows = Transcript.objects.unfinished().filter(priority__lt=0)
             waiting -= rows.exclude(announced_at=None).count()
         return waiting >= BACKLOG
