@@ -42,7 +42,7 @@ def ask_twilio(call: Call) -> None:
             return
     elif call.is_finished:
         # Twilio has no call for this row: for example, it refused our request. Do not
-        # search its list: a call to the same number there belongs to another row.
+        # use find_at_twilio: it could find another row's call to the same number.
         if Call.objects.filter(pk=call.pk, sid=None).update(next_check_at=None):
             call.fail_leg(call.error)
     elif found := find_at_twilio(call):
@@ -90,9 +90,9 @@ def mark_not_listed(call: Call) -> None:
     """Store that Twilio's list of calls does not contain this call.
 
     If the call is older than MAX_CLOCK_ERROR, it becomes failed at once. A newer call
-    gets a second look, at least RECHECK_AFTER after the first, before it becomes
-    failed. Reason: our clock may have jumped forward, and then our request to place the
-    call may still be running at the first look.
+    becomes failed at the second look, at least RECHECK_AFTER after the first. Reason:
+    if our clock jumps forward, a new call seems old. At the first look, our request to
+    place it may still be running.
     """
     now = timezone.now()
     mine = Call.objects.filter(pk=call.pk, sid=None)
@@ -170,10 +170,10 @@ def is_long_over(call: Call) -> bool:
 
 
 def stop_checking(call: Call) -> None:
-    """Stop asking about this call, because it ended long ago (is_long_over).
+    """Stop checking this call, because it ended long ago (is_long_over).
 
-    Unfinished recordings become DELETED, because Twilio does not list them. If Twilio
-    did not report how the call to the operator's phone ended, its Leg becomes FAILED.
+    A recording that is still unfinished is not in Twilio's list, so it becomes
+    DELETED. A Leg (the operator's phone) that is still unfinished becomes FAILED.
     """
     call.recordings.unfinished().update(status=Recording.Status.DELETED)
     call.fail_leg("Twilio did not report how the call to this phone ended.")

@@ -18,7 +18,8 @@ from phonenumbers import (
 GLOBAL_SERVICES = "001"
 # If the possible local times of a number differ by more than this, use none of them.
 # For example, a North American toll-free number may be anywhere from Guam to
-# Newfoundland. It is always night somewhere there, so we would always warn.
+# Newfoundland. Somewhere between them it is always night, so the operator would always
+# see a warning.
 MAX_TIME_DIFFERENCE = timedelta(hours=6)
 
 

@@ -85,8 +85,8 @@ def clean_number(value: str) -> str:
 def normalise_number(value: str) -> str:
     """Return a number of any kind as E.164: `1 415-555-1234` -> `+14155551234`.
 
-    Contacts and the do-not-call list also hold numbers of kinds that we do not call,
-    because people may call us from them. Raises ValidationError, with a message for the
+    Numbers of REFUSED_KINDS are accepted, too. They may call us, so contacts and the
+    do-not-call list may contain them. Raises ValidationError, with a message for the
     operator, if the number is invalid.
     """
     written = without_separators(value)
@@ -195,9 +195,10 @@ def format_while_typing(value: str) -> str:
     """Format a number while it is typed: `1415555` -> `+1 415-555`.
 
     Text that is not a number is returned unchanged. A number with `+` is formatted from
-    its first digit on. So is a number that begins with 1, if our own number begins with
-    +1. Other numbers are formatted as soon as they are valid, but not if more digits
-    may make them another number. Examples of numbers that are not formatted:
+    its first digit on. On an American site (our own number begins with +1), a number
+    that begins with 1 is formatted in the same way.
+    Any other number is formatted when it is complete. These numbers are returned
+    unchanged, because the operator may go on typing:
     - 469922704 on an American site is valid in Sweden (+46), but may become the
       American number 469-922-7041.
     - 4420794601 on a German site is a German number without its leading 0, but may

@@ -32,8 +32,8 @@ def check_call(call_pk: int) -> None:
     except VendorError as error:
         logger.warning("call=%s check=failed code=%s", call.uuid, error.code)
     if call.ends_for_voicemail and not call.is_finished:
-        # Twilio's webhook about the answering machine may have been lost, or the queued
-        # `hang_up`.
+        # Usually a webhook from Twilio queues `hang_up`. The webhook or the queued task
+        # may have been lost.
         hang_up.enqueue(call.pk)
 
 

@@ -92,8 +92,8 @@ def import_page(request: HttpRequest) -> HttpResponse:
     context: dict[str, Any] = {"most": SHOWN_LINES}
     if request.method == "POST":
         file = request.FILES.get("file")
-        # Browsers send the lines of a <textarea> with CRLF. If they stayed CRLF, the
-        # text could be larger than the file was, and too large to import.
+        # The preview sends the file's text back in a <textarea>. Browsers change LF to
+        # CRLF there, so the text could become larger than files.MAX_FILE_BYTES.
         text = request.POST.get("content", "").replace("\r\n", "\n")
         content = file.read() if file else text.encode()
         try:

@@ -7,9 +7,8 @@ def channel_names(recording: Recording) -> dict[str, str] | None:
     """Return `{"1": name, "2": name}`: who speaks on each channel of a conversation.
 
     Return None if the recording is not a conversation with two channels. Channel 1 is
-    the caller if the call is incoming, and the operator if it is outgoing: Twilio puts
-    the parent call there (twilio.com/docs/voice/twiml/dial#record). At most three
-    queries.
+    the parent call (twilio.com/docs/voice/twiml/dial#record): the caller in an incoming
+    call, the operator in an outgoing call. At most three queries.
     """
     call = recording.call
     if not (call and call.is_conversation and recording.channels == 2):

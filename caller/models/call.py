@@ -304,8 +304,8 @@ class Call(PhoneStatus):
         call at Twilio, only log an error.
         notice: the text that is played now. It is stored as evidence of consent, unless
         the call already has a notice.
-        was_asked: whether `state` answers our own request. Then set the time of the
-        next check even if nothing is new.
+        was_asked: whether we asked Twilio for `state`. If so, set the time of the next
+        check even if nothing is new.
         """
         sid = state.parent_sid or state.sid
         if self.sid and self.sid != sid:

@@ -32,9 +32,9 @@ LAST_DIGITS = 4
 
 
 def next_check_time() -> datetime:
-    """Return the time of the next tasks.check_call, in case no webhook arrives.
+    """Return when to check a call, in case no webhook arrives until then.
 
-    SWEEPS_TO_RECOVER in djtranscribe/worker/maintenance.py depends on this wait.
+    If you change the wait, correct the sum in djtranscribe/worker/maintenance.py.
     """
     return timezone.now() + timedelta(seconds=settings.RECOVER_SECONDS / 3)
 

@@ -91,8 +91,7 @@ class PhoneStatus(models.Model):
 
     @property
     def current_rank(self) -> int:
-        """The rank of the current status."""
-        # Twilio sends no error texts. With an error text, we set this status ourselves.
+        # An error text means that we set this status: Twilio sends no error texts.
         if self.status in (self.Status.FAILED, self.Status.CANCELED) and self.error:
             return self.RANK_OF_OUR_GUESS
         return self.rank(self.status)

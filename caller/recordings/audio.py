@@ -34,6 +34,7 @@ class Heartbeat:
 
     `count` adds up the bytes. It calls keep_alive after a megabyte or after a second,
     whichever is first. In a worker, keep_alive renews the lease of the transcript.
+    If the lease ended, another worker would take over the transcript.
     """
 
     def __init__(self, keep_alive: Callable[[], None]) -> None:
@@ -148,7 +149,7 @@ def save_with_unique_name(
     """
     path = PurePosixPath(name)
     name = str(path.with_name(f"{path.stem}-{token_hex(4)}{path.suffix}"))
-    # FileSystemStorage renames or copies the file. This is fast and needs no Heartbeat.
+    # FileSystemStorage saves the file so fast that keep_alive is not needed.
     is_local = isinstance(storage, FileSystemStorage)
     try:
         return storage.save(name, file if is_local else UploadStream(file, keep_alive))

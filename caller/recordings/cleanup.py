@@ -33,8 +33,8 @@ def delete_recordings(older_than: datetime) -> int:
     - Retention has deleted the audio.
     - The recording was deleted on this site, so it has a tombstone.
 
-    Other files without a row are kept. After the database was restored from a backup,
-    newer recordings have no rows.
+    Other files without a row are kept: if the database was restored from an old backup,
+    their rows are missing.
     """
     storage = Recording.audio.field.storage
     deleted = 0

@@ -19,8 +19,7 @@ from caller.recordings.waveform import LEVELS
 
 # `Peaks` stores at most this many peaks. When it is full, it merges pairs of peaks.
 MAX_PEAKS = 8 * LEVELS
-# For speed, measure only every n-th sample: about this many for each block, or fewer
-# (see `Peaks`).
+# If a block has more samples than this, `Peaks` measures only some of them, for speed.
 SAMPLES = 1000
 # Formats that ffmpeg may open. Playlists are left out, because with them ffmpeg would
 # open other files and URLs.
@@ -44,7 +43,7 @@ class Peaks:
     def add(self, channels: list["array[int]"]) -> None:
         """Add 16-bit samples, one array per channel.
 
-        The peak of a block is the loudest sample of all channels, see SAMPLES.
+        The peak of a block is its loudest sample in any channel.
         """
         size, at = len(channels[0]), 0
         self.count += size
@@ -68,7 +67,7 @@ class Peaks:
         self.block *= 2
 
     def levels(self) -> list[int]:
-        """Return the peaks of at most LEVELS parts of the audio, from 0 to 100."""
+        """Divide the audio into at most LEVELS parts. Return their peaks, 0 to 100."""
         found = len(self.peaks)
         count = min(LEVELS, found)
         bounds = [number * found // count for number in range(count + 1)]

@@ -308,10 +308,10 @@ class Recording(models.Model):
     ) -> None:
         """Check the audio and store it. If the check fails, raise audio.NotAudio.
 
-        If the row had a file before, `cleanup.delete_recordings` deletes the old file
-        later. If another worker has stored or deleted the audio since the row was read,
-        the row keeps that state, and the new file is deleted. Raises OSError if the
-        storage cannot save the file.
+        If the row already has a file, `cleanup.delete_recordings` deletes that file
+        later. If another worker stores or deletes the audio meanwhile, the row is not
+        changed, and the new file is deleted. Raises OSError if the storage cannot save
+        the file.
         expected_bytes: the size of the complete audio. None if it is unknown.
         keep_alive: called while the audio is decoded, and while the file is sent to a
         storage on another machine. See audio.Heartbeat.
@@ -338,8 +338,8 @@ class Recording(models.Model):
         try:
             changed = unchanged.update(**columns)
         except Error:
-            # Delete the file now. cleanup.delete_recordings would delete it only after
-            # the row got another file.
+            # Delete the file now: cleanup.delete_recordings keeps the file if the row
+            # has no other file.
             self.audio.storage.delete(stored)
             raise
         if changed:

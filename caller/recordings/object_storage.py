@@ -98,8 +98,8 @@ class ObjectReader(io.RawIOBase):
 class ObjectStorage(S3Storage):  # type: ignore[misc]
     def __init__(self, **options: Any) -> None:
         super().__init__(
-            # Read the file in the current thread: audio.UploadStream renews the lease
-            # of the transcript, with the database connection of this thread.
+            # Read the file in this thread. When audio.UploadStream is read, it calls
+            # keep_alive, which uses the database connection of this thread.
             transfer_config=TransferConfig(use_threads=False),
             client_config=CONFIG,
             file_overwrite=False,

@@ -24,8 +24,8 @@ logger = logging.getLogger(__name__)
 
 # A waveform has at most this many levels. The picture has this width.
 LEVELS = 600
-# Measure about this many samples of each level (at most twice as many) instead of all.
-# For three hours of audio, this is 20 times as fast, and the picture looks the same.
+# For speed, measure only about this many samples of each level. For three hours of
+# audio, this is 20 times as fast, and the picture looks the same.
 SAMPLES = 4000
 # `python -m caller.recordings.decoder` must be run in this folder.
 ROOT = Path(__file__).resolve().parents[2]

@@ -234,10 +234,9 @@ def server_time() -> str:
 
 
 def media_url(recording_sid: str) -> str:
-    """Return the URL of the audio. The `uri` in Twilio's responses leads to metadata.
+    """Return the URL of the audio. Raises ValueError if the SID is invalid.
 
-    The URL is built from region, account and SID. It is never taken from a request,
-    because we send our credentials to it. Raises ValueError if the SID is invalid.
+    Never use a URL from a webhook instead, because we send our credentials to the URL.
     """
     if not RECORDING_SID.fullmatch(recording_sid):
         raise ValueError("Not the SID of a Twilio recording.")

@@ -17,9 +17,9 @@ REAL_API = "https://api.twilio.com"
 # (connect, read), in seconds. The whole response must arrive within connect + read.
 # Audio is streamed: only its headers must arrive within this time.
 TIMEOUT_SECONDS = (3.05, 15)
-# {region: edge to use if TWILIO_EDGE is not set}, as in api.dublin.ie1.twilio.com.
-# Without an edge, the SDK uses hosts such as api.ie1.twilio.com. Twilio switched these
-# hosts off on 28 April 2026.
+# The edge for each region, if TWILIO_EDGE is not set. The host is then, for example,
+# api.dublin.ie1.twilio.com. Without an edge, the SDK uses hosts such as
+# api.ie1.twilio.com, which Twilio switched off on 28 April 2026.
 # twilio.com/docs/global-infrastructure/edge-locations/legacy-regions
 EDGES = {"au1": "sydney", "ie1": "dublin", "jp1": "tokyo", "us1": "ashburn"}
 

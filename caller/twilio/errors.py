@@ -182,9 +182,9 @@ def refused_credentials(message: str) -> TwilioError:
 
 
 def credentials_message() -> str:
-    """Return a message that says which settings to check and which region we use.
+    """Return a message that says which settings to check.
 
-    Twilio refuses a key of another region in the same way as a wrong key.
+    It names our region, because Twilio refuses keys and tokens of another region.
     """
     region, setting = settings.TWILIO_REGION or "us1", "TWILIO_REGION"
     place = f"the region {region}"
