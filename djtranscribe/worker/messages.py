@@ -71,8 +71,8 @@ class Messages:
 
     def work(self) -> bool:
         """Claim one message for each free thread, and run it there."""
-        # Until the claim is done, we do not know whether more messages wait. A thread
-        # that becomes free during the claim must set `woken`, see `on_message_done`.
+        # During the claim, assume that more messages wait. If a thread becomes free
+        # now, `on_message_done` sets `woken`, and Loop calls `work` again.
         self.may_be_more = True
         free = self.concurrency - len(self.running)
         claimed = self.claim(free) if free > 0 else []
