@@ -16,14 +16,14 @@ from sandbox.assemblyai import pronunciation
 
 # PocketSphinx counts time in frames of 10 ms.
 FRAME_MS = 10
-# A keyterm is this many times likelier than another word of the language model. With
-# 1,000, terms of long lists were recognised where nobody said them.
+# The decoder treats a keyterm as this many times likelier than another word. With
+# 1,000, it recognised terms of long lists where nobody said them.
 BOOST = 100.0
-# Suffix of a keyterm's token. With it, even a word that the model knows gets a separate
-# token, which is boosted.
+# Suffix of a keyterm in the decoder's dictionary: "aspirin@term". So a keyterm is a new
+# entry, even if the dictionary already has "aspirin".
 MARK = "@term"
-# Maximum number of pronunciations of a phrase. Each of them combines one pronunciation
-# of every word.
+# Maximum number of pronunciations of a phrase. Two words with three pronunciations
+# each would make nine.
 MOST_WAYS = 8
 # Options of `quick`. It is four times as fast as `thorough`. Its confidences
 # separate right words from wrong ones nearly as well.
@@ -34,8 +34,8 @@ QUICK: dict[str, Any] = {
     "maxwpf": 5,
     "maxhmmpf": 3000,
 }
-# Options of the aligner. With the default beams, the aligner does not find words with a
-# guessed pronunciation.
+# Options for a wider search in the aligner. The default search does not find words
+# with a guessed pronunciation.
 WIDE = {"beam": 1e-100, "pbeam": 1e-100, "wbeam": 1e-80}
 
 Word = dict[str, Any]
@@ -72,8 +72,8 @@ def biased(terms: tuple[str, ...]) -> Any:
     for term in terms:
         words = re.findall(r"[a-z0-9']+", term.lower())
         ways = [_ways(found, word) for word in words]
-        # A phrase is one token. A word gets its own token only if the model does not
-        # know it. Otherwise "blood pressure" would also boost "blood" alone.
+        # Add the phrase, and each of its words that the dictionary does not have. Add
+        # no known words: "blood pressure" must not boost "blood" alone.
         for word, its_ways in zip(words, ways, strict=True):
             if not found.lookup_word(word):
                 tokens.setdefault(word, its_ways)
@@ -112,7 +112,7 @@ def _spelled(terms: tuple[str, ...]) -> dict[str, str]:
 def words_in(
     samples: array[int], terms: tuple[str, ...] = (), listener: Any = None
 ) -> list[Word]:
-    """Return the words with their times in ms, their confidence, and `is_term`."""
+    """Return the words. Times are in ms. `is_term`: the word is part of a keyterm."""
     listener = listener or (biased(terms) if terms else thorough())
     written = _spelled(terms)
     words: list[Word] = []

@@ -83,7 +83,7 @@ def _create(request: HttpRequest) -> HttpResponse:
     if account.balance_negative:
         return failed(400, NO_BALANCE)
     job = Job(request=body, warnings=params.warnings(body))
-    data = shapes.transcript(job)  # built first, so that the status is queued
+    data = shapes.transcript(job)  # before submit: the job is queued
     jobs.submit(job)
     return JsonResponse(data)
 

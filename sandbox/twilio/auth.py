@@ -57,7 +57,7 @@ def _user(header: str) -> str:
 
 
 def _refused(request: HttpRequest) -> HttpResponse | None:
-    """Return the error if a key of this kind may not send the request, else None."""
+    """Return the error for a request that the API key may not send, else None."""
     if network.api_key_kind == "restricted" and "/Recordings" in request.path:
         return error(403, 70051, "Authorization Error")
     is_dialling = request.method == "POST" and request.path.endswith("/Calls.json")

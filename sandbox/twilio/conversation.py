@@ -1,4 +1,4 @@
-"""Run <Dial>: call a second phone, connect and record both, request the action."""
+"""Run <Dial>: call a second phone, connect and record both, request its action URL."""
 
 import threading
 import time
@@ -17,9 +17,9 @@ LOOK_SECONDS = 0.05
 
 
 def run(call: Call, verb: Verb, base: str) -> Following | None:
-    """Run <Dial>. Return the request of the action, or None if there is no action.
+    """Run <Dial>. Return the request to its action URL, or None if it has no action.
 
-    If the call has ended and has an action, request it here and raise CallOver.
+    If the call has ended, send the request here and raise CallOver.
     """
     attributes = verb.attributes
     numbers = [each for each in verb.children if each.name == "Number"]

@@ -17,7 +17,7 @@ EVENTS = {"initiated", "ringing", "answered", "completed"}
 IGNORED = ("Record", "SendDigits", "ApplicationSid", "TimeLimit")
 # Twilio sends this in place of a withheld number.
 WITHHELD = "+266696687"
-# Send no response for this long. No client should wait so long.
+# How long a call with the fate no-api-answer gets no response. Clients give up earlier.
 HOLD_SECONDS = 60.0
 
 

@@ -25,7 +25,7 @@ def fetch(call: Call, method: str, url: str, extra: dict[str, str]) -> list[Verb
 
 
 def request_action(call: Call, action: Following) -> None:
-    """Request the action after a hang-up, as Twilio does. Ignore the response."""
+    """Request the action URL after a hang-up, as Twilio does. Ignore the response."""
     url, method, extra = action
     try:
         send(method, url, call_params(call, "completed") | extra)

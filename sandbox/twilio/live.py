@@ -1,8 +1,8 @@
 """Persons that a user plays on the phone page, in a browser.
 
 While the page is open, the user plays all persons whose number has no fate (see
-fates.py). Ringing, keys and speech take real time, which --pace does not scale. Only
-the ringing after "Let it ring" is scaled, because then nobody needs time to answer.
+fates.py). The user needs real time, so --pace does not scale ringing, keys and speech.
+After the button "Let it ring", --pace scales the ringing: the user will not answer.
 """
 
 from __future__ import annotations  # array[int] needs Python 3.12

@@ -45,7 +45,7 @@ def api_key(settings: Any) -> Any:
 
 
 def ring(settings: Any) -> Any:
-    """Let the number `from` call our number. If it is empty, the number is withheld."""
+    """Place a call to our number. `from`: the caller's number, or "" to withhold it."""
     return {"sid": dialling.call_in(settings.get("from", "")).sid}
 
 

@@ -93,9 +93,10 @@ class Person:
     ) -> Message:
         """Speak into a recording.
 
-        keys: the keys that end it. told: what the person has heard before; if it asks
-        to press a key, the person does. silence: the recording ends after this many
-        seconds of silence; 0 means never. limit: its maximum length in seconds.
+        keys: each of these keys ends the recording. told: the text that the person has
+        heard. If the text contains "press", the person presses a key. silence: end the
+        recording after this many seconds of silence (0: never). limit: maximum length
+        of the recording in seconds.
         """
         call.note(f"says: {self.said}" if self.said else "says nothing")
         spoken = audio.speech_seconds(self.clip)

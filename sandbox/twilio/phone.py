@@ -21,7 +21,8 @@ def place(call: Call) -> None:
 def end(call: Call, status: str) -> None:
     """End the call on an API request. status: ``completed`` or ``canceled``."""
     if status == "canceled" and call.status == "queued":
-        call.options.pop("StatusCallback", None)  # Twilio sends no callback for these
+        # Twilio sends no status callback when a queued call is canceled.
+        call.options.pop("StatusCallback", None)
     finish(call, status)
 
 

@@ -1,4 +1,4 @@
-"""Run <Record>: record the person, send the callbacks and request the action."""
+"""Run <Record>: record the person, send the callbacks, request its action URL."""
 
 import threading
 
@@ -15,10 +15,10 @@ PROCESSING_SECONDS = 1.0
 
 
 def run(call: Call, verb: Verb, base: str, spoken: str) -> Following:
-    """Run <Record>. Return the request of its action.
+    """Run <Record>. Return the request to its action URL.
 
-    Without an action, return the request of the same document. If the person has hung
-    up, send this request and raise CallOver.
+    Without an action URL, request the same document again. If the person has hung up,
+    send the request here and raise CallOver.
     """
     attributes = verb.attributes
     recording = begin(call, attributes, "RecordVerb")

@@ -81,8 +81,7 @@ def _duration(call: Call) -> str | None:
 def recording_json(recording: Recording, *, of_call: bool) -> dict[str, Any]:
     """Return a recording as JSON.
 
-    of_call: use the shape of a call's list of recordings. The account's list has
-    another shape.
+    of_call: True in the list of one call's recordings, where some fields differ.
     """
     base = f"{root()}/Recordings/{recording.sid}"
     data: dict[str, Any] = {

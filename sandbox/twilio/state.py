@@ -106,9 +106,8 @@ class Network:
         self.recordings: dict[str, Recording] = {}
         self.account_sid = self.auth_token = self.phone_number = self.base_url = ""
         self.api_key = self.api_secret = ""
-        # This is one of page.KEY_KINDS. A restricted key cannot read recordings. A test
-        # key can only dial. A deleted key also stands for a key of another region:
-        # Twilio refuses both in the same way.
+        # One of page.KEY_KINDS. A restricted key cannot read recordings. A test key can
+        # only dial. A deleted key cannot log in, like a key of another Twilio region.
         self.api_key_kind = "standard"
         self.phone_number_sid = new_sid("PN")
         # The webhooks for calls to our number.

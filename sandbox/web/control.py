@@ -54,7 +54,10 @@ def faults(request: HttpRequest) -> HttpResponse:
 
 
 def webhooks(request: HttpRequest) -> HttpResponse:
-    """Return the settings of webhooks. POST replaces them, DELETE sends held ones."""
+    """Return the settings of webhooks. POST replaces the settings.
+
+    DELETE sends the webhooks that the mode "held" has kept.
+    """
     if request.method == "POST":
 
         def configure(settings: Any) -> Any:

@@ -33,7 +33,7 @@ SPOOL_BYTES = 256 * 1024
 
 
 class Server(ThreadedWSGIServer):
-    # Do not refuse twenty connections at once. Django's default is 10.
+    # Django's default of 10 may refuse some of twenty simultaneous connections.
     request_queue_size = 128
 
     def handle_error(self, request: Any, client_address: Any) -> None:
@@ -128,8 +128,8 @@ class Handler(WSGIRequestHandler):
         # A chunked request has no Content-Length. The body is read, so set its size.
         environ["CONTENT_LENGTH"] = str(body.seek(0, os.SEEK_END))
         body.seek(0)
-        # The view needs this handler to call hold_and_drop.
         self.dropped = False
+        # A view calls hold_and_drop of this handler.
         environ["sandbox.handler"] = self  # type: ignore[assignment]
         handler = ServerHandler(body, answer, self.get_stderr(), environ)
         handler.request_handler = self  # type: ignore[attr-defined]
