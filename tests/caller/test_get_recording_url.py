@@ -1,4 +1,4 @@
-"""/get-recording-url/, the tutorial's third URL: it prints one audio URL per line."""
+"""The view /get-recording-url/ (see docs/tutorial.md) prints one audio URL a line."""
 
 import pytest
 import requests

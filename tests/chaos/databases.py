@@ -176,7 +176,7 @@ class PostgresMaker:
 
 
 class Cluster:
-    """A PostgreSQL server that a test may stop, unlike the server of the machine."""
+    """A PostgreSQL server that the tests start themselves, so they may stop it."""
 
     def __init__(self) -> None:
         self.bin = sorted(Path("/usr/lib/postgresql").glob("*/bin"))[-1]

@@ -45,7 +45,7 @@ def status(
 def deliveries(call: Call) -> list[tuple[str, dict[str, str]]]:
     """Return (path, fields) of all webhooks for a conversation, in the right order.
 
-    The person whom the operator called hangs up.
+    The other party hangs up before the operator.
     """
     return [
         status(call, "initiated", 0, 0),

@@ -128,7 +128,6 @@ def test_one_number_may_have_two_unfinished_incoming_calls(signed_post):
 def test_incoming_calls_do_not_count_toward_dialling_limits(
     signed_post, browser, vendors, settings
 ):
-    """Otherwise callers could use up the limits, and no operator could dial."""
     settings.MAX_CALLS_PER_NUMBER_DAY = settings.MAX_CALLS_PER_DAY = 1
     rings(signed_post)
     vendors.post(CALLS, json=load("twilio/call"), status=201)
@@ -152,7 +151,7 @@ class TestForwarding:
         dial = ElementTree.fromstring(answer.content).find("Dial")
         assert dial.find("Number").text == OWN_NUMBER
         assert dial.get("record") == "record-from-answer-dual"
-        # The operator's answering machine must not answer.
+        # Stop after 25 s, before most answering machines answer.
         assert dial.get("timeout") == "25"
         assert (call.kind, call.requested_by.username) == ("conversation", "ada")
 

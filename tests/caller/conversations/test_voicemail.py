@@ -1,4 +1,4 @@
-"""MACHINE_DETECTION: the request to Twilio, the pages, and which calls are ended."""
+"""MACHINE_DETECTION: the request to Twilio, the pages, and which calls we end."""
 
 from urllib.parse import parse_qs
 

@@ -186,18 +186,18 @@ def test_audio_is_stored_with_the_suffix_of_its_format(vendors, beginning, suffi
 
 
 class Full(FileSystemStorage):
-    """Call `faster` after a file was written, then fail as if the disk were full.
+    """Write a file, call `before_failing`, then fail as if the disk were full.
 
-    Without `faster`, save the file as usual.
+    If `before_failing` is None, save the file as usual.
     """
 
-    faster = None
+    before_failing = None
 
     def _save(self, name, content):
         half = super()._save(name, content)
-        if not self.faster:
+        if not self.before_failing:
             return half
-        self.faster()
+        self.before_failing()
         raise OSError(28, "No space left on device")
 
 
@@ -207,10 +207,10 @@ def test_full_disk_keeps_the_file_stored_by_another_worker(media, monkeypatch):
     recording = a_recording()
 
     def other_worker():
-        storage.faster = None
+        storage.before_failing = None
         Recording.objects.get().store_audio([wav()])
 
-    storage.faster = other_worker
+    storage.before_failing = other_worker
     with pytest.raises(OSError, match="No space"):
         recording.store_audio([wav()])
 

@@ -24,9 +24,10 @@ from transcription.tasks import start
 pytestmark = pytest.mark.django_db
 
 BUCKET = "recordings"
-# Use noise, because no two parts of it are the same. A minute is longer than the read
-# buffer. The header has 44 bytes, and a second of sound has 16,000 bytes.
-SOUND = wav(seconds=60)[:44] + Random(0).randbytes(60 * 16_000)
+HEADER = wav(seconds=60)[:44]
+# All parts of noise differ, so the tests notice a wrong range. A minute of noise is
+# longer than BUFFER_BYTES.
+SOUND = HEADER + Random(0).randbytes(60 * 16_000)
 
 
 @pytest.fixture(scope="module")
@@ -86,7 +87,7 @@ def test_audio_is_stored_measured_and_played_from_any_place(bucket, ranges, brow
     assert part.status_code == 206
     assert b"".join(part.streaming_content) == SOUND[500000:500100]
     assert ranges[-1] == "bytes=500000-"
-    # The waveform can also be measured later, as for recordings of older versions.
+    # Old versions stored no waveform. Then it is measured from the stored file.
     with recording.audio.open("rb") as file:
         assert waveform.measure(file) == recording.peaks
 

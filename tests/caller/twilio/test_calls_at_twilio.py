@@ -51,7 +51,7 @@ def checked(call):
 
 
 def checked_twice(call):
-    """Check a call twice: only then we believe that Twilio does not have it."""
+    """Check a call twice, as if 30 s apart. The first check only sets `missed_at`."""
     checked(call)
     looked = Call.objects.filter(missed_at__isnull=False)
     assert looked.update(missed_at=timezone.now() - timedelta(seconds=30)) == 1

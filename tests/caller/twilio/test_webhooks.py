@@ -1,4 +1,4 @@
-"""Twilio's webhooks: a status only moves forward, in whatever order they arrive.
+"""Twilio's webhooks may arrive in any order. A status only moves forward.
 
 Forged and broken requests are tested in tests/djtranscribe/webhooks/test_abuse.py.
 """
@@ -49,7 +49,6 @@ def test_the_deliveries_of_a_call_fill_its_row(signed_post):
 
 
 def test_every_status_has_a_rank():
-    """Without a rank, a status would not be final, see RANK_OF_UNKNOWN_STATUS."""
     assert set(Call.Status.values) == set(Call.RANK)
 
 
