@@ -31,7 +31,7 @@ ENVIRON = {
     "LEASE_SECONDS": "60",
     "RECOVER_SECONDS": "12",
 }
-# .ci/break sets this variable to its argument BROKER, if there is one.
+# .ci/break sets this variable to the URL of a message broker, or to "".
 if BROKER := os.environ.get("CHAOS_BROKER", ""):
     ENVIRON["TASK_BROKER_URL"] = BROKER
 

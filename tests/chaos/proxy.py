@@ -1,7 +1,7 @@
-"""A proxy between the product and a stand-in. It can stop a request at any byte.
+"""A proxy between the product and the stand-in of a vendor.
 
-The stand-ins' own faults affect whole requests. The proxy can stop in the middle of a
-body, or before the first byte of a request reaches the vendor.
+It can stop a request or an answer at any byte, for example in the middle of an upload.
+`StandIn.fault` can only break whole requests.
 """
 
 import re

@@ -189,7 +189,7 @@ def test_a_refused_key_and_a_negative_balance_pause_the_queue_and_fail_no_row(
     numbers = all_numbers
     house.dial(numbers[-1])
     until("the fourth waits", lambda: waits_for_us(house, numbers[-1]))
-    # Accept the key again, but make the balance negative. The reason changes.
+    # Accept the key again, but make the balance negative: a new reason for the pause.
     house.assemblyai.account(key=None, balance_negative=True)
     until("the reason changed", lambda: "balance" in pause().get("reason", ""), 90)
     look("balance")
@@ -283,15 +283,14 @@ def test_an_upload_that_is_gone_after_a_day_is_uploaded_again(new_house, counted
     house.start_worker()
     old, lost = numbers = [new_number(), new_number()]
 
-    # AssemblyAI accepts the audio but no job, and both uploads are deleted. The row of
-    # `old` gets an upload time of long ago, so the worker must upload again before it
-    # asks for a job. For `lost`, only a failed job shows that the upload is gone.
+    # AssemblyAI takes the audio but no job. Then both uploads are deleted. The worker
+    # uploads `old` again because of its age, and `lost` after a job has failed.
     house.assemblyai.fault("POST /v2/transcript$", times=None, status=503)
     for number in numbers:
         house.dial(number)
     until("no job was taken", lambda: {*map(house.status, numbers)} == {"lost"}, 60)
-    # Delete before the UPDATE. After it, a retry may upload `old` again, and the
-    # deletion would remove the new upload.
+    # Delete before the UPDATE. After the UPDATE, a retry may upload `old` again, and
+    # this new upload must not be deleted.
     house.assemblyai.control("DELETE", "uploads")
     house.database.execute(
         "UPDATE transcription_transcript SET uploaded_at = %s WHERE id = %s",

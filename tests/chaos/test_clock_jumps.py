@@ -89,7 +89,7 @@ def test_leases_waits_and_checks_survive_a_clock_that_jumps_by_an_hour(
     assert_set_up(house, leased, waiting, polled, unheard)
 
     clock.jump(jump)
-    # Also kill the worker that holds the lease, as if its machine were suspended.
+    # Also kill the worker, so that a new worker must take over the row of `leased`.
     worker.kill()
     house.assemblyai.clear_faults()
     for vendor in (house.twilio, house.assemblyai):
@@ -148,8 +148,8 @@ def test_clock_jump_during_a_request_causes_no_second_job(
     amid, lost, dialled = new_number(), new_number(), new_number(fate="0002")
     post = "POST /v2/transcript$"
 
-    # The clock jumps while the worker waits for an answer. If it jumps forward, the
-    # lease has expired. If it jumps back, the lease ends an hour late.
+    # The clock jumps while the worker waits for an answer. After a jump forward, the
+    # lease has expired. After a jump back, it ends so late that workers ignore it.
     house.assemblyai.fault(post, hang_after=HANGS_SECONDS)
     house.dial(amid)
     until("the job is asked for", lambda: house.assemblyai.requests(post))
@@ -171,7 +171,7 @@ def test_clock_jump_during_a_request_causes_no_second_job(
     until("it is settled", lambda: house.call(dialled)["status"] != "dialing", 60)
     for number in (lost, amid):
         house.completed(number, 120)
-    # The thread that waited for the answer has lost its lease by the jump.
+    # The thread that waited lost its lease, because another thread took the row.
     until("the lease was lost", lambda: "lease=lost" in worker.log.read_text(), 60)
 
     posts = {}

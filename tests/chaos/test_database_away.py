@@ -18,8 +18,8 @@ from tests.chaos.waiting import until
 pytestmark = pytest.mark.slow
 
 AWAY_SECONDS = 20
-# Even a write that begins after 18 s (see LATE_SECONDS) must fail. SQLite waits 20 s
-# for a lock, see settings.py.
+# How long the SQLite file is locked: more than 18 s (LATE_SECONDS) plus the 20 s that a
+# write waits for the lock ("timeout" in settings.py). So even a late write fails.
 LOCKED_SECONDS = 42
 LEASE_SECONDS = 60
 # Delay of a vendor's answer. The answer must arrive while the database is away.

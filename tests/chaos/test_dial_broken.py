@@ -75,7 +75,8 @@ def test_a_web_server_killed_while_it_dials_places_one_call_or_none(new_house, c
     hold = house.to_twilio.hold("POST .*/Calls.json", of_request=0)
     threads = [dial_and_be_cut_off(house, never)]
     until("the first request left", hold.reached.is_set)
-    # Twilio receives these and places the calls. We learn of each in a different way.
+    # Twilio receives the next three requests and places the calls. We learn of each
+    # call in a different way.
     for number, webhooks, end in (
         (listed, "lost", "busy"),
         (told, "held", "no-answer"),

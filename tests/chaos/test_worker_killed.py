@@ -1,4 +1,4 @@
-"""A worker that is killed in the middle of a step: another one takes over."""
+"""A worker is killed in the middle of a step, and another worker takes over."""
 
 from datetime import datetime, timezone
 
@@ -68,8 +68,8 @@ def test_killed_worker_loses_no_text_and_causes_no_second_job_at_any_step(
     worker = house.start_worker(threads=len(STEPS) + 1)
     numbers = {step: new_number() for step in STEPS}
     leases = {}
-    # Begin with the last step, the refresh. It waits for a poll, and no other lease may
-    # expire meanwhile.
+    # Begin with the refresh, because it first waits for a poll. If it came last, the
+    # other leases could expire during this wait.
     for step in reversed(STEPS):
         bring_to(house, numbers[step], step)
         leases[step] = lease(house, numbers[step])
