@@ -176,10 +176,10 @@ def django_db_modify_db_settings(
 
 @pytest.fixture(scope="session")
 def django_db_setup(django_db_setup: None, django_db_blocker: Any) -> Iterator[None]:
-    """Put back the rows of the new database after a transactional test.
+    """After a transactional test, restore the rows that the migrations made.
 
-    Django would empty all tables, and make content types and permissions anew. That
-    takes ten times as long, and deletes the groups that our migrations have made.
+    Django would empty all tables, and only create content types and permissions again.
+    That takes ten times as long, and our groups would be missing.
     """
     with ExitStack() as stack:
         with django_db_blocker.unblock():

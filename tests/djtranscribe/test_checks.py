@@ -119,7 +119,7 @@ def test_a_right_setting_is_not_complained_about(settings, name, value):
 
 
 def test_longest_recovery_wait_stays_within_the_longest_wait(settings):
-    """A row that waits longer than MAX_WAIT is taken as due at once."""
+    """A wait of more than MAX_WAIT would have no effect: the row is due at once."""
     settings.RECOVER_SECONDS = MAX_SECONDS
     now = timezone.now()
 
@@ -264,7 +264,7 @@ def test_a_secret_that_cannot_sign_is_named_and_not_repeated(
 def test_a_mail_server_that_cannot_be_used_safely_is_named(
     mail, settings, url, expected, notifies
 ):
-    """The server also sends password links, so check it without NOTIFY_EMAIL, too."""
+    """Password links need the mail server, too, so check it without NOTIFY_EMAIL."""
     settings.NOTIFY_EMAIL, settings.HAS_EMAIL_URL = notifies, bool(url)
     settings.EMAIL_HOST_PASSWORD = ""
     for name, value in email_settings(url, False).items():

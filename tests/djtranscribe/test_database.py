@@ -57,8 +57,8 @@ with connection.cursor() as cursor:
     cursor.execute("SELECT count(*) FROM pg_prepared_statements")
     print(cursor.fetchone()[0])
 """
-# Read one row. Then open a transaction, which takes over PgBouncer's connection to the
-# server. Read the other rows, and print the number of all rows.
+# Read one row. Then begin a transaction on another connection: PgBouncer gives it the
+# server connection that read the row. Then read the other rows, and print the total.
 ITERATE = """
 from django.contrib.auth.models import Permission
 from django.db import connections
@@ -147,9 +147,8 @@ def test_webhooks_prepare_statements_and_pages_do_not(
 def test_worker_holds_no_connection_during_a_request(
     transactional_db, vendors, settings, monkeypatch
 ):
-    """A few slow requests would otherwise use up the connections that threads share."""
-    # With this option, release_connection works as in a worker. An empty value makes
-    # Django open no pool.
+    """The threads share a few connections. Slow requests must not block all of them."""
+    # Make release_connection work as in a worker. With {}, Django opens no real pool.
     monkeypatch.setitem(connection.settings_dict["OPTIONS"], "pool", {})
     held = {}
 

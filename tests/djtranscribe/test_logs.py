@@ -150,7 +150,7 @@ def test_message_of_a_real_database_error_is_not_logged():
 
     assert SECRET not in text
     assert "django.db.utils." in text
-    # The log keeps the database's error code. Python 3.10 does not know SQLite's.
+    # The log keeps the database's error code. For SQLite, Python 3.10 gives none.
     sqlite = "SQLITE_ERROR" if sys.version_info >= (3, 11) else "OperationalError"
     kept = {"sqlite": sqlite, "postgresql": "42883"}
     assert kept[connection.vendor] in text

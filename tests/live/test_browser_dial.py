@@ -60,7 +60,7 @@ def number(sandbox: Sandbox) -> Number:
 def other_site() -> Iterator[Callable[[str], str]]:
     """Yield a function that serves a page on another site and returns its URL.
 
-    If the page is a URL, the other site redirects to it.
+    Instead of a page, the function also takes a URL: the other site redirects to it.
     """
     documents: dict[str, str] = {}
 
@@ -94,7 +94,7 @@ def other_site() -> Iterator[Callable[[str], str]]:
 
 
 def expect_question(page: Page, number: Number) -> None:
-    """Check that the page shows the number and a button, and that nothing rang."""
+    """Check that the page asks before it dials, and that Twilio got no request."""
     expect(page).to_have_url(number.address)
     expect(page.get_by_role("button", name=re.compile("^Call"))).to_be_visible()
     assert number.rang == 0

@@ -90,9 +90,9 @@ def finished(operator: Operator, path: str) -> str:
 
 
 def left(directory: Path, wanted: list[str]) -> list[str]:
-    """Return which of these are in any file of the site.
+    """Return which of the `wanted` texts are in any file of the site.
 
-    This also finds them in pages of the database that SQLite has deleted.
+    A deleted row counts if its bytes are still in the file of the database.
     """
     content = b"".join(
         path.read_bytes().lower()

@@ -180,7 +180,7 @@ def test_the_longest_come_first_and_the_unknown_last(supervisor, order, seconds)
 
 
 def test_equal_rows_are_reversed_with_the_sort_order(supervisor):
-    """Otherwise the database could not read the same index backwards."""
+    """So one index serves both orders: the database reads it forwards or backwards."""
     same = [a_call(status="busy", duration_seconds=9).pk for _ in range(3)]
 
     down = [call.pk for call in rows(supervisor.get(f"{CALLS}?o=4"))]

@@ -256,7 +256,6 @@ def test_a_name_that_leads_out_of_the_folder_is_refused(empty, tmp_path):
 
 
 def test_the_docker_image_has_what_commands_need():
-    """Commands start programs of the image, and its user may write to the folders."""
     compose = yaml.safe_load((ROOT / "compose.yaml").read_text())
     image = (ROOT / "Dockerfile").read_text().split("\nFROM ")[-1]
     major = re.fullmatch(r"postgres:(\d+)-.*", compose["services"]["database"]["image"])
