@@ -89,8 +89,8 @@ def call_page(request: HttpRequest, uuid: str) -> HttpResponse:
         ]
         Access.objects.log(request.user, Access.Action.READ, read)
     context = {
-        # The newest transcript that has a text now, or that came with a text from
-        # AssemblyAI: words that a person has removed can be restored.
+        # The newest transcript with a text. A text counts even if a person has removed
+        # all its words, because the viewer can undo this.
         "shown": next(
             (
                 each
