@@ -71,8 +71,9 @@ def align(text: str, heard: list[ListedWord]) -> Iterator[AlignedWord]:
 def _end_of(text: str, at: int, word: str, following: str) -> int:
     """Return the index after `word`, or 0 if the text does not have `word` at `at`.
 
-    Punctuation around `word` belongs to the word. But the word ends before `following`,
-    the next word of the list: in `10-$20`, the word `10-` ends before `$20`.
+    The word includes the punctuation around it, up to `following`, the next word of the
+    list. For example, if `text` is `10-$20`, `word` is `10` and `following` is `$20`,
+    return the index after `10-`.
     """
     begin = at + (text[at : at + 1] == " ")
     while not text.startswith(word, begin):

@@ -31,7 +31,7 @@ MAX_KILLS = 5
 # it took the lease. It did not die, so it subtracts this 1.
 NOT_KILLED = Greatest(F("kills") - 1, 0)
 
-# The rows that this process works on, by lease.
+# {lease: row} for each row that this process works on.
 _held: dict[UUID, Any] = {}
 # Rows from which `_uncount` must subtract 1 later, because the database was down.
 _uncounted: deque[Any] = deque()
@@ -133,8 +133,8 @@ def _uncount(*extra: Any) -> None:
     for _ in range(len(_uncounted)):
         with suppress(IndexError):  # another thread has taken the row
             row = _uncounted.popleft()
-            # If another worker holds the lease now, it has added 1 to `kills`. Never
-            # subtract that 1.
+            # If `kills` is 1 and another worker holds the lease, this 1 is from that
+            # worker. Do not subtract it.
             ours = Q(kills__gt=1) | Q(lease=None) | Q(lease=row.lease)
             rows = type(row)._default_manager.filter(ours, pk=row.pk, kills__gt=0)
             try:

@@ -13,8 +13,8 @@ from transcription.words import Word, join_words
 DOUBTFUL_BELOW = 0.5
 # A silence of at least this length starts a new paragraph.
 PAUSE_MS = 2000
-# A paragraph with at least LONG_WORDS words ends with the sentence. No paragraph has
-# more than LONGEST_WORDS words.
+# After LONG_WORDS words, a paragraph ends at the next end of a sentence. No paragraph
+# has more than LONGEST_WORDS words.
 LONG_WORDS, LONGEST_WORDS = 80, 200
 SENTENCE_ENDS = (".", "?", "!", "…", "。", "？", "！", "।", "؟")
 

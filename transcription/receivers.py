@@ -29,11 +29,12 @@ def index_note(instance: Note, **kwargs: Any) -> None:
 
 @receiver(pre_delete, sender=Transcript)
 def find_mistakes(instance: Transcript, origin: Any, **kwargs: Any) -> None:
-    """Lock the transcript, and store its mistakes in `origin` for `record_deletion`.
+    """Lock the transcript and find its mistakes (corrected words).
 
     Django sends this signal for all rows before it deletes the first one. So all
-    transcripts are locked before the counts change.
-    origin: the row or the queryset on which `delete` was called.
+    transcripts are locked before a count in Mistake changes.
+    origin: the row or the queryset on which `delete` was called. It gets an attribute
+    for `record_deletion`: {primary key of a transcript: result of `lock_and_find`}.
     """
     found = lock_and_find(instance)
     if found is not None:
@@ -44,8 +45,8 @@ def find_mistakes(instance: Transcript, origin: Any, **kwargs: Any) -> None:
 def record_deletion(instance: Transcript, origin: Any, **kwargs: Any) -> None:
     """Store in the recording when its transcript was deleted.
 
-    If several transcripts are deleted together, the first one also subtracts the
-    mistakes of all of them from the counts (see `find_mistakes`).
+    Django sends this signal for each deleted transcript. After the first signal, also
+    subtract the mistakes of all these transcripts from the counts in Mistake.
     """
     if removed := vars(origin).pop("removed_mistakes", None):
         remove_from_counts(removed.values())

@@ -2,7 +2,7 @@
 
 AssemblyAI's errors are sentences without a code, so we search them for known words.
 - If our settings seem to be the cause, we pause: transcripts wait instead of failing,
-  and only a probe is submitted from time to time.
+  and we submit one of them from time to time as a test.
 - If AssemblyAI refuses a request with an unknown sentence, we also pause: otherwise
   every transcript could fail. But we do not pause after the HTTP statuses 403 and 413,
   because they may be about the upload.
@@ -136,7 +136,7 @@ def request_refusal(
 
 
 def job_refusal(transcript: Transcript, reason: str) -> AssemblyAIError | None:
-    """Return an error if our settings seem to be why a job has failed, or None."""
+    """Return an error if a job probably failed because of our settings, or None."""
     change = suggest_change(reason, transcript.request or {})
     if not change:
         return None

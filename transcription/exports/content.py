@@ -92,8 +92,8 @@ def remove_unprintable(text: str) -> str:
 
 def placeholder(transcript: Transcript) -> str:
     """Return the sentence that explains why an export has no text."""
-    # If `missing_text_reason` is "", a person has written the text. This export is of
-    # the original version, and AssemblyAI heard no words.
+    # A person may have written a text although AssemblyAI heard no words. Then there is
+    # no `missing_text_reason`, but the original version is empty.
     return transcript.missing_text_reason or transcript.NOBODY_SPOKE
 
 

@@ -31,8 +31,8 @@ SYSTEM = (
     "/System/Library/Fonts",
     "C:/Windows/Fonts",
 )
-# Debian packages with fonts, by the first word of a letter's Unicode name. The fonts of
-# fonts-noto-cjk cannot be used: they have no TrueType outlines (see `_read`).
+# {first word of a letter's Unicode name: Debian package with a font for the letter}.
+# Do not use fonts-noto-cjk: its fonts have no TrueType outlines (see `_read`).
 DEBIAN = dict.fromkeys(
     ("CJK", "HIRAGANA", "KATAKANA", "IDEOGRAPHIC", "BOPOMOFO", "FULLWIDTH"),
     "fonts-droid-fallback",

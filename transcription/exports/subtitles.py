@@ -106,8 +106,9 @@ def merge_short_turns(groups: list[list[Word]]) -> list[list[list[Word]]]:
 def fits_cue(together: list[list[Word]], group: list[Word]) -> bool:
     """Return whether `group` can share the cue of the groups in `together`.
 
-    Another speaker must begin `group` after the end of `together`, but less than
-    USUAL_MIN_MS after the start of the cue. Each speaker must need only one line.
+    `group` must be a quick answer: another speaker begins it after the last word of
+    `together`, but less than USUAL_MIN_MS after the cue begins. Each speaker must need
+    only one line.
     """
     first, last = together[0][0], together[-1][-1]
     lines = [*wrap(together[-1]), *wrap(group)]

@@ -80,8 +80,8 @@ def export_progress(request: HttpRequest, uuid: UUID) -> HttpResponse:
 
     asked (parameter): the number of polls so far. If no download begins, the page stops
     polling after POLLS_TO_BEGIN polls.
-    ended (parameter): the primary key of the last Export that had ended. Show only
-    newer ones.
+    ended (parameter): the primary key of the previous download's Export, or "". Show
+    only a newer Export.
     """
     downloads = Export.objects.filter(uuid=uuid, user=request.user.pk)
     typed = request.GET.get("ended", "")

@@ -117,7 +117,7 @@ class TranscriptQuerySet(models.QuerySet["Transcript"]):
 
     def suspected(self, now: datetime) -> TranscriptQuerySet:
         """Suspects (see SUSPECT_KILLS) that are leased now."""
-        # Not kills__gte: the worker that holds the lease is alive, but has added 1.
+        # Not kills__gte: `kills` of a leased row is the number of dead workers plus 1.
         rows = self.unfinished().filter(kills__gt=SUSPECT_KILLS)
         return rows.exclude(unleased(now, timedelta(seconds=settings.LEASE_SECONDS)))
 

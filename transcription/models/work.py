@@ -151,8 +151,8 @@ class Work(models.Model):
     @property
     def is_unread(self) -> bool:
         """Whether the job may have a result that we have not read."""
-        # Older versions stored no response of a failed job, only its error, which
-        # begins with "AssemblyAI: ".
+        # Failed rows from older versions of djtranscribe have no `response`. If the job
+        # failed, their `error` begins with "AssemblyAI: ".
         is_known = self.response or self.error.startswith("AssemblyAI: ")
         return not self.is_finished or (self.is_failed and not is_known)
 
@@ -220,8 +220,8 @@ class Work(models.Model):
                 next_attempt_at=self.next_attempt_at,
             )
             self.is_due = not (is_stored and wait)
-            # Not stored, because a webhook or a person has changed next_attempt_at?
-            # Then keep that time, and store the other columns.
+            # If a webhook or a person has changed `next_attempt_at`, nothing is stored
+            # yet. Keep the new time, and store the other columns.
             is_stored = is_stored or self.store_if_leased(columns)
         if not is_stored:
             raise LeaseLost
@@ -231,7 +231,8 @@ class Work(models.Model):
 
         Raises LeaseLost.
         """
-        # kills=1: as if this worker had just taken the lease (leases.py).
+        # The 1 counts this worker, which holds the lease (see leases.py). Workers that
+        # died at the finished step do not count for the next step.
         self.store_or_raise(
             attempts=0,
             error="",

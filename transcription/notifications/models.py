@@ -161,8 +161,8 @@ class Notification(models.Model):
     about = models.UUIDField("transcript's UUID", db_index=True)
     kind = models.CharField(max_length=10, choices=Kind.choices)
     event = models.CharField(max_length=30, choices=Event.choices)
-    # When the transcript finished, or when a person corrected or verified it. This is
-    # in the unique key, because a retried transcript finishes twice: first it fails.
+    # When the transcript finished, or when a person corrected or verified it. Part of
+    # the unique key: a transcript that fails and is retried finishes more than once.
     finished_at = models.DateTimeField("event time")
     # What the message says: facts about the transcript when this row was created.
     facts = models.JSONField()

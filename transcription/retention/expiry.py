@@ -29,8 +29,8 @@ logger = logging.getLogger(__name__)
 # `delete_slice` deletes at most this many rows. A worker that is told to stop finishes
 # its slice first, so a slice must be short.
 SLICE_SIZE = 25
-# If more than this many rows of a kind (audio, texts or notes) cannot be deleted, try
-# the other rows of this kind on the next day.
+# If more than this many rows of a kind (audio, texts or notes) cannot be deleted, the
+# Deletion skips the rest of this kind.
 MAX_SKIPPED = 100
 DAILY_INTERVAL = timedelta(days=1)
 
@@ -161,9 +161,13 @@ def start_daily_deletion() -> Deletion | None:
 def delete_slice(deletion: Deletion) -> bool:
     """Delete the next slice of rows. Return whether another slice can follow at once.
 
-    After MAX_FAILURES failures in a row, all rows of this kind wait for the next sweep
-    (tasks.py). A row that failed waits for the next Deletion. A Deletion ends after a
-    day even if rows are left, so that the next Deletion can start. Raises LeaseLost.
+    - A row that cannot be deleted waits for the next Deletion.
+    - After MAX_FAILURES failures (see `count_failures`), the other rows of the same
+      kind (audio, texts or notes) wait for the next `tasks.sweep`.
+    - If rows still wait for a sweep after a day, the Deletion ends. The next Deletion
+      tries them.
+
+    Raises LeaseLost.
     """
     overwrite_deleted()
     # If the clock was wrong, `begun_at` may be in the future. Delete only what is due

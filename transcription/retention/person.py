@@ -64,10 +64,11 @@ def summary(numbers: Collection[str]) -> dict[str, int]:
 
 
 def erase_slice(deletion: Deletion) -> bool:
-    """Erase one call that this round (see the module) has not tried yet.
+    """Erase one call that this round has not tried yet.
 
-    After the last call, erase all other data if all calls are erased. Otherwise, end
-    the round. Return whether to continue at once. Raises LeaseLost.
+    If the round has erased every call, erase all other data and finish the deletion. If
+    the round has tried every call but skipped one, end the round.
+    Return whether to continue at once. Raises LeaseLost.
     """
     overwrite_deleted()
     position = deletion.position
@@ -129,7 +130,7 @@ def blocking_reason(call: Call) -> str:
     if has_audio and not (call.recordings.finished().exists() or is_long_over(call)):
         return RECORDING_MISSING
     transcripts = Transcript.objects.unfinished().filter(recording__call=call)
-    # These can be deleted: no worker works on them, and AssemblyAI has no job for them.
+    # A transcript without a worker and without a job at AssemblyAI can be deleted.
     idle = transcripts.filter(lease=None, submitted_at=None, assemblyai_id=None)
     return TRANSCRIPT_NOT_FINISHED if transcripts.exclude(pk__in=idle).exists() else ""
 
@@ -150,8 +151,8 @@ def erase_call(call: Call, deletion: Deletion) -> str:
     with transaction.atomic():
         locked = Call.objects.select_for_update().get(pk=call.pk)
         rows = list(transcripts.select_for_update().order_by("pk"))
-        # The call or its transcripts may have changed during the requests above. Then
-        # the next round (see the module) tries again.
+        # Check again: the call or its transcripts may have changed during the requests
+        # to Twilio and AssemblyAI.
         if reason := blocking_reason(locked):
             return reason
         if {row.pk for row in rows} != jobs.keys():

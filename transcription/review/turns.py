@@ -85,7 +85,7 @@ def turns_on_page(transcript: Transcript) -> list[PageTurn]:
 def with_overlaps(turns: Iterator[PageTurn]) -> list[PageTurn]:
     """Mark the turns that begin before an earlier turn of another speaker ends."""
     found = []
-    ends: dict[str, int] = {}  # the last end of a word (ms), by speaker
+    ends: dict[str, int] = {}  # {speaker: latest end of a word, in ms}
     for turn in turns:
         overlaps = any(
             turn.words[0].start < end
