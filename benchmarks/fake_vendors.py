@@ -38,7 +38,7 @@ SAID = re.compile(rb"RE[0-9a-f]{32}")
 def wav(recording_sid: str) -> bytes:
     """Return the beginning of a WAV file. `serve` adds silence.
 
-    The first samples are the recording's SID, by which we recognise an upload.
+    The audio begins with the recording's SID. `answer` finds the SID in an upload.
     """
     said = recording_sid.encode()
     size = len(said) + AUDIO_BYTES

@@ -361,7 +361,7 @@ def measure(pairs: bool, times: int, lists: list[str]) -> list[tuple[str, float]
             f"{words:58} {median:6.1f} {max(took):6.1f}  {asked:7}{mark}",
             flush=True,
         )
-        # main() compares all medians with GOAL_MS, but this page has another goal.
+        # Scale the median, because main() compares all medians with GOAL_MS.
         medians.append((words, median * GOAL_MS / goal))
     for name in lists:
         address = LISTS[name]

@@ -3,10 +3,10 @@
     python -m benchmarks.memory [--megabytes 200] [--at-once 32] [--rounds 3] [--idle 3]
 
 Gives a worker one recording of 200 MB, then 32 of them, on PostgreSQL with
-fake_vendors.py. Prints how much more memory the worker takes than when idle. Compares
-the time of the one recording with `curl | curl`: one downloads the recording, the other
-uploads it at the same time. Worker and curl take turns, and the medians are compared,
-because single times differ by a third. Exits with 1 if a goal is missed. Needs curl.
+fake_vendors.py. Prints how much more memory the worker takes than when idle. For one
+recording, compares the worker's time with `curl | curl`, a download that is uploaded
+while it arrives. Compares medians, because single times differ by a third. Exits with 1
+if a goal is missed. Needs curl.
 """
 
 import argparse

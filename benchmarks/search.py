@@ -7,8 +7,7 @@ searches to the page /search/, prints the medians and the sizes, and drops the d
 
 A transcript has a hundred made-up words. They are as frequent as the words of a real
 language (Zipf's law). A third of the transcripts are in Chinese, Thai or Hindi letters.
-The column `words` (words with times) is empty: its cost does not depend on the number
-of rows.
+The column `words` is empty: a search reads it only for the results on its page.
 """
 
 import argparse
@@ -70,7 +69,7 @@ def hash_of(syllable: str) -> int:
 
 
 def texts(count: int) -> Iterator[str]:
-    """Yield texts. Of nine texts, each script of SCRIPTS has one, and Latin has six."""
+    """Yield texts: one in each script of SCRIPTS, then six in Latin, and so on."""
     others = list(SCRIPTS.values())
     for number in range(count):
         said = chance.choices(KNOWN, cum_weights=WEIGHTS, k=WORDS_SAID)

@@ -27,7 +27,7 @@ DELIVERIES = [
     ("twilio-recording", "twilio/recording-callback"),
     ("assemblyai", "assemblyai/webhook"),
 ]
-# Tables whose rows are deleted after at most a month.
+# The rows of these tables are deleted after at most a month.
 KEPT_A_MONTH = ("djtranscribe_webhookdelivery",)
 SIZES = """
     SELECT relname, pg_total_relation_size(oid)

@@ -130,7 +130,7 @@ def pressed(page: Page, key: str, presses: int) -> list[float]:
 
 def saved(page: Page, number: int) -> float:
     """Correct a word. Return the ms from Enter until it is saved and painted."""
-    # Use another turn each time, as a person does who works through the text.
+    # Correct another turn each time, like a person who works through the text.
     page.locator(".turn-text").nth(number * 3).locator("span").nth(5).dblclick()
     page.locator(".turn-text > input").fill(f"corrected{number}")
     page.evaluate(

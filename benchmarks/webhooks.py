@@ -35,7 +35,7 @@ from tests.chaos.waiting import free_port
 
 GOAL = 0.8
 # Calls per group. All calls of a group get the first status, then all get the next one.
-# There are many groups, because a repeated status would change nothing.
+# Then the next group follows with new calls: a repeated status would change nothing.
 CALLS = 400
 STATUSES = {
     "/record/": ["in-progress"],
@@ -163,7 +163,7 @@ def delivery(
 
 
 def ask(port: int, requests: Path, first: int, seconds: int) -> tuple[int, float]:
-    """Send requests for `seconds`. Return the number of answers, and per second.
+    """Send requests for `seconds`. Return (answers, answers per second).
 
     first: the number of requests in the file to skip, because they were sent before.
     """
