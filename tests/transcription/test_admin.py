@@ -357,8 +357,9 @@ def test_a_list_that_assemblyai_would_refuse_is_not_saved(may, fields, sentence)
         ({"audio_url": AUDIO_URL, "uploaded_at": timezone.now}, "uploaded"),
         ({"audio_url": AUDIO_URL, "uploaded_at": long_ago}, "pending"),
         ({"assemblyai_id": "over", "response": {"status": "error"}}, "fetched"),
-        # AssemblyAI may already have a job. Look for it, and do not pay for a second.
+        # The job may have a result: read it.
         ({"assemblyai_id": "a job"}, "queued"),
+        # AssemblyAI may have a job: search for it.
         ({"audio_url": AUDIO_URL, "submitted_at": timezone.now}, "lost"),
     ],
 )

@@ -1,4 +1,4 @@
-"""A step that kills workers is given up. Workers that only stopped do not count."""
+"""A step that killed five workers is given up. SIGTERM does not count as a kill."""
 
 import json
 from datetime import timedelta
@@ -99,7 +99,7 @@ def test_row_that_killed_four_workers_is_tried_again(vendors, status):
 
 
 def test_a_request_that_kills_the_worker_is_not_repeated_for_ever(vendors):
-    """Between two kills, a worker only waits. This wait must not reset `kills`."""
+    """After each kill comes a step that only waits. It must not reset `kills`."""
     transcript = a_transcript("uploaded")
     vendors.get(TRANSCRIPT, json=load("assemblyai/list"))
 

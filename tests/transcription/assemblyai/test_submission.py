@@ -470,7 +470,7 @@ def test_the_list_is_read_down_to_a_job_that_we_started_earlier(vendors, is_ther
     created = now.strftime("%FT%T.%f")
 
     def page(request):
-        # All jobs are of today, so no old job ends the reading.
+        # All jobs have today's date, so only our own job "6 minutes" ends the search.
         is_first = "before_id" not in request.params
         listed = [
             load(

@@ -224,7 +224,7 @@ def test_an_address_that_no_mail_server_takes_is_kept_out_of_the_log(
     completed, ada, settings, caplog
 ):
     settings.EMAIL_BACKEND = "django.core.mail.backends.smtp.EmailBackend"
-    # Encoded for mail, this host name is too long, so Python cannot send to it.
+    # In ASCII, this host name is too long, so Python cannot send the e-mail.
     User.objects.update(email=f"ada@{'ü' * 60}.example")
     taken = patch("smtplib.SMTP", autospec=True)
 

@@ -90,7 +90,7 @@ def seconds_until_next_attempt():
 
 
 def what_came(vendors):
-    """Return the bodies sent to URL, verified by the specification's library."""
+    """Verify all requests to URL with standardwebhooks, and return their bodies."""
     came = [call.request for call in vendors.calls if call.request.url == URL]
     return [Webhook(SECRET).verify(each.body, dict(each.headers)) for each in came]
 

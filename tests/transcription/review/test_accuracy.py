@@ -458,7 +458,7 @@ def waits_for_lock():
 
 
 def three_in_past(ada, monkeypatch):
-    """Start a batch of three transcripts, one per slice."""
+    """Start a batch of three transcripts. A worker corrects one per lease."""
     monkeypatch.setattr(past_transcripts, "TRANSCRIPTS_PER_LEASE", 1)
     for number in range(3):
         said(f"Number {number}: metaprolyla twice")

@@ -100,7 +100,7 @@ def test_a_carried_correction_is_never_on_another_word():
 
 
 def again(vendors, old, text, **columns):
-    """Return a new transcript of the same recording. Its next step reads this text."""
+    """Create a queued transcript of the same recording. Its job has this text."""
     job = f"again-{Transcript.objects.count()}"
     new = Transcript.objects.create(
         recording=old.recording, status="queued", assemblyai_id=job, **columns

@@ -91,7 +91,7 @@ def test_a_save_answers_with_the_turn_as_it_reads_now(operator, transcript):
 
 
 def in_turns(words, *begins):
-    """Return a transcript of w0, w1 …. `begins`: the first word of each new turn."""
+    """Return a transcript. in_turns(9, 5) has two turns: w0 to w4, and w5 to w8."""
     texts = " ".join(f"w{n}" for n in range(words))
     all_words = listed(texts)
     for begin in begins:

@@ -495,8 +495,7 @@ def test_the_pages_of_a_result_cost_the_same(
             text=f"Fever number {number}.",
         )
 
-    # One of the queries searches notes, and two write the access log. On PostgreSQL,
-    # the time limit adds three.
+    # PostgreSQL needs three more queries than SQLite, to limit the time of a search.
     with django_assert_max_num_queries(12):
         first = browser.get(SEARCH, {"q": "fever"})
     last = browser.get(SEARCH, {"q": "fever", "page": "3"})
@@ -512,7 +511,7 @@ def test_the_pages_of_a_result_cost_the_same(
 
 
 def by_two(text):
-    """Return the list of these words. B says all words but the first."""
+    """Return AssemblyAI's list of these words. A says the first, B says the others."""
     words = spoken(text)
     return [{**word, "speaker": "AB"[n > 0]} for n, word in enumerate(words)]
 
