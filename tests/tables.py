@@ -1,7 +1,7 @@
 """Databases with all tables, and only the rows that migrations make.
 
-The tables of the first SQLite database are kept for later test runs, until a migration
-changes. Migrations take seconds, a copy takes milliseconds.
+A SQLite database with all tables is kept in a file, until a migration changes. Later
+test runs copy it: migrations take seconds, a copy takes milliseconds.
 """
 
 import os
@@ -68,7 +68,7 @@ def new_sqlite(file: Path) -> Path:
 def sqlite_in_memory(name: str) -> Iterator[None]:
     """Copy `kept_file`, if it exists, into a new database in memory.
 
-    SQLite deletes this database when its last connection is closed, so keep one open.
+    This keeps a connection open. Without one, SQLite deletes the database.
     """
     with closing(sqlite3.connect(name, uri=True)) as new:
         if kept_file().exists():

@@ -96,8 +96,6 @@ def test_queries_and_requests_from_a_recording_to_its_words(
 
     transcript.refresh_from_db()
     assert transcript.status == "completed"
-    # The last two queries add the cost, and look for other transcripts of the
-    # recording.
     assert (to_the_job, of_the_nudge, to_the_words) == (10, 5, 5)
     assert [(each.request.method, each.request.url) for each in vendors.calls] == [
         ("GET", MEDIA),

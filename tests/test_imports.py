@@ -64,7 +64,7 @@ TOP = (
 PARTS = ("djtranscribe", "caller", "transcription", "sandbox")
 
 
-# These folders are not rooms. Each belongs to the main room of its app.
+# These folders are not rooms. For example, caller/models is a part of `caller`.
 INNER = {"formats", "management", "migrations", "models", "templatetags"}
 
 
@@ -133,7 +133,7 @@ def test_every_folder_is_a_room():
 
 
 def test_the_diagram_has_the_arrows_between_rooms():
-    """Check the arrows inside each app. The diagram omits imports of the main room."""
+    """Check arrows inside an app, such as caller/recordings to caller/twilio."""
     text = (ROOT / "docs" / "architecture.md").read_text()
     drawn = set(re.findall(r"^        (\w+) --> (\w+)$", text, re.MULTILINE))
     allowed = {

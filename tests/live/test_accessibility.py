@@ -175,7 +175,7 @@ def in_shell(sandbox: Sandbox, code: str) -> None:
 
 @pytest.fixture
 def context(browser: Browser, sandbox: Sandbox) -> Iterator[BrowserContext]:
-    # Our Content-Security-Policy would forbid inserting axe into the page.
+    # Allow the script of axe-core, which our Content-Security-Policy forbids.
     with signed_in(browser, sandbox.site, bypass_csp=True) as context:
         yield context
 

@@ -46,6 +46,10 @@ def transcript_of(sandbox: Sandbox, call_page: str) -> str:
 
 @pytest.fixture
 def page(page: Page, address: str) -> Page:
+    """Log in and open the transcript. Not for tests in which requests fail.
+
+    Chromium logs a failed request in the console, and any message there fails the test.
+    """
     page.goto(address)
     sign_in(page)
     expect(page.get_by_role("button", name="Next")).to_be_visible()
@@ -332,8 +336,6 @@ def test_a_word_is_replaced_everywhere_and_the_transcript_is_verified(page: Page
 
 
 def test_without_a_connection_nothing_typed_is_lost(browser: Browser, address: str):
-    # Do not use the fixture `page`: the test would fail, because Chromium logs requests
-    # that fail.
     page = browser.new_page()
     page.goto(address)
     sign_in(page)
@@ -361,8 +363,6 @@ def test_unsaved_words_are_sent_only_by_the_account_that_typed_them(
     browser: Browser, sandbox: Sandbox, address: str
 ):
     add_supervisor(sandbox, "bob")
-    # Do not use the fixture `page`: the test would fail, because Chromium logs requests
-    # that fail.
     page = browser.new_page()
     page.goto(address)
     sign_in(page)
@@ -388,8 +388,6 @@ def test_unsaved_words_are_sent_only_by_the_account_that_typed_them(
 
 
 def test_refused_correction_stays_editable(browser: Browser, address: str):
-    # Do not use the fixture `page`: the test would fail, because Chromium logs requests
-    # that fail.
     page = browser.new_page()
     page.goto(address)
     sign_in(page)
@@ -411,8 +409,6 @@ def test_refused_correction_stays_editable(browser: Browser, address: str):
 def test_refused_texts_are_listed_until_they_are_used_or_discarded(
     browser: Browser, sandbox: Sandbox, address: str
 ):
-    # Do not use the fixture `page`: the test would fail, because Chromium logs requests
-    # that fail.
     page = browser.new_page()
     page.goto(address)
     sign_in(page)
@@ -475,8 +471,6 @@ Transcript.objects.filter(pk={key}).update(verified_at={moment})
 
 
 def test_two_tabs_keep_the_texts_of_each_other(browser: Browser, address: str):
-    # Do not use the fixture `page`: the test would fail, because Chromium logs requests
-    # that fail.
     context = browser.new_context()
     page, other = context.new_page(), context.new_page()
     page.goto(address)
@@ -633,7 +627,7 @@ def transcribe_again(page: Page, keyword_list: str) -> None:
 
 
 def counted(rows: list[str], name: str) -> tuple[int, int, int]:
-    """Return from this row: the number before, the number after, and the total."""
+    """Return (5, 3, 40) for the row `Word errors, 5 of 40, 3 of 40`."""
     [row] = [each for each in rows if each.startswith(name)]
     before, of, after, _ = map(int, re.findall(r"\d+", row))
     return before, after, of

@@ -66,7 +66,7 @@ def log_in_as(page: Page, person: dict) -> None:
 def test_the_provider_logs_in_only_people_with_an_account(
     browser: Browser, servers: Servers
 ):
-    # Our Content-Security-Policy would forbid inserting axe into the page.
+    # Allow the script of axe-core, which our Content-Security-Policy forbids.
     page = browser.new_context(bypass_csp=True).new_page()
     for person, words in (
         (STRANGER, "No account here has your e-mail address, stranger@example.com."),

@@ -50,7 +50,7 @@ def look_at(page: Page, name: str) -> None:
 
 
 def test_an_app_is_set_up_and_then_a_passkey_logs_in(browser: Browser, site: Sandbox):
-    # Our Content-Security-Policy would forbid inserting axe into the page.
+    # Allow the script of axe-core, which our Content-Security-Policy forbids.
     context = browser.new_context(bypass_csp=True)
     page = context.new_page()
     page.goto(f"{site.site}/search/")

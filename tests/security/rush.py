@@ -1,4 +1,4 @@
-"""Many requests to dial at the same moment. `python -m tests.security.rush`
+"""Rushes: many requests to dial at the same moment. `python -m tests.security.rush`
 
 This runs in a separate process, because threads cannot share the in-memory database.
 DATABASE_URL names a database in a file or on a server. All calls in it are deleted. If

@@ -21,10 +21,10 @@ ERRORS = re.compile('(?s)<ul class="errorlist.*?</ul>')
 def save_twice(
     name: str, model: Any, paths: list[str], fields: Any, value: Any
 ) -> None:
-    """POST the fields to both paths. Both validate before one of them saves.
+    """POST forms to two paths at once. Both requests validate before one saves.
 
-    fields: the form, or a function that returns the form for a path. value: the saved
-    columns. Rows with this value are counted.
+    fields: the form, or a function that returns the form for a path.
+    value: what both forms save, as {column: value}. Prints how many rows have it.
     """
     from django.contrib.auth.models import User
     from django.db import connection

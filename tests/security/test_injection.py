@@ -40,7 +40,7 @@ FORM = "application/x-www-form-urlencoded"
 XSS = "\"'><script>alert(1)</script><img src=x onerror=alert(1)>{{7*7}}{% now 'Y' %}"
 
 
-# We send no request to a URL that comes in a request
+# We open no URL that a request names
 
 ELSEWHERE = [
     "http://169.254.169.254/latest/meta-data/",
@@ -280,7 +280,7 @@ def test_webhook_fields_are_not_copied_into_twiml(signed_post):
 
 @pytest.fixture
 def hostile_rows(db):
-    """Create rows with hostile text in every field that others can write."""
+    """Create rows with hostile text in the fields that people and vendors fill."""
     user = User.objects.create_user("root<b>", is_staff=True, is_superuser=True)
     vocabulary = Vocabulary.objects.create(name=XSS[:80], terms=XSS)
     call = a_call(
