@@ -1,4 +1,4 @@
-"""The settings of django-allauth, for TWO_FACTOR (if it is not `off`) and OIDC_URL.
+"""The settings of django-allauth, which does two-factor login and single sign-on.
 
 https://docs.allauth.org/en/latest/
 """
@@ -28,7 +28,7 @@ def apps(two_factor: bool, single_sign_on: bool) -> list[str]:
 def values(
     debug: bool, is_https: bool, server_url: str, client: dict[str, str]
 ) -> dict[str, Any]:
-    """Return the settings that django-allauth needs, by name.
+    """Return the settings that django-allauth needs, as {name: value}.
 
     client: our registration at the provider. Keys: name, client_id and secret.
     """

@@ -213,7 +213,7 @@ class Session(AbstractBaseSession):
 
 
 def zone_of(user: Any) -> ZoneInfo | None:
-    """Return the time zone that an account has chosen, or None for the site's.
+    """Return the time zone that an account has chosen. None: use TIME_ZONE.
 
     user: a User, an AnonymousUser or None. If the user's profile is not loaded yet,
     this makes one query.

@@ -51,8 +51,7 @@ class ResetRequestForm(PasswordResetForm):
         """Queue a link for each active account that has this address and a password.
 
         Leave out accounts that got a link within LINK_INTERVAL. A worker sends the
-        e-mails, so the time until the response hardly shows a stranger whether an
-        account has this address.
+        e-mails, because the response time must not show whether an account exists.
         """
         for user in self.get_users(self.cleaned_data["email"]):
             if not Profile.objects.filter(has_recent_link(), user=user).exists():
