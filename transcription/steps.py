@@ -39,8 +39,8 @@ guard_request = VendorPause.objects.guard_request
 # After this many failures, ask Twilio whether the recording was deleted. Before that, a
 # 404 may mean that the audio is not ready yet.
 NOT_READY = 3
-# Most jobs end within minutes. A job that takes longer than this counts as failed:
-# otherwise nobody could retry the transcript, and retention could not delete it.
+# Most jobs end within minutes. If a job takes longer than this, the transcript fails in
+# the end. Only then can a person retry it, and retention can delete it.
 MAX_JOB_TIME = timedelta(hours=24)
 # The longest time that a request to AssemblyAI may take.
 REQUEST_SECONDS = sum(assemblyai_client.TIMEOUT_SECONDS)
@@ -80,8 +80,8 @@ def fetch(transcript: Transcript) -> None:
 
 
 def fetch_audio(transcript: Transcript) -> None:
-    # "audio" is a kind of request of its own: a restricted API key may read calls but
-    # not audio. A request for a call must not end the pause of "audio".
+    # If our API key may read calls but not audio, Twilio refuses this request and an
+    # "audio" pause begins. A successful request for a call does not end this pause.
     with guard_request(TWILIO, "audio"):
         transcript.recording.fetch_audio(transcript.keep_lease)
 
@@ -155,8 +155,8 @@ def submit(transcript: Transcript) -> None:
         refused_at=refused_at,
     )
     try:
-        # SUBMIT: if AssemblyAI refuses new jobs, for example because of a negative
-        # balance, the results of other jobs are still read.
+        # If AssemblyAI refuses this job, for example because of a negative balance, a
+        # SUBMIT pause begins. During this pause, results of other jobs are still read.
         with guard_request(ASSEMBLYAI, SUBMIT):
             job = create_job(transcript, body)
     except VendorError as error:
@@ -196,8 +196,8 @@ def create_job(transcript: Transcript, body: dict[str, Any]) -> dict[str, Any]:
 def wait_for_request_timeout(transcript: Transcript) -> None:
     """Wait until the request of a dead worker can no longer arrive at AssemblyAI."""
     longest = timedelta(seconds=REQUEST_SECONDS)
-    # NOT_KILLED subtracts only the 1 of this worker. The dead worker still counts in
-    # `kills`, because this transcript may have killed it.
+    # NOT_KILLED subtracts the 1 that this worker added to `kills`. The dead worker is
+    # still counted, because this transcript may have killed it.
     transcript.release(wait=longest, status=Status.LOST, kills=NOT_KILLED)
 
 
@@ -239,8 +239,8 @@ def refresh(transcript: Transcript) -> None:
         # from a wrong API URL, and a new job would cost money again.
         if assemblyai_client.UNKNOWN_ID not in error.message:
             raise
-        # Without a stored response, `Transcript.retry` would read this job again, not
-        # start a new one.
+        # Store a response, so that `Transcript.retry` starts a new job. Otherwise it
+        # would ask for this job again.
         transcript.fail(error.message, response={"error": error.message})
         return
     status = str(job.get("status") or "")
@@ -264,8 +264,8 @@ def refresh(transcript: Transcript) -> None:
         else:
             transcript.finish(cost=cost, **columns)
     else:
-        # Store AssemblyAI's status, even an unknown one. But if it is one of our own,
-        # such as "pending", the wrong step would run next, so store QUEUED.
+        # Store AssemblyAI's status, even an unknown one. But after a status such as
+        # "pending", the next step would not be `refresh`: store QUEUED instead.
         if not status or STEPS.get(status, refresh) is not refresh:
             status = Status.QUEUED
         submitted_at = transcript.submitted_at or transcript.created_at
@@ -330,8 +330,8 @@ STEPS: dict[str, Callable[[Transcript], None]] = {
 
 SUBMITTING = "asking AssemblyAI for a transcript"
 READING_RESULT = "reading the result from AssemblyAI"
-# What the worker does at a status, for `leases.killed_workers_message`. At other
-# statuses, it is READING_RESULT.
+# {status: what the worker does}, for `leases.killed_workers_message`. For a status that
+# is not listed, use READING_RESULT.
 ACTIVITIES: dict[str, str] = {
     Status.PENDING: "fetching the audio",
     Status.FETCHED: "handing the audio to AssemblyAI",

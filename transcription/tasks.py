@@ -96,7 +96,7 @@ def start_unless_running(
             # `vocabulary_version` is null until the list is sent.
             Q(vocabulary_version=None) | Q(vocabulary_version=version),
             vocabulary=vocabulary,
-            # Only `evaluate` sets this column: it may use other models.
+            # Leave out transcripts of `manage.py evaluate`: it may use other models.
             speech_models__isnull=True,
         )
         if transcript := running.first():

@@ -39,8 +39,8 @@ LETTER = regex.compile(
     "[\u3041-\u30fe][\u3099\u309a]?|[\uff66-\uff9d][\uff9e\uff9f]?|.", regex.DOTALL
 )
 IGNORED_LETTER = regex.compile(f"[{IGNORED}]")
-# Remove accents, Hebrew points and Arabic vowels. In Cyrillic words, remove only two
-# dots above a letter: ё becomes е, which many people write instead. But й stays й.
+# Remove accents, Hebrew points and Arabic vowels. But above Cyrillic letters, remove
+# only two dots, because many people write е for ё. So й does not become и.
 ACCENTS = regex.compile(
     "(?<![\u0400-\u04ff])[\u0300-\u036f]+|\u0308|[\u0591-\u05c7\u064b-\u065f\u0670]+"
 )
@@ -120,7 +120,8 @@ def encode(word: str) -> str:
     """Encode a result of `fold` in a-z and 0-9. Different words have different codes.
 
     a-y and 0-9 stay, and `z` becomes `zz`. Any other letter becomes `z` and its code
-    point as four base-36 digits: `ж` becomes `z00ty`. No code point begins with `z`.
+    point as four base-36 digits: `ж` becomes `z00ty`. The first digit is never `z`, so
+    no such code looks like `zz`.
     For the search by prefix, a code starts with encode("ab") only if its word starts
     with `ab`.
     """

@@ -63,10 +63,10 @@ def viewer_context(transcript: Transcript, user: Any) -> dict[str, Any]:
 
 
 def source_page(request: HttpRequest, transcript: Transcript) -> Call | Transcript:
-    """Return the object whose page sent the form, to redirect to that page.
+    """Return the object to redirect to after a form: the call or the transcript.
 
-    The object is the call if the form contains `from=call`. Otherwise the object is the
-    transcript, whose page is in admin.
+    Forms on the call's page contain `from=call`. Other forms are on the transcript's
+    page in admin.
     """
     call = transcript.recording.call
     return call if call and request.POST.get("from") == "call" else transcript
@@ -123,7 +123,7 @@ def talk_time(turns: list[PageTurn], names: dict[str, str]) -> TalkTime | None:
     """Sum up how long each speaker spoke.
 
     Return None for fewer than two speakers, or if all words together last 0 ms.
-    names: the current names of the speakers, by their names in the original words.
+    names: {speaker's name in the words from AssemblyAI: current name}.
     """
     spoken: dict[str, float] = {}
     for turn in turns:

@@ -36,7 +36,7 @@ def clear_traces() -> None:
             cursor.execute(merge, [PAGES])
             cursor.execute("SELECT total_changes()")
             [after] = cursor.fetchone()
-            # Fewer than two changes mean that nothing is left to merge.
+            # sqlite.org/fts5.html: fewer than two changes mean that nothing was merged.
             if after - before < 2:
                 break
         if not connection.in_atomic_block:

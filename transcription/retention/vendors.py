@@ -1,7 +1,4 @@
-"""Delete a job at AssemblyAI, and explain why a vendor or the storage refused.
-
-Both kinds of deletion use these functions: expiry.py and person.py.
-"""
+"""Helpers of expiry.py and person.py: delete AssemblyAI's jobs, and handle errors."""
 
 from django.utils import timezone
 from django.utils.formats import date_format
@@ -17,7 +14,7 @@ MAX_FAILURES = 3
 
 
 def delete_job(transcript: Transcript) -> int:
-    """Delete the job at AssemblyAI. Return the number of jobs: 0 or 1.
+    """Delete the transcript's job at AssemblyAI. Return 1, or 0 if it has no job.
 
     Raises AssemblyAIError.
     """
@@ -38,11 +35,11 @@ def record_lost_job(transcript: Transcript, deletion: Deletion) -> None:
 
 
 def count_failures(before: int, error: VendorError | OSError) -> int:
-    """Return the number of errors in a row, including this one.
+    """Return the number of errors in a row after this error.
 
-    before: the number without this error.
-    An error about our account, such as a rate limit, counts as MAX_FAILURES errors.
-    After an error about one row or one file, the number is 0: other rows may succeed.
+    before: the number before this error.
+    If the error is about our account, such as a rate limit: MAX_FAILURES. If it is
+    about one row or one file: 0, because other rows may succeed.
     """
     if isinstance(error, OSError) or (error.permanent and not error.account):
         return 0

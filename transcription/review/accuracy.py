@@ -123,7 +123,8 @@ def _interval(
     if not shares:
         return Interval(share, share, share)
     cut = len(shares) // 40
-    # The newest scores alone may give an interval that does not contain `share`.
+    # `share` comes from all scores, but `shares` only from the newest. Make sure that
+    # the interval contains `share`.
     return Interval(share, min(share, shares[cut]), max(share, shares[-1 - cut]))
 
 

@@ -102,8 +102,8 @@ def carry_over(transcript: Transcript) -> None:
 def unplaced_changes(transcript: Transcript) -> list[OpenChange]:
     """Return the older transcripts' corrections that a person must check.
 
-    Leave out a correction if the new transcript has a live correction at its place, or
-    if it changes no word: a person has only confirmed that the words are right.
+    Leave out a correction in two cases: the new transcript has a live correction at the
+    same place, or the old correction only confirms words and does not change them.
     """
     new = original_of(transcript)
     found = place_older_changes(transcript, new)
@@ -121,9 +121,9 @@ def unplaced_changes(transcript: Transcript) -> list[OpenChange]:
 def place_older_changes(transcript: Transcript, new: list[Word]) -> CarryOver:
     """Find the places of the live corrections of all older transcripts.
 
-    If several transcripts have a correction at the same place, the correction of the
-    newest of them counts. But if it is `open`, an older correction with another text is
-    also returned. It is `satisfied` if the new transcript has its text, `open` if not.
+    If several transcripts have a correction at the same place, only that of the newest
+    one is returned. But if this correction is `open`, a person must choose, so an older
+    correction may be returned, too.
     new: the original words of `transcript`.
     """
     older = transcript.siblings().filter(pk__lt=transcript.pk)

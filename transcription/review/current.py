@@ -38,7 +38,7 @@ def words_of(transcript: Transcript) -> list[Word]:
 
 
 def words_of_each(transcripts: Iterable[Transcript]) -> dict[int, list[Word]]:
-    """Return the current words of each transcript, by its primary key.
+    """Return {primary key of the transcript: its current words}.
 
     Makes three queries in total if any of the transcripts has a revision.
     """
@@ -78,7 +78,7 @@ def speaker_names(transcript: Transcript) -> dict[str, str]:
 
 
 def _names_of_each(keys: list[int]) -> dict[int, dict[str, str] | None]:
-    """Return `speaker_names` of each transcript with names, by its primary key."""
+    """Return {primary key of the transcript: its `speaker_names`}, if it has names."""
     rows = Revision.objects.filter(
         transcript__in=keys, kind=Revision.Kind.SPEAKERS, is_undone=False
     )
@@ -108,7 +108,7 @@ def live_changes(transcript: Transcript) -> list[Change]:
 
 
 def _live_changes_of_each(keys: list[int]) -> defaultdict[int, list[Change]]:
-    """Return `live_changes` of each transcript, by its primary key."""
+    """Return {primary key of the transcript: its `live_changes`}."""
     found = defaultdict[int, list[Change]](list)
     rows = Correction.objects.filter(transcript__in=keys, is_live=True)
     columns = ("transcript", "first", "last", "after", "pk")

@@ -197,7 +197,7 @@ def last_to_undo(transcript: Transcript, author: Any) -> Revision | None:
 
 
 def last_to_redo(transcript: Transcript, author: Any) -> Revision | None:
-    """Return the edit to redo next, or None: the one that the author undid last.
+    """Return the edit that the author undid last, or None.
 
     Leave out edits that were redone since then, and edits that belong to a Batch.
     """

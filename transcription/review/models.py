@@ -108,8 +108,8 @@ class Revision(models.Model):
         on_delete=models.SET_NULL,
         related_name="revisions",
     )
-    # Only set for SPEAKERS: the new names, by the names in the original words. For
-    # example {"A": "Ms Smith"}.
+    # Only set for SPEAKERS: {name in the original words: new name}, such as
+    # {"A": "Ms Smith"}.
     speakers = models.JSONField(null=True)
     # Null for CARRIED, or if the account was deleted.
     author = models.ForeignKey(

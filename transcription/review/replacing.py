@@ -35,8 +35,8 @@ def find_replacements(
         texts[first + 1 : last + 1] = [""] * (last - first)
         begin, end = words[first].at, words[last].at + words[last].span
         if touched and touched[-1].last > begin:
-            # One saved correction contains this place and the end of the last change.
-            # Extend the last change, because changes must not overlap.
+            # The last change ends in the saved correction in which this place begins.
+            # Extend that change, because changes must not overlap.
             touched[-1] = touched[-1]._replace(last=end)
         else:
             touched.append(Change(begin, end, ""))
@@ -64,8 +64,8 @@ def _is_replaced(
     wished: the words of the replacement, such as `blood test`.
     """
     if sought == wished:
-        # Only case or punctuation changes, which bare words do not have. So replace
-        # each occurrence, even one that is right already.
+        # For example, replace `blood` by `Blood`: bare words do not show which of them
+        # is in the text. So replace each occurrence.
         return False
     starts = (first - offset for offset, _ in _places(wished, sought))
     return any(at >= 0 and words[at : at + len(wished)] == wished for at in starts)

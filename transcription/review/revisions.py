@@ -62,8 +62,8 @@ def new_revision(
 ) -> Revision:
     """Store a revision, and set `row.revision` without saving the row.
 
-    The caller locks the row first, and saves `revision` together with its other
-    changes of the row: on SQLite, every save writes the whole row.
+    The caller must hold the lock on the row. The caller saves the row, so that this
+    column and others, such as the text, need only one UPDATE.
     """
     row.revision = (row.revision or 0) + 1
     return Revision.objects.create(

@@ -69,7 +69,7 @@ def validate_changes(changes: Iterable[Change], words: int) -> list[Change]:
 
 
 def clean_text(typed: str) -> str:
-    """Return the text of a correction on one line. Raises Refused."""
+    """Return the typed text as one line, in Unicode form NFC. Raises Refused."""
     if len(typed) > MAX_LENGTH:
         raise Refused(
             f"A correction has at most {MAX_LENGTH:,} characters; this one has "
@@ -147,7 +147,7 @@ def refuse_later(target: Revision, ranges: list[Change], touched: list[Change]) 
 
 
 def refuse_stale_names(row: Transcript, started_from: int) -> None:
-    """Raise Conflict if the names of the speakers have changed since this revision."""
+    """Raise Conflict if speaker names changed after revision `started_from`."""
     named = Q(kind=Revision.Kind.SPEAKERS) | Q(target__kind=Revision.Kind.SPEAKERS)
     if row.revisions.filter(named, number__gt=started_from).exists():
         raise Conflict(

@@ -65,11 +65,10 @@ def get_transcript(uuid: UUID) -> Transcript:
 
 
 def changes_since(transcript: Transcript, seen: int) -> dict[str, Any]:
-    """Return the last revision's number, and the turns that changed after `seen`.
+    """Return what changed after revision `seen`, which the page shows.
 
-    Include the changes of other people: the page will show the last revision. `reload`
-    is true if somebody has named speakers, because their names can be anywhere on the
-    page.
+    Include the changes of other people, so that the page shows the last revision. If
+    somebody has named speakers, `reload` is true: the page reloads to show the names.
     """
     transcript.refresh_from_db(fields=["revision"])
     later = transcript.revisions.filter(number__gt=seen)

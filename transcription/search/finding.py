@@ -30,9 +30,9 @@ TIMEOUT_MS = 5000
 QUERY_CANCELED = "57014"
 # The lookup path from a transcript to its call.
 CALL = "recording__call__"
-# PostgreSQL's index stores at most 255 positions of a word, and none above 16,383. So
-# _PHRASE also searches with LIKE in texts of at least this many characters. A shorter
-# text with a word more than 255 times may be missed.
+# PostgreSQL's index may miss a phrase in a long text: it stores at most 255 positions
+# of a word, and none above 16,383. So _PHRASE also uses LIKE, from this length on. In a
+# shorter text, a phrase is missed only if one of its words occurs more than 255 times.
 MIN_LENGTH_FOR_LIKE = 8000
 
 

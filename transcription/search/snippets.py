@@ -22,8 +22,8 @@ from transcription.words import Word
 # A passage has about PASSAGE characters. It begins about BEFORE characters before the
 # match.
 PASSAGE, BEFORE = 220, 50
-# The best match is the one with the most different terms of the query in the NEAR
-# tokens from its start.
+# From the start of each match, count the different terms of the query in the next NEAR
+# tokens. The match with the highest count is the best.
 NEAR = 28
 # Start the audio this long before the match: a word without its context is hard to
 # understand.
@@ -170,8 +170,8 @@ def matched_word(words: list[Word], query: Query, best: int, count: int) -> Word
     found = occurrences([token.word for token in spoken], query)
     if not found:
         return None
-    # If two people talk at once, `words` may have another order than the text, and so
-    # more or fewer matches. Then use the first match in `words`.
+    # If two people talk at once, the order of `words` may differ from the text, so a
+    # phrase may match in only one of them. If the counts differ, use the first match.
     start, _, _ = found[best] if len(found) == count else found[0]
     begins = list(
         accumulate((len(word.space) + len(word.text) for word in words), initial=0)

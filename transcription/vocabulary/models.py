@@ -142,9 +142,10 @@ class Vocabulary(RetentionPeriods):
     def match_score(self, number: str) -> int:
         """Return how well this keyword list fits a phone number. 0: it does not fit.
 
-        If a line of `numbers` is the phone number's country, such as US: 1. If it is
-        the beginning of the phone number, such as +1415: 1 + the length of the line.
-        The highest of these counts.
+        Return the highest score of the lines in `numbers`:
+        - The country of the phone number, such as US: 1.
+        - The beginning of the phone number, such as +1415: 1 + the length of the line.
+        - Any other line: 0.
         """
         country = number_facts.country_code(number) if number else ""
         fits = 0
@@ -157,7 +158,7 @@ class Vocabulary(RetentionPeriods):
 
 
 class VocabularyVersion(models.Model):
-    """A version of what we send for a keyword list. Its content never changes."""
+    """The content (SENT_FIELDS) of one version of a keyword list. It never changes."""
 
     vocabulary = models.ForeignKey(
         Vocabulary, on_delete=models.CASCADE, related_name="versions"
