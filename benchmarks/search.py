@@ -69,7 +69,7 @@ def hash_of(syllable: str) -> int:
 
 
 def texts(count: int) -> Iterator[str]:
-    """Yield texts: one in each script of SCRIPTS, then six in Latin, and so on."""
+    """Yield texts. Of each nine, three are in the SCRIPTS, and six in Latin script."""
     others = list(SCRIPTS.values())
     for number in range(count):
         said = chance.choices(KNOWN, cum_weights=WEIGHTS, k=WORDS_SAID)
@@ -98,7 +98,7 @@ def fill(size: int) -> list[str]:
             "column_name NOT IN ('id', 'uuid', 'text', 'search_text', 'search_vector')"
         )
         others = ", ".join(f'"{name}"' for (name,) in cursor.fetchall())
-        # The table has one row. Copy it for each text, with this text and a new UUID.
+        # The table has one row. Copy this row for each text.
         insert = (
             f"INSERT INTO transcription_transcript (uuid, text, search_text, {others}) "
             f"SELECT gen_random_uuid(), said.text, indexed, {others} FROM said, one"

@@ -52,8 +52,8 @@ def import_recording(
     child = None
     if recording_state.source == CONVERSATION_SOURCE:
         child = twilio_client.fetch_child(call_state.sid)
-    # Store the call and the recording, or neither. `reconcile` imports the recordings
-    # of a stored call even without `--all`.
+    # Store the call and the recording, or neither. If only the call were stored, the
+    # next `reconcile` would import its recordings, even without `--all`.
     with transaction.atomic():
         call, _ = Call.objects.get_or_create(
             sid=call_state.sid,

@@ -24,8 +24,8 @@ class AccessQuerySet(models.QuerySet["Access"]):
         requests audio in many pieces, and pages reload.
         """
         named = {(str(row._meta.verbose_name), row.pk) for row in rows}
-        # Load only the accesses to these rows, not all of this user's: a program may
-        # have read tens of thousands of rows in ten minutes.
+        # Load only the accesses to these rows. In ten minutes, a program may have read
+        # tens of thousands of other rows.
         recent = self.filter(
             user=user,
             action=action,

@@ -83,7 +83,8 @@ def _create(request: HttpRequest) -> HttpResponse:
     if account.balance_negative:
         return failed(400, NO_BALANCE)
     job = Job(request=body, warnings=params.warnings(body))
-    data = shapes.transcript(job)  # before submit: the job is queued
+    # Before `submit` starts the job, so that the answer has the status "queued".
+    data = shapes.transcript(job)
     jobs.submit(job)
     return JsonResponse(data)
 

@@ -113,8 +113,8 @@ def serve(
 
 
 def _watch_parent(done: threading.Event) -> None:
-    # Poll, because PR_SET_PDEATHSIG exists only on Linux. It also sends a signal when
-    # only the thread that started us ends.
+    # Poll instead of using PR_SET_PDEATHSIG: that exists only on Linux, and it sends
+    # its signal when the thread that started us ends, even if the process goes on.
     while os.getppid() == PARENT:
         time.sleep(0.2)
     done.set()

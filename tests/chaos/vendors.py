@@ -16,7 +16,8 @@ from sandbox.twilio import audio
 from tests.chaos.environment import ACCOUNT_SID, AUTH_TOKEN, ENVIRON, KEY, ROOT
 from tests.chaos.waiting import until
 
-# If SANDBOX_CACHE is set, it names a folder where stand-ins share recognised speech.
+# SANDBOX_CACHE, if set, is a folder in which all stand-ins for AssemblyAI store their
+# results, so that each recording is recognised only once.
 SHARED = {name: os.environ[name] for name in {"SANDBOX_CACHE"} & os.environ.keys()}
 
 

@@ -264,7 +264,7 @@ def test_a_secret_that_cannot_sign_is_named_and_not_repeated(
 def test_a_mail_server_that_cannot_be_used_safely_is_named(
     mail, settings, url, expected, notifies
 ):
-    """Password links need the mail server, too, so check it without NOTIFY_EMAIL."""
+    """Without NOTIFY_EMAIL, links to reset a password still need the mail server."""
     settings.NOTIFY_EMAIL, settings.HAS_EMAIL_URL = notifies, bool(url)
     settings.EMAIL_HOST_PASSWORD = ""
     for name, value in email_settings(url, False).items():

@@ -56,7 +56,7 @@ class CarryOver(NamedTuple):
     """
 
     satisfied: list[Change]  # the new transcript already has the right text
-    carried: list[Change]  # the new transcript repeats the old text: correct it, too
+    carried: list[Change]  # the new transcript has the same mistake: correct it, too
     open: list[OpenChange]  # a person must check these
 
 
@@ -121,9 +121,8 @@ def unplaced_changes(transcript: Transcript) -> list[OpenChange]:
 def place_older_changes(transcript: Transcript, new: list[Word]) -> CarryOver:
     """Find the places of the live corrections of all older transcripts.
 
-    If several transcripts have a correction at the same place, only that of the newest
-    one is returned. But if this correction is `open`, a person must choose, so an older
-    correction may be returned, too.
+    If several transcripts have a correction at the same place, the newest correction
+    counts. If it is `open`, older ones may be returned, too: a person chooses one.
     new: the original words of `transcript`.
     """
     older = transcript.siblings().filter(pk__lt=transcript.pk)

@@ -193,10 +193,10 @@ def _changed_words(words: list[Word], change: Change, seconds: float) -> Iterato
 def _time_range(words: list[Word], first: int, last: int) -> tuple[int, int]:
     """Return the time for new words, as (start, end) in ms.
 
-    - If they replace words `first` to `last` (excluded): the time of these words.
+    - If they replace words[first:last]: the time of these words.
     - If they are only added: the gap between the word before and the word after.
-    - If there is no gap: the second half of the word before. At the beginning of the
-      text: the first half of the first word.
+    - If there is no gap: the second half of the word before, or the first half of the
+      first word if they are added at the beginning of the text.
     """
     if first < last:
         return words[first].start, max(words[last - 1].end, words[first].start)

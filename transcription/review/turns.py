@@ -21,8 +21,8 @@ from transcription.words import Word, join_words, original_words
 class PageTurn(NamedTuple):
     first: int  # index of the turn's first original word
     end: int  # index after its last original word
-    # Usually `first`. But if `first` is 10 and a correction in the turn before replaces
-    # the words 8 to 11, `begins` is 12.
+    # Index of the first original word that no correction of the turn before replaces.
+    # If `first` is 10, and such a correction replaces the words 8 to 11, this is 12.
     begins: int
     speaker: str
     clock: str

@@ -30,9 +30,9 @@ TIMEOUT_MS = 5000
 QUERY_CANCELED = "57014"
 # The lookup path from a transcript to its call.
 CALL = "recording__call__"
-# PostgreSQL's index may miss a phrase in a long text: it stores at most 255 positions
-# of a word, and none above 16,383. So _PHRASE also uses LIKE, from this length on. In a
-# shorter text, a phrase is missed only if one of its words occurs more than 255 times.
+# In texts of at least this many characters, _PHRASE also uses LIKE. PostgreSQL's index
+# may miss a phrase there, because it stores at most 255 positions of a word, and none
+# above 16,383. In a shorter text, it misses only words that occur more than 255 times.
 MIN_LENGTH_FOR_LIKE = 8000
 
 

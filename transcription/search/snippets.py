@@ -19,8 +19,7 @@ from transcription.search.query import Query
 from transcription.tokens import Token, tokens
 from transcription.words import Word
 
-# A passage has about PASSAGE characters. It begins about BEFORE characters before the
-# match.
+# A passage has about 220 characters. The match begins after about 50 of them.
 PASSAGE, BEFORE = 220, 50
 # From the start of each match, count the different terms of the query in the next NEAR
 # tokens. The match with the highest count is the best.
@@ -115,7 +114,7 @@ def snippet_of(transcript: Transcript, query: Query, words: list[Word]) -> Snipp
 def passage_start(text: str, all_tokens: list[Token], match: int) -> int:
     """Return the index of the passage's first token.
 
-    This token begins about BEFORE characters before the match.
+    It begins at most BEFORE (50) characters ahead of the match.
     match: the index of the first token of the match.
     """
     first = match
