@@ -86,7 +86,7 @@ def doubtful_words(words: list[Word], below: float = DOUBTFUL_BELOW) -> list[Wor
 
 
 def player_data(words: list[Word]) -> dict[str, list[Any]]:
-    """Return the start (ms) and the confidence of each word for viewer.js."""
+    """Return the start (ms) and the confidence of each word for the player."""
     sure = [word.confidence for word in words]
     return {
         "starts": [word.start for word in words],

@@ -1,4 +1,10 @@
-// Corrections on a transcript's page. Works on the words that viewer.js knows.
+// Corrections on a transcript's page. Works on the words that the viewer knows.
+import { selectWord, tabStop } from "./viewer/focus.js";
+import { shortcutOf, stepOf } from "./viewer/keys.js";
+import { keysOn } from "./viewer/settings.js";
+import { replaceTurns } from "./viewer/turns.js";
+import { numberOf, ranges, wordIndexOf, words } from "./viewer/words.js";
+
 (() => {
   "use strict";
 
@@ -9,7 +15,7 @@
     const text = byId("text");
     const review = byId("review");
     const saved = byId("saved");
-    const viewer = text.viewer;
+    const viewer = { replaceTurns, selectWord, wordIndexOf, shortcutOf, stepOf, keysOn, words, ranges, numberOf, get tabStop() { return tabStop; } };
     const token = document.querySelector("[name=csrfmiddlewaretoken]").value;
     // With the user: another account in this browser must not send these drafts as its own.
     const storageKey = `djtranscribe.drafts.${review.dataset.user}.${review.dataset.uuid}.`;
@@ -510,7 +516,5 @@
     restoreDrafts();
   }
 
-  // If viewer.js is ready, start at once. Otherwise wait for its event.
-  if (document.getElementById("text")?.viewer) start();
-  else document.addEventListener("viewer:ready", start, { once: true });
+  start();
 })();
