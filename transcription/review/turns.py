@@ -40,15 +40,15 @@ class PageTurn(NamedTuple):
     def html(self) -> SafeString:
         """The words as HTML, with the space before the first word, if any.
 
-        The browser does not show this space. review.js needs it to join the words of
-        two turns.
+        The browser does not show this space. The review's selection.js needs it to join
+        the words of two turns.
         """
         space = self.words[0].space if self.words else ""
         return SafeString(space) + html_of(self.words)
 
     @property
     def data(self) -> dict[str, Any]:
-        """The data about this turn that viewer.js and review.js need."""
+        """The data about this turn that the scripts of the page need."""
         return {
             "first": self.first,
             "last": self.end,

@@ -1,0 +1,38 @@
+// The form that finds words and replaces them in the whole transcript.
+import { byId } from "../viewer/page.js";
+import { newKey, review } from "./page.js";
+import { queueAction, waiting } from "./queue.js";
+
+const form = byId("replace");
+// After a lost answer, the server does not replace again with the same key.
+let previewKey = "";
+
+async function showPreview(event) {
+  event.preventDefault();
+  const place = form.querySelector(".preview");
+  try {
+    const answer = await fetch(form.action, { method: "POST", body: new FormData(form) });
+    if (answer.redirected || !answer.ok) throw new Error("no preview");
+    place.innerHTML = await answer.text();
+    previewKey = newKey();
+  } catch {
+    place.textContent = "No preview: no connection, an error on the server, or you are logged out.";
+  }
+}
+
+function replaceAll() {
+  if (waiting.some(({ body }) => body.key === previewKey)) return;
+  const [find, replace] = [form.elements.find.value, form.elements.replace.value];
+  queueAction(review.dataset.replace, { find, replace, key: previewKey }, {
+    sentence: "Replaced.",
+    onDone: () => {
+      const place = form.querySelector(".preview");
+      if (place.contains(document.activeElement)) form.elements.find.focus();
+      place.textContent = "";
+    },
+  });
+}
+
+form.addEventListener("submit", showPreview);
+form.addEventListener("input", () => { form.querySelector(".preview").textContent = ""; });
+form.addEventListener("click", (event) => { if (event.target.id === "replace-all") replaceAll(); });
