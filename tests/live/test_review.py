@@ -512,6 +512,8 @@ def test_two_people_see_each_other_s_words_and_overwrite_none(
     for number, text in enumerate(["theirs", "other", "third", "untouched"]):
         if number != 1:
             correct(other, number, text)
+    # "Saved." may still be from an earlier word.
+    expect(other.locator(".pending")).to_have_count(0)
     page.unroute("**/corrections/")
     page.evaluate("dispatchEvent(new Event('online'))")
 
