@@ -89,14 +89,14 @@ def find_at_twilio(call: Call) -> CallState | None:
 def mark_not_listed(call: Call) -> None:
     """Store that Twilio's list of calls does not contain this call.
 
-    If the call is older than MAX_CLOCK_ERROR, it becomes failed at once. A newer call
-    becomes failed at the second look, at least RECHECK_AFTER after the first. Reason:
-    if our clock jumps forward, a new call seems old. At the first look, our request to
-    place it may still be running.
+    A call older than MAX_CLOCK_ERROR becomes failed at once. A newer call becomes
+    failed at the second look, at least RECHECK_AFTER after the first. At the first
+    look, our request to place the call may still be running: if our clock was set
+    forward, a call that is one second old seems to be, for example, an hour old.
     """
     now = timezone.now()
     mine = Call.objects.filter(pk=call.pk, sid=None)
-    # If `missed_at` is in the future, our clock was set back since then.
+    # If `missed_at` is in the future, our clock was set back after the first look.
     looked_before = Q(missed_at__lte=now - RECHECK_AFTER) | Q(missed_at__gt=now)
     is_old = Q(created_at__lt=now - MAX_CLOCK_ERROR)
     error = (
@@ -141,9 +141,8 @@ def mark_not_connected(call: Call) -> None:
     """Store that the operator's call has ended, and that <Dial> made no other call.
 
     An unfinished call becomes failed: the operator pressed a key, but then hung up
-    during the notice, or Twilio refused to call the other party. (Without a key,
-    `Call.follow_leg` has already canceled the call.) If a price is missing, Twilio is
-    asked again.
+    during the notice, or Twilio refused to call the other party. If the operator
+    pressed no key, `Call.follow_leg` has already canceled the call.
     """
     mine = Call.objects.filter(pk=call.pk)
     mine.unfinished().update(

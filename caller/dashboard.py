@@ -21,7 +21,7 @@ from djtranscribe.zones import midnight
 ATTENTION_PERIOD = timedelta(days=3)
 MAX_CONCERNS = 10
 MAX_CONCERNS_ON_REQUEST = 100
-# `needs_attention` looks for calls in four queries. Each returns at most this many.
+# Each of the first four queries in `needs_attention` finds at most this many calls.
 MAX_CANDIDATES = 200
 TRANSCRIPTS = "recordings__transcripts__"
 IS_SILENT = Q(

@@ -197,8 +197,8 @@ def format_while_typing(value: str) -> str:
     Text that is not a number is returned unchanged. A number with `+` is formatted from
     its first digit on. On an American site (our own number begins with +1), a number
     that begins with 1 is formatted in the same way.
-    Any other number is formatted when it is complete. These numbers are returned
-    unchanged, because the operator may go on typing:
+    Any other number is returned unchanged until it is complete. Two examples of valid
+    numbers that are not complete, because the operator may go on typing:
     - 469922704 on an American site is valid in Sweden (+46), but may become the
       American number 469-922-7041.
     - 4420794601 on a German site is a German number without its leading 0, but may

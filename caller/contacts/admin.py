@@ -31,9 +31,9 @@ def protected_fields(request: HttpRequest) -> list[str]:
 def is_protected(contact: Contact | None, request: HttpRequest) -> bool:
     """Return whether the contact's numbers are read-only for this user.
 
-    True if one of the `protected_fields` is set. For example, a user without the
-    permission to untick `do_not_call` must not remove the number from the contact:
-    then we would call the number again.
+    True if one of the `protected_fields` is set. For example, if a user may not untick
+    `do_not_call`, this user may not remove the number from the contact either.
+    Otherwise, we could call the number again.
     """
     values = [getattr(contact, field, None) for field in protected_fields(request)]
     # A period of 0 counts, because it means "keep forever".

@@ -45,8 +45,10 @@ def phone(request: HttpRequest) -> HttpResponse:
 
 
 def context_of(row: OperatorPhone | None) -> dict[str, Any]:
-    """Return the template context: `phone`, and for a phone that is not verified:
+    """Return the template context.
 
+    phone: the operator's phone, or None.
+    Only for a phone that is not verified:
     fault: why the page does not ask for the code, or "".
     can_call_again: whether the call with the code has ended, or there is a `fault`.
     """

@@ -72,8 +72,8 @@ def lines_of_month(first: date) -> list[Line]:
 
     A missing price counts as 0. Calls with the status REFUSED are left out.
     first: the first day of the month, in the current time zone.
-    Line.keyword_list: the list of the call's newest transcript. If there is none, the
-    list of the call, or "" if the call has none.
+    Line.keyword_list: the first of these that exists: the list of the call's newest
+    transcript, the list of the call, "".
     """
     recordings = Recording.objects.filter(call=OuterRef("pk")).order_by()
     transcription = recordings.values("call").annotate(sum=Sum("transcription_cost"))

@@ -348,8 +348,8 @@ class Call(PhoneStatus):
         if self.is_inbound or self.is_finished:
             return
         if leg.is_finished and not (leg.accepted_at or self.ringing_at):
-            # Probably Twilio did not call the other party. If it did, its final status
-            # replaces this guess.
+            # Probably the other party was not called. If it was, the final status that
+            # Twilio reports later replaces this guess.
             self.status = Call.Status.CANCELED
             self.error = NOT_DIALLED.get(leg.status, NO_KEY)
         elif self.current_rank < self.rank(Call.Status.INITIATED):

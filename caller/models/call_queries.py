@@ -34,7 +34,8 @@ LAST_DIGITS = 4
 def next_check_time() -> datetime:
     """Return when to check a call, in case no webhook arrives until then.
 
-    If you change the wait, correct the sum in djtranscribe/worker/maintenance.py.
+    If you change the wait (1/3 of RECOVER_SECONDS), also change the comment on
+    SWEEPS_TO_RECOVER in djtranscribe/worker/maintenance.py.
     """
     return timezone.now() + timedelta(seconds=settings.RECOVER_SECONDS / 3)
 

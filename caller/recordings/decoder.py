@@ -2,9 +2,9 @@
 
     python -m caller.recordings.decoder < FILE
 
-Prints `{"seconds": 17.3, "levels": [0 to 100, …], "channels": 1}`, or `{}` if the audio
-cannot be decoded. The audio is decoded in pieces, and only a few thousand peaks are
-kept in memory.
+Prints `{"seconds": 17.3, "levels": [0, 57, 100], "channels": 1}`, see waveform.measure,
+or `{}` if the audio cannot be decoded. The audio is decoded in pieces, and only a few
+thousand peaks are kept in memory.
 """
 
 import json
@@ -75,10 +75,7 @@ class Peaks:
 
 
 def decode(file: IO[bytes]) -> dict[str, Any]:
-    """Return the dictionary that this module prints as JSON.
-
-    Each level is the level of the loudest channel.
-    """
+    """Return the dictionary that this module prints as JSON."""
     peaks, rate, channels = Peaks(), 0, 0
     options = {"format_whitelist": FORMATS, "protocol_whitelist": "none"}
     try:

@@ -338,8 +338,8 @@ class Recording(models.Model):
         try:
             changed = unchanged.update(**columns)
         except Error:
-            # Delete the file now: cleanup.delete_recordings keeps the file if the row
-            # has no other file.
+            # Delete the new file now, because no row refers to it, and
+            # `cleanup.delete_recordings` may keep it.
             self.audio.storage.delete(stored)
             raise
         if changed:
@@ -367,7 +367,7 @@ class Recording(models.Model):
         )
 
     def _measured_columns(self, measured: dict[str, Any]) -> dict[str, int]:
-        """Return the columns for which Twilio's value is missing or wrong.
+        """Return {column: value} for columns where Twilio's value is missing or wrong.
 
         measured: the result of waveform.measure.
         """

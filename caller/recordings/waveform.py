@@ -37,11 +37,12 @@ DECODE_SECONDS = 50
 def measure(
     file: IO[bytes] | Any, keep_alive: Callable[[], None] = lambda: None
 ) -> dict[str, Any]:
-    """Return `{"seconds": 17.3, "levels": [0 to 100, …], "channels": 1}`.
+    """Return `{"seconds": 17.3, "levels": [0, 57, 100], "channels": 1}`.
 
     Return {} if we cannot decode the audio. (A browser may still be able to play it.)
-    Each level is the level of the loudest channel. For a WAV of 8 or 16 bits with two
-    channels, the result also has `"each": [levels of the left, levels of the right]`.
+    levels: the level of the loudest channel in each part of the audio, 0 to 100.
+    For a WAV of 8 or 16 bits with two channels, the result also has `each`: a list with
+    the levels of the left channel and the levels of the right channel.
     keep_alive: called while the decoder runs, see audio.Heartbeat.
     """
     return _measure_wav(file) or _measure_with_decoder(file, keep_alive)
