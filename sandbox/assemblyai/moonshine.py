@@ -81,7 +81,7 @@ def _timed(texts: list[str], samples: array[int], checks: list[Word]) -> list[Wo
     """Return the words with their times and confidences.
 
     texts: the words from Moonshine. checks: the words that PocketSphinx recognises in
-    the same audio. A word in both gets PocketSphinx's confidence, if it is above ALONE.
+    the same audio. A word's confidence is max(ALONE, its confidence in `checks`).
     """
     plain = [bare(text) for text in texts]
     twins: dict[int, Word] = {}
@@ -146,9 +146,9 @@ def _spread(
 def _with_terms(words: list[Word], biased: list[Word]) -> list[Word]:
     """Replace words by the keyterms that PocketSphinx has found.
 
-    biased: what PocketSphinx recognises if it prefers the keyterms. Without a keyterm
-    in `biased`, nothing changes. Other words of `biased` replace only words with a
-    confidence up to ALONE.
+    biased: what PocketSphinx recognises if it prefers the keyterms. If it contains no
+    keyterm, return `words`. Where the two lists differ, use the words of `biased` if
+    one of them is a keyterm, or if all confidences in `words` there are up to ALONE.
     """
     if not any(word["is_term"] for word in biased):
         return words

@@ -13,8 +13,8 @@ import av
 
 RATE = 16_000
 SHORTEST_SECONDS = 0.160
-# A frame is silence if its loudest sample (of at most 32,767) is not above this level.
-# The noise of mu-law is below this level.
+# A frame is silence if no sample (0 to 32,767) is above this level. The noise of
+# telephone audio is below it.
 SILENCE_LEVEL = 150
 FRAME_SECONDS = 0.03
 MARGIN_SECONDS = 0.5

@@ -83,7 +83,7 @@ def _create(request: HttpRequest) -> HttpResponse:
     if account.balance_negative:
         return failed(400, NO_BALANCE)
     job = Job(request=body, warnings=params.warnings(body))
-    # Before `submit` starts the job, so that the answer has the status "queued".
+    # Make the answer before `submit` starts the job: its status must be "queued".
     data = shapes.transcript(job)
     jobs.submit(job)
     return JsonResponse(data)
@@ -114,8 +114,8 @@ def _list(request: HttpRequest) -> HttpResponse:
         found = [job for job in found if job.status == query["status"]]
     if day:
         found = [job for job in found if job.created.date() == day]
-    # With after_id, show the jobs created just after that job. The list begins with the
-    # newest job, so these jobs are at the end.
+    # `found` begins with the newest job. With after_id, show the jobs at its end: they
+    # were created right after the job with this id.
     shown = found[-limit:] if after and not before else found[:limit]
     return JsonResponse(
         {

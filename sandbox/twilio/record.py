@@ -84,7 +84,7 @@ def _listen(
         limit=float(attributes.get("maxLength") or 3600),
     )
     trimmed = attributes.get("trim", "trim-silence") == "trim-silence"
-    # Do not trim a silent recording to nothing: by default, Twilio keeps it.
+    # Twilio keeps recordings without speech, so do not trim them to 0 seconds.
     is_shorter = trimmed and message.spoken
     kept = min(message.seconds, message.spoken) if is_shorter else message.seconds
     recording.tracks, recording.seconds = [message.track], kept
