@@ -71,8 +71,8 @@ class Messages:
 
     def work(self) -> bool:
         """Claim one message for each free thread, and run it there."""
-        # During the claim, assume that more messages wait. If a thread becomes free
-        # now, `on_message_done` sets `woken`, and Loop calls `work` again.
+        # If a thread becomes free during the claim, `on_message_done` sets `woken`,
+        # because `may_be_more` is True. Then Loop calls `work` again.
         self.may_be_more = True
         free = self.concurrency - len(self.running)
         claimed = self.claim(free) if free > 0 else []
