@@ -87,7 +87,6 @@ def test_audio_is_stored_measured_and_played_from_any_place(bucket, ranges, brow
     assert part.status_code == 206
     assert b"".join(part.streaming_content) == SOUND[500000:500100]
     assert ranges[-1] == "bytes=500000-"
-    # Old versions stored no waveform. Then it is measured from the stored file.
     with recording.audio.open("rb") as file:
         assert waveform.measure(file) == recording.peaks
 
