@@ -220,7 +220,8 @@ def test_a_double_click_on_transcribe_again_starts_one(may):
     assert "Skipped 1 recording: it is being transcribed already." in messages_of(
         answer
     )
-    # A changed keyword list starts a new transcript, and so does another list.
+    # The next two requests start a transcript each: before the first, the keyword list
+    # is changed, and the second chooses no list.
     Transcript.objects.filter(pk=new.pk).update(status="queued", vocabulary_version=1)
     words.terms = "metoprolol"
     words.save()

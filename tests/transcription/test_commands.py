@@ -1,4 +1,4 @@
-"""The commands `transcribe` and `print_transcription`, as in the tutorial."""
+"""The commands `transcribe` and `print_transcription`."""
 
 import json
 from datetime import timedelta

@@ -433,7 +433,6 @@ def test_the_webhook_of_a_back_fill_does_not_delay_todays_calls(
 
 
 def test_a_repeated_webhook_does_not_move_a_row_that_is_due_already(client):
-    """A new due time could be in the future for a worker with a slow clock."""
     transcript = a_transcript(
         "queued", next_attempt_at=timezone.now() + timedelta(seconds=20)
     )

@@ -1,6 +1,7 @@
-"""If a vendor refuses our account (key, balance), its work waits and does not fail.
+"""While a vendor is paused, its work waits and does not fail.
 
-A probe is a request during this pause, to see if the vendor accepts requests again.
+A pause begins when a vendor is busy or refuses our account (key, balance). A probe is a
+request during a pause, to see if the vendor accepts requests again.
 """
 
 from contextlib import suppress

@@ -273,7 +273,8 @@ def test_single_refused_row_delays_the_others_by_only_one_probe(vendors, reason)
     for other in others:
         advanced(other)
     assert theirs.accepted == []
-    # The refused row is due first, but it waits for a row that was never refused.
+    # The refused row is due first, but waits. A row that was never refused is sent
+    # first: AssemblyAI accepts it, and the pause ends.
     for each in (poisoned, *others):
         make_due(each)
         advanced(each)
@@ -365,7 +366,7 @@ def test_a_job_that_ends_because_of_our_settings_pauses_and_is_started_again(
 
     advanced(transcript)
     states = {state(transcript)}
-    # Start more jobs than MAX_JOBS: jobs with refused settings must not count.
+    # Start more jobs than MAX_JOBS. It does not limit jobs with refused settings.
     for _ in range(3 * MAX_JOBS):
         make_due(transcript)
         advanced(transcript)

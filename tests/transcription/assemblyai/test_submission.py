@@ -470,7 +470,8 @@ def test_the_list_is_read_down_to_a_job_that_we_started_earlier(vendors, is_ther
     created = now.strftime("%FT%T.%f")
 
     def page(request):
-        # All jobs have today's date, so only our own job "6 minutes" ends the search.
+        # The search ends after a page with a job that we submitted more than 5 minutes
+        # (CLOCK_SKEW) before `transcript`. Here, this is the second page.
         is_first = "before_id" not in request.params
         listed = [
             load(
@@ -538,7 +539,7 @@ def test_audio_uploaded_22_hours_ago_is_not_uploaded_again(vendors):
     assert transcript.status == "queued"
 
 
-# As in the tutorial: AssemblyAI fetches the audio from Twilio itself
+# AUDIO_DELIVERY=url: AssemblyAI fetches the audio from Twilio itself
 
 
 def test_recording_url_is_sent_when_audio_delivery_is_url(vendors, settings):

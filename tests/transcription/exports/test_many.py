@@ -185,8 +185,7 @@ def test_export_keeps_no_query_open_between_batches(many, operator, monkeypatch)
         cursor.execute("CREATE TABLE scratch (id integer)")
         batches = bulk.batches(Transcript.objects.all(), operator)
         next(batches)
-        # On SQLite, this fails if a SELECT is still open. An open SELECT would block
-        # our writes as soon as another process has written.
+        # On SQLite, this fails if a SELECT is still open.
         cursor.execute("DROP TABLE scratch")
 
     assert sum(map(len, batches)) == 4

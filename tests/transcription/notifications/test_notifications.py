@@ -206,7 +206,7 @@ def test_signature_matches_the_example_of_the_specification():
     assert signature == "v1,g0hM9SsE+OTPJTGt/tmIKtSyZlE3uFJELVlNIOLJ1OE="
 
 
-# Each end of a transcript is reported once
+# Each completion or failure is reported once
 
 
 def ways_to_end():

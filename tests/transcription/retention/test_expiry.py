@@ -274,7 +274,7 @@ def test_a_vendor_that_is_down_or_busy_is_asked_again_within_an_hour(
         vendors.replace("DELETE", f"{TRANSCRIPT}/job-{n}", json={})
     maintenance.delete_expired()
     work()
-    # The next daily deletion retries those that failed.
+    # The texts that could not be deleted are left for the next daily deletion.
     assert Transcript.objects.count() == asked
     assert Deletion.objects.get().finished_at
 
