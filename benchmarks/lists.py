@@ -234,9 +234,9 @@ def supervisor() -> Any:
 
 
 def questions(name: str, browser: Any, pairs: bool) -> Iterator[tuple[str, str]]:
-    """Yield (label, query string) of all pages that a list offers.
+    """Yield (label, query string) of each page to request from a list.
 
-    pairs: combine each choice of a filter with each order, only on the first page.
+    pairs: yield each choice of a filter in each order, but without its last page.
     """
     page = browser.get(LISTS[name]).context_data["cl"]
     yield "as it opens", ""

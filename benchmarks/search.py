@@ -5,9 +5,9 @@
 Creates a new database on the server of CI_DATABASE_URL and fills it. Sends typical
 searches to the page /search/, prints the medians and the sizes, and drops the database.
 
-A transcript has a hundred made-up words. They are as frequent as the words of a real
-language (Zipf's law). A third of the transcripts are in Chinese, Thai or Hindi letters.
-The column `words` is empty: a search reads it only for the results on its page.
+A transcript has a hundred made-up words. Their frequencies follow Zipf's law, as in a
+real language. A third of the transcripts are in Chinese, Thai or Hindi letters. The
+column `words` is empty, because a search reads it only for the results on its page.
 """
 
 import argparse
@@ -69,7 +69,7 @@ def hash_of(syllable: str) -> int:
 
 
 def texts(count: int) -> Iterator[str]:
-    """Yield texts. Of each nine, three are in the SCRIPTS, and six in Latin script."""
+    """Yield texts: one in each of the SCRIPTS, six in Latin script, and so on."""
     others = list(SCRIPTS.values())
     for number in range(count):
         said = chance.choices(KNOWN, cum_weights=WEIGHTS, k=WORDS_SAID)

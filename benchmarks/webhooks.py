@@ -35,7 +35,7 @@ from tests.chaos.waiting import free_port
 
 GOAL = 0.8
 # Calls per group. All calls of a group get the first status, then all get the next one.
-# Then the next group follows with new calls: a repeated status would change nothing.
+# Each group has new calls, because a repeated status would change nothing.
 CALLS = 400
 STATUSES = {
     "/record/": ["in-progress"],

@@ -29,7 +29,7 @@ from benchmarks.site import (
 )
 from tests.chaos.waiting import free_port
 
-# Goals in transcripts per second, by the worker's options.
+# Goals: {options of the worker: transcripts per second}.
 FINISHED = {(): 5, ("--concurrency", "96"): 10}
 PICKED_UP_MS = {"postgresql": 30, "sqlite": 200}
 IDLE_TRANSACTIONS = 60  # a minute

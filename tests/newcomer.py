@@ -80,7 +80,7 @@ def processes_in(folder: Path) -> list[str]:
             line = path.read_bytes().replace(b"\0", b" ").decode(errors="replace")
             where = os.readlink(path.parent / "cwd")
         except OSError:
-            continue  # the process ended while we looked, or is not ours to see
+            continue  # the process has ended, or belongs to another user
         if where.startswith(str(folder)):
             found.append(line)
     return found

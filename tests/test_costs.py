@@ -75,7 +75,8 @@ def test_queries_of_each_webhook(signed_post, queries):
 def test_queries_and_requests_from_a_recording_to_its_words(
     client, signed_post, vendors, queries, monkeypatch
 ):
-    # Remember for the whole test that no vendor is paused. The default is only 1 s.
+    # Query only once whether a vendor is paused. With the default of 1 s, a slow run of
+    # this test would query again.
     monkeypatch.setattr(pauses, "SECONDS_WITHOUT_PAUSE", 60)
     call = a_call()
     for delivery in deliveries(call):

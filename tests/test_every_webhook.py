@@ -102,7 +102,6 @@ def test_every_route_with_a_webhook_prefix_is_a_webhook():
 
 
 def test_the_path_of_every_webhook_is_one_of_webhook_paths():
-    """The settings treat these paths differently. One example: no redirect to https."""
     for route, view in addresses():
         if is_webhook(view) and not is_api(route):
             assert route.startswith(django_settings.WEBHOOK_PATHS), route

@@ -23,8 +23,9 @@ def save_twice(
 ) -> None:
     """POST forms to two paths at once. Both requests validate before one saves.
 
+    Prints the answers, and how many rows have `value`.
     fields: the form, or a function that returns the form for a path.
-    value: what both forms save, as {column: value}. Prints how many rows have it.
+    value: what both forms save, as {column: value}.
     """
     from django.contrib.auth.models import User
     from django.db import connection
