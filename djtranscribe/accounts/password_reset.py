@@ -78,9 +78,9 @@ def send_link(user_pk: int) -> None:
     """Create a link and send it, unless the account got one within LINK_INTERVAL.
 
     Do nothing if the account is not active or was deleted.
-    The link is created here, because it is secret and must not be in the queue. The
-    interval begins here, too: if the queue loses the message, the user can ask again at
-    once.
+    The link is secret and must not be in the queue, so this task creates it.
+    LINK_INTERVAL begins when this task runs. If the queue loses the task, the user can
+    ask again at once.
     """
     user = User.objects.filter(pk=user_pk, is_active=True).first()
     if user is None or not claim_link(user):
