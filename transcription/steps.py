@@ -39,8 +39,8 @@ guard_request = VendorPause.objects.guard_request
 # After this many failures, ask Twilio whether the recording was deleted. Before that, a
 # 404 may mean that the audio is not ready yet.
 NOT_READY = 3
-# Most jobs end within minutes. If a job takes longer than this, the transcript fails in
-# the end. Only then can a person retry it, and retention can delete it.
+# Most jobs end within minutes. If a job takes longer than this, the transcript fails
+# after some retries. Then a person can retry it, and retention can delete it.
 MAX_JOB_TIME = timedelta(hours=24)
 # The longest time that a request to AssemblyAI may take.
 REQUEST_SECONDS = sum(assemblyai_client.TIMEOUT_SECONDS)
@@ -196,8 +196,8 @@ def create_job(transcript: Transcript, body: dict[str, Any]) -> dict[str, Any]:
 def wait_for_request_timeout(transcript: Transcript) -> None:
     """Wait until the request of a dead worker can no longer arrive at AssemblyAI."""
     longest = timedelta(seconds=REQUEST_SECONDS)
-    # NOT_KILLED subtracts the 1 that this worker added to `kills`. The dead worker is
-    # still counted, because this transcript may have killed it.
+    # Keep the dead worker in `kills`, because this transcript may have killed it. By
+    # default, `release` sets `kills` to 0.
     transcript.release(wait=longest, status=Status.LOST, kills=NOT_KILLED)
 
 
@@ -264,8 +264,8 @@ def refresh(transcript: Transcript) -> None:
         else:
             transcript.finish(cost=cost, **columns)
     else:
-        # Store AssemblyAI's status, even an unknown one. But after a status such as
-        # "pending", the next step would not be `refresh`: store QUEUED instead.
+        # Store AssemblyAI's status, even an unknown one. But a status such as "pending"
+        # starts another step in STEPS. Then store QUEUED, so that `refresh` follows.
         if not status or STEPS.get(status, refresh) is not refresh:
             status = Status.QUEUED
         submitted_at = transcript.submitted_at or transcript.created_at

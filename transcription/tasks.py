@@ -109,7 +109,8 @@ def enqueue_once(transcript_pk: int, priority: int = 0) -> bool:
 
     Duplicates are harmless, but a long queue is slow. If a message is lost, `sweep`
     queues another one.
-    priority: `Transcript.priority`, or 0 if a person waits for this transcript.
+    priority: `Transcript.priority`, which is negative for old recordings. Use 0 if a
+    person waits for this transcript.
     """
     now = timezone.now()
     silent = Transcript.objects.without_message(now).filter(pk=transcript_pk)

@@ -35,11 +35,12 @@ def record_lost_job(transcript: Transcript, deletion: Deletion) -> None:
 
 
 def count_failures(before: int, error: VendorError | OSError) -> int:
-    """Return the number of errors in a row after this error.
+    """Return the number of errors in a row, including this error.
 
-    before: the number before this error.
-    If the error is about our account, such as a rate limit: MAX_FAILURES. If it is
-    about one row or one file: 0, because other rows may succeed.
+    before: the number without this error.
+    If the cause is our account, such as a wrong API key, return MAX_FAILURES: the next
+    requests would fail, too. If the cause is one row or file, return 0: others may
+    succeed.
     """
     if isinstance(error, OSError) or (error.permanent and not error.account):
         return 0

@@ -174,7 +174,7 @@ def place_changes(old: list[Word], changes: list[Change], new: list[Word]) -> Ca
     known = sorted(place)
     result = CarryOver([], [], [])
     for change in changes:
-        # The nearest words before and after the change that both transcripts have.
+        # The nearest words that both transcripts have, before and after the change.
         before = known[bisect_left(known, change.first) - 1]
         after = known[bisect_left(known, change.last)]
         here = change._replace(first=place[before] + 1, last=place[after])

@@ -35,7 +35,7 @@ def find_replacements(
         texts[first + 1 : last + 1] = [""] * (last - first)
         begin, end = words[first].at, words[last].at + words[last].span
         if touched and touched[-1].last > begin:
-            # The last change ends in the saved correction in which this place begins.
+            # This place and the last change replace words of the same saved correction.
             # Extend that change, because changes must not overlap.
             touched[-1] = touched[-1]._replace(last=end)
         else:
@@ -64,8 +64,8 @@ def _is_replaced(
     wished: the words of the replacement, such as `blood test`.
     """
     if sought == wished:
-        # For example, replace `blood` by `Blood`: bare words do not show which of them
-        # is in the text. So replace each occurrence.
+        # Only case or punctuation changes, for example `blood` to `Blood`. In `words`,
+        # both are `blood` (see `bare_word`), so replace each occurrence.
         return False
     starts = (first - offset for offset, _ in _places(wished, sought))
     return any(at >= 0 and words[at : at + len(wished)] == wished for at in starts)

@@ -21,8 +21,8 @@ from transcription.words import Word, join_words, original_words
 class PageTurn(NamedTuple):
     first: int  # index of the turn's first original word
     end: int  # index after its last original word
-    # Index of the first original word that no correction of the turn before replaces.
-    # If `first` is 10, and such a correction replaces the words 8 to 11, this is 12.
+    # Usually `first`. But if `first` is 10, and a correction that begins in an earlier
+    # turn replaces the words 8 to 11, this is 12: the earlier turn shows the new text.
     begins: int
     speaker: str
     clock: str
@@ -129,8 +129,8 @@ def turns_in_ranges(
         for row in _live_corrections(transcript)
         if row.first < end and row.last > begin
     ]
-    # Also read the word before and the word after. If a correction adds words at the
-    # beginning or end, the times of these words depend on this neighbour.
+    # Also read the word before and the word after. `apply_changes` needs their times if
+    # a correction adds words at the beginning or end.
     begin = max(0, min([begin, *(row.first for row in rows)]) - 1)
     end = max([end, *(row.last for row in rows)]) + 1
     return list(_turns(bounds, original.words(begin, end), begin, rows))

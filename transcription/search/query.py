@@ -68,9 +68,9 @@ class Query:
 
         path: the lookup from a row to its call, such as `recording__call__`. "" if the
         rows are calls.
-        `after:` and `before:` test the day of the row, because some transcripts have no
-        call. Only together with `tag:`, `to:` or `by:` (without a minus), they test the
-        day of the call.
+        If the query has `tag:`, `to:` or `by:` (without a minus), `after:` and
+        `before:` test the day of the call. Otherwise they test the day of the row,
+        because a transcript may have no call.
         """
         for operator in self.operators:
             is_of_rows = operator.is_day and not self.finds_calls
