@@ -97,8 +97,8 @@ def is_direct() -> bool:
     """Return whether there is no pooler, such as PgBouncer, in front of PostgreSQL.
 
     With a pooler, the next statement may run on another connection, where nothing is
-    prepared. A pooler also invents the process ID that the driver gets when it
-    connects, so this ID differs from the real one.
+    prepared. A pooler tells the driver an invented process ID. So this function
+    compares that ID with the real one.
     """
     driver: Any = connection
     with connection.cursor() as cursor:

@@ -73,8 +73,8 @@ class LineFormatter(logging.Formatter):
     """
 
     def format(self, record: logging.LogRecord) -> str:
-        # Another handler may have stored a traceback with the message in exc_text. If
-        # exc_text is empty, logging calls our formatException.
+        # Another handler may have stored its own traceback here, with the exception's
+        # message. Remove it, so that logging calls our formatException.
         record.exc_text = None
         return super().format(record)
 

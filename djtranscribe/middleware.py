@@ -80,10 +80,10 @@ def webhook_at(path: str) -> ResolverMatch | None:
 
 
 def drop_invalid_session_cookie(get_response: Handler) -> Handler:
-    """Ignore a session cookie unless it has only letters and digits.
+    """Ignore a session cookie with characters other than letters and digits.
 
-    Django would look for it in the database. PostgreSQL raises an error for a NUL
-    character, so the response would be a 500.
+    Django would search the database for the cookie. If the cookie contains NUL,
+    PostgreSQL raises an error, and the response would be a 500.
     """
 
     def middleware(request: HttpRequest) -> HttpResponse:

@@ -52,8 +52,7 @@ if split_url(BASE_URL).hostname:
     # the request by http. Without this setting, Django could refuse forms.
     CSRF_TRUSTED_ORIGINS.append("{0.scheme}://{0.netloc}".format(split_url(BASE_URL)))
 # The path of BASE_URL: `/calls` for https://example.com/calls, empty without a path.
-# FORCE_SCRIPT_NAME replaces the server's SCRIPT_NAME. Otherwise URLs could have the
-# path twice.
+# reverse() puts FORCE_SCRIPT_NAME before each URL and ignores the server's SCRIPT_NAME.
 PREFIX = split_url(BASE_URL).path.rstrip("/")
 FORCE_SCRIPT_NAME = PREFIX or None
 
@@ -64,7 +63,7 @@ TWILIO_AUTH_TOKEN = text("TWILIO_AUTH_TOKEN")
 # Older tokens. We still accept webhooks that Twilio has signed with one of them.
 TWILIO_AUTH_TOKEN_FALLBACKS = comma_separated("TWILIO_AUTH_TOKEN_FALLBACKS")
 TWILIO_PHONE_NUMBER = text("TWILIO_PHONE_NUMBER")
-# If it is set, requests to Twilio use this key. Then the auth token only verifies
+# With an API key, requests to Twilio use the key. The auth token then only verifies
 # webhooks.
 TWILIO_API_KEY = text("TWILIO_API_KEY")
 TWILIO_API_SECRET = text("TWILIO_API_SECRET")
@@ -72,8 +71,8 @@ TWILIO_REGION = text("TWILIO_REGION")
 TWILIO_EDGE = text("TWILIO_EDGE")
 TWILIO_API_URL = text("TWILIO_API_URL", "https://api.twilio.com")
 
-# ISO codes of the allowed countries. If it is empty, we call only the country of our
-# number.
+# ISO codes of the allowed countries. If the list is empty, we call only the country of
+# our number.
 DIAL_COUNTRIES = [code.upper() for code in comma_separated("DIAL_COUNTRIES")]
 MAX_CALLS_PER_OPERATOR_HOUR = integer("MAX_CALLS_PER_OPERATOR_HOUR", 60)
 MAX_CALLS_PER_NUMBER_DAY = integer("MAX_CALLS_PER_NUMBER_DAY", 5)
@@ -350,7 +349,7 @@ with refuse_invalid_url("DATABASE_URL", "postgres://user:password@host:5432/name
 if DATABASES["default"]["ENGINE"] == "django.db.backends.postgresql":
     # Without this, statements cannot be prepared, see djtranscribe/database.py.
     DATABASES["default"].setdefault("OPTIONS", {})["server_side_binding"] = True
-    # PgBouncer in transaction mode loses these cursors between two fetches.
+    # PgBouncer in transaction mode loses server-side cursors between two fetches.
     DATABASES["default"]["DISABLE_SERVER_SIDE_CURSORS"] = True
 if DATABASES["default"]["ENGINE"] == "django.db.backends.sqlite3":
     # Without these options, 80 % of the requests failed at 200 webhooks a second

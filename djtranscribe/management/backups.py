@@ -66,7 +66,7 @@ def write(
 def read(archive: Path, folder: Path, show_progress: Callable[[int], None]) -> int:
     """Replace the database and store the audio. Return the number of audio files.
 
-    folder: for the dump and, on PostgreSQL, the SQL script that is made of it.
+    folder: for temporary files: the dump and, on PostgreSQL, an SQL script.
     show_progress: as in `write`. Raises CommandError.
     """
     expected = DUMPS[connection.vendor]
@@ -171,8 +171,8 @@ def load_database(dump: Path) -> None:
         # --no-privileges: the roles of the dump may not exist here.
         restore_options = ("--clean", "--if-exists", "--no-owner", "--no-privileges")
         run("pg_restore", *restore_options, f"--file={script}", str(dump))
-        # Delete all tables first. The script deletes only the tables of the dump, which
-        # fails if a table that was added after the backup refers to one of them.
+        # Delete all tables first. The script deletes only the tables of the dump. It
+        # would fail if a newer table has a foreign key to one of them.
         psql_options = [
             *("--no-psqlrc", "--single-transaction", "--set=ON_ERROR_STOP=1"),
             *drop_tables_option(),

@@ -39,10 +39,12 @@ Item = TypeVar("Item")
 
 
 class Row:
-    """A line of the table: how many items were compared, missing here and repaired.
+    """A line of the table.
 
-    A new difference is, for example, a call that ended ten seconds ago: our own checks
-    would soon find it. `missing` and `repaired` do not count new differences.
+    missing: differences between the vendor's data and ours. They do not include new
+    differences, which our own checks would soon find. For example, a call ended ten
+    seconds ago.
+    repaired: how many of the `missing` were repaired.
     ready: new differences that were repaired.
     busy: new differences that were not repaired, and jobs that `find_and_store_job` did
     not store.
@@ -64,9 +66,9 @@ class Row:
     ) -> None:
         """Count a difference between the vendor's data and ours.
 
-        happened_at: when the vendor's data changed, or when our next check is due. The
-        difference is new (see Row) if this time is less than RECOVER_SECONDS ago or in
-        the future. None: the difference is not new.
+        happened_at: when the vendor's data changed, or when our next check is due. If
+        this is in the future or less than RECOVER_SECONDS ago, the difference is new
+        (see Row). Without a time, it is not new.
         """
         recover = timedelta(seconds=settings.RECOVER_SECONDS)
         if happened_at and happened_at > timezone.now() - recover:
@@ -87,12 +89,12 @@ class Row:
 
 def calls(row: Row, begin: datetime) -> None:
     """Compare calls. Repair their status, their price, and missing SIDs."""
-    # Skip finished calls without a SID, because Twilio never made them. Exception: if a
-    # `leg` (the operator's phone) is unfinished, ask_twilio marks the leg as failed.
+    # Look at calls without a SID if the call or its leg (the operator's phone) is
+    # unfinished. Twilio never made the other calls without a SID.
     has_one_phone = ~Q(kind=Call.Kind.CONVERSATION)
-    is_over = has_one_phone | Q(leg__status__in=Call.FINISHED)
+    has_no_open_leg = has_one_phone | Q(leg__status__in=Call.FINISHED)
     lost = Call.objects.filter(sid=None, created_at__gte=begin)
-    for call in lost.exclude(is_over, status__in=Call.FINISHED):
+    for call in lost.exclude(has_no_open_leg, status__in=Call.FINISHED):
         ask_twilio(call)
         call.refresh_from_db()
         row.count_difference(repaired=bool(call.sid) or call.is_finished)
@@ -103,8 +105,8 @@ def calls(row: Row, begin: datetime) -> None:
             continue
         phone = known.phone_of(news)
         if differs(phone, news):
-            # Twilio gives no time for a price, so use the time of our next check. If
-            # the check is long overdue, or there is none, the price counts as missing.
+            # Twilio gives no time for a price. But if our next check is still to come,
+            # it would find the price, so the difference is new (see Row).
             is_behind = Call.rank(news.status) > phone.current_rank
             happened_at = news.last_event_at if is_behind else known.next_check_at
             known.apply(news)
@@ -218,8 +220,9 @@ def start_once(pk: int) -> bool:
 def find_and_store_job(transcript: Transcript) -> bool:
     """Find and store the job of a transcript, after AssemblyAI's response was lost.
 
-    Return False if no job was found, if a worker is working on the transcript, or if
-    its status is not in UNANSWERED any more. This does not wait for `next_attempt_at`.
+    Do this even if the transcript's `next_attempt_at` is in the future. Return False if
+    no job was found, if a worker is working on the transcript, or if its status is not
+    in UNANSWERED any more.
     """
     lease = uuid4()
     rows = Transcript.objects.filter(pk=transcript.pk)

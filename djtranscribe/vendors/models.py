@@ -69,8 +69,8 @@ class VendorPauseQuerySet(models.QuerySet["VendorPause"]):
                 self.start(error, what)
             raise
         if pause and not is_free:
-            # Keep a BUSY pause if another request was refused meanwhile: that request
-            # has changed probe_at.
+            # If another request has extended the BUSY pause meanwhile, `probe_at` in
+            # the database has changed, and the pause is not over.
             is_over = Q(refused=BUSY, probe_at=pause.probe_at)
             proven = self.filter(Q(refused__in={"", what}) | is_over, pk=pause.pk)
             if not proven.delete()[0] and not what:

@@ -35,7 +35,7 @@ Verdict = WebhookDelivery.Verdict
 Handler = Callable[[str, Mapping[str, Any]], HttpResponse]
 
 handlers: dict[str, Handler] = {}
-# Kind of request with which Twilio asks for the TwiML of an incoming call.
+# Kind of the request that Twilio sends when somebody calls our number.
 INCOMING_CALL = "twilio-answer"
 
 
@@ -120,9 +120,8 @@ def accept(delivery: WebhookDelivery) -> HttpResponse:
 def repeatable_kinds() -> set[str]:
     """Return the kinds that may be replayed.
 
-    INCOMING_CALL is left out: if a call has no row, its handler stores a new row in
-    progress. A replay could do this for a call that we deleted, or did not take
-    (blocked number, too many calls).
+    INCOMING_CALL is left out: its view stores a new call, in progress, if there is no
+    row with this SID. So a replay could store a call that we have deleted or refused.
     Kinds of older versions are left out, because they have no handler.
     """
     return handlers.keys() - {INCOMING_CALL}

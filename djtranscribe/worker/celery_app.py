@@ -1,10 +1,8 @@
 """Send messages through RabbitMQ or Redis, with Celery, if TASK_BROKER_URL is set.
 
 Celery only carries messages. We do not use its results, its retries of tasks, or its
-scheduler. If a broker loses a message, maintenance.py or the next check of a call
-queues the work again. Only `send_link` (password reset) is not queued again: the user
-can ask for another link. Django loads this module before our models, so this module
-must not import models.
+scheduler. Django loads this module before our models, so this module must not import
+models.
 """
 
 import logging

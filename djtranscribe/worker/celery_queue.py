@@ -66,7 +66,8 @@ class CeleryQueue:
         if waiting is None:
             return True
         if waiting >= BACKLOG and not back_fill:
-            # Subtract the back-fills: `announced_at` is set while a message waits.
+            # Subtract the messages for old recordings (priority below 0). While such a
+            # message waits, its transcript has `announced_at`.
             rows = Transcript.objects.unfinished().filter(priority__lt=0)
             waiting -= rows.exclude(announced_at=None).count()
         return waiting >= BACKLOG

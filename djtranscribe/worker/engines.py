@@ -22,9 +22,9 @@ BACKLOG = 200
 class Engine(Protocol):
     """A queue of messages, and the threads of a worker that run them.
 
-    A message may be lost. Then maintenance.py or the next check of a call queues the
-    work again. Only `send_link` (password reset) is not queued again: the user can ask
-    for another link.
+    If a message is lost, maintenance.py queues the work again. Exceptions: the next
+    `check_call` of the same call queues `hang_up` again. Nothing queues `send_link`
+    (password reset) again: the user can ask for another link.
     """
 
     def start(self, concurrency: int, wakeups: Wakeups, stopping: Event) -> None:
