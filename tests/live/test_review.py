@@ -593,9 +593,11 @@ def test_repeated_correction_is_suggested_as_a_term_and_used_next_time(
         if page.get_by_label("Username").is_visible():
             sign_in(page)
         heard = page.locator(".turn-text").inner_text()
-        assert "alveolar for her" in heard
+        # What the recogniser hears instead of "albuterol" depends on the CPU.
+        [misheard] = re.findall(r"pain and (.+ for her)", heard)
+        assert "albuterol" not in misheard
         page.get_by_text("Find and replace").click()
-        page.get_by_label("Find").fill("alveolar for her")
+        page.get_by_label("Find").fill(misheard)
         page.get_by_label("Replace with").fill("albuterol for her")
         page.get_by_role("button", name="Preview").click()
         page.get_by_role("button", name="Replace 1 place").click()
@@ -611,7 +613,8 @@ def test_repeated_correction_is_suggested_as_a_term_and_used_next_time(
     page.goto(transcript)
     transcribe_again(page, "Front desk")
 
-    assert "albuterol for her" in page.locator(".turn-text").inner_text()
+    heard = page.locator(".turn-text").inner_text()
+    assert re.search(r"pain and albuterol,? for her", heard)
     assert page.locator(".corrected").count() == 0
     page.close()
 
