@@ -89,8 +89,8 @@ def call_page(request: HttpRequest, uuid: str) -> HttpResponse:
         ]
         Access.objects.log(request.user, Access.Action.READ, read)
     context = {
-        # The newest transcript with a text. A text counts even if a person has removed
-        # all its words, because the viewer can undo this.
+        # The newest transcript with a text. Also show it if a person has removed all
+        # its words: the user can undo this on the page.
         "shown": next(
             (
                 each

@@ -16,11 +16,11 @@ from caller.twilio.client import OPERATOR_RINGS_SECONDS
 # The events are one string, because the SDK would render a list as Python's repr.
 RECORDING_EVENTS = "completed absent"
 LEG_EVENTS = "initiated ringing answered completed"
-# After the sentence, the operator has this long to press a key.
+# How long Twilio waits for the operator to press a key (see `ask_operator`).
 KEY_SECONDS = 10
 # The other party's phone rings for this long. Twilio may add five seconds.
 OTHER_RINGS_SECONDS = 30
-# Placeholder for the call's UUID in a cached document that several calls use.
+# Placeholder for the call's UUID in cached TwiML (see `_record`).
 PLACEHOLDER_UUID = UUID(int=0)
 # XML cannot contain these characters, not even escaped (w3.org/TR/xml, 2.2). Names of
 # contacts from an address book may have them.
@@ -36,8 +36,8 @@ def say(response: VoiceResponse, sentence: speech.Sentence) -> None:
 def record(call: Call, notice: speech.Sentence, text: str = "") -> str:
     """Play the call's notice (or `text`) and the beep, then record.
 
-    notice: the language and the voice. Its text is not used, because the setting may
-    change before Twilio repeats the request. `call.notice` stays the same.
+    notice: only its language and voice are used. The words are those of `call.notice`,
+    which is stored as evidence of consent.
     text: the words to play if the person has already heard a part of `call.notice`.
     """
     document = _record(

@@ -1,7 +1,7 @@
 """The languages and voices of Twilio's <Say>.
 
-Source: twilio.com/docs/voice/twiml/say/text-speech (a stored copy of this page, read on
-27 November 2026). am-ET, en-CA, sr-RS and uk-UA are from Twilio's Node SDK. Twilio
+Source: a saved copy of twilio.com/docs/voice/twiml/say/text-speech, read on 27
+November 2026. am-ET, en-CA, sr-RS and uk-UA are from Twilio's Node SDK. Twilio
 sometimes adds languages, so a language that is missing here causes only a warning.
 """
 
@@ -26,7 +26,7 @@ SPELLINGS = {
     "nn": "nb-NO",
     "tl": "fil-PH",
 }
-# The spelling of voices that SAY_VOICE may name.
+# Valid forms of SAY_VOICE.
 VOICE = re.compile(
     r"man|woman|Polly\.(?P<polly>[A-Z][^\W\d_]+)(-Neural|-Generative)?"
     r"|Google\.(?P<locale>[a-z]{2,3}-[A-Z]{2})-\w+(-\w+)*"
