@@ -104,9 +104,9 @@ def _next_agreement(
 ) -> tuple[int | None, int]:
     """Return the nearest place in the text where the text and the list agree again.
 
-    They agree at a place if the text has two successive words of the list there. At the
-    end of the list, one word is enough. Of several places, the nearest is the one that
-    skips the fewest words of text and list together.
+    They agree at a place if the text has two successive words of the list there, or the
+    last word of the list. The nearest place is the one with the fewest skipped words:
+    skipped words of the text plus skipped words of the list.
     Returns (index in the text or None, number of words of the list to skip).
     """
     best: tuple[int, int | None, int] = (REACH_WORDS * 4, None, 0)
@@ -140,9 +140,9 @@ def _agrees(text: str, at: int, word: str, following: list[str]) -> bool:
 def _unmatched_words(
     text: str, begin: int, end: int, unmatched: list[ListedWord]
 ) -> Iterator[AlignedWord]:
-    """Yield the words of text[begin:end]. None of them matches a word of the list.
+    """Yield the words of text[begin:end], which have no match in the list.
 
-    unmatched: the words of the list at this place. None of them matches the text.
+    unmatched: the words of the list at this place, which have no match in the text.
     """
     said = list(re.finditer(r"\S+", text[begin:end]))
     for number, found in enumerate(said):

@@ -16,8 +16,8 @@ from transcription.assemblyai import speech_models
 from transcription.assemblyai.client import TIMEOUT_SECONDS
 from transcription.notifications.webhook import key_of
 
-# RECOVER_SECONDS and LEASE_SECONDS may each be at most this. A call is checked after
-# RECOVER_SECONDS / 3, which must not be longer than call_queries.MAX_WAIT.
+# The highest allowed value of RECOVER_SECONDS and of LEASE_SECONDS. A call is checked
+# after RECOVER_SECONDS / 3: this must be at most call_queries.MAX_WAIT (20 minutes).
 MAX_SECONDS = 3600
 # The form of a policy's name in REDACT_PII. Only the form is checked, because
 # AssemblyAI has dozens of policies and sometimes adds new ones.

@@ -74,9 +74,9 @@ def killed_workers_message(work: str) -> str:
 def hold_lease(row: Any) -> Iterator[None]:
     """Context manager for the work on a row that was just claimed.
 
-    After an exception (lease lost, database down, Ctrl-C), subtract 1 from the row's
-    `kills`, because this process is alive. If the process is already stopping, subtract
-    1 at the start (see `stop_counting_kills`).
+    The claim added 1 to the row's `kills`. After an exception (lease lost, database
+    down, Ctrl-C), subtract this 1, because this process is alive. If the process is
+    stopping, subtract it before the work begins (see `stop_counting_kills`).
     """
     _uncount()
     _held[row.lease] = row

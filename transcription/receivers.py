@@ -43,11 +43,9 @@ def find_mistakes(instance: Transcript, origin: Any, **kwargs: Any) -> None:
 
 @receiver(post_delete, sender=Transcript)
 def record_deletion(instance: Transcript, origin: Any, **kwargs: Any) -> None:
-    """Store in the recording when its transcript was deleted.
-
-    Django sends this signal for each deleted transcript. After the first signal, also
-    subtract the mistakes of all these transcripts from the counts in Mistake.
-    """
+    """Store the time of the deletion in the transcript's recording."""
+    # `find_mistakes` has stored the mistakes of all transcripts that are deleted now.
+    # When the first signal arrives, subtract all of them from the counts.
     if removed := vars(origin).pop("removed_mistakes", None):
         remove_from_counts(removed.values())
     Recording.objects.filter(pk=instance.recording_id).update(

@@ -160,11 +160,11 @@ def refused_at(transcript: Transcript, body: dict[str, Any]) -> datetime | None:
 
 
 def should_wait_for_others(transcript: Transcript) -> bool:
-    """Return whether transcripts that were never refused should be submitted first.
+    """Return whether a refused transcript must wait until others were submitted.
 
-    During a pause, one request from time to time tests whether AssemblyAI accepts
-    transcripts again. If only this transcript's recording was refused, the test with
-    this transcript would fail each time.
+    During a pause, we submit one transcript from time to time, to test whether
+    AssemblyAI accepts our settings. Test with a transcript that was never refused, if
+    there is one: AssemblyAI may refuse only the recording of this transcript.
     """
     if not transcript.refused_at:
         return False

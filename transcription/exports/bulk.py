@@ -18,8 +18,8 @@ from transcription.exports.fonts import MissingFont
 from transcription.exports.formats import FORMATS
 from transcription.models import Transcript
 
-# How many transcripts are loaded at once. With words only 5, because the words of a
-# call of one hour take 4 MB of memory.
+# How many transcripts are loaded at once: only 5 if their words are loaded, too. The
+# words of a call of one hour take 4 MB of memory.
 BATCH_SIZE, BATCH_SIZE_WITH_WORDS = 100, 5
 # A cell that starts with one of these is a formula for Excel, LibreOffice and Google
 # Sheets. See owasp.org/www-community/attacks/CSV_Injection

@@ -31,7 +31,8 @@ SYSTEM = (
     "/System/Library/Fonts",
     "C:/Windows/Fonts",
 )
-# {first word of a letter's Unicode name: Debian package with a font for the letter}.
+# Debian packages to suggest in MissingFont. A key is the first word of the letter's
+# Unicode name, such as HANGUL for “HANGUL SYLLABLE GA”.
 # Do not use fonts-noto-cjk: its fonts have no TrueType outlines (see `_read`).
 DEBIAN = dict.fromkeys(
     ("CJK", "HIRAGANA", "KATAKANA", "IDEOGRAPHIC", "BOPOMOFO", "FULLWIDTH"),
@@ -75,7 +76,7 @@ def fonts_for(text: str) -> list[Font]:
 
 
 def _is_optional(letter: str) -> bool:
-    """Return whether this is a space, control or accent, which fonts may lack."""
+    """Return whether a font may lack this: a space, an accent, a control character."""
     return letter.isspace() or unicodedata.category(letter) in ("Cf", "Cc", "Mn")
 
 

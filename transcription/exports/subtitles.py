@@ -90,7 +90,7 @@ def split_turn(turn: list[Word], speakers: bool) -> Iterator[list[Word]]:
 
 
 def merge_short_turns(groups: list[list[Word]]) -> list[list[list[Word]]]:
-    """Return the list of groups (see `split_turn`) that each cue shows.
+    """Return for each cue the list of groups (see `split_turn`) that it shows.
 
     A quick answer is shown in the cue of the group before it, see `fits_cue`.
     """

@@ -94,8 +94,8 @@ class TranscriptQuerySet(models.QuerySet["Transcript"]):
         `announced_at` is set just before a message (tasks.advance) is queued. It is
         None again when a worker has received the message.
         """
-        # After this time, a message counts as lost: the process may have died after it
-        # set `announced_at` and before it queued the message.
+        # An older message counts as lost: the process may have died after it set
+        # `announced_at` and before it queued the message.
         oldest = now - timedelta(seconds=settings.RECOVER_SECONDS / 3)
         return self.exclude(announced_at__gt=oldest, announced_at__lte=now)
 
@@ -117,7 +117,7 @@ class TranscriptQuerySet(models.QuerySet["Transcript"]):
 
     def suspected(self, now: datetime) -> TranscriptQuerySet:
         """Suspects (see SUSPECT_KILLS) that are leased now."""
-        # Not kills__gte: `kills` of a leased row is the number of dead workers plus 1.
+        # A lease adds 1 to `kills`, so a leased suspect has more than SUSPECT_KILLS.
         rows = self.unfinished().filter(kills__gt=SUSPECT_KILLS)
         return rows.exclude(unleased(now, timedelta(seconds=settings.LEASE_SECONDS)))
 

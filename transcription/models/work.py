@@ -231,8 +231,8 @@ class Work(models.Model):
 
         Raises LeaseLost.
         """
-        # The 1 counts this worker, which holds the lease (see leases.py). Workers that
-        # died at the finished step do not count for the next step.
+        # Set `kills` to 1, for this worker (see leases.py). Workers that died at the
+        # finished step do not count for the next step.
         self.store_or_raise(
             attempts=0,
             error="",

@@ -251,11 +251,9 @@ class Notification(models.Model):
         return self._release(self._mine(), state=self.State.GIVEN_UP, answer=reason)
 
     def send_again(self) -> bool:
-        """Queue the message again in any state.
+        """Queue the message again, even if it was sent. Its UUID stays the same.
 
         Return False if a worker is sending it now, or if the row was deleted.
-
-        The UUID stays the same, so that receivers can drop duplicates.
         """
         now = timezone.now()
         idle = Notification.objects.filter(unleased(now, LEASE), pk=self.pk)

@@ -2,8 +2,8 @@
 
 `erase_slice` deletes one call: at Twilio, then at AssemblyAI, then in our database. A
 round tries each call once, and skips a call that cannot be deleted yet. If it skipped a
-call, retention.tasks.sweep starts a new round within an hour. After MAX_FAILURES, a
-vendor seems to be down: then the round pauses until the next sweep.
+call, retention.tasks.sweep starts a new round within an hour. After MAX_FAILURES errors
+in a row, a vendor seems to be down: the round pauses until the next sweep.
 """
 
 import json
@@ -64,10 +64,10 @@ def summary(numbers: Collection[str]) -> dict[str, int]:
 
 
 def erase_slice(deletion: Deletion) -> bool:
-    """Erase one call that this round has not tried yet.
+    """Erase the next call of the round (see the module docstring).
 
-    If the round has erased every call, erase all other data and finish the deletion. If
-    the round has tried every call but skipped one, end the round.
+    If the round has tried all calls, end the round. If all calls are erased, also erase
+    the person's other data and finish the deletion.
     Return whether to continue at once. Raises LeaseLost.
     """
     overwrite_deleted()
