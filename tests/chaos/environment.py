@@ -15,7 +15,7 @@ PHONE_NUMBER = "+14155550100"
 KEY = "chaos-key"
 
 ENVIRON = {
-    # Set all names in a developer's .env to "": .env only fills in missing variables.
+    # A developer's .env must not change the tests, so set all of its names to "".
     **dict.fromkeys(dotenv_values(ROOT / ".env"), ""),
     "PATH": os.environ["PATH"],
     "PYTHONUNBUFFERED": "1",

@@ -225,21 +225,22 @@ def refused_uploads(house: House) -> list[datetime]:
 
 
 def waits_for_us(house: House, number: str) -> bool:
-    """Return whether the transcript waits because of a fault of our account."""
+    """Return whether the transcript waits because AssemblyAI refuses our account."""
     rows = house.transcripts(number)
     return bool(rows) and rows[0]["error_class"] == "account"
 
 
 FINISHED = ("completed", "error")
+AGAIN = "right text by a second job"
+EMPTY = "completed, empty"
+FINAL = "final, the reason on the page"
+# {error of the first job of AssemblyAI: how the transcript ends}
 ENDS = {
-    # After these errors of the first job, a second job has the text.
-    "Download error, unable to download the file. Please make sure it exists.": 2,
-    "Cannot access uploaded file. Please upload it again.": 2,
-    "Server error, developers have been alerted.": 2,
-    # The transcript is completed without a text.
-    "language_detection cannot be performed on files with no spoken audio.": 1,
-    # The error is final.
-    "File does not appear to contain audio. File type is text/html.": 0,
+    "Download error, unable to download the file. Please make sure it exists.": AGAIN,
+    "Cannot access uploaded file. Please upload it again.": AGAIN,
+    "Server error, developers have been alerted.": AGAIN,
+    "language_detection cannot be performed on files with no spoken audio.": EMPTY,
+    "File does not appear to contain audio. File type is text/html.": FINAL,
 }
 
 
@@ -251,7 +252,7 @@ def test_a_job_that_ends_in_an_error_is_tried_again_or_empty_or_final(
     house.start_worker()
     outcomes = []
 
-    for reason, jobs in ENDS.items():
+    for reason, end in ENDS.items():
         # Dial one call at a time, because the error hits the next job of any call.
         house.assemblyai.next_error(reason)
         number = new_number()
@@ -259,21 +260,18 @@ def test_a_job_that_ends_in_an_error_is_tried_again_or_empty_or_final(
         until("it is finished", lambda n=number: house.status(n) in FINISHED, 60)
         (transcript,) = house.transcripts(number)
         errors = [job["error"] for job in house.assemblyai.jobs_of(transcript)]
-        assert errors == [reason, None][: jobs or 1]
-        if jobs == 2:
+        assert errors == ([reason, None] if end == AGAIN else [reason])
+        if end == AGAIN:
             house.assert_right(number, jobs=2)
-            outcome = "right text by a second job"
-        elif jobs == 1:
+        elif end == EMPTY:
             assert transcript["status"] == "completed"
             assert transcript["text"] == ""
             assert transcript["error_class"] == "no-speech"
-            outcome = "completed, empty"
         else:
             assert transcript["status"] == "error"
             assert reason in transcript["error"]
             assert "File type is text/html" in house.page_of(number)
-            outcome = "final, the reason on the page"
-        outcomes.append(f"{reason.split('.')[0][:30]}… {outcome}")
+        outcomes.append(f"{reason.split('.')[0][:30]}… {end}")
     counted(f"jobs that ended in error: {'; '.join(outcomes)}")
 
 

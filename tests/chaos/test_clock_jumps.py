@@ -148,8 +148,8 @@ def test_clock_jump_during_a_request_causes_no_second_job(
     amid, lost, dialled = new_number(), new_number(), new_number(fate="0002")
     post = "POST /v2/transcript$"
 
-    # The clock jumps while the worker waits for an answer. After a jump forward, the
-    # lease has expired. After a jump back, it ends so late that workers ignore it.
+    # The clock jumps while the worker has a lease. After a jump forward, the lease has
+    # expired. After a jump back, the lease ends an hour too late, so workers ignore it.
     house.assemblyai.fault(post, hang_after=HANGS_SECONDS)
     house.dial(amid)
     until("the job is asked for", lambda: house.assemblyai.requests(post))

@@ -1,4 +1,4 @@
-"""A call's deliveries in any order, twice or an hour late, end in the same rows."""
+"""The webhooks of a call in any order, twice or an hour late, end in the same rows."""
 
 import os
 from collections.abc import Iterator
@@ -23,9 +23,9 @@ EXAMPLES = int(os.environ.get("WEBHOOK_ORDERS", "2000"))
 
 
 def orders(count: int) -> Any:
-    """Generate tuples of (index of a delivery, whether an hour passes before it).
+    """Generate tuples of (index of a webhook, whether an hour passes before it).
 
-    Each delivery comes at least once. One to four deliveries are repeated.
+    Each webhook comes at least once. One to four webhooks are repeated.
     """
     numbers = st.integers(0, count - 1)
     return st.permutations(range(count)).flatmap(
@@ -114,10 +114,7 @@ def rolled_back() -> Iterator[None]:
 
 
 def rows(expected: dict[str, Any]) -> dict[str, list[dict[str, Any]]]:
-    """Return all rows, with only the columns that `expected` contains.
-
-    These columns do not depend on our clock.
-    """
+    """Return all rows, with only the columns that `expected` contains."""
     models = {
         "calls": Call,
         "legs": Leg,

@@ -30,8 +30,8 @@ def reconcile(house: House) -> tuple[dict[str, tuple[int, int]], bool]:
 def test_reconcile_repairs_missed_webhooks_and_has_nothing_left_to_repair(
     new_house, counted
 ):
-    # Only the command may repair rows. So the worker is killed before the command runs,
-    # and its leases are short.
+    # Only the command may repair rows, so the worker is killed first. Its leases are
+    # short, because the command skips leased rows.
     house = new_house(LEASE_SECONDS="5", RECOVER_SECONDS="90")
     twilio, assemblyai = house.twilio, house.assemblyai
     assemblyai.webhooks("lost")

@@ -126,8 +126,8 @@ def test_webhooks_doubled_reversed_and_delayed_end_in_the_same_rows(new_house, c
     assert len({str(rows) for rows in seen.values()}) == 1, seen
 
 
-# Twilio fails each request in QUESTIONS once in each of these ways.
 SILENCE_SECONDS = 20
+# Twilio fails each request in QUESTIONS once in each of these ways.
 FAULTS = {
     "500": {"status": 500, "body": {"message": "oops"}},
     "html": {"html": True},
@@ -159,8 +159,8 @@ def test_twilio_is_polled_until_it_responds_if_webhooks_are_lost(new_house, coun
     for request in QUESTIONS.values():
         for do in FAULTS.values():
             twilio.fault(request, **do)
-    # The list of calls fails until `clear_faults`. Until then, no page may say "nothing
-    # was dialled", although the calls are old enough to be given up.
+    # The list of calls fails until `clear_faults`. So we cannot know whether Twilio has
+    # placed the calls, and no page may say "nothing was dialled".
     twilio.fault(QUESTIONS["list of calls"], times=None, status=503)
     for number in unheard_of:
         let_time_pass(house, number, LISTING_DELAY)

@@ -15,7 +15,8 @@ LEASE_SECONDS = 20
 # Longest time that one request can take, see wait_for_request_timeout in
 # transcription.steps.
 LONGEST_REQUEST_SECONDS = 33.05
-SLACK_SECONDS = 15  # for the next sweep, and to start a worker on a slow machine
+# Time for a worker to start on a slow machine and to find the overdue rows.
+SLACK_SECONDS = 15
 AUDIO_BYTES_PASSED = 30_000
 
 
@@ -61,8 +62,8 @@ def test_killed_worker_loses_no_text_and_causes_no_second_job_at_any_step(
     new_house, counted
 ):
     house = new_house(LEASE_SECONDS=str(LEASE_SECONDS), RECOVER_SECONDS="12")
-    # Lose all webhooks. A retried one would tell us the ID of a job that the killed
-    # worker could not store.
+    # Lose all webhooks. They contain the ID of the job, but the new worker must find
+    # the job without them.
     house.assemblyai.webhooks("lost")
     house.start_web()
     worker = house.start_worker(threads=len(STEPS) + 1)
