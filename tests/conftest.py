@@ -92,8 +92,7 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
 def place(item: pytest.Item) -> int:
     """Return the sort key of a test: LONGEST first, INDEPENDENT last.
 
-    Tests that are not slow keep their order: pytest-django puts tests that empty the
-    database last.
+    Tests that are not slow get the same key, so that they keep pytest-django's order.
     """
     if "slow" not in item.keywords:
         return len(LONGEST)
@@ -234,8 +233,8 @@ def signed_post(client: Client, settings: Any) -> Callable[..., HttpResponse]:
 def work(transactional_db: None) -> Callable[[], None]:
     """Return a function that runs every message in the queue.
 
-    It uses the worker of django-tasks-db. A message about a call or a transcript that
-    is not due yet changes nothing.
+    It uses the worker of django-tasks-db. A message changes nothing if its call or
+    transcript is not due yet.
     """
 
     def run() -> None:

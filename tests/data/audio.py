@@ -63,7 +63,7 @@ def aiff() -> bytes:
 
 
 def mp3(header: str, size: int) -> bytes:
-    """Return ten frames without sound: their side information is all zeros."""
+    """Return ten silent frames: all bytes after the header are zeros."""
     frame = bytes.fromhex(header)
     return (frame + bytes(size - len(frame))) * 10
 

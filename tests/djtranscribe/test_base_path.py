@@ -72,7 +72,7 @@ def under(settings):
     return configure
 
 
-# What follows from BASE_URL
+# Settings that depend on BASE_URL
 
 NAMES = ("FORCE_SCRIPT_NAME", "STATIC_URL", "SESSION_COOKIE_PATH", "CSRF_COOKIE_PATH")
 COOKIES = ("SESSION_COOKIE_NAME", "CSRF_COOKIE_NAME")
@@ -161,7 +161,7 @@ def test_a_path_that_cannot_work_is_refused(settings, path):
     assert message.hint
 
 
-# Requests, whether the proxy removed the path or not
+# Requests through a proxy that keeps or removes the path
 
 
 @pytest.mark.django_db(transaction=True)

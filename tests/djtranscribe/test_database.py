@@ -57,8 +57,8 @@ with connection.cursor() as cursor:
     cursor.execute("SELECT count(*) FROM pg_prepared_statements")
     print(cursor.fetchone()[0])
 """
-# Read one row. Then begin a transaction on another connection: PgBouncer gives it the
-# server connection that read the row. Then read the other rows, and print the total.
+# Read one row. Then `other` begins a transaction, and PgBouncer gives `other` the
+# server connection that read the row. Then read the other rows. Print the total.
 ITERATE = """
 from django.contrib.auth.models import Permission
 from django.db import connections
@@ -148,7 +148,7 @@ def test_worker_holds_no_connection_during_a_request(
     transactional_db, vendors, settings, monkeypatch
 ):
     """The threads share a few connections. Slow requests must not block all of them."""
-    # Make release_connection work as in a worker. With {}, Django opens no real pool.
+    # release_connection needs the key "pool". Django makes no pool from an empty dict.
     monkeypatch.setitem(connection.settings_dict["OPTIONS"], "pool", {})
     held = {}
 

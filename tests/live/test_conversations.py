@@ -29,7 +29,7 @@ def until(what, look, seconds=30.0):
 
 
 def said_by_speaker(page: str) -> dict[str, str]:
-    """Return the words on a call's page, by speaker.
+    """Return {speaker: words} of a call's page.
 
     A turn without a name belongs to the speaker of the turn before.
     """

@@ -154,7 +154,7 @@ ENDS = {
 }
 
 
-# The next test tries all of ENDS. Here, two are enough: the same script runs.
+# Two of ENDS are enough here: this page uses the same script as the next test.
 @pytest.mark.parametrize("how", ["logged out", "deleted"])
 def test_polling_ends_if_the_export_progress_is_unavailable(
     context: BrowserContext, sandbox: Sandbox, how: str

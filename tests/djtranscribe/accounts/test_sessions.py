@@ -41,10 +41,10 @@ def is_logged_in(client):
 
 
 def buttons(client):
-    """Return {browser: the number that its "Log out" button sends}."""
+    """Return {browser: the value of its "Log out" button}."""
     page = client.get("/profile/").text
     found = re.findall(r'value="(\w{20})">Log out<span[^>]*> ([^<]+)<', page)
-    return {browser: number for number, browser in found}
+    return {browser: value for value, browser in found}
 
 
 def log_out(client, **fields):

@@ -377,7 +377,7 @@ def test_days_of_a_search_by_a_program_are_those_of_its_account(operator, transc
     program = Client(headers={"Authorization": f"Bearer {secret}"})
     other = User.objects.create_user("other")
     live_in(other, HONOLULU)
-    # Also send the session cookie of another account. The token's account must count.
+    # The session cookie of another account must not change the time zone.
     program.force_login(other)
 
     def found(q):

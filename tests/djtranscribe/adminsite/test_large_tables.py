@@ -163,7 +163,7 @@ def test_a_short_list_is_counted_and_says_no_more(supervisor):
     assert "Show all" not in page.text
 
 
-# The orders
+# Sort orders
 
 
 @pytest.mark.parametrize(
@@ -180,7 +180,7 @@ def test_the_longest_come_first_and_the_unknown_last(supervisor, order, seconds)
 
 
 def test_equal_rows_are_reversed_with_the_sort_order(supervisor):
-    """So one index serves both orders: the database reads it forwards or backwards."""
+    """One index serves both orders: the database reads it forwards or backwards."""
     same = [a_call(status="busy", duration_seconds=9).pk for _ in range(3)]
 
     down = [call.pk for call in rows(supervisor.get(f"{CALLS}?o=4"))]
@@ -409,7 +409,7 @@ def test_recordings_are_found_by(supervisor, query, found):
     assert [str(recording.pk) for recording in rows(page)] == found.split()
 
 
-# What people read
+# Texts and links
 
 
 @pytest.mark.parametrize("model", LISTS, ids=lambda model: model.__name__)

@@ -479,9 +479,8 @@ def test_a_database_that_is_away_is_503_in_words(program, monkeypatch):
 
 
 QUERIES = {
-    # Every request needs one query for the token and two for permissions. Requests that
-    # read texts need two for the access log: to find recent entries, and to save new
-    # ones. The others are for rows.
+    # Each request makes one query for the token and two for permissions. A request that
+    # reads texts makes two for the access log. All other queries read rows.
     "/api/calls": 4,
     f"/api/calls/{UUID}": 8,
     "/api/recordings": 4,

@@ -163,7 +163,7 @@ def values(schema_json):
 
 
 def programs(vendors):
-    """Return clients of an operator, of an account that only sees calls, of a stranger.
+    """Return clients: an operator's, one that only sees calls, and an anonymous one.
 
     Also create a call with a recording and a transcript, and a keyword list.
     """

@@ -569,7 +569,7 @@ def test_receivers_that_answer_are_named_and_sent_nothing(site, receivers):
     [("notifications", "receiver.example.com"), ("mail server", "mail.example")],
 )
 def test_a_receiver_that_does_not_answer_is_said(site, receivers, name, host):
-    # doctor checks the mail server even without NOTIFY_EMAIL: password links need it.
+    # Without NOTIFY_EMAIL, e-mails to reset a password still need the mail server.
     site.settings.NOTIFY_EMAIL = False
 
     def connect(address, timeout):
