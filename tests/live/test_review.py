@@ -132,9 +132,9 @@ def test_all_words_are_removed_and_brought_back(page: Page):
     assert texts(page) == heard
 
 
-def test_words_after_a_correction_of_two_turns_are_the_words_that_they_show(
-    page: Page, sandbox: Sandbox
-):
+@pytest.fixture
+def two_turns(page: Page, sandbox: Sandbox) -> Page:
+    """Insert nine seconds of silence after the second word."""
     [key] = re.findall(r"/transcript/(\d+)/", page.url)
     in_shell(
         sandbox,
@@ -148,8 +148,15 @@ row.save()
 """,
     )
     page.reload()
-    heard = texts(page)
     expect(page.locator(".turn-text")).to_have_count(2)
+    return page
+
+
+def test_words_after_a_correction_of_two_turns_are_the_words_that_they_show(
+    two_turns: Page,
+):
+    page = two_turns
+    heard = texts(page)
     word(page, 1).click()
     page.keyboard.press("Shift+ArrowRight")
     page.keyboard.press("F2")
@@ -162,6 +169,20 @@ row.save()
         correct(page, 2, text)
         assert texts(page) == [heard[0], "both", text, *heard[4:]]
         page.reload()
+
+
+def test_the_tab_key_still_reaches_one_word_after_another_turn_has_changed(
+    two_turns: Page,
+):
+    page = two_turns
+    correct(page, 0, "two words")
+    correct(page, 4, "later")
+    word(page, 1).click()
+
+    page.keyboard.press("Control+z")
+    expect(page.locator("#saved")).to_have_text("Undone.")
+
+    expect(page.locator(".turn-text [tabindex]")).to_have_count(1)
 
 
 def test_words_that_a_finger_selects_are_corrected_with_the_button(page: Page):

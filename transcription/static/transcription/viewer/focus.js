@@ -6,8 +6,7 @@ import { words } from "./words.js";
 export let tabStop = 0;
 
 export function selectWord(number, focus = true, scroll = true) {
-  words[tabStop]?.removeAttribute("tabindex");
-  words[tabStop]?.removeAttribute("role");
+  clearTabStop();
   tabStop = number;
   if (!words[tabStop]) return;
   words[tabStop].tabIndex = 0;
@@ -18,8 +17,10 @@ export function selectWord(number, focus = true, scroll = true) {
   if (scroll && !isInView(words[tabStop])) words[tabStop].scrollIntoView({ block: "center" });
 }
 
-// Call this after words were replaced: the index may now be the index of another word.
-export function forgetTabStop() {
+// Call this before words are replaced. Afterwards, the index may be that of another word.
+export function clearTabStop() {
+  words[tabStop]?.removeAttribute("tabindex");
+  words[tabStop]?.removeAttribute("role");
   tabStop = -1;
 }
 
