@@ -147,7 +147,7 @@ def vendors() -> Iterator[responses.RequestsMock]:
 
 @pytest.fixture(autouse=True)
 def pauses() -> None:
-    """Clear a cache: the test before may have stored that no vendor is paused."""
+    """Clear the cache of "no vendor is paused", which the last test may have filled."""
     no_pause_until.clear()
 
 

@@ -196,8 +196,7 @@ def create_job(transcript: Transcript, body: dict[str, Any]) -> dict[str, Any]:
 def wait_for_request_timeout(transcript: Transcript) -> None:
     """Wait until the request of a dead worker can no longer arrive at AssemblyAI."""
     longest = timedelta(seconds=REQUEST_SECONDS)
-    # Keep the dead worker in `kills`, because this transcript may have killed it. By
-    # default, `release` sets `kills` to 0.
+    # Do not reset `kills`: this transcript may have killed the worker.
     transcript.release(wait=longest, status=Status.LOST, kills=NOT_KILLED)
 
 

@@ -358,10 +358,7 @@ class Call(PhoneStatus):
             self.error = ""
 
     def fail_leg(self, error: str) -> None:
-        """Give the operator's phone, if the call has one, the status FAILED.
-
-        A phone that has finished keeps its status.
-        """
+        """Set the status of an unfinished leg to FAILED."""
         if self.is_conversation:
             legs: Any = self._meta.get_field("leg").related_model
             rows = legs.objects.filter(call=self).exclude(status__in=self.FINISHED)

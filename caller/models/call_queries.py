@@ -1,4 +1,4 @@
-"""Queries for calls: by number, by time, by the next check, and their cost."""
+"""Queries for calls: their numbers, times, costs and next checks."""
 
 from __future__ import annotations
 

@@ -22,9 +22,10 @@ from typing import IO, Any
 
 logger = logging.getLogger(__name__)
 
-# A waveform has at most this many levels. The picture has this width.
+# A waveform has at most this many levels. Each is the level of one part of the audio.
+# The picture has this width.
 LEVELS = 600
-# For speed, measure only about this many samples of each level. For three hours of
+# For speed, measure only about this many samples of each part. For three hours of
 # audio, this is 20 times as fast, and the picture looks the same.
 SAMPLES = 4000
 # `python -m caller.recordings.decoder` must be run in this folder.

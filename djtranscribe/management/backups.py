@@ -1,7 +1,7 @@
 """Write and read a backup: a tar file with the database and the recordings' audio.
 
-The first file is `database.sqlite3` or `database.dump` (pg_dump's custom format). Then
-follow the audio files: `audio/` and the name in the storage. If a recording is added or
+The first file is `database.sqlite3` or `database.dump` (pg_dump's custom format). The
+other files are the audio: `audio/<name in the storage>`. If a recording is added or
 deleted during the backup, the tar file may have only its audio or only its row.
 """
 

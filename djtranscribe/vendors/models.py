@@ -156,7 +156,7 @@ class VendorPause(models.Model):
         """Return whether a request may be sent during this pause.
 
         In a BUSY pause, requests wait until `probe_at`, the time from the vendor. In
-        another pause, only one request (a probe) is sent in each PROBE_INTERVAL. If
+        all other pauses, one request (a probe) is sent every PROBE_INTERVAL. If
         `probe_at` is too far in the future, the clock was set back: do not wait.
         """
         if self.refused == BUSY:

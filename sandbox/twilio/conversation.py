@@ -12,7 +12,7 @@ from sandbox.twilio.twiml import Verb
 # The called person starts to speak this long before the first person has finished.
 OVERLAP_SECONDS = 0.4
 LEAD_SECONDS = 0.5
-# Real time between two checks whether somebody has hung up.
+# Check this often whether somebody has hung up. The option --pace does not change this.
 LOOK_SECONDS = 0.05
 
 

@@ -1,8 +1,8 @@
 """Persons that a user plays on the phone page, in a browser.
 
 While the page is open, the user plays the persons at all numbers without a fate (see
-fates.py). The user needs real time. So the option --pace does not scale ringing, keys
-and speech. It scales the ringing only after the user has pressed "Let it ring".
+fates.py). The option --pace does not change how long ringing, keys and speech take,
+because the user needs time. The exception is the ringing after "Let it ring".
 """
 
 from __future__ import annotations  # array[int] needs Python 3.12

@@ -1,7 +1,7 @@
 """Persons at a phone: what they do when it rings, at a key prompt, and when they speak.
 
-The number's fate (see fates.py) and clip decide what a Person does. In live.py, a user
-of the phone page decides.
+What a Person does depends on the number: on its fate (see fates.py) and its clip. In
+live.py, a user of the phone page decides.
 """
 
 from __future__ import annotations
@@ -62,7 +62,7 @@ class Person:
         return "busy" if self.fate == "busy" else ""
 
     def connected(self) -> None:
-        """Called after our number has answered this person's call. Only Live reacts."""
+        """Do nothing after our number has answered. The class Live overrides this."""
 
     def hear(self, call: Call, text: str) -> None:
         """Listen to a sentence. Raises CallOver if the person hangs up."""

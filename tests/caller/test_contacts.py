@@ -61,7 +61,7 @@ def upload(browser, text, name="contacts.csv"):
         ("+442079460123", "07911 123456", "+447911123456"),
         ("+442079460123", "00 1 415 555 1234", NUMBER),
         ("+442079460123", "14155551234", "14155551234"),
-        # In Germany, national numbers begin with 0. So this is a number in London.
+        # In Germany, national numbers begin with 0. This one does not, so +44 is meant.
         ("+4930901820", "442079460123", "442079460123"),
         ("+4930901820", "030 901821", "+4930901821"),
     ],

@@ -58,7 +58,7 @@ def test_transcript_arrives_within_recover_seconds_without_webhooks(new_house, c
     assert not [one for one in mine if one["status"]]
 
 
-# The statuses in all webhooks that are sent about a completed call.
+# The webhooks about a completed call report these statuses.
 TOLD = {
     *("initiated", "ringing", "in-progress", "completed"),
     *("recording completed", "transcript completed"),

@@ -89,8 +89,8 @@ def delete_audio(recording: Recording) -> dict[str, int]:
 def delete_text(transcript: Transcript) -> dict[str, int]:
     """Delete a transcript at AssemblyAI, then our row. Raises AssemblyAIError.
 
-    The row stays if somebody has retried the transcript meanwhile: the text of the new
-    job, which we pay for, needs the row.
+    The row stays if somebody has retried the transcript meanwhile. We pay for the new
+    job, and its text will be stored in this row.
     """
     jobs = delete_job(transcript)
     with transaction.atomic():

@@ -1,6 +1,7 @@
 """Run deletions in the background. Each task deletes one slice.
 
-A slice is one call (to erase a person's data), or up to expiry.SLICE_SIZE rows.
+To erase a person's data, a slice is one phone call. Otherwise, it has up to
+expiry.SLICE_SIZE rows.
 """
 
 import logging

@@ -195,8 +195,8 @@ def _time_range(words: list[Word], first: int, last: int) -> tuple[int, int]:
 
     - If they replace words[first:last]: the time of these words.
     - If they are only added: the gap between the word before and the word after.
-    - If there is no gap: the second half of the word before, or the first half of the
-      first word if they are added at the beginning of the text.
+    - If there is no gap: the second half of the word before. If there is no word
+      before: the first half of the first word.
     """
     if first < last:
         return words[first].start, max(words[last - 1].end, words[first].start)

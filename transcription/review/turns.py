@@ -83,7 +83,7 @@ def turns_on_page(transcript: Transcript) -> list[PageTurn]:
 
 
 def with_overlaps(turns: Iterator[PageTurn]) -> list[PageTurn]:
-    """Mark the turns that begin before an earlier turn of another speaker ends."""
+    """Set `overlaps` of the turns that begin while another speaker still speaks."""
     found = []
     ends: dict[str, int] = {}  # {speaker: latest end of a word, in ms}
     for turn in turns:

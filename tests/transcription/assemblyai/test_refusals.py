@@ -366,7 +366,7 @@ def test_a_job_that_ends_because_of_our_settings_pauses_and_is_started_again(
 
     advanced(transcript)
     states = {state(transcript)}
-    # Start more jobs than MAX_JOBS. It does not limit jobs with refused settings.
+    # MAX_JOBS does not limit jobs with refused settings, so start more jobs than that.
     for _ in range(3 * MAX_JOBS):
         make_due(transcript)
         advanced(transcript)
