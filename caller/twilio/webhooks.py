@@ -54,7 +54,10 @@ def authentication_fault(request: HttpRequest, call_uuid: str) -> str:
 
 
 def requested_url(request: HttpRequest) -> str:
-    """Return the received URL, without its query: a forger could put any text there."""
+    """Return the URL of a refused request, to show it to users.
+
+    Leave out the query, because a forger can write any text there.
+    """
     host = split_url(f"//{request.META.get('HTTP_HOST', '')}").hostname or "?"
     return f"{request.scheme}://{host[:100]}{request.path}"
 
@@ -135,13 +138,12 @@ def no_such_call(fields: Mapping[str, Any]) -> HttpResponse:
 
 
 def lock_call(call_uuid: str, fields: Mapping[str, Any]) -> Call | None:
-    """Lock and return the call. None if our UUID in the URL or Twilio's SID is wrong.
+    """Lock and return the call. Return None if the UUID or Twilio's SID is wrong.
 
-    For Twilio, a conversation is two calls: <Dial> makes the second one. We store only
-    the SID of the first call. Webhooks about the second call have this SID as
-    ParentCallSid.
-    call_uuid: our UUID from the URL. It is "" in the status webhook of our own number:
-    this URL has no UUID, so find the incoming call by its SID.
+    If <Dial> has called a second phone, webhooks about the second phone have the SID of
+    our call as ParentCallSid.
+    call_uuid: from the URL. It is "" in the status webhook of our own number: find the
+    incoming call by its SID.
     """
     sid = fields.get("ParentCallSid") or fields.get("CallSid", "")
     if not CALL_SID.fullmatch(sid):
