@@ -102,12 +102,12 @@ def _is_inside_word(text: str, at: int) -> bool:
 def _next_agreement(
     text: str, at: int, heard: list[ListedWord], number: int
 ) -> tuple[int | None, int]:
-    """Return the nearest place in the text where the text and the list agree again.
+    """Find the next place where the text and the list match again.
 
-    They agree at a place if the text has two successive words of the list there, or the
-    last word of the list. The nearest place is the one with the fewest skipped words:
-    skipped words of the text plus skipped words of the list.
-    Returns (index in the text or None, number of words of the list to skip).
+    A match is two successive words of the list in the text, or the last word of the
+    list. Of several matches, choose the one that skips the fewest words in the text and
+    the list together.
+    Return (index in the text, number of words of the list to skip), or (None, 0).
     """
     best: tuple[int, int | None, int] = (REACH_WORDS * 4, None, 0)
     for skipped in range(min(REACH_WORDS, len(heard) - number)):
@@ -154,11 +154,13 @@ def _unmatched_words(
 
 
 def _substitute(unmatched: list[ListedWord], number: int, count: int) -> ListedWord:
-    """Return times and speaker for word `number` of `count` words that have no match.
+    """Return the times and the speaker of a word of the text that has no match.
 
+    number, count: the word's index in a row of `count` words without a match.
     unmatched: the words of the list at the same place. If there are `count` of them,
-    return `unmatched[number]`. If not (the text has "20 mg", the list has "20mg"), only
-    the first word gets a start, and only the last word gets an end.
+    return the one with the same index. Otherwise use their first start and their last
+    end. For example, the text has "20 mg" and the list has "20mg": "20" gets the start
+    of "20mg", and "mg" gets its end.
     """
     if not unmatched:
         return ListedWord("", None, None, None, "")

@@ -27,8 +27,7 @@ from django.db.models.functions import Greatest
 CLOCK_SKEW = timedelta(minutes=5)
 # Give up a step after it has killed this many workers.
 MAX_KILLS = 5
-# The new value of `kills` if the work must wait or be retried. The worker added 1 when
-# it took the lease. It did not die, so it subtracts this 1.
+# `kills` without the 1 that this worker has added: the worker is alive.
 NOT_KILLED = Greatest(F("kills") - 1, 0)
 
 # {lease: row} for each row that this process works on.

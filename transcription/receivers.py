@@ -32,9 +32,9 @@ def find_mistakes(instance: Transcript, origin: Any, **kwargs: Any) -> None:
     """Lock the transcript and find its mistakes (corrected words).
 
     Django sends this signal for all rows before it deletes the first one. So all
-    transcripts are locked before a count in Mistake changes.
-    origin: the row or the queryset on which `delete` was called. It gets an attribute
-    for `record_deletion`: {primary key of a transcript: result of `lock_and_find`}.
+    transcripts are locked before `record_deletion` changes the rows of Mistake.
+    origin: the row or the queryset on which `delete` was called. The mistakes are kept
+    in its attribute `removed_mistakes` for `record_deletion`.
     """
     found = lock_and_find(instance)
     if found is not None:
@@ -44,8 +44,7 @@ def find_mistakes(instance: Transcript, origin: Any, **kwargs: Any) -> None:
 @receiver(post_delete, sender=Transcript)
 def record_deletion(instance: Transcript, origin: Any, **kwargs: Any) -> None:
     """Store the time of the deletion in the transcript's recording."""
-    # `find_mistakes` has stored the mistakes of all transcripts that are deleted now.
-    # When the first signal arrives, subtract all of them from the counts.
+    # When the first row is deleted, subtract the mistakes of all rows from the counts.
     if removed := vars(origin).pop("removed_mistakes", None):
         remove_from_counts(removed.values())
     Recording.objects.filter(pk=instance.recording_id).update(

@@ -92,8 +92,8 @@ def remove_unprintable(text: str) -> str:
 
 def placeholder(transcript: Transcript) -> str:
     """Return the sentence that explains why an export has no text."""
-    # A person may have written a text although AssemblyAI heard no words. Then there is
-    # no `missing_text_reason`, but the original version is empty.
+    # `missing_text_reason` is "" if a person has written a text. But the original
+    # version is empty if AssemblyAI heard no words.
     return transcript.missing_text_reason or transcript.NOBODY_SPOKE
 
 

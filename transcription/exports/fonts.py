@@ -76,7 +76,7 @@ def fonts_for(text: str) -> list[Font]:
 
 
 def _is_optional(letter: str) -> bool:
-    """Return whether a font may lack this: a space, an accent, a control character."""
+    """Return whether `fonts_for` ignores this: a space, an accent, a control code."""
     return letter.isspace() or unicodedata.category(letter) in ("Cf", "Cc", "Mn")
 
 

@@ -104,11 +104,11 @@ def merge_short_turns(groups: list[list[Word]]) -> list[list[list[Word]]]:
 
 
 def fits_cue(together: list[list[Word]], group: list[Word]) -> bool:
-    """Return whether `group` can share the cue of the groups in `together`.
+    """Return whether `group` is a quick answer and fits into the cue of `together`.
 
-    `group` must be a quick answer: another speaker begins it after the last word of
-    `together`, but less than USUAL_MIN_MS after the cue begins. Each speaker must need
-    only one line.
+    A quick answer is from another speaker. It begins after the last word of `together`,
+    but less than USUAL_MIN_MS after its first word begins. Each speaker must need only
+    one line.
     """
     first, last = together[0][0], together[-1][-1]
     lines = [*wrap(together[-1]), *wrap(group)]

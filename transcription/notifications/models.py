@@ -231,8 +231,8 @@ class Notification(models.Model):
 
     def retry_later(self, error: VendorError) -> bool:
         """Schedule a retry, or give up after MAX_ATTEMPTS failures (about a day)."""
-        # An attempt that killed its worker is no failure: leases.MAX_KILLS limits these
-        # attempts. `kills` also counts the present attempt, which killed nobody.
+        # Leave out attempts that killed a worker: leases.MAX_KILLS limits their number.
+        # `kills` is 1 too high, because the claim added 1 for this attempt.
         failures = max(self.attempts - max(self.kills - 1, 0), 1)
         if failures >= MAX_ATTEMPTS:
             reason = f"Given up after {failures} attempts. {error.message}"

@@ -97,7 +97,7 @@ class Deletion(models.Model):
     def labelled_counts(self) -> list[tuple[str, int]]:
         """(label, number) of each kind of deleted things, in the order of COUNT_KEYS.
 
-        The order of `counts` is lost: PostgreSQL sorts JSON keys by length.
+        PostgreSQL does not keep the order of the keys in `counts`.
         """
         return [
             (label(what), self.counts[what])

@@ -86,7 +86,7 @@ class Command(BaseCommand):
     def ask(self, pairs: list[Pair], models: list[str], is_sure: bool) -> None:
         seconds = sum(length_of(pair.audio) for pair in pairs)
         amount = f"{speech_models.cost(models[0], seconds):.2f}"
-        # Prices in SPEECH_RATES are in Twilio's currency, AssemblyAI's are in dollars.
+        # Prices in SPEECH_RATES are in Twilio's currency. Other prices are in dollars.
         has_rate = models[0] in settings.SPEECH_RATES
         costs = (
             f"about {amount} {Call.objects.currency()}"
