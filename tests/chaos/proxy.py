@@ -103,7 +103,7 @@ class Wire:
         left: int | None = None
         with suppress(OSError):
             while data := self.client.recv(65536):
-                # `take` needs the whole head. `requests` sends it in one piece.
+                # `take` needs the whole request line. Our clients send it in one piece.
                 if self.held is None and (hold := self.proxy.take(data)):
                     self.held, left = hold, hold.of_request
                 if left is not None:

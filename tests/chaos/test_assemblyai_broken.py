@@ -80,7 +80,7 @@ def test_calls_are_transcribed_and_paid_once_despite_assemblyai_failures(
 def waited_after_429(house) -> list[float]:
     """Return the seconds from each 429 until the same request is sent again.
 
-    LIST is left out, because a request for the list of jobs names no transcript.
+    LIST is left out: its requests do not show which transcript they are for.
     """
     waits = []
     for request in REQUESTS:

@@ -53,7 +53,7 @@ def forget(broker: str, house: House) -> None:
     ).strip()
     if broker.startswith("redis"):
         server = redis.Redis.from_url(broker)
-        # Each priority has its own list, with a name that begins like the queue's.
+        # Each priority has its own list. All names begin with the name of the queue.
         for key in server.scan_iter(f"{queue}*"):
             server.delete(key)
         return

@@ -149,7 +149,7 @@ def test_clock_jump_during_a_request_causes_no_second_job(
     post = "POST /v2/transcript$"
 
     # The clock jumps while the worker has a lease. After a jump forward, the lease has
-    # expired. After a jump back, the lease ends an hour too late, so workers ignore it.
+    # expired. After a jump back, it lasts longer than any lease, so workers ignore it.
     house.assemblyai.fault(post, hang_after=HANGS_SECONDS)
     house.dial(amid)
     until("the job is asked for", lambda: house.assemblyai.requests(post))

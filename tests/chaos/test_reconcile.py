@@ -30,8 +30,7 @@ def reconcile(house: House) -> tuple[dict[str, tuple[int, int]], bool]:
 def test_reconcile_repairs_missed_webhooks_and_has_nothing_left_to_repair(
     new_house, counted
 ):
-    # Only the command may repair rows, so the worker is killed first. Its leases are
-    # short, because the command skips leased rows.
+    # Leases are short, because the command skips leased rows.
     house = new_house(LEASE_SECONDS="5", RECOVER_SECONDS="90")
     twilio, assemblyai = house.twilio, house.assemblyai
     assemblyai.webhooks("lost")
@@ -47,6 +46,7 @@ def test_reconcile_repairs_missed_webhooks_and_has_nothing_left_to_repair(
     assemblyai.fault("POST /v2/transcript$", reset_after=True)
     house.dial(lost)
     until("its answer is lost", lambda: house.status(lost) == "lost")
+    # From here on, only the command can repair rows.
     worker.kill()
     assemblyai.clear_faults()
     assert house.status(submitting) == "submitting"

@@ -66,7 +66,7 @@ TOLD = {
 
 
 def told(house: House, number: str) -> Counter[str]:
-    """Count the answered webhooks about this call by status, and check the answers."""
+    """Count the answered webhooks for each status of TOLD, and check the answers."""
     call = str(UUID(str(house.call(number)["uuid"])))
     (transcript,) = house.transcripts(number)
     sent = Counter()

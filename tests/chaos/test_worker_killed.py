@@ -69,8 +69,8 @@ def test_killed_worker_loses_no_text_and_causes_no_second_job_at_any_step(
     worker = house.start_worker(threads=len(STEPS) + 1)
     numbers = {step: new_number() for step in STEPS}
     leases = {}
-    # Begin with the refresh, because it first waits for a poll. If it came last, the
-    # other leases could expire during this wait.
+    # Begin with the last step, a poll of AssemblyAI: the worker waits before it polls,
+    # and leases of other steps could expire during this wait.
     for step in reversed(STEPS):
         bring_to(house, numbers[step], step)
         leases[step] = lease(house, numbers[step])

@@ -138,7 +138,7 @@ class AssemblyAI(StandIn):
         lane = os.environ.get("PYTEST_XDIST_WORKER", "gw0").removeprefix("gw")
         first = 3 * int(lane) % len(names)
         for clip in [*names[first:], *names[:first]]:
-            # A call's recording is the same audio: the clip, then a second of silence.
+            # Twilio's stand-in records the clip, then a second of silence.
             speech = audio.speech_seconds(clip)
             wav = audio.render([[(0.0, audio.spoken(clip))]], speech + 1, channels=1)
             upload = self.session.post(
