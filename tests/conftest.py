@@ -178,7 +178,7 @@ def django_db_setup(django_db_setup: None, django_db_blocker: Any) -> Iterator[N
     """After a transactional test, restore the rows that the migrations made.
 
     Django would empty all tables, and only create content types and permissions again.
-    That takes ten times as long, and our groups would be missing.
+    This would take ten times as long, and our groups would be missing.
     """
     with ExitStack() as stack:
         with django_db_blocker.unblock():

@@ -214,7 +214,7 @@ def test_a_longer_name_is_not_under_the_path(under):
 
 
 def test_every_name_that_our_addresses_begin_with_works_or_is_refused(settings):
-    """`/admin/` is a page, so it is refused. `/calls/` is not a page, so it works."""
+    """BASE_URL may end with /calls, which is no page, but not with the page /admin."""
     names = {route.split("/")[1] for route, _ in addresses()} - {""}
     assert {"calls", "admin"} < names
 

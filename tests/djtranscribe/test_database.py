@@ -58,7 +58,7 @@ with connection.cursor() as cursor:
     print(cursor.fetchone()[0])
 """
 # Read one row. Then `other` begins a transaction, and PgBouncer gives `other` the
-# server connection that read the row. Then read the other rows. Print the total.
+# server connection that read the row. Read the remaining rows, and count all rows.
 ITERATE = """
 from django.contrib.auth.models import Permission
 from django.db import connections

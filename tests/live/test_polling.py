@@ -60,7 +60,7 @@ def rows(sandbox: Sandbox) -> None:
 @pytest.fixture
 def context(browser: Browser, sandbox: Sandbox, rows: None) -> Iterator[BrowserContext]:
     with signed_in(browser, sandbox.site) as context:
-        # With DEBUG, this script would replace the page with Django's error page.
+        # With DEBUG, this script replaces the page with the error of a failed poll.
         context.route("**/django-htmx.js", lambda route: route.fulfill(body=""))
         yield context
 
@@ -154,7 +154,7 @@ ENDS = {
 }
 
 
-# Two of ENDS are enough here: this page uses the same script as the next test.
+# Two of ENDS are enough: the next test checks the same script with all of ENDS.
 @pytest.mark.parametrize("how", ["logged out", "deleted"])
 def test_polling_ends_if_the_export_progress_is_unavailable(
     context: BrowserContext, sandbox: Sandbox, how: str

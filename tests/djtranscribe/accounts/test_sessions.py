@@ -195,7 +195,7 @@ def test_sessions_that_are_over_are_deleted(ada):
 
 
 def test_migration_keeps_existing_sessions(ada, settings):
-    """Older versions store sessions in Django's own table. Log in like them."""
+    """Older versions of this site stored sessions in Django's own table."""
     client, ours = Client(), settings.SESSION_ENGINE
     settings.SESSION_ENGINE = "django.contrib.sessions.backends.db"
     client.force_login(ada)

@@ -83,7 +83,7 @@ def fill(first, last):
 @pytest.mark.parametrize("model", LISTS, ids=lambda model: model.__name__)
 def test_fifty_rows_cost_the_queries_of_two(supervisor, model):
     fill(0, 2)
-    # The first visit also saves who has read the texts, so count the second one.
+    # Only the first visit saves who has read the texts, so its queries do not count.
     supervisor.get(LISTS[model])
     with CaptureQueriesContext(connection) as few:
         supervisor.get(LISTS[model])

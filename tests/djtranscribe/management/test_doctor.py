@@ -64,7 +64,7 @@ class Site:
     def examine(self):
         """Run doctor. Return its findings and its exit status.
 
-        Findings: `{"settings": ("good" or "bad", what it says, the remedy)}`.
+        Findings: {name of the check: (verdict, message, remedy)}. Verdict: good or bad.
         """
         date = format_datetime(self.clock.replace(microsecond=0), usegmt=True)
         usual = {
@@ -577,8 +577,6 @@ def test_a_receiver_that_does_not_answer_is_said(site, receivers, name, host):
             raise OSError(111, "Connection refused")
         return socket.socket()
 
-    # Do not use monkeypatch: the fixture `site` patches the same function and ends
-    # first. monkeypatch would then restore the patch of `site` for all later tests.
     with patch("socket.create_connection", connect):
         found, status = site.examine()
 

@@ -523,7 +523,6 @@ def test_a_recording_whose_call_is_gone_at_twilio_is_passed_over(both, vendors):
 def test_a_call_of_theirs_is_stored_with_its_recording_or_not_at_all(
     both, vendors, monkeypatch
 ):
-    """The next run would treat a call without its recording as a call of this site."""
     both.have(recordings=[load("twilio/recording")])
     vendors.get(CALL, json=load("twilio/call", status="completed"))
 
