@@ -113,7 +113,7 @@ def page(limit: int, before: str | None) -> dict:
 
 
 def twilio(path: str, query: dict) -> dict:
-    """Return Twilio's response about a completed call, its recording, or a list."""
+    """Return a completed call, a call's recordings, or an empty list of calls."""
     if "/Calls/" in path:
         sid = path.rsplit("/", 1)[1].removesuffix(".json")
         return {"sid": sid, "status": "completed", "duration": "5", "price": "-0.01"}

@@ -2,14 +2,14 @@
 
     python -m benchmarks.lists 1000000
 
-Creates a new database on the server of CI_DATABASE_URL. Fills it with this many calls,
-recordings, transcripts, accesses and webhook deliveries. Then requests each list as a
-supervisor's browser does: every choice of every filter, every order in both directions,
-the first, a middle and the last page, every kind of search. Also requests the pages of
-a call and a number, the home page, searches, accuracy, costs and suggestions. Prints
-the medians and drops the database. Exits with 1 if a median misses its goal.
---pairs also requests each choice of a filter in each order. Then it prints only the
-pages of lists that missed the goal.
+Creates a new database on the server of CI_DATABASE_URL, and fills it with this many
+calls and transcripts. Requests each list as a supervisor: first, middle and last page,
+each order, each choice of a filter, each kind of search. Then requests other pages,
+such as a call, Costs and searches. Prints the medians and drops the database. Exits
+with 1 if a median misses its goal.
+
+--pairs combines each choice of a filter with each order. Of the lists, it prints only
+the pages that miss the goal.
 """
 
 import argparse
@@ -236,7 +236,8 @@ def supervisor() -> Any:
 def questions(name: str, browser: Any, pairs: bool) -> Iterator[tuple[str, str]]:
     """Yield (label, query string) of each page to request from a list.
 
-    pairs: yield each choice of a filter in each order, but without its last page.
+    pairs: combine each choice of a filter with each order. Without `pairs`, also yield
+    the last page of each choice.
     """
     page = browser.get(LISTS[name]).context_data["cl"]
     yield "as it opens", ""

@@ -57,9 +57,9 @@ class Load:
         self.due: queue.Queue[tuple[float, str, str, dict[str, str]]] = queue.Queue()
 
     def prepare(self, seconds: float) -> None:
-        """Queue four deliveries per call in random order, spread over these seconds.
+        """Queue four deliveries per call in random order, spread over `seconds`.
 
-        Signs them before the measurement, because Twilio signs on its own machines.
+        Sign them here, so that the measurement does not include the signing.
         """
         deliveries = [
             delivery

@@ -3,10 +3,9 @@
     python -m benchmarks.memory [--megabytes 200] [--at-once 32] [--rounds 3] [--idle 3]
 
 Gives a worker one recording of 200 MB, then 32 of them, on PostgreSQL with
-fake_vendors.py. Prints how much more memory the worker takes than when idle. For one
-recording, compares the worker's time with `curl | curl`, a download that is uploaded
-while it arrives. Compares medians, because single times differ by a third. Exits with 1
-if a goal is missed. Needs curl.
+fake_vendors.py. Prints the worker's peak memory minus its idle memory. For one
+recording, also compares the worker's time with `curl | curl`, which uploads while it
+downloads. Exits with 1 if a goal is missed. Needs curl.
 """
 
 import argparse
@@ -61,7 +60,7 @@ def main() -> None:
 
 
 def measure(megabytes: int, recordings: int, wait: float) -> tuple[float, float]:
-    """Return (seconds until the last submission, MB more than an idle worker)."""
+    """Let a worker submit recordings. Return (seconds, peak MB minus idle MB)."""
     with (
         a_database() as url,
         fake_vendors("0", str(megabytes)) as vendors,

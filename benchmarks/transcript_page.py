@@ -32,10 +32,10 @@ WORDS_IN_3_MINUTES = 500
 TEXT_MS, KEY_MS, SAVE_MS = 1000, 50, 100
 
 # Script that measures when the first words are visible, and how long each key takes.
-# The browser paints the words before the next frame begins.
 WATCH = """
 const look = () => {
   if (document.querySelector(".turn-text > span")) {
+    // This frame paints the words. Take the time when the next frame begins.
     requestAnimationFrame(() => { window.firstText = performance.now(); });
   } else {
     requestAnimationFrame(look);
