@@ -1,4 +1,4 @@
-"""Settings for tests. Every name is set here, so that no .env has an effect."""
+"""Settings for tests. Every setting gets a value here, so no .env has an effect."""
 
 import json
 import os

@@ -79,7 +79,7 @@ def sqlite_in_memory(name: str) -> Iterator[None]:
 
 @contextmanager
 def copied_rows(connection: Any) -> Iterator[Callable[[], None]]:
-    """Copy all rows of Django's `connection`. Yield a function that puts them back."""
+    """Copy all rows of the database. Yield a function that puts the rows back."""
     if connection.vendor == "sqlite":
         connection.ensure_connection()
         with closing(sqlite3.connect(":memory:")) as copy:

@@ -25,9 +25,7 @@ from transcription.tasks import advance
 
 pytestmark = pytest.mark.django_db(transaction=True)
 
-# {webhook: (queries of the first delivery, queries of a duplicate)}. Both read the call
-# and store the delivery. The first one also updates the call, or it stores a recording,
-# a transcript and a message.
+# {webhook: (queries of the first delivery, queries of a duplicate)}.
 WEBHOOKS = {
     "initiated": (3, 2),
     "ringing": (3, 2),

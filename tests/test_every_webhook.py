@@ -69,7 +69,7 @@ DECISIONS = {
     ),
 }
 METHODS = ["GET", "HEAD", "POST", "PUT", "PATCH", "DELETE", "OPTIONS", "TRACE", "FOO"]
-# Pages without a login that are no webhooks, see test_every_page.
+# Routes that need no login and are not webhooks.
 OPEN_PAGES = {
     "/password-reset/",
     "/password-reset/<str:uidb64>/<str:token>/",

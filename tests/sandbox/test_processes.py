@@ -111,8 +111,8 @@ def test_signal_quickly_stops_the_stand_in_and_its_child_processes(number):
 @linux
 def test_a_signal_to_all_its_processes_ends_it():
     stand_in = started("assemblyai", "--pace", "0")
-    # After this job, a worker waits for the next one and holds the lock of the queue.
-    # If the signal kills it, the lock stays locked.
+    # After this job, a worker waits for the next job and holds the lock of the queue.
+    # If the signal kills the worker, the lock stays locked.
     transcribe(stand_in, SILENCE)
     below = descendants(stand_in.process.pid)
 

@@ -40,8 +40,8 @@ def is_webhook(view: Callable[..., Any]) -> bool:
 def finish(answer: Any) -> None:
     """Read a streamed answer to its end, like a browser.
 
-    Do not call `close`: on PostgreSQL it closes the connection, which would end the
-    transaction of the test.
+    `answer.close()` would close the connection to PostgreSQL, and so end the test's
+    transaction.
     """
     if answer.streaming:
         b"".join(answer.streaming_content)

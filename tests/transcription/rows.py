@@ -23,7 +23,7 @@ TEXT = "Please call the cardiology ward."
 
 
 def a_transcript(status: str = "pending", **columns: Any) -> Transcript:
-    """Create a transcript in this status. Unless it is pending, its audio is stored."""
+    """Create a transcript in this status, with audio (except for `pending`)."""
     recording = columns.pop("recording", None) or Recording.objects.create(
         sid=RECORDING_SID, status="completed", source="RecordVerb"
     )

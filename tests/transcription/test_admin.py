@@ -220,12 +220,12 @@ def test_a_double_click_on_transcribe_again_starts_one(may):
     assert "Skipped 1 recording: it is being transcribed already." in messages_of(
         answer
     )
-    # The next two requests start a transcript each: before the first, the keyword list
-    # is changed, and the second chooses no list.
     Transcript.objects.filter(pk=new.pk).update(status="queued", vocabulary_version=1)
     words.terms = "metoprolol"
     words.save()
+    # The same form starts a transcript, because the keyword list has changed.
     browser.post(f"/transcripts/{old.uuid}/again/", form)
+    # A form without a keyword list also starts a transcript.
     browser.post(f"/transcripts/{old.uuid}/again/", {"vocabulary": ""})
     assert Transcript.objects.count() == 4
 

@@ -131,7 +131,7 @@ def test_the_recording_of_a_killed_command_has_failed_after_a_day(
 
     with monkeypatch.context() as patched:
         patched.setattr(Recording, "store_audio", killed)
-        # Keep the row, because a killed process could not delete it.
+        # A killed process runs no cleanup, so the row stays.
         patched.setattr(Recording, "delete", lambda self: None)
         with pytest.raises(SystemExit):
             printed("transcribe", str(path))

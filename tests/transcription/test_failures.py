@@ -1,4 +1,4 @@
-"""Each step of a transcript, and each way in which a vendor can fail it."""
+"""Each step of a transcript, and each failure that a vendor can cause."""
 
 import json
 import re

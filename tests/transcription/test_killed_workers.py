@@ -99,7 +99,7 @@ def test_row_that_killed_four_workers_is_tried_again(vendors, status):
 
 
 def test_a_request_that_kills_the_worker_is_not_repeated_for_ever(vendors):
-    """After each kill, the next step only waits. That step must not reset `kills`."""
+    """The step that waits for a dead worker's request must not reset `kills`."""
     transcript = a_transcript("uploaded")
     vendors.get(TRANSCRIPT, json=load("assemblyai/list"))
 

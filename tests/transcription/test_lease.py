@@ -191,11 +191,10 @@ def test_one_query_extends_all_active_leases_of_a_process():
             stack.enter_context(hold_lease(each))
             each.keep_lease()
         Transcript.objects.update(leased_until=soon)
-        # Pretend that all leases were extended 16 seconds ago. Since then, the third
-        # row made no progress, and another worker has leased the fourth. So only the
-        # first two may be extended.
+        # Pretend that the leases were last extended 16 seconds ago.
         for each in held:
             each.lease_kept_at -= settings.LEASE_SECONDS / 4 + 1
+        # Since then, the third row has made no progress.
         held[2].worked_at = held[2].lease_kept_at
         taken_over(rows[3])
 

@@ -240,7 +240,7 @@ def test_rows_continue_after_a_setting_change_and_each_is_paid_once(vendors, set
 
 
 class Poisoned:
-    """Simulate AssemblyAI, which refuses only requests with this transcript's audio."""
+    """Simulate an AssemblyAI that refuses only this transcript's audio."""
 
     def __init__(self, vendors, transcript, reason):
         self.url, self.reason, self.accepted = transcript.audio_url, reason, []
@@ -273,8 +273,8 @@ def test_single_refused_row_delays_the_others_by_only_one_probe(vendors, reason)
     for other in others:
         advanced(other)
     assert theirs.accepted == []
-    # The refused row is due first, but waits. A row that was never refused is sent
-    # first: AssemblyAI accepts it, and the pause ends.
+    # `poisoned` waits. AssemblyAI is tested with one of the others and accepts it, so
+    # the pause ends.
     for each in (poisoned, *others):
         make_due(each)
         advanced(each)
@@ -366,7 +366,7 @@ def test_a_job_that_ends_because_of_our_settings_pauses_and_is_started_again(
 
     advanced(transcript)
     states = {state(transcript)}
-    # MAX_JOBS does not limit jobs with refused settings, so start more jobs than that.
+    # Start more than MAX_JOBS jobs: jobs with refused settings are not counted.
     for _ in range(3 * MAX_JOBS):
         make_due(transcript)
         advanced(transcript)

@@ -255,7 +255,7 @@ def progress(browser, export=EXPORT, address=""):
 
 
 def polled_to_the_end(browser):
-    """Poll as the page does, until it stops. Return (last text, number of polls)."""
+    """Poll as the page does. Return (last text, number of polls)."""
     said, polls = progress(browser), 1
     while (following := re.search('hx-get="([^"]+)"', said)) and polls < 100:
         said, polls = progress(browser, address=following[1]), polls + 1

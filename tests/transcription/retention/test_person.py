@@ -134,7 +134,7 @@ def person(supervisor, operator, settings, signed_post):
 
 
 def found():
-    """Return the TRACES that are in any table of the database, also search indexes."""
+    """Search all tables, search indexes included. Return the TRACES that are there."""
     everything = []
     with connection.cursor() as cursor:
         for table in connection.introspection.table_names(cursor):

@@ -511,7 +511,7 @@ def test_the_pages_of_a_result_cost_the_same(
 
 
 def by_two(text):
-    """Return AssemblyAI's list of these words. A says the first, B says the others."""
+    """Return AssemblyAI's list of words: A says the first word, B all other words."""
     words = spoken(text)
     return [{**word, "speaker": "AB"[n > 0]} for n, word in enumerate(words)]
 
