@@ -99,9 +99,9 @@ def set_private_cache_control(
 ) -> Callable[[HttpRequest], HttpResponse]:
     """Set `Cache-Control: private, no-store` on every response.
 
-    Then the browser's Back button shows nothing after a logout. A view may set its own
-    `Cache-Control` with `private`. The view of audio does, so that the browser caches
-    it. So a logout also clears the browser's cache (w3.org/TR/clear-site-data).
+    Then the browser's Back button shows nothing after a logout. A view's own
+    `Cache-Control` stays if it contains `private`: browsers may cache audio. A logout
+    clears the browser's cache (w3.org/TR/clear-site-data).
     """
 
     def middleware(request: HttpRequest) -> HttpResponse:

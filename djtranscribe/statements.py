@@ -109,7 +109,8 @@ def _update(
     """Return the statement of `update`.
 
     where: pairs (column, whether its value is None).
-    columns: pairs (column, expression or None). None: the new value is a Parameter.
+    columns: pairs (column, expression), or (column, None) if the new value is passed
+    to `Statement.update`.
     """
     field = model._meta.get_field
     old = {

@@ -16,8 +16,8 @@ from django.http import HttpRequest
 from django.shortcuts import redirect
 from django.utils.functional import cached_property
 
-# A list counts and shows at most this many rows. To see others, use a filter, a search
-# or the reverse order. With a limit of 10,000, some last pages took a second.
+# A list counts and shows at most this many rows. To see other rows, use a filter, a
+# search or the reverse order. With 10,000 rows, the last page of some lists took 1 s.
 MAX_COUNT = 1_000
 
 

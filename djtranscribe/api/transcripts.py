@@ -194,7 +194,7 @@ def detail(request: HttpRequest, uuid: UUID, with_words: bool) -> TranscriptDeta
         unused.remove("words")
     rows = transcripts().defer(None).defer(*unused)
     transcript = get_object_or_404(rows, uuid=uuid)
-    # If a person has removed all words, the response still has the original text.
+    # If a person has removed all words, the user still reads the original text.
     if transcript.text or transcript.uncorrected_text:
         Access.objects.log(user_of(request), Access.Action.READ, [transcript])
     [out] = transcripts_out([transcript])

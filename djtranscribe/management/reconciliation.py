@@ -41,13 +41,14 @@ Item = TypeVar("Item")
 class Row:
     """A line of the table.
 
-    missing: differences between the vendor's data and ours. They do not include new
-    differences, which our own checks would soon find. For example, a call ended ten
-    seconds ago.
+    A difference between the vendor's data and ours is new if our own checks would find
+    it soon. For example, a call ended ten seconds ago.
+
+    missing: differences that are not new.
     repaired: how many of the `missing` were repaired.
     ready: new differences that were repaired.
-    busy: new differences that were not repaired, and jobs that `find_and_store_job` did
-    not store.
+    busy: new differences that were not repaired, and jobs that were not stored (see
+    `find_and_store_job`).
     foreign: items that this site did not create.
     show_progress: called before each item, with `name`, the item's number (from 1) and
     the number of all items.
@@ -66,9 +67,9 @@ class Row:
     ) -> None:
         """Count a difference between the vendor's data and ours.
 
-        happened_at: when the vendor's data changed, or when our next check is due. If
-        this is in the future or less than RECOVER_SECONDS ago, the difference is new
-        (see Row). Without a time, it is not new.
+        happened_at: when the vendor's data changed, or when our next check is due. The
+        difference is new (see Row) if this time is in the future or less than
+        RECOVER_SECONDS ago. None: the difference is not new.
         """
         recover = timedelta(seconds=settings.RECOVER_SECONDS)
         if happened_at and happened_at > timezone.now() - recover:
@@ -89,8 +90,8 @@ class Row:
 
 def calls(row: Row, begin: datetime) -> None:
     """Compare calls. Repair their status, their price, and missing SIDs."""
-    # Look at calls without a SID if the call or its leg (the operator's phone) is
-    # unfinished. Twilio never made the other calls without a SID.
+    # If a call has no SID, but the call and its leg (the operator's phone) have
+    # finished, Twilio never made the call.
     has_one_phone = ~Q(kind=Call.Kind.CONVERSATION)
     has_no_open_leg = has_one_phone | Q(leg__status__in=Call.FINISHED)
     lost = Call.objects.filter(sid=None, created_at__gte=begin)
@@ -105,8 +106,8 @@ def calls(row: Row, begin: datetime) -> None:
             continue
         phone = known.phone_of(news)
         if differs(phone, news):
-            # Twilio gives no time for a price. But if our next check is still to come,
-            # it would find the price, so the difference is new (see Row).
+            # Twilio does not tell when it set the price. Our next check would find the
+            # price, so use the time of this check.
             is_behind = Call.rank(news.status) > phone.current_rank
             happened_at = news.last_event_at if is_behind else known.next_check_at
             known.apply(news)

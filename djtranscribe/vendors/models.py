@@ -41,17 +41,15 @@ class VendorPauseQuerySet(models.QuerySet["VendorPause"]):
     ) -> Iterator[VendorPause | None]:
         """Context manager for a request to a vendor. Begins and ends pauses.
 
-        what: the kind of this request: "", SUBMIT, READ, or another name.
+        what: the kind of request, such as SUBMIT or READ. "": any other request.
         Yields the vendor's pause, or None.
 
-        During a pause, raises VendorError(account=True) instead of sending the request.
-        Only two kinds of requests are still sent: a probe (see `may_send`), and a READ
-        in a SUBMIT or JOB pause.
+        During a pause, raises VendorError(account=True), unless the request is a probe
+        (see `may_send`) or a READ in a SUBMIT or JOB pause.
 
         A VendorError with account=True in the `with` block begins a pause. A probe that
-        succeeds ends the pause in these cases:
-        - The pause is for `what`, or for all kinds of requests ("").
-        - The pause is BUSY, and no other request has extended it meanwhile.
+        succeeds ends a BUSY pause, a pause for `what`, and a pause for all kinds of
+        requests.
         """
         pause = self.find_by_vendor(vendor)
         is_free = bool(pause and pause.refused in (SUBMIT, JOB) and what == READ)
@@ -134,7 +132,7 @@ class VendorPause(models.Model):
     vendor = models.CharField(max_length=20, unique=True)
     reason = models.TextField()
     # The kind of request that the vendor refuses, such as SUBMIT, or "" for all kinds.
-    # JOB and BUSY are no kinds of requests, see the constants above.
+    # Special values: JOB and BUSY (see above).
     refused = models.CharField(max_length=20, blank=True, default="")
     since = models.DateTimeField(auto_now_add=True)
     probe_at = models.DateTimeField("next try")

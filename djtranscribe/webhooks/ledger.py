@@ -120,8 +120,7 @@ def accept(delivery: WebhookDelivery) -> HttpResponse:
 def repeatable_kinds() -> set[str]:
     """Return the kinds that may be replayed.
 
-    INCOMING_CALL is left out: its view stores a new call, in progress, if there is no
-    row with this SID. So a replay could store a call that we have deleted or refused.
+    INCOMING_CALL is left out: a replay could store a call that we deleted or refused.
     Kinds of older versions are left out, because they have no handler.
     """
     return handlers.keys() - {INCOMING_CALL}

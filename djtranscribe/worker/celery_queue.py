@@ -61,13 +61,13 @@ class CeleryQueue:
         self.thread.join()
 
     def has_backlog(self, task: Task[Any, Any], back_fill: bool = False) -> bool:
-        # A broker counts only all messages together, not the messages of each task.
+        # The broker gives only the number of messages of all tasks.
         waiting = self.waiting()
         if waiting is None:
             return True
         if waiting >= BACKLOG and not back_fill:
             # Subtract the messages for old recordings (priority below 0). While such a
-            # message waits, its transcript has `announced_at`.
+            # message waits, `announced_at` of its transcript is set.
             rows = Transcript.objects.unfinished().filter(priority__lt=0)
             waiting -= rows.exclude(announced_at=None).count()
         return waiting >= BACKLOG

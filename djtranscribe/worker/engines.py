@@ -22,9 +22,9 @@ BACKLOG = 200
 class Engine(Protocol):
     """A queue of messages, and the threads of a worker that run them.
 
-    If a message is lost, maintenance.py queues the work again. Exceptions: the next
-    `check_call` of the same call queues `hang_up` again. Nothing queues `send_link`
-    (password reset) again: the user can ask for another link.
+    If a message is lost, maintenance.py queues the work again, except for two tasks:
+    - `hang_up`: the next `check_call` of the same call queues it again.
+    - `send_link` (password reset): the user can ask for another link.
     """
 
     def start(self, concurrency: int, wakeups: Wakeups, stopping: Event) -> None:

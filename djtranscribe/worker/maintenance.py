@@ -27,10 +27,9 @@ from transcription.models import Notification
 PRUNE_SECONDS = 3600
 DELIVERY_RETENTION = timedelta(days=30)
 ABANDONED_AFTER = timedelta(days=1)
-# Number of sweeps within RECOVER_SECONDS. By default, this is one sweep every 10 s.
-# If all webhooks are lost, a transcript may be at most 90 s late. It is at most 73 s
-# late: we check the call after 30 s and the job at AssemblyAI after 23 s. Each of these
-# two checks waits at most 10 s for the sweep that queues it.
+# Number of sweeps within RECOVER_SECONDS. By default (90 s), there is one every 10 s.
+# If all webhooks are lost, a transcript is at most 73 s late: 30 s until the check of
+# the call is due, 23 s until the check of the job, and 10 s for the sweep before each.
 SWEEPS_TO_RECOVER = 9
 
 
