@@ -79,8 +79,6 @@ def send_link(user_pk: int) -> None:
 
     Do nothing if the account is not active or was deleted.
     The link is secret and must not be in the queue, so this task creates it.
-    LINK_INTERVAL begins when this task runs. If the queue loses the task, the user can
-    ask again at once.
     """
     user = User.objects.filter(pk=user_pk, is_active=True).first()
     if user is None or not claim_link(user):
