@@ -196,7 +196,7 @@ def create_job(transcript: Transcript, body: dict[str, Any]) -> dict[str, Any]:
 def wait_for_request_timeout(transcript: Transcript) -> None:
     """Wait until the request of a dead worker can no longer arrive at AssemblyAI."""
     longest = timedelta(seconds=REQUEST_SECONDS)
-    # Do not reset `kills`: this transcript may have killed the worker.
+    # Do not set `kills` to 0, the default: this transcript may have killed the worker.
     transcript.release(wait=longest, status=Status.LOST, kills=NOT_KILLED)
 
 
@@ -263,8 +263,8 @@ def refresh(transcript: Transcript) -> None:
         else:
             transcript.finish(cost=cost, **columns)
     else:
-        # Store AssemblyAI's status, even an unknown one. But a status such as "pending"
-        # starts another step in STEPS. Then store QUEUED, so that `refresh` follows.
+        # Store AssemblyAI's status, even an unknown one. But if it is missing, or is
+        # also a status of ours ("pending"), store QUEUED: the next step is `refresh`.
         if not status or STEPS.get(status, refresh) is not refresh:
             status = Status.QUEUED
         submitted_at = transcript.submitted_at or transcript.created_at

@@ -16,7 +16,7 @@ from transcription.viewer import source_page
 @require_POST
 @permission_required("transcription.add_transcript", raise_exception=True)
 def retry(request: HttpRequest, uuid: UUID) -> HttpResponse:
-    """Restart a failed transcript. `Work.retry` chooses the step."""
+    """Restart a failed transcript."""
     transcripts = Transcript.objects.select_related("recording__call")
     transcript = get_object_or_404(transcripts, uuid=uuid)
     if transcript.retry():

@@ -64,8 +64,8 @@ def original_words(transcript: Transcript) -> list[Word]:
 def words_of_text(text: str, heard: list[ListedWord], seconds: float = 0) -> list[Word]:
     """Return the words of the text with their times.
 
-    Usually they have the order of the text. But if `heard` has exactly the same words
-    (see `_is_same`), or if the text is empty, return the words of `heard` in its order.
+    If the text is empty, or if `heard` has the same words in another order (see
+    `_is_same`), return the words of `heard`.
     heard: AssemblyAI's list of words. If the list is empty, all times are estimates.
     seconds: length of the audio, 0 if unknown.
     """

@@ -1,6 +1,6 @@
 """Run deletions in the background. Each task deletes one slice.
 
-To erase a person's data, a slice is one phone call. Otherwise, it has up to
+A slice of a person's data is one phone call. A slice of expired data has at most
 expiry.SLICE_SIZE rows.
 """
 

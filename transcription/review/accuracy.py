@@ -109,12 +109,12 @@ def _interval(
     part, whole: sums over all scores, such as the wrong words and all words. They give
     the percentage.
     parts, wholes: the same numbers for each of the newest scores. They give the
-    interval, by a bootstrap: it samples transcripts, not words, because the words of
-    one transcript are not independent.
+    interval.
     """
     if not whole:
         return None
     shares = []
+    # Sample scores, not words: the words of one transcript are not independent.
     for sample in _samples(len(wholes)):
         if of := sum(map(wholes.__getitem__, sample)):
             shares.append(100 * sum(map(parts.__getitem__, sample)) / of)

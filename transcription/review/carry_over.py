@@ -121,8 +121,8 @@ def unplaced_changes(transcript: Transcript) -> list[OpenChange]:
 def place_older_changes(transcript: Transcript, new: list[Word]) -> CarryOver:
     """Find the places of the live corrections of all older transcripts.
 
-    If several transcripts have a correction at the same place, the newest correction
-    counts. If it is `open`, older ones may be returned, too: a person chooses one.
+    If several transcripts have a correction at the same place, return the newest one.
+    If a person must check the newest one, older ones may be returned, too.
     new: the original words of `transcript`.
     """
     older = transcript.siblings().filter(pk__lt=transcript.pk)
@@ -187,8 +187,8 @@ def place_changes(old: list[Word], changes: list[Change], new: list[Word]) -> Ca
             result.carried.append(here._replace(correction=0))
         else:
             if here.first == here.last:
-                # The new text has no word here. Use the word before and the word after:
-                # if a person corrects one of them, `unplaced_changes` skips this place.
+                # The new text has no word here, so use the words before and after. When
+                # one of them is corrected, nobody needs to check this change any more.
                 here = here._replace(first=here.first - 1, last=here.last + 1)
             result.open.append(_open(change, here, old))
     return result

@@ -60,7 +60,7 @@ def differences(transcript: Transcript, changes: list[Change]) -> list[SafeStrin
     """Return HTML for each change, with the old and the new words marked."""
     if not changes:
         return []
-    # The first revision stores the Original.
+    # Without a revision, there is no Original.
     has_revision = transcript.revision is not None
     pieces = (
         Original.pieces_of(transcript)

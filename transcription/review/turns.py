@@ -21,8 +21,8 @@ from transcription.words import Word, join_words, original_words
 class PageTurn(NamedTuple):
     first: int  # index of the turn's first original word
     end: int  # index after its last original word
-    # Usually `first`. But if `first` is 10, and a correction that begins in an earlier
-    # turn replaces the words 8 to 11, this is 12: the earlier turn shows the new text.
+    # Like `first`, but without words that a correction in an earlier turn replaces. If
+    # `first` is 10, and such a correction replaces the words 8 to 11, this is 12.
     begins: int
     speaker: str
     clock: str

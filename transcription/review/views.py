@@ -30,9 +30,9 @@ def revision_view(
 ) -> Callable[..., HttpResponse]:
     """Decorator: make a view from a function that saves a revision.
 
-    The body must have `revision`: the revision that the page shows. The response (JSON)
-    has all turns that have changed since that revision. If the save is refused, the
-    response has a sentence that says why.
+    The request (JSON) must have `revision`: the revision that the page shows. The
+    response (JSON) has all turns that have changed since that revision. If the save is
+    refused, the response has a sentence that says why.
     """
 
     @require_POST

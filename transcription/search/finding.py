@@ -30,9 +30,9 @@ TIMEOUT_MS = 5000
 QUERY_CANCELED = "57014"
 # The lookup path from a transcript to its call.
 CALL = "recording__call__"
-# In texts of at least this many characters, _PHRASE also uses LIKE: PostgreSQL's index
-# may miss a phrase, because it stores at most 255 positions of a word, and none above
-# 16,383. In a shorter text, no word has a higher position, and 256 positions are rare.
+# PostgreSQL's index may miss a phrase, because it stores at most 255 positions of a
+# word. In texts of at least this many characters, _PHRASE also uses LIKE. A shorter
+# text rarely has a word more than 255 times.
 MIN_LENGTH_FOR_LIKE = 8000
 
 

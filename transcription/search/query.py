@@ -66,11 +66,10 @@ class Query:
     def narrow(self, rows: QuerySet[Any], path: str) -> QuerySet[Any]:
         """Return the rows that match the operators. Raises BadOperator.
 
+        `after:` and `before:` test the day of the row. But if the query also has
+        `tag:`, `to:` or `by:` (without a minus), they test the day of the call.
         path: the lookup from a row to its call, such as `recording__call__`. "" if the
         rows are calls.
-        If the query has `tag:`, `to:` or `by:` (without a minus), `after:` and
-        `before:` test the day of the call. Otherwise they test the day of the row,
-        because a transcript may have no call.
         """
         for operator in self.operators:
             is_of_rows = operator.is_day and not self.finds_calls

@@ -18,9 +18,11 @@ class VocabularyQuerySet(models.QuerySet["Vocabulary"]):
     def find_for_number(self, number: str = "") -> Vocabulary | None:
         """Return the keyword list for calls with this number, or None.
 
-        The first that exists: the list of the number's contact, the list with the
-        longest prefix of the number (`+1415`), a list with its country (`US`), the
-        default list.
+        It is the first of these lists that exists:
+        - The list of the number's contact.
+        - The list with the longest beginning of the number, such as +1415.
+        - A list with the number's country, such as US.
+        - The default list.
         """
         contacts = Contact.objects.filter(
             numbers__number=number, vocabulary=OuterRef("pk")

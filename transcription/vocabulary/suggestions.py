@@ -94,7 +94,7 @@ def undo(request: HttpRequest, pk: int) -> HttpResponse:
 @require_safe
 @permission_required(SEE_SUGGESTIONS, raise_exception=True)
 def occurrences(request: HttpRequest, pk: int) -> HttpResponse:
-    """Show how many transcripts contain the mistake now, for one row of the page."""
+    """Show how many transcripts contain this mistake now."""
     row = get_object_or_404(Mistake, pk=pk)
     query = parse(f'"{row.heard}"')
     found: int | None = 0
