@@ -26,7 +26,6 @@ class Utf8Request(WSGIRequest):
 application: WSGIHandler = get_wsgi_application()
 application.request_class = Utf8Request
 
-# gunicorn runs no system checks, so run them here. For example, they stop a site
-# without TWILIO_AUTH_TOKEN, which cannot verify webhooks, or without SECRET_KEY, which
-# cannot sign sessions.
+# gunicorn runs no system checks, so run them here. For example, the server must not
+# start without TWILIO_AUTH_TOKEN, because it could not verify webhooks.
 call_command("check")

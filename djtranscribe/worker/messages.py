@@ -71,8 +71,7 @@ class Messages:
 
     def work(self) -> bool:
         """Claim one message for each free thread, and run it there."""
-        # If a thread becomes free during the claim, `on_message_done` sets `woken`,
-        # because `may_be_more` is True. Then Loop calls `work` again.
+        # A thread that becomes free during the claim must wake Loop.
         self.may_be_more = True
         free = self.concurrency - len(self.running)
         claimed = self.claim(free) if free > 0 else []
