@@ -4,7 +4,7 @@ This module measures WAV files of 8 or 16 bits, such as Twilio's. decoder.py mea
 all other audio, which takes longer.
 """
 
-from __future__ import annotations  # array[int] needs Python 3.12
+from __future__ import annotations  # for array[int] before Python 3.12
 
 import json
 import logging

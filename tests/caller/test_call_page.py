@@ -235,9 +235,9 @@ def test_the_page_costs_the_same_queries_however_much_there_is(
                 recording=recording, status="completed", text="Words."
             )
 
-    # The queries: session, user, permissions (2), call, recordings, transcripts, saving
-    # who read them (2), score of the transcript with a player, number of other
-    # transcripts, notes, tags, all tags, whether the number may be called (2).
+    # The queries: session, user, permissions (2), call, recordings, transcripts, log of
+    # readers (2), score, number of other transcripts, notes, tags, all tags, whether
+    # the number may be called (2).
     with django_assert_max_num_queries(15):
         page = browser.get(call.get_absolute_url())
 
