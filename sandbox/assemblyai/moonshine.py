@@ -6,7 +6,7 @@ punctuation, but no times. PocketSphinx adds the times (forced alignment), the k
 huggingface.co/UsefulSensors/moonshine
 """
 
-from __future__ import annotations  # array[int] needs Python 3.12
+from __future__ import annotations  # for array[int] before Python 3.12
 
 import re
 from array import array
@@ -146,9 +146,8 @@ def _spread(
 def _with_terms(words: list[Word], biased: list[Word]) -> list[Word]:
     """Replace words by the keyterms that PocketSphinx has found.
 
-    biased: what PocketSphinx recognises if it prefers the keyterms. If it contains no
-    keyterm, return `words`. Where the two lists differ, use the words of `biased` if
-    one of them is a keyterm, or if all confidences in `words` there are up to ALONE.
+    biased: what PocketSphinx recognises if it prefers the keyterms. If `biased`
+    contains a keyterm, also replace words with the lowest confidence, ALONE.
     """
     if not any(word["is_term"] for word in biased):
         return words

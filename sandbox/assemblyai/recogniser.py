@@ -1,6 +1,6 @@
 """Recognise speech. This runs in worker processes, because it needs much CPU time."""
 
-from __future__ import annotations  # array[int] needs Python 3.12
+from __future__ import annotations  # for array[int] before Python 3.12
 
 import multiprocessing
 import os

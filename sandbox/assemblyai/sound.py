@@ -3,7 +3,7 @@
 PyAV contains ffmpeg, so it decodes all formats that AssemblyAI accepts.
 """
 
-from __future__ import annotations  # array[int] needs Python 3.12
+from __future__ import annotations  # for array[int] before Python 3.12
 
 from array import array
 from itertools import pairwise

@@ -4,7 +4,7 @@ If Moonshine is installed, PocketSphinx only adds times and confidences to Moons
 words, and finds keyterms.
 """
 
-from __future__ import annotations  # array[int] needs Python 3.12
+from __future__ import annotations  # for array[int] before Python 3.12
 
 import re
 from array import array
@@ -17,7 +17,7 @@ from sandbox.assemblyai import pronunciation
 # PocketSphinx counts time in frames of 10 ms.
 FRAME_MS = 10
 # The decoder treats a keyterm as this many times likelier than another word. With
-# 1,000, it recognised terms of long lists where nobody said them.
+# 1,000 and a long list of keyterms, it recognised keyterms that nobody had said.
 BOOST = 100.0
 # Suffix of a keyterm in the decoder's dictionary: "aspirin@term". So a keyterm is a new
 # entry, even if the dictionary already has "aspirin".

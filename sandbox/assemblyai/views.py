@@ -114,8 +114,8 @@ def _list(request: HttpRequest) -> HttpResponse:
         found = [job for job in found if job.status == query["status"]]
     if day:
         found = [job for job in found if job.created.date() == day]
-    # `found` begins with the newest job. With after_id, show the jobs at its end: they
-    # were created right after the job with this id.
+    # With after_id, `found` contains the jobs newer than that job, the newest first.
+    # Show the oldest of them.
     shown = found[-limit:] if after and not before else found[:limit]
     return JsonResponse(
         {

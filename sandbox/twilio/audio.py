@@ -1,6 +1,6 @@
 """Make the audio of recordings from clips and from the sound of a microphone."""
 
-from __future__ import annotations  # array[int] needs Python 3.12
+from __future__ import annotations  # for array[int] before Python 3.12
 
 import io
 import math

@@ -19,7 +19,7 @@ LOOK_SECONDS = 0.05
 def run(call: Call, verb: Verb, base: str) -> Following | None:
     """Run <Dial>. Return the request to its action URL, or None if it has no action.
 
-    If the call has ended, send the request here and raise CallOver.
+    If the call has ended, send the request at once and raise CallOver.
     """
     attributes = verb.attributes
     numbers = [each for each in verb.children if each.name == "Number"]

@@ -17,8 +17,8 @@ EVENTS = {"initiated", "ringing", "answered", "completed"}
 IGNORED = ("Record", "SendDigits", "ApplicationSid", "TimeLimit")
 # Twilio sends this in place of a withheld number.
 WITHHELD = "+266696687"
-# If a number has the fate no-api-answer, the request to call it gets no response for
-# this long. Clients give up earlier.
+# For the fate no-api-answer (see fates.py): send no response for this long. Clients
+# give up earlier.
 HOLD_SECONDS = 60.0
 
 

@@ -1,4 +1,4 @@
-"""Twilio's list filters by date or time."""
+"""Filters by date or time for Twilio's lists of calls and recordings."""
 
 from datetime import datetime, timezone
 from typing import Any

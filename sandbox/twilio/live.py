@@ -1,11 +1,11 @@
 """Persons that a user plays on the phone page, in a browser.
 
 While the page is open, the user plays the persons at all numbers without a fate (see
-fates.py). The option --pace does not change how long ringing, keys and speech take,
-because the user needs time. The exception is the ringing after "Let it ring".
+fates.py). The option --pace does not shorten the time to answer, press a key or speak.
+It shortens the ringing after the button "Let it ring".
 """
 
-from __future__ import annotations  # array[int] needs Python 3.12
+from __future__ import annotations  # for array[int] before Python 3.12
 
 import threading
 import time
@@ -168,7 +168,8 @@ class Live(Person):
             return
         self._microphone = samples
         start = max(0.0, self._passed() - len(samples) / audio.RATE)
-        # Put the microphone first, so that clips overwrite it: see audio.render.
+        # Insert the microphone before all clips: where sounds overlap, audio.render
+        # uses the last one.
         self._track.insert(0, (start, samples))
 
 

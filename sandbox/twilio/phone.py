@@ -121,9 +121,10 @@ def _play(call: Call, verbs: list[Verb], base: str) -> Following | None:  # noqa
 
 
 def _gather(call: Call, verb: Verb, base: str) -> Following | None:
-    """Run <Gather>. Return the next request, or None if there are no digits.
+    """Run <Gather>. Return the next request.
 
-    The key of finishOnKey is not a digit.
+    Return None if the person presses no key, or the key that only ends the input
+    (finishOnKey).
     """
     for prompt in verb.children:
         if prompt.name == "Say":

@@ -32,7 +32,7 @@ def file(request: HttpRequest, name: str) -> HttpResponse:
 
 
 def news(request: HttpRequest) -> HttpResponse:
-    """Return the phones to show. Each request shows that the page is open."""
+    """Return the phones for the page, and note that the page is open."""
     pages.seen()
     return answer({"phones": [_described(call) for call in at_the_page()]})
 

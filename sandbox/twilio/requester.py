@@ -108,7 +108,6 @@ def _attempt(
     except requests.exceptions.RequestException as error:
         if _never_connected(error):
             return "ct: can't connect", None
-        # The request was sent, so this is "rt". By default, only "ct" is retried.
         return f"rt: the connection broke ({type(error).__name__})", None
     if answer.status_code >= 500:
         return "5xx", answer

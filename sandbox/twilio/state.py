@@ -107,7 +107,7 @@ class Network:
         self.account_sid = self.auth_token = self.phone_number = self.base_url = ""
         self.api_key = self.api_secret = ""
         # One of page.KEY_KINDS. A restricted key cannot read recordings. A test key can
-        # only dial. A deleted key cannot log in, like a key of another Twilio region.
+        # only dial. A deleted key cannot log in.
         self.api_key_kind = "standard"
         self.phone_number_sid = new_sid("PN")
         # The webhooks for calls to our number.

@@ -45,7 +45,7 @@ class Faults:
             return [dict(rule) for rule in self._rules]
 
     def take(self, method: str, path: str) -> dict[str, Any] | None:
-        """Return the fault for this request, or None. Count the request in the rule."""
+        """Return the fault for this request, or None. Update the rules' counters."""
         with self._lock:
             for rule in self._rules:
                 if rule["method"] not in (None, method):
