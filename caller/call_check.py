@@ -21,8 +21,7 @@ LISTING_DELAY = timedelta(minutes=2)
 LATE_DATA_PERIOD = timedelta(minutes=10)
 # Accepted difference between Twilio's clock and ours. Our clock may be an hour wrong.
 MAX_CLOCK_ERROR = timedelta(minutes=90)
-# Our request to place a call takes at most this long. `mark_not_listed` waits at least
-# this long between its two looks at Twilio's list of calls.
+# Our request to place a call takes at most this long.
 RECHECK_AFTER = timedelta(seconds=sum(TIMEOUT_SECONDS))
 
 
@@ -61,19 +60,18 @@ def ask_twilio(call: Call) -> None:
 
 
 def find_at_twilio(call: Call) -> CallState | None:
-    """Find our call in Twilio's list, after Twilio's answer to our request was lost.
+    """Find our call in Twilio's list, if Twilio's answer with the SID was lost.
 
-    Skip calls that already have a row, calls deleted on this site, and calls that
-    <Dial> made (they have a parent). Return the call that was made closest in time to
-    our request, at most LISTING_DELAY before or after it. If there is none, our clock
-    may be wrong: return the newest call within MAX_CLOCK_ERROR, or None. Raises
-    TwilioError.
+    Return the call that is closest in time to our request, if the difference is at most
+    LISTING_DELAY. Otherwise our clock may be wrong: return the newest call with a
+    difference of at most MAX_CLOCK_ERROR, or None. Raises TwilioError.
     """
     asked = call.leg.number if call.is_conversation else call.other_number
     listed = twilio_client.list_calls(asked)
     sids = [state.sid for state in listed]
     known = set(Call.objects.filter(sid__in=sids).values_list("sid", flat=True))
     known |= Tombstone.objects.sids(sids)
+    # A call with a parent was made by <Dial>.
     differences = {
         state: abs(state.created_at - call.created_at)
         for state in listed
@@ -89,28 +87,28 @@ def find_at_twilio(call: Call) -> CallState | None:
 def mark_not_listed(call: Call) -> None:
     """Store that Twilio's list of calls does not contain this call.
 
-    A call older than MAX_CLOCK_ERROR becomes failed at once. A newer call becomes
-    failed at the second look, at least RECHECK_AFTER after the first. At the first
-    look, our request to place the call may still be running: if our clock was set
-    forward, a call that is one second old seems to be, for example, an hour old.
+    The first time, set only `missed_at`: our request to place the call may still be
+    running. (If our clock was set forward, a new call seems to be an hour old.) If the
+    call is still missing after RECHECK_AFTER, it becomes failed. A call older than
+    MAX_CLOCK_ERROR becomes failed at once.
     """
     now = timezone.now()
     mine = Call.objects.filter(pk=call.pk, sid=None)
-    # If `missed_at` is in the future, our clock was set back after the first look.
-    looked_before = Q(missed_at__lte=now - RECHECK_AFTER) | Q(missed_at__gt=now)
+    # If `missed_at` is in the future, our clock was set back after the first time.
+    is_second_time = Q(missed_at__lte=now - RECHECK_AFTER) | Q(missed_at__gt=now)
     is_old = Q(created_at__lt=now - MAX_CLOCK_ERROR)
     error = (
         "Twilio's list of calls does not have this call: nothing was dialled. It is "
         "safe to dial again."
     )
-    given_up = mine.filter(looked_before | is_old).update(
+    given_up = mine.filter(is_second_time | is_old).update(
         status=Call.Status.FAILED, error=error, next_check_at=None
     )
     if given_up:
         call.fail_leg(error)
     else:
-        first_look = mine.filter(missed_at=None)
-        first_look.update(missed_at=now, next_check_at=next_check_time())
+        first_time = mine.filter(missed_at=None)
+        first_time.update(missed_at=now, next_check_at=next_check_time())
 
 
 def mark_deleted_at_twilio(call: Call) -> None:
@@ -140,9 +138,8 @@ def ask_for_other_phone(call: Call) -> None:
 def mark_not_connected(call: Call) -> None:
     """Store that the operator's call has ended, and that <Dial> made no other call.
 
-    An unfinished call becomes failed: the operator pressed a key, but then hung up
-    during the notice, or Twilio refused to call the other party. If the operator
-    pressed no key, `Call.follow_leg` has already canceled the call.
+    An unfinished call becomes failed. If the operator pressed no key,
+    `Call.follow_leg` has already canceled the call.
     """
     mine = Call.objects.filter(pk=call.pk)
     mine.unfinished().update(

@@ -114,10 +114,10 @@ def _without_transcript(call: Call, recorded: str | None) -> tuple[str, str]:
 
 
 def log_read(user: Any, rows: list[CallRow]) -> None:
-    """Log that the user has read the transcripts whose excerpts these rows show.
+    """Log that the user has read the transcripts in these rows.
 
-    An excerpt may be the whole transcript. Users without the permission see no excerpt,
-    so nothing is logged for them.
+    The excerpt in a row may be the whole transcript. Users without the permission see
+    no excerpt, so nothing is logged for them.
     """
     if user.has_perm("transcription.view_transcript"):
         shown = [row.transcript for row in rows if row.excerpt]

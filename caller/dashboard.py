@@ -72,9 +72,8 @@ def needs_attention(most: int = MAX_CONCERNS) -> list[Concern]:
     """Return calls that failed, were not recorded or have a bad transcript.
 
     At most `most` calls of the last ATTENTION_PERIOD, the newest call first. IsConcern
-    says which transcripts are bad. A call is left out if one of its transcripts is
-    verified or has enough confidence, or if the call verifies an operator's phone.
-    Makes five queries, each with an index.
+    says which transcripts are bad. A call with one good or verified transcript is left
+    out. Makes five queries, each with an index.
     """
     since = timezone.now() - ATTENTION_PERIOD
     calls = Call.objects.filter(created_at__gte=since).exclude(kind=Call.Kind.CODE)

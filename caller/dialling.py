@@ -74,10 +74,9 @@ def reason_to_refuse(call: Call) -> str:
 def save_refused_attempt(call: Call) -> None:
     """Store a refused attempt. Limit the rows, so that attempts cannot fill the table.
 
-    If there is a row of the last hour with the same operator, number and reason, count
-    the attempt on that row. Otherwise store a new row. If the operator then has more
-    than MAX_REFUSED_ROWS rows of the last hour, delete the oldest rows and add their
-    counts to the new row.
+    Attempts of the last hour with the same operator, number and reason share one row,
+    which counts them. If the operator has MAX_REFUSED_ROWS rows of the last hour, a new
+    row replaces the oldest one and takes over its count.
     """
     mine = Call.objects.filter(
         requested_by=call.requested_by,

@@ -135,11 +135,11 @@ def with_country_code(typed: str) -> str:
     prefix, such as `00` in Europe or `011` in North America, is replaced by `+`. Any
     other text is returned unchanged, and `normalise_number` checks it.
 
-    Some digits are valid both as a national and as an international number. They are
-    read as national only if people in our country write exactly these digits:
-    - On an American site, 6462123456 is in New York, not +64 6 212 3456 in New Zealand.
-    - On a German site, 442079460123 is in London. It is not +49 442079460123, because
-      Germans write this number as 0442079460123.
+    Some digits are valid both as a national and as an international number:
+    - On an American site, 6462123456 is read as a number in New York, not in New
+      Zealand (+64).
+    - On a German site, 442079460123 is read as a number in London (+44), not in
+      Germany, because German numbers are written with a 0 in front.
     """
     digits = _digits(typed)
     if not digits or _has_plus(typed):
@@ -176,9 +176,9 @@ def is_number(typed: str) -> bool:
 def possible_beginnings(typed: str) -> list[str]:
     """Return one beginning of an E.164 number for each way to read the typed digits.
 
-    typed: a text for which `is_number` is true. Without `+`, there are several results,
-    because the digits may be international or national, or begin with an international
-    prefix. On an American site, `011 44 20` gives `+0114420`, `+1114420` and `+4420`.
+    typed: a text for which `is_number` is true. Without `+`, the digits may be
+    international or national: on an American site, `44 20` gives `+4420` and `+14420`.
+    An international prefix, such as `00`, is removed in one of the results.
     """
     digits = _digits(typed)
     beginnings = {digits}
@@ -194,15 +194,10 @@ def possible_beginnings(typed: str) -> list[str]:
 def format_while_typing(value: str) -> str:
     """Format a number while it is typed: `1415555` -> `+1 415-555`.
 
-    Text that is not a number is returned unchanged. A number with `+` is formatted from
-    its first digit on. On an American site (our own number begins with +1), a number
-    that begins with 1 is formatted in the same way.
-    Any other number is returned unchanged until it is complete. Two examples of valid
-    numbers that are not complete, because the operator may go on typing:
-    - 469922704 on an American site is valid in Sweden (+46), but may become the
-      American number 469-922-7041.
-    - 4420794601 on a German site is a German number without its leading 0, but may
-      become a number in London, 442079460123.
+    A number with `+` is formatted from its first digit on. On an American site (our own
+    number begins with +1), so is a number that begins with 1. Any other number is
+    returned unchanged until it is complete. Text that is not a number is returned
+    unchanged.
     """
     digits = _digits(value)
     if not digits:
@@ -211,8 +206,12 @@ def format_while_typing(value: str) -> str:
     is_american = digits[0] == calling_code(settings.TWILIO_PHONE_NUMBER) == "1"
     if not _has_plus(value) and not is_american:
         home = country_code(settings.TWILIO_PHONE_NUMBER)
+        # 469922704 is valid in Sweden (+46). On an American site, it is too short,
+        # because it may become 469-922-7041.
         is_whole = is_valid(whole) and not _is_too_short(parse_number(digits, home))
         is_national = whole == f"+{calling_code(settings.TWILIO_PHONE_NUMBER)}{digits}"
+        # On a German site, 4420794601 is a German number without its leading 0. It may
+        # become a number in London, 442079460123.
         lacks_zero = is_national and _digits(format_national(whole)) != digits
         if not is_whole or (lacks_zero and _may_be_longer(whole)):
             return value

@@ -48,9 +48,9 @@ def context_of(row: OperatorPhone | None) -> dict[str, Any]:
     """Return the template context.
 
     phone: the operator's phone, or None.
-    Only for a phone that is not verified:
+    The other two keys are only for a phone that is not verified.
     fault: why the page does not ask for the code, or "".
-    can_call_again: whether the call with the code has ended, or there is a `fault`.
+    can_call_again: whether the page offers to call the same number again.
     """
     if row is None or row.verified_at:
         return {"phone": row}
@@ -101,4 +101,4 @@ def enter_code(request: HttpRequest, row: OperatorPhone | None) -> None:
         messages.success(request, "Your phone is verified. “Connect me” works now.")
     elif row and row.is_waiting_for_code and row.tries + 1 < MAX_TRIES:
         messages.error(request, WRONG_CODE)
-    # Otherwise, the page says why no code can be typed.
+    # After the last try, the page shows a `fault` (context_of) instead of WRONG_CODE.

@@ -72,15 +72,13 @@ def lines_of_month(first: date) -> list[Line]:
 
     A missing price counts as 0. Calls with the status REFUSED are left out.
     first: the first day of the month, in the current time zone.
-    Line.keyword_list: the first of these that exists: the list of the call's newest
-    transcript, the list of the call, "".
     """
     recordings = Recording.objects.filter(call=OuterRef("pk")).order_by()
     transcription = recordings.values("call").annotate(sum=Sum("transcription_cost"))
     # Get the Transcript model this way: `caller` must not import `transcription`.
     model: Any = Recording._meta.get_field("transcripts").related_model
     used = model._default_manager.filter(recording__call=OuterRef("pk"))
-    newest = used.order_by("-pk").values("vocabulary__name")[:1]
+    newest_list = used.order_by("-pk").values("vocabulary__name")[:1]
     calls = Call.objects.filter(
         created_at__gte=midnight(first), created_at__lt=midnight(next_month(first))
     ).exclude(status=Call.Status.REFUSED)
@@ -90,7 +88,10 @@ def lines_of_month(first: date) -> list[Line]:
         .values(
             day=TruncDate("created_at"),
             operator=F("requested_by__username"),
-            keyword_list=Coalesce(Subquery(newest), F("vocabulary__name"), Value("")),
+            # If the newest transcript has no list, use the call's list.
+            keyword_list=Coalesce(
+                Subquery(newest_list), F("vocabulary__name"), Value("")
+            ),
         )
         .annotate(
             calls=Count("pk"),

@@ -23,9 +23,8 @@ from caller.twilio.states import CallState
 
 logger = logging.getLogger(__name__)
 
-# Why the other party of a conversation was not called. The key is the final status of
-# the operator's phone. If a status is missing here, such as `completed`, the reason is
-# NO_KEY.
+# Why the other party of a conversation was not called, for each final status of the
+# operator's phone. For another status, such as `completed`, use NO_KEY_PRESSED.
 NOT_DIALLED = {
     "busy": "The operator's phone was busy, so nobody was called.",
     "no-answer": "The operator's phone was not answered, so nobody was called.",
@@ -33,13 +32,13 @@ NOT_DIALLED = {
     "its number: Profile, Your phone.",
     "canceled": "The call to the operator's phone was canceled, so nobody was called.",
 }
-NO_KEY = "No key was pressed on the operator's phone, so nobody was called."
+NO_KEY_PRESSED = "No key was pressed on the operator's phone, so nobody was called."
 
 
 class Call(PhoneStatus):
     """A call to or from `other_number`, the number of the other party.
 
-    The status and the times are those of the other party's phone. In a conversation,
+    The status and the times belong to the other party's phone. In a conversation,
     the operator's phone has its own row: Leg, in caller/conversations/models.py. In an
     outgoing conversation, Twilio calls the operator first. Until Twilio calls the
     other party, the status comes from the Leg, see `follow_leg`.
@@ -351,7 +350,7 @@ class Call(PhoneStatus):
             # Probably the other party was not called. If it was, the final status that
             # Twilio reports later replaces this guess.
             self.status = Call.Status.CANCELED
-            self.error = NOT_DIALLED.get(leg.status, NO_KEY)
+            self.error = NOT_DIALLED.get(leg.status, NO_KEY_PRESSED)
         elif self.current_rank < self.rank(Call.Status.INITIATED):
             dialled = leg.accepted_at is not None
             self.status = Call.Status.INITIATED if dialled else Call.Status.QUEUED

@@ -7,12 +7,12 @@ from django.db import models
 
 class TombstoneQuerySet(models.QuerySet["Tombstone"]):
     def sids(self, sids: Iterable[str]) -> set[str]:
-        """Return those of the given SIDs that have a tombstone. One query."""
+        """Return the given SIDs that have a tombstone. One query."""
         return set(self.filter(sid__in=sids).values_list("sid", flat=True))
 
 
 class Tombstone(models.Model):
-    """A call or recording that was deleted on this site. Do not import it again."""
+    """A call or recording that was deleted on this site. It is never imported again."""
 
     sid = models.CharField("SID", max_length=34, unique=True)
     deleted_at = models.DateTimeField(auto_now_add=True)

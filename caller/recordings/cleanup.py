@@ -1,4 +1,4 @@
-"""Clean up after killed processes: delete unneeded files, fail unfinished recordings.
+"""Clean up after killed processes: unneeded files and unfinished recordings.
 
 Files that the storage could not delete earlier are also deleted.
 """
@@ -95,7 +95,7 @@ def delete_temporary(older_than: datetime) -> int:
 
 
 def fail_interrupted(older_than: datetime) -> int:
-    """Fail recordings for which a command never stored the audio. Return how many.
+    """Set old, unfinished recordings of commands to FAILED. Return how many.
 
     Probably the command (`transcribe` or `evaluate`) was killed. If it is still
     running, it sets the status again when it has stored the audio.

@@ -147,7 +147,7 @@ class Recording(models.Model):
 
     @property
     def origin(self) -> str:
-        """Return where the audio comes from, for a recording without a row in Call."""
+        """Return where the audio comes from, if `call` is None."""
         names = {"url": "a URL", "file": "a file", "": "a file"}
         return names.get(self.source, "a call made elsewhere")
 
@@ -306,15 +306,12 @@ class Recording(models.Model):
         expected_bytes: int | None = None,
         keep_alive: Callable[[], None] = lambda: None,
     ) -> None:
-        """Check the audio and store it. If the check fails, raise audio.NotAudio.
+        """Check the audio and store it.
 
-        If the row already has a file, `cleanup.delete_recordings` deletes that file
-        later. If another worker stores or deletes the audio meanwhile, the row is not
-        changed, and the new file is deleted. Raises OSError if the storage cannot save
-        the file.
+        The row is not changed if another worker stores or deletes the audio meanwhile.
+        Raises audio.NotAudio, or OSError if the storage cannot save the file.
         expected_bytes: the size of the complete audio. None if it is unknown.
-        keep_alive: called while the audio is decoded, and while the file is sent to a
-        storage on another machine. See audio.Heartbeat.
+        keep_alive: called regularly, see audio.Heartbeat.
         """
         with audio.checked_file(chunks, expected_bytes) as (file, sha256):
             suffix = formats.suffix(file.read(formats.HEAD_BYTES))
@@ -338,8 +335,7 @@ class Recording(models.Model):
         try:
             changed = unchanged.update(**columns)
         except Error:
-            # Delete the new file now, because no row refers to it, and
-            # `cleanup.delete_recordings` may keep it.
+            # No row refers to the new file.
             self.audio.storage.delete(stored)
             raise
         if changed:

@@ -95,8 +95,8 @@ def translate_errors() -> Iterator[None]:
     except TwilioRestException as error:
         raise error_from_response(error.status, error.code, None) from error
     except TwilioException as error:
-        # If a list cannot be read, the SDK raises TwilioException itself, not a
-        # subclass. Then args[1] is the response.
+        # If Twilio refuses a list, such as `client().calls.list()`, the SDK raises
+        # TwilioException itself. Then args[1] is the response.
         answer = error.args[1] if len(error.args) > 1 else None
         status = getattr(answer, "status_code", None) or getattr(error, "status", None)
         code = code_in(getattr(answer, "text", "") or "") or getattr(
