@@ -46,9 +46,9 @@ class Row:
 
     missing: differences that are not new.
     repaired: how many of the `missing` were repaired.
-    ready: new differences that were repaired.
-    busy: new differences that were not repaired, and jobs that were not stored (see
-    `find_and_store_job`).
+    repaired_early: new differences that were repaired.
+    still_changing: new differences that were not repaired, and jobs that were not
+    stored (see `find_and_store_job`).
     foreign: items that this site did not create.
     show_progress: called before each item, with `name`, the item's number (from 1) and
     the number of all items.
@@ -60,7 +60,7 @@ class Row:
         self.name = name
         self.show_progress = show_progress
         self.compared = self.missing = self.repaired = 0
-        self.ready = self.busy = self.foreign = 0
+        self.repaired_early = self.still_changing = self.foreign = 0
 
     def count_difference(
         self, *, repaired: bool, happened_at: datetime | None = None
@@ -73,8 +73,8 @@ class Row:
         """
         recover = timedelta(seconds=settings.RECOVER_SECONDS)
         if happened_at and happened_at > timezone.now() - recover:
-            self.ready += repaired
-            self.busy += not repaired
+            self.repaired_early += repaired
+            self.still_changing += not repaired
         else:
             self.missing += 1
             self.repaired += repaired
@@ -172,7 +172,7 @@ def jobs(row: Row, begin: datetime) -> None:
             if lost is None:
                 row.foreign += 1
             elif not find_and_store_job(lost):
-                row.busy += 1
+                row.still_changing += 1
             else:
                 if job.get("status") in Transcript.FINISHED:
                     advance.call(lost.pk)

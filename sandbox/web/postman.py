@@ -44,11 +44,12 @@ class Postman:
             re.compile(settings.get("match") or "")
         except re.error as error:
             raise ValueError(f"match is not a regular expression: {error}") from error
+        seconds, retry_seconds = settings.get("seconds"), settings.get("retry_seconds")
         self.settings = {
             "mode": settings.get("mode", "normal"),
-            "seconds": float(settings.get("seconds") or 2),
+            "seconds": 2.0 if seconds is None else float(seconds),
             "match": settings.get("match") or "",
-            "retry_seconds": settings.get("retry_seconds"),
+            "retry_seconds": None if retry_seconds is None else float(retry_seconds),
         }
 
     def post(self, lane: str, url: str, params: dict[str, Any], job: Job) -> None:

@@ -82,16 +82,16 @@ class Command(BaseCommand):
             self.stdout.write(
                 f"{row.name:<21}{row.compared:>10}{row.missing:>10}{row.repaired:>10}"
             )
-        ready = sum(row.ready for row in table)
-        if ready:
+        repaired_early = sum(row.repaired_early for row in table)
+        if repaired_early:
             self.stdout.write(
-                f"Repaired, but would soon have come by themselves: {ready}."
+                f"Repaired, but would soon have come by themselves: {repaired_early}."
             )
-        busy = sum(row.busy for row in table)
-        if busy:
+        still_changing = sum(row.still_changing for row in table)
+        if still_changing:
             self.stdout.write(
                 "Rows that changed a moment ago or are being worked on: "
-                f"{busy}. Run reconcile again to compare them."
+                f"{still_changing}. Run reconcile again to compare them."
             )
         foreign = sum(row.foreign for row in table)
         if foreign:
