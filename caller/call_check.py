@@ -19,7 +19,8 @@ from caller.twilio.states import CallState
 LISTING_DELAY = timedelta(minutes=2)
 # For this long after the end of a call, we wait for Twilio's price and recordings.
 LATE_DATA_PERIOD = timedelta(minutes=10)
-# Accepted difference between Twilio's clock and ours. Our clock may be an hour wrong.
+# Accepted difference between Twilio's clock and ours. A clock with a wrong time zone or
+# without summer time is an hour wrong.
 MAX_CLOCK_ERROR = timedelta(minutes=90)
 # Our request to place a call takes at most this long.
 RECHECK_AFTER = timedelta(seconds=sum(TIMEOUT_SECONDS))
@@ -87,28 +88,28 @@ def find_at_twilio(call: Call) -> CallState | None:
 def mark_not_listed(call: Call) -> None:
     """Store that Twilio's list of calls does not contain this call.
 
-    The first time, set only `missed_at`: our request to place the call may still be
+    The first check sets only `missed_at`: our request to place the call may still be
     running. (If our clock was set forward, a new call seems to be an hour old.) If the
     call is still missing after RECHECK_AFTER, it becomes failed. A call older than
-    MAX_CLOCK_ERROR becomes failed at once.
+    MAX_CLOCK_ERROR becomes failed at the first check.
     """
     now = timezone.now()
     mine = Call.objects.filter(pk=call.pk, sid=None)
-    # If `missed_at` is in the future, our clock was set back after the first time.
-    is_second_time = Q(missed_at__lte=now - RECHECK_AFTER) | Q(missed_at__gt=now)
+    # If `missed_at` is in the future, our clock was set back after the first check.
+    is_second_check = Q(missed_at__lte=now - RECHECK_AFTER) | Q(missed_at__gt=now)
     is_old = Q(created_at__lt=now - MAX_CLOCK_ERROR)
     error = (
         "Twilio's list of calls does not have this call: nothing was dialled. It is "
         "safe to dial again."
     )
-    given_up = mine.filter(is_second_time | is_old).update(
+    given_up = mine.filter(is_second_check | is_old).update(
         status=Call.Status.FAILED, error=error, next_check_at=None
     )
     if given_up:
         call.fail_leg(error)
     else:
-        first_time = mine.filter(missed_at=None)
-        first_time.update(missed_at=now, next_check_at=next_check_time())
+        first_check = mine.filter(missed_at=None)
+        first_check.update(missed_at=now, next_check_at=next_check_time())
 
 
 def mark_deleted_at_twilio(call: Call) -> None:

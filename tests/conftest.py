@@ -147,7 +147,7 @@ def vendors() -> Iterator[responses.RequestsMock]:
 
 @pytest.fixture(autouse=True)
 def pauses() -> None:
-    """Clear the cache of "no vendor is paused", which the last test may have filled."""
+    """Clear a cache that the last test may have filled."""
     no_pause_until.clear()
 
 

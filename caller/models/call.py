@@ -100,8 +100,8 @@ class Call(PhoneStatus):
     )
     queued_at = models.DateTimeField("queued at Twilio", null=True, blank=True)
     tags = models.ManyToManyField("caller.Tag", blank=True, related_name="calls")
-    # Only for REFUSED: the number of attempts in this row. Null means 1. Not every
-    # attempt gets its own row: see dialling.save_refused_attempt.
+    # Repeated refused attempts share a row: see dialling.save_refused_attempt. This is
+    # their number. Null means 1.
     refused_attempts = models.PositiveIntegerField(
         null=True, blank=True, editable=False
     )

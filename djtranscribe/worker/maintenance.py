@@ -69,8 +69,8 @@ def run_step(step: Callable[[], object]) -> bool:
 
 def sweep() -> None:
     """Queue overdue calls and transcripts, unless enough messages wait already."""
-    # Call `has_backlog` before anything is queued: a broker counts all messages
-    # together, so the calls queued below would count as a backlog of transcripts.
+    # Count the waiting messages before any are added: a broker cannot tell messages
+    # about calls and about transcripts apart.
     has_backlog = engine().has_backlog
     check_call, advance = caller.tasks.check_call, transcription.tasks.advance
     calls = caller.tasks.is_due() and not has_backlog(check_call)

@@ -17,8 +17,8 @@ CHANNEL = "djtranscribe"
 POLL_SECONDS = 0.1  # between two checks of data_version on SQLite
 LISTEN_SECONDS = 1  # between two checks of `stopping`
 RETRY_SECONDS = 5  # before a retry after a lost connection
-# Wait this long before listening again. Under load, several calls of pg_notify then
-# wake the threads only once.
+# Wait this long before listening again, so that many notifications in a short time wake
+# the threads only once.
 SECONDS_BETWEEN_NOTIFICATIONS = 0.05
 
 

@@ -1,4 +1,4 @@
-"""Start and stop a stand-in: options, Django settings, signals, parent process."""
+"""Start a stand-in for a vendor, and stop it on a signal or if its parent has ended."""
 
 import argparse
 import logging

@@ -1,4 +1,4 @@
-"""Real stand-ins send webhooks that are lost, doubled, reversed or late."""
+"""Webhooks are lost, doubled, reversed or late."""
 
 from collections import Counter
 from datetime import timedelta

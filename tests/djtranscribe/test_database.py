@@ -57,8 +57,8 @@ with connection.cursor() as cursor:
     cursor.execute("SELECT count(*) FROM pg_prepared_statements")
     print(cursor.fetchone()[0])
 """
-# Read one row. Then `other` begins a transaction, and PgBouncer gives `other` the
-# server connection that read the row. Read the remaining rows, and count all rows.
+# Read one row. Then begin a transaction on a second connection. It takes PgBouncer's
+# connection to PostgreSQL that has read the row. Read the other rows, and count all.
 ITERATE = """
 from django.contrib.auth.models import Permission
 from django.db import connections

@@ -30,8 +30,8 @@ class Format(NamedTuple):
     label: str
     content_type: str
     make: Callable[[Transcript, Options], bytes]
-    # True if the file needs `Transcript.words` only for times and speakers. Other files
-    # always need them.
+    # Whether the file needs `Transcript.words` only for times and speakers. If not, it
+    # always needs `Transcript.words`.
     is_text: bool = False
 
     def needs_words(self, options: Options) -> bool:

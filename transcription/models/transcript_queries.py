@@ -41,10 +41,10 @@ def with_search_text(columns: dict[str, Any]) -> dict[str, Any]:
 def claim_statement(
     model: type[Transcript], lease_seconds: float
 ) -> Statement[Transcript]:
-    """Return the UPDATE that claims a row, unless it is a suspect (SUSPECT_KILLS).
+    """Return the UPDATE that claims a row. It leaves out suspects (SUSPECT_KILLS).
 
-    lease_seconds: the setting LEASE_SECONDS. The SQL contains its value, so the cache
-    needs a separate statement for each value.
+    lease_seconds: the setting LEASE_SECONDS. It is a parameter only so that `@cache`
+    stores one statement for each value: the SQL contains the value.
     """
     field = model._meta.get_field
     now: Any = Parameter("now", field("leased_until"))

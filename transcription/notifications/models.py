@@ -232,7 +232,7 @@ class Notification(models.Model):
     def retry_later(self, error: VendorError) -> bool:
         """Schedule a retry, or give up after MAX_ATTEMPTS failures (about a day)."""
         # Leave out attempts that killed a worker: leases.MAX_KILLS limits their number.
-        # `kills` is 1 too high, because the claim added 1 for this attempt.
+        # `kills` contains 1 for the worker of this attempt, which is alive.
         failures = max(self.attempts - max(self.kills - 1, 0), 1)
         if failures >= MAX_ATTEMPTS:
             reason = f"Given up after {failures} attempts. {error.message}"
