@@ -31,8 +31,8 @@ def dial(call: Call, phone: OperatorPhone | None = None) -> Call:
     place `call`. Otherwise, save and return `call`. If a rule or Twilio refuses `call`,
     the column `error` has the reason.
 
-    phone: the operator's verified phone, which is connected with the number. If `phone`
-    is None, no operator is connected.
+    phone: the operator's verified phone. Twilio calls it first, and then connects it
+    with the number. None: the call is a message, without an operator.
     """
     with transaction.atomic():
         lock_dialling()

@@ -44,7 +44,8 @@ def find_mistakes(instance: Transcript, origin: Any, **kwargs: Any) -> None:
 @receiver(post_delete, sender=Transcript)
 def record_deletion(instance: Transcript, origin: Any, **kwargs: Any) -> None:
     """Store the time of the deletion in the transcript's recording."""
-    # When the first row is deleted, subtract the mistakes of all rows from the counts.
+    # One `delete` may delete many rows. Only the first of them finds the attribute, and
+    # subtracts the mistakes of all rows.
     if removed := vars(origin).pop("removed_mistakes", None):
         remove_from_counts(removed.values())
     Recording.objects.filter(pk=instance.recording_id).update(

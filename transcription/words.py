@@ -98,8 +98,8 @@ def listed_words(
 def turns(words: list[Word]) -> list[list[Word]]:
     """Group the words into turns, each with one speaker.
 
-    If a word of Bob ends in a pause of Ann, Ann's next word begins a new turn. If Bob's
-    words only overlap Ann's words, Ann's turn goes on.
+    If Bob finishes a word while Ann pauses, Ann's next word begins a new turn. If Bob
+    finishes his words while Ann speaks, Ann's turn goes on.
     """
     found: list[list[Word]] = []
     open_turns: dict[str, list[Word]] = {}

@@ -65,9 +65,9 @@ class CallQuerySet(models.QuerySet["Call"]):
     def to_number(self, typed: str) -> CallQuerySet:
         """Return the calls whose number begins or ends with the typed digits.
 
-        Accepted formats: +1 (415) 555-1234, 0044 20 7946 0123 (or with the
-        international prefix of our country), (020) 7946 0123, or the last four digits.
-        Digits from the middle are not found, because an index cannot find them.
+        Accepted formats: +1 (415) 555-1234, 0044 20 7946 0123, (020) 7946 0123, or the
+        last four digits. Instead of 00, our country may have another prefix. Digits
+        from the middle are not found, because an index cannot find them.
         """
         if not phone_numbers.is_number(typed):
             return self.none()

@@ -72,7 +72,7 @@ def spaced_digits(text: str) -> str:
 
 
 def settings_without_translation() -> list[str]:
-    """Return the settings of SETTINGS that are empty and have no translation.
+    """Return the names in SETTINGS that are empty and have no translation.
 
     People hear English sentences until these settings are filled in.
     """

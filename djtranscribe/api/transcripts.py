@@ -183,7 +183,7 @@ def search_page(
 def get_transcript(
     request: HttpRequest, uuid: UUID, params: Query[Detail]
 ) -> TranscriptDetail:
-    """*Access log* records that the account read the text, if there is one.
+    """If the transcript has a text, *Access log* records that the account read it.
     Needs `transcription.view_transcript`."""
     return detail(request, uuid, params.words)
 

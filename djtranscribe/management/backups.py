@@ -66,7 +66,7 @@ def write(
 def read(archive: Path, folder: Path, show_progress: Callable[[int], None]) -> int:
     """Replace the database and store the audio. Return the number of audio files.
 
-    folder: for temporary files: the dump and, on PostgreSQL, an SQL script.
+    folder: a folder for the dump and, on PostgreSQL, for an SQL script.
     show_progress: as in `write`. Raises CommandError.
     """
     expected = DUMPS[connection.vendor]

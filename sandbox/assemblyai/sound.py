@@ -110,7 +110,7 @@ def levels(samples: array[int]) -> list[int]:
 def pieces(samples: array[int]) -> list[tuple[int, int]]:
     """Cut speech into pieces of at most LONGEST_SECONDS, in the pauses.
 
-    Return the index of the first sample of each piece, and the index after its last.
+    Return (begin, end) for each piece, so that samples[begin:end] is the piece.
     """
     found = levels(samples)
     step = int(RATE * FRAME_SECONDS)

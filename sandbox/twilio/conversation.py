@@ -9,7 +9,8 @@ from sandbox.twilio.requester import WebhookError
 from sandbox.twilio.state import Call, CallOver, Recording, network
 from sandbox.twilio.twiml import Verb
 
-# The called person starts to speak this long before the first person has finished.
+# In a conversation, the called person starts to speak this long before the other
+# person has finished.
 OVERLAP_SECONDS = 0.4
 LEAD_SECONDS = 0.5
 # Check this often whether somebody has hung up. The option --pace does not change this.

@@ -1,4 +1,4 @@
-"""Short silence in many formats, written by hand, and sound encoded by ffmpeg.
+"""Audio in many formats: silence (its bytes are listed here) and sound from ffmpeg.
 
 The formats and their specifications: AIFF (Apple's AIFF 1.3), MP3 (ISO 11172-3), AAC in
 ADTS (ISO 13818-7), AMR (RFC 4867), FLAC (RFC 9639), Opus in Ogg (RFC 3533, RFC 7845),

@@ -107,7 +107,7 @@ def test_there_are_at_least_ten_clips_of_five_to_ten_seconds_in_little_space():
 
 
 def test_transcript_repeats_its_request_and_names_the_stand_in(assemblyai):
-    # Send silence: the recognition of speech with new keyterms takes seconds.
+    # Send silence: to recognise speech with keyterms takes seconds.
     terms = ["metoprolol", "torque wrench"]
 
     found = transcribe(assemblyai, SILENCE, keyterms_prompt=terms)

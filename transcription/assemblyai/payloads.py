@@ -1,4 +1,4 @@
-"""Bodies of requests to AssemblyAI, and columns from AssemblyAI's responses.
+"""Make bodies of requests to AssemblyAI. Turn its responses into our columns.
 
 A field of a response may be missing or null. This must not cause an error: a finished
 job is paid for, so we store what we get.

@@ -57,11 +57,11 @@ def _places(words: list[str], sought: list[str]) -> Iterator[tuple[int, int]]:
 def _is_replaced(
     words: list[str], first: int, sought: list[str], wished: list[str]
 ) -> bool:
-    """Return whether the words at `first` are a part of the replacement already.
+    """Return whether the text at `first` has the new words already.
 
-    For example, `blood` needs no replacement if the text already has `blood test`.
+    For example, do not replace `blood` with `blood test` if the text has `blood test`.
     sought: the words to replace, such as `blood`. They are at `first` in `words`.
-    wished: the words of the replacement, such as `blood test`.
+    wished: the new words, such as `blood test`.
     """
     if sought == wished:
         # Only case or punctuation changes, for example `blood` to `Blood`. In `words`,

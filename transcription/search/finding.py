@@ -116,10 +116,11 @@ def _keys(query: Query) -> RawSQL:
 
 
 def _newest_keys(query: Query, rows: QuerySet[Transcript]) -> list[int]:
-    """Return the keys of at most MAX_RESULTS rows for a query without wanted words.
+    """Return the keys of at most MAX_RESULTS rows, the newest first.
 
-    The newest are first. If an operator such as `tag:` selects calls, only the newest
-    MAX_RESULTS of these calls are searched.
+    The query has operators, and perhaps excluded words, but no other words. If an
+    operator such as `tag:` selects calls, only the newest MAX_RESULTS of these calls
+    are searched.
     """
     rows = _without_excluded(rows, query)
     if query.finds_calls:
