@@ -230,6 +230,17 @@ def signed_post(client: Client, settings: Any) -> Callable[..., HttpResponse]:
 
 
 @pytest.fixture
+def answer(monkeypatch: pytest.MonkeyPatch) -> Callable[[str], None]:
+    """Return a function that sets the answer to questions on the terminal."""
+
+    def answer(text: str) -> None:
+        monkeypatch.setattr("sys.stdin.isatty", lambda: True)
+        monkeypatch.setattr("builtins.input", lambda question: text)
+
+    return answer
+
+
+@pytest.fixture
 def work(transactional_db: None) -> Callable[[], None]:
     """Return a function that runs every message in the queue.
 

@@ -4,6 +4,7 @@ twilio.com/docs/voice/twiml/gather, .../dial, .../number
 """
 
 from collections.abc import Mapping
+from dataclasses import replace
 from datetime import timedelta
 from typing import Any
 
@@ -110,7 +111,7 @@ def bridge_done(call_uuid: str, fields: Mapping[str, Any]) -> HttpResponse:
         if hears_it and not call.notice.endswith(greeting.text):
             call.notice = f"{call.notice} {greeting.text}"
             call.save(update_fields=["notice"])
-        return twiml_response(twiml.record(call, greeting, greeting.text))
+        return twiml_response(twiml.record(call, greeting))
     return twiml_response(twiml.say_and_hang_up("not_reached"))
 
 
@@ -133,7 +134,7 @@ def answer(call_uuid: str, fields: Mapping[str, Any]) -> HttpResponse:
     call.apply_locked(call_state(fields), notice=notice.text)
     if leg:
         return twiml_response(twiml.connect(call, leg.number, call.our_number))
-    return twiml_response(twiml.record(call, notice))
+    return twiml_response(twiml.record(call, replace(notice, text=call.notice)))
 
 
 def store_incoming_call(sid: str, number: str, fields: Mapping[str, Any]) -> Call:

@@ -253,10 +253,9 @@ class Call(PhoneStatus):
     def dial(self) -> None:
         """Ask Twilio to place this call, and store the outcome in the call's row.
 
-        On success, only the row is updated, not this object. Raises TwilioError after
-        storing the outcome. If the error's `maybe_done` is true, the phone may be
-        ringing. A webhook or Twilio's list of calls shows later whether the call was
-        placed.
+        Raises TwilioError after storing the outcome. If the error's `maybe_done` is
+        true, the phone may be ringing. A webhook or Twilio's list of calls shows later
+        whether the call was placed.
         """
         try:
             placed = twilio_client.place_call(self)
@@ -279,7 +278,7 @@ class Call(PhoneStatus):
                 "call=%s dial=%s code=%s", self.uuid, self.status, error.code
             )
             raise
-        Call.objects.get(pk=self.pk).apply(placed)
+        self.apply(placed)
         logger.info("call=%s dial=placed", self.uuid)
 
     def apply(self, state: CallState) -> None:
@@ -363,11 +362,8 @@ class Call(PhoneStatus):
             rows = legs.objects.filter(call=self).exclude(status__in=self.FINISHED)
             rows.update(status=self.Status.FAILED, error=error)
 
-    def schedule_check(self, has_recording: bool) -> None:
-        """Set and save the time of the next check.
-
-        has_recording: whether a recording is finished.
-        """
+    def schedule_check_after_recording(self) -> None:
+        """Set and save the time of the next check, now that a recording is finished."""
         before = snapshot(self)
-        self.next_check_at = next_check(self, has_recording)
+        self.next_check_at = next_check(self, has_recording=True)
         save_changes(self, before)

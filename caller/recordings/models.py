@@ -227,7 +227,7 @@ class Recording(models.Model):
             save_changes(recording, before)
         if recording.is_finished and not was_finished:
             if call.is_finished:
-                call.schedule_check(has_recording=True)
+                call.schedule_check_after_recording()
             if recording.status == cls.Status.COMPLETED:
                 recording_completed.send(
                     sender=cls, recording=recording, priority=priority

@@ -33,15 +33,10 @@ def say(response: VoiceResponse, sentence: speech.Sentence) -> None:
     response.say(text, language=sentence.language, voice=sentence.voice or None)
 
 
-def record(call: Call, notice: speech.Sentence, text: str = "") -> str:
-    """Play the call's notice (or `text`) and the beep, then record.
-
-    notice: only its language and voice are used. The words are those of `call.notice`,
-    which is stored as evidence of consent.
-    text: the words to play if the person has already heard a part of `call.notice`.
-    """
+def record(call: Call, sentence: speech.Sentence) -> str:
+    """Play a sentence and the beep, then record."""
     document = _record(
-        replace(notice, text=text or call.notice),
+        sentence,
         speech.sentence("nothing_heard"),
         webhook_url("caller:record-done", PLACEHOLDER_UUID),
         webhook_url("caller:recording-webhook", PLACEHOLDER_UUID),

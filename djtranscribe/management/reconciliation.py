@@ -25,9 +25,8 @@ from caller.twilio.states import CallState
 from transcription.assemblyai import client as assemblyai_client
 from transcription.assemblyai.orphans import find_orphan
 from transcription.models import LeaseLost, Transcript
-from transcription.receivers import transcribe
 from transcription.steps import store_job
-from transcription.tasks import advance
+from transcription.tasks import advance, start
 
 # A query looks for at most this many SIDs: old versions of SQLite accept no more than
 # 999 parameters.
@@ -214,7 +213,7 @@ def start_once(pk: int) -> bool:
         recording = Recording.objects.select_for_update().filter(pk=pk).first()
         if recording is None or recording.transcripts.exists():
             return False
-        transcribe(recording=recording, priority=0)
+        start(recording)
     return True
 
 

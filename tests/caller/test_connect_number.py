@@ -33,9 +33,9 @@ def run(*options):
     return out.getvalue()
 
 
-def test_command_shows_and_applies_the_change(number, monkeypatch):
+def test_command_shows_and_applies_the_change(number, answer):
     changed = number("https://demo.twilio.com/welcome/voice/")
-    monkeypatch.setattr("builtins.input", lambda question: "y")
+    answer("y")
 
     said = run()
 
@@ -49,9 +49,9 @@ def test_command_shows_and_applies_the_change(number, monkeypatch):
 
 
 @pytest.mark.parametrize("typed", ["", "n", "what?"])
-def test_anything_but_yes_changes_nothing(number, monkeypatch, typed):
+def test_anything_but_yes_changes_nothing(number, answer, typed):
     changed = number("")
-    monkeypatch.setattr("builtins.input", lambda question: typed)
+    answer(typed)
 
     with pytest.raises(CommandError, match="Nothing was changed"):
         run()

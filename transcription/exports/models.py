@@ -29,7 +29,7 @@ class Export(models.Model):
     user = models.ForeignKey(
         settings.AUTH_USER_MODEL, null=True, on_delete=models.SET_NULL, related_name="+"
     )
-    kind = models.CharField("file", max_length=40)
+    kind = models.CharField("file", max_length=100)
     total = models.PositiveIntegerField("transcripts")
     sent = models.PositiveIntegerField(default=0)
     begun_at = models.DateTimeField("started", default=timezone.now, db_index=True)

@@ -1,9 +1,9 @@
 from transcription.exports.models import Export
-from transcription.leases import CLOCK_SKEW, LeaseLost
+from transcription.leases import LeaseLost
 from transcription.models.transcript import Transcript, webhook_token
 from transcription.models.transcript_queries import TranscriptQuerySet
-from transcription.models.work import BACKOFF_SECONDS, MAX_ATTEMPTS, MAX_JOBS
-from transcription.notifications.models import Notification, NotificationQuerySet
+from transcription.models.work import MAX_ATTEMPTS, MAX_JOBS
+from transcription.notifications.models import Notification
 from transcription.retention.models import Deletion
 from transcription.review.models import (
     Correction,
@@ -15,8 +15,6 @@ from transcription.review.models import (
 from transcription.vocabulary.models import Batch, Vocabulary, VocabularyVersion
 
 __all__ = [
-    "BACKOFF_SECONDS",
-    "CLOCK_SKEW",
     "MAX_ATTEMPTS",
     "MAX_JOBS",
     "Batch",
@@ -26,7 +24,6 @@ __all__ = [
     "LeaseLost",
     "Mistake",
     "Notification",
-    "NotificationQuerySet",
     "Original",
     "Revision",
     "Score",

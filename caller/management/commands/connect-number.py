@@ -6,6 +6,7 @@ from django.core.management.base import BaseCommand, CommandError, CommandParser
 from caller.twilio import client as twilio_client
 from caller.twilio.callbacks import answer_url
 from caller.twilio.errors import TwilioError
+from djtranscribe.confirmation import confirm
 
 
 class Command(BaseCommand):
@@ -35,11 +36,8 @@ class Command(BaseCommand):
                 return
             now = number.voice_url or "nothing"
             self.stdout.write(f"Voice URL now: {now}\nNew Voice URL: {wanted}")
-            if not yes and input("Change it? [y/N] ").strip().lower() not in (
-                "y",
-                "yes",
-            ):
-                raise CommandError("Nothing was changed.")
+            if not yes:
+                confirm("Change it?", "Nothing was changed.")
             twilio_client.connect_number(number.sid)
         except TwilioError as error:
             raise CommandError(error.message) from error

@@ -488,12 +488,14 @@ def test_only_the_chosen_numbers_of_a_contact_are_erased(
     assert [each.number for each in Contact.objects.get().numbers.all()] == [OTHER]
 
 
-def test_the_command_shows_asks_and_erases(person, twilio, monkeypatch):
+def test_the_command_shows_asks_and_erases(person, twilio, answer):
     typed = [number_facts.format_international(NUMBER)]
     out = StringIO()
     call_command("erase-person", *typed, "--dry-run", stdout=out)
     assert "calls: 1\nrecordings: 1\ntranscripts: 1\nnotes: 1\n" in out.getvalue()
-    monkeypatch.setattr("builtins.input", lambda question: "n")
+    with pytest.raises(CommandError, match="Add --yes"):
+        call_command("erase-person", *typed, stdout=out)
+    answer("n")
     with pytest.raises(CommandError, match="Nothing was deleted"):
         call_command("erase-person", *typed, stdout=out)
     with pytest.raises(CommandError, match="digits only"):

@@ -1,7 +1,8 @@
 from typing import Any
 
-from django.core.management.base import BaseCommand, CommandError, CommandParser
+from django.core.management.base import BaseCommand, CommandParser
 
+from djtranscribe.confirmation import confirm
 from djtranscribe.logs import log_only_warnings
 from transcription.management.deletions import numbers_in, run
 from transcription.models import Deletion
@@ -33,9 +34,8 @@ class Command(BaseCommand):
             self.stdout.write(f"{what}: {how_many:,}")
         if options["dry_run"]:
             return
-        answer = "y" if options["yes"] else input("Erase all of it? [y/N] ")
-        if answer.strip().lower() not in ("y", "yes"):
-            raise CommandError("Nothing was deleted.")
+        if not options["yes"]:
+            confirm("Erase all of it?", "Nothing was deleted.")
         deletion = Deletion.objects.create(
             reason=Deletion.Reason.PERSON,
             numbers=numbers,

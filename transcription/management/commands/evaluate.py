@@ -1,6 +1,5 @@
 import hashlib
 import json
-import sys
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -12,6 +11,7 @@ from django.utils import timezone
 
 from caller.models import Call
 from caller.recordings import audio, waveform
+from djtranscribe.confirmation import confirm
 from djtranscribe.logs import log_only_warnings
 from djtranscribe.text_files import text_of
 from transcription.assemblyai import speech_models
@@ -97,12 +97,8 @@ class Command(BaseCommand):
             f"{len(pairs)} recordings, {seconds / 60:.1f} minutes, for {models[0]}: "
             f"{costs}."
         )
-        if is_sure:
-            return
-        if not sys.stdin.isatty():
-            raise CommandError("There is no terminal for a question. Add --yes.")
-        if input("Transcribe them? [y/N] ").strip().lower() not in ("y", "yes"):
-            raise CommandError("Nothing was transcribed.")
+        if not is_sure:
+            confirm("Transcribe them?", "Nothing was transcribed.")
 
     def wait_for(self, rows: list[Transcript]) -> None:
         for seconds in advance_until_finished(rows):
