@@ -6,6 +6,7 @@ from django.core.exceptions import ValidationError
 from django.core.management.base import BaseCommand, CommandError, CommandParser
 from django.db.models import Q
 
+from djtranscribe.adminsite.read_only import is_key
 from transcription.models import Transcript
 from transcription.review.current import is_edited, words_of
 
@@ -59,10 +60,9 @@ class Command(BaseCommand):
 
 
 def find(name: str) -> Transcript:
-    is_number = name.isascii() and name.isdigit() and len(name) < 19
-    wanted = Q(pk=int(name)) if is_number else Q(assemblyai_id=name)
+    wanted = Q(pk=int(name)) if is_key(name) else Q(assemblyai_id=name)
     found = Transcript.objects.filter(wanted).first()
-    if found is None and not is_number:
+    if found is None and not is_key(name):
         with suppress(ValidationError):
             found = Transcript.objects.filter(uuid=name).first()
     if found is None:
