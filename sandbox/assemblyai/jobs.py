@@ -129,7 +129,7 @@ def _result(job: Job) -> dict[str, Any]:
 
 
 def _audio(url: str) -> tuple[Path, bool]:
-    """Return (file, whether it is an upload). The calling code deletes other files."""
+    """Return (file, is_upload). The calling code must delete a downloaded file."""
     prefix = f"{account.base_url}/upload/"
     if url.startswith(prefix):
         path = account.uploads.get(url.removeprefix(prefix))

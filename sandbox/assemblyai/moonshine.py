@@ -81,7 +81,7 @@ def _timed(texts: list[str], samples: array[int], checks: list[Word]) -> list[Wo
     """Return the words with their times and confidences.
 
     texts: the words from Moonshine. checks: the words that PocketSphinx recognises in
-    the same audio. A word's confidence is max(ALONE, its confidence in `checks`).
+    the same audio.
     """
     plain = [bare(text) for text in texts]
     twins: dict[int, Word] = {}
@@ -144,10 +144,10 @@ def _spread(
 
 
 def _with_terms(words: list[Word], biased: list[Word]) -> list[Word]:
-    """Replace words by the keyterms that PocketSphinx has found.
+    """Replace words by the keyterms in `biased`, and unsure words by its other words.
 
-    biased: what PocketSphinx recognises if it prefers the keyterms. If `biased`
-    contains a keyterm, also replace words with the lowest confidence, ALONE.
+    biased: the words that PocketSphinx recognises if it prefers the keyterms. If there
+    is no keyterm among them, `words` does not change.
     """
     if not any(word["is_term"] for word in biased):
         return words

@@ -43,7 +43,7 @@ def _kind(path: str) -> str:
 
 
 def jobs(request: HttpRequest) -> HttpResponse:
-    """Return all jobs, oldest first: the API's fields, `created` and `completed`."""
+    """Return all jobs, oldest first: API fields plus `created` and `completed`."""
     return answer(
         [
             {"created": time(job.created), "completed": time(job.completed)}

@@ -100,7 +100,7 @@ def _attempt(
     headers: dict[str, str],
     timeout: tuple[float, float],
 ) -> tuple[str, requests.Response | None]:
-    """Return (failure, response). failure is "" or begins with 4xx, 5xx, ct or rt."""
+    """Return (failure, response). failure: "", "4xx", "5xx", "ct: ..." or "rt: ..."."""
     try:
         answer = _follow(method, url, params, headers, timeout)
     except requests.exceptions.ReadTimeout:

@@ -7,12 +7,12 @@ from typing import Any
 # "status" and "html" replace the real answer. "hang" and "reset" ignore the request.
 # With "reset_after", "hang_after" and "truncate", the stand-in handles the request.
 KINDS = (
-    "status",  # answer with this status, and with "headers" and "body"
-    "hang",  # after this many seconds, close the connection without an answer
+    "status",  # {"status": 503}: answer with status 503, and with "headers" and "body"
+    "hang",  # {"hang": 5}: after 5 s, close the connection without an answer
     "reset",  # reset the connection at once
     "reset_after",  # close the connection without an answer
-    "hang_after",  # send the answer this many seconds later
-    "truncate",  # send only this many bytes of the body, and close the connection
+    "hang_after",  # {"hang_after": 5}: send the answer 5 s later
+    "truncate",  # {"truncate": 9}: send 9 bytes of the body, and close the connection
     "html",  # answer with a page in HTML
 )
 
