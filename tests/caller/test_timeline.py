@@ -118,8 +118,6 @@ def test_nobody_answered_after_it_rang_for_half_a_minute():
 
 
 STAGES = [
-    # Each stage: columns of the transcript, whether the audio is stored, the name of
-    # the step while it goes on, and its name after a failure.
     ({}, False, "Storing", "Not stored"),
     ({}, True, "Submitting", "Not submitted"),
     (

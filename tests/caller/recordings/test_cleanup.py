@@ -32,9 +32,9 @@ def yesterday():
 
 @pytest.fixture
 def killed(media):
-    """Return the path of a stored file. Its worker was killed before saving the row.
+    """Store the audio of a recording twice. Return the path of the first file.
 
-    The row refers to a second file, which the next worker has stored.
+    Only the second file is in the row, as if the first worker was killed before saving.
     """
     recording = a_recording()
     recording.store_audio([wav()])
