@@ -89,7 +89,7 @@ def test_leases_waits_and_checks_survive_a_clock_that_jumps_by_an_hour(
     assert_set_up(house, leased, waiting, polled, unheard)
 
     clock.jump(jump)
-    # Also kill the worker, so that a new worker must take over the row of `leased`.
+    # Kill the worker, so that a new worker must take over its leased row.
     worker.kill()
     house.assemblyai.clear_faults()
     for vendor in (house.twilio, house.assemblyai):
@@ -119,10 +119,7 @@ def test_leases_waits_and_checks_survive_a_clock_that_jumps_by_an_hour(
 def assert_set_up(
     house: House, leased: str, waiting: str, polled: str, unheard: str
 ) -> None:
-    """Check that the four calls wait for different things.
-
-    In this order: for a lease, a backoff, a poll of AssemblyAI, a check of the call.
-    """
+    """Check that each call waits for something different."""
     now = datetime.now(timezone.utc)
     rows = {n: house.transcripts(n)[0] for n in (leased, waiting, polled)}
     assert rows[leased]["status"] == "fetched"
@@ -149,7 +146,7 @@ def test_clock_jump_during_a_request_causes_no_second_job(
     post = "POST /v2/transcript$"
 
     # The clock jumps while the worker has a lease. After a jump forward, the lease has
-    # expired. After a jump back, it lasts longer than any lease, so workers ignore it.
+    # expired. After a jump back, it seems to last over an hour, so workers ignore it.
     house.assemblyai.fault(post, hang_after=HANGS_SECONDS)
     house.dial(amid)
     until("the job is asked for", lambda: house.assemblyai.requests(post))

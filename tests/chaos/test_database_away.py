@@ -18,8 +18,8 @@ from tests.chaos.waiting import until
 pytestmark = pytest.mark.slow
 
 AWAY_SECONDS = 20
-# How long the SQLite file is locked: more than 18 s (LATE_SECONDS) plus the 20 s that a
-# write waits for the lock ("timeout" in settings.py). So even a late write fails.
+# How long the SQLite file is locked. The latest write begins after 18 s, waits 20 s for
+# the lock, and must fail.
 LOCKED_SECONDS = 42
 LEASE_SECONDS = 60
 # Delay of a vendor's answer. The answer must arrive while the database is away.
@@ -28,7 +28,7 @@ LATE_SECONDS = {"twilio": 12, "assemblyai": 18}
 
 @pytest.fixture(params=["sqlite", "postgresql"])
 def database(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[Database]:
-    """Yield a database that the test may stop, unlike the machine's server."""
+    """Yield a database that the test may stop. No other test uses it."""
     if request.param == "sqlite":
         with SqliteMaker(tmp_path).fresh(tmp_path) as database:
             yield database
@@ -117,7 +117,7 @@ def test_a_database_that_is_away_for_20_seconds_costs_nothing(
         f"{took.total_seconds():.0f} s after it was back"
     )
     assert answers
-    # No other status is right: a 2xx would mean that the webhook is stored, and a 4xx
+    # Only 503 is right: a 2xx would mean that we have stored the webhook, and a 4xx
     # would end AssemblyAI's retries.
     assert {status for status in answers if status} <= {503}
     if not on_sqlite:  # a locked SQLite file can still be read

@@ -1,4 +1,4 @@
-"""The webhooks of a call in any order, twice or an hour late, end in the same rows."""
+"""The order of a call's webhooks does not change the resulting rows."""
 
 import os
 from collections.abc import Iterator

@@ -199,7 +199,7 @@ def test_twilio_is_polled_until_it_responds_if_webhooks_are_lost(new_house, coun
 
 
 def hits(house: House, question: str) -> int:
-    """Return how often this request of ours has failed on purpose."""
+    """Return how many requests of this kind the faults have broken."""
     path = QUESTIONS[question].split(" ", 1)[1]
     rules = house.twilio.control("GET", "faults")
     return sum(

@@ -59,7 +59,10 @@ class StandIn:
         return sum(rule["hits"] for rule in self.control("GET", "faults"))
 
     def requests(self, request: str) -> list[dict[str, Any]]:
-        """Return received requests, oldest first: requests("GET /v2/transcript$")."""
+        """Return the received requests of this kind, oldest first.
+
+        Example: requests("GET /v2/transcript$")
+        """
         method, path = request.split(" ", 1)
         return [
             each
