@@ -56,7 +56,7 @@ SQL = {
     "transcription/search": "search",
 }
 # `--dist loadfile` keeps the tests of a file together, because they share a sandbox.
-# The tests of these files share nothing, so any process may run one.
+# The tests of these files share nothing, so they may run in different processes.
 INDEPENDENT = {
     "tests/djtranscribe/test_database_locale.py",
     "tests/djtranscribe/test_settings.py",

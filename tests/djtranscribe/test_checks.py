@@ -119,7 +119,6 @@ def test_a_right_setting_is_not_complained_about(settings, name, value):
 
 
 def test_longest_recovery_wait_stays_within_the_longest_wait(settings):
-    """If a row waits longer than MAX_WAIT, `due` assumes that our clock was wrong."""
     settings.RECOVER_SECONDS = MAX_SECONDS
     now = timezone.now()
 

@@ -57,8 +57,8 @@ with connection.cursor() as cursor:
     cursor.execute("SELECT count(*) FROM pg_prepared_statements")
     print(cursor.fetchone()[0])
 """
-# Read one row. Then begin a transaction on a second connection. It takes PgBouncer's
-# connection to PostgreSQL that has read the row. Read the other rows, and count all.
+# Read one row. Then begin a transaction on a second connection: PgBouncer gives it the
+# connection to PostgreSQL that the first one used. Then read the other rows.
 ITERATE = """
 from django.contrib.auth.models import Permission
 from django.db import connections
@@ -147,7 +147,7 @@ def test_webhooks_prepare_statements_and_pages_do_not(
 def test_worker_holds_no_connection_during_a_request(
     transactional_db, vendors, settings, monkeypatch
 ):
-    """The threads share a few connections. Slow requests must not block all of them."""
+    """Other threads of the worker need the connection during a slow request."""
     # release_connection needs the key "pool". Django makes no pool from an empty dict.
     monkeypatch.setitem(connection.settings_dict["OPTIONS"], "pool", {})
     held = {}

@@ -1,6 +1,6 @@
 """Admin's lists: filters and orders are correct and use an index.
 
-A long list needs no more queries than a short one, and counts only up to a limit.
+A long list needs no more queries than a short one.
 """
 
 import re
@@ -54,7 +54,7 @@ def rows(page):
 
 
 def fill(first, last):
-    """Create one row of each model for each number. Each call has its own operator."""
+    """Create one row of each model for each number from `first` to `last` - 1."""
     for number in range(first, last):
         user = User.objects.create_user(f"operator-{number}")
         words = Vocabulary.objects.create(name=f"List {number}")

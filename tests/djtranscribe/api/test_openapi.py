@@ -163,9 +163,9 @@ def values(schema_json):
 
 
 def programs(vendors):
-    """Return clients: an operator's, one that only sees calls, and an anonymous one.
+    """Create a call with a transcript, and return three clients of the API.
 
-    Also create a call with a recording and a transcript, and a keyword list.
+    The first may call and read, the second may only see calls, the third has no token.
     """
     sids = counter(100)
 

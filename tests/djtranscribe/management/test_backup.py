@@ -267,7 +267,7 @@ def test_the_docker_image_has_what_commands_need():
 
     started = re.findall(r'run(?:_on_database)?\("(\w+)"', sources["backups.py"])
 
-    # processes.py belongs to the sandbox, which only starts commands of ours.
+    # processes.py starts only Python, which the image has.
     starting = {name for name in sources if "import subprocess" in sources[name]}
     assert starting == {"backups.py", "processes.py"}
     assert set(started) == {"pg_dump", "pg_restore", "psql"}

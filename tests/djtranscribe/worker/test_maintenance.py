@@ -90,7 +90,7 @@ def test_a_back_fill_that_waits_is_not_announced_again_and_again():
     for _ in range(3):
         looked_after()
         counts.append(DBTaskResult.objects.ready().count())
-        # Pretend that the messages are so old that they may be lost.
+        # Make the messages look an hour old, as if they were lost.
         an_hour_ago = timezone.now() - timedelta(hours=1)
         Transcript.objects.update(announced_at=an_hour_ago)
 
