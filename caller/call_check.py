@@ -88,10 +88,10 @@ def find_at_twilio(call: Call) -> CallState | None:
 def mark_not_listed(call: Call) -> None:
     """Store that Twilio's list of calls does not contain this call.
 
-    The first check sets only `missed_at`: our request to place the call may still be
-    running. (If our clock was set forward, a new call seems to be an hour old.) If the
-    call is still missing after RECHECK_AFTER, it becomes failed. A call older than
-    MAX_CLOCK_ERROR becomes failed at the first check.
+    The first check sets only `missed_at`, in case our clock was set forward and our
+    request to place the call is still running. If the call is still missing after
+    RECHECK_AFTER, it becomes failed. A call older than MAX_CLOCK_ERROR becomes failed
+    at the first check.
     """
     now = timezone.now()
     mine = Call.objects.filter(pk=call.pk, sid=None)

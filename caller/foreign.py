@@ -52,8 +52,8 @@ def import_recording(
     child = None
     if recording_state.source == CONVERSATION_SOURCE:
         child = twilio_client.fetch_child(call_state.sid)
-    # Store the call and the recording, or neither: a stored call looks like a call of
-    # this site, so a `reconcile` without `--all` would import its recordings.
+    # Store both or neither: if only the call is stored, the next `reconcile` imports
+    # the recording even without `--all`.
     with transaction.atomic():
         call, _ = Call.objects.get_or_create(
             sid=call_state.sid,

@@ -17,9 +17,8 @@ from phonenumbers import (
 # services: +800, +870, +881…
 GLOBAL_SERVICES = "001"
 # If the possible local times of a number differ by more than this, use none of them.
-# For example, a North American toll-free number may be anywhere from Guam to
-# Newfoundland. Somewhere between them it is always night, so the operator would always
-# see a warning.
+# For example, a toll-free number with +1 may be in any time zone from Newfoundland to
+# Guam. It is always night in one of them, so the operator would always see a warning.
 MAX_TIME_DIFFERENCE = timedelta(hours=6)
 
 

@@ -138,8 +138,8 @@ def with_country_code(typed: str) -> str:
     Some digits are valid both as a national and as an international number:
     - On an American site, 6462123456 is read as a number in New York, not in New
       Zealand (+64).
-    - On a German site, 442079460123 is read as a number in London (+44), not in
-      Germany, because German numbers are written with a 0 in front.
+    - On a German site, 442079460123 is read as a number in London (+44). The German
+      number with these digits is written with a 0 in front: 0442079460123.
     """
     digits = _digits(typed)
     if not digits or _has_plus(typed):
@@ -195,7 +195,7 @@ def format_while_typing(value: str) -> str:
     """Format a number while it is typed: `1415555` -> `+1 415-555`.
 
     A number with `+` is formatted from its first digit on. On an American site (our own
-    number begins with +1), so is a number that begins with 1. Any other number is
+    number begins with +1), the `+` is not needed before a 1. Any other number is
     returned unchanged until it is complete. Text that is not a number is returned
     unchanged.
     """
@@ -206,12 +206,12 @@ def format_while_typing(value: str) -> str:
     is_american = digits[0] == calling_code(settings.TWILIO_PHONE_NUMBER) == "1"
     if not _has_plus(value) and not is_american:
         home = country_code(settings.TWILIO_PHONE_NUMBER)
-        # 469922704 is valid in Sweden (+46). On an American site, it is too short,
-        # because it may become 469-922-7041.
+        # On an American site, wait for more digits: 469922704 is valid in Sweden (+46),
+        # but the operator may be typing 469-922-7041.
         is_whole = is_valid(whole) and not _is_too_short(parse_number(digits, home))
         is_national = whole == f"+{calling_code(settings.TWILIO_PHONE_NUMBER)}{digits}"
-        # On a German site, 4420794601 is a German number without its leading 0. It may
-        # become a number in London, 442079460123.
+        # On a German site, 4420794601 is a German number without its leading 0, but the
+        # operator may be typing 442079460123, a number in London.
         lacks_zero = is_national and _digits(format_national(whole)) != digits
         if not is_whole or (lacks_zero and _may_be_longer(whole)):
             return value

@@ -19,9 +19,9 @@ logger = logging.getLogger(__name__)
 def check_call(call_pk: int) -> None:
     """Ask Twilio about a call, in case a webhook was lost.
 
-    Do nothing if the call is not due, because another message has already checked it.
-    If the request to Twilio fails, or if this task's message is lost from the queue,
-    `sweep` queues the check again when `next_check_at` has passed.
+    Do nothing if the call is not due any more, for example because this task was queued
+    twice. If the request to Twilio fails, or if the queue loses this task, `sweep`
+    queues it again when `next_check_at` has passed.
     """
     call = Call.objects.claim_check(call_pk)
     if call is None:
@@ -41,8 +41,8 @@ def check_call(call_pk: int) -> None:
 def hang_up(call_pk: int) -> None:
     """End a call that an answering machine has answered.
 
-    If the request fails, or if this task's message is lost from the queue, the next
-    `check_call` queues the task again.
+    If the request fails, or if the queue loses this task, the next `check_call` queues
+    it again.
     """
     call = Call.objects.unfinished().filter(pk=call_pk).exclude(sid=None).first()
     if call is None:

@@ -23,8 +23,8 @@ from caller.twilio.states import CallState
 
 logger = logging.getLogger(__name__)
 
-# Why the other party of a conversation was not called, for each final status of the
-# operator's phone. For another status, such as `completed`, use NO_KEY_PRESSED.
+# {status of the operator's phone: why the other party was not called}. For any other
+# final status, such as `completed`, use NO_KEY_PRESSED.
 NOT_DIALLED = {
     "busy": "The operator's phone was busy, so nobody was called.",
     "no-answer": "The operator's phone was not answered, so nobody was called.",
@@ -100,8 +100,8 @@ class Call(PhoneStatus):
     )
     queued_at = models.DateTimeField("queued at Twilio", null=True, blank=True)
     tags = models.ManyToManyField("caller.Tag", blank=True, related_name="calls")
-    # Repeated refused attempts share a row: see dialling.save_refused_attempt. This is
-    # their number. Null means 1.
+    # How many refused attempts this row counts, see dialling.save_refused_attempt. Null
+    # means 1.
     refused_attempts = models.PositiveIntegerField(
         null=True, blank=True, editable=False
     )

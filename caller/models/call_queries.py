@@ -32,10 +32,9 @@ LAST_DIGITS = 4
 
 
 def next_check_time() -> datetime:
-    """Return when to check a call, in case no webhook arrives until then.
+    """Return when to check a call, if no webhook arrives earlier.
 
-    If you change the wait (1/3 of RECOVER_SECONDS), also change the comment on
-    SWEEPS_TO_RECOVER in djtranscribe/worker/maintenance.py.
+    SWEEPS_TO_RECOVER in djtranscribe/worker/maintenance.py depends on this wait.
     """
     return timezone.now() + timedelta(seconds=settings.RECOVER_SECONDS / 3)
 
@@ -65,9 +64,9 @@ class CallQuerySet(models.QuerySet["Call"]):
     def to_number(self, typed: str) -> CallQuerySet:
         """Return the calls whose number begins or ends with the typed digits.
 
-        Accepted formats: +1 (415) 555-1234, 0044 20 7946 0123, (020) 7946 0123, or the
-        last four digits. Instead of 00, our country may have another prefix. Digits
-        from the middle are not found, because an index cannot find them.
+        Examples: +1 (415) 555-1234, 0044 20 7946 0123, (020) 7946 0123, or the last
+        four digits. Our country's international prefix, such as 011, may replace 00.
+        Digits from the middle are not found, because an index cannot find them.
         """
         if not phone_numbers.is_number(typed):
             return self.none()
