@@ -71,9 +71,9 @@ def align(text: str, heard: list[ListedWord]) -> Iterator[AlignedWord]:
 def _end_of(text: str, at: int, word: str, following: str) -> int:
     """Return the index after `word`, or 0 if the text does not have `word` at `at`.
 
-    The word includes the punctuation around it, up to `following`, the next word of the
-    list. For example, if `text` is `10-$20`, `word` is `10` and `following` is `$20`,
-    return the index after `10-`.
+    Also skip the punctuation around `word`, but stop at `following`, the next word of
+    the list. For example, if `text` is `10-$20`, `word` is `10` and `following` is
+    `$20`, return the index after `10-`.
     """
     begin = at + (text[at : at + 1] == " ")
     while not text.startswith(word, begin):
@@ -104,9 +104,9 @@ def _next_agreement(
 ) -> tuple[int | None, int]:
     """Find the next place where the text and the list match again.
 
-    A match is two successive words of the list in the text, or the last word of the
-    list. Of several matches, choose the one that skips the fewest words in the text and
-    the list together.
+    At a match, the text has two successive words of the list, or the list's last word.
+    Choose the match that skips the fewest words. Skipped words of the text and skipped
+    words of the list both count.
     Return (index in the text, number of words of the list to skip), or (None, 0).
     """
     best: tuple[int, int | None, int] = (REACH_WORDS * 4, None, 0)
@@ -156,11 +156,12 @@ def _unmatched_words(
 def _substitute(unmatched: list[ListedWord], number: int, count: int) -> ListedWord:
     """Return the times and the speaker of a word of the text that has no match.
 
-    number, count: the word's index in a row of `count` words without a match.
+    number, count: the text has `count` successive words without a match. `number` is
+    the index of this word among them.
     unmatched: the words of the list at the same place. If there are `count` of them,
-    return the one with the same index. Otherwise use their first start and their last
-    end. For example, the text has "20 mg" and the list has "20mg": "20" gets the start
-    of "20mg", and "mg" gets its end.
+    return the one with the same index. Otherwise only the first and the last word of
+    the text get a time. For example, if the text has "20 mg" and the list has "20mg",
+    "20" gets the start of "20mg", and "mg" gets its end.
     """
     if not unmatched:
         return ListedWord("", None, None, None, "")

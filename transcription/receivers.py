@@ -32,9 +32,9 @@ def find_mistakes(instance: Transcript, origin: Any, **kwargs: Any) -> None:
     """Lock the transcript and find its mistakes (corrected words).
 
     Django sends this signal for all rows before it deletes the first one. So all
-    transcripts are locked before `record_deletion` changes the rows of Mistake.
-    origin: the row or the queryset on which `delete` was called. The mistakes are kept
-    in its attribute `removed_mistakes` for `record_deletion`.
+    transcripts are locked first, as `remove_from_counts` requires.
+    origin: the row or the queryset on which `delete` was called. Its new attribute
+    `removed_mistakes` is {transcript's primary key: mistakes}.
     """
     found = lock_and_find(instance)
     if found is not None:
@@ -43,9 +43,8 @@ def find_mistakes(instance: Transcript, origin: Any, **kwargs: Any) -> None:
 
 @receiver(post_delete, sender=Transcript)
 def record_deletion(instance: Transcript, origin: Any, **kwargs: Any) -> None:
-    """Store the time of the deletion in the transcript's recording."""
-    # One `delete` may delete many rows. Only the first of them finds the attribute, and
-    # subtracts the mistakes of all rows.
+    """Subtract the mistakes, and store the time of the deletion in the recording."""
+    # The signal for the first deleted row subtracts the mistakes of all rows.
     if removed := vars(origin).pop("removed_mistakes", None):
         remove_from_counts(removed.values())
     Recording.objects.filter(pk=instance.recording_id).update(

@@ -3,14 +3,13 @@
 AssemblyAI's errors are sentences without a code, so we search them for known words.
 - If our settings seem to be the cause, we pause: transcripts wait instead of failing,
   and we submit one of them from time to time as a test.
-- If AssemblyAI refuses a request with an unknown sentence, we also pause: otherwise
-  every transcript could fail. But we do not pause after the HTTP statuses 403 and 413,
-  because they may be about the upload.
-- If AssemblyAI later accepts another transcript with the same settings, the settings
-  are right. Then the refused transcript fails after a few more attempts.
+- If AssemblyAI refuses a request with an unknown sentence, we also pause. The HTTP
+  statuses 403 and 413 are exceptions, because they may be about the upload.
+- If AssemblyAI later accepts another transcript with the same settings, the refused
+  transcript fails after a few more attempts.
 
-Sources of the sentences: assemblyai.com/docs, "common errors and solutions"; issues of
-client programs (supoclip 11 and 43, typewhisper-mac 1042, ThinLineRadio 118).
+Sources of the sentences: assemblyai.com/docs, "common errors and solutions"; GitHub
+issues of supoclip (11, 43), typewhisper-mac (1042) and ThinLineRadio (118).
 """
 
 import re
@@ -28,8 +27,7 @@ from transcription.models import Transcript
 # If AssemblyAI refuses a transcript but accepts others with the same settings, the
 # refused transcript is retried at most this many times: after about 5, 10, 20 and 40 s.
 MAX_REFUSED_ATTEMPTS = 4
-# To find out whether AssemblyAI accepts other transcripts, look at this many of the
-# newest ones.
+# How many of the newest transcripts `_others_are_accepted` searches.
 NEWEST_COMPARED = 500
 
 # Fields that depend on the transcript: on its audio, keyword list or webhook. If all
@@ -162,9 +160,9 @@ def refused_at(transcript: Transcript, body: dict[str, Any]) -> datetime | None:
 def should_wait_for_others(transcript: Transcript) -> bool:
     """Return whether a refused transcript must wait until others were submitted.
 
-    During a pause, we submit one transcript from time to time, to test whether
-    AssemblyAI accepts our settings. Test with a transcript that was never refused, if
-    there is one: AssemblyAI may refuse only the recording of this transcript.
+    During a pause, we submit one transcript from time to time, to test our settings.
+    Transcripts that were never refused go first: AssemblyAI may refuse `transcript`
+    only because of its recording.
     """
     if not transcript.refused_at:
         return False
@@ -206,7 +204,7 @@ def _others_are_accepted(transcript: Transcript, accepted: Any) -> bool:
     """Return whether AssemblyAI accepts other transcripts with the same settings.
 
     Another transcript counts if it was submitted after AssemblyAI first refused
-    `transcript`. Only the newest transcripts (NEWEST_COMPARED) are searched.
+    `transcript`.
     accepted: a queryset of the transcripts that AssemblyAI has accepted.
     """
     if not transcript.refused_at:

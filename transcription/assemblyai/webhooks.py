@@ -48,8 +48,8 @@ def assemblyai_webhook(transcript_uuid: str, fields: Mapping[str, Any]) -> HttpR
         return retry_later("The job is not known yet.")
     now = timezone.now()
     unfinished = Transcript.objects.unfinished().filter(pk=transcript.pk)
-    # A row that is due and not leased needs no update. An update could delay its claim:
-    # if a worker's clock is behind ours, our `now` is in the future for the worker.
+    # Do not update a row that is already due and not leased: for a worker with a slow
+    # clock, our `now` would still be in the future.
     waiting = Q(lease=None, next_attempt_at__lte=now)
     if unfinished.exclude(waiting).update(next_attempt_at=now):
         enqueue_once(transcript.pk, transcript.priority)

@@ -92,8 +92,8 @@ def remove_unprintable(text: str) -> str:
 
 def placeholder(transcript: Transcript) -> str:
     """Return the sentence that explains why an export has no text."""
-    # `missing_text_reason` is "" if a person has written a text. But the original
-    # version is empty if AssemblyAI heard no words.
+    # If AssemblyAI heard no words and a person added some, the original version is
+    # empty, but `missing_text_reason` is "".
     return transcript.missing_text_reason or transcript.NOBODY_SPOKE
 
 

@@ -52,12 +52,12 @@ def as_json(transcript: Transcript, options: Options) -> bytes:
     `options.times` adds the start and end (ms) of each word. `options.speakers` adds
     its speaker and channel.
 
-    - Version.ORIGINAL gives the words as AssemblyAI sent them.
-    - Version.CURRENT gives the same if nobody has corrected words or named speakers.
-      Otherwise it gives the current words. Their channel is null if their speaker is on
-      several channels.
-    - Version.BOTH gives the words of Version.CURRENT and, if the text was corrected,
-      adds `original_text` and `original_words`.
+    - Version.ORIGINAL: the words as AssemblyAI sent them.
+    - Version.CURRENT: the same if nobody has corrected words or named speakers.
+      Otherwise the current words. Then `channel` is null for a speaker on several
+      channels.
+    - Version.BOTH: the words of Version.CURRENT. If the text was corrected, also
+      `original_text` and `original_words`.
     """
     keys = ["text", "confidence"]
     keys += ["start", "end"] * options.times + ["speaker", "channel"] * options.speakers

@@ -106,9 +106,9 @@ def merge_short_turns(groups: list[list[Word]]) -> list[list[list[Word]]]:
 def fits_cue(together: list[list[Word]], group: list[Word]) -> bool:
     """Return whether `group` is a quick answer and fits into the cue of `together`.
 
-    A quick answer is from another speaker. It begins after the last word of `together`,
-    but less than USUAL_MIN_MS after its first word begins. Each speaker must need only
-    one line.
+    A quick answer is from another speaker. It begins after the end of `together`, and
+    less than USUAL_MIN_MS after the start of `together`. It fits if each of the two
+    speakers needs only one line.
     """
     first, last = together[0][0], together[-1][-1]
     lines = [*wrap(together[-1]), *wrap(group)]

@@ -43,8 +43,8 @@ def claim_statement(
 ) -> Statement[Transcript]:
     """Return the UPDATE that claims a row. It leaves out suspects (SUSPECT_KILLS).
 
-    lease_seconds: the setting LEASE_SECONDS. It is a parameter only so that `@cache`
-    stores one statement for each value: the SQL contains the value.
+    lease_seconds: the setting LEASE_SECONDS. Only `@cache` uses this parameter: the SQL
+    contains the setting, so each value needs its own statement.
     """
     field = model._meta.get_field
     now: Any = Parameter("now", field("leased_until"))

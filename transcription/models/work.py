@@ -116,7 +116,7 @@ class Work(models.Model):
     lease = models.UUIDField(null=True, blank=True)
     leased_until = models.DateTimeField(null=True, blank=True)
     # How many workers died at this step, plus 1 while a worker holds the lease. See
-    # leases.py for the reason.
+    # leases.py.
     kills = models.PositiveSmallIntegerField(
         "workers killed at this step", default=0, editable=False
     )
@@ -151,8 +151,8 @@ class Work(models.Model):
     @property
     def is_unread(self) -> bool:
         """Whether the job may have a result that we have not read."""
-        # Failed rows from older versions of djtranscribe have no `response`. If the job
-        # failed, their `error` begins with "AssemblyAI: ".
+        # Older versions of djtranscribe did not store the `response` of a failed job,
+        # but only an `error` that begins with "AssemblyAI: ".
         is_known = self.response or self.error.startswith("AssemblyAI: ")
         return not self.is_finished or (self.is_failed and not is_known)
 

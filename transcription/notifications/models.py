@@ -231,8 +231,8 @@ class Notification(models.Model):
 
     def retry_later(self, error: VendorError) -> bool:
         """Schedule a retry, or give up after MAX_ATTEMPTS failures (about a day)."""
-        # Leave out attempts that killed a worker: leases.MAX_KILLS limits their number.
-        # `kills` contains 1 for the worker of this attempt, which is alive.
+        # Subtract the attempts that killed a worker: leases.MAX_KILLS limits those.
+        # `kills` also contains 1 for this worker, which is alive.
         failures = max(self.attempts - max(self.kills - 1, 0), 1)
         if failures >= MAX_ATTEMPTS:
             reason = f"Given up after {failures} attempts. {error.message}"

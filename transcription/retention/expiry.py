@@ -164,8 +164,8 @@ def delete_slice(deletion: Deletion) -> bool:
     - A row that cannot be deleted waits for the next Deletion.
     - After MAX_FAILURES failures (see `count_failures`), the other rows of the same
       kind (audio, texts or notes) wait for the next `tasks.sweep`.
-    - If rows still wait for a sweep after a day, the Deletion ends. The next Deletion
-      tries them.
+    - A Deletion that is older than a day ends instead of waiting for a sweep. The next
+      Deletion tries the remaining rows.
 
     Raises LeaseLost.
     """
