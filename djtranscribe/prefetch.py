@@ -40,6 +40,6 @@ def was_typed(request: HttpRequest) -> bool:
 
 
 def allow_prefetch(view: View) -> View:
-    """Decorator: allow browsers to prefetch a view that changes and records nothing."""
+    """Decorator: allow prefetches. The view must not store anything in a prefetch."""
     view.allows_prefetch = True  # type: ignore[attr-defined]
     return view

@@ -36,7 +36,7 @@ class CappedPaginator(Paginator[Any]):
         return counted if counted <= MAX_COUNT else CappedCount(MAX_COUNT)
 
     def page(self, number: int | str) -> Page[Any]:
-        """Return a page. First sort without joins, to find the keys of its rows."""
+        """Return a page: first find its keys without joins, then load its rows."""
         page = super().page(number)
         rows = cast("QuerySet[Any]", self.object_list)
         if self.sorts_only_newest:

@@ -59,7 +59,7 @@ def token_of(request: HttpRequest) -> ApiToken:
 
 
 def user_of(request: HttpRequest) -> User:
-    """Return the token's user, which Bearer has set."""
+    """Return the user of the request's token, which `Bearer` has set."""
     return cast(User, request.user)
 
 

@@ -38,17 +38,8 @@ Item = TypeVar("Item")
 
 
 class Row:
-    """A line of the table.
+    """A line of the table: how many items differ between the vendor and this site.
 
-    A difference between the vendor's data and ours is new if our own checks would find
-    it soon. For example, a call ended ten seconds ago.
-
-    missing: differences that are not new.
-    repaired: how many of the `missing` were repaired.
-    repaired_early: new differences that were repaired.
-    still_changing: new differences that were not repaired, and jobs that were not
-    stored (see `find_and_store_job`).
-    foreign: items that this site did not create.
     show_progress: called before each item, with `name`, the item's number (from 1) and
     the number of all items.
     """
@@ -58,17 +49,20 @@ class Row:
     ) -> None:
         self.name = name
         self.show_progress = show_progress
-        self.compared = self.missing = self.repaired = 0
-        self.repaired_early = self.still_changing = self.foreign = 0
+        self.compared = 0
+        # Old differences, and how many of them were repaired.
+        self.missing = self.repaired = 0
+        # New differences: those that were repaired, and the others.
+        self.repaired_early = self.still_changing = 0
+        self.foreign = 0  # items that this site did not create
 
     def count_difference(
         self, *, repaired: bool, happened_at: datetime | None = None
     ) -> None:
         """Count a difference between the vendor's data and ours.
 
-        happened_at: when the vendor's data changed, or when our next check is due. The
-        difference is new (see Row) if this time is in the future or less than
-        RECOVER_SECONDS ago. None: the difference is not new.
+        happened_at: when the vendor's data changed. A difference from the last
+        RECOVER_SECONDS is new: our own checks would soon find it. None: it is old.
         """
         recover = timedelta(seconds=settings.RECOVER_SECONDS)
         if happened_at and happened_at > timezone.now() - recover:
@@ -89,8 +83,8 @@ class Row:
 
 def calls(row: Row, begin: datetime) -> None:
     """Compare calls. Repair their status, their price, and missing SIDs."""
-    # If a call has no SID, but the call and its leg (the operator's phone) have
-    # finished, Twilio never made the call.
+    # Ask Twilio about calls without a SID. If all phones of a call have finished, skip
+    # the call: Twilio never made it.
     has_one_phone = ~Q(kind=Call.Kind.CONVERSATION)
     has_no_open_leg = has_one_phone | Q(leg__status__in=Call.FINISHED)
     lost = Call.objects.filter(sid=None, created_at__gte=begin)
@@ -105,8 +99,8 @@ def calls(row: Row, begin: datetime) -> None:
             continue
         phone = known.phone_of(news)
         if differs(phone, news):
-            # Twilio does not tell when it set the price. Our next check would find the
-            # price, so use the time of this check.
+            # Twilio does not tell when it set the price. Use the time of our next
+            # check: if it is in the future, the difference counts as new.
             is_behind = Call.rank(news.status) > phone.current_rank
             happened_at = news.last_event_at if is_behind else known.next_check_at
             known.apply(news)

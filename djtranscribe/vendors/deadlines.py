@@ -162,8 +162,6 @@ class LimitedAdapter(HTTPAdapter):
     With stream=True, only the headers must arrive in this time. Read the body with
     `chunks`, which has its own limits. If the body of the request is streamed, the time
     starts again with each piece. Raises requests.ReadTimeout and AnswerTooLarge.
-
-    Each request first releases the thread's shared database connection.
     """
 
     def __init__(self, seconds: float, **options: Any) -> None:

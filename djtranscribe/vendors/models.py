@@ -47,9 +47,8 @@ class VendorPauseQuerySet(models.QuerySet["VendorPause"]):
         During a pause, raises VendorError(account=True), unless the request is a probe
         (see `may_send`) or a READ in a SUBMIT or JOB pause.
 
-        A VendorError with account=True in the `with` block begins a pause. A probe that
-        succeeds ends a BUSY pause, a pause for `what`, and a pause for all kinds of
-        requests.
+        A VendorError with account=True in the `with` block begins a pause. A success
+        ends the pause if the vendor refused `what` or all requests, or was busy.
         """
         pause = self.find_by_vendor(vendor)
         is_free = bool(pause and pause.refused in (SUBMIT, JOB) and what == READ)
@@ -181,9 +180,9 @@ class VendorPause(models.Model):
             VendorPause.objects.filter(pk=self.pk, refused=JOB).delete()
 
     def allow_next_probe(self) -> None:
-        """Allow another probe now. Call this if the last probe tested something else.
+        """Allow another probe now, because the last one did not test what was refused.
 
-        For example, AssemblyAI refuses new jobs (SUBMIT), and the probe was an upload.
+        For example, AssemblyAI refuses new jobs, and the probe was only an upload.
         """
         mine = VendorPause.objects.filter(pk=self.pk, probe_at=self.probe_at)
         mine.update(probe_at=timezone.now())

@@ -27,9 +27,9 @@ from transcription.models import Notification
 PRUNE_SECONDS = 3600
 DELIVERY_RETENTION = timedelta(days=30)
 ABANDONED_AFTER = timedelta(days=1)
-# Number of sweeps within RECOVER_SECONDS. By default (90 s), there is one every 10 s.
-# If all webhooks are lost, a transcript is at most 73 s late: 30 s until the check of
-# the call is due, 23 s until the check of the job, and 10 s for the sweep before each.
+# Number of sweeps within RECOVER_SECONDS: by default, one every 10 s. If all webhooks
+# are lost, a transcript is at most 73 s late: 30 s (wait before we ask Twilio) + 23 s
+# (wait before we ask AssemblyAI) + 2 sweeps of 10 s.
 SWEEPS_TO_RECOVER = 9
 
 
@@ -69,8 +69,8 @@ def run_step(step: Callable[[], object]) -> bool:
 
 def sweep() -> None:
     """Queue overdue calls and transcripts, unless enough messages wait already."""
-    # Count the waiting messages before any are added: a broker cannot tell messages
-    # about calls and about transcripts apart.
+    # Call `has_backlog` before caller.tasks.sweep: a broker counts the messages of all
+    # tasks, so new messages about calls would also count for transcripts.
     has_backlog = engine().has_backlog
     check_call, advance = caller.tasks.check_call, transcription.tasks.advance
     calls = caller.tasks.is_due() and not has_backlog(check_call)

@@ -81,8 +81,7 @@ def helpers(wakeups: Wakeups, stopping: threading.Event) -> list[threading.Threa
     """Return the threads for work that is not in the queue.
 
     Each kind of notification has its own thread. So a webhook receiver that hangs
-    delays neither e-mail nor transcripts. Two more threads correct past transcripts and
-    delete what has expired.
+    delays neither e-mail nor transcripts.
     """
     loops = [
         Loop(
