@@ -4,9 +4,9 @@
 SID, and the text of its transcript is `said <SID>`. So a benchmark notices a transcript
 that has the text of another recording.
 
-Prints its port. GET /_counts returns the number of requests of each kind and of jobs.
-Arguments: the seconds that each response of AssemblyAI takes, and the megabytes of each
-recording.
+Prints its port. GET /_counts returns how many jobs it has, and how many requests
+of each kind it got. Arguments: the seconds that each response of AssemblyAI takes, and
+the megabytes of each recording.
 """
 
 import asyncio

@@ -8,8 +8,8 @@ each order, each choice of a filter, each kind of search. Then requests other pa
 such as a call, Costs and searches. Prints the medians and drops the database. Exits
 with 1 if a median misses its goal.
 
---pairs combines each choice of a filter with each order. Of the lists, it prints only
-the pages that miss the goal.
+With --pairs, combines each choice of a filter with each order, and prints the page of a
+list only if it misses the goal.
 """
 
 import argparse

@@ -69,7 +69,7 @@ def hash_of(syllable: str) -> int:
 
 
 def texts(count: int) -> Iterator[str]:
-    """Yield texts. Of nine, three are in the SCRIPTS, and six in Latin letters."""
+    """Yield texts. Of nine, one is Chinese, one Thai, one Hindi, and six are Latin."""
     others = list(SCRIPTS.values())
     for number in range(count):
         said = chance.choices(KNOWN, cum_weights=WEIGHTS, k=WORDS_SAID)

@@ -154,7 +154,7 @@ def fail(message: str) -> NoReturn:
 
 @contextmanager
 def processes(environ: dict[str, str]) -> Iterator[Processes]:
-    """Yield an object to start processes, with a new folder. Kills them at the end."""
+    """Yield a `Processes` object with a new folder. At the end, kill its processes."""
     with tempfile.TemporaryDirectory(prefix="benchmark-") as folder:
         started = Processes(
             environ | {"MEDIA_ROOT": str(Path(folder) / "media")}, Path(folder)
