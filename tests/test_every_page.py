@@ -255,7 +255,7 @@ def test_only_listed_pages_are_public_and_all_check_csrf():
             assert not is_csrf_exempt(view), route
 
 
-# These tests need one row of each model
+# One row of each model
 
 
 @pytest.fixture

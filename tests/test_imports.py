@@ -157,7 +157,8 @@ def test_no_modules_import_each_other_in_a_circle():
         for name in names
     }
 
-    # Remove modules that import no remaining module, again and again. A circle remains.
+    # Again and again, remove the modules that import no remaining module. Modules in a
+    # circle are never removed.
     while leaves := {name for name in graph if not graph[name] - {name} & graph.keys()}:
         for name in leaves:
             del graph[name]

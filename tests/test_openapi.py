@@ -73,7 +73,7 @@ def whole_way(browser, signed_post, vendors, work):
     uploads = []
 
     def take_upload(request):
-        # Keep the body that `responses` has read. Later, the body is a closed file.
+        # Keep the bytes now: after the upload, the body is a closed file.
         uploads.append(request.body)
         return 200, {}, json.dumps(load("assemblyai/upload"))
 

@@ -531,7 +531,7 @@ def test_two_people_see_each_other_s_words_and_overwrite_none(
             page.keyboard.press("Enter")
     for number, text in [(0, "theirs"), (2, "third"), (3, "untouched")]:
         correct(other, number, text)
-    # "Saved." may still be from an earlier word.
+    # Wait for all words: "Saved." may be from an earlier word.
     expect(other.locator(".pending")).to_have_count(0)
     page.unroute("**/corrections/")
     page.evaluate("dispatchEvent(new Event('online'))")
@@ -563,7 +563,6 @@ def test_two_people_see_each_other_s_words_and_overwrite_none(
     other.close()
 
 
-# tests/sandbox/test_recogniser.py checks two more lists, without a browser.
 def test_a_keyword_list_makes_the_next_transcript_right(
     browser: Browser, sandbox: Sandbox
 ):

@@ -79,7 +79,7 @@ def test_our_share_of_the_transcription_time_is_under_two_seconds(
     assert timedelta() < ours < timedelta(seconds=2)
 
 
-def when(events: list[dict], key: str, ending: str) -> datetime:
-    """Return the time of the latest event of this kind."""
-    matching = [event for event in events if ending in event[key]]
+def when(events: list[dict], key: str, part: str) -> datetime:
+    """Return the time of the latest event with `part` in its field `key`."""
+    matching = [event for event in events if part in event[key]]
     return max(datetime.fromisoformat(event["at"]) for event in matching)

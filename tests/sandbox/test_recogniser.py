@@ -124,7 +124,6 @@ def test_unrelated_keyword_list_does_not_change_the_text(other):
     assert texts[0] == texts[1]
 
 
-# A test with a browser checks the third list, Clinic: tests/live/test_review.py.
 @pytest.mark.parametrize("name", ["Front desk", "Machine shop"])
 def test_keyword_list_makes_its_terms_right(name):
     rows = json.loads(OPERATOR.read_text())

@@ -324,7 +324,7 @@ requests = st.fixed_dictionaries(
 
 
 class Target:
-    """A site with one call, its transcript and a reader. Counts what goes wrong."""
+    """A site with one call and its transcript. Counts what goes wrong."""
 
     def __init__(self, vendors):
         self.vendors = vendors

@@ -99,7 +99,7 @@ def test_row_that_killed_four_workers_is_tried_again(vendors, status):
 
 
 def test_a_request_that_kills_the_worker_is_not_repeated_for_ever(vendors):
-    """The step that waits for a dead worker's request must not reset `kills`."""
+    """After a kill, the next step only waits. It must not reset `kills`."""
     transcript = a_transcript("uploaded")
     vendors.get(TRANSCRIPT, json=load("assemblyai/list"))
 
@@ -195,7 +195,7 @@ def test_a_slow_worker_that_lost_its_lease_was_not_killed(vendors):
     tasks.advance.call(transcript.pk)
 
     transcript.refresh_from_db()
-    # Each of the two claims added 1. The slow worker has subtracted its own 1 again.
+    # Both claims added 1. The slow worker is alive, so it has subtracted its 1.
     assert transcript.kills == 1
     Transcript.objects.update(lease=None, leased_until=None, kills=0)
     vendors.replace(responses.GET, JOB, json=load("assemblyai/completed"))

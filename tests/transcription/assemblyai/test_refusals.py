@@ -273,8 +273,7 @@ def test_single_refused_row_delays_the_others_by_only_one_probe(vendors, reason)
     for other in others:
         advanced(other)
     assert theirs.accepted == []
-    # `poisoned` waits. AssemblyAI is tested with one of the others and accepts it, so
-    # the pause ends.
+    # `poisoned` waits. AssemblyAI accepts another transcript, so the pause ends.
     for each in (poisoned, *others):
         make_due(each)
         advanced(each)

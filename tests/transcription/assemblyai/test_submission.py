@@ -470,8 +470,8 @@ def test_the_list_is_read_down_to_a_job_that_we_started_earlier(vendors, is_ther
     created = now.strftime("%FT%T.%f")
 
     def page(request):
-        # The search ends after a page with a job that we submitted more than 5 minutes
-        # (CLOCK_SKEW) before `transcript`. Here, this is the second page.
+        # Pages are read until one has a job of ours that is over 5 minutes (CLOCK_SKEW)
+        # older than `transcript`. Here, this is page 2.
         is_first = "before_id" not in request.params
         listed = [
             load(
@@ -509,7 +509,7 @@ def test_job_list_reading_stops_after_two_hundred_pages(vendors):
     advanced(transcript)
 
     assert pages.call_count == 200
-    # The job may be on a later page, so no new job is paid for.
+    # The job may be on a later page, so no new job is started.
     assert (transcript.status, transcript.error_class) == ("lost", "temporary")
     assert "too long" in transcript.error
 

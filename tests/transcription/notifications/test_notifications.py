@@ -461,7 +461,7 @@ def test_it_is_given_up_after_about_a_day(vendors, completed):
     assert row.next_attempt_at is None
     assert len(waits) == len(WAITS_SECONDS)
     for wait, seconds in zip(waits, WAITS_SECONDS, strict=True):
-        # Up to a quarter of a wait is random, and the test may take two seconds.
+        # A wait is up to a quarter shorter or longer. The test may take two seconds.
         assert 0.75 * seconds - 2 < wait <= 1.25 * seconds
     assert 23 * 3600 < sum(WAITS_SECONDS) < 25 * 3600
     assert deliver() == 0
