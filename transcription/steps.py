@@ -80,8 +80,7 @@ def fetch(transcript: Transcript) -> None:
 
 
 def fetch_audio(transcript: Transcript) -> None:
-    # If our API key may read calls but not audio, Twilio refuses this request and an
-    # "audio" pause begins. A successful request for a call does not end this pause.
+    # Guard audio apart from other requests: an API key may read calls but not audio.
     with guard_request(TWILIO, "audio"):
         transcript.recording.fetch_audio(transcript.keep_lease)
 
@@ -196,7 +195,7 @@ def create_job(transcript: Transcript, body: dict[str, Any]) -> dict[str, Any]:
 def wait_for_request_timeout(transcript: Transcript) -> None:
     """Wait until the request of a dead worker can no longer arrive at AssemblyAI."""
     longest = timedelta(seconds=REQUEST_SECONDS)
-    # Do not set `kills` to 0, the default: this transcript may have killed the worker.
+    # Do not let `release` reset `kills`: this transcript may have killed the worker.
     transcript.release(wait=longest, status=Status.LOST, kills=NOT_KILLED)
 
 
@@ -256,15 +255,15 @@ def refresh(transcript: Transcript) -> None:
         columns = payloads.result_columns(job, transcript.request)
         cost = speech_models.cost(columns["model_used"], columns["audio_seconds"])
         if transcript.siblings().exists():
-            # Store both or neither: after a crash, the next worker repeats both.
+            # If this worker dies between the two calls, the next one must repeat both.
             with transaction.atomic():
                 transcript.finish(cost=cost, **columns)
                 carry_over_and_score(transcript)
         else:
             transcript.finish(cost=cost, **columns)
     else:
-        # Store AssemblyAI's status, even an unknown one. But if it is missing, or is
-        # also a status of ours ("pending"), store QUEUED: the next step is `refresh`.
+        # The next step must be `refresh`, so do not store an empty status or one of our
+        # own, such as "pending".
         if not status or STEPS.get(status, refresh) is not refresh:
             status = Status.QUEUED
         submitted_at = transcript.submitted_at or transcript.created_at

@@ -39,8 +39,8 @@ LETTER = regex.compile(
     "[\u3041-\u30fe][\u3099\u309a]?|[\uff66-\uff9d][\uff9e\uff9f]?|.", regex.DOTALL
 )
 IGNORED_LETTER = regex.compile(f"[{IGNORED}]")
-# Remove accents, Hebrew points and Arabic vowels. Of the Cyrillic letters, only ё
-# changes, to е, because many people write е for ё. So й does not become и.
+# Remove accents, Hebrew points and Arabic vowels. From Cyrillic letters, remove only
+# two dots, because many people write е for ё.
 ACCENTS = regex.compile(
     "(?<![\u0400-\u04ff])[\u0300-\u036f]+|\u0308|[\u0591-\u05c7\u064b-\u065f\u0670]+"
 )

@@ -33,7 +33,7 @@ def run_slice(pk: int) -> bool:
 
 @task()
 def delete(pk: int) -> None:
-    """Delete the next slice. If another can follow at once, queue this task again.
+    """Delete the next slice. Queue this task again if another slice can follow at once.
 
     If the queue loses this task, `sweep` queues it again within an hour.
     """

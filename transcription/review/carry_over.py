@@ -107,22 +107,22 @@ def unplaced_changes(transcript: Transcript) -> list[OpenChange]:
     """
     new = original_of(transcript)
     found = place_older_changes(transcript, new)
-    # Some corrections in `carried` are not saved: the save failed or was undone, or the
-    # old transcript was corrected later. `_overlapped` leaves out the saved ones.
+    # `carried` may have corrections that are not saved, for example after an undo. The
+    # saved corrections are in `live`, so they are left out below.
     unsure = [*found.open, *(_open(change, change, new) for change in found.carried)]
-    now = live_changes(transcript)
+    live = live_changes(transcript)
     return [
         each
         for each in unsure
-        if each.before != each.after and not _overlapped(each.place, now)
+        if each.before != each.after and not _overlapped(each.place, live)
     ]
 
 
 def place_older_changes(transcript: Transcript, new: list[Word]) -> CarryOver:
     """Find the places of the live corrections of all older transcripts.
 
-    If several transcripts have a correction at the same place, return the newest one.
-    If a person must check the newest one, older ones may be returned, too.
+    At each place, return only the correction of the newest transcript. If it is `open`,
+    corrections of older transcripts may be returned, too.
     new: the original words of `transcript`.
     """
     older = transcript.siblings().filter(pk__lt=transcript.pk)
@@ -188,7 +188,7 @@ def place_changes(old: list[Word], changes: list[Change], new: list[Word]) -> Ca
         else:
             if here.first == here.last:
                 # The new text has no word here, so use the words before and after. When
-                # one of them is corrected, nobody needs to check this change any more.
+                # one of them is corrected, `unplaced_changes` leaves out this change.
                 here = here._replace(first=here.first - 1, last=here.last + 1)
             result.open.append(_open(change, here, old))
     return result

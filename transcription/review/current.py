@@ -78,7 +78,7 @@ def speaker_names(transcript: Transcript) -> dict[str, str]:
 
 
 def _names_of_each(keys: list[int]) -> dict[int, dict[str, str] | None]:
-    """Return {primary key of the transcript: its `speaker_names`}, if it has names."""
+    """Return {primary key: `speaker_names`} of the transcripts that have names."""
     rows = Revision.objects.filter(
         transcript__in=keys, kind=Revision.Kind.SPEAKERS, is_undone=False
     )

@@ -84,12 +84,11 @@ def lock_and_find(row: Transcript) -> set[tuple[str, str]] | None:
 
 
 def remove_from_counts(removed: Iterable[set[tuple[str, str]]]) -> None:
-    """Subtract transcripts from the counts. Delete mistakes with the count 0.
+    """Subtract deleted transcripts from the counts. Delete mistakes with the count 0.
 
     removed: the result of `lock_and_find` for each of the transcripts.
-    Call this once in the transaction that deletes the transcripts, after all of them
-    are locked. To avoid deadlocks, every transaction locks transcripts first and then
-    mistakes in sorted order.
+    Call this only once in a transaction, after all of its transcripts are locked.
+    Otherwise, two transactions may deadlock.
     """
     counts = Counter(chain.from_iterable(removed))
     for (heard, corrected), number in sorted(counts.items()):

@@ -224,8 +224,8 @@ class Mistake(models.Model):
     # Whether somebody has dismissed the suggestion or added it to a keyword list. If
     # so, it is not suggested again.
     is_settled = models.BooleanField(default=False)
-    # When the suggestion was added to a keyword list. The page lists rows with this
-    # time. Null again when somebody dismisses the row, or corrects past transcripts.
+    # When the suggestion was added to a keyword list. Set to null when somebody
+    # dismisses it or corrects past transcripts.
     added_at = models.DateTimeField(null=True)
 
     class Meta:

@@ -35,8 +35,8 @@ def find_replacements(
         texts[first + 1 : last + 1] = [""] * (last - first)
         begin, end = words[first].at, words[last].at + words[last].span
         if touched and touched[-1].last > begin:
-            # This place and the last change replace words of the same saved correction.
-            # Extend that change, because changes must not overlap.
+            # A saved correction has words of both the last change and this place.
+            # Extend the last change, because changes must not overlap.
             touched[-1] = touched[-1]._replace(last=end)
         else:
             touched.append(Change(begin, end, ""))

@@ -129,8 +129,9 @@ def score_recording(recording_pk: int) -> None:
     """Score all completed transcripts of a recording against its verified transcript.
 
     If several transcripts are verified, the last verified one is the reference. If none
-    is verified, the scores are deleted. The terms come from the present version of each
-    keyword list that was used for the recording.
+    is verified, the scores are deleted.
+    Counts the terms of all keyword lists that these transcripts used, as the lists are
+    now.
     """
     rows = Transcript.objects.filter(
         recording=recording_pk, status=Transcript.Status.COMPLETED

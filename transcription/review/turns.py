@@ -21,8 +21,8 @@ from transcription.words import Word, join_words, original_words
 class PageTurn(NamedTuple):
     first: int  # index of the turn's first original word
     end: int  # index after its last original word
-    # Like `first`, but without words that a correction in an earlier turn replaces. If
-    # `first` is 10, and such a correction replaces the words 8 to 11, this is 12.
+    # Index of the first word, from `first` on, that no correction of an earlier turn
+    # replaces.
     begins: int
     speaker: str
     clock: str

@@ -101,8 +101,8 @@ def _without_excluded(
     """Leave out the transcripts that contain an excluded term."""
     for term in query.excluded:
         keys = _keys(Query((replace(term, is_excluded=False),)))
-        # Not exclude(pk__in=keys): PostgreSQL reads all rows for a NOT IN, even if only
-        # the newest transcripts are wanted.
+        # With `exclude(pk__in=keys)` (NOT IN), PostgreSQL would read all rows, even if
+        # only the newest transcripts are wanted.
         found = Transcript.objects.filter(pk=OuterRef("pk"), pk__in=keys)
         transcripts = transcripts.filter(~Exists(found))
     return transcripts
@@ -142,9 +142,6 @@ def _add_operators(
     """Add the query's operators and the filters of `rows` to a condition.
 
     Returns the new condition and its parameters, for _STATEMENTS.
-    If the operators select few calls (MAX_SELECTED_CALLS), only the transcripts of
-    these calls are searched. Otherwise the database first finds all transcripts that
-    contain the words, and then tests the call of each.
     """
     rows = rows.order_by()
     if not query.operators and not rows.query.where:
