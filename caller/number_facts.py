@@ -18,7 +18,7 @@ from phonenumbers import (
 GLOBAL_SERVICES = "001"
 # If the possible local times of a number differ by more than this, use none of them.
 # For example, a toll-free number with +1 may be in any time zone from Newfoundland to
-# Guam. It is always night in one of them, so the operator would always see a warning.
+# Guam. It is nearly always night in one of them, so a warning would not help.
 MAX_TIME_DIFFERENCE = timedelta(hours=6)
 
 
