@@ -82,7 +82,7 @@ def main() -> None:
 
 
 def measure(kind: str, options: argparse.Namespace) -> list[float]:
-    """Print the medians on one kind of database. Return the ratio for each webhook."""
+    """Measure product and peer on one kind of database. Return a ratio per webhook."""
     ports = {"product": free_port(), "peer": free_port()}
     with (
         a_database(kind) as url,

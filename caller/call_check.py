@@ -15,9 +15,9 @@ from caller.twilio.connection import TIMEOUT_SECONDS
 from caller.twilio.errors import NOT_FOUND, TwilioError
 from caller.twilio.states import CallState
 
-# For this long after we request a call, Twilio's API may not return the call yet.
+# A new call can be missing in Twilio's API for this long.
 LISTING_DELAY = timedelta(minutes=2)
-# For this long after the end of a call, we wait for Twilio's price and recordings.
+# How long we wait for Twilio's price and recordings after the end of a call.
 LATE_DATA_PERIOD = timedelta(minutes=10)
 # Accepted difference between Twilio's clock and ours. A clock with a wrong time zone or
 # without summer time is an hour wrong.

@@ -95,7 +95,7 @@ def _unsuccessful_steps(call: Call) -> Iterator[Step]:
 
 
 def _phone_steps(call: Call) -> Iterator[Step]:
-    """Yield the steps of an outgoing call that is not a conversation."""
+    """Yield the steps of an outgoing call without an operator."""
     rank = Call.rank(call.status)
     if rank < Call.rank(Call.Status.RINGING):
         yield _dialing_step(call)

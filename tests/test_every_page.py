@@ -1,7 +1,7 @@
 """Every page for people, found in the URL map.
 
 A new page fails here until somebody has decided who may see it and with which methods.
-Other sites must not be able to press its buttons.
+The tests also check that other sites cannot press its buttons (CSRF).
 """
 
 import re

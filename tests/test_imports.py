@@ -22,7 +22,8 @@ CALLER = {
     *("caller", "caller/contacts", "caller/conversations", "caller/costs"),
     *("caller/notes", "caller/recordings", "caller/twilio"),
 }
-# What each room may import, besides itself. docs/architecture.md has a diagram of it.
+# {room (a package): what it may import, besides itself}. docs/architecture.md has a
+# diagram.
 MAY_IMPORT = {
     "djtranscribe": BASE,
     "djtranscribe/adminsite": {"djtranscribe"},

@@ -1,13 +1,13 @@
-"""Leases: which worker works on a row, until when, and how many workers it has killed.
+"""Leases: which worker works on a row, until when, and how many workers the row killed.
 
 The rows are transcripts and notifications. Other models use only `unleased`.
 
 A worker may be killed during a step, for example because its machine runs out of
 memory. The column `kills` counts these workers:
 - When a worker takes the lease, it adds 1.
-- After a success or a final failure, it sets `kills` to 0. After any other outcome,
-  such as a retry, it subtracts its 1.
-- A killed worker does neither, so its 1 stays.
+- After a success or a final failure, it sets `kills` to 0.
+- After any other outcome, such as a retry, it subtracts its 1.
+- If it is killed, its 1 stays.
 """
 
 import threading
@@ -116,7 +116,7 @@ def renew(row: Any, until: datetime) -> None:
 
 
 def stop_counting_kills() -> None:
-    """Subtract 1 from `kills` of all rows that this process works on.
+    """Undo the +1 in `kills` of all rows that this process works on.
 
     The process is stopping. If it is killed from now on, its rows are not the cause.
     """

@@ -80,7 +80,8 @@ def fetch(transcript: Transcript) -> None:
 
 
 def fetch_audio(transcript: Transcript) -> None:
-    # Guard audio apart from other requests: an API key may read calls but not audio.
+    # "audio" is a separate kind of request, because an API key can have the permission
+    # to read calls, but not audio.
     with guard_request(TWILIO, "audio"):
         transcript.recording.fetch_audio(transcript.keep_lease)
 

@@ -50,9 +50,9 @@ class Row:
         self.name = name
         self.show_progress = show_progress
         self.compared = 0
-        # Old differences, and how many of them were repaired.
+        # Differences that our own checks should have found, and the repaired ones.
         self.missing = self.repaired = 0
-        # New differences: those that were repaired, and the others.
+        # New differences (see `count_difference`): the repaired ones, and the others.
         self.repaired_early = self.still_changing = 0
         self.foreign = 0  # items that this site did not create
 

@@ -69,8 +69,8 @@ def run_step(step: Callable[[], object]) -> bool:
 
 def sweep() -> None:
     """Queue overdue calls and transcripts, unless enough messages wait already."""
-    # Call `has_backlog` before caller.tasks.sweep: a broker counts the messages of all
-    # tasks, so new messages about calls would also count for transcripts.
+    # Look for a backlog first. A broker has one queue for all tasks, so the messages of
+    # caller.tasks.sweep would look like a backlog of transcripts.
     has_backlog = engine().has_backlog
     check_call, advance = caller.tasks.check_call, transcription.tasks.advance
     calls = caller.tasks.is_due() and not has_backlog(check_call)

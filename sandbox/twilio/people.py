@@ -29,7 +29,8 @@ class Message:
     """The sound of a recording, and how it ended.
 
     seconds: the length. spoken: the length without the silence at the end.
-    ended_by: a key, "hangup", or "" if it ended by silence or the time limit.
+    ended_by: the pressed key, such as "#", or "hangup". "" after silence or at the time
+    limit.
     """
 
     seconds: float

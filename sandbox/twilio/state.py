@@ -80,7 +80,10 @@ class Call:
             raise CallOver
 
     def wait_or_hang_up(self, seconds: float) -> float:
-        """Wait, scaled by --pace. Return the seconds waited: fewer if the call ends."""
+        """Wait until the call ends, at most `seconds` (scaled by --pace).
+
+        Return how many of the `seconds` have passed.
+        """
         started = time.monotonic()
         if not self.over.wait(seconds * network.pace):
             return seconds

@@ -127,7 +127,7 @@ def test_webhooks_doubled_reversed_and_delayed_end_in_the_same_rows(new_house, c
 
 
 SILENCE_SECONDS = 20
-# Twilio fails each request in QUESTIONS once in each of these ways.
+# Each request in QUESTIONS gets each of these answers once.
 FAULTS = {
     "500": {"status": 500, "body": {"message": "oops"}},
     "html": {"html": True},

@@ -162,7 +162,7 @@ def test_shortcuts_are_ignored_in_fields_and_when_turned_off(page: Page):
         ("ى", "KeyN", "1 of"),
         ("מ", "KeyN", "1 of"),
         ("х", "BracketLeft", "Speed 0.75"),
-        # On a German keyboard, ü is on the key of [. It must not act as [.
+        # On a German keyboard, ü has the place of the key "[", but must not slow down.
         ("ü", "BracketLeft", "to check"),
     ],
 )

@@ -90,9 +90,9 @@ def split_turn(turn: list[Word], speakers: bool) -> Iterator[list[Word]]:
 
 
 def merge_short_turns(groups: list[list[Word]]) -> list[list[list[Word]]]:
-    """Return for each cue the list of groups (see `split_turn`) that it shows.
+    """Distribute groups (see `split_turn`) over cues. Return the groups of each cue.
 
-    A quick answer is shown in the cue of the group before it, see `fits_cue`.
+    A quick answer is in the cue of the group before it, see `fits_cue`.
     """
     shared: list[list[list[Word]]] = []
     for group in groups:

@@ -121,8 +121,8 @@ def unplaced_changes(transcript: Transcript) -> list[OpenChange]:
 def place_older_changes(transcript: Transcript, new: list[Word]) -> CarryOver:
     """Find the places of the live corrections of all older transcripts.
 
-    At each place, return only the correction of the newest transcript. If it is `open`,
-    corrections of older transcripts may be returned, too.
+    At each place, a correction of a newer transcript hides those of older transcripts,
+    unless it is uncertain itself (`open`).
     new: the original words of `transcript`.
     """
     older = transcript.siblings().filter(pk__lt=transcript.pk)

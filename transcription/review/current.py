@@ -124,7 +124,7 @@ def apply_changes(
 
     The times of new words come from the words that they replace, see `_time_range`.
 
-    changes: sorted by their words, without overlaps.
+    changes: in the order of the text, without overlaps.
     seconds: the length of the audio, or 0 if it is unknown. This length is used only if
     `words` is empty.
     """

@@ -92,8 +92,8 @@ def _with_texts(
 def _keep_punctuation(first: str, last: str, replacement: str) -> str:
     """Return the replacement with the punctuation and the capital of the replaced text.
 
-    If “Blood,” is replaced by “urine”, the result is “Urine,”. But if all letters of
-    `first` are capitals, as in USA, the replacement keeps its own first letter.
+    If “Blood,” is replaced by “urine”, the result is “Urine,”. Words in capitals, such
+    as “USA”, do not change the replacement's first letter.
     first, last: the first and the last word of the replaced text.
     """
     if not replacement:
