@@ -55,8 +55,8 @@ SQL = {
     "transcription/review": "editing",
     "transcription/search": "search",
 }
-# `--dist loadfile` keeps the tests of a file together, because they share a sandbox.
-# The tests of these files share nothing, so they may run in different processes.
+# `--dist loadfile` runs all tests of a file in one process, because they share a
+# sandbox. The tests of these files share nothing: they may run in several processes.
 INDEPENDENT = {
     "tests/djtranscribe/test_database_locale.py",
     "tests/djtranscribe/test_settings.py",
@@ -92,7 +92,7 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
 def place(item: pytest.Item) -> int:
     """Return the sort key of a test: LONGEST first, INDEPENDENT last.
 
-    Tests that are not slow get the same key, so that they keep pytest-django's order.
+    All tests that are not slow get the same key, to keep pytest-django's order.
     """
     if "slow" not in item.keywords:
         return len(LONGEST)
@@ -177,8 +177,8 @@ def django_db_modify_db_settings(
 def django_db_setup(django_db_setup: None, django_db_blocker: Any) -> Iterator[None]:
     """After a transactional test, restore the rows that the migrations made.
 
-    Django would empty all tables, and only create content types and permissions again.
-    This would take ten times as long, and our groups would be missing.
+    Django would empty all tables. This takes ten times as long, and our groups would be
+    missing.
     """
     with ExitStack() as stack:
         with django_db_blocker.unblock():
@@ -244,8 +244,7 @@ def answer(monkeypatch: pytest.MonkeyPatch) -> Callable[[str], None]:
 def work(transactional_db: None) -> Callable[[], None]:
     """Return a function that runs every message in the queue.
 
-    It uses the worker of django-tasks-db. A message changes nothing if its call or
-    transcript is not due yet.
+    A message for a call or transcript that is not due yet changes nothing.
     """
 
     def run() -> None:

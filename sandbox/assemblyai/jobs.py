@@ -1,6 +1,6 @@
 """Run jobs, which AssemblyAI calls transcripts, and then send their webhooks.
 
-A job is queued, then processing, and at last completed or error.
+The status of a job: queued, processing, then completed or error.
 """
 
 import gc
@@ -41,7 +41,7 @@ NO_DOWNLOAD = (
 )
 STAND_IN = "Recognised offline by a stand-in, which is less accurate than AssemblyAI."
 
-# This list has at most one pool: start() adds it, stop() removes it.
+# At most one pool, between start() and stop().
 _pools: list[Pool] = []
 _waiting: queue.SimpleQueue[Job] = queue.SimpleQueue()
 _cache: OrderedDict[tuple[Any, ...], dict[str, Any]] = OrderedDict()
@@ -66,8 +66,8 @@ def start() -> None:
 
 def stop() -> None:
     while _pools:
-        # `terminate` waits for the lock of the queue. A worker process that was killed
-        # by a signal may hold this lock forever, so do not wait long.
+        # `terminate` needs a lock that a killed worker process may hold forever. So
+        # wait only STOP_SECONDS.
         ending = threading.Thread(target=_pools.pop().terminate, daemon=True)
         ending.start()
         ending.join(STOP_SECONDS)

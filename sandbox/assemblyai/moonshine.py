@@ -1,8 +1,10 @@
 """Recognise speech with Moonshine.
 
-With real voices, Moonshine is more accurate than PocketSphinx. It returns capitals and
-punctuation, but no times. PocketSphinx adds the times (forced alignment), the keyterms
-(biased search) and the confidences: they are higher for words that both recognise.
+With real voices, Moonshine is more accurate than PocketSphinx. Moonshine returns
+capitals and punctuation, but no times. PocketSphinx adds:
+- the times (forced alignment)
+- the keyterms (biased search)
+- the confidences: higher for words that both recognise
 huggingface.co/UsefulSensors/moonshine
 """
 
@@ -28,8 +30,8 @@ def _transcriber() -> Any:
     from moonshine_voice import ModelArch, Transcriber, get_model_path
 
     path = str(get_model_path("tiny-en"))
-    # Switch off Moonshine's search for pauses. That search remembers earlier audio, so
-    # the same audio would not always give the same text. sound.pieces finds the pauses.
+    # Switch off Moonshine's search for pauses, because its result depends on earlier
+    # audio. sound.pieces finds the pauses.
     return Transcriber(
         model_path=path, model_arch=ModelArch.TINY, options={"vad_threshold": 0.0}
     )
@@ -119,7 +121,7 @@ def _spread(
 
     twins: {index in `words`: the same word from PocketSphinx}. count: the number of
     samples. A word with a twin gets the twin's times. The words between two twins share
-    the time between these twins, in proportion to their letters.
+    the time there, by letters: "a" gets 1/4 and "dog" 3/4.
     """
     known = {number: (word["start"], word["end"]) for number, word in twins.items()}
     length = count * 1000 // sound.RATE
@@ -144,10 +146,12 @@ def _spread(
 
 
 def _with_terms(words: list[Word], biased: list[Word]) -> list[Word]:
-    """Replace words by the keyterms in `biased`, and unsure words by its other words.
+    """Return `words`, with some of them replaced by words of `biased`.
 
-    biased: the words that PocketSphinx recognises if it prefers the keyterms. If there
-    is no keyterm among them, `words` does not change.
+    biased: the words that PocketSphinx recognises if it prefers the keyterms. Without a
+    keyterm in `biased`, nothing is replaced. Where both lists differ, replace if:
+    - `biased` has a keyterm there
+    - or the confidence of the words is only ALONE
     """
     if not any(word["is_term"] for word in biased):
         return words

@@ -1,7 +1,6 @@
 """Validate requests for a transcript, with AssemblyAI's error messages.
 
-This is stricter than the real service: an unknown field is refused, because it is more
-likely our mistake than a new field of AssemblyAI.
+Unlike the real service, refuse unknown fields: they are probably our mistakes.
 """
 
 from typing import Any
@@ -155,8 +154,8 @@ def warnings(body: dict[str, Any]) -> list[str]:
 
 
 def _keyterms(body: dict[str, Any]) -> str | None:
-    # It is not documented what the real service does above these limits. Refuse such
-    # requests, so that we notice them.
+    # AssemblyAI does not document what happens above these limits. Refuse the request,
+    # so that we notice.
     terms = body.get("keyterms_prompt", [])
     if not all(isinstance(term, str) and term.strip() for term in terms):
         return "keyterms_prompt must be a list of non-empty strings"

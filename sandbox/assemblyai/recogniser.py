@@ -47,10 +47,11 @@ def _die_with_parent(folder: Path) -> None:
 def recognise(path: Path, options: dict[str, Any]) -> dict[str, Any]:
     """Return ``{"words", "seconds", "channels", "is_written"}`` or ``{"error": text}``.
 
-    A word is ``{"text", "start", "end", "confidence", "channel", "pause"}``. Times are
-    in ms. channel is "1", "2" and so on, or None if the channels were mixed. pause is
-    the silence before the word, in ms. is_written: the words have capitals and
-    punctuation.
+    channels: their number. is_written: the words have capitals and punctuation.
+    A word is ``{"text", "start", "end", "confidence", "channel", "pause"}``:
+    - start, end: in ms
+    - channel: "1", "2" and so on, or None if the channels were mixed
+    - pause: the silence before the word, in ms
     """
     try:
         channels = sound.read(path)

@@ -13,12 +13,11 @@ import av
 
 RATE = 16_000
 SHORTEST_SECONDS = 0.160
-# A frame is silence if no sample (0 to 32,767) is above this level. The noise of
-# telephone audio is below it.
+# Samples up to this level (of 32,767) are silence. Telephone noise is below this level.
 SILENCE_LEVEL = 150
 FRAME_SECONDS = 0.03
 MARGIN_SECONDS = 0.5
-# Pieces are at most this long. The recogniser Moonshine works best below 15 s.
+# Maximum length of a piece. The recogniser Moonshine works best below 15 s.
 LONGEST_SECONDS = 14.0
 PAUSE_SECONDS = 0.3
 
@@ -85,8 +84,7 @@ def mixed(channels: list[array[int]]) -> array[int]:
 def speech_range(samples: array[int]) -> tuple[int, int] | None:
     """Return the indexes of the sound's start and end, with a margin. None: silence.
 
-    The silence before and after the sound is left out, because PocketSphinx recognises
-    words such as "dog" in silence.
+    In the silence outside, PocketSphinx would recognise words such as "dog".
     """
     step = int(RATE * FRAME_SECONDS)
     loud = [

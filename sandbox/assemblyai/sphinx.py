@@ -17,16 +17,14 @@ from sandbox.assemblyai import pronunciation
 # PocketSphinx counts time in frames of 10 ms.
 FRAME_MS = 10
 # The decoder treats a keyterm as this many times likelier than another word. With
-# 1,000 and a long list of keyterms, it recognised keyterms that nobody had said.
+# 1,000 and many keyterms, the decoder recognised keyterms that nobody had said.
 BOOST = 100.0
-# Suffix of a keyterm in the decoder's dictionary: "aspirin@term". So a keyterm is a new
-# entry, even if the dictionary already has "aspirin".
+# Suffix of a keyterm in the decoder's dictionary. So "aspirin@term" is another entry
+# than "aspirin".
 MARK = "@term"
-# Maximum number of pronunciations of a phrase. Two words with three pronunciations
-# each would make nine.
+# Maximum number of pronunciations of a phrase. Two words with three each have nine.
 MOST_WAYS = 8
-# With these options, the decoder is four times as fast. Its confidences become only a
-# little less reliable.
+# Options that make the decoder four times as fast, but confidences less reliable.
 QUICK: dict[str, Any] = {
     "fwdflat": False,
     "ds": 2,

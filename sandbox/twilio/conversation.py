@@ -108,8 +108,7 @@ def _talk(call: Call, child: Call, recording: Recording | None, limit: float) ->
         recording.seconds = passed
         recording.duration = round(passed)
     if not call.over.is_set() and not child.over.is_set() and length < limit:
-        # Both have finished speaking. Now the called person hangs up. But if the called
-        # person only listens, the first person hangs up.
+        # Both have finished speaking. The person who spoke last hangs up.
         who = call if second.fate == "listens" else child
         who.hang_up("hangs up")
     raise CallOver

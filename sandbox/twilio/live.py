@@ -2,7 +2,6 @@
 
 While the page is open, the user plays the persons at all numbers without a fate (see
 fates.py). The option --pace does not shorten the time to answer, press a key or speak.
-It shortens the ringing after the button "Let it ring".
 """
 
 from __future__ import annotations  # for array[int] before Python 3.12

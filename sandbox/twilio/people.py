@@ -1,6 +1,6 @@
 """Persons at a phone: what they do when it rings, at a key prompt, and when they speak.
 
-What a Person does depends on the number: on its fate (see fates.py) and its clip. In
+The number determines the fate of a Person (see fates.py) and the spoken clip. In
 live.py, a user of the phone page decides.
 """
 
@@ -29,8 +29,7 @@ class Message:
     """The sound of a recording, and how it ended.
 
     seconds: the length. spoken: the length without the silence at the end.
-    ended_by: the pressed key, such as "#", or "hangup". "" after silence or at the time
-    limit.
+    ended_by: a key such as "#", or "hangup", or "" (silence or time limit).
     """
 
     seconds: float
@@ -94,10 +93,10 @@ class Person:
     ) -> Message:
         """Speak into a recording.
 
-        keys: each of these keys ends the recording. told: the text that the person has
-        heard. If the text contains "press", the person presses a key. silence: end the
-        recording after this many seconds of silence (0: never). limit: maximum length
-        of the recording in seconds.
+        - keys: each of these keys ends the recording.
+        - told: what the person has heard. After "press", the person presses a key.
+        - silence: seconds of silence that end the recording (0: never).
+        - limit: maximum length of the recording in seconds.
         """
         call.note(f"says: {self.said}" if self.said else "says nothing")
         spoken = audio.speech_seconds(self.clip)

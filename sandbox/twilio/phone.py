@@ -9,8 +9,8 @@ from sandbox.twilio.requester import WebhookError, split_overrides
 from sandbox.twilio.state import Call, CallOver
 from sandbox.twilio.twiml import Verb
 
-# A call requests at most this many documents. This stops loops: <Record> without
-# action, or <Redirect> to the same document.
+# A call requests at most this many documents. This stops loops, such as <Redirect> to
+# the same document.
 MAX_DOCUMENTS = 5
 
 
@@ -121,10 +121,9 @@ def _play(call: Call, verbs: list[Verb], base: str) -> Following | None:  # noqa
 
 
 def _gather(call: Call, verb: Verb, base: str) -> Following | None:
-    """Run <Gather>. Return the next request.
+    """Run <Gather>. Return the request that reports the pressed key.
 
-    Return None if the person presses no key, or the key that only ends the input
-    (finishOnKey).
+    Return None without a key, and for a key that only ends the input (finishOnKey).
     """
     for prompt in verb.children:
         if prompt.name == "Say":

@@ -58,8 +58,7 @@ def new_call(
 def person_of(number: str) -> Person:
     """Return the person with this number.
 
-    If the number has no fate (see fates.py) and the phone page is open, a user of that
-    page answers the call.
+    While the phone page is open, its user plays persons without a fate (see fates.py).
     """
     fate = fate_of(number)
     clip = None

@@ -17,8 +17,8 @@ PROCESSING_SECONDS = 1.0
 def run(call: Call, verb: Verb, base: str, spoken: str) -> Following:
     """Run <Record>. Return the request to its action URL.
 
-    If there is no action URL, the request goes to `base`, the URL of this document. If
-    the person has hung up, send the request at once and raise CallOver.
+    The default action URL is `base`, the URL of this document. If the person has hung
+    up, send the request at once and raise CallOver.
     """
     attributes = verb.attributes
     recording = begin(call, attributes, "RecordVerb")

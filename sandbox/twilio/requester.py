@@ -65,7 +65,8 @@ def _bounded(text: str | None, low: int, high: int, default: float) -> float:
 def send(method: str, url: str, params: dict[str, str]) -> requests.Response:
     """Send a request. Retry as the fragment of ``url`` says. Log each attempt.
 
-    Return the last response, even an error. Raises WebhookError if none arrived.
+    Return the response to the last attempt, even with status 500. Raises WebhookError
+    if the last attempt got no response.
     """
     plain, overrides = split_overrides(url)
     token = str(uuid.uuid4())

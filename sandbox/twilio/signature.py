@@ -1,7 +1,6 @@
 """Compute X-Twilio-Signature as Twilio's documentation says, without Twilio's SDK.
 
-The product verifies signatures with the SDK. If the stand-in used it too, tests would
-not notice a mistake in the SDK.
+The product verifies signatures with the SDK, so tests compare the SDK with this code.
 """
 
 import base64

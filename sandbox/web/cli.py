@@ -75,9 +75,10 @@ def serve(
 ) -> None:
     """Serve until SIGTERM or SIGINT, then exit immediately.
 
-    With --exit-with-parent, also exit when the parent process has ended. ``ready`` is
-    called with the stand-in's URL before the first request. ``stop`` is called at the
-    end, to clean up. Port 0 means any free port.
+    - --port 0: use any free port.
+    - --exit-with-parent: also exit when the parent process has ended.
+    - ``ready`` is called with the stand-in's URL before the first request.
+    - ``stop`` is called at the end, to clean up.
     """
     from django.core.wsgi import get_wsgi_application
 
@@ -113,8 +114,8 @@ def serve(
 
 
 def _watch_parent(done: threading.Event) -> None:
-    # Poll instead of using PR_SET_PDEATHSIG: that exists only on Linux, and it sends
-    # its signal when the thread that started us ends, even if the process goes on.
+    # Do not use PR_SET_PDEATHSIG: it exists only on Linux, and it also sends its signal
+    # when only the thread that started us ends.
     while os.getppid() == PARENT:
         time.sleep(0.2)
     done.set()

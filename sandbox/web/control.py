@@ -19,8 +19,7 @@ def answer(data: Any, status: int = 200) -> JsonResponse:
 def posted(handle: Callable[[Any], Any]) -> View:
     """Return a view that calls ``handle`` with the JSON body and sends its result.
 
-    If the body is not JSON, or ``handle`` raises ValueError, TypeError or
-    AttributeError, the response is HTTP 400.
+    A ValueError (such as invalid JSON), TypeError or AttributeError becomes HTTP 400.
     """
 
     def view(request: HttpRequest) -> HttpResponse:

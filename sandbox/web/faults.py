@@ -20,10 +20,11 @@ KINDS = (
 class Faults:
     """Rules for faults. The first rule that matches a request applies.
 
-    A rule is ``{"method": "POST", "path": regex, "times": N or null, "skip": K,
-    "do": {kind: value, ...}}``. Only ``do`` is required. ``path`` is searched for in
-    the request's path without the query. ``times``: how often the rule applies; null
-    means always. ``skip`` lets the first K matching requests pass.
+    A rule is ``{"do": {kind: value, ...}}``, with these optional keys:
+    - ``method``: such as "POST"
+    - ``path``: a regex, searched for in the request's path without the query
+    - ``times``: how often the rule applies (null: always)
+    - ``skip``: how many matching requests pass first
     """
 
     def __init__(self) -> None:

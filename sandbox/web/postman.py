@@ -31,9 +31,10 @@ class Postman:
     def configure(self, settings: dict[str, Any]) -> None:
         """Replace the settings. Raises ValueError if one is invalid.
 
-        ``seconds`` is for the modes delayed and reversed. ``match`` is a regular
-        expression: callbacks to other URLs are sent normally. ``retry_seconds`` is
-        AssemblyAI's wait between attempts; None means the default.
+        - ``mode``: one of MODES
+        - ``seconds``: for the modes delayed and reversed
+        - ``match``: a regex. Callbacks to other URLs are sent normally.
+        - ``retry_seconds``: AssemblyAI's wait between attempts (None: the default)
         """
         unknown = set(settings) - {"mode", "seconds", "match", "retry_seconds"}
         if unknown:

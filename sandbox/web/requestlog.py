@@ -27,8 +27,11 @@ class RequestLog:
     ) -> dict[str, Any]:
         """Add a request that has arrived. The calling code sets ``status`` later.
 
-        ``query`` and a form body are {name: [values]}. A JSON body is stored as parsed,
-        any other body as {"size", "sha256"}. An empty or unread body is None.
+        ``query`` is {name: [values]}. ``body``:
+        - a form: {name: [values]}
+        - JSON: as parsed
+        - empty or not read: None
+        - anything else: {"size", "sha256"}
         """
         url = urlsplit(target)
         entry = {

@@ -1,8 +1,9 @@
 """A threaded WSGI server that can also inject faults.
 
-It extends Django's development server with chunked request bodies (the `requests`
-library sends generators that way), the request log, and faults. Every answer is built
-in memory first, so that a fault can lose, delay or truncate it.
+It adds to Django's development server:
+- chunked request bodies, which the `requests` library sends
+- the request log
+- faults. Each answer is built in memory first, so that a fault can truncate it.
 """
 
 import io

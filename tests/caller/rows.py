@@ -59,7 +59,7 @@ def record_path(call: Call) -> str:
 def deliveries(call: Call) -> list[tuple[str, dict[str, str]]]:
     """Return (path, fields) of all webhooks for a call in which somebody spoke.
 
-    They are in the order in which Twilio sends them.
+    Twilio sends the webhooks in this order.
     """
 
     def status(word: str, number: int, **more: str) -> tuple[str, dict[str, str]]:

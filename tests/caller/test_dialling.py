@@ -88,8 +88,8 @@ def test_the_list_takes_a_number_as_people_write_it(written):
     assert DoNotCall.objects.get().number == NUMBER
 
 
-# Both spellings ring the same phone. The second one also has the prefix of domestic
-# calls: 1 in the USA, 0 in Britain and Germany. The prefix is not part of the number.
+# Both spellings ring the same phone. The second spelling also has the prefix of
+# domestic calls: 1 in the USA, 0 in Britain and Germany.
 OTHER_SPELLINGS = [
     ("+14155551234", "114155551234"),
     ("+442079460123", "4402079460123"),

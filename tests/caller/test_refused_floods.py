@@ -16,7 +16,7 @@ from tests.djtranscribe.api.programs import CALL_AND_READ, dial, program_of
 
 pytestmark = pytest.mark.django_db
 
-# The tests use this in place of MAX_REFUSED_ROWS (100), so that few attempts suffice.
+# Replaces MAX_REFUSED_ROWS (100), so that the tests need few attempts.
 MAX_ROWS = 10
 ABROAD = [f"4420794{last:05}" for last in range(60_000, 60_000 + 3 * MAX_ROWS)]
 

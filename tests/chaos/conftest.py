@@ -1,7 +1,7 @@
 """Fixtures for fault injection with real processes and real sockets.
 
 `pytest -m slow tests/chaos` runs these tests. Most of them run on SQLite, and on
-PostgreSQL if a server answers. At the end, pytest prints what the tests have counted.
+PostgreSQL if a server answers.
 """
 
 from collections.abc import Callable, Iterator

@@ -176,7 +176,7 @@ class PostgresMaker:
 
 
 class Cluster:
-    """A PostgreSQL server that the tests start themselves, so they may stop it."""
+    """A PostgreSQL server that the tests start and stop."""
 
     def __init__(self) -> None:
         self.bin = sorted(Path("/usr/lib/postgresql").glob("*/bin"))[-1]

@@ -20,8 +20,7 @@ ENVIRON = {
     "PATH": os.environ["PATH"],
     "PYTHONUNBUFFERED": "1",
     "DEBUG": "true",
-    # The key is random, because the queue's name depends on it, and each test process
-    # needs its own queue.
+    # The queue's name depends on this key. Each test process needs its own queue.
     "SECRET_KEY": token_hex(),
     "BASE_URL": "http://127.0.0.1:1",
     "TWILIO_ACCOUNT_SID": ACCOUNT_SID,

@@ -64,7 +64,7 @@ as_spoken = jiwer.Compose(
 def new_number(fate: str = "") -> str:
     """Return a number that no other test calls.
 
-    fate: its last four digits. They decide how the call ends, see sandbox.twilio.fates.
+    fate: the last four digits decide how the call ends, see sandbox.twilio.fates.
     """
     if fate:
         return f"+1{AREAS[next(_area)]}555{fate}"

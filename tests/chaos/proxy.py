@@ -1,7 +1,6 @@
 """A proxy between the product and the stand-in of a vendor.
 
 It can stop a request or an answer at any byte, for example in the middle of an upload.
-`StandIn.fault` can only break whole requests.
 """
 
 import re
@@ -43,9 +42,9 @@ class Proxy:
     ) -> Hold:
         """Stop the next request that matches `request`, or its answer.
 
-        request: a regular expression, for example `POST /v2/upload`.
-        of_request: how many bytes of the request reach the vendor. Without it, the
-        vendor gets the whole request, and of_answer bytes of its answer reach us.
+        - request: a regular expression, for example `POST /v2/upload`.
+        - of_request: stop the request after this many bytes. None: stop the answer.
+        - of_answer: stop the answer after this many bytes.
         """
         pattern = re.compile(request.encode())
         self.holds.append(Hold(pattern, of_request, of_answer))

@@ -12,15 +12,14 @@ from tests.chaos.waiting import until
 
 pytestmark = pytest.mark.slow
 
-# This is longer than the backoff after two failures. So a wait of this length can only
-# be caused by Retry-After.
+# Longer than the backoff after two failures: only Retry-After makes us wait so long.
 RETRY_AFTER_SECONDS = 20
 # The first wait is 5 s, plus or minus a quarter: BACKOFF_SECONDS in
 # transcription.models.work.
 FIRST_BACKOFF_SECONDS = (3.75, 6.25)
 # The same as PROBE_INTERVAL in djtranscribe.vendors.models.
 PROBE_SECONDS = 30
-# AssemblyAI is silent for longer than our client waits for an answer (30 s).
+# Longer than our client waits for an answer (30 s).
 SILENCE_SECONDS = 40
 FAULTS = {
     "silence": {"hang": SILENCE_SECONDS},
@@ -37,7 +36,7 @@ FAULTS = {
     "html": {"html": True},
 }
 REQUESTS = ["POST /v2/upload$", "POST /v2/transcript$", "GET /v2/transcript/"]
-# This request follows a POST without an answer. It asks if AssemblyAI has the job.
+# After a POST without an answer, this request asks if AssemblyAI has the job.
 LIST = "GET /v2/transcript$"
 
 
@@ -52,7 +51,7 @@ def test_calls_are_transcribed_and_paid_once_despite_assemblyai_failures(
     house.start_web()
     house.start_worker(threads=8)
     stand_in = house.assemblyai
-    # Each fault hits one request of each kind. Which call it hits is random.
+    # Each fault hits one request of each kind, from a random call.
     for request in [*REQUESTS, LIST]:
         for do in FAULTS.values():
             stand_in.fault(request, **do)
@@ -282,13 +281,12 @@ def test_an_upload_that_is_gone_after_a_day_is_uploaded_again(new_house, counted
     old, lost = numbers = [new_number(), new_number()]
 
     # AssemblyAI takes the audio but no job. Then both uploads are deleted. The worker
-    # uploads `old` again because of its age, and `lost` after a job has failed.
+    # must upload both again: `old` because of its age, `lost` after its job has failed.
     house.assemblyai.fault("POST /v2/transcript$", times=None, status=503)
     for number in numbers:
         house.dial(number)
     until("no job was taken", lambda: {*map(house.status, numbers)} == {"lost"}, 60)
-    # Delete before the UPDATE. After the UPDATE, a retry may upload `old` again, and
-    # this new upload must not be deleted.
+    # Delete before the UPDATE. A later DELETE could hit the new upload of `old`.
     house.assemblyai.control("DELETE", "uploads")
     house.database.execute(
         "UPDATE transcription_transcript SET uploaded_at = %s WHERE id = %s",

@@ -23,8 +23,8 @@ pytestmark = pytest.mark.slow
 
 SOURCE = Path(__file__).with_name("clock.c")
 HOUR = 3600
-# Every call must be done within this time. It is much less than the jump, but enough to
-# start a worker on a busy machine.
+# Every call must be done within this time: much less than the jump, but enough to start
+# a worker.
 WITHIN_SECONDS = 60
 # The clock jumps during a request. The answer to that request takes this long.
 HANGS_SECONDS = 8

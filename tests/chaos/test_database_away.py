@@ -117,8 +117,8 @@ def test_a_database_that_is_away_for_20_seconds_costs_nothing(
         f"{took.total_seconds():.0f} s after it was back"
     )
     assert answers
-    # Only 503 is right: a 2xx would mean that we have stored the webhook, and a 4xx
-    # would end AssemblyAI's retries.
+    # A 2xx would mean that we have stored the webhook. A 4xx would end AssemblyAI's
+    # retries.
     assert {status for status in answers if status} <= {503}
     if not on_sqlite:  # a locked SQLite file can still be read
         assert health.status_code == 503

@@ -12,8 +12,8 @@ from tests.chaos.waiting import is_open, until
 
 pytestmark = pytest.mark.slow
 
-# After this time, a call that is not in Twilio's list was never placed. This is the
-# same as LISTING_DELAY in caller.call_check.
+# A call that is not in Twilio's list after this time was never placed. The same as
+# LISTING_DELAY in caller.call_check.
 LISTING_DELAY = timedelta(minutes=2)
 # How long we wait for an answer, see TIMEOUT_SECONDS in caller.twilio.connection.
 WAITED_SECONDS = 15

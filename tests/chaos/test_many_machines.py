@@ -22,8 +22,7 @@ pytestmark = pytest.mark.slow
 
 CALLS = 18
 CUT_OFF_SECONDS = 30
-# Shorter than CUT_OFF_SECONDS, so that other workers take over the rows of the worker
-# that is cut off.
+# Less than CUT_OFF_SECONDS, so other workers take over from the cut-off worker.
 LEASE_SECONDS = 20
 # The concurrency of each worker, and how long AssemblyAI takes for an upload.
 AT_ONCE, UPLOAD_SECONDS = 2, 5

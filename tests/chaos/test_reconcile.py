@@ -36,9 +36,10 @@ def test_reconcile_repairs_missed_webhooks_and_has_nothing_left_to_repair(
     assemblyai.webhooks("lost")
     house.start_web()
     worker = house.start_worker()
-    # AssemblyAI starts two jobs, but its answers are lost: the worker is killed during
-    # the first POST, and the connection breaks during the second. The worker cannot
-    # find the jobs, because each request for the list of jobs gets the status 503.
+    # AssemblyAI starts two jobs, but its answers are lost:
+    # - `submitting`: the worker is killed during the POST.
+    # - `lost`: the connection breaks during the POST.
+    # The list of jobs, where the worker could find both jobs, fails with 503.
     assemblyai.fault("GET /v2/transcript$", times=None, status=503)
     submitting, lost, *heard_of = numbers = [new_number() for _ in range(4)]
     hold = house.to_assemblyai.hold("POST /v2/transcript ")

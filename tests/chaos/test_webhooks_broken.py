@@ -148,8 +148,7 @@ def test_twilio_is_polled_until_it_responds_if_webhooks_are_lost(new_house, coun
     twilio.webhooks("lost")
     house.start_web()
     heard_of = [new_number() for _ in FAULTS]
-    # Twilio places these calls, but its answers are lost. Only its list of calls has
-    # their SIDs.
+    # Twilio places these calls, but its answers, which contain the SIDs, are lost.
     unheard_of = [new_number(fate="0002") for _ in FAULTS]
     for number in unheard_of:
         twilio.fault("POST /Calls.json$", reset_after=True)
@@ -159,8 +158,8 @@ def test_twilio_is_polled_until_it_responds_if_webhooks_are_lost(new_house, coun
     for request in QUESTIONS.values():
         for do in FAULTS.values():
             twilio.fault(request, **do)
-    # The list of calls fails until `clear_faults`. So we cannot know whether Twilio has
-    # placed the calls, and no page may say "nothing was dialled".
+    # The list of calls fails until `clear_faults`. Without this list, no page may say
+    # "nothing was dialled".
     twilio.fault(QUESTIONS["list of calls"], times=None, status=503)
     for number in unheard_of:
         let_time_pass(house, number, LISTING_DELAY)

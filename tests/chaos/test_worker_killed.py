@@ -62,15 +62,14 @@ def test_killed_worker_loses_no_text_and_causes_no_second_job_at_any_step(
     new_house, counted
 ):
     house = new_house(LEASE_SECONDS=str(LEASE_SECONDS), RECOVER_SECONDS="12")
-    # Lose all webhooks. They contain the ID of the job, but the new worker must find
-    # the job without them.
+    # Lose all webhooks: the new worker must find the job without the ID in a webhook.
     house.assemblyai.webhooks("lost")
     house.start_web()
     worker = house.start_worker(threads=len(STEPS) + 1)
     numbers = {step: new_number() for step in STEPS}
     leases = {}
-    # Begin with the last step, a poll of AssemblyAI: the worker waits before it polls,
-    # and leases of other steps could expire during this wait.
+    # Begin with the last step, a poll of AssemblyAI. The worker waits before this poll,
+    # and other leases could expire during this wait.
     for step in reversed(STEPS):
         bring_to(house, numbers[step], step)
         leases[step] = lease(house, numbers[step])

@@ -16,8 +16,7 @@ from sandbox.twilio import audio
 from tests.chaos.environment import ACCOUNT_SID, AUTH_TOKEN, ENVIRON, KEY, ROOT
 from tests.chaos.waiting import until
 
-# SANDBOX_CACHE, if set, is a folder in which all stand-ins for AssemblyAI store their
-# results, so that each recording is recognised only once.
+# SANDBOX_CACHE (optional): a folder where all stand-ins for AssemblyAI share results.
 SHARED = {name: os.environ[name] for name in {"SANDBOX_CACHE"} & os.environ.keys()}
 
 
@@ -136,8 +135,8 @@ class AssemblyAI(StandIn):
         """Recognise every clip once, so that the same audio later takes no time."""
         login = {"Authorization": KEY}
         names = audio.clip_names()
-        # xdist processes share their results through SANDBOX_CACHE. Each begins with
-        # different clips, so that two do not recognise the same clip at the same time.
+        # xdist processes share their results through SANDBOX_CACHE. Each process begins
+        # with another clip, to avoid double work.
         lane = os.environ.get("PYTEST_XDIST_WORKER", "gw0").removeprefix("gw")
         first = 3 * int(lane) % len(names)
         for clip in [*names[first:], *names[:first]]:

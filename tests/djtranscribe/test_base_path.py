@@ -34,8 +34,8 @@ def as_before():
 def under(settings):
     """Return a function that puts the site under a path prefix and returns `ask`.
 
-    ask(path) calls the site in the same way as a WSGI server. It returns the status and
-    a dict of the headers, with the body under "body".
+    ask(path) calls the site like a WSGI server. ask returns (status, headers), and
+    headers["body"] is the body.
     """
 
     def configure(prefix):

@@ -310,7 +310,7 @@ def test_calls_to_a_number_are_counted_over_24_hours_in_every_zone(browser, oper
     with at("2026-11-26 22:00"):
         page = browser.get("/dial/14155551234/").text
 
-    # In Sydney the call was yesterday. But it was less than 24 hours ago, so it counts.
+    # In Sydney the call was yesterday, but less than 24 hours ago.
     assert "Called 1 time in the last 24 hours." in page
 
 

@@ -1,4 +1,4 @@
-"""Programs that use the API in these tests: accounts, their tokens, their requests."""
+"""Accounts, tokens and requests of the programs that use the API in these tests."""
 
 from typing import Any
 
