@@ -61,6 +61,6 @@ from djtranscribe.settings import *  # noqa: E402, F403 - after the environment
 PASSWORD_HASHERS = ["django.contrib.auth.hashers.MD5PasswordHasher"]
 # The test client uses http by default. Tests of https turn this on.
 SECURE_SSL_REDIRECT = False
-# Find each static file on request. Otherwise WhiteNoise would read the folder of
-# collected files for each test client, and warn if the folder is missing.
+# Find each static file on request. By default, WhiteNoise reads the folder of collected
+# files for each test client, and warns if the folder is missing.
 WHITENOISE_AUTOREFRESH = True

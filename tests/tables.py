@@ -1,7 +1,7 @@
 """Databases with all tables, and only the rows that migrations make.
 
-A SQLite database with all tables is kept in a file, until a migration changes. Later
-test runs copy it: migrations take seconds, a copy takes milliseconds.
+A SQLite database with all tables is kept in a file until a migration changes. Later
+test runs copy this file: a copy takes milliseconds, migrations take seconds.
 """
 
 import os
@@ -39,8 +39,7 @@ def keep_tables(new: sqlite3.Connection) -> None:
     FOLDER.mkdir(parents=True, exist_ok=True)
     for old in FOLDER.glob("*.sqlite3"):
         old.unlink(missing_ok=True)
-    # Other processes may do the same now. Rename the file at the end, so that each of
-    # them finds a complete file or none.
+    # Rename the file at the end: another process must never find an incomplete file.
     unfinished = FOLDER / token_hex(8)
     with closing(sqlite3.connect(unfinished)) as copy:
         new.backup(copy)
@@ -68,7 +67,7 @@ def new_sqlite(file: Path) -> Path:
 def sqlite_in_memory(name: str) -> Iterator[None]:
     """Copy `kept_file`, if it exists, into a new database in memory.
 
-    This keeps a connection open. Without one, SQLite deletes the database.
+    Keep a connection open: without a connection, SQLite deletes the database.
     """
     with closing(sqlite3.connect(name, uri=True)) as new:
         if kept_file().exists():

@@ -63,8 +63,8 @@ def test_a_benchmark_runs_and_prints_numbers(name, environ):
         timeout=300,
     )
 
-    # Status 1 means that it finished, but missed its goal. That may happen on a busy
-    # machine. Status 2 means that the product did something wrong.
+    # Status 1: the benchmark missed its goal, for example on a busy machine.
+    # Status 2: the product did something wrong.
     assert done.returncode in (0, 1), done.stderr[-2000:]
     assert "Traceback" not in done.stderr, done.stderr[-3000:]
     assert any(character.isdigit() for character in done.stdout)

@@ -40,7 +40,7 @@ WEBHOOKS = {
 def queries():
     """Return a function that counts the queries since its last call.
 
-    It leaves out BEGIN, COMMIT, and what is asked once for each connection.
+    It leaves out BEGIN, COMMIT, and a query that each connection sends only once.
     """
     not_counted = ("BEGIN", "COMMIT", "SELECT pg_backend_pid()")
     with CaptureQueriesContext(connection) as captured:

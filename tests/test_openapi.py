@@ -57,8 +57,8 @@ def specifications():
 def whole_way(browser, signed_post, vendors, work):
     """Return all kinds of requests that we send to vendors.
 
-    A call is dialled, recorded and transcribed. An answer of AssemblyAI is lost,
-    so that we also ask for its list of jobs.
+    A call is dialled, recorded and transcribed. An answer of AssemblyAI is lost, so
+    that we also request AssemblyAI's list of jobs.
     """
     words = Vocabulary.objects.create(
         name="Cardiology", terms="metoprolol", custom_spellings="e c g = ECG"

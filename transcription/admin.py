@@ -171,8 +171,7 @@ class TranscriptAdmin(
         )
 
     def get_queryset(self, request: HttpRequest) -> QuerySet[Transcript]:
-        # The list shows only an excerpt of `text`, so do not load the large columns,
-        # such as `words`.
+        # Do not load the large columns: the list shows only an excerpt of `text`.
         rows = cast(TranscriptQuerySet, super().get_queryset(request))
         return rows.defer("words", *Transcript.LARGE_COLUMNS).with_contact_name()
 
@@ -197,8 +196,7 @@ class TranscriptAdmin(
         answer = super().changelist_view(request, *args)
         changelist = getattr(answer, "context_data", {}).get("cl")
         if changelist:
-            # The list shows the first 80 characters of each text. So record that the
-            # user has read all transcripts on this page.
+            # The list shows the first 80 characters of each text. This counts as READ.
             Access.objects.log(request.user, Access.Action.READ, changelist.result_list)
         return answer
 
@@ -224,8 +222,8 @@ class TranscriptAdmin(
     ) -> None:
         """Create new transcripts of the same recordings, with the same keyword lists.
 
-        The current version of a list is used. For a transcript without a keyword list,
-        `start_unless_running` may choose one.
+        A list is used as it is now. If a transcript has no keyword list,
+        `start_unless_running` may choose a list.
         """
         number = running = deleted = 0
         for row in chosen.select_related("recording__call", "vocabulary"):

@@ -9,8 +9,8 @@ from transcription.tokens import UNSPACED
 # Where the list and the text differ, search the next REACH_WORDS words of the list and
 # the next REACH_LETTERS letters of the text for a match.
 REACH_WORDS, REACH_LETTERS = 16, 400
-# Stop if this many words of the list have no match in the text. A search without a
-# match takes 0.5 ms, so all of them together take at most 0.5 s.
+# Stop after this many words of the list without a match. The search for such a word
+# takes 0.5 ms, so all searches together take at most 0.5 s.
 MAX_UNMATCHED = 1000
 UNSPACED_LETTER = re.compile(f"[{UNSPACED}]")
 
@@ -71,9 +71,9 @@ def align(text: str, heard: list[ListedWord]) -> Iterator[AlignedWord]:
 def _end_of(text: str, at: int, word: str, following: str) -> int:
     """Return the index after `word`, or 0 if the text does not have `word` at `at`.
 
-    Also skip the punctuation around `word`, but stop at `following`, the next word of
-    the list. For example, if `text` is `10-$20`, `word` is `10` and `following` is
-    `$20`, return the index after `10-`.
+    Also skip the punctuation around `word`, but not `following`, the next word of the
+    list. For example, `text` is `10-$20`, and the words are `10` and `$20`: return the
+    index after `10-`.
     """
     begin = at + (text[at : at + 1] == " ")
     while not text.startswith(word, begin):
@@ -105,8 +105,7 @@ def _next_agreement(
     """Find the next place where the text and the list match again.
 
     At a match, the text has two successive words of the list, or the list's last word.
-    Choose the match that skips the fewest words. Skipped words of the text and skipped
-    words of the list both count.
+    Choose the match that skips the fewest words of the text and the list together.
     Return (index in the text, number of words of the list to skip), or (None, 0).
     """
     best: tuple[int, int | None, int] = (REACH_WORDS * 4, None, 0)
@@ -156,12 +155,13 @@ def _unmatched_words(
 def _substitute(unmatched: list[ListedWord], number: int, count: int) -> ListedWord:
     """Return the times and the speaker of a word of the text that has no match.
 
-    number, count: the text has `count` successive words without a match. `number` is
-    the index of this word among them.
-    unmatched: the words of the list at the same place. If there are `count` of them,
-    return the one with the same index. Otherwise only the first and the last word of
-    the text get a time. For example, if the text has "20 mg" and the list has "20mg",
-    "20" gets the start of "20mg", and "mg" gets its end.
+    number: index of this word among `count` successive words without a match.
+    unmatched: the words of the list at the same place.
+
+    - If `unmatched` has `count` words, return the word with the index `number`.
+    - Otherwise, only the first and the last of the `count` words get a time. For
+      example, the text has "20 mg" and the list has "20mg": "20" gets the start of
+      "20mg", and "mg" gets the end of "20mg".
     """
     if not unmatched:
         return ListedWord("", None, None, None, "")

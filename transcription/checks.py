@@ -167,8 +167,8 @@ def check_email(**kwargs: Any) -> list[CheckMessage]:
 def can_receive_webhooks(url: str, schemes: set[str]) -> bool:
     """Return whether this URL is valid as NOTIFY_URL.
 
-    It must have one of the schemes, and no user name, password or fragment. All its
-    characters must be printable ASCII characters without a space.
+    The URL must have one of the schemes. It must not have a user name, a password, a
+    fragment or a space. All characters must be printable ASCII characters.
     """
     address = split_url(url)
     try:

@@ -57,8 +57,7 @@ with connection.cursor() as cursor:
     cursor.execute("SELECT count(*) FROM pg_prepared_statements")
     print(cursor.fetchone()[0])
 """
-# Read one row. Then begin a transaction on a second connection: PgBouncer gives it the
-# connection to PostgreSQL that the first one used. Then read the other rows.
+# Between two reads, PgBouncer gives the PostgreSQL connection of `rows` to `other`.
 ITERATE = """
 from django.contrib.auth.models import Permission
 from django.db import connections

@@ -52,8 +52,8 @@ def chromium(*more: str) -> Iterator[Browser]:
 
 
 def sign_in(page: Page, name: str = "operator") -> None:
-    # Wait until the page has set the focus. Chromium complains in the console if
-    # another field has the focus at that moment.
+    # Wait until the page has set the focus. If we type earlier, Chromium complains in
+    # the console.
     expect(page.get_by_label("Username")).to_be_focused()
     page.get_by_label("Username").fill(name)
     page.get_by_label("Password").fill("sandbox")

@@ -60,7 +60,7 @@ def number(sandbox: Sandbox) -> Number:
 def other_site() -> Iterator[Callable[[str], str]]:
     """Yield a function that serves a page on another site and returns its URL.
 
-    Instead of a page, the function also takes a URL: the other site redirects to it.
+    If the function gets a URL instead of a page, the other site redirects to that URL.
     """
     documents: dict[str, str] = {}
 
@@ -127,8 +127,7 @@ def test_a_bookmark_dials_again_only_after_the_first_call(page: Page, number: Nu
     page.goto("about:blank")
     page.goto(number.address)
 
-    # If the first call still rings, its page is shown again. If it has ended, the
-    # bookmark dials a second time.
+    # As long as the first call rings, the bookmark only opens the page of that call.
     assert number.rang == (1 if page.url == first else 2)
 
 
@@ -226,8 +225,7 @@ def test_link_on_another_site_asks_before_dialling(
     else:
         page.click("#planted")
 
-    # The browser sends the session cookie. But Sec-Fetch-Site says that the link is on
-    # another site, so we must ask first.
+    # The browser sends the session cookie, and the header "Sec-Fetch-Site: cross-site".
     expect_question(page, number)
     page.reload()
     expect_question(page, number)
@@ -370,8 +368,8 @@ def test_a_typed_address_that_redirects_to_us_counts_as_typed_and_dials_once(
 ):
     """Example: a person types the address of a link shortener, which redirects to us.
 
-    Chromium's headers still say "typed" after the redirect, so we cannot detect it.
-    Only the limits of dialling protect us.
+    Chromium's headers still say "typed" after the redirect, so we cannot detect
+    the redirect. Only the limits of dialling protect us.
     """
     page.goto(other_site(number.address))
     page.wait_for_load_state()

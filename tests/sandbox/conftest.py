@@ -127,8 +127,8 @@ class Received:
 class Product:
     """A server in the place of the product. It records the requests of a stand-in.
 
-    ``answers``: for each path, the bodies or statuses to answer with, in this order.
-    The last one is repeated.
+    answers: the bodies or statuses to send for each path, in this order. The last body
+    or status is repeated.
     """
 
     url: str

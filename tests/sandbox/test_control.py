@@ -236,7 +236,7 @@ def test_a_delivery_mode_that_makes_no_sense_is_refused(twilio, body):
 @pytest.mark.parametrize(
     ("fragment", "answers", "sent"),
     [
-        # By default, Twilio retries only if it could not connect, so not after a 500.
+        # By default, Twilio retries only after a failed connection, not after a 500.
         ("", [500], 1),
         ("#rc=3", [500], 1),
         ("#rc=3&rp=all", [500, 503, 200], 3),

@@ -1,9 +1,9 @@
 """Rushes: many requests to dial at the same moment. `python -m tests.security.rush`
 
 This runs in a separate process, because threads cannot share the in-memory database.
-DATABASE_URL names a database in a file or on a server. All calls in it are deleted. If
-it has no tables, they are created. Prints JSON for each rush: how often Twilio was
-asked to call, and the statuses and errors of the calls.
+DATABASE_URL names a database in a file or on a server. All its calls are deleted. An
+empty database gets the tables. Prints JSON for each rush: how often Twilio was asked to
+call, and the statuses and errors of the calls.
 """
 
 import json

@@ -1,8 +1,8 @@
 """Two administrators save the same value at the same moment, in each form of admin.
 
 This runs in a separate process, like tests.security.rush. DATABASE_URL names a database
-for this run, with or without tables. Prints JSON for each form: the two answers, and
-how many rows have the value.
+for this run. An empty database gets the tables. Prints JSON for each form: the two
+answers, and how many rows have the value.
 """
 
 import json
@@ -21,7 +21,7 @@ ERRORS = re.compile('(?s)<ul class="errorlist.*?</ul>')
 def save_twice(
     name: str, model: Any, paths: list[str], fields: Any, value: Any
 ) -> None:
-    """POST forms to two paths at once. Both are validated before either is saved.
+    """POST two forms at once. Both forms are validated before the first is saved.
 
     Prints the answers, and how many rows have `value`.
     fields: the form, or a function that returns the form for a path.

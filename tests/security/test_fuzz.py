@@ -1,7 +1,7 @@
 """Thousands of hostile requests: no server error, no changed row, no vendor request.
 
-They use every URL and every method, with bad headers, cookies, queries and bodies. They
-come from a stranger, and from an account that may read but not dial. The account uses
+The requests use every URL and method, with bad headers, cookies, queries and bodies.
+The senders are a stranger, and an account that may read but not dial. The account uses
 a browser or an API token.
 """
 

@@ -1,7 +1,7 @@
 """Hostile text in a field stays text.
 
-We send no request to a URL in it, and open no file that it names. It never becomes XML,
-HTML or a header.
+We open no URL and no file that the text names. The text never becomes XML, HTML or a
+header.
 """
 
 import logging

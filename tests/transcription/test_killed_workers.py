@@ -258,7 +258,7 @@ def test_retry_resets_the_kill_count(vendors):
 
 
 def test_only_one_row_with_repeated_kills_runs_at_a_time():
-    """If two ran at once, a row would be blamed for a kill that the other caused."""
+    """If two rows ran at once, both would be blamed for the kill that one caused."""
     recording = a_transcript("error").recording
     one, other = (a_transcript(recording=recording, kills=2) for _ in range(2))
     rest = [a_transcript(recording=recording, kills=kills) for kills in (0, 0, 1, 1)]

@@ -19,13 +19,13 @@ from django.conf import settings
 from djtranscribe.vendors.deadlines import AnswerTooLarge, LimitedAdapter
 from djtranscribe.vendors.errors import VendorError, never_sent, retry_after_seconds
 
-# (connect, read), in seconds. The whole request may take at most the sum of both. In
-# an upload, each piece that is sent restarts this limit.
+# (connect, read), in seconds. The sum is the limit for the whole request. In an upload,
+# each piece that is sent restarts this limit.
 TIMEOUT_SECONDS = (3.05, 30)
 # Number of jobs on a page of AssemblyAI's list. AssemblyAI allows at most this number.
 JOBS_PER_PAGE = 200
-# A search for one job reads at most this many pages: 40,000 jobs. With twenty calls a
-# second, these are the jobs of half an hour.
+# A search for one job reads at most this many pages: 40,000 jobs. This is half an hour
+# with twenty calls a second.
 LIST_PAGES = 200
 
 # AssemblyAI's error for a job that does not exist, or belongs to another account.
@@ -39,9 +39,9 @@ KEY_REFUSED = (
 class AssemblyAIError(VendorError):
     """A request to AssemblyAI failed.
 
-    reason: AssemblyAI's sentence about a refused request. Otherwise "".
-    refused_at: when AssemblyAI first refused this transcript, if our settings seem to
-    be the cause. Otherwise None.
+    reason: AssemblyAI's sentence about a refused request, or "".
+    refused_at: when AssemblyAI first refused this transcript. None if our settings do
+    not seem to be the cause.
     """
 
     vendor = "assemblyai"
@@ -94,8 +94,7 @@ def delete(assemblyai_id: str) -> None:
     try:
         _request("DELETE", f"transcript/{assemblyai_id}")
     except AssemblyAIError as error:
-        # Ignore only the error for an unknown id. Another 404 may mean that the API's
-        # URL is wrong, and then nothing was deleted.
+        # Ignore only an unknown id. Another 404 may mean that the API's URL is wrong.
         if UNKNOWN_ID not in error.message:
             raise
 
@@ -110,11 +109,10 @@ def job_pages(
 ) -> Iterator[list[dict[str, Any]]]:
     """Yield pages of jobs, newest first: all jobs, or those made since `since`.
 
-    Raises AssemblyAIError if these jobs need more than `most_pages` pages. None means
-    no limit.
+    Raises AssemblyAIError if there are more than `most_pages` pages. None: no limit.
     """
-    # Compare times as text: in the list, they are in UTC without a zone. A job without
-    # a time counts as new.
+    # Compare times as text: the list has UTC times without a zone. A job without a time
+    # counts as new.
     begin = since.astimezone(tz.utc).strftime("%Y-%m-%dT%H:%M:%S") if since else ""
     params: dict[str, str | int] = {"limit": JOBS_PER_PAGE}
     for _ in range(most_pages) if most_pages else count():

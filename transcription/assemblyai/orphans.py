@@ -1,7 +1,6 @@
 """Find an orphan: a job at AssemblyAI whose ID we do not know.
 
-We do not know the ID if AssemblyAI's response to our request was lost, or if the worker
-died before it stored the ID.
+AssemblyAI's response with the ID was lost, or the worker died before it stored the ID.
 """
 
 from datetime import timedelta
@@ -27,8 +26,8 @@ def find_orphan(transcript: Transcript) -> dict[str, Any] | None:
     pages = assemblyai_client.job_pages(
         submitted_at - MAX_CLOCK_ERROR, assemblyai_client.LIST_PAGES
     )
-    # AssemblyAI lists the newest jobs first. If a page has a job that we submitted
-    # before this transcript, stop: the pages after it have only older jobs.
+    # The newest jobs come first. So stop after a page with a job that we submitted
+    # before this transcript.
     earlier = Transcript.objects.filter(submitted_at__lt=submitted_at - CLOCK_SKEW)
     for page in pages:
         transcript.keep_lease()
@@ -54,7 +53,7 @@ def is_orphan_of(transcript: Transcript, job: dict[str, Any]) -> bool:
 def was_asked_for_by(transcript: Transcript, job: dict[str, Any]) -> bool:
     """Return whether the webhook of this job is for this transcript.
 
-    Also return True if the job has no webhook: without BASE_URL, we ask for none.
+    Also return True for a job without a webhook: we send no webhook without BASE_URL.
     """
     webhook = assemblyai_client.fetch(job["id"]).get("webhook_url")
     return not webhook or str(transcript.uuid) in str(webhook)

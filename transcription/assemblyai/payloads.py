@@ -101,12 +101,12 @@ def result_columns(
 
 
 def redact(job: dict[str, Any]) -> dict[str, Any]:
-    """Return the job without private words. AssemblyAI promises this only for `text`.
+    """Return the job without private words. AssemblyAI removes them from `text`.
 
-    For example, if `words` has `Smith` twice and the text has it once, one `Smith` is
-    private. We do not know which one, so both become REDACTED.
-    Other fields that may contain private words are left out: lists, objects and
-    `unredacted…` fields.
+    AssemblyAI does not promise to remove private words from other fields:
+    - `words`: for example, `words` has `Smith` twice, but `text` has `Smith` once. So
+      one `Smith` is private. We do not know which one, so both become REDACTED.
+    - Other lists, objects and `unredacted…` fields are left out.
     assemblyai.com/docs/audio-intelligence/pii-redaction
     """
     listed = job.get("words")

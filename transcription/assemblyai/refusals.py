@@ -3,8 +3,8 @@
 AssemblyAI's errors are sentences without a code, so we search them for known words.
 - If our settings seem to be the cause, we pause: transcripts wait instead of failing,
   and we submit one of them from time to time as a test.
-- If AssemblyAI refuses a request with an unknown sentence, we also pause. The HTTP
-  statuses 403 and 413 are exceptions, because they may be about the upload.
+- If AssemblyAI refuses a request with an unknown sentence, we also pause. But with
+  HTTP 403 or 413, we do not pause: the cause may be the upload.
 - If AssemblyAI later accepts another transcript with the same settings, the refused
   transcript fails after a few more attempts.
 
@@ -24,14 +24,14 @@ from transcription.assemblyai import speech_models
 from transcription.assemblyai.client import AssemblyAIError
 from transcription.models import Transcript
 
-# If AssemblyAI refuses a transcript but accepts others with the same settings, the
-# refused transcript is retried at most this many times: after about 5, 10, 20 and 40 s.
+# Retries of a refused transcript, if AssemblyAI accepts others with the same settings:
+# after about 5, 10, 20 and 40 s.
 MAX_REFUSED_ATTEMPTS = 4
 # How many of the newest transcripts `_others_are_accepted` searches.
 NEWEST_COMPARED = 500
 
-# Fields that depend on the transcript: on its audio, keyword list or webhook. If all
-# other fields of two requests are equal, the requests have the same settings.
+# Fields of a request that depend on the transcript: on its audio, keyword list or
+# webhook. All other fields are our settings.
 ROW_FIELDS = {
     "audio_url",
     "custom_spelling",
@@ -80,7 +80,7 @@ def suggest_change(reason: str, request: dict[str, Any]) -> str | None:
     """Return a sentence that says which setting to change.
 
     Return "" if the cause is unknown. Return None if the cause is this recording or the
-    content of its keyword list, and not our settings.
+    content of its keyword list.
     reason: AssemblyAI's sentence. request: the body that AssemblyAI refused.
     """
     listed = [key for key in ("keyterms_prompt", "custom_spelling") if key in request]
@@ -148,10 +148,9 @@ def settings_fields(request: dict[str, Any] | None) -> dict[str, Any]:
 
 
 def refused_at(transcript: Transcript, body: dict[str, Any]) -> datetime | None:
-    """Return when AssemblyAI first refused `transcript` with the current settings.
+    """Return when AssemblyAI first refused `transcript` with the settings of `body`.
 
-    Return None if `transcript` was not refused, or if its last request had other
-    settings than `body`.
+    Return None if `transcript` was not refused with these settings.
     """
     is_same = settings_fields(transcript.request) == settings_fields(body)
     return transcript.refused_at if is_same else None
@@ -160,9 +159,8 @@ def refused_at(transcript: Transcript, body: dict[str, Any]) -> datetime | None:
 def should_wait_for_others(transcript: Transcript) -> bool:
     """Return whether a refused transcript must wait until others were submitted.
 
-    During a pause, we submit one transcript from time to time, to test our settings.
-    Transcripts that were never refused go first: AssemblyAI may refuse `transcript`
-    only because of its recording.
+    During a pause, transcripts that were never refused go first, to test our settings.
+    AssemblyAI may refuse `transcript` only because of its recording.
     """
     if not transcript.refused_at:
         return False
@@ -203,8 +201,7 @@ def _refusal_error(
 def _others_are_accepted(transcript: Transcript, accepted: Any) -> bool:
     """Return whether AssemblyAI accepts other transcripts with the same settings.
 
-    Another transcript counts if it was submitted after AssemblyAI first refused
-    `transcript`.
+    Search only transcripts that were submitted after the first refusal of `transcript`.
     accepted: a queryset of the transcripts that AssemblyAI has accepted.
     """
     if not transcript.refused_at:

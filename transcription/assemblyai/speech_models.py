@@ -36,8 +36,8 @@ class SpeechModel:
 
 NEWEST = "assemblyai-stt-3-7"
 MODELS = {
-    # AssemblyAI publishes no term limits for this model. So it has only the limits that
-    # keyterms.py has for all models.
+    # AssemblyAI publishes no term limits for this model. keyterms.py has limits for all
+    # models.
     NEWEST: SpeechModel(),
     "universal-2": SpeechModel(
         keyterms=200, term_length=range(5, 51), dollars_an_hour=0.15
@@ -58,8 +58,8 @@ HIGHEST_PRICE = max(model.dollars_an_hour or 0 for model in MODELS.values())
 def cost(name: str, seconds: float | None) -> Decimal:
     """Return the price of `seconds` of audio with the model `name`, without extras.
 
-    If SPEECH_RATES has the model, the price is in the currency of the Twilio account,
-    otherwise in dollars. Silence costs the same as speech. Extras are features such as
+    The price is in dollars. But a price from SPEECH_RATES is in the currency of the
+    Twilio account. Silence costs the same as speech. Extras are features such as
     medical mode. See assemblyai.com/docs/billing-and-pricing
     """
     model = MODELS.get(name)

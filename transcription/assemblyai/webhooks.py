@@ -1,8 +1,8 @@
 """AssemblyAI's webhook. It is not signed, so each transcript has its own token.
 
-The body is not read: we ask the API for the result. AssemblyAI retries ten times in
-about two minutes unless it gets a 2xx within 10 seconds. A 4xx ends the retries, so we
-send a 4xx only if a retry is useless. assemblyai.com/docs/deployment/webhooks
+The body is not read: we ask the API for the result. Without a 2xx within 10 seconds,
+AssemblyAI retries ten times in about two minutes. A 4xx ends the retries, so we send a
+4xx only if a retry is useless. assemblyai.com/docs/deployment/webhooks
 """
 
 from collections.abc import Mapping

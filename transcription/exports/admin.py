@@ -73,8 +73,8 @@ def download(
     needs_words = kind != CSV and FORMATS[kind].needs_words(form.options)
     unused_columns = [] if needs_words else ["words"]
     loaded = bulk.batches(chosen, request.user, *unused_columns)
-    # `track_progress` saves the progress only between batches, and a batch of PDF files
-    # takes minutes. So give it the transcripts of a ZIP one by one.
+    # `track_progress` saves the progress after each batch, but a batch of PDF files
+    # takes minutes. So a batch for a ZIP has only one transcript.
     batches = row.track_progress(loaded if kind == CSV else bulk.one_by_one(loaded))
     if kind == CSV:
         pieces: Iterator[bytes] = bulk.csv_lines(batches, form.options.version)

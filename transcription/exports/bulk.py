@@ -1,6 +1,6 @@
 """Bulk export: one table (CSV), or a ZIP with one file per transcript.
 
-Both are streamed: they are generated from `batches` while they are sent.
+The file is generated from `batches` while it is sent.
 """
 
 import csv
@@ -18,8 +18,8 @@ from transcription.exports.fonts import MissingFont
 from transcription.exports.formats import FORMATS
 from transcription.models import Transcript
 
-# How many transcripts are loaded at once: only 5 if their words are loaded, too. The
-# words of a call of one hour take 4 MB of memory.
+# How many transcripts are loaded at once, without and with their words. The words of a
+# one-hour call take 4 MB of memory.
 BATCH_SIZE, BATCH_SIZE_WITH_WORDS = 100, 5
 # A cell that starts with one of these is a formula for Excel, LibreOffice and Google
 # Sheets. See owasp.org/www-community/attacks/CSV_Injection
@@ -41,8 +41,8 @@ def batches(
 ) -> Iterator[list[Transcript]]:
     """Load the transcripts in batches and log that the user `reader` read them.
 
-    The `unused_columns` are not loaded. If there are no transcripts, yield one empty
-    batch, so that `csv_lines` writes the header.
+    Do not load `unused_columns`. Without transcripts, yield one empty batch, so that
+    `csv_lines` writes the header.
     """
     # Load the keys first. With an open cursor, SQLite rejects our writes to the access
     # log as soon as another process has written. Then the download would break off.

@@ -54,8 +54,8 @@ class TextVersion(NamedTuple):
 def text_versions(transcript: Transcript, version: str) -> list[TextVersion]:
     """Return the versions to export.
 
-    Version.BOTH gives only one version if both have the same text. An unknown value of
-    `version` means Version.CURRENT.
+    If both texts are equal, Version.BOTH gives only one version. An unknown `version`
+    means Version.CURRENT.
     """
     now = partial(words_of, transcript)
     before = partial(original_of, transcript)
@@ -68,10 +68,9 @@ def text_versions(transcript: Transcript, version: str) -> list[TextVersion]:
 
 
 def filename(transcript: Transcript, extension: str) -> str:
-    """Return a file name.
+    """Return a file name without the phone number.
 
-    It leaves out the phone number, because file names end up in logs, e-mails and cloud
-    storage.
+    File names end up in logs, e-mails and cloud storage.
     """
     day = timezone.localdate(transcript.recording.recorded_at)
     return f"transcript-{day:%Y-%m-%d}-{transcript.uuid}.{extension}"
@@ -92,8 +91,8 @@ def remove_unprintable(text: str) -> str:
 
 def placeholder(transcript: Transcript) -> str:
     """Return the sentence that explains why an export has no text."""
-    # If AssemblyAI heard no words and a person added some, the original version is
-    # empty, but `missing_text_reason` is "".
+    # If a person added all words, the original version is empty, but
+    # `missing_text_reason` is "".
     return transcript.missing_text_reason or transcript.NOBODY_SPOKE
 
 

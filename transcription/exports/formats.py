@@ -1,7 +1,7 @@
 """The formats of an exported transcript. content.py has what the files contain.
 
-The libraries for PDF and Word are imported in the functions that use them, because the
-worker does not need them.
+Only functions import the libraries for PDF and Word, because the worker does not need
+these libraries.
 """
 
 import io
@@ -53,9 +53,9 @@ def as_json(transcript: Transcript, options: Options) -> bytes:
     its speaker and channel.
 
     - Version.ORIGINAL: the words as AssemblyAI sent them.
-    - Version.CURRENT: the same if nobody has corrected words or named speakers.
-      Otherwise the current words. Then `channel` is null for a speaker on several
-      channels.
+    - Version.CURRENT, without corrected words and named speakers: the same.
+    - Version.CURRENT, with corrected words or named speakers: the current words.
+      `channel` is null for a speaker on several channels.
     - Version.BOTH: the words of Version.CURRENT. If the text was corrected, also
       `original_text` and `original_words`.
     """

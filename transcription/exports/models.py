@@ -9,9 +9,8 @@ from django.conf import settings
 from django.db import models
 from django.utils import timezone
 
-# If no progress was saved for this long, the page says that the download has stopped:
-# probably the browser has disconnected. The slowest file, a PDF with both texts of a
-# three-hour call, takes 40 s.
+# After this time without progress, the page says that the download has stopped. The
+# slowest file, a PDF with both texts of a three-hour call, takes 40 s.
 INTERRUPTED_AFTER = timedelta(minutes=2)
 # Save the progress at most once in this time, because a ZIP of short texts can get
 # thousands of files per second.

@@ -14,8 +14,7 @@ LINE_MM = 0.6
 def pdf_file(summary: str, paragraphs: list[tuple[str, str]]) -> bytes:
     """Return the PDF file. Raises fonts.MissingFont if a letter is in no font.
 
-    summary: the line below the title. paragraphs: pairs (prefix, text). A
-    prefix may be "".
+    summary: the line below the title. paragraphs: (prefix, text). prefix may be "".
     The file embeds only the letters that it uses, not whole fonts. Arabic and Hebrew
     are set right to left.
     """

@@ -1,8 +1,8 @@
 """Subtitles from words: short texts (cues) that are shown while they are spoken.
 
-If speakers answer each other quickly, they share a cue, with one line for each. The
-lines begin with the speakers' names or with dashes. Two cues overlap if people talk at
-the same time. See "Dashes" and "Timing" in the BBC Subtitle Guidelines,
+If speakers answer each other quickly, they share a cue, with one line for each speaker.
+Each line begins with the speaker's name or a dash. If people talk at the same time,
+their cues overlap. See "Dashes" and "Timing" in the BBC Subtitle Guidelines,
 bbc.github.io/subtitle-guidelines
 """
 
@@ -36,7 +36,7 @@ class Cue(NamedTuple):
 def cues(words: list[Word], seconds: float = 0, speakers: bool = False) -> list[Cue]:
     """Return the cues in order of their start.
 
-    seconds: length of the audio, 0 if unknown. speakers: whether to name them.
+    seconds: length of the audio, 0 if unknown. speakers: whether to name the speakers.
     """
     groups = [group for turn in turns(words) for group in split_turn(turn, speakers)]
     groups.sort(key=lambda group: group[0].start)
@@ -62,8 +62,8 @@ def cue_end(
     """Return when a cue disappears, in ms.
 
     A cue is shown long enough to be read, but at most MAX_LINGER_MS after its speech.
-    It disappears when the next cue begins. But if the next cue begins before the speech
-    of this cue has ended (two people talk at once), both cues are shown.
+    A cue disappears when the next cue begins. If two people talk at once, both cues are
+    shown.
     """
     reading = sum(map(len, lines)) * 1000 // CHARACTERS_PER_SECOND
     end = max(spoken_until, start + max(USUAL_MIN_MS, reading))
@@ -106,9 +106,11 @@ def merge_short_turns(groups: list[list[Word]]) -> list[list[list[Word]]]:
 def fits_cue(together: list[list[Word]], group: list[Word]) -> bool:
     """Return whether `group` is a quick answer and fits into the cue of `together`.
 
-    A quick answer is from another speaker. It begins after the end of `together`, and
-    less than USUAL_MIN_MS after the start of `together`. It fits if each of the two
-    speakers needs only one line.
+    All of these must be true:
+    - `group` is from another speaker.
+    - `group` begins after the end of `together`, and less than USUAL_MIN_MS after the
+      start of `together`.
+    - Each of the two speakers needs only one line.
     """
     first, last = together[0][0], together[-1][-1]
     lines = [*wrap(together[-1]), *wrap(group)]

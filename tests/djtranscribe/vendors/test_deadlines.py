@@ -27,8 +27,7 @@ from transcription.notifications import webhook as outgoing_webhook
 from transcription.notifications.webhook import WebhookError
 
 LIMIT = 1
-# A request must end within this time. It is much longer than LIMIT, but much shorter
-# than the time that a dripping answer takes.
+# A request must end within this many seconds. A dripping answer takes much longer.
 PATIENCE = 5
 
 OK = b"HTTP/1.1 200 OK\r\n"

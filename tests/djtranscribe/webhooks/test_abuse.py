@@ -1,7 +1,7 @@
 """Invalid and forged requests to webhooks: no server error, and no changed row.
 
-Tests with the fixture `hook` run for all webhooks that tests/test_every_webhook.py
-lists. That file also tests wrong methods and wrong signatures.
+Tests with the fixture `hook` run for each webhook in tests/test_every_webhook.py.
+Tests of wrong methods and wrong signatures are in that file.
 """
 
 import io

@@ -170,8 +170,8 @@ SCRIPTS = {
     "Thai": "คุณหมอบอกให้ทานยาทุกเช้า",
     "Western": "“Zürich” – café… €5",
 }
-# The letters of these scripts are joined, or run from right to left. Programs that read
-# a PDF return them in different forms and orders, so the test compares only letters.
+# Scripts whose letters are joined, or run from right to left. PDF readers return these
+# letters in different forms and orders, so the test compares sets of letters.
 SHAPED = {
     "Hebrew": "שלום זה מבחן של הקלטה",
     "Arabic": "مرحبا هذا اختبار للتسجيل",
