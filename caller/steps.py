@@ -41,8 +41,7 @@ class Step:
 def format_elapsed(start: datetime | None, end: datetime | None) -> str:
     """Return `< 1 s`, `4 s`, `1:05 min` or `2:10 h`, or "" if a time is missing.
 
-    Also return `< 1 s` if `end` is before `start`. Such times occur because Twilio's
-    times are whole seconds, and Twilio's clock is not ours.
+    Twilio's clock is not ours, so `end` may be before `start`. Then return `< 1 s`.
     """
     if not start or not end:
         return ""

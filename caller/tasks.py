@@ -19,9 +19,8 @@ logger = logging.getLogger(__name__)
 def check_call(call_pk: int) -> None:
     """Ask Twilio about a call, in case a webhook was lost.
 
-    Do nothing if the call is not due any more, for example because this task was queued
-    twice. If the request to Twilio fails, or if the queue loses this task, `sweep`
-    queues it again when `next_check_at` has passed.
+    Do nothing if the call is not due any more: this task may be queued twice. After a
+    failed request, `sweep` queues a new check when `next_check_at` has passed.
     """
     call = Call.objects.claim_check(call_pk)
     if call is None:
@@ -41,8 +40,7 @@ def check_call(call_pk: int) -> None:
 def hang_up(call_pk: int) -> None:
     """End a call that an answering machine has answered.
 
-    If the request fails, or if the queue loses this task, the next `check_call` queues
-    it again.
+    If the request fails, the next `check_call` queues this task again.
     """
     call = Call.objects.unfinished().filter(pk=call_pk).exclude(sid=None).first()
     if call is None:

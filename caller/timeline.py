@@ -35,8 +35,8 @@ HUNG_UP = "Voicemail answered, so this site ended the call before the recording.
 def timeline(call: Call, viewer: Any = None) -> list[Step]:
     """Return the steps of a call. `recordings__transcripts` should be prefetched.
 
-    viewer: the user who reads the steps, if any. In this user's own conversations, the
-    steps say "Your phone", otherwise "The operator’s phone".
+    viewer: the user who reads the steps, or None. The user who requested a conversation
+    reads "Your phone". Other users read "The operator’s phone".
     """
     steps = list(_call_steps(call, viewer))
     if steps[-1].state != FAILED:

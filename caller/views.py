@@ -89,8 +89,8 @@ def call_page(request: HttpRequest, uuid: str) -> HttpResponse:
         ]
         Access.objects.log(request.user, Access.Action.READ, read)
     context = {
-        # The newest transcript with a text. Also show it if a person has removed all
-        # its words: the user can undo this on the page.
+        # The newest transcript that has or had words. The page can undo a correction
+        # that removed all words.
         "shown": next(
             (
                 each

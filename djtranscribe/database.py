@@ -7,8 +7,7 @@ from typing import Any
 
 from django.db import Error, connection
 
-# The pool of a worker process has at most this many connections, however many
-# transcripts it works on at once. One more connection listens (worker/waking.py).
+# Maximum size of a worker's pool. worker/waking.py uses one more connection.
 MAX_CONNECTIONS = 8
 # Prepare a statement when it has run this often on a connection (default of psycopg).
 PREPARE_AFTER = 5
@@ -17,8 +16,8 @@ PREPARE_AFTER = 5
 def share_connections() -> None:
     """Let all threads of this process share a few connections to PostgreSQL.
 
-    The worker calls this before its threads start. A web server does not call this:
-    there, each thread keeps its own connection, which is faster.
+    Only the worker calls this, before its threads start. In a web server, each thread
+    keeps its own connection, which is faster.
     """
     if connection.vendor == "postgresql":
         connection.close()
@@ -43,8 +42,7 @@ def close_connections() -> None:
 def release_connection() -> None:
     """Return a shared connection to the pool, so that other threads can use it.
 
-    Call this before the thread waits for something. Without a pool, or inside a
-    transaction, this function does nothing.
+    Call this before the thread waits. Do nothing without a pool or in a transaction.
     """
     is_shared = "pool" in connection.settings_dict["OPTIONS"]
     if is_shared and not connection.in_atomic_block:
@@ -74,10 +72,10 @@ def prepare_statements(connection: Any) -> None:
 
 @contextmanager
 def prepared_statements() -> Iterator[None]:
-    """Context manager for webhooks: prepare statements, because webhooks repeat them.
+    """Prepare the statements of webhooks, because webhooks repeat their statements.
 
-    Pages do not use this: PostgreSQL may keep one plan for a prepared statement, but
-    each search needs its own plan for its words.
+    Pages do not use this: PostgreSQL may reuse the plan of a prepared statement, but
+    each search needs its own plan.
     """
     if connection.vendor != "postgresql":
         yield
@@ -94,11 +92,10 @@ def prepared_statements() -> Iterator[None]:
 
 @cache
 def is_direct() -> bool:
-    """Return whether there is no pooler, such as PgBouncer, in front of PostgreSQL.
+    """Return whether we connect to PostgreSQL without a pooler, such as PgBouncer.
 
-    With a pooler, the next statement may run on another connection, where nothing is
-    prepared. A pooler tells the driver an invented process ID. So this function
-    compares that ID with the real one.
+    A pooler may run each statement on another connection, where nothing is prepared.
+    A pooler invents a process ID for the driver. Compare this ID with the real ID.
     """
     driver: Any = connection
     with connection.cursor() as cursor:
@@ -109,9 +106,10 @@ def is_direct() -> bool:
 def disable_parallel_and_jit(connection: Any) -> None:
     """Turn off parallel workers and JIT, because they make our queries slower.
 
-    A search in a million recordings takes 16 ms, but 140 ms with parallel workers. The
-    query for the costs of a month (40,000 calls) takes 370 ms; JIT would add 760 ms.
-    This is a statement and not a connection option: PgBouncer refuses such options.
+    - A search in a million recordings takes 16 ms, but 140 ms with parallel workers.
+    - The costs of a month (40,000 calls) take 370 ms. JIT would add 760 ms.
+
+    Do not set these as connection options, because PgBouncer refuses such options.
     """
     with connection.cursor() as cursor:
         cursor.execute("SET max_parallel_workers_per_gather = 0; SET jit = off")

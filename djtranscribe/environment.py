@@ -56,10 +56,9 @@ def require_package(name: str, package: str, requirements: str) -> None:
 
 @contextmanager
 def refuse_invalid_url(name: str, example: str) -> Iterator[None]:
-    """Raise ImproperlyConfigured if the `with` block finds this setting invalid.
+    """Raise ImproperlyConfigured if the `with` block cannot parse the URL (ValueError).
 
-    The block parses the URL and raises ValueError. The message does not show the URL,
-    because it may contain a password.
+    name: the setting. The message does not show the URL, which may contain a password.
     """
     try:
         yield

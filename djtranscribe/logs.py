@@ -19,8 +19,7 @@ DIAL_PATH = re.compile(r"/dial/[^\s\"']*")
 RESET_PATH = re.compile(r"/password-reset/[^\s\"']+")
 # Query strings of these paths. They may contain phone numbers and search terms.
 QUERY_STRING = re.compile(r"(/(?:admin|api|search)/[^\s\"'?]*)\?[^\s\"']*")
-# A phone number in any path. Only our URLs with /dial/ contain numbers, but clients may
-# guess a URL that does not exist, such as /api/calls/14155551234.
+# A phone number in any path. Clients may invent URLs such as /api/calls/14155551234.
 NUMBER_IN_PATH = re.compile(
     r"(?<=/)(?:\+|%2B)?[0-9(][0-9 ().-]{6,20}(?=[/?\s\"']|$)", re.I
 )
@@ -68,23 +67,19 @@ def redact_urls(text: str) -> str:
 class LineFormatter(logging.Formatter):
     """Log the type and traceback of an exception, but not its message.
 
-    The message may contain people's words: errors of PostgreSQL quote the row, and some
-    errors of Python quote the text that was processed.
+    The message may contain people's words. For example, PostgreSQL's errors quote rows.
     """
 
     def format(self, record: logging.LogRecord) -> str:
-        # Another handler may have stored its own traceback here, with the exception's
-        # message. Remove it, so that logging calls our formatException.
+        # Remove the traceback that another handler may have stored, because it contains
+        # the exception's message. Then logging calls our formatException.
         record.exc_text = None
         return super().format(record)
 
     def formatTime(  # noqa: N802 - a method of logging.Formatter
         self, record: logging.LogRecord, datefmt: str | None = None
     ) -> str:
-        """Return the time in ISO 8601 with its UTC offset.
-
-        It is always in TIME_ZONE, even if a request has activated another time zone.
-        """
+        """Return the time in ISO 8601. It is in TIME_ZONE, not in the user's zone."""
         zone = timezone.get_default_timezone()
         moment = datetime.fromtimestamp(record.created, zone)
         return moment.isoformat(timespec="milliseconds")

@@ -1,7 +1,7 @@
 """HTTP range requests (RFC 9110, section 14), so that a browser can seek in audio.
 
-Django's FileResponse does not support them, and the packages that add them are no
-longer maintained.
+Django's FileResponse does not support ranges. Packages that add ranges are no longer
+maintained.
 """
 
 import re
@@ -16,10 +16,10 @@ BLOCK_BYTES = 64 * 1024
 
 
 def range_response(request: HttpRequest, response: FileResponse) -> HttpResponseBase:
-    """Return the whole response, or the single byte range that was requested.
+    """Return the byte range that the request asks for.
 
-    If the request has several ranges, an invalid range or a unit other than bytes,
-    return the whole response. A range that begins after the end gets status 416.
+    Without a valid single range, return the whole response. A range that begins after
+    the end of the file gets status 416.
     """
     response["Accept-Ranges"] = "bytes"
     wanted = RANGE.fullmatch(request.headers.get("Range", ""))

@@ -100,8 +100,7 @@ class Recording(models.Model):
     error = models.TextField(blank=True)
     audio = models.FileField(upload_to="recordings/", blank=True)
     sha256 = models.CharField("SHA-256", max_length=64, blank=True)
-    # The result of waveform.measure. Null if no audio is stored, or if an old version
-    # of our code, which had no waveforms, stored the audio.
+    # The result of waveform.measure. Null: no audio, or not measured yet.
     peaks = models.JSONField(null=True, blank=True, editable=False)
     created_at = models.DateTimeField(auto_now_add=True, db_index=True)
     fetched_at = models.DateTimeField("audio stored", null=True, blank=True)
@@ -376,7 +375,7 @@ class Recording(models.Model):
         return columns
 
     def loudness(self) -> dict[str, Any]:
-        """Return the waveform, as waveform.measure does. Measure it if none is stored.
+        """Return the stored result of waveform.measure, or measure the audio now.
 
         Returns {} if the audio is not stored, cannot be read or cannot be measured.
         """

@@ -1,7 +1,7 @@
 """Storage for audio in S3 or a compatible store, used if S3_BUCKET is set.
 
-This storage reads only the needed part of a file. Otherwise, each seek in a player
-would download the whole file. Errors are raised as OSError, as with a disk.
+When a player seeks, this storage reads only the needed part of the file. Errors are
+raised as OSError, as with a disk.
 """
 
 import io
@@ -98,8 +98,8 @@ class ObjectReader(io.RawIOBase):
 class ObjectStorage(S3Storage):  # type: ignore[misc]
     def __init__(self, **options: Any) -> None:
         super().__init__(
-            # Read the file in this thread. When audio.UploadStream is read, it calls
-            # keep_alive, which uses the database connection of this thread.
+            # Read the file in this thread. audio.UploadStream.read calls keep_alive,
+            # which uses the database connection of this thread.
             transfer_config=TransferConfig(use_threads=False),
             client_config=CONFIG,
             file_overwrite=False,

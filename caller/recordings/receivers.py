@@ -26,9 +26,8 @@ def keep_tombstone(instance: Call | Recording, **kwargs: Any) -> None:
 def delete_audio(instance: Recording, **kwargs: Any) -> None:
     """Delete the audio file of a deleted recording.
 
-    This is a signal receiver, because deleting a call deletes its recordings without
-    calling Recording.delete(). The file is deleted after the commit, because a rollback
-    could not restore the file.
+    When a call is deleted, Django sends this signal for its recordings, but does not
+    call Recording.delete(). Wait for the commit: a rollback could not restore the file.
     """
     name, storage = instance.audio.name, instance.audio.storage
     if not name:
@@ -37,7 +36,6 @@ def delete_audio(instance: Recording, **kwargs: Any) -> None:
     def delete_file() -> None:
         storage.delete(name)
 
-    # robust=True: if the storage cannot delete this file, Django logs the error and
-    # still deletes the other files. `cleanup.delete_recordings` tries again later if
-    # the recording has a SID.
+    # robust=True: if one file cannot be deleted, Django logs the error and still
+    # deletes the other files. For Twilio's recordings, cleanup.py tries again later.
     transaction.on_commit(delete_file, robust=True)

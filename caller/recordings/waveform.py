@@ -22,16 +22,14 @@ from typing import IO, Any
 
 logger = logging.getLogger(__name__)
 
-# A waveform has at most this many levels. Each is the level of one part of the audio.
-# The picture has this width.
+# Maximum number of levels, one per part of the audio. Also the width of the picture.
 LEVELS = 600
 # For speed, measure only about this many samples of each part. For three hours of
 # audio, this is 20 times as fast, and the picture looks the same.
 SAMPLES = 4000
 # `python -m caller.recordings.decoder` must be run in this folder.
 ROOT = Path(__file__).resolve().parents[2]
-# Time limit of the decoder. It needs 4 s for 3 hours of audio. At that speed, it needs
-# 32 s for the maximum of 24 hours (decoder.MAX_SECONDS).
+# Time limit of the decoder. 24 hours of audio (decoder.MAX_SECONDS) take about 32 s.
 DECODE_SECONDS = 50
 
 
@@ -40,10 +38,10 @@ def measure(
 ) -> dict[str, Any]:
     """Return `{"seconds": 17.3, "levels": [0, 57, 100], "channels": 1}`.
 
-    Return {} if we cannot decode the audio. (A browser may still be able to play it.)
+    Return {} if we cannot decode the audio.
     levels: the level of the loudest channel in each part of the audio, 0 to 100.
-    For a WAV of 8 or 16 bits with two channels, the result also has `each`: a list with
-    the levels of the left channel and the levels of the right channel.
+    A WAV of 8 or 16 bits with two channels also has `each`: [levels of the left
+    channel, levels of the right channel].
     keep_alive: called while the decoder runs, see audio.Heartbeat.
     """
     return _measure_wav(file) or _measure_with_decoder(file, keep_alive)
@@ -98,8 +96,7 @@ def _measure_wav(file: IO[bytes] | Any) -> dict[str, Any]:
         return {}
     frame = channels * width
     data_bytes = (file.seek(0, 2) or file.tell()) - data_start
-    # Do not trust the size in the header: a program that writes a WAV as a stream does
-    # not know it yet, and writes 0 or about 4 GB.
+    # The size in the header is 0 or about 4 GB if the WAV was written as a stream.
     frames = min(declared or data_bytes // frame, data_bytes // frame)
     if width not in (1, 2) or rate < 1 or frames < 1:
         return {}
@@ -136,7 +133,7 @@ def _peak(samples: array[int], channel: int, channels: int, width: int) -> int:
 
 
 def outlines(loudness: dict[str, Any]) -> list[str]:
-    """Return the SVG paths: two if `loudness` has `each` (two channels), otherwise one.
+    """Return one SVG path, or one path per channel if `loudness` has `each`.
 
     loudness: the result of `measure`. The whole picture is LEVELS wide and 100 high.
     Two paths have the same scale, so that the quieter channel looks smaller.

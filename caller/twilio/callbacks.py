@@ -8,9 +8,9 @@ from django.urls import get_script_prefix, reverse
 
 from djtranscribe.public_urls import public_url
 
-# With this URL fragment, Twilio retries a webhook up to three times within 15 seconds,
-# after any failure. By default, Twilio retries once, and only if it cannot connect.
-# Twilio neither sends the fragment to us nor signs it.
+# With this URL fragment, Twilio retries a failed webhook up to three times in 15 s.
+# Default: one retry, only after a failed connection.
+# Twilio's request and its signature do not contain the fragment.
 RETRY = "#rc=3&rp=all"
 
 
@@ -24,8 +24,7 @@ def webhook_url(view_name: str, call_uuid: UUID) -> str:
 def path_of(view_name: str, script_prefix: str) -> str:
     """Return the path of a view.
 
-    script_prefix: needed only for the cache, which must keep one path per prefix.
-    `reverse` gets the prefix from the current thread.
+    script_prefix: only a key for the cache. `reverse` itself gets the current prefix.
     """
     return reverse(view_name)
 

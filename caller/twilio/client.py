@@ -38,7 +38,7 @@ if TYPE_CHECKING:
     from caller.models import Call
 
 # Time for the notice. `place_call` adds this time to the longest allowed recording or
-# conversation. After the total time, Twilio ends the call, even if nobody hangs up.
+# conversation. After the total time, Twilio ends the call.
 NOTICE_SECONDS = 120
 
 # The operator's own phone rings for at most this long, because most answering machines
@@ -190,10 +190,9 @@ def list_recordings(call_sid: str) -> list[RecordingState]:
 
 
 def fetch_recording(sid: str) -> RecordingState:
-    """Return the current state, even if the recording was deleted in the last 40 days.
+    """Return a recording's state. Twilio keeps the state for 40 days after a deletion.
 
-    Raises TwilioError, with the code NOT_FOUND if the recording was deleted earlier or
-    belongs to another account.
+    Raises TwilioError. The code is NOT_FOUND if our account has no such recording.
     """
     with api_errors():
         recording = client().recordings(sid).fetch(include_soft_deleted=True)
@@ -252,11 +251,10 @@ def open_recording(
 ) -> Iterator[requests.Response]:
     """Open the audio as a stream. Read it with `deadlines.chunks`.
 
-    channels: 2 for a file with each side of a conversation on its own channel. If
-    Twilio has no such file, the audio has one channel with both sides.
-    Redirects are followed, for example to a storage host. `requests` does not send our
-    credentials to another host. Raises TwilioError, with the code NOT_FOUND if the
-    audio is not ready yet or was deleted.
+    channels: 2 asks for each side of a conversation on its own channel. If Twilio has
+    no such file, the audio has one channel.
+    After a redirect to another host, `requests` does not send our credentials.
+    Raises TwilioError. The code is NOT_FOUND if the audio is not ready or was deleted.
     """
     session = client().http_client.session
     wants_two = channels == 2

@@ -14,12 +14,11 @@ from caller.twilio.errors import CREDENTIALS, INCOMPLETE_API_KEY, refused_creden
 from djtranscribe.vendors.deadlines import LimitedAdapter
 
 REAL_API = "https://api.twilio.com"
-# (connect, read), in seconds. The whole response must arrive within connect + read.
-# Audio is streamed: only its headers must arrive within this time.
+# (connect, read). The whole response must arrive within connect + read. For audio,
+# which is a stream, only the headers must arrive within this time.
 TIMEOUT_SECONDS = (3.05, 15)
-# The edge for each region, if TWILIO_EDGE is not set. The host is then, for example,
-# api.dublin.ie1.twilio.com. Without an edge, the SDK uses hosts such as
-# api.ie1.twilio.com, which Twilio switched off on 28 April 2026.
+# The default of TWILIO_EDGE for each region. Example: api.dublin.ie1.twilio.com.
+# Twilio switched off hosts without an edge (api.ie1.twilio.com) on 28 April 2026:
 # twilio.com/docs/global-infrastructure/edge-locations/legacy-regions
 EDGES = {"au1": "sydney", "ie1": "dublin", "jp1": "tokyo", "us1": "ashburn"}
 
@@ -86,9 +85,8 @@ def api_url() -> str:
 def credentials() -> tuple[str, str]:
     """Return user and password for REST and media requests.
 
-    They are the API key and its secret or, without an API key, the account's SID and
-    auth token. Raises TwilioError if a setting is missing, also if only one of
-    TWILIO_API_KEY and TWILIO_API_SECRET is set.
+    With an API key: the key and its secret. Without: the account's SID and auth token.
+    Raises TwilioError if a setting is missing.
     """
     key, secret = settings.TWILIO_API_KEY, settings.TWILIO_API_SECRET
     if bool(key) != bool(secret):

@@ -95,8 +95,7 @@ def translate_errors() -> Iterator[None]:
     except TwilioRestException as error:
         raise error_from_response(error.status, error.code, None) from error
     except TwilioException as error:
-        # If Twilio refuses a list, such as `client().calls.list()`, the SDK raises
-        # TwilioException itself. Then args[1] is the response.
+        # For a refused list, such as `client().calls.list()`, args[1] is the response.
         answer = error.args[1] if len(error.args) > 1 else None
         status = getattr(answer, "status_code", None) or getattr(error, "status", None)
         code = code_in(getattr(answer, "text", "") or "") or getattr(
@@ -127,7 +126,7 @@ def error_from_response(
     """Convert an error response to a TwilioError.
 
     status: HTTP status. code: Twilio's error code. headers: may have Retry-After.
-    Twilio's own message is not used, because it can contain the number that was called.
+    Twilio's own message is not used: it can contain the called number.
     """
     # The SDK uses the HTTP status as the code if Twilio sent none.
     code = None if code == status else code
@@ -155,17 +154,17 @@ def error_from_response(
 
 
 def account_fault(status: int | None, code: int | None) -> TwilioError | None:
-    """Return the error, with `account` set, if our account or key is the cause.
+    """Return an error with account=True if our account or API key is the cause.
 
-    Otherwise return None: the cause is this one request.
+    Return None if only this request is the cause.
     """
     if code in ACCOUNT_FAULTS:
         message = f"Twilio refused (error {code}): {ACCOUNT_FAULTS[code]}"
         return TwilioError(message, permanent=True, account=True, code=code)
     if status == requests.codes.unauthorized or code == 20003:
         return refused_credentials(credentials_message())
-    # A 403 without a code is a fault of the account only if we use an API key, because
-    # the key may lack a permission. The auth token has all permissions.
+    # A 403 without a code can mean that the API key lacks a permission. The auth token
+    # has all permissions.
     has_reason = code or settings.TWILIO_API_KEY
     if status == requests.codes.forbidden and has_reason and code not in REFUSALS:
         number = f"error {code}" if code else f"HTTP status {status}"
@@ -184,7 +183,7 @@ def refused_credentials(message: str) -> TwilioError:
 def credentials_message() -> str:
     """Return a message that says which settings to check.
 
-    It names our region, because Twilio refuses keys and tokens of another region.
+    The message names our region: Twilio refuses keys and tokens of another region.
     """
     region, setting = settings.TWILIO_REGION or "us1", "TWILIO_REGION"
     place = f"the region {region}"

@@ -41,8 +41,10 @@ def language() -> str:
 def sentence(name: str, **filled: str) -> Sentence:
     """Return the sentence with this name (a field of sentences.Sentences).
 
-    The text comes from the first of these that exists: the setting (SETTINGS), our
-    translation, our English text (spoken by Twilio's default English voice).
+    The text is the first of these that exists:
+    - the setting (see SETTINGS)
+    - our translation
+    - our English text, for Twilio's default English voice
     filled: values for the placeholders in our text, such as who="Ada" for `{who}`.
     """
     chosen = getattr(settings, SETTINGS[name]) if name in SETTINGS else ""
@@ -72,9 +74,9 @@ def spaced_digits(text: str) -> str:
 
 
 def settings_without_translation() -> list[str]:
-    """Return the names in SETTINGS that are empty and have no translation.
+    """Return the empty settings in SETTINGS for which we have no translation.
 
-    People hear English sentences until these settings are filled in.
+    Until these settings are filled in, people hear English sentences.
     """
     if base(language()) in TRANSLATIONS:
         return []

@@ -90,8 +90,7 @@ def call_state(call: Any) -> CallState:
 def _answered_at(call: Any) -> datetime | None:
     """Return when the phone was answered. None: nobody answered, or not known yet.
 
-    Twilio's `start_time` is not used: Twilio sets it when the phone is dialled, also
-    if nobody answers.
+    Twilio's `start_time` is not used: it is the time when the phone was dialled.
     """
     seconds = _integer(call.duration)
     if call.status != "completed" or call.end_time is None or seconds is None:

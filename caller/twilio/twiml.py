@@ -22,8 +22,8 @@ KEY_SECONDS = 10
 OTHER_RINGS_SECONDS = 30
 # Placeholder for the call's UUID in cached TwiML (see `_record`).
 PLACEHOLDER_UUID = UUID(int=0)
-# XML cannot contain these characters, not even escaped (w3.org/TR/xml, 2.2). Names of
-# contacts from an address book may have them.
+# Characters that XML cannot contain, even if they are escaped (w3.org/TR/xml, 2.2).
+# Names of contacts may contain such characters.
 NOT_IN_XML = re.compile(r"[^\t\n\r\x20-\uD7FF\uE000-\uFFFD\U00010000-\U0010FFFF]")
 
 
@@ -80,7 +80,7 @@ def _record(
 def ask_operator(call: Call, who: str) -> str:
     """Ask the operator to press a key. If no key is pressed, hang up and call nobody.
 
-    If an answering machine answers, it presses no key, so nobody is called.
+    An answering machine presses no key.
     """
     response = VoiceResponse()
     gather = response.gather(

@@ -1,8 +1,8 @@
 """The languages and voices of Twilio's <Say>.
 
 Source: a saved copy of twilio.com/docs/voice/twiml/say/text-speech, read on 27
-November 2026. am-ET, en-CA, sr-RS and uk-UA are from Twilio's Node SDK. Twilio
-sometimes adds languages, so a language that is missing here causes only a warning.
+November 2026. am-ET, en-CA, sr-RS and uk-UA are from Twilio's Node SDK. A language that
+is missing here causes only a warning, because Twilio sometimes adds languages.
 """
 
 import re

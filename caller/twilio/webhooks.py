@@ -94,8 +94,7 @@ def record_done(call_uuid: str, fields: Mapping[str, Any]) -> HttpResponse:
 def call_webhook(call_uuid: str, fields: Mapping[str, Any]) -> HttpResponse:
     call = lock_call(call_uuid, fields)
     if call is None:
-        # We store a call before Twilio reports its status. So if there is no row now,
-        # none will appear later, and a retry would not help.
+        # A retry would not help: we store each call before Twilio reports its status.
         return no_such_call(fields)
     call.apply_locked(call_state(fields))
     return no_content()
@@ -142,10 +141,8 @@ def no_such_call(fields: Mapping[str, Any]) -> HttpResponse:
 def lock_call(call_uuid: str, fields: Mapping[str, Any]) -> Call | None:
     """Lock and return the call. Return None if the UUID or Twilio's SID is wrong.
 
-    If <Dial> has called a second phone, webhooks about the second phone have the SID of
-    our call as ParentCallSid.
-    call_uuid: from the URL. It is "" in the status webhook of our own number: find the
-    incoming call by its SID.
+    ParentCallSid: the SID of our call, in webhooks about a phone that <Dial> called.
+    call_uuid: from the URL. "" means: find an incoming call by its SID.
     """
     sid = fields.get("ParentCallSid") or fields.get("CallSid", "")
     if not CALL_SID.fullmatch(sid):

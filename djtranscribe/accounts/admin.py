@@ -24,8 +24,8 @@ if settings.TWO_FACTOR != "off":
     # Imported only here, because allauth is an optional requirement.
     from allauth.mfa.models import Authenticator
 
-# For each kind of row in the access log: a model, the lookup path to its call, and the
-# columns to load. The models are strings: this app must not import other apps.
+# For each value of Access.what: (model, lookup path to the call, columns to load...).
+# The models are strings, because this app must not import other apps.
 HEARD_OR_READ = {
     "recording": (
         *("caller.Recording", "call", "call__other_number", "call__direction"),
@@ -138,9 +138,8 @@ class GroupAdmin(TolerantChangelist, django_admin.GroupAdmin):
 class ApiTokenAdmin(LargeTableAdmin, TolerantChangelist, admin.ModelAdmin[ApiToken]):
     """Admin of API tokens. By default, only superusers have the permissions.
 
-    Other users who are given these permissions see, create and revoke only tokens of
-    their own account. Otherwise they could create a token of another account, and use
-    that account's permissions.
+    Other users with these permissions see, create and revoke only their own tokens. A
+    token of another account would give them that account's permissions.
     """
 
     list_display = [

@@ -60,8 +60,8 @@ def values(
                 "OAUTH_PKCE_ENABLED": True,
             }
         },
-        # allauth limits logins per IP address and codes per user. It counts them in the
-        # cache. The cache is in the database, so that all processes share the counts.
+        # allauth counts logins and codes in this cache, to limit them. The cache is in
+        # the database, so that all processes share the counts.
         "CACHES": {
             "default": {
                 "BACKEND": "django.core.cache.backends.db.DatabaseCache",

@@ -1,7 +1,6 @@
 """The pages of django-allauth that this site uses.
 
-The site does not use allauth's pages to sign up, change an e-mail address or reset a
-password.
+Left out: allauth's pages to sign up, change an e-mail address and reset a password.
 """
 
 from allauth.account import views

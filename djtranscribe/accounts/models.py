@@ -20,8 +20,8 @@ class AccessQuerySet(models.QuerySet["Access"]):
     def log(self, user: Any, action: str, rows: Iterable[models.Model]) -> None:
         """Store that this user did `action` with these recordings or transcripts.
 
-        Skip a row if this user did the same with it in the last ten minutes: a player
-        requests audio in many pieces, and pages reload.
+        Store the same access at most once in ten minutes: a player requests audio in
+        many pieces, and pages reload.
         """
         named = {(str(row._meta.verbose_name), row.pk) for row in rows}
         # Load only the accesses to these rows. In ten minutes, a program may have read
@@ -81,9 +81,9 @@ LAST_USED_PRECISION = timedelta(minutes=1)
 
 class ApiTokenQuerySet(models.QuerySet["ApiToken"]):
     def find_by_secret(self, secret: str) -> ApiToken | None:
-        """Return the token with this secret, or None. It may be revoked.
+        """Return the token with this secret, or None.
 
-        Check `invalid_reason` before use.
+        Check `invalid_reason` before use: the token may be revoked.
 
         The database compares hashes, so the time of a query does not help to guess a
         secret. Attempts are not limited, because nobody can guess 256 random bits.
@@ -215,8 +215,7 @@ class Session(AbstractBaseSession):
 def zone_of(user: Any) -> ZoneInfo | None:
     """Return the time zone that an account has chosen. None: use TIME_ZONE.
 
-    user: a User, an AnonymousUser or None. If the user's profile is not loaded yet,
-    this makes one query.
+    user: a User, an AnonymousUser or None. Makes a query if user.profile is not loaded.
     """
     profile = getattr(user, "profile", None)
     if profile is None or not profile.time_zone:

@@ -1,7 +1,8 @@
 """Set a new password through a link in an e-mail.
 
-The link needs BASE_URL. The e-mail needs a valid EMAIL_URL, or DEBUG. If something is
-missing, the pages do not exist, and the login page does not link to them.
+The pages exist only if the site has both:
+- BASE_URL, for the link
+- a valid EMAIL_URL or DEBUG, for the e-mail
 """
 
 import logging
@@ -32,8 +33,7 @@ from djtranscribe.vendors import email
 
 logger = logging.getLogger(__name__)
 
-# An account gets at most one link in this time, so that a stranger cannot fill
-# somebody's mailbox.
+# An account gets at most one link in this time: strangers must not fill a mailbox.
 LINK_INTERVAL = timedelta(minutes=10)
 SUBJECT = "A new password for djtranscribe"
 BODY = """Somebody asked for a new password for the account {name} on {host}.
@@ -75,10 +75,10 @@ def claim_link(user: Any) -> bool:
 
 @task()
 def send_link(user_pk: int) -> None:
-    """Create a link and send it, unless the account got one within LINK_INTERVAL.
+    """Create and send a link. An account gets at most one link in LINK_INTERVAL.
 
     Do nothing if the account is not active or was deleted.
-    The link is secret and must not be in the queue, so this task creates it.
+    This task creates the link, because the queue must not contain secrets.
     """
     user = User.objects.filter(pk=user_pk, is_active=True).first()
     if user is None or not claim_link(user):
@@ -115,8 +115,8 @@ class ResetRequestView(views.PasswordResetView):
 
     def form_valid(self, form: Any) -> HttpResponse:
         form.save()
-        # Do not redirect to a page that shows a message. A message needs a session, so
-        # each stranger who asks for a link would add a row to the database.
+        # Do not redirect with a message: a message needs a session, so each stranger
+        # would add a row to the database.
         return self.render_to_response(self.get_context_data(is_sent=True))
 
 

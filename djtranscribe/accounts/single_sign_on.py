@@ -27,9 +27,8 @@ class SsoAdapter(DefaultSocialAccountAdapter):  # type: ignore[misc]
     def pre_social_login(self, request: HttpRequest, sociallogin: SocialLogin) -> None:
         """At the first login, connect the provider's account with a user of this site.
 
-        Find the user by the e-mail address that the provider has verified. If this
-        does not find exactly one user, raise ImmediateHttpResponse with a page that
-        gives the reason.
+        Find the user by the e-mail address that the provider has verified. Raises
+        ImmediateHttpResponse (an error page) if not exactly one user has this address.
         """
         if sociallogin.is_existing:
             return

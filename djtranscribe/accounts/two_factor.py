@@ -10,8 +10,8 @@ from django.shortcuts import redirect
 
 from djtranscribe.middleware import Handler
 
-# URL names that accounts without a second factor may open, to set one up or to log out.
-# They may also open allauth's pages, whose names begin with `mfa_`.
+# URL names that are always allowed, to set up a second factor or to log out. Also
+# allowed: names of allauth, which begin with `mfa_`.
 EXEMPT_URL_NAMES = {"account_reauthenticate", "account_logout", "logout", "jsi18n"}
 
 

@@ -61,8 +61,7 @@ class CappedPaginator(Paginator[Any]):
         """Whether a page sorts only the newest MAX_COUNT of the matching rows.
 
         True if more than MAX_COUNT rows match a filter and the order is not by date. No
-        index serves both the filter and the order. So with a million rows, sorting all
-        matching rows would take over a second.
+        index serves both, so sorting a million rows would take over a second.
         """
         rows = cast("QuerySet[Any]", self.object_list)
         newest = str(rows.model._meta.ordering[0]).lstrip("-")
@@ -74,8 +73,7 @@ class LargeTableList(ChangeList):
     def get_results(self, request: HttpRequest) -> None:
         super().get_results(request)
         if not (self.query or self.get_filters_params()):
-            # Hide admin's link "Show all", because this list already shows all rows.
-            # Admin hides the link if these two counts are equal.
+            # This list shows all rows. Equal counts hide admin's link "Show all".
             self.full_result_count = self.result_count
 
     def get_ordering(self, request: HttpRequest, queryset: QuerySet[Any]) -> Any:

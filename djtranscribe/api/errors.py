@@ -45,10 +45,8 @@ def add_handlers(api: NinjaAPI) -> None:
     def forbidden(request: HttpRequest, error: PermissionDenied) -> HttpResponse:
         return problem(403, "The account of this token is not allowed to do this.")
 
-    # Django raises these if the body is too large or incomplete, or if there are too
-    # many parameters.
-    @api.exception_handler(SuspiciousOperation)
-    @api.exception_handler(UnreadablePostError)
+    @api.exception_handler(SuspiciousOperation)  # body too large, too many parameters
+    @api.exception_handler(UnreadablePostError)  # incomplete body
     def unreadable(request: HttpRequest, error: Exception) -> HttpResponse:
         return problem(400, "The request is too large or incomplete.")
 

@@ -1,8 +1,8 @@
 """Pagination of lists, newest first.
 
-A page starts after the last row of the previous page. There is no offset and no total,
-so page 1,000 is as fast as page 1, and new rows do not move old ones to another page.
-Only the results of a search have an offset, because they are ranked (see `offset`).
+A page starts after the last row of the previous page. There is no offset and no total.
+So page 1,000 is as fast as page 1. New rows do not move old rows to another page.
+Only search results have an offset, because they are ranked (see `offset`).
 """
 
 from base64 import urlsafe_b64decode, urlsafe_b64encode

@@ -20,8 +20,8 @@ from djtranscribe.models import ApiToken, zone_of
 class Bearer(AuthBase):
     """Require a token of a user who has all of these permissions.
 
-    This does not use ninja's HttpBearer: if DEBUG is on, HttpBearer logs invalid
-    headers, which may contain a secret.
+    ninja's HttpBearer is not used: with DEBUG, it logs invalid headers, which may
+    contain a secret.
     """
 
     openapi_type = "http"
