@@ -1,11 +1,8 @@
 """The steps of a transcript: fetch the audio, upload it, submit it, read the result.
 
-With AUDIO_DELIVERY "url", the second step usually only stores Twilio's audio URL.
-
-Each step takes a claimed transcript and stores the outcome. Then it releases the lease,
-or keeps it for the next step (`store_and_continue`). If a step raises an error,
-tasks.take_step stores the error and releases the lease. After LeaseLost, and if the
-database does not work, nothing is stored.
+Each step takes a claimed transcript and stores the outcome. Then the step releases the
+lease, or keeps the lease for the next step (`store_and_continue`). If a step raises an
+error, tasks.take_step stores the error and releases the lease.
 """
 
 from collections.abc import Callable
@@ -40,7 +37,7 @@ guard_request = VendorPause.objects.guard_request
 # 404 may mean that the audio is not ready yet.
 NOT_READY = 3
 # Most jobs end within minutes. If a job takes longer than this, the transcript fails
-# after some retries. Then a person can retry it, and retention can delete it.
+# after some retries.
 MAX_JOB_TIME = timedelta(hours=24)
 # The longest time that a request to AssemblyAI may take.
 REQUEST_SECONDS = sum(assemblyai_client.TIMEOUT_SECONDS)
@@ -80,8 +77,8 @@ def fetch(transcript: Transcript) -> None:
 
 
 def fetch_audio(transcript: Transcript) -> None:
-    # "audio" is a separate kind of request, because an API key can have the permission
-    # to read calls, but not audio.
+    # An API key may have the permission to read calls, but not audio. With "audio", a
+    # request for calls cannot end a pause that audio caused.
     with guard_request(TWILIO, "audio"):
         transcript.recording.fetch_audio(transcript.keep_lease)
 
@@ -95,8 +92,8 @@ def provide_audio(transcript: Transcript) -> None:
     if not recording.audio:
         transcript.release(status=Status.PENDING)
         return
-    # Send Twilio's URL only in the first job. If audio_url is already set, AssemblyAI
-    # may have failed to open Twilio's URL, so upload the audio.
+    # If audio_url is already set, AssemblyAI may have failed to open Twilio's URL. Then
+    # upload the audio.
     if settings.AUDIO_DELIVERY == "url" and recording.sid and not transcript.audio_url:
         url = twilio_client.media_url(recording.sid)
         transcript.store_and_continue(
@@ -144,8 +141,8 @@ def submit(transcript: Transcript) -> None:
         return
     body = payloads.request_body(transcript)
     refused_at = refusals.refused_at(transcript, body)
-    # Store this before the request: if this worker dies, the next worker knows that a
-    # paid job may exist and searches for this job.
+    # Store this before the request. If this worker dies, the next worker searches for
+    # the job, so that we do not pay for a second one.
     transcript.store_or_raise(
         status=Status.SUBMITTING,
         submitted_at=timezone.now(),
@@ -155,16 +152,16 @@ def submit(transcript: Transcript) -> None:
         refused_at=refused_at,
     )
     try:
-        # If AssemblyAI refuses this job, for example because of a negative balance, a
-        # SUBMIT pause begins. During this pause, results of other jobs are still read.
+        # A refusal, for example because of a negative balance, begins a SUBMIT pause.
+        # In this pause, results of other jobs are still read.
         with guard_request(ASSEMBLYAI, SUBMIT):
             job = create_job(transcript, body)
     except VendorError as error:
         # Do not release the lease here: `take_step` does that after we raise the error.
         if error.maybe_done:
             transcript.store_or_raise(status=Status.LOST)
-            # AssemblyAI may still be creating the job. A search that is too early would
-            # not find it, and we would pay for a second one.
+            # AssemblyAI may still be creating the job. Wait before the search for the
+            # job, so that we do not pay for a second one.
             error.retry_after = REQUEST_SECONDS
             raise
         refused_at = getattr(error, "refused_at", None) or refused_at
@@ -234,12 +231,11 @@ def refresh(transcript: Transcript) -> None:
         with guard_request(ASSEMBLYAI, READ) as pause:
             job = assemblyai_client.fetch(transcript.assemblyai_id or "")
     except AssemblyAIError as error:
-        # Only UNKNOWN_ID means that our account has no such job. A 404 alone may come
-        # from a wrong API URL, and a new job would cost money again.
+        # Only UNKNOWN_ID means that the job does not exist. Any other 404 may come from
+        # a wrong API URL. Then do not pay for a new job.
         if assemblyai_client.UNKNOWN_ID not in error.message:
             raise
-        # Store a response, so that `Transcript.retry` starts a new job. Otherwise it
-        # would ask for this job again.
+        # The stored response makes `Transcript.retry` start a new job.
         transcript.fail(error.message, response={"error": error.message})
         return
     status = str(job.get("status") or "")
@@ -263,8 +259,8 @@ def refresh(transcript: Transcript) -> None:
         else:
             transcript.finish(cost=cost, **columns)
     else:
-        # The next step must be `refresh`, so do not store an empty status or one of our
-        # own, such as "pending".
+        # The status decides the next step, which must be `refresh`. So replace an empty
+        # status, and the status of another step, such as "pending".
         if not status or STEPS.get(status, refresh) is not refresh:
             status = Status.QUEUED
         submitted_at = transcript.submitted_at or transcript.created_at

@@ -1,8 +1,9 @@
 """The pipeline: turn a recording into a transcript, one step at a time.
 
 The state is in the rows of Transcript. A message in the queue only says "advance
-transcript 42". It may be lost, duplicated or late: the lease lets only one worker act
-on a row, and `sweep` queues overdue rows. The worker calls `sweep` every few seconds.
+transcript 42". No message has to be reliable:
+- Lost or late: every few seconds, the worker calls `sweep`, which queues overdue rows.
+- Duplicated: the lease lets only one worker act on a row.
 """
 
 import logging
@@ -78,12 +79,11 @@ class AudioDeleted(Exception):
 def start_unless_running(
     recording: Recording, vocabulary: Vocabulary | None
 ) -> tuple[Transcript, bool]:
-    """Start a transcript, and return (transcript, True).
+    """Start a transcript, unless an unfinished one has the same keyword list (version).
 
-    If an unfinished transcript has the same version of the same keyword list, return
-    (this transcript, False), so that a double click does not cost twice. Raises
-    AudioDeleted.
-    vocabulary: the keyword list. If None, `keyword_list_for` chooses it.
+    Return (the new or unfinished transcript, whether it is new). So a double click does
+    not cost twice. Raises AudioDeleted.
+    vocabulary: the keyword list. If None, `keyword_list_for` chooses the list.
     """
     with transaction.atomic():
         # Lock the recording, because a double click sends two requests at once.
@@ -107,10 +107,8 @@ def start_unless_running(
 def enqueue_once(transcript_pk: int, priority: int = 0) -> bool:
     """Queue a message, unless the queue already has one. Return whether it was queued.
 
-    Duplicates are harmless, but a long queue is slow. If a message is lost, `sweep`
-    queues another one.
-    priority: `Transcript.priority`, which is negative for old recordings. Use 0 if a
-    person waits for this transcript.
+    Duplicates are harmless, but a long queue is slow.
+    priority: `Transcript.priority`, or 0 if a person waits for this transcript.
     """
     now = timezone.now()
     silent = Transcript.objects.without_message(now).filter(pk=transcript_pk)
@@ -130,8 +128,8 @@ def enqueue(transcript_pk: int, priority: int) -> None:
             Transcript.objects.filter(pk=transcript_pk).update(announced_at=None)
             raise
 
-    # robust=True: if the queue is down, the web request that called us must not fail
-    # with a 500. `sweep` queues the transcript later.
+    # robust=True: if the queue is down, the web request does not fail. `sweep` queues
+    # the transcript later.
     transaction.on_commit(send, robust=True)
 
 

@@ -4,8 +4,9 @@
   hyphens are ignored (IGNORED). Everything else separates words.
 - Case, width and the script of digits do not matter: `strasse` finds Straße.
 - Accents (Latin, Greek) and vowel points (Hebrew, Arabic) do not matter: `lodz` finds
-  Łódź. The four Turkish letters i, ı, I and İ are the same letter, and so are е and ё.
-  But й and и differ. Vowel signs of Indian scripts are kept.
+  Łódź. Vowel signs of Indian scripts are kept.
+- The Turkish letters i, ı, I and İ are the same. Of the Cyrillic letters, е and ё are
+  the same, but й and и differ.
 - Scripts without spaces (Chinese, Japanese, Thai, Lao, Khmer, Burmese) are cut into
   pairs of letters, so that any part of a text is found.
 
@@ -119,9 +120,11 @@ def fold(word: str) -> str:
 def encode(word: str) -> str:
     """Encode a result of `fold` in a-z and 0-9. Different words have different codes.
 
-    a-y and 0-9 stay, and `z` becomes `zz`. Any other letter becomes `z` and its code
-    point as four base-36 digits: `ж` becomes `z00ty`. The first digit is never `z`, so
-    no such code looks like `zz`.
+    - a-y and 0-9 stay.
+    - `z` becomes `zz`.
+    - Any other letter becomes `z` and its code point as four base-36 digits: `ж`
+      becomes `z00ty`. The first digit is never `z`, so no such code looks like `zz`.
+
     For the search by prefix, a code starts with encode("ab") only if its word starts
     with `ab`.
     """

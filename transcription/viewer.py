@@ -42,8 +42,7 @@ def viewer_context(transcript: Transcript, user: Any) -> dict[str, Any]:
         "talk": talk_time(turns, dict(speakers)),
         "wave_width": waveform.LEVELS,
         "seconds": seconds,
-        # A sentence to show if there are no turns. (If a person has removed all words,
-        # there are still turns, so that the person can undo this.)
+        # A sentence to show if there are no turns.
         "state": "" if turns else transcript.missing_text_reason,
         "turns": turns,
         "turn_data": [turn.data for turn in turns],

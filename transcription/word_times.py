@@ -31,8 +31,7 @@ def spans(words: list[AlignedWord], latest: float) -> list[Span]:
     latest: end of the audio in ms, 0 if unknown.
     """
     starts = _plausible_starts(words, latest)
-    # For each word, the start of the next word. None if this start is unknown, or if
-    # there is no next word.
+    # For each word, the start of the next word, or None.
     starts_after = [*starts[1:], None]
     found: list[Span] = []
     ended, speaker = 0, ""
@@ -57,9 +56,9 @@ def spans(words: list[AlignedWord], latest: float) -> list[Span]:
 def _plausible_starts(words: list[AlignedWord], latest: float) -> list[int | None]:
     """Return the start of each word in ms, or None if it is missing or implausible.
 
-    A start is implausible if it is more than MARGIN_MS after the end of the audio. The
-    starts of one speaker must rise, too: of the starts 1, 9, 2 and 3, only 9 is
-    implausible.
+    A start is implausible in two cases:
+    - It is more than MARGIN_MS after the end of the audio.
+    - The starts of one speaker do not rise: of 1, 9, 2 and 3, only 9 is implausible.
     """
     starts: list[int | None] = [None] * len(words)
     speaker = ""

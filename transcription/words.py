@@ -1,10 +1,9 @@
 """The words of a transcript with their times.
 
-AssemblyAI sends a text and a list of words. The text is the truth. The list says when a
-word is spoken, how sure the model is and who speaks. Any field of the list may be
-missing or invalid, and the list may differ from the text. If there is a list,
-`original_words` returns all words of the text with plausible times (word_times.py).
-Pages, exports, search and API also show people's corrections, see review/current.py.
+AssemblyAI sends a text and a list of words. The list has the time, the confidence and
+the speaker of each word. Any field of the list may be missing or invalid, and the list
+may differ from the text. So `original_words` takes the words from the text, and gives
+each word a plausible time (word_times.py). review/current.py adds people's corrections.
 """
 
 from __future__ import annotations
@@ -20,8 +19,7 @@ from transcription.word_times import spans
 if TYPE_CHECKING:
     from transcription.models import Transcript
 
-# Ignore times of more than a week, because they cannot be right. Also ignore the length
-# of the audio if it is a week or more.
+# A week. Ignore longer times and lengths of audio, because they cannot be right.
 LATEST_MS = 7 * 24 * 3600 * 1000
 
 
@@ -45,7 +43,7 @@ class Word(NamedTuple):
 def original_words(transcript: Transcript) -> list[Word]:
     """Return the words before any correction.
 
-    Return [] if AssemblyAI's list of words is missing or empty, even if it sent a text.
+    Without AssemblyAI's list of words, return [], even if there is a text.
     """
     heard = listed_words(transcript.words, transcript.channel_names or {})
     if not heard:
@@ -55,8 +53,8 @@ def original_words(transcript: Transcript) -> list[Word]:
     )
     if len({word.speaker for word in words}) < 2:
         return words
-    # If two people talk at once, show one turn after the other. Sorted only by time,
-    # their words would be mixed, and nobody could read them.
+    # If two people talk at once, show one turn after the other. In the order of time,
+    # the words of both would be mixed.
     in_turns = [word for turn in turns(words) for word in turn]
     return [word._replace(at=number) for number, word in enumerate(in_turns)]
 
@@ -64,8 +62,8 @@ def original_words(transcript: Transcript) -> list[Word]:
 def words_of_text(text: str, heard: list[ListedWord], seconds: float = 0) -> list[Word]:
     """Return the words of the text with their times.
 
-    If the text is empty, or if `heard` has the same words in another order (see
-    `_is_same`), return the words of `heard`.
+    If the text is empty, or has exactly the words of `heard` in any order (`_is_same`),
+    return the words of `heard`.
     heard: AssemblyAI's list of words. If the list is empty, all times are estimates.
     seconds: length of the audio, 0 if unknown.
     """

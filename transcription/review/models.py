@@ -21,10 +21,10 @@ if TYPE_CHECKING:
 
 
 class Original(models.Model):
-    """The words of a transcript as they were when its first revision was saved.
+    """The original words of a transcript, stored with its first revision.
 
-    Corrections refer to these words by index. The words are stored, so that an index
-    still means the same word after an upgrade of djtranscribe.
+    Corrections refer to these words by index. The words are stored, because a newer
+    djtranscribe may compute a different list from AssemblyAI's response.
     """
 
     transcript = models.OneToOneField(
@@ -34,7 +34,7 @@ class Original(models.Model):
         related_name="original",
     )
     # One line per word. A line begins with a space if the text has one before the word.
-    # To save corrections, editing.py reads only this column, which is fast.
+    # Not in one column with `facts`, because saving corrections reads only `pieces`.
     pieces = models.TextField()
     # One line per word: [start (ms), end (ms), confidence, speaker] as JSON.
     facts = models.TextField()
@@ -91,8 +91,8 @@ class Revision(models.Model):
     transcript = models.ForeignKey(
         "transcription.Transcript", on_delete=models.CASCADE, related_name="revisions"
     )
-    # 1, 2, 3 and so on in each transcript. No row has 0: in `editing.save` and in the
-    # API, 0 means that there is no revision yet.
+    # 1, 2, 3 and so on in each transcript. In `editing.save` and in the API, 0 means
+    # that there is no revision yet.
     number = models.PositiveIntegerField()
     kind = models.CharField(max_length=10, choices=Kind.choices)
     # Only set for UNDO and REDO: the edit that was undone or redone.
@@ -116,7 +116,7 @@ class Revision(models.Model):
         settings.AUTH_USER_MODEL, null=True, on_delete=models.SET_NULL, related_name="+"
     )
     at = models.DateTimeField(auto_now_add=True)
-    # Chosen by the client, so that a save that is sent twice is stored only once.
+    # The client chooses the key. A second save with the same key is not stored.
     client_key = models.UUIDField(null=True)
 
     class Meta:
@@ -137,8 +137,8 @@ class Revision(models.Model):
 class Correction(models.Model):
     """The new text that a revision gives to a range of original words.
 
-    first, last: indexes of original words, `last` excluded. They are equal only in a
-    transcript without words.
+    first, last: indexes of original words, `last` excluded. Both are 0 in a transcript
+    without words.
     """
 
     revision = models.ForeignKey(
@@ -150,9 +150,10 @@ class Correction(models.Model):
     )
     first = models.PositiveIntegerField()
     last = models.PositiveIntegerField()
-    # The text of the range before and after the revision. If both are the same, a
-    # person has confirmed the text. If `after` is empty, the words are removed.
+    # The text of the range before the revision.
     before = models.TextField()
+    # The new text: the same as `before` if a person has confirmed the text, and empty
+    # if the words are removed.
     after = models.TextField()
     # False if this correction is undone, or if a later correction replaces it. Live
     # corrections do not overlap.
@@ -175,8 +176,7 @@ class Correction(models.Model):
 class Score(models.Model):
     """How correct AssemblyAI's text is, compared with a verified transcript.
 
-    The columns are counts and not rates, so that they can be summed. review/scores.py
-    computes them.
+    The columns are counts, because rates cannot be summed. See review/scores.py.
     """
 
     transcript = models.OneToOneField(
@@ -213,7 +213,7 @@ class Score(models.Model):
 class Mistake(models.Model):
     """A wrong text, its correction, and the number of transcripts with this correction.
 
-    The number is stored, so that no page has to count. mistakes.py updates it.
+    mistakes.py updates the number.
     """
 
     # Neither text begins or ends with punctuation. Each has at most mistakes.MAX_WORDS
@@ -221,11 +221,11 @@ class Mistake(models.Model):
     heard = models.CharField(max_length=200)
     corrected = models.CharField(max_length=200)
     transcripts = models.PositiveIntegerField(default=0)
-    # Whether somebody has dismissed the suggestion or added it to a keyword list. If
-    # so, it is not suggested again.
+    # A settled correction is not suggested: somebody has dismissed it, or added it to a
+    # keyword list.
     is_settled = models.BooleanField(default=False)
-    # When the suggestion was added to a keyword list. Set to null when somebody
-    # dismisses it or corrects past transcripts.
+    # When the correction was added to a keyword list. Null again after somebody has
+    # dismissed it or corrected past transcripts.
     added_at = models.DateTimeField(null=True)
 
     class Meta:

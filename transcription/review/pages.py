@@ -53,10 +53,12 @@ def seen_revision(request: HttpRequest) -> int:
     raise_exception=True,
 )
 def speakers(request: HttpRequest, uuid: UUID) -> HttpResponse:
-    """Save the names of all speakers: the lists `speaker` and `name` of the form.
+    """Save the names of all speakers. The fields of the form:
 
-    With `swap`, two speakers get each other's name. `revision` is the revision that the
-    page shows. If the names have changed since then, nothing is saved.
+    - speaker, name: each speaker's name in the original words, and the new name.
+    - swap: if set, two speakers get each other's name.
+    - revision: the revision that the page shows. If the names have changed since this
+      revision, nothing is saved.
     """
     transcript = get_transcript(uuid)
     asked, given = request.POST.getlist("speaker"), request.POST.getlist("name")
@@ -84,8 +86,8 @@ def speakers(request: HttpRequest, uuid: UUID) -> HttpResponse:
 def set_verified(request: HttpRequest, uuid: UUID, is_verified: bool) -> HttpResponse:
     """Verify a transcript, or reopen it.
 
-    `revision` in the form is the revision that the page shows. If the transcript has
-    changed since then, it is not verified.
+    `revision` in the form is the revision that the page shows. If there is a later
+    revision, the transcript is not verified.
     """
     transcript = get_transcript(uuid)
     try:
@@ -110,8 +112,8 @@ def set_verified(request: HttpRequest, uuid: UUID, is_verified: bool) -> HttpRes
 def compare(request: HttpRequest, uuid: UUID) -> HttpResponse:
     """Show this transcript beside another transcript of the same recording.
 
-    `with` in the URL is the UUID of the other transcript, which must be completed. By
-    default, the other transcript is the newest one.
+    `with` in the URL is the UUID of the other transcript. By default, the other
+    transcript is the newest completed one.
     """
     rows = Transcript.objects.select_related("recording__call", "vocabulary", "score")
     rows = rows.defer("words", *Transcript.LARGE_COLUMNS)

@@ -14,10 +14,13 @@ def find_replacements(
 ) -> list[Change]:
     """Return the changes that replace a word or phrase in the whole transcript.
 
-    The search ignores case and the punctuation around words. The punctuation before the
-    first and after the last word is kept, unless `replacement` is empty.
-    A place that already has the replacement is skipped: replacing "blood" by "blood
-    test" does not change "blood test". Raises Refused.
+    - The search ignores case and the punctuation around words.
+    - The punctuation before and after the replaced phrase is kept.
+    - An empty `replacement` removes the words with their punctuation.
+    - A place that already has the replacement is skipped: replacing "blood" by "blood
+      test" does not change "blood test".
+
+    Raises Refused.
     """
     sought = [bare_word(each) for each in clean_text(wanted).split()]
     replacement = clean_text(replacement)
@@ -57,15 +60,15 @@ def _places(words: list[str], sought: list[str]) -> Iterator[tuple[int, int]]:
 def _is_replaced(
     words: list[str], first: int, sought: list[str], wished: list[str]
 ) -> bool:
-    """Return whether the text at `first` has the new words already.
+    """Return whether the text already has the new words.
 
-    For example, do not replace `blood` with `blood test` if the text has `blood test`.
-    sought: the words to replace, such as `blood`. They are at `first` in `words`.
+    Example: `blood` is to become `blood test`, but the text has `blood test` already.
+    sought: the words to replace, such as `blood`. first: their index in `words`.
     wished: the new words, such as `blood test`.
     """
     if sought == wished:
-        # Only case or punctuation changes, for example `blood` to `Blood`. In `words`,
-        # both are `blood` (see `bare_word`), so replace each occurrence.
+        # For example, `blood` is to become `Blood`. `bare_word` has removed this
+        # difference from `words`, so replace each occurrence.
         return False
     starts = (first - offset for offset, _ in _places(wished, sought))
     return any(at >= 0 and words[at : at + len(wished)] == wished for at in starts)
@@ -76,8 +79,9 @@ def _with_texts(
 ) -> Iterator[Change]:
     """Yield the changes with their new texts.
 
-    touched: the changes, still without texts. words: the current words. texts: for each
-    word its new text, or "" to remove it.
+    touched: the changes, without texts.
+    words: the current words.
+    texts: the new text of each word, or "" to remove the word.
     """
     pieces = iter(zip(words, texts, strict=True))
     number = {at: n for n, each in enumerate(touched) for at in range(*each[:2])}

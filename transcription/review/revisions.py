@@ -1,6 +1,6 @@
 """Steps that the functions in editing.py share: lock the row, store a revision.
 
-editing.py calls them inside its transactions. No other module uses them.
+Only editing.py calls these functions, inside its transactions.
 """
 
 from bisect import bisect_left
@@ -60,10 +60,9 @@ def new_revision(
     target: Revision | None = None,
     batch: Batch | None = None,
 ) -> Revision:
-    """Store a revision, and set `row.revision` without saving the row.
+    """Store a revision, and set `row.revision`.
 
-    The caller must hold the lock on the row. The caller saves the row, so that this
-    column and others, such as the text, need only one UPDATE.
+    The caller must lock the row before, and save the row afterwards.
     """
     row.revision = (row.revision or 0) + 1
     return Revision.objects.create(

@@ -29,9 +29,9 @@ class Refused(Exception):
 class Conflict(Exception):
     """The transcript's state does not allow the request (HTTP 409).
 
-    For example, the transcript is verified. str() is a text for the user. `now` has
-    other people's newer corrections that the request would replace. It is empty if the
-    conflict has another reason.
+    str() is a text for the user.
+    now: other people's newer corrections that the request would replace. Empty for any
+    other conflict, for example with a verified transcript.
     """
 
     def __init__(self, sentence: str, now: Sequence[Change] = ()) -> None:
@@ -47,8 +47,8 @@ def refuse_verified(row: Transcript) -> None:
 def validate_changes(changes: Iterable[Change], words: int) -> list[Change]:
     """Return the changes in the order of their words.
 
-    words: the number of original words. Raises Refused if a range is not valid, if two
-    ranges overlap, if there are no changes, or if there are too many.
+    words: the number of original words.
+    Raises Refused for invalid or overlapping ranges, no changes, or too many changes.
     """
     result: list[Change] = []
     for change in sorted(changes, key=lambda each: each[:2]):
@@ -93,8 +93,8 @@ def refuse_overwriting(
 ) -> None:
     """Raise Conflict if the author would overwrite somebody else's newer correction.
 
-    started_from: the revision that the author saw. Corrections that were made or redone
-    in later revisions are newer.
+    started_from: the number of the revision that the author saw. Corrections that later
+    revisions made or redid are newer.
     touched: the live corrections that overlap the author's changes.
     """
     later = row.revisions.filter(number__gt=started_from).exclude(author=author)

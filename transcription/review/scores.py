@@ -1,10 +1,11 @@
 """Score a transcript: count correct keyterms, false keyterms and word errors.
 
 A verified transcript is the reference for all transcripts of its recording. Both texts
-are normalised first. English texts use Whisper's normaliser, like AssemblyAI's guide
-and the Open ASR Leaderboard: "20mg" and "20 mg" are the same. This normaliser breaks
-other languages: for example, it removes the vowel signs of Hindi. So texts in other
-languages are normalised as in our search, see transcription/tokens.py.
+are normalised first:
+- English: with Whisper's normaliser, like AssemblyAI's guide and the Open ASR
+  Leaderboard. For example, "20mg" and "20 mg" are the same.
+- Other languages: as in our search (transcription/tokens.py). Whisper's normaliser
+  would break them: for example, it removes the vowel signs of Hindi.
 """
 
 from collections.abc import Iterator
@@ -130,8 +131,7 @@ def score_recording(recording_pk: int) -> None:
 
     If several transcripts are verified, the last verified one is the reference. If none
     is verified, the scores are deleted.
-    Counts the terms of all keyword lists that these transcripts used, as the lists are
-    now.
+    The terms are the current terms of all keyword lists that these transcripts used.
     """
     rows = Transcript.objects.filter(
         recording=recording_pk, status=Transcript.Status.COMPLETED

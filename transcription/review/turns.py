@@ -1,7 +1,7 @@
 """Prepare the turns of a transcript's page, and the turns that a correction changes.
 
-The original words decide where a turn begins, so a correction never moves the beginning
-of a turn. If it replaces words of several turns, the first turn shows the new text.
+A correction never moves the beginning of a turn. If a correction replaces words of
+several turns, the first of these turns shows the new text.
 """
 
 from bisect import bisect_left, bisect_right

@@ -30,9 +30,9 @@ def revision_view(
 ) -> Callable[..., HttpResponse]:
     """Decorator: make a view from a function that saves a revision.
 
-    The request (JSON) must have `revision`: the revision that the page shows. The
-    response (JSON) has all turns that have changed since that revision. If the save is
-    refused, the response has a sentence that says why.
+    Request (JSON): `revision` is the revision that the page shows.
+    Response (JSON): the turns that have changed since this revision (`changes_since`).
+    If the save is refused, `detail` is a sentence that says why.
     """
 
     @require_POST
@@ -65,10 +65,9 @@ def get_transcript(uuid: UUID) -> Transcript:
 
 
 def changes_since(transcript: Transcript, seen: int) -> dict[str, Any]:
-    """Return what changed after revision `seen`, which the page shows.
+    """Return what anybody has changed after revision `seen`, which the page shows.
 
-    Include the changes of other people, so that the page shows the last revision. If
-    somebody has named speakers, `reload` is true: the page reloads to show the names.
+    `reload`: whether the page must reload, because somebody has named speakers.
     """
     transcript.refresh_from_db(fields=["revision"])
     later = transcript.revisions.filter(number__gt=seen)

@@ -22,17 +22,15 @@ from transcription.search.query import Query, Term
 # Rank at most this many matches, the newest ones. Otherwise a search for a very common
 # word would read a million rows to show twenty.
 MAX_RESULTS = 1000
-# If the search operators (tag:, to:, by:) select at most this many calls, only the
-# transcripts of these calls are read. Otherwise the database first finds all
-# transcripts with the words.
+# Example: `tag:billing refund`. If at most this many calls have the tag, the database
+# reads only their transcripts. If more have the tag, the database starts with `refund`.
 MAX_SELECTED_CALLS = 20_000
 TIMEOUT_MS = 5000
 QUERY_CANCELED = "57014"
 # The lookup path from a transcript to its call.
 CALL = "recording__call__"
-# PostgreSQL's index may miss a phrase, because it stores at most 255 positions of a
-# word. In texts of at least this many characters, _PHRASE also uses LIKE. A shorter
-# text rarely has a word more than 255 times.
+# PostgreSQL's index stores at most 255 positions of a word, so it may miss a phrase in
+# a long text. For texts of at least this many characters, _PHRASE also uses LIKE.
 MIN_LENGTH_FOR_LIKE = 8000
 
 
@@ -40,9 +38,8 @@ def ranked_keys(query: Query, rows: QuerySet[Transcript] | None = None) -> list[
     """Return the keys of at most MAX_RESULTS matching transcripts, the best first.
 
     rows: search only these transcripts. By default, search all.
-    If the query has no words, or only excluded ones, the newest are first. Raises
-    BadOperator. On PostgreSQL, raises TooFrequent if a statement takes longer than
-    TIMEOUT_MS.
+    If the query has no words, or only excluded ones, the newest are first.
+    Raises BadOperator or TooFrequent.
     """
     if rows is None:
         rows = Transcript.objects.all()
@@ -101,8 +98,7 @@ def _without_excluded(
     """Leave out the transcripts that contain an excluded term."""
     for term in query.excluded:
         keys = _keys(Query((replace(term, is_excluded=False),)))
-        # With `exclude(pk__in=keys)` (NOT IN), PostgreSQL would read all rows, even if
-        # only the newest transcripts are wanted.
+        # Do not use `exclude(pk__in=keys)`: for NOT IN, PostgreSQL reads all rows.
         found = Transcript.objects.filter(pk=OuterRef("pk"), pk__in=keys)
         transcripts = transcripts.filter(~Exists(found))
     return transcripts
@@ -118,14 +114,13 @@ def _keys(query: Query) -> RawSQL:
 def _newest_keys(query: Query, rows: QuerySet[Transcript]) -> list[int]:
     """Return the keys of at most MAX_RESULTS rows, the newest first.
 
-    The query has operators, and perhaps excluded words, but no other words. If an
-    operator such as `tag:` selects calls, only the newest MAX_RESULTS of these calls
-    are searched.
+    query: has only operators and excluded words, such as `tag:billing -refund`.
+    If an operator such as `tag:` selects calls, only the newest MAX_RESULTS of these
+    calls are searched.
     """
     rows = _without_excluded(rows, query)
     if query.finds_calls:
-        # First select the newest calls, for which there is an index. Then read only the
-        # transcripts of these calls.
+        # First select the newest calls (by index). Then read only their transcripts.
         of_call = rows.order_by().filter(recording__call=OuterRef("pk"))
         calls = query.narrow(Call.objects.all(), "").filter(Exists(of_call))[
             :MAX_RESULTS
@@ -244,8 +239,7 @@ def _postgresql(query: Query) -> tuple[str, list[str]]:
 
 
 _WORDS = "search_vector @@ %s::tsquery"
-# CASE, unlike OR, is evaluated in order. So search_text is read only if the phrase is
-# not found in search_vector.
+# CASE tests its conditions in order, and OR does not. The slow LIKE must be the last.
 _PHRASE = f"""
     CASE WHEN {_WORDS} THEN true
          WHEN length(search_text) < {MIN_LENGTH_FOR_LIKE} THEN false

@@ -66,8 +66,10 @@ class Query:
     def narrow(self, rows: QuerySet[Any], path: str) -> QuerySet[Any]:
         """Return the rows that match the operators. Raises BadOperator.
 
-        `after:` and `before:` test the day of the row. But if the query also has
-        `tag:`, `to:` or `by:` (without a minus), they test the day of the call.
+        `after:` and `before:` test this day:
+        - In a query with `tag:`, `to:` or `by:` (see `finds_calls`): the call's day.
+        - In any other query: the row's day.
+
         path: the lookup from a row to its call, such as `recording__call__`. "" if the
         rows are calls.
         """

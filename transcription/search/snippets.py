@@ -33,8 +33,7 @@ LEAD_SECONDS = 3
 class Snippet:
     transcript: Transcript
     passage: SafeString
-    # The word where the best match begins. None if no word matches, for example because
-    # AssemblyAI sent a text without a list of words.
+    # The word where the best match begins, or None if no word matches.
     word: Word | None
 
     @property
@@ -162,15 +161,16 @@ def densest_index(found: list[tuple[int, int, int]]) -> int:
 def matched_word(words: list[Word], query: Query, best: int, count: int) -> Word | None:
     """Return the word where the best match begins, or None if no word matches.
 
-    words: the current words of the transcript. count: the number of matches in the
-    transcript's text. best: the index of the best of these matches.
+    words: the current words of the transcript.
+    count: the number of matches in the transcript's text.
+    best: the index of the best of these matches.
     """
     spoken = tokens("".join(f"{word.space}{word.text}" for word in words))
     found = occurrences([token.word for token in spoken], query)
     if not found:
         return None
-    # If two people talk at once, the order of `words` and of the text may differ. Then
-    # a phrase may be in only one of them, and `best` is not valid: use the first match.
+    # If two people talk at once, `words` may have another order than the text, and so
+    # other matches. Then `best` is not valid: use the first match.
     start, _, _ = found[best] if len(found) == count else found[0]
     begins = list(
         accumulate((len(word.space) + len(word.text) for word in words), initial=0)

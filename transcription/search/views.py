@@ -17,11 +17,9 @@ from transcription.search.query import MAX_LENGTH, Query, parse
 from transcription.search.snippets import snippets_of
 
 RESULTS_PER_PAGE = 20
-# A search with words shows at most this many notes. A search with only operators (such
-# as tag:billing) shows at most this many calls without a transcript.
+# Besides transcripts, a search shows at most this many notes or calls.
 MAX_OTHER_RESULTS = 10
-# To find calls without a transcript, a search such as tag:billing reads only the newest
-# calls with this tag: at most this many.
+# For calls without a transcript, look only at this many calls: the newest matches.
 NEWEST_CALLS = 500
 
 
@@ -71,16 +69,19 @@ def search_page(request: HttpRequest) -> HttpResponse:
 def other_results(query: Query, user: Any) -> dict[str, Any]:
     """Return the results of a search that are not transcripts, as template context.
 
-    A search with words finds notes. A search without words, but with operators, finds
-    calls without a transcript. A user who may not view calls finds neither.
+    - A search with words finds notes.
+    - A search with only operators, such as `tag:billing`, finds calls without a
+      transcript.
+    - A user who may not view calls finds neither.
+
     Raises BadOperator.
     """
     if not query or not user.has_perm("caller.view_call"):
         return {}
     if query.included:
         return {"notes": matching_notes(query)[:MAX_OTHER_RESULTS]}
-    # Look only at the newest calls that match. Usually nearly all calls have a
-    # transcript, so the database would read all calls to find a few without one.
+    # Calls without a transcript are rare. The database would read all calls to find
+    # them, so look only at the newest calls.
     found = query.narrow(Call.objects.all(), "").values_list("pk", flat=True)
     newest = list(found[:NEWEST_CALLS])
     calls = Call.objects.with_contact_name().filter(

@@ -20,8 +20,8 @@ def transcript_viewer(context: Any, transcript: Transcript) -> dict[str, Any]:
     return {
         "request": request,
         "csrf_token": context.get("csrf_token"),
-        # True on the call's page, False in admin. The forms need this value, because
-        # the browser returns to the page from which a form was sent.
+        # True on the call's page, False in admin. After a form is sent, the browser
+        # returns to the same page.
         "on_call_page": "call" in context,
         **viewer_context(transcript, request.user),
     }

@@ -136,7 +136,7 @@ class Vocabulary(RetentionPeriods):
 
     @property
     def content(self) -> dict[str, str]:
-        # Browsers send \r\n. Replace it, so that it does not count as a change.
+        # Browsers send \r\n, which must not count as a change.
         return {
             name: getattr(self, name).replace("\r\n", "\n") for name in self.SENT_FIELDS
         }
@@ -210,7 +210,7 @@ class Batch(models.Model):
         settings.AUTH_USER_MODEL, null=True, on_delete=models.SET_NULL, related_name="+"
     )
     finished_at = models.DateTimeField(null=True)
-    # A worker holds this row until this time. Null or in the past: no worker has it.
+    # A worker holds this row until this time. Null or past: no worker holds the row.
     leased_until = models.DateTimeField(null=True)
 
     class Meta:

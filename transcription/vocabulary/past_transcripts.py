@@ -1,8 +1,7 @@
 """Make one correction in many past transcripts, in the background.
 
-The Batch row is the work list. If a worker dies, another worker continues. A transcript
-is never corrected twice: all saves of a batch have the same client key, and
-`editing.save` saves nothing if the transcript has a revision with this key.
+The Batch row is the work list. If a worker dies, another worker continues. All saves of
+a batch have the same client key, so `editing.save` corrects no transcript twice.
 """
 
 from contextlib import suppress
@@ -28,10 +27,10 @@ LEASE = timedelta(minutes=5)
 def create_batch(heard: str, corrected: str, author: Any) -> Batch:
     """Store a Batch for the worker. Raises Refused or finding.TooFrequent.
 
-    heard, corrected: the wrong text, and the right one as a person has typed it.
+    heard: the wrong text. corrected: the right text, as a person has typed it.
 
-    The batch has at most the newest finding.MAX_RESULTS transcripts with the mistake.
-    Verified and unfinished ones are left out. If none is left, Refused is raised.
+    Search the newest finding.MAX_RESULTS transcripts with the mistake. The batch gets
+    those that are completed and not verified. If there are none, Refused is raised.
     """
     corrected = clean_text(corrected)
     if not corrected:
@@ -112,9 +111,9 @@ def _undo_in(batch: Batch, pk: int) -> None:
 
 
 def delete_finished() -> None:
-    """Delete finished batches if all their transcripts are deleted.
+    """Delete finished batches whose transcripts are all deleted.
 
-    A batch contains words of its transcripts, so it must be deleted with them.
+    These batches still contain words of their transcripts.
     """
     for batch in Batch.objects.exclude(finished_at=None).iterator():
         if not Transcript.objects.filter(pk__in=batch.transcripts).exists():
