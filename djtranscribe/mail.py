@@ -12,9 +12,9 @@ PORTS = {"smtp": 25, "smtp+tls": 587, "smtps": 465}
 def email_settings(url: str, debug: bool) -> dict[str, Any]:
     """Return the settings for a URL such as `smtp+tls://user:password@host:587`.
 
-    In user and password, special characters must be percent-encoded: `%40` for @.
-    If the URL is empty or invalid, e-mails are printed if DEBUG is on, and are dropped
-    if DEBUG is off. A system check reports an invalid URL.
+    Special characters in user and password are percent-encoded: `%40` for @.
+    Without a valid URL, e-mails are printed (DEBUG on) or dropped (DEBUG off).
+    A system check reports an invalid URL.
     """
     server = split_url(url)
     # A valid URL ends after the port. If there is more, the password probably contains

@@ -28,7 +28,7 @@ def strip_path_prefix(get_response: Handler) -> Handler:
     """Remove BASE_URL's path from the request's path if the proxy did not remove it.
 
     With the BASE_URL https://example.com/calls, `/calls/dial/` becomes `/dial/`. But
-    `/calls/<uuid>/` stays, because it is the path of a page, and `/<uuid>/` is not.
+    `/calls/<uuid>/` stays: this site has such a page, and has no page `/<uuid>/`.
     """
     prefix = settings.FORCE_SCRIPT_NAME
     if not prefix:
@@ -53,8 +53,8 @@ def is_page(path: str) -> bool:
 def answer_webhooks_first(get_response: Handler) -> Handler:
     """Answer webhooks at once, without the middleware that only pages need.
 
-    Webhooks need no session, account or messages: each webhook's view authenticates its
-    requests (webhooks/ledger.py).
+    Webhooks need no session or account: each webhook's view authenticates its requests
+    (webhooks/ledger.py).
     """
 
     def middleware(request: HttpRequest) -> HttpResponse:
@@ -70,8 +70,8 @@ def answer_webhooks_first(get_response: Handler) -> Handler:
     return middleware
 
 
-# The cache helps because Twilio's webhooks have only a few fixed paths. Without it, the
-# search for the view would take 5 % of the time of a webhook.
+# Cached, because finding the view takes 5 % of the time of a webhook. Twilio's webhooks
+# have only a few fixed paths.
 @lru_cache(maxsize=32)
 def webhook_at(path: str) -> ResolverMatch | None:
     """Return the webhook at this path, or None."""
@@ -99,9 +99,9 @@ def set_private_cache_control(
 ) -> Callable[[HttpRequest], HttpResponse]:
     """Set `Cache-Control: private, no-store` on every response.
 
-    Then the browser's Back button shows nothing after a logout. A view's own
-    `Cache-Control` stays if it contains `private`: browsers may cache audio. A logout
-    clears the browser's cache (w3.org/TR/clear-site-data).
+    Then the browser's Back button shows nothing after a logout. Audio may be cached:
+    the view of the audio sets its own `private` header. A logout clears the browser's
+    cache (w3.org/TR/clear-site-data).
     """
 
     def middleware(request: HttpRequest) -> HttpResponse:
@@ -118,9 +118,8 @@ def set_private_cache_control(
 class RefusePrefetch:
     """Refuse prefetches by logged-in users, except for views with `allow_prefetch`.
 
-    A prefetched page would be recorded as read. It would also use up Django's messages,
-    which are shown only once. If a prefetch is refused, the browser loads the page when
-    somebody opens it.
+    A prefetched page would be recorded as read. After a refusal, the browser loads the
+    page when somebody opens the page.
     """
 
     def __init__(self, get_response: Handler) -> None:

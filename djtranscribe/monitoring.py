@@ -1,8 +1,7 @@
 """Numbers for monitors: how late the work is, and all numbers of /metrics.
 
-Each request reads the numbers from the database (the length of Celery's queue from the
-broker), so every process gives the same numbers. Each query reads an index or the rows
-of a period, never a whole large table.
+Each request reads the numbers again, from the database and from Celery's broker. So
+every process gives the same numbers. No query reads a whole large table.
 """
 
 import statistics
@@ -150,7 +149,7 @@ class MetricsCollector:
 def transcription_spend(since: datetime) -> Decimal:
     """Return what AssemblyAI charged for recordings transcribed after `since`.
 
-    If such a recording also has older transcripts, their cost is included.
+    The cost of older transcripts of the same recordings is included.
     """
     transcribed = Transcript.objects.filter(created_at__gt=since).values("recording")
     total = Recording.objects.filter(pk__in=transcribed).aggregate(
@@ -161,8 +160,8 @@ def transcription_spend(since: datetime) -> Decimal:
 
 def durations(now: datetime) -> Iterator[Metric]:
     """Yield two medians for the newest transcripts: total time, time at AssemblyAI."""
-    # `finished_at` has no index. So also filter by `created_at`, which has one: then
-    # the database reads only the rows of a day.
+    # `finished_at` has no index, but `created_at` has one. So filter by both: then the
+    # database reads only the rows of one day.
     finished = Transcript.objects.current().filter(
         status="completed", created_at__gt=now - DAY, finished_at__gt=now - HOUR
     )

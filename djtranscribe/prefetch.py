@@ -23,9 +23,9 @@ def was_typed(request: HttpRequest) -> bool:
     """Return whether a person typed this URL or opened a bookmark.
 
     Browsers say so in the Sec-Fetch headers, which no page can forge
-    (w3.org/TR/fetch-metadata). Two other cases look the same: a mail client opens this
-    URL in the browser, or a typed URL of another site redirects here
-    (docs/security.md).
+    (w3.org/TR/fetch-metadata). Two other cases look the same (docs/security.md):
+    - A mail client opens this URL in the browser.
+    - A typed URL of another site redirects here.
     """
     headers = request.headers
     return (

@@ -16,8 +16,9 @@ def public_url(path: str) -> str:
     """Return the public URL of a path of this site.
 
     For example `/record/?call=…` -> `https://example.com/record/?call=…`.
-    path: from reverse() or a request. If BASE_URL ends with /calls, `path` begins with
-    /calls in a web request, but not in a worker's thread. The result has /calls once.
+    path: from reverse() or a request. With the BASE_URL https://example.com/calls,
+    `path` is `/calls/record/` in a web request, but `/record/` in a worker's thread.
+    The result is https://example.com/calls/record/ in both cases.
     """
     base = settings.BASE_URL.rstrip("/")
     prefix = get_script_prefix().rstrip("/")

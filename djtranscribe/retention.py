@@ -55,8 +55,8 @@ def filter_expired(
 
     since: lookup path of the time when a row's period begins.
     periods: expressions for the length of the period in days. The first that is not
-    null is used. If all are null, RETAIN_AUDIO_DAYS or RETAIN_TEXT_DAYS is used. With 0
-    days (FOR_EVER), a row never expires.
+    null is used. The default is RETAIN_AUDIO_DAYS or RETAIN_TEXT_DAYS. With 0 days
+    (FOR_EVER), a row never expires.
     """
     known = {default_days(what)}
     for model in RetentionPeriods.__subclasses__():

@@ -1,8 +1,8 @@
 """Send errors to Sentry if SENTRY_DSN is set.
 
-Like our own log, an event has the type of an exception and its place in the code.
-The event never has the exception's message, which may quote people's words. It also
-contains no phone number and no secret.
+An event has the type of an exception and its place in the code. An event never has the
+exception's message, which may quote people's words. An event contains no phone number
+and no secret.
 """
 
 from typing import Any
@@ -12,8 +12,8 @@ from sentry_sdk.utils import Dsn
 
 from djtranscribe.logs import redact_urls
 
-# Only these parts of an event are sent. They tell where and when an error happened.
-# They do not contain a request's data or the user.
+# Only these parts of an event are sent. Other parts may contain a request's data or the
+# user.
 SENT_PARTS = {
     *("event_id", "timestamp", "platform", "level", "logger", "release", "environment"),
     *("server_name", "sdk", "modules", "exception", "logentry", "transaction"),

@@ -48,8 +48,8 @@ ALLOWED_HOSTS = comma_separated("ALLOWED_HOSTS", "localhost,127.0.0.1")
 CSRF_TRUSTED_ORIGINS = []
 if split_url(BASE_URL).hostname:
     ALLOWED_HOSTS.append(str(split_url(BASE_URL).hostname))
-    # If a tunnel such as ngrok ends TLS, the browser's Origin says https, but we get
-    # the request by http. Without this setting, Django could refuse forms.
+    # Behind a tunnel such as ngrok, the browser's Origin says https, but the request
+    # arrives by http. Without this setting, Django could refuse forms.
     CSRF_TRUSTED_ORIGINS.append("{0.scheme}://{0.netloc}".format(split_url(BASE_URL)))
 # The path of BASE_URL: `/calls` for https://example.com/calls, empty without a path.
 # reverse() puts FORCE_SCRIPT_NAME before each URL and ignores the server's SCRIPT_NAME.
@@ -123,8 +123,8 @@ NOTIFY_URL = text("NOTIFY_URL")
 # one, change the receivers, then remove the old one.
 NOTIFY_SECRETS = comma_separated("NOTIFY_SECRET")
 NOTIFY_EMAIL = boolean("NOTIFY_EMAIL")
-# This defines EMAIL_HOST and other settings. The URL itself is not kept as a setting,
-# because Django's debug page would show its password.
+# Define EMAIL_HOST and other settings. The URL itself is not a setting: Django's debug
+# page would show the password.
 globals().update(email_settings(text("EMAIL_URL"), DEBUG))
 HAS_EMAIL_URL = bool(text("EMAIL_URL"))
 EMAIL_TIMEOUT = 15
@@ -156,8 +156,7 @@ BROKERS = ("amqp://", "amqps://", "redis://", "rediss://")
 LEASE_SECONDS = integer("LEASE_SECONDS", 60)
 RECOVER_SECONDS = integer("RECOVER_SECONDS", 90)
 # Celery's broker: amqp://… or redis://…. If it is empty, the queue is in our database.
-# The URL may contain a password. Django's debug page hides it, because the name of the
-# setting contains SECRET.
+# Django's debug page hides the URL and its password: the name contains SECRET.
 TASK_BROKER_SECRET_URL = text("TASK_BROKER_URL")
 if TASK_BROKER_SECRET_URL:
     if not TASK_BROKER_SECRET_URL.startswith(BROKERS):
@@ -228,8 +227,7 @@ AUTHENTICATION_BACKENDS = [
     # would end.
     "django.contrib.auth.backends.ModelBackend",
 ]
-# A lock is for one pair of username and IP address, so that a stranger cannot lock out
-# an operator.
+# Lock one pair of username and IP address: a stranger must not lock out an operator.
 AXES_LOCKOUT_PARAMETERS = [["username", "ip_address"]]
 AXES_FAILURE_LIMIT = 10
 AXES_COOLOFF_TIME = timedelta(minutes=15)
@@ -278,8 +276,7 @@ SESSION_ENGINE = "djtranscribe.accounts.sessions"
 SESSION_COOKIE_SECURE = CSRF_COOKIE_SECURE = IS_HTTPS
 SESSION_COOKIE_SAMESITE = "Lax"
 # If BASE_URL has a path, another Django site may be at "/" of the same host. Browsers
-# send that site's cookies to us, too. If both sites used the same names, Django could
-# read the wrong cookie.
+# send that site's cookies to us, too. So our cookies need other names.
 SESSION_COOKIE_NAME = "sessionid" + PREFIX.replace("/", "_")
 CSRF_COOKIE_NAME = "csrftoken" + PREFIX.replace("/", "_")
 SESSION_COOKIE_PATH = CSRF_COOKIE_PATH = PREFIX or "/"
@@ -289,17 +286,18 @@ SECURE_SSL_REDIRECT = IS_HTTPS
 SECURE_SSL_HOST = split_url(BASE_URL).netloc
 # The URLs of all webhooks begin with one of these paths.
 WEBHOOK_PATHS = ("/record/", "/bridge/", "/code/", "/answer/", "/webhooks/")
-# Never redirect these URLs to https. Monitors on this machine use http. Webhooks look
-# like http if the proxy does not set the header X-Forwarded-Proto, and a redirect would
-# lose the body of the request.
+# Never redirect these URLs to https:
+# - Monitors on this machine use http.
+# - If the proxy sets no X-Forwarded-Proto, webhooks look like http. A redirect would
+#   lose the body of the webhook.
 SECURE_REDIRECT_EXEMPT = [
     "^" + re.escape(f"{PREFIX}{path}".lstrip("/"))
     for path in ("/healthz", "/metrics", *WEBHOOK_PATHS)
 ]
 # The proxy sets this header. We trust it, because only the proxy can reach gunicorn.
 SECURE_PROXY_SSL_HEADER = ("HTTP_X_FORWARDED_PROTO", "https")
-# HSTS is only for our host: its subdomains may belong to other sites, without https. So
-# silence the warnings of `check --deploy` that subdomains and preloading are missing.
+# Do not set HSTS for subdomains: they may be other sites, without https. Silence the
+# two warnings of `check --deploy` about this.
 SECURE_HSTS_SECONDS = 31_536_000 if IS_HTTPS else 0
 SILENCED_SYSTEM_CHECKS = ["security.W005", "security.W021"]
 SECURE_REFERRER_POLICY = "same-origin"
@@ -352,9 +350,9 @@ if DATABASES["default"]["ENGINE"] == "django.db.backends.postgresql":
     # PgBouncer in transaction mode loses server-side cursors between two fetches.
     DATABASES["default"]["DISABLE_SERVER_SIDE_CURSORS"] = True
 if DATABASES["default"]["ENGINE"] == "django.db.backends.sqlite3":
-    # Without these options, 80 % of the requests failed at 200 webhooks a second
-    # ("database is locked"). With them, none fails. IMMEDIATE matters most: without it,
-    # a transaction that first reads and then writes can fail at once, without a wait.
+    # Without these options, 80 % of 200 webhooks a second failed: "database is locked".
+    # IMMEDIATE matters most. Without IMMEDIATE, a transaction that first reads and then
+    # writes can fail at once, without a wait.
     DATABASES["default"]["OPTIONS"] = {
         "transaction_mode": "IMMEDIATE",
         "timeout": 20,
@@ -387,8 +385,8 @@ TIME_ZONE = SITE_TIME_ZONE if zones.is_setting(SITE_TIME_ZONE) else "UTC"
 LANGUAGE_CODE = "en-us"
 FORMAT_MODULE_PATH = "djtranscribe.formats"
 
-# Recordings are private: only a view that checks permissions sends them. Do not set
-# MEDIA_URL: no public URL may serve these files.
+# Do not set MEDIA_URL: recordings must have no public URL. Only a view that checks
+# permissions sends recordings.
 MEDIA_ROOT = text("MEDIA_ROOT") or str(BASE_DIR / "media")
 # Bucket for the recordings, in S3 or an S3-compatible store. "": use MEDIA_ROOT.
 S3_BUCKET = text("S3_BUCKET")

@@ -1,8 +1,8 @@
 """SQL that is compiled once per process, for statements that run for each phone call.
 
-Django compiles the SQL of a queryset each time it runs. For a short statement, that
-takes several times as long as everything else. So webhooks and workers compile their
-statements once, with a `Parameter` for each value that changes.
+Django compiles a queryset to SQL each time the queryset runs. For a short statement,
+compiling takes several times as long as everything else. So webhooks and workers
+compile a statement once, with a `Parameter` for each value that changes.
 """
 
 from __future__ import annotations
@@ -19,7 +19,7 @@ Row = TypeVar("Row", bound=models.Model)
 
 
 class Parameter(Value):
-    """Placeholder for a value in a queryset. A Statement gets the value when it runs.
+    """Placeholder for a value in a queryset. The value is passed when a Statement runs.
 
     name: the keyword argument of `Statement.first` or `update` that has the value.
     field: the field that converts the value for the database.

@@ -1,8 +1,10 @@
 """Send traces to OpenTelemetry if OTLP_ENDPOINT is set.
 
-There is a span for each request to us, each message of the worker, and each request
-that we send with LimitedAdapter (vendors/deadlines.py). A span contains the route, the
-task, or the host. It contains no URL, because a URL may contain a phone number.
+There is a span for each of these:
+- a request to us
+- a message of the worker
+- a request that we send with LimitedAdapter (vendors/deadlines.py)
+A span contains no URL, because a URL may contain a phone number.
 
 Names of attributes: opentelemetry.io/docs/specs/semconv/http
 """

@@ -58,8 +58,8 @@ def healthz(request: HttpRequest) -> JsonResponse:
     """Tell monitors whether this site works: 200, or 503 and the reason.
 
     The response contains nothing secret: {"ok": bool, "database": "ok" | "away",
-    "overdue_seconds": int, "paused": {vendor: reason}}. `overdue_seconds` is how late
-    the oldest transcript, notification or check of a call is. If the database is away,
+    "overdue_seconds": int, "paused": {vendor: reason}}. `overdue_seconds` is the delay
+    of the oldest transcript, notification or check of a call. If the database is away,
     `overdue_seconds` and `paused` are missing.
     """
     try:

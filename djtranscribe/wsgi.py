@@ -10,8 +10,8 @@ os.environ.setdefault("DJANGO_SETTINGS_MODULE", "djtranscribe.settings")
 class Utf8Request(WSGIRequest):
     """Ignore the charset in a request's Content-Type: all our clients use UTF-8.
 
-    Otherwise Django decodes the query string with this charset. For `charset=hex`,
-    Django raises LookupError, because `hex` is not an encoding of text.
+    Django would decode the query string with this charset. For `charset=hex`, Django
+    would raise LookupError.
     """
 
     @property

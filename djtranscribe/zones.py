@@ -16,8 +16,7 @@ from django.utils import timezone
 NOT_ZONES = {"localtime", "Factory"}
 # If this folder exists, Django's settings accept only the zones in it.
 SYSTEM_ZONES = Path("/usr/share/zoneinfo")
-# Offer only UTC and these regions. Most other names ("US/Pacific", "EST") are old
-# aliases of zones in these regions.
+# Offer only UTC and these regions. Most other names, such as "EST", are old aliases.
 REGIONS = (
     *("Africa", "America", "Antarctica", "Arctic", "Asia", "Atlantic", "Australia"),
     *("Europe", "Indian", "Pacific"),
@@ -69,8 +68,8 @@ def label(moment: datetime | None = None) -> str:
 def midnight(day: date) -> datetime:
     """Return the first moment of a day in the current zone.
 
-    If clocks go forward from 00:00 to 01:00, the first moment is 01:00. If clocks go
-    back to 00:00, the day has two midnights, and this returns the first one.
+    - If clocks go forward from 00:00 to 01:00, the first moment is 01:00.
+    - If clocks go back to 00:00, the first moment is the first of two midnights.
     """
     return timezone.make_aware(datetime.combine(day, time.min))
 

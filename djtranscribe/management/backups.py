@@ -2,7 +2,7 @@
 
 The first file is `database.sqlite3` or `database.dump` (pg_dump's custom format). The
 other files are the audio: `audio/<name in the storage>`. If a recording is added or
-deleted during the backup, the tar file may have only its audio or only its row.
+deleted during the backup, its audio or its row may be missing.
 """
 
 import lzma
@@ -115,8 +115,8 @@ def open_archive(archive: Path) -> tarfile.TarFile:
 def files_in(tar: tarfile.TarFile) -> list[tarfile.TarInfo]:
     """Read the archive to its end and return its files. Raises CommandError.
 
-    If an archive was cut between two files, tarfile notices nothing. So this function
-    also looks for the two blocks of zeros that end each archive.
+    If an archive was cut between two files, tarfile raises no error. So this function
+    also looks for the end: two blocks of zeros.
     """
     try:
         found = [member for member in tar if member.isfile()]
@@ -171,8 +171,8 @@ def load_database(dump: Path) -> None:
         # --no-privileges: the roles of the dump may not exist here.
         restore_options = ("--clean", "--if-exists", "--no-owner", "--no-privileges")
         run("pg_restore", *restore_options, f"--file={script}", str(dump))
-        # Delete all tables first. The script deletes only the tables of the dump. It
-        # would fail if a newer table has a foreign key to one of them.
+        # Delete all tables first. The script would not delete tables that are newer
+        # than the dump, and the foreign keys of such tables would stop it.
         psql_options = [
             *("--no-psqlrc", "--single-transaction", "--set=ON_ERROR_STOP=1"),
             *drop_tables_option(),
@@ -194,8 +194,8 @@ def run_on_database(program: str, *options: str) -> None:
     client: Any = connection.client
     settings = connection.settings_dict
     (_, *arguments), environ = client.settings_to_cmd_args_env(settings, [])
-    # Django's arguments end with the database's name. pg_dump and psql take options
-    # after a name only on some systems, so pass the name as --dbname.
+    # The last argument is the database's name. Pass the name as --dbname: on some
+    # systems, no options may follow a name.
     database = f"--dbname={arguments.pop()}"
     run(program, *arguments, database, *options, environ=environ)
 

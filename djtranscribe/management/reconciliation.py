@@ -1,8 +1,8 @@
 """Compare our rows with what the vendors have, and repair the rows.
 
 `calls`, `recordings`, `transcripts` and `jobs` each fill one row of the table that
-`manage.py reconcile` prints. They compare what was created since `begin`. They may
-raise VendorError.
+`manage.py reconcile` prints. Each function compares what was created since `begin`, and
+may raise VendorError.
 """
 
 from collections.abc import Callable, Iterable, Iterator
@@ -61,8 +61,8 @@ class Row:
     ) -> None:
         """Count a difference between the vendor's data and ours.
 
-        happened_at: when the vendor's data changed. A difference from the last
-        RECOVER_SECONDS is new: our own checks would soon find it. None: it is old.
+        happened_at: when the vendor's data changed. None: long ago. A difference from
+        the last RECOVER_SECONDS is new: our own checks would soon find the difference.
         """
         recover = timedelta(seconds=settings.RECOVER_SECONDS)
         if happened_at and happened_at > timezone.now() - recover:
@@ -83,8 +83,8 @@ class Row:
 
 def calls(row: Row, begin: datetime) -> None:
     """Compare calls. Repair their status, their price, and missing SIDs."""
-    # Ask Twilio about calls without a SID. If all phones of a call have finished, skip
-    # the call: Twilio never made it.
+    # Ask Twilio about calls without a SID. Skip calls whose phones have all finished:
+    # Twilio never made such calls.
     has_one_phone = ~Q(kind=Call.Kind.CONVERSATION)
     has_no_open_leg = has_one_phone | Q(leg__status__in=Call.FINISHED)
     lost = Call.objects.filter(sid=None, created_at__gte=begin)
@@ -199,9 +199,9 @@ def completed_at(job: dict[str, Any]) -> datetime | None:
 
 
 def start_once(pk: int) -> bool:
-    """Start a transcript, unless the recording has one. Return whether it was started.
+    """Start a transcript if the recording has none. Return whether it was started.
 
-    If several processes try, only one starts it.
+    If several processes try, only one succeeds.
     """
     with transaction.atomic():
         recording = Recording.objects.select_for_update().filter(pk=pk).first()
@@ -214,9 +214,10 @@ def start_once(pk: int) -> bool:
 def find_and_store_job(transcript: Transcript) -> bool:
     """Find and store the job of a transcript, after AssemblyAI's response was lost.
 
-    Do this even if the transcript's `next_attempt_at` is in the future. Return False if
-    no job was found, if a worker is working on the transcript, or if its status is not
-    in UNANSWERED any more.
+    Do not wait for the transcript's `next_attempt_at`. Return False in these cases:
+    - No job was found.
+    - A worker is working on the transcript.
+    - The status of the transcript is not in UNANSWERED any more.
     """
     lease = uuid4()
     rows = Transcript.objects.filter(pk=transcript.pk)

@@ -47,9 +47,9 @@ def filters_of(changelist: ChangeList) -> Filters:
 def cells(row: Any, headers: list[dict[str, Any]]) -> SafeString:
     """Add a role and the column's name to the HTML of each cell.
 
-    On a phone, CSS shows each row as a card. A card has no columns, so each cell needs
-    the name of its column. Because of this CSS, browsers drop the implicit roles of
-    table cells. Screen readers need the roles.
+    On a phone, CSS shows each row as a card, without columns. So each cell needs:
+    - `data-label`: the name of the column.
+    - `role`: with this CSS, browsers drop the implicit role, which screen readers need.
     """
     return SafeString(
         "".join(

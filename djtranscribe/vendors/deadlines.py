@@ -78,8 +78,8 @@ class TimeLimit:
 
 def shut_down(sock: socket.socket) -> None:
     with suppress(OSError):
-        # Do not use SSLSocket.shutdown: it also removes the TLS object of the socket,
-        # while another thread may still read from the socket.
+        # SSLSocket.shutdown would also remove the socket's TLS object, but another
+        # thread may still be reading.
         socket.socket.shutdown(sock, socket.SHUT_RDWR)
 
 
@@ -87,9 +87,8 @@ def shut_down(sock: socket.socket) -> None:
 def time_limit(seconds: float) -> Iterator[TimeLimit]:
     """Context manager: limit the total time of the requests in the `with` block.
 
-    When the time is over, the sockets of this thread (see `watch` and `watch_new`) are
-    shut down. Then a read raises an error, or the body ends early without an error: so
-    check `expired`.
+    When the time is over, the sockets of this thread are shut down (see `watch`). After
+    that, a body may end early without an error. So check `expired`.
     """
     limit, outer = TimeLimit(seconds), getattr(_local, "limit", None)
     _local.limit = limit
@@ -111,7 +110,7 @@ def watch_new(sock: socket.socket) -> None:
     """If this thread has a time limit, apply the limit to this new socket, too.
 
     Watch a copy of the socket: for TLS, Python moves the connection to another socket
-    object, and then the original cannot shut the connection down.
+    object. After that, the original socket cannot shut down the connection.
     """
     limit: TimeLimit | None = getattr(_local, "limit", None)
     if limit:
@@ -159,9 +158,10 @@ class _PoolTLS(HTTPSConnectionPool):
 class LimitedAdapter(HTTPAdapter):
     """HTTP adapter: the whole response must arrive within `seconds`.
 
-    With stream=True, only the headers must arrive in this time. Read the body with
-    `chunks`, which has its own limits. If the body of the request is streamed, the time
-    starts again with each piece. Raises requests.ReadTimeout and AnswerTooLarge.
+    - stream=True: only the headers must arrive in this time. Read the body with
+      `chunks`.
+    - Streamed request body: the time starts again with each piece that is sent.
+    Raises requests.ReadTimeout and AnswerTooLarge.
     """
 
     def __init__(self, seconds: float, **options: Any) -> None:

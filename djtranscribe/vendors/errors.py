@@ -12,8 +12,7 @@ class VendorError(Exception):
         Also true for a rate limit of AssemblyAI: then retry_after is set.
     maybe_done: the response was lost, so the vendor may have done what we asked.
     retry_after: seconds that the vendor asked us to wait, or None.
-    code: a number for the error: Twilio's error number, or an HTTP or SMTP status. May
-        be None.
+    code: Twilio's error number, an HTTP or SMTP status, or None.
     """
 
     vendor = ""

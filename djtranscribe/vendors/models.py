@@ -13,18 +13,18 @@ from django.utils import timezone
 
 from djtranscribe.vendors.errors import VendorError
 
-# While a vendor is paused, send one request in each interval of this length, to see
-# whether the vendor accepts requests again. Such a request is called a probe.
+# In a pause, we send one request (a probe) in each interval of this length. The probe
+# tests whether the vendor accepts requests again.
 PROBE_INTERVAL = timedelta(seconds=30)
 
-# Values of `VendorPause.refused`. SUBMIT: AssemblyAI refuses new jobs. JOB: AssemblyAI
-# accepts a job and refuses it later, so only a completed job ends this pause.
+# Values of `VendorPause.refused`:
+# - SUBMIT: AssemblyAI refuses new jobs.
+# - JOB: AssemblyAI accepts jobs and refuses them later. So only a completed job ends
+#   the pause.
 SUBMIT, JOB = "submit", "job"
-# Kind of request that only reads. It is sent even in a SUBMIT or JOB pause, because
-# reading costs nothing.
+# Requests that only read. We send them even in a SUBMIT or JOB pause: reading is free.
 READ = "read"
-# Value of `refused` for a busy vendor: we sent too many requests, and the vendor said
-# when to send the next one.
+# Value of `refused` after too many requests: the vendor said how long to wait.
 BUSY = "busy"
 MAX_BUSY_TIME = timedelta(minutes=20)
 
@@ -44,11 +44,12 @@ class VendorPauseQuerySet(models.QuerySet["VendorPause"]):
         what: the kind of request, such as SUBMIT or READ. "": any other request.
         Yields the vendor's pause, or None.
 
-        During a pause, raises VendorError(account=True), unless the request is a probe
-        (see `may_send`) or a READ in a SUBMIT or JOB pause.
+        During a pause, raises VendorError(account=True). Exceptions:
+        - a probe (see `may_send`)
+        - a READ in a SUBMIT or JOB pause
 
         A VendorError with account=True in the `with` block begins a pause. A success
-        ends the pause if the vendor refused `what` or all requests, or was busy.
+        ends a BUSY pause, a pause of all requests, and a pause of `what`.
         """
         pause = self.find_by_vendor(vendor)
         is_free = bool(pause and pause.refused in (SUBMIT, JOB) and what == READ)
@@ -93,8 +94,8 @@ class VendorPauseQuerySet(models.QuerySet["VendorPause"]):
     def start(self, error: VendorError, what: str = "") -> None:
         """Pause the vendor after an error about our account or settings.
 
-        An error with `retry_after` starts or extends a BUSY pause, but never changes a
-        pause of another kind.
+        An error with `retry_after` starts or extends a BUSY pause. A pause of another
+        kind does not change.
         what: the kind of request that was refused.
         """
         if error.retry_after:
@@ -109,8 +110,7 @@ class VendorPauseQuerySet(models.QuerySet["VendorPause"]):
                     vendor=error.vendor, defaults={"refused": BUSY, **until}
                 )
             return
-        # Pause all kinds of requests if our key is wrong (401), or if the vendor even
-        # refuses a request that only reads.
+        # Our key is wrong (401), or even READ is refused: pause all kinds of requests.
         is_general = error.code == requests.codes.unauthorized or what == READ
         defaults = {
             "reason": error.message,
@@ -123,9 +123,10 @@ class VendorPauseQuerySet(models.QuerySet["VendorPause"]):
 class VendorPause(models.Model):
     """A vendor refuses our account (key, balance) or our settings, or is busy.
 
-    Work for this vendor waits and does not fail. These end the pause: a request that
-    succeeds (`guard_request`), a completed job (`end_with_result`), and "Retry now" in
-    admin.
+    Work for this vendor waits and does not fail. The pause ends after one of these:
+    - a request that succeeds (`guard_request`)
+    - a completed job (`end_with_result`)
+    - "Retry now" in admin
     """
 
     vendor = models.CharField(max_length=20, unique=True)
@@ -152,9 +153,9 @@ class VendorPause(models.Model):
     def may_send(self) -> bool:
         """Return whether a request may be sent during this pause.
 
-        In a BUSY pause, requests wait until `probe_at`, the time from the vendor. In
-        all other pauses, one request (a probe) is sent every PROBE_INTERVAL. If
-        `probe_at` is too far in the future, the clock was set back: do not wait.
+        - BUSY pause: requests wait until `probe_at`, the time from the vendor.
+        - All other pauses: one request (a probe) is sent every PROBE_INTERVAL.
+        If `probe_at` is too far in the future, the clock was set back: do not wait.
         """
         if self.refused == BUSY:
             return not 0 < self.seconds_left() <= MAX_BUSY_TIME.total_seconds()

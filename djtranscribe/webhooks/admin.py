@@ -77,8 +77,7 @@ class WebhookDeliveryAdmin(
     def replay(self, request: HttpRequest, chosen: QuerySet[WebhookDelivery]) -> None:
         """Process these deliveries again, oldest first.
 
-        Leave out refused ones: they may be forged. Also leave out those without stored
-        fields, and kinds that are not in `ledger.repeatable_kinds`.
+        Leave out refused deliveries: they may be forged.
         """
         repeatable = chosen.filter(
             kind__in=ledger.repeatable_kinds(), body__isnull=False

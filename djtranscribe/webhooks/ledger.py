@@ -1,8 +1,7 @@
 """Base of all webhooks: authenticate a request, act, store the request, answer.
 
-A stored request is a WebhookDelivery. It is stored in the same transaction as the
-handler's changes. If the database fails, nothing is stored and we ask the vendor to
-retry.
+A request is stored as a WebhookDelivery, in the same transaction as the handler's
+changes. If the database fails, nothing is stored and we ask the vendor to retry.
 """
 
 import functools
@@ -30,8 +29,8 @@ logger = logging.getLogger(__name__)
 MAX_BODY_BYTES = 64 * 1024
 
 Verdict = WebhookDelivery.Verdict
-# Arguments: our UUID from the callback URL ("" if it has none), and the fields of the
-# request. The status of the response must be 2xx, 4xx or 5xx: see `set_verdict`.
+# Arguments: our UUID from the callback URL, or "", and the fields of the request. The
+# status of the response must be 2xx, 4xx or 5xx: see `set_verdict`.
 Handler = Callable[[str, Mapping[str, Any]], HttpResponse]
 
 handlers: dict[str, Handler] = {}
@@ -47,9 +46,9 @@ def webhook(
     """Return a decorator that turns a handler into a view.
 
     kind: the name under which the deliveries are stored.
-    find_fault(request, uuid) returns why the request is refused, or "" if it is
-    authentic. uuid: our UUID from the callback URL.
-    read_fields(request) returns the fields of the request.
+    find_fault: gets the request and our UUID from the callback URL. Returns why the
+    request is refused, or "".
+    read_fields: returns the fields of the request.
     """
 
     def decorate(handle: Handler) -> Callable[..., HttpResponse]:
@@ -166,10 +165,10 @@ def no_content() -> HttpResponse:
 def ignore(reason: str, is_deleted: bool = False) -> HttpResponse:
     """Return a 404 for an authentic request about a row that we do not have.
 
-    A retry would not help. AssemblyAI does not retry after a 404, but Twilio retries a
-    few times (RETRY in caller/twilio/callbacks.py).
-    is_deleted: whether we had the row and deleted it. If so, the fields of the request
-    are not stored.
+    After a 404, AssemblyAI does not retry. Twilio retries a few times (RETRY in
+    caller/twilio/callbacks.py).
+    is_deleted: True if we deleted the row. Then the fields of the request are not
+    stored.
     """
     answer = plain_text(reason, status=404)
     answer.is_about_deleted = is_deleted  # type: ignore[attr-defined]

@@ -65,8 +65,7 @@ class WebhookDelivery(models.Model):
     answer_status = models.PositiveSmallIntegerField("HTTP status of our answer")
     # UUID of the call or transcript, from the callback URL.
     about = models.CharField(max_length=36, blank=True)
-    # The fields of the request. None if we refused the request, or if it is about a
-    # call that was deleted on this site.
+    # The request's fields. None for a refused request, and for a call that we deleted.
     body = models.JSONField(null=True, blank=True)
     more_like_this = models.PositiveIntegerField(
         "more requests refused in the same minute (not stored)", default=0

@@ -27,16 +27,14 @@ from djtranscribe.worker.loops import message_context
 logger = logging.getLogger("djtranscribe.worker")
 
 RUN = "djtranscribe.run"
-# RabbitMQ's priorities are 0 to HIGHEST_PRIORITY (delivered first). There are only a
-# few levels, because each level costs RabbitMQ memory.
+# RabbitMQ delivers this priority first, and 0 last. More levels would cost more memory.
 HIGHEST_PRIORITY = 9
-# These timeouts are short, because web requests send messages, too. A web request must
-# not wait long if the broker is down.
+# A web request that sends a message must not wait long if the broker is down.
 CONNECT_SECONDS, SEND_SECONDS = 2, 3
 # Interval of heartbeats. They detect a connection that was cut without being closed.
 HEARTBEAT_SECONDS = 10
-# If a worker does not confirm a message within this many seconds, Redis delivers it to
-# another worker. That worker does nothing if the first one has claimed the work.
+# If a worker does not confirm a message within this many seconds, Redis delivers the
+# message to another worker. That worker does nothing if the work is already claimed.
 REDIS_VISIBILITY_TIMEOUT = 300
 
 

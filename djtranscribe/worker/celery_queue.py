@@ -37,8 +37,7 @@ class CeleryQueue:
     def consume(self, concurrency: int, stopping: threading.Event) -> None:
         """Run messages until `stopping` is set.
 
-        Celery itself reconnects if the broker was down. It gives up if the broker
-        refuses our name or password, so we start it again.
+        Celery stops if the broker refuses our name or password. So start Celery again.
         """
         while not stopping.is_set():
             controller = WorkController(

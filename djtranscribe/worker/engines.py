@@ -14,8 +14,8 @@ from django_tasks.base import Task
 from djtranscribe.worker.waking import Wakeups
 
 # If this many messages of a task wait in the queue, the sweep (maintenance.py) queues
-# no more messages of this task, because they would only wait longer. Messages of a
-# back-fill (old recordings, from reconcile --all) are counted separately.
+# no more messages of this task. Messages of a back-fill (old recordings, from
+# reconcile --all) are counted separately.
 BACKLOG = 200
 
 

@@ -19,9 +19,8 @@ RETRY_SECONDS = 1.0  # before a retry after an error
 class Loop(threading.Thread):
     """Thread that calls `work` again and again.
 
-    work() returns whether it found something to do. If not, the thread waits until
-    `woken` is set, but at most MAX_PAUSE. After an error, the thread logs it and
-    continues.
+    work() returns whether it found something to do. If there was nothing, the thread
+    waits for `woken`, at most MAX_PAUSE seconds. Errors are logged and not raised.
     """
 
     def __init__(

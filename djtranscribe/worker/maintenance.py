@@ -28,8 +28,10 @@ PRUNE_SECONDS = 3600
 DELIVERY_RETENTION = timedelta(days=30)
 ABANDONED_AFTER = timedelta(days=1)
 # Number of sweeps within RECOVER_SECONDS: by default, one every 10 s. If all webhooks
-# are lost, a transcript is at most 73 s late: 30 s (wait before we ask Twilio) + 23 s
-# (wait before we ask AssemblyAI) + 2 sweeps of 10 s.
+# are lost, a transcript is at most 73 s late:
+# - 30 s before we ask Twilio
+# - 23 s before we ask AssemblyAI
+# - 2 times up to 10 s, until a sweep asks
 SWEEPS_TO_RECOVER = 9
 
 

@@ -44,8 +44,7 @@ class DatabaseQueue:
         self.messages.finish()
 
     def has_backlog(self, task: Task[Any, Any], back_fill: bool = False) -> bool:
-        # Count messages of a back-fill separately. They run after all others, so they
-        # do not make the others wait.
+        # Messages of a back-fill run last and delay no others: count them separately.
         priority = {"priority__lt": 0} if back_fill else {"priority__gte": 0}
         ready = DBTaskResult.objects.ready()
         waiting = ready.filter(task_path=task.module_path, **priority)
@@ -58,8 +57,9 @@ class DatabaseQueue:
 class Messages:
     """Claim messages and run each in its own thread.
 
-    woken: the event that makes Loop call `work`. Wakeups sets it for new messages.
-    `on_message_done` sets it when a thread becomes free and more messages may wait.
+    woken: the event that makes Loop call `work`. The event is set by:
+    - Wakeups, for new messages.
+    - `on_message_done`, when a thread becomes free and more messages may wait.
     """
 
     def __init__(self, concurrency: int, woken: threading.Event) -> None:
@@ -91,8 +91,7 @@ class Messages:
     def claim(self, most: int) -> list[Any]:
         """Claim at most `most` messages, the most urgent first."""
         ready = DBTaskResult.objects.ready()
-        # On SQLite, a transaction makes other writers wait. So look for messages first,
-        # and begin a transaction only if there are some.
+        # On SQLite, a transaction blocks other writers. Begin none without messages.
         if connection.vendor == "sqlite" and not ready.exists():
             return []
         with exclusive_transaction(ready.db):

@@ -25,8 +25,8 @@ SECONDS_BETWEEN_NOTIFICATIONS = 0.05
 class Wakeups(threading.Thread):
     """Thread that wakes other threads when a table has new work.
 
-    To wait for new work in a table, wait for the event that `subscribe` returns. On
-    SQLite, every change of the database sets the events of all tables.
+    `subscribe` returns an event that is set when a table has new work. On SQLite, every
+    change of the database sets the events of all tables.
     """
 
     def __init__(self, stopping: threading.Event) -> None:

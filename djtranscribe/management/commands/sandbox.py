@@ -1,8 +1,8 @@
 """Run a complete installation on this machine, without accounts at the vendors.
 
 The command starts stand-ins for Twilio and AssemblyAI, the web server and the worker.
-The web server and the worker run as usual. The settings TWILIO_API_URL and
-ASSEMBLYAI_API_URL make them send their requests to the stand-ins.
+The web server and the worker send their requests to the stand-ins, because of the
+settings TWILIO_API_URL and ASSEMBLYAI_API_URL.
 """
 
 import os

@@ -1,7 +1,7 @@
 """Run the worker: transcribe, notify, queue overdue work, delete what has expired.
 
-The rows of the database say what is left to do (transcription/tasks.py). So the sweep
-(worker/maintenance.py) finds the calls and transcripts that a dead worker has left.
+If a worker dies, the sweep (worker/maintenance.py) of another worker finds the
+unfinished calls and transcripts in the database.
 """
 
 import signal
@@ -80,8 +80,8 @@ class Command(BaseCommand):
 def helpers(wakeups: Wakeups, stopping: threading.Event) -> list[threading.Thread]:
     """Return the threads for work that is not in the queue.
 
-    Each kind of notification has its own thread. So a webhook receiver that hangs
-    delays neither e-mail nor transcripts.
+    Each kind of notification has its own thread: a webhook receiver that hangs must
+    not delay e-mails.
     """
     loops = [
         Loop(
