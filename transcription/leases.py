@@ -1,13 +1,13 @@
-"""Leases: which worker works on a row, until when, and how many workers the row killed.
+"""Leases: which worker works on a row, and until when.
 
 The rows are transcripts and notifications. Other models use only `unleased`.
 
-A worker may be killed during a step, for example because its machine runs out of
-memory. The column `kills` counts these workers:
+The column `kills` counts the workers that were killed during a step, for example
+because the machine ran out of memory:
 - When a worker takes the lease, it adds 1.
-- After a success or a final failure, it sets `kills` to 0.
-- After any other outcome, such as a retry, it subtracts its 1.
-- If it is killed, its 1 stays.
+- After a success or a final failure, the worker sets `kills` to 0.
+- After any other outcome, such as a retry, the worker subtracts its 1.
+- If the worker is killed, its 1 stays.
 """
 
 import threading
@@ -45,8 +45,8 @@ class LeaseLost(Exception):
 def unleased(now: datetime, lasts: timedelta) -> Q:
     """Return the condition that a row is not leased.
 
-    lasts: how long a lease lasts. A lease that ends later than now + lasts + CLOCK_SKEW
-    is ignored: the clock was set back after the lease began.
+    lasts: how long a lease lasts. If a lease ends too far in the future, the clock was
+    set back: ignore the lease.
     """
     longest = now + lasts + CLOCK_SKEW
     return Q(leased_until=None) | Q(leased_until__lte=now) | Q(leased_until__gt=longest)
@@ -73,9 +73,9 @@ def killed_workers_message(work: str) -> str:
 def hold_lease(row: Any) -> Iterator[None]:
     """Context manager for the work on a row that was just claimed.
 
-    The claim added 1 to the row's `kills`. After an exception (lease lost, database
-    down, Ctrl-C), subtract this 1, because this process is alive. If the process is
-    stopping, subtract it before the work begins (see `stop_counting_kills`).
+    The claim added 1 to the row's `kills`. Subtract this 1:
+    - after an exception, because this process is alive
+    - before the work, if this process is stopping (see `stop_counting_kills`)
     """
     _uncount()
     _held[row.lease] = row
@@ -92,11 +92,10 @@ def hold_lease(row: Any) -> Iterator[None]:
 
 
 def renew(row: Any, until: datetime) -> None:
-    """Extend the leases of `row` and of the other rows that this process works on.
+    """Extend the leases of `row` and of this process's other rows of the same model.
 
-    Only rows of the same model are extended. Skip a row if `keep_lease` was not called
-    for it since the last extension: its thread may hang. If a row has lost its lease,
-    set its `has_lost_lease`.
+    Skip a row if `keep_lease` was not called since the row's last extension: the row's
+    thread may hang. Set `has_lost_lease` of the rows that have lost their leases.
     """
     with _renewing:
         rows = {
@@ -116,9 +115,9 @@ def renew(row: Any, until: datetime) -> None:
 
 
 def stop_counting_kills() -> None:
-    """Undo the +1 in `kills` of all rows that this process works on.
+    """Subtract 1 from `kills` of all rows that this process works on.
 
-    The process is stopping. If it is killed from now on, its rows are not the cause.
+    This process is stopping. If it is killed now, the rows are not the cause.
     """
     _stopping.set()
     for lease in list(_held):
@@ -132,8 +131,7 @@ def _uncount(*extra: Any) -> None:
     for _ in range(len(_uncounted)):
         with suppress(IndexError):  # another thread has taken the row
             row = _uncounted.popleft()
-            # If `kills` is 1 and another worker holds the lease, this 1 is from that
-            # worker. Do not subtract it.
+            # Do not subtract the 1 of another worker that holds the lease now.
             ours = Q(kills__gt=1) | Q(lease=None) | Q(lease=row.lease)
             rows = type(row)._default_manager.filter(ours, pk=row.pk, kills__gt=0)
             try:

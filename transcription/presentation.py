@@ -38,8 +38,8 @@ def html_of(words: list[Word]) -> SafeString:
     """Return the words as HTML, each in a <span>."""
     if not words:
         return SafeString("")
-    # Escape all words in one call, which is faster than one call per word. "\n" marks
-    # the start of a word, and "\t" a space before it: no word contains these.
+    # One call of `escape` is faster than one per word. "\n" marks the start of a word,
+    # and "\t" a space before the word. No word contains these characters.
     marked = (f"{chr(9) if word.space else ''}\n{word.text}" for word in words)
     text = str(escape("".join(marked).lstrip()))
     text = text.replace("\t\n", "</span> <span>").replace("\n", "</span><span>")

@@ -31,10 +31,10 @@ def index_note(instance: Note, **kwargs: Any) -> None:
 def find_mistakes(instance: Transcript, origin: Any, **kwargs: Any) -> None:
     """Lock the transcript and find its mistakes (corrected words).
 
-    Django sends this signal for all rows before it deletes the first one. So all
+    Django sends this signal for all rows before it deletes the first row. So all
     transcripts are locked first, as `remove_from_counts` requires.
-    origin: the row or the queryset on which `delete` was called. Its new attribute
-    `removed_mistakes` is {transcript's primary key: mistakes}.
+    origin: the row or the queryset on which `delete` was called. Store the mistakes in
+    its attribute `removed_mistakes`: {transcript's primary key: mistakes}.
     """
     found = lock_and_find(instance)
     if found is not None:

@@ -15,8 +15,8 @@ from transcription.exports.formats import FORMATS
 from transcription.models import Export, Transcript
 from transcription.review.turns import turns_on_page
 
-# The page of a bulk export polls once a second. If there is no Export row after this
-# many polls, the page says that the download did not start.
+# The page of a bulk export polls once a second. After this many polls without an
+# Export row, the page says that the download did not start.
 POLLS_TO_BEGIN = 30
 
 
@@ -78,8 +78,7 @@ def print_view(request: HttpRequest, uuid: UUID) -> HttpResponse:
 def export_progress(request: HttpRequest, uuid: UUID) -> HttpResponse:
     """Show the progress of the page's newest download. The page polls every second.
 
-    asked (parameter): the number of polls so far. If no download begins, the page stops
-    polling after POLLS_TO_BEGIN polls.
+    asked (parameter): the number of polls so far, while no download has begun.
     ended (parameter): the primary key of the previous download's Export, or "". Show
     only a newer Export.
     """

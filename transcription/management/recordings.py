@@ -32,11 +32,10 @@ def new_recording(
 ) -> Iterator[Recording]:
     """Store audio as a new recording, then run the `with` block in a transaction.
 
-    The transaction begins after the audio is stored: on SQLite, a transaction blocks
-    all other writers, and a download may take hours. Until the audio is stored, the
-    recording is IN_PROGRESS, so that nothing else transcribes it. After an error, the
-    recording is deleted. If this process is killed, `cleanup.fail_interrupted` marks
-    the recording as failed.
+    Store the audio before the transaction: a download may take hours, and on SQLite a
+    transaction blocks all other writers. During the download, the recording is
+    IN_PROGRESS, so that nothing else transcribes it. After an error, delete the
+    recording.
     Raises audio.NotAudio, OSError.
     """
     recording = Recording.objects.create(

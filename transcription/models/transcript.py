@@ -20,8 +20,8 @@ from transcription.vocabulary.models import Vocabulary
 class Transcript(Work):
     """The words of one recording. A recording may have several transcripts."""
 
-    # Large columns that few pages need, for defer(*LARGE_COLUMNS). `words` is also
-    # large, but not in this list, because search results need it.
+    # Large columns that few pages need, for defer(*LARGE_COLUMNS). `words` is not here,
+    # because search results need this column.
     LARGE_COLUMNS = (
         *("search_text", "original_text", "request", "response"),
         "recording__peaks",
@@ -35,8 +35,7 @@ class Transcript(Work):
         on_delete=models.SET_NULL,
         verbose_name="keyword list",
     )
-    # The version of the keyword list that we sent to AssemblyAI. Null if nothing has
-    # been sent yet, or if the transcript has no keyword list.
+    # Version of the keyword list that was sent to AssemblyAI. Null if none was sent.
     vocabulary_version = models.PositiveIntegerField(null=True, editable=False)
     # The speech models to request. Null means those of the setting SPEECH_MODELS.
     speech_models = models.JSONField(null=True, editable=False)
@@ -47,7 +46,7 @@ class Transcript(Work):
     original_text = models.TextField(null=True, editable=False)
     # AssemblyAI's list of words, without people's corrections. Each word is an object
     # with text, start and end (ms), confidence (0 to 1), speaker and channel. Any of
-    # them may be missing or invalid, see transcription/words.py.
+    # these may be missing or invalid, see transcription/words.py.
     words = models.JSONField(default=list, blank=True)
     # The words of `text`, encoded for the search index by tokens.indexed. `save` and
     # the queryset's `update` keep this column up to date.
@@ -59,8 +58,7 @@ class Transcript(Work):
     # Who speaks on which channel: {"1": "ada", "2": "Bob Stone"}. Null if the recording
     # is not a conversation with two channels.
     channel_names = models.JSONField(null=True, editable=False)
-    # Number of the last Revision (transcription/review/models.py), or null if there is
-    # none.
+    # Number of the last Revision (transcription/review/models.py), or null.
     revision = models.PositiveIntegerField(null=True, editable=False)
     verified_at = models.DateTimeField(null=True, blank=True, editable=False)
     verified_by = models.ForeignKey(
@@ -72,8 +70,8 @@ class Transcript(Work):
         editable=False,
     )
 
-    # Expressions to sort by. Sort by confidence ascending (lowest first) and by length
-    # descending (longest first): then rows without a value come last.
+    # Expressions to sort by: confidence ascending, length descending. Rows without a
+    # value then come last.
     CONFIDENCE_ORDER = Coalesce("confidence", 2.0)
     LENGTH = Coalesce("audio_seconds", -1.0)
 

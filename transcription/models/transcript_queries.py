@@ -20,13 +20,13 @@ from transcription.tokens import indexed
 if TYPE_CHECKING:
     from transcription.models.transcript import Transcript
 
-# No transcript waits longer than this for its next step. If `next_attempt_at` is
-# further in the future, the clock was set back, so the transcript counts as due.
+# No transcript waits longer than this for its next step. A later `next_attempt_at`
+# means that the clock was set back: the transcript is due now.
 MAX_WAIT = timedelta(minutes=20)
 STUCK_AFTER = timedelta(minutes=15)
-# If this many workers died during a transcript's current step, the transcript is a
-# suspect. It may be innocent, because a worker runs several transcripts at once. Only
-# one suspect is leased at a time, so that a death counts for only one suspect.
+# A transcript is a suspect if this many workers died during its current step. But a
+# worker runs several transcripts at once: the cause may be another transcript. To find
+# the cause, only one suspect is leased at a time.
 SUSPECT_KILLS = 2
 
 
@@ -43,8 +43,8 @@ def claim_statement(
 ) -> Statement[Transcript]:
     """Return the UPDATE that claims a row. It leaves out suspects (SUSPECT_KILLS).
 
-    lease_seconds: the setting LEASE_SECONDS. Only `@cache` uses this parameter: the SQL
-    contains the setting, so each value needs its own statement.
+    lease_seconds: the setting LEASE_SECONDS, which is part of the SQL. This parameter
+    makes `@cache` keep one statement for each value.
     """
     field = model._meta.get_field
     now: Any = Parameter("now", field("leased_until"))
@@ -94,8 +94,8 @@ class TranscriptQuerySet(models.QuerySet["Transcript"]):
         `announced_at` is set just before a message (tasks.advance) is queued. It is
         None again when a worker has received the message.
         """
-        # An older message counts as lost: the process may have died after it set
-        # `announced_at` and before it queued the message.
+        # An older message counts as lost: the process may have died before it queued
+        # the message.
         oldest = now - timedelta(seconds=settings.RECOVER_SECONDS / 3)
         return self.exclude(announced_at__gt=oldest, announced_at__lte=now)
 
@@ -122,10 +122,10 @@ class TranscriptQuerySet(models.QuerySet["Transcript"]):
         return rows.exclude(unleased(now, timedelta(seconds=settings.LEASE_SECONDS)))
 
     def claim(self, pk: int) -> Transcript | None:
-        """Lease a row for LEASE_SECONDS and return it.
+        """Lease a row for LEASE_SECONDS and return it. Return None in these cases:
 
-        Return None if the row is finished, not due or leased already. Also return None
-        if the row is a suspect (see SUSPECT_KILLS) and another suspect is leased.
+        - The row is finished, not due or leased already.
+        - The row is a suspect (see SUSPECT_KILLS), and another suspect is leased.
         """
         now, lease, until = timezone.now(), uuid4(), self.model.lease_end()
         claim = claim_statement(self.model, settings.LEASE_SECONDS)

@@ -37,8 +37,8 @@ UPLOAD_LIFETIME = timedelta(hours=23)
 BACKOFF_SECONDS = (5, 900)
 # After this many failed attempts at one step (about a day), the transcript fails.
 MAX_ATTEMPTS = 100
-# Repeat failed jobs automatically until a transcript has had this many jobs. This limit
-# does not apply to jobs that failed because of our settings.
+# Repeat failed jobs until a transcript has had this many jobs. This limit does not
+# apply to jobs that failed because of our settings.
 MAX_JOBS = 4
 
 
@@ -88,8 +88,8 @@ class Work(models.Model):
     audio_url = models.TextField(blank=True)
     uploaded_at = models.DateTimeField(null=True, blank=True)
     request = models.JSONField("request sent to AssemblyAI", null=True, blank=True)
-    # Set just before we request a job. If this is set and `assemblyai_id` is null,
-    # AssemblyAI may have started a job, but we do not know its id.
+    # The time just before we request a job. If `assemblyai_id` stays null, AssemblyAI
+    # may have a job whose id we do not know.
     submitted_at = models.DateTimeField(null=True, blank=True)
     jobs = models.PositiveSmallIntegerField("jobs started", default=0)
     # When AssemblyAI first refused this transcript, probably because of our settings.
@@ -151,8 +151,7 @@ class Work(models.Model):
     @property
     def is_unread(self) -> bool:
         """Whether the job may have a result that we have not read."""
-        # Older versions of djtranscribe did not store the `response` of a failed job,
-        # but only an `error` that begins with "AssemblyAI: ".
+        # Older versions of djtranscribe stored only such an `error` for a failed job.
         is_known = self.response or self.error.startswith("AssemblyAI: ")
         return not self.is_finished or (self.is_failed and not is_known)
 
@@ -169,8 +168,7 @@ class Work(models.Model):
     def keep_lease(self) -> None:
         """Extend the lease during long work. Raises LeaseLost.
 
-        Call this often. It writes only if the last extension was more than a quarter of
-        LEASE_SECONDS ago.
+        Call this often: it writes at most once in a quarter of LEASE_SECONDS.
         """
         # time.monotonic(), because the system clock may be set back.
         self.worked_at = time.monotonic()
@@ -186,10 +184,10 @@ class Work(models.Model):
         return timezone.now() + timedelta(seconds=settings.LEASE_SECONDS)
 
     def store_if_leased(self, columns: dict[str, Any], **unchanged: Any) -> bool:
-        """Store the columns. Return False and store nothing if the row has changed.
+        """Store the columns if the row still has our lease.
 
-        The row has changed if it has another lease, or if a column in `unchanged` has
-        another value.
+        Return False if nothing was stored.
+        unchanged: other columns that must still have these values.
         """
         where = {"id": self.pk, "lease": self.lease, **unchanged}
         return update(type(self), where, with_search_text(columns)) > 0
@@ -204,11 +202,10 @@ class Work(models.Model):
     def release(self, wait: timedelta | None = timedelta(), **columns: Any) -> None:
         """Store the step's outcome and release the lease. Raises LeaseLost.
 
-        wait: time until the row is due for the next step. It is ignored if a webhook or
-        a person has made the row due during this step. None (only from `finish`): there
-        is no next step.
-        columns: the outcome. Without values for `attempts`, `error`, `error_class` and
-        `kills`, these are reset.
+        wait: the time until the next step, or None if there is no next step. A time is
+        ignored if a webhook or a person made the row due during this step.
+        columns: the outcome. By default, `attempts`, `error`, `error_class` and `kills`
+        are reset.
         """
         fresh = {"attempts": 0, "error": "", "error_class": "", "kills": 0}
         columns = {**fresh, **columns, "lease": None, "leased_until": None}
@@ -246,13 +243,12 @@ class Work(models.Model):
     def finish(self, status: Status, cost: Decimal = Decimal(), **columns: Any) -> None:
         """Store the final status, the cost and the notifications in one transaction.
 
-        cost: what AssemblyAI charges for the job. It is added to the recording's
+        cost: AssemblyAI's charge for the job. Add it to the recording's
         `transcription_cost`.
         If the lease is lost, raises LeaseLost and stores nothing.
         """
         now = timezone.now()
-        # `release` clears an old error only in the database. Clear it in this object,
-        # too, because the notifications copy the error from here.
+        # Clear an old error in this object, too: notifications copy the object's error.
         columns = {"error": "", "error_class": "", **columns}
         columns |= {"status": status, "finished_at": now}
         if not cost and not Notification.enabled_kinds():
@@ -295,8 +291,8 @@ class Work(models.Model):
         """Postpone the step: a vendor refuses our account or settings, or is busy.
 
         This does not count as a failed attempt.
-        seconds: how long a busy vendor asked us to wait. The wait is at least 5 s
-        (BACKOFF_SECONDS) and at most MAX_WAIT. None: the wait is PROBE_INTERVAL.
+        seconds: the wait that a busy vendor asked for. None means PROBE_INTERVAL. We
+        wait at least 5 s (BACKOFF_SECONDS) and at most MAX_WAIT.
         """
         wait = timedelta(seconds=max(seconds, BACKOFF_SECONDS[0])) if seconds else None
         self.release(

@@ -1,7 +1,7 @@
 """What notifications say: the body of a webhook and the text of an e-mail.
 
-They leave out the transcript's text and the phone number. Only users with a login may
-see these, and e-mail is not confidential.
+They leave out the transcript's text and the phone number: only users with a login may
+see those.
 """
 
 from __future__ import annotations
@@ -23,8 +23,10 @@ if TYPE_CHECKING:
     from caller.models import Call
     from transcription.models import Notification, Transcript
 
-# Remove from error messages: URLs (they may open the audio), digits that may be a phone
-# number, and NUL (PostgreSQL cannot store it). \w+ would be slow on a long word.
+# What to remove from error messages:
+# - URLs, because they may open the audio. \w+ would be slow on a long word.
+# - digits that may be a phone number
+# - NUL, because PostgreSQL cannot store it
 PRIVATE = re.compile(r"\w{1,20}://\S+|\+?\d[\d ().-]{5,}\d|\0")
 
 

@@ -1,8 +1,8 @@
 """Delivery of notifications about transcripts, by webhook and by e-mail.
 
-Notifications do not use the queue of the transcripts. Each kind has its own thread
-(djtranscribe/management/commands/worker.py), so that a receiver that hangs does not
-delay transcripts. The Notification rows are the queue.
+The Notification rows are the queue. The worker has a thread for each kind (see
+djtranscribe/management/commands/worker.py). So a receiver that hangs does not delay
+transcripts.
 """
 
 import logging
@@ -43,8 +43,7 @@ def deliver(kind: str, stopping: Callable[[], bool] = lambda: False) -> int:
 def attempt(notification: Notification) -> None:
     """Send a notification and store the outcome. Do not call this in a transaction.
 
-    Raises LeaseLost if the outcome was not stored, for example because another worker
-    has claimed the notification. Also raises database errors.
+    Raises LeaseLost if the outcome was not stored. Also raises database errors.
     """
     name = f"notification={notification.uuid} kind={notification.kind}"
     try:

@@ -29,8 +29,8 @@ MAX_ATTEMPTS = len(WAITS_SECONDS) + 1
 MAX_WAIT = timedelta(days=1)
 # A lease must be longer than any attempt: an e-mail can take 60 s, a webhook 15 s.
 LEASE = timedelta(minutes=3)
-# A webhook about a correction waits this long, so that further corrections of the same
-# transcript need no webhook of their own.
+# A webhook about a correction waits this long. During the wait, further corrections of
+# the same transcript need no new webhook.
 CORRECTIONS_PAUSE = timedelta(minutes=1)
 # Large columns that no notification needs.
 LARGE_COLUMNS = [
@@ -131,8 +131,7 @@ class Notification(models.Model):
     """A message that a transcript is finished or was reviewed, and its delivery.
 
     The row is created in the transaction that changes the transcript. delivery.py sends
-    the message. The row stays for a while as a log, even if retention deletes the
-    transcript.
+    the message. The row stays for a while as a log, even if the transcript is deleted.
     """
 
     class Kind(models.TextChoices):
@@ -219,20 +218,19 @@ class Notification(models.Model):
     def mark_sent(self, answer: str) -> bool:
         """Store a success, even if this worker has lost the lease.
 
-        Otherwise another worker would send the same message again.
+        So no other worker sends the message again.
         """
         unsent = Notification.objects.filter(pk=self.pk, state=self.State.PENDING)
         return self._release(
             unsent, state=self.State.SENT, answer=answer, sent_at=timezone.now()
         )
 
-    # If another worker holds the lease now, `retry_later` and `give_up` store nothing
-    # and return False.
+    # Without the lease, `retry_later` and `give_up` store nothing and return False.
 
     def retry_later(self, error: VendorError) -> bool:
         """Schedule a retry, or give up after MAX_ATTEMPTS failures (about a day)."""
-        # Subtract the attempts that killed a worker: leases.MAX_KILLS limits those.
-        # `kills` also contains 1 for this worker, which is alive.
+        # Do not count attempts that killed a worker (see leases.MAX_KILLS). `kills`
+        # includes 1 for this worker, which is alive.
         failures = max(self.attempts - max(self.kills - 1, 0), 1)
         if failures >= MAX_ATTEMPTS:
             reason = f"Given up after {failures} attempts. {error.message}"
@@ -253,7 +251,7 @@ class Notification(models.Model):
     def send_again(self) -> bool:
         """Queue the message again, even if it was sent. Its UUID stays the same.
 
-        Return False if a worker is sending it now, or if the row was deleted.
+        Return False if a worker is sending the message now, or if the row was deleted.
         """
         now = timezone.now()
         idle = Notification.objects.filter(unleased(now, LEASE), pk=self.pk)
@@ -277,8 +275,9 @@ class Notification(models.Model):
 def is_awaited(transcript: Transcript) -> bool:
     """Return whether an operator with an e-mail address waits for this transcript.
 
-    Nobody waits for old recordings, which `reconcile --all` imports at low priority.
-    And nobody waits if the recording already has another completed transcript.
+    Nobody waits:
+    - for an old recording (`reconcile --all` imports these with a negative priority)
+    - if the recording already has another completed transcript
     """
     call = transcript.recording.call
     operator = call.requested_by if call and transcript.priority >= 0 else None

@@ -133,10 +133,9 @@ def error_for(answer: requests.Response) -> WebhookError:
 
 
 def parse_retry_after(value: str | None) -> float | None:
-    """Return the seconds to wait from a Retry-After header.
+    """Return the seconds to wait from a Retry-After header, or None.
 
-    The header has a number of seconds or an HTTP date, which is always in UTC. Return
-    None if it is missing or has neither.
+    A valid header has a number of seconds or an HTTP date. HTTP dates are in UTC.
     """
     seconds = retry_after_seconds(value)
     if seconds is not None or not value:

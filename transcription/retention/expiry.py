@@ -26,10 +26,10 @@ from transcription.vocabulary import past_transcripts
 
 logger = logging.getLogger(__name__)
 
-# `delete_slice` deletes at most this many rows. A worker that is told to stop finishes
-# its slice first, so a slice must be short.
+# `delete_slice` deletes at most this many rows. A slice must be short, because a worker
+# finishes its slice before it stops.
 SLICE_SIZE = 25
-# If more than this many rows of a kind (audio, texts or notes) cannot be deleted, the
+# After more than this many rows of a kind (audio, texts or notes) have failed, a
 # Deletion skips the rest of this kind.
 MAX_SKIPPED = 100
 DAILY_INTERVAL = timedelta(days=1)
@@ -89,8 +89,7 @@ def delete_audio(recording: Recording) -> dict[str, int]:
 def delete_text(transcript: Transcript) -> dict[str, int]:
     """Delete a transcript at AssemblyAI, then our row. Raises AssemblyAIError.
 
-    The row stays if somebody has retried the transcript meanwhile. We pay for the new
-    job, and its text will be stored in this row.
+    If somebody has retried the transcript meanwhile, keep the row for the new text.
     """
     jobs = delete_job(transcript)
     with transaction.atomic():
@@ -164,14 +163,12 @@ def delete_slice(deletion: Deletion) -> bool:
     - A row that cannot be deleted waits for the next Deletion.
     - After MAX_FAILURES failures (see `count_failures`), the other rows of the same
       kind (audio, texts or notes) wait for the next `tasks.sweep`.
-    - A Deletion that is older than a day ends instead of waiting for a sweep. The next
-      Deletion tries the remaining rows.
+    - After a day, the Deletion ends instead. The next Deletion tries these rows.
 
     Raises LeaseLost.
     """
     overwrite_deleted()
-    # If the clock was wrong, `begun_at` may be in the future. Delete only what is due
-    # now.
+    # Delete only what is due now. A wrong clock may have set `begun_at` to the future.
     until = min(deletion.begun_at, timezone.now())
     for name, kind in KINDS.items():
         state = deletion.position.setdefault(name, {"skipped": [], "is_over": False})

@@ -10,8 +10,8 @@ from django.utils import timezone
 
 from transcription.leases import LeaseLost, unleased
 
-# A worker leases a deletion for a slice of the work, and extends the lease after each
-# row. If the lease is not extended for this long, the worker has probably died.
+# A worker extends its lease of a deletion after each row. If the lease was not extended
+# for this long, the worker has probably died.
 LEASE = timedelta(minutes=5)
 # The keys of Deletion.counts, in the order in which they are shown.
 COUNT_KEYS = (
@@ -20,7 +20,7 @@ COUNT_KEYS = (
     *("contacts", "numbers of contacts", "entries on the do-not-call list"),
 )
 # A key of Deletion.position. The value is a list of days. On these days, AssemblyAI may
-# have created jobs, but we did not get their IDs, so we cannot delete them.
+# have created jobs that we cannot delete, because we did not get their IDs.
 LOST_JOBS = "lost jobs"
 # The columns that `store_or_raise` always saves.
 PROGRESS = ("counts", "problem", "position")
@@ -48,8 +48,8 @@ class DeletionQuerySet(models.QuerySet["Deletion"]):
 class Deletion(models.Model):
     """A permanent deletion of our data and of data at vendors: what, when and why.
 
-    The row also has the progress, so that another worker can continue. When the
-    deletion is finished, the row does not identify the erased person any more.
+    The row also has the progress, so that another worker can continue. A finished
+    deletion does not identify the erased person.
     """
 
     class Reason(models.TextChoices):
@@ -137,7 +137,7 @@ class Deletion(models.Model):
         """Store the progress and these columns.
 
         If another worker has leased the deletion meanwhile, raises LeaseLost and stores
-        nothing: otherwise we would overwrite that worker's progress.
+        nothing.
         """
         progress = {name: getattr(self, name) for name in PROGRESS}
         ours = Deletion.objects.filter(pk=self.pk, leased_until=self.leased_until)

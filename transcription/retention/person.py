@@ -1,9 +1,11 @@
 """Erase the data of a person: delete everything about their phone numbers.
 
 `erase_slice` deletes one call: at Twilio, then at AssemblyAI, then in our database. A
-round tries each call once, and skips a call that cannot be deleted yet. If it skipped a
-call, retention.tasks.sweep starts a new round within an hour. After MAX_FAILURES errors
-in a row, a vendor seems to be down: the round pauses until the next sweep.
+round tries each call once:
+- If a call could not be deleted, retention.tasks.sweep starts a new round within an
+  hour.
+- After MAX_FAILURES errors in a row, a vendor seems to be down: the round pauses until
+  the next sweep.
 """
 
 import json
@@ -66,8 +68,8 @@ def summary(numbers: Collection[str]) -> dict[str, int]:
 def erase_slice(deletion: Deletion) -> bool:
     """Erase the next call of the round (see the module docstring).
 
-    If the round has tried all calls, end the round. If all calls are erased, also erase
-    the person's other data and finish the deletion.
+    After the last call, end the round. If all calls are erased, also erase the person's
+    other data and finish the deletion.
     Return whether to continue at once. Raises LeaseLost.
     """
     overwrite_deleted()
@@ -164,8 +166,8 @@ def erase_call(call: Call, deletion: Deletion) -> str:
             record_lost_job(row, deletion)
         notes = locked.notes.count()
         locked.delete()
-        # Store the SIDs in the same transaction: if this worker dies before the files
-        # are deleted, `delete_remaining_files` finds the files by their SIDs.
+        # Store the SIDs in the same transaction: `delete_remaining_files` needs them if
+        # this worker dies before the files are deleted.
         deletion.position["sids"] += sids
         deletion.add(
             {
@@ -186,14 +188,13 @@ def erase_call(call: Call, deletion: Deletion) -> str:
 def delete_remaining_files(deletion: Deletion) -> None:
     """Delete files of erased recordings that are still stored. Raises OSError.
 
-    This lists all files of the storage, maybe a million. So call it only once, after
-    all calls are erased.
+    Call this only once, after all calls are erased: it lists all files of the storage.
     """
     try:
         cleanup.delete_all_of(deletion.position["sids"])
     except FileNotFoundError:
-        # The audio folder is missing. If an erased recording had audio, the storage is
-        # probably not mounted: raise the error, so that the next round retries.
+        # The audio folder is missing. If there was audio, the storage is probably not
+        # mounted. The next round retries.
         if deletion.counts.get("audio files"):
             raise
 
@@ -210,8 +211,8 @@ def erase_at_twilio(deletion: Deletion) -> str:
                 reason = CALL_NOT_ENDED
                 continue
             try:
-                # If <Dial> made this call, delete its parent call, which has the
-                # recording. delete_call then deletes this call, too.
+                # A call made by <Dial> has a parent call, which has the recording.
+                # delete_call deletes the parent call and this call.
                 twilio_client.delete_call(state.parent_sid or state.sid)
             except VendorError as error:
                 failures = count_failures(failures, error)
@@ -226,12 +227,13 @@ def erase_at_twilio(deletion: Deletion) -> str:
 
 
 def erase_rest(deletion: Deletion) -> None:
-    """Delete all other data about these numbers.
+    """Delete all other data about these numbers. Raises LeaseLost.
 
-    That is: numbers of contacts, contacts without other numbers, webhook deliveries,
-    texts in the admin site's log, and entries on the do-not-call list (unless
-    `keeps_do_not_call` is set). Also delete batches of corrections that have no
-    transcripts any more. Raises LeaseLost.
+    - numbers of contacts, and contacts without other numbers
+    - webhook deliveries
+    - texts in the admin site's log
+    - entries on the do-not-call list, unless `keeps_do_not_call` is set
+    - batches of corrections that have no transcripts any more
     """
     numbers = deletion.numbers
     with transaction.atomic():

@@ -35,7 +35,7 @@ def run_slice(pk: int) -> bool:
 def delete(pk: int) -> None:
     """Delete the next slice. Queue this task again if another slice can follow at once.
 
-    If the queue loses this task, `sweep` queues it again within an hour.
+    If the queue loses this task, `sweep` queues the task again within an hour.
     """
     if run_slice(pk):
         delete.enqueue(pk)

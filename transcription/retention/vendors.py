@@ -25,9 +25,9 @@ def delete_job(transcript: Transcript) -> int:
 
 
 def record_lost_job(transcript: Transcript, deletion: Deletion) -> None:
-    """Record the day of the request if AssemblyAI may have a job that we cannot delete.
+    """Record the day of the request if the response with the job's ID was lost.
 
-    We cannot delete a job if the response with its ID was lost.
+    Without the ID, we cannot delete the job at AssemblyAI.
     """
     if transcript.submitted_at and not transcript.assemblyai_id:
         day = date_format(timezone.localdate(transcript.submitted_at))
@@ -38,9 +38,9 @@ def count_failures(before: int, error: VendorError | OSError) -> int:
     """Return the number of errors in a row, including this error.
 
     before: the number without this error.
-    If the cause is our account, such as a wrong API key, return MAX_FAILURES: the next
-    requests would fail, too. If the cause is one row or file, return 0: others may
-    succeed.
+    - If the cause is our account, such as a wrong API key, return MAX_FAILURES: the
+      next requests would fail, too.
+    - If the cause is one row or file, return 0: other rows may succeed.
     """
     if isinstance(error, OSError) or (error.permanent and not error.account):
         return 0

@@ -106,10 +106,9 @@ def _interval(
 ) -> Interval | None:
     """Return a percentage with its confidence interval, or None if `whole` is 0.
 
-    part, whole: sums over all scores, such as the wrong words and all words. They give
-    the percentage.
-    parts, wholes: the same numbers for each of the newest scores. They give the
-    interval.
+    part, whole: for the percentage. Sums over all scores, such as wrong words and all
+    words.
+    parts, wholes: for the interval. The same numbers for each of the newest scores.
     """
     if not whole:
         return None
@@ -123,8 +122,8 @@ def _interval(
     if not shares:
         return Interval(share, share, share)
     cut = len(shares) // 40
-    # `share` comes from all scores, but `shares` only from the newest. Make sure that
-    # the interval contains `share`.
+    # The interval must contain `share`. But `share` comes from all scores, and `shares`
+    # only from the newest.
     return Interval(share, min(share, shares[cut]), max(share, shares[-1 - cut]))
 
 

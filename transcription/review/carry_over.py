@@ -63,8 +63,8 @@ class CarryOver(NamedTuple):
 def carry_over_and_score(transcript: Transcript) -> None:
     """Carry corrections over to a new transcript, and score its recording.
 
-    Errors are only logged, because they must not lose the new text, which we pay for.
-    But OperationalError (the database is busy or down) is raised: the step is retried.
+    - OperationalError (the database is busy or down) is raised: the step is retried.
+    - Other errors are only logged: we must store the new text, because we pay for it.
     """
     with _only_log_errors(transcript, "corrections_not_carried_over"):
         carry_over(Transcript.objects.get(pk=transcript.pk))
@@ -102,13 +102,14 @@ def carry_over(transcript: Transcript) -> None:
 def unplaced_changes(transcript: Transcript) -> list[OpenChange]:
     """Return the older transcripts' corrections that a person must check.
 
-    Leave out a correction in two cases: the new transcript has a live correction at the
-    same place, or the old correction only confirms words and does not change them.
+    Leave out a correction in two cases:
+    - The new transcript has a live correction at the same place.
+    - The old correction only confirms words and does not change them.
     """
     new = original_of(transcript)
     found = place_older_changes(transcript, new)
     # `carried` may have corrections that are not saved, for example after an undo. The
-    # saved corrections are in `live`, so they are left out below.
+    # saved corrections are in `live` and are left out below.
     unsure = [*found.open, *(_open(change, change, new) for change in found.carried)]
     live = live_changes(transcript)
     return [
@@ -121,8 +122,8 @@ def unplaced_changes(transcript: Transcript) -> list[OpenChange]:
 def place_older_changes(transcript: Transcript, new: list[Word]) -> CarryOver:
     """Find the places of the live corrections of all older transcripts.
 
-    At each place, a correction of a newer transcript hides those of older transcripts,
-    unless it is uncertain itself (`open`).
+    At each place, a correction of a newer transcript hides those of older transcripts.
+    But an `open` correction does not hide them.
     new: the original words of `transcript`.
     """
     older = transcript.siblings().filter(pk__lt=transcript.pk)
@@ -162,9 +163,10 @@ def _overlapped(place: Change, others: list[Change]) -> list[Change]:
 def place_changes(old: list[Word], changes: list[Change], new: list[Word]) -> CarryOver:
     """Find the place of each change in the new words.
 
-    A place is certain if both transcripts have the same word just before it and the
-    same word just after it. A change with an uncertain place is `open`. A change is
-    also `open` if the new text at its place is neither the old nor the corrected text.
+    A place is certain if both transcripts have the same word just before the place, and
+    the same word just after the place. A change is `open` in two cases:
+    - Its place is uncertain.
+    - The new text at its place is neither the old nor the corrected text.
     """
     old_texts = [bare_word(word.text) for word in old]
     new_texts = [bare_word(word.text) for word in new]
@@ -187,8 +189,7 @@ def place_changes(old: list[Word], changes: list[Change], new: list[Word]) -> Ca
             result.carried.append(here._replace(correction=0))
         else:
             if here.first == here.last:
-                # The new text has no word here, so use the words before and after. When
-                # one of them is corrected, `unplaced_changes` leaves out this change.
+                # The new text has no word here, so use the words before and after.
                 here = here._replace(first=here.first - 1, last=here.last + 1)
             result.open.append(_open(change, here, old))
     return result

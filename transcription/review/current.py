@@ -18,7 +18,7 @@ class Change(NamedTuple):
     """The new text of a range of original words.
 
     first, last: indexes of original words, `last` excluded.
-    after: the new text. If it is empty, the words are removed.
+    after: the new text, or "" to remove the words.
     correction: primary key of the Correction, or 0 if the change is not saved.
     """
 
@@ -31,8 +31,8 @@ class Change(NamedTuple):
 def words_of(transcript: Transcript) -> list[Word]:
     """Return the current words of a transcript.
 
-    Return [] if the transcript has no revision and AssemblyAI's list of words is
-    missing or empty. Makes three queries if the transcript has a revision.
+    Without a revision, return AssemblyAI's list of words, which may be empty. Makes
+    three queries if the transcript has a revision.
     """
     return words_of_each([transcript])[transcript.pk]
 
@@ -122,11 +122,10 @@ def apply_changes(
 ) -> list[Word]:
     """Return the words with the changes applied.
 
-    The times of new words come from the words that they replace, see `_time_range`.
+    For the times of new words, see `_time_range`.
 
     changes: in the order of the text, without overlaps.
-    seconds: the length of the audio, or 0 if it is unknown. This length is used only if
-    `words` is empty.
+    seconds: the length of the audio, or 0 if unknown. Used only if `words` is empty.
     """
     result: list[Word] = []
     at = 0
@@ -193,10 +192,10 @@ def _changed_words(words: list[Word], change: Change, seconds: float) -> Iterato
 def _time_range(words: list[Word], first: int, last: int) -> tuple[int, int]:
     """Return the time for new words, as (start, end) in ms.
 
-    - If they replace words[first:last]: the time of these words.
-    - If they are only added: the gap between the word before and the word after.
-    - If there is no gap: the second half of the word before. If there is no word
-      before: the first half of the first word.
+    - New words replace words[first:last]: the time of these words.
+    - New words are only added: the gap between the word before and the word after.
+    - There is no gap: the second half of the word before.
+    - There is no gap and no word before: the first half of the first word.
     """
     if first < last:
         return words[first].start, max(words[last - 1].end, words[first].start)
@@ -215,8 +214,8 @@ def _middle(word: Word) -> int:
 def _spread_times(texts: list[str], begin: int, end: int) -> Iterator[tuple[int, int]]:
     """Yield (start, end) in ms for each text.
 
-    Each text gets a part of the time from `begin` to `end`, in proportion to the number
-    of its letters. The part is at least 1 ms.
+    Divide the time from `begin` to `end` in proportion to the numbers of letters. Each
+    text gets at least 1 ms.
     """
     letters = [0, *accumulate(map(len, texts))]
     for sofar, until in pairwise(letters):

@@ -1,7 +1,7 @@
 """Save what people change in a transcript, as revisions (see review/models.py).
 
 `save`, `undo`, `redo`, `name_speakers`, `verify` and `reopen` use one transaction each.
-Each of them stores everything, or raises Refused or Conflict and stores nothing.
+If a function raises Refused or Conflict, nothing is stored.
 """
 
 from collections.abc import Iterable
@@ -64,8 +64,8 @@ def save(
     author: an account. None for a carry-over, or if the account was deleted.
     started_from: the number of the revision that the author saw, or 0 for none. Raises
     Conflict if the same words have a newer correction by somebody else.
-    client_key: a repeated request has the same key. If a revision of this transcript
-    has this key already, return that revision and save nothing.
+    client_key: a repeated request has the same key. If the transcript has a revision
+    with this key, return that revision and save nothing.
     """
     with transaction.atomic():
         row = lock_transcript(transcript)
@@ -79,8 +79,8 @@ def save(
         refuse_overwriting(row, author, started_from, overlapping(now, changes))
         refuse_partial_overlap(changes, overlapping(now, changes))
         present = [current_text(pieces, now, change) for change in changes]
-        # A change that keeps the present text marks words as right. Do not check its
-        # text: AssemblyAI may have written characters that a person may not type.
+        # Do not check unchanged texts: AssemblyAI may have written characters that a
+        # person may not type.
         texts = [
             before if change.after == before else clean_text(change.after)
             for change, before in zip(changes, present, strict=True)
@@ -163,8 +163,8 @@ def name_speakers(
 
     names: {name in the original words: the new name}. A speaker without a new name gets
     the original name.
-    started_from: the number of the revision that the author saw. Raises Conflict if a
-    later revision named the speakers. With None, this is not checked.
+    started_from: the number of the revision that the author saw, or None for no check.
+    Raises Conflict if a later revision named the speakers.
     """
     with transaction.atomic():
         row = lock_transcript(transcript)
@@ -190,7 +190,7 @@ def name_speakers(
 def last_to_undo(transcript: Transcript, author: Any) -> Revision | None:
     """Return the author's last edit that is not undone, or None.
 
-    Leave out edits that belong to a Batch, which is undone as a whole.
+    Leave out edits of a Batch: a Batch is undone as a whole.
     """
     edits = transcript.revisions.filter(kind__in=EDITS, is_undone=False)
     return edits.filter(author=author, batch=None).order_by("number").last()
@@ -199,7 +199,7 @@ def last_to_undo(transcript: Transcript, author: Any) -> Revision | None:
 def last_to_redo(transcript: Transcript, author: Any) -> Revision | None:
     """Return the edit that the author undid last, or None.
 
-    Leave out edits that were redone since then, and edits that belong to a Batch.
+    Leave out edits that were redone, and edits of a Batch.
     """
     undone = transcript.revisions.filter(kind=Kind.UNDO, target__is_undone=True)
     undone = undone.filter(author=author, target__batch=None)
@@ -212,8 +212,8 @@ def verify(
 ) -> Revision:
     """Mark the text as correct, and lock the transcript against changes.
 
-    started_from: the number of the revision that the author saw. If this is not the
-    last revision, Conflict is raised. None: verify the text as it is now.
+    started_from: the number of the revision that the author saw, or None for no check.
+    Raises Conflict if this is not the last revision.
     """
     with transaction.atomic():
         row = lock_transcript(transcript)

@@ -1,7 +1,7 @@
 """Count repeated corrections, and suggest them for keyword lists.
 
-Nothing is added to a list automatically. Automatic learning would fill the lists with
-common words, and AssemblyAI would then write these words where nobody said them.
+Nothing is added to a list automatically: common words would soon fill the lists.
+AssemblyAI would then write these words where nobody said them.
 """
 
 from collections import Counter
@@ -21,8 +21,8 @@ from transcription.words import bare_word, outer_punctuation
 # Ignore corrections with more words or characters: most of them rewrite sentences.
 MAX_WORDS = 4
 MAX_LENGTH = 200
-# Two texts are alike if their spellings are similar (at least MIN_SIMILARITY) or if
-# their sounds are similar (at least MIN_SOUND_SIMILARITY). 100 means equal.
+# Two texts are alike if their spellings or their sounds are at least this similar. 100
+# means equal.
 MIN_SIMILARITY, MIN_SOUND_SIMILARITY = 50, 60
 # Map consonants that sound alike on a telephone to one letter. Remove vowels, `h`,
 # `w`, apostrophes and spaces.
@@ -62,7 +62,7 @@ def update_counts(before: set[tuple[str, str]], now: set[tuple[str, str]]) -> No
     before, now: the mistakes in this transcript. Call this in the transaction that
     saves the correction.
     """
-    # Sorted, so that two transactions that change the same mistakes do not deadlock.
+    # Sorted: all transactions use the same order, so that they do not deadlock.
     for heard, corrected in sorted(before ^ now):
         rows = Mistake.objects.filter(heard=heard, corrected=corrected)
         if (heard, corrected) in before:
@@ -86,9 +86,9 @@ def lock_and_find(row: Transcript) -> set[tuple[str, str]] | None:
 def remove_from_counts(removed: Iterable[set[tuple[str, str]]]) -> None:
     """Subtract deleted transcripts from the counts. Delete mistakes with the count 0.
 
-    removed: the result of `lock_and_find` for each of the transcripts.
-    Call this only once in a transaction, after all of its transcripts are locked.
-    Otherwise, two transactions may deadlock.
+    removed: the result of `lock_and_find` for each transcript.
+    To avoid deadlocks, lock all transcripts first, and call this only once in a
+    transaction.
     """
     counts = Counter(chain.from_iterable(removed))
     for (heard, corrected), number in sorted(counts.items()):
@@ -132,9 +132,9 @@ def added_to_lists(limit: int = 50) -> list[Mistake]:
 
 
 def is_insertion_or_removal(row: Mistake) -> bool:
-    """Return whether one text contains the other one, as in `Smith` and `Mr Smith`.
+    """Return whether one text contains the other text, as in `Smith` and `Mr Smith`.
 
-    A keyword does not help then: AssemblyAI has already heard `Smith`.
+    A keyword would not help, because AssemblyAI has already heard `Smith`.
     """
     heard, written = (
         f" {' '.join(map(bare_word, text.split()))} "

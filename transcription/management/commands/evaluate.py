@@ -191,8 +191,8 @@ def find_transcript(
 ) -> Transcript | None:
     """Return the newest transcript with this audio, keyword list and models, or None.
 
-    The transcript may be unfinished, but not failed. Its `vocabulary_version` is None
-    until the list is sent.
+    Leave out failed transcripts. `vocabulary_version` is None until the keyword list is
+    sent.
     """
     digest = hashlib.sha256(pair.audio.read_bytes()).hexdigest()
     version = words.version if words else None
