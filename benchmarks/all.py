@@ -1,9 +1,9 @@
-"""Run every benchmark, one after the other, at a size that takes minutes.
+"""Run the named benchmarks, or all of them in less than 30 minutes.
 
     python -m benchmarks.all [NAME ...]
 
-Without names, runs all, in less than 30 minutes. Prints what each benchmark prints,
-then how long each took and whether it met its goals. Exits with 1 if one did not.
+Prints the output of each benchmark. Then prints how long each benchmark took, and
+whether its goals were met. Exits with 1 if a goal was missed.
 """
 
 import argparse

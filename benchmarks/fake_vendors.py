@@ -1,12 +1,11 @@
-"""Fast fake APIs of both vendors for the benchmarks, without a speech recogniser.
+"""Fast fake APIs of Twilio and AssemblyAI for the benchmarks.
 
-`sandbox/` has the faithful simulators. Here, the "audio" of a recording contains its
-SID, and the text of its transcript is `said <SID>`. So a benchmark notices a transcript
-that has the text of another recording.
+Nothing recognises speech here. The "audio" of a recording contains the recording's SID,
+and the transcript is `said <SID>`. So a benchmark notices a wrong transcript.
 
-Prints its port. GET /_counts returns how many jobs it has, and how many requests
-of each kind it got. Arguments: the seconds that each response of AssemblyAI takes, and
-the megabytes of each recording.
+Prints its port. GET /_counts returns the number of jobs, and of requests of each kind.
+Arguments: the seconds that each response of AssemblyAI takes, and the megabytes of each
+recording.
 """
 
 import asyncio

@@ -3,13 +3,18 @@
     python -m benchmarks.lists 1000000
 
 Creates a new database on the server of CI_DATABASE_URL, and fills it with this many
-calls and transcripts. Requests each list as a supervisor: first, middle and last page,
-each order, each choice of a filter, each kind of search. Then requests other pages,
-such as a call, Costs and searches. Prints the medians and drops the database. Exits
-with 1 if a median misses its goal.
+calls and transcripts. Requests pages such as a call, Costs and searches. Then requests
+these pages of each list, as a supervisor:
 
-With --pairs, combines each choice of a filter with each order, and prints the page of a
-list only if it misses the goal.
+- the first, a middle and the last page,
+- each order,
+- each choice of a filter,
+- each kind of search.
+
+Prints the medians and drops the database. Exits with 1 if a median misses its goal.
+
+With --pairs, requests each choice of a filter in each order, and prints only the pages
+of lists that miss the goal.
 """
 
 import argparse
@@ -25,12 +30,12 @@ from benchmarks.search import texts
 from benchmarks.site import a_database, django_on
 
 GOAL_MS = 150
-# Suffix of a query that means: request the last page. The number of that page is only
-# known after a request for the first page.
+# Suffix of a query that means: request the last page. `measure` learns the number of
+# the last page from the first page.
 LAST = "&last"
 
-# SQL that fills each table. Numbers are from four countries, one of them rare. Most
-# calls are answered. Eight operators dial often, a ninth rarely. Later ids are newer.
+# SQL that fills each table. One of the four countries is rare, and so is one of the
+# nine operators. Later ids are newer.
 FILL = {
     "calls": """
         INSERT INTO caller_call (
@@ -236,7 +241,7 @@ def supervisor() -> Any:
 def questions(name: str, browser: Any, pairs: bool) -> Iterator[tuple[str, str]]:
     """Yield (label, query string) of each page to request from a list.
 
-    pairs: combine each choice of a filter with each order. Without `pairs`, also yield
+    pairs: yield each choice of a filter in each order. If False, yield the first and
     the last page of each choice.
     """
     page = browser.get(LISTS[name]).context_data["cl"]

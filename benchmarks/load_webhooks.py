@@ -1,10 +1,10 @@
-"""Send a minute of webhooks for 5,000 calls, doubled and shuffled. Kill two workers.
+"""Send each webhook of 5,000 calls twice, within a minute, and kill two workers.
 
     python -m benchmarks.load_webhooks [--calls 5000] [--seconds 60]
 
 gunicorn, PostgreSQL and two workers run on this machine, with fake_vendors.py as the
-vendors. Prints the CPU time of a call, in all our processes. Exits with 2 if a
-transcript was lost, wrong, or paid twice, and with 1 if a call takes too much CPU time.
+vendors. Prints the CPU time per call of all our processes. Exits with 2 if a transcript
+was lost, wrong, or paid twice. Exits with 1 if a call takes too much CPU time.
 """
 
 import argparse

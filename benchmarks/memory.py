@@ -2,10 +2,10 @@
 
     python -m benchmarks.memory [--megabytes 200] [--at-once 32] [--rounds 3] [--idle 3]
 
-Gives a worker one recording of 200 MB, then 32 of them, on PostgreSQL with
-fake_vendors.py. Prints the worker's peak memory minus its idle memory. For one
-recording, also compares the worker's time with `curl | curl`, which uploads while it
-downloads. Exits with 1 if a goal is missed. Needs curl.
+A worker gets one recording of 200 MB, then 32 such recordings, with PostgreSQL and
+fake_vendors.py. Prints the worker's peak memory minus its idle memory. Compares the
+time for one recording with `curl | curl`, which uploads during the download. Exits with
+1 if a goal is missed. Needs curl.
 """
 
 import argparse

@@ -1,8 +1,7 @@
 """The smallest app that accepts Twilio's webhooks with this product's guarantees.
 
-Its only view checks the signature. Then, in one transaction, it locks the call's row,
-saves what has changed, and saves the delivery in a ledger. The product's pages,
-accounts, sessions and other rules are missing.
+The app's only view checks the signature. Then one transaction locks the call's row,
+saves what has changed, and saves the delivery in a ledger.
 
     python -m benchmarks.peer CALLS
 

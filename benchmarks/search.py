@@ -3,7 +3,7 @@
     python -m benchmarks.search 1000000
 
 Creates a new database on the server of CI_DATABASE_URL and fills it. Sends typical
-searches to the page /search/, prints the medians and the sizes, and drops the database.
+searches to the page /search/. Prints the medians and the sizes. Drops the database.
 
 A transcript has a hundred made-up words. Their frequencies follow Zipf's law, as in a
 real language. A third of the transcripts are in Chinese, Thai or Hindi letters. The

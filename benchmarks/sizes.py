@@ -2,7 +2,7 @@
 
     python -m benchmarks.sizes [CALLS]
 
-Creates a new database and stores this many finished calls, each with half a minute of
+Creates a new database with this many finished calls. Each call has half a minute of
 speech, the webhooks of both vendors, and a log of who read and listened. Prints the
 size of each table per call, and for 10 and 100 million calls. Drops the database.
 """

@@ -2,9 +2,9 @@
 
     python -m benchmarks.transcript_page [--minutes 180] [--times 5] [--presses 20]
 
-Starts a sandbox, stores such a transcript in its database, and opens its page in
-Chromium. Prints the times in ms, and the machine's load average. Exits with 1 if a
-median is not below its limit:
+Starts a sandbox with such a transcript, and opens the transcript's page in Chromium.
+Prints the times in ms, and the machine's load average. Exits with 1 if a median is not
+below its limit:
 
 - 1,000 ms from the request of the page until its first text is painted,
 - 50 ms from a key until its effect is painted,

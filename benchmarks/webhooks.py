@@ -2,10 +2,10 @@
 
     python -m benchmarks.webhooks [--seconds 3] [--rounds 5] [--database sqlite]
 
-The product and benchmarks/peer.py take turns: gunicorn with one process and 8 threads,
-`wrk` with 8 connections, 400 calls in rotation, all on this machine. Prints the medians
-and their ratio for each webhook on SQLite and PostgreSQL. Exits with 1 if a ratio is
-below the goal. Needs `wrk` (Debian's package) and PostgreSQL.
+The product and benchmarks/peer.py take turns on this machine. Both run in gunicorn,
+with one process and 8 threads. `wrk` sends the webhooks over 8 connections. Prints the
+medians and their ratio for each webhook on SQLite and PostgreSQL. Exits with 1 if a
+ratio is below the goal. Needs `wrk` (Debian's package) and PostgreSQL.
 """
 
 import argparse
@@ -34,8 +34,8 @@ from benchmarks.site import (
 from tests.chaos.waiting import free_port
 
 GOAL = 0.8
-# Calls per group. All calls of a group get the first status, then all get the next one.
-# Each group has new calls, because a repeated status would change nothing.
+# Calls per group. All calls of a group get the first status, then all get the next
+# status. Each group has new calls, because a repeated status changes nothing.
 CALLS = 400
 STATUSES = {
     "/record/": ["in-progress"],
@@ -44,7 +44,7 @@ STATUSES = {
 # The site's address is a part of what Twilio signs.
 SITES = {"product": "https://calls.example.com", "peer": "http://127.0.0.1"}
 
-# Script for `wrk`. It runs in one thread, so that the deliveries are sent in order.
+# Script for `wrk`. One thread runs the script, so the deliveries are sent in order.
 SCRIPT = """
 local requests = {}
 for line in io.lines(os.getenv("REQUESTS")) do

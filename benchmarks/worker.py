@@ -2,10 +2,14 @@
 
     python -m benchmarks.worker [--idle 60] [--calls 300] [--database sqlite]
 
-Runs one worker, a web server and fake_vendors.py, on SQLite and PostgreSQL. Prints what
-the worker costs while idle, how long a message waits until the worker takes it, and how
-many transcripts a second the worker finishes if each of AssemblyAI's three answers
-takes 2 s. Exits with 1 if a goal is missed.
+Runs one worker, a web server and fake_vendors.py, on SQLite and PostgreSQL. Prints:
+
+- what the worker costs while idle,
+- how long a message waits until the worker takes it,
+- how many transcripts a second the worker finishes, if each of AssemblyAI's three
+  answers takes 2 s.
+
+Exits with 1 if a goal is missed.
 """
 
 import argparse

@@ -41,7 +41,7 @@ def ask_twilio(call: Call) -> None:
             mark_deleted_at_twilio(call)
             return
     elif call.is_finished:
-        # Twilio has no call for this row: for example, it refused our request. Do not
+        # Twilio has no call for this row, for example after a refused request. Do not
         # use find_at_twilio: it could find another row's call to the same number.
         if Call.objects.filter(pk=call.pk, sid=None).update(next_check_at=None):
             call.fail_leg(call.error)
@@ -63,9 +63,9 @@ def ask_twilio(call: Call) -> None:
 def find_at_twilio(call: Call) -> CallState | None:
     """Find our call in Twilio's list, if Twilio's answer with the SID was lost.
 
-    Return the call that is closest in time to our request, if the difference is at most
-    LISTING_DELAY. Otherwise our clock may be wrong: return the newest call with a
-    difference of at most MAX_CLOCK_ERROR, or None. Raises TwilioError.
+    First choice: the call closest in time to our request, at most LISTING_DELAY apart.
+    Second choice, because our clock may be wrong: the newest call, at most
+    MAX_CLOCK_ERROR apart. Return None if there is neither. Raises TwilioError.
     """
     asked = call.leg.number if call.is_conversation else call.other_number
     listed = twilio_client.list_calls(asked)
@@ -88,10 +88,10 @@ def find_at_twilio(call: Call) -> CallState | None:
 def mark_not_listed(call: Call) -> None:
     """Store that Twilio's list of calls does not contain this call.
 
-    The first check sets only `missed_at`, in case our clock was set forward and our
-    request to place the call is still running. If the call is still missing after
-    RECHECK_AFTER, it becomes failed. A call older than MAX_CLOCK_ERROR becomes failed
-    at the first check.
+    - First check: only set `missed_at`. Perhaps our clock was set forward, and our
+      request to place the call is still running.
+    - Second check, RECHECK_AFTER later: set the call to FAILED.
+    - If the call is older than MAX_CLOCK_ERROR: set it to FAILED at the first check.
     """
     now = timezone.now()
     mine = Call.objects.filter(pk=call.pk, sid=None)
@@ -115,7 +115,7 @@ def mark_not_listed(call: Call) -> None:
 def mark_deleted_at_twilio(call: Call) -> None:
     """Stop checking this call, because it was deleted at Twilio.
 
-    If the call or its leg (the operator's phone) is unfinished, it becomes failed.
+    An unfinished call or leg (the operator's phone) becomes failed.
     """
     error = "This call was deleted at Twilio before we learned how it ended."
     mine = Call.objects.filter(pk=call.pk)
@@ -137,7 +137,7 @@ def ask_for_other_phone(call: Call) -> None:
 
 
 def mark_not_connected(call: Call) -> None:
-    """Store that the operator's call has ended, and that <Dial> made no other call.
+    """Store that the operator's call ended before <Dial> called the other party.
 
     An unfinished call becomes failed. If the operator pressed no key,
     `Call.follow_leg` has already canceled the call.
@@ -156,8 +156,8 @@ def is_long_over(call: Call) -> bool:
     """Return whether the call ended more than LATE_DATA_PERIOD ago."""
     ended_at = call.ended_at
     if not ended_at or ended_at < call.created_at:
-        # The end is unknown, or it seems to be before the request, because Twilio's
-        # clock is behind ours. Assume the longest possible call.
+        # The end is unknown, or wrong because Twilio's clock is behind ours. Assume the
+        # longest possible call.
         longest = settings.RECORDING_MAX_SECONDS
         if call.is_conversation:
             longest = settings.CONVERSATION_MAX_SECONDS
@@ -169,8 +169,8 @@ def is_long_over(call: Call) -> bool:
 def stop_checking(call: Call) -> None:
     """Stop checking this call, because it ended long ago (is_long_over).
 
-    A recording that is still unfinished is not in Twilio's list, so it becomes
-    DELETED. A Leg (the operator's phone) that is still unfinished becomes FAILED.
+    Unfinished recordings become DELETED, because Twilio's list does not have them. An
+    unfinished Leg (the operator's phone) becomes FAILED.
     """
     call.recordings.unfinished().update(status=Recording.Status.DELETED)
     call.fail_leg("Twilio did not report how the call to this phone ended.")

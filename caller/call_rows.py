@@ -24,7 +24,7 @@ class CallRow:
 
     state: `done`, `now` or `failed`, see caller.steps.
     status_text: the state in words, such as `Transcribing`.
-    transcript: the newest transcript, or None. Its text is not loaded, only an excerpt.
+    transcript: the newest transcript, or None. Only an excerpt of the text is loaded.
     """
 
     call: Call
@@ -61,10 +61,7 @@ class CallRow:
 
 
 def rows_of(calls: Iterable[Call]) -> list[CallRow]:
-    """Return one CallRow per call, in the same order.
-
-    Two queries, and one more if `calls` is a QuerySet that was not evaluated yet.
-    """
+    """Return one CallRow per call, in the same order. At most three queries."""
     calls = list(calls)
     keys = [call.pk for call in calls]
     # Get the Transcript model this way: `caller` must not import `transcription`.
@@ -116,8 +113,8 @@ def _without_transcript(call: Call, recorded: str | None) -> tuple[str, str]:
 def log_read(user: Any, rows: list[CallRow]) -> None:
     """Log that the user has read the transcripts in these rows.
 
-    The excerpt in a row may be the whole transcript. Users without the permission see
-    no excerpt, so nothing is logged for them.
+    The excerpt in a row may be the whole transcript. Nothing is logged for users who
+    may not see excerpts.
     """
     if user.has_perm("transcription.view_transcript"):
         shown = [row.transcript for row in rows if row.excerpt]

@@ -16,9 +16,9 @@ COMPLETED, FAILED = "completed", "error"
 class IsConcern(Func):
     """SQL expression: 1 if a transcript needs attention, 0 if not.
 
-    It needs attention if it failed, has no words, or is below LOW_CONFIDENCE.
-    The SQL contains the values themselves instead of parameters, because SQLite uses an
-    index on an expression only if the query contains exactly the same expression.
+    A transcript needs attention if it failed, has no words, or is below LOW_CONFIDENCE.
+    The values are written into the SQL. With parameters, the SQL would differ from the
+    index's expression, and SQLite would not use the index.
     path: lookup path to the transcript, such as `recordings__transcripts__`.
     """
 

@@ -33,8 +33,8 @@ IS_SILENT = Q(
 class Concern:
     """A call that needs attention, the reason, and a button that helps.
 
-    permission: the button is shown only to users who have it.
-    is_post: the button sends a POST request, because it changes something.
+    permission: only users with this permission see the button.
+    is_post: the button changes something, so the browser sends a POST request.
     """
 
     call: Call
@@ -72,8 +72,8 @@ def needs_attention(most: int = MAX_CONCERNS) -> list[Concern]:
     """Return calls that failed, were not recorded or have a bad transcript.
 
     At most `most` calls of the last ATTENTION_PERIOD, the newest call first. IsConcern
-    says which transcripts are bad. A call with one good or verified transcript is left
-    out. Makes five queries, each with an index.
+    says which transcripts are bad. Calls that also have a good or verified transcript
+    are left out. Makes five queries, each with an index.
     """
     since = timezone.now() - ATTENTION_PERIOD
     calls = Call.objects.filter(created_at__gte=since).exclude(kind=Call.Kind.CODE)

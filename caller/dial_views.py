@@ -88,10 +88,7 @@ def number_context(call: Call) -> dict[str, Any]:
 @require_http_methods(["GET", "HEAD", "POST"])
 @permission_required("caller.add_call", raise_exception=True)
 def dial(request: HttpRequest, number: str) -> HttpResponse:
-    """Place a call if the method is POST or if a person typed the URL (`was_typed`).
-
-    Otherwise, show a page with a button.
-    """
+    """Place a call after a POST, or if a person typed the URL. Else, show a button."""
     try:
         to = phone_numbers.clean_number(number)
     except ValidationError as error:

@@ -1,7 +1,7 @@
 """Place a call: check the rules, save the row, ask Twilio.
 
-The pages, the API and the command `dial` use this module. Parallel requests wait for
-each other before the rules are checked. Otherwise they could together exceed a limit.
+The pages, the API and the command `dial` use this module. Only one request at a time
+checks the rules. Otherwise, two parallel requests could together exceed a limit.
 """
 
 from contextlib import suppress
@@ -27,12 +27,11 @@ MAX_REFUSED_ROWS = 100
 def dial(call: Call, phone: OperatorPhone | None = None) -> Call:
     """Save and place a new call. Return the call to show to the operator.
 
-    If an earlier call to this number has not ended, return the earlier call and do not
-    place `call`. Otherwise, save and return `call`. If a rule or Twilio refuses `call`,
-    the column `error` has the reason.
+    - An earlier call to this number has not ended: only return the earlier call.
+    - A rule or Twilio refuses `call`: save the reason in `call.error`. Return `call`.
 
-    phone: the operator's verified phone. Twilio calls it first, and then connects it
-    with the number. None: the call is a message, without an operator.
+    phone: the operator's verified phone, which Twilio calls first and connects with the
+    number. None: the call is a message, without an operator.
     """
     with transaction.atomic():
         lock_dialling()
@@ -74,9 +73,9 @@ def reason_to_refuse(call: Call) -> str:
 def save_refused_attempt(call: Call) -> None:
     """Store a refused attempt. Limit the rows, so that attempts cannot fill the table.
 
-    Attempts of the last hour with the same operator, number and reason share one row,
-    which counts them. If the operator has MAX_REFUSED_ROWS rows of the last hour, a new
-    row replaces the oldest one and takes over its count.
+    Only rows of this operator and of the last hour matter:
+    - Attempts with the same number and reason share one row, which counts them.
+    - After MAX_REFUSED_ROWS rows, a new row replaces the oldest row and adds its count.
     """
     mine = Call.objects.filter(
         requested_by=call.requested_by,

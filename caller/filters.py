@@ -74,8 +74,8 @@ class RecordingLengthFilter(LengthFilter):
 class OriginFilter(ChoiceFilter):
     """Filter recordings by origin: a call, a file or a URL.
 
-    In the column `source`, recordings of calls have several values of Twilio, such as
-    RecordVerb and DialVerb. The choice "A call" finds all of them.
+    "A call" finds every value that Twilio gives to `source`, such as RecordVerb and
+    DialVerb.
     """
 
     title = "origin"

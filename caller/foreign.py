@@ -43,17 +43,19 @@ def import_recording(
 ) -> Recording | None:
     """Import a foreign recording together with its call. Raises TwilioError.
 
-    Return None if the call has not ended, or if the recording was deleted on this site
-    or belongs to another call.
-    begin: the time to store for the call if Twilio does not report its time.
+    Return None in these cases:
+    - The call has not ended.
+    - The recording was deleted on this site.
+    - The recording belongs to another call.
+    begin: the time to store for the call if Twilio reports no time.
     """
     if call_state.status not in Call.FINISHED:
         return None
     child = None
     if recording_state.source == CONVERSATION_SOURCE:
         child = twilio_client.fetch_child(call_state.sid)
-    # Store both or neither: if only the call is stored, the next `reconcile` imports
-    # the recording even without `--all`.
+    # Store the call only together with the recording. If only the call were stored, the
+    # next `reconcile` without `--all` would import the recording.
     with transaction.atomic():
         call, _ = Call.objects.get_or_create(
             sid=call_state.sid,
@@ -76,8 +78,8 @@ def import_recording(
 def parties(state: CallState, child: CallState | None) -> dict[str, Any]:
     """Return values for a new Call: its direction, kind and numbers.
 
-    child: the call that <Dial> made, or None. In an outgoing conversation, the parent
-    call goes to the operator's phone, and the child call goes to the other party.
+    child: the call that <Dial> made, or None. In an outgoing conversation, `state` is
+    the call to the operator's phone, and `child` is the call to the other party.
     """
     kind = Call.Kind.CONVERSATION if child else Call.Kind.MESSAGE
     if state.is_inbound:

@@ -17,8 +17,8 @@ from phonenumbers import (
 # services: +800, +870, +881…
 GLOBAL_SERVICES = "001"
 # If the possible local times of a number differ by more than this, use none of them.
-# For example, a toll-free number with +1 may be in any time zone from Newfoundland to
-# Guam. It is nearly always night in one of them, so a warning would not help.
+# For example, a toll-free number with +1 may be anywhere from Newfoundland to Guam. It
+# is nearly always night somewhere there, so a warning would not help.
 MAX_TIME_DIFFERENCE = timedelta(hours=6)
 
 
@@ -130,8 +130,8 @@ def e164(number: PhoneNumber) -> str:
 def parse_number(number: str, region: str | None = None) -> PhoneNumber | None:
     """Return the parsed number, or None if it cannot be parsed.
 
-    region: the ISO code of a country. A number without `+` is read as people in this
-    country write it. If `region` is None, a number without `+` cannot be parsed.
+    region: the ISO code of the country in which a number without `+` was written. None:
+    a number without `+` cannot be parsed.
     """
     try:
         return phonenumbers.parse(number, region)

@@ -25,12 +25,10 @@ from caller.number_facts import (
     parse_number,
 )
 
-# [0-9] instead of \d, which also matches digits of other scripts. Twilio must get only
-# ASCII digits.
+# [0-9], because \d also matches digits of other scripts. Twilio needs ASCII digits.
 E164 = re.compile(r"\+[1-9][0-9]{6,14}")
 
-# Only landline, mobile, VoIP and toll-free numbers may be called. These other kinds are
-# refused, because they can be expensive, or because no person answers.
+# We do not call numbers of these kinds: they can be expensive, or no person answers.
 REFUSED_KINDS = {
     PhoneNumberType.PREMIUM_RATE: "a premium-rate number",
     PhoneNumberType.SHARED_COST: "a shared-cost number",
@@ -40,19 +38,16 @@ REFUSED_KINDS = {
     PhoneNumberType.VOICEMAIL: "a voicemail access number",
     PhoneNumberType.UNKNOWN: "a number of a kind that its country does not publish",
 }
-# The library phonenumbers classifies British 03 numbers as UAN. We allow them: by
-# Ofcom's rules, they cost the same as a landline (ofcom.org.uk, "The National Telephone
-# Numbering Plan").
+# British 03 numbers are allowed, although the library phonenumbers calls them UAN. They
+# cost the same as a landline (ofcom.org.uk, "The National Telephone Numbering Plan").
 LANDLINE_PRICE = "+443"
 # Twilio sends this if the number is withheld: the word UNAVAILABLE, typed on a phone's
-# keys. `caller_number` checks for this value, because it looks like a Chinese number.
+# keys. The result looks like a Chinese number (+86).
 UNAVAILABLE = "+86282452253"
-# Characters to remove, because people paste them together with a number. Characters of
-# the category Cf are invisible, such as U+200B and the direction marks that contact
-# lists add.
+# Characters to remove, because people paste them together with a number.
 SEPARATORS = "()[]./\N{MIDDLE DOT}\N{MINUS SIGN}"
 SEPARATOR_CATEGORIES = {
-    "Cf",  # format
+    "Cf",  # format: invisible, such as U+200B and the direction marks of contact lists
     "Pd",  # dash
     "Zs",  # space
 }
@@ -69,7 +64,7 @@ def clean_number(value: str) -> str:
     """Check a number to call, and return it as E.164, see `normalise_number`.
 
     Raises ValidationError, with a message for the operator, if the number is invalid or
-    if we do not call numbers of its kind (REFUSED_KINDS).
+    of a kind in REFUSED_KINDS.
     """
     number = normalise_number(value)
     kind = REFUSED_KINDS.get(phonenumbers.number_type(phonenumbers.parse(number)))
@@ -85,9 +80,8 @@ def clean_number(value: str) -> str:
 def normalise_number(value: str) -> str:
     """Return a number of any kind as E.164: `1 415-555-1234` -> `+14155551234`.
 
-    Numbers of REFUSED_KINDS are accepted, too. They may call us, so contacts and the
-    do-not-call list may contain them. Raises ValidationError, with a message for the
-    operator, if the number is invalid.
+    Numbers of REFUSED_KINDS are accepted, because such numbers may call us. Raises
+    ValidationError, with a message for the operator, if the number is invalid.
     """
     written = without_separators(value)
     number = f"+{written}"
@@ -122,24 +116,24 @@ def normalise_number(value: str) -> str:
             f"This number is not valid in its country ({country}). Check each digit.",
             code="invalid",
         )
-    # Convert all spellings of a number (+44 020…, +44 20…) to one form, so that limits
-    # and the do-not-call list apply to each spelling.
+    # Convert all spellings (+44 020…, +44 20…) to one form, for the limits and the
+    # do-not-call list.
     return e164(phone)
 
 
 def with_country_code(typed: str) -> str:
     """Convert a number in the format of our own country to `+` and digits.
 
-    Our country is the country of TWILIO_PHONE_NUMBER. National numbers, such as
-    (415) 555-1234 or 020 7946 0123, get our country code. Our country's international
-    prefix, such as `00` in Europe or `011` in North America, is replaced by `+`. Any
-    other text is returned unchanged, and `normalise_number` checks it.
+    Our country is the country of TWILIO_PHONE_NUMBER. Examples for a British site:
+    - 020 7946 0123 -> +442079460123
+    - 001 415 555 2671 -> +14155552671
+    Any other text is returned unchanged. `normalise_number` checks the text.
 
     Some digits are valid both as a national and as an international number:
     - On an American site, 6462123456 is read as a number in New York, not in New
       Zealand (+64).
     - On a German site, 442079460123 is read as a number in London (+44). The German
-      number with these digits is written with a 0 in front: 0442079460123.
+      number must be written with a 0 in front: 0442079460123.
     """
     digits = _digits(typed)
     if not digits or _has_plus(typed):
@@ -157,8 +151,7 @@ def caller_number(value: str) -> str:
     """Return the caller's number, such as +14155551234, or "" if withheld or invalid.
 
     For a withheld number, Twilio sends a word such as `anonymous`, or this word typed
-    on a phone's keys: +266696687. These are not valid numbers. UNAVAILABLE counts as
-    withheld even if the library phonenumbers accepts it.
+    on a phone's keys: +266696687. Neither is a valid number.
     """
     is_real = E164.fullmatch(value) and value != UNAVAILABLE and is_valid(value)
     return value if is_real else ""
@@ -176,9 +169,9 @@ def is_number(typed: str) -> bool:
 def possible_beginnings(typed: str) -> list[str]:
     """Return one beginning of an E.164 number for each way to read the typed digits.
 
-    typed: a text for which `is_number` is true. Without `+`, the digits may be
-    international or national: on an American site, `44 20` gives `+4420` and `+14420`.
-    An international prefix, such as `00`, is removed in one of the results.
+    typed: a text for which `is_number` is true. Examples for an American site:
+    - `44 20` -> `+4420` (international) and `+14420` (national)
+    - `011 44` -> `+01144`, `+11144`, and `+44` (without the international prefix 011)
     """
     digits = _digits(typed)
     beginnings = {digits}
@@ -194,10 +187,10 @@ def possible_beginnings(typed: str) -> list[str]:
 def format_while_typing(value: str) -> str:
     """Format a number while it is typed: `1415555` -> `+1 415-555`.
 
-    A number with `+` is formatted from its first digit on. On an American site (our own
-    number begins with +1), the `+` is not needed before a 1. Any other number is
-    returned unchanged until it is complete. Text that is not a number is returned
-    unchanged.
+    - A number with `+` is formatted from the first digit on.
+    - On an American site, a number that begins with 1 is formatted like this, too.
+    - Any other number is returned unchanged until the number is complete.
+    - Text that is not a number is returned unchanged.
     """
     digits = _digits(value)
     if not digits:
@@ -210,8 +203,8 @@ def format_while_typing(value: str) -> str:
         # but the operator may be typing 469-922-7041.
         is_whole = is_valid(whole) and not _is_too_short(parse_number(digits, home))
         is_national = whole == f"+{calling_code(settings.TWILIO_PHONE_NUMBER)}{digits}"
-        # On a German site, 4420794601 is a German number without its leading 0, but the
-        # operator may be typing 442079460123, a number in London.
+        # On a German site, wait, too: 4420794601 may be a German number without its 0,
+        # but the operator may be typing 442079460123, a number in London.
         lacks_zero = is_national and _digits(format_national(whole)) != digits
         if not is_whole or (lacks_zero and _may_be_longer(whole)):
             return value
@@ -291,8 +284,8 @@ def _digits(value: str) -> str:
 def _describe_character(character: str) -> str:
     """Return a sentence that names the refused character.
 
-    For a character that is not ASCII, add the Unicode name. Such a character may look
-    like an ASCII character.
+    A character that is not ASCII may look like an ASCII character, so add its Unicode
+    name.
     """
     if not character:
         return ""

@@ -13,8 +13,8 @@ from djtranscribe.adminsite.large_tables import LargeTableAdmin
 from djtranscribe.adminsite.read_only import TolerantChangelist
 from djtranscribe.adminsite.search_fields import IdentifierSearch
 
-# To change one of these fields, a user needs the permission. For example, a short
-# `retain_audio_days` deletes recordings, so it needs `delete_recording`.
+# {field: permission that a user needs to change the field}. For example, a short
+# `retain_audio_days` deletes recordings.
 PROTECTED_FIELDS = {
     "do_not_call": "caller.change_donotcall",
     "retain_audio_days": "caller.delete_recording",
@@ -31,9 +31,8 @@ def protected_fields(request: HttpRequest) -> list[str]:
 def is_protected(contact: Contact | None, request: HttpRequest) -> bool:
     """Return whether the contact's numbers are read-only for this user.
 
-    True if one of the `protected_fields` is set. For example, if a user may not untick
-    `do_not_call`, this user may not remove the number from the contact either.
-    Otherwise, we could call the number again.
+    True if one of the `protected_fields` is set. For example, a user who may not untick
+    `do_not_call` must not remove the number: then we could call the number again.
     """
     values = [getattr(contact, field, None) for field in protected_fields(request)]
     # A period of 0 counts, because it means "keep forever".

@@ -26,8 +26,9 @@ COLUMNS = {
     },
     "label": {"label", "type", "kind", "phone 1 - type"},
 }
-# Outcomes of a line. An import stores only NEW lines. KNOWN: the number already belongs
-# to the contact with this name. MOVED: it belongs to another contact.
+# Outcomes of a line. An import stores only NEW lines.
+# - KNOWN: the contact with this name already has the number.
+# - MOVED: another contact has the number.
 NEW, KNOWN, MOVED, WRONG = "new", "known", "moved", "wrong"
 
 
@@ -106,8 +107,8 @@ def import_contacts(content: bytes) -> Preview:
     try:
         return _import(content)
     except IntegrityError:
-        # Another import has stored one of the numbers since the preview, for example
-        # after a double click. A new preview finds this number.
+        # At the same time, another import stored one of the numbers, for example after
+        # a double click. Now the preview finds this number.
         return _import(content)
 
 
@@ -147,10 +148,9 @@ def _lines(text: str) -> list[Line]:
 
 
 def _fit(text: str, delimiter: str) -> tuple[int, int]:
-    """Return how well a delimiter fits a file, as two numbers. Higher is better.
+    """Return how well a delimiter fits a file, as a tuple. Higher is better.
 
-    The first number says how many of the first lines are valid. If it is the same for
-    two delimiters, the second decides: the number of columns in the first line.
+    The tuple is (valid lines among the first SAMPLE_LINES, columns in the first line).
     """
     try:
         rows = _rows(text, delimiter, SAMPLE_LINES)

@@ -7,8 +7,8 @@ def channel_names(recording: Recording) -> dict[str, str] | None:
     """Return `{"1": name, "2": name}`: who speaks on each channel of a conversation.
 
     Return None if the recording is not a conversation with two channels. Channel 1 is
-    the parent call (twilio.com/docs/voice/twiml/dial#record): the caller in an incoming
-    call, the operator in an outgoing call. At most three queries.
+    the parent call (twilio.com/docs/voice/twiml/dial#record). In an incoming call, that
+    is the caller. In an outgoing call, that is the operator. At most three queries.
     """
     call = recording.call
     if not (call and call.is_conversation and recording.channels == 2):

@@ -32,8 +32,7 @@ class Leg(PhoneStatus):
 
     call = models.OneToOneField(Call, on_delete=models.CASCADE, related_name="leg")
     number = models.CharField("operator's phone", max_length=16)
-    # When the operator pressed a key. Only then is the other party called. Null in an
-    # incoming call, which needs no key.
+    # When the operator pressed a key to call the other party. Null in incoming calls.
     accepted_at = models.DateTimeField(null=True, blank=True)
     # Whether the operator hung up first. Null: unknown.
     hung_up_first = models.BooleanField(null=True, editable=False)

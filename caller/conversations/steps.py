@@ -72,9 +72,9 @@ def _operator_steps(call: Call, whose: str) -> Iterator[Step]:
 
 
 def _other_steps(call: Call) -> Iterator[Step]:
-    """Yield at most one step: the other party's phone is ringing, or it rang.
+    """Yield the step "Their phone is ringing" or "Their phone rang".
 
-    Yields nothing if it has not rung yet, or if the call ended without success.
+    Yield nothing before the first ring, or if the call ended without success.
     """
     rank = Call.rank(call.status)
     if call.is_finished and call.status != Call.Status.COMPLETED:

@@ -48,9 +48,9 @@ def context_of(row: OperatorPhone | None) -> dict[str, Any]:
     """Return the template context.
 
     phone: the operator's phone, or None.
+    For a phone that is not verified, there are two more keys:
     fault: why the operator needs a new code, or "".
     can_call_again: whether the page offers to call the same number again.
-    If `phone` is None or verified, it is the only key.
     """
     if row is None or row.verified_at:
         return {"phone": row}

@@ -78,8 +78,8 @@ def bridge_notice(call_uuid: str, fields: Mapping[str, Any]) -> HttpResponse:
 def bridge_done(call_uuid: str, fields: Mapping[str, Any]) -> HttpResponse:
     """Store how <Dial> ended and who hung up. Return what the first phone hears next.
 
-    In an outgoing call, the first phone is the operator's. In an incoming call, it is
-    the caller's. If the operator cannot be reached, this caller can leave a message.
+    The first phone is the operator's in an outgoing call, and the caller's in an
+    incoming call. A caller who does not reach the operator can leave a message.
     """
     call = lock_conversation(call_uuid, fields)
     if call is None:
@@ -140,8 +140,8 @@ def answer(call_uuid: str, fields: Mapping[str, Any]) -> HttpResponse:
 def store_incoming_call(sid: str, number: str, fields: Mapping[str, Any]) -> Call:
     """Store an incoming call.
 
-    It is a conversation if ANSWER_FORWARD_TO names an active user with a verified
-    phone. Otherwise it is a message.
+    The call is a conversation if ANSWER_FORWARD_TO names an active user with a verified
+    phone. Otherwise, the call is a message.
     """
     phone = None
     if settings.ANSWER_FORWARD_TO:

@@ -202,16 +202,13 @@ def costs_between(start: datetime, end: datetime) -> Decimal:
 def exceeds_budget(spent: Decimal) -> bool:
     """Return whether `spent` and one more ESTIMATE exceed MAX_SPEND_PER_MONTH.
 
-    Do not call this if the setting is 0, which means that there is no budget.
+    Use this only if there is a budget: MAX_SPEND_PER_MONTH = 0 means no budget.
     """
     return spent + ESTIMATE > settings.MAX_SPEND_PER_MONTH
 
 
 def budget_warning() -> str:
-    """Return a warning if the monthly budget is spent, or almost spent (WARN_AT).
-
-    Otherwise, or without a budget, return "".
-    """
+    """Return a warning if the monthly budget is spent or almost spent, else ""."""
     budget = settings.MAX_SPEND_PER_MONTH
     if not budget:
         return ""

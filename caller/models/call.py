@@ -40,8 +40,8 @@ class Call(PhoneStatus):
 
     The status and the times belong to the other party's phone. In a conversation,
     the operator's phone has its own row: Leg, in caller/conversations/models.py. In an
-    outgoing conversation, Twilio calls the operator first. Until Twilio calls the
-    other party, the status comes from the Leg, see `follow_leg`.
+    outgoing conversation, the status comes from the Leg until Twilio calls the other
+    party, see `follow_leg`.
     The row of an outgoing call is saved before we ask Twilio to place the call.
     """
 
@@ -298,12 +298,11 @@ class Call(PhoneStatus):
     ) -> None:
         """Store what is new about one phone of this call.
 
-        The caller must hold the lock on the call's row. If `state` is about another
-        call at Twilio, only log an error.
-        notice: the text that is played now. It is stored as evidence of consent, unless
-        the call already has a notice.
-        was_asked: whether we asked Twilio for `state`. If so, set the time of the next
-        check even if nothing is new.
+        Use this only while you hold the lock on the call's row. If `state` is about
+        another call at Twilio, only log an error.
+        notice: the text that is played now. The first notice of a call is stored, as
+        evidence of consent.
+        was_asked: we asked Twilio for `state`. Always set the time of the next check.
         """
         sid = state.parent_sid or state.sid
         if self.sid and self.sid != sid:
@@ -328,8 +327,9 @@ class Call(PhoneStatus):
     def phone_of(self, state: CallState) -> PhoneStatus:
         """Return the row of the phone that `state` describes: this Call or its Leg.
 
-        The Leg is the operator's phone. In an incoming conversation, it is the child
-        call, which <Dial> made. In an outgoing conversation, it is the parent call.
+        The Leg is the operator's phone:
+        - in an incoming conversation, the child call, which <Dial> made
+        - in an outgoing conversation, the parent call
         """
         is_child = bool(state.parent_sid)
         if self.is_conversation and is_child == self.is_inbound:
@@ -340,14 +340,14 @@ class Call(PhoneStatus):
     def follow_leg(self, leg: Any) -> None:
         """Update the status of an outgoing conversation from its leg, without saving.
 
-        Twilio calls the operator's phone (`leg`) first. As long as Twilio has not
-        called the other party, the status of the leg decides the status of the call.
+        Until Twilio calls the other party, the operator's phone (`leg`) decides the
+        status of the call.
         """
         if self.is_inbound or self.is_finished:
             return
         if leg.is_finished and not (leg.accepted_at or self.ringing_at):
-            # Probably the other party was not called. If it was, the final status that
-            # Twilio reports later replaces this guess.
+            # Probably the other party was not called. A final status from Twilio
+            # replaces this guess.
             self.status = Call.Status.CANCELED
             self.error = NOT_DIALLED.get(leg.status, NO_KEY_PRESSED)
         elif self.current_rank < self.rank(Call.Status.INITIATED):

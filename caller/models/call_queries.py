@@ -21,8 +21,8 @@ from djtranscribe.statements import Parameter, Statement
 if TYPE_CHECKING:
     from caller.models.call import Call
 
-# We assume this price for each phone of a call until Twilio sets the real price. It is
-# in the currency of the Twilio account. Phones with a status in FREE cost nothing.
+# The price of one phone of a call until Twilio sets the real price, in the currency of
+# the Twilio account.
 ESTIMATE = Decimal("0.10")
 # No check is planned further ahead than this.
 MAX_WAIT = timedelta(minutes=20)
@@ -65,8 +65,7 @@ class CallQuerySet(models.QuerySet["Call"]):
         """Return the calls whose number begins or ends with the typed digits.
 
         Examples: +1 (415) 555-1234, 0044 20 7946 0123, (020) 7946 0123, or the last
-        four digits. Our country's international prefix, such as 011, may replace 00.
-        Digits from the middle are not found, because an index cannot find them.
+        four digits. Digits from the middle are not found: an index cannot find them.
         """
         if not phone_numbers.is_number(typed):
             return self.none()
@@ -95,18 +94,14 @@ class CallQuerySet(models.QuerySet["Call"]):
         return self.paid_within(time).filter(direction=self.model.Direction.OUTBOUND)
 
     def paid_within(self, time: timedelta) -> CallQuerySet:
-        """Return the calls in both directions that are at most `time` old.
-
-        Calls that this site refused are left out, because they cost nothing.
-        """
+        """Return calls in both directions, at most `time` old, except refused calls."""
         recent = self.filter(created_at__gt=timezone.now() - time)
         return recent.exclude(status=self.model.Status.REFUSED)
 
     def cost(self, estimate: Decimal) -> Decimal:
         """Return the sum of the prices of these calls and of their legs.
 
-        A missing price counts as `estimate`, or as 0 if the status of that call or leg
-        is in FREE.
+        A missing price counts as `estimate`, but as 0 if the status is in FREE.
         """
         free = self.model.FREE
         unpriced = Q(price=None) & ~Q(status__in=free)
@@ -131,16 +126,15 @@ class CallQuerySet(models.QuerySet["Call"]):
 
     def due(self, now: datetime) -> CallQuerySet:
         """Return the calls that are due for a check."""
-        # If a check is planned more than MAX_WAIT ahead, our clock was wrong when it
-        # was planned. Do this check now.
+        # A check that is more than MAX_WAIT ahead was planned by a wrong clock.
         too_far = Q(next_check_at__gt=now + MAX_WAIT)
         return self.filter(Q(next_check_at__lte=now) | too_far)
 
     def claim_check(self, pk: int) -> Call | None:
         """Claim a due call for a check and return it. Return None if it is not due.
 
-        Only one process can claim a call. If the check does not happen, the call is due
-        again at the time that next_check_time returns.
+        Only one process can claim a call. If this process is killed before the check,
+        the call is due again at `next_check_time()`.
         """
         due = self.due(timezone.now()).filter(pk=pk)
         if not due.update(next_check_at=next_check_time()):

@@ -15,8 +15,7 @@ def snapshot(row: models.Model) -> dict[str, Any]:
 def save_changes(row: models.Model, before: dict[str, Any]) -> None:
     """Save the columns that differ from `before`, a result of `snapshot`.
 
-    Unlike `row.save()`, this sends no signals and does not call `save` of the model. If
-    the row was deleted, it does nothing.
+    Unlike `row.save()`, send no signals, and do nothing if the row was deleted.
     """
     now = vars(row)
     names = [field.attname for field in row._meta.concrete_fields]

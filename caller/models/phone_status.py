@@ -42,8 +42,7 @@ class PhoneStatus(models.Model):
         Status.FAILED,
         Status.REFUSED,
     )
-    # A call with one of these statuses costs nothing: nobody answered it, or it was not
-    # even placed.
+    # Calls with these statuses cost nothing: nobody answered, or no call was placed.
     FREE = (
         Status.BUSY,
         Status.NO_ANSWER,
@@ -62,8 +61,8 @@ class PhoneStatus(models.Model):
         Status.IN_PROGRESS: 5,
         **dict.fromkeys(FINISHED, 7),
     }
-    # The rank of a status that is not in RANK, because Twilio added it later. Every
-    # final status replaces it.
+    # The rank of a new status of Twilio that RANK does not have. Every final status
+    # ranks higher.
     RANK_OF_UNKNOWN_STATUS = 4
     # The rank of FAILED or CANCELED if we set it ourselves. Final statuses from Twilio
     # rank higher.

@@ -103,9 +103,9 @@ def checked_file(
 ) -> Iterator[tuple[TemporaryUploadedFile, str]]:
     """Write the chunks to a temporary file. Yield the file and its SHA-256.
 
-    Raises NotAudio if the file is empty, incomplete or certainly not audio. A complete
-    file has `expected_bytes` bytes. If that number is None (unknown), any size is
-    accepted. The size in a WAV header is not checked, because it is often wrong.
+    expected_bytes: the size of the complete file, or None if the size is unknown.
+    Raises NotAudio if the file is empty, incomplete or certainly not audio. The size in
+    a WAV header is often wrong, so it is not checked.
     """
     digest = hashlib.sha256()
     with TemporaryUploadedFile(f"x{TEMPORARY}", None, None, None) as file:

@@ -18,8 +18,8 @@ from caller.recordings import audio
 from djtranscribe.database import release_connection
 
 FOLDER = "recordings"
-# The file of a recording from Twilio is named after its SID, with the random part that
-# audio.save_with_unique_name adds. Older versions used another random part or none.
+# The file name of a recording from Twilio, such as RE…-1a2b3c4d.wav: the SID and a
+# random part. Older versions of this product used another random part or none.
 NAME = re.compile(r"(RE[0-9a-f]{32})(?:[-_][0-9A-Za-z]+)?\.[0-9a-z]+", re.ASCII)
 BATCH_SIZE = 500
 INTERRUPTED = "The command was killed before it started the transcript. Run it again."
@@ -33,13 +33,13 @@ def delete_recordings(older_than: datetime) -> int:
     - Retention has deleted the audio.
     - The recording was deleted on this site, so it has a tombstone.
 
-    Other files without a row are kept: if the database was restored from an old backup,
-    their rows are missing.
+    Other files without a row are kept. Perhaps the database was restored from a backup
+    that is older than the files.
     """
     storage = Recording.audio.field.storage
     deleted = 0
-    # If the folder does not exist, or if the storage cannot list its files or tell
-    # their age, delete nothing.
+    # FileNotFoundError: there is no folder. NotImplementedError: the storage cannot
+    # list files or tell their age.
     with suppress(FileNotFoundError, NotImplementedError):
         _, names = storage.listdir(FOLDER)
         # There may be a million names, so read the rows of one batch at a time.
@@ -67,8 +67,8 @@ def delete_recordings(older_than: datetime) -> int:
 def delete_all_of(sids: Collection[str]) -> None:
     """Delete every file of these recordings, even if no row refers to it.
 
-    Delete nothing if the storage cannot list its files. Raises OSError:
-    FileNotFoundError if nothing was stored yet, or if the storage is not mounted.
+    Delete nothing if the storage cannot list its files. Raises OSError. If nothing was
+    stored yet, or if the storage is not mounted, that is a FileNotFoundError.
     """
     if not sids:
         return
@@ -97,9 +97,9 @@ def delete_temporary(older_than: datetime) -> int:
 def fail_interrupted(older_than: datetime) -> int:
     """Set old, unfinished recordings of commands to FAILED. Return how many.
 
-    Probably the command (`transcribe` or `evaluate`) was killed. If it is still
-    running, it sets the status again when it has stored the audio.
-    older_than: leave out recordings that were created later.
+    Probably the command, `transcribe` or `evaluate`, was killed. A command that still
+    runs sets the status again after it has stored the audio.
+    older_than: change only recordings that were created before this time.
     """
     # Leave out recordings with a SID: they are from Twilio, which reports their status.
     left = Recording.objects.filter(

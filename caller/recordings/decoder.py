@@ -2,9 +2,8 @@
 
     python -m caller.recordings.decoder < FILE
 
-Prints `{"seconds": 17.3, "levels": [0, 57, 100], "channels": 1}`, see waveform.measure,
-or `{}` if the audio cannot be decoded. The audio is decoded in pieces, and only a few
-thousand peaks are kept in memory.
+Prints `{"seconds": 17.3, "levels": [0, 57, 100], "channels": 1}`, see waveform.measure.
+Prints `{}` if the audio cannot be decoded. Keeps only a few thousand peaks in memory.
 """
 
 import json
@@ -21,8 +20,8 @@ from caller.recordings.waveform import LEVELS
 MAX_PEAKS = 8 * LEVELS
 # If a block has more samples than this, `Peaks` measures only some of them, for speed.
 SAMPLES = 1000
-# Formats that ffmpeg may open. Playlists are left out, because with them ffmpeg would
-# open other files and URLs.
+# Formats that ffmpeg may open. Playlists are left out: ffmpeg would open the files and
+# URLs in a playlist.
 FORMATS = (
     "wav,w64,aiff,au,mp3,aac,ogg,flac,mov,amr,amrnb,amrwb,matroska,asf,avi,ac3,eac3,"
     "mpeg,mpegts,caf,flv"
