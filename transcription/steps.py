@@ -77,8 +77,9 @@ def fetch(transcript: Transcript) -> None:
 
 
 def fetch_audio(transcript: Transcript) -> None:
-    # An API key may have the permission to read calls, but not audio. With "audio", a
-    # request for calls cannot end a pause that audio caused.
+    # An API key can have the permission to read calls, but not audio. So "audio" is a
+    # separate kind of request. Otherwise a successful request for a call would end the
+    # pause that began when Twilio refused the audio.
     with guard_request(TWILIO, "audio"):
         transcript.recording.fetch_audio(transcript.keep_lease)
 
@@ -92,8 +93,9 @@ def provide_audio(transcript: Transcript) -> None:
     if not recording.audio:
         transcript.release(status=Status.PENDING)
         return
-    # If audio_url is already set, AssemblyAI may have failed to open Twilio's URL. Then
-    # upload the audio.
+    # Send Twilio's URL only in the first attempt. If audio_url is already set, an
+    # earlier attempt failed, perhaps because AssemblyAI could not open Twilio's URL. In
+    # this case, upload the audio.
     if settings.AUDIO_DELIVERY == "url" and recording.sid and not transcript.audio_url:
         url = twilio_client.media_url(recording.sid)
         transcript.store_and_continue(
@@ -231,8 +233,8 @@ def refresh(transcript: Transcript) -> None:
         with guard_request(ASSEMBLYAI, READ) as pause:
             job = assemblyai_client.fetch(transcript.assemblyai_id or "")
     except AssemblyAIError as error:
-        # Only UNKNOWN_ID means that the job does not exist. Any other 404 may come from
-        # a wrong API URL. Then do not pay for a new job.
+        # Only UNKNOWN_ID means that the job does not exist. Any other 404 perhaps comes
+        # from a wrong API URL, so do not start (and pay for) a new job.
         if assemblyai_client.UNKNOWN_ID not in error.message:
             raise
         # The stored response makes `Transcript.retry` start a new job.

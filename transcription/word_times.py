@@ -58,7 +58,8 @@ def _plausible_starts(words: list[AlignedWord], latest: float) -> list[int | Non
 
     A start is implausible in two cases:
     - It is more than MARGIN_MS after the end of the audio.
-    - The starts of one speaker do not rise: of 1, 9, 2 and 3, only 9 is implausible.
+    - It does not fit the speaker's other starts, which must rise. For example, of the
+      starts 1, 9, 2 and 3, only 9 is implausible.
     """
     starts: list[int | None] = [None] * len(words)
     speaker = ""

@@ -91,8 +91,9 @@ def remove_unprintable(text: str) -> str:
 
 def placeholder(transcript: Transcript) -> str:
     """Return the sentence that explains why an export has no text."""
-    # If a person added all words, the original version is empty, but
-    # `missing_text_reason` is "".
+    # `missing_text_reason` describes the current text. The reason is empty if a person
+    # has added all words, because AssemblyAI found none. In this case, the original
+    # version has no text, so say that nobody spoke.
     return transcript.missing_text_reason or transcript.NOBODY_SPOKE
 
 

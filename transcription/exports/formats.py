@@ -30,12 +30,12 @@ class Format(NamedTuple):
     label: str
     content_type: str
     make: Callable[[Transcript, Options], bytes]
-    # Whether the file needs `Transcript.words` only for times and speakers. If not, it
-    # always needs `Transcript.words`.
-    is_text: bool = False
+    # Whether we can make the file without `Transcript.words` if the user wants no times
+    # and no speakers.
+    words_are_optional: bool = False
 
     def needs_words(self, options: Options) -> bool:
-        return not self.is_text or options.times or options.speakers
+        return not self.words_are_optional or options.times or options.speakers
 
 
 def txt(transcript: Transcript, options: Options) -> bytes:
@@ -151,14 +151,16 @@ def pdf(transcript: Transcript, options: Options) -> bytes:
 
 # All export formats, in the order of the buttons.
 FORMATS = {
-    "txt": Format("Plain text", "text/plain; charset=utf-8", txt, is_text=True),
+    "txt": Format(
+        "Plain text", "text/plain; charset=utf-8", txt, words_are_optional=True
+    ),
     "docx": Format(
         "Word",
         "application/vnd.openxmlformats-officedocument.wordprocessingml.document",
         docx,
-        is_text=True,
+        words_are_optional=True,
     ),
-    "pdf": Format("PDF", "application/pdf", pdf, is_text=True),
+    "pdf": Format("PDF", "application/pdf", pdf, words_are_optional=True),
     "srt": Format(
         "Subtitles (SRT)", "application/x-subrip", subtitle_file(subtitles.srt)
     ),

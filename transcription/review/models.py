@@ -224,8 +224,8 @@ class Mistake(models.Model):
     # A settled correction is not suggested: somebody has dismissed it, or added it to a
     # keyword list.
     is_settled = models.BooleanField(default=False)
-    # When the correction was added to a keyword list. Null again after somebody has
-    # dismissed it or corrected past transcripts.
+    # When the correction was added to a keyword list. Set to null again when somebody
+    # dismisses the correction, or makes it in past transcripts.
     added_at = models.DateTimeField(null=True)
 
     class Meta:

@@ -81,7 +81,7 @@ def _with_texts(
 
     touched: the changes, without texts.
     words: the current words.
-    texts: the new text of each word, or "" to remove the word.
+    texts: the new text of each word. An empty text removes the word.
     """
     pieces = iter(zip(words, texts, strict=True))
     number = {at: n for n, each in enumerate(touched) for at in range(*each[:2])}

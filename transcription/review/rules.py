@@ -93,8 +93,8 @@ def refuse_overwriting(
 ) -> None:
     """Raise Conflict if the author would overwrite somebody else's newer correction.
 
-    started_from: the number of the revision that the author saw. Corrections that later
-    revisions made or redid are newer.
+    started_from: the number of the revision that the author saw. A correction is newer
+    if it was made or redone in a revision after this one.
     touched: the live corrections that overlap the author's changes.
     """
     later = row.revisions.filter(number__gt=started_from).exclude(author=author)

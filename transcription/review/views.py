@@ -71,7 +71,8 @@ def changes_since(transcript: Transcript, seen: int) -> dict[str, Any]:
     """
     transcript.refresh_from_db(fields=["revision"])
     later = transcript.revisions.filter(number__gt=seen)
-    # An undo or redo has no corrections of its own. It changes those of its target.
+    # An undo or redo has no corrections of its own. So use the corrections of its
+    # target: the edit that was undone or redone.
     edits = later.values(edit=Coalesce("target", "pk"))
     ranges = transcript.corrections.filter(revision__in=edits)
     turns = turns_in_ranges(transcript, ranges.values_list("first", "last"))

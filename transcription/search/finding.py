@@ -23,7 +23,8 @@ from transcription.search.query import Query, Term
 # word would read a million rows to show twenty.
 MAX_RESULTS = 1000
 # Example: `tag:billing refund`. If at most this many calls have the tag, the database
-# reads only their transcripts. If more have the tag, the database starts with `refund`.
+# reads only the transcripts of these calls. If more calls have the tag, the database
+# first finds all transcripts with `refund`.
 MAX_SELECTED_CALLS = 20_000
 TIMEOUT_MS = 5000
 QUERY_CANCELED = "57014"
@@ -239,7 +240,8 @@ def _postgresql(query: Query) -> tuple[str, list[str]]:
 
 
 _WORDS = "search_vector @@ %s::tsquery"
-# CASE tests its conditions in order, and OR does not. The slow LIKE must be the last.
+# Use CASE and not OR, because only CASE tests its conditions in order. So PostgreSQL
+# runs the slow LIKE only if the two fast conditions are false.
 _PHRASE = f"""
     CASE WHEN {_WORDS} THEN true
          WHEN length(search_text) < {MIN_LENGTH_FOR_LIKE} THEN false

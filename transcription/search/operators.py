@@ -53,8 +53,8 @@ class Operator:
     def condition(self, path: str) -> Q:
         """Return the condition for a filter of rows. Raises BadOperator.
 
-        path: the lookup from a row to its call, such as `recording__call__`. "": test
-        the row itself.
+        path: the lookup from a row to its call, such as `recording__call__`. If it
+        is empty, the condition tests the row itself.
         """
         lookup, value = self._lookup
         condition = Q(**{f"{path}{lookup}": value})

@@ -70,8 +70,8 @@ class Query:
         - In a query with `tag:`, `to:` or `by:` (see `finds_calls`): the call's day.
         - In any other query: the row's day.
 
-        path: the lookup from a row to its call, such as `recording__call__`. "" if the
-        rows are calls.
+        path: the lookup from a row to its call, such as `recording__call__`. It
+        is empty if the rows are calls.
         """
         for operator in self.operators:
             is_of_rows = operator.is_day and not self.finds_calls

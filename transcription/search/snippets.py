@@ -169,8 +169,9 @@ def matched_word(words: list[Word], query: Query, best: int, count: int) -> Word
     found = occurrences([token.word for token in spoken], query)
     if not found:
         return None
-    # If two people talk at once, `words` may have another order than the text, and so
-    # other matches. Then `best` is not valid: use the first match.
+    # If two people talk at once, the order of `words` and of the text can differ. Then
+    # a phrase can match in only one of them. If so, `best` is not valid, and we use the
+    # first match.
     start, _, _ = found[best] if len(found) == count else found[0]
     begins = list(
         accumulate((len(word.space) + len(word.text) for word in words), initial=0)
