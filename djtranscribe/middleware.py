@@ -70,8 +70,8 @@ def answer_webhooks_first(get_response: Handler) -> Handler:
     return middleware
 
 
-# Cached, because finding the view takes 5 % of the time of a webhook. Twilio's webhooks
-# have only a few fixed paths.
+# Cached, because finding the view takes 5 % of the time of a webhook. A small cache is
+# enough, because Twilio's webhooks have only a few fixed paths.
 @lru_cache(maxsize=32)
 def webhook_at(path: str) -> ResolverMatch | None:
     """Return the webhook at this path, or None."""

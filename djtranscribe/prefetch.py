@@ -40,6 +40,9 @@ def was_typed(request: HttpRequest) -> bool:
 
 
 def allow_prefetch(view: View) -> View:
-    """Decorator: allow prefetches. The view must not store anything in a prefetch."""
+    """Decorator: allow prefetches of a view.
+
+    The view must not store anything during a prefetch.
+    """
     view.allows_prefetch = True  # type: ignore[attr-defined]
     return view

@@ -156,7 +156,8 @@ BROKERS = ("amqp://", "amqps://", "redis://", "rediss://")
 LEASE_SECONDS = integer("LEASE_SECONDS", 60)
 RECOVER_SECONDS = integer("RECOVER_SECONDS", 90)
 # Celery's broker: amqp://… or redis://…. If it is empty, the queue is in our database.
-# Django's debug page hides the URL and its password: the name contains SECRET.
+# The URL may contain a password. Django's debug page hides the URL, because the name of
+# the setting contains SECRET.
 TASK_BROKER_SECRET_URL = text("TASK_BROKER_URL")
 if TASK_BROKER_SECRET_URL:
     if not TASK_BROKER_SECRET_URL.startswith(BROKERS):
@@ -227,7 +228,8 @@ AUTHENTICATION_BACKENDS = [
     # would end.
     "django.contrib.auth.backends.ModelBackend",
 ]
-# Lock one pair of username and IP address: a stranger must not lock out an operator.
+# After too many wrong passwords, lock only this pair of username and IP address.
+# A lock of the username alone would allow a stranger to lock out an operator.
 AXES_LOCKOUT_PARAMETERS = [["username", "ip_address"]]
 AXES_FAILURE_LIMIT = 10
 AXES_COOLOFF_TIME = timedelta(minutes=15)
@@ -388,7 +390,8 @@ FORMAT_MODULE_PATH = "djtranscribe.formats"
 # Do not set MEDIA_URL: recordings must have no public URL. Only a view that checks
 # permissions sends recordings.
 MEDIA_ROOT = text("MEDIA_ROOT") or str(BASE_DIR / "media")
-# Bucket for the recordings, in S3 or an S3-compatible store. "": use MEDIA_ROOT.
+# Bucket for the recordings, in S3 or an S3-compatible store. If it is empty,
+# the recordings are in MEDIA_ROOT.
 S3_BUCKET = text("S3_BUCKET")
 S3_ENDPOINT_URL = text("S3_ENDPOINT_URL")
 if S3_BUCKET:

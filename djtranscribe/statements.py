@@ -23,7 +23,8 @@ class Parameter(Value):
 
     name: the keyword argument of `Statement.first` or `update` that has the value.
     field: the field that converts the value for the database.
-    plus: a duration to add to the value (a time). `parameter + timedelta(...)` sets it.
+    plus: a duration to add to the value (a time). `parameter + timedelta(...)` sets
+    `plus`.
     """
 
     def __init__(self, name: str, field: Any, plus: timedelta | None = None) -> None:
@@ -123,10 +124,7 @@ def _update(
 
 
 def insert(row: models.Model) -> None:
-    """Save a new row.
-
-    `row.pk` is not set, and no signals are sent.
-    """
+    """Save a new row. This does not set `row.pk` and sends no signals."""
     sql, fields = _insert(type(row))
     values = [
         field.get_db_prep_save(field.pre_save(row, add=True), connection)

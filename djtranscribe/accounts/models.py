@@ -220,7 +220,7 @@ def zone_of(user: Any) -> ZoneInfo | None:
     profile = getattr(user, "profile", None)
     if profile is None or not profile.time_zone:
         return None
-    # The time zones of this machine may be too old to contain the zone.
+    # This machine's list of time zones is perhaps too old to contain the chosen zone.
     with suppress(ZoneInfoNotFoundError, ValueError, OSError):
         return ZoneInfo(profile.time_zone)
     return None

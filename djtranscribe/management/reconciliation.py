@@ -2,7 +2,7 @@
 
 `calls`, `recordings`, `transcripts` and `jobs` each fill one row of the table that
 `manage.py reconcile` prints. Each function compares what was created since `begin`, and
-may raise VendorError.
+can raise VendorError.
 """
 
 from collections.abc import Callable, Iterable, Iterator
@@ -61,8 +61,9 @@ class Row:
     ) -> None:
         """Count a difference between the vendor's data and ours.
 
-        happened_at: when the vendor's data changed. None: long ago. A difference from
-        the last RECOVER_SECONDS is new: our own checks would soon find the difference.
+        happened_at: when the vendor's data changed. None: the data changed long ago.
+        If the data changed in the last RECOVER_SECONDS, count the difference as new,
+        because our own checks would soon find it.
         """
         recover = timedelta(seconds=settings.RECOVER_SECONDS)
         if happened_at and happened_at > timezone.now() - recover:
@@ -83,8 +84,8 @@ class Row:
 
 def calls(row: Row, begin: datetime) -> None:
     """Compare calls. Repair their status, their price, and missing SIDs."""
-    # Ask Twilio about calls without a SID. Skip calls whose phones have all finished:
-    # Twilio never made such calls.
+    # Ask Twilio about calls without a SID. If all phones of such a call have finished,
+    # skip the call, because we know that Twilio never made it.
     has_one_phone = ~Q(kind=Call.Kind.CONVERSATION)
     has_no_open_leg = has_one_phone | Q(leg__status__in=Call.FINISHED)
     lost = Call.objects.filter(sid=None, created_at__gte=begin)

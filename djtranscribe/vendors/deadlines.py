@@ -78,8 +78,8 @@ class TimeLimit:
 
 def shut_down(sock: socket.socket) -> None:
     with suppress(OSError):
-        # SSLSocket.shutdown would also remove the socket's TLS object, but another
-        # thread may still be reading.
+        # Do not call SSLSocket.shutdown: it would also remove the socket's TLS object.
+        # Another thread perhaps still reads with this object.
         socket.socket.shutdown(sock, socket.SHUT_RDWR)
 
 

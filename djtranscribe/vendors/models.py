@@ -13,8 +13,8 @@ from django.utils import timezone
 
 from djtranscribe.vendors.errors import VendorError
 
-# In a pause, we send one request (a probe) in each interval of this length. The probe
-# tests whether the vendor accepts requests again.
+# During a pause, we send one request (a probe) in each interval of this length. The
+# probe tests whether the vendor accepts requests again.
 PROBE_INTERVAL = timedelta(seconds=30)
 
 # Values of `VendorPause.refused`:
@@ -24,7 +24,8 @@ PROBE_INTERVAL = timedelta(seconds=30)
 SUBMIT, JOB = "submit", "job"
 # Requests that only read. We send them even in a SUBMIT or JOB pause: reading is free.
 READ = "read"
-# Value of `refused` after too many requests: the vendor said how long to wait.
+# Value of `refused` if we sent too many requests, and the vendor said how long to wait.
+# We wait at most MAX_BUSY_TIME.
 BUSY = "busy"
 MAX_BUSY_TIME = timedelta(minutes=20)
 
@@ -44,7 +45,7 @@ class VendorPauseQuerySet(models.QuerySet["VendorPause"]):
         what: the kind of request, such as SUBMIT or READ. "": any other request.
         Yields the vendor's pause, or None.
 
-        During a pause, raises VendorError(account=True). Exceptions:
+        During a pause, raises VendorError(account=True), except for:
         - a probe (see `may_send`)
         - a READ in a SUBMIT or JOB pause
 
@@ -92,10 +93,10 @@ class VendorPauseQuerySet(models.QuerySet["VendorPause"]):
         return self.exclude(refused=BUSY)
 
     def start(self, error: VendorError, what: str = "") -> None:
-        """Pause the vendor after an error about our account or settings.
+        """Pause a vendor that refuses our account or our settings, or is busy.
 
-        An error with `retry_after` starts or extends a BUSY pause. A pause of another
-        kind does not change.
+        If `error.retry_after` is set, the vendor is busy: start or extend a BUSY pause.
+        But if the vendor has a pause of another kind, do not change that pause.
         what: the kind of request that was refused.
         """
         if error.retry_after:
@@ -181,9 +182,10 @@ class VendorPause(models.Model):
             VendorPause.objects.filter(pk=self.pk, refused=JOB).delete()
 
     def allow_next_probe(self) -> None:
-        """Allow another probe now, because the last one did not test what was refused.
+        """Allow another probe now: the last probe was not the refused kind of request.
 
-        For example, AssemblyAI refuses new jobs, and the probe was only an upload.
+        For example, AssemblyAI refuses new jobs, and the probe was an upload. So its
+        success does not show whether AssemblyAI accepts new jobs again.
         """
         mine = VendorPause.objects.filter(pk=self.pk, probe_at=self.probe_at)
         mine.update(probe_at=timezone.now())

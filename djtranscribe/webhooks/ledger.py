@@ -29,8 +29,8 @@ logger = logging.getLogger(__name__)
 MAX_BODY_BYTES = 64 * 1024
 
 Verdict = WebhookDelivery.Verdict
-# Arguments: our UUID from the callback URL, or "", and the fields of the request. The
-# status of the response must be 2xx, 4xx or 5xx: see `set_verdict`.
+# Arguments: our UUID from the callback URL (empty if the URL has none), and the fields
+# of the request. The status of the response must be 2xx, 4xx or 5xx: see `set_verdict`.
 Handler = Callable[[str, Mapping[str, Any]], HttpResponse]
 
 handlers: dict[str, Handler] = {}
@@ -47,7 +47,7 @@ def webhook(
 
     kind: the name under which the deliveries are stored.
     find_fault: gets the request and our UUID from the callback URL. Returns why the
-    request is refused, or "".
+    request is refused, or "" if it is authentic.
     read_fields: returns the fields of the request.
     """
 

@@ -37,7 +37,8 @@ class CeleryQueue:
     def consume(self, concurrency: int, stopping: threading.Event) -> None:
         """Run messages until `stopping` is set.
 
-        Celery stops if the broker refuses our name or password. So start Celery again.
+        Celery reconnects by itself if the broker was down. But Celery gives up if the
+        broker refuses our user name or password. Then start Celery again after a pause.
         """
         while not stopping.is_set():
             controller = WorkController(

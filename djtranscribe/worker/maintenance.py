@@ -71,8 +71,9 @@ def run_step(step: Callable[[], object]) -> bool:
 
 def sweep() -> None:
     """Queue overdue calls and transcripts, unless enough messages wait already."""
-    # Look for a backlog first. A broker has one queue for all tasks, so the messages of
-    # caller.tasks.sweep would look like a backlog of transcripts.
+    # Look for both backlogs before caller.tasks.sweep queues messages. Celery's broker
+    # has one queue for all tasks. So these new messages would look like a backlog of
+    # transcripts.
     has_backlog = engine().has_backlog
     check_call, advance = caller.tasks.check_call, transcription.tasks.advance
     calls = caller.tasks.is_due() and not has_backlog(check_call)

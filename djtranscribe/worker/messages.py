@@ -44,7 +44,8 @@ class DatabaseQueue:
         self.messages.finish()
 
     def has_backlog(self, task: Task[Any, Any], back_fill: bool = False) -> bool:
-        # Messages of a back-fill run last and delay no others: count them separately.
+        # Count messages of a back-fill separately. They run after all others, so they
+        # do not make the others wait.
         priority = {"priority__lt": 0} if back_fill else {"priority__gte": 0}
         ready = DBTaskResult.objects.ready()
         waiting = ready.filter(task_path=task.module_path, **priority)
@@ -91,7 +92,8 @@ class Messages:
     def claim(self, most: int) -> list[Any]:
         """Claim at most `most` messages, the most urgent first."""
         ready = DBTaskResult.objects.ready()
-        # On SQLite, a transaction blocks other writers. Begin none without messages.
+        # On SQLite, a transaction makes other writers wait. So look for messages first,
+        # and begin a transaction only if a message is ready.
         if connection.vendor == "sqlite" and not ready.exists():
             return []
         with exclusive_transaction(ready.db):

@@ -35,7 +35,7 @@ from transcription.models import Notification
 MAX_CLOCK_SKEW = timedelta(seconds=30)
 # Report work that is overdue by more than this.
 MAX_DELAY_SECONDS = 60
-# Report notifications of this period that were given up.
+# Report notifications that were given up, if they are at most this old.
 RECENT = timedelta(days=2)
 MIN_FREE_BYTES = 1024**3
 TIMEOUT_SECONDS = 5
