@@ -3,13 +3,13 @@
     python -m benchmarks.lists 1000000
 
 Creates a new database on the server of CI_DATABASE_URL, and fills it with this many
-calls and transcripts. Requests pages such as a call, Costs and searches. Then requests
-these pages of each list, as a supervisor:
+calls and transcripts. As a supervisor, requests pages such as a call, Costs and
+searches. Then requests each list in many ways:
 
-- the first, a middle and the last page,
-- each order,
-- each choice of a filter,
-- each kind of search.
+- its first page, a middle page and its last page
+- the list in each order
+- the list with each choice of a filter
+- the list with each kind of search
 
 Prints the medians and drops the database. Exits with 1 if a median misses its goal.
 

@@ -56,7 +56,7 @@ SQL = {
     "transcription/search": "search",
 }
 # `--dist loadfile` runs all tests of a file in one process, because they share a
-# sandbox. The tests of these files share nothing: they may run in several processes.
+# sandbox. The tests of these files share nothing: they can run in several processes.
 INDEPENDENT = {
     "tests/djtranscribe/test_database_locale.py",
     "tests/djtranscribe/test_settings.py",

@@ -41,7 +41,7 @@ NO_DOWNLOAD = (
 )
 STAND_IN = "Recognised offline by a stand-in, which is less accurate than AssemblyAI."
 
-# At most one pool, between start() and stop().
+# This list has at most one pool: start() adds it, stop() removes it.
 _pools: list[Pool] = []
 _waiting: queue.SimpleQueue[Job] = queue.SimpleQueue()
 _cache: OrderedDict[tuple[Any, ...], dict[str, Any]] = OrderedDict()
@@ -66,8 +66,8 @@ def start() -> None:
 
 def stop() -> None:
     while _pools:
-        # `terminate` needs a lock that a killed worker process may hold forever. So
-        # wait only STOP_SECONDS.
+        # `terminate` waits for a lock. A worker process that was killed can hold this
+        # lock forever, so wait only STOP_SECONDS.
         ending = threading.Thread(target=_pools.pop().terminate, daemon=True)
         ending.start()
         ending.join(STOP_SECONDS)

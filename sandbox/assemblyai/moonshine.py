@@ -121,7 +121,7 @@ def _spread(
 
     twins: {index in `words`: the same word from PocketSphinx}. count: the number of
     samples. A word with a twin gets the twin's times. The words between two twins share
-    the time there, by letters: "a" gets 1/4 and "dog" 3/4.
+    the time between these twins: a word with twice as many letters gets twice the time.
     """
     known = {number: (word["start"], word["end"]) for number, word in twins.items()}
     length = count * 1000 // sound.RATE
@@ -148,10 +148,11 @@ def _spread(
 def _with_terms(words: list[Word], biased: list[Word]) -> list[Word]:
     """Return `words`, with some of them replaced by words of `biased`.
 
-    biased: the words that PocketSphinx recognises if it prefers the keyterms. Without a
-    keyterm in `biased`, nothing is replaced. Where both lists differ, replace if:
-    - `biased` has a keyterm there
-    - or the confidence of the words is only ALONE
+    biased: the words that PocketSphinx recognises if it prefers the keyterms. If there
+    is no keyterm in `biased`, return `words` unchanged. Where `biased` has other words
+    than `words`, use the words of `biased` if:
+    - one of them is a keyterm
+    - or the replaced words all have the lowest confidence (`ALONE`)
     """
     if not any(word["is_term"] for word in biased):
         return words

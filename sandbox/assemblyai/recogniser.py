@@ -47,7 +47,8 @@ def _die_with_parent(folder: Path) -> None:
 def recognise(path: Path, options: dict[str, Any]) -> dict[str, Any]:
     """Return ``{"words", "seconds", "channels", "is_written"}`` or ``{"error": text}``.
 
-    channels: their number. is_written: the words have capitals and punctuation.
+    channels: the number of channels.
+    is_written: the words have capitals and punctuation.
     A word is ``{"text", "start", "end", "confidence", "channel", "pause"}``:
     - start, end: in ms
     - channel: "1", "2" and so on, or None if the channels were mixed

@@ -84,7 +84,8 @@ def mixed(channels: list[array[int]]) -> array[int]:
 def speech_range(samples: array[int]) -> tuple[int, int] | None:
     """Return the indexes of the sound's start and end, with a margin. None: silence.
 
-    In the silence outside, PocketSphinx would recognise words such as "dog".
+    The silence before and after the sound is left out, because PocketSphinx recognises
+    words such as "dog" in silence.
     """
     step = int(RATE * FRAME_SECONDS)
     loud = [

@@ -22,9 +22,11 @@ BOOST = 100.0
 # Suffix of a keyterm in the decoder's dictionary. So "aspirin@term" is another entry
 # than "aspirin".
 MARK = "@term"
-# Maximum number of pronunciations of a phrase. Two words with three each have nine.
+# Use at most this many pronunciations of a phrase. A phrase of two words, each with
+# three pronunciations, would have nine.
 MOST_WAYS = 8
-# Options that make the decoder four times as fast, but confidences less reliable.
+# With these options, the decoder is four times as fast. Its confidences become only a
+# little less reliable.
 QUICK: dict[str, Any] = {
     "fwdflat": False,
     "ds": 2,

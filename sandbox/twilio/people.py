@@ -29,7 +29,8 @@ class Message:
     """The sound of a recording, and how it ended.
 
     seconds: the length. spoken: the length without the silence at the end.
-    ended_by: a key such as "#", or "hangup", or "" (silence or time limit).
+    ended_by: the pressed key, such as "#", or "hangup". Empty if silence or the time
+    limit ended the recording.
     """
 
     seconds: float

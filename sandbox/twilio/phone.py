@@ -123,7 +123,8 @@ def _play(call: Call, verbs: list[Verb], base: str) -> Following | None:  # noqa
 def _gather(call: Call, verb: Verb, base: str) -> Following | None:
     """Run <Gather>. Return the request that reports the pressed key.
 
-    Return None without a key, and for a key that only ends the input (finishOnKey).
+    Return None if the person presses no key, or a key that only ends the input
+    (finishOnKey).
     """
     for prompt in verb.children:
         if prompt.name == "Say":

@@ -1,4 +1,4 @@
-"""Create calls, and choose the person for a number."""
+"""Create calls, each with the Person at the other phone (see people.py)."""
 
 import re
 from typing import Any

@@ -4,15 +4,17 @@ import re
 import threading
 from typing import Any
 
-# "status" and "html" replace the real answer. "hang" and "reset" ignore the request.
-# With "reset_after", "hang_after" and "truncate", the stand-in handles the request.
+# The kinds of faults, with an example of the value where it matters.
 KINDS = (
+    # The stand-in ignores the request: it creates no call and no job.
     "status",  # {"status": 503}: answer with status 503, and with "headers" and "body"
-    "hang",  # {"hang": 5}: after 5 s, close the connection without an answer
+    "hang",  # {"hang": 5}: wait 5 s, then close the connection without an answer
     "reset",  # reset the connection at once
+    # The stand-in handles the request first. Only its answer is lost, late or cut off.
     "reset_after",  # close the connection without an answer
-    "hang_after",  # {"hang_after": 5}: send the answer 5 s later
+    "hang_after",  # {"hang_after": 5}: wait 5 s, then send the answer
     "truncate",  # {"truncate": 9}: send 9 bytes of the body, and close the connection
+    # The stand-in ignores the request.
     "html",  # answer with a page in HTML
 )
 

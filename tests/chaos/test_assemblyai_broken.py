@@ -14,8 +14,8 @@ pytestmark = pytest.mark.slow
 
 # Longer than the backoff after two failures: only Retry-After makes us wait so long.
 RETRY_AFTER_SECONDS = 20
-# The first wait is 5 s, plus or minus a quarter: BACKOFF_SECONDS in
-# transcription.models.work.
+# The wait after the first failure is 5 s, plus or minus a quarter. See BACKOFF_SECONDS
+# in transcription.models.work.
 FIRST_BACKOFF_SECONDS = (3.75, 6.25)
 # The same as PROBE_INTERVAL in djtranscribe.vendors.models.
 PROBE_SECONDS = 30
@@ -51,7 +51,7 @@ def test_calls_are_transcribed_and_paid_once_despite_assemblyai_failures(
     house.start_web()
     house.start_worker(threads=8)
     stand_in = house.assemblyai
-    # Each fault hits one request of each kind, from a random call.
+    # Each fault hits one request of each kind. Which call it hits is random.
     for request in [*REQUESTS, LIST]:
         for do in FAULTS.values():
             stand_in.fault(request, **do)
@@ -286,7 +286,8 @@ def test_an_upload_that_is_gone_after_a_day_is_uploaded_again(new_house, counted
     for number in numbers:
         house.dial(number)
     until("no job was taken", lambda: {*map(house.status, numbers)} == {"lost"}, 60)
-    # Delete before the UPDATE. A later DELETE could hit the new upload of `old`.
+    # Delete the uploads before the UPDATE. After the UPDATE, the worker can upload
+    # `old` again, and this new upload must not be deleted.
     house.assemblyai.control("DELETE", "uploads")
     house.database.execute(
         "UPDATE transcription_transcript SET uploaded_at = %s WHERE id = %s",

@@ -158,8 +158,8 @@ def test_twilio_is_polled_until_it_responds_if_webhooks_are_lost(new_house, coun
     for request in QUESTIONS.values():
         for do in FAULTS.values():
             twilio.fault(request, **do)
-    # The list of calls fails until `clear_faults`. Without this list, no page may say
-    # "nothing was dialled".
+    # The list of calls fails until `clear_faults`. So we cannot know whether Twilio has
+    # placed the calls, and a page that says "nothing was dialled" would be wrong.
     twilio.fault(QUESTIONS["list of calls"], times=None, status=503)
     for number in unheard_of:
         let_time_pass(house, number, LISTING_DELAY)

@@ -68,8 +68,8 @@ def test_killed_worker_loses_no_text_and_causes_no_second_job_at_any_step(
     worker = house.start_worker(threads=len(STEPS) + 1)
     numbers = {step: new_number() for step in STEPS}
     leases = {}
-    # Begin with the last step, a poll of AssemblyAI. The worker waits before this poll,
-    # and other leases could expire during this wait.
+    # Begin with the last step, a poll of AssemblyAI, because the worker waits before
+    # this poll. If other steps came first, their leases could expire during the wait.
     for step in reversed(STEPS):
         bring_to(house, numbers[step], step)
         leases[step] = lease(house, numbers[step])

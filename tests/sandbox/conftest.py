@@ -1,4 +1,7 @@
-"""The real stand-ins as processes on free ports, and a server for their webhooks."""
+"""Fixtures that start the stand-ins for Twilio and AssemblyAI as processes.
+
+The fixture `product` is a server that receives the webhooks of the stand-ins.
+"""
 
 import http.server
 import os

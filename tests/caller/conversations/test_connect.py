@@ -373,7 +373,8 @@ def test_call_fails_if_twilio_has_no_call_to_the_second_phone(vendors):
     call.refresh_from_db()
     assert call.status == "failed"
     assert "Twilio did not call this number" in call.error
-    # The operator answered. The checks continue until Twilio reports a price.
+    # The operator answered, so Twilio will report a price. The checks continue until
+    # then.
     assert call.next_check_at is not None
     vendors.replace("GET", CALL, json=load("twilio/call", price="-0.01"))
     ask_twilio(call)

@@ -159,8 +159,8 @@ def test_a_broker_carries_the_messages(environment, name):
     url, port = BROKERS[name]
     if not is_open(port):
         skip_or_fail_in_ci(f"no {name} answers")
-    # The random key gives the test its own queue. With a long RECOVER_SECONDS, the
-    # worker does not queue lost messages again during the test.
+    # The random SECRET_KEY gives the test its own queue. RECOVER_SECONDS is so long
+    # that the worker does not queue a lost message again during the test.
     environment |= {"TASK_BROKER_URL": url, "SECRET_KEY": token_hex()}
     environment |= {"RECOVER_SECONDS": "90", "ASSEMBLYAI_API_URL": "http://127.0.0.1:9"}
     environment["DEBUG"] = "true"
