@@ -1,9 +1,10 @@
-"""Run the named benchmarks, or all of them in less than 30 minutes.
+"""Run the named benchmarks, or all benchmarks.
 
     python -m benchmarks.all [NAME ...]
 
-Prints the output of each benchmark. Then prints how long each benchmark took, and
-whether its goals were met. Exits with 1 if a goal was missed.
+All benchmarks together take less than 30 minutes. Prints the output of each benchmark.
+Then prints how long each benchmark took, and whether its goals were met. Exits with 1
+if a goal was missed.
 """
 
 import argparse

@@ -88,14 +88,15 @@ def find_at_twilio(call: Call) -> CallState | None:
 def mark_not_listed(call: Call) -> None:
     """Store that Twilio's list of calls does not contain this call.
 
-    - First check: only set `missed_at`. Perhaps our clock was set forward, and our
-      request to place the call is still running.
-    - Second check, RECHECK_AFTER later: set the call to FAILED.
+    - First check: only set `missed_at`. Perhaps our clock was set forward, so that the
+      call looks old although our request to place the call is still running.
+    - Second check, at least RECHECK_AFTER later: set the call to FAILED.
     - If the call is older than MAX_CLOCK_ERROR: set it to FAILED at the first check.
     """
     now = timezone.now()
     mine = Call.objects.filter(pk=call.pk, sid=None)
-    # If `missed_at` is in the future, our clock was set back after the first check.
+    # If `missed_at` is in the future, our clock was set back after the first check. We
+    # cannot tell how long ago that check was, so this check counts as the second one.
     is_second_check = Q(missed_at__lte=now - RECHECK_AFTER) | Q(missed_at__gt=now)
     is_old = Q(created_at__lt=now - MAX_CLOCK_ERROR)
     error = (
@@ -137,10 +138,11 @@ def ask_for_other_phone(call: Call) -> None:
 
 
 def mark_not_connected(call: Call) -> None:
-    """Store that the operator's call ended before <Dial> called the other party.
+    """Store that the other party was not called. Plan a check if a price is missing.
 
-    An unfinished call becomes failed. If the operator pressed no key,
-    `Call.follow_leg` has already canceled the call.
+    Use this only if the call to the operator's phone has ended and <Dial> made no call.
+    If `call` is unfinished, its status becomes FAILED. If the operator pressed no key,
+    `Call.follow_leg` has already set the status to CANCELED.
     """
     mine = Call.objects.filter(pk=call.pk)
     mine.unfinished().update(

@@ -27,8 +27,8 @@ API_KEY = re.compile(r"SK[0-9a-f]{32}", re.ASCII)
 REGION = re.compile(r"[a-z]{2}[1-9]", re.ASCII)
 EDGE = re.compile(r"[a-z]{3,20}(-[a-z0-9]{1,10}){0,2}", re.ASCII)
 API_HOST = re.compile(r"api(\.[a-z0-9-]+){0,2}\.twilio\.com", re.ASCII)
-# Hosts that Twilio switched off on 28 April 2026, such as api.ie1.twilio.com. They have
-# no edge, and a region other than us1.
+# Hosts with a region but without an edge, such as api.ie1.twilio.com. Twilio switched
+# them off on 28 April 2026, except api.us1.twilio.com.
 OLD_HOST = re.compile(r"api\.(?!us1\.)[a-z0-9-]+\.twilio\.com", re.ASCII)
 
 

@@ -17,8 +17,9 @@ class IsConcern(Func):
     """SQL expression: 1 if a transcript needs attention, 0 if not.
 
     A transcript needs attention if it failed, has no words, or is below LOW_CONFIDENCE.
-    The values are written into the SQL. With parameters, the SQL would differ from the
-    index's expression, and SQLite would not use the index.
+    LOW_CONFIDENCE and the statuses are written into the SQL. If they were parameters,
+    the SQL would differ from the expression of the index, and SQLite would not use the
+    index.
     path: lookup path to the transcript, such as `recordings__transcripts__`.
     """
 

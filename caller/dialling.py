@@ -75,7 +75,8 @@ def save_refused_attempt(call: Call) -> None:
 
     Only rows of this operator and of the last hour matter:
     - Attempts with the same number and reason share one row, which counts them.
-    - After MAX_REFUSED_ROWS rows, a new row replaces the oldest row and adds its count.
+    - If there are already MAX_REFUSED_ROWS rows, the new row replaces the oldest row.
+      The count of the oldest row is added to the count of the new row.
     """
     mine = Call.objects.filter(
         requested_by=call.requested_by,

@@ -46,7 +46,7 @@ def import_recording(
     Return None in these cases:
     - The call has not ended.
     - The recording was deleted on this site.
-    - The recording belongs to another call.
+    - This site already has the recording, but as a recording of another call.
     begin: the time to store for the call if Twilio reports no time.
     """
     if call_state.status not in Call.FINISHED:
@@ -54,8 +54,9 @@ def import_recording(
     child = None
     if recording_state.source == CONVERSATION_SOURCE:
         child = twilio_client.fetch_child(call_state.sid)
-    # Store the call only together with the recording. If only the call were stored, the
-    # next `reconcile` without `--all` would import the recording.
+    # Store the call and the recording in one transaction. If only the call were stored,
+    # `reconcile` without `--all` would take it for a call of this site. It would then
+    # import the recording, although nobody asked for foreign recordings.
     with transaction.atomic():
         call, _ = Call.objects.get_or_create(
             sid=call_state.sid,

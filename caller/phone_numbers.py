@@ -148,10 +148,11 @@ def with_country_code(typed: str) -> str:
 
 
 def caller_number(value: str) -> str:
-    """Return the caller's number, such as +14155551234, or "" if withheld or invalid.
+    """Return the caller's number, such as +14155551234.
 
-    For a withheld number, Twilio sends a word such as `anonymous`, or this word typed
-    on a phone's keys: +266696687. Neither is a valid number.
+    Return an empty string if the number is withheld or invalid. For a withheld number,
+    Twilio sends a word such as `anonymous`, or this word typed on a phone's keys:
+    +266696687. Neither is a valid number.
     """
     is_real = E164.fullmatch(value) and value != UNAVAILABLE and is_valid(value)
     return value if is_real else ""
@@ -170,8 +171,9 @@ def possible_beginnings(typed: str) -> list[str]:
     """Return one beginning of an E.164 number for each way to read the typed digits.
 
     typed: a text for which `is_number` is true. Examples for an American site:
-    - `44 20` -> `+4420` (international) and `+14420` (national)
-    - `011 44` -> `+01144`, `+11144`, and `+44` (without the international prefix 011)
+    - `44 20` gives `+4420` (read as an international number) and `+14420` (national).
+    - `011 44` gives `+01144` (read as an international number), `+11144` (national) and
+      `+44` (011 is read as the prefix for international calls, which `+` replaces).
     """
     digits = _digits(typed)
     beginnings = {digits}

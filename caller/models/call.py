@@ -302,7 +302,8 @@ class Call(PhoneStatus):
         another call at Twilio, only log an error.
         notice: the text that is played now. The first notice of a call is stored, as
         evidence of consent.
-        was_asked: we asked Twilio for `state`. Always set the time of the next check.
+        was_asked: True if we asked Twilio for `state`. Then the time of the next check
+        is set even if nothing is new.
         """
         sid = state.parent_sid or state.sid
         if self.sid and self.sid != sid:

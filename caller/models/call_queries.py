@@ -21,10 +21,10 @@ from djtranscribe.statements import Parameter, Statement
 if TYPE_CHECKING:
     from caller.models.call import Call
 
-# The price of one phone of a call until Twilio sets the real price, in the currency of
-# the Twilio account.
+# The price that we assume for each phone of a call (a conversation has two phones)
+# until Twilio sets the real price. It is in the currency of the Twilio account.
 ESTIMATE = Decimal("0.10")
-# No check is planned further ahead than this.
+# No check of a call is planned further ahead than this.
 MAX_WAIT = timedelta(minutes=20)
 # The index `call_by_last_digits` has this many last digits of each number. A search by
 # a number's end needs at least this many digits.
@@ -126,7 +126,8 @@ class CallQuerySet(models.QuerySet["Call"]):
 
     def due(self, now: datetime) -> CallQuerySet:
         """Return the calls that are due for a check."""
-        # A check that is more than MAX_WAIT ahead was planned by a wrong clock.
+        # If a check is more than MAX_WAIT ahead, our clock was wrong when the check was
+        # planned. Do such a check now.
         too_far = Q(next_check_at__gt=now + MAX_WAIT)
         return self.filter(Q(next_check_at__lte=now) | too_far)
 

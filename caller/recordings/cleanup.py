@@ -95,10 +95,10 @@ def delete_temporary(older_than: datetime) -> int:
 
 
 def fail_interrupted(older_than: datetime) -> int:
-    """Set old, unfinished recordings of commands to FAILED. Return how many.
+    """Mark old recordings as FAILED if a command did not finish them. Return how many.
 
-    Probably the command, `transcribe` or `evaluate`, was killed. A command that still
-    runs sets the status again after it has stored the audio.
+    Probably the command (`transcribe` or `evaluate`) was killed. If the command still
+    runs, it sets the status again after it has stored the audio.
     older_than: change only recordings that were created before this time.
     """
     # Leave out recordings with a SID: they are from Twilio, which reports their status.
