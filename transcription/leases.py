@@ -94,8 +94,9 @@ def hold_lease(row: Any) -> Iterator[None]:
 def renew(row: Any, until: datetime) -> None:
     """Extend the leases of `row` and of this process's other rows of the same model.
 
-    Skip a row if `keep_lease` was not called since the row's last extension: the row's
-    thread may hang. Set `has_lost_lease` of the rows that have lost their leases.
+    Skip a row if `keep_lease` was not called since the row's last extension, because
+    perhaps the row's thread hangs. Set `has_lost_lease` of the rows that have lost
+    their leases.
     """
     with _renewing:
         rows = {
@@ -131,7 +132,8 @@ def _uncount(*extra: Any) -> None:
     for _ in range(len(_uncounted)):
         with suppress(IndexError):  # another thread has taken the row
             row = _uncounted.popleft()
-            # Do not subtract the 1 of another worker that holds the lease now.
+            # If another worker holds the lease now and `kills` is 1, this 1 belongs to
+            # the other worker: do not subtract it.
             ours = Q(kills__gt=1) | Q(lease=None) | Q(lease=row.lease)
             rows = type(row)._default_manager.filter(ours, pk=row.pk, kills__gt=0)
             try:

@@ -78,9 +78,10 @@ def print_view(request: HttpRequest, uuid: UUID) -> HttpResponse:
 def export_progress(request: HttpRequest, uuid: UUID) -> HttpResponse:
     """Show the progress of the page's newest download. The page polls every second.
 
-    asked (parameter): the number of polls so far, while no download has begun.
-    ended (parameter): the primary key of the previous download's Export, or "". Show
-    only a newer Export.
+    asked (parameter): the number of polls so far. If no download begins, the page stops
+    polling after POLLS_TO_BEGIN polls.
+    ended (parameter): the primary key of the Export of the page's previous download. If
+    it is given, show only a newer Export.
     """
     downloads = Export.objects.filter(uuid=uuid, user=request.user.pk)
     typed = request.GET.get("ended", "")

@@ -25,8 +25,8 @@ if TYPE_CHECKING:
 MAX_WAIT = timedelta(minutes=20)
 STUCK_AFTER = timedelta(minutes=15)
 # A transcript is a suspect if this many workers died during its current step. But a
-# worker runs several transcripts at once: the cause may be another transcript. To find
-# the cause, only one suspect is leased at a time.
+# worker runs several transcripts at once, so another transcript can be the cause. To
+# find the cause, only one suspect is leased at a time.
 SUSPECT_KILLS = 2
 
 
@@ -43,8 +43,9 @@ def claim_statement(
 ) -> Statement[Transcript]:
     """Return the UPDATE that claims a row. It leaves out suspects (SUSPECT_KILLS).
 
-    lease_seconds: the setting LEASE_SECONDS, which is part of the SQL. This parameter
-    makes `@cache` keep one statement for each value.
+    `@cache` keeps one statement for each value of the setting LEASE_SECONDS, because
+    the SQL contains this value.
+    lease_seconds: the setting. Only `@cache` uses this parameter.
     """
     field = model._meta.get_field
     now: Any = Parameter("now", field("leased_until"))

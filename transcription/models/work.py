@@ -151,7 +151,8 @@ class Work(models.Model):
     @property
     def is_unread(self) -> bool:
         """Whether the job may have a result that we have not read."""
-        # Older versions of djtranscribe stored only such an `error` for a failed job.
+        # Older versions of djtranscribe did not store the `response` of a failed job,
+        # but only an `error` that begins with "AssemblyAI: ".
         is_known = self.response or self.error.startswith("AssemblyAI: ")
         return not self.is_finished or (self.is_failed and not is_known)
 
@@ -248,7 +249,8 @@ class Work(models.Model):
         If the lease is lost, raises LeaseLost and stores nothing.
         """
         now = timezone.now()
-        # Clear an old error in this object, too: notifications copy the object's error.
+        # Clear an old error not only in the database, but also in this object, because
+        # the notifications copy the error from this object.
         columns = {"error": "", "error_class": "", **columns}
         columns |= {"status": status, "finished_at": now}
         if not cost and not Notification.enabled_kinds():

@@ -163,7 +163,8 @@ def delete_slice(deletion: Deletion) -> bool:
     - A row that cannot be deleted waits for the next Deletion.
     - After MAX_FAILURES failures (see `count_failures`), the other rows of the same
       kind (audio, texts or notes) wait for the next `tasks.sweep`.
-    - After a day, the Deletion ends instead. The next Deletion tries these rows.
+    - A Deletion ends after a day, even if rows are left. The next Deletion tries these
+      rows.
 
     Raises LeaseLost.
     """

@@ -110,7 +110,7 @@ def erase_slice(deletion: Deletion) -> bool:
 def try_to_erase(call: Call, deletion: Deletion) -> str:
     """Run `erase_call` and count failures. Raises LeaseLost.
 
-    Return "", or why the call was not erased.
+    Return why the call was not erased, or an empty string if it was erased.
     """
     position = deletion.position
     try:
@@ -138,9 +138,9 @@ def blocking_reason(call: Call) -> str:
 
 
 def erase_call(call: Call, deletion: Deletion) -> str:
-    """Delete a call everywhere. Return "", or why it cannot be deleted yet.
+    """Delete a call everywhere. Return why it cannot be deleted yet.
 
-    Raises VendorError, LeaseLost.
+    If the call was deleted, return an empty string. Raises VendorError, LeaseLost.
     """
     recordings = list(call.recordings.defer("peaks"))
     sids = {recording.sid for recording in recordings if recording.sid}
@@ -193,16 +193,16 @@ def delete_remaining_files(deletion: Deletion) -> None:
     try:
         cleanup.delete_all_of(deletion.position["sids"])
     except FileNotFoundError:
-        # The audio folder is missing. If there was audio, the storage is probably not
-        # mounted. The next round retries.
+        # The audio folder is missing. If an erased recording had audio, the storage is
+        # probably not mounted: raise the error, so that the next round retries.
         if deletion.counts.get("audio files"):
             raise
 
 
 def erase_at_twilio(deletion: Deletion) -> str:
-    """Delete calls that only Twilio has. Return "", or why a call cannot be deleted.
+    """Delete calls that only Twilio has. Return why a call could not be deleted.
 
-    Raises VendorError, LeaseLost.
+    If all calls were deleted, return an empty string. Raises VendorError, LeaseLost.
     """
     reason, failures = "", 0
     for number in deletion.numbers:

@@ -106,9 +106,10 @@ def _interval(
 ) -> Interval | None:
     """Return a percentage with its confidence interval, or None if `whole` is 0.
 
-    part, whole: for the percentage. Sums over all scores, such as wrong words and all
-    words.
-    parts, wholes: for the interval. The same numbers for each of the newest scores.
+    part, whole: sums over all scores, such as the wrong words and all words. They give
+    the percentage.
+    parts, wholes: the same numbers for each of the newest scores. They give the
+    interval.
     """
     if not whole:
         return None

@@ -63,7 +63,8 @@ class CarryOver(NamedTuple):
 def carry_over_and_score(transcript: Transcript) -> None:
     """Carry corrections over to a new transcript, and score its recording.
 
-    - OperationalError (the database is busy or down) is raised: the step is retried.
+    - OperationalError (the database is busy or down) is raised, so that the step is
+      retried.
     - Other errors are only logged: we must store the new text, because we pay for it.
     """
     with _only_log_errors(transcript, "corrections_not_carried_over"):
@@ -108,8 +109,8 @@ def unplaced_changes(transcript: Transcript) -> list[OpenChange]:
     """
     new = original_of(transcript)
     found = place_older_changes(transcript, new)
-    # `carried` may have corrections that are not saved, for example after an undo. The
-    # saved corrections are in `live` and are left out below.
+    # A correction in `carried` is usually live. Then it is left out below. If it is not
+    # live, for example after an undo, a person must check it.
     unsure = [*found.open, *(_open(change, change, new) for change in found.carried)]
     live = live_changes(transcript)
     return [

@@ -192,10 +192,10 @@ def _changed_words(words: list[Word], change: Change, seconds: float) -> Iterato
 def _time_range(words: list[Word], first: int, last: int) -> tuple[int, int]:
     """Return the time for new words, as (start, end) in ms.
 
-    - New words replace words[first:last]: the time of these words.
-    - New words are only added: the gap between the word before and the word after.
-    - There is no gap: the second half of the word before.
-    - There is no gap and no word before: the first half of the first word.
+    - If the new words replace words[first:last]: the time of the replaced words.
+    - If they are only added: the gap between the word before and the word after.
+    - If there is no gap: the second half of the word before.
+    - If there is no gap and no word before: the first half of the first word.
     """
     if first < last:
         return words[first].start, max(words[last - 1].end, words[first].start)

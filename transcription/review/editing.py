@@ -62,8 +62,9 @@ def save(
     """Save changes as one revision.
 
     author: an account. None for a carry-over, or if the account was deleted.
-    started_from: the number of the revision that the author saw, or 0 for none. Raises
-    Conflict if the same words have a newer correction by somebody else.
+    started_from: the number of the revision that the author saw. 0 if the transcript
+    had no revision. Raises Conflict if the same words have a newer correction by
+    somebody else.
     client_key: a repeated request has the same key. If the transcript has a revision
     with this key, return that revision and save nothing.
     """

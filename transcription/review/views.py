@@ -65,8 +65,9 @@ def get_transcript(uuid: UUID) -> Transcript:
 
 
 def changes_since(transcript: Transcript, seen: int) -> dict[str, Any]:
-    """Return what anybody has changed after revision `seen`, which the page shows.
+    """Return all changes after revision `seen`, also those by other people.
 
+    seen: the number of the revision that the page shows now.
     `reload`: whether the page must reload, because somebody has named speakers.
     """
     transcript.refresh_from_db(fields=["revision"])
